@@ -1,0 +1,9 @@
+//go:build !amd64
+
+package vec
+
+import "shadowflow/internal/kernel/isa"
+
+func accelerate32(*Kernels[float32], isa.Set) {}
+
+func accelerate64(*Kernels[float64], isa.Set) {}
