@@ -1,0 +1,162 @@
+// Package dataset reads labelled data of real formats into memory: the digits
+// that the binary carries, the MNIST family (IDX), CIFAR-10 and CIFAR-100,
+// NumPy archives, and folders of images. Whatever the format, the result is a
+// Dataset: a training and a test Part, both with raw values stored as narrowly
+// as the file stored them, and the standardization that turns them into a
+// model's inputs in float32 or float64. Everything random here (subsets,
+// splits, augmentation) is a function of explicit seeds, the same on every
+// platform.
+package dataset
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Dataset is labelled data for classification, whole in memory.
+type Dataset struct {
+	Name string
+
+	// Shape is the shape of one example: [H, W, C] for images, channels last,
+	// or [D] for plain features.
+	Shape []int
+
+	// Classes is the number of classes; labels are 0..Classes-1.
+	Classes int
+
+	// ClassNames has one name a class, in the order of the labels.
+	ClassNames []string
+
+	Train, Test Part
+
+	// Mean and Std are the numbers that standardize the inputs, one a channel
+	// (one in all for plain features); nil if the inputs are left as they are.
+	// Std is 0 for a constant channel, which is only centred.
+	Mean, Std []float64
+
+	// Attribution says who made the data and under which licence, where known.
+	Attribution string
+}
+
+// Part is the training or the test part of a Dataset. The inputs are read
+// through Inputs, InputsCHW, Gather and GatherAugmented. Copies share the
+// values, which nothing here changes.
+type Part struct {
+	// Shape is the shape of one example, as in Dataset.
+	Shape []int
+
+	// Labels has the class of each example.
+	Labels []int32
+
+	raw       values
+	mean, std []float64
+}
+
+// values are raw numbers in the type that the file had them in. At most one of
+// the slices is not empty.
+type values struct {
+	u8  []uint8
+	f32 []float32
+	f64 []float64
+}
+
+// take returns copies of the given rows of size values each.
+func (v values) take(rows []int, size int) values {
+	return values{
+		u8:  takeRows(v.u8, rows, size),
+		f32: takeRows(v.f32, rows, size),
+		f64: takeRows(v.f64, rows, size),
+	}
+}
+
+func takeRows[T any](x []T, rows []int, size int) []T {
+	if len(x) == 0 {
+		return nil
+	}
+	out := make([]T, 0, len(rows)*size)
+	for _, r := range rows {
+		out = append(out, x[r*size:(r+1)*size]...)
+	}
+	return out
+}
+
+// NewPart makes a part of examples of the given shape, [H, W, C] or [D], from
+// their values, row-major, and their labels. It keeps the slices, not copies.
+// It returns an error if the lengths do not fit together or a label is
+// negative.
+func NewPart[T uint8 | float32 | float64](shape []int, x []T, labels []int32) (Part, error) {
+	size, err := exampleSize(shape)
+	if err != nil {
+		return Part{}, err
+	}
+	if len(x)%size != 0 || len(x)/size != len(labels) {
+		return Part{}, fmt.Errorf("dataset: %d values and %d labels; expected %d values (shape %v) a label",
+			len(x), len(labels), size, shape)
+	}
+	for i, l := range labels {
+		if l < 0 {
+			return Part{}, fmt.Errorf("dataset: label %d of example %d is negative", l, i)
+		}
+	}
+	p := Part{Shape: slices.Clone(shape), Labels: labels}
+	switch x := any(x).(type) {
+	case []uint8:
+		p.raw.u8 = x
+	case []float32:
+		p.raw.f32 = x
+	case []float64:
+		p.raw.f64 = x
+	}
+	return p, nil
+}
+
+func exampleSize(shape []int) (int, error) {
+	if len(shape) != 1 && len(shape) != 3 {
+		return 0, fmt.Errorf("dataset: shape %v of an example; expected [D] or [H, W, C]", shape)
+	}
+	size := 1
+	for _, d := range shape {
+		if d < 1 {
+			return 0, fmt.Errorf("dataset: shape %v of an example; expected positive sizes", shape)
+		}
+		size *= d
+	}
+	return size, nil
+}
+
+// N is the number of examples.
+func (p Part) N() int { return len(p.Labels) }
+
+// Size is the number of values of one example.
+func (p Part) Size() int {
+	size := 1
+	for _, d := range p.Shape {
+		size *= d
+	}
+	return size
+}
+
+// channels is the number of means and deviations that standardize the part.
+func (p Part) channels() int {
+	if len(p.Shape) == 3 {
+		return p.Shape[2]
+	}
+	return 1
+}
+
+// Select returns a part with copies of the given examples, in the given order.
+func (p Part) Select(rows []int) Part {
+	out := p
+	out.Labels = takeRows(p.Labels, rows, 1)
+	out.raw = p.raw.take(rows, p.Size())
+	return out
+}
+
+// ClassCounts returns the number of examples of each of the classes.
+func (p Part) ClassCounts(classes int) []int {
+	counts := make([]int, classes)
+	for _, l := range p.Labels {
+		counts[l]++
+	}
+	return counts
+}

@@ -1,0 +1,150 @@
+package dataset
+
+// Float is the type of a model's inputs.
+type Float interface{ float32 | float64 }
+
+// Inputs returns all inputs of the part, standardized if its Dataset is:
+// [N, H, W, C] (channels last) or [N, D], row-major. Standardized values are
+// (x - mean) / std in float64, for float32 rounded once at the end.
+func Inputs[T Float](p Part) []T {
+	dst := make([]T, p.N()*p.Size())
+	s := newScaler[T](p)
+	for i := range p.N() {
+		s.row(dst[i*p.Size():], i)
+	}
+	return dst
+}
+
+// InputsCHW returns all inputs of the part as [N, C*H*W]: each image flattened
+// with its channels first, as PyTorch's Flatten does, so that the weights of a
+// first linear layer fit both programs. Plain features are as Inputs has them.
+func InputsCHW[T Float](p Part) []T {
+	dst := make([]T, p.N()*p.Size())
+	GatherCHW(dst, p, allRows(p.N()))
+	return dst
+}
+
+// Gather writes the inputs of the given examples to dst, in the layout of
+// Inputs. The length of dst must be len(rows) * p.Size().
+func Gather[T Float](dst []T, p Part, rows []int) {
+	checkLength(len(dst), len(rows)*p.Size())
+	s := newScaler[T](p)
+	for k, i := range rows {
+		s.row(dst[k*p.Size():], i)
+	}
+}
+
+// GatherCHW is Gather in the layout of InputsCHW.
+func GatherCHW[T Float](dst []T, p Part, rows []int) {
+	if len(p.Shape) != 3 || p.Shape[2] == 1 {
+		Gather(dst, p, rows)
+		return
+	}
+	checkLength(len(dst), len(rows)*p.Size())
+	s := newScaler[T](p)
+	hwc := make([]T, p.Size())
+	for k, i := range rows {
+		s.row(hwc, i)
+		channelsFirst(dst[k*p.Size():][:p.Size()], hwc, p.Shape[2])
+	}
+}
+
+func checkLength(got, want int) {
+	if got != want {
+		panic("dataset: length of dst does not fit the number of rows")
+	}
+}
+
+func allRows(n int) []int {
+	rows := make([]int, n)
+	for i := range rows {
+		rows[i] = i
+	}
+	return rows
+}
+
+// channelsFirst turns [pixels, channels] into [channels, pixels].
+func channelsFirst[T any](dst, src []T, channels int) {
+	pixels := len(src) / channels
+	for c := range channels {
+		for j := range pixels {
+			dst[c*pixels+j] = src[j*channels+c]
+		}
+	}
+}
+
+// scaler turns raw values of a part into inputs.
+type scaler[T Float] struct {
+	raw      values
+	size     int
+	channels int
+	mean     []float64
+	div      []float64
+	bytes    [][256]T // the input of each byte, a table a channel
+}
+
+func newScaler[T Float](p Part) *scaler[T] {
+	s := &scaler[T]{raw: p.raw, size: p.Size(), channels: p.channels(), mean: p.mean}
+	s.div = make([]float64, len(p.std))
+	for c, d := range p.std {
+		s.div[c] = d
+		if d == 0 {
+			s.div[c] = 1
+		}
+	}
+	if p.raw.u8 == nil {
+		return s
+	}
+	s.bytes = make([][256]T, s.channels)
+	for c := range s.bytes {
+		for b := range s.bytes[c] {
+			s.bytes[c][b] = s.value(float64(b), c)
+		}
+	}
+	return s
+}
+
+// value is the input that the raw value x of a channel gives.
+func (s *scaler[T]) value(x float64, c int) T {
+	if s.mean == nil {
+		return T(x)
+	}
+	return T((x - s.mean[c]) / s.div[c])
+}
+
+// row writes example i to the start of dst.
+func (s *scaler[T]) row(dst []T, i int) {
+	dst = dst[:s.size]
+	switch start := i * s.size; {
+	case s.raw.u8 != nil:
+		s.byteRow(dst, s.raw.u8[start:start+s.size])
+	case s.raw.f32 != nil:
+		scaleRow(s, dst, s.raw.f32[start:start+s.size])
+	default:
+		scaleRow(s, dst, s.raw.f64[start:start+s.size])
+	}
+}
+
+func (s *scaler[T]) byteRow(dst []T, src []uint8) {
+	if s.channels == 1 {
+		table := &s.bytes[0]
+		for j, b := range src {
+			dst[j] = table[b]
+		}
+		return
+	}
+	for c := range s.channels {
+		table := &s.bytes[c]
+		for j := c; j < len(src); j += s.channels {
+			dst[j] = table[src[j]]
+		}
+	}
+}
+
+func scaleRow[T, R Float](s *scaler[T], dst []T, src []R) {
+	for c := range s.channels {
+		for j := c; j < len(src); j += s.channels {
+			dst[j] = s.value(float64(src[j]), c)
+		}
+	}
+}

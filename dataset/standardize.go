@@ -1,0 +1,61 @@
+package dataset
+
+import (
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// Standardize sets Mean and Std to the mean and the population deviation of
+// each channel of the training part, and makes both parts' inputs
+// (x - Mean) / Std. A constant channel has Std 0 and is only centred. Plain
+// features have no channels: one mean and one deviation serve all their values,
+// so that the geometry of the features stays as it is.
+func (d *Dataset) Standardize() {
+	channels := d.Train.channels()
+	d.Mean = make([]float64, channels)
+	d.Std = make([]float64, channels)
+	for c := range channels {
+		d.Mean[c], d.Std[c] = d.Train.raw.meanStd(c, channels)
+	}
+	for _, p := range []*Part{&d.Train, &d.Test} {
+		p.mean, p.std = d.Mean, d.Std
+	}
+}
+
+// meanStd returns the mean and population deviation of channel c.
+func (v values) meanStd(c, channels int) (mean, std float64) {
+	switch {
+	case v.u8 != nil:
+		return histogramMeanStd(v.u8, c, channels)
+	case v.f32 != nil:
+		return floatMeanStd(v.f32, c, channels)
+	default:
+		return floatMeanStd(v.f64, c, channels)
+	}
+}
+
+// histogramMeanStd counts first: sums of counts are whole numbers, so the mean
+// is the same in any order of the examples.
+func histogramMeanStd(x []uint8, c, channels int) (mean, std float64) {
+	var value, count [256]float64
+	for b := range value {
+		value[b] = float64(b)
+	}
+	for j := c; j < len(x); j += channels {
+		count[x[j]]++
+	}
+	return stat.PopMeanStdDev(value[:], count[:])
+}
+
+func floatMeanStd[T Float](x []T, c, channels int) (mean, std float64) {
+	column := make([]float64, 0, len(x)/channels)
+	for j := c; j < len(x); j += channels {
+		column = append(column, float64(x[j]))
+	}
+	// Rounding in the mean would make the deviation of a constant tiny instead of 0.
+	if slices.Min(column) == slices.Max(column) {
+		return column[0], 0
+	}
+	return stat.PopMeanStdDev(column, nil)
+}
