@@ -1,0 +1,111 @@
+package graph
+
+import (
+	"math"
+	"slices"
+)
+
+// Mean returns the mean of the elements along the axes, which go away; without arguments, of all elements.
+func (v Value) Mean(axes ...int) Value {
+	s := v.Sum(axes...)
+	if !s.Valid() {
+		return s
+	}
+	return s.Mul(s.Like(float64(s.Size()) / float64(v.Size())))
+}
+
+// Gelu returns v Phi(v) with Phi the normal distribution function, the exact form.
+func (v Value) Gelu() Value {
+	if !v.Valid() {
+		return v.unary("Gelu", primErf)
+	}
+	return v.Mul(v.Mul(v.Like(math.Sqrt2 / 2)).Erf().Add(v.Like(1))).Mul(v.Like(0.5))
+}
+
+// Silu returns v times its sigmoid.
+func (v Value) Silu() Value { return v.Mul(v.Sigmoid()) }
+
+// LogSumExp returns log(sum(e^v)) along the last axis, which goes away, without overflow.
+func (v Value) LogSumExp() Value {
+	b, ok := operandsFit("LogSumExp", []Value{v})
+	if !ok || len(v.n.shape) == 0 {
+		return b.fail("LogSumExp", []Value{v}, "want at least one axis")
+	}
+	top := v.topOfLast()
+	keep := append(slices.Clone(v.n.shape[:len(v.n.shape)-1]), 1)
+	return v.Sub(top.Reshape(keep...)).Exp().Sum(-1).Log().Add(top)
+}
+
+// Softmax returns e^v / sum(e^v) along the last axis, without overflow.
+func (v Value) Softmax() Value {
+	b, ok := operandsFit("Softmax", []Value{v})
+	if !ok || len(v.n.shape) == 0 {
+		return b.fail("Softmax", []Value{v}, "want at least one axis")
+	}
+	keep := append(slices.Clone(v.n.shape[:len(v.n.shape)-1]), 1)
+	e := v.Sub(v.topOfLast().Reshape(keep...)).Exp()
+	return e.Div(e.Sum(-1).Reshape(keep...))
+}
+
+// LogSoftmax returns log(softmax(v)) along the last axis, without overflow.
+func (v Value) LogSoftmax() Value {
+	l := v.LogSumExp()
+	if !l.Valid() {
+		return l
+	}
+	return v.Sub(l.Reshape(append(slices.Clone(v.n.shape[:len(v.n.shape)-1]), 1)...))
+}
+
+// topOfLast is the maximum along the last axis as a constant: subtracting it changes no result and no derivative.
+func (v Value) topOfLast() Value { return v.Amax(-1).StopGradient() }
+
+// CrossEntropy returns the mean over examples of -log softmax(logits)[label], for logits v [N, C] and int32 labels [N].
+func (v Value) CrossEntropy(labels Value) Value {
+	return v.LogSumExp().Sub(v.Gather(labels)).Mean()
+}
+
+// Standardize subtracts the mean over the axes and divides by the square root of the (population) variance plus eps: the core
+// of batch normalization (all axes but the last) and of layer normalization (the last). The mean and the variance come back
+// with the reduced axes kept at length 1.
+func (v Value) Standardize(eps float64, axes ...int) (y, mean, variance Value) {
+	b, ok := operandsFit("Standardize", []Value{v})
+	if !ok {
+		bad := b.fail("Standardize", []Value{v}, "invalid operand")
+		return bad, bad, bad
+	}
+	sorted, _, ok := v.reduceShape(axes)
+	if !ok {
+		bad := b.fail("Standardize", []Value{v}, "axes %v: want different axes", axes)
+		return bad, bad, bad
+	}
+	keep := slices.Clone(v.n.shape)
+	for _, a := range sorted {
+		keep[a] = 1
+	}
+	mean = v.Mean(sorted...).Reshape(keep...)
+	centred := v.Sub(mean)
+	variance = centred.Square().Mean(sorted...).Reshape(keep...)
+	return centred.Mul(variance.Add(variance.Like(eps)).Rsqrt()), mean, variance
+}
+
+// BatchNorm standardizes images v [.., C] over all axes but the last by the batch's own statistics, then scales and shifts each
+// channel. The mean and the (population) variance [C] come back for running averages.
+func (v Value) BatchNorm(scale, shift Value, eps float64) (y, mean, variance Value) {
+	b, ok := operandsFit("BatchNorm", []Value{v, scale, shift})
+	if !ok || len(v.n.shape) < 2 {
+		bad := b.fail("BatchNorm", []Value{v, scale, shift}, "want at least two axes")
+		return bad, bad, bad
+	}
+	axes := make([]int, len(v.n.shape)-1)
+	for i := range axes {
+		axes[i] = i
+	}
+	y, mean, variance = v.Standardize(eps, axes...)
+	return y.Mul(scale).Add(shift), mean.Reshape(-1), variance.Reshape(-1)
+}
+
+// LayerNorm standardizes v [.., C] along its last axis, then scales and shifts.
+func (v Value) LayerNorm(scale, shift Value, eps float64) Value {
+	y, _, _ := v.Standardize(eps, -1)
+	return y.Mul(scale).Add(shift)
+}

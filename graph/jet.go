@@ -1,0 +1,194 @@
+package graph
+
+import "slices"
+
+// Jet expands values in truncated Taylor series of one or two variables t and h: given the coefficients of t^a h^b of some
+// values, it gives those of every value made from them. Coefficients are made when they are asked for, each once, so that a
+// series may be given by a function that asks for lower coefficients of what is made from it: a recursion for the solution
+// of a differential or a delay equation writes itself as it reads on paper.
+//
+// The rule for a smooth elementwise function y = f(x) is that D = t d/dt + h d/dh is a derivation, which multiplies the
+// coefficient of degree d = a + b by d: d y_ab = sum (i+j) x_ij f'(x)_(a-i)(b-j), over (i,j) other than (0,0).
+type Jet struct {
+	given map[*node]func(a, b int) Value
+	memo  map[jetKey]Value
+}
+
+type jetKey struct {
+	n    *node
+	a, b int
+}
+
+// NewJet returns an expansion in which nothing moves yet.
+func NewJet() *Jet {
+	return &Jet{given: map[*node]func(a, b int) Value{}, memo: map[jetKey]Value{}}
+}
+
+// Set gives the coefficients of x for a + b >= 1; its constant coefficient is x itself. The function is called at most once
+// for each (a, b). The zero Value stands for zero.
+func (j *Jet) Set(x Value, coef func(a, b int) Value) {
+	if x.Valid() {
+		j.given[x.n] = coef
+	}
+}
+
+// Coef returns the coefficient of t^a h^b of y.
+func (j *Jet) Coef(y Value, a, b int) Value {
+	bd, ok := operandsFit("Jet", []Value{y})
+	if !ok {
+		return bd.fail("Jet", []Value{y}, "invalid operand")
+	}
+	if a < 0 || b < 0 {
+		return bd.fail("Jet", []Value{y}, "there is no coefficient (%d, %d)", a, b)
+	}
+	c := j.coef(y.n, a, b)
+	if c.n == nil {
+		return y.Like(0).BroadcastTo(y.n.shape...)
+	}
+	return c
+}
+
+// coef is Coef with the zero Value for zero.
+func (j *Jet) coef(n *node, a, b int) Value {
+	if a == 0 && b == 0 {
+		return Value{n}
+	}
+	key := jetKey{n, a, b}
+	if v, ok := j.memo[key]; ok {
+		return v
+	}
+	v := j.expand(n, a, b)
+	j.memo[key] = v
+	return v
+}
+
+func (j *Jet) expand(n *node, a, b int) Value {
+	if given, ok := j.given[n]; ok {
+		v := given(a, b)
+		if v.Valid() && (!slices.Equal(v.n.shape, n.shape) || v.n.dtype != n.dtype) {
+			return n.b.fail("Jet", []Value{{n}, v}, "coefficient (%d, %d) has another shape or type than its value", a, b)
+		}
+		return v
+	}
+	switch n.prim.kind {
+	case kindLinear:
+		d := make([]Value, len(n.in))
+		moving := false
+		for i, in := range n.in {
+			d[i] = j.coef(in, a, b)
+			moving = moving || d[i].n != nil
+		}
+		if !moving {
+			return Value{}
+		}
+		return n.prim.tangent(n, d)
+	case kindBilinear:
+		return j.cauchy(n.in[0], n.in[1], a, b, 0, func(x, y Value) Value { return n.prim.apply(n, x, y) })
+	case kindElementwise:
+		switch n.prim {
+		case primDiv:
+			return j.quotient(n, n.in[0], n.in[1], a, b)
+		case primRecip:
+			return j.quotient(n, nil, n.in[0], a, b)
+		case primSqrt:
+			return j.root(n, a, b)
+		}
+		return j.smooth(n, a, b)
+	}
+	return Value{}
+}
+
+// cauchy adds up apply(x_ij, y_(a-i)(b-j)), leaving out the terms in which x or y has degree less than from.
+func (j *Jet) cauchy(x, y *node, a, b, from int, apply func(x, y Value) Value) Value {
+	var sum Value
+	for p := 0; p <= a; p++ {
+		for q := 0; q <= b; q++ {
+			if p+q < from || a-p+b-q < from {
+				continue
+			}
+			cx := j.coef(x, p, q)
+			if cx.n == nil {
+				continue
+			}
+			if cy := j.coef(y, a-p, b-q); cy.n != nil {
+				sum = addMaybe(sum, apply(cx, cy))
+			}
+		}
+	}
+	return sum
+}
+
+// quotient expands y = x/z (x = 1 where nil) by y z = x.
+func (j *Jet) quotient(y, x, z *node, a, b int) Value {
+	var num Value
+	if x != nil {
+		num = j.coef(x, a, b)
+	}
+	var sum Value
+	for p := 0; p <= a; p++ {
+		for q := 0; q <= b; q++ {
+			if p+q == 0 {
+				continue
+			}
+			if cz := j.coef(z, p, q); cz.n != nil {
+				if cy := j.coef(y, a-p, b-q); cy.n != nil {
+					sum = addMaybe(sum, cz.Mul(cy))
+				}
+			}
+		}
+	}
+	switch {
+	case sum.n == nil && num.n == nil:
+		return Value{}
+	case sum.n == nil:
+		return num.Div(Value{z})
+	case num.n == nil:
+		return sum.Neg().Div(Value{z})
+	}
+	return num.Sub(sum).Div(Value{z})
+}
+
+// root expands y = sqrt(x) by y y = x.
+func (j *Jet) root(y *node, a, b int) Value {
+	num := j.coef(y.in[0], a, b)
+	if cross := j.cauchy(y, y, a, b, 1, Value.Mul); cross.n != nil {
+		if num.n == nil {
+			num = cross.Neg()
+		} else {
+			num = num.Sub(cross)
+		}
+	}
+	if num.n == nil {
+		return Value{}
+	}
+	return num.Mul(num.Like(0.5)).Div(Value{y})
+}
+
+// smooth expands an elementwise function by its partial derivatives.
+func (j *Jet) smooth(n *node, a, b int) Value {
+	var sum Value
+	for i, in := range n.in {
+		partial := n.prim.partial(n, i)
+		if partial.n == nil {
+			continue
+		}
+		for p := 0; p <= a; p++ {
+			for q := 0; q <= b; q++ {
+				if p+q == 0 {
+					continue
+				}
+				x := j.coef(in, p, q)
+				if x.n == nil {
+					continue
+				}
+				f := j.coef(partial.n, a-p, b-q)
+				if f.n == nil {
+					continue
+				}
+				term := x.Mul(f)
+				sum = addMaybe(sum, term.Mul(term.Like(float64(p+q)/float64(a+b))))
+			}
+		}
+	}
+	return sum
+}

@@ -1,0 +1,100 @@
+package graph
+
+import "slices"
+
+// The primitives of pooling. A maximum is found once, as indices; taking the elements at these indices, and putting elements
+// back there, are linear and turn into each other. So are the sums over windows and their spreading back.
+var (
+	primPoolIndex = &primitive{name: "poolindex"}
+	primTake      = &primitive{name: "take", kind: kindLinear}
+	primPut       = &primitive{name: "put", kind: kindLinear}
+	primSumPool   = &primitive{name: "sumpool", kind: kindLinear}
+	primSpread    = &primitive{name: "spread", kind: kindLinear}
+)
+
+// PoolSpec says how a pooling window moves over an image.
+type PoolSpec struct {
+	Size   [2]int // rows, columns
+	Stride [2]int // 0 stands for the window's size
+	Pad    [4]int // top, left, bottom, right; a maximum ignores padding, an average counts it as zeros
+}
+
+// poolAttr is a pooling's full geometry: x [N,H,W,C], y [N,OH,OW,C].
+type poolAttr struct {
+	PoolSpec
+	X, Y [4]int
+}
+
+func init() {
+	primTake.tangent = func(n *node, d []Value) Value { return take(n.attr.(poolAttr), d[0], Value{n.in[1]}) }
+	primTake.transpose = func(n *node, _ int, dy Value) Value { return put(n.attr.(poolAttr), dy, Value{n.in[1]}) }
+	primPut.tangent = func(n *node, d []Value) Value { return put(n.attr.(poolAttr), d[0], Value{n.in[1]}) }
+	primPut.transpose = func(n *node, _ int, dx Value) Value { return take(n.attr.(poolAttr), dx, Value{n.in[1]}) }
+	primSumPool.tangent = func(n *node, d []Value) Value { return sumPool(n.attr.(poolAttr), d[0]) }
+	primSumPool.transpose = func(n *node, _ int, dy Value) Value { return spread(n.attr.(poolAttr), dy) }
+	primSpread.tangent = func(n *node, d []Value) Value { return spread(n.attr.(poolAttr), d[0]) }
+	primSpread.transpose = func(n *node, _ int, dx Value) Value { return sumPool(n.attr.(poolAttr), dx) }
+}
+
+func (v Value) pool(name string, spec PoolSpec) (a poolAttr, bad Value, ok bool) {
+	vs := []Value{v}
+	b, ok := operandsFit(name, vs)
+	if !ok {
+		return a, b.fail(name, vs, "invalid operand"), false
+	}
+	if len(v.n.shape) != 4 || v.n.dtype == Int32 {
+		return a, b.fail(name, vs, "want images [N,H,W,C] of a floating-point type"), false
+	}
+	for i := range spec.Size {
+		if spec.Size[i] < 1 || spec.Stride[i] < 0 {
+			return a, b.fail(name, vs, "window %v, stride %v: want a window of at least 1 and no negative stride", spec.Size, spec.Stride), false
+		}
+		if spec.Stride[i] == 0 {
+			spec.Stride[i] = spec.Size[i]
+		}
+	}
+	if p := spec.Pad; slices.Min(p[:]) < 0 || 2*max(p[0], p[2]) > spec.Size[0] || 2*max(p[1], p[3]) > spec.Size[1] {
+		return a, b.fail(name, vs, "padding %v: want none below 0 or above half the window %v", p, spec.Size), false
+	}
+	a = poolAttr{PoolSpec: spec, X: [4]int(v.n.shape)}
+	oh, ow, ok := windows(a.X[1], a.X[2], spec.Size, spec.Stride, spec.Pad)
+	if !ok {
+		return a, b.fail(name, vs, "window %v is larger than the image with padding %v", spec.Size, spec.Pad), false
+	}
+	a.Y = [4]int{a.X[0], oh, ow, a.X[3]}
+	return a, Value{}, true
+}
+
+// MaxPool returns the maximum of each window of the images v [N,H,W,C]; at a tie the derivative goes to the first.
+func (v Value) MaxPool(spec PoolSpec) Value {
+	a, bad, ok := v.pool("MaxPool", spec)
+	if !ok {
+		return bad
+	}
+	return take(a, v, v.n.b.record(primPoolIndex, a, a.Y[:], Int32, v))
+}
+
+// AvgPool returns the mean of each window of the images v [N,H,W,C], padding counted as zeros.
+func (v Value) AvgPool(spec PoolSpec) Value {
+	a, bad, ok := v.pool("AvgPool", spec)
+	if !ok {
+		return bad
+	}
+	return sumPool(a, v).Mul(v.Like(1 / float64(spec.Size[0]*spec.Size[1])))
+}
+
+func take(a poolAttr, x, index Value) Value {
+	return x.n.b.record(primTake, a, a.Y[:], x.n.dtype, x, index)
+}
+
+func put(a poolAttr, y, index Value) Value {
+	return y.n.b.record(primPut, a, a.X[:], y.n.dtype, y, index)
+}
+
+func sumPool(a poolAttr, x Value) Value {
+	return x.n.b.record(primSumPool, a, a.Y[:], x.n.dtype, x)
+}
+
+func spread(a poolAttr, y Value) Value {
+	return y.n.b.record(primSpread, a, a.X[:], y.n.dtype, y)
+}

@@ -1,0 +1,463 @@
+package graph
+
+import "slices"
+
+// The primitives that move elements or add them up. Broadcast keeps the number of axes and stretches axes of length 1.
+var (
+	primBroadcast = &primitive{name: "broadcast", kind: kindLinear}
+	primReshape   = &primitive{name: "reshape", kind: kindLinear}
+	primTranspose = &primitive{name: "transpose", kind: kindLinear}
+	primSlice     = &primitive{name: "slice", kind: kindLinear}
+	primPad       = &primitive{name: "pad", kind: kindLinear}
+	primConcat    = &primitive{name: "concat", kind: kindLinear}
+	primSum       = &primitive{name: "sum", kind: kindLinear}
+	primAmax      = &primitive{name: "amax", kind: kindLinear}
+	primGather    = &primitive{name: "gather", kind: kindLinear}
+	primScatter   = &primitive{name: "scatter", kind: kindLinear}
+)
+
+type (
+	axesAttr  struct{ Axes []int }
+	sliceAttr struct{ Start, Stop, Step []int } // per axis
+	padAttr   struct{ Low, High, Gap []int }    // zeros before, after, and between the elements of each axis
+)
+
+func init() {
+	primBroadcast.tangent = func(n *node, d []Value) Value { return d[0].BroadcastTo(n.shape...) }
+	primBroadcast.transpose = func(n *node, _ int, dy Value) Value {
+		var axes []int
+		for i, d := range n.in[0].shape {
+			if d != n.shape[i] {
+				axes = append(axes, i)
+			}
+		}
+		return dy.Sum(axes...).Reshape(n.in[0].shape...)
+	}
+	primReshape.tangent = func(n *node, d []Value) Value { return d[0].Reshape(n.shape...) }
+	primReshape.transpose = func(n *node, _ int, dy Value) Value { return dy.Reshape(n.in[0].shape...) }
+	primTranspose.tangent = func(n *node, d []Value) Value { return d[0].Transpose(n.attr.(axesAttr).Axes...) }
+	primTranspose.transpose = func(n *node, _ int, dy Value) Value {
+		axes := n.attr.(axesAttr).Axes
+		inverse := make([]int, len(axes))
+		for i, a := range axes {
+			inverse[a] = i
+		}
+		return dy.Transpose(inverse...)
+	}
+	primSlice.tangent = func(n *node, d []Value) Value {
+		a := n.attr.(sliceAttr)
+		return d[0].Slice(a.Start, a.Stop, a.Step)
+	}
+	primSlice.transpose = func(n *node, _ int, dy Value) Value {
+		a := n.attr.(sliceAttr)
+		rank := len(n.shape)
+		high, gap := make([]int, rank), make([]int, rank)
+		for i, d := range n.in[0].shape {
+			gap[i] = a.Step[i] - 1
+			high[i] = d - (a.Start[i] + (n.shape[i]-1)*a.Step[i] + 1)
+		}
+		return dy.Pad(a.Start, high, gap)
+	}
+	primPad.tangent = func(n *node, d []Value) Value {
+		a := n.attr.(padAttr)
+		return d[0].Pad(a.Low, a.High, a.Gap)
+	}
+	primPad.transpose = func(n *node, _ int, dy Value) Value {
+		a := n.attr.(padAttr)
+		rank := len(n.shape)
+		stop, step := make([]int, rank), make([]int, rank)
+		for i, d := range n.in[0].shape {
+			step[i] = a.Gap[i] + 1
+			stop[i] = a.Low[i] + (d-1)*step[i] + 1
+		}
+		return dy.Slice(a.Low, stop, step)
+	}
+	primConcat.tangent = func(n *node, d []Value) Value {
+		parts := make([]Value, len(d))
+		for i, in := range n.in {
+			if parts[i] = d[i]; d[i].n == nil {
+				parts[i] = Value{in}.Like(0).BroadcastTo(in.shape...)
+			}
+		}
+		return Concat(n.attr.(axesAttr).Axes[0], parts...)
+	}
+	primConcat.transpose = func(n *node, i int, dy Value) Value {
+		axis, from := n.attr.(axesAttr).Axes[0], 0
+		for _, in := range n.in[:i] {
+			from += in.shape[axis]
+		}
+		return dy.SliceAxis(axis, from, from+n.in[i].shape[axis])
+	}
+	primSum.tangent = func(n *node, d []Value) Value { return d[0].Sum(n.attr.(axesAttr).Axes...) }
+	primSum.transpose = func(n *node, _ int, dy Value) Value {
+		return dy.keepAxes(n).BroadcastTo(n.in[0].shape...)
+	}
+	// At a tie each maximum takes an equal share, as PyTorch's amax has it.
+	primAmax.tangent = func(n *node, d []Value) Value {
+		return d[0].Mul(amaxShare(n)).Sum(n.attr.(axesAttr).Axes...)
+	}
+	primAmax.transpose = func(n *node, _ int, dy Value) Value { return dy.keepAxes(n).Mul(amaxShare(n)) }
+	primGather.tangent = func(n *node, d []Value) Value { return d[0].Gather(Value{n.in[1]}) }
+	primGather.transpose = func(n *node, _ int, dy Value) Value {
+		shape := n.in[0].shape
+		return dy.scatter(Value{n.in[1]}, shape[len(shape)-1])
+	}
+	primScatter.tangent = func(n *node, d []Value) Value {
+		return d[0].scatter(Value{n.in[1]}, n.shape[len(n.shape)-1])
+	}
+	primScatter.transpose = func(n *node, _ int, dy Value) Value { return dy.Gather(Value{n.in[1]}) }
+}
+
+// keepAxes gives the axes that the reduction n took away back to v, with length 1.
+func (v Value) keepAxes(n *node) Value {
+	shape := slices.Clone(n.in[0].shape)
+	for _, a := range n.attr.(axesAttr).Axes {
+		shape[a] = 1
+	}
+	return v.Reshape(shape...)
+}
+
+// amaxShare is 1/k at each of the k maxima along the axes of the reduction n, else 0.
+func amaxShare(n *node) Value {
+	x := Value{n.in[0]}
+	at := x.Equal(Value{n}.keepAxes(n))
+	return at.Div(at.Sum(n.attr.(axesAttr).Axes...).keepAxes(n))
+}
+
+// broadcastShape returns the shape that a and b broadcast to, aligned at the right.
+func broadcastShape(a, b []int) ([]int, bool) {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	out := slices.Clone(a)
+	lead := len(a) - len(b)
+	for i, d := range b {
+		switch {
+		case out[lead+i] == d || d == 1:
+		case out[lead+i] == 1:
+			out[lead+i] = d
+		default:
+			return nil, false
+		}
+	}
+	return out, true
+}
+
+// BroadcastTo repeats v along axes of length 1, and along new axes at the left, to fill the shape.
+func (v Value) BroadcastTo(shape ...int) Value {
+	b, ok := operandsFit("BroadcastTo", []Value{v})
+	if !ok {
+		return b.fail("BroadcastTo", []Value{v}, "invalid operand")
+	}
+	if slices.Equal(v.n.shape, shape) {
+		return v
+	}
+	fits, ok := broadcastShape(shape, v.n.shape)
+	if !ok || !slices.Equal(fits, shape) {
+		return b.fail("BroadcastTo", []Value{v}, "does not broadcast to %v", shape)
+	}
+	full := make([]int, len(shape))
+	lead := len(shape) - len(v.n.shape)
+	for i := range full {
+		if full[i] = 1; i >= lead {
+			full[i] = v.n.shape[i-lead]
+		}
+	}
+	v = v.Reshape(full...)
+	if slices.Equal(full, shape) {
+		return v
+	}
+	return b.record(primBroadcast, nil, shape, v.n.dtype, v)
+}
+
+// Reshape gives the elements, in row-major order, another shape. One length may be -1: it follows from the others.
+func (v Value) Reshape(shape ...int) Value {
+	b, ok := operandsFit("Reshape", []Value{v})
+	if !ok {
+		return b.fail("Reshape", []Value{v}, "invalid operand")
+	}
+	shape = slices.Clone(shape)
+	if i := slices.Index(shape, -1); i >= 0 {
+		shape[i] = 1
+		if rest := numel(shape); rest > 0 && v.n.size()%rest == 0 {
+			shape[i] = v.n.size() / rest
+		}
+	}
+	for _, d := range shape {
+		if d < 1 {
+			return b.fail("Reshape", []Value{v}, "shape %v: every axis needs a length of at least 1, one may be -1", shape)
+		}
+	}
+	if numel(shape) != v.n.size() {
+		return b.fail("Reshape", []Value{v}, "%d elements do not fill shape %v", v.n.size(), shape)
+	}
+	n := v.n
+	if n.prim == primReshape {
+		n = n.in[0]
+	}
+	if slices.Equal(n.shape, shape) {
+		return Value{n}
+	}
+	return b.record(primReshape, nil, shape, n.dtype, Value{n})
+}
+
+// Transpose permutes the axes: axis i of the result is axis axes[i] of v. Without arguments it reverses them.
+func (v Value) Transpose(axes ...int) Value {
+	b, ok := operandsFit("Transpose", []Value{v})
+	if !ok {
+		return b.fail("Transpose", []Value{v}, "invalid operand")
+	}
+	rank := len(v.n.shape)
+	if len(axes) == 0 {
+		for i := range rank {
+			axes = append(axes, rank-1-i)
+		}
+	}
+	sorted := slices.Sorted(slices.Values(axes))
+	for i, a := range sorted {
+		if a != i || len(axes) != rank {
+			return b.fail("Transpose", []Value{v}, "axes %v are not a permutation of the %d axes", axes, rank)
+		}
+	}
+	if len(axes) != rank {
+		return b.fail("Transpose", []Value{v}, "axes %v are not a permutation of the %d axes", axes, rank)
+	}
+	if slices.Equal(axes, sorted) {
+		return v
+	}
+	src := v
+	if v.n.prim == primTranspose {
+		inner := v.n.attr.(axesAttr).Axes
+		both := make([]int, rank)
+		for i, a := range axes {
+			both[i] = inner[a]
+		}
+		if src = (Value{v.n.in[0]}); slices.IsSorted(both) {
+			return src
+		}
+		axes = both
+	}
+	shape := make([]int, rank)
+	for i, a := range axes {
+		shape[i] = src.n.shape[a]
+	}
+	return b.record(primTranspose, axesAttr{slices.Clone(axes)}, shape, src.n.dtype, src)
+}
+
+// T swaps the last two axes.
+func (v Value) T() Value {
+	b, ok := operandsFit("T", []Value{v})
+	if !ok {
+		return b.fail("T", []Value{v}, "invalid operand")
+	}
+	rank := len(v.n.shape)
+	if rank < 2 {
+		return b.fail("T", []Value{v}, "a transpose needs two axes")
+	}
+	return v.Transpose(swapLast(rank)...)
+}
+
+func swapLast(rank int) []int {
+	axes := make([]int, rank)
+	for i := range axes {
+		axes[i] = i
+	}
+	axes[rank-1], axes[rank-2] = rank-2, rank-1
+	return axes
+}
+
+// Slice takes the elements start, start+step, .. below stop of each axis. A nil step stands for ones.
+func (v Value) Slice(start, stop, step []int) Value {
+	b, ok := operandsFit("Slice", []Value{v})
+	if !ok {
+		return b.fail("Slice", []Value{v}, "invalid operand")
+	}
+	rank := len(v.n.shape)
+	if step == nil {
+		step = slices.Repeat([]int{1}, rank)
+	}
+	if len(start) != rank || len(stop) != rank || len(step) != rank {
+		return b.fail("Slice", []Value{v}, "start %v, stop %v, step %v: want %d numbers each", start, stop, step, rank)
+	}
+	shape := make([]int, rank)
+	for i, d := range v.n.shape {
+		if start[i] < 0 || stop[i] <= start[i] || stop[i] > d || step[i] < 1 {
+			return b.fail("Slice", []Value{v}, "axis %d of length %d: [%d:%d:%d] wants 0 <= start < stop <= length and step >= 1",
+				i, d, start[i], stop[i], step[i])
+		}
+		shape[i] = (stop[i]-start[i]-1)/step[i] + 1
+	}
+	if slices.Equal(shape, v.n.shape) {
+		return v
+	}
+	return b.record(primSlice, sliceAttr{slices.Clone(start), slices.Clone(stop), slices.Clone(step)}, shape, v.n.dtype, v)
+}
+
+// SliceAxis takes the elements from start to stop of one axis, all of the others.
+func (v Value) SliceAxis(axis, start, stop int) Value {
+	b, ok := operandsFit("SliceAxis", []Value{v})
+	if !ok || axis < 0 || axis >= len(v.n.shape) {
+		return b.fail("SliceAxis", []Value{v}, "there is no axis %d", axis)
+	}
+	from, to := make([]int, len(v.n.shape)), slices.Clone(v.n.shape)
+	from[axis], to[axis] = start, stop
+	return v.Slice(from, to, nil)
+}
+
+// Pad puts zeros before and after the elements of each axis, and gap zeros between them. A nil gap stands for none.
+func (v Value) Pad(low, high, gap []int) Value {
+	b, ok := operandsFit("Pad", []Value{v})
+	if !ok {
+		return b.fail("Pad", []Value{v}, "invalid operand")
+	}
+	rank := len(v.n.shape)
+	if gap == nil {
+		gap = make([]int, rank)
+	}
+	if len(low) != rank || len(high) != rank || len(gap) != rank {
+		return b.fail("Pad", []Value{v}, "low %v, high %v, gap %v: want %d numbers each", low, high, gap, rank)
+	}
+	shape := make([]int, rank)
+	for i, d := range v.n.shape {
+		if low[i] < 0 || high[i] < 0 || gap[i] < 0 {
+			return b.fail("Pad", []Value{v}, "axis %d: low %d, high %d, gap %d: want none below 0", i, low[i], high[i], gap[i])
+		}
+		shape[i] = low[i] + d + (d-1)*gap[i] + high[i]
+	}
+	if slices.Equal(shape, v.n.shape) {
+		return v
+	}
+	return b.record(primPad, padAttr{slices.Clone(low), slices.Clone(high), slices.Clone(gap)}, shape, v.n.dtype, v)
+}
+
+// Concat joins values along an axis; their other axes agree.
+func Concat(axis int, vs ...Value) Value {
+	b, ok := operandsFit("Concat", vs)
+	if !ok {
+		return b.fail("Concat", vs, "invalid operand")
+	}
+	first := vs[0].n
+	if axis < 0 || axis >= len(first.shape) {
+		return b.fail("Concat", vs, "there is no axis %d", axis)
+	}
+	shape := slices.Clone(first.shape)
+	shape[axis] = 0
+	for i, v := range vs {
+		fits := v.n.dtype == first.dtype && len(v.n.shape) == len(shape)
+		for a := 0; fits && a < len(shape); a++ {
+			fits = a == axis || v.n.shape[a] == shape[a]
+		}
+		if !fits {
+			return b.fail("Concat", vs, "operand %d does not fit operand 0 off axis %d", i, axis)
+		}
+		shape[axis] += v.n.shape[axis]
+	}
+	if len(vs) == 1 {
+		return vs[0]
+	}
+	return b.record(primConcat, axesAttr{[]int{axis}}, shape, first.dtype, vs...)
+}
+
+// reduceShape checks the axes of a reduction and returns them sorted, with the shape that remains. No axes means all.
+func (v Value) reduceShape(axes []int) (sorted, shape []int, ok bool) {
+	rank := len(v.n.shape)
+	if len(axes) == 0 {
+		for i := range rank {
+			axes = append(axes, i)
+		}
+	}
+	for _, a := range axes {
+		if a < 0 {
+			a += rank
+		}
+		if a < 0 || a >= rank || slices.Contains(sorted, a) {
+			return nil, nil, false
+		}
+		sorted = append(sorted, a)
+	}
+	slices.Sort(sorted)
+	for i, d := range v.n.shape {
+		if !slices.Contains(sorted, i) {
+			shape = append(shape, d)
+		}
+	}
+	return sorted, shape, true
+}
+
+func (v Value) reduce(name string, p *primitive, axes []int) Value {
+	b, ok := operandsFit(name, []Value{v})
+	if !ok {
+		return b.fail(name, []Value{v}, "invalid operand")
+	}
+	sorted, shape, ok := v.reduceShape(axes)
+	if !ok || v.n.dtype == Int32 {
+		return b.fail(name, []Value{v}, "axes %v: want different axes of a floating-point array, negative ones from the last", axes)
+	}
+	if numel(shape) == v.n.size() {
+		return v.Reshape(shape...)
+	}
+	return b.record(p, axesAttr{sorted}, shape, v.n.dtype, v)
+}
+
+// Sum adds up the elements along the axes, which go away; without arguments, all elements. Negative axes count from the last.
+func (v Value) Sum(axes ...int) Value {
+	if v.n != nil && !v.n.bad && len(axes) == 0 && len(v.n.shape) == 0 {
+		return v
+	}
+	if v.Valid() {
+		if c, ok := v.constant(); ok && v.n.dtype != Int32 {
+			if sorted, shape, fits := v.reduceShape(axes); fits {
+				count := 1
+				for _, a := range sorted {
+					count *= v.n.shape[a]
+				}
+				return v.Like(c * float64(count)).BroadcastTo(shape...)
+			}
+		}
+	}
+	return v.reduce("Sum", primSum, axes)
+}
+
+// Amax returns the largest element along the axes, which go away; without arguments, of all. At a tie the derivative is shared equally.
+func (v Value) Amax(axes ...int) Value {
+	if v.n != nil && !v.n.bad && len(axes) == 0 && len(v.n.shape) == 0 {
+		return v
+	}
+	return v.reduce("Amax", primAmax, axes)
+}
+
+// Gather picks, along the last axis of v [.., C], the element that the integer label [..] names.
+func (v Value) Gather(labels Value) Value {
+	vs := []Value{v, labels}
+	b, ok := operandsFit("Gather", vs)
+	if !ok {
+		return b.fail("Gather", vs, "invalid operand")
+	}
+	rank := len(v.n.shape)
+	if rank == 0 || labels.n.dtype != Int32 || v.n.dtype == Int32 || !slices.Equal(v.n.shape[:rank-1], labels.n.shape) {
+		return b.fail("Gather", vs, "want a floating-point array [.., C] and int32 labels [..]")
+	}
+	return b.record(primGather, nil, labels.n.shape, v.n.dtype, v, labels)
+}
+
+// scatter puts each element of v [..] where its label says along a new last axis of length classes, zeros elsewhere.
+func (v Value) scatter(labels Value, classes int) Value {
+	shape := append(slices.Clone(v.n.shape), classes)
+	return v.n.b.record(primScatter, nil, shape, v.n.dtype, v, labels)
+}
+
+// At returns one element as a scalar; a negative index counts from the last.
+func (v Value) At(index ...int) Value {
+	b, ok := operandsFit("At", []Value{v})
+	if !ok || len(index) != len(v.n.shape) {
+		return b.fail("At", []Value{v}, "index %v: want one number an axis", index)
+	}
+	start, stop := slices.Clone(index), make([]int, len(index))
+	for i, d := range v.n.shape {
+		if start[i] < 0 {
+			start[i] += d
+		}
+		stop[i] = start[i] + 1
+	}
+	return v.Slice(start, stop, nil).Reshape()
+}
