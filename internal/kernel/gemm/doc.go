@@ -1,0 +1,17 @@
+// Package gemm multiplies matrices and convolves images, in float32 and float64.
+//
+// Everything is one operation: a tile of the result, a few rows by a few vectors, stays in registers while a kernel
+// runs through the inner dimension. The left operand of that kernel is affine, not packed: element (row i, inner index
+// (p, s, k)) lies at i*rs + p*ps + s*ss + k*ks, where the strides are arguments. A row-major or transposed matrix is
+// affine; so is an image in NHWC layout seen by a convolution (rows are pixels, the inner index runs over kernel rows
+// and, contiguously, over columns and channels) and seen by its kernel gradient (rows are channels, the inner index runs
+// over images, rows and pixels). So no convolution builds an im2col matrix; an image that needs padding is
+// copied once, with its border, into scratch. The right operand is packed into panels as wide as a tile.
+//
+// A plan fixes how one problem is cut: into chunks for the workers and blocks for the caches, by shapes and
+// instruction set alone. The order in which products are added is part of the plan, so the same operands give the
+// same bits on any number of workers.
+//
+// See Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), and, for convolutions through
+// indirect or affine operands, Dukhan, "The Indirect Convolution Algorithm" (arXiv:1907.02129).
+package gemm

@@ -1,0 +1,331 @@
+package gemm
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"shadowflow/internal/kernel/isa"
+	"shadowflow/internal/kernel/par"
+)
+
+// problem is one operation with the triple loop that defines it.
+type problem struct {
+	name      string
+	plan32    func(isa.Set, int) *Plan[float32]
+	plan64    func(isa.Set, int) *Plan[float64]
+	reference func(dst, a, b []float64)
+	sizes     [3]int
+	depth     int // products in an element, at most
+}
+
+func matMulProblem(s MatMul) problem {
+	return problem{
+		name:   fmt.Sprintf("matmul %+v", s),
+		plan32: func(set isa.Set, w int) *Plan[float32] { return NewMatMul[float32](s, set, w) },
+		plan64: func(set isa.Set, w int) *Plan[float64] { return NewMatMul[float64](s, set, w) },
+		sizes:  [3]int{s.Batch * s.M * s.N, s.Batch * s.M * s.K, s.Batch * s.K * s.N},
+		depth:  s.K,
+		reference: func(dst, a, b []float64) {
+			for n := range s.Batch {
+				for i := range s.M {
+					for j := range s.N {
+						for k := range s.K {
+							ai, bi := (n*s.M+i)*s.K+k, (n*s.K+k)*s.N+j
+							if s.TransA {
+								ai = (n*s.K+k)*s.M + i
+							}
+							if s.TransB {
+								bi = (n*s.N+j)*s.K + k
+							}
+							dst[(n*s.M+i)*s.N+j] += a[ai] * b[bi]
+						}
+					}
+				}
+			}
+		},
+	}
+}
+
+// eachProduct calls do with the offsets of every y, x and w whose product the convolution has.
+func (s Conv) eachProduct(do func(y, x, w int)) {
+	cg, og := s.C/s.Groups, s.O/s.Groups
+	for n := range s.N {
+		for i := range s.OutH() {
+			for j := range s.OutW() {
+				for kh := range s.KH {
+					for kw := range s.KW {
+						h, v := i*s.StrideH+kh-s.PadTop, j*s.StrideW+kw-s.PadLeft
+						if h < 0 || h >= s.H || v < 0 || v >= s.W {
+							continue
+						}
+						for o := range s.O {
+							y := ((n*s.OutH()+i)*s.OutW()+j)*s.O + o
+							for c := range cg {
+								do(y, ((n*s.H+h)*s.W+v)*s.C+o/og*cg+c, ((kh*s.KW+kw)*cg+c)*s.O+o)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func convProblems(s Conv) []problem {
+	y, x, w := s.sizes()
+	name := fmt.Sprintf("%+v", s)
+	return []problem{{
+		name:   "forward " + name,
+		plan32: func(set isa.Set, w int) *Plan[float32] { return NewConv[float32](s, set, w) },
+		plan64: func(set isa.Set, w int) *Plan[float64] { return NewConv[float64](s, set, w) },
+		sizes:  [3]int{y, x, w}, depth: s.KH * s.KW * s.C / s.Groups,
+		reference: func(dst, a, b []float64) { s.eachProduct(func(y, x, w int) { dst[y] += a[x] * b[w] }) },
+	}, {
+		name:   "input gradient " + name,
+		plan32: func(set isa.Set, w int) *Plan[float32] { return NewConvInputGrad[float32](s, set, w) },
+		plan64: func(set isa.Set, w int) *Plan[float64] { return NewConvInputGrad[float64](s, set, w) },
+		sizes:  [3]int{x, y, w}, depth: s.KH * s.KW * s.O / s.Groups,
+		reference: func(dst, a, b []float64) { s.eachProduct(func(y, x, w int) { dst[x] += a[y] * b[w] }) },
+	}, {
+		name:   "kernel gradient " + name,
+		plan32: func(set isa.Set, w int) *Plan[float32] { return NewConvKernelGrad[float32](s, set, w) },
+		plan64: func(set isa.Set, w int) *Plan[float64] { return NewConvKernelGrad[float64](s, set, w) },
+		sizes:  [3]int{w, x, y}, depth: s.N * s.OutH() * s.OutW(),
+		reference: func(dst, a, b []float64) { s.eachProduct(func(y, x, w int) { dst[w] += a[x] * b[y] }) },
+	}}
+}
+
+// canary fills what lies around operands: a kernel that reads it yields NaN, one that writes it is caught.
+func canary[T Float]() T { return T(math.NaN()) }
+
+const fence = 67 // elements of canary on either side
+
+// fenced returns n elements between canaries, off elements behind a cache line's start or so, and what holds them.
+func fenced[T Float](n, off int) (inner, all []T) {
+	all = make([]T, n+2*fence+off)
+	for i := range all {
+		all[i] = canary[T]()
+	}
+	return all[fence+off : fence+off+n : fence+off+n], all
+}
+
+func fenceIntact[T Float](all []T, n, off int) bool {
+	for i, v := range all {
+		if (i < fence+off || i >= fence+off+n) && v == v {
+			return false
+		}
+	}
+	return true
+}
+
+func randomize[T Float](r *rand.Rand, s []T) {
+	for i := range s {
+		s[i] = T(math.Round(r.NormFloat64()*1024) / 1024)
+	}
+}
+
+func widen[T Float](s []T) []float64 {
+	w := make([]float64, len(s))
+	for i, v := range s {
+		w[i] = float64(v)
+	}
+	return w
+}
+
+// verify runs a plan on random operands, accumulating or not, and compares with the reference.
+func verify[T Float](t *testing.T, p problem, plan *Plan[T], pool *par.Pool, r *rand.Rand) {
+	t.Helper()
+	off := [4]int{r.IntN(4), r.IntN(4), r.IntN(4), r.IntN(4)}
+	dst, dstAll := fenced[T](p.sizes[0], off[0])
+	a, _ := fenced[T](p.sizes[1], off[1])
+	b, _ := fenced[T](p.sizes[2], off[2])
+	work, workAll := fenced[T](plan.Workspace(), off[3])
+	randomize(r, a)
+	randomize(r, b)
+	want := make([]float64, len(dst))
+	accumulate := r.IntN(2) == 1
+	if accumulate {
+		randomize(r, dst)
+		copy(want, widen(dst))
+	}
+	p.reference(want, widen(a), widen(b))
+	plan.Run(pool, dst, a, b, work, accumulate)
+
+	eps := 1e-16
+	if size[T]() == 4 {
+		eps = 1e-7
+	}
+	bound := eps * 40 * (4 + math.Sqrt(float64(p.depth)))
+	for i := range dst {
+		if diff := math.Abs(float64(dst[i]) - want[i]); !(diff <= bound*(1+math.Abs(want[i]))) {
+			t.Fatalf("%s, accumulate %v: dst[%d] = %v, want %v", p.name, accumulate, i, dst[i], want[i])
+		}
+	}
+	if !fenceIntact(dstAll, len(dst), off[0]) || !fenceIntact(workAll, len(work), off[3]) {
+		t.Fatalf("%s: wrote outside of dst or work", p.name)
+	}
+}
+
+func pick(r *rand.Rand, from ...int) int { return from[r.IntN(len(from))] }
+
+func randomMatMul(r *rand.Rand) MatMul {
+	dim := func() int {
+		return pick(r, 1, 2, 3, 1+r.IntN(20), 1+r.IntN(70), 1+r.IntN(150), pick(r, 16, 32, 64, 128))
+	}
+	s := MatMul{Batch: pick(r, 1, 1, 1, 1+r.IntN(5)), M: dim(), N: dim(), K: dim(), TransA: r.IntN(2) == 1, TransB: r.IntN(2) == 1}
+	if r.IntN(6) == 0 {
+		s.K = 300 + r.IntN(3000)
+		s.M, s.N = min(s.M, 70), min(s.N, 40)
+	}
+	return s
+}
+
+func randomConv(r *rand.Rand) Conv {
+	groups := pick(r, 1, 1, 1, 2, 3)
+	s := Conv{
+		N: pick(r, 1, 2, 3, 17), H: 1 + r.IntN(9), W: 1 + r.IntN(12),
+		C: groups * pick(r, 1, 2, 3, 5, 8, 17, 33), O: groups * pick(r, 1, 2, 7, 16, 17, 32, 35, 50),
+		KH: 1 + r.IntN(4), KW: 1 + r.IntN(4), StrideH: 1 + r.IntN(3), StrideW: 1 + r.IntN(3), Groups: groups,
+	}
+	if r.IntN(3) > 0 {
+		s.PadTop, s.PadBottom, s.PadLeft, s.PadRight = r.IntN(4), r.IntN(4), r.IntN(4), r.IntN(4)
+	}
+	if r.IntN(8) == 0 {
+		s.Groups, s.C, s.O = 7, 7, 14
+	}
+	s.KH, s.KW = min(s.KH, s.H+s.PadTop+s.PadBottom), min(s.KW, s.W+s.PadLeft+s.PadRight)
+	return s
+}
+
+// fixedProblems are those that random shapes seldom hit: every kind of block in the plans.
+func fixedProblems() []problem {
+	ps := []problem{
+		matMulProblem(MatMul{Batch: 1, M: 64, N: 1297, K: 1000, TransB: true}),
+		matMulProblem(MatMul{Batch: 1, M: 70, N: 65, K: 9000, TransA: true}),
+		matMulProblem(MatMul{Batch: 3, M: 33, N: 130, K: 400}),
+		matMulProblem(MatMul{Batch: 2, M: 300, N: 70, K: 90, TransB: true}),
+		matMulProblem(MatMul{Batch: 1, M: 1, N: 1500, K: 300, TransB: true}),
+		matMulProblem(MatMul{Batch: 1, M: 1500, N: 1, K: 300}),
+		matMulProblem(MatMul{Batch: 1, M: 200, N: 600, K: 300}),
+		matMulProblem(MatMul{Batch: 1, M: 29, N: 64, K: 1024, TransA: true}),
+		matMulProblem(MatMul{Batch: 1, M: 256, N: 128, K: 512}),
+	}
+	for _, s := range []Conv{
+		{N: 2, H: 17, W: 32, C: 64, O: 64, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},
+		{N: 29, H: 4, W: 4, C: 160, O: 100, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},
+		{N: 3, H: 8, W: 8, C: 192, O: 256, KH: 3, KW: 3, StrideH: 2, StrideW: 2, PadTop: 0, PadLeft: 0, PadBottom: 1, PadRight: 1, Groups: 1},
+		{N: 4, H: 8, W: 8, C: 136, O: 40, KH: 1, KW: 1, StrideH: 2, StrideW: 2, Groups: 1},
+		{N: 5, H: 16, W: 16, C: 3, O: 32, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},
+		{N: 2, H: 8, W: 8, C: 48, O: 24, KH: 1, KW: 1, StrideH: 1, StrideW: 1, Groups: 1},
+		{N: 2, H: 1, W: 9, C: 300, O: 20, KH: 1, KW: 3, StrideH: 1, StrideW: 1, Groups: 2},
+		{N: 1, H: 1, W: 1, C: 2, O: 3, KH: 1, KW: 1, StrideH: 3, StrideW: 3, PadTop: 1, PadLeft: 0, PadBottom: 0, PadRight: 2, Groups: 1},
+	} {
+		ps = append(ps, convProblems(s)...)
+	}
+	return ps
+}
+
+func eachSet(t *testing.T, do func(t *testing.T, set isa.Set)) {
+	for _, set := range isa.Available() {
+		t.Run(set.String(), func(t *testing.T) { do(t, set) })
+	}
+}
+
+func TestProductsMatchTripleLoop(t *testing.T) {
+	pool := par.New(3)
+	defer pool.Close()
+	eachSet(t, func(t *testing.T, set isa.Set) {
+		r := rand.New(rand.NewPCG(1, 2))
+		problems := fixedProblems()
+		for range 150 {
+			problems = append(problems, matMulProblem(randomMatMul(r)))
+		}
+		for _, p := range problems {
+			verify(t, p, p.plan32(set, 3), pool, r)
+			verify(t, p, p.plan64(set, 3), pool, r)
+		}
+	})
+}
+
+func TestConvolutionsMatchTripleLoop(t *testing.T) {
+	pool := par.New(3)
+	defer pool.Close()
+	eachSet(t, func(t *testing.T, set isa.Set) {
+		r := rand.New(rand.NewPCG(3, 4))
+		for range 150 {
+			for _, p := range convProblems(randomConv(r)) {
+				verify(t, p, p.plan32(set, 3), pool, r)
+				verify(t, p, p.plan64(set, 3), pool, r)
+			}
+		}
+	})
+}
+
+func TestBitsDoNotDependOnWorkers(t *testing.T) {
+	eachSet(t, func(t *testing.T, set isa.Set) {
+		r := rand.New(rand.NewPCG(5, 6))
+		for _, p := range fixedProblems() {
+			a, b := make([]float32, p.sizes[1]), make([]float32, p.sizes[2])
+			randomize(r, a)
+			randomize(r, b)
+			var first []float32
+			for _, workers := range []int{1, 2, 8} {
+				pool := par.New(workers)
+				plan := p.plan32(set, workers)
+				dst := make([]float32, p.sizes[0])
+				plan.Run(pool, dst, a, b, make([]float32, plan.Workspace()), false)
+				pool.Close()
+				if first == nil {
+					first = dst
+				}
+				for i := range dst {
+					if dst[i] != first[i] {
+						t.Fatalf("%s: dst[%d] is %v on %d workers, %v on 1", p.name, i, dst[i], workers, first[i])
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestRunDoesNotAllocate(t *testing.T) {
+	pool := par.New(2)
+	defer pool.Close()
+	set, err := isa.Best()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range fixedProblems() {
+		plan := p.plan32(set, 2)
+		dst, a, b := make([]float32, p.sizes[0]), make([]float32, p.sizes[1]), make([]float32, p.sizes[2])
+		work := make([]float32, plan.Workspace())
+		if n := testing.AllocsPerRun(3, func() { plan.Run(pool, dst, a, b, work, true) }); n > 0 {
+			t.Errorf("%s: Run allocates %v times", p.name, n)
+		}
+	}
+}
+
+func TestRunRejectsWrongOperands(t *testing.T) {
+	plan := NewMatMul[float32](MatMul{Batch: 1, M: 2, N: 3, K: 4}, isa.Go, 1)
+	work := make([]float32, plan.Workspace())
+	for name, run := range map[string]func(){
+		"short dst": func() { plan.Run(nil, make([]float32, 5), make([]float32, 8), make([]float32, 12), work, false) },
+		"long a":    func() { plan.Run(nil, make([]float32, 6), make([]float32, 9), make([]float32, 12), work, false) },
+		"too many workers": func() {
+			pool := par.New(2)
+			defer pool.Close()
+			plan.Run(pool, make([]float32, 6), make([]float32, 8), make([]float32, 12), work, false)
+		},
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: Run does not panic", name)
+				}
+			}()
+			run()
+		}()
+	}
+}

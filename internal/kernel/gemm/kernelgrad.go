@@ -1,0 +1,183 @@
+package gemm
+
+import "unsafe"
+
+// Bounds of a kernel gradient's blocks, measured on Zen 5.
+const (
+	pixelsAimed = 256 // inner steps, that is output pixels, of a block
+	maxSlice    = 128 // channels of x that a chunk takes
+	maxOuts     = 256 // channels of dy that a chunk takes
+	packRows    = 32  // rows of dw from which packing dy is worth its while
+	minDWChunks = 16  // chunks below which the pixels are split as well
+)
+
+// kernelGradPlan is the product of x's patches, transposed, with dy, cut into chunks: by group, slices of x's
+// channels, blocks of dy's channels, and parts of the pixels, the last fastest.
+type kernelGradPlan[T Float] struct {
+	Conv
+	ks      *kernels
+	call    *call[T]
+	workers []worker
+	frame   frame
+
+	chans, outs                 int // of a group
+	slices, colBlocks, parts    int
+	images, band, bands, blocks int // of a block of pixels; blocks of the whole problem, bands of an image
+	pack                        bool
+
+	partial            int
+	copies, copySize   int
+	panels, panelsSize int
+}
+
+func planKernelGrad[T Float](s Conv, ks *kernels, c *call[T], workers int, w *arena) []stage {
+	p := &kernelGradPlan[T]{Conv: s, ks: ks, call: c, workers: make([]worker, workers)}
+	p.cut()
+	p.copySize = roundUp(p.frame.scratch(p.images), w.line)
+	p.copies = w.take(p.copySize * workers)
+	if p.pack {
+		p.panelsSize = p.images * p.band * s.OutW() * roundUp(p.outs, ks.width())
+		p.panelsSize = roundUp(p.panelsSize, w.line)
+		p.panels = w.take(p.panelsSize * workers)
+	}
+	stages := []stage{{s.Groups * p.slices * p.colBlocks * p.parts, p}}
+	if p.parts > 1 {
+		p.partial = w.take(p.parts * p.kernelSize())
+		sum := newSum(c, p.partial, p.kernelSize(), p.parts, 1)
+		stages = append(stages, stage{sum.chunks, sum})
+	}
+	return stages
+}
+
+func (p *kernelGradPlan[T]) kernelSize() int { return p.KH * p.KW * p.chans * p.O }
+
+// cut chooses the blocks.
+func (p *kernelGradPlan[T]) cut() {
+	ks := p.ks
+	p.chans, p.outs = p.C/p.Groups, p.O/p.Groups
+	oh, ow := p.OutH(), p.OutW()
+
+	p.images, p.band = 1, oh
+	if oh*ow > pixelsAimed {
+		p.band = ceilDiv(oh, ceilDiv(oh*ow, pixelsAimed))
+	} else {
+		p.images = min(p.N, pixelsAimed/(oh*ow))
+	}
+	p.bands = ceilDiv(oh, p.band)
+	p.blocks = ceilDiv(p.N, p.images) * p.bands
+
+	p.slices = ceilDiv(p.chans, maxSlice)
+	p.colBlocks = ceilDiv(ceilDiv(p.outs, ks.width()), max(1, maxOuts/ks.width()))
+	wanted := int(min(p.flops()/minChunk, minDWChunks))
+	p.parts = max(1, min(wanted/(p.Groups*p.slices*p.colBlocks), p.blocks))
+	p.pack = p.outs > ks.width() && p.KH*p.KW*min(p.chans, maxSlice) >= packRows
+
+	p.frame = frame{
+		h: p.H, w: p.W, c: p.C, row0: -p.PadTop, col0: -p.PadLeft,
+		rows: p.KH, cols: (ow-1)*p.StrideW + p.KW, step: p.StrideH, chans: ceilDiv(p.chans, p.slices),
+	}
+	if p.slices > 1 && p.chans == p.C {
+		p.frame.chans = p.C // in place if possible: slices are views
+	}
+	p.frame.place(oh, p.band, ks.size)
+	if !p.frame.inPlace {
+		p.frame.chans = ceilDiv(p.chans, p.slices)
+		p.frame.place(oh, p.band, ks.size)
+	}
+}
+
+// columns returns the i-th block of a group's channels of dy; it starts at a panel.
+func (p *kernelGradPlan[T]) columns(i int) (lo, hi int) {
+	wide := p.ks.width()
+	lo, hi = share(ceilDiv(p.outs, wide), p.colBlocks, i)
+	return lo * wide, min(hi*wide, p.outs)
+}
+
+// dwChunk is one chunk: a slice of channels of x by a block of channels of dy.
+type dwChunk[T Float] struct {
+	worker     int
+	dst        []T
+	dstAt      int
+	accumulate bool
+	ch0, ch1   int // channels of x, within the group
+	group      int
+	lo, hi     int // channels of dy, within the group
+}
+
+// Chunk computes a slice of the kernel's gradient from a part of the pixels.
+func (p *kernelGradPlan[T]) Chunk(i, worker int) {
+	c := dwChunk[T]{worker: worker, dst: p.call.dst, accumulate: p.call.accumulate}
+	part := i % p.parts
+	if p.parts > 1 {
+		c.dst, c.dstAt, c.accumulate = p.call.work, p.partial+part*p.kernelSize(), false
+	}
+	i /= p.parts
+	c.lo, c.hi = p.columns(i % p.colBlocks)
+	i /= p.colBlocks
+	c.ch0, c.ch1 = share(p.chans, p.slices, i%p.slices)
+	c.group = i / p.slices
+	from, to := share(p.blocks, p.parts, part)
+	for b := from; b < to; b++ {
+		p.pixels(&c, b)
+		c.accumulate = true
+	}
+	p.workers[worker].release()
+}
+
+// pixels adds the contribution of one block of pixels to a chunk's result.
+func (p *kernelGradPlan[T]) pixels(c *dwChunk[T], b int) {
+	n0 := b / p.bands * p.images
+	n1 := min(n0+p.images, p.N)
+	first := b % p.bands * p.band
+	band := min(p.band, p.OutH()-first)
+	f, size := p.frame, p.ks.size
+	if !f.inPlace {
+		f.chans = c.ch1 - c.ch0
+		f.pixel, f.rowPitch = f.chans, f.cols*f.chans
+	}
+	w := &p.workers[c.worker]
+	scratch := p.call.work[p.copies+c.worker*p.copySize:][:p.copySize]
+	origin := fill(&f, p.ks, &w.block, p.call.a, scratch, n0, n1, c.group*p.chans+c.ch0, first, band)
+	t := &w.tile
+	*t = tile{
+		rs: size, ks: p.StrideW * f.pixel * size, ss: p.StrideH * f.rowPitch * size, ps: f.imgPitch * size,
+		count: p.OutW(), segs: band, planes: n1 - n0, rc: p.O * size,
+	}
+	if c.accumulate {
+		t.accumulate = 1
+	}
+	panel := p.right(c, t, (n0*p.OutH()+first)*p.OutW(), (n1-n0)*band*p.OutW())
+	p.taps(c, t, &f, origin, panel)
+}
+
+// right points the tile at dy's rows from pixel on, packed if that pays, and returns the distance of panels in bytes.
+func (p *kernelGradPlan[T]) right(c *dwChunk[T], t *tile, pixel, n int) int {
+	wide, size := p.ks.width(), p.ks.size
+	src := at(p.call.b, pixel*p.O+c.group*p.outs+c.lo)
+	if !p.pack {
+		t.b, t.ldb = src, p.O*size
+		return wide * size
+	}
+	dst := at(p.call.work, p.panels+c.worker*p.panelsSize)
+	packing{p.ks, &p.workers[c.worker].block}.pack(dst, n, 0, src, matrix{p.O, 1}, n, c.hi-c.lo)
+	t.b, t.ldb = dst, wide*size
+	return n * wide * size
+}
+
+// taps runs the tiles of all taps. Where pixels lie side by side with all their channels, a kernel row's taps are one
+// run of rows.
+func (p *kernelGradPlan[T]) taps(c *dwChunk[T], t *tile, f *frame, origin unsafe.Pointer, panel int) {
+	size := p.ks.size
+	rows, runs := c.ch1-c.ch0, p.KW
+	if rows == f.pixel && rows == p.chans {
+		rows, runs = rows*p.KW, 1
+	}
+	for kh := range p.KH {
+		for kw := range runs {
+			t.a = unsafe.Add(origin, (kh*f.rowPitch+kw*f.pixel)*size)
+			row := (kh*p.KW+kw)*p.chans + c.ch0
+			t.c = at(c.dst, c.dstAt+row*p.O+c.group*p.outs+c.lo)
+			p.ks.grid(t, rows, c.hi-c.lo, panel)
+		}
+	}
+}

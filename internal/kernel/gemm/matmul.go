@@ -1,0 +1,186 @@
+package gemm
+
+import "unsafe"
+
+// Bounds of a matrix product's blocks, measured on Zen 5.
+const (
+	maxDepth    = 384       // rows of a panel: a tile of A that deep stays in the first-level cache
+	panelBytes  = 512 << 10 // one depth of packed columns stays in the second-level cache
+	minChunk    = 1 << 20   // flops: below it, handing a chunk to a worker is not worth its while
+	maxChunk    = 32 << 20  // flops: above it, the last chunk keeps the other workers waiting
+	chunksAimed = 32
+	minParts    = 8    // chunks below which the inner dimension is split as well
+	minSplit    = 1024 // inner steps that a split part has at least
+)
+
+// mulPlan is a matrix product cut into chunks: by batch, blocks of columns, blocks of rows and parts of the inner
+// dimension, the last fastest.
+type mulPlan[T Float] struct {
+	MatMul
+	ks      *kernels
+	call    *call[T]
+	workers []worker
+
+	rowBlocks, colBlocks, parts int
+	depth                       int // inner steps of a block
+	direct                      bool
+	pack                        bool
+
+	packed  int // where packed B starts in the workspace, shared or the first worker's
+	private int // elements of packed B that each worker owns; 0: shared
+	partial int // where the parts' sums start
+}
+
+func planMatMul[T Float](s MatMul, ks *kernels, c *call[T], workers int, w *arena) []stage {
+	p := &mulPlan[T]{MatMul: s, ks: ks, call: c, workers: make([]worker, workers)}
+	p.cut()
+	chunks := s.Batch * p.rowBlocks * p.colBlocks * p.parts
+	stages := []stage{{chunks, p}}
+	if !p.direct {
+		panels := roundUp(ceilDiv(s.N, p.colBlocks)+ks.width(), ks.width())
+		if p.rowBlocks == 1 {
+			p.private = roundUp(panels*p.depth, w.line)
+			p.packed = w.take(p.private * workers)
+		} else {
+			p.packed = w.take(s.Batch * p.packedSize())
+			stages = append([]stage{{s.Batch * p.colBlocks * p.depths(), (*mulPacking[T])(p)}}, stages...)
+		}
+	}
+	if p.parts > 1 {
+		p.partial = w.take(s.Batch * p.parts * s.M * s.N)
+		sum := newSum(c, p.partial, s.M*s.N, p.parts, s.Batch)
+		stages = append(stages, stage{sum.chunks, sum})
+	}
+	return stages
+}
+
+// cut chooses the blocks.
+func (p *mulPlan[T]) cut() {
+	ks := p.ks
+	rowTiles := ceilDiv(p.M, ks.rows)
+	p.depth = ceilDiv(p.K, ceilDiv(p.K, maxDepth))
+	p.direct = !p.TransB && (rowTiles <= 3 || p.N <= ks.width())
+
+	panels := ceilDiv(p.N, ks.width())
+	p.colBlocks = ceilDiv(panels, max(1, panelBytes/(p.depth*ks.width()*ks.size)))
+	flops := 2 * float64(p.M) * float64(p.N) * float64(p.K)
+	chunk := min(max(flops*float64(p.Batch)/chunksAimed, minChunk), maxChunk)
+	wanted := int(flops/chunk) + 1
+	p.colBlocks = max(p.colBlocks, min(panels, wanted/rowTiles))
+	p.rowBlocks = min(max(1, wanted/p.colBlocks), rowTiles)
+
+	p.parts = 1
+	if have := p.Batch * p.rowBlocks * p.colBlocks; have < min(minParts, int(flops/chunk)) {
+		p.parts = max(1, min(minParts/have, p.K/minSplit))
+	}
+}
+
+// depths returns how many blocks the inner dimension has.
+func (p *mulPlan[T]) depths() int { return ceilDiv(p.K, p.depth) }
+
+// columns returns the i-th block of columns; it starts at a panel.
+func (p *mulPlan[T]) columns(i int) (lo, hi int) {
+	wide := p.ks.width()
+	lo, hi = share(ceilDiv(p.N, wide), p.colBlocks, i)
+	return lo * wide, min(hi*wide, p.N)
+}
+
+// packedSize returns the elements of one product's packed B.
+func (p *mulPlan[T]) packedSize() int { return p.K * roundUp(p.N, p.ks.width()) }
+
+// packedAt returns where the shared panels start that hold B from inner step k and column col on, in a block of the
+// given number of inner steps.
+func (p *mulPlan[T]) packedAt(batch, k, col, steps int) int {
+	return p.packed + batch*p.packedSize() + k*roundUp(p.N, p.ks.width()) + col*steps
+}
+
+func (p *mulPlan[T]) layoutB() matrix {
+	if p.TransB {
+		return matrix{1, p.K}
+	}
+	return matrix{p.N, 1}
+}
+
+func (p *mulPlan[T]) layoutA() matrix {
+	if p.TransA {
+		return matrix{1, p.M}
+	}
+	return matrix{p.K, 1}
+}
+
+// packTo packs columns lo to hi of inner steps k to k+steps.
+func (p *mulPlan[T]) packTo(at0, batch, k, steps, lo, hi, worker int) {
+	m := p.layoutB()
+	src := at(p.call.b, batch*p.K*p.N+k*m.row+lo*m.col)
+	packing{p.ks, &p.workers[worker].block}.pack(at(p.call.work, at0), steps, 0, src, m, steps, hi-lo)
+}
+
+// mulPacking packs B for all chunks: its chunks are the batch, the blocks of columns and the depths.
+type mulPacking[T Float] mulPlan[T]
+
+func (s *mulPacking[T]) Chunk(i, worker int) {
+	p := (*mulPlan[T])(s)
+	depth := i % p.depths()
+	block := i / p.depths() % p.colBlocks
+	batch := i / p.depths() / p.colBlocks
+	k := depth * p.depth
+	steps := min(p.depth, p.K-k)
+	lo, hi := p.columns(block)
+	p.packTo(p.packedAt(batch, k, lo, steps), batch, k, steps, lo, hi, worker)
+	p.workers[worker].release()
+}
+
+// Chunk computes one block of the product.
+func (p *mulPlan[T]) Chunk(i, worker int) {
+	part := i % p.parts
+	i /= p.parts
+	rows := i % p.rowBlocks
+	i /= p.rowBlocks
+	lo, hi := p.columns(i % p.colBlocks)
+	batch := i / p.colBlocks
+
+	tiles := ceilDiv(p.M, p.ks.rows)
+	top, bottom := share(tiles, p.rowBlocks, rows)
+	top, bottom = p.M*top/tiles, p.M*bottom/tiles
+
+	from, to := share(p.depths(), p.parts, part)
+	size := p.ks.size
+	t := &p.workers[worker].tile
+	dst, base, add := p.call.dst, batch*p.M*p.N, p.call.accumulate
+	if p.parts > 1 {
+		dst, base, add = p.call.work, p.partial+(batch*p.parts+part)*p.M*p.N, false
+	}
+	la := p.layoutA()
+	*t = tile{
+		c:  at(dst, base+top*p.N+lo),
+		rs: la.row * size, ks: la.col * size, rc: p.N * size,
+		segs: 1, planes: 1,
+	}
+	for d := from; d < to; d++ {
+		k := d * p.depth
+		t.count = min(p.depth, p.K-k)
+		t.accumulate = 0
+		if add || d > from {
+			t.accumulate = 1
+		}
+		t.a = at(p.call.a, batch*p.M*p.K+top*la.row+k*la.col)
+		var panel int
+		t.b, t.ldb, panel = p.right(batch, k, t.count, lo, hi, worker)
+		p.ks.grid(t, bottom-top, hi-lo, panel)
+	}
+	p.workers[worker].release()
+}
+
+// right returns the panels of B for columns lo to hi: their address, the distance of rows and that of panels, in bytes.
+func (p *mulPlan[T]) right(batch, k, steps, lo, hi, worker int) (b unsafe.Pointer, ldb, panel int) {
+	wide, size := p.ks.width(), p.ks.size
+	if p.direct {
+		return at(p.call.b, batch*p.K*p.N+k*p.N+lo), p.N * size, wide * size
+	}
+	where := p.packedAt(batch, k, lo, steps)
+	if p.private > 0 {
+		where = p.packed + worker*p.private
+		p.packTo(where, batch, k, steps, lo, hi, worker)
+	}
+	return at(p.call.work, where), wide * size, steps * wide * size
+}

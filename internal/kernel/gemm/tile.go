@@ -1,0 +1,109 @@
+package gemm
+
+import (
+	"unsafe"
+
+	"shadowflow/internal/kernel/isa"
+)
+
+// tile is what a kernel is told: one tile of the result and its two operands, strides in bytes. Kernels in
+// assembly read it by offset, so its layout is fixed.
+//
+// The inner index is (p, s, k), p < planes, s < segs, k < count. A's element in row i lies at
+// a + i*rs + p*ps + s*ss + k*ks. B's row follows B's row at distance ldb, without a break between segments and planes.
+type tile struct {
+	a, b, c    unsafe.Pointer
+	rs, ks     int
+	ss, ps     int
+	ldb, rc    int    // distance of rows in b and in c
+	count      int    // inner steps of a segment
+	segs       int    // segments of a plane
+	planes     int    // planes
+	mask       uint64 // the low bits, one for each valid column
+	accumulate int    // 1: add to c, 0: overwrite it
+}
+
+// kernels is what an instruction set offers for an element type: tiles of 1 to rows rows and 1 to vecs vectors.
+type kernels struct {
+	rows  int // most rows of a tile
+	lanes int // elements of a vector
+	vecs  int // most vectors in a tile's row
+	size  int // bytes of an element
+	// maskWide says that tiles of several vectors obey the mask. Those of one vector always do.
+	maskWide bool
+	tiles    [][]func(*tile) // by rows-1 and vectors-1
+	move     func(*block)    // copies a matrix
+	flip     func(*block)    // copies a matrix transposed: dst[j][i] = src[i][j]
+}
+
+// block is a matrix to copy, distances of rows in bytes. Its layout is fixed too.
+type block struct {
+	dst, src   unsafe.Pointer
+	rows, cols int // of src; cols counts elements
+	ldd, lds   int
+}
+
+// width returns the columns of a panel.
+func (ks *kernels) width() int { return ks.lanes * ks.vecs }
+
+func kernelsFor[T Float](set isa.Set) *kernels {
+	if ks := vectorKernels(size[T](), set); ks != nil {
+		return ks
+	}
+	return goKernels[T]()
+}
+
+// columns runs tiles of m rows over n columns, of which t names the first. Panels of b lie panel bytes apart.
+func (ks *kernels) columns(t *tile, m, n, panel int) {
+	byRows := ks.tiles[m-1]
+	b, c := t.b, t.c
+	wide := ks.width()
+	full := byRows[ks.vecs-1]
+	t.mask = 1<<wide - 1
+	for ; n >= wide; n -= wide {
+		full(t)
+		if n == wide {
+			break
+		}
+		t.b = unsafe.Add(t.b, panel)
+		t.c = unsafe.Add(t.c, wide*ks.size)
+	}
+	if n > 0 && n < wide {
+		ks.edge(t, byRows, n)
+	}
+	t.b, t.c = b, c
+}
+
+// edge runs the tiles of the last n columns, fewer than a panel has.
+func (ks *kernels) edge(t *tile, byRows []func(*tile), n int) {
+	if vecs := ceilDiv(n, ks.lanes); vecs == 1 || ks.maskWide {
+		t.mask = 1<<n - 1
+		byRows[vecs-1](t)
+		return
+	}
+	for {
+		t.mask = 1<<min(n, ks.lanes) - 1
+		byRows[0](t)
+		if n -= ks.lanes; n <= 0 {
+			return
+		}
+		t.b = unsafe.Add(t.b, ks.lanes*ks.size)
+		t.c = unsafe.Add(t.c, ks.lanes*ks.size)
+	}
+}
+
+// grid runs tiles over m rows, cut as evenly as the kernels allow, and n columns.
+func (ks *kernels) grid(t *tile, m, n, panel int) {
+	a, c := t.a, t.c
+	parts := ceilDiv(m, ks.rows)
+	for i := range parts {
+		lo, hi := share(m, parts, i)
+		t.a = unsafe.Add(a, lo*t.rs)
+		t.c = unsafe.Add(c, lo*t.rc)
+		ks.columns(t, hi-lo, n, panel)
+	}
+	t.a, t.c = a, c
+}
+
+// at returns the address of s[i].
+func at[T Float](s []T, i int) unsafe.Pointer { return unsafe.Pointer(&s[i]) }

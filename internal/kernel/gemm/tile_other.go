@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package gemm
+
+import "shadowflow/internal/kernel/isa"
+
+func vectorKernels(int, isa.Set) *kernels { return nil }
