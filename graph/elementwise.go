@@ -158,7 +158,9 @@ func (v Value) Sqrt() Value { return v.foldUnary("Sqrt", primSqrt, math.Sqrt) }
 func (v Value) Rsqrt() Value { return v.unary("Rsqrt", primRsqrt) }
 
 // Recip returns 1/v.
-func (v Value) Recip() Value { return v.foldUnary("Recip", primRecip, func(c float64) float64 { return 1 / c }) }
+func (v Value) Recip() Value {
+	return v.foldUnary("Recip", primRecip, func(c float64) float64 { return 1 / c })
+}
 
 // Tanh returns the hyperbolic tangent of v.
 func (v Value) Tanh() Value { return v.unary("Tanh", primTanh) }

@@ -2,7 +2,12 @@ package graph
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
+	"unsafe"
+
+	"shadowflow/internal/kernel/isa"
+	"shadowflow/internal/kernel/par"
 )
 
 // Options say how a program is compiled. The zero value is a good default.
@@ -31,12 +36,6 @@ func Of[T float32 | float64 | int32](s []T) Buffer {
 	return Buffer{}
 }
 
-// Float64s returns the slice that the buffer was made of, nil if it holds another type.
-func (b Buffer) Float64s() []float64 { return b.f64 }
-
-// Float32s returns the slice that the buffer was made of, nil if it holds another type.
-func (b Buffer) Float32s() []float32 { return b.f32 }
-
 // NewBuffer returns a buffer of zeros.
 func NewBuffer(t DType, size int) Buffer {
 	switch t {
@@ -48,6 +47,46 @@ func NewBuffer(t DType, size int) Buffer {
 	return Of(make([]int32, size))
 }
 
+// Float64s returns the slice that the buffer was made of, nil if it holds another type.
+func (b Buffer) Float64s() []float64 { return b.f64 }
+
+// Float32s returns the slice that the buffer was made of, nil if it holds another type.
+func (b Buffer) Float32s() []float32 { return b.f32 }
+
+// Int32s returns the slice that the buffer was made of, nil if it holds another type.
+func (b Buffer) Int32s() []int32 { return b.i32 }
+
+// fits reports whether the buffer holds what the specification wants.
+func (b Buffer) fits(t DType, size int) bool {
+	switch t {
+	case Float32:
+		return len(b.f32) == size
+	case Float64:
+		return len(b.f64) == size
+	}
+	return len(b.i32) == size
+}
+
+// span returns the addresses that the buffer takes.
+func (b Buffer) span() (from, to uintptr) {
+	switch {
+	case len(b.f32) > 0:
+		from = uintptr(unsafe.Pointer(&b.f32[0]))
+		return from, from + uintptr(4*len(b.f32))
+	case len(b.f64) > 0:
+		from = uintptr(unsafe.Pointer(&b.f64[0]))
+		return from, from + uintptr(8*len(b.f64))
+	case len(b.i32) > 0:
+		from = uintptr(unsafe.Pointer(&b.i32[0]))
+		return from, from + uintptr(4*len(b.i32))
+	}
+	return 0, 0
+}
+
+func (b Buffer) clone() Buffer {
+	return Buffer{slices.Clone(b.f32), slices.Clone(b.f64), slices.Clone(b.i32)}
+}
+
 // Spec is the shape and type of a program's input or output.
 type Spec struct {
 	Name  string // of an input: as Param named it
@@ -55,10 +94,25 @@ type Spec struct {
 	DType DType
 }
 
+// Size returns the number of elements.
+func (s Spec) Size() int { return numel(s.Shape) }
+
 // Program is a compiled function from inputs to outputs. It is not for concurrent use.
 type Program struct {
 	in, out       []Spec
 	inNodes, outs []*node
+	steps         []step
+
+	f32      bank[float32]
+	f64      bank[float64]
+	i32      bank[int32]
+	inputAt  []int // input -> array of its type's bank
+	outputAt []int // output -> array of its type's bank, -1 where it is copied at the end
+	outNow   []Buffer
+	inPlace  [][]bool // [output][input]: may share memory
+	work32   []float32
+	work64   []float64
+	scratch  int64 // bytes of the steps' own scratch
 }
 
 // Compile makes a program that computes the outputs from the inputs, which are parameters. It returns the first error recorded
@@ -77,6 +131,9 @@ func Compile(in, out []Value, opt Options) (*Program, error) {
 		if v.n.prim != primParam {
 			return nil, fmt.Errorf("compile: input %d is the result of %s: want a parameter", i, v.n.prim.name)
 		}
+		if slices.Contains(p.inNodes, v.n) {
+			return nil, fmt.Errorf("compile: input %d repeats parameter %q", i, v.n.attr.(paramAttr).Name)
+		}
 		p.in = append(p.in, Spec{v.n.attr.(paramAttr).Name, v.Shape(), v.n.dtype})
 		p.inNodes = append(p.inNodes, v.n)
 	}
@@ -84,50 +141,85 @@ func Compile(in, out []Value, opt Options) (*Program, error) {
 		p.out = append(p.out, Spec{"", v.Shape(), v.n.dtype})
 		p.outs = append(p.outs, v.n)
 	}
+	set, err := isa.Best()
+	if err != nil {
+		return nil, err
+	}
+	pool := par.New(opt.Threads)
+	if err := p.compile(set, pool); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	runtime.AddCleanup(p, func(pool *par.Pool) { pool.Close() }, pool)
 	return p, nil
 }
 
 // Inputs returns the shapes and types that Run wants.
-func (p *Program) Inputs() []Spec { return p.in }
+func (p *Program) Inputs() []Spec { return slices.Clone(p.in) }
 
 // Outputs returns the shapes and types that Run fills.
-func (p *Program) Outputs() []Spec { return p.out }
+func (p *Program) Outputs() []Spec { return slices.Clone(p.out) }
 
-// PeakBytes returns the memory that the program holds beside its inputs and outputs.
-func (p *Program) PeakBytes() int64 { return 0 }
+// PeakBytes returns the memory that the program holds, its inputs and outputs not counted. It is known before the first run and
+// does not change.
+func (p *Program) PeakBytes() int64 {
+	return int64(4*p.f32.size+8*p.f64.size+4*p.i32.size+4*len(p.work32)+8*len(p.work64)) + p.scratch
+}
 
-// Run computes the outputs from the inputs.
+// Run computes the outputs from the inputs, given in the order in which Compile took them. An output may be the very buffer of an
+// input; other overlaps of an output with anything are not allowed. Run allocates nothing, except to copy an input that an output
+// overwrites too early.
 func (p *Program) Run(in, out []Buffer) error {
-	o := oracle{values: map[*node][]float64{}}
-	for i, n := range p.inNodes {
-		v := make([]float64, n.size())
-		for k := range v {
-			switch {
-			case in[i].f32 != nil:
-				v[k] = float64(in[i].f32[k])
-			case in[i].f64 != nil:
-				v[k] = in[i].f64[k]
-			default:
-				v[k] = float64(in[i].i32[k])
+	if len(in) != len(p.in) || len(out) != len(p.out) {
+		return fmt.Errorf("program: %d inputs and %d outputs: want %d and %d", len(in), len(out), len(p.in), len(p.out))
+	}
+	for i := range in {
+		if s := &p.in[i]; !in[i].fits(s.DType, s.Size()) {
+			return fmt.Errorf("program: input %d (%q): want %d elements of %v, shape %v", i, s.Name, s.Size(), s.DType, s.Shape)
+		}
+	}
+	for i := range out {
+		if s := &p.out[i]; !out[i].fits(s.DType, s.Size()) {
+			return fmt.Errorf("program: output %d: want %d elements of %v, shape %v", i, s.Size(), s.DType, s.Shape)
+		}
+	}
+	for i := range in {
+		b := in[i]
+		for o := range out {
+			if !p.inPlace[o][i] && overlap(b, out[o]) {
+				b = b.clone()
 			}
 		}
-		o.values[n] = v
+		p.bind(p.inputAt[i], p.in[i].DType, b)
 	}
-	for i, n := range p.outs {
-		v, err := o.eval(n)
-		if err != nil {
+	for i, at := range p.outputAt {
+		if at >= 0 {
+			p.bind(at, p.out[i].DType, out[i])
+		}
+	}
+	p.outNow = out
+	for _, s := range p.steps {
+		if err := s.run(p); err != nil {
 			return err
 		}
-		for k, x := range v {
-			switch {
-			case out[i].f32 != nil:
-				out[i].f32[k] = float32(x)
-			case out[i].f64 != nil:
-				out[i].f64[k] = x
-			default:
-				out[i].i32[k] = int32(x)
-			}
-		}
 	}
+	p.outNow = nil
 	return nil
+}
+
+func (p *Program) bind(at int, t DType, b Buffer) {
+	switch t {
+	case Float32:
+		p.f32.arrays[at] = b.f32
+	case Float64:
+		p.f64.arrays[at] = b.f64
+	default:
+		p.i32.arrays[at] = b.i32
+	}
+}
+
+func overlap(a, b Buffer) bool {
+	a0, a1 := a.span()
+	b0, b1 := b.span()
+	return a0 < b1 && b0 < a1
 }

@@ -1,0 +1,484 @@
+package graph
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"shadowflow/internal/kernel/gemm"
+	"shadowflow/internal/kernel/isa"
+	"shadowflow/internal/kernel/par"
+	"shadowflow/internal/kernel/vec"
+)
+
+// step is one unit of a compiled program, bound to its memory.
+type step interface {
+	run(*Program) error
+}
+
+// compiler turns live nodes into steps and places their arrays.
+type compiler struct {
+	p         *Program
+	set       isa.Set
+	pool      *par.Pool
+	fuse      *fuser
+	units     []*unit
+	unitOf    map[*node]*unit
+	homes     map[*node]home
+	constants map[string]*storage
+	storages  []*storage
+	work      [2]int // elements of scratch that products need, by type
+}
+
+// live returns the nodes that outs are made from, in topological order.
+func live(outs []*node) []*node {
+	seen := map[*node]bool{}
+	var order []*node
+	stack := slices.Clone(outs)
+	for len(stack) > 0 {
+		n := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		order = append(order, n)
+		stack = append(stack, n.in...)
+	}
+	slices.SortFunc(order, func(a, b *node) int { return a.id - b.id })
+	return order
+}
+
+// compile fills p with steps and memory.
+func (p *Program) compile(set isa.Set, pool *par.Pool) error {
+	nodes := live(p.outs)
+	for _, n := range nodes {
+		if n.prim == primParam && !slices.Contains(p.inNodes, n) {
+			return fmt.Errorf("compile: an output depends on parameter %q, which is not among the inputs", n.attr.(paramAttr).Name)
+		}
+	}
+	c := &compiler{p: p, set: set, pool: pool, unitOf: map[*node]*unit{}, homes: map[*node]home{}, constants: map[string]*storage{}}
+	c.fuse = partition(nodes)
+	c.dropVirtual()
+	c.units = c.fuse.units()
+	for _, u := range c.units {
+		for _, n := range u.nodes {
+			c.unitOf[n] = u
+		}
+	}
+	for i, n := range p.inNodes {
+		st := c.newStorage(n.dtype, n.size())
+		st.input = i
+		c.homes[n] = home{st: st}
+	}
+	c.placeArrays()
+	c.placeOutputs()
+	c.placeConcats()
+	c.setLifetimes()
+	for _, u := range c.units {
+		p.steps = append(p.steps, c.stepOf(u))
+	}
+	for i, n := range p.outs {
+		if h := c.homeOf(n); h.st.output != i || h.off != 0 {
+			p.steps = append(p.steps, c.copyOut(n, i))
+		}
+	}
+	c.allocate()
+	c.findInPlace()
+	return nil
+}
+
+// dropVirtual leaves out the broadcasts that every reader expands itself.
+func (c *compiler) dropVirtual() {
+	needed := map[*node]bool{}
+	need := func(n *node) {
+		if n = peel(n); n.prim == primBroadcast {
+			needed[n] = true
+		}
+	}
+	for _, n := range slices.Backward(c.fuse.live) {
+		if g, ok := c.fuse.group[n]; ok {
+			for _, in := range n.in {
+				if o := operandOf(in); o.kind == readWhole || (o.cols > 0 && o.cols != c.fuse.groups[c.fuse.find(g)].cols) {
+					need(in)
+				}
+			}
+			continue
+		}
+		if isView(n) && !(n.prim == primSlice) {
+			continue
+		}
+		if n.prim == primBroadcast && !needed[n] {
+			continue
+		}
+		for _, in := range n.in {
+			need(in)
+		}
+	}
+	for _, n := range c.p.outs {
+		need(n)
+	}
+	c.fuse.singles = slices.DeleteFunc(c.fuse.singles, func(n *node) bool {
+		if n.prim != primBroadcast {
+			return false
+		}
+		_, known := Value{n}.constant()
+		return known || !needed[n]
+	})
+}
+
+func (c *compiler) newStorage(t DType, size int) *storage {
+	s := &storage{dtype: t, size: size, input: -1, output: -1, first: math.MaxInt, last: -1}
+	for _, o := range c.storages {
+		if o.dtype == t {
+			s.id++
+		}
+	}
+	c.storages = append(c.storages, s)
+	return s
+}
+
+// homeOf returns where n's elements lie; a known number gets an array of its own.
+func (c *compiler) homeOf(n *node) home {
+	if v, ok := (Value{n}).constant(); ok {
+		return home{st: c.fixed(fmt.Sprintf("%v/%d/%v", v, n.size(), n.dtype), n, func() []float64 { return slices.Repeat([]float64{v}, n.size()) })}
+	}
+	switch n.prim {
+	case primConstArray:
+		a := n.attr.(*arrayAttr)
+		return home{st: c.fixed(fmt.Sprintf("#%d", a.serial), n, func() []float64 { return a.data })}
+	case primReshape, primAlias, primStop:
+		return c.homeOf(n.in[0])
+	case primSlice:
+		if off, ok := contiguous(n); ok {
+			h := c.homeOf(n.in[0])
+			return home{h.st, h.off + off}
+		}
+	}
+	return c.homes[n].resolve()
+}
+
+func (c *compiler) fixed(key string, n *node, data func() []float64) *storage {
+	if s, ok := c.constants[key]; ok {
+		return s
+	}
+	s := c.newStorage(n.dtype, n.size())
+	s.fixed = data()
+	c.constants[key] = s
+	return s
+}
+
+// readsOf returns the nodes whose memory unit u reads for its member n.
+func (c *compiler) readsOf(u *unit, n *node) []*node {
+	var out []*node
+	for _, in := range n.in {
+		out = append(out, c.readBy(u, in).n)
+	}
+	return slices.DeleteFunc(out, func(m *node) bool { return m == nil || c.unitOf[peel(m)] == u })
+}
+
+// readBy is how unit u reads operand in; a broadcast that asks for other columns than the unit has is read from memory.
+func (c *compiler) readBy(u *unit, in *node) operand {
+	if !u.fused {
+		return operand{kind: readWhole, n: in}
+	}
+	o := operandOf(in)
+	if o.cols > 0 && o.cols != u.cols {
+		return operand{kind: readWhole, n: peel(in)}
+	}
+	return o
+}
+
+// placeArrays gives every array that is read outside the unit that makes it a storage of its own.
+func (c *compiler) placeArrays() {
+	outside := map[*node]bool{}
+	mark := func(n *node) {
+		for isView(n) && n.prim != primConst {
+			n = n.in[0]
+		}
+		outside[n] = true
+	}
+	for _, u := range c.units {
+		for _, n := range u.nodes {
+			for _, m := range c.readsOf(u, n) {
+				mark(m)
+			}
+		}
+	}
+	for _, n := range c.p.outs {
+		mark(n)
+	}
+	for _, u := range c.units {
+		for _, n := range u.nodes {
+			if outside[n] {
+				c.homes[n] = home{st: c.newStorage(n.dtype, n.size())}
+			}
+		}
+	}
+}
+
+// placeOutputs lets the arrays that are outputs be written where the caller wants them.
+func (c *compiler) placeOutputs() {
+	for i, n := range c.p.outs {
+		h := c.homeOf(n)
+		if h.off == 0 && h.st.size == n.size() && h.st.owned() {
+			h.st.output = i
+		}
+	}
+}
+
+// placeConcats lets the parts of a concatenation be written where it has them.
+func (c *compiler) placeConcats() {
+	for _, u := range slices.Backward(c.units) {
+		n := u.nodes[0]
+		if n.prim != primConcat || numel(n.shape[:n.attr.(axesAttr).Axes[0]]) != 1 {
+			continue
+		}
+		at := 0
+		for _, in := range n.in {
+			h := c.homeOf(in)
+			if own := c.homes[n].st; h.off == 0 && h.st.size == in.size() && h.st.owned() && h.st != own {
+				h.st.inside, h.st.at = own, at
+			}
+			at += in.size()
+		}
+	}
+}
+
+// setLifetimes finds the first and the last step that use each storage.
+func (c *compiler) setLifetimes() {
+	touch := func(h home, t int) {
+		s := h.resolve().st
+		s.first, s.last = min(s.first, t), max(s.last, t)
+	}
+	for t, u := range c.units {
+		for _, n := range u.nodes {
+			if h, ok := c.homes[n]; ok {
+				touch(h, t)
+			}
+			for _, m := range c.readsOf(u, n) {
+				touch(c.homeOf(m), t)
+			}
+		}
+	}
+	for _, n := range c.p.outs {
+		touch(c.homeOf(n), len(c.units))
+	}
+}
+
+// allocate makes the memory.
+func (c *compiler) allocate() {
+	p := c.p
+	allocateBank(&p.f32, c.storages, Float32, func(v float64) float32 { return float32(v) })
+	allocateBank(&p.f64, c.storages, Float64, func(v float64) float64 { return v })
+	allocateBank(&p.i32, c.storages, Int32, func(v float64) int32 { return int32(v) })
+	p.work32, p.work64 = make([]float32, c.work[Float32]), make([]float64, c.work[Float64])
+	p.inputAt, p.outputAt = make([]int, len(p.in)), make([]int, len(p.out))
+	for i := range p.outputAt {
+		p.outputAt[i] = -1
+	}
+	for _, s := range c.storages {
+		switch {
+		case s.input >= 0:
+			p.inputAt[s.input] = s.id
+		case s.output >= 0:
+			p.outputAt[s.output] = s.id
+		}
+	}
+}
+
+// allocateBank makes the arena of one type and cuts it into the storages' arrays.
+func allocateBank[T any](b *bank[T], all []*storage, t DType, from func(float64) T) {
+	arena := make([]T, assign(all, t))
+	b.size = len(arena)
+	for _, s := range all {
+		if s.dtype != t {
+			continue
+		}
+		var array []T
+		switch {
+		case s.fixed != nil:
+			array = make([]T, s.size)
+			for i, v := range s.fixed {
+				array[i] = from(v)
+			}
+			b.size += s.size
+		case s.owned():
+			array = arena[s.offset : s.offset+s.size : s.offset+s.size]
+		}
+		for len(b.arrays) <= s.id {
+			b.arrays = append(b.arrays, nil)
+		}
+		b.arrays[s.id] = array
+	}
+}
+
+// bankOf returns the program's memory of type T.
+func bankOf[T any](p *Program) *bank[T] {
+	var zero T
+	switch any(zero).(type) {
+	case float32:
+		return any(&p.f32).(*bank[T])
+	case float64:
+		return any(&p.f64).(*bank[T])
+	}
+	return any(&p.i32).(*bank[T])
+}
+
+func refOf[T any](c *compiler, n *node) ref[T] {
+	h := c.homeOf(n)
+	return ref[T]{bank: bankOf[T](c.p), id: h.st.id, off: h.off, n: n.size()}
+}
+
+// stepOf binds a unit to its memory.
+func (c *compiler) stepOf(u *unit) step {
+	switch {
+	case u.fused && u.dtype == Float32:
+		return fusedOf(c, u, vec.For[float32](c.set))
+	case u.fused:
+		return fusedOf(c, u, vec.For[float64](c.set))
+	case u.dtype == Float32:
+		return singleOf[float32](c, u.nodes[0])
+	case u.dtype == Float64:
+		return singleOf[float64](c, u.nodes[0])
+	}
+	return c.indexStep(u.nodes[0])
+}
+
+// fusedOf builds a fused step: registers by linear scan, arrays that others read written in place.
+func fusedOf[T float](c *compiler, u *unit, k *vec.Kernels[T]) step {
+	if s, ok := smallOf[T](c, u); ok {
+		return s
+	}
+	s := &fusedStep[T]{k: k, pool: c.pool, size: u.size, cols: u.cols}
+	s.layOut(u.dtype.Size())
+	lastUse := map[*node]int{}
+	for i, n := range u.nodes {
+		for _, in := range n.in {
+			lastUse[peel(in)] = i
+		}
+	}
+	type loadKey struct {
+		kind operandKind
+		n    *node
+		c    float64
+	}
+	loaded := map[loadKey]int32{}
+	slotOf := map[*node]int32{}
+	newSlot := func() int32 { s.slots++; return int32(s.slots - 1) }
+	read := func(in *node) int32 {
+		o := c.readBy(u, in)
+		if slot, ok := slotOf[o.n]; ok && o.kind == readWhole {
+			return slot
+		}
+		key := loadKey{o.kind, o.n, o.c}
+		if slot, ok := loaded[key]; ok {
+			return slot
+		}
+		l := load[T]{kind: o.kind, slot: newSlot(), c: T(o.c)}
+		if o.kind != readConst {
+			l.src = refOf[T](c, o.n)
+		}
+		loaded[key] = l.slot
+		s.loads = append(s.loads, l)
+		return l.slot
+	}
+	var free []int32
+	for i, n := range u.nodes {
+		in := instr[T]{a: -1, b: -1, c: -1, dst: -1}
+		srcs := []*int32{&in.a, &in.b, &in.c}
+		for j, m := range n.in {
+			*srcs[j] = read(m)
+		}
+		for j, m := range n.in {
+			m = peel(m)
+			slot, mine := slotOf[m]
+			if mine && lastUse[m] == i && slices.Contains(s.registers, slot) && !slices.Contains(n.in[:j], n.in[j]) && !slices.Contains(free, slot) {
+				free = append(free, slot)
+			}
+		}
+		if r, _ := reductionOf(n); r != reduceNone && !fusible(n) {
+			in.op, in.reduce, in.out = n.prim, r, refOf[T](c, n)
+			switch {
+			case r == reduceAll:
+				in.partialLen = 1
+				in.partial = make([]T, s.chunks)
+			case r == reduceRows:
+				in.partialLen = s.cols
+				in.partial = make([]T, s.chunks*s.cols)
+			case s.tileRows == 0:
+				in.partial = make([]T, s.tiles)
+			}
+			s.code = append(s.code, in)
+			c.p.scratch += int64(len(in.partial) * u.dtype.Size())
+			continue
+		}
+		in.kernelOf(k, n.prim)
+		if n.prim == primPow {
+			in.p = n.attr.(powAttr).P
+		}
+		switch _, kept := c.homes[n]; {
+		case kept:
+			in.dst = newSlot()
+			s.loads = append(s.loads, load[T]{kind: readWhole, src: refOf[T](c, n), slot: in.dst})
+		case len(free) > 0:
+			in.dst = free[len(free)-1]
+			free = free[:len(free)-1]
+		default:
+			in.dst = newSlot()
+			s.registers = append(s.registers, in.dst)
+		}
+		slotOf[n] = in.dst
+		s.code = append(s.code, in)
+	}
+	for range c.pool.Workers() {
+		w := s.newWorker()
+		for _, m := range w.memory {
+			c.p.scratch += int64(len(m) * u.dtype.Size())
+		}
+		s.workers = append(s.workers, w)
+	}
+	return s
+}
+
+// product is a step that multiplies two arrays: a matrix product or one of the three convolutions.
+type product[T float] struct {
+	plan    *gemm.Plan[T]
+	dst     ref[T]
+	x, y    ref[T]
+	pool    *par.Pool
+	scratch func(*Program) []T
+}
+
+func (s *product[T]) run(p *Program) error {
+	s.plan.Run(s.pool, s.dst.get(), s.x.get(), s.y.get(), s.scratch(p), false)
+	return nil
+}
+
+// findInPlace finds out which outputs may be written over which inputs: those first written after the input was last read, or by
+// the same fused step, tile by tile, after the last operation that reads it.
+func (c *compiler) findInPlace() {
+	ins, outs := make([]*storage, len(c.p.in)), make([]*storage, len(c.p.out))
+	for _, s := range c.storages {
+		if s.input >= 0 {
+			ins[s.input] = s
+		}
+		if s.output >= 0 {
+			outs[s.output] = s
+		}
+	}
+	c.p.inPlace = make([][]bool, len(outs))
+	for o, out := range outs {
+		c.p.inPlace[o] = make([]bool, len(ins))
+		for i, in := range ins {
+			switch {
+			case in.last < 0 || out == nil || in.last < out.first:
+				c.p.inPlace[o][i] = out != nil || in.last < len(c.units)
+			case in.last == out.first && in.last < len(c.units):
+				if s, ok := c.p.steps[in.last].(interface{ inPlace(in, out int) bool }); ok && in.dtype == out.dtype {
+					c.p.inPlace[o][i] = s.inPlace(in.id, out.id)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,335 @@
+package graph
+
+import (
+	"math"
+	"slices"
+)
+
+// smallStep runs a fused unit over arrays of a few elements as bytecode: for a loss of two parameters a call of a vector
+// function would cost more than its work.
+type smallStep[T float] struct {
+	n      int
+	regs   []T // slot s is regs[s*n : (s+1)*n]
+	loads  []smallLoad[T]
+	code   []smallInstr
+	stores []smallStore[T]
+}
+
+// smallMax is the number of elements up to which bytecode is the quicker way.
+const smallMax = 16
+
+type smallLoad[T float] struct {
+	src    ref[T]
+	slot   int
+	scalar bool
+}
+
+type smallStore[T float] struct {
+	dst  ref[T]
+	slot int
+}
+
+type smallInstr struct {
+	op         smallOp
+	d, a, b, c int32 // offsets in regs
+	p          float64
+}
+
+type smallOp uint8
+
+const (
+	opNone smallOp = iota
+	opNeg
+	opExp
+	opLog
+	opLog1p
+	opSqrt
+	opRsqrt
+	opRecip
+	opTanh
+	opSigmoid
+	opErf
+	opRelu
+	opAbs
+	opSign
+	opStep
+	opPow
+	opAdd
+	opSub
+	opMul
+	opDiv
+	opMax
+	opMin
+	opGreater
+	opGreaterEqual
+	opEqual
+	opSelect
+	opSum
+	opAmax
+)
+
+func smallOpOf(p *primitive) smallOp {
+	ops := []*primitive{opNeg: primNeg, opExp: primExp, opLog: primLog, opLog1p: primLog1p, opSqrt: primSqrt, opRsqrt: primRsqrt,
+		opRecip: primRecip, opTanh: primTanh, opSigmoid: primSigmoid, opErf: primErf, opRelu: primRelu, opAbs: primAbs,
+		opSign: primSign, opStep: primStep, opPow: primPow, opAdd: primAdd, opSub: primSub, opMul: primMul, opDiv: primDiv,
+		opMax: primMax, opMin: primMin, opGreater: primGreater, opGreaterEqual: primGreatEq, opEqual: primEqual,
+		opSelect: primSelect, opSum: primSum, opAmax: primAmax}
+	return smallOp(slices.Index(ops, p))
+}
+
+// smallOf builds the bytecode of a unit, if its arrays are small and read whole or as one number.
+func smallOf[T float](c *compiler, u *unit) (step, bool) {
+	if u.size > smallMax {
+		return nil, false
+	}
+	for _, n := range u.nodes {
+		if r, _ := reductionOf(n); !fusible(n) && r != reduceAll {
+			return nil, false
+		}
+		for _, in := range n.in {
+			if k := c.readBy(u, in).kind; k == readRow || k == readColumn {
+				return nil, false
+			}
+		}
+	}
+	s := &smallStep[T]{n: u.size}
+	slotOf := map[*node]int{}
+	known := map[float64]int{}
+	newSlot := func() int {
+		s.regs = append(s.regs, make([]T, s.n)...)
+		return len(s.regs)/s.n - 1
+	}
+	type loadKey struct {
+		n      *node
+		scalar bool
+	}
+	loaded := map[loadKey]int{}
+	read := func(in *node) int {
+		o := c.readBy(u, in)
+		if o.kind == readConst {
+			slot, ok := known[o.c]
+			if !ok {
+				slot = newSlot()
+				known[o.c] = slot
+				for i := range s.n {
+					s.regs[slot*s.n+i] = T(o.c)
+				}
+			}
+			return slot
+		}
+		if slot, ok := slotOf[o.n]; ok && o.kind == readWhole {
+			return slot
+		}
+		key := loadKey{o.n, o.kind == readScalar}
+		slot, ok := loaded[key]
+		if !ok {
+			slot = newSlot()
+			loaded[key] = slot
+			s.loads = append(s.loads, smallLoad[T]{refOf[T](c, o.n), slot, key.scalar})
+		}
+		return slot
+	}
+	for _, n := range u.nodes {
+		in := smallInstr{op: smallOpOf(n.prim)}
+		offsets := []*int32{&in.a, &in.b, &in.c}
+		for j, m := range n.in {
+			*offsets[j] = int32(read(m) * s.n)
+		}
+		if n.prim == primPow {
+			in.p = n.attr.(powAttr).P
+		}
+		slot := newSlot()
+		in.d = int32(slot * s.n)
+		slotOf[n] = slot
+		s.code = append(s.code, in)
+		if _, kept := c.homes[n]; kept {
+			s.stores = append(s.stores, smallStore[T]{refOf[T](c, n), slot})
+		}
+	}
+	c.p.scratch += int64(len(s.regs) * u.dtype.Size())
+	return s, true
+}
+
+func (s *smallStep[T]) run(*Program) error {
+	for i := range s.loads {
+		l := &s.loads[i]
+		src := l.src.get()
+		dst := s.regs[l.slot*s.n : (l.slot+1)*s.n]
+		switch {
+		case s.n == 1:
+			dst[0] = src[0]
+		case l.scalar:
+			for j := range dst {
+				dst[j] = src[0]
+			}
+		default:
+			copy(dst, src)
+		}
+	}
+	if s.n == 1 {
+		s.runScalars()
+	} else {
+		s.runVectors()
+	}
+	for i := range s.stores {
+		st := &s.stores[i]
+		dst := st.dst.get()
+		copy(dst, s.regs[st.slot*s.n:])
+	}
+	return nil
+}
+
+// runScalars has the common operations inline.
+func (s *smallStep[T]) runScalars() {
+	r := s.regs
+	for i := range s.code {
+		in := &s.code[i]
+		switch in.op {
+		case opAdd:
+			r[in.d] = r[in.a] + r[in.b]
+		case opSub:
+			r[in.d] = r[in.a] - r[in.b]
+		case opMul:
+			r[in.d] = r[in.a] * r[in.b]
+		case opDiv:
+			r[in.d] = r[in.a] / r[in.b]
+		case opNeg:
+			r[in.d] = -r[in.a]
+		case opRecip:
+			r[in.d] = 1 / r[in.a]
+		case opSqrt:
+			r[in.d] = T(math.Sqrt(float64(r[in.a])))
+		default:
+			r[in.d] = T(in.scalar(float64(r[in.a]), float64(r[in.b]), float64(r[in.c])))
+		}
+	}
+}
+
+func (s *smallStep[T]) runVectors() {
+	for i := range s.code {
+		in := &s.code[i]
+		n := s.n
+		d, a, b := s.regs[in.d:][:n], s.regs[in.a:][:n], s.regs[in.b:][:n]
+		switch in.op {
+		case opAdd:
+			for j := range d {
+				d[j] = a[j] + b[j]
+			}
+		case opSub:
+			for j := range d {
+				d[j] = a[j] - b[j]
+			}
+		case opMul:
+			for j := range d {
+				d[j] = a[j] * b[j]
+			}
+		case opDiv:
+			for j := range d {
+				d[j] = a[j] / b[j]
+			}
+		case opNeg:
+			for j := range d {
+				d[j] = -a[j]
+			}
+		case opRecip:
+			for j := range d {
+				d[j] = 1 / a[j]
+			}
+		case opSqrt:
+			for j := range d {
+				d[j] = T(math.Sqrt(float64(a[j])))
+			}
+		case opSum:
+			sum := a[0]
+			for _, v := range a[1:] {
+				sum += v
+			}
+			d[0] = sum
+		case opAmax:
+			top := a[0]
+			for _, v := range a[1:] {
+				top = largest(top, v)
+			}
+			d[0] = top
+		default:
+			c := s.regs[in.c:][:n]
+			for j := range d {
+				d[j] = T(in.scalar(float64(a[j]), float64(b[j]), float64(c[j])))
+			}
+		}
+	}
+}
+
+// scalar computes the operations that are not inline.
+func (in *smallInstr) scalar(a, b, c float64) float64 {
+	switch in.op {
+	case opExp:
+		return math.Exp(a)
+	case opLog:
+		return math.Log(a)
+	case opLog1p:
+		return math.Log1p(a)
+	case opRsqrt:
+		return 1 / math.Sqrt(a)
+	case opTanh:
+		return math.Tanh(a)
+	case opSigmoid:
+		return sigmoid(a)
+	case opErf:
+		return math.Erf(a)
+	case opPow:
+		return math.Pow(a, in.p)
+	case opMax:
+		return math.Max(a, b)
+	case opMin:
+		return math.Min(a, b)
+	case opSelect:
+		if a != 0 {
+			return b
+		}
+		return c
+	case opGreater:
+		return oneIf(a > b)
+	case opGreaterEqual:
+		return oneIf(a >= b)
+	case opEqual:
+		return oneIf(a == b)
+	case opStep:
+		return oneIf(a > 0)
+	case opAbs:
+		return math.Abs(a)
+	case opRelu:
+		if a < 0 {
+			return 0
+		}
+		return a
+	case opSign:
+		switch {
+		case a > 0:
+			return 1
+		case a < 0:
+			return -1
+		}
+		return a
+	}
+	return math.NaN()
+}
+
+// sigmoid keeps its accuracy in both tails.
+func sigmoid(x float64) float64 {
+	if x >= 0 {
+		return 1 / (1 + math.Exp(-x))
+	}
+	e := math.Exp(x)
+	return e / (1 + e)
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// inPlace reports whether an array may be written over another: all are read before any is written.
+func (s *smallStep[T]) inPlace(_, _ int) bool { return true }
