@@ -1,0 +1,110 @@
+package safetensors
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+)
+
+// ReadFile reads a safetensors file.
+func ReadFile(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, &FormatError{File: path, Reason: "this is a folder, want a file"}
+	}
+	file, err := Read(f, info.Size())
+	var format *FormatError
+	if errors.As(err, &format) {
+		format.File = path
+		return nil, format
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return file, nil
+}
+
+// Read reads a file of size bytes. No array is allocated before the header is known to fit the size. Faults of the content are
+// reported as *FormatError.
+func Read(r io.Reader, size int64) (*File, error) {
+	in := bufio.NewReaderSize(r, 1<<16)
+	var length [8]byte
+	if size < 8 {
+		return nil, &FormatError{Offset: max(size, 0), Reason: "the file is shorter than the 8 bytes of the header's length"}
+	}
+	if _, err := io.ReadFull(in, length[:]); err != nil {
+		return nil, fmt.Errorf("read the header's length: %w", err)
+	}
+	n := binary.LittleEndian.Uint64(length[:])
+	switch {
+	case n > maxHeader:
+		return nil, &FormatError{Reason: fmt.Sprintf("a header of %d bytes, want at most %d", n, maxHeader)}
+	case n > uint64(size-8):
+		return nil, &FormatError{Reason: fmt.Sprintf("a header of %d bytes, but only %d follow", n, size-8)}
+	}
+	header := make([]byte, n)
+	if _, err := io.ReadFull(in, header); err != nil {
+		return nil, fmt.Errorf("read the header: %w", err)
+	}
+	entries, metadata, err := parseHeader(header, uint64(size-8)-n)
+	if err != nil {
+		return nil, err
+	}
+	file := &File{Metadata: metadata}
+	for _, e := range entries {
+		t, err := readTensor(in, e)
+		if err != nil {
+			return nil, fmt.Errorf("read tensor %q at offset %d: %w", e.name, 8+n+e.begin, err)
+		}
+		file.Tensors = append(file.Tensors, t)
+	}
+	return file, nil
+}
+
+func readTensor(r io.Reader, e entry) (Tensor, error) {
+	shape := make([]int, len(e.shape))
+	for i, d := range e.shape {
+		shape[i] = int(d)
+	}
+	width := int(elementSize(e.dtype))
+	t := Tensor{Name: e.name, Shape: shape, Data: newData(e.dtype, int(e.end-e.begin)/width)}
+	block := make([]byte, min(1<<15, int(e.end-e.begin)))
+	for at := 0; at < int(e.end-e.begin)/width; at += len(block) / width {
+		part := block[:min(len(block), int(e.end-e.begin)-at*width)]
+		if _, err := io.ReadFull(r, part); err != nil {
+			return t, err
+		}
+		decode(t.Data, at, part)
+	}
+	return t, nil
+}
+
+// decode sets the elements from number at on.
+func decode(data any, at int, from []byte) {
+	switch d := data.(type) {
+	case []float32:
+		for i := range len(from) / 4 {
+			d[at+i] = math.Float32frombits(binary.LittleEndian.Uint32(from[4*i:]))
+		}
+	case []float64:
+		for i := range len(from) / 8 {
+			d[at+i] = math.Float64frombits(binary.LittleEndian.Uint64(from[8*i:]))
+		}
+	case []int64:
+		for i := range len(from) / 8 {
+			d[at+i] = int64(binary.LittleEndian.Uint64(from[8*i:]))
+		}
+	}
+}

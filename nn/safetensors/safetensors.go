@@ -1,0 +1,121 @@
+// Package safetensors reads and writes the safetensors format: named arrays behind a JSON header, without code that runs when
+// a file is opened. It accepts no file that the reference implementation refuses, and of the element types those that
+// this project holds: F32, F64 and I64.
+//
+// A file is eight bytes with the header's length (little-endian), the header, and the elements of all arrays, row-major and
+// little-endian, without gaps or overlaps. See https://github.com/huggingface/safetensors.
+package safetensors
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+)
+
+// maxHeader is the longest header that the reference implementation accepts.
+const maxHeader = 100_000_000
+
+// Tensor is a named array, row-major. Data is a []float32, []float64 or []int64.
+type Tensor struct {
+	Name  string
+	Shape []int // empty for a scalar
+	Data  any
+}
+
+// Float64s returns the elements of a floating-point tensor as float64, false for another type. The slice may be the tensor's
+// own.
+func (t Tensor) Float64s() ([]float64, bool) {
+	switch d := t.Data.(type) {
+	case []float64:
+		return d, true
+	case []float32:
+		out := make([]float64, len(d))
+		for i, x := range d {
+			out[i] = float64(x)
+		}
+		return out, true
+	}
+	return nil, false
+}
+
+// DType returns the name of the element type in the format's spelling, empty for a type that it does not have.
+func (t Tensor) DType() string {
+	name, _, _ := t.elements()
+	return name
+}
+
+// elements returns the element type's name, its size in bytes, and the number of elements.
+func (t Tensor) elements() (dtype string, size, count int) {
+	switch d := t.Data.(type) {
+	case []float32:
+		return "F32", 4, len(d)
+	case []float64:
+		return "F64", 8, len(d)
+	case []int64:
+		return "I64", 8, len(d)
+	}
+	return "", 0, 0
+}
+
+// newData returns the elements that a tensor of that type holds, and their size in bytes; nil for an unknown type.
+func newData(dtype string, count int) any {
+	switch dtype {
+	case "F32":
+		return make([]float32, count)
+	case "F64":
+		return make([]float64, count)
+	case "I64":
+		return make([]int64, count)
+	}
+	return nil
+}
+
+func elementSize(dtype string) uint64 {
+	switch dtype {
+	case "F32":
+		return 4
+	case "F64", "I64":
+		return 8
+	}
+	return 0
+}
+
+// File is the content of a safetensors file.
+type File struct {
+	Tensors  []Tensor          // in the order of their elements in the file
+	Metadata map[string]string // free text; nil where the file has none
+}
+
+// FormatError says what is wrong with a file, and where.
+type FormatError struct {
+	File   string // empty when read from a stream
+	Tensor string // empty when the fault is not in one tensor
+	Offset int64  // bytes from the start of the file
+	Reason string // what was found and what would be right
+}
+
+func (e *FormatError) Error() string {
+	var b strings.Builder
+	if e.File != "" {
+		fmt.Fprintf(&b, "%s: ", e.File)
+	}
+	b.WriteString("safetensors: ")
+	if e.Tensor != "" {
+		fmt.Fprintf(&b, "tensor %q: ", e.Tensor)
+	}
+	fmt.Fprintf(&b, "offset %d: %s", e.Offset, e.Reason)
+	return b.String()
+}
+
+// product multiplies, and reports false when the result does not fit in 64 bits.
+func product(shape []uint64) (uint64, bool) {
+	n := uint64(1)
+	for _, d := range shape {
+		hi, lo := bits.Mul64(n, d)
+		if hi != 0 {
+			return 0, false
+		}
+		n = lo
+	}
+	return n, true
+}

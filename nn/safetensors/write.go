@@ -1,0 +1,121 @@
+package safetensors
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/google/renameio/v2"
+)
+
+// WriteFile writes the tensors to a file, which appears whole or not at all.
+func WriteFile(path string, tensors []Tensor, metadata map[string]string) error {
+	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
+	if err != nil {
+		return err
+	}
+	defer f.Cleanup()
+	if err := Write(f, tensors, metadata); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return f.CloseAtomicallyReplace()
+}
+
+// Write writes the tensors as one safetensors file. Arrays of wider elements come first, so that a program that maps the file
+// into memory finds each aligned to its type; otherwise the order is kept.
+func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
+	tensors = slices.Clone(tensors)
+	slices.SortStableFunc(tensors, func(a, b Tensor) int {
+		_, wa, _ := a.elements()
+		_, wb, _ := b.elements()
+		return wb - wa
+	})
+	header, err := encodeHeader(tensors, metadata)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(w, 1<<16)
+	out.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header))))
+	out.Write(header)
+	for _, t := range tensors {
+		encode(out, t.Data)
+	}
+	return out.Flush() // reports the first error of the writes before
+}
+
+func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+	h := bytes.NewBufferString("{")
+	if len(metadata) > 0 {
+		text, err := json.Marshal(metadata)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(h, `"__metadata__":%s`, text)
+	}
+	seen := map[string]bool{"__metadata__": true}
+	begin := 0
+	for _, t := range tensors {
+		if seen[t.Name] || !utf8.ValidString(t.Name) {
+			return nil, fmt.Errorf("safetensors: tensor name %q: want UTF-8, each name once, and not __metadata__", t.Name)
+		}
+		seen[t.Name] = true
+		dtype, width, count := t.elements()
+		fill := 1
+		for _, d := range t.Shape {
+			fill *= d
+		}
+		if dtype == "" || fill != count {
+			return nil, fmt.Errorf("safetensors: tensor %q: %T of %d elements does not fill shape %v: want float32, float64 or int64",
+				t.Name, t.Data, count, t.Shape)
+		}
+		name, err := json.Marshal(t.Name)
+		if err != nil {
+			return nil, err
+		}
+		shape, err := json.Marshal(append([]int{}, t.Shape...))
+		if err != nil {
+			return nil, err
+		}
+		if h.Len() > 1 {
+			h.WriteByte(',')
+		}
+		fmt.Fprintf(h, `%s:{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}`, name, dtype, shape, begin, begin+width*count)
+		begin += width * count
+	}
+	h.WriteByte('}')
+	for h.Len()%8 != 0 {
+		h.WriteByte(' ')
+	}
+	if h.Len() > maxHeader {
+		return nil, fmt.Errorf("safetensors: %d tensors need a header of %d bytes, want at most %d", len(tensors), h.Len(), maxHeader)
+	}
+	return h.Bytes(), nil
+}
+
+// encode writes elements little-endian; the writer keeps the first error.
+func encode(w *bufio.Writer, data any) {
+	var b [8]byte
+	switch d := data.(type) {
+	case []float32:
+		for _, x := range d {
+			binary.LittleEndian.PutUint32(b[:], math.Float32bits(x))
+			w.Write(b[:4])
+		}
+	case []float64:
+		for _, x := range d {
+			binary.LittleEndian.PutUint64(b[:], math.Float64bits(x))
+			w.Write(b[:])
+		}
+	case []int64:
+		for _, x := range d {
+			binary.LittleEndian.PutUint64(b[:], uint64(x))
+			w.Write(b[:])
+		}
+	}
+}
