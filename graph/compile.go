@@ -58,11 +58,11 @@ func (p *Program) compile(set isa.Set, pool *par.Pool) error {
 		}
 	}
 	c := &compiler{p: p, set: set, pool: pool, unitOf: map[*node]*unit{}, homes: map[*node]home{}, constants: map[string]*storage{}}
-	c.fuse = partition(nodes)
+	c.fuse = partition(nodes, p.outs)
 	c.dropVirtual()
 	c.units = c.fuse.units()
 	for _, u := range c.units {
-		for _, n := range u.nodes {
+		for _, n := range u.made {
 			c.unitOf[n] = u
 		}
 	}
@@ -97,10 +97,15 @@ func (c *compiler) dropVirtual() {
 		}
 	}
 	for _, n := range slices.Backward(c.fuse.live) {
+		if c.fuse.inline[n] {
+			continue
+		}
 		if g, ok := c.fuse.group[n]; ok {
-			for _, in := range n.in {
-				if o := operandOf(in); o.kind == readWhole || (o.cols > 0 && o.cols != c.fuse.groups[c.fuse.find(g)].cols) {
-					need(in)
+			for _, m := range expand([]*node{n}, c.fuse.inline) {
+				for _, in := range m.in {
+					if o := operandOf(in); o.kind == readWhole || (o.cols > 0 && o.cols != c.fuse.groups[c.fuse.find(g)].cols) {
+						need(in)
+					}
 				}
 			}
 			continue
@@ -174,7 +179,7 @@ func (c *compiler) readsOf(u *unit, n *node) []*node {
 	for _, in := range n.in {
 		out = append(out, c.readBy(u, in).n)
 	}
-	return slices.DeleteFunc(out, func(m *node) bool { return m == nil || c.unitOf[peel(m)] == u })
+	return slices.DeleteFunc(out, func(m *node) bool { return m == nil || c.unitOf[peel(m)] == u || c.fuse.inline[m] })
 }
 
 // readBy is how unit u reads operand in; a broadcast that asks for other columns than the unit has is read from memory.
@@ -209,7 +214,7 @@ func (c *compiler) placeArrays() {
 		mark(n)
 	}
 	for _, u := range c.units {
-		for _, n := range u.nodes {
+		for _, n := range u.made {
 			if outside[n] {
 				c.homes[n] = home{st: c.newStorage(n.dtype, n.size())}
 			}

@@ -50,7 +50,7 @@ func init() {
 		primTanh:    func(_, y Value) Value { return y.Like(1).Sub(y.Mul(y)) },
 		primSigmoid: func(_, y Value) Value { return y.Mul(y.Like(1).Sub(y)) },
 		primErf:     func(x, _ Value) Value { return x.Mul(x).Neg().Exp().Mul(x.Like(2 / math.SqrtPi)) },
-		primRelu:    func(x, _ Value) Value { return x.step() },
+		primRelu:    func(_, y Value) Value { return y.step() }, // y > 0 where x > 0, and y is there anyway
 		primAbs:     func(x, _ Value) Value { return x.Sign() },
 	} {
 		p.partial = func(n *node, _ int) Value {

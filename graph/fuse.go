@@ -8,7 +8,8 @@ import (
 // unit is one step of a compiled program: a single operation, or a group of elementwise operations and reductions that run as
 // one pass over tiles.
 type unit struct {
-	nodes []*node // in id order
+	nodes []*node // operands first; inlined ones among them
+	made  []*node // those that no other unit computes, in id order
 	fused bool
 	size  int // elements of the arrays that a fused unit walks over
 	cols  int // fused: the arrays are seen as [size/cols, cols]; 0 while nothing asks for two axes
@@ -31,6 +32,7 @@ type fuser struct {
 	parent  []int
 	reach   map[*node]bitset // single nodes: the groups they depend on
 	reader  map[*node]int    // array -> the last group that reads it whole
+	inline  map[*node]bool   // computed by every unit that reads them
 	sealed  int              // groups below this index take no more members
 	singles []*node
 }
@@ -186,22 +188,22 @@ func (f *fuser) find(g int) int {
 }
 
 // partition cuts the live nodes, in topological order, into units.
-func partition(live []*node) *fuser {
-	f := &fuser{live: live, group: map[*node]int{}, reach: map[*node]bitset{}, reader: map[*node]int{}}
+func partition(live, outs []*node) *fuser {
+	f := &fuser{live: live, group: map[*node]int{}, reach: map[*node]bitset{}, reader: map[*node]int{}, inline: inlined(live, outs)}
 	for _, n := range live {
 		kind, cols := reductionOf(n)
 		switch {
-		case fusible(n):
+		case fusible(n) && !f.inline[n]:
 			f.place(n, n.size(), f.colsOf(n))
 		case kind != reduceNone:
-			f.place(n, n.in[0].size(), []int{cols})
+			f.place(n, n.in[0].size(), append([]int{cols}, f.colsOf(n)...))
 		default:
 			var deps bitset
 			for _, in := range n.in {
 				deps.union(f.dependsOn(in))
 			}
 			f.reach[n] = deps
-			if n.prim != primParam && !isView(n) {
+			if n.prim != primParam && !isView(n) && !f.inline[n] {
 				f.singles = append(f.singles, n)
 			}
 		}
@@ -278,10 +280,25 @@ func (f *fuser) containsAny(s bitset, groups []int) bool {
 	return found
 }
 
+// leaves returns the operands that n reads, those of the inlined nodes it is made from in their place.
+func (f *fuser) leaves(n *node) []operand {
+	var out []operand
+	for _, in := range n.in {
+		o := operandOf(in)
+		if o.kind == readWhole && f.inline[o.n] {
+			out = append(out, f.leaves(o.n)...)
+			continue
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// colsOf returns the columns that n's operands ask for.
 func (f *fuser) colsOf(n *node) []int {
 	var cols []int
-	for _, in := range n.in {
-		if o := operandOf(in); o.cols > 0 {
+	for _, o := range f.leaves(n) {
+		if o.cols > 0 {
 			cols = append(cols, o.cols)
 		}
 	}
@@ -305,21 +322,16 @@ func (f *fuser) place(n *node, size int, cols []int) {
 			candidates = append(candidates, g)
 		}
 	}
-	for _, in := range n.in {
-		o := operandOf(in)
-		if o.kind != readWhole {
-			continue
-		}
-		if g, ok := f.group[o.n]; ok && o.n.size() == size {
+	reads := f.leaves(n)
+	for _, o := range reads {
+		if g, ok := f.group[o.n]; ok && o.kind == readWhole && o.n.size() == size {
 			consider(g)
 		}
 	}
 	if len(candidates) == 0 {
-		for _, in := range n.in {
-			if o := operandOf(in); o.kind == readWhole {
-				if g, ok := f.reader[o.n]; ok {
-					consider(g)
-				}
+		for _, o := range reads {
+			if g, ok := f.reader[o.n]; ok && o.kind == readWhole {
+				consider(g)
 			}
 		}
 	}
@@ -350,8 +362,8 @@ func (f *fuser) place(n *node, size int, cols []int) {
 	f.groups = append(f.groups, merged)
 	f.parent = append(f.parent, id)
 	f.group[n] = id
-	for _, in := range n.in {
-		if o := operandOf(in); o.kind == readWhole {
+	for _, o := range reads {
+		if o.kind == readWhole {
 			f.reader[o.n] = id
 		}
 	}
@@ -363,27 +375,17 @@ func (f *fuser) mergeable(n *node, chosen []int) (bitset, bool) {
 	for _, g := range chosen {
 		deps.union(f.groups[g].deps)
 	}
-	for _, in := range n.in {
-		for _, m := range sources(in) {
-			if g, ok := f.group[m]; ok && slices.Contains(chosen, f.find(g)) {
-				if o := operandOf(in); o.kind == readWhole {
-					continue
-				}
-			}
-			deps.union(f.dependsOn(m))
+	for _, o := range f.leaves(n) {
+		if o.kind == readConst {
+			continue
 		}
+		if g, ok := f.group[o.n]; ok && o.kind == readWhole && slices.Contains(chosen, f.find(g)) {
+			continue
+		}
+		deps.union(f.dependsOn(o.n))
 	}
 	deps = f.closure(deps)
 	return deps, !f.containsAny(deps, chosen)
-}
-
-// sources returns the node whose elements an operand reads.
-func sources(n *node) []*node {
-	o := operandOf(n)
-	if o.kind == readConst {
-		return nil
-	}
-	return []*node{o.n}
 }
 
 // units returns the units in an order of execution: as late as their last member was recorded, so that little is alive at once.
@@ -392,7 +394,7 @@ func (f *fuser) units() []*unit {
 	of := map[*node]*unit{}
 	add := func(u *unit) {
 		all = append(all, u)
-		for _, n := range u.nodes {
+		for _, n := range u.made {
 			of[n] = u
 		}
 	}
@@ -401,10 +403,10 @@ func (f *fuser) units() []*unit {
 			continue
 		}
 		slices.SortFunc(g.nodes, func(a, b *node) int { return a.id - b.id })
-		add(&unit{nodes: g.nodes, fused: true, size: g.size, cols: g.cols, dtype: g.dtype})
+		add(&unit{nodes: expand(g.nodes, f.inline), made: g.nodes, fused: true, size: g.size, cols: g.cols, dtype: g.dtype})
 	}
 	for _, n := range f.singles {
-		add(&unit{nodes: []*node{n}, dtype: n.dtype})
+		add(&unit{nodes: []*node{n}, made: []*node{n}, dtype: n.dtype})
 	}
 	return schedule(all, of)
 }
@@ -471,4 +473,4 @@ func (h *unitHeap) Pop() any {
 	return u
 }
 
-func (u *unit) last() int { return u.nodes[len(u.nodes)-1].id }
+func (u *unit) last() int { return u.made[len(u.made)-1].id }
