@@ -6,12 +6,20 @@ import "math"
 
 func exp[T Float](dst, x []T) {
 	for i, v := range x[:len(dst)] {
+		if v > 709 {
+			dst[i] = T(math.Expm1(float64(v))) // math.Exp overflows too early on amd64
+			continue
+		}
 		dst[i] = T(math.Exp(float64(v)))
 	}
 }
 
 func log[T Float](dst, x []T) {
 	for i, v := range x[:len(dst)] {
+		if v > 0 && float64(v) < 0x1p-1022 {
+			dst[i] = T(math.Log(float64(v)*0x1p54) - 54*math.Ln2) // math.Log is off for subnormals on amd64
+			continue
+		}
 		dst[i] = T(math.Log(float64(v)))
 	}
 }

@@ -9,10 +9,12 @@
 //     the bounds that stand beside them.
 //   - NaN, infinities, signed zeros and subnormals are treated as IEEE 754 and PyTorch do.
 //
-// The files *_avx512_amd64.* and *_avx2_amd64.* are written by the program in asm.
+// The files that end in avx512_amd64 and avx2_amd64 are written by the program in asm.
 package vec
 
 import "shadowflow/internal/kernel/isa"
+
+//go:generate go run ./asm -dir .
 
 // Float is an element type.
 type Float interface{ float32 | float64 }

@@ -1,0 +1,208 @@
+package vec
+
+import (
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+)
+
+// approximate are the functions with an error bound, in units of the last place of the rounded exact result. The exact
+// result is, for float32, package math's in float64; for float64, a computation with 256 bits.
+var approximate = []struct {
+	name         string
+	of32         func(*Kernels[float32]) Unary[float32]
+	of64         func(*Kernels[float64]) Unary[float64]
+	exact32      func(x float64) float64
+	exact64      func(x float64) *big.Float // nil where limits decides
+	bound        float64
+	low, high    float64 // where the function has something to do
+	nearby, unit float64 // a point that needs more samples, and how far around it
+}{
+	{"Exp", func(k *Kernels[float32]) Unary[float32] { return k.Exp }, func(k *Kernels[float64]) Unary[float64] { return k.Exp },
+		exp64, func(x float64) *big.Float { return bigExp(bigOf(x)) }, 1.5, -760, 720, -715, 30},
+	{"Log", func(k *Kernels[float32]) Unary[float32] { return k.Log }, func(k *Kernels[float64]) Unary[float64] { return k.Log },
+		math.Log, func(x float64) *big.Float { return bigLog(bigOf(x), log64(x)) }, 1.5, 0, 10, 1, 0.5},
+	{"Log1p", func(k *Kernels[float32]) Unary[float32] { return k.Log1p }, func(k *Kernels[float64]) Unary[float64] { return k.Log1p },
+		math.Log1p, bigLog1p, 1.5, -1, 10, 0, 0.8},
+	{"Tanh", func(k *Kernels[float32]) Unary[float32] { return k.Tanh }, func(k *Kernels[float64]) Unary[float64] { return k.Tanh },
+		math.Tanh, bigTanh, 2, -25, 25, 0, 1},
+	{"Sigmoid", func(k *Kernels[float32]) Unary[float32] { return k.Sigmoid }, func(k *Kernels[float64]) Unary[float64] { return k.Sigmoid },
+		sigmoid64, bigSigmoid, 2, -750, 50, 0, 5},
+	{"Erf", func(k *Kernels[float32]) Unary[float32] { return k.Erf }, nil,
+		math.Erf, nil, 2, -5, 5, 1, 0.5},
+}
+
+// exp64 is math.Exp, which on amd64 overflows too early.
+func exp64(x float64) float64 {
+	if x > 709 {
+		return math.Expm1(x)
+	}
+	return math.Exp(x)
+}
+
+// log64 is math.Log, which on amd64 is wrong for subnormals.
+func log64(x float64) float64 {
+	mantissa, exponent := math.Frexp(x)
+	return math.Log(mantissa) + float64(exponent)*math.Ln2
+}
+
+func sigmoid64(x float64) float64 {
+	if x < 0 {
+		return math.Exp(x) / (1 + math.Exp(x))
+	}
+	return 1 / (1 + math.Exp(-x))
+}
+
+const bigBits = 256
+
+func bigOf(x float64) *big.Float { return new(big.Float).SetPrec(bigBits).SetFloat64(x) }
+
+func bigNew() *big.Float { return new(big.Float).SetPrec(bigBits) }
+
+// bigExp sums the Taylor series of x/2^20 and squares the sum 20 times.
+func bigExp(x *big.Float) *big.Float {
+	const squarings = 20
+	r := bigNew().SetMantExp(x, -squarings)
+	sum, term := bigOf(1), bigOf(1)
+	for k := 1; k <= 24; k++ {
+		term.Mul(term, r)
+		term.Quo(term, bigOf(float64(k)))
+		sum.Add(sum, term)
+	}
+	for range squarings {
+		sum.Mul(sum, sum)
+	}
+	return sum
+}
+
+// bigLog improves an approximation y of log(u) by one step of Halley's method, which triples its digits.
+func bigLog(u *big.Float, y float64) *big.Float {
+	e := bigExp(bigOf(y))
+	step := bigNew().Quo(bigNew().Sub(u, e), bigNew().Add(u, e))
+	return bigNew().Add(bigOf(y), step.Mul(step, bigOf(2)))
+}
+
+func bigLog1p(x float64) *big.Float {
+	if math.Abs(x) < 0x1p-60 {
+		half := bigNew().Mul(bigOf(x), bigOf(x/2))
+		return half.Sub(bigOf(x), half)
+	}
+	return bigLog(bigNew().Add(bigOf(1), bigOf(x)), math.Log1p(x))
+}
+
+func bigTanh(x float64) *big.Float {
+	if math.Abs(x) < 0x1p-60 {
+		return bigOf(x)
+	}
+	e := bigExp(bigOf(2 * x))
+	return bigNew().Quo(bigNew().Sub(e, bigOf(1)), bigNew().Add(e, bigOf(1)))
+}
+
+func bigSigmoid(x float64) *big.Float {
+	e := bigExp(bigOf(-x))
+	return e.Quo(bigOf(1), e.Add(e, bigOf(1)))
+}
+
+// samples are points over a function's range, around its critical point, and at all scales.
+func samples(rng *rand.Rand, n int, low, high, nearby, unit float64) []float64 {
+	var x []float64
+	for range n {
+		scale := math.Exp2(float64(rng.IntN(200) - 170))
+		x = append(x, low+(high-low)*rng.Float64(), nearby+unit*(2*rng.Float64()-1), nearby+scale*rng.NormFloat64(), scale*rng.NormFloat64())
+	}
+	return x
+}
+
+func TestFloat32FunctionsKeepTheirErrorBounds(t *testing.T) {
+	forEach(t, func(t *testing.T, k *Kernels[float32]) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		for _, f := range approximate {
+			var x []float32
+			for _, v := range samples(rng, 30_000, max(f.low, -110), min(f.high, 95), max(f.nearby, -95), f.unit) {
+				x = append(x, float32(v))
+			}
+			for bits := uint64(0); bits < 1<<32; bits += 65_521 {
+				x = append(x, math.Float32frombits(uint32(bits)))
+			}
+			x = append(x, special[float32]()...)
+			got := make([]float32, len(x))
+			f.of32(k)(got, x)
+			worst, where := 0.0, float32(0)
+			for i, v := range x {
+				exact := f.exact32(float64(v))
+				want := float32(exact)
+				if math.IsNaN(exact) || math.IsInf(float64(want), 0) || exact == 0 {
+					if !same(got[i], want) {
+						t.Fatalf("%s(%v) = %v, want %v", f.name, v, got[i], want)
+					}
+					continue
+				}
+				ulp := math.Exp2(math.Max(math.Floor(math.Log2(math.Abs(float64(want))))-23, -149))
+				if e := math.Abs(float64(got[i])-exact) / ulp; !(e <= worst) {
+					worst, where = e, v
+				}
+			}
+			t.Logf("%s: %.3f ulp at %v", f.name, worst, where)
+			if worst > f.bound {
+				t.Errorf("%s(%v) is off by %v ulp, bound %v", f.name, where, worst, f.bound)
+			}
+		}
+	}, func(*testing.T, *Kernels[float64]) {})
+}
+
+func TestFloat64FunctionsKeepTheirErrorBounds(t *testing.T) {
+	forEach(t, func(*testing.T, *Kernels[float32]) {}, func(t *testing.T, k *Kernels[float64]) {
+		rng := rand.New(rand.NewPCG(5, 6))
+		for _, f := range approximate {
+			if f.of64 == nil {
+				continue
+			}
+			x := samples(rng, 700, f.low, f.high, f.nearby, f.unit)
+			x = append(x, special[float64]()...)
+			got := make([]float64, len(x))
+			f.of64(k)(got, x)
+			worst, where := 0.0, 0.0
+			for i, v := range x {
+				if limit := f.exact32(v); math.IsNaN(limit) || math.IsInf(limit, 0) || limit == 0 {
+					if !same(got[i], limit) {
+						t.Fatalf("%s(%v) = %v, want %v", f.name, v, got[i], limit)
+					}
+					continue
+				}
+				if math.IsInf(v, 0) || math.Abs(v) > 1e6 && f.name != "Log" && f.name != "Log1p" {
+					if want := f.exact32(v); got[i] != want {
+						t.Fatalf("%s(%v) = %v, want %v", f.name, v, got[i], want)
+					}
+					continue
+				}
+				exact := f.exact64(v)
+				ulp := max(math.Exp2(float64(exact.MantExp(nil)-53)), math.SmallestNonzeroFloat64)
+				if math.IsInf(got[i], 0) || math.IsNaN(got[i]) {
+					t.Fatalf("%s(%v) = %v, want %v", f.name, v, got[i], exact)
+				}
+				off, _ := bigNew().Sub(bigOf(got[i]), exact).Float64()
+				if e := math.Abs(off) / ulp; e > worst {
+					worst, where = e, v
+				}
+			}
+			t.Logf("%s: %.3f ulp at %v", f.name, worst, where)
+			if worst > f.bound {
+				t.Errorf("%s(%v) is off by %v ulp, bound %v", f.name, where, worst, f.bound)
+			}
+		}
+	})
+}
+
+func TestErfOfFloat64IsPackageMaths(t *testing.T) {
+	forEach(t, func(*testing.T, *Kernels[float32]) {}, func(t *testing.T, k *Kernels[float64]) {
+		x := special[float64]()
+		got := make([]float64, len(x))
+		k.Erf(got, x)
+		for i, v := range x {
+			if !same(got[i], math.Erf(v)) {
+				t.Errorf("Erf(%v) = %v, want %v", v, got[i], math.Erf(v))
+			}
+		}
+	})
+}
