@@ -45,7 +45,7 @@ func GatherCHW[T Float](dst []T, p Part, rows []int) {
 	hwc := make([]T, p.Size())
 	for k, i := range rows {
 		s.row(hwc, i)
-		channelsFirst(dst[k*p.Size():][:p.Size()], hwc, p.Shape[2])
+		ChannelsFirst(dst[k*p.Size():][:p.Size()], hwc, p.Shape[2])
 	}
 }
 
@@ -63,14 +63,20 @@ func allRows(n int) []int {
 	return rows
 }
 
-// channelsFirst turns [pixels, channels] into [channels, pixels].
-func channelsFirst[T any](dst, src []T, channels int) {
+// ChannelsFirst writes the image src, [H, W, channels], to dst as
+// [channels, H, W]. The slices have the same length and do not overlap.
+func ChannelsFirst[T any](dst, src []T, channels int) {
 	pixels := len(src) / channels
 	for c := range channels {
 		for j := range pixels {
 			dst[c*pixels+j] = src[j*channels+c]
 		}
 	}
+}
+
+// channelsLast turns [channels, pixels] into [pixels, channels].
+func channelsLast[T any](dst, src []T, channels int) {
+	ChannelsFirst(dst, src, len(src)/channels)
 }
 
 // scaler turns raw values of a part into inputs.

@@ -1,0 +1,148 @@
+package dataset
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// cursor reads a format's pieces and knows where it is.
+type cursor struct {
+	file string
+	r    io.Reader
+	off  int64
+}
+
+// bytes reads exactly n bytes. The memory it takes grows with what the file
+// really has, so a header that lies about sizes costs nothing.
+func (c *cursor) bytes(n int64, what string) ([]byte, error) {
+	const step = 1 << 20
+	buf := make([]byte, 0, min(n, step))
+	for int64(len(buf)) < n {
+		if len(buf) == cap(buf) {
+			grown := make([]byte, len(buf), min(n, 2*int64(cap(buf))))
+			copy(grown, buf)
+			buf = grown
+		}
+		k, err := io.ReadFull(c, buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+k]
+		if err != nil {
+			return nil, c.ended(err, fmt.Sprintf("%s: %d more bytes", what, n-int64(len(buf))))
+		}
+	}
+	return buf, nil
+}
+
+// Read reads like the underlying reader.
+func (c *cursor) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.off += int64(n)
+	return n, err
+}
+
+// uint32 reads a big-endian number.
+func (c *cursor) uint32(what string) (uint32, error) {
+	b, err := c.bytes(4, what)
+	if err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint32(b), nil
+}
+
+// end checks that nothing follows; for a compressed file that its checksum is right.
+func (c *cursor) end() error {
+	var one [1]byte
+	switch n, err := io.ReadFull(c, one[:]); {
+	case n > 0:
+		return c.fail(c.off-1, "more bytes", "the end of the file")
+	case err == io.EOF:
+		return nil
+	default:
+		return c.ended(err, "the end of the file")
+	}
+}
+
+// zeros checks that only padding follows, as it does after a tar archive.
+func (c *cursor) zeros() error {
+	buf := make([]byte, 1<<12)
+	for range 1 << 10 {
+		n, err := c.Read(buf)
+		for i, b := range buf[:n] {
+			if b != 0 {
+				return c.fail(c.off-int64(n-i), "more bytes", "zeros to the end of the file")
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return c.ended(err, "the end of the file")
+		}
+	}
+	return c.fail(c.off, "more zeros", "the end of the file")
+}
+
+// ended explains an error of reading at the present offset. What the operating
+// system or the context says is no fault of the format.
+func (c *cursor) ended(err error, want string) error {
+	var system *fs.PathError
+	if errors.As(err, &system) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	got := err.Error()
+	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+		got = "the file ends"
+	}
+	return &FormatError{File: c.file, Offset: c.off, Got: got, Want: want, Err: err}
+}
+
+func (c *cursor) fail(offset int64, got, want string) error {
+	return &FormatError{File: c.file, Offset: offset, Got: got, Want: want}
+}
+
+// withFile parses a file, which may be compressed with gzip.
+func withFile(ctx context.Context, path string, parse func(*cursor) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r, err := maybeGunzip(path, &contextReader{ctx, f})
+	if err != nil {
+		return err
+	}
+	return parse(&cursor{file: path, r: r})
+}
+
+// maybeGunzip decides by the content, not by the name.
+func maybeGunzip(name string, r io.Reader) (io.Reader, error) {
+	buffered := bufio.NewReaderSize(r, 1<<16)
+	// An error here comes again when the content is read.
+	if magic, _ := buffered.Peek(2); string(magic) != "\x1f\x8b" {
+		return buffered, nil
+	}
+	unzipped, err := gzip.NewReader(buffered)
+	if err != nil {
+		return nil, &FormatError{File: name, Got: err.Error(), Want: "a gzip header", Err: err}
+	}
+	return unzipped, nil
+}
+
+// contextReader ends reading with the context's error when that is done.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r *contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}

@@ -1,0 +1,266 @@
+package dataset
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// NPY, NumPy's format for one array
+// (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html):
+// a magic string, the version, the length of a header, the header, which is a
+// Python dictionary, the elements. It is read here and not by npyio because
+// npyio takes what is missing of a cut array for zeros, and panics or allocates
+// without bound on a corrupt header.
+const (
+	npyMagic     = "\x93NUMPY"
+	npyMaxHeader = 1 << 16
+	npyMaxBytes  = 1 << 34
+	npyMaxDims   = 8
+)
+
+var (
+	npyDescr   = regexp.MustCompile(`['"]descr['"]\s*:\s*['"]([<>|=]?)([a-zA-Z])([0-9]+)['"]`)
+	npyFortran = regexp.MustCompile(`['"]fortran_order['"]\s*:\s*(True|False)`)
+	npyShape   = regexp.MustCompile(`['"]shape['"]\s*:\s*\(([0-9L,\s]*)\)`)
+)
+
+// npyHeader describes an array's elements, which follow it.
+type npyHeader struct {
+	kind    string // the type, as f4, f8, u1, i8
+	width   int    // bytes of an element
+	order   binary.ByteOrder
+	fortran bool // whether the first index varies fastest
+	shape   []int
+}
+
+// count is the number of elements.
+func (h npyHeader) count() int {
+	n := 1
+	for _, d := range h.shape {
+		n *= d
+	}
+	return n
+}
+
+func parseNPYHeader(c *cursor) (npyHeader, error) {
+	prefix, err := c.bytes(8, "magic string and version of a NumPy array")
+	if err != nil {
+		return npyHeader{}, err
+	}
+	if string(prefix[:6]) != npyMagic {
+		return npyHeader{}, c.fail(0, fmt.Sprintf("magic string %q", prefix[:6]), fmt.Sprintf("%q", npyMagic))
+	}
+	lengthBytes := int64(2)
+	if major := prefix[6]; major == 2 || major == 3 {
+		lengthBytes = 4
+	} else if major != 1 {
+		return npyHeader{}, c.fail(6, fmt.Sprintf("version %d", major), "1, 2 or 3")
+	}
+	b, err := c.bytes(lengthBytes, "length of the header")
+	if err != nil {
+		return npyHeader{}, err
+	}
+	length := int64(b[0]) | int64(b[1])<<8
+	if lengthBytes == 4 {
+		length |= int64(b[2])<<16 | int64(b[3])<<24
+	}
+	if length > npyMaxHeader {
+		return npyHeader{}, c.fail(8, fmt.Sprintf("header of %d bytes", length), fmt.Sprintf("at most %d", npyMaxHeader))
+	}
+	start := c.off
+	text, err := c.bytes(length, "header")
+	if err != nil {
+		return npyHeader{}, err
+	}
+	h, problem := parseNPYDict(string(text))
+	if problem != "" {
+		return npyHeader{}, c.fail(start, problem,
+			"a dictionary with descr of a plain type, fortran_order, and shape of at most 16 GiB")
+	}
+	return h, nil
+}
+
+// parseNPYDict reads the dictionary; problem is empty if it is right.
+func parseNPYDict(text string) (h npyHeader, problem string) {
+	descr := npyDescr.FindStringSubmatch(text)
+	fortran := npyFortran.FindStringSubmatch(text)
+	shape := npyShape.FindStringSubmatch(text)
+	if descr == nil || fortran == nil || shape == nil {
+		return h, fmt.Sprintf("header %.100q", text)
+	}
+	h.order = binary.LittleEndian
+	if descr[1] == ">" {
+		h.order = binary.BigEndian
+	}
+	h.kind, h.fortran = descr[2]+descr[3], fortran[1] == "True"
+	width, err := strconv.Atoi(descr[3])
+	if err != nil || width < 1 || width > 8 {
+		return h, "elements of type " + h.kind
+	}
+	h.width = width
+	bytes := width
+	for field := range strings.SplitSeq(shape[1], ",") {
+		field = strings.TrimSuffix(strings.TrimSpace(field), "L")
+		if field == "" {
+			continue
+		}
+		d, err := strconv.Atoi(field)
+		if err != nil || d < 1 || d > npyMaxBytes/bytes || len(h.shape) == npyMaxDims {
+			return h, fmt.Sprintf("shape (%s) of %d-byte elements", shape[1], width)
+		}
+		bytes *= d
+		h.shape = append(h.shape, d)
+	}
+	return h, ""
+}
+
+// readNPYElements reads all elements, converted from their bytes, in row-major
+// order. Memory grows with what is there.
+func readNPYElements[T any](c *cursor, h npyHeader, convert func([]byte) T) ([]T, error) {
+	const chunk = 1 << 13
+	var out []T
+	for n := h.count(); len(out) < n; {
+		k := min(chunk, n-len(out))
+		raw, err := c.bytes(int64(k*h.width), fmt.Sprintf("%d elements of shape %v", n, h.shape))
+		if err != nil {
+			return nil, err
+		}
+		for i := range k {
+			out = append(out, convert(raw[i*h.width:][:h.width]))
+		}
+	}
+	if h.fortran {
+		out = rowMajor(out, h.shape)
+	}
+	return out, c.end()
+}
+
+// rowMajor reorders an array whose first index varies fastest.
+func rowMajor[T any](x []T, shape []int) []T {
+	out := make([]T, len(x))
+	index := make([]int, len(shape))
+	for _, v := range x {
+		at := 0
+		for k, d := range shape {
+			at = at*d + index[k]
+		}
+		out[at] = v
+		for k := range index {
+			index[k]++
+			if index[k] < shape[k] {
+				break
+			}
+			index[k] = 0
+		}
+	}
+	return out
+}
+
+// readNPYFloats reads unsigned bytes as they are, and floats of any width.
+func readNPYFloats(c *cursor, h npyHeader) (v values, err error) {
+	switch start := c.off; h.kind {
+	case "u1":
+		v.u8, err = readNPYElements(c, h, func(b []byte) uint8 { return b[0] })
+	case "f2":
+		v.f32, err = readNPYElements(c, h, func(b []byte) float32 { return halfToFloat(h.order.Uint16(b)) })
+		err = firstError(err, func() error { return checkFinite(c, h, start, v.f32) })
+	case "f4":
+		v.f32, err = readNPYElements(c, h, func(b []byte) float32 { return math.Float32frombits(h.order.Uint32(b)) })
+		err = firstError(err, func() error { return checkFinite(c, h, start, v.f32) })
+	case "f8":
+		v.f64, err = readNPYElements(c, h, func(b []byte) float64 { return math.Float64frombits(h.order.Uint64(b)) })
+		err = firstError(err, func() error { return checkFinite(c, h, start, v.f64) })
+	default:
+		err = c.fail(0, "elements of type "+h.kind, "floats (f2, f4, f8) or unsigned bytes (u1)")
+	}
+	return v, err
+}
+
+func firstError(err error, next func() error) error {
+	if err != nil {
+		return err
+	}
+	return next()
+}
+
+// checkFinite refuses NaN and infinities. In Fortran order the offset is that
+// of the array's start.
+func checkFinite[T Float](c *cursor, h npyHeader, start int64, x []T) error {
+	for i, v := range x {
+		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+			offset := start
+			if !h.fortran {
+				offset += int64(i) * int64(h.width)
+			}
+			return c.fail(offset, fmt.Sprintf("%v in example %d", f, i/(len(x)/h.shape[0])), "finite numbers")
+		}
+	}
+	return nil
+}
+
+// halfToFloat converts an IEEE 754 half-precision number, exactly.
+func halfToFloat(bits uint16) float32 {
+	sign := uint32(bits>>15) << 31
+	exponent, fraction := uint32(bits>>10)&0x1f, uint32(bits)&0x3ff
+	switch exponent {
+	case 0:
+		// Subnormal: fraction * 2^-24.
+		return math.Float32frombits(sign | math.Float32bits(float32(fraction)*0x1p-24))
+	case 0x1f:
+		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
+	default:
+		return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
+	}
+}
+
+// readNPYLabels reads integers of any width as labels.
+func readNPYLabels(c *cursor, h npyHeader) (labelled, error) {
+	signed := h.kind[0] == 'i'
+	if !signed && h.kind[0] != 'u' || h.width != 1 && h.width != 2 && h.width != 4 && h.width != 8 {
+		return labelled{}, c.fail(0, "elements of type "+h.kind, "integer labels (i1 to i8 or u1 to u8)")
+	}
+	if len(h.shape) != 1 && (len(h.shape) != 2 || h.shape[1] != 1) {
+		return labelled{}, c.fail(0, fmt.Sprintf("shape %v", h.shape), "[N], one label an example")
+	}
+	out := labelled{file: c.file, start: c.off, width: int64(h.width)}
+	wide, err := readNPYElements(c, h, func(b []byte) int64 { return h.integer(b, signed) })
+	if err != nil {
+		return labelled{}, err
+	}
+	out.labels = make([]int32, len(wide))
+	for i, v := range wide {
+		if v < 0 || v >= maxClasses {
+			return labelled{}, out.wrong(i, fmt.Sprintf("label %d of example %d", v, i), fmt.Sprintf("0 to %d", maxClasses-1))
+		}
+		out.labels[i] = int32(v)
+	}
+	return out, nil
+}
+
+// integer decodes an element; unsigned ones beyond int64 become negative, which
+// no label is.
+func (h npyHeader) integer(b []byte, signed bool) int64 {
+	switch h.width {
+	case 1:
+		if signed {
+			return int64(int8(b[0]))
+		}
+		return int64(b[0])
+	case 2:
+		if signed {
+			return int64(int16(h.order.Uint16(b)))
+		}
+		return int64(h.order.Uint16(b))
+	case 4:
+		if signed {
+			return int64(int32(h.order.Uint32(b)))
+		}
+		return int64(h.order.Uint32(b))
+	default:
+		return int64(h.order.Uint64(b))
+	}
+}

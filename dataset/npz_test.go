@@ -1,0 +1,301 @@
+package dataset
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sbinet/npyio/npy"
+	"github.com/sbinet/npyio/npz"
+	"gonum.org/v1/gonum/mat"
+)
+
+func countUp(n int) []float64 {
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = float64(i)
+	}
+	return x
+}
+
+// testdata/npz.py writes these files with NumPy.
+func TestNumPysFilesAreRead(t *testing.T) {
+	for _, tc := range []struct {
+		file  string
+		shape []int
+		test  int
+		scale float64 // X is counting * scale + shift
+		shift float64
+	}{
+		{"features.npz", []int{3}, 0, 1, 0},
+		{"images.npz", []int{2, 2, 3}, 2, 1, 0},
+		{"fortran.npz", []int{2, 2, 3}, 0, 1, 0},
+		{"half.npz", []int{3}, 0, 1. / 8, -0.5},
+		{"big_endian.npz", []int{3}, 0, 1, 0},
+	} {
+		t.Run(tc.file, func(t *testing.T) {
+			d, err := Load(t.Context(), Spec{Name: NameNPZ, Path: filepath.Join("testdata", tc.file)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(d.Shape, tc.shape) || !slices.Equal(d.Test.Shape, tc.shape) || d.Classes != 3 || d.Test.N() != tc.test {
+				t.Errorf("shape %v and %v, classes %d, test %d", d.Shape, d.Test.Shape, d.Classes, d.Test.N())
+			}
+			if !slices.Equal(d.Train.Labels, []int32{0, 1, 2, 0}) {
+				t.Errorf("labels %v", d.Train.Labels)
+			}
+			want := countUp(d.Train.N() * d.Train.Size())
+			for i := range want {
+				want[i] = want[i]*tc.scale + tc.shift
+			}
+			// NumPy's images have their channels first, so this is the file's order.
+			if got := InputsCHW[float64](d.Train); !slices.Equal(got, want) {
+				t.Errorf("inputs %v, want %v", got, want)
+			}
+			if got := InputsCHW[float64](d.Test); !slices.Equal(got, want[:len(got)]) {
+				t.Errorf("test inputs %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// npyio writes them, and leaves .npy off the names.
+func TestLabelsOfAnyIntegerWidthAreRead(t *testing.T) {
+	for _, y := range []any{
+		[]int8{0, 1, 2}, []int16{0, 1, 2}, []int32{0, 1, 2}, []int64{0, 1, 2},
+		[]uint8{0, 1, 2}, []uint16{0, 1, 2}, []uint32{0, 1, 2}, []uint64{0, 1, 2},
+	} {
+		path := filepath.Join(t.TempDir(), "a.npz")
+		if err := npz.Write(path, map[string]any{"X": mat.NewDense(3, 2, countUp(6)), "y": y}); err != nil {
+			t.Fatal(err)
+		}
+		d, err := Load(t.Context(), Spec{Name: NameNPZ, Path: path})
+		if err != nil || !slices.Equal(d.Train.Labels, []int32{0, 1, 2}) || !slices.Equal(Inputs[float64](d.Train), countUp(6)) {
+			t.Errorf("%T: dataset %v, error %v", y, d, err)
+		}
+	}
+}
+
+// npyOf is an array in NumPy's format, header by hand.
+func npyOf(descr, shape string, body []byte) []byte {
+	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n", descr, shape)
+	return slices.Concat([]byte("\x93NUMPY\x01\x00"), []byte{byte(len(header)), byte(len(header) >> 8)}, []byte(header), body)
+}
+
+// zipOf is a zip archive of uncompressed files.
+func zipOf(t testing.TB, members map[string][]byte) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := zip.NewWriter(&buf)
+	for _, name := range []string{"X.npy", "y.npy", "X_test.npy", "y_test.npy"} {
+		if members[name] == nil {
+			continue
+		}
+		m, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Write(members[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+// npzMembersOf are 4 examples of 3 features and 2 test examples.
+func npzMembersOf() map[string][]byte {
+	return map[string][]byte{
+		"X.npy":      npyOf("|u1", "(4, 3)", make([]byte, 12)),
+		"y.npy":      npyOf("|i1", "(4,)", []byte{0, 1, 2, 3}),
+		"X_test.npy": npyOf("|u1", "(2, 3)", make([]byte, 6)),
+		"y_test.npy": npyOf("|i1", "(2,)", []byte{3, 0}),
+	}
+}
+
+func TestWrongNPZFilesAreRefusedWithNameOffsetAndExpectation(t *testing.T) {
+	whole := func(m map[string][]byte) []byte { return npyOf("|u1", "(4, 3)", make([]byte, 12)) }
+	nan := npyOf("<f4", "(4, 3)", make([]byte, 48))
+	copy(nan[len(nan)-4:], []byte{0, 0, 0xc0, 0x7f})
+	headerLength := len(whole(nil)) - 12
+	for _, tc := range []struct {
+		name, member string
+		content      []byte
+		want         string
+	}{
+		{"cut in the magic", "X.npy", []byte("\x93NUM"), "(X.npy): byte 4: the file ends"},
+		{"other magic", "X.npy", []byte("PK\x03\x04aaaabbbb"), `(X.npy): byte 0: magic string "PK`},
+		{"version 9", "X.npy", []byte("\x93NUMPY\x09\x00aaaa"), "(X.npy): byte 6: version 9; expected 1, 2 or 3"},
+		{"long header", "X.npy", []byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"), "(X.npy): byte 8: header of 4294967295 bytes"},
+		{"no dictionary", "X.npy", []byte("\x93NUMPY\x01\x00\x02\x00{}"), "(X.npy): byte 10: header"},
+		{"structured type", "X.npy", []byte("\x93NUMPY\x01\x00\x4a\x00{'descr': [('a', '<f4'), ('b', '<f4')], 'fortran_order': False, 'shape': 3}"), "(X.npy): byte 10: header"},
+		{"object type", "X.npy", npyOf("|O8", "(4, 3)", make([]byte, 96)), "(X.npy): byte 0: elements of type O8; expected floats"},
+		{"long double", "X.npy", npyOf("<f16", "(4, 3)", make([]byte, 192)), "(X.npy): byte 10: elements of type f16"},
+		{"integers as X", "X.npy", npyOf("<i8", "(4, 3)", make([]byte, 96)), "(X.npy): byte 0: elements of type i8; expected floats"},
+		{"three dimensions", "X.npy", npyOf("|u1", "(4, 3, 1)", make([]byte, 12)), "(X.npy): byte 0: shape [4 3 1]; expected [N, D] or [N, C, H, W]"},
+		{"no examples", "X.npy", npyOf("|u1", "(0, 3)", nil), "(X.npy): byte 10: shape (0, 3)"},
+		{"absurd shape", "X.npy", npyOf("<f8", "(99999999, 99999999)", nil), "(X.npy): byte 10: shape (99999999, 99999999)"},
+		{"shape beyond integers", "X.npy", npyOf("<f8", "(99999999999999999999, 1)", nil), "(X.npy): byte 10: shape"},
+		{"large shape that is not there", "X.npy", npyOf("<f8", "(1000000, 1000)", make([]byte, 10)), "the file ends; expected 1000000000 elements"},
+		{"cut in the elements", "X.npy", npyOf("|u1", "(4, 3)", make([]byte, 11)), fmt.Sprintf("(X.npy): byte %d: the file ends; expected 12 elements of shape [4 3]: 1 more bytes", headerLength+11)},
+		{"trailing bytes", "X.npy", npyOf("|u1", "(4, 3)", make([]byte, 13)), fmt.Sprintf("(X.npy): byte %d: more bytes", headerLength+12)},
+		{"not a number", "X.npy", nan, fmt.Sprintf("(X.npy): byte %d: NaN in example 3; expected finite numbers", len(nan)-4)},
+		{"fewer labels", "y.npy", npyOf("|i1", "(3,)", make([]byte, 3)), ": 3 labels; expected 4, one for each example of X"},
+		{"negative label", "y.npy", npyOf("|i1", "(4,)", []byte{0, 1, 255, 0}), ": label -1 of example 2; expected 0 to 65535"},
+		{"large label", "y.npy", npyOf("<u8", "(4,)", bytes.Repeat([]byte{255}, 32)), ": label -1 of example 0; expected 0 to 65535"},
+		{"labels that are floats", "y.npy", npyOf("<f8", "(4,)", make([]byte, 32)), "(y.npy): byte 0: elements of type f8; expected integer labels"},
+		{"one-hot labels", "y.npy", npyOf("|u1", "(4, 3)", make([]byte, 12)), "(y.npy): byte 0: shape [4 3]; expected [N]"},
+		{"test examples of another shape", "X_test.npy", npyOf("|u1", "(2, 4)", make([]byte, 8)), "(X_test.npy): byte 0: shape [2 4]; expected examples of shape [3] as in X"},
+		{"unknown test label", "y_test.npy", npyOf("|i1", "(2,)", []byte{0, 4}), ": label 4; expected 0 to 3 (4 classes)"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			members := npzMembersOf()
+			members[tc.member] = tc.content
+			path := filepath.Join(t.TempDir(), "a.npz")
+			writeFile(t, path, zipOf(t, members))
+			_, err := Load(t.Context(), Spec{Name: NameNPZ, Path: path})
+			var format *FormatError
+			if !errors.As(err, &format) || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("error %v, want a FormatError with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestNPZWithoutWhatIsNeededIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.npz")
+	for _, missing := range []string{"X.npy", "y.npy", "X_test.npy", "y_test.npy"} {
+		members := npzMembersOf()
+		delete(members, missing)
+		writeFile(t, path, zipOf(t, members))
+		want := fmt.Sprintf("no array %s among", strings.TrimSuffix(missing, ".npy"))
+		if _, err := Load(t.Context(), Spec{Name: NameNPZ, Path: path}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("without %s: error %v, want %q", missing, err, want)
+		}
+	}
+	whole := zipOf(t, npzMembersOf())
+	writeFile(t, path, whole[:len(whole)-10])
+	if _, err := Load(t.Context(), Spec{Name: NameNPZ, Path: path}); err == nil || !strings.Contains(err.Error(), "expected a zip archive") {
+		t.Errorf("cut archive: error %v", err)
+	}
+	corrupt := bytes.Clone(whole)
+	corrupt[bytes.Index(corrupt, []byte("}\n"))+3] ^= 1
+	writeFile(t, path, corrupt)
+	if _, err := Load(t.Context(), Spec{Name: NameNPZ, Path: path}); err == nil || !strings.Contains(err.Error(), "checksum") {
+		t.Errorf("corrupt element: error %v", err)
+	}
+}
+
+func TestNPZWithoutTestPartIsSplitOnlyWhenAsked(t *testing.T) {
+	labels := make([]byte, 40)
+	x := make([]byte, 40)
+	for i := range labels {
+		labels[i], x[i] = byte(i%4), byte(i)
+	}
+	path := filepath.Join(t.TempDir(), "a.npz")
+	writeFile(t, path, zipOf(t, map[string][]byte{"X.npy": npyOf("|u1", "(40, 1)", x), "y.npy": npyOf("|i1", "(40,)", labels)}))
+	spec := Spec{Name: NameNPZ, Path: path}
+	d, err := Load(t.Context(), spec)
+	if err != nil || d.Train.N() != 40 || d.Test.N() != 0 {
+		t.Fatalf("error %v, %d and %d examples", err, d.Train.N(), d.Test.N())
+	}
+	fraction := 0.3
+	spec.TestFraction = &fraction
+	d, err = Load(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Test.ClassCounts(4); !slices.Equal(got, []int{3, 3, 3, 3}) {
+		t.Errorf("classes in the test part %v", got)
+	}
+	all := append(Inputs[float64](d.Train), Inputs[float64](d.Test)...)
+	slices.Sort(all)
+	if !slices.Equal(all, countUp(40)) {
+		t.Errorf("train and test together %v, want each example once", all)
+	}
+	for i, v := range Inputs[float64](d.Test) {
+		if d.Test.Labels[i] != int32(v)%4 {
+			t.Errorf("example %v has label %d", v, d.Test.Labels[i])
+		}
+	}
+	writeFile(t, path, zipOf(t, npzMembersOf()))
+	if _, err := Load(t.Context(), spec); err == nil || !strings.HasPrefix(err.Error(), "test_fraction: ") {
+		t.Errorf("with a test part of its own: error %v", err)
+	}
+}
+
+func TestHalfPrecisionIsConvertedExactly(t *testing.T) {
+	for bits, want := range map[uint16]float64{
+		0x0000: 0, 0x3c00: 1, 0xc000: -2, 0x7bff: 65504, 0x0400: 0x1p-14, 0x0001: 0x1p-24, 0x83ff: -1023 * 0x1p-24,
+		0x3555: 0.333251953125, 0x7c00: math.Inf(1), 0xfc00: math.Inf(-1),
+	} {
+		if got := float64(halfToFloat(bits)); got != want {
+			t.Errorf("%04x: %v, want %v", bits, got, want)
+		}
+	}
+	if got := halfToFloat(0x7e00); got == got {
+		t.Errorf("7e00: %v, want NaN", got)
+	}
+}
+
+func FuzzNPZ(f *testing.F) {
+	f.Add(zipOf(f, npzMembersOf()))
+	f.Add(zipOf(f, npzMembersOf())[:100])
+	for _, name := range []string{"images.npz", "fortran.npz", "half.npz"} {
+		content, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(content)
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		train, _, err := parseNPZ(t.Context(), "f", bytes.NewReader(file), int64(len(file)))
+		if err == nil && len(train.labels.labels) != train.shape[0] {
+			t.Errorf("%d labels for shape %v", len(train.labels.labels), train.shape)
+		}
+	})
+}
+
+func FuzzNPY(f *testing.F) {
+	f.Add(npyOf("<f8", "(2, 2)", make([]byte, 32)))
+	f.Add(npyOf(">f4", "(3,)", make([]byte, 12)))
+	f.Add(npyOf("<f2", "(3, 1, 1, 1)", make([]byte, 6)))
+	f.Add(npyOf("|u1", "(3,)", make([]byte, 2)))
+	f.Add(npyOf("<i8", "(3, 1)", make([]byte, 24)))
+	var buf bytes.Buffer
+	if err := npy.Write(&buf, []float32{1, 2}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(buf.Bytes())
+	f.Fuzz(func(t *testing.T, file []byte) {
+		for _, labels := range []bool{false, true} {
+			c := &cursor{file: "f", r: bytes.NewReader(file)}
+			h, err := parseNPYHeader(c)
+			if err != nil {
+				return
+			}
+			var n int
+			if labels {
+				var l labelled
+				l, err = readNPYLabels(c, h)
+				n = len(l.labels)
+			} else {
+				var v values
+				v, err = readNPYFloats(c, h)
+				n = len(v.u8) + len(v.f32) + len(v.f64)
+			}
+			if err == nil && n != h.count() {
+				t.Errorf("%d elements of shape %v", n, h.shape)
+			}
+		}
+	})
+}
