@@ -379,6 +379,9 @@ func (in *instr[T]) kernelOf(k *vec.Kernels[T], p *primitive) {
 func (s *fusedStep[T]) inPlace(in, out int) bool {
 	last, write := -1, -1
 	for _, l := range s.loads {
+		if l.src.bank != nil && l.src.id == out && l.src.off != 0 {
+			return false // a part of a concatenation: its tiles lie elsewhere than those of the input
+		}
 		for i := range s.code {
 			op := &s.code[i]
 			if l.src.bank == nil {

@@ -24,6 +24,10 @@ func VJP(ys, dys, xs []Value) []Value {
 		b.fail("VJP", all, "want valid values, and one cotangent a result")
 		return invalid(b, "VJP", Value{}, len(xs))
 	}
+	if hasIntegers(all) {
+		b.fail("VJP", all, "int32 has no derivatives: want floating-point values")
+		return invalid(b, "VJP", Value{}, len(xs))
+	}
 	r := reverse{pending: map[*node][]cotangent{}}
 	for i, y := range ys {
 		if !slices.Equal(y.n.shape, dys[i].n.shape) || y.n.dtype != dys[i].n.dtype {
@@ -43,6 +47,10 @@ func VJP(ys, dys, xs []Value) []Value {
 		}
 	}
 	return out
+}
+
+func hasIntegers(vs []Value) bool {
+	return slices.ContainsFunc(vs, func(v Value) bool { return v.n.dtype == Int32 })
 }
 
 // invalid is what a transformation returns after an error: as many invalid values as results were asked for.

@@ -41,6 +41,9 @@ func (j *Jet) Coef(y Value, a, b int) Value {
 	if a < 0 || b < 0 {
 		return bd.fail("Jet", []Value{y}, "there is no coefficient (%d, %d)", a, b)
 	}
+	if y.n.dtype == Int32 {
+		return bd.fail("Jet", []Value{y}, "int32 has no series: want a floating-point value")
+	}
 	c := j.coef(y.n, a, b)
 	if c.n == nil {
 		return y.Like(0).BroadcastTo(y.n.shape...)

@@ -11,6 +11,10 @@ func JVP(ys, xs, dxs []Value) []Value {
 		b.fail("JVP", all, "want valid values, and one tangent a variable")
 		return invalid(b, "JVP", Value{}, len(ys))
 	}
+	if hasIntegers(all) {
+		b.fail("JVP", all, "int32 has no derivatives: want floating-point values")
+		return invalid(b, "JVP", Value{}, len(ys))
+	}
 	tangents := map[*node]Value{}
 	for i, x := range xs {
 		if !slices.Equal(x.n.shape, dxs[i].n.shape) || x.n.dtype != dxs[i].n.dtype {

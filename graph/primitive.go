@@ -50,7 +50,7 @@ func (v Value) StopGradient() Value {
 	if !ok {
 		return b.fail("StopGradient", []Value{v}, "invalid value")
 	}
-	if v.n.prim.kind == kindNoDerivative {
+	if _, known := v.constant(); known || v.n.prim == primStop || v.n.prim == primConstArray {
 		return v
 	}
 	return b.record(primStop, nil, v.n.shape, v.n.dtype, v)

@@ -153,7 +153,7 @@ func (v Value) BroadcastTo(shape ...int) Value {
 		return v
 	}
 	fits, ok := broadcastShape(shape, v.n.shape)
-	if !ok || !slices.Equal(fits, shape) {
+	if !ok || !slices.Equal(fits, shape) || !positive(shape) {
 		return b.fail("BroadcastTo", []Value{v}, "does not broadcast to %v", shape)
 	}
 	full := make([]int, len(shape))
@@ -183,10 +183,8 @@ func (v Value) Reshape(shape ...int) Value {
 			shape[i] = v.n.size() / rest
 		}
 	}
-	for _, d := range shape {
-		if d < 1 {
-			return b.fail("Reshape", []Value{v}, "shape %v: every axis needs a length of at least 1, one may be -1", shape)
-		}
+	if !positive(shape) {
+		return b.fail("Reshape", []Value{v}, "shape %v: every axis needs a length of at least 1, one may be -1", shape)
 	}
 	if numel(shape) != v.n.size() {
 		return b.fail("Reshape", []Value{v}, "%d elements do not fill shape %v", v.n.size(), shape)

@@ -59,7 +59,7 @@ type node struct {
 
 func (n *node) size() int { return numel(n.shape) }
 
-// Builder records the operations of a program. It is not for concurrent use.
+// Builder records the operations of a program. The zero Builder is empty. It is not for concurrent use.
 type Builder struct {
 	nodes []*node
 	memo  map[string]*node
@@ -68,7 +68,7 @@ type Builder struct {
 }
 
 // NewBuilder returns an empty Builder.
-func NewBuilder() *Builder { return &Builder{memo: make(map[string]*node)} }
+func NewBuilder() *Builder { return &Builder{} }
 
 // Err returns the first error of the operations recorded so far.
 func (b *Builder) Err() error { return b.err }
@@ -141,7 +141,7 @@ func (b *Builder) fail(op string, operands []Value, format string, args ...any) 
 
 // callSite returns file:line of the nearest caller outside this package.
 func callSite() string {
-	pc := make([]uintptr, 32)
+	pc := make([]uintptr, 1024) // an expansion of a deep program calls itself deeply
 	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc)])
 	for {
 		f, more := frames.Next()
@@ -199,6 +199,9 @@ func (b *Builder) record(p *primitive, attr any, shape []int, dtype DType, in ..
 	for _, v := range in {
 		n.in = append(n.in, v.n)
 	}
+	if b.memo == nil {
+		b.memo = make(map[string]*node)
+	}
 	b.nodes = append(b.nodes, n)
 	b.memo[k] = n
 	return Value{n}
@@ -212,10 +215,8 @@ type paramAttr struct {
 
 // Param adds an input of the program.
 func (b *Builder) Param(name string, dtype DType, shape ...int) Value {
-	for _, d := range shape {
-		if d < 1 {
-			return b.fail("Param", nil, "%q has shape %v: every axis needs a length of at least 1", name, shape)
-		}
+	if !positive(shape) {
+		return b.fail("Param", nil, "%q has shape %v: every axis needs a length of at least 1", name, shape)
 	}
 	b.fresh++
 	return b.record(primParam, paramAttr{b.fresh, name}, shape, dtype)
@@ -239,7 +240,7 @@ func (v Value) Like(c float64) Value {
 
 // ConstArray adds a constant array; data, in row-major order, is not copied and must not change.
 func (b *Builder) ConstArray(dtype DType, data []float64, shape ...int) Value {
-	if len(data) != numel(shape) || dtype == Int32 || len(data) == 0 {
+	if len(data) != numel(shape) || dtype == Int32 || !positive(shape) {
 		return b.fail("ConstArray", nil, "%d numbers of type %v do not fill shape %v", len(data), dtype, shape)
 	}
 	b.fresh++
@@ -283,6 +284,16 @@ func (v Value) constant() (float64, bool) {
 func (v Value) isConst(c float64) bool {
 	got, ok := v.constant()
 	return ok && got == c
+}
+
+// positive reports whether every axis has a length of at least 1.
+func positive(shape []int) bool {
+	for _, d := range shape {
+		if d < 1 {
+			return false
+		}
+	}
+	return true
 }
 
 func numel(shape []int) int {
