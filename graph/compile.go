@@ -343,9 +343,9 @@ func (c *compiler) stepOf(u *unit) step {
 	case u.fused:
 		return fusedOf(c, u, vec.For[float64](c.set))
 	case u.dtype == Float32:
-		return singleOf[float32](c, u.nodes[0])
+		return singleOf[float32](c, u)
 	case u.dtype == Float64:
-		return singleOf[float64](c, u.nodes[0])
+		return singleOf[float64](c, u)
 	}
 	return c.indexStep(u.nodes[0])
 }
@@ -446,17 +446,25 @@ func fusedOf[T float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 	return s
 }
 
-// product is a step that multiplies two arrays: a matrix product or one of the three convolutions.
+// product is a step that multiplies two arrays, a matrix product or one of the three convolutions, or that adds up several such
+// products.
 type product[T float] struct {
-	plan    *gemm.Plan[T]
+	terms   []term[T]
 	dst     ref[T]
-	x, y    ref[T]
 	pool    *par.Pool
 	scratch func(*Program) []T
 }
 
+type term[T float] struct {
+	plan *gemm.Plan[T]
+	x, y ref[T]
+}
+
 func (s *product[T]) run(p *Program) error {
-	s.plan.Run(s.pool, s.dst.get(), s.x.get(), s.y.get(), s.scratch(p), false)
+	for i := range s.terms {
+		t := &s.terms[i]
+		t.plan.Run(s.pool, s.dst.get(), t.x.get(), t.y.get(), s.scratch(p), i > 0)
+	}
 	return nil
 }
 

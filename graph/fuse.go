@@ -30,10 +30,12 @@ type fuser struct {
 	group   map[*node]int // node -> index in groups, before find
 	groups  []*fuseGroup
 	parent  []int
-	reach   map[*node]bitset // single nodes: the groups they depend on
-	reader  map[*node]int    // array -> the last group that reads it whole
-	inline  map[*node]bool   // computed by every unit that reads them
-	sealed  int              // groups below this index take no more members
+	reach   map[*node]bitset  // single nodes: the groups they depend on
+	reader  map[*node]int     // array -> the last group that reads it whole
+	inline  map[*node]bool    // computed by every unit that reads them
+	sums    map[*node][]*node // additions of products -> what they are made of
+	summed  map[*node]bool    // the products, and the additions, that such an addition is made of
+	sealed  int               // groups below this index take no more members
 	singles []*node
 }
 
@@ -80,6 +82,49 @@ func fusible(n *node) bool {
 		return true
 	}
 	return n.prim.kind == kindElementwise
+}
+
+// elementwise reports whether the node is computed tile by tile.
+func (f *fuser) elementwise(n *node) bool { return fusible(n) && f.sums[n] == nil && !f.summed[n] }
+
+// productSums finds the additions whose operands are products that nothing else reads: the later product adds to the result of
+// the earlier. An addition comes with the products, and the additions of products, that it is made of.
+func productSums(live, outs []*node) map[*node][]*node {
+	uses := map[*node]int{}
+	for _, n := range live {
+		for _, in := range n.in {
+			uses[in]++
+		}
+	}
+	for _, n := range outs {
+		uses[n]++
+	}
+	sums := map[*node][]*node{}
+	terms := func(n *node) []*node {
+		switch n.prim {
+		case primMatMul, primConv, primConvInput, primConvKernel:
+			return []*node{n}
+		}
+		return sums[n]
+	}
+	for _, n := range live {
+		if n.prim != primAdd || n.in[0] == n.in[1] || uses[n.in[0]] != 1 || uses[n.in[1]] != 1 {
+			continue
+		}
+		x, y := terms(n.in[0]), terms(n.in[1])
+		if x == nil || y == nil {
+			continue
+		}
+		delete(sums, n.in[0])
+		delete(sums, n.in[1])
+		sums[n] = slices.Concat(x, y)
+		for _, in := range n.in {
+			if in.prim == primAdd {
+				sums[n] = append(sums[n], in)
+			}
+		}
+	}
+	return sums
 }
 
 // reduction says how a sum or maximum over axes looks when its operand is seen as [rows, cols].
@@ -189,11 +234,17 @@ func (f *fuser) find(g int) int {
 
 // partition cuts the live nodes, in topological order, into units.
 func partition(live, outs []*node) *fuser {
-	f := &fuser{live: live, group: map[*node]int{}, reach: map[*node]bitset{}, reader: map[*node]int{}, inline: inlined(live, outs)}
+	f := &fuser{live: live, group: map[*node]int{}, reach: map[*node]bitset{}, reader: map[*node]int{}, sums: productSums(live, outs), summed: map[*node]bool{}}
+	for _, terms := range f.sums {
+		for _, x := range terms {
+			f.summed[x] = true
+		}
+	}
+	f.inline = f.inlined(outs)
 	for _, n := range live {
 		kind, cols := reductionOf(n)
 		switch {
-		case fusible(n) && !f.inline[n]:
+		case f.elementwise(n) && !f.inline[n]:
 			f.place(n, n.size(), f.colsOf(n))
 		case kind != reduceNone:
 			f.place(n, n.in[0].size(), append([]int{cols}, f.colsOf(n)...))
@@ -203,7 +254,7 @@ func partition(live, outs []*node) *fuser {
 				deps.union(f.dependsOn(in))
 			}
 			f.reach[n] = deps
-			if n.prim != primParam && !isView(n) && !f.inline[n] {
+			if n.prim != primParam && !isView(n) && !f.inline[n] && !f.summed[n] {
 				f.singles = append(f.singles, n)
 			}
 		}
@@ -406,7 +457,8 @@ func (f *fuser) units() []*unit {
 		add(&unit{nodes: expand(g.nodes, f.inline), made: g.nodes, fused: true, size: g.size, cols: g.cols, dtype: g.dtype})
 	}
 	for _, n := range f.singles {
-		add(&unit{nodes: []*node{n}, made: []*node{n}, dtype: n.dtype})
+		all := append(slices.Clone(f.sums[n]), n)
+		add(&unit{nodes: all, made: all, dtype: n.dtype})
 	}
 	return schedule(all, of)
 }

@@ -7,12 +7,12 @@ const inlineCost = 6
 // inlined finds the cheap elementwise nodes that no one needs as an array in memory and whose operands are in memory anyway:
 // every unit that reads them computes them itself. So a batch normalization's backward pass reads its input and the incoming
 // gradient, and no standardized copy; a relu's mask is found again from its result.
-func inlined(live []*node, outs []*node) map[*node]bool {
-	anchored := anchors(live, outs)
+func (f *fuser) inlined(outs []*node) map[*node]bool {
+	anchored := f.anchors(outs)
 	cost := map[*node]int{}
 	in := map[*node]bool{}
-	for _, n := range live {
-		if !fusible(n) || anchored[n] || n.size() <= smallMax {
+	for _, n := range f.live {
+		if !f.elementwise(n) || anchored[n] || n.size() <= smallMax {
 			continue
 		}
 		sum := opCost(n)
@@ -47,15 +47,15 @@ func opCost(n *node) int {
 
 // anchors returns the nodes whose arrays are in memory whatever happens: inputs, results of single operations and reductions, and
 // what these, or the caller, read.
-func anchors(live []*node, outs []*node) map[*node]bool {
+func (f *fuser) anchors(outs []*node) map[*node]bool {
 	a := map[*node]bool{}
 	for _, n := range outs {
 		a[peel(n)] = true
 	}
-	for _, n := range live {
+	for _, n := range f.live {
 		r, _ := reductionOf(n)
-		walks := fusible(n) || r != reduceNone
-		if !fusible(n) {
+		walks := f.elementwise(n) || r != reduceNone
+		if !f.elementwise(n) {
 			a[n] = true
 		}
 		for _, m := range n.in {

@@ -6,11 +6,12 @@ import (
 	"shadowflow/internal/kernel/gemm"
 )
 
-// singleOf builds the step of an operation that is not elementwise.
-func singleOf[T float](c *compiler, n *node) step {
+// singleOf builds the step of a unit that is not fused.
+func singleOf[T float](c *compiler, u *unit) step {
+	n := u.nodes[len(u.nodes)-1]
 	switch n.prim {
-	case primMatMul, primConv, primConvInput, primConvKernel:
-		return productOf[T](c, n)
+	case primMatMul, primConv, primConvInput, primConvKernel, primAdd:
+		return productOf[T](c, u)
 	case primGather, primScatter:
 		return &labelStep[T]{dst: refOf[T](c, n), src: refOf[T](c, n.in[0]), labels: refOf[int32](c, n.in[1]), scatter: n.prim == primScatter}
 	case primTake, primPut, primSumPool, primSpread:
@@ -55,9 +56,21 @@ func (s *outStep[T]) run(p *Program) error {
 	return nil
 }
 
-func productOf[T float](c *compiler, n *node) step {
-	s := &product[T]{dst: refOf[T](c, n), x: refOf[T](c, n.in[0]), y: refOf[T](c, n.in[1]), pool: c.pool}
+func productOf[T float](c *compiler, u *unit) step {
+	s := &product[T]{dst: refOf[T](c, u.nodes[len(u.nodes)-1]), pool: c.pool}
 	s.scratch = func(p *Program) []T { return scratchOf[T](p) }
+	for _, n := range u.nodes {
+		if n.prim != primAdd {
+			t := term[T]{planOf[T](c, n), refOf[T](c, n.in[0]), refOf[T](c, n.in[1])}
+			c.work[n.dtype] = max(c.work[n.dtype], t.plan.Workspace())
+			s.terms = append(s.terms, t)
+		}
+	}
+	return s
+}
+
+// planOf plans a matrix product or a convolution.
+func planOf[T float](c *compiler, n *node) *gemm.Plan[T] {
 	workers := c.pool.Workers()
 	if n.prim == primMatMul {
 		a, rank := n.attr.(matmulAttr), len(n.shape)
@@ -65,23 +78,19 @@ func productOf[T float](c *compiler, n *node) step {
 		if a.TransA {
 			inner = n.in[0].shape[rank-2]
 		}
-		s.plan = gemm.NewMatMul[T](gemm.MatMul{Batch: numel(n.shape[:rank-2]), M: n.shape[rank-2], N: n.shape[rank-1], K: inner,
+		return gemm.NewMatMul[T](gemm.MatMul{Batch: numel(n.shape[:rank-2]), M: n.shape[rank-2], N: n.shape[rank-1], K: inner,
 			TransA: a.TransA, TransB: a.TransB}, c.set, workers)
-	} else {
-		a := n.attr.(convAttr)
-		spec := gemm.Conv{N: a.X[0], H: a.X[1], W: a.X[2], C: a.X[3], O: a.W[3], KH: a.W[0], KW: a.W[1], StrideH: a.Stride[0],
-			StrideW: a.Stride[1], PadTop: a.Pad[0], PadLeft: a.Pad[1], PadBottom: a.Pad[2], PadRight: a.Pad[3], Groups: a.Groups}
-		switch n.prim {
-		case primConv:
-			s.plan = gemm.NewConv[T](spec, c.set, workers)
-		case primConvInput:
-			s.plan = gemm.NewConvInputGrad[T](spec, c.set, workers)
-		default:
-			s.plan = gemm.NewConvKernelGrad[T](spec, c.set, workers)
-		}
 	}
-	c.work[n.dtype] = max(c.work[n.dtype], s.plan.Workspace())
-	return s
+	a := n.attr.(convAttr)
+	spec := gemm.Conv{N: a.X[0], H: a.X[1], W: a.X[2], C: a.X[3], O: a.W[3], KH: a.W[0], KW: a.W[1], StrideH: a.Stride[0],
+		StrideW: a.Stride[1], PadTop: a.Pad[0], PadLeft: a.Pad[1], PadBottom: a.Pad[2], PadRight: a.Pad[3], Groups: a.Groups}
+	switch n.prim {
+	case primConv:
+		return gemm.NewConv[T](spec, c.set, workers)
+	case primConvInput:
+		return gemm.NewConvInputGrad[T](spec, c.set, workers)
+	}
+	return gemm.NewConvKernelGrad[T](spec, c.set, workers)
 }
 
 func scratchOf[T float](p *Program) []T {
