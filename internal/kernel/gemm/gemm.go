@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"fmt"
+	"runtime"
 	"unsafe"
 
 	"shadowflow/internal/kernel/isa"
@@ -155,7 +156,8 @@ func (w *arena) take(n int) int {
 	return at
 }
 
-// NewMatMul plans the products that s states, for pools of at most the given number of workers.
+// NewMatMul plans the products that s states, for pools of at most the given number of workers; less than one means
+// GOMAXPROCS, here and for the convolutions. The instruction set must be one that this machine has.
 func NewMatMul[T Float](s MatMul, set isa.Set, workers int) *Plan[T] {
 	if min(s.Batch, s.M, s.N, s.K) < 1 {
 		panic(fmt.Sprintf("gemm: %+v: want every size above zero", s))
@@ -163,7 +165,7 @@ func NewMatMul[T Float](s MatMul, set isa.Set, workers int) *Plan[T] {
 	p := &Plan[T]{
 		sizes:   [3]int{s.Batch * s.M * s.N, s.Batch * s.M * s.K, s.Batch * s.K * s.N},
 		flops:   2 * float64(s.Batch) * float64(s.M) * float64(s.N) * float64(s.K),
-		workers: max(workers, 1),
+		workers: poolSize(workers),
 		call:    new(call[T]),
 	}
 	w := arena{line: lineOf[T]()}
@@ -199,7 +201,7 @@ func NewConvKernelGrad[T Float](s Conv, set isa.Set, workers int) *Plan[T] {
 	if s.pointwise() {
 		return NewMatMul[T](MatMul{Batch: 1, M: s.C, N: s.O, K: x / s.C, TransA: true}, set, workers)
 	}
-	p := &Plan[T]{sizes: [3]int{w, x, y}, flops: s.flops(), workers: max(workers, 1), call: new(call[T])}
+	p := &Plan[T]{sizes: [3]int{w, x, y}, flops: s.flops(), workers: poolSize(workers), call: new(call[T])}
 	a := arena{line: lineOf[T]()}
 	p.stages = planKernelGrad(s, kernelsFor[T](set), p.call, p.workers, &a)
 	p.workspace = a.used
@@ -207,11 +209,19 @@ func NewConvKernelGrad[T Float](s Conv, set isa.Set, workers int) *Plan[T] {
 }
 
 func newConvPlan[T Float](s Conv, sizes [3]int, taps tapConv, ks *kernels, workers int) *Plan[T] {
-	p := &Plan[T]{sizes: sizes, flops: s.flops(), workers: max(workers, 1), call: new(call[T])}
+	p := &Plan[T]{sizes: sizes, flops: s.flops(), workers: poolSize(workers), call: new(call[T])}
 	w := arena{line: lineOf[T]()}
 	p.stages = planTapConv(taps, ks, p.call, p.workers, &w)
 	p.workspace = w.used
 	return p
+}
+
+// poolSize reads a number of workers as par.New does.
+func poolSize(workers int) int {
+	if workers < 1 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return workers
 }
 
 // sizes returns the elements of y, x and w.

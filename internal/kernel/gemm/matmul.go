@@ -24,7 +24,6 @@ type mulPlan[T Float] struct {
 	rowBlocks, colBlocks, parts int
 	depth                       int // inner steps of a block
 	direct                      bool
-	pack                        bool
 
 	packed  int // where packed B starts in the workspace, shared or the first worker's
 	private int // elements of packed B that each worker owns; 0: shared

@@ -34,6 +34,7 @@ type kernels struct {
 	tiles    [][]func(*tile) // by rows-1 and vectors-1
 	move     func(*block)    // copies a matrix
 	flip     func(*block)    // copies a matrix transposed: dst[j][i] = src[i][j]
+	peak     func(int)       // does rounds of peakChains multiply-adds of vectors
 }
 
 // block is a matrix to copy, distances of rows in bytes. Its layout is fixed too.

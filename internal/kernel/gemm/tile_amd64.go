@@ -1,5 +1,51 @@
 package gemm
 
-import "shadowflow/internal/kernel/isa"
+import (
+	"unsafe"
 
-func vectorKernels(size int, set isa.Set) *kernels { return nil }
+	"shadowflow/internal/kernel/isa"
+)
+
+//go:generate go run ./asm -set avx512 -pkg gemm -out avx512_amd64.s -table avx512_amd64.go
+//go:generate go run ./asm -set avx2 -pkg gemm -out avx2_amd64.s -table avx2_amd64.go
+
+// vectorKernels returns the kernels in assembly for elements of the given size, or nil.
+func vectorKernels(size int, set isa.Set) *kernels {
+	switch {
+	case set == isa.AVX512 && size == 4:
+		return &kernelsF32AVX512
+	case set == isa.AVX512:
+		return &kernelsF64AVX512
+	case set == isa.AVX2 && size == 4:
+		return &kernelsF32AVX2
+	case set == isa.AVX2:
+		return &kernelsF64AVX2
+	}
+	return nil
+}
+
+// flipEdges makes a transposed copy of any extent from one of squares, n high and wide.
+func flipEdges[T Float](squares func(*block), n int) func(*block) {
+	return func(b *block) {
+		whole := *b
+		rows, cols := b.rows/n*n, b.cols/n*n
+		if rows > 0 && cols > 0 {
+			b.rows, b.cols = rows, cols
+			squares(b)
+		}
+		size := size[T]()
+		if rows < whole.rows {
+			*b = whole
+			b.rows -= rows
+			b.src, b.dst = unsafe.Add(b.src, rows*b.lds), unsafe.Add(b.dst, rows*size)
+			flipGo[T](b)
+		}
+		if cols < whole.cols && rows > 0 {
+			*b = whole
+			b.rows, b.cols = rows, whole.cols-cols
+			b.src, b.dst = unsafe.Add(b.src, cols*size), unsafe.Add(b.dst, cols*b.ldd)
+			flipGo[T](b)
+		}
+		*b = whole
+	}
+}

@@ -11,7 +11,7 @@ const (
 func goKernels[T Float]() *kernels {
 	ks := &kernels{
 		rows: goRows, lanes: goLanes, vecs: 1, size: size[T](), maskWide: true,
-		move: moveGo[T], flip: flipGo[T],
+		move: moveGo[T], flip: flipGo[T], peak: peakGo[T],
 	}
 	for m := 1; m <= goRows; m++ {
 		ks.tiles = append(ks.tiles, []func(*tile){func(t *tile) { tileGo[T](t, m) }})

@@ -1,0 +1,284 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// avx2 is the 256-bit machine for elements of 4 or 8 bytes. It has no mask registers: tiles of two vectors are whole,
+// tiles of one keep their mask in a vector.
+type avx2 struct{ bytes int }
+
+func (ma avx2) name() string   { return fmt.Sprintf("F%dAVX2", 8*ma.bytes) }
+func (ma avx2) rows() int      { return 6 }
+func (ma avx2) vecs() int      { return 2 }
+func (ma avx2) lanes() int     { return 32 / ma.bytes }
+func (ma avx2) size() int      { return ma.bytes }
+func (ma avx2) maskWide() bool { return false }
+
+var ymm = []reg.VecPhysical{
+	reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15,
+}
+
+// Vectors 12 and 13 hold B, or B and the mask; 14 and 15 broadcasts of A in turn; the accumulators come before.
+func (avx2) b(j int) reg.VecPhysical         { return ymm[12+j] }
+func (avx2) mask() reg.VecPhysical           { return ymm[13] }
+func (avx2) broadcast(i int) reg.VecPhysical { return ymm[14+i%2] }
+func (avx2) acc(i, j, v int) reg.VecPhysical { return ymm[i*v+j] }
+
+func (ma avx2) begin(m, v int) {
+	if v == 1 {
+		ma.loadMask(arg(offMask))
+	}
+	for i := range m * v {
+		VXORPS(ymm[i], ymm[i], ymm[i])
+	}
+}
+
+// bits is a vector with a different low bit set in each lane.
+func (ma avx2) bits() Mem {
+	name := "bits" + ma.name()
+	if m, ok := bitTables[name]; ok {
+		return m
+	}
+	m := GLOBL(name, RODATA|NOPTR)
+	for i := range ma.lanes() {
+		if ma.bytes == 4 {
+			DATA(4*i, U32(1<<i))
+		} else {
+			DATA(8*i, U64(1<<i))
+		}
+	}
+	bitTables[name] = m
+	return m
+}
+
+var bitTables = map[string]Mem{}
+
+// loadMask turns the bits at from into lanes of ones.
+func (ma avx2) loadMask(from Mem) {
+	bits := ma.bits()
+	if ma.bytes == 4 {
+		VPBROADCASTD(from, ma.mask())
+		VPAND(bits, ma.mask(), ma.mask())
+		VPCMPEQD(bits, ma.mask(), ma.mask())
+	} else {
+		VPBROADCASTQ(from, ma.mask())
+		VPAND(bits, ma.mask(), ma.mask())
+		VPCMPEQQ(bits, ma.mask(), ma.mask())
+	}
+}
+
+func (ma avx2) step(m, v int) {
+	for j := range v {
+		ma.load(Mem{Base: right, Disp: 32 * j}, v == 1, ma.b(j))
+	}
+	for i := range m {
+		a := ma.broadcast(i)
+		if ma.bytes == 4 {
+			VBROADCASTSS(row(left, i), a)
+		} else {
+			VBROADCASTSD(row(left, i), a)
+		}
+		for j := range v {
+			ma.fma(a, ma.b(j), ma.acc(i, j, v))
+		}
+	}
+}
+
+func (ma avx2) end(c Mem, i, m, v int, add bool) {
+	for j := range v {
+		p := c
+		p.Disp += 32 * j
+		acc := ma.acc(i, j, v)
+		if add {
+			ma.load(p, v == 1, ma.b(j))
+			if ma.bytes == 4 {
+				VADDPS(ma.b(j), acc, acc)
+			} else {
+				VADDPD(ma.b(j), acc, acc)
+			}
+		}
+		ma.store(acc, v == 1, p)
+	}
+}
+
+func (ma avx2) load(p Mem, masked bool, y reg.VecPhysical) {
+	switch {
+	case !masked:
+		VMOVUPS(p, y)
+	case ma.bytes == 4:
+		VMASKMOVPS(p, ma.mask(), y)
+	default:
+		VMASKMOVPD(p, ma.mask(), y)
+	}
+}
+
+func (ma avx2) store(y reg.VecPhysical, masked bool, p Mem) {
+	switch {
+	case !masked:
+		VMOVUPS(y, p)
+	case ma.bytes == 4:
+		VMASKMOVPS(y, ma.mask(), p)
+	default:
+		VMASKMOVPD(y, ma.mask(), p)
+	}
+}
+
+func (ma avx2) fma(a, b, acc Op) {
+	if ma.bytes == 4 {
+		VFMADD231PS(a, b, acc)
+	} else {
+		VFMADD231PD(a, b, acc)
+	}
+}
+
+// move writes the copy of a matrix: whole vectors, then single elements.
+func (ma avx2) move() {
+	TEXT("move"+ma.name(), NOSPLIT, "func(b *byte)")
+	Load(Param("b"), args)
+	dst, src, rows, lds, ldd := reg.RDI, reg.RSI, reg.RBX, reg.R8, reg.R9
+	cols, i, n := reg.R10, reg.RDX, reg.R11
+	MOVQ(arg(offDst), dst)
+	MOVQ(arg(offSrc), src)
+	MOVQ(arg(offRows), rows)
+	MOVQ(arg(offLDD), ldd)
+	MOVQ(arg(offLDS), lds)
+	MOVQ(arg(offCols), cols)
+	SHLQ(Imm(map[int]uint64{4: 2, 8: 3}[ma.bytes]), cols)
+
+	Label("row")
+	XORQ(i, i)
+	for _, width := range []int{128, 32} {
+		MOVQ(cols, n)
+		SUBQ(Imm(uint64(width)), n)
+		CMPQ(i, n)
+		JG(LabelRef(fmt.Sprintf("below%d", width)))
+		Label(fmt.Sprintf("by%d", width))
+		for j := range width / 32 {
+			VMOVUPS(Mem{Base: src, Index: i, Scale: 1, Disp: 32 * j}, ymm[j])
+		}
+		for j := range width / 32 {
+			VMOVUPS(ymm[j], Mem{Base: dst, Index: i, Scale: 1, Disp: 32 * j})
+		}
+		ADDQ(Imm(uint64(width)), i)
+		CMPQ(i, n)
+		JLE(LabelRef(fmt.Sprintf("by%d", width)))
+		Label(fmt.Sprintf("below%d", width))
+	}
+	CMPQ(i, cols)
+	JGE(LabelRef("next"))
+	Label("element")
+	from, to := Mem{Base: src, Index: i, Scale: 1}, Mem{Base: dst, Index: i, Scale: 1}
+	if ma.bytes == 4 {
+		MOVL(from, reg.ECX)
+		MOVL(reg.ECX, to)
+	} else {
+		MOVQ(from, reg.RCX)
+		MOVQ(reg.RCX, to)
+	}
+	ADDQ(Imm(uint64(ma.bytes)), i)
+	CMPQ(i, cols)
+	JL(LabelRef("element"))
+	Label("next")
+	ADDQ(lds, src)
+	ADDQ(ldd, dst)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
+	VZEROUPPER()
+	RET()
+}
+
+// flip writes the transposed copy of a matrix of whole squares, one vector wide and high.
+func (ma avx2) flip() {
+	n := ma.lanes()
+	TEXT("flip"+ma.name(), NOSPLIT, "func(b *byte)")
+	Load(Param("b"), args)
+	dst, src, rows, cols, d, s := reg.RDI, reg.RSI, reg.RBX, reg.RCX, reg.R14, reg.R15
+	ldd, lds := reg.RDX, odd[0]
+	MOVQ(arg(offDst), dst)
+	MOVQ(arg(offSrc), src)
+	MOVQ(arg(offRows), rows)
+	MOVQ(arg(offLDD), ldd)
+	MOVQ(arg(offLDS), lds)
+
+	Label("rows")
+	MOVQ(arg(offCols), cols)
+	MOVQ(dst, d)
+	MOVQ(src, s)
+	Label("square")
+	MOVQ(s, reg.R9)
+	for i := range n {
+		VMOVUPS(Mem{Base: reg.R9}, ymm[i])
+		if i < n-1 {
+			ADDQ(lds, reg.R9)
+		}
+	}
+	out := ma.transpose()
+	for i := range n {
+		VMOVUPS(out[i], Mem{Base: d})
+		ADDQ(ldd, d)
+	}
+	ADDQ(Imm(32), s)
+	SUBQ(Imm(uint64(n)), cols)
+	JNZ(LabelRef("square"))
+	ADDQ(Imm(32), dst)
+	MOVQ(lds, reg.R9)
+	SHLQ(Imm(map[int]uint64{8: 3, 4: 2}[n]), reg.R9)
+	ADDQ(reg.R9, src)
+	SUBQ(Imm(uint64(n)), rows)
+	JNZ(LabelRef("rows"))
+	VZEROUPPER()
+	RET()
+}
+
+// transpose transposes the square in the first registers, and returns those that hold the result's rows.
+func (ma avx2) transpose() []reg.VecPhysical {
+	n := ma.lanes()
+	in, out := ymm[:n], ymm[n:2*n]
+	for i := 0; i < n; i += 2 {
+		if ma.bytes == 4 {
+			VUNPCKLPS(in[i+1], in[i], out[i])
+			VUNPCKHPS(in[i+1], in[i], out[i+1])
+		} else {
+			VUNPCKLPD(in[i+1], in[i], out[i])
+			VUNPCKHPD(in[i+1], in[i], out[i+1])
+		}
+	}
+	in, out = out, in
+	if ma.bytes == 4 {
+		for g := 0; g < n; g += 4 {
+			VUNPCKLPD(in[g+2], in[g], out[g])
+			VUNPCKHPD(in[g+2], in[g], out[g+1])
+			VUNPCKLPD(in[g+3], in[g+1], out[g+2])
+			VUNPCKHPD(in[g+3], in[g+1], out[g+3])
+		}
+		in, out = out, in
+	}
+	w := n / 2
+	for c := range w {
+		VPERM2F128(Imm(0x20), in[c+w], in[c], out[c])
+		VPERM2F128(Imm(0x31), in[c+w], in[c], out[c+w])
+	}
+	return out
+}
+
+// peak writes a loop of independent multiply-adds in registers: the fastest that the processor can do.
+func (ma avx2) peak() {
+	TEXT("peak"+ma.name(), NOSPLIT, "func(rounds int)")
+	Load(Param("rounds"), inner)
+	for i := range peakChains + 2 {
+		VXORPS(ymm[i], ymm[i], ymm[i])
+	}
+	Label("round")
+	for i := range peakChains {
+		ma.fma(ymm[peakChains], ymm[peakChains+1], ymm[i])
+	}
+	DECQ(inner)
+	JNZ(LabelRef("round"))
+	VZEROUPPER()
+	RET()
+}

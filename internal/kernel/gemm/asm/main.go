@@ -1,0 +1,201 @@
+// Command asm writes the tile kernels in assembly, for one instruction set a run.
+//
+// A tile of m rows and v vectors keeps m*v accumulators in registers; each inner step loads v vectors of B and
+// broadcasts m elements of A. With 14 rows by 2 vectors of AVX-512 (6 by 2 of AVX2) that is 16 loads for 28
+// multiply-adds (8 for 12), below what the load ports give. There is a kernel for every number of rows,
+// so that any extent can be cut into nearly equal tiles.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+var (
+	set   = flag.String("set", "avx512", "instruction set: avx512 or avx2")
+	table = flag.String("table", "", "file for the table of kernels")
+)
+
+// machine is an instruction set with an element type.
+type machine interface {
+	name() string
+	rows() int
+	vecs() int
+	lanes() int
+	maskWide() bool
+	size() int
+	// begin loads the masks and clears the accumulators.
+	begin(m, v int)
+	// step is one inner step of a tile.
+	step(m, v int)
+	// end adds row i of c if add is set, and stores it.
+	end(c Mem, i, m, v int, add bool)
+	move()
+	flip()
+	peak()
+}
+
+func main() {
+	flag.Parse()
+	ConstraintExpr("amd64")
+	var machines []machine
+	switch *set {
+	case "avx512":
+		machines = []machine{avx512{bytes: 4}, avx512{bytes: 8}}
+	case "avx2":
+		machines = []machine{avx2{bytes: 4}, avx2{bytes: 8}}
+	default:
+		fmt.Fprintf(os.Stderr, "asm: set %q: want avx512 or avx2\n", *set)
+		os.Exit(2)
+	}
+	for _, ma := range machines {
+		for v := 1; v <= ma.vecs(); v++ {
+			for m := 1; m <= ma.rows(); m++ {
+				tile(ma, m, v)
+			}
+		}
+		ma.move()
+		ma.flip()
+		ma.peak()
+	}
+	Generate()
+	source, err := tables(machines)
+	if err == nil {
+		err = os.WriteFile(*table, source, 0o644)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "asm:", err)
+		os.Exit(1)
+	}
+}
+
+// Offsets in gemm's struct tile.
+const (
+	offA = 8 * iota
+	offB
+	offC
+	offRS
+	offKS
+	offSS
+	offPS
+	offLDB
+	offRC
+	offCount
+	offSegs
+	offPlanes
+	offMask
+	offAccumulate
+)
+
+// Registers of a tile. Seven multiples of a row's distance address up to fourteen rows from one pointer.
+var (
+	args  = reg.RAX
+	left  = reg.RSI
+	right = reg.RBX
+	inner = reg.RCX
+	ks    = reg.RDX
+	ldb   = reg.RDI
+	segs  = reg.R15
+	odd   = []reg.GPPhysical{reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13, reg.R14} // 1, 3, 5 ... 13 distances
+)
+
+// row addresses row i from base, by the multiples in odd.
+func row(base reg.GPPhysical, i int) Mem {
+	if i == 0 {
+		return Mem{Base: base}
+	}
+	scale := 1
+	for ; i%2 == 0; i /= 2 {
+		scale *= 2
+	}
+	return Mem{Base: base, Index: odd[i/2], Scale: uint8(scale)}
+}
+
+// multiples fills odd for m rows at the distance in odd[0], by way of a scratch register.
+func multiples(m int, scratch reg.GPPhysical) {
+	highest := 0
+	for i := 1; i < m; i++ {
+		j := i
+		for j%2 == 0 {
+			j /= 2
+		}
+		highest = max(highest, j/2)
+	}
+	if highest == 0 {
+		return
+	}
+	LEAQ(Mem{Base: odd[0], Index: odd[0], Scale: 1}, scratch)
+	for i := 1; i <= highest; i++ {
+		LEAQ(Mem{Base: odd[i-1], Index: scratch, Scale: 1}, odd[i])
+	}
+}
+
+func arg(off int) Mem { return Mem{Base: args, Disp: off} }
+
+// tile writes the kernel of m rows and v vectors.
+func tile(ma machine, m, v int) {
+	TEXT(fmt.Sprintf("tile%s_%dx%d", ma.name(), m, v), NOSPLIT, "func(t *byte)")
+	Load(Param("t"), args)
+	planes, nextSeg, nextPlane := AllocLocal(8), AllocLocal(8), AllocLocal(8)
+
+	MOVQ(arg(offKS), ks)
+	// nextSeg = ss - count*ks, nextPlane = ps - segs*ss: what to add where a segment or plane ends.
+	MOVQ(arg(offCount), inner)
+	IMULQ(ks, inner)
+	MOVQ(arg(offSS), left)
+	MOVQ(left, right)
+	SUBQ(inner, right)
+	MOVQ(right, nextSeg)
+	IMULQ(arg(offSegs), left)
+	MOVQ(arg(offPS), right)
+	SUBQ(left, right)
+	MOVQ(right, nextPlane)
+	MOVQ(arg(offPlanes), right)
+	MOVQ(right, planes)
+
+	MOVQ(arg(offRS), odd[0])
+	multiples(m, ldb)
+	MOVQ(arg(offLDB), ldb)
+	MOVQ(arg(offA), left)
+	MOVQ(arg(offB), right)
+	ma.begin(m, v)
+
+	Label("plane")
+	MOVQ(arg(offSegs), segs)
+	Label("segment")
+	MOVQ(arg(offCount), inner)
+	Label("step")
+	ma.step(m, v)
+	ADDQ(ks, left)
+	ADDQ(ldb, right)
+	DECQ(inner)
+	JNZ(LabelRef("step"))
+	ADDQ(nextSeg, left)
+	DECQ(segs)
+	JNZ(LabelRef("segment"))
+	ADDQ(nextPlane, left)
+	DECQ(planes)
+	JNZ(LabelRef("plane"))
+
+	MOVQ(arg(offC), left)
+	MOVQ(arg(offRC), odd[0])
+	multiples(m, ldb)
+	CMPQ(arg(offAccumulate), Imm(0))
+	JNE(LabelRef("add"))
+	for i := range m {
+		ma.end(row(left, i), i, m, v, false)
+	}
+	VZEROUPPER()
+	RET()
+	Label("add")
+	for i := range m {
+		ma.end(row(left, i), i, m, v, true)
+	}
+	VZEROUPPER()
+	RET()
+}

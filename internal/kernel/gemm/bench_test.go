@@ -1,0 +1,118 @@
+package gemm
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"shadowflow/internal/kernel/isa"
+	"shadowflow/internal/kernel/par"
+)
+
+// measure times a plan and reports its speed, and what part that is of the peak measured just before.
+func measure[T Float](b *testing.B, plan *Plan[T], set isa.Set) {
+	pool := par.New(0)
+	defer pool.Close()
+	r := rand.New(rand.NewPCG(1, 1))
+	dst, x, y := make([]T, plan.sizes[0]), make([]T, plan.sizes[1]), make([]T, plan.sizes[2])
+	randomize(r, x)
+	randomize(r, y)
+	work := make([]T, plan.Workspace())
+	plan.Run(pool, dst, x, y, work, false)
+	peak := PeakFlops[T](pool, set, 20*time.Millisecond)
+	best := time.Duration(1 << 62)
+	for b.Loop() {
+		start := time.Now()
+		plan.Run(pool, dst, x, y, work, false)
+		best = min(best, time.Since(start))
+	}
+	peak = max(peak, PeakFlops[T](pool, set, 20*time.Millisecond))
+	b.ReportMetric(plan.Flops()/best.Seconds()/1e9, "GFLOPS")
+	b.ReportMetric(100*plan.Flops()/best.Seconds()/peak, "%peak")
+}
+
+// bestSet is the instruction set to measure.
+func bestSet(b *testing.B) isa.Set {
+	set, err := isa.Best()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return set
+}
+
+func BenchmarkMatMul(b *testing.B) {
+	set := bestSet(b)
+	for _, s := range []MatMul{
+		{Batch: 1, M: 1024, N: 1024, K: 1024},
+		{Batch: 1, M: 1024, N: 1024, K: 1024, TransA: true},
+		{Batch: 1, M: 1024, N: 1024, K: 1024, TransB: true},
+		{Batch: 1, M: 2048, N: 2048, K: 2048},
+		{Batch: 1, M: 1297, N: 64, K: 64},
+		{Batch: 1, M: 64, N: 64, K: 1297},
+		{Batch: 1, M: 64, N: 64, K: 1297, TransA: true},
+		{Batch: 256, M: 64, N: 64, K: 32, TransB: true},
+		{Batch: 256, M: 64, N: 32, K: 64},
+		{Batch: 1, M: 1297, N: 10, K: 64},
+		{Batch: 1, M: 2, N: 3, K: 4},
+		{Batch: 1, M: 1297, N: 1, K: 64},
+		{Batch: 1, M: 1, N: 1297, K: 64, TransB: true},
+	} {
+		name := fmt.Sprintf("%dx%dx%dx%d", s.Batch, s.M, s.N, s.K)
+		if s.TransA {
+			name += "/tA"
+		}
+		if s.TransB {
+			name += "/tB"
+		}
+		b.Run("f32/"+name, func(b *testing.B) { measure(b, NewMatMul[float32](s, set, 0), set) })
+		if s.M == 1024 {
+			b.Run("f64/"+name, func(b *testing.B) { measure(b, NewMatMul[float64](s, set, 0), set) })
+		}
+	}
+}
+
+// square is a convolution with padding that keeps the size of the image, but for the stride.
+func square(n, hw, c, o, k, stride int) Conv {
+	s := Conv{N: n, H: hw, W: hw, C: c, O: o, KH: k, KW: k, StrideH: stride, StrideW: stride, Groups: 1}
+	s.PadTop, s.PadLeft = (k-1)/2, (k-1)/2
+	s.PadBottom, s.PadRight = s.PadTop, s.PadLeft
+	return s
+}
+
+func BenchmarkConv(b *testing.B) {
+	set := bestSet(b)
+	for _, c := range []struct {
+		name string
+		s    Conv
+	}{
+		{"target", square(64, 32, 64, 64, 3, 1)},
+		{"cnn1", square(500, 32, 3, 32, 3, 1)},
+		{"cnn2", square(500, 32, 32, 32, 3, 1)},
+		{"cnn3", square(500, 16, 32, 64, 3, 1)},
+		{"cnn4", square(500, 16, 64, 64, 3, 1)},
+		{"cnn5", square(500, 8, 64, 128, 3, 1)},
+		{"cnn6", square(500, 8, 128, 128, 3, 1)},
+		{"res_stem", square(64, 32, 3, 64, 3, 1)},
+		{"res1a", square(64, 32, 64, 64, 1, 1)},
+		{"res1c", square(64, 32, 64, 256, 1, 1)},
+		{"res1e", square(64, 32, 256, 64, 1, 1)},
+		{"res2b", square(64, 32, 128, 128, 3, 2)},
+		{"res2s", square(64, 32, 256, 512, 1, 2)},
+		{"res2c", square(64, 16, 128, 128, 3, 1)},
+		{"res3b", square(64, 8, 256, 256, 3, 1)},
+		{"res3c", square(64, 8, 256, 1024, 1, 1)},
+		{"res4a", square(64, 8, 512, 512, 3, 2)},
+		{"res4b", square(64, 4, 512, 512, 3, 1)},
+		{"res4c", square(64, 4, 2048, 512, 1, 1)},
+		{"imagenet", square(2, 224, 3, 64, 7, 2)},
+		{"depthwise", func() Conv { s := square(16, 16, 64, 64, 3, 1); s.Groups = 64; return s }()},
+	} {
+		b.Run(c.name+"/forward", func(b *testing.B) { measure(b, NewConv[float32](c.s, set, 0), set) })
+		b.Run(c.name+"/input", func(b *testing.B) { measure(b, NewConvInputGrad[float32](c.s, set, 0), set) })
+		b.Run(c.name+"/kernel", func(b *testing.B) { measure(b, NewConvKernelGrad[float32](c.s, set, 0), set) })
+		if c.name == "target" {
+			b.Run(c.name+"/forward64", func(b *testing.B) { measure(b, NewConv[float64](c.s, set, 0), set) })
+		}
+	}
+}
