@@ -468,6 +468,14 @@ func (s *product[T]) run(p *Program) error {
 	return nil
 }
 
+func (s *product[T]) flops() float64 {
+	sum := 0.0
+	for _, t := range s.terms {
+		sum += t.plan.Flops()
+	}
+	return sum
+}
+
 // findInPlace finds out which outputs may be written over which inputs: those first written after the input was last read, or by
 // the same fused step, tile by tile, after the last operation that reads it.
 func (c *compiler) findInPlace() {

@@ -166,6 +166,17 @@ func (p *Program) PeakBytes() int64 {
 	return int64(4*p.f32.size+8*p.f64.size+4*p.i32.size+4*len(p.work32)+8*len(p.work64)) + p.scratch
 }
 
+// Flops returns twice the multiply-adds of a run's matrix products and convolutions.
+func (p *Program) Flops() float64 {
+	sum := 0.0
+	for _, s := range p.steps {
+		if f, ok := s.(interface{ flops() float64 }); ok {
+			sum += f.flops()
+		}
+	}
+	return sum
+}
+
 // Run computes the outputs from the inputs, given in the order in which Compile took them. An output may be the very buffer of an
 // input; other overlaps of an output with anything are not allowed. Run allocates nothing, except to copy an input that an output
 // overwrites too early.
