@@ -1,0 +1,93 @@
+package objective
+
+import (
+	"fmt"
+
+	"shadowflow/graph"
+)
+
+// Functions are the numeric loss, gradient and Hessian-vector product of an Objective in float32 or float64. A batch's programs
+// are compiled when it is first asked for. It is not for concurrent use.
+type Functions[T float32 | float64] struct {
+	objective Objective
+	opt       graph.Options
+	programs  map[programKey]*graph.Program
+	loss      []T
+}
+
+type programKey struct {
+	batch int
+	what  string
+}
+
+// Compile returns the numeric functions of an objective.
+func Compile[T float32 | float64](o Objective, opt graph.Options) *Functions[T] {
+	return &Functions[T]{objective: o, opt: opt, programs: map[programKey]*graph.Program{}, loss: make([]T, 1)}
+}
+
+// Dim returns the number of parameters.
+func (f *Functions[T]) Dim() int { return f.objective.Dim() }
+
+// Batches returns the number of batches.
+func (f *Functions[T]) Batches() int { return f.objective.Batches() }
+
+// Loss returns the loss of a batch, or of all for Full.
+func (f *Functions[T]) Loss(batch int, theta []T) (float64, error) {
+	p, err := f.program(batch, "loss")
+	if err != nil {
+		return 0, err
+	}
+	err = p.Run([]graph.Buffer{graph.Of(theta)}, []graph.Buffer{graph.Of(f.loss)})
+	return float64(f.loss[0]), err
+}
+
+// Gradient writes the gradient of a batch's loss, or of all for Full, into g.
+func (f *Functions[T]) Gradient(batch int, theta, g []T) error {
+	p, err := f.program(batch, "gradient")
+	if err != nil {
+		return err
+	}
+	return p.Run([]graph.Buffer{graph.Of(theta)}, []graph.Buffer{graph.Of(g)})
+}
+
+// HVP writes the product of the Hessian of a batch's loss, or of all for Full, with v into hv.
+func (f *Functions[T]) HVP(batch int, theta, v, hv []T) error {
+	p, err := f.program(batch, "hvp")
+	if err != nil {
+		return err
+	}
+	return p.Run([]graph.Buffer{graph.Of(theta), graph.Of(v)}, []graph.Buffer{graph.Of(hv)})
+}
+
+func (f *Functions[T]) program(batch int, what string) (*graph.Program, error) {
+	key := programKey{batch, what}
+	if p, ok := f.programs[key]; ok {
+		return p, nil
+	}
+	if n := f.Batches(); batch != Full && (batch < 0 || batch >= n) {
+		return nil, fmt.Errorf("objective: batch %d: there are %d, counted from 0", batch, n)
+	}
+	dtype := graph.Float64
+	var zero T
+	if _, ok := any(zero).(float32); ok {
+		dtype = graph.Float32
+	}
+	b := graph.NewBuilder()
+	theta := b.Param("theta", dtype, f.Dim())
+	in := []graph.Value{theta}
+	out := Loss(f.objective, b, theta, batch)
+	if what != "loss" {
+		out = graph.Grad(out, theta)[0]
+	}
+	if what == "hvp" {
+		v := b.Param("v", dtype, f.Dim())
+		in = append(in, v)
+		out = graph.JVP([]graph.Value{out}, []graph.Value{theta}, []graph.Value{v})[0]
+	}
+	p, err := graph.Compile(in, []graph.Value{out}, f.opt)
+	if err != nil {
+		return nil, fmt.Errorf("objective: %s: %w", what, err)
+	}
+	f.programs[key] = p
+	return p, nil
+}
