@@ -254,7 +254,7 @@ func partition(live, outs []*node) *fuser {
 				deps.union(f.dependsOn(in))
 			}
 			f.reach[n] = deps
-			if n.prim != primParam && !isView(n) && !f.inline[n] && !f.summed[n] {
+			if len(n.in) > 0 && !isView(n) && !f.inline[n] && !f.summed[n] {
 				f.singles = append(f.singles, n)
 			}
 		}
