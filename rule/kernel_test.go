@@ -6,7 +6,9 @@ import (
 	"testing"
 )
 
-func near(got, want, tol float64) bool { return math.Abs(got-want) <= tol*math.Max(1e-300, math.Abs(want)) }
+func near(got, want, tol float64) bool {
+	return math.Abs(got-want) <= tol*math.Max(1e-300, math.Abs(want))
+}
 
 func kernels() map[string]Kernel {
 	return map[string]Kernel{

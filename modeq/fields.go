@@ -1,0 +1,95 @@
+package modeq
+
+import (
+	"fmt"
+
+	"shadowflow/graph"
+	"shadowflow/rule"
+)
+
+// MaxOrder bounds the order of the fields: the programs grow with its fourth power or so, and beyond it float64 has no digits
+// left for what the terms would add.
+const MaxOrder = 12
+
+// Fields are the fields f_0, f_1, .. of the modified equation dtheta/dt = f_0 + lr f_1 + lr^2 f_2 + .. of a rule on a loss, full
+// batch and memory full, as numeric functions. It is not for concurrent use.
+type Fields struct {
+	dim      int
+	order    int
+	terms    *graph.Program // theta -> f_0, f_1, ..
+	sum      *graph.Program // theta, lr -> f_0 + lr f_1 + ..
+	lr       []float64
+	in, out  []graph.Buffer
+	termsIn  []graph.Buffer
+	termsOut []graph.Buffer
+}
+
+// FieldOptions say which equation is wanted.
+type FieldOptions struct {
+	// BiasScale is the s of an optimizer that was intervened in, which moves by -lr U - s lr^2 C(theta): 0 for the rule as it is,
+	// -1 for one without second-order bias.
+	BiasScale float64
+	Threads   int
+}
+
+// CompileFields compiles the first order fields of a rule on a loss of dim parameters.
+func CompileFields(r *rule.Rule, loss rule.Loss, dim, order int, opt FieldOptions) (*Fields, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	if order < 1 || order > MaxOrder {
+		return nil, fmt.Errorf("modified equation of order %d: want an order from 1 to %d", order, MaxOrder)
+	}
+	b := graph.NewBuilder()
+	theta, lr := b.Param("theta", graph.Float64, dim), b.Param("lr", graph.Float64)
+	fs := Expand(r, loss(b, theta), theta, order, opt.BiasScale)
+	sum := fs[order-1]
+	for i := order - 2; i >= 0; i-- {
+		sum = sum.Mul(lr).Add(fs[i])
+	}
+	f := &Fields{dim: dim, order: order, lr: make([]float64, 1)}
+	options := graph.Options{Threads: opt.Threads}
+	in := []graph.Value{theta, lr}
+	if order == 1 {
+		in = in[:1]
+	}
+	var err error
+	if f.sum, err = graph.Compile(in, []graph.Value{sum}, options); err != nil {
+		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
+	}
+	if f.terms, err = graph.Compile([]graph.Value{theta}, fs, options); err != nil {
+		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
+	}
+	f.in = []graph.Buffer{{}, graph.Of(f.lr)}[:len(in)]
+	f.out = make([]graph.Buffer, 1)
+	f.termsIn = make([]graph.Buffer, 1)
+	f.termsOut = make([]graph.Buffer, order)
+	return f, nil
+}
+
+// Order returns the number of fields.
+func (f *Fields) Order() int { return f.order }
+
+// At writes f_0, f_1, .. at theta into fields, one slice each.
+func (f *Fields) At(theta []float64, fields [][]float64) error {
+	if len(fields) != f.order {
+		return fmt.Errorf("modified equation: %d slices for %d fields", len(fields), f.order)
+	}
+	f.termsIn[0] = graph.Of(theta)
+	for i := range fields {
+		f.termsOut[i] = graph.Of(fields[i])
+	}
+	return f.terms.Run(f.termsIn, f.termsOut)
+}
+
+// Sum writes f_0 + lr f_1 + lr^2 f_2 + .. at theta into dst.
+func (f *Fields) Sum(lr float64, theta, dst []float64) error {
+	f.lr[0] = lr
+	f.in[0], f.out[0] = graph.Of(theta), graph.Of(dst)
+	return f.sum.Run(f.in, f.out)
+}
+
+// Flow returns the right-hand side of the modified equation at step size lr, as an integrator wants it.
+func (f *Fields) Flow(lr float64) func(n int, t float64, y, dydt []float64) error {
+	return func(_ int, _ float64, y, dydt []float64) error { return f.Sum(lr, y, dydt) }
+}

@@ -1,0 +1,236 @@
+package modeq
+
+import "shadowflow/rule"
+
+// past is the workspace of the general theorem.
+type past[T rule.Float] struct {
+	s      [][]T       // the moments of step l, bias correction included
+	memory [][]T       // by moment: what the past contributes to the next step's raw moment
+	prefix []T         // sum of F^(l) over the window's steps before the present l
+	f      []T         // F^(l)
+	reach  [][][]T     // by batch and moment: sum of w_i(n-k) prefix_k over the batch's steps k, then the vector for the HVP
+	weight [][]T       // by batch and moment: sum of w_i(n-k) over the batch's steps k
+	ds     [][]T       // by moment: sum_k w_i(n-k) phi_i'(g_k) u_k
+	tail   [][]float64 // by moment and batch: the memory's weights before the window
+	dg     []T
+	half   []T
+	dphi   []T
+}
+
+func newPast[T rule.Float](batches, moments, dim int) *past[T] {
+	vectors := func(n int) [][]T {
+		v := make([][]T, n)
+		for i := range v {
+			v[i] = make([]T, dim)
+		}
+		return v
+	}
+	p := &past[T]{
+		s: vectors(moments), memory: vectors(moments), ds: vectors(moments),
+		prefix: make([]T, dim), f: make([]T, dim), dg: make([]T, dim), half: make([]T, dim), dphi: make([]T, dim),
+	}
+	for range batches {
+		p.reach = append(p.reach, vectors(moments))
+		p.weight = append(p.weight, make([]T, moments))
+	}
+	for range moments {
+		p.tail = append(p.tail, make([]float64, batches))
+	}
+	return p
+}
+
+func (p *past[T]) reset() {
+	clear(p.prefix)
+	clear(p.dg)
+	for b := range p.reach {
+		clear(p.weight[b])
+		for i := range p.reach[b] {
+			clear(p.reach[b][i])
+		}
+	}
+	for i := range p.ds {
+		clear(p.ds[i])
+		clear(p.memory[i])
+		clear(p.tail[i])
+	}
+}
+
+// addTo sets y += a x.
+func addTo[T rule.Float](y []T, a T, x []T) {
+	for j, v := range x {
+		y[j] += a * v
+	}
+}
+
+func (s *SecondOrder[T]) batchOf(step int) int {
+	if s.order == nil {
+		return 0
+	}
+	return s.order(step)
+}
+
+// name turns an index into s.batches into the batch's name for the loss.
+func (s *SecondOrder[T]) name(i int) int {
+	if s.order == nil {
+		return Full
+	}
+	return i
+}
+
+// general evaluates the theorem as it stands, over the window of steps that the memory holds.
+func (s *SecondOrder[T]) general(n int, theta, f, c []T) error {
+	if err := s.p.general(); err != nil {
+		return err
+	}
+	if s.past == nil {
+		s.past = newPast[T](len(s.batches), len(s.rule.Moments), s.dim)
+	}
+	s.past.reset()
+	from := max(0, n-s.window)
+	if err := s.gradients(n, from, theta); err != nil {
+		return err
+	}
+	s.recall(from)
+	for l := from; l < n; l++ {
+		if err := s.pastUpdate(l, n, theta); err != nil {
+			return err
+		}
+	}
+	s.moments(n)
+	s.account(n, n)
+	present := s.batches[s.batchOf(n)].g
+	if err := s.p.update.Run(buffers(s.past.s, [][]T{present, theta}), buffers([][]T{f})); err != nil || c == nil {
+		return err
+	}
+	return s.correction(n, theta, present, f, c)
+}
+
+// gradients computes the gradient of every batch that the window, or the memory at its start, holds, and phi of it.
+func (s *SecondOrder[T]) gradients(n, from int, theta []T) error {
+	seen := make([]bool, len(s.batches))
+	for l := max(0, from-s.window); l <= n; l++ {
+		i := s.batchOf(l)
+		if seen[i] {
+			continue
+		}
+		seen[i] = true
+		b, err := s.visit(i, s.name(i), theta)
+		if err != nil {
+			return err
+		}
+		if b.phi == nil {
+			b.phi = make([][]T, len(s.rule.Moments))
+			for m, program := range s.p.phi {
+				if b.phi[m] = b.g; program != nil {
+					b.phi[m] = make([]T, s.dim)
+				}
+			}
+		}
+		for m, program := range s.p.phi {
+			if program == nil {
+				continue
+			}
+			if err := program.Run(buffers([][]T{b.g}), buffers([][]T{b.phi[m]})); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// recall sets the memory to what it holds before step from. Its weights do not depend on theta, so this is a recursion on
+// numbers, one a batch and moment.
+func (s *SecondOrder[T]) recall(from int) {
+	for i, m := range s.rule.Moments {
+		tail := s.past.tail[i]
+		for l := max(0, from-s.window); l < from; l++ {
+			for b := range tail {
+				tail[b] *= m.Kernel.Beta
+			}
+			tail[s.batchOf(l)] += m.Kernel.Next
+		}
+		for b, w := range tail {
+			if w != 0 {
+				addTo(s.past.memory[i], T(w), s.batches[b].phi[i])
+			}
+		}
+	}
+}
+
+// moments sets s to the moments of step l and moves the memory past it.
+func (s *SecondOrder[T]) moments(l int) {
+	b := s.batches[s.batchOf(l)]
+	for i, m := range s.rule.Moments {
+		scale := 1.0
+		if m.Corrected {
+			scale = 1 / m.Kernel.Sum(l)
+		}
+		first, next, beta := T(m.Kernel.First), T(m.Kernel.Next), T(m.Kernel.Beta)
+		out, memory, phi := s.past.s[i], s.past.memory[i], b.phi[i]
+		for j, v := range phi {
+			out[j] = T(scale) * (first*v + memory[j])
+			memory[j] = beta*memory[j] + next*v
+		}
+	}
+}
+
+// account adds step k to the sums over past steps of its batch.
+func (s *SecondOrder[T]) account(k, n int) {
+	b := s.batchOf(k)
+	for i, m := range s.rule.Moments {
+		if w := T(m.Weight(n-k, n)); w != 0 {
+			s.past.weight[b][i] += w
+			addTo(s.past.reach[b][i], w, s.past.prefix)
+		}
+	}
+}
+
+// pastUpdate passes step l: its update joins the prefix.
+func (s *SecondOrder[T]) pastUpdate(l, n int, theta []T) error {
+	s.account(l, n)
+	s.moments(l)
+	g := s.batches[s.batchOf(l)].g
+	if err := s.p.update.Run(buffers(s.past.s, [][]T{g, theta}), buffers([][]T{s.past.f})); err != nil {
+		return err
+	}
+	addTo(s.past.prefix, 1, s.past.f)
+	return nil
+}
+
+// correction puts C together from the sums over past steps. With prefix_k the sum of the updates before k, those from k on are
+// prefix_n - prefix_k.
+func (s *SecondOrder[T]) correction(n int, theta, present, f, c []T) error {
+	p := s.past
+	for j, v := range f {
+		p.half[j] = v / 2
+	}
+	for b := range p.reach {
+		for i := range p.reach[b] {
+			w, v := p.weight[b][i], p.reach[b][i]
+			if w == 0 {
+				continue
+			}
+			for j := range v {
+				v[j] = w*(p.prefix[j]+p.half[j]) - v[j]
+			}
+			if err := s.loss.HVP(s.name(b), theta, v, s.hf); err != nil {
+				return err
+			}
+			moved := s.hf
+			if program := s.p.dphi[i]; program != nil {
+				if err := program.Run(buffers([][]T{s.batches[b].g, s.hf}), buffers([][]T{p.dphi})); err != nil {
+					return err
+				}
+				moved = p.dphi
+			}
+			addTo(p.ds[i], 1, moved)
+		}
+	}
+	if s.p.usesG {
+		if err := s.loss.HVP(s.name(s.batchOf(n)), theta, p.half, p.dg); err != nil {
+			return err
+		}
+	}
+	in := buffers(p.s, [][]T{present, theta}, p.ds, [][]T{p.dg, p.half})
+	return s.p.tangent.Run(in, buffers([][]T{c}))
+}

@@ -1,0 +1,185 @@
+package modeq
+
+import (
+	"errors"
+	"fmt"
+
+	"shadowflow/graph"
+	"shadowflow/rule"
+)
+
+// Full is the batch that stands for all of them, with the mean of their losses.
+const Full = -1
+
+// FullMemory is the step number that stands for the limit in which every memory is full.
+const FullMemory = -1
+
+// DefaultTolerance is the share of a moment's memory that the window of the general theorem may leave out.
+const DefaultTolerance = 1e-12
+
+// Derivatives is what the second-order equation needs of a loss. A batch is counted from 0, or Full.
+type Derivatives[T rule.Float] interface {
+	// Dim returns the number of parameters.
+	Dim() int
+	// Batches returns the number of batches.
+	Batches() int
+	// Gradient writes the gradient of the batch's loss at theta into g.
+	Gradient(batch int, theta, g []T) error
+	// HVP writes the Hessian of the batch's loss at theta times v into hv.
+	HVP(batch int, theta, v, hv []T) error
+}
+
+// SecondOptions say which second-order equation is wanted. The zero value is full batch.
+type SecondOptions struct {
+	// Order gives the batch of each step, 0, 1, ..; see Cyclic and Shuffled. If nil, every step takes the full batch.
+	Order func(step int) int
+	// Tolerance is the share of a moment's memory that may be left out far back. If 0, DefaultTolerance.
+	Tolerance float64
+	Threads   int
+}
+
+// SecondOrder is the modified equation of second order of a rule, exact in the step number n:
+//
+//	dtheta/dt = -F^(n)(theta) - lr C^(n)(theta)    on    n lr <= t < (n+1) lr,
+//	C^(n) = sum_i dU/ds_i sum_k w_i(n-k) phi_i'(g_k) u_k  +  dU/dg u_n  +  dU/dtheta (1/2) F^(n),
+//	u_k = H_k [ sum_{l=k..n-1} F^(l) + (1/2) F^(n) ],
+//
+// g_k and H_k being gradient and Hessian of step k's batch, all at the one theta. The sums over past steps are regrouped by
+// batch, so that an evaluation costs one gradient of each batch that the memory holds and, for each of them, one Hessian-vector
+// product a moment (one more of the present batch where U depends on g directly). Full batch with every update alike (under bias
+// correction, or memory full) it is one Hessian-vector product in all.
+//
+// It is not for concurrent use.
+type SecondOrder[T rule.Float] struct {
+	rule   *rule.Rule
+	loss   Derivatives[T]
+	order  func(step int) int
+	dim    int
+	window int
+	p      *updatePrograms[T]
+
+	f, c, hf []T         // F^(n), C^(n), and H F or a product with another vector
+	batches  []*batch[T] // by batch; full batch: one
+	past     *past[T]    // made when first needed
+}
+
+// batch is what is known of one batch at the present theta.
+type batch[T rule.Float] struct {
+	g   []T
+	phi [][]T // by moment; g itself where phi is the identity
+}
+
+// NewSecondOrder prepares the second-order equation of a rule on a loss.
+func NewSecondOrder[T rule.Float](r *rule.Rule, loss Derivatives[T], opt SecondOptions) (*SecondOrder[T], error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	if loss == nil {
+		return nil, errors.New("modified equation: no loss")
+	}
+	tol := opt.Tolerance
+	if tol == 0 {
+		tol = DefaultTolerance
+	}
+	if !(tol > 0 && tol < 1) {
+		return nil, fmt.Errorf("modified equation: tolerance %v: want a number between 0 and 1", tol)
+	}
+	dim := loss.Dim()
+	p, err := newUpdatePrograms[T](r, dim, opt.Threads)
+	if err != nil {
+		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
+	}
+	s := &SecondOrder[T]{
+		rule: r, loss: loss, order: opt.Order, dim: dim, window: r.Window(tol), p: p,
+		f: make([]T, dim), c: make([]T, dim), hf: make([]T, dim),
+	}
+	count := 1
+	if opt.Order != nil {
+		count = loss.Batches()
+	}
+	s.batches = make([]*batch[T], count)
+	return s, nil
+}
+
+// Window returns the number of past steps that an evaluation looks at.
+func (s *SecondOrder[T]) Window() int { return s.window }
+
+// At writes F^(n) and C^(n) at theta into f and c; n is a step, from 0, or FullMemory. A nil c is not computed, which saves
+// every Hessian-vector product.
+func (s *SecondOrder[T]) At(n int, theta, f, c []T) error {
+	if len(theta) != s.dim || len(f) != s.dim || (c != nil && len(c) != s.dim) {
+		return fmt.Errorf("modified equation: slices of %d, %d and %d numbers: want %d", len(theta), len(f), len(c), s.dim)
+	}
+	if s.order == nil {
+		return s.fullBatch(n, theta, f, c)
+	}
+	if n < 0 {
+		return errors.New("modified equation: mini-batches have no limit of full memory: give the step")
+	}
+	return s.general(n, theta, f, c)
+}
+
+// fullBatch evaluates a full batch: by one Hessian-vector product where all updates in the window are alike.
+func (s *SecondOrder[T]) fullBatch(n int, theta, f, c []T) error {
+	alike := n < 0 || n == 0 || s.rule.Steady() || n >= 2*s.window
+	if !alike && c != nil {
+		return s.general(n, theta, f, c)
+	}
+	b, err := s.visit(0, Full, theta)
+	if err != nil {
+		return err
+	}
+	if err := s.p.memoryless(n, b.g, theta, f); err != nil || c == nil {
+		return err
+	}
+	if err := s.loss.HVP(Full, theta, f, s.hf); err != nil {
+		return err
+	}
+	return s.p.correct(n, b.g, theta, f, s.hf, c)
+}
+
+// visit computes the gradient of a batch, kept at index i.
+func (s *SecondOrder[T]) visit(i, which int, theta []T) (*batch[T], error) {
+	b := s.batches[i]
+	if b == nil {
+		b = &batch[T]{g: make([]T, s.dim)}
+		s.batches[i] = b
+	}
+	return b, s.loss.Gradient(which, theta, b.g)
+}
+
+// Flow returns the right-hand side of the equation of order 1 or 2 at step size lr, as an integrator wants it, with breaks at
+// multiples of lr. In it n < 0, as an integration beyond the start would have it, counts as the limit of full memory.
+func (s *SecondOrder[T]) Flow(lr float64, order int) (func(n int, t float64, y, dydt []float64) error, error) {
+	if order != 1 && order != 2 {
+		return nil, fmt.Errorf("modified equation of order %d exact in n: want 1 or 2", order)
+	}
+	theta := make([]T, s.dim)
+	var c []T
+	if order == 2 {
+		c = s.c
+	}
+	return func(n int, _ float64, y, dydt []float64) error {
+		for i, v := range y {
+			theta[i] = T(v)
+		}
+		if err := s.At(max(n, FullMemory), theta, s.f, c); err != nil {
+			return err
+		}
+		for i, v := range s.f {
+			dydt[i] = -float64(v)
+		}
+		for i, v := range c {
+			dydt[i] -= lr * float64(v)
+		}
+		return nil
+	}, nil
+}
+
+func dtypeOf[T rule.Float]() graph.DType {
+	var zero T
+	if _, ok := any(zero).(float32); ok {
+		return graph.Float32
+	}
+	return graph.Float64
+}

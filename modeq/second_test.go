@@ -1,0 +1,356 @@
+package modeq
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"shadowflow/graph"
+	"shadowflow/objective"
+	"shadowflow/rule"
+)
+
+// rules returns every rule of the catalog with hyperparameters that make its terms of similar size.
+func rules(t testing.TB) map[string]*rule.Rule {
+	t.Helper()
+	values := map[string]map[string]string{
+		"gd":         nil,
+		"heavy-ball": {"beta1": "0.5"},
+		"nesterov":   {"beta1": "0.5"},
+		"rmsprop":    {"beta2": "0.6", "eps": "0.5"},
+		"adam":       {"beta1": "0.3", "beta2": "0.5", "eps": "1"},
+		"adamw":      {"beta1": "0.3", "beta2": "0.5", "eps": "1", "weight_decay": "0.3"},
+		"nadam":      {"beta1": "0.4", "beta2": "0.5", "eps": "1"},
+		"signum":     {"beta1": "0.4", "eps": "1"},
+		"lion":       {"beta1": "0.5", "beta2": "0.6", "eps": "1", "weight_decay": "0.2"},
+	}
+	out := map[string]*rule.Rule{}
+	for _, name := range rule.Names() {
+		out[name] = mustRule(t, name, values[name])
+	}
+	out["adam, eps outside"] = mustRule(t, "adam", map[string]string{"beta1": "0.3", "beta2": "0.5", "eps": "0.5", "eps_inside": "false"})
+	out["adam, filling"] = mustRule(t, "adam", map[string]string{"beta1": "0.6", "beta2": "0.5", "eps": "0.5", "bias_correction": "false"})
+	return out
+}
+
+func threePairs() objective.Objective {
+	return objective.Bilinear(objective.Pair{X: 2, Y: 1.5}, objective.Pair{X: 1, Y: 2}, objective.Pair{X: 1.5, Y: 0.3})
+}
+
+func mustSecond(t testing.TB, r *rule.Rule, o objective.Objective, opt SecondOptions) *SecondOrder[float64] {
+	t.Helper()
+	opt.Threads = 1
+	s, err := NewSecondOrder(r, objective.Compile[float64](o, graph.Options{Threads: 1}), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func evaluate(t testing.TB, s *SecondOrder[float64], n int, theta []float64) (f, c []float64) {
+	t.Helper()
+	f, c = make([]float64, len(theta)), make([]float64, len(theta))
+	if err := s.At(n, theta, f, c); err != nil {
+		t.Fatal(err)
+	}
+	return f, c
+}
+
+func agree(t *testing.T, what string, got, want []float64, tol float64) {
+	t.Helper()
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= tol*math.Max(1, math.Abs(want[i]))) {
+			t.Errorf("%s: [%d] = %.16g, want %.16g", what, i, got[i], want[i])
+		}
+	}
+}
+
+func TestFullMemoryIsTheFirstTwoTermsOfTheSeries(t *testing.T) {
+	theta := []float64{1.6, 1.1}
+	o := objective.Bilinear(objective.Pair{X: 2, Y: 1.5})
+	for name, r := range rules(t) {
+		fields := fieldsAt(t, r, o, 2, FieldOptions{}, theta)
+		f, c := evaluate(t, mustSecond(t, r, o, SecondOptions{}), FullMemory, theta)
+		for i := range f {
+			f[i], c[i] = -f[i], -c[i]
+		}
+		agree(t, name+": F", f, fields[0], 1e-13)
+		agree(t, name+": C", c, fields[1], 1e-12)
+	}
+}
+
+func TestAdamsCorrectionMatchesThePapersClosedForm(t *testing.T) {
+	const beta1, beta2, eps = 0.9, 0.99, 0.3
+	r := mustRule(t, "adam", map[string]string{"beta1": "0.9", "beta2": "0.99", "eps": "0.3"})
+	o := objective.Bilinear(objective.Pair{X: 2, Y: 1.5})
+	functions := objective.Compile[float64](o, graph.Options{Threads: 1})
+	theta, g, q := []float64{0.4, -0.7}, make([]float64, 2), make([]float64, 2)
+	if err := functions.Gradient(objective.Full, theta, g); err != nil {
+		t.Fatal(err)
+	}
+	age := func(b float64, n int) float64 {
+		p := math.Pow(b, float64(n+1))
+		return b/(1-b) - float64(n+1)*p/(1-p)
+	}
+	for _, n := range []int{0, 1, 5, 50, FullMemory} {
+		c1, c2 := (1+beta1)/(1-beta1), (1+beta2)/(1-beta2)
+		if n >= 0 {
+			c1, c2 = 1+2*age(beta1, n), 1+2*age(beta2, n)
+		}
+		f, c := evaluate(t, mustSecond(t, r, o, SecondOptions{}), n, theta)
+		if err := functions.HVP(objective.Full, theta, f, q); err != nil {
+			t.Fatal(err)
+		}
+		want := make([]float64, 2)
+		for j := range want {
+			square := g[j]*g[j] + eps
+			want[j] = 0.5 * (c1 - c2 + c2*eps/square) * q[j] / math.Sqrt(square)
+		}
+		agree(t, fmt.Sprintf("n = %d", n), c, want, 1e-12)
+	}
+}
+
+// byTheTheorem evaluates the general theorem as it is written, one product for every past step and moment, with derivatives by
+// central differences of the rule's own functions.
+func byTheTheorem(t *testing.T, r *rule.Rule, o objective.Objective, order func(int) int, n int, theta []float64) (f, c []float64) {
+	t.Helper()
+	functions := objective.Compile[float64](o, graph.Options{Threads: 1})
+	batch := func(k int) int {
+		if order == nil {
+			return objective.Full
+		}
+		return order(k)
+	}
+	grads := make([][]float64, n+1)
+	for k := range grads {
+		grads[k] = make([]float64, 2)
+		if err := functions.Gradient(batch(k), theta, grads[k]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := newUpdatePrograms[float64](r, 2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.general(); err != nil {
+		t.Fatal(err)
+	}
+	phi := func(i int, g []float64) []float64 {
+		out := append([]float64(nil), g...)
+		if p.phi[i] != nil {
+			if err := p.phi[i].Run(buffers([][]float64{g}), buffers([][]float64{out})); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return out
+	}
+	moments := func(l int, shift func(i, k int) []float64) [][]float64 {
+		s := make([][]float64, len(r.Moments))
+		for i, m := range r.Moments {
+			s[i] = make([]float64, 2)
+			for k := 0; k <= l; k++ {
+				addTo(s[i], m.Weight(l-k, l), shift(i, k))
+			}
+		}
+		return s
+	}
+	still := func(i, k int) []float64 { return phi(i, grads[k]) }
+	update := func(s [][]float64, g, at []float64) []float64 {
+		out := make([]float64, 2)
+		if err := p.update.Run(buffers(s, [][]float64{g, at}), buffers([][]float64{out})); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	updates := make([][]float64, n+1)
+	for l := range updates {
+		updates[l] = update(moments(l, still), grads[l], theta)
+	}
+	u := make([][]float64, n+1)
+	for k := range u {
+		sum := make([]float64, 2)
+		addTo(sum, 0.5, updates[n])
+		for l := k; l < n; l++ {
+			addTo(sum, 1, updates[l])
+		}
+		u[k] = make([]float64, 2)
+		if err := functions.HVP(batch(k), theta, sum, u[k]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// C is the derivative of U along g_k + d u_k and theta + d F/2.
+	along := func(d float64) []float64 {
+		moved := func(k int) []float64 {
+			v := append([]float64(nil), grads[k]...)
+			addTo(v, d, u[k])
+			return v
+		}
+		at := append([]float64(nil), theta...)
+		addTo(at, d/2, updates[n])
+		return update(moments(n, func(i, k int) []float64 { return phi(i, moved(k)) }), moved(n), at)
+	}
+	const d = 1e-5
+	c = along(d)
+	addTo(c, -1, along(-d))
+	for i := range c {
+		c[i] /= 2 * d
+	}
+	return updates[n], c
+}
+
+func TestRegroupedSumsAreTheTheorem(t *testing.T) {
+	theta := []float64{0.9, 0.6}
+	for name, r := range rules(t) {
+		for orderName, order := range map[string]func(int) int{"full": nil, "cyclic": Cyclic(3), "shuffled": Shuffled(3, 5)} {
+			s := mustSecond(t, r, threePairs(), SecondOptions{Order: order})
+			for _, n := range []int{0, 1, 2, 5, 9} {
+				wantF, wantC := byTheTheorem(t, r, threePairs(), order, n, theta)
+				f, c := evaluate(t, s, n, theta)
+				what := fmt.Sprintf("%s, %s, n = %d", name, orderName, n)
+				agree(t, what+": F", f, wantF, 1e-12)
+				agree(t, what+": C", c, wantC, 1e-7)
+			}
+		}
+	}
+}
+
+func TestAWindowChangesNoMoreThanItsTolerance(t *testing.T) {
+	theta := []float64{0.9, 0.6}
+	for name, r := range rules(t) {
+		for orderName, order := range map[string]func(int) int{"full": nil, "cyclic": Cyclic(3), "shuffled": Shuffled(3, 5)} {
+			narrow := mustSecond(t, r, threePairs(), SecondOptions{Order: order, Tolerance: 1e-9})
+			wide := mustSecond(t, r, threePairs(), SecondOptions{Order: order, Tolerance: 1e-200})
+			if narrow.Window() >= wide.Window() && r.Window(0.5) > 1 {
+				t.Fatalf("%s: windows %d and %d", name, narrow.Window(), wide.Window())
+			}
+			for _, n := range []int{60, 200} {
+				f, c := evaluate(t, narrow, n, theta)
+				wantF, wantC := evaluate(t, wide, n, theta)
+				what := fmt.Sprintf("%s, %s, n = %d", name, orderName, n)
+				agree(t, what+": F", f, wantF, 1e-7)
+				agree(t, what+": C", c, wantC, 1e-7)
+			}
+		}
+	}
+}
+
+// counter counts what an evaluation costs.
+type counter struct {
+	Derivatives[float64]
+	gradients, products int
+}
+
+func (c *counter) Gradient(batch int, theta, g []float64) error {
+	c.gradients++
+	return c.Derivatives.Gradient(batch, theta, g)
+}
+
+func (c *counter) HVP(batch int, theta, v, hv []float64) error {
+	c.products++
+	return c.Derivatives.HVP(batch, theta, v, hv)
+}
+
+func TestCostOfAnEvaluationDoesNotGrowWithTheMemory(t *testing.T) {
+	for _, tc := range []struct {
+		rule                string
+		order               func(int) int
+		n                   int
+		gradients, products int
+	}{
+		{"adam", nil, 40, 1, 1},
+		{"adam, filling", nil, 40, 1, 2},
+		{"adam, filling", nil, 4000, 1, 1},
+		{"nesterov", nil, 7, 1, 2},
+		{"nadam", nil, 40, 1, 1},
+		{"heavy-ball", Cyclic(3), 500, 3, 3},
+		{"adam", Cyclic(3), 500, 3, 6},
+		{"adam", Shuffled(3, 1), 500, 3, 6},
+		{"nadam", Cyclic(3), 500, 3, 7},
+		{"gd", Cyclic(3), 500, 1, 1},
+	} {
+		loss := &counter{Derivatives: objective.Compile[float64](threePairs(), graph.Options{Threads: 1})}
+		s, err := NewSecondOrder(rules(t)[tc.rule], Derivatives[float64](loss), SecondOptions{Order: tc.order})
+		if err != nil {
+			t.Fatal(err)
+		}
+		evaluate(t, s, tc.n, []float64{0.9, 0.6})
+		if loss.gradients != tc.gradients || loss.products != tc.products {
+			t.Errorf("%s, n = %d: %d gradients and %d products, want %d and %d", tc.rule, tc.n, loss.gradients, loss.products, tc.gradients, tc.products)
+		}
+	}
+}
+
+func TestFloat32AgreesWithFloat64(t *testing.T) {
+	for name, r := range rules(t) {
+		for _, order := range []func(int) int{nil, Cyclic(3)} {
+			single, err := NewSecondOrder(r, objective.Compile[float32](threePairs(), graph.Options{Threads: 1}), SecondOptions{Order: order})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := mustSecond(t, r, threePairs(), SecondOptions{Order: order}).Flow(0.1, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := single.Flow(0.1, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, b := make([]float64, 2), make([]float64, 2)
+			if err := want(20, 2, []float64{0.9, 0.6}, a); err != nil {
+				t.Fatal(err)
+			}
+			if err := got(20, 2, []float64{0.9, 0.6}, b); err != nil {
+				t.Fatal(err)
+			}
+			agree(t, name, b, a, 1e-4)
+		}
+	}
+}
+
+func TestShuffledVisitsEveryBatchOnceAnEpoch(t *testing.T) {
+	order := Shuffled(5, 7)
+	different := false
+	for epoch := range 20 {
+		var seen [5]bool
+		for i := range 5 {
+			b := order(5*epoch + i)
+			different = different || b != i
+			if seen[b] {
+				t.Fatalf("epoch %d visits batch %d twice", epoch, b)
+			}
+			seen[b] = true
+		}
+	}
+	if !different {
+		t.Error("nothing was shuffled")
+	}
+	if again := Shuffled(5, 7); again(33) != order(33) {
+		t.Error("the order depends on what was asked before")
+	}
+}
+
+func TestMistakesAreErrors(t *testing.T) {
+	r := rules(t)["adam"]
+	s := mustSecond(t, r, threePairs(), SecondOptions{Order: Cyclic(3)})
+	if err := s.At(FullMemory, []float64{1, 1}, make([]float64, 2), nil); err == nil || !strings.Contains(err.Error(), "full memory") {
+		t.Errorf("full memory of mini-batches: %v", err)
+	}
+	if err := s.At(3, []float64{1}, make([]float64, 2), nil); err == nil {
+		t.Error("a short theta: no error")
+	}
+	if _, err := s.Flow(0.1, 3); err == nil {
+		t.Error("order 3: no error")
+	}
+	if _, err := NewSecondOrder[float64](r, nil, SecondOptions{}); err == nil {
+		t.Error("no loss: no error")
+	}
+	if _, err := NewSecondOrder(r, objective.Compile[float64](threePairs(), graph.Options{}), SecondOptions{Tolerance: 2}); err == nil {
+		t.Error("tolerance 2: no error")
+	}
+	for _, order := range []int{0, MaxOrder + 1} {
+		if _, err := CompileFields(r, fullLoss(threePairs()), 2, order, FieldOptions{}); err == nil {
+			t.Errorf("order %d: no error", order)
+		}
+	}
+}
