@@ -1,0 +1,292 @@
+package experiment
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"shadowflow/dataset"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// ParseConfig reads a config from YAML and then applies overrides, each
+// "key=value" with a dotted key and a YAML value: "optimizer.beta2=0.99",
+// "model.hidden=[64,64]", "data={name: npz, path: x.npz}". Keys left out have their
+// defaults. name is what errors call src; a nil src is an empty config.
+//
+// The error is a ConfigErrors with everything that is wrong. A key that the
+// section's name (or mode, kind, method) has no use for is an error, except for a key of
+// src whose section was given another name by an override: that one is dropped.
+func ParseConfig(name string, src []byte, overrides []string) (*Config, error) {
+	p := &configParser{schema: newSchema()}
+	p.parse(name, string(src), "", 0)
+	for i, override := range overrides {
+		p.override(override, i+1)
+	}
+	c := p.resolve()
+	if len(p.errors) > 0 {
+		return nil, p.errors
+	}
+	return c, nil
+}
+
+// An assignment is a key that the text gives a value.
+type assignment struct {
+	field  *configField
+	node   ast.Node
+	source string
+	origin int // 0 for the file, n for the n-th override
+}
+
+type configParser struct {
+	schema      *schema
+	assignments []*assignment
+	errors      ConfigErrors
+}
+
+func (p *configParser) fail(at *ast.Node, source string, origin int, key, problem string, args ...any) {
+	e := &ConfigError{Source: source, Key: key, Problem: fmt.Sprintf(problem, args...)}
+	if at != nil && origin == 0 {
+		if tok := (*at).GetToken(); tok != nil && tok.Position != nil {
+			e.Line, e.Column = tok.Position.Line, tok.Position.Column
+		}
+	}
+	p.errors = append(p.errors, e)
+}
+
+// override parses one key=value.
+func (p *configParser) override(text string, origin int) {
+	source := "--set " + text
+	key, value, ok := strings.Cut(text, "=")
+	key = strings.TrimSpace(key)
+	if !ok || key == "" {
+		p.fail(nil, source, origin, "", "expected key=value, like optimizer.beta2=0.99")
+		return
+	}
+	p.parse(source, value, key, origin)
+}
+
+// parse reads YAML that is the value of a dotted key, or the whole config if key is "".
+func (p *configParser) parse(source, text, key string, origin int) {
+	if !utf8.ValidString(text) {
+		p.fail(nil, source, origin, key, "not UTF-8 text")
+		return
+	}
+	file, err := parseYAML(text)
+	if err != nil {
+		p.syntax(err, source, key, origin)
+		return
+	}
+	var bodies []ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body != nil {
+			bodies = append(bodies, doc.Body)
+		}
+	}
+	switch {
+	case len(bodies) > 1:
+		p.fail(&bodies[1], source, origin, key, "a second YAML document; expected one")
+	case len(bodies) == 1:
+		p.walk(bodies[0], bodies[0], key, source, origin)
+	case key != "":
+		p.walk(nil, nil, key, source, origin)
+	}
+}
+
+// parseYAML turns a panic of the parser, which reads foreign text, into an error.
+func parseYAML(text string) (file *ast.File, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("not YAML that can be read: %v", r)
+		}
+	}()
+	return parser.ParseBytes([]byte(text), 0)
+}
+
+func (p *configParser) syntax(err error, source, key string, origin int) {
+	e := &ConfigError{Source: source, Key: key, Problem: "not YAML: " + err.Error()}
+	var syntax yaml.Error
+	if errors.As(err, &syntax) {
+		e.Problem = "not YAML: " + syntax.GetMessage()
+		if tok := syntax.GetToken(); tok != nil && tok.Position != nil && origin == 0 {
+			e.Line, e.Column = tok.Position.Line, tok.Position.Column
+		}
+	}
+	p.errors = append(p.errors, e)
+}
+
+// walk collects the assignments below a node, which is the value of a dotted key;
+// at is the node that errors about the key itself point to.
+func (p *configParser) walk(at, node ast.Node, key, source string, origin int) {
+	if f := p.schema.byKey[key]; f != nil {
+		p.assign(&assignment{field: f, node: node, source: source, origin: origin})
+		return
+	}
+	if key != "" && !contains(p.schema.sections, key) {
+		section, name := splitKey(key)
+		p.failAt(at, source, origin, key, "unknown key; "+suggestKey(section, name, p.schema))
+		return
+	}
+	switch n := node.(type) {
+	case nil, *ast.NullNode:
+	case *ast.MappingNode:
+		for _, v := range n.Values {
+			p.walkValue(v, key, source, origin)
+		}
+	case *ast.MappingValueNode:
+		p.walkValue(n, key, source, origin)
+	default:
+		p.failAt(at, source, origin, key, "expected keys and values, got "+describe(node))
+	}
+}
+
+func (p *configParser) walkValue(v *ast.MappingValueNode, section, source string, origin int) {
+	name := v.Key.GetToken().Value
+	if section != "" {
+		name = section + "." + name
+	}
+	p.walk(v.Key, v.Value, name, source, origin)
+}
+
+func (p *configParser) failAt(at ast.Node, source string, origin int, key, problem string) {
+	if at == nil {
+		p.fail(nil, source, origin, key, "%s", problem)
+		return
+	}
+	p.fail(&at, source, origin, key, "%s", problem)
+}
+
+// assign notes an assignment; a later one of the same key replaces the earlier.
+func (p *configParser) assign(a *assignment) {
+	for i, b := range p.assignments {
+		if b.field == a.field {
+			if b.origin == 0 && a.origin == 0 {
+				p.failAt(a.node, a.source, 0, a.field.key, "given twice")
+			}
+			p.assignments = append(p.assignments[:i], p.assignments[i+1:]...)
+			break
+		}
+	}
+	p.assignments = append(p.assignments, a)
+}
+
+// resolve turns the assignments into a Config. The selectors come first, since the
+// other defaults depend on them.
+func (p *configParser) resolve() *Config {
+	c := DefaultConfig()
+	for _, a := range p.assignments {
+		if p.isSelector(a.field) {
+			p.set(c, a)
+		}
+	}
+	c2 := defaultsFor(choices{
+		model: c.Model.Name, optimizer: c.Optimizer.Name, batch: c.Batch.Mode,
+		regularizer: c.Regularizer.Kind, flow: c.Flow.Method,
+	})
+	for _, a := range p.assignments {
+		if !p.isSelector(a.field) && p.useful(c, a) {
+			p.set(c2, a)
+		}
+	}
+	if len(p.errors) == 0 {
+		p.checkTogether(c2)
+	}
+	return c2
+}
+
+func (p *configParser) isSelector(f *configField) bool {
+	for _, g := range p.schema.fields {
+		if g.selector == f.key {
+			return true
+		}
+	}
+	return false
+}
+
+// useful reports whether the key has a meaning with c's selectors, and if not,
+// whether that is an error.
+func (p *configParser) useful(c *Config, a *assignment) bool {
+	if p.schema.used(a.field, c) {
+		return true
+	}
+	selector := p.schema.byKey[a.field.selector]
+	chosen := p.schema.chosen(a.field, c)
+	if !contains(selector.words, chosen) {
+		return false // that is the error to report
+	}
+	if by := p.find(selector.key); by != nil && by.origin > 0 && a.origin == 0 {
+		return false
+	}
+	p.failAt(a.node, a.source, a.origin, a.field.key, fmt.Sprintf("of no use with %s: %s; it is for %s",
+		selector.key, chosen, strings.Join(a.field.uses, ", ")))
+	return false
+}
+
+func (p *configParser) find(key string) *assignment {
+	for _, a := range p.assignments {
+		if a.field.key == key {
+			return a
+		}
+	}
+	return nil
+}
+
+func (p *configParser) set(c *Config, a *assignment) {
+	v := a.field.value(c)
+	problem := setValue(v, a.node)
+	if problem == "" {
+		problem = checkValue(v, a.field)
+	}
+	if problem != "" {
+		p.failAt(a.node, a.source, a.origin, a.field.key, problem)
+	}
+}
+
+// checkTogether checks what concerns several keys at once.
+func (p *configParser) checkTogether(c *Config) {
+	var wrong *dataset.FieldError
+	if err := c.Data.Validate(); errors.As(err, &wrong) {
+		p.failKey("data."+wrong.Field, wrong.Problem)
+	}
+	for i, order := range c.Flow.Orders {
+		if i > 0 && order <= c.Flow.Orders[i-1] {
+			p.failKey("flow.orders", "expected different orders, the lowest first")
+		}
+	}
+}
+
+// failKey reports a problem at the place where the key, or one of its section, was given.
+func (p *configParser) failKey(key, problem string) {
+	a := p.find(key)
+	section, _ := splitKey(key)
+	for i := 0; a == nil && i < len(p.assignments); i++ {
+		if p.assignments[i].field.section == section {
+			a = p.assignments[i]
+		}
+	}
+	if a == nil {
+		p.fail(nil, "config", 0, key, "%s", problem)
+		return
+	}
+	p.failAt(a.node, a.source, a.origin, key, problem)
+}
+
+func splitKey(key string) (section, name string) {
+	if i := strings.LastIndexByte(key, '.'); i >= 0 {
+		return key[:i], key[i+1:]
+	}
+	return "", key
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}

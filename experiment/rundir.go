@@ -1,0 +1,292 @@
+package experiment
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+const (
+	configFile       = "config.yaml"
+	logFile          = "log.txt"
+	resultFile       = "result.json"
+	checkpointPrefix = "checkpoint-"
+	checkpointSuffix = ".ckpt"
+	keptCheckpoints  = 2
+)
+
+// A RunDir is the directory of a run, locked by this process until Close.
+//
+// Every method that writes returns an error that names the file if it could not, a
+// full disk for example; what was recorded before is still there then.
+type RunDir struct {
+	path    string
+	lock    *flock.Flock
+	log     *os.File
+	history *historyWriter
+}
+
+// ErrRunExists is what CreateRunDir returns if there is a run in the directory.
+var ErrRunExists = errors.New("there is a run in it already")
+
+// CreateRunDir makes the directory of a new run, with the config as resolved and an
+// empty history of the given columns, the first of which is step. The error is an
+// *InUseError if another process has it, and wraps ErrRunExists if a run is in it.
+func CreateRunDir(path string, c *Config, columns []Column) (*RunDir, error) {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return nil, err
+	}
+	d, err := lockRunDir(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.create(c, columns); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *RunDir) create(c *Config, columns []Column) error {
+	if _, err := os.Stat(d.file(configFile)); err == nil {
+		return fmt.Errorf("run directory %s: %w; resume it, or choose another directory", d.path, ErrRunExists)
+	}
+	var err error
+	if d.history, err = createHistory(d.path, columns); err != nil {
+		return err
+	}
+	// The config comes last: a directory with one holds all the rest as well.
+	return replaceFile(d.file(configFile), c.YAML())
+}
+
+// ResumeRunDir opens the directory of a run that was interrupted. It returns the
+// run's config and the newest checkpoint that is whole, nil if there is none, and cuts off the
+// history behind it: a run that continues from there records what an
+// uninterrupted one would have. What was found damaged is said in notes, and in the log.
+func ResumeRunDir(path string) (d *RunDir, c *Config, at *Checkpoint, notes []string, err error) {
+	if _, err := os.Stat(filepath.Join(path, configFile)); err != nil {
+		return nil, nil, nil, nil, fmt.Errorf("no run to resume in %s: %w", path, err)
+	}
+	if d, err = lockRunDir(path); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	c, at, notes, err = d.resume()
+	if err != nil {
+		return nil, nil, nil, notes, errors.Join(err, d.Close())
+	}
+	return d, c, at, notes, nil
+}
+
+func (d *RunDir) resume() (c *Config, at *Checkpoint, notes []string, err error) {
+	if c, err = ReadConfig(d.path); err != nil {
+		return nil, nil, nil, err
+	}
+	if err := d.removeLeftovers(); err != nil {
+		return nil, nil, nil, err
+	}
+	if at, notes, err = d.newestCheckpoint(); err != nil {
+		return nil, nil, notes, err
+	}
+	size := int64(0)
+	if at != nil {
+		size = at.historySize
+	}
+	if d.history, err = reopenHistory(d.path, size); err != nil {
+		return nil, nil, notes, err
+	}
+	for _, note := range notes {
+		if err := d.Logf("%s", note); err != nil {
+			return nil, nil, notes, err
+		}
+	}
+	return c, at, notes, nil
+}
+
+// lockRunDir locks an existing directory and opens its log.
+func lockRunDir(path string) (*RunDir, error) {
+	lock, err := lockDir(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &RunDir{path: path, lock: lock}
+	if d.log, err = os.OpenFile(d.file(logFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	return d, nil
+}
+
+// ReadConfig returns the config of the run in a directory.
+func ReadConfig(dir string) (*Config, error) {
+	path := filepath.Join(dir, configFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfig(path, data, nil)
+}
+
+// Path returns the directory's path.
+func (d *RunDir) Path() string { return d.path }
+
+func (d *RunDir) file(name string) string { return filepath.Join(d.path, name) }
+
+// Append adds a row to the history, its values in the order of the columns. It is in
+// the file when Append returns, though not safe from a power failure before the next
+// checkpoint.
+func (d *RunDir) Append(row []Value) error { return d.history.append(row) }
+
+// Columns returns the columns of the history.
+func (d *RunDir) Columns() []Column { return d.history.columns }
+
+// Logf adds a line to the log, with the time.
+func (d *RunDir) Logf(format string, args ...any) error {
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n\t")
+	_, err := fmt.Fprintf(d.log, "%s %s\n", time.Now().Format(time.RFC3339), text)
+	return err
+}
+
+// WriteResult makes v, as JSON, the result of the run.
+func (d *RunDir) WriteResult(v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.file(resultFile), err)
+	}
+	return replaceFile(d.file(resultFile), append(data, '\n'))
+}
+
+// ReadResult reads the result of the run in a directory into v. The error is
+// fs.ErrNotExist if the run has not ended.
+func ReadResult(dir string, v any) error {
+	path := filepath.Join(dir, resultFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// WriteCheckpoint makes the history durable and then stores the state that it led
+// to; the two newest checkpoints are kept. If it fails the older ones are untouched.
+func (d *RunDir) WriteCheckpoint(c *Checkpoint) error {
+	if err := d.history.sync(); err != nil {
+		return err
+	}
+	stored := *c
+	stored.historySize = d.history.size
+	path := d.file(fmt.Sprintf("%s%012d%s", checkpointPrefix, c.Step, checkpointSuffix))
+	if err := replaceFileFunc(path, func(w io.Writer) error { return stored.writeTo(w) }); err != nil {
+		return err
+	}
+	names, err := d.checkpoints()
+	if err != nil {
+		return err
+	}
+	for _, name := range names[:max(0, len(names)-keptCheckpoints)] {
+		if err := os.Remove(d.file(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkpoints returns the names of the checkpoints' files, the oldest first.
+func (d *RunDir) checkpoints() ([]string, error) {
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), checkpointPrefix) && strings.HasSuffix(e.Name(), checkpointSuffix) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// newestCheckpoint returns the newest checkpoint that is whole, and says what is wrong with
+// any newer one. Those are removed, so that they do not count among the kept.
+func (d *RunDir) newestCheckpoint() (*Checkpoint, []string, error) {
+	names, err := d.checkpoints()
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.Reverse(names)
+	var notes []string
+	for _, name := range names {
+		c, err := openCheckpoint(d.file(name))
+		if err == nil {
+			if len(notes) > 0 {
+				notes = append(notes, fmt.Sprintf("resuming from %s, step %d", name, c.Step))
+			}
+			return c, notes, nil
+		}
+		if !errors.Is(err, errDamaged) {
+			return nil, notes, err
+		}
+		notes = append(notes, fmt.Sprintf("checkpoint not used, and removed: %v", err))
+		if err := os.Remove(d.file(name)); err != nil {
+			return nil, notes, err
+		}
+	}
+	if len(notes) > 0 {
+		notes = append(notes, "no checkpoint is whole: starting again from step 0")
+	}
+	return nil, notes, nil
+}
+
+func openCheckpoint(path string) (*Checkpoint, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	c, err := readCheckpoint(file, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// removeLeftovers removes files that a killed process was writing aside.
+func (d *RunDir) removeLeftovers() error {
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		ours := strings.HasPrefix(e.Name(), "."+checkpointPrefix) || strings.HasPrefix(e.Name(), "."+resultFile) ||
+			strings.HasPrefix(e.Name(), "."+holderFile)
+		if !ours || e.IsDir() {
+			continue
+		}
+		if err := os.Remove(d.file(e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close makes the history durable and gives the directory free.
+func (d *RunDir) Close() error {
+	var errs []error
+	if d.history != nil {
+		errs = append(errs, d.history.close())
+	}
+	return errors.Join(append(errs, d.log.Close(), d.lock.Unlock())...)
+}
