@@ -140,3 +140,18 @@ func addRowsBlock[T Float](acc, x []T) {
 		}
 	}
 }
+
+func windowArgMax[T Float](index []int32, x []T, at, rows, rowStride, cols, colStride int) {
+	for c := range index {
+		best := at + c
+		for i := range rows {
+			for j := range cols {
+				p := at + c + i*rowStride + j*colStride
+				if v := x[p]; v > x[best] || v != v {
+					best = p
+				}
+			}
+		}
+		index[c] = int32(best)
+	}
+}

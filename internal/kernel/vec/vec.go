@@ -83,6 +83,11 @@ type Kernels[T Float] struct {
 	// AddRowsInto adds to acc[j] the sum of column j of x, which is [len(x)/len(acc), len(acc)]: in blocks of 256
 	// rows, each as four interleaved partial sums; block after block is added to acc.
 	AddRowsInto func(acc, x []T)
+
+	// WindowArgMax sets index[c] to the largest element's position in x among at + c + i*rowStride + j*colStride, for
+	// i < rows and j < cols, both at least 1: the first of equal ones in that order; the last NaN if there is any. All
+	// positions must lie in x.
+	WindowArgMax func(index []int32, x []T, at, rows, rowStride, cols, colStride int)
 }
 
 // For returns the functions for an instruction set, or plain Go where this processor's architecture lacks it. That the
@@ -108,5 +113,6 @@ func plain[T Float]() *Kernels[T] {
 		Select: choose[T], MulAdd: mulAdd[T], Fill: fill[T],
 		Sum: sum[T], Dot: dot[T], MaxOf: maxOf[T],
 		SumRows: sumRows[T], MaxRows: maxRows[T], AddRowsInto: addRowsInto[T],
+		WindowArgMax: windowArgMax[T],
 	}
 }

@@ -1,0 +1,31 @@
+package layout
+
+import "fmt"
+
+// Gather takes from each row i of x, which is [len(labels), cols], the element that the label names:
+// dst[i] = x[i*cols + labels[i]]. Rows are independent: a caller may cut all slices alike.
+func Gather[T any](dst, x []T, labels []int32, cols int) {
+	dst, x = dst[:len(labels)], x[:len(labels)*cols]
+	for i, label := range labels {
+		dst[i] = x[i*cols : (i+1)*cols][label]
+	}
+}
+
+// Scatter is Gather's transpose: row i of dst, which is [len(labels), cols], is zero but for src[i] where the label says.
+func Scatter[T any](dst, src []T, labels []int32, cols int) {
+	dst, src = dst[:len(labels)*cols], src[:len(labels)]
+	clear(dst)
+	for i, label := range labels {
+		dst[i*cols : (i+1)*cols][label] = src[i]
+	}
+}
+
+// Validate returns an error that names the first label outside [0, cols), which Gather and Scatter would panic on.
+func Validate(labels []int32, cols int) error {
+	for i, label := range labels {
+		if label < 0 || int(label) >= cols {
+			return fmt.Errorf("label %d is %d: want 0 to %d", i, label, cols-1)
+		}
+	}
+	return nil
+}

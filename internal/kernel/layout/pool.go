@@ -1,0 +1,142 @@
+package layout
+
+import (
+	"fmt"
+
+	"shadowflow/internal/kernel/vec"
+)
+
+// Windows are the sliding windows of a pooling over images [N, H, W, C]: KH by KW elements of each channel, every StrideH
+// rows and StrideW columns. Padding surrounds the image and belongs to no window's content. Every window must hold at
+// least one element of the image.
+type Windows struct {
+	N, H, W, C                           int
+	KH, KW                               int
+	StrideH, StrideW                     int
+	PadTop, PadLeft, PadBottom, PadRight int
+}
+
+// OutH returns the number of rows of windows.
+func (w Windows) OutH() int { return (w.H+w.PadTop+w.PadBottom-w.KH)/w.StrideH + 1 }
+
+// OutW returns the number of windows in a row.
+func (w Windows) OutW() int { return (w.W+w.PadLeft+w.PadRight-w.KW)/w.StrideW + 1 }
+
+// Pool is a plan to pool over windows, in chunks of whole images.
+type Pool[T vec.Float] struct {
+	Windows
+	kernels  *vec.Kernels[T]
+	in, out  int // elements of an image, before and after
+	perChunk int // images of a chunk
+	rows     []span
+	cols     []span
+}
+
+// span is the part of a window along one axis that lies in the image.
+type span struct{ from, n int }
+
+// NewPool plans a pooling.
+func NewPool[T vec.Float](k *vec.Kernels[T], w Windows) *Pool[T] {
+	if w.StrideH < 1 || w.StrideW < 1 || w.KH < 1 || w.KW < 1 {
+		panic(fmt.Sprintf("layout: pooling windows %+v: want positive sizes and strides", w))
+	}
+	p := &Pool[T]{Windows: w, kernels: k, in: w.H * w.W * w.C, out: w.OutH() * w.OutW() * w.C}
+	p.rows = spans(w.OutH(), w.H, w.KH, w.StrideH, w.PadTop)
+	p.cols = spans(w.OutW(), w.W, w.KW, w.StrideW, w.PadLeft)
+	p.perChunk = max(1, chunkElements/max(1, p.in))
+	return p
+}
+
+func spans(count, size, window, stride, pad int) []span {
+	s := make([]span, count)
+	for i := range s {
+		from, to := max(0, i*stride-pad), min(size, i*stride-pad+window)
+		if from >= to {
+			panic(fmt.Sprintf("layout: pooling window %d of %d holds only padding", i, count))
+		}
+		s[i] = span{from, to - from}
+	}
+	return s
+}
+
+// Chunks returns the number of chunks.
+func (p *Pool[T]) Chunks() int { return ceilDiv(p.N, p.perChunk) }
+
+func (p *Pool[T]) images(i int) (from, to int) { return i * p.perChunk, min((i+1)*p.perChunk, p.N) }
+
+// MaxIndex sets each result to the index in x of its window's maximum: the first in the window's row-major order of equal
+// ones, and a NaN, the last one, if there is any. That is PyTorch's choice.
+func (p *Pool[T]) MaxIndex(dst []int32, x []T, chunk int) {
+	from, to := p.images(chunk)
+	at := from * p.out
+	for n := from; n < to; n++ {
+		for _, row := range p.rows {
+			for _, col := range p.cols {
+				base := n*p.in + (row.from*p.W+col.from)*p.C
+				p.kernels.WindowArgMax(dst[at:at+p.C], x, base, row.n, p.W*p.C, col.n, p.C)
+				at += p.C
+			}
+		}
+	}
+}
+
+// Take sets dst[i] = x[index[i]], the maxima where MaxIndex found index.
+func (p *Pool[T]) Take(dst, x []T, index []int32, chunk int) {
+	from, to := p.images(chunk)
+	dst, index = dst[from*p.out:to*p.out], index[from*p.out:to*p.out]
+	for i, j := range index {
+		dst[i] = x[j]
+	}
+}
+
+// Put is Take's transpose: dst, of the shape of the images, is zero but for the sums of src[i] at index[i], which must lie
+// in the result's own image.
+func (p *Pool[T]) Put(dst, src []T, index []int32, chunk int) {
+	from, to := p.images(chunk)
+	clear(dst[from*p.in : to*p.in])
+	src, index = src[from*p.out:to*p.out], index[from*p.out:to*p.out]
+	for i, j := range index {
+		dst[j] += src[i]
+	}
+}
+
+// SumWindows sets each result to the sum over its window.
+func (p *Pool[T]) SumWindows(dst, x []T, chunk int) {
+	from, to := p.images(chunk)
+	at := from * p.out
+	clear(dst[at : to*p.out])
+	for n := from; n < to; n++ {
+		for _, row := range p.rows {
+			for _, col := range p.cols {
+				base := n*p.in + (row.from*p.W+col.from)*p.C
+				for range row.n {
+					p.kernels.AddRowsInto(dst[at:at+p.C], x[base:base+col.n*p.C])
+					base += p.W * p.C
+				}
+				at += p.C
+			}
+		}
+	}
+}
+
+// SpreadWindows is SumWindows's transpose: each element of dx is the sum of the dy of the windows that hold it.
+func (p *Pool[T]) SpreadWindows(dx, dy []T, chunk int) {
+	from, to := p.images(chunk)
+	clear(dx[from*p.in : to*p.in])
+	at := from * p.out
+	for n := from; n < to; n++ {
+		for _, row := range p.rows {
+			for _, col := range p.cols {
+				base := n*p.in + (row.from*p.W+col.from)*p.C
+				for range row.n {
+					for j := range col.n {
+						d := dx[base+j*p.C : base+(j+1)*p.C]
+						p.kernels.Add(d, d, dy[at:at+p.C])
+					}
+					base += p.W * p.C
+				}
+				at += p.C
+			}
+		}
+	}
+}
