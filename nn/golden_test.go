@@ -28,6 +28,7 @@ var goldenModels = []struct {
 	{"cnn", &CNN{Channels: []int{4, 6}, Dense: 10}, []int{8, 12, 3}},
 	{"resnet_bottleneck", &ResNet{Blocks: []int{2, 1}, Width: 4, Bottleneck: true}, []int{6, 6, 3}},
 	{"resnet_basic", &ResNet{Blocks: []int{1, 2}, Width: 4}, []int{7, 6, 2}},
+	{"vit", &ViT{Patch: 4, Dim: 12, Depth: 2, Heads: 3, DimHead: 4, MLP: 14}, []int{8, 12, 3}},
 }
 
 // golden is a file of values that PyTorch computed.
