@@ -22,7 +22,12 @@ const (
 
 	// A larger image is refused before memory is taken for it.
 	imageMaxPixels = 1 << 26
-	imageMaxBytes  = 1 << 28
+
+	// Pixels that a byte of a file can give: deflate makes at most 1032 bytes of
+	// one, with 8 pixels each.
+	imageMaxRatio = 8 * 1032
+
+	imageMaxBytes = 1 << 28
 
 	// What all resized images may take together.
 	imagesMaxBytes = 1 << 33
@@ -146,6 +151,10 @@ func decodeImage(dst []uint8, file string, content []byte, size int) error {
 	if config.Width < 1 || config.Height < 1 || config.Width > imageMaxPixels/config.Height {
 		return &FormatError{File: file, Got: fmt.Sprintf("an image of %dx%d pixels", config.Width, config.Height),
 			Want: fmt.Sprintf("at least one and at most %d pixels", imageMaxPixels)}
+	}
+	if config.Width*config.Height > imageMaxRatio*len(content) {
+		return &FormatError{File: file, Offset: int64(len(content)), Got: "the file ends",
+			Want: fmt.Sprintf("enough bytes for %dx%d pixels", config.Width, config.Height)}
 	}
 	c := &cursor{file: file, r: bytes.NewReader(content)}
 	src, _, err := image.Decode(c)

@@ -160,9 +160,11 @@ func TestShrinkingAveragesOverWhatItLeavesOut(t *testing.T) {
 	}
 }
 
-// hugePNG has a header of 60000x60000 pixels and nothing more.
-func hugePNG() []byte {
-	header := []byte("IHDR\x00\x00\xea\x60\x00\x00\xea\x60\x08\x02\x00\x00\x00")
+// pngHeader is that of an image of side x side pixels, and nothing more.
+func pngHeader(side uint32) []byte {
+	header := binary.BigEndian.AppendUint32([]byte("IHDR"), side)
+	header = binary.BigEndian.AppendUint32(header, side)
+	header = append(header, 8, 2, 0, 0, 0)
 	file := slices.Concat([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d"), header)
 	return binary.BigEndian.AppendUint32(file, crc32.ChecksumIEEE(header))
 }
@@ -179,7 +181,8 @@ func TestWrongImageFilesAreRefusedWithTheirName(t *testing.T) {
 		{"cut JPEG", "a.jpg", wholeJPEG[:len(wholeJPEG)-20], "a.jpg: byte "},
 		{"text", "a.png", []byte("text"), "a.png: byte 0: image: unknown format; expected a JPEG or PNG image"},
 		{"empty", "a.jpeg", nil, "a.jpeg: byte 0: image: unknown format"},
-		{"absurd size", "a.png", hugePNG(), "a.png: byte 0: an image of 60000x60000 pixels; expected"},
+		{"absurd size", "a.png", pngHeader(60000), "a.png: byte 0: an image of 60000x60000 pixels; expected"},
+		{"size that is not there", "a.png", pngHeader(8000), "a.png: byte 33: the file ends; expected enough bytes for 8000x8000 pixels"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			root := imageFolder(t)
@@ -218,7 +221,7 @@ func FuzzImage(f *testing.F) {
 	f.Add(pngOf(f, small)[:40])
 	f.Add(jpegOf(f, small))
 	f.Add(jpegOf(f, small)[:300])
-	f.Add(hugePNG())
+	f.Add(pngHeader(8000))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		dst := make([]uint8, 4*4*3)
 		var format *FormatError
