@@ -113,7 +113,7 @@ func init() {
 // tieShare is 1 where operand i of n is the larger, 0 where it is the smaller, 1/2 at a tie, as PyTorch's maximum has it.
 func tieShare(n *node, i int) Value {
 	a, b := Value{n.in[i]}, Value{n.in[1-i]}
-	return a.Sub(b).Sign().Add(a.Like(1)).Mul(a.Like(0.5))
+	return a.Greater(b).Add(a.Equal(b).Mul(a.Like(0.5)))
 }
 
 type powAttr struct{ P float64 }

@@ -20,7 +20,7 @@ type unit struct {
 // maxFused bounds the operations of a fused unit, and maxOpen the units that may still grow while others are made.
 const (
 	maxFused = 4096
-	maxOpen  = 512
+	maxOpen  = 64
 )
 
 // fuser cuts the live nodes into units. A node joins the units of its operands where that closes no circle: for every unit it
@@ -306,21 +306,26 @@ func (f *fuser) dependsOn(n *node) bitset {
 	return f.reach[n]
 }
 
-// closure adds to s every group that a group of s depends on.
+// closure adds to s every open group that a group of s depends on. A sealed group depends on no open one.
 func (f *fuser) closure(s bitset) bitset {
 	out := slices.Clone(s)
 	var todo []int
-	seen := map[int]bool{}
-	s.each(func(i int) { todo = append(todo, f.find(i)) })
+	seen := make([]bool, len(f.groups)-f.sealed)
+	visit := func(i int) {
+		if g := f.find(i); g >= f.sealed && !seen[g-f.sealed] {
+			seen[g-f.sealed] = true
+			todo = append(todo, g)
+		}
+	}
+	s.each(visit)
 	for len(todo) > 0 {
 		g := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if seen[g] || g < f.sealed {
-			continue
-		}
-		seen[g] = true
 		out.union(f.groups[g].deps)
-		f.groups[g].deps.each(func(i int) { todo = append(todo, f.find(i)) })
+		f.groups[g].deps.each(visit)
+	}
+	for w := range min(len(out), f.sealed>>6) {
+		out[w] = 0
 	}
 	return out
 }

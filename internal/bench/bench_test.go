@@ -1,0 +1,66 @@
+package bench
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+func TestEveryWorkCompiles(t *testing.T) {
+	for _, w := range Works() {
+		in, out, err := w.build()
+		if err != nil {
+			t.Errorf("%s: %v", w.Name, err)
+		}
+		if len(in) == 0 || len(out) == 0 {
+			t.Errorf("%s: no inputs or no outputs", w.Name)
+		}
+	}
+}
+
+func TestRunReportsWhatWasAskedFor(t *testing.T) {
+	var got []Result
+	opt := Options{Budget: time.Millisecond, Only: func(name string) bool { return name == "two-parameter-gradient" },
+		Torch: map[string]float64{"two-parameter-gradient": 1}}
+	if err := Run(context.Background(), opt, func(r Result) { got = append(got, r) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || got[0].Seconds <= 0 || got[0].TorchRatio != 1/got[0].Seconds || got[0].PeakGflops <= 0 {
+		t.Errorf("results %+v: want one, with its time, its ratio and the peak", got)
+	}
+}
+
+func TestMissesNamesEveryFloorNotReached(t *testing.T) {
+	r := Result{Seconds: 1, Peak: 0.3, PeakFloor: 0.5, Torch: 2, TorchRatio: 2, TorchFloor: 3, Gradients: 5, GradientCap: 4.5, SecondsCap: 0.5}
+	if n := len(r.Misses()); n != 4 {
+		t.Errorf("%d misses: %v, want 4", n, r.Misses())
+	}
+	if n := len((Result{Seconds: 1}).Misses()); n != 0 {
+		t.Errorf("%d misses where nothing is asked", n)
+	}
+}
+
+func TestRunStopsWhenCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := Run(ctx, Options{}, func(Result) { t.Error("measured after cancellation") }); err == nil {
+		t.Error("no error after cancellation")
+	}
+}
+
+// BenchmarkWorks measures every line of the table: fraction of the multiply-add peak, and cost in gradients.
+func BenchmarkWorks(b *testing.B) {
+	for _, w := range Works() {
+		b.Run(w.Name, func(b *testing.B) {
+			opt := Options{Only: func(name string) bool { return name == w.Name }}
+			for b.Loop() {
+				if err := Run(context.Background(), opt, func(r Result) {
+					b.ReportMetric(100*r.Peak, "%peak")
+					b.ReportMetric(1e9*r.Seconds, "ns/run")
+				}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
