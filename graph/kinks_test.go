@@ -113,7 +113,7 @@ func checkKink(t *testing.T, k kink, f func(x []Value) Value, repeat int) {
 	near(t, "forward mode against reverse mode", got[1], got[3], 1e-13)
 	near(t, "series against reverse mode", got[2], got[3], 1e-13)
 	for i := range g {
-		near(t, fmt.Sprintf("gradient %d", i), got[4+i], want(k.Grad[i]), 1e-14)
+		near(t, fmt.Sprintf("gradient %d", i), got[4+i], want(k.Grad[i]), 1e-13)
 	}
 }
 
