@@ -153,8 +153,9 @@ func merge(axes []axis) []axis {
 	return merged
 }
 
-// transposeTile is the side of a tile of a transpose: two of them fit the first-level cache.
-const transposeTile = 32
+// transposeTile is the side of a tile of a transpose: small enough that rows whose distance is a power of two, which share
+// the same few cache lines' places, do not evict each other.
+const transposeTile = 16
 
 func (c *Copy[T]) chooseKernel() {
 	a, b := c.inner[0], c.inner[1]
@@ -258,18 +259,21 @@ func copyStrided[T any](dst, src []T, d, s int, a, b axis) {
 	}
 }
 
-// copyTransposed reads four runs of the source at a time, and writes four neighbours of each destination run.
+// copyTransposed reads eight runs of the source at a time, and writes eight neighbours of each destination run.
 func copyTransposed[T any](dst, src []T, d, s int, a, b axis) {
-	for b.n >= 4 {
+	for b.n >= 8 {
 		s0, s1 := src[s:s+a.n], src[s+b.src:s+b.src+a.n]
 		s2, s3 := src[s+2*b.src:s+2*b.src+a.n], src[s+3*b.src:s+3*b.src+a.n]
+		s4, s5 := src[s+4*b.src:s+4*b.src+a.n], src[s+5*b.src:s+5*b.src+a.n]
+		s6, s7 := src[s+6*b.src:s+6*b.src+a.n], src[s+7*b.src:s+7*b.src+a.n]
 		at := d
 		for j := range s0 {
-			to := dst[at : at+4 : at+4]
+			to := dst[at : at+8 : at+8]
 			to[0], to[1], to[2], to[3] = s0[j], s1[j], s2[j], s3[j]
+			to[4], to[5], to[6], to[7] = s4[j], s5[j], s6[j], s7[j]
 			at += a.dst
 		}
-		d, s, b.n = d+4, s+4*b.src, b.n-4
+		d, s, b.n = d+8, s+8*b.src, b.n-8
 	}
 	for range b.n {
 		at := d

@@ -156,18 +156,21 @@ func BenchmarkMaxPool(b *testing.B) {
 	x := coarse[float32](rand.New(rand.NewPCG(1, 2)), w.N*w.H*w.W*w.C)
 	for _, set := range isa.Available() {
 		p := NewPool(vec.For[float32](set), w)
-		index, y := make([]int32, w.N*p.out), make([]float32, w.N*p.out)
-		for name, f := range map[string]func(i int){
-			"MaxIndex":      func(i int) { p.MaxIndex(index, x, i) },
-			"Take":          func(i int) { p.Take(y, x, index, i) },
-			"Put":           func(i int) { p.Put(x, y, index, i) },
-			"SumWindows":    func(i int) { p.SumWindows(y, x, i) },
-			"SpreadWindows": func(i int) { p.SpreadWindows(x, y, i) },
+		index, y, dx := make([]int32, w.N*p.out), make([]float32, w.N*p.out), make([]float32, len(x))
+		for _, c := range []struct {
+			name string
+			run  func(i int)
+		}{
+			{"MaxIndex", func(i int) { p.MaxIndex(index, x, i) }},
+			{"Take", func(i int) { p.Take(y, x, index, i) }},
+			{"Put", func(i int) { p.Put(dx, y, index, i) }},
+			{"SumWindows", func(i int) { p.SumWindows(y, x, i) }},
+			{"SpreadWindows", func(i int) { p.SpreadWindows(dx, y, i) }},
 		} {
-			b.Run(fmt.Sprintf("%s/%v", name, set), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%v", c.name, set), func(b *testing.B) {
 				for b.Loop() {
 					for i := range p.Chunks() {
-						f(i)
+						c.run(i)
 					}
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(x)), "ns/element")

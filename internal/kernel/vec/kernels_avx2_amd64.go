@@ -152,6 +152,11 @@ func dotRows32AVX2(dst *float32, x *float32, y *float32, rows int, cols int)
 //go:noescape
 func addRows32AVX2(acc *float32, x *float32, rows int, cols int)
 
+// windowArgMax32AVX2 sets index[c] for c < n.
+//
+//go:noescape
+func windowArgMax32AVX2(index *int32, x *float32, n int, at int, rows int, rowStride int, cols int, colStride int)
+
 // neg64AVX2 sets dst[i] for i < n.
 //
 //go:noescape
@@ -296,3 +301,8 @@ func dotRows64AVX2(dst *float64, x *float64, y *float64, rows int, cols int)
 //
 //go:noescape
 func addRows64AVX2(acc *float64, x *float64, rows int, cols int)
+
+// windowArgMax64AVX2 sets index[c] for c < n.
+//
+//go:noescape
+func windowArgMax64AVX2(index *int32, x *float64, n int, at int, rows int, rowStride int, cols int, colStride int)

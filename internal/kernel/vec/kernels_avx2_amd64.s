@@ -2,6 +2,34 @@
 
 #include "textflag.h"
 
+DATA lanes32<>+0(SB)/4, $0x00000000
+DATA lanes32<>+4(SB)/4, $0x00000001
+DATA lanes32<>+8(SB)/4, $0x00000002
+DATA lanes32<>+12(SB)/4, $0x00000003
+DATA lanes32<>+16(SB)/4, $0x00000004
+DATA lanes32<>+20(SB)/4, $0x00000005
+DATA lanes32<>+24(SB)/4, $0x00000006
+DATA lanes32<>+28(SB)/4, $0x00000007
+DATA lanes32<>+32(SB)/4, $0x00000008
+DATA lanes32<>+36(SB)/4, $0x00000009
+DATA lanes32<>+40(SB)/4, $0x0000000a
+DATA lanes32<>+44(SB)/4, $0x0000000b
+DATA lanes32<>+48(SB)/4, $0x0000000c
+DATA lanes32<>+52(SB)/4, $0x0000000d
+DATA lanes32<>+56(SB)/4, $0x0000000e
+DATA lanes32<>+60(SB)/4, $0x0000000f
+GLOBL lanes32<>(SB), RODATA|NOPTR, $64
+
+DATA lanes64<>+0(SB)/8, $0x0000000000000000
+DATA lanes64<>+8(SB)/8, $0x0000000000000001
+DATA lanes64<>+16(SB)/8, $0x0000000000000002
+DATA lanes64<>+24(SB)/8, $0x0000000000000003
+DATA lanes64<>+32(SB)/8, $0x0000000000000004
+DATA lanes64<>+40(SB)/8, $0x0000000000000005
+DATA lanes64<>+48(SB)/8, $0x0000000000000006
+DATA lanes64<>+56(SB)/8, $0x0000000000000007
+GLOBL lanes64<>(SB), RODATA|NOPTR, $64
+
 DATA setThenClear<>+0(SB)/8, $0xffffffffffffffff
 DATA setThenClear<>+8(SB)/8, $0xffffffffffffffff
 DATA setThenClear<>+16(SB)/8, $0xffffffffffffffff
@@ -3470,6 +3498,107 @@ done:
 	VZEROUPPER
 	RET
 
+// func windowArgMax32AVX2(index *int32, x *float32, n int, at int, rows int, rowStride int, cols int, colStride int)
+// Requires: AVX, AVX2, SSE2
+TEXT ·windowArgMax32AVX2(SB), NOSPLIT, $0-64
+	MOVQ    index+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    at+24(FP), BX
+	VMOVUPS lanes32<>+0(SB), Y0
+
+loop:
+	CMPQ         DX, $+8
+	JLT          tail
+	MOVQ         BX, DI
+	VMOVUPS      (CX)(DI*4), Y1
+	VMOVAPS      Y1, Y1
+	MOVQ         DI, X2
+	VPBROADCASTD X2, Y2
+	VPADDD       Y2, Y0, Y2
+	VMOVAPS      Y2, Y2
+	MOVQ         rows+32(FP), SI
+
+allRow:
+	MOVQ cols+48(FP), R8
+	MOVQ DI, R9
+
+allCol:
+	VMOVUPS      (CX)(R9*4), Y3
+	MOVQ         R9, X4
+	VPBROADCASTD X4, Y4
+	VPADDD       Y4, Y0, Y4
+	VCMPPS       $0x0e, Y1, Y3, Y5
+	VCMPPS       $0x03, Y3, Y3, Y6
+	VBLENDVPS    Y5, Y3, Y1, Y1
+	VMOVAPS      Y1, Y1
+	VBLENDVPS    Y5, Y4, Y2, Y2
+	VMOVAPS      Y2, Y2
+	VBLENDVPS    Y6, Y3, Y1, Y1
+	VMOVAPS      Y1, Y1
+	VBLENDVPS    Y6, Y4, Y2, Y2
+	VMOVAPS      Y2, Y2
+	MOVQ         colStride+56(FP), R10
+	ADDQ         R10, R9
+	DECQ         R8
+	JNE          allCol
+	MOVQ         rowStride+40(FP), R8
+	ADDQ         R8, DI
+	DECQ         SI
+	JNE          allRow
+	VMOVUPS      Y2, (AX)
+	ADDQ         $+8, BX
+	ADDQ         $+32, AX
+	SUBQ         $+8, DX
+	JMP          loop
+
+tail:
+	TESTQ        DX, DX
+	JE           done
+	LEAQ         setThenClear<>+0(SB), SI
+	NEGQ         DX
+	VMOVDQU      32(SI)(DX*4), Y1
+	VMASKMOVPS   (CX)(BX*4), Y1, Y2
+	VMOVAPS      Y2, Y2
+	MOVQ         BX, X3
+	VPBROADCASTD X3, Y3
+	VPADDD       Y3, Y0, Y3
+	VMOVAPS      Y3, Y3
+	MOVQ         rows+32(FP), DX
+
+someRow:
+	MOVQ cols+48(FP), SI
+	MOVQ BX, DI
+
+someCol:
+	VMASKMOVPS   (CX)(DI*4), Y1, Y4
+	MOVQ         DI, X5
+	VPBROADCASTD X5, Y5
+	VPADDD       Y5, Y0, Y5
+	VCMPPS       $0x0e, Y2, Y4, Y6
+	VCMPPS       $0x03, Y4, Y4, Y7
+	VBLENDVPS    Y6, Y4, Y2, Y2
+	VMOVAPS      Y2, Y2
+	VBLENDVPS    Y6, Y5, Y3, Y3
+	VMOVAPS      Y3, Y3
+	VBLENDVPS    Y7, Y4, Y2, Y2
+	VMOVAPS      Y2, Y2
+	VBLENDVPS    Y7, Y5, Y3, Y3
+	VMOVAPS      Y3, Y3
+	MOVQ         colStride+56(FP), R8
+	ADDQ         R8, DI
+	DECQ         SI
+	JNE          someCol
+	MOVQ         rowStride+40(FP), SI
+	ADDQ         SI, BX
+	DECQ         DX
+	JNE          someRow
+	VMASKMOVPS   Y3, Y1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func neg64AVX2(dst *float64, x *float64, n int)
 // Requires: AVX
 TEXT ·neg64AVX2(SB), NOSPLIT, $0-24
@@ -6715,6 +6844,113 @@ tailSum:
 	VMASKMOVPD (AX), Y0, Y2
 	VADDPD     Y1, Y2, Y1
 	VMASKMOVPD Y1, Y0, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func windowArgMax64AVX2(index *int32, x *float64, n int, at int, rows int, rowStride int, cols int, colStride int)
+// Requires: AVX, AVX2, SSE2
+TEXT ·windowArgMax64AVX2(SB), NOSPLIT, $0-64
+	MOVQ    index+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    at+24(FP), BX
+	VMOVUPD lanes64<>+0(SB), Y0
+
+loop:
+	CMPQ         DX, $+4
+	JLT          tail
+	MOVQ         BX, DI
+	VMOVUPD      (CX)(DI*8), Y1
+	VMOVAPD      Y1, Y1
+	MOVQ         DI, X2
+	VPBROADCASTQ X2, Y2
+	VPADDQ       Y2, Y0, Y2
+	VMOVAPD      Y2, Y2
+	MOVQ         rows+32(FP), SI
+
+allRow:
+	MOVQ cols+48(FP), R8
+	MOVQ DI, R9
+
+allCol:
+	VMOVUPD      (CX)(R9*8), Y3
+	MOVQ         R9, X4
+	VPBROADCASTQ X4, Y4
+	VPADDQ       Y4, Y0, Y4
+	VCMPPD       $0x0e, Y1, Y3, Y5
+	VCMPPD       $0x03, Y3, Y3, Y6
+	VBLENDVPD    Y5, Y3, Y1, Y1
+	VMOVAPD      Y1, Y1
+	VBLENDVPD    Y5, Y4, Y2, Y2
+	VMOVAPD      Y2, Y2
+	VBLENDVPD    Y6, Y3, Y1, Y1
+	VMOVAPD      Y1, Y1
+	VBLENDVPD    Y6, Y4, Y2, Y2
+	VMOVAPD      Y2, Y2
+	MOVQ         colStride+56(FP), R10
+	ADDQ         R10, R9
+	DECQ         R8
+	JNE          allCol
+	MOVQ         rowStride+40(FP), R8
+	ADDQ         R8, DI
+	DECQ         SI
+	JNE          allRow
+	VEXTRACTF128 $0x01, Y2, X1
+	VSHUFPS      $0x88, X1, X2, X1
+	VMOVDQU      X1, (AX)
+	ADDQ         $+4, BX
+	ADDQ         $+16, AX
+	SUBQ         $+4, DX
+	JMP          loop
+
+tail:
+	TESTQ        DX, DX
+	JE           done
+	LEAQ         setThenClear<>+0(SB), SI
+	NEGQ         DX
+	VMOVDQU      32(SI)(DX*8), Y1
+	VMASKMOVPD   (CX)(BX*8), Y1, Y2
+	VMOVAPD      Y2, Y2
+	MOVQ         BX, X3
+	VPBROADCASTQ X3, Y3
+	VPADDQ       Y3, Y0, Y3
+	VMOVAPD      Y3, Y3
+	MOVQ         rows+32(FP), DX
+
+someRow:
+	MOVQ cols+48(FP), SI
+	MOVQ BX, DI
+
+someCol:
+	VMASKMOVPD   (CX)(DI*8), Y1, Y4
+	MOVQ         DI, X5
+	VPBROADCASTQ X5, Y5
+	VPADDQ       Y5, Y0, Y5
+	VCMPPD       $0x0e, Y2, Y4, Y6
+	VCMPPD       $0x03, Y4, Y4, Y7
+	VBLENDVPD    Y6, Y4, Y2, Y2
+	VMOVAPD      Y2, Y2
+	VBLENDVPD    Y6, Y5, Y3, Y3
+	VMOVAPD      Y3, Y3
+	VBLENDVPD    Y7, Y4, Y2, Y2
+	VMOVAPD      Y2, Y2
+	VBLENDVPD    Y7, Y5, Y3, Y3
+	VMOVAPD      Y3, Y3
+	MOVQ         colStride+56(FP), R8
+	ADDQ         R8, DI
+	DECQ         SI
+	JNE          someCol
+	MOVQ         rowStride+40(FP), SI
+	ADDQ         SI, BX
+	DECQ         DX
+	JNE          someRow
+	VEXTRACTF128 $0x01, Y3, X0
+	VSHUFPS      $0x88, X0, X3, X0
+	VEXTRACTF128 $0x01, Y1, X2
+	VSHUFPS      $0x88, X2, X1, X1
+	VPMASKMOVD   X0, X1, (AX)
 
 done:
 	VZEROUPPER

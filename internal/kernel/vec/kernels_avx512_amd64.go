@@ -152,6 +152,11 @@ func dotRows32AVX512(dst *float32, x *float32, y *float32, rows int, cols int)
 //go:noescape
 func addRows32AVX512(acc *float32, x *float32, rows int, cols int)
 
+// windowArgMax32AVX512 sets index[c] for c < n.
+//
+//go:noescape
+func windowArgMax32AVX512(index *int32, x *float32, n int, at int, rows int, rowStride int, cols int, colStride int)
+
 // neg64AVX512 sets dst[i] for i < n.
 //
 //go:noescape
@@ -296,3 +301,8 @@ func dotRows64AVX512(dst *float64, x *float64, y *float64, rows int, cols int)
 //
 //go:noescape
 func addRows64AVX512(acc *float64, x *float64, rows int, cols int)
+
+// windowArgMax64AVX512 sets index[c] for c < n.
+//
+//go:noescape
+func windowArgMax64AVX512(index *int32, x *float64, n int, at int, rows int, rowStride int, cols int, colStride int)

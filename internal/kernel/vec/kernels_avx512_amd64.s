@@ -2,6 +2,34 @@
 
 #include "textflag.h"
 
+DATA lanes32<>+0(SB)/4, $0x00000000
+DATA lanes32<>+4(SB)/4, $0x00000001
+DATA lanes32<>+8(SB)/4, $0x00000002
+DATA lanes32<>+12(SB)/4, $0x00000003
+DATA lanes32<>+16(SB)/4, $0x00000004
+DATA lanes32<>+20(SB)/4, $0x00000005
+DATA lanes32<>+24(SB)/4, $0x00000006
+DATA lanes32<>+28(SB)/4, $0x00000007
+DATA lanes32<>+32(SB)/4, $0x00000008
+DATA lanes32<>+36(SB)/4, $0x00000009
+DATA lanes32<>+40(SB)/4, $0x0000000a
+DATA lanes32<>+44(SB)/4, $0x0000000b
+DATA lanes32<>+48(SB)/4, $0x0000000c
+DATA lanes32<>+52(SB)/4, $0x0000000d
+DATA lanes32<>+56(SB)/4, $0x0000000e
+DATA lanes32<>+60(SB)/4, $0x0000000f
+GLOBL lanes32<>(SB), RODATA|NOPTR, $64
+
+DATA lanes64<>+0(SB)/8, $0x0000000000000000
+DATA lanes64<>+8(SB)/8, $0x0000000000000001
+DATA lanes64<>+16(SB)/8, $0x0000000000000002
+DATA lanes64<>+24(SB)/8, $0x0000000000000003
+DATA lanes64<>+32(SB)/8, $0x0000000000000004
+DATA lanes64<>+40(SB)/8, $0x0000000000000005
+DATA lanes64<>+48(SB)/8, $0x0000000000000006
+DATA lanes64<>+56(SB)/8, $0x0000000000000007
+GLOBL lanes64<>(SB), RODATA|NOPTR, $64
+
 // func neg32AVX512(dst *float32, x *float32, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·neg32AVX512(SB), NOSPLIT, $0-24
@@ -2924,6 +2952,107 @@ done:
 	VZEROUPPER
 	RET
 
+// func windowArgMax32AVX512(index *int32, x *float32, n int, at int, rows int, rowStride int, cols int, colStride int)
+// Requires: AVX, AVX512F, BMI2, SSE2
+TEXT ·windowArgMax32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    index+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    at+24(FP), BX
+	VMOVUPS lanes32<>+0(SB), Z0
+
+loop:
+	CMPQ         DX, $+16
+	JLT          tail
+	MOVQ         BX, DI
+	VMOVUPS      (CX)(DI*4), Z1
+	VMOVAPS      Z1, Z1
+	MOVQ         DI, X2
+	VPBROADCASTD X2, Z2
+	VPADDD       Z2, Z0, Z2
+	VMOVAPS      Z2, Z2
+	MOVQ         rows+32(FP), SI
+
+allRow:
+	MOVQ cols+48(FP), R8
+	MOVQ DI, R9
+
+allCol:
+	VMOVUPS      (CX)(R9*4), Z3
+	MOVQ         R9, X4
+	VPBROADCASTD X4, Z4
+	VPADDD       Z4, Z0, Z4
+	VCMPPS       $0x0e, Z1, Z3, K1
+	VCMPPS       $0x03, Z3, Z3, K2
+	VBLENDMPS    Z3, Z1, K1, Z5
+	VMOVAPS      Z5, Z1
+	VBLENDMPS    Z4, Z2, K1, Z6
+	VMOVAPS      Z6, Z2
+	VBLENDMPS    Z3, Z1, K2, Z7
+	VMOVAPS      Z7, Z1
+	VBLENDMPS    Z4, Z2, K2, Z8
+	VMOVAPS      Z8, Z2
+	MOVQ         colStride+56(FP), R10
+	ADDQ         R10, R9
+	DECQ         R8
+	JNE          allCol
+	MOVQ         rowStride+40(FP), R8
+	ADDQ         R8, DI
+	DECQ         SI
+	JNE          allRow
+	VMOVUPS      Z2, (AX)
+	ADDQ         $+16, BX
+	ADDQ         $+64, AX
+	SUBQ         $+16, DX
+	JMP          loop
+
+tail:
+	TESTQ        DX, DX
+	JE           done
+	MOVQ         $-1, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z1
+	VMOVAPS      Z1, Z1
+	MOVQ         BX, X2
+	VPBROADCASTD X2, Z2
+	VPADDD       Z2, Z0, Z2
+	VMOVAPS      Z2, Z2
+	MOVQ         rows+32(FP), DX
+
+someRow:
+	MOVQ cols+48(FP), SI
+	MOVQ BX, DI
+
+someCol:
+	VMOVUPS.Z    (CX)(DI*4), K1, Z3
+	MOVQ         DI, X4
+	VPBROADCASTD X4, Z4
+	VPADDD       Z4, Z0, Z4
+	VCMPPS       $0x0e, Z1, Z3, K2
+	VCMPPS       $0x03, Z3, Z3, K3
+	VBLENDMPS    Z3, Z1, K2, Z9
+	VMOVAPS      Z9, Z1
+	VBLENDMPS    Z4, Z2, K2, Z10
+	VMOVAPS      Z10, Z2
+	VBLENDMPS    Z3, Z1, K3, Z11
+	VMOVAPS      Z11, Z1
+	VBLENDMPS    Z4, Z2, K3, Z12
+	VMOVAPS      Z12, Z2
+	MOVQ         colStride+56(FP), R8
+	ADDQ         R8, DI
+	DECQ         SI
+	JNE          someCol
+	MOVQ         rowStride+40(FP), SI
+	ADDQ         SI, BX
+	DECQ         DX
+	JNE          someRow
+	VMOVUPS      Z2, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func neg64AVX512(dst *float64, x *float64, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·neg64AVX512(SB), NOSPLIT, $0-24
@@ -5667,6 +5796,109 @@ tailSum:
 	VMOVUPD.Z (AX), K1, Z1
 	VADDPD    Z0, Z1, Z0
 	VMOVUPD   Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func windowArgMax64AVX512(index *int32, x *float64, n int, at int, rows int, rowStride int, cols int, colStride int)
+// Requires: AVX, AVX512F, AVX512VL, BMI2, SSE2
+TEXT ·windowArgMax64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    index+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    at+24(FP), BX
+	VMOVUPD lanes64<>+0(SB), Z0
+
+loop:
+	CMPQ         DX, $+8
+	JLT          tail
+	MOVQ         BX, DI
+	VMOVUPD      (CX)(DI*8), Z1
+	VMOVAPD      Z1, Z1
+	MOVQ         DI, X2
+	VPBROADCASTQ X2, Z2
+	VPADDQ       Z2, Z0, Z2
+	VMOVAPD      Z2, Z2
+	MOVQ         rows+32(FP), SI
+
+allRow:
+	MOVQ cols+48(FP), R8
+	MOVQ DI, R9
+
+allCol:
+	VMOVUPD      (CX)(R9*8), Z3
+	MOVQ         R9, X4
+	VPBROADCASTQ X4, Z4
+	VPADDQ       Z4, Z0, Z4
+	VCMPPD       $0x0e, Z1, Z3, K1
+	VCMPPD       $0x03, Z3, Z3, K2
+	VBLENDMPD    Z3, Z1, K1, Z5
+	VMOVAPD      Z5, Z1
+	VBLENDMPD    Z4, Z2, K1, Z6
+	VMOVAPD      Z6, Z2
+	VBLENDMPD    Z3, Z1, K2, Z7
+	VMOVAPD      Z7, Z1
+	VBLENDMPD    Z4, Z2, K2, Z8
+	VMOVAPD      Z8, Z2
+	MOVQ         colStride+56(FP), R10
+	ADDQ         R10, R9
+	DECQ         R8
+	JNE          allCol
+	MOVQ         rowStride+40(FP), R8
+	ADDQ         R8, DI
+	DECQ         SI
+	JNE          allRow
+	VPMOVQD      Z2, Y1
+	VMOVDQU      Y1, (AX)
+	ADDQ         $+8, BX
+	ADDQ         $+32, AX
+	SUBQ         $+8, DX
+	JMP          loop
+
+tail:
+	TESTQ        DX, DX
+	JE           done
+	MOVQ         $-1, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPD.Z    (CX)(BX*8), K1, Z1
+	VMOVAPD      Z1, Z1
+	MOVQ         BX, X2
+	VPBROADCASTQ X2, Z2
+	VPADDQ       Z2, Z0, Z2
+	VMOVAPD      Z2, Z2
+	MOVQ         rows+32(FP), DX
+
+someRow:
+	MOVQ cols+48(FP), SI
+	MOVQ BX, DI
+
+someCol:
+	VMOVUPD.Z    (CX)(DI*8), K1, Z3
+	MOVQ         DI, X4
+	VPBROADCASTQ X4, Z4
+	VPADDQ       Z4, Z0, Z4
+	VCMPPD       $0x0e, Z1, Z3, K2
+	VCMPPD       $0x03, Z3, Z3, K3
+	VBLENDMPD    Z3, Z1, K2, Z9
+	VMOVAPD      Z9, Z1
+	VBLENDMPD    Z4, Z2, K2, Z10
+	VMOVAPD      Z10, Z2
+	VBLENDMPD    Z3, Z1, K3, Z11
+	VMOVAPD      Z11, Z1
+	VBLENDMPD    Z4, Z2, K3, Z12
+	VMOVAPD      Z12, Z2
+	MOVQ         colStride+56(FP), R8
+	ADDQ         R8, DI
+	DECQ         SI
+	JNE          someCol
+	MOVQ         rowStride+40(FP), SI
+	ADDQ         SI, BX
+	DECQ         DX
+	JNE          someRow
+	VPMOVQD      Z2, Y0
+	VMOVDQU32    Y0, K1, (AX)
 
 done:
 	VZEROUPPER

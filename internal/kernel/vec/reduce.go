@@ -11,8 +11,8 @@ const (
 	sumBlock   = 4096 // elements that share one set of partial sums
 	laneBytes  = 256  // the size of that set: four AVX-512 registers or eight AVX2 ones
 	maxLanes   = laneBytes / 4
-	rowsBlock  = 256 // rows that share one set of partial column sums
-	rowsStride = 4   // partial sums a column
+	rowsBlock  = 1024 // rows that share one set of partial column sums
+	rowsStride = 4    // partial sums a column
 )
 
 // lanes returns the partial sums to use for n elements. Lanes that get no element stay zero, and folding zeros changes

@@ -238,6 +238,14 @@ func use32AVX2(k *Kernels[float32]) {
 			rows -= n
 		}
 	}
+	k.WindowArgMax = func(index []int32, x []float32, at, rows, rowStride, cols, colStride int) {
+		n := len(index)
+		if n == 0 {
+			return
+		}
+		_ = x[at : at+(rows-1)*rowStride+(cols-1)*colStride+n]
+		windowArgMax32AVX2(unsafe.SliceData(index), unsafe.SliceData(x), n, at, rows, rowStride, cols, colStride)
+	}
 }
 
 func sum32AVX2(x []float32) float32 {
@@ -490,6 +498,14 @@ func use64AVX2(k *Kernels[float64]) {
 			x = x[n*cols:]
 			rows -= n
 		}
+	}
+	k.WindowArgMax = func(index []int32, x []float64, at, rows, rowStride, cols, colStride int) {
+		n := len(index)
+		if n == 0 {
+			return
+		}
+		_ = x[at : at+(rows-1)*rowStride+(cols-1)*colStride+n]
+		windowArgMax64AVX2(unsafe.SliceData(index), unsafe.SliceData(x), n, at, rows, rowStride, cols, colStride)
 	}
 }
 

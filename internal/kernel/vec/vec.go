@@ -80,7 +80,7 @@ type Kernels[T Float] struct {
 	SumRows Unary[T]
 	// MaxRows sets dst[i] to the MaxOf row i of x, which is [len(dst), len(x)/len(dst)].
 	MaxRows Unary[T]
-	// AddRowsInto adds to acc[j] the sum of column j of x, which is [len(x)/len(acc), len(acc)]: in blocks of 256
+	// AddRowsInto adds to acc[j] the sum of column j of x, which is [len(x)/len(acc), len(acc)]: in blocks of 1024
 	// rows, each as four interleaved partial sums; block after block is added to acc.
 	AddRowsInto func(acc, x []T)
 

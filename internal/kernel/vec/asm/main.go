@@ -42,6 +42,7 @@ func generate(dir string, avx512 bool) error {
 	if avx512 {
 		base.width, base.spare, suffix = 64, 13, "avx512"
 	}
+	addLaneTables(ctx)
 	if !avx512 {
 		addMaskTable(ctx)
 	}
@@ -99,6 +100,7 @@ func (m *machine) emit() {
 		m.rows(f)
 	}
 	m.addRows()
+	m.windows()
 }
 
 // kernel is what the table's template knows of an elementwise function.

@@ -1,0 +1,82 @@
+//go:build unix
+
+package vec
+
+import (
+	"math/rand/v2"
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// guarded is memory between two pages that cannot be touched: a read or write outside ends the test.
+type guarded[T Float] struct{ all []T }
+
+func newGuarded[T Float](t *testing.T) guarded[T] {
+	page := syscall.Getpagesize()
+	b, err := syscall.Mmap(-1, 0, 3*page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Skipf("no memory to guard: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Munmap(b); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, guard := range [][]byte{b[:page], b[2*page:]} {
+		if err := syscall.Mprotect(guard, syscall.PROT_NONE); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := (*T)(unsafe.Pointer(&b[page]))
+	return guarded[T]{unsafe.Slice(first, page/int(unsafe.Sizeof(*first)))}
+}
+
+// first returns n elements that begin behind the lower guard, last n that end before the upper one. Neither has spare
+// capacity.
+func (g guarded[T]) first(n int) []T { return g.all[:n:n] }
+func (g guarded[T]) last(n int) []T  { return g.all[len(g.all)-n:] }
+
+func TestNoFunctionTouchesMemoryOutsideItsSlices(t *testing.T) {
+	forEach(t, testGuards[float32], testGuards[float64])
+}
+
+func testGuards[T Float](t *testing.T, k *Kernels[T]) {
+	rng := rand.New(rand.NewPCG(15, 16))
+	var mem [4]guarded[T]
+	for i := range mem {
+		mem[i] = newGuarded[T](t)
+	}
+	const canary = 12345
+	calls := elementwiseOf(k)
+	calls["SumRows"] = func(dst, x, _, _ []T) { k.SumRows(dst, x) }
+	calls["MaxRows"] = func(dst, x, _, _ []T) { k.MaxRows(dst, x) }
+	calls["AddRowsInto"] = func(dst, x, _, _ []T) { k.AddRowsInto(dst, x) }
+	calls["Sum, Dot, MaxOf"] = func(dst, x, y, _ []T) {
+		if len(dst) > 0 {
+			dst[0] = k.Sum(x) + k.Dot(x, y) + k.MaxOf(x)
+		}
+	}
+	calls["WindowArgMax"] = func(dst, x, _, _ []T) {
+		index := unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst))
+		k.WindowArgMax(index, x, 0, 1, 0, 1, 0)
+	}
+	for i := range mem {
+		fillRandom(rng, mem[i].all)
+	}
+	k.Fill(mem[0].all, canary)
+	for name, f := range calls {
+		for n := range 71 {
+			for _, side := range []func(guarded[T], int) []T{guarded[T].first, guarded[T].last} {
+				dst := side(mem[0], n)
+				f(dst, side(mem[1], n), side(mem[2], n), side(mem[3], n))
+				k.Fill(dst, canary)
+				for i, v := range mem[0].all {
+					if v != canary {
+						t.Fatalf("%s of length %d wrote %v at %d of its page", name, n, v, i)
+					}
+				}
+			}
+		}
+	}
+}
