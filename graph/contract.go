@@ -127,6 +127,9 @@ func (v Value) Conv2D(w Value, spec ConvSpec) Value {
 	if len(v.n.shape) != 4 || len(w.n.shape) != 4 || v.n.dtype != w.n.dtype || v.n.dtype == Int32 {
 		return b.fail("Conv2D", vs, "want images [N,H,W,C] and kernels [KH,KW,C/groups,O] of the same floating-point type")
 	}
+	if min(spec.Stride[0], spec.Stride[1], spec.Groups) < 0 {
+		return b.fail("Conv2D", vs, "stride %v, %d groups: want none below 0", spec.Stride, spec.Groups)
+	}
 	for i := range spec.Stride {
 		spec.Stride[i] = max(spec.Stride[i], 1)
 	}

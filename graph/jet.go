@@ -68,6 +68,9 @@ func (j *Jet) coef(n *node, a, b int) Value {
 func (j *Jet) expand(n *node, a, b int) Value {
 	if given, ok := j.given[n]; ok {
 		v := given(a, b)
+		if v.n != nil && v.n.b != n.b {
+			return n.b.fail("Jet", []Value{{n}, v}, "coefficient (%d, %d) belongs to another Builder", a, b)
+		}
 		if v.Valid() && (!slices.Equal(v.n.shape, n.shape) || v.n.dtype != n.dtype) {
 			return n.b.fail("Jet", []Value{{n}, v}, "coefficient (%d, %d) has another shape or type than its value", a, b)
 		}

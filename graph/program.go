@@ -118,12 +118,15 @@ type Program struct {
 // Compile makes a program that computes the outputs from the inputs, which are parameters. It returns the first error recorded
 // by the builder, if any.
 func Compile(in, out []Value, opt Options) (*Program, error) {
-	for i, v := range slices.Concat(in, out) {
+	all := slices.Concat(in, out)
+	for i, v := range all {
 		switch {
 		case v.n == nil:
 			return nil, fmt.Errorf("compile: value %d is the zero Value", i)
 		case v.n.b.err != nil:
 			return nil, v.n.b.err
+		case v.n.b != all[0].n.b:
+			return nil, fmt.Errorf("compile: value %d belongs to another Builder than value 0", i)
 		}
 	}
 	p := &Program{}

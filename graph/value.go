@@ -232,10 +232,14 @@ func (b *Builder) Const(dtype DType, v float64) Value {
 
 // Like returns a scalar constant of the value's type, in its builder.
 func (v Value) Like(c float64) Value {
-	if b, ok := operandsFit("Like", []Value{v}); !ok {
+	b, ok := operandsFit("Like", []Value{v})
+	if !ok {
 		return b.fail("Like", []Value{v}, "invalid value")
 	}
-	return v.n.b.Const(v.n.dtype, c)
+	if v.n.dtype == Int32 {
+		return b.fail("Like", []Value{v}, "operand is int32: want float32 or float64")
+	}
+	return b.Const(v.n.dtype, c)
 }
 
 // ConstArray adds a constant array; data, in row-major order, is not copied and must not change.
