@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func tileF32AVX2_1x1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF32AVX2_1x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -21,6 +21,9 @@ TEXT ·tileF32AVX2_1x1(SB), NOSPLIT, $24-8
 	MOVQ         BX, 16(SP)
 	MOVQ         88(AX), BX
 	MOVQ         BX, (SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	PREFETCHT0   (SI)
 	MOVQ         24(AX), R8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
@@ -76,7 +79,7 @@ DATA bitsF32AVX2<>+28(SB)/4, $0x00000080
 GLOBL bitsF32AVX2<>(SB), RODATA|NOPTR, $32
 
 // func tileF32AVX2_2x1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF32AVX2_2x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -92,6 +95,10 @@ TEXT ·tileF32AVX2_2x1(SB), NOSPLIT, $24-8
 	MOVQ         BX, 16(SP)
 	MOVQ         88(AX), BX
 	MOVQ         BX, (SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
 	MOVQ         24(AX), R8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
@@ -144,7 +151,7 @@ add:
 	RET
 
 // func tileF32AVX2_3x1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF32AVX2_3x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -160,6 +167,11 @@ TEXT ·tileF32AVX2_3x1(SB), NOSPLIT, $24-8
 	MOVQ         BX, 16(SP)
 	MOVQ         88(AX), BX
 	MOVQ         BX, (SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
 	MOVQ         24(AX), R8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
@@ -219,7 +231,7 @@ add:
 	RET
 
 // func tileF32AVX2_4x1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF32AVX2_4x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -235,6 +247,14 @@ TEXT ·tileF32AVX2_4x1(SB), NOSPLIT, $24-8
 	MOVQ         BX, 16(SP)
 	MOVQ         88(AX), BX
 	MOVQ         BX, (SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	PREFETCHT0   (SI)(R9*1)
 	MOVQ         24(AX), R8
 	LEAQ         (R8)(R8*1), DI
 	LEAQ         (R8)(DI*1), R9
@@ -305,7 +325,7 @@ add:
 	RET
 
 // func tileF32AVX2_5x1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF32AVX2_5x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -321,6 +341,15 @@ TEXT ·tileF32AVX2_5x1(SB), NOSPLIT, $24-8
 	MOVQ         BX, 16(SP)
 	MOVQ         88(AX), BX
 	MOVQ         BX, (SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (SI)(R8*4)
 	MOVQ         24(AX), R8
 	LEAQ         (R8)(R8*1), DI
 	LEAQ         (R8)(DI*1), R9
@@ -398,7 +427,7 @@ add:
 	RET
 
 // func tileF32AVX2_6x1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF32AVX2_6x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -414,6 +443,17 @@ TEXT ·tileF32AVX2_6x1(SB), NOSPLIT, $24-8
 	MOVQ         BX, 16(SP)
 	MOVQ         88(AX), BX
 	MOVQ         BX, (SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	LEAQ         (R9)(DI*1), R10
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (SI)(R8*4)
+	PREFETCHT0   (SI)(R10*1)
 	MOVQ         24(AX), R8
 	LEAQ         (R8)(R8*1), DI
 	LEAQ         (R8)(DI*1), R9
@@ -500,28 +540,32 @@ add:
 	RET
 
 // func tileF32AVX2_1x2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF32AVX2_1x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
 
 plane:
 	MOVQ 80(AX), R15
@@ -565,30 +609,36 @@ add:
 	RET
 
 // func tileF32AVX2_2x2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF32AVX2_2x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 32(SI)(R8*1)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
 
 plane:
 	MOVQ 80(AX), R15
@@ -643,32 +693,40 @@ add:
 	RET
 
 // func tileF32AVX2_3x2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF32AVX2_3x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 32(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 32(SI)(R8*2)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
 
 plane:
 	MOVQ 80(AX), R15
@@ -734,36 +792,48 @@ add:
 	RET
 
 // func tileF32AVX2_4x2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF32AVX2_4x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 32(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 32(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 32(SI)(R9*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
 
 plane:
 	MOVQ 80(AX), R15
@@ -842,38 +912,52 @@ add:
 	RET
 
 // func tileF32AVX2_5x2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF32AVX2_5x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 32(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 32(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 32(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 32(SI)(R8*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
 
 plane:
 	MOVQ 80(AX), R15
@@ -963,41 +1047,58 @@ add:
 	RET
 
 // func tileF32AVX2_6x2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF32AVX2_6x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 32(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 32(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 32(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 32(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 32(SI)(R10*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
 
 plane:
 	MOVQ 80(AX), R15
@@ -1284,7 +1385,7 @@ round:
 	RET
 
 // func tileF64AVX2_1x1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF64AVX2_1x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1300,6 +1401,9 @@ TEXT ·tileF64AVX2_1x1(SB), NOSPLIT, $24-8
 	MOVQ         BX, 16(SP)
 	MOVQ         88(AX), BX
 	MOVQ         BX, (SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	PREFETCHT0   (SI)
 	MOVQ         24(AX), R8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
@@ -1351,7 +1455,7 @@ DATA bitsF64AVX2<>+24(SB)/8, $0x0000000000000008
 GLOBL bitsF64AVX2<>(SB), RODATA|NOPTR, $32
 
 // func tileF64AVX2_2x1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF64AVX2_2x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1367,6 +1471,10 @@ TEXT ·tileF64AVX2_2x1(SB), NOSPLIT, $24-8
 	MOVQ         BX, 16(SP)
 	MOVQ         88(AX), BX
 	MOVQ         BX, (SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
 	MOVQ         24(AX), R8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
@@ -1419,7 +1527,7 @@ add:
 	RET
 
 // func tileF64AVX2_3x1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF64AVX2_3x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1435,6 +1543,11 @@ TEXT ·tileF64AVX2_3x1(SB), NOSPLIT, $24-8
 	MOVQ         BX, 16(SP)
 	MOVQ         88(AX), BX
 	MOVQ         BX, (SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
 	MOVQ         24(AX), R8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
@@ -1494,7 +1607,7 @@ add:
 	RET
 
 // func tileF64AVX2_4x1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF64AVX2_4x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1510,6 +1623,14 @@ TEXT ·tileF64AVX2_4x1(SB), NOSPLIT, $24-8
 	MOVQ         BX, 16(SP)
 	MOVQ         88(AX), BX
 	MOVQ         BX, (SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	PREFETCHT0   (SI)(R9*1)
 	MOVQ         24(AX), R8
 	LEAQ         (R8)(R8*1), DI
 	LEAQ         (R8)(DI*1), R9
@@ -1580,7 +1701,7 @@ add:
 	RET
 
 // func tileF64AVX2_5x1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF64AVX2_5x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1596,6 +1717,15 @@ TEXT ·tileF64AVX2_5x1(SB), NOSPLIT, $24-8
 	MOVQ         BX, 16(SP)
 	MOVQ         88(AX), BX
 	MOVQ         BX, (SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (SI)(R8*4)
 	MOVQ         24(AX), R8
 	LEAQ         (R8)(R8*1), DI
 	LEAQ         (R8)(DI*1), R9
@@ -1673,7 +1803,7 @@ add:
 	RET
 
 // func tileF64AVX2_6x1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF64AVX2_6x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1689,6 +1819,17 @@ TEXT ·tileF64AVX2_6x1(SB), NOSPLIT, $24-8
 	MOVQ         BX, 16(SP)
 	MOVQ         88(AX), BX
 	MOVQ         BX, (SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	LEAQ         (R9)(DI*1), R10
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (SI)(R8*4)
+	PREFETCHT0   (SI)(R10*1)
 	MOVQ         24(AX), R8
 	LEAQ         (R8)(R8*1), DI
 	LEAQ         (R8)(DI*1), R9
@@ -1775,28 +1916,32 @@ add:
 	RET
 
 // func tileF64AVX2_1x2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF64AVX2_1x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
 
 plane:
 	MOVQ 80(AX), R15
@@ -1840,30 +1985,36 @@ add:
 	RET
 
 // func tileF64AVX2_2x2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF64AVX2_2x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 32(SI)(R8*1)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
 
 plane:
 	MOVQ 80(AX), R15
@@ -1918,32 +2069,40 @@ add:
 	RET
 
 // func tileF64AVX2_3x2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF64AVX2_3x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 32(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 32(SI)(R8*2)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
 
 plane:
 	MOVQ 80(AX), R15
@@ -2009,36 +2168,48 @@ add:
 	RET
 
 // func tileF64AVX2_4x2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF64AVX2_4x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 32(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 32(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 32(SI)(R9*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
 
 plane:
 	MOVQ 80(AX), R15
@@ -2117,38 +2288,52 @@ add:
 	RET
 
 // func tileF64AVX2_5x2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF64AVX2_5x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 32(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 32(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 32(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 32(SI)(R8*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
 
 plane:
 	MOVQ 80(AX), R15
@@ -2238,41 +2423,58 @@ add:
 	RET
 
 // func tileF64AVX2_6x2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF64AVX2_6x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 32(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 32(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 32(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 32(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 32(SI)(R10*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
 
 plane:
 	MOVQ 80(AX), R15

@@ -5,29 +5,32 @@
 #include "textflag.h"
 
 // func tileF32AVX512_1x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_1x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
 
 plane:
 	MOVQ 80(AX), R15
@@ -64,30 +67,34 @@ add:
 	RET
 
 // func tileF32AVX512_2x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_2x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
 
 plane:
 	MOVQ 80(AX), R15
@@ -129,31 +136,36 @@ add:
 	RET
 
 // func tileF32AVX512_3x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_3x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
 
 plane:
 	MOVQ 80(AX), R15
@@ -200,34 +212,42 @@ add:
 	RET
 
 // func tileF32AVX512_4x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_4x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
 
 plane:
 	MOVQ 80(AX), R15
@@ -281,35 +301,44 @@ add:
 	RET
 
 // func tileF32AVX512_5x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_5x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
 
 plane:
 	MOVQ 80(AX), R15
@@ -368,37 +397,48 @@ add:
 	RET
 
 // func tileF32AVX512_6x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_6x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
 
 plane:
 	MOVQ 80(AX), R15
@@ -463,38 +503,50 @@ add:
 	RET
 
 // func tileF32AVX512_7x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_7x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
 
 plane:
 	MOVQ 80(AX), R15
@@ -564,40 +616,54 @@ add:
 	RET
 
 // func tileF32AVX512_8x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_8x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
 
 plane:
 	MOVQ 80(AX), R15
@@ -673,41 +739,56 @@ add:
 	RET
 
 // func tileF32AVX512_9x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_9x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
 
 plane:
 	MOVQ 80(AX), R15
@@ -788,43 +869,60 @@ add:
 	RET
 
 // func tileF32AVX512_10x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_10x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
 
 plane:
 	MOVQ 80(AX), R15
@@ -911,44 +1009,62 @@ add:
 	RET
 
 // func tileF32AVX512_11x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_11x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
 
 plane:
 	MOVQ 80(AX), R15
@@ -1040,46 +1156,66 @@ add:
 	RET
 
 // func tileF32AVX512_12x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_12x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	LEAQ   (R12)(DI*1), R13
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
 
 plane:
 	MOVQ 80(AX), R15
@@ -1177,47 +1313,68 @@ add:
 	RET
 
 // func tileF32AVX512_13x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_13x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	LEAQ   (R12)(DI*1), R13
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 (SI)(R9*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
 
 plane:
 	MOVQ 80(AX), R15
@@ -1320,49 +1477,72 @@ add:
 	RET
 
 // func tileF32AVX512_14x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_14x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	LEAQ   (R12)(DI*1), R13
-	LEAQ   (R13)(DI*1), R14
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	LEAQ       (R13)(DI*1), R14
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R14*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	LEAQ       (R13)(DI*1), R14
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
 
 plane:
 	MOVQ 80(AX), R15
@@ -1471,32 +1651,36 @@ add:
 	RET
 
 // func tileF32AVX512_1x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_1x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
 
 plane:
 	MOVQ 80(AX), R15
@@ -1540,34 +1724,40 @@ add:
 	RET
 
 // func tileF32AVX512_2x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_2x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
 
 plane:
 	MOVQ 80(AX), R15
@@ -1622,36 +1812,44 @@ add:
 	RET
 
 // func tileF32AVX512_3x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_3x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
 
 plane:
 	MOVQ 80(AX), R15
@@ -1717,40 +1915,52 @@ add:
 	RET
 
 // func tileF32AVX512_4x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_4x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
 
 plane:
 	MOVQ 80(AX), R15
@@ -1829,42 +2039,56 @@ add:
 	RET
 
 // func tileF32AVX512_5x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_5x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
 
 plane:
 	MOVQ 80(AX), R15
@@ -1954,45 +2178,62 @@ add:
 	RET
 
 // func tileF32AVX512_6x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_6x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
 
 plane:
 	MOVQ 80(AX), R15
@@ -2094,47 +2335,66 @@ add:
 	RET
 
 // func tileF32AVX512_7x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_7x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
 
 plane:
 	MOVQ 80(AX), R15
@@ -2247,50 +2507,72 @@ add:
 	RET
 
 // func tileF32AVX512_8x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_8x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
 
 plane:
 	MOVQ 80(AX), R15
@@ -2415,52 +2697,76 @@ add:
 	RET
 
 // func tileF32AVX512_9x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_9x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
 
 plane:
 	MOVQ 80(AX), R15
@@ -2596,55 +2902,82 @@ add:
 	RET
 
 // func tileF32AVX512_10x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_10x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 64(SI)(R12*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
 
 plane:
 	MOVQ 80(AX), R15
@@ -2792,57 +3125,86 @@ add:
 	RET
 
 // func tileF32AVX512_11x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_11x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 64(SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
 
 plane:
 	MOVQ 80(AX), R15
@@ -3001,60 +3363,92 @@ add:
 	RET
 
 // func tileF32AVX512_12x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_12x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	LEAQ   (R12)(DI*1), R13
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 64(SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 64(SI)(R13*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
 
 plane:
 	MOVQ 80(AX), R15
@@ -3225,62 +3619,96 @@ add:
 	RET
 
 // func tileF32AVX512_13x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_13x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	LEAQ   (R12)(DI*1), R13
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 64(SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 64(SI)(R13*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
 
 plane:
 	MOVQ 80(AX), R15
@@ -3462,65 +3890,102 @@ add:
 	RET
 
 // func tileF32AVX512_14x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512_14x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	LEAQ   (R12)(DI*1), R13
-	LEAQ   (R13)(DI*1), R14
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	LEAQ       (R13)(DI*1), R14
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 64(SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 64(SI)(R13*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R14*1)
+	PREFETCHT0 64(SI)(R14*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	LEAQ       (R13)(DI*1), R14
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x10, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
 
 plane:
 	MOVQ 80(AX), R15
@@ -3970,29 +4435,32 @@ round:
 	RET
 
 // func tileF64AVX512_1x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_1x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
 
 plane:
 	MOVQ 80(AX), R15
@@ -4029,30 +4497,34 @@ add:
 	RET
 
 // func tileF64AVX512_2x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_2x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
 
 plane:
 	MOVQ 80(AX), R15
@@ -4094,31 +4566,36 @@ add:
 	RET
 
 // func tileF64AVX512_3x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_3x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
 
 plane:
 	MOVQ 80(AX), R15
@@ -4165,34 +4642,42 @@ add:
 	RET
 
 // func tileF64AVX512_4x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_4x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
 
 plane:
 	MOVQ 80(AX), R15
@@ -4246,35 +4731,44 @@ add:
 	RET
 
 // func tileF64AVX512_5x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_5x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
 
 plane:
 	MOVQ 80(AX), R15
@@ -4333,37 +4827,48 @@ add:
 	RET
 
 // func tileF64AVX512_6x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_6x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
 
 plane:
 	MOVQ 80(AX), R15
@@ -4428,38 +4933,50 @@ add:
 	RET
 
 // func tileF64AVX512_7x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_7x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
 
 plane:
 	MOVQ 80(AX), R15
@@ -4529,40 +5046,54 @@ add:
 	RET
 
 // func tileF64AVX512_8x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_8x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
 
 plane:
 	MOVQ 80(AX), R15
@@ -4638,41 +5169,56 @@ add:
 	RET
 
 // func tileF64AVX512_9x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_9x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
 
 plane:
 	MOVQ 80(AX), R15
@@ -4753,43 +5299,60 @@ add:
 	RET
 
 // func tileF64AVX512_10x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_10x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
 
 plane:
 	MOVQ 80(AX), R15
@@ -4876,44 +5439,62 @@ add:
 	RET
 
 // func tileF64AVX512_11x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_11x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
 
 plane:
 	MOVQ 80(AX), R15
@@ -5005,46 +5586,66 @@ add:
 	RET
 
 // func tileF64AVX512_12x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_12x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	LEAQ   (R12)(DI*1), R13
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
 
 plane:
 	MOVQ 80(AX), R15
@@ -5142,47 +5743,68 @@ add:
 	RET
 
 // func tileF64AVX512_13x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_13x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	LEAQ   (R12)(DI*1), R13
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 (SI)(R9*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
 
 plane:
 	MOVQ 80(AX), R15
@@ -5285,49 +5907,72 @@ add:
 	RET
 
 // func tileF64AVX512_14x1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_14x1(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	LEAQ   (R12)(DI*1), R13
-	LEAQ   (R13)(DI*1), R14
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	LEAQ       (R13)(DI*1), R14
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R14*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	LEAQ       (R13)(DI*1), R14
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
 
 plane:
 	MOVQ 80(AX), R15
@@ -5436,32 +6081,36 @@ add:
 	RET
 
 // func tileF64AVX512_1x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_1x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
 
 plane:
 	MOVQ 80(AX), R15
@@ -5505,34 +6154,40 @@ add:
 	RET
 
 // func tileF64AVX512_2x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_2x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
 
 plane:
 	MOVQ 80(AX), R15
@@ -5587,36 +6242,44 @@ add:
 	RET
 
 // func tileF64AVX512_3x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_3x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
 
 plane:
 	MOVQ 80(AX), R15
@@ -5682,40 +6345,52 @@ add:
 	RET
 
 // func tileF64AVX512_4x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_4x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
 
 plane:
 	MOVQ 80(AX), R15
@@ -5794,42 +6469,56 @@ add:
 	RET
 
 // func tileF64AVX512_5x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_5x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
 
 plane:
 	MOVQ 80(AX), R15
@@ -5919,45 +6608,62 @@ add:
 	RET
 
 // func tileF64AVX512_6x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_6x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
 
 plane:
 	MOVQ 80(AX), R15
@@ -6059,47 +6765,66 @@ add:
 	RET
 
 // func tileF64AVX512_7x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_7x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
 
 plane:
 	MOVQ 80(AX), R15
@@ -6212,50 +6937,72 @@ add:
 	RET
 
 // func tileF64AVX512_8x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_8x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
 
 plane:
 	MOVQ 80(AX), R15
@@ -6380,52 +7127,76 @@ add:
 	RET
 
 // func tileF64AVX512_9x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_9x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
 
 plane:
 	MOVQ 80(AX), R15
@@ -6561,55 +7332,82 @@ add:
 	RET
 
 // func tileF64AVX512_10x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_10x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 64(SI)(R12*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
 
 plane:
 	MOVQ 80(AX), R15
@@ -6757,57 +7555,86 @@ add:
 	RET
 
 // func tileF64AVX512_11x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_11x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 64(SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
 
 plane:
 	MOVQ 80(AX), R15
@@ -6966,60 +7793,92 @@ add:
 	RET
 
 // func tileF64AVX512_12x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_12x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	LEAQ   (R12)(DI*1), R13
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 64(SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 64(SI)(R13*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
 
 plane:
 	MOVQ 80(AX), R15
@@ -7190,62 +8049,96 @@ add:
 	RET
 
 // func tileF64AVX512_13x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_13x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	LEAQ   (R12)(DI*1), R13
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 64(SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 64(SI)(R13*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
 
 plane:
 	MOVQ 80(AX), R15
@@ -7427,65 +8320,102 @@ add:
 	RET
 
 // func tileF64AVX512_14x2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512_14x2(SB), NOSPLIT, $24-8
-	MOVQ   t+0(FP), AX
-	MOVQ   32(AX), DX
-	MOVQ   72(AX), CX
-	IMULQ  DX, CX
-	MOVQ   40(AX), SI
-	MOVQ   SI, BX
-	SUBQ   CX, BX
-	MOVQ   BX, 8(SP)
-	IMULQ  80(AX), SI
-	MOVQ   48(AX), BX
-	SUBQ   SI, BX
-	MOVQ   BX, 16(SP)
-	MOVQ   88(AX), BX
-	MOVQ   BX, (SP)
-	MOVQ   24(AX), R8
-	LEAQ   (R8)(R8*1), DI
-	LEAQ   (R8)(DI*1), R9
-	LEAQ   (R9)(DI*1), R10
-	LEAQ   (R10)(DI*1), R11
-	LEAQ   (R11)(DI*1), R12
-	LEAQ   (R12)(DI*1), R13
-	LEAQ   (R13)(DI*1), R14
-	MOVQ   56(AX), DI
-	MOVQ   (AX), SI
-	MOVQ   8(AX), BX
-	MOVQ   96(AX), CX
-	KMOVW  CX, K1
-	SHRQ   $0x08, CX
-	KMOVW  CX, K2
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, 8(SP)
+	IMULQ      80(AX), SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 16(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, (SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	LEAQ       (R13)(DI*1), R14
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 64(SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 64(SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 64(SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 64(SI)(R13*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R14*1)
+	PREFETCHT0 64(SI)(R14*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	LEAQ       (R13)(DI*1), R14
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	SHRQ       $0x08, CX
+	KMOVW      CX, K2
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
 
 plane:
 	MOVQ 80(AX), R15

@@ -6,6 +6,8 @@ import "unsafe"
 const (
 	wholeBytes = 640 << 10 // packed weights up to this stay in the second-level cache: no split of the inner dimension
 	maxRun     = 512       // inner steps of a block where it is split, within one kernel row
+	copyBytes  = 256 << 10 // copies of images made at a time
+	minPixels  = 128       // results of a channel, made at a time, for which reading weights again and again costs little
 )
 
 // convPlan is a tapConv cut into chunks: by group, blocks of result channels, blocks of images and bands of grid rows,
@@ -21,6 +23,7 @@ type convPlan[T Float] struct {
 	colBlocks, imgBlocks, bands int
 	gridRows                    int // of the tallest grid
 	acrossImages                bool
+	together                    int // images copied, and then used, at a time
 
 	packed     []int // by grid, where group 0's weights start in the workspace
 	packChunks []packChunk
@@ -49,7 +52,14 @@ func planTapConv[T Float](t tapConv, ks *kernels, c *call[T], workers int, w *ar
 	}
 	images, band := ceilDiv(t.images, p.imgBlocks), ceilDiv(p.gridRows, p.bands)
 	p.frame.place(p.gridRows, band, ks.size)
-	p.copySize = roundUp(p.frame.scratch(images), w.line)
+	p.together = images
+	if each := p.frame.scratch(1) * ks.size; each > 0 && !p.acrossImages {
+		p.together = max(1, min(copyBytes/each, images))
+		if len(p.blocks[0]) > 1 {
+			p.together = max(p.together, min(images, ceilDiv(minPixels, band*p.grids[0].cols)))
+		}
+	}
+	p.copySize = roundUp(p.frame.scratch(p.together), w.line)
 	p.copies = w.take(p.copySize * workers)
 	return []stage{
 		{len(p.packChunks) * t.groups * p.colBlocks, (*convPacking[T])(p)},
@@ -166,12 +176,15 @@ func (p *convPlan[T]) Chunk(i, worker int) {
 
 	w := &p.workers[worker]
 	scratch := p.call.work[p.copies+worker*p.copySize:][:p.copySize]
-	base := fill(&p.frame, p.ks, &w.block, p.call.a, scratch, n0, n1, group*p.chans, first, last-first)
-	for gi := range p.grids {
-		g := &p.grids[gi]
-		if rows := min(last, g.rows) - first; rows > 0 {
-			c := convTile{grid: g, n0: n0, n1: n1, first: first, rows: rows, col: group*p.outs + lo, cols: hi - lo}
-			p.band(w, gi, group, lo, base, &c)
+	for n := n0; n < n1; n += p.together {
+		end := min(n+p.together, n1)
+		base := fill(&p.frame, p.ks, &w.block, p.call.a, scratch, n, end, group*p.chans, first, last-first)
+		for gi := range p.grids {
+			g := &p.grids[gi]
+			if rows := min(last, g.rows) - first; rows > 0 {
+				c := convTile{grid: g, n0: n, n1: end, first: first, rows: rows, col: group*p.outs + lo, cols: hi - lo}
+				p.band(w, gi, group, lo, base, &c)
+			}
 		}
 	}
 	w.release()

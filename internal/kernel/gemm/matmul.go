@@ -7,10 +7,12 @@ const (
 	maxDepth    = 384       // rows of a panel: a tile of A that deep stays in the first-level cache
 	panelBytes  = 512 << 10 // one depth of packed columns stays in the second-level cache
 	minChunk    = 1 << 20   // flops: below it, handing a chunk to a worker is not worth its while
-	maxChunk    = 32 << 20  // flops: above it, the last chunk keeps the other workers waiting
-	chunksAimed = 32
-	minParts    = 8    // chunks below which the inner dimension is split as well
-	minSplit    = 1024 // inner steps that a split part has at least
+	maxChunk    = 256 << 20 // flops: above it, the last chunk keeps the other workers waiting
+	chunksAimed = 24
+	minSplit    = 1024 // inner steps that a part of a split inner dimension has at least
+	longInner   = 4    // times the longer side of the result: an inner dimension from there on is split first
+	maxPartial  = 8 << 20
+	copyPanels  = 3 // panels that a block of columns has at least for copying the tiles of A to pay
 )
 
 // mulPlan is a matrix product cut into chunks: by batch, blocks of columns, blocks of rows and parts of the inner
@@ -25,9 +27,12 @@ type mulPlan[T Float] struct {
 	depth                       int // inner steps of a block
 	direct                      bool
 
-	packed  int // where packed B starts in the workspace, shared or the first worker's
-	private int // elements of packed B that each worker owns; 0: shared
-	partial int // where the parts' sums start
+	packed   int // where packed B starts in the workspace, shared or the first worker's
+	private  int // elements of packed B that each worker owns; 0: shared
+	partial  int // where the parts' sums start
+	left     int // where the first worker's copy of a tile of A starts
+	leftSize int // its elements; 0: tiles of A are used where they are
+	leftRow  int // elements between its rows: A's, or for a transposed A those of one inner step
 }
 
 func planMatMul[T Float](s MatMul, ks *kernels, c *call[T], workers int, w *arena) []stage {
@@ -44,6 +49,16 @@ func planMatMul[T Float](s MatMul, ks *kernels, c *call[T], workers int, w *aren
 			p.packed = w.take(s.Batch * p.packedSize())
 			stages = append([]stage{{s.Batch * p.colBlocks * p.depths(), (*mulPacking[T])(p)}}, stages...)
 		}
+	}
+	if p.copyA() {
+		p.leftRow = p.depth + w.line
+		p.leftSize = ks.rows * p.leftRow
+		if s.TransA {
+			p.leftRow = roundUp(ks.rows, w.line)
+			p.leftSize = p.depth * p.leftRow
+		}
+		p.leftSize = roundUp(p.leftSize, w.line)
+		p.left = w.take(p.leftSize * workers)
 	}
 	if p.parts > 1 {
 		p.partial = w.take(s.Batch * p.parts * s.M * s.N)
@@ -65,13 +80,25 @@ func (p *mulPlan[T]) cut() {
 	flops := 2 * float64(p.M) * float64(p.N) * float64(p.K)
 	chunk := min(max(flops*float64(p.Batch)/chunksAimed, minChunk), maxChunk)
 	wanted := int(flops/chunk) + 1
+	p.parts = 1
+	if p.K >= longInner*max(p.M, p.N) {
+		p.parts = max(1, min(wanted/p.colBlocks, p.K/minSplit, chunksAimed, maxPartial/(p.M*p.N)))
+		wanted = max(1, wanted/p.parts)
+	}
 	p.colBlocks = max(p.colBlocks, min(panels, wanted/rowTiles))
 	p.rowBlocks = min(max(1, wanted/p.colBlocks), rowTiles)
+}
 
-	p.parts = 1
-	if have := p.Batch * p.rowBlocks * p.colBlocks; have < min(minParts, int(flops/chunk)) {
-		p.parts = max(1, min(minParts/have, p.K/minSplit))
+// copyA says whether tiles of A are better copied before use: where many panels use each, and its rows or inner steps,
+// far apart, would share few sets of the cache.
+func (p *mulPlan[T]) copyA() bool {
+	if ceilDiv(p.N, p.ks.width()) < copyPanels*p.colBlocks {
+		return false
 	}
+	if p.TransA {
+		return p.M*p.ks.size >= 2*cacheLine
+	}
+	return p.K > p.depth
 }
 
 // depths returns how many blocks the inner dimension has.
@@ -165,9 +192,35 @@ func (p *mulPlan[T]) Chunk(i, worker int) {
 		t.a = at(p.call.a, batch*p.M*p.K+top*la.row+k*la.col)
 		var panel int
 		t.b, t.ldb, panel = p.right(batch, k, t.count, lo, hi, worker)
-		p.ks.grid(t, bottom-top, hi-lo, panel)
+		if p.leftSize == 0 {
+			p.ks.grid(t, bottom-top, hi-lo, panel)
+		} else {
+			p.copied(&p.workers[worker], at(p.call.work, p.left+worker*p.leftSize), bottom-top, hi-lo, panel)
+		}
 	}
 	p.workers[worker].release()
+}
+
+// copied runs the tiles of m rows and n columns as kernels.grid does, from copies of A's tiles.
+func (p *mulPlan[T]) copied(w *worker, left unsafe.Pointer, m, n, panel int) {
+	t, size := &w.tile, p.ks.size
+	a, c, rs, ks := t.a, t.c, t.rs, t.ks
+	t.a, t.rs, t.ks = left, p.leftRow*size, size
+	if p.TransA {
+		t.rs, t.ks = size, p.leftRow*size
+	}
+	parts := ceilDiv(m, p.ks.rows)
+	for i := range parts {
+		lo, hi := share(m, parts, i)
+		w.block = block{left, unsafe.Add(a, lo*rs), hi - lo, t.count, t.rs, rs}
+		if p.TransA {
+			w.block = block{left, unsafe.Add(a, lo*rs), t.count, hi - lo, t.ks, ks}
+		}
+		p.ks.move(&w.block)
+		t.c = unsafe.Add(c, lo*t.rc)
+		p.ks.columns(t, hi-lo, n, panel)
+	}
+	t.rs, t.ks, t.c = rs, ks, c
 }
 
 // right returns the panels of B for columns lo to hi: their address, the distance of rows and that of panels, in bytes.

@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"runtime"
 	"time"
 
 	"shadowflow/internal/kernel/isa"
@@ -41,8 +42,5 @@ func peakGo[T Float](rounds int) {
 			s[i] += a * b
 		}
 	}
-	peakSink = float64(s[0])
+	runtime.KeepAlive(s)
 }
-
-// peakSink keeps the compiler from dropping the loop.
-var peakSink float64

@@ -89,6 +89,13 @@ func (ma avx2) step(m, v int) {
 	}
 }
 
+func (ma avx2) prefetch(c Mem, v int) {
+	for j := range v {
+		c.Disp = 32 * j
+		PREFETCHT0(c)
+	}
+}
+
 func (ma avx2) end(c Mem, i, m, v int, add bool) {
 	for j := range v {
 		p := c

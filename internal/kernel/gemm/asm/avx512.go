@@ -63,6 +63,13 @@ func (ma avx512) step(m, v int) {
 	}
 }
 
+func (ma avx512) prefetch(c Mem, v int) {
+	for j := range v {
+		c.Disp = 64 * j
+		PREFETCHT0(c)
+	}
+}
+
 func (ma avx512) end(c Mem, i, m, v int, add bool) {
 	for j := range v {
 		p := c

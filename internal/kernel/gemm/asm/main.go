@@ -33,6 +33,8 @@ type machine interface {
 	begin(m, v int)
 	// step is one inner step of a tile.
 	step(m, v int)
+	// prefetch asks for the lines of a row of c.
+	prefetch(c Mem, v int)
 	// end adds row i of c if add is set, and stores it.
 	end(c Mem, i, m, v int, add bool)
 	move()
@@ -157,6 +159,14 @@ func tile(ma machine, m, v int) {
 	MOVQ(right, nextPlane)
 	MOVQ(arg(offPlanes), right)
 	MOVQ(right, planes)
+
+	// The tile of c is needed last: ask for it first.
+	MOVQ(arg(offC), left)
+	MOVQ(arg(offRC), odd[0])
+	multiples(m, ldb)
+	for i := range m {
+		ma.prefetch(row(left, i), v)
+	}
 
 	MOVQ(arg(offRS), odd[0])
 	multiples(m, ldb)
