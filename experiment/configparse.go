@@ -3,6 +3,7 @@ package experiment
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // ParseConfig reads a config from YAML and then applies overrides, each
@@ -48,14 +50,20 @@ type configParser struct {
 	errors      ConfigErrors
 }
 
-func (p *configParser) fail(at *ast.Node, source string, origin int, key, problem string, args ...any) {
-	e := &ConfigError{Source: source, Key: key, Problem: fmt.Sprintf(problem, args...)}
+// fail notes an error; at is the node that it is about, nil if there is none.
+func (p *configParser) fail(at ast.Node, source string, origin int, key, problem string) {
+	e := &ConfigError{Source: source, Key: key, Problem: problem}
 	if at != nil && origin == 0 {
-		if tok := (*at).GetToken(); tok != nil && tok.Position != nil {
-			e.Line, e.Column = tok.Position.Line, tok.Position.Column
-		}
+		e.place(at.GetToken())
 	}
 	p.errors = append(p.errors, e)
+}
+
+// place sets the error's place in the text to that of a token.
+func (e *ConfigError) place(tok *token.Token) {
+	if tok != nil && tok.Position != nil {
+		e.Line, e.Column = tok.Position.Line, tok.Position.Column
+	}
 }
 
 // override parses one key=value.
@@ -89,7 +97,7 @@ func (p *configParser) parse(source, text, key string, origin int) {
 	}
 	switch {
 	case len(bodies) > 1:
-		p.fail(&bodies[1], source, origin, key, "a second YAML document; expected one")
+		p.fail(bodies[1], source, origin, key, "a second YAML document; expected one")
 	case len(bodies) == 1:
 		p.walk(bodies[0], bodies[0], key, source, origin)
 	case key != "":
@@ -112,8 +120,8 @@ func (p *configParser) syntax(err error, source, key string, origin int) {
 	var syntax yaml.Error
 	if errors.As(err, &syntax) {
 		e.Problem = "not YAML: " + syntax.GetMessage()
-		if tok := syntax.GetToken(); tok != nil && tok.Position != nil && origin == 0 {
-			e.Line, e.Column = tok.Position.Line, tok.Position.Column
+		if origin == 0 {
+			e.place(syntax.GetToken())
 		}
 	}
 	p.errors = append(p.errors, e)
@@ -126,9 +134,9 @@ func (p *configParser) walk(at, node ast.Node, key, source string, origin int) {
 		p.assign(&assignment{field: f, node: node, source: source, origin: origin})
 		return
 	}
-	if key != "" && !contains(p.schema.sections, key) {
+	if key != "" && !slices.Contains(p.schema.sections, key) {
 		section, name := splitKey(key)
-		p.failAt(at, source, origin, key, "unknown key; "+suggestKey(section, name, p.schema))
+		p.fail(at, source, origin, key, "unknown key; "+suggestKey(section, name, p.schema))
 		return
 	}
 	switch n := node.(type) {
@@ -140,7 +148,7 @@ func (p *configParser) walk(at, node ast.Node, key, source string, origin int) {
 	case *ast.MappingValueNode:
 		p.walkValue(n, key, source, origin)
 	default:
-		p.failAt(at, source, origin, key, "expected keys and values, got "+describe(node))
+		p.fail(at, source, origin, key, "expected keys and values, got "+describe(node))
 	}
 }
 
@@ -152,20 +160,12 @@ func (p *configParser) walkValue(v *ast.MappingValueNode, section, source string
 	p.walk(v.Key, v.Value, name, source, origin)
 }
 
-func (p *configParser) failAt(at ast.Node, source string, origin int, key, problem string) {
-	if at == nil {
-		p.fail(nil, source, origin, key, "%s", problem)
-		return
-	}
-	p.fail(&at, source, origin, key, "%s", problem)
-}
-
 // assign notes an assignment; a later one of the same key replaces the earlier.
 func (p *configParser) assign(a *assignment) {
 	for i, b := range p.assignments {
 		if b.field == a.field {
 			if b.origin == 0 && a.origin == 0 {
-				p.failAt(a.node, a.source, 0, a.field.key, "given twice")
+				p.fail(a.node, a.source, 0, a.field.key, "given twice")
 			}
 			p.assignments = append(p.assignments[:i], p.assignments[i+1:]...)
 			break
@@ -183,19 +183,19 @@ func (p *configParser) resolve() *Config {
 			p.set(c, a)
 		}
 	}
-	c2 := defaultsFor(choices{
+	c = defaultsFor(choices{
 		model: c.Model.Name, optimizer: c.Optimizer.Name, batch: c.Batch.Mode,
 		regularizer: c.Regularizer.Kind, flow: c.Flow.Method,
 	})
 	for _, a := range p.assignments {
 		if !p.isSelector(a.field) && p.useful(c, a) {
-			p.set(c2, a)
+			p.set(c, a)
 		}
 	}
 	if len(p.errors) == 0 {
-		p.checkTogether(c2)
+		p.checkTogether(c)
 	}
-	return c2
+	return c
 }
 
 func (p *configParser) isSelector(f *configField) bool {
@@ -215,13 +215,13 @@ func (p *configParser) useful(c *Config, a *assignment) bool {
 	}
 	selector := p.schema.byKey[a.field.selector]
 	chosen := p.schema.chosen(a.field, c)
-	if !contains(selector.words, chosen) {
+	if !slices.Contains(selector.words, chosen) {
 		return false // that is the error to report
 	}
 	if by := p.find(selector.key); by != nil && by.origin > 0 && a.origin == 0 {
 		return false
 	}
-	p.failAt(a.node, a.source, a.origin, a.field.key, fmt.Sprintf("of no use with %s: %s; it is for %s",
+	p.fail(a.node, a.source, a.origin, a.field.key, fmt.Sprintf("of no use with %s: %s; it is for %s",
 		selector.key, chosen, strings.Join(a.field.uses, ", ")))
 	return false
 }
@@ -242,7 +242,7 @@ func (p *configParser) set(c *Config, a *assignment) {
 		problem = checkValue(v, a.field)
 	}
 	if problem != "" {
-		p.failAt(a.node, a.source, a.origin, a.field.key, problem)
+		p.fail(a.node, a.source, a.origin, a.field.key, problem)
 	}
 }
 
@@ -269,10 +269,10 @@ func (p *configParser) failKey(key, problem string) {
 		}
 	}
 	if a == nil {
-		p.fail(nil, "config", 0, key, "%s", problem)
+		p.fail(nil, "config", 0, key, problem)
 		return
 	}
-	p.failAt(a.node, a.source, a.origin, key, problem)
+	p.fail(a.node, a.source, a.origin, key, problem)
 }
 
 func splitKey(key string) (section, name string) {
@@ -280,13 +280,4 @@ func splitKey(key string) (section, name string) {
 		return key[:i], key[i+1:]
 	}
 	return "", key
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }

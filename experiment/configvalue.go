@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -132,7 +133,7 @@ func looksNumeric(s string) bool {
 func checkValue(v reflect.Value, f *configField) (problem string) {
 	switch v.Kind() {
 	case reflect.String:
-		if f.words != nil && !contains(f.words, v.String()) {
+		if f.words != nil && !slices.Contains(f.words, v.String()) {
 			return fmt.Sprintf("unknown value %q; %s", v.String(), expected(v.String(), f.words))
 		}
 	case reflect.Slice:

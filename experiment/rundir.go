@@ -67,47 +67,57 @@ func (d *RunDir) create(c *Config, columns []Column) error {
 	return replaceFile(d.file(configFile), c.YAML())
 }
 
-// ResumeRunDir opens the directory of a run that was interrupted. It returns the
-// run's config and the newest checkpoint that is whole, nil if there is none, and cuts off the
-// history behind it: a run that continues from there records what an
-// uninterrupted one would have. What was found damaged is said in notes, and in the log.
-func ResumeRunDir(path string) (d *RunDir, c *Config, at *Checkpoint, notes []string, err error) {
-	if _, err := os.Stat(filepath.Join(path, configFile)); err != nil {
-		return nil, nil, nil, nil, fmt.Errorf("no run to resume in %s: %w", path, err)
-	}
-	if d, err = lockRunDir(path); err != nil {
-		return nil, nil, nil, nil, err
-	}
-	c, at, notes, err = d.resume()
-	if err != nil {
-		return nil, nil, nil, notes, errors.Join(err, d.Close())
-	}
-	return d, c, at, notes, nil
+// A Resumption is a run directory from which a run goes on.
+type Resumption struct {
+	Dir    *RunDir
+	Config *Config
+	// Checkpoint is the newest checkpoint that is whole, nil to start from step 0.
+	Checkpoint *Checkpoint
+	// Notes say what was found damaged, and what is done instead; they are in the log too.
+	Notes []string
 }
 
-func (d *RunDir) resume() (c *Config, at *Checkpoint, notes []string, err error) {
-	if c, err = ReadConfig(d.path); err != nil {
-		return nil, nil, nil, err
+// ResumeRunDir opens the directory of a run that was interrupted, and cuts off the
+// history behind the checkpoint that it returns: a run that continues from there
+// records what an uninterrupted one would have. The error is an *InUseError if another
+// process has the directory, and wraps fs.ErrNotExist if there is no run in it.
+func ResumeRunDir(path string) (*Resumption, error) {
+	if _, err := os.Stat(filepath.Join(path, configFile)); err != nil {
+		return nil, fmt.Errorf("no run to resume in %s: %w", path, err)
+	}
+	d, err := lockRunDir(path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := d.resume()
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return r, nil
+}
+
+func (d *RunDir) resume() (*Resumption, error) {
+	r := &Resumption{Dir: d}
+	var err error
+	if r.Config, err = ReadConfig(d.path); err != nil {
+		return nil, err
 	}
 	if err := d.removeLeftovers(); err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	if at, notes, err = d.newestCheckpoint(); err != nil {
-		return nil, nil, notes, err
+	r.Checkpoint, r.Notes, err = d.newestCheckpoint()
+	for _, note := range r.Notes {
+		err = errors.Join(err, d.Logf("%s", note))
+	}
+	if err != nil {
+		return nil, err
 	}
 	size := int64(0)
-	if at != nil {
-		size = at.historySize
+	if r.Checkpoint != nil {
+		size = r.Checkpoint.historySize
 	}
-	if d.history, err = reopenHistory(d.path, size); err != nil {
-		return nil, nil, notes, err
-	}
-	for _, note := range notes {
-		if err := d.Logf("%s", note); err != nil {
-			return nil, nil, notes, err
-		}
-	}
-	return c, at, notes, nil
+	d.history, err = reopenHistory(d.path, size)
+	return r, err
 }
 
 // lockRunDir locks an existing directory and opens its log.

@@ -97,14 +97,18 @@ func runToy(path string, steps int) (notes []string, err error) {
 	r := newToy()
 	d, err := CreateRunDir(path, DefaultConfig(), testColumns())
 	if errors.Is(err, ErrRunExists) {
-		var at *Checkpoint
-		d, _, at, notes, err = ResumeRunDir(path)
-		if err == nil && at != nil {
-			err = r.restore(at)
+		from, err := ResumeRunDir(path)
+		if err != nil {
+			return nil, err
 		}
-	}
-	if err != nil {
-		return notes, err
+		d, notes = from.Dir, from.Notes
+		if from.Checkpoint != nil {
+			if err := r.restore(from.Checkpoint); err != nil {
+				return notes, err
+			}
+		}
+	} else if err != nil {
+		return nil, err
 	}
 	return notes, errors.Join(r.run(d, steps), d.Close())
 }
@@ -326,7 +330,7 @@ func TestADirectoryInUseSaysByWhom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, _, _, err = ResumeRunDir(dir)
+	_, err = ResumeRunDir(dir)
 	var inUse *InUseError
 	if !errors.As(err, &inUse) || inUse.PID != os.Getpid() || !strings.Contains(err.Error(), fmt.Sprintf("is in use by process %d on ", os.Getpid())) {
 		t.Errorf("got %v", err)
@@ -337,11 +341,14 @@ func TestADirectoryInUseSaysByWhom(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	d, c, at, notes, err := ResumeRunDir(dir)
-	if err != nil || at != nil || len(notes) > 0 || !reflect.DeepEqual(c, DefaultConfig()) {
-		t.Errorf("got %v, %v, %v, %v", c, at, notes, err)
+	r, err := ResumeRunDir(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := d.Close(); err != nil {
+	if r.Checkpoint != nil || len(r.Notes) > 0 || !reflect.DeepEqual(r.Config, DefaultConfig()) {
+		t.Errorf("got %+v", r)
+	}
+	if err := r.Dir.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -362,7 +369,7 @@ func TestARunIsNotStartedOverAnother(t *testing.T) {
 
 func TestWhereThereIsNoRunNothingIsResumed(t *testing.T) {
 	dir := t.TempDir()
-	if _, _, _, _, err := ResumeRunDir(dir); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := ResumeRunDir(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 	if names := listing(t, dir); len(names) > 0 {
@@ -379,7 +386,7 @@ func TestAHistoryThatSomebodyChangedIsNotResumed(t *testing.T) {
 	if err := os.Truncate(path, 60); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, _, err := ResumeRunDir(dir); err == nil || !strings.Contains(err.Error(), path+": 60 bytes, but the checkpoint") {
+	if _, err := ResumeRunDir(dir); err == nil || !strings.Contains(err.Error(), path+": 60 bytes, but the checkpoint") {
 		t.Errorf("got %v", err)
 	}
 	if size := len(readFile(t, path)); size != 60 {
