@@ -9,6 +9,9 @@ import (
 // simple enough to be believed. Compiled programs are tested against it.
 type oracle struct {
 	values map[*node][]float64
+	// noise, if not nil, gives the relative error of each result that is rounded: what it does to the values shows how well
+	// they are determined.
+	noise func() float64
 }
 
 func (o *oracle) eval(n *node) ([]float64, error) {
@@ -32,8 +35,24 @@ func (o *oracle) eval(n *node) ([]float64, error) {
 			v[i] = float64(float32(v[i]))
 		}
 	}
+	if o.noise != nil && !exact(n) {
+		for i := range v {
+			v[i] *= 1 + o.noise()
+		}
+	}
 	o.values[n] = v
 	return v, nil
+}
+
+// exact reports whether the operation rounds nothing.
+func exact(n *node) bool {
+	switch n.prim {
+	case primAdd, primSub, primSum, primMatMul, primConv, primConvInput, primConvKernel, primMul, primPut, primSumPool, primSpread:
+		return false
+	case primNeg, primRelu, primAbs, primMax, primMin:
+		return true
+	}
+	return n.prim.kind != kindElementwise
 }
 
 var oracleUnary = map[*primitive]func(float64) float64{

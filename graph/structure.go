@@ -394,25 +394,7 @@ func (v Value) reduce(name string, p *primitive, axes []int) Value {
 	if numel(shape) == v.n.size() {
 		return v.Reshape(shape...)
 	}
-	if r, _ := twoAxes(v.n.shape, func(i int) bool { return slices.Contains(sorted, i) }); r == reduceNone {
-		return v.reduceLast(p, sorted, shape)
-	}
 	return b.record(p, axesAttr{sorted}, shape, v.n.dtype, v)
-}
-
-// reduceLast moves the axes to the end and reduces them there.
-func (v Value) reduceLast(p *primitive, axes, shape []int) Value {
-	var order, last []int
-	for i := range v.n.shape {
-		if !slices.Contains(axes, i) {
-			order = append(order, i)
-		}
-	}
-	for i := range axes {
-		last = append(last, len(order)+i)
-	}
-	moved := v.Transpose(append(order, axes...)...)
-	return v.n.b.record(p, axesAttr{last}, shape, v.n.dtype, moved)
 }
 
 // Sum adds up the elements along the axes, which go away; without arguments, all elements. Negative axes count from the last.
