@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"shadowflow/internal/bench"
+	"shadowflow/internal/kernel/isa"
+)
+
+// newBench makes the command that measures the heaviest work on this machine.
+func newBench() *cobra.Command {
+	var (
+		asJSON, torch bool
+		python, only  string
+		budget        time.Duration
+		threads       int
+	)
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure the heaviest work: fraction of the machine's peak, cost in gradients, speed beside PyTorch",
+		Long: `bench times matrix products, convolutions, and the gradients and Hessian-vector products of networks in float32. Each line
+gives the fastest run, as a fraction of the peak of fused multiply-adds measured next to it. With --torch the same work
+runs in PyTorch as well, with the environment as it is and without its OPENBLAS_* variables; the faster counts.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			keep, err := regexp.Compile(only)
+			if err != nil {
+				return fmt.Errorf("--only %q: %w", only, err)
+			}
+			opt := bench.Options{Threads: threads, Budget: budget, Only: keep.MatchString}
+			out, ctx := cmd.OutOrStdout(), cmd.Context()
+			if torch {
+				fmt.Fprintln(cmd.ErrOrStderr(), "running the work in PyTorch: minutes")
+				if opt.Torch, err = bench.Torch(ctx, python, opt.Only); err != nil {
+					return err
+				}
+			}
+			var results []bench.Result
+			if !asJSON {
+				set, err := isa.Best()
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(out, "%s, GOMAXPROCS %d\n", set, runtime.GOMAXPROCS(0))
+				fmt.Fprintf(out, "%-24s %12s %9s %7s %9s %9s %8s  %s\n", "work", "time", "GFLOP/s", "% peak", "gradients", "x PyTorch", "memory", "misses")
+			}
+			err = bench.Run(ctx, opt, func(r bench.Result) {
+				results = append(results, r)
+				if !asJSON {
+					printResult(out, r)
+				}
+			})
+			if err == nil && asJSON {
+				e := json.NewEncoder(out)
+				e.SetIndent("", "  ")
+				err = e.Encode(results)
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&asJSON, "json", false, "print JSON")
+	f.BoolVar(&torch, "torch", false, "run the same work in PyTorch and print the ratio")
+	f.StringVar(&python, "python", "python3", "the interpreter that has PyTorch")
+	f.StringVar(&only, "only", "", "measure the works whose name matches this regular expression")
+	f.DurationVar(&budget, "budget", 2*time.Second, "time for each work")
+	f.IntVar(&threads, "threads", 0, "threads; 0 for all cores")
+	return cmd
+}
+
+func printResult(out io.Writer, r bench.Result) {
+	gradients, ratio := "", ""
+	if r.Gradients > 0 {
+		gradients = fmt.Sprintf("%.2f", r.Gradients)
+	}
+	if r.Torch > 0 {
+		ratio = fmt.Sprintf("%.2f", r.TorchRatio)
+	}
+	flops, peak := "", ""
+	if r.Gflops > 0 {
+		flops, peak = fmt.Sprintf("%.0f", r.Gflops), fmt.Sprintf("%.0f", 100*r.Peak)
+	}
+	fmt.Fprintf(out, "%-24s %12s %9s %7s %9s %9s %8s  %s\n", r.Name, duration(r.Seconds), flops, peak, gradients, ratio,
+		memory(r.MemoryBytes), strings.Join(r.Misses(), "; "))
+}
+
+// duration prints seconds with three figures.
+func duration(s float64) string {
+	switch {
+	case s < 1e-6:
+		return fmt.Sprintf("%.3g ns", s*1e9)
+	case s < 1e-3:
+		return fmt.Sprintf("%.3g us", s*1e6)
+	case s < 1:
+		return fmt.Sprintf("%.3g ms", s*1e3)
+	}
+	return fmt.Sprintf("%.3g s", s)
+}
+
+func memory(b int64) string {
+	if b < 1<<20 {
+		return fmt.Sprintf("%d KiB", (b+1023)>>10)
+	}
+	return fmt.Sprintf("%d MiB", b>>20)
+}

@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"shadowflow/graph"
+	"shadowflow/modeq/verify"
+	"shadowflow/objective"
+	"shadowflow/rule"
+)
+
+func newIterate() *cobra.Command {
+	var (
+		loss      objectiveFlags
+		optimizer optimizerFlags
+		problem   verify.Problem
+		batches   string
+		steps     int
+		orders    []int
+		asJSON    bool
+	)
+	cmd := &cobra.Command{
+		Use:   "iterate",
+		Short: "Run an optimizer on a loss in closed form, and its modified equations beside it",
+		Long: `Run an optimizer from an empty memory and print its parameters and the loss after every step, the start included.
+
+--flow adds the solutions of the modified equations at the same times: those of orders 1 and 2 exact in the step number, so
+that they know how the memory fills, those of higher order with the memory full.`,
+		Example: "  shadowflow iterate --objective cubic --optimizer adam --set lr=0.1,eps=1e5 --theta 6.8,6.73 --steps 5 --flow 1,2,3",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if problem.Objective, problem.Theta, err = loss.point(); err != nil {
+				return err
+			}
+			r, c, err := optimizer.rule()
+			if err != nil {
+				return err
+			}
+			if steps < 0 {
+				return fmt.Errorf("--steps %d: want a number of at least 0", steps)
+			}
+			problem.Rule, problem.Batches = r, verify.Batches(batches)
+			path, err := verify.Iterate(cmd.Context(), problem, c.LR, steps)
+			if err != nil {
+				return err
+			}
+			out := iterateOutput{Theta: path}
+			if out.Loss, err = losses(problem.Objective, path); err != nil {
+				return err
+			}
+			for _, order := range orders {
+				positions, err := verify.Solve(cmd.Context(), problem, c.LR, order, steps)
+				if err != nil && len(positions) == 0 {
+					return fmt.Errorf("--flow: order %d: %w", order, err)
+				}
+				f := flowOutput{Order: order, Theta: positions}
+				if err != nil { // the others are still worth seeing
+					f.Error = err.Error()
+					fmt.Fprintf(cmd.ErrOrStderr(), "shadowflow: --flow: order %d ends after step %d: %v\n", order, len(positions)-1, err)
+				}
+				out.Flow = append(out.Flow, f)
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), out)
+			}
+			printIterates(cmd.OutOrStdout(), out, c)
+			return nil
+		},
+	}
+	loss.bind(cmd)
+	optimizer.bind(cmd)
+	flags := cmd.Flags()
+	flags.IntVar(&steps, "steps", 10, "number of steps")
+	flags.IntSliceVar(&orders, "flow", nil, "orders of modified equations to solve beside it")
+	flags.StringVar(&batches, "batches", string(verify.FullBatch), "full, cyclic or shuffled")
+	flags.Uint64Var(&problem.Seed, "seed", 0, "seed of shuffled batches")
+	flags.BoolVar(&asJSON, "json", false, `print {"theta":[[...],...],"loss":[...]}`)
+	return cmd
+}
+
+// iterateOutput is one row a step, the start first.
+type iterateOutput struct {
+	Theta [][]float64  `json:"theta"`
+	Loss  numbers      `json:"loss"`
+	Flow  []flowOutput `json:"flow,omitempty"`
+}
+
+type flowOutput struct {
+	Order int         `json:"order"`
+	Theta [][]float64 `json:"theta"`           // as far as the equation could be solved
+	Error string      `json:"error,omitempty"` // why not to the end
+}
+
+// losses returns the full batch's loss at each point.
+func losses(o objective.Objective, path [][]float64) ([]float64, error) {
+	f := objective.Compile[float64](o, graph.Options{})
+	out := make([]float64, len(path))
+	for i, theta := range path {
+		var err error
+		if out[i], err = f.Loss(objective.Full, theta); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// shown is how many coordinates a table shows.
+const shown = 4
+
+func printIterates(w io.Writer, out iterateOutput, c rule.Config) {
+	dim := min(len(out.Theta[0]), shown)
+	fmt.Fprintf(w, "%v\n\n%6s %10s %14s", c, "step", "t", "loss")
+	fmt.Fprintf(w, "  %*s", 13*dim, "theta")
+	for _, f := range out.Flow {
+		fmt.Fprintf(w, "  %*s", 13*dim, fmt.Sprintf("order %d", f.Order))
+	}
+	fmt.Fprintln(w)
+	for n, theta := range out.Theta {
+		fmt.Fprintf(w, "%6d %10.4g %14.6g  ", n, float64(n)*c.LR, out.Loss[n])
+		printCoordinates(w, theta[:dim])
+		for _, f := range out.Flow {
+			fmt.Fprint(w, "  ")
+			if n < len(f.Theta) {
+				printCoordinates(w, f.Theta[n][:dim])
+				continue
+			}
+			fmt.Fprintf(w, "%*s", 13*dim, "-")
+		}
+		fmt.Fprintln(w)
+	}
+	if rest := len(out.Theta[0]) - dim; rest > 0 {
+		fmt.Fprintf(w, "\n(%d more coordinates; --json prints all)\n", rest)
+	}
+}
+
+func printCoordinates(w io.Writer, v []float64) {
+	for _, x := range v {
+		fmt.Fprintf(w, "%13.8g", x)
+	}
+}

@@ -1,0 +1,38 @@
+// Package cli is the command line: one file a command, each of which parses, calls and prints.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// New returns the command shadowflow with all its subcommands.
+func New() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "shadowflow",
+		Short: "Backward error analysis of optimizers: the differential equations that their iterates follow",
+		Long: `shadowflow finds the modified equation of an optimizer: the differential equation whose exact solution
+shadows the iterates. What it has beyond the gradient flow is the optimizer's implicit bias.`,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.AddCommand(newField(), newVerify(), newIterate(), newBench())
+	return root
+}
+
+// Main runs the command line and returns its exit code: 0, or 1 after an error, which is printed.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := New()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(stderr, "shadowflow: %v\n", err)
+		return 1
+	}
+	return 0
+}
