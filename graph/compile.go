@@ -96,6 +96,9 @@ func (c *compiler) dropVirtual() {
 			needed[n] = true
 		}
 	}
+	for _, n := range c.p.outs {
+		need(n)
+	}
 	for _, n := range slices.Backward(c.fuse.live) {
 		if c.fuse.inline[n] {
 			continue
@@ -119,9 +122,6 @@ func (c *compiler) dropVirtual() {
 		for _, in := range n.in {
 			need(in)
 		}
-	}
-	for _, n := range c.p.outs {
-		need(n)
 	}
 	c.fuse.singles = slices.DeleteFunc(c.fuse.singles, func(n *node) bool {
 		if n.prim != primBroadcast {
