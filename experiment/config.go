@@ -75,8 +75,8 @@ type Batch struct {
 
 // Regularizer is the section regularizer: an explicit penalty added to the loss.
 type Regularizer struct {
-	Kind   string  `yaml:"kind" selector:"true" oneof:"none|one-norm|two-norm" doc:"one-norm: the perturbed one-norm of the loss gradient, with the optimizer's eps; two-norm: its squared two-norm"`
-	Weight float64 `yaml:"weight" for:"one-norm|two-norm" range:"(-inf,inf)" doc:"factor of the penalty"`
+	Kind   string  `yaml:"kind" selector:"true" oneof:"none|perturbed-one-norm|two-norm-squared" doc:"perturbed-one-norm: the perturbed one-norm of the loss gradient, with the optimizer's eps; two-norm-squared: its squared two-norm"`
+	Weight float64 `yaml:"weight" for:"perturbed-one-norm|two-norm-squared" range:"(-inf,inf)" doc:"factor of the penalty"`
 }
 
 // Bias is the section bias: an intervention on the implicit bias itself.

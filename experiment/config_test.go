@@ -61,7 +61,7 @@ batch: {mode: shuffled, size: 32}
 flow: {orders: [1, 2], method: dopri5, rel_tol: 1e-9}
 bias: {scale: -1}
 stop: {loss: 0.01, seconds: 60}
-regularizer: {kind: one-norm, weight: 1e-4}
+regularizer: {kind: perturbed-one-norm, weight: 1e-4}
 `
 	c := mustParse(t, src, "optimizer.beta2=0.95", "model.depth=2", " steps = 7", "data.path=other.npz")
 	if c.Seed != 1<<64-1 || c.Steps != 7 || c.DType != "float64" || c.Data.Path != "other.npz" || *c.Data.TestFraction != 0.25 {
@@ -163,7 +163,7 @@ func TestResolvedConfigParsesToItself(t *testing.T) {
 		{"model.name=cnn", "data={name: images, path: \"it's: a # path\\t\\u00e9\\n\", test_fraction: 0.1}"},
 		{"model={name: resnet50, width: 8, weights: 'true'}", "data={name: cifar100, path: '1e5', coarse_labels: true}"},
 		{"model={name: vit, depth: 1}", "data={name: idx, train_images: 'a', train_labels: './b', test_images: '', classes: 3}"},
-		{"regularizer={kind: two-norm, weight: -1.2345678901234567e-300}", "model.hidden=[]"},
+		{"regularizer={kind: two-norm-squared, weight: -1.2345678901234567e-300}", "model.hidden=[]"},
 	}
 	for _, set := range sources {
 		c := mustParse(t, "", set...)
