@@ -1,6 +1,9 @@
 package modeq
 
-import "shadowflow/rule"
+import (
+	"shadowflow/graph"
+	"shadowflow/rule"
+)
 
 // past is the workspace of the general theorem.
 type past[T rule.Float] struct {
@@ -15,6 +18,8 @@ type past[T rule.Float] struct {
 	dg     []T
 	half   []T
 	dphi   []T
+
+	in, out []graph.Buffer // of the update: the moments, g, theta; U
 }
 
 func newPast[T rule.Float](batches, moments, dim int) *past[T] {
@@ -29,6 +34,8 @@ func newPast[T rule.Float](batches, moments, dim int) *past[T] {
 		s: vectors(moments), memory: vectors(moments), ds: vectors(moments),
 		prefix: make([]T, dim), f: make([]T, dim), dg: make([]T, dim), half: make([]T, dim), dphi: make([]T, dim),
 	}
+	p.in = append(buffers(p.s), graph.Buffer{}, graph.Buffer{})
+	p.out = make([]graph.Buffer, 1)
 	for range batches {
 		p.reach = append(p.reach, vectors(moments))
 		p.weight = append(p.weight, make([]T, moments))
@@ -87,6 +94,9 @@ func (s *SecondOrder[T]) general(n int, theta, f, c []T) error {
 	}
 	s.past.reset()
 	from := max(0, n-s.window)
+	if c == nil {
+		from = n // the past updates matter to C alone
+	}
 	if err := s.gradients(n, from, theta); err != nil {
 		return err
 	}
@@ -99,7 +109,7 @@ func (s *SecondOrder[T]) general(n int, theta, f, c []T) error {
 	s.moments(n)
 	s.account(n, n)
 	present := s.batches[s.batchOf(n)].g
-	if err := s.p.update.Run(buffers(s.past.s, [][]T{present, theta}), buffers([][]T{f})); err != nil || c == nil {
+	if err := s.updateAt(present, theta, f); err != nil || c == nil {
 		return err
 	}
 	return s.correction(n, theta, present, f, c)
@@ -190,11 +200,19 @@ func (s *SecondOrder[T]) pastUpdate(l, n int, theta []T) error {
 	s.account(l, n)
 	s.moments(l)
 	g := s.batches[s.batchOf(l)].g
-	if err := s.p.update.Run(buffers(s.past.s, [][]T{g, theta}), buffers([][]T{s.past.f})); err != nil {
+	if err := s.updateAt(g, theta, s.past.f); err != nil {
 		return err
 	}
 	addTo(s.past.prefix, 1, s.past.f)
 	return nil
+}
+
+// updateAt writes U of the moments, g and theta into u, without allocating: it runs once for every step in the window.
+func (s *SecondOrder[T]) updateAt(g, theta, u []T) error {
+	p := s.past
+	last := len(p.in) - 1
+	p.in[last-1], p.in[last], p.out[0] = graph.Of(g), graph.Of(theta), graph.Of(u)
+	return s.p.update.Run(p.in, p.out)
 }
 
 // correction puts C together from the sums over past steps. With prefix_k the sum of the updates before k, those from k on are
