@@ -2,6 +2,7 @@ package graph
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -15,24 +16,40 @@ func FuzzPrograms(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		g := newGrower(data)
-		g.grow()
-		outs := g.results()
-		if err := g.e.b.Err(); err != nil {
-			if _, again := Compile(g.e.inputs(), outs, Options{}); again != err {
-				t.Fatalf("Compile returns %v: want %v", again, err)
-			}
-			return
+	f.Fuzz(checkProgramOf)
+}
+
+func TestRandomProgramsMatchTheOracle(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 5))
+	for range 400 {
+		data := make([]byte, 10+rng.IntN(150))
+		for i := range data {
+			data[i] = byte(rng.Uint32())
 		}
-		if g.elements() > 2e5 {
-			return
+		if checkProgramOf(t, data); t.Failed() {
+			t.Fatalf("the program of %q", data)
 		}
-		got := g.e.compile(t, Options{Threads: 1 + len(data)%2}, outs...).eval(t)
-		want := g.e.expect(t, outs...)
-		for runs := 3; !g.determined(t, outs, got, want, runs, runs > 30); runs *= 4 {
+	}
+}
+
+// checkProgramOf builds the program of the bytes and compares it with the oracle.
+func checkProgramOf(t *testing.T, data []byte) {
+	g := newGrower(data)
+	g.grow()
+	outs := g.results()
+	if err := g.e.b.Err(); err != nil {
+		if _, again := Compile(g.e.inputs(), outs, Options{}); again != err {
+			t.Fatalf("Compile returns %v: want %v", again, err)
 		}
-	})
+		return
+	}
+	if g.elements() > 2e5 {
+		return
+	}
+	got := g.e.compile(t, Options{Threads: 1 + len(data)%2}, outs...).eval(t)
+	want := g.e.expect(t, outs...)
+	for runs := 3; !g.determined(t, outs, got, want, runs, runs > 30); runs *= 4 {
+	}
 }
 
 // determined reports whether each number got is as near the one wanted as the rounding of intermediate results allows, which it
@@ -87,12 +104,13 @@ type grower struct {
 	e      *env
 	data   []byte
 	values []Value
-	labels []Value
+	wild   bool // operands need not fit
 }
 
 func newGrower(data []byte) *grower {
 	g := &grower{e: newEnv(Float64), data: data}
 	shapes := [][]int{{}, {3}, {2, 3}, {3, 1}, {17}, {4, 5}, {2, 3, 4}, {1, 4, 4, 2}, {6, 7}, {40, 30}, {1, 1}, {2, 2, 2, 2}, {700, 2}, {3, 600}}
+	g.wild = g.choose(16) == 1
 	for range 2 + g.choose(2) {
 		g.values = append(g.values, g.e.x(shapes[g.choose(len(shapes))]...))
 	}
@@ -113,10 +131,10 @@ func (g *grower) value() Value { return g.values[len(g.values)-1-g.choose(len(g.
 
 // partner is a value that often fits v: of its shape if there is one at hand.
 func (g *grower) partner(v Value) Value {
-	switch g.choose(4) {
-	case 0:
+	switch k := g.choose(4); {
+	case k == 0 && g.wild:
 		return g.value()
-	case 1:
+	case k == 1:
 		return v.Like(float64(g.choose(7)-3) / 2)
 	}
 	for i := len(g.values) - 1; i >= 0; i-- {
@@ -169,9 +187,11 @@ func (g *grower) step(v Value) Value {
 		case 0:
 			return f(v)
 		case 1:
-			return f(v, axis)
+			if rank > 1 {
+				return f(v, axis, (axis+1)%rank)
+			}
 		}
-		return f(v, axis, (axis+1)%rank)
+		return f(v, axis)
 	case op == 15:
 		return v.Reshape(-1)
 	case op == 16 && rank > 0:
@@ -183,7 +203,10 @@ func (g *grower) step(v Value) Value {
 		low[axis], high[axis], gap[axis] = g.choose(3), g.choose(3), g.choose(2)
 		return v.Pad(low, high, gap)
 	case op == 19 && rank > 0:
-		return Concat(axis, v, g.value(), v)
+		if g.wild {
+			return Concat(axis, v, g.value(), v)
+		}
+		return Concat(axis, v, v.Tanh().Mul(v.Like(2)), v)
 	case op == 20 && rank > 0:
 		return Concat(axis, v, v.Exp(), v.SliceAxis(axis, 0, 1))
 	case op == 21 && rank > 0:
@@ -221,7 +244,7 @@ func (g *grower) slice(v Value) Value {
 	start, stop, step := make([]int, len(shape)), make([]int, len(shape)), make([]int, len(shape))
 	for i, d := range shape {
 		start[i] = g.choose(d)
-		stop[i] = d - g.choose(d-start[i]+1)
+		stop[i] = d - g.choose(d-start[i])
 		step[i] = 1 + g.choose(3)
 	}
 	return v.Slice(start, stop, step)
@@ -247,12 +270,20 @@ func (g *grower) product(v Value) Value {
 		p := v.T().MatMul(v)
 		return p.Add(v.T().MatMul(v.Exp())).Add(p.Tanh().T())
 	}
-	return v.MatMul(g.value())
+	if g.wild {
+		return v.MatMul(g.value())
+	}
+	rank := len(v.Shape())
+	w := g.e.x(append(v.Shape()[:rank-2], v.Shape()[rank-1], 1+g.choose(9))...)
+	return v.MatMul(w)
 }
 
 func (g *grower) image(v Value) Value {
 	shape := v.Shape()
 	pad := [4]int{g.choose(2), g.choose(2), g.choose(2), g.choose(2)}
+	if !g.wild && min(shape[1], shape[2]) < 3 {
+		return v.Square()
+	}
 	switch g.choose(3) {
 	case 0:
 		return v.MaxPool(PoolSpec{Size: [2]int{2, 1 + g.choose(2)}, Stride: [2]int{g.choose(3), 1}, Pad: [4]int{pad[0], 0, pad[2], 0}})

@@ -1,6 +1,9 @@
 package graph
 
-import "shadowflow/internal/kernel/gemm"
+import (
+	"shadowflow/internal/kernel/gemm"
+	"shadowflow/internal/kernel/par"
+)
 
 // singleOf builds the step of a unit that is not fused.
 func singleOf[T float](c *compiler, u *unit) step {
@@ -92,4 +95,34 @@ func scratchOf[T float](p *Program) []T {
 		return s
 	}
 	return any(p.work64).([]T)
+}
+
+// product is a step that multiplies two arrays, a matrix product or one of the three convolutions, or that adds up several such
+// products.
+type product[T float] struct {
+	terms   []term[T]
+	dst     ref[T]
+	pool    *par.Pool
+	scratch func(*Program) []T
+}
+
+type term[T float] struct {
+	plan *gemm.Plan[T]
+	x, y ref[T]
+}
+
+func (s *product[T]) run(p *Program) error {
+	for i := range s.terms {
+		t := &s.terms[i]
+		t.plan.Run(s.pool, s.dst.get(), t.x.get(), t.y.get(), s.scratch(p), i > 0)
+	}
+	return nil
+}
+
+func (s *product[T]) flops() float64 {
+	sum := 0.0
+	for _, t := range s.terms {
+		sum += t.plan.Flops()
+	}
+	return sum
 }

@@ -1,0 +1,161 @@
+package graph
+
+import (
+	"slices"
+
+	"shadowflow/internal/kernel/vec"
+)
+
+// fusedOf builds a fused step: registers by linear scan, arrays that others read written in place.
+func fusedOf[T float](c *compiler, u *unit, k *vec.Kernels[T]) step {
+	if s, ok := smallOf[T](c, u); ok {
+		return s
+	}
+	s := &fusedStep[T]{k: k, pool: c.pool, size: u.size, cols: u.cols}
+	s.layOut(u.dtype.Size())
+	absorbed := c.multiplyAdds(u)
+	operands := func(n *node) []*node {
+		if m := absorbed.in(n); m != nil {
+			return []*node{m.in[0], m.in[1], absorbed.other(n)}
+		}
+		return n.in
+	}
+	lastUse := map[*node]int{}
+	for i, n := range u.nodes {
+		if absorbed.by[n] != nil {
+			continue
+		}
+		for _, in := range operands(n) {
+			lastUse[peel(in)] = i
+		}
+	}
+	type loadKey struct {
+		kind operandKind
+		n    *node
+		c    float64
+	}
+	loaded := map[loadKey]int32{}
+	slotOf := map[*node]int32{}
+	newSlot := func() int32 { s.slots++; return int32(s.slots - 1) }
+	read := func(in *node) int32 {
+		o := c.readBy(u, in)
+		if slot, ok := slotOf[o.n]; ok && o.kind == readWhole {
+			return slot
+		}
+		key := loadKey{o.kind, o.n, o.c}
+		if slot, ok := loaded[key]; ok {
+			return slot
+		}
+		l := load[T]{kind: o.kind, slot: newSlot(), c: T(o.c)}
+		if o.kind != readConst {
+			l.src = refOf[T](c, o.n)
+		}
+		loaded[key] = l.slot
+		s.loads = append(s.loads, l)
+		return l.slot
+	}
+	var free []int32
+	for i, n := range u.nodes {
+		if absorbed.by[n] != nil {
+			continue
+		}
+		in := instr[T]{a: -1, b: -1, c: -1, dst: -1}
+		srcs := []*int32{&in.a, &in.b, &in.c}
+		reads := operands(n)
+		for j, m := range reads {
+			*srcs[j] = read(m)
+		}
+		for j, m := range reads {
+			slot, mine := slotOf[peel(m)]
+			if mine && lastUse[peel(m)] == i && slices.Contains(s.registers, slot) && !slices.Contains(reads[:j], m) && !slices.Contains(free, slot) {
+				free = append(free, slot)
+			}
+		}
+		if r, _ := reductionOf(n); r != reduceNone && !fusible(n) {
+			in.op, in.reduce, in.out = n.prim, r, refOf[T](c, n)
+			switch {
+			case r == reduceAll:
+				in.partialLen = 1
+				in.partial = make([]T, s.chunks)
+			case r == reduceRows:
+				in.partialLen = s.cols
+				in.partial = make([]T, s.chunks*s.cols)
+			case s.tileRows == 0:
+				in.partial = make([]T, s.tiles)
+			}
+			s.code = append(s.code, in)
+			c.p.scratch += int64(len(in.partial) * u.dtype.Size())
+			continue
+		}
+		in.kernelOf(k, n.prim)
+		if absorbed.in(n) != nil {
+			in.f2, in.f3 = nil, k.MulAdd
+		}
+		if n.prim == primPow {
+			in.p = n.attr.(powAttr).P
+		}
+		switch _, kept := c.homes[n]; {
+		case kept:
+			in.dst = newSlot()
+			s.loads = append(s.loads, load[T]{kind: readWhole, src: refOf[T](c, n), slot: in.dst})
+		case len(free) > 0:
+			in.dst = free[len(free)-1]
+			free = free[:len(free)-1]
+		default:
+			in.dst = newSlot()
+			s.registers = append(s.registers, in.dst)
+		}
+		slotOf[n] = in.dst
+		s.code = append(s.code, in)
+	}
+	for range c.pool.Workers() {
+		w := s.newWorker()
+		for _, m := range w.memory {
+			c.p.scratch += int64(len(m) * u.dtype.Size())
+		}
+		s.workers = append(s.workers, w)
+	}
+	return s
+}
+
+// multiplyAdd pairs additions with a product that nothing else reads.
+type multiplyAdd struct {
+	by   map[*node]*node // product -> addition
+	with map[*node]*node // addition -> product
+}
+
+func (m multiplyAdd) in(add *node) *node { return m.with[add] }
+
+// other is the operand of the addition that is not the product.
+func (m multiplyAdd) other(add *node) *node {
+	if peel(add.in[0]) == m.with[add] {
+		return add.in[1]
+	}
+	return add.in[0]
+}
+
+// multiplyAdds finds the products in a fused unit that only one addition there reads: one instruction does both.
+func (c *compiler) multiplyAdds(u *unit) multiplyAdd {
+	uses := map[*node]int{}
+	member := map[*node]bool{}
+	for _, n := range u.nodes {
+		member[n] = true
+		for _, in := range n.in {
+			uses[peel(in)]++
+		}
+	}
+	m := multiplyAdd{map[*node]*node{}, map[*node]*node{}}
+	for _, n := range u.nodes {
+		if n.prim != primAdd {
+			continue
+		}
+		for _, in := range n.in {
+			x := peel(in)
+			_, kept := c.homes[x]
+			if x.prim == primMul && member[x] && uses[x] == 1 && !kept && m.with[n] == nil {
+				m.by[x], m.with[n] = n, x
+			}
+		}
+	}
+	return m
+}
