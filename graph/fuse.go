@@ -1,9 +1,6 @@
 package graph
 
-import (
-	"container/heap"
-	"slices"
-)
+import "slices"
 
 // unit is one step of a compiled program: a single operation, or a group of elementwise operations and reductions that run as
 // one pass over tiles.
@@ -45,34 +42,6 @@ type fuseGroup struct {
 	cols  int
 	dtype DType
 	deps  bitset // groups that members depend on, itself excluded
-}
-
-type bitset []uint64
-
-func (s *bitset) add(i int) {
-	for len(*s) <= i>>6 {
-		*s = append(*s, 0)
-	}
-	(*s)[i>>6] |= 1 << (i & 63)
-}
-
-func (s *bitset) union(t bitset) {
-	for len(*s) < len(t) {
-		*s = append(*s, 0)
-	}
-	for i, w := range t {
-		(*s)[i] |= w
-	}
-}
-
-func (s bitset) each(f func(i int)) {
-	for w, word := range s {
-		for b := 0; word != 0; b, word = b+1, word>>1 {
-			if word&1 != 0 {
-				f(w<<6 + b)
-			}
-		}
-	}
 }
 
 // fusible reports whether the node is an elementwise operation.
@@ -127,103 +96,6 @@ func productSums(live, outs []*node) map[*node][]*node {
 	return sums
 }
 
-// reduction says how a sum or maximum over axes looks when its operand is seen as [rows, cols].
-type reduction uint8
-
-const (
-	reduceNone reduction = iota
-	reduceAll            // over everything
-	reduceRows           // over the rows: one result a column
-	reduceCols           // over the columns: one result a row
-)
-
-// reductionOf returns the kind of the reduction n and the columns it asks for (0: any).
-func reductionOf(n *node) (reduction, int) {
-	if n.prim != primSum && n.prim != primAmax {
-		return reduceNone, 0
-	}
-	shape, axes := n.in[0].shape, n.attr.(axesAttr).Axes
-	return twoAxes(shape, func(i int) bool { return slices.Contains(axes, i) })
-}
-
-// twoAxes sees an array as [rows, cols] such that the marked axes are all of it, its rows, or its columns.
-func twoAxes(shape []int, marked func(axis int) bool) (reduction, int) {
-	var marks []bool
-	var dims []int
-	for i, d := range shape {
-		if d == 1 {
-			continue
-		}
-		if k := len(marks); k > 0 && marks[k-1] == marked(i) {
-			dims[k-1] *= d
-			continue
-		}
-		marks, dims = append(marks, marked(i)), append(dims, d)
-	}
-	switch {
-	case len(marks) == 1 && marks[0]:
-		return reduceAll, 0
-	case len(marks) == 2 && marks[0]:
-		return reduceRows, dims[1]
-	case len(marks) == 2:
-		return reduceCols, dims[1]
-	}
-	return reduceNone, 0
-}
-
-// operandKind says how an operand of an elementwise operation is read.
-type operandKind uint8
-
-const (
-	readWhole  operandKind = iota // element by element
-	readScalar                    // one number
-	readRow                       // [cols], the same for every row
-	readColumn                    // [rows], the same for every column
-	readConst                     // a known number
-)
-
-type operand struct {
-	kind operandKind
-	n    *node // whose elements are read
-	cols int
-	c    float64
-}
-
-// operandOf looks through views to what an elementwise operation reads.
-func operandOf(n *node) operand {
-	if c, ok := (Value{n}).constant(); ok {
-		return operand{kind: readConst, c: c}
-	}
-	size := n.size()
-	n = peel(n)
-	if n.prim != primBroadcast {
-		return operand{kind: readWhole, n: n}
-	}
-	src := n.in[0]
-	kind, cols := twoAxes(n.shape, func(i int) bool { return src.shape[i] != n.shape[i] })
-	inner := peel(src)
-	if inner.prim == primBroadcast && inner.size() != 1 {
-		return operand{kind: readWhole, n: n}
-	}
-	switch {
-	case src.size() == 1 && size > 1:
-		return operand{kind: readScalar, n: inner}
-	case kind == reduceRows:
-		return operand{kind: readRow, n: inner, cols: cols}
-	case kind == reduceCols:
-		return operand{kind: readColumn, n: inner, cols: cols}
-	}
-	return operand{kind: readWhole, n: n}
-}
-
-// peel looks through operations that only rename an array.
-func peel(n *node) *node {
-	for n.prim == primReshape || n.prim == primAlias || n.prim == primStop {
-		n = n.in[0]
-	}
-	return n
-}
-
 func (f *fuser) find(g int) int {
 	for f.parent[g] != g {
 		f.parent[g] = f.parent[f.parent[g]]
@@ -263,37 +135,6 @@ func partition(live, outs []*node) *fuser {
 		}
 	}
 	return f
-}
-
-// isView reports whether the node's elements lie in its operand's memory, or nowhere.
-func isView(n *node) bool {
-	switch n.prim {
-	case primReshape, primAlias, primStop, primConst:
-		return true
-	case primSlice:
-		_, ok := contiguous(n)
-		return ok
-	}
-	return false
-}
-
-// contiguous returns where the elements of a slice begin in its operand, if they lie there without gaps.
-func contiguous(n *node) (int, bool) {
-	a, from := n.attr.(sliceAttr), n.in[0].shape
-	offset, cut := 0, false
-	for i, d := range n.shape {
-		offset = offset*from[i] + a.Start[i]
-		if cut && d != from[i] {
-			return 0, false
-		}
-		if d > 1 {
-			if a.Step[i] != 1 {
-				return 0, false
-			}
-			cut = true
-		}
-	}
-	return offset, true
 }
 
 // dependsOn returns the groups that a node depends on, its own included.
@@ -443,91 +284,3 @@ func (f *fuser) mergeable(n *node, chosen []int) (bitset, bool) {
 	deps = f.closure(deps)
 	return deps, !f.containsAny(deps, chosen)
 }
-
-// units returns the units in an order of execution: as late as their last member was recorded, so that little is alive at once.
-func (f *fuser) units() []*unit {
-	var all []*unit
-	of := map[*node]*unit{}
-	add := func(u *unit) {
-		all = append(all, u)
-		for _, n := range u.made {
-			of[n] = u
-		}
-	}
-	for i, g := range f.groups {
-		if g == nil || f.find(i) != i {
-			continue
-		}
-		slices.SortFunc(g.nodes, func(a, b *node) int { return a.id - b.id })
-		add(&unit{nodes: expand(g.nodes, f.inline), made: g.nodes, fused: true, size: g.size, cols: g.cols, dtype: g.dtype})
-	}
-	for _, n := range f.singles {
-		all := append(slices.Clone(f.sums[n]), n)
-		add(&unit{nodes: all, made: all, dtype: n.dtype})
-	}
-	return schedule(all, of)
-}
-
-func schedule(all []*unit, of map[*node]*unit) []*unit {
-	waiting := make(map[*unit]int)
-	users := make(map[*unit][]*unit)
-	for _, u := range all {
-		before := map[*unit]bool{}
-		for _, n := range u.nodes {
-			for _, in := range n.in {
-				for _, m := range producers(in, of) {
-					if m != u && !before[m] {
-						before[m] = true
-						users[m] = append(users[m], u)
-					}
-				}
-			}
-		}
-		waiting[u] = len(before)
-	}
-	var ready unitHeap
-	for _, u := range all {
-		if waiting[u] == 0 {
-			heap.Push(&ready, u)
-		}
-	}
-	var out []*unit
-	for ready.Len() > 0 {
-		u := heap.Pop(&ready).(*unit)
-		u.order = len(out)
-		out = append(out, u)
-		for _, v := range users[u] {
-			if waiting[v]--; waiting[v] == 0 {
-				heap.Push(&ready, v)
-			}
-		}
-	}
-	return out
-}
-
-// producers returns the units that make what n reads, looking through views and broadcasts that are not made.
-func producers(n *node, of map[*node]*unit) []*unit {
-	if u, ok := of[n]; ok {
-		return []*unit{u}
-	}
-	var out []*unit
-	for _, in := range n.in {
-		out = append(out, producers(in, of)...)
-	}
-	return out
-}
-
-type unitHeap []*unit
-
-func (h unitHeap) Len() int           { return len(h) }
-func (h unitHeap) Less(i, j int) bool { return h[i].last() < h[j].last() }
-func (h unitHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *unitHeap) Push(x any)        { *h = append(*h, x.(*unit)) }
-func (h *unitHeap) Pop() any {
-	old := *h
-	u := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return u
-}
-
-func (u *unit) last() int { return u.made[len(u.made)-1].id }
