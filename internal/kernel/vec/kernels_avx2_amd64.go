@@ -277,6 +277,11 @@ func tanh64AVX2(dst *float64, x *float64, n int)
 //go:noescape
 func sigmoid64AVX2(dst *float64, x *float64, n int)
 
+// erf64AVX2 sets dst[i] for i < n.
+//
+//go:noescape
+func erf64AVX2(dst *float64, x *float64, n int)
+
 // fill64AVX2 sets dst[i] to *v for i < n.
 //
 //go:noescape

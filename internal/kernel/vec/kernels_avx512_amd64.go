@@ -277,6 +277,11 @@ func tanh64AVX512(dst *float64, x *float64, n int)
 //go:noescape
 func sigmoid64AVX512(dst *float64, x *float64, n int)
 
+// erf64AVX512 sets dst[i] for i < n.
+//
+//go:noescape
+func erf64AVX512(dst *float64, x *float64, n int)
+
 // fill64AVX512 sets dst[i] to *v for i < n.
 //
 //go:noescape

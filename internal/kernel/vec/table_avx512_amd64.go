@@ -456,6 +456,10 @@ func use64AVX512(k *Kernels[float64]) {
 		x = x[:len(dst)]
 		sigmoid64AVX512(unsafe.SliceData(dst), unsafe.SliceData(x), len(dst))
 	}
+	k.Erf = func(dst, x []float64) {
+		x = x[:len(dst)]
+		erf64AVX512(unsafe.SliceData(dst), unsafe.SliceData(x), len(dst))
+	}
 	k.Fill = func(dst []float64, v float64) {
 		if len(dst) <= few {
 			fill(dst, v)

@@ -45,9 +45,13 @@ def erf_near(z):
     return erf(x) / x - 1
 
 
-def erf_far(x):
-    """(log(erfc(x)) + x) / x"""
-    return log(mp.erfc(x)) / x + 1
+def erf_far(u):
+    """(log(erfc(x)) + x) / x, x = 1 + u"""
+    return log(mp.erfc(1 + u)) / (1 + u) + 1
+
+
+def erf_far_error(u, d):
+    return d * (1 + u) * mp.erfc(1 + u) / erf(1 + u)
 
 
 print("""package main
@@ -68,6 +72,9 @@ for name, degree in ("exp32", 5), ("exp64", 9):
     table(name, exponential, -half, half, degree, lambda r, d: d * r)
 for name, degree in ("log32", 3), ("log64", 6):
     table(name, logarithm, mpf(0), s2, degree, lambda z, d: d * z / 2)
-table("tanhNear32", tanh_near, mpf(0), mpf("0.625") ** 2, 4, lambda z, d: d * z)
-table("erfNear32", erf_near, mpf(0), mpf(1), 6, lambda z, d: d / (erf_near(z) + 1))
-table("erfFar32", erf_far, mpf(1), mpf("4"), 6, lambda x, d: d * x * mp.erfc(x) / erf(x))
+for name, degree in ("tanhNear32", 4), ("tanhNear64", 11):
+    table(name, tanh_near, mpf(0), mpf("0.625") ** 2, degree, lambda z, d: d * z)
+for name, degree in ("erfNear32", 6), ("erfNear64", 12):
+    table(name, erf_near, mpf(0), mpf(1), degree, lambda z, d: d / (erf_near(z) + 1))
+for name, degree, limit in ("erfFar32", 6, 4), ("erfFar64", 22, 6):
+    table(name, erf_far, mpf(0), mpf(limit - 1), degree, erf_far_error)

@@ -20,8 +20,8 @@ type elementwise struct {
 
 var arguments = []string{"", "x", "x, y", "x, y, z"}
 
-// functions lists the elementwise functions of the element type.
-func (m *machine) functions() []elementwise {
+// functions lists the elementwise functions.
+func functions() []elementwise {
 	one := func(f func(*machine, vec) vec) func(*machine, []vec) vec {
 		return func(m *machine, a []vec) vec { return f(m, a[0]) }
 	}
@@ -31,7 +31,7 @@ func (m *machine) functions() []elementwise {
 	compare := func(predicate int) func(*machine, []vec) vec {
 		return func(m *machine, a []vec) vec { return m.indicate(m.compare(predicate, a[0], a[1])) }
 	}
-	list := []elementwise{
+	return []elementwise{
 		{"neg", "Neg", 1, 4, true, one(func(m *machine, x vec) vec { return m.xor(x, m.signBit()) })},
 		{"abs", "Abs", 1, 4, true, one((*machine).abs)},
 		{"sign", "Sign", 1, 4, true, one((*machine).sign)},
@@ -58,11 +58,8 @@ func (m *machine) functions() []elementwise {
 		{"log1p", "Log1p", 1, 1, false, one((*machine).log1p)},
 		{"tanh", "Tanh", 1, 1, false, one((*machine).tanh)},
 		{"sigmoid", "Sigmoid", 1, 1, false, one((*machine).sigmoid)},
+		{"erf", "Erf", 1, 1, false, one((*machine).erf)},
 	}
-	if !m.double {
-		list = append(list, elementwise{"erf", "Erf", 1, 1, false, one((*machine).erf)})
-	}
-	return list
 }
 
 func (m *machine) abs(x vec) vec {

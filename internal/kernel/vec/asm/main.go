@@ -91,7 +91,7 @@ func generate(dir string, avx512 bool) error {
 }
 
 func (m *machine) emit() {
-	for _, f := range m.functions() {
+	for _, f := range functions() {
 		m.elementwise(f)
 		m.hoisted = nil
 	}
@@ -113,7 +113,7 @@ type kernel struct {
 // Kernels lists the elementwise functions for the table's template.
 func (m machine) Kernels() []kernel {
 	var list []kernel
-	for _, f := range m.functions() {
+	for _, f := range functions() {
 		list = append(list, kernel{f.name, f.field, m.symbol(f.name), arguments[f.arity], []string{"x", "y", "z"}[:f.arity], f.exact})
 	}
 	return list

@@ -65,8 +65,8 @@ func (m *machine) sigmoid(x vec) vec {
 	return m.fnma(m.mul(q, m.choose(above, q, m.sub(one, q))), lost, q) // q less q*lost/d
 }
 
-// tanh is t/(2-t), t = 1 - exp(-2|x|) = (1 - 2^n) - 2^n p, with the sign of x. Where its error would
-// pass the bound for float32, up to 0.625, x + x^3 P(x^2) takes over.
+// tanh is t/(2-t), t = 1 - exp(-2|x|) = (1 - 2^n) - 2^n p, with the sign of x. Its error
+// peaks at 0.2 and 0.5, where n changes: up to |x| = 0.625, x + x^3 P(x^2) takes over.
 func (m *machine) tanh(x vec) vec {
 	limit := -20.0 // tanh(10) rounds to 1
 	if m.double {
@@ -80,11 +80,9 @@ func (m *machine) tanh(x vec) vec {
 	q := m.div(t, d)
 	lost := m.mul(m.sub(m.sub(m.number(2), d), t), m.number(0.5))
 	q = m.fnma(m.fma(q, q, q), lost, q) // q less q*lost/d, as 1/d = (1+q)/2
-	if !m.double {
-		z := m.mul(x, x)
-		near := m.fma(x, m.mul(z, m.horner(z, tanhNear32)), x)
-		q = m.choose(m.compare(greater, below, m.number(-0.625)), near, q)
-	}
+	z := m.mul(x, x)
+	near := m.fma(x, m.mul(z, m.horner(z, m.pick(tanhNear32, tanhNear64))), x)
+	q = m.choose(m.compare(greater, below, m.number(-0.625)), near, q)
 	return m.or(q, m.and(x, m.signBit()))
 }
 
@@ -140,12 +138,17 @@ func (m *machine) outside(r, x, u vec) vec {
 	return m.choose(m.compare(less, u, m.number(0)), m.number(math.NaN()), r)
 }
 
-// erf is x + x P(x^2) for |x| < 1, and 1 - exp(-|x| + |x| Q(|x|)) with the sign of x beyond.
+// erf is x + x P(x^2) for |x| < 1, and 1 - exp(-|x| + |x| Q(|x| - 1)) with the sign of x beyond.
 func (m *machine) erf(x vec) vec {
+	limit := 4.0 // erf(4) rounds to 1
+	if m.double {
+		limit = 6
+	}
 	size := m.abs(x)
-	near := m.fma(x, m.horner(m.mul(x, x), erfNear32), x)
-	far := m.secondMin(m.number(4), size) // erf(4) rounds to 1
-	p, n := m.exponential(m.fma(far, m.horner(far, erfFar32), m.xor(far, m.signBit())))
+	near := m.fma(x, m.horner(m.mul(x, x), m.pick(erfNear32, erfNear64)), x)
+	far := m.secondMin(m.number(limit), size)
+	u := m.sub(far, m.number(1))
+	p, n := m.exponential(m.fma(far, m.horner(u, m.pick(erfFar32, erfFar64)), m.xor(far, m.signBit())))
 	beyond := m.sub(m.number(1), m.scale(m.add(m.number(1), p), n))
 	beyond = m.or(beyond, m.and(x, m.signBit()))
 	return m.choose(m.compare(less, size, m.number(1)), near, beyond)
