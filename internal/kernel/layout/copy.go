@@ -22,6 +22,7 @@ type Copy[T any] struct {
 	kernel       func(dst, src []T, d, s int, a, b axis)
 	units        int // all tiles of all outer indices
 	perChunk     int // units of a chunk
+	chunks       int
 }
 
 // NewCopy plans the copy of a box.
@@ -95,7 +96,7 @@ func NewPlace[T any](whole, part, start []int) *Copy[T] {
 }
 
 // Chunks returns the number of chunks, zero for an empty box.
-func (c *Copy[T]) Chunks() int { return ceilDiv(c.units, c.perChunk) }
+func (c *Copy[T]) Chunks() int { return c.chunks }
 
 // RunChunk copies the i-th part of the box.
 func (c *Copy[T]) RunChunk(dst, src []T, i int) {
@@ -135,6 +136,7 @@ func planCopy[T any](dstAt, srcAt int, axes []axis) Copy[T] {
 		c.units *= a.n
 	}
 	c.perChunk = max(1, chunkElements/(c.tile[0]*c.tile[1]))
+	c.chunks = ceilDiv(c.units, c.perChunk)
 	return c
 }
 
@@ -180,6 +182,10 @@ func (c *Copy[T]) chooseKernel() {
 // outer indices.
 func (c *Copy[T]) run(dst, src []T, from, to int) {
 	if from >= to {
+		return
+	}
+	if c.units == 1 {
+		c.kernel(dst, src, c.dstAt, c.srcAt, c.inner[0], c.inner[1])
 		return
 	}
 	var index [maxAxes]int

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"shadowflow/internal/kernel/par"
 )
 
 // plan is what all plans of one source have in common.
@@ -282,6 +284,31 @@ func TestRunningACopyAllocatesNothing(t *testing.T) {
 			}
 		}); n != 0 {
 			t.Errorf("%T allocates %v times", p, n)
+		}
+	}
+}
+
+// task runs a plan's chunks on a pool.
+type task struct {
+	plan
+	dst, src []int32
+}
+
+func (t task) Chunk(i, _ int) { t.RunChunk(t.dst, t.src, i) }
+
+func TestChunksMayRunAtTheSameTime(t *testing.T) {
+	pool := par.New(4)
+	defer pool.Close()
+	src := counting(200 * 300)
+	pad := NewPad[int32]([]int{200, 300}, []int{1, 2}, []int{3, 4}, []int{1, 0})
+	for _, c := range []struct {
+		plan plan
+		size int
+	}{{NewPermute[int32]([]int{200, 300}, []int{1, 0}), len(src)}, {pad, product(pad.Shape())}} {
+		dst := make([]int32, c.size)
+		pool.Run(c.plan.Chunks(), task{c.plan, dst, src})
+		if !slices.Equal(dst, runAll(c.plan, c.size, src)) {
+			t.Errorf("%T on four workers differs", c.plan)
 		}
 	}
 }

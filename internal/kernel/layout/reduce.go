@@ -19,8 +19,11 @@ type Reduction[T vec.Float] struct {
 	kept, reduced loops
 	rows, cols    int // of the innermost block; cols is 1 if its rows are contiguous
 	results       int
-	keptPer       int  // kept indices of a chunk
+	keptCount     int  // iterations of the kept loops
+	keptPer       int  // of which in a chunk
 	colsPer       int  // columns of a chunk
+	across        int  // ranges of columns
+	ranges        int  // ranges of results: each part has so many chunks
 	parts         int  // of the first reduced group
 	perPart       int  // indices of that group in a part
 	splitRows     bool // that group is the block's rows
@@ -129,26 +132,24 @@ func (r *Reduction[T]) group(shape, axes []int) {
 
 // cut decides on chunks: ranges of results as far as they go, then parts of the first reduced group.
 func (r *Reduction[T]) cut(elements int) {
-	r.keptPer = max(1, chunkElements*r.kept.count()/max(1, elements))
+	r.keptCount = r.kept.count()
+	r.keptPer = max(1, chunkElements*r.keptCount/max(1, elements))
 	r.colsPer = max(1, r.cols)
 	if r.cols >= 2*wideColumns {
 		r.colsPer = wideColumns
 	}
+	r.across = ceilDiv(r.cols, r.colsPer)
+	r.ranges = ceilDiv(r.keptCount, r.keptPer) * r.across
 	extent := r.rows
 	if r.splitRows = len(r.reduced) == 0; !r.splitRows {
 		extent = r.reduced[0].n
 	}
 	r.perPart = extent
-	want, have := min(maxParts, elements/chunkElements), r.ranges()
-	if have > 0 && have < want {
-		r.perPart = ceilDiv(extent, min(extent, ceilDiv(want, have)))
+	want := min(maxParts, elements/chunkElements)
+	if r.ranges > 0 && r.ranges < want {
+		r.perPart = ceilDiv(extent, min(extent, ceilDiv(want, r.ranges)))
 		r.parts = ceilDiv(extent, r.perPart)
 	}
-}
-
-// ranges is the number of ranges of results.
-func (r *Reduction[T]) ranges() int {
-	return ceilDiv(r.kept.count(), r.keptPer) * ceilDiv(r.cols, r.colsPer)
 }
 
 // Scratch returns the number of elements of the scratch memory that RunChunk and Finish share.
@@ -160,18 +161,21 @@ func (r *Reduction[T]) Scratch() int {
 }
 
 // Chunks returns the number of chunks.
-func (r *Reduction[T]) Chunks() int { return r.parts * r.ranges() }
+func (r *Reduction[T]) Chunks() int { return r.parts * r.ranges }
 
 // RunChunk reduces the i-th part of src, to dst or to scratch memory.
 func (r *Reduction[T]) RunChunk(dst, scratch, src []T, i int) {
-	part, i := i/r.ranges(), i%r.ranges()
+	part := 0
 	if r.parts > 1 {
+		part, i = i/r.ranges, i%r.ranges
 		dst = scratch[part*r.results : (part+1)*r.results]
 	}
 	first, limit := part*r.perPart, part*r.perPart+r.perPart
-	across := ceilDiv(r.cols, r.colsPer)
-	keptFrom, colFrom := i/across*r.keptPer, i%across*r.colsPer
-	keptTo, colTo := min(keptFrom+r.keptPer, r.kept.count()), min(colFrom+r.colsPer, r.cols)
+	keptFrom, colFrom := i*r.keptPer, 0
+	if r.across > 1 {
+		keptFrom, colFrom = i/r.across*r.keptPer, i%r.across*r.colsPer
+	}
+	keptTo, colTo := min(keptFrom+r.keptPer, r.keptCount), min(colFrom+r.colsPer, r.cols)
 
 	if r.cols == 1 && r.parts == 1 && len(r.reduced) == 0 && len(r.kept) == 1 {
 		r.ofRows(dst[keptFrom:keptTo], src[keptFrom*r.rows:keptTo*r.rows])

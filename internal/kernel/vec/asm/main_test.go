@@ -1,0 +1,34 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestCommittedFilesAreWhatTheGeneratorWrites(t *testing.T) {
+	dir := t.TempDir()
+	for _, avx512 := range []bool{true, false} {
+		if err := generate(dir, avx512); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(names) != 6 {
+		t.Fatalf("the generator wrote %v (%v), want six files", names, err)
+	}
+	for _, name := range names {
+		got, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		committed, err := os.ReadFile(filepath.Join("..", filepath.Base(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, committed) {
+			t.Errorf("%s is out of date: run go generate in package vec", filepath.Base(name))
+		}
+	}
+}
