@@ -1,8 +1,13 @@
 package graph
 
+import "maps"
+
 // inlineCost bounds the operations that a unit computes anew instead of reading their result from memory: a pass over an array
 // in memory costs about as much as this many operations on a tile in cache.
 const inlineCost = 6
+
+// inlineReads bounds the arrays that these operations read: more would cost more traffic than the result they save.
+const inlineReads = 2
 
 // inlined finds the cheap elementwise nodes that no one needs as an array in memory and whose operands are in memory anyway:
 // every unit that reads them computes them itself. So a batch normalization's backward pass reads its input and the incoming
@@ -10,24 +15,28 @@ const inlineCost = 6
 func (f *fuser) inlined(outs []*node) map[*node]bool {
 	anchored := f.anchors(outs)
 	cost := map[*node]int{}
+	arrays := map[*node]map[*node]bool{} // that an inlined node reads
 	in := map[*node]bool{}
 	for _, n := range f.live {
 		if !f.elementwise(n) || anchored[n] || n.size() <= smallMax {
 			continue
 		}
-		sum := opCost(n)
+		sum, reads := opCost(n), map[*node]bool{}
 		for _, m := range n.in {
 			o := operandOf(m)
 			switch {
-			case o.kind != readWhole || anchored[o.n]:
+			case o.kind != readWhole:
+			case anchored[o.n]:
+				reads[o.n] = true
 			case in[o.n]:
 				sum += cost[o.n]
+				maps.Copy(reads, arrays[o.n])
 			default:
 				sum = inlineCost + 1
 			}
 		}
-		if sum <= inlineCost {
-			in[n], cost[n] = true, sum
+		if sum <= inlineCost && len(reads) <= inlineReads {
+			in[n], cost[n], arrays[n] = true, sum, reads
 		}
 	}
 	return in
