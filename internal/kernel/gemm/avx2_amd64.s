@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func tileF32AVX2_1x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
 TEXT ·tileF32AVX2_1x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -28,7 +28,9 @@ TEXT ·tileF32AVX2_1x1(SB), NOSPLIT, $24-8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
-	VPBROADCASTD 96(AX), Y13
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
@@ -41,6 +43,7 @@ segment:
 
 step:
 	VMASKMOVPS   (BX), Y13, Y12
+	PREFETCHT0   4096(BX)
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	ADDQ         DX, SI
@@ -79,7 +82,7 @@ DATA bitsF32AVX2<>+28(SB)/4, $0x00000080
 GLOBL bitsF32AVX2<>(SB), RODATA|NOPTR, $32
 
 // func tileF32AVX2_2x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
 TEXT ·tileF32AVX2_2x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -103,7 +106,9 @@ TEXT ·tileF32AVX2_2x1(SB), NOSPLIT, $24-8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
-	VPBROADCASTD 96(AX), Y13
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
@@ -117,6 +122,7 @@ segment:
 
 step:
 	VMASKMOVPS   (BX), Y13, Y12
+	PREFETCHT0   4096(BX)
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VBROADCASTSS (SI)(R8*1), Y15
@@ -151,7 +157,7 @@ add:
 	RET
 
 // func tileF32AVX2_3x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
 TEXT ·tileF32AVX2_3x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -176,7 +182,9 @@ TEXT ·tileF32AVX2_3x1(SB), NOSPLIT, $24-8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
-	VPBROADCASTD 96(AX), Y13
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
@@ -191,6 +199,7 @@ segment:
 
 step:
 	VMASKMOVPS   (BX), Y13, Y12
+	PREFETCHT0   4096(BX)
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VBROADCASTSS (SI)(R8*1), Y15
@@ -231,7 +240,7 @@ add:
 	RET
 
 // func tileF32AVX2_4x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
 TEXT ·tileF32AVX2_4x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -261,7 +270,9 @@ TEXT ·tileF32AVX2_4x1(SB), NOSPLIT, $24-8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
-	VPBROADCASTD 96(AX), Y13
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
@@ -277,6 +288,7 @@ segment:
 
 step:
 	VMASKMOVPS   (BX), Y13, Y12
+	PREFETCHT0   4096(BX)
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VBROADCASTSS (SI)(R8*1), Y15
@@ -325,7 +337,7 @@ add:
 	RET
 
 // func tileF32AVX2_5x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
 TEXT ·tileF32AVX2_5x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -356,7 +368,9 @@ TEXT ·tileF32AVX2_5x1(SB), NOSPLIT, $24-8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
-	VPBROADCASTD 96(AX), Y13
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
@@ -373,6 +387,7 @@ segment:
 
 step:
 	VMASKMOVPS   (BX), Y13, Y12
+	PREFETCHT0   4096(BX)
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VBROADCASTSS (SI)(R8*1), Y15
@@ -427,7 +442,7 @@ add:
 	RET
 
 // func tileF32AVX2_6x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
 TEXT ·tileF32AVX2_6x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -461,7 +476,9 @@ TEXT ·tileF32AVX2_6x1(SB), NOSPLIT, $24-8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
-	VPBROADCASTD 96(AX), Y13
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
@@ -479,6 +496,7 @@ segment:
 
 step:
 	VMASKMOVPS   (BX), Y13, Y12
+	PREFETCHT0   4096(BX)
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VBROADCASTSS (SI)(R8*1), Y15
@@ -576,6 +594,7 @@ segment:
 step:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   4096(BX)
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -649,6 +668,7 @@ segment:
 step:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   4096(BX)
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -737,6 +757,7 @@ segment:
 step:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   4096(BX)
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -844,6 +865,7 @@ segment:
 step:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   4096(BX)
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -968,6 +990,7 @@ segment:
 step:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   4096(BX)
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -1109,6 +1132,7 @@ segment:
 step:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   4096(BX)
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -1263,6 +1287,115 @@ next:
 	VZEROUPPER
 	RET
 
+// func dealF32AVX2(b *byte)
+// Requires: AVX, AVX2, SSE2
+TEXT ·dealF32AVX2(SB), NOSPLIT, $0-8
+	MOVQ         b+0(FP), AX
+	MOVQ         AX, R15
+	MOVQ         48(AX), R13
+	MOVQ         24(AX), AX
+	XORQ         DX, DX
+	DIVQ         R13
+	MOVQ         AX, R11
+	MOVQ         DX, R12
+	MOVQ         R15, AX
+	MOVQ         (AX), DI
+	MOVQ         8(AX), SI
+	MOVQ         16(AX), BX
+	MOVQ         32(AX), R9
+	MOVQ         40(AX), R8
+	MOVQ         56(AX), R10
+	MOVQ         R13, CX
+	MOVQ         $0x00000001, DX
+	SHLQ         CL, DX
+	DECQ         DX
+	MOVQ         DX, X2
+	VPBROADCASTD X2, Y2
+	VPAND        bitsF32AVX2<>+0(SB), Y2, Y2
+	VPCMPEQD     bitsF32AVX2<>+0(SB), Y2, Y2
+	SHRQ         $0x08, DX
+	MOVQ         DX, X3
+	VPBROADCASTD X3, Y3
+	VPAND        bitsF32AVX2<>+0(SB), Y3, Y3
+	VPCMPEQD     bitsF32AVX2<>+0(SB), Y3, Y3
+	MOVQ         R12, CX
+	MOVQ         $0x00000001, DX
+	SHLQ         CL, DX
+	DECQ         DX
+	MOVQ         DX, X4
+	VPBROADCASTD X4, Y4
+	VPAND        bitsF32AVX2<>+0(SB), Y4, Y4
+	VPCMPEQD     bitsF32AVX2<>+0(SB), Y4, Y4
+	SHRQ         $0x08, DX
+	MOVQ         DX, X5
+	VPBROADCASTD X5, Y5
+	VPAND        bitsF32AVX2<>+0(SB), Y5, Y5
+	VPCMPEQD     bitsF32AVX2<>+0(SB), Y5, Y5
+	CMPQ         R13, $0x08
+	JG           two_row
+
+one_row:
+	MOVQ  SI, R14
+	MOVQ  DI, R15
+	MOVQ  R11, DX
+	TESTQ DX, DX
+	JZ    one_rest
+
+one_piece:
+	VMASKMOVPS (R14), Y2, Y0
+	VMOVUPS    Y0, (R15)
+	LEAQ       (R14)(R13*4), R14
+	ADDQ       R10, R15
+	DECQ       DX
+	JNZ        one_piece
+
+one_rest:
+	TESTQ      R12, R12
+	JZ         one_next
+	VMASKMOVPS (R14), Y4, Y0
+	VMOVUPS    Y0, (R15)
+
+one_next:
+	ADDQ R8, SI
+	ADDQ R9, DI
+	DECQ BX
+	JNZ  one_row
+	VZEROUPPER
+	RET
+
+two_row:
+	MOVQ  SI, R14
+	MOVQ  DI, R15
+	MOVQ  R11, DX
+	TESTQ DX, DX
+	JZ    two_rest
+
+two_piece:
+	VMASKMOVPS (R14), Y2, Y0
+	VMASKMOVPS 32(R14), Y3, Y1
+	VMOVUPS    Y0, (R15)
+	VMOVUPS    Y1, 32(R15)
+	LEAQ       (R14)(R13*4), R14
+	ADDQ       R10, R15
+	DECQ       DX
+	JNZ        two_piece
+
+two_rest:
+	TESTQ      R12, R12
+	JZ         two_next
+	VMASKMOVPS (R14), Y4, Y0
+	VMASKMOVPS 32(R14), Y5, Y1
+	VMOVUPS    Y0, (R15)
+	VMOVUPS    Y1, 32(R15)
+
+two_next:
+	ADDQ R8, SI
+	ADDQ R9, DI
+	DECQ BX
+	JNZ  two_row
+	VZEROUPPER
+	RET
+
 // func flipF32AVX2(b *byte)
 // Requires: AVX
 TEXT ·flipF32AVX2(SB), NOSPLIT, $0-8
@@ -1385,7 +1518,7 @@ round:
 	RET
 
 // func tileF64AVX2_1x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
 TEXT ·tileF64AVX2_1x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1408,7 +1541,9 @@ TEXT ·tileF64AVX2_1x1(SB), NOSPLIT, $24-8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
-	VPBROADCASTQ 96(AX), Y13
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
@@ -1421,6 +1556,7 @@ segment:
 
 step:
 	VMASKMOVPD   (BX), Y13, Y12
+	PREFETCHT0   4096(BX)
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
 	ADDQ         DX, SI
@@ -1455,7 +1591,7 @@ DATA bitsF64AVX2<>+24(SB)/8, $0x0000000000000008
 GLOBL bitsF64AVX2<>(SB), RODATA|NOPTR, $32
 
 // func tileF64AVX2_2x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
 TEXT ·tileF64AVX2_2x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1479,7 +1615,9 @@ TEXT ·tileF64AVX2_2x1(SB), NOSPLIT, $24-8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
-	VPBROADCASTQ 96(AX), Y13
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
@@ -1493,6 +1631,7 @@ segment:
 
 step:
 	VMASKMOVPD   (BX), Y13, Y12
+	PREFETCHT0   4096(BX)
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
 	VBROADCASTSD (SI)(R8*1), Y15
@@ -1527,7 +1666,7 @@ add:
 	RET
 
 // func tileF64AVX2_3x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
 TEXT ·tileF64AVX2_3x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1552,7 +1691,9 @@ TEXT ·tileF64AVX2_3x1(SB), NOSPLIT, $24-8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
-	VPBROADCASTQ 96(AX), Y13
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
@@ -1567,6 +1708,7 @@ segment:
 
 step:
 	VMASKMOVPD   (BX), Y13, Y12
+	PREFETCHT0   4096(BX)
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
 	VBROADCASTSD (SI)(R8*1), Y15
@@ -1607,7 +1749,7 @@ add:
 	RET
 
 // func tileF64AVX2_4x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
 TEXT ·tileF64AVX2_4x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1637,7 +1779,9 @@ TEXT ·tileF64AVX2_4x1(SB), NOSPLIT, $24-8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
-	VPBROADCASTQ 96(AX), Y13
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
@@ -1653,6 +1797,7 @@ segment:
 
 step:
 	VMASKMOVPD   (BX), Y13, Y12
+	PREFETCHT0   4096(BX)
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
 	VBROADCASTSD (SI)(R8*1), Y15
@@ -1701,7 +1846,7 @@ add:
 	RET
 
 // func tileF64AVX2_5x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
 TEXT ·tileF64AVX2_5x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1732,7 +1877,9 @@ TEXT ·tileF64AVX2_5x1(SB), NOSPLIT, $24-8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
-	VPBROADCASTQ 96(AX), Y13
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
@@ -1749,6 +1896,7 @@ segment:
 
 step:
 	VMASKMOVPD   (BX), Y13, Y12
+	PREFETCHT0   4096(BX)
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
 	VBROADCASTSD (SI)(R8*1), Y15
@@ -1803,7 +1951,7 @@ add:
 	RET
 
 // func tileF64AVX2_6x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
 TEXT ·tileF64AVX2_6x1(SB), NOSPLIT, $24-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1837,7 +1985,9 @@ TEXT ·tileF64AVX2_6x1(SB), NOSPLIT, $24-8
 	MOVQ         56(AX), DI
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
-	VPBROADCASTQ 96(AX), Y13
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
@@ -1855,6 +2005,7 @@ segment:
 
 step:
 	VMASKMOVPD   (BX), Y13, Y12
+	PREFETCHT0   4096(BX)
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
 	VBROADCASTSD (SI)(R8*1), Y15
@@ -1952,6 +2103,7 @@ segment:
 step:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   4096(BX)
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
 	VFMADD231PD  Y14, Y13, Y1
@@ -2025,6 +2177,7 @@ segment:
 step:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   4096(BX)
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
 	VFMADD231PD  Y14, Y13, Y1
@@ -2113,6 +2266,7 @@ segment:
 step:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   4096(BX)
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
 	VFMADD231PD  Y14, Y13, Y1
@@ -2220,6 +2374,7 @@ segment:
 step:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   4096(BX)
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
 	VFMADD231PD  Y14, Y13, Y1
@@ -2344,6 +2499,7 @@ segment:
 step:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   4096(BX)
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
 	VFMADD231PD  Y14, Y13, Y1
@@ -2485,6 +2641,7 @@ segment:
 step:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   4096(BX)
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
 	VFMADD231PD  Y14, Y13, Y1
@@ -2636,6 +2793,115 @@ next:
 	ADDQ R9, DI
 	DECQ BX
 	JNZ  row
+	VZEROUPPER
+	RET
+
+// func dealF64AVX2(b *byte)
+// Requires: AVX, AVX2, SSE2
+TEXT ·dealF64AVX2(SB), NOSPLIT, $0-8
+	MOVQ         b+0(FP), AX
+	MOVQ         AX, R15
+	MOVQ         48(AX), R13
+	MOVQ         24(AX), AX
+	XORQ         DX, DX
+	DIVQ         R13
+	MOVQ         AX, R11
+	MOVQ         DX, R12
+	MOVQ         R15, AX
+	MOVQ         (AX), DI
+	MOVQ         8(AX), SI
+	MOVQ         16(AX), BX
+	MOVQ         32(AX), R9
+	MOVQ         40(AX), R8
+	MOVQ         56(AX), R10
+	MOVQ         R13, CX
+	MOVQ         $0x00000001, DX
+	SHLQ         CL, DX
+	DECQ         DX
+	MOVQ         DX, X2
+	VPBROADCASTQ X2, Y2
+	VPAND        bitsF64AVX2<>+0(SB), Y2, Y2
+	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y2, Y2
+	SHRQ         $0x04, DX
+	MOVQ         DX, X3
+	VPBROADCASTQ X3, Y3
+	VPAND        bitsF64AVX2<>+0(SB), Y3, Y3
+	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y3, Y3
+	MOVQ         R12, CX
+	MOVQ         $0x00000001, DX
+	SHLQ         CL, DX
+	DECQ         DX
+	MOVQ         DX, X4
+	VPBROADCASTQ X4, Y4
+	VPAND        bitsF64AVX2<>+0(SB), Y4, Y4
+	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y4, Y4
+	SHRQ         $0x04, DX
+	MOVQ         DX, X5
+	VPBROADCASTQ X5, Y5
+	VPAND        bitsF64AVX2<>+0(SB), Y5, Y5
+	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y5, Y5
+	CMPQ         R13, $0x04
+	JG           two_row
+
+one_row:
+	MOVQ  SI, R14
+	MOVQ  DI, R15
+	MOVQ  R11, DX
+	TESTQ DX, DX
+	JZ    one_rest
+
+one_piece:
+	VMASKMOVPD (R14), Y2, Y0
+	VMOVUPS    Y0, (R15)
+	LEAQ       (R14)(R13*8), R14
+	ADDQ       R10, R15
+	DECQ       DX
+	JNZ        one_piece
+
+one_rest:
+	TESTQ      R12, R12
+	JZ         one_next
+	VMASKMOVPD (R14), Y4, Y0
+	VMOVUPS    Y0, (R15)
+
+one_next:
+	ADDQ R8, SI
+	ADDQ R9, DI
+	DECQ BX
+	JNZ  one_row
+	VZEROUPPER
+	RET
+
+two_row:
+	MOVQ  SI, R14
+	MOVQ  DI, R15
+	MOVQ  R11, DX
+	TESTQ DX, DX
+	JZ    two_rest
+
+two_piece:
+	VMASKMOVPD (R14), Y2, Y0
+	VMASKMOVPD 32(R14), Y3, Y1
+	VMOVUPS    Y0, (R15)
+	VMOVUPS    Y1, 32(R15)
+	LEAQ       (R14)(R13*8), R14
+	ADDQ       R10, R15
+	DECQ       DX
+	JNZ        two_piece
+
+two_rest:
+	TESTQ      R12, R12
+	JZ         two_next
+	VMASKMOVPD (R14), Y4, Y0
+	VMASKMOVPD 32(R14), Y5, Y1
+	VMOVUPS    Y0, (R15)
+	VMOVUPS    Y1, 32(R15)
+
+two_next:
+	ADDQ R8, SI
+	ADDQ R9, DI
+	DECQ BX
+	JNZ  two_row
 	VZEROUPPER
 	RET
 

@@ -81,7 +81,9 @@ func fill[T Float](f *frame, ks *kernels, b *block, src, scratch []T, n0, n1, ch
 // copyRows copies the part of the frame that lies inside of an image.
 func (f *frame) copyRows(ks *kernels, b *block, dst, src unsafe.Pointer, rows, cols int) {
 	if f.chans == f.c {
-		*b = block{dst, src, rows, cols * f.c, f.rowPitch * ks.size, f.w * f.c * ks.size}
+		*b = block{
+			dst: dst, src: src, rows: rows, cols: cols * f.c, ldd: f.rowPitch * ks.size, lds: f.w * f.c * ks.size,
+		}
 		ks.move(b)
 		return
 	}

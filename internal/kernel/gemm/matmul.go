@@ -12,7 +12,8 @@ const (
 	minSplit    = 1024 // inner steps that a part of a split inner dimension has at least
 	longInner   = 4    // times the longer side of the result: an inner dimension from there on is split first
 	maxPartial  = 8 << 20
-	copyPanels  = 3 // panels that a block of columns has at least for copying the tiles of A to pay
+	copyPanels  = 3  // panels that a block of columns has at least for copying a tile of A to pay
+	flipTiles   = 12 // tiles of a transposed A that are copied at a time
 )
 
 // mulPlan is a matrix product cut into chunks: by batch, blocks of columns, blocks of rows and parts of the inner
@@ -30,9 +31,9 @@ type mulPlan[T Float] struct {
 	packed   int // where packed B starts in the workspace, shared or the first worker's
 	private  int // elements of packed B that each worker owns; 0: shared
 	partial  int // where the parts' sums start
-	left     int // where the first worker's copy of a tile of A starts
+	left     int // where the first worker's copy of tiles of A starts
 	leftSize int // its elements; 0: tiles of A are used where they are
-	leftRow  int // elements between its rows: A's, or for a transposed A those of one inner step
+	leftRow  int // elements between its rows: A's, or, if A is transposed, inner steps
 }
 
 func planMatMul[T Float](s MatMul, ks *kernels, c *call[T], workers int, w *arena) []stage {
@@ -54,8 +55,8 @@ func planMatMul[T Float](s MatMul, ks *kernels, c *call[T], workers int, w *aren
 		p.leftRow = p.depth + w.line
 		p.leftSize = ks.rows * p.leftRow
 		if s.TransA {
-			p.leftRow = roundUp(ks.rows, w.line)
-			p.leftSize = p.depth * p.leftRow
+			p.leftRow = roundUp(ks.rows, ks.lanes)
+			p.leftSize = flipTiles * p.depth * p.leftRow
 		}
 		p.leftSize = roundUp(p.leftSize, w.line)
 		p.left = w.take(p.leftSize * workers)
@@ -92,13 +93,11 @@ func (p *mulPlan[T]) cut() {
 // copyA says whether tiles of A are better copied before use: where many panels use each, and its rows or inner steps,
 // far apart, would share few sets of the cache.
 func (p *mulPlan[T]) copyA() bool {
-	if ceilDiv(p.N, p.ks.width()) < copyPanels*p.colBlocks {
-		return false
-	}
+	panels := ceilDiv(p.N, p.ks.width()) / p.colBlocks
 	if p.TransA {
-		return p.M*p.ks.size >= 2*cacheLine
+		return panels > 1 && p.M > p.ks.rows
 	}
-	return p.K > p.depth
+	return panels >= copyPanels && p.K > p.depth
 }
 
 // depths returns how many blocks the inner dimension has.
@@ -192,35 +191,67 @@ func (p *mulPlan[T]) Chunk(i, worker int) {
 		t.a = at(p.call.a, batch*p.M*p.K+top*la.row+k*la.col)
 		var panel int
 		t.b, t.ldb, panel = p.right(batch, k, t.count, lo, hi, worker)
-		if p.leftSize == 0 {
-			p.ks.grid(t, bottom-top, hi-lo, panel)
-		} else {
-			p.copied(&p.workers[worker], at(p.call.work, p.left+worker*p.leftSize), bottom-top, hi-lo, panel)
-		}
+		p.rows(&p.workers[worker], bottom-top, hi-lo, panel, p.left+worker*p.leftSize)
 	}
 	p.workers[worker].release()
 }
 
-// copied runs the tiles of m rows and n columns as kernels.grid does, from copies of A's tiles.
-func (p *mulPlan[T]) copied(w *worker, left unsafe.Pointer, m, n, panel int) {
+// rows runs tiles over m rows and n columns of a block, with A where it is or from copies.
+func (p *mulPlan[T]) rows(w *worker, m, n, panel, left int) {
+	switch {
+	case p.leftSize == 0:
+		p.ks.grid(&w.tile, m, n, panel)
+	case p.TransA:
+		p.dealt(w, at(p.call.work, left), m, n, panel)
+	default:
+		p.moved(w, at(p.call.work, left), m, n, panel)
+	}
+}
+
+// moved copies each tile of A: its rows, a whole A's row apart, move together.
+func (p *mulPlan[T]) moved(w *worker, left unsafe.Pointer, m, n, panel int) {
 	t, size := &w.tile, p.ks.size
-	a, c, rs, ks := t.a, t.c, t.rs, t.ks
-	t.a, t.rs, t.ks = left, p.leftRow*size, size
-	if p.TransA {
-		t.rs, t.ks = size, p.leftRow*size
-	}
-	parts := ceilDiv(m, p.ks.rows)
-	for i := range parts {
-		lo, hi := share(m, parts, i)
-		w.block = block{left, unsafe.Add(a, lo*rs), hi - lo, t.count, t.rs, rs}
-		if p.TransA {
-			w.block = block{left, unsafe.Add(a, lo*rs), t.count, hi - lo, t.ks, ks}
-		}
+	a, c, rs := t.a, t.c, t.rs
+	t.a, t.rs = left, p.leftRow*size
+	cut := p.ks.cutRows(m)
+	for i := range cut.tiles {
+		first, rows := cut.tile(i)
+		w.block = block{dst: left, src: unsafe.Add(a, first*rs), rows: rows, cols: t.count, ldd: t.rs, lds: rs}
 		p.ks.move(&w.block)
-		t.c = unsafe.Add(c, lo*t.rc)
-		p.ks.columns(t, hi-lo, n, panel)
+		t.c = unsafe.Add(c, first*t.rc)
+		p.ks.columns(t, rows, n, panel)
 	}
-	t.rs, t.ks, t.c = rs, ks, c
+	t.c, t.rs = c, rs
+}
+
+// dealt copies tiles of a transposed A, several at a time since what one inner step needs of them lies side by side.
+func (p *mulPlan[T]) dealt(w *worker, left unsafe.Pointer, m, n, panel int) {
+	t, size := &w.tile, p.ks.size
+	a, c, ks := t.a, t.c, t.ks
+	t.rs, t.ks = size, p.leftRow*size
+	each := t.count * t.ks
+	cut := p.ks.cutRows(m)
+	for i := 0; i < cut.tiles; {
+		first, rows := cut.tile(i)
+		end := min(cut.tiles, i+flipTiles)
+		if rows == cut.height {
+			end = min(end, cut.high)
+		}
+		w.block = block{
+			dst: left, src: unsafe.Add(a, first*size), rows: t.count, cols: (end - i) * rows,
+			ldd: t.ks, lds: ks, piece: rows, gap: each,
+		}
+		p.ks.deal(&w.block)
+		for t.a = left; ; t.a = unsafe.Add(t.a, each) {
+			t.c = unsafe.Add(c, first*t.rc)
+			p.ks.columns(t, rows, n, panel)
+			if i++; i == end {
+				break
+			}
+			first += rows
+		}
+	}
+	t.c, t.ks = c, ks
 }
 
 // right returns the panels of B for columns lo to hi: their address, the distance of rows and that of panels, in bytes.

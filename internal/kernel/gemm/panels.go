@@ -3,7 +3,7 @@ package gemm
 import "unsafe"
 
 // packing copies pieces of a right operand into panels: for each panel of width columns, rows of width elements, one
-// behind the other. The last panel's missing columns are left as they are; tiles never use them.
+// behind the other. What the last panel has in its missing columns does not matter; tiles never use it.
 type packing struct {
 	ks    *kernels
 	block *block
@@ -14,16 +14,19 @@ type packing struct {
 func (p packing) pack(dst unsafe.Pointer, height, at int, src unsafe.Pointer, m matrix, k, n int) {
 	wide, size := p.ks.width(), p.ks.size
 	b := p.block
-	for j := 0; j < n; j += wide {
-		b.dst = unsafe.Add(dst, (height*j+at*wide)*size)
-		b.src = unsafe.Add(src, j*m.col*size)
-		b.ldd = wide * size
-		if m.col == 1 {
-			b.rows, b.cols, b.lds = k, min(wide, n-j), m.row*size
-			p.ks.move(b)
-			continue
+	if m.col == 1 {
+		*b = block{
+			dst: unsafe.Add(dst, at*wide*size), src: src, rows: k, cols: n,
+			ldd: wide * size, lds: m.row * size, piece: wide, gap: height * wide * size,
 		}
-		b.rows, b.cols, b.lds = min(wide, n-j), k, m.col*size
+		p.ks.deal(b)
+		return
+	}
+	for j := 0; j < n; j += wide {
+		*b = block{
+			dst: unsafe.Add(dst, (height*j+at*wide)*size), src: unsafe.Add(src, j*m.col*size),
+			rows: min(wide, n-j), cols: k, ldd: wide * size, lds: m.col * size,
+		}
 		p.ks.flip(b)
 	}
 }

@@ -33,6 +33,7 @@ type kernels struct {
 	maskWide bool
 	tiles    [][]func(*tile) // by rows-1 and vectors-1
 	move     func(*block)    // copies a matrix
+	deal     func(*block)    // copies a matrix in pieces
 	flip     func(*block)    // copies a matrix transposed: dst[j][i] = src[i][j]
 	peak     func(int)       // does rounds of peakChains multiply-adds of vectors
 }
@@ -42,6 +43,9 @@ type block struct {
 	dst, src   unsafe.Pointer
 	rows, cols int // of src; cols counts elements
 	ldd, lds   int
+	// For deal alone: each row is cut into pieces of so many elements, at most two vectors; gap is the distance in bytes
+	// of their copies. A copy fills whole vectors, with zeros behind the piece.
+	piece, gap int
 }
 
 // width returns the columns of a panel.
@@ -93,15 +97,32 @@ func (ks *kernels) edge(t *tile, byRows []func(*tile), n int) {
 	}
 }
 
-// grid runs tiles over m rows, cut as evenly as the kernels allow, and n columns.
+// rowCut is an extent of rows as the fewest tiles of nearly equal height: so many high ones, the others one row lower.
+type rowCut struct{ tiles, high, height int }
+
+func (ks *kernels) cutRows(m int) rowCut {
+	tiles := ceilDiv(m, ks.rows)
+	height := ceilDiv(m, tiles)
+	return rowCut{tiles: tiles, high: m - tiles*(height-1), height: height}
+}
+
+// tile returns the first row of the i-th tile and how many it has.
+func (r rowCut) tile(i int) (first, rows int) {
+	if i < r.high {
+		return i * r.height, r.height
+	}
+	return i*r.height - (i - r.high), r.height - 1
+}
+
+// grid runs tiles over m rows and n columns.
 func (ks *kernels) grid(t *tile, m, n, panel int) {
 	a, c := t.a, t.c
-	parts := ceilDiv(m, ks.rows)
-	for i := range parts {
-		lo, hi := share(m, parts, i)
-		t.a = unsafe.Add(a, lo*t.rs)
-		t.c = unsafe.Add(c, lo*t.rc)
-		ks.columns(t, hi-lo, n, panel)
+	cut := ks.cutRows(m)
+	for i := range cut.tiles {
+		first, rows := cut.tile(i)
+		t.a = unsafe.Add(a, first*t.rs)
+		t.c = unsafe.Add(c, first*t.rc)
+		ks.columns(t, rows, n, panel)
 	}
 	t.a, t.c = a, c
 }

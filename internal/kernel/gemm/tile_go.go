@@ -11,7 +11,7 @@ const (
 func goKernels[T Float]() *kernels {
 	ks := &kernels{
 		rows: goRows, lanes: goLanes, vecs: 1, size: size[T](), maskWide: true,
-		move: moveGo[T], flip: flipGo[T], peak: peakGo[T],
+		move: moveGo[T], deal: dealGo[T], flip: flipGo[T], peak: peakGo[T],
 	}
 	for m := 1; m <= goRows; m++ {
 		ks.tiles = append(ks.tiles, []func(*tile){func(t *tile) { tileGo[T](t, m) }})
@@ -86,6 +86,21 @@ func moveGo[T Float](b *block) {
 	for i := range b.rows {
 		dst := unsafe.Slice((*T)(unsafe.Add(b.dst, i*b.ldd)), b.cols)
 		copy(dst, unsafe.Slice((*T)(unsafe.Add(b.src, i*b.lds)), b.cols))
+	}
+}
+
+func dealGo[T Float](b *block) {
+	slot := roundUp(b.piece, goLanes)
+	for i := range b.rows {
+		src := unsafe.Slice((*T)(unsafe.Add(b.src, i*b.lds)), b.cols)
+		to := i * b.ldd
+		for len(src) > 0 {
+			n := min(b.piece, len(src))
+			dst := unsafe.Slice((*T)(unsafe.Add(b.dst, to)), slot)
+			clear(dst[copy(dst, src[:n]):])
+			src = src[n:]
+			to += b.gap
+		}
 	}
 }
 

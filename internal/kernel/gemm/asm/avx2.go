@@ -60,22 +60,15 @@ var bitTables = map[string]Mem{}
 
 // loadMask turns the bits at from into lanes of ones.
 func (ma avx2) loadMask(from Mem) {
-	bits := ma.bits()
-	if ma.bytes == 4 {
-		VPBROADCASTD(from, ma.mask())
-		VPAND(bits, ma.mask(), ma.mask())
-		VPCMPEQD(bits, ma.mask(), ma.mask())
-	} else {
-		VPBROADCASTQ(from, ma.mask())
-		VPAND(bits, ma.mask(), ma.mask())
-		VPCMPEQQ(bits, ma.mask(), ma.mask())
-	}
+	MOVQ(from, inner)
+	ma.spreadMask(inner, ma.mask())
 }
 
 func (ma avx2) step(m, v int) {
 	for j := range v {
 		ma.load(Mem{Base: right, Disp: 32 * j}, v == 1, ma.b(j))
 	}
+	PREFETCHT0(Mem{Base: right, Disp: ahead})
 	for i := range m {
 		a := ma.broadcast(i)
 		if ma.bytes == 4 {
@@ -117,10 +110,8 @@ func (ma avx2) load(p Mem, masked bool, y reg.VecPhysical) {
 	switch {
 	case !masked:
 		VMOVUPS(p, y)
-	case ma.bytes == 4:
-		VMASKMOVPS(p, ma.mask(), y)
 	default:
-		VMASKMOVPD(p, ma.mask(), y)
+		ma.maskLoad(p, ma.mask(), y)
 	}
 }
 
@@ -197,6 +188,100 @@ func (ma avx2) move() {
 	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
+}
+
+// deal writes the copy of a matrix whose rows are cut into pieces of one or two vectors. Copies are whole vectors.
+func (ma avx2) deal() {
+	TEXT("deal"+ma.name(), NOSPLIT, "func(b *byte)")
+	Load(Param("b"), args)
+	dst, src, rows, lds, ldd, gap := reg.RDI, reg.RSI, reg.RBX, reg.R8, reg.R9, reg.R10
+	whole, rest, piece, s, d, n := reg.R11, reg.R12, reg.R13, reg.R14, reg.R15, reg.RDX
+	MOVQ(args, d)
+	MOVQ(arg(offPiece), piece)
+	MOVQ(arg(offCols), reg.RAX)
+	XORQ(reg.RDX, reg.RDX)
+	DIVQ(piece)
+	MOVQ(reg.RAX, whole)
+	MOVQ(reg.RDX, rest)
+	MOVQ(d, args)
+	MOVQ(arg(offDst), dst)
+	MOVQ(arg(offSrc), src)
+	MOVQ(arg(offRows), rows)
+	MOVQ(arg(offLDD), ldd)
+	MOVQ(arg(offLDS), lds)
+	MOVQ(arg(offGap), gap)
+	ma.pieceMasks(piece, ymm[2], ymm[3])
+	ma.pieceMasks(rest, ymm[4], ymm[5])
+	CMPQ(piece, Imm(uint64(ma.lanes())))
+	JG(LabelRef("two_row"))
+	for v := 1; v <= 2; v++ {
+		name := func(s string) string { return []string{"one_", "two_"}[v-1] + s }
+		copies := func(masks ...Op) {
+			for j := range v {
+				ma.maskLoad(Mem{Base: s, Disp: 32 * j}, masks[j], ymm[j])
+			}
+			for j := range v {
+				VMOVUPS(ymm[j], Mem{Base: d, Disp: 32 * j})
+			}
+		}
+		Label(name("row"))
+		MOVQ(src, s)
+		MOVQ(dst, d)
+		MOVQ(whole, n)
+		TESTQ(n, n)
+		JZ(LabelRef(name("rest")))
+		Label(name("piece"))
+		copies(ymm[2], ymm[3])
+		LEAQ(Mem{Base: s, Index: piece, Scale: uint8(ma.bytes)}, s)
+		ADDQ(gap, d)
+		DECQ(n)
+		JNZ(LabelRef(name("piece")))
+		Label(name("rest"))
+		TESTQ(rest, rest)
+		JZ(LabelRef(name("next")))
+		copies(ymm[4], ymm[5])
+		Label(name("next"))
+		ADDQ(lds, src)
+		ADDQ(ldd, dst)
+		DECQ(rows)
+		JNZ(LabelRef(name("row")))
+		VZEROUPPER()
+		RET()
+	}
+}
+
+// pieceMasks sets the masks of two vectors for n elements.
+func (ma avx2) pieceMasks(n reg.Register, y1, y2 reg.VecPhysical) {
+	MOVQ(n, reg.RCX)
+	MOVQ(U32(1), reg.RDX)
+	SHLQ(reg.CL, reg.RDX)
+	DECQ(reg.RDX)
+	ma.spreadMask(reg.RDX, y1)
+	SHRQ(Imm(uint64(ma.lanes())), reg.RDX)
+	ma.spreadMask(reg.RDX, y2)
+}
+
+// spreadMask turns the bits of r into lanes of ones.
+func (ma avx2) spreadMask(r reg.Register, y reg.VecPhysical) {
+	bits := ma.bits()
+	MOVQ(r, y.AsX())
+	if ma.bytes == 4 {
+		VPBROADCASTD(y.AsX(), y)
+		VPAND(bits, y, y)
+		VPCMPEQD(bits, y, y)
+	} else {
+		VPBROADCASTQ(y.AsX(), y)
+		VPAND(bits, y, y)
+		VPCMPEQQ(bits, y, y)
+	}
+}
+
+func (ma avx2) maskLoad(p Mem, mask, y Op) {
+	if ma.bytes == 4 {
+		VMASKMOVPS(p, mask, y)
+	} else {
+		VMASKMOVPD(p, mask, y)
+	}
 }
 
 // flip writes the transposed copy of a matrix of whole squares, one vector wide and high.

@@ -50,6 +50,7 @@ func (ma avx512) loadMasks(from Mem, v int) {
 func (ma avx512) step(m, v int) {
 	for j := range v {
 		ma.load(Mem{Base: right, Disp: 64 * j}, masks[j], ma.b(j))
+		PREFETCHT0(Mem{Base: right, Disp: 64*j + 4096})
 	}
 	for i := range m {
 		if v == 1 {
@@ -139,6 +140,8 @@ const (
 	offCols
 	offLDD
 	offLDS
+	offPiece
+	offGap
 )
 
 // move writes the copy of a matrix: whole vectors, then a masked one.
@@ -203,6 +206,77 @@ func (ma avx512) move() {
 	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
+}
+
+// deal writes the copy of a matrix whose rows are cut into pieces of one or two vectors. Copies are whole vectors.
+func (ma avx512) deal() {
+	TEXT("deal"+ma.name(), NOSPLIT, "func(b *byte)")
+	Load(Param("b"), args)
+	dst, src, rows, lds, ldd, gap := reg.RDI, reg.RSI, reg.RBX, reg.R8, reg.R9, reg.R10
+	whole, rest, piece, s, d, n := reg.R11, reg.R12, reg.R13, reg.R14, reg.R15, reg.RDX
+	MOVQ(args, d)
+	MOVQ(arg(offPiece), piece)
+	MOVQ(arg(offCols), reg.RAX)
+	XORQ(reg.RDX, reg.RDX)
+	DIVQ(piece)
+	MOVQ(reg.RAX, whole)
+	MOVQ(reg.RDX, rest)
+	MOVQ(d, args)
+	MOVQ(arg(offDst), dst)
+	MOVQ(arg(offSrc), src)
+	MOVQ(arg(offRows), rows)
+	MOVQ(arg(offLDD), ldd)
+	MOVQ(arg(offLDS), lds)
+	MOVQ(arg(offGap), gap)
+	ma.pieceMasks(piece, reg.K1, reg.K2)
+	ma.pieceMasks(rest, reg.K3, reg.K4)
+	CMPQ(piece, Imm(uint64(ma.lanes())))
+	JG(LabelRef("two_row"))
+	for v := 1; v <= 2; v++ {
+		name := func(s string) string { return []string{"one_", "two_"}[v-1] + s }
+		copies := func(masks ...Op) {
+			for j := range v {
+				ma.load(Mem{Base: s, Disp: 64 * j}, masks[j], zmm[j])
+			}
+			for j := range v {
+				VMOVUPS(zmm[j], Mem{Base: d, Disp: 64 * j})
+			}
+		}
+		Label(name("row"))
+		MOVQ(src, s)
+		MOVQ(dst, d)
+		MOVQ(whole, n)
+		TESTQ(n, n)
+		JZ(LabelRef(name("rest")))
+		Label(name("piece"))
+		copies(reg.K1, reg.K2)
+		LEAQ(Mem{Base: s, Index: piece, Scale: uint8(ma.bytes)}, s)
+		ADDQ(gap, d)
+		DECQ(n)
+		JNZ(LabelRef(name("piece")))
+		Label(name("rest"))
+		TESTQ(rest, rest)
+		JZ(LabelRef(name("next")))
+		copies(reg.K3, reg.K4)
+		Label(name("next"))
+		ADDQ(lds, src)
+		ADDQ(ldd, dst)
+		DECQ(rows)
+		JNZ(LabelRef(name("row")))
+		VZEROUPPER()
+		RET()
+	}
+}
+
+// pieceMasks sets the masks of two vectors for n elements.
+func (ma avx512) pieceMasks(n reg.Register, k1, k2 reg.Register) {
+	MOVQ(n, reg.RCX)
+	MOVQ(U32(1), reg.RDX)
+	SHLQ(reg.CL, reg.RDX)
+	DECQ(reg.RDX)
+	KMOVW(reg.EDX, k1)
+	SHRQ(Imm(uint64(ma.lanes())), reg.RDX)
+	KMOVW(reg.EDX, k2)
 }
 
 // flip writes the transposed copy of a matrix of whole squares, one vector wide and high.

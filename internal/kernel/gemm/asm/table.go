@@ -19,11 +19,12 @@ func tables(machines []machine) ([]byte, error) {
 			}
 		}
 		fmt.Fprintf(&b, "\n//go:noescape\nfunc move%s(b *block)\n", n)
+		fmt.Fprintf(&b, "\n//go:noescape\nfunc deal%s(b *block)\n", n)
 		fmt.Fprintf(&b, "\n//go:noescape\nfunc flip%s(b *block)\n", n)
 		fmt.Fprintf(&b, "\nfunc peak%s(rounds int)\n", n)
 		fmt.Fprintf(&b, "\nvar kernels%s = kernels{\n", n)
 		fmt.Fprintf(&b, "\trows: %d, lanes: %d, vecs: %d, size: %d, maskWide: %v,\n", ma.rows(), ma.lanes(), ma.vecs(), ma.size(), ma.maskWide())
-		fmt.Fprintf(&b, "\tmove: move%s, flip: flipEdges[float%d](flip%s, %d), peak: peak%s,\n", n, 8*ma.size(), n, ma.lanes(), n)
+		fmt.Fprintf(&b, "\tmove: move%s, deal: deal%s, flip: flipEdges[float%d](flip%s, %d), peak: peak%s,\n", n, n, 8*ma.size(), n, ma.lanes(), n)
 		fmt.Fprintf(&b, "\ttiles: [][]func(*tile){\n")
 		for m := 1; m <= ma.rows(); m++ {
 			fmt.Fprintf(&b, "\t\t{")
