@@ -6,21 +6,24 @@
 
 // func tileF32AVX2_1x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF32AVX2_1x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX2_1x1(SB), NOSPLIT, $40-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
 	IMULQ        DX, CX
 	MOVQ         40(AX), SI
 	MOVQ         SI, BX
 	SUBQ         CX, BX
-	MOVQ         BX, 8(SP)
-	IMULQ        80(AX), SI
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
 	MOVQ         48(AX), BX
 	SUBQ         SI, BX
-	MOVQ         BX, 16(SP)
+	MOVQ         BX, 8(SP)
 	MOVQ         88(AX), BX
-	MOVQ         BX, (SP)
+	MOVQ         BX, 32(SP)
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	PREFETCHT0   (SI)
@@ -34,28 +37,32 @@ TEXT ·tileF32AVX2_1x1(SB), NOSPLIT, $24-8
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
+	MOVQ         112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMASKMOVPS   (BX), Y13, Y12
 	PREFETCHT0   4096(BX)
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -83,21 +90,24 @@ GLOBL bitsF32AVX2<>(SB), RODATA|NOPTR, $32
 
 // func tileF32AVX2_2x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF32AVX2_2x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX2_2x1(SB), NOSPLIT, $40-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
 	IMULQ        DX, CX
 	MOVQ         40(AX), SI
 	MOVQ         SI, BX
 	SUBQ         CX, BX
-	MOVQ         BX, 8(SP)
-	IMULQ        80(AX), SI
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
 	MOVQ         48(AX), BX
 	SUBQ         SI, BX
-	MOVQ         BX, 16(SP)
+	MOVQ         BX, 8(SP)
 	MOVQ         88(AX), BX
-	MOVQ         BX, (SP)
+	MOVQ         BX, 32(SP)
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	PREFETCHT0   (SI)
@@ -113,12 +123,13 @@ TEXT ·tileF32AVX2_2x1(SB), NOSPLIT, $24-8
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
+	MOVQ         112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMASKMOVPS   (BX), Y13, Y12
@@ -127,16 +138,19 @@ step:
 	VFMADD231PS  Y14, Y12, Y0
 	VBROADCASTSS (SI)(R8*1), Y15
 	VFMADD231PS  Y15, Y12, Y1
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -158,21 +172,24 @@ add:
 
 // func tileF32AVX2_3x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF32AVX2_3x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX2_3x1(SB), NOSPLIT, $40-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
 	IMULQ        DX, CX
 	MOVQ         40(AX), SI
 	MOVQ         SI, BX
 	SUBQ         CX, BX
-	MOVQ         BX, 8(SP)
-	IMULQ        80(AX), SI
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
 	MOVQ         48(AX), BX
 	SUBQ         SI, BX
-	MOVQ         BX, 16(SP)
+	MOVQ         BX, 8(SP)
 	MOVQ         88(AX), BX
-	MOVQ         BX, (SP)
+	MOVQ         BX, 32(SP)
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	PREFETCHT0   (SI)
@@ -190,12 +207,13 @@ TEXT ·tileF32AVX2_3x1(SB), NOSPLIT, $24-8
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
+	MOVQ         112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMASKMOVPS   (BX), Y13, Y12
@@ -206,16 +224,19 @@ step:
 	VFMADD231PS  Y15, Y12, Y1
 	VBROADCASTSS (SI)(R8*2), Y14
 	VFMADD231PS  Y14, Y12, Y2
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -241,21 +262,24 @@ add:
 
 // func tileF32AVX2_4x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF32AVX2_4x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX2_4x1(SB), NOSPLIT, $40-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
 	IMULQ        DX, CX
 	MOVQ         40(AX), SI
 	MOVQ         SI, BX
 	SUBQ         CX, BX
-	MOVQ         BX, 8(SP)
-	IMULQ        80(AX), SI
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
 	MOVQ         48(AX), BX
 	SUBQ         SI, BX
-	MOVQ         BX, 16(SP)
+	MOVQ         BX, 8(SP)
 	MOVQ         88(AX), BX
-	MOVQ         BX, (SP)
+	MOVQ         BX, 32(SP)
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -279,12 +303,13 @@ TEXT ·tileF32AVX2_4x1(SB), NOSPLIT, $24-8
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+	MOVQ         112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMASKMOVPS   (BX), Y13, Y12
@@ -297,16 +322,19 @@ step:
 	VFMADD231PS  Y14, Y12, Y2
 	VBROADCASTSS (SI)(R9*1), Y15
 	VFMADD231PS  Y15, Y12, Y3
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -338,21 +366,24 @@ add:
 
 // func tileF32AVX2_5x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF32AVX2_5x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX2_5x1(SB), NOSPLIT, $40-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
 	IMULQ        DX, CX
 	MOVQ         40(AX), SI
 	MOVQ         SI, BX
 	SUBQ         CX, BX
-	MOVQ         BX, 8(SP)
-	IMULQ        80(AX), SI
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
 	MOVQ         48(AX), BX
 	SUBQ         SI, BX
-	MOVQ         BX, 16(SP)
+	MOVQ         BX, 8(SP)
 	MOVQ         88(AX), BX
-	MOVQ         BX, (SP)
+	MOVQ         BX, 32(SP)
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -378,12 +409,13 @@ TEXT ·tileF32AVX2_5x1(SB), NOSPLIT, $24-8
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+	MOVQ         112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMASKMOVPS   (BX), Y13, Y12
@@ -398,16 +430,19 @@ step:
 	VFMADD231PS  Y15, Y12, Y3
 	VBROADCASTSS (SI)(R8*4), Y14
 	VFMADD231PS  Y14, Y12, Y4
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -443,21 +478,24 @@ add:
 
 // func tileF32AVX2_6x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF32AVX2_6x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX2_6x1(SB), NOSPLIT, $40-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
 	IMULQ        DX, CX
 	MOVQ         40(AX), SI
 	MOVQ         SI, BX
 	SUBQ         CX, BX
-	MOVQ         BX, 8(SP)
-	IMULQ        80(AX), SI
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
 	MOVQ         48(AX), BX
 	SUBQ         SI, BX
-	MOVQ         BX, 16(SP)
+	MOVQ         BX, 8(SP)
 	MOVQ         88(AX), BX
-	MOVQ         BX, (SP)
+	MOVQ         BX, 32(SP)
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -487,12 +525,13 @@ TEXT ·tileF32AVX2_6x1(SB), NOSPLIT, $24-8
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+	MOVQ         112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMASKMOVPS   (BX), Y13, Y12
@@ -509,16 +548,19 @@ step:
 	VFMADD231PS  Y14, Y12, Y4
 	VBROADCASTSS (SI)(R10*1), Y15
 	VFMADD231PS  Y15, Y12, Y5
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -559,21 +601,24 @@ add:
 
 // func tileF32AVX2_1x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF32AVX2_1x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX2_1x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -584,12 +629,13 @@ TEXT ·tileF32AVX2_1x2(SB), NOSPLIT, $24-8
 	MOVQ       8(AX), BX
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS      (BX), Y12
@@ -598,16 +644,19 @@ step:
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -629,21 +678,24 @@ add:
 
 // func tileF32AVX2_2x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF32AVX2_2x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX2_2x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -658,12 +710,13 @@ TEXT ·tileF32AVX2_2x2(SB), NOSPLIT, $24-8
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS      (BX), Y12
@@ -675,16 +728,19 @@ step:
 	VBROADCASTSS (SI)(R8*1), Y15
 	VFMADD231PS  Y15, Y12, Y2
 	VFMADD231PS  Y15, Y13, Y3
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -714,21 +770,24 @@ add:
 
 // func tileF32AVX2_3x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF32AVX2_3x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX2_3x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -747,12 +806,13 @@ TEXT ·tileF32AVX2_3x2(SB), NOSPLIT, $24-8
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS      (BX), Y12
@@ -767,16 +827,19 @@ step:
 	VBROADCASTSS (SI)(R8*2), Y14
 	VFMADD231PS  Y14, Y12, Y4
 	VFMADD231PS  Y14, Y13, Y5
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -814,21 +877,24 @@ add:
 
 // func tileF32AVX2_4x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF32AVX2_4x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX2_4x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -855,12 +921,13 @@ TEXT ·tileF32AVX2_4x2(SB), NOSPLIT, $24-8
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS      (BX), Y12
@@ -878,16 +945,19 @@ step:
 	VBROADCASTSS (SI)(R9*1), Y15
 	VFMADD231PS  Y15, Y12, Y6
 	VFMADD231PS  Y15, Y13, Y7
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -935,21 +1005,24 @@ add:
 
 // func tileF32AVX2_5x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF32AVX2_5x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX2_5x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -980,12 +1053,13 @@ TEXT ·tileF32AVX2_5x2(SB), NOSPLIT, $24-8
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS      (BX), Y12
@@ -1006,16 +1080,19 @@ step:
 	VBROADCASTSS (SI)(R8*4), Y14
 	VFMADD231PS  Y14, Y12, Y8
 	VFMADD231PS  Y14, Y13, Y9
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -1071,21 +1148,24 @@ add:
 
 // func tileF32AVX2_6x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF32AVX2_6x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX2_6x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -1122,12 +1202,13 @@ TEXT ·tileF32AVX2_6x2(SB), NOSPLIT, $24-8
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS      (BX), Y12
@@ -1151,16 +1232,19 @@ step:
 	VBROADCASTSS (SI)(R10*1), Y15
 	VFMADD231PS  Y15, Y12, Y10
 	VFMADD231PS  Y15, Y13, Y11
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -1519,21 +1603,24 @@ round:
 
 // func tileF64AVX2_1x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF64AVX2_1x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX2_1x1(SB), NOSPLIT, $40-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
 	IMULQ        DX, CX
 	MOVQ         40(AX), SI
 	MOVQ         SI, BX
 	SUBQ         CX, BX
-	MOVQ         BX, 8(SP)
-	IMULQ        80(AX), SI
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
 	MOVQ         48(AX), BX
 	SUBQ         SI, BX
-	MOVQ         BX, 16(SP)
+	MOVQ         BX, 8(SP)
 	MOVQ         88(AX), BX
-	MOVQ         BX, (SP)
+	MOVQ         BX, 32(SP)
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	PREFETCHT0   (SI)
@@ -1547,28 +1634,32 @@ TEXT ·tileF64AVX2_1x1(SB), NOSPLIT, $24-8
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
+	MOVQ         112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMASKMOVPD   (BX), Y13, Y12
 	PREFETCHT0   4096(BX)
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -1592,21 +1683,24 @@ GLOBL bitsF64AVX2<>(SB), RODATA|NOPTR, $32
 
 // func tileF64AVX2_2x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF64AVX2_2x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX2_2x1(SB), NOSPLIT, $40-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
 	IMULQ        DX, CX
 	MOVQ         40(AX), SI
 	MOVQ         SI, BX
 	SUBQ         CX, BX
-	MOVQ         BX, 8(SP)
-	IMULQ        80(AX), SI
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
 	MOVQ         48(AX), BX
 	SUBQ         SI, BX
-	MOVQ         BX, 16(SP)
+	MOVQ         BX, 8(SP)
 	MOVQ         88(AX), BX
-	MOVQ         BX, (SP)
+	MOVQ         BX, 32(SP)
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	PREFETCHT0   (SI)
@@ -1622,12 +1716,13 @@ TEXT ·tileF64AVX2_2x1(SB), NOSPLIT, $24-8
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
+	MOVQ         112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMASKMOVPD   (BX), Y13, Y12
@@ -1636,16 +1731,19 @@ step:
 	VFMADD231PD  Y14, Y12, Y0
 	VBROADCASTSD (SI)(R8*1), Y15
 	VFMADD231PD  Y15, Y12, Y1
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -1667,21 +1765,24 @@ add:
 
 // func tileF64AVX2_3x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF64AVX2_3x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX2_3x1(SB), NOSPLIT, $40-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
 	IMULQ        DX, CX
 	MOVQ         40(AX), SI
 	MOVQ         SI, BX
 	SUBQ         CX, BX
-	MOVQ         BX, 8(SP)
-	IMULQ        80(AX), SI
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
 	MOVQ         48(AX), BX
 	SUBQ         SI, BX
-	MOVQ         BX, 16(SP)
+	MOVQ         BX, 8(SP)
 	MOVQ         88(AX), BX
-	MOVQ         BX, (SP)
+	MOVQ         BX, 32(SP)
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	PREFETCHT0   (SI)
@@ -1699,12 +1800,13 @@ TEXT ·tileF64AVX2_3x1(SB), NOSPLIT, $24-8
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
+	MOVQ         112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMASKMOVPD   (BX), Y13, Y12
@@ -1715,16 +1817,19 @@ step:
 	VFMADD231PD  Y15, Y12, Y1
 	VBROADCASTSD (SI)(R8*2), Y14
 	VFMADD231PD  Y14, Y12, Y2
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -1750,21 +1855,24 @@ add:
 
 // func tileF64AVX2_4x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF64AVX2_4x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX2_4x1(SB), NOSPLIT, $40-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
 	IMULQ        DX, CX
 	MOVQ         40(AX), SI
 	MOVQ         SI, BX
 	SUBQ         CX, BX
-	MOVQ         BX, 8(SP)
-	IMULQ        80(AX), SI
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
 	MOVQ         48(AX), BX
 	SUBQ         SI, BX
-	MOVQ         BX, 16(SP)
+	MOVQ         BX, 8(SP)
 	MOVQ         88(AX), BX
-	MOVQ         BX, (SP)
+	MOVQ         BX, 32(SP)
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -1788,12 +1896,13 @@ TEXT ·tileF64AVX2_4x1(SB), NOSPLIT, $24-8
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+	MOVQ         112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMASKMOVPD   (BX), Y13, Y12
@@ -1806,16 +1915,19 @@ step:
 	VFMADD231PD  Y14, Y12, Y2
 	VBROADCASTSD (SI)(R9*1), Y15
 	VFMADD231PD  Y15, Y12, Y3
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -1847,21 +1959,24 @@ add:
 
 // func tileF64AVX2_5x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF64AVX2_5x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX2_5x1(SB), NOSPLIT, $40-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
 	IMULQ        DX, CX
 	MOVQ         40(AX), SI
 	MOVQ         SI, BX
 	SUBQ         CX, BX
-	MOVQ         BX, 8(SP)
-	IMULQ        80(AX), SI
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
 	MOVQ         48(AX), BX
 	SUBQ         SI, BX
-	MOVQ         BX, 16(SP)
+	MOVQ         BX, 8(SP)
 	MOVQ         88(AX), BX
-	MOVQ         BX, (SP)
+	MOVQ         BX, 32(SP)
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -1887,12 +2002,13 @@ TEXT ·tileF64AVX2_5x1(SB), NOSPLIT, $24-8
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+	MOVQ         112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMASKMOVPD   (BX), Y13, Y12
@@ -1907,16 +2023,19 @@ step:
 	VFMADD231PD  Y15, Y12, Y3
 	VBROADCASTSD (SI)(R8*4), Y14
 	VFMADD231PD  Y14, Y12, Y4
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -1952,21 +2071,24 @@ add:
 
 // func tileF64AVX2_6x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF64AVX2_6x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX2_6x1(SB), NOSPLIT, $40-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
 	IMULQ        DX, CX
 	MOVQ         40(AX), SI
 	MOVQ         SI, BX
 	SUBQ         CX, BX
-	MOVQ         BX, 8(SP)
-	IMULQ        80(AX), SI
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
 	MOVQ         48(AX), BX
 	SUBQ         SI, BX
-	MOVQ         BX, 16(SP)
+	MOVQ         BX, 8(SP)
 	MOVQ         88(AX), BX
-	MOVQ         BX, (SP)
+	MOVQ         BX, 32(SP)
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -1996,12 +2118,13 @@ TEXT ·tileF64AVX2_6x1(SB), NOSPLIT, $24-8
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+	MOVQ         112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMASKMOVPD   (BX), Y13, Y12
@@ -2018,16 +2141,19 @@ step:
 	VFMADD231PD  Y14, Y12, Y4
 	VBROADCASTSD (SI)(R10*1), Y15
 	VFMADD231PD  Y15, Y12, Y5
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -2068,21 +2194,24 @@ add:
 
 // func tileF64AVX2_1x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF64AVX2_1x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX2_1x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -2093,12 +2222,13 @@ TEXT ·tileF64AVX2_1x2(SB), NOSPLIT, $24-8
 	MOVQ       8(AX), BX
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS      (BX), Y12
@@ -2107,16 +2237,19 @@ step:
 	VBROADCASTSD (SI), Y14
 	VFMADD231PD  Y14, Y12, Y0
 	VFMADD231PD  Y14, Y13, Y1
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -2138,21 +2271,24 @@ add:
 
 // func tileF64AVX2_2x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF64AVX2_2x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX2_2x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -2167,12 +2303,13 @@ TEXT ·tileF64AVX2_2x2(SB), NOSPLIT, $24-8
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS      (BX), Y12
@@ -2184,16 +2321,19 @@ step:
 	VBROADCASTSD (SI)(R8*1), Y15
 	VFMADD231PD  Y15, Y12, Y2
 	VFMADD231PD  Y15, Y13, Y3
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -2223,21 +2363,24 @@ add:
 
 // func tileF64AVX2_3x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF64AVX2_3x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX2_3x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -2256,12 +2399,13 @@ TEXT ·tileF64AVX2_3x2(SB), NOSPLIT, $24-8
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS      (BX), Y12
@@ -2276,16 +2420,19 @@ step:
 	VBROADCASTSD (SI)(R8*2), Y14
 	VFMADD231PD  Y14, Y12, Y4
 	VFMADD231PD  Y14, Y13, Y5
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -2323,21 +2470,24 @@ add:
 
 // func tileF64AVX2_4x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF64AVX2_4x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX2_4x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -2364,12 +2514,13 @@ TEXT ·tileF64AVX2_4x2(SB), NOSPLIT, $24-8
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS      (BX), Y12
@@ -2387,16 +2538,19 @@ step:
 	VBROADCASTSD (SI)(R9*1), Y15
 	VFMADD231PD  Y15, Y12, Y6
 	VFMADD231PD  Y15, Y13, Y7
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -2444,21 +2598,24 @@ add:
 
 // func tileF64AVX2_5x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF64AVX2_5x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX2_5x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -2489,12 +2646,13 @@ TEXT ·tileF64AVX2_5x2(SB), NOSPLIT, $24-8
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS      (BX), Y12
@@ -2515,16 +2673,19 @@ step:
 	VBROADCASTSD (SI)(R8*4), Y14
 	VFMADD231PD  Y14, Y12, Y8
 	VFMADD231PD  Y14, Y13, Y9
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -2580,21 +2741,24 @@ add:
 
 // func tileF64AVX2_6x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF64AVX2_6x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX2_6x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -2631,12 +2795,13 @@ TEXT ·tileF64AVX2_6x2(SB), NOSPLIT, $24-8
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS      (BX), Y12
@@ -2660,16 +2825,19 @@ step:
 	VBROADCASTSD (SI)(R10*1), Y15
 	VFMADD231PD  Y15, Y12, Y10
 	VFMADD231PD  Y15, Y13, Y11
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI

@@ -6,21 +6,24 @@
 
 // func tileF32AVX512_1x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_1x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_1x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -31,27 +34,31 @@ TEXT ·tileF32AVX512_1x1(SB), NOSPLIT, $24-8
 	MOVQ       96(AX), CX
 	KMOVW      CX, K1
 	VPXORD     Z0, Z0, Z0
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
 	PREFETCHT0       4096(BX)
 	VFMADD231PS.BCST (SI), Z28, Z0
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	CMPQ             104(AX), $0x00
@@ -69,21 +76,24 @@ add:
 
 // func tileF32AVX512_2x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_2x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_2x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -96,28 +106,32 @@ TEXT ·tileF32AVX512_2x1(SB), NOSPLIT, $24-8
 	KMOVW      CX, K1
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
 	PREFETCHT0       4096(BX)
 	VFMADD231PS.BCST (SI), Z28, Z0
 	VFMADD231PS.BCST (SI)(R8*1), Z28, Z1
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	CMPQ             104(AX), $0x00
@@ -139,21 +153,24 @@ add:
 
 // func tileF32AVX512_3x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_3x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_3x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -168,12 +185,13 @@ TEXT ·tileF32AVX512_3x1(SB), NOSPLIT, $24-8
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
@@ -181,16 +199,19 @@ step:
 	VFMADD231PS.BCST (SI), Z28, Z0
 	VFMADD231PS.BCST (SI)(R8*1), Z28, Z1
 	VFMADD231PS.BCST (SI)(R8*2), Z28, Z2
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	CMPQ             104(AX), $0x00
@@ -216,21 +237,24 @@ add:
 
 // func tileF32AVX512_4x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_4x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_4x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -251,12 +275,13 @@ TEXT ·tileF32AVX512_4x1(SB), NOSPLIT, $24-8
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
@@ -265,16 +290,19 @@ step:
 	VFMADD231PS.BCST (SI)(R8*1), Z28, Z1
 	VFMADD231PS.BCST (SI)(R8*2), Z28, Z2
 	VFMADD231PS.BCST (SI)(R9*1), Z28, Z3
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -306,21 +334,24 @@ add:
 
 // func tileF32AVX512_5x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_5x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_5x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -343,12 +374,13 @@ TEXT ·tileF32AVX512_5x1(SB), NOSPLIT, $24-8
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
@@ -358,16 +390,19 @@ step:
 	VFMADD231PS.BCST (SI)(R8*2), Z28, Z2
 	VFMADD231PS.BCST (SI)(R9*1), Z28, Z3
 	VFMADD231PS.BCST (SI)(R8*4), Z28, Z4
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -403,21 +438,24 @@ add:
 
 // func tileF32AVX512_6x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_6x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_6x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -444,12 +482,13 @@ TEXT ·tileF32AVX512_6x1(SB), NOSPLIT, $24-8
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
@@ -460,16 +499,19 @@ step:
 	VFMADD231PS.BCST (SI)(R9*1), Z28, Z3
 	VFMADD231PS.BCST (SI)(R8*4), Z28, Z4
 	VFMADD231PS.BCST (SI)(R10*1), Z28, Z5
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -510,21 +552,24 @@ add:
 
 // func tileF32AVX512_7x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_7x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_7x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -553,12 +598,13 @@ TEXT ·tileF32AVX512_7x1(SB), NOSPLIT, $24-8
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
@@ -570,16 +616,19 @@ step:
 	VFMADD231PS.BCST (SI)(R8*4), Z28, Z4
 	VFMADD231PS.BCST (SI)(R10*1), Z28, Z5
 	VFMADD231PS.BCST (SI)(R9*2), Z28, Z6
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -624,21 +673,24 @@ add:
 
 // func tileF32AVX512_8x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_8x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_8x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -671,12 +723,13 @@ TEXT ·tileF32AVX512_8x1(SB), NOSPLIT, $24-8
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
@@ -689,16 +742,19 @@ step:
 	VFMADD231PS.BCST (SI)(R10*1), Z28, Z5
 	VFMADD231PS.BCST (SI)(R9*2), Z28, Z6
 	VFMADD231PS.BCST (SI)(R11*1), Z28, Z7
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -748,21 +804,24 @@ add:
 
 // func tileF32AVX512_9x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_9x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_9x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -797,12 +856,13 @@ TEXT ·tileF32AVX512_9x1(SB), NOSPLIT, $24-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
@@ -816,16 +876,19 @@ step:
 	VFMADD231PS.BCST (SI)(R9*2), Z28, Z6
 	VFMADD231PS.BCST (SI)(R11*1), Z28, Z7
 	VFMADD231PS.BCST (SI)(R8*8), Z28, Z8
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -879,21 +942,24 @@ add:
 
 // func tileF32AVX512_10x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_10x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_10x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -932,12 +998,13 @@ TEXT ·tileF32AVX512_10x1(SB), NOSPLIT, $24-8
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
@@ -952,16 +1019,19 @@ step:
 	VFMADD231PS.BCST (SI)(R11*1), Z28, Z7
 	VFMADD231PS.BCST (SI)(R8*8), Z28, Z8
 	VFMADD231PS.BCST (SI)(R12*1), Z28, Z9
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -1020,21 +1090,24 @@ add:
 
 // func tileF32AVX512_11x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_11x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_11x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -1075,12 +1148,13 @@ TEXT ·tileF32AVX512_11x1(SB), NOSPLIT, $24-8
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
 	VPXORD     Z10, Z10, Z10
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
@@ -1096,16 +1170,19 @@ step:
 	VFMADD231PS.BCST (SI)(R8*8), Z28, Z8
 	VFMADD231PS.BCST (SI)(R12*1), Z28, Z9
 	VFMADD231PS.BCST (SI)(R10*2), Z28, Z10
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -1168,21 +1245,24 @@ add:
 
 // func tileF32AVX512_12x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_12x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_12x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -1227,12 +1307,13 @@ TEXT ·tileF32AVX512_12x1(SB), NOSPLIT, $24-8
 	VPXORD     Z9, Z9, Z9
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
@@ -1249,16 +1330,19 @@ step:
 	VFMADD231PS.BCST (SI)(R12*1), Z28, Z9
 	VFMADD231PS.BCST (SI)(R10*2), Z28, Z10
 	VFMADD231PS.BCST (SI)(R13*1), Z28, Z11
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -1326,21 +1410,24 @@ add:
 
 // func tileF32AVX512_13x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_13x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_13x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -1387,12 +1474,13 @@ TEXT ·tileF32AVX512_13x1(SB), NOSPLIT, $24-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	VPXORD     Z12, Z12, Z12
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
@@ -1410,16 +1498,19 @@ step:
 	VFMADD231PS.BCST (SI)(R10*2), Z28, Z10
 	VFMADD231PS.BCST (SI)(R13*1), Z28, Z11
 	VFMADD231PS.BCST (SI)(R9*4), Z28, Z12
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -1491,21 +1582,24 @@ add:
 
 // func tileF32AVX512_14x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_14x1(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_14x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -1556,12 +1650,13 @@ TEXT ·tileF32AVX512_14x1(SB), NOSPLIT, $24-8
 	VPXORD     Z11, Z11, Z11
 	VPXORD     Z12, Z12, Z12
 	VPXORD     Z13, Z13, Z13
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z        (BX), K1, Z28
@@ -1580,16 +1675,19 @@ step:
 	VFMADD231PS.BCST (SI)(R13*1), Z28, Z11
 	VFMADD231PS.BCST (SI)(R9*4), Z28, Z12
 	VFMADD231PS.BCST (SI)(R14*1), Z28, Z13
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -1666,21 +1764,24 @@ add:
 
 // func tileF32AVX512_1x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_1x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_1x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -1695,12 +1796,13 @@ TEXT ·tileF32AVX512_1x2(SB), NOSPLIT, $24-8
 	KMOVW      CX, K2
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -1710,16 +1812,19 @@ step:
 	VBROADCASTSS (SI), Z30
 	VFMADD231PS  Z30, Z28, Z0
 	VFMADD231PS  Z30, Z29, Z1
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -1741,21 +1846,24 @@ add:
 
 // func tileF32AVX512_2x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_2x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_2x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -1774,12 +1882,13 @@ TEXT ·tileF32AVX512_2x2(SB), NOSPLIT, $24-8
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -1792,16 +1901,19 @@ step:
 	VBROADCASTSS (SI)(R8*1), Z31
 	VFMADD231PS  Z31, Z28, Z2
 	VFMADD231PS  Z31, Z29, Z3
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -1831,21 +1943,24 @@ add:
 
 // func tileF32AVX512_3x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_3x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_3x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -1868,12 +1983,13 @@ TEXT ·tileF32AVX512_3x2(SB), NOSPLIT, $24-8
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -1889,16 +2005,19 @@ step:
 	VBROADCASTSS (SI)(R8*2), Z30
 	VFMADD231PS  Z30, Z28, Z4
 	VFMADD231PS  Z30, Z29, Z5
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -1936,21 +2055,24 @@ add:
 
 // func tileF32AVX512_4x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_4x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_4x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -1981,12 +2103,13 @@ TEXT ·tileF32AVX512_4x2(SB), NOSPLIT, $24-8
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -2005,16 +2128,19 @@ step:
 	VBROADCASTSS (SI)(R9*1), Z31
 	VFMADD231PS  Z31, Z28, Z6
 	VFMADD231PS  Z31, Z29, Z7
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -2062,21 +2188,24 @@ add:
 
 // func tileF32AVX512_5x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_5x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_5x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -2111,12 +2240,13 @@ TEXT ·tileF32AVX512_5x2(SB), NOSPLIT, $24-8
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -2138,16 +2268,19 @@ step:
 	VBROADCASTSS (SI)(R8*4), Z30
 	VFMADD231PS  Z30, Z28, Z8
 	VFMADD231PS  Z30, Z29, Z9
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -2203,21 +2336,24 @@ add:
 
 // func tileF32AVX512_6x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_6x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_6x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -2258,12 +2394,13 @@ TEXT ·tileF32AVX512_6x2(SB), NOSPLIT, $24-8
 	VPXORD     Z9, Z9, Z9
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -2288,16 +2425,19 @@ step:
 	VBROADCASTSS (SI)(R10*1), Z31
 	VFMADD231PS  Z31, Z28, Z10
 	VFMADD231PS  Z31, Z29, Z11
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -2362,21 +2502,24 @@ add:
 
 // func tileF32AVX512_7x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_7x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_7x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -2421,12 +2564,13 @@ TEXT ·tileF32AVX512_7x2(SB), NOSPLIT, $24-8
 	VPXORD     Z11, Z11, Z11
 	VPXORD     Z12, Z12, Z12
 	VPXORD     Z13, Z13, Z13
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -2454,16 +2598,19 @@ step:
 	VBROADCASTSS (SI)(R9*2), Z30
 	VFMADD231PS  Z30, Z28, Z12
 	VFMADD231PS  Z30, Z29, Z13
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -2536,21 +2683,24 @@ add:
 
 // func tileF32AVX512_8x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_8x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_8x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -2601,12 +2751,13 @@ TEXT ·tileF32AVX512_8x2(SB), NOSPLIT, $24-8
 	VPXORD     Z13, Z13, Z13
 	VPXORD     Z14, Z14, Z14
 	VPXORD     Z15, Z15, Z15
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -2637,16 +2788,19 @@ step:
 	VBROADCASTSS (SI)(R11*1), Z31
 	VFMADD231PS  Z31, Z28, Z14
 	VFMADD231PS  Z31, Z29, Z15
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -2728,21 +2882,24 @@ add:
 
 // func tileF32AVX512_9x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_9x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_9x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -2797,12 +2954,13 @@ TEXT ·tileF32AVX512_9x2(SB), NOSPLIT, $24-8
 	VPXORD     Z15, Z15, Z15
 	VPXORD     Z16, Z16, Z16
 	VPXORD     Z17, Z17, Z17
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -2836,16 +2994,19 @@ step:
 	VBROADCASTSS (SI)(R8*8), Z30
 	VFMADD231PS  Z30, Z28, Z16
 	VFMADD231PS  Z30, Z29, Z17
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -2935,21 +3096,24 @@ add:
 
 // func tileF32AVX512_10x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_10x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_10x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -3010,12 +3174,13 @@ TEXT ·tileF32AVX512_10x2(SB), NOSPLIT, $24-8
 	VPXORD     Z17, Z17, Z17
 	VPXORD     Z18, Z18, Z18
 	VPXORD     Z19, Z19, Z19
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -3052,16 +3217,19 @@ step:
 	VBROADCASTSS (SI)(R12*1), Z31
 	VFMADD231PS  Z31, Z28, Z18
 	VFMADD231PS  Z31, Z29, Z19
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -3160,21 +3328,24 @@ add:
 
 // func tileF32AVX512_11x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_11x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_11x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -3239,12 +3410,13 @@ TEXT ·tileF32AVX512_11x2(SB), NOSPLIT, $24-8
 	VPXORD     Z19, Z19, Z19
 	VPXORD     Z20, Z20, Z20
 	VPXORD     Z21, Z21, Z21
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -3284,16 +3456,19 @@ step:
 	VBROADCASTSS (SI)(R10*2), Z30
 	VFMADD231PS  Z30, Z28, Z20
 	VFMADD231PS  Z30, Z29, Z21
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -3400,21 +3575,24 @@ add:
 
 // func tileF32AVX512_12x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_12x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_12x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -3485,12 +3663,13 @@ TEXT ·tileF32AVX512_12x2(SB), NOSPLIT, $24-8
 	VPXORD     Z21, Z21, Z21
 	VPXORD     Z22, Z22, Z22
 	VPXORD     Z23, Z23, Z23
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -3533,16 +3712,19 @@ step:
 	VBROADCASTSS (SI)(R13*1), Z31
 	VFMADD231PS  Z31, Z28, Z22
 	VFMADD231PS  Z31, Z29, Z23
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -3658,21 +3840,24 @@ add:
 
 // func tileF32AVX512_13x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_13x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_13x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -3747,12 +3932,13 @@ TEXT ·tileF32AVX512_13x2(SB), NOSPLIT, $24-8
 	VPXORD     Z23, Z23, Z23
 	VPXORD     Z24, Z24, Z24
 	VPXORD     Z25, Z25, Z25
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -3798,16 +3984,19 @@ step:
 	VBROADCASTSS (SI)(R9*4), Z30
 	VFMADD231PS  Z30, Z28, Z24
 	VFMADD231PS  Z30, Z29, Z25
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -3931,21 +4120,24 @@ add:
 
 // func tileF32AVX512_14x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_14x2(SB), NOSPLIT, $24-8
+TEXT ·tileF32AVX512_14x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -4026,12 +4218,13 @@ TEXT ·tileF32AVX512_14x2(SB), NOSPLIT, $24-8
 	VPXORD     Z25, Z25, Z25
 	VPXORD     Z26, Z26, Z26
 	VPXORD     Z27, Z27, Z27
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPS.Z    (BX), K1, Z28
@@ -4080,16 +4273,19 @@ step:
 	VBROADCASTSS (SI)(R14*1), Z31
 	VFMADD231PS  Z31, Z28, Z26
 	VFMADD231PS  Z31, Z29, Z27
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -4575,21 +4771,24 @@ round:
 
 // func tileF64AVX512_1x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_1x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_1x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -4600,27 +4799,31 @@ TEXT ·tileF64AVX512_1x1(SB), NOSPLIT, $24-8
 	MOVQ       96(AX), CX
 	KMOVW      CX, K1
 	VPXORD     Z0, Z0, Z0
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
 	PREFETCHT0       4096(BX)
 	VFMADD231PD.BCST (SI), Z28, Z0
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	CMPQ             104(AX), $0x00
@@ -4638,21 +4841,24 @@ add:
 
 // func tileF64AVX512_2x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_2x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_2x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -4665,28 +4871,32 @@ TEXT ·tileF64AVX512_2x1(SB), NOSPLIT, $24-8
 	KMOVW      CX, K1
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
 	PREFETCHT0       4096(BX)
 	VFMADD231PD.BCST (SI), Z28, Z0
 	VFMADD231PD.BCST (SI)(R8*1), Z28, Z1
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	CMPQ             104(AX), $0x00
@@ -4708,21 +4918,24 @@ add:
 
 // func tileF64AVX512_3x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_3x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_3x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -4737,12 +4950,13 @@ TEXT ·tileF64AVX512_3x1(SB), NOSPLIT, $24-8
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
@@ -4750,16 +4964,19 @@ step:
 	VFMADD231PD.BCST (SI), Z28, Z0
 	VFMADD231PD.BCST (SI)(R8*1), Z28, Z1
 	VFMADD231PD.BCST (SI)(R8*2), Z28, Z2
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	CMPQ             104(AX), $0x00
@@ -4785,21 +5002,24 @@ add:
 
 // func tileF64AVX512_4x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_4x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_4x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -4820,12 +5040,13 @@ TEXT ·tileF64AVX512_4x1(SB), NOSPLIT, $24-8
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
@@ -4834,16 +5055,19 @@ step:
 	VFMADD231PD.BCST (SI)(R8*1), Z28, Z1
 	VFMADD231PD.BCST (SI)(R8*2), Z28, Z2
 	VFMADD231PD.BCST (SI)(R9*1), Z28, Z3
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -4875,21 +5099,24 @@ add:
 
 // func tileF64AVX512_5x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_5x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_5x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -4912,12 +5139,13 @@ TEXT ·tileF64AVX512_5x1(SB), NOSPLIT, $24-8
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
@@ -4927,16 +5155,19 @@ step:
 	VFMADD231PD.BCST (SI)(R8*2), Z28, Z2
 	VFMADD231PD.BCST (SI)(R9*1), Z28, Z3
 	VFMADD231PD.BCST (SI)(R8*4), Z28, Z4
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -4972,21 +5203,24 @@ add:
 
 // func tileF64AVX512_6x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_6x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_6x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -5013,12 +5247,13 @@ TEXT ·tileF64AVX512_6x1(SB), NOSPLIT, $24-8
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
@@ -5029,16 +5264,19 @@ step:
 	VFMADD231PD.BCST (SI)(R9*1), Z28, Z3
 	VFMADD231PD.BCST (SI)(R8*4), Z28, Z4
 	VFMADD231PD.BCST (SI)(R10*1), Z28, Z5
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -5079,21 +5317,24 @@ add:
 
 // func tileF64AVX512_7x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_7x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_7x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -5122,12 +5363,13 @@ TEXT ·tileF64AVX512_7x1(SB), NOSPLIT, $24-8
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
@@ -5139,16 +5381,19 @@ step:
 	VFMADD231PD.BCST (SI)(R8*4), Z28, Z4
 	VFMADD231PD.BCST (SI)(R10*1), Z28, Z5
 	VFMADD231PD.BCST (SI)(R9*2), Z28, Z6
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -5193,21 +5438,24 @@ add:
 
 // func tileF64AVX512_8x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_8x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_8x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -5240,12 +5488,13 @@ TEXT ·tileF64AVX512_8x1(SB), NOSPLIT, $24-8
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
@@ -5258,16 +5507,19 @@ step:
 	VFMADD231PD.BCST (SI)(R10*1), Z28, Z5
 	VFMADD231PD.BCST (SI)(R9*2), Z28, Z6
 	VFMADD231PD.BCST (SI)(R11*1), Z28, Z7
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -5317,21 +5569,24 @@ add:
 
 // func tileF64AVX512_9x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_9x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_9x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -5366,12 +5621,13 @@ TEXT ·tileF64AVX512_9x1(SB), NOSPLIT, $24-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
@@ -5385,16 +5641,19 @@ step:
 	VFMADD231PD.BCST (SI)(R9*2), Z28, Z6
 	VFMADD231PD.BCST (SI)(R11*1), Z28, Z7
 	VFMADD231PD.BCST (SI)(R8*8), Z28, Z8
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -5448,21 +5707,24 @@ add:
 
 // func tileF64AVX512_10x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_10x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_10x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -5501,12 +5763,13 @@ TEXT ·tileF64AVX512_10x1(SB), NOSPLIT, $24-8
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
@@ -5521,16 +5784,19 @@ step:
 	VFMADD231PD.BCST (SI)(R11*1), Z28, Z7
 	VFMADD231PD.BCST (SI)(R8*8), Z28, Z8
 	VFMADD231PD.BCST (SI)(R12*1), Z28, Z9
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -5589,21 +5855,24 @@ add:
 
 // func tileF64AVX512_11x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_11x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_11x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -5644,12 +5913,13 @@ TEXT ·tileF64AVX512_11x1(SB), NOSPLIT, $24-8
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
 	VPXORD     Z10, Z10, Z10
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
@@ -5665,16 +5935,19 @@ step:
 	VFMADD231PD.BCST (SI)(R8*8), Z28, Z8
 	VFMADD231PD.BCST (SI)(R12*1), Z28, Z9
 	VFMADD231PD.BCST (SI)(R10*2), Z28, Z10
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -5737,21 +6010,24 @@ add:
 
 // func tileF64AVX512_12x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_12x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_12x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -5796,12 +6072,13 @@ TEXT ·tileF64AVX512_12x1(SB), NOSPLIT, $24-8
 	VPXORD     Z9, Z9, Z9
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
@@ -5818,16 +6095,19 @@ step:
 	VFMADD231PD.BCST (SI)(R12*1), Z28, Z9
 	VFMADD231PD.BCST (SI)(R10*2), Z28, Z10
 	VFMADD231PD.BCST (SI)(R13*1), Z28, Z11
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -5895,21 +6175,24 @@ add:
 
 // func tileF64AVX512_13x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_13x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_13x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -5956,12 +6239,13 @@ TEXT ·tileF64AVX512_13x1(SB), NOSPLIT, $24-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	VPXORD     Z12, Z12, Z12
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
@@ -5979,16 +6263,19 @@ step:
 	VFMADD231PD.BCST (SI)(R10*2), Z28, Z10
 	VFMADD231PD.BCST (SI)(R13*1), Z28, Z11
 	VFMADD231PD.BCST (SI)(R9*4), Z28, Z12
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -6060,21 +6347,24 @@ add:
 
 // func tileF64AVX512_14x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_14x1(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_14x1(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -6125,12 +6415,13 @@ TEXT ·tileF64AVX512_14x1(SB), NOSPLIT, $24-8
 	VPXORD     Z11, Z11, Z11
 	VPXORD     Z12, Z12, Z12
 	VPXORD     Z13, Z13, Z13
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z        (BX), K1, Z28
@@ -6149,16 +6440,19 @@ step:
 	VFMADD231PD.BCST (SI)(R13*1), Z28, Z11
 	VFMADD231PD.BCST (SI)(R9*4), Z28, Z12
 	VFMADD231PD.BCST (SI)(R14*1), Z28, Z13
+	PREFETCHT0       (AX)
+	ADDQ             $0x40, AX
 	ADDQ             DX, SI
 	ADDQ             DI, BX
 	DECQ             CX
 	JNZ              step
-	ADDQ             8(SP), SI
+	ADDQ             (SP), SI
 	DECQ             R15
 	JNZ              segment
-	ADDQ             16(SP), SI
-	DECQ             (SP)
+	ADDQ             8(SP), SI
+	DECQ             32(SP)
 	JNZ              plane
+	MOVQ             t+0(FP), AX
 	MOVQ             16(AX), SI
 	MOVQ             64(AX), R8
 	LEAQ             (R8)(R8*1), DI
@@ -6235,21 +6529,24 @@ add:
 
 // func tileF64AVX512_1x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_1x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_1x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -6264,12 +6561,13 @@ TEXT ·tileF64AVX512_1x2(SB), NOSPLIT, $24-8
 	KMOVW      CX, K2
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -6279,16 +6577,19 @@ step:
 	VBROADCASTSD (SI), Z30
 	VFMADD231PD  Z30, Z28, Z0
 	VFMADD231PD  Z30, Z29, Z1
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -6310,21 +6611,24 @@ add:
 
 // func tileF64AVX512_2x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_2x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_2x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -6343,12 +6647,13 @@ TEXT ·tileF64AVX512_2x2(SB), NOSPLIT, $24-8
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -6361,16 +6666,19 @@ step:
 	VBROADCASTSD (SI)(R8*1), Z31
 	VFMADD231PD  Z31, Z28, Z2
 	VFMADD231PD  Z31, Z29, Z3
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -6400,21 +6708,24 @@ add:
 
 // func tileF64AVX512_3x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_3x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_3x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	PREFETCHT0 (SI)
@@ -6437,12 +6748,13 @@ TEXT ·tileF64AVX512_3x2(SB), NOSPLIT, $24-8
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -6458,16 +6770,19 @@ step:
 	VBROADCASTSD (SI)(R8*2), Z30
 	VFMADD231PD  Z30, Z28, Z4
 	VFMADD231PD  Z30, Z29, Z5
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	CMPQ         104(AX), $0x00
@@ -6505,21 +6820,24 @@ add:
 
 // func tileF64AVX512_4x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_4x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_4x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -6550,12 +6868,13 @@ TEXT ·tileF64AVX512_4x2(SB), NOSPLIT, $24-8
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -6574,16 +6893,19 @@ step:
 	VBROADCASTSD (SI)(R9*1), Z31
 	VFMADD231PD  Z31, Z28, Z6
 	VFMADD231PD  Z31, Z29, Z7
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -6631,21 +6953,24 @@ add:
 
 // func tileF64AVX512_5x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_5x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_5x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -6680,12 +7005,13 @@ TEXT ·tileF64AVX512_5x2(SB), NOSPLIT, $24-8
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -6707,16 +7033,19 @@ step:
 	VBROADCASTSD (SI)(R8*4), Z30
 	VFMADD231PD  Z30, Z28, Z8
 	VFMADD231PD  Z30, Z29, Z9
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -6772,21 +7101,24 @@ add:
 
 // func tileF64AVX512_6x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_6x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_6x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -6827,12 +7159,13 @@ TEXT ·tileF64AVX512_6x2(SB), NOSPLIT, $24-8
 	VPXORD     Z9, Z9, Z9
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -6857,16 +7190,19 @@ step:
 	VBROADCASTSD (SI)(R10*1), Z31
 	VFMADD231PD  Z31, Z28, Z10
 	VFMADD231PD  Z31, Z29, Z11
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -6931,21 +7267,24 @@ add:
 
 // func tileF64AVX512_7x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_7x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_7x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -6990,12 +7329,13 @@ TEXT ·tileF64AVX512_7x2(SB), NOSPLIT, $24-8
 	VPXORD     Z11, Z11, Z11
 	VPXORD     Z12, Z12, Z12
 	VPXORD     Z13, Z13, Z13
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -7023,16 +7363,19 @@ step:
 	VBROADCASTSD (SI)(R9*2), Z30
 	VFMADD231PD  Z30, Z28, Z12
 	VFMADD231PD  Z30, Z29, Z13
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -7105,21 +7448,24 @@ add:
 
 // func tileF64AVX512_8x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_8x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_8x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -7170,12 +7516,13 @@ TEXT ·tileF64AVX512_8x2(SB), NOSPLIT, $24-8
 	VPXORD     Z13, Z13, Z13
 	VPXORD     Z14, Z14, Z14
 	VPXORD     Z15, Z15, Z15
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -7206,16 +7553,19 @@ step:
 	VBROADCASTSD (SI)(R11*1), Z31
 	VFMADD231PD  Z31, Z28, Z14
 	VFMADD231PD  Z31, Z29, Z15
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -7297,21 +7647,24 @@ add:
 
 // func tileF64AVX512_9x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_9x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_9x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -7366,12 +7719,13 @@ TEXT ·tileF64AVX512_9x2(SB), NOSPLIT, $24-8
 	VPXORD     Z15, Z15, Z15
 	VPXORD     Z16, Z16, Z16
 	VPXORD     Z17, Z17, Z17
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -7405,16 +7759,19 @@ step:
 	VBROADCASTSD (SI)(R8*8), Z30
 	VFMADD231PD  Z30, Z28, Z16
 	VFMADD231PD  Z30, Z29, Z17
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -7504,21 +7861,24 @@ add:
 
 // func tileF64AVX512_10x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_10x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_10x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -7579,12 +7939,13 @@ TEXT ·tileF64AVX512_10x2(SB), NOSPLIT, $24-8
 	VPXORD     Z17, Z17, Z17
 	VPXORD     Z18, Z18, Z18
 	VPXORD     Z19, Z19, Z19
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -7621,16 +7982,19 @@ step:
 	VBROADCASTSD (SI)(R12*1), Z31
 	VFMADD231PD  Z31, Z28, Z18
 	VFMADD231PD  Z31, Z29, Z19
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -7729,21 +8093,24 @@ add:
 
 // func tileF64AVX512_11x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_11x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_11x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -7808,12 +8175,13 @@ TEXT ·tileF64AVX512_11x2(SB), NOSPLIT, $24-8
 	VPXORD     Z19, Z19, Z19
 	VPXORD     Z20, Z20, Z20
 	VPXORD     Z21, Z21, Z21
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -7853,16 +8221,19 @@ step:
 	VBROADCASTSD (SI)(R10*2), Z30
 	VFMADD231PD  Z30, Z28, Z20
 	VFMADD231PD  Z30, Z29, Z21
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -7969,21 +8340,24 @@ add:
 
 // func tileF64AVX512_12x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_12x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_12x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -8054,12 +8428,13 @@ TEXT ·tileF64AVX512_12x2(SB), NOSPLIT, $24-8
 	VPXORD     Z21, Z21, Z21
 	VPXORD     Z22, Z22, Z22
 	VPXORD     Z23, Z23, Z23
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -8102,16 +8477,19 @@ step:
 	VBROADCASTSD (SI)(R13*1), Z31
 	VFMADD231PD  Z31, Z28, Z22
 	VFMADD231PD  Z31, Z29, Z23
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -8227,21 +8605,24 @@ add:
 
 // func tileF64AVX512_13x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_13x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_13x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -8316,12 +8697,13 @@ TEXT ·tileF64AVX512_13x2(SB), NOSPLIT, $24-8
 	VPXORD     Z23, Z23, Z23
 	VPXORD     Z24, Z24, Z24
 	VPXORD     Z25, Z25, Z25
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -8367,16 +8749,19 @@ step:
 	VBROADCASTSD (SI)(R9*4), Z30
 	VFMADD231PD  Z30, Z28, Z24
 	VFMADD231PD  Z30, Z29, Z25
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI
@@ -8500,21 +8885,24 @@ add:
 
 // func tileF64AVX512_14x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_14x2(SB), NOSPLIT, $24-8
+TEXT ·tileF64AVX512_14x2(SB), NOSPLIT, $40-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
 	IMULQ      DX, CX
 	MOVQ       40(AX), SI
 	MOVQ       SI, BX
 	SUBQ       CX, BX
-	MOVQ       BX, 8(SP)
-	IMULQ      80(AX), SI
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
 	MOVQ       48(AX), BX
 	SUBQ       SI, BX
-	MOVQ       BX, 16(SP)
+	MOVQ       BX, 8(SP)
 	MOVQ       88(AX), BX
-	MOVQ       BX, (SP)
+	MOVQ       BX, 32(SP)
 	MOVQ       16(AX), SI
 	MOVQ       64(AX), R8
 	LEAQ       (R8)(R8*1), DI
@@ -8595,12 +8983,13 @@ TEXT ·tileF64AVX512_14x2(SB), NOSPLIT, $24-8
 	VPXORD     Z25, Z25, Z25
 	VPXORD     Z26, Z26, Z26
 	VPXORD     Z27, Z27, Z27
+	MOVQ       112(AX), AX
 
 plane:
-	MOVQ 80(AX), R15
+	MOVQ 24(SP), R15
 
 segment:
-	MOVQ 72(AX), CX
+	MOVQ 16(SP), CX
 
 step:
 	VMOVUPD.Z    (BX), K1, Z28
@@ -8649,16 +9038,19 @@ step:
 	VBROADCASTSD (SI)(R14*1), Z31
 	VFMADD231PD  Z31, Z28, Z26
 	VFMADD231PD  Z31, Z29, Z27
+	PREFETCHT0   (AX)
+	ADDQ         $0x40, AX
 	ADDQ         DX, SI
 	ADDQ         DI, BX
 	DECQ         CX
 	JNZ          step
-	ADDQ         8(SP), SI
+	ADDQ         (SP), SI
 	DECQ         R15
 	JNZ          segment
-	ADDQ         16(SP), SI
-	DECQ         (SP)
+	ADDQ         8(SP), SI
+	DECQ         32(SP)
 	JNZ          plane
+	MOVQ         t+0(FP), AX
 	MOVQ         16(AX), SI
 	MOVQ         64(AX), R8
 	LEAQ         (R8)(R8*1), DI

@@ -6,7 +6,7 @@ import "unsafe"
 const (
 	wholeBytes = 640 << 10 // packed weights up to this stay in the second-level cache: no split of the inner dimension
 	maxRun     = 512       // inner steps of a block where it is split, within one kernel row
-	copyBytes  = 256 << 10 // copies of images made at a time
+	copyBytes  = 256 << 10 // images read at a time
 	minPixels  = 128       // results of a channel, made at a time, for which reading weights again and again costs little
 )
 
@@ -53,7 +53,7 @@ func planTapConv[T Float](t tapConv, ks *kernels, c *call[T], workers int, w *ar
 	images, band := ceilDiv(t.images, p.imgBlocks), ceilDiv(p.gridRows, p.bands)
 	p.frame.place(p.gridRows, band, ks.size)
 	p.together = images
-	if each := p.frame.scratch(1) * ks.size; each > 0 && !p.acrossImages {
+	if each := p.frame.imgPitch * ks.size; !p.acrossImages {
 		p.together = max(1, min(copyBytes/each, images))
 		if len(p.blocks[0]) > 1 {
 			p.together = max(p.together, min(images, ceilDiv(minPixels, band*p.grids[0].cols)))
@@ -179,6 +179,7 @@ func (p *convPlan[T]) Chunk(i, worker int) {
 	for n := n0; n < n1; n += p.together {
 		end := min(n+p.together, n1)
 		base := fill(&p.frame, p.ks, &w.block, p.call.a, scratch, n, end, group*p.chans, first, last-first)
+		w.tile.expect(p.sources(end, min(end+p.together, n1), first, last), stretch{})
 		for gi := range p.grids {
 			g := &p.grids[gi]
 			if rows := min(last, g.rows) - first; rows > 0 {
@@ -188,6 +189,18 @@ func (p *convPlan[T]) Chunk(i, worker int) {
 		}
 	}
 	w.release()
+}
+
+// sources returns the memory that the frames of images n0 to n1 are filled from.
+func (p *convPlan[T]) sources(n0, n1, first, last int) stretch {
+	if n0 >= n1 || p.groups > 1 {
+		return stretch{}
+	}
+	f := &p.frame
+	row := f.w * f.c
+	lo := n0*f.h + max(0, f.row0+first*f.step)
+	hi := (n1-1)*f.h + min(f.h, f.row0+(last-1)*f.step+f.rows)
+	return stretchOf(p.call.a, lo*row, hi*row)
 }
 
 // convTile is what of a grid a chunk computes.
@@ -212,6 +225,7 @@ func (p *convPlan[T]) band(w *worker, gi, group, lo int, base unsafe.Pointer, c 
 		*t = tile{
 			b: at(p.call.work, p.panelsAt(gi, group, lo, b)), ldb: p.ks.width() * size,
 			ks: size, ss: f.rowPitch * size, count: b.steps, segs: b.segs, planes: 1,
+			soon: t.soon,
 		}
 		if p.call.accumulate || bi > 0 {
 			t.accumulate = 1

@@ -118,18 +118,15 @@ func (p *kernelGradPlan[T]) Chunk(i, worker int) {
 	c.group = i / p.slices
 	from, to := share(p.blocks, p.parts, part)
 	for b := from; b < to; b++ {
-		p.pixels(&c, b)
+		p.pixels(&c, b, to)
 		c.accumulate = true
 	}
 	p.workers[worker].release()
 }
 
-// pixels adds the contribution of one block of pixels to a chunk's result.
-func (p *kernelGradPlan[T]) pixels(c *dwChunk[T], b int) {
-	n0 := b / p.bands * p.images
-	n1 := min(n0+p.images, p.N)
-	first := b % p.bands * p.band
-	band := min(p.band, p.OutH()-first)
+// pixels adds the contribution of one block of pixels, of those below to, to a chunk's result.
+func (p *kernelGradPlan[T]) pixels(c *dwChunk[T], b, to int) {
+	n0, n1, first, band := p.block(b)
 	f, size := p.frame, p.ks.size
 	if !f.inPlace {
 		f.chans = c.ch1 - c.ch0
@@ -146,8 +143,38 @@ func (p *kernelGradPlan[T]) pixels(c *dwChunk[T], b int) {
 	if c.accumulate {
 		t.accumulate = 1
 	}
+	if b+1 < to {
+		t.expect(p.sources(b + 1))
+	}
 	panel := p.right(c, t, (n0*p.OutH()+first)*p.OutW(), (n1-n0)*band*p.OutW())
 	p.taps(c, t, &f, origin, panel)
+}
+
+// block returns the images and the rows of results of a block of pixels.
+func (p *kernelGradPlan[T]) block(b int) (n0, n1, first, band int) {
+	n0 = b / p.bands * p.images
+	first = b % p.bands * p.band
+	return n0, min(n0+p.images, p.N), first, min(p.band, p.OutH()-first)
+}
+
+// sources returns the memory of x and dy that a block of pixels reads, if it reads all channels.
+func (p *kernelGradPlan[T]) sources(b int) (x, dy stretch) {
+	n0, n1, first, band := p.block(b)
+	if p.Groups == 1 && p.slices == 1 {
+		f := &p.frame
+		row := f.w * f.c
+		top := max(0, f.row0+first*f.step)
+		if first > 0 {
+			top = max(top, f.row0+(first-1)*f.step+f.rows) // the block before has read up to here
+		}
+		hi := (n1-1)*f.h + min(f.h, f.row0+(first+band-1)*f.step+f.rows)
+		x = stretchOf(p.call.a, (n0*f.h+top)*row, hi*row)
+	}
+	if p.Groups == 1 && p.colBlocks == 1 {
+		pixel := (n0*p.OutH() + first) * p.OutW()
+		dy = stretchOf(p.call.b, pixel*p.O, (pixel+(n1-n0)*band*p.OutW())*p.O)
+	}
+	return x, dy
 }
 
 // right points the tile at dy's rows from pixel on, packed if that pays, and returns the distance of panels in bytes.

@@ -180,6 +180,7 @@ func (p *mulPlan[T]) Chunk(i, worker int) {
 		c:  at(dst, base+top*p.N+lo),
 		rs: la.row * size, ks: la.col * size, rc: p.N * size,
 		segs: 1, planes: 1,
+		stream: !p.TransA && p.depth == p.K,
 	}
 	for d := from; d < to; d++ {
 		k := d * p.depth
@@ -191,9 +192,24 @@ func (p *mulPlan[T]) Chunk(i, worker int) {
 		t.a = at(p.call.a, batch*p.M*p.K+top*la.row+k*la.col)
 		var panel int
 		t.b, t.ldb, panel = p.right(batch, k, t.count, lo, hi, worker)
+		if d+1 < to {
+			t.expect(p.sources(batch, k+t.count, k+2*p.depth))
+		}
 		p.rows(&p.workers[worker], bottom-top, hi-lo, panel, p.left+worker*p.leftSize)
 	}
 	p.workers[worker].release()
+}
+
+// sources returns the memory of A and B with inner steps lo to hi, where it is in one piece and read by one chunk alone.
+func (p *mulPlan[T]) sources(batch, lo, hi int) (a, b stretch) {
+	hi = min(hi, p.K)
+	if p.TransA && p.rowBlocks == 1 {
+		a = stretchOf(p.call.a, (batch*p.K+lo)*p.M, (batch*p.K+hi)*p.M)
+	}
+	if !p.TransB && p.colBlocks == 1 {
+		b = stretchOf(p.call.b, (batch*p.K+lo)*p.N, (batch*p.K+hi)*p.N)
+	}
+	return a, b
 }
 
 // rows runs tiles over m rows and n columns of a block, with A where it is or from copies.

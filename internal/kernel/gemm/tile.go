@@ -21,6 +21,40 @@ type tile struct {
 	planes     int    // planes
 	mask       uint64 // the low bits, one for each valid column
 	accumulate int    // 1: add to c, 0: overwrite it
+	// Each inner step asks for a cache line from next on, for a later tile.
+	next unsafe.Pointer
+
+	// What kernels do not see: memory that next is to walk, and whether rows of a lie side by side, so that each tile can
+	// ask for the next one's.
+	soon   [2]stretch
+	stream bool
+}
+
+// stretch is memory from p on, of n bytes.
+type stretch struct {
+	p unsafe.Pointer
+	n int
+}
+
+// expect says that the tiles from now on may ask for a stretch of memory that will be needed after them. Where
+// operands are in main memory, this is how reading them takes place during the arithmetic and not before it.
+func (t *tile) expect(first, second stretch) { t.soon = [2]stretch{first, second} }
+
+// ask gives the next kernel the part of the expected memory that it has the steps for, or else what it reads anyway.
+func (t *tile) ask() {
+	s := &t.soon[0]
+	if s.n <= 0 {
+		if t.soon[1].n <= 0 {
+			t.next = t.b
+			return
+		}
+		s = &t.soon[1]
+	}
+	t.next = s.p
+	walk := t.count * t.segs * t.planes * cacheLine
+	if s.n -= walk; s.n > 0 {
+		s.p = unsafe.Add(s.p, walk)
+	}
 }
 
 // kernels is what an instruction set offers for an element type: tiles of 1 to rows rows and 1 to vecs vectors.
@@ -66,6 +100,7 @@ func (ks *kernels) columns(t *tile, m, n, panel int) {
 	full := byRows[ks.vecs-1]
 	t.mask = 1<<wide - 1
 	for ; n >= wide; n -= wide {
+		t.ask()
 		full(t)
 		if n == wide {
 			break
@@ -83,11 +118,13 @@ func (ks *kernels) columns(t *tile, m, n, panel int) {
 func (ks *kernels) edge(t *tile, byRows []func(*tile), n int) {
 	if vecs := ceilDiv(n, ks.lanes); vecs == 1 || ks.maskWide {
 		t.mask = 1<<n - 1
+		t.ask()
 		byRows[vecs-1](t)
 		return
 	}
 	for {
 		t.mask = 1<<min(n, ks.lanes) - 1
+		t.ask()
 		byRows[0](t)
 		if n -= ks.lanes; n <= 0 {
 			return
@@ -122,9 +159,24 @@ func (ks *kernels) grid(t *tile, m, n, panel int) {
 		first, rows := cut.tile(i)
 		t.a = unsafe.Add(a, first*t.rs)
 		t.c = unsafe.Add(c, first*t.rc)
+		if t.stream {
+			t.expect(stretch{}, stretch{})
+			if i+1 < cut.tiles {
+				t.soon[0] = stretch{unsafe.Add(t.a, rows*t.rs), rows * t.rs}
+			}
+		}
 		ks.columns(t, rows, n, panel)
 	}
 	t.a, t.c = a, c
+}
+
+// stretchOf returns elements lo to hi of s, as far as there are any.
+func stretchOf[T Float](s []T, lo, hi int) stretch {
+	lo, hi = max(lo, 0), min(hi, len(s))
+	if lo >= hi {
+		return stretch{}
+	}
+	return stretch{at(s, lo), (hi - lo) * size[T]()}
 }
 
 // at returns the address of s[i].

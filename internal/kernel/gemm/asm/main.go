@@ -94,11 +94,13 @@ const (
 	offPlanes
 	offMask
 	offAccumulate
+	offNext
 )
 
-// Registers of a tile. Seven multiples of a row's distance address up to fourteen rows from one pointer.
+// Registers of a tile; args turns into next for the inner loop. Seven multiples of a row's distance address up to fourteen rows from one pointer.
 var (
 	args  = reg.RAX
+	next  = reg.RAX
 	left  = reg.RSI
 	right = reg.RBX
 	inner = reg.RCX
@@ -149,17 +151,21 @@ func arg(off int) Mem { return Mem{Base: args, Disp: off} }
 func tile(ma machine, m, v int) {
 	TEXT(fmt.Sprintf("tile%s_%dx%d", ma.name(), m, v), NOSPLIT, "func(t *byte)")
 	Load(Param("t"), args)
-	planes, nextSeg, nextPlane := AllocLocal(8), AllocLocal(8), AllocLocal(8)
+	nextSeg, nextPlane := AllocLocal(8), AllocLocal(8)
+	counts, segments, planes := AllocLocal(8), AllocLocal(8), AllocLocal(8)
 
 	MOVQ(arg(offKS), ks)
 	// nextSeg = ss - count*ks, nextPlane = ps - segs*ss: what to add where a segment or plane ends.
 	MOVQ(arg(offCount), inner)
+	MOVQ(inner, counts)
 	IMULQ(ks, inner)
 	MOVQ(arg(offSS), left)
 	MOVQ(left, right)
 	SUBQ(inner, right)
 	MOVQ(right, nextSeg)
-	IMULQ(arg(offSegs), left)
+	MOVQ(arg(offSegs), segs)
+	MOVQ(segs, segments)
+	IMULQ(segs, left)
 	MOVQ(arg(offPS), right)
 	SUBQ(left, right)
 	MOVQ(right, nextPlane)
@@ -180,13 +186,16 @@ func tile(ma machine, m, v int) {
 	MOVQ(arg(offA), left)
 	MOVQ(arg(offB), right)
 	ma.begin(m, v)
+	MOVQ(arg(offNext), next)
 
 	Label("plane")
-	MOVQ(arg(offSegs), segs)
+	MOVQ(segments, segs)
 	Label("segment")
-	MOVQ(arg(offCount), inner)
+	MOVQ(counts, inner)
 	Label("step")
 	ma.step(m, v)
+	PREFETCHT0(Mem{Base: next})
+	ADDQ(Imm(64), next)
 	ADDQ(ks, left)
 	ADDQ(ldb, right)
 	DECQ(inner)
@@ -198,6 +207,7 @@ func tile(ma machine, m, v int) {
 	DECQ(planes)
 	JNZ(LabelRef("plane"))
 
+	Load(Param("t"), args)
 	MOVQ(arg(offC), left)
 	MOVQ(arg(offRC), odd[0])
 	multiples(m, ldb)
