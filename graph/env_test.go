@@ -196,14 +196,6 @@ func near(t testing.TB, what string, got, want []float64, tol float64) {
 
 func head(v []float64) []float64 { return v[:min(len(v), 8)] }
 
-func dot(x, y []float64) float64 {
-	s := 0.0
-	for i := range x {
-		s += x[i] * y[i]
-	}
-	return s
-}
-
 func flatten(vs [][]float64) []float64 {
 	var out []float64
 	for _, v := range vs {
