@@ -1,6 +1,8 @@
 package modeq
 
 import (
+	"fmt"
+
 	"shadowflow/graph"
 	"shadowflow/rule"
 )
@@ -86,11 +88,12 @@ func (s *SecondOrder[T]) name(i int) int {
 
 // general evaluates the theorem as it stands, over the window of steps that the memory holds.
 func (s *SecondOrder[T]) general(n int, theta, f, c []T) error {
-	if err := s.p.general(); err != nil {
-		return err
-	}
-	if s.past == nil {
-		s.past = newPast[T](len(s.batches), len(s.rule.Moments), s.dim)
+	if s.p == nil {
+		p, err := newGeneralPrograms[T](s.rule, s.dim, s.terms.options)
+		if err != nil {
+			return fmt.Errorf("modified equation of %s: %w", s.rule.Name, err)
+		}
+		s.p, s.past = p, newPast[T](len(s.batches), len(s.rule.Moments), s.dim)
 	}
 	s.past.reset()
 	from := max(0, n-s.window)

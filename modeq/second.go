@@ -56,11 +56,12 @@ type SecondOrder[T rule.Float] struct {
 	order  func(step int) int
 	dim    int
 	window int
-	p      *updatePrograms[T]
+	terms  *Terms[T]
+	p      *generalPrograms[T] // made when first needed
 
 	f, c, hf []T         // F^(n), C^(n), and H F or a product with another vector
 	batches  []*batch[T] // by batch; full batch: one
-	past     *past[T]    // made when first needed
+	past     *past[T]    // with p
 }
 
 // batch is what is known of one batch at the present theta.
@@ -85,12 +86,12 @@ func NewSecondOrder[T rule.Float](r *rule.Rule, loss Derivatives[T], opt SecondO
 		return nil, fmt.Errorf("modified equation: tolerance %v: want a number between 0 and 1", tol)
 	}
 	dim := loss.Dim()
-	p, err := newUpdatePrograms[T](r, dim, opt.Threads)
+	terms, err := NewTerms[T](r, dim, opt.Threads)
 	if err != nil {
-		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
+		return nil, err
 	}
 	s := &SecondOrder[T]{
-		rule: r, loss: loss, order: opt.Order, dim: dim, window: r.Window(tol), p: p,
+		rule: r, loss: loss, order: opt.Order, dim: dim, window: r.Window(tol), terms: terms,
 		f: make([]T, dim), c: make([]T, dim), hf: make([]T, dim),
 	}
 	count := 1
@@ -129,13 +130,13 @@ func (s *SecondOrder[T]) fullBatch(n int, theta, f, c []T) error {
 	if err != nil {
 		return err
 	}
-	if err := s.p.memoryless(n, b.g, theta, f); err != nil || c == nil {
+	if err := s.terms.Update(n, b.g, theta, f); err != nil || c == nil {
 		return err
 	}
 	if err := s.loss.HVP(Full, theta, f, s.hf); err != nil {
 		return err
 	}
-	return s.p.correct(n, b.g, theta, f, s.hf, c)
+	return s.terms.Correct(n, b.g, theta, f, s.hf, c)
 }
 
 // visit computes the gradient of a batch, kept at index i.

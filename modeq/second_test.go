@@ -129,11 +129,8 @@ func byTheTheorem(t *testing.T, r *rule.Rule, o objective.Objective, order func(
 			t.Fatal(err)
 		}
 	}
-	p, err := newUpdatePrograms[float64](r, 2, 1)
+	p, err := newGeneralPrograms[float64](r, 2, graph.Options{Threads: 1})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.general(); err != nil {
 		t.Fatal(err)
 	}
 	phi := func(i int, g []float64) []float64 {

@@ -1,0 +1,136 @@
+package modeq
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"shadowflow/graph"
+	"shadowflow/objective"
+)
+
+func TestCriticalGradientOfAdamMatchesClosedForm(t *testing.T) {
+	for _, tc := range []struct {
+		rule         string
+		beta1, beta2 float64
+		eps          float64
+	}{{"adam", 0.9, 0.999, 1e-8}, {"adam", 0.5, 0.9, 1e-2}, {"rmsprop", 0, 0.9, 1e-6}, {"adamw", 0.9, 0.95, 1e-8}} {
+		values := map[string]string{"beta2": fmt.Sprint(tc.beta2), "eps": fmt.Sprint(tc.eps)}
+		if tc.beta1 > 0 {
+			values["beta1"] = fmt.Sprint(tc.beta1)
+		}
+		got, err := Signs(mustRule(t, tc.rule, values), FullMemory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c1, c2 := (1+tc.beta1)/(1-tc.beta1), (1+tc.beta2)/(1-tc.beta2)
+		want := math.Sqrt(tc.eps * c1 / (c2 - c1))
+		if len(got) != 2 || got[0].Sign != 1 || got[1].Sign != -1 || math.Abs(got[0].To-want) > 1e-9*want {
+			t.Errorf("%+v: %+v, want a change from + to - at %g", tc, got, want)
+		}
+	}
+}
+
+func TestSignsOfRulesThatNeverHinder(t *testing.T) {
+	for name, values := range map[string]map[string]string{
+		"gd": nil, "heavy-ball": nil, "nesterov": nil, "signum": nil, "lion": nil, "adam": {"beta1": "0.99", "beta2": "0.9"},
+	} {
+		got, err := Signs(mustRule(t, name, values), FullMemory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got[0].Sign != 1 || got[0].To < 1 {
+			t.Errorf("%s: %+v, want penalized", name, got[:min(len(got), 4)])
+		}
+		for i, interval := range got[1:] { // a smooth sign's effect vanishes for large gradients
+			if interval.Sign != 0 || i > 0 {
+				t.Errorf("%s: %+v, want nothing beyond", name, interval)
+			}
+		}
+	}
+}
+
+func TestEqualBetasCancelForLargeGradients(t *testing.T) {
+	got, err := Signs(mustRule(t, "adam", map[string]string{"beta1": "0.9", "beta2": "0.9", "eps": "1"}), FullMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0].Sign != 1 || got[0].To < 1e5 || got[len(got)-1].Sign != 0 {
+		t.Errorf("%+v, want penalized until rounding hides it, then 0", got)
+	}
+}
+
+func TestCoefficientTimesProductIsTheCorrection(t *testing.T) {
+	theta := []float64{0.9, 0.6}
+	o := threePairs()
+	functions := objective.Compile[float64](o, graph.Options{Threads: 1})
+	for name, r := range rules(t) {
+		s := mustSecond(t, r, o, SecondOptions{})
+		f, c := evaluate(t, s, FullMemory, theta)
+		g, hf, kappa, denominator := make([]float64, 2), make([]float64, 2), make([]float64, 2), make([]float64, 2)
+		if err := functions.Gradient(objective.Full, theta, g); err != nil {
+			t.Fatal(err)
+		}
+		if err := functions.HVP(objective.Full, theta, f, hf); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.terms.Coefficient(FullMemory, g, theta, kappa, denominator); err != nil {
+			t.Fatal(err)
+		}
+		lambda := r.Constants["lambda"]
+		for j := range c {
+			agree(t, name+": C", []float64{kappa[j]*hf[j] + lambda/2*f[j]}, c[j:j+1], 1e-13)
+			agree(t, name+": R", []float64{g[j]/denominator[j] + lambda*theta[j]}, f[j:j+1], 1e-13)
+		}
+	}
+}
+
+func TestDenominatorAtZeroGradientIsTheSlopesInverse(t *testing.T) {
+	terms, err := NewTerms[float64](mustRule(t, "adam", map[string]string{"eps": "0.25"}), 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kappa, denominator := make([]float64, 1), make([]float64, 1)
+	if err := terms.Coefficient(FullMemory, []float64{0}, []float64{3}, kappa, denominator); err != nil {
+		t.Fatal(err)
+	}
+	if denominator[0] != 0.5 || math.Abs(kappa[0]-19) > 1e-12 { // c1 / (2 sqrt(eps))
+		t.Errorf("R = %g, kappa = %g, want 0.5 and 19", denominator[0], kappa[0])
+	}
+}
+
+func TestNormsMatchClosedForms(t *testing.T) {
+	const eps = 1e-6
+	inside := func(g float64) float64 { return g * g / (math.Sqrt(g*g+eps) + math.Sqrt(eps)) }
+	for _, tc := range []struct {
+		rule   string
+		values map[string]string
+		want   func(g float64) float64
+	}{
+		{"gd", nil, func(g float64) float64 { return g * g / 2 }},
+		{"heavy-ball", map[string]string{"beta1": "0.75"}, func(g float64) float64 { return 2 * g * g }},
+		{"adam", map[string]string{"eps": "1e-6"}, inside},
+		{"lion", map[string]string{"eps": "1e-6", "weight_decay": "1"}, inside},
+		{"adam", map[string]string{"eps": "1e-6", "eps_inside": "false"}, func(g float64) float64 {
+			g = math.Abs(g)
+			if g < 1e-4*eps { // the difference cancels: its leading term
+				return g * g / (2 * eps)
+			}
+			return g - eps*math.Log1p(g/eps)
+		}},
+	} {
+		n, err := NewNorm(mustRule(t, tc.rule, tc.values))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range []float64{0, 1e-9, 1e-4, -1e-3, 0.3, -7, 1e6} {
+			got, err := n.Density(g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if math.Abs(got-tc.want(g)) > 1e-9*math.Abs(tc.want(g)) {
+				t.Errorf("%s %v: psi(%g) = %.15g, want %.15g", tc.rule, tc.values, g, got, tc.want(g))
+			}
+		}
+	}
+}

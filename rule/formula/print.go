@@ -1,0 +1,263 @@
+package formula
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+)
+
+// String returns the formula as text.
+func (e Expr) String() string { return e.print(text{}) }
+
+// LaTeX returns the formula in LaTeX's math.
+func (e Expr) LaTeX() string { return e.print(latex{}) }
+
+// style is a way to write the parts of a formula.
+type style interface {
+	symbol(name string) string
+	group(s string) string
+	abs(s string) string
+	root(s string) string
+	power(base, exp string) string
+	product(factors []string) string
+	quotient(num, den string, denIsProduct bool) string
+}
+
+type text struct{}
+
+func (text) symbol(name string) string { return name }
+func (text) group(s string) string     { return "(" + s + ")" }
+func (text) abs(s string) string       { return "|" + s + "|" }
+func (text) root(s string) string      { return "sqrt(" + s + ")" }
+func (text) product(f []string) string { return strings.Join(f, " ") }
+func (text) power(base, exp string) string {
+	if strings.Contains(exp, "/") {
+		exp = "(" + exp + ")"
+	}
+	return base + "^" + exp
+}
+func (text) quotient(num, den string, denIsProduct bool) string {
+	if denIsProduct {
+		den = "(" + den + ")"
+	}
+	return num + " / " + den
+}
+
+type latex struct{}
+
+var greek = map[string]string{
+	"eps": `\varepsilon`, "lambda": `\lambda`, "theta": `\theta`, "beta1": `\beta_1`, "beta2": `\beta_2`, "c1": "c_1", "c2": "c_2",
+}
+
+func (latex) symbol(name string) string {
+	if s, ok := greek[name]; ok {
+		return s
+	}
+	head, tail, ok := strings.Cut(name, "_")
+	if ok {
+		return head + "_{" + tail + "}"
+	}
+	if len(name) > 1 {
+		return `\mathrm{` + name + `}`
+	}
+	return name
+}
+func (latex) group(s string) string         { return `\left(` + s + `\right)` }
+func (latex) abs(s string) string           { return `\left|` + s + `\right|` }
+func (latex) root(s string) string          { return `\sqrt{` + s + `}` }
+func (latex) product(f []string) string     { return strings.Join(f, `\,`) }
+func (latex) power(base, exp string) string { return base + "^{" + exp + "}" }
+func (latex) quotient(num, den string, _ bool) string {
+	return `\frac{` + num + `}{` + den + `}`
+}
+
+// print writes e in the shorter of two forms: its terms with what they share taken out, or over their common denominator.
+func (e Expr) print(s style) string {
+	if e.IsZero() {
+		return "0"
+	}
+	shared, rest := e.takeOut(false)
+	if common, over := e.takeOut(true); len(over.terms) < len(rest.terms) {
+		shared, rest = common, over
+	}
+	shared, rest = cancel(shared, rest)
+	if len(rest.terms) == 1 {
+		product := Expr{[]term{shared}}.Mul(rest)
+		if len(product.terms) == 1 {
+			sign, t := product.terms[0].print(s, "")
+			return strings.TrimPrefix(sign, "+") + t
+		}
+		return product.sum(s)
+	}
+	if len(shared.factors) == 0 && shared.coef.Cmp(big.NewRat(1, 1)) == 0 {
+		return e.sum(s)
+	}
+	sign, t := shared.print(s, s.group(rest.sum(s)))
+	return strings.TrimPrefix(sign, "+") + t
+}
+
+// cancel takes a sum that is also in the denominator out of both.
+func cancel(shared term, rest Expr) (term, Expr) {
+	for i, f := range shared.factors {
+		if f.symbol == "" && !f.abs && f.sum.Equal(rest) {
+			factors := slices.Clone(shared.factors)
+			if factors[i].exp = f.exp.plus(exponent{1, 1}); factors[i].exp.num == 0 {
+				factors = slices.Delete(factors, i, i+1)
+			}
+			return term{shared.coef, factors}, Number(1, 1)
+		}
+	}
+	return shared, rest
+}
+
+// sum writes terms one after another, a positive one first if there is one.
+func (e Expr) sum(s style) string {
+	terms := slices.Clone(e.terms)
+	if i := slices.IndexFunc(terms, func(t term) bool { return t.coef.Sign() > 0 }); i > 0 {
+		terms[0], terms[i] = terms[i], terms[0]
+	}
+	var out strings.Builder
+	for i, t := range terms {
+		sign, body := t.print(s, "")
+		switch {
+		case i == 0:
+			out.WriteString(strings.TrimPrefix(sign, "+"))
+		default:
+			out.WriteString(" " + sign + " ")
+		}
+		out.WriteString(body)
+	}
+	return out.String()
+}
+
+// takeOut splits e into a factor that all terms share and the rest: of each sum in a denominator, the lowest power that occurs
+// in all terms, or if whole the highest that occurs in any, so that no denominator remains.
+func (e Expr) takeOut(whole bool) (term, Expr) {
+	shared := term{coef: new(big.Rat).Abs(e.terms[0].coef)}
+	for _, t := range e.terms[1:] {
+		if new(big.Rat).Abs(t.coef).Cmp(shared.coef) != 0 {
+			shared.coef = big.NewRat(1, 1)
+		}
+	}
+	seen := map[string]bool{}
+	for _, t := range e.terms {
+		for _, f := range t.factors {
+			key := f.baseKey()
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
+			if exp, ok := e.sharedPower(key, whole && f.symbol == "" && !f.abs); ok {
+				f.exp = exp
+				shared.factors = append(shared.factors, f)
+			}
+		}
+	}
+	slices.SortFunc(shared.factors, func(a, b factor) int { return strings.Compare(a.baseKey(), b.baseKey()) })
+	inverse := term{coef: new(big.Rat).Inv(shared.coef)}
+	for _, f := range shared.factors {
+		f.exp = f.exp.times(exponent{-1, 1})
+		inverse.factors = append(inverse.factors, f)
+	}
+	return shared, e.Mul(Expr{[]term{inverse}})
+}
+
+// sharedPower returns the power of a base to take out of all terms.
+func (e Expr) sharedPower(key string, whole bool) (exponent, bool) {
+	var least, most exponent
+	for i, t := range e.terms {
+		exp := exponent{0, 1}
+		if j := slices.IndexFunc(t.factors, func(f factor) bool { return f.baseKey() == key }); j >= 0 {
+			exp = t.factors[j].exp
+		}
+		if i == 0 {
+			least, most = exp, exp
+		}
+		if exp.less(least) {
+			least = exp
+		}
+		if most.less(exp) {
+			most = exp
+		}
+	}
+	switch {
+	case whole && least.num < 0:
+		return least, true
+	case most.num < 0:
+		return most, true
+	case least.num > 0:
+		return least, true
+	}
+	return exponent{}, false
+}
+
+// print writes a term without its sign, times what is given in already written form.
+func (t term) print(s style, times string) (sign, body string) {
+	sign = "+"
+	if t.coef.Sign() < 0 {
+		sign = "-"
+	}
+	var num, den []string
+	if n := new(big.Int).Abs(t.coef.Num()); n.Cmp(big.NewInt(1)) != 0 {
+		num = append(num, n.String())
+	}
+	if d := t.coef.Denom(); d.Cmp(big.NewInt(1)) != 0 {
+		den = append(den, d.String())
+	}
+	factors := slices.Clone(t.factors)
+	slices.SortStableFunc(factors, func(a, b factor) int { return rank(a) - rank(b) })
+	for _, f := range factors {
+		if f.exp.num > 0 {
+			num = append(num, f.print(s, f.exp))
+		} else {
+			den = append(den, f.print(s, f.exp.times(exponent{-1, 1})))
+		}
+	}
+	if times != "" {
+		num = append(num, times)
+	}
+	if len(num) == 0 {
+		num = []string{"1"}
+	}
+	if len(den) == 0 {
+		return sign, s.product(num)
+	}
+	return sign, s.quotient(s.product(num), s.product(den), len(den) > 1)
+}
+
+// rank puts the constants first.
+func rank(f factor) int {
+	switch {
+	case f.symbol != "" && len(f.symbol) > 1 && f.symbol != "theta":
+		return 0
+	case f.symbol != "":
+		return 1
+	}
+	return 2
+}
+
+func (f factor) print(s style, exp exponent) string {
+	var base string
+	switch {
+	case f.symbol != "":
+		base = s.symbol(f.symbol)
+	case f.abs:
+		base = s.abs(f.sum.print(s))
+	default:
+		base = f.sum.print(s)
+	}
+	if exp == (exponent{1, 2}) {
+		return s.root(base)
+	}
+	if f.symbol == "" && !f.abs {
+		base = s.group(base)
+	}
+	switch {
+	case exp == exponent{1, 1}:
+		return base
+	case exp.den == 1:
+		return s.power(base, fmt.Sprint(exp.num))
+	}
+	return s.power(base, fmt.Sprintf("%d/%d", exp.num, exp.den))
+}
