@@ -5,6 +5,7 @@ import "unsafe"
 // Bounds of a matrix product's blocks, measured on Zen 5.
 const (
 	maxDepth    = 384       // rows of a panel: a tile of A that deep stays in the first-level cache
+	depthBytes  = 2 << 10   // and of a tile's row
 	panelBytes  = 512 << 10 // one depth of packed columns stays in the second-level cache
 	minChunk    = 1 << 20   // flops: below it, handing a chunk to a worker is not worth its while
 	maxChunk    = 256 << 20 // flops: above it, the last chunk keeps the other workers waiting
@@ -12,8 +13,9 @@ const (
 	minSplit    = 1024 // inner steps that a part of a split inner dimension has at least
 	longInner   = 4    // times the longer side of the result: an inner dimension from there on is split first
 	maxPartial  = 8 << 20
-	copyPanels  = 3  // panels that a block of columns has at least for copying a tile of A to pay
-	flipTiles   = 12 // tiles of a transposed A that are copied at a time
+	copyPanels  = 3       // panels that a block of columns has at least for copying a tile of A to pay
+	farApart    = 2 << 10 // bytes between inner steps of a transposed A from which copying pays
+	flipTiles   = 12      // tiles of a transposed A that are copied at a time
 )
 
 // mulPlan is a matrix product cut into chunks: by batch, blocks of columns, blocks of rows and parts of the inner
@@ -73,7 +75,7 @@ func planMatMul[T Float](s MatMul, ks *kernels, c *call[T], workers int, w *aren
 func (p *mulPlan[T]) cut() {
 	ks := p.ks
 	rowTiles := ceilDiv(p.M, ks.rows)
-	p.depth = ceilDiv(p.K, ceilDiv(p.K, maxDepth))
+	p.depth = ceilDiv(p.K, ceilDiv(p.K, min(maxDepth, depthBytes/ks.size)))
 	p.direct = !p.TransB && (rowTiles <= 3 || p.N <= ks.width())
 
 	panels := ceilDiv(p.N, ks.width())
@@ -95,7 +97,7 @@ func (p *mulPlan[T]) cut() {
 func (p *mulPlan[T]) copyA() bool {
 	panels := ceilDiv(p.N, p.ks.width()) / p.colBlocks
 	if p.TransA {
-		return panels > 1 && p.M > p.ks.rows
+		return panels >= copyPanels && p.M*p.ks.size >= farApart
 	}
 	return panels >= copyPanels && p.K > p.depth
 }
