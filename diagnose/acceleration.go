@@ -1,0 +1,70 @@
+package diagnose
+
+import (
+	"fmt"
+
+	"shadowflow/graph"
+	"shadowflow/modeq"
+	"shadowflow/rule"
+)
+
+// Acceleration computes F'F, the second derivative in time of the solution of dtheta/dt = -F, for a full batch of which one
+// Hessian-vector product H F is known. It is not for concurrent use.
+type Acceleration[T rule.Float] struct {
+	rule    *rule.Rule
+	program *graph.Program
+	sums    [][]T // one number a moment
+	in, out []graph.Buffer
+}
+
+// NewAcceleration compiles the acceleration of a rule for dim parameters.
+func NewAcceleration[T rule.Float](r *rule.Rule, dim, threads int) (*Acceleration[T], error) {
+	b, t := graph.NewBuilder(), dtypeOf[T]()
+	g, theta := b.Param("g", t, dim), b.Param("theta", t, dim)
+	f, hf := b.Param("F", t, dim), b.Param("HF", t, dim)
+	a := &Acceleration[T]{rule: r, in: make([]graph.Buffer, 4), out: make([]graph.Buffer, 1)}
+	in := []graph.Value{g, theta, f, hf}
+	var sums []graph.Value
+	for _, m := range r.Moments {
+		sums = append(sums, b.Param("sum of "+m.Name, t))
+		a.sums = append(a.sums, make([]T, 1))
+		a.in = append(a.in, graph.Of(a.sums[len(a.sums)-1]))
+	}
+	update := modeq.Memoryless(r, sums, g, theta)
+	ff := graph.JVP([]graph.Value{update}, []graph.Value{g, theta}, []graph.Value{hf, f})
+	var err error
+	if a.program, err = graph.Compile(append(in, sums...), ff, graph.Options{Threads: threads}); err != nil {
+		return nil, fmt.Errorf("acceleration of %s: %w", r.Name, err)
+	}
+	return a, nil
+}
+
+// At writes F'F in step n, modeq.FullMemory for the limit, given theta, the gradient g, F and H F there.
+func (a *Acceleration[T]) At(n int, theta, g, f, hf, ff []T) error {
+	for i, m := range a.rule.Moments {
+		a.sums[i][0] = T(m.Sum(n))
+	}
+	a.in[0], a.in[1], a.in[2], a.in[3] = graph.Of(g), graph.Of(theta), graph.Of(f), graph.Of(hf)
+	a.out[0] = graph.Of(ff)
+	return a.program.Run(a.in, a.out)
+}
+
+// Along returns the direction F in which the Hessian-vector product is needed, as graph code: the update when all past
+// gradients equal the present one, with the memory full.
+func Along(r *rule.Rule) func(g, theta graph.Value) graph.Value {
+	return func(g, theta graph.Value) graph.Value {
+		sums := make([]graph.Value, len(r.Moments))
+		for i, m := range r.Moments {
+			sums[i] = g.Like(m.Sum(modeq.FullMemory))
+		}
+		return modeq.Memoryless(r, sums, g, theta)
+	}
+}
+
+func dtypeOf[T rule.Float]() graph.DType {
+	var zero T
+	if _, ok := any(zero).(float32); ok {
+		return graph.Float32
+	}
+	return graph.Float64
+}

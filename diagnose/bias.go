@@ -1,0 +1,77 @@
+package diagnose
+
+import (
+	"math"
+
+	"shadowflow/rule"
+)
+
+// Bias says what the second-order term C of a modified equation dtheta/dt = -F - h C does at a point, with N the perturbed
+// one-norm of the gradient and q = grad N.
+//
+// A coordinate j is penalized where C_j q_j > 0: there the bias moves theta_j so that N falls. It is hindered where C_j q_j < 0.
+type Bias struct {
+	// Share is ||h C|| / ||F||.
+	Share float64
+	// PenalizedCoordinates and HinderedCoordinates are fractions of all coordinates, PenalizedWeight and HinderedWeight
+	// fractions of sum_j |q_j|.
+	PenalizedCoordinates, HinderedCoordinates float64
+	PenalizedWeight, HinderedWeight           float64
+	// MainDrive and BiasDrive are the two parts of dN/dt: -q.F of the main term and -h q.C of the bias. A negative BiasDrive
+	// says that the bias lowers N, a positive one that it hinders its decrease.
+	MainDrive, BiasDrive float64
+}
+
+// BiasOf returns what the bias does, given the main term F, the second-order term C and q, at step size h.
+func BiasOf[T rule.Float](h float64, f, c, q []T) Bias {
+	type sums struct{ ff, cc, qf, qc, weight, penalizedWeight, hinderedWeight, penalized, hindered float64 }
+	s := sumBlocks(len(f), func(from, to int) sums {
+		var s sums
+		f, c, q := f[from:to], c[from:to], q[from:to]
+		for j := range f {
+			fj, cj, qj := float64(f[j]), float64(c[j]), float64(q[j])
+			s.ff += fj * fj
+			s.cc += cj * cj
+			s.qf += qj * fj
+			product, weight := qj*cj, math.Abs(qj)
+			s.qc += product
+			s.weight += weight
+			if product > 0 {
+				s.penalized++
+				s.penalizedWeight += weight
+			} else if product < 0 {
+				s.hindered++
+				s.hinderedWeight += weight
+			}
+		}
+		return s
+	}, func(total *sums, part sums) {
+		total.ff += part.ff
+		total.cc += part.cc
+		total.qf += part.qf
+		total.qc += part.qc
+		total.weight += part.weight
+		total.penalizedWeight += part.penalizedWeight
+		total.hinderedWeight += part.hinderedWeight
+		total.penalized += part.penalized
+		total.hindered += part.hindered
+	})
+	n := float64(len(f))
+	return Bias{
+		Share:                ratio(h*math.Sqrt(s.cc), math.Sqrt(s.ff)),
+		PenalizedCoordinates: s.penalized / n,
+		HinderedCoordinates:  s.hindered / n,
+		PenalizedWeight:      ratio(s.penalizedWeight, s.weight),
+		HinderedWeight:       ratio(s.hinderedWeight, s.weight),
+		MainDrive:            -s.qf,
+		BiasDrive:            -h * s.qc,
+	}
+}
+
+// ratio returns a/b, 0 where both are 0.
+func ratio(a, b float64) float64 {
+	if a == 0 && b == 0 {
+		return 0
+	}
+	return a / b
+}

@@ -1,0 +1,130 @@
+package diagnose
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+
+	"gonum.org/v1/gonum/mat"
+
+	"shadowflow/rule"
+)
+
+// LanczosOptions say how long to search. The zero value is a good default.
+type LanczosOptions struct {
+	// Tolerance is the residual at which the search ends, relative to the eigenvalue's size. If 0, it is 1e-3.
+	Tolerance float64
+	// MaxIterations bounds the number of products. If 0, it is 40.
+	MaxIterations int
+	// Seed draws the start vector.
+	Seed uint64
+}
+
+// Eigenvalue is an approximate largest eigenvalue of a symmetric operator A.
+type Eigenvalue struct {
+	Value float64
+	// Residual is |A y - Value y| of the unit vector y found with it: an eigenvalue of A lies within it of Value. That it is the
+	// largest is likely, not certain: a start vector orthogonal to the largest's eigenvector would miss it.
+	Residual   float64
+	Iterations int
+	Converged  bool // the residual is within the tolerance
+}
+
+// LargestEigenvalue finds the algebraically largest eigenvalue of a symmetric operator on vectors of dim elements by the
+// Lanczos method with full reorthogonalization. apply writes A v into av. The basis is kept in T: Iterations vectors.
+func LargestEigenvalue[T rule.Float](dim int, apply func(v, av []T) error, opt LanczosOptions) (Eigenvalue, error) {
+	if opt.Tolerance == 0 {
+		opt.Tolerance = 1e-3
+	}
+	if opt.MaxIterations == 0 {
+		opt.MaxIterations = 40
+	}
+	if dim < 1 {
+		return Eigenvalue{}, errors.New("largest eigenvalue: an operator on no dimensions")
+	}
+	rnd := rand.New(rand.NewPCG(opt.Seed, 0x1a9c205))
+	v := make([]T, dim)
+	for i := range v {
+		v[i] = T(rnd.NormFloat64())
+	}
+	scale(v, 1/Norm(v))
+	basis := [][]T{v}
+	var alpha, beta []float64
+	var best Eigenvalue
+	for k := range min(dim, opt.MaxIterations) {
+		w := make([]T, dim)
+		if err := apply(basis[k], w); err != nil {
+			return best, err
+		}
+		alpha = append(alpha, Dot(basis[k], w))
+		next := orthogonalize(w, basis)
+		value, last, err := largestRitz(alpha, beta)
+		if err != nil {
+			return best, err
+		}
+		best = Eigenvalue{Value: value, Residual: next * math.Abs(last), Iterations: k + 1}
+		best.Converged = best.Residual <= opt.Tolerance*math.Abs(value) || next == 0
+		if best.Converged || math.IsNaN(value) {
+			break
+		}
+		scale(w, 1/next)
+		basis, beta = append(basis, w), append(beta, next)
+	}
+	return best, nil
+}
+
+// orthogonalize takes the components along the basis off w, twice (Kahan's "twice is enough"), and returns the norm of what is
+// left, 0 where that is rounding.
+func orthogonalize[T rule.Float](w []T, basis [][]T) float64 {
+	before := Norm(w)
+	for range 2 {
+		for _, q := range basis {
+			subtract(w, Dot(q, w), q)
+		}
+	}
+	epsilon := 1e-15
+	if dtypeOf[T]().Size() == 4 {
+		epsilon = 1e-7
+	}
+	if left := Norm(w); left > 10*epsilon*before {
+		return left
+	}
+	return 0
+}
+
+// largestRitz returns the largest eigenvalue of the tridiagonal matrix and the last element of its unit eigenvector.
+func largestRitz(alpha, beta []float64) (value, last float64, err error) {
+	k := len(alpha)
+	t := mat.NewSymDense(k, nil)
+	for i, a := range alpha {
+		if math.IsNaN(a) || math.IsInf(a, 0) {
+			return math.NaN(), math.NaN(), nil
+		}
+		t.SetSym(i, i, a)
+		if i+1 < k {
+			t.SetSym(i, i+1, beta[i])
+		}
+	}
+	var eigen mat.EigenSym
+	if !eigen.Factorize(t, true) {
+		return 0, 0, errors.New("largest eigenvalue: the tridiagonal eigenproblem did not converge")
+	}
+	var vectors mat.Dense
+	eigen.VectorsTo(&vectors)
+	return eigen.Values(nil)[k-1], vectors.At(k-1, k-1), nil
+}
+
+func scale[T rule.Float](v []T, a float64) {
+	s := T(a)
+	for i := range v {
+		v[i] *= s
+	}
+}
+
+// subtract sets w -= a q.
+func subtract[T rule.Float](w []T, a float64, q []T) {
+	s := T(a)
+	for i, x := range q {
+		w[i] -= s * x
+	}
+}

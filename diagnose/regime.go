@@ -1,0 +1,127 @@
+package diagnose
+
+import "math"
+
+// A Regime is the kind of a run, after its curves of loss and gradient norm (Ma, Wu, E 2022 tell spikes, oscillation and
+// divergence of adaptive methods apart).
+type Regime string
+
+// The regimes, by the rules of Classify.
+const (
+	Monotone    Regime = "monotone"
+	Oscillating Regime = "oscillating"
+	Spiking     Regime = "spiking"
+	Diverged    Regime = "diverged"
+)
+
+// The thresholds of Classify.
+const (
+	divergedFactor  = 2    // of the first loss
+	spikeWidth      = 20   // records on either side of a peak
+	lossSpike       = 2    // height of a peak above the floors on its sides
+	normSpike       = 4    // the same; norms vary more
+	spikeShare      = 0.25 // of all records: more in peaks is an oscillation
+	oscillatingRise = 0.05 // of the fall
+	normTurn        = 0.05 // of the log of the norm
+	normTurns       = 0.1  // of all records
+)
+
+// Classify returns the regime of a run from the losses and the norms of its records, by the first of these rules that holds.
+//
+//   - Diverged: the last loss or norm is not finite, or the last loss is more than twice the first.
+//   - Spiking: there are peaks, in less than a quarter of the records: a loss at least 2 times (a norm at least 4 times) the
+//     smallest of the 20 records before it, and of the 20 behind it. A slow hill is no peak.
+//   - Oscillating: the log of the loss rises, in all, by at least a twentieth of what it falls in all; or in at least a tenth of
+//     the records the norm turns between rise and fall, each of at least 5%.
+//   - Monotone otherwise.
+//
+// The records should be a step apart: what happens between them is not seen. Without records a run is Monotone.
+func Classify(losses, norms []float64) Regime {
+	if diverged(losses) || diverged(norms) && !finite(norms[len(norms)-1]) {
+		return Diverged
+	}
+	if peaks := peaks(losses, lossSpike); peaks > 0 && float64(peaks) < spikeShare*float64(len(losses)) {
+		return Spiking
+	}
+	if peaks := peaks(norms, normSpike); peaks > 0 && float64(peaks) < spikeShare*float64(len(norms)) {
+		return Spiking
+	}
+	if up, down := logVariation(losses); up > 0 && up >= oscillatingRise*down {
+		return Oscillating
+	}
+	if n := turns(norms); float64(n) >= normTurns*float64(len(norms)) && n > 0 {
+		return Oscillating
+	}
+	return Monotone
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+func diverged(x []float64) bool {
+	if len(x) == 0 {
+		return false
+	}
+	last := x[len(x)-1]
+	return !finite(last) || last > divergedFactor*x[0]
+}
+
+// peaks counts the records that stand out from both their sides by a factor.
+func peaks(x []float64, factor float64) int {
+	count := 0
+	for i := 1; i < len(x)-1; i++ {
+		before := smallest(x[max(0, i-spikeWidth):i])
+		after := smallest(x[i+1 : min(len(x), i+1+spikeWidth)])
+		if floor := max(before, after); floor > 0 && x[i] >= factor*floor {
+			count++
+		}
+	}
+	return count
+}
+
+func smallest(x []float64) float64 {
+	m := math.Inf(1)
+	for _, v := range x {
+		m = min(m, v)
+	}
+	return m
+}
+
+// logVariation returns how much the log of x rises and falls in all.
+func logVariation(x []float64) (up, down float64) {
+	for i := 1; i < len(x); i++ {
+		if !(x[i] > 0) || !(x[i-1] > 0) {
+			continue
+		}
+		d := math.Log(x[i] / x[i-1])
+		up += max(0, d)
+		down += max(0, -d)
+	}
+	return up, down
+}
+
+// turns counts the changes between rise and fall of the log of x that are larger than normTurn each.
+func turns(x []float64) int {
+	count, direction := 0, 0
+	extreme := math.NaN()
+	for _, v := range x {
+		l := math.Log(v)
+		if !finite(l) {
+			continue
+		}
+		switch {
+		case math.IsNaN(extreme), direction > 0 && l > extreme, direction < 0 && l < extreme:
+			extreme = l
+		case direction <= 0 && l-extreme >= normTurn:
+			if direction < 0 {
+				count++
+			}
+			direction, extreme = 1, l
+		case direction >= 0 && extreme-l >= normTurn:
+			if direction > 0 {
+				count++
+			}
+			direction, extreme = -1, l
+		}
+	}
+	return count
+}

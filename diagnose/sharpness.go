@@ -1,0 +1,138 @@
+package diagnose
+
+import (
+	"fmt"
+	"math"
+
+	"shadowflow/graph"
+	"shadowflow/modeq"
+	"shadowflow/rule"
+)
+
+// Preconditioner is the diagonal 1/P by which a rule multiplies small changes of the gradient once they last, the adaptive
+// moments (those of phi(g) other than g) held fixed: 1/sqrt(v + eps) for Adam, 1/(1-beta) for heavy ball, 1 for plain descent.
+//
+// Near a minimum the rule is a linear recursion in it. Its oscillation of period 2 grows where an eigenvalue of P^-1 H exceeds
+// the threshold (2/h) D(1)/D(-1), D(z) being the response of the update to a gradient g z^n. For Adam this is
+// (2 + 2 beta1) / ((1 - beta1) h) (arXiv:2207.14484), for heavy ball 2 (1 + beta) / ((1 - beta) h), for plain descent 2/h.
+// Decoupled weight decay, which shifts all eigenvalues by lambda, is left out.
+type Preconditioner[T rule.Float] struct {
+	rule    *rule.Rule
+	program *graph.Program // g, theta, state.., corrections.. -> sqrt(D(1)), D(1)/D(-1) of each element
+	factors [][]T
+	in, out []graph.Buffer
+	ratio   []T
+}
+
+// NewPreconditioner compiles the preconditioner of a rule for dim parameters.
+func NewPreconditioner[T rule.Float](r *rule.Rule, dim, threads int) (*Preconditioner[T], error) {
+	b, t := graph.NewBuilder(), dtypeOf[T]()
+	g, theta := b.Param("g", t, dim), b.Param("theta", t, dim)
+	p := &Preconditioner[T]{rule: r, ratio: make([]T, dim)}
+	in := []graph.Value{g, theta}
+	var state, factors []graph.Value
+	for i := range r.States() {
+		s := b.Param(fmt.Sprintf("state %d", i), t, dim)
+		state, in = append(state, s), append(in, s)
+	}
+	for _, m := range r.Moments {
+		f := b.Param("correction of "+m.Name, t)
+		factors, in = append(factors, f), append(in, f)
+		p.factors = append(p.factors, make([]T, 1))
+	}
+	s := momentsOf(r, g, state, factors)
+	steady, alternating := response(r, s, g, theta, 1), response(r, s, g, theta, -1)
+	var err error
+	p.program, err = graph.Compile(in, []graph.Value{steady.Sqrt(), steady.Div(alternating)}, graph.Options{Threads: threads})
+	if err != nil {
+		return nil, fmt.Errorf("preconditioner of %s: %w", r.Name, err)
+	}
+	p.in, p.out = make([]graph.Buffer, len(in)), make([]graph.Buffer, 2)
+	return p, nil
+}
+
+// momentsOf returns the moments of the coming step, as graph code, given the gradient and what the rule remembers.
+func momentsOf(r *rule.Rule, g graph.Value, state, factors []graph.Value) []graph.Value {
+	out := make([]graph.Value, len(r.Moments))
+	kept := 0
+	for i, m := range r.Moments {
+		phi, w := m.Apply(g), m.Kernel
+		out[i] = phi.Mul(phi.Like(w.First))
+		if w.Next != 0 {
+			past := state[kept]
+			if w.Next == w.First*w.Beta { // the array is the moment itself, one step older
+				past = past.Mul(past.Like(w.Beta))
+			}
+			out[i] = out[i].Add(past)
+			kept++
+		}
+		out[i] = out[i].Mul(factors[i])
+	}
+	return out
+}
+
+// response returns the derivative of the update by the amplitude of a gradient that changes as z^n, z = 1 or -1: a moment of g
+// itself answers with sum_k w(k) z^-k of the full memory.
+func response(r *rule.Rule, s []graph.Value, g, theta graph.Value, z float64) graph.Value {
+	xs, dxs := []graph.Value{}, []graph.Value{}
+	names := make([]graph.Value, len(s))
+	one := g.Like(1).BroadcastTo(g.Shape()...)
+	for i, m := range r.Moments {
+		names[i] = s[i].Alias()
+		if m.Phi != nil {
+			continue
+		}
+		w := m.Kernel.First + z*m.Kernel.Next/(1-z*m.Kernel.Beta)
+		if m.Corrected {
+			w /= m.Kernel.Sum(modeq.FullMemory)
+		}
+		xs, dxs = append(xs, names[i]), append(dxs, one.Mul(g.Like(w)))
+	}
+	present := g.Alias()
+	u := r.Update(names, present, theta)
+	return graph.JVP([]graph.Value{u}, append(xs, present), append(dxs, one))[0]
+}
+
+// At writes the roots of 1/P in the coming step n into root, given theta, the gradient there and the rule's memory
+// (rule.Stepper's State). It returns the threshold at step size h.
+func (p *Preconditioner[T]) At(n int, h float64, theta, g []T, state [][]T, root []T) (threshold float64, err error) {
+	p.in[0], p.in[1] = graph.Of(g), graph.Of(theta)
+	for i, s := range state {
+		p.in[2+i] = graph.Of(s)
+	}
+	for i, m := range p.rule.Moments {
+		p.factors[i][0] = 1
+		if m.Corrected {
+			p.factors[i][0] = T(1 / m.Kernel.Sum(n))
+		}
+		p.in[2+len(state)+i] = graph.Of(p.factors[i])
+	}
+	p.out[0], p.out[1] = graph.Of(root), graph.Of(p.ratio)
+	if err := p.program.Run(p.in, p.out); err != nil {
+		return 0, err
+	}
+	smallest := math.Inf(1)
+	for _, r := range p.ratio {
+		if r := float64(r); r > 0 && r < smallest {
+			smallest = r
+		}
+	}
+	return 2 / h * smallest, nil
+}
+
+// Preconditioned returns the operator P^-1/2 H P^-1/2, whose eigenvalues are those of P^-1 H, given the roots of 1/P.
+func Preconditioned[T rule.Float](root []T, hvp func(v, hv []T) error) func(v, av []T) error {
+	scaled := make([]T, len(root))
+	return func(v, av []T) error {
+		for i, r := range root {
+			scaled[i] = r * v[i]
+		}
+		if err := hvp(scaled, av); err != nil {
+			return err
+		}
+		for i, r := range root {
+			av[i] *= r
+		}
+		return nil
+	}
+}

@@ -1,0 +1,170 @@
+package experiment
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"shadowflow/diagnose"
+	"shadowflow/rule"
+)
+
+// checkpointMeta is the small part of a checkpoint.
+type checkpointMeta struct {
+	Seconds   float64  `json:"seconds"`
+	Costs     []Cost   `json:"costs"`
+	FirstLoss *float64 `json:"first_loss,omitempty"` // nil before the first step
+	Batches   int64    `json:"batches"`              // that the running averages have seen
+}
+
+// checkpoint stores the state between two steps.
+func (t *trainer[T]) checkpoint(d *RunDir) error {
+	return t.watch.time("checkpoint", func() error {
+		running, batches := t.loss.Running()
+		meta := checkpointMeta{Seconds: t.watch.seconds(), Costs: t.watch.costs, Batches: batches}
+		if finite(t.firstLoss) {
+			meta.FirstLoss = &t.firstLoss
+		}
+		text, err := json.Marshal(meta)
+		if err != nil {
+			return err
+		}
+		c := &Checkpoint{Step: t.stepper.Steps(), Meta: text}
+		c.Arrays = append(c.Arrays, Array{"theta", t.theta}, Array{"running", running})
+		for i, s := range t.stepper.State() {
+			c.Arrays = append(c.Arrays, Array{memoryName(i), s})
+		}
+		for _, p := range t.shadow.paths {
+			c.Arrays = append(c.Arrays, Array{flowColumn(p.order, "state"), p.y})
+		}
+		return d.WriteCheckpoint(c)
+	})
+}
+
+func memoryName(i int) string { return fmt.Sprintf("memory%d", i) }
+
+// restore continues from a checkpoint.
+func (t *trainer[T]) restore(at *Checkpoint) error {
+	var meta checkpointMeta
+	if err := json.Unmarshal(at.Meta, &meta); err != nil {
+		return fmt.Errorf("checkpoint of step %d: %w", at.Step, err)
+	}
+	running, _ := t.loss.Running()
+	if err := load(at, "theta", t.theta); err != nil {
+		return err
+	}
+	if err := load(at, "running", running); err != nil {
+		return err
+	}
+	averages := make([]float64, len(running))
+	for i, v := range running {
+		averages[i] = float64(v)
+	}
+	t.loss.SetRunning(averages, meta.Batches)
+	memory := make([][]T, len(t.stepper.State()))
+	for i := range memory {
+		memory[i] = make([]T, len(t.theta))
+		if err := load(at, memoryName(i), memory[i]); err != nil {
+			return err
+		}
+	}
+	if err := t.stepper.Restore(at.Step, memory); err != nil {
+		return err
+	}
+	for _, p := range t.shadow.paths {
+		if err := load(at, flowColumn(p.order, "state"), p.y); err != nil {
+			return err
+		}
+	}
+	t.watch.before, t.watch.costs = meta.Seconds, meta.Costs
+	if meta.FirstLoss != nil {
+		t.firstLoss = *meta.FirstLoss
+	}
+	return nil
+}
+
+// load copies an array of a checkpoint into dst.
+func load[T rule.Float](at *Checkpoint, name string, dst []T) error {
+	data, err := ArrayOf[T](at, name)
+	if err != nil {
+		return err
+	}
+	if len(data) != len(dst) {
+		return fmt.Errorf("checkpoint of step %d: array %s has %d numbers, expected %d", at.Step, name, len(data), len(dst))
+	}
+	copy(dst, data)
+	return nil
+}
+
+// interrupt ends this part of a run before step n.
+func (t *trainer[T]) interrupt(d *RunDir, n int) (*Result, error) {
+	if err := t.checkpoint(d); err != nil {
+		return nil, err
+	}
+	return t.summary(d, Interrupted)
+}
+
+// finish ends a run.
+func (t *trainer[T]) finish(d *RunDir, s Status) (*Result, error) {
+	if err := t.checkpoint(d); err != nil {
+		return nil, err
+	}
+	result, err := t.summary(d, s)
+	if err != nil {
+		return nil, err
+	}
+	return result, d.WriteResult(result)
+}
+
+func (t *trainer[T]) summary(d *RunDir, s Status) (*Result, error) {
+	h, err := ReadHistory(d.Path())
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{
+		Status: s, Step: t.stepper.Steps(), Parameters: t.loss.Dim(), Examples: t.data.Train.N(),
+		Loss: Number(t.point.seen.Loss), Accuracy: Number(t.point.seen.Accuracy()),
+		Regime:  diagnose.Classify(h.Floats("loss"), h.Floats("excess")),
+		Seconds: t.watch.seconds(), Costs: t.watch.costs,
+	}
+	if s == Diverged {
+		r.Regime = diagnose.Diverged
+	}
+	r.TestLoss, r.TestAccuracy = lastMeasured(h, "test_loss"), lastMeasured(h, "test_accuracy")
+	return r, nil
+}
+
+// lastMeasured returns the last number in a column, nil if there is none.
+func lastMeasured(h *History, name string) *Number {
+	i := h.Index(name)
+	if i < 0 {
+		return nil
+	}
+	for j := len(h.Rows) - 1; j >= 0; j-- {
+		if v := h.Rows[j][i]; v.Measured() {
+			n := Number(v.Float())
+			return &n
+		}
+	}
+	return nil
+}
+
+// A Number is a float64 that may not be finite: JSON then has null.
+type Number float64
+
+// MarshalJSON implements json.Marshaler.
+func (n Number) MarshalJSON() ([]byte, error) {
+	if !finite(float64(n)) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(n))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *Number) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		*n = Number(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(text, (*float64)(n))
+}

@@ -1,0 +1,166 @@
+package network
+
+import (
+	"fmt"
+
+	"shadowflow/dataset"
+	"shadowflow/graph"
+	"shadowflow/modeq"
+	"shadowflow/rule"
+)
+
+var (
+	_ modeq.Derivatives[float32] = (*Objective[float32])(nil)
+	_ modeq.Derivatives[float64] = (*Objective[float64])(nil)
+)
+
+// pass runs a program of one kind on each physical batch of a batch. prepare sets the program's further inputs and outputs
+// before each run, done takes what it gave with the physical batch's share of the examples. Both may be nil.
+func (o *Objective[T]) pass(batch int, theta []T, find func(n int) (*program[T], error),
+	prepare func(i int, p *program[T]), done func(i int, share float64)) (Evaluation, error) {
+	if err := o.check(batch); err != nil {
+		return Evaluation{}, err
+	}
+	if len(theta) != o.Dim() {
+		return Evaluation{}, fmt.Errorf("network: %d parameters: want %d", len(theta), o.Dim())
+	}
+	from, to := o.span(batch)
+	e := Evaluation{Examples: to - from}
+	for i, at := 0, from; at < to; i++ {
+		next := min(at+o.opt.Physical, to)
+		p, err := find(next - at)
+		if err != nil {
+			return e, err
+		}
+		prepare(i, p)
+		x, labels := o.examples(at, next)
+		if err := p.run(theta, x, labels); err != nil {
+			return e, fmt.Errorf("network: %w", err)
+		}
+		share := float64(next-at) / float64(to-from)
+		e.Loss += share * float64(p.loss[0])
+		e.Hits += float64(p.hits[0])
+		if done != nil {
+			done(i, share)
+		}
+		at = next
+	}
+	return e, nil
+}
+
+// find returns a finder of programs of one kind.
+func (o *Objective[T]) find(k kind) func(n int) (*program[T], error) {
+	return func(n int) (*program[T], error) { return o.program(k, n) }
+}
+
+// sum collects, into out, a vector that each physical batch gives. The only physical batch of a batch writes in place.
+type sum[T rule.Float] struct {
+	out, partial []T
+	whole        bool
+}
+
+func (o *Objective[T]) sum(batch int, out []T) *sum[T] {
+	s := &sum[T]{out: out, whole: o.Whole(batch)}
+	if s.whole {
+		return s
+	}
+	clear(out)
+	if o.partial == nil {
+		o.partial = make([]T, o.Dim())
+	}
+	s.partial = o.partial
+	return s
+}
+
+func (s *sum[T]) target() graph.Buffer {
+	if s.whole {
+		return graph.Of(s.out)
+	}
+	return graph.Of(s.partial)
+}
+
+func (s *sum[T]) add(share float64) {
+	if s.whole {
+		return
+	}
+	w := T(share)
+	for j, v := range s.partial {
+		s.out[j] += w * v
+	}
+}
+
+// statistics makes a program that has statistics behind its first outputs give those of physical batch i.
+func (o *Objective[T]) statistics(i int, p *program[T], outputs int) {
+	if len(p.out) == outputs {
+		return
+	}
+	if i == len(o.stats) {
+		o.stats = append(o.stats, make([]T, o.model.NumStats()))
+	}
+	o.seen = i + 1
+	p.out[outputs] = graph.Of(o.stats[i])
+}
+
+// Loss returns a batch's loss and hits at theta, batch normalization in training mode.
+func (o *Objective[T]) Loss(batch int, theta []T) (Evaluation, error) {
+	return o.pass(batch, theta, o.find(kindLoss), func(int, *program[T]) {}, nil)
+}
+
+// Evaluate writes the gradient of a batch's loss at theta into g and returns the loss and hits there.
+func (o *Objective[T]) Evaluate(batch int, theta, g []T) (Evaluation, error) {
+	if err := o.checkVector("gradient", g); err != nil {
+		return Evaluation{}, err
+	}
+	s := o.sum(batch, g)
+	prepare := func(i int, p *program[T]) {
+		p.out[2] = s.target()
+		o.statistics(i, p, 3)
+	}
+	return o.pass(batch, theta, o.find(kindGradient), prepare, func(_ int, share float64) { s.add(share) })
+}
+
+// Gradient writes the gradient of a batch's loss at theta into g.
+func (o *Objective[T]) Gradient(batch int, theta, g []T) error {
+	_, err := o.Evaluate(batch, theta, g)
+	return err
+}
+
+// HVP writes the product of the Hessian of a batch's loss at theta with v into hv.
+func (o *Objective[T]) HVP(batch int, theta, v, hv []T) error {
+	for _, x := range []struct {
+		name string
+		v    []T
+	}{{"direction", v}, {"Hessian-vector product", hv}} {
+		if err := o.checkVector(x.name, x.v); err != nil {
+			return err
+		}
+	}
+	s := o.sum(batch, hv)
+	prepare := func(_ int, p *program[T]) {
+		p.in[3] = graph.Of(v)
+		p.out[0] = s.target()
+	}
+	_, err := o.pass(batch, theta, o.find(kindHVP), prepare, func(_ int, share float64) { s.add(share) })
+	return err
+}
+
+func (o *Objective[T]) checkVector(name string, v []T) error {
+	if len(v) != o.Dim() {
+		return fmt.Errorf("network: %s of %d numbers: want %d", name, len(v), o.Dim())
+	}
+	return nil
+}
+
+// Test returns loss and hits on other examples, batch normalization by its running averages.
+func (o *Objective[T]) Test(theta []T, part dataset.Part) (Evaluation, error) {
+	other := &Objective[T]{
+		model: o.model, loss: o.loss, part: part, programs: o.programs,
+		opt: Options{Physical: o.opt.Physical, Threads: o.opt.Threads},
+	}
+	prepare := func(_ int, p *program[T]) {
+		if len(p.in) > 3 {
+			p.in[3] = graph.Of(o.running)
+		}
+	}
+	return other.pass(Full, theta, other.find(kindTest), prepare, nil)
+}

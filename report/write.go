@@ -1,0 +1,40 @@
+package report
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+)
+
+// The names of what Write makes in a run directory.
+const (
+	figuresDir = "figures"
+	pageFile   = "report.html"
+)
+
+// Write draws every figure as PNG, SVG and PDF into the folder figures of the run directory, and writes the page report.html,
+// whose path it returns.
+func (r *Report) Write() (page string, err error) {
+	dir := filepath.Join(r.Dir, figuresDir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	for _, f := range r.figures() {
+		for _, format := range []string{"png", "svg", "pdf"} {
+			data, err := f.render(format)
+			if err != nil {
+				return "", err
+			}
+			if err := renameio.WriteFile(filepath.Join(dir, f.name+"."+format), data, 0o644); err != nil {
+				return "", err
+			}
+		}
+	}
+	text, err := r.Page()
+	if err != nil {
+		return "", err
+	}
+	page = filepath.Join(r.Dir, pageFile)
+	return page, renameio.WriteFile(page, text, 0o644)
+}
