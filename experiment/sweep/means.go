@@ -1,0 +1,106 @@
+package sweep
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"shadowflow/experiment"
+)
+
+// Interval returns the mean of some values and the half-width of its 95% confidence interval, by Student's t with n-1 degrees of
+// freedom. The half-width of one value is NaN, as are both of none. Values that are NaN are left out.
+func Interval(values []float64) (mean, half float64) {
+	var v []float64
+	for _, x := range values {
+		if !math.IsNaN(x) {
+			v = append(v, x)
+		}
+	}
+	n := float64(len(v))
+	if n == 0 {
+		return math.NaN(), math.NaN()
+	}
+	mean, deviation := stat.MeanStdDev(v, nil)
+	if n == 1 {
+		return mean, math.NaN()
+	}
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}
+	return mean, t.Quantile(0.975) * deviation / math.Sqrt(n)
+}
+
+// Means returns one row for all runs of a table that differ in their seeds only: of each measurement its mean and the half-width of
+// its 95% confidence interval. Runs that failed, diverged or have not ended are left out of the means, and counted.
+func Means(t *experiment.History) *experiment.History {
+	from := t.Index("status")
+	seed := t.Index("seed")
+	var keys, measured []int
+	for i, c := range t.Columns {
+		switch {
+		case i > 0 && i < from && i != seed:
+			keys = append(keys, i)
+		case i > from && c.Type == experiment.FloatColumn:
+			measured = append(measured, i)
+		}
+	}
+	out := &experiment.History{Columns: meanColumns(t, keys, measured)}
+	var names []string
+	groups := map[string][][]experiment.Value{}
+	for _, row := range t.Rows {
+		name := ""
+		for _, k := range keys {
+			name += row[k].String() + "\x00"
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		groups[name] = append(groups[name], row)
+	}
+	for i, name := range names {
+		out.Rows = append(out.Rows, meanRow(i, groups[name], keys, measured, from))
+	}
+	return out
+}
+
+func meanColumns(t *experiment.History, keys, measured []int) []experiment.Column {
+	columns := []experiment.Column{{Name: "group", Type: experiment.IntColumn, Meaning: "runs that differ in their seeds only"}}
+	for _, k := range keys {
+		columns = append(columns, t.Columns[k])
+	}
+	columns = append(columns,
+		experiment.Column{Name: "runs", Type: experiment.IntColumn, Meaning: "runs in the means"},
+		experiment.Column{Name: "left_out", Type: experiment.IntColumn, Meaning: "runs that failed, diverged or have not ended"})
+	for _, m := range measured {
+		c := t.Columns[m]
+		columns = append(columns,
+			experiment.Column{Name: c.Name + "_mean", Type: experiment.FloatColumn, Unit: c.Unit, Meaning: "mean: " + c.Meaning},
+			experiment.Column{Name: c.Name + "_ci95", Type: experiment.FloatColumn, Unit: c.Unit, Meaning: "half-width of the mean's 95% confidence interval"})
+	}
+	return columns
+}
+
+func meanRow(index int, rows [][]experiment.Value, keys, measured []int, status int) []experiment.Value {
+	out := []experiment.Value{experiment.Int(int64(index))}
+	for _, k := range keys {
+		out = append(out, rows[0][k])
+	}
+	var good [][]experiment.Value
+	for _, row := range rows {
+		switch row[status].String() {
+		case string(experiment.Finished), string(experiment.LossReached), string(experiment.TimeUp):
+			good = append(good, row)
+		}
+	}
+	out = append(out, experiment.Int(int64(len(good))), experiment.Int(int64(len(rows)-len(good))))
+	for _, m := range measured {
+		values := make([]float64, len(good))
+		for i, row := range good {
+			values[i] = row[m].Float()
+		}
+		mean, half := Interval(values)
+		out = append(out, floatCell("", "", mean).value, floatCell("", "", half).value)
+	}
+	return out
+}

@@ -1,0 +1,213 @@
+package sweep
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"shadowflow/dataset"
+	"shadowflow/experiment"
+	"shadowflow/graph"
+	"shadowflow/nn"
+)
+
+// MemoryOf returns about what a run takes at its peak, in bytes: the memory of its compiled programs, its vectors of
+// parameters, and its data. It compiles the programs but runs none. The data is read unless its shape is known by its name.
+func MemoryOf(ctx context.Context, c *experiment.Config) (int64, error) {
+	return (&sizer{}).of(ctx, c)
+}
+
+// sizer remembers what it compiled. It is not for concurrent use.
+type sizer struct {
+	sizes  map[string]int64
+	shapes map[string]shape
+}
+
+// shape is what memory depends on in data.
+type shape struct {
+	example []int
+	classes int
+	n, all  int // training examples, and examples of both parts
+}
+
+// vectors is about the number of vectors of parameters that a run holds: parameters, moments, gradient, directions, their
+// Hessian-vector products, a checkpoint being written.
+const vectors = 16
+
+func (s *sizer) of(ctx context.Context, c *experiment.Config) (int64, error) {
+	d, err := s.shape(ctx, c.Data)
+	if err != nil {
+		return 0, err
+	}
+	n := min(c.Batch.Physical, d.n)
+	if c.Batch.Mode != "full" {
+		n = min(n, c.Batch.Size)
+	}
+	key := fmt.Sprint(d, n, c.Model, c.Loss, c.DType, needsHVP(c))
+	if size, ok := s.sizes[key]; ok {
+		return size, nil
+	}
+	size, err := sizeOf(c, d, n)
+	if err != nil {
+		return 0, err
+	}
+	if s.sizes == nil {
+		s.sizes = map[string]int64{}
+	}
+	s.sizes[key] = size
+	return size, nil
+}
+
+func needsHVP(c *experiment.Config) bool {
+	return c.Record.Bias > 0 || c.Record.Sharpness > 0 || c.Bias.Scale != 0 || c.Regularizer.Kind != "none" || len(c.Flow.Orders) > 0
+}
+
+// exactBelow is the size up to which programs are compiled as they will run; larger ones are extrapolated from small batches,
+// since compiling reserves their memory.
+const exactBelow = 1 << 30
+
+func sizeOf(c *experiment.Config, d shape, n int) (int64, error) {
+	model, err := build(c, d)
+	if err != nil {
+		return 0, err
+	}
+	width := int64(4)
+	if c.DType == "float64" {
+		width = 8
+	}
+	const few, more = 2, 6
+	peak := int64(0)
+	if n <= more {
+		peak, err = programs(c, model, n)
+	} else {
+		peak, err = extrapolate(c, model, few, more, n)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if n > more && peak < exactBelow {
+		if peak, err = programs(c, model, n); err != nil {
+			return 0, err
+		}
+	}
+	numbers := int64(1)
+	for _, k := range d.example {
+		numbers *= int64(k)
+	}
+	data := int64(d.all)*numbers + min(int64(d.n)*numbers*width, 1<<30)
+	return peak + vectors*int64(model.NumParams())*width + data, nil
+}
+
+func build(c *experiment.Config, d shape) (*nn.Model, error) {
+	a, err := c.Model.Architecture()
+	if err != nil {
+		return nil, err
+	}
+	return a.Build(d.example, d.classes)
+}
+
+func extrapolate(c *experiment.Config, m *nn.Model, few, more, n int) (int64, error) {
+	a, err := programs(c, m, few)
+	if err != nil {
+		return 0, err
+	}
+	b, err := programs(c, m, more)
+	if err != nil {
+		return 0, err
+	}
+	return b + int64(math.Ceil(float64(b-a)/float64(more-few)*float64(n-more))), nil
+}
+
+// programs returns the memory of the programs for n examples: the gradient, and the Hessian-vector product if it is needed.
+func programs(c *experiment.Config, m *nn.Model, n int) (int64, error) {
+	gradient, err := program(c, m, n, false)
+	if err != nil || !needsHVP(c) {
+		return gradient, err
+	}
+	pair, err := program(c, m, n, true)
+	return gradient + pair, err
+}
+
+func program(c *experiment.Config, m *nn.Model, n int, hvp bool) (int64, error) {
+	loss, err := nn.ParseLoss(c.Loss)
+	if err != nil {
+		return 0, err
+	}
+	dtype := graph.Float32
+	if c.DType == "float64" {
+		dtype = graph.Float64
+	}
+	b := graph.NewBuilder()
+	in := m.Inputs(b, dtype, n)
+	result, err := m.TrainLoss(in, loss)
+	if err != nil {
+		return 0, err
+	}
+	g := graph.Grad(result.Loss, in.Theta)[0]
+	args, out := []graph.Value{in.Theta, in.X, in.Labels}, []graph.Value{result.Loss, g}
+	if hvp {
+		v := b.Param("v", dtype, m.NumParams())
+		args, out = append(args, v), append(out, graph.JVP([]graph.Value{g}, []graph.Value{in.Theta}, []graph.Value{v})[0])
+	}
+	p, err := graph.Compile(args, out, graph.Options{Threads: 1})
+	if err != nil {
+		return 0, err
+	}
+	return p.PeakBytes(), nil
+}
+
+// shape returns what the data looks like, without reading it where the name says so.
+func (s *sizer) shape(ctx context.Context, spec dataset.Spec) (shape, error) {
+	switch spec.Name {
+	case dataset.NameCIFAR10, dataset.NameCIFAR100:
+		d := shape{example: []int{32, 32, 3}, classes: 10, n: 50_000, all: 60_000}
+		if spec.Name == dataset.NameCIFAR100 {
+			d.classes = 100
+			if spec.CoarseLabels {
+				d.classes = 20
+			}
+		}
+		if spec.Subset > 0 {
+			d.n = min(d.n, spec.Subset)
+		}
+		return d, nil
+	}
+	key := fmt.Sprintf("%+v", spec)
+	if d, ok := s.shapes[key]; ok {
+		return d, nil
+	}
+	data, err := dataset.Load(ctx, spec)
+	if err != nil {
+		return shape{}, fmt.Errorf("data: %w", err)
+	}
+	d := shape{example: data.Shape, classes: data.Classes, n: data.Train.N(), all: data.Train.N() + data.Test.N()}
+	if s.shapes == nil {
+		s.shapes = map[string]shape{}
+	}
+	s.shapes[key] = d
+	return d, nil
+}
+
+// availableMemory returns the memory that the system can still give, 0 if it does not say.
+func availableMemory() int64 {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) >= 2 && fields[0] == "MemAvailable:" {
+			kib, err := strconv.ParseInt(fields[1], 10, 64)
+			if err != nil {
+				return 0
+			}
+			return kib << 10
+		}
+	}
+	return 0
+}

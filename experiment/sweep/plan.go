@@ -1,0 +1,138 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"shadowflow/experiment"
+)
+
+// A Plan is what a sweep will take.
+type Plan struct {
+	Runs []PlannedRun
+	// Parallel is the number of runs at once that the processors allow.
+	Parallel int
+	// Seconds is the estimated wall time of the runs that are not there yet, Unknown how many of them have no estimate.
+	Seconds float64
+	Unknown int
+}
+
+// A PlannedRun is a run with estimates.
+type PlannedRun struct {
+	Status
+	// Bytes is about the memory at its peak, 0 if it could not be told.
+	Bytes int64
+	// Seconds is the estimated time on one thread, 0 if it is not known; From says what the estimate was made from.
+	Seconds float64
+	From    string
+	// Problem says why there is no estimate.
+	Problem string
+}
+
+// PlanOptions say how to estimate.
+type PlanOptions struct {
+	Options
+	// Probe is how long, in seconds, a run of each kind that has no finished example is tried out; 0 tries none.
+	Probe float64
+}
+
+// Plan returns the runs with estimates of memory and time. Time comes from the sweep's ended runs that differ in nothing that
+// costs time, or from trying one of each kind for a moment in a temporary directory.
+func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, error) {
+	statuses, err := s.Status(dir)
+	if err != nil {
+		return nil, err
+	}
+	todo := 0
+	speeds := map[string]speed{}
+	for _, st := range statuses {
+		if st.State != Ended {
+			todo++
+		} else if st.Result.Step > 0 {
+			speeds[kindOf(st.Run.Config)] = speed{st.Result.Seconds / float64(st.Result.Step), "an ended run", ""}
+		}
+	}
+	sched := newScheduler(make([]Status, todo), opt.Options)
+	p := &Plan{Parallel: sched.opt.Parallel}
+	for _, st := range statuses {
+		r := PlannedRun{Status: st}
+		if r.Bytes, err = sched.opt.Size(ctx, st.Run.Config); err != nil {
+			r.Problem = err.Error()
+		}
+		if st.State != Ended && r.Problem == "" {
+			kind := kindOf(st.Run.Config)
+			v, known := speeds[kind]
+			if !known && opt.Probe > 0 {
+				if v = probe(ctx, st.Run.Config, opt.Probe, sched.opt.Run); ctx.Err() != nil {
+					return nil, context.Cause(ctx)
+				}
+				speeds[kind] = v
+			}
+			r.Seconds, r.From, r.Problem = v.perStep*float64(st.Run.Config.Steps), v.from, v.problem
+		}
+		p.add(r)
+	}
+	p.Seconds /= float64(p.Parallel)
+	return p, nil
+}
+
+func (p *Plan) add(r PlannedRun) {
+	p.Runs = append(p.Runs, r)
+	switch {
+	case r.State == Ended:
+	case r.Seconds > 0:
+		p.Seconds += r.Seconds
+	default:
+		p.Unknown++
+	}
+}
+
+type speed struct {
+	perStep       float64 // seconds
+	from, problem string
+}
+
+// kindOf names what the time of a step depends on: all of the config but numbers that change no shapes.
+func kindOf(c *experiment.Config) string {
+	k := *c
+	k.Seed, k.Steps, k.Stop = 0, 1, experiment.Stop{}
+	o := &k.Optimizer
+	o.LR, o.Eps, o.WeightDecay = 1, 1, 0
+	o.Beta1, o.Beta2 = 0, 0
+	if k.Regularizer.Kind != "none" {
+		k.Regularizer.Weight = 1
+	}
+	if k.Bias.Scale != 0 {
+		k.Bias.Scale = 1
+	}
+	return k.Hash()
+}
+
+// probe tries a config for some seconds, at least one step.
+func probe(ctx context.Context, c *experiment.Config, seconds float64, run Runner) speed {
+	dir, err := os.MkdirTemp("", "shadowflow-probe-")
+	if err != nil {
+		return speed{problem: err.Error()}
+	}
+	defer os.RemoveAll(dir)
+	short := *c
+	short.Stop.Seconds, short.Threads = seconds, 1
+	var result experiment.Result
+	err = errors.Join(run(ctx, &short, filepath.Join(dir, "run")))
+	if err == nil {
+		err = experiment.ReadResult(filepath.Join(dir, "run"), &result)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return speed{problem: "the probe left no result"}
+	case err != nil:
+		return speed{problem: err.Error()}
+	case result.Step == 0:
+		return speed{problem: fmt.Sprintf("no step in %g seconds", seconds)}
+	}
+	return speed{perStep: result.Seconds / float64(result.Step), from: fmt.Sprintf("a probe of %d steps", result.Step)}
+}

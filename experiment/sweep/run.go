@@ -1,0 +1,218 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"shadowflow/experiment"
+)
+
+// A Runner makes one run in a directory, or continues it there. It returns the context's error if it was interrupted.
+type Runner func(ctx context.Context, c *experiment.Config, dir string) error
+
+// Execute is the Runner that trains.
+func Execute(ctx context.Context, c *experiment.Config, dir string) error {
+	var result *experiment.Result
+	_, err := os.Stat(filepath.Join(dir, "config.yaml"))
+	if err == nil {
+		result, err = experiment.Resume(ctx, dir, experiment.Options{})
+	} else {
+		result, err = experiment.Run(ctx, c, dir, experiment.Options{})
+	}
+	if err == nil && result.Status == experiment.Interrupted {
+		err = context.Cause(ctx)
+		if err == nil {
+			err = context.Canceled
+		}
+	}
+	return err
+}
+
+// Options say how the runs of a sweep are made. Nothing in them changes a result.
+type Options struct {
+	// Parallel is the largest number of runs at once; 0 stands for one a processor.
+	Parallel int
+	// Memory is what all runs together may take, in bytes; 0 stands for what is free.
+	Memory int64
+	// RetryFailed makes runs again that failed earlier.
+	RetryFailed bool
+	// Run makes a run; nil stands for Execute.
+	Run Runner
+	// Size says what a run takes, in bytes; nil stands for MemoryOf. A run whose size is an error takes its turn like a small one,
+	// and fails there with the reason.
+	Size func(ctx context.Context, c *experiment.Config) (int64, error)
+	// Progress, if not nil, is told of each run that starts or stops, from one goroutine.
+	Progress func(Event)
+}
+
+// An Event is a run that starts or stops.
+type Event struct {
+	Run  Run
+	Dir  string
+	Done bool // it stopped
+	Err  error
+	// Stopped and All count the runs of this call.
+	Stopped, All int
+}
+
+// Execute makes all runs of the sweep in its directory that are not there yet: as many at once as processors and memory
+// allow, each then with one thread. Runs that fail are recorded and stop nothing; the error is of the sweep as a whole: an
+// interruption, or a directory that cannot be written. Runs that another process makes at the moment are left to it.
+func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) error {
+	if err := s.Prepare(dir); err != nil {
+		return err
+	}
+	statuses, err := s.Status(dir)
+	if err != nil {
+		return err
+	}
+	var todo []Status
+	for _, st := range statuses {
+		if st.State == Pending || st.State == Interrupted || st.State == Failed && opt.RetryFailed {
+			todo = append(todo, st)
+		}
+	}
+	return newScheduler(todo, opt).run(ctx)
+}
+
+// RunOne makes one run of the sweep in its directory with all processors, unless it has ended. This is what a cluster's scheduler
+// calls, for each index once.
+func (s *Sweep) RunOne(ctx context.Context, dir string, index int, opt Options) error {
+	if index < 0 || index >= len(s.Runs) {
+		return fmt.Errorf("run %d: the sweep %s has %d, counted from 0", index, s.Name, len(s.Runs))
+	}
+	if _, err := os.Stat(filepath.Join(dir, sourceFile)); err != nil {
+		if err := s.Prepare(dir); err != nil {
+			return err
+		}
+	}
+	st, err := statusOf(s.Runs[index], s.RunDirs(dir)[index])
+	if err != nil || st.State == Ended {
+		return err
+	}
+	return newScheduler([]Status{st}, opt).make(ctx, st)
+}
+
+// scheduler makes runs side by side.
+type scheduler struct {
+	todo    []Status
+	opt     Options
+	threads int // of each run; 0 leaves what its config says
+	sizes   []int64
+}
+
+func newScheduler(todo []Status, opt Options) *scheduler {
+	if opt.Parallel <= 0 {
+		opt.Parallel = runtime.GOMAXPROCS(0)
+	}
+	if opt.Run == nil {
+		opt.Run = Execute
+	}
+	if opt.Size == nil {
+		opt.Size = (&sizer{}).of
+	}
+	if opt.Memory <= 0 {
+		opt.Memory = availableMemory()
+	}
+	opt.Parallel = min(opt.Parallel, max(1, len(todo)))
+	s := &scheduler{todo: todo, opt: opt}
+	if opt.Parallel > 1 {
+		s.threads = 1
+	}
+	return s
+}
+
+type outcome struct {
+	index int
+	err   error
+}
+
+func (s *scheduler) run(ctx context.Context) error {
+	s.measure(ctx)
+	done := make(chan outcome)
+	next, running, stopped, used := 0, 0, 0, int64(0)
+	var errs []error
+	for {
+		for ctx.Err() == nil && next < len(s.todo) && running < s.opt.Parallel && (running == 0 || s.fits(used+s.sizes[next])) {
+			i := next
+			s.tell(Event{Run: s.todo[i].Run, Dir: s.todo[i].Dir, Stopped: stopped, All: len(s.todo)})
+			go func() { done <- outcome{i, s.make(ctx, s.todo[i])} }()
+			next, running, used = next+1, running+1, used+s.sizes[i]
+		}
+		if running == 0 {
+			return errors.Join(append(errs, context.Cause(ctx))...)
+		}
+		o := <-done
+		running, stopped, used = running-1, stopped+1, used-s.sizes[o.index]
+		st := s.todo[o.index]
+		s.tell(Event{Run: st.Run, Dir: st.Dir, Done: true, Err: o.err, Stopped: stopped, All: len(s.todo)})
+		var unwritten *recordError
+		if errors.As(o.err, &unwritten) {
+			errs = append(errs, o.err)
+		}
+	}
+}
+
+// measure finds the memory of each run, where it matters.
+func (s *scheduler) measure(ctx context.Context) {
+	s.sizes = make([]int64, len(s.todo))
+	if s.opt.Parallel < 2 || s.opt.Memory <= 0 {
+		return
+	}
+	for i, st := range s.todo {
+		if size, err := s.opt.Size(ctx, st.Run.Config); err == nil {
+			s.sizes[i] = size
+		}
+	}
+}
+
+func (s *scheduler) fits(bytes int64) bool { return s.opt.Memory <= 0 || bytes <= s.opt.Memory }
+
+func (s *scheduler) tell(e Event) {
+	if s.opt.Progress != nil {
+		s.opt.Progress(e)
+	}
+}
+
+// recordError says that the reason of a failed run could not be written down.
+type recordError struct{ err error }
+
+func (e *recordError) Error() string { return e.err.Error() }
+func (e *recordError) Unwrap() error { return e.err }
+
+// make makes a run, and records why if it fails.
+func (s *scheduler) make(ctx context.Context, st Status) error {
+	c := *st.Run.Config
+	if s.threads > 0 {
+		c.Threads = s.threads
+	}
+	err := s.attempt(ctx, &c, st.Dir)
+	var inUse *experiment.InUseError
+	switch {
+	case err == nil:
+		if err := os.Remove(filepath.Join(st.Dir, failureFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return &recordError{err}
+		}
+		return nil
+	case ctx.Err() != nil, errors.As(err, &inUse):
+		return err
+	}
+	if failed := writeFailure(st.Dir, err); failed != nil {
+		return &recordError{errors.Join(err, failed)}
+	}
+	return err
+}
+
+// attempt turns a panic, which would end all runs, into the error of one.
+func (s *scheduler) attempt(ctx context.Context, c *experiment.Config, dir string) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("internal error: %v", r)
+		}
+	}()
+	return s.opt.Run(ctx, c, dir)
+}

@@ -1,0 +1,390 @@
+package sweep
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+
+	"shadowflow/experiment"
+)
+
+// fake is a Runner that records a decaying loss and fails or diverges where it is told to.
+type fake struct {
+	mu        sync.Mutex
+	made      []string // directories
+	threads   []int
+	fail      func(c *experiment.Config) error
+	busy, top atomic.Int64
+	pause     time.Duration
+}
+
+func columns() []experiment.Column {
+	return []experiment.Column{
+		{Name: "step", Type: experiment.IntColumn}, {Name: "loss", Type: experiment.FloatColumn},
+		{Name: "excess", Type: experiment.FloatColumn}, {Name: "bias_share", Type: experiment.FloatColumn},
+	}
+}
+
+func (f *fake) run(ctx context.Context, c *experiment.Config, dir string) error {
+	f.mu.Lock()
+	f.made = append(f.made, filepath.Base(dir))
+	f.threads = append(f.threads, c.Threads)
+	f.mu.Unlock()
+	now := f.busy.Add(1)
+	defer f.busy.Add(-1)
+	for top := f.top.Load(); now > top && !f.top.CompareAndSwap(top, now); top = f.top.Load() {
+	}
+	time.Sleep(f.pause)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if f.fail != nil {
+		if err := f.fail(c); err != nil {
+			return err
+		}
+	}
+	d, err := experiment.CreateRunDir(dir, c, columns())
+	if err != nil {
+		return err
+	}
+	for n := range 10 {
+		row := []experiment.Value{experiment.Int(int64(n)), experiment.Float(math.Exp(-float64(n))),
+			experiment.Float(c.Optimizer.Beta2 + float64(c.Seed)/100), {}}
+		if n%4 == 0 {
+			row[3] = experiment.Float(float64(n))
+		}
+		if err := d.Append(row); err != nil {
+			return err
+		}
+	}
+	result := experiment.Result{Status: experiment.Finished, Step: 9, Loss: 0.1, Seconds: 0.9}
+	if c.Optimizer.LR > 1 {
+		result.Status = experiment.Diverged
+	}
+	return errors.Join(d.WriteResult(result), d.Close())
+}
+
+func (f *fake) options() Options {
+	return Options{Parallel: 2, Run: f.run, Memory: 100, Size: func(context.Context, *experiment.Config) (int64, error) { return 10, nil }}
+}
+
+const betas = "grid: {optimizer.beta2: [0.9, 0.99]}\nseeds: 3\nat_loss: [0.01]\n"
+
+func TestFinishedRunsAreNotMadeAgain(t *testing.T) {
+	dir, s, f := t.TempDir(), mustParse(t, betas), &fake{}
+	for range 2 {
+		if err := s.Execute(t.Context(), dir, f.options()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(f.made) != 6 {
+		t.Errorf("%d runs were made, want 6: %v", len(f.made), f.made)
+	}
+	grown := mustParse(t, "grid: {optimizer.beta2: [0.5, 0.9, 0.99]}\nseeds: 3")
+	if err := grown.Execute(t.Context(), dir, f.options()); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.made) != 9 {
+		t.Errorf("a sweep with three runs more made %d, want 3", len(f.made)-6)
+	}
+	changed := mustParse(t, "base: {steps: 3}\n"+betas)
+	if err := changed.Execute(t.Context(), dir, f.options()); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.made) != 15 {
+		t.Errorf("a changed config made %d runs, want 6", len(f.made)-9)
+	}
+}
+
+func TestAFailingRunIsARowAndStopsNothing(t *testing.T) {
+	dir, s, f := t.TempDir(), mustParse(t, betas), &fake{}
+	f.fail = func(c *experiment.Config) error {
+		switch {
+		case c.Seed == 1 && c.Optimizer.Beta2 == 0.9:
+			return errors.New("the disk\nis full")
+		case c.Seed == 2 && c.Optimizer.Beta2 == 0.9:
+			panic("boom")
+		}
+		return nil
+	}
+	if err := s.Execute(t.Context(), dir, f.options()); err != nil {
+		t.Fatal(err)
+	}
+	table, err := s.Table(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, row := range table.Rows {
+		got = append(got, fmt.Sprint(row[0], " ", row[table.Index("status")], " ", row[table.Index("reason")]))
+	}
+	want := []string{"0 finished ", "1 failed the disk is full", "2 failed internal error: boom", "3 finished ", "4 finished ", "5 finished "}
+	if !slices.Equal(got, want) {
+		t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	means := Means(table)
+	if n, out := means.Floats("runs"), means.Floats("left_out"); !slices.Equal(n, []float64{1, 3}) || !slices.Equal(out, []float64{2, 0}) {
+		t.Errorf("means of %v runs, %v left out", n, out)
+	}
+
+	made := len(f.made)
+	f.fail = nil
+	if err := s.Execute(t.Context(), dir, f.options()); err != nil || len(f.made) != made {
+		t.Errorf("failed runs were made again without being asked for: %v, %v", f.made[made:], err)
+	}
+	opt := f.options()
+	opt.RetryFailed = true
+	if err := s.Execute(t.Context(), dir, opt); err != nil || len(f.made) != made+2 {
+		t.Errorf("made again: %v, %v", f.made[made:], err)
+	}
+	statuses, err := s.Status(dir)
+	if err != nil || slices.ContainsFunc(statuses, func(s Status) bool { return s.State != Ended || s.Reason != "" }) {
+		t.Errorf("after that: %+v, %v", statuses, err)
+	}
+}
+
+func TestADivergedRunHasItsReasonAndIsNotMadeAgain(t *testing.T) {
+	dir, s, f := t.TempDir(), mustParse(t, "grid: {optimizer.lr: [0.1, 10]}"), &fake{}
+	for range 2 {
+		if err := s.Execute(t.Context(), dir, f.options()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	statuses, err := s.Status(dir)
+	if err != nil || len(f.made) != 2 || statuses[1].Reason != "diverged at step 9" || statuses[0].Reason != "" {
+		t.Errorf("%+v, made %v, %v", statuses, f.made, err)
+	}
+}
+
+func TestRunsSideBySideHaveOneThreadEach(t *testing.T) {
+	s, f := mustParse(t, "base: {threads: 3}\nseeds: 4"), &fake{pause: 20 * time.Millisecond}
+	if err := s.Execute(t.Context(), t.TempDir(), f.options()); err != nil {
+		t.Fatal(err)
+	}
+	if f.top.Load() != 2 || !slices.Equal(f.threads, []int{1, 1, 1, 1}) {
+		t.Errorf("%d runs at once with %v threads, want 2 with 1 each", f.top.Load(), f.threads)
+	}
+	opt := f.options()
+	opt.Parallel, f.threads = 1, nil
+	f.top.Store(0)
+	if err := s.Execute(t.Context(), t.TempDir(), opt); err != nil {
+		t.Fatal(err)
+	}
+	if f.top.Load() != 1 || !slices.Equal(f.threads, []int{3, 3, 3, 3}) {
+		t.Errorf("%d runs at once with %v threads, want 1 with 3 each", f.top.Load(), f.threads)
+	}
+}
+
+func TestRunsThatDoNotFitInMemoryWait(t *testing.T) {
+	s, f := mustParse(t, "seeds: 4"), &fake{pause: 10 * time.Millisecond}
+	for size, want := range map[int64]int64{60: 1, 50: 2, 1000: 1} {
+		opt := f.options()
+		opt.Size = func(context.Context, *experiment.Config) (int64, error) { return size, nil }
+		f.top.Store(0)
+		if err := s.Execute(t.Context(), t.TempDir(), opt); err != nil {
+			t.Fatal(err)
+		}
+		if f.top.Load() != want {
+			t.Errorf("%d runs of %d bytes at once in 100, want %d", f.top.Load(), size, want)
+		}
+	}
+}
+
+func TestAnInterruptionLeavesTheRestForLater(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	dir, s, f := t.TempDir(), mustParse(t, "seeds: 6"), &fake{}
+	f.fail = func(c *experiment.Config) error {
+		if c.Seed == 2 {
+			cancel()
+			return ctx.Err()
+		}
+		return nil
+	}
+	if err := s.Execute(ctx, dir, f.options()); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	f.fail = nil
+	if err := s.Execute(t.Context(), dir, f.options()); err != nil {
+		t.Fatal(err)
+	}
+	statuses, err := s.Status(dir)
+	if err != nil || slices.ContainsFunc(statuses, func(s Status) bool { return s.State != Ended }) {
+		t.Errorf("%+v, %v", statuses, err)
+	}
+}
+
+func TestRunOneMakesExactlyOne(t *testing.T) {
+	dir, s, f := t.TempDir(), mustParse(t, betas), &fake{}
+	for range 2 {
+		if err := s.RunOne(t.Context(), dir, 4, f.options()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(f.made, []string{s.Runs[4].DirName()}) {
+		t.Errorf("made %v", f.made)
+	}
+	if err := s.RunOne(t.Context(), dir, 6, f.options()); err == nil || !strings.Contains(err.Error(), "has 6, counted from 0") {
+		t.Errorf("error %v", err)
+	}
+	again, where, err := Open(dir, Limit)
+	if err != nil || where != dir || len(again.Runs) != 6 {
+		t.Errorf("the directory does not tell its sweep: %v", err)
+	}
+}
+
+func TestTheTableHasConfigsAndResults(t *testing.T) {
+	dir, s, f := t.TempDir(), mustParse(t, betas), &fake{}
+	if err := s.RunOne(t.Context(), dir, 3, f.options()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RunOne(t.Context(), dir, 5, f.options()); err != nil {
+		t.Fatal(err)
+	}
+	table, err := s.Table(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := table.Rows[3]
+	for name, want := range map[string]string{
+		"index": "3", "optimizer.beta2": "0.99", "seed": "0", "status": "finished", "steps_taken": "9", "loss": "0.1",
+		"step_at_loss_0.01": "5", "loss_at_loss_0.01": "0.006737946999085467", "bias_share_at_loss_0.01": "4", "excess_max": "0.99",
+	} {
+		if got := row[table.Index(name)].String(); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	if got := table.Rows[0][table.Index("status")].String(); got != "pending" {
+		t.Errorf("a run that was not made is %s", got)
+	}
+	means := Means(table)
+	mean, half := means.Floats("excess_last_mean"), means.Floats("excess_last_ci95")
+	// 0.99 and 1.01: deviation 0.02/sqrt(2), and the quantile of Student's t with one degree of freedom is 12.7062.
+	if !math.IsNaN(mean[0]) || math.Abs(mean[1]-1) > 1e-12 || math.Abs(half[1]-12.7062*0.01) > 1e-5 {
+		t.Errorf("mean %v, half-width %v", mean, half)
+	}
+
+	var csv, pq bytes.Buffer
+	if err := experiment.WriteTable(&csv, "csv", table); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(csv.String(), "\n"); lines != 7 {
+		t.Errorf("%d lines of csv", lines)
+	}
+	if err := experiment.WriteTable(&pq, "parquet", means); err != nil {
+		t.Fatal(err)
+	}
+	file, err := parquet.OpenFile(bytes.NewReader(pq.Bytes()), int64(pq.Len()))
+	if err != nil || file.NumRows() != 2 {
+		t.Errorf("parquet: %v", err)
+	}
+}
+
+func TestIntervalIsStudents(t *testing.T) {
+	for _, c := range []struct {
+		values     []float64
+		mean, half float64
+	}{
+		{nil, math.NaN(), math.NaN()},
+		{[]float64{2}, 2, math.NaN()},
+		{[]float64{1, math.NaN(), 3}, 2, 12.706204736432095},
+		{[]float64{1, 2, 3, 4, 5}, 3, 1.9632432},
+	} {
+		mean, half := Interval(c.values)
+		near := func(a, b float64) bool { return math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) < 1e-6 }
+		if !near(mean, c.mean) || !near(half, c.half) {
+			t.Errorf("%v: %v +- %v, want %v +- %v", c.values, mean, half, c.mean, c.half)
+		}
+	}
+}
+
+func TestPlanTakesTimesFromEndedRunsAndProbes(t *testing.T) {
+	dir, s, f := t.TempDir(), mustParse(t, "base: {steps: 100}\ngrid: {optimizer.beta2: [0.9, 0.99], dtype: [float32, float64]}"), &fake{}
+	opt := PlanOptions{Options: f.options()}
+	if err := s.RunOne(t.Context(), dir, 0, opt.Options); err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.Plan(t.Context(), dir, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Unknown != 2 || math.Abs(p.Seconds-5) > 1e-9 || p.Runs[2].Seconds != 10 || p.Runs[1].Bytes != 10 || p.Parallel != 2 {
+		t.Errorf("%+v", p)
+	}
+	opt.Probe = 1
+	if p, err = s.Plan(t.Context(), dir, opt); err != nil || p.Unknown != 0 || p.Runs[1].From != "a probe of 9 steps" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if len(f.made) != 2 {
+		t.Errorf("%d runs and probes, want one of each", len(f.made))
+	}
+}
+
+func TestRealRunsGiveTheSameBitsHoweverManyAtOnce(t *testing.T) {
+	s := mustParse(t, "base: {steps: 3, data: {subset: 100}, model: {hidden: [8]}, record: {bias: 1, sharpness: 2}}\ngrid: {optimizer.beta2: [0.9, 0.99]}")
+	var histories [2][]string
+	for i, parallel := range []int{1, 2} {
+		dir := t.TempDir()
+		if err := s.Execute(t.Context(), dir, Options{Parallel: parallel}); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range s.RunDirs(dir) {
+			data, err := os.ReadFile(filepath.Join(d, "history.csv"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			histories[i] = append(histories[i], string(data))
+		}
+	}
+	if !slices.Equal(histories[0], histories[1]) {
+		t.Errorf("histories differ:\n%s\n%s", histories[0], histories[1])
+	}
+}
+
+func TestMemoryGrowsWithTheBatchAndIsKnownForDataThatIsNotThere(t *testing.T) {
+	size := func(src string, overrides ...string) int64 {
+		c, err := experiment.ParseConfig("c", []byte(src), overrides)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := MemoryOf(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	src := "{data: {name: cifar10, path: nowhere}, model: {name: cnn, channels: [4, 8], dense: 16}}"
+	few, more := size(src, "batch.physical=100"), size(src, "batch.physical=400")
+	if few <= 0 || more <= few {
+		t.Errorf("%d bytes with 100 examples at once, %d with 400", few, more)
+	}
+	// Extrapolating from small batches must agree with what compiling says.
+	c, _ := experiment.ParseConfig("c", []byte(src), nil)
+	d := shape{example: []int{32, 32, 3}, classes: 10, n: 1000, all: 1000}
+	model, err := build(c, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact, err := programs(c, model, 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	guess, err := extrapolate(c, model, 2, 6, 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ratio := float64(guess) / float64(exact); ratio < 0.7 || ratio > 1.5 {
+		t.Errorf("extrapolated %d bytes, compiled %d", guess, exact)
+	}
+}

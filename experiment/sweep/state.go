@@ -1,0 +1,179 @@
+package sweep
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
+
+	"shadowflow/experiment"
+)
+
+// State says how far a run of a sweep has come.
+type State string
+
+// The states of a run.
+const (
+	Pending     State = "pending"     // nothing of it is there
+	Running     State = "running"     // a process works in its directory
+	Interrupted State = "interrupted" // begun, not ended: it continues from its last checkpoint
+	Failed      State = "failed"      // it stopped with an error
+	Ended       State = "ended"       // its result is there, be it finished or diverged
+)
+
+// Status is where a run stands.
+type Status struct {
+	Run    Run
+	Dir    string
+	State  State
+	Result *experiment.Result // of an ended run
+	// Reason says why a run failed or diverged, "" for others.
+	Reason string
+}
+
+// sourceFile is the copy of the sweep file in the sweep's directory.
+const sourceFile = "sweep.yaml"
+
+// failureFile says in the directory of a run that failed why it did.
+const failureFile = "failure.json"
+
+type failure struct {
+	Error string `json:"error"`
+}
+
+// RunDirs returns where the runs of a sweep in a directory are. A run whose place in the sweep changed keeps its directory.
+func (s *Sweep) RunDirs(dir string) []string {
+	byHash := map[string]string{}
+	entries, _ := os.ReadDir(filepath.Join(dir, "runs")) // none yet: nothing to find
+	for _, e := range entries {
+		if i := strings.LastIndexByte(e.Name(), '-'); i >= 0 && e.IsDir() {
+			byHash[e.Name()[i+1:]] = e.Name()
+		}
+	}
+	out := make([]string, len(s.Runs))
+	for i, r := range s.Runs {
+		name := r.DirName()
+		if there, ok := byHash[r.shortHash()]; ok {
+			name = there
+		}
+		out[i] = filepath.Join(dir, "runs", name)
+	}
+	return out
+}
+
+// Status returns where each run of a sweep in a directory stands.
+func (s *Sweep) Status(dir string) ([]Status, error) {
+	dirs := s.RunDirs(dir)
+	out := make([]Status, len(s.Runs))
+	for i, r := range s.Runs {
+		var err error
+		if out[i], err = statusOf(r, dirs[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func statusOf(r Run, dir string) (Status, error) {
+	s := Status{Run: r, Dir: dir, State: Pending}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	there, err := experiment.ReadConfig(dir)
+	if err == nil && there.Hash() != r.Hash {
+		return s, fmt.Errorf("%s holds another config than run %d, though its name is the same; remove it", dir, r.Index)
+	}
+	var result experiment.Result
+	switch err := experiment.ReadResult(dir, &result); {
+	case err == nil:
+		s.State, s.Result = Ended, &result
+		if result.Status == experiment.Diverged {
+			s.Reason = fmt.Sprintf("diverged at step %d", result.Step)
+		}
+		return s, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return s, err
+	}
+	if inUse(dir) {
+		s.State = Running
+		return s, nil
+	}
+	if reason, ok := readFailure(dir); ok {
+		s.State, s.Reason = Failed, reason
+		return s, nil
+	}
+	if there != nil {
+		s.State = Interrupted
+	}
+	return s, nil
+}
+
+// inUse reports whether another process has locked a run directory.
+func inUse(dir string) bool {
+	path := filepath.Join(dir, "lock")
+	if _, err := os.Stat(path); err != nil {
+		return false
+	}
+	lock := flock.New(path)
+	free, err := lock.TryRLock()
+	if err != nil || !free {
+		return err == nil
+	}
+	_ = lock.Unlock() // the descriptor is closed with it
+	return false
+}
+
+func readFailure(dir string) (string, bool) {
+	data, err := os.ReadFile(filepath.Join(dir, failureFile))
+	var f failure
+	if err != nil || json.Unmarshal(data, &f) != nil {
+		return "", false
+	}
+	return f.Error, true
+}
+
+func writeFailure(dir string, why error) error {
+	data, err := json.Marshal(failure{why.Error()})
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return renameio.WriteFile(filepath.Join(dir, failureFile), append(data, '\n'), 0o644)
+}
+
+// Prepare makes the directory of a sweep, with a copy of its file.
+func (s *Sweep) Prepare(dir string) error {
+	if err := os.MkdirAll(filepath.Join(dir, "runs"), 0o755); err != nil {
+		return err
+	}
+	return renameio.WriteFile(filepath.Join(dir, sourceFile), s.Source, 0o644)
+}
+
+// Open reads a sweep from its file, or from its directory, and returns the directory too: the one given, or, for a file,
+// sweeps/NAME.
+func Open(path string, limit int) (s *Sweep, dir string, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, "", err
+	}
+	if info.IsDir() {
+		src := filepath.Join(path, sourceFile)
+		if _, err := os.Stat(src); err != nil {
+			return nil, "", fmt.Errorf("%s is a directory, but not of a sweep: %w", path, err)
+		}
+		s, err = Read(src, limit)
+		return s, path, err
+	}
+	if s, err = Read(path, limit); err != nil {
+		return nil, "", err
+	}
+	return s, filepath.Join("sweeps", s.Name), nil
+}

@@ -1,0 +1,205 @@
+package sweep
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func mustParse(t testing.TB, src string) *Sweep {
+	t.Helper()
+	s, err := Parse("sweep.yaml", []byte(src), Limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func settings(s *Sweep) []string {
+	var out []string
+	for _, r := range s.Runs {
+		out = append(out, r.String())
+	}
+	return out
+}
+
+func TestRunsAreAllCombinationsWithTheSeedFastest(t *testing.T) {
+	s := mustParse(t, `
+base: {steps: 5}
+seeds: 2
+grid:
+  optimizer.beta2: [0.9, 0.99]
+  optimizer: {beta1: [0.5]}
+zip: {optimizer.lr: [1e-3, 1e-4], record.bias: [1, 2]}
+list:
+- {}
+- {model: {name: cnn, channels: [2, 4]}}
+`)
+	if len(s.Runs) != 16 {
+		t.Fatalf("%d runs, want 16", len(s.Runs))
+	}
+	want := []string{
+		"optimizer.lr=1e-3 record.bias=1 optimizer.beta2=0.9 optimizer.beta1=0.5 seed=0",
+		"optimizer.lr=1e-3 record.bias=1 optimizer.beta2=0.9 optimizer.beta1=0.5 seed=1",
+		"optimizer.lr=1e-3 record.bias=1 optimizer.beta2=0.99 optimizer.beta1=0.5 seed=0",
+		"optimizer.lr=1e-3 record.bias=1 optimizer.beta2=0.99 optimizer.beta1=0.5 seed=1",
+		"optimizer.lr=1e-4 record.bias=2 optimizer.beta2=0.9 optimizer.beta1=0.5 seed=0",
+	}
+	if got := settings(s)[:5]; !slices.Equal(got, want) {
+		t.Errorf("the first runs are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	last := s.Runs[15]
+	if c := last.Config; c.Model.Name != "cnn" || !slices.Equal(c.Model.Channels, []int{2, 4}) || c.Optimizer.LR != 1e-4 ||
+		c.Optimizer.Beta2 != 0.99 || c.Seed != 1 || c.Steps != 5 || last.Index != 15 {
+		t.Errorf("the last run is %+v", c)
+	}
+	if want := []string{"model", "optimizer.lr", "record.bias", "optimizer.beta2", "optimizer.beta1", "seed"}; !slices.Equal(s.Keys, want) {
+		t.Errorf("keys %q, want %q", s.Keys, want)
+	}
+	for key, want := range map[string]string{"model.name": "cnn", "seed": "1", "optimizer.lr": "0.0001", "model.hidden": "", "steps": "5"} {
+		if got := last.Value(key); got != want {
+			t.Errorf("%s is %q in the last run, want %q", key, got, want)
+		}
+	}
+}
+
+func TestASweepOfNothingIsOneRun(t *testing.T) {
+	for _, src := range []string{"", "name: one\n", "base: {steps: 3}"} {
+		if s := mustParse(t, src); len(s.Runs) != 1 {
+			t.Errorf("%q: %d runs", src, len(s.Runs))
+		}
+	}
+}
+
+func TestADirectoryIsNamedAfterPlaceAndConfig(t *testing.T) {
+	a := mustParse(t, "grid: {optimizer.beta2: [0.9, 0.99]}")
+	b := mustParse(t, "grid: {optimizer.beta2: [0.5, 0.9, 0.99]}")
+	if a.Runs[0].Hash != b.Runs[1].Hash || !strings.HasPrefix(b.Runs[1].DirName(), "0001-") {
+		t.Errorf("hashes %s and %s of one config, directory %s", a.Runs[0].Hash, b.Runs[1].Hash, b.Runs[1].DirName())
+	}
+}
+
+func TestBaseMayBeAFileBesideTheSweep(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("run.yaml", "steps: 7\noptimizer:\n  lr: 1e-4\nmodel: {hidden: [8]}\n")
+	path := write("s.yaml", "# why\nbase: run.yaml\ngrid: {optimizer.beta1: [0.5, 0.9]}\nseeds: [3, 4]\n")
+	s, err := Read(path, Limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := s.Runs[3].Config; s.Name != "s" || c.Steps != 7 || c.Optimizer.LR != 1e-4 || c.Seed != 4 {
+		t.Errorf("%s: %+v", s.Name, c)
+	}
+	alone, err := Parse("elsewhere/sweep.yaml", s.Source, Limit)
+	if err != nil {
+		t.Fatalf("the copy does not stand on its own: %v\n%s", err, s.Source)
+	}
+	for i := range s.Runs {
+		if alone.Runs[i].Hash != s.Runs[i].Hash {
+			t.Errorf("run %d of the copy differs: %s", i, alone.Runs[i])
+		}
+	}
+}
+
+func TestBadSweepsAreRefusedByLineAndKey(t *testing.T) {
+	for _, c := range []struct{ src, want string }{
+		{"grids: {}", "sweep.yaml:1:1: grids: unknown key of a sweep; did you mean grid?"},
+		{"grid:\n  optimizer.beta3: [1]", "optimizer.beta3: unknown key; did you mean"},
+		{"grid:\n  optimizer.beta2: [0.9, 2]", "sweep.yaml:2:26: optimizer.beta2: 2 is out of range"},
+		{"grid:\n  optimizer.beta2: []", "sweep.yaml:2:3: grid: optimizer.beta2: an empty list makes no runs"},
+		{"grid: {optimizer.beta2: 0.9}", "expected a list of values"},
+		{"grid: [1]", "expected keys with lists of values"},
+		{"list: []", "an empty list makes no runs"},
+		{"list: [3]", "list: item 1: expected keys and values"},
+		{"seeds: []", "an empty list makes no runs"},
+		{"seeds: 0", "expected how many, from 1"},
+		{"seeds: [-1]", "negative"},
+		{"seeds: x", "expected how many"},
+		{"zip: {optimizer.lr: [1e-3, 1e-4], steps: [1]}", "1 values, and zip: optimizer.lr has 2"},
+		{"base: {stepz: 3}", "base: stepz: unknown key; did you mean steps?"},
+		{"base: none.yaml", "cannot read the config"},
+		{"base: [1]", "expected the keys of a config"},
+		{"name: a/b", "a name that a directory may have"},
+		{"at_loss: [0]", "numbers above 0"},
+		{"seeds: [1, 1]", "runs 0 and 1 are the same config"},
+		{"grid: {seed: [1]}\nseeds: 2", "gives values to seed, and so does grid: seed"},
+		{"{", "not YAML"},
+		{"a", "expected keys and values"},
+		{"name: x\nname: y", "name"},
+		{"grid: {seed: [&a 1]}", "anchor"},
+		{"list: [{optimizer.name: gd, optimizer.beta2: 0.9}]", "of no use with optimizer.name: gd"},
+	} {
+		_, err := Parse("sweep.yaml", []byte(c.src), Limit)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: error %v, want one with %q", c.src, err, c.want)
+		}
+	}
+}
+
+func TestTooManyRunsAreRefusedUnlessMeant(t *testing.T) {
+	src := []byte("seeds: 1001")
+	var many *TooManyError
+	if _, err := Parse("s.yaml", src, Limit); !errors.As(err, &many) || many.Runs != 1001 {
+		t.Errorf("error %v", err)
+	}
+	if s, err := Parse("s.yaml", src, 0); err != nil || len(s.Runs) != 1001 {
+		t.Errorf("error %v", err)
+	}
+	huge := "seeds: 100000\ngrid: {steps: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]}"
+	if _, err := Parse("s.yaml", []byte(huge), 0); !errors.As(err, &many) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAnErrorIsSaidOnce(t *testing.T) {
+	_, err := Parse("s.yaml", []byte("base: {lr: 1}\nseeds: 50"), Limit)
+	if err == nil || strings.Count(err.Error(), "\n") != 0 {
+		t.Errorf("error %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("name: a\nbase: {steps: 3}\ngrid: {optimizer.beta2: [0.9, 1e-1]}\nseeds: 2\nat_loss: [0.1]"))
+	f.Add([]byte("list: [{model: {name: cnn}}, {}]\nzip: {optimizer.lr: [1, 2], steps: [1, 2]}"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		s, err := Parse("sweep.yaml", src, 50)
+		if err != nil {
+			return
+		}
+		again, err := Parse("sweep.yaml", s.Source, 50)
+		if err != nil || len(again.Runs) != len(s.Runs) {
+			t.Fatalf("the copy of a sweep is not one: %v", err)
+		}
+	})
+}
+
+func ExampleParse() {
+	s, err := Parse("betas.yaml", []byte(`
+base: {steps: 300}
+grid: {optimizer.beta2: [0.9, 0.99]}
+seeds: 2
+`), Limit)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, r := range s.Runs {
+		fmt.Println(r.Index, r)
+	}
+	// Output:
+	// 0 optimizer.beta2=0.9 seed=0
+	// 1 optimizer.beta2=0.9 seed=1
+	// 2 optimizer.beta2=0.99 seed=0
+	// 3 optimizer.beta2=0.99 seed=1
+}

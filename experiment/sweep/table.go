@@ -1,0 +1,270 @@
+package sweep
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"shadowflow/experiment"
+)
+
+// Table returns one row a run: the keys that the sweep gave values, and what came of it. The measurements are those of the result,
+// the largest and the last excess norm, and for each loss of AtLoss every measurement of the history where the training loss
+// first is below it. A run that failed or diverged has its reason, and what it measured.
+func (s *Sweep) Table(dir string) (*experiment.History, error) {
+	statuses, err := s.Status(dir)
+	if err != nil {
+		return nil, err
+	}
+	t := newTable(s)
+	for _, st := range statuses {
+		row, err := s.row(st)
+		if err != nil {
+			return nil, err
+		}
+		t.add(row)
+	}
+	return t.history(), nil
+}
+
+// A cell is a value and the column that it is for.
+type cell struct {
+	column experiment.Column
+	value  experiment.Value
+}
+
+// table collects rows whose columns become known with them.
+type table struct {
+	columns []experiment.Column
+	index   map[string]int
+	rows    [][]cell
+}
+
+func newTable(s *Sweep) *table {
+	t := &table{index: map[string]int{}}
+	t.column(experiment.Column{Name: "index", Type: experiment.IntColumn, Meaning: "place of the run in the sweep"})
+	for _, key := range s.columnKeys() {
+		t.column(experiment.Column{Name: key, Type: s.typeOf(key), Meaning: "value of the config's key"})
+	}
+	return t
+}
+
+func (t *table) column(c experiment.Column) {
+	if _, ok := t.index[c.Name]; !ok {
+		t.index[c.Name] = len(t.columns)
+		t.columns = append(t.columns, c)
+	}
+}
+
+func (t *table) add(row []cell) {
+	for _, c := range row {
+		t.column(c.column)
+	}
+	t.rows = append(t.rows, row)
+}
+
+func (t *table) history() *experiment.History {
+	h := &experiment.History{Columns: t.columns}
+	for _, row := range t.rows {
+		values := make([]experiment.Value, len(t.columns))
+		for _, c := range row {
+			values[t.index[c.column.Name]] = c.value
+		}
+		h.Rows = append(h.Rows, values)
+	}
+	return h
+}
+
+// columnKeys are the keys of the table: those of the sweep, a section given as a whole by the keys that differ in it.
+func (s *Sweep) columnKeys() []string {
+	var keys []string
+	add := func(key string) {
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	for _, key := range s.Keys {
+		if !s.isSection(key) {
+			add(key)
+			continue
+		}
+		for _, k := range experiment.Keys() {
+			if strings.HasPrefix(k.Key, key+".") && s.varies(k.Key) {
+				add(k.Key)
+			}
+		}
+	}
+	return keys
+}
+
+func (s *Sweep) isSection(key string) bool {
+	return slices.ContainsFunc(experiment.Keys(), func(k experiment.Key) bool { return strings.HasPrefix(k.Key, key+".") })
+}
+
+func (s *Sweep) varies(key string) bool {
+	first := s.Runs[0].Value(key)
+	return slices.ContainsFunc(s.Runs, func(r Run) bool { return r.Value(key) != first })
+}
+
+func (s *Sweep) typeOf(key string) experiment.ColumnType {
+	typ := experiment.IntColumn
+	for _, r := range s.Runs {
+		v := r.Value(key)
+		if _, err := strconv.ParseInt(v, 10, 64); err == nil || v == "" {
+			continue
+		}
+		if _, err := strconv.ParseFloat(v, 64); err != nil {
+			return experiment.TextColumn
+		}
+		typ = experiment.FloatColumn
+	}
+	return typ
+}
+
+func valueOf(text string, typ experiment.ColumnType) experiment.Value {
+	if text == "" {
+		return experiment.Value{}
+	}
+	switch typ {
+	case experiment.IntColumn:
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err == nil {
+			return experiment.Int(n)
+		}
+	case experiment.FloatColumn:
+		x, err := strconv.ParseFloat(text, 64)
+		if err == nil {
+			return experiment.Float(x)
+		}
+	}
+	return experiment.Text(text)
+}
+
+func (s *Sweep) row(st Status) ([]cell, error) {
+	row := []cell{{experiment.Column{Name: "index", Type: experiment.IntColumn}, experiment.Int(int64(st.Run.Index))}}
+	for _, key := range s.columnKeys() {
+		typ := s.typeOf(key)
+		row = append(row, cell{experiment.Column{Name: key, Type: typ}, valueOf(st.Run.Value(key), typ)})
+	}
+	status := string(st.State)
+	if st.Result != nil {
+		status = string(st.Result.Status)
+	}
+	row = append(row,
+		textCell("status", "how the run ended, or how far it has come", status),
+		textCell("reason", "why it failed or diverged", strings.Join(strings.Fields(st.Reason), " ")),
+		textCell("dir", "its directory", st.Dir))
+	if st.Result != nil {
+		row = append(row, resultCells(st.Result)...)
+	}
+	h, err := experiment.ReadHistory(st.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return row, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append(row, s.measurements(h)...), nil
+}
+
+func textCell(name, meaning, text string) cell {
+	return cell{experiment.Column{Name: name, Type: experiment.TextColumn, Meaning: meaning}, experiment.Text(text)}
+}
+
+func floatCell(name, meaning string, x float64) cell {
+	c := cell{column: experiment.Column{Name: name, Type: experiment.FloatColumn, Meaning: meaning}}
+	if !math.IsNaN(x) {
+		c.value = experiment.Float(x)
+	}
+	return c
+}
+
+func resultCells(r *experiment.Result) []cell {
+	steps := experiment.Column{Name: "steps_taken", Type: experiment.IntColumn, Meaning: "steps taken"}
+	row := []cell{
+		{steps, experiment.Int(int64(r.Step))},
+		textCell("regime", "monotone, oscillating, spiking or diverged", string(r.Regime)),
+		floatCell("loss", "training loss at the end", float64(r.Loss)),
+		floatCell("accuracy", "training accuracy at the end", float64(r.Accuracy)),
+	}
+	for _, m := range []struct {
+		name, meaning string
+		value         *experiment.Number
+	}{
+		{"test_loss", "loss on the test data at the last test", r.TestLoss},
+		{"test_accuracy", "accuracy on the test data at the last test", r.TestAccuracy},
+	} {
+		if m.value != nil {
+			row = append(row, floatCell(m.name, m.meaning, float64(*m.value)))
+		}
+	}
+	return append(row, floatCell("seconds", "wall time", float64(r.Seconds)))
+}
+
+// measurements are what a history tells.
+func (s *Sweep) measurements(h *experiment.History) []cell {
+	var row []cell
+	if excess := h.Floats("excess"); excess != nil {
+		row = append(row,
+			floatCell("excess_max", "largest excess of the perturbed one-norm", Largest(excess)),
+			floatCell("excess_last", "last excess of the perturbed one-norm", Last(excess)))
+	}
+	for _, level := range s.AtLoss {
+		at := FirstBelow(h.Floats("loss"), level)
+		for i, c := range h.Columns {
+			if c.Type != experiment.FloatColumn && i > 0 {
+				continue
+			}
+			name := fmt.Sprintf("%s_at_loss_%g", c.Name, level)
+			meaning := fmt.Sprintf("%s, where the training loss first is below %g", c.Meaning, level)
+			row = append(row, floatCell(name, meaning, Near(h.Floats(c.Name), at)))
+		}
+	}
+	return row
+}
+
+// FirstBelow returns the place of the first loss below a level, -1 if there is none.
+func FirstBelow(losses []float64, level float64) int {
+	return slices.IndexFunc(losses, func(x float64) bool { return x < level })
+}
+
+// Near returns the value at a place or, if it is NaN, since not everything is measured each step, the nearest that is not, the
+// earlier of two equally near; NaN if there is none or the place is negative.
+func Near(values []float64, at int) float64 {
+	if at < 0 {
+		return math.NaN()
+	}
+	for d := range values {
+		for _, i := range []int{at - d, at + d} {
+			if i >= 0 && i < len(values) && !math.IsNaN(values[i]) {
+				return values[i]
+			}
+		}
+	}
+	return math.NaN()
+}
+
+// Largest returns the largest value that is not NaN, NaN if there is none.
+func Largest(values []float64) float64 {
+	out := math.NaN()
+	for _, v := range values {
+		if math.IsNaN(out) || v > out {
+			out = v
+		}
+	}
+	return out
+}
+
+// Last returns the last value that is not NaN, NaN if there is none.
+func Last(values []float64) float64 {
+	for _, v := range slices.Backward(values) {
+		if !math.IsNaN(v) {
+			return v
+		}
+	}
+	return math.NaN()
+}
