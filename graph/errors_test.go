@@ -151,6 +151,28 @@ var misuses = []misuse{
 		j.Set(x, func(_, _ int) Value { return NewBuilder().Param("d", Float64, 3, 4) })
 		j.Coef(x, 1, 0)
 	}},
+	{"Jet with a coefficient that failed", "Reshape", []string{"[3 4]"}, func(_ *Builder, x, _, _ Value) {
+		for _, y := range []Value{x.MatMul(x.T()), x.Sum(0), Concat(0, x, x), x.Sigmoid(), x.Div(x), x.Sqrt(),
+			x.Reshape(1, 3, 4, 1).MaxPool(PoolSpec{Size: [2]int{2, 2}}), x.Reshape(1, 3, 2, 2).Conv2D(x.Reshape(2, 1, 2, 3), ConvSpec{})} {
+			j := NewJet()
+			j.Set(x, func(_, _ int) Value { return x.Reshape(7) })
+			j.Coef(y, 2, 0)
+		}
+	}},
+	{"Jet with a coefficient made from itself", "Jet", []string{"(2, 0)", "itself"}, func(_ *Builder, x, _, _ Value) {
+		j := NewJet()
+		y := x.MatMul(x.T()).Sum(0)
+		j.Set(x, func(a, b int) Value { return j.Coef(y, a, b).Sum().BroadcastTo(3, 4) })
+		j.Coef(y, 2, 0)
+	}},
+	{"an array too large for any memory", "broadcast", []string{"[1 1]", "2^36"}, func(_ *Builder, x, _, _ Value) {
+		x.At(0, 0).BroadcastTo(1<<32, 1<<32)
+	}},
+	{"a parameter too large for any memory", "param", []string{"2^36"}, func(b *Builder, _, _, _ Value) { b.Param("p", Float32, 1<<20, 1<<20) }},
+	{"padding beyond any memory", "pad", []string{"[3 4]"}, func(_ *Builder, x, _, _ Value) { x.Pad([]int{0, 1 << 62}, []int{0, 1 << 62}, nil) }},
+	{"MaxPool of more elements than an index counts", "MaxPool", []string{"2147483647"}, func(b *Builder, _, _, _ Value) {
+		b.Param("images", Float32, 1<<15, 1<<6, 1<<6, 1<<5).MaxPool(PoolSpec{Size: [2]int{2, 2}})
+	}},
 	{"StopGradient of the zero Value beside a good one", "Select", []string{"zero Value"}, func(_ *Builder, x, _, _ Value) { Select(Value{}, x, x) }},
 }
 

@@ -12,6 +12,7 @@ import "slices"
 type Jet struct {
 	given map[*node]func(a, b int) Value
 	memo  map[jetKey]Value
+	open  map[jetKey]bool // coefficients being made
 }
 
 type jetKey struct {
@@ -21,13 +22,13 @@ type jetKey struct {
 
 // NewJet returns an expansion in which nothing moves yet.
 func NewJet() *Jet {
-	return &Jet{given: map[*node]func(a, b int) Value{}, memo: map[jetKey]Value{}}
+	return &Jet{given: map[*node]func(a, b int) Value{}, memo: map[jetKey]Value{}, open: map[jetKey]bool{}}
 }
 
 // Set gives the coefficients of x for a + b >= 1; its constant coefficient is x itself. The function is called at most once
 // for each (a, b). The zero Value stands for zero.
 func (j *Jet) Set(x Value, coef func(a, b int) Value) {
-	if x.Valid() {
+	if x.Valid() && coef != nil {
 		j.given[x.n] = coef
 	}
 }
@@ -60,7 +61,12 @@ func (j *Jet) coef(n *node, a, b int) Value {
 	if v, ok := j.memo[key]; ok {
 		return v
 	}
+	if j.open[key] {
+		return n.b.fail("Jet", []Value{{n}}, "coefficient (%d, %d) is made from itself", a, b)
+	}
+	j.open[key] = true
 	v := j.expand(n, a, b)
+	delete(j.open, key)
 	j.memo[key] = v
 	return v
 }
@@ -82,6 +88,9 @@ func (j *Jet) expand(n *node, a, b int) Value {
 		moving := false
 		for i, in := range n.in {
 			d[i] = j.coef(in, a, b)
+			if d[i].n != nil && d[i].n.bad {
+				return d[i]
+			}
 			moving = moving || d[i].n != nil
 		}
 		if !moving {
@@ -116,7 +125,13 @@ func (j *Jet) cauchy(x, y *node, a, b, from int, apply func(x, y Value) Value) V
 			if cx.n == nil {
 				continue
 			}
-			if cy := j.coef(y, a-p, b-q); cy.n != nil {
+			cy := j.coef(y, a-p, b-q)
+			switch {
+			case cx.n.bad:
+				return cx
+			case cy.n != nil && cy.n.bad:
+				return cy
+			case cy.n != nil:
 				sum = addMaybe(sum, apply(cx, cy))
 			}
 		}

@@ -1,6 +1,9 @@
 package graph
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // The primitives of pooling. A maximum is found once, as indices; taking the elements at these indices, and putting elements
 // back there, are linear and turn into each other. So are the sums over windows and their spreading back.
@@ -70,6 +73,9 @@ func (v Value) MaxPool(spec PoolSpec) Value {
 	a, bad, ok := v.pool("MaxPool", spec)
 	if !ok {
 		return bad
+	}
+	if v.n.size() > math.MaxInt32 {
+		return v.n.b.fail("MaxPool", []Value{v}, "want at most %d elements: fewer images at a time", math.MaxInt32)
 	}
 	return take(a, v, v.n.b.record(primPoolIndex, a, a.Y[:], Int32, v))
 }

@@ -195,6 +195,9 @@ func (b *Builder) record(p *primitive, attr any, shape []int, dtype DType, in ..
 	if n, ok := b.memo[k]; ok {
 		return Value{n}
 	}
+	if !sizeable(shape) {
+		return b.fail(p.name, in, "a result of shape %v has more than 2^36 elements", shape)
+	}
 	n := &node{id: len(b.nodes), prim: p, attr: attr, shape: slices.Clone(shape), dtype: dtype, b: b}
 	for _, v := range in {
 		n.in = append(n.in, v.n)
@@ -296,6 +299,18 @@ func positive(shape []int) bool {
 		if d < 1 {
 			return false
 		}
+	}
+	return true
+}
+
+// sizeable reports whether an array of the shape could be in memory.
+func sizeable(shape []int) bool {
+	left := 1 << 36
+	for _, d := range shape {
+		if d < 1 || d > left {
+			return false
+		}
+		left /= d
 	}
 	return true
 }
