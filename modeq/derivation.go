@@ -75,10 +75,11 @@ func (d *Derivation) weigh(m rule.Moment) (weight, reach formula.Expr) {
 	return weight, formula.Symbol(c).Mul(weight).Mul(formula.Number(1, 2))
 }
 
-// AgeSymbol returns the name of 1 + 2 (mean age) of a moment: c1 for m, c2 for v, as the paper has them, else c_ and its name.
+// AgeSymbol returns the name of 1 + 2 (mean age) of a moment: c1 for m (and Lion's c), c2 for v, as the paper has them, else c_ and
+// its name.
 func AgeSymbol(moment string) string {
 	switch moment {
-	case "m":
+	case "m", "c":
 		return "c1"
 	case "v":
 		return "c2"
@@ -133,7 +134,7 @@ func (d *Derivation) nameNorm() {
 		d.Norm, d.NormTeX, d.Name = known.psi, known.tex, known.name
 		if scale.String() != "1" {
 			d.Norm, d.NormTeX = scale.String()+" "+d.Norm, scale.LaTeX()+`\,`+d.NormTeX
-			d.Name += ", scaled"
+			d.Name = "a multiple of " + d.Name
 		}
 		return
 	}

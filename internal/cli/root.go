@@ -20,7 +20,7 @@ shadows the iterates. What it has beyond the gradient flow is the optimizer's im
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.AddCommand(newField(), newVerify(), newIterate(), newBench())
+	root.AddCommand(newField(), newVerify(), newIterate(), newBench(), newDerive(), newCheck())
 	return root
 }
 

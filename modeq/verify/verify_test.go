@@ -228,3 +228,41 @@ func TestRunStopsWhenCancelled(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestRoadsAgreeOnEveryLossForEveryRule(t *testing.T) {
+	for _, name := range rule.Names() {
+		for _, values := range []map[string]string{nil, {"eps": "1e-3"}} {
+			c, err := rule.Parse(name, values)
+			if err != nil {
+				continue // a rule without eps
+			}
+			for _, loss := range objective.Names() {
+				o, err := objective.New(loss, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				roads, err := Roads(o, c, o.(objective.Starter).Start())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(roads) < 2 {
+					t.Errorf("%s on %s: only %d roads", name, loss, len(roads))
+				}
+				for _, r := range roads {
+					if !r.Agrees() || math.IsNaN(r.Difference) {
+						t.Errorf("%s on %s: %s: %g", name, loss, r.What, r.Difference)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestDifferenceKeepsWhatIsNotANumber(t *testing.T) {
+	if d := difference([]float64{1, math.NaN()}, []float64{1, 2}, 0); !math.IsNaN(d) {
+		t.Errorf("got %g", d)
+	}
+	if d := difference([]float64{1, 2}, []float64{1, 3}, 10); d != 0.1 {
+		t.Errorf("got %g", d)
+	}
+}

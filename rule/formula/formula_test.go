@@ -40,6 +40,20 @@ func TestFormulasArePrintedAsPeopleWriteThem(t *testing.T) {
 	}
 }
 
+func TestLaTeXNeedsNoParenthesesAroundAWholeNumerator(t *testing.T) {
+	for in, want := range map[string]string{
+		"(c1 - c2)/(2*abs(g))":      `\frac{c_1 - c_2}{2\,\left|g\right|}`,
+		"g/(abs(g) + eps)":          `\frac{g}{\left|g\right| + \varepsilon}`,
+		"x/(2*(y + z))":             `\frac{x}{2\,\left(y + z\right)}`,
+		"beta1*x_long/(y+z)^(3/2)":  `\frac{\beta_1\,x_{long}}{\left(y + z\right)^{3/2}}`,
+		"momentum + 1/sqrt(lambda)": `\mathrm{momentum} + \frac{1}{\sqrt{\lambda}}`,
+	} {
+		if got := mustParse(t, in).LaTeX(); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
+
 func TestDerivativesMatchCentralDifferences(t *testing.T) {
 	at := map[string]float64{"m": -0.7, "v": 0.4, "eps": 0.3, "x": -1.3, "beta1": 0.9, "g": -0.2}
 	for _, s := range []string{

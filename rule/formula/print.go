@@ -22,6 +22,8 @@ type style interface {
 	power(base, exp string) string
 	product(factors []string) string
 	quotient(num, den string, denIsProduct bool) string
+	// separates reports whether a quotient shows what belongs to it without parentheses.
+	separates() bool
 }
 
 type text struct{}
@@ -43,6 +45,8 @@ func (text) quotient(num, den string, denIsProduct bool) string {
 	}
 	return num + " / " + den
 }
+
+func (text) separates() bool { return false }
 
 type latex struct{}
 
@@ -67,6 +71,7 @@ func (latex) group(s string) string         { return `\left(` + s + `\right)` }
 func (latex) abs(s string) string           { return `\left|` + s + `\right|` }
 func (latex) root(s string) string          { return `\sqrt{` + s + `}` }
 func (latex) product(f []string) string     { return strings.Join(f, `\,`) }
+func (latex) separates() bool               { return true }
 func (latex) power(base, exp string) string { return base + "^{" + exp + "}" }
 func (latex) quotient(num, den string, _ bool) string {
 	return `\frac{` + num + `}{` + den + `}`
@@ -93,7 +98,7 @@ func (e Expr) print(s style) string {
 	if len(shared.factors) == 0 && shared.coef.Cmp(big.NewRat(1, 1)) == 0 {
 		return e.sum(s)
 	}
-	sign, t := shared.print(s, s.group(rest.sum(s)))
+	sign, t := shared.print(s, rest.sum(s))
 	return strings.TrimPrefix(sign, "+") + t
 }
 
@@ -192,18 +197,18 @@ func (e Expr) sharedPower(key string, whole bool) (exponent, bool) {
 	return exponent{}, false
 }
 
-// print writes a term without its sign, times what is given in already written form.
+// print writes a term without its sign, times a sum that is given as written.
 func (t term) print(s style, times string) (sign, body string) {
 	sign = "+"
 	if t.coef.Sign() < 0 {
 		sign = "-"
 	}
-	var num, den []string
+	var num, den []piece
 	if n := new(big.Int).Abs(t.coef.Num()); n.Cmp(big.NewInt(1)) != 0 {
-		num = append(num, n.String())
+		num = append(num, piece{n.String(), ""})
 	}
 	if d := t.coef.Denom(); d.Cmp(big.NewInt(1)) != 0 {
-		den = append(den, d.String())
+		den = append(den, piece{d.String(), ""})
 	}
 	factors := slices.Clone(t.factors)
 	slices.SortStableFunc(factors, func(a, b factor) int { return rank(a) - rank(b) })
@@ -215,15 +220,30 @@ func (t term) print(s style, times string) (sign, body string) {
 		}
 	}
 	if times != "" {
-		num = append(num, times)
+		num = append(num, piece{s.group(times), times})
 	}
 	if len(num) == 0 {
-		num = []string{"1"}
+		num = []piece{{"1", ""}}
 	}
 	if len(den) == 0 {
-		return sign, s.product(num)
+		return sign, product(s, num, false)
 	}
-	return sign, s.quotient(s.product(num), s.product(den), len(den) > 1)
+	return sign, s.quotient(product(s, num, s.separates()), product(s, den, s.separates()), len(den) > 1)
+}
+
+// piece is a written factor; bare, if not empty, is the same without its parentheses.
+type piece struct{ written, bare string }
+
+// product writes factors side by side; a single one needs no parentheses where it stands apart.
+func product(s style, pieces []piece, apart bool) string {
+	if apart && len(pieces) == 1 && pieces[0].bare != "" {
+		return pieces[0].bare
+	}
+	var out []string
+	for _, p := range pieces {
+		out = append(out, p.written)
+	}
+	return s.product(out)
 }
 
 // rank puts the constants first.
@@ -237,7 +257,7 @@ func rank(f factor) int {
 	return 2
 }
 
-func (f factor) print(s style, exp exponent) string {
+func (f factor) print(s style, exp exponent) piece {
 	var base string
 	switch {
 	case f.symbol != "":
@@ -248,16 +268,17 @@ func (f factor) print(s style, exp exponent) string {
 		base = f.sum.print(s)
 	}
 	if exp == (exponent{1, 2}) {
-		return s.root(base)
+		return piece{s.root(base), ""}
 	}
+	bare := ""
 	if f.symbol == "" && !f.abs {
-		base = s.group(base)
+		base, bare = s.group(base), base
 	}
 	switch {
 	case exp == exponent{1, 1}:
-		return base
+		return piece{base, bare}
 	case exp.den == 1:
-		return s.power(base, fmt.Sprint(exp.num))
+		return piece{s.power(base, fmt.Sprint(exp.num)), ""}
 	}
-	return s.power(base, fmt.Sprintf("%d/%d", exp.num, exp.den))
+	return piece{s.power(base, fmt.Sprintf("%d/%d", exp.num, exp.den)), ""}
 }

@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// shadowflow runs a command line.
+func shadowflow(args ...string) (stdout, stderr string, code int) {
+	var out, errs bytes.Buffer
+	code = Main(context.Background(), args, &out, &errs)
+	return out.String(), errs.String(), code
+}
+
+// printed runs a command line that must succeed and returns what it printed.
+func printed(t *testing.T, args ...string) string {
+	t.Helper()
+	stdout, stderr, code := shadowflow(args...)
+	if code != 0 {
+		t.Fatalf("shadowflow %s: %s", strings.Join(args, " "), stderr)
+	}
+	return stdout
+}
+
+func decode[T any](t *testing.T, s string) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(s), &v); err != nil {
+		t.Fatalf("%v: %s", err, s)
+	}
+	return v
+}
+
+var reference = strings.Fields("--objective bilinear --optimizer adam --set beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --json")
+
+func TestFieldPrintsTheReferenceFields(t *testing.T) {
+	out := decode[struct{ Fields [][]float64 }](t, printed(t, append([]string{"field", "--order", "5"}, reference...)...))
+	want := [][]float64{
+		{-0.9756050543917824, -0.9882440952305909},
+		{1.7172542507941349, 1.7162520163095953},
+		{9.253603282616142, 6.513175610824666},
+		{-65.97338206532311, -62.88167437792313},
+		{-2.4991550046850364, 159.89701377795205},
+	}
+	if len(out.Fields) != len(want) {
+		t.Fatalf("%d fields", len(out.Fields))
+	}
+	for b := range want {
+		for i, w := range want[b] {
+			if math.Abs(out.Fields[b][i]-w) > 1e-10*math.Abs(w) {
+				t.Errorf("f%d[%d] = %.16g, want %.16g", b, i, out.Fields[b][i], w)
+			}
+		}
+	}
+}
+
+func TestVerifyPrintsTheReferenceTable(t *testing.T) {
+	args := append([]string{"verify", "--orders", "1,2,3,4,5", "--lr", "0.02,0.01,0.005,0.0025", "--time", "0.2"}, reference...)
+	out := decode[struct {
+		Orders []struct {
+			Order          int
+			Errors, Slopes []float64
+		}
+	}](t, printed(t, args...))
+	for i, want := range []float64{9.15e-4, 1.84e-5, 3.72e-7, 2.92e-9, 2.91e-10} {
+		o := out.Orders[i]
+		if o.Order != i+1 || len(o.Errors) != 4 || len(o.Slopes) != 3 || math.Abs(o.Errors[3]-want) > 6e-3*want {
+			t.Errorf("%+v, want a last error of %g", o, want)
+		}
+	}
+}
+
+func TestIteratePrintsTheReferenceRow(t *testing.T) {
+	args := strings.Fields("iterate --objective cubic --optimizer adam --set lr=0.1,eps=1e5 --theta 6.8,6.73 --steps 5 --json --flow 1,2")
+	out := decode[struct {
+		Theta [][]float64
+		Loss  []float64
+		Flow  []struct {
+			Order int
+			Theta [][]float64
+		}
+	}](t, printed(t, args...))
+	if len(out.Theta) != 6 || len(out.Loss) != 6 || len(out.Flow) != 2 || len(out.Flow[1].Theta) != 6 {
+		t.Fatalf("%+v", out)
+	}
+	for i, want := range []float64{6.306753009890437, 6.23673961805188} {
+		if got := out.Theta[5][i]; math.Abs(got-want) > 1e-14*want {
+			t.Errorf("theta[%d] = %.16g, want %.16g", i, got, want)
+		}
+		first, second := math.Abs(out.Flow[0].Theta[5][i]-want), math.Abs(out.Flow[1].Theta[5][i]-want)
+		if second > 0.5*first {
+			t.Errorf("theta[%d]: order 2 is %.2g away, order 1 %.2g", i, second, first)
+		}
+	}
+}
+
+func TestIterateKeepsTheOtherFlowsWhenOneCannotBeFollowed(t *testing.T) {
+	args := strings.Fields("iterate --objective cubic --set lr=0.1,eps=1e5 --theta 6.8,6.73 --steps 3 --flow 2,3")
+	stdout, stderr, code := shadowflow(args...)
+	if code != 0 || !strings.Contains(stdout, "order 2") || !strings.Contains(stderr, "order 3 ends after step") {
+		t.Errorf("code %d, %q, %q", code, stdout, stderr)
+	}
+}
+
+func TestVerifySaysInWordsWhatItFound(t *testing.T) {
+	for args, want := range map[string]string{
+		"verify --set beta1=0.3,beta2=0.5,eps=1 --orders 2":                                                                       "order 2: holds: the error falls like lr^1.97",
+		"verify --set beta1=0.3,beta2=0.5,eps=1 --orders 1 --bias-scale -1":                                                       "order 1: holds, and better: the error falls like lr^1.9",
+		"verify --set beta1=0.3,beta2=0.5,eps=1 --orders 2 --lr 0.01":                                                             "order 2: one step size has no slope",
+		"verify --pairs 2:1.5,1:2,1.5:0.3 --batches cyclic --set beta1=0.6,beta2=0.8,eps=0.5 --lr 0.002,0.001,0.0005 --time 0.05": "order 2: holds",
+	} {
+		if got := printed(t, strings.Fields(args)...); !strings.Contains(got, want) {
+			t.Errorf("%s: want %q in\n%s", args, want, got)
+		}
+	}
+}
+
+func TestVerifyDrawsItsFigure(t *testing.T) {
+	dir := t.TempDir()
+	for _, ext := range []string{".png", ".svg", ".pdf"} {
+		file := filepath.Join(dir, "order"+ext)
+		printed(t, "verify", "--set", "beta1=0.3,beta2=0.5,eps=1", "--plot", file)
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch ext {
+		case ".svg":
+			for _, want := range []string{"order 3", "lr", "slope = order"} {
+				if !bytes.Contains(data, []byte(want)) {
+					t.Errorf("no %q in the figure", want)
+				}
+			}
+		case ".png":
+			if img, err := png.Decode(bytes.NewReader(data)); err != nil || img.Bounds().Dx() < 500 {
+				t.Errorf("%v", err)
+			}
+		}
+	}
+}
+
+func TestDeriveSaysWhichCoordinatesAreHindered(t *testing.T) {
+	out := printed(t, "derive", "adam")
+	for _, want := range []string{
+		"F = g / sqrt(g^2 + eps)", "kappa = (c1 - c2 g^2 / (g^2 + eps)) / (2 sqrt(g^2 + eps))", "perturbed one-norm",
+		"coordinates with |g| > 9.8e-06 are hindered:", "c1 = 1 + 2 (mean age) = 19", "the two-norm is penalized",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("want %q in\n%s", want, out)
+		}
+	}
+	for _, name := range []string{"gd", "heavy-ball", "nesterov", "rmsprop", "adam", "adamw", "nadam", "signum", "lion"} {
+		for _, format := range [][]string{nil, {"--latex"}, {"--json"}} {
+			if out := printed(t, append([]string{"derive", name}, format...)...); strings.Contains(out, "NaN") || strings.Contains(out, "%!") {
+				t.Errorf("derive %s %v:\n%s", name, format, out)
+			}
+		}
+	}
+	if out := printed(t, "derive", "adam", "--latex"); strings.Count(out, "{") != strings.Count(out, "}") || !strings.Contains(out, `\kappa &= \frac{`) {
+		t.Errorf("LaTeX:\n%s", out)
+	}
+}
+
+func TestCheckPrintsTheAgreementOfTheRoads(t *testing.T) {
+	out := printed(t, "check")
+	for _, want := range []string{"bilinear", "rosenbrock", "central differences", "closed form"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("want %q in\n%s", want, out)
+		}
+	}
+	result := decode[struct {
+		Checks []struct {
+			Objective string
+			Roads     []struct{ Difference float64 }
+		}
+	}](t, printed(t, "check", "--objective", "logistic", "--objective-set", "samples=20,seed=4", "--json"))
+	if len(result.Checks) != 1 || len(result.Checks[0].Roads) != 4 {
+		t.Errorf("%+v", result)
+	}
+}
+
+func TestMistakesAreExplainedAndNothingIsPrinted(t *testing.T) {
+	for args, want := range map[string]string{
+		"field --objective bilinaer":                      `no objective "bilinaer": did you mean bilinear?`,
+		"field --optimizer adan":                          `no optimizer "adan": did you mean adam?`,
+		"field --set bata1=0.9":                           `no hyperparameter "bata1": did you mean beta1?`,
+		"field --set beta1":                               "want key=value",
+		"field --set beta2=1.5":                           "beta2 = 1.5: want a number in [0, 1)",
+		"field --theta 1,2,3":                             "--theta has 3 numbers: objective bilinear has 2 parameters",
+		"field --theta 1,x":                               `--theta: "x" is not a finite number`,
+		"field --order 0":                                 "want an order from 1 to",
+		"field --objective quadratic --pairs 1:2":         `no option "pairs"`,
+		"field --pairs 1:2:3":                             "want two finite numbers x:y",
+		"field --objective logistic --objective-set n=3":  `no option "n"`,
+		"field surplus":                                   "unknown command",
+		"verify --lr 0":                                   "lr 0: want numbers above 0",
+		"verify --start warm":                             `start "warm"`,
+		"verify --batches some":                           `batches "some"`,
+		"verify --batches cyclic --start manifold":        "mini-batches have no slow manifold",
+		"verify --orders 1,9x":                            "invalid",
+		"verify --orders 1 --plot nowhere/figure.png":     "there is no folder nowhere",
+		"verify --orders 1 --plot figure.bmp":             "want a file ending in .png, .svg or .pdf",
+		"verify --set beta1=0.99,beta2=0.999 --orders 2":  "running the equation backwards",
+		"iterate --steps -1":                              "--steps -1",
+		"iterate --optimizer gd --set lr=50 --steps 1000": "the iterates diverge",
+		"iterate --flow 0":                                "order 0",
+		"derive":                                          "want one optimizer, one of gd",
+		"derive sgd":                                      "did you mean gd?",
+		"check --optimizer adam --theta 1":                "--theta has 1 numbers",
+	} {
+		stdout, stderr, code := shadowflow(strings.Fields(args)...)
+		if code != 1 || stdout != "" || !strings.Contains(stderr, want) {
+			t.Errorf("%s: code %d, %q, want an error that says %q", args, code, stdout+stderr, want)
+		}
+	}
+}
