@@ -177,6 +177,7 @@ func addReductions(add adder) {
 		}
 	}
 	add("Sum of a scalar", func(e *env) Value { return e.x().Sum() })
+	add("Amax of a scalar", func(e *env) Value { return e.x().Amax() })
 	add("Sum of a broadcast constant", func(e *env) Value { return e.b.Const(e.dtype, 2).BroadcastTo(3, 4).Sum(0).Mul(e.x(4)) })
 	add("Sum of a broadcast variable", func(e *env) Value { return e.x(1, 4).BroadcastTo(3, 4).Sum(0) })
 	add("reductions of four axes", func(e *env) Value {

@@ -361,6 +361,20 @@ func TestProgramsTellTheirInputsAndOutputs(t *testing.T) {
 	}
 }
 
+func TestFlopsAreTwiceTheMultiplyAddsOfProducts(t *testing.T) {
+	e := newEnv(Float32)
+	m := e.x(2, 3, 4).MatMul(e.x(2, 4, 5)).Tanh().Sum()
+	c := e.x(2, 6, 6, 4).Conv2D(e.x(3, 3, 2, 8), ConvSpec{Groups: 2}).Exp().Sum()
+	for _, w := range []struct {
+		out  Value
+		want float64
+	}{{m, 2 * 2 * 3 * 4 * 5}, {c, 2 * 2 * 4 * 4 * 8 * 3 * 3 * 2}, {m.Add(c), 240 + 9216}, {m.Like(1), 0}} {
+		if got := e.compile(t, Options{}, w.out).Flops(); got != w.want {
+			t.Errorf("%v flops: want %v", got, w.want)
+		}
+	}
+}
+
 func TestProgramsRunBesideEachOther(t *testing.T) {
 	e := newEnv(Float64)
 	outs := pairOf(e, models[0], false).outs
