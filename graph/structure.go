@@ -2,7 +2,7 @@ package graph
 
 import "slices"
 
-// The primitives that move elements or add them up. Broadcast keeps the number of axes and stretches axes of length 1.
+// The primitives that move elements. Broadcast keeps the number of axes and stretches axes of length 1.
 var (
 	primBroadcast = &primitive{name: "broadcast", kind: kindLinear}
 	primReshape   = &primitive{name: "reshape", kind: kindLinear}
@@ -10,8 +10,6 @@ var (
 	primSlice     = &primitive{name: "slice", kind: kindLinear}
 	primPad       = &primitive{name: "pad", kind: kindLinear}
 	primConcat    = &primitive{name: "concat", kind: kindLinear}
-	primSum       = &primitive{name: "sum", kind: kindLinear}
-	primAmax      = &primitive{name: "amax", kind: kindLinear}
 	primGather    = &primitive{name: "gather", kind: kindLinear}
 	primScatter   = &primitive{name: "scatter", kind: kindLinear}
 )
@@ -88,15 +86,6 @@ func init() {
 		}
 		return dy.SliceAxis(axis, from, from+n.in[i].shape[axis])
 	}
-	primSum.tangent = func(n *node, d []Value) Value { return d[0].Sum(n.attr.(axesAttr).Axes...) }
-	primSum.transpose = func(n *node, _ int, dy Value) Value {
-		return dy.keepAxes(n).BroadcastTo(n.in[0].shape...)
-	}
-	// At a tie each maximum takes an equal share, as PyTorch's amax has it.
-	primAmax.tangent = func(n *node, d []Value) Value {
-		return d[0].Mul(amaxShare(n)).Sum(n.attr.(axesAttr).Axes...)
-	}
-	primAmax.transpose = func(n *node, _ int, dy Value) Value { return dy.keepAxes(n).Mul(amaxShare(n)) }
 	primGather.tangent = func(n *node, d []Value) Value { return d[0].Gather(Value{n.in[1]}) }
 	primGather.transpose = func(n *node, _ int, dy Value) Value {
 		shape := n.in[0].shape
@@ -106,22 +95,6 @@ func init() {
 		return d[0].scatter(Value{n.in[1]}, n.shape[len(n.shape)-1])
 	}
 	primScatter.transpose = func(n *node, _ int, dy Value) Value { return dy.Gather(Value{n.in[1]}) }
-}
-
-// keepAxes gives the axes that the reduction n took away back to v, with length 1.
-func (v Value) keepAxes(n *node) Value {
-	shape := slices.Clone(n.in[0].shape)
-	for _, a := range n.attr.(axesAttr).Axes {
-		shape[a] = 1
-	}
-	return v.Reshape(shape...)
-}
-
-// amaxShare is 1/k at each of the k maxima along the axes of the reduction n, else 0.
-func amaxShare(n *node) Value {
-	x := Value{n.in[0]}
-	at := x.Equal(Value{n}.keepAxes(n))
-	return at.Div(at.Sum(n.attr.(axesAttr).Axes...).keepAxes(n))
 }
 
 // broadcastShape returns the shape that a and b broadcast to, aligned at the right.
@@ -354,74 +327,6 @@ func Concat(axis int, vs ...Value) Value {
 		return vs[0]
 	}
 	return b.record(primConcat, axesAttr{[]int{axis}}, shape, first.dtype, vs...)
-}
-
-// reduceShape checks the axes of a reduction and returns them sorted, with the shape that remains. No axes means all.
-func (v Value) reduceShape(axes []int) (sorted, shape []int, ok bool) {
-	rank := len(v.n.shape)
-	if len(axes) == 0 {
-		for i := range rank {
-			axes = append(axes, i)
-		}
-	}
-	for _, a := range axes {
-		if a < 0 {
-			a += rank
-		}
-		if a < 0 || a >= rank || slices.Contains(sorted, a) {
-			return nil, nil, false
-		}
-		sorted = append(sorted, a)
-	}
-	slices.Sort(sorted)
-	for i, d := range v.n.shape {
-		if !slices.Contains(sorted, i) {
-			shape = append(shape, d)
-		}
-	}
-	return sorted, shape, true
-}
-
-func (v Value) reduce(name string, p *primitive, axes []int) Value {
-	b, ok := operandsFit(name, []Value{v})
-	if !ok {
-		return b.fail(name, []Value{v}, "invalid operand")
-	}
-	sorted, shape, ok := v.reduceShape(axes)
-	if !ok || v.n.dtype == Int32 {
-		return b.fail(name, []Value{v}, "axes %v: want different axes of a floating-point array, negative ones from the last", axes)
-	}
-	if numel(shape) == v.n.size() {
-		return v.Reshape(shape...)
-	}
-	return b.record(p, axesAttr{sorted}, shape, v.n.dtype, v)
-}
-
-// Sum adds up the elements along the axes, which go away; without arguments, all elements. Negative axes count from the last.
-func (v Value) Sum(axes ...int) Value {
-	if v.n != nil && !v.n.bad && len(axes) == 0 && len(v.n.shape) == 0 {
-		return v
-	}
-	if v.Valid() {
-		if c, ok := v.constant(); ok && v.n.dtype != Int32 {
-			if sorted, shape, fits := v.reduceShape(axes); fits {
-				count := 1
-				for _, a := range sorted {
-					count *= v.n.shape[a]
-				}
-				return v.Like(c * float64(count)).BroadcastTo(shape...)
-			}
-		}
-	}
-	return v.reduce("Sum", primSum, axes)
-}
-
-// Amax returns the largest element along the axes, which go away; without arguments, of all. At a tie the derivative is shared equally.
-func (v Value) Amax(axes ...int) Value {
-	if v.n != nil && !v.n.bad && len(axes) == 0 && len(v.n.shape) == 0 {
-		return v
-	}
-	return v.reduce("Amax", primAmax, axes)
 }
 
 // Gather picks, along the last axis of v [.., C], the element that the integer label [..] names.
