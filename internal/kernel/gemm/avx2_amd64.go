@@ -39,6 +39,12 @@ func tileF32AVX2_5x2(t *tile)
 func tileF32AVX2_6x2(t *tile)
 
 //go:noescape
+func dotsF32AVX2_1(t *tile)
+
+//go:noescape
+func dotsF32AVX2_8(t *tile)
+
+//go:noescape
 func moveF32AVX2(b *block)
 
 //go:noescape
@@ -52,6 +58,7 @@ func peakF32AVX2(rounds int)
 var kernelsF32AVX2 = kernels{
 	rows: 6, lanes: 8, vecs: 2, size: 4, maskWide: false,
 	move: moveF32AVX2, deal: dealF32AVX2, flip: flipEdges[float32](flipF32AVX2, 8), peak: peakF32AVX2,
+	dot: dotsF32AVX2_1, dot8: dotsF32AVX2_8,
 	tiles: [][]func(*tile){
 		{tileF32AVX2_1x1, tileF32AVX2_1x2},
 		{tileF32AVX2_2x1, tileF32AVX2_2x2},
@@ -99,6 +106,12 @@ func tileF64AVX2_5x2(t *tile)
 func tileF64AVX2_6x2(t *tile)
 
 //go:noescape
+func dotsF64AVX2_1(t *tile)
+
+//go:noescape
+func dotsF64AVX2_8(t *tile)
+
+//go:noescape
 func moveF64AVX2(b *block)
 
 //go:noescape
@@ -112,6 +125,7 @@ func peakF64AVX2(rounds int)
 var kernelsF64AVX2 = kernels{
 	rows: 6, lanes: 4, vecs: 2, size: 8, maskWide: false,
 	move: moveF64AVX2, deal: dealF64AVX2, flip: flipEdges[float64](flipF64AVX2, 4), peak: peakF64AVX2,
+	dot: dotsF64AVX2_1, dot8: dotsF64AVX2_8,
 	tiles: [][]func(*tile){
 		{tileF64AVX2_1x1, tileF64AVX2_1x2},
 		{tileF64AVX2_2x1, tileF64AVX2_2x2},

@@ -1307,6 +1307,204 @@ add:
 	VZEROUPPER
 	RET
 
+// func dotsF32AVX2_1(t *byte)
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·dotsF32AVX2_1(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), SI
+	MOVQ   8(AX), BX
+	MOVQ   24(AX), R8
+	MOVQ   72(AX), DX
+	VXORPS Y0, Y0, Y0
+	SUBQ   $0x08, DX
+	JL     rest
+
+vector:
+	VMOVUPS     (BX), Y1
+	VFMADD231PS (SI), Y1, Y0
+	ADDQ        $0x20, SI
+	ADDQ        $0x20, BX
+	SUBQ        $0x08, DX
+	JGE         vector
+
+rest:
+	ADDQ         $0x08, DX
+	JZ           sum
+	MOVQ         DX, CX
+	MOVQ         $0x00000001, DX
+	SHLQ         CL, DX
+	DECQ         DX
+	MOVQ         DX, X13
+	VPBROADCASTD X13, Y13
+	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
+	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
+	VMASKMOVPS   (BX), Y13, Y1
+	VMASKMOVPS   (SI), Y13, Y2
+	VFMADD231PS  Y2, Y1, Y0
+
+sum:
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	VEXTRACTF128 $0x01, Y0, X15
+	VADDPS       X15, X0, X0
+	VMOVHLPS     X0, X0, X15
+	VADDPS       X15, X0, X0
+	VMOVSHDUP    X0, X15
+	VADDSS       X15, X0, X0
+	CMPQ         104(AX), $0x00
+	JE           store
+	VADDSS       (SI), X0, X0
+
+store:
+	VMOVSS X0, (SI)
+	VZEROUPPER
+	RET
+
+// func dotsF32AVX2_8(t *byte)
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·dotsF32AVX2_8(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), SI
+	MOVQ   8(AX), BX
+	MOVQ   24(AX), R8
+	LEAQ   (R8)(R8*1), DI
+	LEAQ   (R8)(DI*1), R9
+	LEAQ   (R9)(DI*1), R10
+	LEAQ   (R10)(DI*1), R11
+	MOVQ   72(AX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x08, DX
+	JL     rest
+
+vector:
+	VMOVUPS     (BX), Y8
+	VFMADD231PS (SI), Y8, Y0
+	VFMADD231PS (SI)(R8*1), Y8, Y1
+	VFMADD231PS (SI)(R8*2), Y8, Y2
+	VFMADD231PS (SI)(R9*1), Y8, Y3
+	VFMADD231PS (SI)(R8*4), Y8, Y4
+	VFMADD231PS (SI)(R10*1), Y8, Y5
+	VFMADD231PS (SI)(R9*2), Y8, Y6
+	VFMADD231PS (SI)(R11*1), Y8, Y7
+	ADDQ        $0x20, SI
+	ADDQ        $0x20, BX
+	SUBQ        $0x08, DX
+	JGE         vector
+
+rest:
+	ADDQ         $0x08, DX
+	JZ           sum
+	MOVQ         DX, CX
+	MOVQ         $0x00000001, DX
+	SHLQ         CL, DX
+	DECQ         DX
+	MOVQ         DX, X13
+	VPBROADCASTD X13, Y13
+	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
+	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
+	VMASKMOVPS   (BX), Y13, Y8
+	VMASKMOVPS   (SI), Y13, Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VMASKMOVPS   (SI)(R8*1), Y13, Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VMASKMOVPS   (SI)(R8*2), Y13, Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VMASKMOVPS   (SI)(R9*1), Y13, Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VMASKMOVPS   (SI)(R8*4), Y13, Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VMASKMOVPS   (SI)(R10*1), Y13, Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VMASKMOVPS   (SI)(R9*2), Y13, Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VMASKMOVPS   (SI)(R11*1), Y13, Y9
+	VFMADD231PS  Y9, Y8, Y7
+
+sum:
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	LEAQ         (R9)(DI*1), R10
+	LEAQ         (R10)(DI*1), R11
+	VEXTRACTF128 $0x01, Y0, X15
+	VADDPS       X15, X0, X0
+	VMOVHLPS     X0, X0, X15
+	VADDPS       X15, X0, X0
+	VMOVSHDUP    X0, X15
+	VADDSS       X15, X0, X0
+	VEXTRACTF128 $0x01, Y1, X15
+	VADDPS       X15, X1, X1
+	VMOVHLPS     X1, X1, X15
+	VADDPS       X15, X1, X1
+	VMOVSHDUP    X1, X15
+	VADDSS       X15, X1, X1
+	VEXTRACTF128 $0x01, Y2, X15
+	VADDPS       X15, X2, X2
+	VMOVHLPS     X2, X2, X15
+	VADDPS       X15, X2, X2
+	VMOVSHDUP    X2, X15
+	VADDSS       X15, X2, X2
+	VEXTRACTF128 $0x01, Y3, X15
+	VADDPS       X15, X3, X3
+	VMOVHLPS     X3, X3, X15
+	VADDPS       X15, X3, X3
+	VMOVSHDUP    X3, X15
+	VADDSS       X15, X3, X3
+	VEXTRACTF128 $0x01, Y4, X15
+	VADDPS       X15, X4, X4
+	VMOVHLPS     X4, X4, X15
+	VADDPS       X15, X4, X4
+	VMOVSHDUP    X4, X15
+	VADDSS       X15, X4, X4
+	VEXTRACTF128 $0x01, Y5, X15
+	VADDPS       X15, X5, X5
+	VMOVHLPS     X5, X5, X15
+	VADDPS       X15, X5, X5
+	VMOVSHDUP    X5, X15
+	VADDSS       X15, X5, X5
+	VEXTRACTF128 $0x01, Y6, X15
+	VADDPS       X15, X6, X6
+	VMOVHLPS     X6, X6, X15
+	VADDPS       X15, X6, X6
+	VMOVSHDUP    X6, X15
+	VADDSS       X15, X6, X6
+	VEXTRACTF128 $0x01, Y7, X15
+	VADDPS       X15, X7, X7
+	VMOVHLPS     X7, X7, X15
+	VADDPS       X15, X7, X7
+	VMOVSHDUP    X7, X15
+	VADDSS       X15, X7, X7
+	CMPQ         104(AX), $0x00
+	JE           store
+	VADDSS       (SI), X0, X0
+	VADDSS       (SI)(R8*1), X1, X1
+	VADDSS       (SI)(R8*2), X2, X2
+	VADDSS       (SI)(R9*1), X3, X3
+	VADDSS       (SI)(R8*4), X4, X4
+	VADDSS       (SI)(R10*1), X5, X5
+	VADDSS       (SI)(R9*2), X6, X6
+	VADDSS       (SI)(R11*1), X7, X7
+
+store:
+	VMOVSS X0, (SI)
+	VMOVSS X1, (SI)(R8*1)
+	VMOVSS X2, (SI)(R8*2)
+	VMOVSS X3, (SI)(R9*1)
+	VMOVSS X4, (SI)(R8*4)
+	VMOVSS X5, (SI)(R10*1)
+	VMOVSS X6, (SI)(R9*2)
+	VMOVSS X7, (SI)(R11*1)
+	VZEROUPPER
+	RET
+
 // func moveF32AVX2(b *byte)
 // Requires: AVX
 TEXT ·moveF32AVX2(SB), NOSPLIT, $0-8
@@ -2897,6 +3095,186 @@ add:
 	VMOVUPS 32(SI)(R10*1), Y13
 	VADDPD  Y13, Y11, Y11
 	VMOVUPS Y11, 32(SI)(R10*1)
+	VZEROUPPER
+	RET
+
+// func dotsF64AVX2_1(t *byte)
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·dotsF64AVX2_1(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), SI
+	MOVQ   8(AX), BX
+	MOVQ   24(AX), R8
+	MOVQ   72(AX), DX
+	VXORPS Y0, Y0, Y0
+	SUBQ   $0x04, DX
+	JL     rest
+
+vector:
+	VMOVUPS     (BX), Y1
+	VFMADD231PD (SI), Y1, Y0
+	ADDQ        $0x20, SI
+	ADDQ        $0x20, BX
+	SUBQ        $0x04, DX
+	JGE         vector
+
+rest:
+	ADDQ         $0x04, DX
+	JZ           sum
+	MOVQ         DX, CX
+	MOVQ         $0x00000001, DX
+	SHLQ         CL, DX
+	DECQ         DX
+	MOVQ         DX, X13
+	VPBROADCASTQ X13, Y13
+	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
+	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
+	VMASKMOVPD   (BX), Y13, Y1
+	VMASKMOVPD   (SI), Y13, Y2
+	VFMADD231PD  Y2, Y1, Y0
+
+sum:
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	VEXTRACTF128 $0x01, Y0, X15
+	VADDPD       X15, X0, X0
+	VUNPCKHPD    X0, X0, X15
+	VADDSD       X15, X0, X0
+	CMPQ         104(AX), $0x00
+	JE           store
+	VADDSD       (SI), X0, X0
+
+store:
+	VMOVSD X0, (SI)
+	VZEROUPPER
+	RET
+
+// func dotsF64AVX2_8(t *byte)
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·dotsF64AVX2_8(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), SI
+	MOVQ   8(AX), BX
+	MOVQ   24(AX), R8
+	LEAQ   (R8)(R8*1), DI
+	LEAQ   (R8)(DI*1), R9
+	LEAQ   (R9)(DI*1), R10
+	LEAQ   (R10)(DI*1), R11
+	MOVQ   72(AX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x04, DX
+	JL     rest
+
+vector:
+	VMOVUPS     (BX), Y8
+	VFMADD231PD (SI), Y8, Y0
+	VFMADD231PD (SI)(R8*1), Y8, Y1
+	VFMADD231PD (SI)(R8*2), Y8, Y2
+	VFMADD231PD (SI)(R9*1), Y8, Y3
+	VFMADD231PD (SI)(R8*4), Y8, Y4
+	VFMADD231PD (SI)(R10*1), Y8, Y5
+	VFMADD231PD (SI)(R9*2), Y8, Y6
+	VFMADD231PD (SI)(R11*1), Y8, Y7
+	ADDQ        $0x20, SI
+	ADDQ        $0x20, BX
+	SUBQ        $0x04, DX
+	JGE         vector
+
+rest:
+	ADDQ         $0x04, DX
+	JZ           sum
+	MOVQ         DX, CX
+	MOVQ         $0x00000001, DX
+	SHLQ         CL, DX
+	DECQ         DX
+	MOVQ         DX, X13
+	VPBROADCASTQ X13, Y13
+	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
+	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
+	VMASKMOVPD   (BX), Y13, Y8
+	VMASKMOVPD   (SI), Y13, Y9
+	VFMADD231PD  Y9, Y8, Y0
+	VMASKMOVPD   (SI)(R8*1), Y13, Y9
+	VFMADD231PD  Y9, Y8, Y1
+	VMASKMOVPD   (SI)(R8*2), Y13, Y9
+	VFMADD231PD  Y9, Y8, Y2
+	VMASKMOVPD   (SI)(R9*1), Y13, Y9
+	VFMADD231PD  Y9, Y8, Y3
+	VMASKMOVPD   (SI)(R8*4), Y13, Y9
+	VFMADD231PD  Y9, Y8, Y4
+	VMASKMOVPD   (SI)(R10*1), Y13, Y9
+	VFMADD231PD  Y9, Y8, Y5
+	VMASKMOVPD   (SI)(R9*2), Y13, Y9
+	VFMADD231PD  Y9, Y8, Y6
+	VMASKMOVPD   (SI)(R11*1), Y13, Y9
+	VFMADD231PD  Y9, Y8, Y7
+
+sum:
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	LEAQ         (R9)(DI*1), R10
+	LEAQ         (R10)(DI*1), R11
+	VEXTRACTF128 $0x01, Y0, X15
+	VADDPD       X15, X0, X0
+	VUNPCKHPD    X0, X0, X15
+	VADDSD       X15, X0, X0
+	VEXTRACTF128 $0x01, Y1, X15
+	VADDPD       X15, X1, X1
+	VUNPCKHPD    X1, X1, X15
+	VADDSD       X15, X1, X1
+	VEXTRACTF128 $0x01, Y2, X15
+	VADDPD       X15, X2, X2
+	VUNPCKHPD    X2, X2, X15
+	VADDSD       X15, X2, X2
+	VEXTRACTF128 $0x01, Y3, X15
+	VADDPD       X15, X3, X3
+	VUNPCKHPD    X3, X3, X15
+	VADDSD       X15, X3, X3
+	VEXTRACTF128 $0x01, Y4, X15
+	VADDPD       X15, X4, X4
+	VUNPCKHPD    X4, X4, X15
+	VADDSD       X15, X4, X4
+	VEXTRACTF128 $0x01, Y5, X15
+	VADDPD       X15, X5, X5
+	VUNPCKHPD    X5, X5, X15
+	VADDSD       X15, X5, X5
+	VEXTRACTF128 $0x01, Y6, X15
+	VADDPD       X15, X6, X6
+	VUNPCKHPD    X6, X6, X15
+	VADDSD       X15, X6, X6
+	VEXTRACTF128 $0x01, Y7, X15
+	VADDPD       X15, X7, X7
+	VUNPCKHPD    X7, X7, X15
+	VADDSD       X15, X7, X7
+	CMPQ         104(AX), $0x00
+	JE           store
+	VADDSD       (SI), X0, X0
+	VADDSD       (SI)(R8*1), X1, X1
+	VADDSD       (SI)(R8*2), X2, X2
+	VADDSD       (SI)(R9*1), X3, X3
+	VADDSD       (SI)(R8*4), X4, X4
+	VADDSD       (SI)(R10*1), X5, X5
+	VADDSD       (SI)(R9*2), X6, X6
+	VADDSD       (SI)(R11*1), X7, X7
+
+store:
+	VMOVSD X0, (SI)
+	VMOVSD X1, (SI)(R8*1)
+	VMOVSD X2, (SI)(R8*2)
+	VMOVSD X3, (SI)(R9*1)
+	VMOVSD X4, (SI)(R8*4)
+	VMOVSD X5, (SI)(R10*1)
+	VMOVSD X6, (SI)(R9*2)
+	VMOVSD X7, (SI)(R11*1)
 	VZEROUPPER
 	RET
 

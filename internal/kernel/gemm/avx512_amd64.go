@@ -87,6 +87,12 @@ func tileF32AVX512_13x2(t *tile)
 func tileF32AVX512_14x2(t *tile)
 
 //go:noescape
+func dotsF32AVX512_1(t *tile)
+
+//go:noescape
+func dotsF32AVX512_8(t *tile)
+
+//go:noescape
 func moveF32AVX512(b *block)
 
 //go:noescape
@@ -100,6 +106,7 @@ func peakF32AVX512(rounds int)
 var kernelsF32AVX512 = kernels{
 	rows: 14, lanes: 16, vecs: 2, size: 4, maskWide: true,
 	move: moveF32AVX512, deal: dealF32AVX512, flip: flipEdges[float32](flipF32AVX512, 16), peak: peakF32AVX512,
+	dot: dotsF32AVX512_1, dot8: dotsF32AVX512_8,
 	tiles: [][]func(*tile){
 		{tileF32AVX512_1x1, tileF32AVX512_1x2},
 		{tileF32AVX512_2x1, tileF32AVX512_2x2},
@@ -203,6 +210,12 @@ func tileF64AVX512_13x2(t *tile)
 func tileF64AVX512_14x2(t *tile)
 
 //go:noescape
+func dotsF64AVX512_1(t *tile)
+
+//go:noescape
+func dotsF64AVX512_8(t *tile)
+
+//go:noescape
 func moveF64AVX512(b *block)
 
 //go:noescape
@@ -216,6 +229,7 @@ func peakF64AVX512(rounds int)
 var kernelsF64AVX512 = kernels{
 	rows: 14, lanes: 8, vecs: 2, size: 8, maskWide: true,
 	move: moveF64AVX512, deal: dealF64AVX512, flip: flipEdges[float64](flipF64AVX512, 8), peak: peakF64AVX512,
+	dot: dotsF64AVX512_1, dot8: dotsF64AVX512_8,
 	tiles: [][]func(*tile){
 		{tileF64AVX512_1x1, tileF64AVX512_1x2},
 		{tileF64AVX512_2x1, tileF64AVX512_2x2},

@@ -4416,6 +4416,216 @@ add:
 	VZEROUPPER
 	RET
 
+// func dotsF32AVX512_1(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·dotsF32AVX512_1(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), SI
+	MOVQ   8(AX), BX
+	MOVQ   24(AX), R8
+	MOVQ   72(AX), DX
+	VPXORD Z0, Z0, Z0
+	SUBQ   $0x10, DX
+	JL     rest
+
+vector:
+	VMOVUPS     (BX), Z1
+	VFMADD231PS (SI), Z1, Z0
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, DX
+	JGE         vector
+
+rest:
+	ADDQ        $0x10, DX
+	JZ          sum
+	MOVQ        DX, CX
+	MOVQ        $0x00000001, DX
+	SHLQ        CL, DX
+	DECQ        DX
+	KMOVW       DX, K1
+	VMOVUPS.Z   (BX), K1, Z1
+	VMOVUPS.Z   (SI), K1, Z2
+	VFMADD231PS Z2, Z1, Z0
+
+sum:
+	MOVQ          16(AX), SI
+	MOVQ          64(AX), R8
+	VEXTRACTF64X4 $0x01, Z0, Y15
+	VADDPS        Y15, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X15
+	VADDPS        X15, X0, X0
+	VMOVHLPS      X0, X0, X15
+	VADDPS        X15, X0, X0
+	VMOVSHDUP     X0, X15
+	VADDSS        X15, X0, X0
+	CMPQ          104(AX), $0x00
+	JE            store
+	VADDSS        (SI), X0, X0
+
+store:
+	VMOVSS X0, (SI)
+	VZEROUPPER
+	RET
+
+// func dotsF32AVX512_8(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·dotsF32AVX512_8(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), SI
+	MOVQ   8(AX), BX
+	MOVQ   24(AX), R8
+	LEAQ   (R8)(R8*1), DI
+	LEAQ   (R8)(DI*1), R9
+	LEAQ   (R9)(DI*1), R10
+	LEAQ   (R10)(DI*1), R11
+	MOVQ   72(AX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x10, DX
+	JL     rest
+
+vector:
+	VMOVUPS     (BX), Z8
+	VFMADD231PS (SI), Z8, Z0
+	VFMADD231PS (SI)(R8*1), Z8, Z1
+	VFMADD231PS (SI)(R8*2), Z8, Z2
+	VFMADD231PS (SI)(R9*1), Z8, Z3
+	VFMADD231PS (SI)(R8*4), Z8, Z4
+	VFMADD231PS (SI)(R10*1), Z8, Z5
+	VFMADD231PS (SI)(R9*2), Z8, Z6
+	VFMADD231PS (SI)(R11*1), Z8, Z7
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, DX
+	JGE         vector
+
+rest:
+	ADDQ        $0x10, DX
+	JZ          sum
+	MOVQ        DX, CX
+	MOVQ        $0x00000001, DX
+	SHLQ        CL, DX
+	DECQ        DX
+	KMOVW       DX, K1
+	VMOVUPS.Z   (BX), K1, Z8
+	VMOVUPS.Z   (SI), K1, Z9
+	VFMADD231PS Z9, Z8, Z0
+	VMOVUPS.Z   (SI)(R8*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z1
+	VMOVUPS.Z   (SI)(R8*2), K1, Z9
+	VFMADD231PS Z9, Z8, Z2
+	VMOVUPS.Z   (SI)(R9*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z3
+	VMOVUPS.Z   (SI)(R8*4), K1, Z9
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS.Z   (SI)(R10*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z5
+	VMOVUPS.Z   (SI)(R9*2), K1, Z9
+	VFMADD231PS Z9, Z8, Z6
+	VMOVUPS.Z   (SI)(R11*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z7
+
+sum:
+	MOVQ          16(AX), SI
+	MOVQ          64(AX), R8
+	LEAQ          (R8)(R8*1), DI
+	LEAQ          (R8)(DI*1), R9
+	LEAQ          (R9)(DI*1), R10
+	LEAQ          (R10)(DI*1), R11
+	VEXTRACTF64X4 $0x01, Z0, Y15
+	VADDPS        Y15, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X15
+	VADDPS        X15, X0, X0
+	VMOVHLPS      X0, X0, X15
+	VADDPS        X15, X0, X0
+	VMOVSHDUP     X0, X15
+	VADDSS        X15, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y15
+	VADDPS        Y15, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X15
+	VADDPS        X15, X1, X1
+	VMOVHLPS      X1, X1, X15
+	VADDPS        X15, X1, X1
+	VMOVSHDUP     X1, X15
+	VADDSS        X15, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y15
+	VADDPS        Y15, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X15
+	VADDPS        X15, X2, X2
+	VMOVHLPS      X2, X2, X15
+	VADDPS        X15, X2, X2
+	VMOVSHDUP     X2, X15
+	VADDSS        X15, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y15
+	VADDPS        Y15, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X15
+	VADDPS        X15, X3, X3
+	VMOVHLPS      X3, X3, X15
+	VADDPS        X15, X3, X3
+	VMOVSHDUP     X3, X15
+	VADDSS        X15, X3, X3
+	VEXTRACTF64X4 $0x01, Z4, Y15
+	VADDPS        Y15, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X15
+	VADDPS        X15, X4, X4
+	VMOVHLPS      X4, X4, X15
+	VADDPS        X15, X4, X4
+	VMOVSHDUP     X4, X15
+	VADDSS        X15, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y15
+	VADDPS        Y15, Y5, Y5
+	VEXTRACTF128  $0x01, Y5, X15
+	VADDPS        X15, X5, X5
+	VMOVHLPS      X5, X5, X15
+	VADDPS        X15, X5, X5
+	VMOVSHDUP     X5, X15
+	VADDSS        X15, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y15
+	VADDPS        Y15, Y6, Y6
+	VEXTRACTF128  $0x01, Y6, X15
+	VADDPS        X15, X6, X6
+	VMOVHLPS      X6, X6, X15
+	VADDPS        X15, X6, X6
+	VMOVSHDUP     X6, X15
+	VADDSS        X15, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y15
+	VADDPS        Y15, Y7, Y7
+	VEXTRACTF128  $0x01, Y7, X15
+	VADDPS        X15, X7, X7
+	VMOVHLPS      X7, X7, X15
+	VADDPS        X15, X7, X7
+	VMOVSHDUP     X7, X15
+	VADDSS        X15, X7, X7
+	CMPQ          104(AX), $0x00
+	JE            store
+	VADDSS        (SI), X0, X0
+	VADDSS        (SI)(R8*1), X1, X1
+	VADDSS        (SI)(R8*2), X2, X2
+	VADDSS        (SI)(R9*1), X3, X3
+	VADDSS        (SI)(R8*4), X4, X4
+	VADDSS        (SI)(R10*1), X5, X5
+	VADDSS        (SI)(R9*2), X6, X6
+	VADDSS        (SI)(R11*1), X7, X7
+
+store:
+	VMOVSS X0, (SI)
+	VMOVSS X1, (SI)(R8*1)
+	VMOVSS X2, (SI)(R8*2)
+	VMOVSS X3, (SI)(R9*1)
+	VMOVSS X4, (SI)(R8*4)
+	VMOVSS X5, (SI)(R10*1)
+	VMOVSS X6, (SI)(R9*2)
+	VMOVSS X7, (SI)(R11*1)
+	VZEROUPPER
+	RET
+
 // func moveF32AVX512(b *byte)
 // Requires: AVX, AVX512F
 TEXT ·moveF32AVX512(SB), NOSPLIT, $0-8
@@ -9178,6 +9388,198 @@ add:
 	VMOVUPD.Z 64(SI)(R14*1), K2, Z29
 	VADDPD    Z29, Z27, Z27
 	VMOVUPD   Z27, K2, 64(SI)(R14*1)
+	VZEROUPPER
+	RET
+
+// func dotsF64AVX512_1(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·dotsF64AVX512_1(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), SI
+	MOVQ   8(AX), BX
+	MOVQ   24(AX), R8
+	MOVQ   72(AX), DX
+	VPXORD Z0, Z0, Z0
+	SUBQ   $0x08, DX
+	JL     rest
+
+vector:
+	VMOVUPS     (BX), Z1
+	VFMADD231PD (SI), Z1, Z0
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, BX
+	SUBQ        $0x08, DX
+	JGE         vector
+
+rest:
+	ADDQ        $0x08, DX
+	JZ          sum
+	MOVQ        DX, CX
+	MOVQ        $0x00000001, DX
+	SHLQ        CL, DX
+	DECQ        DX
+	KMOVW       DX, K1
+	VMOVUPD.Z   (BX), K1, Z1
+	VMOVUPD.Z   (SI), K1, Z2
+	VFMADD231PD Z2, Z1, Z0
+
+sum:
+	MOVQ          16(AX), SI
+	MOVQ          64(AX), R8
+	VEXTRACTF64X4 $0x01, Z0, Y15
+	VADDPD        Y15, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X15
+	VADDPD        X15, X0, X0
+	VUNPCKHPD     X0, X0, X15
+	VADDSD        X15, X0, X0
+	CMPQ          104(AX), $0x00
+	JE            store
+	VADDSD        (SI), X0, X0
+
+store:
+	VMOVSD X0, (SI)
+	VZEROUPPER
+	RET
+
+// func dotsF64AVX512_8(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·dotsF64AVX512_8(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), SI
+	MOVQ   8(AX), BX
+	MOVQ   24(AX), R8
+	LEAQ   (R8)(R8*1), DI
+	LEAQ   (R8)(DI*1), R9
+	LEAQ   (R9)(DI*1), R10
+	LEAQ   (R10)(DI*1), R11
+	MOVQ   72(AX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x08, DX
+	JL     rest
+
+vector:
+	VMOVUPS     (BX), Z8
+	VFMADD231PD (SI), Z8, Z0
+	VFMADD231PD (SI)(R8*1), Z8, Z1
+	VFMADD231PD (SI)(R8*2), Z8, Z2
+	VFMADD231PD (SI)(R9*1), Z8, Z3
+	VFMADD231PD (SI)(R8*4), Z8, Z4
+	VFMADD231PD (SI)(R10*1), Z8, Z5
+	VFMADD231PD (SI)(R9*2), Z8, Z6
+	VFMADD231PD (SI)(R11*1), Z8, Z7
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, BX
+	SUBQ        $0x08, DX
+	JGE         vector
+
+rest:
+	ADDQ        $0x08, DX
+	JZ          sum
+	MOVQ        DX, CX
+	MOVQ        $0x00000001, DX
+	SHLQ        CL, DX
+	DECQ        DX
+	KMOVW       DX, K1
+	VMOVUPD.Z   (BX), K1, Z8
+	VMOVUPD.Z   (SI), K1, Z9
+	VFMADD231PD Z9, Z8, Z0
+	VMOVUPD.Z   (SI)(R8*1), K1, Z9
+	VFMADD231PD Z9, Z8, Z1
+	VMOVUPD.Z   (SI)(R8*2), K1, Z9
+	VFMADD231PD Z9, Z8, Z2
+	VMOVUPD.Z   (SI)(R9*1), K1, Z9
+	VFMADD231PD Z9, Z8, Z3
+	VMOVUPD.Z   (SI)(R8*4), K1, Z9
+	VFMADD231PD Z9, Z8, Z4
+	VMOVUPD.Z   (SI)(R10*1), K1, Z9
+	VFMADD231PD Z9, Z8, Z5
+	VMOVUPD.Z   (SI)(R9*2), K1, Z9
+	VFMADD231PD Z9, Z8, Z6
+	VMOVUPD.Z   (SI)(R11*1), K1, Z9
+	VFMADD231PD Z9, Z8, Z7
+
+sum:
+	MOVQ          16(AX), SI
+	MOVQ          64(AX), R8
+	LEAQ          (R8)(R8*1), DI
+	LEAQ          (R8)(DI*1), R9
+	LEAQ          (R9)(DI*1), R10
+	LEAQ          (R10)(DI*1), R11
+	VEXTRACTF64X4 $0x01, Z0, Y15
+	VADDPD        Y15, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X15
+	VADDPD        X15, X0, X0
+	VUNPCKHPD     X0, X0, X15
+	VADDSD        X15, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y15
+	VADDPD        Y15, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X15
+	VADDPD        X15, X1, X1
+	VUNPCKHPD     X1, X1, X15
+	VADDSD        X15, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y15
+	VADDPD        Y15, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X15
+	VADDPD        X15, X2, X2
+	VUNPCKHPD     X2, X2, X15
+	VADDSD        X15, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y15
+	VADDPD        Y15, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X15
+	VADDPD        X15, X3, X3
+	VUNPCKHPD     X3, X3, X15
+	VADDSD        X15, X3, X3
+	VEXTRACTF64X4 $0x01, Z4, Y15
+	VADDPD        Y15, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X15
+	VADDPD        X15, X4, X4
+	VUNPCKHPD     X4, X4, X15
+	VADDSD        X15, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y15
+	VADDPD        Y15, Y5, Y5
+	VEXTRACTF128  $0x01, Y5, X15
+	VADDPD        X15, X5, X5
+	VUNPCKHPD     X5, X5, X15
+	VADDSD        X15, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y15
+	VADDPD        Y15, Y6, Y6
+	VEXTRACTF128  $0x01, Y6, X15
+	VADDPD        X15, X6, X6
+	VUNPCKHPD     X6, X6, X15
+	VADDSD        X15, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y15
+	VADDPD        Y15, Y7, Y7
+	VEXTRACTF128  $0x01, Y7, X15
+	VADDPD        X15, X7, X7
+	VUNPCKHPD     X7, X7, X15
+	VADDSD        X15, X7, X7
+	CMPQ          104(AX), $0x00
+	JE            store
+	VADDSD        (SI), X0, X0
+	VADDSD        (SI)(R8*1), X1, X1
+	VADDSD        (SI)(R8*2), X2, X2
+	VADDSD        (SI)(R9*1), X3, X3
+	VADDSD        (SI)(R8*4), X4, X4
+	VADDSD        (SI)(R10*1), X5, X5
+	VADDSD        (SI)(R9*2), X6, X6
+	VADDSD        (SI)(R11*1), X7, X7
+
+store:
+	VMOVSD X0, (SI)
+	VMOVSD X1, (SI)(R8*1)
+	VMOVSD X2, (SI)(R8*2)
+	VMOVSD X3, (SI)(R9*1)
+	VMOVSD X4, (SI)(R8*4)
+	VMOVSD X5, (SI)(R10*1)
+	VMOVSD X6, (SI)(R9*2)
+	VMOVSD X7, (SI)(R11*1)
 	VZEROUPPER
 	RET
 

@@ -66,6 +66,7 @@ type Plan[T Float] struct {
 	workers   int
 	stages    []stage
 	call      *call[T]
+	swapped   bool // the stages' left operand is b, their right one a
 }
 
 // stage is a task whose chunks need the stages before it done.
@@ -109,6 +110,9 @@ func (p *Plan[T]) Flops() float64 { return p.flops }
 // not what the plan's statement says, or if the pool has more workers than the plan was made for.
 func (p *Plan[T]) Run(pool *par.Pool, dst, a, b, work []T, accumulate bool) {
 	p.checkRun(pool, dst, a, b, work)
+	if p.swapped {
+		a, b = b, a
+	}
 	*p.call = call[T]{dst: dst, a: a, b: b, work: align(work), accumulate: accumulate}
 	for _, s := range p.stages {
 		if pool == nil || s.chunks == 1 {
@@ -167,6 +171,15 @@ func NewMatMul[T Float](s MatMul, set isa.Set, workers int) *Plan[T] {
 		flops:   2 * float64(s.Batch) * float64(s.M) * float64(s.N) * float64(s.K),
 		workers: poolSize(workers),
 		call:    new(call[T]),
+	}
+	if s.N == 1 && s.M > 1 {
+		// A matrix times a column is a row times the transposed matrix; the results lie in memory alike.
+		s = MatMul{Batch: s.Batch, M: 1, N: s.M, K: s.K, TransB: !s.TransA}
+		p.swapped = true
+	}
+	if s.M == 1 && s.TransB {
+		p.stages = planDots(s, kernelsFor[T](set), p.call, p.workers)
+		return p
 	}
 	w := arena{line: lineOf[T]()}
 	p.stages = planMatMul(s, kernelsFor[T](set), p.call, p.workers, &w)

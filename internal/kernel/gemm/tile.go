@@ -66,10 +66,12 @@ type kernels struct {
 	// maskWide says that tiles of several vectors obey the mask. Those of one vector always do.
 	maskWide bool
 	tiles    [][]func(*tile) // by rows-1 and vectors-1
-	move     func(*block)    // copies a matrix
-	deal     func(*block)    // copies a matrix in pieces
-	flip     func(*block)    // copies a matrix transposed: dst[j][i] = src[i][j]
-	peak     func(int)       // does rounds of peakChains multiply-adds of vectors
+	// Inner products of one row, or of eight, with the vector at b: count contiguous elements each.
+	dot, dot8 func(*tile)
+	move      func(*block) // copies a matrix
+	deal      func(*block) // copies a matrix in pieces
+	flip      func(*block) // copies a matrix transposed: dst[j][i] = src[i][j]
+	peak      func(int)    // does rounds of peakChains multiply-adds of vectors
 }
 
 // block is a matrix to copy, distances of rows in bytes. Its layout is fixed too.

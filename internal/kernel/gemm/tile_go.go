@@ -11,6 +11,7 @@ const (
 func goKernels[T Float]() *kernels {
 	ks := &kernels{
 		rows: goRows, lanes: goLanes, vecs: 1, size: size[T](), maskWide: true,
+		dot: func(t *tile) { dotGo[T](t, 1) }, dot8: func(t *tile) { dotGo[T](t, 8) },
 		move: moveGo[T], deal: dealGo[T], flip: flipGo[T], peak: peakGo[T],
 	}
 	for m := 1; m <= goRows; m++ {
@@ -80,6 +81,28 @@ func oneGo[T Float](t *tile, aOff, bOff, cOff int) {
 		sum += *c
 	}
 	*c = sum
+}
+
+func dotGo[T Float](t *tile, m int) {
+	b := unsafe.Slice((*T)(t.b), t.count)
+	for i := range m {
+		a := unsafe.Slice((*T)(unsafe.Add(t.a, i*t.rs)), t.count)
+		var even, odd T
+		k := 0
+		for ; k+2 <= len(a); k += 2 {
+			even += a[k] * b[k]
+			odd += a[k+1] * b[k+1]
+		}
+		if k < len(a) {
+			even += a[k] * b[k]
+		}
+		sum := even + odd
+		c := (*T)(unsafe.Add(t.c, i*t.rc))
+		if t.accumulate != 0 {
+			sum += *c
+		}
+		*c = sum
+	}
 }
 
 func moveGo[T Float](b *block) {

@@ -374,3 +374,34 @@ func (ma avx2) peak() {
 	VZEROUPPER()
 	RET()
 }
+
+func (avx2) clear(i int) { VXORPS(ymm[i], ymm[i], ymm[i]) }
+
+func (avx2) loadWhole(b Mem, m int) { VMOVUPS(b, ymm[m]) }
+
+func (ma avx2) fmaWhole(a Mem, m, i int) { ma.fma(a, ymm[m], ymm[i]) }
+
+func (ma avx2) restMask(n reg.GPPhysical) {
+	MOVQ(n, reg.RCX)
+	MOVQ(U32(1), n)
+	SHLQ(reg.CL, n)
+	DECQ(n)
+	ma.spreadMask(n, ma.mask())
+}
+
+func (ma avx2) loadRest(b Mem, m int) { ma.maskLoad(b, ma.mask(), ymm[m]) }
+
+func (ma avx2) fmaRest(a Mem, m, i int) {
+	ma.maskLoad(a, ma.mask(), ymm[m+1])
+	ma.fma(ymm[m+1], ymm[m], ymm[i])
+}
+
+func (ma avx2) halve(i int) {
+	x, scratch := ymm[i].AsX(), ymm[15].AsX()
+	VEXTRACTF128(Imm(1), ymm[i], scratch)
+	if ma.bytes == 4 {
+		VADDPS(scratch, x, x)
+	} else {
+		VADDPD(scratch, x, x)
+	}
+}

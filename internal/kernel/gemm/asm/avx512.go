@@ -386,3 +386,40 @@ func (ma avx512) peak() {
 
 // peakChains is how many multiply-adds a round of the peak loop has, and gemm's constant of that name.
 const peakChains = 12
+
+func (avx512) clear(i int) { VPXORD(zmm[i], zmm[i], zmm[i]) }
+
+func (avx512) loadWhole(b Mem, m int) { VMOVUPS(b, zmm[m]) }
+
+func (ma avx512) fmaWhole(a Mem, m, i int) { ma.fma(a, zmm[m], zmm[i]) }
+
+func (avx512) restMask(n reg.GPPhysical) {
+	MOVQ(n, reg.RCX)
+	MOVQ(U32(1), n)
+	SHLQ(reg.CL, n)
+	DECQ(n)
+	KMOVW(n.As32(), reg.K1)
+}
+
+func (ma avx512) loadRest(b Mem, m int) { ma.load(b, reg.K1, zmm[m]) }
+
+func (ma avx512) fmaRest(a Mem, m, i int) {
+	ma.load(a, reg.K1, zmm[m+1])
+	ma.fma(zmm[m+1], zmm[m], zmm[i])
+}
+
+func (ma avx512) halve(i int) {
+	y, x, scratch := zmm[i].AsY(), zmm[i].AsX(), ymm[15]
+	VEXTRACTF64X4(Imm(1), zmm[i], scratch)
+	if ma.bytes == 4 {
+		VADDPS(scratch, y, y)
+	} else {
+		VADDPD(scratch, y, y)
+	}
+	VEXTRACTF128(Imm(1), y, scratch.AsX())
+	if ma.bytes == 4 {
+		VADDPS(scratch.AsX(), x, x)
+	} else {
+		VADDPD(scratch.AsX(), x, x)
+	}
+}

@@ -37,6 +37,15 @@ type machine interface {
 	prefetch(c Mem, v int)
 	// end adds row i of c if add is set, and stores it.
 	end(c Mem, i, m, v int, add bool)
+	// What inner products of m rows need: accumulator i is vector i, that of b is vector m.
+	clear(i int)
+	loadWhole(b Mem, m int)
+	fmaWhole(a Mem, m, i int)
+	restMask(n reg.GPPhysical)
+	loadRest(b Mem, m int)
+	fmaRest(a Mem, m, i int)
+	// halve adds accumulator i's parts until an xmm register holds it.
+	halve(i int)
 	move()
 	deal()
 	flip()
@@ -61,6 +70,9 @@ func main() {
 			for m := 1; m <= ma.rows(); m++ {
 				tile(ma, m, v)
 			}
+		}
+		for _, m := range dotRows {
+			dots(ma, m)
 		}
 		ma.move()
 		ma.deal()

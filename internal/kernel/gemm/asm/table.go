@@ -18,6 +18,9 @@ func tables(machines []machine) ([]byte, error) {
 				fmt.Fprintf(&b, "\n//go:noescape\nfunc tile%s_%dx%d(t *tile)\n", n, m, v)
 			}
 		}
+		for _, m := range dotRows {
+			fmt.Fprintf(&b, "\n//go:noescape\nfunc dots%s_%d(t *tile)\n", n, m)
+		}
 		fmt.Fprintf(&b, "\n//go:noescape\nfunc move%s(b *block)\n", n)
 		fmt.Fprintf(&b, "\n//go:noescape\nfunc deal%s(b *block)\n", n)
 		fmt.Fprintf(&b, "\n//go:noescape\nfunc flip%s(b *block)\n", n)
@@ -25,6 +28,7 @@ func tables(machines []machine) ([]byte, error) {
 		fmt.Fprintf(&b, "\nvar kernels%s = kernels{\n", n)
 		fmt.Fprintf(&b, "\trows: %d, lanes: %d, vecs: %d, size: %d, maskWide: %v,\n", ma.rows(), ma.lanes(), ma.vecs(), ma.size(), ma.maskWide())
 		fmt.Fprintf(&b, "\tmove: move%s, deal: deal%s, flip: flipEdges[float%d](flip%s, %d), peak: peak%s,\n", n, n, 8*ma.size(), n, ma.lanes(), n)
+		fmt.Fprintf(&b, "\tdot: dots%s_1, dot8: dots%s_8,\n", n, n)
 		fmt.Fprintf(&b, "\ttiles: [][]func(*tile){\n")
 		for m := 1; m <= ma.rows(); m++ {
 			fmt.Fprintf(&b, "\t\t{")
