@@ -15,13 +15,15 @@ type checkpointMeta struct {
 	Costs     []Cost   `json:"costs"`
 	FirstLoss *float64 `json:"first_loss,omitempty"` // nil before the first step
 	Batches   int64    `json:"batches"`              // that the running averages have seen
+	// Ended says how the run ended, if it has: its last record is in the history then, and only the result may be missing.
+	Ended Status `json:"ended,omitempty"`
 }
 
-// checkpoint stores the state between two steps.
-func (t *trainer[T]) checkpoint(d *RunDir) error {
+// checkpoint stores the state between two steps, or behind the last.
+func (t *trainer[T]) checkpoint(d *RunDir, ended Status) error {
 	return t.watch.time("checkpoint", func() error {
 		running, batches := t.loss.Running()
-		meta := checkpointMeta{Seconds: t.watch.seconds(), Costs: t.watch.costs, Batches: batches}
+		meta := checkpointMeta{Seconds: t.watch.seconds(), Costs: t.watch.costs, Batches: batches, Ended: ended}
 		if finite(t.firstLoss) {
 			meta.FirstLoss = &t.firstLoss
 		}
@@ -76,6 +78,7 @@ func (t *trainer[T]) restore(at *Checkpoint) error {
 			return err
 		}
 	}
+	t.ended = meta.Ended
 	t.watch.before, t.watch.costs = meta.Seconds, meta.Costs
 	if meta.FirstLoss != nil {
 		t.firstLoss = *meta.FirstLoss
@@ -96,9 +99,9 @@ func load[T rule.Float](at *Checkpoint, name string, dst []T) error {
 	return nil
 }
 
-// interrupt ends this part of a run before step n.
-func (t *trainer[T]) interrupt(d *RunDir, n int) (*Result, error) {
-	if err := t.checkpoint(d); err != nil {
+// interrupt ends this part of a run.
+func (t *trainer[T]) interrupt(d *RunDir) (*Result, error) {
+	if err := t.checkpoint(d, ""); err != nil {
 		return nil, err
 	}
 	return t.summary(d, Interrupted)
@@ -106,9 +109,14 @@ func (t *trainer[T]) interrupt(d *RunDir, n int) (*Result, error) {
 
 // finish ends a run.
 func (t *trainer[T]) finish(d *RunDir, s Status) (*Result, error) {
-	if err := t.checkpoint(d); err != nil {
+	if err := t.checkpoint(d, s); err != nil {
 		return nil, err
 	}
+	return t.conclude(d, s)
+}
+
+// conclude writes the result of a run whose record is complete.
+func (t *trainer[T]) conclude(d *RunDir, s Status) (*Result, error) {
 	result, err := t.summary(d, s)
 	if err != nil {
 		return nil, err
@@ -123,12 +131,15 @@ func (t *trainer[T]) summary(d *RunDir, s Status) (*Result, error) {
 	}
 	r := &Result{
 		Status: s, Step: t.stepper.Steps(), Parameters: t.loss.Dim(), Examples: t.data.Train.N(),
-		Loss: Number(t.point.seen.Loss), Accuracy: Number(t.point.seen.Accuracy()),
 		Regime:  diagnose.Classify(h.Floats("loss"), h.Floats("excess")),
 		Seconds: t.watch.seconds(), Costs: t.watch.costs,
 	}
 	if s == Diverged {
 		r.Regime = diagnose.Diverged
+	}
+	if n := len(h.Rows); n > 0 {
+		last := h.Rows[n-1]
+		r.Loss, r.Accuracy = Number(last[h.Index("loss")].Float()), Number(last[h.Index("accuracy")].Float())
 	}
 	r.TestLoss, r.TestAccuracy = lastMeasured(h, "test_loss"), lastMeasured(h, "test_accuracy")
 	return r, nil

@@ -19,10 +19,10 @@ func newPenalty[T rule.Float](t *trainer[T]) (*penalty[T], error) {
 // add sets total at the present point.
 func (p *penalty[T]) add(t *trainer[T]) error {
 	g, product := t.point.g, p.product
-	if t.config.Regularizer.Kind == "one-norm" && t.point.paired && t.bias.direct {
+	if t.config.Regularizer.Kind == "perturbed-one-norm" && t.point.paired && t.bias.direct {
 		product = t.bias.hf
 	} else {
-		if t.config.Regularizer.Kind == "one-norm" {
+		if t.config.Regularizer.Kind == "perturbed-one-norm" {
 			normDirection(p.direction, g, t.eps)
 		} else {
 			for j, v := range g {

@@ -43,6 +43,7 @@ type trainer[T rule.Float] struct {
 	record    *recorder
 	firstLoss float64
 	lastDrive float64
+	ended     Status // of a run resumed behind its last record
 	times     *timesFile
 }
 
@@ -213,6 +214,9 @@ func due(every, step int) bool { return every > 0 && step%every == 0 }
 
 // run takes the steps from where the trainer stands.
 func (t *trainer[T]) run(ctx context.Context, d *RunDir) (result *Result, err error) {
+	if t.ended != "" {
+		return t.conclude(d, t.ended)
+	}
 	if t.times, err = openTimes(d.Path(), t.stepper.Steps()); err != nil {
 		return nil, err
 	}
@@ -225,10 +229,10 @@ func (t *trainer[T]) run(ctx context.Context, d *RunDir) (result *Result, err er
 	first := t.stepper.Steps()
 	for n := first; ; n++ {
 		if ctx.Err() != nil {
-			return t.interrupt(d, n)
+			return t.interrupt(d)
 		}
 		if n > first && due(t.config.Checkpoint.Every, n) {
-			if err := t.checkpoint(d); err != nil {
+			if err := t.checkpoint(d, ""); err != nil {
 				return nil, err
 			}
 		}

@@ -20,7 +20,7 @@ shadows the iterates. What it has beyond the gradient flow is the optimizer's im
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.AddCommand(newField(), newVerify(), newIterate(), newBench(), newDerive(), newCheck())
+	root.AddCommand(newRun(), newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench())
 	return root
 }
 

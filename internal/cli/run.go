@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"shadowflow/experiment"
+	"shadowflow/report"
+)
+
+// runFlags are the flags of the command run.
+type runFlags struct {
+	set         []string
+	out, resume string
+	quiet, json bool
+	figures     bool
+}
+
+func newRun() *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use:   "run [config.yaml]",
+		Short: "Train, and measure the implicit bias on the way",
+		Long: `run carries out a config, or the default one: full-batch Adam, a tanh network, the handwritten digits.
+Its directory is the record: the config as resolved, history.csv, checkpoints, a log, result.json, figures.
+It is safe to kill: run --resume DIR goes on where the newest checkpoint stands, and ends with the same bits.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.set, "set", nil, "override a key of the config, as in optimizer.beta2=0.99; may be repeated")
+	flags.StringVar(&f.out, "out", "", "run directory (default a new one in runs/)")
+	flags.StringVar(&f.resume, "resume", "", "continue the run in this directory")
+	flags.BoolVar(&f.quiet, "quiet", false, "no progress, no sentences")
+	flags.BoolVar(&f.json, "json", false, "print the result as JSON, and no progress")
+	flags.BoolVar(&f.figures, "figures", true, "draw the figures and the page at the end")
+	return cmd
+}
+
+func (f *runFlags) run(cmd *cobra.Command, args []string) error {
+	dir, start, err := f.prepare(args)
+	if err != nil {
+		return err
+	}
+	stderr := cmd.ErrOrStderr()
+	bar := newProgress(stderr, f.quiet || f.json)
+	opt := experiment.Options{
+		Progress: bar.show,
+		Notice:   func(text string) { bar.clear(); fmt.Fprintln(stderr, text) },
+	}
+	result, err := start(cmd, dir, opt)
+	bar.clear()
+	if err != nil {
+		return err
+	}
+	if result.Status == experiment.Interrupted {
+		fmt.Fprintf(stderr, "interrupted at step %d; go on with: shadowflow run --resume %s\n", result.Step, dir)
+		return nil
+	}
+	return f.present(cmd.OutOrStdout(), dir, result)
+}
+
+// starter begins or continues a run in a directory.
+type starter func(cmd *cobra.Command, dir string, opt experiment.Options) (*experiment.Result, error)
+
+func (f *runFlags) prepare(args []string) (string, starter, error) {
+	if f.resume != "" {
+		if len(args) > 0 || len(f.set) > 0 || f.out != "" {
+			return "", nil, errors.New("--resume takes the config in the run directory: leave out the config, --set and --out")
+		}
+		return f.resume, func(cmd *cobra.Command, dir string, opt experiment.Options) (*experiment.Result, error) {
+			return experiment.Resume(cmd.Context(), dir, opt)
+		}, nil
+	}
+	c, err := readConfig(args, f.set)
+	if err != nil {
+		return "", nil, err
+	}
+	dir := f.out
+	if dir == "" {
+		dir = newRunName(c)
+	}
+	return dir, func(cmd *cobra.Command, dir string, opt experiment.Options) (*experiment.Result, error) {
+		return experiment.Run(cmd.Context(), c, dir, opt)
+	}, nil
+}
+
+// readConfig reads the config file among a command's arguments, if there is one, and applies the overrides.
+func readConfig(args, set []string) (*experiment.Config, error) {
+	name, src := "defaults", []byte(nil)
+	if len(args) > 0 {
+		var err error
+		name = args[0]
+		if src, err = os.ReadFile(name); err != nil {
+			return nil, err
+		}
+	}
+	return experiment.ParseConfig(name, src, set)
+}
+
+// newRunName returns the name of a new run's directory, which says what it holds.
+func newRunName(c *experiment.Config) string {
+	name := fmt.Sprintf("%s-%s-%s-%s", c.Data.Name, c.Model.Name, c.Optimizer.Name, time.Now().Format("20060102-150405"))
+	dir := filepath.Join("runs", name)
+	for i := 2; ; i++ {
+		if _, err := os.Stat(dir); err != nil {
+			return dir
+		}
+		dir = filepath.Join("runs", fmt.Sprintf("%s-%d", name, i))
+	}
+}
+
+// present draws the figures and says what the run found.
+func (f *runFlags) present(w io.Writer, dir string, result *experiment.Result) error {
+	r, err := report.Read(dir)
+	if err != nil {
+		return err
+	}
+	var page string
+	if f.figures {
+		if page, err = r.Write(); err != nil {
+			return err
+		}
+	}
+	if f.json {
+		return printJSON(w, struct {
+			Dir  string `json:"dir"`
+			Page string `json:"page,omitempty"`
+			*experiment.Result
+		}{dir, page, result})
+	}
+	if f.quiet {
+		return nil
+	}
+	for _, s := range r.Sentences() {
+		fmt.Fprintln(w, s)
+	}
+	fmt.Fprintln(w)
+	for _, c := range result.Costs {
+		fmt.Fprintf(w, "  %v\n", c)
+	}
+	fmt.Fprintf(w, "\nrecord: %s\n", filepath.Join(dir, "history.csv"))
+	if page != "" {
+		fmt.Fprintf(w, "figures: %s\n", page)
+	}
+	return nil
+}
