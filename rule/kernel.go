@@ -80,6 +80,9 @@ func (w Kernel) Sum(n int) float64 {
 	if n == 0 || w.Beta == 0 {
 		return w.First + w.Next*float64(min(n, 1))
 	}
+	if float64(n)*(1-w.Beta) > 40 { // what is missing is below rounding
+		return w.First + w.Next/(1-w.Beta)
+	}
 	return w.First + w.Next*-math.Expm1(float64(n)*math.Log(w.Beta))/(1-w.Beta)
 }
 

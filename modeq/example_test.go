@@ -1,0 +1,93 @@
+package modeq_test
+
+import (
+	"fmt"
+
+	"shadowflow/graph"
+	"shadowflow/modeq"
+	"shadowflow/rule"
+)
+
+// quasiHyperbolic is an optimizer of one's own: QHM (J. Ma and D. Yarats, ICLR 2019), a mixture of the gradient and its average.
+func quasiHyperbolic(nu, beta float64) *rule.Rule {
+	return &rule.Rule{
+		Name:    "qhm",
+		Moments: []rule.Moment{{Name: "m", Kernel: rule.EMA(beta)}},
+		Update: func(s []graph.Value, g, _ graph.Value) graph.Value {
+			return g.Mul(g.Like(1 - nu)).Add(s[0].Mul(g.Like(nu)))
+		},
+		Formula:   "(1 - nu) * g + nu * m",
+		Constants: map[string]float64{"nu": nu},
+	}
+}
+
+// valley is a loss of one's own.
+func valley(_ *graph.Builder, theta graph.Value) graph.Value {
+	x, y := theta.At(0), theta.At(1)
+	return x.Mul(y).Sub(x.Like(1)).Square().Add(x.Square().Mul(x.Like(0.1)))
+}
+
+// A dozen lines define an optimizer; its steps, its modified equation to any order, and its implicit norm follow.
+func Example_ownOptimizer() {
+	r := quasiHyperbolic(0.7, 0.9)
+
+	descent, err := rule.NewDescent(r, 0.01, valley, []float64{1.5, 1}, graph.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for range 100 {
+		if err := descent.Step(); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	fmt.Printf("after 100 steps: %.4f\n", descent.Theta())
+
+	fields, err := modeq.CompileFields(r, valley, 2, 3, modeq.FieldOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	f := [][]float64{make([]float64, 2), make([]float64, 2), make([]float64, 2)}
+	if err := fields.At([]float64{1.5, 1}, f); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("fields at the start: %.4f\n", f)
+
+	d, err := modeq.Derive(r)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("F = %s, C = (%s) H F, the norm is %s\n", d.Field, d.Kappa, d.Name)
+	// Output:
+	// after 100 steps: [1.1499 0.8273]
+	// fields at the start: [[-1.3000 -1.5000] [-60.2480 -81.2600] [-9192.3107 -11655.8745]]
+	// F = g, C = ((1 - nu + c1 nu) / 2) H F, the norm is half the squared two-norm
+}
+
+func ExampleSigns() {
+	c, err := rule.Parse("adam", map[string]string{"beta1": "0.9", "beta2": "0.999", "eps": "1e-8"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r, err := c.Rule()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	intervals, err := modeq.Signs(r, modeq.FullMemory)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, i := range intervals {
+		fmt.Printf("%.2g < |g| < %.2g: %+d\n", i.From, i.To, i.Sign)
+	}
+	// Output:
+	// 0 < |g| < 9.8e-06: +1
+	// 9.8e-06 < |g| < +Inf: -1
+}
