@@ -43,8 +43,7 @@ func planKernelGrad[T Float](s Conv, ks *kernels, c *call[T], workers int, w *ar
 	stages := []stage{{s.Groups * p.slices * p.colBlocks * p.parts, p}}
 	if p.parts > 1 {
 		p.partial = w.take(p.parts * p.kernelSize())
-		sum := newSum(c, p.partial, p.kernelSize(), p.parts, 1)
-		stages = append(stages, stage{sum.chunks, sum})
+		stages = append(stages, planSum(c, ks, workers, p.partial, p.kernelSize(), p.parts, 1))
 	}
 	return stages
 }

@@ -65,8 +65,7 @@ func planMatMul[T Float](s MatMul, ks *kernels, c *call[T], workers int, w *aren
 	}
 	if p.parts > 1 {
 		p.partial = w.take(s.Batch * p.parts * s.M * s.N)
-		sum := newSum(c, p.partial, s.M*s.N, p.parts, s.Batch)
-		stages = append(stages, stage{sum.chunks, sum})
+		stages = append(stages, planSum(c, ks, workers, p.partial, s.M*s.N, p.parts, s.Batch))
 	}
 	return stages
 }

@@ -22,7 +22,7 @@ func (p *peakTask) Chunk(int, int) { p.ks.peak(p.rounds) }
 // PeakFlops measures how many floating point operations a second the pool's workers do in registers, all together:
 // what a perfect kernel would reach. It takes about as long as d, and returns the best of several rounds.
 func PeakFlops[T Float](pool *par.Pool, set isa.Set, d time.Duration) float64 {
-	const rounds = 1 << 17
+	const rounds = 1 << 15
 	p := &peakTask{ks: kernelsFor[T](set), rounds: rounds}
 	flops := float64(pool.Workers()) * rounds * peakChains * 2 * float64(p.ks.lanes)
 	best := 0.0
