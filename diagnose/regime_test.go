@@ -1,0 +1,68 @@
+package diagnose
+
+import (
+	"math"
+	"testing"
+)
+
+// series returns n values of f.
+func series(n int, f func(i int) float64) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = f(i)
+	}
+	return out
+}
+
+func TestRegimesOfCurvesWithKnownAnswers(t *testing.T) {
+	decay := func(i int) float64 { return math.Exp(-float64(i) / 100) }
+	hill := func(i int) float64 { return (1 + float64(i)/10) * math.Exp(-float64(i)/60) }
+	spiked := func(i int) float64 {
+		if i%150 == 140 {
+			return 30 * decay(i)
+		}
+		return decay(i)
+	}
+	ringing := func(i int) float64 { return decay(i) * (1 + 0.2*math.Cos(float64(i)/3)) }
+	for _, c := range []struct {
+		name         string
+		losses, norm func(i int) float64
+		want         Regime
+	}{
+		{"a loss that falls", decay, decay, Monotone},
+		{"a norm that rises to a hill while the loss falls", decay, hill, Monotone},
+		{"small noise on a falling loss", func(i int) float64 { return decay(i) * (1 + 1e-5*math.Sin(float64(7*i))) }, hill, Monotone},
+		{"a constant loss", func(int) float64 { return 1 }, func(int) float64 { return 1 }, Monotone},
+		{"a loss that rings", ringing, decay, Oscillating},
+		{"a norm that rings", decay, ringing, Oscillating},
+		{"a loss that alternates by a factor of three", func(i int) float64 { return decay(i) * (2 + math.Cos(math.Pi*float64(i))) }, decay, Oscillating},
+		{"a loss with spikes", spiked, decay, Spiking},
+		{"a norm with spikes", decay, spiked, Spiking},
+		{"a loss that grows", func(i int) float64 { return 1 / decay(i) }, decay, Diverged},
+		{"a loss that ends in NaN", func(i int) float64 {
+			if i == 399 {
+				return math.NaN()
+			}
+			return 1
+		}, decay, Diverged},
+		{"a norm that ends infinite", decay, func(i int) float64 {
+			if i == 399 {
+				return math.Inf(1)
+			}
+			return 1
+		}, Diverged},
+		{"a norm that ends much higher", decay, func(i int) float64 { return 1 / decay(i) }, Monotone},
+	} {
+		if got := Classify(series(400, c.losses), series(400, c.norm)); got != c.want {
+			t.Errorf("%s is %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestRegimeOfNextToNothing(t *testing.T) {
+	for _, x := range [][]float64{nil, {1}, {1, 0}} {
+		if got := Classify(x, x); got != Monotone {
+			t.Errorf("%v is %s, want %s", x, got, Monotone)
+		}
+	}
+}
