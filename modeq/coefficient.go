@@ -26,6 +26,22 @@ func (t *Terms[T]) Coefficient(n int, g, theta, kappa, denominator []T) error {
 	return nil
 }
 
+// Bias writes the paper's bias vector of a rule whose phi and U act coordinate by coordinate, given hf = H F: the equation is
+//
+//	dtheta_j/dt = -(1/R_j) (g_j + bias_j),    bias_j = lr R_j kappa_j (H F)_j,
+//
+// beside the terms of weight decay. Where it has the sign of the norm's gradient H F, the norm is penalized.
+func (t *Terms[T]) Bias(n int, lr float64, g, theta, hf, bias []T) error {
+	denominator := make([]T, t.dim)
+	if err := t.Coefficient(n, g, theta, bias, denominator); err != nil {
+		return err
+	}
+	for j, r := range denominator {
+		bias[j] *= T(lr) * r * hf[j]
+	}
+	return nil
+}
+
 // coefficientParts computes what each moment, and at last g itself, add to kappa.
 func (t *Terms[T]) coefficientParts(n int, g, theta, denominator []T) error {
 	if err := t.compileCoefficient(); err != nil {

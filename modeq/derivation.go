@@ -66,9 +66,9 @@ func Derive(r *rule.Rule) (*Derivation, error) {
 // weigh names the sum of a moment's weights and its c.
 func (d *Derivation) weigh(m rule.Moment) (weight, reach formula.Expr) {
 	c := AgeSymbol(m.Name)
-	d.Values[c] = 1 + 2*m.Age(-1)/m.Sum(-1)
+	d.Values[c] = m.AgeFactor(FullMemory)
 	weight = formula.Number(1, 1)
-	if sum := m.Sum(-1); sum < 1-1e-12 || sum > 1+1e-12 {
+	if sum := m.Sum(FullMemory); sum < 1-1e-12 || sum > 1+1e-12 {
 		weight = formula.Symbol("W_" + m.Name)
 		d.Values["W_"+m.Name] = sum
 	}

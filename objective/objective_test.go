@@ -175,7 +175,7 @@ func TestMistakesInOptionsAreNamed(t *testing.T) {
 		{"bilinear", "pair", "1:2", "did you mean pairs?"},
 		{"bilinear", "pairs", "1:2,3", `pair 2, "3"`},
 		{"cubic", "pairs", "1:Inf", "finite numbers"},
-		{"quadratic", "spectrum", "1:x", "numbers separated by colons"},
+		{"quadratic", "spectrum", "1:x", "finite numbers separated by colons"},
 		{"quadratic", "rotation", "-1", "whole number from 0"},
 		{"logistic", "samples", "0", "whole number from 1"},
 		{"logistic", "batches", "99", "whole number from 1 to 40"},

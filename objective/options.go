@@ -85,6 +85,9 @@ func (o *options) nonNegative(key string, def float64) float64 {
 	return v
 }
 
+// maxList bounds the length of a list.
+const maxList = 1000
+
 // list reads finite numbers separated by colons.
 func (o *options) list(key string, def []float64) []float64 {
 	s, ok := o.lookup(key)
@@ -94,8 +97,8 @@ func (o *options) list(key string, def []float64) []float64 {
 	var vs []float64
 	for _, f := range strings.Split(s, ":") {
 		v, err := parseFinite(f)
-		if err != nil {
-			o.fail(key, "finite numbers separated by colons")
+		if err != nil || len(vs) == maxList {
+			o.fail(key, fmt.Sprintf("at most %d finite numbers separated by colons", maxList))
 			return def
 		}
 		vs = append(vs, v)

@@ -79,6 +79,9 @@ func TestCorrectedMeanAgeMatchesTheory(t *testing.T) {
 			if got := m.Age(n); math.Abs(got-want) > 1e-9*b/(1-b) {
 				t.Errorf("beta %g, n %d: age %g, want %g", b, n, got, want)
 			}
+			if got := m.AgeFactor(n); math.Abs(got-1-2*want) > 2e-9*b/(1-b) {
+				t.Errorf("beta %g, n %d: factor %g, want %g", b, n, got, 1+2*want)
+			}
 			if m.Sum(n) != 1 {
 				t.Errorf("beta %g, n %d: the weights add up to %g", b, n, m.Sum(n))
 			}

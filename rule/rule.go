@@ -44,6 +44,10 @@ func (m Moment) Sum(n int) float64 {
 // the full memory.
 func (m Moment) Age(n int) float64 { return m.Kernel.Age(n) * m.correction(n) }
 
+// AgeFactor returns c = 1 + 2 (mean age) of step n, the paper's (1+beta)/(1-beta) for the full memory of an average: the factor
+// by which memory multiplies a moment's part of the second-order term. A negative n stands for the full memory.
+func (m Moment) AgeFactor(n int) float64 { return 1 + 2*m.Age(n)/m.Sum(n) }
+
 // Power returns the power moment mu_j = sum_k k^j w(k) of the full memory.
 func (m Moment) Power(j int) float64 { return m.Kernel.Power(j) * m.correction(-1) }
 

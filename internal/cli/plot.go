@@ -26,7 +26,7 @@ var palette = []color.Color{
 }
 
 var shapes = []draw.GlyphDrawer{
-	draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{}, draw.RingGlyph{}, draw.BoxGlyph{}, draw.CrossGlyph{},
+	draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.CrossGlyph{},
 }
 
 // plotVerify draws errors against step sizes, both logarithmic, each order with the slope it should have.
@@ -41,61 +41,64 @@ func plotVerify(file string, r *verify.Result, optimizer, loss string) error {
 	}
 	p := plot.New()
 	p.Title.Text = fmt.Sprintf("%s on %s: distance from iterates to modified equations", optimizer, loss)
-	p.X.Label.Text = "lr"
+	p.Title.Padding, p.Title.TextStyle.Font.Size = vg.Points(8), font.Points(13)
+	p.X.Label.Text = "step size lr"
 	p.Y.Label.Text = "largest distance of a coordinate"
-	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
+	// Logarithms are drawn on linear axes: on gonum's logarithmic axis a centred label is given room at the wrong place.
 	p.X.Tick.Marker, p.Y.Tick.Marker = stepSizeTicks(r.LR), decadeTicks{}
 	p.X.Padding, p.Y.Padding = vg.Points(6), vg.Points(6)
 	p.Legend.Padding = vg.Points(2)
 	p.Legend.TextStyle.Font.Size = font.Points(10)
 	p.Legend.YPosition = draw.PosCenter
-	drawn := 0
+	var reference *plotter.Line
 	for i, o := range r.Orders {
-		if err := addOrder(p, i, o, r.LR, &drawn); err != nil {
+		dashed, err := addOrder(p, i, o, r.LR)
+		if err != nil {
 			return fmt.Errorf("--plot %s: %w", file, err)
 		}
+		if dashed != nil {
+			reference = dashed
+		}
 	}
-	if drawn == 0 {
+	if reference == nil {
 		return errors.New("--plot: every error is 0, which has no logarithm")
 	}
+	p.Legend.Add("slope = order", reference)
+	p.Y.Min, p.Y.Max = math.Floor(p.Y.Min), math.Ceil(p.Y.Max)
 	return save(p, file)
 }
 
-// addOrder adds an order's errors, and through the last of them a dashed line with the order as its slope.
-func addOrder(p *plot.Plot, i int, o verify.OrderResult, lr []float64, drawn *int) error {
+// addOrder adds an order's errors, and through the last of them a dashed line with the order as its slope, which it returns.
+func addOrder(p *plot.Plot, i int, o verify.OrderResult, lr []float64) (*plotter.Line, error) {
 	var points plotter.XYs
 	for k, e := range o.Errors {
 		if e > 0 && !math.IsInf(e, 1) {
-			points = append(points, plotter.XY{X: lr[k], Y: e})
+			points = append(points, plotter.XY{X: math.Log10(lr[k]), Y: math.Log10(e)})
 		}
 	}
 	if len(points) == 0 {
-		return nil
+		return nil, nil
 	}
-	*drawn++
 	line, marks, err := plotter.NewLinePoints(points)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	line.Color, line.Width = palette[i%len(palette)], vg.Points(1.5)
 	marks.Color, marks.Shape, marks.Radius = line.Color, shapes[i%len(shapes)], vg.Points(3.5)
 	last := points[len(points)-1]
 	var reference plotter.XYs
 	for _, q := range points {
-		reference = append(reference, plotter.XY{X: q.X, Y: last.Y * math.Pow(q.X/last.X, float64(o.Order))})
+		reference = append(reference, plotter.XY{X: q.X, Y: last.Y + float64(o.Order)*(q.X-last.X)})
 	}
 	dashed, err := plotter.NewLine(reference)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	dashed.Color, dashed.Width = color.Gray{0x80}, vg.Points(0.8)
+	dashed.Color, dashed.Width = color.Gray{0x60}, vg.Points(1)
 	dashed.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
-	p.Add(dashed, line, marks)
+	p.Add(line, marks, dashed)
 	p.Legend.Add(fmt.Sprintf("order %d", o.Order), line, marks)
-	if *drawn == 1 {
-		defer p.Legend.Add("slope = order", dashed)
-	}
-	return nil
+	return dashed, nil
 }
 
 // save draws the plot with its legend in a column of its own at the right.
@@ -109,8 +112,9 @@ func save(p *plot.Plot, file string) error {
 	legend := p.Legend
 	legend.Left, legend.Top = true, true
 	p.Legend = plot.NewLegend()
-	p.Draw(draw.Crop(whole, 0, -column, 0, 0))
-	legend.Draw(draw.Crop(whole, width-column+vg.Points(6), 0, 0, -vg.Points(30)))
+	margin := vg.Points(8)
+	p.Draw(draw.Crop(whole, margin, -column, margin, -margin))
+	legend.Draw(draw.Crop(whole, width-column+margin, 0, 0, -vg.Points(36)))
 	f, err := os.Create(file)
 	if err != nil {
 		return fmt.Errorf("--plot: %w", err)
@@ -122,27 +126,26 @@ func save(p *plot.Plot, file string) error {
 	return f.Close()
 }
 
-// stepSizeTicks labels the step sizes themselves.
+// stepSizeTicks labels the step sizes themselves on an axis of decimal logarithms.
 type stepSizeTicks []float64
 
 func (s stepSizeTicks) Ticks(_, _ float64) []plot.Tick {
 	var ticks []plot.Tick
 	for _, lr := range s {
-		ticks = append(ticks, plot.Tick{Value: lr, Label: fmt.Sprintf("%.4g", lr)})
+		ticks = append(ticks, plot.Tick{Value: math.Log10(lr), Label: fmt.Sprintf("%.4g", lr)})
 	}
 	return ticks
 }
 
-// decadeTicks labels powers of ten, at most about eight of them.
+// decadeTicks labels powers of ten, at most about eight of them, on an axis of decimal logarithms.
 type decadeTicks struct{}
 
 func (decadeTicks) Ticks(lo, hi float64) []plot.Tick {
-	from, to := math.Floor(math.Log10(lo)), math.Ceil(math.Log10(hi))
-	every := math.Ceil((to - from) / 8)
+	every := math.Ceil((hi - lo) / 8)
 	var ticks []plot.Tick
-	for e := from; e <= to; e++ {
-		t := plot.Tick{Value: math.Pow(10, e)}
-		if math.Mod(e-from, every) == 0 {
+	for e := math.Ceil(lo); e <= hi; e++ {
+		t := plot.Tick{Value: e}
+		if math.Mod(e-math.Ceil(lo), every) == 0 {
 			t.Label = fmt.Sprintf("1e%+03.0f", e)
 		}
 		ticks = append(ticks, t)

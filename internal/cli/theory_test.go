@@ -221,3 +221,21 @@ func TestMistakesAreExplainedAndNothingIsPrinted(t *testing.T) {
 		}
 	}
 }
+
+func FuzzNumbersAndSettings(f *testing.F) {
+	for _, s := range []string{"1,2", "", "1e400", "nan", "a=b", "=", "a=b=c", "1,,2"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if v, err := floats("--lr", s); err == nil {
+			for _, x := range v {
+				if math.IsNaN(x) || math.IsInf(x, 0) {
+					t.Errorf("%q read as %v", s, v)
+				}
+			}
+		}
+		if v, err := keyValues("--set", []string{s}); err == nil && len(v) != 1 {
+			t.Errorf("%q read as %v", s, v)
+		}
+	})
+}

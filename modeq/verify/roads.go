@@ -182,7 +182,7 @@ func (w *walker) series() (Road, bool, error) {
 	return road, true, nil
 }
 
-// closedForm is the paper's bias_j = (lr/2) [c1 - c2 + c2 eps/(g_j^2+eps)] d_j ||grad E||_(1,eps), against lr R C.
+// closedForm is the paper's bias_j = (lr/2) [c1 - c2 + c2 eps/(g_j^2+eps)] d_j ||grad E||_(1,eps), against the general formula's.
 func (w *walker) closedForm() (Road, bool, error) {
 	road := Road{What: "bias: the general formula and the paper's closed form", Tolerance: 1e-10}
 	c1 := 1.0
@@ -199,7 +199,9 @@ func (w *walker) closedForm() (Road, bool, error) {
 	for j, g := range w.g {
 		square := g*g + w.config.Eps
 		closed[j] = w.config.LR / 2 * (c1 - c2 + c2*w.config.Eps/square) * w.hf[j]
-		general[j] = w.config.LR * math.Sqrt(square) * w.c[j]
+	}
+	if err := w.terms.Bias(modeq.FullMemory, w.config.LR, w.g, w.theta, w.hf, general); err != nil {
+		return road, true, err
 	}
 	road.Difference = difference(general, closed, 0)
 	return road, true, nil
