@@ -254,7 +254,7 @@ func TestProductsMatchTripleLoop(t *testing.T) {
 	pool := par.New(3)
 	defer pool.Close()
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 250 {
+	for range 150 {
 		verifyAll(t, pool, matMulProblem(randomMatMul(r)), r)
 	}
 }
@@ -263,7 +263,7 @@ func TestConvolutionsMatchTripleLoop(t *testing.T) {
 	pool := par.New(3)
 	defer pool.Close()
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 200 {
+	for range 120 {
 		for _, p := range convProblems(randomConv(r)) {
 			verifyAll(t, pool, p, r)
 		}
