@@ -15,7 +15,7 @@ var torchScript string
 
 // Torch runs the same works in PyTorch with the given interpreter and returns its times in seconds, by name. It runs them with the
 // environment as it is and without its OPENBLAS_* variables, and takes the faster. Works that the script does not know are left
-// out. An error says that the interpreter, or its torch module, is missing.
+// out. An empty interpreter stands for the first python3 that has a torch module. An error says what is missing.
 func Torch(ctx context.Context, python string, only func(name string) bool) (map[string]float64, error) {
 	var names []string
 	for _, w := range Works() {
@@ -25,6 +25,12 @@ func Torch(ctx context.Context, python string, only func(name string) bool) (map
 	}
 	if len(names) == 0 {
 		return nil, nil
+	}
+	if python == "" {
+		var err error
+		if python, err = withTorch(ctx); err != nil {
+			return nil, err
+		}
 	}
 	best := map[string]float64{}
 	for _, env := range [][]string{os.Environ(), withoutBLAS(os.Environ())} {
@@ -47,6 +53,17 @@ func Torch(ctx context.Context, python string, only func(name string) bool) (map
 		}
 	}
 	return best, nil
+}
+
+// withTorch returns an interpreter that has PyTorch: the python3 of the path, or the system's own.
+func withTorch(ctx context.Context) (string, error) {
+	candidates := []string{"python3", "/usr/bin/python3"}
+	for _, python := range candidates {
+		if exec.CommandContext(ctx, python, "-c", "import torch").Run() == nil {
+			return python, nil
+		}
+	}
+	return "", fmt.Errorf("no PyTorch in any of %s: install it (Debian: python3-torch), or name an interpreter that has it", strings.Join(candidates, ", "))
 }
 
 func withoutBLAS(env []string) []string {

@@ -69,7 +69,7 @@ runs in PyTorch as well, with the environment as it is and without its OPENBLAS_
 	f := cmd.Flags()
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	f.BoolVar(&torch, "torch", false, "run the same work in PyTorch and print the ratio")
-	f.StringVar(&python, "python", "python3", "the interpreter that has PyTorch")
+	f.StringVar(&python, "python", "", "the interpreter that has PyTorch; by default the first python3 that does")
 	f.StringVar(&only, "only", "", "measure the works whose name matches this regular expression")
 	f.DurationVar(&budget, "budget", 2*time.Second, "time for each work")
 	f.IntVar(&threads, "threads", 0, "threads; 0 for all cores")
