@@ -71,39 +71,41 @@ func (p *convPlan[T]) packedCols() int { return roundUp(p.outs, p.ks.width()) }
 
 // cut chooses the blocks.
 func (p *convPlan[T]) cut() {
-	ks := p.ks
-	deepest, run, pixels, flops := 0, 0, 0, 0.0
+	longest, image := 0, 0.0 // inner steps of a block; flops of an image
 	for i := range p.grids {
 		g := &p.grids[i]
-		blocks, longest := p.split(g)
+		blocks, steps := p.split(g)
 		p.blocks = append(p.blocks, blocks)
-		run, deepest = max(run, longest), max(deepest, p.depth(g))
+		longest = max(longest, steps)
 		p.gridRows = max(p.gridRows, g.rows)
-		pixels += g.rows * g.cols
-		flops += 2 * float64(g.rows*g.cols*p.depth(g)*p.outs)
+		image += 2 * float64(g.rows*g.cols*p.depth(g)*p.outs)
 	}
-	panels := ceilDiv(p.outs, ks.width())
-	p.colBlocks = min(panels, max(1, ceilDiv(panels*run*ks.width()*ks.size, wholeBytes)))
+	panels := ceilDiv(p.outs, p.ks.width())
+	p.colBlocks = min(panels, max(1, ceilDiv(panels*longest*p.ks.width()*p.ks.size, wholeBytes)))
 
-	image := flops / float64(p.colBlocks)
-	total := flops * float64(p.images*p.groups)
+	total := image * float64(p.images*p.groups)
 	chunk := min(max(total/chunksAimed, minChunk), maxChunk)
-	cols := p.grids[0].cols
+	image /= float64(p.colBlocks)
 	p.bands, p.imgBlocks = 1, p.images
 	if image > 2*chunk {
 		p.bands = min(int(image/chunk), p.gridRows)
 	} else {
 		p.imgBlocks = ceilDiv(p.images, max(1, int(chunk/max(image, 1))))
 	}
-	even := func(n int) float64 { return float64(n) / float64(ceilDiv(n, ks.rows)) }
-	if full := ks.rows/2 + 1; cols < full && p.images > cols && even(min(p.images, ks.rows)) > even(cols) {
-		p.acrossImages = true
-		p.bands = 1
-		p.imgBlocks = min(p.imgBlocks, ceilDiv(p.images, ks.rows))
+	if p.narrow() {
+		p.acrossImages, p.bands = true, 1
+		p.imgBlocks = min(p.imgBlocks, ceilDiv(p.images, p.ks.rows))
 		for p.colBlocks < panels && float64(p.colBlocks*p.imgBlocks*p.groups) < min(chunksAimed, total/minChunk) {
 			p.colBlocks = min(panels, p.colBlocks*2)
 		}
 	}
+}
+
+// narrow says that grid rows are so short that tiles are better made of one position in many images.
+func (p *convPlan[T]) narrow() bool {
+	height := func(n int) int { return n / ceilDiv(n, p.ks.rows) }
+	cols := p.grids[0].cols
+	return cols <= p.ks.rows/2 && height(min(p.images, p.ks.rows)) > height(cols)
 }
 
 // split cuts a grid's inner dimension, and returns the longest block.
