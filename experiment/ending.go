@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"path/filepath"
 
 	"shadowflow/diagnose"
+	"shadowflow/graph"
+	"shadowflow/nn"
 	"shadowflow/rule"
 )
 
@@ -58,11 +61,7 @@ func (t *trainer[T]) restore(at *Checkpoint) error {
 	if err := load(at, "running", running); err != nil {
 		return err
 	}
-	averages := make([]float64, len(running))
-	for i, v := range running {
-		averages[i] = float64(v)
-	}
-	t.loss.SetRunning(averages, meta.Batches)
+	t.loss.SetRunning(widen(running), meta.Batches)
 	memory := make([][]T, len(t.stepper.State()))
 	for i := range memory {
 		memory[i] = make([]T, len(t.theta))
@@ -115,8 +114,33 @@ func (t *trainer[T]) finish(d *RunDir, s Status) (*Result, error) {
 	return t.conclude(d, s)
 }
 
+// weightsFile holds the weights that a run ended with, as PyTorch's state_dict.
+const weightsFile = "weights.safetensors"
+
+// saveWeights writes the parameters, and the running averages of batch normalization, as they are.
+func (t *trainer[T]) saveWeights(d *RunDir) error {
+	dtype, err := graph.ParseDType(t.config.DType)
+	if err != nil {
+		return err
+	}
+	running, batches := t.loss.Running()
+	state := &nn.State{Theta: widen(t.theta), Running: widen(running), Batches: batches}
+	return t.model.Save(filepath.Join(d.Path(), weightsFile), state, dtype)
+}
+
+func widen[T rule.Float](x []T) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v)
+	}
+	return out
+}
+
 // conclude writes the result of a run whose record is complete.
 func (t *trainer[T]) conclude(d *RunDir, s Status) (*Result, error) {
+	if err := t.saveWeights(d); err != nil {
+		return nil, err
+	}
 	result, err := t.summary(d, s)
 	if err != nil {
 		return nil, err

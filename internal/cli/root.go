@@ -20,7 +20,8 @@ shadows the iterates. What it has beyond the gradient flow is the optimizer's im
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.AddCommand(newRun(), newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench())
+	root.AddCommand(newRun(), newProbe(), newReport(), newExport(), newConfig(), newData())
+	root.AddCommand(newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench())
 	return root
 }
 

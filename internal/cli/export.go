@@ -1,0 +1,30 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shadowflow/experiment"
+)
+
+func newExport() *cobra.Command {
+	var format, out string
+	cmd := &cobra.Command{
+		Use:   "export DIR",
+		Short: "Write the history of a run in a format that other tools open",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := experiment.Export(args[0], format, out)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), path)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "parquet", "one of "+strings.Join(experiment.ExportFormats(), ", "))
+	cmd.Flags().StringVar(&out, "out", "", "the file, for tensorboard the folder (default: in the run directory)")
+	return cmd
+}
