@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"shadowflow/reproduce"
+)
+
+func newMap() *cobra.Command {
+	var (
+		o                    reproduce.MapOptions
+		beta1, beta2, lr, at string
+		scale, out           string
+		quiet                bool
+		flags                sweepFlags
+	)
+	cmd := &cobra.Command{
+		Use:   "map",
+		Short: "Map where the norm is penalized, where the modified equation holds, and which regime a run is in",
+		Long: `Map, over beta1, beta2 and lr: the share of the gradient's weight on which the bias penalizes the norm or hinders its
+decrease, by stage of training; the lr up to which the one-step defect of the modified equation of order 2 keeps its law; and the
+regime of the run: monotone, oscillating, spiking, diverged. The rules are on the page that it writes.`,
+		Example: "  shadowflow map\n  shadowflow map --at 0.9,0.999\n  shadowflow map --beta1 0.9 --beta2 0.9,0.99,0.999 --lr 1e-4,3e-4,1e-3 --seeds 3",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, f := range []struct {
+				name, text string
+				values     *[]float64
+			}{{"--beta1", beta1, &o.Beta1}, {"--beta2", beta2, &o.Beta2}, {"--lr", lr, &o.LR}} {
+				if f.text == "" {
+					continue
+				}
+				var err error
+				if *f.values, err = floats(f.name, f.text); err != nil {
+					return err
+				}
+			}
+			var point []float64
+			if at != "" {
+				var err error
+				if point, err = floats("--at", at); err != nil {
+					return err
+				}
+				if len(point) != 2 {
+					return fmt.Errorf("--at %s: want beta1,beta2", at)
+				}
+				if beta1 == "" && beta2 == "" {
+					o.Beta1, o.Beta2 = point[:1:1], point[1:]
+				}
+			}
+			if o.Scale = reproduce.Scale(scale); !slices.Contains(reproduce.Scales(), o.Scale) {
+				return fmt.Errorf("--scale %q: want one of %v", scale, reproduce.Scales())
+			}
+			if out == "" {
+				out = filepath.Join("reproductions", "map-"+scale)
+			}
+			var err error
+			if o.Sweep, err = flags.options(); err != nil {
+				return err
+			}
+			if !quiet {
+				o.Sweep.Progress = sweepProgress(cmd.ErrOrStderr())
+			}
+			m, err := reproduce.RunMap(cmd.Context(), out, o)
+			if err != nil {
+				return err
+			}
+			return printMap(cmd, m, point)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&beta1, "beta1", "", "values of beta1, a,b,... (default of the scale)")
+	f.StringVar(&beta2, "beta2", "", "values of beta2")
+	f.StringVar(&lr, "lr", "", "values of lr")
+	f.StringVar(&at, "at", "", "beta1,beta2: print the sentence for this pair; alone, map it only")
+	f.IntVar(&o.Seeds, "seeds", 0, "seeds for each combination (default 1)")
+	f.StringVar(&scale, "scale", string(reproduce.Laptop), "laptop, workstation or paper")
+	f.StringVar(&out, "out", "", "directory (default reproductions/map-SCALE)")
+	f.BoolVar(&quiet, "quiet", false, "no progress")
+	f.IntVar(&flags.parallel, "parallel", 0, "runs at once, 0 for one a processor")
+	f.StringVar(&flags.memory, "memory", "", "memory for all runs together, like 8GiB (default what is free)")
+	return cmd
+}
+
+func printMap(cmd *cobra.Command, m *reproduce.Map, at []float64) error {
+	w := cmd.OutOrStdout()
+	for _, b1 := range m.Beta1 {
+		for _, b2 := range m.Beta2 {
+			if at != nil && (at[0] != b1 || at[1] != b2) {
+				continue
+			}
+			sentence, err := m.Sentence(b1, b2)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(w, sentence)
+		}
+	}
+	if at != nil {
+		if _, err := m.Sentence(at[0], at[1]); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(w, "\npage: %s\n", m.Page)
+	return nil
+}

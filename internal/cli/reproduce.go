@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"shadowflow/reproduce"
+)
+
+func newReproduce() *cobra.Command {
+	var (
+		list, quiet, planOnly bool
+		scale, out            string
+		flags                 sweepFlags
+	)
+	cmd := &cobra.Command{
+		Use:   "reproduce NAME",
+		Short: "Test a claim of the paper: runs, figure, and a verdict with numbers",
+		Long: `Test a claim of "On the Implicit Bias of Adam", or a question that its readers asked. Each reproduction prints the claim, makes
+its runs, draws the figures on a page that needs nothing beside itself, and ends in a verdict with the test and its numbers.
+Interrupted, it continues where it was when it is called again.
+
+The scale laptop takes minutes on two cores with the embedded digits; workstation takes part of CIFAR-10; paper takes the paper's
+setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`,
+		Example: "  shadowflow reproduce --list\n  shadowflow reproduce norm-vs-beta2\n  shadowflow reproduce causes --scale paper --plan",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w := cmd.OutOrStdout()
+			if list {
+				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+				for _, r := range reproduce.All() {
+					fmt.Fprintf(t, "%s\t%s\n", r.Name, r.Title)
+				}
+				return t.Flush()
+			}
+			if len(args) == 0 {
+				return errors.New("reproduce: want the name of a reproduction; --list shows them")
+			}
+			r, err := reproduce.Find(args[0])
+			if err != nil {
+				return err
+			}
+			s := reproduce.Scale(scale)
+			if !slices.Contains(reproduce.Scales(), s) {
+				return fmt.Errorf("--scale %q: want one of %v", scale, reproduce.Scales())
+			}
+			if out == "" {
+				out = filepath.Join("reproductions", r.Name+"-"+scale)
+			}
+			fmt.Fprintf(w, "%s\n\nClaim: %s\n\nDesign: %s\n\n", r.Title, r.Claim, r.Design)
+			if planOnly {
+				return planReproduction(cmd, r, s, out)
+			}
+			opt, err := flags.options()
+			if err != nil {
+				return err
+			}
+			if !quiet {
+				opt.Progress = sweepProgress(cmd.ErrOrStderr())
+			}
+			result, err := r.Run(cmd.Context(), s, out, opt)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(w, "Verdict (%s): %s\n\n", result.Outcome, result.Verdict)
+			for _, sentence := range result.Sentences {
+				fmt.Fprintf(w, "- %s\n", sentence)
+			}
+			fmt.Fprintf(w, "\npage: %s\n", result.Page)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&list, "list", false, "print the names of the reproductions")
+	f.StringVar(&scale, "scale", string(reproduce.Laptop), "laptop, workstation or paper")
+	f.StringVar(&out, "out", "", "directory (default reproductions/NAME-SCALE)")
+	f.BoolVar(&planOnly, "plan", false, "write the sweeps and print them, and make no runs")
+	f.BoolVar(&quiet, "quiet", false, "no progress")
+	f.IntVar(&flags.parallel, "parallel", 0, "runs at once, 0 for one a processor")
+	f.StringVar(&flags.memory, "memory", "", "memory for all runs together, like 8GiB (default what is free)")
+	return cmd
+}
+
+// planReproduction writes the sweeps, each ready to be made one run at a time.
+func planReproduction(cmd *cobra.Command, r *reproduce.Reproduction, s reproduce.Scale, out string) error {
+	sweeps, err := r.Sweeps(s)
+	if err != nil {
+		return err
+	}
+	for _, sw := range sweeps {
+		dir := filepath.Join(out, sw.Name)
+		if err := sw.Prepare(dir); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: %d runs; shadowflow sweep plan %s, shadowflow sweep run-one %s INDEX\n", sw.Name, len(sw.Runs), dir, dir)
+	}
+	if len(sweeps) == 0 {
+		fmt.Fprintln(cmd.OutOrStdout(), "a computation in closed form: it makes no runs")
+	}
+	return nil
+}

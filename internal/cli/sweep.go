@@ -1,0 +1,379 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"shadowflow/experiment"
+	"shadowflow/experiment/sweep"
+)
+
+// sweepFlags are the flags of sweep and its subcommands.
+type sweepFlags struct {
+	out         string
+	yes         bool
+	parallel    int
+	memory      string
+	retryFailed bool
+	quiet       bool
+}
+
+const sweepHelp = `A sweep file describes many runs, by lists over any key of a config (shadowflow config lists them):
+
+    name: betas
+    base: {steps: 500}                         # a config, or the path of one beside the file
+    list: [{model: {name: cnn}}, {}]           # sets of keys written out
+    zip: {optimizer.lr: [1e-3, 1e-4], steps: [500, 5000]}
+    grid: {optimizer.beta2: [0.9, 0.99]}
+    seeds: 5                                   # 0 to 4, or a list
+    at_loss: [0.01]                            # training losses at which the table shows the measurements
+
+The runs are all combinations; list varies slowest, then zip, then the keys of grid, and the seed fastest. Each run has a
+directory of its own in DIR/runs, named after its place and its config. Runs that have ended are never made again unless their
+config changed. A run that fails or diverges is a row of the table with its reason, and stops nothing.`
+
+func newSweep() *cobra.Command {
+	f := &sweepFlags{}
+	cmd := &cobra.Command{
+		Use:     "sweep SWEEP",
+		Short:   "Make many runs: grids, lists and zips over any key of a config, with seeds",
+		Long:    sweepHelp + "\n\nSWEEP is such a file, or the directory of a sweep.",
+		Example: "  shadowflow sweep betas.yaml\n  shadowflow sweep plan betas.yaml\n  shadowflow sweep table betas.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, dir, err := f.open(args[0])
+			if err != nil {
+				return err
+			}
+			return f.execute(cmd, s, dir)
+		},
+	}
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&f.out, "out", "", "directory of the sweep (default sweeps/NAME, or SWEEP if it is a directory)")
+	flags.BoolVar(&f.yes, "yes", false, fmt.Sprintf("more than %d runs are meant", sweep.Limit))
+	flags.IntVar(&f.parallel, "parallel", 0, "runs at once, 0 for one a processor")
+	flags.StringVar(&f.memory, "memory", "", "memory for all runs together, like 8GiB (default what is free)")
+	cmd.Flags().BoolVar(&f.retryFailed, "retry-failed", false, "make runs again that failed")
+	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "no progress, no summary")
+	cmd.AddCommand(f.newPlan(), f.newStatus(), f.newTable(), f.newRunOne())
+	return cmd
+}
+
+func (f *sweepFlags) open(path string) (*sweep.Sweep, string, error) {
+	limit := sweep.Limit
+	if f.yes {
+		limit = 0
+	}
+	s, dir, err := sweep.Open(path, limit)
+	if f.out != "" {
+		dir = f.out
+	}
+	return s, dir, err
+}
+
+func (f *sweepFlags) options() (sweep.Options, error) {
+	memory, err := parseBytes(f.memory)
+	if err != nil {
+		return sweep.Options{}, fmt.Errorf("--memory: %w", err)
+	}
+	if f.parallel < 0 {
+		return sweep.Options{}, fmt.Errorf("--parallel %d: want a number of at least 0", f.parallel)
+	}
+	return sweep.Options{Parallel: f.parallel, Memory: memory, RetryFailed: f.retryFailed}, nil
+}
+
+func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) error {
+	opt, err := f.options()
+	if err != nil {
+		return err
+	}
+	if !f.quiet {
+		opt.Progress = sweepProgress(cmd.ErrOrStderr())
+	}
+	failed := s.Execute(cmd.Context(), dir, opt)
+	if errors.Is(failed, context.Canceled) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "interrupted; go on with: shadowflow sweep %s\n", dir)
+		return nil
+	}
+	if err := errors.Join(failed, writeTables(s, dir)); err != nil || f.quiet {
+		return err
+	}
+	statuses, err := s.Status(dir)
+	if err != nil {
+		return err
+	}
+	printStates(cmd.OutOrStdout(), statuses)
+	fmt.Fprintf(cmd.OutOrStdout(), "tables: %s, %s\n", filepath.Join(dir, "table.csv"), filepath.Join(dir, "means.csv"))
+	return nil
+}
+
+// sweepProgress prints a line for each run that stops, with the time left.
+func sweepProgress(w io.Writer) func(sweep.Event) {
+	start := time.Now()
+	return func(e sweep.Event) {
+		if !e.Done {
+			return
+		}
+		how := "done"
+		if e.Err != nil {
+			how = "failed: " + strings.ReplaceAll(e.Err.Error(), "\n", " ")
+		}
+		left := time.Duration(float64(time.Since(start)) / float64(e.Stopped) * float64(e.All-e.Stopped)).Round(time.Second)
+		fmt.Fprintf(w, "%d/%d  run %d  %s  %s  (%s left)\n", e.Stopped, e.All, e.Run.Index, e.Run, how, left)
+	}
+}
+
+// writeTables writes the table and its means beside the runs.
+func writeTables(s *sweep.Sweep, dir string) error {
+	table, err := s.Table(dir)
+	if err != nil {
+		return err
+	}
+	means := sweep.Means(table)
+	for _, f := range []struct {
+		name, format string
+		table        *experiment.History
+	}{
+		{"table.csv", "csv", table}, {"table.parquet", "parquet", table},
+		{"means.csv", "csv", means}, {"means.parquet", "parquet", means},
+	} {
+		if err := writeTable(filepath.Join(dir, f.name), f.format, f.table); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeTable(path, format string, t *experiment.History) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := experiment.WriteTable(file, format, t); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	return file.Close()
+}
+
+func printStates(w io.Writer, statuses []sweep.Status) {
+	counts := map[sweep.State]int{}
+	diverged := 0
+	for _, s := range statuses {
+		counts[s.State]++
+		if s.Result != nil && s.Result.Status == experiment.Diverged {
+			diverged++
+		}
+	}
+	fmt.Fprintf(w, "%d runs: %d ended (%d of them diverged), %d failed, %d interrupted, %d running, %d pending\n", len(statuses),
+		counts[sweep.Ended], diverged, counts[sweep.Failed], counts[sweep.Interrupted], counts[sweep.Running], counts[sweep.Pending])
+}
+
+func (f *sweepFlags) newPlan() *cobra.Command {
+	probe := 1.0
+	cmd := &cobra.Command{
+		Use:   "plan SWEEP",
+		Short: "Print the runs of a sweep, with estimates of time and memory",
+		Long: `Print the runs of a sweep, with estimates of time and memory. Memory is that of the compiled programs, the vectors of
+parameters and the data; time is taken from ended runs, or from trying one run of each kind for a moment.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, dir, err := f.open(args[0])
+			if err != nil {
+				return err
+			}
+			opt, err := f.options()
+			if err != nil {
+				return err
+			}
+			plan, err := s.Plan(cmd.Context(), dir, sweep.PlanOptions{Options: opt, Probe: probe})
+			if err != nil {
+				return err
+			}
+			return printPlan(cmd.OutOrStdout(), plan)
+		},
+	}
+	cmd.Flags().Float64Var(&probe, "probe", probe, "seconds to try one run of each kind, 0 for no estimate of time without ended runs")
+	return cmd
+}
+
+func printPlan(out io.Writer, p *sweep.Plan) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "run\tsteps\tstate\tmemory\ttime\tsettings")
+	for _, r := range p.Runs {
+		seconds, memory := "?", "?"
+		if r.Seconds > 0 {
+			seconds = clock(r.Seconds)
+		}
+		if r.State == sweep.Ended {
+			seconds = "-"
+		}
+		if r.Bytes > 0 {
+			memory = formatBytes(r.Bytes)
+		}
+		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s\t%s\n", r.Run.Index, r.Run.Config.Steps, r.State, memory, seconds, r.Run)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nabout %s on this machine, %d at once", clock(p.Seconds), p.Parallel)
+	if p.Unknown > 0 {
+		fmt.Fprintf(out, "; %d runs have no estimate", p.Unknown)
+	}
+	fmt.Fprintln(out)
+	said := map[string]bool{}
+	for _, r := range p.Runs {
+		if r.Problem != "" && !said[r.Problem] {
+			said[r.Problem] = true
+			fmt.Fprintf(out, "no estimate for run %d: %s\n", r.Run.Index, r.Problem)
+		}
+	}
+	return nil
+}
+
+func (f *sweepFlags) newStatus() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status SWEEP",
+		Short: "Print how far the runs of a sweep have come",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, dir, err := f.open(args[0])
+			if err != nil {
+				return err
+			}
+			statuses, err := s.Status(dir)
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "run\tstate\tstep\tsettings\treason")
+			for _, st := range statuses {
+				state, step := string(st.State), ""
+				if st.Result != nil {
+					state, step = string(st.Result.Status), strconv.Itoa(st.Result.Step)
+				}
+				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", st.Run.Index, state, step, st.Run, strings.Join(strings.Fields(st.Reason), " "))
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			printStates(cmd.OutOrStdout(), statuses)
+			return nil
+		},
+	}
+}
+
+func (f *sweepFlags) newTable() *cobra.Command {
+	var format string
+	var means bool
+	cmd := &cobra.Command{
+		Use:   "table SWEEP",
+		Short: "Write one row a run: its settings and what came of it",
+		Long: `Write table and means of a sweep beside its runs, as CSV and Parquet, and print one of them: one row a run, or with --means
+one row for all runs that differ in their seeds only, with 95% confidence intervals (Student's t).`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, dir, err := f.open(args[0])
+			if err != nil {
+				return err
+			}
+			table, err := s.Table(dir)
+			if err != nil {
+				return err
+			}
+			if info, err := os.Stat(dir); err == nil && info.IsDir() {
+				if err := writeTables(s, dir); err != nil {
+					return err
+				}
+			}
+			if means {
+				table = sweep.Means(table)
+			}
+			return experiment.WriteTable(cmd.OutOrStdout(), format, table)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "csv", "what to print: csv or parquet")
+	cmd.Flags().BoolVar(&means, "means", false, "print the means over seeds")
+	return cmd
+}
+
+func (f *sweepFlags) newRunOne() *cobra.Command {
+	return &cobra.Command{
+		Use:   "run-one SWEEP INDEX",
+		Short: "Make one run of a sweep, for a cluster's scheduler to call",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			index, err := strconv.Atoi(args[1])
+			if err != nil {
+				return fmt.Errorf("run %q: want its index, a whole number", args[1])
+			}
+			s, dir, err := f.open(args[0])
+			if err != nil {
+				return err
+			}
+			opt, err := f.options()
+			if err != nil {
+				return err
+			}
+			return s.RunOne(cmd.Context(), dir, index, opt)
+		},
+	}
+}
+
+// parseBytes reads a size like 8GiB or 500MB; "" is 0.
+func parseBytes(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	units := []struct {
+		suffix string
+		factor float64
+	}{
+		{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+		{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1},
+	}
+	for _, u := range units {
+		number, ok := strings.CutSuffix(text, u.suffix)
+		if !ok {
+			continue
+		}
+		x, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err != nil || !(x*u.factor >= 1) || x*u.factor > 1<<60 {
+			break
+		}
+		return int64(x * u.factor), nil
+	}
+	return 0, fmt.Errorf("%q is not a size; expected one like 8GiB or 500MB", text)
+}
+
+func formatBytes(n int64) string {
+	x, unit := float64(n), "B"
+	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if x < 1024 {
+			break
+		}
+		x, unit = x/1024, next
+	}
+	return fmt.Sprintf("%.3g %s", x, unit)
+}
+
+// clock says a time in seconds for people.
+func clock(seconds float64) string {
+	switch d := time.Duration(seconds * float64(time.Second)); {
+	case seconds < 10:
+		return fmt.Sprintf("%.2g s", seconds)
+	case seconds < 100*3600:
+		return d.Round(time.Second).String()
+	default:
+		return fmt.Sprintf("%.3g days", seconds/86400)
+	}
+}

@@ -1,0 +1,268 @@
+package report
+
+import (
+	"errors"
+	"image/color"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// A Chart is pairs of axes above one another, each with its legend at its right.
+type Chart struct {
+	Labels Label
+	Axes   []Axes
+	// Height is that of one pair of axes, in inches; 0 stands for 2.5.
+	Height float64
+}
+
+// Axes are one pair of axes. Labels carry their units.
+type Axes struct {
+	X, Y       string
+	LogX, LogY bool
+	// Zero draws a line at y = 0.
+	Zero bool
+	// MinX, MaxX, MinY, MaxY bound what is shown, where they differ.
+	MinX, MaxX, MinY, MaxY float64
+	Series                 []Series
+}
+
+// A Series is one curve or set of points. NaN and, on a logarithmic axis, what is not positive are left out.
+type Series struct {
+	Name string // in the legend; "" for none
+	X, Y []float64
+	// Low and High, if given, are the ends of an error band, or of error bars if Bars is set.
+	Low, High []float64
+	Bars      bool
+	// Color, Dash and Mark are numbers, each with a look of its own.
+	Color, Dash int
+	// Line joins the points, Marks shows them; with neither set the points are joined.
+	Line, Marks bool
+	Mark        int
+	// Faint draws the line thin and grey: a grid, a reference.
+	Faint bool
+}
+
+// Label implements Drawing.
+func (c *Chart) Label() Label { return c.Labels }
+
+// The sizes of a chart.
+const (
+	chartWidth  = 7.2 * vg.Inch
+	chartLegend = 1.75 * vg.Inch
+	chartTitle  = 0.35 * vg.Inch
+)
+
+func (c *Chart) size() (vg.Length, vg.Length) {
+	height := 2.5
+	if c.Height > 0 {
+		height = c.Height
+	}
+	return chartWidth, chartTitle + vg.Length(height)*vg.Inch*vg.Length(len(c.Axes))
+}
+
+func (c *Chart) draw(whole draw.Canvas) error {
+	column := make([][]*plot.Plot, len(c.Axes))
+	legends := make([]*plot.Legend, len(c.Axes))
+	for i := range c.Axes {
+		p, legend, err := c.Axes[i].plot()
+		if err != nil {
+			return err
+		}
+		column[i], legends[i] = []*plot.Plot{p}, legend
+	}
+	title := column[0][0].Title.TextStyle
+	title.XAlign, title.YAlign = draw.XLeft, draw.YTop
+	whole.FillText(title, vg.Point{X: whole.Min.X + vg.Points(8), Y: whole.Max.Y - vg.Points(7)}, c.Labels.Title)
+	tiles := draw.Tiles{Rows: len(column), Cols: 1, PadY: vg.Points(8), PadRight: chartLegend, PadTop: chartTitle, PadBottom: vg.Points(4), PadLeft: vg.Points(4)}
+	for i, row := range plot.Align(column, tiles, whole) {
+		column[i][0].Draw(row[0])
+		beside := row[0]
+		beside.Min.X, beside.Max.X = whole.Max.X-chartLegend+vg.Points(8), whole.Max.X
+		beside.Max.Y -= vg.Points(2)
+		legends[i].Draw(beside)
+	}
+	return nil
+}
+
+func (a *Axes) plot() (*plot.Plot, *plot.Legend, error) {
+	p := plot.New()
+	style(p)
+	p.X.Label.Text, p.Y.Label.Text = a.X, a.Y
+	legend := plot.NewLegend()
+	legend.TextStyle = p.Legend.TextStyle
+	legend.Left, legend.Top = true, true
+	legend.Padding = vg.Points(2)
+	legend.ThumbnailWidth = vg.Points(20)
+	lines := plotter.NewGrid()
+	lines.Vertical.Color, lines.Horizontal.Color = grid, grid
+	p.Add(lines)
+	drawn := false
+	for _, s := range a.Series {
+		ok, err := s.add(p, &legend, a)
+		if err != nil {
+			return nil, nil, err
+		}
+		drawn = drawn || ok
+	}
+	if !drawn {
+		return nil, nil, errors.New("nothing in it can be drawn: all its values are missing, or not positive on a logarithmic axis")
+	}
+	a.scale(p)
+	if a.Zero {
+		zero, err := plotter.NewLine(plotter.XYs{{X: p.X.Min, Y: 0}, {X: p.X.Max, Y: 0}})
+		if err != nil {
+			return nil, nil, err
+		}
+		zero.Color, zero.Width = ink, vg.Points(0.6)
+		p.Add(zero)
+	}
+	return p, &legend, nil
+}
+
+// room is how far the axes reach beyond what is drawn, as a part of its range.
+const room = 0.04
+
+// scale sets the ranges and ticks.
+func (a *Axes) scale(p *plot.Plot) {
+	widen(&p.X, a.LogX)
+	widen(&p.Y, a.LogY)
+	if a.MinX != a.MaxX {
+		p.X.Min, p.X.Max = a.MinX, a.MaxX
+	}
+	if a.MinY != a.MaxY {
+		p.Y.Min, p.Y.Max = a.MinY, a.MaxY
+	}
+	for _, x := range []struct {
+		axis *plot.Axis
+		log  bool
+	}{{&p.X, a.LogX}, {&p.Y, a.LogY}} {
+		if x.log {
+			x.axis.Scale, x.axis.Tick.Marker = plot.LogScale{}, logTicks{}
+			if x.axis.Min == x.axis.Max {
+				x.axis.Min, x.axis.Max = x.axis.Min/2, x.axis.Max*2
+			}
+			continue
+		}
+		x.axis.Tick.Marker = linearTicks{}
+		if x.axis.Min == x.axis.Max {
+			x.axis.Min, x.axis.Max = x.axis.Min-1, x.axis.Max+1
+		}
+	}
+}
+
+// widen gives the marks at the ends of an axis room.
+func widen(x *plot.Axis, log bool) {
+	if log {
+		by := math.Pow(x.Max/x.Min, room)
+		x.Min, x.Max = x.Min/by, x.Max*by
+		return
+	}
+	by := room * (x.Max - x.Min)
+	x.Min, x.Max = x.Min-by, x.Max+by
+}
+
+// points are the ones that can be drawn, with the ends of their bars.
+func (s *Series) points(a *Axes) (xy, low, high plotter.XYs) {
+	ok := func(v float64, log bool) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) && (!log || v > 0) }
+	for i := range s.X {
+		if !ok(s.X[i], a.LogX) || !ok(s.Y[i], a.LogY) {
+			continue
+		}
+		xy = append(xy, plotter.XY{X: s.X[i], Y: s.Y[i]})
+		l, h := s.Y[i], s.Y[i]
+		if s.Low != nil && ok(s.Low[i], a.LogY) {
+			l = s.Low[i]
+		}
+		if s.High != nil && ok(s.High[i], a.LogY) {
+			h = s.High[i]
+		}
+		low, high = append(low, plotter.XY{X: s.X[i], Y: l}), append(high, plotter.XY{X: s.X[i], Y: h})
+	}
+	return xy, low, high
+}
+
+func (s *Series) add(p *plot.Plot, legend *plot.Legend, a *Axes) (drawn bool, err error) {
+	xy, low, high := s.points(a)
+	if len(xy) == 0 {
+		return false, nil
+	}
+	shade := shadeOf(s.Color)
+	var thumbs []plot.Thumbnailer
+	joined := s.Line || !s.Marks
+	if s.Low != nil {
+		add := addBand
+		if s.Bars || len(xy) == 1 {
+			add = addBars
+		}
+		if err := add(p, xy, low, high, shade); err != nil {
+			return false, err
+		}
+	}
+	if joined && len(xy) > 1 {
+		line, err := plotter.NewLine(xy)
+		if err != nil {
+			return false, err
+		}
+		line.Color, line.Width, line.Dashes = shade, vg.Points(1.5), dashes[s.Dash%len(dashes)]
+		if s.Faint {
+			line.Color, line.Width = further[1], vg.Points(0.7)
+		}
+		p.Add(line)
+		thumbs = append(thumbs, line)
+	}
+	if s.Marks || len(xy) == 1 {
+		marks, err := plotter.NewScatter(xy)
+		if err != nil {
+			return false, err
+		}
+		marks.Color, marks.Radius, marks.Shape = shade, vg.Points(3.2), glyphs[s.Mark%len(glyphs)]
+		p.Add(marks)
+		thumbs = append(thumbs, marks)
+	}
+	if s.Name != "" {
+		legend.Add(s.Name, thumbs...)
+	}
+	return true, nil
+}
+
+// addBand fills between two curves.
+func addBand(p *plot.Plot, _, low, high plotter.XYs, shade color.RGBA) error {
+	var around plotter.XYs
+	around = append(around, low...)
+	for i := len(high) - 1; i >= 0; i-- {
+		around = append(around, high[i])
+	}
+	band, err := plotter.NewPolygon(around)
+	if err != nil {
+		return err
+	}
+	const alpha = 0x38
+	band.Color = color.NRGBA{shade.R, shade.G, shade.B, alpha}
+	band.LineStyle.Width = 0
+	p.Add(band)
+	return nil
+}
+
+// errorBars are points with the lengths of their bars.
+type errorBars struct {
+	plotter.XYs
+	plotter.YErrors
+}
+
+func addBars(p *plot.Plot, xy, low, high plotter.XYs, shade color.RGBA) error {
+	bars := errorBars{XYs: xy}
+	for i := range xy {
+		bars.YErrors = append(bars.YErrors, struct{ Low, High float64 }{xy[i].Y - low[i].Y, high[i].Y - xy[i].Y})
+	}
+	drawn, err := plotter.NewYErrorBars(bars)
+	if err != nil {
+		return err
+	}
+	drawn.Color, drawn.Width, drawn.CapWidth = shade, vg.Points(1), vg.Points(5)
+	p.Add(drawn)
+	return nil
+}

@@ -1,0 +1,71 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// A Drawing is a figure of a document: a [Chart] or a [Heatmap].
+type Drawing interface {
+	// Label returns the name of the figure's files, its title, and what is to be seen in it.
+	Label() Label
+	// size returns width and height.
+	size() (width, height vg.Length)
+	// draw draws on a canvas of that size.
+	draw(c draw.Canvas) error
+}
+
+// A Label names a figure and says what is to be seen in it.
+type Label struct {
+	Name, Title, Caption string
+}
+
+var (
+	_ Drawing = (*Chart)(nil)
+	_ Drawing = (*Heatmap)(nil)
+)
+
+// Render draws a figure as png, svg or pdf.
+func Render(d Drawing, format string) ([]byte, error) {
+	width, height := d.size()
+	canvas, err := draw.NewFormattedCanvas(width, height, format)
+	if err != nil {
+		return nil, err
+	}
+	whole := draw.New(canvas)
+	whole.SetColor(paper)
+	whole.Fill(whole.Rectangle.Path())
+	if err := d.draw(whole); err != nil {
+		return nil, fmt.Errorf("figure %s: %w", d.Label().Name, err)
+	}
+	var out bytes.Buffer
+	_, err = canvas.WriteTo(&out)
+	return out.Bytes(), err
+}
+
+// further are colours beyond the palette's, which are legible on light and dark paper as they are.
+var further = []color.RGBA{
+	{0xe6, 0x9f, 0x00, 0xff}, {0x7f, 0x7f, 0x7f, 0xff}, {0x8c, 0x6b, 0xd8, 0xff}, {0xb0, 0x3a, 0x48, 0xff},
+}
+
+// shadeOf returns the colour of a number, the same in all figures.
+func shadeOf(i int) color.RGBA {
+	if i %= len(palette) + len(further); i < len(palette) {
+		return palette[i]
+	}
+	return further[i-len(palette)]
+}
+
+// glyphs are the marks of series, told apart without colours.
+var glyphs = []draw.GlyphDrawer{
+	draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.CrossGlyph{}, draw.RingGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.PlusGlyph{},
+}
+
+// dashes are the strokes of lines, told apart without colours.
+var dashes = [][]vg.Length{
+	nil, {vg.Points(6), vg.Points(3)}, {vg.Points(2), vg.Points(2)}, {vg.Points(8), vg.Points(2), vg.Points(2), vg.Points(2)},
+}

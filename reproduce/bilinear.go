@@ -1,0 +1,184 @@
+package reproduce
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"shadowflow/modeq/verify"
+	"shadowflow/objective"
+	"shadowflow/report"
+	"shadowflow/rule"
+)
+
+func bilinear() *Reproduction {
+	return &Reproduction{
+		Name:  "bilinear",
+		Title: "The two-parameter picture: where runs end on the solution curve",
+		Claim: "On E = (1/2)(1.5 - 2 theta1 theta2)^2 every point of the curve theta1 theta2 = 0.75 is a solution; with beta1 > beta2 Adam with a larger lr ends nearer to the one where the norm near the curve is smallest, " +
+			"theta1 = theta2, than with a smaller lr, and nearer than with the betas exchanged; the modified equation of order 2 predicts the end, to second order in lr.",
+		Design: "Full-batch Adam with eps = 0.01 from (2.2, 1.6) at five lr and four pairs of betas, and the modified equations of orders 1 and 2 from the same start, exact in the step number. The end is described by theta1^2 - theta2^2, which is 0 at the minimizer. " +
+			"No seeds are involved: the verdict rests on the order of the ends, and on the slope with which the prediction's error falls between the two smallest lr.",
+		judge: func(ctx context.Context, _ *evidence) (*finding, error) { return judgeBilinear(ctx) },
+	}
+}
+
+// The setting of the two-parameter picture.
+var (
+	bilinearPair  = objective.Pair{X: 2, Y: 1.5}
+	bilinearStart = []float64{2.2, 1.6}
+)
+
+const (
+	bilinearEps  = "0.01"
+	bilinearTime = 1.6
+)
+
+// A bilinearRun is one run and its modified equations, as paths in the plane.
+type bilinearRun struct {
+	beta1, beta2, lr       float64
+	iterates, first, order [][]float64 // order: the equation of order 2
+}
+
+// imbalance is theta1^2 - theta2^2 at the end of a path: 0 where the norm is smallest on the solution curve.
+func imbalance(path [][]float64) float64 {
+	end := path[len(path)-1]
+	return end[0]*end[0] - end[1]*end[1]
+}
+
+func runBilinear(ctx context.Context, beta1, beta2, lr float64) (*bilinearRun, error) {
+	c, err := rule.Parse("adam", map[string]string{"beta1": fmt.Sprint(beta1), "beta2": fmt.Sprint(beta2), "eps": bilinearEps})
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.Rule()
+	if err != nil {
+		return nil, err
+	}
+	p := verify.Problem{Objective: objective.Bilinear(bilinearPair), Rule: r, Theta: bilinearStart}
+	steps := int(math.Round(bilinearTime / lr))
+	out := &bilinearRun{beta1: beta1, beta2: beta2, lr: lr}
+	if out.iterates, err = verify.Iterate(ctx, p, lr, steps); err != nil {
+		return nil, err
+	}
+	if out.first, err = verify.Solve(ctx, p, lr, 1, steps); err != nil {
+		return nil, err
+	}
+	out.order, err = verify.Solve(ctx, p, lr, 2, steps)
+	return out, err
+}
+
+func judgeBilinear(ctx context.Context) (*finding, error) {
+	f := &finding{}
+	pairs := [][2]float64{{0.9, 0.5}, {0.7, 0.3}, {0.3, 0.7}, {0.5, 0.9}}
+	lrs := []float64{8e-3, 4e-3, 2e-3, 1e-3, 5e-4}
+	ends := report.Axes{X: "lr", Y: "theta1² - theta2² at the end", LogX: true}
+	table := report.Table{Caption: "theta1^2 - theta2^2 at the end; 0 is the minimizer of the norm on the solution curve", Header: []string{"beta1", "beta2", "lr", "iterates", "order 1", "order 2"}}
+	var outcomes []Outcome
+	var drawn []*bilinearRun
+	byPair := map[[2]float64][]float64{}
+	for i, betas := range pairs {
+		var iterates, second, firstErrors, secondErrors []float64
+		for _, lr := range lrs {
+			run, err := runBilinear(ctx, betas[0], betas[1], lr)
+			if err != nil {
+				return nil, err
+			}
+			a, b, c := imbalance(run.iterates), imbalance(run.first), imbalance(run.order)
+			iterates, second = append(iterates, a), append(second, c)
+			firstErrors, secondErrors = append(firstErrors, math.Abs(a-b)), append(secondErrors, math.Abs(a-c))
+			table.Rows = append(table.Rows, []string{fmt.Sprint(betas[0]), fmt.Sprint(betas[1]), fmt.Sprint(lr), short(a), short(b), short(c)})
+			if lr == lrs[0] {
+				drawn = append(drawn, run)
+			}
+		}
+		byPair[betas] = iterates
+		n := len(lrs)
+		slope := math.Log(secondErrors[n-2]/secondErrors[n-1]) / math.Log(lrs[n-2]/lrs[n-1])
+		predicted := Fails
+		if secondErrors[n-1] < firstErrors[n-1] && slope > 2-slopeMargin {
+			predicted = Holds
+		}
+		outcomes = append(outcomes, predicted)
+		f.say("Betas %g, %g: at lr %g order 2 misses the end by %.2g, order 1 by %.2g; the former falls like lr^%.2f: %s.", betas[0], betas[1], lrs[n-1], secondErrors[n-1], firstErrors[n-1], slope, predicted)
+		name := fmt.Sprintf("%g, %g", betas[0], betas[1])
+		ends.Series = append(ends.Series,
+			report.Series{Name: name, X: lrs, Y: iterates, Marks: true, Color: i, Mark: i},
+			report.Series{Name: "", X: lrs, Y: second, Line: true, Color: i, Dash: i})
+	}
+	for _, betas := range pairs[:2] {
+		here, exchanged := byPair[betas], byPair[[2]float64{betas[1], betas[0]}]
+		outcome := Holds
+		for k := range here {
+			if k > 0 && here[k] <= here[k-1] || here[k] >= exchanged[k] { // lrs fall
+				outcome = Fails
+			}
+		}
+		outcomes = append(outcomes, outcome)
+		f.say("Betas %g, %g end nearer to the minimizer the larger lr is, and nearer than %g, %g at every lr: %s (%s at lr %g, against %s).",
+			betas[0], betas[1], betas[1], betas[0], outcome, short(here[0]), lrs[0], short(exchanged[0]))
+	}
+	f.outcome = all(outcomes...)
+	f.figures = []report.Drawing{bilinearPlane(drawn), &report.Chart{
+		Labels: report.Label{
+			Name: "bilinear-ends", Title: "Where runs end on the solution curve, against lr",
+			Caption: "Marks: the iterates' theta1² - theta2² at the end, for four pairs beta1, beta2; lines of the same colour: the prediction of the modified equation of order 2. Zero is the minimizer of the norm on the solution curve.",
+		},
+		Height: 3, Axes: []report.Axes{ends},
+	}}
+	f.tables = []report.Table{table}
+	return f, nil
+}
+
+// bilinearPlane draws the paths of the largest lr among level sets of the loss, whole and near the ends.
+func bilinearPlane(runs []*bilinearRun) *report.Chart {
+	root := math.Sqrt(bilinearPair.Y / bilinearPair.X)
+	whole := report.Axes{X: "theta1", Y: "theta2", MinX: 0.5, MaxX: 2.4, MinY: 0.2, MaxY: 1.7}
+	ends := report.Axes{X: "theta1, near the ends", Y: "theta2", MinX: 0.8, MaxX: 1.45, MinY: 0.4, MaxY: 1}
+	for _, axes := range []*report.Axes{&whole, &ends} {
+		name := "level sets of E"
+		for _, product := range []float64{0.25, 0.5, 1.0, 1.5, 2.25, 3.0} {
+			x, y := hyperbola(product, axes)
+			if len(x) == 0 {
+				continue
+			}
+			axes.Series = append(axes.Series, report.Series{Name: name, X: x, Y: y, Faint: true, Line: true, Dash: 2})
+			name = ""
+		}
+		solution := report.Series{Name: "solutions, E = 0", Line: true, Color: 5}
+		solution.X, solution.Y = hyperbola(root*root, axes)
+		axes.Series = append(axes.Series, solution)
+		for i, run := range []*bilinearRun{runs[0], runs[len(runs)-1]} {
+			name := fmt.Sprintf("betas %g, %g", run.beta1, run.beta2)
+			axes.Series = append(axes.Series, pathSeries(name, run.iterates, i, 0), pathSeries("  order 2", run.order, i, 1), pathSeries("  order 1", run.first, i, 2))
+		}
+		axes.Series = append(axes.Series, report.Series{Name: "smallest norm", X: []float64{root}, Y: []float64{root}, Marks: true, Color: 3})
+	}
+	return &report.Chart{
+		Labels: report.Label{
+			Name: "bilinear", Title: fmt.Sprintf("Adam on E = (1/2)(1.5 - 2 theta1 theta2)², lr = %g", runs[0].lr),
+			Caption: "Iterates (full lines), modified equations of order 2 (dashed) and 1 (dotted) from the same start, for beta1 = 0.9, beta2 = 0.5 and the betas exchanged; below, the same near the ends. The dot marks the solution at which the norm of the gradient near the curve is smallest.",
+		},
+		Height: 3.4, Axes: []report.Axes{whole, ends},
+	}
+}
+
+// hyperbola is theta1 theta2 = product within the axes.
+func hyperbola(product float64, a *report.Axes) (x, y []float64) {
+	const points = 200
+	for i := range points + 1 {
+		u := a.MinX + (a.MaxX-a.MinX)*float64(i)/points
+		if v := product / u; v >= a.MinY && v <= a.MaxY {
+			x, y = append(x, u), append(y, v)
+		}
+	}
+	return x, y
+}
+
+func pathSeries(name string, path [][]float64, color, dash int) report.Series {
+	s := report.Series{Name: name, Line: true, Color: color, Dash: dash}
+	for _, p := range path {
+		s.X, s.Y = append(s.X, p[0]), append(s.Y, p[1])
+	}
+	return s
+}

@@ -1,0 +1,185 @@
+package reproduce
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+	"strconv"
+
+	"shadowflow/experiment"
+	"shadowflow/experiment/sweep"
+)
+
+// evidence is what the sweeps of a reproduction found.
+type evidence struct {
+	scale  Scale
+	sweeps []trials
+}
+
+// trials are the runs of a sweep.
+type trials []*trial
+
+// trial is a run and its record.
+type trial struct {
+	sweep.Status
+	history *experiment.History // nil if the run failed before its first row
+}
+
+func readTrials(s *sweep.Sweep, dir string) (trials, error) {
+	statuses, err := s.Status(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out trials
+	for _, st := range statuses {
+		t := &trial{Status: st}
+		if t.history, err = experiment.ReadHistory(st.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+// losses says which runs are missing from the findings.
+func (e *evidence) losses() []string {
+	var out []string
+	for _, ts := range e.sweeps {
+		for _, t := range ts {
+			if t.Reason != "" && len(out) < 5 {
+				out = append(out, fmt.Sprintf("Run %d (%s): %s; it is left out.", t.Run.Index, t.Run, t.Reason))
+			}
+		}
+	}
+	return out
+}
+
+// number returns a number of a run's config, NaN if it has none of that key.
+func (t *trial) number(key string) float64 {
+	x, err := strconv.ParseFloat(t.Run.Value(key), 64)
+	if err != nil {
+		return math.NaN()
+	}
+	return x
+}
+
+// good reports whether the run ended in any other way than by diverging.
+func (t *trial) good() bool {
+	return t.history != nil && t.Result != nil && t.Result.Status != experiment.Diverged
+}
+
+// column returns a column of the record, nil if there is none.
+func (t *trial) column(name string) []float64 {
+	if t.history == nil {
+		return nil
+	}
+	return t.history.Floats(name)
+}
+
+// at returns a measurement where the training loss first is below a level, NaN if it never is.
+func (t *trial) at(column string, loss float64) float64 {
+	if !t.good() {
+		return math.NaN()
+	}
+	return sweep.Near(t.column(column), sweep.FirstBelow(t.losses(), loss))
+}
+
+// losses returns the loss over all training examples, where it is known.
+func (t *trial) losses() []float64 {
+	if full := t.column("full_loss"); full != nil {
+		return full
+	}
+	return t.column("loss")
+}
+
+// norms returns the excess norm of the gradient over all training examples, where it is known.
+func (t *trial) norms() []float64 {
+	if full := t.column("full_excess"); full != nil {
+		return full
+	}
+	return t.column("excess")
+}
+
+// where keeps the runs with a value of a key.
+func (ts trials) where(key, value string) trials {
+	var out trials
+	for _, t := range ts {
+		if t.Run.Value(key) == value {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// values returns the different values of a key, in the order of the runs.
+func (ts trials) values(key string) []string {
+	var out []string
+	for _, t := range ts {
+		if v := t.Run.Value(key); !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// matrix returns a measurement of each run, a row for each seed and a column for each value of a key.
+func (ts trials) matrix(key string, measure func(*trial) float64) [][]float64 {
+	columns, seeds := ts.values(key), ts.values("seed")
+	out := make([][]float64, len(seeds))
+	for i := range out {
+		out[i] = slices.Repeat([]float64{math.NaN()}, len(columns))
+	}
+	for _, t := range ts {
+		out[slices.Index(seeds, t.Run.Value("seed"))][slices.Index(columns, t.Run.Value(key))] = measure(t)
+	}
+	return out
+}
+
+// transpose turns rows into columns.
+func transpose(m [][]float64) [][]float64 {
+	if len(m) == 0 {
+		return nil
+	}
+	out := make([][]float64, len(m[0]))
+	for j := range out {
+		for i := range m {
+			out[j] = append(out[j], m[i][j])
+		}
+	}
+	return out
+}
+
+// intervals returns mean, low and high ends of the 95% confidence interval of each row.
+func intervals(rows [][]float64) (mean, low, high []float64) {
+	for _, row := range rows {
+		m, half := sweep.Interval(row)
+		mean, low, high = append(mean, m), append(low, m-half), append(high, m+half)
+	}
+	return mean, low, high
+}
+
+// relative divides each row by its first number.
+func relative(m [][]float64) [][]float64 {
+	out := make([][]float64, len(m))
+	for i, row := range m {
+		for _, v := range row {
+			out[i] = append(out[i], v/row[0])
+		}
+	}
+	return out
+}
+
+// numbers reads values of a key.
+func numbers(texts []string) []float64 {
+	out := make([]float64, len(texts))
+	for i, s := range texts {
+		x, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			x = math.NaN()
+		}
+		out[i] = x
+	}
+	return out
+}

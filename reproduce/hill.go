@@ -1,0 +1,206 @@
+package reproduce
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"shadowflow/report"
+)
+
+func hill() *Reproduction {
+	return &Reproduction{
+		Name:  "hill",
+		Title: "The hill: rise and fall of the norm in training, and the bias underneath",
+		Claim: "During training the perturbed one-norm rises and falls while the loss falls; the hill is the higher the larger beta2 is, because the bias hinders the norm's decrease more.",
+		Design: "Full-batch Adam at several beta2. The modified equation splits dN/dt into the drive of the main term, -q.F, and that of the bias, -h q.C. " +
+			"For each run: the height of the hill (largest excess norm less the first), and the change of the norm that the bias accounts for up to the top (the time integral of its drive). Page's test " +
+			"asks within seeds whether height and integral rise with beta2; the rank correlation of the two within seeds says whether they go together.",
+		sweeps: func(s Scale) []string {
+			return []string{fmt.Sprintf(`name: hill
+base:
+  steps: %s
+  record: {bias: %s, sharpness: 0, test: 0}
+%sgrid:
+  optimizer.beta2: [0.9, 0.95, 0.99, 0.999]
+seeds: %s
+`, pick(s, "500", "3000", "20000"), pick(s, "2", "10", "20"), problem(s), pick(s, "5", "3", "3"))}
+		},
+		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeHill(e.sweeps[0]) },
+	}
+}
+
+// A rise is a hill of the norm and what the modified equation says about it.
+type rise struct {
+	height     float64 // largest excess norm less the first
+	fell       bool    // the norm ended below its start
+	main, bias float64 // integrals of the two drives from the start to the top
+	top        float64 // step
+}
+
+func riseOf(t *trial) rise {
+	missing := rise{math.NaN(), false, math.NaN(), math.NaN(), math.NaN()}
+	if !t.good() {
+		return missing
+	}
+	steps, norms := t.column("step"), t.norms()
+	if len(norms) == 0 {
+		return missing
+	}
+	top := 0
+	for i, v := range norms {
+		if v > norms[top] {
+			top = i
+		}
+	}
+	h := t.number("optimizer.lr")
+	return rise{
+		height: norms[top] - norms[0], fell: norms[len(norms)-1] < norms[0], top: steps[top],
+		main: h * integral(steps, t.column("drive_main"), steps[top]),
+		bias: h * integral(steps, t.column("drive_bias"), steps[top]),
+	}
+}
+
+// integral is that of the values over the steps up to a step, by trapezia between what was measured; NaN if nothing was.
+func integral(steps, values []float64, to float64) float64 {
+	sum, x, y := 0.0, math.NaN(), math.NaN()
+	for i, v := range values {
+		if math.IsNaN(v) {
+			continue
+		}
+		if steps[i] > to {
+			break
+		}
+		if !math.IsNaN(x) {
+			sum += (v + y) / 2 * (steps[i] - x)
+		}
+		x, y = steps[i], v
+	}
+	if math.IsNaN(x) {
+		return math.NaN()
+	}
+	return sum
+}
+
+func judgeHill(ts trials) (*finding, error) {
+	const key = "optimizer.beta2"
+	f := &finding{}
+	heights := ts.matrix(key, func(t *trial) float64 { return riseOf(t).height })
+	biases := ts.matrix(key, func(t *trial) float64 { return riseOf(t).bias })
+	mains := ts.matrix(key, func(t *trial) float64 { return riseOf(t).main })
+	tops := ts.matrix(key, func(t *trial) float64 { return riseOf(t).top })
+	hills, runs := 0, 0
+	for _, t := range ts {
+		if r := riseOf(t); !math.IsNaN(r.height) {
+			runs++
+			if r.height > 0 && r.fell {
+				hills++
+			}
+		}
+	}
+	f.say("The norm rises above its start and ends below it in %d of %d runs.", hills, runs)
+	height, bias := PageTrend(heights), PageTrend(biases)
+	f.say("The hill's height rises with beta2: %s (Page's L = %g over %d seeds, p = %s).", rising.judge(height), height.L, height.Blocks, probability(height.Up))
+	f.say("What the bias accounts for up to the top rises with beta2: %s (p = %s).", rising.judge(bias), probability(bias.Up))
+	var together []float64
+	for i := range heights {
+		together = append(together, Spearman(biases[i], heights[i]))
+	}
+	f.say("Within seeds, the rank correlation of the height with what the bias accounts for is %s.", withInterval(together))
+	exists := Undecided
+	switch {
+	case runs > 0 && hills == runs:
+		exists = Holds
+	case hills == 0 && runs > 0:
+		exists = Fails
+	}
+	f.outcome = all(exists, rising.judge(height), rising.judge(bias))
+	f.figures = []report.Drawing{hillChart(ts)}
+	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"beta2", "height", "by the main term", "by the bias", "step of the top"}}
+	for k, b := range ts.values(key) {
+		table.Rows = append(table.Rows, []string{b, withInterval(transpose(heights)[k]), withInterval(transpose(mains)[k]), withInterval(transpose(biases)[k]), withInterval(transpose(tops)[k])})
+	}
+	f.tables = []report.Table{table}
+	return f, nil
+}
+
+// hillChart shows loss, norm, and the drive of the bias, means over seeds with bands.
+func hillChart(ts trials) *report.Chart {
+	c := &report.Chart{
+		Height: 2.2,
+		Labels: report.Label{
+			Name: "hill", Title: "Loss, norm, and the drive of the bias on it",
+			Caption: "Training loss, excess perturbed one-norm, and the bias's part of dN/dt relative to the norm, -h q.C / N, for each beta2: means over seeds, bands are 95% confidence intervals. Above zero the bias hinders the norm's decrease, below it lowers the norm.",
+		},
+		Axes: []report.Axes{
+			{X: "step", Y: "training loss (nats)", LogX: true, LogY: true},
+			{X: "step", Y: "excess norm", LogX: true, LogY: true},
+			{X: "step", Y: "bias drive / N (1/time)", LogX: true, Zero: true},
+		},
+	}
+	for i, b := range ts.values("optimizer.beta2") {
+		part := ts.where("optimizer.beta2", b)
+		for panel, measure := range []func(*trial) []float64{
+			(*trial).losses, (*trial).norms, func(t *trial) []float64 { return quotient(t.column("drive_bias"), t.norms()) },
+		} {
+			s := meanCurve(part, measure)
+			s.Name, s.Color, s.Dash, s.Line = "beta2 = "+b, i, i, true
+			c.Axes[panel].Series = append(c.Axes[panel].Series, s)
+		}
+	}
+	return c
+}
+
+func quotient(a, b []float64) []float64 {
+	out := make([]float64, len(a))
+	for i := range a {
+		out[i] = a[i] / b[i]
+	}
+	return out
+}
+
+// maxCurve bounds the points of a curve drawn with a band.
+const maxCurve = 300
+
+// meanCurve returns the mean over runs of something recorded, against the step from 1, with its 95% confidence interval.
+func meanCurve(ts trials, measure func(*trial) []float64) report.Series {
+	bySteps := map[float64][]float64{}
+	for _, t := range ts {
+		if !t.good() {
+			continue
+		}
+		steps := t.column("step")
+		for i, v := range measure(t) {
+			if !math.IsNaN(v) && steps[i] >= 1 {
+				bySteps[steps[i]] = append(bySteps[steps[i]], v)
+			}
+		}
+	}
+	var x []float64
+	for step := range bySteps {
+		x = append(x, step)
+	}
+	slices.Sort(x)
+	s := report.Series{}
+	for _, step := range thin(x) {
+		m, l, h := intervals([][]float64{bySteps[step]})
+		s.X, s.Y, s.Low, s.High = append(s.X, step), append(s.Y, m[0]), append(s.Low, l[0]), append(s.High, h[0])
+	}
+	return s
+}
+
+// thin keeps steps that are about equally far apart on a logarithmic axis.
+func thin(x []float64) []float64 {
+	if len(x) <= maxCurve {
+		return x
+	}
+	ratio := math.Pow(x[len(x)-1]/x[0], 1.0/maxCurve)
+	var out []float64
+	for _, v := range x {
+		if len(out) == 0 || v >= out[len(out)-1]*ratio {
+			out = append(out, v)
+		}
+	}
+	return out
+}

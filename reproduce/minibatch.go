@@ -1,0 +1,162 @@
+package reproduce
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+
+	"shadowflow/experiment/sweep"
+	"shadowflow/report"
+)
+
+func minibatch() *Reproduction {
+	return &Reproduction{
+		Name:  "minibatch",
+		Title: "Mini-batches: does the prediction survive, and what does the noise explain?",
+		Claim: "With mini-batches of 1/2, 1/8 and 1/32 of the data too, the norm of the full gradient at equal training loss rises with beta2.",
+		Design: "Adam with the full batch and with shuffled mini-batches at several beta2. At full training loss 0.05 the excess norm of the full gradient is compared by Page's test within seeds, for each size. " +
+			"Beside it the noise of the batches' gradients, tr Cov / ||g||^2, is recorded; linear regressions of the norm's logarithm, seeds' means taken out, on the memory 1/(1 - beta2), on the noise, and on both, say how much of its variance each explains (R^2).",
+		sweeps: func(s Scale) []string {
+			n := map[Scale]int{Laptop: 1297, Workstation: 5000, Paper: 50_000}[s]
+			return []string{fmt.Sprintf(`name: minibatch
+base:
+  steps: %s
+  record: {bias: 5, sharpness: 25, test: 0}
+%slist:
+  - {batch: {mode: full}}
+  - {batch: {mode: shuffled, size: %d}}
+  - {batch: {mode: shuffled, size: %d}}
+  - {batch: {mode: shuffled, size: %d}}
+grid: {optimizer.beta2: [0.9, 0.95, 0.99, 0.999]}
+seeds: %s
+`, pick(s, "500", "5000", "20000"), withoutBatch(problem(s)), n/2, n/8, n/32, pick(s, "3", "3", "3"))}
+		},
+		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeMinibatch(e.sweeps[0]) },
+	}
+}
+
+// noiseLoss is the training loss at which mini-batches are compared: noise keeps them from much lower ones.
+const noiseLoss = 0.05
+
+// noiseOf is tr Cov / ||g||^2 of the batches that the run steps with, near the loss; 0 for the full batch.
+func noiseOf(t *trial) float64 {
+	if t.Run.Value("batch.mode") == "full" {
+		return 0
+	}
+	return t.at("noise_scale", noiseLoss) / t.at("noise_batch", noiseLoss)
+}
+
+func judgeMinibatch(ts trials) (*finding, error) {
+	const key = "optimizer.beta2"
+	f := &finding{}
+	chart := &report.Chart{
+		Labels: report.Label{
+			Name: "minibatch", Title: "Norm of the full gradient with mini-batches",
+			Caption: fmt.Sprintf("Above, the excess norm of the full gradient where the full training loss first is below %g, divided by that of the same seed with the full batch and beta2 = 0.9; below, the noise of the batches' gradients there. Means over seeds, bars are 95%% confidence intervals.", noiseLoss),
+		},
+		Axes: []report.Axes{
+			{X: "memory 1/(1 - beta2), in steps", Y: "relative norm", LogX: true},
+			{X: "memory 1/(1 - beta2), in steps", Y: "noise tr Cov / ||g||²", LogX: true, LogY: true},
+		},
+	}
+	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"batch", "beta2", "norm of the full gradient", "noise"}}
+	sizes := ts.values("batch.size")
+	base := ts.where("batch.size", sizes[0]).where(key, ts.values(key)[0])
+	var outcomes []Outcome
+	for i, size := range sizes {
+		part := ts.where("batch.size", size)
+		name := "full batch"
+		if size != "" {
+			name = "batches of " + size
+		}
+		norm := func(t *trial) float64 {
+			if !t.good() {
+				return math.NaN()
+			}
+			return sweep.Near(t.norms(), sweep.FirstBelow(t.losses(), noiseLoss))
+		}
+		norms := part.matrix(key, norm)
+		noise := part.matrix(key, noiseOf)
+		first := base.matrix(key, norm)
+		related := make([][]float64, len(norms))
+		for r, row := range norms {
+			for _, v := range row {
+				related[r] = append(related[r], v/first[r][0])
+			}
+		}
+		trend := PageTrend(norms)
+		outcomes = append(outcomes, rising.judge(trend))
+		f.say("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f).", name, outcomes[i], trend.L, trend.Blocks, probability(trend.Up), trend.Rho)
+		x := numbers(part.values(key))
+		for k, b := range part.values(key) {
+			x[k] = 1 / (1 - x[k]) * (1 + 0.04*float64(i))
+			table.Rows = append(table.Rows, []string{name, b, withInterval(transpose(norms)[k]), withInterval(transpose(noise)[k])})
+		}
+		for panel, rows := range [][][]float64{transpose(related), transpose(noise)} {
+			mean, low, high := intervals(rows)
+			chart.Axes[panel].Series = append(chart.Axes[panel].Series, report.Series{
+				Name: name, X: x, Y: mean, Low: low, High: high, Bars: true, Line: true, Marks: true, Color: i, Mark: i, Dash: i,
+			})
+		}
+	}
+	memory, noise, both := explained(ts)
+	f.say("Of the variance of the norm's logarithm within seeds, over all batches, the memory alone explains %.0f%%, the noise alone %.0f%%, both together %.0f%%: what the noise adds to beta2 is %.0f%%.",
+		100*memory, 100*noise, 100*both, 100*(both-memory))
+	f.outcome = all(outcomes...)
+	f.figures, f.tables = []report.Drawing{chart}, []report.Table{table}
+	return f, nil
+}
+
+// explained returns the parts of the variance of the norm's logarithm within seeds that memory, noise, and both explain.
+func explained(ts trials) (memory, noise, both float64) {
+	var y, m, x []float64
+	for _, seed := range ts.values("seed") {
+		var rows [][3]float64
+		for _, t := range ts.where("seed", seed) {
+			if !t.good() {
+				continue
+			}
+			v := sweep.Near(t.norms(), sweep.FirstBelow(t.losses(), noiseLoss))
+			row := [3]float64{math.Log(v), math.Log(1 / (1 - t.number("optimizer.beta2"))), math.Log1p(noiseOf(t))}
+			if s := row[0] + row[1] + row[2]; !math.IsNaN(s) && !math.IsInf(s, 0) {
+				rows = append(rows, row)
+			}
+		}
+		var mean [3]float64
+		for _, row := range rows {
+			for i, v := range row {
+				mean[i] += v / float64(len(rows))
+			}
+		}
+		for _, row := range rows {
+			y, m, x = append(y, row[0]-mean[0]), append(m, row[1]-mean[1]), append(x, row[2]-mean[2])
+		}
+	}
+	return rSquared(y, m), rSquared(y, x), rSquared(y, m, x)
+}
+
+// rSquared is the part of the variance of y, whose mean is 0, that a linear regression on predictors with means 0 explains; NaN if
+// it cannot be told.
+func rSquared(y []float64, predictors ...[]float64) float64 {
+	if len(y) <= len(predictors) {
+		return math.NaN()
+	}
+	x := mat.NewDense(len(y), len(predictors), nil)
+	for j, p := range predictors {
+		x.SetCol(j, p)
+	}
+	var b mat.VecDense
+	if err := b.SolveVec(x, mat.NewVecDense(len(y), y)); err != nil {
+		return math.NaN()
+	}
+	var fit mat.VecDense
+	fit.MulVec(x, &b)
+	residual, total := 0.0, 0.0
+	for i, v := range y {
+		residual += (v - fit.AtVec(i)) * (v - fit.AtVec(i))
+		total += v * v
+	}
+	return 1 - residual/total
+}

@@ -1,0 +1,125 @@
+package reproduce
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"shadowflow/experiment/sweep"
+	"shadowflow/report"
+)
+
+func order() *Reproduction {
+	return &Reproduction{
+		Name:  "order",
+		Title: "Convergence of the modified equations on a network with real data",
+		Claim: "The distance between Adam's iterates and the modified equation of order r falls like lr^r over a fixed span of time (lr times steps): order 1, the limit without bias, like lr; order 2, with the bias, like lr^2.",
+		Design: "A tanh network in float64 on 300 images, full batch, from an empty memory; the equations are exact in the step number and integrated from the same start. " +
+			"The error is the largest two-norm of the difference over the span; the slope between the two smallest lr must lie above r - 0.3, judged by its 95% interval over seeds (Student's t). " +
+			"A second choice of betas, nearer to practice, shows at which lr the asymptotic range begins.",
+		sweeps: func(s Scale) []string {
+			seeds := pick(s, "3", "5", "5")
+			base := `base:
+  dtype: float64
+  data: {subset: 300}
+  model: {hidden: [32]}
+  record: {bias: 0, sharpness: 0, test: 0}
+  flow: {orders: [1, 2]}
+`
+			return []string{
+				"name: order-short-memory\n" + base + "  optimizer: {beta1: 0.5, beta2: 0.7, eps: 1e-4}\n" +
+					"zip: {optimizer.lr: [2e-3, 1e-3, 5e-4, 2.5e-4, 1.25e-4], steps: [20, 40, 80, 160, 320]}\nseeds: " + seeds + "\n",
+				"name: order-long-memory\n" + base + "  optimizer: {beta1: 0.9, beta2: 0.95, eps: 1e-4}\n" +
+					"zip: {optimizer.lr: [1e-3, 1e-4, 5e-5, 2.5e-5, 1.25e-5], steps: [10, 100, 200, 400, 800]}\nseeds: " + seeds + "\n",
+			}
+		},
+		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeOrder(e) },
+	}
+}
+
+// slopeMargin is how far below its order a slope may lie: the asymptotic range is approached from below.
+const slopeMargin = 0.3
+
+func judgeOrder(e *evidence) (*finding, error) {
+	f := &finding{}
+	chart := &report.Chart{
+		Height: 3,
+		Labels: report.Label{
+			Name: "order", Title: "Distance between iterates and modified equations",
+			Caption: "Largest two-norm of the difference over a fixed span of time against lr, means over seeds; bars are 95% confidence intervals. Thin lines have the slopes 1 and 2 through the last points. Above, beta1 = 0.5, beta2 = 0.7; below, beta1 = 0.9, beta2 = 0.95, eps = 1e-4 in both.",
+		},
+	}
+	table := report.Table{Caption: "Slopes between neighbouring lr, means over seeds with 95% confidence intervals", Header: []string{"betas", "order", "lr", "error", "slope to the next lr"}}
+	var outcomes []Outcome
+	for i, ts := range e.sweeps {
+		lrs := ts.values("optimizer.lr")
+		betas := fmt.Sprintf("%g, %g", ts[0].number("optimizer.beta1"), ts[0].number("optimizer.beta2"))
+		axes := report.Axes{X: "lr", Y: "largest distance", LogX: true, LogY: true}
+		for r := 1; r <= 2; r++ {
+			errs := ts.matrix("optimizer.lr", func(t *trial) float64 {
+				if !t.good() {
+					return math.NaN()
+				}
+				return sweep.Largest(t.column(fmt.Sprintf("flow%d_distance", r)))
+			})
+			slopes := slopesOf(numbers(lrs), errs)
+			last := transpose(slopes)[len(lrs)-2]
+			outcome := judgeSlope(last, r)
+			f.say("Betas %s, order %d: between lr %s and %s the error falls like lr^(%s): %s.", betas, r, lrs[len(lrs)-2], lrs[len(lrs)-1], withInterval(last), outcome)
+			if i == 0 {
+				outcomes = append(outcomes, outcome)
+			}
+			axes.Series = append(axes.Series, orderSeries(r, numbers(lrs), errs)...)
+			for k, lr := range lrs {
+				slope := ""
+				if k < len(lrs)-1 {
+					slope = withInterval(transpose(slopes)[k])
+				}
+				table.Rows = append(table.Rows, []string{betas, fmt.Sprint(r), lr, withInterval(transpose(errs)[k]), slope})
+			}
+		}
+		chart.Axes = append(chart.Axes, axes)
+	}
+	f.outcome = all(outcomes...)
+	f.figures, f.tables = []report.Drawing{chart}, []report.Table{table}
+	return f, nil
+}
+
+// slopesOf returns, for each row of errors, the slopes of its logarithm between neighbouring step sizes.
+func slopesOf(lr []float64, errs [][]float64) [][]float64 {
+	out := make([][]float64, len(errs))
+	for i, row := range errs {
+		for k := 1; k < len(lr); k++ {
+			out[i] = append(out[i], math.Log(row[k-1]/row[k])/math.Log(lr[k-1]/lr[k]))
+		}
+	}
+	return out
+}
+
+// judgeSlope says whether slopes show an order: all of their mean's interval, or none of it, above the order less a margin.
+func judgeSlope(slopes []float64, order int) Outcome {
+	mean, half := sweep.Interval(slopes)
+	bound := float64(order) - slopeMargin
+	switch {
+	case mean-half > bound:
+		return Holds
+	case mean+half < bound:
+		return Fails
+	}
+	return Undecided
+}
+
+func orderSeries(r int, lr []float64, errs [][]float64) []report.Series {
+	mean, low, high := intervals(transpose(errs))
+	last := len(lr) - 1
+	reference := report.Series{X: lr, Faint: true, Line: true, Dash: 1}
+	if r == 2 {
+		reference.Name = "slopes 1, 2"
+	}
+	for _, h := range lr {
+		reference.Y = append(reference.Y, mean[last]*math.Pow(h/lr[last], float64(r)))
+	}
+	return []report.Series{reference, {
+		Name: fmt.Sprintf("order %d", r), X: lr, Y: mean, Low: low, High: high, Bars: true, Line: true, Marks: true, Color: r - 1, Mark: r - 1,
+	}}
+}

@@ -1,0 +1,172 @@
+package reproduce
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"shadowflow/experiment/sweep"
+	"shadowflow/report"
+)
+
+func table1() *Reproduction {
+	return &Reproduction{
+		Name:  "table1",
+		Title: "The sign of the bias over beta1, beta2 and eps: predicted and measured",
+		Claim: "Table 1 of the paper: with eps small beside the squared gradients the bias penalizes the one-norm if beta1 > beta2 and hinders its decrease if beta2 > beta1; with eps large it penalizes the (two-)norm whatever the betas.",
+		Design: "Each combination is run twice from the same seed: as it is, and with the bias cancelled to second order (bias.scale = -1). Where the training loss first is below 0.1, the difference of the " +
+			"logarithms of the excess norms is what the bias did: negative if it penalizes. A 95% paired t interval over seeds decides its sign. Beside it, the sign of the drive -h q.C along the run. With equal betas " +
+			"and small eps the prediction is next to nothing, and is not judged.",
+		sweeps: func(s Scale) []string {
+			return []string{fmt.Sprintf(`name: table1
+base:
+  steps: %s
+  stop: {loss: 0.1}
+  record: {bias: 5, sharpness: 0, test: 0}
+%szip: {optimizer.eps: [1e-10, 1e-2], optimizer.lr: [1e-3, 2e-2]}
+grid:
+  optimizer.beta1: [0.5, 0.9, 0.97]
+  optimizer.beta2: [0.5, 0.9, 0.97]
+  bias.scale: [0, -1]
+seeds: %s
+`, pick(s, "2000", "10000", "20000"), problem(s), pick(s, "4", "3", "3"))}
+		},
+		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeTable1(e.sweeps[0]) },
+	}
+}
+
+// largeEps is the eps from which squared gradients of these problems are small beside it.
+const largeEps = 1e-3
+
+// predictedSign is Table 1's: -1 penalized, 1 hindered, 0 next to nothing.
+func predictedSign(beta1, beta2, eps float64) int {
+	switch {
+	case eps >= largeEps || beta1 > beta2:
+		return -1
+	case beta2 > beta1:
+		return 1
+	}
+	return 0
+}
+
+func judgeTable1(ts trials) (*finding, error) {
+	const loss = 0.1
+	f := &finding{}
+	table := report.Table{
+		Caption: "What the bias did to the logarithm of the excess norm at training loss 0.1: as it is, less cancelled. Negative: penalized.",
+		Header:  []string{"eps", "beta1", "beta2", "predicted", "measured effect", "p", "records in which its drive hinders"},
+	}
+	heat := &report.Heatmap{Labels: report.Label{
+		Name: "table1", Title: "What the bias does to the norm: measured, and the predicted sign",
+		Caption: "Colours and numbers: mean difference of the logarithms of the excess norms at training loss 0.1 between Adam as it is and with its bias cancelled; blue and negative: the bias penalizes the norm, orange and positive: it hinders its decrease. " +
+			"The sign in brackets is the prediction; a question mark says that the 95% interval over seeds holds 0. Thick lines part the predictions.",
+	}}
+	agree, against, open := 0, 0, 0
+	for _, eps := range ts.values("optimizer.eps") {
+		panel := report.HeatPanel{Title: "eps = " + eps, X: "beta1", Y: "beta2", Diverging: true, Scale: "log ratio"}
+		panel.Columns, panel.Rows = ts.values("optimizer.beta1"), ts.values("optimizer.beta2")
+		for _, beta2 := range panel.Rows {
+			var values []float64
+			var texts []string
+			var regions []int
+			for _, beta1 := range panel.Columns {
+				cell := ts.where("optimizer.eps", eps).where("optimizer.beta1", beta1).where("optimizer.beta2", beta2)
+				d, hinders := effectOf(cell, loss)
+				predicted := predictedSign(cell[0].number("optimizer.beta1"), cell[0].number("optimizer.beta2"), cell[0].number("optimizer.eps"))
+				measured := signOf(d)
+				switch {
+				case predicted == 0:
+				case measured == 0:
+					open++
+				case measured == predicted:
+					agree++
+				default:
+					against++
+					f.say("Against the prediction: eps %s, beta1 %s, beta2 %s: %s.", eps, beta1, beta2, d)
+				}
+				values, regions = append(values, -d.Mean), append(regions, predicted)
+				texts = append(texts, cellText(d.Mean, measured, predicted))
+				table.Rows = append(table.Rows, []string{eps, beta1, beta2, signName(predicted), intervalText(d), probability(d.P), fmt.Sprintf("%.0f%%", 100*hinders)})
+			}
+			panel.Values, panel.Texts, panel.Regions = append(panel.Values, values), append(panel.Texts, texts), append(panel.Regions, regions)
+		}
+		panel.Low, panel.High = symmetric(panel.Values)
+		panel.Legend = []string{"penalized", "", "none", "", "hindered"}
+		heat.Panels = append(heat.Panels, panel)
+	}
+	f.sentences = append([]string{fmt.Sprintf("Of %d combinations with a predicted sign, %d have it (paired t, p < 0.05), %d have the other, %d are open.", agree+against+open, agree, against, open)}, f.sentences...)
+	switch {
+	case against > 0:
+		f.outcome = Fails
+	case open > 0 || agree == 0:
+		f.outcome = Undecided
+	default:
+		f.outcome = Holds
+	}
+	f.figures, f.tables = []report.Drawing{heat}, []report.Table{table}
+	return f, nil
+}
+
+// effectOf compares the runs of a cell with and without bias, and returns the share of records in which its drive hinders.
+func effectOf(cell trials, loss float64) (Difference, float64) {
+	norm := func(t *trial) float64 { return math.Log(t.at("excess", loss)) }
+	with := cell.where("bias.scale", "0").matrix("bias.scale", norm)
+	without := cell.where("bias.scale", "-1").matrix("bias.scale", norm)
+	hinders, records := 0.0, 0.0
+	for _, t := range cell.where("bias.scale", "0") {
+		for _, v := range t.column("drive_bias") {
+			if !math.IsNaN(v) {
+				records++
+				if v > 0 {
+					hinders++
+				}
+			}
+		}
+	}
+	return PairedT(slices.Concat(with...), slices.Concat(without...)), hinders / records
+}
+
+func signOf(d Difference) int {
+	switch {
+	case !(d.P < level):
+		return 0
+	case d.Mean < 0:
+		return -1
+	}
+	return 1
+}
+
+func signName(sign int) string { return []string{"penalized", "-", "hindered"}[sign+1] }
+
+func cellText(mean float64, measured, predicted int) string {
+	if math.IsNaN(mean) {
+		return "-"
+	}
+	doubt := ""
+	if measured == 0 {
+		doubt = "?"
+	}
+	return fmt.Sprintf("%+.2g%s [%s]", mean, doubt, []string{"-", "0", "+"}[predicted+1])
+}
+
+func intervalText(d Difference) string {
+	if math.IsNaN(d.Half) {
+		return short(d.Mean)
+	}
+	return fmt.Sprintf("%+.3g ± %.2g", d.Mean, d.Half)
+}
+
+// symmetric returns bounds around 0 that hold all values.
+func symmetric(rows [][]float64) (low, high float64) {
+	most := math.Abs(sweep.Largest(slices.Concat(rows...)))
+	for _, v := range slices.Concat(rows...) {
+		if math.Abs(v) > most {
+			most = math.Abs(v)
+		}
+	}
+	if !(most > 0) {
+		most = 1
+	}
+	return -most, most
+}
