@@ -3,8 +3,8 @@ package objective
 import "shadowflow/graph"
 
 // Bilinear returns (1/2)(y - x theta_1 theta_2)^2, one pair (x, y) a batch: the smallest model in which directions of
-// equal loss differ in the norm of the gradient.
-func Bilinear(pairs ...Pair) Objective { return bilinear(pairs) }
+// equal loss differ in the norm of the gradient. Without pairs it has the one pair (2, 1.5).
+func Bilinear(pairs ...Pair) Objective { return bilinear(orDefault(pairs)) }
 
 func bilinear(pairs []Pair) *function {
 	return &function{
@@ -17,8 +17,8 @@ func bilinear(pairs []Pair) *function {
 	}
 }
 
-// Cubic returns (y - theta_2 (theta_1 x)^3)^2, one pair (x, y) a batch.
-func Cubic(pairs ...Pair) Objective { return cubic(pairs) }
+// Cubic returns (y - theta_2 (theta_1 x)^3)^2, one pair (x, y) a batch; without pairs (2, 1.5).
+func Cubic(pairs ...Pair) Objective { return cubic(orDefault(pairs)) }
 
 func cubic(pairs []Pair) *function {
 	return &function{
@@ -49,4 +49,12 @@ func newRosenbrock(o *options) *function {
 			return valley.Add(x.Like(1).Sub(x).Square()).Sum()
 		},
 	}
+}
+
+// orDefault returns the pairs, or where there are none the one that the examples of the theory have.
+func orDefault(pairs []Pair) []Pair {
+	if len(pairs) == 0 {
+		return []Pair{{2, 1.5}}
+	}
+	return pairs
 }
