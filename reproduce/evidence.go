@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"shadowflow/diagnose"
 	"shadowflow/experiment"
 	"shadowflow/experiment/sweep"
 )
@@ -100,6 +101,17 @@ func (t *trial) norms() []float64 {
 		return full
 	}
 	return t.column("excess")
+}
+
+// unsteady returns the number of runs that oscillate, spike or diverge.
+func (ts trials) unsteady() int {
+	n := 0
+	for _, t := range ts {
+		if t.Result != nil && t.Result.Regime != diagnose.Monotone {
+			n++
+		}
+	}
+	return n
 }
 
 // where keeps the runs with a value of a key.

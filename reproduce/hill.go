@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"shadowflow/report"
 )
 
@@ -99,7 +101,7 @@ func judgeHill(ts trials) (*finding, error) {
 			}
 		}
 	}
-	f.say("The norm rises above its start and ends below it in %d of %d runs.", hills, runs)
+	f.say("The norm rises above its start and ends below it in %d of %d runs: %s (sign test).", hills, runs, judgeSigns(hills, runs))
 	height, bias := PageTrend(heights), PageTrend(biases)
 	f.say("The hill's height rises with beta2: %s (Page's L = %g over %d seeds, p = %s).", rising.judge(height), height.L, height.Blocks, probability(height.Up))
 	f.say("What the bias accounts for up to the top rises with beta2: %s (p = %s).", rising.judge(bias), probability(bias.Up))
@@ -108,13 +110,7 @@ func judgeHill(ts trials) (*finding, error) {
 		together = append(together, Spearman(biases[i], heights[i]))
 	}
 	f.say("Within seeds, the rank correlation of the height with what the bias accounts for is %s.", withInterval(together))
-	exists := Undecided
-	switch {
-	case runs > 0 && hills == runs:
-		exists = Holds
-	case hills == 0 && runs > 0:
-		exists = Fails
-	}
+	exists := judgeSigns(hills, runs)
 	f.outcome = all(exists, rising.judge(height), rising.judge(bias))
 	f.figures = []report.Drawing{hillChart(ts)}
 	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"beta2", "height", "by the main term", "by the bias", "step of the top"}}
@@ -123,6 +119,21 @@ func judgeHill(ts trials) (*finding, error) {
 	}
 	f.tables = []report.Table{table}
 	return f, nil
+}
+
+// judgeSigns is the sign test: are there more, or less, than half of n?
+func judgeSigns(successes, n int) Outcome {
+	if n == 0 {
+		return Undecided
+	}
+	b := distuv.Binomial{N: float64(n), P: 0.5}
+	switch {
+	case 1-b.CDF(float64(successes)-1) < level:
+		return Holds
+	case b.CDF(float64(successes)) < level:
+		return Fails
+	}
+	return Undecided
 }
 
 // hillChart shows loss, norm, and the drive of the bias, means over seeds with bands.
@@ -135,7 +146,7 @@ func hillChart(ts trials) *report.Chart {
 		},
 		Axes: []report.Axes{
 			{X: "step", Y: "training loss (nats)", LogX: true, LogY: true},
-			{X: "step", Y: "excess norm", LogX: true, LogY: true},
+			{X: "step", Y: "excess norm", LogX: true},
 			{X: "step", Y: "bias drive / N (1/time)", LogX: true, Zero: true},
 		},
 	}

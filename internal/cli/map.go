@@ -66,6 +66,9 @@ regime of the run: monotone, oscillating, spiking, diverged. The rules are on th
 				o.Sweep.Progress = sweepProgress(cmd.ErrOrStderr())
 			}
 			m, err := reproduce.RunMap(cmd.Context(), out, o)
+			if cmd.Context().Err() != nil {
+				return interrupted(cmd, "shadowflow map --out "+out+", with the same flags")
+			}
 			if err != nil {
 				return err
 			}

@@ -64,6 +64,9 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 				opt.Progress = sweepProgress(cmd.ErrOrStderr())
 			}
 			result, err := r.Run(cmd.Context(), s, out, opt)
+			if cmd.Context().Err() != nil {
+				return interrupted(cmd, fmt.Sprintf("shadowflow reproduce %s --scale %s --out %s", r.Name, s, out))
+			}
 			if err != nil {
 				return err
 			}

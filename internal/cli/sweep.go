@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -101,9 +100,8 @@ func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) err
 		opt.Progress = sweepProgress(cmd.ErrOrStderr())
 	}
 	failed := s.Execute(cmd.Context(), dir, opt)
-	if errors.Is(failed, context.Canceled) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "interrupted; go on with: shadowflow sweep %s\n", dir)
-		return nil
+	if cmd.Context().Err() != nil {
+		return interrupted(cmd, "shadowflow sweep "+dir)
 	}
 	if err := errors.Join(failed, writeTables(s, dir)); err != nil || f.quiet {
 		return err
@@ -115,6 +113,12 @@ func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) err
 	printStates(cmd.OutOrStdout(), statuses)
 	fmt.Fprintf(cmd.OutOrStdout(), "tables: %s, %s\n", filepath.Join(dir, "table.csv"), filepath.Join(dir, "means.csv"))
 	return nil
+}
+
+// interrupted says how to go on.
+func interrupted(cmd *cobra.Command, again string) error {
+	_, err := fmt.Fprintf(cmd.ErrOrStderr(), "interrupted; go on with: %s\n", again)
+	return err
 }
 
 // sweepProgress prints a line for each run that stops, with the time left.
