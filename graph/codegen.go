@@ -50,6 +50,9 @@ func fusedOf[T float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 		if o.kind != readConst {
 			l.src = refOf[T](c, o.n)
 		}
+		if o.kind == readWhole {
+			s.sources = append(s.sources, l.src)
+		}
 		loaded[key] = l.slot
 		s.loads = append(s.loads, l)
 		return l.slot

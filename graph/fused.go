@@ -49,6 +49,8 @@ type fusedStep[T float] struct {
 	slots      int
 	registers  []int32 // slots that are registers
 	workers    []fusedWorker[T]
+	far        bool     // the arrays do not stay in a core's own caches
+	sources    []ref[T] // the arrays read whole
 }
 
 // fusedWorker is one worker's scratch.
@@ -63,6 +65,7 @@ const (
 	tileBytes  = 4096
 	chunkElems = 16384
 	maxChunks  = 512
+	farBytes   = 1 << 19 // arrays larger than this do not stay in a core's own caches
 )
 
 // layOut fixes tiles and chunks. They depend on shapes alone.
@@ -91,6 +94,7 @@ func (s *fusedStep[T]) layOut(elemSize int) {
 		s.perChunk *= 2
 	}
 	s.chunks = (s.tiles + s.perChunk - 1) / s.perChunk
+	s.far = s.size*elemSize > farBytes
 }
 
 func (s *fusedStep[T]) newWorker() fusedWorker[T] {
@@ -191,8 +195,12 @@ func (s *fusedStep[T]) runTile(w *fusedWorker[T], c, t int) {
 			s.repeat(w.memory[l.slot][:n], l.src.get()[row:])
 		}
 	}
+	ahead := s.far && t+1 < s.tiles
 	for i := range s.code {
 		in := &s.code[i]
+		if ahead {
+			s.prefetch(t+1, i)
+		}
 		switch {
 		case in.reduce != reduceNone:
 			s.reduceTile(in, w.slots[in.a], c, t, row, col)
@@ -205,6 +213,19 @@ func (s *fusedStep[T]) runTile(w *fusedWorker[T], c, t int) {
 		default:
 			power(w.slots[in.dst], w.slots[in.a], in.p)
 		}
+	}
+}
+
+// prefetch asks, before instruction i, for its share of the arrays of tile t, which comes next: a tile is a page or less, and the
+// processor does not foresee the next page of several arrays at once.
+func (s *fusedStep[T]) prefetch(t, i int) {
+	off, _, _, n := s.tileAt(t)
+	const parts = 4
+	pieces := parts * len(s.sources)
+	for p := i * pieces / len(s.code); p < (i+1)*pieces/len(s.code); p++ {
+		array := s.sources[p/parts].get()[off : off+n]
+		from := p % parts * n / parts
+		vec.Prefetch(array[from : from+n/parts])
 	}
 }
 

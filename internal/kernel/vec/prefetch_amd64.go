@@ -1,0 +1,6 @@
+package vec
+
+import "unsafe"
+
+//go:noescape
+func prefetchLines(from unsafe.Pointer, lines int)
