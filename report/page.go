@@ -13,12 +13,14 @@ import (
 //go:embed page.html
 var pageSource string
 
-// themed maps the colours of figures to the page's variables, which depend on the reader's theme.
+// themed maps the colours of figures to the page's variables, which depend on the reader's theme, and gives their font, which a
+// reader may lack, others to fall back on.
 func themed() *strings.Replacer {
 	var pairs []string
 	add := func(c color.RGBA, name string) {
 		pairs = append(pairs, fmt.Sprintf("#%02X%02X%02X", c.R, c.G, c.B), "var(--"+name+")")
 	}
+	pairs = append(pairs, "font-family:Liberation Sans", "font-family:Liberation Sans,Arial,Helvetica,sans-serif")
 	add(ink, "ink")
 	add(grid, "grid")
 	add(paper, "paper")
@@ -31,8 +33,8 @@ func themed() *strings.Replacer {
 // Page returns one HTML page with figures, sentences and the config, which needs nothing beside itself.
 func (r *Report) Page() ([]byte, error) {
 	type drawing struct {
-		Title, Caption, Name string
-		SVG                  template.HTML
+		Label
+		SVG template.HTML
 	}
 	page := struct {
 		Title     string
@@ -45,18 +47,12 @@ func (r *Report) Page() ([]byte, error) {
 		Sentences: r.Sentences(),
 		Config:    string(r.Config.YAML()),
 	}
-	colours := themed()
-	for _, f := range r.figures() {
-		svg, err := f.render("svg")
+	for _, f := range r.Figures() {
+		svg, err := Inline(f)
 		if err != nil {
 			return nil, err
 		}
-		_, body, ok := bytes.Cut(svg, []byte("<svg"))
-		if !ok {
-			return nil, fmt.Errorf("figure %s: no svg was drawn", f.name)
-		}
-		// What is inlined was drawn here; no text of others is in it but as text that the drawing escaped.
-		page.Figures = append(page.Figures, drawing{f.title, f.caption, f.name, template.HTML(colours.Replace("<svg" + string(body)))})
+		page.Figures = append(page.Figures, drawing{f.Label(), svg})
 	}
 	if r.Result != nil {
 		for _, c := range r.Result.Costs {

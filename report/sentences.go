@@ -159,13 +159,13 @@ func (r *Report) sayFlow() string {
 	var parts []string
 	for _, order := range r.Config.Flow.Orders {
 		if _, d := r.column(fmt.Sprintf("flow%d_distance", order)); len(d) > 0 {
-			parts = append(parts, fmt.Sprintf("%s of order %d (at most %s)", number(d[len(d)-1]), order, number(slices.Max(d))))
+			parts = append(parts, fmt.Sprintf("%s from that of order %d", number(d[len(d)-1]), order))
 		}
 	}
 	if len(parts) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("The iterates ended at a distance of %s from the modified equation.", strings.Join(parts, ", and of "))
+	return fmt.Sprintf("The iterates ended beside the modified equations: at a distance of %s.", strings.Join(parts, ", and of "))
 }
 
 func (r *Report) saySharpness() string {

@@ -20,13 +20,13 @@ func (r *Report) Write() (page string, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	for _, f := range r.figures() {
+	for _, f := range r.Figures() {
 		for _, format := range []string{"png", "svg", "pdf"} {
-			data, err := f.render(format)
+			data, err := Render(f, format)
 			if err != nil {
 				return "", err
 			}
-			if err := renameio.WriteFile(filepath.Join(dir, f.name+"."+format), data, 0o644); err != nil {
+			if err := renameio.WriteFile(filepath.Join(dir, f.Label().Name+"."+format), data, 0o644); err != nil {
 				return "", err
 			}
 		}

@@ -1,0 +1,234 @@
+package report
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"shadowflow/experiment"
+)
+
+// runDir makes a small run that has numbers for every figure.
+func runDir(t *testing.T, overrides ...string) string {
+	t.Helper()
+	const config = `
+steps: 30
+data: {name: digits, subset: 60, test_subset: 20}
+model: {name: mlp, hidden: [8], activation: tanh}
+record: {every: 1, bias: 3, sharpness: 10, test: 10}
+flow: {orders: [1, 2]}
+`
+	c, err := experiment.ParseConfig("test.yaml", []byte(config), overrides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "run <&>")
+	if _, err := experiment.Run(t.Context(), c, dir, experiment.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func read(t *testing.T, dir string) *Report {
+	t.Helper()
+	r, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func names(r *Report) []string {
+	var out []string
+	for _, f := range r.Figures() {
+		out = append(out, f.Label().Name)
+	}
+	return out
+}
+
+func TestEveryFigureIsDrawnInEveryFormat(t *testing.T) {
+	r := read(t, runDir(t))
+	page, err := r.Write()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"overview", "loss", "norm", "bias", "drive", "defect", "flow", "sharpness", "noise"}
+	if got := names(r); !slices.Equal(got, want) {
+		t.Errorf("figures %v, want %v", got, want)
+	}
+	for _, name := range want {
+		base := filepath.Join(r.Dir, figuresDir, name)
+		f, err := os.Open(base + ".png")
+		if err != nil {
+			t.Fatal(err)
+		}
+		image, err := png.Decode(f)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if b := image.Bounds(); b.Dx() < 500 || b.Dy() < 200 {
+			t.Errorf("%s.png has %d by %d pixels", name, b.Dx(), b.Dy())
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for suffix, magic := range map[string]string{".svg": "<?xml", ".pdf": "%PDF"} {
+			data, err := os.ReadFile(base + suffix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.HasPrefix(data, []byte(magic)) {
+				t.Errorf("%s%s starts with %q", name, suffix, data[:min(len(data), 8)])
+			}
+		}
+	}
+	if _, err := os.Stat(page); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPageNeedsNothingBesideItself(t *testing.T) {
+	r := read(t, runDir(t))
+	text, err := r.Page()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	for _, loads := range []string{"src=", "@import", "url(", "<link", "<script", "href=\"http"} {
+		if strings.Contains(page, loads) {
+			t.Errorf("the page has %q", loads)
+		}
+	}
+	if n := strings.Count(page, "<svg"); n != len(r.Figures()) {
+		t.Errorf("%d figures are inlined, of %d", n, len(r.Figures()))
+	}
+	for _, want := range []string{"run &lt;&amp;&gt;", "prefers-color-scheme: dark", "steps: 30", "var(--ink)"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	svg := page[strings.Index(page, "<svg"):]
+	for d := xml.NewDecoder(strings.NewReader(svg[:strings.Index(svg, "</svg>")+6])); ; {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("an inlined figure: %v", err)
+		}
+	}
+}
+
+func TestFiguresWithoutNumbersAreLeftOut(t *testing.T) {
+	r := read(t, runDir(t, "record={every: 5, bias: 0, sharpness: 0, test: 0}", "flow.orders=[]"))
+	if got := names(r); !slices.Equal(got, []string{"loss", "norm"}) {
+		t.Errorf("figures %v, want loss and norm", got)
+	}
+	if len(r.Sentences()) < 3 {
+		t.Errorf("sentences %q", r.Sentences())
+	}
+}
+
+func TestSentencesHaveTheRecordsNumbers(t *testing.T) {
+	r := read(t, runDir(t))
+	all := strings.Join(r.Sentences(), "\n")
+	_, loss := r.column("loss")
+	for _, want := range []string{"adam (lr 0.001, beta1 0.9, beta2 0.99, eps 1e-08)", "took all its 30 steps", number(loss[0]), number(loss[len(loss)-1]),
+		"11 measured steps", "of order 1", "of order 2", "38,000", "noise scale"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is not said in\n%s", want, all)
+		}
+	}
+	if strings.Contains(all, "NaN") || regexp.MustCompile(`%!`).MatchString(all) {
+		t.Errorf("badly formatted:\n%s", all)
+	}
+}
+
+func TestReportOfARunThatHasNotEnded(t *testing.T) {
+	dir := runDir(t)
+	if err := os.Remove(filepath.Join(dir, "result.json")); err != nil {
+		t.Fatal(err)
+	}
+	r := read(t, dir)
+	if s := r.Sentences()[0]; !strings.Contains(s, "has not ended") {
+		t.Errorf("the first sentence is %q", s)
+	}
+	if _, err := r.Write(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReportOfADivergedRun(t *testing.T) {
+	r := read(t, runDir(t, "optimizer={name: gd, lr: 1e30}", "flow.orders=[]"))
+	if _, err := r.Write(); err != nil {
+		t.Error(err)
+	}
+	if s := r.Sentences()[0]; !strings.Contains(s, "diverged after") {
+		t.Errorf("the first sentence is %q", s)
+	}
+}
+
+func TestThinningKeepsPeaks(t *testing.T) {
+	var x, y []float64
+	for i := range 100_000 {
+		x, y = append(x, float64(i)), append(y, math.Sin(float64(i)/5000))
+	}
+	y[77_777], y[3] = 9, -9
+	tx, ty := thin(x, y)
+	if len(tx) > maxPoints || len(tx) != len(ty) {
+		t.Errorf("%d points are left", len(tx))
+	}
+	if slices.Max(ty) != 9 || slices.Min(ty) != -9 {
+		t.Error("a peak is lost")
+	}
+	if !slices.IsSorted(tx) {
+		t.Error("the order is lost")
+	}
+}
+
+func TestNumbersInSentences(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "0", 3: "3", 1297: "1,297", 0.28734: "0.287", 123.456: "123", 54321.7: "54,322", 1.5e-5: "1.50e-5", -2e9: "-2.00e9", 0.05: "0.05", -38000: "-38,000",
+	} {
+		if got := number(v); got != want {
+			t.Errorf("%v is written %q, want %q", v, got, want)
+		}
+	}
+	for v, want := range map[float64]string{0.5: "50.0%", 1: "100.0%", 0.9996: "99.96%", 0.0004: "0.04%", 0: "0.0%"} {
+		if got := percent(v); got != want {
+			t.Errorf("the share %v is written %q, want %q", v, got, want)
+		}
+	}
+}
+
+func TestTicksAreFewAndRound(t *testing.T) {
+	for _, c := range []struct{ lo, hi float64 }{{0, 900}, {-0.003, 0.2}, {1e-9, 3}, {0.97, 1.01}, {5, 5}, {-4000, 0}} {
+		labelled := 0
+		for _, tick := range (linearTicks{}).Ticks(c.lo, c.hi) {
+			if tick.Label != "" {
+				labelled++
+			}
+		}
+		if labelled < 1 || labelled > 8 {
+			t.Errorf("%v to %v has %d labels", c.lo, c.hi, labelled)
+		}
+	}
+	for _, c := range []struct{ lo, hi float64 }{{1e-9, 1e3}, {0.2, 0.9}, {3, 40}, {1, 1e20}} {
+		labelled := 0
+		for _, tick := range (logTicks{}).Ticks(c.lo, c.hi) {
+			if tick.Label != "" {
+				labelled++
+			}
+		}
+		if labelled < 2 || labelled > 9 {
+			t.Errorf("%v to %v has %d labels", c.lo, c.hi, labelled)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package report
+
+import (
+	"image/color"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/vg"
+)
+
+// The colours of a figure. The page replaces them by those of the reader's light or dark theme.
+var (
+	ink     = color.RGBA{0x1f, 0x24, 0x30, 0xff}
+	grid    = color.RGBA{0xdd, 0xe1, 0xe6, 0xff}
+	paper   = color.RGBA{0xfe, 0xfe, 0xfe, 0xff}
+	palette = []color.RGBA{ // Okabe and Ito's, told apart by the colour-blind
+		{0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}, {0xcc, 0x79, 0xa7, 0xff},
+	}
+)
+
+// style sets fonts and colours.
+func style(p *plot.Plot) {
+	p.BackgroundColor = paper
+	p.Title.TextStyle.Color, p.Legend.TextStyle.Color = ink, ink
+	sans(&p.Title.TextStyle.Font, 12)
+	sans(&p.Legend.TextStyle.Font, 9)
+	p.Title.Padding = vg.Points(6)
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.Color, a.Label.TextStyle.Color, a.Tick.Color, a.Tick.Label.Color = ink, ink, ink, ink
+		sans(&a.Label.TextStyle.Font, 10)
+		sans(&a.Tick.Label.Font, 9)
+		a.Label.Padding = vg.Points(3)
+		a.Padding = vg.Points(2)
+	}
+	p.X.Tick.Marker = linearTicks{}
+}
+
+func sans(f *font.Font, size font.Length) {
+	f.Variant, f.Size = "Sans", vg.Points(float64(size))
+}
+
+// linearTicks labels about five round numbers.
+type linearTicks struct{}
+
+func (linearTicks) Ticks(lo, hi float64) []plot.Tick {
+	if !(hi > lo) {
+		return []plot.Tick{{Value: lo, Label: tickLabel(lo, math.Abs(lo)/10)}}
+	}
+	step := niceStep((hi - lo) / 5)
+	var ticks []plot.Tick
+	for k := math.Ceil(lo/step - 1e-9); k*step <= hi+1e-9*step; k++ {
+		ticks = append(ticks, plot.Tick{Value: k * step, Label: tickLabel(k*step, step)})
+	}
+	return ticks
+}
+
+// niceStep returns the 1, 2 or 5 times a power of ten next above x.
+func niceStep(x float64) float64 {
+	power := math.Pow(10, math.Floor(math.Log10(x)))
+	for _, m := range []float64{1, 2, 5} {
+		if m*power >= x*(1-1e-9) {
+			return m * power
+		}
+	}
+	return 10 * power
+}
+
+// logTicks labels powers of ten, with less than two decades 1, 2 and 5 times them, with less than a factor of three round numbers.
+type logTicks struct{}
+
+func (logTicks) Ticks(lo, hi float64) []plot.Tick {
+	if hi/lo < 3 {
+		return linearTicks{}.Ticks(lo, hi)
+	}
+	from, to := math.Floor(math.Log10(lo)), math.Ceil(math.Log10(hi))
+	every := max(1, math.Ceil((to-from)/6))
+	multiples := []float64{1}
+	if hi/lo < 100 {
+		multiples = []float64{1, 2, 5}
+	}
+	var ticks []plot.Tick
+	for e := from; e <= to; e++ {
+		for _, m := range multiples {
+			v := m * math.Pow(10, e)
+			if v < lo*(1-1e-9) || v > hi*(1+1e-9) {
+				continue
+			}
+			t := plot.Tick{Value: v}
+			if math.Mod(e-from, every) == 0 {
+				t.Label = tickLabel(v, v)
+			}
+			ticks = append(ticks, t)
+		}
+	}
+	return ticks
+}
