@@ -165,8 +165,25 @@ func widen(x *plot.Axis, log bool) {
 	x.Min, x.Max = x.Min-by, x.Max+by
 }
 
+// floor is where error bars that reach below zero are cut on a logarithmic axis: a little below the smallest number drawn.
+func (a *Axes) floor() float64 {
+	least := math.Inf(1)
+	for _, s := range a.Series {
+		for _, y := range s.Y {
+			if y > 0 {
+				least = min(least, y)
+			}
+		}
+	}
+	return 0.6 * least
+}
+
 // points are the ones that can be drawn, with the ends of their bars.
 func (s *Series) points(a *Axes) (xy, low, high plotter.XYs) {
+	floor := math.Inf(-1)
+	if a.LogY {
+		floor = a.floor()
+	}
 	ok := func(v float64, log bool) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) && (!log || v > 0) }
 	for i := range s.X {
 		if !ok(s.X[i], a.LogX) || !ok(s.Y[i], a.LogY) {
@@ -174,10 +191,10 @@ func (s *Series) points(a *Axes) (xy, low, high plotter.XYs) {
 		}
 		xy = append(xy, plotter.XY{X: s.X[i], Y: s.Y[i]})
 		l, h := s.Y[i], s.Y[i]
-		if s.Low != nil && ok(s.Low[i], a.LogY) {
-			l = s.Low[i]
+		if s.Low != nil && ok(s.Low[i], false) {
+			l = max(s.Low[i], floor)
 		}
-		if s.High != nil && ok(s.High[i], a.LogY) {
+		if s.High != nil && ok(s.High[i], false) {
 			h = s.High[i]
 		}
 		low, high = append(low, plotter.XY{X: s.X[i], Y: l}), append(high, plotter.XY{X: s.X[i], Y: h})

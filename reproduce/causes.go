@@ -38,7 +38,7 @@ base:
   - {regularizer: {kind: perturbed-one-norm, weight: %s}}
   - {regularizer: {kind: two-norm-squared, weight: %s}}
 seeds: %s
-`, p.name, pick(s, "1500", "10000", "20000"), pick(s, "5e-4", "1e-4", "1e-4"), p.lines, p.weights[0], p.weights[1], p.weights[2], pick(s, "8", "5", "3")))
+`, p.name, pick(s, "3000", "10000", "20000"), p.lr, p.lines, p.weights[0], p.weights[1], p.weights[2], pick(s, "8", "5", "3")))
 			}
 			return out
 		},
@@ -47,8 +47,8 @@ seeds: %s
 }
 
 type causeProblem struct {
-	name, lines string
-	weights     [3]string // two of the one-norm, one of the squared two-norm
+	name, lr, lines string
+	weights         [3]string // two of the one-norm, one of the squared two-norm
 }
 
 func causeProblems(s Scale) []causeProblem {
@@ -60,15 +60,15 @@ func causeProblems(s Scale) []causeProblem {
 		}
 		model := pick(s, "", "  model: {name: resnet18, width: 16}\n", "  model: {name: resnet50}\n")
 		return []causeProblem{
-			{"cnn-cifar10", data("cifar10", "cifar-10") + "  model: {name: cnn}\n", weights},
-			{"resnet-cifar10", data("cifar10", "cifar-10") + model, weights},
-			{"resnet-cifar100", data("cifar100", "cifar-100") + model, weights},
+			{"cnn-cifar10", "1e-4", data("cifar10", "cifar-10") + "  model: {name: cnn}\n", weights},
+			{"resnet-cifar10", "1e-4", data("cifar10", "cifar-10") + model, weights},
+			{"resnet-cifar100", "1e-4", data("cifar100", "cifar-100") + model, weights},
 		}
 	}
 	return []causeProblem{
-		{"mlp-digits", "  data: {subset: 300}\n", weights},
-		{"wide-digits", "  data: {subset: 100}\n  model: {hidden: [128], activation: relu}\n", weights},
-		{"cnn-digits", "  data: {subset: 200}\n  model: {name: cnn, channels: [4, 8], dense: 32}\n", weights},
+		{"mlp-digits", "5e-4", "  data: {subset: 300}\n", weights},
+		{"wide-digits", "5e-4", "  data: {subset: 100}\n  model: {hidden: [128], activation: relu}\n", weights},
+		{"cnn-digits", "2e-4", "  data: {subset: 200}\n  model: {name: cnn, channels: [4, 8], dense: 32}\n", weights},
 	}
 }
 

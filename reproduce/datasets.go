@@ -27,10 +27,11 @@ base:
   steps: %s
   stop: {loss: 0.05}
   record: {bias: 0, sharpness: 0, test: 0}
+  optimizer: {lr: %s}
 list:
 %sgrid: {optimizer.beta2: [0.9, 0.95, 0.99, 0.999]}
 seeds: %s
-`, pick(s, "1500", "10000", "20000"), datasetList(s, haveFashion()), pick(s, "3", "3", "3"))}
+`, pick(s, "6000", "10000", "20000"), pick(s, "3e-4", "1e-4", "1e-4"), datasetList(s, haveFashion()), pick(s, "3", "3", "3"))}
 		},
 		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeDatasets(e.sweeps[0]) },
 	}
@@ -61,7 +62,7 @@ func datasetList(s Scale, withFashion bool) string {
 	}
 	list := `  - {data: {subset: 500}, model: {name: cnn, channels: [4, 8], dense: 32}}
   - {data: {subset: 200}, model: {name: resnet18, width: 2}}
-  - {data: {subset: 500}, model: {name: vit, patch: 2, dim: 16, depth: 2, heads: 2, dim_head: 8, mlp_dim: 32}}
+  - {data: {subset: 200}, model: {name: vit, patch: 2, dim: 16, depth: 2, heads: 2, dim_head: 8, mlp_dim: 32}}
 `
 	if withFashion {
 		data := fmt.Sprintf("{name: idx, train_images: %s/train-images-idx3-ubyte.gz, train_labels: %[1]s/train-labels-idx1-ubyte.gz, subset: 500}", fashion)
@@ -71,7 +72,14 @@ func datasetList(s Scale, withFashion bool) string {
 }
 
 // problemOf names data and model of a run.
-func problemOf(t *trial) string { return t.Run.Value("model.name") + " on " + t.Run.Value("data.name") }
+func problemOf(t *trial) string {
+	data := t.Run.Config.Data
+	name := data.Name
+	if data.TrainImages != "" {
+		name = filepath.Base(filepath.Dir(data.TrainImages))
+	}
+	return t.Run.Value("model.name") + " on " + name
+}
 
 func judgeDatasets(ts trials) (*finding, error) {
 	f := &finding{}
@@ -104,8 +112,8 @@ func judgeDatasets(ts trials) (*finding, error) {
 		hills := countHills(part)
 		outcome := rising.judge(trend)
 		outcomes = append(outcomes, outcome)
-		f.say("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f); the norm has a hill in %d of %d runs.",
-			name, outcome, trend.L, trend.Blocks, probability(trend.Up), trend.Rho, hills, len(part))
+		f.say("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f); the norm has a hill in %d of %d runs; %d are not monotone.",
+			name, outcome, trend.L, trend.Blocks, probability(trend.Up), trend.Rho, hills, len(part), part.unsteady())
 		betas := part.values("optimizer.beta2")
 		x := numbers(betas)
 		for k := range x {

@@ -87,6 +87,23 @@ func (t *trial) at(column string, loss float64) float64 {
 	return sweep.Near(t.column(column), sweep.FirstBelow(t.losses(), loss))
 }
 
+// logNormAt returns the logarithm of the excess norm where the training loss passes a level, interpolated in the logarithms of both
+// between the steps before and behind; NaN if the loss never does. It moves smoothly with the run, unlike the norm at the first
+// step below.
+func (t *trial) logNormAt(level float64) float64 {
+	if !t.good() {
+		return math.NaN()
+	}
+	losses, norms := t.losses(), t.norms()
+	at := sweep.FirstBelow(losses, level)
+	if at < 1 {
+		return math.NaN()
+	}
+	a, b := math.Log(losses[at-1]), math.Log(losses[at])
+	f := (a - math.Log(level)) / (a - b)
+	return math.Log(norms[at-1]) + f*(math.Log(norms[at])-math.Log(norms[at-1]))
+}
+
 // losses returns the loss over all training examples, where it is known.
 func (t *trial) losses() []float64 {
 	if full := t.column("full_loss"); full != nil {

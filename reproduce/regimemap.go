@@ -21,6 +21,7 @@ import (
 type MapOptions struct {
 	Beta1, Beta2, LR []float64
 	Seeds            int
+	Eps              float64
 	Scale            Scale
 	Sweep            sweep.Options
 }
@@ -41,8 +42,8 @@ type Point struct {
 	// Hindered is the share of sum |grad N| on hindered coordinates, by stage of training: early, middle, late; NaN where a
 	// stage was not reached.
 	Hindered [3]float64
-	// Defect is the median one-step defect of the equation of order 2 in the early stage.
-	Defect float64
+	// Defects are the median one-step defects of the equations of orders 1 and 2 in the early stage.
+	Defects [2]float64
 }
 
 // stages of training, by the training loss beside the first.
@@ -61,14 +62,16 @@ func (o *MapOptions) mapSweep() string {
 	return fmt.Sprintf(`name: map
 base:
   steps: %s
+  dtype: %s
   stop: {loss: 0.005}
-  record: {bias: 2, sharpness: 0, test: 0}
+  record: {bias: 4, sharpness: 0, test: 0}
+  optimizer: {eps: %g}
 %sgrid:
   optimizer.beta1: %s
   optimizer.beta2: %s
   optimizer.lr: %s
 seeds: %d
-`, pick(s, "400", "3000", "20000"), problem(s), yamlList(o.Beta1), yamlList(o.Beta2), yamlList(o.LR), o.Seeds)
+`, pick(s, "400", "3000", "20000"), pick(s, "float64", "float32", "float32"), o.Eps, problem(s), yamlList(o.Beta1), yamlList(o.Beta2), yamlList(o.LR), o.Seeds)
 }
 
 func yamlList(values []float64) string {
@@ -91,9 +94,12 @@ func (o *MapOptions) fill() {
 	}
 	defaults(&o.Beta1, 0, 0.5, 0.9, 0.97)
 	defaults(&o.Beta2, 0.5, 0.9, 0.95, 0.99, 0.999)
-	defaults(&o.LR, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+	defaults(&o.LR, 1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 	if o.Seeds == 0 {
 		o.Seeds = 1
+	}
+	if o.Eps == 0 {
+		o.Eps = 1e-8
 	}
 }
 
@@ -127,8 +133,8 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 		}
 	}
 	doc := m.document()
-	doc.Commands = []string{fmt.Sprintf("shadowflow map --out %s --scale %s --beta1 %s --beta2 %s --lr %s --seeds %d", dir, o.Scale,
-		strings.Trim(yamlList(o.Beta1), "[]"), strings.Trim(yamlList(o.Beta2), "[]"), strings.Trim(yamlList(o.LR), "[]"), o.Seeds)}
+	doc.Commands = []string{fmt.Sprintf("shadowflow map --out %s --scale %s --beta1 %s --beta2 %s --lr %s --seeds %d --eps %g", dir, o.Scale,
+		strings.Trim(yamlList(o.Beta1), "[]"), strings.Trim(yamlList(o.Beta2), "[]"), strings.Trim(yamlList(o.LR), "[]"), o.Seeds, o.Eps)}
 	for i, c := range doc.Commands {
 		doc.Commands[i] = strings.ReplaceAll(c, ", ", ",")
 	}
@@ -141,9 +147,9 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 var regimes = []diagnose.Regime{diagnose.Monotone, diagnose.Oscillating, diagnose.Spiking, diagnose.Diverged}
 
 func pointOf(ts trials, beta1, beta2, lr float64) Point {
-	p := Point{Beta1: beta1, Beta2: beta2, LR: lr, Regime: diagnose.Monotone, Defect: math.NaN()}
+	p := Point{Beta1: beta1, Beta2: beta2, LR: lr, Regime: diagnose.Monotone}
 	var shares [3][]float64
-	var defects []float64
+	var defects [2][]float64
 	for _, t := range ts {
 		if t.number("optimizer.beta1") != beta1 || t.number("optimizer.beta2") != beta2 || t.number("optimizer.lr") != lr {
 			continue
@@ -154,7 +160,9 @@ func pointOf(ts trials, beta1, beta2, lr float64) Point {
 		for i := range stages {
 			shares[i] = append(shares[i], inStage(t, "hindered_weight", i)...)
 		}
-		defects = append(defects, inStage(t, "defect_2", 0)...)
+		for r := range defects {
+			defects[r] = append(defects[r], inStage(t, fmt.Sprintf("defect_%d", r+1), 0)...)
+		}
 	}
 	for i := range shares {
 		p.Hindered[i] = math.NaN()
@@ -162,9 +170,12 @@ func pointOf(ts trials, beta1, beta2, lr float64) Point {
 			p.Hindered[i] = stat.Mean(shares[i], nil)
 		}
 	}
-	if len(defects) > 0 {
-		slices.Sort(defects)
-		p.Defect = stat.Quantile(0.5, stat.Empirical, defects, nil)
+	for r, d := range defects {
+		p.Defects[r] = math.NaN()
+		if len(d) > 0 {
+			slices.Sort(d)
+			p.Defects[r] = stat.Quantile(0.5, stat.Empirical, d, nil)
+		}
 	}
 	return p
 }
@@ -211,9 +222,21 @@ func (m *Map) stableLimit(i, j int) float64 {
 func (m *Map) lawLimit(i, j int) float64 {
 	defects := make([]float64, len(m.LR))
 	for k := range m.LR {
-		defects[k] = m.at(i, j, k).Defect
+		defects[k] = m.at(i, j, k).Defects[1]
 	}
 	return LawLimit(m.LR, defects, 2)
+}
+
+// closerLimit returns the largest lr up to which the equation of order 2 predicts steps better than that of order 1.
+func (m *Map) closerLimit(i, j int) float64 {
+	limit := 0.0
+	for k, lr := range m.LR {
+		if d := m.at(i, j, k).Defects; !(d[1] < d[0]) {
+			break
+		}
+		limit = lr
+	}
+	return limit
 }
 
 // Sentence says what the map found for a pair of betas on its grid.
@@ -232,11 +255,15 @@ func (m *Map) Sentence(beta1, beta2 float64) (string, error) {
 		k := slices.Index(m.LR, m.stableLimit(i, j)) + 1
 		stable += fmt.Sprintf(", %s at %g", m.at(i, j, k).Regime, m.LR[k])
 	}
-	law := fmt.Sprintf("the modified equation of order 2 keeps its law up to lr = %g", m.lawLimit(i, j))
-	if m.lawLimit(i, j) == 0 {
-		law = fmt.Sprintf("the modified equation of order 2 has left its law even at lr = %g", m.LR[min(1, len(m.LR)-1)])
+	closer := fmt.Sprintf("the modified equation of order 2 predicts its steps better than that of order 1 up to lr = %g", m.closerLimit(i, j))
+	if m.closerLimit(i, j) == 0 {
+		closer = "the modified equation of order 2 predicts its steps no better than that of order 1 at any lr"
 	}
-	return fmt.Sprintf("beta1 = %g, beta2 = %g: %s; %s.", beta1, beta2, stable, law), nil
+	law := fmt.Sprintf("and its defect keeps the law lr^3 up to lr = %g", m.lawLimit(i, j))
+	if m.lawLimit(i, j) == 0 {
+		law = fmt.Sprintf("and its defect has left the law lr^3 even at lr = %g", m.LR[min(1, len(m.LR)-1)])
+	}
+	return fmt.Sprintf("beta1 = %g, beta2 = %g: %s; %s, %s.", beta1, beta2, stable, closer, law), nil
 }
 
 func (m *Map) document() *report.Document {
@@ -245,22 +272,35 @@ func (m *Map) document() *report.Document {
 		Claim:  "Where is the norm of the gradient penalized and where hindered, where do the iterates leave the modified equation, and in which regime is a run?",
 		Design: mapDesign,
 	}
-	for _, b1 := range m.Beta1 {
-		for _, b2 := range m.Beta2 {
-			if s, err := m.Sentence(b1, b2); err == nil {
-				d.Findings = append(d.Findings, s)
+	stable, closer, law, n := 0, 0, 0, 0
+	for k, lr := range m.LR {
+		for i := range m.Beta1 {
+			for j := range m.Beta2 {
+				n++
+				stable += count(lr <= m.stableLimit(i, j))
+				closer += count(lr <= m.closerLimit(i, j))
+				law += count(k > 0 && lr <= m.lawLimit(i, j))
 			}
 		}
 	}
+	d.Findings = []string{fmt.Sprintf("Of %d combinations of betas and lr, %d are in the stable regime; in %d the modified equation of order 2 predicts a step better than that of order 1, in %d of the %d above the smallest lr its defect keeps the law lr^3.",
+		n, stable, closer, law, n-len(m.Beta1)*len(m.Beta2))}
 	d.Figures = []report.Drawing{m.regimeFigure(), m.hinderedFigure(), m.lawFigure()}
-	d.Tables = []report.Table{m.table()}
+	d.Tables = []report.Table{m.limits(), m.table()}
 	return d
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 const mapDesign = "Full-batch runs over a grid. The regime is told from the curves of loss and norm, and is the worst of all seeds: diverged if they end above twice the start or not finite; spiking if a " +
 	"loss stands out twofold, or a norm fourfold, from both its sides; oscillating if the loss rises in all by a twentieth of its fall, or the norm turns in a tenth of the records; monotone otherwise. Stable is monotone or oscillating. " +
 	"A coordinate is hindered where the bias moves it so that the norm rises, C_j q_j < 0; its weight is |q_j|, q the norm's gradient. Stages are told by the training loss beside the first: above 1/2, from there to 1/20, below. " +
-	"The iterates follow the equation of order 2 while the median one-step defect in the early stage falls like lr^3: from the smallest lr up, as long as the logarithmic slope to the next is at least 2.5."
+	"The iterates have left the equation of order 2 where it predicts a step no better than that of order 1, by the medians of their one-step defects in the early stage; it is in its asymptotic range while the median one-step defect in the early stage falls like lr^3: from the smallest lr up, as long as the logarithmic slope to the next is at least 2.5. In float32 rounding hides defects of small lr; the laptop's map is made in float64."
 
 func labels(values []float64) []string {
 	out := make([]string, len(values))
@@ -347,12 +387,12 @@ func (m *Map) hinderedFigure() *report.Heatmap {
 func (m *Map) lawFigure() *report.Heatmap {
 	h := &report.Heatmap{Labels: report.Label{
 		Name: "law", Title: "How far the regimes and the modified equation reach",
-		Caption: "Above, the largest lr with a stable run; below, the largest lr up to which the one-step defect of order 2 falls like lr^3. Zero: not at the smallest that was tried.",
+		Caption: "The largest lr with a stable run; the largest up to which the one-step defect of order 2 is smaller than that of order 1; and the largest up to which it falls like lr^3. Zero: not at the smallest that was tried.",
 	}}
 	for _, f := range []struct {
 		title string
 		value func(i, j int) float64
-	}{{"largest stable lr", m.stableLimit}, {"largest lr at which order 2 keeps its law", m.lawLimit}} {
+	}{{"largest stable lr", m.stableLimit}, {"largest lr at which order 2 predicts steps better than order 1", m.closerLimit}, {"largest lr at which the defect of order 2 keeps its law lr³", m.lawLimit}} {
 		p := m.panel(f.title, func(i, j int) (float64, string, int) {
 			v := f.value(i, j)
 			return float64(slices.Index(m.LR, v) + 1), strconv.FormatFloat(v, 'g', -1, 64), slices.Index(m.LR, v)
@@ -364,9 +404,27 @@ func (m *Map) lawFigure() *report.Heatmap {
 	return h
 }
 
+// limits has a row for each pair of betas.
+func (m *Map) limits() report.Table {
+	t := report.Table{Caption: "How far in lr", Header: []string{"beta1", "beta2", "stable up to", "order 2 better than order 1 up to", "law lr^3 up to"}}
+	for i, b1 := range m.Beta1 {
+		for j, b2 := range m.Beta2 {
+			t.Rows = append(t.Rows, []string{fmt.Sprint(b1), fmt.Sprint(b2), limitText(m.stableLimit(i, j)), limitText(m.closerLimit(i, j)), limitText(m.lawLimit(i, j))})
+		}
+	}
+	return t
+}
+
+func limitText(lr float64) string {
+	if lr == 0 {
+		return "none tried"
+	}
+	return fmt.Sprintf("%g", lr)
+}
+
 func (m *Map) table() report.Table {
 	t := report.Table{
-		Caption: "All combinations", Header: []string{"beta1", "beta2", "lr", "regime", "hindered early", "middle", "late", "median defect of order 2"},
+		Caption: "All combinations", Header: []string{"beta1", "beta2", "lr", "regime", "hindered early", "middle", "late", "median defect of order 1", "of order 2"},
 	}
 	share := func(v float64) string {
 		if math.IsNaN(v) {
@@ -376,7 +434,7 @@ func (m *Map) table() report.Table {
 	}
 	for _, p := range m.Points {
 		t.Rows = append(t.Rows, []string{
-			fmt.Sprint(p.Beta1), fmt.Sprint(p.Beta2), fmt.Sprint(p.LR), string(p.Regime), share(p.Hindered[0]), share(p.Hindered[1]), share(p.Hindered[2]), fmt.Sprintf("%.2g", p.Defect),
+			fmt.Sprint(p.Beta1), fmt.Sprint(p.Beta2), fmt.Sprint(p.LR), string(p.Regime), share(p.Hindered[0]), share(p.Hindered[1]), share(p.Hindered[2]), fmt.Sprintf("%.2g", p.Defects[0]), fmt.Sprintf("%.2g", p.Defects[1]),
 		})
 	}
 	return t

@@ -204,7 +204,7 @@ func TestAMapTellsRegimesAndLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "in the stable regime up to lr = 0.003, spiking at 0.01; the modified equation of order 2 keeps its law up to lr = 0.01."; !strings.Contains(spiky, want) {
+	if want := "in the stable regime up to lr = 0.003, spiking at 0.01; the modified equation of order 2 predicts its steps better than that of order 1 up to lr = 0.003, and its defect keeps the law lr^3 up to lr = 0.01."; !strings.Contains(spiky, want) {
 		t.Errorf("%q, want %q in it", spiky, want)
 	}
 	if calm, _ := m.Sentence(0.5, 0.9); !strings.Contains(calm, "up to lr = 0.01, the largest that was tried") {
@@ -284,6 +284,21 @@ func TestOutcomesTogether(t *testing.T) {
 		if got := all(c.parts...); got != c.want {
 			t.Errorf("%v: %s", c.parts, got)
 		}
+	}
+}
+
+func TestTheNormIsInterpolatedWhereTheLossPasses(t *testing.T) {
+	h := &experiment.History{Columns: []experiment.Column{{Name: "step", Type: experiment.IntColumn}, {Name: "loss", Type: experiment.FloatColumn}, {Name: "excess", Type: experiment.FloatColumn}}}
+	for n := range 4 { // both fall exponentially, so that the interpolation is exact
+		h.Rows = append(h.Rows, []experiment.Value{experiment.Int(int64(n)), experiment.Float(math.Exp(-float64(n))), experiment.Float(math.Exp(-2 * float64(n)))})
+	}
+	run := &trial{history: h}
+	run.Result = &experiment.Result{Status: experiment.Finished}
+	if got := run.logNormAt(math.Exp(-1.25)); !near(got, -2.5, 1e-12) {
+		t.Errorf("%v, want -2.5", got)
+	}
+	if got := run.logNormAt(1e-9); !math.IsNaN(got) {
+		t.Errorf("%v at a loss that was not reached", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -55,6 +56,9 @@ regime of the run: monotone, oscillating, spiking, diverged. The rules are on th
 			if o.Scale = reproduce.Scale(scale); !slices.Contains(reproduce.Scales(), o.Scale) {
 				return fmt.Errorf("--scale %q: want one of %v", scale, reproduce.Scales())
 			}
+			if o.Eps < 0 || o.Seeds < 0 {
+				return errors.New("--eps and --seeds: want numbers above 0")
+			}
 			if out == "" {
 				out = filepath.Join("reproductions", "map-"+scale)
 			}
@@ -81,6 +85,7 @@ regime of the run: monotone, oscillating, spiking, diverged. The rules are on th
 	f.StringVar(&lr, "lr", "", "values of lr")
 	f.StringVar(&at, "at", "", "beta1,beta2: print the sentence for this pair; alone, map it only")
 	f.IntVar(&o.Seeds, "seeds", 0, "seeds for each combination (default 1)")
+	f.Float64Var(&o.Eps, "eps", 0, "eps of Adam (default 1e-8)")
 	f.StringVar(&scale, "scale", string(reproduce.Laptop), "laptop, workstation or paper")
 	f.StringVar(&out, "out", "", "directory (default reproductions/map-SCALE)")
 	f.BoolVar(&quiet, "quiet", false, "no progress")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 
 	"shadowflow/experiment"
 	"shadowflow/experiment/sweep"
+	"shadowflow/report"
 )
 
 // sweepFlags are the flags of sweep and its subcommands.
@@ -103,7 +105,11 @@ func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) err
 	if cmd.Context().Err() != nil {
 		return interrupted(cmd, "shadowflow sweep "+dir)
 	}
-	if err := errors.Join(failed, writeTables(s, dir)); err != nil || f.quiet {
+	if err := errors.Join(failed, writeTables(s, dir)); err != nil {
+		return err
+	}
+	page, err := writeSweepPage(s, dir)
+	if err != nil || f.quiet {
 		return err
 	}
 	statuses, err := s.Status(dir)
@@ -111,7 +117,7 @@ func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) err
 		return err
 	}
 	printStates(cmd.OutOrStdout(), statuses)
-	fmt.Fprintf(cmd.OutOrStdout(), "tables: %s, %s\n", filepath.Join(dir, "table.csv"), filepath.Join(dir, "means.csv"))
+	fmt.Fprintf(cmd.OutOrStdout(), "tables: %s, %s\npage: %s\n", filepath.Join(dir, "table.csv"), filepath.Join(dir, "means.csv"), page)
 	return nil
 }
 
@@ -156,6 +162,26 @@ func writeTables(s *sweep.Sweep, dir string) error {
 		}
 	}
 	return nil
+}
+
+// writeSweepPage writes the page of a sweep and returns its path.
+func writeSweepPage(s *sweep.Sweep, dir string) (string, error) {
+	table, err := s.Table(dir)
+	if err != nil {
+		return "", err
+	}
+	in := report.SweepInput{
+		Name: s.Name, Table: table, Means: sweep.Means(table), Source: string(s.Source),
+		Commands: []string{"shadowflow sweep sweep.yaml --out " + dir, "shadowflow sweep table sweep.yaml --out " + dir},
+	}
+	for _, where := range s.RunDirs(dir) {
+		h, err := experiment.ReadHistory(where)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		in.Histories = append(in.Histories, h)
+	}
+	return report.SweepPage(in).Write(dir)
 }
 
 func writeTable(path, format string, t *experiment.History) error {
