@@ -52,7 +52,7 @@ func (c *Chart) Label() Label { return c.Labels }
 // The sizes of a chart.
 const (
 	chartWidth  = 7.2 * vg.Inch
-	chartLegend = 1.75 * vg.Inch
+	chartLegend = 1.85 * vg.Inch
 	chartTitle  = 0.35 * vg.Inch
 )
 

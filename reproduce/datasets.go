@@ -42,6 +42,12 @@ func haveFashion() bool {
 	return err == nil
 }
 
+// fashionData is part of Fashion-MNIST, as a config's section data.
+func fashionData(examples int) string {
+	return fmt.Sprintf("{name: idx, train_images: %s/train-images-idx3-ubyte.gz, train_labels: %[1]s/train-labels-idx1-ubyte.gz, "+
+		"test_images: %[1]s/t10k-images-idx3-ubyte.gz, test_labels: %[1]s/t10k-labels-idx1-ubyte.gz, subset: %d, test_subset: 1000}", fashion, examples)
+}
+
 func datasetList(s Scale, withFashion bool) string {
 	if s != Laptop {
 		subset := pick(s, "", ", subset: 5000", "")
@@ -65,8 +71,7 @@ func datasetList(s Scale, withFashion bool) string {
   - {data: {subset: 200}, model: {name: vit, patch: 2, dim: 16, depth: 2, heads: 2, dim_head: 8, mlp_dim: 32}}
 `
 	if withFashion {
-		data := fmt.Sprintf("{name: idx, train_images: %s/train-images-idx3-ubyte.gz, train_labels: %[1]s/train-labels-idx1-ubyte.gz, subset: 500}", fashion)
-		list += fmt.Sprintf("  - {data: %s, model: {name: mlp, hidden: [32]}}\n", data)
+		list += fmt.Sprintf("  - {data: %s, model: {name: mlp, hidden: [32]}}\n", fashionData(500))
 	}
 	return list
 }
@@ -78,7 +83,7 @@ func problemOf(t *trial) string {
 	if data.TrainImages != "" {
 		name = filepath.Base(filepath.Dir(data.TrainImages))
 	}
-	return t.Run.Value("model.name") + " on " + name
+	return strings.TrimSpace(t.Run.Value("model.name")+" "+t.Run.Value("model.hidden")) + " on " + name
 }
 
 func judgeDatasets(ts trials) (*finding, error) {

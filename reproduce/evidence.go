@@ -50,7 +50,7 @@ func (e *evidence) losses() []string {
 	for _, ts := range e.sweeps {
 		for _, t := range ts {
 			if t.Reason != "" && len(out) < 5 {
-				out = append(out, fmt.Sprintf("Run %d (%s): %s; it is left out.", t.Run.Index, t.Run, t.Reason))
+				out = append(out, fmt.Sprintf("Run %d of %s (%s): %s; it is left out.", t.Run.Index, problemOf(t), t.Run, t.Reason))
 			}
 		}
 	}

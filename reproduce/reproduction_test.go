@@ -1,6 +1,7 @@
 package reproduce
 
 import (
+	"context"
 	"math"
 	"os"
 	"path/filepath"
@@ -93,6 +94,9 @@ func TestAnUnknownReproductionIsRefusedWithTheNearest(t *testing.T) {
 	}
 }
 
+// decaying is a loss that falls from 2.3 exponentially.
+func decaying(_ *experiment.Config, n int) float64 { return 2.3 * math.Exp(-float64(n)/3) }
+
 // record makes a run in a directory, with a given loss and norm at step n.
 func record(loss, norm func(c *experiment.Config, n int) float64) sweep.Options {
 	opt := sweep.Options{Parallel: 1}
@@ -101,8 +105,15 @@ func record(loss, norm func(c *experiment.Config, n int) float64) sweep.Options 
 }
 
 func TestJudgingFindsWhatTheRunsWereMadeToShow(t *testing.T) {
+	r, err := Find("norm-vs-beta2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sweeps, err := r.Sweeps(Laptop)
+	if err != nil {
+		t.Fatal(err)
+	}
 	seedly := func(c *experiment.Config) float64 { return 1 + 0.1*float64(c.Seed) }
-	loss := func(_ *experiment.Config, n int) float64 { return 2.3 * math.Exp(-float64(n)/3) }
 	for _, c := range []struct {
 		name string
 		norm func(c *experiment.Config, n int) float64
@@ -112,37 +123,61 @@ func TestJudgingFindsWhatTheRunsWereMadeToShow(t *testing.T) {
 		{"falling", func(c *experiment.Config, n int) float64 { return seedly(c) * (2 - c.Optimizer.Beta2) }, Fails},
 		{"the same", func(c *experiment.Config, n int) float64 { return seedly(c) }, Undecided},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			dir := t.TempDir()
-			r, err := Find("norm-vs-beta2")
-			if err != nil {
-				t.Fatal(err)
-			}
-			result, err := r.Run(t.Context(), Laptop, dir, record(loss, c.norm))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !strings.HasPrefix(result.Verdict, "What is claimed of the norm "+said(c.want)) {
-				t.Errorf("verdict %q, want the norm's to be %s", result.Verdict, c.want)
-			}
-			page, err := os.ReadFile(result.Page)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, want := range []string{"<svg", r.Claim[:40], "shadowflow reproduce norm-vs-beta2 --scale laptop", "optimizer.beta2: ["} {
-				if !strings.Contains(string(page), want) {
-					t.Errorf("the page lacks %q", want)
-				}
-			}
-			for _, foreign := range []string{"http://", "https://", "<script", "<link", "@import"} {
-				if strings.Contains(strings.ReplaceAll(string(page), "http://www.w3.org", ""), foreign) {
-					t.Errorf("the page has %s: it would need something beside itself", foreign)
-				}
-			}
-			if _, err := os.Stat(filepath.Join(dir, "figures", "norm-vs-beta2.png")); err != nil {
-				t.Error(err)
-			}
-		})
+		var ts trials
+		for _, run := range sweeps[0].Runs {
+			made := &trial{history: recordOf(run.Config, decaying, c.norm)}
+			made.Run, made.Result = run, &experiment.Result{Status: experiment.LossReached, Regime: diagnose.Monotone}
+			ts = append(ts, made)
+		}
+		found, err := r.judge(t.Context(), &evidence{scale: Laptop, sweeps: []trials{ts}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(found.verdict, "What is claimed of the norm "+said(c.want)) {
+			t.Errorf("%s: verdict %q, want the norm's to be %s", c.name, found.verdict, c.want)
+		}
+	}
+}
+
+func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
+	small := &Reproduction{
+		Name: "small", Title: "Small", Claim: "The norm is larger with a larger beta2.", Design: "Four runs.",
+		sweeps: func(Scale) []string {
+			return []string{"name: small\ngrid: {optimizer.lr: [1e-3], optimizer.beta2: [0.9, 0.99]}\nseeds: 2\n"}
+		},
+		judge: func(_ context.Context, e *evidence) (*finding, error) {
+			return judgeBeta(e.sweeps[0], "optimizer.beta2", rising)
+		},
+	}
+	dir := t.TempDir()
+	made := 0
+	opt := record(decaying, func(c *experiment.Config, _ int) float64 { made++; return 1 + c.Optimizer.Beta2 })
+	var result *Result
+	for range 2 {
+		var err error
+		if result, err = small.Run(t.Context(), Laptop, dir, opt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if made != 4*recordedSteps {
+		t.Errorf("%d steps were made, want those of 4 runs", made)
+	}
+	page, err := os.ReadFile(result.Page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"<svg", small.Claim, "shadowflow reproduce small --scale laptop", "optimizer.beta2: ["} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	for _, foreign := range []string{"http://", "https://", "<script", "<link", "@import"} {
+		if strings.Contains(strings.ReplaceAll(string(page), "http://www.w3.org", ""), foreign) {
+			t.Errorf("the page has %s: it would need something beside itself", foreign)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "figures", "norm-vs-beta2.png")); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -187,7 +222,7 @@ func TestLawLimitEndsWhereTheExponentDoes(t *testing.T) {
 
 func TestAMapTellsRegimesAndLimits(t *testing.T) {
 	loss := func(c *experiment.Config, n int) float64 {
-		x := 2.3 * math.Exp(-float64(n)/3)
+		x := decaying(c, n)
 		if c.Optimizer.LR > 5e-3 && c.Optimizer.Beta2 > 0.95 && n == 12 {
 			x *= 10 // a spike
 		}

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// sweepFile writes a sweep of tiny runs and returns its path and a directory for it.
+func sweepFile(t *testing.T, text string) (path, dir string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "tiny.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path, filepath.Join(t.TempDir(), "out")
+}
+
+// sayings runs the command line and returns what it printed, both streams.
+func sayings(args ...string) (text string, code int) {
+	stdout, stderr, code := shadowflow(args...)
+	return stdout + stderr, code
+}
+
+const tiny = "base: {steps: 2, data: {subset: 50}, model: {hidden: [4]}, record: {bias: 1, sharpness: 0, test: 1}}\ngrid: {optimizer.beta2: [0.9, 0.99]}\nseeds: 2\n"
+
+func TestASweepFromPlanToTable(t *testing.T) {
+	path, dir := sweepFile(t, tiny)
+	for _, step := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"sweep", "plan", path, "--out", dir, "--probe", "0"}, []string{"pending", "KiB", "optimizer.beta2=0.99 seed=1", "4 runs have no estimate"}},
+		{[]string{"sweep", "run-one", path, "2", "--out", dir}, nil},
+		{[]string{"sweep", "status", path, "--out", dir}, []string{"4 runs: 1 ended", "3 pending"}},
+		{[]string{"sweep", path, "--out", dir}, []string{"3/3", "4 runs: 4 ended", "page: "}},
+		{[]string{"sweep", dir}, []string{"4 runs: 4 ended"}},
+		{[]string{"sweep", "table", dir}, []string{"index,optimizer.beta2,seed,status", "\n3,0.99,1,finished,"}},
+		{[]string{"sweep", "table", dir, "--means"}, []string{"group,optimizer.beta2,runs,left_out", "\n1,0.99,2,0,"}},
+		{[]string{"sweep", "plan", dir}, []string{"ended"}},
+	} {
+		text, code := sayings(step.args...)
+		if code != 0 {
+			t.Fatalf("%v: %s", step.args, text)
+		}
+		for _, want := range step.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%v: no %q in\n%s", step.args, want, text)
+			}
+		}
+	}
+	for _, name := range []string{"table.csv", "table.parquet", "means.csv", "means.parquet", "sweep.yaml", "index.html", "figures/curves.png"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestBadSweepsAreRefusedBeforeAnythingStarts(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"grid: {optimizer.beta3: [1]}", "unknown key; did you mean beta"},
+		{"grid: {optimizer.beta2: []}", "an empty list makes no runs"},
+		{"seeds: 1001", "1001 runs, more than 1000; if so many are meant, say --yes"},
+	} {
+		path, dir := sweepFile(t, c.text)
+		text, code := sayings("sweep", path, "--out", dir)
+		if code == 0 || !strings.Contains(text, c.want) {
+			t.Errorf("%q: %s", c.text, text)
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%q: something was started", c.text)
+		}
+	}
+}
+
+func TestReproductionsAreListedAndPlanned(t *testing.T) {
+	text, code := sayings("reproduce", "--list")
+	for _, name := range []string{"bilinear", "norm-vs-beta2", "norm-vs-beta1", "hill", "order", "datasets", "minibatch", "table1", "causes"} {
+		if code != 0 || !strings.Contains(text, "\n"+name+" ") && !strings.HasPrefix(text, name) {
+			t.Errorf("no %s in\n%s", name, text)
+		}
+	}
+	dir := t.TempDir()
+	text, code = sayings("reproduce", "causes", "--scale", "paper", "--plan", "--out", dir)
+	if code != 0 || !strings.Contains(text, "Claim: ") || !strings.Contains(text, "sweep run-one") {
+		t.Errorf("%s", text)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "causes-cnn-cifar10", "sweep.yaml")); err != nil {
+		t.Error(err)
+	}
+	for _, args := range [][]string{{"reproduce"}, {"reproduce", "hil"}, {"reproduce", "hill", "--scale", "moon"}, {"map", "--at", "0.9"}, {"map", "--lr", "x"}, {"map", "--scale", "moon"}} {
+		if text, code := sayings(args...); code == 0 {
+			t.Errorf("%v is not refused: %s", args, text)
+		}
+	}
+}
+
+func TestTheMapSaysASentence(t *testing.T) {
+	dir := t.TempDir()
+	text, code := sayings("map", "--at", "0.9,0.95", "--lr", "1e-4,1e-3", "--out", dir, "--quiet")
+	if code != 0 || !strings.Contains(text, "beta1 = 0.9, beta2 = 0.95: in the stable regime up to lr = 0.001") {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestSizesOfMemoryAreRead(t *testing.T) {
+	for text, want := range map[string]int64{"": 0, "8GiB": 8 << 30, "1.5 MB": 1_500_000, "100": 100, "2TiB": 2 << 40} {
+		if got, err := parseBytes(text); err != nil || got != want {
+			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"many", "-1GiB", "0", "1e30GiB", "GiB"} {
+		if got, err := parseBytes(text); err == nil {
+			t.Errorf("%q is %d bytes", text, got)
+		}
+	}
+	for n, want := range map[int64]string{5: "5 B", 3 << 20: "3 MiB", 1 << 50: "1.02e+03 TiB"} {
+		if got := formatBytes(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}
