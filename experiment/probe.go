@@ -66,7 +66,7 @@ func probe[T rule.Float](ctx context.Context, c *Config, out string) (*Probed, e
 	if err != nil {
 		return nil, err
 	}
-	loss, err := newObjective[T](c, model, data.Train)
+	loss, err := newObjective[T](c, model, data.Train, ctx.Err)
 	if err != nil {
 		return nil, err
 	}

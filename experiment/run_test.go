@@ -187,6 +187,42 @@ func TestInterruptedRunEndsWithTheSameBits(t *testing.T) {
 	}
 }
 
+// countdown is a context that ends after its error was asked for so many times: between any two physical batches.
+type countdown struct {
+	context.Context
+	left *int
+}
+
+func (c countdown) Err() error {
+	if *c.left--; *c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestStepBrokenOffAnywhereIsRepeatedWhole(t *testing.T) {
+	for name, overrides := range map[string][]string{
+		"flows":      {"steps=9", "checkpoint.every=0"},
+		"batch norm": {"model={name: resnet18, width: 2}", "flow.orders=[]", "record={every: 1, bias: 0, sharpness: 0, test: 2}", "data.subset=20", "data.test_subset=5", "batch.physical=9", "steps=4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := parse(t, small, overrides...)
+			whole, parts := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "parts")
+			runIn(t, whole, c)
+			left := 7
+			result, err := Run(countdown{t.Context(), &left}, c, parts, Options{})
+			for i := 0; err == nil && result.Status == Interrupted; i++ {
+				left = 10 + 13*i // every step can be finished at last
+				result, err = Resume(countdown{t.Context(), &left}, parts, Options{})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantSameHistory(t, parts, whole)
+		})
+	}
+}
+
 func TestResumeWithoutCheckpointStartsAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	c := parse(t, small, "steps=10", "flow.orders=[]")

@@ -34,7 +34,7 @@ func newSharpnessMeter[T rule.Float](t *trainer[T]) (*sharpnessMeter[T], error) 
 		return m, nil
 	}
 	m.size = c.Batch.Size
-	m.batches, err = newObjective[T](&c, t.model, t.data.Train)
+	m.batches, err = newObjective[T](&c, t.model, t.data.Train, t.interrupted)
 	return m, err
 }
 

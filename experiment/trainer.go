@@ -44,7 +44,13 @@ type trainer[T rule.Float] struct {
 	firstLoss float64
 	lastDrive float64
 	ended     Status // of a run resumed behind its last record
-	times     *timesFile
+
+	// Until a step begins to move the parameters it may be broken off, and undone by setting the running averages back.
+	ctx     context.Context
+	moving  bool
+	running []T // before the step
+	batches int64
+	times   *timesFile
 }
 
 // point is what is known at the present parameters.
@@ -62,7 +68,7 @@ func newTrainer[T rule.Float](ctx context.Context, c *Config, columns []Column, 
 	if err := checkCombination(c); err != nil {
 		return nil, err
 	}
-	t := &trainer[T]{config: c, options: opt, eps: perturbation(c.Optimizer), lastDrive: math.NaN(), firstLoss: math.NaN()}
+	t := &trainer[T]{config: c, options: opt, eps: perturbation(c.Optimizer), lastDrive: math.NaN(), firstLoss: math.NaN(), ctx: ctx}
 	t.watch.started = time.Now()
 	t.record = newRecorder(columns)
 	var err error
@@ -72,7 +78,7 @@ func newTrainer[T rule.Float](ctx context.Context, c *Config, columns []Column, 
 	if t.rule, err = c.Optimizer.Rule(); err != nil {
 		return nil, err
 	}
-	if t.loss, err = newObjective[T](c, t.model, t.data.Train); err != nil {
+	if t.loss, err = newObjective[T](c, t.model, t.data.Train, t.interrupted); err != nil {
 		return nil, err
 	}
 	dim := t.loss.Dim()
@@ -149,12 +155,12 @@ func loadProblem(ctx context.Context, c *Config) (*dataset.Dataset, *nn.Model, e
 	return data, model, nil
 }
 
-func newObjective[T rule.Float](c *Config, m *nn.Model, part dataset.Part) (*network.Objective[T], error) {
+func newObjective[T rule.Float](c *Config, m *nn.Model, part dataset.Part, interrupted func() error) (*network.Objective[T], error) {
 	loss, err := nn.ParseLoss(c.Loss)
 	if err != nil {
 		return nil, err
 	}
-	opt := network.Options{Physical: c.Batch.Physical, Seed: c.Seed, Shuffle: c.Batch.Shuffle, Threads: c.Threads}
+	opt := network.Options{Physical: c.Batch.Physical, Seed: c.Seed, Shuffle: c.Batch.Shuffle, Threads: c.Threads, Interrupted: interrupted}
 	if c.Batch.Mode != "full" {
 		opt.BatchSize = c.Batch.Size
 	}
@@ -236,7 +242,12 @@ func (t *trainer[T]) run(ctx context.Context, d *RunDir) (result *Result, err er
 				return nil, err
 			}
 		}
+		t.begin()
 		status, err := t.advance(d, n)
+		if err != nil && !t.moving && ctx.Err() != nil {
+			t.undo()
+			return t.interrupt(d)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("step %d: %w", n, err)
 		}
@@ -245,6 +256,23 @@ func (t *trainer[T]) run(ctx context.Context, d *RunDir) (result *Result, err er
 		}
 	}
 }
+
+// interrupted is the error that breaks off an evaluation.
+func (t *trainer[T]) interrupted() error {
+	if t.moving {
+		return nil
+	}
+	return t.ctx.Err()
+}
+
+// begin notes what a step changes before it moves the parameters.
+func (t *trainer[T]) begin() {
+	running, batches := t.loss.Running()
+	t.running, t.batches, t.moving = append(t.running[:0], running...), batches, false
+}
+
+// undo takes back what a step that was broken off has changed.
+func (t *trainer[T]) undo() { t.loss.SetRunning(widen(t.running), t.batches) }
 
 func (t *trainer[T]) logStart(d *RunDir) error {
 	return d.Logf("%s on %s: %d parameters, %d training examples, %d test examples; optimizer %s, lr %v",
@@ -342,6 +370,7 @@ func (t *trainer[T]) step(n int) error {
 			return err
 		}
 	}
+	t.moving = true
 	err := t.watch.time("optimizer step", func() error {
 		if err := t.stepper.Step(t.theta, g); err != nil {
 			return err

@@ -27,6 +27,11 @@ func (o *Objective[T]) pass(batch int, theta []T, find func(n int) (*program[T],
 	from, to := o.span(batch)
 	e := Evaluation{Examples: to - from}
 	for i, at := 0, from; at < to; i++ {
+		if o.opt.Interrupted != nil {
+			if err := o.opt.Interrupted(); err != nil {
+				return e, err
+			}
+		}
 		next := min(at+o.opt.Physical, to)
 		p, err := find(next - at)
 		if err != nil {
@@ -155,7 +160,7 @@ func (o *Objective[T]) checkVector(name string, v []T) error {
 func (o *Objective[T]) Test(theta []T, part dataset.Part) (Evaluation, error) {
 	other := &Objective[T]{
 		model: o.model, loss: o.loss, part: part, programs: o.programs,
-		opt: Options{Physical: o.opt.Physical, Threads: o.opt.Threads},
+		opt: Options{Physical: o.opt.Physical, Threads: o.opt.Threads, Interrupted: o.opt.Interrupted},
 	}
 	prepare := func(_ int, p *program[T]) {
 		if len(p.in) > 3 {

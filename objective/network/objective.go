@@ -31,6 +31,8 @@ type Options struct {
 	Augment *dataset.Augmentation
 	// Threads is the number of threads to compute with, 0 for all processors. The results do not depend on it.
 	Threads int
+	// Interrupted, if not nil, is asked before each physical batch. An error from it ends the evaluation, and is returned.
+	Interrupted func() error
 }
 
 // Evaluation is what one pass over a batch tells beside the gradient.

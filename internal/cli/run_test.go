@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// quick overrides make a run of a moment.
+func quick(out string) []string {
+	return []string{"run", "--out", out, "--set", "steps=12", "--set", "data.subset=40", "--set", "data.test_subset=20", "--set", "model.hidden=[6]"}
+}
+
+func TestRunPrintsSentencesAndLeavesARecord(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	out := printed(t, quick(dir)...)
+	for _, want := range []string{"adam (lr 0.001", "took all its 12 steps", "gradient: ", "history.csv", "report.html"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	for _, file := range []string{"config.yaml", "history.csv", "log.txt", "result.json", "weights.safetensors", "report.html", "figures/overview.png"} {
+		if info, err := os.Stat(filepath.Join(dir, file)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	again := printed(t, "run", "--resume", dir, "--quiet")
+	if again != "" {
+		t.Errorf("a quiet run prints %q", again)
+	}
+	text := printed(t, "report", dir)
+	if !strings.Contains(text, "took all its 12 steps") {
+		t.Errorf("the report says\n%s", text)
+	}
+	for _, format := range []string{"csv", "npz", "parquet", "tensorboard"} {
+		path := strings.TrimSpace(printed(t, "export", dir, "--format", format))
+		if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+			t.Errorf("export to %s: %v", format, err)
+		}
+	}
+}
+
+func TestRunPrintsItsResultAsJSON(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	out := printed(t, append(quick(dir), "--json")...)
+	got := decode[struct {
+		Dir, Status string
+		Step        int
+		Loss        float64
+		Costs       []struct {
+			Kind    string
+			Count   int
+			Seconds float64
+		}
+	}](t, out)
+	if got.Dir != dir || got.Status != "finished" || got.Step != 12 || !(got.Loss > 0) || len(got.Costs) == 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestInterruptedRunSaysHowToGoOn(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	args := []string{"run", "--out", dir, "--set", "steps=1000000", "--set", "record.every=1000", "--set", "checkpoint.every=0"}
+	if code := Main(ctx, args, &stdout, &stderr); code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr.String())
+	}
+	if !strings.Contains(stderr.String(), "shadowflow run --resume "+dir) {
+		t.Errorf("it says %q", stderr.String())
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "checkpoint-*"))
+	if err != nil || len(names) == 0 {
+		t.Errorf("checkpoints %v, %v", names, err)
+	}
+}
+
+func TestRunRefusesWhatItCannotDo(t *testing.T) {
+	dir := t.TempDir()
+	used := filepath.Join(dir, "used")
+	printed(t, quick(used)...)
+	config := filepath.Join(dir, "bad.yaml")
+	if err := os.WriteFile(config, []byte("optimizer: {name: adam}\nmodle: {name: mlp}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"run", config}, "bad.yaml:2:1: modle: unknown key; did you mean model"},
+		{[]string{"run", "--set", "optimizer.beta1=1"}, "optimizer.beta1"},
+		{[]string{"run", filepath.Join(dir, "none.yaml")}, "none.yaml"},
+		{[]string{"run", "--out", used}, "there is a run in it already"},
+		{[]string{"run", "--resume", used, "--set", "steps=3"}, "leave out the config"},
+		{[]string{"run", "--resume", filepath.Join(dir, "nothing")}, "no run to resume"},
+		{[]string{"run", "--out", filepath.Join(dir, "new"), "--set", "data={name: npz, path: none.npz}"}, "none.npz"},
+		{[]string{"probe", "--weights", filepath.Join(dir, "none.safetensors")}, "none.safetensors"},
+		{[]string{"report", dir}, "config.yaml"},
+		{[]string{"export", used, "--format", "xls"}, "xls"},
+		{[]string{"data", "fetch", "cifar9"}, "cifar10"},
+	} {
+		stdout, stderr, code := shadowflow(c.args...)
+		if code == 0 || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: exit code %d, %q; want %q", c.args, code, stderr, c.want)
+		}
+		if stdout != "" {
+			t.Errorf("%v prints %q", c.args, stdout)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "new")); err == nil {
+		t.Error("a run that cannot start left a directory")
+	}
+}
+
+func TestConfigListsEveryKeyAndResolves(t *testing.T) {
+	out := printed(t, "config")
+	for _, key := range []string{"seed: 0", "optimizer.beta2: ", "batch.physical: 500", "flow.orders: ", "regularizer.kind: none"} {
+		if !strings.Contains(out, key) {
+			t.Errorf("%q is not listed", key)
+		}
+	}
+	resolved := printed(t, "config", "--set", "optimizer.name=rmsprop")
+	if !strings.Contains(resolved, "rmsprop") || strings.Contains(resolved, "beta1") {
+		t.Errorf("resolved:\n%s", resolved)
+	}
+	if keys := decode[[]struct{ Key, Doc string }](t, printed(t, "config", "--json")); len(keys) < 40 {
+		t.Errorf("%d keys as JSON", len(keys))
+	}
+}
+
+func TestDataSaysWhatIsInIt(t *testing.T) {
+	out := printed(t, "data", "show")
+	for _, want := range []string{"1297 examples to train on, 500 to test", "10 classes", "CC BY 4.0"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+}
+
+func TestProbePrintsTheSamePointInBothForms(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f.safetensors")
+	got := decode[struct {
+		Loss float64
+		Norm float64 `json:"perturbed_norm"`
+	}](t, printed(t, "probe", "--json", "--set", "dtype=float64", "--out", file))
+	if !(got.Loss > 2 && got.Loss < 3) || !(got.Norm > 0) {
+		t.Errorf("got %+v", got)
+	}
+	if info, err := os.Stat(file); err != nil || info.Size() < 3*8970*8 {
+		t.Errorf("the vectors: %v", err)
+	}
+	if text := printed(t, "probe"); !strings.Contains(text, "perturbed one-norm") {
+		t.Errorf("it prints %q", text)
+	}
+}
