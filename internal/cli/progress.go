@@ -4,28 +4,47 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 
 	"shadowflow/experiment"
 )
 
-// progress shows where a run stands: a bar with the time left, the loss, the norm, and the sign of the bias.
+// progress shows where a run stands, with the loss, the norm, the sign of the bias and the time left: a bar in a terminal, now and
+// then a line elsewhere.
 type progress struct {
-	quiet bool
-	w     io.Writer
-	bar   *progressbar.ProgressBar
-	shown time.Time
+	quiet    bool
+	terminal bool
+	w        io.Writer
+	bar      *progressbar.ProgressBar
+	started  time.Time
+	first    int // the step that the run was at when it was first shown
+	shown    time.Time
 }
 
-// refresh is the time between two looks at the bar.
-const refresh = 100 * time.Millisecond
+// The time between two looks at a bar, and between two lines.
+const (
+	refresh   = 100 * time.Millisecond
+	lineEvery = 10 * time.Second
+)
 
-func newProgress(w io.Writer, quiet bool) *progress { return &progress{quiet: quiet, w: w} }
+func newProgress(w io.Writer, quiet bool) *progress {
+	f, isFile := w.(*os.File)
+	return &progress{quiet: quiet, w: w, terminal: isFile && term.IsTerminal(int(f.Fd()))}
+}
 
-// show updates the bar.
+// show updates the bar, or prints a line if the last is old enough.
 func (p *progress) show(at experiment.Progress) {
+	if p.started.IsZero() {
+		p.started, p.first = time.Now(), at.Step
+	}
+	if !p.terminal {
+		p.line(at)
+		return
+	}
 	if p.quiet || time.Since(p.shown) < refresh && at.Step < at.Steps {
 		return
 	}
@@ -39,8 +58,29 @@ func (p *progress) show(at experiment.Progress) {
 			progressbar.OptionClearOnFinish(),
 		)
 	}
-	p.bar.Describe(fmt.Sprintf("loss %.3g  norm %.3g  bias %s", at.Loss, at.Excess, signOf(at.BiasDrive)))
+	p.bar.Describe(standing(at))
 	_ = p.bar.Set(at.Step) // a bar that cannot be drawn is no reason to stop
+}
+
+// line prints where the run stands.
+func (p *progress) line(at experiment.Progress) {
+	now := time.Now()
+	if p.shown.IsZero() {
+		p.shown = p.started
+	}
+	if p.quiet || now.Sub(p.shown) < lineEvery {
+		return
+	}
+	p.shown = now
+	left := "unknown"
+	if done := at.Step - p.first; done > 0 {
+		left = (now.Sub(p.started) / time.Duration(done) * time.Duration(at.Steps-at.Step)).Round(time.Second).String()
+	}
+	fmt.Fprintf(p.w, "step %d of %d  %s  time left %s\n", at.Step, at.Steps, standing(at), left)
+}
+
+func standing(at experiment.Progress) string {
+	return fmt.Sprintf("loss %.3g  norm %.3g  bias %s", at.Loss, at.Excess, signOf(at.BiasDrive))
 }
 
 // signOf says what the bias does to the norm.
