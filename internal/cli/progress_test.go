@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"shadowflow/experiment"
+)
+
+func TestProgressOutsideATerminalIsALineNowAndThen(t *testing.T) {
+	at := experiment.Progress{Step: 30, Steps: 100, Loss: 0.5, Excess: 2, BiasDrive: -1}
+	for _, c := range []struct {
+		name  string
+		quiet bool
+		since time.Duration
+		want  string
+	}{
+		{"a line when the last is old", false, 2 * lineEvery, "step 30 of 100  loss 0.5  norm 2  bias - lowers  time left"},
+		{"nothing soon after a line", false, lineEvery / 2, ""},
+		{"nothing when quiet", true, 2 * lineEvery, ""},
+	} {
+		var out strings.Builder
+		p := newProgress(&out, c.quiet)
+		p.started, p.first = time.Now().Add(-time.Minute), 10
+		p.shown = time.Now().Add(-c.since)
+		p.show(at)
+		if got := out.String(); !strings.HasPrefix(got, c.want) || (c.want == "") != (got == "") {
+			t.Errorf("%s: printed %q, want it to begin with %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestTimeLeftFollowsTheStepsDone(t *testing.T) {
+	var out strings.Builder
+	p := newProgress(&out, false)
+	p.started, p.first = time.Now().Add(-20*time.Second), 10
+	p.shown = time.Now().Add(-2 * lineEvery)
+	p.show(experiment.Progress{Step: 30, Steps: 50, BiasDrive: math.NaN()}) // 20 steps took 20 s, 20 are left
+	if got := out.String(); !strings.Contains(got, "time left 20s") || !strings.Contains(got, "bias not measured") {
+		t.Errorf("printed %q, want 20 s left and a bias not measured", got)
+	}
+}
