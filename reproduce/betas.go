@@ -139,8 +139,9 @@ func judgeBeta(ts trials, key string, norm direction) (*finding, error) {
 		accuracy := part.matrix(key, func(t *trial) float64 { return t.at("test_accuracy", targetLoss) })
 		n, a := PageTrend(excess), PageTrend(accuracy)
 		norms, accuracies = append(norms, norm.judge(n)), append(accuracies, (-norm).judge(a))
-		f.say("lr %s: the norm %s with %s: %s (Page's L = %g over %d seeds, p = %s; mean rank correlation %.2f). The test accuracy %s: %s (p = %s; correlation %.2f).",
-			lr, norm, name, norms[i], n.L, n.Blocks, probability(norm.p(n)), n.Rho, -norm, accuracies[i], probability((-norm).p(a)), a.Rho)
+		f.say("lr %s: the norm %s with %s: %s (Page's L = %g over %d seeds, p = %s, %s the other way; mean rank correlation %.2f). The test accuracy %s: %s (p = %s, %s the other way; correlation %.2f).",
+			lr, norm, name, norms[i], n.L, n.Blocks, probability(norm.p(n)), probability((-norm).p(n)), n.Rho,
+			-norm, accuracies[i], probability((-norm).p(a)), probability(norm.p(a)), a.Rho)
 		if n := part.unsteady(); n > 0 {
 			f.say("lr %s: %d of %d runs are not monotone: there the modified equation is not to be trusted.", lr, n, len(part))
 		}

@@ -26,7 +26,7 @@ func causes() *Reproduction {
 				out = append(out, fmt.Sprintf(`name: causes-%s
 base:
   steps: %s
-  stop: {loss: 0.02}
+  stop: {loss: %s}
   optimizer: {lr: %s, beta2: 0.95, eps: 1e-4}
   record: {bias: 0, sharpness: 0, test: 5}
 %slist:
@@ -38,7 +38,7 @@ base:
   - {regularizer: {kind: perturbed-one-norm, weight: %s}}
   - {regularizer: {kind: two-norm-squared, weight: %s}}
 seeds: %s
-`, p.name, pick(s, "3000", "10000", "20000"), p.lr, p.lines, p.weights[0], p.weights[1], p.weights[2], pick(s, "8", "5", "3")))
+`, p.name, pick(s, "4000", "10000", "20000"), p.loss, p.lr, p.lines, p.weights[0], p.weights[1], p.weights[2], pick(s, "6", "5", "3")))
 			}
 			return out
 		},
@@ -47,12 +47,12 @@ seeds: %s
 }
 
 type causeProblem struct {
-	name, lr, lines string
-	weights         [3]string // two of the one-norm, one of the squared two-norm
+	name, lr, loss, lines string
+	weights               [3]string // two of the one-norm, one of the squared two-norm
 }
 
 func causeProblems(s Scale) []causeProblem {
-	weights := [3]string{"1e-2", "5e-2", "3"}
+	weights := [3]string{"1e-2", "2e-2", "3e-1"}
 	if s != Laptop {
 		subset := pick(s, "", ", subset: 5000", "")
 		data := func(name, file string) string {
@@ -60,17 +60,17 @@ func causeProblems(s Scale) []causeProblem {
 		}
 		model := pick(s, "", "  model: {name: resnet18, width: 16}\n", "  model: {name: resnet50}\n")
 		return []causeProblem{
-			{"cnn-cifar10", "1e-4", data("cifar10", "cifar-10") + "  model: {name: cnn}\n", weights},
-			{"resnet-cifar10", "1e-4", data("cifar10", "cifar-10") + model, weights},
-			{"resnet-cifar100", "1e-4", data("cifar100", "cifar-100") + model, weights},
+			{"cnn-cifar10", "1e-4", "0.02", data("cifar10", "cifar-10") + "  model: {name: cnn}\n", weights},
+			{"resnet-cifar10", "1e-4", "0.02", data("cifar10", "cifar-10") + model, weights},
+			{"resnet-cifar100", "1e-4", "0.02", data("cifar100", "cifar-100") + model, weights},
 		}
 	}
 	out := []causeProblem{
-		{"mlp-digits", "5e-4", "  data: {subset: 300}\n", weights},
-		{"wide-digits", "2e-4", "  data: {subset: 100}\n  model: {hidden: [128], activation: gelu}\n", weights},
+		{"mlp-digits", "3e-4", "0.02", "  data: {subset: 300}\n", weights},
+		{"wide-digits", "2e-4", "0.02", "  data: {subset: 100}\n  model: {hidden: [128], activation: gelu}\n", weights},
 	}
 	if haveFashion() {
-		out = append(out, causeProblem{"mlp-fashion", "2e-4", "  data: " + fashionData(300) + "\n  model: {hidden: [32]}\n", weights})
+		out = append(out, causeProblem{"mlp-fashion", "1e-4", "0.1", "  data: " + fashionData(300) + "\n  model: {hidden: [16]}\n", weights})
 	}
 	return out
 }
@@ -122,13 +122,18 @@ func judgeCauses(e *evidence) (*finding, error) {
 			if i == 0 {
 				continue
 			}
+			table.Rows = append(table.Rows, []string{name, intervention, intervalText(n), intervalText(a), probability(a.P), fmt.Sprintf("%.2f", a.Effect), fmt.Sprint(a.Pairs)})
+			if a.Pairs == 0 {
+				continue // none of its runs reached the loss
+			}
 			axes.Series = append(axes.Series, report.Series{
 				Name: intervention, X: []float64{n.Mean}, Y: []float64{a.Mean}, Low: []float64{a.Mean - a.Half}, High: []float64{a.Mean + a.Half},
 				Bars: true, Marks: true, Color: i - 1, Mark: i - 1,
 			})
-			table.Rows = append(table.Rows, []string{name, intervention, intervalText(n), intervalText(a), probability(a.P), fmt.Sprintf("%.2f", a.Effect), fmt.Sprint(a.Pairs)})
 		}
-		chart.Axes = append(chart.Axes, axes)
+		if len(axes.Series) > 0 {
+			chart.Axes = append(chart.Axes, axes)
+		}
 		slopes := slopesWithin(norms, accuracies)
 		d := PairedT(slopes, make([]float64, len(slopes)))
 		outcome := Undecided
@@ -146,7 +151,10 @@ func judgeCauses(e *evidence) (*finding, error) {
 		f.outcome = Undecided
 		f.say("Models and data sets contradict one another, so the claim as it stands is undecided.")
 	}
-	f.figures, f.tables = []report.Drawing{chart}, []report.Table{table}
+	if len(chart.Axes) > 0 {
+		f.figures = []report.Drawing{chart}
+	}
+	f.tables = []report.Table{table}
 	return f, nil
 }
 
@@ -154,7 +162,7 @@ func judgeCauses(e *evidence) (*finding, error) {
 func changes(ts trials) (norms, accuracies [][]float64) {
 	seeds := ts.values("seed")
 	for _, t := range ts {
-		norm := math.Log(lastOf(t, "excess"))
+		norm := t.logNormAt(t.number("stop.loss"))
 		accuracy := lastOf(t, "test_accuracy")
 		if t.Run.Value("seed") == seeds[0] {
 			norms, accuracies = append(norms, nil), append(accuracies, nil)

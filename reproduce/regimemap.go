@@ -326,12 +326,28 @@ func (m *Map) panel(title string, value func(i, j int) (float64, string, int)) r
 	return p
 }
 
+// calm reports whether all runs with a step size are monotone.
+func (m *Map) calm(k int) bool {
+	for i := range m.Beta1 {
+		for j := range m.Beta2 {
+			if m.at(i, j, k).Regime != diagnose.Monotone {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 func (m *Map) regimeFigure() *report.Heatmap {
 	h := &report.Heatmap{Labels: report.Label{
 		Name: "regimes", Title: "Regime of the run",
-		Caption: "Monotone, oscillating, spiking or diverged, for each lr; thick lines part stable combinations from the others.",
+		Caption: "Monotone, oscillating, spiking or diverged; thick lines part stable combinations from the others. An lr at which all runs are monotone is not drawn, unless there is no other.",
 	}}
 	for k, lr := range m.LR {
+		last := k == len(m.LR)-1 && len(h.Panels) == 0
+		if m.calm(k) && !last {
+			continue
+		}
 		p := m.panel(fmt.Sprintf("lr = %g", lr), func(i, j int) (float64, string, int) {
 			r := m.at(i, j, k).Regime
 			region := 0
