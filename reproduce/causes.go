@@ -70,7 +70,7 @@ func causeProblems(s Scale) []causeProblem {
 		{"wide-digits", "2e-4", "0.02", "  data: {subset: 100}\n  model: {hidden: [128], activation: gelu}\n", weights},
 	}
 	if haveFashion() {
-		out = append(out, causeProblem{"mlp-fashion", "1e-4", "0.1", "  data: " + fashionData(300) + "\n  model: {hidden: [16]}\n", weights})
+		out = append(out, causeProblem{"mlp-fashion", "1e-4", "0.2", "  data: " + fashionData(300) + "\n  model: {hidden: [16]}\n", weights})
 	}
 	return out
 }
@@ -144,6 +144,10 @@ func judgeCauses(e *evidence) (*finding, error) {
 			outcome = Fails
 		}
 		outcomes = append(outcomes, outcome)
+		if d.Pairs == 0 {
+			f.say("%s: too few runs reached the loss to say anything.", name)
+			continue
+		}
 		f.say("%s: test accuracy changes by %s for each unit of the norm's logarithm: the claim %s there.", name, d, said(outcome))
 	}
 	f.outcome = all(outcomes...)

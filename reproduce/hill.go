@@ -105,11 +105,16 @@ func judgeHill(ts trials) (*finding, error) {
 	height, bias := PageTrend(heights), PageTrend(biases)
 	f.say("The hill's height rises with beta2: %s (Page's L = %g over %d seeds, p = %s).", rising.judge(height), height.L, height.Blocks, probability(height.Up))
 	f.say("What the bias accounts for up to the top rises with beta2: %s (p = %s).", rising.judge(bias), probability(bias.Up))
-	var together []float64
+	var together, sums []float64
 	for i := range heights {
 		together = append(together, Spearman(biases[i], heights[i]))
+		for k := range heights[i] {
+			sums = append(sums, mains[i][k]+biases[i][k])
+		}
 	}
 	f.say("Within seeds, the rank correlation of the height with what the bias accounts for is %s.", withInterval(together))
+	f.say("The two drives together account for a change of the norm by %s up to the top; it changed by %s.",
+		withInterval(sums), withInterval(slices.Concat(heights...)))
 	exists := judgeSigns(hills, runs)
 	f.outcome = all(exists, rising.judge(height), rising.judge(bias))
 	f.figures = []report.Drawing{hillChart(ts)}

@@ -23,7 +23,7 @@ func minibatch() *Reproduction {
 			return []string{fmt.Sprintf(`name: minibatch
 base:
   steps: %s
-  record: {bias: 5, sharpness: 25, test: 0}
+  record: {bias: 5, sharpness: 50, test: 0}
 %slist:
   - {batch: {mode: full}}
   - {batch: {mode: shuffled, size: %d}}
@@ -31,7 +31,7 @@ base:
   - {batch: {mode: shuffled, size: %d}}
 grid: {optimizer.beta2: [0.9, 0.95, 0.99, 0.999]}
 seeds: %s
-`, pick(s, "500", "5000", "20000"), withoutBatch(problem(s)), n/2, n/8, n/32, pick(s, "3", "3", "3"))}
+`, pick(s, "400", "5000", "20000"), withoutBatch(problem(s)), n/2, n/8, n/32, pick(s, "3", "3", "3"))}
 		},
 		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeMinibatch(e.sweeps[0]) },
 	}
@@ -57,7 +57,7 @@ func judgeMinibatch(ts trials) (*finding, error) {
 			Caption: fmt.Sprintf("Above, the excess norm of the full gradient where the full training loss first is below %g, divided by that of the same seed with the full batch and beta2 = 0.9; below, the noise of the batches' gradients there. Means over seeds, bars are 95%% confidence intervals.", noiseLoss),
 		},
 		Axes: []report.Axes{
-			{X: "memory 1/(1 - beta2), in steps", Y: "relative norm", LogX: true},
+			{X: "memory 1/(1 - beta2), in steps", Y: "relative norm", LogX: true, LogY: true},
 			{X: "memory 1/(1 - beta2), in steps", Y: "noise tr Cov / ||g||²", LogX: true, LogY: true},
 		},
 	}

@@ -55,6 +55,8 @@ type Event struct {
 	Dir  string
 	Done bool // it stopped
 	Err  error
+	// Interrupted says that it stopped because the sweep did, and will go on from its checkpoint.
+	Interrupted bool
 	// Stopped and All count the runs of this call.
 	Stopped, All int
 }
@@ -149,7 +151,9 @@ func (s *scheduler) run(ctx context.Context) error {
 		o := <-done
 		running, stopped, used = running-1, stopped+1, used-s.sizes[o.index]
 		st := s.todo[o.index]
-		s.tell(Event{Run: st.Run, Dir: st.Dir, Done: true, Err: o.err, Stopped: stopped, All: len(s.todo)})
+		s.tell(Event{
+			Run: st.Run, Dir: st.Dir, Done: true, Err: o.err, Interrupted: o.err != nil && ctx.Err() != nil, Stopped: stopped, All: len(s.todo),
+		})
 		var unwritten *recordError
 		if errors.As(o.err, &unwritten) {
 			errs = append(errs, o.err)

@@ -135,7 +135,10 @@ func sweepProgress(w io.Writer) func(sweep.Event) {
 			return
 		}
 		how := "done"
-		if e.Err != nil {
+		switch {
+		case e.Interrupted:
+			how = "interrupted"
+		case e.Err != nil:
 			how = "failed: " + strings.ReplaceAll(e.Err.Error(), "\n", " ")
 		}
 		left := time.Duration(float64(time.Since(start)) / float64(e.Stopped) * float64(e.All-e.Stopped)).Round(time.Second)
