@@ -17,6 +17,11 @@ import (
 	"shadowflow/rule"
 )
 
+var (
+	_ modeq.Derivatives[float32] = (*network.Objective[float32])(nil)
+	_ modeq.Derivatives[float64] = (*network.Objective[float64])(nil)
+)
+
 // divergedLoss is the loss, relative to the first, at which a run is given up.
 const divergedLoss = 1e4
 

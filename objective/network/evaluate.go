@@ -5,13 +5,7 @@ import (
 
 	"shadowflow/dataset"
 	"shadowflow/graph"
-	"shadowflow/modeq"
 	"shadowflow/rule"
-)
-
-var (
-	_ modeq.Derivatives[float32] = (*Objective[float32])(nil)
-	_ modeq.Derivatives[float64] = (*Objective[float64])(nil)
 )
 
 // pass runs a program of one kind on each physical batch of a batch. prepare sets the program's further inputs and outputs
