@@ -23,7 +23,7 @@ type Options struct {
 type Progress struct {
 	Step, Steps int
 	Loss        float64
-	// Excess is the excess of the perturbed one-norm of the gradient.
+	// Excess is the excess of the perturbed one-norm of the gradient where something was last recorded.
 	Excess float64
 	// BiasDrive is the last measured part of dN/dt that the bias has: negative where it lowers the norm; NaN before the first.
 	BiasDrive float64

@@ -63,8 +63,8 @@ type point[T rule.Float] struct {
 	step  int
 	batch int // that the step sees, network.Full for all
 	seen  network.Evaluation
-	g     []T // gradient of the loss that the step sees
-	norms diagnose.Norms
+	g     []T            // gradient of the loss that the step sees
+	norms diagnose.Norms // where something is recorded
 	// paired says that F and H F came with the gradient.
 	paired bool
 }
@@ -289,9 +289,16 @@ func (t *trainer[T]) advance(d *RunDir, n int) (Status, error) {
 	if err := t.observe(n); err != nil {
 		return "", err
 	}
-	status := t.ending(n)
 	c := t.config.Record
-	record := status != "" || due(c.Every, n) || due(c.Bias, n) || due(c.Sharpness, n) || due(c.Test, n)
+	record := due(c.Every, n) || due(c.Bias, n) || due(c.Sharpness, n) || due(c.Test, n)
+	if record {
+		t.point.norms = diagnose.GradientNorms(t.point.g, t.eps)
+	}
+	status := t.ending(n, record)
+	if status != "" && !record {
+		record = true
+		t.point.norms = diagnose.GradientNorms(t.point.g, t.eps)
+	}
 	if record {
 		if err := t.measure(n, status != ""); err != nil {
 			return "", err
@@ -334,7 +341,6 @@ func (t *trainer[T]) observe(n int) error {
 	if math.IsNaN(t.firstLoss) {
 		t.firstLoss = p.seen.Loss
 	}
-	p.norms = diagnose.GradientNorms(p.g, t.eps)
 	return nil
 }
 
@@ -343,11 +349,11 @@ func (t *trainer[T]) gradient() (err error) {
 	return err
 }
 
-// ending returns the status with which the run ends at the present point, "" if it goes on.
-func (t *trainer[T]) ending(n int) Status {
+// ending returns the status with which the run ends at the present point, "" if it goes on. The norms count where they are known.
+func (t *trainer[T]) ending(n int, normed bool) Status {
 	loss, norm := t.point.seen.Loss, t.point.norms.Two
 	switch {
-	case !finite(loss), !finite(norm), loss > divergedLoss*max(t.firstLoss, 1e-3):
+	case !finite(loss), normed && !finite(norm), loss > divergedLoss*max(t.firstLoss, 1e-3):
 		return Diverged
 	case t.config.Stop.Loss > 0 && loss < t.config.Stop.Loss:
 		return LossReached

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-STEPS, TURNS = 300, 5
+STEPS, TURNS = 300, 3
 PROGRAM = [os.path.abspath(sys.argv[1])] if len(sys.argv) > 1 else ["go", "run", "./cmd/shadowflow"]
 NEVER = f"record={{every: {STEPS}, bias: 0, sharpness: 0, test: 0}}"
 ALWAYS = "record={every: 0, bias: 1, sharpness: 0, test: 0}"
