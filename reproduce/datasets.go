@@ -104,7 +104,7 @@ func judgeDatasets(ts trials) (*finding, error) {
 			names = append(names, name)
 		}
 	}
-	var outcomes []Outcome
+	var outcomes, hilly []Outcome
 	for i, name := range names {
 		var part trials
 		for _, t := range ts {
@@ -116,7 +116,7 @@ func judgeDatasets(ts trials) (*finding, error) {
 		trend := PageTrend(norms)
 		hills := countHills(part)
 		outcome := rising.judge(trend)
-		outcomes = append(outcomes, outcome)
+		outcomes, hilly = append(outcomes, outcome), append(hilly, judgeSigns(hills, len(part)))
 		f.say("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f); the norm has a hill in %d of %d runs; %d are not monotone.",
 			name, outcome, trend.L, trend.Blocks, probability(trend.Up), trend.Rho, hills, len(part), part.unsteady())
 		betas := part.values("optimizer.beta2")
@@ -133,9 +133,23 @@ func judgeDatasets(ts trials) (*finding, error) {
 	if !haveFashion() {
 		f.say("Fashion-MNIST was not found in %s; it is left out.", fashion)
 	}
-	f.outcome = all(outcomes...)
+	f.outcome = all(append(outcomes, hilly...)...)
+	f.verdict = fmt.Sprintf("With beta2 the norm rises for %s and falls for %s of %d problems (the rest are undecided); it has a hill in most runs of %s.",
+		tally(outcomes, Holds), tally(outcomes, Fails), len(names), tally(hilly, Holds))
 	f.figures, f.tables = []report.Drawing{chart}, []report.Table{table}
 	return f, nil
+}
+
+// tally returns how many of the outcomes are of a kind, in a word.
+func tally(outcomes []Outcome, kind Outcome) string {
+	n := 0
+	for _, o := range outcomes {
+		n += count(o == kind)
+	}
+	if n == 0 {
+		return "none"
+	}
+	return fmt.Sprint(n)
 }
 
 func countHills(ts trials) int {

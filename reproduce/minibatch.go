@@ -31,7 +31,7 @@ base:
   - {batch: {mode: shuffled, size: %d}}
 grid: {optimizer.beta2: [0.9, 0.95, 0.99, 0.999]}
 seeds: %s
-`, pick(s, "400", "5000", "20000"), withoutBatch(problem(s)), n/2, n/8, n/32, pick(s, "3", "3", "3"))}
+`, pick(s, "700", "5000", "20000"), withoutBatch(problem(s)), n/2, n/8, n/32, pick(s, "4", "3", "3"))}
 		},
 		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeMinibatch(e.sweeps[0]) },
 	}

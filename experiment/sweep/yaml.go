@@ -140,11 +140,14 @@ func flowText(node ast.Node) (string, error) {
 
 // nearest says which of the names may have been meant.
 func nearest(got string, names []string) string {
-	best := slices.MinFunc(names, func(a, b string) int {
-		return levenshtein.ComputeDistance(got, a) - levenshtein.ComputeDistance(got, b)
-	})
-	if len(got) > 64 || levenshtein.ComputeDistance(got, best) > max(2, len(got)/2) {
-		return "expected one of " + strings.Join(names, ", ")
+	all := "expected one of " + strings.Join(names, ", ")
+	if len(got) > 64 {
+		return all
+	}
+	distance := func(name string) int { return levenshtein.ComputeDistance(got, name) }
+	best := slices.MinFunc(names, func(a, b string) int { return distance(a) - distance(b) })
+	if distance(best) > max(2, len(got)/2) {
+		return all
 	}
 	return fmt.Sprintf("did you mean %s?", best)
 }
