@@ -2,9 +2,7 @@ package sweep
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -121,16 +119,13 @@ func probe(ctx context.Context, c *experiment.Config, seconds float64, run Runne
 	defer os.RemoveAll(dir)
 	short := *c
 	short.Stop.Seconds, short.Threads = seconds, 1
-	var result experiment.Result
-	err = errors.Join(run(ctx, &short, filepath.Join(dir, "run")))
-	if err == nil {
-		err = experiment.ReadResult(filepath.Join(dir, "run"), &result)
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return speed{problem: "the probe left no result"}
-	case err != nil:
+	if err := run(ctx, &short, filepath.Join(dir, "run")); err != nil {
 		return speed{problem: err.Error()}
+	}
+	var result experiment.Result
+	switch err := experiment.ReadResult(filepath.Join(dir, "run"), &result); {
+	case err != nil:
+		return speed{problem: "the probe left no result: " + err.Error()}
 	case result.Step == 0:
 		return speed{problem: fmt.Sprintf("no step in %g seconds", seconds)}
 	}

@@ -258,9 +258,12 @@ func printPlan(out io.Writer, p *sweep.Plan) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nabout %s on this machine, %d at once", clock(p.Seconds), p.Parallel)
+	fmt.Fprintf(out, "\n%d at once", p.Parallel)
+	if p.Seconds > 0 {
+		fmt.Fprintf(out, ", about %s on this machine", clock(p.Seconds))
+	}
 	if p.Unknown > 0 {
-		fmt.Fprintf(out, "; %d runs have no estimate", p.Unknown)
+		fmt.Fprintf(out, "; the time of %d runs is not known", p.Unknown)
 	}
 	fmt.Fprintln(out)
 	said := map[string]bool{}

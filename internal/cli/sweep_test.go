@@ -31,7 +31,7 @@ func TestASweepFromPlanToTable(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{[]string{"sweep", "plan", path, "--out", dir, "--probe", "0"}, []string{"pending", "KiB", "optimizer.beta2=0.99 seed=1", "4 runs have no estimate"}},
+		{[]string{"sweep", "plan", path, "--out", dir, "--probe", "0"}, []string{"pending", "KiB", "optimizer.beta2=0.99 seed=1", "the time of 4 runs is not known"}},
 		{[]string{"sweep", "run-one", path, "2", "--out", dir}, nil},
 		{[]string{"sweep", "status", path, "--out", dir}, []string{"4 runs: 1 ended", "3 pending"}},
 		{[]string{"sweep", path, "--out", dir}, []string{"3/3", "4 runs: 4 ended", "page: "}},
