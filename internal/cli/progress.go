@@ -58,8 +58,8 @@ func (p *progress) show(at experiment.Progress) {
 			progressbar.OptionClearOnFinish(),
 		)
 	}
-	p.bar.Describe(standing(at))
 	_ = p.bar.Set(at.Step) // a bar that cannot be drawn is no reason to stop
+	p.bar.Describe(standing(at))
 }
 
 // line prints where the run stands.
