@@ -211,71 +211,6 @@ func printStates(w io.Writer, statuses []sweep.Status) {
 		counts[sweep.Ended], diverged, counts[sweep.Failed], counts[sweep.Interrupted], counts[sweep.Running], counts[sweep.Pending])
 }
 
-func (f *sweepFlags) newPlan() *cobra.Command {
-	probe := 1.0
-	cmd := &cobra.Command{
-		Use:   "plan SWEEP",
-		Short: "Print the runs of a sweep, with estimates of time and memory",
-		Long: `Print the runs of a sweep, with estimates of time and memory. Memory is that of the compiled programs, the vectors of
-parameters and the data; time is taken from ended runs, or from trying one run of each kind for a moment.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, dir, err := f.open(args[0])
-			if err != nil {
-				return err
-			}
-			opt, err := f.options()
-			if err != nil {
-				return err
-			}
-			plan, err := s.Plan(cmd.Context(), dir, sweep.PlanOptions{Options: opt, Probe: probe})
-			if err != nil {
-				return err
-			}
-			return printPlan(cmd.OutOrStdout(), plan)
-		},
-	}
-	cmd.Flags().Float64Var(&probe, "probe", probe, "seconds to try one run of each kind, 0 for no estimate of time without ended runs")
-	return cmd
-}
-
-func printPlan(out io.Writer, p *sweep.Plan) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "run\tsteps\tstate\tmemory\ttime\tsettings")
-	for _, r := range p.Runs {
-		seconds, memory := "?", "?"
-		if r.Seconds > 0 {
-			seconds = clock(r.Seconds)
-		}
-		if r.State == sweep.Ended {
-			seconds = "-"
-		}
-		if r.Bytes > 0 {
-			memory = formatBytes(r.Bytes)
-		}
-		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s\t%s\n", r.Run.Index, r.Run.Config.Steps, r.State, memory, seconds, r.Run)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "\n%d at once", p.Parallel)
-	if p.Seconds > 0 {
-		fmt.Fprintf(out, ", about %s on this machine", clock(p.Seconds))
-	}
-	if p.Unknown > 0 {
-		fmt.Fprintf(out, "; the time of %d runs is not known", p.Unknown)
-	}
-	fmt.Fprintln(out)
-	said := map[string]bool{}
-	for _, r := range p.Runs {
-		if r.Problem != "" && !said[r.Problem] {
-			said[r.Problem] = true
-			fmt.Fprintf(out, "no estimate for run %d: %s\n", r.Run.Index, r.Problem)
-		}
-	}
-	return nil
-}
-
 func (f *sweepFlags) newStatus() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status SWEEP",
@@ -362,54 +297,5 @@ func (f *sweepFlags) newRunOne() *cobra.Command {
 			}
 			return s.RunOne(cmd.Context(), dir, index, opt)
 		},
-	}
-}
-
-// parseBytes reads a size like 8GiB or 500MB; "" is 0.
-func parseBytes(text string) (int64, error) {
-	if text == "" {
-		return 0, nil
-	}
-	units := []struct {
-		suffix string
-		factor float64
-	}{
-		{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
-		{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1},
-	}
-	for _, u := range units {
-		number, ok := strings.CutSuffix(text, u.suffix)
-		if !ok {
-			continue
-		}
-		x, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if err != nil || !(x*u.factor >= 1) || x*u.factor > 1<<60 {
-			break
-		}
-		return int64(x * u.factor), nil
-	}
-	return 0, fmt.Errorf("%q is not a size; expected one like 8GiB or 500MB", text)
-}
-
-func formatBytes(n int64) string {
-	x, unit := float64(n), "B"
-	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if x < 1024 {
-			break
-		}
-		x, unit = x/1024, next
-	}
-	return fmt.Sprintf("%.3g %s", x, unit)
-}
-
-// clock says a time in seconds for people.
-func clock(seconds float64) string {
-	switch d := time.Duration(seconds * float64(time.Second)); {
-	case seconds < 10:
-		return fmt.Sprintf("%.2g s", seconds)
-	case seconds < 100*3600:
-		return d.Round(time.Second).String()
-	default:
-		return fmt.Sprintf("%.3g days", seconds/86400)
 	}
 }
