@@ -2,7 +2,6 @@ package graph
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 	"unsafe"
 
@@ -148,12 +147,9 @@ func Compile(in, out []Value, opt Options) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool := par.New(opt.Threads)
-	if err := p.compile(set, pool); err != nil {
-		pool.Close()
+	if err := p.compile(set, par.Shared(opt.Threads)); err != nil {
 		return nil, err
 	}
-	runtime.AddCleanup(p, func(pool *par.Pool) { pool.Close() }, pool)
 	return p, nil
 }
 

@@ -7,6 +7,7 @@ package par
 
 import (
 	"runtime"
+	"sync"
 	"sync/atomic"
 )
 
@@ -17,12 +18,18 @@ type Task interface {
 	Chunk(i, worker int)
 }
 
-// spinRounds bounds how often an idle worker looks for work before it sleeps.
-const spinRounds = 200
+// An idle worker looks for work spinRounds times, pausing in between, less than a millisecond in all, before it sleeps: to wake a
+// thread of an idle processor takes longer than most tasks. The scheduler is left alone meanwhile, because it would move the workers
+// between threads.
+const (
+	spinRounds = 5000
+	pauses     = 4
+)
 
-// Pool is a set of workers. One task runs at a time: Run is not for concurrent use.
+// Pool is a set of workers. It does one task at a time; a task that comes while another runs is done by its caller alone.
 type Pool struct {
 	workers int
+	busy    atomic.Bool
 	task    Task
 	chunks  int
 	// state holds the epoch in its high and the number of unclaimed chunks in its low 32 bits: a claim is one
@@ -32,6 +39,29 @@ type Pool struct {
 	sleepers atomic.Int64
 	wake     chan struct{}
 	closed   chan struct{}
+}
+
+// The threads of a processor are shared by everyone in the process, and so are the workers on them: two pools would take turns at
+// keeping each other's workers waiting.
+var (
+	sharing sync.Mutex
+	shared  = map[int]*Pool{}
+)
+
+// Shared returns the process's pool of the given number of workers, the caller of Run counted; less than one means GOMAXPROCS. It is
+// never closed.
+func Shared(workers int) *Pool {
+	if workers < 1 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	sharing.Lock()
+	defer sharing.Unlock()
+	p, ok := shared[workers]
+	if !ok {
+		p = New(workers)
+		shared[workers] = p
+	}
+	return p
 }
 
 // New starts a pool of the given number of workers, the caller of Run counted; less than one means GOMAXPROCS.
@@ -54,12 +84,13 @@ func (p *Pool) Close() { close(p.closed) }
 
 // Run does all chunks of t and returns when the last is done. The calling goroutine is worker 0.
 func (p *Pool) Run(chunks int, t Task) {
-	if p.workers == 1 || chunks <= 1 {
+	if p.workers == 1 || chunks <= 1 || !p.busy.CompareAndSwap(false, true) {
 		for i := range chunks {
 			t.Chunk(i, 0)
 		}
 		return
 	}
+	defer p.busy.Store(false)
 	p.task, p.chunks = t, chunks
 	p.finished.Store(0)
 	epoch := p.state.Load()>>32 + 1
@@ -73,7 +104,9 @@ func (p *Pool) Run(chunks int, t Task) {
 	for p.claim(0) {
 	}
 	for spins := 0; p.finished.Load() < int64(chunks); spins++ {
-		if spins > 64 {
+		if spins < spinRounds {
+			pause(pauses)
+		} else {
 			runtime.Gosched()
 		}
 	}
@@ -103,7 +136,7 @@ func (p *Pool) serve(worker int) {
 			continue
 		}
 		if spins < spinRounds {
-			runtime.Gosched()
+			pause(pauses)
 			continue
 		}
 		spins = 0

@@ -1,6 +1,7 @@
 package par
 
 import (
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -58,6 +59,28 @@ func TestRunDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { p.Run(16, c) }); n > 0 {
 		t.Errorf("Run allocates %v times", n)
 	}
+}
+
+func TestTasksOfSeveralGoroutinesAllFinish(t *testing.T) {
+	p := Shared(3)
+	if Shared(3) != p {
+		t.Error("two pools of one size are shared")
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 200 {
+				c := &counter{hits: make([]atomic.Int32, 50)}
+				p.Run(len(c.hits), c)
+				for i := range c.hits {
+					if n := c.hits[i].Load(); n != 1 {
+						t.Errorf("chunk %d ran %d times", i, n)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func BenchmarkForkJoin(b *testing.B) {
