@@ -20,6 +20,8 @@ type past[T rule.Float] struct {
 	dg     []T
 	half   []T
 	dphi   []T
+	vs     [][]T // the vectors that one batch's Hessian is to be multiplied by
+	hvs    [][]T // the products
 
 	in, out []graph.Buffer // of the update: the moments, g, theta; U
 }
@@ -34,7 +36,7 @@ func newPast[T rule.Float](batches, moments, dim int) *past[T] {
 	}
 	p := &past[T]{
 		s: vectors(moments), memory: vectors(moments), ds: vectors(moments),
-		prefix: make([]T, dim), f: make([]T, dim), dg: make([]T, dim), half: make([]T, dim), dphi: make([]T, dim),
+		hvs: vectors(moments + 1), prefix: make([]T, dim), f: make([]T, dim), dg: make([]T, dim), half: make([]T, dim), dphi: make([]T, dim),
 	}
 	p.in = append(buffers(p.s), graph.Buffer{}, graph.Buffer{})
 	p.out = make([]graph.Buffer, 1)
@@ -226,32 +228,66 @@ func (s *SecondOrder[T]) correction(n int, theta, present, f, c []T) error {
 		p.half[j] = v / 2
 	}
 	for b := range p.reach {
-		for i := range p.reach[b] {
-			w, v := p.weight[b][i], p.reach[b][i]
-			if w == 0 {
-				continue
-			}
-			for j := range v {
-				v[j] = w*(p.prefix[j]+p.half[j]) - v[j]
-			}
-			if err := s.loss.HVP(s.name(b), theta, v, s.hf); err != nil {
-				return err
-			}
-			moved := s.hf
-			if program := s.p.dphi[i]; program != nil {
-				if err := program.Run(buffers([][]T{s.batches[b].g, s.hf}), buffers([][]T{p.dphi})); err != nil {
-					return err
-				}
-				moved = p.dphi
-			}
-			addTo(p.ds[i], 1, moved)
-		}
-	}
-	if s.p.usesG {
-		if err := s.loss.HVP(s.name(s.batchOf(n)), theta, p.half, p.dg); err != nil {
+		if err := s.multiplyBatch(b, theta, s.p.usesG && b == s.batchOf(n)); err != nil {
 			return err
 		}
 	}
 	in := buffers(p.s, [][]T{present, theta}, p.ds, [][]T{p.dg, p.half})
 	return s.p.tangent.Run(in, buffers([][]T{c}))
+}
+
+// multiplyBatch multiplies batch b's Hessian by the vectors of all moments and, if the batch is the present one and U reads its gradient,
+// by half the present update; what comes out joins ds and dg.
+func (s *SecondOrder[T]) multiplyBatch(b int, theta []T, present bool) error {
+	p := s.past
+	p.vs = p.vs[:0]
+	for i, v := range p.reach[b] {
+		if w := p.weight[b][i]; w != 0 {
+			for j := range v {
+				v[j] = w*(p.prefix[j]+p.half[j]) - v[j]
+			}
+			p.vs = append(p.vs, v)
+		}
+	}
+	if present {
+		p.vs = append(p.vs, p.half)
+	}
+	if len(p.vs) == 0 {
+		return nil
+	}
+	if err := s.products(s.name(b), theta, p.vs, p.hvs[:len(p.vs)]); err != nil {
+		return err
+	}
+	k := 0
+	for i, w := range p.weight[b] {
+		if w == 0 {
+			continue
+		}
+		moved := p.hvs[k]
+		if program := s.p.dphi[i]; program != nil {
+			if err := program.Run(buffers([][]T{s.batches[b].g, moved}), buffers([][]T{p.dphi})); err != nil {
+				return err
+			}
+			moved = p.dphi
+		}
+		addTo(p.ds[i], 1, moved)
+		k++
+	}
+	if present {
+		copy(p.dg, p.hvs[k])
+	}
+	return nil
+}
+
+// products multiplies a batch's Hessian by several vectors, in one pass if the loss can.
+func (s *SecondOrder[T]) products(batch int, theta []T, vs, hvs [][]T) error {
+	if several, ok := s.loss.(SeveralProducts[T]); ok && len(vs) > 1 {
+		return several.HVPs(batch, theta, vs, hvs)
+	}
+	for i, v := range vs {
+		if err := s.loss.HVP(batch, theta, v, hvs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -29,6 +29,13 @@ type Derivatives[T rule.Float] interface {
 	HVP(batch int, theta, v, hv []T) error
 }
 
+// SeveralProducts are Derivatives that multiply one batch's Hessian by several vectors in one pass. A rule of several moments wants
+// that with mini-batches: each moment remembers the steps with other weights, and so has a vector of its own.
+type SeveralProducts[T rule.Float] interface {
+	// HVPs writes the Hessian of the batch's loss at theta times each of vs into hvs.
+	HVPs(batch int, theta []T, vs, hvs [][]T) error
+}
+
 // SecondOptions say which second-order equation is wanted. The zero value is full batch.
 type SecondOptions struct {
 	// Order gives the batch of each step, 0, 1, ..; see Cyclic and Shuffled. If nil, every step takes the full batch.
@@ -45,8 +52,8 @@ type SecondOptions struct {
 //	u_k = H_k [ sum_{l=k..n-1} F^(l) + (1/2) F^(n) ],
 //
 // g_k and H_k being gradient and Hessian of step k's batch, all at the one theta. The sums over past steps are regrouped by
-// batch, so that an evaluation costs one gradient of each batch that the memory holds and, for each of them, one Hessian-vector
-// product a moment (one more of the present batch where U depends on g directly). Full batch with every update alike (under bias
+// batch, so that an evaluation costs one gradient of each batch that the memory holds and, for each of them, one pass of Hessian-vector
+// products, with one vector a moment (one more of the present batch where U depends on g directly); see SeveralProducts. Full batch with every update alike (under bias
 // correction, or memory full) it is one Hessian-vector product in all.
 //
 // It is not for concurrent use.

@@ -238,6 +238,22 @@ type counter struct {
 	gradients, products int
 }
 
+// passCounter counts the passes in which several products are made.
+type passCounter struct {
+	*counter
+	passes int
+}
+
+func (c *passCounter) HVP(batch int, theta, v, hv []float64) error {
+	c.passes++
+	return c.counter.HVP(batch, theta, v, hv)
+}
+
+func (c *passCounter) HVPs(batch int, theta []float64, vs, hvs [][]float64) error {
+	c.passes++
+	return c.Derivatives.(SeveralProducts[float64]).HVPs(batch, theta, vs, hvs)
+}
+
 func (c *counter) Gradient(batch int, theta, g []float64) error {
 	c.gradients++
 	return c.Derivatives.Gradient(batch, theta, g)
@@ -274,6 +290,29 @@ func TestCostOfAnEvaluationDoesNotGrowWithTheMemory(t *testing.T) {
 		evaluate(t, s, tc.n, []float64{0.9, 0.6})
 		if loss.gradients != tc.gradients || loss.products != tc.products {
 			t.Errorf("%s, n = %d: %d gradients and %d products, want %d and %d", tc.rule, tc.n, loss.gradients, loss.products, tc.gradients, tc.products)
+		}
+	}
+}
+
+func TestEachBatchTakesOneGradientAndOnePassOfProducts(t *testing.T) {
+	for _, name := range []string{"adam", "nadam", "heavy-ball", "nesterov"} {
+		for _, order := range []func(int) int{Cyclic(3), Shuffled(3, 1)} {
+			single := &counter{Derivatives: objective.Compile[float64](threePairs(), graph.Options{Threads: 1})}
+			several := &passCounter{counter: &counter{Derivatives: single.Derivatives}}
+			theta := []float64{0.9, 0.6}
+			var f, c [2][]float64
+			for i, loss := range []Derivatives[float64]{single, several} {
+				s, err := NewSecondOrder(rules(t)[name], loss, SecondOptions{Order: order})
+				if err != nil {
+					t.Fatal(err)
+				}
+				f[i], c[i] = evaluate(t, s, 500, theta)
+			}
+			agree(t, name+": F", f[1], f[0], 1e-13)
+			agree(t, name+": C", c[1], c[0], 1e-13)
+			if several.gradients != 3 || several.passes != 3 {
+				t.Errorf("%s: %d gradients and %d passes for 3 batches, want one each", name, several.gradients, several.passes)
+			}
 		}
 	}
 }

@@ -16,8 +16,9 @@ type Functions[T float32 | float64] struct {
 }
 
 type programKey struct {
-	batch int
-	what  string
+	batch   int
+	what    string
+	vectors int // of a Hessian-vector product
 }
 
 // Compile returns the numeric functions of an objective.
@@ -33,7 +34,7 @@ func (f *Functions[T]) Batches() int { return f.objective.Batches() }
 
 // Loss returns the loss of a batch, or of all for Full.
 func (f *Functions[T]) Loss(batch int, theta []T) (float64, error) {
-	p, err := f.program(batch, "loss")
+	p, err := f.program(batch, "loss", 0)
 	if err != nil {
 		return 0, err
 	}
@@ -43,7 +44,7 @@ func (f *Functions[T]) Loss(batch int, theta []T) (float64, error) {
 
 // Gradient writes the gradient of a batch's loss, or of all for Full, into g.
 func (f *Functions[T]) Gradient(batch int, theta, g []T) error {
-	p, err := f.program(batch, "gradient")
+	p, err := f.program(batch, "gradient", 0)
 	if err != nil {
 		return err
 	}
@@ -52,15 +53,32 @@ func (f *Functions[T]) Gradient(batch int, theta, g []T) error {
 
 // HVP writes the product of the Hessian of a batch's loss, or of all for Full, with v into hv.
 func (f *Functions[T]) HVP(batch int, theta, v, hv []T) error {
-	p, err := f.program(batch, "hvp")
+	p, err := f.program(batch, "hvp", 1)
 	if err != nil {
 		return err
 	}
 	return p.Run([]graph.Buffer{graph.Of(theta), graph.Of(v)}, []graph.Buffer{graph.Of(hv)})
 }
 
-func (f *Functions[T]) program(batch int, what string) (*graph.Program, error) {
-	key := programKey{batch, what}
+// HVPs writes the products of the Hessian of a batch's loss, or of all for Full, with each of vs into hvs, in one pass: what the
+// products share is computed once.
+func (f *Functions[T]) HVPs(batch int, theta []T, vs, hvs [][]T) error {
+	if len(vs) == 0 || len(vs) != len(hvs) {
+		return fmt.Errorf("objective: %d vectors and room for %d products: want as many, at least one", len(vs), len(hvs))
+	}
+	p, err := f.program(batch, "hvp", len(vs))
+	if err != nil {
+		return err
+	}
+	in, out := []graph.Buffer{graph.Of(theta)}, make([]graph.Buffer, len(hvs))
+	for i, v := range vs {
+		in, out[i] = append(in, graph.Of(v)), graph.Of(hvs[i])
+	}
+	return p.Run(in, out)
+}
+
+func (f *Functions[T]) program(batch int, what string, vectors int) (*graph.Program, error) {
+	key := programKey{batch, what, vectors}
 	if p, ok := f.programs[key]; ok {
 		return p, nil
 	}
@@ -75,16 +93,20 @@ func (f *Functions[T]) program(batch int, what string) (*graph.Program, error) {
 	b := graph.NewBuilder()
 	theta := b.Param("theta", dtype, f.Dim())
 	in := []graph.Value{theta}
-	out := Loss(f.objective, b, theta, batch)
+	result := Loss(f.objective, b, theta, batch)
 	if what != "loss" {
-		out = graph.Grad(out, theta)[0]
+		result = graph.Grad(result, theta)[0]
 	}
+	out := []graph.Value{result}
 	if what == "hvp" {
-		v := b.Param("v", dtype, f.Dim())
-		in = append(in, v)
-		out = graph.JVP([]graph.Value{out}, []graph.Value{theta}, []graph.Value{v})[0]
+		out = nil
+		for i := range vectors {
+			v := b.Param(fmt.Sprintf("v%d", i), dtype, f.Dim())
+			in = append(in, v)
+			out = append(out, graph.JVP([]graph.Value{result}, []graph.Value{theta}, []graph.Value{v})...)
+		}
 	}
-	p, err := graph.Compile(in, []graph.Value{out}, f.opt)
+	p, err := graph.Compile(in, out, f.opt)
 	if err != nil {
 		return nil, fmt.Errorf("objective: %s: %w", what, err)
 	}

@@ -241,3 +241,40 @@ func ExampleCompile() {
 	fmt.Println("gradient", g, "Hessian times gradient", hv)
 	// Output: gradient [2 1] Hessian times gradient [5 0]
 }
+
+func TestSeveralProductsAreThoseMadeOneByOne(t *testing.T) {
+	for _, name := range Names() {
+		o, err := New(name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := Compile[float64](o, graph.Options{Threads: 1})
+		dim := o.Dim()
+		theta, vs, hvs, want := make([]float64, dim), make([][]float64, 3), make([][]float64, 3), make([]float64, dim)
+		for j := range theta {
+			theta[j] = 0.3 + 0.1*float64(j%5)
+		}
+		for i := range vs {
+			vs[i], hvs[i] = make([]float64, dim), make([]float64, dim)
+			for j := range vs[i] {
+				vs[i][j] = math.Sin(float64(1 + i + 3*j))
+			}
+		}
+		if err := f.HVPs(Full, theta, vs, hvs); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range vs {
+			if err := f.HVP(Full, theta, v, want); err != nil {
+				t.Fatal(err)
+			}
+			for j, w := range want {
+				if math.Abs(hvs[i][j]-w) > 1e-12*(1+math.Abs(w)) {
+					t.Errorf("%s: product %d, coordinate %d: %v together, %v alone", name, i, j, hvs[i][j], w)
+				}
+			}
+		}
+		if f.HVPs(Full, theta, vs, hvs[:2]) == nil || f.HVPs(Full, theta, nil, nil) == nil {
+			t.Errorf("%s: a wrong number of vectors is accepted", name)
+		}
+	}
+}
