@@ -67,9 +67,6 @@ func CompileFields(r *rule.Rule, loss rule.Loss, dim, order int, opt FieldOption
 	return f, nil
 }
 
-// Order returns the number of fields.
-func (f *Fields) Order() int { return f.order }
-
 // At writes f_0, f_1, .. at theta into fields, one slice each.
 func (f *Fields) At(theta []float64, fields [][]float64) error {
 	if len(fields) != f.order {
