@@ -55,10 +55,32 @@ func flipF32AVX2(b *block)
 
 func peakF32AVX2(rounds int)
 
+//go:noescape
+func scatterImageF32AVX2(t *transform)
+
+//go:noescape
+func scatterKernelF32AVX2(t *transform)
+
+//go:noescape
+func scatterResultF32AVX2(t *transform)
+
+//go:noescape
+func gatherResultF32AVX2(t *transform)
+
+//go:noescape
+func gatherKernelF32AVX2(t *transform)
+
 var kernelsF32AVX2 = kernels{
 	rows: 6, lanes: 8, vecs: 2, size: 4, maskWide: false,
 	move: moveF32AVX2, deal: dealF32AVX2, flip: flipEdges[float32](flipF32AVX2, 8), peak: peakF32AVX2,
 	dot: dotsF32AVX2_1, dot8: dotsF32AVX2_8,
+	winograd: winogradKernels{
+		scatterImage:  scatterImageF32AVX2,
+		scatterKernel: scatterKernelF32AVX2,
+		scatterResult: scatterResultF32AVX2,
+		gatherResult:  gatherResultF32AVX2,
+		gatherKernel:  gatherKernelF32AVX2,
+	},
 	tiles: [][]func(*tile){
 		{tileF32AVX2_1x1, tileF32AVX2_1x2},
 		{tileF32AVX2_2x1, tileF32AVX2_2x2},

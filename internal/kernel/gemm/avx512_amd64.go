@@ -103,10 +103,32 @@ func flipF32AVX512(b *block)
 
 func peakF32AVX512(rounds int)
 
+//go:noescape
+func scatterImageF32AVX512(t *transform)
+
+//go:noescape
+func scatterKernelF32AVX512(t *transform)
+
+//go:noescape
+func scatterResultF32AVX512(t *transform)
+
+//go:noescape
+func gatherResultF32AVX512(t *transform)
+
+//go:noescape
+func gatherKernelF32AVX512(t *transform)
+
 var kernelsF32AVX512 = kernels{
 	rows: 14, lanes: 16, vecs: 2, size: 4, maskWide: true,
 	move: moveF32AVX512, deal: dealF32AVX512, flip: flipEdges[float32](flipF32AVX512, 16), peak: peakF32AVX512,
 	dot: dotsF32AVX512_1, dot8: dotsF32AVX512_8,
+	winograd: winogradKernels{
+		scatterImage:  scatterImageF32AVX512,
+		scatterKernel: scatterKernelF32AVX512,
+		scatterResult: scatterResultF32AVX512,
+		gatherResult:  gatherResultF32AVX512,
+		gatherKernel:  gatherKernelF32AVX512,
+	},
 	tiles: [][]func(*tile){
 		{tileF32AVX512_1x1, tileF32AVX512_1x2},
 		{tileF32AVX512_2x1, tileF32AVX512_2x2},

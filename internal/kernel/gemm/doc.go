@@ -8,6 +8,10 @@
 // over images, rows and pixels). So no convolution builds an im2col matrix; an image that needs padding is
 // copied once, with its border, into scratch. The right operand is packed into panels as wide as a tile.
 //
+// A 3 by 3 convolution of stride 1 in float32 takes a quarter of the multiplications: see winograd.go. It is 36 of the
+// products above, between transforms that stay in the second-level cache, and two to three times as fast; its
+// errors of rounding are 2 to 7 times those of adding up the products.
+//
 // A plan fixes how one problem is cut: into chunks for the workers and blocks for the caches, by shapes and
 // instruction set alone. The order in which products are added is part of the plan, so the same operands give the
 // same bits on any number of workers.

@@ -160,6 +160,18 @@ func (w *arena) take(n int) int {
 	return at
 }
 
+// private is scratch that each worker has for itself.
+type private struct{ at, size int }
+
+// private reserves n elements for each of the workers.
+func (w *arena) private(n, workers int) private {
+	n = roundUp(n, w.line)
+	return private{w.take(n * workers), n}
+}
+
+// of returns where a worker's scratch starts.
+func (p private) of(worker int) int { return p.at + worker*p.size }
+
 // NewMatMul plans the products that s states, for pools of at most the given number of workers; less than one means
 // GOMAXPROCS, here and for the convolutions. The instruction set must be one that this machine has.
 func NewMatMul[T Float](s MatMul, set isa.Set, workers int) *Plan[T] {
@@ -216,7 +228,11 @@ func NewConvKernelGrad[T Float](s Conv, set isa.Set, workers int) *Plan[T] {
 	}
 	p := &Plan[T]{sizes: [3]int{w, x, y}, flops: s.flops(), workers: poolSize(workers), call: new(call[T])}
 	a := arena{line: lineOf[T]()}
-	p.stages = planKernelGrad(s, kernelsFor[T](set), p.call, p.workers, &a)
+	if ks := kernelsFor[T](set); s.winograd(ks) {
+		p.stages = planWinogradKernelGrad(s, ks, p.call, p.workers, &a)
+	} else {
+		p.stages = planKernelGrad(s, ks, p.call, p.workers, &a)
+	}
 	p.workspace = a.used
 	return p
 }
@@ -224,7 +240,11 @@ func NewConvKernelGrad[T Float](s Conv, set isa.Set, workers int) *Plan[T] {
 func newConvPlan[T Float](s Conv, sizes [3]int, taps tapConv, ks *kernels, workers int) *Plan[T] {
 	p := &Plan[T]{sizes: sizes, flops: s.flops(), workers: poolSize(workers), call: new(call[T])}
 	w := arena{line: lineOf[T]()}
-	p.stages = planTapConv(taps, ks, p.call, p.workers, &w)
+	if s.winograd(ks) {
+		p.stages = planWinogradConv(taps, ks, p.call, p.workers, &w)
+	} else {
+		p.stages = planTapConv(taps, ks, p.call, p.workers, &w)
+	}
 	p.workspace = w.used
 	return p
 }

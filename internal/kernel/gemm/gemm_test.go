@@ -17,7 +17,8 @@ type problem struct {
 	plan64    func(isa.Set, int) *Plan[float64]
 	reference func(dst, a, b []float64)
 	sizes     [3]int
-	depth     int // products in an element, at most
+	depth     int     // products in an element, at most
+	noise     float64 // of rounding in float32, in units of that of adding the products up; 0 stands for 1
 }
 
 func matMulProblem(s MatMul) problem {
@@ -73,26 +74,33 @@ func (s Conv) eachProduct(do func(y, x, w int)) {
 	}
 }
 
+// winogradNoise is how much larger the errors of Winograd's convolution in float32 may be.
+const winogradNoise = 4
+
 func convProblems(s Conv) []problem {
 	y, x, w := s.sizes()
 	name := fmt.Sprintf("%+v", s)
+	noise := 1.
+	if s.winograd(goKernels[float32]()) {
+		noise = winogradNoise
+	}
 	return []problem{{
 		name:   "forward " + name,
 		plan32: func(set isa.Set, w int) *Plan[float32] { return NewConv[float32](s, set, w) },
 		plan64: func(set isa.Set, w int) *Plan[float64] { return NewConv[float64](s, set, w) },
-		sizes:  [3]int{y, x, w}, depth: s.KH * s.KW * s.C / s.Groups,
+		sizes:  [3]int{y, x, w}, depth: s.KH * s.KW * s.C / s.Groups, noise: noise,
 		reference: func(dst, a, b []float64) { s.eachProduct(func(y, x, w int) { dst[y] += a[x] * b[w] }) },
 	}, {
 		name:   "input gradient " + name,
 		plan32: func(set isa.Set, w int) *Plan[float32] { return NewConvInputGrad[float32](s, set, w) },
 		plan64: func(set isa.Set, w int) *Plan[float64] { return NewConvInputGrad[float64](s, set, w) },
-		sizes:  [3]int{x, y, w}, depth: s.KH * s.KW * s.O / s.Groups,
+		sizes:  [3]int{x, y, w}, depth: s.KH * s.KW * s.O / s.Groups, noise: noise,
 		reference: func(dst, a, b []float64) { s.eachProduct(func(y, x, w int) { dst[x] += a[y] * b[w] }) },
 	}, {
 		name:   "kernel gradient " + name,
 		plan32: func(set isa.Set, w int) *Plan[float32] { return NewConvKernelGrad[float32](s, set, w) },
 		plan64: func(set isa.Set, w int) *Plan[float64] { return NewConvKernelGrad[float64](s, set, w) },
-		sizes:  [3]int{w, x, y}, depth: s.N * s.OutH() * s.OutW(),
+		sizes:  [3]int{w, x, y}, depth: s.N * s.OutH() * s.OutW(), noise: noise,
 		reference: func(dst, a, b []float64) { s.eachProduct(func(y, x, w int) { dst[w] += a[x] * b[y] }) },
 	}}
 }
@@ -149,7 +157,7 @@ func verifyAll(t *testing.T, pool *par.Pool, p problem, r *rand.Rand) {
 	t.Helper()
 	in := instantiate(p, r)
 	for _, set := range isa.Available() {
-		verify(t, &in, set, p.plan32(set, pool.Workers()), pool, r, 1e-7)
+		verify(t, &in, set, p.plan32(set, pool.Workers()), pool, r, 1e-7*max(1, p.noise))
 		verify(t, &in, set, p.plan64(set, pool.Workers()), pool, r, 1e-16)
 	}
 }
@@ -222,6 +230,19 @@ func randomConv(r *rand.Rand) Conv {
 	return s
 }
 
+// randomWinograd is a convolution that Winograd's algorithm does.
+func randomWinograd(r *rand.Rand) Conv {
+	for {
+		s := Conv{
+			N: pick(r, 1, 2, 3, 17), H: 3 + r.IntN(15), W: 3 + r.IntN(15), C: pick(r, 16, 17, 33, 64, 70), O: pick(r, 16, 19, 32, 50, 64),
+			KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: r.IntN(3), PadLeft: r.IntN(3), PadBottom: r.IntN(3), PadRight: r.IntN(3), Groups: 1,
+		}
+		if s.winograd(goKernels[float32]()) {
+			return s
+		}
+	}
+}
+
 // fixedProblems are those that random shapes seldom hit: every kind of block in the plans.
 func fixedProblems() []problem {
 	ps := []problem{
@@ -237,6 +258,8 @@ func fixedProblems() []problem {
 	}
 	for _, s := range []Conv{
 		{N: 1, H: 17, W: 32, C: 32, O: 64, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},
+		{N: 9, H: 8, W: 8, C: 64, O: 64, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},
+		{N: 2, H: 6, W: 7, C: 400, O: 40, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 0, PadLeft: 2, PadBottom: 1, PadRight: 0, Groups: 1},
 		{N: 17, H: 4, W: 4, C: 180, O: 100, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},
 		{N: 2, H: 6, W: 6, C: 200, O: 130, KH: 3, KW: 3, StrideH: 2, StrideW: 2, PadTop: 0, PadLeft: 0, PadBottom: 1, PadRight: 1, Groups: 1},
 		{N: 4, H: 8, W: 8, C: 136, O: 40, KH: 1, KW: 1, StrideH: 2, StrideW: 2, Groups: 1},
@@ -265,6 +288,17 @@ func TestConvolutionsMatchTripleLoop(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 120 {
 		for _, p := range convProblems(randomConv(r)) {
+			verifyAll(t, pool, p, r)
+		}
+	}
+}
+
+func TestWinogradConvolutionsMatchTripleLoop(t *testing.T) {
+	pool := par.New(3)
+	defer pool.Close()
+	r := rand.New(rand.NewPCG(11, 12))
+	for range 20 {
+		for _, p := range convProblems(randomWinograd(r)) {
 			verifyAll(t, pool, p, r)
 		}
 	}

@@ -47,6 +47,7 @@ func TestNoAccessOutsideOfOperands(t *testing.T) {
 	for range 25 {
 		problems = append(problems, matMulProblem(randomMatMul(r)))
 		problems = append(problems, convProblems(randomConv(r))...)
+		problems = append(problems, convProblems(randomWinograd(r))...)
 	}
 	for _, p := range problems {
 		t.Run(p.name, func(t *testing.T) {

@@ -72,6 +72,7 @@ type kernels struct {
 	deal      func(*block) // copies a matrix in pieces
 	flip      func(*block) // copies a matrix transposed: dst[j][i] = src[i][j]
 	peak      func(int)    // does rounds of peakChains multiply-adds of vectors
+	winograd  winogradKernels
 }
 
 // block is a matrix to copy, distances of rows in bytes. Its layout is fixed too.

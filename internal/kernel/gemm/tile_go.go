@@ -17,6 +17,9 @@ func goKernels[T Float]() *kernels {
 	for m := 1; m <= goRows; m++ {
 		ks.tiles = append(ks.tiles, []func(*tile){func(t *tile) { tileGo[T](t, m) }})
 	}
+	if size[T]() == size[float32]() {
+		ks.winograd = winogradGo()
+	}
 	return ks
 }
 

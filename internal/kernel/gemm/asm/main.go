@@ -56,11 +56,14 @@ func main() {
 	flag.Parse()
 	ConstraintExpr("amd64")
 	var machines []machine
+	var floats lanes
 	switch *set {
 	case "avx512":
 		machines = []machine{avx512{bytes: 4}, avx512{bytes: 8}}
+		floats = &lanes512{avx512: avx512{bytes: 4}}
 	case "avx2":
 		machines = []machine{avx2{bytes: 4}, avx2{bytes: 8}}
+		floats = lanes256{avx2{bytes: 4}}
 	default:
 		fmt.Fprintf(os.Stderr, "asm: set %q: want avx512 or avx2\n", *set)
 		os.Exit(2)
@@ -78,6 +81,9 @@ func main() {
 		ma.deal()
 		ma.flip()
 		ma.peak()
+	}
+	for _, t := range transforms {
+		transform(floats, t)
 	}
 	Generate()
 	source, err := tables(machines)

@@ -1,0 +1,181 @@
+package gemm
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+
+	"shadowflow/internal/kernel/isa"
+)
+
+// The matrices of F(4x4, 3x3) by interpolation at 0, a, -a, b, -b and infinity, from the definition: Toom and Cook's
+// product of polynomials has evaluation matrices and, transposed, becomes a filter.
+func winogradMatrices() (image, kernel, result [][]float64) {
+	points := []float64{0, math.Sqrt(0.5), -math.Sqrt(0.5), math.Sqrt2, -math.Sqrt2}
+	powers := func(n int) [][]float64 { // of each point, and of infinity
+		var m [][]float64
+		for _, x := range points {
+			row := make([]float64, n)
+			for i := range row {
+				row[i] = math.Pow(x, float64(i))
+			}
+			m = append(m, row)
+		}
+		last := make([]float64, n)
+		last[n-1] = 1
+		return append(m, last)
+	}
+	result, kernel = powers(4), powers(3)
+	// Row i of the image's matrix: the coefficients of the product of (x - p) over the other points p; the scale goes to the kernel.
+	product := func(skip int) (poly []float64, scale float64) {
+		poly, scale = []float64{1}, 1
+		for j, p := range points {
+			if j == skip {
+				continue
+			}
+			next := make([]float64, len(poly)+1)
+			for k, c := range poly {
+				next[k] -= p * c
+				next[k+1] += c
+			}
+			poly = next
+			if skip < len(points) {
+				scale *= points[skip] - p
+			}
+		}
+		return append(poly, make([]float64, 6-len(poly))...), scale
+	}
+	for i := range 6 {
+		row, scale := product(i)
+		image = append(image, row)
+		for k := range kernel[i] {
+			kernel[i][k] /= scale
+		}
+	}
+	return image, kernel, result
+}
+
+func transposed(m [][]float64) [][]float64 {
+	t := make([][]float64, len(m[0]))
+	for i := range t {
+		for j := range m {
+			t[i] = append(t[i], m[j][i])
+		}
+	}
+	return t
+}
+
+// TestWinogradMatricesConvolve checks the formula itself, on numbers.
+func TestWinogradMatricesConvolve(t *testing.T) {
+	image, kernel, result := winogradMatrices()
+	r := rand.New(rand.NewPCG(1, 2))
+	d, g := make([]float64, 6), make([]float64, 3)
+	randomize(r, d)
+	randomize(r, g)
+	for i := range 4 {
+		got := 0.0
+		for p := range 6 {
+			u, v := 0.0, 0.0
+			for k := range g {
+				u += kernel[p][k] * g[k]
+			}
+			for k := range d {
+				v += image[p][k] * d[k]
+			}
+			got += result[p][i] * u * v
+		}
+		if want := d[i]*g[0] + d[i+1]*g[1] + d[i+2]*g[2]; math.Abs(got-want) > 1e-13 {
+			t.Errorf("result %d is %v, want %v", i, got, want)
+		}
+	}
+}
+
+func TestTransformsAreTheirMatrices(t *testing.T) {
+	image, kernel, result := winogradMatrices()
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, set := range isa.Available() {
+		ks := kernelsFor[float32](set)
+		for _, c := range []struct {
+			name    string
+			run     func(*transform)
+			matrix  [][]float64
+			gathers bool
+		}{
+			{"scatterImage", ks.winograd.scatterImage, image, false},
+			{"scatterKernel", ks.winograd.scatterKernel, kernel, false},
+			{"scatterResult", ks.winograd.scatterResult, result, false},
+			{"gatherResult", ks.winograd.gatherResult, transposed(result), true},
+			{"gatherKernel", ks.winograd.gatherKernel, transposed(kernel), true},
+		} {
+			for _, channels := range []int{1, 5, 8, 16, 17, 40, 64} {
+				for _, accumulate := range []bool{false, true} {
+					if accumulate && !c.gathers {
+						continue
+					}
+					name := fmt.Sprintf("%s on %s of %d channels, accumulate %v", c.name, set, channels, accumulate)
+					testTransform(t, name, c.run, c.matrix, channels, ks.lanes, accumulate, r)
+				}
+			}
+		}
+	}
+}
+
+// testTransform runs a transform on three squares, with room between channels, elements and squares.
+func testTransform(t *testing.T, name string, run func(*transform), l [][]float64, channels, lanes int, accumulate bool, r *rand.Rand) {
+	t.Helper()
+	const squares = 3
+	m, n := len(l), len(l[0])
+	pixel := channels + r.IntN(9)
+	inRow, outRow := n*pixel+r.IntN(9), m*pixel+r.IntN(9)
+	inStep, outStep := n*inRow+r.IntN(9), m*outRow+r.IntN(9)
+	last := func(step, row, n int) int { return (squares-1)*step + (n-1)*row + (n-1)*pixel + channels }
+	src, _ := fenced[float32](last(inStep, inRow, n), r.IntN(4))
+	dst, all := fenced[float32](last(outStep, outRow, m), 0)
+	randomize(r, src)
+	randomize(r, dst)
+	before := append([]float32(nil), dst...)
+
+	tr := transform{
+		src: unsafe.Pointer(&src[0]), dst: unsafe.Pointer(&dst[0]), srcRow: 4 * inRow, srcCol: 4 * pixel,
+		dstRow: 4 * outRow, dstCol: 4 * pixel, srcStep: 4 * inStep, dstStep: 4 * outStep, count: squares,
+	}
+	tr.channels(channels, lanes)
+	if accumulate {
+		tr.accumulate = 1
+	}
+	run(&tr)
+
+	written := map[int]bool{}
+	for s := range squares {
+		for c := range channels {
+			for i := range m {
+				for j := range m {
+					want := 0.0
+					for p := range n {
+						for q := range n {
+							want += l[i][p] * float64(src[s*inStep+p*inRow+q*pixel+c]) * l[j][q]
+						}
+					}
+					at := s*outStep + i*outRow + j*pixel + c
+					written[at] = true
+					if accumulate {
+						want += float64(before[at])
+					}
+					if diff := math.Abs(float64(dst[at]) - want); !(diff < 1e-5*(1+math.Abs(want))) {
+						t.Fatalf("%s: square %d, channel %d, element %d,%d is %v, want %v", name, s, c, i, j, dst[at], want)
+					}
+				}
+			}
+		}
+	}
+	for i := range dst {
+		if !written[i] && dst[i] != before[i] {
+			t.Fatalf("%s: wrote to %d, which is no element's", name, i)
+		}
+	}
+	if !fenceIntact(all, len(dst), 0) {
+		t.Fatalf("%s: wrote outside of dst", name)
+	}
+}
