@@ -129,7 +129,7 @@ var misuses = []misuse{
 	{"CrossEntropy by too many labels", "Gather", []string{"[2 5]"}, func(_ *Builder, _, y, l Value) { y.CrossEntropy(l) }},
 	{"Standardize over an unknown axis", "Standardize", []string{"[3]"}, func(_ *Builder, x, _, _ Value) { x.Standardize(1, 3) }},
 	{"BatchNorm of a vector", "BatchNorm", []string{"[4]"}, func(_ *Builder, x, _, _ Value) { v := x.Sum(0); v.BatchNorm(v, v, 1) }},
-	{"BatchNorm with scales that do not fit", "Mul", []string{"[3 4]", "[5]"}, func(_ *Builder, x, y, _ Value) { x.BatchNorm(y.Sum(0), y.Sum(0), 1) }},
+	{"BatchNorm with scales that do not fit", "BatchNorm", []string{"[3 4]", "[5]", "shape [4]"}, func(_ *Builder, x, y, _ Value) { x.BatchNorm(y.Sum(0), y.Sum(0), 1) }},
 	{"LayerNorm with shifts that do not fit", "Add", []string{"[3 4]", "[5]"}, func(_ *Builder, x, y, _ Value) { x.LayerNorm(x.Sum(0), y.Sum(0), 1) }},
 	{"Grad of an array", "Grad", []string{"[3 4]", "scalar"}, func(_ *Builder, x, _, _ Value) { Grad(x, x) }},
 	{"Grad by the zero Value", "Grad", []string{"zero Value"}, func(_ *Builder, x, _, _ Value) { Grad(x.Sum(), Value{}) }},
