@@ -97,8 +97,9 @@ func fusedOf[T float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 		if n.prim == primPow {
 			in.p = n.attr.(powAttr).P
 		}
-		switch _, kept := c.homes[n]; {
-		case kept:
+		_, kept := c.homes[n]
+		switch {
+		case kept && !s.stream:
 			in.dst = newSlot()
 			s.loads = append(s.loads, load[T]{kind: readWhole, src: refOf[T](c, n), slot: in.dst})
 		case len(free) > 0:
@@ -110,6 +111,14 @@ func fusedOf[T float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 		}
 		slotOf[n] = in.dst
 		s.code = append(s.code, in)
+		if kept && s.stream {
+			l := load[T]{kind: readWhole, src: refOf[T](c, n), slot: newSlot()}
+			s.loads = append(s.loads, l)
+			s.code = append(s.code, instr[T]{op: n.prim, dst: l.slot, a: in.dst, b: -1, c: -1, f1: vec.Stream[T]})
+			if _, read := lastUse[n]; !read {
+				free = append(free, in.dst)
+			}
+		}
 	}
 	for range c.pool.Workers() {
 		w := s.newWorker()

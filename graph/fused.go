@@ -50,6 +50,7 @@ type fusedStep[T float] struct {
 	registers  []int32 // slots that are registers
 	workers    []fusedWorker[T]
 	far        bool     // the arrays do not stay in a core's own caches
+	stream     bool     // results go to memory past the caches: they would not stay there until they are read
 	sources    []ref[T] // the arrays read whole
 }
 
@@ -95,6 +96,7 @@ func (s *fusedStep[T]) layOut(elemSize int) {
 	}
 	s.chunks = (s.tiles + s.perChunk - 1) / s.perChunk
 	s.far = s.size*elemSize > farBytes
+	s.stream = s.size*elemSize >= vec.StreamBytes
 }
 
 func (s *fusedStep[T]) newWorker() fusedWorker[T] {

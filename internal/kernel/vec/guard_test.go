@@ -80,3 +80,12 @@ func testGuards[T Float](t *testing.T, k *Kernels[T]) {
 		}
 	}
 }
+
+func TestStreamStaysInsideItsSlices(t *testing.T) {
+	dst, src := newGuarded[float32](t), newGuarded[float32](t)
+	for n := range 100 {
+		Stream(dst.first(n), src.first(n))
+		Stream(dst.last(n), src.last(n))
+		Stream(dst.first(n), src.last(n))
+	}
+}
