@@ -6,7 +6,7 @@
 
 // func tileF32AVX2_1x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF32AVX2_1x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX2_1x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
@@ -37,6 +37,11 @@ TEXT ·tileF32AVX2_1x1(SB), NOSPLIT, $40-8
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
 	MOVQ         112(AX), AX
 
 plane:
@@ -52,22 +57,28 @@ step:
 	VFMADD231PS  Y14, Y12, Y0
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMASKMOVPS   Y0, Y13, (SI)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPS Y0, Y13, (SI)
 	VZEROUPPER
 	RET
 
@@ -90,7 +101,7 @@ GLOBL bitsF32AVX2<>(SB), RODATA|NOPTR, $32
 
 // func tileF32AVX2_2x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF32AVX2_2x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX2_2x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
@@ -123,6 +134,11 @@ TEXT ·tileF32AVX2_2x1(SB), NOSPLIT, $40-8
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
 	MOVQ         112(AX), AX
 
 plane:
@@ -140,23 +156,29 @@ step:
 	VFMADD231PS  Y15, Y12, Y1
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMASKMOVPS   Y0, Y13, (SI)
-	VMASKMOVPS   Y1, Y13, (SI)(R8*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -172,7 +194,7 @@ add:
 
 // func tileF32AVX2_3x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF32AVX2_3x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX2_3x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
@@ -207,6 +229,11 @@ TEXT ·tileF32AVX2_3x1(SB), NOSPLIT, $40-8
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
 	MOVQ         112(AX), AX
 
 plane:
@@ -226,24 +253,30 @@ step:
 	VFMADD231PS  Y14, Y12, Y2
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMASKMOVPS   Y0, Y13, (SI)
-	VMASKMOVPS   Y1, Y13, (SI)(R8*1)
-	VMASKMOVPS   Y2, Y13, (SI)(R8*2)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VMASKMOVPS Y2, Y13, (SI)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -262,7 +295,7 @@ add:
 
 // func tileF32AVX2_4x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF32AVX2_4x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX2_4x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
@@ -303,6 +336,11 @@ TEXT ·tileF32AVX2_4x1(SB), NOSPLIT, $40-8
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
 	MOVQ         112(AX), AX
 
 plane:
@@ -324,27 +362,33 @@ step:
 	VFMADD231PS  Y15, Y12, Y3
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMASKMOVPS   Y0, Y13, (SI)
-	VMASKMOVPS   Y1, Y13, (SI)(R8*1)
-	VMASKMOVPS   Y2, Y13, (SI)(R8*2)
-	VMASKMOVPS   Y3, Y13, (SI)(R9*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VMASKMOVPS Y2, Y13, (SI)(R8*2)
+	VMASKMOVPS Y3, Y13, (SI)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -366,7 +410,7 @@ add:
 
 // func tileF32AVX2_5x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF32AVX2_5x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX2_5x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
@@ -409,6 +453,11 @@ TEXT ·tileF32AVX2_5x1(SB), NOSPLIT, $40-8
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
 	MOVQ         112(AX), AX
 
 plane:
@@ -432,28 +481,34 @@ step:
 	VFMADD231PS  Y14, Y12, Y4
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMASKMOVPS   Y0, Y13, (SI)
-	VMASKMOVPS   Y1, Y13, (SI)(R8*1)
-	VMASKMOVPS   Y2, Y13, (SI)(R8*2)
-	VMASKMOVPS   Y3, Y13, (SI)(R9*1)
-	VMASKMOVPS   Y4, Y13, (SI)(R8*4)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VMASKMOVPS Y2, Y13, (SI)(R8*2)
+	VMASKMOVPS Y3, Y13, (SI)(R9*1)
+	VMASKMOVPS Y4, Y13, (SI)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -478,7 +533,7 @@ add:
 
 // func tileF32AVX2_6x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF32AVX2_6x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX2_6x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
@@ -525,6 +580,11 @@ TEXT ·tileF32AVX2_6x1(SB), NOSPLIT, $40-8
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
 	MOVQ         112(AX), AX
 
 plane:
@@ -550,30 +610,36 @@ step:
 	VFMADD231PS  Y15, Y12, Y5
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMASKMOVPS   Y0, Y13, (SI)
-	VMASKMOVPS   Y1, Y13, (SI)(R8*1)
-	VMASKMOVPS   Y2, Y13, (SI)(R8*2)
-	VMASKMOVPS   Y3, Y13, (SI)(R9*1)
-	VMASKMOVPS   Y4, Y13, (SI)(R8*4)
-	VMASKMOVPS   Y5, Y13, (SI)(R10*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VMASKMOVPS Y2, Y13, (SI)(R8*2)
+	VMASKMOVPS Y3, Y13, (SI)(R9*1)
+	VMASKMOVPS Y4, Y13, (SI)(R8*4)
+	VMASKMOVPS Y5, Y13, (SI)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -601,7 +667,7 @@ add:
 
 // func tileF32AVX2_1x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF32AVX2_1x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX2_1x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -629,6 +695,11 @@ TEXT ·tileF32AVX2_1x2(SB), NOSPLIT, $40-8
 	MOVQ       8(AX), BX
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -646,23 +717,29 @@ step:
 	VFMADD231PS  Y14, Y13, Y1
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Y0, (SI)
-	VMOVUPS      Y1, 32(SI)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
 	VZEROUPPER
 	RET
 
@@ -678,7 +755,7 @@ add:
 
 // func tileF32AVX2_2x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF32AVX2_2x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX2_2x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -710,6 +787,11 @@ TEXT ·tileF32AVX2_2x2(SB), NOSPLIT, $40-8
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -730,25 +812,31 @@ step:
 	VFMADD231PS  Y15, Y13, Y3
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Y0, (SI)
-	VMOVUPS      Y1, 32(SI)
-	VMOVUPS      Y2, (SI)(R8*1)
-	VMOVUPS      Y3, 32(SI)(R8*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y2, (SI)(R8*1)
+	VMOVUPS Y3, 32(SI)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -770,7 +858,7 @@ add:
 
 // func tileF32AVX2_3x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF32AVX2_3x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX2_3x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -806,6 +894,11 @@ TEXT ·tileF32AVX2_3x2(SB), NOSPLIT, $40-8
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -829,27 +922,33 @@ step:
 	VFMADD231PS  Y14, Y13, Y5
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Y0, (SI)
-	VMOVUPS      Y1, 32(SI)
-	VMOVUPS      Y2, (SI)(R8*1)
-	VMOVUPS      Y3, 32(SI)(R8*1)
-	VMOVUPS      Y4, (SI)(R8*2)
-	VMOVUPS      Y5, 32(SI)(R8*2)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y2, (SI)(R8*1)
+	VMOVUPS Y3, 32(SI)(R8*1)
+	VMOVUPS Y4, (SI)(R8*2)
+	VMOVUPS Y5, 32(SI)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -877,7 +976,7 @@ add:
 
 // func tileF32AVX2_4x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF32AVX2_4x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX2_4x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -921,6 +1020,11 @@ TEXT ·tileF32AVX2_4x2(SB), NOSPLIT, $40-8
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -947,31 +1051,37 @@ step:
 	VFMADD231PS  Y15, Y13, Y7
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Y0, (SI)
-	VMOVUPS      Y1, 32(SI)
-	VMOVUPS      Y2, (SI)(R8*1)
-	VMOVUPS      Y3, 32(SI)(R8*1)
-	VMOVUPS      Y4, (SI)(R8*2)
-	VMOVUPS      Y5, 32(SI)(R8*2)
-	VMOVUPS      Y6, (SI)(R9*1)
-	VMOVUPS      Y7, 32(SI)(R9*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y2, (SI)(R8*1)
+	VMOVUPS Y3, 32(SI)(R8*1)
+	VMOVUPS Y4, (SI)(R8*2)
+	VMOVUPS Y5, 32(SI)(R8*2)
+	VMOVUPS Y6, (SI)(R9*1)
+	VMOVUPS Y7, 32(SI)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -1005,7 +1115,7 @@ add:
 
 // func tileF32AVX2_5x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF32AVX2_5x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX2_5x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -1053,6 +1163,11 @@ TEXT ·tileF32AVX2_5x2(SB), NOSPLIT, $40-8
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -1082,33 +1197,39 @@ step:
 	VFMADD231PS  Y14, Y13, Y9
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Y0, (SI)
-	VMOVUPS      Y1, 32(SI)
-	VMOVUPS      Y2, (SI)(R8*1)
-	VMOVUPS      Y3, 32(SI)(R8*1)
-	VMOVUPS      Y4, (SI)(R8*2)
-	VMOVUPS      Y5, 32(SI)(R8*2)
-	VMOVUPS      Y6, (SI)(R9*1)
-	VMOVUPS      Y7, 32(SI)(R9*1)
-	VMOVUPS      Y8, (SI)(R8*4)
-	VMOVUPS      Y9, 32(SI)(R8*4)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y2, (SI)(R8*1)
+	VMOVUPS Y3, 32(SI)(R8*1)
+	VMOVUPS Y4, (SI)(R8*2)
+	VMOVUPS Y5, 32(SI)(R8*2)
+	VMOVUPS Y6, (SI)(R9*1)
+	VMOVUPS Y7, 32(SI)(R9*1)
+	VMOVUPS Y8, (SI)(R8*4)
+	VMOVUPS Y9, 32(SI)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -1148,7 +1269,7 @@ add:
 
 // func tileF32AVX2_6x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF32AVX2_6x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX2_6x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -1202,6 +1323,11 @@ TEXT ·tileF32AVX2_6x2(SB), NOSPLIT, $40-8
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -1234,36 +1360,42 @@ step:
 	VFMADD231PS  Y15, Y13, Y11
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Y0, (SI)
-	VMOVUPS      Y1, 32(SI)
-	VMOVUPS      Y2, (SI)(R8*1)
-	VMOVUPS      Y3, 32(SI)(R8*1)
-	VMOVUPS      Y4, (SI)(R8*2)
-	VMOVUPS      Y5, 32(SI)(R8*2)
-	VMOVUPS      Y6, (SI)(R9*1)
-	VMOVUPS      Y7, 32(SI)(R9*1)
-	VMOVUPS      Y8, (SI)(R8*4)
-	VMOVUPS      Y9, 32(SI)(R8*4)
-	VMOVUPS      Y10, (SI)(R10*1)
-	VMOVUPS      Y11, 32(SI)(R10*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y2, (SI)(R8*1)
+	VMOVUPS Y3, 32(SI)(R8*1)
+	VMOVUPS Y4, (SI)(R8*2)
+	VMOVUPS Y5, 32(SI)(R8*2)
+	VMOVUPS Y6, (SI)(R9*1)
+	VMOVUPS Y7, 32(SI)(R9*1)
+	VMOVUPS Y8, (SI)(R8*4)
+	VMOVUPS Y9, 32(SI)(R8*4)
+	VMOVUPS Y10, (SI)(R10*1)
+	VMOVUPS Y11, 32(SI)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -1801,7 +1933,7 @@ round:
 
 // func tileF64AVX2_1x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF64AVX2_1x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX2_1x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
@@ -1832,6 +1964,11 @@ TEXT ·tileF64AVX2_1x1(SB), NOSPLIT, $40-8
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
 	MOVQ         112(AX), AX
 
 plane:
@@ -1847,22 +1984,28 @@ step:
 	VFMADD231PD  Y14, Y12, Y0
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMASKMOVPD   Y0, Y13, (SI)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPD Y0, Y13, (SI)
 	VZEROUPPER
 	RET
 
@@ -1881,7 +2024,7 @@ GLOBL bitsF64AVX2<>(SB), RODATA|NOPTR, $32
 
 // func tileF64AVX2_2x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF64AVX2_2x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX2_2x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
@@ -1914,6 +2057,11 @@ TEXT ·tileF64AVX2_2x1(SB), NOSPLIT, $40-8
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
 	MOVQ         112(AX), AX
 
 plane:
@@ -1931,23 +2079,29 @@ step:
 	VFMADD231PD  Y15, Y12, Y1
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMASKMOVPD   Y0, Y13, (SI)
-	VMASKMOVPD   Y1, Y13, (SI)(R8*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -1963,7 +2117,7 @@ add:
 
 // func tileF64AVX2_3x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF64AVX2_3x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX2_3x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
@@ -1998,6 +2152,11 @@ TEXT ·tileF64AVX2_3x1(SB), NOSPLIT, $40-8
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
 	MOVQ         112(AX), AX
 
 plane:
@@ -2017,24 +2176,30 @@ step:
 	VFMADD231PD  Y14, Y12, Y2
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMASKMOVPD   Y0, Y13, (SI)
-	VMASKMOVPD   Y1, Y13, (SI)(R8*1)
-	VMASKMOVPD   Y2, Y13, (SI)(R8*2)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VMASKMOVPD Y2, Y13, (SI)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -2053,7 +2218,7 @@ add:
 
 // func tileF64AVX2_4x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF64AVX2_4x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX2_4x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
@@ -2094,6 +2259,11 @@ TEXT ·tileF64AVX2_4x1(SB), NOSPLIT, $40-8
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
 	MOVQ         112(AX), AX
 
 plane:
@@ -2115,27 +2285,33 @@ step:
 	VFMADD231PD  Y15, Y12, Y3
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMASKMOVPD   Y0, Y13, (SI)
-	VMASKMOVPD   Y1, Y13, (SI)(R8*1)
-	VMASKMOVPD   Y2, Y13, (SI)(R8*2)
-	VMASKMOVPD   Y3, Y13, (SI)(R9*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VMASKMOVPD Y2, Y13, (SI)(R8*2)
+	VMASKMOVPD Y3, Y13, (SI)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -2157,7 +2333,7 @@ add:
 
 // func tileF64AVX2_5x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF64AVX2_5x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX2_5x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
@@ -2200,6 +2376,11 @@ TEXT ·tileF64AVX2_5x1(SB), NOSPLIT, $40-8
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
 	MOVQ         112(AX), AX
 
 plane:
@@ -2223,28 +2404,34 @@ step:
 	VFMADD231PD  Y14, Y12, Y4
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMASKMOVPD   Y0, Y13, (SI)
-	VMASKMOVPD   Y1, Y13, (SI)(R8*1)
-	VMASKMOVPD   Y2, Y13, (SI)(R8*2)
-	VMASKMOVPD   Y3, Y13, (SI)(R9*1)
-	VMASKMOVPD   Y4, Y13, (SI)(R8*4)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VMASKMOVPD Y2, Y13, (SI)(R8*2)
+	VMASKMOVPD Y3, Y13, (SI)(R9*1)
+	VMASKMOVPD Y4, Y13, (SI)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -2269,7 +2456,7 @@ add:
 
 // func tileF64AVX2_6x1(t *byte)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
-TEXT ·tileF64AVX2_6x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX2_6x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
 	MOVQ         72(AX), CX
@@ -2316,6 +2503,11 @@ TEXT ·tileF64AVX2_6x1(SB), NOSPLIT, $40-8
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
 	MOVQ         112(AX), AX
 
 plane:
@@ -2341,30 +2533,36 @@ step:
 	VFMADD231PD  Y15, Y12, Y5
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMASKMOVPD   Y0, Y13, (SI)
-	VMASKMOVPD   Y1, Y13, (SI)(R8*1)
-	VMASKMOVPD   Y2, Y13, (SI)(R8*2)
-	VMASKMOVPD   Y3, Y13, (SI)(R9*1)
-	VMASKMOVPD   Y4, Y13, (SI)(R8*4)
-	VMASKMOVPD   Y5, Y13, (SI)(R10*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VMASKMOVPD Y2, Y13, (SI)(R8*2)
+	VMASKMOVPD Y3, Y13, (SI)(R9*1)
+	VMASKMOVPD Y4, Y13, (SI)(R8*4)
+	VMASKMOVPD Y5, Y13, (SI)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -2392,7 +2590,7 @@ add:
 
 // func tileF64AVX2_1x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF64AVX2_1x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX2_1x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -2420,6 +2618,11 @@ TEXT ·tileF64AVX2_1x2(SB), NOSPLIT, $40-8
 	MOVQ       8(AX), BX
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -2437,23 +2640,29 @@ step:
 	VFMADD231PD  Y14, Y13, Y1
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Y0, (SI)
-	VMOVUPS      Y1, 32(SI)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
 	VZEROUPPER
 	RET
 
@@ -2469,7 +2678,7 @@ add:
 
 // func tileF64AVX2_2x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF64AVX2_2x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX2_2x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -2501,6 +2710,11 @@ TEXT ·tileF64AVX2_2x2(SB), NOSPLIT, $40-8
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -2521,25 +2735,31 @@ step:
 	VFMADD231PD  Y15, Y13, Y3
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Y0, (SI)
-	VMOVUPS      Y1, 32(SI)
-	VMOVUPS      Y2, (SI)(R8*1)
-	VMOVUPS      Y3, 32(SI)(R8*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y2, (SI)(R8*1)
+	VMOVUPS Y3, 32(SI)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -2561,7 +2781,7 @@ add:
 
 // func tileF64AVX2_3x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF64AVX2_3x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX2_3x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -2597,6 +2817,11 @@ TEXT ·tileF64AVX2_3x2(SB), NOSPLIT, $40-8
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -2620,27 +2845,33 @@ step:
 	VFMADD231PD  Y14, Y13, Y5
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Y0, (SI)
-	VMOVUPS      Y1, 32(SI)
-	VMOVUPS      Y2, (SI)(R8*1)
-	VMOVUPS      Y3, 32(SI)(R8*1)
-	VMOVUPS      Y4, (SI)(R8*2)
-	VMOVUPS      Y5, 32(SI)(R8*2)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y2, (SI)(R8*1)
+	VMOVUPS Y3, 32(SI)(R8*1)
+	VMOVUPS Y4, (SI)(R8*2)
+	VMOVUPS Y5, 32(SI)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -2668,7 +2899,7 @@ add:
 
 // func tileF64AVX2_4x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF64AVX2_4x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX2_4x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -2712,6 +2943,11 @@ TEXT ·tileF64AVX2_4x2(SB), NOSPLIT, $40-8
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -2738,31 +2974,37 @@ step:
 	VFMADD231PD  Y15, Y13, Y7
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Y0, (SI)
-	VMOVUPS      Y1, 32(SI)
-	VMOVUPS      Y2, (SI)(R8*1)
-	VMOVUPS      Y3, 32(SI)(R8*1)
-	VMOVUPS      Y4, (SI)(R8*2)
-	VMOVUPS      Y5, 32(SI)(R8*2)
-	VMOVUPS      Y6, (SI)(R9*1)
-	VMOVUPS      Y7, 32(SI)(R9*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y2, (SI)(R8*1)
+	VMOVUPS Y3, 32(SI)(R8*1)
+	VMOVUPS Y4, (SI)(R8*2)
+	VMOVUPS Y5, 32(SI)(R8*2)
+	VMOVUPS Y6, (SI)(R9*1)
+	VMOVUPS Y7, 32(SI)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -2796,7 +3038,7 @@ add:
 
 // func tileF64AVX2_5x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF64AVX2_5x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX2_5x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -2844,6 +3086,11 @@ TEXT ·tileF64AVX2_5x2(SB), NOSPLIT, $40-8
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -2873,33 +3120,39 @@ step:
 	VFMADD231PD  Y14, Y13, Y9
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Y0, (SI)
-	VMOVUPS      Y1, 32(SI)
-	VMOVUPS      Y2, (SI)(R8*1)
-	VMOVUPS      Y3, 32(SI)(R8*1)
-	VMOVUPS      Y4, (SI)(R8*2)
-	VMOVUPS      Y5, 32(SI)(R8*2)
-	VMOVUPS      Y6, (SI)(R9*1)
-	VMOVUPS      Y7, 32(SI)(R9*1)
-	VMOVUPS      Y8, (SI)(R8*4)
-	VMOVUPS      Y9, 32(SI)(R8*4)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y2, (SI)(R8*1)
+	VMOVUPS Y3, 32(SI)(R8*1)
+	VMOVUPS Y4, (SI)(R8*2)
+	VMOVUPS Y5, 32(SI)(R8*2)
+	VMOVUPS Y6, (SI)(R9*1)
+	VMOVUPS Y7, 32(SI)(R9*1)
+	VMOVUPS Y8, (SI)(R8*4)
+	VMOVUPS Y9, 32(SI)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -2939,7 +3192,7 @@ add:
 
 // func tileF64AVX2_6x2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileF64AVX2_6x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX2_6x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -2993,6 +3246,11 @@ TEXT ·tileF64AVX2_6x2(SB), NOSPLIT, $40-8
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -3025,36 +3283,42 @@ step:
 	VFMADD231PD  Y15, Y13, Y11
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Y0, (SI)
-	VMOVUPS      Y1, 32(SI)
-	VMOVUPS      Y2, (SI)(R8*1)
-	VMOVUPS      Y3, 32(SI)(R8*1)
-	VMOVUPS      Y4, (SI)(R8*2)
-	VMOVUPS      Y5, 32(SI)(R8*2)
-	VMOVUPS      Y6, (SI)(R9*1)
-	VMOVUPS      Y7, 32(SI)(R9*1)
-	VMOVUPS      Y8, (SI)(R8*4)
-	VMOVUPS      Y9, 32(SI)(R8*4)
-	VMOVUPS      Y10, (SI)(R10*1)
-	VMOVUPS      Y11, 32(SI)(R10*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y2, (SI)(R8*1)
+	VMOVUPS Y3, 32(SI)(R8*1)
+	VMOVUPS Y4, (SI)(R8*2)
+	VMOVUPS Y5, 32(SI)(R8*2)
+	VMOVUPS Y6, (SI)(R9*1)
+	VMOVUPS Y7, 32(SI)(R9*1)
+	VMOVUPS Y8, (SI)(R8*4)
+	VMOVUPS Y9, 32(SI)(R8*4)
+	VMOVUPS Y10, (SI)(R10*1)
+	VMOVUPS Y11, 32(SI)(R10*1)
 	VZEROUPPER
 	RET
 

@@ -6,7 +6,7 @@
 
 // func tileF32AVX512_1x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_1x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_1x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -34,6 +34,11 @@ TEXT ·tileF32AVX512_1x1(SB), NOSPLIT, $40-8
 	MOVQ       96(AX), CX
 	KMOVW      CX, K1
 	VPXORD     Z0, Z0, Z0
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -48,22 +53,28 @@ step:
 	VFMADD231PS.BCST (SI), Z28, Z0
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
 	VZEROUPPER
 	RET
 
@@ -76,7 +87,7 @@ add:
 
 // func tileF32AVX512_2x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_2x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_2x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -106,6 +117,11 @@ TEXT ·tileF32AVX512_2x1(SB), NOSPLIT, $40-8
 	KMOVW      CX, K1
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -121,23 +137,29 @@ step:
 	VFMADD231PS.BCST (SI)(R8*1), Z28, Z1
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
-	VMOVUPS          Z1, K1, (SI)(R8*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -153,7 +175,7 @@ add:
 
 // func tileF32AVX512_3x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_3x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_3x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -185,6 +207,11 @@ TEXT ·tileF32AVX512_3x1(SB), NOSPLIT, $40-8
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -201,24 +228,30 @@ step:
 	VFMADD231PS.BCST (SI)(R8*2), Z28, Z2
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
-	VMOVUPS          Z1, K1, (SI)(R8*1)
-	VMOVUPS          Z2, K1, (SI)(R8*2)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -237,7 +270,7 @@ add:
 
 // func tileF32AVX512_4x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_4x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_4x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -275,6 +308,11 @@ TEXT ·tileF32AVX512_4x1(SB), NOSPLIT, $40-8
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -292,27 +330,33 @@ step:
 	VFMADD231PS.BCST (SI)(R9*1), Z28, Z3
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
-	VMOVUPS          Z1, K1, (SI)(R8*1)
-	VMOVUPS          Z2, K1, (SI)(R8*2)
-	VMOVUPS          Z3, K1, (SI)(R9*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -334,7 +378,7 @@ add:
 
 // func tileF32AVX512_5x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_5x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_5x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -374,6 +418,11 @@ TEXT ·tileF32AVX512_5x1(SB), NOSPLIT, $40-8
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -392,28 +441,34 @@ step:
 	VFMADD231PS.BCST (SI)(R8*4), Z28, Z4
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
-	VMOVUPS          Z1, K1, (SI)(R8*1)
-	VMOVUPS          Z2, K1, (SI)(R8*2)
-	VMOVUPS          Z3, K1, (SI)(R9*1)
-	VMOVUPS          Z4, K1, (SI)(R8*4)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -438,7 +493,7 @@ add:
 
 // func tileF32AVX512_6x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_6x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_6x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -482,6 +537,11 @@ TEXT ·tileF32AVX512_6x1(SB), NOSPLIT, $40-8
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -501,30 +561,36 @@ step:
 	VFMADD231PS.BCST (SI)(R10*1), Z28, Z5
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
-	VMOVUPS          Z1, K1, (SI)(R8*1)
-	VMOVUPS          Z2, K1, (SI)(R8*2)
-	VMOVUPS          Z3, K1, (SI)(R9*1)
-	VMOVUPS          Z4, K1, (SI)(R8*4)
-	VMOVUPS          Z5, K1, (SI)(R10*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -552,7 +618,7 @@ add:
 
 // func tileF32AVX512_7x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_7x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_7x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -598,6 +664,11 @@ TEXT ·tileF32AVX512_7x1(SB), NOSPLIT, $40-8
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -618,31 +689,37 @@ step:
 	VFMADD231PS.BCST (SI)(R9*2), Z28, Z6
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
-	VMOVUPS          Z1, K1, (SI)(R8*1)
-	VMOVUPS          Z2, K1, (SI)(R8*2)
-	VMOVUPS          Z3, K1, (SI)(R9*1)
-	VMOVUPS          Z4, K1, (SI)(R8*4)
-	VMOVUPS          Z5, K1, (SI)(R10*1)
-	VMOVUPS          Z6, K1, (SI)(R9*2)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
 	VZEROUPPER
 	RET
 
@@ -673,7 +750,7 @@ add:
 
 // func tileF32AVX512_8x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_8x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_8x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -723,6 +800,11 @@ TEXT ·tileF32AVX512_8x1(SB), NOSPLIT, $40-8
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -744,33 +826,39 @@ step:
 	VFMADD231PS.BCST (SI)(R11*1), Z28, Z7
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
-	VMOVUPS          Z1, K1, (SI)(R8*1)
-	VMOVUPS          Z2, K1, (SI)(R8*2)
-	VMOVUPS          Z3, K1, (SI)(R9*1)
-	VMOVUPS          Z4, K1, (SI)(R8*4)
-	VMOVUPS          Z5, K1, (SI)(R10*1)
-	VMOVUPS          Z6, K1, (SI)(R9*2)
-	VMOVUPS          Z7, K1, (SI)(R11*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
 	VZEROUPPER
 	RET
 
@@ -804,7 +892,7 @@ add:
 
 // func tileF32AVX512_9x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_9x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_9x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -856,6 +944,11 @@ TEXT ·tileF32AVX512_9x1(SB), NOSPLIT, $40-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -878,34 +971,40 @@ step:
 	VFMADD231PS.BCST (SI)(R8*8), Z28, Z8
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
-	VMOVUPS          Z1, K1, (SI)(R8*1)
-	VMOVUPS          Z2, K1, (SI)(R8*2)
-	VMOVUPS          Z3, K1, (SI)(R9*1)
-	VMOVUPS          Z4, K1, (SI)(R8*4)
-	VMOVUPS          Z5, K1, (SI)(R10*1)
-	VMOVUPS          Z6, K1, (SI)(R9*2)
-	VMOVUPS          Z7, K1, (SI)(R11*1)
-	VMOVUPS          Z8, K1, (SI)(R8*8)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
+	VMOVUPS Z8, K1, (SI)(R8*8)
 	VZEROUPPER
 	RET
 
@@ -942,7 +1041,7 @@ add:
 
 // func tileF32AVX512_10x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_10x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_10x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -998,6 +1097,11 @@ TEXT ·tileF32AVX512_10x1(SB), NOSPLIT, $40-8
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -1021,36 +1125,42 @@ step:
 	VFMADD231PS.BCST (SI)(R12*1), Z28, Z9
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	LEAQ             (R11)(DI*1), R12
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
-	VMOVUPS          Z1, K1, (SI)(R8*1)
-	VMOVUPS          Z2, K1, (SI)(R8*2)
-	VMOVUPS          Z3, K1, (SI)(R9*1)
-	VMOVUPS          Z4, K1, (SI)(R8*4)
-	VMOVUPS          Z5, K1, (SI)(R10*1)
-	VMOVUPS          Z6, K1, (SI)(R9*2)
-	VMOVUPS          Z7, K1, (SI)(R11*1)
-	VMOVUPS          Z8, K1, (SI)(R8*8)
-	VMOVUPS          Z9, K1, (SI)(R12*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
+	VMOVUPS Z8, K1, (SI)(R8*8)
+	VMOVUPS Z9, K1, (SI)(R12*1)
 	VZEROUPPER
 	RET
 
@@ -1090,7 +1200,7 @@ add:
 
 // func tileF32AVX512_11x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_11x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_11x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -1148,6 +1258,11 @@ TEXT ·tileF32AVX512_11x1(SB), NOSPLIT, $40-8
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
 	VPXORD     Z10, Z10, Z10
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -1172,37 +1287,43 @@ step:
 	VFMADD231PS.BCST (SI)(R10*2), Z28, Z10
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	LEAQ             (R11)(DI*1), R12
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
-	VMOVUPS          Z1, K1, (SI)(R8*1)
-	VMOVUPS          Z2, K1, (SI)(R8*2)
-	VMOVUPS          Z3, K1, (SI)(R9*1)
-	VMOVUPS          Z4, K1, (SI)(R8*4)
-	VMOVUPS          Z5, K1, (SI)(R10*1)
-	VMOVUPS          Z6, K1, (SI)(R9*2)
-	VMOVUPS          Z7, K1, (SI)(R11*1)
-	VMOVUPS          Z8, K1, (SI)(R8*8)
-	VMOVUPS          Z9, K1, (SI)(R12*1)
-	VMOVUPS          Z10, K1, (SI)(R10*2)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
+	VMOVUPS Z8, K1, (SI)(R8*8)
+	VMOVUPS Z9, K1, (SI)(R12*1)
+	VMOVUPS Z10, K1, (SI)(R10*2)
 	VZEROUPPER
 	RET
 
@@ -1245,7 +1366,7 @@ add:
 
 // func tileF32AVX512_12x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_12x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_12x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -1307,6 +1428,11 @@ TEXT ·tileF32AVX512_12x1(SB), NOSPLIT, $40-8
 	VPXORD     Z9, Z9, Z9
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -1332,39 +1458,45 @@ step:
 	VFMADD231PS.BCST (SI)(R13*1), Z28, Z11
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	LEAQ             (R11)(DI*1), R12
-	LEAQ             (R12)(DI*1), R13
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
-	VMOVUPS          Z1, K1, (SI)(R8*1)
-	VMOVUPS          Z2, K1, (SI)(R8*2)
-	VMOVUPS          Z3, K1, (SI)(R9*1)
-	VMOVUPS          Z4, K1, (SI)(R8*4)
-	VMOVUPS          Z5, K1, (SI)(R10*1)
-	VMOVUPS          Z6, K1, (SI)(R9*2)
-	VMOVUPS          Z7, K1, (SI)(R11*1)
-	VMOVUPS          Z8, K1, (SI)(R8*8)
-	VMOVUPS          Z9, K1, (SI)(R12*1)
-	VMOVUPS          Z10, K1, (SI)(R10*2)
-	VMOVUPS          Z11, K1, (SI)(R13*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
+	VMOVUPS Z8, K1, (SI)(R8*8)
+	VMOVUPS Z9, K1, (SI)(R12*1)
+	VMOVUPS Z10, K1, (SI)(R10*2)
+	VMOVUPS Z11, K1, (SI)(R13*1)
 	VZEROUPPER
 	RET
 
@@ -1410,7 +1542,7 @@ add:
 
 // func tileF32AVX512_13x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_13x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_13x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -1474,6 +1606,11 @@ TEXT ·tileF32AVX512_13x1(SB), NOSPLIT, $40-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	VPXORD     Z12, Z12, Z12
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -1500,40 +1637,46 @@ step:
 	VFMADD231PS.BCST (SI)(R9*4), Z28, Z12
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	LEAQ             (R11)(DI*1), R12
-	LEAQ             (R12)(DI*1), R13
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
-	VMOVUPS          Z1, K1, (SI)(R8*1)
-	VMOVUPS          Z2, K1, (SI)(R8*2)
-	VMOVUPS          Z3, K1, (SI)(R9*1)
-	VMOVUPS          Z4, K1, (SI)(R8*4)
-	VMOVUPS          Z5, K1, (SI)(R10*1)
-	VMOVUPS          Z6, K1, (SI)(R9*2)
-	VMOVUPS          Z7, K1, (SI)(R11*1)
-	VMOVUPS          Z8, K1, (SI)(R8*8)
-	VMOVUPS          Z9, K1, (SI)(R12*1)
-	VMOVUPS          Z10, K1, (SI)(R10*2)
-	VMOVUPS          Z11, K1, (SI)(R13*1)
-	VMOVUPS          Z12, K1, (SI)(R9*4)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
+	VMOVUPS Z8, K1, (SI)(R8*8)
+	VMOVUPS Z9, K1, (SI)(R12*1)
+	VMOVUPS Z10, K1, (SI)(R10*2)
+	VMOVUPS Z11, K1, (SI)(R13*1)
+	VMOVUPS Z12, K1, (SI)(R9*4)
 	VZEROUPPER
 	RET
 
@@ -1582,7 +1725,7 @@ add:
 
 // func tileF32AVX512_14x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_14x1(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_14x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -1650,6 +1793,11 @@ TEXT ·tileF32AVX512_14x1(SB), NOSPLIT, $40-8
 	VPXORD     Z11, Z11, Z11
 	VPXORD     Z12, Z12, Z12
 	VPXORD     Z13, Z13, Z13
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -1677,42 +1825,48 @@ step:
 	VFMADD231PS.BCST (SI)(R14*1), Z28, Z13
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	LEAQ             (R11)(DI*1), R12
-	LEAQ             (R12)(DI*1), R13
-	LEAQ             (R13)(DI*1), R14
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPS          Z0, K1, (SI)
-	VMOVUPS          Z1, K1, (SI)(R8*1)
-	VMOVUPS          Z2, K1, (SI)(R8*2)
-	VMOVUPS          Z3, K1, (SI)(R9*1)
-	VMOVUPS          Z4, K1, (SI)(R8*4)
-	VMOVUPS          Z5, K1, (SI)(R10*1)
-	VMOVUPS          Z6, K1, (SI)(R9*2)
-	VMOVUPS          Z7, K1, (SI)(R11*1)
-	VMOVUPS          Z8, K1, (SI)(R8*8)
-	VMOVUPS          Z9, K1, (SI)(R12*1)
-	VMOVUPS          Z10, K1, (SI)(R10*2)
-	VMOVUPS          Z11, K1, (SI)(R13*1)
-	VMOVUPS          Z12, K1, (SI)(R9*4)
-	VMOVUPS          Z13, K1, (SI)(R14*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	LEAQ    (R13)(DI*1), R14
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
+	VMOVUPS Z8, K1, (SI)(R8*8)
+	VMOVUPS Z9, K1, (SI)(R12*1)
+	VMOVUPS Z10, K1, (SI)(R10*2)
+	VMOVUPS Z11, K1, (SI)(R13*1)
+	VMOVUPS Z12, K1, (SI)(R9*4)
+	VMOVUPS Z13, K1, (SI)(R14*1)
 	VZEROUPPER
 	RET
 
@@ -1764,7 +1918,7 @@ add:
 
 // func tileF32AVX512_1x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_1x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_1x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -1796,6 +1950,11 @@ TEXT ·tileF32AVX512_1x2(SB), NOSPLIT, $40-8
 	KMOVW      CX, K2
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -1814,23 +1973,29 @@ step:
 	VFMADD231PS  Z30, Z29, Z1
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
 	VZEROUPPER
 	RET
 
@@ -1846,7 +2011,7 @@ add:
 
 // func tileF32AVX512_2x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_2x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_2x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -1882,6 +2047,11 @@ TEXT ·tileF32AVX512_2x2(SB), NOSPLIT, $40-8
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -1903,25 +2073,31 @@ step:
 	VFMADD231PS  Z31, Z29, Z3
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	VMOVUPS      Z2, K1, (SI)(R8*1)
-	VMOVUPS      Z3, K2, 64(SI)(R8*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K1, (SI)(R8*1)
+	VMOVUPS Z3, K2, 64(SI)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -1943,7 +2119,7 @@ add:
 
 // func tileF32AVX512_3x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_3x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_3x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -1983,6 +2159,11 @@ TEXT ·tileF32AVX512_3x2(SB), NOSPLIT, $40-8
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -2007,27 +2188,33 @@ step:
 	VFMADD231PS  Z30, Z29, Z5
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	VMOVUPS      Z2, K1, (SI)(R8*1)
-	VMOVUPS      Z3, K2, 64(SI)(R8*1)
-	VMOVUPS      Z4, K1, (SI)(R8*2)
-	VMOVUPS      Z5, K2, 64(SI)(R8*2)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K1, (SI)(R8*1)
+	VMOVUPS Z3, K2, 64(SI)(R8*1)
+	VMOVUPS Z4, K1, (SI)(R8*2)
+	VMOVUPS Z5, K2, 64(SI)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -2055,7 +2242,7 @@ add:
 
 // func tileF32AVX512_4x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_4x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_4x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -2103,6 +2290,11 @@ TEXT ·tileF32AVX512_4x2(SB), NOSPLIT, $40-8
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -2130,31 +2322,37 @@ step:
 	VFMADD231PS  Z31, Z29, Z7
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	VMOVUPS      Z2, K1, (SI)(R8*1)
-	VMOVUPS      Z3, K2, 64(SI)(R8*1)
-	VMOVUPS      Z4, K1, (SI)(R8*2)
-	VMOVUPS      Z5, K2, 64(SI)(R8*2)
-	VMOVUPS      Z6, K1, (SI)(R9*1)
-	VMOVUPS      Z7, K2, 64(SI)(R9*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K1, (SI)(R8*1)
+	VMOVUPS Z3, K2, 64(SI)(R8*1)
+	VMOVUPS Z4, K1, (SI)(R8*2)
+	VMOVUPS Z5, K2, 64(SI)(R8*2)
+	VMOVUPS Z6, K1, (SI)(R9*1)
+	VMOVUPS Z7, K2, 64(SI)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -2188,7 +2386,7 @@ add:
 
 // func tileF32AVX512_5x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_5x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_5x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -2240,6 +2438,11 @@ TEXT ·tileF32AVX512_5x2(SB), NOSPLIT, $40-8
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -2270,33 +2473,39 @@ step:
 	VFMADD231PS  Z30, Z29, Z9
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	VMOVUPS      Z2, K1, (SI)(R8*1)
-	VMOVUPS      Z3, K2, 64(SI)(R8*1)
-	VMOVUPS      Z4, K1, (SI)(R8*2)
-	VMOVUPS      Z5, K2, 64(SI)(R8*2)
-	VMOVUPS      Z6, K1, (SI)(R9*1)
-	VMOVUPS      Z7, K2, 64(SI)(R9*1)
-	VMOVUPS      Z8, K1, (SI)(R8*4)
-	VMOVUPS      Z9, K2, 64(SI)(R8*4)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K1, (SI)(R8*1)
+	VMOVUPS Z3, K2, 64(SI)(R8*1)
+	VMOVUPS Z4, K1, (SI)(R8*2)
+	VMOVUPS Z5, K2, 64(SI)(R8*2)
+	VMOVUPS Z6, K1, (SI)(R9*1)
+	VMOVUPS Z7, K2, 64(SI)(R9*1)
+	VMOVUPS Z8, K1, (SI)(R8*4)
+	VMOVUPS Z9, K2, 64(SI)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -2336,7 +2545,7 @@ add:
 
 // func tileF32AVX512_6x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_6x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_6x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -2394,6 +2603,11 @@ TEXT ·tileF32AVX512_6x2(SB), NOSPLIT, $40-8
 	VPXORD     Z9, Z9, Z9
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -2427,36 +2641,42 @@ step:
 	VFMADD231PS  Z31, Z29, Z11
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	VMOVUPS      Z2, K1, (SI)(R8*1)
-	VMOVUPS      Z3, K2, 64(SI)(R8*1)
-	VMOVUPS      Z4, K1, (SI)(R8*2)
-	VMOVUPS      Z5, K2, 64(SI)(R8*2)
-	VMOVUPS      Z6, K1, (SI)(R9*1)
-	VMOVUPS      Z7, K2, 64(SI)(R9*1)
-	VMOVUPS      Z8, K1, (SI)(R8*4)
-	VMOVUPS      Z9, K2, 64(SI)(R8*4)
-	VMOVUPS      Z10, K1, (SI)(R10*1)
-	VMOVUPS      Z11, K2, 64(SI)(R10*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K1, (SI)(R8*1)
+	VMOVUPS Z3, K2, 64(SI)(R8*1)
+	VMOVUPS Z4, K1, (SI)(R8*2)
+	VMOVUPS Z5, K2, 64(SI)(R8*2)
+	VMOVUPS Z6, K1, (SI)(R9*1)
+	VMOVUPS Z7, K2, 64(SI)(R9*1)
+	VMOVUPS Z8, K1, (SI)(R8*4)
+	VMOVUPS Z9, K2, 64(SI)(R8*4)
+	VMOVUPS Z10, K1, (SI)(R10*1)
+	VMOVUPS Z11, K2, 64(SI)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -2502,7 +2722,7 @@ add:
 
 // func tileF32AVX512_7x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_7x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_7x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -2564,6 +2784,11 @@ TEXT ·tileF32AVX512_7x2(SB), NOSPLIT, $40-8
 	VPXORD     Z11, Z11, Z11
 	VPXORD     Z12, Z12, Z12
 	VPXORD     Z13, Z13, Z13
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -2600,38 +2825,44 @@ step:
 	VFMADD231PS  Z30, Z29, Z13
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	VMOVUPS      Z2, K1, (SI)(R8*1)
-	VMOVUPS      Z3, K2, 64(SI)(R8*1)
-	VMOVUPS      Z4, K1, (SI)(R8*2)
-	VMOVUPS      Z5, K2, 64(SI)(R8*2)
-	VMOVUPS      Z6, K1, (SI)(R9*1)
-	VMOVUPS      Z7, K2, 64(SI)(R9*1)
-	VMOVUPS      Z8, K1, (SI)(R8*4)
-	VMOVUPS      Z9, K2, 64(SI)(R8*4)
-	VMOVUPS      Z10, K1, (SI)(R10*1)
-	VMOVUPS      Z11, K2, 64(SI)(R10*1)
-	VMOVUPS      Z12, K1, (SI)(R9*2)
-	VMOVUPS      Z13, K2, 64(SI)(R9*2)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K1, (SI)(R8*1)
+	VMOVUPS Z3, K2, 64(SI)(R8*1)
+	VMOVUPS Z4, K1, (SI)(R8*2)
+	VMOVUPS Z5, K2, 64(SI)(R8*2)
+	VMOVUPS Z6, K1, (SI)(R9*1)
+	VMOVUPS Z7, K2, 64(SI)(R9*1)
+	VMOVUPS Z8, K1, (SI)(R8*4)
+	VMOVUPS Z9, K2, 64(SI)(R8*4)
+	VMOVUPS Z10, K1, (SI)(R10*1)
+	VMOVUPS Z11, K2, 64(SI)(R10*1)
+	VMOVUPS Z12, K1, (SI)(R9*2)
+	VMOVUPS Z13, K2, 64(SI)(R9*2)
 	VZEROUPPER
 	RET
 
@@ -2683,7 +2914,7 @@ add:
 
 // func tileF32AVX512_8x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_8x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_8x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -2751,6 +2982,11 @@ TEXT ·tileF32AVX512_8x2(SB), NOSPLIT, $40-8
 	VPXORD     Z13, Z13, Z13
 	VPXORD     Z14, Z14, Z14
 	VPXORD     Z15, Z15, Z15
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -2790,41 +3026,47 @@ step:
 	VFMADD231PS  Z31, Z29, Z15
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	VMOVUPS      Z2, K1, (SI)(R8*1)
-	VMOVUPS      Z3, K2, 64(SI)(R8*1)
-	VMOVUPS      Z4, K1, (SI)(R8*2)
-	VMOVUPS      Z5, K2, 64(SI)(R8*2)
-	VMOVUPS      Z6, K1, (SI)(R9*1)
-	VMOVUPS      Z7, K2, 64(SI)(R9*1)
-	VMOVUPS      Z8, K1, (SI)(R8*4)
-	VMOVUPS      Z9, K2, 64(SI)(R8*4)
-	VMOVUPS      Z10, K1, (SI)(R10*1)
-	VMOVUPS      Z11, K2, 64(SI)(R10*1)
-	VMOVUPS      Z12, K1, (SI)(R9*2)
-	VMOVUPS      Z13, K2, 64(SI)(R9*2)
-	VMOVUPS      Z14, K1, (SI)(R11*1)
-	VMOVUPS      Z15, K2, 64(SI)(R11*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K1, (SI)(R8*1)
+	VMOVUPS Z3, K2, 64(SI)(R8*1)
+	VMOVUPS Z4, K1, (SI)(R8*2)
+	VMOVUPS Z5, K2, 64(SI)(R8*2)
+	VMOVUPS Z6, K1, (SI)(R9*1)
+	VMOVUPS Z7, K2, 64(SI)(R9*1)
+	VMOVUPS Z8, K1, (SI)(R8*4)
+	VMOVUPS Z9, K2, 64(SI)(R8*4)
+	VMOVUPS Z10, K1, (SI)(R10*1)
+	VMOVUPS Z11, K2, 64(SI)(R10*1)
+	VMOVUPS Z12, K1, (SI)(R9*2)
+	VMOVUPS Z13, K2, 64(SI)(R9*2)
+	VMOVUPS Z14, K1, (SI)(R11*1)
+	VMOVUPS Z15, K2, 64(SI)(R11*1)
 	VZEROUPPER
 	RET
 
@@ -2882,7 +3124,7 @@ add:
 
 // func tileF32AVX512_9x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_9x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_9x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -2954,6 +3196,11 @@ TEXT ·tileF32AVX512_9x2(SB), NOSPLIT, $40-8
 	VPXORD     Z15, Z15, Z15
 	VPXORD     Z16, Z16, Z16
 	VPXORD     Z17, Z17, Z17
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -2996,43 +3243,49 @@ step:
 	VFMADD231PS  Z30, Z29, Z17
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	VMOVUPS      Z2, K1, (SI)(R8*1)
-	VMOVUPS      Z3, K2, 64(SI)(R8*1)
-	VMOVUPS      Z4, K1, (SI)(R8*2)
-	VMOVUPS      Z5, K2, 64(SI)(R8*2)
-	VMOVUPS      Z6, K1, (SI)(R9*1)
-	VMOVUPS      Z7, K2, 64(SI)(R9*1)
-	VMOVUPS      Z8, K1, (SI)(R8*4)
-	VMOVUPS      Z9, K2, 64(SI)(R8*4)
-	VMOVUPS      Z10, K1, (SI)(R10*1)
-	VMOVUPS      Z11, K2, 64(SI)(R10*1)
-	VMOVUPS      Z12, K1, (SI)(R9*2)
-	VMOVUPS      Z13, K2, 64(SI)(R9*2)
-	VMOVUPS      Z14, K1, (SI)(R11*1)
-	VMOVUPS      Z15, K2, 64(SI)(R11*1)
-	VMOVUPS      Z16, K1, (SI)(R8*8)
-	VMOVUPS      Z17, K2, 64(SI)(R8*8)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K1, (SI)(R8*1)
+	VMOVUPS Z3, K2, 64(SI)(R8*1)
+	VMOVUPS Z4, K1, (SI)(R8*2)
+	VMOVUPS Z5, K2, 64(SI)(R8*2)
+	VMOVUPS Z6, K1, (SI)(R9*1)
+	VMOVUPS Z7, K2, 64(SI)(R9*1)
+	VMOVUPS Z8, K1, (SI)(R8*4)
+	VMOVUPS Z9, K2, 64(SI)(R8*4)
+	VMOVUPS Z10, K1, (SI)(R10*1)
+	VMOVUPS Z11, K2, 64(SI)(R10*1)
+	VMOVUPS Z12, K1, (SI)(R9*2)
+	VMOVUPS Z13, K2, 64(SI)(R9*2)
+	VMOVUPS Z14, K1, (SI)(R11*1)
+	VMOVUPS Z15, K2, 64(SI)(R11*1)
+	VMOVUPS Z16, K1, (SI)(R8*8)
+	VMOVUPS Z17, K2, 64(SI)(R8*8)
 	VZEROUPPER
 	RET
 
@@ -3096,7 +3349,7 @@ add:
 
 // func tileF32AVX512_10x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_10x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_10x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -3174,6 +3427,11 @@ TEXT ·tileF32AVX512_10x2(SB), NOSPLIT, $40-8
 	VPXORD     Z17, Z17, Z17
 	VPXORD     Z18, Z18, Z18
 	VPXORD     Z19, Z19, Z19
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -3219,46 +3477,52 @@ step:
 	VFMADD231PS  Z31, Z29, Z19
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	LEAQ         (R11)(DI*1), R12
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	VMOVUPS      Z2, K1, (SI)(R8*1)
-	VMOVUPS      Z3, K2, 64(SI)(R8*1)
-	VMOVUPS      Z4, K1, (SI)(R8*2)
-	VMOVUPS      Z5, K2, 64(SI)(R8*2)
-	VMOVUPS      Z6, K1, (SI)(R9*1)
-	VMOVUPS      Z7, K2, 64(SI)(R9*1)
-	VMOVUPS      Z8, K1, (SI)(R8*4)
-	VMOVUPS      Z9, K2, 64(SI)(R8*4)
-	VMOVUPS      Z10, K1, (SI)(R10*1)
-	VMOVUPS      Z11, K2, 64(SI)(R10*1)
-	VMOVUPS      Z12, K1, (SI)(R9*2)
-	VMOVUPS      Z13, K2, 64(SI)(R9*2)
-	VMOVUPS      Z14, K1, (SI)(R11*1)
-	VMOVUPS      Z15, K2, 64(SI)(R11*1)
-	VMOVUPS      Z16, K1, (SI)(R8*8)
-	VMOVUPS      Z17, K2, 64(SI)(R8*8)
-	VMOVUPS      Z18, K1, (SI)(R12*1)
-	VMOVUPS      Z19, K2, 64(SI)(R12*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K1, (SI)(R8*1)
+	VMOVUPS Z3, K2, 64(SI)(R8*1)
+	VMOVUPS Z4, K1, (SI)(R8*2)
+	VMOVUPS Z5, K2, 64(SI)(R8*2)
+	VMOVUPS Z6, K1, (SI)(R9*1)
+	VMOVUPS Z7, K2, 64(SI)(R9*1)
+	VMOVUPS Z8, K1, (SI)(R8*4)
+	VMOVUPS Z9, K2, 64(SI)(R8*4)
+	VMOVUPS Z10, K1, (SI)(R10*1)
+	VMOVUPS Z11, K2, 64(SI)(R10*1)
+	VMOVUPS Z12, K1, (SI)(R9*2)
+	VMOVUPS Z13, K2, 64(SI)(R9*2)
+	VMOVUPS Z14, K1, (SI)(R11*1)
+	VMOVUPS Z15, K2, 64(SI)(R11*1)
+	VMOVUPS Z16, K1, (SI)(R8*8)
+	VMOVUPS Z17, K2, 64(SI)(R8*8)
+	VMOVUPS Z18, K1, (SI)(R12*1)
+	VMOVUPS Z19, K2, 64(SI)(R12*1)
 	VZEROUPPER
 	RET
 
@@ -3328,7 +3592,7 @@ add:
 
 // func tileF32AVX512_11x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_11x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_11x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -3410,6 +3674,11 @@ TEXT ·tileF32AVX512_11x2(SB), NOSPLIT, $40-8
 	VPXORD     Z19, Z19, Z19
 	VPXORD     Z20, Z20, Z20
 	VPXORD     Z21, Z21, Z21
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -3458,48 +3727,54 @@ step:
 	VFMADD231PS  Z30, Z29, Z21
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	LEAQ         (R11)(DI*1), R12
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	VMOVUPS      Z2, K1, (SI)(R8*1)
-	VMOVUPS      Z3, K2, 64(SI)(R8*1)
-	VMOVUPS      Z4, K1, (SI)(R8*2)
-	VMOVUPS      Z5, K2, 64(SI)(R8*2)
-	VMOVUPS      Z6, K1, (SI)(R9*1)
-	VMOVUPS      Z7, K2, 64(SI)(R9*1)
-	VMOVUPS      Z8, K1, (SI)(R8*4)
-	VMOVUPS      Z9, K2, 64(SI)(R8*4)
-	VMOVUPS      Z10, K1, (SI)(R10*1)
-	VMOVUPS      Z11, K2, 64(SI)(R10*1)
-	VMOVUPS      Z12, K1, (SI)(R9*2)
-	VMOVUPS      Z13, K2, 64(SI)(R9*2)
-	VMOVUPS      Z14, K1, (SI)(R11*1)
-	VMOVUPS      Z15, K2, 64(SI)(R11*1)
-	VMOVUPS      Z16, K1, (SI)(R8*8)
-	VMOVUPS      Z17, K2, 64(SI)(R8*8)
-	VMOVUPS      Z18, K1, (SI)(R12*1)
-	VMOVUPS      Z19, K2, 64(SI)(R12*1)
-	VMOVUPS      Z20, K1, (SI)(R10*2)
-	VMOVUPS      Z21, K2, 64(SI)(R10*2)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K1, (SI)(R8*1)
+	VMOVUPS Z3, K2, 64(SI)(R8*1)
+	VMOVUPS Z4, K1, (SI)(R8*2)
+	VMOVUPS Z5, K2, 64(SI)(R8*2)
+	VMOVUPS Z6, K1, (SI)(R9*1)
+	VMOVUPS Z7, K2, 64(SI)(R9*1)
+	VMOVUPS Z8, K1, (SI)(R8*4)
+	VMOVUPS Z9, K2, 64(SI)(R8*4)
+	VMOVUPS Z10, K1, (SI)(R10*1)
+	VMOVUPS Z11, K2, 64(SI)(R10*1)
+	VMOVUPS Z12, K1, (SI)(R9*2)
+	VMOVUPS Z13, K2, 64(SI)(R9*2)
+	VMOVUPS Z14, K1, (SI)(R11*1)
+	VMOVUPS Z15, K2, 64(SI)(R11*1)
+	VMOVUPS Z16, K1, (SI)(R8*8)
+	VMOVUPS Z17, K2, 64(SI)(R8*8)
+	VMOVUPS Z18, K1, (SI)(R12*1)
+	VMOVUPS Z19, K2, 64(SI)(R12*1)
+	VMOVUPS Z20, K1, (SI)(R10*2)
+	VMOVUPS Z21, K2, 64(SI)(R10*2)
 	VZEROUPPER
 	RET
 
@@ -3575,7 +3850,7 @@ add:
 
 // func tileF32AVX512_12x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_12x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_12x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -3663,6 +3938,11 @@ TEXT ·tileF32AVX512_12x2(SB), NOSPLIT, $40-8
 	VPXORD     Z21, Z21, Z21
 	VPXORD     Z22, Z22, Z22
 	VPXORD     Z23, Z23, Z23
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -3714,51 +3994,57 @@ step:
 	VFMADD231PS  Z31, Z29, Z23
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	LEAQ         (R11)(DI*1), R12
-	LEAQ         (R12)(DI*1), R13
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	VMOVUPS      Z2, K1, (SI)(R8*1)
-	VMOVUPS      Z3, K2, 64(SI)(R8*1)
-	VMOVUPS      Z4, K1, (SI)(R8*2)
-	VMOVUPS      Z5, K2, 64(SI)(R8*2)
-	VMOVUPS      Z6, K1, (SI)(R9*1)
-	VMOVUPS      Z7, K2, 64(SI)(R9*1)
-	VMOVUPS      Z8, K1, (SI)(R8*4)
-	VMOVUPS      Z9, K2, 64(SI)(R8*4)
-	VMOVUPS      Z10, K1, (SI)(R10*1)
-	VMOVUPS      Z11, K2, 64(SI)(R10*1)
-	VMOVUPS      Z12, K1, (SI)(R9*2)
-	VMOVUPS      Z13, K2, 64(SI)(R9*2)
-	VMOVUPS      Z14, K1, (SI)(R11*1)
-	VMOVUPS      Z15, K2, 64(SI)(R11*1)
-	VMOVUPS      Z16, K1, (SI)(R8*8)
-	VMOVUPS      Z17, K2, 64(SI)(R8*8)
-	VMOVUPS      Z18, K1, (SI)(R12*1)
-	VMOVUPS      Z19, K2, 64(SI)(R12*1)
-	VMOVUPS      Z20, K1, (SI)(R10*2)
-	VMOVUPS      Z21, K2, 64(SI)(R10*2)
-	VMOVUPS      Z22, K1, (SI)(R13*1)
-	VMOVUPS      Z23, K2, 64(SI)(R13*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K1, (SI)(R8*1)
+	VMOVUPS Z3, K2, 64(SI)(R8*1)
+	VMOVUPS Z4, K1, (SI)(R8*2)
+	VMOVUPS Z5, K2, 64(SI)(R8*2)
+	VMOVUPS Z6, K1, (SI)(R9*1)
+	VMOVUPS Z7, K2, 64(SI)(R9*1)
+	VMOVUPS Z8, K1, (SI)(R8*4)
+	VMOVUPS Z9, K2, 64(SI)(R8*4)
+	VMOVUPS Z10, K1, (SI)(R10*1)
+	VMOVUPS Z11, K2, 64(SI)(R10*1)
+	VMOVUPS Z12, K1, (SI)(R9*2)
+	VMOVUPS Z13, K2, 64(SI)(R9*2)
+	VMOVUPS Z14, K1, (SI)(R11*1)
+	VMOVUPS Z15, K2, 64(SI)(R11*1)
+	VMOVUPS Z16, K1, (SI)(R8*8)
+	VMOVUPS Z17, K2, 64(SI)(R8*8)
+	VMOVUPS Z18, K1, (SI)(R12*1)
+	VMOVUPS Z19, K2, 64(SI)(R12*1)
+	VMOVUPS Z20, K1, (SI)(R10*2)
+	VMOVUPS Z21, K2, 64(SI)(R10*2)
+	VMOVUPS Z22, K1, (SI)(R13*1)
+	VMOVUPS Z23, K2, 64(SI)(R13*1)
 	VZEROUPPER
 	RET
 
@@ -3840,7 +4126,7 @@ add:
 
 // func tileF32AVX512_13x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_13x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_13x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -3932,6 +4218,11 @@ TEXT ·tileF32AVX512_13x2(SB), NOSPLIT, $40-8
 	VPXORD     Z23, Z23, Z23
 	VPXORD     Z24, Z24, Z24
 	VPXORD     Z25, Z25, Z25
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -3986,53 +4277,59 @@ step:
 	VFMADD231PS  Z30, Z29, Z25
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	LEAQ         (R11)(DI*1), R12
-	LEAQ         (R12)(DI*1), R13
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	VMOVUPS      Z2, K1, (SI)(R8*1)
-	VMOVUPS      Z3, K2, 64(SI)(R8*1)
-	VMOVUPS      Z4, K1, (SI)(R8*2)
-	VMOVUPS      Z5, K2, 64(SI)(R8*2)
-	VMOVUPS      Z6, K1, (SI)(R9*1)
-	VMOVUPS      Z7, K2, 64(SI)(R9*1)
-	VMOVUPS      Z8, K1, (SI)(R8*4)
-	VMOVUPS      Z9, K2, 64(SI)(R8*4)
-	VMOVUPS      Z10, K1, (SI)(R10*1)
-	VMOVUPS      Z11, K2, 64(SI)(R10*1)
-	VMOVUPS      Z12, K1, (SI)(R9*2)
-	VMOVUPS      Z13, K2, 64(SI)(R9*2)
-	VMOVUPS      Z14, K1, (SI)(R11*1)
-	VMOVUPS      Z15, K2, 64(SI)(R11*1)
-	VMOVUPS      Z16, K1, (SI)(R8*8)
-	VMOVUPS      Z17, K2, 64(SI)(R8*8)
-	VMOVUPS      Z18, K1, (SI)(R12*1)
-	VMOVUPS      Z19, K2, 64(SI)(R12*1)
-	VMOVUPS      Z20, K1, (SI)(R10*2)
-	VMOVUPS      Z21, K2, 64(SI)(R10*2)
-	VMOVUPS      Z22, K1, (SI)(R13*1)
-	VMOVUPS      Z23, K2, 64(SI)(R13*1)
-	VMOVUPS      Z24, K1, (SI)(R9*4)
-	VMOVUPS      Z25, K2, 64(SI)(R9*4)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K1, (SI)(R8*1)
+	VMOVUPS Z3, K2, 64(SI)(R8*1)
+	VMOVUPS Z4, K1, (SI)(R8*2)
+	VMOVUPS Z5, K2, 64(SI)(R8*2)
+	VMOVUPS Z6, K1, (SI)(R9*1)
+	VMOVUPS Z7, K2, 64(SI)(R9*1)
+	VMOVUPS Z8, K1, (SI)(R8*4)
+	VMOVUPS Z9, K2, 64(SI)(R8*4)
+	VMOVUPS Z10, K1, (SI)(R10*1)
+	VMOVUPS Z11, K2, 64(SI)(R10*1)
+	VMOVUPS Z12, K1, (SI)(R9*2)
+	VMOVUPS Z13, K2, 64(SI)(R9*2)
+	VMOVUPS Z14, K1, (SI)(R11*1)
+	VMOVUPS Z15, K2, 64(SI)(R11*1)
+	VMOVUPS Z16, K1, (SI)(R8*8)
+	VMOVUPS Z17, K2, 64(SI)(R8*8)
+	VMOVUPS Z18, K1, (SI)(R12*1)
+	VMOVUPS Z19, K2, 64(SI)(R12*1)
+	VMOVUPS Z20, K1, (SI)(R10*2)
+	VMOVUPS Z21, K2, 64(SI)(R10*2)
+	VMOVUPS Z22, K1, (SI)(R13*1)
+	VMOVUPS Z23, K2, 64(SI)(R13*1)
+	VMOVUPS Z24, K1, (SI)(R9*4)
+	VMOVUPS Z25, K2, 64(SI)(R9*4)
 	VZEROUPPER
 	RET
 
@@ -4120,7 +4417,7 @@ add:
 
 // func tileF32AVX512_14x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF32AVX512_14x2(SB), NOSPLIT, $40-8
+TEXT ·tileF32AVX512_14x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -4218,6 +4515,11 @@ TEXT ·tileF32AVX512_14x2(SB), NOSPLIT, $40-8
 	VPXORD     Z25, Z25, Z25
 	VPXORD     Z26, Z26, Z26
 	VPXORD     Z27, Z27, Z27
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -4275,56 +4577,62 @@ step:
 	VFMADD231PS  Z31, Z29, Z27
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	LEAQ         (R11)(DI*1), R12
-	LEAQ         (R12)(DI*1), R13
-	LEAQ         (R13)(DI*1), R14
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	VMOVUPS      Z2, K1, (SI)(R8*1)
-	VMOVUPS      Z3, K2, 64(SI)(R8*1)
-	VMOVUPS      Z4, K1, (SI)(R8*2)
-	VMOVUPS      Z5, K2, 64(SI)(R8*2)
-	VMOVUPS      Z6, K1, (SI)(R9*1)
-	VMOVUPS      Z7, K2, 64(SI)(R9*1)
-	VMOVUPS      Z8, K1, (SI)(R8*4)
-	VMOVUPS      Z9, K2, 64(SI)(R8*4)
-	VMOVUPS      Z10, K1, (SI)(R10*1)
-	VMOVUPS      Z11, K2, 64(SI)(R10*1)
-	VMOVUPS      Z12, K1, (SI)(R9*2)
-	VMOVUPS      Z13, K2, 64(SI)(R9*2)
-	VMOVUPS      Z14, K1, (SI)(R11*1)
-	VMOVUPS      Z15, K2, 64(SI)(R11*1)
-	VMOVUPS      Z16, K1, (SI)(R8*8)
-	VMOVUPS      Z17, K2, 64(SI)(R8*8)
-	VMOVUPS      Z18, K1, (SI)(R12*1)
-	VMOVUPS      Z19, K2, 64(SI)(R12*1)
-	VMOVUPS      Z20, K1, (SI)(R10*2)
-	VMOVUPS      Z21, K2, 64(SI)(R10*2)
-	VMOVUPS      Z22, K1, (SI)(R13*1)
-	VMOVUPS      Z23, K2, 64(SI)(R13*1)
-	VMOVUPS      Z24, K1, (SI)(R9*4)
-	VMOVUPS      Z25, K2, 64(SI)(R9*4)
-	VMOVUPS      Z26, K1, (SI)(R14*1)
-	VMOVUPS      Z27, K2, 64(SI)(R14*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	LEAQ    (R13)(DI*1), R14
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z2, K1, (SI)(R8*1)
+	VMOVUPS Z3, K2, 64(SI)(R8*1)
+	VMOVUPS Z4, K1, (SI)(R8*2)
+	VMOVUPS Z5, K2, 64(SI)(R8*2)
+	VMOVUPS Z6, K1, (SI)(R9*1)
+	VMOVUPS Z7, K2, 64(SI)(R9*1)
+	VMOVUPS Z8, K1, (SI)(R8*4)
+	VMOVUPS Z9, K2, 64(SI)(R8*4)
+	VMOVUPS Z10, K1, (SI)(R10*1)
+	VMOVUPS Z11, K2, 64(SI)(R10*1)
+	VMOVUPS Z12, K1, (SI)(R9*2)
+	VMOVUPS Z13, K2, 64(SI)(R9*2)
+	VMOVUPS Z14, K1, (SI)(R11*1)
+	VMOVUPS Z15, K2, 64(SI)(R11*1)
+	VMOVUPS Z16, K1, (SI)(R8*8)
+	VMOVUPS Z17, K2, 64(SI)(R8*8)
+	VMOVUPS Z18, K1, (SI)(R12*1)
+	VMOVUPS Z19, K2, 64(SI)(R12*1)
+	VMOVUPS Z20, K1, (SI)(R10*2)
+	VMOVUPS Z21, K2, 64(SI)(R10*2)
+	VMOVUPS Z22, K1, (SI)(R13*1)
+	VMOVUPS Z23, K2, 64(SI)(R13*1)
+	VMOVUPS Z24, K1, (SI)(R9*4)
+	VMOVUPS Z25, K2, 64(SI)(R9*4)
+	VMOVUPS Z26, K1, (SI)(R14*1)
+	VMOVUPS Z27, K2, 64(SI)(R14*1)
 	VZEROUPPER
 	RET
 
@@ -4981,7 +5289,7 @@ round:
 
 // func tileF64AVX512_1x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_1x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_1x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -5009,6 +5317,11 @@ TEXT ·tileF64AVX512_1x1(SB), NOSPLIT, $40-8
 	MOVQ       96(AX), CX
 	KMOVW      CX, K1
 	VPXORD     Z0, Z0, Z0
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -5023,22 +5336,28 @@ step:
 	VFMADD231PD.BCST (SI), Z28, Z0
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
 	VZEROUPPER
 	RET
 
@@ -5051,7 +5370,7 @@ add:
 
 // func tileF64AVX512_2x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_2x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_2x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -5081,6 +5400,11 @@ TEXT ·tileF64AVX512_2x1(SB), NOSPLIT, $40-8
 	KMOVW      CX, K1
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -5096,23 +5420,29 @@ step:
 	VFMADD231PD.BCST (SI)(R8*1), Z28, Z1
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
-	VMOVUPD          Z1, K1, (SI)(R8*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -5128,7 +5458,7 @@ add:
 
 // func tileF64AVX512_3x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_3x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_3x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -5160,6 +5490,11 @@ TEXT ·tileF64AVX512_3x1(SB), NOSPLIT, $40-8
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -5176,24 +5511,30 @@ step:
 	VFMADD231PD.BCST (SI)(R8*2), Z28, Z2
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
-	VMOVUPD          Z1, K1, (SI)(R8*1)
-	VMOVUPD          Z2, K1, (SI)(R8*2)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -5212,7 +5553,7 @@ add:
 
 // func tileF64AVX512_4x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_4x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_4x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -5250,6 +5591,11 @@ TEXT ·tileF64AVX512_4x1(SB), NOSPLIT, $40-8
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -5267,27 +5613,33 @@ step:
 	VFMADD231PD.BCST (SI)(R9*1), Z28, Z3
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
-	VMOVUPD          Z1, K1, (SI)(R8*1)
-	VMOVUPD          Z2, K1, (SI)(R8*2)
-	VMOVUPD          Z3, K1, (SI)(R9*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -5309,7 +5661,7 @@ add:
 
 // func tileF64AVX512_5x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_5x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_5x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -5349,6 +5701,11 @@ TEXT ·tileF64AVX512_5x1(SB), NOSPLIT, $40-8
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -5367,28 +5724,34 @@ step:
 	VFMADD231PD.BCST (SI)(R8*4), Z28, Z4
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
-	VMOVUPD          Z1, K1, (SI)(R8*1)
-	VMOVUPD          Z2, K1, (SI)(R8*2)
-	VMOVUPD          Z3, K1, (SI)(R9*1)
-	VMOVUPD          Z4, K1, (SI)(R8*4)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -5413,7 +5776,7 @@ add:
 
 // func tileF64AVX512_6x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_6x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_6x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -5457,6 +5820,11 @@ TEXT ·tileF64AVX512_6x1(SB), NOSPLIT, $40-8
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -5476,30 +5844,36 @@ step:
 	VFMADD231PD.BCST (SI)(R10*1), Z28, Z5
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
-	VMOVUPD          Z1, K1, (SI)(R8*1)
-	VMOVUPD          Z2, K1, (SI)(R8*2)
-	VMOVUPD          Z3, K1, (SI)(R9*1)
-	VMOVUPD          Z4, K1, (SI)(R8*4)
-	VMOVUPD          Z5, K1, (SI)(R10*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -5527,7 +5901,7 @@ add:
 
 // func tileF64AVX512_7x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_7x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_7x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -5573,6 +5947,11 @@ TEXT ·tileF64AVX512_7x1(SB), NOSPLIT, $40-8
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -5593,31 +5972,37 @@ step:
 	VFMADD231PD.BCST (SI)(R9*2), Z28, Z6
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
-	VMOVUPD          Z1, K1, (SI)(R8*1)
-	VMOVUPD          Z2, K1, (SI)(R8*2)
-	VMOVUPD          Z3, K1, (SI)(R9*1)
-	VMOVUPD          Z4, K1, (SI)(R8*4)
-	VMOVUPD          Z5, K1, (SI)(R10*1)
-	VMOVUPD          Z6, K1, (SI)(R9*2)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
 	VZEROUPPER
 	RET
 
@@ -5648,7 +6033,7 @@ add:
 
 // func tileF64AVX512_8x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_8x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_8x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -5698,6 +6083,11 @@ TEXT ·tileF64AVX512_8x1(SB), NOSPLIT, $40-8
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -5719,33 +6109,39 @@ step:
 	VFMADD231PD.BCST (SI)(R11*1), Z28, Z7
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
-	VMOVUPD          Z1, K1, (SI)(R8*1)
-	VMOVUPD          Z2, K1, (SI)(R8*2)
-	VMOVUPD          Z3, K1, (SI)(R9*1)
-	VMOVUPD          Z4, K1, (SI)(R8*4)
-	VMOVUPD          Z5, K1, (SI)(R10*1)
-	VMOVUPD          Z6, K1, (SI)(R9*2)
-	VMOVUPD          Z7, K1, (SI)(R11*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
 	VZEROUPPER
 	RET
 
@@ -5779,7 +6175,7 @@ add:
 
 // func tileF64AVX512_9x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_9x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_9x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -5831,6 +6227,11 @@ TEXT ·tileF64AVX512_9x1(SB), NOSPLIT, $40-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -5853,34 +6254,40 @@ step:
 	VFMADD231PD.BCST (SI)(R8*8), Z28, Z8
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
-	VMOVUPD          Z1, K1, (SI)(R8*1)
-	VMOVUPD          Z2, K1, (SI)(R8*2)
-	VMOVUPD          Z3, K1, (SI)(R9*1)
-	VMOVUPD          Z4, K1, (SI)(R8*4)
-	VMOVUPD          Z5, K1, (SI)(R10*1)
-	VMOVUPD          Z6, K1, (SI)(R9*2)
-	VMOVUPD          Z7, K1, (SI)(R11*1)
-	VMOVUPD          Z8, K1, (SI)(R8*8)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
+	VMOVUPD Z8, K1, (SI)(R8*8)
 	VZEROUPPER
 	RET
 
@@ -5917,7 +6324,7 @@ add:
 
 // func tileF64AVX512_10x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_10x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_10x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -5973,6 +6380,11 @@ TEXT ·tileF64AVX512_10x1(SB), NOSPLIT, $40-8
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -5996,36 +6408,42 @@ step:
 	VFMADD231PD.BCST (SI)(R12*1), Z28, Z9
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	LEAQ             (R11)(DI*1), R12
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
-	VMOVUPD          Z1, K1, (SI)(R8*1)
-	VMOVUPD          Z2, K1, (SI)(R8*2)
-	VMOVUPD          Z3, K1, (SI)(R9*1)
-	VMOVUPD          Z4, K1, (SI)(R8*4)
-	VMOVUPD          Z5, K1, (SI)(R10*1)
-	VMOVUPD          Z6, K1, (SI)(R9*2)
-	VMOVUPD          Z7, K1, (SI)(R11*1)
-	VMOVUPD          Z8, K1, (SI)(R8*8)
-	VMOVUPD          Z9, K1, (SI)(R12*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
+	VMOVUPD Z8, K1, (SI)(R8*8)
+	VMOVUPD Z9, K1, (SI)(R12*1)
 	VZEROUPPER
 	RET
 
@@ -6065,7 +6483,7 @@ add:
 
 // func tileF64AVX512_11x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_11x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_11x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -6123,6 +6541,11 @@ TEXT ·tileF64AVX512_11x1(SB), NOSPLIT, $40-8
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
 	VPXORD     Z10, Z10, Z10
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -6147,37 +6570,43 @@ step:
 	VFMADD231PD.BCST (SI)(R10*2), Z28, Z10
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	LEAQ             (R11)(DI*1), R12
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
-	VMOVUPD          Z1, K1, (SI)(R8*1)
-	VMOVUPD          Z2, K1, (SI)(R8*2)
-	VMOVUPD          Z3, K1, (SI)(R9*1)
-	VMOVUPD          Z4, K1, (SI)(R8*4)
-	VMOVUPD          Z5, K1, (SI)(R10*1)
-	VMOVUPD          Z6, K1, (SI)(R9*2)
-	VMOVUPD          Z7, K1, (SI)(R11*1)
-	VMOVUPD          Z8, K1, (SI)(R8*8)
-	VMOVUPD          Z9, K1, (SI)(R12*1)
-	VMOVUPD          Z10, K1, (SI)(R10*2)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
+	VMOVUPD Z8, K1, (SI)(R8*8)
+	VMOVUPD Z9, K1, (SI)(R12*1)
+	VMOVUPD Z10, K1, (SI)(R10*2)
 	VZEROUPPER
 	RET
 
@@ -6220,7 +6649,7 @@ add:
 
 // func tileF64AVX512_12x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_12x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_12x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -6282,6 +6711,11 @@ TEXT ·tileF64AVX512_12x1(SB), NOSPLIT, $40-8
 	VPXORD     Z9, Z9, Z9
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -6307,39 +6741,45 @@ step:
 	VFMADD231PD.BCST (SI)(R13*1), Z28, Z11
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	LEAQ             (R11)(DI*1), R12
-	LEAQ             (R12)(DI*1), R13
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
-	VMOVUPD          Z1, K1, (SI)(R8*1)
-	VMOVUPD          Z2, K1, (SI)(R8*2)
-	VMOVUPD          Z3, K1, (SI)(R9*1)
-	VMOVUPD          Z4, K1, (SI)(R8*4)
-	VMOVUPD          Z5, K1, (SI)(R10*1)
-	VMOVUPD          Z6, K1, (SI)(R9*2)
-	VMOVUPD          Z7, K1, (SI)(R11*1)
-	VMOVUPD          Z8, K1, (SI)(R8*8)
-	VMOVUPD          Z9, K1, (SI)(R12*1)
-	VMOVUPD          Z10, K1, (SI)(R10*2)
-	VMOVUPD          Z11, K1, (SI)(R13*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
+	VMOVUPD Z8, K1, (SI)(R8*8)
+	VMOVUPD Z9, K1, (SI)(R12*1)
+	VMOVUPD Z10, K1, (SI)(R10*2)
+	VMOVUPD Z11, K1, (SI)(R13*1)
 	VZEROUPPER
 	RET
 
@@ -6385,7 +6825,7 @@ add:
 
 // func tileF64AVX512_13x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_13x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_13x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -6449,6 +6889,11 @@ TEXT ·tileF64AVX512_13x1(SB), NOSPLIT, $40-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	VPXORD     Z12, Z12, Z12
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -6475,40 +6920,46 @@ step:
 	VFMADD231PD.BCST (SI)(R9*4), Z28, Z12
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	LEAQ             (R11)(DI*1), R12
-	LEAQ             (R12)(DI*1), R13
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
-	VMOVUPD          Z1, K1, (SI)(R8*1)
-	VMOVUPD          Z2, K1, (SI)(R8*2)
-	VMOVUPD          Z3, K1, (SI)(R9*1)
-	VMOVUPD          Z4, K1, (SI)(R8*4)
-	VMOVUPD          Z5, K1, (SI)(R10*1)
-	VMOVUPD          Z6, K1, (SI)(R9*2)
-	VMOVUPD          Z7, K1, (SI)(R11*1)
-	VMOVUPD          Z8, K1, (SI)(R8*8)
-	VMOVUPD          Z9, K1, (SI)(R12*1)
-	VMOVUPD          Z10, K1, (SI)(R10*2)
-	VMOVUPD          Z11, K1, (SI)(R13*1)
-	VMOVUPD          Z12, K1, (SI)(R9*4)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
+	VMOVUPD Z8, K1, (SI)(R8*8)
+	VMOVUPD Z9, K1, (SI)(R12*1)
+	VMOVUPD Z10, K1, (SI)(R10*2)
+	VMOVUPD Z11, K1, (SI)(R13*1)
+	VMOVUPD Z12, K1, (SI)(R9*4)
 	VZEROUPPER
 	RET
 
@@ -6557,7 +7008,7 @@ add:
 
 // func tileF64AVX512_14x1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_14x1(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_14x1(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -6625,6 +7076,11 @@ TEXT ·tileF64AVX512_14x1(SB), NOSPLIT, $40-8
 	VPXORD     Z11, Z11, Z11
 	VPXORD     Z12, Z12, Z12
 	VPXORD     Z13, Z13, Z13
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -6652,42 +7108,48 @@ step:
 	VFMADD231PD.BCST (SI)(R14*1), Z28, Z13
 	PREFETCHT0       (AX)
 	ADDQ             $0x40, AX
-	ADDQ             DX, SI
-	ADDQ             DI, BX
-	DECQ             CX
-	JNZ              step
-	ADDQ             (SP), SI
-	DECQ             R15
-	JNZ              segment
-	ADDQ             8(SP), SI
-	DECQ             32(SP)
-	JNZ              plane
-	MOVQ             t+0(FP), AX
-	MOVQ             16(AX), SI
-	MOVQ             64(AX), R8
-	LEAQ             (R8)(R8*1), DI
-	LEAQ             (R8)(DI*1), R9
-	LEAQ             (R9)(DI*1), R10
-	LEAQ             (R10)(DI*1), R11
-	LEAQ             (R11)(DI*1), R12
-	LEAQ             (R12)(DI*1), R13
-	LEAQ             (R13)(DI*1), R14
-	CMPQ             104(AX), $0x00
-	JNE              add
-	VMOVUPD          Z0, K1, (SI)
-	VMOVUPD          Z1, K1, (SI)(R8*1)
-	VMOVUPD          Z2, K1, (SI)(R8*2)
-	VMOVUPD          Z3, K1, (SI)(R9*1)
-	VMOVUPD          Z4, K1, (SI)(R8*4)
-	VMOVUPD          Z5, K1, (SI)(R10*1)
-	VMOVUPD          Z6, K1, (SI)(R9*2)
-	VMOVUPD          Z7, K1, (SI)(R11*1)
-	VMOVUPD          Z8, K1, (SI)(R8*8)
-	VMOVUPD          Z9, K1, (SI)(R12*1)
-	VMOVUPD          Z10, K1, (SI)(R10*2)
-	VMOVUPD          Z11, K1, (SI)(R13*1)
-	VMOVUPD          Z12, K1, (SI)(R9*4)
-	VMOVUPD          Z13, K1, (SI)(R14*1)
+	DECQ             BP
+	JNZ              same
+	ADDQ             48(SP), AX
+	MOVQ             40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	LEAQ    (R13)(DI*1), R14
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
+	VMOVUPD Z8, K1, (SI)(R8*8)
+	VMOVUPD Z9, K1, (SI)(R12*1)
+	VMOVUPD Z10, K1, (SI)(R10*2)
+	VMOVUPD Z11, K1, (SI)(R13*1)
+	VMOVUPD Z12, K1, (SI)(R9*4)
+	VMOVUPD Z13, K1, (SI)(R14*1)
 	VZEROUPPER
 	RET
 
@@ -6739,7 +7201,7 @@ add:
 
 // func tileF64AVX512_1x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_1x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_1x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -6771,6 +7233,11 @@ TEXT ·tileF64AVX512_1x2(SB), NOSPLIT, $40-8
 	KMOVW      CX, K2
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -6789,23 +7256,29 @@ step:
 	VFMADD231PD  Z30, Z29, Z1
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
 	VZEROUPPER
 	RET
 
@@ -6821,7 +7294,7 @@ add:
 
 // func tileF64AVX512_2x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_2x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_2x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -6857,6 +7330,11 @@ TEXT ·tileF64AVX512_2x2(SB), NOSPLIT, $40-8
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -6878,25 +7356,31 @@ step:
 	VFMADD231PD  Z31, Z29, Z3
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
-	VMOVUPD      Z2, K1, (SI)(R8*1)
-	VMOVUPD      Z3, K2, 64(SI)(R8*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
+	VMOVUPD Z2, K1, (SI)(R8*1)
+	VMOVUPD Z3, K2, 64(SI)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -6918,7 +7402,7 @@ add:
 
 // func tileF64AVX512_3x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_3x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_3x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -6958,6 +7442,11 @@ TEXT ·tileF64AVX512_3x2(SB), NOSPLIT, $40-8
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -6982,27 +7471,33 @@ step:
 	VFMADD231PD  Z30, Z29, Z5
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
-	VMOVUPD      Z2, K1, (SI)(R8*1)
-	VMOVUPD      Z3, K2, 64(SI)(R8*1)
-	VMOVUPD      Z4, K1, (SI)(R8*2)
-	VMOVUPD      Z5, K2, 64(SI)(R8*2)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
+	VMOVUPD Z2, K1, (SI)(R8*1)
+	VMOVUPD Z3, K2, 64(SI)(R8*1)
+	VMOVUPD Z4, K1, (SI)(R8*2)
+	VMOVUPD Z5, K2, 64(SI)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -7030,7 +7525,7 @@ add:
 
 // func tileF64AVX512_4x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_4x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_4x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -7078,6 +7573,11 @@ TEXT ·tileF64AVX512_4x2(SB), NOSPLIT, $40-8
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -7105,31 +7605,37 @@ step:
 	VFMADD231PD  Z31, Z29, Z7
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
-	VMOVUPD      Z2, K1, (SI)(R8*1)
-	VMOVUPD      Z3, K2, 64(SI)(R8*1)
-	VMOVUPD      Z4, K1, (SI)(R8*2)
-	VMOVUPD      Z5, K2, 64(SI)(R8*2)
-	VMOVUPD      Z6, K1, (SI)(R9*1)
-	VMOVUPD      Z7, K2, 64(SI)(R9*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
+	VMOVUPD Z2, K1, (SI)(R8*1)
+	VMOVUPD Z3, K2, 64(SI)(R8*1)
+	VMOVUPD Z4, K1, (SI)(R8*2)
+	VMOVUPD Z5, K2, 64(SI)(R8*2)
+	VMOVUPD Z6, K1, (SI)(R9*1)
+	VMOVUPD Z7, K2, 64(SI)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -7163,7 +7669,7 @@ add:
 
 // func tileF64AVX512_5x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_5x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_5x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -7215,6 +7721,11 @@ TEXT ·tileF64AVX512_5x2(SB), NOSPLIT, $40-8
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -7245,33 +7756,39 @@ step:
 	VFMADD231PD  Z30, Z29, Z9
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
-	VMOVUPD      Z2, K1, (SI)(R8*1)
-	VMOVUPD      Z3, K2, 64(SI)(R8*1)
-	VMOVUPD      Z4, K1, (SI)(R8*2)
-	VMOVUPD      Z5, K2, 64(SI)(R8*2)
-	VMOVUPD      Z6, K1, (SI)(R9*1)
-	VMOVUPD      Z7, K2, 64(SI)(R9*1)
-	VMOVUPD      Z8, K1, (SI)(R8*4)
-	VMOVUPD      Z9, K2, 64(SI)(R8*4)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
+	VMOVUPD Z2, K1, (SI)(R8*1)
+	VMOVUPD Z3, K2, 64(SI)(R8*1)
+	VMOVUPD Z4, K1, (SI)(R8*2)
+	VMOVUPD Z5, K2, 64(SI)(R8*2)
+	VMOVUPD Z6, K1, (SI)(R9*1)
+	VMOVUPD Z7, K2, 64(SI)(R9*1)
+	VMOVUPD Z8, K1, (SI)(R8*4)
+	VMOVUPD Z9, K2, 64(SI)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -7311,7 +7828,7 @@ add:
 
 // func tileF64AVX512_6x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_6x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_6x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -7369,6 +7886,11 @@ TEXT ·tileF64AVX512_6x2(SB), NOSPLIT, $40-8
 	VPXORD     Z9, Z9, Z9
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -7402,36 +7924,42 @@ step:
 	VFMADD231PD  Z31, Z29, Z11
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
-	VMOVUPD      Z2, K1, (SI)(R8*1)
-	VMOVUPD      Z3, K2, 64(SI)(R8*1)
-	VMOVUPD      Z4, K1, (SI)(R8*2)
-	VMOVUPD      Z5, K2, 64(SI)(R8*2)
-	VMOVUPD      Z6, K1, (SI)(R9*1)
-	VMOVUPD      Z7, K2, 64(SI)(R9*1)
-	VMOVUPD      Z8, K1, (SI)(R8*4)
-	VMOVUPD      Z9, K2, 64(SI)(R8*4)
-	VMOVUPD      Z10, K1, (SI)(R10*1)
-	VMOVUPD      Z11, K2, 64(SI)(R10*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
+	VMOVUPD Z2, K1, (SI)(R8*1)
+	VMOVUPD Z3, K2, 64(SI)(R8*1)
+	VMOVUPD Z4, K1, (SI)(R8*2)
+	VMOVUPD Z5, K2, 64(SI)(R8*2)
+	VMOVUPD Z6, K1, (SI)(R9*1)
+	VMOVUPD Z7, K2, 64(SI)(R9*1)
+	VMOVUPD Z8, K1, (SI)(R8*4)
+	VMOVUPD Z9, K2, 64(SI)(R8*4)
+	VMOVUPD Z10, K1, (SI)(R10*1)
+	VMOVUPD Z11, K2, 64(SI)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -7477,7 +8005,7 @@ add:
 
 // func tileF64AVX512_7x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_7x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_7x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -7539,6 +8067,11 @@ TEXT ·tileF64AVX512_7x2(SB), NOSPLIT, $40-8
 	VPXORD     Z11, Z11, Z11
 	VPXORD     Z12, Z12, Z12
 	VPXORD     Z13, Z13, Z13
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -7575,38 +8108,44 @@ step:
 	VFMADD231PD  Z30, Z29, Z13
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
-	VMOVUPD      Z2, K1, (SI)(R8*1)
-	VMOVUPD      Z3, K2, 64(SI)(R8*1)
-	VMOVUPD      Z4, K1, (SI)(R8*2)
-	VMOVUPD      Z5, K2, 64(SI)(R8*2)
-	VMOVUPD      Z6, K1, (SI)(R9*1)
-	VMOVUPD      Z7, K2, 64(SI)(R9*1)
-	VMOVUPD      Z8, K1, (SI)(R8*4)
-	VMOVUPD      Z9, K2, 64(SI)(R8*4)
-	VMOVUPD      Z10, K1, (SI)(R10*1)
-	VMOVUPD      Z11, K2, 64(SI)(R10*1)
-	VMOVUPD      Z12, K1, (SI)(R9*2)
-	VMOVUPD      Z13, K2, 64(SI)(R9*2)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
+	VMOVUPD Z2, K1, (SI)(R8*1)
+	VMOVUPD Z3, K2, 64(SI)(R8*1)
+	VMOVUPD Z4, K1, (SI)(R8*2)
+	VMOVUPD Z5, K2, 64(SI)(R8*2)
+	VMOVUPD Z6, K1, (SI)(R9*1)
+	VMOVUPD Z7, K2, 64(SI)(R9*1)
+	VMOVUPD Z8, K1, (SI)(R8*4)
+	VMOVUPD Z9, K2, 64(SI)(R8*4)
+	VMOVUPD Z10, K1, (SI)(R10*1)
+	VMOVUPD Z11, K2, 64(SI)(R10*1)
+	VMOVUPD Z12, K1, (SI)(R9*2)
+	VMOVUPD Z13, K2, 64(SI)(R9*2)
 	VZEROUPPER
 	RET
 
@@ -7658,7 +8197,7 @@ add:
 
 // func tileF64AVX512_8x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_8x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_8x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -7726,6 +8265,11 @@ TEXT ·tileF64AVX512_8x2(SB), NOSPLIT, $40-8
 	VPXORD     Z13, Z13, Z13
 	VPXORD     Z14, Z14, Z14
 	VPXORD     Z15, Z15, Z15
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -7765,41 +8309,47 @@ step:
 	VFMADD231PD  Z31, Z29, Z15
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
-	VMOVUPD      Z2, K1, (SI)(R8*1)
-	VMOVUPD      Z3, K2, 64(SI)(R8*1)
-	VMOVUPD      Z4, K1, (SI)(R8*2)
-	VMOVUPD      Z5, K2, 64(SI)(R8*2)
-	VMOVUPD      Z6, K1, (SI)(R9*1)
-	VMOVUPD      Z7, K2, 64(SI)(R9*1)
-	VMOVUPD      Z8, K1, (SI)(R8*4)
-	VMOVUPD      Z9, K2, 64(SI)(R8*4)
-	VMOVUPD      Z10, K1, (SI)(R10*1)
-	VMOVUPD      Z11, K2, 64(SI)(R10*1)
-	VMOVUPD      Z12, K1, (SI)(R9*2)
-	VMOVUPD      Z13, K2, 64(SI)(R9*2)
-	VMOVUPD      Z14, K1, (SI)(R11*1)
-	VMOVUPD      Z15, K2, 64(SI)(R11*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
+	VMOVUPD Z2, K1, (SI)(R8*1)
+	VMOVUPD Z3, K2, 64(SI)(R8*1)
+	VMOVUPD Z4, K1, (SI)(R8*2)
+	VMOVUPD Z5, K2, 64(SI)(R8*2)
+	VMOVUPD Z6, K1, (SI)(R9*1)
+	VMOVUPD Z7, K2, 64(SI)(R9*1)
+	VMOVUPD Z8, K1, (SI)(R8*4)
+	VMOVUPD Z9, K2, 64(SI)(R8*4)
+	VMOVUPD Z10, K1, (SI)(R10*1)
+	VMOVUPD Z11, K2, 64(SI)(R10*1)
+	VMOVUPD Z12, K1, (SI)(R9*2)
+	VMOVUPD Z13, K2, 64(SI)(R9*2)
+	VMOVUPD Z14, K1, (SI)(R11*1)
+	VMOVUPD Z15, K2, 64(SI)(R11*1)
 	VZEROUPPER
 	RET
 
@@ -7857,7 +8407,7 @@ add:
 
 // func tileF64AVX512_9x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_9x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_9x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -7929,6 +8479,11 @@ TEXT ·tileF64AVX512_9x2(SB), NOSPLIT, $40-8
 	VPXORD     Z15, Z15, Z15
 	VPXORD     Z16, Z16, Z16
 	VPXORD     Z17, Z17, Z17
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -7971,43 +8526,49 @@ step:
 	VFMADD231PD  Z30, Z29, Z17
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
-	VMOVUPD      Z2, K1, (SI)(R8*1)
-	VMOVUPD      Z3, K2, 64(SI)(R8*1)
-	VMOVUPD      Z4, K1, (SI)(R8*2)
-	VMOVUPD      Z5, K2, 64(SI)(R8*2)
-	VMOVUPD      Z6, K1, (SI)(R9*1)
-	VMOVUPD      Z7, K2, 64(SI)(R9*1)
-	VMOVUPD      Z8, K1, (SI)(R8*4)
-	VMOVUPD      Z9, K2, 64(SI)(R8*4)
-	VMOVUPD      Z10, K1, (SI)(R10*1)
-	VMOVUPD      Z11, K2, 64(SI)(R10*1)
-	VMOVUPD      Z12, K1, (SI)(R9*2)
-	VMOVUPD      Z13, K2, 64(SI)(R9*2)
-	VMOVUPD      Z14, K1, (SI)(R11*1)
-	VMOVUPD      Z15, K2, 64(SI)(R11*1)
-	VMOVUPD      Z16, K1, (SI)(R8*8)
-	VMOVUPD      Z17, K2, 64(SI)(R8*8)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
+	VMOVUPD Z2, K1, (SI)(R8*1)
+	VMOVUPD Z3, K2, 64(SI)(R8*1)
+	VMOVUPD Z4, K1, (SI)(R8*2)
+	VMOVUPD Z5, K2, 64(SI)(R8*2)
+	VMOVUPD Z6, K1, (SI)(R9*1)
+	VMOVUPD Z7, K2, 64(SI)(R9*1)
+	VMOVUPD Z8, K1, (SI)(R8*4)
+	VMOVUPD Z9, K2, 64(SI)(R8*4)
+	VMOVUPD Z10, K1, (SI)(R10*1)
+	VMOVUPD Z11, K2, 64(SI)(R10*1)
+	VMOVUPD Z12, K1, (SI)(R9*2)
+	VMOVUPD Z13, K2, 64(SI)(R9*2)
+	VMOVUPD Z14, K1, (SI)(R11*1)
+	VMOVUPD Z15, K2, 64(SI)(R11*1)
+	VMOVUPD Z16, K1, (SI)(R8*8)
+	VMOVUPD Z17, K2, 64(SI)(R8*8)
 	VZEROUPPER
 	RET
 
@@ -8071,7 +8632,7 @@ add:
 
 // func tileF64AVX512_10x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_10x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_10x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -8149,6 +8710,11 @@ TEXT ·tileF64AVX512_10x2(SB), NOSPLIT, $40-8
 	VPXORD     Z17, Z17, Z17
 	VPXORD     Z18, Z18, Z18
 	VPXORD     Z19, Z19, Z19
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -8194,46 +8760,52 @@ step:
 	VFMADD231PD  Z31, Z29, Z19
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	LEAQ         (R11)(DI*1), R12
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
-	VMOVUPD      Z2, K1, (SI)(R8*1)
-	VMOVUPD      Z3, K2, 64(SI)(R8*1)
-	VMOVUPD      Z4, K1, (SI)(R8*2)
-	VMOVUPD      Z5, K2, 64(SI)(R8*2)
-	VMOVUPD      Z6, K1, (SI)(R9*1)
-	VMOVUPD      Z7, K2, 64(SI)(R9*1)
-	VMOVUPD      Z8, K1, (SI)(R8*4)
-	VMOVUPD      Z9, K2, 64(SI)(R8*4)
-	VMOVUPD      Z10, K1, (SI)(R10*1)
-	VMOVUPD      Z11, K2, 64(SI)(R10*1)
-	VMOVUPD      Z12, K1, (SI)(R9*2)
-	VMOVUPD      Z13, K2, 64(SI)(R9*2)
-	VMOVUPD      Z14, K1, (SI)(R11*1)
-	VMOVUPD      Z15, K2, 64(SI)(R11*1)
-	VMOVUPD      Z16, K1, (SI)(R8*8)
-	VMOVUPD      Z17, K2, 64(SI)(R8*8)
-	VMOVUPD      Z18, K1, (SI)(R12*1)
-	VMOVUPD      Z19, K2, 64(SI)(R12*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
+	VMOVUPD Z2, K1, (SI)(R8*1)
+	VMOVUPD Z3, K2, 64(SI)(R8*1)
+	VMOVUPD Z4, K1, (SI)(R8*2)
+	VMOVUPD Z5, K2, 64(SI)(R8*2)
+	VMOVUPD Z6, K1, (SI)(R9*1)
+	VMOVUPD Z7, K2, 64(SI)(R9*1)
+	VMOVUPD Z8, K1, (SI)(R8*4)
+	VMOVUPD Z9, K2, 64(SI)(R8*4)
+	VMOVUPD Z10, K1, (SI)(R10*1)
+	VMOVUPD Z11, K2, 64(SI)(R10*1)
+	VMOVUPD Z12, K1, (SI)(R9*2)
+	VMOVUPD Z13, K2, 64(SI)(R9*2)
+	VMOVUPD Z14, K1, (SI)(R11*1)
+	VMOVUPD Z15, K2, 64(SI)(R11*1)
+	VMOVUPD Z16, K1, (SI)(R8*8)
+	VMOVUPD Z17, K2, 64(SI)(R8*8)
+	VMOVUPD Z18, K1, (SI)(R12*1)
+	VMOVUPD Z19, K2, 64(SI)(R12*1)
 	VZEROUPPER
 	RET
 
@@ -8303,7 +8875,7 @@ add:
 
 // func tileF64AVX512_11x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_11x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_11x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -8385,6 +8957,11 @@ TEXT ·tileF64AVX512_11x2(SB), NOSPLIT, $40-8
 	VPXORD     Z19, Z19, Z19
 	VPXORD     Z20, Z20, Z20
 	VPXORD     Z21, Z21, Z21
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -8433,48 +9010,54 @@ step:
 	VFMADD231PD  Z30, Z29, Z21
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	LEAQ         (R11)(DI*1), R12
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
-	VMOVUPD      Z2, K1, (SI)(R8*1)
-	VMOVUPD      Z3, K2, 64(SI)(R8*1)
-	VMOVUPD      Z4, K1, (SI)(R8*2)
-	VMOVUPD      Z5, K2, 64(SI)(R8*2)
-	VMOVUPD      Z6, K1, (SI)(R9*1)
-	VMOVUPD      Z7, K2, 64(SI)(R9*1)
-	VMOVUPD      Z8, K1, (SI)(R8*4)
-	VMOVUPD      Z9, K2, 64(SI)(R8*4)
-	VMOVUPD      Z10, K1, (SI)(R10*1)
-	VMOVUPD      Z11, K2, 64(SI)(R10*1)
-	VMOVUPD      Z12, K1, (SI)(R9*2)
-	VMOVUPD      Z13, K2, 64(SI)(R9*2)
-	VMOVUPD      Z14, K1, (SI)(R11*1)
-	VMOVUPD      Z15, K2, 64(SI)(R11*1)
-	VMOVUPD      Z16, K1, (SI)(R8*8)
-	VMOVUPD      Z17, K2, 64(SI)(R8*8)
-	VMOVUPD      Z18, K1, (SI)(R12*1)
-	VMOVUPD      Z19, K2, 64(SI)(R12*1)
-	VMOVUPD      Z20, K1, (SI)(R10*2)
-	VMOVUPD      Z21, K2, 64(SI)(R10*2)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
+	VMOVUPD Z2, K1, (SI)(R8*1)
+	VMOVUPD Z3, K2, 64(SI)(R8*1)
+	VMOVUPD Z4, K1, (SI)(R8*2)
+	VMOVUPD Z5, K2, 64(SI)(R8*2)
+	VMOVUPD Z6, K1, (SI)(R9*1)
+	VMOVUPD Z7, K2, 64(SI)(R9*1)
+	VMOVUPD Z8, K1, (SI)(R8*4)
+	VMOVUPD Z9, K2, 64(SI)(R8*4)
+	VMOVUPD Z10, K1, (SI)(R10*1)
+	VMOVUPD Z11, K2, 64(SI)(R10*1)
+	VMOVUPD Z12, K1, (SI)(R9*2)
+	VMOVUPD Z13, K2, 64(SI)(R9*2)
+	VMOVUPD Z14, K1, (SI)(R11*1)
+	VMOVUPD Z15, K2, 64(SI)(R11*1)
+	VMOVUPD Z16, K1, (SI)(R8*8)
+	VMOVUPD Z17, K2, 64(SI)(R8*8)
+	VMOVUPD Z18, K1, (SI)(R12*1)
+	VMOVUPD Z19, K2, 64(SI)(R12*1)
+	VMOVUPD Z20, K1, (SI)(R10*2)
+	VMOVUPD Z21, K2, 64(SI)(R10*2)
 	VZEROUPPER
 	RET
 
@@ -8550,7 +9133,7 @@ add:
 
 // func tileF64AVX512_12x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_12x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_12x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -8638,6 +9221,11 @@ TEXT ·tileF64AVX512_12x2(SB), NOSPLIT, $40-8
 	VPXORD     Z21, Z21, Z21
 	VPXORD     Z22, Z22, Z22
 	VPXORD     Z23, Z23, Z23
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -8689,51 +9277,57 @@ step:
 	VFMADD231PD  Z31, Z29, Z23
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	LEAQ         (R11)(DI*1), R12
-	LEAQ         (R12)(DI*1), R13
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
-	VMOVUPD      Z2, K1, (SI)(R8*1)
-	VMOVUPD      Z3, K2, 64(SI)(R8*1)
-	VMOVUPD      Z4, K1, (SI)(R8*2)
-	VMOVUPD      Z5, K2, 64(SI)(R8*2)
-	VMOVUPD      Z6, K1, (SI)(R9*1)
-	VMOVUPD      Z7, K2, 64(SI)(R9*1)
-	VMOVUPD      Z8, K1, (SI)(R8*4)
-	VMOVUPD      Z9, K2, 64(SI)(R8*4)
-	VMOVUPD      Z10, K1, (SI)(R10*1)
-	VMOVUPD      Z11, K2, 64(SI)(R10*1)
-	VMOVUPD      Z12, K1, (SI)(R9*2)
-	VMOVUPD      Z13, K2, 64(SI)(R9*2)
-	VMOVUPD      Z14, K1, (SI)(R11*1)
-	VMOVUPD      Z15, K2, 64(SI)(R11*1)
-	VMOVUPD      Z16, K1, (SI)(R8*8)
-	VMOVUPD      Z17, K2, 64(SI)(R8*8)
-	VMOVUPD      Z18, K1, (SI)(R12*1)
-	VMOVUPD      Z19, K2, 64(SI)(R12*1)
-	VMOVUPD      Z20, K1, (SI)(R10*2)
-	VMOVUPD      Z21, K2, 64(SI)(R10*2)
-	VMOVUPD      Z22, K1, (SI)(R13*1)
-	VMOVUPD      Z23, K2, 64(SI)(R13*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
+	VMOVUPD Z2, K1, (SI)(R8*1)
+	VMOVUPD Z3, K2, 64(SI)(R8*1)
+	VMOVUPD Z4, K1, (SI)(R8*2)
+	VMOVUPD Z5, K2, 64(SI)(R8*2)
+	VMOVUPD Z6, K1, (SI)(R9*1)
+	VMOVUPD Z7, K2, 64(SI)(R9*1)
+	VMOVUPD Z8, K1, (SI)(R8*4)
+	VMOVUPD Z9, K2, 64(SI)(R8*4)
+	VMOVUPD Z10, K1, (SI)(R10*1)
+	VMOVUPD Z11, K2, 64(SI)(R10*1)
+	VMOVUPD Z12, K1, (SI)(R9*2)
+	VMOVUPD Z13, K2, 64(SI)(R9*2)
+	VMOVUPD Z14, K1, (SI)(R11*1)
+	VMOVUPD Z15, K2, 64(SI)(R11*1)
+	VMOVUPD Z16, K1, (SI)(R8*8)
+	VMOVUPD Z17, K2, 64(SI)(R8*8)
+	VMOVUPD Z18, K1, (SI)(R12*1)
+	VMOVUPD Z19, K2, 64(SI)(R12*1)
+	VMOVUPD Z20, K1, (SI)(R10*2)
+	VMOVUPD Z21, K2, 64(SI)(R10*2)
+	VMOVUPD Z22, K1, (SI)(R13*1)
+	VMOVUPD Z23, K2, 64(SI)(R13*1)
 	VZEROUPPER
 	RET
 
@@ -8815,7 +9409,7 @@ add:
 
 // func tileF64AVX512_13x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_13x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_13x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -8907,6 +9501,11 @@ TEXT ·tileF64AVX512_13x2(SB), NOSPLIT, $40-8
 	VPXORD     Z23, Z23, Z23
 	VPXORD     Z24, Z24, Z24
 	VPXORD     Z25, Z25, Z25
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -8961,53 +9560,59 @@ step:
 	VFMADD231PD  Z30, Z29, Z25
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	LEAQ         (R11)(DI*1), R12
-	LEAQ         (R12)(DI*1), R13
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
-	VMOVUPD      Z2, K1, (SI)(R8*1)
-	VMOVUPD      Z3, K2, 64(SI)(R8*1)
-	VMOVUPD      Z4, K1, (SI)(R8*2)
-	VMOVUPD      Z5, K2, 64(SI)(R8*2)
-	VMOVUPD      Z6, K1, (SI)(R9*1)
-	VMOVUPD      Z7, K2, 64(SI)(R9*1)
-	VMOVUPD      Z8, K1, (SI)(R8*4)
-	VMOVUPD      Z9, K2, 64(SI)(R8*4)
-	VMOVUPD      Z10, K1, (SI)(R10*1)
-	VMOVUPD      Z11, K2, 64(SI)(R10*1)
-	VMOVUPD      Z12, K1, (SI)(R9*2)
-	VMOVUPD      Z13, K2, 64(SI)(R9*2)
-	VMOVUPD      Z14, K1, (SI)(R11*1)
-	VMOVUPD      Z15, K2, 64(SI)(R11*1)
-	VMOVUPD      Z16, K1, (SI)(R8*8)
-	VMOVUPD      Z17, K2, 64(SI)(R8*8)
-	VMOVUPD      Z18, K1, (SI)(R12*1)
-	VMOVUPD      Z19, K2, 64(SI)(R12*1)
-	VMOVUPD      Z20, K1, (SI)(R10*2)
-	VMOVUPD      Z21, K2, 64(SI)(R10*2)
-	VMOVUPD      Z22, K1, (SI)(R13*1)
-	VMOVUPD      Z23, K2, 64(SI)(R13*1)
-	VMOVUPD      Z24, K1, (SI)(R9*4)
-	VMOVUPD      Z25, K2, 64(SI)(R9*4)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
+	VMOVUPD Z2, K1, (SI)(R8*1)
+	VMOVUPD Z3, K2, 64(SI)(R8*1)
+	VMOVUPD Z4, K1, (SI)(R8*2)
+	VMOVUPD Z5, K2, 64(SI)(R8*2)
+	VMOVUPD Z6, K1, (SI)(R9*1)
+	VMOVUPD Z7, K2, 64(SI)(R9*1)
+	VMOVUPD Z8, K1, (SI)(R8*4)
+	VMOVUPD Z9, K2, 64(SI)(R8*4)
+	VMOVUPD Z10, K1, (SI)(R10*1)
+	VMOVUPD Z11, K2, 64(SI)(R10*1)
+	VMOVUPD Z12, K1, (SI)(R9*2)
+	VMOVUPD Z13, K2, 64(SI)(R9*2)
+	VMOVUPD Z14, K1, (SI)(R11*1)
+	VMOVUPD Z15, K2, 64(SI)(R11*1)
+	VMOVUPD Z16, K1, (SI)(R8*8)
+	VMOVUPD Z17, K2, 64(SI)(R8*8)
+	VMOVUPD Z18, K1, (SI)(R12*1)
+	VMOVUPD Z19, K2, 64(SI)(R12*1)
+	VMOVUPD Z20, K1, (SI)(R10*2)
+	VMOVUPD Z21, K2, 64(SI)(R10*2)
+	VMOVUPD Z22, K1, (SI)(R13*1)
+	VMOVUPD Z23, K2, 64(SI)(R13*1)
+	VMOVUPD Z24, K1, (SI)(R9*4)
+	VMOVUPD Z25, K2, 64(SI)(R9*4)
 	VZEROUPPER
 	RET
 
@@ -9095,7 +9700,7 @@ add:
 
 // func tileF64AVX512_14x2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileF64AVX512_14x2(SB), NOSPLIT, $40-8
+TEXT ·tileF64AVX512_14x2(SB), NOSPLIT, $56-8
 	MOVQ       t+0(FP), AX
 	MOVQ       32(AX), DX
 	MOVQ       72(AX), CX
@@ -9193,6 +9798,11 @@ TEXT ·tileF64AVX512_14x2(SB), NOSPLIT, $40-8
 	VPXORD     Z25, Z25, Z25
 	VPXORD     Z26, Z26, Z26
 	VPXORD     Z27, Z27, Z27
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
 	MOVQ       112(AX), AX
 
 plane:
@@ -9250,56 +9860,62 @@ step:
 	VFMADD231PD  Z31, Z29, Z27
 	PREFETCHT0   (AX)
 	ADDQ         $0x40, AX
-	ADDQ         DX, SI
-	ADDQ         DI, BX
-	DECQ         CX
-	JNZ          step
-	ADDQ         (SP), SI
-	DECQ         R15
-	JNZ          segment
-	ADDQ         8(SP), SI
-	DECQ         32(SP)
-	JNZ          plane
-	MOVQ         t+0(FP), AX
-	MOVQ         16(AX), SI
-	MOVQ         64(AX), R8
-	LEAQ         (R8)(R8*1), DI
-	LEAQ         (R8)(DI*1), R9
-	LEAQ         (R9)(DI*1), R10
-	LEAQ         (R10)(DI*1), R11
-	LEAQ         (R11)(DI*1), R12
-	LEAQ         (R12)(DI*1), R13
-	LEAQ         (R13)(DI*1), R14
-	CMPQ         104(AX), $0x00
-	JNE          add
-	VMOVUPD      Z0, K1, (SI)
-	VMOVUPD      Z1, K2, 64(SI)
-	VMOVUPD      Z2, K1, (SI)(R8*1)
-	VMOVUPD      Z3, K2, 64(SI)(R8*1)
-	VMOVUPD      Z4, K1, (SI)(R8*2)
-	VMOVUPD      Z5, K2, 64(SI)(R8*2)
-	VMOVUPD      Z6, K1, (SI)(R9*1)
-	VMOVUPD      Z7, K2, 64(SI)(R9*1)
-	VMOVUPD      Z8, K1, (SI)(R8*4)
-	VMOVUPD      Z9, K2, 64(SI)(R8*4)
-	VMOVUPD      Z10, K1, (SI)(R10*1)
-	VMOVUPD      Z11, K2, 64(SI)(R10*1)
-	VMOVUPD      Z12, K1, (SI)(R9*2)
-	VMOVUPD      Z13, K2, 64(SI)(R9*2)
-	VMOVUPD      Z14, K1, (SI)(R11*1)
-	VMOVUPD      Z15, K2, 64(SI)(R11*1)
-	VMOVUPD      Z16, K1, (SI)(R8*8)
-	VMOVUPD      Z17, K2, 64(SI)(R8*8)
-	VMOVUPD      Z18, K1, (SI)(R12*1)
-	VMOVUPD      Z19, K2, 64(SI)(R12*1)
-	VMOVUPD      Z20, K1, (SI)(R10*2)
-	VMOVUPD      Z21, K2, 64(SI)(R10*2)
-	VMOVUPD      Z22, K1, (SI)(R13*1)
-	VMOVUPD      Z23, K2, 64(SI)(R13*1)
-	VMOVUPD      Z24, K1, (SI)(R9*4)
-	VMOVUPD      Z25, K2, 64(SI)(R9*4)
-	VMOVUPD      Z26, K1, (SI)(R14*1)
-	VMOVUPD      Z27, K2, 64(SI)(R14*1)
+	DECQ         BP
+	JNZ          same
+	ADDQ         48(SP), AX
+	MOVQ         40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	LEAQ    (R13)(DI*1), R14
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K2, 64(SI)
+	VMOVUPD Z2, K1, (SI)(R8*1)
+	VMOVUPD Z3, K2, 64(SI)(R8*1)
+	VMOVUPD Z4, K1, (SI)(R8*2)
+	VMOVUPD Z5, K2, 64(SI)(R8*2)
+	VMOVUPD Z6, K1, (SI)(R9*1)
+	VMOVUPD Z7, K2, 64(SI)(R9*1)
+	VMOVUPD Z8, K1, (SI)(R8*4)
+	VMOVUPD Z9, K2, 64(SI)(R8*4)
+	VMOVUPD Z10, K1, (SI)(R10*1)
+	VMOVUPD Z11, K2, 64(SI)(R10*1)
+	VMOVUPD Z12, K1, (SI)(R9*2)
+	VMOVUPD Z13, K2, 64(SI)(R9*2)
+	VMOVUPD Z14, K1, (SI)(R11*1)
+	VMOVUPD Z15, K2, 64(SI)(R11*1)
+	VMOVUPD Z16, K1, (SI)(R8*8)
+	VMOVUPD Z17, K2, 64(SI)(R8*8)
+	VMOVUPD Z18, K1, (SI)(R12*1)
+	VMOVUPD Z19, K2, 64(SI)(R12*1)
+	VMOVUPD Z20, K1, (SI)(R10*2)
+	VMOVUPD Z21, K2, 64(SI)(R10*2)
+	VMOVUPD Z22, K1, (SI)(R13*1)
+	VMOVUPD Z23, K2, 64(SI)(R13*1)
+	VMOVUPD Z24, K1, (SI)(R9*4)
+	VMOVUPD Z25, K2, 64(SI)(R9*4)
+	VMOVUPD Z26, K1, (SI)(R14*1)
+	VMOVUPD Z27, K2, 64(SI)(R14*1)
 	VZEROUPPER
 	RET
 

@@ -202,7 +202,7 @@ func (p *convPlan[T]) sources(n0, n1, first, last int) stretch {
 	row := f.w * f.c
 	lo := n0*f.h + max(0, f.row0+first*f.step)
 	hi := (n1-1)*f.h + min(f.h, f.row0+(last-1)*f.step+f.rows)
-	return stretchOf(p.call.a, lo*row, hi*row)
+	return stretchOf(p.call.a, lo*row, hi-lo, row, row)
 }
 
 // convTile is what of a grid a chunk computes.

@@ -12,9 +12,12 @@
 // products above, between transforms that stay in the second-level cache, and two to three times as fast; its
 // errors of rounding are 2 to 7 times those of adding up the products.
 //
-// A plan fixes how one problem is cut: into chunks for the workers and blocks for the caches, by shapes and
-// instruction set alone. The order in which products are added is part of the plan, so the same operands give the
-// same bits on any number of workers.
+// A plan fixes how one problem is cut: into chunks for the workers and blocks for the caches. The order in which products
+// are added is part of the plan and depends on shapes and instruction set alone, so the same operands give the same bits
+// on any number of workers.
+//
+// Operands of a network's products are mostly in main memory. Each step of a kernel therefore asks for a cache line that a
+// later tile will read, walking over a rectangle of memory that the plan knows: reading takes place during the arithmetic.
 //
 // See Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), and, for convolutions through
 // indirect or affine operands, Dukhan, "The Indirect Convolution Algorithm" (arXiv:1907.02129).

@@ -255,6 +255,10 @@ func fixedProblems() []problem {
 		matMulProblem(MatMul{Batch: 1, M: 200, N: 600, K: 300}),
 		matMulProblem(MatMul{Batch: 1, M: 29, N: 64, K: 1024, TransA: true}),
 		matMulProblem(MatMul{Batch: 1, M: 256, N: 128, K: 512}),
+		matMulProblem(MatMul{Batch: 1, M: 120, N: 200, K: 1100}),
+		matMulProblem(MatMul{Batch: 1, M: 600, N: 200, K: 350, TransA: true}),
+		matMulProblem(MatMul{Batch: 1, M: 130, N: 700, K: 350, TransA: true}),
+		matMulProblem(MatMul{Batch: 2, M: 100, N: 90, K: 200, TransA: true, TransB: true}),
 	}
 	for _, s := range []Conv{
 		{N: 1, H: 17, W: 32, C: 32, O: 64, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},

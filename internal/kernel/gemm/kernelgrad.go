@@ -143,7 +143,7 @@ func (p *kernelGradPlan[T]) pixels(c *dwChunk[T], b, to int) {
 		t.accumulate = 1
 	}
 	if b+1 < to {
-		t.expect(p.sources(b + 1))
+		t.expect(p.sources(c, b+1))
 	}
 	panel := p.right(c, t, (n0*p.OutH()+first)*p.OutW(), (n1-n0)*band*p.OutW())
 	p.taps(c, t, &f, origin, panel)
@@ -156,23 +156,19 @@ func (p *kernelGradPlan[T]) block(b int) (n0, n1, first, band int) {
 	return n0, min(n0+p.images, p.N), first, min(p.band, p.OutH()-first)
 }
 
-// sources returns the memory of x and dy that a block of pixels reads, if it reads all channels.
-func (p *kernelGradPlan[T]) sources(b int) (x, dy stretch) {
+// sources returns the memory of x and dy that a chunk reads for a block of pixels.
+func (p *kernelGradPlan[T]) sources(c *dwChunk[T], b int) (x, dy stretch) {
 	n0, n1, first, band := p.block(b)
-	if p.Groups == 1 && p.slices == 1 {
-		f := &p.frame
-		row := f.w * f.c
-		top := max(0, f.row0+first*f.step)
-		if first > 0 {
-			top = max(top, f.row0+(first-1)*f.step+f.rows) // the block before has read up to here
-		}
-		hi := (n1-1)*f.h + min(f.h, f.row0+(first+band-1)*f.step+f.rows)
-		x = stretchOf(p.call.a, (n0*f.h+top)*row, hi*row)
+	f := &p.frame
+	top := max(0, f.row0+first*f.step)
+	if first > 0 {
+		top = max(top, f.row0+(first-1)*f.step+f.rows) // the block before has read up to here
 	}
-	if p.Groups == 1 && p.colBlocks == 1 {
-		pixel := (n0*p.OutH() + first) * p.OutW()
-		dy = stretchOf(p.call.b, pixel*p.O, (pixel+(n1-n0)*band*p.OutW())*p.O)
-	}
+	from := n0*f.h + top
+	to := (n1-1)*f.h + min(f.h, f.row0+(first+band-1)*f.step+f.rows)
+	x = stretchOf(p.call.a, from*f.w*f.c+c.group*p.chans+c.ch0, (to-from)*f.w, c.ch1-c.ch0, f.c)
+	pixel := (n0*p.OutH() + first) * p.OutW()
+	dy = stretchOf(p.call.b, pixel*p.O+c.group*p.outs+c.lo, (n1-n0)*band*p.OutW(), c.hi-c.lo, p.O)
 	return x, dy
 }
 

@@ -4,7 +4,7 @@ import "unsafe"
 
 // Bounds of a matrix product's blocks, measured on Zen 5.
 const (
-	maxDepth    = 384       // rows of a panel: a tile of A that deep stays in the first-level cache
+	maxDepth    = 512       // rows of a panel
 	depthBytes  = 2 << 10   // and of a tile's row
 	panelBytes  = 512 << 10 // one depth of packed columns stays in the second-level cache
 	minChunk    = 1 << 20   // flops: below it, handing a chunk to a worker is not worth its while
@@ -16,6 +16,11 @@ const (
 	copyPanels  = 3       // panels that a block of columns has at least for copying a tile of A to pay
 	farApart    = 2 << 10 // bytes between inner steps of a transposed A from which copying pays
 	flipTiles   = 12      // tiles of a transposed A that are copied at a time
+
+	// Where A is transposed:
+	sumDepth   = 160 // rows of a panel
+	sumSide    = 512 // rows and columns of a block of sums, which passes through the second-level cache for each panel
+	chunksEach = 4   // chunks for each worker
 )
 
 // mulPlan is a matrix product cut into chunks: by batch, blocks of columns, blocks of rows and parts of the inner
@@ -45,7 +50,7 @@ func planMatMul[T Float](s MatMul, ks *kernels, c *call[T], workers int, w *aren
 	stages := []stage{{chunks, p}}
 	if !p.direct {
 		panels := roundUp(ceilDiv(s.N, p.colBlocks)+ks.width(), ks.width())
-		if p.rowBlocks == 1 {
+		if p.rowBlocks == 1 || p.sums() {
 			p.private = roundUp(panels*p.depth, w.line)
 			p.packed = w.take(p.private * workers)
 		} else {
@@ -70,33 +75,79 @@ func planMatMul[T Float](s MatMul, ks *kernels, c *call[T], workers int, w *aren
 	return stages
 }
 
+// sums says that both operands have an inner step's elements side by side, and the steps far apart: each is best read once,
+// from one end to the other, while blocks of sums stay near.
+func (p *mulPlan[T]) sums() bool { return p.TransA && !p.TransB }
+
 // cut chooses the blocks.
 func (p *mulPlan[T]) cut() {
 	ks := p.ks
 	rowTiles := ceilDiv(p.M, ks.rows)
+	flops := 2 * float64(p.M) * float64(p.N) * float64(p.K)
+	if p.sums() {
+		p.cutSums(flops * float64(p.Batch))
+		p.direct = p.unpacked(ceilDiv(rowTiles, p.rowBlocks))
+		return
+	}
+	p.direct = p.unpacked(rowTiles)
 	p.depth = ceilDiv(p.K, ceilDiv(p.K, min(maxDepth, depthBytes/ks.size)))
-	p.direct = !p.TransB && (rowTiles <= 3 || p.N <= ks.width())
 
 	panels := ceilDiv(p.N, ks.width())
 	p.colBlocks = ceilDiv(panels, max(1, panelBytes/(p.depth*ks.width()*ks.size)))
-	flops := 2 * float64(p.M) * float64(p.N) * float64(p.K)
 	chunk := min(max(flops*float64(p.Batch)/chunksAimed, minChunk), maxChunk)
 	wanted := int(flops/chunk) + 1
 	p.parts = 1
 	if p.K >= longInner*max(p.M, p.N) {
-		p.parts = max(1, min(wanted/p.colBlocks, p.K/minSplit, chunksAimed, maxPartial/(p.M*p.N)))
+		p.parts = p.split(wanted / p.colBlocks)
 		wanted = max(1, wanted/p.parts)
 	}
 	p.colBlocks = max(p.colBlocks, min(panels, wanted/rowTiles))
 	p.rowBlocks = min(max(1, wanted/p.colBlocks), rowTiles)
 }
 
+// unpacked says whether that many rows of tiles use B too little for packing it.
+func (p *mulPlan[T]) unpacked(rowTiles int) bool {
+	return !p.TransB && (rowTiles <= 3 || p.N <= p.ks.width())
+}
+
+// split returns how many parts of the inner dimension there may be, at most so many. It does not depend on the workers,
+// since the order of additions does on it.
+func (p *mulPlan[T]) split(parts int) int {
+	return max(1, min(parts, p.K/minSplit, chunksAimed, maxPartial/(p.M*p.N)))
+}
+
+func (p *mulPlan[T]) cutSums(flops float64) {
+	p.depth = ceilDiv(p.K, ceilDiv(p.K, sumDepth))
+	p.rowBlocks, p.colBlocks = ceilDiv(p.M, sumSide), ceilDiv(p.N, sumSide)
+	p.parts = 1
+	if p.K >= longInner*max(p.M, p.N) {
+		p.parts = p.split(chunksAimed / (p.rowBlocks * p.colBlocks))
+	}
+	for {
+		chunks := p.Batch * p.parts * p.rowBlocks * p.colBlocks
+		if chunks >= chunksEach*len(p.workers) || flops < 4*minChunk*float64(chunks) {
+			return
+		}
+		rows, cols := p.M/p.rowBlocks, p.N/p.colBlocks
+		switch {
+		case cols >= rows && cols >= 2*p.ks.width():
+			p.colBlocks *= 2
+		case rows >= 4*p.ks.rows:
+			p.rowBlocks *= 2
+		default:
+			return
+		}
+	}
+}
+
 // copyA says whether tiles of A are better copied before use: where many panels use each, and its rows or inner steps,
-// far apart, would share few sets of the cache.
+// far apart, would share few sets of the cache. Of a transposed A, a tile that is high enough takes most of each cache line at once, and reading
+// it where it is is no worse.
 func (p *mulPlan[T]) copyA() bool {
 	panels := ceilDiv(p.N, p.ks.width()) / p.colBlocks
 	if p.TransA {
-		return panels >= copyPanels && p.M*p.ks.size >= farApart
+		low := p.ks.rows*p.ks.size <= cacheLine*3/4
+		return low && panels >= copyPanels && p.M*p.ks.size >= farApart
 	}
 	return panels >= copyPanels && p.K > p.depth
 }
@@ -181,7 +232,7 @@ func (p *mulPlan[T]) Chunk(i, worker int) {
 		c:  at(dst, base+top*p.N+lo),
 		rs: la.row * size, ks: la.col * size, rc: p.N * size,
 		segs: 1, planes: 1,
-		stream: !p.TransA && p.depth == p.K,
+		stream: !p.TransA,
 	}
 	for d := from; d < to; d++ {
 		k := d * p.depth
@@ -194,21 +245,21 @@ func (p *mulPlan[T]) Chunk(i, worker int) {
 		var panel int
 		t.b, t.ldb, panel = p.right(batch, k, t.count, lo, hi, worker)
 		if d+1 < to {
-			t.expect(p.sources(batch, k+t.count, k+2*p.depth))
+			t.expect(p.sources(batch, k+t.count, k+2*p.depth, top, bottom, lo, hi))
 		}
 		p.rows(&p.workers[worker], bottom-top, hi-lo, panel, p.left+worker*p.leftSize)
 	}
 	p.workers[worker].release()
 }
 
-// sources returns the memory of A and B with inner steps lo to hi, where it is in one piece and read by one chunk alone.
-func (p *mulPlan[T]) sources(batch, lo, hi int) (a, b stretch) {
+// sources returns the memory of A and B with inner steps lo to hi that a chunk reads row by row.
+func (p *mulPlan[T]) sources(batch, lo, hi, top, bottom, left, right int) (a, b stretch) {
 	hi = min(hi, p.K)
-	if p.TransA && p.rowBlocks == 1 {
-		a = stretchOf(p.call.a, (batch*p.K+lo)*p.M, (batch*p.K+hi)*p.M)
+	if p.TransA {
+		a = stretchOf(p.call.a, (batch*p.K+lo)*p.M+top, hi-lo, bottom-top, p.M)
 	}
-	if !p.TransB && p.colBlocks == 1 {
-		b = stretchOf(p.call.b, (batch*p.K+lo)*p.N, (batch*p.K+hi)*p.N)
+	if !p.TransB && (p.direct || p.private > 0) {
+		b = stretchOf(p.call.b, (batch*p.K+lo)*p.N+left, hi-lo, right-left, p.N)
 	}
 	return a, b
 }
@@ -235,6 +286,7 @@ func (p *mulPlan[T]) moved(w *worker, left unsafe.Pointer, m, n, panel int) {
 		first, rows := cut.tile(i)
 		w.block = block{dst: left, src: unsafe.Add(a, first*rs), rows: rows, cols: t.count, ldd: t.rs, lds: rs}
 		p.ks.move(&w.block)
+		t.expectRows(unsafe.Add(a, (first+rows)*rs), rs, size, cut, i)
 		t.c = unsafe.Add(c, first*t.rc)
 		p.ks.columns(t, rows, n, panel)
 	}

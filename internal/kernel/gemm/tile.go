@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"math"
 	"unsafe"
 
 	"shadowflow/internal/kernel/isa"
@@ -21,40 +22,64 @@ type tile struct {
 	planes     int    // planes
 	mask       uint64 // the low bits, one for each valid column
 	accumulate int    // 1: add to c, 0: overwrite it
-	// Each inner step asks for a cache line from next on, for a later tile.
-	next unsafe.Pointer
+	// Each inner step asks for a cache line, for a later tile: lines of them from next on, then, after skipping so many
+	// bytes, as many as a row has, and so on.
+	next                  uintptr
+	lines, rowLines, skip int
 
-	// What kernels do not see: memory that next is to walk, and whether rows of a lie side by side, so that each tile can
-	// ask for the next one's.
+	// What kernels do not see: memory that next is to walk, and whether each tile is to ask for the next one's rows of a.
 	soon   [2]stretch
 	stream bool
 }
 
-// stretch is memory from p on, of n bytes.
+// stretch is a rectangle of memory: rows of so many cache lines, the first at an address, at a distance in bytes. Of the
+// first row, done lines are no longer wanted. The address is a number, since asking for memory does not touch it.
 type stretch struct {
-	p unsafe.Pointer
-	n int
+	at                uintptr
+	rows, lines, done int
+	pitch             int
 }
 
 // expect says that the tiles from now on may ask for a stretch of memory that will be needed after them. Where
 // operands are in main memory, this is how reading them takes place during the arithmetic and not before it.
 func (t *tile) expect(first, second stretch) { t.soon = [2]stretch{first, second} }
 
+// expectRows says, before what else is expected, that the tile behind the i-th of a cut will read rows of a from p on, at a
+// distance of rs bytes.
+func (t *tile) expectRows(p unsafe.Pointer, rs, size int, cut rowCut, i int) {
+	t.soon[0] = stretch{}
+	if i+1 < cut.tiles {
+		_, rows := cut.tile(i + 1)
+		t.soon[0] = newStretch(p, rows, t.count*size, rs)
+	}
+}
+
 // ask gives the next kernel the part of the expected memory that it has the steps for, or else what it reads anyway.
 func (t *tile) ask() {
 	s := &t.soon[0]
-	if s.n <= 0 {
-		if t.soon[1].n <= 0 {
-			t.next = t.b
+	if s.rows <= 0 {
+		if t.soon[1].rows <= 0 {
+			t.next, t.lines = uintptr(t.b), math.MaxInt
 			return
 		}
 		s = &t.soon[1]
 	}
-	t.next = s.p
-	walk := t.count * t.segs * t.planes * cacheLine
-	if s.n -= walk; s.n > 0 {
-		s.p = unsafe.Add(s.p, walk)
+	t.next = s.at + uintptr(s.done*cacheLine)
+	t.lines = math.MaxInt // walking on behind the end does no harm
+	if s.rows > 1 {
+		t.lines, t.rowLines, t.skip = s.lines-s.done, s.lines, s.pitch-s.lines*cacheLine
 	}
+	if s.done += t.count * t.segs * t.planes; s.done < s.lines {
+		return
+	}
+	if s.rows == 1 {
+		s.rows = 0
+		return
+	}
+	rows := s.done / s.lines
+	s.done -= rows * s.lines
+	s.rows -= rows
+	s.at += uintptr(rows * s.pitch)
 }
 
 // kernels is what an instruction set offers for an element type: tiles of 1 to rows rows and 1 to vecs vectors.
@@ -163,23 +188,28 @@ func (ks *kernels) grid(t *tile, m, n, panel int) {
 		t.a = unsafe.Add(a, first*t.rs)
 		t.c = unsafe.Add(c, first*t.rc)
 		if t.stream {
-			t.expect(stretch{}, stretch{})
-			if i+1 < cut.tiles {
-				t.soon[0] = stretch{unsafe.Add(t.a, rows*t.rs), rows * t.rs}
-			}
+			t.expectRows(unsafe.Add(t.a, rows*t.rs), t.rs, ks.size, cut, i)
 		}
 		ks.columns(t, rows, n, panel)
 	}
 	t.a, t.c = a, c
 }
 
-// stretchOf returns elements lo to hi of s, as far as there are any.
-func stretchOf[T Float](s []T, lo, hi int) stretch {
-	lo, hi = max(lo, 0), min(hi, len(s))
-	if lo >= hi {
+// newStretch returns the memory of rows of so many bytes, at a distance in bytes.
+func newStretch(p unsafe.Pointer, rows, bytes, pitch int) stretch {
+	if bytes == pitch { // nothing between the rows
+		rows, bytes = 1, rows*bytes
+	}
+	head := int(uintptr(p) % cacheLine)
+	return stretch{at: uintptr(p), rows: rows, lines: ceilDiv(head+bytes, cacheLine), pitch: pitch}
+}
+
+// stretchOf returns the memory of a matrix with so many rows and columns, which starts at element i of s.
+func stretchOf[T Float](s []T, i, rows, cols, pitch int) stretch {
+	if rows <= 0 || cols <= 0 {
 		return stretch{}
 	}
-	return stretch{at(s, lo), (hi - lo) * size[T]()}
+	return newStretch(at(s, i), rows, cols*size[T](), pitch*size[T]())
 }
 
 // at returns the address of s[i].

@@ -18,6 +18,7 @@ func TestKernelsAndPlansAgreeOnLayouts(t *testing.T) {
 		unsafe.Offsetof(a.a), unsafe.Offsetof(a.b), unsafe.Offsetof(a.c), unsafe.Offsetof(a.rs), unsafe.Offsetof(a.ks),
 		unsafe.Offsetof(a.ss), unsafe.Offsetof(a.ps), unsafe.Offsetof(a.ldb), unsafe.Offsetof(a.rc), unsafe.Offsetof(a.count),
 		unsafe.Offsetof(a.segs), unsafe.Offsetof(a.planes), unsafe.Offsetof(a.mask), unsafe.Offsetof(a.accumulate), unsafe.Offsetof(a.next),
+		unsafe.Offsetof(a.lines), unsafe.Offsetof(a.rowLines), unsafe.Offsetof(a.skip),
 	} {
 		if unsafe.Sizeof(uintptr(0)) == 8 && got != uintptr(8*i) {
 			t.Errorf("field %d of tile is at %d, want %d", i, got, 8*i)
@@ -63,6 +64,57 @@ func TestPeakIsMeasuredOnEverySet(t *testing.T) {
 		}
 		if peak := PeakFlops[float64](pool, set, time.Microsecond); !(peak > 0) || math.IsInf(peak, 0) {
 			t.Errorf("float64 peak of %s is %v", set, peak)
+		}
+	}
+}
+
+func TestTilesAskForEveryExpectedLine(t *testing.T) {
+	memory := make([]float32, 1<<16)
+	for _, c := range []struct {
+		name                    string
+		at, rows, cols, pitch   int
+		count, segs, planes, of int // steps of a kernel; kernels
+	}{
+		{"one row", 5, 1, 1000, 1000, 7, 1, 1, 20},
+		{"rows without a gap", 0, 10, 64, 64, 9, 2, 1, 20},
+		{"short rows, long kernels", 3, 30, 40, 256, 50, 1, 2, 20},
+		{"long rows, short kernels", 16, 5, 500, 1024, 3, 2, 1, 200},
+		{"rows of one line", 0, 100, 16, 512, 13, 1, 1, 100},
+	} {
+		tl := tile{count: c.count, segs: c.segs, planes: c.planes}
+		want := map[uintptr]bool{}
+		for r := range c.rows {
+			for i := range c.cols {
+				want[uintptr(at(memory, c.at+r*c.pitch+i))/cacheLine] = true
+			}
+		}
+		lines := len(want)
+		tl.expect(stretchOf(memory, c.at, c.rows, c.cols, c.pitch), stretch{})
+		for range c.of {
+			if tl.soon[0].rows <= 0 {
+				break
+			}
+			tl.ask()
+			walk(&tl, func(line uintptr) { delete(want, line) })
+		}
+		if len(want) > 0 {
+			t.Errorf("%s: %d of %d lines are never asked for", c.name, len(want), lines)
+		}
+		if tl.soon[0].rows > 0 {
+			t.Errorf("%s: more is asked for than the %d lines expected", c.name, lines)
+		}
+	}
+}
+
+// walk follows a kernel's requests.
+func walk(t *tile, ask func(line uintptr)) {
+	next, lines := t.next, t.lines
+	for range t.count * t.segs * t.planes {
+		ask(next / cacheLine)
+		next += cacheLine
+		if lines--; lines == 0 {
+			next += uintptr(t.skip)
+			lines = t.rowLines
 		}
 	}
 }

@@ -113,12 +113,16 @@ const (
 	offMask
 	offAccumulate
 	offNext
+	offNextLines
+	offNextRow
+	offNextSkip
 )
 
 // Registers of a tile; args turns into next for the inner loop. Seven multiples of a row's distance address up to fourteen rows from one pointer.
 var (
 	args  = reg.RAX
 	next  = reg.RAX
+	lines = reg.RBP // of next's row, still to ask for
 	left  = reg.RSI
 	right = reg.RBX
 	inner = reg.RCX
@@ -171,6 +175,7 @@ func tile(ma machine, m, v int) {
 	Load(Param("t"), args)
 	nextSeg, nextPlane := AllocLocal(8), AllocLocal(8)
 	counts, segments, planes := AllocLocal(8), AllocLocal(8), AllocLocal(8)
+	nextRow, nextSkip := AllocLocal(8), AllocLocal(8)
 
 	MOVQ(arg(offKS), ks)
 	// nextSeg = ss - count*ks, nextPlane = ps - segs*ss: what to add where a segment or plane ends.
@@ -204,6 +209,11 @@ func tile(ma machine, m, v int) {
 	MOVQ(arg(offA), left)
 	MOVQ(arg(offB), right)
 	ma.begin(m, v)
+	MOVQ(arg(offNextRow), inner)
+	MOVQ(inner, nextRow)
+	MOVQ(arg(offNextSkip), inner)
+	MOVQ(inner, nextSkip)
+	MOVQ(arg(offNextLines), lines)
 	MOVQ(arg(offNext), next)
 
 	Label("plane")
@@ -214,6 +224,11 @@ func tile(ma machine, m, v int) {
 	ma.step(m, v)
 	PREFETCHT0(Mem{Base: next})
 	ADDQ(Imm(64), next)
+	DECQ(lines)
+	JNZ(LabelRef("same"))
+	ADDQ(nextSkip, next)
+	MOVQ(nextRow, lines)
+	Label("same")
 	ADDQ(ks, left)
 	ADDQ(ldb, right)
 	DECQ(inner)
