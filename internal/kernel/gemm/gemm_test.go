@@ -265,6 +265,7 @@ func fixedProblems() []problem {
 		{N: 9, H: 8, W: 8, C: 64, O: 64, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},
 		{N: 2, H: 6, W: 7, C: 400, O: 40, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 0, PadLeft: 2, PadBottom: 1, PadRight: 0, Groups: 1},
 		{N: 17, H: 4, W: 4, C: 180, O: 100, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},
+		{N: 2, H: 7, W: 6, C: 250, O: 260, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},
 		{N: 2, H: 6, W: 6, C: 200, O: 130, KH: 3, KW: 3, StrideH: 2, StrideW: 2, PadTop: 0, PadLeft: 0, PadBottom: 1, PadRight: 1, Groups: 1},
 		{N: 4, H: 8, W: 8, C: 136, O: 40, KH: 1, KW: 1, StrideH: 2, StrideW: 2, Groups: 1},
 		{N: 5, H: 16, W: 16, C: 3, O: 32, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},

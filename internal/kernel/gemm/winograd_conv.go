@@ -5,8 +5,8 @@ import "unsafe"
 const winogradDepth = 64 // channels whose weights are transformed at a time
 
 // winogradConv is a convolution, or the gradient of one with respect to its images, cut into blocks of tiles. All weights
-// are transformed first. A block's planes lie one place behind the results': when a product is made, its left operand
-// is needed no more, and the next product takes its place.
+// are transformed first; where those are many, see winogradColumns. A block's planes lie one place behind the results':
+// when a product is made, its left operand is needed no more, and the next product takes its place.
 type winogradConv[T Float] struct {
 	tapConv
 	cut     tiling
@@ -27,6 +27,9 @@ type winogradConv[T Float] struct {
 }
 
 func planWinogradConv[T Float](t tapConv, ks *kernels, c *call[T], workers int, w *arena) []stage {
+	if fewTiles(&t, ks) {
+		return planWinogradColumns(t, ks, c, workers, w)
+	}
 	p := &winogradConv[T]{tapConv: t, ks: ks, call: c, workers: make([]worker, workers)}
 	wide := ks.width()
 	most := max(t.chans, t.outs)
@@ -51,29 +54,35 @@ type winogradWeights[T Float] winogradConv[T]
 
 func (s *winogradWeights[T]) Chunk(i, worker int) {
 	p := (*winogradConv[T])(s)
-	w, g := &p.workers[worker], &p.grids[0]
-	wide, size := p.ks.width(), p.ks.size
 	k0, k1 := share(p.chans, p.depths, i%p.depths)
 	panel := i / p.depths
-	n := min(wide, p.outs-panel*wide)
-	taps := at(p.call.work, p.taps.of(worker))
+	dst := at(p.call.work, p.packed+(panel*p.chans+k0)*p.ks.width())
+	w := &p.workers[worker]
+	scatterWeights(&p.tapConv, p.ks, w, p.call.b, at(p.call.work, p.taps.of(worker)), k0, k1, panel, dst, p.plane)
+	w.release()
+}
+
+// scatterWeights transforms the weights of channels k0 to k1 and a panel of results: planes of rows as wide as a panel, at a
+// distance of plane elements. Taps has room for the weights themselves.
+func scatterWeights[T Float](t *tapConv, ks *kernels, w *worker, weights []T, taps unsafe.Pointer, k0, k1, panel int, dst unsafe.Pointer, plane int) {
+	g := &t.grids[0]
+	wide, size := ks.width(), ks.size
+	n := min(wide, t.outs-panel*wide)
 	each := (k1 - k0) * wide * size
 	for i, kh := range g.kh {
 		for j, kw := range g.kw {
-			src := at(p.call.b, (kh*p.kw0+kw)*p.tapSize+k0*p.weights.row+panel*wide*p.weights.col)
-			dst := unsafe.Add(taps, (i*winogradTaps+j)*each)
-			packing{p.ks, &w.block}.pack(dst, k1-k0, 0, src, p.weights, k1-k0, n)
+			src := at(weights, (kh*t.kw0+kw)*t.tapSize+k0*t.weights.row+panel*wide*t.weights.col)
+			to := unsafe.Add(taps, (i*winogradTaps+j)*each)
+			packing{ks, &w.block}.pack(to, k1-k0, 0, src, t.weights, k1-k0, n)
 		}
 	}
 	w.transform = transform{
 		src: taps, srcRow: winogradTaps * each, srcCol: each, srcStep: wide * size,
-		dst:    at(p.call.work, p.packed+(panel*p.chans+k0)*wide),
-		dstRow: winogradIn * p.plane * size, dstCol: p.plane * size, dstStep: wide * size,
+		dst: dst, dstRow: winogradIn * plane * size, dstCol: plane * size, dstStep: wide * size,
 		count: k1 - k0,
 	}
-	w.transform.channels(n, p.ks.lanes)
-	p.ks.winograd.scatterKernel(&w.transform)
-	w.release()
+	w.transform.channels(n, ks.lanes)
+	ks.winograd.scatterKernel(&w.transform)
 }
 
 // Chunk computes a block of tiles.
@@ -109,42 +118,54 @@ func (p *winogradConv[T]) products(t *tile, elements, results unsafe.Pointer, n 
 
 // gather transforms the planes of a block into results; edge has room for a tile that lies partly outside.
 func (p *winogradConv[T]) gather(w *worker, planes, edge unsafe.Pointer, b tileBlock) {
-	t, size := &w.transform, p.ks.size
-	*t = transform{srcRow: winogradIn * p.planes.plane * size, srcCol: p.planes.plane * size, srcStep: p.planes.pitch * size}
-	t.channels(p.outs, p.ks.lanes)
-	if p.call.accumulate {
+	gatherResults(&p.tapConv, &p.cut, p.ks, w, p.call, p.planes, planes, edge, b, 0, p.outs)
+}
+
+// gatherResults transforms the planes of a block of tiles into n channels of results, from channel lo on.
+func gatherResults[T Float](tc *tapConv, cut *tiling, ks *kernels, w *worker, c *call[T], from planes, planes, edge unsafe.Pointer, b tileBlock, lo, n int) {
+	t, size := &w.transform, ks.size
+	*t = transform{srcRow: winogradIn * from.plane * size, srcCol: from.plane * size, srcStep: from.pitch * size}
+	t.channels(n, ks.lanes)
+	if c.accumulate {
 		t.accumulate = 1
 	}
-	pixel := p.outs * size
-	row := p.dstW * pixel
-	for n := b.n0; n < b.n1; n++ {
+	pixel := tc.outs * size
+	row := tc.dstW * pixel
+	for image := b.n0; image < b.n1; image++ {
 		for i := b.first; i < b.first+b.rows; i++ {
-			src := unsafe.Add(planes, ((n-b.n0)*b.rows+i-b.first)*p.cut.cols*t.srcStep)
-			dst := at(p.call.dst, (n*p.dstH+i*winogradOut)*p.dstW*p.outs)
-			height := min(winogradOut, p.dstH-i*winogradOut)
+			src := unsafe.Add(planes, ((image-b.n0)*b.rows+i-b.first)*cut.cols*t.srcStep)
+			dst := at(c.dst, (image*tc.dstH+i*winogradOut)*tc.dstW*tc.outs+lo)
+			height := min(winogradOut, tc.dstH-i*winogradOut)
 			whole := 0
 			if height == winogradOut {
-				whole = p.dstW / winogradOut
+				whole = tc.dstW / winogradOut
 			}
 			if whole > 0 {
 				t.src, t.dst, t.count = src, dst, whole
 				t.dstRow, t.dstCol, t.dstStep = row, pixel, winogradOut*pixel
-				p.ks.winograd.gatherResult(t)
+				ks.winograd.gatherResult(t)
 			}
-			for j := whole; j < p.cut.cols; j++ {
+			for j := whole; j < cut.cols; j++ {
 				t.src, t.dst, t.count = unsafe.Add(src, j*t.srcStep), edge, 1
-				t.dstRow, t.dstCol = winogradOut*pixel, pixel
-				w.block = block{
-					dst: edge, src: unsafe.Add(dst, j*winogradOut*pixel), ldd: t.dstRow, lds: row,
-					rows: height, cols: min(winogradOut, p.dstW-j*winogradOut) * p.outs,
+				t.dstRow, t.dstCol = winogradOut*n*size, n*size
+				tile := unsafe.Add(dst, j*winogradOut*pixel)
+				if c.accumulate {
+					moveTile(ks, w, edge, tile, height, min(winogradOut, tc.dstW-j*winogradOut), n, [2]int{t.dstRow, t.dstCol}, [2]int{row, pixel})
 				}
-				if p.call.accumulate {
-					p.ks.move(&w.block)
-				}
-				p.ks.winograd.gatherResult(t)
-				w.block.dst, w.block.src, w.block.ldd, w.block.lds = w.block.src, w.block.dst, row, t.dstRow
-				p.ks.move(&w.block)
+				ks.winograd.gatherResult(t)
+				moveTile(ks, w, tile, edge, height, min(winogradOut, tc.dstW-j*winogradOut), n, [2]int{row, pixel}, [2]int{t.dstRow, t.dstCol})
 			}
 		}
+	}
+}
+
+// moveTile copies n channels of a rectangle of pixels; the distances are those of rows and of pixels, in bytes.
+func moveTile(ks *kernels, w *worker, dst, src unsafe.Pointer, rows, cols, n int, to, from [2]int) {
+	for i := range rows {
+		w.block = block{
+			dst: unsafe.Add(dst, i*to[0]), src: unsafe.Add(src, i*from[0]),
+			rows: cols, cols: n, ldd: to[1], lds: from[1],
+		}
+		ks.move(&w.block)
 	}
 }
