@@ -66,8 +66,9 @@ func (r Result) Misses() []string {
 type Options struct {
 	Threads int           // 0: GOMAXPROCS
 	Budget  time.Duration // per work; 0: two seconds
-	// Torch maps a work's name to PyTorch's time in seconds.
-	Torch map[string]float64
+	// Torch, if not nil, returns another program's time for a work in seconds, PyTorch's, or zero where it has none. It is called
+	// just before the work runs here, so that what else the machine does hits both alike.
+	Torch func(ctx context.Context, work string) (float64, error)
 	// Only, if not nil, chooses works by name.
 	Only func(name string) bool
 }
@@ -95,6 +96,12 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 		if opt.Only != nil && !opt.Only(w.Name) {
 			continue
 		}
+		torch := 0.0
+		if opt.Torch != nil {
+			if torch, err = opt.Torch(ctx, w.Name); err != nil {
+				return fmt.Errorf("%s: %w", w.Name, err)
+			}
+		}
 		r, err := measure(ctx, w, opt, set, pool)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.Name, err)
@@ -103,8 +110,8 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 			r.Gradients = r.Seconds / gradient
 		}
 		gradient = r.Seconds
-		if t, ok := opt.Torch[w.Name]; ok {
-			r.Torch, r.TorchRatio = t, t/r.Seconds
+		if torch > 0 {
+			r.Torch, r.TorchRatio = torch, torch/r.Seconds
 		}
 		report(r)
 	}
@@ -112,7 +119,7 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 }
 
 // minRuns is how often a work runs at least: on a shared machine the fastest run says most.
-const minRuns = 3
+const minRuns = 6
 
 func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Pool) (Result, error) {
 	r := Result{Name: w.Name, PeakFloor: w.PeakFloor, TorchFloor: w.TorchFloor, GradientCap: w.GradientCap, SecondsCap: w.SecondsCap}

@@ -21,7 +21,7 @@ func TestEveryWorkCompiles(t *testing.T) {
 func TestRunReportsWhatWasAskedFor(t *testing.T) {
 	var got []Result
 	opt := Options{Budget: time.Millisecond, Only: func(name string) bool { return name == "two-parameter-gradient" },
-		Torch: map[string]float64{"two-parameter-gradient": 1}}
+		Torch: func(context.Context, string) (float64, error) { return 1, nil }}
 	if err := Run(context.Background(), opt, func(r Result) { got = append(got, r) }); err != nil {
 		t.Fatal(err)
 	}

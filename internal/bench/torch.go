@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,44 +14,42 @@ import (
 //go:embed works.py
 var torchScript string
 
-// Torch runs the same works in PyTorch with the given interpreter and returns its times in seconds, by name. It runs them with the
-// environment as it is and without its OPENBLAS_* variables, and takes the faster. Works that the script does not know are left
-// out. An empty interpreter stands for the first python3 that has a torch module. An error says what is missing.
-func Torch(ctx context.Context, python string, only func(name string) bool) (map[string]float64, error) {
-	var names []string
-	for _, w := range Works() {
-		if strings.Contains(torchScript, `"`+w.Name+`":`) && (only == nil || only(w.Name)) {
-			names = append(names, w.Name)
-		}
-	}
-	if len(names) == 0 {
-		return nil, nil
-	}
+// Torch is an interpreter with PyTorch.
+type Torch struct{ python string }
+
+// NewTorch returns PyTorch in the given interpreter. An empty one stands for the first python3 that has a torch module. The error
+// says what is missing.
+func NewTorch(ctx context.Context, python string) (*Torch, error) {
 	if python == "" {
 		var err error
 		if python, err = withTorch(ctx); err != nil {
 			return nil, err
 		}
 	}
-	best := map[string]float64{}
+	return &Torch{python}, nil
+}
+
+// Seconds runs a work in PyTorch with the environment as it is and without its OPENBLAS_* variables, and returns the time of the
+// fastest run. It is zero for works that are not there to compare.
+func (t *Torch) Seconds(ctx context.Context, work string) (float64, error) {
+	if !strings.Contains(torchScript, `"`+work+`":`) {
+		return 0, nil
+	}
+	best := math.Inf(1)
 	for _, env := range [][]string{os.Environ(), withoutBLAS(os.Environ())} {
-		cmd := exec.CommandContext(ctx, python, append([]string{"-c", torchScript}, names...)...)
+		cmd := exec.CommandContext(ctx, t.python, "-c", torchScript, work)
 		cmd.Env = env
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
 		out, err := cmd.Output()
 		if err != nil {
-			return nil, fmt.Errorf("%s with PyTorch: %w: %s", python, err, lastLine(stderr.String()))
+			return 0, fmt.Errorf("%s with PyTorch: %w: %s", t.python, err, lastLine(stderr.String()))
 		}
 		var times map[string]float64
 		if err := json.Unmarshal(out, &times); err != nil {
-			return nil, fmt.Errorf("%s with PyTorch: %w", python, err)
+			return 0, fmt.Errorf("%s with PyTorch: %w", t.python, err)
 		}
-		for name, t := range times {
-			if old, ok := best[name]; !ok || t < old {
-				best[name] = t
-			}
-		}
+		best = min(best, times[work])
 	}
 	return best, nil
 }

@@ -15,7 +15,7 @@ torch.set_num_threads(len(os.sched_getaffinity(0)))
 torch.manual_seed(0)
 
 
-def fastest(run, budget=3.0, least=2):
+def fastest(run, budget=3.0, least=3):
     run()
     best, start, n = float("inf"), time.perf_counter(), 0
     while n < least or time.perf_counter() - start < budget:
