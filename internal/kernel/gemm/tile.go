@@ -46,7 +46,7 @@ func (t *tile) expect(first, second stretch) { t.soon = [2]stretch{first, second
 
 // expectRows says, before what else is expected, that the tile behind the i-th of a cut will read rows of a from p on, at a
 // distance of rs bytes.
-func (t *tile) expectRows(p unsafe.Pointer, rs, size int, cut rowCut, i int) {
+func (t *tile) expectRows(p uintptr, rs, size int, cut rowCut, i int) {
 	t.soon[0] = stretch{}
 	if i+1 < cut.tiles {
 		_, rows := cut.tile(i + 1)
@@ -188,7 +188,7 @@ func (ks *kernels) grid(t *tile, m, n, panel int) {
 		t.a = unsafe.Add(a, first*t.rs)
 		t.c = unsafe.Add(c, first*t.rc)
 		if t.stream {
-			t.expectRows(unsafe.Add(t.a, rows*t.rs), t.rs, ks.size, cut, i)
+			t.expectRows(uintptr(t.a)+uintptr(rows*t.rs), t.rs, ks.size, cut, i)
 		}
 		ks.columns(t, rows, n, panel)
 	}
@@ -196,12 +196,12 @@ func (ks *kernels) grid(t *tile, m, n, panel int) {
 }
 
 // newStretch returns the memory of rows of so many bytes, at a distance in bytes.
-func newStretch(p unsafe.Pointer, rows, bytes, pitch int) stretch {
+func newStretch(p uintptr, rows, bytes, pitch int) stretch {
 	if bytes == pitch { // nothing between the rows
 		rows, bytes = 1, rows*bytes
 	}
-	head := int(uintptr(p) % cacheLine)
-	return stretch{at: uintptr(p), rows: rows, lines: ceilDiv(head+bytes, cacheLine), pitch: pitch}
+	head := int(p % cacheLine)
+	return stretch{at: p, rows: rows, lines: ceilDiv(head+bytes, cacheLine), pitch: pitch}
 }
 
 // stretchOf returns the memory of a matrix with so many rows and columns, which starts at element i of s.
@@ -209,7 +209,7 @@ func stretchOf[T Float](s []T, i, rows, cols, pitch int) stretch {
 	if rows <= 0 || cols <= 0 {
 		return stretch{}
 	}
-	return newStretch(at(s, i), rows, cols*size[T](), pitch*size[T]())
+	return newStretch(uintptr(at(s, i)), rows, cols*size[T](), pitch*size[T]())
 }
 
 // at returns the address of s[i].
