@@ -1,8 +1,10 @@
 // Package par runs the independent chunks of one numerical task on a fixed set of workers.
 //
 // A task states how many chunks it has; that number must depend on the task alone, never on the number of workers, so
-// that the same work gives the same bits on any number of threads. Workers claim chunks in order; a short spin between
-// tasks keeps the cost of a fork and join near a microsecond, which matters because a program is thousands of small tasks.
+// that the same work gives the same bits on any number of threads. A worker claims its own share of the chunks in order, then
+// what is left of the others': of tasks with as many chunks each does the same ones, so what the chunks before have left in its caches
+// serves it. A short spin between tasks keeps the cost of a fork and join near a microsecond, which matters because a program is
+// thousands of small tasks.
 package par
 
 import (
@@ -28,18 +30,29 @@ const (
 
 // Pool is a set of workers. It does one task at a time; a task that comes while another runs is done by its caller alone.
 type Pool struct {
-	workers int
-	busy    atomic.Bool
-	task    Task
-	chunks  int
-	// state holds the epoch in its high and the number of unclaimed chunks in its low 32 bits: a claim is one
-	// compare-and-swap, and a worker that was late by a whole task can never claim a chunk of the next one.
-	state    atomic.Uint64
+	workers  int
+	busy     atomic.Bool
+	task     Task
+	chunks   int
+	epoch    uint64
+	shares   []share // by worker
 	finished atomic.Int64
 	sleepers atomic.Int64
 	wake     chan struct{}
 	closed   chan struct{}
 }
+
+// share is what is left of a worker's part of the chunks: the epoch in the high and the number of unclaimed chunks in the low 32
+// bits. A claim is one compare-and-swap, and a worker that was late by a whole task can never claim a chunk of the next one.
+type share struct {
+	state atomic.Uint64
+	_     [56]byte // neighbours share no cache line
+}
+
+const unclaimed = 1<<32 - 1 // the bits of a state
+
+// end returns the chunk behind the last of a worker's share.
+func (p *Pool) end(worker int) int { return p.chunks * (worker + 1) / p.workers }
 
 // The threads of a processor are shared by everyone in the process, and so are the workers on them: two pools would take turns at
 // keeping each other's workers waiting.
@@ -69,7 +82,7 @@ func New(workers int) *Pool {
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	p := &Pool{workers: workers, wake: make(chan struct{}, workers), closed: make(chan struct{})}
+	p := &Pool{workers: workers, shares: make([]share, workers), wake: make(chan struct{}, workers), closed: make(chan struct{})}
 	for w := 1; w < workers; w++ {
 		go p.serve(w)
 	}
@@ -93,8 +106,13 @@ func (p *Pool) Run(chunks int, t Task) {
 	defer p.busy.Store(false)
 	p.task, p.chunks = t, chunks
 	p.finished.Store(0)
-	epoch := p.state.Load()>>32 + 1
-	p.state.Store(epoch<<32 | uint64(chunks))
+	p.epoch++
+	first := 0
+	for w := range p.shares {
+		end := p.end(w)
+		p.shares[w].state.Store(p.epoch<<32 | uint64(end-first))
+		first = end
+	}
 	for n := min(p.sleepers.Load(), int64(chunks-1)); n > 0; n-- {
 		select {
 		case p.wake <- struct{}{}:
@@ -113,20 +131,30 @@ func (p *Pool) Run(chunks int, t Task) {
 	p.task = nil
 }
 
-// claim does one chunk, if one is left.
+// claim does one chunk, if one is left: of the worker's own share, or else of another's.
 func (p *Pool) claim(worker int) bool {
-	for {
-		s := p.state.Load()
-		left := s & (1<<32 - 1)
-		if left == 0 {
-			return false
-		}
-		if p.state.CompareAndSwap(s, s-1) {
-			p.task.Chunk(p.chunks-int(left), worker)
-			p.finished.Add(1)
-			return true
+	for i := range p.shares {
+		owner := (worker + i) % p.workers
+		state := &p.shares[owner].state
+		for s := state.Load(); s&unclaimed > 0; s = state.Load() {
+			if state.CompareAndSwap(s, s-1) {
+				p.task.Chunk(p.end(owner)-int(s&unclaimed), worker)
+				p.finished.Add(1)
+				return true
+			}
 		}
 	}
+	return false
+}
+
+// idle reports whether no chunk is left to claim.
+func (p *Pool) idle() bool {
+	for i := range p.shares {
+		if p.shares[i].state.Load()&unclaimed > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *Pool) serve(worker int) {
@@ -141,7 +169,7 @@ func (p *Pool) serve(worker int) {
 		}
 		spins = 0
 		p.sleepers.Add(1)
-		if p.state.Load()&(1<<32-1) == 0 {
+		if p.idle() {
 			select {
 			case <-p.wake:
 			case <-p.closed:
