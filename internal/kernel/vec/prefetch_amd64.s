@@ -8,7 +8,7 @@ TEXT ·prefetchLines(SB), NOSPLIT, $0-16
 next:
 	TESTQ CX, CX
 	JLE   done
-	PREFETCHT0 (AX)
+	PREFETCHT1 (AX)
 	ADDQ  $64, AX
 	DECQ  CX
 	JMP   next
