@@ -39,6 +39,24 @@ func tileF32AVX2_5x2(t *tile)
 func tileF32AVX2_6x2(t *tile)
 
 //go:noescape
+func lanesF32AVX2_1(t *tile)
+
+//go:noescape
+func lanesF32AVX2_2(t *tile)
+
+//go:noescape
+func lanesF32AVX2_3(t *tile)
+
+//go:noescape
+func lanesF32AVX2_4(t *tile)
+
+//go:noescape
+func lanesF32AVX2_5(t *tile)
+
+//go:noescape
+func lanesF32AVX2_6(t *tile)
+
+//go:noescape
 func dotsF32AVX2_1(t *tile)
 
 //go:noescape
@@ -89,6 +107,14 @@ var kernelsF32AVX2 = kernels{
 		{tileF32AVX2_5x1, tileF32AVX2_5x2},
 		{tileF32AVX2_6x1, tileF32AVX2_6x2},
 	},
+	lanewise: []func(*tile){
+		lanesF32AVX2_1,
+		lanesF32AVX2_2,
+		lanesF32AVX2_3,
+		lanesF32AVX2_4,
+		lanesF32AVX2_5,
+		lanesF32AVX2_6,
+	},
 }
 
 //go:noescape
@@ -128,6 +154,24 @@ func tileF64AVX2_5x2(t *tile)
 func tileF64AVX2_6x2(t *tile)
 
 //go:noescape
+func lanesF64AVX2_1(t *tile)
+
+//go:noescape
+func lanesF64AVX2_2(t *tile)
+
+//go:noescape
+func lanesF64AVX2_3(t *tile)
+
+//go:noescape
+func lanesF64AVX2_4(t *tile)
+
+//go:noescape
+func lanesF64AVX2_5(t *tile)
+
+//go:noescape
+func lanesF64AVX2_6(t *tile)
+
+//go:noescape
 func dotsF64AVX2_1(t *tile)
 
 //go:noescape
@@ -155,5 +199,13 @@ var kernelsF64AVX2 = kernels{
 		{tileF64AVX2_4x1, tileF64AVX2_4x2},
 		{tileF64AVX2_5x1, tileF64AVX2_5x2},
 		{tileF64AVX2_6x1, tileF64AVX2_6x2},
+	},
+	lanewise: []func(*tile){
+		lanesF64AVX2_1,
+		lanesF64AVX2_2,
+		lanesF64AVX2_3,
+		lanesF64AVX2_4,
+		lanesF64AVX2_5,
+		lanesF64AVX2_6,
 	},
 }

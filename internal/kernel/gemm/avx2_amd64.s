@@ -1439,6 +1439,651 @@ add:
 	VZEROUPPER
 	RET
 
+// func lanesF32AVX2_1(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+TEXT ·lanesF32AVX2_1(SB), NOSPLIT, $56-8
+	MOVQ         t+0(FP), AX
+	MOVQ         32(AX), DX
+	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
+	IMULQ        DX, CX
+	MOVQ         40(AX), SI
+	MOVQ         SI, BX
+	SUBQ         CX, BX
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
+	MOVQ         48(AX), BX
+	SUBQ         SI, BX
+	MOVQ         BX, 8(SP)
+	MOVQ         88(AX), BX
+	MOVQ         BX, 32(SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	PREFETCHT0   (SI)
+	MOVQ         24(AX), R8
+	MOVQ         56(AX), DI
+	MOVQ         (AX), SI
+	MOVQ         8(AX), BX
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTD X13, Y13
+	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
+	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
+	VXORPS       Y0, Y0, Y0
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
+	MOVQ         112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMASKMOVPS  (BX), Y13, Y12
+	VMASKMOVPS  (SI), Y13, Y14
+	VFMADD231PS Y14, Y12, Y0
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPS Y0, Y13, (SI)
+	VZEROUPPER
+	RET
+
+add:
+	VMASKMOVPS (SI), Y13, Y12
+	VADDPS     Y12, Y0, Y0
+	VMASKMOVPS Y0, Y13, (SI)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX2_2(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+TEXT ·lanesF32AVX2_2(SB), NOSPLIT, $56-8
+	MOVQ         t+0(FP), AX
+	MOVQ         32(AX), DX
+	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
+	IMULQ        DX, CX
+	MOVQ         40(AX), SI
+	MOVQ         SI, BX
+	SUBQ         CX, BX
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
+	MOVQ         48(AX), BX
+	SUBQ         SI, BX
+	MOVQ         BX, 8(SP)
+	MOVQ         88(AX), BX
+	MOVQ         BX, 32(SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	MOVQ         24(AX), R8
+	MOVQ         56(AX), DI
+	MOVQ         (AX), SI
+	MOVQ         8(AX), BX
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTD X13, Y13
+	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
+	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
+	MOVQ         112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMASKMOVPS  (BX), Y13, Y12
+	VMASKMOVPS  (SI), Y13, Y14
+	VFMADD231PS Y14, Y12, Y0
+	VMASKMOVPS  (SI)(R8*1), Y13, Y15
+	VFMADD231PS Y15, Y12, Y1
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMASKMOVPS (SI), Y13, Y12
+	VADDPS     Y12, Y0, Y0
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS (SI)(R8*1), Y13, Y12
+	VADDPS     Y12, Y1, Y1
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX2_3(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+TEXT ·lanesF32AVX2_3(SB), NOSPLIT, $56-8
+	MOVQ         t+0(FP), AX
+	MOVQ         32(AX), DX
+	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
+	IMULQ        DX, CX
+	MOVQ         40(AX), SI
+	MOVQ         SI, BX
+	SUBQ         CX, BX
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
+	MOVQ         48(AX), BX
+	SUBQ         SI, BX
+	MOVQ         BX, 8(SP)
+	MOVQ         88(AX), BX
+	MOVQ         BX, 32(SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	MOVQ         24(AX), R8
+	MOVQ         56(AX), DI
+	MOVQ         (AX), SI
+	MOVQ         8(AX), BX
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTD X13, Y13
+	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
+	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
+	MOVQ         112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMASKMOVPS  (BX), Y13, Y12
+	VMASKMOVPS  (SI), Y13, Y14
+	VFMADD231PS Y14, Y12, Y0
+	VMASKMOVPS  (SI)(R8*1), Y13, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMASKMOVPS  (SI)(R8*2), Y13, Y14
+	VFMADD231PS Y14, Y12, Y2
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VMASKMOVPS Y2, Y13, (SI)(R8*2)
+	VZEROUPPER
+	RET
+
+add:
+	VMASKMOVPS (SI), Y13, Y12
+	VADDPS     Y12, Y0, Y0
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS (SI)(R8*1), Y13, Y12
+	VADDPS     Y12, Y1, Y1
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VMASKMOVPS (SI)(R8*2), Y13, Y12
+	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS Y2, Y13, (SI)(R8*2)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX2_4(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+TEXT ·lanesF32AVX2_4(SB), NOSPLIT, $56-8
+	MOVQ         t+0(FP), AX
+	MOVQ         32(AX), DX
+	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
+	IMULQ        DX, CX
+	MOVQ         40(AX), SI
+	MOVQ         SI, BX
+	SUBQ         CX, BX
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
+	MOVQ         48(AX), BX
+	SUBQ         SI, BX
+	MOVQ         BX, 8(SP)
+	MOVQ         88(AX), BX
+	MOVQ         BX, 32(SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	PREFETCHT0   (SI)(R9*1)
+	MOVQ         24(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	MOVQ         56(AX), DI
+	MOVQ         (AX), SI
+	MOVQ         8(AX), BX
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTD X13, Y13
+	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
+	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
+	MOVQ         112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMASKMOVPS  (BX), Y13, Y12
+	VMASKMOVPS  (SI), Y13, Y14
+	VFMADD231PS Y14, Y12, Y0
+	VMASKMOVPS  (SI)(R8*1), Y13, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMASKMOVPS  (SI)(R8*2), Y13, Y14
+	VFMADD231PS Y14, Y12, Y2
+	VMASKMOVPS  (SI)(R9*1), Y13, Y15
+	VFMADD231PS Y15, Y12, Y3
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VMASKMOVPS Y2, Y13, (SI)(R8*2)
+	VMASKMOVPS Y3, Y13, (SI)(R9*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMASKMOVPS (SI), Y13, Y12
+	VADDPS     Y12, Y0, Y0
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS (SI)(R8*1), Y13, Y12
+	VADDPS     Y12, Y1, Y1
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VMASKMOVPS (SI)(R8*2), Y13, Y12
+	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS Y2, Y13, (SI)(R8*2)
+	VMASKMOVPS (SI)(R9*1), Y13, Y12
+	VADDPS     Y12, Y3, Y3
+	VMASKMOVPS Y3, Y13, (SI)(R9*1)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX2_5(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+TEXT ·lanesF32AVX2_5(SB), NOSPLIT, $56-8
+	MOVQ         t+0(FP), AX
+	MOVQ         32(AX), DX
+	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
+	IMULQ        DX, CX
+	MOVQ         40(AX), SI
+	MOVQ         SI, BX
+	SUBQ         CX, BX
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
+	MOVQ         48(AX), BX
+	SUBQ         SI, BX
+	MOVQ         BX, 8(SP)
+	MOVQ         88(AX), BX
+	MOVQ         BX, 32(SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (SI)(R8*4)
+	MOVQ         24(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	MOVQ         56(AX), DI
+	MOVQ         (AX), SI
+	MOVQ         8(AX), BX
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTD X13, Y13
+	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
+	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
+	MOVQ         112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMASKMOVPS  (BX), Y13, Y12
+	VMASKMOVPS  (SI), Y13, Y14
+	VFMADD231PS Y14, Y12, Y0
+	VMASKMOVPS  (SI)(R8*1), Y13, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMASKMOVPS  (SI)(R8*2), Y13, Y14
+	VFMADD231PS Y14, Y12, Y2
+	VMASKMOVPS  (SI)(R9*1), Y13, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VMASKMOVPS  (SI)(R8*4), Y13, Y14
+	VFMADD231PS Y14, Y12, Y4
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VMASKMOVPS Y2, Y13, (SI)(R8*2)
+	VMASKMOVPS Y3, Y13, (SI)(R9*1)
+	VMASKMOVPS Y4, Y13, (SI)(R8*4)
+	VZEROUPPER
+	RET
+
+add:
+	VMASKMOVPS (SI), Y13, Y12
+	VADDPS     Y12, Y0, Y0
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS (SI)(R8*1), Y13, Y12
+	VADDPS     Y12, Y1, Y1
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VMASKMOVPS (SI)(R8*2), Y13, Y12
+	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS Y2, Y13, (SI)(R8*2)
+	VMASKMOVPS (SI)(R9*1), Y13, Y12
+	VADDPS     Y12, Y3, Y3
+	VMASKMOVPS Y3, Y13, (SI)(R9*1)
+	VMASKMOVPS (SI)(R8*4), Y13, Y12
+	VADDPS     Y12, Y4, Y4
+	VMASKMOVPS Y4, Y13, (SI)(R8*4)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX2_6(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+TEXT ·lanesF32AVX2_6(SB), NOSPLIT, $56-8
+	MOVQ         t+0(FP), AX
+	MOVQ         32(AX), DX
+	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
+	IMULQ        DX, CX
+	MOVQ         40(AX), SI
+	MOVQ         SI, BX
+	SUBQ         CX, BX
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
+	MOVQ         48(AX), BX
+	SUBQ         SI, BX
+	MOVQ         BX, 8(SP)
+	MOVQ         88(AX), BX
+	MOVQ         BX, 32(SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	LEAQ         (R9)(DI*1), R10
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (SI)(R8*4)
+	PREFETCHT0   (SI)(R10*1)
+	MOVQ         24(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	LEAQ         (R9)(DI*1), R10
+	MOVQ         56(AX), DI
+	MOVQ         (AX), SI
+	MOVQ         8(AX), BX
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTD X13, Y13
+	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
+	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
+	MOVQ         112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMASKMOVPS  (BX), Y13, Y12
+	VMASKMOVPS  (SI), Y13, Y14
+	VFMADD231PS Y14, Y12, Y0
+	VMASKMOVPS  (SI)(R8*1), Y13, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMASKMOVPS  (SI)(R8*2), Y13, Y14
+	VFMADD231PS Y14, Y12, Y2
+	VMASKMOVPS  (SI)(R9*1), Y13, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VMASKMOVPS  (SI)(R8*4), Y13, Y14
+	VFMADD231PS Y14, Y12, Y4
+	VMASKMOVPS  (SI)(R10*1), Y13, Y15
+	VFMADD231PS Y15, Y12, Y5
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VMASKMOVPS Y2, Y13, (SI)(R8*2)
+	VMASKMOVPS Y3, Y13, (SI)(R9*1)
+	VMASKMOVPS Y4, Y13, (SI)(R8*4)
+	VMASKMOVPS Y5, Y13, (SI)(R10*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMASKMOVPS (SI), Y13, Y12
+	VADDPS     Y12, Y0, Y0
+	VMASKMOVPS Y0, Y13, (SI)
+	VMASKMOVPS (SI)(R8*1), Y13, Y12
+	VADDPS     Y12, Y1, Y1
+	VMASKMOVPS Y1, Y13, (SI)(R8*1)
+	VMASKMOVPS (SI)(R8*2), Y13, Y12
+	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS Y2, Y13, (SI)(R8*2)
+	VMASKMOVPS (SI)(R9*1), Y13, Y12
+	VADDPS     Y12, Y3, Y3
+	VMASKMOVPS Y3, Y13, (SI)(R9*1)
+	VMASKMOVPS (SI)(R8*4), Y13, Y12
+	VADDPS     Y12, Y4, Y4
+	VMASKMOVPS Y4, Y13, (SI)(R8*4)
+	VMASKMOVPS (SI)(R10*1), Y13, Y12
+	VADDPS     Y12, Y5, Y5
+	VMASKMOVPS Y5, Y13, (SI)(R10*1)
+	VZEROUPPER
+	RET
+
 // func dotsF32AVX2_1(t *byte)
 // Requires: AVX, AVX2, FMA3, SSE2
 TEXT ·dotsF32AVX2_1(SB), NOSPLIT, $0-8
@@ -3359,6 +4004,651 @@ add:
 	VMOVUPS 32(SI)(R10*1), Y13
 	VADDPD  Y13, Y11, Y11
 	VMOVUPS Y11, 32(SI)(R10*1)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX2_1(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+TEXT ·lanesF64AVX2_1(SB), NOSPLIT, $56-8
+	MOVQ         t+0(FP), AX
+	MOVQ         32(AX), DX
+	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
+	IMULQ        DX, CX
+	MOVQ         40(AX), SI
+	MOVQ         SI, BX
+	SUBQ         CX, BX
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
+	MOVQ         48(AX), BX
+	SUBQ         SI, BX
+	MOVQ         BX, 8(SP)
+	MOVQ         88(AX), BX
+	MOVQ         BX, 32(SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	PREFETCHT0   (SI)
+	MOVQ         24(AX), R8
+	MOVQ         56(AX), DI
+	MOVQ         (AX), SI
+	MOVQ         8(AX), BX
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTQ X13, Y13
+	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
+	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
+	VXORPS       Y0, Y0, Y0
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
+	MOVQ         112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMASKMOVPD  (BX), Y13, Y12
+	VMASKMOVPD  (SI), Y13, Y14
+	VFMADD231PD Y14, Y12, Y0
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPD Y0, Y13, (SI)
+	VZEROUPPER
+	RET
+
+add:
+	VMASKMOVPD (SI), Y13, Y12
+	VADDPD     Y12, Y0, Y0
+	VMASKMOVPD Y0, Y13, (SI)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX2_2(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+TEXT ·lanesF64AVX2_2(SB), NOSPLIT, $56-8
+	MOVQ         t+0(FP), AX
+	MOVQ         32(AX), DX
+	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
+	IMULQ        DX, CX
+	MOVQ         40(AX), SI
+	MOVQ         SI, BX
+	SUBQ         CX, BX
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
+	MOVQ         48(AX), BX
+	SUBQ         SI, BX
+	MOVQ         BX, 8(SP)
+	MOVQ         88(AX), BX
+	MOVQ         BX, 32(SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	MOVQ         24(AX), R8
+	MOVQ         56(AX), DI
+	MOVQ         (AX), SI
+	MOVQ         8(AX), BX
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTQ X13, Y13
+	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
+	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
+	MOVQ         112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMASKMOVPD  (BX), Y13, Y12
+	VMASKMOVPD  (SI), Y13, Y14
+	VFMADD231PD Y14, Y12, Y0
+	VMASKMOVPD  (SI)(R8*1), Y13, Y15
+	VFMADD231PD Y15, Y12, Y1
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMASKMOVPD (SI), Y13, Y12
+	VADDPD     Y12, Y0, Y0
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD (SI)(R8*1), Y13, Y12
+	VADDPD     Y12, Y1, Y1
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX2_3(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+TEXT ·lanesF64AVX2_3(SB), NOSPLIT, $56-8
+	MOVQ         t+0(FP), AX
+	MOVQ         32(AX), DX
+	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
+	IMULQ        DX, CX
+	MOVQ         40(AX), SI
+	MOVQ         SI, BX
+	SUBQ         CX, BX
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
+	MOVQ         48(AX), BX
+	SUBQ         SI, BX
+	MOVQ         BX, 8(SP)
+	MOVQ         88(AX), BX
+	MOVQ         BX, 32(SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	MOVQ         24(AX), R8
+	MOVQ         56(AX), DI
+	MOVQ         (AX), SI
+	MOVQ         8(AX), BX
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTQ X13, Y13
+	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
+	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
+	MOVQ         112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMASKMOVPD  (BX), Y13, Y12
+	VMASKMOVPD  (SI), Y13, Y14
+	VFMADD231PD Y14, Y12, Y0
+	VMASKMOVPD  (SI)(R8*1), Y13, Y15
+	VFMADD231PD Y15, Y12, Y1
+	VMASKMOVPD  (SI)(R8*2), Y13, Y14
+	VFMADD231PD Y14, Y12, Y2
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VMASKMOVPD Y2, Y13, (SI)(R8*2)
+	VZEROUPPER
+	RET
+
+add:
+	VMASKMOVPD (SI), Y13, Y12
+	VADDPD     Y12, Y0, Y0
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD (SI)(R8*1), Y13, Y12
+	VADDPD     Y12, Y1, Y1
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VMASKMOVPD (SI)(R8*2), Y13, Y12
+	VADDPD     Y12, Y2, Y2
+	VMASKMOVPD Y2, Y13, (SI)(R8*2)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX2_4(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+TEXT ·lanesF64AVX2_4(SB), NOSPLIT, $56-8
+	MOVQ         t+0(FP), AX
+	MOVQ         32(AX), DX
+	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
+	IMULQ        DX, CX
+	MOVQ         40(AX), SI
+	MOVQ         SI, BX
+	SUBQ         CX, BX
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
+	MOVQ         48(AX), BX
+	SUBQ         SI, BX
+	MOVQ         BX, 8(SP)
+	MOVQ         88(AX), BX
+	MOVQ         BX, 32(SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	PREFETCHT0   (SI)(R9*1)
+	MOVQ         24(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	MOVQ         56(AX), DI
+	MOVQ         (AX), SI
+	MOVQ         8(AX), BX
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTQ X13, Y13
+	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
+	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
+	MOVQ         112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMASKMOVPD  (BX), Y13, Y12
+	VMASKMOVPD  (SI), Y13, Y14
+	VFMADD231PD Y14, Y12, Y0
+	VMASKMOVPD  (SI)(R8*1), Y13, Y15
+	VFMADD231PD Y15, Y12, Y1
+	VMASKMOVPD  (SI)(R8*2), Y13, Y14
+	VFMADD231PD Y14, Y12, Y2
+	VMASKMOVPD  (SI)(R9*1), Y13, Y15
+	VFMADD231PD Y15, Y12, Y3
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VMASKMOVPD Y2, Y13, (SI)(R8*2)
+	VMASKMOVPD Y3, Y13, (SI)(R9*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMASKMOVPD (SI), Y13, Y12
+	VADDPD     Y12, Y0, Y0
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD (SI)(R8*1), Y13, Y12
+	VADDPD     Y12, Y1, Y1
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VMASKMOVPD (SI)(R8*2), Y13, Y12
+	VADDPD     Y12, Y2, Y2
+	VMASKMOVPD Y2, Y13, (SI)(R8*2)
+	VMASKMOVPD (SI)(R9*1), Y13, Y12
+	VADDPD     Y12, Y3, Y3
+	VMASKMOVPD Y3, Y13, (SI)(R9*1)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX2_5(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+TEXT ·lanesF64AVX2_5(SB), NOSPLIT, $56-8
+	MOVQ         t+0(FP), AX
+	MOVQ         32(AX), DX
+	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
+	IMULQ        DX, CX
+	MOVQ         40(AX), SI
+	MOVQ         SI, BX
+	SUBQ         CX, BX
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
+	MOVQ         48(AX), BX
+	SUBQ         SI, BX
+	MOVQ         BX, 8(SP)
+	MOVQ         88(AX), BX
+	MOVQ         BX, 32(SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (SI)(R8*4)
+	MOVQ         24(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	MOVQ         56(AX), DI
+	MOVQ         (AX), SI
+	MOVQ         8(AX), BX
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTQ X13, Y13
+	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
+	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
+	MOVQ         112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMASKMOVPD  (BX), Y13, Y12
+	VMASKMOVPD  (SI), Y13, Y14
+	VFMADD231PD Y14, Y12, Y0
+	VMASKMOVPD  (SI)(R8*1), Y13, Y15
+	VFMADD231PD Y15, Y12, Y1
+	VMASKMOVPD  (SI)(R8*2), Y13, Y14
+	VFMADD231PD Y14, Y12, Y2
+	VMASKMOVPD  (SI)(R9*1), Y13, Y15
+	VFMADD231PD Y15, Y12, Y3
+	VMASKMOVPD  (SI)(R8*4), Y13, Y14
+	VFMADD231PD Y14, Y12, Y4
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VMASKMOVPD Y2, Y13, (SI)(R8*2)
+	VMASKMOVPD Y3, Y13, (SI)(R9*1)
+	VMASKMOVPD Y4, Y13, (SI)(R8*4)
+	VZEROUPPER
+	RET
+
+add:
+	VMASKMOVPD (SI), Y13, Y12
+	VADDPD     Y12, Y0, Y0
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD (SI)(R8*1), Y13, Y12
+	VADDPD     Y12, Y1, Y1
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VMASKMOVPD (SI)(R8*2), Y13, Y12
+	VADDPD     Y12, Y2, Y2
+	VMASKMOVPD Y2, Y13, (SI)(R8*2)
+	VMASKMOVPD (SI)(R9*1), Y13, Y12
+	VADDPD     Y12, Y3, Y3
+	VMASKMOVPD Y3, Y13, (SI)(R9*1)
+	VMASKMOVPD (SI)(R8*4), Y13, Y12
+	VADDPD     Y12, Y4, Y4
+	VMASKMOVPD Y4, Y13, (SI)(R8*4)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX2_6(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+TEXT ·lanesF64AVX2_6(SB), NOSPLIT, $56-8
+	MOVQ         t+0(FP), AX
+	MOVQ         32(AX), DX
+	MOVQ         72(AX), CX
+	MOVQ         CX, 16(SP)
+	IMULQ        DX, CX
+	MOVQ         40(AX), SI
+	MOVQ         SI, BX
+	SUBQ         CX, BX
+	MOVQ         BX, (SP)
+	MOVQ         80(AX), R15
+	MOVQ         R15, 24(SP)
+	IMULQ        R15, SI
+	MOVQ         48(AX), BX
+	SUBQ         SI, BX
+	MOVQ         BX, 8(SP)
+	MOVQ         88(AX), BX
+	MOVQ         BX, 32(SP)
+	MOVQ         16(AX), SI
+	MOVQ         64(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	LEAQ         (R9)(DI*1), R10
+	PREFETCHT0   (SI)
+	PREFETCHT0   (SI)(R8*1)
+	PREFETCHT0   (SI)(R8*2)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (SI)(R8*4)
+	PREFETCHT0   (SI)(R10*1)
+	MOVQ         24(AX), R8
+	LEAQ         (R8)(R8*1), DI
+	LEAQ         (R8)(DI*1), R9
+	LEAQ         (R9)(DI*1), R10
+	MOVQ         56(AX), DI
+	MOVQ         (AX), SI
+	MOVQ         8(AX), BX
+	MOVQ         96(AX), CX
+	MOVQ         CX, X13
+	VPBROADCASTQ X13, Y13
+	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
+	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         128(AX), CX
+	MOVQ         CX, 40(SP)
+	MOVQ         136(AX), CX
+	MOVQ         CX, 48(SP)
+	MOVQ         120(AX), BP
+	MOVQ         112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMASKMOVPD  (BX), Y13, Y12
+	VMASKMOVPD  (SI), Y13, Y14
+	VFMADD231PD Y14, Y12, Y0
+	VMASKMOVPD  (SI)(R8*1), Y13, Y15
+	VFMADD231PD Y15, Y12, Y1
+	VMASKMOVPD  (SI)(R8*2), Y13, Y14
+	VFMADD231PD Y14, Y12, Y2
+	VMASKMOVPD  (SI)(R9*1), Y13, Y15
+	VFMADD231PD Y15, Y12, Y3
+	VMASKMOVPD  (SI)(R8*4), Y13, Y14
+	VFMADD231PD Y14, Y12, Y4
+	VMASKMOVPD  (SI)(R10*1), Y13, Y15
+	VFMADD231PD Y15, Y12, Y5
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ       DX, SI
+	ADDQ       DI, BX
+	DECQ       CX
+	JNZ        step
+	ADDQ       (SP), SI
+	DECQ       R15
+	JNZ        segment
+	ADDQ       8(SP), SI
+	DECQ       32(SP)
+	JNZ        plane
+	MOVQ       t+0(FP), AX
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	CMPQ       104(AX), $0x00
+	JNE        add
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VMASKMOVPD Y2, Y13, (SI)(R8*2)
+	VMASKMOVPD Y3, Y13, (SI)(R9*1)
+	VMASKMOVPD Y4, Y13, (SI)(R8*4)
+	VMASKMOVPD Y5, Y13, (SI)(R10*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMASKMOVPD (SI), Y13, Y12
+	VADDPD     Y12, Y0, Y0
+	VMASKMOVPD Y0, Y13, (SI)
+	VMASKMOVPD (SI)(R8*1), Y13, Y12
+	VADDPD     Y12, Y1, Y1
+	VMASKMOVPD Y1, Y13, (SI)(R8*1)
+	VMASKMOVPD (SI)(R8*2), Y13, Y12
+	VADDPD     Y12, Y2, Y2
+	VMASKMOVPD Y2, Y13, (SI)(R8*2)
+	VMASKMOVPD (SI)(R9*1), Y13, Y12
+	VADDPD     Y12, Y3, Y3
+	VMASKMOVPD Y3, Y13, (SI)(R9*1)
+	VMASKMOVPD (SI)(R8*4), Y13, Y12
+	VADDPD     Y12, Y4, Y4
+	VMASKMOVPD Y4, Y13, (SI)(R8*4)
+	VMASKMOVPD (SI)(R10*1), Y13, Y12
+	VADDPD     Y12, Y5, Y5
+	VMASKMOVPD Y5, Y13, (SI)(R10*1)
 	VZEROUPPER
 	RET
 

@@ -87,6 +87,48 @@ func tileF32AVX512_13x2(t *tile)
 func tileF32AVX512_14x2(t *tile)
 
 //go:noescape
+func lanesF32AVX512_1(t *tile)
+
+//go:noescape
+func lanesF32AVX512_2(t *tile)
+
+//go:noescape
+func lanesF32AVX512_3(t *tile)
+
+//go:noescape
+func lanesF32AVX512_4(t *tile)
+
+//go:noescape
+func lanesF32AVX512_5(t *tile)
+
+//go:noescape
+func lanesF32AVX512_6(t *tile)
+
+//go:noescape
+func lanesF32AVX512_7(t *tile)
+
+//go:noescape
+func lanesF32AVX512_8(t *tile)
+
+//go:noescape
+func lanesF32AVX512_9(t *tile)
+
+//go:noescape
+func lanesF32AVX512_10(t *tile)
+
+//go:noescape
+func lanesF32AVX512_11(t *tile)
+
+//go:noescape
+func lanesF32AVX512_12(t *tile)
+
+//go:noescape
+func lanesF32AVX512_13(t *tile)
+
+//go:noescape
+func lanesF32AVX512_14(t *tile)
+
+//go:noescape
 func dotsF32AVX512_1(t *tile)
 
 //go:noescape
@@ -144,6 +186,22 @@ var kernelsF32AVX512 = kernels{
 		{tileF32AVX512_12x1, tileF32AVX512_12x2},
 		{tileF32AVX512_13x1, tileF32AVX512_13x2},
 		{tileF32AVX512_14x1, tileF32AVX512_14x2},
+	},
+	lanewise: []func(*tile){
+		lanesF32AVX512_1,
+		lanesF32AVX512_2,
+		lanesF32AVX512_3,
+		lanesF32AVX512_4,
+		lanesF32AVX512_5,
+		lanesF32AVX512_6,
+		lanesF32AVX512_7,
+		lanesF32AVX512_8,
+		lanesF32AVX512_9,
+		lanesF32AVX512_10,
+		lanesF32AVX512_11,
+		lanesF32AVX512_12,
+		lanesF32AVX512_13,
+		lanesF32AVX512_14,
 	},
 }
 
@@ -232,6 +290,48 @@ func tileF64AVX512_13x2(t *tile)
 func tileF64AVX512_14x2(t *tile)
 
 //go:noescape
+func lanesF64AVX512_1(t *tile)
+
+//go:noescape
+func lanesF64AVX512_2(t *tile)
+
+//go:noescape
+func lanesF64AVX512_3(t *tile)
+
+//go:noescape
+func lanesF64AVX512_4(t *tile)
+
+//go:noescape
+func lanesF64AVX512_5(t *tile)
+
+//go:noescape
+func lanesF64AVX512_6(t *tile)
+
+//go:noescape
+func lanesF64AVX512_7(t *tile)
+
+//go:noescape
+func lanesF64AVX512_8(t *tile)
+
+//go:noescape
+func lanesF64AVX512_9(t *tile)
+
+//go:noescape
+func lanesF64AVX512_10(t *tile)
+
+//go:noescape
+func lanesF64AVX512_11(t *tile)
+
+//go:noescape
+func lanesF64AVX512_12(t *tile)
+
+//go:noescape
+func lanesF64AVX512_13(t *tile)
+
+//go:noescape
+func lanesF64AVX512_14(t *tile)
+
+//go:noescape
 func dotsF64AVX512_1(t *tile)
 
 //go:noescape
@@ -267,5 +367,21 @@ var kernelsF64AVX512 = kernels{
 		{tileF64AVX512_12x1, tileF64AVX512_12x2},
 		{tileF64AVX512_13x1, tileF64AVX512_13x2},
 		{tileF64AVX512_14x1, tileF64AVX512_14x2},
+	},
+	lanewise: []func(*tile){
+		lanesF64AVX512_1,
+		lanesF64AVX512_2,
+		lanesF64AVX512_3,
+		lanesF64AVX512_4,
+		lanesF64AVX512_5,
+		lanesF64AVX512_6,
+		lanesF64AVX512_7,
+		lanesF64AVX512_8,
+		lanesF64AVX512_9,
+		lanesF64AVX512_10,
+		lanesF64AVX512_11,
+		lanesF64AVX512_12,
+		lanesF64AVX512_13,
+		lanesF64AVX512_14,
 	},
 }

@@ -4724,6 +4724,1904 @@ add:
 	VZEROUPPER
 	RET
 
+// func lanesF32AVX512_1(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_1(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX512_2(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_2(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	VFMADD231PS (SI)(R8*1), Z28, K1, Z1
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (SI)(R8*1), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VMOVUPS   Z1, K1, (SI)(R8*1)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX512_3(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_3(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	VFMADD231PS (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PS (SI)(R8*2), Z28, K1, Z2
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (SI)(R8*1), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VMOVUPS   Z1, K1, (SI)(R8*1)
+	VMOVUPS.Z (SI)(R8*2), K1, Z28
+	VADDPS    Z28, Z2, Z2
+	VMOVUPS   Z2, K1, (SI)(R8*2)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX512_4(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_4(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	VFMADD231PS (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PS (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PS (SI)(R9*1), Z28, K1, Z3
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (SI)(R8*1), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VMOVUPS   Z1, K1, (SI)(R8*1)
+	VMOVUPS.Z (SI)(R8*2), K1, Z28
+	VADDPS    Z28, Z2, Z2
+	VMOVUPS   Z2, K1, (SI)(R8*2)
+	VMOVUPS.Z (SI)(R9*1), K1, Z28
+	VADDPS    Z28, Z3, Z3
+	VMOVUPS   Z3, K1, (SI)(R9*1)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX512_5(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_5(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	VFMADD231PS (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PS (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PS (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PS (SI)(R8*4), Z28, K1, Z4
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (SI)(R8*1), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VMOVUPS   Z1, K1, (SI)(R8*1)
+	VMOVUPS.Z (SI)(R8*2), K1, Z28
+	VADDPS    Z28, Z2, Z2
+	VMOVUPS   Z2, K1, (SI)(R8*2)
+	VMOVUPS.Z (SI)(R9*1), K1, Z28
+	VADDPS    Z28, Z3, Z3
+	VMOVUPS   Z3, K1, (SI)(R9*1)
+	VMOVUPS.Z (SI)(R8*4), K1, Z28
+	VADDPS    Z28, Z4, Z4
+	VMOVUPS   Z4, K1, (SI)(R8*4)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX512_6(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_6(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	VFMADD231PS (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PS (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PS (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PS (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PS (SI)(R10*1), Z28, K1, Z5
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (SI)(R8*1), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VMOVUPS   Z1, K1, (SI)(R8*1)
+	VMOVUPS.Z (SI)(R8*2), K1, Z28
+	VADDPS    Z28, Z2, Z2
+	VMOVUPS   Z2, K1, (SI)(R8*2)
+	VMOVUPS.Z (SI)(R9*1), K1, Z28
+	VADDPS    Z28, Z3, Z3
+	VMOVUPS   Z3, K1, (SI)(R9*1)
+	VMOVUPS.Z (SI)(R8*4), K1, Z28
+	VADDPS    Z28, Z4, Z4
+	VMOVUPS   Z4, K1, (SI)(R8*4)
+	VMOVUPS.Z (SI)(R10*1), K1, Z28
+	VADDPS    Z28, Z5, Z5
+	VMOVUPS   Z5, K1, (SI)(R10*1)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX512_7(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_7(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	VFMADD231PS (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PS (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PS (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PS (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PS (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PS (SI)(R9*2), Z28, K1, Z6
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (SI)(R8*1), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VMOVUPS   Z1, K1, (SI)(R8*1)
+	VMOVUPS.Z (SI)(R8*2), K1, Z28
+	VADDPS    Z28, Z2, Z2
+	VMOVUPS   Z2, K1, (SI)(R8*2)
+	VMOVUPS.Z (SI)(R9*1), K1, Z28
+	VADDPS    Z28, Z3, Z3
+	VMOVUPS   Z3, K1, (SI)(R9*1)
+	VMOVUPS.Z (SI)(R8*4), K1, Z28
+	VADDPS    Z28, Z4, Z4
+	VMOVUPS   Z4, K1, (SI)(R8*4)
+	VMOVUPS.Z (SI)(R10*1), K1, Z28
+	VADDPS    Z28, Z5, Z5
+	VMOVUPS   Z5, K1, (SI)(R10*1)
+	VMOVUPS.Z (SI)(R9*2), K1, Z28
+	VADDPS    Z28, Z6, Z6
+	VMOVUPS   Z6, K1, (SI)(R9*2)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX512_8(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_8(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	VFMADD231PS (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PS (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PS (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PS (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PS (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PS (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PS (SI)(R11*1), Z28, K1, Z7
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (SI)(R8*1), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VMOVUPS   Z1, K1, (SI)(R8*1)
+	VMOVUPS.Z (SI)(R8*2), K1, Z28
+	VADDPS    Z28, Z2, Z2
+	VMOVUPS   Z2, K1, (SI)(R8*2)
+	VMOVUPS.Z (SI)(R9*1), K1, Z28
+	VADDPS    Z28, Z3, Z3
+	VMOVUPS   Z3, K1, (SI)(R9*1)
+	VMOVUPS.Z (SI)(R8*4), K1, Z28
+	VADDPS    Z28, Z4, Z4
+	VMOVUPS   Z4, K1, (SI)(R8*4)
+	VMOVUPS.Z (SI)(R10*1), K1, Z28
+	VADDPS    Z28, Z5, Z5
+	VMOVUPS   Z5, K1, (SI)(R10*1)
+	VMOVUPS.Z (SI)(R9*2), K1, Z28
+	VADDPS    Z28, Z6, Z6
+	VMOVUPS   Z6, K1, (SI)(R9*2)
+	VMOVUPS.Z (SI)(R11*1), K1, Z28
+	VADDPS    Z28, Z7, Z7
+	VMOVUPS   Z7, K1, (SI)(R11*1)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX512_9(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_9(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	VFMADD231PS (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PS (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PS (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PS (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PS (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PS (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PS (SI)(R11*1), Z28, K1, Z7
+	VFMADD231PS (SI)(R8*8), Z28, K1, Z8
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
+	VMOVUPS Z8, K1, (SI)(R8*8)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (SI)(R8*1), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VMOVUPS   Z1, K1, (SI)(R8*1)
+	VMOVUPS.Z (SI)(R8*2), K1, Z28
+	VADDPS    Z28, Z2, Z2
+	VMOVUPS   Z2, K1, (SI)(R8*2)
+	VMOVUPS.Z (SI)(R9*1), K1, Z28
+	VADDPS    Z28, Z3, Z3
+	VMOVUPS   Z3, K1, (SI)(R9*1)
+	VMOVUPS.Z (SI)(R8*4), K1, Z28
+	VADDPS    Z28, Z4, Z4
+	VMOVUPS   Z4, K1, (SI)(R8*4)
+	VMOVUPS.Z (SI)(R10*1), K1, Z28
+	VADDPS    Z28, Z5, Z5
+	VMOVUPS   Z5, K1, (SI)(R10*1)
+	VMOVUPS.Z (SI)(R9*2), K1, Z28
+	VADDPS    Z28, Z6, Z6
+	VMOVUPS   Z6, K1, (SI)(R9*2)
+	VMOVUPS.Z (SI)(R11*1), K1, Z28
+	VADDPS    Z28, Z7, Z7
+	VMOVUPS   Z7, K1, (SI)(R11*1)
+	VMOVUPS.Z (SI)(R8*8), K1, Z28
+	VADDPS    Z28, Z8, Z8
+	VMOVUPS   Z8, K1, (SI)(R8*8)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX512_10(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_10(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	VFMADD231PS (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PS (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PS (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PS (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PS (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PS (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PS (SI)(R11*1), Z28, K1, Z7
+	VFMADD231PS (SI)(R8*8), Z28, K1, Z8
+	VFMADD231PS (SI)(R12*1), Z28, K1, Z9
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
+	VMOVUPS Z8, K1, (SI)(R8*8)
+	VMOVUPS Z9, K1, (SI)(R12*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (SI)(R8*1), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VMOVUPS   Z1, K1, (SI)(R8*1)
+	VMOVUPS.Z (SI)(R8*2), K1, Z28
+	VADDPS    Z28, Z2, Z2
+	VMOVUPS   Z2, K1, (SI)(R8*2)
+	VMOVUPS.Z (SI)(R9*1), K1, Z28
+	VADDPS    Z28, Z3, Z3
+	VMOVUPS   Z3, K1, (SI)(R9*1)
+	VMOVUPS.Z (SI)(R8*4), K1, Z28
+	VADDPS    Z28, Z4, Z4
+	VMOVUPS   Z4, K1, (SI)(R8*4)
+	VMOVUPS.Z (SI)(R10*1), K1, Z28
+	VADDPS    Z28, Z5, Z5
+	VMOVUPS   Z5, K1, (SI)(R10*1)
+	VMOVUPS.Z (SI)(R9*2), K1, Z28
+	VADDPS    Z28, Z6, Z6
+	VMOVUPS   Z6, K1, (SI)(R9*2)
+	VMOVUPS.Z (SI)(R11*1), K1, Z28
+	VADDPS    Z28, Z7, Z7
+	VMOVUPS   Z7, K1, (SI)(R11*1)
+	VMOVUPS.Z (SI)(R8*8), K1, Z28
+	VADDPS    Z28, Z8, Z8
+	VMOVUPS   Z8, K1, (SI)(R8*8)
+	VMOVUPS.Z (SI)(R12*1), K1, Z28
+	VADDPS    Z28, Z9, Z9
+	VMOVUPS   Z9, K1, (SI)(R12*1)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX512_11(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_11(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	VFMADD231PS (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PS (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PS (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PS (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PS (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PS (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PS (SI)(R11*1), Z28, K1, Z7
+	VFMADD231PS (SI)(R8*8), Z28, K1, Z8
+	VFMADD231PS (SI)(R12*1), Z28, K1, Z9
+	VFMADD231PS (SI)(R10*2), Z28, K1, Z10
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
+	VMOVUPS Z8, K1, (SI)(R8*8)
+	VMOVUPS Z9, K1, (SI)(R12*1)
+	VMOVUPS Z10, K1, (SI)(R10*2)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (SI)(R8*1), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VMOVUPS   Z1, K1, (SI)(R8*1)
+	VMOVUPS.Z (SI)(R8*2), K1, Z28
+	VADDPS    Z28, Z2, Z2
+	VMOVUPS   Z2, K1, (SI)(R8*2)
+	VMOVUPS.Z (SI)(R9*1), K1, Z28
+	VADDPS    Z28, Z3, Z3
+	VMOVUPS   Z3, K1, (SI)(R9*1)
+	VMOVUPS.Z (SI)(R8*4), K1, Z28
+	VADDPS    Z28, Z4, Z4
+	VMOVUPS   Z4, K1, (SI)(R8*4)
+	VMOVUPS.Z (SI)(R10*1), K1, Z28
+	VADDPS    Z28, Z5, Z5
+	VMOVUPS   Z5, K1, (SI)(R10*1)
+	VMOVUPS.Z (SI)(R9*2), K1, Z28
+	VADDPS    Z28, Z6, Z6
+	VMOVUPS   Z6, K1, (SI)(R9*2)
+	VMOVUPS.Z (SI)(R11*1), K1, Z28
+	VADDPS    Z28, Z7, Z7
+	VMOVUPS   Z7, K1, (SI)(R11*1)
+	VMOVUPS.Z (SI)(R8*8), K1, Z28
+	VADDPS    Z28, Z8, Z8
+	VMOVUPS   Z8, K1, (SI)(R8*8)
+	VMOVUPS.Z (SI)(R12*1), K1, Z28
+	VADDPS    Z28, Z9, Z9
+	VMOVUPS   Z9, K1, (SI)(R12*1)
+	VMOVUPS.Z (SI)(R10*2), K1, Z28
+	VADDPS    Z28, Z10, Z10
+	VMOVUPS   Z10, K1, (SI)(R10*2)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX512_12(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_12(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	VFMADD231PS (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PS (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PS (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PS (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PS (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PS (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PS (SI)(R11*1), Z28, K1, Z7
+	VFMADD231PS (SI)(R8*8), Z28, K1, Z8
+	VFMADD231PS (SI)(R12*1), Z28, K1, Z9
+	VFMADD231PS (SI)(R10*2), Z28, K1, Z10
+	VFMADD231PS (SI)(R13*1), Z28, K1, Z11
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
+	VMOVUPS Z8, K1, (SI)(R8*8)
+	VMOVUPS Z9, K1, (SI)(R12*1)
+	VMOVUPS Z10, K1, (SI)(R10*2)
+	VMOVUPS Z11, K1, (SI)(R13*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (SI)(R8*1), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VMOVUPS   Z1, K1, (SI)(R8*1)
+	VMOVUPS.Z (SI)(R8*2), K1, Z28
+	VADDPS    Z28, Z2, Z2
+	VMOVUPS   Z2, K1, (SI)(R8*2)
+	VMOVUPS.Z (SI)(R9*1), K1, Z28
+	VADDPS    Z28, Z3, Z3
+	VMOVUPS   Z3, K1, (SI)(R9*1)
+	VMOVUPS.Z (SI)(R8*4), K1, Z28
+	VADDPS    Z28, Z4, Z4
+	VMOVUPS   Z4, K1, (SI)(R8*4)
+	VMOVUPS.Z (SI)(R10*1), K1, Z28
+	VADDPS    Z28, Z5, Z5
+	VMOVUPS   Z5, K1, (SI)(R10*1)
+	VMOVUPS.Z (SI)(R9*2), K1, Z28
+	VADDPS    Z28, Z6, Z6
+	VMOVUPS   Z6, K1, (SI)(R9*2)
+	VMOVUPS.Z (SI)(R11*1), K1, Z28
+	VADDPS    Z28, Z7, Z7
+	VMOVUPS   Z7, K1, (SI)(R11*1)
+	VMOVUPS.Z (SI)(R8*8), K1, Z28
+	VADDPS    Z28, Z8, Z8
+	VMOVUPS   Z8, K1, (SI)(R8*8)
+	VMOVUPS.Z (SI)(R12*1), K1, Z28
+	VADDPS    Z28, Z9, Z9
+	VMOVUPS   Z9, K1, (SI)(R12*1)
+	VMOVUPS.Z (SI)(R10*2), K1, Z28
+	VADDPS    Z28, Z10, Z10
+	VMOVUPS   Z10, K1, (SI)(R10*2)
+	VMOVUPS.Z (SI)(R13*1), K1, Z28
+	VADDPS    Z28, Z11, Z11
+	VMOVUPS   Z11, K1, (SI)(R13*1)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX512_13(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_13(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 (SI)(R9*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	VFMADD231PS (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PS (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PS (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PS (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PS (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PS (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PS (SI)(R11*1), Z28, K1, Z7
+	VFMADD231PS (SI)(R8*8), Z28, K1, Z8
+	VFMADD231PS (SI)(R12*1), Z28, K1, Z9
+	VFMADD231PS (SI)(R10*2), Z28, K1, Z10
+	VFMADD231PS (SI)(R13*1), Z28, K1, Z11
+	VFMADD231PS (SI)(R9*4), Z28, K1, Z12
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
+	VMOVUPS Z8, K1, (SI)(R8*8)
+	VMOVUPS Z9, K1, (SI)(R12*1)
+	VMOVUPS Z10, K1, (SI)(R10*2)
+	VMOVUPS Z11, K1, (SI)(R13*1)
+	VMOVUPS Z12, K1, (SI)(R9*4)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (SI)(R8*1), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VMOVUPS   Z1, K1, (SI)(R8*1)
+	VMOVUPS.Z (SI)(R8*2), K1, Z28
+	VADDPS    Z28, Z2, Z2
+	VMOVUPS   Z2, K1, (SI)(R8*2)
+	VMOVUPS.Z (SI)(R9*1), K1, Z28
+	VADDPS    Z28, Z3, Z3
+	VMOVUPS   Z3, K1, (SI)(R9*1)
+	VMOVUPS.Z (SI)(R8*4), K1, Z28
+	VADDPS    Z28, Z4, Z4
+	VMOVUPS   Z4, K1, (SI)(R8*4)
+	VMOVUPS.Z (SI)(R10*1), K1, Z28
+	VADDPS    Z28, Z5, Z5
+	VMOVUPS   Z5, K1, (SI)(R10*1)
+	VMOVUPS.Z (SI)(R9*2), K1, Z28
+	VADDPS    Z28, Z6, Z6
+	VMOVUPS   Z6, K1, (SI)(R9*2)
+	VMOVUPS.Z (SI)(R11*1), K1, Z28
+	VADDPS    Z28, Z7, Z7
+	VMOVUPS   Z7, K1, (SI)(R11*1)
+	VMOVUPS.Z (SI)(R8*8), K1, Z28
+	VADDPS    Z28, Z8, Z8
+	VMOVUPS   Z8, K1, (SI)(R8*8)
+	VMOVUPS.Z (SI)(R12*1), K1, Z28
+	VADDPS    Z28, Z9, Z9
+	VMOVUPS   Z9, K1, (SI)(R12*1)
+	VMOVUPS.Z (SI)(R10*2), K1, Z28
+	VADDPS    Z28, Z10, Z10
+	VMOVUPS   Z10, K1, (SI)(R10*2)
+	VMOVUPS.Z (SI)(R13*1), K1, Z28
+	VADDPS    Z28, Z11, Z11
+	VMOVUPS   Z11, K1, (SI)(R13*1)
+	VMOVUPS.Z (SI)(R9*4), K1, Z28
+	VADDPS    Z28, Z12, Z12
+	VMOVUPS   Z12, K1, (SI)(R9*4)
+	VZEROUPPER
+	RET
+
+// func lanesF32AVX512_14(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF32AVX512_14(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	LEAQ       (R13)(DI*1), R14
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R14*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	LEAQ       (R13)(DI*1), R14
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPS.Z   (BX), K1, Z28
+	VFMADD231PS (SI), Z28, K1, Z0
+	VFMADD231PS (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PS (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PS (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PS (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PS (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PS (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PS (SI)(R11*1), Z28, K1, Z7
+	VFMADD231PS (SI)(R8*8), Z28, K1, Z8
+	VFMADD231PS (SI)(R12*1), Z28, K1, Z9
+	VFMADD231PS (SI)(R10*2), Z28, K1, Z10
+	VFMADD231PS (SI)(R13*1), Z28, K1, Z11
+	VFMADD231PS (SI)(R9*4), Z28, K1, Z12
+	VFMADD231PS (SI)(R14*1), Z28, K1, Z13
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	LEAQ    (R13)(DI*1), R14
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K1, (SI)(R8*1)
+	VMOVUPS Z2, K1, (SI)(R8*2)
+	VMOVUPS Z3, K1, (SI)(R9*1)
+	VMOVUPS Z4, K1, (SI)(R8*4)
+	VMOVUPS Z5, K1, (SI)(R10*1)
+	VMOVUPS Z6, K1, (SI)(R9*2)
+	VMOVUPS Z7, K1, (SI)(R11*1)
+	VMOVUPS Z8, K1, (SI)(R8*8)
+	VMOVUPS Z9, K1, (SI)(R12*1)
+	VMOVUPS Z10, K1, (SI)(R10*2)
+	VMOVUPS Z11, K1, (SI)(R13*1)
+	VMOVUPS Z12, K1, (SI)(R9*4)
+	VMOVUPS Z13, K1, (SI)(R14*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPS.Z (SI), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (SI)(R8*1), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VMOVUPS   Z1, K1, (SI)(R8*1)
+	VMOVUPS.Z (SI)(R8*2), K1, Z28
+	VADDPS    Z28, Z2, Z2
+	VMOVUPS   Z2, K1, (SI)(R8*2)
+	VMOVUPS.Z (SI)(R9*1), K1, Z28
+	VADDPS    Z28, Z3, Z3
+	VMOVUPS   Z3, K1, (SI)(R9*1)
+	VMOVUPS.Z (SI)(R8*4), K1, Z28
+	VADDPS    Z28, Z4, Z4
+	VMOVUPS   Z4, K1, (SI)(R8*4)
+	VMOVUPS.Z (SI)(R10*1), K1, Z28
+	VADDPS    Z28, Z5, Z5
+	VMOVUPS   Z5, K1, (SI)(R10*1)
+	VMOVUPS.Z (SI)(R9*2), K1, Z28
+	VADDPS    Z28, Z6, Z6
+	VMOVUPS   Z6, K1, (SI)(R9*2)
+	VMOVUPS.Z (SI)(R11*1), K1, Z28
+	VADDPS    Z28, Z7, Z7
+	VMOVUPS   Z7, K1, (SI)(R11*1)
+	VMOVUPS.Z (SI)(R8*8), K1, Z28
+	VADDPS    Z28, Z8, Z8
+	VMOVUPS   Z8, K1, (SI)(R8*8)
+	VMOVUPS.Z (SI)(R12*1), K1, Z28
+	VADDPS    Z28, Z9, Z9
+	VMOVUPS   Z9, K1, (SI)(R12*1)
+	VMOVUPS.Z (SI)(R10*2), K1, Z28
+	VADDPS    Z28, Z10, Z10
+	VMOVUPS   Z10, K1, (SI)(R10*2)
+	VMOVUPS.Z (SI)(R13*1), K1, Z28
+	VADDPS    Z28, Z11, Z11
+	VMOVUPS   Z11, K1, (SI)(R13*1)
+	VMOVUPS.Z (SI)(R9*4), K1, Z28
+	VADDPS    Z28, Z12, Z12
+	VMOVUPS   Z12, K1, (SI)(R9*4)
+	VMOVUPS.Z (SI)(R14*1), K1, Z28
+	VADDPS    Z28, Z13, Z13
+	VMOVUPS   Z13, K1, (SI)(R14*1)
+	VZEROUPPER
+	RET
+
 // func dotsF32AVX512_1(t *byte)
 // Requires: AVX, AVX512F
 TEXT ·dotsF32AVX512_1(SB), NOSPLIT, $0-8
@@ -10004,6 +11902,1904 @@ add:
 	VMOVUPD.Z 64(SI)(R14*1), K2, Z29
 	VADDPD    Z29, Z27, Z27
 	VMOVUPD   Z27, K2, 64(SI)(R14*1)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_1(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_1(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_2(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_2(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	VFMADD231PD (SI)(R8*1), Z28, K1, Z1
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VMOVUPD.Z (SI)(R8*1), K1, Z28
+	VADDPD    Z28, Z1, Z1
+	VMOVUPD   Z1, K1, (SI)(R8*1)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_3(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_3(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	MOVQ       24(AX), R8
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	VFMADD231PD (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PD (SI)(R8*2), Z28, K1, Z2
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VMOVUPD.Z (SI)(R8*1), K1, Z28
+	VADDPD    Z28, Z1, Z1
+	VMOVUPD   Z1, K1, (SI)(R8*1)
+	VMOVUPD.Z (SI)(R8*2), K1, Z28
+	VADDPD    Z28, Z2, Z2
+	VMOVUPD   Z2, K1, (SI)(R8*2)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_4(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_4(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	VFMADD231PD (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PD (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PD (SI)(R9*1), Z28, K1, Z3
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VMOVUPD.Z (SI)(R8*1), K1, Z28
+	VADDPD    Z28, Z1, Z1
+	VMOVUPD   Z1, K1, (SI)(R8*1)
+	VMOVUPD.Z (SI)(R8*2), K1, Z28
+	VADDPD    Z28, Z2, Z2
+	VMOVUPD   Z2, K1, (SI)(R8*2)
+	VMOVUPD.Z (SI)(R9*1), K1, Z28
+	VADDPD    Z28, Z3, Z3
+	VMOVUPD   Z3, K1, (SI)(R9*1)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_5(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_5(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	VFMADD231PD (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PD (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PD (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PD (SI)(R8*4), Z28, K1, Z4
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VMOVUPD.Z (SI)(R8*1), K1, Z28
+	VADDPD    Z28, Z1, Z1
+	VMOVUPD   Z1, K1, (SI)(R8*1)
+	VMOVUPD.Z (SI)(R8*2), K1, Z28
+	VADDPD    Z28, Z2, Z2
+	VMOVUPD   Z2, K1, (SI)(R8*2)
+	VMOVUPD.Z (SI)(R9*1), K1, Z28
+	VADDPD    Z28, Z3, Z3
+	VMOVUPD   Z3, K1, (SI)(R9*1)
+	VMOVUPD.Z (SI)(R8*4), K1, Z28
+	VADDPD    Z28, Z4, Z4
+	VMOVUPD   Z4, K1, (SI)(R8*4)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_6(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_6(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	VFMADD231PD (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PD (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PD (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PD (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PD (SI)(R10*1), Z28, K1, Z5
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VMOVUPD.Z (SI)(R8*1), K1, Z28
+	VADDPD    Z28, Z1, Z1
+	VMOVUPD   Z1, K1, (SI)(R8*1)
+	VMOVUPD.Z (SI)(R8*2), K1, Z28
+	VADDPD    Z28, Z2, Z2
+	VMOVUPD   Z2, K1, (SI)(R8*2)
+	VMOVUPD.Z (SI)(R9*1), K1, Z28
+	VADDPD    Z28, Z3, Z3
+	VMOVUPD   Z3, K1, (SI)(R9*1)
+	VMOVUPD.Z (SI)(R8*4), K1, Z28
+	VADDPD    Z28, Z4, Z4
+	VMOVUPD   Z4, K1, (SI)(R8*4)
+	VMOVUPD.Z (SI)(R10*1), K1, Z28
+	VADDPD    Z28, Z5, Z5
+	VMOVUPD   Z5, K1, (SI)(R10*1)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_7(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_7(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	VFMADD231PD (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PD (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PD (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PD (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PD (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PD (SI)(R9*2), Z28, K1, Z6
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VMOVUPD.Z (SI)(R8*1), K1, Z28
+	VADDPD    Z28, Z1, Z1
+	VMOVUPD   Z1, K1, (SI)(R8*1)
+	VMOVUPD.Z (SI)(R8*2), K1, Z28
+	VADDPD    Z28, Z2, Z2
+	VMOVUPD   Z2, K1, (SI)(R8*2)
+	VMOVUPD.Z (SI)(R9*1), K1, Z28
+	VADDPD    Z28, Z3, Z3
+	VMOVUPD   Z3, K1, (SI)(R9*1)
+	VMOVUPD.Z (SI)(R8*4), K1, Z28
+	VADDPD    Z28, Z4, Z4
+	VMOVUPD   Z4, K1, (SI)(R8*4)
+	VMOVUPD.Z (SI)(R10*1), K1, Z28
+	VADDPD    Z28, Z5, Z5
+	VMOVUPD   Z5, K1, (SI)(R10*1)
+	VMOVUPD.Z (SI)(R9*2), K1, Z28
+	VADDPD    Z28, Z6, Z6
+	VMOVUPD   Z6, K1, (SI)(R9*2)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_8(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_8(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	VFMADD231PD (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PD (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PD (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PD (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PD (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PD (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PD (SI)(R11*1), Z28, K1, Z7
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VMOVUPD.Z (SI)(R8*1), K1, Z28
+	VADDPD    Z28, Z1, Z1
+	VMOVUPD   Z1, K1, (SI)(R8*1)
+	VMOVUPD.Z (SI)(R8*2), K1, Z28
+	VADDPD    Z28, Z2, Z2
+	VMOVUPD   Z2, K1, (SI)(R8*2)
+	VMOVUPD.Z (SI)(R9*1), K1, Z28
+	VADDPD    Z28, Z3, Z3
+	VMOVUPD   Z3, K1, (SI)(R9*1)
+	VMOVUPD.Z (SI)(R8*4), K1, Z28
+	VADDPD    Z28, Z4, Z4
+	VMOVUPD   Z4, K1, (SI)(R8*4)
+	VMOVUPD.Z (SI)(R10*1), K1, Z28
+	VADDPD    Z28, Z5, Z5
+	VMOVUPD   Z5, K1, (SI)(R10*1)
+	VMOVUPD.Z (SI)(R9*2), K1, Z28
+	VADDPD    Z28, Z6, Z6
+	VMOVUPD   Z6, K1, (SI)(R9*2)
+	VMOVUPD.Z (SI)(R11*1), K1, Z28
+	VADDPD    Z28, Z7, Z7
+	VMOVUPD   Z7, K1, (SI)(R11*1)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_9(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_9(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	VFMADD231PD (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PD (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PD (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PD (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PD (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PD (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PD (SI)(R11*1), Z28, K1, Z7
+	VFMADD231PD (SI)(R8*8), Z28, K1, Z8
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
+	VMOVUPD Z8, K1, (SI)(R8*8)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VMOVUPD.Z (SI)(R8*1), K1, Z28
+	VADDPD    Z28, Z1, Z1
+	VMOVUPD   Z1, K1, (SI)(R8*1)
+	VMOVUPD.Z (SI)(R8*2), K1, Z28
+	VADDPD    Z28, Z2, Z2
+	VMOVUPD   Z2, K1, (SI)(R8*2)
+	VMOVUPD.Z (SI)(R9*1), K1, Z28
+	VADDPD    Z28, Z3, Z3
+	VMOVUPD   Z3, K1, (SI)(R9*1)
+	VMOVUPD.Z (SI)(R8*4), K1, Z28
+	VADDPD    Z28, Z4, Z4
+	VMOVUPD   Z4, K1, (SI)(R8*4)
+	VMOVUPD.Z (SI)(R10*1), K1, Z28
+	VADDPD    Z28, Z5, Z5
+	VMOVUPD   Z5, K1, (SI)(R10*1)
+	VMOVUPD.Z (SI)(R9*2), K1, Z28
+	VADDPD    Z28, Z6, Z6
+	VMOVUPD   Z6, K1, (SI)(R9*2)
+	VMOVUPD.Z (SI)(R11*1), K1, Z28
+	VADDPD    Z28, Z7, Z7
+	VMOVUPD   Z7, K1, (SI)(R11*1)
+	VMOVUPD.Z (SI)(R8*8), K1, Z28
+	VADDPD    Z28, Z8, Z8
+	VMOVUPD   Z8, K1, (SI)(R8*8)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_10(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_10(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	VFMADD231PD (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PD (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PD (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PD (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PD (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PD (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PD (SI)(R11*1), Z28, K1, Z7
+	VFMADD231PD (SI)(R8*8), Z28, K1, Z8
+	VFMADD231PD (SI)(R12*1), Z28, K1, Z9
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
+	VMOVUPD Z8, K1, (SI)(R8*8)
+	VMOVUPD Z9, K1, (SI)(R12*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VMOVUPD.Z (SI)(R8*1), K1, Z28
+	VADDPD    Z28, Z1, Z1
+	VMOVUPD   Z1, K1, (SI)(R8*1)
+	VMOVUPD.Z (SI)(R8*2), K1, Z28
+	VADDPD    Z28, Z2, Z2
+	VMOVUPD   Z2, K1, (SI)(R8*2)
+	VMOVUPD.Z (SI)(R9*1), K1, Z28
+	VADDPD    Z28, Z3, Z3
+	VMOVUPD   Z3, K1, (SI)(R9*1)
+	VMOVUPD.Z (SI)(R8*4), K1, Z28
+	VADDPD    Z28, Z4, Z4
+	VMOVUPD   Z4, K1, (SI)(R8*4)
+	VMOVUPD.Z (SI)(R10*1), K1, Z28
+	VADDPD    Z28, Z5, Z5
+	VMOVUPD   Z5, K1, (SI)(R10*1)
+	VMOVUPD.Z (SI)(R9*2), K1, Z28
+	VADDPD    Z28, Z6, Z6
+	VMOVUPD   Z6, K1, (SI)(R9*2)
+	VMOVUPD.Z (SI)(R11*1), K1, Z28
+	VADDPD    Z28, Z7, Z7
+	VMOVUPD   Z7, K1, (SI)(R11*1)
+	VMOVUPD.Z (SI)(R8*8), K1, Z28
+	VADDPD    Z28, Z8, Z8
+	VMOVUPD   Z8, K1, (SI)(R8*8)
+	VMOVUPD.Z (SI)(R12*1), K1, Z28
+	VADDPD    Z28, Z9, Z9
+	VMOVUPD   Z9, K1, (SI)(R12*1)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_11(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_11(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	VFMADD231PD (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PD (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PD (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PD (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PD (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PD (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PD (SI)(R11*1), Z28, K1, Z7
+	VFMADD231PD (SI)(R8*8), Z28, K1, Z8
+	VFMADD231PD (SI)(R12*1), Z28, K1, Z9
+	VFMADD231PD (SI)(R10*2), Z28, K1, Z10
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
+	VMOVUPD Z8, K1, (SI)(R8*8)
+	VMOVUPD Z9, K1, (SI)(R12*1)
+	VMOVUPD Z10, K1, (SI)(R10*2)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VMOVUPD.Z (SI)(R8*1), K1, Z28
+	VADDPD    Z28, Z1, Z1
+	VMOVUPD   Z1, K1, (SI)(R8*1)
+	VMOVUPD.Z (SI)(R8*2), K1, Z28
+	VADDPD    Z28, Z2, Z2
+	VMOVUPD   Z2, K1, (SI)(R8*2)
+	VMOVUPD.Z (SI)(R9*1), K1, Z28
+	VADDPD    Z28, Z3, Z3
+	VMOVUPD   Z3, K1, (SI)(R9*1)
+	VMOVUPD.Z (SI)(R8*4), K1, Z28
+	VADDPD    Z28, Z4, Z4
+	VMOVUPD   Z4, K1, (SI)(R8*4)
+	VMOVUPD.Z (SI)(R10*1), K1, Z28
+	VADDPD    Z28, Z5, Z5
+	VMOVUPD   Z5, K1, (SI)(R10*1)
+	VMOVUPD.Z (SI)(R9*2), K1, Z28
+	VADDPD    Z28, Z6, Z6
+	VMOVUPD   Z6, K1, (SI)(R9*2)
+	VMOVUPD.Z (SI)(R11*1), K1, Z28
+	VADDPD    Z28, Z7, Z7
+	VMOVUPD   Z7, K1, (SI)(R11*1)
+	VMOVUPD.Z (SI)(R8*8), K1, Z28
+	VADDPD    Z28, Z8, Z8
+	VMOVUPD   Z8, K1, (SI)(R8*8)
+	VMOVUPD.Z (SI)(R12*1), K1, Z28
+	VADDPD    Z28, Z9, Z9
+	VMOVUPD   Z9, K1, (SI)(R12*1)
+	VMOVUPD.Z (SI)(R10*2), K1, Z28
+	VADDPD    Z28, Z10, Z10
+	VMOVUPD   Z10, K1, (SI)(R10*2)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_12(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_12(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	VFMADD231PD (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PD (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PD (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PD (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PD (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PD (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PD (SI)(R11*1), Z28, K1, Z7
+	VFMADD231PD (SI)(R8*8), Z28, K1, Z8
+	VFMADD231PD (SI)(R12*1), Z28, K1, Z9
+	VFMADD231PD (SI)(R10*2), Z28, K1, Z10
+	VFMADD231PD (SI)(R13*1), Z28, K1, Z11
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
+	VMOVUPD Z8, K1, (SI)(R8*8)
+	VMOVUPD Z9, K1, (SI)(R12*1)
+	VMOVUPD Z10, K1, (SI)(R10*2)
+	VMOVUPD Z11, K1, (SI)(R13*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VMOVUPD.Z (SI)(R8*1), K1, Z28
+	VADDPD    Z28, Z1, Z1
+	VMOVUPD   Z1, K1, (SI)(R8*1)
+	VMOVUPD.Z (SI)(R8*2), K1, Z28
+	VADDPD    Z28, Z2, Z2
+	VMOVUPD   Z2, K1, (SI)(R8*2)
+	VMOVUPD.Z (SI)(R9*1), K1, Z28
+	VADDPD    Z28, Z3, Z3
+	VMOVUPD   Z3, K1, (SI)(R9*1)
+	VMOVUPD.Z (SI)(R8*4), K1, Z28
+	VADDPD    Z28, Z4, Z4
+	VMOVUPD   Z4, K1, (SI)(R8*4)
+	VMOVUPD.Z (SI)(R10*1), K1, Z28
+	VADDPD    Z28, Z5, Z5
+	VMOVUPD   Z5, K1, (SI)(R10*1)
+	VMOVUPD.Z (SI)(R9*2), K1, Z28
+	VADDPD    Z28, Z6, Z6
+	VMOVUPD   Z6, K1, (SI)(R9*2)
+	VMOVUPD.Z (SI)(R11*1), K1, Z28
+	VADDPD    Z28, Z7, Z7
+	VMOVUPD   Z7, K1, (SI)(R11*1)
+	VMOVUPD.Z (SI)(R8*8), K1, Z28
+	VADDPD    Z28, Z8, Z8
+	VMOVUPD   Z8, K1, (SI)(R8*8)
+	VMOVUPD.Z (SI)(R12*1), K1, Z28
+	VADDPD    Z28, Z9, Z9
+	VMOVUPD   Z9, K1, (SI)(R12*1)
+	VMOVUPD.Z (SI)(R10*2), K1, Z28
+	VADDPD    Z28, Z10, Z10
+	VMOVUPD   Z10, K1, (SI)(R10*2)
+	VMOVUPD.Z (SI)(R13*1), K1, Z28
+	VADDPD    Z28, Z11, Z11
+	VMOVUPD   Z11, K1, (SI)(R13*1)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_13(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_13(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 (SI)(R9*4)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	VFMADD231PD (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PD (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PD (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PD (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PD (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PD (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PD (SI)(R11*1), Z28, K1, Z7
+	VFMADD231PD (SI)(R8*8), Z28, K1, Z8
+	VFMADD231PD (SI)(R12*1), Z28, K1, Z9
+	VFMADD231PD (SI)(R10*2), Z28, K1, Z10
+	VFMADD231PD (SI)(R13*1), Z28, K1, Z11
+	VFMADD231PD (SI)(R9*4), Z28, K1, Z12
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
+	VMOVUPD Z8, K1, (SI)(R8*8)
+	VMOVUPD Z9, K1, (SI)(R12*1)
+	VMOVUPD Z10, K1, (SI)(R10*2)
+	VMOVUPD Z11, K1, (SI)(R13*1)
+	VMOVUPD Z12, K1, (SI)(R9*4)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VMOVUPD.Z (SI)(R8*1), K1, Z28
+	VADDPD    Z28, Z1, Z1
+	VMOVUPD   Z1, K1, (SI)(R8*1)
+	VMOVUPD.Z (SI)(R8*2), K1, Z28
+	VADDPD    Z28, Z2, Z2
+	VMOVUPD   Z2, K1, (SI)(R8*2)
+	VMOVUPD.Z (SI)(R9*1), K1, Z28
+	VADDPD    Z28, Z3, Z3
+	VMOVUPD   Z3, K1, (SI)(R9*1)
+	VMOVUPD.Z (SI)(R8*4), K1, Z28
+	VADDPD    Z28, Z4, Z4
+	VMOVUPD   Z4, K1, (SI)(R8*4)
+	VMOVUPD.Z (SI)(R10*1), K1, Z28
+	VADDPD    Z28, Z5, Z5
+	VMOVUPD   Z5, K1, (SI)(R10*1)
+	VMOVUPD.Z (SI)(R9*2), K1, Z28
+	VADDPD    Z28, Z6, Z6
+	VMOVUPD   Z6, K1, (SI)(R9*2)
+	VMOVUPD.Z (SI)(R11*1), K1, Z28
+	VADDPD    Z28, Z7, Z7
+	VMOVUPD   Z7, K1, (SI)(R11*1)
+	VMOVUPD.Z (SI)(R8*8), K1, Z28
+	VADDPD    Z28, Z8, Z8
+	VMOVUPD   Z8, K1, (SI)(R8*8)
+	VMOVUPD.Z (SI)(R12*1), K1, Z28
+	VADDPD    Z28, Z9, Z9
+	VMOVUPD   Z9, K1, (SI)(R12*1)
+	VMOVUPD.Z (SI)(R10*2), K1, Z28
+	VADDPD    Z28, Z10, Z10
+	VMOVUPD   Z10, K1, (SI)(R10*2)
+	VMOVUPD.Z (SI)(R13*1), K1, Z28
+	VADDPD    Z28, Z11, Z11
+	VMOVUPD   Z11, K1, (SI)(R13*1)
+	VMOVUPD.Z (SI)(R9*4), K1, Z28
+	VADDPD    Z28, Z12, Z12
+	VMOVUPD   Z12, K1, (SI)(R9*4)
+	VZEROUPPER
+	RET
+
+// func lanesF64AVX512_14(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesF64AVX512_14(SB), NOSPLIT, $56-8
+	MOVQ       t+0(FP), AX
+	MOVQ       32(AX), DX
+	MOVQ       72(AX), CX
+	MOVQ       CX, 16(SP)
+	IMULQ      DX, CX
+	MOVQ       40(AX), SI
+	MOVQ       SI, BX
+	SUBQ       CX, BX
+	MOVQ       BX, (SP)
+	MOVQ       80(AX), R15
+	MOVQ       R15, 24(SP)
+	IMULQ      R15, SI
+	MOVQ       48(AX), BX
+	SUBQ       SI, BX
+	MOVQ       BX, 8(SP)
+	MOVQ       88(AX), BX
+	MOVQ       BX, 32(SP)
+	MOVQ       16(AX), SI
+	MOVQ       64(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	LEAQ       (R13)(DI*1), R14
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R8*2)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R8*4)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 (SI)(R12*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R14*1)
+	MOVQ       24(AX), R8
+	LEAQ       (R8)(R8*1), DI
+	LEAQ       (R8)(DI*1), R9
+	LEAQ       (R9)(DI*1), R10
+	LEAQ       (R10)(DI*1), R11
+	LEAQ       (R11)(DI*1), R12
+	LEAQ       (R12)(DI*1), R13
+	LEAQ       (R13)(DI*1), R14
+	MOVQ       56(AX), DI
+	MOVQ       (AX), SI
+	MOVQ       8(AX), BX
+	MOVQ       96(AX), CX
+	KMOVW      CX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       128(AX), CX
+	MOVQ       CX, 40(SP)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 48(SP)
+	MOVQ       120(AX), BP
+	MOVQ       112(AX), AX
+
+plane:
+	MOVQ 24(SP), R15
+
+segment:
+	MOVQ 16(SP), CX
+
+step:
+	VMOVUPD.Z   (BX), K1, Z28
+	VFMADD231PD (SI), Z28, K1, Z0
+	VFMADD231PD (SI)(R8*1), Z28, K1, Z1
+	VFMADD231PD (SI)(R8*2), Z28, K1, Z2
+	VFMADD231PD (SI)(R9*1), Z28, K1, Z3
+	VFMADD231PD (SI)(R8*4), Z28, K1, Z4
+	VFMADD231PD (SI)(R10*1), Z28, K1, Z5
+	VFMADD231PD (SI)(R9*2), Z28, K1, Z6
+	VFMADD231PD (SI)(R11*1), Z28, K1, Z7
+	VFMADD231PD (SI)(R8*8), Z28, K1, Z8
+	VFMADD231PD (SI)(R12*1), Z28, K1, Z9
+	VFMADD231PD (SI)(R10*2), Z28, K1, Z10
+	VFMADD231PD (SI)(R13*1), Z28, K1, Z11
+	VFMADD231PD (SI)(R9*4), Z28, K1, Z12
+	VFMADD231PD (SI)(R14*1), Z28, K1, Z13
+	PREFETCHT0  (AX)
+	ADDQ        $0x40, AX
+	DECQ        BP
+	JNZ         same
+	ADDQ        48(SP), AX
+	MOVQ        40(SP), BP
+
+same:
+	ADDQ    DX, SI
+	ADDQ    DI, BX
+	DECQ    CX
+	JNZ     step
+	ADDQ    (SP), SI
+	DECQ    R15
+	JNZ     segment
+	ADDQ    8(SP), SI
+	DECQ    32(SP)
+	JNZ     plane
+	MOVQ    t+0(FP), AX
+	MOVQ    16(AX), SI
+	MOVQ    64(AX), R8
+	LEAQ    (R8)(R8*1), DI
+	LEAQ    (R8)(DI*1), R9
+	LEAQ    (R9)(DI*1), R10
+	LEAQ    (R10)(DI*1), R11
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	LEAQ    (R13)(DI*1), R14
+	CMPQ    104(AX), $0x00
+	JNE     add
+	VMOVUPD Z0, K1, (SI)
+	VMOVUPD Z1, K1, (SI)(R8*1)
+	VMOVUPD Z2, K1, (SI)(R8*2)
+	VMOVUPD Z3, K1, (SI)(R9*1)
+	VMOVUPD Z4, K1, (SI)(R8*4)
+	VMOVUPD Z5, K1, (SI)(R10*1)
+	VMOVUPD Z6, K1, (SI)(R9*2)
+	VMOVUPD Z7, K1, (SI)(R11*1)
+	VMOVUPD Z8, K1, (SI)(R8*8)
+	VMOVUPD Z9, K1, (SI)(R12*1)
+	VMOVUPD Z10, K1, (SI)(R10*2)
+	VMOVUPD Z11, K1, (SI)(R13*1)
+	VMOVUPD Z12, K1, (SI)(R9*4)
+	VMOVUPD Z13, K1, (SI)(R14*1)
+	VZEROUPPER
+	RET
+
+add:
+	VMOVUPD.Z (SI), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD   Z0, K1, (SI)
+	VMOVUPD.Z (SI)(R8*1), K1, Z28
+	VADDPD    Z28, Z1, Z1
+	VMOVUPD   Z1, K1, (SI)(R8*1)
+	VMOVUPD.Z (SI)(R8*2), K1, Z28
+	VADDPD    Z28, Z2, Z2
+	VMOVUPD   Z2, K1, (SI)(R8*2)
+	VMOVUPD.Z (SI)(R9*1), K1, Z28
+	VADDPD    Z28, Z3, Z3
+	VMOVUPD   Z3, K1, (SI)(R9*1)
+	VMOVUPD.Z (SI)(R8*4), K1, Z28
+	VADDPD    Z28, Z4, Z4
+	VMOVUPD   Z4, K1, (SI)(R8*4)
+	VMOVUPD.Z (SI)(R10*1), K1, Z28
+	VADDPD    Z28, Z5, Z5
+	VMOVUPD   Z5, K1, (SI)(R10*1)
+	VMOVUPD.Z (SI)(R9*2), K1, Z28
+	VADDPD    Z28, Z6, Z6
+	VMOVUPD   Z6, K1, (SI)(R9*2)
+	VMOVUPD.Z (SI)(R11*1), K1, Z28
+	VADDPD    Z28, Z7, Z7
+	VMOVUPD   Z7, K1, (SI)(R11*1)
+	VMOVUPD.Z (SI)(R8*8), K1, Z28
+	VADDPD    Z28, Z8, Z8
+	VMOVUPD   Z8, K1, (SI)(R8*8)
+	VMOVUPD.Z (SI)(R12*1), K1, Z28
+	VADDPD    Z28, Z9, Z9
+	VMOVUPD   Z9, K1, (SI)(R12*1)
+	VMOVUPD.Z (SI)(R10*2), K1, Z28
+	VADDPD    Z28, Z10, Z10
+	VMOVUPD   Z10, K1, (SI)(R10*2)
+	VMOVUPD.Z (SI)(R13*1), K1, Z28
+	VADDPD    Z28, Z11, Z11
+	VMOVUPD   Z11, K1, (SI)(R13*1)
+	VMOVUPD.Z (SI)(R9*4), K1, Z28
+	VADDPD    Z28, Z12, Z12
+	VMOVUPD   Z12, K1, (SI)(R9*4)
+	VMOVUPD.Z (SI)(R14*1), K1, Z28
+	VADDPD    Z28, Z13, Z13
+	VMOVUPD   Z13, K1, (SI)(R14*1)
 	VZEROUPPER
 	RET
 

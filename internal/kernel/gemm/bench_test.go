@@ -95,6 +95,12 @@ func square(n, hw, c, o, k, stride int) Conv {
 	return s
 }
 
+// grouped is the convolution with its channels in groups.
+func grouped(s Conv, groups int) Conv {
+	s.Groups = groups
+	return s
+}
+
 func BenchmarkConv(b *testing.B) {
 	set := bestSet(b)
 	for _, c := range []struct {
@@ -125,7 +131,10 @@ func BenchmarkConv(b *testing.B) {
 		{"res4c", square(32, 4, 2048, 512, 1, 1)},
 		{"res4d", square(32, 4, 512, 2048, 1, 1)},
 		{"imagenet", square(2, 224, 3, 64, 7, 2)},
-		{"depthwise", func() Conv { s := square(16, 16, 64, 64, 3, 1); s.Groups = 64; return s }()},
+		{"depthwise", grouped(square(32, 16, 128, 128, 3, 1), 128)},
+		{"depthwise7", grouped(square(32, 16, 128, 128, 7, 1), 128)},
+		{"depthwise_s2", grouped(square(32, 32, 64, 64, 3, 2), 64)},
+		{"resnext", grouped(square(32, 16, 128, 128, 3, 1), 32)},
 	} {
 		b.Run(c.name+"/forward", func(b *testing.B) { measure(b, NewConv[float32](c.s, set, 0), set) })
 		b.Run(c.name+"/input", func(b *testing.B) { measure(b, NewConvInputGrad[float32](c.s, set, 0), set) })

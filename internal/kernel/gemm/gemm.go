@@ -240,9 +240,12 @@ func NewConvKernelGrad[T Float](s Conv, set isa.Set, workers int) *Plan[T] {
 func newConvPlan[T Float](s Conv, sizes [3]int, taps tapConv, ks *kernels, workers int) *Plan[T] {
 	p := &Plan[T]{sizes: sizes, flops: s.flops(), workers: poolSize(workers), call: new(call[T])}
 	w := arena{line: lineOf[T]()}
-	if s.winograd(ks) {
+	switch {
+	case s.depthwise():
+		p.stages = planDepthwise(taps, ks, p.call, p.workers, &w)
+	case s.winograd(ks):
 		p.stages = planWinogradConv(taps, ks, p.call, p.workers, &w)
-	} else {
+	default:
 		p.stages = planTapConv(taps, ks, p.call, p.workers, &w)
 	}
 	p.workspace = w.used
@@ -266,6 +269,9 @@ func (s Conv) sizes() (y, x, w int) {
 func (s Conv) pointwise() bool {
 	return s.KH*s.KW*s.StrideH*s.StrideW*s.Groups == 1 && s.PadTop+s.PadLeft+s.PadBottom+s.PadRight == 0
 }
+
+// depthwise says that every channel is convolved with a kernel of its own.
+func (s Conv) depthwise() bool { return s.Groups > 1 && s.Groups == s.C && s.Groups == s.O }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 

@@ -12,14 +12,17 @@ const (
 )
 
 // kernelGradPlan is the product of x's patches, transposed, with dy, cut into chunks: by group, slices of x's
-// channels, blocks of dy's channels, and parts of the pixels, the last fastest.
+// channels, blocks of dy's channels, and parts of the pixels, the last fastest. Of a depthwise convolution all channels are one
+// group, in which each channel of x meets its own of dy alone.
 type kernelGradPlan[T Float] struct {
 	Conv
-	ks      *kernels
-	call    *call[T]
-	workers []worker
-	frame   frame
+	lanewise bool
+	ks       *kernels
+	call     *call[T]
+	workers  []worker
+	frame    frame
 
+	groups                      int
 	chans, outs                 int // of a group
 	slices, colBlocks, parts    int
 	images, band, bands, blocks int // of a block of pixels; blocks of the whole problem, bands of an image
@@ -31,7 +34,7 @@ type kernelGradPlan[T Float] struct {
 }
 
 func planKernelGrad[T Float](s Conv, ks *kernels, c *call[T], workers int, w *arena) []stage {
-	p := &kernelGradPlan[T]{Conv: s, ks: ks, call: c, workers: make([]worker, workers)}
+	p := &kernelGradPlan[T]{Conv: s, lanewise: s.depthwise(), ks: ks, call: c, workers: make([]worker, workers)}
 	p.cut()
 	p.copySize = roundUp(p.frame.scratch(p.images), w.line)
 	p.copies = w.take(p.copySize * workers)
@@ -40,7 +43,7 @@ func planKernelGrad[T Float](s Conv, ks *kernels, c *call[T], workers int, w *ar
 		p.panelsSize = roundUp(p.panelsSize, w.line)
 		p.panels = w.take(p.panelsSize * workers)
 	}
-	stages := []stage{{s.Groups * p.slices * p.colBlocks * p.parts, p}}
+	stages := []stage{{p.groups * p.slices * p.colBlocks * p.parts, p}}
 	if p.parts > 1 {
 		p.partial = w.take(p.parts * p.kernelSize())
 		stages = append(stages, planSum(c, ks, workers, p.partial, p.kernelSize(), p.parts, 1))
@@ -48,12 +51,21 @@ func planKernelGrad[T Float](s Conv, ks *kernels, c *call[T], workers int, w *ar
 	return stages
 }
 
-func (p *kernelGradPlan[T]) kernelSize() int { return p.KH * p.KW * p.chans * p.O }
+func (p *kernelGradPlan[T]) kernelSize() int {
+	if p.lanewise {
+		return p.KH * p.KW * p.O
+	}
+	return p.KH * p.KW * p.chans * p.O
+}
 
 // cut chooses the blocks.
 func (p *kernelGradPlan[T]) cut() {
 	ks := p.ks
-	p.chans, p.outs = p.C/p.Groups, p.O/p.Groups
+	p.groups = p.Groups
+	if p.lanewise {
+		p.groups = 1
+	}
+	p.chans, p.outs = p.C/p.groups, p.O/p.groups
 	oh, ow := p.OutH(), p.OutW()
 
 	p.images, p.band = 1, oh
@@ -67,9 +79,12 @@ func (p *kernelGradPlan[T]) cut() {
 
 	p.slices = ceilDiv(p.chans, maxSlice)
 	p.colBlocks = ceilDiv(ceilDiv(p.outs, ks.width()), max(1, maxOuts/ks.width()))
+	if p.lanewise {
+		p.colBlocks = 1 // a slice's channels are those of x and of dy
+	}
 	wanted := int(min(p.flops()/minChunk, minDWChunks))
-	p.parts = max(1, min(wanted/(p.Groups*p.slices*p.colBlocks), p.blocks))
-	p.pack = p.outs > ks.width() && p.KH*p.KW*min(p.chans, maxSlice) >= packRows
+	p.parts = max(1, min(wanted/(p.groups*p.slices*p.colBlocks), p.blocks))
+	p.pack = !p.lanewise && p.outs > ks.width() && p.KH*p.KW*min(p.chans, maxSlice) >= packRows
 
 	p.frame = frame{
 		h: p.H, w: p.W, c: p.C, row0: -p.PadTop, col0: -p.PadLeft,
@@ -115,6 +130,9 @@ func (p *kernelGradPlan[T]) Chunk(i, worker int) {
 	i /= p.colBlocks
 	c.ch0, c.ch1 = share(p.chans, p.slices, i%p.slices)
 	c.group = i / p.slices
+	if p.lanewise {
+		c.lo, c.hi = c.ch0, c.ch1
+	}
 	from, to := share(p.blocks, p.parts, part)
 	for b := from; b < to; b++ {
 		p.pixels(&c, b, to)
@@ -146,6 +164,10 @@ func (p *kernelGradPlan[T]) pixels(c *dwChunk[T], b, to int) {
 		t.expect(p.sources(c, b+1))
 	}
 	panel := p.right(c, t, (n0*p.OutH()+first)*p.OutW(), (n1-n0)*band*p.OutW())
+	if p.lanewise {
+		p.tapsLanewise(c, t, &f, origin)
+		return
+	}
 	p.taps(c, t, &f, origin, panel)
 }
 
@@ -201,5 +223,16 @@ func (p *kernelGradPlan[T]) taps(c *dwChunk[T], t *tile, f *frame, origin unsafe
 			t.c = at(c.dst, c.dstAt+row*p.O+c.group*p.outs+c.lo)
 			p.ks.grid(t, rows, c.hi-c.lo, panel)
 		}
+	}
+}
+
+// tapsLanewise runs the tiles of all taps of a depthwise convolution: their rows are the taps of a kernel row.
+func (p *kernelGradPlan[T]) tapsLanewise(c *dwChunk[T], t *tile, f *frame, origin unsafe.Pointer) {
+	size := p.ks.size
+	t.rs = f.pixel * size
+	for kh := range p.KH {
+		t.a = unsafe.Add(origin, kh*f.rowPitch*size)
+		t.c = at(c.dst, c.dstAt+kh*p.KW*p.O+c.lo)
+		p.ks.lanegrid(t, p.KW, c.hi-c.lo)
 	}
 }

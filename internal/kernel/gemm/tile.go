@@ -91,6 +91,8 @@ type kernels struct {
 	// maskWide says that tiles of several vectors obey the mask. Those of one vector always do.
 	maskWide bool
 	tiles    [][]func(*tile) // by rows-1 and vectors-1
+	// Tiles of one vector, by rows-1, where A has vectors for elements: their lanes are multiplied by those of B.
+	lanewise []func(*tile)
 	// Inner products of one row, or of eight, with the vector at b: count contiguous elements each.
 	dot, dot8 func(*tile)
 	move      func(*block) // copies a matrix

@@ -16,6 +16,7 @@ func goKernels[T Float]() *kernels {
 	}
 	for m := 1; m <= goRows; m++ {
 		ks.tiles = append(ks.tiles, []func(*tile){func(t *tile) { tileGo[T](t, m) }})
+		ks.lanewise = append(ks.lanewise, func(t *tile) { lanesGo[T](t, m) })
 	}
 	if size[T]() == size[float32]() {
 		ks.winograd = winogradGo()
@@ -84,6 +85,15 @@ func oneGo[T Float](t *tile, aOff, bOff, cOff int) {
 		sum += *c
 	}
 	*c = sum
+}
+
+func lanesGo[T Float](t *tile, m int) {
+	size := size[T]()
+	for i := range m {
+		for j, mask := 0, t.mask; mask != 0; j, mask = j+1, mask>>1 {
+			oneGo[T](t, i*t.rs+j*size, j*size, i*t.rc+j*size)
+		}
+	}
 }
 
 func dotGo[T Float](t *tile, m int) {

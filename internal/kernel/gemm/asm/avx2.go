@@ -82,6 +82,14 @@ func (ma avx2) step(m, v int) {
 	}
 }
 
+func (ma avx2) stepLanes(m int) {
+	ma.load(Mem{Base: right}, true, ma.b(0))
+	for i := range m {
+		ma.load(row(left, i), true, ma.broadcast(i))
+		ma.fma(ma.broadcast(i), ma.b(0), ma.acc(i, 0, 1))
+	}
+}
+
 func (ma avx2) prefetch(c Mem, v int) {
 	for j := range v {
 		c.Disp = 32 * j

@@ -64,6 +64,17 @@ func (ma avx512) step(m, v int) {
 	}
 }
 
+func (ma avx512) stepLanes(m int) {
+	ma.load(Mem{Base: right}, masks[0], ma.b(0))
+	for i := range m {
+		if ma.bytes == 4 {
+			VFMADD231PS(row(left, i), ma.b(0), masks[0], ma.acc(i, 0, 1))
+		} else {
+			VFMADD231PD(row(left, i), ma.b(0), masks[0], ma.acc(i, 0, 1))
+		}
+	}
+}
+
 func (ma avx512) prefetch(c Mem, v int) {
 	for j := range v {
 		c.Disp = 64 * j

@@ -31,8 +31,10 @@ type machine interface {
 	size() int
 	// begin loads the masks and clears the accumulators.
 	begin(m, v int)
-	// step is one inner step of a tile.
+	// step is one inner step of a tile: every row's element of A times v vectors of B.
 	step(m, v int)
+	// stepLanes is one inner step of a tile whose A has vectors for elements: every row's times that of B, lane by lane.
+	stepLanes(m int)
 	// prefetch asks for the lines of a row of c.
 	prefetch(c Mem, v int)
 	// end adds row i of c if add is set, and stores it.
@@ -71,8 +73,11 @@ func main() {
 	for _, ma := range machines {
 		for v := 1; v <= ma.vecs(); v++ {
 			for m := 1; m <= ma.rows(); m++ {
-				tile(ma, m, v)
+				tile(ma, fmt.Sprintf("tile%s_%dx%d", ma.name(), m, v), m, v, func() { ma.step(m, v) })
 			}
+		}
+		for m := 1; m <= ma.rows(); m++ {
+			tile(ma, fmt.Sprintf("lanes%s_%d", ma.name(), m), m, 1, func() { ma.stepLanes(m) })
 		}
 		for _, m := range dotRows {
 			dots(ma, m)
@@ -169,9 +174,9 @@ func multiples(m int, scratch reg.GPPhysical) {
 
 func arg(off int) Mem { return Mem{Base: args, Disp: off} }
 
-// tile writes the kernel of m rows and v vectors.
-func tile(ma machine, m, v int) {
-	TEXT(fmt.Sprintf("tile%s_%dx%d", ma.name(), m, v), NOSPLIT, "func(t *byte)")
+// tile writes a kernel of m rows and v vectors, which makes the given step over and over.
+func tile(ma machine, name string, m, v int, step func()) {
+	TEXT(name, NOSPLIT, "func(t *byte)")
 	Load(Param("t"), args)
 	nextSeg, nextPlane := AllocLocal(8), AllocLocal(8)
 	counts, segments, planes := AllocLocal(8), AllocLocal(8), AllocLocal(8)
@@ -221,7 +226,7 @@ func tile(ma machine, m, v int) {
 	Label("segment")
 	MOVQ(counts, inner)
 	Label("step")
-	ma.step(m, v)
+	step()
 	PREFETCHT0(Mem{Base: next})
 	ADDQ(Imm(64), next)
 	DECQ(lines)

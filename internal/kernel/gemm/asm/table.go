@@ -18,6 +18,9 @@ func tables(machines []machine) ([]byte, error) {
 				fmt.Fprintf(&b, "\n//go:noescape\nfunc tile%s_%dx%d(t *tile)\n", n, m, v)
 			}
 		}
+		for m := 1; m <= ma.rows(); m++ {
+			fmt.Fprintf(&b, "\n//go:noescape\nfunc lanes%s_%d(t *tile)\n", n, m)
+		}
 		for _, m := range dotRows {
 			fmt.Fprintf(&b, "\n//go:noescape\nfunc dots%s_%d(t *tile)\n", n, m)
 		}
@@ -51,6 +54,10 @@ func tables(machines []machine) ([]byte, error) {
 				fmt.Fprintf(&b, "tile%s_%dx%d", n, m, v)
 			}
 			fmt.Fprintf(&b, "},\n")
+		}
+		fmt.Fprintf(&b, "\t},\n\tlanewise: []func(*tile){\n")
+		for m := 1; m <= ma.rows(); m++ {
+			fmt.Fprintf(&b, "\t\tlanes%s_%d,\n", n, m)
 		}
 		fmt.Fprintf(&b, "\t},\n}\n")
 	}
