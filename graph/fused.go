@@ -64,7 +64,7 @@ type fusedWorker[T float] struct {
 // The sizes of tiles and chunks: a tile's registers stay in the nearest caches; a chunk is worth a thread's while.
 const (
 	tileBytes  = 4096
-	chunkElems = 16384
+	chunkElems = 8192
 	maxChunks  = 512
 	farBytes   = 1 << 19 // arrays larger than this do not stay in a core's own caches
 )
