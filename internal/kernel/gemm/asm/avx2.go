@@ -198,76 +198,10 @@ func (ma avx2) move() {
 	RET()
 }
 
-// deal writes the copy of a matrix whose rows are cut into pieces of one or two vectors. Copies are whole vectors.
-func (ma avx2) deal() {
-	TEXT("deal"+ma.name(), NOSPLIT, "func(b *byte)")
-	Load(Param("b"), args)
-	dst, src, rows, lds, ldd, gap := reg.RDI, reg.RSI, reg.RBX, reg.R8, reg.R9, reg.R10
-	whole, rest, piece, s, d, n := reg.R11, reg.R12, reg.R13, reg.R14, reg.R15, reg.RDX
-	MOVQ(args, d)
-	MOVQ(arg(offPiece), piece)
-	MOVQ(arg(offCols), reg.RAX)
-	XORQ(reg.RDX, reg.RDX)
-	DIVQ(piece)
-	MOVQ(reg.RAX, whole)
-	MOVQ(reg.RDX, rest)
-	MOVQ(d, args)
-	MOVQ(arg(offDst), dst)
-	MOVQ(arg(offSrc), src)
-	MOVQ(arg(offRows), rows)
-	MOVQ(arg(offLDD), ldd)
-	MOVQ(arg(offLDS), lds)
-	MOVQ(arg(offGap), gap)
-	ma.pieceMasks(piece, ymm[2], ymm[3])
-	ma.pieceMasks(rest, ymm[4], ymm[5])
-	CMPQ(piece, Imm(uint64(ma.lanes())))
-	JG(LabelRef("two_row"))
-	for v := 1; v <= 2; v++ {
-		name := func(s string) string { return []string{"one_", "two_"}[v-1] + s }
-		copies := func(masks ...Op) {
-			for j := range v {
-				ma.maskLoad(Mem{Base: s, Disp: 32 * j}, masks[j], ymm[j])
-			}
-			for j := range v {
-				VMOVUPS(ymm[j], Mem{Base: d, Disp: 32 * j})
-			}
-		}
-		Label(name("row"))
-		MOVQ(src, s)
-		MOVQ(dst, d)
-		MOVQ(whole, n)
-		TESTQ(n, n)
-		JZ(LabelRef(name("rest")))
-		Label(name("piece"))
-		copies(ymm[2], ymm[3])
-		LEAQ(Mem{Base: s, Index: piece, Scale: uint8(ma.bytes)}, s)
-		ADDQ(gap, d)
-		DECQ(n)
-		JNZ(LabelRef(name("piece")))
-		Label(name("rest"))
-		TESTQ(rest, rest)
-		JZ(LabelRef(name("next")))
-		copies(ymm[4], ymm[5])
-		Label(name("next"))
-		ADDQ(lds, src)
-		ADDQ(ldd, dst)
-		DECQ(rows)
-		JNZ(LabelRef(name("row")))
-		VZEROUPPER()
-		RET()
-	}
-}
+// Masks are vectors 2 to 5.
+func (ma avx2) setMask(bits reg.Register, which int) { ma.spreadMask(bits, ymm[2+which]) }
 
-// pieceMasks sets the masks of two vectors for n elements.
-func (ma avx2) pieceMasks(n reg.Register, y1, y2 reg.VecPhysical) {
-	MOVQ(n, reg.RCX)
-	MOVQ(U32(1), reg.RDX)
-	SHLQ(reg.CL, reg.RDX)
-	DECQ(reg.RDX)
-	ma.spreadMask(reg.RDX, y1)
-	SHRQ(Imm(uint64(ma.lanes())), reg.RDX)
-	ma.spreadMask(reg.RDX, y2)
-}
+func (ma avx2) loadMasked(p Mem, which, i int) { ma.maskLoad(p, ymm[2+which], ymm[i]) }
 
 // spreadMask turns the bits of r into lanes of ones.
 func (ma avx2) spreadMask(r reg.Register, y reg.VecPhysical) {
@@ -292,73 +226,9 @@ func (ma avx2) maskLoad(p Mem, mask, y Op) {
 	}
 }
 
-// flip writes the transposed copy of a matrix of whole squares, one vector wide and high.
-func (ma avx2) flip() {
-	n := ma.lanes()
-	TEXT("flip"+ma.name(), NOSPLIT, "func(b *byte)")
-	Load(Param("b"), args)
-	dst, src, rows, cols, d, s := reg.RDI, reg.RSI, reg.RBX, reg.RCX, reg.R14, reg.R15
-	ldd, lds := reg.RDX, odd[0]
-	MOVQ(arg(offDst), dst)
-	MOVQ(arg(offSrc), src)
-	MOVQ(arg(offRows), rows)
-	MOVQ(arg(offLDD), ldd)
-	MOVQ(arg(offLDS), lds)
-
-	Label("rows")
-	MOVQ(arg(offCols), cols)
-	MOVQ(dst, d)
-	MOVQ(src, s)
-	Label("square")
-	MOVQ(s, reg.R9)
-	for i := range n {
-		VMOVUPS(Mem{Base: reg.R9}, ymm[i])
-		if i < n-1 {
-			ADDQ(lds, reg.R9)
-		}
-	}
-	out := ma.transpose()
-	for i := range n {
-		VMOVUPS(out[i], Mem{Base: d})
-		ADDQ(ldd, d)
-	}
-	ADDQ(Imm(32), s)
-	SUBQ(Imm(uint64(n)), cols)
-	JNZ(LabelRef("square"))
-	ADDQ(Imm(32), dst)
-	MOVQ(lds, reg.R9)
-	SHLQ(Imm(map[int]uint64{8: 3, 4: 2}[n]), reg.R9)
-	ADDQ(reg.R9, src)
-	SUBQ(Imm(uint64(n)), rows)
-	JNZ(LabelRef("rows"))
-	VZEROUPPER()
-	RET()
-}
-
-// transpose transposes the square in the first registers, and returns those that hold the result's rows.
-func (ma avx2) transpose() []reg.VecPhysical {
-	n := ma.lanes()
-	in, out := ymm[:n], ymm[n:2*n]
-	for i := 0; i < n; i += 2 {
-		if ma.bytes == 4 {
-			VUNPCKLPS(in[i+1], in[i], out[i])
-			VUNPCKHPS(in[i+1], in[i], out[i+1])
-		} else {
-			VUNPCKLPD(in[i+1], in[i], out[i])
-			VUNPCKHPD(in[i+1], in[i], out[i+1])
-		}
-	}
-	in, out = out, in
-	if ma.bytes == 4 {
-		for g := 0; g < n; g += 4 {
-			VUNPCKLPD(in[g+2], in[g], out[g])
-			VUNPCKHPD(in[g+2], in[g], out[g+1])
-			VUNPCKLPD(in[g+3], in[g+1], out[g+2])
-			VUNPCKHPD(in[g+3], in[g+1], out[g+3])
-		}
-		in, out = out, in
-	}
-	w := n / 2
+// spreadQuarters exchanges the halves of vectors.
+func (ma avx2) spreadQuarters(in, out []reg.VecPhysical) []reg.VecPhysical {
+	w := len(in) / 2
 	for c := range w {
 		VPERM2F128(Imm(0x20), in[c+w], in[c], out[c])
 		VPERM2F128(Imm(0x31), in[c+w], in[c], out[c+w])
@@ -366,22 +236,7 @@ func (ma avx2) transpose() []reg.VecPhysical {
 	return out
 }
 
-// peak writes a loop of independent multiply-adds in registers: the fastest that the processor can do.
-func (ma avx2) peak() {
-	TEXT("peak"+ma.name(), NOSPLIT, "func(rounds int)")
-	Load(Param("rounds"), inner)
-	for i := range peakChains + 2 {
-		VXORPS(ymm[i], ymm[i], ymm[i])
-	}
-	Label("round")
-	for i := range peakChains {
-		ma.fma(ymm[peakChains], ymm[peakChains+1], ymm[i])
-	}
-	DECQ(inner)
-	JNZ(LabelRef("round"))
-	VZEROUPPER()
-	RET()
-}
+func (avx2) register(i int) reg.VecPhysical { return ymm[i] }
 
 func (avx2) clear(i int) { VXORPS(ymm[i], ymm[i], ymm[i]) }
 

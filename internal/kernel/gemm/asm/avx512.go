@@ -143,18 +143,6 @@ func (ma avx512) add(a, acc Op) {
 	}
 }
 
-// Offsets in gemm's struct block.
-const (
-	offDst = 8 * iota
-	offSrc
-	offRows
-	offCols
-	offLDD
-	offLDS
-	offPiece
-	offGap
-)
-
 // move writes the copy of a matrix: whole vectors, then a masked one.
 func (ma avx512) move() {
 	TEXT("move"+ma.name(), NOSPLIT, "func(b *byte)")
@@ -219,147 +207,19 @@ func (ma avx512) move() {
 	RET()
 }
 
-// deal writes the copy of a matrix whose rows are cut into pieces of one or two vectors. Copies are whole vectors.
-func (ma avx512) deal() {
-	TEXT("deal"+ma.name(), NOSPLIT, "func(b *byte)")
-	Load(Param("b"), args)
-	dst, src, rows, lds, ldd, gap := reg.RDI, reg.RSI, reg.RBX, reg.R8, reg.R9, reg.R10
-	whole, rest, piece, s, d, n := reg.R11, reg.R12, reg.R13, reg.R14, reg.R15, reg.RDX
-	MOVQ(args, d)
-	MOVQ(arg(offPiece), piece)
-	MOVQ(arg(offCols), reg.RAX)
-	XORQ(reg.RDX, reg.RDX)
-	DIVQ(piece)
-	MOVQ(reg.RAX, whole)
-	MOVQ(reg.RDX, rest)
-	MOVQ(d, args)
-	MOVQ(arg(offDst), dst)
-	MOVQ(arg(offSrc), src)
-	MOVQ(arg(offRows), rows)
-	MOVQ(arg(offLDD), ldd)
-	MOVQ(arg(offLDS), lds)
-	MOVQ(arg(offGap), gap)
-	ma.pieceMasks(piece, reg.K1, reg.K2)
-	ma.pieceMasks(rest, reg.K3, reg.K4)
-	CMPQ(piece, Imm(uint64(ma.lanes())))
-	JG(LabelRef("two_row"))
-	for v := 1; v <= 2; v++ {
-		name := func(s string) string { return []string{"one_", "two_"}[v-1] + s }
-		copies := func(masks ...Op) {
-			for j := range v {
-				ma.load(Mem{Base: s, Disp: 64 * j}, masks[j], zmm[j])
-			}
-			for j := range v {
-				VMOVUPS(zmm[j], Mem{Base: d, Disp: 64 * j})
-			}
-		}
-		Label(name("row"))
-		MOVQ(src, s)
-		MOVQ(dst, d)
-		MOVQ(whole, n)
-		TESTQ(n, n)
-		JZ(LabelRef(name("rest")))
-		Label(name("piece"))
-		copies(reg.K1, reg.K2)
-		LEAQ(Mem{Base: s, Index: piece, Scale: uint8(ma.bytes)}, s)
-		ADDQ(gap, d)
-		DECQ(n)
-		JNZ(LabelRef(name("piece")))
-		Label(name("rest"))
-		TESTQ(rest, rest)
-		JZ(LabelRef(name("next")))
-		copies(reg.K3, reg.K4)
-		Label(name("next"))
-		ADDQ(lds, src)
-		ADDQ(ldd, dst)
-		DECQ(rows)
-		JNZ(LabelRef(name("row")))
-		VZEROUPPER()
-		RET()
-	}
+// Masks are K1 to K4.
+func (avx512) setMask(bits reg.Register, which int) {
+	KMOVW(bits.(reg.GP).As32(), []Op{reg.K1, reg.K2, reg.K3, reg.K4}[which])
 }
 
-// pieceMasks sets the masks of two vectors for n elements.
-func (ma avx512) pieceMasks(n reg.Register, k1, k2 reg.Register) {
-	MOVQ(n, reg.RCX)
-	MOVQ(U32(1), reg.RDX)
-	SHLQ(reg.CL, reg.RDX)
-	DECQ(reg.RDX)
-	KMOVW(reg.EDX, k1)
-	SHRQ(Imm(uint64(ma.lanes())), reg.RDX)
-	KMOVW(reg.EDX, k2)
+func (ma avx512) loadMasked(p Mem, which, i int) {
+	ma.load(p, []Op{reg.K1, reg.K2, reg.K3, reg.K4}[which], zmm[i])
 }
 
-// flip writes the transposed copy of a matrix of whole squares, one vector wide and high.
-func (ma avx512) flip() {
-	n := ma.lanes()
-	TEXT("flip"+ma.name(), NOSPLIT, "func(b *byte)")
-	Load(Param("b"), args)
-	dst, src, rows, cols, d, s := reg.RDI, reg.RSI, reg.RBX, reg.RCX, reg.R14, reg.R15
-	ldd, lds := reg.RDX, odd[0]
-	MOVQ(arg(offDst), dst)
-	MOVQ(arg(offSrc), src)
-	MOVQ(arg(offRows), rows)
-	MOVQ(arg(offLDD), ldd)
-	MOVQ(arg(offLDS), lds)
-
-	Label("rows")
-	MOVQ(arg(offCols), cols)
-	MOVQ(dst, d)
-	MOVQ(src, s)
-	Label("square")
-	MOVQ(s, reg.R9)
-	for i := range n {
-		VMOVUPS(Mem{Base: reg.R9}, zmm[i])
-		if i < n-1 {
-			ADDQ(lds, reg.R9)
-		}
-	}
-	out := ma.transpose()
-	for i := range n {
-		VMOVUPS(out[i], Mem{Base: d})
-		ADDQ(ldd, d)
-	}
-	ADDQ(Imm(64), s)
-	SUBQ(Imm(uint64(n)), cols)
-	JNZ(LabelRef("square"))
-	ADDQ(Imm(64), dst)
-	MOVQ(lds, reg.R9)
-	SHLQ(Imm(map[int]uint64{16: 4, 8: 3}[n]), reg.R9)
-	ADDQ(reg.R9, src)
-	SUBQ(Imm(uint64(n)), rows)
-	JNZ(LabelRef("rows"))
-	VZEROUPPER()
-	RET()
-}
-
-// transpose transposes the square in the first registers, and returns those that hold the result's rows.
-// Elements change places in pairs, then (4 bytes) in pairs of pairs, then quarters of vectors in two rounds.
-func (ma avx512) transpose() []reg.VecPhysical {
-	n := ma.lanes()
-	in, out := zmm[:n], zmm[n:2*n]
-	for i := 0; i < n; i += 2 {
-		if ma.bytes == 4 {
-			VUNPCKLPS(in[i+1], in[i], out[i])
-			VUNPCKHPS(in[i+1], in[i], out[i+1])
-		} else {
-			VUNPCKLPD(in[i+1], in[i], out[i])
-			VUNPCKHPD(in[i+1], in[i], out[i+1])
-		}
-	}
-	in, out = out, in
-	if ma.bytes == 4 {
-		// in[4g], in[4g+1]: columns 0,1 and 2,3 of rows 4g, 4g+1; in[4g+2], in[4g+3]: of rows 4g+2, 4g+3.
-		for g := 0; g < n; g += 4 {
-			VUNPCKLPD(in[g+2], in[g], out[g])
-			VUNPCKHPD(in[g+2], in[g], out[g+1])
-			VUNPCKLPD(in[g+3], in[g+1], out[g+2])
-			VUNPCKHPD(in[g+3], in[g+1], out[g+3])
-		}
-		in, out = out, in
-	}
+// spreadQuarters exchanges quarters of vectors, in two rounds.
+func (ma avx512) spreadQuarters(in, out []reg.VecPhysical) []reg.VecPhysical {
 	// Now quarter q of in[c+w*g] is column c+w*q of rows w*g.. : transpose the quarters of four vectors at a time.
-	w := n / 4
+	w := len(in) / 4
 	for c := range w {
 		a, b, d, e := in[c], in[c+w], in[c+2*w], in[c+3*w]
 		VSHUFF32X4(Imm(0x88), b, a, out[c])
@@ -378,25 +238,7 @@ func (ma avx512) transpose() []reg.VecPhysical {
 	return out
 }
 
-// peak writes a loop of independent multiply-adds in registers: the fastest that the processor can do.
-func (ma avx512) peak() {
-	TEXT("peak"+ma.name(), NOSPLIT, "func(rounds int)")
-	Load(Param("rounds"), inner)
-	for i := range peakChains + 2 {
-		VPXORD(zmm[i], zmm[i], zmm[i])
-	}
-	Label("round")
-	for i := range peakChains {
-		ma.fma(zmm[peakChains], zmm[peakChains+1], zmm[i])
-	}
-	DECQ(inner)
-	JNZ(LabelRef("round"))
-	VZEROUPPER()
-	RET()
-}
-
-// peakChains is how many multiply-adds a round of the peak loop has, and gemm's constant of that name.
-const peakChains = 12
+func (avx512) register(i int) reg.VecPhysical { return zmm[i] }
 
 func (avx512) clear(i int) { VPXORD(zmm[i], zmm[i], zmm[i]) }
 

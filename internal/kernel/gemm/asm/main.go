@@ -49,9 +49,13 @@ type machine interface {
 	// halve adds accumulator i's parts until an xmm register holds it.
 	halve(i int)
 	move()
-	deal()
-	flip()
-	peak()
+	// What copies and the peak need, registers by number: a mask of the lanes that bits' low bits stand for, a load of those, and the last
+	// rounds of a transposition, by way of other registers.
+	register(i int) reg.VecPhysical
+	fma(a, b, acc Op)
+	setMask(bits reg.Register, which int)
+	loadMasked(p Mem, which, i int)
+	spreadQuarters(in, out []reg.VecPhysical) []reg.VecPhysical
 }
 
 func main() {
@@ -83,9 +87,9 @@ func main() {
 			dots(ma, m)
 		}
 		ma.move()
-		ma.deal()
-		ma.flip()
-		ma.peak()
+		deal(ma)
+		flip(ma)
+		peak(ma)
 	}
 	for _, t := range transforms {
 		transform(floats, t)

@@ -336,8 +336,7 @@ type lanes512 struct {
 	constants map[float64]reg.VecPhysical
 }
 
-func (*lanes512) vectorBytes() int               { return 64 }
-func (*lanes512) register(i int) reg.VecPhysical { return zmm[i] }
+func (*lanes512) vectorBytes() int { return 64 }
 
 func (v *lanes512) prepare(constants []float64, mask Mem) {
 	v.constants = map[float64]reg.VecPhysical{}
@@ -378,9 +377,8 @@ func (v *lanes512) write(from reg.VecPhysical, masked bool, p Mem) { v.store(fro
 // lanes256 has constants in memory, and the last vector's mask in a register.
 type lanes256 struct{ avx2 }
 
-func (lanes256) vectorBytes() int               { return 32 }
-func (lanes256) register(i int) reg.VecPhysical { return ymm[i] }
-func (lanes256) lastMask() reg.VecPhysical      { return ymm[15] }
+func (lanes256) vectorBytes() int          { return 32 }
+func (lanes256) lastMask() reg.VecPhysical { return ymm[15] }
 
 func (v lanes256) prepare(constants []float64, mask Mem) {
 	MOVQ(mask, remaining)
