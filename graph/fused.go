@@ -61,10 +61,13 @@ type fusedWorker[T float] struct {
 	length int   // what register slots are cut to
 }
 
-// The sizes of tiles and chunks: a tile's registers stay in the nearest caches; a chunk is worth a thread's while.
+// The sizes of tiles and chunks: a tile's registers stay in the nearest caches; a chunk is worth a thread's while. Of arrays large enough
+// there are a few chunks at least, so that workers end at about the same time.
 const (
 	tileBytes  = 4096
-	chunkElems = 8192
+	leastChunk = 4096 // elements
+	mostChunk  = 16384
+	fewChunks  = 8
 	maxChunks  = 512
 	farBytes   = 1 << 19 // arrays larger than this do not stay in a core's own caches
 )
@@ -87,7 +90,7 @@ func (s *fusedStep[T]) layOut(elemSize int) {
 			s.tiles = s.size / s.cols * s.rowTiles
 		}
 	}
-	s.perChunk = max(1, chunkElems/s.tile)
+	s.perChunk = max(1, min(max(s.size/fewChunks, leastChunk), mostChunk)/s.tile)
 	if s.rowTiles > 1 && s.rowTiles < s.size/s.cols*s.rowTiles {
 		s.perChunk = max(s.rowTiles, s.perChunk/s.rowTiles*s.rowTiles) // whole rows
 	}
