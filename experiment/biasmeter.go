@@ -16,11 +16,11 @@ import (
 // general theorem is evaluated over the steps that the memory holds, which costs a gradient and some Hessian-vector products of
 // each mini-batch.
 type biasMeter[T rule.Float] struct {
-	along    *network.Along[T] // nil where the general theorem is needed
-	terms    *modeq.Terms[T]
-	second   *diagnose.Acceleration[T]
-	general  *modeq.SecondOrder[T]
-	critical *diagnose.Critical
+	along   *network.Along[T] // nil where the general theorem is needed
+	terms   *modeq.Terms[T]
+	second  *diagnose.Acceleration[T]
+	general *modeq.SecondOrder[T]
+	effects *modeq.Effects
 	// direct says that F is the derivative of the perturbed one-norm, so that H F is its gradient q.
 	direct bool
 
@@ -40,7 +40,7 @@ func newBiasMeter[T rule.Float](t *trainer[T]) (*biasMeter[T], error) {
 		*v = make([]T, dim)
 	}
 	var err error
-	if m.critical, err = diagnose.NewCritical(t.rule); err != nil {
+	if m.effects, err = modeq.NewEffects(t.rule); err != nil {
 		return nil, err
 	}
 	if t.config.Bias.Scale != 0 {
@@ -129,12 +129,12 @@ func (m *biasMeter[T]) measure(t *trainer[T]) error {
 		return err
 	}
 	t.recordBias(diagnose.BiasOf(t.config.Optimizer.LR, m.f, m.c, q))
-	sizes, _, err := m.critical.Sizes(t.point.step)
-	if err == nil && len(sizes) > 0 {
+	// A rule of the user's may give no number for sizes that no gradient has: no reason to end the run.
+	if sizes, err := m.effects.Critical(t.point.step); err == nil && len(sizes) > 0 {
 		t.record.float("critical_gradient", sizes[0])
 	}
 	m.wantsDefect = true
-	return err
+	return nil
 }
 
 // normGradient returns q, the gradient of the perturbed one-norm of the gradient over all examples.

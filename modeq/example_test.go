@@ -68,7 +68,7 @@ func Example_ownOptimizer() {
 	// F = g, C = ((1 - nu + c1 nu) / 2) H F, the norm is half the squared two-norm
 }
 
-func ExampleSigns() {
+func ExampleEffects() {
 	c, err := rule.Parse("adam", map[string]string{"beta1": "0.9", "beta2": "0.999", "eps": "1e-8"})
 	if err != nil {
 		fmt.Println(err)
@@ -79,7 +79,12 @@ func ExampleSigns() {
 		fmt.Println(err)
 		return
 	}
-	intervals, err := modeq.Signs(r, modeq.FullMemory)
+	effects, err := modeq.NewEffects(r)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	intervals, err := effects.Intervals(modeq.FullMemory)
 	if err != nil {
 		fmt.Println(err)
 		return

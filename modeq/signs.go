@@ -15,93 +15,136 @@ type Interval struct {
 	Sign int `json:"sign"`
 }
 
-// The gradient sizes that Signs looks at, and how closely.
+// The gradient sizes that Effects looks at, and how closely.
 const (
 	smallestGradient = 1e-30
-	largestGradient  = 1e+30
-	gridPoints       = 2401
+	decades          = 60
+	perDecade        = 20
+	gridPoints       = decades*perDecade + 1
 	// cancelled is the share of the terms' sizes below which their sum is rounding.
 	cancelled = 1e-13
 )
 
-// Signs returns the effect of the second-order term for all gradient sizes in step n (or FullMemory), for a rule whose phi and
-// U act coordinate by coordinate: the sign of the coefficient in front of H F. Where the sign changes is a critical gradient size,
-// Adam's g* = sqrt(eps c1/(c2 - c1)).
-func Signs(r *rule.Rule, n int) ([]Interval, error) {
-	t, err := NewTerms[float64](r, gridPoints, 0)
+// Effects finds which gradients the second-order term penalizes and which it hinders, for a rule whose phi and U act coordinate by
+// coordinate. It is not for concurrent use.
+type Effects struct {
+	terms  *Terms[float64]
+	coarse []float64 // the sizes looked at first, at equal ratios
+	sizes  []float64 // those looked at now
+	signs  []int     // the effects on them
+	// What the terms are evaluated with: theta, which plays no part, and room.
+	theta, denominator []float64
+}
+
+// NewEffects prepares the search for a rule.
+func NewEffects(r *rule.Rule) (*Effects, error) {
+	terms, err := NewTerms[float64](r, gridPoints, 1)
 	if err != nil {
 		return nil, err
 	}
-	grid := func(lo, hi float64) []float64 {
-		g := make([]float64, gridPoints)
-		for i := range g {
-			g[i] = math.Exp(math.Log(lo) + (math.Log(hi)-math.Log(lo))*float64(i)/(gridPoints-1))
-		}
-		return g
+	e := &Effects{terms: terms, signs: make([]int, gridPoints)}
+	for _, v := range []*[]float64{&e.coarse, &e.sizes, &e.theta, &e.denominator} {
+		*v = make([]float64, gridPoints)
 	}
-	g := grid(smallestGradient, largestGradient)
-	signs, err := t.signs(n, g)
-	if err != nil {
+	for i := range e.coarse {
+		e.coarse[i] = smallestGradient * math.Pow(10, float64(i)/perDecade)
+	}
+	return e, nil
+}
+
+// Intervals returns the effect on all gradient sizes in step n (or FullMemory): the sign of the coefficient in front of H F.
+func (e *Effects) Intervals(n int) ([]Interval, error) {
+	copy(e.sizes, e.coarse)
+	if err := e.look(n); err != nil {
 		return nil, err
 	}
-	out := []Interval{{Sign: signs[0]}}
-	for i := 1; i < len(g); i++ {
-		if signs[i] == signs[i-1] {
-			continue
+	out := []Interval{{Sign: e.signs[0]}}
+	var changes []int
+	for i := 1; i < gridPoints; i++ {
+		if e.signs[i] != e.signs[i-1] {
+			changes = append(changes, i)
+			out = append(out, Interval{Sign: e.signs[i]})
 		}
-		at, err := t.boundary(n, grid, g[i-1], g[i])
+	}
+	for k, i := range changes {
+		at, err := e.boundary(n, e.coarse[i-1], e.coarse[i])
 		if err != nil {
 			return nil, err
 		}
-		out[len(out)-1].To = at
-		out = append(out, Interval{From: at, Sign: signs[i]})
+		out[k].To, out[k+1].From = at, at
 	}
 	out[len(out)-1].To = math.Inf(1)
 	return out, nil
 }
 
-// boundary finds where the sign changes between lo and hi.
-func (t *Terms[T]) boundary(n int, grid func(lo, hi float64) []T, lo, hi T) (float64, error) {
-	for range 4 { // each divides the range by the number of points
-		g := grid(float64(lo), float64(hi))
-		signs, err := t.signs(n, g)
-		if err != nil {
-			return 0, err
-		}
-		for i := 1; i < len(g); i++ {
-			if signs[i] != signs[0] {
-				lo, hi = g[i-1], g[i]
-				break
-			}
-		}
+// Critical returns the critical gradient sizes in step n (or FullMemory), in ascending order: those at which the effect turns from
+// penalizing to hindering or back. For Adam with beta2 > beta1 it is g* = sqrt(eps c1/(c2 - c1)).
+func (e *Effects) Critical(n int) ([]float64, error) {
+	intervals, err := e.Intervals(n)
+	if err != nil {
+		return nil, err
 	}
-	return math.Sqrt(float64(lo) * float64(hi)), nil
+	var sizes []float64
+	last := 0
+	for _, i := range intervals {
+		if i.Sign == 0 {
+			continue
+		}
+		if i.Sign == -last {
+			sizes = append(sizes, i.From)
+		}
+		last = i.Sign
+	}
+	return sizes, nil
 }
 
-func (t *Terms[T]) signs(n int, g []T) ([]int, error) {
-	denominator := make([]T, len(g))
-	if err := t.coefficientParts(n, g, make([]T, len(g)), denominator); err != nil {
-		return nil, err
+// boundary finds where the effect changes between lo and hi.
+func (e *Effects) boundary(n int, lo, hi float64) (float64, error) {
+	for hi > lo*(1+1e-13) { // each round divides the range by the number of points
+		for i := range e.sizes {
+			e.sizes[i] = lo + (hi-lo)*(float64(i)/(gridPoints-1))
+		}
+		if err := e.look(n); err != nil {
+			return 0, err
+		}
+		i := 1
+		for i < gridPoints-1 && e.signs[i] == e.signs[0] {
+			i++
+		}
+		if e.sizes[i-1] == lo && e.sizes[i] == hi {
+			break
+		}
+		lo, hi = e.sizes[i-1], e.sizes[i]
+	}
+	return math.Sqrt(lo * hi), nil
+}
+
+// look finds the effects on the sizes.
+func (e *Effects) look(n int) error {
+	t := e.terms
+	if err := t.coefficientParts(n, e.sizes, e.theta, e.denominator); err != nil {
+		return err
 	}
 	reach := 0.0 // what a moment adds is at most about its reach over R, before anything cancels
 	for _, m := range t.rule.Moments {
 		reach += math.Abs(m.Age(n) + m.Sum(n)/2)
 	}
-	out := make([]int, len(g))
-	for j := range g {
-		sum, size := 0.0, reach/math.Abs(float64(denominator[j]))
+	for j := range e.signs {
+		sum, size := 0.0, reach/math.Abs(e.denominator[j])
 		for _, part := range t.parts {
-			sum += float64(part[j])
-			size += math.Abs(float64(part[j]))
+			sum += part[j]
+			size += math.Abs(part[j])
 		}
 		switch {
 		case math.IsNaN(sum) || math.IsNaN(size):
-			return nil, fmt.Errorf("rule %s: the coefficient in front of H F at |g| = %g is not a number", t.rule.Name, float64(g[j]))
+			return fmt.Errorf("rule %s: the coefficient in front of H F at |g| = %g is not a number", t.rule.Name, e.sizes[j])
 		case sum > cancelled*size:
-			out[j] = 1
+			e.signs[j] = 1
 		case sum < -cancelled*size:
-			out[j] = -1
+			e.signs[j] = -1
+		default:
+			e.signs[j] = 0
 		}
 	}
-	return out, nil
+	return nil
 }

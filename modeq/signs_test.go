@@ -7,7 +7,26 @@ import (
 
 	"shadowflow/graph"
 	"shadowflow/objective"
+	"shadowflow/rule"
 )
+
+func mustEffects(t *testing.T, r *rule.Rule) *Effects {
+	t.Helper()
+	e, err := NewEffects(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func intervals(t *testing.T, r *rule.Rule) []Interval {
+	t.Helper()
+	out, err := mustEffects(t, r).Intervals(FullMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
 
 func TestCriticalGradientOfAdamMatchesClosedForm(t *testing.T) {
 	for _, tc := range []struct {
@@ -19,10 +38,7 @@ func TestCriticalGradientOfAdamMatchesClosedForm(t *testing.T) {
 		if tc.beta1 > 0 {
 			values["beta1"] = fmt.Sprint(tc.beta1)
 		}
-		got, err := Signs(mustRule(t, tc.rule, values), FullMemory)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := intervals(t, mustRule(t, tc.rule, values))
 		c1, c2 := (1+tc.beta1)/(1-tc.beta1), (1+tc.beta2)/(1-tc.beta2)
 		want := math.Sqrt(tc.eps * c1 / (c2 - c1))
 		if len(got) != 2 || got[0].Sign != 1 || got[1].Sign != -1 || math.Abs(got[0].To-want) > 1e-9*want {
@@ -31,14 +47,37 @@ func TestCriticalGradientOfAdamMatchesClosedForm(t *testing.T) {
 	}
 }
 
+func TestCriticalGradientFollowsTheMeanAges(t *testing.T) {
+	r := mustRule(t, "adam", map[string]string{"beta1": "0.9", "beta2": "0.99", "eps": "1e-8"})
+	e := mustEffects(t, r)
+	for _, n := range []int{100, 1000, FullMemory} {
+		got, err := e.Critical(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// With the mean ages a of step n in the place of beta/(1-beta), c = 2a + 1.
+		c1, c2 := 2*r.Moments[0].Age(n)+1, 2*r.Moments[1].Age(n)+1
+		want := math.Sqrt(1e-8 * c1 / (c2 - c1))
+		if len(got) != 1 || math.Abs(got[0]-want) > 1e-9*want {
+			t.Errorf("step %d: critical sizes %v, want %v alone", n, got, want)
+		}
+	}
+}
+
+func TestRulesOfOneSignHaveNoCriticalGradient(t *testing.T) {
+	for name, values := range map[string]map[string]string{"gd": nil, "heavy-ball": nil, "adam": {"beta1": "0.99", "beta2": "0.9"}} {
+		got, err := mustEffects(t, mustRule(t, name, values)).Critical(FullMemory)
+		if err != nil || len(got) > 0 {
+			t.Errorf("%s: critical sizes %v, error %v, want none", name, got, err)
+		}
+	}
+}
+
 func TestSignsOfRulesThatNeverHinder(t *testing.T) {
 	for name, values := range map[string]map[string]string{
 		"gd": nil, "heavy-ball": nil, "nesterov": nil, "signum": nil, "lion": nil, "adam": {"beta1": "0.99", "beta2": "0.9"},
 	} {
-		got, err := Signs(mustRule(t, name, values), FullMemory)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := intervals(t, mustRule(t, name, values))
 		if got[0].Sign != 1 || got[0].To < 1 {
 			t.Errorf("%s: %+v, want penalized", name, got[:min(len(got), 4)])
 		}
@@ -51,10 +90,7 @@ func TestSignsOfRulesThatNeverHinder(t *testing.T) {
 }
 
 func TestEqualBetasCancelForLargeGradients(t *testing.T) {
-	got, err := Signs(mustRule(t, "adam", map[string]string{"beta1": "0.9", "beta2": "0.9", "eps": "1"}), FullMemory)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := intervals(t, mustRule(t, "adam", map[string]string{"beta1": "0.9", "beta2": "0.9", "eps": "1"}))
 	if got[0].Sign != 1 || got[0].To < 1e5 || got[len(got)-1].Sign != 0 {
 		t.Errorf("%+v, want penalized until rounding hides it, then 0", got)
 	}

@@ -46,7 +46,11 @@ The optimizers are ` + strings.Join(rule.Names(), ", ") + ".",
 			if err != nil {
 				return err
 			}
-			signs, err := modeq.Signs(r, modeq.FullMemory)
+			effects, err := modeq.NewEffects(r)
+			if err != nil {
+				return err
+			}
+			signs, err := effects.Intervals(modeq.FullMemory)
 			if err != nil {
 				return err
 			}
