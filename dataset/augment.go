@@ -25,8 +25,7 @@ func (a Augmentation) draw(step, index int) (top, left int, flip bool) {
 }
 
 // GatherAugmented is Gather with the images augmented for the given step. The
-// part must have images. ChannelsFirst turns a result into the layout of
-// InputsCHW.
+// part must have images.
 func GatherAugmented[T Float](dst []T, p Part, rows []int, a Augmentation, step int) {
 	if len(p.Shape) != 3 {
 		panic("dataset: augmentation of examples that are not images")

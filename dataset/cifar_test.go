@@ -107,7 +107,7 @@ func TestCIFAR10IsReadPackedAndUnpacked(t *testing.T) {
 		if first, row := x[3*31:3*32], x[3*32:3*33]; !slices.Equal(first, []float32{31, 31, 31}) || !slices.Equal(row, []float32{45, 46, 47}) {
 			t.Errorf("%s: pixel (0, 31) %v, pixel (1, 0) %v of the last image", path, first, row)
 		}
-		flat := InputsCHW[float32](d.Test)
+		flat := channelsFirst[float32](d.Test)
 		if !slices.Equal([]float32{flat[32], flat[1024+32], flat[2048+32]}, []float32{200, 201, 202}) {
 			t.Errorf("%s: channels first, the planes begin with %v", path, flat[:3])
 		}

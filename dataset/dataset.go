@@ -39,8 +39,8 @@ type Dataset struct {
 }
 
 // Part is the training or the test part of a Dataset. The inputs are read
-// through Inputs, InputsCHW, Gather and GatherAugmented. Copies share the
-// values, which nothing here changes.
+// through Inputs, Gather and GatherAugmented. Copies share the values, which
+// nothing here changes.
 type Part struct {
 	// Shape is the shape of one example, as in Dataset.
 	Shape []int

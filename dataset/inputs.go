@@ -15,15 +15,6 @@ func Inputs[T Float](p Part) []T {
 	return dst
 }
 
-// InputsCHW returns all inputs of the part as [N, C*H*W]: each image flattened
-// with its channels first, as PyTorch's Flatten does, so that the weights of a
-// first linear layer fit both programs. Plain features are as Inputs has them.
-func InputsCHW[T Float](p Part) []T {
-	dst := make([]T, p.N()*p.Size())
-	GatherCHW(dst, p, allRows(p.N()))
-	return dst
-}
-
 // Gather writes the inputs of the given examples to dst, in the layout of
 // Inputs. The length of dst must be len(rows) * p.Size().
 func Gather[T Float](dst []T, p Part, rows []int) {
@@ -31,21 +22,6 @@ func Gather[T Float](dst []T, p Part, rows []int) {
 	s := newScaler[T](p)
 	for k, i := range rows {
 		s.row(dst[k*p.Size():], i)
-	}
-}
-
-// GatherCHW is Gather in the layout of InputsCHW.
-func GatherCHW[T Float](dst []T, p Part, rows []int) {
-	if len(p.Shape) != 3 || p.Shape[2] == 1 {
-		Gather(dst, p, rows)
-		return
-	}
-	checkLength(len(dst), len(rows)*p.Size())
-	s := newScaler[T](p)
-	hwc := make([]T, p.Size())
-	for k, i := range rows {
-		s.row(hwc, i)
-		ChannelsFirst(dst[k*p.Size():][:p.Size()], hwc, p.Shape[2])
 	}
 }
 
@@ -63,20 +39,14 @@ func allRows(n int) []int {
 	return rows
 }
 
-// ChannelsFirst writes the image src, [H, W, channels], to dst as
-// [channels, H, W]. The slices have the same length and do not overlap.
-func ChannelsFirst[T any](dst, src []T, channels int) {
+// channelsLast writes the image src, [channels, H, W], to dst as [H, W, channels]. The slices have the same length and do not overlap.
+func channelsLast[T any](dst, src []T, channels int) {
 	pixels := len(src) / channels
 	for c := range channels {
 		for j := range pixels {
-			dst[c*pixels+j] = src[j*channels+c]
+			dst[j*channels+c] = src[c*pixels+j]
 		}
 	}
-}
-
-// channelsLast turns [channels, pixels] into [pixels, channels].
-func channelsLast[T any](dst, src []T, channels int) {
-	ChannelsFirst(dst, src, len(src)/channels)
 }
 
 // scaler turns raw values of a part into inputs.

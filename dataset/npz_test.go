@@ -56,10 +56,10 @@ func TestNumPysFilesAreRead(t *testing.T) {
 				want[i] = want[i]*tc.scale + tc.shift
 			}
 			// NumPy's images have their channels first, so this is the file's order.
-			if got := InputsCHW[float64](d.Train); !slices.Equal(got, want) {
+			if got := channelsFirst[float64](d.Train); !slices.Equal(got, want) {
 				t.Errorf("inputs %v, want %v", got, want)
 			}
-			if got := InputsCHW[float64](d.Test); !slices.Equal(got, want[:len(got)]) {
+			if got := channelsFirst[float64](d.Test); !slices.Equal(got, want[:len(got)]) {
 				t.Errorf("test inputs %v, want %v", got, want)
 			}
 		})
