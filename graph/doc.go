@@ -14,5 +14,6 @@
 // same inputs give the same bits on any number of cores of the same kind of processor.
 //
 // Errors stick to the Builder: an operation whose operands do not fit records an error with the operation, the shapes and
-// the caller's file and line, and every value made from its result is invalid. [Compile] returns the first error.
+// the caller's file and line, and every value made from its result is invalid. [Compile] returns the first error. Labels are
+// known only when a program runs; the error of one out of range names the same.
 package graph

@@ -351,6 +351,41 @@ func TestRunRefusesBuffersThatDoNotFit(t *testing.T) {
 	}
 }
 
+func TestALabelOutOfRangeNamesTheCallersLine(t *testing.T) {
+	b := NewBuilder()
+	x, y, d, l := b.Param("x", Float64, 2, 3), b.Param("y", Float64, 2, 4), b.Param("d", Float64, 2, 4), b.Param("l", Int32, 2)
+	_, _, line, _ := runtime.Caller(0)
+	loss := x.CrossEntropy(l)
+	squares := y.Gather(l).Square().Sum()
+	gradient := Grad(squares, y)
+	curvature := JVP(gradient, []Value{y}, []Value{d})[0]
+	ofLoss := fmt.Sprintf("errors_test.go:%d: Gather([2 3], [2]): label 1 is 7: want 0 to 2", line+1)
+	ofSquares := fmt.Sprintf("errors_test.go:%d: Gather([2 4], [2]): label 1 is 7: want 0 to 3", line+2)
+	for _, c := range []struct {
+		name string
+		out  Value
+		want string
+	}{
+		{"CrossEntropy", loss, ofLoss},
+		{"the gradient of CrossEntropy", Grad(loss, x)[0], ofLoss},
+		{"Gather", squares, ofSquares},
+		{"the gradient of Gather", gradient[0], ofSquares},
+		{"a Hessian-vector product", curvature, ofSquares},
+		{"a derivative of a Hessian-vector product", Grad(curvature.Mul(d).Sum(), d)[0], ofSquares},
+	} {
+		p, err := Compile([]Value{x, y, d, l}, []Value{c.out}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := []Buffer{NewBuffer(Float64, 6), NewBuffer(Float64, 8), NewBuffer(Float64, 8), Of([]int32{0, 7})}
+		err = p.Run(in, []Buffer{NewBuffer(Float64, c.out.Size())})
+		var op *OpError
+		if !errors.As(err, &op) || !strings.HasSuffix(err.Error(), "/"+c.want) {
+			t.Errorf("%s: error is %v: want an OpError that ends with %s", c.name, err, c.want)
+		}
+	}
+}
+
 func TestDTypesAreParsedByName(t *testing.T) {
 	for _, d := range []DType{Float32, Float64} {
 		if got, err := ParseDType(d.String()); err != nil || got != d {

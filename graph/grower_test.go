@@ -160,7 +160,7 @@ func (g *grower) gather(v Value) Value {
 	last := len(shape) - 1
 	l := g.e.labels(shape[last], shape[:last]...)
 	if g.choose(3) == 0 {
-		return v.Gather(l).scatter(l, shape[last])
+		return v.Gather(l).scatter(l.n, shape[last], &callAttr{})
 	}
 	return v.Gather(l)
 }

@@ -84,13 +84,14 @@ type labelStep[T float] struct {
 	dst, src ref[T]
 	labels   ref[int32]
 	scatter  bool
+	call     *callAttr
 }
 
 func (s *labelStep[T]) run(*Program) error {
 	dst, src, labels := s.dst.get(), s.src.get(), s.labels.get()
 	classes := max(len(dst), len(src)) / len(labels)
 	if err := layout.Validate(labels, classes); err != nil {
-		return err
+		return s.call.fails(err.Error())
 	}
 	if s.scatter {
 		layout.Scatter(dst, src, labels, classes)

@@ -161,7 +161,7 @@ func addStructure(add adder) {
 	add("Gather", func(e *env) Value { return e.x(4, 5).Gather(e.labels(5, 4)) })
 	add("Gather from a vector", func(e *env) Value { return e.x(5).Exp().Gather(e.labels(5)) })
 	add("Gather from a stack", func(e *env) Value { return e.x(2, 3, 4).Gather(e.labels(4, 2, 3)) })
-	add("scatter", func(e *env) Value { return e.x(2, 3).scatter(e.labels(4, 2, 3), 4).Add(e.x(4)) })
+	add("scatter", func(e *env) Value { return e.x(2, 3).scatter(e.labels(4, 2, 3).n, 4, &callAttr{}).Add(e.x(4)) })
 	add("Gather by labels moved about", func(e *env) Value {
 		l := e.labels(3, 2, 6)
 		return e.x(4, 3).Gather(l.T().Reshape(3, 4).SliceAxis(0, 1, 2).Reshape(4))

@@ -253,11 +253,15 @@ func TestRandomProgramsGiveTheSameInPlace(t *testing.T) {
 func TestEqualOperationsAreRecordedOnce(t *testing.T) {
 	b := NewBuilder()
 	x, y := b.Param("x", Float64, 3), b.Param("y", Float64, 3)
+	rows, l := b.Param("rows", Float64, 2, 3), b.Param("l", Int32, 2)
+	here := rows.Gather(l)
 	for _, c := range []struct {
 		name string
 		a, b Value
 	}{
 		{"a function", x.Exp(), x.Exp()},
+		{"a gather on two lines", here, rows.Gather(l)},
+		{"the gradients of gathers on two lines", Grad(here.Sum(), rows)[0], Grad(rows.Gather(l).Sum(), rows)[0]},
 		{"a sum either way round", x.Add(y), y.Add(x)},
 		{"a product either way round", x.Mul(y), y.Mul(x)},
 		{"a power", x.Pow(2.5), x.Pow(2.5)},

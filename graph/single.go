@@ -12,7 +12,8 @@ func singleOf[T float](c *compiler, u *unit) step {
 	case primMatMul, primConv, primConvInput, primConvKernel, primAdd:
 		return productOf[T](c, u)
 	case primGather, primScatter:
-		return &labelStep[T]{dst: refOf[T](c, n), src: refOf[T](c, n.in[0]), labels: refOf[int32](c, n.in[1]), scatter: n.prim == primScatter}
+		return &labelStep[T]{dst: refOf[T](c, n), src: refOf[T](c, n.in[0]), labels: refOf[int32](c, n.in[1]),
+			scatter: n.prim == primScatter, call: n.attr.(*callAttr)}
 	case primTake, primPut, primSumPool, primSpread, primPoolIndex:
 		return poolOf[T](c, n)
 	case primSum, primAmax:

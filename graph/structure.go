@@ -86,15 +86,15 @@ func init() {
 		}
 		return dy.SliceAxis(axis, from, from+n.in[i].shape[axis])
 	}
-	primGather.tangent = func(n *node, d []Value) Value { return d[0].Gather(Value{n.in[1]}) }
+	primGather.tangent = func(n *node, d []Value) Value { return d[0].gather(n.in[1], n.attr.(*callAttr)) }
 	primGather.transpose = func(n *node, _ int, dy Value) Value {
 		shape := n.in[0].shape
-		return dy.scatter(Value{n.in[1]}, shape[len(shape)-1])
+		return dy.scatter(n.in[1], shape[len(shape)-1], n.attr.(*callAttr))
 	}
 	primScatter.tangent = func(n *node, d []Value) Value {
-		return d[0].scatter(Value{n.in[1]}, n.shape[len(n.shape)-1])
+		return d[0].scatter(n.in[1], n.shape[len(n.shape)-1], n.attr.(*callAttr))
 	}
-	primScatter.transpose = func(n *node, _ int, dy Value) Value { return dy.Gather(Value{n.in[1]}) }
+	primScatter.transpose = func(n *node, _ int, dy Value) Value { return dy.gather(n.in[1], n.attr.(*callAttr)) }
 }
 
 // broadcastShape returns the shape that a and b broadcast to, aligned at the right.
@@ -329,7 +329,8 @@ func Concat(axis int, vs ...Value) Value {
 	return b.record(primConcat, axesAttr{[]int{axis}}, shape, first.dtype, vs...)
 }
 
-// Gather picks, along the last axis of v [.., C], the element that the integer label [..] names.
+// Gather picks, along the last axis of v [.., C], the element that the integer label [..] names. A label that is not among 0 to
+// C-1 fails the run of a program with an [OpError] that names this call, in the program's derivatives too.
 func (v Value) Gather(labels Value) Value {
 	vs := []Value{v, labels}
 	b, ok := operandsFit("Gather", vs)
@@ -340,13 +341,19 @@ func (v Value) Gather(labels Value) Value {
 	if rank == 0 || labels.n.dtype != Int32 || v.n.dtype == Int32 || !slices.Equal(v.n.shape[:rank-1], labels.n.shape) {
 		return b.fail("Gather", vs, "want a floating-point array [.., C] and int32 labels [..]")
 	}
-	return b.record(primGather, nil, labels.n.shape, v.n.dtype, v, labels)
+	return v.gather(labels.n, callOf("Gather", vs))
 }
 
-// scatter puts each element of v [..] where its label says along a new last axis of length classes, zeros elsewhere.
-func (v Value) scatter(labels Value, classes int) Value {
+// gather is Gather for operands that fit; an error in a run names the call.
+func (v Value) gather(labels *node, call *callAttr) Value {
+	return v.n.b.record(primGather, call, labels.shape, v.n.dtype, v, Value{labels})
+}
+
+// scatter puts each element of v [..] where its label says along a new last axis of length classes, zeros elsewhere. An error in
+// a run names the call.
+func (v Value) scatter(labels *node, classes int, call *callAttr) Value {
 	shape := append(slices.Clone(v.n.shape), classes)
-	return v.n.b.record(primScatter, nil, shape, v.n.dtype, v, labels)
+	return v.n.b.record(primScatter, call, shape, v.n.dtype, v, Value{labels})
 }
 
 // At returns one element as a scalar; a negative index counts from the last.

@@ -108,7 +108,8 @@ func (v Value) Builder() *Builder {
 // Valid reports whether the value is fit for use: not zero, and made without an error.
 func (v Value) Valid() bool { return v.n != nil && !v.n.bad }
 
-// OpError says which operation did not fit its operands, and where it was called.
+// OpError says which operation did not fit its operands, and where it was called. Where equal operations on equal operands were
+// called, that is the first call.
 type OpError struct {
 	Op     string  // the operation
 	Shapes [][]int // the operands' shapes
@@ -130,14 +131,33 @@ func (b *Builder) fail(op string, operands []Value, format string, args ...any) 
 		return Value{}
 	}
 	if b.err == nil {
-		e := &OpError{Op: op, Site: callSite(), Reason: fmt.Sprintf(format, args...)}
-		for _, v := range operands {
-			e.Shapes = append(e.Shapes, v.Shape())
-		}
-		b.err = e
+		b.err = callOf(op, operands).fails(fmt.Sprintf(format, args...))
 	}
 	return Value{&node{b: b, bad: true}}
 }
+
+// callAttr is a call from outside this package, the attribute of operations that may fail when a program runs. A derivative's
+// operation has the call of the operation that it is the derivative of.
+type callAttr struct {
+	op     string
+	shapes [][]int
+	site   string
+}
+
+// callOf describes the call that is being recorded. It walks the stack, which takes longer than recording does.
+func callOf(op string, operands []Value) *callAttr {
+	c := &callAttr{op: op, site: callSite()}
+	for _, v := range operands {
+		c.shapes = append(c.shapes, v.Shape())
+	}
+	return c
+}
+
+// String is what the key of the recorded operation shows: nothing, so that equal operations are one wherever they are called.
+func (c *callAttr) String() string { return "" }
+
+// fails returns the error of the call for that reason.
+func (c *callAttr) fails(reason string) *OpError { return &OpError{c.op, c.shapes, c.site, reason} }
 
 // callSite returns file:line of the nearest caller outside this package.
 func callSite() string {
