@@ -278,6 +278,7 @@ func (c *compiler) allocate() {
 	allocateBank(&p.i32, c.storages, Int32, func(v float64) int32 { return int32(v) })
 	p.work32, p.work64 = make([]float32, c.work[Float32]), make([]float64, c.work[Float64])
 	p.inputAt, p.outputAt = make([]int, len(p.in)), make([]int, len(p.out))
+	p.inSpans, p.outSpans = make([]span, len(p.in)), make([]span, len(p.out))
 	for i := range p.outputAt {
 		p.outputAt[i] = -1
 	}

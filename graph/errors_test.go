@@ -351,6 +351,44 @@ func TestRunRefusesBuffersThatDoNotFit(t *testing.T) {
 	}
 }
 
+func TestRunRefusesOutputsThatOverlap(t *testing.T) {
+	b := NewBuilder()
+	x, y := b.Param("x", Float64, 4), b.Param("y", Float64)
+	p, err := Compile([]Value{x, y}, []Value{x.Mul(y), x.Add(y), x.Sum()}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
+	at := func(i, n int) Buffer { return Of(a[i : i+n]) }
+	for _, c := range []struct {
+		name string
+		in   [2]int // where in a the buffers begin
+		out  [3]int
+		want string // none where the run is allowed
+	}{
+		{"all apart, side by side", [2]int{0, 4}, [3]int{5, 9, 13}, ""},
+		{"an input's very buffer", [2]int{0, 4}, [3]int{5, 0, 13}, ""},
+		{"the very buffers of all inputs", [2]int{0, 4}, [3]int{0, 9, 4}, ""},
+		{"inputs that overlap", [2]int{0, 3}, [3]int{5, 9, 13}, ""},
+		{"an output that begins inside of an input", [2]int{0, 4}, [3]int{5, 3, 13}, `output 1 overlaps input 0 ("x") in part`},
+		{"an output that ends inside of an input", [2]int{3, 13}, [3]int{7, 0, 12}, `output 1 overlaps input 0 ("x") in part`},
+		{"an output inside of an input", [2]int{0, 4}, [3]int{5, 9, 2}, `output 2 overlaps input 0 ("x") in part`},
+		{"an output around an input", [2]int{0, 6}, [3]int{4, 9, 13}, `output 0 overlaps input 1 ("y") in part`},
+		{"one buffer for two outputs", [2]int{0, 4}, [3]int{5, 5, 13}, "output 1 overlaps output 0"},
+		{"one input's buffer for two outputs", [2]int{0, 4}, [3]int{0, 0, 13}, "output 1 overlaps output 0"},
+		{"an output that begins inside of another", [2]int{0, 4}, [3]int{5, 8, 13}, "output 1 overlaps output 0"},
+		{"an output inside of another", [2]int{0, 4}, [3]int{5, 9, 10}, "output 2 overlaps output 1"},
+	} {
+		err := p.Run([]Buffer{at(c.in[0], 4), at(c.in[1], 1)}, []Buffer{at(c.out[0], 4), at(c.out[1], 4), at(c.out[2], 1)})
+		if c.want == "" && err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: error is %v: want one that says %s", c.name, err, c.want)
+		}
+	}
+}
+
 func TestALabelOutOfRangeNamesTheCallersLine(t *testing.T) {
 	b := NewBuilder()
 	x, y, d, l := b.Param("x", Float64, 2, 3), b.Param("y", Float64, 2, 4), b.Param("d", Float64, 2, 4), b.Param("l", Int32, 2)

@@ -66,24 +66,21 @@ func (b Buffer) fits(t DType, size int) bool {
 	return len(b.i32) == size
 }
 
-// span returns the addresses that the buffer takes.
-func (b Buffer) span() (from, to uintptr) {
-	switch {
-	case len(b.f32) > 0:
-		from = uintptr(unsafe.Pointer(&b.f32[0]))
-		return from, from + uintptr(4*len(b.f32))
-	case len(b.f64) > 0:
-		from = uintptr(unsafe.Pointer(&b.f64[0]))
-		return from, from + uintptr(8*len(b.f64))
-	case len(b.i32) > 0:
-		from = uintptr(unsafe.Pointer(&b.i32[0]))
-		return from, from + uintptr(4*len(b.i32))
-	}
-	return 0, 0
+// span is a range of addresses. Its methods take pointers, since a processor waits when it loads in one piece what it has just
+// stored in two.
+type span struct{ from, to uintptr }
+
+func (s *span) overlaps(t *span) bool { return s.from < t.to && t.from < s.to }
+
+// span returns the addresses that the buffer takes. Two of its slices are nil: their address and their length are 0.
+func (b *Buffer) span() span {
+	from := uintptr(unsafe.Pointer(unsafe.SliceData(b.f32))) | uintptr(unsafe.Pointer(unsafe.SliceData(b.f64))) |
+		uintptr(unsafe.Pointer(unsafe.SliceData(b.i32)))
+	return span{from, from + uintptr(4*len(b.f32)+8*len(b.f64)+4*len(b.i32))}
 }
 
-func (b Buffer) clone() Buffer {
-	return Buffer{slices.Clone(b.f32), slices.Clone(b.f64), slices.Clone(b.i32)}
+func (b *Buffer) clone() *Buffer {
+	return &Buffer{slices.Clone(b.f32), slices.Clone(b.f64), slices.Clone(b.i32)}
 }
 
 // Spec is the shape and type of a program's input or output.
@@ -109,6 +106,8 @@ type Program struct {
 	outputAt []int // output -> array of its type's bank, -1 where it is copied at the end
 	outNow   []Buffer
 	inPlace  [][]bool // [output][input]: may share memory
+	inSpans  []span   // where the buffers of this run lie
+	outSpans []span
 	work32   []float32
 	work64   []float64
 	scratch  int64 // bytes of the steps' own scratch
@@ -177,9 +176,33 @@ func (p *Program) Flops() float64 {
 }
 
 // Run computes the outputs from the inputs, given in the order in which Compile took them. An output may be the very buffer of an
-// input; other overlaps of an output with anything are not allowed. Run allocates nothing, except to copy an input that an output
-// overwrites too early.
+// input; Run refuses any other overlap of an output with an input or with another output. It allocates nothing, except to copy an
+// input that an output overwrites too early.
 func (p *Program) Run(in, out []Buffer) error {
+	if err := p.checkSizes(in, out); err != nil {
+		return err
+	}
+	for i := range in {
+		p.inSpans[i] = in[i].span()
+		p.bind(p.inputAt[i], p.in[i].DType, &in[i])
+	}
+	for o := range out {
+		if err := p.bindOutput(o, in, &out[o]); err != nil {
+			return err
+		}
+	}
+	p.outNow = out
+	for _, s := range p.steps {
+		if err := s.run(p); err != nil {
+			return err
+		}
+	}
+	p.outNow = nil
+	return nil
+}
+
+// checkSizes returns an error where a buffer does not hold what the program wants.
+func (p *Program) checkSizes(in, out []Buffer) error {
 	if len(in) != len(p.in) || len(out) != len(p.out) {
 		return fmt.Errorf("program: %d inputs and %d outputs: want %d and %d", len(in), len(out), len(p.in), len(p.out))
 	}
@@ -193,31 +216,39 @@ func (p *Program) Run(in, out []Buffer) error {
 			return fmt.Errorf("program: output %d: want %d elements of %v, shape %v", i, s.Size(), s.DType, s.Shape)
 		}
 	}
-	for i := range in {
-		b := in[i]
-		for o := range out {
-			if !p.inPlace[o][i] && overlap(b, out[o]) {
-				b = b.clone()
-			}
-		}
-		p.bind(p.inputAt[i], p.in[i].DType, b)
-	}
-	for i, at := range p.outputAt {
-		if at >= 0 {
-			p.bind(at, p.out[i].DType, out[i])
-		}
-	}
-	p.outNow = out
-	for _, s := range p.steps {
-		if err := s.run(p); err != nil {
-			return err
-		}
-	}
-	p.outNow = nil
 	return nil
 }
 
-func (p *Program) bind(at int, t DType, b Buffer) {
+// bindOutput has output o written to b, and inputs that it overwrites too early read from a copy. The inputs and the outputs before
+// this one are bound already; it returns an error where b overlaps one of them and must not.
+func (p *Program) bindOutput(o int, in []Buffer, b *Buffer) error {
+	s := &p.outSpans[o]
+	*s = b.span()
+	for i := range p.inSpans {
+		t := &p.inSpans[i]
+		if !s.overlaps(t) {
+			continue
+		}
+		if *s != *t {
+			return fmt.Errorf("program: output %d overlaps input %d (%q) in part: want the input's very buffer, or memory apart from it",
+				o, i, p.in[i].Name)
+		}
+		if !p.inPlace[o][i] {
+			p.bind(p.inputAt[i], p.in[i].DType, in[i].clone())
+		}
+	}
+	for k := range o {
+		if s.overlaps(&p.outSpans[k]) {
+			return fmt.Errorf("program: output %d overlaps output %d: want memory apart from each other", o, k)
+		}
+	}
+	if at := p.outputAt[o]; at >= 0 {
+		p.bind(at, p.out[o].DType, b)
+	}
+	return nil
+}
+
+func (p *Program) bind(at int, t DType, b *Buffer) {
 	switch t {
 	case Float32:
 		p.f32.arrays[at] = b.f32
@@ -226,10 +257,4 @@ func (p *Program) bind(at int, t DType, b Buffer) {
 	default:
 		p.i32.arrays[at] = b.i32
 	}
-}
-
-func overlap(a, b Buffer) bool {
-	a0, a1 := a.span()
-	b0, b1 := b.span()
-	return a0 < b1 && b0 < a1
 }
