@@ -52,7 +52,7 @@ func (a *Along[T]) find(n int) (*program[T], error) {
 	if p, ok := a.programs[n]; ok {
 		return p, nil
 	}
-	p, err := a.o.compile(programKey{kindAlong, n}, a.direction)
+	p, err := a.o.compile(programKey{kind: kindAlong, n: n}, a.direction)
 	if err == nil {
 		a.programs[n] = p
 	}

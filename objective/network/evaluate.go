@@ -49,25 +49,26 @@ func (o *Objective[T]) pass(batch int, theta []T, find func(n int) (*program[T],
 
 // find returns a finder of programs of one kind.
 func (o *Objective[T]) find(k kind) func(n int) (*program[T], error) {
-	return func(n int) (*program[T], error) { return o.program(k, n) }
+	return func(n int) (*program[T], error) { return o.program(programKey{kind: k, n: n}) }
 }
 
-// sum collects, into out, a vector that each physical batch gives. The only physical batch of a batch writes in place.
+// sum collects, into out, a vector that each physical batch gives: the i-th of several. The only physical batch of a batch writes in
+// place.
 type sum[T rule.Float] struct {
 	out, partial []T
 	whole        bool
 }
 
-func (o *Objective[T]) sum(batch int, out []T) *sum[T] {
+func (o *Objective[T]) sum(batch, i int, out []T) *sum[T] {
 	s := &sum[T]{out: out, whole: o.Whole(batch)}
 	if s.whole {
 		return s
 	}
 	clear(out)
-	if o.partial == nil {
-		o.partial = make([]T, o.Dim())
+	for len(o.partials) <= i {
+		o.partials = append(o.partials, make([]T, o.Dim()))
 	}
-	s.partial = o.partial
+	s.partial = o.partials[i]
 	return s
 }
 
@@ -110,7 +111,7 @@ func (o *Objective[T]) Evaluate(batch int, theta, g []T) (Evaluation, error) {
 	if err := o.checkVector("gradient", g); err != nil {
 		return Evaluation{}, err
 	}
-	s := o.sum(batch, g)
+	s := o.sum(batch, 0, g)
 	prepare := func(i int, p *program[T]) {
 		p.out[2] = s.target()
 		o.statistics(i, p, 3)
@@ -126,20 +127,39 @@ func (o *Objective[T]) Gradient(batch int, theta, g []T) error {
 
 // HVP writes the product of the Hessian of a batch's loss at theta with v into hv.
 func (o *Objective[T]) HVP(batch int, theta, v, hv []T) error {
-	for _, x := range []struct {
-		name string
-		v    []T
-	}{{"direction", v}, {"Hessian-vector product", hv}} {
-		if err := o.checkVector(x.name, x.v); err != nil {
+	return o.HVPs(batch, theta, [][]T{v}, [][]T{hv})
+}
+
+// HVPs writes the products of the Hessian of a batch's loss at theta with each of vs into hvs, in one pass: the gradient that the
+// products share is computed once.
+func (o *Objective[T]) HVPs(batch int, theta []T, vs, hvs [][]T) error {
+	if len(vs) == 0 || len(vs) != len(hvs) {
+		return fmt.Errorf("network: %d vectors and room for %d products: want as many, at least one", len(vs), len(hvs))
+	}
+	sums := make([]*sum[T], len(vs))
+	for i := range vs {
+		if err := o.checkVector("direction", vs[i]); err != nil {
 			return err
 		}
+		if err := o.checkVector("Hessian-vector product", hvs[i]); err != nil {
+			return err
+		}
+		sums[i] = o.sum(batch, i, hvs[i])
 	}
-	s := o.sum(batch, hv)
+	find := func(n int) (*program[T], error) {
+		return o.program(programKey{kind: kindHVP, n: n, vectors: len(vs)})
+	}
 	prepare := func(_ int, p *program[T]) {
-		p.in[3] = graph.Of(v)
-		p.out[0] = s.target()
+		for i, v := range vs {
+			p.in[3+i] = graph.Of(v)
+			p.out[i] = sums[i].target()
+		}
 	}
-	_, err := o.pass(batch, theta, o.find(kindHVP), prepare, func(_ int, share float64) { s.add(share) })
+	_, err := o.pass(batch, theta, find, prepare, func(_ int, share float64) {
+		for _, s := range sums {
+			s.add(share)
+		}
+	})
 	return err
 }
 

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -83,6 +84,47 @@ func TestPhysicalBatchesAddUpToTheWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantClose(t, "Hessian-vector product", hv2, hv, 1e-13)
+}
+
+func TestProductsOfOnePassAreThoseOfSeveral(t *testing.T) {
+	m, part := mlp(t), digits(t, 30)
+	theta, dim := m.Init(4).Theta, m.NumParams()
+	vs := [][]float64{random(dim, 1), random(dim, 2), random(dim, 3)}
+	for _, physical := range []int{0, 11} {
+		o := objective(t, m, part, Options{Physical: physical})
+		for n := 1; n <= len(vs); n++ {
+			got := make([][]float64, n)
+			for i := range got {
+				got[i] = make([]float64, dim)
+			}
+			if err := o.HVPs(Full, theta, vs[:n], got); err != nil {
+				t.Fatal(err)
+			}
+			for i := range got {
+				want := make([]float64, dim)
+				if err := o.HVP(Full, theta, vs[i], want); err != nil {
+					t.Fatal(err)
+				}
+				wantClose(t, fmt.Sprintf("physical %d, product %d of %d", physical, i, n), got[i], want, 1e-13)
+			}
+		}
+	}
+}
+
+func TestProductsWantRoomForEachVector(t *testing.T) {
+	m := mlp(t)
+	o := objective(t, m, digits(t, 10), Options{})
+	theta, v := m.Init(4).Theta, random(m.NumParams(), 1)
+	for name, c := range map[string]struct{ vs, hvs [][]float64 }{
+		"no vectors":         {},
+		"room for fewer":     {[][]float64{v, v}, [][]float64{make([]float64, len(v))}},
+		"a vector too short": {[][]float64{v[1:]}, [][]float64{make([]float64, len(v))}},
+		"room too small":     {[][]float64{v}, [][]float64{make([]float64, 3)}},
+	} {
+		if err := o.HVPs(Full, theta, c.vs, c.hvs); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
 }
 
 func TestDerivativesMatchCentralDifferences(t *testing.T) {

@@ -59,7 +59,7 @@ type Objective[T rule.Float] struct {
 	labels  []int32
 
 	programs map[programKey]*program[T]
-	partial  []T // a physical batch's gradient or Hessian-vector product
+	partials [][]T // a physical batch's gradient or Hessian-vector products
 
 	running []T   // batch normalization's running averages
 	batches int64 // that the running averages have seen

@@ -15,13 +15,14 @@ const (
 	kindLoss     kind = iota // theta, x, labels -> loss, hits
 	kindTest                 // theta, x, labels, running -> loss, hits, in evaluation mode
 	kindGradient             // theta, x, labels -> loss, hits, gradient, statistics
-	kindHVP                  // theta, x, labels, v -> H v
+	kindHVP                  // theta, x, labels, vectors v -> each H v
 	kindAlong                // theta, x, labels -> loss, hits, gradient, v, H v, statistics with v made from the gradient
 )
 
 type programKey struct {
-	kind kind
-	n    int // examples
+	kind    kind
+	n       int // examples
+	vectors int // of Hessian-vector products
 }
 
 // program is a compiled program and the buffers of a call. The first inputs are theta, x and labels.
@@ -83,9 +84,12 @@ func (o *Objective[T]) build(key programKey, direction Direction) (in, out []gra
 	g := graph.Grad(r.value.Loss, theta)[0]
 	switch key.kind {
 	case kindHVP:
-		v := theta.Builder().Param("v", theta.DType(), o.Dim())
-		hv := graph.JVP([]graph.Value{g}, []graph.Value{theta}, []graph.Value{v})
-		return append(r.args, v), hv, nil
+		for i := range key.vectors {
+			v := theta.Builder().Param(fmt.Sprintf("v%d", i), theta.DType(), o.Dim())
+			r.args = append(r.args, v)
+			out = append(out, graph.JVP([]graph.Value{g}, []graph.Value{theta}, []graph.Value{v})...)
+		}
+		return r.args, out, nil
 	case kindAlong:
 		// The direction is a constant of the Hessian-vector product, though it is made from the gradient.
 		v := direction(g, theta)
@@ -95,9 +99,8 @@ func (o *Objective[T]) build(key programKey, direction Direction) (in, out []gra
 	return r.args, append(append(seen, g), r.statistics()...), nil
 }
 
-// program returns the program of that kind for n examples, compiled when first asked for.
-func (o *Objective[T]) program(k kind, n int) (*program[T], error) {
-	key := programKey{k, n}
+// program returns the program of that key, compiled when first asked for.
+func (o *Objective[T]) program(key programKey) (*program[T], error) {
 	if p, ok := o.programs[key]; ok {
 		return p, nil
 	}
@@ -126,7 +129,7 @@ func (o *Objective[T]) compile(key programKey, direction Direction) (*program[T]
 }
 
 // run evaluates the program on a physical batch. The inputs behind theta, x and labels, and the outputs behind loss and hits
-// (all of a Hessian-vector product's), have been set.
+// (all of Hessian-vector products), have been set.
 func (p *program[T]) run(theta, x []T, labels []int32) error {
 	p.in[0], p.in[1], p.in[2] = graph.Of(theta), graph.Of(x), graph.Of(labels)
 	return p.compiled.Run(p.in, p.out)
