@@ -71,6 +71,9 @@ func dealF32AVX2(b *block)
 //go:noescape
 func flipF32AVX2(b *block)
 
+//go:noescape
+func spreadF32AVX2(b *block)
+
 func peakF32AVX2(rounds int)
 
 //go:noescape
@@ -91,7 +94,8 @@ func gatherKernelF32AVX2(t *transform)
 var kernelsF32AVX2 = kernels{
 	rows: 6, lanes: 8, vecs: 2, size: 4, maskWide: false,
 	move: moveF32AVX2, deal: dealF32AVX2, flip: flipEdges[float32](flipF32AVX2, 8), peak: peakF32AVX2,
-	dot: dotsF32AVX2_1, dot8: dotsF32AVX2_8,
+	spread: spreadEdges[float32](spreadF32AVX2, 8),
+	dot:    dotsF32AVX2_1, dot8: dotsF32AVX2_8,
 	winograd: winogradKernels{
 		scatterImage:  scatterImageF32AVX2,
 		scatterKernel: scatterKernelF32AVX2,
@@ -186,12 +190,16 @@ func dealF64AVX2(b *block)
 //go:noescape
 func flipF64AVX2(b *block)
 
+//go:noescape
+func spreadF64AVX2(b *block)
+
 func peakF64AVX2(rounds int)
 
 var kernelsF64AVX2 = kernels{
 	rows: 6, lanes: 4, vecs: 2, size: 8, maskWide: false,
 	move: moveF64AVX2, deal: dealF64AVX2, flip: flipEdges[float64](flipF64AVX2, 4), peak: peakF64AVX2,
-	dot: dotsF64AVX2_1, dot8: dotsF64AVX2_8,
+	spread: spreadEdges[float64](spreadF64AVX2, 4),
+	dot:    dotsF64AVX2_1, dot8: dotsF64AVX2_8,
 	tiles: [][]func(*tile){
 		{tileF64AVX2_1x1, tileF64AVX2_1x2},
 		{tileF64AVX2_2x1, tileF64AVX2_2x2},

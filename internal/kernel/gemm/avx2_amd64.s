@@ -2539,6 +2539,35 @@ square:
 	VZEROUPPER
 	RET
 
+// func spreadF32AVX2(b *byte)
+// Requires: AVX, AVX2
+TEXT ·spreadF32AVX2(SB), NOSPLIT, $0-8
+	MOVQ    b+0(FP), AX
+	MOVQ    (AX), DI
+	MOVQ    8(AX), SI
+	MOVQ    16(AX), BX
+	MOVQ    24(AX), CX
+	MOVQ    32(AX), R9
+	MOVQ    40(AX), R8
+	SHLQ    $0x02, CX
+	VMOVUPS 64(AX), Y0
+
+row:
+	XORQ DX, DX
+
+vector:
+	VPERMPS (SI)(DX*1), Y0, Y1
+	VMOVUPS Y1, (DI)(DX*1)
+	ADDQ    $0x20, DX
+	CMPQ    DX, CX
+	JL      vector
+	ADDQ    R8, SI
+	ADDQ    R9, DI
+	DECQ    BX
+	JNZ     row
+	VZEROUPPER
+	RET
+
 // func peakF32AVX2(rounds int)
 // Requires: AVX, FMA3
 TEXT ·peakF32AVX2(SB), NOSPLIT, $0-8
@@ -5054,6 +5083,35 @@ square:
 	ADDQ       R9, SI
 	SUBQ       $0x04, BX
 	JNZ        rows
+	VZEROUPPER
+	RET
+
+// func spreadF64AVX2(b *byte)
+// Requires: AVX, AVX2
+TEXT ·spreadF64AVX2(SB), NOSPLIT, $0-8
+	MOVQ    b+0(FP), AX
+	MOVQ    (AX), DI
+	MOVQ    8(AX), SI
+	MOVQ    16(AX), BX
+	MOVQ    24(AX), CX
+	MOVQ    32(AX), R9
+	MOVQ    40(AX), R8
+	SHLQ    $0x03, CX
+	VMOVUPS 64(AX), Y0
+
+row:
+	XORQ DX, DX
+
+vector:
+	VPERMPS (SI)(DX*1), Y0, Y1
+	VMOVUPS Y1, (DI)(DX*1)
+	ADDQ    $0x20, DX
+	CMPQ    DX, CX
+	JL      vector
+	ADDQ    R8, SI
+	ADDQ    R9, DI
+	DECQ    BX
+	JNZ     row
 	VZEROUPPER
 	RET
 

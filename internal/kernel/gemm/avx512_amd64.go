@@ -143,6 +143,9 @@ func dealF32AVX512(b *block)
 //go:noescape
 func flipF32AVX512(b *block)
 
+//go:noescape
+func spreadF32AVX512(b *block)
+
 func peakF32AVX512(rounds int)
 
 //go:noescape
@@ -163,7 +166,8 @@ func gatherKernelF32AVX512(t *transform)
 var kernelsF32AVX512 = kernels{
 	rows: 14, lanes: 16, vecs: 2, size: 4, maskWide: true,
 	move: moveF32AVX512, deal: dealF32AVX512, flip: flipEdges[float32](flipF32AVX512, 16), peak: peakF32AVX512,
-	dot: dotsF32AVX512_1, dot8: dotsF32AVX512_8,
+	spread: spreadEdges[float32](spreadF32AVX512, 16),
+	dot:    dotsF32AVX512_1, dot8: dotsF32AVX512_8,
 	winograd: winogradKernels{
 		scatterImage:  scatterImageF32AVX512,
 		scatterKernel: scatterKernelF32AVX512,
@@ -346,12 +350,16 @@ func dealF64AVX512(b *block)
 //go:noescape
 func flipF64AVX512(b *block)
 
+//go:noescape
+func spreadF64AVX512(b *block)
+
 func peakF64AVX512(rounds int)
 
 var kernelsF64AVX512 = kernels{
 	rows: 14, lanes: 8, vecs: 2, size: 8, maskWide: true,
 	move: moveF64AVX512, deal: dealF64AVX512, flip: flipEdges[float64](flipF64AVX512, 8), peak: peakF64AVX512,
-	dot: dotsF64AVX512_1, dot8: dotsF64AVX512_8,
+	spread: spreadEdges[float64](spreadF64AVX512, 8),
+	dot:    dotsF64AVX512_1, dot8: dotsF64AVX512_8,
 	tiles: [][]func(*tile){
 		{tileF64AVX512_1x1, tileF64AVX512_1x2},
 		{tileF64AVX512_2x1, tileF64AVX512_2x2},

@@ -7148,6 +7148,35 @@ square:
 	VZEROUPPER
 	RET
 
+// func spreadF32AVX512(b *byte)
+// Requires: AVX, AVX512F
+TEXT ·spreadF32AVX512(SB), NOSPLIT, $0-8
+	MOVQ    b+0(FP), AX
+	MOVQ    (AX), DI
+	MOVQ    8(AX), SI
+	MOVQ    16(AX), BX
+	MOVQ    24(AX), CX
+	MOVQ    32(AX), R9
+	MOVQ    40(AX), R8
+	SHLQ    $0x02, CX
+	VMOVUPS 64(AX), Z0
+
+row:
+	XORQ DX, DX
+
+vector:
+	VPERMPS (SI)(DX*1), Z0, Z1
+	VMOVUPS Z1, (DI)(DX*1)
+	ADDQ    $0x40, DX
+	CMPQ    DX, CX
+	JL      vector
+	ADDQ    R8, SI
+	ADDQ    R9, DI
+	DECQ    BX
+	JNZ     row
+	VZEROUPPER
+	RET
+
 // func peakF32AVX512(rounds int)
 // Requires: AVX, AVX512F
 TEXT ·peakF32AVX512(SB), NOSPLIT, $0-8
@@ -14236,6 +14265,35 @@ square:
 	ADDQ       R9, SI
 	SUBQ       $0x08, BX
 	JNZ        rows
+	VZEROUPPER
+	RET
+
+// func spreadF64AVX512(b *byte)
+// Requires: AVX, AVX512F
+TEXT ·spreadF64AVX512(SB), NOSPLIT, $0-8
+	MOVQ    b+0(FP), AX
+	MOVQ    (AX), DI
+	MOVQ    8(AX), SI
+	MOVQ    16(AX), BX
+	MOVQ    24(AX), CX
+	MOVQ    32(AX), R9
+	MOVQ    40(AX), R8
+	SHLQ    $0x03, CX
+	VMOVUPS 64(AX), Z0
+
+row:
+	XORQ DX, DX
+
+vector:
+	VPERMPS (SI)(DX*1), Z0, Z1
+	VMOVUPS Z1, (DI)(DX*1)
+	ADDQ    $0x40, DX
+	CMPQ    DX, CX
+	JL      vector
+	ADDQ    R8, SI
+	ADDQ    R9, DI
+	DECQ    BX
+	JNZ     row
 	VZEROUPPER
 	RET
 

@@ -134,6 +134,7 @@ func BenchmarkConv(b *testing.B) {
 		{"depthwise", grouped(square(32, 16, 128, 128, 3, 1), 128)},
 		{"depthwise7", grouped(square(32, 16, 128, 128, 7, 1), 128)},
 		{"depthwise_s2", grouped(square(32, 32, 64, 64, 3, 2), 64)},
+		{"resnext8", grouped(square(32, 16, 256, 256, 3, 1), 32)},
 		{"resnext", grouped(square(32, 16, 128, 128, 3, 1), 32)},
 	} {
 		b.Run(c.name+"/forward", func(b *testing.B) { measure(b, NewConv[float32](c.s, set, 0), set) })

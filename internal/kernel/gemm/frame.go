@@ -5,22 +5,24 @@ import "unsafe"
 // frame is a rectangle of source rows and columns, partly outside of the image, in which a convolution finds its left
 // operand: the images themselves if nothing lies outside, else a copy in scratch with zeros around.
 type frame struct {
-	h, w, c  int // of the source images
-	row0     int // source row of the frame's first row, for the first row of results
-	col0     int // source column of the frame's first column
-	rows     int // for one row of results; more need step rows each
-	cols     int
-	step     int // source rows between rows of results
-	chans    int // channels copied: a group's, or fewer
-	inPlace  bool
-	pixel    int // elements between neighbours
-	rowPitch int
-	imgPitch int
+	h, w, c int // of the source images
+	row0    int // source row of the frame's first row, for the first row of results
+	col0    int // source column of the frame's first column
+	rows    int // for one row of results; more need step rows each
+	cols    int
+	step    int // source rows between rows of results
+	chans   int // channels copied: a group's, or fewer
+	inPlace bool
+	// Where group is 2 or more, a copy has in each channel the element of that number of the channel's group.
+	group, element int
+	pixel          int // elements between neighbours
+	rowPitch       int
+	imgPitch       int
 }
 
 // place decides whether the images serve as they are, and lays out the copy of band rows of results otherwise.
 func (f *frame) place(results, band, size int) {
-	f.inPlace = f.chans == f.c && f.row0 >= 0 && f.col0 >= 0 &&
+	f.inPlace = f.group < 2 && f.chans == f.c && f.row0 >= 0 && f.col0 >= 0 &&
 		f.row0+(results-1)*f.step+f.rows <= f.h && f.col0+f.cols <= f.w
 	if f.inPlace {
 		f.pixel, f.rowPitch, f.imgPitch = f.c, f.w*f.c, f.h*f.w*f.c
@@ -84,7 +86,7 @@ func (f *frame) copyRows(ks *kernels, b *block, dst, src unsafe.Pointer, rows, c
 		*b = block{
 			dst: dst, src: src, rows: rows, cols: cols * f.c, ldd: f.rowPitch * ks.size, lds: f.w * f.c * ks.size,
 		}
-		ks.move(b)
+		f.copy(ks, b)
 		return
 	}
 	for r := range rows {
@@ -92,6 +94,14 @@ func (f *frame) copyRows(ks *kernels, b *block, dst, src unsafe.Pointer, rows, c
 			dst: unsafe.Add(dst, r*f.rowPitch*ks.size), src: unsafe.Add(src, r*f.w*f.c*ks.size),
 			rows: cols, cols: f.chans, ldd: f.chans * ks.size, lds: f.c * ks.size,
 		}
-		ks.move(b)
+		f.copy(ks, b)
 	}
+}
+
+func (f *frame) copy(ks *kernels, b *block) {
+	if f.group < 2 {
+		ks.move(b)
+		return
+	}
+	ks.spread(b, f.group, f.element)
 }

@@ -241,8 +241,8 @@ func newConvPlan[T Float](s Conv, sizes [3]int, taps tapConv, ks *kernels, worke
 	p := &Plan[T]{sizes: sizes, flops: s.flops(), workers: poolSize(workers), call: new(call[T])}
 	w := arena{line: lineOf[T]()}
 	switch {
-	case s.depthwise():
-		p.stages = planDepthwise(taps, ks, p.call, p.workers, &w)
+	case s.lanewise(ks):
+		p.stages = planLanewise(taps, ks, p.call, p.workers, &w)
 	case s.winograd(ks):
 		p.stages = planWinogradConv(taps, ks, p.call, p.workers, &w)
 	default:
@@ -269,9 +269,6 @@ func (s Conv) sizes() (y, x, w int) {
 func (s Conv) pointwise() bool {
 	return s.KH*s.KW*s.StrideH*s.StrideW*s.Groups == 1 && s.PadTop+s.PadLeft+s.PadBottom+s.PadRight == 0
 }
-
-// depthwise says that every channel is convolved with a kernel of its own.
-func (s Conv) depthwise() bool { return s.Groups > 1 && s.Groups == s.C && s.Groups == s.O }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 

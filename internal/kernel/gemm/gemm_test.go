@@ -226,9 +226,9 @@ func randomConv(r *rand.Rand) Conv {
 	switch r.IntN(8) {
 	case 0:
 		s.Groups, s.C, s.O = 7, 7, 14
-	case 1, 2: // depthwise
-		c := pick(r, 2, 7, 16, 19, 40)
-		s.Groups, s.C, s.O = c, c, c
+	case 1, 2: // small groups, and depthwise
+		groups, each := pick(r, 2, 7, 16, 19, 40), pick(r, 1, 1, 2, 3, 4, 8)
+		s.Groups, s.C, s.O = groups, groups*each, groups*each
 	}
 	s.KH, s.KW = min(s.KH, s.H+s.PadTop+s.PadBottom), min(s.KW, s.W+s.PadLeft+s.PadRight)
 	return s
@@ -277,6 +277,8 @@ func fixedProblems() []problem {
 		{N: 2, H: 1, W: 9, C: 300, O: 20, KH: 1, KW: 3, StrideH: 1, StrideW: 1, Groups: 2},
 		{N: 3, H: 33, W: 21, C: 200, O: 200, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 200},
 		{N: 2, H: 15, W: 16, C: 37, O: 37, KH: 7, KW: 7, StrideH: 2, StrideW: 2, PadTop: 3, PadLeft: 3, PadBottom: 3, PadRight: 3, Groups: 37},
+		{N: 3, H: 17, W: 18, C: 280, O: 280, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 70},
+		{N: 2, H: 9, W: 8, C: 22, O: 22, KH: 3, KW: 2, StrideH: 2, StrideW: 1, PadTop: 1, PadLeft: 0, PadBottom: 0, PadRight: 1, Groups: 11},
 		{N: 1, H: 1, W: 1, C: 2, O: 3, KH: 1, KW: 1, StrideH: 3, StrideW: 3, PadTop: 1, PadLeft: 0, PadBottom: 0, PadRight: 2, Groups: 1},
 	} {
 		ps = append(ps, convProblems(s)...)

@@ -12,8 +12,8 @@ const (
 )
 
 // kernelGradPlan is the product of x's patches, transposed, with dy, cut into chunks: by group, slices of x's
-// channels, blocks of dy's channels, and parts of the pixels, the last fastest. Of a depthwise convolution all channels are one
-// group, in which each channel of x meets its own of dy alone.
+// channels, blocks of dy's channels, and parts of the pixels, the last fastest. Lanewise (see lanewiseConv), all channels are one
+// group, and each element of a small group of x in turn meets the channels of dy.
 type kernelGradPlan[T Float] struct {
 	Conv
 	lanewise bool
@@ -22,7 +22,7 @@ type kernelGradPlan[T Float] struct {
 	workers  []worker
 	frame    frame
 
-	groups                      int
+	groups, small               int // small: channels of a small group
 	chans, outs                 int // of a group
 	slices, colBlocks, parts    int
 	images, band, bands, blocks int // of a block of pixels; blocks of the whole problem, bands of an image
@@ -34,7 +34,7 @@ type kernelGradPlan[T Float] struct {
 }
 
 func planKernelGrad[T Float](s Conv, ks *kernels, c *call[T], workers int, w *arena) []stage {
-	p := &kernelGradPlan[T]{Conv: s, lanewise: s.depthwise(), ks: ks, call: c, workers: make([]worker, workers)}
+	p := &kernelGradPlan[T]{Conv: s, lanewise: s.lanewise(ks), ks: ks, call: c, workers: make([]worker, workers)}
 	p.cut()
 	p.copySize = roundUp(p.frame.scratch(p.images), w.line)
 	p.copies = w.take(p.copySize * workers)
@@ -52,18 +52,15 @@ func planKernelGrad[T Float](s Conv, ks *kernels, c *call[T], workers int, w *ar
 }
 
 func (p *kernelGradPlan[T]) kernelSize() int {
-	if p.lanewise {
-		return p.KH * p.KW * p.O
-	}
-	return p.KH * p.KW * p.chans * p.O
+	return p.KH * p.KW * p.C / p.Groups * p.O
 }
 
 // cut chooses the blocks.
 func (p *kernelGradPlan[T]) cut() {
 	ks := p.ks
-	p.groups = p.Groups
+	p.groups, p.small = p.Groups, 1
 	if p.lanewise {
-		p.groups = 1
+		p.groups, p.small = 1, p.C/p.Groups
 	}
 	p.chans, p.outs = p.C/p.groups, p.O/p.groups
 	oh, ow := p.OutH(), p.OutW()
@@ -88,17 +85,20 @@ func (p *kernelGradPlan[T]) cut() {
 
 	p.frame = frame{
 		h: p.H, w: p.W, c: p.C, row0: -p.PadTop, col0: -p.PadLeft,
-		rows: p.KH, cols: (ow-1)*p.StrideW + p.KW, step: p.StrideH, chans: ceilDiv(p.chans, p.slices),
+		rows: p.KH, cols: (ow-1)*p.StrideW + p.KW, step: p.StrideH, chans: p.slice(), group: p.small,
 	}
 	if p.slices > 1 && p.chans == p.C {
 		p.frame.chans = p.C // in place if possible: slices are views
 	}
 	p.frame.place(oh, p.band, ks.size)
 	if !p.frame.inPlace {
-		p.frame.chans = ceilDiv(p.chans, p.slices)
+		p.frame.chans = p.slice()
 		p.frame.place(oh, p.band, ks.size)
 	}
 }
+
+// slice returns the most channels of a slice, which has whole small groups.
+func (p *kernelGradPlan[T]) slice() int { return ceilDiv(p.chans/p.small, p.slices) * p.small }
 
 // columns returns the i-th block of a group's channels of dy; it starts at a panel.
 func (p *kernelGradPlan[T]) columns(i int) (lo, hi int) {
@@ -128,7 +128,8 @@ func (p *kernelGradPlan[T]) Chunk(i, worker int) {
 	i /= p.parts
 	c.lo, c.hi = p.columns(i % p.colBlocks)
 	i /= p.colBlocks
-	c.ch0, c.ch1 = share(p.chans, p.slices, i%p.slices)
+	c.ch0, c.ch1 = share(p.chans/p.small, p.slices, i%p.slices)
+	c.ch0, c.ch1 = c.ch0*p.small, c.ch1*p.small
 	c.group = i / p.slices
 	if p.lanewise {
 		c.lo, c.hi = c.ch0, c.ch1
@@ -151,7 +152,9 @@ func (p *kernelGradPlan[T]) pixels(c *dwChunk[T], b, to int) {
 	}
 	w := &p.workers[c.worker]
 	scratch := p.call.work[p.copies+c.worker*p.copySize:][:p.copySize]
-	origin := fill(&f, p.ks, &w.block, p.call.a, scratch, n0, n1, c.group*p.chans+c.ch0, first, band)
+	fillFrame := func() unsafe.Pointer {
+		return fill(&f, p.ks, &w.block, p.call.a, scratch, n0, n1, c.group*p.chans+c.ch0, first, band)
+	}
 	t := &w.tile
 	*t = tile{
 		rs: size, ks: p.StrideW * f.pixel * size, ss: p.StrideH * f.rowPitch * size, ps: f.imgPitch * size,
@@ -164,11 +167,13 @@ func (p *kernelGradPlan[T]) pixels(c *dwChunk[T], b, to int) {
 		t.expect(p.sources(c, b+1))
 	}
 	panel := p.right(c, t, (n0*p.OutH()+first)*p.OutW(), (n1-n0)*band*p.OutW())
-	if p.lanewise {
-		p.tapsLanewise(c, t, &f, origin)
+	if !p.lanewise {
+		p.taps(c, t, &f, fillFrame(), panel)
 		return
 	}
-	p.taps(c, t, &f, origin, panel)
+	for f.element = range p.small {
+		p.tapsLanewise(c, t, &f, fillFrame())
+	}
 }
 
 // block returns the images and the rows of results of a block of pixels.
@@ -226,13 +231,13 @@ func (p *kernelGradPlan[T]) taps(c *dwChunk[T], t *tile, f *frame, origin unsafe
 	}
 }
 
-// tapsLanewise runs the tiles of all taps of a depthwise convolution: their rows are the taps of a kernel row.
+// tapsLanewise runs the tiles of all taps for one element of the small groups of x: their rows are the taps of a kernel row.
 func (p *kernelGradPlan[T]) tapsLanewise(c *dwChunk[T], t *tile, f *frame, origin unsafe.Pointer) {
-	size := p.ks.size
-	t.rs = f.pixel * size
+	size, tap := p.ks.size, p.small*p.O
+	t.rs, t.rc = f.pixel*size, tap*size
 	for kh := range p.KH {
 		t.a = unsafe.Add(origin, kh*f.rowPitch*size)
-		t.c = at(c.dst, c.dstAt+kh*p.KW*p.O+c.lo)
+		t.c = at(c.dst, c.dstAt+kh*p.KW*tap+f.element*p.O+c.lo)
 		p.ks.lanegrid(t, p.KW, c.hi-c.lo)
 	}
 }

@@ -98,8 +98,10 @@ type kernels struct {
 	move      func(*block) // copies a matrix
 	deal      func(*block) // copies a matrix in pieces
 	flip      func(*block) // copies a matrix transposed: dst[j][i] = src[i][j]
-	peak      func(int)    // does rounds of peakChains multiply-adds of vectors
-	winograd  winogradKernels
+	// Copies a matrix whose columns are in groups of so many, with one element of its group in each: dst[i][j] = src[i][j/group*group+element].
+	spread   func(b *block, group, element int)
+	peak     func(int) // does rounds of peakChains multiply-adds of vectors
+	winograd winogradKernels
 }
 
 // block is a matrix to copy, distances of rows in bytes. Its layout is fixed too.
@@ -110,6 +112,8 @@ type block struct {
 	// For deal alone: each row is cut into pieces of so many elements, at most two vectors; gap is the distance in bytes
 	// of their copies. A copy fills whole vectors, with zeros behind the piece.
 	piece, gap int
+	// For spread alone: which 4 bytes of a vector of the source each 4 bytes of the copy are.
+	index [16]int32
 }
 
 // width returns the columns of a panel.

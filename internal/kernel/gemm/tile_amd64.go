@@ -49,3 +49,24 @@ func flipEdges[T Float](squares func(*block), n int) func(*block) {
 		*b = whole
 	}
 }
+
+// spreadEdges makes a spread copy of any extent from one of whole vectors of n elements. Groups fit into a vector.
+func spreadEdges[T Float](vectors func(*block), n int) func(b *block, group, element int) {
+	words := size[T]() / 4
+	return func(b *block, group, element int) {
+		whole := *b
+		if b.cols = b.cols / n * n; b.cols > 0 {
+			for i := range n * words {
+				lane := i / words
+				b.index[i] = int32((lane/group*group+element)*words + i%words)
+			}
+			vectors(b)
+		}
+		if done := b.cols; done < whole.cols {
+			b.cols = whole.cols - done
+			b.src, b.dst = unsafe.Add(b.src, done*size[T]()), unsafe.Add(b.dst, done*size[T]())
+			spreadGo[T](b, group, element)
+		}
+		*b = whole
+	}
+}

@@ -12,7 +12,7 @@ func goKernels[T Float]() *kernels {
 	ks := &kernels{
 		rows: goRows, lanes: goLanes, vecs: 1, size: size[T](), maskWide: true,
 		dot: func(t *tile) { dotGo[T](t, 1) }, dot8: func(t *tile) { dotGo[T](t, 8) },
-		move: moveGo[T], deal: dealGo[T], flip: flipGo[T], peak: peakGo[T],
+		move: moveGo[T], deal: dealGo[T], flip: flipGo[T], spread: spreadGo[T], peak: peakGo[T],
 	}
 	for m := 1; m <= goRows; m++ {
 		ks.tiles = append(ks.tiles, []func(*tile){func(t *tile) { tileGo[T](t, m) }})
@@ -145,6 +145,16 @@ func flipGo[T Float](b *block) {
 	for i := range b.rows {
 		for j := range b.cols {
 			*(*T)(unsafe.Add(b.dst, j*b.ldd+i*size)) = load[T](b.src, i*b.lds+j*size)
+		}
+	}
+}
+
+func spreadGo[T Float](b *block, group, element int) {
+	for i := range b.rows {
+		dst := unsafe.Slice((*T)(unsafe.Add(b.dst, i*b.ldd)), b.cols)
+		src := unsafe.Slice((*T)(unsafe.Add(b.src, i*b.lds)), b.cols)
+		for j := range dst {
+			dst[j] = src[j/group*group+element]
 		}
 	}
 }

@@ -26,7 +26,7 @@ func TestKernelsAndPlansAgreeOnLayouts(t *testing.T) {
 	}
 	for i, got := range []uintptr{
 		unsafe.Offsetof(b.dst), unsafe.Offsetof(b.src), unsafe.Offsetof(b.rows), unsafe.Offsetof(b.cols),
-		unsafe.Offsetof(b.ldd), unsafe.Offsetof(b.lds), unsafe.Offsetof(b.piece), unsafe.Offsetof(b.gap),
+		unsafe.Offsetof(b.ldd), unsafe.Offsetof(b.lds), unsafe.Offsetof(b.piece), unsafe.Offsetof(b.gap), unsafe.Offsetof(b.index),
 	} {
 		if unsafe.Sizeof(uintptr(0)) == 8 && got != uintptr(8*i) {
 			t.Errorf("field %d of block is at %d, want %d", i, got, 8*i)

@@ -16,6 +16,7 @@ const (
 	offLDS
 	offPiece
 	offGap
+	offIndex
 )
 
 // deal writes the copy of a matrix whose rows are cut into pieces of one or two vectors. Copies are whole vectors. Masks 0 and 1 are
@@ -131,6 +132,37 @@ func flip(ma machine) {
 	ADDQ(reg.R9, src)
 	SUBQ(Imm(uint64(n)), rows)
 	JNZ(LabelRef("rows"))
+	VZEROUPPER()
+	RET()
+}
+
+// spread writes the copy of a matrix of whole vectors whose parts of 4 bytes change places within each.
+func spread(ma machine) {
+	width := ma.lanes() * ma.size()
+	TEXT("spread"+ma.name(), NOSPLIT, "func(b *byte)")
+	Load(Param("b"), args)
+	dst, src, rows, cols, lds, ldd, i := reg.RDI, reg.RSI, reg.RBX, reg.RCX, reg.R8, reg.R9, reg.RDX
+	MOVQ(arg(offDst), dst)
+	MOVQ(arg(offSrc), src)
+	MOVQ(arg(offRows), rows)
+	MOVQ(arg(offCols), cols)
+	MOVQ(arg(offLDD), ldd)
+	MOVQ(arg(offLDS), lds)
+	SHLQ(Imm(map[int]uint64{4: 2, 8: 3}[ma.size()]), cols)
+	index, moved := ma.register(0), ma.register(1)
+	VMOVUPS(arg(offIndex), index)
+	Label("row")
+	XORQ(i, i)
+	Label("vector")
+	VPERMPS(Mem{Base: src, Index: i, Scale: 1}, index, moved)
+	VMOVUPS(moved, Mem{Base: dst, Index: i, Scale: 1})
+	ADDQ(Imm(uint64(width)), i)
+	CMPQ(i, cols)
+	JL(LabelRef("vector"))
+	ADDQ(lds, src)
+	ADDQ(ldd, dst)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
 }

@@ -89,6 +89,7 @@ func main() {
 		ma.move()
 		deal(ma)
 		flip(ma)
+		spread(ma)
 		peak(ma)
 	}
 	for _, t := range transforms {

@@ -27,6 +27,7 @@ func tables(machines []machine) ([]byte, error) {
 		fmt.Fprintf(&b, "\n//go:noescape\nfunc move%s(b *block)\n", n)
 		fmt.Fprintf(&b, "\n//go:noescape\nfunc deal%s(b *block)\n", n)
 		fmt.Fprintf(&b, "\n//go:noescape\nfunc flip%s(b *block)\n", n)
+		fmt.Fprintf(&b, "\n//go:noescape\nfunc spread%s(b *block)\n", n)
 		fmt.Fprintf(&b, "\nfunc peak%s(rounds int)\n", n)
 		if ma.size() == 4 {
 			for _, t := range transforms {
@@ -36,6 +37,7 @@ func tables(machines []machine) ([]byte, error) {
 		fmt.Fprintf(&b, "\nvar kernels%s = kernels{\n", n)
 		fmt.Fprintf(&b, "\trows: %d, lanes: %d, vecs: %d, size: %d, maskWide: %v,\n", ma.rows(), ma.lanes(), ma.vecs(), ma.size(), ma.maskWide())
 		fmt.Fprintf(&b, "\tmove: move%s, deal: deal%s, flip: flipEdges[float%d](flip%s, %d), peak: peak%s,\n", n, n, 8*ma.size(), n, ma.lanes(), n)
+		fmt.Fprintf(&b, "\tspread: spreadEdges[float%d](spread%s, %d),\n", 8*ma.size(), n, ma.lanes())
 		fmt.Fprintf(&b, "\tdot: dots%s_1, dot8: dots%s_8,\n", n, n)
 		if ma.size() == 4 {
 			fmt.Fprintf(&b, "\twinograd: winogradKernels{\n")
