@@ -132,6 +132,7 @@ func BenchmarkConv(b *testing.B) {
 		{"res4d", square(32, 4, 512, 2048, 1, 1)},
 		{"imagenet", square(2, 224, 3, 64, 7, 2)},
 		{"depthwise", grouped(square(32, 16, 128, 128, 3, 1), 128)},
+		{"depthwise_large", grouped(square(16, 112, 96, 96, 3, 1), 96)},
 		{"depthwise7", grouped(square(32, 16, 128, 128, 7, 1), 128)},
 		{"depthwise_s2", grouped(square(32, 32, 64, 64, 3, 2), 64)},
 		{"resnext8", grouped(square(32, 16, 256, 256, 3, 1), 32)},

@@ -5,6 +5,9 @@ import (
 	"unsafe"
 )
 
+// lanewiseBytes bounds the copies of a band, which then stay near.
+const lanewiseBytes = 512 << 10
+
 // lanewiseConv is a convolution whose groups have few channels, as many of results as of images, or the gradient of one with
 // respect to its images. A depthwise convolution has groups of one. No element is used by more than a few results, so there is no
 // product of matrices in it: a tile is some pixels of a row by a vector of channels, and is multiplied by weights lane by lane. Where
@@ -39,18 +42,24 @@ func planLanewise[T Float](t tapConv, ks *kernels, c *call[T], workers int, w *a
 		p.gridRows = max(p.gridRows, g.rows)
 		flops += 2 * float64(g.rows*g.cols*p.depth(g)*t.dstC)
 	}
-	chunk := min(max(flops*float64(t.images)/chunksAimed, minChunk), maxChunk)
-	p.imgBlocks, p.bands = t.images, 1
-	if flops > chunk {
-		p.bands = min(int(math.Ceil(flops/chunk)), p.gridRows)
-	} else {
-		p.imgBlocks = ceilDiv(t.images, max(1, int(chunk/max(flops, 1))))
-	}
+	p.cut(flops)
 	p.frame.chans, p.frame.group = t.srcC, t.chans
 	p.frame.place(p.gridRows, ceilDiv(p.gridRows, p.bands), ks.size)
 	p.copySize = roundUp(p.frame.scratch(1), w.line)
 	p.copies = w.private(p.copySize*t.chans, workers)
 	return []stage{{len(p.grids), (*lanewiseTaps[T])(p)}, {p.imgBlocks * p.bands, p}}
+}
+
+// cut chooses the blocks, for images of so many flops.
+func (p *lanewiseConv[T]) cut(flops float64) {
+	chunk := min(max(flops*float64(p.images)/chunksAimed, minChunk), maxChunk)
+	row := p.inH * p.frame.cols * p.srcC * p.chans * p.ks.size // bytes of the copies; 0 where no tap reads anything
+	p.bands = max(int(math.Ceil(flops/chunk)), ceilDiv(p.gridRows, max(1, lanewiseBytes/max(row, 1))))
+	p.bands = min(p.bands, p.gridRows)
+	p.imgBlocks = p.images
+	if p.bands == 1 {
+		p.imgBlocks = ceilDiv(p.images, max(1, int(chunk/max(flops, 1))))
+	}
 }
 
 // lanewiseTaps puts the weights of each grid in the order in which it uses them: for each element of a group, by taps, a row of weights as
