@@ -111,15 +111,7 @@ func (p *Pool) Run(chunks int, t Task) {
 		return
 	}
 	defer p.busy.Store(false)
-	p.task, p.chunks = t, chunks
-	p.finished.Store(0)
-	p.epoch++
-	first := 0
-	for w := range p.shares {
-		end := p.end(w)
-		p.shares[w].state.Store(p.epoch<<32 | uint64(end-first))
-		first = end
-	}
+	p.offer(chunks, t)
 	for n := min(p.sleepers.Load(), int64(chunks-1)); n > 0; n-- {
 		select {
 		case p.wake <- struct{}{}:
@@ -135,6 +127,19 @@ func (p *Pool) Run(chunks int, t Task) {
 		}
 	}
 	p.task = nil
+}
+
+// offer gives each worker its share of the chunks of t.
+func (p *Pool) offer(chunks int, t Task) {
+	p.task, p.chunks = t, chunks
+	p.finished.Store(0)
+	p.epoch++
+	first := 0
+	for w := range p.shares {
+		end := p.end(w)
+		p.shares[w].state.Store(p.epoch<<32 | uint64(end-first))
+		first = end
+	}
 }
 
 // work does chunks until none is left, and reports whether it did any.

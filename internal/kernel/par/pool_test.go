@@ -1,6 +1,7 @@
 package par
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,35 @@ func TestEveryChunkRunsExactlyOnce(t *testing.T) {
 			}
 		}
 		p.Close()
+	}
+}
+
+// order notes the chunks that run.
+type order struct{ chunks []int }
+
+func (o *order) Chunk(i, _ int) { o.chunks = append(o.chunks, i) }
+
+func TestAWorkerDoesItsOwnShareBeforeThoseOfOthers(t *testing.T) {
+	for _, c := range []struct {
+		chunks, worker int
+		want           []int
+	}{
+		{6, 0, []int{0, 1, 2, 3, 4, 5}},
+		{6, 1, []int{2, 3, 4, 5, 0, 1}},
+		{6, 2, []int{4, 5, 0, 1, 2, 3}},
+		{4, 2, []int{2, 3, 0, 1}},
+		{2, 0, []int{0, 1}}, // worker 0 has no share
+		{1, 1, []int{0}},
+	} {
+		p := &Pool{workers: 3, shares: make([]share, 3)} // nobody else works
+		o := &order{}
+		p.offer(c.chunks, o)
+		if !p.work(c.worker) || !slices.Equal(o.chunks, c.want) {
+			t.Errorf("of %d chunks worker %d does %v, want %v", c.chunks, c.worker, o.chunks, c.want)
+		}
+		if p.work(c.worker) || !p.idle() || p.finished.Load() != int64(c.chunks) {
+			t.Errorf("of %d chunks %d are finished, idle %v", c.chunks, p.finished.Load(), p.idle())
+		}
 	}
 }
 
