@@ -73,6 +73,26 @@ func TestRulesOfOneSignHaveNoCriticalGradient(t *testing.T) {
 	}
 }
 
+func TestEveryRuleHasEffectsInEveryStep(t *testing.T) {
+	for name, r := range rules(t) {
+		e := mustEffects(t, r)
+		for _, n := range []int{0, 1, 2, 30, FullMemory} {
+			got, err := e.Intervals(n)
+			if err != nil {
+				t.Fatalf("%s, step %d: %v", name, n, err)
+			}
+			for i := 1; i < len(got); i++ {
+				if got[i].From != got[i-1].To || !(got[i].From > got[i-1].From) || got[i].Sign == got[i-1].Sign {
+					t.Errorf("%s, step %d: intervals %+v, then %+v", name, n, got[i-1], got[i])
+				}
+			}
+			if last := got[len(got)-1]; !math.IsInf(last.To, 1) {
+				t.Errorf("%s, step %d: the last interval is %+v", name, n, last)
+			}
+		}
+	}
+}
+
 func TestSignsOfRulesThatNeverHinder(t *testing.T) {
 	for name, values := range map[string]map[string]string{
 		"gd": nil, "heavy-ball": nil, "nesterov": nil, "signum": nil, "lion": nil, "adam": {"beta1": "0.99", "beta2": "0.9"},
