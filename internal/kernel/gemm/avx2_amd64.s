@@ -2546,9 +2546,9 @@ TEXT ·spreadF32AVX2(SB), NOSPLIT, $0-8
 	MOVQ    (AX), DI
 	MOVQ    8(AX), SI
 	MOVQ    16(AX), BX
-	MOVQ    24(AX), CX
 	MOVQ    32(AX), R9
 	MOVQ    40(AX), R8
+	MOVQ    24(AX), CX
 	SHLQ    $0x02, CX
 	VMOVUPS 64(AX), Y0
 
@@ -5093,9 +5093,9 @@ TEXT ·spreadF64AVX2(SB), NOSPLIT, $0-8
 	MOVQ    (AX), DI
 	MOVQ    8(AX), SI
 	MOVQ    16(AX), BX
-	MOVQ    24(AX), CX
 	MOVQ    32(AX), R9
 	MOVQ    40(AX), R8
+	MOVQ    24(AX), CX
 	SHLQ    $0x03, CX
 	VMOVUPS 64(AX), Y0
 

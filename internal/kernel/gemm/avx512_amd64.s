@@ -7155,9 +7155,9 @@ TEXT ·spreadF32AVX512(SB), NOSPLIT, $0-8
 	MOVQ    (AX), DI
 	MOVQ    8(AX), SI
 	MOVQ    16(AX), BX
-	MOVQ    24(AX), CX
 	MOVQ    32(AX), R9
 	MOVQ    40(AX), R8
+	MOVQ    24(AX), CX
 	SHLQ    $0x02, CX
 	VMOVUPS 64(AX), Z0
 
@@ -14275,9 +14275,9 @@ TEXT ·spreadF64AVX512(SB), NOSPLIT, $0-8
 	MOVQ    (AX), DI
 	MOVQ    8(AX), SI
 	MOVQ    16(AX), BX
-	MOVQ    24(AX), CX
 	MOVQ    32(AX), R9
 	MOVQ    40(AX), R8
+	MOVQ    24(AX), CX
 	SHLQ    $0x03, CX
 	VMOVUPS 64(AX), Z0
 

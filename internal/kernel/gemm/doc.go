@@ -12,7 +12,7 @@
 // products above, between transforms that stay in the second-level cache, and two to three times as fast; its
 // errors of rounding are 2 to 7 times those of adding up the products.
 //
-// A convolution with small groups, of one channel (depthwise) or a few, is no product of matrices worth a tile: its tiles are pixels by
+// A convolution with small groups, of one channel (depthwise) to half a vector of them, is no product of matrices worth a tile: its tiles are pixels by
 // a vector of channels, multiplied lane by lane. See lanewise.go.
 //
 // A plan fixes how one problem is cut: into chunks for the workers and blocks for the caches. The order in which products

@@ -148,11 +148,7 @@ func (ma avx2) move() {
 	Load(Param("b"), args)
 	dst, src, rows, lds, ldd := reg.RDI, reg.RSI, reg.RBX, reg.R8, reg.R9
 	cols, i, n := reg.R10, reg.RDX, reg.R11
-	MOVQ(arg(offDst), dst)
-	MOVQ(arg(offSrc), src)
-	MOVQ(arg(offRows), rows)
-	MOVQ(arg(offLDD), ldd)
-	MOVQ(arg(offLDS), lds)
+	loadBlock(dst, src, rows, ldd, lds)
 	MOVQ(arg(offCols), cols)
 	SHLQ(Imm(map[int]uint64{4: 2, 8: 3}[ma.bytes]), cols)
 

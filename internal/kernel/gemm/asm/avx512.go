@@ -149,11 +149,7 @@ func (ma avx512) move() {
 	Load(Param("b"), args)
 	dst, src, rows, lds, ldd := reg.RDI, reg.RSI, reg.RBX, reg.R8, reg.R9
 	full, tail, i, n := reg.R10, reg.RCX, reg.RDX, reg.R11
-	MOVQ(arg(offDst), dst)
-	MOVQ(arg(offSrc), src)
-	MOVQ(arg(offRows), rows)
-	MOVQ(arg(offLDD), ldd)
-	MOVQ(arg(offLDS), lds)
+	loadBlock(dst, src, rows, ldd, lds)
 	MOVQ(arg(offCols), tail)
 	MOVQ(tail, full)
 	if ma.bytes == 4 {

@@ -19,6 +19,15 @@ const (
 	offIndex
 )
 
+// loadBlock loads what every copy needs of a block.
+func loadBlock(dst, src, rows, ldd, lds reg.Register) {
+	MOVQ(arg(offDst), dst)
+	MOVQ(arg(offSrc), src)
+	MOVQ(arg(offRows), rows)
+	MOVQ(arg(offLDD), ldd)
+	MOVQ(arg(offLDS), lds)
+}
+
 // deal writes the copy of a matrix whose rows are cut into pieces of one or two vectors. Copies are whole vectors. Masks 0 and 1 are
 // those of a piece's vectors, 2 and 3 those of what is left of a row behind its last whole piece.
 func deal(ma machine) {
@@ -34,11 +43,7 @@ func deal(ma machine) {
 	MOVQ(reg.RAX, whole)
 	MOVQ(reg.RDX, rest)
 	MOVQ(d, args)
-	MOVQ(arg(offDst), dst)
-	MOVQ(arg(offSrc), src)
-	MOVQ(arg(offRows), rows)
-	MOVQ(arg(offLDD), ldd)
-	MOVQ(arg(offLDS), lds)
+	loadBlock(dst, src, rows, ldd, lds)
 	MOVQ(arg(offGap), gap)
 	pieceMasks(ma, piece, 0)
 	pieceMasks(ma, rest, 2)
@@ -100,11 +105,7 @@ func flip(ma machine) {
 	Load(Param("b"), args)
 	dst, src, rows, cols, d, s := reg.RDI, reg.RSI, reg.RBX, reg.RCX, reg.R14, reg.R15
 	ldd, lds := reg.RDX, odd[0]
-	MOVQ(arg(offDst), dst)
-	MOVQ(arg(offSrc), src)
-	MOVQ(arg(offRows), rows)
-	MOVQ(arg(offLDD), ldd)
-	MOVQ(arg(offLDS), lds)
+	loadBlock(dst, src, rows, ldd, lds)
 
 	Label("rows")
 	MOVQ(arg(offCols), cols)
@@ -142,12 +143,8 @@ func spread(ma machine) {
 	TEXT("spread"+ma.name(), NOSPLIT, "func(b *byte)")
 	Load(Param("b"), args)
 	dst, src, rows, cols, lds, ldd, i := reg.RDI, reg.RSI, reg.RBX, reg.RCX, reg.R8, reg.R9, reg.RDX
-	MOVQ(arg(offDst), dst)
-	MOVQ(arg(offSrc), src)
-	MOVQ(arg(offRows), rows)
+	loadBlock(dst, src, rows, ldd, lds)
 	MOVQ(arg(offCols), cols)
-	MOVQ(arg(offLDD), ldd)
-	MOVQ(arg(offLDS), lds)
 	SHLQ(Imm(map[int]uint64{4: 2, 8: 3}[ma.size()]), cols)
 	index, moved := ma.register(0), ma.register(1)
 	VMOVUPS(arg(offIndex), index)
