@@ -205,6 +205,9 @@ func Works() []Work {
 		{Name: "conv3x3-forward", PeakFloor: 0.55, build: convolution(0)},
 		{Name: "conv3x3-input-gradient", PeakFloor: 0.55, build: convolution(1)},
 		{Name: "conv3x3-kernel-gradient", PeakFloor: 0.55, build: convolution(2)},
+		{Name: "depthwise3x3-gradients", build: grouped(3, 128)},
+		{Name: "depthwise7x7-gradients", build: grouped(7, 128)},
+		{Name: "groups-of-4-gradients", build: grouped(3, 32)},
 		{Name: "cnn-gradient", PeakFloor: 0.45, TorchFloor: 3, build: cnn(false)},
 		{Name: "cnn-gradient-hvp", TorchFloor: 4, GradientCap: 4.5, build: cnn(true)},
 		{Name: "resnet50-gradient", TorchFloor: 1.3, build: resnet(false)},
@@ -237,6 +240,19 @@ func convolution(which int) func() (in, out []graph.Value, err error) {
 		dy := b.Param("dy", graph.Float32, y.Shape()...)
 		d := graph.VJP([]graph.Value{y}, []graph.Value{dy}, operands[which-1:which])
 		return []graph.Value{operands[2-which], dy}, d, b.Err()
+	}
+}
+
+// grouped is a convolution of 128 channels in groups, on 32 images of 16x16, with both its gradients.
+func grouped(side, groups int) func() (in, out []graph.Value, err error) {
+	return func() (in, out []graph.Value, err error) {
+		b := graph.NewBuilder()
+		x, w := b.Param("x", graph.Float32, 32, 16, 16, 128), b.Param("w", graph.Float32, side, side, 128/groups, 128)
+		pad := side / 2
+		y := x.Conv2D(w, graph.ConvSpec{Pad: [4]int{pad, pad, pad, pad}, Groups: groups})
+		dy := b.Param("dy", graph.Float32, y.Shape()...)
+		d := graph.VJP([]graph.Value{y}, []graph.Value{dy}, []graph.Value{x, w})
+		return []graph.Value{x, w, dy}, append(d, y), b.Err()
 	}
 }
 

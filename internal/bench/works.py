@@ -95,6 +95,12 @@ def digits_step():
     return run
 
 
+def grouped(side, groups):
+    conv = nn.Conv2d(128, 128, side, padding=side // 2, groups=groups, bias=False)
+    x, dy = torch.randn(32, 128, 16, 16, requires_grad=True), torch.randn(32, 128, 16, 16)
+    return lambda: torch.autograd.grad(conv(x), (x, conv.weight), dy)
+
+
 def matmul(n):
     a, b = torch.randn(n, n), torch.randn(n, n)
     return lambda: a @ b
@@ -103,6 +109,9 @@ def matmul(n):
 WORKS = {
     "matmul-1024": lambda: matmul(1024),
     "matmul-2048": lambda: matmul(2048),
+    "depthwise3x3-gradients": lambda: grouped(3, 128),
+    "depthwise7x7-gradients": lambda: grouped(7, 128),
+    "groups-of-4-gradients": lambda: grouped(3, 32),
     "cnn-gradient": lambda: gradient(cnn(), (500, 3, 32, 32)),
     "cnn-gradient-hvp": lambda: gradient(cnn(), (500, 3, 32, 32), pair=True),
     "resnet50-gradient": lambda: gradient(resnet50(), (32, 3, 32, 32)),
