@@ -47,7 +47,11 @@ func (s *sizer) of(ctx context.Context, c *experiment.Config) (int64, error) {
 	if c.Batch.Mode != "full" {
 		n = min(n, c.Batch.Size)
 	}
-	key := fmt.Sprint(d, n, c.Model, c.Loss, c.DType, needsHVP(c))
+	products, err := productsOf(c)
+	if err != nil {
+		return 0, err
+	}
+	key := fmt.Sprint(d, n, c.Model, c.Loss, c.DType, products)
 	if size, ok := s.sizes[key]; ok {
 		return size, nil
 	}
@@ -62,8 +66,21 @@ func (s *sizer) of(ctx context.Context, c *experiment.Config) (int64, error) {
 	return size, nil
 }
 
-func needsHVP(c *experiment.Config) bool {
-	return c.Record.Bias > 0 || c.Record.Sharpness > 0 || c.Bias.Scale != 0 || c.Regularizer.Kind != "none" || len(c.Flow.Orders) > 0
+// productsOf returns how many Hessian-vector products a run makes in one pass at most. The bias of mini-batches, and of memories that
+// fill, takes one a moment, and one more where the update reads the gradient itself.
+func productsOf(c *experiment.Config) (int, error) {
+	r, err := c.Optimizer.Rule()
+	if err != nil {
+		return 0, err
+	}
+	bias := c.Record.Bias > 0 || c.Bias.Scale != 0
+	switch {
+	case bias && (c.Batch.Mode != "full" || !r.Steady()):
+		return len(r.Moments) + 1, nil
+	case bias || c.Record.Sharpness > 0 || c.Regularizer.Kind != "none" || len(c.Flow.Orders) > 0:
+		return 1, nil
+	}
+	return 0, nil
 }
 
 // exactBelow is the size up to which programs are compiled as they will run; larger ones are extrapolated from small batches,
@@ -122,17 +139,21 @@ func extrapolate(c *experiment.Config, m *nn.Model, few, more, n int) (int64, er
 	return b + int64(math.Ceil(float64(b-a)/float64(more-few)*float64(n-more))), nil
 }
 
-// programs returns the memory of the programs for n examples: the gradient, and the Hessian-vector product if it is needed.
+// programs returns the memory of the programs for n examples: the gradient, and the Hessian-vector products if they are needed.
 func programs(c *experiment.Config, m *nn.Model, n int) (int64, error) {
-	gradient, err := program(c, m, n, false)
-	if err != nil || !needsHVP(c) {
+	products, err := productsOf(c)
+	if err != nil {
+		return 0, err
+	}
+	gradient, err := program(c, m, n, 0)
+	if err != nil || products == 0 {
 		return gradient, err
 	}
-	pair, err := program(c, m, n, true)
+	pair, err := program(c, m, n, products)
 	return gradient + pair, err
 }
 
-func program(c *experiment.Config, m *nn.Model, n int, hvp bool) (int64, error) {
+func program(c *experiment.Config, m *nn.Model, n, products int) (int64, error) {
 	loss, err := nn.ParseLoss(c.Loss)
 	if err != nil {
 		return 0, err
@@ -149,8 +170,8 @@ func program(c *experiment.Config, m *nn.Model, n int, hvp bool) (int64, error) 
 	}
 	g := graph.Grad(result.Loss, in.Theta)[0]
 	args, out := []graph.Value{in.Theta, in.X, in.Labels}, []graph.Value{result.Loss, g}
-	if hvp {
-		v := b.Param("v", dtype, m.NumParams())
+	for i := range products {
+		v := b.Param(fmt.Sprintf("v%d", i), dtype, m.NumParams())
 		args, out = append(args, v), append(out, graph.JVP([]graph.Value{g}, []graph.Value{in.Theta}, []graph.Value{v})[0])
 	}
 	p, err := graph.Compile(args, out, graph.Options{Threads: 1})

@@ -369,6 +369,10 @@ func TestMemoryGrowsWithTheBatchAndIsKnownForDataThatIsNotThere(t *testing.T) {
 	if few <= 0 || more <= few {
 		t.Errorf("%d bytes with 100 examples at once, %d with 400", few, more)
 	}
+	whole := "{data: {name: digits}, model: {name: mlp, hidden: [64]}, record: {bias: 1}, batch: {physical: 64}}"
+	if one, several := size(whole), size(whole, "batch.mode=cyclic", "batch.size=64"); several <= one {
+		t.Errorf("%d bytes with the Hessian-vector product of full batches, %d with those of mini-batches", one, several)
+	}
 	// Extrapolating from small batches must agree with what compiling says.
 	c, _ := experiment.ParseConfig("c", []byte(src), nil)
 	d := shape{example: []int{32, 32, 3}, classes: 10, n: 1000, all: 1000}
