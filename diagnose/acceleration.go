@@ -10,7 +10,7 @@ import (
 
 // Acceleration computes F'F, the second derivative in time of the solution of dtheta/dt = -F, for a full batch of which one
 // Hessian-vector product H F is known. It is not for concurrent use.
-type Acceleration[T rule.Float] struct {
+type Acceleration[T graph.Float] struct {
 	rule    *rule.Rule
 	program *graph.Program
 	sums    [][]T // one number a moment
@@ -18,8 +18,8 @@ type Acceleration[T rule.Float] struct {
 }
 
 // NewAcceleration compiles the acceleration of a rule for dim parameters.
-func NewAcceleration[T rule.Float](r *rule.Rule, dim, threads int) (*Acceleration[T], error) {
-	b, t := graph.NewBuilder(), dtypeOf[T]()
+func NewAcceleration[T graph.Float](r *rule.Rule, dim, threads int) (*Acceleration[T], error) {
+	b, t := graph.NewBuilder(), graph.TypeOf[T]()
 	g, theta := b.Param("g", t, dim), b.Param("theta", t, dim)
 	f, hf := b.Param("F", t, dim), b.Param("HF", t, dim)
 	a := &Acceleration[T]{rule: r, in: make([]graph.Buffer, 4), out: make([]graph.Buffer, 1)}
@@ -59,12 +59,4 @@ func Along(r *rule.Rule) func(g, theta graph.Value) graph.Value {
 		}
 		return modeq.Memoryless(r, sums, g, theta)
 	}
-}
-
-func dtypeOf[T rule.Float]() graph.DType {
-	var zero T
-	if _, ok := any(zero).(float32); ok {
-		return graph.Float32
-	}
-	return graph.Float64
 }

@@ -2,8 +2,7 @@ package diagnose
 
 import (
 	"math"
-
-	"shadowflow/rule"
+	"shadowflow/graph"
 )
 
 // Bias says what the second-order term C of a modified equation dtheta/dt = -F - h C does at a point, with N the perturbed
@@ -23,7 +22,7 @@ type Bias struct {
 }
 
 // BiasOf returns what the bias does, given the main term F, the second-order term C and q, at step size h.
-func BiasOf[T rule.Float](h float64, f, c, q []T) Bias {
+func BiasOf[T graph.Float](h float64, f, c, q []T) Bias {
 	type sums struct{ ff, cc, qf, qc, weight, penalizedWeight, hinderedWeight, penalized, hindered float64 }
 	s := sumBlocks(len(f), func(from, to int) sums {
 		var s sums

@@ -3,10 +3,9 @@ package diagnose
 import (
 	"math"
 	"runtime"
+	"shadowflow/graph"
 	"sync"
 	"sync/atomic"
-
-	"shadowflow/rule"
 )
 
 // blockSize is the number of elements that one partial sum covers. Where the blocks lie, and so every bit of a sum, does not
@@ -47,7 +46,7 @@ func inParallel(workers, tasks int, task func(i int)) {
 }
 
 // Dot returns the inner product of x and y, summed in float64.
-func Dot[T rule.Float](x, y []T) float64 {
+func Dot[T graph.Float](x, y []T) float64 {
 	return sumBlocks(len(x), func(from, to int) float64 {
 		var s [4]float64
 		a, b := x[from:to], y[from:to]
@@ -66,10 +65,10 @@ func Dot[T rule.Float](x, y []T) float64 {
 }
 
 // Norm returns the two-norm of x, summed in float64.
-func Norm[T rule.Float](x []T) float64 { return math.Sqrt(Dot(x, x)) }
+func Norm[T graph.Float](x []T) float64 { return math.Sqrt(Dot(x, x)) }
 
 // Distance returns the two-norm of x - y, summed in float64.
-func Distance[T, U rule.Float](x []T, y []U) float64 {
+func Distance[T, U graph.Float](x []T, y []U) float64 {
 	return math.Sqrt(sumBlocks(len(x), func(from, to int) float64 {
 		s := 0.0
 		for i := from; i < to; i++ {

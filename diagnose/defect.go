@@ -2,8 +2,7 @@ package diagnose
 
 import (
 	"math"
-
-	"shadowflow/rule"
+	"shadowflow/graph"
 )
 
 // Defects are the one-step defects of the modified equations of order 1 and 2: the two-norms of
@@ -19,7 +18,7 @@ type Defects struct {
 // DefectsOf compares a step from before to after with the solutions of dtheta/dt = -F and dtheta/dt = -F - h C, expanded to
 // second order in h: -h F + (h^2/2) F'F, and that minus h^2 C. The expansions leave out terms of order h^3. bias multiplies C,
 // for an optimizer whose bias was intervened in; it is 1 otherwise.
-func DefectsOf[T rule.Float](h, bias float64, before, after, f, c, ff []T) Defects {
+func DefectsOf[T graph.Float](h, bias float64, before, after, f, c, ff []T) Defects {
 	type sums struct{ step, first, second float64 }
 	s := sumBlocks(len(f), func(from, to int) sums {
 		var s sums

@@ -4,10 +4,9 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"shadowflow/graph"
 
 	"gonum.org/v1/gonum/mat"
-
-	"shadowflow/rule"
 )
 
 // LanczosOptions say how long to search. The zero value is a good default.
@@ -32,7 +31,7 @@ type Eigenvalue struct {
 
 // LargestEigenvalue finds the algebraically largest eigenvalue of a symmetric operator on vectors of dim elements by the
 // Lanczos method with full reorthogonalization. apply writes A v into av. The basis is kept in T: Iterations vectors.
-func LargestEigenvalue[T rule.Float](dim int, apply func(v, av []T) error, opt LanczosOptions) (Eigenvalue, error) {
+func LargestEigenvalue[T graph.Float](dim int, apply func(v, av []T) error, opt LanczosOptions) (Eigenvalue, error) {
 	if opt.Tolerance == 0 {
 		opt.Tolerance = 1e-3
 	}
@@ -75,7 +74,7 @@ func LargestEigenvalue[T rule.Float](dim int, apply func(v, av []T) error, opt L
 
 // orthogonalize takes the components along the basis off w, twice (Kahan's "twice is enough"), and returns the norm of what is
 // left, 0 where that is rounding.
-func orthogonalize[T rule.Float](w []T, basis [][]T) float64 {
+func orthogonalize[T graph.Float](w []T, basis [][]T) float64 {
 	before := Norm(w)
 	for range 2 {
 		for _, q := range basis {
@@ -83,7 +82,7 @@ func orthogonalize[T rule.Float](w []T, basis [][]T) float64 {
 		}
 	}
 	epsilon := 1e-15
-	if dtypeOf[T]().Size() == 4 {
+	if graph.TypeOf[T]().Size() == 4 {
 		epsilon = 1e-7
 	}
 	if left := Norm(w); left > 10*epsilon*before {
@@ -114,7 +113,7 @@ func largestRitz(alpha, beta []float64) (value, last float64, err error) {
 	return eigen.Values(nil)[k-1], vectors.At(k-1, k-1), nil
 }
 
-func scale[T rule.Float](v []T, a float64) {
+func scale[T graph.Float](v []T, a float64) {
 	s := T(a)
 	for i := range v {
 		v[i] *= s
@@ -122,7 +121,7 @@ func scale[T rule.Float](v []T, a float64) {
 }
 
 // subtract sets w -= a q.
-func subtract[T rule.Float](w []T, a float64, q []T) {
+func subtract[T graph.Float](w []T, a float64, q []T) {
 	s := T(a)
 	for i, x := range q {
 		w[i] -= s * x

@@ -2,8 +2,7 @@ package diagnose
 
 import (
 	"math"
-
-	"shadowflow/rule"
+	"shadowflow/graph"
 )
 
 // Noise is how much the gradients g_j of batches of b examples scatter around their mean g.
@@ -25,7 +24,7 @@ type NoiseMeter struct {
 }
 
 // Add adds the gradient of a batch (Welford's recurrence, which does not cancel).
-func Add[T rule.Float](m *NoiseMeter, g []T) {
+func Add[T graph.Float](m *NoiseMeter, g []T) {
 	if m.mean == nil {
 		m.mean, m.spread = make([]float64, len(g)), make([]float64, len(g))
 	}

@@ -2,8 +2,7 @@ package diagnose
 
 import (
 	"math"
-
-	"shadowflow/rule"
+	"shadowflow/graph"
 )
 
 // Norms are sizes of a gradient g with p elements.
@@ -19,7 +18,7 @@ type Norms struct {
 }
 
 // GradientNorms returns the sizes of a gradient. A gradient that is not finite has sizes that are not.
-func GradientNorms[T rule.Float](g []T, eps float64) Norms {
+func GradientNorms[T graph.Float](g []T, eps float64) Norms {
 	type sums struct{ excess, one, square, max float64 }
 	root := math.Sqrt(eps)
 	s := sumBlocks(len(g), func(from, to int) sums {

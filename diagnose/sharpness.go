@@ -16,7 +16,7 @@ import (
 // the threshold (2/h) D(1)/D(-1), D(z) being the response of the update to a gradient g z^n. For Adam this is
 // (2 + 2 beta1) / ((1 - beta1) h) (arXiv:2207.14484), for heavy ball 2 (1 + beta) / ((1 - beta) h), for plain descent 2/h.
 // Decoupled weight decay, which shifts all eigenvalues by lambda, is left out.
-type Preconditioner[T rule.Float] struct {
+type Preconditioner[T graph.Float] struct {
 	rule    *rule.Rule
 	program *graph.Program // g, theta, state.., corrections.. -> sqrt(D(1)), D(1)/D(-1) of each element
 	factors [][]T
@@ -25,8 +25,8 @@ type Preconditioner[T rule.Float] struct {
 }
 
 // NewPreconditioner compiles the preconditioner of a rule for dim parameters.
-func NewPreconditioner[T rule.Float](r *rule.Rule, dim, threads int) (*Preconditioner[T], error) {
-	b, t := graph.NewBuilder(), dtypeOf[T]()
+func NewPreconditioner[T graph.Float](r *rule.Rule, dim, threads int) (*Preconditioner[T], error) {
+	b, t := graph.NewBuilder(), graph.TypeOf[T]()
 	g, theta := b.Param("g", t, dim), b.Param("theta", t, dim)
 	p := &Preconditioner[T]{rule: r, ratio: make([]T, dim)}
 	in := []graph.Value{g, theta}
@@ -121,7 +121,7 @@ func (p *Preconditioner[T]) At(n int, h float64, theta, g []T, state [][]T, root
 }
 
 // Preconditioned returns the operator P^-1/2 H P^-1/2, whose eigenvalues are those of P^-1 H, given the roots of 1/P.
-func Preconditioned[T rule.Float](root []T, hvp func(v, hv []T) error) func(v, av []T) error {
+func Preconditioned[T graph.Float](root []T, hvp func(v, hv []T) error) func(v, av []T) error {
 	scaled := make([]T, len(root))
 	return func(v, av []T) error {
 		for i, r := range root {

@@ -15,7 +15,7 @@ import (
 // For a full batch under a rule that is Steady one Hessian-vector product is enough, and comes with the gradient. Otherwise the
 // general theorem is evaluated over the steps that the memory holds, which costs a gradient and some Hessian-vector products of
 // each mini-batch.
-type biasMeter[T rule.Float] struct {
+type biasMeter[T graph.Float] struct {
 	along   *network.Along[T] // nil where the general theorem is needed
 	terms   *modeq.Terms[T]
 	second  *diagnose.Acceleration[T]
@@ -33,7 +33,7 @@ type biasMeter[T rule.Float] struct {
 	work         []T
 }
 
-func newBiasMeter[T rule.Float](t *trainer[T]) (*biasMeter[T], error) {
+func newBiasMeter[T graph.Float](t *trainer[T]) (*biasMeter[T], error) {
 	dim, threads := t.loss.Dim(), t.config.Threads
 	m := &biasMeter[T]{}
 	for _, v := range []*[]T{&m.f, &m.c, &m.ff, &m.q, &m.start, &m.work} {
@@ -158,7 +158,7 @@ func (m *biasMeter[T]) normGradient(t *trainer[T]) ([]T, error) {
 }
 
 // normDirection writes g / sqrt(g^2 + eps), the derivative of the perturbed one-norm.
-func normDirection[T rule.Float](dst, g []T, eps float64) {
+func normDirection[T graph.Float](dst, g []T, eps float64) {
 	for j, v := range g {
 		x := float64(v)
 		dst[j] = T(x / math.Sqrt(x*x+eps))

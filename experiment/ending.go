@@ -9,7 +9,6 @@ import (
 	"shadowflow/diagnose"
 	"shadowflow/graph"
 	"shadowflow/nn"
-	"shadowflow/rule"
 )
 
 // checkpointMeta is the small part of a checkpoint.
@@ -86,7 +85,7 @@ func (t *trainer[T]) restore(at *Checkpoint) error {
 }
 
 // load copies an array of a checkpoint into dst.
-func load[T rule.Float](at *Checkpoint, name string, dst []T) error {
+func load[T graph.Float](at *Checkpoint, name string, dst []T) error {
 	data, err := ArrayOf[T](at, name)
 	if err != nil {
 		return err
@@ -128,7 +127,7 @@ func (t *trainer[T]) saveWeights(d *RunDir) error {
 	return t.model.Save(filepath.Join(d.Path(), weightsFile), state, dtype)
 }
 
-func widen[T rule.Float](x []T) []float64 {
+func widen[T graph.Float](x []T) []float64 {
 	out := make([]float64, len(x))
 	for i, v := range x {
 		out[i] = float64(v)

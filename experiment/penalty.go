@@ -1,17 +1,15 @@
 package experiment
 
-import (
-	"shadowflow/rule"
-)
+import "shadowflow/graph"
 
 // penalty adds the gradient of an explicit penalty to that of the loss: for weight w and gradient g of the loss, w H(g/R) for
 // the perturbed one-norm, R = sqrt(g^2 + eps), and 2 w H g for the squared two-norm.
-type penalty[T rule.Float] struct {
+type penalty[T graph.Float] struct {
 	direction, product []T
 	total              []T // gradient of the penalized loss
 }
 
-func newPenalty[T rule.Float](t *trainer[T]) (*penalty[T], error) {
+func newPenalty[T graph.Float](t *trainer[T]) (*penalty[T], error) {
 	dim := t.loss.Dim()
 	return &penalty[T]{make([]T, dim), make([]T, dim), make([]T, dim)}, nil
 }

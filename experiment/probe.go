@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"shadowflow/diagnose"
+	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/nn"
 	"shadowflow/nn/safetensors"
@@ -53,7 +54,7 @@ func Probe(ctx context.Context, c *Config, weights, out string) (*Probed, error)
 	return probe[float32](ctx, &plain, out)
 }
 
-func probe[T rule.Float](ctx context.Context, c *Config, out string) (*Probed, error) {
+func probe[T graph.Float](ctx context.Context, c *Config, out string) (*Probed, error) {
 	data, model, err := loadProblem(ctx, c)
 	if err != nil {
 		return nil, err
@@ -104,9 +105,9 @@ func probe[T rule.Float](ctx context.Context, c *Config, out string) (*Probed, e
 }
 
 // probed are the vectors at a point: g, F, H F and C.
-type probed[T rule.Float] struct{ g, f, hf, c []T }
+type probed[T graph.Float] struct{ g, f, hf, c []T }
 
-func probeVectors[T rule.Float](c *Config, r *rule.Rule, loss *network.Objective[T], theta []T) (*probed[T], network.Evaluation, error) {
+func probeVectors[T graph.Float](c *Config, r *rule.Rule, loss *network.Objective[T], theta []T) (*probed[T], network.Evaluation, error) {
 	dim := loss.Dim()
 	v := &probed[T]{make([]T, dim), make([]T, dim), make([]T, dim), make([]T, dim)}
 	along, err := loss.Along(diagnose.Along(r))
@@ -124,7 +125,7 @@ func probeVectors[T rule.Float](c *Config, r *rule.Rule, loss *network.Objective
 	return v, e, terms.Correct(modeq.FullMemory, v.g, theta, v.f, v.hf, v.c)
 }
 
-func writeProbe[T rule.Float](out string, c *Config, model *nn.Model, v *probed[T]) error {
+func writeProbe[T graph.Float](out string, c *Config, model *nn.Model, v *probed[T]) error {
 	h := T(c.Optimizer.LR)
 	bias := make([]T, len(v.c))
 	for j, x := range v.c {

@@ -6,15 +6,15 @@ import (
 
 	"shadowflow/diagnose"
 	"shadowflow/flow"
+	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/objective/network"
-	"shadowflow/rule"
 )
 
 // shadows are the modified equations that are integrated beside a run, from the same start on the same data, from one
 // multiple of h to the next. Their fields are exact in the step number and evaluated in the run's precision; the integrator's
 // sums are float64.
-type shadows[T rule.Float] struct {
+type shadows[T graph.Float] struct {
 	equation *modeq.SecondOrder[T]
 	method   *flow.Method
 	paths    []*path
@@ -28,7 +28,7 @@ type path struct {
 	y     []float64
 }
 
-func newShadows[T rule.Float](t *trainer[T]) (*shadows[T], error) {
+func newShadows[T graph.Float](t *trainer[T]) (*shadows[T], error) {
 	s := &shadows[T]{}
 	if len(t.config.Flow.Orders) == 0 {
 		return s, nil

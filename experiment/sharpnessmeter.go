@@ -2,12 +2,12 @@ package experiment
 
 import (
 	"shadowflow/diagnose"
+	"shadowflow/graph"
 	"shadowflow/objective/network"
-	"shadowflow/rule"
 )
 
 // sharpnessMeter measures the curvature of the loss over all examples, and how much the gradients of its batches scatter.
-type sharpnessMeter[T rule.Float] struct {
+type sharpnessMeter[T graph.Float] struct {
 	precondition *diagnose.Preconditioner[T]
 	root         []T
 	batches      *network.Objective[T] // the batches whose gradients are compared
@@ -17,7 +17,7 @@ type sharpnessMeter[T rule.Float] struct {
 // noiseBatches is the number of batches that a full batch is cut into for the noise, unless physical batches are smaller still.
 const noiseBatches = 16
 
-func newSharpnessMeter[T rule.Float](t *trainer[T]) (*sharpnessMeter[T], error) {
+func newSharpnessMeter[T graph.Float](t *trainer[T]) (*sharpnessMeter[T], error) {
 	m := &sharpnessMeter[T]{root: make([]T, t.loss.Dim())}
 	var err error
 	if m.precondition, err = diagnose.NewPreconditioner[T](t.rule, t.loss.Dim(), t.config.Threads); err != nil {

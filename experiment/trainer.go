@@ -26,7 +26,7 @@ var (
 const divergedLoss = 1e4
 
 // trainer is a run in one precision.
-type trainer[T rule.Float] struct {
+type trainer[T graph.Float] struct {
 	config  *Config
 	options Options
 	data    *dataset.Dataset
@@ -59,7 +59,7 @@ type trainer[T rule.Float] struct {
 }
 
 // point is what is known at the present parameters.
-type point[T rule.Float] struct {
+type point[T graph.Float] struct {
 	step  int
 	batch int // that the step sees, network.Full for all
 	seen  network.Evaluation
@@ -69,7 +69,7 @@ type point[T rule.Float] struct {
 	paired bool
 }
 
-func newTrainer[T rule.Float](ctx context.Context, c *Config, columns []Column, opt Options) (*trainer[T], error) {
+func newTrainer[T graph.Float](ctx context.Context, c *Config, columns []Column, opt Options) (*trainer[T], error) {
 	if err := checkCombination(c); err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func loadProblem(ctx context.Context, c *Config) (*dataset.Dataset, *nn.Model, e
 	return data, model, nil
 }
 
-func newObjective[T rule.Float](c *Config, m *nn.Model, part dataset.Part, interrupted func() error) (*network.Objective[T], error) {
+func newObjective[T graph.Float](c *Config, m *nn.Model, part dataset.Part, interrupted func() error) (*network.Objective[T], error) {
 	loss, err := nn.ParseLoss(c.Loss)
 	if err != nil {
 		return nil, err

@@ -4,11 +4,10 @@ import (
 	"fmt"
 
 	"shadowflow/graph"
-	"shadowflow/rule"
 )
 
 // past is the workspace of the general theorem.
-type past[T rule.Float] struct {
+type past[T graph.Float] struct {
 	s      [][]T       // the moments of step l, bias correction included
 	memory [][]T       // by moment: what the past contributes to the next step's raw moment
 	prefix []T         // sum of F^(l) over the window's steps before the present l
@@ -26,7 +25,7 @@ type past[T rule.Float] struct {
 	in, out []graph.Buffer // of the update: the moments, g, theta; U
 }
 
-func newPast[T rule.Float](batches, moments, dim int) *past[T] {
+func newPast[T graph.Float](batches, moments, dim int) *past[T] {
 	vectors := func(n int) [][]T {
 		v := make([][]T, n)
 		for i := range v {
@@ -67,7 +66,7 @@ func (p *past[T]) reset() {
 }
 
 // addTo sets y += a x.
-func addTo[T rule.Float](y []T, a T, x []T) {
+func addTo[T graph.Float](y []T, a T, x []T) {
 	for j, v := range x {
 		y[j] += a * v
 	}

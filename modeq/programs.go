@@ -8,14 +8,14 @@ import (
 )
 
 // generalPrograms are what the general theorem needs of a rule, as compiled programs over vectors.
-type generalPrograms[T rule.Float] struct {
+type generalPrograms[T graph.Float] struct {
 	phi, dphi []*graph.Program // by moment; nil where phi is the identity
 	update    *graph.Program   // s.., g, theta -> U
 	tangent   *graph.Program   // s.., g, theta, ds.., dg, dtheta -> dU
 	usesG     bool             // U depends on g directly
 }
 
-func newGeneralPrograms[T rule.Float](r *rule.Rule, dim int, options graph.Options) (*generalPrograms[T], error) {
+func newGeneralPrograms[T graph.Float](r *rule.Rule, dim int, options graph.Options) (*generalPrograms[T], error) {
 	p := &generalPrograms[T]{phi: make([]*graph.Program, len(r.Moments)), dphi: make([]*graph.Program, len(r.Moments))}
 	var err error
 	for i, m := range r.Moments {
@@ -23,7 +23,7 @@ func newGeneralPrograms[T rule.Float](r *rule.Rule, dim int, options graph.Optio
 			continue
 		}
 		b := graph.NewBuilder()
-		g, v := b.Param("g", dtypeOf[T](), dim), b.Param("v", dtypeOf[T](), dim)
+		g, v := b.Param("g", graph.TypeOf[T](), dim), b.Param("v", graph.TypeOf[T](), dim)
 		phi := m.Apply(g)
 		dphi := graph.JVP([]graph.Value{phi}, []graph.Value{g}, []graph.Value{v})
 		if p.phi[i], err = graph.Compile([]graph.Value{g}, []graph.Value{phi}, options); err != nil {
@@ -34,7 +34,7 @@ func newGeneralPrograms[T rule.Float](r *rule.Rule, dim int, options graph.Optio
 		}
 	}
 	b := graph.NewBuilder()
-	vector := func(name string) graph.Value { return b.Param(name, dtypeOf[T](), dim) }
+	vector := func(name string) graph.Value { return b.Param(name, graph.TypeOf[T](), dim) }
 	g, theta, dg, dtheta := vector("g"), vector("theta"), vector("dg"), vector("dtheta")
 	var s, ds []graph.Value
 	for i := range r.Moments {

@@ -18,7 +18,7 @@ const FullMemory = -1
 const DefaultTolerance = 1e-12
 
 // Derivatives is what the second-order equation needs of a loss. A batch is counted from 0, or Full.
-type Derivatives[T rule.Float] interface {
+type Derivatives[T graph.Float] interface {
 	// Dim returns the number of parameters.
 	Dim() int
 	// Batches returns the number of batches.
@@ -31,7 +31,7 @@ type Derivatives[T rule.Float] interface {
 
 // SeveralProducts are Derivatives that multiply one batch's Hessian by several vectors in one pass. A rule of several moments wants
 // that with mini-batches: each moment remembers the steps with other weights, and so has a vector of its own.
-type SeveralProducts[T rule.Float] interface {
+type SeveralProducts[T graph.Float] interface {
 	// HVPs writes the Hessian of the batch's loss at theta times each of vs into hvs.
 	HVPs(batch int, theta []T, vs, hvs [][]T) error
 }
@@ -57,7 +57,7 @@ type SecondOptions struct {
 // correction, or memory full) it is one Hessian-vector product in all.
 //
 // It is not for concurrent use.
-type SecondOrder[T rule.Float] struct {
+type SecondOrder[T graph.Float] struct {
 	rule   *rule.Rule
 	loss   Derivatives[T]
 	order  func(step int) int
@@ -72,13 +72,13 @@ type SecondOrder[T rule.Float] struct {
 }
 
 // batch is what is known of one batch at the present theta.
-type batch[T rule.Float] struct {
+type batch[T graph.Float] struct {
 	g   []T
 	phi [][]T // by moment; g itself where phi is the identity
 }
 
 // NewSecondOrder prepares the second-order equation of a rule on a loss.
-func NewSecondOrder[T rule.Float](r *rule.Rule, loss Derivatives[T], opt SecondOptions) (*SecondOrder[T], error) {
+func NewSecondOrder[T graph.Float](r *rule.Rule, loss Derivatives[T], opt SecondOptions) (*SecondOrder[T], error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
@@ -182,12 +182,4 @@ func (s *SecondOrder[T]) Flow(lr float64, order int) (func(n int, t float64, y, 
 		}
 		return nil
 	}, nil
-}
-
-func dtypeOf[T rule.Float]() graph.DType {
-	var zero T
-	if _, ok := any(zero).(float32); ok {
-		return graph.Float32
-	}
-	return graph.Float64
 }

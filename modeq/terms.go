@@ -10,7 +10,7 @@ import (
 // Terms are a rule's terms of the second-order equation as numeric functions of a gradient, and a Hessian-vector product, that
 // the caller has: full batch, the past updates all equal to the present one (memory full, or bias correction). In each, n is the
 // step, from 0, or FullMemory. It is not for concurrent use.
-type Terms[T rule.Float] struct {
+type Terms[T graph.Float] struct {
 	rule            *rule.Rule
 	dim             int
 	dtype           graph.DType
@@ -23,11 +23,11 @@ type Terms[T rule.Float] struct {
 }
 
 // NewTerms compiles a rule's terms for vectors of dim elements. Threads is that of graph.Options.
-func NewTerms[T rule.Float](r *rule.Rule, dim, threads int) (*Terms[T], error) {
+func NewTerms[T graph.Float](r *rule.Rule, dim, threads int) (*Terms[T], error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
-	t := &Terms[T]{rule: r, dim: dim, dtype: dtypeOf[T](), options: graph.Options{Threads: threads}}
+	t := &Terms[T]{rule: r, dim: dim, dtype: graph.TypeOf[T](), options: graph.Options{Threads: threads}}
 	b := graph.NewBuilder()
 	vector := func(name string) graph.Value { return b.Param(name, t.dtype, dim) }
 	g, theta, f, hf := vector("g"), vector("theta"), vector("F"), vector("HF")
@@ -69,7 +69,7 @@ func (t *Terms[T]) Correct(n int, g, theta, f, hf, c []T) error {
 	return t.correct.Run(buffers([][]T{g, theta, f, hf}, t.sums, t.ages), buffers([][]T{c}))
 }
 
-func buffers[T rule.Float](head [][]T, tails ...[][]T) []graph.Buffer {
+func buffers[T graph.Float](head [][]T, tails ...[][]T) []graph.Buffer {
 	var out []graph.Buffer
 	for _, s := range head {
 		out = append(out, graph.Of(s))

@@ -132,7 +132,7 @@ func (m *Model) record(p *pass, x graph.Value) (graph.Value, error) {
 }
 
 // UpdateRunning moves the running averages toward a batch's statistics by [Momentum], as PyTorch does in each training pass.
-func UpdateRunning[T float32 | float64](running, batch []T) {
+func UpdateRunning[T graph.Float](running, batch []T) {
 	for i, b := range batch {
 		running[i] = (1-Momentum)*running[i] + Momentum*b
 	}

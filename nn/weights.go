@@ -17,7 +17,7 @@ func countName(s Stat) (string, bool) {
 
 // Tensors returns a vector in the layout of theta (parameters, a gradient, a bias) as one tensor a parameter, with PyTorch's
 // names after the prefix, shapes and order of elements.
-func Tensors[T float32 | float64](m *Model, prefix string, theta []T) ([]safetensors.Tensor, error) {
+func Tensors[T graph.Float](m *Model, prefix string, theta []T) ([]safetensors.Tensor, error) {
 	if len(theta) != m.NumParams() {
 		return nil, fmt.Errorf("a vector of %d elements, want %d, one a parameter", len(theta), m.NumParams())
 	}
@@ -51,7 +51,7 @@ func (m *Model) Save(path string, s *State, dtype graph.DType) error {
 	return safetensors.WriteFile(path, tensors, map[string]string{"format": "pt"})
 }
 
-func stateDict[T float32 | float64](m *Model, theta, running []T, batches int64) ([]safetensors.Tensor, error) {
+func stateDict[T graph.Float](m *Model, theta, running []T, batches int64) ([]safetensors.Tensor, error) {
 	tensors, err := Tensors(m, "", theta)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 
 // Functions are the numeric loss, gradient and Hessian-vector product of an Objective in float32 or float64. A batch's programs
 // are compiled when it is first asked for. It is not for concurrent use.
-type Functions[T float32 | float64] struct {
+type Functions[T graph.Float] struct {
 	objective Objective
 	opt       graph.Options
 	programs  map[programKey]*graph.Program
@@ -22,7 +22,7 @@ type programKey struct {
 }
 
 // Compile returns the numeric functions of an objective.
-func Compile[T float32 | float64](o Objective, opt graph.Options) *Functions[T] {
+func Compile[T graph.Float](o Objective, opt graph.Options) *Functions[T] {
 	return &Functions[T]{objective: o, opt: opt, programs: map[programKey]*graph.Program{}, loss: make([]T, 1)}
 }
 

@@ -11,7 +11,7 @@ type Loss func(b *graph.Builder, theta graph.Value) graph.Value
 
 // Descent is a rule at work on a loss, gradient and step in one program: the fast road for losses in closed form. It is not
 // for concurrent use.
-type Descent[T Float] struct {
+type Descent[T graph.Float] struct {
 	*memory[T]
 	program *graph.Program
 	theta   []T
@@ -24,11 +24,11 @@ type Descent[T Float] struct {
 
 // NewDescent compiles the step of a rule with step size lr on a loss of len(start) parameters, and stands at start, which
 // is copied.
-func NewDescent[T Float](r *Rule, lr float64, loss Loss, start []T, opt graph.Options) (*Descent[T], error) {
+func NewDescent[T graph.Float](r *Rule, lr float64, loss Loss, start []T, opt graph.Options) (*Descent[T], error) {
 	if err := checkStep(r, lr); err != nil {
 		return nil, err
 	}
-	t, dim := dtypeOf[T](), len(start)
+	t, dim := graph.TypeOf[T](), len(start)
 	b := graph.NewBuilder()
 	theta := b.Param("theta", t, dim)
 	rate, state, correction, inputs := stepInputs(b, r, t, dim)

@@ -6,19 +6,8 @@ import (
 	"shadowflow/graph"
 )
 
-// Float is an element type of parameters.
-type Float interface{ float32 | float64 }
-
-func dtypeOf[T Float]() graph.DType {
-	var zero T
-	if _, ok := any(zero).(float32); ok {
-		return graph.Float32
-	}
-	return graph.Float64
-}
-
 // memory is what a rule remembers between steps, and the scalars that each step's program reads.
-type memory[T Float] struct {
+type memory[T graph.Float] struct {
 	rule       *Rule
 	n          int
 	state      [][]T
@@ -26,7 +15,7 @@ type memory[T Float] struct {
 	correction [][]T // one number for each bias-corrected moment
 }
 
-func newMemory[T Float](r *Rule, lr float64, dim int) *memory[T] {
+func newMemory[T graph.Float](r *Rule, lr float64, dim int) *memory[T] {
 	m := &memory[T]{rule: r, lr: []T{T(lr)}}
 	for range r.States() {
 		m.state = append(m.state, make([]T, dim))
@@ -115,7 +104,7 @@ func (m *memory[T]) scalars() []graph.Buffer {
 
 // Stepper is a rule's discrete optimizer for gradients that come from elsewhere: one fused pass over the parameters a step,
 // nothing allocated. It is not for concurrent use.
-type Stepper[T Float] struct {
+type Stepper[T graph.Float] struct {
 	*memory[T]
 	program *graph.Program
 	in, out []graph.Buffer
@@ -123,11 +112,11 @@ type Stepper[T Float] struct {
 }
 
 // NewStepper compiles the step of a rule with step size lr for dim parameters.
-func NewStepper[T Float](r *Rule, lr float64, dim int, opt graph.Options) (*Stepper[T], error) {
+func NewStepper[T graph.Float](r *Rule, lr float64, dim int, opt graph.Options) (*Stepper[T], error) {
 	if err := checkStep(r, lr); err != nil {
 		return nil, err
 	}
-	t := dtypeOf[T]()
+	t := graph.TypeOf[T]()
 	b := graph.NewBuilder()
 	theta, g := b.Param("theta", t, dim), b.Param("gradient", t, dim)
 	rate, state, correction, inputs := stepInputs(b, r, t, dim)

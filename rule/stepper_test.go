@@ -22,7 +22,7 @@ func mustRule(t testing.TB, name string, values map[string]string) (*Rule, Confi
 	return r, c
 }
 
-func mustStepper[T Float](t testing.TB, r *Rule, lr float64, dim int) *Stepper[T] {
+func mustStepper[T graph.Float](t testing.TB, r *Rule, lr float64, dim int) *Stepper[T] {
 	t.Helper()
 	s, err := NewStepper[T](r, lr, dim, graph.Options{Threads: 1})
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"shadowflow/graph"
-	"shadowflow/rule"
 )
 
 // Direction makes a vector from the gradient and the parameters, as graph code: an optimizer's update, for example.
@@ -13,7 +12,7 @@ type Direction func(g, theta graph.Value) graph.Value
 // Along evaluates the gradient of a batch and the Hessian-vector product in a direction made from that gradient. Where the
 // batch is one physical batch both come from one program, which shares the pass through the network: together they cost three
 // to four gradients. It is not for concurrent use.
-type Along[T rule.Float] struct {
+type Along[T graph.Float] struct {
 	o         *Objective[T]
 	direction Direction
 	programs  map[int]*program[T] // by the number of examples
@@ -23,7 +22,7 @@ type Along[T rule.Float] struct {
 // Along returns an evaluator for a direction.
 func (o *Objective[T]) Along(d Direction) (*Along[T], error) {
 	b := graph.NewBuilder()
-	g, theta := b.Param("gradient", dtypeOf[T](), o.Dim()), b.Param("theta", dtypeOf[T](), o.Dim())
+	g, theta := b.Param("gradient", graph.TypeOf[T](), o.Dim()), b.Param("theta", graph.TypeOf[T](), o.Dim())
 	apart, err := graph.Compile([]graph.Value{g, theta}, []graph.Value{d(g, theta)}, graph.Options{Threads: o.opt.Threads})
 	if err != nil {
 		return nil, fmt.Errorf("network: direction: %w", err)

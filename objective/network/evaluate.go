@@ -5,7 +5,6 @@ import (
 
 	"shadowflow/dataset"
 	"shadowflow/graph"
-	"shadowflow/rule"
 )
 
 // pass runs a program of one kind on each physical batch of a batch. prepare sets the program's further inputs and outputs
@@ -54,7 +53,7 @@ func (o *Objective[T]) find(k kind) func(n int) (*program[T], error) {
 
 // sum collects, into out, a vector that each physical batch gives: the i-th of several. The only physical batch of a batch writes in
 // place.
-type sum[T rule.Float] struct {
+type sum[T graph.Float] struct {
 	out, partial []T
 	whole        bool
 }

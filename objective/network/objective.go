@@ -8,7 +8,6 @@ import (
 	"shadowflow/dataset"
 	"shadowflow/graph"
 	"shadowflow/nn"
-	"shadowflow/rule"
 )
 
 // Full is the batch that stands for all examples.
@@ -46,7 +45,7 @@ type Evaluation struct {
 func (e Evaluation) Accuracy() float64 { return e.Hits / float64(e.Examples) }
 
 // Objective is the loss of a network on labelled examples. It is not for concurrent use.
-type Objective[T rule.Float] struct {
+type Objective[T graph.Float] struct {
 	model *nn.Model
 	loss  nn.Loss
 	part  dataset.Part
@@ -68,7 +67,7 @@ type Objective[T rule.Float] struct {
 }
 
 // New returns the loss of a model on the examples of a part.
-func New[T rule.Float](model *nn.Model, loss nn.Loss, part dataset.Part, opt Options) (*Objective[T], error) {
+func New[T graph.Float](model *nn.Model, loss nn.Loss, part dataset.Part, opt Options) (*Objective[T], error) {
 	n := part.N()
 	switch {
 	case n == 0:
@@ -85,7 +84,7 @@ func New[T rule.Float](model *nn.Model, loss nn.Loss, part dataset.Part, opt Opt
 		part = part.Select(generator(opt.Seed, streamPartition, 0).Perm(n))
 	}
 	o := &Objective[T]{model: model, loss: loss, part: part, opt: opt, programs: map[programKey]*program[T]{}}
-	if opt.Augment == nil && !opt.Shuffle && n*part.Size() <= cacheBytes/dtypeOf[T]().Size() {
+	if opt.Augment == nil && !opt.Shuffle && n*part.Size() <= cacheBytes/graph.TypeOf[T]().Size() {
 		o.inputs = dataset.Inputs[T](part)
 	}
 	state := model.Init(0)
@@ -194,12 +193,4 @@ func (o *Objective[T]) UpdateRunning() {
 		nn.UpdateRunning(o.running, s)
 		o.batches++
 	}
-}
-
-func dtypeOf[T rule.Float]() graph.DType {
-	var zero T
-	if _, ok := any(zero).(float32); ok {
-		return graph.Float32
-	}
-	return graph.Float64
 }

@@ -5,7 +5,6 @@ import (
 
 	"shadowflow/graph"
 	"shadowflow/nn"
-	"shadowflow/rule"
 )
 
 // kind is what a program computes of one physical batch.
@@ -26,7 +25,7 @@ type programKey struct {
 }
 
 // program is a compiled program and the buffers of a call. The first inputs are theta, x and labels.
-type program[T rule.Float] struct {
+type program[T graph.Float] struct {
 	compiled *graph.Program
 	in, out  []graph.Buffer
 	loss     []T
@@ -42,7 +41,7 @@ type recording struct {
 
 func (o *Objective[T]) record(n int, test bool) (recording, error) {
 	b := graph.NewBuilder()
-	r := recording{in: o.model.Inputs(b, dtypeOf[T](), n)}
+	r := recording{in: o.model.Inputs(b, graph.TypeOf[T](), n)}
 	var err error
 	if test {
 		r.value, err = o.model.EvalLoss(r.in, o.loss)
