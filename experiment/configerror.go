@@ -78,7 +78,7 @@ func nearest(got string, names []string) string {
 
 // suggestKey finds what an unknown key was meant to be: a key of another section, or
 // the nearest one of its own.
-func suggestKey(section, key string, schema *schema) string {
+func suggestKey(section, key string, schema *keyTable) string {
 	for _, f := range schema.fields {
 		if f.section != section && f.name == key {
 			return fmt.Sprintf("did you mean %s?", f.key)

@@ -45,7 +45,7 @@ type assignment struct {
 }
 
 type configParser struct {
-	schema      *schema
+	schema      *keyTable
 	assignments []*assignment
 	errors      ConfigErrors
 }

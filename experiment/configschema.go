@@ -2,17 +2,16 @@ package experiment
 
 import (
 	"fmt"
-	"math"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"shadowflow/dataset"
+	"shadowflow/schema"
 )
 
-// A schema is what Config's struct tags say about its keys.
-type schema struct {
+// A keyTable is what Config's struct tags say about its keys.
+type keyTable struct {
 	fields   []*configField // in the order of the structs
 	byKey    map[string]*configField
 	sections []string
@@ -27,7 +26,7 @@ type configField struct {
 	typ     reflect.Type
 
 	doc       string
-	interval  *interval
+	interval  *schema.Interval
 	words     []string
 	uses      []string // values of the section's selector that the key is for; nil: all
 	selector  string   // key of the section's selector, or ""
@@ -35,8 +34,8 @@ type configField struct {
 	omitEmpty bool
 }
 
-func newSchema() *schema {
-	s := &schema{byKey: map[string]*configField{}}
+func newSchema() *keyTable {
+	s := &keyTable{byKey: map[string]*configField{}}
 	s.add(reflect.TypeFor[Config](), "", nil)
 	docs := dataDocs()
 	for _, f := range s.fields {
@@ -50,7 +49,7 @@ func newSchema() *schema {
 	return s
 }
 
-func (s *schema) add(typ reflect.Type, section string, index []int) {
+func (s *keyTable) add(typ reflect.Type, section string, index []int) {
 	selector := ""
 	first := len(s.fields)
 	for i := range typ.NumField() {
@@ -69,7 +68,7 @@ func (s *schema) add(typ reflect.Type, section string, index []int) {
 		f := &configField{
 			key: key, section: section, name: name, index: at, typ: sf.Type,
 			doc:       sf.Tag.Get("doc"),
-			interval:  parseInterval(sf.Tag.Get("range")),
+			interval:  schema.ParseInterval(sf.Tag.Get("range")),
 			words:     splitWords(sf.Tag.Get("oneof")),
 			uses:      splitWords(sf.Tag.Get("for")),
 			unhashed:  sf.Tag.Get("hash") == "-",
@@ -89,7 +88,7 @@ func (s *schema) add(typ reflect.Type, section string, index []int) {
 }
 
 // names returns the keys of a section, without its name.
-func (s *schema) names(section string) []string {
+func (s *keyTable) names(section string) []string {
 	var names []string
 	for _, f := range s.fields {
 		if f.section == section {
@@ -108,12 +107,12 @@ func (f *configField) value(c *Config) reflect.Value {
 }
 
 // chosen returns the value of the selector that decides about f.
-func (s *schema) chosen(f *configField, c *Config) string {
+func (s *keyTable) chosen(f *configField, c *Config) string {
 	return s.byKey[f.selector].value(c).String()
 }
 
 // used reports whether c's selectors give the key a meaning.
-func (s *schema) used(f *configField, c *Config) bool {
+func (s *keyTable) used(f *configField, c *Config) bool {
 	if f.selector == "" || f.uses == nil {
 		return true
 	}
@@ -125,71 +124,6 @@ func splitWords(tag string) []string {
 		return nil
 	}
 	return strings.Split(tag, "|")
-}
-
-// An interval of numbers, each end included or not.
-type interval struct {
-	text           string
-	low, high      float64
-	hasLow, hasTop bool // the ends belong to it
-}
-
-// parseInterval reads [a,b], (a,b), [a,b) or (a,b]. The tags are constants of this
-// package, so a malformed one is a programmer's error.
-func parseInterval(tag string) *interval {
-	if tag == "" {
-		return nil
-	}
-	low, high, ok := strings.Cut(tag[1:len(tag)-1], ",")
-	a, errA := strconv.ParseFloat(low, 64)
-	b, errB := strconv.ParseFloat(high, 64)
-	if !ok || errA != nil || errB != nil {
-		panic("experiment: malformed range " + tag)
-	}
-	return &interval{text: tag, low: a, high: b, hasLow: tag[0] == '[', hasTop: tag[len(tag)-1] == ']'}
-}
-
-func (r *interval) contains(v float64) bool {
-	switch {
-	case v == r.low && !math.IsInf(v, 0):
-		return r.hasLow
-	case v == r.high && !math.IsInf(v, 0):
-		return r.hasTop
-	}
-	return r.low < v && v < r.high
-}
-
-func (r *interval) unbounded() bool { return math.IsInf(r.low, -1) && math.IsInf(r.high, 1) }
-
-// String says in words which numbers it holds.
-func (r *interval) String() string {
-	low, high := "", ""
-	if !math.IsInf(r.low, 0) {
-		low = "above " + formatNumber(r.low)
-		if r.hasLow {
-			low = "at least " + formatNumber(r.low)
-		}
-	}
-	if !math.IsInf(r.high, 0) {
-		high = "below " + formatNumber(r.high)
-		if r.hasTop {
-			high = "at most " + formatNumber(r.high)
-		}
-	}
-	switch {
-	case r.unbounded():
-		return "finite"
-	case low == "" || high == "":
-		return low + high
-	}
-	return low + " and " + high
-}
-
-func formatNumber(v float64) string {
-	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
-		return strconv.FormatInt(int64(v), 10)
-	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
 // A Key documents one key of a config.
@@ -232,7 +166,7 @@ func Keys() []Key {
 }
 
 // defaultText returns the default of a key, for each choice that it is for.
-func (s *schema) defaultText(f *configField) string {
+func (s *keyTable) defaultText(f *configField) string {
 	if f.uses == nil {
 		return formatValue(f.value(DefaultConfig()))
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"shadowflow/schema"
 	"slices"
 	"strconv"
 	"strings"
@@ -154,14 +155,14 @@ func checkValue(v reflect.Value, f *configField) (problem string) {
 	return ""
 }
 
-func checkRange(x float64, r *interval) (problem string) {
-	if r == nil || r.contains(x) {
+func checkRange(x float64, r *schema.Interval) (problem string) {
+	if r == nil || r.Contains(x) {
 		return ""
 	}
-	if r.unbounded() {
-		return fmt.Sprintf("%s is out of range; expected a finite number, %s", formatNumber(x), r.text)
+	if r.Unbounded() {
+		return fmt.Sprintf("%s is out of range; expected a finite number, %s", schema.FormatNumber(x), r.Notation())
 	}
-	return fmt.Sprintf("%s is out of range; expected a number %s, %s", formatNumber(x), r, r.text)
+	return fmt.Sprintf("%s is out of range; expected a number %s, %s", schema.FormatNumber(x), r, r.Notation())
 }
 
 // describe says what kind of thing a node is, for an error.
