@@ -9,30 +9,32 @@ import (
 	"io/fs"
 	"math"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 )
 
 // A Report is what a run directory holds.
 type Report struct {
 	Dir     string
-	Config  *experiment.Config
-	History *experiment.History
+	Config  *config.Config
+	History *record.History
 	// Result is nil if the run has not ended.
-	Result *experiment.Result
+	Result *run.Result
 }
 
 // Read reads a run directory, also of a run that goes on.
 func Read(dir string) (*Report, error) {
 	r := &Report{Dir: dir}
 	var err error
-	if r.Config, err = experiment.ReadConfig(dir); err != nil {
+	if r.Config, err = run.ReadConfig(dir); err != nil {
 		return nil, err
 	}
-	if r.History, err = experiment.ReadHistory(dir); err != nil {
+	if r.History, err = record.ReadHistory(dir); err != nil {
 		return nil, err
 	}
-	result := &experiment.Result{}
-	switch err := experiment.ReadResult(dir, result); {
+	result := &run.Result{}
+	switch err := record.ReadResult(dir, result); {
 	case err == nil:
 		r.Result = result
 	case !errors.Is(err, fs.ErrNotExist):

@@ -14,25 +14,26 @@ import (
 	"strings"
 	"testing"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/run"
 )
 
 // runDir makes a small run that has numbers for every figure.
 func runDir(t *testing.T, overrides ...string) string {
 	t.Helper()
-	const config = `
+	const text = `
 steps: 30
 data: {name: digits, subset: 60, test_subset: 20}
 model: {name: mlp, hidden: [8], activation: tanh}
 record: {every: 1, bias: 3, sharpness: 10, test: 10}
 flow: {orders: [1, 2]}
 `
-	c, err := experiment.ParseConfig("test.yaml", []byte(config), overrides)
+	c, err := config.Parse("test.yaml", []byte(text), overrides)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "run <&>")
-	if _, err := experiment.Run(t.Context(), c, dir, experiment.Options{}); err != nil {
+	if _, err := run.Run(t.Context(), c, dir, run.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -7,7 +7,8 @@ import (
 	"sort"
 	"strings"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/run"
 )
 
 // passes is the training loss at whose first passing runs are compared.
@@ -29,7 +30,7 @@ func (r *Report) Sentences() []string {
 func (r *Report) saySetting() string {
 	o := r.Config.Optimizer
 	settings := []string{"lr " + number(o.LR)}
-	for _, k := range experiment.Keys() {
+	for _, k := range config.Keys() {
 		name, ok := strings.CutPrefix(k.Key, "optimizer.")
 		if !ok || !slices.Contains(strings.Split(k.For, ", "), o.Name) && k.For != "" {
 			continue
@@ -51,11 +52,11 @@ func (r *Report) saySetting() string {
 	if r.Result == nil {
 		return s + ": the run has not ended."
 	}
-	end := map[experiment.Status]string{
-		experiment.Finished:    "took all its %s steps",
-		experiment.LossReached: "reached its training loss after %s steps",
-		experiment.TimeUp:      "ran out of time after %s steps",
-		experiment.Diverged:    "diverged after %s steps",
+	end := map[run.Status]string{
+		run.Finished:    "took all its %s steps",
+		run.LossReached: "reached its training loss after %s steps",
+		run.TimeUp:      "ran out of time after %s steps",
+		run.Diverged:    "diverged after %s steps",
 	}[r.Result.Status]
 	return fmt.Sprintf("%s: %s parameters, %s examples; the run %s in %s s and was %s.", s, grouped(r.Result.Parameters), grouped(r.Result.Examples),
 		fmt.Sprintf(end, grouped(r.Result.Step)), number(r.Result.Seconds), r.Result.Regime)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/record"
 	"shadowflow/experiment/sweep"
 )
 
@@ -14,9 +14,9 @@ import (
 type SweepInput struct {
 	Name string
 	// Table has one row a run, Means one for all runs that differ in their seeds only.
-	Table, Means *experiment.History
+	Table, Means *record.History
 	// Histories are those of the table's rows, nil where there is none.
-	Histories []*experiment.History
+	Histories []*record.History
 	// Commands do it again, Source is the sweep file.
 	Commands []string
 	Source   string
@@ -45,7 +45,7 @@ func SweepPage(in SweepInput) *Document {
 // A group is the runs that differ in their seeds only.
 type group struct {
 	name string
-	runs []*experiment.History
+	runs []*record.History
 }
 
 // keys returns the columns of the table that hold keys of the config, without the seed.
@@ -162,7 +162,7 @@ func sweepFigures(groups []group) []Drawing {
 }
 
 // meanOf returns the mean over runs of a column against the step, as far as all of them go, with its interval.
-func meanOf(runs []*experiment.History, column string) Series {
+func meanOf(runs []*record.History, column string) Series {
 	var s Series
 	values := map[float64][]float64{}
 	for _, h := range runs {

@@ -5,27 +5,27 @@ import (
 	"strings"
 	"testing"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/record"
 	"shadowflow/experiment/sweep"
 )
 
 // sweepInput is a sweep of two groups of two seeds; the last run failed.
 func sweepInput() SweepInput {
-	text := func(name string) experiment.Column { return experiment.Column{Name: name, Type: experiment.TextColumn} }
-	number := func(name string) experiment.Column {
-		return experiment.Column{Name: name, Type: experiment.FloatColumn}
+	text := func(name string) record.Column { return record.Column{Name: name, Type: record.TextColumn} }
+	number := func(name string) record.Column {
+		return record.Column{Name: name, Type: record.FloatColumn}
 	}
-	whole := func(name string) experiment.Column { return experiment.Column{Name: name, Type: experiment.IntColumn} }
-	table := &experiment.History{Columns: []experiment.Column{whole("index"), number("optimizer.beta2"), whole("seed"), text("status"), text("reason"), number("excess_last")}}
+	whole := func(name string) record.Column { return record.Column{Name: name, Type: record.IntColumn} }
+	table := &record.History{Columns: []record.Column{whole("index"), number("optimizer.beta2"), whole("seed"), text("status"), text("reason"), number("excess_last")}}
 	in := SweepInput{Name: "betas", Source: "seeds: 2", Commands: []string{"shadowflow sweep"}}
 	for i, beta2 := range []float64{0.9, 0.9, 0.99, 0.99} {
-		row := []experiment.Value{experiment.Int(int64(i)), experiment.Float(beta2), experiment.Int(int64(i % 2)), experiment.Text("finished"), {}, experiment.Float(beta2 * float64(1+i%2))}
-		h := &experiment.History{Columns: []experiment.Column{whole("step"), number("loss"), number("excess")}}
+		row := []record.Value{record.Int(int64(i)), record.Float(beta2), record.Int(int64(i % 2)), record.Text("finished"), {}, record.Float(beta2 * float64(1+i%2))}
+		h := &record.History{Columns: []record.Column{whole("step"), number("loss"), number("excess")}}
 		for n := range 5 + i {
-			h.Rows = append(h.Rows, []experiment.Value{experiment.Int(int64(n)), experiment.Float(math.Exp(-float64(n))), experiment.Float(float64(1 + i))})
+			h.Rows = append(h.Rows, []record.Value{record.Int(int64(n)), record.Float(math.Exp(-float64(n))), record.Float(float64(1 + i))})
 		}
 		if i == 3 {
-			row[3], row[4], row[5], h = experiment.Text("failed"), experiment.Text("disk full"), experiment.Value{}, nil
+			row[3], row[4], row[5], h = record.Text("failed"), record.Text("disk full"), record.Value{}, nil
 		}
 		table.Rows = append(table.Rows, row)
 		in.Histories = append(in.Histories, h)
@@ -57,7 +57,7 @@ func TestASweepsPageHasCurvesMeansAndReasons(t *testing.T) {
 
 func TestASweepWithNothingToDrawHasAPageAllTheSame(t *testing.T) {
 	in := sweepInput()
-	in.Histories = make([]*experiment.History, len(in.Histories))
+	in.Histories = make([]*record.History, len(in.Histories))
 	d := SweepPage(in)
 	if _, err := d.Page(); err != nil || len(d.Figures) != 0 {
 		t.Errorf("%d figures, %v", len(d.Figures), err)

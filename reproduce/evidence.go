@@ -9,7 +9,8 @@ import (
 	"strconv"
 
 	"shadowflow/diagnose"
-	"shadowflow/experiment"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 )
 
@@ -25,7 +26,7 @@ type trials []*trial
 // trial is a run and its record.
 type trial struct {
 	sweep.Status
-	history *experiment.History // nil if the run failed before its first row
+	history *record.History // nil if the run failed before its first row
 }
 
 func readTrials(s *sweep.Sweep, dir string) (trials, error) {
@@ -36,7 +37,7 @@ func readTrials(s *sweep.Sweep, dir string) (trials, error) {
 	var out trials
 	for _, st := range statuses {
 		t := &trial{Status: st}
-		if t.history, err = experiment.ReadHistory(st.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if t.history, err = record.ReadHistory(st.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		out = append(out, t)
@@ -68,7 +69,7 @@ func (t *trial) number(key string) float64 {
 
 // good reports whether the run ended in any other way than by diverging.
 func (t *trial) good() bool {
-	return t.history != nil && t.Result != nil && t.Result.Status != experiment.Diverged
+	return t.history != nil && t.Result != nil && t.Result.Status != run.Diverged
 }
 
 // column returns a column of the record, nil if there is none.

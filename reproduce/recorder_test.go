@@ -6,7 +6,9 @@ import (
 	"math"
 
 	"shadowflow/diagnose"
-	"shadowflow/experiment"
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 )
 
@@ -14,16 +16,16 @@ import (
 const recordedSteps = 40
 
 // recordOf is a record with the loss and norm that it is given.
-func recordOf(c *experiment.Config, loss, norm func(c *experiment.Config, n int) float64) *experiment.History {
-	h := &experiment.History{Columns: []experiment.Column{{Name: "step", Type: experiment.IntColumn}}}
+func recordOf(c *config.Config, loss, norm func(c *config.Config, n int) float64) *record.History {
+	h := &record.History{Columns: []record.Column{{Name: "step", Type: record.IntColumn}}}
 	for _, name := range []string{"loss", "excess", "test_accuracy", "hindered_weight", "defect_1", "defect_2"} {
-		h.Columns = append(h.Columns, experiment.Column{Name: name, Type: experiment.FloatColumn})
+		h.Columns = append(h.Columns, record.Column{Name: name, Type: record.FloatColumn})
 	}
 	for n := range recordedSteps {
-		row := []experiment.Value{experiment.Int(int64(n))}
+		row := []record.Value{record.Int(int64(n))}
 		lr := c.Optimizer.LR
 		for _, v := range []float64{loss(c, n), norm(c, n), 0.9 + 0.01*float64(c.Seed), 0.25, math.Pow(lr, 2), 100 * math.Pow(lr, 3)} {
-			row = append(row, experiment.Float(v))
+			row = append(row, record.Float(v))
 		}
 		h.Rows = append(h.Rows, row)
 	}
@@ -31,10 +33,10 @@ func recordOf(c *experiment.Config, loss, norm func(c *experiment.Config, n int)
 }
 
 // recorder is a Runner that writes such a record.
-func recorder(loss, norm func(c *experiment.Config, n int) float64) sweep.Runner {
-	return func(_ context.Context, c *experiment.Config, dir string) error {
+func recorder(loss, norm func(c *config.Config, n int) float64) sweep.Runner {
+	return func(_ context.Context, c *config.Config, dir string) error {
 		h := recordOf(c, loss, norm)
-		d, err := experiment.CreateRunDir(dir, c, h.Columns)
+		d, err := record.Create(dir, c.YAML(), h.Columns)
 		if err != nil {
 			return err
 		}
@@ -43,7 +45,7 @@ func recorder(loss, norm func(c *experiment.Config, n int) float64) sweep.Runner
 				return err
 			}
 		}
-		result := experiment.Result{Status: experiment.Finished, Step: recordedSteps - 1, Regime: diagnose.Classify(h.Floats("loss"), h.Floats("excess"))}
+		result := run.Result{Status: run.Finished, Step: recordedSteps - 1, Regime: diagnose.Classify(h.Floats("loss"), h.Floats("excess"))}
 		return errors.Join(d.WriteResult(result), d.Close())
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"shadowflow/diagnose"
-	"shadowflow/experiment"
+	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
 )
@@ -182,7 +182,7 @@ func pointOf(ts trials, beta1, beta2, lr float64) Point {
 
 // regimeOf is that of the result; a run that failed counts as diverged.
 func regimeOf(t *trial) diagnose.Regime {
-	if t.Result == nil || t.Result.Status == experiment.Diverged {
+	if t.Result == nil || t.Result.Status == run.Diverged {
 		return diagnose.Diverged
 	}
 	return t.Result.Regime

@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"shadowflow/diagnose"
-	"shadowflow/experiment"
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 )
 
@@ -95,10 +97,10 @@ func TestAnUnknownReproductionIsRefusedWithTheNearest(t *testing.T) {
 }
 
 // decaying is a loss that falls from 2.3 exponentially.
-func decaying(_ *experiment.Config, n int) float64 { return 2.3 * math.Exp(-float64(n)/3) }
+func decaying(_ *config.Config, n int) float64 { return 2.3 * math.Exp(-float64(n)/3) }
 
-// record makes a run in a directory, with a given loss and norm at step n.
-func record(loss, norm func(c *experiment.Config, n int) float64) sweep.Options {
+// recording makes a run in a directory, with a given loss and norm at step n.
+func recording(loss, norm func(c *config.Config, n int) float64) sweep.Options {
 	opt := sweep.Options{Parallel: 1}
 	opt.Run = recorder(loss, norm)
 	return opt
@@ -113,20 +115,20 @@ func TestJudgingFindsWhatTheRunsWereMadeToShow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seedly := func(c *experiment.Config) float64 { return 1 + 0.1*float64(c.Seed) }
+	seedly := func(c *config.Config) float64 { return 1 + 0.1*float64(c.Seed) }
 	for _, c := range []struct {
 		name string
-		norm func(c *experiment.Config, n int) float64
+		norm func(c *config.Config, n int) float64
 		want Outcome
 	}{
-		{"rising", func(c *experiment.Config, n int) float64 { return seedly(c) * (1 + c.Optimizer.Beta2) }, Holds},
-		{"falling", func(c *experiment.Config, n int) float64 { return seedly(c) * (2 - c.Optimizer.Beta2) }, Fails},
-		{"the same", func(c *experiment.Config, n int) float64 { return seedly(c) }, Undecided},
+		{"rising", func(c *config.Config, n int) float64 { return seedly(c) * (1 + c.Optimizer.Beta2) }, Holds},
+		{"falling", func(c *config.Config, n int) float64 { return seedly(c) * (2 - c.Optimizer.Beta2) }, Fails},
+		{"the same", func(c *config.Config, n int) float64 { return seedly(c) }, Undecided},
 	} {
 		var ts trials
-		for _, run := range sweeps[0].Runs {
-			made := &trial{history: recordOf(run.Config, decaying, c.norm)}
-			made.Run, made.Result = run, &experiment.Result{Status: experiment.LossReached, Regime: diagnose.Monotone}
+		for _, one := range sweeps[0].Runs {
+			made := &trial{history: recordOf(one.Config, decaying, c.norm)}
+			made.Run, made.Result = one, &run.Result{Status: run.LossReached, Regime: diagnose.Monotone}
 			ts = append(ts, made)
 		}
 		found, err := r.judge(t.Context(), &evidence{scale: Laptop, sweeps: []trials{ts}})
@@ -151,7 +153,7 @@ func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 	}
 	dir := t.TempDir()
 	made := 0
-	opt := record(decaying, func(c *experiment.Config, _ int) float64 { made++; return 1 + c.Optimizer.Beta2 })
+	opt := recording(decaying, func(c *config.Config, _ int) float64 { made++; return 1 + c.Optimizer.Beta2 })
 	var result *Result
 	for range 2 {
 		var err error
@@ -221,16 +223,16 @@ func TestLawLimitEndsWhereTheExponentDoes(t *testing.T) {
 }
 
 func TestAMapTellsRegimesAndLimits(t *testing.T) {
-	loss := func(c *experiment.Config, n int) float64 {
+	loss := func(c *config.Config, n int) float64 {
 		x := decaying(c, n)
 		if c.Optimizer.LR > 5e-3 && c.Optimizer.Beta2 > 0.95 && n == 12 {
 			x *= 10 // a spike
 		}
 		return x
 	}
-	norm := func(_ *experiment.Config, n int) float64 { return math.Exp(-float64(n) / 5) }
+	norm := func(_ *config.Config, n int) float64 { return math.Exp(-float64(n) / 5) }
 	m, err := RunMap(t.Context(), t.TempDir(), MapOptions{
-		Beta1: []float64{0.9, 0.5}, Beta2: []float64{0.9, 0.99}, LR: []float64{1e-3, 1e-2, 3e-3}, Seeds: 2, Sweep: record(loss, norm),
+		Beta1: []float64{0.9, 0.5}, Beta2: []float64{0.9, 0.99}, LR: []float64{1e-3, 1e-2, 3e-3}, Seeds: 2, Sweep: recording(loss, norm),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -255,22 +257,22 @@ func TestAMapTellsRegimesAndLimits(t *testing.T) {
 }
 
 func TestRiseIsTheHillAndItsIntegrals(t *testing.T) {
-	c := experiment.DefaultConfig()
-	h := &experiment.History{Columns: []experiment.Column{
-		{Name: "step", Type: experiment.IntColumn}, {Name: "excess", Type: experiment.FloatColumn},
-		{Name: "drive_main", Type: experiment.FloatColumn}, {Name: "drive_bias", Type: experiment.FloatColumn},
+	c := config.Default()
+	h := &record.History{Columns: []record.Column{
+		{Name: "step", Type: record.IntColumn}, {Name: "excess", Type: record.FloatColumn},
+		{Name: "drive_main", Type: record.FloatColumn}, {Name: "drive_bias", Type: record.FloatColumn},
 	}}
 	for n, v := range []float64{1, 2, 5, 4, 0.5} {
-		row := []experiment.Value{experiment.Int(int64(n)), experiment.Float(v), {}, {}}
+		row := []record.Value{record.Int(int64(n)), record.Float(v), {}, {}}
 		if n%2 == 0 {
-			row[2], row[3] = experiment.Float(1000), experiment.Float(500*float64(n))
+			row[2], row[3] = record.Float(1000), record.Float(500*float64(n))
 		}
 		h.Rows = append(h.Rows, row)
 	}
-	run := &trial{history: h}
-	run.Run = sweep.Run{Config: c}
-	run.Result = &experiment.Result{Status: experiment.Finished}
-	if got := riseOf(run); got.height != 4 || !got.fell || got.top != 2 || !near(got.main, 2, 1e-12) || !near(got.bias, 1, 1e-12) {
+	one := &trial{history: h}
+	one.Run = sweep.Run{Config: c}
+	one.Result = &run.Result{Status: run.Finished}
+	if got := riseOf(one); got.height != 4 || !got.fell || got.top != 2 || !near(got.main, 2, 1e-12) || !near(got.bias, 1, 1e-12) {
 		t.Errorf("%+v", got) // lr is 1e-3, the drives 1000 and 0..1000 over two steps
 	}
 }
@@ -323,16 +325,16 @@ func TestOutcomesTogether(t *testing.T) {
 }
 
 func TestTheNormIsInterpolatedWhereTheLossPasses(t *testing.T) {
-	h := &experiment.History{Columns: []experiment.Column{{Name: "step", Type: experiment.IntColumn}, {Name: "loss", Type: experiment.FloatColumn}, {Name: "excess", Type: experiment.FloatColumn}}}
+	h := &record.History{Columns: []record.Column{{Name: "step", Type: record.IntColumn}, {Name: "loss", Type: record.FloatColumn}, {Name: "excess", Type: record.FloatColumn}}}
 	for n := range 4 { // both fall exponentially, so that the interpolation is exact
-		h.Rows = append(h.Rows, []experiment.Value{experiment.Int(int64(n)), experiment.Float(math.Exp(-float64(n))), experiment.Float(math.Exp(-2 * float64(n)))})
+		h.Rows = append(h.Rows, []record.Value{record.Int(int64(n)), record.Float(math.Exp(-float64(n))), record.Float(math.Exp(-2 * float64(n)))})
 	}
-	run := &trial{history: h}
-	run.Result = &experiment.Result{Status: experiment.Finished}
-	if got := run.logNormAt(math.Exp(-1.25)); !near(got, -2.5, 1e-12) {
+	one := &trial{history: h}
+	one.Result = &run.Result{Status: run.Finished}
+	if got := one.logNormAt(math.Exp(-1.25)); !near(got, -2.5, 1e-12) {
 		t.Errorf("%v, want -2.5", got)
 	}
-	if got := run.logNormAt(1e-9); !math.IsNaN(got) {
+	if got := one.logNormAt(1e-9); !math.IsNaN(got) {
 		t.Errorf("%v at a loss that was not reached", got)
 	}
 }

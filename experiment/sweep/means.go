@@ -7,7 +7,8 @@ import (
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 )
 
 // Interval returns the mean of some values and the half-width of its 95% confidence interval, by Student's t with n-1 degrees of
@@ -33,7 +34,7 @@ func Interval(values []float64) (mean, half float64) {
 
 // Means returns one row for all runs of a table that differ in their seeds only: of each measurement its mean and the half-width of
 // its 95% confidence interval. Runs that failed, diverged or have not ended are left out of the means, and counted.
-func Means(t *experiment.History) *experiment.History {
+func Means(t *record.History) *record.History {
 	from := t.Index("status")
 	seed := t.Index("seed")
 	var keys, measured []int
@@ -41,13 +42,13 @@ func Means(t *experiment.History) *experiment.History {
 		switch {
 		case i > 0 && i < from && i != seed:
 			keys = append(keys, i)
-		case i > from && c.Type == experiment.FloatColumn:
+		case i > from && c.Type == record.FloatColumn:
 			measured = append(measured, i)
 		}
 	}
-	out := &experiment.History{Columns: meanColumns(t, keys, measured)}
+	out := &record.History{Columns: meanColumns(t, keys, measured)}
 	var names []string
-	groups := map[string][][]experiment.Value{}
+	groups := map[string][][]record.Value{}
 	for _, row := range t.Rows {
 		name := ""
 		for _, k := range keys {
@@ -64,36 +65,36 @@ func Means(t *experiment.History) *experiment.History {
 	return out
 }
 
-func meanColumns(t *experiment.History, keys, measured []int) []experiment.Column {
-	columns := []experiment.Column{{Name: "group", Type: experiment.IntColumn, Meaning: "runs that differ in their seeds only"}}
+func meanColumns(t *record.History, keys, measured []int) []record.Column {
+	columns := []record.Column{{Name: "group", Type: record.IntColumn, Meaning: "runs that differ in their seeds only"}}
 	for _, k := range keys {
 		columns = append(columns, t.Columns[k])
 	}
 	columns = append(columns,
-		experiment.Column{Name: "runs", Type: experiment.IntColumn, Meaning: "runs in the means"},
-		experiment.Column{Name: "left_out", Type: experiment.IntColumn, Meaning: "runs that failed, diverged or have not ended"})
+		record.Column{Name: "runs", Type: record.IntColumn, Meaning: "runs in the means"},
+		record.Column{Name: "left_out", Type: record.IntColumn, Meaning: "runs that failed, diverged or have not ended"})
 	for _, m := range measured {
 		c := t.Columns[m]
 		columns = append(columns,
-			experiment.Column{Name: c.Name + "_mean", Type: experiment.FloatColumn, Unit: c.Unit, Meaning: "mean: " + c.Meaning},
-			experiment.Column{Name: c.Name + "_ci95", Type: experiment.FloatColumn, Unit: c.Unit, Meaning: "half-width of the mean's 95% confidence interval"})
+			record.Column{Name: c.Name + "_mean", Type: record.FloatColumn, Unit: c.Unit, Meaning: "mean: " + c.Meaning},
+			record.Column{Name: c.Name + "_ci95", Type: record.FloatColumn, Unit: c.Unit, Meaning: "half-width of the mean's 95% confidence interval"})
 	}
 	return columns
 }
 
-func meanRow(index int, rows [][]experiment.Value, keys, measured []int, status int) []experiment.Value {
-	out := []experiment.Value{experiment.Int(int64(index))}
+func meanRow(index int, rows [][]record.Value, keys, measured []int, status int) []record.Value {
+	out := []record.Value{record.Int(int64(index))}
 	for _, k := range keys {
 		out = append(out, rows[0][k])
 	}
-	var good [][]experiment.Value
+	var good [][]record.Value
 	for _, row := range rows {
 		switch row[status].String() {
-		case string(experiment.Finished), string(experiment.LossReached), string(experiment.TimeUp):
+		case string(run.Finished), string(run.LossReached), string(run.TimeUp):
 			good = append(good, row)
 		}
 	}
-	out = append(out, experiment.Int(int64(len(good))), experiment.Int(int64(len(rows)-len(good))))
+	out = append(out, record.Int(int64(len(good))), record.Int(int64(len(rows)-len(good))))
 	for _, m := range measured {
 		values := make([]float64, len(good))
 		for i, row := range good {

@@ -10,14 +10,14 @@ import (
 	"strings"
 
 	"shadowflow/dataset"
-	"shadowflow/experiment"
+	"shadowflow/experiment/config"
 	"shadowflow/graph"
 	"shadowflow/nn"
 )
 
 // MemoryOf returns about what a run takes at its peak, in bytes: the memory of its compiled programs, its vectors of
 // parameters, and its data. It compiles the programs but runs none. The data is read unless its shape is known by its name.
-func MemoryOf(ctx context.Context, c *experiment.Config) (int64, error) {
+func MemoryOf(ctx context.Context, c *config.Config) (int64, error) {
 	return (&sizer{}).of(ctx, c)
 }
 
@@ -38,7 +38,7 @@ type shape struct {
 // Hessian-vector products, a checkpoint being written.
 const vectors = 16
 
-func (s *sizer) of(ctx context.Context, c *experiment.Config) (int64, error) {
+func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 	d, err := s.shape(ctx, c.Data)
 	if err != nil {
 		return 0, err
@@ -68,7 +68,7 @@ func (s *sizer) of(ctx context.Context, c *experiment.Config) (int64, error) {
 
 // productsOf returns how many Hessian-vector products a run makes in one pass at most. The bias of mini-batches, and of memories that
 // fill, takes one a moment, and one more where the update reads the gradient itself.
-func productsOf(c *experiment.Config) (int, error) {
+func productsOf(c *config.Config) (int, error) {
 	r, err := c.Optimizer.Rule()
 	if err != nil {
 		return 0, err
@@ -87,7 +87,7 @@ func productsOf(c *experiment.Config) (int, error) {
 // since compiling reserves their memory.
 const exactBelow = 1 << 30
 
-func sizeOf(c *experiment.Config, d shape, n int) (int64, error) {
+func sizeOf(c *config.Config, d shape, n int) (int64, error) {
 	model, err := build(c, d)
 	if err != nil {
 		return 0, err
@@ -119,7 +119,7 @@ func sizeOf(c *experiment.Config, d shape, n int) (int64, error) {
 	return peak + vectors*int64(model.NumParams())*width + data, nil
 }
 
-func build(c *experiment.Config, d shape) (*nn.Model, error) {
+func build(c *config.Config, d shape) (*nn.Model, error) {
 	a, err := c.Model.Architecture()
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func build(c *experiment.Config, d shape) (*nn.Model, error) {
 	return a.Build(d.example, d.classes)
 }
 
-func extrapolate(c *experiment.Config, m *nn.Model, few, more, n int) (int64, error) {
+func extrapolate(c *config.Config, m *nn.Model, few, more, n int) (int64, error) {
 	a, err := programs(c, m, few)
 	if err != nil {
 		return 0, err
@@ -140,7 +140,7 @@ func extrapolate(c *experiment.Config, m *nn.Model, few, more, n int) (int64, er
 }
 
 // programs returns the memory of the programs for n examples: the gradient, and the Hessian-vector products if they are needed.
-func programs(c *experiment.Config, m *nn.Model, n int) (int64, error) {
+func programs(c *config.Config, m *nn.Model, n int) (int64, error) {
 	products, err := productsOf(c)
 	if err != nil {
 		return 0, err
@@ -153,7 +153,7 @@ func programs(c *experiment.Config, m *nn.Model, n int) (int64, error) {
 	return gradient + pair, err
 }
 
-func program(c *experiment.Config, m *nn.Model, n, products int) (int64, error) {
+func program(c *config.Config, m *nn.Model, n, products int) (int64, error) {
 	loss, err := nn.ParseLoss(c.Loss)
 	if err != nil {
 		return 0, err

@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 )
 
 // A Plan is what a sweep will take.
@@ -95,9 +97,9 @@ type speed struct {
 }
 
 // kindOf names what the time of a step depends on: all of the config but numbers that change no shapes.
-func kindOf(c *experiment.Config) string {
+func kindOf(c *config.Config) string {
 	k := *c
-	k.Seed, k.Steps, k.Stop = 0, 1, experiment.Stop{}
+	k.Seed, k.Steps, k.Stop = 0, 1, config.Stop{}
 	o := &k.Optimizer
 	o.LR, o.Eps, o.WeightDecay = 1, 1, 0
 	o.Beta1, o.Beta2 = 0, 0
@@ -111,7 +113,7 @@ func kindOf(c *experiment.Config) string {
 }
 
 // probe tries a config for some seconds, at least one step.
-func probe(ctx context.Context, c *experiment.Config, seconds float64, run Runner) speed {
+func probe(ctx context.Context, c *config.Config, seconds float64, make Runner) speed {
 	dir, err := os.MkdirTemp("", "shadowflow-probe-")
 	if err != nil {
 		return speed{problem: err.Error()}
@@ -119,11 +121,11 @@ func probe(ctx context.Context, c *experiment.Config, seconds float64, run Runne
 	defer os.RemoveAll(dir)
 	short := *c
 	short.Stop.Seconds, short.Threads = seconds, 1
-	if err := run(ctx, &short, filepath.Join(dir, "run")); err != nil {
+	if err := make(ctx, &short, filepath.Join(dir, "run")); err != nil {
 		return speed{problem: err.Error()}
 	}
-	var result experiment.Result
-	switch err := experiment.ReadResult(filepath.Join(dir, "run"), &result); {
+	var result run.Result
+	switch err := record.ReadResult(filepath.Join(dir, "run"), &result); {
 	case err != nil:
 		return speed{problem: "the probe left no result: " + err.Error()}
 	case result.Step == 0:

@@ -8,22 +8,24 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 )
 
 // A Runner makes one run in a directory, or continues it there. It returns the context's error if it was interrupted.
-type Runner func(ctx context.Context, c *experiment.Config, dir string) error
+type Runner func(ctx context.Context, c *config.Config, dir string) error
 
 // Execute is the Runner that trains.
-func Execute(ctx context.Context, c *experiment.Config, dir string) error {
-	var result *experiment.Result
+func Execute(ctx context.Context, c *config.Config, dir string) error {
+	var result *run.Result
 	_, err := os.Stat(filepath.Join(dir, "config.yaml"))
 	if err == nil {
-		result, err = experiment.Resume(ctx, dir, experiment.Options{})
+		result, err = run.Resume(ctx, dir, run.Options{})
 	} else {
-		result, err = experiment.Run(ctx, c, dir, experiment.Options{})
+		result, err = run.Run(ctx, c, dir, run.Options{})
 	}
-	if err == nil && result.Status == experiment.Interrupted {
+	if err == nil && result.Status == run.Interrupted {
 		err = context.Cause(ctx)
 		if err == nil {
 			err = context.Canceled
@@ -44,7 +46,7 @@ type Options struct {
 	Run Runner
 	// Size says what a run takes, in bytes; nil stands for MemoryOf. A run whose size is an error takes its turn like a small one,
 	// and fails there with the reason.
-	Size func(ctx context.Context, c *experiment.Config) (int64, error)
+	Size func(ctx context.Context, c *config.Config) (int64, error)
 	// Progress, if not nil, is told of each run that starts or stops, from one goroutine.
 	Progress func(Event)
 }
@@ -195,7 +197,7 @@ func (s *scheduler) make(ctx context.Context, st Status) error {
 		c.Threads = s.threads
 	}
 	err := s.attempt(ctx, &c, st.Dir)
-	var inUse *experiment.InUseError
+	var inUse *record.InUseError
 	switch {
 	case err == nil:
 		if err := os.Remove(filepath.Join(st.Dir, failureFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -212,7 +214,7 @@ func (s *scheduler) make(ctx context.Context, st Status) error {
 }
 
 // attempt turns a panic, which would end all runs, into the error of one.
-func (s *scheduler) attempt(ctx context.Context, c *experiment.Config, dir string) (err error) {
+func (s *scheduler) attempt(ctx context.Context, c *config.Config, dir string) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("internal error: %v", r)

@@ -17,7 +17,9 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 )
 
 // fake is a Runner that records a decaying loss and fails or diverges where it is told to.
@@ -25,19 +27,19 @@ type fake struct {
 	mu        sync.Mutex
 	made      []string // directories
 	threads   []int
-	fail      func(c *experiment.Config) error
+	fail      func(c *config.Config) error
 	busy, top atomic.Int64
 	pause     time.Duration
 }
 
-func columns() []experiment.Column {
-	return []experiment.Column{
-		{Name: "step", Type: experiment.IntColumn}, {Name: "loss", Type: experiment.FloatColumn},
-		{Name: "excess", Type: experiment.FloatColumn}, {Name: "bias_share", Type: experiment.FloatColumn},
+func columns() []record.Column {
+	return []record.Column{
+		{Name: "step", Type: record.IntColumn}, {Name: "loss", Type: record.FloatColumn},
+		{Name: "excess", Type: record.FloatColumn}, {Name: "bias_share", Type: record.FloatColumn},
 	}
 }
 
-func (f *fake) run(ctx context.Context, c *experiment.Config, dir string) error {
+func (f *fake) run(ctx context.Context, c *config.Config, dir string) error {
 	f.mu.Lock()
 	f.made = append(f.made, filepath.Base(dir))
 	f.threads = append(f.threads, c.Threads)
@@ -55,29 +57,29 @@ func (f *fake) run(ctx context.Context, c *experiment.Config, dir string) error 
 			return err
 		}
 	}
-	d, err := experiment.CreateRunDir(dir, c, columns())
+	d, err := record.Create(dir, c.YAML(), columns())
 	if err != nil {
 		return err
 	}
 	for n := range 10 {
-		row := []experiment.Value{experiment.Int(int64(n)), experiment.Float(math.Exp(-float64(n))),
-			experiment.Float(c.Optimizer.Beta2 + float64(c.Seed)/100), {}}
+		row := []record.Value{record.Int(int64(n)), record.Float(math.Exp(-float64(n))),
+			record.Float(c.Optimizer.Beta2 + float64(c.Seed)/100), {}}
 		if n%4 == 0 {
-			row[3] = experiment.Float(float64(n))
+			row[3] = record.Float(float64(n))
 		}
 		if err := d.Append(row); err != nil {
 			return err
 		}
 	}
-	result := experiment.Result{Status: experiment.Finished, Step: 9, Loss: 0.1, Seconds: 0.9}
+	result := run.Result{Status: run.Finished, Step: 9, Loss: 0.1, Seconds: 0.9}
 	if c.Optimizer.LR > 1 {
-		result.Status = experiment.Diverged
+		result.Status = run.Diverged
 	}
 	return errors.Join(d.WriteResult(result), d.Close())
 }
 
 func (f *fake) options() Options {
-	return Options{Parallel: 2, Run: f.run, Memory: 100, Size: func(context.Context, *experiment.Config) (int64, error) { return 10, nil }}
+	return Options{Parallel: 2, Run: f.run, Memory: 100, Size: func(context.Context, *config.Config) (int64, error) { return 10, nil }}
 }
 
 const betas = "grid: {optimizer.beta2: [0.9, 0.99]}\nseeds: 3\nat_loss: [0.01]\n"
@@ -110,7 +112,7 @@ func TestFinishedRunsAreNotMadeAgain(t *testing.T) {
 
 func TestAFailingRunIsARowAndStopsNothing(t *testing.T) {
 	dir, s, f := t.TempDir(), mustParse(t, betas), &fake{}
-	f.fail = func(c *experiment.Config) error {
+	f.fail = func(c *config.Config) error {
 		switch {
 		case c.Seed == 1 && c.Optimizer.Beta2 == 0.9:
 			return errors.New("the disk\nis full")
@@ -191,7 +193,7 @@ func TestRunsThatDoNotFitInMemoryWait(t *testing.T) {
 	s, f := mustParse(t, "seeds: 4"), &fake{pause: 10 * time.Millisecond}
 	for size, want := range map[int64]int64{60: 1, 50: 2, 1000: 1} {
 		opt := f.options()
-		opt.Size = func(context.Context, *experiment.Config) (int64, error) { return size, nil }
+		opt.Size = func(context.Context, *config.Config) (int64, error) { return size, nil }
 		f.top.Store(0)
 		if err := s.Execute(t.Context(), t.TempDir(), opt); err != nil {
 			t.Fatal(err)
@@ -205,7 +207,7 @@ func TestRunsThatDoNotFitInMemoryWait(t *testing.T) {
 func TestAnInterruptionLeavesTheRestForLater(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	dir, s, f := t.TempDir(), mustParse(t, "seeds: 6"), &fake{}
-	f.fail = func(c *experiment.Config) error {
+	f.fail = func(c *config.Config) error {
 		if c.Seed == 2 {
 			cancel()
 			return ctx.Err()
@@ -276,13 +278,13 @@ func TestTheTableHasConfigsAndResults(t *testing.T) {
 	}
 
 	var csv, pq bytes.Buffer
-	if err := experiment.WriteTable(&csv, "csv", table); err != nil {
+	if err := record.WriteTable(&csv, "csv", table); err != nil {
 		t.Fatal(err)
 	}
 	if lines := strings.Count(csv.String(), "\n"); lines != 7 {
 		t.Errorf("%d lines of csv", lines)
 	}
-	if err := experiment.WriteTable(&pq, "parquet", means); err != nil {
+	if err := record.WriteTable(&pq, "parquet", means); err != nil {
 		t.Fatal(err)
 	}
 	file, err := parquet.OpenFile(bytes.NewReader(pq.Bytes()), int64(pq.Len()))
@@ -354,7 +356,7 @@ func TestRealRunsGiveTheSameBitsHoweverManyAtOnce(t *testing.T) {
 
 func TestMemoryGrowsWithTheBatchAndIsKnownForDataThatIsNotThere(t *testing.T) {
 	size := func(src string, overrides ...string) int64 {
-		c, err := experiment.ParseConfig("c", []byte(src), overrides)
+		c, err := config.Parse("c", []byte(src), overrides)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -374,7 +376,7 @@ func TestMemoryGrowsWithTheBatchAndIsKnownForDataThatIsNotThere(t *testing.T) {
 		t.Errorf("%d bytes with the Hessian-vector product of full batches, %d with those of mini-batches", one, several)
 	}
 	// Extrapolating from small batches must agree with what compiling says.
-	c, _ := experiment.ParseConfig("c", []byte(src), nil)
+	c, _ := config.Parse("c", []byte(src), nil)
 	d := shape{example: []int{32, 32, 3}, classes: 10, n: 1000, all: 1000}
 	model, err := build(c, d)
 	if err != nil {

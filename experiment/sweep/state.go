@@ -12,7 +12,8 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 )
 
 // State says how far a run of a sweep has come.
@@ -32,7 +33,7 @@ type Status struct {
 	Run    Run
 	Dir    string
 	State  State
-	Result *experiment.Result // of an ended run
+	Result *run.Result // of an ended run
 	// Reason says why a run failed or diverged, "" for others.
 	Reason string
 }
@@ -85,15 +86,15 @@ func statusOf(r Run, dir string) (Status, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	}
-	there, err := experiment.ReadConfig(dir)
+	there, err := run.ReadConfig(dir)
 	if err == nil && there.Hash() != r.Hash {
 		return s, fmt.Errorf("%s holds another config than run %d, though its name is the same; remove it", dir, r.Index)
 	}
-	var result experiment.Result
-	switch err := experiment.ReadResult(dir, &result); {
+	var result run.Result
+	switch err := record.ReadResult(dir, &result); {
 	case err == nil:
 		s.State, s.Result = Ended, &result
-		if result.Status == experiment.Diverged {
+		if result.Status == run.Diverged {
 			s.Reason = fmt.Sprintf("diverged at step %d", result.Step)
 		}
 		return s, nil

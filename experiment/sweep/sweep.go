@@ -10,7 +10,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/config"
 )
 
 // Limit is the number of runs that a sweep may have unless its user says that so many are meant.
@@ -34,7 +34,7 @@ type Sweep struct {
 // A Run is one config of a sweep.
 type Run struct {
 	Index  int
-	Config *experiment.Config
+	Config *config.Config
 	Hash   string
 	// Settings are the values that the sweep gave to keys, as dotted key and YAML, in the order of the file.
 	Settings [][2]string
@@ -58,7 +58,7 @@ func (r Run) String() string {
 func (r Run) Value(key string) string { return settingOf(r.Config, key) }
 
 // settingOf looks a key up in the config as resolved, which has one key a line, sections indented.
-func settingOf(c *experiment.Config, key string) string {
+func settingOf(c *config.Config, key string) string {
 	section, name := "", key
 	if i := strings.LastIndexByte(key, '.'); i >= 0 {
 		section, name = key[:i], key[i+1:]
@@ -226,7 +226,7 @@ func (f *file) run(index int) (Run, error) {
 		where["--set "+s.override()] = s.node
 		r.Settings = append(r.Settings, [2]string{s.key, s.value})
 	}
-	c, err := experiment.ParseConfig(f.baseName, f.base, overrides)
+	c, err := config.Parse(f.baseName, f.base, overrides)
 	if err != nil {
 		return r, f.locate(err, where)
 	}
@@ -236,7 +236,7 @@ func (f *file) run(index int) (Run, error) {
 
 // locate makes a config's errors point into the sweep file.
 func (f *file) locate(err error, where map[string]ast.Node) error {
-	var all experiment.ConfigErrors
+	var all config.Errors
 	if !errors.As(err, &all) {
 		return err
 	}

@@ -9,13 +9,15 @@ import (
 	"strconv"
 	"strings"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 )
 
 // Table returns one row a run: the keys that the sweep gave values, and what came of it. The measurements are those of the result,
 // the largest and the last excess norm, and for each loss of AtLoss every measurement of the history where the training loss
 // first is below it. A run that failed or diverged has its reason, and what it measured.
-func (s *Sweep) Table(dir string) (*experiment.History, error) {
+func (s *Sweep) Table(dir string) (*record.History, error) {
 	statuses, err := s.Status(dir)
 	if err != nil {
 		return nil, err
@@ -33,27 +35,27 @@ func (s *Sweep) Table(dir string) (*experiment.History, error) {
 
 // A cell is a value and the column that it is for.
 type cell struct {
-	column experiment.Column
-	value  experiment.Value
+	column record.Column
+	value  record.Value
 }
 
 // table collects rows whose columns become known with them.
 type table struct {
-	columns []experiment.Column
+	columns []record.Column
 	index   map[string]int
 	rows    [][]cell
 }
 
 func newTable(s *Sweep) *table {
 	t := &table{index: map[string]int{}}
-	t.column(experiment.Column{Name: "index", Type: experiment.IntColumn, Meaning: "place of the run in the sweep"})
+	t.column(record.Column{Name: "index", Type: record.IntColumn, Meaning: "place of the run in the sweep"})
 	for _, key := range s.columnKeys() {
-		t.column(experiment.Column{Name: key, Type: s.typeOf(key), Meaning: "value of the config's key"})
+		t.column(record.Column{Name: key, Type: s.typeOf(key), Meaning: "value of the config's key"})
 	}
 	return t
 }
 
-func (t *table) column(c experiment.Column) {
+func (t *table) column(c record.Column) {
 	if _, ok := t.index[c.Name]; !ok {
 		t.index[c.Name] = len(t.columns)
 		t.columns = append(t.columns, c)
@@ -67,10 +69,10 @@ func (t *table) add(row []cell) {
 	t.rows = append(t.rows, row)
 }
 
-func (t *table) history() *experiment.History {
-	h := &experiment.History{Columns: t.columns}
+func (t *table) history() *record.History {
+	h := &record.History{Columns: t.columns}
 	for _, row := range t.rows {
-		values := make([]experiment.Value, len(t.columns))
+		values := make([]record.Value, len(t.columns))
 		for _, c := range row {
 			values[t.index[c.column.Name]] = c.value
 		}
@@ -92,7 +94,7 @@ func (s *Sweep) columnKeys() []string {
 			add(key)
 			continue
 		}
-		for _, k := range experiment.Keys() {
+		for _, k := range config.Keys() {
 			if strings.HasPrefix(k.Key, key+".") && s.varies(k.Key) {
 				add(k.Key)
 			}
@@ -102,7 +104,7 @@ func (s *Sweep) columnKeys() []string {
 }
 
 func (s *Sweep) isSection(key string) bool {
-	return slices.ContainsFunc(experiment.Keys(), func(k experiment.Key) bool { return strings.HasPrefix(k.Key, key+".") })
+	return slices.ContainsFunc(config.Keys(), func(k config.Key) bool { return strings.HasPrefix(k.Key, key+".") })
 }
 
 func (s *Sweep) varies(key string) bool {
@@ -110,45 +112,45 @@ func (s *Sweep) varies(key string) bool {
 	return slices.ContainsFunc(s.Runs, func(r Run) bool { return r.Value(key) != first })
 }
 
-func (s *Sweep) typeOf(key string) experiment.ColumnType {
-	typ := experiment.IntColumn
+func (s *Sweep) typeOf(key string) record.ColumnType {
+	typ := record.IntColumn
 	for _, r := range s.Runs {
 		v := r.Value(key)
 		if _, err := strconv.ParseInt(v, 10, 64); err == nil || v == "" {
 			continue
 		}
 		if _, err := strconv.ParseFloat(v, 64); err != nil {
-			return experiment.TextColumn
+			return record.TextColumn
 		}
-		typ = experiment.FloatColumn
+		typ = record.FloatColumn
 	}
 	return typ
 }
 
-func valueOf(text string, typ experiment.ColumnType) experiment.Value {
+func valueOf(text string, typ record.ColumnType) record.Value {
 	if text == "" {
-		return experiment.Value{}
+		return record.Value{}
 	}
 	switch typ {
-	case experiment.IntColumn:
+	case record.IntColumn:
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err == nil {
-			return experiment.Int(n)
+			return record.Int(n)
 		}
-	case experiment.FloatColumn:
+	case record.FloatColumn:
 		x, err := strconv.ParseFloat(text, 64)
 		if err == nil {
-			return experiment.Float(x)
+			return record.Float(x)
 		}
 	}
-	return experiment.Text(text)
+	return record.Text(text)
 }
 
 func (s *Sweep) row(st Status) ([]cell, error) {
-	row := []cell{{experiment.Column{Name: "index", Type: experiment.IntColumn}, experiment.Int(int64(st.Run.Index))}}
+	row := []cell{{record.Column{Name: "index", Type: record.IntColumn}, record.Int(int64(st.Run.Index))}}
 	for _, key := range s.columnKeys() {
 		typ := s.typeOf(key)
-		row = append(row, cell{experiment.Column{Name: key, Type: typ}, valueOf(st.Run.Value(key), typ)})
+		row = append(row, cell{record.Column{Name: key, Type: typ}, valueOf(st.Run.Value(key), typ)})
 	}
 	status := string(st.State)
 	if st.Result != nil {
@@ -161,7 +163,7 @@ func (s *Sweep) row(st Status) ([]cell, error) {
 	if st.Result != nil {
 		row = append(row, resultCells(st.Result)...)
 	}
-	h, err := experiment.ReadHistory(st.Dir)
+	h, err := record.ReadHistory(st.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return row, nil
 	}
@@ -172,28 +174,28 @@ func (s *Sweep) row(st Status) ([]cell, error) {
 }
 
 func textCell(name, meaning, text string) cell {
-	return cell{experiment.Column{Name: name, Type: experiment.TextColumn, Meaning: meaning}, experiment.Text(text)}
+	return cell{record.Column{Name: name, Type: record.TextColumn, Meaning: meaning}, record.Text(text)}
 }
 
 func floatCell(name, meaning string, x float64) cell {
-	c := cell{column: experiment.Column{Name: name, Type: experiment.FloatColumn, Meaning: meaning}}
+	c := cell{column: record.Column{Name: name, Type: record.FloatColumn, Meaning: meaning}}
 	if !math.IsNaN(x) {
-		c.value = experiment.Float(x)
+		c.value = record.Float(x)
 	}
 	return c
 }
 
-func resultCells(r *experiment.Result) []cell {
-	steps := experiment.Column{Name: "steps_taken", Type: experiment.IntColumn, Meaning: "steps taken"}
+func resultCells(r *run.Result) []cell {
+	steps := record.Column{Name: "steps_taken", Type: record.IntColumn, Meaning: "steps taken"}
 	row := []cell{
-		{steps, experiment.Int(int64(r.Step))},
+		{steps, record.Int(int64(r.Step))},
 		textCell("regime", "monotone, oscillating, spiking or diverged", string(r.Regime)),
 		floatCell("loss", "training loss at the end", float64(r.Loss)),
 		floatCell("accuracy", "training accuracy at the end", float64(r.Accuracy)),
 	}
 	for _, m := range []struct {
 		name, meaning string
-		value         *experiment.Number
+		value         *run.Number
 	}{
 		{"test_loss", "loss on the test data at the last test", r.TestLoss},
 		{"test_accuracy", "accuracy on the test data at the last test", r.TestAccuracy},
@@ -206,7 +208,7 @@ func resultCells(r *experiment.Result) []cell {
 }
 
 // measurements are what a history tells.
-func (s *Sweep) measurements(h *experiment.History) []cell {
+func (s *Sweep) measurements(h *record.History) []cell {
 	var row []cell
 	if excess := h.Floats("excess"); excess != nil {
 		row = append(row,
@@ -216,7 +218,7 @@ func (s *Sweep) measurements(h *experiment.History) []cell {
 	for _, level := range s.AtLoss {
 		at := FirstBelow(h.Floats("loss"), level)
 		for i, c := range h.Columns {
-			if c.Type != experiment.FloatColumn && i > 0 {
+			if c.Type != record.FloatColumn && i > 0 {
 				continue
 			}
 			name := fmt.Sprintf("%s_at_loss_%g", c.Name, level)

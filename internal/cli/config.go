@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/config"
 )
 
 func newConfig() *cobra.Command {
@@ -27,7 +27,7 @@ func newConfig() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(w, experiment.Keys())
+				return printJSON(w, config.Keys())
 			}
 			printKeys(w)
 			return nil
@@ -42,7 +42,7 @@ func newConfig() *cobra.Command {
 
 // printKeys prints the keys, three lines each.
 func printKeys(w io.Writer) {
-	for _, k := range experiment.Keys() {
+	for _, k := range config.Keys() {
 		fmt.Fprintf(w, "%s: %s\n    %s\n", k.Key, k.Default, k.Doc)
 		line := k.Type
 		if k.Values != "" {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/record"
 )
 
 func newExport() *cobra.Command {
@@ -16,7 +16,7 @@ func newExport() *cobra.Command {
 		Short: "Write the history of a run in a format that other tools open",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := experiment.Export(args[0], format, out)
+			path, err := record.Export(args[0], format, out)
 			if err != nil {
 				return err
 			}
@@ -24,7 +24,7 @@ func newExport() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "parquet", "one of "+strings.Join(experiment.ExportFormats(), ", "))
+	cmd.Flags().StringVar(&format, "format", "parquet", "one of "+strings.Join(record.ExportFormats(), ", "))
 	cmd.Flags().StringVar(&out, "out", "", "the file, for tensorboard the folder (default: in the run directory)")
 	return cmd
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/run"
 )
 
 func newProbe() *cobra.Command {
@@ -25,7 +25,7 @@ memory full.`,
 			if err != nil {
 				return err
 			}
-			p, err := experiment.Probe(cmd.Context(), c, weights, out)
+			p, err := run.Probe(cmd.Context(), c, weights, out)
 			if err != nil {
 				return err
 			}

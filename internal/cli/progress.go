@@ -10,7 +10,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/run"
 )
 
 // progress shows where a run stands, with the loss, the norm, the sign of the bias and the time left: a bar in a terminal, now and
@@ -37,7 +37,7 @@ func newProgress(w io.Writer, quiet bool) *progress {
 }
 
 // show updates the bar, or prints a line if the last is old enough.
-func (p *progress) show(at experiment.Progress) {
+func (p *progress) show(at run.Progress) {
 	if p.started.IsZero() {
 		p.started, p.first = time.Now(), at.Step
 	}
@@ -63,7 +63,7 @@ func (p *progress) show(at experiment.Progress) {
 }
 
 // line prints where the run stands.
-func (p *progress) line(at experiment.Progress) {
+func (p *progress) line(at run.Progress) {
 	now := time.Now()
 	if p.shown.IsZero() {
 		p.shown = p.started
@@ -79,7 +79,7 @@ func (p *progress) line(at experiment.Progress) {
 	fmt.Fprintf(p.w, "step %d of %d  %s  time left %s\n", at.Step, at.Steps, standing(at), left)
 }
 
-func standing(at experiment.Progress) string {
+func standing(at run.Progress) string {
 	return fmt.Sprintf("loss %.3g  norm %.3g  bias %s", at.Loss, at.Excess, signOf(at.BiasDrive))
 }
 

@@ -10,7 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/run"
 	"shadowflow/report"
 )
 
@@ -50,7 +51,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	stderr := cmd.ErrOrStderr()
 	bar := newProgress(stderr, f.quiet || f.json)
-	opt := experiment.Options{
+	opt := run.Options{
 		Progress: bar.show,
 		Notice:   func(text string) { bar.clear(); fmt.Fprintln(stderr, text) },
 	}
@@ -59,7 +60,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if result.Status == experiment.Interrupted {
+	if result.Status == run.Interrupted {
 		fmt.Fprintf(stderr, "interrupted at step %d; go on with: shadowflow run --resume %s\n", result.Step, dir)
 		return nil
 	}
@@ -67,15 +68,15 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 }
 
 // starter begins or continues a run in a directory.
-type starter func(cmd *cobra.Command, dir string, opt experiment.Options) (*experiment.Result, error)
+type starter func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result, error)
 
 func (f *runFlags) prepare(args []string) (string, starter, error) {
 	if f.resume != "" {
 		if len(args) > 0 || len(f.set) > 0 || f.out != "" {
 			return "", nil, errors.New("--resume takes the config in the run directory: leave out the config, --set and --out")
 		}
-		return f.resume, func(cmd *cobra.Command, dir string, opt experiment.Options) (*experiment.Result, error) {
-			return experiment.Resume(cmd.Context(), dir, opt)
+		return f.resume, func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result, error) {
+			return run.Resume(cmd.Context(), dir, opt)
 		}, nil
 	}
 	c, err := readConfig(args, f.set)
@@ -86,13 +87,13 @@ func (f *runFlags) prepare(args []string) (string, starter, error) {
 	if dir == "" {
 		dir = newRunName(c)
 	}
-	return dir, func(cmd *cobra.Command, dir string, opt experiment.Options) (*experiment.Result, error) {
-		return experiment.Run(cmd.Context(), c, dir, opt)
+	return dir, func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result, error) {
+		return run.Run(cmd.Context(), c, dir, opt)
 	}, nil
 }
 
 // readConfig reads the config file among a command's arguments, if there is one, and applies the overrides.
-func readConfig(args, set []string) (*experiment.Config, error) {
+func readConfig(args, set []string) (*config.Config, error) {
 	name, src := "defaults", []byte(nil)
 	if len(args) > 0 {
 		var err error
@@ -101,11 +102,11 @@ func readConfig(args, set []string) (*experiment.Config, error) {
 			return nil, err
 		}
 	}
-	return experiment.ParseConfig(name, src, set)
+	return config.Parse(name, src, set)
 }
 
 // newRunName returns the name of a new run's directory, which says what it holds.
-func newRunName(c *experiment.Config) string {
+func newRunName(c *config.Config) string {
 	name := fmt.Sprintf("%s-%s-%s-%s", c.Data.Name, c.Model.Name, c.Optimizer.Name, time.Now().Format("20060102-150405"))
 	dir := filepath.Join("runs", name)
 	for i := 2; ; i++ {
@@ -117,7 +118,7 @@ func newRunName(c *experiment.Config) string {
 }
 
 // present draws the figures and says what the run found.
-func (f *runFlags) present(w io.Writer, dir string, result *experiment.Result) error {
+func (f *runFlags) present(w io.Writer, dir string, result *run.Result) error {
 	r, err := report.Read(dir)
 	if err != nil {
 		return err
@@ -132,7 +133,7 @@ func (f *runFlags) present(w io.Writer, dir string, result *experiment.Result) e
 		return printJSON(w, struct {
 			Dir  string `json:"dir"`
 			Page string `json:"page,omitempty"`
-			*experiment.Result
+			*run.Result
 		}{dir, page, result})
 	}
 	if f.quiet {

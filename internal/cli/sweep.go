@@ -14,7 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shadowflow/experiment"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
 )
@@ -155,7 +156,7 @@ func writeTables(s *sweep.Sweep, dir string) error {
 	means := sweep.Means(table)
 	for _, f := range []struct {
 		name, format string
-		table        *experiment.History
+		table        *record.History
 	}{
 		{"table.csv", "csv", table}, {"table.parquet", "parquet", table},
 		{"means.csv", "csv", means}, {"means.parquet", "parquet", means},
@@ -178,7 +179,7 @@ func writeSweepPage(s *sweep.Sweep, dir string) (string, error) {
 		Commands: []string{"shadowflow sweep sweep.yaml --out " + dir, "shadowflow sweep table sweep.yaml --out " + dir},
 	}
 	for _, where := range s.RunDirs(dir) {
-		h, err := experiment.ReadHistory(where)
+		h, err := record.ReadHistory(where)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}
@@ -187,12 +188,12 @@ func writeSweepPage(s *sweep.Sweep, dir string) (string, error) {
 	return report.SweepPage(in).Write(dir)
 }
 
-func writeTable(path, format string, t *experiment.History) error {
+func writeTable(path, format string, t *record.History) error {
 	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	if err := experiment.WriteTable(file, format, t); err != nil {
+	if err := record.WriteTable(file, format, t); err != nil {
 		return errors.Join(err, file.Close())
 	}
 	return file.Close()
@@ -203,7 +204,7 @@ func printStates(w io.Writer, statuses []sweep.Status) {
 	diverged := 0
 	for _, s := range statuses {
 		counts[s.State]++
-		if s.Result != nil && s.Result.Status == experiment.Diverged {
+		if s.Result != nil && s.Result.Status == run.Diverged {
 			diverged++
 		}
 	}
@@ -269,7 +270,7 @@ one row for all runs that differ in their seeds only, with 95% confidence interv
 			if means {
 				table = sweep.Means(table)
 			}
-			return experiment.WriteTable(cmd.OutOrStdout(), format, table)
+			return record.WriteTable(cmd.OutOrStdout(), format, table)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "csv", "what to print: csv or parquet")

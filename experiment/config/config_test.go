@@ -1,0 +1,382 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"shadowflow/dataset"
+	"shadowflow/nn"
+	"shadowflow/rule"
+)
+
+func mustParse(t *testing.T, src string, overrides ...string) *Config {
+	t.Helper()
+	c, err := Parse("run.yaml", []byte(src), overrides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestAnEmptyConfigIsTheDefault(t *testing.T) {
+	for _, src := range []string{"", "\n", "# nothing\n", "data:\nmodel: {}\n", "null"} {
+		if c := mustParse(t, src); !reflect.DeepEqual(c, Default()) {
+			t.Errorf("%q: %+v", src, c)
+		}
+	}
+	c := Default()
+	if c.Steps != 900 || c.DType != "float32" || c.Data.Name != "digits" || !c.Data.Standardize ||
+		c.Model.Name != "mlp" || !reflect.DeepEqual(c.Model.Hidden, []int{64, 64}) || c.Model.Activation != "tanh" ||
+		c.Loss != "cross-entropy" || c.Batch.Mode != "full" || c.Batch.Physical != 500 ||
+		c.Record != (Record{Every: 1, Bias: 10, Sharpness: 50, Test: 10}) || len(c.Flow.Orders) != 0 {
+		t.Errorf("unexpected defaults: %+v", c)
+	}
+	want := Optimizer{Name: "adam", LR: 1e-3, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, EpsInside: true, BiasCorrection: true}
+	if c.Optimizer != want {
+		t.Errorf("optimizer %+v, want %+v", c.Optimizer, want)
+	}
+}
+
+func TestKeysSetWhatTheyName(t *testing.T) {
+	src := `
+seed: 18446744073709551615
+steps: 1e4
+dtype: float64
+data:
+  name: npz
+  path: 'my data.npz'
+  test_fraction: 0.25
+model: {name: vit, dim: 64}
+optimizer:
+  name: lion
+  lr: 1e-4
+  weight_decay: 1
+batch: {mode: shuffled, size: 32}
+flow: {orders: [1, 2], method: dopri5, rel_tol: 1e-9}
+bias: {scale: -1}
+stop: {loss: 0.01, seconds: 60}
+regularizer: {kind: perturbed-one-norm, weight: 1e-4}
+`
+	c := mustParse(t, src, "optimizer.beta2=0.95", "model.depth=2", " steps = 7", "data.path=other.npz")
+	if c.Seed != 1<<64-1 || c.Steps != 7 || c.DType != "float64" || c.Data.Path != "other.npz" || *c.Data.TestFraction != 0.25 {
+		t.Errorf("got %+v", c)
+	}
+	if m := c.Model; m.Dim != 64 || m.Depth != 2 || m.Heads != 16 || m.Hidden != nil {
+		t.Errorf("model %+v", m)
+	}
+	if o := c.Optimizer; o.LR != 1e-4 || o.Beta2 != 0.95 || o.Beta1 != 0.9 || o.WeightDecay != 1 || o.BiasCorrection {
+		t.Errorf("optimizer %+v", o)
+	}
+	if f := c.Flow; !reflect.DeepEqual(f.Orders, []int{1, 2}) || f.RelTol != 1e-9 || f.AbsTol != 1e-9 || f.Steps != 0 {
+		t.Errorf("flow %+v", f)
+	}
+	if c.Bias.Scale != -1 || c.Stop.Loss != 0.01 || c.Regularizer.Weight != 1e-4 || c.Batch.Size != 32 {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestOverridesMayBeSectionsAndLists(t *testing.T) {
+	c := mustParse(t, "", "model={hidden: [8, 8, 8], activation: relu}", "model.hidden=[]", "flow.orders=[1]")
+	if len(c.Model.Hidden) != 0 || c.Model.Activation != "relu" || !reflect.DeepEqual(c.Flow.Orders, []int{1}) {
+		t.Errorf("got %+v, %+v", c.Model, c.Flow)
+	}
+}
+
+func TestAnotherNameByOverrideDropsTheFilesKeys(t *testing.T) {
+	c := mustParse(t, "optimizer: {name: adam, beta1: 0.5, eps: 1e-4, lr: 0.01}\n", "optimizer.name=gd")
+	if want := (Optimizer{Name: "gd", LR: 0.01}); c.Optimizer != want {
+		t.Errorf("got %+v, want %+v", c.Optimizer, want)
+	}
+}
+
+func TestErrorsSayLineKeyAndWhatWouldBeRight(t *testing.T) {
+	tests := []struct {
+		name, src string
+		set       []string
+		want      string
+	}{
+		{"unknown key", "seed: 1\noptimizer:\n  bta2: 0.9\n", nil, "run.yaml:3:3: optimizer.bta2: unknown key; did you mean beta2?"},
+		{"unknown section", "optimiser: {lr: 1}\n", nil, "run.yaml:1:1: optimiser: unknown key; did you mean optimizer?"},
+		{"key of another section", "beta2: 0.9\n", nil, "run.yaml:1:1: beta2: unknown key; did you mean optimizer.beta2?"},
+		{"nothing near", "stop: {zzzzzzzzz: 1}\n", nil, "run.yaml:1:8: stop.zzzzzzzzz: unknown key; expected one of loss, seconds"},
+		{"wrong type", "\n\nsteps: many\n", nil, `run.yaml:3:8: steps: expected a whole number, got the text "many"`},
+		{"fraction of a step", "steps: 1.5\n", nil, "run.yaml:1:8: steps: expected a whole number, got 1.5"},
+		{"no value", "steps:\n", nil, "run.yaml:1:8: steps: expected a whole number, got nothing"},
+		{"list for a number", "optimizer: {lr: [1, 2]}\n", nil, "run.yaml:1:17: optimizer.lr: expected a number, got a list"},
+		{"number for a list", "model: {hidden: 64}\n", nil, "run.yaml:1:17: model.hidden: expected a list of whole numbers like [64, 64], got the number 64"},
+		{"text in a list", "model: {hidden: [64, big]}\n", nil, `run.yaml:1:17: model.hidden: item 2: expected a whole number, got the text "big"`},
+		{"zero in a list", "model: {hidden: [64, 0]}\n", nil, "run.yaml:1:17: model.hidden: item 2: 0 is out of range; expected a number at least 1 and at most 65536, [1,65536]"},
+		{"number for a text", "loss: 5\n", nil, "run.yaml:1:7: loss: expected text, got the number 5; put it in quotes if it is meant as text"},
+		{"text for a truth", "data: {standardize: 'yes'}\n", nil, `run.yaml:1:21: data.standardize: expected true or false, got the text "yes"`},
+		{"scalar for a section", "model: cnn\n", nil, `run.yaml:1:1: model: expected keys and values, got the text "cnn"`},
+		{"out of range", "optimizer: {beta2: 1}\n", nil, "run.yaml:1:20: optimizer.beta2: 1 is out of range; expected a number at least 0 and below 1, [0,1)"},
+		{"not a number", "optimizer: {lr: .nan}\n", nil, "run.yaml:1:17: optimizer.lr: NaN is out of range; expected a number above 0, (0,inf)"},
+		{"infinite", "bias: {scale: .inf}\n", nil, "run.yaml:1:15: bias.scale: +Inf is out of range; expected a finite number, (-inf,inf)"},
+		{"negative seed", "seed: -1\n", nil, "run.yaml:1:7: seed: -1 is negative"},
+		{"unknown word", "optimizer: {name: adan}\n", nil, `run.yaml:1:19: optimizer.name: unknown value "adan"; did you mean adam?`},
+		{"unknown data", "data: {name: digit}\n", nil, `run.yaml:1:14: data.name: unknown value "digit"; did you mean digits?`},
+		{"key without use", "model: {name: cnn, hidden: [3]}\n", nil, "run.yaml:1:28: model.hidden: of no use with model.name: cnn; it is for mlp"},
+		{"missing path", "data: {name: npz}\n", nil, "run.yaml:1:14: data.path: empty; name: npz needs it"},
+		{"repeated order", "flow: {orders: [1, 1]}\n", nil, "run.yaml:1:16: flow.orders: expected different orders, the lowest first"},
+		{"anchor", "steps: &n 5\n", nil, "run.yaml:1:8: steps: expected a whole number, got a YAML anchor, alias or tag, which configs do not use"},
+		{"two documents", "seed: 1\n---\nseed: 2\n", nil, "run.yaml:3:5: a second YAML document; expected one"},
+		{"not YAML", "model: [1,\n", nil, "run.yaml:1:8: not YAML: sequence end token ']' not found"},
+		{"key given twice", "seed: 1\nseed: 2\n", nil, `run.yaml:2:1: not YAML: mapping key "seed" already defined at [1:1]`},
+		{"not UTF-8", "loss: \xff\n", nil, "run.yaml: not UTF-8 text"},
+		{"override without value", "", []string{"seed"}, "--set seed: expected key=value, like optimizer.beta2=0.99"},
+		{"override of nothing", "", []string{"optimizer.bta1=0.5"}, "--set optimizer.bta1=0.5: optimizer.bta1: unknown key; did you mean beta1?"},
+		{"override out of range", "", []string{"optimizer.eps=0"}, "--set optimizer.eps=0: optimizer.eps: 0 is out of range; expected a number above 0, (0,inf)"},
+		{"override without use", "", []string{"optimizer.name=gd", "optimizer.eps=1"}, "--set optimizer.eps=1: optimizer.eps: of no use with optimizer.name: gd; it is for rmsprop, adam, adamw, nadam, signum, lion"},
+		{"override with no YAML", "", []string{"model.hidden=[1"}, "--set model.hidden=[1: model.hidden: not YAML: sequence end token ']' not found"},
+	}
+	for _, test := range tests {
+		_, err := Parse("run.yaml", []byte(test.src), test.set)
+		if err == nil || err.Error() != test.want {
+			t.Errorf("%s:\n got %v\nwant %s", test.name, err, test.want)
+		}
+	}
+}
+
+func TestAllErrorsAreReportedAtOnce(t *testing.T) {
+	_, err := Parse("run.yaml", []byte("stps: 5\noptimizer: {lr: -1, beta1: no}\n"), []string{"dtype=float16"})
+	var all Errors
+	if !errors.As(err, &all) || len(all) != 4 {
+		t.Fatalf("got %v", err)
+	}
+	var one *Error
+	if !errors.As(err, &one) || one.Line != 1 || one.Key != "stps" {
+		t.Errorf("the first is %+v", one)
+	}
+}
+
+func TestResolvedConfigParsesToItself(t *testing.T) {
+	sources := [][]string{
+		{},
+		{"optimizer={name: adam, beta1: 0, lr: 0.1}", "seed=12345678901234567890"},
+		{"optimizer.name=gd", "batch={mode: sampled, size: 7}", "flow={method: dop853, orders: [2]}"},
+		{"model.name=cnn", "data={name: images, path: \"it's: a # path\\t\\u00e9\\n\", test_fraction: 0.1}"},
+		{"model={name: resnet50, width: 8, weights: 'true'}", "data={name: cifar100, path: '1e5', coarse_labels: true}"},
+		{"model={name: vit, depth: 1}", "data={name: idx, train_images: 'a', train_labels: './b', test_images: '', classes: 3}"},
+		{"regularizer={kind: two-norm-squared, weight: -1.2345678901234567e-300}", "model.hidden=[]"},
+	}
+	for _, set := range sources {
+		c := mustParse(t, "", set...)
+		text := c.YAML()
+		again, err := Parse("config.yaml", text, nil)
+		if err != nil {
+			t.Errorf("%v:\n%s\n%v", set, text, err)
+			continue
+		}
+		if !reflect.DeepEqual(c, again) {
+			t.Errorf("%v:\n%s\n got %+v\nwant %+v", set, text, again, c)
+		}
+		if c.Hash() != again.Hash() {
+			t.Errorf("%v: hashes differ", set)
+		}
+	}
+}
+
+func TestHashIsThatOfWhatIsComputed(t *testing.T) {
+	base := mustParse(t, "")
+	for _, same := range []string{"threads=2", "checkpoint.every=1", "seed=0", "optimizer.lr=0.001"} {
+		if mustParse(t, "", same).Hash() != base.Hash() {
+			t.Errorf("%s changed the hash", same)
+		}
+	}
+	for _, other := range []string{"seed=1", "optimizer.lr=0.0010000000000000002", "record.bias=0", "data.subset=10", "model.hidden=[64]"} {
+		if mustParse(t, "", other).Hash() == base.Hash() {
+			t.Errorf("%s did not change the hash", other)
+		}
+	}
+}
+
+func TestEveryKeyIsDocumented(t *testing.T) {
+	keys := Keys()
+	if len(keys) < 50 {
+		t.Errorf("only %d keys", len(keys))
+	}
+	for _, k := range keys {
+		if k.Doc == "" || k.Type == "" || k.Default == "" {
+			t.Errorf("%s: %+v", k.Key, k)
+		}
+	}
+	docs := dataDocs()
+	for _, name := range newSchema().names("data") {
+		delete(docs, name)
+	}
+	if len(docs) > 0 {
+		t.Errorf("documented keys that do not exist: %v", docs)
+	}
+}
+
+func TestEveryDefaultIsValidAndEveryChoiceHasOne(t *testing.T) {
+	s := newSchema()
+	for _, f := range s.fields {
+		if f.selector == "" && !(&reader{schema: s}).isSelector(f) || f.words == nil || f.section == "data" {
+			continue
+		}
+		for _, word := range f.words {
+			set := []string{fmt.Sprintf("%s=%s", f.key, word)}
+			c, err := Parse("", nil, set)
+			if err != nil {
+				t.Errorf("%v: %v", set, err)
+				continue
+			}
+			for _, g := range s.fields {
+				if s.used(g, c) && checkValue(g.value(c), g) != "" {
+					t.Errorf("%v: default of %s: %s", set, g.key, checkValue(g.value(c), g))
+				}
+			}
+		}
+	}
+}
+
+func TestWordsAreThoseOfThePackagesBelow(t *testing.T) {
+	s := newSchema()
+	for key, want := range map[string][]string{
+		"optimizer.name": rule.Names(), "model.name": nn.Names(), "loss": nn.LossNames(), "data.name": dataset.Names(),
+	} {
+		if got := s.byKey[key].words; !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
+			t.Errorf("%s: %v, want %v", key, got, want)
+		}
+	}
+	for _, name := range rule.Names() {
+		keys, err := rule.Keys(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := mustParse(t, "", "optimizer.name="+name)
+		var got []string
+		for _, f := range s.fields {
+			if f.section == "optimizer" && f.name != "name" && s.used(f, c) {
+				got = append(got, f.name)
+			}
+		}
+		if !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(keys))) {
+			t.Errorf("%s: keys %v, want %v", name, got, keys)
+		}
+		if _, err := c.Optimizer.Rule(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range nn.Names() {
+		c := mustParse(t, "", "model.name="+name)
+		got, err := c.Model.Architecture()
+		want, _ := nn.Named(name)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func FuzzParseConfig(f *testing.F) {
+	f.Add("seed: 1\noptimizer: {name: adamw, lr: 1e-3}\n", "model.hidden=[3, 4]")
+	f.Add("data: {name: npz, path: 'x y'}\nflow: {orders: [1, 2]}\n", "data.path=\"\\u0007\"")
+	f.Add("a: [b: {c: &d e}]\n- *d", "=")
+	f.Fuzz(func(t *testing.T, src, set string) {
+		c, err := Parse("fuzz.yaml", []byte(src), []string{set})
+		if err != nil {
+			if !strings.Contains(err.Error(), ":") {
+				t.Errorf("an error without a place: %v", err)
+			}
+			return
+		}
+		again, err := Parse("again.yaml", c.YAML(), nil)
+		if err != nil {
+			t.Fatalf("%s\n%v", c.YAML(), err)
+		}
+		if !reflect.DeepEqual(c, again) {
+			t.Errorf("%s\n%+v\n%+v", c.YAML(), c, again)
+		}
+	})
+}
+
+func ExampleParse() {
+	src := "optimizer:\n  bta2: 0.999\nsteps: -1\n"
+	_, err := Parse("run.yaml", []byte(src), nil)
+	fmt.Println(err)
+	// Output:
+	// run.yaml:2:3: optimizer.bta2: unknown key; did you mean beta2?
+	// run.yaml:3:8: steps: -1 is out of range; expected a number at least 0, [0,inf)
+}
+
+func ExampleConfig_YAML() {
+	c, err := Parse("run.yaml", nil, []string{"optimizer.name=signum", "bias.scale=-1"})
+	if err != nil {
+		fmt.Println(err)
+	}
+	os.Stdout.Write(c.YAML())
+	// Output:
+	// seed: 0
+	// steps: 900
+	// dtype: float32
+	// threads: 0
+	// data:
+	//   name: digits
+	//   size: 32
+	//   standardize: true
+	//   subset: 0
+	//   test_subset: 0
+	//   subset_seed: 0
+	//   augment: false
+	// model:
+	//   name: mlp
+	//   hidden: [64, 64]
+	//   activation: tanh
+	//   weights: ''
+	// loss: cross-entropy
+	// optimizer:
+	//   name: signum
+	//   lr: 0.001
+	//   beta1: 0.9
+	//   eps: 1.0e-08
+	//   bias_correction: false
+	// batch:
+	//   mode: full
+	//   physical: 500
+	//   shuffle: false
+	// regularizer:
+	//   kind: none
+	// bias:
+	//   scale: -1
+	// stop:
+	//   loss: 0
+	//   seconds: 0
+	// record:
+	//   every: 1
+	//   bias: 10
+	//   sharpness: 50
+	//   test: 10
+	// flow:
+	//   orders: []
+	//   method: rk4
+	//   steps: 1
+	// checkpoint:
+	//   every: 100
+}
+
+func FuzzTextsSurviveTheResolvedConfig(f *testing.F) {
+	for _, s := range []string{"plain.npz", "it's", "a: b # c", " lead", "1e5", "true", "\t\n\x00\x7f\u0085\u2028\U0001F600\ufeff", "- x", "~", `\x41`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if !utf8.ValidString(s) {
+			return
+		}
+		c := Default()
+		c.Model.Weights = s
+		again, err := Parse("config.yaml", c.YAML(), nil)
+		if err != nil {
+			t.Fatalf("%q: %v", c.YAML(), err)
+		}
+		if again.Model.Weights != s {
+			t.Errorf("%q became %q", s, again.Model.Weights)
+		}
+	})
+}

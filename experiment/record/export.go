@@ -1,0 +1,121 @@
+package record
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"shadowflow/schema"
+	"strings"
+)
+
+// An exportFormat writes a history in one format.
+type exportFormat struct {
+	name  string
+	file  string // the file's name if none is given
+	isDir bool   // what is given is the directory to put it in
+	write func(w io.Writer, h *History) error
+}
+
+func exportFormats() []exportFormat {
+	return []exportFormat{
+		{name: "parquet", file: "export.parquet", write: writeParquet},
+		{name: "csv", file: "export.csv", write: writeCSV},
+		{name: "npz", file: "export.npz", write: writeNPZ},
+		// TensorBoard looks for tfevents in the names of files, in any directory.
+		{name: "tensorboard", file: "events.out.tfevents.0.shadowflow", isDir: true, write: writeTensorBoard},
+	}
+}
+
+// ExportFormats returns the names of the formats that Export knows.
+func ExportFormats() []string {
+	var names []string
+	for _, f := range exportFormats() {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// Export writes the history of a run directory, which may be in use, in another
+// format, and returns the path of the file it wrote. A file of that name is replaced.
+//
+//   - parquet: a column each, null where nothing was measured.
+//   - csv: the history's complete lines.
+//   - npz: an array each; where nothing was measured floats are NaN and texts empty, and a
+//     column of whole numbers becomes one of floats.
+//   - tensorboard: a scalar each of the columns that are numbers, in float32 as TensorBoard has them;
+//     the wall time is the column seconds, from 0, if there is one.
+//
+// out is the file, and for tensorboard the directory; if empty it is in the run directory.
+func Export(dir, format, out string) (path string, err error) {
+	f, err := findExportFormat(format)
+	if err != nil {
+		return "", err
+	}
+	h, err := ReadHistory(dir)
+	if err != nil {
+		return "", err
+	}
+	path = out
+	switch {
+	case out == "":
+		path = filepath.Join(dir, f.file)
+	case f.isDir:
+		if err := os.MkdirAll(out, 0o755); err != nil {
+			return "", err
+		}
+		path = filepath.Join(out, f.file)
+	}
+	if err := refuseRecord(dir, path); err != nil {
+		return "", err
+	}
+	return path, replaceFileFunc(path, func(w io.Writer) error { return f.write(w, h) })
+}
+
+func findExportFormat(name string) (exportFormat, error) {
+	for _, f := range exportFormats() {
+		if f.name == name {
+			return f, nil
+		}
+	}
+	return exportFormat{}, fmt.Errorf("unknown format %q; %s", name, schema.Suggest(name, ExportFormats()))
+}
+
+// refuseRecord keeps an export from replacing a file of the record itself.
+func refuseRecord(dir, path string) error {
+	there, err := os.Stat(path)
+	if err != nil {
+		return nil // no such file, which cannot be one of the record
+	}
+	for _, name := range []string{historyFile, columnsFile, configFile, logFile, resultFile, lockFile, holderFile} {
+		record, err := os.Stat(filepath.Join(dir, name))
+		if err == nil && os.SameFile(there, record) {
+			return fmt.Errorf("%s is part of the run's record; choose another file", path)
+		}
+	}
+	if filepath.Clean(filepath.Dir(path)) == filepath.Clean(dir) && strings.HasSuffix(path, checkpointSuffix) {
+		return fmt.Errorf("%s is named like a checkpoint; choose another file", path)
+	}
+	return nil
+}
+
+// writeCSV writes the table as it is in the record.
+func writeCSV(w io.Writer, h *History) error {
+	header := make([]string, len(h.Columns))
+	for i, c := range h.Columns {
+		header[i] = c.Name
+	}
+	if _, err := w.Write(formatRecord(header)); err != nil {
+		return err
+	}
+	for _, row := range h.Rows {
+		line, err := formatRow(row, h.Columns)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,19 @@
+package record
+
+import (
+	"fmt"
+	"io"
+)
+
+// WriteTable writes a table that is not a history in one of the formats of Export: a sweep's, with one row a run. Its first
+// column must be of whole numbers, and measured in each row.
+func WriteTable(w io.Writer, format string, table *History) error {
+	f, err := findExportFormat(format)
+	if err != nil {
+		return err
+	}
+	if len(table.Columns) == 0 || table.Columns[0].Type != IntColumn {
+		return fmt.Errorf("the first column of a table must be of type %s", IntColumn)
+	}
+	return f.write(w, table)
+}

@@ -1,0 +1,284 @@
+package record
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/sbinet/npyio/npz"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// exportable returns a run directory's history with every kind of cell.
+func exportable(t *testing.T) (dir string, h *History) {
+	t.Helper()
+	dir = t.TempDir()
+	columns := []Column{
+		{Name: "step", Type: IntColumn, Meaning: "steps taken"},
+		{Name: "seconds", Type: FloatColumn, Unit: "s", Meaning: "wall time"},
+		{Name: "a loss, written oddly", Type: FloatColumn, Meaning: "training loss"},
+		{Name: "epoch", Type: IntColumn},
+		{Name: "regime", Type: TextColumn},
+	}
+	w, err := createHistory(dir, columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := [][]Value{
+		{Int(0), Float(0.5), Float(math.Pi), {}, Text("monotone")},
+		{Int(10), Float(1.25), {}, Int(-3), {}},
+		{Int(1 << 40), {}, Float(math.Inf(1)), Int(4), Text("µ, oscillating")},
+	}
+	for _, row := range rows {
+		if err := w.append(row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir, &History{Columns: columns, Rows: rows}
+}
+
+func export(t *testing.T, format string) (path string, h *History) {
+	t.Helper()
+	dir, h := exportable(t)
+	path, err := Export(dir, format, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, h
+}
+
+func TestParquetHasEveryCellAndTheColumnsOrder(t *testing.T) {
+	path, h := export(t, "parquet")
+	data := readFile(t, path)
+	file, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range file.Schema().Fields() {
+		if f.Name() != h.Columns[i].Name || f.Optional() != (i > 0) {
+			t.Errorf("field %d is %s, optional: %v", i, f.Name(), f.Optional())
+		}
+	}
+	if meaning, ok := file.Lookup("seconds"); !ok || meaning != "wall time [s]" {
+		t.Errorf("seconds means %q", meaning)
+	}
+	rows := make([]parquet.Row, 5)
+	r := parquet.NewReader(file)
+	n, err := r.ReadRows(rows)
+	if err != nil && !errors.Is(err, io.EOF) || n != len(h.Rows) {
+		t.Fatalf("%d rows, %v", n, err)
+	}
+	for i, row := range h.Rows {
+		for j, v := range row {
+			got := rows[i][j]
+			var back Value
+			switch {
+			case got.IsNull():
+			case got.Kind() == parquet.Int64:
+				back = Int(got.Int64())
+			case got.Kind() == parquet.Double:
+				back = Float(got.Double())
+			default:
+				back = Text(string(got.ByteArray()))
+			}
+			if back != v {
+				t.Errorf("row %d, %s: %v, want %v", i, h.Columns[j].Name, back, v)
+			}
+		}
+	}
+}
+
+func TestCSVIsTheHistoryWithoutATornLine(t *testing.T) {
+	dir, _ := exportable(t)
+	want := readFile(t, dir, historyFile)
+	if err := os.WriteFile(filepath.Join(dir, historyFile), append(want, "17,0."...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "table.csv")
+	path, err := Export(dir, "csv", out)
+	if err != nil || path != out {
+		t.Fatal(path, err)
+	}
+	if got := readFile(t, out); !bytes.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestNPZHasAnArrayForEachColumn(t *testing.T) {
+	path, _ := export(t, "npz")
+	r, err := npz.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var step []int64
+	if err := r.Read("step.npy", &step); err != nil || !reflect.DeepEqual(step, []int64{0, 10, 1 << 40}) {
+		t.Errorf("step %v, %v", step, err)
+	}
+	for name, want := range map[string][]float64{
+		"seconds": {0.5, 1.25, math.NaN()}, "epoch": {math.NaN(), -3, 4}, "a loss, written oddly": {math.Pi, math.NaN(), math.Inf(1)},
+	} {
+		var got []float64
+		if err := r.Read(name+".npy", &got); err != nil || len(got) != len(want) {
+			t.Fatalf("%s: %v, %v", name, got, err)
+		}
+		for i := range got {
+			if got[i] != want[i] && !(math.IsNaN(got[i]) && math.IsNaN(want[i])) {
+				t.Errorf("%s: %v, want %v", name, got, want)
+			}
+		}
+	}
+	file, err := r.Open("regime.npy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	length := int(binary.LittleEndian.Uint16(data[8:]))
+	header, data := string(data[10:10+length]), data[10+length:]
+	if !strings.HasPrefix(header, "{'descr': '<U14', 'fortran_order': False, 'shape': (3,), }") || (10+length)%64 != 0 {
+		t.Errorf("header %q", header)
+	}
+	for i, want := range []string{"monotone", "", "µ, oscillating"} {
+		var got strings.Builder
+		for j := range 14 {
+			if r := binary.LittleEndian.Uint32(data[4*(14*i+j):]); r != 0 {
+				got.WriteRune(rune(r))
+			}
+		}
+		if got.String() != want {
+			t.Errorf("text %d is %q, want %q", i, got.String(), want)
+		}
+	}
+}
+
+// readTFRecords unpacks a record file and checks its checksums.
+func readTFRecords(t *testing.T, data []byte) [][]byte {
+	t.Helper()
+	var out [][]byte
+	for len(data) > 0 {
+		size := binary.LittleEndian.Uint64(data)
+		body := data[12 : 12+size]
+		if binary.LittleEndian.Uint32(data[8:]) != maskedCRC(data[:8]) || binary.LittleEndian.Uint32(data[12+size:]) != maskedCRC(body) {
+			t.Fatal("wrong checksum")
+		}
+		out = append(out, body)
+		data = data[16+size:]
+	}
+	return out
+}
+
+// fields splits a message into its fields, by number.
+func fields(t *testing.T, message []byte) map[protowire.Number][][]byte {
+	t.Helper()
+	out := map[protowire.Number][][]byte{}
+	for len(message) > 0 {
+		number, typ, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			t.Fatal(protowire.ParseError(n))
+		}
+		message = message[n:]
+		size := protowire.ConsumeFieldValue(number, typ, message)
+		if size < 0 {
+			t.Fatal(protowire.ParseError(size))
+		}
+		value := message[:size]
+		if typ == protowire.BytesType {
+			value, _ = protowire.ConsumeBytes(value)
+		}
+		out[number] = append(out[number], value)
+		message = message[size:]
+	}
+	return out
+}
+
+func TestTensorBoardHasAScalarForEachNumber(t *testing.T) {
+	path, h := export(t, "tensorboard")
+	if filepath.Base(path) != "events.out.tfevents.0.shadowflow" {
+		t.Errorf("wrote %s", path)
+	}
+	records := readTFRecords(t, readFile(t, path))
+	if len(records) != 1+len(h.Rows) || string(fields(t, records[0])[eventFileVersion][0]) != "brain.Event:2" {
+		t.Fatalf("%d records, the first %q", len(records), records[0])
+	}
+	want := []map[string]float32{
+		{"seconds": 0.5, "a loss, written oddly": math.Pi},
+		{"seconds": 1.25, "epoch": -3},
+		{"a loss, written oddly": float32(math.Inf(1)), "epoch": 4},
+	}
+	walls := []float64{0.5, 1.25, 0}
+	for i, record := range records[1:] {
+		event := fields(t, record)
+		step, _ := protowire.ConsumeVarint(event[eventStep][0])
+		wall := math.Float64frombits(binary.LittleEndian.Uint64(event[eventWallTime][0]))
+		if int64(step) != h.Rows[i][0].Int() || wall != walls[i] {
+			t.Errorf("event %d: step %d at %g", i, step, wall)
+		}
+		got := map[string]float32{}
+		for _, v := range fields(t, event[eventSummary][0])[summaryValue] {
+			f := fields(t, v)
+			got[string(f[valueTag][0])] = math.Float32frombits(binary.LittleEndian.Uint32(f[valueSimple][0]))
+		}
+		if !reflect.DeepEqual(got, want[i]) {
+			t.Errorf("event %d: %v, want %v", i, got, want[i])
+		}
+	}
+}
+
+// The check value of CRC-32C is that of "123456789", 0xe3069283.
+func TestChecksumIsTheMaskedCRC32C(t *testing.T) {
+	const crc = 0xe3069283
+	want := uint32((crc>>15|crc<<17)&0xffffffff) + 0xa282ead8
+	if got := maskedCRC([]byte("123456789")); got != want {
+		t.Errorf("got %#x, want %#x", got, want)
+	}
+}
+
+func TestExportNeverReplacesTheRecord(t *testing.T) {
+	dir, _ := exportable(t)
+	before := readFile(t, dir, historyFile)
+	if _, err := Export(dir, "csv", filepath.Join(dir, historyFile)); err == nil || !strings.HasSuffix(err.Error(), "is part of the run's record; choose another file") {
+		t.Errorf("got %v", err)
+	}
+	if !bytes.Equal(readFile(t, dir, historyFile), before) {
+		t.Error("the history changed")
+	}
+}
+
+func TestAnEmptyHistoryIsExported(t *testing.T) {
+	for _, format := range ExportFormats() {
+		dir := t.TempDir()
+		writeHistory(t, dir, nil)
+		path, err := Export(dir, format, filepath.Join(t.TempDir(), "out"))
+		if err != nil {
+			t.Errorf("%s: %v", format, err)
+			continue
+		}
+		if len(readFile(t, path)) == 0 {
+			t.Errorf("%s: nothing was written", format)
+		}
+	}
+}
+
+func TestUnknownFormatsAndRunsAreRefused(t *testing.T) {
+	dir, _ := exportable(t)
+	if _, err := Export(dir, "parket", ""); err == nil || err.Error() != `unknown format "parket"; did you mean parquet?` {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Export(t.TempDir(), "csv", ""); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,271 @@
+package record
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// The files of a history: the measurements, and what their columns are.
+const (
+	historyFile = "history.csv"
+	columnsFile = "columns.csv"
+)
+
+// A History is a table of measurements, one row a recorded step.
+type History struct {
+	Columns []Column
+	Rows    [][]Value
+}
+
+// Index returns the number of the column of that name, -1 if there is none.
+func (h *History) Index(name string) int {
+	return slices.IndexFunc(h.Columns, func(c Column) bool { return c.Name == name })
+}
+
+// Floats returns a column as numbers, NaN where nothing was measured; nil if there
+// is no such column.
+func (h *History) Floats(name string) []float64 {
+	i := h.Index(name)
+	if i < 0 {
+		return nil
+	}
+	out := make([]float64, len(h.Rows))
+	for j, row := range h.Rows {
+		out[j] = row[i].Float()
+	}
+	return out
+}
+
+// ReadHistory reads the history of a run directory, also of one in use: a last
+// line that is not complete is left out.
+func ReadHistory(dir string) (*History, error) {
+	columns, err := readColumns(filepath.Join(dir, columnsFile))
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, historyFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	h, _, err := parseHistory(path, data, columns)
+	return h, err
+}
+
+// parseHistory reads the complete lines of a history, and returns how many bytes they are.
+func parseHistory(path string, data []byte, columns []Column) (h *History, size int64, err error) {
+	data = data[:bytes.LastIndexByte(data, '\n')+1]
+	r := csv.NewReader(bytes.NewReader(data))
+	r.FieldsPerRecord = len(columns)
+	r.ReuseRecord = true
+	header, err := r.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, 0, fmt.Errorf("%s: no header; the file is empty or cut short", path)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
+	}
+	for i, c := range columns {
+		if header[i] != c.Name {
+			return nil, 0, fmt.Errorf("%s: column %d is %q; expected %q, as in %s", path, i+1, header[i], c.Name, columnsFile)
+		}
+	}
+	h = &History{Columns: columns}
+	for {
+		record, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return h, int64(len(data)), nil
+		}
+		if err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", path, err)
+		}
+		row := make([]Value, len(columns))
+		for i, c := range columns {
+			if row[i], err = parseValue(record[i], c.Type); err != nil {
+				line, _ := r.FieldPos(i)
+				return nil, 0, fmt.Errorf("%s: line %d: column %s: %w", path, line, c.Name, err)
+			}
+		}
+		h.Rows = append(h.Rows, row)
+	}
+}
+
+var columnsHeader = []string{"name", "type", "unit", "meaning"}
+
+func formatColumns(columns []Column) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	records := [][]string{columnsHeader}
+	for _, c := range columns {
+		records = append(records, []string{c.Name, string(c.Type), c.Unit, c.Meaning})
+	}
+	_ = w.WriteAll(records) // a bytes.Buffer takes all
+	return b.Bytes()
+}
+
+func readColumns(path string) ([]Column, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	columns, err := parseColumns(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return columns, nil
+}
+
+func parseColumns(data []byte) ([]Column, error) {
+	r := csv.NewReader(bytes.NewReader(data))
+	r.FieldsPerRecord = len(columnsHeader)
+	records, err := r.ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 || !slices.Equal(records[0], columnsHeader) {
+		return nil, fmt.Errorf("expected the header %s", strings.Join(columnsHeader, ","))
+	}
+	var columns []Column
+	for _, record := range records[1:] {
+		columns = append(columns, Column{Name: record[0], Type: ColumnType(record[1]), Unit: record[2], Meaning: record[3]})
+	}
+	return columns, checkColumns(columns)
+}
+
+// formatRow returns a line of a history, with its end.
+func formatRow(row []Value, columns []Column) ([]byte, error) {
+	if len(row) != len(columns) {
+		return nil, fmt.Errorf("a row of %d values for %d columns", len(row), len(columns))
+	}
+	record := make([]string, len(row))
+	for i, v := range row {
+		if v.Measured() && v.typ != columns[i].Type {
+			return nil, fmt.Errorf("column %s: a value of type %s, expected %s", columns[i].Name, v.typ, columns[i].Type)
+		}
+		record[i] = v.String()
+		if strings.ContainsAny(record[i], "\r\n") {
+			return nil, fmt.Errorf("column %s: %q has a line break", columns[i].Name, record[i])
+		}
+	}
+	if !row[0].Measured() {
+		return nil, fmt.Errorf("a row without a step")
+	}
+	return formatRecord(record), nil
+}
+
+func formatRecord(record []string) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	_ = w.Write(record) // a bytes.Buffer takes all
+	w.Flush()
+	return b.Bytes()
+}
+
+// historyWriter appends rows to a history file. A row is in the file whole or not at
+// all: what a failed write left behind is cut off again.
+type historyWriter struct {
+	path    string
+	file    appendFile
+	columns []Column
+	size    int64 // of the complete lines
+}
+
+// appendFile is what historyWriter needs of an *os.File.
+type appendFile interface {
+	io.WriterAt
+	Truncate(size int64) error
+	Sync() error
+	Close() error
+}
+
+// createHistory starts a history with its header.
+func createHistory(dir string, columns []Column) (*historyWriter, error) {
+	if err := checkColumns(columns); err != nil {
+		return nil, err
+	}
+	if err := replaceFile(filepath.Join(dir, columnsFile), formatColumns(columns)); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, historyFile)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	w := &historyWriter{path: path, file: file, columns: columns}
+	header := make([]string, len(columns))
+	for i, c := range columns {
+		header[i] = c.Name
+	}
+	if err := errors.Join(w.write(formatRecord(header)), w.sync()); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return w, nil
+}
+
+// reopenHistory continues a history behind its first size bytes and cuts off the
+// rest; a size of 0 means behind the header.
+func reopenHistory(dir string, size int64) (*historyWriter, error) {
+	columns, err := readColumns(filepath.Join(dir, columnsFile))
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, historyFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if size == 0 {
+		size = int64(bytes.IndexByte(data, '\n') + 1)
+	}
+	if size > int64(len(data)) || size > 0 && data[size-1] != '\n' {
+		return nil, fmt.Errorf("%s: %d bytes, but the checkpoint was written after %d and the end of a line: "+
+			"the history was changed by something else", path, len(data), size)
+	}
+	if _, _, err := parseHistory(path, data[:size], columns); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	w := &historyWriter{path: path, file: file, columns: columns, size: size}
+	if err := errors.Join(file.Truncate(size), w.sync()); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return w, nil
+}
+
+// append writes one row.
+func (w *historyWriter) append(row []Value) error {
+	line, err := formatRow(row, w.columns)
+	if err != nil {
+		return fmt.Errorf("%s: %w", w.path, err)
+	}
+	return w.write(line)
+}
+
+func (w *historyWriter) write(line []byte) error {
+	if _, err := w.file.WriteAt(line, w.size); err != nil {
+		return fmt.Errorf("%s: the row was not recorded, all before it are: %w", w.path,
+			errors.Join(err, w.file.Truncate(w.size)))
+	}
+	w.size += int64(len(line))
+	return nil
+}
+
+// sync makes all rows durable.
+func (w *historyWriter) sync() error {
+	if err := w.file.Sync(); err != nil {
+		return fmt.Errorf("%s: %w", w.path, err)
+	}
+	return nil
+}
+
+func (w *historyWriter) close() error { return errors.Join(w.sync(), w.file.Close()) }

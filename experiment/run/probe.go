@@ -1,0 +1,150 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"shadowflow/diagnose"
+	"shadowflow/experiment/config"
+	"shadowflow/graph"
+	"shadowflow/modeq"
+	"shadowflow/nn"
+	"shadowflow/nn/safetensors"
+	"shadowflow/objective/network"
+	"shadowflow/rule"
+)
+
+// A Probed is what Probe found at one point: the loss over all training examples, and what the optimizer's bias does there
+// once its memory is full.
+type Probed struct {
+	Loss       float64 `json:"loss"`
+	Accuracy   float64 `json:"accuracy"`
+	Parameters int     `json:"parameters"`
+	Examples   int     `json:"examples"`
+	// Perturbed is the perturbed one-norm of the gradient with the optimizer's eps, Excess what of it exceeds its value at
+	// g = 0; the other norms of the gradient are the usual ones.
+	Perturbed float64 `json:"perturbed_norm"`
+	Excess    float64 `json:"excess"`
+	One       float64 `json:"one_norm"`
+	Two       float64 `json:"two_norm"`
+	Max       float64 `json:"max_norm"`
+	// The rest describes the bias, as the columns of a history of the same names do.
+	Share           float64 `json:"bias_share"`
+	Penalized       float64 `json:"penalized"`
+	Hindered        float64 `json:"hindered"`
+	PenalizedWeight float64 `json:"penalized_weight"`
+	HinderedWeight  float64 `json:"hindered_weight"`
+	MainDrive       float64 `json:"drive_main"`
+	BiasDrive       float64 `json:"drive_bias"`
+}
+
+// Probe evaluates one point of a config's network on its training data, all examples, as the files have them. The point is
+// read from the safetensors file weights; if that is empty it is the config's start. If out is not empty, it names a
+// safetensors file that gets, under each weight's name with a prefix, the gradient (grad.), H F (hf., for Adam the gradient of the
+// perturbed one-norm) and h C (bias.), both for a full batch and a full memory.
+func Probe(ctx context.Context, c *config.Config, weights, out string) (*Probed, error) {
+	plain := *c
+	plain.Data.Augment, plain.Batch.Shuffle = false, false
+	plain.Batch.Mode, plain.Batch.Size = "full", 0
+	if weights != "" {
+		plain.Model.Weights = weights
+	}
+	if plain.DType == "float64" {
+		return probe[float64](ctx, &plain, out)
+	}
+	return probe[float32](ctx, &plain, out)
+}
+
+func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*Probed, error) {
+	data, model, err := loadProblem(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	state, err := startState(c, model)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.Optimizer.Rule()
+	if err != nil {
+		return nil, err
+	}
+	loss, err := newObjective[T](c, model, data.Train, ctx.Err)
+	if err != nil {
+		return nil, err
+	}
+	theta := make([]T, len(state.Theta))
+	for i, v := range state.Theta {
+		theta[i] = T(v)
+	}
+	v, e, err := probeVectors(c, r, loss, theta)
+	if err != nil {
+		return nil, err
+	}
+	eps := perturbation(c.Optimizer)
+	q := v.hf
+	if direct, err := derivesPerturbedNorm(r, eps); err != nil {
+		return nil, err
+	} else if !direct {
+		q = make([]T, len(theta))
+		direction := make([]T, len(theta))
+		normDirection(direction, v.g, eps)
+		if err := loss.HVP(network.Full, theta, direction, q); err != nil {
+			return nil, err
+		}
+	}
+	n, b := diagnose.GradientNorms(v.g, eps), diagnose.BiasOf(c.Optimizer.LR, v.f, v.c, q)
+	result := &Probed{
+		Loss: e.Loss, Accuracy: e.Accuracy(), Parameters: len(theta), Examples: e.Examples,
+		Perturbed: n.Perturbed, Excess: n.Excess, One: n.One, Two: n.Two, Max: n.Max,
+		Share: b.Share, Penalized: b.PenalizedCoordinates, Hindered: b.HinderedCoordinates,
+		PenalizedWeight: b.PenalizedWeight, HinderedWeight: b.HinderedWeight, MainDrive: b.MainDrive, BiasDrive: b.BiasDrive,
+	}
+	if out == "" {
+		return result, nil
+	}
+	return result, writeProbe(out, c, model, v)
+}
+
+// probed are the vectors at a point: g, F, H F and C.
+type probed[T graph.Float] struct{ g, f, hf, c []T }
+
+func probeVectors[T graph.Float](c *config.Config, r *rule.Rule, loss *network.Objective[T], theta []T) (*probed[T], network.Evaluation, error) {
+	dim := loss.Dim()
+	v := &probed[T]{make([]T, dim), make([]T, dim), make([]T, dim), make([]T, dim)}
+	along, err := loss.Along(diagnose.Along(r))
+	if err != nil {
+		return nil, network.Evaluation{}, err
+	}
+	e, err := along.At(network.Full, theta, v.g, v.f, v.hf)
+	if err != nil {
+		return nil, e, err
+	}
+	terms, err := modeq.NewTerms[T](r, dim, c.Threads)
+	if err != nil {
+		return nil, e, err
+	}
+	return v, e, terms.Correct(modeq.FullMemory, v.g, theta, v.f, v.hf, v.c)
+}
+
+func writeProbe[T graph.Float](out string, c *config.Config, model *nn.Model, v *probed[T]) error {
+	h := T(c.Optimizer.LR)
+	bias := make([]T, len(v.c))
+	for j, x := range v.c {
+		bias[j] = h * x
+	}
+	var tensors []safetensors.Tensor
+	for _, part := range []struct {
+		prefix string
+		vector []T
+	}{{"grad.", v.g}, {"hf.", v.hf}, {"bias.", bias}} {
+		more, err := nn.Tensors(model, part.prefix, part.vector)
+		if err != nil {
+			return err
+		}
+		tensors = append(tensors, more...)
+	}
+	if err := safetensors.WriteFile(out, tensors, map[string]string{"optimizer": rule.Config(c.Optimizer).String(), "loss": c.Loss}); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"shadowflow/diagnose"
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
+)
+
+// Options say how a run is carried out. Nothing in them changes its record.
+type Options struct {
+	// Progress, if not nil, is told after each step.
+	Progress func(Progress)
+	// Notice, if not nil, is told what a person should know: a damaged checkpoint, for example.
+	Notice func(text string)
+}
+
+// Progress is where a run stands.
+type Progress struct {
+	Step, Steps int
+	Loss        float64
+	// Excess is the excess of the perturbed one-norm of the gradient where something was last recorded.
+	Excess float64
+	// BiasDrive is the last measured part of dN/dt that the bias has: negative where it lowers the norm; NaN before the first.
+	BiasDrive float64
+}
+
+// A Status says how a run ended.
+type Status string
+
+// The ways in which a run ends. An interrupted run has not ended: it can be resumed.
+const (
+	Finished    Status = "finished"     // all steps were taken
+	LossReached Status = "loss-reached" // the training loss fell below stop.loss
+	TimeUp      Status = "time-up"      // the wall time reached stop.seconds
+	Diverged    Status = "diverged"     // loss or gradient ceased to be finite, or the loss rose out of all bounds
+	Interrupted Status = "interrupted"
+)
+
+// A Result is the summary of a run, kept as result.json.
+type Result struct {
+	Status Status `json:"status"`
+	// Step is the number of steps taken.
+	Step       int    `json:"step"`
+	Parameters int    `json:"parameters"`
+	Examples   int    `json:"examples"`
+	Loss       Number `json:"loss"`
+	Accuracy   Number `json:"accuracy"`
+	// TestLoss and TestAccuracy are those of the last test, nil without one.
+	TestLoss     *Number         `json:"test_loss,omitempty"`
+	TestAccuracy *Number         `json:"test_accuracy,omitempty"`
+	Regime       diagnose.Regime `json:"regime"`
+	// Seconds is the wall time of all parts of the run, without the time between them.
+	Seconds float64 `json:"seconds"`
+	// Costs says where the time went.
+	Costs []Cost `json:"costs"`
+}
+
+// A Cost is the time spent on one kind of work.
+type Cost struct {
+	Kind    string  `json:"kind"`
+	Count   int     `json:"count"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Run carries out a config in a new run directory. When the context ends, the run writes a checkpoint and returns a result
+// with status Interrupted.
+func Run(ctx context.Context, c *config.Config, dir string, opt Options) (*Result, error) {
+	columns := historyColumns(c)
+	r, err := newRunner(ctx, c, columns, opt)
+	if err != nil {
+		return nil, err
+	}
+	d, err := record.Create(dir, c.YAML(), columns)
+	if err != nil {
+		return nil, err
+	}
+	return carryOut(ctx, r, d, nil)
+}
+
+// Resume continues the run in a directory where its newest whole checkpoint left it, and ends with the record of a run that
+// was never interrupted. A run that has ended is left as it is: its result is returned.
+func Resume(ctx context.Context, dir string, opt Options) (*Result, error) {
+	from, err := record.Resume(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range from.Notes {
+		if opt.Notice != nil {
+			opt.Notice(note)
+		}
+	}
+	d := from.Dir
+	c, err := ReadConfig(dir)
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	ended := &Result{}
+	switch err := record.ReadResult(dir, ended); {
+	case err == nil:
+		return ended, d.Close()
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, errors.Join(err, d.Close())
+	}
+	columns := historyColumns(c)
+	if !slices.Equal(columns, d.Columns()) {
+		err := fmt.Errorf("the history in %s has other columns than this version of the program records: resume it with the version that began it", dir)
+		return nil, errors.Join(err, d.Close())
+	}
+	r, err := newRunner(ctx, c, columns, opt)
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return carryOut(ctx, r, d, from.Checkpoint)
+}
+
+// ReadConfig returns the config of the run in a directory.
+func ReadConfig(dir string) (*config.Config, error) { return config.Read(record.ConfigPath(dir), nil) }
+
+// runner is a run of either precision.
+type runner interface {
+	// restore continues from a checkpoint.
+	restore(at *record.Checkpoint) error
+	// run takes the steps.
+	run(ctx context.Context, d *record.Dir) (*Result, error)
+}
+
+func newRunner(ctx context.Context, c *config.Config, columns []record.Column, opt Options) (runner, error) {
+	if c.DType == "float64" {
+		return newTrainer[float64](ctx, c, columns, opt)
+	}
+	return newTrainer[float32](ctx, c, columns, opt)
+}
+
+// carryOut runs to the end and closes the directory.
+func carryOut(ctx context.Context, r runner, d *record.Dir, at *record.Checkpoint) (*Result, error) {
+	result, err := func() (*Result, error) {
+		if at != nil {
+			if err := r.restore(at); err != nil {
+				return nil, err
+			}
+			if err := d.Logf("resumed at step %d", at.Step); err != nil {
+				return nil, err
+			}
+		}
+		result, err := r.run(ctx, d)
+		if err != nil {
+			return nil, errors.Join(err, d.Logf("stopped by an error: %v", err))
+		}
+		return result, d.Logf("%s at step %d, loss %.6g", result.Status, result.Step, result.Loss)
+	}()
+	return result, errors.Join(err, d.Close())
+}
+
+// stopwatch measures where the time goes.
+type stopwatch struct {
+	costs   []Cost
+	started time.Time
+	before  float64 // seconds of earlier parts of the run
+}
+
+// seconds returns the run's wall time so far.
+func (w *stopwatch) seconds() float64 { return w.before + time.Since(w.started).Seconds() }
+
+// time adds what f takes to a kind's cost.
+func (w *stopwatch) time(kind string, f func() error) error {
+	start := time.Now()
+	err := f()
+	w.add(kind, time.Since(start).Seconds())
+	return err
+}
+
+func (w *stopwatch) add(kind string, seconds float64) {
+	for i := range w.costs {
+		if w.costs[i].Kind == kind {
+			w.costs[i].Count++
+			w.costs[i].Seconds += seconds
+			return
+		}
+	}
+	w.costs = append(w.costs, Cost{Kind: kind, Count: 1, Seconds: seconds})
+}
+
+// String says a cost for people.
+func (c Cost) String() string {
+	return fmt.Sprintf("%s: %d times, %.3g s, %.3g ms each", c.Kind, c.Count, c.Seconds, 1e3*c.Seconds/float64(c.Count))
+}

@@ -1,0 +1,372 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
+	"strings"
+	"testing"
+	"time"
+)
+
+// small is a quick run that keeps all kinds of state: moments, modified equations, several physical batches.
+const small = `
+steps: 60
+data: {name: digits, subset: 60, test_subset: 20}
+model: {name: mlp, hidden: [8], activation: tanh}
+batch: {mode: full, physical: 25}
+record: {every: 1, bias: 7, sharpness: 20, test: 9}
+flow: {orders: [1, 2]}
+checkpoint: {every: 5}
+`
+
+func parse(t *testing.T, src string, overrides ...string) *config.Config {
+	t.Helper()
+	c, err := config.Parse("test.yaml", []byte(src), overrides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func runIn(t *testing.T, dir string, c *config.Config) (*Result, *record.History) {
+	t.Helper()
+	result, err := Run(t.Context(), c, dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := record.ReadHistory(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result, h
+}
+
+func runFor(t *testing.T, src string, overrides ...string) (*Result, *record.History) {
+	t.Helper()
+	return runIn(t, filepath.Join(t.TempDir(), "run"), parse(t, src, overrides...))
+}
+
+func historyBytes(t *testing.T, dir string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "history.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+const killedRunVariable = "SHADOWFLOW_TEST_KILLED_RUN"
+
+// TestRunToBeKilled is the process that TestKilledRunEndsWithTheSameBits kills.
+func TestRunToBeKilled(t *testing.T) {
+	dir := os.Getenv(killedRunVariable)
+	if dir == "" {
+		t.Skip("a part of TestKilledRunEndsWithTheSameBits")
+	}
+	slow := Options{Progress: func(Progress) { time.Sleep(2 * time.Millisecond) }} // so that a kill hits it
+	var err error
+	if _, stat := os.Stat(filepath.Join(dir, "config.yaml")); stat == nil {
+		_, err = Resume(t.Context(), dir, slow)
+	} else {
+		_, err = Run(t.Context(), parse(t, small), dir, slow)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestKilledRunEndsWithTheSameBits(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "whole")
+	result, _ := runIn(t, whole, parse(t, small))
+	if result.Status != Finished || result.Step != 60 {
+		t.Fatalf("the uninterrupted run %s at step %d", result.Status, result.Step)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "killed")
+	rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0)) // any instants will do
+	kills := 0
+	for range 40 {
+		cmd := exec.Command(program, "-test.run=^TestRunToBeKilled$")
+		cmd.Env = append(os.Environ(), killedRunVariable+"="+dir)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		wait := make(chan error, 1)
+		go func() { wait <- cmd.Wait() }()
+		delay := time.Duration(20+rnd.IntN(180)) * time.Millisecond
+		if kills >= 8 {
+			delay = time.Minute
+		}
+		var ended error
+		select {
+		case ended = <-wait:
+		case <-time.After(delay):
+			if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+				t.Fatal(err)
+			}
+			ended = <-wait
+		}
+		if ended == nil {
+			break
+		}
+		kills++
+	}
+	if kills == 0 {
+		t.Error("no process was killed")
+	}
+	if err := record.ReadResult(dir, &Result{}); err != nil {
+		t.Fatalf("after %d kills the run has no result: %v", kills, err)
+	}
+	wantSameHistory(t, dir, whole)
+}
+
+// wantSameHistory fails at the first line that two runs' histories do not share.
+func wantSameHistory(t *testing.T, dir, want string) {
+	t.Helper()
+	a, b := strings.Split(string(historyBytes(t, dir)), "\n"), strings.Split(string(historyBytes(t, want)), "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			t.Fatalf("line %d of the history is\n%s\nan uninterrupted run has\n%s", i+1, a[i], b[i])
+		}
+	}
+	if len(a) != len(b) {
+		t.Fatalf("the history has %d lines, that of an uninterrupted run %d", len(a), len(b))
+	}
+}
+
+func TestInterruptedRunEndsWithTheSameBits(t *testing.T) {
+	for name, overrides := range map[string][]string{
+		"full batch":     nil,
+		"mini-batches":   {"batch={mode: shuffled, size: 20}", "record.bias=30", "flow.orders=[]"},
+		"float64":        {"dtype=float64", "flow.orders=[1]"},
+		"batch norm":     {"model={name: resnet18, width: 2}", "flow.orders=[]", "record.bias=0", "record.sharpness=0", "data.subset=20", "data.test_subset=5", "steps=8", "checkpoint.every=2"},
+		"lion":           {"optimizer={name: lion, lr: 1e-3, eps: 1e-6}"},
+		"augmented":      {"data.augment=true", "flow.orders=[]"},
+		"without record": {"record={every: 0, bias: 0, sharpness: 0, test: 0}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := parse(t, small, overrides...)
+			whole, parts := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "parts")
+			runIn(t, whole, c)
+			ctx, cancel := context.WithCancel(t.Context())
+			opt := Options{Progress: func(p Progress) {
+				if p.Step == c.Steps/2+1 {
+					cancel()
+				}
+			}}
+			result, err := Run(ctx, c, parts, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if result.Status != Interrupted || result.Step != c.Steps/2+1 {
+				t.Fatalf("the interrupted run %s at step %d", result.Status, result.Step)
+			}
+			result, err = Resume(t.Context(), parts, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if result.Status != Finished || result.Step != c.Steps {
+				t.Errorf("the resumed run %s at step %d", result.Status, result.Step)
+			}
+			wantSameHistory(t, parts, whole)
+			again, err := Resume(t.Context(), parts, Options{})
+			if err != nil || again.Step != result.Step {
+				t.Errorf("resuming an ended run gives %+v, %v", again, err)
+			}
+		})
+	}
+}
+
+// countdown is a context that ends after its error was asked for so many times: between any two physical batches.
+type countdown struct {
+	context.Context
+	left *int
+}
+
+func (c countdown) Err() error {
+	if *c.left--; *c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestStepBrokenOffAnywhereIsRepeatedWhole(t *testing.T) {
+	for name, overrides := range map[string][]string{
+		"flows":      {"steps=9", "checkpoint.every=0"},
+		"batch norm": {"model={name: resnet18, width: 2}", "flow.orders=[]", "record={every: 1, bias: 0, sharpness: 0, test: 2}", "data.subset=20", "data.test_subset=5", "batch.physical=9", "steps=4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := parse(t, small, overrides...)
+			whole, parts := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "parts")
+			runIn(t, whole, c)
+			left := 7
+			result, err := Run(countdown{t.Context(), &left}, c, parts, Options{})
+			for i := 0; err == nil && result.Status == Interrupted; i++ {
+				left = 10 + 13*i // every step can be finished at last
+				result, err = Resume(countdown{t.Context(), &left}, parts, Options{})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantSameHistory(t, parts, whole)
+		})
+	}
+}
+
+func TestResumeWithoutCheckpointStartsAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	c := parse(t, small, "steps=10", "flow.orders=[]")
+	runIn(t, dir, c)
+	want := historyBytes(t, dir)
+	for _, pattern := range []string{"checkpoint-" + "*", "result.json"} {
+		names, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil || len(names) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, names, err)
+		}
+		for _, name := range names {
+			if err := os.Truncate(name, 10); err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasSuffix(name, "result.json") {
+				if err := os.Remove(name); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	var notices []string
+	if _, err := Resume(t.Context(), dir, Options{Notice: func(s string) { notices = append(notices, s) }}); err != nil {
+		t.Fatal(err)
+	}
+	if len(notices) == 0 {
+		t.Error("nothing was said about damaged checkpoints")
+	}
+	if !bytes.Equal(historyBytes(t, dir), want) {
+		t.Error("the history differs from that of an uninterrupted run")
+	}
+}
+
+func TestKillBeforeTheResultAddsNoRecord(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	result, _ := runIn(t, dir, parse(t, small, "steps=10", "flow.orders=[]"))
+	want := historyBytes(t, dir)
+	if err := os.Remove(filepath.Join(dir, "result.json")); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Resume(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Status != result.Status || again.Loss != result.Loss || again.Regime != result.Regime {
+		t.Errorf("the result is %+v, was %+v", again, result)
+	}
+	if !bytes.Equal(historyBytes(t, dir), want) {
+		t.Error("the history grew")
+	}
+}
+
+func TestThreadsDoNotChangeTheRecord(t *testing.T) {
+	one, two := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
+	runIn(t, one, parse(t, small, "steps=20", "threads=1"))
+	runIn(t, two, parse(t, small, "steps=20", "threads=3"))
+	wantSameHistory(t, two, one)
+}
+
+func TestRunStops(t *testing.T) {
+	for name, c := range map[string]struct {
+		overrides []string
+		want      Status
+	}{
+		"when its steps are done":            {nil, Finished},
+		"when the loss is below its bound":   {[]string{"stop.loss=1.5", "optimizer.lr=0.01"}, LossReached},
+		"when its time is up":                {[]string{"stop.seconds=1e-9"}, TimeUp},
+		"when the loss is not finite":        {[]string{"optimizer={name: gd, lr: 1e30}"}, Diverged},
+		"when the loss is out of all bounds": {[]string{"optimizer={name: gd, lr: 1e5}", "model={name: mlp, hidden: [], activation: tanh}"}, Diverged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result, h := runFor(t, small, append(c.overrides, "flow.orders=[]")...)
+			if result.Status != c.want {
+				t.Errorf("status %s at step %d with loss %v, want %s", result.Status, result.Step, result.Loss, c.want)
+			}
+			if last := h.Rows[len(h.Rows)-1][0].Int(); last != int64(result.Step) {
+				t.Errorf("the last record is of step %d, the result of step %d", last, result.Step)
+			}
+		})
+	}
+}
+
+func TestCombinationsWithoutMeaningAreRefused(t *testing.T) {
+	penalty := "regularizer={kind: perturbed-one-norm, weight: 0.1}"
+	for _, overrides := range [][]string{
+		{penalty},
+		{penalty, "flow.orders=[]", "bias.scale=-1"},
+		{"data.augment=true"},
+		{"batch.shuffle=true"},
+		{"batch={mode: cyclic, size: 61}"},
+	} {
+		if _, err := Run(t.Context(), parse(t, small, overrides...), filepath.Join(t.TempDir(), "run"), Options{}); err == nil {
+			t.Errorf("%v was accepted", overrides)
+		}
+	}
+}
+
+// The modified equation of order 2 exact in n predicts a step to h^3, that of order 1 to h^2: halving h divides the defects of the
+// fourth step by 8 and 4. By one Hessian-vector product for a full batch, by the general theorem otherwise.
+func TestDefectsShrinkAsTheOrdersSay(t *testing.T) {
+	for name, c := range map[string]struct {
+		optimizer string
+		overrides []string
+	}{
+		"full batch":              {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-4", nil},
+		"another rule":            {"name: nadam, beta1: 0.5, beta2: 0.7, eps: 1e-4", nil},
+		"mini-batches":            {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3", []string{"batch={mode: cyclic, size: 20}"}},
+		"without bias correction": {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3, bias_correction: false", nil},
+		"half of the bias added":  {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3", []string{"bias.scale=0.5", "batch={mode: cyclic, size: 20}"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defects := func(lr string) (first, second float64) {
+				_, h := runFor(t, small, append(c.overrides, "dtype=float64", "flow.orders=[]", "steps=4", "record.bias=1", "record.sharpness=0",
+					"optimizer={"+c.optimizer+", lr: "+lr+"}")...)
+				return h.Floats("defect_1")[3], h.Floats("defect_2")[3]
+			}
+			first, second := defects("4e-5")
+			halfFirst, halfSecond := defects("2e-5")
+			if slope := math.Log2(first / halfFirst); math.Abs(slope-2) > 0.1 {
+				t.Errorf("the defect of order 1 shrinks with slope %.3f, want 2", slope)
+			}
+			if slope := math.Log2(second / halfSecond); math.Abs(slope-3) > 0.3 {
+				t.Errorf("the defect of order 2 shrinks with slope %.3f, want 3", slope)
+			}
+		})
+	}
+}
+
+// Distances after a fixed time shrink with h for order 1 and with h^2 for order 2 (theory, section 2).
+func TestModifiedEquationsFollowTheIterates(t *testing.T) {
+	distances := func(lr, steps string, extra ...string) (first, second float64) {
+		_, h := runFor(t, small, append([]string{"dtype=float64", "record={every: 100, bias: 0, sharpness: 0, test: 0}", "steps=" + steps,
+			"optimizer={name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3, lr: " + lr + "}"}, extra...)...)
+		last := len(h.Rows) - 1
+		return h.Floats("flow1_distance")[last], h.Floats("flow2_distance")[last]
+	}
+	first, second := distances("4e-4", "25")
+	halfFirst, halfSecond := distances("2e-4", "50")
+	if slope := math.Log2(first / halfFirst); math.Abs(slope-1) > 0.1 {
+		t.Errorf("the distance of order 1 shrinks with slope %.3f, want 1", slope)
+	}
+	if slope := math.Log2(second / halfSecond); slope < 1.6 || slope > 2.2 {
+		t.Errorf("the distance of order 2 shrinks with slope %.3f, want about 2", slope)
+	}
+}
