@@ -121,8 +121,8 @@ func TestJudgingFindsWhatTheRunsWereMadeToShow(t *testing.T) {
 		norm func(c *config.Config, n int) float64
 		want Outcome
 	}{
-		{"rising", func(c *config.Config, n int) float64 { return seedly(c) * (1 + c.Optimizer.Beta2) }, Holds},
-		{"falling", func(c *config.Config, n int) float64 { return seedly(c) * (2 - c.Optimizer.Beta2) }, Fails},
+		{"rising", func(c *config.Config, n int) float64 { return seedly(c) * (1 + c.Optimizer.Value("beta2")) }, Holds},
+		{"falling", func(c *config.Config, n int) float64 { return seedly(c) * (2 - c.Optimizer.Value("beta2")) }, Fails},
 		{"the same", func(c *config.Config, n int) float64 { return seedly(c) }, Undecided},
 	} {
 		var ts trials
@@ -153,7 +153,7 @@ func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 	}
 	dir := t.TempDir()
 	made := 0
-	opt := recording(decaying, func(c *config.Config, _ int) float64 { made++; return 1 + c.Optimizer.Beta2 })
+	opt := recording(decaying, func(c *config.Config, _ int) float64 { made++; return 1 + c.Optimizer.Value("beta2") })
 	var result *Result
 	for range 2 {
 		var err error
@@ -225,7 +225,7 @@ func TestLawLimitEndsWhereTheExponentDoes(t *testing.T) {
 func TestAMapTellsRegimesAndLimits(t *testing.T) {
 	loss := func(c *config.Config, n int) float64 {
 		x := decaying(c, n)
-		if c.Optimizer.LR > 5e-3 && c.Optimizer.Beta2 > 0.95 && n == 12 {
+		if c.Optimizer.LR > 5e-3 && c.Optimizer.Value("beta2") > 0.95 && n == 12 {
 			x *= 10 // a spike
 		}
 		return x
