@@ -15,15 +15,17 @@ import (
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
+	"shadowflow/schema"
 )
 
 // MapOptions say what to map. The zero value of a field stands for that of the scale.
 type MapOptions struct {
 	Beta1, Beta2, LR []float64
 	Seeds            int
-	Eps              float64
 	Scale            Scale
-	Sweep            sweep.Options
+	// Settings are groups that replace those of the scale, later ones earlier ones.
+	Settings [][]schema.Setting
+	Sweep    sweep.Options
 }
 
 // A Map is what was found over beta1, beta2 and lr.
@@ -65,13 +67,12 @@ base:
   dtype: %s
   stop: {loss: 0.005}
   record: {bias: 4, sharpness: 0, test: 0}
-  optimizer: {eps: %g}
 %sgrid:
   optimizer.beta1: %s
   optimizer.beta2: %s
   optimizer.lr: %s
 seeds: %d
-`, pick(s, "400", "3000", "20000"), pick(s, "float64", "float32", "float32"), o.Eps, problem(s), yamlList(o.Beta1), yamlList(o.Beta2), yamlList(o.LR), o.Seeds)
+`, pick(s, "400", "3000", "20000"), pick(s, "float64", "float32", "float32"), problem(s), yamlList(o.Beta1), yamlList(o.Beta2), yamlList(o.LR), o.Seeds)
 }
 
 func yamlList(values []float64) string {
@@ -98,15 +99,12 @@ func (o *MapOptions) fill() {
 	if o.Seeds == 0 {
 		o.Seeds = 1
 	}
-	if o.Eps == 0 {
-		o.Eps = 1e-8
-	}
 }
 
 // MapSweep returns the sweep that a map makes.
 func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 	o.fill()
-	return sweep.Parse("map.yaml", []byte(o.mapSweep()), 0)
+	return sweep.Parse("map.yaml", []byte(o.mapSweep()), 0, o.Settings...)
 }
 
 // RunMap makes the runs of a map that are not there yet in dir, and writes its page there.
@@ -133,10 +131,13 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 		}
 	}
 	doc := m.document()
-	doc.Commands = []string{fmt.Sprintf("shadowflow map --out %s --scale %s --beta1 %s --beta2 %s --lr %s --seeds %d --eps %g", dir, o.Scale,
-		strings.Trim(yamlList(o.Beta1), "[]"), strings.Trim(yamlList(o.Beta2), "[]"), strings.Trim(yamlList(o.LR), "[]"), o.Seeds, o.Eps)}
+	doc.Commands = []string{fmt.Sprintf("shadowflow map --out %s --scale %s --beta1 %s --beta2 %s --lr %s --seeds %d", dir, o.Scale,
+		strings.Trim(yamlList(o.Beta1), "[]"), strings.Trim(yamlList(o.Beta2), "[]"), strings.Trim(yamlList(o.LR), "[]"), o.Seeds)}
 	for i, c := range doc.Commands {
 		doc.Commands[i] = strings.ReplaceAll(c, ", ", ",")
+	}
+	for _, set := range slices.Concat(o.Settings...) {
+		doc.Commands[0] += fmt.Sprintf(" --set '%s'", set)
 	}
 	doc.Sources = []report.Source{{Name: "map/sweep.yaml", Text: string(s.Source)}}
 	m.Page, err = doc.Write(dir)

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"shadowflow/experiment/config"
 	"shadowflow/schema"
 )
 
@@ -27,11 +26,11 @@ func Read(path string, limit int, overrides ...[]schema.Setting) (*Sweep, error)
 //	seeds: 5                             # 0 to 4, or a list
 //	at_loss: [0.01]                      # training losses at which the table shows the measurements
 //
-// The runs are in the order that Spec tells. overrides replace settings of the base. Everything is checked before anything is returned:
+// The runs are in the order that Spec tells. Everything is checked before anything is returned:
 // the error says which key of which line, and if runs are alike. More than limit runs are a *TooManyError; a limit of 0 stands for none.
 func Parse(path string, src []byte, limit int, overrides ...[]schema.Setting) (*Sweep, error) {
 	name := filepath.Base(path)
-	spec := Spec{Name: name[:len(name)-len(filepath.Ext(name))], file: path, at: map[string]schema.Setting{}}
+	spec := Spec{Name: name[:len(name)-len(filepath.Ext(name))], Overrides: overrides, file: path, at: map[string]schema.Setting{}}
 	settings, err := schema.Parse(path, src)
 	if err != nil {
 		return nil, err
@@ -48,11 +47,6 @@ func Parse(path string, src []byte, limit int, overrides ...[]schema.Setting) (*
 		}
 		if _, isPath := s.Value.(string); isPath && s.Key == "base" {
 			alone = false
-		}
-	}
-	if len(overrides) > 0 {
-		if spec.Base, err = config.Schema().Merge(spec.Base, overrides...); err != nil {
-			return nil, err
 		}
 	}
 	sweep, err := New(spec, limit)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"shadowflow/experiment/config"
 	"shadowflow/schema"
 )
 
@@ -14,6 +15,8 @@ type Spec struct {
 	Name string
 	// Base is the config that all runs start from.
 	Base []schema.Setting
+	// Overrides are groups of settings that replace those of Base, later ones earlier ones. No other part gives their keys values.
+	Overrides [][]schema.Setting
 	// List are sets of keys that are given values together.
 	List [][]schema.Setting
 	// Zip and Grid give keys lists of values; those of Zip are of one length.
@@ -135,6 +138,29 @@ func check(dimensions []dimension) error {
 		}
 	}
 	return nil
+}
+
+// override puts the overrides into the base. It refuses those of a key that a dimension gives values, for they would not count.
+func (s *Spec) override(dimensions []dimension) (err error) {
+	if len(s.Overrides) == 0 {
+		return nil
+	}
+	given, err := config.Schema().Merge(nil, s.Overrides...)
+	if err != nil {
+		return err
+	}
+	for _, d := range dimensions {
+		for _, c := range d.choices {
+			inside, _ := config.Schema().Merge(c) // what is wrong with it is said where it is resolved
+			for _, g := range given {
+				if slices.ContainsFunc(inside, func(s schema.Setting) bool { return s.Key == g.Key }) {
+					return g.KeyError(g.Key, "of no use, for the sweep gives it values: %s", d.name)
+				}
+			}
+		}
+	}
+	s.Base, err = config.Schema().Merge(s.Base, s.Overrides...)
+	return err
 }
 
 // yaml writes the sweep file of a spec.

@@ -57,6 +57,13 @@ func TestWrongGoValuesAreRefusedByKey(t *testing.T) {
 		{"two lengths", func(s *Spec) { s.Zip[1] = schema.Set("record.bias", []int{1}) }, "zip: record.bias: 1 values, and zip: optimizer.lr has 2"},
 		{"a key in two dimensions", func(s *Spec) { s.Grid = []schema.Setting{schema.Set("seed", []int{7})} }, "seeds: gives values to seed, and so does grid: seed"},
 		{"a key given twice", func(s *Spec) { s.Base = append(s.Base, schema.Set("steps", 50)) }, "steps: given twice"},
+		{"an override of a key of the grid", func(s *Spec) {
+			s.Overrides = [][]schema.Setting{{schema.Set("optimizer.beta2", 0.5)}}
+		}, "optimizer.beta2: of no use, for the sweep gives it values: grid: optimizer.beta2"},
+		{"an override of a key in a section of the list", func(s *Spec) {
+			s.List[1] = []schema.Setting{schema.Set("model", []schema.Setting{schema.Set("dense", 3)})}
+			s.Overrides = [][]schema.Setting{{schema.Set("model.dense", 4)}}
+		}, "model.dense: of no use, for the sweep gives it values: list"},
 		{"another type", func(s *Spec) { s.Base = append(s.Base, schema.Set("dtype", 64)) }, "dtype: expected text, got the number 64"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

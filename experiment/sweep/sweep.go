@@ -83,6 +83,9 @@ func New(spec Spec, limit int) (*Sweep, error) {
 	if limit > 0 && count > float64(limit) || count > hardLimit {
 		return nil, &TooManyError{spec.source(), count, limit}
 	}
+	if err := spec.override(dimensions); err != nil {
+		return nil, err
+	}
 	s := &Sweep{Name: spec.Name, AtLoss: spec.AtLoss, Source: spec.yaml()}
 	for _, d := range dimensions {
 		s.Keys = append(s.Keys, d.keys()...)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/reproduce"
+	"shadowflow/schema"
 )
 
 func newMap() *cobra.Command {
@@ -18,16 +19,18 @@ func newMap() *cobra.Command {
 		scale, out           string
 		quiet                bool
 		flags                sweepFlags
+		given                *settings
 	)
 	cmd := &cobra.Command{
-		Use:   "map",
+		Use:   "map [config.yaml]",
 		Short: "Map where the norm is penalized, where the modified equation holds, and which regime a run is in",
 		Long: `Map, over beta1, beta2 and lr: the share of the gradient's weight on which the bias penalizes the norm or hinders its
 decrease, by stage of training; the lr up to which the one-step defect of the modified equation of order 2 keeps its law; and the
-regime of the run: monotone, oscillating, spiking, diverged. The rules are on the page that it writes.`,
+regime of the run: monotone, oscillating, spiking, diverged. The rules are on the page that it writes. A config, and flags for it, replace
+settings of the scale.`,
 		Example: "  shadowflow map\n  shadowflow map --at 0.9,0.999\n  shadowflow map --beta1 0.9 --beta2 0.9,0.99,0.999 --lr 1e-4,3e-4,1e-3 --seeds 3",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, f := range []struct {
 				name, text string
 				values     *[]float64
@@ -56,13 +59,17 @@ regime of the run: monotone, oscillating, spiking, diverged. The rules are on th
 			if o.Scale = reproduce.Scale(scale); !slices.Contains(reproduce.Scales(), o.Scale) {
 				return fmt.Errorf("--scale %q: want one of %v", scale, reproduce.Scales())
 			}
-			if o.Eps < 0 || o.Seeds < 0 {
-				return errors.New("--eps and --seeds: want numbers above 0")
+			if o.Seeds < 0 {
+				return errors.New("--seeds: want a number above 0")
 			}
+			document, overrides, err := given.given(args)
+			if err != nil {
+				return err
+			}
+			o.Settings = append([][]schema.Setting{document}, overrides...)
 			if out == "" {
 				out = filepath.Join("reproductions", "map-"+scale)
 			}
-			var err error
 			if o.Sweep, err = flags.options(); err != nil {
 				return err
 			}
@@ -79,13 +86,14 @@ regime of the run: monotone, oscillating, spiking, diverged. The rules are on th
 			return printMap(cmd, m, point)
 		},
 	}
+	given = bindSettings(cmd)
+	given.bind("eps", "optimizer.eps", "the optimizer's eps", readValue)
 	f := cmd.Flags()
 	f.StringVar(&beta1, "beta1", "", "values of beta1, a,b,... (default of the scale)")
 	f.StringVar(&beta2, "beta2", "", "values of beta2")
 	f.StringVar(&lr, "lr", "", "values of lr")
 	f.StringVar(&at, "at", "", "beta1,beta2: print the sentence for this pair; alone, map it only")
 	f.IntVar(&o.Seeds, "seeds", 0, "seeds for each combination (default 1)")
-	f.Float64Var(&o.Eps, "eps", 0, "eps of Adam (default 1e-8)")
 	f.StringVar(&scale, "scale", string(reproduce.Laptop), "laptop, workstation or paper")
 	completeWords(cmd, "scale", scales()...)
 	f.StringVar(&out, "out", "", "directory (default reproductions/map-SCALE)")

@@ -50,6 +50,39 @@ func TestAnOptimizerMayBeAFile(t *testing.T) {
 	}
 }
 
+func TestAMapTakesSettingsButNotThoseOfItsAxes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "map")
+	args := strings.Fields("map --quiet --beta1 0.9 --beta2 0.9 --lr 1e-4,1e-3 --eps 1e-4 --set steps=3,data.subset=20,model.hidden=[4] --out " + dir)
+	printed(t, args...)
+	source, err := os.ReadFile(filepath.Join(dir, "map", "sweep.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"optimizer.eps: 1e-4", "steps: 3", "model.hidden: [4]", "stop.loss: 0.005"} {
+		if !strings.Contains(string(source), want) {
+			t.Errorf("%q is not in\n%s", want, source)
+		}
+	}
+	if _, stderr, code := shadowflow("map", "--set", "beta2=0.5"); code == 0 || !strings.Contains(stderr, "--set beta2=0.5: optimizer.beta2: of no use, for the sweep gives it values: grid: optimizer.beta2") {
+		t.Errorf("%q", stderr)
+	}
+}
+
+func TestASweepTakesSettingsUnlessItHasItsDirectory(t *testing.T) {
+	dir := t.TempDir()
+	file, out := filepath.Join(dir, "s.yaml"), filepath.Join(dir, "out")
+	if err := os.WriteFile(file, []byte("base: {steps: 3, data: {subset: 20}}\nseeds: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	printed(t, "sweep", file, "--out", out, "--quiet", "--set", "steps=2,model.hidden=[4]")
+	if text := printed(t, "sweep", "status", out); !strings.Contains(text, "finished  2") {
+		t.Errorf("%s", text)
+	}
+	if _, stderr, code := shadowflow("sweep", out, "--set", "steps=1"); code == 0 || !strings.Contains(stderr, "which has its settings") {
+		t.Errorf("%q", stderr)
+	}
+}
+
 func TestConfigIsPrintedInEveryFormat(t *testing.T) {
 	dir := t.TempDir()
 	t.Run("YAML that is a config", func(t *testing.T) {
