@@ -6,10 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shadowflow/graph"
 	"shadowflow/modeq"
-	"shadowflow/objective"
-	"shadowflow/rule"
 )
 
 func newField() *cobra.Command {
@@ -36,7 +33,7 @@ form, full batch and memory full, at one point.`,
 			if err != nil {
 				return err
 			}
-			fields, err := modeq.CompileFields(r, fullLoss(o), o.Dim(), order, modeq.FieldOptions{BiasScale: scale})
+			fields, err := modeq.CompileFields(r, o, o.Dim(), order, modeq.FieldOptions{BiasScale: scale})
 			if err != nil {
 				return err
 			}
@@ -60,13 +57,6 @@ form, full batch and memory full, at one point.`,
 	cmd.Flags().Float64Var(&scale, "bias-scale", 0, "s of the optimizer that moves by -lr U - s lr^2 C: -1 has no second-order bias")
 	cmd.Flags().BoolVar(&asJSON, "json", false, `print {"fields": [[f0...],[f1...],...]}`)
 	return cmd
-}
-
-// fullLoss is the loss of the full batch as graph code.
-func fullLoss(o objective.Objective) rule.Loss {
-	return func(b *graph.Builder, theta graph.Value) graph.Value {
-		return objective.Loss(o, b, theta, objective.Full)
-	}
 }
 
 func fieldsJSON(values [][]float64) any {

@@ -1,12 +1,12 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
-	"shadowflow/graph"
 	"shadowflow/modeq/verify"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -32,10 +32,11 @@ that they know how the memory fills, those of higher order with the memory full.
 		Example: "  shadowflow iterate --objective cubic --optimizer adam --set lr=0.1,eps=1e5 --theta 6.8,6.73 --steps 5 --flow 1,2,3",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if problem.Objective, problem.Theta, err = loss.point(); err != nil {
+			o, theta, err := loss.point()
+			if err != nil {
 				return err
 			}
+			problem.Objective, problem.Theta = o, theta
 			r, c, err := optimizer.rule()
 			if err != nil {
 				return err
@@ -49,7 +50,7 @@ that they know how the memory fills, those of higher order with the memory full.
 				return err
 			}
 			out := iterateOutput{Theta: path}
-			if out.Loss, err = losses(problem.Objective, path); err != nil {
+			if out.Loss, err = losses(cmd.Context(), o, path); err != nil {
 				return err
 			}
 			for _, order := range orders {
@@ -96,14 +97,14 @@ type flowOutput struct {
 }
 
 // losses returns the full batch's loss at each point.
-func losses(o objective.Objective, path [][]float64) ([]float64, error) {
-	f := objective.Compile[float64](o, graph.Options{})
+func losses(ctx context.Context, o objective.Objective[float64], path [][]float64) ([]float64, error) {
 	out := make([]float64, len(path))
 	for i, theta := range path {
-		var err error
-		if out[i], err = f.Loss(objective.Full, theta); err != nil {
+		e, err := o.Evaluate(ctx, theta, objective.Full, objective.Want[float64]{})
+		if err != nil {
 			return nil, err
 		}
+		out[i] = e.Loss
 	}
 	return out, nil
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"shadowflow/objective/closed"
 )
 
 // shadowflow runs a command line.
@@ -168,7 +170,7 @@ func TestDeriveSaysWhichCoordinatesAreHindered(t *testing.T) {
 	}
 }
 
-func TestCheckPrintsTheAgreementOfTheRoads(t *testing.T) {
+func TestCheckPrintsTheAgreementOfDerivations(t *testing.T) {
 	out := printed(t, "check")
 	for _, want := range []string{"bilinear", "rosenbrock", "central differences", "closed form"} {
 		if !strings.Contains(out, want) {
@@ -177,11 +179,11 @@ func TestCheckPrintsTheAgreementOfTheRoads(t *testing.T) {
 	}
 	result := decode[struct {
 		Checks []struct {
-			Objective string
-			Roads     []struct{ Difference float64 }
+			Objective   string
+			CrossChecks []struct{ Difference float64 } `json:"cross_checks"`
 		}
 	}](t, printed(t, "check", "--objective", "logistic", "--objective-set", "samples=20,seed=4", "--json"))
-	if len(result.Checks) != 1 || len(result.Checks[0].Roads) != 4 {
+	if len(result.Checks) != 1 || len(result.Checks[0].CrossChecks) != 4 {
 		t.Errorf("%+v", result)
 	}
 }
@@ -220,6 +222,29 @@ func TestMistakesAreExplainedAndNothingIsPrinted(t *testing.T) {
 			t.Errorf("%s: code %d, %q, want an error that says %q", args, code, stdout+stderr, want)
 		}
 	}
+}
+
+func FuzzValuesOfObjectives(f *testing.F) {
+	for _, s := range []string{"2:1.5", "2:1.5,1:2", "", ":", "1e999:1", "nan:1", "1:2:3", "7", "-1", "0.5"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, name := range closed.Names() {
+			for _, k := range closed.Keys(name) {
+				v, err := parseValue(k, s)
+				if err != nil {
+					continue
+				}
+				if pairs, ok := v.([][2]float64); ok && len(pairs) != strings.Count(s, ",")+1 {
+					t.Errorf("%q: %d pairs", s, len(pairs))
+				}
+				// A value of the key's type is refused for its size alone.
+				if err := k.Check(v); err != nil && k.Range == nil {
+					t.Errorf("%s: %q reads as %v: %v", k.Name, s, v, err)
+				}
+			}
+		}
+	})
 }
 
 func FuzzNumbersAndSettings(f *testing.F) {

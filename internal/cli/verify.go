@@ -34,10 +34,11 @@ objective's batches, and the start is cold.`,
   shadowflow verify --pairs 2:1.5,1:2,1.5:0.3 --batches cyclic --set beta1=0.6,beta2=0.8,eps=0.5 --orders 1,2 --time 1`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if problem.Objective, problem.Theta, err = loss.point(); err != nil {
+			o, theta, err := loss.point()
+			if err != nil {
 				return err
 			}
+			problem.Objective, problem.Theta = o, theta
 			if problem.Rule, _, err = optimizer.rule(); err != nil {
 				return err
 			}
