@@ -47,7 +47,8 @@ type SecondOrder[T graph.Float] struct {
 	terms  *Terms[T]
 	p      *generalPrograms[T] // made when first needed
 
-	f, c, hf []T         // F^(n), C^(n), and H F or a product with another vector
+	f, c, hf []T         // F^(n), C^(n), and H F
+	pair     [2][][]T    // a vector and its product
 	batches  []*batch[T] // by batch; full batch: one
 	past     *past[T]    // with p
 }
@@ -80,7 +81,7 @@ func NewSecondOrder[T graph.Float](r *rule.Rule, loss objective.Objective[T], op
 	}
 	s := &SecondOrder[T]{
 		rule: r, loss: loss, order: opt.Order, dim: dim, window: r.Window(tol), terms: terms,
-		f: make([]T, dim), c: make([]T, dim), hf: make([]T, dim),
+		f: make([]T, dim), c: make([]T, dim), hf: make([]T, dim), pair: [2][][]T{make([][]T, 1), make([][]T, 1)},
 	}
 	count := 1
 	if opt.Order != nil {
@@ -121,7 +122,8 @@ func (s *SecondOrder[T]) fullBatch(ctx context.Context, n int, theta, f, c []T) 
 	if err := s.terms.Update(n, b.g, theta, f); err != nil || c == nil {
 		return err
 	}
-	if err := s.products(ctx, objective.Full, theta, [][]T{f}, [][]T{s.hf}); err != nil {
+	s.pair[0][0], s.pair[1][0] = f, s.hf
+	if err := s.products(ctx, objective.Full, theta, s.pair[0], s.pair[1]); err != nil {
 		return err
 	}
 	return s.terms.Correct(n, b.g, theta, f, s.hf, c)

@@ -13,16 +13,12 @@ import (
 type Numeric[T graph.Float] struct {
 	f        *Function
 	threads  int
-	programs map[programKey]*program[T]
-}
-
-type programKey struct {
-	batch int
-	kind  Kind
+	programs map[int][]*program[T] // by batch, a few kinds each
 }
 
 // program is a compiled program and the buffers of a call: theta and the vectors go in, the loss and the results come out.
 type program[T graph.Float] struct {
+	kind     Kind
 	compiled *graph.Program
 	in, out  []graph.Buffer
 	loss     []T
@@ -31,7 +27,7 @@ type program[T graph.Float] struct {
 
 // NewNumeric returns the Objective of a Function. Threads is that of graph.Options.
 func NewNumeric[T graph.Float](f *Function, threads int) *Numeric[T] {
-	return &Numeric[T]{f: f, threads: threads, programs: map[programKey]*program[T]{}}
+	return &Numeric[T]{f: f, threads: threads, programs: map[int][]*program[T]{}}
 }
 
 // Dim implements Objective.
@@ -62,7 +58,7 @@ func (n *Numeric[T]) Evaluate(ctx context.Context, theta []T, batch int, want Wa
 	if err := want.Check(n.f.Dim); err != nil {
 		return Evaluation{}, err
 	}
-	p, err := n.program(programKey{batch, want.Kind()})
+	p, err := n.program(batch, want.Kind())
 	if err != nil {
 		return Evaluation{}, err
 	}
@@ -84,25 +80,27 @@ func (n *Numeric[T]) Evaluate(ctx context.Context, theta []T, batch int, want Wa
 	return e, nil
 }
 
-// program returns the program of that key, compiled when first asked for.
-func (n *Numeric[T]) program(key programKey) (*program[T], error) {
-	if p, ok := n.programs[key]; ok {
-		return p, nil
+// program returns a batch's program of that kind, compiled when first asked for.
+func (n *Numeric[T]) program(batch int, kind Kind) (*program[T], error) {
+	for _, p := range n.programs[batch] {
+		if p.kind == kind {
+			return p, nil
+		}
 	}
 	b := graph.NewBuilder()
 	theta := b.Param("theta", graph.TypeOf[T](), n.f.Dim)
-	loss, err := n.f.Loss(theta, key.batch)
+	loss, err := n.f.Loss(theta, batch)
 	if err != nil {
 		return nil, err
 	}
-	vectors, results := key.kind.Record(loss, theta)
+	vectors, results := kind.Record(loss, theta)
 	in, out := append([]graph.Value{theta}, vectors...), append([]graph.Value{loss}, results...)
-	p := &program[T]{in: make([]graph.Buffer, len(in)), out: make([]graph.Buffer, len(out)), loss: make([]T, 1)}
+	p := &program[T]{kind: kind, in: make([]graph.Buffer, len(in)), out: make([]graph.Buffer, len(out)), loss: make([]T, 1)}
 	if p.compiled, err = graph.Compile(in, out, graph.Options{Threads: n.threads}); err != nil {
 		return nil, fmt.Errorf("objective: %w", err)
 	}
 	p.out[0] = graph.Of(p.loss)
-	n.programs[key] = p
+	n.programs[batch] = append(n.programs[batch], p)
 	return p, nil
 }
 
