@@ -109,6 +109,9 @@ func complete(keys []schema.Key, given map[string]any) (values, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		i := slices.Index(names, name)
+		if len(names) == 0 {
+			return nil, fmt.Errorf("no option %q: it has none", name)
+		}
 		if i < 0 {
 			return nil, fmt.Errorf("no option %q: did you mean %s? (it has %s)", name, nearest(name, names), strings.Join(names, ", "))
 		}
