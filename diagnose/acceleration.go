@@ -48,15 +48,3 @@ func (a *Acceleration[T]) At(n int, theta, g, f, hf, ff []T) error {
 	a.out[0] = graph.Of(ff)
 	return a.program.Run(a.in, a.out)
 }
-
-// Along returns the direction F in which the Hessian-vector product is needed, as graph code: the update when all past
-// gradients equal the present one, with the memory full.
-func Along(r *rule.Rule) func(g, theta graph.Value) graph.Value {
-	return func(g, theta graph.Value) graph.Value {
-		sums := make([]graph.Value, len(r.Moments))
-		for i, m := range r.Moments {
-			sums[i] = g.Like(m.Sum(modeq.FullMemory))
-		}
-		return modeq.Memoryless(r, sums, g, theta)
-	}
-}

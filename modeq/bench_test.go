@@ -2,15 +2,12 @@ package modeq
 
 import (
 	"testing"
-
-	"shadowflow/graph"
-	"shadowflow/objective"
 )
 
 // BenchmarkOrderFiveField evaluates the modified equation of order 5 of Adam on the 2-parameter loss.
 func BenchmarkOrderFiveField(b *testing.B) {
 	r := mustRule(b, "adam", map[string]string{"beta1": "0.3", "beta2": "0.5", "eps": "1"})
-	f, err := CompileFields(r, fullLoss(objective.Bilinear(objective.Pair{X: 2, Y: 1.5})), 2, 5, FieldOptions{Threads: 1})
+	f, err := CompileFields(r, onePair(b), 2, 5, FieldOptions{Threads: 1})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -31,13 +28,13 @@ func BenchmarkSecondOrderField(b *testing.B) {
 		order func(int) int
 	}{{"full", nil}, {"cyclic", Cyclic(3)}} {
 		b.Run(bm.name, func(b *testing.B) {
-			s, err := NewSecondOrder(rules(b)["adam"], objective.Compile[float64](threePairs(), graph.Options{Threads: 1}), SecondOptions{Order: bm.order, Threads: 1})
+			s, err := NewSecondOrder[float64](rules(b)["adam"], numeric(threePairs(b)), SecondOptions{Order: bm.order, Threads: 1})
 			if err != nil {
 				b.Fatal(err)
 			}
 			theta, f, c := []float64{0.9, 0.6}, make([]float64, 2), make([]float64, 2)
 			for b.Loop() {
-				if err := s.At(1000, theta, f, c); err != nil {
+				if err := s.At(b.Context(), 1000, theta, f, c); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 
 	"shadowflow/graph"
 	"shadowflow/modeq"
+	"shadowflow/objective"
 	"shadowflow/rule"
 )
 
@@ -44,7 +45,8 @@ func Example_ownOptimizer() {
 	}
 	fmt.Printf("after 100 steps: %.4f\n", descent.Theta())
 
-	fields, err := modeq.CompileFields(r, valley, 2, 3, modeq.FieldOptions{})
+	loss := &objective.Function{Dim: 2, Batch: func(theta graph.Value, _ int) graph.Value { return valley(nil, theta) }}
+	fields, err := modeq.CompileFields(r, loss, 2, 3, modeq.FieldOptions{})
 	if err != nil {
 		fmt.Println(err)
 		return

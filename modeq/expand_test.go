@@ -4,7 +4,6 @@ import (
 	"math"
 	"testing"
 
-	"shadowflow/graph"
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
@@ -22,21 +21,15 @@ func mustRule(t testing.TB, name string, values map[string]string) *rule.Rule {
 	return r
 }
 
-func fullLoss(o objective.Objective) rule.Loss {
-	return func(b *graph.Builder, theta graph.Value) graph.Value {
-		return objective.Loss(o, b, theta, objective.Full)
-	}
-}
-
-func fieldsAt(t testing.TB, r *rule.Rule, o objective.Objective, order int, opt FieldOptions, theta []float64) [][]float64 {
+func fieldsAt(t testing.TB, r *rule.Rule, o *objective.Function, order int, opt FieldOptions, theta []float64) [][]float64 {
 	t.Helper()
-	f, err := CompileFields(r, fullLoss(o), o.Dim(), order, opt)
+	f, err := CompileFields(r, o, o.Dim, order, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := make([][]float64, order)
 	for i := range out {
-		out[i] = make([]float64, o.Dim())
+		out[i] = make([]float64, o.Dim)
 	}
 	if err := f.At(theta, out); err != nil {
 		t.Fatal(err)
@@ -46,7 +39,7 @@ func fieldsAt(t testing.TB, r *rule.Rule, o objective.Objective, order int, opt 
 
 func TestAdamsFirstFiveFieldsMatchReference(t *testing.T) {
 	r := mustRule(t, "adam", map[string]string{"beta1": "0.3", "beta2": "0.5", "eps": "1"})
-	got := fieldsAt(t, r, objective.Bilinear(objective.Pair{X: 2, Y: 1.5}), 5, FieldOptions{}, []float64{1.6, 1.1})
+	got := fieldsAt(t, r, onePair(t), 5, FieldOptions{}, []float64{1.6, 1.1})
 	want := [][]float64{
 		{-0.9756050543917824, -0.9882440952305909},
 		{1.7172542507941349, 1.7162520163095953},

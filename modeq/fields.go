@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"shadowflow/graph"
+	"shadowflow/objective"
 	"shadowflow/rule"
 )
 
@@ -32,8 +33,8 @@ type FieldOptions struct {
 	Threads   int
 }
 
-// CompileFields compiles the first order fields of a rule on a loss of dim parameters.
-func CompileFields(r *rule.Rule, loss rule.Loss, dim, order int, opt FieldOptions) (*Fields, error) {
+// CompileFields compiles the first order fields of a rule on the full batch of a loss of dim parameters.
+func CompileFields(r *rule.Rule, loss objective.GraphLoss, dim, order int, opt FieldOptions) (*Fields, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
@@ -42,7 +43,11 @@ func CompileFields(r *rule.Rule, loss rule.Loss, dim, order int, opt FieldOption
 	}
 	b := graph.NewBuilder()
 	theta, lr := b.Param("theta", graph.Float64, dim), b.Param("lr", graph.Float64)
-	fs := Expand(r, loss(b, theta), theta, order, opt.BiasScale)
+	full, err := loss.Loss(theta, objective.Full)
+	if err != nil {
+		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
+	}
+	fs := Expand(r, full, theta, order, opt.BiasScale)
 	sum := fs[order-1]
 	for i := order - 2; i >= 0; i-- {
 		sum = sum.Mul(lr).Add(fs[i])
@@ -53,7 +58,6 @@ func CompileFields(r *rule.Rule, loss rule.Loss, dim, order int, opt FieldOption
 	if order == 1 {
 		in = in[:1]
 	}
-	var err error
 	if f.sum, err = graph.Compile(in, []graph.Value{sum}, options); err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}

@@ -1,9 +1,11 @@
 package modeq
 
 import (
+	"context"
 	"fmt"
 
 	"shadowflow/graph"
+	"shadowflow/objective"
 )
 
 // past is the workspace of the general theorem.
@@ -82,13 +84,13 @@ func (s *SecondOrder[T]) batchOf(step int) int {
 // name turns an index into s.batches into the batch's name for the loss.
 func (s *SecondOrder[T]) name(i int) int {
 	if s.order == nil {
-		return Full
+		return objective.Full
 	}
 	return i
 }
 
 // general evaluates the theorem as it stands, over the window of steps that the memory holds.
-func (s *SecondOrder[T]) general(n int, theta, f, c []T) error {
+func (s *SecondOrder[T]) general(ctx context.Context, n int, theta, f, c []T) error {
 	if s.p == nil {
 		p, err := newGeneralPrograms[T](s.rule, s.dim, s.terms.options)
 		if err != nil {
@@ -101,7 +103,7 @@ func (s *SecondOrder[T]) general(n int, theta, f, c []T) error {
 	if c == nil {
 		from = n // the past updates matter to C alone
 	}
-	if err := s.gradients(n, from, theta); err != nil {
+	if err := s.gradients(ctx, n, from, theta); err != nil {
 		return err
 	}
 	s.recall(from)
@@ -116,11 +118,11 @@ func (s *SecondOrder[T]) general(n int, theta, f, c []T) error {
 	if err := s.updateAt(present, theta, f); err != nil || c == nil {
 		return err
 	}
-	return s.correction(n, theta, present, f, c)
+	return s.correction(ctx, n, theta, present, f, c)
 }
 
 // gradients computes the gradient of every batch that the window, or the memory at its start, holds, and phi of it.
-func (s *SecondOrder[T]) gradients(n, from int, theta []T) error {
+func (s *SecondOrder[T]) gradients(ctx context.Context, n, from int, theta []T) error {
 	seen := make([]bool, len(s.batches))
 	for l := max(0, from-s.window); l <= n; l++ {
 		i := s.batchOf(l)
@@ -128,7 +130,7 @@ func (s *SecondOrder[T]) gradients(n, from int, theta []T) error {
 			continue
 		}
 		seen[i] = true
-		b, err := s.visit(i, s.name(i), theta)
+		b, err := s.visit(ctx, i, s.name(i), theta)
 		if err != nil {
 			return err
 		}
@@ -221,13 +223,13 @@ func (s *SecondOrder[T]) updateAt(g, theta, u []T) error {
 
 // correction puts C together from the sums over past steps. With prefix_k the sum of the updates before k, those from k on are
 // prefix_n - prefix_k.
-func (s *SecondOrder[T]) correction(n int, theta, present, f, c []T) error {
+func (s *SecondOrder[T]) correction(ctx context.Context, n int, theta, present, f, c []T) error {
 	p := s.past
 	for j, v := range f {
 		p.half[j] = v / 2
 	}
 	for b := range p.reach {
-		if err := s.multiplyBatch(b, theta, s.p.usesG && b == s.batchOf(n)); err != nil {
+		if err := s.multiplyBatch(ctx, b, theta, s.p.usesG && b == s.batchOf(n)); err != nil {
 			return err
 		}
 	}
@@ -237,7 +239,7 @@ func (s *SecondOrder[T]) correction(n int, theta, present, f, c []T) error {
 
 // multiplyBatch multiplies batch b's Hessian by the vectors of all moments and, if the batch is the present one and U reads its gradient,
 // by half the present update; what comes out joins ds and dg.
-func (s *SecondOrder[T]) multiplyBatch(b int, theta []T, present bool) error {
+func (s *SecondOrder[T]) multiplyBatch(ctx context.Context, b int, theta []T, present bool) error {
 	p := s.past
 	p.vs = p.vs[:0]
 	for i, v := range p.reach[b] {
@@ -254,7 +256,7 @@ func (s *SecondOrder[T]) multiplyBatch(b int, theta []T, present bool) error {
 	if len(p.vs) == 0 {
 		return nil
 	}
-	if err := s.products(s.name(b), theta, p.vs, p.hvs[:len(p.vs)]); err != nil {
+	if err := s.products(ctx, s.name(b), theta, p.vs, p.hvs[:len(p.vs)]); err != nil {
 		return err
 	}
 	k := 0
@@ -274,19 +276,6 @@ func (s *SecondOrder[T]) multiplyBatch(b int, theta []T, present bool) error {
 	}
 	if present {
 		copy(p.dg, p.hvs[k])
-	}
-	return nil
-}
-
-// products multiplies a batch's Hessian by several vectors, in one pass if the loss can.
-func (s *SecondOrder[T]) products(batch int, theta []T, vs, hvs [][]T) error {
-	if several, ok := s.loss.(SeveralProducts[T]); ok && len(vs) > 1 {
-		return several.HVPs(batch, theta, vs, hvs)
-	}
-	for i, v := range vs {
-		if err := s.loss.HVP(batch, theta, v, hvs[i]); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package modeq
 
 import (
 	"shadowflow/graph"
+	"shadowflow/objective"
 	"shadowflow/rule"
 )
 
@@ -13,6 +14,15 @@ func Memoryless(r *rule.Rule, sums []graph.Value, g, theta graph.Value) graph.Va
 		s[i] = m.Apply(g).Mul(sums[i])
 	}
 	return r.Update(s, g, theta)
+}
+
+// MemorylessDirection returns F with the memory full as a direction made from the gradient: the one in which the second-order equation
+// of a full batch needs the Hessian-vector product.
+func MemorylessDirection(r *rule.Rule) *objective.Direction {
+	return &objective.Direction{Make: func(g, theta graph.Value) graph.Value {
+		sums, _ := fullMemory(r, g)
+		return Memoryless(r, sums, g, theta)
+	}}
 }
 
 // Correction returns, as graph code, the second-order term C of a full batch,

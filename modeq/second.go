@@ -1,40 +1,20 @@
 package modeq
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"shadowflow/graph"
+	"shadowflow/objective"
 	"shadowflow/rule"
 )
-
-// Full is the batch that stands for all of them, with the mean of their losses.
-const Full = -1
 
 // FullMemory is the step number that stands for the limit in which every memory is full.
 const FullMemory = -1
 
 // DefaultTolerance is the share of a moment's memory that the window of the general theorem may leave out.
 const DefaultTolerance = 1e-12
-
-// Derivatives is what the second-order equation needs of a loss. A batch is counted from 0, or Full.
-type Derivatives[T graph.Float] interface {
-	// Dim returns the number of parameters.
-	Dim() int
-	// Batches returns the number of batches.
-	Batches() int
-	// Gradient writes the gradient of the batch's loss at theta into g.
-	Gradient(batch int, theta, g []T) error
-	// HVP writes the Hessian of the batch's loss at theta times v into hv.
-	HVP(batch int, theta, v, hv []T) error
-}
-
-// SeveralProducts are Derivatives that multiply one batch's Hessian by several vectors in one pass. A rule of several moments wants
-// that with mini-batches: each moment remembers the steps with other weights, and so has a vector of its own.
-type SeveralProducts[T graph.Float] interface {
-	// HVPs writes the Hessian of the batch's loss at theta times each of vs into hvs.
-	HVPs(batch int, theta []T, vs, hvs [][]T) error
-}
 
 // SecondOptions say which second-order equation is wanted. The zero value is full batch.
 type SecondOptions struct {
@@ -53,20 +33,22 @@ type SecondOptions struct {
 //
 // g_k and H_k being gradient and Hessian of step k's batch, all at the one theta. The sums over past steps are regrouped by
 // batch, so that an evaluation costs one gradient of each batch that the memory holds and, for each of them, one pass of Hessian-vector
-// products, with one vector a moment (one more of the present batch where U depends on g directly); see SeveralProducts. Full batch with every update alike (under bias
-// correction, or memory full) it is one Hessian-vector product in all.
+// products, with one vector a moment: with mini-batches each moment remembers the steps with other weights. (The present batch has one more
+// where U depends on g directly.) Full batch with every update alike (under bias correction, or memory full) it is one Hessian-vector
+// product in all.
 //
 // It is not for concurrent use.
 type SecondOrder[T graph.Float] struct {
 	rule   *rule.Rule
-	loss   Derivatives[T]
+	loss   objective.Objective[T]
 	order  func(step int) int
 	dim    int
 	window int
 	terms  *Terms[T]
 	p      *generalPrograms[T] // made when first needed
 
-	f, c, hf []T         // F^(n), C^(n), and H F or a product with another vector
+	f, c, hf []T         // F^(n), C^(n), and H F
+	pair     [2][][]T    // a vector and its product
 	batches  []*batch[T] // by batch; full batch: one
 	past     *past[T]    // with p
 }
@@ -78,7 +60,7 @@ type batch[T graph.Float] struct {
 }
 
 // NewSecondOrder prepares the second-order equation of a rule on a loss.
-func NewSecondOrder[T graph.Float](r *rule.Rule, loss Derivatives[T], opt SecondOptions) (*SecondOrder[T], error) {
+func NewSecondOrder[T graph.Float](r *rule.Rule, loss objective.Objective[T], opt SecondOptions) (*SecondOrder[T], error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
@@ -99,7 +81,7 @@ func NewSecondOrder[T graph.Float](r *rule.Rule, loss Derivatives[T], opt Second
 	}
 	s := &SecondOrder[T]{
 		rule: r, loss: loss, order: opt.Order, dim: dim, window: r.Window(tol), terms: terms,
-		f: make([]T, dim), c: make([]T, dim), hf: make([]T, dim),
+		f: make([]T, dim), c: make([]T, dim), hf: make([]T, dim), pair: [2][][]T{make([][]T, 1), make([][]T, 1)},
 	}
 	count := 1
 	if opt.Order != nil {
@@ -113,52 +95,61 @@ func NewSecondOrder[T graph.Float](r *rule.Rule, loss Derivatives[T], opt Second
 func (s *SecondOrder[T]) Window() int { return s.window }
 
 // At writes F^(n) and C^(n) at theta into f and c; n is a step, from 0, or FullMemory. A nil c is not computed, which saves
-// every Hessian-vector product.
-func (s *SecondOrder[T]) At(n int, theta, f, c []T) error {
+// every Hessian-vector product. An error of ctx ends the evaluation.
+func (s *SecondOrder[T]) At(ctx context.Context, n int, theta, f, c []T) error {
 	if len(theta) != s.dim || len(f) != s.dim || (c != nil && len(c) != s.dim) {
 		return fmt.Errorf("modified equation: slices of %d, %d and %d numbers: want %d", len(theta), len(f), len(c), s.dim)
 	}
 	if s.order == nil {
-		return s.fullBatch(n, theta, f, c)
+		return s.fullBatch(ctx, n, theta, f, c)
 	}
 	if n < 0 {
 		return errors.New("modified equation: mini-batches have no limit of full memory: give the step")
 	}
-	return s.general(n, theta, f, c)
+	return s.general(ctx, n, theta, f, c)
 }
 
 // fullBatch evaluates a full batch: by one Hessian-vector product where all updates in the window are alike.
-func (s *SecondOrder[T]) fullBatch(n int, theta, f, c []T) error {
+func (s *SecondOrder[T]) fullBatch(ctx context.Context, n int, theta, f, c []T) error {
 	alike := n < 0 || n == 0 || s.rule.Steady() || n >= 2*s.window
 	if !alike && c != nil {
-		return s.general(n, theta, f, c)
+		return s.general(ctx, n, theta, f, c)
 	}
-	b, err := s.visit(0, Full, theta)
+	b, err := s.visit(ctx, 0, objective.Full, theta)
 	if err != nil {
 		return err
 	}
 	if err := s.terms.Update(n, b.g, theta, f); err != nil || c == nil {
 		return err
 	}
-	if err := s.loss.HVP(Full, theta, f, s.hf); err != nil {
+	s.pair[0][0], s.pair[1][0] = f, s.hf
+	if err := s.products(ctx, objective.Full, theta, s.pair[0], s.pair[1]); err != nil {
 		return err
 	}
 	return s.terms.Correct(n, b.g, theta, f, s.hf, c)
 }
 
 // visit computes the gradient of a batch, kept at index i.
-func (s *SecondOrder[T]) visit(i, which int, theta []T) (*batch[T], error) {
+func (s *SecondOrder[T]) visit(ctx context.Context, i, which int, theta []T) (*batch[T], error) {
 	b := s.batches[i]
 	if b == nil {
 		b = &batch[T]{g: make([]T, s.dim)}
 		s.batches[i] = b
 	}
-	return b, s.loss.Gradient(which, theta, b.g)
+	_, err := s.loss.Evaluate(ctx, theta, which, objective.Want[T]{Gradient: b.g})
+	return b, err
+}
+
+// products multiplies a batch's Hessian by several vectors, in one pass.
+func (s *SecondOrder[T]) products(ctx context.Context, batch int, theta []T, vs, hvs [][]T) error {
+	_, err := s.loss.Evaluate(ctx, theta, batch, objective.Want[T]{Vectors: vs, Products: hvs})
+	return err
 }
 
 // Flow returns the right-hand side of the equation of order 1 or 2 at step size lr, as an integrator wants it, with breaks at
-// multiples of lr. In it n < 0, as an integration beyond the start would have it, counts as the limit of full memory.
-func (s *SecondOrder[T]) Flow(lr float64, order int) (func(n int, t float64, y, dydt []float64) error, error) {
+// multiples of lr. In it n < 0, as an integration beyond the start would have it, counts as the limit of full memory. An error of ctx
+// ends its evaluations.
+func (s *SecondOrder[T]) Flow(ctx context.Context, lr float64, order int) (func(n int, t float64, y, dydt []float64) error, error) {
 	if order != 1 && order != 2 {
 		return nil, fmt.Errorf("modified equation of order %d exact in n: want 1 or 2", order)
 	}
@@ -171,7 +162,7 @@ func (s *SecondOrder[T]) Flow(lr float64, order int) (func(n int, t float64, y, 
 		for i, v := range y {
 			theta[i] = T(v)
 		}
-		if err := s.At(max(n, FullMemory), theta, s.f, c); err != nil {
+		if err := s.At(ctx, max(n, FullMemory), theta, s.f, c); err != nil {
 			return err
 		}
 		for i, v := range s.f {

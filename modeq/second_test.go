@@ -1,6 +1,7 @@
 package modeq
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -34,14 +35,10 @@ func rules(t testing.TB) map[string]*rule.Rule {
 	return out
 }
 
-func threePairs() objective.Objective {
-	return objective.Bilinear(objective.Pair{X: 2, Y: 1.5}, objective.Pair{X: 1, Y: 2}, objective.Pair{X: 1.5, Y: 0.3})
-}
-
-func mustSecond(t testing.TB, r *rule.Rule, o objective.Objective, opt SecondOptions) *SecondOrder[float64] {
+func mustSecond(t testing.TB, r *rule.Rule, o *objective.Function, opt SecondOptions) *SecondOrder[float64] {
 	t.Helper()
 	opt.Threads = 1
-	s, err := NewSecondOrder(r, objective.Compile[float64](o, graph.Options{Threads: 1}), opt)
+	s, err := NewSecondOrder(r, objective.Objective[float64](numeric(o)), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +48,7 @@ func mustSecond(t testing.TB, r *rule.Rule, o objective.Objective, opt SecondOpt
 func evaluate(t testing.TB, s *SecondOrder[float64], n int, theta []float64) (f, c []float64) {
 	t.Helper()
 	f, c = make([]float64, len(theta)), make([]float64, len(theta))
-	if err := s.At(n, theta, f, c); err != nil {
+	if err := s.At(t.Context(), n, theta, f, c); err != nil {
 		t.Fatal(err)
 	}
 	return f, c
@@ -68,7 +65,7 @@ func agree(t *testing.T, what string, got, want []float64, tol float64) {
 
 func TestFullMemoryIsTheFirstTwoTermsOfTheSeries(t *testing.T) {
 	theta := []float64{1.6, 1.1}
-	o := objective.Bilinear(objective.Pair{X: 2, Y: 1.5})
+	o := onePair(t)
 	for name, r := range rules(t) {
 		fields := fieldsAt(t, r, o, 2, FieldOptions{}, theta)
 		f, c := evaluate(t, mustSecond(t, r, o, SecondOptions{}), FullMemory, theta)
@@ -83,12 +80,9 @@ func TestFullMemoryIsTheFirstTwoTermsOfTheSeries(t *testing.T) {
 func TestAdamsCorrectionMatchesThePapersClosedForm(t *testing.T) {
 	const beta1, beta2, eps = 0.9, 0.99, 0.3
 	r := mustRule(t, "adam", map[string]string{"beta1": "0.9", "beta2": "0.99", "eps": "0.3"})
-	o := objective.Bilinear(objective.Pair{X: 2, Y: 1.5})
-	functions := objective.Compile[float64](o, graph.Options{Threads: 1})
-	theta, g, q := []float64{0.4, -0.7}, make([]float64, 2), make([]float64, 2)
-	if err := functions.Gradient(objective.Full, theta, g); err != nil {
-		t.Fatal(err)
-	}
+	o := onePair(t)
+	theta := []float64{0.4, -0.7}
+	g := gradient(t, numeric(o), objective.Full, theta)
 	age := func(b float64, n int) float64 {
 		p := math.Pow(b, float64(n+1))
 		return b/(1-b) - float64(n+1)*p/(1-p)
@@ -99,9 +93,7 @@ func TestAdamsCorrectionMatchesThePapersClosedForm(t *testing.T) {
 			c1, c2 = 1+2*age(beta1, n), 1+2*age(beta2, n)
 		}
 		f, c := evaluate(t, mustSecond(t, r, o, SecondOptions{}), n, theta)
-		if err := functions.HVP(objective.Full, theta, f, q); err != nil {
-			t.Fatal(err)
-		}
+		q := product(t, numeric(o), objective.Full, theta, f)
 		want := make([]float64, 2)
 		for j := range want {
 			square := g[j]*g[j] + eps
@@ -113,9 +105,9 @@ func TestAdamsCorrectionMatchesThePapersClosedForm(t *testing.T) {
 
 // byTheTheorem evaluates the general theorem as it is written, one product for every past step and moment, with derivatives by
 // central differences of the rule's own functions.
-func byTheTheorem(t *testing.T, r *rule.Rule, o objective.Objective, order func(int) int, n int, theta []float64) (f, c []float64) {
+func byTheTheorem(t *testing.T, r *rule.Rule, o *objective.Function, order func(int) int, n int, theta []float64) (f, c []float64) {
 	t.Helper()
-	functions := objective.Compile[float64](o, graph.Options{Threads: 1})
+	loss := numeric(o)
 	batch := func(k int) int {
 		if order == nil {
 			return objective.Full
@@ -124,10 +116,7 @@ func byTheTheorem(t *testing.T, r *rule.Rule, o objective.Objective, order func(
 	}
 	grads := make([][]float64, n+1)
 	for k := range grads {
-		grads[k] = make([]float64, 2)
-		if err := functions.Gradient(batch(k), theta, grads[k]); err != nil {
-			t.Fatal(err)
-		}
+		grads[k] = gradient(t, loss, batch(k), theta)
 	}
 	p, err := newGeneralPrograms[float64](r, 2, graph.Options{Threads: 1})
 	if err != nil {
@@ -171,10 +160,7 @@ func byTheTheorem(t *testing.T, r *rule.Rule, o objective.Objective, order func(
 		for l := k; l < n; l++ {
 			addTo(sum, 1, updates[l])
 		}
-		u[k] = make([]float64, 2)
-		if err := functions.HVP(batch(k), theta, sum, u[k]); err != nil {
-			t.Fatal(err)
-		}
+		u[k] = product(t, loss, batch(k), theta, sum)
 	}
 	// C is the derivative of U along g_k + d u_k and theta + d F/2.
 	along := func(d float64) []float64 {
@@ -200,9 +186,9 @@ func TestRegroupedSumsAreTheTheorem(t *testing.T) {
 	theta := []float64{0.9, 0.6}
 	for name, r := range rules(t) {
 		for orderName, order := range map[string]func(int) int{"full": nil, "cyclic": Cyclic(3), "shuffled": Shuffled(3, 5)} {
-			s := mustSecond(t, r, threePairs(), SecondOptions{Order: order})
+			s := mustSecond(t, r, threePairs(t), SecondOptions{Order: order})
 			for _, n := range []int{0, 1, 2, 5, 9} {
-				wantF, wantC := byTheTheorem(t, r, threePairs(), order, n, theta)
+				wantF, wantC := byTheTheorem(t, r, threePairs(t), order, n, theta)
 				f, c := evaluate(t, s, n, theta)
 				what := fmt.Sprintf("%s, %s, n = %d", name, orderName, n)
 				agree(t, what+": F", f, wantF, 1e-12)
@@ -216,8 +202,8 @@ func TestAWindowChangesNoMoreThanItsTolerance(t *testing.T) {
 	theta := []float64{0.9, 0.6}
 	for name, r := range rules(t) {
 		for orderName, order := range map[string]func(int) int{"full": nil, "cyclic": Cyclic(3), "shuffled": Shuffled(3, 5)} {
-			narrow := mustSecond(t, r, threePairs(), SecondOptions{Order: order, Tolerance: 1e-9})
-			wide := mustSecond(t, r, threePairs(), SecondOptions{Order: order, Tolerance: 1e-200})
+			narrow := mustSecond(t, r, threePairs(t), SecondOptions{Order: order, Tolerance: 1e-9})
+			wide := mustSecond(t, r, threePairs(t), SecondOptions{Order: order, Tolerance: 1e-200})
 			if narrow.Window() >= wide.Window() && r.Window(0.5) > 1 {
 				t.Fatalf("%s: windows %d and %d", name, narrow.Window(), wide.Window())
 			}
@@ -234,34 +220,17 @@ func TestAWindowChangesNoMoreThanItsTolerance(t *testing.T) {
 
 // counter counts what an evaluation costs.
 type counter struct {
-	Derivatives[float64]
-	gradients, products int
+	objective.Objective[float64]
+	gradients, products, passes int
 }
 
-// passCounter counts the passes in which several products are made.
-type passCounter struct {
-	*counter
-	passes int
-}
-
-func (c *passCounter) HVP(batch int, theta, v, hv []float64) error {
+func (c *counter) Evaluate(ctx context.Context, theta []float64, batch int, want objective.Want[float64]) (objective.Evaluation, error) {
+	if want.Gradient != nil {
+		c.gradients++
+	}
+	c.products += len(want.Vectors)
 	c.passes++
-	return c.counter.HVP(batch, theta, v, hv)
-}
-
-func (c *passCounter) HVPs(batch int, theta []float64, vs, hvs [][]float64) error {
-	c.passes++
-	return c.Derivatives.(SeveralProducts[float64]).HVPs(batch, theta, vs, hvs)
-}
-
-func (c *counter) Gradient(batch int, theta, g []float64) error {
-	c.gradients++
-	return c.Derivatives.Gradient(batch, theta, g)
-}
-
-func (c *counter) HVP(batch int, theta, v, hv []float64) error {
-	c.products++
-	return c.Derivatives.HVP(batch, theta, v, hv)
+	return c.Objective.Evaluate(ctx, theta, batch, want)
 }
 
 func TestCostOfAnEvaluationDoesNotGrowWithTheMemory(t *testing.T) {
@@ -282,8 +251,8 @@ func TestCostOfAnEvaluationDoesNotGrowWithTheMemory(t *testing.T) {
 		{"nadam", Cyclic(3), 500, 3, 7},
 		{"gd", Cyclic(3), 500, 1, 1},
 	} {
-		loss := &counter{Derivatives: objective.Compile[float64](threePairs(), graph.Options{Threads: 1})}
-		s, err := NewSecondOrder(rules(t)[tc.rule], Derivatives[float64](loss), SecondOptions{Order: tc.order})
+		loss := &counter{Objective: numeric(threePairs(t))}
+		s, err := NewSecondOrder[float64](rules(t)[tc.rule], loss, SecondOptions{Order: tc.order})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,23 +265,18 @@ func TestCostOfAnEvaluationDoesNotGrowWithTheMemory(t *testing.T) {
 
 func TestEachBatchTakesOneGradientAndOnePassOfProducts(t *testing.T) {
 	for _, name := range []string{"adam", "nadam", "heavy-ball", "nesterov"} {
-		for _, order := range []func(int) int{Cyclic(3), Shuffled(3, 1)} {
-			single := &counter{Derivatives: objective.Compile[float64](threePairs(), graph.Options{Threads: 1})}
-			several := &passCounter{counter: &counter{Derivatives: single.Derivatives}}
-			theta := []float64{0.9, 0.6}
-			var f, c [2][]float64
-			for i, loss := range []Derivatives[float64]{single, several} {
-				s, err := NewSecondOrder(rules(t)[name], loss, SecondOptions{Order: order})
+		for orderName, order := range map[string]func(int) int{"cyclic": Cyclic(3), "shuffled": Shuffled(3, 1)} {
+			t.Run(name+" "+orderName, func(t *testing.T) {
+				loss := &counter{Objective: numeric(threePairs(t))}
+				s, err := NewSecondOrder[float64](rules(t)[name], loss, SecondOptions{Order: order})
 				if err != nil {
 					t.Fatal(err)
 				}
-				f[i], c[i] = evaluate(t, s, 500, theta)
-			}
-			agree(t, name+": F", f[1], f[0], 1e-13)
-			agree(t, name+": C", c[1], c[0], 1e-13)
-			if several.gradients != 3 || several.passes != 3 {
-				t.Errorf("%s: %d gradients and %d passes for 3 batches, want one each", name, several.gradients, several.passes)
-			}
+				evaluate(t, s, 500, []float64{0.9, 0.6})
+				if loss.gradients != 3 || loss.passes != 6 {
+					t.Errorf("%d gradients and %d passes for 3 batches, want one of each, and one of products", loss.gradients, loss.passes)
+				}
+			})
 		}
 	}
 }
@@ -320,15 +284,15 @@ func TestEachBatchTakesOneGradientAndOnePassOfProducts(t *testing.T) {
 func TestFloat32AgreesWithFloat64(t *testing.T) {
 	for name, r := range rules(t) {
 		for _, order := range []func(int) int{nil, Cyclic(3)} {
-			single, err := NewSecondOrder(r, objective.Compile[float32](threePairs(), graph.Options{Threads: 1}), SecondOptions{Order: order})
+			single, err := NewSecondOrder[float32](r, objective.NewNumeric[float32](threePairs(t), 1), SecondOptions{Order: order})
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, err := mustSecond(t, r, threePairs(), SecondOptions{Order: order}).Flow(0.1, 2)
+			want, err := mustSecond(t, r, threePairs(t), SecondOptions{Order: order}).Flow(t.Context(), 0.1, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := single.Flow(0.1, 2)
+			got, err := single.Flow(t.Context(), 0.1, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -368,24 +332,24 @@ func TestShuffledVisitsEveryBatchOnceAnEpoch(t *testing.T) {
 
 func TestMistakesAreErrors(t *testing.T) {
 	r := rules(t)["adam"]
-	s := mustSecond(t, r, threePairs(), SecondOptions{Order: Cyclic(3)})
-	if err := s.At(FullMemory, []float64{1, 1}, make([]float64, 2), nil); err == nil || !strings.Contains(err.Error(), "full memory") {
+	s := mustSecond(t, r, threePairs(t), SecondOptions{Order: Cyclic(3)})
+	if err := s.At(t.Context(), FullMemory, []float64{1, 1}, make([]float64, 2), nil); err == nil || !strings.Contains(err.Error(), "full memory") {
 		t.Errorf("full memory of mini-batches: %v", err)
 	}
-	if err := s.At(3, []float64{1}, make([]float64, 2), nil); err == nil {
+	if err := s.At(t.Context(), 3, []float64{1}, make([]float64, 2), nil); err == nil {
 		t.Error("a short theta: no error")
 	}
-	if _, err := s.Flow(0.1, 3); err == nil {
+	if _, err := s.Flow(t.Context(), 0.1, 3); err == nil {
 		t.Error("order 3: no error")
 	}
 	if _, err := NewSecondOrder[float64](r, nil, SecondOptions{}); err == nil {
 		t.Error("no loss: no error")
 	}
-	if _, err := NewSecondOrder(r, objective.Compile[float64](threePairs(), graph.Options{}), SecondOptions{Tolerance: 2}); err == nil {
+	if _, err := NewSecondOrder[float64](r, numeric(threePairs(t)), SecondOptions{Tolerance: 2}); err == nil {
 		t.Error("tolerance 2: no error")
 	}
 	for _, order := range []int{0, MaxOrder + 1} {
-		if _, err := CompileFields(r, fullLoss(threePairs()), 2, order, FieldOptions{}); err == nil {
+		if _, err := CompileFields(r, threePairs(t), 2, order, FieldOptions{}); err == nil {
 			t.Errorf("order %d: no error", order)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"math"
 	"testing"
 
-	"shadowflow/graph"
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
@@ -118,18 +117,12 @@ func TestEqualBetasCancelForLargeGradients(t *testing.T) {
 
 func TestCoefficientTimesProductIsTheCorrection(t *testing.T) {
 	theta := []float64{0.9, 0.6}
-	o := threePairs()
-	functions := objective.Compile[float64](o, graph.Options{Threads: 1})
+	o := threePairs(t)
 	for name, r := range rules(t) {
 		s := mustSecond(t, r, o, SecondOptions{})
 		f, c := evaluate(t, s, FullMemory, theta)
-		g, hf, kappa, denominator := make([]float64, 2), make([]float64, 2), make([]float64, 2), make([]float64, 2)
-		if err := functions.Gradient(objective.Full, theta, g); err != nil {
-			t.Fatal(err)
-		}
-		if err := functions.HVP(objective.Full, theta, f, hf); err != nil {
-			t.Fatal(err)
-		}
+		kappa, denominator := make([]float64, 2), make([]float64, 2)
+		g, hf := gradient(t, numeric(o), objective.Full, theta), product(t, numeric(o), objective.Full, theta, f)
 		if err := s.terms.Coefficient(FullMemory, g, theta, kappa, denominator); err != nil {
 			t.Fatal(err)
 		}

@@ -47,12 +47,20 @@ func (l Loss) Of(logits, labels graph.Value) graph.Value {
 	// Gathering is linear, and its transpose puts a one at the label: the one-hot target.
 	ones := logits.Like(1).BroadcastTo(picked.Shape()...)
 	target := graph.VJP([]graph.Value{picked}, []graph.Value{ones}, []graph.Value{logits})[0]
+	return l.OfTargets(logits, target)
+}
+
+// OfTargets records the loss of logits and targets [N, C]: shares of the classes, one-hot for labels.
+func (l Loss) OfTargets(logits, target graph.Value) graph.Value {
+	if l == CrossEntropy {
+		return logits.LogSumExp().Sub(logits.Mul(target).Sum(-1)).Mean()
+	}
 	return logits.Sub(target).Square().Mean()
 }
 
-// Hits records the number of examples whose largest logit is the label's, a scalar of the logits' type. Of equal largest logits
-// the first counts, as in PyTorch's argmax on a CPU. Logits that are not numbers hit nothing.
-func Hits(logits, labels graph.Value) graph.Value {
+// Correct records the number of examples whose largest logit is the label's, a scalar of the logits' type. Of equal largest logits
+// the first counts, as in PyTorch's argmax on a CPU. No example counts whose logits are not numbers.
+func Correct(logits, labels graph.Value) graph.Value {
 	shape := logits.Shape()
 	if len(shape) != 2 {
 		return logits.Gather(labels)
@@ -90,10 +98,10 @@ func (m *Model) Inputs(b *graph.Builder, dtype graph.DType, n int) Inputs {
 
 // Result is what a model computes on a batch.
 type Result struct {
-	Logits graph.Value // [N, classes]
-	Loss   graph.Value // scalar
-	Hits   graph.Value // scalar, see [Hits]
-	Batch  graph.Value // see [Model.Train]; the zero Value in evaluation, or without batch normalization
+	Logits  graph.Value // [N, classes]
+	Loss    graph.Value // scalar
+	Correct graph.Value // scalar, see [Correct]
+	Batch   graph.Value // see [Model.Train]; the zero Value in evaluation, or without batch normalization
 }
 
 // TrainLoss records the model's loss in training mode.
@@ -130,6 +138,6 @@ func (m *Model) unflatten(theta graph.Value) ([]graph.Value, error) {
 }
 
 func (m *Model) result(logits, batch, labels graph.Value, loss Loss) (Result, error) {
-	r := Result{Logits: logits, Loss: loss.Of(logits, labels), Hits: Hits(logits, labels), Batch: batch}
+	r := Result{Logits: logits, Loss: loss.Of(logits, labels), Correct: Correct(logits, labels), Batch: batch}
 	return r, logits.Builder().Err()
 }

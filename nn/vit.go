@@ -7,9 +7,10 @@ import (
 	"shadowflow/graph"
 )
 
-// ViT is the vision transformer that the paper's code trains: SimpleViT of the package vit-pytorch (Beyer, Zhai, Kolesnikov,
-// "Better plain ViT baselines for ImageNet-1k", arXiv:2205.01580), without class token or dropout, with fixed sine-cosine
-// positions, and a mean over the patches after the last normalization. docs/weights.md shows the PyTorch module and its names.
+// ViT is SimpleViT of the package vit-pytorch, which the paper's code trains (Beyer, Zhai, Kolesnikov, "Better plain ViT baselines for
+// ImageNet-1k", arXiv:2205.01580): without class token or dropout, with fixed sine-cosine positions and no bias in attention. The last
+// normalization comes before the mean over the patches, as in that package's current releases; older ones have it behind. docs/weights.md
+// shows the PyTorch module and its names.
 type ViT struct {
 	Patch   int `yaml:"patch"`    // side of a patch, which divides the image's sides
 	Dim     int `yaml:"dim"`      // width of a token; a multiple of 4 from 8 on, for the positions

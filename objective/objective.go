@@ -1,59 +1,59 @@
 package objective
 
 import (
+	"context"
+
 	"shadowflow/graph"
 )
 
-// Full is the batch that stands for all: the loss is the mean over the batches.
+// Full is the batch that stands for all examples.
 const Full = -1
 
-// Objective is a loss of Dim parameters, the mean of the losses of its batches.
-type Objective interface {
-	// Dim returns the number of parameters.
+// Objective is a loss of Dim parameters in float32 or float64, cut into batches. It is not for concurrent use.
+type Objective[T graph.Float] interface {
+	// Dim returns the number of parameters, which are one flat vector.
 	Dim() int
+	// Blocks returns the weights in that vector, in its order: every parameter is in one.
+	Blocks() []graph.Block
 	// Batches returns the number of batches, at least 1.
 	Batches() int
-	// Loss returns the scalar loss of a batch, 0 <= batch < Batches(), at theta, a vector of Dim elements of either
-	// floating-point type.
-	Loss(b *graph.Builder, theta graph.Value, batch int) graph.Value
+	// Evaluate writes what is wanted of a batch's loss at theta, of the batch numbered from 0 or of Full, into the slices of want. It
+	// returns the loss in any case. An error of ctx ends it at the next opportunity, and is returned; the slices hold nothing of use then.
+	Evaluate(ctx context.Context, theta []T, batch int, want Want[T]) (Evaluation, error)
 }
 
-// Starter is an Objective that knows a point worth starting from.
+// GraphLoss is a loss that is also graph code, of which derivatives of any order can be taken.
+type GraphLoss interface {
+	// Loss records the scalar loss of a batch, or of Full, at theta, a vector of Dim elements of either floating-point type. The error
+	// says why a loss has no graph code: too much data, for example.
+	Loss(theta graph.Value, batch int) (graph.Value, error)
+}
+
+// Starter is a loss with a point to start from.
 type Starter interface {
-	// Start returns the point, in a new slice.
+	// Start returns the point, in a new slice; nil if there is none.
 	Start() []float64
 }
 
-// Loss returns the loss of a batch, or the mean over all for Full.
-func Loss(o Objective, b *graph.Builder, theta graph.Value, batch int) graph.Value {
-	if batch != Full {
-		return o.Loss(b, theta, batch)
-	}
-	sum := o.Loss(b, theta, 0)
-	for i := 1; i < o.Batches(); i++ {
-		sum = sum.Add(o.Loss(b, theta, i))
-	}
-	if n := o.Batches(); n > 1 {
-		sum = sum.Mul(sum.Like(1 / float64(n)))
-	}
-	return sum
+// Tester is a loss with examples that its batches do not hold.
+type Tester[T graph.Float] interface {
+	// Test returns the loss of these examples at theta.
+	Test(ctx context.Context, theta []T) (Evaluation, error)
 }
 
-// function is an Objective in closed form.
-type function struct {
-	dim, batches int
-	start        []float64
-	loss         func(b *graph.Builder, theta graph.Value, batch int) graph.Value
+// Drawer is a loss that is another function at each step: its data is cut or augmented anew.
+type Drawer interface {
+	// Draw makes the loss that of a step. It depends on the step and a seed alone, not on earlier draws.
+	Draw(step int)
 }
 
-func (f *function) Dim() int         { return f.dim }
-func (f *function) Batches() int     { return f.batches }
-func (f *function) Start() []float64 { return append([]float64(nil), f.start...) }
-func (f *function) Loss(b *graph.Builder, theta graph.Value, batch int) graph.Value {
-	return f.loss(b, theta, batch)
+// Averager is a loss with running averages beside its parameters, as batch normalization has them: evaluating a gradient leaves
+// statistics behind, which move the averages when that is asked for. Only Test reads the averages.
+type Averager[T graph.Float] interface {
+	// Running returns the averages, in place, and the number of batches that they have seen.
+	Running() ([]T, int64)
+	// SetRunning sets the averages, which are copied.
+	SetRunning(running []float64, batches int64)
+	// UpdateRunning moves the averages toward the statistics of the last evaluation that took a gradient.
+	UpdateRunning()
 }
-
-var (
-	_ Objective = (*function)(nil)
-	_ Starter   = (*function)(nil)
-)

@@ -7,6 +7,7 @@ import (
 
 	"shadowflow/modeq/verify"
 	"shadowflow/objective"
+	"shadowflow/objective/closed"
 	"shadowflow/report"
 	"shadowflow/rule"
 )
@@ -25,7 +26,7 @@ func bilinear() *Reproduction {
 
 // The setting of the two-parameter picture.
 var (
-	bilinearPair  = objective.Pair{X: 2, Y: 1.5}
+	bilinearPair  = [2]float64{2, 1.5} // x and y
 	bilinearStart = []float64{2.2, 1.6}
 )
 
@@ -55,7 +56,11 @@ func runBilinear(ctx context.Context, beta1, beta2, lr float64) (*bilinearRun, e
 	if err != nil {
 		return nil, err
 	}
-	p := verify.Problem{Objective: objective.Bilinear(bilinearPair), Rule: r, Theta: bilinearStart}
+	loss, err := closed.New("bilinear", map[string]any{"pairs": [][2]float64{bilinearPair}})
+	if err != nil {
+		return nil, err
+	}
+	p := verify.Problem{Objective: objective.NewNumeric[float64](loss, 0), Rule: r, Theta: bilinearStart}
 	steps := int(math.Round(bilinearTime / lr))
 	out := &bilinearRun{beta1: beta1, beta2: beta2, lr: lr}
 	if out.iterates, err = verify.Iterate(ctx, p, lr, steps); err != nil {
@@ -132,7 +137,7 @@ func judgeBilinear(ctx context.Context) (*finding, error) {
 
 // bilinearPlane draws the paths of the largest lr among level sets of the loss, whole and near the ends.
 func bilinearPlane(runs []*bilinearRun) *report.Chart {
-	root := math.Sqrt(bilinearPair.Y / bilinearPair.X)
+	root := math.Sqrt(bilinearPair[1] / bilinearPair[0])
 	whole := report.Axes{X: "theta1", Y: "theta2", MinX: 0.5, MaxX: 2.4, MinY: 0.2, MaxY: 1.7}
 	ends := report.Axes{X: "theta1, near the ends", Y: "theta2", MinX: 0.8, MaxX: 1.45, MinY: 0.4, MaxY: 1}
 	for _, axes := range []*report.Axes{&whole, &ends} {

@@ -3,6 +3,7 @@ package schema
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -43,6 +44,16 @@ func (s *Schema) Resolve(document []Setting, overrides ...[]Setting) *Resolved {
 		}
 	}
 	return r
+}
+
+// Complete returns the values that keys were given, by their names and converted, and the defaults of the others; or all that is wrong.
+func Complete(keys []Key, given map[string]any) (Values, error) {
+	var document []Setting
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		document = append(document, Set(name, given[name]))
+	}
+	r := New(keys).Resolve(document)
+	return r.Values, r.Err()
 }
 
 // Merge returns the settings of a document with overrides put in, one for each key, without resolving them.

@@ -68,8 +68,8 @@ type Optimizer struct {
 type Batch struct {
 	Mode     string `yaml:"mode" selector:"true" oneof:"full|cyclic|shuffled|sampled" doc:"full: all examples each step; cyclic: mini-batches in a fixed order; shuffled: in a new order each epoch; sampled: drawn with replacement"`
 	Size     int    `yaml:"size" when:"objective.name=network" for:"cyclic|shuffled|sampled" range:"[1,1e9]" doc:"examples of a mini-batch"`
-	Physical int    `yaml:"physical" when:"objective.name=network" range:"[1,1e9]" doc:"most examples evaluated at once; gradients are summed over physical batches, batch norm sees one"`
-	Shuffle  bool   `yaml:"shuffle" when:"objective.name=network" for:"full" doc:"draw new physical batches each step, which matters with batch norm only"`
+	Physical int    `yaml:"physical" when:"objective.name=network" range:"[1,1e9]" doc:"size of a micro-batch, the most examples evaluated at once; gradients are averaged over them, batch norm sees one"`
+	Shuffle  bool   `yaml:"shuffle" when:"objective.name=network" for:"full" doc:"draw new micro-batches each step, which matters with batch norm only"`
 }
 
 // Regularizer is the section regularizer: an explicit penalty added to the loss.

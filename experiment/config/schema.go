@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"shadowflow/dataset"
-	"shadowflow/objective"
+	"shadowflow/objective/closed"
 	"shadowflow/rule"
 	"shadowflow/schema"
 )
@@ -20,7 +20,7 @@ func newSchema() *schema.Schema {
 		case "data.name":
 			k.Words = dataset.Names()
 		case "objective.name":
-			k.Words = append([]string{Network}, objective.Names()...)
+			k.Words = append([]string{Network}, closed.Names()...)
 		case "optimizer.name":
 			k.Words = rule.Names()
 		}
@@ -29,10 +29,10 @@ func newSchema() *schema.Schema {
 		case "objective.name":
 			keys = append(keys, schema.Key{
 				Section: "objective", Name: "theta", Type: schema.Numbers, Default: []float64(nil),
-				Doc: "parameters to start from; empty: the objective's own start", When: []schema.Condition{{Key: k.Path(), Words: objective.Names()}},
+				Doc: "parameters to start from; empty: the objective's own start", When: []schema.Condition{{Key: k.Path(), Words: closed.Names()}},
 			})
-			for _, name := range objective.Names() {
-				keys = append(keys, keysOf(k, name, objectiveKeys(name))...)
+			for _, name := range closed.Names() {
+				keys = append(keys, keysOf(k, name, closed.Keys(name))...)
 			}
 		case "optimizer.name":
 			for _, name := range rule.Names() {

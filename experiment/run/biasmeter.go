@@ -6,8 +6,7 @@ import (
 	"shadowflow/diagnose"
 	"shadowflow/graph"
 	"shadowflow/modeq"
-	"shadowflow/objective/network"
-	"shadowflow/rule"
+	"shadowflow/objective"
 )
 
 // biasMeter finds the second-order term of the modified equation along a run, measures it, and intervenes in it.
@@ -16,11 +15,12 @@ import (
 // general theorem is evaluated over the steps that the memory holds, which costs a gradient and some Hessian-vector products of
 // each mini-batch.
 type biasMeter[T graph.Float] struct {
-	along   *network.Along[T] // nil where the general theorem is needed
-	terms   *modeq.Terms[T]
-	second  *diagnose.Acceleration[T]
-	general *modeq.SecondOrder[T]
-	effects *modeq.Effects
+	direction *objective.Direction // F; nil where the general theorem is needed
+	field     func(g, theta, f []T) error
+	terms     *modeq.Terms[T]
+	second    *diagnose.Acceleration[T]
+	general   *modeq.SecondOrder[T]
+	effects   *modeq.Effects
 	// direct says that F is the derivative of the perturbed one-norm, so that H F is its gradient q.
 	direct bool
 
@@ -60,29 +60,28 @@ func newBiasMeter[T graph.Float](t *trainer[T]) (*biasMeter[T], error) {
 	if m.second, err = diagnose.NewAcceleration[T](t.rule, dim, threads); err != nil {
 		return nil, err
 	}
-	if m.along, err = t.loss.Along(diagnose.Along(t.rule)); err != nil {
+	m.direction = modeq.MemorylessDirection(t.rule)
+	if m.field, err = objective.CompileDirection[T](m.direction, dim, threads); err != nil {
 		return nil, err
 	}
-	m.direct, err = derivesPerturbedNorm(t.rule, t.eps)
+	m.direct, err = derivesPerturbedNorm(m.direction, t.eps)
 	return m, err
 }
 
-// derivesPerturbedNorm reports whether a rule's F is g / sqrt(g^2 + eps), by trying it over all sizes of g.
-func derivesPerturbedNorm(r *rule.Rule, eps float64) (bool, error) {
+// derivesPerturbedNorm reports whether a direction is g / sqrt(g^2 + eps), by trying it over all sizes of g.
+func derivesPerturbedNorm(d *objective.Direction, eps float64) (bool, error) {
 	var gs, thetas []float64
 	for e := -12.0; e <= 4; e += 0.5 {
 		for _, sign := range []float64{-1, 1} {
 			gs, thetas = append(gs, sign*math.Pow(10, e)), append(thetas, 1+math.Mod(e, 3))
 		}
 	}
-	b := graph.NewBuilder()
-	g, theta := b.Param("g", graph.Float64, len(gs)), b.Param("theta", graph.Float64, len(gs))
-	p, err := graph.Compile([]graph.Value{g, theta}, []graph.Value{diagnose.Along(r)(g, theta)}, graph.Options{Threads: 1})
+	field, err := objective.CompileDirection[float64](d, len(gs), 1)
 	if err != nil {
 		return false, err
 	}
 	f := make([]float64, len(gs))
-	if err := p.Run([]graph.Buffer{graph.Of(gs), graph.Of(thetas)}, []graph.Buffer{graph.Of(f)}); err != nil {
+	if err := field(gs, thetas, f); err != nil {
 		return false, err
 	}
 	for i, v := range gs {
@@ -96,7 +95,8 @@ func derivesPerturbedNorm(r *rule.Rule, eps float64) (bool, error) {
 // together evaluates the gradient, F and H F.
 func (m *biasMeter[T]) together(t *trainer[T]) (err error) {
 	p := &t.point
-	p.seen, err = m.along.At(p.batch, t.theta, p.g, m.f, m.hf)
+	want := objective.Want[T]{Gradient: p.g, Along: m.direction, Field: m.f, HField: m.hf}
+	p.seen, err = t.loss.Evaluate(t.context(), t.theta, p.batch, want)
 	p.paired = err == nil
 	return err
 }
@@ -104,14 +104,14 @@ func (m *biasMeter[T]) together(t *trainer[T]) (err error) {
 // ensure evaluates F and C of the coming step, and H F where that is all it takes.
 func (m *biasMeter[T]) ensure(t *trainer[T]) error {
 	p := &t.point
-	if m.along == nil {
-		return m.general.At(p.step, t.theta, m.f, m.c)
+	if m.direction == nil {
+		return m.general.At(t.context(), p.step, t.theta, m.f, m.c)
 	}
 	if !p.paired {
-		if err := m.along.From(t.theta, p.g, m.f); err != nil {
+		if err := m.field(p.g, t.theta, m.f); err != nil {
 			return err
 		}
-		if err := t.loss.HVP(p.batch, t.theta, m.f, m.hf); err != nil {
+		if err := t.product(p.batch, m.f, m.hf); err != nil {
 			return err
 		}
 		p.paired = true
@@ -144,7 +144,7 @@ func (m *biasMeter[T]) normGradient(t *trainer[T]) ([]T, error) {
 	}
 	g := t.point.g
 	if t.order != nil {
-		e, err := t.loss.Evaluate(network.Full, t.theta, m.full)
+		e, err := t.loss.Evaluate(t.context(), t.theta, objective.Full, objective.Want[T]{Gradient: m.full})
 		if err != nil {
 			return nil, err
 		}
@@ -154,7 +154,7 @@ func (m *biasMeter[T]) normGradient(t *trainer[T]) ([]T, error) {
 		t.record.float("full_excess", diagnose.GradientNorms(g, t.eps).Excess)
 	}
 	normDirection(m.work, g, t.eps)
-	return m.q, t.loss.HVP(network.Full, t.theta, m.work, m.q)
+	return m.q, t.product(objective.Full, m.work, m.q)
 }
 
 // normDirection writes g / sqrt(g^2 + eps), the derivative of the perturbed one-norm.
@@ -178,26 +178,26 @@ func (m *biasMeter[T]) before(t *trainer[T]) error {
 	}
 	p := &t.point
 	switch {
-	case m.along != nil:
+	case m.direction != nil:
 		return m.terms.Correct(modeq.FullMemory, p.g, t.theta, m.f, m.hf, m.strength)
 	case t.order == nil:
-		return m.general.At(modeq.FullMemory, t.theta, m.work, m.strength)
+		return m.general.At(t.context(), modeq.FullMemory, t.theta, m.work, m.strength)
 	default:
-		return m.general.At(p.step, t.theta, m.work, m.strength)
+		return m.general.At(t.context(), p.step, t.theta, m.work, m.strength)
 	}
 }
 
 // acceleration sets F'F: where the general theorem is needed by the update half a step on, F(theta - (h/2) F) = F - (h/2) F'F
 // + O(h^2).
 func (m *biasMeter[T]) acceleration(t *trainer[T]) error {
-	if m.along != nil {
+	if m.direction != nil {
 		return m.second.At(t.point.step, t.theta, t.point.g, m.f, m.hf, m.ff)
 	}
 	half := T(t.config.Optimizer.LR / 2)
 	for j, v := range t.theta {
 		m.work[j] = v - half*m.f[j]
 	}
-	if err := m.general.At(t.point.step, m.work, m.ff, nil); err != nil {
+	if err := m.general.At(t.context(), t.point.step, m.work, m.ff, nil); err != nil {
 		return err
 	}
 	for j, v := range m.ff {

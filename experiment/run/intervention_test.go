@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"shadowflow/diagnose"
-	"shadowflow/objective/network"
+	"shadowflow/objective"
 )
 
 // The bias taken away (scale -1), the iterates follow the equation of first order to second order in h; doubled (scale 1), they
@@ -50,7 +50,7 @@ func TestPenaltyIsTheGradientOfThePenalizedLoss(t *testing.T) {
 			}
 			g := make([]float64, len(tr.theta))
 			penalized := func(theta []float64) float64 {
-				e, err := tr.loss.Evaluate(network.Full, theta, g)
+				e, err := tr.loss.Evaluate(t.Context(), theta, objective.Full, objective.Want[float64]{Gradient: g})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -43,7 +43,7 @@ func (t *trainer[T]) recordPoint() {
 }
 
 func (t *trainer[T]) recordTest() error {
-	e, err := t.loss.Test(t.theta, t.data.Test)
+	e, err := t.loss.Test(t.context(), t.theta)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (p *penalty[T]) add(t *trainer[T]) error {
 				p.direction[j] = 2 * v
 			}
 		}
-		if err := t.loss.HVP(t.point.batch, t.theta, p.direction, product); err != nil {
+		if err := t.product(t.point.batch, p.direction, product); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"shadowflow/modeq"
 	"shadowflow/nn"
 	"shadowflow/nn/safetensors"
-	"shadowflow/objective/network"
+	"shadowflow/objective"
 	"shadowflow/rule"
 )
 
@@ -68,7 +68,7 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 	if err != nil {
 		return nil, err
 	}
-	loss, err := newObjective[T](c, model, data.Train, ctx.Err)
+	loss, err := newObjective[T](c, model, data)
 	if err != nil {
 		return nil, err
 	}
@@ -76,19 +76,20 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 	for i, v := range state.Theta {
 		theta[i] = T(v)
 	}
-	v, e, err := probeVectors(c, r, loss, theta)
+	v, e, err := probeVectors(ctx, c, r, loss, theta)
 	if err != nil {
 		return nil, err
 	}
 	eps := perturbation(c.Optimizer)
 	q := v.hf
-	if direct, err := derivesPerturbedNorm(r, eps); err != nil {
+	if direct, err := derivesPerturbedNorm(modeq.MemorylessDirection(r), eps); err != nil {
 		return nil, err
 	} else if !direct {
 		q = make([]T, len(theta))
 		direction := make([]T, len(theta))
 		normDirection(direction, v.g, eps)
-		if err := loss.HVP(network.Full, theta, direction, q); err != nil {
+		want := objective.Want[T]{Vectors: [][]T{direction}, Products: [][]T{q}}
+		if _, err := loss.Evaluate(ctx, theta, objective.Full, want); err != nil {
 			return nil, err
 		}
 	}
@@ -108,14 +109,11 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 // probed are the vectors at a point: g, F, H F and C.
 type probed[T graph.Float] struct{ g, f, hf, c []T }
 
-func probeVectors[T graph.Float](c *config.Config, r *rule.Rule, loss *network.Objective[T], theta []T) (*probed[T], network.Evaluation, error) {
+func probeVectors[T graph.Float](ctx context.Context, c *config.Config, r *rule.Rule, loss objective.Objective[T], theta []T) (*probed[T], objective.Evaluation, error) {
 	dim := loss.Dim()
 	v := &probed[T]{make([]T, dim), make([]T, dim), make([]T, dim), make([]T, dim)}
-	along, err := loss.Along(diagnose.Along(r))
-	if err != nil {
-		return nil, network.Evaluation{}, err
-	}
-	e, err := along.At(network.Full, theta, v.g, v.f, v.hf)
+	want := objective.Want[T]{Gradient: v.g, Along: modeq.MemorylessDirection(r), Field: v.f, HField: v.hf}
+	e, err := loss.Evaluate(ctx, theta, objective.Full, want)
 	if err != nil {
 		return nil, e, err
 	}

@@ -39,7 +39,7 @@ func TestProbeMatchesPyTorch(t *testing.T) {
 		tol       float64
 	}{
 		{"float64", []string{"dtype=float64"}, 1e-9},
-		{"float64 in three physical batches", []string{"dtype=float64", "batch.physical=3"}, 1e-9},
+		{"float64 in three micro-batches", []string{"dtype=float64", "batch.physical=3"}, 1e-9},
 		{"float32", nil, 1e-4},
 	} {
 		out := filepath.Join(t.TempDir(), "out.safetensors")

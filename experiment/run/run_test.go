@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// small is a quick run that keeps all kinds of state: moments, modified equations, several physical batches.
+// small is a quick run that keeps all kinds of state: moments, modified equations, several micro-batches.
 const small = `
 steps: 60
 data: {name: digits, subset: 60, test_subset: 20}
@@ -189,7 +189,7 @@ func TestInterruptedRunEndsWithTheSameBits(t *testing.T) {
 	}
 }
 
-// countdown is a context that ends after its error was asked for so many times: between any two physical batches.
+// countdown is a context that ends after its error was asked for so many times: between any two micro-batches.
 type countdown struct {
 	context.Context
 	left *int

@@ -8,7 +8,7 @@ import (
 	"shadowflow/flow"
 	"shadowflow/graph"
 	"shadowflow/modeq"
-	"shadowflow/objective/network"
+	"shadowflow/objective"
 )
 
 // shadows are the modified equations that are integrated beside a run, from the same start on the same data, from one
@@ -69,8 +69,8 @@ func (s *shadows[T]) integrate(t *trainer[T], p *path, n int) error {
 	if c.Steps > 0 {
 		opt.Step = h / float64(c.Steps)
 	}
-	field := s.field(p.order, n, h, 1+t.config.Bias.Scale)
-	solution, err := flow.Integrate(context.Background(), s.method, field, 0, h, p.y, opt)
+	field := s.field(t.context(), p.order, n, h, 1+t.config.Bias.Scale)
+	solution, err := flow.Integrate(t.context(), s.method, field, 0, h, p.y, opt)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (s *shadows[T]) integrate(t *trainer[T], p *path, n int) error {
 }
 
 // field returns -F^(n) - bias h C^(n), without C for order 1.
-func (s *shadows[T]) field(order, n int, h, bias float64) flow.Field {
+func (s *shadows[T]) field(ctx context.Context, order, n int, h, bias float64) flow.Field {
 	var c []T
 	if order == 2 {
 		c = s.c
@@ -88,7 +88,7 @@ func (s *shadows[T]) field(order, n int, h, bias float64) flow.Field {
 		for i, v := range y {
 			s.at[i] = T(v)
 		}
-		if err := s.equation.At(n, s.at, s.f, c); err != nil {
+		if err := s.equation.At(ctx, n, s.at, s.f, c); err != nil {
 			return err
 		}
 		for i, v := range s.f {
@@ -108,7 +108,7 @@ func (s *shadows[T]) record(t *trainer[T]) error {
 			for i, v := range p.y {
 				s.at[i] = T(v)
 			}
-			e, err := t.loss.Evaluate(network.Full, s.at, s.g)
+			e, err := t.loss.Evaluate(t.context(), s.at, objective.Full, objective.Want[T]{Gradient: s.g})
 			if err != nil {
 				return err
 			}

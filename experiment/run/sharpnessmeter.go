@@ -4,18 +4,18 @@ import (
 	"shadowflow/diagnose"
 	"shadowflow/experiment/record"
 	"shadowflow/graph"
-	"shadowflow/objective/network"
+	"shadowflow/objective"
 )
 
 // sharpnessMeter measures the curvature of the loss over all examples, and how much the gradients of its batches scatter.
 type sharpnessMeter[T graph.Float] struct {
 	precondition *diagnose.Preconditioner[T]
 	root         []T
-	batches      *network.Objective[T] // the batches whose gradients are compared
+	batches      objective.Objective[T] // the batches whose gradients are compared
 	size         int
 }
 
-// noiseBatches is the number of batches that a full batch is cut into for the noise, unless physical batches are smaller still.
+// noiseBatches is the number of batches that a full batch is cut into for the noise, unless batch.physical is smaller still.
 const noiseBatches = 16
 
 func newSharpnessMeter[T graph.Float](t *trainer[T]) (*sharpnessMeter[T], error) {
@@ -35,7 +35,7 @@ func newSharpnessMeter[T graph.Float](t *trainer[T]) (*sharpnessMeter[T], error)
 		return m, nil
 	}
 	m.size = c.Batch.Size
-	m.batches, err = newObjective[T](&c, t.model, t.data.Train, t.interrupted)
+	m.batches, err = newObjective[T](&c, t.model, t.data)
 	return m, err
 }
 
@@ -51,7 +51,7 @@ func (m *sharpnessMeter[T]) measure(t *trainer[T]) error {
 }
 
 func (m *sharpnessMeter[T]) sharpness(t *trainer[T]) error {
-	hvp := func(v, hv []T) error { return t.loss.HVP(network.Full, t.theta, v, hv) }
+	hvp := func(v, hv []T) error { return t.product(objective.Full, v, hv) }
 	opt := diagnose.LanczosOptions{Seed: t.config.Seed}
 	plain, err := diagnose.LargestEigenvalue(t.loss.Dim(), hvp, opt)
 	if err != nil {
@@ -77,7 +77,7 @@ func (m *sharpnessMeter[T]) noise(t *trainer[T]) error {
 	g := make([]T, t.loss.Dim())
 	var meter diagnose.NoiseMeter
 	for b := range m.batches.Batches() {
-		if err := m.batches.Gradient(b, t.theta, g); err != nil {
+		if _, err := m.batches.Evaluate(t.context(), t.theta, b, objective.Want[T]{Gradient: g}); err != nil {
 			return err
 		}
 		diagnose.Add(&meter, g)

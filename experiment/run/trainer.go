@@ -15,13 +15,9 @@ import (
 	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/nn"
+	"shadowflow/objective"
 	"shadowflow/objective/network"
 	"shadowflow/rule"
-)
-
-var (
-	_ modeq.Derivatives[float32] = (*network.Objective[float32])(nil)
-	_ modeq.Derivatives[float64] = (*network.Objective[float64])(nil)
 )
 
 // divergedLoss is the loss, relative to the first, at which a run is given up.
@@ -63,8 +59,8 @@ type trainer[T graph.Float] struct {
 // point is what is known at the present parameters.
 type point[T graph.Float] struct {
 	step  int
-	batch int // that the step sees, network.Full for all
-	seen  network.Evaluation
+	batch int // that the step sees, objective.Full for all
+	seen  objective.Evaluation
 	g     []T            // gradient of the loss that the step sees
 	norms diagnose.Norms // where something is recorded
 	// paired says that F and H F came with the gradient.
@@ -85,7 +81,7 @@ func newTrainer[T graph.Float](ctx context.Context, c *config.Config, columns []
 	if t.rule, err = c.Optimizer.Rule(); err != nil {
 		return nil, err
 	}
-	if t.loss, err = newObjective[T](c, t.model, t.data.Train, t.interrupted); err != nil {
+	if t.loss, err = newObjective[T](c, t.model, t.data); err != nil {
 		return nil, err
 	}
 	dim := t.loss.Dim()
@@ -162,12 +158,12 @@ func loadProblem(ctx context.Context, c *config.Config) (*dataset.Dataset, *nn.M
 	return data, model, nil
 }
 
-func newObjective[T graph.Float](c *config.Config, m *nn.Model, part dataset.Part, interrupted func() error) (*network.Objective[T], error) {
+func newObjective[T graph.Float](c *config.Config, m *nn.Model, data *dataset.Dataset) (*network.Objective[T], error) {
 	loss, err := nn.ParseLoss(c.Loss)
 	if err != nil {
 		return nil, err
 	}
-	opt := network.Options{Physical: c.Batch.Physical, Seed: c.Seed, Shuffle: c.Batch.Shuffle, Threads: c.Threads, Interrupted: interrupted}
+	opt := network.Options{MicroBatch: c.Batch.Physical, Seed: c.Seed, Shuffle: c.Batch.Shuffle, Threads: c.Threads, Test: data.Test}
 	if c.Batch.Mode != "full" {
 		opt.BatchSize = c.Batch.Size
 	}
@@ -175,7 +171,7 @@ func newObjective[T graph.Float](c *config.Config, m *nn.Model, part dataset.Par
 		a := dataset.CropAndFlip(c.Seed)
 		opt.Augment = &a
 	}
-	o, err := network.New[T](m, loss, part, opt)
+	o, err := network.New[T](m, loss, data.Train, opt)
 	if err != nil {
 		return nil, fmt.Errorf("batch: %w", err)
 	}
@@ -267,12 +263,12 @@ func (t *trainer[T]) run(ctx context.Context, d *record.Dir) (result *Result, er
 	}
 }
 
-// interrupted is the error that breaks off an evaluation.
-func (t *trainer[T]) interrupted() error {
+// context is that of an evaluation, which may be broken off until the step begins to move the parameters.
+func (t *trainer[T]) context() context.Context {
 	if t.moving {
-		return nil
+		return context.WithoutCancel(t.ctx)
 	}
-	return t.ctx.Err()
+	return t.ctx
 }
 
 // begin notes what a step changes before it moves the parameters.
@@ -331,11 +327,11 @@ func (t *trainer[T]) advance(d *record.Dir, n int) (Status, error) {
 func (t *trainer[T]) observe(n int) error {
 	t.loss.Draw(n)
 	p := &t.point
-	p.step, p.batch, p.paired = n, network.Full, false
+	p.step, p.batch, p.paired = n, objective.Full, false
 	if t.order != nil {
 		p.batch = t.order(n)
 	}
-	if t.bias != nil && t.bias.along != nil && (due(t.config.Record.Bias, n) || t.config.Bias.Scale != 0) {
+	if t.bias != nil && t.bias.direction != nil && (due(t.config.Record.Bias, n) || t.config.Bias.Scale != 0) {
 		if err := t.watch.time("gradient and Hessian-vector product", func() error { return t.bias.together(t) }); err != nil {
 			return err
 		}
@@ -350,7 +346,14 @@ func (t *trainer[T]) observe(n int) error {
 }
 
 func (t *trainer[T]) gradient() (err error) {
-	t.point.seen, err = t.loss.Evaluate(t.point.batch, t.theta, t.point.g)
+	p := &t.point
+	p.seen, err = t.loss.Evaluate(t.context(), t.theta, p.batch, objective.Want[T]{Gradient: p.g})
+	return err
+}
+
+// product writes the Hessian of a batch's loss at the present parameters times v into hv.
+func (t *trainer[T]) product(batch int, v, hv []T) error {
+	_, err := t.loss.Evaluate(t.context(), t.theta, batch, objective.Want[T]{Vectors: [][]T{v}, Products: [][]T{hv}})
 	return err
 }
 

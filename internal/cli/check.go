@@ -8,6 +8,7 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/modeq/verify"
 	"shadowflow/objective"
+	"shadowflow/objective/closed"
 	"shadowflow/schema"
 )
 
@@ -18,7 +19,7 @@ func newCheck() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "check [config.yaml]",
-		Short: "Compare independent roads to the norm's gradient and to the bias",
+		Short: "Compare independent derivations of the norm's gradient and of the bias",
 		Long: `Compute the gradient of an optimizer's norm by a Hessian-vector product and by central differences of the norm, and its
 second-order term by the general formula, by the series of any order, and by the paper's closed form where it has one; print how
 far they agree. Where no loss in closed form is given, on each of them. A disagreement is an error.`,
@@ -38,22 +39,22 @@ far they agree. Where no loss in closed form is given, on each of them. A disagr
 				return err
 			}
 			type result struct {
-				Objective string        `json:"objective"`
-				Roads     []verify.Road `json:"roads"`
+				Objective   string              `json:"objective"`
+				CrossChecks []verify.CrossCheck `json:"cross_checks"`
 			}
 			var results []result
 			var apart error
 			for _, loss := range losses {
-				o, theta, err := loss.New()
+				f, theta, err := loss.New()
 				if err != nil {
 					return err
 				}
-				roads, err := verify.Roads(o, r, theta)
+				checks, err := verify.CrossChecks(cmd.Context(), objective.NewNumeric[float64](f, c.Threads), r, theta)
 				if err != nil {
 					return fmt.Errorf("objective %s: %w", loss.Name, err)
 				}
-				results = append(results, result{loss.Name, roads})
-				for _, r := range roads {
+				results = append(results, result{loss.Name, checks})
+				for _, r := range checks {
 					if !r.Agrees() && apart == nil {
 						apart = fmt.Errorf("objective %s: %s: differ by %.1e, more than %.0e", loss.Name, r.What, r.Difference, r.Tolerance)
 					}
@@ -69,7 +70,11 @@ far they agree. Where no loss in closed form is given, on each of them. A disagr
 			fmt.Fprintf(w, "%v\nlargest difference of a coordinate over the largest coordinate\n", c.Optimizer)
 			for _, res := range results {
 				fmt.Fprintf(w, "\n%s\n", res.Objective)
-				for _, r := range res.Roads {
+				for _, r := range res.CrossChecks {
+					if r.Skipped != "" {
+						fmt.Fprintf(w, "  %-72s skipped: %s\n", r.What, r.Skipped)
+						continue
+					}
 					fmt.Fprintf(w, "  %-72s %8.1e\n", r.What, r.Difference)
 				}
 			}
@@ -87,7 +92,7 @@ func checked(o config.Objective) ([]config.Objective, error) {
 		return []config.Objective{o}, nil
 	}
 	var all []config.Objective
-	for _, name := range objective.Names() {
+	for _, name := range closed.Names() {
 		c, err := config.New(schema.Set("objective.name", name))
 		if err != nil {
 			return nil, err

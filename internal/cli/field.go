@@ -6,10 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/objective"
-	"shadowflow/rule"
 )
 
 func newField() *cobra.Command {
@@ -34,8 +32,12 @@ form, full batch and memory full, at one point.`,
 			if err != nil {
 				return err
 			}
+			loss, ok := p.Objective.(objective.GraphLoss)
+			if !ok {
+				return fmt.Errorf("objective %s: its fields need derivatives of any order, which it does not have", c.Objective.Name)
+			}
 			dim := p.Objective.Dim()
-			fields, err := modeq.CompileFields(p.Rule, fullLoss(p.Objective), dim, order, modeq.FieldOptions{BiasScale: p.BiasScale})
+			fields, err := modeq.CompileFields(p.Rule, loss, dim, order, modeq.FieldOptions{BiasScale: p.BiasScale})
 			if err != nil {
 				return err
 			}
@@ -58,13 +60,6 @@ form, full batch and memory full, at one point.`,
 	cmd.Flags().IntVar(&order, "order", 2, fmt.Sprintf("how many fields, from 1 to %d", modeq.MaxOrder))
 	cmd.Flags().BoolVar(&asJSON, "json", false, `print {"fields": [[f0...],[f1...],...]}`)
 	return cmd
-}
-
-// fullLoss is the loss of the full batch as graph code.
-func fullLoss(o objective.Objective) rule.Loss {
-	return func(b *graph.Builder, theta graph.Value) graph.Value {
-		return objective.Loss(o, b, theta, objective.Full)
-	}
 }
 
 func fieldsJSON(values [][]float64) any {

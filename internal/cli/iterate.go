@@ -1,13 +1,13 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"shadowflow/experiment/config"
-	"shadowflow/graph"
 	"shadowflow/modeq/verify"
 	"shadowflow/objective"
 	"shadowflow/schema"
@@ -42,7 +42,7 @@ that they know how the memory fills, those of higher order with the memory full.
 				return err
 			}
 			out := iterateOutput{Theta: path}
-			if out.Loss, err = losses(problem.Objective, path); err != nil {
+			if out.Loss, err = losses(cmd.Context(), problem.Objective, path); err != nil {
 				return err
 			}
 			for _, order := range orders {
@@ -87,14 +87,14 @@ type flowOutput struct {
 }
 
 // losses returns the full batch's loss at each point.
-func losses(o objective.Objective, path [][]float64) ([]float64, error) {
-	f := objective.Compile[float64](o, graph.Options{})
+func losses(ctx context.Context, o objective.Objective[float64], path [][]float64) ([]float64, error) {
 	out := make([]float64, len(path))
 	for i, theta := range path {
-		var err error
-		if out[i], err = f.Loss(objective.Full, theta); err != nil {
+		e, err := o.Evaluate(ctx, theta, objective.Full, objective.Want[float64]{})
+		if err != nil {
 			return nil, err
 		}
+		out[i] = e.Loss
 	}
 	return out, nil
 }

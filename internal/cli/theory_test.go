@@ -168,7 +168,7 @@ func TestDeriveSaysWhichCoordinatesAreHindered(t *testing.T) {
 	}
 }
 
-func TestCheckPrintsTheAgreementOfTheRoads(t *testing.T) {
+func TestCheckPrintsTheAgreementOfDerivations(t *testing.T) {
 	out := printed(t, "check")
 	for _, want := range []string{"bilinear", "rosenbrock", "central differences", "closed form"} {
 		if !strings.Contains(out, want) {
@@ -177,11 +177,11 @@ func TestCheckPrintsTheAgreementOfTheRoads(t *testing.T) {
 	}
 	result := decode[struct {
 		Checks []struct {
-			Objective string
-			Roads     []struct{ Difference float64 }
+			Objective   string
+			CrossChecks []struct{ Difference float64 } `json:"cross_checks"`
 		}
 	}](t, printed(t, "check", "--objective", "logistic", "--set", "samples=20,objective.seed=4", "--json"))
-	if len(result.Checks) != 1 || len(result.Checks[0].Roads) != 4 {
+	if len(result.Checks) != 1 || len(result.Checks[0].CrossChecks) != 4 {
 		t.Errorf("%+v", result)
 	}
 }

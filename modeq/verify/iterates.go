@@ -16,7 +16,6 @@ import (
 // iterates is the discrete optimizer.
 type iterates struct {
 	p       *Problem
-	loss    *objective.Functions[float64]
 	stepper *rule.Stepper[float64]
 	second  *modeq.SecondOrder[float64] // of the intervention, nil without one
 	order   func(step int) int
@@ -31,13 +30,12 @@ const fullyFilled = math.MaxInt32
 func newIterates(p *Problem, threads int) (*iterates, error) {
 	dim := p.Objective.Dim()
 	it := &iterates{p: p, g: make([]float64, dim), f: make([]float64, dim), c: make([]float64, dim), order: p.order()}
-	it.loss = objective.Compile[float64](p.Objective, graph.Options{Threads: threads})
 	var err error
 	if it.stepper, err = rule.NewStepper[float64](p.Rule, 1, dim, graph.Options{Threads: threads}); err != nil {
 		return nil, err
 	}
 	if p.BiasScale != 0 {
-		it.second, err = modeq.NewSecondOrder(p.Rule, it.loss, modeq.SecondOptions{Threads: threads})
+		it.second, err = modeq.NewSecondOrder(p.Rule, p.Objective, modeq.SecondOptions{Threads: threads})
 	}
 	return it, err
 }
@@ -56,7 +54,7 @@ func (it *iterates) begin(ctx context.Context, lr float64, e *equations, opt Opt
 // fill gives the memory the gradients along the equation of highest order, run backwards from the start.
 func (it *iterates) fill(ctx context.Context, e *equations, opt Options) error {
 	window := it.p.Rule.Window(1e-15) + 1
-	field, err := e.flow(slices.Max(opt.Orders), it.lr)
+	field, err := e.flow(ctx, slices.Max(opt.Orders), it.lr)
 	if err != nil {
 		return err
 	}
@@ -72,7 +70,7 @@ func (it *iterates) fill(ctx context.Context, e *equations, opt Options) error {
 	}
 	scratch := make([]float64, len(it.p.Theta))
 	for _, theta := range slices.Backward(back.Rows) {
-		if err := it.loss.Gradient(objective.Full, theta, it.g); err != nil {
+		if err := it.gradient(ctx, objective.Full, theta); err != nil {
 			return err
 		}
 		if err := it.stepper.Step(scratch, it.g); err != nil {
@@ -90,7 +88,7 @@ func (it *iterates) run(ctx context.Context, steps int) ([][]float64, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("stopped at step %d: %w", n, err)
 		}
-		if err := it.step(n, theta); err != nil {
+		if err := it.step(ctx, n, theta); err != nil {
 			return nil, err
 		}
 		for i, v := range theta {
@@ -103,16 +101,22 @@ func (it *iterates) run(ctx context.Context, steps int) ([][]float64, error) {
 	return path, nil
 }
 
-func (it *iterates) step(n int, theta []float64) error {
+// gradient sets g to the gradient of a batch's loss.
+func (it *iterates) gradient(ctx context.Context, batch int, theta []float64) error {
+	_, err := it.p.Objective.Evaluate(ctx, theta, batch, objective.Want[float64]{Gradient: it.g})
+	return err
+}
+
+func (it *iterates) step(ctx context.Context, n int, theta []float64) error {
 	batch := objective.Full
 	if it.order != nil {
 		batch = it.order(n)
 	}
-	if err := it.loss.Gradient(batch, theta, it.g); err != nil {
+	if err := it.gradient(ctx, batch, theta); err != nil {
 		return err
 	}
 	if it.second != nil {
-		if err := it.second.At(modeq.FullMemory, theta, it.f, it.c); err != nil {
+		if err := it.second.At(ctx, modeq.FullMemory, theta, it.f, it.c); err != nil {
 			return err
 		}
 	}

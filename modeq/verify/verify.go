@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"shadowflow/flow"
-	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -36,7 +35,8 @@ const (
 
 // Problem is an optimizer at work on a loss.
 type Problem struct {
-	Objective objective.Objective
+	// Objective is the loss. Equations of a full memory (Manifold, and orders above 2) need it to be an objective.GraphLoss.
+	Objective objective.Objective[float64]
 	Rule      *rule.Rule
 	Theta     []float64 // where both start
 	Batches   Batches   // empty: FullBatch
@@ -186,28 +186,25 @@ func newEquations(p *Problem, opt Options) (*equations, error) {
 	e := &equations{p: p, fields: map[int]*modeq.Fields{}}
 	if opt.Start == Cold {
 		var err error
-		loss := objective.Compile[float64](p.Objective, graph.Options{Threads: opt.Threads})
-		e.second, err = modeq.NewSecondOrder(p.Rule, loss, modeq.SecondOptions{Order: p.order(), Threads: opt.Threads})
+		e.second, err = modeq.NewSecondOrder(p.Rule, p.Objective, modeq.SecondOptions{Order: p.order(), Threads: opt.Threads})
 		return e, err
+	}
+	loss, ok := p.Objective.(objective.GraphLoss)
+	if !ok {
+		return nil, fmt.Errorf("the equations of a full memory are derived from the loss as graph code, which this one does not have: "+
+			"want start %s, and orders 1 and 2", Cold)
 	}
 	for _, order := range opt.Orders {
 		if e.fields[order] != nil {
 			continue
 		}
-		f, err := modeq.CompileFields(p.Rule, p.loss(), p.Objective.Dim(), order, modeq.FieldOptions{BiasScale: p.BiasScale, Threads: opt.Threads})
+		f, err := modeq.CompileFields(p.Rule, loss, p.Objective.Dim(), order, modeq.FieldOptions{BiasScale: p.BiasScale, Threads: opt.Threads})
 		if err != nil {
 			return nil, err
 		}
 		e.fields[order] = f
 	}
 	return e, nil
-}
-
-// loss is the full batch's.
-func (p *Problem) loss() rule.Loss {
-	return func(b *graph.Builder, theta graph.Value) graph.Value {
-		return objective.Loss(p.Objective, b, theta, objective.Full)
-	}
 }
 
 // order is the schedule of batches, nil for the full batch.
@@ -221,9 +218,9 @@ func (p *Problem) order() func(step int) int {
 	return nil
 }
 
-func (e *equations) flow(order int, lr float64) (flow.Field, error) {
+func (e *equations) flow(ctx context.Context, order int, lr float64) (flow.Field, error) {
 	if e.second != nil {
-		return e.second.Flow(lr, order)
+		return e.second.Flow(ctx, lr, order)
 	}
 	return e.fields[order].Flow(lr), nil
 }
@@ -245,7 +242,7 @@ func (e *equations) distance(ctx context.Context, order int, lr float64, path []
 
 // solve returns the equation's solution at the times of the steps, the start included; with an error, as far as it came.
 func (e *equations) solve(ctx context.Context, order int, lr float64, steps int, opt Options) ([][]float64, error) {
-	field, err := e.flow(order, lr)
+	field, err := e.flow(ctx, order, lr)
 	if err != nil {
 		return nil, err
 	}

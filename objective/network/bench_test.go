@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"shadowflow/dataset"
-	"shadowflow/graph"
 	"shadowflow/nn"
+	"shadowflow/objective"
 )
 
 // The digits run's two evaluations: gradient, and gradient with a Hessian-vector product.
@@ -15,34 +15,26 @@ func BenchmarkDigits(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	sign := func(g, _ graph.Value) graph.Value { return g.Div(g.Square().Add(g.Like(1e-8)).Sqrt()) }
-	for _, physical := range []int{500, 1297} {
-		o, err := New[float32](m, nn.CrossEntropy, dataset.Digits().Train, Options{Physical: physical})
-		if err != nil {
-			b.Fatal(err)
-		}
-		a, err := o.Along(sign)
+	for _, size := range []int{500, 1297} {
+		o, err := New[float32](m, nn.CrossEntropy, dataset.Digits().Train, Options{MicroBatch: size})
 		if err != nil {
 			b.Fatal(err)
 		}
 		dim := m.NumParams()
-		theta, g, v, hv := make([]float32, dim), make([]float32, dim), make([]float32, dim), make([]float32, dim)
+		theta, g, f, hf := make([]float32, dim), make([]float32, dim), make([]float32, dim), make([]float32, dim)
 		for i, x := range m.Init(0).Theta {
 			theta[i] = float32(x)
 		}
-		b.Run(fmt.Sprintf("gradient/physical=%d", physical), func(b *testing.B) {
-			for b.Loop() {
-				if _, err := o.Evaluate(Full, theta, g); err != nil {
-					b.Fatal(err)
+		for name, want := range map[string]objective.Want[float32]{
+			"gradient": {Gradient: g}, "pair": {Gradient: g, Along: smoothSign, Field: f, HField: hf},
+		} {
+			b.Run(fmt.Sprintf("%s/micro-batch=%d", name, size), func(b *testing.B) {
+				for b.Loop() {
+					if _, err := o.Evaluate(b.Context(), theta, objective.Full, want); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-		})
-		b.Run(fmt.Sprintf("pair/physical=%d", physical), func(b *testing.B) {
-			for b.Loop() {
-				if _, err := a.At(Full, theta, g, v, hv); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+			})
+		}
 	}
 }

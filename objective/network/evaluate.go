@@ -1,184 +1,164 @@
 package network
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
-	"shadowflow/dataset"
 	"shadowflow/graph"
+	"shadowflow/objective"
 )
 
-// pass runs a program of one kind on each physical batch of a batch. prepare sets the program's further inputs and outputs
-// before each run, done takes what it gave with the physical batch's share of the examples. Both may be nil.
-func (o *Objective[T]) pass(batch int, theta []T, find func(n int) (*program[T], error),
-	prepare func(i int, p *program[T]), done func(i int, share float64)) (Evaluation, error) {
+// Evaluate implements objective.Objective, batch normalization in training mode. A batch of one micro-batch takes one program, whatever is
+// wanted, which shares the pass through the network: gradient, direction and product together cost three to four gradients.
+func (o *Objective[T]) Evaluate(ctx context.Context, theta []T, batch int, want objective.Want[T]) (objective.Evaluation, error) {
 	if err := o.check(batch); err != nil {
-		return Evaluation{}, err
+		return objective.Evaluation{}, err
 	}
-	if len(theta) != o.Dim() {
-		return Evaluation{}, fmt.Errorf("network: %d parameters: want %d", len(theta), o.Dim())
+	if err := want.Check(o.Dim()); err != nil {
+		return objective.Evaluation{}, err
 	}
 	from, to := o.span(batch)
-	e := Evaluation{Examples: to - from}
+	if want.Along != nil && to-from > o.opt.MicroBatch {
+		return o.inTwoPasses(ctx, theta, from, to, want)
+	}
+	return o.pass(ctx, theta, &o.train, from, to, want)
+}
+
+// inTwoPasses needs the gradient of all micro-batches before it can make a direction from it.
+func (o *Objective[T]) inTwoPasses(ctx context.Context, theta []T, from, to int, want objective.Want[T]) (objective.Evaluation, error) {
+	g := orRoom(want.Gradient, &o.gradient, o.Dim())
+	e, err := o.pass(ctx, theta, &o.train, from, to, objective.Want[T]{Gradient: g})
+	if err != nil {
+		return e, err
+	}
+	field := orRoom(want.Field, &o.field, o.Dim())
+	if err := o.direct(want.Along, g, theta, field); err != nil {
+		return objective.Evaluation{}, err
+	}
+	rest := objective.Want[T]{Vectors: want.Vectors, Products: want.Products}
+	if want.HField != nil {
+		rest.Vectors = append(rest.Vectors[:len(rest.Vectors):len(rest.Vectors)], field)
+		rest.Products = append(rest.Products[:len(rest.Products):len(rest.Products)], want.HField)
+	}
+	if len(rest.Vectors) > 0 {
+		_, err = o.pass(ctx, theta, &o.train, from, to, rest)
+	}
+	return e, err
+}
+
+// orRoom returns a slice that the caller gave, or room of our own.
+func orRoom[T graph.Float](given []T, own *[]T, dim int) []T {
+	if given != nil {
+		return given
+	}
+	if *own == nil {
+		*own = make([]T, dim)
+	}
+	return *own
+}
+
+// direct writes the direction made from a gradient into field.
+func (o *Objective[T]) direct(d *objective.Direction, g, theta, field []T) error {
+	apart, ok := o.directions[d]
+	if !ok {
+		var err error
+		if apart, err = objective.CompileDirection[T](d, o.Dim(), o.opt.Threads); err != nil {
+			return fmt.Errorf("network: %w", err)
+		}
+		o.directions[d] = apart
+	}
+	return apart(g, theta, field)
+}
+
+// Test returns the loss on the test examples, batch normalization by its running averages.
+func (o *Objective[T]) Test(ctx context.Context, theta []T) (objective.Evaluation, error) {
+	n := o.test.part.N()
+	if n == 0 {
+		return objective.Evaluation{}, errors.New("network: there are no test examples")
+	}
+	return o.pass(ctx, theta, &o.test, 0, n, objective.Want[T]{})
+}
+
+// pass evaluates a run of examples, micro-batch by micro-batch.
+func (o *Objective[T]) pass(ctx context.Context, theta []T, data *examples[T], from, to int, want objective.Want[T]) (objective.Evaluation, error) {
+	if len(theta) != o.Dim() {
+		return objective.Evaluation{}, fmt.Errorf("network: %d parameters: want %d", len(theta), o.Dim())
+	}
+	size := o.opt.MicroBatch
+	results := o.collect(want, to-from <= size)
+	e := objective.Evaluation{Examples: to - from}
 	for i, at := 0, from; at < to; i++ {
-		if o.opt.Interrupted != nil {
-			if err := o.opt.Interrupted(); err != nil {
-				return e, err
-			}
+		if err := ctx.Err(); err != nil {
+			return objective.Evaluation{}, err
 		}
-		next := min(at+o.opt.Physical, to)
-		p, err := find(next - at)
+		next := min(at+size, to)
+		p, err := o.program(programKey{n: next - at, test: data == &o.test, kind: want.Kind()})
 		if err != nil {
-			return e, err
+			return objective.Evaluation{}, err
 		}
-		prepare(i, p)
-		x, labels := o.examples(at, next)
-		if err := p.run(theta, x, labels); err != nil {
-			return e, fmt.Errorf("network: %w", err)
+		o.bind(p, i, theta, want.Vectors, results.into)
+		x, labels := data.at(at, next)
+		p.in[1], p.in[2] = graph.Of(x), graph.Of(labels)
+		if err := p.compiled.Run(p.in, p.out); err != nil {
+			return objective.Evaluation{}, fmt.Errorf("network: %w", err)
 		}
 		share := float64(next-at) / float64(to-from)
 		e.Loss += share * float64(p.loss[0])
-		e.Hits += float64(p.hits[0])
-		if done != nil {
-			done(i, share)
-		}
+		e.Correct += float64(p.correct[0])
+		results.add(share)
 		at = next
 	}
 	return e, nil
 }
 
-// find returns a finder of programs of one kind.
-func (o *Objective[T]) find(k kind) func(n int) (*program[T], error) {
-	return func(n int) (*program[T], error) { return o.program(programKey{kind: k, n: n}) }
-}
-
-// sum collects, into out, a vector that each physical batch gives: the i-th of several. The only physical batch of a batch writes in
-// place.
-type sum[T graph.Float] struct {
-	out, partial []T
-	whole        bool
-}
-
-func (o *Objective[T]) sum(batch, i int, out []T) *sum[T] {
-	s := &sum[T]{out: out, whole: o.Whole(batch)}
-	if s.whole {
-		return s
+// bind sets the buffers of micro-batch i's program, apart from its examples.
+func (o *Objective[T]) bind(p *program[T], i int, theta []T, vectors, results [][]T) {
+	p.in[0] = graph.Of(theta)
+	for j, v := range vectors {
+		p.in[3+j] = graph.Of(v)
 	}
-	clear(out)
-	for len(o.partials) <= i {
-		o.partials = append(o.partials, make([]T, o.Dim()))
+	if last := 3 + len(vectors); len(p.in) > last { // in a test
+		p.in[last] = graph.Of(o.running)
 	}
-	s.partial = o.partials[i]
-	return s
-}
-
-func (s *sum[T]) target() graph.Buffer {
-	if s.whole {
-		return graph.Of(s.out)
+	for j, r := range results {
+		p.out[2+j] = graph.Of(r)
 	}
-	return graph.Of(s.partial)
-}
-
-func (s *sum[T]) add(share float64) {
-	if s.whole {
-		return
-	}
-	w := T(share)
-	for j, v := range s.partial {
-		s.out[j] += w * v
-	}
-}
-
-// statistics makes a program that has statistics behind its first outputs give those of physical batch i.
-func (o *Objective[T]) statistics(i int, p *program[T], outputs int) {
-	if len(p.out) == outputs {
+	if !p.statistics {
 		return
 	}
 	if i == len(o.stats) {
 		o.stats = append(o.stats, make([]T, o.model.NumStats()))
 	}
 	o.seen = i + 1
-	p.out[outputs] = graph.Of(o.stats[i])
+	p.out[2+len(results)] = graph.Of(o.stats[i])
 }
 
-// Loss returns a batch's loss and hits at theta, batch normalization in training mode.
-func (o *Objective[T]) Loss(batch int, theta []T) (Evaluation, error) {
-	return o.pass(batch, theta, o.find(kindLoss), func(int, *program[T]) {}, nil)
+// collected are the results of a pass. The only micro-batch of a batch writes in place; several write into partial results, which are
+// added up.
+type collected[T graph.Float] struct {
+	into, sums [][]T // where a program writes, and the caller's slices; sums is nil where these are the same
 }
 
-// Evaluate writes the gradient of a batch's loss at theta into g and returns the loss and hits there.
-func (o *Objective[T]) Evaluate(batch int, theta, g []T) (Evaluation, error) {
-	if err := o.checkVector("gradient", g); err != nil {
-		return Evaluation{}, err
+func (o *Objective[T]) collect(want objective.Want[T], whole bool) collected[T] {
+	out := want.Results(nil)
+	if whole {
+		return collected[T]{into: out}
 	}
-	s := o.sum(batch, 0, g)
-	prepare := func(i int, p *program[T]) {
-		p.out[2] = s.target()
-		o.statistics(i, p, 3)
+	for len(o.partials) < len(out) {
+		o.partials = append(o.partials, make([]T, o.Dim()))
 	}
-	return o.pass(batch, theta, o.find(kindGradient), prepare, func(_ int, share float64) { s.add(share) })
+	for _, r := range out {
+		clear(r)
+	}
+	return collected[T]{o.partials[:len(out)], out}
 }
 
-// Gradient writes the gradient of a batch's loss at theta into g.
-func (o *Objective[T]) Gradient(batch int, theta, g []T) error {
-	_, err := o.Evaluate(batch, theta, g)
-	return err
-}
-
-// HVP writes the product of the Hessian of a batch's loss at theta with v into hv.
-func (o *Objective[T]) HVP(batch int, theta, v, hv []T) error {
-	return o.HVPs(batch, theta, [][]T{v}, [][]T{hv})
-}
-
-// HVPs writes the products of the Hessian of a batch's loss at theta with each of vs into hvs, in one pass: the gradient that the
-// products share is computed once.
-func (o *Objective[T]) HVPs(batch int, theta []T, vs, hvs [][]T) error {
-	if len(vs) == 0 || len(vs) != len(hvs) {
-		return fmt.Errorf("network: %d vectors and room for %d products: want as many, at least one", len(vs), len(hvs))
-	}
-	sums := make([]*sum[T], len(vs))
-	for i := range vs {
-		if err := o.checkVector("direction", vs[i]); err != nil {
-			return err
-		}
-		if err := o.checkVector("Hessian-vector product", hvs[i]); err != nil {
-			return err
-		}
-		sums[i] = o.sum(batch, i, hvs[i])
-	}
-	find := func(n int) (*program[T], error) {
-		return o.program(programKey{kind: kindHVP, n: n, vectors: len(vs)})
-	}
-	prepare := func(_ int, p *program[T]) {
-		for i, v := range vs {
-			p.in[3+i] = graph.Of(v)
-			p.out[i] = sums[i].target()
+func (c collected[T]) add(share float64) {
+	w := T(share)
+	for i, sum := range c.sums {
+		for j, v := range c.into[i] {
+			sum[j] += w * v
 		}
 	}
-	_, err := o.pass(batch, theta, find, prepare, func(_ int, share float64) {
-		for _, s := range sums {
-			s.add(share)
-		}
-	})
-	return err
-}
-
-func (o *Objective[T]) checkVector(name string, v []T) error {
-	if len(v) != o.Dim() {
-		return fmt.Errorf("network: %s of %d numbers: want %d", name, len(v), o.Dim())
-	}
-	return nil
-}
-
-// Test returns loss and hits on other examples, batch normalization by its running averages.
-func (o *Objective[T]) Test(theta []T, part dataset.Part) (Evaluation, error) {
-	other := &Objective[T]{
-		model: o.model, loss: o.loss, part: part, programs: o.programs,
-		opt: Options{Physical: o.opt.Physical, Threads: o.opt.Threads, Interrupted: o.opt.Interrupted},
-	}
-	prepare := func(_ int, p *program[T]) {
-		if len(p.in) > 3 {
-			p.in[3] = graph.Of(o.running)
-		}
-	}
-	return other.pass(Full, theta, other.find(kindTest), prepare, nil)
 }

@@ -4,98 +4,24 @@ import (
 	"fmt"
 
 	"shadowflow/graph"
-	"shadowflow/nn"
+	"shadowflow/objective"
 )
 
-// kind is what a program computes of one physical batch.
-type kind uint8
-
-const (
-	kindLoss     kind = iota // theta, x, labels -> loss, hits
-	kindTest                 // theta, x, labels, running -> loss, hits, in evaluation mode
-	kindGradient             // theta, x, labels -> loss, hits, gradient, statistics
-	kindHVP                  // theta, x, labels, vectors v -> each H v
-	kindAlong                // theta, x, labels -> loss, hits, gradient, v, H v, statistics with v made from the gradient
-)
-
+// programKey is what a program computes of one micro-batch.
 type programKey struct {
-	kind    kind
-	n       int // examples
-	vectors int // of Hessian-vector products
+	n    int // examples
+	test bool
+	kind objective.Kind
 }
 
-// program is a compiled program and the buffers of a call. The first inputs are theta, x and labels.
+// program is a compiled program and the buffers of a call. Theta, inputs and labels go in, then the vectors to multiply by or, in a test,
+// the running averages. The loss and the number of examples classified rightly come out, then the results wanted, then, beside a
+// gradient, batch normalization's statistics.
 type program[T graph.Float] struct {
-	compiled *graph.Program
-	in, out  []graph.Buffer
-	loss     []T
-	hits     []T
-}
-
-// recording is a network's loss on a physical batch, as graph values.
-type recording struct {
-	in    nn.Inputs
-	value nn.Result
-	args  []graph.Value
-}
-
-func (o *Objective[T]) record(n int, test bool) (recording, error) {
-	b := graph.NewBuilder()
-	r := recording{in: o.model.Inputs(b, graph.TypeOf[T](), n)}
-	var err error
-	if test {
-		r.value, err = o.model.EvalLoss(r.in, o.loss)
-	} else {
-		r.value, err = o.model.TrainLoss(r.in, o.loss)
-	}
-	if err != nil {
-		return r, err
-	}
-	r.args = []graph.Value{r.in.Theta, r.in.X, r.in.Labels}
-	return r, nil
-}
-
-// statistics returns the batch normalizations' statistics, if there are any.
-func (r recording) statistics() []graph.Value {
-	if r.value.Batch.Valid() {
-		return []graph.Value{r.value.Batch}
-	}
-	return nil
-}
-
-// build returns the inputs and outputs of a program of that kind.
-func (o *Objective[T]) build(key programKey, direction Direction) (in, out []graph.Value, err error) {
-	r, err := o.record(key.n, key.kind == kindTest)
-	if err != nil {
-		return nil, nil, err
-	}
-	seen := []graph.Value{r.value.Loss, r.value.Hits}
-	switch key.kind {
-	case kindLoss:
-		return r.args, seen, nil
-	case kindTest:
-		if r.in.Running.Valid() {
-			r.args = append(r.args, r.in.Running)
-		}
-		return r.args, seen, nil
-	}
-	theta := r.in.Theta
-	g := graph.Grad(r.value.Loss, theta)[0]
-	switch key.kind {
-	case kindHVP:
-		for i := range key.vectors {
-			v := theta.Builder().Param(fmt.Sprintf("v%d", i), theta.DType(), o.Dim())
-			r.args = append(r.args, v)
-			out = append(out, graph.JVP([]graph.Value{g}, []graph.Value{theta}, []graph.Value{v})...)
-		}
-		return r.args, out, nil
-	case kindAlong:
-		// The direction is a constant of the Hessian-vector product, though it is made from the gradient.
-		v := direction(g, theta)
-		hv := graph.JVP([]graph.Value{g}, []graph.Value{theta}, []graph.Value{v})[0]
-		return r.args, append(append(seen, g, v, hv), r.statistics()...), nil
-	}
-	return r.args, append(append(seen, g), r.statistics()...), nil
+	compiled      *graph.Program
+	in, out       []graph.Buffer
+	loss, correct []T
+	statistics    bool
 }
 
 // program returns the program of that key, compiled when first asked for.
@@ -103,33 +29,38 @@ func (o *Objective[T]) program(key programKey) (*program[T], error) {
 	if p, ok := o.programs[key]; ok {
 		return p, nil
 	}
-	p, err := o.compile(key, nil)
-	if err == nil {
-		o.programs[key] = p
-	}
-	return p, err
-}
-
-func (o *Objective[T]) compile(key programKey, direction Direction) (*program[T], error) {
-	in, out, err := o.build(key, direction)
+	p, err := o.compile(key)
 	if err != nil {
 		return nil, fmt.Errorf("network: %w", err)
 	}
-	compiled, err := graph.Compile(in, out, graph.Options{Threads: o.opt.Threads})
-	if err != nil {
-		return nil, fmt.Errorf("network: %w", err)
-	}
-	p := &program[T]{compiled: compiled, loss: make([]T, 1), hits: make([]T, 1)}
-	p.in, p.out = make([]graph.Buffer, len(in)), make([]graph.Buffer, len(out))
-	if key.kind != kindHVP {
-		p.out[0], p.out[1] = graph.Of(p.loss), graph.Of(p.hits)
-	}
+	o.programs[key] = p
 	return p, nil
 }
 
-// run evaluates the program on a physical batch. The inputs behind theta, x and labels, and the outputs behind loss and hits
-// (all of Hessian-vector products), have been set.
-func (p *program[T]) run(theta, x []T, labels []int32) error {
-	p.in[0], p.in[1], p.in[2] = graph.Of(theta), graph.Of(x), graph.Of(labels)
-	return p.compiled.Run(p.in, p.out)
+func (o *Objective[T]) compile(key programKey) (*program[T], error) {
+	x := o.model.Inputs(graph.NewBuilder(), graph.TypeOf[T](), key.n)
+	record := o.model.TrainLoss
+	if key.test {
+		record = o.model.EvalLoss
+	}
+	value, err := record(x, o.loss)
+	if err != nil {
+		return nil, err
+	}
+	vectors, results := key.kind.Record(value.Loss, x.Theta)
+	in := append([]graph.Value{x.Theta, x.X, x.Labels}, vectors...)
+	if key.test && x.Running.Valid() {
+		in = append(in, x.Running)
+	}
+	out := append([]graph.Value{value.Loss, value.Correct}, results...)
+	p := &program[T]{loss: make([]T, 1), correct: make([]T, 1)}
+	if p.statistics = value.Batch.Valid() && (key.kind.Gradient || key.kind.Along != nil); p.statistics {
+		out = append(out, value.Batch)
+	}
+	if p.compiled, err = graph.Compile(in, out, graph.Options{Threads: o.opt.Threads}); err != nil {
+		return nil, err
+	}
+	p.in, p.out = make([]graph.Buffer, len(in)), make([]graph.Buffer, len(out))
+	p.out[0], p.out[1] = graph.Of(p.loss), graph.Of(p.correct)
+	return p, nil
 }

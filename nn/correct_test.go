@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestHitsCountTheFirstLargestLogit(t *testing.T) {
+func TestTheFirstLargestLogitIsThePrediction(t *testing.T) {
 	nan := math.NaN()
 	for _, c := range []struct {
 		name   string
@@ -21,11 +21,11 @@ func TestHitsCountTheFirstLargestLogit(t *testing.T) {
 		{"all equal, the last", []float64{0, 0, 0}, 2, 0},
 		{"not numbers", []float64{nan, nan, nan}, 0, 0},
 	} {
-		if got := evaluate(t, Hits, c.logits, []int32{c.label}); got != c.want {
-			t.Errorf("%s: %v hits, want %v", c.name, got, c.want)
+		if got := evaluate(t, Correct, c.logits, []int32{c.label}); got != c.want {
+			t.Errorf("%s: %v counted right, want %v", c.name, got, c.want)
 		}
 	}
-	if got := evaluate(t, Hits, []float64{1, 0, 0, 1, 1, 0}, []int32{0, 1, 1}); got != 2 {
-		t.Errorf("three examples: %v hits, want 2", got)
+	if got := evaluate(t, Correct, []float64{1, 0, 0, 1, 1, 0}, []int32{0, 1, 1}); got != 2 {
+		t.Errorf("three examples: %v counted right, want 2", got)
 	}
 }

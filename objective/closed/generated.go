@@ -1,16 +1,18 @@
-package objective
+package closed
 
 import (
-	"math"
+	"fmt"
 	"math/rand/v2"
 
 	"gonum.org/v1/gonum/mat"
 
 	"shadowflow/graph"
+	"shadowflow/objective"
+	"shadowflow/schema"
 )
 
 // generator returns the source of an objective's generated data.
-func generator(seed int) *rand.Rand { return rand.New(rand.NewPCG(uint64(seed), 0x5ad0f10)) }
+func generator(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x5ad0f10)) }
 
 func normal(r *rand.Rand, n int, scale float64) []float64 {
 	v := make([]float64, n)
@@ -23,16 +25,21 @@ func normal(r *rand.Rand, n int, scale float64) []float64 {
 // split returns the bounds of part i of n things in equal parts.
 func split(n, parts, i int) (from, to int) { return n * i / parts, n * (i + 1) / parts }
 
+// maxSpectrum bounds the number of eigenvalues, whose matrix is stored whole.
+const maxSpectrum = 1000
+
 // newQuadratic makes (1/2) theta' A theta with a given spectrum.
-func newQuadratic(o *options) *function {
-	spectrum := o.list("spectrum", []float64{1, 4, 10})
-	rotation := o.count("rotation", 1, 0, math.MaxInt32)
+func newQuadratic(v schema.Values) (*objective.Function, error) {
+	spectrum, rotation := get[[]float64](v, "spectrum"), get[int](v, "rotation")
 	dim := len(spectrum)
+	if dim < 1 || dim > maxSpectrum {
+		return nil, fmt.Errorf("spectrum has %d numbers: want from 1 to %d", dim, maxSpectrum)
+	}
 	var a mat.Dense
 	a.CloneFrom(mat.NewDiagDense(dim, spectrum))
 	if rotation > 0 && dim > 1 {
 		var qr mat.QR
-		qr.Factorize(mat.NewDense(dim, dim, normal(generator(rotation), dim*dim, 1)))
+		qr.Factorize(mat.NewDense(dim, dim, normal(generator(uint64(rotation)), dim*dim, 1)))
 		var q mat.Dense
 		qr.QTo(&q)
 		a.Product(&q, &a, q.T())
@@ -47,24 +54,25 @@ func newQuadratic(o *options) *function {
 		start[i] = 1 / float64(1+i)
 	}
 	data := a.RawMatrix().Data
-	return &function{
-		dim: dim, batches: 1, start: start,
-		loss: func(b *graph.Builder, theta graph.Value, _ int) graph.Value {
+	return &objective.Function{
+		Dim: dim, Start: start,
+		Batch: func(theta graph.Value, _ int) graph.Value {
 			column := theta.Reshape(dim, 1)
-			product := b.ConstArray(theta.DType(), data, dim, dim).MatMul(column)
+			product := theta.Builder().ConstArray(theta.DType(), data, dim, dim).MatMul(column)
 			return column.Mul(product).Sum().Mul(theta.Like(0.5))
 		},
-	}
+	}, nil
 }
 
 // newLogistic makes the mean of log(1 + exp(-y x.theta)) plus (ridge/2) |theta|^2 for generated x and noisy labels y of +1
 // and -1.
-func newLogistic(o *options) *function {
-	samples := o.count("samples", 40, 1, 10_000)
-	features := o.count("features", 4, 1, 1_000)
-	batches := o.count("batches", 1, 1, samples)
-	ridge := o.nonNegative("ridge", 0.01)
-	r := generator(o.count("seed", 1, 0, math.MaxInt32))
+func newLogistic(v schema.Values) (*objective.Function, error) {
+	samples, features, batches := get[int](v, "samples"), get[int](v, "features"), get[int](v, "batches")
+	if batches > samples {
+		return nil, fmt.Errorf("batches = %d: want at most samples, %d", batches, samples)
+	}
+	ridge := get[float64](v, "ridge")
+	r := generator(get[uint64](v, "seed"))
 	truth := normal(r, features, 1)
 	signed := normal(r, samples*features, 1) // y x
 	for i := range samples {
@@ -80,40 +88,45 @@ func newLogistic(o *options) *function {
 		}
 	}
 	start := normal(r, features, 0.5)
-	return &function{
-		dim: features, batches: batches, start: start,
-		loss: func(b *graph.Builder, theta graph.Value, batch int) graph.Value {
-			from, to := split(samples, batches, batch)
-			x := b.ConstArray(theta.DType(), signed[from*features:to*features], to-from, features)
+	return &objective.Function{
+		Dim: features, Batches: batches, Start: start,
+		Batch: func(theta graph.Value, i int) graph.Value {
+			from, to := split(samples, batches, i)
+			x := theta.Builder().ConstArray(theta.DType(), signed[from*features:to*features], to-from, features)
 			margin := x.MatMul(theta.Reshape(features, 1)) // [n, 1]
 			zero := margin.Like(0).BroadcastTo(to-from, 1)
 			penalty := theta.Square().Sum().Mul(theta.Like(ridge / 2))
 			return graph.Concat(1, zero, margin.Neg()).LogSumExp().Mean().Add(penalty)
 		},
-	}
+	}, nil
 }
 
 // newFactorization makes (1/2)|A B - Y|^2 / rows for a generated Y of the rank that A and B have; theta is A [rows, rank], then
 // B [rank, columns]. A batch is a part of the rows.
-func newFactorization(o *options) *function {
-	rows := o.count("rows", 5, 1, 2_000)
-	columns := o.count("columns", 4, 1, 2_000)
-	rank := o.count("rank", 2, 1, 200)
-	batches := o.count("batches", 1, 1, rows)
-	r := generator(o.count("seed", 1, 0, math.MaxInt32))
+func newFactorization(v schema.Values) (*objective.Function, error) {
+	rows, columns, rank := get[int](v, "rows"), get[int](v, "columns"), get[int](v, "rank")
+	batches := get[int](v, "batches")
+	if batches > rows {
+		return nil, fmt.Errorf("batches = %d: want at most rows, %d", batches, rows)
+	}
+	r := generator(get[uint64](v, "seed"))
 	var y mat.Dense
 	y.Mul(mat.NewDense(rows, rank, normal(r, rows*rank, 1)), mat.NewDense(rank, columns, normal(r, rank*columns, 1)))
 	target := y.RawMatrix().Data
 	dim := rank * (rows + columns)
-	return &function{
-		dim: dim, batches: batches, start: normal(r, dim, 0.7),
-		loss: func(b *graph.Builder, theta graph.Value, batch int) graph.Value {
-			from, to := split(rows, batches, batch)
+	return &objective.Function{
+		Dim: dim, Batches: batches, Start: normal(r, dim, 0.7),
+		Blocks: []graph.Block{
+			{Name: "A", Shape: []int{rows, rank}},
+			{Name: "B", Shape: []int{rank, columns}, Offset: rows * rank},
+		},
+		Batch: func(theta graph.Value, i int) graph.Value {
+			from, to := split(rows, batches, i)
 			left := theta.SliceAxis(0, from*rank, to*rank).Reshape(to-from, rank)
 			right := theta.SliceAxis(0, rows*rank, dim).Reshape(rank, columns)
-			want := b.ConstArray(theta.DType(), target[from*columns:to*columns], to-from, columns)
+			want := theta.Builder().ConstArray(theta.DType(), target[from*columns:to*columns], to-from, columns)
 			scale := 0.5 / float64(to-from)
 			return left.MatMul(right).Sub(want).Square().Sum().Mul(theta.Like(scale))
 		},
-	}
+	}, nil
 }

@@ -1,0 +1,42 @@
+package verify_test
+
+import (
+	"context"
+	"fmt"
+
+	"shadowflow/graph"
+	"shadowflow/modeq/verify"
+	"shadowflow/objective"
+	"shadowflow/rule"
+)
+
+// Does momentum follow its modified equations on a loss of one's own? The error of order r falls like lr^r.
+func ExampleRun() {
+	loss := &objective.Function{Dim: 2, Batch: func(theta graph.Value, _ int) graph.Value {
+		return theta.At(0).Mul(theta.At(1)).Sub(theta.Like(1)).Square().Add(theta.Square().Sum().Mul(theta.Like(0.05)))
+	}}
+	c, err := rule.Parse("heavy-ball", map[string]string{"beta1": "0.3"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r, err := c.Rule()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	result, err := verify.Run(context.Background(),
+		verify.Problem{Objective: objective.NewNumeric[float64](loss, 0), Rule: r, Theta: []float64{1.2, 0.9}},
+		verify.Options{Orders: []int{1, 2, 3}, LR: []float64{0.002, 0.001}, Time: 0.4})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, o := range result.Orders {
+		fmt.Printf("order %d: slope %.1f\n", o.Order, o.Slopes[0])
+	}
+	// Output:
+	// order 1: slope 1.0
+	// order 2: slope 2.0
+	// order 3: slope 3.0
+}

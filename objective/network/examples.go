@@ -1,0 +1,68 @@
+package network
+
+import (
+	"math/rand/v2"
+
+	"shadowflow/dataset"
+	"shadowflow/graph"
+)
+
+// cacheBytes bounds the memory that standardized inputs are kept in; larger data is standardized anew for each evaluation.
+const cacheBytes = 1 << 30
+
+// examples gives inputs and labels of a part of the data in the order in which they are evaluated.
+type examples[T graph.Float] struct {
+	part    dataset.Part
+	augment *dataset.Augmentation // nil: images as they are
+	step    int                   // of the augmentation
+	inputs  []T                   // all of the part's, standardized; nil if they are too large, or change
+	rows    []int                 // the order of the examples where shuffled; nil: as in the part
+	scratch []T                   // inputs of one micro-batch, where they are not kept
+	labels  []int32
+}
+
+// keep standardizes the inputs once and for all, if they fit.
+func (e *examples[T]) keep() {
+	if e.part.N()*e.part.Size() <= cacheBytes/graph.TypeOf[T]().Size() {
+		e.inputs = dataset.Inputs[T](e.part)
+	}
+}
+
+// at returns inputs and labels of the examples from..to, which the next call may overwrite.
+func (e *examples[T]) at(from, to int) ([]T, []int32) {
+	size := e.part.Size()
+	if e.inputs != nil {
+		return e.inputs[from*size : to*size], e.part.Labels[from:to]
+	}
+	rows := make([]int, to-from)
+	for i := range rows {
+		rows[i] = from + i
+		if e.rows != nil {
+			rows[i] = e.rows[from+i]
+		}
+	}
+	e.labels = e.labels[:0]
+	for _, r := range rows {
+		e.labels = append(e.labels, e.part.Labels[r])
+	}
+	if need := len(rows) * size; cap(e.scratch) < need {
+		e.scratch = make([]T, need)
+	}
+	x := e.scratch[:len(rows)*size]
+	if e.augment != nil {
+		dataset.GatherAugmented(x, e.part, rows, *e.augment, e.step)
+	} else {
+		dataset.Gather(x, e.part, rows)
+	}
+	return x, e.labels
+}
+
+// The streams of random numbers drawn from one seed.
+const (
+	streamPartition = iota + 1
+	streamShuffle
+)
+
+func generator(seed uint64, stream, step int) *rand.Rand {
+	return rand.New(rand.NewPCG(seed^uint64(stream)<<56, uint64(step)))
+}

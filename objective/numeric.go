@@ -1,0 +1,112 @@
+package objective
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"shadowflow/graph"
+)
+
+// Numeric is the Objective of a Function, in float32 or float64. A program is compiled when what it computes is first wanted.
+type Numeric[T graph.Float] struct {
+	f        *Function
+	threads  int
+	programs map[int][]*program[T] // by batch, a few kinds each
+}
+
+// program is a compiled program and the buffers of a call: theta and the vectors go in, the loss and the results come out.
+type program[T graph.Float] struct {
+	kind     Kind
+	compiled *graph.Program
+	in, out  []graph.Buffer
+	loss     []T
+	results  [][]T
+}
+
+// NewNumeric returns the Objective of a Function. Threads is that of graph.Options.
+func NewNumeric[T graph.Float](f *Function, threads int) *Numeric[T] {
+	return &Numeric[T]{f: f, threads: threads, programs: map[int][]*program[T]{}}
+}
+
+// Dim implements Objective.
+func (n *Numeric[T]) Dim() int { return n.f.Dim }
+
+// Blocks implements Objective.
+func (n *Numeric[T]) Blocks() []graph.Block { return n.f.blocks() }
+
+// Batches implements Objective.
+func (n *Numeric[T]) Batches() int { return n.f.batches() }
+
+// Start implements Starter.
+func (n *Numeric[T]) Start() []float64 { return slices.Clone(n.f.Start) }
+
+// Loss implements GraphLoss.
+func (n *Numeric[T]) Loss(theta graph.Value, batch int) (graph.Value, error) {
+	return n.f.Loss(theta, batch)
+}
+
+// Evaluate implements Objective. Each batch counts as one example.
+func (n *Numeric[T]) Evaluate(ctx context.Context, theta []T, batch int, want Want[T]) (Evaluation, error) {
+	if err := ctx.Err(); err != nil {
+		return Evaluation{}, err
+	}
+	if len(theta) != n.f.Dim {
+		return Evaluation{}, fmt.Errorf("objective: %d parameters: want %d", len(theta), n.f.Dim)
+	}
+	if err := want.Check(n.f.Dim); err != nil {
+		return Evaluation{}, err
+	}
+	p, err := n.program(batch, want.Kind())
+	if err != nil {
+		return Evaluation{}, err
+	}
+	p.in[0] = graph.Of(theta)
+	for i, v := range want.Vectors {
+		p.in[1+i] = graph.Of(v)
+	}
+	p.results = want.Results(p.results[:0])
+	for i, r := range p.results {
+		p.out[1+i] = graph.Of(r)
+	}
+	if err := p.compiled.Run(p.in, p.out); err != nil {
+		return Evaluation{}, fmt.Errorf("objective: %w", err)
+	}
+	e := Evaluation{Loss: float64(p.loss[0]), Correct: math.NaN(), Examples: 1}
+	if batch == Full {
+		e.Examples = n.f.batches()
+	}
+	return e, nil
+}
+
+// program returns a batch's program of that kind, compiled when first asked for.
+func (n *Numeric[T]) program(batch int, kind Kind) (*program[T], error) {
+	for _, p := range n.programs[batch] {
+		if p.kind == kind {
+			return p, nil
+		}
+	}
+	b := graph.NewBuilder()
+	theta := b.Param("theta", graph.TypeOf[T](), n.f.Dim)
+	loss, err := n.f.Loss(theta, batch)
+	if err != nil {
+		return nil, err
+	}
+	vectors, results := kind.Record(loss, theta)
+	in, out := append([]graph.Value{theta}, vectors...), append([]graph.Value{loss}, results...)
+	p := &program[T]{kind: kind, in: make([]graph.Buffer, len(in)), out: make([]graph.Buffer, len(out)), loss: make([]T, 1)}
+	if p.compiled, err = graph.Compile(in, out, graph.Options{Threads: n.threads}); err != nil {
+		return nil, fmt.Errorf("objective: %w", err)
+	}
+	p.out[0] = graph.Of(p.loss)
+	n.programs[batch] = append(n.programs[batch], p)
+	return p, nil
+}
+
+var (
+	_ Objective[float32] = (*Numeric[float32])(nil)
+	_ Starter            = (*Numeric[float32])(nil)
+	_ GraphLoss          = (*Numeric[float32])(nil)
+	_ GraphLoss          = (*Function)(nil)
+)

@@ -1,0 +1,113 @@
+package objective
+
+import (
+	"fmt"
+
+	"shadowflow/graph"
+)
+
+// Want names what Evaluate computes beside the loss. The zero Want is the loss alone. Results go into the caller's slices of Dim elements,
+// which must not overlap one another, nor theta.
+type Want[T graph.Float] struct {
+	// Gradient receives the gradient; nil: not wanted.
+	Gradient []T
+	// Vectors are directions v, and Products receive the Hessian times each, as many. The gradient that they share is computed once.
+	Vectors, Products [][]T
+	// Along is a direction made from the gradient; nil: none. Field receives it, and HField the Hessian times it; either may be nil.
+	Along         *Direction
+	Field, HField []T
+}
+
+// Evaluation is what a pass over a batch tells beside what goes into slices.
+type Evaluation struct {
+	Loss float64 // mean over the examples
+	// Correct is the number of examples classified rightly; NaN where nothing is classified.
+	Correct  float64
+	Examples int
+}
+
+// Accuracy returns the share of examples classified rightly, NaN where nothing is classified.
+func (e Evaluation) Accuracy() float64 { return e.Correct / float64(e.Examples) }
+
+// Check reports what is wrong with a want for dim parameters.
+func (w Want[T]) Check(dim int) error {
+	if len(w.Vectors) != len(w.Products) {
+		return fmt.Errorf("objective: %d vectors and room for %d products: want as many", len(w.Vectors), len(w.Products))
+	}
+	if (w.Along == nil) != (w.Field == nil && w.HField == nil) {
+		return fmt.Errorf("objective: Along, Field and HField: want a direction and room for it or its product, or none of them")
+	}
+	for _, v := range w.Vectors {
+		if len(v) != dim {
+			return fmt.Errorf("objective: a vector of %d numbers: want %d", len(v), dim)
+		}
+	}
+	for _, r := range w.Products {
+		if len(r) != dim {
+			return fmt.Errorf("objective: room for %d numbers of a product: want %d", len(r), dim)
+		}
+	}
+	for _, r := range [...][]T{w.Gradient, w.Field, w.HField} {
+		if r != nil && len(r) != dim {
+			return fmt.Errorf("objective: room for %d numbers of a result: want %d", len(r), dim)
+		}
+	}
+	return nil
+}
+
+// Kind is what a Want asks for, apart from where it goes: what a program is compiled for, and kept by.
+type Kind struct {
+	Gradient      bool
+	Vectors       int // number of them
+	Along         *Direction
+	Field, HField bool
+}
+
+// Kind returns the want's kind.
+func (w Want[T]) Kind() Kind {
+	return Kind{w.Gradient != nil, len(w.Vectors), w.Along, w.Field != nil, w.HField != nil}
+}
+
+// Results appends the slices that receive the results, in the order of [Kind.Record].
+func (w Want[T]) Results(to [][]T) [][]T {
+	if w.Gradient != nil {
+		to = append(to, w.Gradient)
+	}
+	to = append(to, w.Products...)
+	if w.Field != nil {
+		to = append(to, w.Field)
+	}
+	if w.HField != nil {
+		to = append(to, w.HField)
+	}
+	return to
+}
+
+// Record adds to a program of a loss, a scalar made from theta, the vectors as parameters and the results made from them.
+func (k Kind) Record(loss, theta graph.Value) (vectors, results []graph.Value) {
+	if k == (Kind{}) {
+		return nil, nil
+	}
+	g := graph.Grad(loss, theta)[0]
+	times := func(v graph.Value) graph.Value {
+		return graph.JVP([]graph.Value{g}, []graph.Value{theta}, []graph.Value{v})[0]
+	}
+	if k.Gradient {
+		results = append(results, g)
+	}
+	for i := range k.Vectors {
+		v := theta.Builder().Param(fmt.Sprintf("v%d", i), theta.DType(), theta.Size())
+		vectors, results = append(vectors, v), append(results, times(v))
+	}
+	if k.Along == nil {
+		return vectors, results
+	}
+	field := k.Along.Make(g, theta) // a constant of the product, though it is made from the gradient
+	if k.Field {
+		results = append(results, field)
+	}
+	if k.HField {
+		results = append(results, times(field))
+	}
+	return vectors, results
+}
