@@ -52,7 +52,7 @@ func (d *Document) Write(dir string) (page string, err error) {
 		return "", err
 	}
 	for _, f := range d.Figures {
-		for _, format := range []string{"png", "svg", "pdf"} {
+		for _, format := range formats {
 			data, err := Render(f, format)
 			if err != nil {
 				return "", err

@@ -4,7 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/google/renameio/v2"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
@@ -29,6 +34,9 @@ var (
 	_ Drawing = (*Heatmap)(nil)
 )
 
+// formats are those that figures are drawn in.
+var formats = []string{"png", "svg", "pdf"}
+
 // Render draws a figure as png, svg or pdf.
 func Render(d Drawing, format string) ([]byte, error) {
 	width, height := d.size()
@@ -45,6 +53,23 @@ func Render(d Drawing, format string) ([]byte, error) {
 	var out bytes.Buffer
 	_, err = canvas.WriteTo(&out)
 	return out.Bytes(), err
+}
+
+// Save draws a figure into a file, whose name says by .png, .svg or .pdf in which format. A file of that name is replaced.
+func Save(d Drawing, file string) error {
+	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(file)), ".")
+	if !slices.Contains(formats, format) {
+		return fmt.Errorf("%s: want a file ending in .png, .svg or .pdf", file)
+	}
+	folder := filepath.Dir(file)
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		return fmt.Errorf("%s: there is no folder %s", file, folder)
+	}
+	data, err := Render(d, format)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return renameio.WriteFile(file, data, 0o644)
 }
 
 // further are colours beyond the palette's, which are legible on light and dark paper as they are.

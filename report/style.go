@@ -3,6 +3,8 @@ package report
 import (
 	"image/color"
 	"math"
+	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -38,6 +40,15 @@ func style(p *plot.Plot) {
 
 func sans(f *font.Font, size font.Length) {
 	f.Variant, f.Size = "Sans", vg.Points(float64(size))
+}
+
+// ticksAt labels given values.
+func ticksAt(values []float64) plot.ConstantTicks {
+	ticks := make(plot.ConstantTicks, len(values))
+	for i, v := range values {
+		ticks[i] = plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', 4, 64)}
+	}
+	return ticks
 }
 
 // linearTicks labels about five round numbers.
@@ -92,6 +103,17 @@ func (logTicks) Ticks(lo, hi float64) []plot.Tick {
 			}
 			ticks = append(ticks, t)
 		}
+	}
+	return ticks
+}
+
+// logarithms places a marker's ticks on an axis of decimal logarithms.
+type logarithms struct{ plot.Ticker }
+
+func (l logarithms) Ticks(lo, hi float64) []plot.Tick {
+	ticks := slices.Clone(l.Ticker.Ticks(math.Pow(10, lo), math.Pow(10, hi)))
+	for i := range ticks {
+		ticks[i].Value = math.Log10(ticks[i].Value)
 	}
 	return ticks
 }

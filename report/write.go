@@ -21,7 +21,7 @@ func (r *Report) Write() (page string, err error) {
 		return "", err
 	}
 	for _, f := range r.Figures() {
-		for _, format := range []string{"png", "svg", "pdf"} {
+		for _, format := range formats {
 			data, err := Render(f, format)
 			if err != nil {
 				return "", err

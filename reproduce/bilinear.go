@@ -72,7 +72,7 @@ func judgeBilinear(ctx context.Context) (*finding, error) {
 	f := &finding{}
 	pairs := [][2]float64{{0.9, 0.5}, {0.7, 0.3}, {0.3, 0.7}, {0.5, 0.9}}
 	lrs := []float64{8e-3, 4e-3, 2e-3, 1e-3, 5e-4}
-	ends := report.Axes{X: "lr", Y: "theta1² - theta2² at the end", LogX: true}
+	ends := report.Axes{X: "lr", Y: "theta1² - theta2² at the end", LogX: true, TicksX: lrs}
 	table := report.Table{Caption: "theta1^2 - theta2^2 at the end; 0 is the minimizer of the norm on the solution curve", Header: []string{"beta1", "beta2", "lr", "iterates", "order 1", "order 2"}}
 	var outcomes []Outcome
 	var drawn []*bilinearRun
@@ -96,7 +96,7 @@ func judgeBilinear(ctx context.Context) (*finding, error) {
 		n := len(lrs)
 		slope := math.Log(secondErrors[n-2]/secondErrors[n-1]) / math.Log(lrs[n-2]/lrs[n-1])
 		predicted := Fails
-		if secondErrors[n-1] < firstErrors[n-1] && slope > 2-slopeMargin {
+		if secondErrors[n-1] < firstErrors[n-1] && slope > 2-report.SlopeMargin {
 			predicted = Holds
 		}
 		outcomes = append(outcomes, predicted)

@@ -37,9 +37,6 @@ func order() *Reproduction {
 	}
 }
 
-// slopeMargin is how far below its order a slope may lie: the asymptotic range is approached from below.
-const slopeMargin = 0.3
-
 func judgeOrder(e *evidence) (*finding, error) {
 	f := &finding{}
 	chart := &report.Chart{
@@ -54,7 +51,7 @@ func judgeOrder(e *evidence) (*finding, error) {
 	for i, ts := range e.sweeps {
 		lrs := ts.values("optimizer.lr")
 		betas := fmt.Sprintf("%g, %g", ts[0].number("optimizer.beta1"), ts[0].number("optimizer.beta2"))
-		axes := report.Axes{X: "lr", Y: "largest distance", LogX: true, LogY: true}
+		axes := report.Axes{X: "lr", Y: "largest distance", LogX: true, LogY: true, TicksX: numbers(lrs)}
 		for r := 1; r <= 2; r++ {
 			errs := ts.matrix("optimizer.lr", func(t *trial) float64 {
 				if !t.good() {
@@ -99,7 +96,7 @@ func slopesOf(lr []float64, errs [][]float64) [][]float64 {
 // judgeSlope says whether slopes show an order: all of their mean's interval, or none of it, above the order less a margin.
 func judgeSlope(slopes []float64, order int) Outcome {
 	mean, half := sweep.Interval(slopes)
-	bound := float64(order) - slopeMargin
+	bound := float64(order) - report.SlopeMargin
 	switch {
 	case mean-half > bound:
 		return Holds
@@ -111,15 +108,11 @@ func judgeSlope(slopes []float64, order int) Outcome {
 
 func orderSeries(r int, lr []float64, errs [][]float64) []report.Series {
 	mean, low, high := intervals(transpose(errs))
-	last := len(lr) - 1
-	reference := report.Series{X: lr, Faint: true, Line: true, Dash: 1}
+	law := report.PowerLaw(lr, mean, float64(r))
 	if r == 2 {
-		reference.Name = "slopes 1, 2"
+		law.Name = "slopes 1, 2"
 	}
-	for _, h := range lr {
-		reference.Y = append(reference.Y, mean[last]*math.Pow(h/lr[last], float64(r)))
-	}
-	return []report.Series{reference, {
+	return []report.Series{law, {
 		Name: fmt.Sprintf("order %d", r), X: lr, Y: mean, Low: low, High: high, Bars: true, Line: true, Marks: true, Color: r - 1, Mark: r - 1,
 	}}
 }
