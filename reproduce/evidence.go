@@ -1,15 +1,12 @@
 package reproduce
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"slices"
 	"strconv"
 
 	"shadowflow/diagnose"
-	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 )
@@ -24,23 +21,15 @@ type evidence struct {
 type trials []*trial
 
 // trial is a run and its record.
-type trial struct {
-	sweep.Status
-	history *record.History // nil if the run failed before its first row
-}
+type trial struct{ sweep.Trial }
 
 func readTrials(s *sweep.Sweep, dir string) (trials, error) {
-	statuses, err := s.Status(dir)
-	if err != nil {
-		return nil, err
-	}
 	var out trials
-	for _, st := range statuses {
-		t := &trial{Status: st}
-		if t.history, err = record.ReadHistory(st.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for t, err := range s.Trials(dir) {
+		if err != nil {
 			return nil, err
 		}
-		out = append(out, t)
+		out = append(out, &trial{t})
 	}
 	return out, nil
 }
@@ -69,15 +58,15 @@ func (t *trial) number(key string) float64 {
 
 // good reports whether the run ended in any other way than by diverging.
 func (t *trial) good() bool {
-	return t.history != nil && t.Result != nil && t.Result.Status != run.Diverged
+	return t.History != nil && t.Result != nil && t.Result.Status != run.Diverged
 }
 
 // column returns a column of the record, nil if there is none.
 func (t *trial) column(name string) []float64 {
-	if t.history == nil {
+	if t.History == nil {
 		return nil
 	}
-	return t.history.Floats(name)
+	return t.History.Floats(name)
 }
 
 // at returns a measurement where the training loss first is below a level, NaN if it never is.

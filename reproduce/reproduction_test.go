@@ -127,7 +127,7 @@ func TestJudgingFindsWhatTheRunsWereMadeToShow(t *testing.T) {
 	} {
 		var ts trials
 		for _, one := range sweeps[0].Runs {
-			made := &trial{history: recordOf(one.Config, decaying, c.norm)}
+			made := &trial{sweep.Trial{History: recordOf(one.Config, decaying, c.norm)}}
 			made.Run, made.Result = one, &run.Result{Status: run.LossReached, Regime: diagnose.Monotone}
 			ts = append(ts, made)
 		}
@@ -269,7 +269,7 @@ func TestRiseIsTheHillAndItsIntegrals(t *testing.T) {
 		}
 		h.Rows = append(h.Rows, row)
 	}
-	one := &trial{history: h}
+	one := &trial{sweep.Trial{History: h}}
 	one.Run = sweep.Run{Config: c}
 	one.Result = &run.Result{Status: run.Finished}
 	if got := riseOf(one); got.height != 4 || !got.fell || got.top != 2 || !near(got.main, 2, 1e-12) || !near(got.bias, 1, 1e-12) {
@@ -329,7 +329,7 @@ func TestTheNormIsInterpolatedWhereTheLossPasses(t *testing.T) {
 	for n := range 4 { // both fall exponentially, so that the interpolation is exact
 		h.Rows = append(h.Rows, []record.Value{record.Int(int64(n)), record.Float(math.Exp(-float64(n))), record.Float(math.Exp(-2 * float64(n)))})
 	}
-	one := &trial{history: h}
+	one := &trial{sweep.Trial{History: h}}
 	one.Result = &run.Result{Status: run.Finished}
 	if got := one.logNormAt(math.Exp(-1.25)); !near(got, -2.5, 1e-12) {
 		t.Errorf("%v, want -2.5", got)
