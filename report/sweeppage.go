@@ -8,6 +8,7 @@ import (
 
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/stats"
 )
 
 // WriteSweep writes the page of a sweep and its figures into the sweep's directory, and returns the page's path.
@@ -192,7 +193,7 @@ func meanOf(runs []curves, measured func(curves) []float64) Series {
 		s.X = slices.DeleteFunc(s.X, func(x float64) bool { return int(x)%every != 0 })
 	}
 	for _, step := range s.X {
-		mean, half := sweep.Interval(values[step])
+		mean, half := stats.Interval(values[step])
 		s.Y, s.Low, s.High = append(s.Y, mean), append(s.Low, mean-half), append(s.High, mean+half)
 	}
 	return s

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
 
@@ -85,44 +86,6 @@ at_loss: [%g]
 		pick(s, "[3e-4, 1e-3, 2e-3]", "[1e-4, 3e-4]", "[7.5e-5, 1e-4]"), key, values, pick(s, "5", "3", "3"), targetLoss)
 }
 
-// direction is that of a claimed trend.
-type direction int
-
-const (
-	rising  direction = 1
-	falling direction = -1
-)
-
-func (d direction) String() string {
-	if d == rising {
-		return "rises"
-	}
-	return "falls"
-}
-
-// judge says whether a trend goes in the direction.
-func (d direction) judge(t Trend) Outcome {
-	with, against := t.Up, t.Down
-	if d == falling {
-		with, against = against, with
-	}
-	switch {
-	case with < level:
-		return Holds
-	case against < level:
-		return Fails
-	}
-	return Undecided
-}
-
-// p is the probability of a trend as strong in the direction, if there were none.
-func (d direction) p(t Trend) float64 {
-	if d == falling {
-		return t.Down
-	}
-	return t.Up
-}
-
 // judgeBeta compares norm and accuracy over the values of a beta at each step size.
 func judgeBeta(ts trials, key string, norm direction) (*finding, error) {
 	f := &finding{}
@@ -137,11 +100,11 @@ func judgeBeta(ts trials, key string, norm direction) (*finding, error) {
 		part := ts.where("optimizer.lr", lr)
 		excess := part.matrix(key, func(t *trial) float64 { return t.at("excess", targetLoss) })
 		accuracy := part.matrix(key, func(t *trial) float64 { return t.at("test_accuracy", targetLoss) })
-		n, a := PageTrend(excess), PageTrend(accuracy)
+		n, a := stats.PageTrend(excess), stats.PageTrend(accuracy)
 		norms, accuracies = append(norms, norm.judge(n)), append(accuracies, (-norm).judge(a))
 		f.say("lr %s: the norm %s with %s: %s (Page's L = %g over %d seeds, p = %s, %s the other way; mean rank correlation %.2f). The test accuracy %s: %s (p = %s, %s the other way; correlation %.2f).",
-			lr, norm, name, norms[i], n.L, n.Blocks, probability(norm.p(n)), probability((-norm).p(n)), n.Rho,
-			-norm, accuracies[i], probability((-norm).p(a)), probability(norm.p(a)), a.Rho)
+			lr, norm, name, norms[i], n.L, n.Blocks, stats.Probability(norm.p(n)), stats.Probability((-norm).p(n)), n.Rho,
+			-norm, accuracies[i], stats.Probability((-norm).p(a)), stats.Probability(norm.p(a)), a.Rho)
 		if n := part.unsteady(); n > 0 {
 			f.say("lr %s: %d of %d runs are not monotone: there the modified equation is not to be trusted.", lr, n, len(part))
 		}
@@ -152,13 +115,6 @@ func judgeBeta(ts trials, key string, norm direction) (*finding, error) {
 	f.verdict = fmt.Sprintf("What is claimed of the norm %s; what is claimed of the test accuracy %s.", said(all(norms...)), said(all(accuracies...)))
 	f.figures, f.tables = []report.Drawing{chart}, []report.Table{table}
 	return f, nil
-}
-
-func said(o Outcome) string {
-	if o == Undecided {
-		return "is undecided"
-	}
-	return string(o)
 }
 
 func betaChart(name string) *report.Chart {

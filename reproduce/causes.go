@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
 
@@ -116,13 +117,12 @@ func judgeCauses(e *evidence) (*finding, error) {
 			}
 		}
 		axes := report.Axes{X: name + ": change of log norm", Y: "change of test accuracy", Zero: true}
-		zero := make([]float64, len(norms[0]))
 		for i, intervention := range names {
-			n, a := PairedT(norms[i], zero), PairedT(accuracies[i], zero)
+			n, a := stats.PairedT(norms[i]), stats.PairedT(accuracies[i])
 			if i == 0 {
 				continue
 			}
-			table.Rows = append(table.Rows, []string{name, intervention, intervalText(n), intervalText(a), probability(a.P), fmt.Sprintf("%.2f", a.Effect), fmt.Sprint(a.Pairs)})
+			table.Rows = append(table.Rows, []string{name, intervention, intervalText(n), intervalText(a), stats.Probability(a.P), fmt.Sprintf("%.2f", a.Effect), fmt.Sprint(a.Pairs)})
 			if a.Pairs == 0 {
 				continue // none of its runs reached the loss
 			}
@@ -135,7 +135,7 @@ func judgeCauses(e *evidence) (*finding, error) {
 			chart.Axes = append(chart.Axes, axes)
 		}
 		slopes := slopesWithin(norms, accuracies)
-		d := PairedT(slopes, make([]float64, len(slopes)))
+		d := stats.PairedT(slopes)
 		outcome := Undecided
 		switch {
 		case d.P < level && d.Mean < 0:

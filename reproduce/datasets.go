@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
 
@@ -113,12 +114,12 @@ func judgeDatasets(ts trials) (*finding, error) {
 			}
 		}
 		norms := part.matrix("optimizer.beta2", func(t *trial) float64 { return t.at("excess", loss) })
-		trend := PageTrend(norms)
+		trend := stats.PageTrend(norms)
 		hills := countHills(part)
 		outcome := rising.judge(trend)
 		outcomes, hilly = append(outcomes, outcome), append(hilly, judgeSigns(hills, len(part)))
 		f.say("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f); the norm has a hill in %d of %d runs; %d are not monotone.",
-			name, outcome, trend.L, trend.Blocks, probability(trend.Up), trend.Rho, hills, len(part), part.unsteady())
+			name, outcome, trend.L, trend.Blocks, stats.Probability(trend.Up), trend.Rho, hills, len(part), part.unsteady())
 		betas := part.values("optimizer.beta2")
 		x := numbers(betas)
 		for k := range x {

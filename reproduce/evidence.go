@@ -9,6 +9,7 @@ import (
 	"shadowflow/diagnose"
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/stats"
 )
 
 // evidence is what the sweeps of a reproduction found.
@@ -34,8 +35,8 @@ func readTrials(s *sweep.Sweep, dir string) (trials, error) {
 	return out, nil
 }
 
-// losses says which runs are missing from the findings.
-func (e *evidence) losses() []string {
+// missing says which runs are left out of the findings.
+func (e *evidence) missing() []string {
 	var out []string
 	for _, ts := range e.sweeps {
 		for _, t := range ts {
@@ -173,7 +174,7 @@ func transpose(m [][]float64) [][]float64 {
 // intervals returns mean, low and high ends of the 95% confidence interval of each row.
 func intervals(rows [][]float64) (mean, low, high []float64) {
 	for _, row := range rows {
-		m, half := sweep.Interval(row)
+		m, half := stats.Interval(row)
 		mean, low, high = append(mean, m), append(low, m-half), append(high, m+half)
 	}
 	return mean, low, high

@@ -6,8 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
+	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
 
@@ -102,12 +101,12 @@ func judgeHill(ts trials) (*finding, error) {
 		}
 	}
 	f.say("The norm rises above its start and ends below it in %d of %d runs: %s (sign test).", hills, runs, judgeSigns(hills, runs))
-	height, bias := PageTrend(heights), PageTrend(biases)
-	f.say("The hill's height rises with beta2: %s (Page's L = %g over %d seeds, p = %s).", rising.judge(height), height.L, height.Blocks, probability(height.Up))
-	f.say("What the bias accounts for up to the top rises with beta2: %s (p = %s).", rising.judge(bias), probability(bias.Up))
+	height, bias := stats.PageTrend(heights), stats.PageTrend(biases)
+	f.say("The hill's height rises with beta2: %s (Page's L = %g over %d seeds, p = %s).", rising.judge(height), height.L, height.Blocks, stats.Probability(height.Up))
+	f.say("What the bias accounts for up to the top rises with beta2: %s (p = %s).", rising.judge(bias), stats.Probability(bias.Up))
 	var together, sums []float64
 	for i := range heights {
-		together = append(together, Spearman(biases[i], heights[i]))
+		together = append(together, stats.Spearman(biases[i], heights[i]))
 		for k := range heights[i] {
 			sums = append(sums, mains[i][k]+biases[i][k])
 		}
@@ -124,21 +123,6 @@ func judgeHill(ts trials) (*finding, error) {
 	}
 	f.tables = []report.Table{table}
 	return f, nil
-}
-
-// judgeSigns is the sign test: are there more, or less, than half of n?
-func judgeSigns(successes, n int) Outcome {
-	if n == 0 {
-		return Undecided
-	}
-	b := distuv.Binomial{N: float64(n), P: 0.5}
-	switch {
-	case 1-b.CDF(float64(successes)-1) < level:
-		return Holds
-	case b.CDF(float64(successes)) < level:
-		return Fails
-	}
-	return Undecided
 }
 
 // hillChart shows loss, norm, and the drive of the bias, means over seeds with bands.

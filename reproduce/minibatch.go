@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/gonum/mat"
-
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
 
@@ -86,9 +85,9 @@ func judgeMinibatch(ts trials) (*finding, error) {
 				related[r] = append(related[r], v/first[r][0])
 			}
 		}
-		trend := PageTrend(norms)
+		trend := stats.PageTrend(norms)
 		outcomes = append(outcomes, rising.judge(trend))
-		f.say("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f).", name, outcomes[i], trend.L, trend.Blocks, probability(trend.Up), trend.Rho)
+		f.say("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f).", name, outcomes[i], trend.L, trend.Blocks, stats.Probability(trend.Up), trend.Rho)
 		x := numbers(part.values(key))
 		for k, b := range part.values(key) {
 			x[k] = 1 / (1 - x[k]) * (1 + 0.04*float64(i))
@@ -134,29 +133,5 @@ func explained(ts trials) (memory, noise, both float64) {
 			y, m, x = append(y, row[0]-mean[0]), append(m, row[1]-mean[1]), append(x, row[2]-mean[2])
 		}
 	}
-	return rSquared(y, m), rSquared(y, x), rSquared(y, m, x)
-}
-
-// rSquared is the part of the variance of y, whose mean is 0, that a linear regression on predictors with means 0 explains; NaN if
-// it cannot be told.
-func rSquared(y []float64, predictors ...[]float64) float64 {
-	if len(y) <= len(predictors) {
-		return math.NaN()
-	}
-	x := mat.NewDense(len(y), len(predictors), nil)
-	for j, p := range predictors {
-		x.SetCol(j, p)
-	}
-	var b mat.VecDense
-	if err := b.SolveVec(x, mat.NewVecDense(len(y), y)); err != nil {
-		return math.NaN()
-	}
-	var fit mat.VecDense
-	fit.MulVec(x, &b)
-	residual, total := 0.0, 0.0
-	for i, v := range y {
-		residual += (v - fit.AtVec(i)) * (v - fit.AtVec(i))
-		total += v * v
-	}
-	return 1 - residual/total
+	return stats.RSquared(y, m), stats.RSquared(y, x), stats.RSquared(y, m, x)
 }

@@ -93,19 +93,6 @@ func slopesOf(lr []float64, errs [][]float64) [][]float64 {
 	return out
 }
 
-// judgeSlope says whether slopes show an order: all of their mean's interval, or none of it, above the order less a margin.
-func judgeSlope(slopes []float64, order int) Outcome {
-	mean, half := sweep.Interval(slopes)
-	bound := float64(order) - report.SlopeMargin
-	switch {
-	case mean-half > bound:
-		return Holds
-	case mean+half < bound:
-		return Fails
-	}
-	return Undecided
-}
-
 func orderSeries(r int, lr []float64, errs [][]float64) []report.Series {
 	mean, low, high := intervals(transpose(errs))
 	law := report.PowerLaw(lr, mean, float64(r))

@@ -76,27 +76,6 @@ func Find(name string) (*Reproduction, error) {
 	return nil, fmt.Errorf("no reproduction %q: did you mean %s? (there are %s)", name, near, strings.Join(names, ", "))
 }
 
-// An Outcome says what became of a claim.
-type Outcome string
-
-// The outcomes.
-const (
-	Holds     Outcome = "holds"
-	Fails     Outcome = "fails"
-	Undecided Outcome = "undecided"
-)
-
-// all returns what becomes of a claim that has several parts.
-func all(parts ...Outcome) Outcome {
-	switch {
-	case len(parts) == 0, slices.Contains(parts, Undecided) && !slices.Contains(parts, Fails):
-		return Undecided
-	case slices.Contains(parts, Fails):
-		return Fails
-	}
-	return Holds
-}
-
 // A Result is what a reproduction found.
 type Result struct {
 	Outcome Outcome
@@ -148,7 +127,7 @@ func (r *Reproduction) Run(ctx context.Context, s Scale, dir string, opt sweep.O
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Name, err)
 	}
-	found.sentences = append(found.sentences, e.losses()...)
+	found.sentences = append(found.sentences, e.missing()...)
 	if doc.Verdict = found.verdict; doc.Verdict == "" {
 		doc.Verdict = "The claim " + said(found.outcome) + "."
 	}

@@ -6,7 +6,10 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
+
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
 
@@ -94,7 +97,7 @@ func judgeTable1(ts trials) (*finding, error) {
 				}
 				values, regions = append(values, -d.Mean), append(regions, predicted)
 				texts = append(texts, cellText(d.Mean, measured, predicted))
-				table.Rows = append(table.Rows, []string{eps, beta1, beta2, signName(predicted), intervalText(d), probability(d.P), fmt.Sprintf("%.0f%%", 100*hinders)})
+				table.Rows = append(table.Rows, []string{eps, beta1, beta2, signName(predicted), intervalText(d), stats.Probability(d.P), fmt.Sprintf("%.0f%%", 100*hinders)})
 			}
 			panel.Values, panel.Texts, panel.Regions = append(panel.Values, values), append(panel.Texts, texts), append(panel.Regions, regions)
 		}
@@ -116,10 +119,10 @@ func judgeTable1(ts trials) (*finding, error) {
 }
 
 // effectOf compares the runs of a cell with more and with less bias, and returns the share of records in which its drive hinders.
-func effectOf(cell trials, loss float64) (Difference, float64) {
+func effectOf(cell trials, loss float64) (stats.Difference, float64) {
 	norm := func(t *trial) float64 { return t.logNormAt(loss) }
-	more := cell.where("bias.scale", "0.05").matrix("bias.scale", norm)
-	less := cell.where("bias.scale", "-0.05").matrix("bias.scale", norm)
+	more := slices.Concat(cell.where("bias.scale", "0.05").matrix("bias.scale", norm)...)
+	less := slices.Concat(cell.where("bias.scale", "-0.05").matrix("bias.scale", norm)...)
 	hinders, records := 0.0, 0.0
 	for _, t := range cell {
 		for _, v := range t.column("drive_bias") {
@@ -131,10 +134,10 @@ func effectOf(cell trials, loss float64) (Difference, float64) {
 			}
 		}
 	}
-	return PairedT(slices.Concat(more...), slices.Concat(less...)), hinders / records
+	return stats.PairedT(floats.SubTo(make([]float64, len(more)), more, less)), hinders / records
 }
 
-func signOf(d Difference) int {
+func signOf(d stats.Difference) int {
 	switch {
 	case !(d.P < level):
 		return 0
@@ -157,7 +160,7 @@ func cellText(mean float64, measured, predicted int) string {
 	return fmt.Sprintf("%+.2g%s [%s]", mean, doubt, []string{"-", "0", "+"}[predicted+1])
 }
 
-func intervalText(d Difference) string {
+func intervalText(d stats.Difference) string {
 	if math.IsNaN(d.Half) {
 		return short(d.Mean)
 	}

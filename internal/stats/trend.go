@@ -1,4 +1,4 @@
-package reproduce
+package stats
 
 import (
 	"math"
@@ -7,9 +7,6 @@ import (
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
-
-// level is the probability of error at which a test decides.
-const level = 0.05
 
 // ranks returns the ranks of the values from 1, equal values sharing the mean of theirs.
 func ranks(values []float64) []float64 {
@@ -157,42 +154,5 @@ func convolve(a, b map[float64]float64) map[float64]float64 {
 			out[x+y] += p * q
 		}
 	}
-	return out
-}
-
-// A Difference is the result of a paired t-test.
-type Difference struct {
-	// Mean is that of the differences, Half the half-width of its 95% confidence interval.
-	Mean, Half float64
-	// P is the two-sided probability of a mean as far from 0, if it were 0.
-	P float64
-	// Effect is the mean in units of the differences' standard deviation (Cohen's d for pairs).
-	Effect float64
-	Pairs  int
-}
-
-// PairedT tests whether a - b differs from 0, pair by pair. Pairs with a NaN are left out. With fewer than two pairs, or
-// differences that are all the same, there is no interval: Half is NaN, and P is 1 unless the one difference is not 0.
-func PairedT(a, b []float64) Difference {
-	var d []float64
-	for i := range a {
-		if x := a[i] - b[i]; !math.IsNaN(x) {
-			d = append(d, x)
-		}
-	}
-	out := Difference{Pairs: len(d), Half: math.NaN(), P: 1, Mean: math.NaN(), Effect: math.NaN()}
-	if len(d) == 0 {
-		return out
-	}
-	mean, deviation := stat.MeanStdDev(d, nil)
-	out.Mean = mean
-	if len(d) < 2 || deviation == 0 {
-		return out
-	}
-	n := float64(len(d))
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}
-	out.Half = t.Quantile(0.975) * deviation / math.Sqrt(n)
-	out.P = 2 * t.Survival(math.Abs(mean)/(deviation/math.Sqrt(n)))
-	out.Effect = mean / deviation
 	return out
 }
