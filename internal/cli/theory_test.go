@@ -116,9 +116,11 @@ func TestVerifySaysInWordsWhatItFound(t *testing.T) {
 		"verify --set beta1=0.3,beta2=0.5,eps=1 --orders 2 --lr 0.01":                                                             "order 2: one step size has no slope",
 		"verify --pairs 2:1.5,1:2,1.5:0.3 --batches cyclic --set beta1=0.6,beta2=0.8,eps=0.5 --lr 0.002,0.001,0.0005 --time 0.05": "order 2: holds",
 	} {
-		if got := printed(t, strings.Fields(args)...); !strings.Contains(got, want) {
-			t.Errorf("%s: want %q in\n%s", args, want, got)
-		}
+		t.Run(args, func(t *testing.T) {
+			if got := printed(t, strings.Fields(args)...); !strings.Contains(got, want) {
+				t.Errorf("%s: want %q in\n%s", args, want, got)
+			}
+		})
 	}
 }
 
@@ -212,10 +214,12 @@ func TestMistakesAreExplainedAndNothingIsPrinted(t *testing.T) {
 		"derive sgd":                                      "did you mean gd?",
 		"check --optimizer adam --theta 1":                "--theta has 1 numbers",
 	} {
-		stdout, stderr, code := shadowflow(strings.Fields(args)...)
-		if code != 1 || stdout != "" || !strings.Contains(stderr, want) {
-			t.Errorf("%s: code %d, %q, want an error that says %q", args, code, stdout+stderr, want)
-		}
+		t.Run(args, func(t *testing.T) {
+			stdout, stderr, code := shadowflow(strings.Fields(args)...)
+			if code != 1 || stdout != "" || !strings.Contains(stderr, want) {
+				t.Errorf("%s: code %d, %q, want an error that says %q", args, code, stdout+stderr, want)
+			}
+		})
 	}
 }
 
