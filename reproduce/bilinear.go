@@ -30,14 +30,14 @@ var (
 )
 
 const (
-	bilinearEps  = "0.01"
+	bilinearEps  = 0.01
 	bilinearTime = 1.6
 )
 
 // A bilinearRun is one run and its modified equations, as paths in the plane.
 type bilinearRun struct {
-	beta1, beta2, lr       float64
-	iterates, first, order [][]float64 // order: the equation of order 2
+	beta1, beta2, lr        float64
+	iterates, first, second [][]float64 // by the optimizer, and by the equations of orders 1 and 2
 }
 
 // imbalance is theta1^2 - theta2^2 at the end of a path: 0 where the norm is smallest on the solution curve.
@@ -47,10 +47,11 @@ func imbalance(path [][]float64) float64 {
 }
 
 func runBilinear(ctx context.Context, beta1, beta2, lr float64) (*bilinearRun, error) {
-	c, err := rule.Parse("adam", map[string]string{"beta1": fmt.Sprint(beta1), "beta2": fmt.Sprint(beta2), "eps": bilinearEps})
+	c, err := rule.Defaults("adam")
 	if err != nil {
 		return nil, err
 	}
+	c.Beta1, c.Beta2, c.Eps = beta1, beta2, bilinearEps
 	r, err := c.Rule()
 	if err != nil {
 		return nil, err
@@ -64,7 +65,7 @@ func runBilinear(ctx context.Context, beta1, beta2, lr float64) (*bilinearRun, e
 	if out.first, err = verify.Solve(ctx, p, lr, 1, steps); err != nil {
 		return nil, err
 	}
-	out.order, err = verify.Solve(ctx, p, lr, 2, steps)
+	out.second, err = verify.Solve(ctx, p, lr, 2, steps)
 	return out, err
 }
 
@@ -84,7 +85,7 @@ func judgeBilinear(ctx context.Context) (*finding, error) {
 			if err != nil {
 				return nil, err
 			}
-			a, b, c := imbalance(run.iterates), imbalance(run.first), imbalance(run.order)
+			a, b, c := imbalance(run.iterates), imbalance(run.first), imbalance(run.second)
 			iterates, second = append(iterates, a), append(second, c)
 			firstErrors, secondErrors = append(firstErrors, math.Abs(a-b)), append(secondErrors, math.Abs(a-c))
 			table.Rows = append(table.Rows, []string{fmt.Sprint(betas[0]), fmt.Sprint(betas[1]), fmt.Sprint(lr), short(a), short(b), short(c)})
@@ -150,7 +151,7 @@ func bilinearPlane(runs []*bilinearRun) *report.Chart {
 		axes.Series = append(axes.Series, solution)
 		for i, run := range []*bilinearRun{runs[0], runs[len(runs)-1]} {
 			name := fmt.Sprintf("betas %g, %g", run.beta1, run.beta2)
-			axes.Series = append(axes.Series, pathSeries(name, run.iterates, i, 0), pathSeries("  order 2", run.order, i, 1), pathSeries("  order 1", run.first, i, 2))
+			axes.Series = append(axes.Series, pathSeries(name, run.iterates, i, 0), pathSeries("  order 2", run.second, i, 1), pathSeries("  order 1", run.first, i, 2))
 		}
 		axes.Series = append(axes.Series, report.Series{Name: "smallest norm", X: []float64{root}, Y: []float64{root}, Marks: true, Color: 3})
 	}
