@@ -28,63 +28,41 @@ const (
 	defaultTestFraction = 0.2
 )
 
-// Spec says which data to load and how: the data section of a configuration.
+// Spec says which data to load and how: the data section of a configuration, whose keys the tags state.
 // The zero value of a field that a format does not use is right for it.
 type Spec struct {
-	// Name is the format: digits (embedded), idx (the MNIST family), cifar10,
-	// cifar100, npz or images.
-	Name string `yaml:"name"`
+	Name string `yaml:"name" selector:"true" doc:"format: digits (embedded, 1,297 images to train and 500 to test), idx (the MNIST family), cifar10, cifar100 (the official binary version), npz (arrays X, y and, if there, X_test, y_test) or images (a folder of JPEG or PNG files for each class)"`
 
-	// Path is where the data is. cifar10, cifar100: the official binary
-	// version, as .tar.gz or unpacked, or a folder with either. npz: the file,
-	// with X ([N, D] or [N, C, H, W], floats or uint8), y (integers) and, if
-	// there, X_test and y_test. images: a folder with a folder of JPEG or PNG
-	// files for each class.
-	Path string `yaml:"path,omitempty"`
+	// Path is the .tar.gz of cifar10 or cifar100, its unpacked folder, or a folder with either. An npz file has X ([N, D] or
+	// [N, C, H, W], floats or uint8), y (integers) and, if there, X_test and y_test.
+	Path string `yaml:"path,omitempty" for:"cifar10|cifar100|npz|images" doc:"where the data is: a file, or a folder"`
 
-	// TrainImages, TrainLabels, TestImages and TestLabels are the four files of
-	// idx, plain or compressed with gzip. Without the last two there is no test
-	// part.
-	TrainImages string `yaml:"train_images,omitempty"`
-	TrainLabels string `yaml:"train_labels,omitempty"`
-	TestImages  string `yaml:"test_images,omitempty"`
-	TestLabels  string `yaml:"test_labels,omitempty"`
+	// Without the last two there is no test part.
+	TrainImages string `yaml:"train_images,omitempty" for:"idx" doc:"file of the training images, plain or .gz"`
+	TrainLabels string `yaml:"train_labels,omitempty" for:"idx" doc:"file of the training labels, plain or .gz"`
+	TestImages  string `yaml:"test_images,omitempty" for:"idx" doc:"file of the test images, plain or .gz"`
+	TestLabels  string `yaml:"test_labels,omitempty" for:"idx" doc:"file of the test labels, plain or .gz"`
 
-	// Size is the height and width, in pixels, that images are resized to.
-	// Their proportions change if they are not square. The other formats keep
-	// the sizes they have.
-	Size int `yaml:"size"`
+	// Size changes the proportions of images that are not square. The other formats keep the sizes they have.
+	Size int `yaml:"size" doc:"images: height and width that they are resized to, in pixels"`
 
-	// TestFraction is the fraction of each class, in [0, 1), that becomes the
-	// test part: always the same examples. It is for images and for npz files
-	// without X_test. Nil means 0.2 for images and 0 (no test part) for npz.
-	TestFraction *float64 `yaml:"test_fraction,omitempty"`
+	// TestFraction becomes the test part: always the same examples. npz files may have one of their own, X_test.
+	TestFraction *float64 `yaml:"test_fraction,omitempty" for:"images|npz" range:"[0,1)" doc:"fraction of each class that becomes the test part; null: 0.2 for images, 0 for npz"`
 
-	// CoarseLabels takes the 20 coarse classes of cifar100 instead of its 100
-	// fine ones.
-	CoarseLabels bool `yaml:"coarse_labels,omitempty"`
+	CoarseLabels bool `yaml:"coarse_labels,omitempty" for:"cifar100" doc:"the 20 coarse classes instead of the 100 fine ones"`
 
-	// Classes is the number of classes of idx and npz. 0 means one more than
-	// the largest training label; idx files must then have every class.
-	Classes int `yaml:"classes,omitempty"`
+	// Classes, if it is 0, is found from the training labels; idx files must then have every class.
+	Classes int `yaml:"classes,omitempty" for:"idx|npz" range:"[0,65536]" doc:"number of classes; 0: one more than the largest label"`
 
-	// Standardize subtracts from each channel the mean of the whole training
-	// part (before a subset is taken) and divides by its population deviation.
-	// If false, the inputs are the numbers in the files: 0..16 for digits,
-	// 0..255 for bytes.
-	Standardize bool `yaml:"standardize"`
+	// Standardize works over the whole training part, before a subset is taken. If false, the inputs are the numbers in the
+	// files: 0..16 for digits, 0..255 for bytes.
+	Standardize bool `yaml:"standardize" doc:"subtract each channel's mean over the training part and divide by its population deviation"`
 
-	// Subset and TestSubset are numbers of examples to keep of the training and
-	// of the test part, balanced over the classes. 0 means all.
-	Subset     int `yaml:"subset"`
-	TestSubset int `yaml:"test_subset"`
+	Subset     int    `yaml:"subset" range:"[0,inf)" doc:"number of training examples to keep, balanced over the classes; 0: all"`
+	TestSubset int    `yaml:"test_subset" range:"[0,inf)" doc:"number of test examples to keep, balanced over the classes; 0: all"`
+	SubsetSeed uint64 `yaml:"subset_seed" doc:"seed of the choice of the subsets"`
 
-	// SubsetSeed chooses which examples the subsets keep.
-	SubsetSeed uint64 `yaml:"subset_seed"`
-
-	// Augment crops and flips the training images at random at each step. With
-	// it, the loss is a different function at each step.
-	Augment bool `yaml:"augment"`
+	Augment bool `yaml:"augment" doc:"crop and flip the training images at random at each step; the loss is then not one function"`
 }
 
 // DefaultSpec returns the digits, standardized, and the defaults of the other

@@ -7,7 +7,6 @@ import (
 	"sort"
 	"strings"
 
-	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
 )
 
@@ -30,18 +29,9 @@ func (r *Report) Sentences() []string {
 func (r *Report) saySetting() string {
 	o := r.Config.Optimizer
 	settings := []string{"lr " + number(o.LR)}
-	for _, k := range config.Keys() {
-		name, ok := strings.CutPrefix(k.Key, "optimizer.")
-		if !ok || !slices.Contains(strings.Split(k.For, ", "), o.Name) && k.For != "" {
-			continue
-		}
-		switch name {
-		case "beta1":
-			settings = append(settings, fmt.Sprintf("beta1 %v", o.Beta1))
-		case "beta2":
-			settings = append(settings, fmt.Sprintf("beta2 %v", o.Beta2))
-		case "eps":
-			settings = append(settings, fmt.Sprintf("eps %v", o.Eps))
+	for _, key := range []string{"beta1", "beta2", "eps"} {
+		if v, ok := o.Values[key]; ok {
+			settings = append(settings, fmt.Sprintf("%s %v", key, v))
 		}
 	}
 	batch := "full batch"

@@ -27,7 +27,7 @@ func smallSweep(t *testing.T) (s *sweep.Sweep, dir string) {
 		{Name: "step", Type: record.IntColumn}, {Name: "loss", Type: record.FloatColumn}, {Name: "excess", Type: record.FloatColumn},
 	}
 	runner := func(_ context.Context, c *config.Config, dir string) error {
-		if c.Seed == 1 && c.Optimizer.Beta2 > 0.95 {
+		if c.Seed == 1 && c.Optimizer.Value("beta2") > 0.95 {
 			return errors.New("disk full")
 		}
 		d, err := record.Create(dir, c.YAML(), columns)

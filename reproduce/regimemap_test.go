@@ -12,7 +12,7 @@ import (
 func TestAMapTellsRegimesAndLimits(t *testing.T) {
 	loss := func(c *config.Config, n int) float64 {
 		x := decaying(c, n)
-		if c.Optimizer.LR > 5e-3 && c.Optimizer.Beta2 > 0.95 && n == 12 {
+		if c.Optimizer.LR > 5e-3 && c.Optimizer.Value("beta2") > 0.95 && n == 12 {
 			x *= 10 // a spike
 		}
 		return x

@@ -120,8 +120,8 @@ func TestJudgingFindsWhatTheRunsWereMadeToShow(t *testing.T) {
 		norm func(c *config.Config, n int) float64
 		want Outcome
 	}{
-		{"a norm that rises", func(c *config.Config, n int) float64 { return seedly(c) * (1 + c.Optimizer.Beta2) }, Holds},
-		{"a norm that falls", func(c *config.Config, n int) float64 { return seedly(c) * (2 - c.Optimizer.Beta2) }, Fails},
+		{"a norm that rises", func(c *config.Config, n int) float64 { return seedly(c) * (1 + c.Optimizer.Value("beta2")) }, Holds},
+		{"a norm that falls", func(c *config.Config, n int) float64 { return seedly(c) * (2 - c.Optimizer.Value("beta2")) }, Fails},
 		{"a norm that stays", func(c *config.Config, n int) float64 { return seedly(c) }, Undecided},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 	}
 	dir := t.TempDir()
 	made := 0
-	opt := recording(decaying, func(c *config.Config, _ int) float64 { made++; return 1 + c.Optimizer.Beta2 })
+	opt := recording(decaying, func(c *config.Config, _ int) float64 { made++; return 1 + c.Optimizer.Value("beta2") })
 	var result *Result
 	for range 2 {
 		var err error

@@ -1,5 +1,11 @@
 package schema
 
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
 // Type is the kind of value that a key takes.
 type Type uint8
 
@@ -25,10 +31,12 @@ func (t Type) String() string {
 
 // Key is one setting: everything that a file, a flag, a completion or a table of the documentation needs to know of it.
 type Key struct {
+	// Section is the group that the key belongs to, "" for a key that stands alone.
+	Section string
 	// Name is the key as users write it, without its section.
 	Name string
 	Type Type
-	// Default is the value where the key is left out, of the Go type of Type.
+	// Default is the value where the key is left out, of the Go type of Type; nil for none, where that is allowed.
 	Default any
 	// Range bounds a number, and each number of a list. If nil, any finite number will do.
 	Range *Interval
@@ -36,4 +44,78 @@ type Key struct {
 	Words []string
 	// Doc is the key's meaning, a line without a full stop.
 	Doc string
+	// When says where the key has a meaning: where all conditions hold.
+	When []Condition
+
+	// Optional keys may be null, for no value.
+	Optional bool
+	// Sparse keys are written only where their value is not the default.
+	Sparse bool
+	// Inert keys cannot change what is computed.
+	Inert bool
+	// Timeless keys cannot change how long a step of a computation takes.
+	Timeless bool
+}
+
+// Condition holds where another key, a selector, has one of some words for its value.
+type Condition struct {
+	Key   string // with its section
+	Words []string
+}
+
+// Path returns the key with its section: optimizer.beta2.
+func (k *Key) Path() string { return join(k.Section, k.Name) }
+
+func join(section, name string) string {
+	if section == "" {
+		return name
+	}
+	return section + "." + name
+}
+
+// check says what is wrong with a value of the key's Go type: a word that it does not know, a number out of range. "" says that it
+// is right.
+func (k *Key) check(value any) (problem string) {
+	switch v := value.(type) {
+	case string:
+		if k.Words != nil && !slices.Contains(k.Words, v) {
+			return fmt.Sprintf("unknown value %q; %s", v, Suggest(v, k.Words))
+		}
+	case float64:
+		return k.checkNumber(v)
+	case int:
+		return k.checkNumber(float64(v))
+	case uint64:
+		return k.checkNumber(float64(v))
+	case []float64:
+		return checkEach(v, k.checkNumber)
+	case []int:
+		return checkEach(v, func(x int) string { return k.checkNumber(float64(x)) })
+	case [][2]float64:
+		return checkEach(v, func(p [2]float64) string { return checkEach(p[:], k.checkNumber) })
+	}
+	return ""
+}
+
+func checkEach[T any](values []T, check func(T) string) (problem string) {
+	for i, v := range values {
+		if problem := check(v); problem != "" {
+			return inItem(i, problem)
+		}
+	}
+	return ""
+}
+
+func inItem(i int, problem string) string { return fmt.Sprintf("item %d: %s", i+1, problem) }
+
+func (k *Key) checkNumber(x float64) (problem string) {
+	finite := !math.IsNaN(x) && !math.IsInf(x, 0)
+	switch r := k.Range; {
+	case finite && (r == nil || r.Contains(x)):
+		return ""
+	case r == nil || r.Unbounded():
+		return FormatNumber(x) + " is out of range; expected a finite number"
+	default:
+		return fmt.Sprintf("%s is out of range; expected a number %s, %s", FormatNumber(x), r, r.Notation())
+	}
 }

@@ -3,36 +3,40 @@ package config
 import (
 	"shadowflow/dataset"
 	"shadowflow/nn"
-	"shadowflow/rule"
 )
 
-// Config says everything that a run depends on. Parse makes one from YAML,
-// Default is the run with no arguments, and Keys documents every key from the
-// tags below:
-//
-//   - doc is the key's meaning;
-//   - range is an interval for numbers (for each number, in a list), oneof the
-//     words that a text may be;
-//   - selector marks the key whose value decides which others of its section
-//     are of use, and for lists the values of it that a key is for;
-//   - hash:"-" marks what cannot change a run's results.
+// Config says everything that a run depends on. The tags, which package schema reads, state the keys; the further keys of the sections
+// optimizer and objective are those of the optimizer and of the objective.
 type Config struct {
-	Seed    uint64 `yaml:"seed" doc:"seed of every random choice: initial weights, order of batches, augmentation"`
-	Steps   int    `yaml:"steps" range:"[0,inf)" doc:"optimizer steps to take"`
+	Seed    uint64 `yaml:"seed" time:"-" doc:"seed of every random choice: initial weights, order of batches, augmentation"`
+	Steps   int    `yaml:"steps" range:"[0,inf)" time:"-" doc:"optimizer steps to take"`
 	DType   string `yaml:"dtype" oneof:"float32|float64" doc:"precision of all arithmetic on parameters"`
 	Threads int    `yaml:"threads" range:"[0,4096]" hash:"-" doc:"threads to compute with, 0 for all processors; the results do not depend on it"`
 
-	Data        dataset.Spec `yaml:"data"`
-	Model       Model        `yaml:"model"`
-	Loss        string       `yaml:"loss" oneof:"cross-entropy|mse" doc:"loss function; mse is on one-hot targets"`
+	Objective   Objective    `yaml:"objective"`
+	Data        dataset.Spec `yaml:"data" when:"objective.name=network"`
+	Model       Model        `yaml:"model" when:"objective.name=network"`
+	Loss        string       `yaml:"loss" when:"objective.name=network" oneof:"cross-entropy|mse" doc:"loss function; mse is on one-hot targets"`
 	Optimizer   Optimizer    `yaml:"optimizer"`
 	Batch       Batch        `yaml:"batch"`
-	Regularizer Regularizer  `yaml:"regularizer"`
+	Regularizer Regularizer  `yaml:"regularizer" when:"objective.name=network"`
 	Bias        Bias         `yaml:"bias"`
 	Stop        Stop         `yaml:"stop"`
 	Record      Record       `yaml:"record"`
 	Flow        Flow         `yaml:"flow"`
 	Checkpoint  Checkpoints  `yaml:"checkpoint"`
+}
+
+// Network is the name of the objective that is a network on data.
+const Network = "network"
+
+// Objective is the section objective: what is minimized.
+type Objective struct {
+	Name string `yaml:"name,omitempty" selector:"true" doc:"loss: a network on data, or one in closed form"`
+	// Theta is where a loss in closed form starts from; empty for its own start.
+	Theta []float64 `yaml:"theta"`
+	// Values are the options of a loss in closed form, by key.
+	Values map[string]any `yaml:",inline"`
 }
 
 // Model is the section model: the network and its size.
@@ -52,31 +56,26 @@ type Model struct {
 	Weights    string `yaml:"weights" doc:"safetensors file to start from, with the names of the PyTorch state_dict; empty: initialized as PyTorch does, from seed"`
 }
 
-// Optimizer is the section optimizer. The paper's beta and rho are beta1 and beta2
-// here, its h is lr. It converts to a rule.Config.
+// Optimizer is the section optimizer. The paper's beta and rho are beta1 and beta2 here, its h is lr.
 type Optimizer struct {
-	Name           string  `yaml:"name" selector:"true" oneof:"gd|heavy-ball|nesterov|rmsprop|adam|adamw|nadam|signum|lion" doc:"memory rule; signum and lion are smoothed by eps"`
-	LR             float64 `yaml:"lr" range:"(0,inf)" doc:"learning rate, the step size h of the modified equations"`
-	Beta1          float64 `yaml:"beta1" for:"heavy-ball|nesterov|adam|adamw|nadam|signum|lion" range:"[0,1)" doc:"decay of the mean of gradients (momentum)"`
-	Beta2          float64 `yaml:"beta2" for:"rmsprop|adam|adamw|nadam|lion" range:"[0,1)" doc:"decay of the mean of squared gradients; lion: of the momentum that is kept"`
-	Eps            float64 `yaml:"eps" for:"rmsprop|adam|adamw|nadam|signum|lion" range:"(0,inf)" doc:"added to the mean of squared gradients, or to its root if eps_inside is false"`
-	WeightDecay    float64 `yaml:"weight_decay" for:"adamw|lion" range:"[0,inf)" doc:"decoupled weight decay lambda"`
-	EpsInside      bool    `yaml:"eps_inside" for:"rmsprop|adam|adamw|nadam" doc:"eps inside the root, as in the paper; false: outside, as in PyTorch"`
-	BiasCorrection bool    `yaml:"bias_correction" for:"rmsprop|adam|adamw|nadam|signum" doc:"divide the moments by the sum of their weights so far"`
+	Name string  `yaml:"name" selector:"true" doc:"update rule; signum and lion are smoothed by eps"`
+	LR   float64 `yaml:"lr"`
+	// Values are the hyperparameters of the rule, by key: float64 or bool.
+	Values map[string]any `yaml:",inline"`
 }
 
 // Batch is the section batch: which examples a step sees.
 type Batch struct {
 	Mode     string `yaml:"mode" selector:"true" oneof:"full|cyclic|shuffled|sampled" doc:"full: all examples each step; cyclic: mini-batches in a fixed order; shuffled: in a new order each epoch; sampled: drawn with replacement"`
-	Size     int    `yaml:"size" for:"cyclic|shuffled|sampled" range:"[1,1e9]" doc:"examples of a mini-batch"`
-	Physical int    `yaml:"physical" range:"[1,1e9]" doc:"most examples evaluated at once; gradients are summed over physical batches, batch norm sees one"`
-	Shuffle  bool   `yaml:"shuffle" for:"full" doc:"draw new physical batches each step, which matters with batch norm only"`
+	Size     int    `yaml:"size" when:"objective.name=network" for:"cyclic|shuffled|sampled" range:"[1,1e9]" doc:"examples of a mini-batch"`
+	Physical int    `yaml:"physical" when:"objective.name=network" range:"[1,1e9]" doc:"most examples evaluated at once; gradients are summed over physical batches, batch norm sees one"`
+	Shuffle  bool   `yaml:"shuffle" when:"objective.name=network" for:"full" doc:"draw new physical batches each step, which matters with batch norm only"`
 }
 
 // Regularizer is the section regularizer: an explicit penalty added to the loss.
 type Regularizer struct {
 	Kind   string  `yaml:"kind" selector:"true" oneof:"none|perturbed-one-norm|two-norm-squared" doc:"perturbed-one-norm: the perturbed one-norm of the loss gradient, with the optimizer's eps; two-norm-squared: its squared two-norm"`
-	Weight float64 `yaml:"weight" for:"perturbed-one-norm|two-norm-squared" range:"(-inf,inf)" doc:"factor of the penalty"`
+	Weight float64 `yaml:"weight" for:"perturbed-one-norm|two-norm-squared" range:"(-inf,inf)" time:"-" doc:"factor of the penalty"`
 }
 
 // Bias is the section bias: an intervention on the implicit bias itself.
@@ -86,8 +85,8 @@ type Bias struct {
 
 // Stop is the section stop: what ends a run before its steps are done.
 type Stop struct {
-	Loss    float64 `yaml:"loss" range:"[0,inf)" doc:"stop when the training loss is below this; 0: never"`
-	Seconds float64 `yaml:"seconds" range:"[0,inf)" doc:"stop after this wall time, in seconds; 0: never"`
+	Loss    float64 `yaml:"loss" range:"[0,inf)" time:"-" doc:"stop when the training loss is below this; 0: never"`
+	Seconds float64 `yaml:"seconds" range:"[0,inf)" time:"-" doc:"stop after this wall time, in seconds; 0: never"`
 }
 
 // Record is the section record: every how many steps something is measured, 0 for never.
@@ -95,7 +94,7 @@ type Record struct {
 	Every     int `yaml:"every" range:"[0,inf)" doc:"steps between records of loss, accuracy and gradient norms; 0: never"`
 	Bias      int `yaml:"bias" range:"[0,inf)" doc:"steps between measurements of the bias, its signs and the one-step defects; 0: never"`
 	Sharpness int `yaml:"sharpness" range:"[0,inf)" doc:"steps between measurements of the sharpness, plain and preconditioned; 0: never"`
-	Test      int `yaml:"test" range:"[0,inf)" doc:"steps between evaluations of the test data; 0: never"`
+	Test      int `yaml:"test" when:"objective.name=network" range:"[0,inf)" doc:"steps between evaluations of the test data; 0: never"`
 }
 
 // Flow is the section flow: the modified equations to integrate beside the run.
@@ -112,88 +111,45 @@ type Checkpoints struct {
 	Every int `yaml:"every" range:"[0,inf)" hash:"-" doc:"steps between checkpoints; 0: only where the run ends or is interrupted"`
 }
 
-// Default returns the run with no arguments: full-batch Adam on the
-// handwritten digits.
-func Default() *Config {
-	return defaultsFor(choices{model: "mlp", optimizer: "adam", batch: "full", regularizer: "none", flow: "rk4"})
-}
-
-// choices are the values of the selectors, on which the other defaults depend.
-type choices struct {
-	model, optimizer, batch, regularizer, flow string
-}
-
-func defaultsFor(c choices) *Config {
-	return &Config{
+// defaults holds the default of every key that a tag states, whatever the selectors.
+func defaults() Config {
+	return Config{
 		Steps:       900,
 		DType:       "float32",
+		Objective:   Objective{Name: Network},
 		Data:        dataset.DefaultSpec(),
-		Model:       defaultModel(c.model),
+		Model:       defaultModel(),
 		Loss:        "cross-entropy",
-		Optimizer:   defaultOptimizer(c.optimizer),
-		Batch:       defaultBatch(c.batch),
-		Regularizer: Regularizer{Kind: c.regularizer},
+		Optimizer:   Optimizer{Name: "adam"},
+		Batch:       Batch{Mode: "full", Size: 100, Physical: 500},
+		Regularizer: Regularizer{Kind: "none"},
 		Record:      Record{Every: 1, Bias: 10, Sharpness: 50, Test: 10},
-		Flow:        defaultFlow(c.flow),
+		Flow:        Flow{Method: "rk4", Steps: 1, RelTol: 1e-6, AbsTol: 1e-9},
 		Checkpoint:  Checkpoints{Every: 100},
 	}
 }
 
-func defaultModel(name string) Model {
-	m := Model{Name: name}
-	architecture, err := nn.Named(name)
-	if err != nil {
-		return m // the name is refused where it stands
-	}
-	switch a := architecture.(type) {
-	case *nn.MLP:
-		m.Hidden, m.Activation = a.Hidden, a.Activation
-	case *nn.CNN:
-		m.Channels, m.Dense = a.Channels, a.Dense
-	case *nn.ResNet:
-		m.Width = a.Width
-	case *nn.ViT:
-		m.Patch, m.Dim, m.Depth, m.Heads, m.DimHead, m.MLPDim = a.Patch, a.Dim, a.Depth, a.Heads, a.DimHead, a.MLP
+// defaultModel has the sizes that the networks have by themselves.
+func defaultModel() Model {
+	m := Model{Name: "mlp"}
+	for _, name := range nn.Names() {
+		architecture, err := nn.Named(name)
+		if err != nil {
+			panic(err) // a name of its own
+		}
+		switch a := architecture.(type) {
+		case *nn.MLP:
+			m.Hidden, m.Activation = a.Hidden, a.Activation
+		case *nn.CNN:
+			m.Channels, m.Dense = a.Channels, a.Dense
+		case *nn.ResNet:
+			m.Width = a.Width
+		case *nn.ViT:
+			m.Patch, m.Dim, m.Depth, m.Heads, m.DimHead, m.MLPDim = a.Patch, a.Dim, a.Depth, a.Heads, a.DimHead, a.MLP
+		}
 	}
 	return m
 }
-
-// defaultBeta2 is that of a run of Adam or its relatives: close enough to beta1 for the
-// modified equation to hold, unlike the 0.999 of most code.
-const defaultBeta2 = 0.99
-
-func defaultOptimizer(name string) Optimizer {
-	d, err := rule.Defaults(name)
-	if err != nil {
-		return Optimizer{Name: name} // the name is refused where it stands
-	}
-	if d.Beta2 > 0 {
-		d.Beta2 = defaultBeta2
-	}
-	return Optimizer(d)
-}
-
-func defaultBatch(mode string) Batch {
-	b := Batch{Mode: mode, Physical: 500}
-	if mode != "full" {
-		b.Size = 100
-	}
-	return b
-}
-
-func defaultFlow(method string) Flow {
-	f := Flow{Method: method}
-	switch method {
-	case "rk4", "euler":
-		f.Steps = 1
-	case "dopri5", "dop853":
-		f.RelTol, f.AbsTol = 1e-6, 1e-9
-	}
-	return f
-}
-
-// Rule returns the optimizer as the rules' package takes it.
-func (o Optimizer) Rule() (*rule.Rule, error) { return rule.Config(o).Rule() }
 
 // Architecture returns the network as the networks' package takes it.
 func (m Model) Architecture() (nn.Architecture, error) {

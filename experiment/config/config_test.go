@@ -13,6 +13,7 @@ import (
 	"shadowflow/dataset"
 	"shadowflow/nn"
 	"shadowflow/rule"
+	"shadowflow/schema"
 )
 
 func mustParse(t *testing.T, src string, overrides ...string) *Config {
@@ -37,8 +38,10 @@ func TestAnEmptyConfigIsTheDefault(t *testing.T) {
 		c.Record != (Record{Every: 1, Bias: 10, Sharpness: 50, Test: 10}) || len(c.Flow.Orders) != 0 {
 		t.Errorf("unexpected defaults: %+v", c)
 	}
-	want := Optimizer{Name: "adam", LR: 1e-3, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, EpsInside: true, BiasCorrection: true}
-	if c.Optimizer != want {
+	want := Optimizer{Name: "adam", LR: 1e-3, Values: map[string]any{
+		"beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "eps_inside": true, "bias_correction": true,
+	}}
+	if !reflect.DeepEqual(c.Optimizer, want) {
 		t.Errorf("optimizer %+v, want %+v", c.Optimizer, want)
 	}
 }
@@ -70,7 +73,7 @@ regularizer: {kind: perturbed-one-norm, weight: 1e-4}
 	if m := c.Model; m.Dim != 64 || m.Depth != 2 || m.Heads != 16 || m.Hidden != nil {
 		t.Errorf("model %+v", m)
 	}
-	if o := c.Optimizer; o.LR != 1e-4 || o.Beta2 != 0.95 || o.Beta1 != 0.9 || o.WeightDecay != 1 || o.BiasCorrection {
+	if o := c.Optimizer; o.LR != 1e-4 || o.Value("beta2") != 0.95 || o.Value("beta1") != 0.9 || o.Value("weight_decay") != 1 || o.Values["bias_correction"] != nil {
 		t.Errorf("optimizer %+v", o)
 	}
 	if f := c.Flow; !reflect.DeepEqual(f.Orders, []int{1, 2}) || f.RelTol != 1e-9 || f.AbsTol != 1e-9 || f.Steps != 0 {
@@ -90,7 +93,7 @@ func TestOverridesMayBeSectionsAndLists(t *testing.T) {
 
 func TestAnotherNameByOverrideDropsTheFilesKeys(t *testing.T) {
 	c := mustParse(t, "optimizer: {name: adam, beta1: 0.5, eps: 1e-4, lr: 0.01}\n", "optimizer.name=gd")
-	if want := (Optimizer{Name: "gd", LR: 0.01}); c.Optimizer != want {
+	if want := (Optimizer{Name: "gd", LR: 0.01, Values: map[string]any{}}); !reflect.DeepEqual(c.Optimizer, want) {
 		t.Errorf("got %+v, want %+v", c.Optimizer, want)
 	}
 }
@@ -117,14 +120,14 @@ func TestErrorsSayLineKeyAndWhatWouldBeRight(t *testing.T) {
 		{"scalar for a section", "model: cnn\n", nil, `run.yaml:1:1: model: expected keys and values, got the text "cnn"`},
 		{"out of range", "optimizer: {beta2: 1}\n", nil, "run.yaml:1:20: optimizer.beta2: 1 is out of range; expected a number at least 0 and below 1, [0,1)"},
 		{"not a number", "optimizer: {lr: .nan}\n", nil, "run.yaml:1:17: optimizer.lr: NaN is out of range; expected a number above 0, (0,inf)"},
-		{"infinite", "bias: {scale: .inf}\n", nil, "run.yaml:1:15: bias.scale: +Inf is out of range; expected a finite number, (-inf,inf)"},
+		{"infinite", "bias: {scale: .inf}\n", nil, "run.yaml:1:15: bias.scale: +Inf is out of range; expected a finite number"},
 		{"negative seed", "seed: -1\n", nil, "run.yaml:1:7: seed: -1 is negative"},
 		{"unknown word", "optimizer: {name: adan}\n", nil, `run.yaml:1:19: optimizer.name: unknown value "adan"; did you mean adam?`},
 		{"unknown data", "data: {name: digit}\n", nil, `run.yaml:1:14: data.name: unknown value "digit"; did you mean digits?`},
 		{"key without use", "model: {name: cnn, hidden: [3]}\n", nil, "run.yaml:1:28: model.hidden: of no use with model.name: cnn; it is for mlp"},
 		{"missing path", "data: {name: npz}\n", nil, "run.yaml:1:14: data.path: empty; name: npz needs it"},
 		{"repeated order", "flow: {orders: [1, 1]}\n", nil, "run.yaml:1:16: flow.orders: expected different orders, the lowest first"},
-		{"anchor", "steps: &n 5\n", nil, "run.yaml:1:8: steps: expected a whole number, got a YAML anchor, alias or tag, which configs do not use"},
+		{"anchor", "steps: &n 5\n", nil, "run.yaml:1:8: steps: expected a whole number, got a YAML anchor, alias or tag, which is of no use here"},
 		{"two documents", "seed: 1\n---\nseed: 2\n", nil, "run.yaml:3:5: a second YAML document; expected one"},
 		{"not YAML", "model: [1,\n", nil, "run.yaml:1:8: not YAML: sequence end token ']' not found"},
 		{"key given twice", "seed: 1\nseed: 2\n", nil, `run.yaml:2:1: not YAML: mapping key "seed" already defined at [1:1]`},
@@ -145,11 +148,11 @@ func TestErrorsSayLineKeyAndWhatWouldBeRight(t *testing.T) {
 
 func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	_, err := Parse("run.yaml", []byte("stps: 5\noptimizer: {lr: -1, beta1: no}\n"), []string{"dtype=float16"})
-	var all Errors
+	var all schema.Errors
 	if !errors.As(err, &all) || len(all) != 4 {
 		t.Fatalf("got %v", err)
 	}
-	var one *Error
+	var one *schema.Error
 	if !errors.As(err, &one) || one.Line != 1 || one.Key != "stps" {
 		t.Errorf("the first is %+v", one)
 	}
@@ -197,8 +200,8 @@ func TestHashIsThatOfWhatIsComputed(t *testing.T) {
 }
 
 func TestEveryKeyIsDocumented(t *testing.T) {
-	keys := Keys()
-	if len(keys) < 50 {
+	keys := Schema().Describe()
+	if len(keys) < 60 {
 		t.Errorf("only %d keys", len(keys))
 	}
 	for _, k := range keys {
@@ -206,62 +209,42 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 			t.Errorf("%s: %+v", k.Key, k)
 		}
 	}
-	docs := dataDocs()
-	for _, name := range newSchema().names("data") {
-		delete(docs, name)
-	}
-	if len(docs) > 0 {
-		t.Errorf("documented keys that do not exist: %v", docs)
-	}
 }
 
 func TestEveryDefaultIsValidAndEveryChoiceHasOne(t *testing.T) {
-	s := newSchema()
-	for _, f := range s.fields {
-		if f.selector == "" && !(&reader{schema: s}).isSelector(f) || f.words == nil || f.section == "data" {
+	s := Schema()
+	for _, d := range s.Describe() {
+		if d.Type != "text" || d.Values == "" || d.Key == "data.name" {
 			continue
 		}
-		for _, word := range f.words {
-			set := []string{fmt.Sprintf("%s=%s", f.key, word)}
-			c, err := Parse("", nil, set)
-			if err != nil {
-				t.Errorf("%v: %v", set, err)
-				continue
-			}
-			for _, g := range s.fields {
-				if s.used(g, c) && checkValue(g.value(c), g) != "" {
-					t.Errorf("%v: default of %s: %s", set, g.key, checkValue(g.value(c), g))
+		for _, word := range strings.Split(d.Values, ", ") {
+			t.Run(d.Key+"="+word, func(t *testing.T) {
+				c := mustParse(t, "", d.Key+"="+word)
+				for _, path := range s.Paths() {
+					k := s.Find(path, schema.Load(*c))
+					if k == nil {
+						continue
+					}
+					if _, problem := k.Convert(c.Get(path)); problem != "" {
+						t.Errorf("default of %s: %s", path, problem)
+					}
 				}
-			}
+			})
 		}
 	}
 }
 
 func TestWordsAreThoseOfThePackagesBelow(t *testing.T) {
-	s := newSchema()
+	s := Schema()
 	for key, want := range map[string][]string{
 		"optimizer.name": rule.Names(), "model.name": nn.Names(), "loss": nn.LossNames(), "data.name": dataset.Names(),
 	} {
-		if got := s.byKey[key].words; !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
+		if got := s.Find(key, schema.Load(*Default())).Words; !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
 			t.Errorf("%s: %v, want %v", key, got, want)
 		}
 	}
 	for _, name := range rule.Names() {
-		keys, err := rule.Keys(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := mustParse(t, "", "optimizer.name="+name)
-		var got []string
-		for _, f := range s.fields {
-			if f.section == "optimizer" && f.name != "name" && s.used(f, c) {
-				got = append(got, f.name)
-			}
-		}
-		if !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(keys))) {
-			t.Errorf("%s: keys %v, want %v", name, got, keys)
-		}
-		if _, err := c.Optimizer.Rule(); err != nil {
+		if _, err := mustParse(t, "", "optimizer.name="+name).Optimizer.Rule(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

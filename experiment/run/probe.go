@@ -143,7 +143,7 @@ func writeProbe[T graph.Float](out string, c *config.Config, model *nn.Model, v 
 		}
 		tensors = append(tensors, more...)
 	}
-	if err := safetensors.WriteFile(out, tensors, map[string]string{"optimizer": rule.Config(c.Optimizer).String(), "loss": c.Loss}); err != nil {
+	if err := safetensors.WriteFile(out, tensors, map[string]string{"optimizer": c.Optimizer.String(), "loss": c.Loss}); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
 	return nil

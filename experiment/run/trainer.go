@@ -202,14 +202,17 @@ func sampled(batches int, seed uint64) func(step int) int {
 
 // perturbation returns the eps of the perturbed one-norm: the optimizer's, or for one without it that of Adam's defaults.
 func perturbation(o config.Optimizer) float64 {
-	if o.Eps > 0 {
-		return o.Eps
+	if eps := o.Value("eps"); eps > 0 {
+		return eps
 	}
 	return 1e-8
 }
 
 // checkCombination refuses what has no meaning together.
 func checkCombination(c *config.Config) error {
+	if c.Objective.Name != config.Network {
+		return fmt.Errorf("objective.name: %s; only a %s can be trained", c.Objective.Name, config.Network)
+	}
 	changing := c.Data.Augment || c.Batch.Shuffle
 	switch {
 	case c.Regularizer.Kind != "none" && len(c.Flow.Orders) > 0:

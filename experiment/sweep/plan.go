@@ -53,7 +53,7 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 		if st.State != Ended {
 			todo++
 		} else if st.Result.Step > 0 {
-			speeds[kindOf(st.Run.Config)] = speed{st.Result.Seconds / float64(st.Result.Step), "an ended run", ""}
+			speeds[st.Run.Config.Kind()] = speed{st.Result.Seconds / float64(st.Result.Step), "an ended run", ""}
 		}
 	}
 	sched := newScheduler(make([]Status, todo), opt.Options)
@@ -64,7 +64,7 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 			r.Problem = err.Error()
 		}
 		if st.State != Ended && r.Problem == "" {
-			kind := kindOf(st.Run.Config)
+			kind := st.Run.Config.Kind()
 			v, known := speeds[kind]
 			if !known && opt.Probe > 0 {
 				if v = probe(ctx, st.Run.Config, opt.Probe, sched.opt.Run); ctx.Err() != nil {
@@ -94,22 +94,6 @@ func (p *Plan) add(r PlannedRun) {
 type speed struct {
 	perStep       float64 // seconds
 	from, problem string
-}
-
-// kindOf names what the time of a step depends on: all of the config but numbers that change no shapes.
-func kindOf(c *config.Config) string {
-	k := *c
-	k.Seed, k.Steps, k.Stop = 0, 1, config.Stop{}
-	o := &k.Optimizer
-	o.LR, o.Eps, o.WeightDecay = 1, 1, 0
-	o.Beta1, o.Beta2 = 0, 0
-	if k.Regularizer.Kind != "none" {
-		k.Regularizer.Weight = 1
-	}
-	if k.Bias.Scale != 0 {
-		k.Bias.Scale = 1
-	}
-	return k.Hash()
 }
 
 // probe tries a config for some seconds, at least one step.

@@ -63,7 +63,7 @@ func (f *fake) run(ctx context.Context, c *config.Config, dir string) error {
 	}
 	for n := range 10 {
 		row := []record.Value{record.Int(int64(n)), record.Float(math.Exp(-float64(n))),
-			record.Float(c.Optimizer.Beta2 + float64(c.Seed)/100), {}}
+			record.Float(c.Optimizer.Value("beta2") + float64(c.Seed)/100), {}}
 		if n%4 == 0 {
 			row[3] = record.Float(float64(n))
 		}
@@ -114,9 +114,9 @@ func TestAFailingRunIsARowAndStopsNothing(t *testing.T) {
 	dir, s, f := t.TempDir(), mustParse(t, betas), &fake{}
 	f.fail = func(c *config.Config) error {
 		switch {
-		case c.Seed == 1 && c.Optimizer.Beta2 == 0.9:
+		case c.Seed == 1 && c.Optimizer.Value("beta2") == 0.9:
 			return errors.New("the disk\nis full")
-		case c.Seed == 2 && c.Optimizer.Beta2 == 0.9:
+		case c.Seed == 2 && c.Optimizer.Value("beta2") == 0.9:
 			panic("boom")
 		}
 		return nil

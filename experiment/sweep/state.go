@@ -14,6 +14,7 @@ import (
 
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/schema"
 )
 
 // State says how far a run of a sweep has come.
@@ -160,7 +161,7 @@ func (s *Sweep) Prepare(dir string) error {
 
 // Open reads a sweep from its file, or from its directory, and returns the directory too: the one given, or, for a file,
 // sweeps/NAME.
-func Open(path string, limit int) (s *Sweep, dir string, err error) {
+func Open(path string, limit int, overrides ...[]schema.Setting) (s *Sweep, dir string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, "", err
@@ -170,10 +171,10 @@ func Open(path string, limit int) (s *Sweep, dir string, err error) {
 		if _, err := os.Stat(src); err != nil {
 			return nil, "", fmt.Errorf("%s is a directory, but not of a sweep: %w", path, err)
 		}
-		s, err = Read(src, limit)
+		s, err = Read(src, limit, overrides...)
 		return s, path, err
 	}
-	if s, err = Read(path, limit); err != nil {
+	if s, err = Read(path, limit, overrides...); err != nil {
 		return nil, "", err
 	}
 	return s, filepath.Join("sweeps", s.Name), nil

@@ -54,7 +54,7 @@ list:
 	}
 	last := s.Runs[15]
 	if c := last.Config; c.Model.Name != "cnn" || !slices.Equal(c.Model.Channels, []int{2, 4}) || c.Optimizer.LR != 1e-4 ||
-		c.Optimizer.Beta2 != 0.99 || c.Seed != 1 || c.Steps != 5 || last.Index != 15 {
+		c.Optimizer.Value("beta2") != 0.99 || c.Seed != 1 || c.Steps != 5 || last.Index != 15 {
 		t.Errorf("the last run is %+v", c)
 	}
 	if want := []string{"model", "optimizer.lr", "record.bias", "optimizer.beta2", "optimizer.beta1", "seed"}; !slices.Equal(s.Keys, want) {
@@ -121,17 +121,17 @@ func TestBadSweepsAreRefusedByLineAndKey(t *testing.T) {
 		{"grid: {optimizer.beta2: 0.9}", "expected a list of values"},
 		{"grid: [1]", "expected keys with lists of values"},
 		{"list: []", "an empty list makes no runs"},
-		{"list: [3]", "list: item 1: expected keys and values"},
+		{"list: [3]", "sweep.yaml:1:8: list: expected keys and values"},
 		{"seeds: []", "an empty list makes no runs"},
 		{"seeds: 0", "expected how many, from 1"},
 		{"seeds: [-1]", "negative"},
 		{"seeds: x", "expected how many"},
 		{"zip: {optimizer.lr: [1e-3, 1e-4], steps: [1]}", "1 values, and zip: optimizer.lr has 2"},
-		{"base: {stepz: 3}", "base: stepz: unknown key; did you mean steps?"},
+		{"base: {stepz: 3}", "sweep.yaml:1:8: stepz: unknown key; did you mean steps?"},
 		{"base: none.yaml", "cannot read the config"},
 		{"base: [1]", "expected the keys of a config"},
 		{"name: a/b", "a name that a directory may have"},
-		{"at_loss: [0]", "numbers above 0"},
+		{"at_loss: [0]", "at_loss: item 1: 0 is out of range; expected a number above 0"},
 		{"seeds: [1, 1]", "runs 0 and 1 are the same config"},
 		{"grid: {seed: [1]}\nseeds: 2", "gives values to seed, and so does grid: seed"},
 		{"{", "not YAML"},

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -14,6 +14,7 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/schema"
 )
 
 // Table returns one row a run: the keys that the sweep gave values, and what came of it. The measurements are those of the result,
@@ -107,67 +108,66 @@ func (s *Sweep) columnKeys() []string {
 		}
 	}
 	for _, key := range s.Keys {
-		if !s.isSection(key) {
+		if !config.Schema().IsSection(key) {
 			add(key)
 			continue
 		}
-		for _, k := range config.Keys() {
-			if strings.HasPrefix(k.Key, key+".") && s.varies(k.Key) {
-				add(k.Key)
+		for _, path := range config.Schema().Paths() {
+			if strings.HasPrefix(path, key+".") && s.varies(path) {
+				add(path)
 			}
 		}
 	}
 	return keys
 }
 
-func (s *Sweep) isSection(key string) bool {
-	return slices.ContainsFunc(config.Keys(), func(k config.Key) bool { return strings.HasPrefix(k.Key, key+".") })
-}
-
 func (s *Sweep) varies(key string) bool {
-	first := s.Runs[0].Value(key)
-	return slices.ContainsFunc(s.Runs, func(r Run) bool { return r.Value(key) != first })
+	first := s.Runs[0].Config.Get(key)
+	return slices.ContainsFunc(s.Runs, func(r Run) bool { return !reflect.DeepEqual(r.Config.Get(key), first) })
 }
 
+// typeOf returns the type of a key's column.
 func (s *Sweep) typeOf(key string) record.ColumnType {
-	typ := record.IntColumn
 	for _, r := range s.Runs {
-		v := r.Value(key)
-		if _, err := strconv.ParseInt(v, 10, 64); err == nil || v == "" {
-			continue
-		}
-		if _, err := strconv.ParseFloat(v, 64); err != nil {
+		switch v := r.Config.Get(key).(type) {
+		case nil:
+		case float64:
+			return record.FloatColumn
+		case int:
+			return record.IntColumn
+		case uint64:
+			if v > math.MaxInt64 {
+				return record.TextColumn
+			}
+		default:
 			return record.TextColumn
 		}
-		typ = record.FloatColumn
 	}
-	return typ
+	return record.IntColumn
 }
 
-func valueOf(text string, typ record.ColumnType) record.Value {
-	if text == "" {
+// valueOf returns a key's value for a column.
+func valueOf(value any, typ record.ColumnType) record.Value {
+	switch v := value.(type) {
+	case nil:
 		return record.Value{}
-	}
-	switch typ {
-	case record.IntColumn:
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err == nil {
-			return record.Int(n)
-		}
-	case record.FloatColumn:
-		x, err := strconv.ParseFloat(text, 64)
-		if err == nil {
-			return record.Float(x)
+	case float64:
+		return record.Float(v)
+	case int:
+		return record.Int(int64(v))
+	case uint64:
+		if typ == record.IntColumn {
+			return record.Int(int64(v))
 		}
 	}
-	return record.Text(text)
+	return record.Text(schema.Format(value))
 }
 
 func (s *Sweep) row(st Trial) []cell {
 	row := []cell{{record.Column{Name: "index", Type: record.IntColumn}, record.Int(int64(st.Run.Index))}}
 	for _, key := range s.columnKeys() {
 		typ := s.typeOf(key)
-		row = append(row, cell{record.Column{Name: key, Type: typ}, valueOf(st.Run.Value(key), typ)})
+		row = append(row, cell{record.Column{Name: key, Type: typ}, valueOf(st.Run.Config.Get(key), typ)})
 	}
 	status := string(st.State)
 	if st.Result != nil {

@@ -27,7 +27,7 @@ func newConfig() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(w, config.Keys())
+				return printJSON(w, config.Schema().Describe())
 			}
 			printKeys(w)
 			return nil
@@ -42,7 +42,7 @@ func newConfig() *cobra.Command {
 
 // printKeys prints the keys, three lines each.
 func printKeys(w io.Writer) {
-	for _, k := range config.Keys() {
+	for _, k := range config.Schema().Describe() {
 		fmt.Fprintf(w, "%s: %s\n    %s\n", k.Key, k.Default, k.Doc)
 		line := k.Type
 		if k.Values != "" {

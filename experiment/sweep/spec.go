@@ -1,0 +1,172 @@
+package sweep
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"shadowflow/schema"
+)
+
+// A Spec says what the runs of a sweep are made of: all combinations of an item of List, a position of Zip, a value of each key of Grid, and
+// a seed. List varies slowest, then Zip, then the keys of Grid as they stand, and the seed fastest.
+type Spec struct {
+	Name string
+	// Base is the config that all runs start from.
+	Base []schema.Setting
+	// List are sets of keys that are given values together.
+	List [][]schema.Setting
+	// Zip and Grid give keys lists of values; those of Zip are of one length.
+	Zip, Grid []schema.Setting
+	Seeds     []uint64
+	// AtLoss are the training losses at which the table shows the measurements.
+	AtLoss []float64
+
+	file string                    // that it was read from
+	at   map[string]schema.Setting // keys of the file
+}
+
+// Seeds returns n seeds, counted from 0.
+func Seeds(n int) []uint64 {
+	out := make([]uint64, n)
+	for i := range out {
+		out[i] = uint64(i)
+	}
+	return out
+}
+
+// A dimension is an axis of the sweep: each run takes one of its choices.
+type dimension struct {
+	name    string // in the sweep file
+	setting schema.Setting
+	choices []choice
+}
+
+// A choice is a set of keys that are given values together.
+type choice []schema.Setting
+
+// keys returns the keys that the choices give values.
+func (d dimension) keys() []string {
+	var keys []string
+	for _, c := range d.choices {
+		for _, s := range c {
+			if !slices.Contains(keys, s.Key) {
+				keys = append(keys, s.Key)
+			}
+		}
+	}
+	return keys
+}
+
+func (d dimension) fail(problem string, args ...any) error {
+	return d.setting.KeyError(d.name, problem, args...)
+}
+
+// dimensions returns the axes, the last of which varies fastest.
+func (s *Spec) dimensions() ([]dimension, error) {
+	var out []dimension
+	if s.List != nil {
+		d := dimension{name: "list", setting: s.at["list"]}
+		for _, c := range s.List {
+			d.choices = append(d.choices, c)
+		}
+		out = append(out, d)
+	}
+	together, err := axes("zip", s.Zip)
+	if err != nil {
+		return nil, err
+	}
+	if len(together) > 0 {
+		zip := dimension{name: "zip", setting: s.at["zip"], choices: make([]choice, len(together[0].choices))}
+		for _, d := range together {
+			if len(d.choices) != len(zip.choices) {
+				return nil, d.fail("%d values, and %s has %d; lists of a zip are of one length", len(d.choices), together[0].name, len(zip.choices))
+			}
+			for i, c := range d.choices {
+				zip.choices[i] = append(zip.choices[i], c...)
+			}
+		}
+		out = append(out, zip)
+	}
+	grid, err := axes("grid", s.Grid)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, grid...)
+	if s.Seeds != nil {
+		d := dimension{name: "seeds", setting: s.at["seeds"]}
+		for _, seed := range s.Seeds {
+			d.choices = append(d.choices, choice{schema.Set("seed", seed)})
+		}
+		out = append(out, d)
+	}
+	return out, check(out)
+}
+
+// axes returns a dimension for each key with a list of values.
+func axes(name string, keys []schema.Setting) ([]dimension, error) {
+	var out []dimension
+	for _, s := range keys {
+		d := dimension{name: name + ": " + s.Key, setting: s}
+		items, ok := s.Items()
+		if !ok {
+			return nil, d.fail("expected a list of values, like [0.9, 0.99]")
+		}
+		for _, item := range items {
+			d.choices = append(d.choices, choice{item})
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// check refuses dimensions without choices, and a key that two dimensions give values: the later would win silently.
+func check(dimensions []dimension) error {
+	by := map[string]string{}
+	for _, d := range dimensions {
+		if len(d.choices) == 0 {
+			return d.fail("an empty list makes no runs; give values, or leave the key out")
+		}
+		for _, key := range d.keys() {
+			if other, ok := by[key]; ok {
+				return d.fail("gives values to %s, and so does %s", key, other)
+			}
+			by[key] = d.name
+		}
+	}
+	return nil
+}
+
+// yaml writes the sweep file of a spec.
+func (s *Spec) yaml() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "name: %s\n", schema.Format(s.Name))
+	section := func(name string, settings []schema.Setting) {
+		if len(settings) > 0 {
+			fmt.Fprintf(&b, "%s:\n", name)
+		}
+		for _, s := range settings {
+			fmt.Fprintf(&b, "  %s: %s\n", s.Key, schema.Format(s.Value))
+		}
+	}
+	section("base", s.Base)
+	if s.List != nil {
+		fmt.Fprintln(&b, "list:")
+	}
+	for _, c := range s.List {
+		fmt.Fprintf(&b, "- %s\n", schema.Format(c))
+	}
+	section("zip", s.Zip)
+	section("grid", s.Grid)
+	switch {
+	case s.Seeds == nil:
+	case slices.Equal(s.Seeds, Seeds(len(s.Seeds))):
+		fmt.Fprintf(&b, "seeds: %d\n", len(s.Seeds))
+	default:
+		fmt.Fprintf(&b, "seeds: %s\n", schema.Format(s.Seeds))
+	}
+	if s.AtLoss != nil {
+		fmt.Fprintf(&b, "at_loss: %s\n", schema.Format(s.AtLoss))
+	}
+	return b.Bytes()
+}

@@ -1,0 +1,72 @@
+package schema
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Place is where something stands in a text.
+type Place struct {
+	// Source is the name of a file, or a flag as it was given; "" for a value that a program made.
+	Source string
+	// Line and Column count from 1 in a file; 0 elsewhere.
+	Line, Column int
+}
+
+// An Error says what is wrong with one key.
+type Error struct {
+	Place
+	// Key is the dotted key, empty if the error is about the whole text.
+	Key string
+	// Problem says what was found and what would be right.
+	Problem string
+
+	group int // of the settings that it is about
+}
+
+func (e *Error) Error() string {
+	var parts []string
+	switch {
+	case e.Line > 0:
+		parts = append(parts, fmt.Sprintf("%s:%d:%d", e.Source, e.Line, e.Column))
+	case e.Source != "":
+		parts = append(parts, e.Source)
+	}
+	if e.Key != "" {
+		parts = append(parts, e.Key)
+	}
+	return strings.Join(append(parts, e.Problem), ": ")
+}
+
+// Errors is everything that is wrong, in the order of the text.
+type Errors []*Error
+
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i, err := range e {
+		lines[i] = err.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns the errors one by one.
+func (e Errors) Unwrap() []error {
+	out := make([]error, len(e))
+	for i, err := range e {
+		out[i] = err
+	}
+	return out
+}
+
+// sorted returns the errors in the order of the text, as an error, or nil if there are none.
+func (e Errors) sorted() error {
+	if len(e) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(e, func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return e
+}

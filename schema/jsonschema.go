@@ -1,0 +1,178 @@
+package schema
+
+import (
+	"math"
+	"reflect"
+	"slices"
+)
+
+// object is a part of a JSON Schema.
+type object = map[string]any
+
+// JSONSchema returns the schema as a JSON Schema, draft 2020-12, for editors: to be marshalled.
+func (s *Schema) JSONSchema(title string) any {
+	top := object{}
+	for _, path := range s.paths {
+		k := s.byPath[path][0]
+		value := object{"description": eachOf(s.byPath[path], func(k *Key) string { return k.Doc })}
+		if k.alike(s.byPath[path]) {
+			k.constrain(value)
+		}
+		place(top, k, value)
+	}
+	root := object{
+		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title,
+		"type": "object", "additionalProperties": false, "properties": top,
+	}
+	var rules []any
+	for _, path := range s.paths {
+		if s.isSelector(path) {
+			rules = append(rules, s.rules(path)...)
+		}
+	}
+	root["allOf"] = rules
+	return root
+}
+
+// place puts the schema of a key's value among the properties of its section.
+func place(top object, k *Key, value any) {
+	if k.Section == "" {
+		top[k.Name] = value
+		return
+	}
+	section, ok := top[k.Section].(object)
+	if !ok {
+		section = object{"type": []string{"object", "null"}, "additionalProperties": false, "properties": object{}}
+		top[k.Section] = section
+	}
+	section["properties"].(object)[k.Name] = value
+}
+
+// alike reports whether variants of a key allow the same values and have the same default.
+func (k *Key) alike(variants []*Key) bool {
+	return !slices.ContainsFunc(variants, func(v *Key) bool {
+		return v.Type != k.Type || !reflect.DeepEqual(v.Range, k.Range) || !slices.Equal(v.Words, k.Words) || !reflect.DeepEqual(v.Default, k.Default)
+	})
+}
+
+// rules say, for each value of a selector, which keys have no meaning, and what those allow that have several variants.
+func (s *Schema) rules(selector string) []any {
+	var out []any
+	of := s.byPath[selector][0]
+	for _, word := range of.Words {
+		then := object{}
+		for _, path := range s.paths {
+			variants := s.byPath[path]
+			if !slices.ContainsFunc(variants, func(k *Key) bool { return s.excluded(k, selector, "") }) {
+				continue
+			}
+			fits := slices.IndexFunc(variants, func(k *Key) bool { return !s.excluded(k, selector, word) })
+			if fits < 0 {
+				place(then, variants[0], false)
+			} else if k := variants[fits]; !k.alike(variants) {
+				value := object{"description": k.Doc}
+				k.constrain(value)
+				place(then, k, value)
+			}
+		}
+		if len(then) > 0 {
+			out = append(out, object{"if": chosen(of, word), "then": partly(then)})
+		}
+	}
+	return out
+}
+
+// excluded reports whether a key, or a selector that it depends on, has no meaning where a selector has a value.
+func (s *Schema) excluded(k *Key, selector, word string) bool {
+	return slices.ContainsFunc(k.When, func(c Condition) bool {
+		return c.Key == selector && !slices.Contains(c.Words, word) || s.excluded(s.byPath[c.Key][0], selector, word)
+	})
+}
+
+// partly makes properties a schema that allows others, too.
+func partly(properties object) object {
+	for _, p := range properties {
+		if section, ok := p.(object); ok && section["properties"] != nil {
+			delete(section, "additionalProperties")
+		}
+	}
+	return object{"properties": properties}
+}
+
+// chosen is the schema of configs whose selector has a value, be it left out where that is the default.
+func chosen(k *Key, word string) object {
+	properties := object{}
+	place(properties, k, object{"const": word})
+	out := partly(properties)
+	if word == k.Default {
+		return out
+	}
+	if k.Section != "" {
+		out["required"] = []string{k.Section}
+		section := properties[k.Section].(object)
+		section["required"], section["type"] = []string{k.Name}, "object"
+		return out
+	}
+	out["required"] = []string{k.Name}
+	return out
+}
+
+// constrain adds what the values of a key may be.
+func (k *Key) constrain(value object) {
+	if k.Default != nil && !isNil(k.Default) {
+		value["default"] = k.Default
+	}
+	switch k.Type {
+	case Number, Whole, Seed:
+		k.number(value)
+	case Flag:
+		value["type"] = "boolean"
+	case Text:
+		value["type"] = []string{"string", "null"}
+		if k.Words != nil {
+			delete(value, "type")
+			value["enum"] = k.Words
+		}
+	case Numbers, Wholes:
+		item := object{}
+		k.number(item)
+		value["type"], value["items"] = []string{"array", "null"}, item
+	case Pairs:
+		item := object{}
+		k.number(item)
+		value["type"], value["items"] = []string{"array", "null"}, object{"type": "array", "items": item, "minItems": 2, "maxItems": 2}
+	}
+	if t, ok := value["type"].(string); ok && k.Optional {
+		value["type"] = []string{t, "null"}
+	}
+}
+
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.Slice && r.IsNil()
+}
+
+// number adds what a number may be, or each of a list.
+func (k *Key) number(value object) {
+	value["type"] = "number"
+	switch k.Type {
+	case Seed:
+		value["type"], value["minimum"], value["maximum"] = "integer", 0, uint64(math.MaxUint64)
+	case Whole, Wholes:
+		value["type"] = "integer"
+	}
+	if k.Range == nil {
+		return
+	}
+	end := func(at float64, included bool, name, exclusive string) {
+		switch {
+		case math.IsInf(at, 0):
+		case included:
+			value[name] = at
+		default:
+			value[exclusive] = at
+		}
+	}
+	end(k.Range.low, k.Range.hasLow, "minimum", "exclusiveMinimum")
+	end(k.Range.high, k.Range.hasTop, "maximum", "exclusiveMaximum")
+}

@@ -1,0 +1,64 @@
+package schema
+
+import "strings"
+
+// ParseSet reads what a flag like --set was given: settings key=value, with commas between them. The values are YAML; commas in
+// brackets, braces and quotes are theirs. A key may lack its section where no other section has one of that name.
+func ParseSet(flag, src string) ([]Setting, error) {
+	var out []Setting
+	var wrong Errors
+	for _, part := range splitSet(src) {
+		source := flag + " " + part
+		key, value, ok := strings.Cut(part, "=")
+		if key = strings.TrimSpace(key); !ok || key == "" {
+			wrong = append(wrong, &Error{Place: Place{Source: source}, Problem: "expected key=value, like optimizer.beta2=0.99"})
+			continue
+		}
+		s, err := ParseValue(source, key, value)
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		s.loose = true
+		out = append(out, s)
+	}
+	return out, wrong.sorted()
+}
+
+// ParseValue reads the YAML value of a key. source is what errors call the text.
+func ParseValue(source, key, value string) (Setting, *Error) {
+	t := text{source: source}
+	body, err := t.parse(value)
+	if e, ok := err.(*Error); ok {
+		e.Key = key
+		return Setting{}, e
+	}
+	at := Place{Source: source}
+	return Setting{Key: key, Value: t.decode(body), key: at, value: at}, nil
+}
+
+// splitSet cuts a text at the commas outside of brackets, braces and quotes.
+func splitSet(src string) []string {
+	var parts []string
+	depth, start, quote, opens := 0, 0, byte(0), true
+	for i := range len(src) {
+		c := src[i]
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+			continue
+		case opens && (c == '"' || c == '\''):
+			quote = c
+		case c == '[' || c == '{':
+			depth++
+		case c == ']' || c == '}':
+			depth--
+		case c == ',' && depth <= 0:
+			parts, start = append(parts, src[start:i]), i+1
+		}
+		opens = strings.IndexByte("=[{,: ", c) >= 0 // a quote within a word is an apostrophe
+	}
+	return append(parts, src[start:])
+}

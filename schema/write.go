@@ -1,0 +1,45 @@
+package schema
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"reflect"
+)
+
+// YAML writes every key that has a meaning beside the values, with its value, in the order of the schema. Parse and Resolve make the same
+// values of it. comment, if not nil, returns what is said of a key in the line above it.
+func (s *Schema) YAML(values Values, comment func(*Key) string) []byte {
+	return s.write(values, comment, func(*Key) bool { return true })
+}
+
+// Hash returns a name for the values of the keys that are wanted: equal values have equal hashes.
+func (s *Schema) Hash(values Values, wanted func(*Key) bool) string {
+	sum := sha256.Sum256(s.write(values, nil, wanted))
+	return hex.EncodeToString(sum[:16])
+}
+
+func (s *Schema) write(values Values, comment func(*Key) string, wanted func(*Key) bool) []byte {
+	var b bytes.Buffer
+	section := ""
+	for _, k := range s.keys {
+		v := values[k.Path()]
+		if !wanted(k) || k.failing(values) != nil || k.Sparse && reflect.DeepEqual(v, k.Default) {
+			continue
+		}
+		indent := ""
+		if k.Section != "" {
+			indent = "  "
+			if k.Section != section {
+				fmt.Fprintf(&b, "%s:\n", k.Section)
+			}
+		}
+		section = k.Section
+		if comment != nil {
+			fmt.Fprintf(&b, "%s# %s\n", indent, comment(k))
+		}
+		fmt.Fprintf(&b, "%s%s: %s\n", indent, k.Name, Format(v))
+	}
+	return b.Bytes()
+}
