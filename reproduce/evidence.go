@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 
 	"shadowflow/diagnose"
 	"shadowflow/experiment/run"
@@ -48,13 +47,12 @@ func (e *evidence) missing() []string {
 	return out
 }
 
-// number returns a number of a run's config, NaN if it has none of that key.
+// number returns a key of the run's config that is a number, NaN if it has no meaning there.
 func (t *trial) number(key string) float64 {
-	x, err := strconv.ParseFloat(t.Run.Value(key), 64)
-	if err != nil {
-		return math.NaN()
+	if x, ok := t.Run.Config.Get(key).(float64); ok {
+		return x
 	}
-	return x
+	return math.NaN()
 }
 
 // good reports whether the run ended in any other way than by diverging.
@@ -123,23 +121,54 @@ func (ts trials) unsteady() int {
 }
 
 // where keeps the runs with a value of a key.
-func (ts trials) where(key, value string) trials {
+func (ts trials) where(key string, value any) trials {
 	var out trials
 	for _, t := range ts {
-		if t.Run.Value(key) == value {
+		if t.Run.Config.Get(key) == value {
 			out = append(out, t)
 		}
 	}
 	return out
 }
 
-// values returns the different values of a key, in the order of the runs.
-func (ts trials) values(key string) []string {
-	var out []string
+// values returns the different values of a key, in the order of the runs; nil is that of runs in which it has no meaning.
+func (ts trials) values(key string) []any {
+	var out []any
 	for _, t := range ts {
-		if v := t.Run.Value(key); !slices.Contains(out, v) {
+		if v := t.Run.Config.Get(key); !slices.Contains(out, v) {
 			out = append(out, v)
 		}
+	}
+	return out
+}
+
+// numbers returns the different values of a key that is a number, in the order of the runs.
+func (ts trials) numbers(key string) []float64 {
+	var out []float64
+	for _, t := range ts {
+		if x := t.number(key); !slices.Contains(out, x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// A trialGroup is the runs that have a name in common.
+type trialGroup struct {
+	name string
+	trials
+}
+
+// groups returns the runs of each name, in the order of the runs.
+func (ts trials) groups(name func(*trial) string) []trialGroup {
+	var out []trialGroup
+	for _, t := range ts {
+		i := slices.IndexFunc(out, func(g trialGroup) bool { return g.name == name(t) })
+		if i < 0 {
+			out = append(out, trialGroup{name: name(t)})
+			i = len(out) - 1
+		}
+		out[i].trials = append(out[i].trials, t)
 	}
 	return out
 }
@@ -152,7 +181,8 @@ func (ts trials) matrix(key string, measure func(*trial) float64) [][]float64 {
 		out[i] = slices.Repeat([]float64{math.NaN()}, len(columns))
 	}
 	for _, t := range ts {
-		out[slices.Index(seeds, t.Run.Value("seed"))][slices.Index(columns, t.Run.Value(key))] = measure(t)
+		row, column := slices.Index(seeds, t.Run.Config.Get("seed")), slices.Index(columns, t.Run.Config.Get(key))
+		out[row][column] = measure(t)
 	}
 	return out
 }
@@ -187,19 +217,6 @@ func relative(m [][]float64) [][]float64 {
 		for _, v := range row {
 			out[i] = append(out[i], v/row[0])
 		}
-	}
-	return out
-}
-
-// numbers reads values of a key.
-func numbers(texts []string) []float64 {
-	out := make([]float64, len(texts))
-	for i, s := range texts {
-		x, err := strconv.ParseFloat(s, 64)
-		if err != nil {
-			x = math.NaN()
-		}
-		out[i] = x
 	}
 	return out
 }

@@ -6,8 +6,10 @@ import (
 	"math"
 	"slices"
 
+	"shadowflow/experiment/sweep"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
+	"shadowflow/schema"
 )
 
 func hill() *Reproduction {
@@ -18,15 +20,14 @@ func hill() *Reproduction {
 		Design: "Full-batch Adam at several beta2. The modified equation splits dN/dt into the drive of the main term, -q.F, and that of the bias, -h q.C. " +
 			"For each run: the height of the hill (largest excess norm less the first), and the change of the norm that the bias accounts for up to the top (the time integral of its drive). Page's test " +
 			"asks within seeds whether height and integral rise with beta2; the rank correlation of the two within seeds says whether they go together.",
-		sweeps: func(s Scale) []string {
-			return []string{fmt.Sprintf(`name: hill
-base:
-  steps: %s
-  record: {bias: %s, sharpness: 0, test: 0}
-%sgrid:
-  optimizer.beta2: [0.9, 0.95, 0.99, 0.999]
-seeds: %s
-`, pick(s, "500", "3000", "20000"), pick(s, "2", "10", "20"), problem(s), pick(s, "5", "3", "3"))}
+		sweeps: func(s Scale) []sweep.Spec {
+			return []sweep.Spec{{
+				Name: "hill",
+				Base: append(problem(s), schema.Set("steps", pick(s, 500, 3000, 20_000)), schema.Set("record.bias", pick(s, 2, 10, 20)),
+					schema.Set("record.sharpness", 0), schema.Set("record.test", 0)),
+				Grid:  []schema.Setting{schema.Set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
+				Seeds: sweep.Seeds(pick(s, 5, 3, 3)),
+			}}
 		},
 		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeHill(e.sweeps[0]) },
 	}
@@ -118,8 +119,8 @@ func judgeHill(ts trials) (*finding, error) {
 	f.outcome = all(exists, rising.judge(height), rising.judge(bias))
 	f.figures = []report.Drawing{hillChart(ts)}
 	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"beta2", "height", "by the main term", "by the bias", "step of the top"}}
-	for k, b := range ts.values(key) {
-		table.Rows = append(table.Rows, []string{b, withInterval(transpose(heights)[k]), withInterval(transpose(mains)[k]), withInterval(transpose(biases)[k]), withInterval(transpose(tops)[k])})
+	for k, b := range ts.numbers(key) {
+		table.Rows = append(table.Rows, []string{fmt.Sprint(b), withInterval(transpose(heights)[k]), withInterval(transpose(mains)[k]), withInterval(transpose(biases)[k]), withInterval(transpose(tops)[k])})
 	}
 	f.tables = []report.Table{table}
 	return f, nil
@@ -139,13 +140,13 @@ func hillChart(ts trials) *report.Chart {
 			{X: "step", Y: "bias drive / N (1/time)", LogX: true, Zero: true},
 		},
 	}
-	for i, b := range ts.values("optimizer.beta2") {
+	for i, b := range ts.numbers("optimizer.beta2") {
 		part := ts.where("optimizer.beta2", b)
 		for panel, measure := range []func(*trial) []float64{
 			(*trial).losses, (*trial).norms, func(t *trial) []float64 { return quotient(t.column("drive_bias"), t.norms()) },
 		} {
 			s := meanCurve(part, measure)
-			s.Name, s.Color, s.Dash, s.Line = "beta2 = "+b, i, i, true
+			s.Name, s.Color, s.Dash, s.Line = fmt.Sprintf("beta2 = %g", b), i, i, true
 			c.Axes[panel].Series = append(c.Axes[panel].Series, s)
 		}
 	}

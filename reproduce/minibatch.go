@@ -8,6 +8,7 @@ import (
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
+	"shadowflow/schema"
 )
 
 func minibatch() *Reproduction {
@@ -17,20 +18,20 @@ func minibatch() *Reproduction {
 		Claim: "With mini-batches of 1/2, 1/8 and 1/32 of the data too, the norm of the full gradient at equal training loss rises with beta2.",
 		Design: "Adam with the full batch and with shuffled mini-batches at several beta2. At full training loss 0.05 the excess norm of the full gradient is compared by Page's test within seeds, for each size. " +
 			"Beside it the noise of the batches' gradients, tr Cov / ||g||^2, is recorded; linear regressions of the norm's logarithm, seeds' means taken out, on the memory 1/(1 - beta2), on the noise, and on both, say how much of its variance each explains (R^2).",
-		sweeps: func(s Scale) []string {
-			n := map[Scale]int{Laptop: 1297, Workstation: 5000, Paper: 50_000}[s]
-			return []string{fmt.Sprintf(`name: minibatch
-base:
-  steps: %s
-  record: {bias: 5, sharpness: 50, test: 0}
-%slist:
-  - {batch: {mode: full}}
-  - {batch: {mode: shuffled, size: %d}}
-  - {batch: {mode: shuffled, size: %d}}
-  - {batch: {mode: shuffled, size: %d}}
-grid: {optimizer.beta2: [0.9, 0.95, 0.99, 0.999]}
-seeds: %s
-`, pick(s, "700", "5000", "20000"), withoutBatch(problem(s)), n/2, n/8, n/32, pick(s, "4", "3", "3"))}
+		sweeps: func(s Scale) []sweep.Spec {
+			spec := sweep.Spec{
+				Name: "minibatch",
+				Base: append(problem(s), schema.Set("steps", pick(s, 700, 5000, 20_000)), schema.Set("record.bias", 5),
+					schema.Set("record.sharpness", 50), schema.Set("record.test", 0)),
+				List:  [][]schema.Setting{{schema.Set("batch.mode", "full")}},
+				Grid:  []schema.Setting{schema.Set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
+				Seeds: sweep.Seeds(pick(s, 4, 3, 3)),
+			}
+			examples := pick(s, 1297, 5000, 50_000)
+			for _, parts := range []int{2, 8, 32} {
+				spec.List = append(spec.List, []schema.Setting{schema.Set("batch.mode", "shuffled"), schema.Set("batch.size", examples/parts)})
+			}
+			return []sweep.Spec{spec}
 		},
 		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeMinibatch(e.sweeps[0]) },
 	}
@@ -41,7 +42,7 @@ const noiseLoss = 0.05
 
 // noiseOf is tr Cov / ||g||^2 of the batches that the run steps with, near the loss; 0 for the full batch.
 func noiseOf(t *trial) float64 {
-	if t.Run.Value("batch.mode") == "full" {
+	if t.Run.Config.Batch.Mode == "full" {
 		return 0
 	}
 	return t.at("noise_scale", noiseLoss) / t.at("noise_batch", noiseLoss)
@@ -62,13 +63,13 @@ func judgeMinibatch(ts trials) (*finding, error) {
 	}
 	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"batch", "beta2", "norm of the full gradient", "noise"}}
 	sizes := ts.values("batch.size")
-	base := ts.where("batch.size", sizes[0]).where(key, ts.values(key)[0])
+	base := ts.where("batch.size", sizes[0]).where(key, ts.numbers(key)[0])
 	var outcomes []Outcome
 	for i, size := range sizes {
 		part := ts.where("batch.size", size)
 		name := "full batch"
-		if size != "" {
-			name = "batches of " + size
+		if size != nil {
+			name = fmt.Sprintf("batches of %d", size)
 		}
 		norm := func(t *trial) float64 {
 			if !t.good() {
@@ -88,10 +89,10 @@ func judgeMinibatch(ts trials) (*finding, error) {
 		trend := stats.PageTrend(norms)
 		outcomes = append(outcomes, rising.judge(trend))
 		f.say("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f).", name, outcomes[i], trend.L, trend.Blocks, stats.Probability(trend.Up), trend.Rho)
-		x := numbers(part.values(key))
-		for k, b := range part.values(key) {
-			x[k] = 1 / (1 - x[k]) * (1 + 0.04*float64(i))
-			table.Rows = append(table.Rows, []string{name, b, withInterval(transpose(norms)[k]), withInterval(transpose(noise)[k])})
+		x := part.numbers(key)
+		for k, b := range x {
+			x[k] = 1 / (1 - b) * (1 + 0.04*float64(i))
+			table.Rows = append(table.Rows, []string{name, fmt.Sprint(b), withInterval(transpose(norms)[k]), withInterval(transpose(noise)[k])})
 		}
 		for panel, rows := range [][][]float64{transpose(related), transpose(noise)} {
 			mean, low, high := intervals(rows)

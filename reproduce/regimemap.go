@@ -6,7 +6,6 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"gonum.org/v1/gonum/stat"
@@ -15,6 +14,7 @@ import (
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
+	"shadowflow/schema"
 )
 
 // MapOptions say what to map. The zero value of a field stands for that of the scale.
@@ -56,32 +56,6 @@ var stages = []struct {
 	{"late: below 1/20", 0, 0.05},
 }
 
-// mapSweep is the sweep of a map.
-func (o *MapOptions) mapSweep() string {
-	s := o.Scale
-	return fmt.Sprintf(`name: map
-base:
-  steps: %s
-  dtype: %s
-  stop: {loss: 0.005}
-  record: {bias: 4, sharpness: 0, test: 0}
-  optimizer: {eps: %g}
-%sgrid:
-  optimizer.beta1: %s
-  optimizer.beta2: %s
-  optimizer.lr: %s
-seeds: %d
-`, pick(s, "400", "3000", "20000"), pick(s, "float64", "float32", "float32"), o.Eps, problem(s), yamlList(o.Beta1), yamlList(o.Beta2), yamlList(o.LR), o.Seeds)
-}
-
-func yamlList(values []float64) string {
-	texts := make([]string, len(values))
-	for i, v := range values {
-		texts[i] = strconv.FormatFloat(v, 'g', -1, 64)
-	}
-	return "[" + strings.Join(texts, ", ") + "]"
-}
-
 func (o *MapOptions) fill() {
 	if o.Scale == "" {
 		o.Scale = Laptop
@@ -106,7 +80,22 @@ func (o *MapOptions) fill() {
 // MapSweep returns the sweep that a map makes.
 func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 	o.fill()
-	return sweep.Parse("map.yaml", []byte(o.mapSweep()), 0)
+	s := o.Scale
+	return sweep.New(sweep.Spec{
+		Name: "map",
+		Base: append(problem(s), schema.Set("steps", pick(s, 400, 3000, 20_000)), schema.Set("dtype", pick(s, "float64", "float32", "float32")),
+			schema.Set("stop.loss", 0.005), schema.Set("record.bias", 4), schema.Set("record.sharpness", 0), schema.Set("record.test", 0),
+			schema.Set("optimizer.eps", o.Eps)),
+		Grid:  []schema.Setting{schema.Set("optimizer.beta1", o.Beta1), schema.Set("optimizer.beta2", o.Beta2), schema.Set("optimizer.lr", o.LR)},
+		Seeds: sweep.Seeds(o.Seeds),
+	}, 0)
+}
+
+// command returns the command line that makes the map.
+func (o *MapOptions) command(dir string) string {
+	list := func(values []float64) string { return strings.Join(labels(values), ",") }
+	return fmt.Sprintf("shadowflow map --out %s --scale %s --beta1 %s --beta2 %s --lr %s --seeds %d --eps %g",
+		dir, o.Scale, list(o.Beta1), list(o.Beta2), list(o.LR), o.Seeds, o.Eps)
 }
 
 // RunMap makes the runs of a map that are not there yet in dir, and writes its page there.
@@ -133,11 +122,7 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 		}
 	}
 	doc := m.document()
-	doc.Commands = []string{fmt.Sprintf("shadowflow map --out %s --scale %s --beta1 %s --beta2 %s --lr %s --seeds %d --eps %g", dir, o.Scale,
-		strings.Trim(yamlList(o.Beta1), "[]"), strings.Trim(yamlList(o.Beta2), "[]"), strings.Trim(yamlList(o.LR), "[]"), o.Seeds, o.Eps)}
-	for i, c := range doc.Commands {
-		doc.Commands[i] = strings.ReplaceAll(c, ", ", ",")
-	}
+	doc.Commands = []string{o.command(dir)}
 	doc.Sources = []report.Source{{Name: "map/sweep.yaml", Text: string(s.Source)}}
 	m.Page, err = doc.Write(dir)
 	return m, err

@@ -10,8 +10,10 @@ import (
 
 	"github.com/agnivade/levenshtein"
 
+	"shadowflow/dataset"
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
+	"shadowflow/schema"
 )
 
 // A Scale is the size at which a reproduction is made.
@@ -27,14 +29,46 @@ const (
 // Scales returns the scales, smallest first.
 func Scales() []Scale { return []Scale{Laptop, Workstation, Paper} }
 
+// pick returns what belongs to a scale.
+func pick[T any](s Scale, laptop, workstation, paper T) T {
+	switch s {
+	case Workstation:
+		return workstation
+	case Paper:
+		return paper
+	}
+	return laptop
+}
+
+// cifar is CIFAR-10 or CIFAR-100 as a sweep's base, all of it at the paper's scale.
+func cifar(s Scale, name, file string) []schema.Setting {
+	return []schema.Setting{
+		schema.Set("data.name", name), schema.Set("data.path", "data/"+file), schema.Set("data.subset", pick(s, 0, 5000, 0)),
+	}
+}
+
+// problem is the data and the model of a scale; the laptop's are those of a run without arguments.
+func problem(s Scale) []schema.Setting {
+	if s == Laptop {
+		return nil
+	}
+	return append(cifar(s, dataset.NameCIFAR10, cifar10File), schema.Set("model.name", pick(s, "", "cnn", "resnet50")))
+}
+
+// The files of CIFAR as their authors name them.
+const (
+	cifar10File  = "cifar-10-binary.tar.gz"
+	cifar100File = "cifar-100-binary.tar.gz"
+)
+
 // A Reproduction is a claim and what tests it.
 type Reproduction struct {
 	Name string
 	// Title is a line; Claim says what is tested, Design how.
 	Title, Claim, Design string
 
-	// sweeps returns the text of the sweep files, whose results judge gets.
-	sweeps func(s Scale) []string
+	// sweeps returns what the runs are made of whose results judge gets; nil for a computation in closed form.
+	sweeps func(s Scale) []sweep.Spec
 	judge  func(ctx context.Context, e *evidence) (*finding, error)
 }
 
@@ -44,12 +78,12 @@ func (r *Reproduction) Sweeps(s Scale) ([]*sweep.Sweep, error) {
 		return nil, nil
 	}
 	var out []*sweep.Sweep
-	for i, text := range r.sweeps(s) {
-		parsed, err := sweep.Parse(fmt.Sprintf("%s-%d.yaml", r.Name, i+1), []byte(text), 0)
+	for _, spec := range r.sweeps(s) {
+		made, err := sweep.New(spec, 0)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, parsed)
+		out = append(out, made)
 	}
 	return out, nil
 }

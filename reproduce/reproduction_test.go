@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,33 +13,57 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
+	"shadowflow/schema"
 )
 
-func TestEverySweepOfEveryScaleIsARightOne(t *testing.T) {
+func TestEveryReproductionSaysWhatItTests(t *testing.T) {
 	names := map[string]bool{}
 	for _, r := range All() {
 		if names[r.Name] || r.Claim == "" || r.Design == "" || r.Title == "" {
 			t.Errorf("%q is there twice, or lacks a title, a claim or a design", r.Name)
 		}
 		names[r.Name] = true
-		for _, s := range Scales() {
-			sweeps, err := r.Sweeps(s)
-			if err != nil {
-				t.Errorf("%s at scale %s: %v", r.Name, s, err)
-			}
-			dirs := map[string]bool{}
-			for _, sw := range sweeps {
-				if dirs[sw.Name] || len(sw.Runs) < 2 {
-					t.Errorf("%s at scale %s: sweep %s of %d runs", r.Name, s, sw.Name, len(sw.Runs))
+	}
+}
+
+func TestSweepsOfEveryScaleStandAlone(t *testing.T) {
+	for _, s := range Scales() {
+		made := map[string]func() ([]*sweep.Sweep, error){"map": func() ([]*sweep.Sweep, error) {
+			m, err := MapSweep(MapOptions{Scale: s})
+			return []*sweep.Sweep{m}, err
+		}}
+		for _, r := range All() {
+			made[r.Name] = func() ([]*sweep.Sweep, error) { return r.Sweeps(s) }
+		}
+		for name, sweeps := range made {
+			t.Run(name+" at scale "+string(s), func(t *testing.T) {
+				all, err := sweeps()
+				if err != nil {
+					t.Fatal(err)
 				}
-				dirs[sw.Name] = true
-			}
+				dirs := map[string]bool{}
+				for _, sw := range all {
+					if dirs[sw.Name] || len(sw.Runs) < 2 {
+						t.Errorf("sweep %s of %d runs", sw.Name, len(sw.Runs))
+					}
+					dirs[sw.Name] = true
+					checkAlone(t, sw)
+				}
+			})
 		}
 	}
-	for _, s := range Scales() {
-		if _, err := MapSweep(MapOptions{Scale: s}); err != nil {
-			t.Errorf("the map at scale %s: %v", s, err)
-		}
+}
+
+// checkAlone reads a sweep's own file again: it must make the same runs.
+func checkAlone(t *testing.T, s *sweep.Sweep) {
+	t.Helper()
+	again, err := sweep.Parse("sweep.yaml", s.Source, 0)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, s.Source)
+	}
+	same := func(a, b sweep.Run) bool { return a.Hash == b.Hash }
+	if again.Name != s.Name || !slices.Equal(again.AtLoss, s.AtLoss) || !slices.EqualFunc(again.Runs, s.Runs, same) {
+		t.Errorf("the file of sweep %s makes other runs:\n%s", s.Name, s.Source)
 	}
 }
 
@@ -145,11 +170,14 @@ func TestJudgingFindsWhatTheRunsWereMadeToShow(t *testing.T) {
 func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 	small := &Reproduction{
 		Name: "small", Title: "Small", Claim: "The norm is larger with a larger beta2.", Design: "Four runs.",
-		sweeps: func(Scale) []string {
-			return []string{"name: small\ngrid: {optimizer.lr: [1e-3], optimizer.beta2: [0.9, 0.99]}\nseeds: 2\n"}
+		sweeps: func(Scale) []sweep.Spec {
+			return []sweep.Spec{{
+				Name: "small", Seeds: sweep.Seeds(2),
+				Grid: []schema.Setting{schema.Set("optimizer.lr", []float64{1e-3}), schema.Set("optimizer.beta2", []float64{0.9, 0.99})},
+			}}
 		},
 		judge: func(_ context.Context, e *evidence) (*finding, error) {
-			return judgeBeta(e.sweeps[0], "optimizer.beta2", rising)
+			return judgeBeta(e.sweeps[0], "beta2", rising)
 		},
 	}
 	dir := t.TempDir()
