@@ -161,8 +161,8 @@ func scaleAxis(x *plot.Axis, log bool, low, high float64, values []float64) {
 	}
 }
 
-// onAxis returns the place of a value on an axis. A logarithmic axis is a linear one of decimal logarithms: on gonum's own, a centred
-// label is given room at the wrong place.
+// onAxis returns the place of a value on an axis. A logarithmic axis is a linear one of decimal logarithms: on gonum's own, a
+// centred label is given room at the wrong place.
 func onAxis(v float64, log bool) float64 {
 	if log {
 		return math.Log10(v)

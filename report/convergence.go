@@ -31,7 +31,8 @@ func OrderVerdict(o verify.OrderResult) string {
 	case rising(o.Slopes):
 		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f, and the slopes rise: take smaller lr", last)
 	}
-	return name + fmt.Sprintf("does not show: the error falls like lr^%.2f (the lr may be too large for it, or the start off the slow manifold)", last)
+	return name + fmt.Sprintf("does not show: the error falls like lr^%.2f (the lr may be too large for it, or the start off the slow "+
+		"manifold)", last)
 }
 
 // rising reports whether the last slope is above the one before by more than they scatter.
@@ -59,7 +60,8 @@ func ConvergenceChart(title string, r *verify.Result) *Chart {
 	return &Chart{
 		Labels: Label{
 			Name: "convergence", Title: title,
-			Caption: "Largest distance of a coordinate of the iterates from the solution of each modified equation, against the step size; dashed lines have the order as their slope.",
+			Caption: "Largest distance of a coordinate of the iterates from the solution of each modified equation, against the step " +
+				"size; dashed lines have the order as their slope.",
 		},
 		Height: 4.4, Axes: []Axes{axes},
 	}

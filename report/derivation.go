@@ -13,8 +13,8 @@ import (
 )
 
 // A Derivation says what an optimizer's definition implies to second order, full batch and memory full: its memoryless field, its
-// modified equation, the norm that the equation penalizes or hinders, the limiting cases of eps, and which gradients the given numbers
-// penalize.
+// modified equation, the norm that the equation penalizes or hinders, the limiting cases of eps, and which gradients the given
+// numbers penalize.
 type Derivation struct {
 	config rule.Config
 	rule   *rule.Rule
@@ -193,7 +193,8 @@ func (d *Derivation) LaTeX() string {
 			relation = `\varepsilon \ll g^2`
 		}
 		effect, _ := effectOf(l)
-		lines = append(lines, fmt.Sprintf(`%s:\quad F &\to %s, \quad \kappa \to %s \quad\text{(%s)}`, relation, l.Field.LaTeX(), l.Kappa.LaTeX(), effect))
+		lines = append(lines,
+			fmt.Sprintf(`%s:\quad F &\to %s, \quad \kappa \to %s \quad\text{(%s)}`, relation, l.Field.LaTeX(), l.Kappa.LaTeX(), effect))
 	}
 	fmt.Fprintf(&w, "\\begin{align*}\n%s\n\\end{align*}\n", strings.Join(lines, " \\\\\n"))
 	for _, s := range d.Sentences() {

@@ -13,8 +13,8 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// A Document is a page about a run or several: what was asked, what was done, what came of it, and how to do it again. What is empty is
-// left out.
+// A Document is a page about a run or several: what was asked, what was done, what came of it, and how to do it again. What is empty
+// is left out.
 type Document struct {
 	Title string
 	// Claim is what was asked, Design what was done to answer it.

@@ -1,8 +1,8 @@
 // Package report tells what was found: in figures, tables, sentences with numbers, and on pages that need nothing beside themselves.
 //
-// A [Report] is that of a run, [SweepPage] that of a sweep; both read directories only, so that they can be asked again at any time, also
-// while a run goes on. [Derivation] and [ConvergenceChart] tell what formulas and comparisons say. Whoever has other findings makes a
-// [Document] of [Chart], [Heatmap] and [Table].
+// A [Report] is that of a run, [SweepPage] that of a sweep; both read directories only, so that they can be asked again at any time,
+// also while a run goes on. [Derivation] and [ConvergenceChart] tell what formulas and comparisons say. Whoever has other findings
+// makes a [Document] of [Chart], [Heatmap] and [Table].
 package report
 
 import (

@@ -23,8 +23,8 @@ func WriteSweep(s *sweep.Sweep, dir string) (page string, err error) {
 // maxCurves is how many groups of runs can be told apart in one figure.
 const maxCurves = 8
 
-// SweepPage returns the page of a sweep in a directory: curves of loss and norm for each group of runs that differ in their seeds only,
-// what came of each group, and which runs failed.
+// SweepPage returns the page of a sweep in a directory: curves of loss and norm for each group of runs that differ in their seeds
+// only, what came of each group, and which runs failed.
 func SweepPage(s *sweep.Sweep, dir string) (*Document, error) {
 	table, err := s.Table(dir)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"shadowflow/experiment/sweep"
 )
 
-// smallSweep makes a sweep of two groups of two seeds with records of its own: the norm is 1 for the first seed and 2 for the second,
-// which takes a step more. The last run fails.
+// smallSweep makes a sweep of two groups of two seeds with records of its own: the norm is 1 for the first seed and 2 for the
+// second, which takes a step more. The last run fails.
 func smallSweep(t *testing.T) (s *sweep.Sweep, dir string) {
 	t.Helper()
 	s, err := sweep.Parse("betas.yaml", []byte("grid: {optimizer.beta2: [0.9, 0.99]}\nseeds: 2\n"), 0)

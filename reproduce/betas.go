@@ -25,8 +25,8 @@ func normVsBeta2() *Reproduction {
 		sweeps: func(s Scale) []sweep.Spec {
 			return []sweep.Spec{betaSweep(s, "norm-vs-beta2", "optimizer.beta2", []float64{0.9, 0.95, 0.98, 0.99, 0.995, 0.999})}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) {
-			return judgeBeta(e.sweeps[0], "beta2", rising)
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) {
+			return judgeBeta(sweeps[0], "beta2", rising)
 		},
 	}
 }
@@ -40,11 +40,11 @@ func normVsBeta1() *Reproduction {
 			"below 0.01; there the excess of the norm is compared. Page's test asks whether it falls with beta1 within each seed, at each lr; the test accuracy is judged in the same way.",
 		sweeps: func(s Scale) []sweep.Spec {
 			return []sweep.Spec{
-				betaSweep(s, "norm-vs-beta1", "optimizer.beta1", []float64{0.1, 0.5, 0.8, 0.9, 0.97}, schema.Set("optimizer.beta2", 0.99)),
+				betaSweep(s, "norm-vs-beta1", "optimizer.beta1", []float64{0.1, 0.5, 0.8, 0.9, 0.97}, set("optimizer.beta2", 0.99)),
 			}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) {
-			return judgeBeta(e.sweeps[0], "beta1", falling)
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) {
+			return judgeBeta(sweeps[0], "beta1", falling)
 		},
 	}
 }
@@ -53,20 +53,20 @@ func normVsBeta1() *Reproduction {
 func betaSweep(s Scale, name, key string, betas []float64, base ...schema.Setting) sweep.Spec {
 	return sweep.Spec{
 		Name: name,
-		Base: slices.Concat(problem(s), base, []schema.Setting{
-			schema.Set("steps", pick(s, 6000, 10_000, 20_000)), schema.Set("stop.loss", targetLoss),
-			schema.Set("record.bias", pick(s, 50, 100, 500)), schema.Set("record.sharpness", 0), schema.Set("record.test", pick(s, 5, 20, 50)),
+		Base: slices.Concat(problem(s), base, settings{
+			set("steps", pick(s, 6000, 10_000, 20_000)), set("stop.loss", targetLoss),
+			set("record.bias", pick(s, 50, 100, 500)), set("record.sharpness", 0), set("record.test", pick(s, 5, 20, 50)),
 		}),
-		Grid: []schema.Setting{
-			schema.Set("optimizer.lr", pick(s, []float64{3e-4, 1e-3, 2e-3}, []float64{1e-4, 3e-4}, []float64{7.5e-5, 1e-4})), schema.Set(key, betas),
+		Grid: settings{
+			set("optimizer.lr", pick(s, []float64{3e-4, 1e-3, 2e-3}, []float64{1e-4, 3e-4}, []float64{7.5e-5, 1e-4})), set(key, betas),
 		},
 		Seeds: sweep.Seeds(pick(s, 5, 3, 3)), AtLoss: []float64{targetLoss},
 	}
 }
 
 // judgeBeta compares norm and accuracy over the values of a beta at each step size.
-func judgeBeta(ts trials, name string, norm direction) (*finding, error) {
-	f := &finding{}
+func judgeBeta(ts trials, name string, norm direction) (*Result, error) {
+	f := &Result{}
 	key := "optimizer." + name
 	table := report.Table{
 		Caption: fmt.Sprintf("Means over seeds with 95%% confidence intervals, where the training loss first is below %g", targetLoss),
@@ -89,9 +89,9 @@ func judgeBeta(ts trials, name string, norm direction) (*finding, error) {
 		steps := part.matrix(key, func(t *trial) float64 { return t.at("step", targetLoss) })
 		addBeta(chart, &table, i, lr, part.numbers(key), excess, accuracy, steps)
 	}
-	f.outcome = all(all(norms...), all(accuracies...))
-	f.verdict = fmt.Sprintf("What is claimed of the norm %s; what is claimed of the test accuracy %s.", said(all(norms...)), said(all(accuracies...)))
-	f.figures, f.tables = []report.Drawing{chart}, []report.Table{table}
+	f.Outcome = all(all(norms...), all(accuracies...))
+	f.Verdict = fmt.Sprintf("What is claimed of the norm %s; what is claimed of the test accuracy %s.", said(all(norms...)), said(all(accuracies...)))
+	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
 	return f, nil
 }
 

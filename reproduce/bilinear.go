@@ -19,7 +19,7 @@ func bilinear() *Reproduction {
 			"theta1 = theta2, than with a smaller lr, and nearer than with the betas exchanged; the modified equation of order 2 predicts the end, to second order in lr.",
 		Design: "Full-batch Adam with eps = 0.01 from (2.2, 1.6) at five lr and four pairs of betas, and the modified equations of orders 1 and 2 from the same start, exact in the step number. The end is described by theta1^2 - theta2^2, which is 0 at the minimizer. " +
 			"No seeds are involved: the verdict rests on the order of the ends, and on the slope with which the prediction's error falls between the two smallest lr.",
-		judge: func(ctx context.Context, _ *evidence) (*finding, error) { return judgeBilinear(ctx) },
+		judge: func(ctx context.Context, _ []trials) (*Result, error) { return judgeBilinear(ctx) },
 	}
 }
 
@@ -69,8 +69,8 @@ func runBilinear(ctx context.Context, beta1, beta2, lr float64) (*bilinearRun, e
 	return out, err
 }
 
-func judgeBilinear(ctx context.Context) (*finding, error) {
-	f := &finding{}
+func judgeBilinear(ctx context.Context) (*Result, error) {
+	f := &Result{}
 	pairs := [][2]float64{{0.9, 0.5}, {0.7, 0.3}, {0.3, 0.7}, {0.5, 0.9}}
 	lrs := []float64{8e-3, 4e-3, 2e-3, 1e-3, 5e-4}
 	ends := report.Axes{X: "lr", Y: "theta1² - theta2² at the end", LogX: true, TicksX: lrs}
@@ -119,15 +119,15 @@ func judgeBilinear(ctx context.Context) (*finding, error) {
 		f.say("Betas %g, %g end nearer to the minimizer the larger lr is, and nearer than %g, %g at every lr: %s (%s at lr %g, against %s).",
 			betas[0], betas[1], betas[1], betas[0], outcome, short(here[0]), lrs[0], short(exchanged[0]))
 	}
-	f.outcome = all(outcomes...)
-	f.figures = []report.Drawing{bilinearPlane(drawn), &report.Chart{
+	f.Outcome = all(outcomes...)
+	f.Figures = []report.Drawing{bilinearPlane(drawn), &report.Chart{
 		Labels: report.Label{
 			Name: "bilinear-ends", Title: "Where runs end on the solution curve, against lr",
 			Caption: "Marks: the iterates' theta1² - theta2² at the end, for four pairs beta1, beta2; lines of the same colour: the prediction of the modified equation of order 2. Zero is the minimizer of the norm on the solution curve.",
 		},
 		Height: 3, Axes: []report.Axes{ends},
 	}}
-	f.tables = []report.Table{table}
+	f.Tables = []report.Table{table}
 	return f, nil
 }
 

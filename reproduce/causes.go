@@ -14,7 +14,6 @@ import (
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
-	"shadowflow/schema"
 )
 
 func causes() *Reproduction {
@@ -32,7 +31,7 @@ func causes() *Reproduction {
 			}
 			return out
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeCauses(e) },
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeCauses(sweeps) },
 	}
 }
 
@@ -40,13 +39,13 @@ func causes() *Reproduction {
 type causeProblem struct {
 	name     string
 	lr, loss float64
-	settings []schema.Setting
+	settings settings
 }
 
 func causeProblems(s Scale) []causeProblem {
 	if s != Laptop {
 		cifar10, cifar100 := cifar(s, dataset.NameCIFAR10, cifar10File), cifar(s, dataset.NameCIFAR100, cifar100File)
-		resnet := pick(s, nil, modelOf("resnet18", schema.Set("model.width", 16)), modelOf("resnet50"))
+		resnet := pick(s, nil, modelOf("resnet18", set("model.width", 16)), modelOf("resnet50"))
 		return []causeProblem{
 			{"cnn-cifar10", 1e-4, 0.02, slices.Concat(cifar10, modelOf("cnn"))},
 			{"resnet-cifar10", 1e-4, 0.02, slices.Concat(cifar10, resnet)},
@@ -54,29 +53,29 @@ func causeProblems(s Scale) []causeProblem {
 		}
 	}
 	out := []causeProblem{
-		{"mlp-digits", 3e-4, 0.02, []schema.Setting{schema.Set("data.subset", 300)}},
-		{"wide-digits", 2e-4, 0.02, []schema.Setting{
-			schema.Set("data.subset", 100), schema.Set("model.hidden", []int{128}), schema.Set("model.activation", "gelu"),
+		{"mlp-digits", 3e-4, 0.02, settings{set("data.subset", 300)}},
+		{"wide-digits", 2e-4, 0.02, settings{
+			set("data.subset", 100), set("model.hidden", []int{128}), set("model.activation", "gelu"),
 		}},
 	}
 	if haveFashion() {
-		out = append(out, causeProblem{"mlp-fashion", 1e-4, 0.2, append(fashionData(300), schema.Set("model.hidden", []int{16}))})
+		out = append(out, causeProblem{"mlp-fashion", 1e-4, 0.2, append(fashionData(300), set("model.hidden", []int{16}))})
 	}
 	return out
 }
 
 // sweep makes all interventions on a problem, Adam as it is first.
 func (p causeProblem) sweep(s Scale) sweep.Spec {
-	bias := func(scale float64) []schema.Setting { return []schema.Setting{schema.Set("bias.scale", scale)} }
-	penalty := func(kind string, weight float64) []schema.Setting {
-		return []schema.Setting{schema.Set("regularizer.kind", kind), schema.Set("regularizer.weight", weight)}
+	bias := func(scale float64) settings { return settings{set("bias.scale", scale)} }
+	penalty := func(kind string, weight float64) settings {
+		return settings{set("regularizer.kind", kind), set("regularizer.weight", weight)}
 	}
 	return sweep.Spec{
 		Name: "causes-" + p.name,
-		Base: append(p.settings, schema.Set("steps", pick(s, 4000, 10_000, 20_000)), schema.Set("stop.loss", p.loss),
-			schema.Set("optimizer.lr", p.lr), schema.Set("optimizer.beta2", 0.95), schema.Set("optimizer.eps", 1e-4),
-			schema.Set("record.bias", 0), schema.Set("record.sharpness", 0), schema.Set("record.test", 5)),
-		List: [][]schema.Setting{
+		Base: append(p.settings, set("steps", pick(s, 4000, 10_000, 20_000)), set("stop.loss", p.loss),
+			set("optimizer.lr", p.lr), set("optimizer.beta2", 0.95), set("optimizer.eps", 1e-4),
+			set("record.bias", 0), set("record.sharpness", 0), set("record.test", 5)),
+		List: []settings{
 			bias(0), bias(-1), bias(1), bias(2),
 			penalty("perturbed-one-norm", 1e-2), penalty("perturbed-one-norm", 2e-2), penalty("two-norm-squared", 3e-1),
 		},
@@ -94,8 +93,8 @@ func interventionOf(t *trial) string {
 	return fmt.Sprintf("bias scale %g", c.Bias.Scale)
 }
 
-func judgeCauses(e *evidence) (*finding, error) {
-	f := &finding{}
+func judgeCauses(sweeps []trials) (*Result, error) {
+	f := &Result{}
 	chart := &report.Chart{
 		Height: 2.7,
 		Labels: report.Label{
@@ -109,7 +108,7 @@ func judgeCauses(e *evidence) (*finding, error) {
 		Header:  []string{"model and data", "intervention", "log norm", "test accuracy", "p of the accuracy", "effect size d", "pairs"},
 	}
 	var outcomes []Outcome
-	for _, ts := range e.sweeps {
+	for _, ts := range sweeps {
 		name := problemOf(ts[0])
 		missed := 0
 		for _, t := range ts {
@@ -154,15 +153,15 @@ func judgeCauses(e *evidence) (*finding, error) {
 		}
 		f.say("%s: test accuracy changes by %s for each unit of the norm's logarithm: the claim %s there.", name, d, said(outcome))
 	}
-	f.outcome = all(outcomes...)
+	f.Outcome = all(outcomes...)
 	if slices.Contains(outcomes, Holds) && slices.Contains(outcomes, Fails) {
-		f.outcome = Undecided
+		f.Outcome = Undecided
 		f.say("Models and data sets contradict one another, so the claim as it stands is undecided.")
 	}
 	if len(chart.Axes) > 0 {
-		f.figures = []report.Drawing{chart}
+		f.Figures = []report.Drawing{chart}
 	}
-	f.tables = []report.Table{table}
+	f.Tables = []report.Table{table}
 	return f, nil
 }
 

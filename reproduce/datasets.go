@@ -31,17 +31,17 @@ func datasets() *Reproduction {
 		sweeps: func(s Scale) []sweep.Spec {
 			return []sweep.Spec{{
 				Name: "datasets",
-				Base: []schema.Setting{
-					schema.Set("steps", pick(s, 6000, 10_000, 20_000)), schema.Set("stop.loss", datasetsLoss),
-					schema.Set("record.bias", 0), schema.Set("record.sharpness", 0), schema.Set("record.test", 0),
-					schema.Set("optimizer.lr", pick(s, 3e-4, 1e-4, 1e-4)),
+				Base: settings{
+					set("steps", pick(s, 6000, 10_000, 20_000)), set("stop.loss", datasetsLoss),
+					set("record.bias", 0), set("record.sharpness", 0), set("record.test", 0),
+					set("optimizer.lr", pick(s, 3e-4, 1e-4, 1e-4)),
 				},
 				List:  datasetList(s),
-				Grid:  []schema.Setting{schema.Set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
+				Grid:  settings{set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
 				Seeds: sweep.Seeds(3),
 			}}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeDatasets(e.sweeps[0]) },
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeDatasets(sweeps[0]) },
 	}
 }
 
@@ -51,35 +51,35 @@ func haveFashion() bool {
 }
 
 // fashionData is part of Fashion-MNIST.
-func fashionData(examples int) []schema.Setting {
+func fashionData(examples int) settings {
 	file := func(name string) string { return filepath.Join(fashion, name) }
-	return []schema.Setting{
-		schema.Set("data.name", dataset.NameIDX),
-		schema.Set("data.train_images", file("train-images-idx3-ubyte.gz")), schema.Set("data.train_labels", file("train-labels-idx1-ubyte.gz")),
-		schema.Set("data.test_images", file("t10k-images-idx3-ubyte.gz")), schema.Set("data.test_labels", file("t10k-labels-idx1-ubyte.gz")),
-		schema.Set("data.subset", examples), schema.Set("data.test_subset", 1000),
+	return settings{
+		set("data.name", dataset.NameIDX),
+		set("data.train_images", file("train-images-idx3-ubyte.gz")), set("data.train_labels", file("train-labels-idx1-ubyte.gz")),
+		set("data.test_images", file("t10k-images-idx3-ubyte.gz")), set("data.test_labels", file("t10k-labels-idx1-ubyte.gz")),
+		set("data.subset", examples), set("data.test_subset", 1000),
 	}
 }
 
 // modelOf is a network with some of its sizes.
-func modelOf(name string, sizes ...schema.Setting) []schema.Setting {
-	return append([]schema.Setting{schema.Set("model.name", name)}, sizes...)
+func modelOf(name string, sizes ...schema.Setting) settings {
+	return append(settings{set("model.name", name)}, sizes...)
 }
 
 // datasetList returns data and model of each problem.
-func datasetList(s Scale) [][]schema.Setting {
+func datasetList(s Scale) []settings {
 	if s == Laptop {
 		return smallDatasets()
 	}
-	models := [][]schema.Setting{modelOf("cnn"), modelOf("resnet50"), modelOf("vit"), modelOf("resnet101")}
+	models := []settings{modelOf("cnn"), modelOf("resnet50"), modelOf("vit"), modelOf("resnet101")}
 	if s == Workstation {
-		models = [][]schema.Setting{
-			modelOf("cnn"), modelOf("resnet18", schema.Set("model.width", 16)),
-			modelOf("vit", schema.Set("model.dim", 128), schema.Set("model.heads", 4), schema.Set("model.dim_head", 32), schema.Set("model.mlp_dim", 256)),
+		models = []settings{
+			modelOf("cnn"), modelOf("resnet18", set("model.width", 16)),
+			modelOf("vit", set("model.dim", 128), set("model.heads", 4), set("model.dim_head", 32), set("model.mlp_dim", 256)),
 		}
 	}
-	var list [][]schema.Setting
-	for _, data := range [][]schema.Setting{cifar(s, dataset.NameCIFAR10, cifar10File), cifar(s, dataset.NameCIFAR100, cifar100File)} {
+	var list []settings
+	for _, data := range []settings{cifar(s, dataset.NameCIFAR10, cifar10File), cifar(s, dataset.NameCIFAR100, cifar100File)} {
 		for _, model := range models {
 			list = append(list, slices.Concat(data, model))
 		}
@@ -88,18 +88,18 @@ func datasetList(s Scale) [][]schema.Setting {
 }
 
 // smallDatasets are problems for a laptop.
-func smallDatasets() [][]schema.Setting {
-	digits := func(examples int, model []schema.Setting) []schema.Setting {
-		return append(model, schema.Set("data.subset", examples))
+func smallDatasets() []settings {
+	digits := func(examples int, model settings) settings {
+		return append(model, set("data.subset", examples))
 	}
-	list := [][]schema.Setting{
-		digits(500, modelOf("cnn", schema.Set("model.channels", []int{4, 8}), schema.Set("model.dense", 32))),
-		digits(200, modelOf("resnet18", schema.Set("model.width", 2))),
-		digits(200, modelOf("vit", schema.Set("model.patch", 2), schema.Set("model.dim", 16), schema.Set("model.depth", 2), schema.Set("model.heads", 2),
-			schema.Set("model.dim_head", 8), schema.Set("model.mlp_dim", 32))),
+	list := []settings{
+		digits(500, modelOf("cnn", set("model.channels", []int{4, 8}), set("model.dense", 32))),
+		digits(200, modelOf("resnet18", set("model.width", 2))),
+		digits(200, modelOf("vit", set("model.patch", 2), set("model.dim", 16), set("model.depth", 2), set("model.heads", 2),
+			set("model.dim_head", 8), set("model.mlp_dim", 32))),
 	}
 	if haveFashion() {
-		list = append(list, append(fashionData(500), modelOf("mlp", schema.Set("model.hidden", []int{32}))...))
+		list = append(list, append(fashionData(500), modelOf("mlp", set("model.hidden", []int{32}))...))
 	}
 	return list
 }
@@ -114,8 +114,8 @@ func problemOf(t *trial) string {
 	return strings.TrimSpace(t.Run.Value("model.name")+" "+t.Run.Value("model.hidden")) + " on " + name
 }
 
-func judgeDatasets(ts trials) (*finding, error) {
-	f := &finding{}
+func judgeDatasets(ts trials) (*Result, error) {
+	f := &Result{}
 	chart := &report.Chart{
 		Labels: report.Label{
 			Name: "datasets", Title: "Norm against beta2 on other data and models",
@@ -151,10 +151,10 @@ func judgeDatasets(ts trials) (*finding, error) {
 	if !haveFashion() {
 		f.say("Fashion-MNIST was not found in %s; it is left out.", fashion)
 	}
-	f.outcome = all(append(outcomes, hilly...)...)
-	f.verdict = fmt.Sprintf("With beta2 the norm rises for %s and falls for %s of %d problems (the rest are undecided); it has a hill in most runs of %s.",
+	f.Outcome = all(append(outcomes, hilly...)...)
+	f.Verdict = fmt.Sprintf("With beta2 the norm rises for %s and falls for %s of %d problems (the rest are undecided); it has a hill in most runs of %s.",
 		tally(outcomes, Holds), tally(outcomes, Fails), len(problems), tally(hilly, Holds))
-	f.figures, f.tables = []report.Drawing{chart}, []report.Table{table}
+	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
 	return f, nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
-	"shadowflow/schema"
 )
 
 func hill() *Reproduction {
@@ -23,13 +22,13 @@ func hill() *Reproduction {
 		sweeps: func(s Scale) []sweep.Spec {
 			return []sweep.Spec{{
 				Name: "hill",
-				Base: append(problem(s), schema.Set("steps", pick(s, 500, 3000, 20_000)), schema.Set("record.bias", pick(s, 2, 10, 20)),
-					schema.Set("record.sharpness", 0), schema.Set("record.test", 0)),
-				Grid:  []schema.Setting{schema.Set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
+				Base: append(problem(s), set("steps", pick(s, 500, 3000, 20_000)), set("record.bias", pick(s, 2, 10, 20)),
+					set("record.sharpness", 0), set("record.test", 0)),
+				Grid:  settings{set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
 				Seeds: sweep.Seeds(pick(s, 5, 3, 3)),
 			}}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeHill(e.sweeps[0]) },
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeHill(sweeps[0]) },
 	}
 }
 
@@ -85,9 +84,9 @@ func integral(steps, values []float64, to float64) float64 {
 	return sum
 }
 
-func judgeHill(ts trials) (*finding, error) {
+func judgeHill(ts trials) (*Result, error) {
 	const key = "optimizer.beta2"
-	f := &finding{}
+	f := &Result{}
 	heights := ts.matrix(key, func(t *trial) float64 { return riseOf(t).height })
 	biases := ts.matrix(key, func(t *trial) float64 { return riseOf(t).bias })
 	mains := ts.matrix(key, func(t *trial) float64 { return riseOf(t).main })
@@ -116,13 +115,13 @@ func judgeHill(ts trials) (*finding, error) {
 	f.say("The two drives together account for a change of the norm by %s up to the top; it changed by %s.",
 		withInterval(sums), withInterval(slices.Concat(heights...)))
 	exists := judgeSigns(hills, runs)
-	f.outcome = all(exists, rising.judge(height), rising.judge(bias))
-	f.figures = []report.Drawing{hillChart(ts)}
+	f.Outcome = all(exists, rising.judge(height), rising.judge(bias))
+	f.Figures = []report.Drawing{hillChart(ts)}
 	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"beta2", "height", "by the main term", "by the bias", "step of the top"}}
 	for k, b := range ts.numbers(key) {
 		table.Rows = append(table.Rows, []string{fmt.Sprint(b), withInterval(transpose(heights)[k]), withInterval(transpose(mains)[k]), withInterval(transpose(biases)[k]), withInterval(transpose(tops)[k])})
 	}
-	f.tables = []report.Table{table}
+	f.Tables = []report.Table{table}
 	return f, nil
 }
 

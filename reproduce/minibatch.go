@@ -8,7 +8,6 @@ import (
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
-	"shadowflow/schema"
 )
 
 func minibatch() *Reproduction {
@@ -21,19 +20,19 @@ func minibatch() *Reproduction {
 		sweeps: func(s Scale) []sweep.Spec {
 			spec := sweep.Spec{
 				Name: "minibatch",
-				Base: append(problem(s), schema.Set("steps", pick(s, 700, 5000, 20_000)), schema.Set("record.bias", 5),
-					schema.Set("record.sharpness", 50), schema.Set("record.test", 0)),
-				List:  [][]schema.Setting{{schema.Set("batch.mode", "full")}},
-				Grid:  []schema.Setting{schema.Set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
+				Base: append(problem(s), set("steps", pick(s, 700, 5000, 20_000)), set("record.bias", 5),
+					set("record.sharpness", 50), set("record.test", 0)),
+				List:  []settings{{set("batch.mode", "full")}},
+				Grid:  settings{set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
 				Seeds: sweep.Seeds(pick(s, 4, 3, 3)),
 			}
 			examples := pick(s, 1297, 5000, 50_000)
 			for _, parts := range []int{2, 8, 32} {
-				spec.List = append(spec.List, []schema.Setting{schema.Set("batch.mode", "shuffled"), schema.Set("batch.size", examples/parts)})
+				spec.List = append(spec.List, settings{set("batch.mode", "shuffled"), set("batch.size", examples/parts)})
 			}
 			return []sweep.Spec{spec}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeMinibatch(e.sweeps[0]) },
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeMinibatch(sweeps[0]) },
 	}
 }
 
@@ -48,9 +47,9 @@ func noiseOf(t *trial) float64 {
 	return t.at("noise_scale", noiseLoss) / t.at("noise_batch", noiseLoss)
 }
 
-func judgeMinibatch(ts trials) (*finding, error) {
+func judgeMinibatch(ts trials) (*Result, error) {
 	const key = "optimizer.beta2"
-	f := &finding{}
+	f := &Result{}
 	chart := &report.Chart{
 		Labels: report.Label{
 			Name: "minibatch", Title: "Norm of the full gradient with mini-batches",
@@ -104,8 +103,8 @@ func judgeMinibatch(ts trials) (*finding, error) {
 	memory, noise, both := explained(ts)
 	f.say("Of the variance of the norm's logarithm within seeds, over all batches, the memory alone explains %.0f%%, the noise alone %.0f%%, both together %.0f%%: what the noise adds to beta2 is %.0f%%.",
 		100*memory, 100*noise, 100*both, 100*(both-memory))
-	f.outcome = all(outcomes...)
-	f.figures, f.tables = []report.Drawing{chart}, []report.Table{table}
+	f.Outcome = all(outcomes...)
+	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
 	return f, nil
 }
 

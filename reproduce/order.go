@@ -7,7 +7,6 @@ import (
 
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
-	"shadowflow/schema"
 )
 
 func order() *Reproduction {
@@ -24,7 +23,7 @@ func order() *Reproduction {
 				orderSweep(s, "order-long-memory", 0.9, 0.95, []float64{1e-3, 1e-4, 5e-5, 2.5e-5, 1.25e-5}, []int{10, 100, 200, 400, 800}),
 			}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeOrder(e) },
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeOrder(sweeps) },
 	}
 }
 
@@ -32,18 +31,18 @@ func order() *Reproduction {
 func orderSweep(s Scale, name string, beta1, beta2 float64, lr []float64, steps []int) sweep.Spec {
 	return sweep.Spec{
 		Name: name,
-		Base: []schema.Setting{
-			schema.Set("dtype", "float64"), schema.Set("data.subset", 300), schema.Set("model.hidden", []int{32}), schema.Set("flow.orders", []int{1, 2}),
-			schema.Set("optimizer.beta1", beta1), schema.Set("optimizer.beta2", beta2), schema.Set("optimizer.eps", 1e-4),
-			schema.Set("record.bias", 0), schema.Set("record.sharpness", 0), schema.Set("record.test", 0),
+		Base: settings{
+			set("dtype", "float64"), set("data.subset", 300), set("model.hidden", []int{32}), set("flow.orders", []int{1, 2}),
+			set("optimizer.beta1", beta1), set("optimizer.beta2", beta2), set("optimizer.eps", 1e-4),
+			set("record.bias", 0), set("record.sharpness", 0), set("record.test", 0),
 		},
-		Zip:   []schema.Setting{schema.Set("optimizer.lr", lr), schema.Set("steps", steps)},
+		Zip:   settings{set("optimizer.lr", lr), set("steps", steps)},
 		Seeds: sweep.Seeds(pick(s, 3, 5, 5)),
 	}
 }
 
-func judgeOrder(e *evidence) (*finding, error) {
-	f := &finding{}
+func judgeOrder(sweeps []trials) (*Result, error) {
+	f := &Result{}
 	chart := &report.Chart{
 		Height: 3,
 		Labels: report.Label{
@@ -53,7 +52,7 @@ func judgeOrder(e *evidence) (*finding, error) {
 	}
 	table := report.Table{Caption: "Slopes between neighbouring lr, means over seeds with 95% confidence intervals", Header: []string{"betas", "order", "lr", "error", "slope to the next lr"}}
 	var outcomes []Outcome
-	for i, ts := range e.sweeps {
+	for i, ts := range sweeps {
 		lrs := ts.numbers("optimizer.lr")
 		betas := fmt.Sprintf("%g, %g", ts[0].number("optimizer.beta1"), ts[0].number("optimizer.beta2"))
 		axes := report.Axes{X: "lr", Y: "largest distance", LogX: true, LogY: true, TicksX: lrs}
@@ -82,8 +81,8 @@ func judgeOrder(e *evidence) (*finding, error) {
 		}
 		chart.Axes = append(chart.Axes, axes)
 	}
-	f.outcome = all(outcomes...)
-	f.figures, f.tables = []report.Drawing{chart}, []report.Table{table}
+	f.Outcome = all(outcomes...)
+	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
 	return f, nil
 }
 

@@ -14,7 +14,6 @@ import (
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
-	"shadowflow/schema"
 )
 
 // MapOptions say what to map. The zero value of a field stands for that of the scale.
@@ -83,10 +82,10 @@ func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 	s := o.Scale
 	return sweep.New(sweep.Spec{
 		Name: "map",
-		Base: append(problem(s), schema.Set("steps", pick(s, 400, 3000, 20_000)), schema.Set("dtype", pick(s, "float64", "float32", "float32")),
-			schema.Set("stop.loss", 0.005), schema.Set("record.bias", 4), schema.Set("record.sharpness", 0), schema.Set("record.test", 0),
-			schema.Set("optimizer.eps", o.Eps)),
-		Grid:  []schema.Setting{schema.Set("optimizer.beta1", o.Beta1), schema.Set("optimizer.beta2", o.Beta2), schema.Set("optimizer.lr", o.LR)},
+		Base: append(problem(s), set("steps", pick(s, 400, 3000, 20_000)), set("dtype", pick(s, "float64", "float32", "float32")),
+			set("stop.loss", 0.005), set("record.bias", 4), set("record.sharpness", 0), set("record.test", 0),
+			set("optimizer.eps", o.Eps)),
+		Grid:  settings{set("optimizer.beta1", o.Beta1), set("optimizer.beta2", o.Beta2), set("optimizer.lr", o.LR)},
 		Seeds: sweep.Seeds(o.Seeds),
 	}, 0)
 }

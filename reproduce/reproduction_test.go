@@ -13,7 +13,6 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
-	"shadowflow/schema"
 )
 
 func TestEveryReproductionSaysWhatItTests(t *testing.T) {
@@ -156,12 +155,12 @@ func TestJudgingFindsWhatTheRunsWereMadeToShow(t *testing.T) {
 				made.Run, made.Result = one, &run.Result{Status: run.LossReached, Regime: diagnose.Monotone}
 				ts = append(ts, made)
 			}
-			found, err := r.judge(t.Context(), &evidence{scale: Laptop, sweeps: []trials{ts}})
+			found, err := r.judge(t.Context(), []trials{ts})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.HasPrefix(found.verdict, "What is claimed of the norm "+said(c.want)) {
-				t.Errorf("verdict %q, want the norm's to be %s", found.verdict, c.want)
+			if !strings.HasPrefix(found.Verdict, "What is claimed of the norm "+said(c.want)) {
+				t.Errorf("verdict %q, want the norm's to be %s", found.Verdict, c.want)
 			}
 		})
 	}
@@ -173,11 +172,11 @@ func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 		sweeps: func(Scale) []sweep.Spec {
 			return []sweep.Spec{{
 				Name: "small", Seeds: sweep.Seeds(2),
-				Grid: []schema.Setting{schema.Set("optimizer.lr", []float64{1e-3}), schema.Set("optimizer.beta2", []float64{0.9, 0.99})},
+				Grid: settings{set("optimizer.lr", []float64{1e-3}), set("optimizer.beta2", []float64{0.9, 0.99})},
 			}}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) {
-			return judgeBeta(e.sweeps[0], "beta2", rising)
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) {
+			return judgeBeta(sweeps[0], "beta2", rising)
 		},
 	}
 	dir := t.TempDir()
@@ -193,7 +192,7 @@ func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 	if made != 4*recordedSteps {
 		t.Errorf("%d steps were made, want those of 4 runs", made)
 	}
-	page, err := os.ReadFile(result.Page)
+	page, err := os.ReadFile(result.Path)
 	if err != nil {
 		t.Fatal(err)
 	}

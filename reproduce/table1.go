@@ -11,7 +11,6 @@ import (
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
-	"shadowflow/schema"
 )
 
 func table1() *Reproduction {
@@ -25,21 +24,21 @@ func table1() *Reproduction {
 		sweeps: func(s Scale) []sweep.Spec {
 			base := problem(s)
 			if s == Laptop {
-				base = []schema.Setting{schema.Set("data.subset", 500)}
+				base = settings{set("data.subset", 500)}
 			}
 			betas := []float64{0.5, 0.9, 0.97}
 			return []sweep.Spec{{
 				Name: "table1",
-				Base: append(base, schema.Set("steps", pick(s, 2500, 10_000, 20_000)), schema.Set("stop.loss", tableLoss),
-					schema.Set("record.bias", 5), schema.Set("record.sharpness", 0), schema.Set("record.test", 0)),
-				Zip: []schema.Setting{schema.Set("optimizer.eps", []float64{1e-8, 1e-2}), schema.Set("optimizer.lr", []float64{2e-4, 4e-3})},
-				Grid: []schema.Setting{
-					schema.Set("optimizer.beta1", betas), schema.Set("optimizer.beta2", betas), schema.Set("bias.scale", []float64{moreBias, -moreBias}),
+				Base: append(base, set("steps", pick(s, 2500, 10_000, 20_000)), set("stop.loss", tableLoss),
+					set("record.bias", 5), set("record.sharpness", 0), set("record.test", 0)),
+				Zip: settings{set("optimizer.eps", []float64{1e-8, 1e-2}), set("optimizer.lr", []float64{2e-4, 4e-3})},
+				Grid: settings{
+					set("optimizer.beta1", betas), set("optimizer.beta2", betas), set("bias.scale", []float64{moreBias, -moreBias}),
 				},
 				Seeds: sweep.Seeds(pick(s, 4, 3, 3)),
 			}}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeTable1(e.sweeps[0]) },
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeTable1(sweeps[0]) },
 	}
 }
 
@@ -62,8 +61,8 @@ func predictedSign(beta1, beta2, eps float64) int {
 	return 0
 }
 
-func judgeTable1(ts trials) (*finding, error) {
-	f := &finding{}
+func judgeTable1(ts trials) (*Result, error) {
+	f := &Result{}
 	table := report.Table{
 		Caption: "What the bias does to the logarithm of the excess norm at training loss 0.2: a twentieth stronger, less a twentieth weaker. Negative: penalized.",
 		Header:  []string{"eps", "beta1", "beta2", "predicted", "measured effect", "p", "records in which its drive hinders"},
@@ -108,16 +107,16 @@ func judgeTable1(ts trials) (*finding, error) {
 		panel.Legend = []string{"penalized", "", "none", "", "hindered"}
 		heat.Panels = append(heat.Panels, panel)
 	}
-	f.sentences = append([]string{fmt.Sprintf("Of %d combinations with a predicted sign, %d have it (paired t, p < 0.05), %d have the other, %d are open.", agree+against+open, agree, against, open)}, f.sentences...)
+	f.Findings = append([]string{fmt.Sprintf("Of %d combinations with a predicted sign, %d have it (paired t, p < 0.05), %d have the other, %d are open.", agree+against+open, agree, against, open)}, f.Findings...)
 	switch {
 	case against > 0:
-		f.outcome = Fails
+		f.Outcome = Fails
 	case open > 0 || agree == 0:
-		f.outcome = Undecided
+		f.Outcome = Undecided
 	default:
-		f.outcome = Holds
+		f.Outcome = Holds
 	}
-	f.figures, f.tables = []report.Drawing{heat}, []report.Table{table}
+	f.Figures, f.Tables = []report.Drawing{heat}, []report.Table{table}
 	return f, nil
 }
 

@@ -14,8 +14,8 @@ type Trial struct {
 	History *record.History // nil before the first row
 }
 
-// Trials returns the runs of a sweep in a directory with their records, one at a time, since together they may not fit the memory. It
-// ends with the first error.
+// Trials returns the runs of a sweep in a directory with their records, one at a time, since together they may not fit the memory.
+// It ends with the first error.
 func (s *Sweep) Trials(dir string) iter.Seq2[Trial, error] {
 	return func(yield func(Trial, error) bool) {
 		statuses, err := s.Status(dir)

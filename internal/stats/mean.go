@@ -50,9 +50,9 @@ type Difference struct {
 	Pairs  int
 }
 
-// PairedT is the paired t-test: given the differences within pairs, does their mean differ from 0? Differences that are NaN are left out.
-// It takes two pairs at least, and differences that are not all the same, to tell what is chance: for others only Mean and Pairs are
-// numbers, so that no comparison with P decides anything.
+// PairedT is the paired t-test: given the differences within pairs, does their mean differ from 0? Differences that are NaN are left
+// out. It takes two pairs at least, and differences that are not all the same, to tell what is chance: for others only Mean and Pairs
+// are numbers, so that no comparison with P decides anything.
 func PairedT(differences []float64) Difference {
 	mean, deviation, n := moments(differences)
 	out := Difference{Mean: mean, Half: math.NaN(), P: math.NaN(), Effect: math.NaN(), Pairs: n}

@@ -11,12 +11,6 @@ import (
 	"shadowflow/internal/stats"
 )
 
-// evidence is what the sweeps of a reproduction found.
-type evidence struct {
-	scale  Scale
-	sweeps []trials
-}
-
 // trials are the runs of a sweep.
 type trials []*trial
 
@@ -35,9 +29,9 @@ func readTrials(s *sweep.Sweep, dir string) (trials, error) {
 }
 
 // missing says which runs are left out of the findings.
-func (e *evidence) missing() []string {
+func missing(sweeps []trials) []string {
 	var out []string
-	for _, ts := range e.sweeps {
+	for _, ts := range sweeps {
 		for _, t := range ts {
 			if t.Reason != "" && len(out) < 5 {
 				out = append(out, fmt.Sprintf("Run %d of %s (%s): %s; it is left out.", t.Run.Index, problemOf(t), t.Run, t.Reason))
