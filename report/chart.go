@@ -232,7 +232,7 @@ func (s *Series) add(p *plot.Plot, legend *plot.Legend, a *Axes) (drawn bool, er
 		}
 		line.Color, line.Width, line.Dashes = shade, vg.Points(1.5), dashes[s.Dash%len(dashes)]
 		if s.Faint {
-			line.Color, line.Width = further[1], vg.Points(0.7)
+			line.Color, line.Width = grey, vg.Points(0.7)
 		}
 		p.Add(line)
 		thumbs = append(thumbs, line)

@@ -123,7 +123,7 @@ func themed() *strings.Replacer {
 	add(ink, "ink")
 	add(grid, "grid")
 	add(paper, "paper")
-	for i, c := range palette {
+	for i, c := range palette[:themedShades] {
 		add(c, fmt.Sprintf("c%d", i))
 	}
 	return strings.NewReplacer(pairs...)

@@ -72,18 +72,8 @@ func Save(d Drawing, file string) error {
 	return renameio.WriteFile(file, data, 0o644)
 }
 
-// further are colours beyond the palette's, which are legible on light and dark paper as they are.
-var further = []color.RGBA{
-	{0xe6, 0x9f, 0x00, 0xff}, {0x7f, 0x7f, 0x7f, 0xff}, {0x8c, 0x6b, 0xd8, 0xff}, {0xb0, 0x3a, 0x48, 0xff},
-}
-
 // shadeOf returns the colour of a number, the same in all figures.
-func shadeOf(i int) color.RGBA {
-	if i %= len(palette) + len(further); i < len(palette) {
-		return palette[i]
-	}
-	return further[i-len(palette)]
-}
+func shadeOf(i int) color.RGBA { return palette[i%len(palette)] }
 
 // glyphs are the marks of series, told apart without colours.
 var glyphs = []draw.GlyphDrawer{

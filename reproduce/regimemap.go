@@ -223,6 +223,25 @@ func (m *Map) closerLimit(i, j int) float64 {
 	return limit
 }
 
+// Sentences says what the map found for the pair of betas at, or for every pair if at is nil.
+func (m *Map) Sentences(at []float64) ([]string, error) {
+	if at != nil {
+		one, err := m.Sentence(at[0], at[1])
+		return []string{one}, err
+	}
+	var out []string
+	for _, beta1 := range m.Beta1 {
+		for _, beta2 := range m.Beta2 {
+			one, err := m.Sentence(beta1, beta2)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, one)
+		}
+	}
+	return out, nil
+}
+
 // Sentence says what the map found for a pair of betas on its grid.
 func (m *Map) Sentence(beta1, beta2 float64) (string, error) {
 	i, j := slices.Index(m.Beta1, beta1), slices.Index(m.Beta2, beta2)
