@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 
+	"shadowflow/experiment/config"
 	"shadowflow/modeq"
 	"shadowflow/rule"
 	"shadowflow/rule/formula"
@@ -16,20 +17,20 @@ import (
 // modified equation, the norm that the equation penalizes or hinders, the limiting cases of eps, and which gradients the given
 // numbers penalize.
 type Derivation struct {
-	config rule.Config
-	rule   *rule.Rule
+	optimizer config.Optimizer
+	rule      *rule.Rule
 	*modeq.Derivation
 	limits []modeq.Limit
 	signs  []modeq.Interval // of gradient sizes, without gaps
 }
 
 // Derive derives it from the definition of an optimizer that has formulas.
-func Derive(c rule.Config) (*Derivation, error) {
-	r, err := c.Rule()
+func Derive(o config.Optimizer) (*Derivation, error) {
+	r, err := o.Rule()
 	if err != nil {
 		return nil, err
 	}
-	d := &Derivation{config: c, rule: r}
+	d := &Derivation{optimizer: o, rule: r}
 	if d.Derivation, err = modeq.Derive(r); err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func Derive(c rule.Config) (*Derivation, error) {
 // Text returns the derivation for a terminal.
 func (d *Derivation) Text() string {
 	var w strings.Builder
-	fmt.Fprintf(&w, "%v\n\nDefinition\n", d.config)
+	fmt.Fprintf(&w, "%v\n\nDefinition\n", d.optimizer)
 	for _, m := range d.rule.Moments {
 		fmt.Fprintf(&w, "  %s = %s\n", m.Name, d.moment(m))
 	}
@@ -232,7 +233,7 @@ func (d *Derivation) MarshalJSON() ([]byte, error) {
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false) // the encoder that asks escapes if it should
 	err := e.Encode(map[string]any{
-		"optimizer": d.config.String(), "update": d.rule.Formula, "field": d.Field.String(), "kappa": d.Kappa.String(),
+		"optimizer": d.optimizer.String(), "update": d.rule.Formula, "field": d.Field.String(), "kappa": d.Kappa.String(),
 		"norm": d.Norm, "values": d.Values, "limits": limits, "signs": intervals, "sentences": d.Sentences(),
 	})
 	return out.Bytes(), err

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -9,43 +10,54 @@ import (
 // object is a part of a JSON Schema.
 type object = map[string]any
 
+// bySection are things of keys, by section and name.
+type bySection map[string]object
+
+func (b bySection) put(k *Key, v any) {
+	if b[k.Section] == nil {
+		b[k.Section] = object{}
+	}
+	b[k.Section][k.Name] = v
+}
+
+// tree puts sections as what section makes of them among the keys that stand alone.
+func (b bySection) tree(section func(inside object) any) object {
+	top := object{}
+	for name, inside := range b {
+		if name == "" {
+			maps.Copy(top, inside)
+		} else {
+			top[name] = section(inside)
+		}
+	}
+	return top
+}
+
+// partly is the schema of a config or a section that has these properties, and maybe others.
+func partly(properties object) object { return object{"properties": properties} }
+
 // JSONSchema returns the schema as a JSON Schema, draft 2020-12, for editors: to be marshalled.
 func (s *Schema) JSONSchema(title string) any {
-	top := object{}
+	keys := bySection{}
+	var rules []any
 	for _, path := range s.paths {
 		k := s.byPath[path][0]
 		value := object{"description": eachOf(s.byPath[path], func(k *Key) string { return k.Doc })}
 		if k.alike(s.byPath[path]) {
 			k.constrain(value)
 		}
-		place(top, k, value)
-	}
-	root := object{
-		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title,
-		"type": "object", "additionalProperties": false, "properties": top,
-	}
-	var rules []any
-	for _, path := range s.paths {
+		keys.put(k, value)
 		if s.isSelector(path) {
 			rules = append(rules, s.rules(path)...)
 		}
 	}
-	root["allOf"] = rules
-	return root
-}
-
-// place puts the schema of a key's value among the properties of its section.
-func place(top object, k *Key, value any) {
-	if k.Section == "" {
-		top[k.Name] = value
-		return
+	return object{
+		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, "type": "object", "additionalProperties": false,
+		"properties": keys.tree(func(inside object) any {
+			return object{"type": []string{"object", "null"}, "additionalProperties": false, "properties": inside}
+		}),
+		"allOf": rules,
 	}
-	section, ok := top[k.Section].(object)
-	if !ok {
-		section = object{"type": []string{"object", "null"}, "additionalProperties": false, "properties": object{}}
-		top[k.Section] = section
-	}
-	section["properties"].(object)[k.Name] = value
 }
 
 // alike reports whether variants of a key allow the same values and have the same default.
@@ -60,7 +72,7 @@ func (s *Schema) rules(selector string) []any {
 	var out []any
 	of := s.byPath[selector][0]
 	for _, word := range of.Words {
-		then := object{}
+		then := bySection{}
 		for _, path := range s.paths {
 			variants := s.byPath[path]
 			if !slices.ContainsFunc(variants, func(k *Key) bool { return s.excluded(k, selector, "") }) {
@@ -68,15 +80,15 @@ func (s *Schema) rules(selector string) []any {
 			}
 			fits := slices.IndexFunc(variants, func(k *Key) bool { return !s.excluded(k, selector, word) })
 			if fits < 0 {
-				place(then, variants[0], false)
+				then.put(variants[0], false)
 			} else if k := variants[fits]; !k.alike(variants) {
 				value := object{"description": k.Doc}
 				k.constrain(value)
-				place(then, k, value)
+				then.put(k, value)
 			}
 		}
 		if len(then) > 0 {
-			out = append(out, object{"if": chosen(of, word), "then": partly(then)})
+			out = append(out, object{"if": chosen(of, word), "then": partly(then.tree(func(inside object) any { return partly(inside) }))})
 		}
 	}
 	return out
@@ -89,32 +101,21 @@ func (s *Schema) excluded(k *Key, selector, word string) bool {
 	})
 }
 
-// partly makes properties a schema that allows others, too.
-func partly(properties object) object {
-	for _, p := range properties {
-		if section, ok := p.(object); ok && section["properties"] != nil {
-			delete(section, "additionalProperties")
-		}
-	}
-	return object{"properties": properties}
-}
-
 // chosen is the schema of configs whose selector has a value, be it left out where that is the default.
 func chosen(k *Key, word string) object {
-	properties := object{}
-	place(properties, k, object{"const": word})
-	out := partly(properties)
-	if word == k.Default {
-		return out
+	inside := partly(object{k.Name: object{"const": word}})
+	required := word != k.Default
+	if required {
+		inside["required"] = []string{k.Name}
 	}
-	if k.Section != "" {
-		out["required"] = []string{k.Section}
-		section := properties[k.Section].(object)
-		section["required"], section["type"] = []string{k.Name}, "object"
-		return out
+	if k.Section == "" {
+		return inside
 	}
-	out["required"] = []string{k.Name}
-	return out
+	if required {
+		inside["type"] = "object"
+		return object{"properties": object{k.Section: inside}, "required": []string{k.Section}}
+	}
+	return partly(object{k.Section: inside})
 }
 
 // constrain adds what the values of a key may be.

@@ -1,12 +1,15 @@
 package schema
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // ParseSet reads what a flag like --set was given: settings key=value, with commas between them. The values are YAML; commas in
 // brackets, braces and quotes are theirs. A key may lack its section where no other section has one of that name.
 func ParseSet(flag, src string) ([]Setting, error) {
 	var out []Setting
-	var wrong Errors
+	var wrong []error
 	for _, part := range splitSet(src) {
 		source := flag + " " + part
 		key, value, ok := strings.Cut(part, "=")
@@ -15,26 +18,21 @@ func ParseSet(flag, src string) ([]Setting, error) {
 			continue
 		}
 		s, err := ParseValue(source, key, value)
-		if err != nil {
-			wrong = append(wrong, err)
-			continue
-		}
 		s.loose = true
-		out = append(out, s)
+		out, wrong = append(out, s), append(wrong, err)
 	}
-	return out, wrong.sorted()
+	return out, errors.Join(wrong...)
 }
 
 // ParseValue reads the YAML value of a key. source is what errors call the text.
-func ParseValue(source, key, value string) (Setting, *Error) {
+func ParseValue(source, key, value string) (Setting, error) {
 	t := text{source: source}
 	body, err := t.parse(value)
 	if e, ok := err.(*Error); ok {
 		e.Key = key
-		return Setting{}, e
 	}
 	at := Place{Source: source}
-	return Setting{Key: key, Value: t.decode(body), key: at, value: at}, nil
+	return Setting{Key: key, Value: t.decode(body), key: at, value: at}, err
 }
 
 // splitSet cuts a text at the commas outside of brackets, braces and quotes.

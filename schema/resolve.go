@@ -114,7 +114,7 @@ func (r *Resolved) walk(g given) {
 	case r.schema.byPath[g.Key] != nil:
 		r.assign(g)
 	case !r.schema.IsSection(g.Key):
-		r.fail(g.key, g, "unknown key; "+r.schema.suggestKey(g.Key))
+		r.fail(g.key, g, "unknown key; "+r.schema.suggestKey(g.Key, g.loose))
 	case g.Value != nil && !ok:
 		r.fail(g.key, g, "expected keys and values, got "+describe(g.Value))
 	default:

@@ -110,8 +110,8 @@ func (s *Schema) useless(path string, values Values) (selector, problem string) 
 }
 
 // suggestKey finds what an unknown key was meant to be: a key of another section, or
-// the nearest one of its own.
-func (s *Schema) suggestKey(path string) string {
+// the nearest one of its own, or of all if a key may lack its section.
+func (s *Schema) suggestKey(path string, loose bool) string {
 	section, name := "", path
 	if i := strings.LastIndexByte(path, '.'); i >= 0 {
 		section, name = path[:i], path[i+1:]
@@ -129,12 +129,18 @@ func (s *Schema) suggestKey(path string) string {
 	}
 	if section == "" {
 		own = append(own, s.sections...)
-		if near := Nearest(name, own); near == "" {
-			if near = Nearest(name, all); near != "" {
-				return fmt.Sprintf("did you mean %s?", s.named(near)[0])
-			}
+		if near := Nearest(name, slices.Concat(own, all)); loose && near != "" && !slices.Contains(own, near) {
+			return fmt.Sprintf("did you mean %s?", s.named(near)[0])
 		}
 	}
 	slices.Sort(own)
 	return Suggest(name, own)
+}
+
+// Words returns the values that the text of a path may have, nil if any will do.
+func (s *Schema) Words(path string) []string {
+	if keys := s.byPath[path]; keys != nil {
+		return keys[0].Words
+	}
+	return nil
 }

@@ -14,6 +14,21 @@ func (s *Schema) YAML(values Values, comment func(*Key) string) []byte {
 	return s.write(values, comment, func(*Key) bool { return true })
 }
 
+// Tree returns the values of the keys that have a meaning, those of a section in a map, for JSON.
+func (s *Schema) Tree(values Values) map[string]any {
+	tree := bySection{}
+	for _, k := range s.keys {
+		v := values[k.Path()]
+		if isNil(v) {
+			v = []any{}
+		}
+		if k.failing(values) == nil {
+			tree.put(k, v)
+		}
+	}
+	return tree.tree(func(inside map[string]any) any { return inside })
+}
+
 // Hash returns a name for the values of the keys that are wanted: equal values have equal hashes.
 func (s *Schema) Hash(values Values, wanted func(*Key) bool) string {
 	sum := sha256.Sum256(s.write(values, nil, wanted))

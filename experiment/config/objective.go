@@ -44,6 +44,9 @@ func objectiveKeys(name string) []schema.Key {
 
 // New returns the loss, which must be one in closed form, and the point to start from: theta, or the loss's own start.
 func (o Objective) New() (objective.Objective, []float64, error) {
+	if o.Name == Network {
+		return nil, nil, fmt.Errorf("objective.name: %s; expected a loss in closed form, one of %s", Network, strings.Join(objective.Names(), ", "))
+	}
 	options := map[string]string{}
 	for k, v := range o.Values {
 		switch v := v.(type) {

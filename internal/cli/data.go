@@ -56,13 +56,13 @@ func newDataFetch() *cobra.Command {
 }
 
 func newDataShow() *cobra.Command {
-	var set []string
+	var given *settings
 	cmd := &cobra.Command{
 		Use:   "show [config.yaml]",
 		Short: "Read a config's data and say what is in it",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := readConfig(args, set)
+			c, err := given.config(args)
 			if err != nil {
 				return err
 			}
@@ -88,6 +88,6 @@ func newDataShow() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringArrayVar(&set, "set", nil, "override a key of the config; may be repeated")
+	given = bindSettings(cmd)
 	return cmd
 }

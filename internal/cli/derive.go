@@ -8,35 +8,39 @@ import (
 
 	"shadowflow/report"
 	"shadowflow/rule"
+	"shadowflow/schema"
 )
 
 func newDerive() *cobra.Command {
 	var (
-		optimizer       optimizerFlags
+		given           *settings
 		asLaTeX, asJSON bool
 	)
 	cmd := &cobra.Command{
-		Use:   "derive OPTIMIZER",
+		Use:   "derive OPTIMIZER|config.yaml",
 		Short: "Derive an optimizer's memoryless field, modified equation and implicit norm from its definition",
 		Long: `Derive, from the definition of an optimizer, its memoryless field F, its modified equation of second order (full batch,
 memory full), the norm that the equation penalizes or hinders, the limiting cases of eps, and what that means for the given
 hyperparameters.
 
 The optimizers are ` + strings.Join(rule.Names(), ", ") + ".",
-		Example: "  shadowflow derive adam --set beta1=0.9,beta2=0.99 --latex",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
+		Example:   "  shadowflow derive adam --set beta1=0.9,beta2=0.99 --latex",
+		ValidArgs: rule.Names(),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 && !(len(args) == 0 && cmd.Flags().Changed("optimizer")) {
 				return fmt.Errorf("derive: want one optimizer, one of %s", strings.Join(rule.Names(), ", "))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			optimizer.name = args[0]
-			c, err := optimizer.config()
+			if len(args) == 1 && !isYAML(args[0]) {
+				given.preset, args = []schema.Setting{schema.Set("optimizer.name", args[0])}, nil
+			}
+			c, err := given.config(args)
 			if err != nil {
 				return err
 			}
-			d, err := report.Derive(c)
+			d, err := report.Derive(c.Optimizer)
 			if err != nil {
 				return err
 			}
@@ -52,7 +56,7 @@ The optimizers are ` + strings.Join(rule.Names(), ", ") + ".",
 			return nil
 		},
 	}
-	optimizer.bindSet(cmd)
+	given = bindSettings(cmd)
 	cmd.Flags().BoolVar(&asLaTeX, "latex", false, "print LaTeX")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd

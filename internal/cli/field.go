@@ -14,37 +14,36 @@ import (
 
 func newField() *cobra.Command {
 	var (
-		loss      objectiveFlags
-		optimizer optimizerFlags
-		order     int
-		scale     float64
-		asJSON    bool
+		given  *settings
+		order  int
+		asJSON bool
 	)
 	cmd := &cobra.Command{
-		Use:   "field",
+		Use:   "field [config.yaml]",
 		Short: "Print the fields f_0, f_1, ... of a modified equation at a point",
 		Long: `Print the fields of the modified equation dtheta/dt = f_0 + lr f_1 + lr^2 f_2 + ... of an optimizer on a loss in closed
 form, full batch and memory full, at one point.`,
 		Example: "  shadowflow field --objective bilinear --optimizer adam --set beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --order 5",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, theta, err := loss.point()
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := given.config(args)
 			if err != nil {
 				return err
 			}
-			r, _, err := optimizer.rule()
+			p, err := problemOf(c)
 			if err != nil {
 				return err
 			}
-			fields, err := modeq.CompileFields(r, fullLoss(o), o.Dim(), order, modeq.FieldOptions{BiasScale: scale})
+			dim := p.Objective.Dim()
+			fields, err := modeq.CompileFields(p.Rule, fullLoss(p.Objective), dim, order, modeq.FieldOptions{BiasScale: p.BiasScale})
 			if err != nil {
 				return err
 			}
 			values := make([][]float64, order)
 			for b := range values {
-				values[b] = make([]float64, o.Dim())
+				values[b] = make([]float64, dim)
 			}
-			if err := fields.At(theta, values); err != nil {
+			if err := fields.At(p.Theta, values); err != nil {
 				return err
 			}
 			if asJSON {
@@ -54,10 +53,9 @@ form, full batch and memory full, at one point.`,
 			return nil
 		},
 	}
-	loss.bind(cmd)
-	optimizer.bind(cmd)
+	given = bindSettings(cmd, aClosedForm)
+	given.bind("bias-scale", "bias.scale", "s of the optimizer that moves by -lr U - s lr^2 C: -1 has no second-order bias", readValue)
 	cmd.Flags().IntVar(&order, "order", 2, fmt.Sprintf("how many fields, from 1 to %d", modeq.MaxOrder))
-	cmd.Flags().Float64Var(&scale, "bias-scale", 0, "s of the optimizer that moves by -lr U - s lr^2 C: -1 has no second-order bias")
 	cmd.Flags().BoolVar(&asJSON, "json", false, `print {"fields": [[f0...],[f1...],...]}`)
 	return cmd
 }

@@ -6,45 +6,38 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/experiment/config"
 	"shadowflow/graph"
 	"shadowflow/modeq/verify"
 	"shadowflow/objective"
-	"shadowflow/rule"
+	"shadowflow/schema"
 )
 
 func newIterate() *cobra.Command {
 	var (
-		loss      objectiveFlags
-		optimizer optimizerFlags
-		problem   verify.Problem
-		batches   string
-		steps     int
-		orders    []int
-		asJSON    bool
+		given  *settings
+		orders []int
+		asJSON bool
 	)
 	cmd := &cobra.Command{
-		Use:   "iterate",
+		Use:   "iterate [config.yaml]",
 		Short: "Run an optimizer on a loss in closed form, and its modified equations beside it",
 		Long: `Run an optimizer from an empty memory and print its parameters and the loss after every step, the start included.
 
 --flow adds the solutions of the modified equations at the same times: those of orders 1 and 2 exact in the step number, so
 that they know how the memory fills, those of higher order with the memory full.`,
 		Example: "  shadowflow iterate --objective cubic --optimizer adam --set lr=0.1,eps=1e5 --theta 6.8,6.73 --steps 5 --flow 1,2,3",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if problem.Objective, problem.Theta, err = loss.point(); err != nil {
-				return err
-			}
-			r, c, err := optimizer.rule()
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := given.config(args)
 			if err != nil {
 				return err
 			}
-			if steps < 0 {
-				return fmt.Errorf("--steps %d: want a number of at least 0", steps)
+			problem, err := problemOf(c)
+			if err != nil {
+				return err
 			}
-			problem.Rule, problem.Batches = r, verify.Batches(batches)
-			path, err := verify.Iterate(cmd.Context(), problem, c.LR, steps)
+			path, err := verify.Iterate(cmd.Context(), problem, c.Optimizer.LR, c.Steps)
 			if err != nil {
 				return err
 			}
@@ -53,7 +46,7 @@ that they know how the memory fills, those of higher order with the memory full.
 				return err
 			}
 			for _, order := range orders {
-				positions, err := verify.Solve(cmd.Context(), problem, c.LR, order, steps)
+				positions, err := verify.Solve(cmd.Context(), problem, c.Optimizer.LR, order, c.Steps)
 				if err != nil && len(positions) == 0 {
 					return fmt.Errorf("--flow: order %d: %w", order, err)
 				}
@@ -67,17 +60,15 @@ that they know how the memory fills, those of higher order with the memory full.
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), out)
 			}
-			printIterates(cmd.OutOrStdout(), out, c)
+			printIterates(cmd.OutOrStdout(), out, c.Optimizer)
 			return nil
 		},
 	}
-	loss.bind(cmd)
-	optimizer.bind(cmd)
+	given = bindSettings(cmd, aClosedForm, schema.Set("steps", 10))
+	given.bind("steps", "steps", "number of steps (default 10 without a config)", readValue)
+	bindBatches(given)
 	flags := cmd.Flags()
-	flags.IntVar(&steps, "steps", 10, "number of steps")
 	flags.IntSliceVar(&orders, "flow", nil, "orders of modified equations to solve beside it")
-	flags.StringVar(&batches, "batches", string(verify.FullBatch), "full, cyclic or shuffled")
-	flags.Uint64Var(&problem.Seed, "seed", 0, "seed of shuffled batches")
 	flags.BoolVar(&asJSON, "json", false, `print {"theta":[[...],...],"loss":[...]}`)
 	return cmd
 }
@@ -111,16 +102,16 @@ func losses(o objective.Objective, path [][]float64) ([]float64, error) {
 // shown is how many coordinates a table shows.
 const shown = 4
 
-func printIterates(w io.Writer, out iterateOutput, c rule.Config) {
+func printIterates(w io.Writer, out iterateOutput, o config.Optimizer) {
 	dim := min(len(out.Theta[0]), shown)
-	fmt.Fprintf(w, "%v\n\n%6s %10s %14s", c, "step", "t", "loss")
+	fmt.Fprintf(w, "%v\n\n%6s %10s %14s", o, "step", "t", "loss")
 	fmt.Fprintf(w, "  %*s", 13*dim, "theta")
 	for _, f := range out.Flow {
 		fmt.Fprintf(w, "  %*s", 13*dim, fmt.Sprintf("order %d", f.Order))
 	}
 	fmt.Fprintln(w)
 	for n, theta := range out.Theta {
-		fmt.Fprintf(w, "%6d %10.4g %14.6g  ", n, float64(n)*c.LR, out.Loss[n])
+		fmt.Fprintf(w, "%6d %10.4g %14.6g  ", n, float64(n)*o.LR, out.Loss[n])
 		printCoordinates(w, theta[:dim])
 		for _, f := range out.Flow {
 			fmt.Fprint(w, "  ")

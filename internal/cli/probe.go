@@ -9,7 +9,7 @@ import (
 )
 
 func newProbe() *cobra.Command {
-	var set []string
+	var given *settings
 	var weights, out string
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -21,7 +21,7 @@ with a prefix, the gradient (grad.), H F (hf., for Adam the gradient of the pert
 memory full.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := readConfig(args, set)
+			c, err := given.config(args)
 			if err != nil {
 				return err
 			}
@@ -45,8 +45,8 @@ memory full.`,
 			return nil
 		},
 	}
+	given = bindSettings(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&set, "set", nil, "override a key of the config, as in dtype=float64; may be repeated")
 	flags.StringVar(&weights, "weights", "", "safetensors file of the point (default: where the config starts)")
 	flags.StringVar(&out, "out", "", "safetensors file for gradient, H F and h C")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")

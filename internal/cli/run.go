@@ -17,7 +17,7 @@ import (
 
 // runFlags are the flags of the command run.
 type runFlags struct {
-	set         []string
+	given       *settings
 	out, resume string
 	quiet, json bool
 	figures     bool
@@ -34,8 +34,8 @@ It is safe to kill: run --resume DIR goes on where the newest checkpoint stands,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
+	f.given = bindSettings(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.set, "set", nil, "override a key of the config, as in optimizer.beta2=0.99; may be repeated")
 	flags.StringVar(&f.out, "out", "", "run directory (default a new one in runs/)")
 	flags.StringVar(&f.resume, "resume", "", "continue the run in this directory")
 	flags.BoolVar(&f.quiet, "quiet", false, "no progress, no sentences")
@@ -72,14 +72,14 @@ type starter func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result,
 
 func (f *runFlags) prepare(args []string) (string, starter, error) {
 	if f.resume != "" {
-		if len(args) > 0 || len(f.set) > 0 || f.out != "" {
-			return "", nil, errors.New("--resume takes the config in the run directory: leave out the config, --set and --out")
+		if len(args) > 0 || f.given.any() || f.out != "" {
+			return "", nil, errors.New("--resume takes the config in the run directory: leave out the config, its flags and --out")
 		}
 		return f.resume, func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result, error) {
 			return run.Resume(cmd.Context(), dir, opt)
 		}, nil
 	}
-	c, err := readConfig(args, f.set)
+	c, err := f.given.config(args)
 	if err != nil {
 		return "", nil, err
 	}
@@ -90,19 +90,6 @@ func (f *runFlags) prepare(args []string) (string, starter, error) {
 	return dir, func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result, error) {
 		return run.Run(cmd.Context(), c, dir, opt)
 	}, nil
-}
-
-// readConfig reads the config file among a command's arguments, if there is one, and applies the overrides.
-func readConfig(args, set []string) (*config.Config, error) {
-	name, src := "defaults", []byte(nil)
-	if len(args) > 0 {
-		var err error
-		name = args[0]
-		if src, err = os.ReadFile(name); err != nil {
-			return nil, err
-		}
-	}
-	return config.Parse(name, src, set)
 }
 
 // newRunName returns the name of a new run's directory, which says what it holds.

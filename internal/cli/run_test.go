@@ -96,7 +96,7 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 		{[]string{"run", "--set", "optimizer.beta1=1"}, "optimizer.beta1"},
 		{[]string{"run", filepath.Join(dir, "none.yaml")}, "none.yaml"},
 		{[]string{"run", "--out", used}, "there is a run in it already"},
-		{[]string{"run", "--resume", used, "--set", "steps=3"}, "leave out the config"},
+		{[]string{"run", "--resume", used, "--set", "steps=3"}, "leave out the config, its flags and --out"},
 		{[]string{"run", "--resume", filepath.Join(dir, "nothing")}, "no run to resume"},
 		{[]string{"run", "--out", filepath.Join(dir, "new"), "--set", "data={name: npz, path: none.npz}"}, "none.npz"},
 		{[]string{"probe", "--weights", filepath.Join(dir, "none.safetensors")}, "none.safetensors"},

@@ -17,10 +17,12 @@ import (
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
+	"shadowflow/schema"
 )
 
 // sweepFlags are the flags of sweep and its subcommands.
 type sweepFlags struct {
+	given       *settings
 	out         string
 	yes         bool
 	parallel    int
@@ -48,7 +50,7 @@ func newSweep() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "sweep SWEEP",
 		Short:   "Make many runs: grids, lists and zips over any key of a config, with seeds",
-		Long:    sweepHelp + "\n\nSWEEP is such a file, or the directory of a sweep.",
+		Long:    sweepHelp + "\n\nSWEEP is such a file, or the directory of a sweep. Flags for the config replace settings of a file's base.",
 		Example: "  shadowflow sweep betas.yaml\n  shadowflow sweep plan betas.yaml\n  shadowflow sweep table betas.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,6 +61,7 @@ func newSweep() *cobra.Command {
 			return f.execute(cmd, s, dir)
 		},
 	}
+	f.given = bindSettings(cmd)
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&f.out, "out", "", "directory of the sweep (default sweeps/NAME, or SWEEP if it is a directory)")
 	flags.BoolVar(&f.yes, "yes", false, fmt.Sprintf("more than %d runs are meant", sweep.Limit))
@@ -75,11 +78,27 @@ func (f *sweepFlags) open(path string) (*sweep.Sweep, string, error) {
 	if f.yes {
 		limit = 0
 	}
-	s, dir, err := sweep.Open(path, limit)
+	overrides, err := f.overrides(path)
+	if err != nil {
+		return nil, "", err
+	}
+	s, dir, err := sweep.Open(path, limit, overrides...)
 	if f.out != "" {
 		dir = f.out
 	}
 	return s, dir, err
+}
+
+// overrides returns the settings of the flags. A sweep that has its directory has its settings.
+func (f *sweepFlags) overrides(path string) ([][]schema.Setting, error) {
+	if !f.given.any() {
+		return nil, nil
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is the directory of a sweep, which has its settings: leave out --set and its short forms", path)
+	}
+	_, overrides, err := f.given.given(nil)
+	return overrides, err
 }
 
 func (f *sweepFlags) options() (sweep.Options, error) {

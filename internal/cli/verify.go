@@ -12,16 +12,14 @@ import (
 
 func newVerify() *cobra.Command {
 	var (
-		loss           objectiveFlags
-		optimizer      optimizerFlags
-		problem        verify.Problem
-		opt            verify.Options
-		start, batches string
-		lrs, plotFile  string
-		asJSON         bool
+		given         *settings
+		opt           verify.Options
+		start         string
+		lrs, plotFile string
+		asJSON        bool
 	)
 	cmd := &cobra.Command{
-		Use:   "verify",
+		Use:   "verify [config.yaml]",
 		Short: "Compare iterates with modified equations: the slopes of the error against the step size",
 		Long: `Run an optimizer at several step sizes, solve its modified equations from the same start, and print the largest distance of
 a coordinate, and how it falls with the step size: like lr^r for the equation of order r.
@@ -32,19 +30,20 @@ and 2 that are exact in the step number. With --batches cyclic or shuffled each 
 objective's batches, and the start is cold.`,
 		Example: `  shadowflow verify --objective bilinear --optimizer adam --set beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --orders 1,2,3,4,5
   shadowflow verify --pairs 2:1.5,1:2,1.5:0.3 --batches cyclic --set beta1=0.6,beta2=0.8,eps=0.5 --orders 1,2 --time 1`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if problem.Objective, problem.Theta, err = loss.point(); err != nil {
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := given.config(args)
+			if err != nil {
 				return err
 			}
-			if problem.Rule, _, err = optimizer.rule(); err != nil {
+			problem, err := problemOf(c)
+			if err != nil {
 				return err
 			}
 			if opt.LR, err = floats("--lr", lrs); err != nil {
 				return err
 			}
-			problem.Batches, opt.Start = verify.Batches(batches), verify.Start(start)
+			opt.Start = verify.Start(start)
 			if problem.Batches != verify.FullBatch && !cmd.Flags().Changed("start") {
 				opt.Start = verify.Cold
 			}
@@ -56,7 +55,7 @@ objective's batches, and the start is cold.`,
 				return err
 			}
 			if plotFile != "" {
-				title := fmt.Sprintf("%s on %s: distance from iterates to modified equations", optimizer.name, loss.name)
+				title := fmt.Sprintf("%s on %s: distance from iterates to modified equations", c.Optimizer.Name, c.Objective.Name)
 				if err := report.Save(report.ConvergenceChart(title, result), plotFile); err != nil {
 					return fmt.Errorf("--plot %w", err)
 				}
@@ -68,18 +67,17 @@ objective's batches, and the start is cold.`,
 			return nil
 		},
 	}
-	loss.bind(cmd)
-	optimizer.bind(cmd)
+	given = bindSettings(cmd, aClosedForm)
+	bindBatches(given)
+	given.bind("bias-scale", "bias.scale", "s of the intervention theta - lr U - s lr^2 C: -1 cancels the second-order bias, 1 doubles it", readValue)
 	flags := cmd.Flags()
 	flags.IntSliceVar(&opt.Orders, "orders", []int{1, 2, 3}, "orders of the modified equations")
 	flags.StringVar(&lrs, "lr", "0.02,0.01,0.005,0.0025", "step sizes, largest first")
 	flags.Float64Var(&opt.Time, "time", 0.2, "span of time, lr times the number of steps")
 	flags.StringVar(&start, "start", string(verify.Manifold), "manifold or cold")
-	flags.StringVar(&batches, "batches", string(verify.FullBatch), "full, cyclic or shuffled")
-	flags.Uint64Var(&problem.Seed, "seed", 0, "seed of shuffled batches")
-	flags.Float64Var(&problem.BiasScale, "bias-scale", 0, "s of the intervention theta - lr U - s lr^2 C: -1 cancels the second-order bias, 1 doubles it")
 	flags.StringVar(&plotFile, "plot", "", "draw the errors into this file (.png, .svg or .pdf)")
 	flags.BoolVar(&asJSON, "json", false, `print {"orders":[{"order":1,"errors":[...],"slopes":[...]},...]}`)
+	completeWords(cmd, "start", string(verify.Manifold), string(verify.Cold))
 	return cmd
 }
 

@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shadowflow/experiment/config"
+	"shadowflow/schema"
+)
+
+// settings are the flags and the argument that make a config, the same for every command: [config.yaml], --set, and short ways to
+// say some keys.
+type settings struct {
+	cmd    *cobra.Command
+	set    []string
+	short  []*short
+	preset []schema.Setting // the config where no file is given
+}
+
+// A short is a flag for one key.
+type short struct {
+	flag, key string
+	text      string
+	read      func(flag, key, text string) (schema.Setting, error)
+}
+
+// bindSettings gives a command the flags. preset is what its config is where no file is given, beside the defaults.
+func bindSettings(cmd *cobra.Command, preset ...schema.Setting) *settings {
+	s := &settings{cmd: cmd, preset: preset}
+	flags := cmd.PersistentFlags()
+	flags.StringArrayVar(&s.set, "set", nil, "settings, key=value,...: any keys of a config, those that only one section has without it; may be repeated")
+	complete(cmd, "set", func(text string) ([]string, cobra.ShellCompDirective) {
+		candidates, more := config.Schema().Complete(text)
+		if more {
+			return candidates, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+		}
+		return candidates, cobra.ShellCompDirectiveNoFileComp
+	})
+	s.bind("objective", "objective.name", "the loss", readValue)
+	s.bind("optimizer", "optimizer.name", "the optimizer, or a file with a section optimizer", readOptimizer)
+	s.bind("theta", "objective.theta", "the parameters to start from, a,b,... (default: the objective's own)", readList)
+	s.bind("pairs", "objective.pairs", "pairs x:y,x:y,... of bilinear and cubic, one a batch", readPairs)
+	return s
+}
+
+// bind adds a flag for one key, whose words it completes.
+func (s *settings) bind(flag, key, usage string, read func(flag, key, text string) (schema.Setting, error)) {
+	f := &short{flag: flag, key: key, read: read}
+	s.short = append(s.short, f)
+	words := config.Schema().Words(key)
+	if words != nil {
+		usage += ": " + strings.Join(words, ", ")
+	}
+	s.cmd.PersistentFlags().StringVar(&f.text, flag, "", fmt.Sprintf("%s; short for --set %s", usage, key))
+	complete(s.cmd, flag, func(string) ([]string, cobra.ShellCompDirective) {
+		if flag == "optimizer" {
+			return words, cobra.ShellCompDirectiveDefault
+		}
+		return words, cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// given returns the settings of the file among the arguments, or the preset, and those of the flags.
+func (s *settings) given(args []string) (document []schema.Setting, overrides [][]schema.Setting, err error) {
+	document = s.preset
+	if len(args) > 0 {
+		if document, err = readFile(args[0]); err != nil {
+			return nil, nil, err
+		}
+	}
+	var shorts []schema.Setting
+	for _, f := range s.short {
+		if !s.cmd.PersistentFlags().Changed(f.flag) {
+			continue
+		}
+		setting, err := f.read("--"+f.flag+" "+f.text, f.key, f.text)
+		if err != nil {
+			return nil, nil, err
+		}
+		shorts = append(shorts, setting)
+	}
+	overrides = append(overrides, shorts)
+	for _, text := range s.set {
+		group, err := schema.ParseSet("--set", text)
+		if err != nil {
+			return nil, nil, err
+		}
+		overrides = append(overrides, group)
+	}
+	return document, overrides, nil
+}
+
+// any reports whether one of the flags was given.
+func (s *settings) any() bool {
+	return len(s.set) > 0 || slices.ContainsFunc(s.short, func(f *short) bool { return s.cmd.PersistentFlags().Changed(f.flag) })
+}
+
+// bindBatches adds the flags for the batches of a loss in closed form.
+func bindBatches(s *settings) {
+	s.bind("batches", "batch.mode", "the batch of a step", readValue)
+	s.bind("seed", "seed", "seed of shuffled batches", readValue)
+}
+
+// config returns the config that arguments and flags make.
+func (s *settings) config(args []string) (*config.Config, error) {
+	document, overrides, err := s.given(args)
+	if err != nil {
+		return nil, err
+	}
+	return config.Resolve(document, overrides...)
+}
+
+func readFile(path string) ([]schema.Setting, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return schema.Parse(path, src)
+}
+
+// readValue takes a value as YAML.
+func readValue(source, key, text string) (schema.Setting, error) {
+	return schema.ParseValue(source, key, text)
+}
+
+// readList takes a,b,...
+func readList(source, key, text string) (schema.Setting, error) {
+	return schema.ParseValue(source, key, "["+text+"]")
+}
+
+// readPairs takes x:y,x:y,...
+func readPairs(source, key, text string) (schema.Setting, error) {
+	return schema.ParseValue(source, key, "[["+strings.NewReplacer(",", "], [", ":", ", ").Replace(text)+"]]")
+}
+
+// readOptimizer takes a name, or the path of a file whose section optimizer it returns.
+func readOptimizer(source, key, text string) (schema.Setting, error) {
+	if !isYAML(text) {
+		return readValue(source, key, text)
+	}
+	inside, err := readFile(text)
+	if err != nil {
+		return schema.Setting{}, err
+	}
+	if len(inside) != 1 || inside[0].Key != "optimizer" {
+		return schema.Setting{}, fmt.Errorf("%s: expected a file with a section optimizer and nothing else", source)
+	}
+	return inside[0], nil
+}
+
+func isYAML(path string) bool { return filepath.Ext(path) == ".yaml" || filepath.Ext(path) == ".yml" }
+
+// complete says what the shell offers for a flag.
+func complete(cmd *cobra.Command, flag string, offer func(text string) ([]string, cobra.ShellCompDirective)) {
+	err := cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+		return offer(text)
+	})
+	if err != nil {
+		panic(err) // a flag of the command, once
+	}
+}
+
+// completeWords offers words for a flag.
+func completeWords(cmd *cobra.Command, flag string, words ...string) {
+	complete(cmd, flag, func(string) ([]string, cobra.ShellCompDirective) { return words, cobra.ShellCompDirectiveNoFileComp })
+}
+
+// completeFiles offers files with an extension for a command's arguments.
+func completeFiles(extensions ...string) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return extensions, cobra.ShellCompDirectiveFilterFileExt
+	}
+}
