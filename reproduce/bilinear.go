@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"math"
 
+	"shadowflow/experiment/config"
 	"shadowflow/modeq/verify"
 	"shadowflow/objective"
 	"shadowflow/report"
-	"shadowflow/rule"
 )
 
 func bilinear() *Reproduction {
@@ -47,12 +47,11 @@ func imbalance(path [][]float64) float64 {
 }
 
 func runBilinear(ctx context.Context, beta1, beta2, lr float64) (*bilinearRun, error) {
-	c, err := rule.Defaults("adam")
+	c, err := config.New(set("optimizer.beta1", beta1), set("optimizer.beta2", beta2), set("optimizer.eps", bilinearEps))
 	if err != nil {
 		return nil, err
 	}
-	c.Beta1, c.Beta2, c.Eps = beta1, beta2, bilinearEps
-	r, err := c.Rule()
+	r, err := c.Optimizer.Rule()
 	if err != nil {
 		return nil, err
 	}
