@@ -103,6 +103,7 @@ func TestSpearman(t *testing.T) {
 	}{
 		{"sees ranks only", []float64{1, 2, 3, 4}, []float64{10, 100, 1000, 1e4}, 1},
 		{"is not defined where nothing varies", []float64{1, 2}, []float64{1, 1}, math.NaN()},
+		{"leaves out pairs with a hole", []float64{1, math.NaN(), 2, 3}, []float64{3, 5, math.NaN(), 2}, -1},
 		{"is not defined for one pair", []float64{1}, []float64{1}, math.NaN()},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// ranks returns the ranks of the values from 1, equal values sharing the mean of theirs.
+// ranks returns the ranks of the values, none of which is NaN, from 1, equal values sharing the mean of theirs.
 func ranks(values []float64) []float64 {
 	order := make([]int, len(values))
 	for i := range order {
@@ -37,12 +37,18 @@ func ranks(values []float64) []float64 {
 	return out
 }
 
-// Spearman returns the rank correlation of x and y, NaN if either does not vary.
+// Spearman returns the rank correlation of x and y, NaN if either does not vary. Pairs with a NaN are left out.
 func Spearman(x, y []float64) float64 {
-	if len(x) < 2 {
+	var a, b []float64
+	for i := range x {
+		if !math.IsNaN(x[i]) && !math.IsNaN(y[i]) {
+			a, b = append(a, x[i]), append(b, y[i])
+		}
+	}
+	if len(a) < 2 {
 		return math.NaN()
 	}
-	return stat.Correlation(ranks(x), ranks(y), nil)
+	return stat.Correlation(ranks(a), ranks(b), nil)
 }
 
 // A Trend is the result of Page's test.
