@@ -87,6 +87,15 @@ func TestPageTrend(t *testing.T) {
 			t.Errorf("%+v and %+v", up, less)
 		}
 	})
+	t.Run("has the same bits each time", func(t *testing.T) {
+		blocks := [][]float64{{1, 3, 2, 4, 5}, {2, 1, 3, 5, 4}, {1, 1, 2, 2, 3}}
+		first := PageTrend(blocks)
+		for range 20 {
+			if again := PageTrend(blocks); again != first {
+				t.Fatalf("%+v, then %+v", first, again)
+			}
+		}
+	})
 	t.Run("is approximated for many columns", func(t *testing.T) {
 		exact, approximate := PageTrend([][]float64{{1, 3, 2, 4, 6, 5, 7}}), PageTrend([][]float64{{1, 3, 2, 4, 6, 5, 7, 8}})
 		if !(exact.Up < 0.01 && approximate.Up < 0.02 && approximate.Up > 1e-4) {

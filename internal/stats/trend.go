@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"maps"
 	"math"
 	"slices"
 
@@ -101,7 +102,8 @@ func PageTrend(blocks [][]float64) Trend {
 		t.Up, t.Down = distuv.UnitNormal.Survival(z), distuv.UnitNormal.CDF(z)
 		return t
 	}
-	for l, p := range exact {
+	for _, l := range slices.Sorted(maps.Keys(exact)) {
+		p := exact[l]
 		if l >= t.L-1e-9 {
 			t.Up += p
 		}
@@ -153,11 +155,13 @@ func permutationSums(ranks []float64) map[float64]float64 {
 	return counts
 }
 
+// convolve returns the distribution of a sum. It adds in the order of the numbers, so that equal distributions have equal bits.
 func convolve(a, b map[float64]float64) map[float64]float64 {
 	out := make(map[float64]float64, len(a)*2)
-	for x, p := range a {
-		for y, q := range b {
-			out[x+y] += p * q
+	ys := slices.Sorted(maps.Keys(b))
+	for _, x := range slices.Sorted(maps.Keys(a)) {
+		for _, y := range ys {
+			out[x+y] += a[x] * b[y]
 		}
 	}
 	return out
