@@ -17,7 +17,7 @@ type Description struct {
 	Default string
 	// Values says which values are allowed, empty if all of the type are.
 	Values string
-	// For says which values of selectors give the key a meaning, empty if all do.
+	// For says which values of selectors give the key a meaning, beside what the section as a whole is for; empty if all do.
 	For string
 	// Doc is its meaning.
 	Doc string
@@ -84,48 +84,67 @@ func (s *Schema) conditions(variants []*Key) string {
 				}
 			}
 		}
-		slices.Sort(words)
-		var in []string
-		for _, w := range s.byPath[c.Key][0].Words {
-			if slices.Contains(words, w) {
-				in = append(in, w)
-			}
+		in := intersection(s.byPath[c.Key][0].Words, words)
+		if len(in) < len(s.byPath[c.Key][0].Words) && !s.shared(variants[0].Section, c.Key) {
+			parts = append(parts, c.Key+": "+strings.Join(in, ", "))
 		}
-		parts = append(parts, c.Key+": "+strings.Join(in, ", "))
 	}
 	return strings.Join(parts, "; ")
 }
 
-// Markdown writes a table of the keys for each section.
-func (s *Schema) Markdown(w io.Writer) error {
-	section, first := "", true
-	for _, d := range s.Describe() {
-		in, name, dotted := strings.Cut(d.Key, ".")
-		if !dotted {
-			in, name = "", d.Key
-		}
-		if first || in != section {
-			title := in
-			if in == "" {
-				title = "keys without a section"
-			}
-			if _, err := fmt.Fprintf(w, "\n## %s\n\n| key | value | default | meaning |\n|---|---|---|---|\n", title); err != nil {
-				return err
-			}
-		}
-		section, first = in, false
-		value := d.Type
-		if d.Values != "" {
-			value += ": " + d.Values
-		}
-		doc := d.Doc
-		if d.For != "" {
-			doc += ". For " + d.For
-		}
-		escape := strings.NewReplacer("|", `\|`).Replace
-		if _, err := fmt.Fprintf(w, "| `%s` | %s | `%s` | %s |\n", name, escape(value), escape(d.Default), escape(doc)); err != nil {
-			return err
+// intersection returns the words that both have, in the order of the first.
+func intersection(words, others []string) []string {
+	var in []string
+	for _, w := range words {
+		if slices.Contains(others, w) {
+			in = append(in, w)
 		}
 	}
-	return nil
+	return in
+}
+
+// shared reports whether all keys of a section depend on a selector.
+func (s *Schema) shared(section, selector string) bool {
+	return section != "" && !slices.ContainsFunc(s.keys, func(k *Key) bool {
+		return k.Section == section && !slices.ContainsFunc(k.When, func(c Condition) bool { return c.Key == selector })
+	})
+}
+
+// Markdown writes a table of the keys for each section.
+func (s *Schema) Markdown(w io.Writer) error {
+	var b strings.Builder
+	for _, section := range append([]string{""}, s.sections...) {
+		title := section
+		if section == "" {
+			title = "Keys without a section"
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n", title)
+		first := s.keys[slices.IndexFunc(s.keys, func(k *Key) bool { return k.Section == section })]
+		for _, c := range first.When {
+			if s.shared(section, c.Key) {
+				fmt.Fprintf(&b, "For %s: %s.\n\n", c.Key, strings.Join(c.Words, ", "))
+			}
+		}
+		fmt.Fprint(&b, "| key | value | default | meaning |\n|---|---|---|---|\n")
+		for _, d := range s.Describe() {
+			if k := s.byPath[d.Key][0]; k.Section == section {
+				fmt.Fprintln(&b, d.row(k.Name))
+			}
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// row is a line of a table.
+func (d Description) row(name string) string {
+	value, doc := d.Type, d.Doc
+	if d.Values != "" {
+		value += ": " + d.Values
+	}
+	if d.For != "" {
+		doc += ". For " + d.For
+	}
+	escape := strings.NewReplacer("|", `\|`).Replace
+	return fmt.Sprintf("| `%s` | %s | `%s` | %s |", name, escape(value), escape(d.Default), escape(doc))
 }

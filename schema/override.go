@@ -38,17 +38,11 @@ func ParseValue(source, key, value string) (Setting, error) {
 // splitSet cuts a text at the commas outside of brackets, braces and quotes.
 func splitSet(src string) []string {
 	var parts []string
-	depth, start, quote, opens := 0, 0, byte(0), true
-	for i := range len(src) {
-		c := src[i]
-		switch {
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-			continue
-		case opens && (c == '"' || c == '\''):
-			quote = c
+	depth, start := 0, 0
+	for i := 0; i < len(src); i++ {
+		switch c := src[i]; {
+		case (c == '"' || c == '\'') && opensQuotes(src, i):
+			i = endOfQuotes(src, i)
 		case c == '[' || c == '{':
 			depth++
 		case c == ']' || c == '}':
@@ -56,7 +50,6 @@ func splitSet(src string) []string {
 		case c == ',' && depth <= 0:
 			parts, start = append(parts, src[start:i]), i+1
 		}
-		opens = strings.IndexByte("=[{,: ", c) >= 0 // a quote within a word is an apostrophe
 	}
 	return append(parts, src[start:])
 }

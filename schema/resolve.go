@@ -37,8 +37,8 @@ func (s *Schema) Resolve(document []Setting, overrides ...[]Setting) *Resolved {
 	for _, g := range r.later {
 		r.choose(g)
 	}
-	for path, g := range r.given {
-		if s.Find(path, r.Values) == nil {
+	for _, path := range s.paths {
+		if g, ok := r.given[path]; ok && s.Find(path, r.Values) == nil {
 			r.refuse(path, g)
 		}
 	}

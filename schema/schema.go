@@ -100,12 +100,7 @@ func (s *Schema) useless(path string, values Values) (selector, problem string) 
 	if s.Find(selector, values) == nil { // the selector itself has no meaning: that is the reason
 		return s.useless(selector, values)
 	}
-	var in []string // the selector's order, each once
-	for _, w := range s.byPath[selector][0].Words {
-		if slices.Contains(words, w) {
-			in = append(in, w)
-		}
-	}
+	in := intersection(s.byPath[selector][0].Words, words)
 	return selector, fmt.Sprintf("of no use with %s: %s; it is for %s", selector, Format(values[selector]), strings.Join(in, ", "))
 }
 

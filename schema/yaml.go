@@ -68,7 +68,7 @@ func (t text) parse(src string) (body ast.Node, err error) {
 const (
 	maxLength = 1 << 20
 	maxDepth  = 32
-	maxKeys   = 20_000
+	maxMarks  = 20_000
 )
 
 // unreadable says why a text is not to be parsed, or "".
@@ -78,29 +78,61 @@ func unreadable(text string) (problem string) {
 		return "not UTF-8 text"
 	case len(text) > maxLength:
 		return fmt.Sprintf("%d bytes, more than %d", len(text), maxLength)
-	case strings.Count(text, ":") > maxKeys:
-		return fmt.Sprintf("more than %d keys", maxKeys)
 	}
-	depth, line, marks := 0, 1, 0
+	for _, mark := range []string{":", "[", "{"} {
+		if strings.Count(text, mark) > maxMarks {
+			return fmt.Sprintf("more than %d times %q", maxMarks, mark)
+		}
+	}
+	depth, line, indicators := 0, 1, 0
 	blank := func(i int) bool { return i < 0 || i >= len(text) || strings.IndexByte(" \t\r\n", text[i]) >= 0 }
-	for i := range len(text) {
+	for i := 0; i < len(text); i++ {
 		switch c := text[i]; c {
 		case '[', '{':
 			depth++
 		case ']', '}':
 			depth = max(0, depth-1)
 		case '\n':
-			line, marks = line+1, 0
+			line, indicators = line+1, 0
 		case '-', '?', ':', '&', '!', '*': // each of these may open a level, on the same line
 			if blank(i-1) && (blank(i+1) || c == '&' || c == '!' || c == '*') {
-				marks++
+				indicators++
+			}
+		case '"', '\'':
+			if opensQuotes(text, i) {
+				end := endOfQuotes(text, i)
+				line += strings.Count(text[i:min(end, len(text))], "\n")
+				i = end
 			}
 		}
-		if depth > maxDepth || marks > maxDepth {
+		if depth > maxDepth || indicators > maxDepth {
 			return fmt.Sprintf("line %d: nested more than %d deep", line, maxDepth)
 		}
 	}
 	return ""
+}
+
+// opensQuotes reports whether the quote at i may begin a text, and is no apostrophe in one.
+func opensQuotes(text string, i int) bool {
+	before := strings.TrimRight(text[:i], " \t")
+	return before == "" || strings.IndexByte("=[{,:-\n", before[len(before)-1]) >= 0
+}
+
+// endOfQuotes returns where the text in quotes ends that begins at i.
+func endOfQuotes(text string, i int) int {
+	quote := text[i]
+	for i++; i < len(text); i++ {
+		switch {
+		case text[i] == '\\' && quote == '"':
+			i++
+		case text[i] != quote:
+		case quote == '\'' && strings.HasPrefix(text[i:], "''"):
+			i++
+		default:
+			return i
+		}
+	}
+	return i
 }
 
 func (t text) syntaxError(err error) error {

@@ -15,6 +15,8 @@ func newExport() *cobra.Command {
 		Use:   "export DIR",
 		Short: "Write the history of a run in a format that other tools open",
 		Args:  cobra.ExactArgs(1),
+
+		ValidArgsFunction: completeDirs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := record.Export(args[0], format, out)
 			if err != nil {
@@ -25,6 +27,7 @@ func newExport() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "parquet", "one of "+strings.Join(record.ExportFormats(), ", "))
+	completeWords(cmd, "format", record.ExportFormats()...)
 	cmd.Flags().StringVar(&out, "out", "", "the file, for tensorboard the folder (default: in the run directory)")
 	return cmd
 }

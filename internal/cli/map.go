@@ -93,6 +93,7 @@ regime of the run: monotone, oscillating, spiking, diverged. The rules are on th
 	f.IntVar(&o.Seeds, "seeds", 0, "seeds for each combination (default 1)")
 	f.Float64Var(&o.Eps, "eps", 0, "eps of Adam (default 1e-8)")
 	f.StringVar(&scale, "scale", string(reproduce.Laptop), "laptop, workstation or paper")
+	completeWords(cmd, "scale", scales()...)
 	f.StringVar(&out, "out", "", "directory (default reproductions/map-SCALE)")
 	f.BoolVar(&quiet, "quiet", false, "no progress")
 	f.IntVar(&flags.parallel, "parallel", 0, "runs at once, 0 for one a processor")

@@ -2,11 +2,8 @@ package cli
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"math"
-	"strconv"
-	"strings"
 
 	"shadowflow/experiment/config"
 	"shadowflow/modeq/verify"
@@ -27,17 +24,17 @@ func problemOf(c *config.Config) (p verify.Problem, err error) {
 	return p, err
 }
 
-// floats reads finite numbers separated by commas.
-func floats(flag, s string) ([]float64, error) {
-	var out []float64
-	for _, field := range strings.Split(s, ",") {
-		v, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
-		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, fmt.Errorf("%s: %q is not a finite number", flag, field)
-		}
-		out = append(out, v)
+// floats reads the numbers that a flag was given, a,b,...
+func floats(flag, text string) ([]float64, error) {
+	s, err := readList(flag+" "+text, "", text)
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	values, problem := (&schema.Key{Type: schema.Numbers}).Convert(s.Value)
+	if problem != "" {
+		return nil, s.ValueError("", "%s", problem)
+	}
+	return values.([]float64), nil
 }
 
 // printJSON writes v on one line.

@@ -14,6 +14,8 @@ func newReport() *cobra.Command {
 		Use:   "report DIR",
 		Short: "Draw the figures of a run and say what it found, also of one that goes on",
 		Args:  cobra.ExactArgs(1),
+
+		ValidArgsFunction: completeDirs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := report.Read(args[0])
 			if err != nil {

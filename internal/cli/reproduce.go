@@ -29,6 +29,13 @@ The scale laptop takes minutes on two cores with the embedded digits; workstatio
 setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`,
 		Example: "  shadowflow reproduce --list\n  shadowflow reproduce norm-vs-beta2\n  shadowflow reproduce causes --scale paper --plan",
 		Args:    cobra.MaximumNArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, r := range reproduce.All() {
+				names = append(names, r.Name+"\t"+r.Title)
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w := cmd.OutOrStdout()
 			if list {
@@ -81,6 +88,7 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 	f := cmd.Flags()
 	f.BoolVar(&list, "list", false, "print the names of the reproductions")
 	f.StringVar(&scale, "scale", string(reproduce.Laptop), "laptop, workstation or paper")
+	completeWords(cmd, "scale", scales()...)
 	f.StringVar(&out, "out", "", "directory (default reproductions/NAME-SCALE)")
 	f.BoolVar(&planOnly, "plan", false, "write the sweeps and print them, and make no runs")
 	f.BoolVar(&quiet, "quiet", false, "no progress")
@@ -106,4 +114,12 @@ func planReproduction(cmd *cobra.Command, r *reproduce.Reproduction, s reproduce
 		fmt.Fprintln(cmd.OutOrStdout(), "a computation in closed form: it makes no runs")
 	}
 	return nil
+}
+
+func scales() []string {
+	var out []string
+	for _, s := range reproduce.Scales() {
+		out = append(out, string(s))
+	}
+	return out
 }

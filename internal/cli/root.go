@@ -16,9 +16,8 @@ func New() *cobra.Command {
 		Short: "Backward error analysis of optimizers: the differential equations that their iterates follow",
 		Long: `shadowflow finds the modified equation of an optimizer: the differential equation whose exact solution
 shadows the iterates. What it has beyond the gradient flow is the optimizer's implicit bias.`,
-		SilenceUsage:      true,
-		SilenceErrors:     true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		SilenceUsage:  true,
+		SilenceErrors: true,
 	}
 	root.AddCommand(newRun(), newSweep(), newReproduce(), newMap(), newProbe(), newReport(), newExport(), newConfig(), newData())
 	root.AddCommand(newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench())

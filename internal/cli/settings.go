@@ -32,6 +32,9 @@ type short struct {
 // bindSettings gives a command the flags. preset is what its config is where no file is given, beside the defaults.
 func bindSettings(cmd *cobra.Command, preset ...schema.Setting) *settings {
 	s := &settings{cmd: cmd, preset: preset}
+	if cmd.ValidArgs == nil {
+		cmd.ValidArgsFunction = completeFiles("yaml", "yml")
+	}
 	flags := cmd.PersistentFlags()
 	flags.StringArrayVar(&s.set, "set", nil, "settings, key=value,...: any keys of a config, those that only one section has without it; may be repeated")
 	complete(cmd, "set", func(text string) ([]string, cobra.ShellCompDirective) {
@@ -154,25 +157,3 @@ func readOptimizer(source, key, text string) (schema.Setting, error) {
 }
 
 func isYAML(path string) bool { return filepath.Ext(path) == ".yaml" || filepath.Ext(path) == ".yml" }
-
-// complete says what the shell offers for a flag.
-func complete(cmd *cobra.Command, flag string, offer func(text string) ([]string, cobra.ShellCompDirective)) {
-	err := cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
-		return offer(text)
-	})
-	if err != nil {
-		panic(err) // a flag of the command, once
-	}
-}
-
-// completeWords offers words for a flag.
-func completeWords(cmd *cobra.Command, flag string, words ...string) {
-	complete(cmd, flag, func(string) ([]string, cobra.ShellCompDirective) { return words, cobra.ShellCompDirectiveNoFileComp })
-}
-
-// completeFiles offers files with an extension for a command's arguments.
-func completeFiles(extensions ...string) cobra.CompletionFunc {
-	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return extensions, cobra.ShellCompDirectiveFilterFileExt
-	}
-}

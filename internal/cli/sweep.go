@@ -70,6 +70,9 @@ func newSweep() *cobra.Command {
 	cmd.Flags().BoolVar(&f.retryFailed, "retry-failed", false, "make runs again that failed")
 	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "no progress, no summary")
 	cmd.AddCommand(f.newPlan(), f.newStatus(), f.newTable(), f.newRunOne())
+	for _, sub := range cmd.Commands() {
+		sub.ValidArgsFunction = cmd.ValidArgsFunction
+	}
 	return cmd
 }
 
@@ -240,6 +243,7 @@ one row for all runs that differ in their seeds only, with 95% confidence interv
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "csv", "what to print: csv or parquet")
+	completeWords(cmd, "format", "csv", "parquet")
 	cmd.Flags().BoolVar(&means, "means", false, "print the means over seeds")
 	return cmd
 }

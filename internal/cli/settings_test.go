@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestEveryCommandReadsTheSameKeys(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(file, []byte("optimizer: {name: rmsprop, beta2: 0.5}\nobjective: {name: cubic}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ args, want string }{
+		{"derive " + file, "rmsprop(lr=0.001, beta2=0.5, "},
+		{"derive --optimizer " + file, "no such section"},
+		{"derive lion --set lr=0.5", "lion(lr=0.5, beta1=0.9, beta2=0.99, "},
+		{"derive --optimizer lion", "lion(lr=0.0001"},
+		{"check --optimizer adamw", "adamw(lr=0.001, beta1=0.9, beta2=0.99, eps=1e-08, weight_decay=0.01"},
+		{"iterate " + file + " --steps 1", "rmsprop(lr=0.001, beta2=0.5, "},
+		{"iterate " + file + " --set steps=1 --optimizer nadam --set optimizer.beta2=0.7", "nadam(lr=0.002, beta1=0.9, beta2=0.7, "},
+		{"config " + file, "pairs: [[2, 1.5]]"},
+		{"config --set lr=0.5,data.subset=3", "lr: 0.5"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			stdout, stderr, code := shadowflow(strings.Fields(c.args)...)
+			if c.want == "no such section" {
+				if code == 0 || !strings.Contains(stderr, "expected a file with a section optimizer and nothing else") {
+					t.Errorf("%q, %q", stdout, stderr)
+				}
+				return
+			}
+			if code != 0 || !strings.Contains(stdout, c.want) {
+				t.Errorf("%q is not in\n%s%s", c.want, stdout, stderr)
+			}
+		})
+	}
+}
+
+func TestAnOptimizerMayBeAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(file, []byte("optimizer:\n  name: rmsprop\n  beta2: 0.5\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := printed(t, "config", "--optimizer", file, "--set", "eps=1e-4"); !strings.Contains(out, "name: rmsprop\n  lr: 0.001\n  beta2: 0.5\n  eps: 0.0001\n") {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestConfigIsPrintedInEveryFormat(t *testing.T) {
+	dir := t.TempDir()
+	t.Run("YAML that is a config", func(t *testing.T) {
+		file := filepath.Join(dir, "mine.yaml")
+		text := printed(t, "config", "--optimizer", "lion", "--format", "yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text, "  # learning rate") {
+			t.Errorf("no meanings in\n%s", text)
+		}
+		if got, want := printed(t, "config", file), printed(t, "config", "--optimizer", "lion"); got != want {
+			t.Errorf("it reads as\n%s", got)
+		}
+	})
+	t.Run("the config as JSON", func(t *testing.T) {
+		got := decode[struct {
+			Seed  int
+			Model struct{ Hidden []int }
+			Flow  struct{ Orders json.RawMessage }
+		}](t, printed(t, "config", "--set", "seed=3", "--format", "json"))
+		if got.Seed != 3 || !slices.Equal(got.Model.Hidden, []int{64, 64}) || string(got.Flow.Orders) != "[]" {
+			t.Errorf("%+v", got)
+		}
+	})
+	t.Run("a JSON Schema", func(t *testing.T) {
+		if s := decode[map[string]any](t, printed(t, "config", "--format", "json-schema")); s["properties"] == nil {
+			t.Errorf("%v", s)
+		}
+	})
+	t.Run("an unknown format", func(t *testing.T) {
+		if _, stderr, code := shadowflow("config", "--format", "ymal"); code == 0 || !strings.Contains(stderr, "did you mean yaml?") {
+			t.Errorf("%q", stderr)
+		}
+	})
+}
+
+func TestTheDocumentationListsTheKeysAsTheyAre(t *testing.T) {
+	want, err := os.ReadFile("../../docs/config.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := printed(t, "config", "--format", "markdown"); got != string(want) {
+		t.Error("docs/config.md is another; make it anew: go run ./cmd/shadowflow config --format markdown > docs/config.md")
+	}
+}
+
+func TestTheShellCompletes(t *testing.T) {
+	for _, c := range []struct{ name, args, want string }{
+		{"keys", "run --set opt", "optimizer.beta2="},
+		{"keys by their names", "verify --set wei", "weight_decay="},
+		{"words", "sweep plan x.yaml --set optimizer.name=ad", "optimizer.name=adamw"},
+		{"true and false", "probe --set eps_inside=", "eps_inside=false"},
+		{"defaults", "field --set beta2=", "beta2=0.99"},
+		{"a second setting", "iterate --set lr=0.1,batch.mo", "lr=0.1,batch.mode="},
+		{"optimizers", "check --optimizer ", "nadam"},
+		{"objectives", "verify --objective ", "rosenbrock"},
+		{"batches", "verify --batches ", "shuffled"},
+		{"optimizers to derive", "derive ", "lion"},
+		{"scales", "reproduce --scale ", "workstation"},
+		{"reproductions", "reproduce ", "norm-vs-beta2"},
+		{"formats of config", "config --format ", "json-schema"},
+		{"formats of export", "export --format ", "parquet"},
+		{"starts", "verify --start ", "cold"},
+		{"config files", "run ", "yaml"},
+		{"sweep files", "sweep ", "yml"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out := printed(t, append([]string{"__complete"}, strings.Split(c.args, " ")...)...)
+			found := false
+			for line := range strings.Lines(out) {
+				candidate, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+				found = found || candidate == c.want
+			}
+			if !found {
+				t.Errorf("%q is not offered:\n%s", c.want, out)
+			}
+		})
+	}
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if out := printed(t, "completion", shell); !strings.Contains(out, "shadowflow") {
+			t.Errorf("no completion for %s", shell)
+		}
+	}
+}
