@@ -142,20 +142,26 @@ func (d *Derivation) nameNorm() {
 
 // Limit is a limiting case of the equation, a row of the paper's Table 1.
 type Limit struct {
-	Case  string // "eps small beside g^2"
+	Case  string // EpsSmall or EpsLarge
 	Field formula.Expr
 	Kappa formula.Expr
 	Norm  string // which norm the case is about
 	Sign  int    // of Kappa with the rule's numbers
 }
 
+// The limiting cases.
+const (
+	EpsSmall = "eps small beside g^2"
+	EpsLarge = "eps large beside g^2"
+)
+
 // Limits returns the limiting cases of eps small and large beside g^2, none for a rule without eps.
 func (d *Derivation) Limits() ([]Limit, error) {
 	if !d.core.Uses("eps") {
 		return nil, nil
 	}
-	small := Limit{Case: "eps small beside g^2"}
-	large := Limit{Case: "eps large beside g^2"}
+	small := Limit{Case: EpsSmall}
+	large := Limit{Case: EpsLarge}
 	none := map[string]formula.Expr{"eps": {}}
 	var errs [4]error
 	small.Field, errs[0] = d.core.Substitute(none)

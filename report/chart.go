@@ -27,7 +27,9 @@ type Axes struct {
 	Zero bool
 	// MinX, MaxX, MinY, MaxY bound what is shown, where they differ.
 	MinX, MaxX, MinY, MaxY float64
-	Series                 []Series
+	// TicksX are the values labelled along x; nil stands for round numbers.
+	TicksX []float64
+	Series []Series
 }
 
 // A Series is one curve or set of points. NaN and, on a logarithmic axis, what is not positive are left out.
@@ -128,41 +130,44 @@ const room = 0.04
 
 // scale sets the ranges and ticks.
 func (a *Axes) scale(p *plot.Plot) {
-	widen(&p.X, a.LogX)
-	widen(&p.Y, a.LogY)
-	if a.MinX != a.MaxX {
-		p.X.Min, p.X.Max = a.MinX, a.MaxX
-	}
-	if a.MinY != a.MaxY {
-		p.Y.Min, p.Y.Max = a.MinY, a.MaxY
-	}
-	for _, x := range []struct {
-		axis *plot.Axis
-		log  bool
-	}{{&p.X, a.LogX}, {&p.Y, a.LogY}} {
-		if x.log {
-			x.axis.Scale, x.axis.Tick.Marker = plot.LogScale{}, logTicks{}
-			if x.axis.Min == x.axis.Max {
-				x.axis.Min, x.axis.Max = x.axis.Min/2, x.axis.Max*2
-			}
-			continue
+	scaleAxis(&p.X, a.LogX, a.MinX, a.MaxX, a.TicksX)
+	scaleAxis(&p.Y, a.LogY, a.MinY, a.MaxY, nil)
+}
+
+// scaleAxis shows what lies between low and high or, if they are the same, all that is drawn, with room for the marks at its ends.
+func scaleAxis(x *plot.Axis, log bool, low, high float64, values []float64) {
+	switch by := room * (x.Max - x.Min); {
+	case low != high:
+		x.Min, x.Max = onAxis(low, log), onAxis(high, log)
+	case by > 0:
+		x.Min, x.Max = x.Min-by, x.Max+by
+	default:
+		alone := 1.0
+		if log {
+			alone = math.Log10(2)
 		}
-		x.axis.Tick.Marker = linearTicks{}
-		if x.axis.Min == x.axis.Max {
-			x.axis.Min, x.axis.Max = x.axis.Min-1, x.axis.Max+1
-		}
+		x.Min, x.Max = x.Min-alone, x.Max+alone
+	}
+	var marker plot.Ticker = linearTicks{}
+	switch {
+	case values != nil:
+		marker = ticksAt(values)
+	case log:
+		marker = logTicks{}
+	}
+	x.Tick.Marker = marker
+	if log {
+		x.Tick.Marker = logarithms{marker}
 	}
 }
 
-// widen gives the marks at the ends of an axis room.
-func widen(x *plot.Axis, log bool) {
+// onAxis returns the place of a value on an axis. A logarithmic axis is a linear one of decimal logarithms: on gonum's own, a
+// centred label is given room at the wrong place.
+func onAxis(v float64, log bool) float64 {
 	if log {
-		by := math.Pow(x.Max/x.Min, room)
-		x.Min, x.Max = x.Min/by, x.Max*by
-		return
+		return math.Log10(v)
 	}
-	by := room * (x.Max - x.Min)
-	x.Min, x.Max = x.Min-by, x.Max+by
+	return v
 }
 
 // floor is where error bars that reach below zero are cut on a logarithmic axis: a little below the smallest number drawn.
@@ -178,7 +183,7 @@ func (a *Axes) floor() float64 {
 	return 0.6 * least
 }
 
-// points are the ones that can be drawn, with the ends of their bars.
+// points are the ones that can be drawn, with the ends of their bars, where they lie on the axes.
 func (s *Series) points(a *Axes) (xy, low, high plotter.XYs) {
 	floor := math.Inf(-1)
 	if a.LogY {
@@ -189,7 +194,8 @@ func (s *Series) points(a *Axes) (xy, low, high plotter.XYs) {
 		if !ok(s.X[i], a.LogX) || !ok(s.Y[i], a.LogY) {
 			continue
 		}
-		xy = append(xy, plotter.XY{X: s.X[i], Y: s.Y[i]})
+		x := onAxis(s.X[i], a.LogX)
+		xy = append(xy, plotter.XY{X: x, Y: onAxis(s.Y[i], a.LogY)})
 		l, h := s.Y[i], s.Y[i]
 		if s.Low != nil && ok(s.Low[i], false) {
 			l = max(s.Low[i], floor)
@@ -197,7 +203,7 @@ func (s *Series) points(a *Axes) (xy, low, high plotter.XYs) {
 		if s.High != nil && ok(s.High[i], false) {
 			h = s.High[i]
 		}
-		low, high = append(low, plotter.XY{X: s.X[i], Y: l}), append(high, plotter.XY{X: s.X[i], Y: h})
+		low, high = append(low, plotter.XY{X: x, Y: onAxis(l, a.LogY)}), append(high, plotter.XY{X: x, Y: onAxis(h, a.LogY)})
 	}
 	return xy, low, high
 }
@@ -219,19 +225,19 @@ func (s *Series) add(p *plot.Plot, legend *plot.Legend, a *Axes) (drawn bool, er
 			return false, err
 		}
 	}
-	if joined && len(xy) > 1 {
+	if joined && (len(xy) > 1 || s.Faint) {
 		line, err := plotter.NewLine(xy)
 		if err != nil {
 			return false, err
 		}
 		line.Color, line.Width, line.Dashes = shade, vg.Points(1.5), dashes[s.Dash%len(dashes)]
 		if s.Faint {
-			line.Color, line.Width = further[1], vg.Points(0.7)
+			line.Color, line.Width = grey, vg.Points(0.7)
 		}
 		p.Add(line)
 		thumbs = append(thumbs, line)
 	}
-	if s.Marks || len(xy) == 1 {
+	if s.Marks || len(xy) == 1 && !s.Faint {
 		marks, err := plotter.NewScatter(xy)
 		if err != nil {
 			return false, err

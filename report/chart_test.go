@@ -32,18 +32,22 @@ func exampleHeatmap() *Heatmap {
 
 func TestDrawingsRenderInEveryFormat(t *testing.T) {
 	for _, d := range []Drawing{exampleChart(), exampleHeatmap()} {
-		picture, err := Render(d, "png")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := png.Decode(bytes.NewReader(picture)); err != nil {
-			t.Error(err)
-		}
-		for format, start := range map[string]string{"svg": "<?xml", "pdf": "%PDF"} {
-			data, err := Render(d, format)
-			if err != nil || !bytes.HasPrefix(data, []byte(start)) {
-				t.Errorf("%s: %v", format, err)
-			}
+		for format, start := range map[string]string{"png": "\x89PNG", "svg": "<?xml", "pdf": "%PDF"} {
+			t.Run(d.Label().Name+" as "+format, func(t *testing.T) {
+				data, err := Render(d, format)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.HasPrefix(data, []byte(start)) {
+					t.Errorf("it begins with %q, want %q", data[:min(len(data), 8)], start)
+				}
+				if format != "png" {
+					return
+				}
+				if _, err := png.Decode(bytes.NewReader(data)); err != nil {
+					t.Error(err)
+				}
+			})
 		}
 	}
 }
@@ -51,13 +55,21 @@ func TestDrawingsRenderInEveryFormat(t *testing.T) {
 func TestWhatCannotBeDrawnIsAnError(t *testing.T) {
 	empty := exampleChart()
 	empty.Axes[0].Series = []Series{{X: []float64{-1}, Y: []float64{1}}}
-	if _, err := Render(empty, "svg"); err == nil || !strings.Contains(err.Error(), "figure example: nothing in it can be drawn") {
-		t.Errorf("error %v", err)
-	}
 	crooked := exampleHeatmap()
 	crooked.Panels[0].Rows = []string{"a"}
-	if _, err := Render(crooked, "svg"); err == nil {
-		t.Error("rows without labels are drawn")
+	for _, c := range []struct {
+		name string
+		d    Drawing
+		want string
+	}{
+		{"a chart without a point", empty, "figure example: nothing in it can be drawn"},
+		{"a table with rows without labels", crooked, "figure heat: 2 rows of values for 1 labels"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := Render(c.d, "svg"); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q in it", err, c.want)
+			}
+		})
 	}
 }
 

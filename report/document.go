@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"image/color"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,8 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// A Document is a page about several runs: what was asked, what was done, what came of it, and how to do it again.
+// A Document is a page about a run or several: what was asked, what was done, what came of it, and how to do it again. What is empty
+// is left out.
 type Document struct {
 	Title string
 	// Claim is what was asked, Design what was done to answer it.
@@ -24,11 +26,11 @@ type Document struct {
 	Tables   []Table
 	// Commands do it all again.
 	Commands []string
-	// Sources are the sweep files, by name.
+	// Sources are the files that say what was done, by name.
 	Sources []Source
 }
 
-// A Table has a row of names and rows of texts.
+// A Table has a row of names, unless there are none, and rows of texts.
 type Table struct {
 	Caption string
 	Header  []string
@@ -41,23 +43,24 @@ type Source struct{ Name, Text string }
 //go:embed document.html
 var documentSource string
 
-// documentPage is the name of the page in its directory.
-const documentPage = "index.html"
+// Names of files in a document's directory.
+const (
+	figuresDir   = "figures"
+	documentPage = "index.html"
+)
 
 // Write draws the figures of a document as PNG, SVG and PDF into the folder figures of dir, and writes the page index.html, which
 // needs nothing beside itself. It returns the page's path.
-func (d *Document) Write(dir string) (page string, err error) {
+func (d *Document) Write(dir string) (page string, err error) { return d.write(dir, documentPage) }
+
+func (d *Document) write(dir, name string) (page string, err error) {
 	figures := filepath.Join(dir, figuresDir)
 	if err := os.MkdirAll(figures, 0o755); err != nil {
 		return "", err
 	}
 	for _, f := range d.Figures {
-		for _, format := range []string{"png", "svg", "pdf"} {
-			data, err := Render(f, format)
-			if err != nil {
-				return "", err
-			}
-			if err := renameio.WriteFile(filepath.Join(figures, f.Label().Name+"."+format), data, 0o644); err != nil {
+		for _, format := range formats {
+			if err := Save(f, filepath.Join(figures, f.Label().Name+"."+format)); err != nil {
 				return "", err
 			}
 		}
@@ -66,7 +69,7 @@ func (d *Document) Write(dir string) (page string, err error) {
 	if err != nil {
 		return "", err
 	}
-	page = filepath.Join(dir, documentPage)
+	page = filepath.Join(dir, name)
 	return page, renameio.WriteFile(page, text, 0o644)
 }
 
@@ -78,9 +81,8 @@ func (d *Document) Page() ([]byte, error) {
 	}
 	page := struct {
 		*Document
-		Style    template.CSS
 		Drawings []drawing
-	}{Document: d, Style: pageStyle()}
+	}{Document: d}
 	for _, f := range d.Figures {
 		svg, err := Inline(f)
 		if err != nil {
@@ -111,9 +113,18 @@ func Inline(f Drawing) (template.HTML, error) {
 	return template.HTML(themed().Replace("<svg" + string(body))), nil
 }
 
-// pageStyle returns the style that all pages share, which is that of a run's page.
-func pageStyle() template.CSS {
-	_, rest, _ := strings.Cut(pageSource, "<style>")
-	style, _, _ := strings.Cut(rest, "</style>")
-	return template.CSS(style)
+// themed maps the colours of figures to the page's variables, which depend on the reader's theme, and gives their font, which a
+// reader may lack, others to fall back on.
+func themed() *strings.Replacer {
+	pairs := []string{"font-family:Liberation Sans", "font-family:Liberation Sans,Arial,Helvetica,sans-serif"}
+	add := func(c color.RGBA, name string) {
+		pairs = append(pairs, fmt.Sprintf("#%02X%02X%02X", c.R, c.G, c.B), "var(--"+name+")")
+	}
+	add(ink, "ink")
+	add(grid, "grid")
+	add(paper, "paper")
+	for i, c := range palette[:themedShades] {
+		add(c, fmt.Sprintf("c%d", i))
+	}
+	return strings.NewReplacer(pairs...)
 }

@@ -4,7 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/google/renameio/v2"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
@@ -29,6 +34,9 @@ var (
 	_ Drawing = (*Heatmap)(nil)
 )
 
+// formats are those that figures are drawn in.
+var formats = []string{"png", "svg", "pdf"}
+
 // Render draws a figure as png, svg or pdf.
 func Render(d Drawing, format string) ([]byte, error) {
 	width, height := d.size()
@@ -47,18 +55,25 @@ func Render(d Drawing, format string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// further are colours beyond the palette's, which are legible on light and dark paper as they are.
-var further = []color.RGBA{
-	{0xe6, 0x9f, 0x00, 0xff}, {0x7f, 0x7f, 0x7f, 0xff}, {0x8c, 0x6b, 0xd8, 0xff}, {0xb0, 0x3a, 0x48, 0xff},
+// Save draws a figure into a file, whose name says by .png, .svg or .pdf in which format. A file of that name is replaced.
+func Save(d Drawing, file string) error {
+	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(file)), ".")
+	if !slices.Contains(formats, format) {
+		return fmt.Errorf("%s: want a file ending in .png, .svg or .pdf", file)
+	}
+	folder := filepath.Dir(file)
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		return fmt.Errorf("%s: there is no folder %s", file, folder)
+	}
+	data, err := Render(d, format)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return renameio.WriteFile(file, data, 0o644)
 }
 
 // shadeOf returns the colour of a number, the same in all figures.
-func shadeOf(i int) color.RGBA {
-	if i %= len(palette) + len(further); i < len(palette) {
-		return palette[i]
-	}
-	return further[i-len(palette)]
-}
+func shadeOf(i int) color.RGBA { return palette[i%len(palette)] }
 
 // glyphs are the marks of series, told apart without colours.
 var glyphs = []draw.GlyphDrawer{

@@ -1,13 +1,15 @@
-// Package report tells what a run found: in figures, in sentences with numbers, and on a page that needs nothing beside itself.
+// Package report tells what was found: in figures, tables, sentences with numbers, and on pages that need nothing beside themselves.
 //
-// It reads run directories only, those of package experiment, so that it can be asked again at any time, also while a run
-// goes on.
+// A [Report] is that of a run, [SweepPage] that of a sweep; both read directories only, so that they can be asked again at any time,
+// also while a run goes on. [Derivation] and [ConvergenceChart] tell what formulas and comparisons say. Whoever has other findings
+// makes a [Document] of [Chart], [Heatmap] and [Table].
 package report
 
 import (
 	"errors"
 	"io/fs"
 	"math"
+	"path/filepath"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
@@ -53,3 +55,26 @@ func (r *Report) column(name string) (steps, values []float64) {
 	}
 	return steps, values
 }
+
+// pageFile is the name of the page in a run directory.
+const pageFile = "report.html"
+
+// Document returns the figures and sentences of a run, with its config.
+func (r *Report) Document() *Document {
+	d := &Document{
+		Title: "shadowflow: " + filepath.Base(r.Dir), Findings: r.Sentences(), Figures: r.Figures(),
+		Sources: []Source{{"config.yaml", string(r.Config.YAML())}},
+	}
+	if r.Result != nil {
+		costs := Table{Caption: "Where the time went"}
+		for _, c := range r.Result.Costs {
+			costs.Rows = append(costs.Rows, []string{c.String()})
+		}
+		d.Tables = []Table{costs}
+	}
+	return d
+}
+
+// Write draws every figure as PNG, SVG and PDF into the folder figures of the run directory, and writes the page report.html,
+// whose path it returns.
+func (r *Report) Write() (page string, err error) { return r.Document().write(r.Dir, pageFile) }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"gonum.org/v1/plot"
+
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
 )
@@ -99,7 +101,7 @@ func TestEveryFigureIsDrawnInEveryFormat(t *testing.T) {
 
 func TestPageNeedsNothingBesideItself(t *testing.T) {
 	r := read(t, runDir(t))
-	text, err := r.Page()
+	text, err := r.Document().Page()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,38 +200,67 @@ func TestNumbersInSentences(t *testing.T) {
 	for v, want := range map[float64]string{
 		0: "0", 3: "3", 1297: "1,297", 0.28734: "0.287", 123.456: "123", 54321.7: "54,322", 1.5e-5: "1.50e-5", -2e9: "-2.00e9", 0.05: "0.05", -38000: "-38,000",
 	} {
-		if got := number(v); got != want {
-			t.Errorf("%v is written %q, want %q", v, got, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			if got := number(v); got != want {
+				t.Errorf("%v is written %q", v, got)
+			}
+		})
 	}
 	for v, want := range map[float64]string{0.5: "50.0%", 1: "100.0%", 0.9996: "99.96%", 0.0004: "0.04%", 0: "0.0%"} {
-		if got := percent(v); got != want {
-			t.Errorf("the share %v is written %q, want %q", v, got, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			if got := percent(v); got != want {
+				t.Errorf("the share %v is written %q", v, got)
+			}
+		})
 	}
 }
 
 func TestTicksAreFewAndRound(t *testing.T) {
-	for _, c := range []struct{ lo, hi float64 }{{0, 900}, {-0.003, 0.2}, {1e-9, 3}, {0.97, 1.01}, {5, 5}, {-4000, 0}} {
-		labelled := 0
-		for _, tick := range (linearTicks{}).Ticks(c.lo, c.hi) {
-			if tick.Label != "" {
-				labelled++
+	for _, c := range []struct {
+		name        string
+		marker      plot.Ticker
+		lo, hi      float64
+		least, most int // labels
+	}{
+		{"steps", linearTicks{}, 0, 900, 3, 8},
+		{"across zero", linearTicks{}, -0.003, 0.2, 3, 8},
+		{"many decades", linearTicks{}, 1e-9, 3, 3, 8},
+		{"a narrow range", linearTicks{}, 0.97, 1.01, 3, 8},
+		{"one value", linearTicks{}, 5, 5, 1, 1},
+		{"below zero", linearTicks{}, -4000, 0, 3, 8},
+		{"logarithmic over many decades", logTicks{}, 1e-9, 1e3, 2, 9},
+		{"logarithmic within one decade", logTicks{}, 0.2, 0.9, 2, 9},
+		{"logarithmic over one decade", logTicks{}, 3, 40, 2, 9},
+		{"logarithmic over twenty decades", logTicks{}, 1, 1e20, 2, 9},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			labelled := 0
+			for _, tick := range c.marker.Ticks(c.lo, c.hi) {
+				if tick.Label != "" {
+					labelled++
+				}
 			}
-		}
-		if labelled < 1 || labelled > 8 {
-			t.Errorf("%v to %v has %d labels", c.lo, c.hi, labelled)
-		}
+			if labelled < c.least || labelled > c.most {
+				t.Errorf("%d labels, want %d to %d", labelled, c.least, c.most)
+			}
+		})
 	}
-	for _, c := range []struct{ lo, hi float64 }{{1e-9, 1e3}, {0.2, 0.9}, {3, 40}, {1, 1e20}} {
-		labelled := 0
-		for _, tick := range (logTicks{}).Ticks(c.lo, c.hi) {
-			if tick.Label != "" {
-				labelled++
+}
+
+func TestStanding(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		drive float64
+		want  string
+	}{
+		{"a bias that lowers the norm", -1, "loss 0.5  norm 2  bias - lowers"},
+		{"a bias that hinders its decrease", 1, "loss 0.5  norm 2  bias + hinders"},
+		{"a bias that was not measured", math.NaN(), "loss 0.5  norm 2  bias not measured"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := Standing(run.Progress{Loss: 0.5, Excess: 2, BiasDrive: c.drive}); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
 			}
-		}
-		if labelled < 2 || labelled > 9 {
-			t.Errorf("%v to %v has %d labels", c.lo, c.hi, labelled)
-		}
+		})
 	}
 }

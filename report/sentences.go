@@ -190,3 +190,15 @@ func (r *Report) sayNoise() string {
 	}
 	return fmt.Sprintf("The gradient noise scale went from %s to %s examples.", number(scale[0]), number(last))
 }
+
+// Standing says in a few words where a run stands that goes on.
+func Standing(at run.Progress) string {
+	bias := "+ hinders"
+	switch {
+	case math.IsNaN(at.BiasDrive):
+		bias = "not measured"
+	case at.BiasDrive < 0:
+		bias = "- lowers"
+	}
+	return fmt.Sprintf("loss %.3g  norm %.3g  bias %s", at.Loss, at.Excess, bias)
+}

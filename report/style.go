@@ -3,6 +3,8 @@ package report
 import (
 	"image/color"
 	"math"
+	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -14,10 +16,15 @@ var (
 	ink     = color.RGBA{0x1f, 0x24, 0x30, 0xff}
 	grid    = color.RGBA{0xdd, 0xe1, 0xe6, 0xff}
 	paper   = color.RGBA{0xfe, 0xfe, 0xfe, 0xff}
-	palette = []color.RGBA{ // Okabe and Ito's, told apart by the colour-blind
+	grey    = color.RGBA{0x7f, 0x7f, 0x7f, 0xff}
+	palette = []color.RGBA{ // the first themedShades are Okabe and Ito's, told apart by the colour-blind; the others suit both themes
 		{0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}, {0xcc, 0x79, 0xa7, 0xff},
+		{0xe6, 0x9f, 0x00, 0xff}, grey, {0x8c, 0x6b, 0xd8, 0xff}, {0xb0, 0x3a, 0x48, 0xff},
 	}
 )
+
+// themedShades is how many colours of the palette the page replaces.
+const themedShades = 4
 
 // style sets fonts and colours.
 func style(p *plot.Plot) {
@@ -38,6 +45,15 @@ func style(p *plot.Plot) {
 
 func sans(f *font.Font, size font.Length) {
 	f.Variant, f.Size = "Sans", vg.Points(float64(size))
+}
+
+// ticksAt labels given values.
+func ticksAt(values []float64) plot.ConstantTicks {
+	ticks := make(plot.ConstantTicks, len(values))
+	for i, v := range values {
+		ticks[i] = plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', 4, 64)}
+	}
+	return ticks
 }
 
 // linearTicks labels about five round numbers.
@@ -92,6 +108,17 @@ func (logTicks) Ticks(lo, hi float64) []plot.Tick {
 			}
 			ticks = append(ticks, t)
 		}
+	}
+	return ticks
+}
+
+// logarithms places a marker's ticks on an axis of decimal logarithms.
+type logarithms struct{ plot.Ticker }
+
+func (l logarithms) Ticks(lo, hi float64) []plot.Tick {
+	ticks := slices.Clone(l.Ticker.Ticks(math.Pow(10, lo), math.Pow(10, hi)))
+	for i := range ticks {
+		ticks[i].Value = math.Log10(ticks[i].Value)
 	}
 	return ticks
 }

@@ -8,89 +8,99 @@ import (
 
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/stats"
 )
 
-// SweepInput is what a sweep's page is made of.
-type SweepInput struct {
-	Name string
-	// Table has one row a run, Means one for all runs that differ in their seeds only.
-	Table, Means *record.History
-	// Histories are those of the table's rows, nil where there is none.
-	Histories []*record.History
-	// Commands do it again, Source is the sweep file.
-	Commands []string
-	Source   string
+// WriteSweep writes the page of a sweep and its figures into the sweep's directory, and returns the page's path.
+func WriteSweep(s *sweep.Sweep, dir string) (page string, err error) {
+	d, err := SweepPage(s, dir)
+	if err != nil {
+		return "", err
+	}
+	return d.Write(dir)
 }
 
 // maxCurves is how many groups of runs can be told apart in one figure.
 const maxCurves = 8
 
-// SweepPage returns the page of a sweep: curves of loss and norm for each group of runs that differ in their seeds only, what came of
-// each group, and which runs failed.
-func SweepPage(in SweepInput) *Document {
-	d := &Document{
-		Title: "Sweep " + in.Name, Commands: in.Commands, Sources: []Source{{"sweep.yaml", in.Source}},
-		Design: fmt.Sprintf("%d runs in %d groups that differ in their seeds only. Means are given with 95%% confidence intervals (Student's t); runs that failed or diverged are left out of them.", len(in.Table.Rows), len(in.Means.Rows)),
+// SweepPage returns the page of a sweep in a directory: curves of loss and norm for each group of runs that differ in their seeds
+// only, what came of each group, and which runs failed.
+func SweepPage(s *sweep.Sweep, dir string) (*Document, error) {
+	table, err := s.Table(dir)
+	if err != nil {
+		return nil, err
 	}
-	groups := in.groups()
-	d.Figures = sweepFigures(groups)
+	means := sweep.Means(table)
+	groups, err := groupsOf(s, dir, table)
+	if err != nil {
+		return nil, err
+	}
+	d := &Document{
+		Title: "Sweep " + s.Name, Sources: []Source{{"sweep.yaml", string(s.Source)}},
+		Commands: []string{"shadowflow sweep sweep.yaml --out " + dir, "shadowflow sweep table sweep.yaml --out " + dir},
+		Design: fmt.Sprintf("%d runs in %d groups that differ in their seeds only. Means are given with 95%% confidence intervals (Student's t); "+
+			"runs that failed or diverged are left out of them.", len(table.Rows), len(means.Rows)),
+		Figures: sweepFigures(groups),
+		Tables:  []Table{summary(means)},
+	}
 	if len(groups) > maxCurves {
 		d.Findings = append(d.Findings, fmt.Sprintf("The figures show the first %d of %d groups.", maxCurves, len(groups)))
 	}
-	d.Findings = append(d.Findings, in.failures()...)
-	d.Tables = []Table{in.summary()}
-	return d
+	d.Findings = append(d.Findings, failures(table)...)
+	return d, nil
 }
 
 // A group is the runs that differ in their seeds only.
 type group struct {
 	name string
-	runs []*record.History
+	runs []curves
 }
 
-// keys returns the columns of the table that hold keys of the config, without the seed.
-func (in *SweepInput) keys() []int {
-	var keys []int
-	for i, c := range in.Table.Columns[:in.Table.Index("status")] {
-		if i > 0 && c.Name != "seed" {
-			keys = append(keys, i)
-		}
-	}
-	return keys
-}
+// curves are what the page draws of a run: all is not kept of many runs.
+type curves struct{ steps, losses, norms []float64 }
 
-func (in *SweepInput) groups() []group {
+// groupsOf returns the groups of runs in the order of the table.
+func groupsOf(s *sweep.Sweep, dir string, table *record.History) ([]group, error) {
 	var out []group
-	keys := in.keys()
-	for r, row := range in.Table.Rows {
-		var parts []string
-		for _, k := range keys {
-			_, short, found := strings.Cut(in.Table.Columns[k].Name, ".")
-			if !found {
-				short = in.Table.Columns[k].Name
-			}
-			if v := row[k].String(); v != "" {
-				parts = append(parts, short+" "+v)
-			}
+	for t, err := range s.Trials(dir) {
+		if err != nil {
+			return nil, err
 		}
-		name := strings.Join(parts, ",\n")
+		name := groupName(table, t.Run.Index)
 		i := slices.IndexFunc(out, func(g group) bool { return g.name == name })
 		if i < 0 {
 			out = append(out, group{name: name})
 			i = len(out) - 1
 		}
-		if in.Histories[r] != nil {
-			out[i].runs = append(out[i].runs, in.Histories[r])
+		if h := t.History; h != nil {
+			out[i].runs = append(out[i].runs, curves{h.Floats("step"), h.Floats("loss"), h.Floats("excess")})
 		}
 	}
-	return out
+	return out, nil
+}
+
+// groupName says what the config of a row has beside its seed, by the last part of each key.
+func groupName(table *record.History, row int) string {
+	var parts []string
+	for i, c := range table.Columns[1:table.Index("status")] {
+		v := table.Rows[row][i+1].String()
+		if c.Name == "seed" || v == "" {
+			continue
+		}
+		_, short, found := strings.Cut(c.Name, ".")
+		if !found {
+			short = c.Name
+		}
+		parts = append(parts, short+" "+v)
+	}
+	return strings.Join(parts, ",\n")
 }
 
 // failures says which runs ended badly, and why.
-func (in *SweepInput) failures() []string {
+func failures(table *record.History) []string {
 	var out []string
-	at := in.Table.Index("reason")
-	for _, row := range in.Table.Rows {
+	at := table.Index("reason")
+	for _, row := range table.Rows {
 		if reason := row[at].String(); reason != "" {
 			out = append(out, fmt.Sprintf("Run %s: %s.", row[0], reason))
 		}
@@ -99,9 +109,8 @@ func (in *SweepInput) failures() []string {
 }
 
 // summary is the means as a table of texts.
-func (in *SweepInput) summary() Table {
+func summary(m *record.History) Table {
 	t := Table{Caption: "Means over seeds ± half-widths of 95% confidence intervals"}
-	m := in.Means
 	var shown []int
 	for i, c := range m.Columns {
 		if i == 0 || strings.HasSuffix(c.Name, "_ci95") || strings.HasSuffix(c.Name, "_mean") && !wanted(c.Name) {
@@ -144,8 +153,10 @@ func sweepFigures(groups []group) []Drawing {
 	}
 	drawn := false
 	for i, g := range groups[:min(len(groups), maxCurves)] {
-		for panel, column := range []string{"loss", "excess"} {
-			s := meanOf(g.runs, column)
+		for panel, measured := range []func(curves) []float64{
+			func(c curves) []float64 { return c.losses }, func(c curves) []float64 { return c.norms },
+		} {
+			s := meanOf(g.runs, measured)
 			if len(s.X) == 0 {
 				continue
 			}
@@ -161,15 +172,14 @@ func sweepFigures(groups []group) []Drawing {
 	return []Drawing{c}
 }
 
-// meanOf returns the mean over runs of a column against the step, as far as all of them go, with its interval.
-func meanOf(runs []*record.History, column string) Series {
+// meanOf returns the mean over runs of what was measured against the step, as far as all of them go, with its interval.
+func meanOf(runs []curves, measured func(curves) []float64) Series {
 	var s Series
 	values := map[float64][]float64{}
-	for _, h := range runs {
-		steps := h.Floats("step")
-		for i, v := range h.Floats(column) {
+	for _, r := range runs {
+		for i, v := range measured(r) {
 			if !math.IsNaN(v) && !math.IsInf(v, 0) {
-				values[steps[i]] = append(values[steps[i]], v)
+				values[r.steps[i]] = append(values[r.steps[i]], v)
 			}
 		}
 	}
@@ -183,7 +193,7 @@ func meanOf(runs []*record.History, column string) Series {
 		s.X = slices.DeleteFunc(s.X, func(x float64) bool { return int(x)%every != 0 })
 	}
 	for _, step := range s.X {
-		mean, half := sweep.Interval(values[step])
+		mean, half := stats.Interval(values[step])
 		s.Y, s.Low, s.High = append(s.Y, mean), append(s.Low, mean-half), append(s.High, mean+half)
 	}
 	return s

@@ -1,64 +1,92 @@
 package report
 
 import (
+	"context"
+	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 )
 
-// sweepInput is a sweep of two groups of two seeds; the last run failed.
-func sweepInput() SweepInput {
-	text := func(name string) record.Column { return record.Column{Name: name, Type: record.TextColumn} }
-	number := func(name string) record.Column {
-		return record.Column{Name: name, Type: record.FloatColumn}
+// smallSweep makes a sweep of two groups of two seeds with records of its own: the norm is 1 for the first seed and 2 for the
+// second, which takes a step more. The last run fails.
+func smallSweep(t *testing.T) (s *sweep.Sweep, dir string) {
+	t.Helper()
+	s, err := sweep.Parse("betas.yaml", []byte("grid: {optimizer.beta2: [0.9, 0.99]}\nseeds: 2\n"), 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	whole := func(name string) record.Column { return record.Column{Name: name, Type: record.IntColumn} }
-	table := &record.History{Columns: []record.Column{whole("index"), number("optimizer.beta2"), whole("seed"), text("status"), text("reason"), number("excess_last")}}
-	in := SweepInput{Name: "betas", Source: "seeds: 2", Commands: []string{"shadowflow sweep"}}
-	for i, beta2 := range []float64{0.9, 0.9, 0.99, 0.99} {
-		row := []record.Value{record.Int(int64(i)), record.Float(beta2), record.Int(int64(i % 2)), record.Text("finished"), {}, record.Float(beta2 * float64(1+i%2))}
-		h := &record.History{Columns: []record.Column{whole("step"), number("loss"), number("excess")}}
-		for n := range 5 + i {
-			h.Rows = append(h.Rows, []record.Value{record.Int(int64(n)), record.Float(math.Exp(-float64(n))), record.Float(float64(1 + i))})
-		}
-		if i == 3 {
-			row[3], row[4], row[5], h = record.Text("failed"), record.Text("disk full"), record.Value{}, nil
-		}
-		table.Rows = append(table.Rows, row)
-		in.Histories = append(in.Histories, h)
+	columns := []record.Column{
+		{Name: "step", Type: record.IntColumn}, {Name: "loss", Type: record.FloatColumn}, {Name: "excess", Type: record.FloatColumn},
 	}
-	in.Table, in.Means = table, sweep.Means(table)
-	return in
+	runner := func(_ context.Context, c *config.Config, dir string) error {
+		if c.Seed == 1 && c.Optimizer.Value("beta2") > 0.95 {
+			return errors.New("disk full")
+		}
+		d, err := record.Create(dir, c.YAML(), columns)
+		if err != nil {
+			return err
+		}
+		for n := range 5 + int(c.Seed) {
+			row := []record.Value{record.Int(int64(n)), record.Float(math.Exp(-float64(n))), record.Float(1 + float64(c.Seed))}
+			if err := d.Append(row); err != nil {
+				return err
+			}
+		}
+		return errors.Join(d.WriteResult(run.Result{Status: run.Finished}), d.Close())
+	}
+	dir = t.TempDir()
+	if err := s.Execute(t.Context(), dir, sweep.Options{Parallel: 1, Run: runner}); err != nil {
+		t.Fatal(err)
+	}
+	return s, dir
 }
 
 func TestASweepsPageHasCurvesMeansAndReasons(t *testing.T) {
-	d := SweepPage(sweepInput())
+	s, dir := smallSweep(t)
+	d, err := SweepPage(s, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(d.Figures) != 1 {
 		t.Fatalf("%d figures", len(d.Figures))
 	}
 	chart := d.Figures[0].(*Chart)
-	first := chart.Axes[1].Series[0]
-	if len(chart.Axes[1].Series) != 2 || first.Name != "beta2 0.9" || len(first.X) != 5 || first.Y[0] != 1.5 {
-		t.Errorf("curves %+v", chart.Axes[1].Series) // runs of 5 and 6 steps, norms 1 and 2
+	norms := chart.Axes[1].Series
+	if len(norms) != 2 || norms[0].Name != "beta2 0.9" || len(norms[0].X) != 5 || norms[0].Y[0] != 1.5 {
+		t.Errorf("curves %+v, want two, the first of 5 steps and of the mean norm 1.5", norms)
 	}
-	page, err := d.Page()
+	path, err := WriteSweep(s, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Sweep betas", "Run 3: disk full.", "1.35 ± ", "seeds: 2"} {
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Sweep betas", "Run 3: disk full.", "1.5 ± ", "seeds: 2"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
+	if _, err := os.Stat(filepath.Join(dir, "figures", "curves.png")); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestASweepWithNothingToDrawHasAPageAllTheSame(t *testing.T) {
-	in := sweepInput()
-	in.Histories = make([]*record.History, len(in.Histories))
-	d := SweepPage(in)
+	s, _ := smallSweep(t)
+	d, err := SweepPage(s, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := d.Page(); err != nil || len(d.Figures) != 0 {
 		t.Errorf("%d figures, %v", len(d.Figures), err)
 	}

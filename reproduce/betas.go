@@ -4,35 +4,16 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strings"
+	"slices"
 
+	"shadowflow/experiment/sweep"
+	"shadowflow/internal/stats"
 	"shadowflow/report"
+	"shadowflow/schema"
 )
 
 // targetLoss is the training loss at which norms are compared.
 const targetLoss = 0.01
-
-// problems are the data and model of a scale, as YAML lines of a sweep's base.
-func problem(s Scale) string {
-	switch s {
-	case Workstation:
-		return "  data: {name: cifar10, path: data/cifar-10-binary.tar.gz, subset: 5000}\n  model: {name: cnn}\n  batch: {mode: full, physical: 500}\n"
-	case Paper:
-		return "  data: {name: cifar10, path: data/cifar-10-binary.tar.gz}\n  model: {name: resnet50}\n  batch: {mode: full, physical: 500}\n"
-	}
-	return ""
-}
-
-// pick returns the text for a scale.
-func pick(s Scale, laptop, workstation, paper string) string {
-	switch s {
-	case Workstation:
-		return workstation
-	case Paper:
-		return paper
-	}
-	return laptop
-}
 
 func normVsBeta2() *Reproduction {
 	return &Reproduction{
@@ -41,11 +22,11 @@ func normVsBeta2() *Reproduction {
 		Claim: "At equal training loss, a larger beta2 leaves a larger perturbed one-norm of the gradient, and a lower test accuracy (beta1 fixed; the paper's rho is beta2).",
 		Design: "Full-batch Adam at several step sizes and beta2, each with the same seeds. Each run stops where its training loss first is below " +
 			"0.01; there the excess of the norm is compared. Page's test asks whether it rises with beta2 within each seed, at each lr; the test accuracy is judged in the same way.",
-		sweeps: func(s Scale) []string {
-			return []string{betaSweep(s, "norm-vs-beta2", "optimizer.beta2", "[0.9, 0.95, 0.98, 0.99, 0.995, 0.999]", "")}
+		sweeps: func(s Scale) []sweep.Spec {
+			return []sweep.Spec{betaSweep(s, "norm-vs-beta2", "optimizer.beta2", []float64{0.9, 0.95, 0.98, 0.99, 0.995, 0.999})}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) {
-			return judgeBeta(e.sweeps[0], "optimizer.beta2", rising)
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) {
+			return judgeBeta(sweeps[0], "beta2", rising)
 		},
 	}
 }
@@ -57,108 +38,61 @@ func normVsBeta1() *Reproduction {
 		Claim: "At equal training loss, a larger beta1 leaves a smaller perturbed one-norm of the gradient, and a higher test accuracy (beta2 fixed; the paper's beta is beta1).",
 		Design: "Full-batch Adam at several step sizes and beta1, beta2 = 0.99, each with the same seeds. Each run stops where its training loss first is " +
 			"below 0.01; there the excess of the norm is compared. Page's test asks whether it falls with beta1 within each seed, at each lr; the test accuracy is judged in the same way.",
-		sweeps: func(s Scale) []string {
-			return []string{betaSweep(s, "norm-vs-beta1", "optimizer.beta1", "[0.1, 0.5, 0.8, 0.9, 0.97]", "optimizer: {beta2: 0.99}")}
+		sweeps: func(s Scale) []sweep.Spec {
+			return []sweep.Spec{
+				betaSweep(s, "norm-vs-beta1", "optimizer.beta1", []float64{0.1, 0.5, 0.8, 0.9, 0.97}, set("optimizer.beta2", 0.99)),
+			}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) {
-			return judgeBeta(e.sweeps[0], "optimizer.beta1", falling)
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) {
+			return judgeBeta(sweeps[0], "beta1", falling)
 		},
 	}
 }
 
 // betaSweep varies one beta at several step sizes.
-func betaSweep(s Scale, name, key, values, extra string) string {
-	if extra != "" {
-		extra = "  " + extra + "\n"
+func betaSweep(s Scale, name, key string, betas []float64, base ...schema.Setting) sweep.Spec {
+	return sweep.Spec{
+		Name: name,
+		Base: slices.Concat(problem(s), base, settings{
+			set("steps", pick(s, 6000, 10_000, 20_000)), set("stop.loss", targetLoss),
+			set("record.bias", pick(s, 50, 100, 500)), set("record.sharpness", 0), set("record.test", pick(s, 5, 20, 50)),
+		}),
+		Grid: settings{
+			set("optimizer.lr", pick(s, []float64{3e-4, 1e-3, 2e-3}, []float64{1e-4, 3e-4}, []float64{7.5e-5, 1e-4})), set(key, betas),
+		},
+		Seeds: sweep.Seeds(pick(s, 5, 3, 3)), AtLoss: []float64{targetLoss},
 	}
-	return fmt.Sprintf(`name: %s
-base:
-  steps: %s
-  stop: {loss: %g}
-  record: {bias: %s, sharpness: 0, test: %s}
-%s%sgrid:
-  optimizer.lr: %s
-  %s: %s
-seeds: %s
-at_loss: [%g]
-`, name, pick(s, "6000", "10000", "20000"), targetLoss, pick(s, "50", "100", "500"), pick(s, "5", "20", "50"), problem(s), extra,
-		pick(s, "[3e-4, 1e-3, 2e-3]", "[1e-4, 3e-4]", "[7.5e-5, 1e-4]"), key, values, pick(s, "5", "3", "3"), targetLoss)
-}
-
-// direction is that of a claimed trend.
-type direction int
-
-const (
-	rising  direction = 1
-	falling direction = -1
-)
-
-func (d direction) String() string {
-	if d == rising {
-		return "rises"
-	}
-	return "falls"
-}
-
-// judge says whether a trend goes in the direction.
-func (d direction) judge(t Trend) Outcome {
-	with, against := t.Up, t.Down
-	if d == falling {
-		with, against = against, with
-	}
-	switch {
-	case with < level:
-		return Holds
-	case against < level:
-		return Fails
-	}
-	return Undecided
-}
-
-// p is the probability of a trend as strong in the direction, if there were none.
-func (d direction) p(t Trend) float64 {
-	if d == falling {
-		return t.Down
-	}
-	return t.Up
 }
 
 // judgeBeta compares norm and accuracy over the values of a beta at each step size.
-func judgeBeta(ts trials, key string, norm direction) (*finding, error) {
-	f := &finding{}
-	name := strings.TrimPrefix(key, "optimizer.")
+func judgeBeta(ts trials, name string, norm direction) (*Result, error) {
+	f := &Result{}
+	key := "optimizer." + name
 	table := report.Table{
 		Caption: fmt.Sprintf("Means over seeds with 95%% confidence intervals, where the training loss first is below %g", targetLoss),
 		Header:  []string{"lr", name, "excess norm", "relative to the first", "test accuracy", "steps", "seeds"},
 	}
 	chart := betaChart(name)
 	var norms, accuracies []Outcome
-	for i, lr := range ts.values("optimizer.lr") {
+	for i, lr := range ts.numbers("optimizer.lr") {
 		part := ts.where("optimizer.lr", lr)
 		excess := part.matrix(key, func(t *trial) float64 { return t.at("excess", targetLoss) })
 		accuracy := part.matrix(key, func(t *trial) float64 { return t.at("test_accuracy", targetLoss) })
-		n, a := PageTrend(excess), PageTrend(accuracy)
+		n, a := stats.PageTrend(excess), stats.PageTrend(accuracy)
 		norms, accuracies = append(norms, norm.judge(n)), append(accuracies, (-norm).judge(a))
-		f.say("lr %s: the norm %s with %s: %s (Page's L = %g over %d seeds, p = %s, %s the other way; mean rank correlation %.2f). The test accuracy %s: %s (p = %s, %s the other way; correlation %.2f).",
-			lr, norm, name, norms[i], n.L, n.Blocks, probability(norm.p(n)), probability((-norm).p(n)), n.Rho,
-			-norm, accuracies[i], probability((-norm).p(a)), probability(norm.p(a)), a.Rho)
+		f.say("lr %g: the norm %s with %s: %s (Page's L = %g over %d seeds, p = %s, %s the other way; mean rank correlation %.2f). The test accuracy %s: %s (p = %s, %s the other way; correlation %.2f).",
+			lr, norm, name, norms[i], n.L, n.Blocks, stats.Probability(norm.p(n)), stats.Probability((-norm).p(n)), n.Rho,
+			-norm, accuracies[i], stats.Probability((-norm).p(a)), stats.Probability(norm.p(a)), a.Rho)
 		if n := part.unsteady(); n > 0 {
-			f.say("lr %s: %d of %d runs are not monotone: there the modified equation is not to be trusted.", lr, n, len(part))
+			f.say("lr %g: %d of %d runs are not monotone: there the modified equation is not to be trusted.", lr, n, len(part))
 		}
 		steps := part.matrix(key, func(t *trial) float64 { return t.at("step", targetLoss) })
-		addBeta(chart, &table, i, lr, part.values(key), excess, accuracy, steps)
+		addBeta(chart, &table, i, lr, part.numbers(key), excess, accuracy, steps)
 	}
-	f.outcome = all(all(norms...), all(accuracies...))
-	f.verdict = fmt.Sprintf("What is claimed of the norm %s; what is claimed of the test accuracy %s.", said(all(norms...)), said(all(accuracies...)))
-	f.figures, f.tables = []report.Drawing{chart}, []report.Table{table}
+	f.Outcome = all(all(norms...), all(accuracies...))
+	f.Verdict = fmt.Sprintf("What is claimed of the norm %s; what is claimed of the test accuracy %s.", said(all(norms...)), said(all(accuracies...)))
+	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
 	return f, nil
-}
-
-func said(o Outcome) string {
-	if o == Undecided {
-		return "is undecided"
-	}
-	return string(o)
 }
 
 func betaChart(name string) *report.Chart {
@@ -175,37 +109,21 @@ func betaChart(name string) *report.Chart {
 	}
 }
 
-func addBeta(c *report.Chart, table *report.Table, i int, lr string, betas []string, excess, accuracy, steps [][]float64) {
-	x := numbers(betas)
-	for k, b := range x {
-		x[k] = 1 / (1 - b)
+func addBeta(c *report.Chart, table *report.Table, i int, lr float64, betas []float64, excess, accuracy, steps [][]float64) {
+	x := make([]float64, len(betas))
+	for k, b := range betas { // a nudge along the axis keeps the bars of different step sizes apart
+		x[k] = 1 / (1 - b) * math.Pow(1.03, float64(i))
 	}
 	columns := [][][]float64{transpose(excess), transpose(relative(excess)), transpose(accuracy)}
 	for panel, rows := range columns {
 		mean, low, high := intervals(rows)
-		// A nudge along the axis keeps the bars of different step sizes apart.
-		nudged := make([]float64, len(x))
-		for k := range x {
-			nudged[k] = x[k] * math.Pow(1.03, float64(i))
-		}
 		c.Axes[panel].Series = append(c.Axes[panel].Series, report.Series{
-			Name: "lr " + lr, X: nudged, Y: mean, Low: low, High: high, Color: i, Dash: i, Mark: i, Line: true, Marks: true, Bars: true,
+			Name: fmt.Sprintf("lr %g", lr), X: x, Y: mean, Low: low, High: high, Color: i, Dash: i, Mark: i, Line: true, Marks: true, Bars: true,
 		})
 	}
 	for k := range betas {
 		table.Rows = append(table.Rows, []string{
-			lr, betas[k], withInterval(columns[0][k]), withInterval(columns[1][k]), withInterval(columns[2][k]), withInterval(transpose(steps)[k]), fmt.Sprint(counted(columns[0][k])),
+			fmt.Sprint(lr), fmt.Sprint(betas[k]), withInterval(columns[0][k]), withInterval(columns[1][k]), withInterval(columns[2][k]), withInterval(transpose(steps)[k]), fmt.Sprint(counted(columns[0][k])),
 		})
 	}
-}
-
-// withoutBatch drops the section batch of a problem, for sweeps that give it values.
-func withoutBatch(problem string) string {
-	var out strings.Builder
-	for line := range strings.Lines(problem) {
-		if !strings.Contains(line, "batch:") {
-			out.WriteString(line)
-		}
-	}
-	return out.String()
 }

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"math"
 
+	"shadowflow/experiment/config"
 	"shadowflow/modeq/verify"
 	"shadowflow/objective"
 	"shadowflow/objective/closed"
 	"shadowflow/report"
-	"shadowflow/rule"
 )
 
 func bilinear() *Reproduction {
@@ -20,7 +20,7 @@ func bilinear() *Reproduction {
 			"theta1 = theta2, than with a smaller lr, and nearer than with the betas exchanged; the modified equation of order 2 predicts the end, to second order in lr.",
 		Design: "Full-batch Adam with eps = 0.01 from (2.2, 1.6) at five lr and four pairs of betas, and the modified equations of orders 1 and 2 from the same start, exact in the step number. The end is described by theta1^2 - theta2^2, which is 0 at the minimizer. " +
 			"No seeds are involved: the verdict rests on the order of the ends, and on the slope with which the prediction's error falls between the two smallest lr.",
-		judge: func(ctx context.Context, _ *evidence) (*finding, error) { return judgeBilinear(ctx) },
+		judge: func(ctx context.Context, _ []trials) (*Result, error) { return judgeBilinear(ctx) },
 	}
 }
 
@@ -31,14 +31,14 @@ var (
 )
 
 const (
-	bilinearEps  = "0.01"
+	bilinearEps  = 0.01
 	bilinearTime = 1.6
 )
 
 // A bilinearRun is one run and its modified equations, as paths in the plane.
 type bilinearRun struct {
-	beta1, beta2, lr       float64
-	iterates, first, order [][]float64 // order: the equation of order 2
+	beta1, beta2, lr        float64
+	iterates, first, second [][]float64 // by the optimizer, and by the equations of orders 1 and 2
 }
 
 // imbalance is theta1^2 - theta2^2 at the end of a path: 0 where the norm is smallest on the solution curve.
@@ -48,11 +48,11 @@ func imbalance(path [][]float64) float64 {
 }
 
 func runBilinear(ctx context.Context, beta1, beta2, lr float64) (*bilinearRun, error) {
-	c, err := rule.Parse("adam", map[string]string{"beta1": fmt.Sprint(beta1), "beta2": fmt.Sprint(beta2), "eps": bilinearEps})
+	c, err := config.New(set("optimizer.beta1", beta1), set("optimizer.beta2", beta2), set("optimizer.eps", bilinearEps))
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.Rule()
+	r, err := c.Optimizer.Rule()
 	if err != nil {
 		return nil, err
 	}
@@ -69,15 +69,15 @@ func runBilinear(ctx context.Context, beta1, beta2, lr float64) (*bilinearRun, e
 	if out.first, err = verify.Solve(ctx, p, lr, 1, steps); err != nil {
 		return nil, err
 	}
-	out.order, err = verify.Solve(ctx, p, lr, 2, steps)
+	out.second, err = verify.Solve(ctx, p, lr, 2, steps)
 	return out, err
 }
 
-func judgeBilinear(ctx context.Context) (*finding, error) {
-	f := &finding{}
+func judgeBilinear(ctx context.Context) (*Result, error) {
+	f := &Result{}
 	pairs := [][2]float64{{0.9, 0.5}, {0.7, 0.3}, {0.3, 0.7}, {0.5, 0.9}}
 	lrs := []float64{8e-3, 4e-3, 2e-3, 1e-3, 5e-4}
-	ends := report.Axes{X: "lr", Y: "theta1² - theta2² at the end", LogX: true}
+	ends := report.Axes{X: "lr", Y: "theta1² - theta2² at the end", LogX: true, TicksX: lrs}
 	table := report.Table{Caption: "theta1^2 - theta2^2 at the end; 0 is the minimizer of the norm on the solution curve", Header: []string{"beta1", "beta2", "lr", "iterates", "order 1", "order 2"}}
 	var outcomes []Outcome
 	var drawn []*bilinearRun
@@ -89,7 +89,7 @@ func judgeBilinear(ctx context.Context) (*finding, error) {
 			if err != nil {
 				return nil, err
 			}
-			a, b, c := imbalance(run.iterates), imbalance(run.first), imbalance(run.order)
+			a, b, c := imbalance(run.iterates), imbalance(run.first), imbalance(run.second)
 			iterates, second = append(iterates, a), append(second, c)
 			firstErrors, secondErrors = append(firstErrors, math.Abs(a-b)), append(secondErrors, math.Abs(a-c))
 			table.Rows = append(table.Rows, []string{fmt.Sprint(betas[0]), fmt.Sprint(betas[1]), fmt.Sprint(lr), short(a), short(b), short(c)})
@@ -101,7 +101,7 @@ func judgeBilinear(ctx context.Context) (*finding, error) {
 		n := len(lrs)
 		slope := math.Log(secondErrors[n-2]/secondErrors[n-1]) / math.Log(lrs[n-2]/lrs[n-1])
 		predicted := Fails
-		if secondErrors[n-1] < firstErrors[n-1] && slope > 2-slopeMargin {
+		if secondErrors[n-1] < firstErrors[n-1] && slope > 2-report.SlopeMargin {
 			predicted = Holds
 		}
 		outcomes = append(outcomes, predicted)
@@ -123,15 +123,15 @@ func judgeBilinear(ctx context.Context) (*finding, error) {
 		f.say("Betas %g, %g end nearer to the minimizer the larger lr is, and nearer than %g, %g at every lr: %s (%s at lr %g, against %s).",
 			betas[0], betas[1], betas[1], betas[0], outcome, short(here[0]), lrs[0], short(exchanged[0]))
 	}
-	f.outcome = all(outcomes...)
-	f.figures = []report.Drawing{bilinearPlane(drawn), &report.Chart{
+	f.Outcome = all(outcomes...)
+	f.Figures = []report.Drawing{bilinearPlane(drawn), &report.Chart{
 		Labels: report.Label{
 			Name: "bilinear-ends", Title: "Where runs end on the solution curve, against lr",
 			Caption: "Marks: the iterates' theta1² - theta2² at the end, for four pairs beta1, beta2; lines of the same colour: the prediction of the modified equation of order 2. Zero is the minimizer of the norm on the solution curve.",
 		},
 		Height: 3, Axes: []report.Axes{ends},
 	}}
-	f.tables = []report.Table{table}
+	f.Tables = []report.Table{table}
 	return f, nil
 }
 
@@ -155,7 +155,7 @@ func bilinearPlane(runs []*bilinearRun) *report.Chart {
 		axes.Series = append(axes.Series, solution)
 		for i, run := range []*bilinearRun{runs[0], runs[len(runs)-1]} {
 			name := fmt.Sprintf("betas %g, %g", run.beta1, run.beta2)
-			axes.Series = append(axes.Series, pathSeries(name, run.iterates, i, 0), pathSeries("  order 2", run.order, i, 1), pathSeries("  order 1", run.first, i, 2))
+			axes.Series = append(axes.Series, pathSeries(name, run.iterates, i, 0), pathSeries("  order 2", run.second, i, 1), pathSeries("  order 1", run.first, i, 2))
 		}
 		axes.Series = append(axes.Series, report.Series{Name: "smallest norm", X: []float64{root}, Y: []float64{root}, Marks: true, Color: 3})
 	}

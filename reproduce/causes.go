@@ -6,9 +6,13 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 
+	"shadowflow/dataset"
+	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
 
@@ -20,72 +24,77 @@ func causes() *Reproduction {
 		Design: "Interventions on Adam from the same seeds: the bias cancelled (bias.scale = -1), left alone (0), doubled (1), tripled (2), and explicit penalties on the perturbed one-norm and on the squared two-norm. " +
 			"All stop at the same training loss; runs that do not reach it are left out. The betas are near each other, lr is small and eps is 1e-4, so that the modified equation holds (see the regime map) and its bias can be cancelled; networks are smooth at the laptop's scale for the same reason. For each intervention, paired t-tests over seeds say what it did to the norm's logarithm and to the test accuracy; for each model and data set, the slope of the accuracy's change " +
 			"on the norm's change, over interventions within a seed, is tested over seeds: negative says that interventions which lower the norm raise the accuracy.",
-		sweeps: func(s Scale) []string {
-			var out []string
+		sweeps: func(s Scale) []sweep.Spec {
+			var out []sweep.Spec
 			for _, p := range causeProblems(s) {
-				out = append(out, fmt.Sprintf(`name: causes-%s
-base:
-  steps: %s
-  stop: {loss: %s}
-  optimizer: {lr: %s, beta2: 0.95, eps: 1e-4}
-  record: {bias: 0, sharpness: 0, test: 5}
-%slist:
-  - {bias: {scale: 0}}
-  - {bias: {scale: -1}}
-  - {bias: {scale: 1}}
-  - {bias: {scale: 2}}
-  - {regularizer: {kind: perturbed-one-norm, weight: %s}}
-  - {regularizer: {kind: perturbed-one-norm, weight: %s}}
-  - {regularizer: {kind: two-norm-squared, weight: %s}}
-seeds: %s
-`, p.name, pick(s, "4000", "10000", "20000"), p.loss, p.lr, p.lines, p.weights[0], p.weights[1], p.weights[2], pick(s, "6", "5", "3")))
+				out = append(out, p.sweep(s))
 			}
 			return out
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeCauses(e) },
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeCauses(sweeps) },
 	}
 }
 
+// A causeProblem is data and a network, with an lr that suits them and the training loss to stop at.
 type causeProblem struct {
-	name, lr, loss, lines string
-	weights               [3]string // two of the one-norm, one of the squared two-norm
+	name     string
+	lr, loss float64
+	settings settings
 }
 
 func causeProblems(s Scale) []causeProblem {
-	weights := [3]string{"1e-2", "2e-2", "3e-1"}
 	if s != Laptop {
-		subset := pick(s, "", ", subset: 5000", "")
-		data := func(name, file string) string {
-			return fmt.Sprintf("  data: {name: %s, path: data/%s-binary.tar.gz%s}\n  batch: {mode: full, physical: 500}\n", name, file, subset)
-		}
-		model := pick(s, "", "  model: {name: resnet18, width: 16}\n", "  model: {name: resnet50}\n")
+		cifar10, cifar100 := cifar(s, dataset.NameCIFAR10, cifar10File), cifar(s, dataset.NameCIFAR100, cifar100File)
+		resnet := pick(s, nil, modelOf("resnet18", set("model.width", 16)), modelOf("resnet50"))
 		return []causeProblem{
-			{"cnn-cifar10", "1e-4", "0.02", data("cifar10", "cifar-10") + "  model: {name: cnn}\n", weights},
-			{"resnet-cifar10", "1e-4", "0.02", data("cifar10", "cifar-10") + model, weights},
-			{"resnet-cifar100", "1e-4", "0.02", data("cifar100", "cifar-100") + model, weights},
+			{"cnn-cifar10", 1e-4, 0.02, slices.Concat(cifar10, modelOf("cnn"))},
+			{"resnet-cifar10", 1e-4, 0.02, slices.Concat(cifar10, resnet)},
+			{"resnet-cifar100", 1e-4, 0.02, slices.Concat(cifar100, resnet)},
 		}
 	}
 	out := []causeProblem{
-		{"mlp-digits", "3e-4", "0.02", "  data: {subset: 300}\n", weights},
-		{"wide-digits", "2e-4", "0.02", "  data: {subset: 100}\n  model: {hidden: [128], activation: gelu}\n", weights},
+		{"mlp-digits", 3e-4, 0.02, settings{set("data.subset", 300)}},
+		{"wide-digits", 2e-4, 0.02, settings{
+			set("data.subset", 100), set("model.hidden", []int{128}), set("model.activation", "gelu"),
+		}},
 	}
 	if haveFashion() {
-		out = append(out, causeProblem{"mlp-fashion", "1e-4", "0.2", "  data: " + fashionData(300) + "\n  model: {hidden: [16]}\n", weights})
+		out = append(out, causeProblem{"mlp-fashion", 1e-4, 0.2, append(fashionData(300), set("model.hidden", []int{16}))})
 	}
 	return out
 }
 
-// interventionOf names what was done to Adam.
-func interventionOf(t *trial) string {
-	if kind := t.Run.Value("regularizer.kind"); kind != "none" {
-		name := map[string]string{"perturbed-one-norm": "one-norm", "two-norm-squared": "two-norm²"}[kind]
-		return name + ", w = " + short(t.number("regularizer.weight"))
+// sweep makes all interventions on a problem, Adam as it is first.
+func (p causeProblem) sweep(s Scale) sweep.Spec {
+	bias := func(scale float64) settings { return settings{set("bias.scale", scale)} }
+	penalty := func(kind string, weight float64) settings {
+		return settings{set("regularizer.kind", kind), set("regularizer.weight", weight)}
 	}
-	return "bias scale " + t.Run.Value("bias.scale")
+	return sweep.Spec{
+		Name: "causes-" + p.name,
+		Base: append(p.settings, set("steps", pick(s, 4000, 10_000, 20_000)), set("stop.loss", p.loss),
+			set("optimizer.lr", p.lr), set("optimizer.beta2", 0.95), set("optimizer.eps", 1e-4),
+			set("record.bias", 0), set("record.sharpness", 0), set("record.test", 5)),
+		List: []settings{
+			bias(0), bias(-1), bias(1), bias(2),
+			penalty("perturbed-one-norm", 1e-2), penalty("perturbed-one-norm", 2e-2), penalty("two-norm-squared", 3e-1),
+		},
+		Seeds: sweep.Seeds(pick(s, 6, 5, 3)),
+	}
 }
 
-func judgeCauses(e *evidence) (*finding, error) {
-	f := &finding{}
+// interventionOf names what was done to Adam.
+func interventionOf(t *trial) string {
+	c := t.Run.Config
+	if c.Regularizer.Kind != "none" {
+		name := map[string]string{"perturbed-one-norm": "one-norm", "two-norm-squared": "two-norm²"}[c.Regularizer.Kind]
+		return name + ", w = " + short(c.Regularizer.Weight)
+	}
+	return fmt.Sprintf("bias scale %g", c.Bias.Scale)
+}
+
+func judgeCauses(sweeps []trials) (*Result, error) {
+	f := &Result{}
 	chart := &report.Chart{
 		Height: 2.7,
 		Labels: report.Label{
@@ -99,7 +108,7 @@ func judgeCauses(e *evidence) (*finding, error) {
 		Header:  []string{"model and data", "intervention", "log norm", "test accuracy", "p of the accuracy", "effect size d", "pairs"},
 	}
 	var outcomes []Outcome
-	for _, ts := range e.sweeps {
+	for _, ts := range sweeps {
 		name := problemOf(ts[0])
 		missed := 0
 		for _, t := range ts {
@@ -108,26 +117,20 @@ func judgeCauses(e *evidence) (*finding, error) {
 		if missed > 0 {
 			f.say("%s: %d of %d runs did not reach the loss.", name, missed, len(ts))
 		}
-		norms, accuracies := changes(ts)
-		var names []string
-		for _, t := range ts {
-			if n := interventionOf(t); !slices.Contains(names, n) {
-				names = append(names, n)
-			}
-		}
+		interventions := ts.groups(interventionOf)
+		norms, accuracies := changes(interventions)
 		axes := report.Axes{X: name + ": change of log norm", Y: "change of test accuracy", Zero: true}
-		zero := make([]float64, len(norms[0]))
-		for i, intervention := range names {
-			n, a := PairedT(norms[i], zero), PairedT(accuracies[i], zero)
+		for i, intervention := range interventions {
+			n, a := stats.PairedT(norms[i]), stats.PairedT(accuracies[i])
 			if i == 0 {
 				continue
 			}
-			table.Rows = append(table.Rows, []string{name, intervention, intervalText(n), intervalText(a), probability(a.P), fmt.Sprintf("%.2f", a.Effect), fmt.Sprint(a.Pairs)})
+			table.Rows = append(table.Rows, []string{name, intervention.name, intervalText(n), intervalText(a), stats.Probability(a.P), fmt.Sprintf("%.2f", a.Effect), fmt.Sprint(a.Pairs)})
 			if a.Pairs == 0 {
 				continue // none of its runs reached the loss
 			}
 			axes.Series = append(axes.Series, report.Series{
-				Name: intervention, X: []float64{n.Mean}, Y: []float64{a.Mean}, Low: []float64{a.Mean - a.Half}, High: []float64{a.Mean + a.Half},
+				Name: intervention.name, X: []float64{n.Mean}, Y: []float64{a.Mean}, Low: []float64{a.Mean - a.Half}, High: []float64{a.Mean + a.Half},
 				Bars: true, Marks: true, Color: i - 1, Mark: i - 1,
 			})
 		}
@@ -135,7 +138,7 @@ func judgeCauses(e *evidence) (*finding, error) {
 			chart.Axes = append(chart.Axes, axes)
 		}
 		slopes := slopesWithin(norms, accuracies)
-		d := PairedT(slopes, make([]float64, len(slopes)))
+		d := stats.PairedT(slopes)
 		outcome := Undecided
 		switch {
 		case d.P < level && d.Mean < 0:
@@ -150,42 +153,37 @@ func judgeCauses(e *evidence) (*finding, error) {
 		}
 		f.say("%s: test accuracy changes by %s for each unit of the norm's logarithm: the claim %s there.", name, d, said(outcome))
 	}
-	f.outcome = all(outcomes...)
+	f.Outcome = all(outcomes...)
 	if slices.Contains(outcomes, Holds) && slices.Contains(outcomes, Fails) {
-		f.outcome = Undecided
+		f.Outcome = Undecided
 		f.say("Models and data sets contradict one another, so the claim as it stands is undecided.")
 	}
 	if len(chart.Axes) > 0 {
-		f.figures = []report.Drawing{chart}
+		f.Figures = []report.Drawing{chart}
 	}
-	f.tables = []report.Table{table}
+	f.Tables = []report.Table{table}
 	return f, nil
 }
 
 // changes returns, for each intervention, the changes of log norm and accuracy against the first of the same seed.
-func changes(ts trials) (norms, accuracies [][]float64) {
-	seeds := ts.values("seed")
-	for _, t := range ts {
-		norm := t.logNormAt(t.number("stop.loss"))
-		accuracy := lastOf(t, "test_accuracy")
-		if t.Run.Value("seed") == seeds[0] {
-			norms, accuracies = append(norms, nil), append(accuracies, nil)
+func changes(interventions []trialGroup) (norms, accuracies [][]float64) {
+	for i, group := range interventions {
+		norms, accuracies = append(norms, nil), append(accuracies, nil)
+		for _, t := range group.trials {
+			norms[i] = append(norms[i], t.logNormAt(t.Run.Config.Stop.Loss))
+			accuracies[i] = append(accuracies[i], lastOf(t, "test_accuracy"))
 		}
-		last := len(norms) - 1
-		norms[last], accuracies[last] = append(norms[last], norm), append(accuracies[last], accuracy)
 	}
 	for i := len(norms) - 1; i >= 0; i-- {
-		for k := range norms[i] {
-			norms[i][k] -= norms[0][k]
-			accuracies[i][k] -= accuracies[0][k]
-		}
+		floats.Sub(norms[i], norms[0])
+		floats.Sub(accuracies[i], accuracies[0])
 	}
 	return norms, accuracies
 }
 
 // lastOf returns the last measurement of a run that reached its loss, NaN of others.
 func lastOf(t *trial, column string) float64 {
-	if !t.good() || t.Result.Status != "loss-reached" {
+	if !t.good() || t.Result.Status != run.LossReached {
 		return math.NaN()
 	}
 	return sweep.Last(t.column(column))

@@ -8,8 +8,15 @@ import (
 	"slices"
 	"strings"
 
+	"shadowflow/dataset"
+	"shadowflow/experiment/sweep"
+	"shadowflow/internal/stats"
 	"shadowflow/report"
+	"shadowflow/schema"
 )
+
+// datasetsLoss is the training loss at which norms are compared.
+const datasetsLoss = 0.05
 
 // fashion is where Debian's package dataset-fashion-mnist puts its files.
 const fashion = "/usr/share/datasets/fashion-mnist"
@@ -21,19 +28,20 @@ func datasets() *Reproduction {
 		Claim: "What a tanh network on the digits shows does not depend on it: on other data and with other models too, the norm rises and falls in training, and at equal training loss it rises with beta2.",
 		Design: "Full-batch Adam with a CNN, a ResNet and a vision transformer at reduced width on the digits, and a network and a CNN on part of Fashion-MNIST where its files are found (Debian's package " +
 			"dataset-fashion-mnist). For each, Page's test over seeds on the excess norm at training loss 0.05, and the number of runs with a hill.",
-		sweeps: func(s Scale) []string {
-			return []string{fmt.Sprintf(`name: datasets
-base:
-  steps: %s
-  stop: {loss: 0.05}
-  record: {bias: 0, sharpness: 0, test: 0}
-  optimizer: {lr: %s}
-list:
-%sgrid: {optimizer.beta2: [0.9, 0.95, 0.99, 0.999]}
-seeds: %s
-`, pick(s, "6000", "10000", "20000"), pick(s, "3e-4", "1e-4", "1e-4"), datasetList(s, haveFashion()), pick(s, "3", "3", "3"))}
+		sweeps: func(s Scale) []sweep.Spec {
+			return []sweep.Spec{{
+				Name: "datasets",
+				Base: settings{
+					set("steps", pick(s, 6000, 10_000, 20_000)), set("stop.loss", datasetsLoss),
+					set("record.bias", 0), set("record.sharpness", 0), set("record.test", 0),
+					set("optimizer.lr", pick(s, 3e-4, 1e-4, 1e-4)),
+				},
+				List:  datasetList(s),
+				Grid:  settings{set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
+				Seeds: sweep.Seeds(3),
+			}}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeDatasets(e.sweeps[0]) },
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeDatasets(sweeps[0]) },
 	}
 }
 
@@ -42,36 +50,56 @@ func haveFashion() bool {
 	return err == nil
 }
 
-// fashionData is part of Fashion-MNIST, as a config's section data.
-func fashionData(examples int) string {
-	return fmt.Sprintf("{name: idx, train_images: %s/train-images-idx3-ubyte.gz, train_labels: %[1]s/train-labels-idx1-ubyte.gz, "+
-		"test_images: %[1]s/t10k-images-idx3-ubyte.gz, test_labels: %[1]s/t10k-labels-idx1-ubyte.gz, subset: %d, test_subset: 1000}", fashion, examples)
+// fashionData is part of Fashion-MNIST.
+func fashionData(examples int) settings {
+	file := func(name string) string { return filepath.Join(fashion, name) }
+	return settings{
+		set("data.name", dataset.NameIDX),
+		set("data.train_images", file("train-images-idx3-ubyte.gz")), set("data.train_labels", file("train-labels-idx1-ubyte.gz")),
+		set("data.test_images", file("t10k-images-idx3-ubyte.gz")), set("data.test_labels", file("t10k-labels-idx1-ubyte.gz")),
+		set("data.subset", examples), set("data.test_subset", 1000),
+	}
 }
 
-func datasetList(s Scale, withFashion bool) string {
-	if s != Laptop {
-		subset := pick(s, "", ", subset: 5000", "")
-		cifar := func(name string) string {
-			return fmt.Sprintf("{name: %s, path: data/%s-binary.tar.gz%s}", name, strings.Replace(name, "cifar", "cifar-", 1), subset)
-		}
-		models := []string{"{name: cnn}", pick(s, "", "{name: resnet18, width: 16}", "{name: resnet50}"), pick(s, "", "{name: vit, dim: 128, heads: 4, dim_head: 32, mlp_dim: 256}", "{name: vit}")}
-		if s == Paper {
-			models = append(models, "{name: resnet101}")
-		}
-		list := ""
-		for _, data := range []string{"cifar10", "cifar100"} {
-			for _, model := range models {
-				list += fmt.Sprintf("  - {data: %s, model: %s}\n", cifar(data), model)
-			}
-		}
-		return list
+// modelOf is a network with some of its sizes.
+func modelOf(name string, sizes ...schema.Setting) settings {
+	return append(settings{set("model.name", name)}, sizes...)
+}
+
+// datasetList returns data and model of each problem.
+func datasetList(s Scale) []settings {
+	if s == Laptop {
+		return smallDatasets()
 	}
-	list := `  - {data: {subset: 500}, model: {name: cnn, channels: [4, 8], dense: 32}}
-  - {data: {subset: 200}, model: {name: resnet18, width: 2}}
-  - {data: {subset: 200}, model: {name: vit, patch: 2, dim: 16, depth: 2, heads: 2, dim_head: 8, mlp_dim: 32}}
-`
-	if withFashion {
-		list += fmt.Sprintf("  - {data: %s, model: {name: mlp, hidden: [32]}}\n", fashionData(500))
+	models := []settings{modelOf("cnn"), modelOf("resnet50"), modelOf("vit"), modelOf("resnet101")}
+	if s == Workstation {
+		models = []settings{
+			modelOf("cnn"), modelOf("resnet18", set("model.width", 16)),
+			modelOf("vit", set("model.dim", 128), set("model.heads", 4), set("model.dim_head", 32), set("model.mlp_dim", 256)),
+		}
+	}
+	var list []settings
+	for _, data := range []settings{cifar(s, dataset.NameCIFAR10, cifar10File), cifar(s, dataset.NameCIFAR100, cifar100File)} {
+		for _, model := range models {
+			list = append(list, slices.Concat(data, model))
+		}
+	}
+	return list
+}
+
+// smallDatasets are problems for a laptop.
+func smallDatasets() []settings {
+	digits := func(examples int, model settings) settings {
+		return append(model, set("data.subset", examples))
+	}
+	list := []settings{
+		digits(500, modelOf("cnn", set("model.channels", []int{4, 8}), set("model.dense", 32))),
+		digits(200, modelOf("resnet18", set("model.width", 2))),
+		digits(200, modelOf("vit", set("model.patch", 2), set("model.dim", 16), set("model.depth", 2), set("model.heads", 2),
+			set("model.dim_head", 8), set("model.mlp_dim", 32))),
+	}
+	if haveFashion() {
+		list = append(list, append(fashionData(500), modelOf("mlp", set("model.hidden", []int{32}))...))
 	}
 	return list
 }
@@ -86,57 +114,47 @@ func problemOf(t *trial) string {
 	return strings.TrimSpace(t.Run.Value("model.name")+" "+t.Run.Value("model.hidden")) + " on " + name
 }
 
-func judgeDatasets(ts trials) (*finding, error) {
-	f := &finding{}
-	const loss = 0.05
+func judgeDatasets(ts trials) (*Result, error) {
+	f := &Result{}
 	chart := &report.Chart{
 		Labels: report.Label{
 			Name: "datasets", Title: "Norm against beta2 on other data and models",
-			Caption: fmt.Sprintf("Excess norm where the training loss first is below %g, divided by that of the same seed at beta2 = 0.9: means over seeds, bars are 95%% confidence intervals.", loss),
+			Caption: fmt.Sprintf("Excess norm where the training loss first is below %g, divided by that of the same seed at beta2 = 0.9: means over seeds, bars are 95%% confidence intervals.", datasetsLoss),
 		},
 		Height: 3.2,
 		Axes:   []report.Axes{{X: "memory 1/(1 - beta2), in steps", Y: "norm relative to beta2 = 0.9", LogX: true}},
 	}
 	table := report.Table{Caption: "Excess norm, means over seeds with 95% confidence intervals", Header: []string{"model and data", "beta2", "norm", "runs with a hill"}}
-	var names []string
-	for _, t := range ts {
-		if name := problemOf(t); !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
 	var outcomes, hilly []Outcome
-	for i, name := range names {
-		var part trials
-		for _, t := range ts {
-			if problemOf(t) == name {
-				part = append(part, t)
-			}
-		}
-		norms := part.matrix("optimizer.beta2", func(t *trial) float64 { return t.at("excess", loss) })
-		trend := PageTrend(norms)
-		hills := countHills(part)
+	problems := ts.groups(problemOf)
+	for i, part := range problems {
+		norms := part.matrix("optimizer.beta2", func(t *trial) float64 { return t.at("excess", datasetsLoss) })
+		trend := stats.PageTrend(norms)
+		hills := countHills(part.trials)
 		outcome := rising.judge(trend)
-		outcomes, hilly = append(outcomes, outcome), append(hilly, judgeSigns(hills, len(part)))
+		outcomes, hilly = append(outcomes, outcome), append(hilly, judgeSigns(hills, len(part.trials)))
 		f.say("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f); the norm has a hill in %d of %d runs; %d are not monotone.",
-			name, outcome, trend.L, trend.Blocks, probability(trend.Up), trend.Rho, hills, len(part), part.unsteady())
-		betas := part.values("optimizer.beta2")
-		x := numbers(betas)
-		for k := range x {
-			x[k] = 1 / (1 - x[k]) * (1 + 0.04*float64(i))
-			table.Rows = append(table.Rows, []string{name, betas[k], withInterval(transpose(norms)[k]), fmt.Sprintf("%d of %d", countHills(part.where("optimizer.beta2", betas[k])), len(part.where("optimizer.beta2", betas[k])))})
+			part.name, outcome, trend.L, trend.Blocks, stats.Probability(trend.Up), trend.Rho, hills, len(part.trials), part.unsteady())
+		x := part.numbers("optimizer.beta2")
+		for k, beta2 := range x {
+			x[k] = 1 / (1 - beta2) * (1 + 0.04*float64(i))
+			runs := part.where("optimizer.beta2", beta2)
+			table.Rows = append(table.Rows, []string{
+				part.name, fmt.Sprint(beta2), withInterval(transpose(norms)[k]), fmt.Sprintf("%d of %d", countHills(runs), len(runs)),
+			})
 		}
 		mean, low, high := intervals(transpose(relative(norms)))
 		chart.Axes[0].Series = append(chart.Axes[0].Series, report.Series{
-			Name: name, X: x, Y: mean, Low: low, High: high, Bars: true, Line: true, Marks: true, Color: i, Mark: i, Dash: i,
+			Name: part.name, X: x, Y: mean, Low: low, High: high, Bars: true, Line: true, Marks: true, Color: i, Mark: i, Dash: i,
 		})
 	}
 	if !haveFashion() {
 		f.say("Fashion-MNIST was not found in %s; it is left out.", fashion)
 	}
-	f.outcome = all(append(outcomes, hilly...)...)
-	f.verdict = fmt.Sprintf("With beta2 the norm rises for %s and falls for %s of %d problems (the rest are undecided); it has a hill in most runs of %s.",
-		tally(outcomes, Holds), tally(outcomes, Fails), len(names), tally(hilly, Holds))
-	f.figures, f.tables = []report.Drawing{chart}, []report.Table{table}
+	f.Outcome = all(append(outcomes, hilly...)...)
+	f.Verdict = fmt.Sprintf("With beta2 the norm rises for %s and falls for %s of %d problems (the rest are undecided); it has a hill in most runs of %s.",
+		tally(outcomes, Holds), tally(outcomes, Fails), len(problems), tally(hilly, Holds))
+	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
 	return f, nil
 }
 

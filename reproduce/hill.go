@@ -6,8 +6,8 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
+	"shadowflow/experiment/sweep"
+	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
 
@@ -19,17 +19,16 @@ func hill() *Reproduction {
 		Design: "Full-batch Adam at several beta2. The modified equation splits dN/dt into the drive of the main term, -q.F, and that of the bias, -h q.C. " +
 			"For each run: the height of the hill (largest excess norm less the first), and the change of the norm that the bias accounts for up to the top (the time integral of its drive). Page's test " +
 			"asks within seeds whether height and integral rise with beta2; the rank correlation of the two within seeds says whether they go together.",
-		sweeps: func(s Scale) []string {
-			return []string{fmt.Sprintf(`name: hill
-base:
-  steps: %s
-  record: {bias: %s, sharpness: 0, test: 0}
-%sgrid:
-  optimizer.beta2: [0.9, 0.95, 0.99, 0.999]
-seeds: %s
-`, pick(s, "500", "3000", "20000"), pick(s, "2", "10", "20"), problem(s), pick(s, "5", "3", "3"))}
+		sweeps: func(s Scale) []sweep.Spec {
+			return []sweep.Spec{{
+				Name: "hill",
+				Base: append(problem(s), set("steps", pick(s, 500, 3000, 20_000)), set("record.bias", pick(s, 2, 10, 20)),
+					set("record.sharpness", 0), set("record.test", 0)),
+				Grid:  settings{set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
+				Seeds: sweep.Seeds(pick(s, 5, 3, 3)),
+			}}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeHill(e.sweeps[0]) },
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeHill(sweeps[0]) },
 	}
 }
 
@@ -85,9 +84,9 @@ func integral(steps, values []float64, to float64) float64 {
 	return sum
 }
 
-func judgeHill(ts trials) (*finding, error) {
+func judgeHill(ts trials) (*Result, error) {
 	const key = "optimizer.beta2"
-	f := &finding{}
+	f := &Result{}
 	heights := ts.matrix(key, func(t *trial) float64 { return riseOf(t).height })
 	biases := ts.matrix(key, func(t *trial) float64 { return riseOf(t).bias })
 	mains := ts.matrix(key, func(t *trial) float64 { return riseOf(t).main })
@@ -102,12 +101,12 @@ func judgeHill(ts trials) (*finding, error) {
 		}
 	}
 	f.say("The norm rises above its start and ends below it in %d of %d runs: %s (sign test).", hills, runs, judgeSigns(hills, runs))
-	height, bias := PageTrend(heights), PageTrend(biases)
-	f.say("The hill's height rises with beta2: %s (Page's L = %g over %d seeds, p = %s).", rising.judge(height), height.L, height.Blocks, probability(height.Up))
-	f.say("What the bias accounts for up to the top rises with beta2: %s (p = %s).", rising.judge(bias), probability(bias.Up))
+	height, bias := stats.PageTrend(heights), stats.PageTrend(biases)
+	f.say("The hill's height rises with beta2: %s (Page's L = %g over %d seeds, p = %s).", rising.judge(height), height.L, height.Blocks, stats.Probability(height.Up))
+	f.say("What the bias accounts for up to the top rises with beta2: %s (p = %s).", rising.judge(bias), stats.Probability(bias.Up))
 	var together, sums []float64
 	for i := range heights {
-		together = append(together, Spearman(biases[i], heights[i]))
+		together = append(together, stats.Spearman(biases[i], heights[i]))
 		for k := range heights[i] {
 			sums = append(sums, mains[i][k]+biases[i][k])
 		}
@@ -116,29 +115,14 @@ func judgeHill(ts trials) (*finding, error) {
 	f.say("The two drives together account for a change of the norm by %s up to the top; it changed by %s.",
 		withInterval(sums), withInterval(slices.Concat(heights...)))
 	exists := judgeSigns(hills, runs)
-	f.outcome = all(exists, rising.judge(height), rising.judge(bias))
-	f.figures = []report.Drawing{hillChart(ts)}
+	f.Outcome = all(exists, rising.judge(height), rising.judge(bias))
+	f.Figures = []report.Drawing{hillChart(ts)}
 	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"beta2", "height", "by the main term", "by the bias", "step of the top"}}
-	for k, b := range ts.values(key) {
-		table.Rows = append(table.Rows, []string{b, withInterval(transpose(heights)[k]), withInterval(transpose(mains)[k]), withInterval(transpose(biases)[k]), withInterval(transpose(tops)[k])})
+	for k, b := range ts.numbers(key) {
+		table.Rows = append(table.Rows, []string{fmt.Sprint(b), withInterval(transpose(heights)[k]), withInterval(transpose(mains)[k]), withInterval(transpose(biases)[k]), withInterval(transpose(tops)[k])})
 	}
-	f.tables = []report.Table{table}
+	f.Tables = []report.Table{table}
 	return f, nil
-}
-
-// judgeSigns is the sign test: are there more, or less, than half of n?
-func judgeSigns(successes, n int) Outcome {
-	if n == 0 {
-		return Undecided
-	}
-	b := distuv.Binomial{N: float64(n), P: 0.5}
-	switch {
-	case 1-b.CDF(float64(successes)-1) < level:
-		return Holds
-	case b.CDF(float64(successes)) < level:
-		return Fails
-	}
-	return Undecided
 }
 
 // hillChart shows loss, norm, and the drive of the bias, means over seeds with bands.
@@ -155,13 +139,13 @@ func hillChart(ts trials) *report.Chart {
 			{X: "step", Y: "bias drive / N (1/time)", LogX: true, Zero: true},
 		},
 	}
-	for i, b := range ts.values("optimizer.beta2") {
+	for i, b := range ts.numbers("optimizer.beta2") {
 		part := ts.where("optimizer.beta2", b)
 		for panel, measure := range []func(*trial) []float64{
 			(*trial).losses, (*trial).norms, func(t *trial) []float64 { return quotient(t.column("drive_bias"), t.norms()) },
 		} {
 			s := meanCurve(part, measure)
-			s.Name, s.Color, s.Dash, s.Line = "beta2 = "+b, i, i, true
+			s.Name, s.Color, s.Dash, s.Line = fmt.Sprintf("beta2 = %g", b), i, i, true
 			c.Axes[panel].Series = append(c.Axes[panel].Series, s)
 		}
 	}

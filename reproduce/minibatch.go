@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/gonum/mat"
-
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
 
@@ -18,22 +17,22 @@ func minibatch() *Reproduction {
 		Claim: "With mini-batches of 1/2, 1/8 and 1/32 of the data too, the norm of the full gradient at equal training loss rises with beta2.",
 		Design: "Adam with the full batch and with shuffled mini-batches at several beta2. At full training loss 0.05 the excess norm of the full gradient is compared by Page's test within seeds, for each size. " +
 			"Beside it the noise of the batches' gradients, tr Cov / ||g||^2, is recorded; linear regressions of the norm's logarithm, seeds' means taken out, on the memory 1/(1 - beta2), on the noise, and on both, say how much of its variance each explains (R^2).",
-		sweeps: func(s Scale) []string {
-			n := map[Scale]int{Laptop: 1297, Workstation: 5000, Paper: 50_000}[s]
-			return []string{fmt.Sprintf(`name: minibatch
-base:
-  steps: %s
-  record: {bias: 5, sharpness: 50, test: 0}
-%slist:
-  - {batch: {mode: full}}
-  - {batch: {mode: shuffled, size: %d}}
-  - {batch: {mode: shuffled, size: %d}}
-  - {batch: {mode: shuffled, size: %d}}
-grid: {optimizer.beta2: [0.9, 0.95, 0.99, 0.999]}
-seeds: %s
-`, pick(s, "700", "5000", "20000"), withoutBatch(problem(s)), n/2, n/8, n/32, pick(s, "4", "3", "3"))}
+		sweeps: func(s Scale) []sweep.Spec {
+			spec := sweep.Spec{
+				Name: "minibatch",
+				Base: append(problem(s), set("steps", pick(s, 700, 5000, 20_000)), set("record.bias", 5),
+					set("record.sharpness", 50), set("record.test", 0)),
+				List:  []settings{{set("batch.mode", "full")}},
+				Grid:  settings{set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
+				Seeds: sweep.Seeds(pick(s, 4, 3, 3)),
+			}
+			examples := pick(s, 1297, 5000, 50_000)
+			for _, parts := range []int{2, 8, 32} {
+				spec.List = append(spec.List, settings{set("batch.mode", "shuffled"), set("batch.size", examples/parts)})
+			}
+			return []sweep.Spec{spec}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeMinibatch(e.sweeps[0]) },
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeMinibatch(sweeps[0]) },
 	}
 }
 
@@ -42,15 +41,15 @@ const noiseLoss = 0.05
 
 // noiseOf is tr Cov / ||g||^2 of the batches that the run steps with, near the loss; 0 for the full batch.
 func noiseOf(t *trial) float64 {
-	if t.Run.Value("batch.mode") == "full" {
+	if t.Run.Config.Batch.Mode == "full" {
 		return 0
 	}
 	return t.at("noise_scale", noiseLoss) / t.at("noise_batch", noiseLoss)
 }
 
-func judgeMinibatch(ts trials) (*finding, error) {
+func judgeMinibatch(ts trials) (*Result, error) {
 	const key = "optimizer.beta2"
-	f := &finding{}
+	f := &Result{}
 	chart := &report.Chart{
 		Labels: report.Label{
 			Name: "minibatch", Title: "Norm of the full gradient with mini-batches",
@@ -63,13 +62,13 @@ func judgeMinibatch(ts trials) (*finding, error) {
 	}
 	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"batch", "beta2", "norm of the full gradient", "noise"}}
 	sizes := ts.values("batch.size")
-	base := ts.where("batch.size", sizes[0]).where(key, ts.values(key)[0])
+	base := ts.where("batch.size", sizes[0]).where(key, ts.numbers(key)[0])
 	var outcomes []Outcome
 	for i, size := range sizes {
 		part := ts.where("batch.size", size)
 		name := "full batch"
-		if size != "" {
-			name = "batches of " + size
+		if size != nil {
+			name = fmt.Sprintf("batches of %d", size)
 		}
 		norm := func(t *trial) float64 {
 			if !t.good() {
@@ -86,13 +85,13 @@ func judgeMinibatch(ts trials) (*finding, error) {
 				related[r] = append(related[r], v/first[r][0])
 			}
 		}
-		trend := PageTrend(norms)
+		trend := stats.PageTrend(norms)
 		outcomes = append(outcomes, rising.judge(trend))
-		f.say("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f).", name, outcomes[i], trend.L, trend.Blocks, probability(trend.Up), trend.Rho)
-		x := numbers(part.values(key))
-		for k, b := range part.values(key) {
-			x[k] = 1 / (1 - x[k]) * (1 + 0.04*float64(i))
-			table.Rows = append(table.Rows, []string{name, b, withInterval(transpose(norms)[k]), withInterval(transpose(noise)[k])})
+		f.say("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f).", name, outcomes[i], trend.L, trend.Blocks, stats.Probability(trend.Up), trend.Rho)
+		x := part.numbers(key)
+		for k, b := range x {
+			x[k] = 1 / (1 - b) * (1 + 0.04*float64(i))
+			table.Rows = append(table.Rows, []string{name, fmt.Sprint(b), withInterval(transpose(norms)[k]), withInterval(transpose(noise)[k])})
 		}
 		for panel, rows := range [][][]float64{transpose(related), transpose(noise)} {
 			mean, low, high := intervals(rows)
@@ -104,8 +103,8 @@ func judgeMinibatch(ts trials) (*finding, error) {
 	memory, noise, both := explained(ts)
 	f.say("Of the variance of the norm's logarithm within seeds, over all batches, the memory alone explains %.0f%%, the noise alone %.0f%%, both together %.0f%%: what the noise adds to beta2 is %.0f%%.",
 		100*memory, 100*noise, 100*both, 100*(both-memory))
-	f.outcome = all(outcomes...)
-	f.figures, f.tables = []report.Drawing{chart}, []report.Table{table}
+	f.Outcome = all(outcomes...)
+	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
 	return f, nil
 }
 
@@ -134,29 +133,5 @@ func explained(ts trials) (memory, noise, both float64) {
 			y, m, x = append(y, row[0]-mean[0]), append(m, row[1]-mean[1]), append(x, row[2]-mean[2])
 		}
 	}
-	return rSquared(y, m), rSquared(y, x), rSquared(y, m, x)
-}
-
-// rSquared is the part of the variance of y, whose mean is 0, that a linear regression on predictors with means 0 explains; NaN if
-// it cannot be told.
-func rSquared(y []float64, predictors ...[]float64) float64 {
-	if len(y) <= len(predictors) {
-		return math.NaN()
-	}
-	x := mat.NewDense(len(y), len(predictors), nil)
-	for j, p := range predictors {
-		x.SetCol(j, p)
-	}
-	var b mat.VecDense
-	if err := b.SolveVec(x, mat.NewVecDense(len(y), y)); err != nil {
-		return math.NaN()
-	}
-	var fit mat.VecDense
-	fit.MulVec(x, &b)
-	residual, total := 0.0, 0.0
-	for i, v := range y {
-		residual += (v - fit.AtVec(i)) * (v - fit.AtVec(i))
-		total += v * v
-	}
-	return 1 - residual/total
+	return stats.RSquared(y, m), stats.RSquared(y, x), stats.RSquared(y, m, x)
 }

@@ -17,31 +17,32 @@ func order() *Reproduction {
 		Design: "A tanh network in float64 on 300 images, full batch, from an empty memory; the equations are exact in the step number and integrated from the same start. " +
 			"The error is the largest two-norm of the difference over the span; the slope between the two smallest lr must lie above r - 0.3, judged by its 95% interval over seeds (Student's t). " +
 			"A second choice of betas, nearer to practice, shows at which lr the asymptotic range begins.",
-		sweeps: func(s Scale) []string {
-			seeds := pick(s, "3", "5", "5")
-			base := `base:
-  dtype: float64
-  data: {subset: 300}
-  model: {hidden: [32]}
-  record: {bias: 0, sharpness: 0, test: 0}
-  flow: {orders: [1, 2]}
-`
-			return []string{
-				"name: order-short-memory\n" + base + "  optimizer: {beta1: 0.5, beta2: 0.7, eps: 1e-4}\n" +
-					"zip: {optimizer.lr: [2e-3, 1e-3, 5e-4, 2.5e-4, 1.25e-4], steps: [20, 40, 80, 160, 320]}\nseeds: " + seeds + "\n",
-				"name: order-long-memory\n" + base + "  optimizer: {beta1: 0.9, beta2: 0.95, eps: 1e-4}\n" +
-					"zip: {optimizer.lr: [1e-3, 1e-4, 5e-5, 2.5e-5, 1.25e-5], steps: [10, 100, 200, 400, 800]}\nseeds: " + seeds + "\n",
+		sweeps: func(s Scale) []sweep.Spec {
+			return []sweep.Spec{
+				orderSweep(s, "order-short-memory", 0.5, 0.7, []float64{2e-3, 1e-3, 5e-4, 2.5e-4, 1.25e-4}, []int{20, 40, 80, 160, 320}),
+				orderSweep(s, "order-long-memory", 0.9, 0.95, []float64{1e-3, 1e-4, 5e-5, 2.5e-5, 1.25e-5}, []int{10, 100, 200, 400, 800}),
 			}
 		},
-		judge: func(_ context.Context, e *evidence) (*finding, error) { return judgeOrder(e) },
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeOrder(sweeps) },
 	}
 }
 
-// slopeMargin is how far below its order a slope may lie: the asymptotic range is approached from below.
-const slopeMargin = 0.3
+// orderSweep follows the equations at several lr over the same span of time.
+func orderSweep(s Scale, name string, beta1, beta2 float64, lr []float64, steps []int) sweep.Spec {
+	return sweep.Spec{
+		Name: name,
+		Base: settings{
+			set("dtype", "float64"), set("data.subset", 300), set("model.hidden", []int{32}), set("flow.orders", []int{1, 2}),
+			set("optimizer.beta1", beta1), set("optimizer.beta2", beta2), set("optimizer.eps", 1e-4),
+			set("record.bias", 0), set("record.sharpness", 0), set("record.test", 0),
+		},
+		Zip:   settings{set("optimizer.lr", lr), set("steps", steps)},
+		Seeds: sweep.Seeds(pick(s, 3, 5, 5)),
+	}
+}
 
-func judgeOrder(e *evidence) (*finding, error) {
-	f := &finding{}
+func judgeOrder(sweeps []trials) (*Result, error) {
+	f := &Result{}
 	chart := &report.Chart{
 		Height: 3,
 		Labels: report.Label{
@@ -51,10 +52,10 @@ func judgeOrder(e *evidence) (*finding, error) {
 	}
 	table := report.Table{Caption: "Slopes between neighbouring lr, means over seeds with 95% confidence intervals", Header: []string{"betas", "order", "lr", "error", "slope to the next lr"}}
 	var outcomes []Outcome
-	for i, ts := range e.sweeps {
-		lrs := ts.values("optimizer.lr")
+	for i, ts := range sweeps {
+		lrs := ts.numbers("optimizer.lr")
 		betas := fmt.Sprintf("%g, %g", ts[0].number("optimizer.beta1"), ts[0].number("optimizer.beta2"))
-		axes := report.Axes{X: "lr", Y: "largest distance", LogX: true, LogY: true}
+		axes := report.Axes{X: "lr", Y: "largest distance", LogX: true, LogY: true, TicksX: lrs}
 		for r := 1; r <= 2; r++ {
 			errs := ts.matrix("optimizer.lr", func(t *trial) float64 {
 				if !t.good() {
@@ -62,26 +63,26 @@ func judgeOrder(e *evidence) (*finding, error) {
 				}
 				return sweep.Largest(t.column(fmt.Sprintf("flow%d_distance", r)))
 			})
-			slopes := slopesOf(numbers(lrs), errs)
+			slopes := slopesOf(lrs, errs)
 			last := transpose(slopes)[len(lrs)-2]
 			outcome := judgeSlope(last, r)
-			f.say("Betas %s, order %d: between lr %s and %s the error falls like lr^(%s): %s.", betas, r, lrs[len(lrs)-2], lrs[len(lrs)-1], withInterval(last), outcome)
+			f.say("Betas %s, order %d: between lr %g and %g the error falls like lr^(%s): %s.", betas, r, lrs[len(lrs)-2], lrs[len(lrs)-1], withInterval(last), outcome)
 			if i == 0 {
 				outcomes = append(outcomes, outcome)
 			}
-			axes.Series = append(axes.Series, orderSeries(r, numbers(lrs), errs)...)
+			axes.Series = append(axes.Series, orderSeries(r, lrs, errs)...)
 			for k, lr := range lrs {
 				slope := ""
 				if k < len(lrs)-1 {
 					slope = withInterval(transpose(slopes)[k])
 				}
-				table.Rows = append(table.Rows, []string{betas, fmt.Sprint(r), lr, withInterval(transpose(errs)[k]), slope})
+				table.Rows = append(table.Rows, []string{betas, fmt.Sprint(r), fmt.Sprint(lr), withInterval(transpose(errs)[k]), slope})
 			}
 		}
 		chart.Axes = append(chart.Axes, axes)
 	}
-	f.outcome = all(outcomes...)
-	f.figures, f.tables = []report.Drawing{chart}, []report.Table{table}
+	f.Outcome = all(outcomes...)
+	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
 	return f, nil
 }
 
@@ -96,30 +97,13 @@ func slopesOf(lr []float64, errs [][]float64) [][]float64 {
 	return out
 }
 
-// judgeSlope says whether slopes show an order: all of their mean's interval, or none of it, above the order less a margin.
-func judgeSlope(slopes []float64, order int) Outcome {
-	mean, half := sweep.Interval(slopes)
-	bound := float64(order) - slopeMargin
-	switch {
-	case mean-half > bound:
-		return Holds
-	case mean+half < bound:
-		return Fails
-	}
-	return Undecided
-}
-
 func orderSeries(r int, lr []float64, errs [][]float64) []report.Series {
 	mean, low, high := intervals(transpose(errs))
-	last := len(lr) - 1
-	reference := report.Series{X: lr, Faint: true, Line: true, Dash: 1}
+	law := report.PowerLaw(lr, mean, float64(r))
 	if r == 2 {
-		reference.Name = "slopes 1, 2"
+		law.Name = "slopes 1, 2"
 	}
-	for _, h := range lr {
-		reference.Y = append(reference.Y, mean[last]*math.Pow(h/lr[last], float64(r)))
-	}
-	return []report.Series{reference, {
+	return []report.Series{law, {
 		Name: fmt.Sprintf("order %d", r), X: lr, Y: mean, Low: low, High: high, Bars: true, Line: true, Marks: true, Color: r - 1, Mark: r - 1,
 	}}
 }

@@ -6,7 +6,6 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"gonum.org/v1/gonum/stat"
@@ -58,31 +57,6 @@ var stages = []struct {
 	{"late: below 1/20", 0, 0.05},
 }
 
-// mapSweep is the sweep of a map.
-func (o *MapOptions) mapSweep() string {
-	s := o.Scale
-	return fmt.Sprintf(`name: map
-base:
-  steps: %s
-  dtype: %s
-  stop: {loss: 0.005}
-  record: {bias: 4, sharpness: 0, test: 0}
-%sgrid:
-  optimizer.beta1: %s
-  optimizer.beta2: %s
-  optimizer.lr: %s
-seeds: %d
-`, pick(s, "400", "3000", "20000"), pick(s, "float64", "float32", "float32"), problem(s), yamlList(o.Beta1), yamlList(o.Beta2), yamlList(o.LR), o.Seeds)
-}
-
-func yamlList(values []float64) string {
-	texts := make([]string, len(values))
-	for i, v := range values {
-		texts[i] = strconv.FormatFloat(v, 'g', -1, 64)
-	}
-	return "[" + strings.Join(texts, ", ") + "]"
-}
-
 func (o *MapOptions) fill() {
 	if o.Scale == "" {
 		o.Scale = Laptop
@@ -104,7 +78,26 @@ func (o *MapOptions) fill() {
 // MapSweep returns the sweep that a map makes.
 func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 	o.fill()
-	return sweep.Parse("map.yaml", []byte(o.mapSweep()), 0, o.Settings...)
+	s := o.Scale
+	return sweep.New(sweep.Spec{
+		Name: "map",
+		Base: append(problem(s), set("steps", pick(s, 400, 3000, 20_000)), set("dtype", pick(s, "float64", "float32", "float32")),
+			set("stop.loss", 0.005), set("record.bias", 4), set("record.sharpness", 0), set("record.test", 0)),
+		Overrides: o.Settings,
+		Grid:      settings{set("optimizer.beta1", o.Beta1), set("optimizer.beta2", o.Beta2), set("optimizer.lr", o.LR)},
+		Seeds:     sweep.Seeds(o.Seeds),
+	}, 0)
+}
+
+// command returns the command line that makes the map.
+func (o *MapOptions) command(dir string) string {
+	list := func(values []float64) string { return strings.Join(labels(values), ",") }
+	line := fmt.Sprintf("shadowflow map --out %s --scale %s --beta1 %s --beta2 %s --lr %s --seeds %d",
+		dir, o.Scale, list(o.Beta1), list(o.Beta2), list(o.LR), o.Seeds)
+	for _, s := range slices.Concat(o.Settings...) {
+		line += fmt.Sprintf(" --set '%s'", strings.ReplaceAll(s.String(), "'", `'\''`))
+	}
+	return line
 }
 
 // RunMap makes the runs of a map that are not there yet in dir, and writes its page there.
@@ -131,14 +124,7 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 		}
 	}
 	doc := m.document()
-	doc.Commands = []string{fmt.Sprintf("shadowflow map --out %s --scale %s --beta1 %s --beta2 %s --lr %s --seeds %d", dir, o.Scale,
-		strings.Trim(yamlList(o.Beta1), "[]"), strings.Trim(yamlList(o.Beta2), "[]"), strings.Trim(yamlList(o.LR), "[]"), o.Seeds)}
-	for i, c := range doc.Commands {
-		doc.Commands[i] = strings.ReplaceAll(c, ", ", ",")
-	}
-	for _, set := range slices.Concat(o.Settings...) {
-		doc.Commands[0] += fmt.Sprintf(" --set '%s'", set)
-	}
+	doc.Commands = []string{o.command(dir)}
 	doc.Sources = []report.Source{{Name: "map/sweep.yaml", Text: string(s.Source)}}
 	m.Page, err = doc.Write(dir)
 	return m, err
@@ -238,6 +224,25 @@ func (m *Map) closerLimit(i, j int) float64 {
 		limit = lr
 	}
 	return limit
+}
+
+// Sentences says what the map found for the pair of betas at, or for every pair if at is nil.
+func (m *Map) Sentences(at []float64) ([]string, error) {
+	if at != nil {
+		one, err := m.Sentence(at[0], at[1])
+		return []string{one}, err
+	}
+	var out []string
+	for _, beta1 := range m.Beta1 {
+		for _, beta2 := range m.Beta2 {
+			one, err := m.Sentence(beta1, beta2)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, one)
+		}
+	}
+	return out, nil
 }
 
 // Sentence says what the map found for a pair of betas on its grid.

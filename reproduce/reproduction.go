@@ -3,15 +3,12 @@ package reproduce
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
-	"github.com/agnivade/levenshtein"
-
+	"shadowflow/dataset"
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
+	"shadowflow/schema"
 )
 
 // A Scale is the size at which a reproduction is made.
@@ -27,15 +24,52 @@ const (
 // Scales returns the scales, smallest first.
 func Scales() []Scale { return []Scale{Laptop, Workstation, Paper} }
 
+// settings give keys of a config values.
+type settings = []schema.Setting
+
+func set(key string, value any) schema.Setting { return schema.Set(key, value) }
+
+// pick returns what belongs to a scale.
+func pick[T any](s Scale, laptop, workstation, paper T) T {
+	switch s {
+	case Workstation:
+		return workstation
+	case Paper:
+		return paper
+	}
+	return laptop
+}
+
+// cifar is CIFAR-10 or CIFAR-100 as a sweep's base, all of it at the paper's scale.
+func cifar(s Scale, name, file string) settings {
+	return settings{
+		set("data.name", name), set("data.path", "data/"+file), set("data.subset", pick(s, 0, 5000, 0)),
+	}
+}
+
+// problem is the data and the model of a scale; the laptop's are those of a run without arguments.
+func problem(s Scale) settings {
+	if s == Laptop {
+		return nil
+	}
+	return append(cifar(s, dataset.NameCIFAR10, cifar10File), set("model.name", pick(s, "", "cnn", "resnet50")))
+}
+
+// The files of CIFAR as their authors name them.
+const (
+	cifar10File  = "cifar-10-binary.tar.gz"
+	cifar100File = "cifar-100-binary.tar.gz"
+)
+
 // A Reproduction is a claim and what tests it.
 type Reproduction struct {
 	Name string
 	// Title is a line; Claim says what is tested, Design how.
 	Title, Claim, Design string
 
-	// sweeps returns the text of the sweep files, whose results judge gets.
-	sweeps func(s Scale) []string
-	judge  func(ctx context.Context, e *evidence) (*finding, error)
+	// sweeps returns what the runs are made of whose results judge gets; nil for a computation in closed form.
+	sweeps func(s Scale) []sweep.Spec
+	judge  func(ctx context.Context, made []trials) (*Result, error)
 }
 
 // Sweeps returns the sweeps that a reproduction makes at a scale; none if it is a computation in closed form.
@@ -44,12 +78,12 @@ func (r *Reproduction) Sweeps(s Scale) ([]*sweep.Sweep, error) {
 		return nil, nil
 	}
 	var out []*sweep.Sweep
-	for i, text := range r.sweeps(s) {
-		parsed, err := sweep.Parse(fmt.Sprintf("%s-%d.yaml", r.Name, i+1), []byte(text), 0)
+	for _, spec := range r.sweeps(s) {
+		made, err := sweep.New(spec, 0)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, parsed)
+		out = append(out, made)
 	}
 	return out, nil
 }
@@ -70,92 +104,53 @@ func Find(name string) (*Reproduction, error) {
 		}
 		names = append(names, r.Name)
 	}
-	near := slices.MinFunc(names, func(a, b string) int {
-		return levenshtein.ComputeDistance(name, a) - levenshtein.ComputeDistance(name, b)
-	})
-	return nil, fmt.Errorf("no reproduction %q: did you mean %s? (there are %s)", name, near, strings.Join(names, ", "))
-}
-
-// An Outcome says what became of a claim.
-type Outcome string
-
-// The outcomes.
-const (
-	Holds     Outcome = "holds"
-	Fails     Outcome = "fails"
-	Undecided Outcome = "undecided"
-)
-
-// all returns what becomes of a claim that has several parts.
-func all(parts ...Outcome) Outcome {
-	switch {
-	case len(parts) == 0, slices.Contains(parts, Undecided) && !slices.Contains(parts, Fails):
-		return Undecided
-	case slices.Contains(parts, Fails):
-		return Fails
-	}
-	return Holds
+	return nil, fmt.Errorf("no reproduction %q; %s", name, schema.Suggest(name, names))
 }
 
 // A Result is what a reproduction found.
 type Result struct {
 	Outcome Outcome
-	// Verdict is the outcome in a sentence.
-	Verdict string
-	// Sentences are the findings, with their numbers.
-	Sentences []string
-	// Page is the path of the page.
-	Page string
+	// Document has the outcome in a sentence, its Verdict, and the findings with their numbers.
+	report.Document
+	// Path is that of the page.
+	Path string
 }
 
-// finding is what a judge found.
-type finding struct {
-	outcome   Outcome
-	verdict   string // in a sentence; empty for that of the outcome
-	sentences []string
-	figures   []report.Drawing
-	tables    []report.Table
-}
-
-func (f *finding) say(format string, args ...any) {
-	f.sentences = append(f.sentences, fmt.Sprintf(format, args...))
+func (f *Result) say(format string, args ...any) {
+	f.Findings = append(f.Findings, fmt.Sprintf(format, args...))
 }
 
 // Run makes the runs that are not there yet in dir, and judges: figures, tables and page are written there.
 func (r *Reproduction) Run(ctx context.Context, s Scale, dir string, opt sweep.Options) (*Result, error) {
-	e := &evidence{scale: s}
 	sweeps, err := r.Sweeps(s)
 	if err != nil {
 		return nil, err
 	}
-	doc := &report.Document{
-		Title: r.Title, Claim: r.Claim, Design: r.Design,
-		Commands: []string{fmt.Sprintf("shadowflow reproduce %s --scale %s --out %s", r.Name, s, dir)},
-	}
+	var made []trials
 	for _, sw := range sweeps {
 		where := filepath.Join(dir, sw.Name)
 		if err := sw.Execute(ctx, where, opt); err != nil {
 			return nil, err
 		}
-		trials, err := readTrials(sw, where)
+		ts, err := readTrials(sw, where)
 		if err != nil {
 			return nil, err
 		}
-		e.sweeps = append(e.sweeps, trials)
-		doc.Sources = append(doc.Sources, report.Source{Name: filepath.Join(sw.Name, "sweep.yaml"), Text: string(sw.Source)})
+		made = append(made, ts)
 	}
-	found, err := r.judge(ctx, e)
+	f, err := r.judge(ctx, made)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Name, err)
 	}
-	found.sentences = append(found.sentences, e.losses()...)
-	if doc.Verdict = found.verdict; doc.Verdict == "" {
-		doc.Verdict = "The claim " + said(found.outcome) + "."
+	f.Title, f.Claim, f.Design = r.Title, r.Claim, r.Design
+	f.Commands = []string{fmt.Sprintf("shadowflow reproduce %s --scale %s --out %s", r.Name, s, dir)}
+	for _, sw := range sweeps {
+		f.Sources = append(f.Sources, report.Source{Name: filepath.Join(sw.Name, "sweep.yaml"), Text: string(sw.Source)})
 	}
-	doc.Findings, doc.Figures, doc.Tables = found.sentences, found.figures, found.tables
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+	if f.Verdict == "" {
+		f.Verdict = "The claim " + said(f.Outcome) + "."
 	}
-	page, err := doc.Write(dir)
-	return &Result{Outcome: found.outcome, Verdict: doc.Verdict, Sentences: found.sentences, Page: page}, err
+	f.Findings = append(f.Findings, missing(made)...)
+	f.Path, err = f.Write(dir)
+	return f, err
 }

@@ -1,36 +1,12 @@
 package sweep
 
 import (
-	"math"
 	"slices"
-
-	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
 
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/stats"
 )
-
-// Interval returns the mean of some values and the half-width of its 95% confidence interval, by Student's t with n-1 degrees of
-// freedom. The half-width of one value is NaN, as are both of none. Values that are NaN are left out.
-func Interval(values []float64) (mean, half float64) {
-	var v []float64
-	for _, x := range values {
-		if !math.IsNaN(x) {
-			v = append(v, x)
-		}
-	}
-	n := float64(len(v))
-	if n == 0 {
-		return math.NaN(), math.NaN()
-	}
-	mean, deviation := stat.MeanStdDev(v, nil)
-	if n == 1 {
-		return mean, math.NaN()
-	}
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}
-	return mean, t.Quantile(0.975) * deviation / math.Sqrt(n)
-}
 
 // Means returns one row for all runs of a table that differ in their seeds only: of each measurement its mean and the half-width of
 // its 95% confidence interval. Runs that failed, diverged or have not ended are left out of the means, and counted.
@@ -100,7 +76,7 @@ func meanRow(index int, rows [][]record.Value, keys, measured []int, status int)
 		for i, row := range good {
 			values[i] = row[m].Float()
 		}
-		mean, half := Interval(values)
+		mean, half := stats.Interval(values)
 		out = append(out, floatCell("", "", mean).value, floatCell("", "", half).value)
 	}
 	return out

@@ -293,24 +293,6 @@ func TestTheTableHasConfigsAndResults(t *testing.T) {
 	}
 }
 
-func TestIntervalIsStudents(t *testing.T) {
-	for _, c := range []struct {
-		values     []float64
-		mean, half float64
-	}{
-		{nil, math.NaN(), math.NaN()},
-		{[]float64{2}, 2, math.NaN()},
-		{[]float64{1, math.NaN(), 3}, 2, 12.706204736432095},
-		{[]float64{1, 2, 3, 4, 5}, 3, 1.9632432},
-	} {
-		mean, half := Interval(c.values)
-		near := func(a, b float64) bool { return math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) < 1e-6 }
-		if !near(mean, c.mean) || !near(half, c.half) {
-			t.Errorf("%v: %v +- %v, want %v +- %v", c.values, mean, half, c.mean, c.half)
-		}
-	}
-}
-
 func TestPlanTakesTimesFromEndedRunsAndProbes(t *testing.T) {
 	dir, s, f := t.TempDir(), mustParse(t, "base: {steps: 100}\ngrid: {optimizer.beta2: [0.9, 0.99], dtype: [float32, float64]}"), &fake{}
 	opt := PlanOptions{Options: f.options()}

@@ -1,13 +1,15 @@
 package sweep
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
-	"io/fs"
 	"math"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/google/renameio/v2"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
@@ -19,19 +21,34 @@ import (
 // the largest and the last excess norm, and for each loss of AtLoss every measurement of the history where the training loss
 // first is below it. A run that failed or diverged has its reason, and what it measured.
 func (s *Sweep) Table(dir string) (*record.History, error) {
-	statuses, err := s.Status(dir)
-	if err != nil {
-		return nil, err
-	}
 	t := newTable(s)
-	for _, st := range statuses {
-		row, err := s.row(st)
+	for trial, err := range s.Trials(dir) {
 		if err != nil {
 			return nil, err
 		}
-		t.add(row)
+		t.add(s.row(trial))
 	}
 	return t.history(), nil
+}
+
+// WriteTables writes the table and its means beside the runs in dir, as CSV and Parquet: table.csv, means.csv, and so on.
+func (s *Sweep) WriteTables(dir string) error {
+	t, err := s.Table(dir)
+	if err != nil {
+		return err
+	}
+	for name, rows := range map[string]*record.History{"table": t, "means": Means(t)} {
+		for _, format := range []string{"csv", "parquet"} {
+			var out bytes.Buffer
+			if err := record.WriteTable(&out, format, rows); err != nil {
+				return err
+			}
+			if err := renameio.WriteFile(filepath.Join(dir, name+"."+format), out.Bytes(), 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // A cell is a value and the column that it is for.
@@ -146,7 +163,7 @@ func valueOf(value any, typ record.ColumnType) record.Value {
 	return record.Text(schema.Format(value))
 }
 
-func (s *Sweep) row(st Status) ([]cell, error) {
+func (s *Sweep) row(st Trial) []cell {
 	row := []cell{{record.Column{Name: "index", Type: record.IntColumn}, record.Int(int64(st.Run.Index))}}
 	for _, key := range s.columnKeys() {
 		typ := s.typeOf(key)
@@ -163,14 +180,10 @@ func (s *Sweep) row(st Status) ([]cell, error) {
 	if st.Result != nil {
 		row = append(row, resultCells(st.Result)...)
 	}
-	h, err := record.ReadHistory(st.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return row, nil
+	if st.History == nil {
+		return row
 	}
-	if err != nil {
-		return nil, err
-	}
-	return append(row, s.measurements(h)...), nil
+	return append(row, s.measurements(st.History)...)
 }
 
 func textCell(name, meaning, text string) cell {

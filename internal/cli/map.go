@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -83,7 +84,12 @@ settings of the scale.`,
 			if err != nil {
 				return err
 			}
-			return printMap(cmd, m, point)
+			sentences, err := m.Sentences(point)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\n\npage: %s\n", strings.Join(sentences, "\n"), m.Page)
+			return nil
 		},
 	}
 	given = bindSettings(cmd)
@@ -101,27 +107,4 @@ settings of the scale.`,
 	f.IntVar(&flags.parallel, "parallel", 0, "runs at once, 0 for one a processor")
 	f.StringVar(&flags.memory, "memory", "", "memory for all runs together, like 8GiB (default what is free)")
 	return cmd
-}
-
-func printMap(cmd *cobra.Command, m *reproduce.Map, at []float64) error {
-	w := cmd.OutOrStdout()
-	for _, b1 := range m.Beta1 {
-		for _, b2 := range m.Beta2 {
-			if at != nil && (at[0] != b1 || at[1] != b2) {
-				continue
-			}
-			sentence, err := m.Sentence(b1, b2)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintln(w, sentence)
-		}
-	}
-	if at != nil {
-		if _, err := m.Sentence(at[0], at[1]); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintf(w, "\npage: %s\n", m.Page)
-	return nil
 }

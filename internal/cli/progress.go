@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"shadowflow/experiment/run"
+	"shadowflow/report"
 )
 
 // progress shows where a run stands, with the loss, the norm, the sign of the bias and the time left: a bar in a terminal, now and
@@ -59,7 +59,7 @@ func (p *progress) show(at run.Progress) {
 		)
 	}
 	_ = p.bar.Set(at.Step) // a bar that cannot be drawn is no reason to stop
-	p.bar.Describe(standing(at))
+	p.bar.Describe(report.Standing(at))
 }
 
 // line prints where the run stands.
@@ -76,23 +76,7 @@ func (p *progress) line(at run.Progress) {
 	if done := at.Step - p.first; done > 0 {
 		left = (now.Sub(p.started) / time.Duration(done) * time.Duration(at.Steps-at.Step)).Round(time.Second).String()
 	}
-	fmt.Fprintf(p.w, "step %d of %d  %s  time left %s\n", at.Step, at.Steps, standing(at), left)
-}
-
-func standing(at run.Progress) string {
-	return fmt.Sprintf("loss %.3g  norm %.3g  bias %s", at.Loss, at.Excess, signOf(at.BiasDrive))
-}
-
-// signOf says what the bias does to the norm.
-func signOf(drive float64) string {
-	switch {
-	case math.IsNaN(drive):
-		return "not measured"
-	case drive < 0:
-		return "- lowers"
-	default:
-		return "+ hinders"
-	}
+	fmt.Fprintf(p.w, "step %d of %d  %s  time left %s\n", at.Step, at.Steps, report.Standing(at), left)
 }
 
 // clear takes the bar away, before something else is printed.

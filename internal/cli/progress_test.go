@@ -21,14 +21,16 @@ func TestProgressOutsideATerminalIsALineNowAndThen(t *testing.T) {
 		{"nothing soon after a line", false, lineEvery / 2, ""},
 		{"nothing when quiet", true, 2 * lineEvery, ""},
 	} {
-		var out strings.Builder
-		p := newProgress(&out, c.quiet)
-		p.started, p.first = time.Now().Add(-time.Minute), 10
-		p.shown = time.Now().Add(-c.since)
-		p.show(at)
-		if got := out.String(); !strings.HasPrefix(got, c.want) || (c.want == "") != (got == "") {
-			t.Errorf("%s: printed %q, want it to begin with %q", c.name, got, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			var out strings.Builder
+			p := newProgress(&out, c.quiet)
+			p.started, p.first = time.Now().Add(-time.Minute), 10
+			p.shown = time.Now().Add(-c.since)
+			p.show(at)
+			if got := out.String(); !strings.HasPrefix(got, c.want) || (c.want == "") != (got == "") {
+				t.Errorf("printed %q, want it to begin with %q", got, c.want)
+			}
+		})
 	}
 }
 

@@ -78,10 +78,10 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 				return err
 			}
 			fmt.Fprintf(w, "Verdict (%s): %s\n\n", result.Outcome, result.Verdict)
-			for _, sentence := range result.Sentences {
+			for _, sentence := range result.Findings {
 				fmt.Fprintf(w, "- %s\n", sentence)
 			}
-			fmt.Fprintf(w, "\npage: %s\n", result.Page)
+			fmt.Fprintf(w, "\npage: %s\n", result.Path)
 			return nil
 		},
 	}

@@ -104,13 +104,15 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 		{[]string{"export", used, "--format", "xls"}, "xls"},
 		{[]string{"data", "fetch", "cifar9"}, "cifar10"},
 	} {
-		stdout, stderr, code := shadowflow(c.args...)
-		if code == 0 || !strings.Contains(stderr, c.want) {
-			t.Errorf("%v: exit code %d, %q; want %q", c.args, code, stderr, c.want)
-		}
-		if stdout != "" {
-			t.Errorf("%v prints %q", c.args, stdout)
-		}
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			stdout, stderr, code := shadowflow(c.args...)
+			if code == 0 || !strings.Contains(stderr, c.want) {
+				t.Errorf("%v: exit code %d, %q; want %q", c.args, code, stderr, c.want)
+			}
+			if stdout != "" {
+				t.Errorf("%v prints %q", c.args, stdout)
+			}
+		})
 	}
 	if _, err := os.Stat(filepath.Join(dir, "new")); err == nil {
 		t.Error("a run that cannot start left a directory")

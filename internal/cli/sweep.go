@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -128,10 +127,10 @@ func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) err
 	if cmd.Context().Err() != nil {
 		return interrupted(cmd, "shadowflow sweep "+dir)
 	}
-	if err := errors.Join(failed, writeTables(s, dir)); err != nil {
+	if err := errors.Join(failed, s.WriteTables(dir)); err != nil {
 		return err
 	}
-	page, err := writeSweepPage(s, dir)
+	page, err := report.WriteSweep(s, dir)
 	if err != nil || f.quiet {
 		return err
 	}
@@ -167,58 +166,6 @@ func sweepProgress(w io.Writer) func(sweep.Event) {
 		left := time.Duration(float64(time.Since(start)) / float64(e.Stopped) * float64(e.All-e.Stopped)).Round(time.Second)
 		fmt.Fprintf(w, "%d/%d  run %d  %s  %s  (%s left)\n", e.Stopped, e.All, e.Run.Index, e.Run, how, left)
 	}
-}
-
-// writeTables writes the table and its means beside the runs.
-func writeTables(s *sweep.Sweep, dir string) error {
-	table, err := s.Table(dir)
-	if err != nil {
-		return err
-	}
-	means := sweep.Means(table)
-	for _, f := range []struct {
-		name, format string
-		table        *record.History
-	}{
-		{"table.csv", "csv", table}, {"table.parquet", "parquet", table},
-		{"means.csv", "csv", means}, {"means.parquet", "parquet", means},
-	} {
-		if err := writeTable(filepath.Join(dir, f.name), f.format, f.table); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeSweepPage writes the page of a sweep and returns its path.
-func writeSweepPage(s *sweep.Sweep, dir string) (string, error) {
-	table, err := s.Table(dir)
-	if err != nil {
-		return "", err
-	}
-	in := report.SweepInput{
-		Name: s.Name, Table: table, Means: sweep.Means(table), Source: string(s.Source),
-		Commands: []string{"shadowflow sweep sweep.yaml --out " + dir, "shadowflow sweep table sweep.yaml --out " + dir},
-	}
-	for _, where := range s.RunDirs(dir) {
-		h, err := record.ReadHistory(where)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
-		in.Histories = append(in.Histories, h)
-	}
-	return report.SweepPage(in).Write(dir)
-}
-
-func writeTable(path, format string, t *record.History) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := record.WriteTable(file, format, t); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	return file.Close()
 }
 
 func printStates(w io.Writer, statuses []sweep.Status) {
@@ -285,7 +232,7 @@ one row for all runs that differ in their seeds only, with 95% confidence interv
 				return err
 			}
 			if info, err := os.Stat(dir); err == nil && info.IsDir() {
-				if err := writeTables(s, dir); err != nil {
+				if err := s.WriteTables(dir); err != nil {
 					return err
 				}
 			}

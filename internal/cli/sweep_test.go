@@ -63,14 +63,16 @@ func TestBadSweepsAreRefusedBeforeAnythingStarts(t *testing.T) {
 		{"grid: {optimizer.beta2: []}", "an empty list makes no runs"},
 		{"seeds: 1001", "1001 runs, more than 1000; if so many are meant, say --yes"},
 	} {
-		path, dir := sweepFile(t, c.text)
-		text, code := sayings("sweep", path, "--out", dir)
-		if code == 0 || !strings.Contains(text, c.want) {
-			t.Errorf("%q: %s", c.text, text)
-		}
-		if _, err := os.Stat(dir); err == nil {
-			t.Errorf("%q: something was started", c.text)
-		}
+		t.Run(c.text, func(t *testing.T) {
+			path, dir := sweepFile(t, c.text)
+			text, code := sayings("sweep", path, "--out", dir)
+			if code == 0 || !strings.Contains(text, c.want) {
+				t.Errorf("%q: %s", c.text, text)
+			}
+			if _, err := os.Stat(dir); err == nil {
+				t.Errorf("%q: something was started", c.text)
+			}
+		})
 	}
 }
 
@@ -90,9 +92,11 @@ func TestReproductionsAreListedAndPlanned(t *testing.T) {
 		t.Error(err)
 	}
 	for _, args := range [][]string{{"reproduce"}, {"reproduce", "hil"}, {"reproduce", "hill", "--scale", "moon"}, {"map", "--at", "0.9"}, {"map", "--lr", "x"}, {"map", "--scale", "moon"}} {
-		if text, code := sayings(args...); code == 0 {
-			t.Errorf("%v is not refused: %s", args, text)
-		}
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			if text, code := sayings(args...); code == 0 {
+				t.Errorf("%v is not refused: %s", args, text)
+			}
+		})
 	}
 }
 
@@ -106,9 +110,11 @@ func TestTheMapSaysASentence(t *testing.T) {
 
 func TestSizesOfMemoryAreRead(t *testing.T) {
 	for text, want := range map[string]int64{"": 0, "8GiB": 8 << 30, "1.5 MB": 1_500_000, "100": 100, "2TiB": 2 << 40} {
-		if got, err := parseBytes(text); err != nil || got != want {
-			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got, err := parseBytes(text); err != nil || got != want {
+				t.Errorf("%q: %d, %v; want %d", text, got, err, want)
+			}
+		})
 	}
 	for _, text := range []string{"many", "-1GiB", "0", "1e30GiB", "GiB"} {
 		if got, err := parseBytes(text); err == nil {

@@ -3,11 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
-	"math"
 
 	"github.com/spf13/cobra"
 
 	"shadowflow/modeq/verify"
+	"shadowflow/report"
 )
 
 func newVerify() *cobra.Command {
@@ -55,8 +55,9 @@ objective's batches, and the start is cold.`,
 				return err
 			}
 			if plotFile != "" {
-				if err := plotVerify(plotFile, result, c.Optimizer.Name, c.Objective.Name); err != nil {
-					return err
+				title := fmt.Sprintf("%s on %s: distance from iterates to modified equations", c.Optimizer.Name, c.Objective.Name)
+				if err := report.Save(report.ConvergenceChart(title, result), plotFile); err != nil {
+					return fmt.Errorf("--plot %w", err)
 				}
 			}
 			if asJSON {
@@ -112,37 +113,6 @@ func printVerify(w io.Writer, r *verify.Result) {
 	}
 	fmt.Fprintln(w)
 	for _, o := range r.Orders {
-		fmt.Fprintln(w, verdict(o))
+		fmt.Fprintln(w, report.OrderVerdict(o))
 	}
-}
-
-// slopeMargin is how far below its order the last slope may be for the order to count as shown.
-const slopeMargin = 0.3
-
-// roundoff is the size of errors that rounding and the integrator's tolerance make.
-const roundoff = 1e-12
-
-// verdict says in a sentence what the slopes show.
-func verdict(o verify.OrderResult) string {
-	name := fmt.Sprintf("order %d: ", o.Order)
-	if len(o.Slopes) == 0 {
-		return name + "one step size has no slope: give several"
-	}
-	last, smallest := o.Slopes[len(o.Slopes)-1], o.Errors[len(o.Errors)-1]
-	switch {
-	case smallest < roundoff:
-		return name + fmt.Sprintf("holds as far as float64 can tell: the last error is %.1e", smallest)
-	case last > float64(o.Order)+1-slopeMargin:
-		return name + fmt.Sprintf("holds, and better: the error falls like lr^%.2f", last)
-	case last > float64(o.Order)-slopeMargin:
-		return name + fmt.Sprintf("holds: the error falls like lr^%.2f", last)
-	case rising(o.Slopes):
-		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f, and the slopes rise: take smaller lr", last)
-	}
-	return name + fmt.Sprintf("does not show: the error falls like lr^%.2f (the lr may be too large for it, or the start off the slow manifold)", last)
-}
-
-func rising(slopes []float64) bool {
-	n := len(slopes)
-	return n > 1 && !math.IsNaN(slopes[n-1]) && slopes[n-1] > slopes[n-2]+0.05
 }

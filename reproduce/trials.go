@@ -1,54 +1,37 @@
 package reproduce
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"slices"
-	"strconv"
 
 	"shadowflow/diagnose"
-	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/stats"
 )
-
-// evidence is what the sweeps of a reproduction found.
-type evidence struct {
-	scale  Scale
-	sweeps []trials
-}
 
 // trials are the runs of a sweep.
 type trials []*trial
 
 // trial is a run and its record.
-type trial struct {
-	sweep.Status
-	history *record.History // nil if the run failed before its first row
-}
+type trial struct{ sweep.Trial }
 
 func readTrials(s *sweep.Sweep, dir string) (trials, error) {
-	statuses, err := s.Status(dir)
-	if err != nil {
-		return nil, err
-	}
 	var out trials
-	for _, st := range statuses {
-		t := &trial{Status: st}
-		if t.history, err = record.ReadHistory(st.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for t, err := range s.Trials(dir) {
+		if err != nil {
 			return nil, err
 		}
-		out = append(out, t)
+		out = append(out, &trial{t})
 	}
 	return out, nil
 }
 
-// losses says which runs are missing from the findings.
-func (e *evidence) losses() []string {
+// missing says which runs are left out of the findings.
+func missing(sweeps []trials) []string {
 	var out []string
-	for _, ts := range e.sweeps {
+	for _, ts := range sweeps {
 		for _, t := range ts {
 			if t.Reason != "" && len(out) < 5 {
 				out = append(out, fmt.Sprintf("Run %d of %s (%s): %s; it is left out.", t.Run.Index, problemOf(t), t.Run, t.Reason))
@@ -58,26 +41,25 @@ func (e *evidence) losses() []string {
 	return out
 }
 
-// number returns a number of a run's config, NaN if it has none of that key.
+// number returns a key of the run's config that is a number, NaN if it has no meaning there.
 func (t *trial) number(key string) float64 {
-	x, err := strconv.ParseFloat(t.Run.Value(key), 64)
-	if err != nil {
-		return math.NaN()
+	if x, ok := t.Run.Config.Get(key).(float64); ok {
+		return x
 	}
-	return x
+	return math.NaN()
 }
 
 // good reports whether the run ended in any other way than by diverging.
 func (t *trial) good() bool {
-	return t.history != nil && t.Result != nil && t.Result.Status != run.Diverged
+	return t.History != nil && t.Result != nil && t.Result.Status != run.Diverged
 }
 
 // column returns a column of the record, nil if there is none.
 func (t *trial) column(name string) []float64 {
-	if t.history == nil {
+	if t.History == nil {
 		return nil
 	}
-	return t.history.Floats(name)
+	return t.History.Floats(name)
 }
 
 // at returns a measurement where the training loss first is below a level, NaN if it never is.
@@ -133,23 +115,54 @@ func (ts trials) unsteady() int {
 }
 
 // where keeps the runs with a value of a key.
-func (ts trials) where(key, value string) trials {
+func (ts trials) where(key string, value any) trials {
 	var out trials
 	for _, t := range ts {
-		if t.Run.Value(key) == value {
+		if t.Run.Config.Get(key) == value {
 			out = append(out, t)
 		}
 	}
 	return out
 }
 
-// values returns the different values of a key, in the order of the runs.
-func (ts trials) values(key string) []string {
-	var out []string
+// values returns the different values of a key, in the order of the runs; nil is that of runs in which it has no meaning.
+func (ts trials) values(key string) []any {
+	var out []any
 	for _, t := range ts {
-		if v := t.Run.Value(key); !slices.Contains(out, v) {
+		if v := t.Run.Config.Get(key); !slices.Contains(out, v) {
 			out = append(out, v)
 		}
+	}
+	return out
+}
+
+// numbers returns the different values of a key that is a number, in the order of the runs.
+func (ts trials) numbers(key string) []float64 {
+	var out []float64
+	for _, t := range ts {
+		if x := t.number(key); !slices.Contains(out, x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// A trialGroup is the runs that have a name in common.
+type trialGroup struct {
+	name string
+	trials
+}
+
+// groups returns the runs of each name, in the order of the runs.
+func (ts trials) groups(name func(*trial) string) []trialGroup {
+	var out []trialGroup
+	for _, t := range ts {
+		i := slices.IndexFunc(out, func(g trialGroup) bool { return g.name == name(t) })
+		if i < 0 {
+			out = append(out, trialGroup{name: name(t)})
+			i = len(out) - 1
+		}
+		out[i].trials = append(out[i].trials, t)
 	}
 	return out
 }
@@ -162,7 +175,8 @@ func (ts trials) matrix(key string, measure func(*trial) float64) [][]float64 {
 		out[i] = slices.Repeat([]float64{math.NaN()}, len(columns))
 	}
 	for _, t := range ts {
-		out[slices.Index(seeds, t.Run.Value("seed"))][slices.Index(columns, t.Run.Value(key))] = measure(t)
+		row, column := slices.Index(seeds, t.Run.Config.Get("seed")), slices.Index(columns, t.Run.Config.Get(key))
+		out[row][column] = measure(t)
 	}
 	return out
 }
@@ -184,7 +198,7 @@ func transpose(m [][]float64) [][]float64 {
 // intervals returns mean, low and high ends of the 95% confidence interval of each row.
 func intervals(rows [][]float64) (mean, low, high []float64) {
 	for _, row := range rows {
-		m, half := sweep.Interval(row)
+		m, half := stats.Interval(row)
 		mean, low, high = append(mean, m), append(low, m-half), append(high, m+half)
 	}
 	return mean, low, high
@@ -197,19 +211,6 @@ func relative(m [][]float64) [][]float64 {
 		for _, v := range row {
 			out[i] = append(out[i], v/row[0])
 		}
-	}
-	return out
-}
-
-// numbers reads values of a key.
-func numbers(texts []string) []float64 {
-	out := make([]float64, len(texts))
-	for i, s := range texts {
-		x, err := strconv.ParseFloat(s, 64)
-		if err != nil {
-			x = math.NaN()
-		}
-		out[i] = x
 	}
 	return out
 }

@@ -1,6 +1,7 @@
-package reproduce
+package stats
 
 import (
+	"maps"
 	"math"
 	"slices"
 
@@ -8,10 +9,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// level is the probability of error at which a test decides.
-const level = 0.05
-
-// ranks returns the ranks of the values from 1, equal values sharing the mean of theirs.
+// ranks returns the ranks of the values, none of which is NaN, from 1, equal values sharing the mean of theirs.
 func ranks(values []float64) []float64 {
 	order := make([]int, len(values))
 	for i := range order {
@@ -40,12 +38,18 @@ func ranks(values []float64) []float64 {
 	return out
 }
 
-// Spearman returns the rank correlation of x and y, NaN if either does not vary.
+// Spearman returns the rank correlation of x and y, NaN if either does not vary. Pairs with a NaN are left out.
 func Spearman(x, y []float64) float64 {
-	if len(x) < 2 {
+	var a, b []float64
+	for i := range x {
+		if !math.IsNaN(x[i]) && !math.IsNaN(y[i]) {
+			a, b = append(a, x[i]), append(b, y[i])
+		}
+	}
+	if len(a) < 2 {
 		return math.NaN()
 	}
-	return stat.Correlation(ranks(x), ranks(y), nil)
+	return stat.Correlation(ranks(a), ranks(b), nil)
 }
 
 // A Trend is the result of Page's test.
@@ -98,7 +102,8 @@ func PageTrend(blocks [][]float64) Trend {
 		t.Up, t.Down = distuv.UnitNormal.Survival(z), distuv.UnitNormal.CDF(z)
 		return t
 	}
-	for l, p := range exact {
+	for _, l := range slices.Sorted(maps.Keys(exact)) {
+		p := exact[l]
 		if l >= t.L-1e-9 {
 			t.Up += p
 		}
@@ -150,49 +155,14 @@ func permutationSums(ranks []float64) map[float64]float64 {
 	return counts
 }
 
+// convolve returns the distribution of a sum. It adds in the order of the numbers, so that equal distributions have equal bits.
 func convolve(a, b map[float64]float64) map[float64]float64 {
 	out := make(map[float64]float64, len(a)*2)
-	for x, p := range a {
-		for y, q := range b {
-			out[x+y] += p * q
+	ys := slices.Sorted(maps.Keys(b))
+	for _, x := range slices.Sorted(maps.Keys(a)) {
+		for _, y := range ys {
+			out[x+y] += a[x] * b[y]
 		}
 	}
-	return out
-}
-
-// A Difference is the result of a paired t-test.
-type Difference struct {
-	// Mean is that of the differences, Half the half-width of its 95% confidence interval.
-	Mean, Half float64
-	// P is the two-sided probability of a mean as far from 0, if it were 0.
-	P float64
-	// Effect is the mean in units of the differences' standard deviation (Cohen's d for pairs).
-	Effect float64
-	Pairs  int
-}
-
-// PairedT tests whether a - b differs from 0, pair by pair. Pairs with a NaN are left out. With fewer than two pairs, or
-// differences that are all the same, there is no interval: Half is NaN, and P is 1 unless the one difference is not 0.
-func PairedT(a, b []float64) Difference {
-	var d []float64
-	for i := range a {
-		if x := a[i] - b[i]; !math.IsNaN(x) {
-			d = append(d, x)
-		}
-	}
-	out := Difference{Pairs: len(d), Half: math.NaN(), P: 1, Mean: math.NaN(), Effect: math.NaN()}
-	if len(d) == 0 {
-		return out
-	}
-	mean, deviation := stat.MeanStdDev(d, nil)
-	out.Mean = mean
-	if len(d) < 2 || deviation == 0 {
-		return out
-	}
-	n := float64(len(d))
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}
-	out.Half = t.Quantile(0.975) * deviation / math.Sqrt(n)
-	out.P = 2 * t.Survival(math.Abs(mean)/(deviation/math.Sqrt(n)))
-	out.Effect = mean / deviation
 	return out
 }

@@ -1,0 +1,36 @@
+package sweep
+
+import (
+	"errors"
+	"io/fs"
+	"iter"
+
+	"shadowflow/experiment/record"
+)
+
+// A Trial is a run of a sweep with its record.
+type Trial struct {
+	Status
+	History *record.History // nil before the first row
+}
+
+// Trials returns the runs of a sweep in a directory with their records, one at a time, since together they may not fit the memory.
+// It ends with the first error.
+func (s *Sweep) Trials(dir string) iter.Seq2[Trial, error] {
+	return func(yield func(Trial, error) bool) {
+		statuses, err := s.Status(dir)
+		if err != nil {
+			yield(Trial{}, err)
+			return
+		}
+		for _, st := range statuses {
+			h, err := record.ReadHistory(st.Dir)
+			if errors.Is(err, fs.ErrNotExist) {
+				err = nil
+			}
+			if !yield(Trial{st, h}, err) || err != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package stats
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+// near reports whether two numbers agree to a tolerance relative to those above 1; NaN agrees with NaN.
+func near(a, b, tol float64) bool {
+	return math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= tol*math.Max(1, math.Abs(b))
+}
+
+func TestInterval(t *testing.T) {
+	nan := math.NaN()
+	for _, c := range []struct {
+		name       string
+		values     []float64
+		mean, half float64
+	}{
+		{"is Student's, what is missing left out", []float64{1, nan, 2, 3}, 2, 4.302652729911275 / math.Sqrt(3)},
+		{"is wide for two values", []float64{1, nan, 3}, 2, 12.706204736432095},
+		{"has no width for one value", []float64{5, nan}, 5, nan},
+		{"is nothing for no values", []float64{nan}, nan, nan},
+		{"is a point where nothing varies", []float64{2, 2}, 2, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if mean, half := Interval(c.values); !near(mean, c.mean, 1e-12) || !near(half, c.half, 1e-9) {
+				t.Errorf("%v ± %v, want %v ± %v", mean, half, c.mean, c.half)
+			}
+		})
+	}
+}
+
+func TestPairedT(t *testing.T) {
+	nan := math.NaN()
+	for _, c := range []struct {
+		name        string
+		differences []float64
+		want        Difference
+		says        string
+	}{
+		// Differences 1, 2, 3: mean 2, deviation 1, t = 2 sqrt 3 with two degrees of freedom.
+		{"is Student's, what is missing left out", []float64{1, 2, 3, nan}, Difference{2, 4.302652729911275 / math.Sqrt(3), 0.0741799, 2, 3}, "p = 0.074"},
+		{"does not depend on the sign", []float64{-1, -2, -3}, Difference{-2, 4.302652729911275 / math.Sqrt(3), 0.0741799, -2, 3}, "-2, 95% interval"},
+		{"tells nothing from one pair", []float64{7}, Difference{7, nan, nan, nan, 1}, "+7 (too few different pairs for a test: 1)"},
+		{"tells nothing from pairs that differ by the same", []float64{7, 7}, Difference{7, nan, nan, nan, 2}, "too few different pairs"},
+		{"tells nothing from no pairs", nil, Difference{nan, nan, nan, nan, 0}, "too few different pairs"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := PairedT(c.differences)
+			for _, v := range [][2]float64{{d.Mean, c.want.Mean}, {d.Half, c.want.Half}, {d.P, c.want.P}, {d.Effect, c.want.Effect}} {
+				if !near(v[0], v[1], 1e-6) || d.Pairs != c.want.Pairs {
+					t.Fatalf("%+v, want %+v", d, c.want)
+				}
+			}
+			if !strings.Contains(d.String(), c.says) {
+				t.Errorf("it says %q, want %q in it", d, c.says)
+			}
+		})
+	}
+}
+
+func TestPageTrend(t *testing.T) {
+	nan := math.NaN()
+	for _, c := range []struct {
+		name   string
+		blocks [][]float64
+		want   Trend
+	}{
+		{"counts one of six orders of three", [][]float64{{1, 2, 3}}, Trend{L: 14, Up: 1.0 / 6, Down: 1, Rho: 1, Blocks: 1}},
+		{"counts falling blocks down", [][]float64{{3, 2, 1}, {3, 2, 1}}, Trend{L: 20, Up: 1, Down: 1.0 / 36, Rho: -1, Blocks: 2}},
+		{"counts ties as they are and leaves out holes", [][]float64{{1, 1, 1}, {nan, 1, 2}}, Trend{L: 12, Up: 1, Down: 1, Rho: 0, Blocks: 1}},
+		{"tells nothing from nothing", nil, Trend{Up: 1, Down: 1, Rho: nan}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := PageTrend(c.blocks)
+			same := near(got.Up, c.want.Up, 1e-12) && near(got.Down, c.want.Down, 1e-12) && near(got.Rho, c.want.Rho, 1e-12)
+			if got.L != c.want.L || got.Blocks != c.want.Blocks || !same {
+				t.Errorf("%+v, want %+v", got, c.want)
+			}
+		})
+	}
+	t.Run("agrees with Page's table for three columns and blocks", func(t *testing.T) { // L = 41 is significant at 0.05, and 40 is not
+		up, less := PageTrend([][]float64{{1, 2, 3}, {1, 2, 3}, {1, 3, 2}}), PageTrend([][]float64{{1, 2, 3}, {1, 3, 2}, {1, 3, 2}})
+		if up.L != 41 || up.Up >= 0.05 || less.L != 40 || less.Up <= 0.05 {
+			t.Errorf("%+v and %+v", up, less)
+		}
+	})
+	t.Run("has the same bits each time", func(t *testing.T) {
+		blocks := [][]float64{{1, 3, 2, 4, 5}, {2, 1, 3, 5, 4}, {1, 1, 2, 2, 3}}
+		first := PageTrend(blocks)
+		for range 20 {
+			if again := PageTrend(blocks); again != first {
+				t.Fatalf("%+v, then %+v", first, again)
+			}
+		}
+	})
+	t.Run("is approximated for many columns", func(t *testing.T) {
+		exact, approximate := PageTrend([][]float64{{1, 3, 2, 4, 6, 5, 7}}), PageTrend([][]float64{{1, 3, 2, 4, 6, 5, 7, 8}})
+		if !(exact.Up < 0.01 && approximate.Up < 0.02 && approximate.Up > 1e-4) {
+			t.Errorf("exact %+v, approximate %+v", exact, approximate)
+		}
+	})
+}
+
+func TestSpearman(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		x, y []float64
+		want float64
+	}{
+		{"sees ranks only", []float64{1, 2, 3, 4}, []float64{10, 100, 1000, 1e4}, 1},
+		{"is not defined where nothing varies", []float64{1, 2}, []float64{1, 1}, math.NaN()},
+		{"leaves out pairs with a hole", []float64{1, math.NaN(), 2, 3}, []float64{3, 5, math.NaN(), 2}, -1},
+		{"is not defined for one pair", []float64{1}, []float64{1}, math.NaN()},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := Spearman(c.x, c.y); !near(got, c.want, 1e-12) {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
+	}
+	t.Run("shares the ranks of ties", func(t *testing.T) {
+		for i, want := range []float64{3.5, 1, 3.5, 2} {
+			if r := ranks([]float64{3, 1, 3, 2}); r[i] != want {
+				t.Errorf("ranks %v", r)
+			}
+		}
+	})
+}
+
+func TestSignTest(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		k, n       int
+		more, less float64
+	}{
+		{"all of five", 5, 5, 1.0 / 32, 1},
+		{"none of five", 0, 5, 1, 1.0 / 32},
+		{"one of two", 1, 2, 0.75, 0.75},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if more, less := SignTest(c.k, c.n); !near(more, c.more, 1e-12) || !near(less, c.less, 1e-12) {
+				t.Errorf("%v and %v, want %v and %v", more, less, c.more, c.less)
+			}
+		})
+	}
+}
+
+func TestRSquared(t *testing.T) {
+	x, z := []float64{-1, 0, 1, 0}, []float64{0, -1, 0, 1}
+	y := []float64{-2, -1, 2, 1} // 2 x + z
+	for _, c := range []struct {
+		name       string
+		y          []float64
+		predictors [][]float64
+		want       float64
+	}{
+		{"one of two predictors", y, [][]float64{x}, 0.8},
+		{"both predictors", y, [][]float64{x, z}, 1},
+		{"as many predictors as numbers", y[:2], [][]float64{x[:2], z[:2]}, math.NaN()},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := RSquared(c.y, c.predictors...); !near(got, c.want, 1e-12) {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,81 @@
+package report
+
+import (
+	"fmt"
+	"math"
+
+	"shadowflow/modeq/verify"
+)
+
+// SlopeMargin is how far below its order the last slope of an error may lie for the order to count as shown: the range in which the
+// error falls like lr^order is approached from below.
+const SlopeMargin = 0.3
+
+// roundoff is the size of errors that rounding and the integrator's tolerance make.
+const roundoff = 1e-12
+
+// OrderVerdict says in a sentence what the distances of iterates from the modified equation of one order show.
+func OrderVerdict(o verify.OrderResult) string {
+	name := fmt.Sprintf("order %d: ", o.Order)
+	if len(o.Slopes) == 0 {
+		return name + "one step size has no slope: give several"
+	}
+	last, smallest := o.Slopes[len(o.Slopes)-1], o.Errors[len(o.Errors)-1]
+	switch {
+	case smallest < roundoff:
+		return name + fmt.Sprintf("holds as far as float64 can tell: the last error is %.1e", smallest)
+	case last > float64(o.Order)+1-SlopeMargin:
+		return name + fmt.Sprintf("holds, and better: the error falls like lr^%.2f", last)
+	case last > float64(o.Order)-SlopeMargin:
+		return name + fmt.Sprintf("holds: the error falls like lr^%.2f", last)
+	case rising(o.Slopes):
+		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f, and the slopes rise: take smaller lr", last)
+	}
+	return name + fmt.Sprintf("does not show: the error falls like lr^%.2f (the lr may be too large for it, or the start off the slow "+
+		"manifold)", last)
+}
+
+// rising reports whether the last slope is above the one before by more than they scatter.
+func rising(slopes []float64) bool {
+	n := len(slopes)
+	return n > 1 && slopes[n-1] > slopes[n-2]+0.05
+}
+
+// ConvergenceChart draws the distances of iterates from modified equations against the step size, each beside a line whose slope is
+// the order.
+func ConvergenceChart(title string, r *verify.Result) *Chart {
+	axes := Axes{X: "step size lr", Y: "largest distance of a coordinate", LogX: true, LogY: true, TicksX: r.LR}
+	for i, o := range r.Orders {
+		axes.Series = append(axes.Series, Series{
+			Name: fmt.Sprintf("order %d", o.Order), X: r.LR, Y: o.Errors, Line: true, Marks: true, Color: i, Mark: i,
+		})
+	}
+	for i, o := range r.Orders {
+		law := PowerLaw(r.LR, o.Errors, float64(o.Order))
+		if i == 0 {
+			law.Name = "slope = order"
+		}
+		axes.Series = append(axes.Series, law)
+	}
+	return &Chart{
+		Labels: Label{
+			Name: "convergence", Title: title,
+			Caption: "Largest distance of a coordinate of the iterates from the solution of each modified equation, against the step " +
+				"size; dashed lines have the order as their slope.",
+		},
+		Height: 4.4, Axes: []Axes{axes},
+	}
+}
+
+// PowerLaw returns a faint line of slope power on logarithmic axes, through the last of the points (x, y) that has a logarithm.
+func PowerLaw(x, y []float64, power float64) Series {
+	law := Series{X: x, Faint: true, Line: true, Dash: 1}
+	last := len(y) - 1
+	for last > 0 && (!(y[last] > 0) || math.IsInf(y[last], 1)) {
+		last--
+	}
+	for _, at := range x {
+		law.Y = append(law.Y, y[last]*math.Pow(at/x[last], power))
+	}
+	return law
+}

@@ -1,0 +1,100 @@
+package report
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"shadowflow/modeq/verify"
+)
+
+func TestOrderVerdict(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		order  int
+		errors []float64
+		slopes []float64
+		want   string
+	}{
+		{"one step size has no slope", 2, []float64{1e-3}, nil, "order 2: one step size has no slope"},
+		{"a slope a little below the order shows it", 2, []float64{1e-3, 3e-4}, []float64{1.75}, "order 2: holds: the error falls like lr^1.75"},
+		{"a slope of the next order is better", 1, []float64{1e-3, 3e-4}, []float64{1.9}, "order 1: holds, and better: the error falls like lr^1.90"},
+		{"rising slopes leave it open", 3, []float64{1e-3, 3e-4, 1e-4}, []float64{1.5, 2}, "order 3: undecided: the error falls like lr^2.00"},
+		{"a low slope does not show it", 3, []float64{1e-3, 3e-4, 1e-4}, []float64{2, 2}, "order 3: does not show: the error falls like lr^2.00"},
+		{"errors of rounding are no evidence against", 4, []float64{1e-12, 9e-13}, []float64{0.1}, "order 4: holds as far as float64 can tell: the last error is 9.0e-13"},
+		{"an error of 0 is one of rounding", 4, []float64{1e-3, 0}, []float64{math.Inf(1)}, "order 4: holds as far as float64 can tell"},
+		{"no number shows nothing", 1, []float64{1, 1, math.NaN()}, []float64{0, math.NaN()}, "order 1: does not show"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := OrderVerdict(verify.OrderResult{Order: c.order, Errors: c.errors, Slopes: c.slopes})
+			if !strings.HasPrefix(got, c.want) {
+				t.Errorf("verdict %q, want it to begin with %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestConvergenceChart(t *testing.T) {
+	chart := ConvergenceChart("adam on bilinear", &verify.Result{
+		LR:     []float64{0.02, 0.01, 0.005},
+		Orders: []verify.OrderResult{{Order: 1, Errors: []float64{3, 2, 1}}, {Order: 2, Errors: []float64{3, 2, 0}}},
+	})
+	svg, err := Render(chart, "svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"adam on bilinear", "order 1", "order 2", "slope = order", "0.005", "step size lr"} {
+		if !strings.Contains(string(svg), want) {
+			t.Errorf("no %q is drawn", want)
+		}
+	}
+}
+
+func TestPowerLaw(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		y    []float64
+		want []float64
+	}{
+		{"goes through the last point", []float64{9, 9, 1}, []float64{16, 4, 1}},
+		{"goes through the last point with a logarithm", []float64{9, 8, 0}, []float64{32, 8, 2}},
+		{"passes over what is infinite", []float64{16, math.NaN(), math.Inf(1)}, []float64{16, 4, 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			law := PowerLaw([]float64{4, 2, 1}, c.y, 2)
+			for i, want := range c.want {
+				if law.Y[i] != want {
+					t.Errorf("line %v, want %v", law.Y, c.want)
+					break
+				}
+			}
+		})
+	}
+}
+
+func TestSave(t *testing.T) {
+	dir := t.TempDir()
+	t.Run("the file's name says the format", func(t *testing.T) {
+		for name, start := range map[string]string{"a.png": "\x89PNG", "a.SVG": "<?xml", "a.pdf": "%PDF"} {
+			file := filepath.Join(dir, name)
+			if err := Save(exampleChart(), file); err != nil {
+				t.Fatal(err)
+			}
+			if data, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(data), start) {
+				t.Errorf("%s begins with %q, %v", name, data[:min(len(data), 8)], err)
+			}
+		}
+	})
+	for _, c := range []struct{ name, file, want string }{
+		{"another ending is refused", filepath.Join(dir, "a.bmp"), "want a file ending in .png, .svg or .pdf"},
+		{"a missing folder is named", filepath.Join(dir, "none", "a.png"), "there is no folder " + filepath.Join(dir, "none")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := Save(exampleChart(), c.file); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q in it", err, c.want)
+			}
+		})
+	}
+}
