@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"shadowflow/diagnose"
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/objective/network"
@@ -77,12 +78,12 @@ func derivesPerturbedNorm(r *rule.Rule, eps float64) (bool, error) {
 	}
 	b := graph.NewBuilder()
 	g, theta := b.Param("g", graph.Float64, len(gs)), b.Param("theta", graph.Float64, len(gs))
-	p, err := graph.Compile([]graph.Value{g, theta}, []graph.Value{diagnose.Along(r)(g, theta)}, graph.Options{Threads: 1})
+	p, err := engine.Compile([]graph.Value{g, theta}, []graph.Value{diagnose.Along(r)(g, theta)}, engine.Options{Threads: 1})
 	if err != nil {
 		return false, err
 	}
 	f := make([]float64, len(gs))
-	if err := p.Run([]graph.Buffer{graph.Of(gs), graph.Of(thetas)}, []graph.Buffer{graph.Of(f)}); err != nil {
+	if err := p.Run([]engine.Buffer{engine.Of(gs), engine.Of(thetas)}, []engine.Buffer{engine.Of(f)}); err != nil {
 		return false, err
 	}
 	for i, v := range gs {

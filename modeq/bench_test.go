@@ -3,7 +3,7 @@ package modeq
 import (
 	"testing"
 
-	"shadowflow/graph"
+	"shadowflow/engine"
 	"shadowflow/objective"
 )
 
@@ -31,7 +31,7 @@ func BenchmarkSecondOrderField(b *testing.B) {
 		order func(int) int
 	}{{"full", nil}, {"cyclic", Cyclic(3)}} {
 		b.Run(bm.name, func(b *testing.B) {
-			s, err := NewSecondOrder(rules(b)["adam"], objective.Compile[float64](threePairs(), graph.Options{Threads: 1}), SecondOptions{Order: bm.order, Threads: 1})
+			s, err := NewSecondOrder(rules(b)["adam"], objective.Compile[float64](threePairs(), engine.Options{Threads: 1}), SecondOptions{Order: bm.order, Threads: 1})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"shadowflow/graph"
+	"shadowflow/engine"
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
@@ -41,7 +41,7 @@ func threePairs() objective.Objective {
 func mustSecond(t testing.TB, r *rule.Rule, o objective.Objective, opt SecondOptions) *SecondOrder[float64] {
 	t.Helper()
 	opt.Threads = 1
-	s, err := NewSecondOrder(r, objective.Compile[float64](o, graph.Options{Threads: 1}), opt)
+	s, err := NewSecondOrder(r, objective.Compile[float64](o, engine.Options{Threads: 1}), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestAdamsCorrectionMatchesThePapersClosedForm(t *testing.T) {
 	const beta1, beta2, eps = 0.9, 0.99, 0.3
 	r := mustRule(t, "adam", map[string]string{"beta1": "0.9", "beta2": "0.99", "eps": "0.3"})
 	o := objective.Bilinear(objective.Pair{X: 2, Y: 1.5})
-	functions := objective.Compile[float64](o, graph.Options{Threads: 1})
+	functions := objective.Compile[float64](o, engine.Options{Threads: 1})
 	theta, g, q := []float64{0.4, -0.7}, make([]float64, 2), make([]float64, 2)
 	if err := functions.Gradient(objective.Full, theta, g); err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestAdamsCorrectionMatchesThePapersClosedForm(t *testing.T) {
 // central differences of the rule's own functions.
 func byTheTheorem(t *testing.T, r *rule.Rule, o objective.Objective, order func(int) int, n int, theta []float64) (f, c []float64) {
 	t.Helper()
-	functions := objective.Compile[float64](o, graph.Options{Threads: 1})
+	functions := objective.Compile[float64](o, engine.Options{Threads: 1})
 	batch := func(k int) int {
 		if order == nil {
 			return objective.Full
@@ -129,7 +129,7 @@ func byTheTheorem(t *testing.T, r *rule.Rule, o objective.Objective, order func(
 			t.Fatal(err)
 		}
 	}
-	p, err := newGeneralPrograms[float64](r, 2, graph.Options{Threads: 1})
+	p, err := newGeneralPrograms[float64](r, 2, engine.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestCostOfAnEvaluationDoesNotGrowWithTheMemory(t *testing.T) {
 		{"nadam", Cyclic(3), 500, 3, 7},
 		{"gd", Cyclic(3), 500, 1, 1},
 	} {
-		loss := &counter{Derivatives: objective.Compile[float64](threePairs(), graph.Options{Threads: 1})}
+		loss := &counter{Derivatives: objective.Compile[float64](threePairs(), engine.Options{Threads: 1})}
 		s, err := NewSecondOrder(rules(t)[tc.rule], Derivatives[float64](loss), SecondOptions{Order: tc.order})
 		if err != nil {
 			t.Fatal(err)
@@ -297,7 +297,7 @@ func TestCostOfAnEvaluationDoesNotGrowWithTheMemory(t *testing.T) {
 func TestEachBatchTakesOneGradientAndOnePassOfProducts(t *testing.T) {
 	for _, name := range []string{"adam", "nadam", "heavy-ball", "nesterov"} {
 		for _, order := range []func(int) int{Cyclic(3), Shuffled(3, 1)} {
-			single := &counter{Derivatives: objective.Compile[float64](threePairs(), graph.Options{Threads: 1})}
+			single := &counter{Derivatives: objective.Compile[float64](threePairs(), engine.Options{Threads: 1})}
 			several := &passCounter{counter: &counter{Derivatives: single.Derivatives}}
 			theta := []float64{0.9, 0.6}
 			var f, c [2][]float64
@@ -320,7 +320,7 @@ func TestEachBatchTakesOneGradientAndOnePassOfProducts(t *testing.T) {
 func TestFloat32AgreesWithFloat64(t *testing.T) {
 	for name, r := range rules(t) {
 		for _, order := range []func(int) int{nil, Cyclic(3)} {
-			single, err := NewSecondOrder(r, objective.Compile[float32](threePairs(), graph.Options{Threads: 1}), SecondOptions{Order: order})
+			single, err := NewSecondOrder(r, objective.Compile[float32](threePairs(), engine.Options{Threads: 1}), SecondOptions{Order: order})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -381,7 +381,7 @@ func TestMistakesAreErrors(t *testing.T) {
 	if _, err := NewSecondOrder[float64](r, nil, SecondOptions{}); err == nil {
 		t.Error("no loss: no error")
 	}
-	if _, err := NewSecondOrder(r, objective.Compile[float64](threePairs(), graph.Options{}), SecondOptions{Tolerance: 2}); err == nil {
+	if _, err := NewSecondOrder(r, objective.Compile[float64](threePairs(), engine.Options{}), SecondOptions{Tolerance: 2}); err == nil {
 		t.Error("tolerance 2: no error")
 	}
 	for _, order := range []int{0, MaxOrder + 1} {

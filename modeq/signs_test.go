@@ -5,7 +5,7 @@ import (
 	"math"
 	"testing"
 
-	"shadowflow/graph"
+	"shadowflow/engine"
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
@@ -119,7 +119,7 @@ func TestEqualBetasCancelForLargeGradients(t *testing.T) {
 func TestCoefficientTimesProductIsTheCorrection(t *testing.T) {
 	theta := []float64{0.9, 0.6}
 	o := threePairs()
-	functions := objective.Compile[float64](o, graph.Options{Threads: 1})
+	functions := objective.Compile[float64](o, engine.Options{Threads: 1})
 	for name, r := range rules(t) {
 		s := mustSecond(t, r, o, SecondOptions{})
 		f, c := evaluate(t, s, FullMemory, theta)

@@ -3,6 +3,7 @@ package objective
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -10,8 +11,8 @@ import (
 // are compiled when it is first asked for. It is not for concurrent use.
 type Functions[T graph.Float] struct {
 	objective Objective
-	opt       graph.Options
-	programs  map[programKey]*graph.Program
+	opt       engine.Options
+	programs  map[programKey]*engine.Program
 	loss      []T
 }
 
@@ -22,8 +23,8 @@ type programKey struct {
 }
 
 // Compile returns the numeric functions of an objective.
-func Compile[T graph.Float](o Objective, opt graph.Options) *Functions[T] {
-	return &Functions[T]{objective: o, opt: opt, programs: map[programKey]*graph.Program{}, loss: make([]T, 1)}
+func Compile[T graph.Float](o Objective, opt engine.Options) *Functions[T] {
+	return &Functions[T]{objective: o, opt: opt, programs: map[programKey]*engine.Program{}, loss: make([]T, 1)}
 }
 
 // Dim returns the number of parameters.
@@ -38,7 +39,7 @@ func (f *Functions[T]) Loss(batch int, theta []T) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	err = p.Run([]graph.Buffer{graph.Of(theta)}, []graph.Buffer{graph.Of(f.loss)})
+	err = p.Run([]engine.Buffer{engine.Of(theta)}, []engine.Buffer{engine.Of(f.loss)})
 	return float64(f.loss[0]), err
 }
 
@@ -48,7 +49,7 @@ func (f *Functions[T]) Gradient(batch int, theta, g []T) error {
 	if err != nil {
 		return err
 	}
-	return p.Run([]graph.Buffer{graph.Of(theta)}, []graph.Buffer{graph.Of(g)})
+	return p.Run([]engine.Buffer{engine.Of(theta)}, []engine.Buffer{engine.Of(g)})
 }
 
 // HVP writes the product of the Hessian of a batch's loss, or of all for Full, with v into hv.
@@ -57,7 +58,7 @@ func (f *Functions[T]) HVP(batch int, theta, v, hv []T) error {
 	if err != nil {
 		return err
 	}
-	return p.Run([]graph.Buffer{graph.Of(theta), graph.Of(v)}, []graph.Buffer{graph.Of(hv)})
+	return p.Run([]engine.Buffer{engine.Of(theta), engine.Of(v)}, []engine.Buffer{engine.Of(hv)})
 }
 
 // HVPs writes the products of the Hessian of a batch's loss, or of all for Full, with each of vs into hvs, in one pass: what the
@@ -70,14 +71,14 @@ func (f *Functions[T]) HVPs(batch int, theta []T, vs, hvs [][]T) error {
 	if err != nil {
 		return err
 	}
-	in, out := []graph.Buffer{graph.Of(theta)}, make([]graph.Buffer, len(hvs))
+	in, out := []engine.Buffer{engine.Of(theta)}, make([]engine.Buffer, len(hvs))
 	for i, v := range vs {
-		in, out[i] = append(in, graph.Of(v)), graph.Of(hvs[i])
+		in, out[i] = append(in, engine.Of(v)), engine.Of(hvs[i])
 	}
 	return p.Run(in, out)
 }
 
-func (f *Functions[T]) program(batch int, what string, vectors int) (*graph.Program, error) {
+func (f *Functions[T]) program(batch int, what string, vectors int) (*engine.Program, error) {
 	key := programKey{batch, what, vectors}
 	if p, ok := f.programs[key]; ok {
 		return p, nil
@@ -106,7 +107,7 @@ func (f *Functions[T]) program(batch int, what string, vectors int) (*graph.Prog
 			out = append(out, graph.JVP([]graph.Value{result}, []graph.Value{theta}, []graph.Value{v})...)
 		}
 	}
-	p, err := graph.Compile(in, out, f.opt)
+	p, err := engine.Compile(in, out, f.opt)
 	if err != nil {
 		return nil, fmt.Errorf("objective: %s: %w", what, err)
 	}

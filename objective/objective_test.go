@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -29,7 +30,7 @@ var closedForms = map[string]func(theta []float64) float64{
 
 func TestLossesMatchTheirFormulas(t *testing.T) {
 	for name, formula := range closedForms {
-		f := Compile[float64](mustNew(t, name, nil), graph.Options{Threads: 1})
+		f := Compile[float64](mustNew(t, name, nil), engine.Options{Threads: 1})
 		for _, theta := range [][]float64{{1.6, 1.1}, {-0.3, 0.9}, {0, 0}} {
 			got, err := f.Loss(Full, theta)
 			if err != nil {
@@ -46,7 +47,7 @@ func TestDerivativesMatchCentralDifferences(t *testing.T) {
 	for _, name := range Names() {
 		for _, batch := range []int{Full, 0} {
 			o := mustNew(t, name, nil)
-			f := Compile[float64](o, graph.Options{Threads: 1})
+			f := Compile[float64](o, engine.Options{Threads: 1})
 			theta, v := o.(Starter).Start(), make([]float64, o.Dim())
 			for i := range v {
 				v[i] = math.Cos(float64(3 * i))
@@ -96,7 +97,7 @@ func TestTheFullLossIsTheMeanOfTheBatches(t *testing.T) {
 		"logistic": {"batches": "4"}, "factorization": {"rows": "6", "batches": "3"},
 	} {
 		o := mustNew(t, name, opts)
-		f := Compile[float64](o, graph.Options{Threads: 1})
+		f := Compile[float64](o, engine.Options{Threads: 1})
 		theta := o.(Starter).Start()
 		full, err := f.Loss(Full, theta)
 		if err != nil {
@@ -116,11 +117,11 @@ func TestTheFullLossIsTheMeanOfTheBatches(t *testing.T) {
 	}
 	whole, parts := mustNew(t, "logistic", nil), mustNew(t, "logistic", map[string]string{"batches": "4"})
 	theta := whole.(Starter).Start()
-	a, err := Compile[float64](whole, graph.Options{}).Loss(Full, theta)
+	a, err := Compile[float64](whole, engine.Options{}).Loss(Full, theta)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := Compile[float64](parts, graph.Options{}).Loss(Full, theta)
+	b, err := Compile[float64](parts, engine.Options{}).Loss(Full, theta)
 	if err != nil || math.Abs(a-b) > 1e-14 {
 		t.Errorf("in one batch %.16g, in four %.16g, %v", a, b, err)
 	}
@@ -129,7 +130,7 @@ func TestTheFullLossIsTheMeanOfTheBatches(t *testing.T) {
 func TestTheQuadraticHasItsSpectrum(t *testing.T) {
 	for _, rotation := range []string{"0", "1", "9"} {
 		o := mustNew(t, "quadratic", map[string]string{"spectrum": "1:-2:7:0.5", "rotation": rotation})
-		f := Compile[float64](o, graph.Options{Threads: 1})
+		f := Compile[float64](o, engine.Options{Threads: 1})
 		// The power sums of the eigenvalues are the traces of powers of the Hessian.
 		trace, square := 0.0, 0.0
 		for i := range o.Dim() {
@@ -153,12 +154,12 @@ func TestGeneratedDataDependsOnTheSeedAlone(t *testing.T) {
 	for _, name := range []string{"logistic", "factorization"} {
 		loss := func(seed string) float64 {
 			o := mustNew(t, name, map[string]string{"seed": seed})
-			l, err := Compile[float64](o, graph.Options{}).Loss(Full, make([]float64, o.Dim()))
+			l, err := Compile[float64](o, engine.Options{}).Loss(Full, make([]float64, o.Dim()))
 			if err != nil {
 				t.Fatal(err)
 			}
 			g := make([]float64, o.Dim())
-			if err := Compile[float64](o, graph.Options{}).Gradient(Full, o.(Starter).Start(), g); err != nil {
+			if err := Compile[float64](o, engine.Options{}).Gradient(Full, o.(Starter).Start(), g); err != nil {
 				t.Fatal(err)
 			}
 			return l + g[0]
@@ -188,7 +189,7 @@ func TestMistakesInOptionsAreNamed(t *testing.T) {
 			t.Errorf("%s %s=%s: %v, want an error that says %q", tc.name, tc.key, tc.value, err, tc.want)
 		}
 	}
-	f := Compile[float64](mustNew(t, "bilinear", nil), graph.Options{})
+	f := Compile[float64](mustNew(t, "bilinear", nil), engine.Options{})
 	if _, err := f.Loss(1, []float64{1, 1}); err == nil {
 		t.Error("a batch that is not there: no error")
 	}
@@ -228,7 +229,7 @@ func (saddle) Loss(_ *graph.Builder, theta graph.Value, _ int) graph.Value {
 }
 
 func ExampleCompile() {
-	f := Compile[float64](saddle{}, graph.Options{})
+	f := Compile[float64](saddle{}, engine.Options{})
 	theta, g, hv := []float64{1, 0}, make([]float64, 2), make([]float64, 2)
 	if err := f.Gradient(Full, theta, g); err != nil {
 		fmt.Println(err)
@@ -248,7 +249,7 @@ func TestSeveralProductsAreThoseMadeOneByOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := Compile[float64](o, graph.Options{Threads: 1})
+		f := Compile[float64](o, engine.Options{Threads: 1})
 		dim := o.Dim()
 		theta, vs, hvs, want := make([]float64, dim), make([][]float64, 3), make([][]float64, 3), make([]float64, dim)
 		for j := range theta {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"shadowflow/dataset"
+	"shadowflow/engine"
 	"shadowflow/experiment"
 	"shadowflow/graph"
 	"shadowflow/nn"
@@ -174,7 +175,7 @@ func program(c *experiment.Config, m *nn.Model, n, products int) (int64, error) 
 		v := b.Param(fmt.Sprintf("v%d", i), dtype, m.NumParams())
 		args, out = append(args, v), append(out, graph.JVP([]graph.Value{g}, []graph.Value{in.Theta}, []graph.Value{v})[0])
 	}
-	p, err := graph.Compile(args, out, graph.Options{Threads: 1})
+	p, err := engine.Compile(args, out, engine.Options{Threads: 1})
 	if err != nil {
 		return 0, err
 	}

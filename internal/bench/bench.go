@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"time"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/internal/kernel/gemm"
 	"shadowflow/internal/kernel/isa"
@@ -127,7 +128,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 	if err != nil {
 		return r, err
 	}
-	p, err := graph.Compile(in, out, graph.Options{Threads: opt.Threads})
+	p, err := engine.Compile(in, out, engine.Options{Threads: opt.Threads})
 	if err != nil {
 		return r, err
 	}
@@ -159,7 +160,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 }
 
 // repeats returns how many runs one reading of the clock should cover.
-func repeats(p *graph.Program, in, out []graph.Buffer) int {
+func repeats(p *engine.Program, in, out []engine.Buffer) int {
 	t := time.Now()
 	if p.Run(in, out) != nil {
 		return 1
@@ -168,11 +169,11 @@ func repeats(p *graph.Program, in, out []graph.Buffer) int {
 }
 
 // buffers makes arrays for a program: numbers like a trained network's, or room for results.
-func buffers(specs []graph.Spec, filled bool) []graph.Buffer {
+func buffers(specs []engine.Spec, filled bool) []engine.Buffer {
 	r := rand.New(rand.NewPCG(1, 2))
-	var out []graph.Buffer
+	var out []engine.Buffer
 	for _, s := range specs {
-		b := graph.NewBuffer(s.DType, s.Size())
+		b := engine.NewBuffer(s.DType, s.Size())
 		if filled {
 			scale := 1.0
 			if s.Name == "theta" {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shadowflow/graph"
+	"shadowflow/engine"
 	"shadowflow/modeq/verify"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -97,7 +97,7 @@ type flowOutput struct {
 
 // losses returns the full batch's loss at each point.
 func losses(o objective.Objective, path [][]float64) ([]float64, error) {
-	f := objective.Compile[float64](o, graph.Options{})
+	f := objective.Compile[float64](o, engine.Options{})
 	out := make([]float64, len(path))
 	for i, theta := range path {
 		var err error

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"shadowflow/graph"
+	"shadowflow/engine"
 	"shadowflow/modeq"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -34,7 +34,7 @@ func Roads(o objective.Objective, c rule.Config, theta []float64) ([]Road, error
 	if err != nil {
 		return nil, err
 	}
-	w := &walker{o: o, rule: r, config: c, theta: theta, loss: objective.Compile[float64](o, graph.Options{})}
+	w := &walker{o: o, rule: r, config: c, theta: theta, loss: objective.Compile[float64](o, engine.Options{})}
 	if err := w.evaluate(); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"shadowflow/engine"
 	"shadowflow/flow"
 	"shadowflow/graph"
 	"shadowflow/modeq"
@@ -186,7 +187,7 @@ func newEquations(p *Problem, opt Options) (*equations, error) {
 	e := &equations{p: p, fields: map[int]*modeq.Fields{}}
 	if opt.Start == Cold {
 		var err error
-		loss := objective.Compile[float64](p.Objective, graph.Options{Threads: opt.Threads})
+		loss := objective.Compile[float64](p.Objective, engine.Options{Threads: opt.Threads})
 		e.second, err = modeq.NewSecondOrder(p.Rule, loss, modeq.SecondOptions{Order: p.order(), Threads: opt.Threads})
 		return e, err
 	}

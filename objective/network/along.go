@@ -3,6 +3,7 @@ package network
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -16,14 +17,14 @@ type Along[T graph.Float] struct {
 	o         *Objective[T]
 	direction Direction
 	programs  map[int]*program[T] // by the number of examples
-	apart     *graph.Program      // g, theta -> v
+	apart     *engine.Program     // g, theta -> v
 }
 
 // Along returns an evaluator for a direction.
 func (o *Objective[T]) Along(d Direction) (*Along[T], error) {
 	b := graph.NewBuilder()
 	g, theta := b.Param("gradient", graph.TypeOf[T](), o.Dim()), b.Param("theta", graph.TypeOf[T](), o.Dim())
-	apart, err := graph.Compile([]graph.Value{g, theta}, []graph.Value{d(g, theta)}, graph.Options{Threads: o.opt.Threads})
+	apart, err := engine.Compile([]graph.Value{g, theta}, []graph.Value{d(g, theta)}, engine.Options{Threads: o.opt.Threads})
 	if err != nil {
 		return nil, fmt.Errorf("network: direction: %w", err)
 	}
@@ -41,7 +42,7 @@ func (a *Along[T]) At(batch int, theta, g, v, hv []T) (Evaluation, error) {
 		}
 	}
 	prepare := func(i int, p *program[T]) {
-		p.out[2], p.out[3], p.out[4] = graph.Of(g), graph.Of(v), graph.Of(hv)
+		p.out[2], p.out[3], p.out[4] = engine.Of(g), engine.Of(v), engine.Of(hv)
 		a.o.statistics(i, p, 5)
 	}
 	return a.o.pass(batch, theta, a.find, prepare, nil)
@@ -72,5 +73,5 @@ func (a *Along[T]) inParts(batch int, theta, g, v, hv []T) (Evaluation, error) {
 
 // From writes the direction made from a gradient that is known into v.
 func (a *Along[T]) From(theta, g, v []T) error {
-	return a.apart.Run([]graph.Buffer{graph.Of(g), graph.Of(theta)}, []graph.Buffer{graph.Of(v)})
+	return a.apart.Run([]engine.Buffer{engine.Of(g), engine.Of(theta)}, []engine.Buffer{engine.Of(v)})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"shadowflow/dataset"
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -71,11 +72,11 @@ func (o *Objective[T]) sum(batch, i int, out []T) *sum[T] {
 	return s
 }
 
-func (s *sum[T]) target() graph.Buffer {
+func (s *sum[T]) target() engine.Buffer {
 	if s.whole {
-		return graph.Of(s.out)
+		return engine.Of(s.out)
 	}
-	return graph.Of(s.partial)
+	return engine.Of(s.partial)
 }
 
 func (s *sum[T]) add(share float64) {
@@ -97,7 +98,7 @@ func (o *Objective[T]) statistics(i int, p *program[T], outputs int) {
 		o.stats = append(o.stats, make([]T, o.model.NumStats()))
 	}
 	o.seen = i + 1
-	p.out[outputs] = graph.Of(o.stats[i])
+	p.out[outputs] = engine.Of(o.stats[i])
 }
 
 // Loss returns a batch's loss and hits at theta, batch normalization in training mode.
@@ -150,7 +151,7 @@ func (o *Objective[T]) HVPs(batch int, theta []T, vs, hvs [][]T) error {
 	}
 	prepare := func(_ int, p *program[T]) {
 		for i, v := range vs {
-			p.in[3+i] = graph.Of(v)
+			p.in[3+i] = engine.Of(v)
 			p.out[i] = sums[i].target()
 		}
 	}
@@ -177,7 +178,7 @@ func (o *Objective[T]) Test(theta []T, part dataset.Part) (Evaluation, error) {
 	}
 	prepare := func(_ int, p *program[T]) {
 		if len(p.in) > 3 {
-			p.in[3] = graph.Of(o.running)
+			p.in[3] = engine.Of(o.running)
 		}
 	}
 	return other.pass(Full, theta, other.find(kindTest), prepare, nil)

@@ -3,6 +3,7 @@ package network
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/nn"
 )
@@ -26,8 +27,8 @@ type programKey struct {
 
 // program is a compiled program and the buffers of a call. The first inputs are theta, x and labels.
 type program[T graph.Float] struct {
-	compiled *graph.Program
-	in, out  []graph.Buffer
+	compiled *engine.Program
+	in, out  []engine.Buffer
 	loss     []T
 	hits     []T
 }
@@ -115,14 +116,14 @@ func (o *Objective[T]) compile(key programKey, direction Direction) (*program[T]
 	if err != nil {
 		return nil, fmt.Errorf("network: %w", err)
 	}
-	compiled, err := graph.Compile(in, out, graph.Options{Threads: o.opt.Threads})
+	compiled, err := engine.Compile(in, out, engine.Options{Threads: o.opt.Threads})
 	if err != nil {
 		return nil, fmt.Errorf("network: %w", err)
 	}
 	p := &program[T]{compiled: compiled, loss: make([]T, 1), hits: make([]T, 1)}
-	p.in, p.out = make([]graph.Buffer, len(in)), make([]graph.Buffer, len(out))
+	p.in, p.out = make([]engine.Buffer, len(in)), make([]engine.Buffer, len(out))
 	if key.kind != kindHVP {
-		p.out[0], p.out[1] = graph.Of(p.loss), graph.Of(p.hits)
+		p.out[0], p.out[1] = engine.Of(p.loss), engine.Of(p.hits)
 	}
 	return p, nil
 }
@@ -130,6 +131,6 @@ func (o *Objective[T]) compile(key programKey, direction Direction) (*program[T]
 // run evaluates the program on a physical batch. The inputs behind theta, x and labels, and the outputs behind loss and hits
 // (all of Hessian-vector products), have been set.
 func (p *program[T]) run(theta, x []T, labels []int32) error {
-	p.in[0], p.in[1], p.in[2] = graph.Of(theta), graph.Of(x), graph.Of(labels)
+	p.in[0], p.in[1], p.in[2] = engine.Of(theta), engine.Of(x), engine.Of(labels)
 	return p.compiled.Run(p.in, p.out)
 }

@@ -1,6 +1,9 @@
-package graph
+package engine
 
-import "slices"
+import (
+	"shadowflow/graph"
+	"slices"
+)
 
 // reduction says how a sum or maximum over axes looks when its operand is seen as [rows, cols].
 type reduction uint8
@@ -13,11 +16,11 @@ const (
 )
 
 // reductionOf returns the kind of the reduction n and the columns it asks for (0: any).
-func reductionOf(n *node) (reduction, int) {
-	if n.prim != primSum && n.prim != primAmax {
+func reductionOf(n *graph.Node) (reduction, int) {
+	if n.Op() != graph.OpSum && n.Op() != graph.OpAmax {
 		return reduceNone, 0
 	}
-	shape, axes := n.in[0].shape, n.attr.(axesAttr).Axes
+	shape, axes := n.In()[0].Shape(), n.Attr().(graph.AxesAttr).Axes
 	return twoAxes(shape, func(i int) bool { return slices.Contains(axes, i) })
 }
 
@@ -59,29 +62,29 @@ const (
 
 type operand struct {
 	kind operandKind
-	n    *node // whose elements are read
+	n    *graph.Node // whose elements are read
 	cols int
 	c    float64
 }
 
 // operandOf looks through views to what an elementwise operation reads.
-func operandOf(n *node) operand {
-	if c, ok := (Value{n}).constant(); ok {
+func operandOf(n *graph.Node) operand {
+	if c, ok := n.Constant(); ok {
 		return operand{kind: readConst, c: c}
 	}
-	size := n.size()
+	size := n.Size()
 	n = peel(n)
-	if n.prim != primBroadcast {
+	if n.Op() != graph.OpBroadcast {
 		return operand{kind: readWhole, n: n}
 	}
-	src := n.in[0]
-	kind, cols := twoAxes(n.shape, func(i int) bool { return src.shape[i] != n.shape[i] })
+	src := n.In()[0]
+	kind, cols := twoAxes(n.Shape(), func(i int) bool { return src.Shape()[i] != n.Shape()[i] })
 	inner := peel(src)
-	if inner.prim == primBroadcast && inner.size() != 1 {
+	if inner.Op() == graph.OpBroadcast && inner.Size() != 1 {
 		return operand{kind: readWhole, n: n}
 	}
 	switch {
-	case src.size() == 1 && size > 1:
+	case src.Size() == 1 && size > 1:
 		return operand{kind: readScalar, n: inner}
 	case kind == reduceRows:
 		return operand{kind: readRow, n: inner, cols: cols}
@@ -92,19 +95,19 @@ func operandOf(n *node) operand {
 }
 
 // peel looks through operations that only rename an array.
-func peel(n *node) *node {
-	for n.prim == primReshape || n.prim == primAlias || n.prim == primStop {
-		n = n.in[0]
+func peel(n *graph.Node) *graph.Node {
+	for n.Op() == graph.OpReshape || n.Op() == graph.OpAlias || n.Op() == graph.OpStop {
+		n = n.In()[0]
 	}
 	return n
 }
 
 // isView reports whether the node's elements lie in its operand's memory, or nowhere.
-func isView(n *node) bool {
-	switch n.prim {
-	case primReshape, primAlias, primStop, primConst:
+func isView(n *graph.Node) bool {
+	switch n.Op() {
+	case graph.OpReshape, graph.OpAlias, graph.OpStop, graph.OpConst:
 		return true
-	case primSlice:
+	case graph.OpSlice:
 		_, ok := contiguous(n)
 		return ok
 	}
@@ -112,10 +115,10 @@ func isView(n *node) bool {
 }
 
 // contiguous returns where the elements of a slice begin in its operand, if they lie there without gaps.
-func contiguous(n *node) (int, bool) {
-	a, from := n.attr.(sliceAttr), n.in[0].shape
+func contiguous(n *graph.Node) (int, bool) {
+	a, from := n.Attr().(graph.SliceAttr), n.In()[0].Shape()
 	offset, cut := 0, false
-	for i, d := range n.shape {
+	for i, d := range n.Shape() {
 		offset = offset*from[i] + a.Start[i]
 		if cut && d != from[i] {
 			return 0, false
@@ -128,4 +131,13 @@ func contiguous(n *node) (int, bool) {
 		}
 	}
 	return offset, true
+}
+
+// numel is the number of elements of an array.
+func numel(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
 }

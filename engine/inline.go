@@ -1,6 +1,9 @@
-package graph
+package engine
 
-import "maps"
+import (
+	"maps"
+	"shadowflow/graph"
+)
 
 // inlineCost bounds the operations that a unit computes anew instead of reading their result from memory: a pass over an array
 // in memory costs about as much as this many operations on a tile in cache.
@@ -12,17 +15,17 @@ const inlineReads = 2
 // inlined finds the cheap elementwise nodes that no one needs as an array in memory and whose operands are in memory anyway:
 // every unit that reads them computes them itself. So a batch normalization's backward pass reads its input and the incoming
 // gradient, and no standardized copy; a relu's mask is found again from its result.
-func (f *fuser) inlined(outs []*node) map[*node]bool {
+func (f *fuser) inlined(outs []*graph.Node) map[*graph.Node]bool {
 	anchored := f.anchors(outs)
-	cost := map[*node]int{}
-	arrays := map[*node]map[*node]bool{} // that an inlined node reads
-	in := map[*node]bool{}
+	cost := map[*graph.Node]int{}
+	arrays := map[*graph.Node]map[*graph.Node]bool{} // that an inlined node reads
+	in := map[*graph.Node]bool{}
 	for _, n := range f.live {
-		if !f.elementwise(n) || anchored[n] || n.size() <= smallMax {
+		if !f.elementwise(n) || anchored[n] || n.Size() <= smallMax {
 			continue
 		}
-		sum, reads := opCost(n), map[*node]bool{}
-		for _, m := range n.in {
+		sum, reads := opCost(n), map[*graph.Node]bool{}
+		for _, m := range n.In() {
 			o := operandOf(m)
 			switch {
 			case o.kind != readWhole:
@@ -43,12 +46,12 @@ func (f *fuser) inlined(outs []*node) map[*node]bool {
 }
 
 // opCost is what an elementwise operation costs beside an addition.
-func opCost(n *node) int {
-	switch n.prim {
-	case primAdd, primSub, primMul, primNeg, primRelu, primStep, primAbs, primSign, primMax, primMin, primGreater, primGreatEq,
-		primEqual, primSelect:
+func opCost(n *graph.Node) int {
+	switch n.Op() {
+	case graph.OpAdd, graph.OpSub, graph.OpMul, graph.OpNeg, graph.OpRelu, graph.OpStep, graph.OpAbs, graph.OpSign, graph.OpMax, graph.OpMin, graph.OpGreater, graph.OpGreaterEqual,
+		graph.OpEqual, graph.OpSelect:
 		return 1
-	case primSqrt, primRecip, primDiv:
+	case graph.OpSqrt, graph.OpRecip, graph.OpDiv:
 		return 4
 	}
 	return inlineCost + 1
@@ -56,8 +59,8 @@ func opCost(n *node) int {
 
 // anchors returns the nodes whose arrays are in memory whatever happens: inputs, results of single operations and reductions, and
 // what these, or the caller, read.
-func (f *fuser) anchors(outs []*node) map[*node]bool {
-	a := map[*node]bool{}
+func (f *fuser) anchors(outs []*graph.Node) map[*graph.Node]bool {
+	a := map[*graph.Node]bool{}
 	for _, n := range outs {
 		a[peel(n)] = true
 	}
@@ -67,7 +70,7 @@ func (f *fuser) anchors(outs []*node) map[*node]bool {
 		if !f.elementwise(n) {
 			a[n] = true
 		}
-		for _, m := range n.in {
+		for _, m := range n.In() {
 			if o := operandOf(m); !walks || o.kind != readWhole {
 				if !isRename(n) {
 					a[peel(m)] = true
@@ -81,21 +84,21 @@ func (f *fuser) anchors(outs []*node) map[*node]bool {
 	return a
 }
 
-func isRename(n *node) bool {
-	return n.prim == primReshape || n.prim == primAlias || n.prim == primStop
+func isRename(n *graph.Node) bool {
+	return n.Op() == graph.OpReshape || n.Op() == graph.OpAlias || n.Op() == graph.OpStop
 }
 
 // expand inserts, before each node, the inlined nodes that it is made from and that are not there yet.
-func expand(nodes []*node, in map[*node]bool) []*node {
-	var out []*node
-	have := map[*node]bool{}
-	var visit func(n *node)
-	visit = func(n *node) {
+func expand(nodes []*graph.Node, in map[*graph.Node]bool) []*graph.Node {
+	var out []*graph.Node
+	have := map[*graph.Node]bool{}
+	var visit func(n *graph.Node)
+	visit = func(n *graph.Node) {
 		if have[n] {
 			return
 		}
 		have[n] = true
-		for _, m := range n.in {
+		for _, m := range n.In() {
 			if o := operandOf(m); o.kind == readWhole && in[o.n] {
 				visit(o.n)
 			}

@@ -1,4 +1,4 @@
-package graph
+package engine
 
 // bitset is a set of small numbers.
 type bitset []uint64

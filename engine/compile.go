@@ -1,10 +1,11 @@
-package graph
+package engine
 
 import (
 	"fmt"
 	"math"
 	"slices"
 
+	"shadowflow/graph"
 	"shadowflow/internal/kernel/isa"
 	"shadowflow/internal/kernel/par"
 	"shadowflow/internal/kernel/vec"
@@ -22,17 +23,17 @@ type compiler struct {
 	pool      *par.Pool
 	fuse      *fuser
 	units     []*unit
-	unitOf    map[*node]*unit
-	homes     map[*node]home
+	unitOf    map[*graph.Node]*unit
+	homes     map[*graph.Node]home
 	constants map[string]*storage
 	storages  []*storage
 	work      [2]int // elements of scratch that products need, by type
 }
 
 // live returns the nodes that outs are made from, in topological order.
-func live(outs []*node) []*node {
-	seen := map[*node]bool{}
-	var order []*node
+func live(outs []*graph.Node) []*graph.Node {
+	seen := map[*graph.Node]bool{}
+	var order []*graph.Node
 	stack := slices.Clone(outs)
 	for len(stack) > 0 {
 		n := stack[len(stack)-1]
@@ -42,9 +43,9 @@ func live(outs []*node) []*node {
 		}
 		seen[n] = true
 		order = append(order, n)
-		stack = append(stack, n.in...)
+		stack = append(stack, n.In()...)
 	}
-	slices.SortFunc(order, func(a, b *node) int { return a.id - b.id })
+	slices.SortFunc(order, func(a, b *graph.Node) int { return a.ID() - b.ID() })
 	return order
 }
 
@@ -52,11 +53,11 @@ func live(outs []*node) []*node {
 func (p *Program) compile(set isa.Set, pool *par.Pool) error {
 	nodes := live(p.outs)
 	for _, n := range nodes {
-		if n.prim == primParam && !slices.Contains(p.inNodes, n) {
-			return fmt.Errorf("compile: an output depends on parameter %q, which is not among the inputs", n.attr.(paramAttr).Name)
+		if n.Op() == graph.OpParam && !slices.Contains(p.inNodes, n) {
+			return fmt.Errorf("compile: an output depends on parameter %q, which is not among the inputs", n.Attr().(graph.ParamAttr).Name)
 		}
 	}
-	c := &compiler{p: p, set: set, pool: pool, unitOf: map[*node]*unit{}, homes: map[*node]home{}, constants: map[string]*storage{}}
+	c := &compiler{p: p, set: set, pool: pool, unitOf: map[*graph.Node]*unit{}, homes: map[*graph.Node]home{}, constants: map[string]*storage{}}
 	c.fuse = partition(nodes, p.outs)
 	c.dropVirtual()
 	c.units = c.fuse.units()
@@ -66,7 +67,7 @@ func (p *Program) compile(set isa.Set, pool *par.Pool) error {
 		}
 	}
 	for i, n := range p.inNodes {
-		st := c.newStorage(n.dtype, n.size())
+		st := c.newStorage(n.DType(), n.Size())
 		st.input = i
 		c.homes[n] = home{st: st}
 	}
@@ -89,9 +90,9 @@ func (p *Program) compile(set isa.Set, pool *par.Pool) error {
 
 // dropVirtual leaves out the broadcasts that every reader expands itself.
 func (c *compiler) dropVirtual() {
-	needed := map[*node]bool{}
-	need := func(n *node) {
-		if n = peel(n); n.prim == primBroadcast {
+	needed := map[*graph.Node]bool{}
+	need := func(n *graph.Node) {
+		if n = peel(n); n.Op() == graph.OpBroadcast {
 			needed[n] = true
 		}
 	}
@@ -103,8 +104,8 @@ func (c *compiler) dropVirtual() {
 			continue
 		}
 		if g, ok := c.fuse.group[n]; ok {
-			for _, m := range expand([]*node{n}, c.fuse.inline) {
-				for _, in := range m.in {
+			for _, m := range expand([]*graph.Node{n}, c.fuse.inline) {
+				for _, in := range m.In() {
 					if o := operandOf(in); o.kind == readWhole || (o.cols > 0 && o.cols != c.fuse.groups[c.fuse.find(g)].cols) {
 						need(in)
 					}
@@ -112,26 +113,26 @@ func (c *compiler) dropVirtual() {
 			}
 			continue
 		}
-		if isView(n) && !(n.prim == primSlice) {
+		if isView(n) && !(n.Op() == graph.OpSlice) {
 			continue
 		}
-		if n.prim == primBroadcast && !needed[n] {
+		if n.Op() == graph.OpBroadcast && !needed[n] {
 			continue
 		}
-		for _, in := range n.in {
+		for _, in := range n.In() {
 			need(in)
 		}
 	}
-	c.fuse.singles = slices.DeleteFunc(c.fuse.singles, func(n *node) bool {
-		if n.prim != primBroadcast {
+	c.fuse.singles = slices.DeleteFunc(c.fuse.singles, func(n *graph.Node) bool {
+		if n.Op() != graph.OpBroadcast {
 			return false
 		}
-		_, known := Value{n}.constant()
+		_, known := n.Constant()
 		return known || !needed[n]
 	})
 }
 
-func (c *compiler) newStorage(t DType, size int) *storage {
+func (c *compiler) newStorage(t graph.DType, size int) *storage {
 	s := &storage{dtype: t, size: size, input: -1, output: -1, first: math.MaxInt, last: -1}
 	for _, o := range c.storages {
 		if o.dtype == t {
@@ -143,46 +144,46 @@ func (c *compiler) newStorage(t DType, size int) *storage {
 }
 
 // homeOf returns where n's elements lie; a known number gets an array of its own.
-func (c *compiler) homeOf(n *node) home {
-	if v, ok := (Value{n}).constant(); ok {
-		return home{st: c.fixed(fmt.Sprintf("%v/%d/%v", v, n.size(), n.dtype), n, func() []float64 { return slices.Repeat([]float64{v}, n.size()) })}
+func (c *compiler) homeOf(n *graph.Node) home {
+	if v, ok := n.Constant(); ok {
+		return home{st: c.fixed(fmt.Sprintf("%v/%d/%v", v, n.Size(), n.DType()), n, func() []float64 { return slices.Repeat([]float64{v}, n.Size()) })}
 	}
-	switch n.prim {
-	case primConstArray:
-		a := n.attr.(*arrayAttr)
-		return home{st: c.fixed(fmt.Sprintf("#%d", a.serial), n, func() []float64 { return a.data })}
-	case primReshape, primAlias, primStop:
-		return c.homeOf(n.in[0])
-	case primSlice:
+	switch n.Op() {
+	case graph.OpConstArray:
+		a := n.Attr().(*graph.ArrayAttr)
+		return home{st: c.fixed(fmt.Sprintf("#%d", n.ID()), n, func() []float64 { return a.Data })}
+	case graph.OpReshape, graph.OpAlias, graph.OpStop:
+		return c.homeOf(n.In()[0])
+	case graph.OpSlice:
 		if off, ok := contiguous(n); ok {
-			h := c.homeOf(n.in[0])
+			h := c.homeOf(n.In()[0])
 			return home{h.st, h.off + off}
 		}
 	}
 	return c.homes[n].resolve()
 }
 
-func (c *compiler) fixed(key string, n *node, data func() []float64) *storage {
+func (c *compiler) fixed(key string, n *graph.Node, data func() []float64) *storage {
 	if s, ok := c.constants[key]; ok {
 		return s
 	}
-	s := c.newStorage(n.dtype, n.size())
+	s := c.newStorage(n.DType(), n.Size())
 	s.fixed = data()
 	c.constants[key] = s
 	return s
 }
 
 // readsOf returns the nodes whose memory unit u reads for its member n.
-func (c *compiler) readsOf(u *unit, n *node) []*node {
-	var out []*node
-	for _, in := range n.in {
+func (c *compiler) readsOf(u *unit, n *graph.Node) []*graph.Node {
+	var out []*graph.Node
+	for _, in := range n.In() {
 		out = append(out, c.readBy(u, in).n)
 	}
-	return slices.DeleteFunc(out, func(m *node) bool { return m == nil || c.unitOf[peel(m)] == u || c.fuse.inline[m] })
+	return slices.DeleteFunc(out, func(m *graph.Node) bool { return m == nil || c.unitOf[peel(m)] == u || c.fuse.inline[m] })
 }
 
 // readBy is how unit u reads operand in; a broadcast that asks for other columns than the unit has is read from memory.
-func (c *compiler) readBy(u *unit, in *node) operand {
+func (c *compiler) readBy(u *unit, in *graph.Node) operand {
 	if !u.fused {
 		return operand{kind: readWhole, n: in}
 	}
@@ -195,10 +196,10 @@ func (c *compiler) readBy(u *unit, in *node) operand {
 
 // placeArrays gives every array that is read outside the unit that makes it a storage of its own.
 func (c *compiler) placeArrays() {
-	outside := map[*node]bool{}
-	mark := func(n *node) {
-		for isView(n) && n.prim != primConst {
-			n = n.in[0]
+	outside := map[*graph.Node]bool{}
+	mark := func(n *graph.Node) {
+		for isView(n) && n.Op() != graph.OpConst {
+			n = n.In()[0]
 		}
 		outside[n] = true
 	}
@@ -215,7 +216,7 @@ func (c *compiler) placeArrays() {
 	for _, u := range c.units {
 		for _, n := range u.made {
 			if outside[n] {
-				c.homes[n] = home{st: c.newStorage(n.dtype, n.size())}
+				c.homes[n] = home{st: c.newStorage(n.DType(), n.Size())}
 			}
 		}
 	}
@@ -225,7 +226,7 @@ func (c *compiler) placeArrays() {
 func (c *compiler) placeOutputs() {
 	for i, n := range c.p.outs {
 		h := c.homeOf(n)
-		if h.off == 0 && h.st.size == n.size() && h.st.owned() {
+		if h.off == 0 && h.st.size == n.Size() && h.st.owned() {
 			h.st.output = i
 		}
 	}
@@ -235,16 +236,16 @@ func (c *compiler) placeOutputs() {
 func (c *compiler) placeConcats() {
 	for _, u := range slices.Backward(c.units) {
 		n := u.nodes[0]
-		if n.prim != primConcat || numel(n.shape[:n.attr.(axesAttr).Axes[0]]) != 1 {
+		if n.Op() != graph.OpConcat || numel(n.Shape()[:n.Attr().(graph.AxesAttr).Axes[0]]) != 1 {
 			continue
 		}
 		at := 0
-		for _, in := range n.in {
+		for _, in := range n.In() {
 			h := c.homeOf(in)
-			if own := c.homes[n].st; h.off == 0 && h.st.size == in.size() && h.st.owned() && h.st != own {
+			if own := c.homes[n].st; h.off == 0 && h.st.size == in.Size() && h.st.owned() && h.st != own {
 				h.st.inside, h.st.at = own, at
 			}
-			at += in.size()
+			at += in.Size()
 		}
 	}
 }
@@ -273,10 +274,10 @@ func (c *compiler) setLifetimes() {
 // allocate makes the memory.
 func (c *compiler) allocate() {
 	p := c.p
-	allocateBank(&p.f32, c.storages, Float32, func(v float64) float32 { return float32(v) })
-	allocateBank(&p.f64, c.storages, Float64, func(v float64) float64 { return v })
-	allocateBank(&p.i32, c.storages, Int32, func(v float64) int32 { return int32(v) })
-	p.work32, p.work64 = make([]float32, c.work[Float32]), make([]float64, c.work[Float64])
+	allocateBank(&p.f32, c.storages, graph.Float32, func(v float64) float32 { return float32(v) })
+	allocateBank(&p.f64, c.storages, graph.Float64, func(v float64) float64 { return v })
+	allocateBank(&p.i32, c.storages, graph.Int32, func(v float64) int32 { return int32(v) })
+	p.work32, p.work64 = make([]float32, c.work[graph.Float32]), make([]float64, c.work[graph.Float64])
 	p.inputAt, p.outputAt = make([]int, len(p.in)), make([]int, len(p.out))
 	p.inSpans, p.outSpans = make([]span, len(p.in)), make([]span, len(p.out))
 	for i := range p.outputAt {
@@ -293,7 +294,7 @@ func (c *compiler) allocate() {
 }
 
 // allocateBank makes the arena of one type and cuts it into the storages' arrays.
-func allocateBank[T any](b *bank[T], all []*storage, t DType, from func(float64) T) {
+func allocateBank[T any](b *bank[T], all []*storage, t graph.DType, from func(float64) T) {
 	arena := make([]T, assign(all, t))
 	b.size = len(arena)
 	for _, s := range all {
@@ -330,21 +331,21 @@ func bankOf[T any](p *Program) *bank[T] {
 	return any(&p.i32).(*bank[T])
 }
 
-func refOf[T any](c *compiler, n *node) ref[T] {
+func refOf[T any](c *compiler, n *graph.Node) ref[T] {
 	h := c.homeOf(n)
-	return ref[T]{bank: bankOf[T](c.p), id: h.st.id, off: h.off, n: n.size()}
+	return ref[T]{bank: bankOf[T](c.p), id: h.st.id, off: h.off, n: n.Size()}
 }
 
 // stepOf binds a unit to its memory.
 func (c *compiler) stepOf(u *unit) step {
 	switch {
-	case u.fused && u.dtype == Float32:
+	case u.fused && u.dtype == graph.Float32:
 		return fusedOf(c, u, vec.For[float32](c.set))
 	case u.fused:
 		return fusedOf(c, u, vec.For[float64](c.set))
-	case u.dtype == Float32:
+	case u.dtype == graph.Float32:
 		return singleOf[float32](c, u)
-	case u.dtype == Float64:
+	case u.dtype == graph.Float64:
 		return singleOf[float64](c, u)
 	}
 	return c.indexStep(u.nodes[0])

@@ -1,13 +1,14 @@
-package graph
+package engine
 
 import (
 	"math"
+	"shadowflow/graph"
 	"slices"
 )
 
 // smallStep runs a fused unit over arrays of a few elements as bytecode: for a loss of two parameters a call of a vector
 // function would cost more than its work.
-type smallStep[T float] struct {
+type smallStep[T graph.Float] struct {
 	n      int
 	regs   []T // slot s is regs[s*n : (s+1)*n]
 	loads  []smallLoad[T]
@@ -18,13 +19,13 @@ type smallStep[T float] struct {
 // smallMax is the number of elements up to which bytecode is the quicker way.
 const smallMax = 16
 
-type smallLoad[T float] struct {
+type smallLoad[T graph.Float] struct {
 	src    ref[T]
 	slot   int
 	scalar bool
 }
 
-type smallStore[T float] struct {
+type smallStore[T graph.Float] struct {
 	dst  ref[T]
 	slot int
 }
@@ -68,17 +69,17 @@ const (
 	opAmax
 )
 
-func smallOpOf(p *primitive) smallOp {
-	ops := []*primitive{opNeg: primNeg, opExp: primExp, opLog: primLog, opLog1p: primLog1p, opSqrt: primSqrt, opRsqrt: primRsqrt,
-		opRecip: primRecip, opTanh: primTanh, opSigmoid: primSigmoid, opErf: primErf, opRelu: primRelu, opAbs: primAbs,
-		opSign: primSign, opStep: primStep, opPow: primPow, opAdd: primAdd, opSub: primSub, opMul: primMul, opDiv: primDiv,
-		opMax: primMax, opMin: primMin, opGreater: primGreater, opGreaterEqual: primGreatEq, opEqual: primEqual,
-		opSelect: primSelect, opSum: primSum, opAmax: primAmax}
+func smallOpOf(p graph.Op) smallOp {
+	ops := []graph.Op{opNeg: graph.OpNeg, opExp: graph.OpExp, opLog: graph.OpLog, opLog1p: graph.OpLog1p, opSqrt: graph.OpSqrt, opRsqrt: graph.OpRsqrt,
+		opRecip: graph.OpRecip, opTanh: graph.OpTanh, opSigmoid: graph.OpSigmoid, opErf: graph.OpErf, opRelu: graph.OpRelu, opAbs: graph.OpAbs,
+		opSign: graph.OpSign, opStep: graph.OpStep, opPow: graph.OpPow, opAdd: graph.OpAdd, opSub: graph.OpSub, opMul: graph.OpMul, opDiv: graph.OpDiv,
+		opMax: graph.OpMax, opMin: graph.OpMin, opGreater: graph.OpGreater, opGreaterEqual: graph.OpGreaterEqual, opEqual: graph.OpEqual,
+		opSelect: graph.OpSelect, opSum: graph.OpSum, opAmax: graph.OpAmax}
 	return smallOp(slices.Index(ops, p))
 }
 
 // smallOf builds the bytecode of a unit, if its arrays are small and read whole or as one number.
-func smallOf[T float](c *compiler, u *unit) (step, bool) {
+func smallOf[T graph.Float](c *compiler, u *unit) (step, bool) {
 	if u.size > smallMax {
 		return nil, false
 	}
@@ -86,25 +87,25 @@ func smallOf[T float](c *compiler, u *unit) (step, bool) {
 		if r, _ := reductionOf(n); !fusible(n) && r != reduceAll {
 			return nil, false
 		}
-		for _, in := range n.in {
+		for _, in := range n.In() {
 			if k := c.readBy(u, in).kind; k == readRow || k == readColumn {
 				return nil, false
 			}
 		}
 	}
 	s := &smallStep[T]{n: u.size}
-	slotOf := map[*node]int{}
+	slotOf := map[*graph.Node]int{}
 	known := map[float64]int{}
 	newSlot := func() int {
 		s.regs = append(s.regs, make([]T, s.n)...)
 		return len(s.regs)/s.n - 1
 	}
 	type loadKey struct {
-		n      *node
+		n      *graph.Node
 		scalar bool
 	}
 	loaded := map[loadKey]int{}
-	read := func(in *node) int {
+	read := func(in *graph.Node) int {
 		o := c.readBy(u, in)
 		if o.kind == readConst {
 			slot, ok := known[o.c]
@@ -130,13 +131,13 @@ func smallOf[T float](c *compiler, u *unit) (step, bool) {
 		return slot
 	}
 	for _, n := range u.nodes {
-		in := smallInstr{op: smallOpOf(n.prim)}
+		in := smallInstr{op: smallOpOf(n.Op())}
 		offsets := []*int32{&in.a, &in.b, &in.c}
-		for j, m := range n.in {
+		for j, m := range n.In() {
 			*offsets[j] = int32(read(m) * s.n)
 		}
-		if n.prim == primPow {
-			in.p = n.attr.(powAttr).P
+		if n.Op() == graph.OpPow {
+			in.p = n.Attr().(graph.PowAttr).P
 		}
 		slot := newSlot()
 		in.d = int32(slot * s.n)

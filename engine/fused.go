@@ -1,18 +1,16 @@
-package graph
+package engine
 
 import (
 	"math"
 
+	"shadowflow/graph"
 	"shadowflow/internal/kernel/par"
 	"shadowflow/internal/kernel/vec"
 )
 
-// float is a type of elements with arithmetic.
-type float interface{ float32 | float64 }
-
 // instr is one operation on slots: tiles of arrays, registers, or repeated operands.
-type instr[T float] struct {
-	op         *primitive
+type instr[T graph.Float] struct {
+	op         graph.Op
 	dst        int32
 	a, b, c    int32
 	f1         vec.Unary[T]
@@ -26,7 +24,7 @@ type instr[T float] struct {
 }
 
 // load is an operand from memory, or a known number.
-type load[T float] struct {
+type load[T graph.Float] struct {
 	kind operandKind
 	src  ref[T]
 	c    T
@@ -34,7 +32,7 @@ type load[T float] struct {
 }
 
 // fusedStep runs elementwise operations and reductions over tiles of arrays seen as [size/cols, cols].
-type fusedStep[T float] struct {
+type fusedStep[T graph.Float] struct {
 	k          *vec.Kernels[T]
 	pool       *par.Pool
 	size, cols int
@@ -55,7 +53,7 @@ type fusedStep[T float] struct {
 }
 
 // fusedWorker is one worker's scratch.
-type fusedWorker[T float] struct {
+type fusedWorker[T graph.Float] struct {
 	slots  [][]T
 	memory [][]T // per slot; nil for arrays read in place
 	length int   // what register slots are cut to
@@ -159,7 +157,7 @@ func (s *fusedStep[T]) clear(c int) {
 			continue
 		}
 		start := T(0)
-		if in.op == primAmax {
+		if in.op == graph.OpAmax {
 			start = T(math.Inf(-1))
 		}
 		s.k.Fill(in.partial[c*in.partialLen:(c+1)*in.partialLen], start)
@@ -254,14 +252,14 @@ func (s *fusedStep[T]) repeat(dst, values []T) {
 	}
 }
 
-func power[T float](dst, x []T, p float64) {
+func power[T graph.Float](dst, x []T, p float64) {
 	for i, v := range x[:len(dst)] {
 		dst[i] = T(math.Pow(float64(v), p))
 	}
 }
 
 func (s *fusedStep[T]) reduceTile(in *instr[T], x []T, c, t, row, col int) {
-	sum := in.op == primSum
+	sum := in.op == graph.OpSum
 	switch in.reduce {
 	case reduceAll:
 		if sum {
@@ -304,7 +302,7 @@ func (s *fusedStep[T]) reduceTile(in *instr[T], x []T, c, t, row, col int) {
 }
 
 // largest is the larger of two numbers, NaN if either is.
-func largest[T float](a, b T) T {
+func largest[T graph.Float](a, b T) T {
 	if a > b || a != a {
 		return a
 	}
@@ -313,7 +311,7 @@ func largest[T float](a, b T) T {
 
 // combine adds up the partial results of a reduction, in order.
 func (s *fusedStep[T]) combine(in *instr[T]) {
-	sum, out := in.op == primSum, in.out.get()
+	sum, out := in.op == graph.OpSum, in.out.get()
 	switch in.reduce {
 	case reduceAll:
 		if sum {
@@ -346,56 +344,56 @@ func (s *fusedStep[T]) combine(in *instr[T]) {
 }
 
 // kernelOf finds the vector function of an elementwise primitive.
-func (in *instr[T]) kernelOf(k *vec.Kernels[T], p *primitive) {
+func (in *instr[T]) kernelOf(k *vec.Kernels[T], p graph.Op) {
 	in.op = p
 	switch p {
-	case primNeg:
+	case graph.OpNeg:
 		in.f1 = k.Neg
-	case primExp:
+	case graph.OpExp:
 		in.f1 = k.Exp
-	case primLog:
+	case graph.OpLog:
 		in.f1 = k.Log
-	case primLog1p:
+	case graph.OpLog1p:
 		in.f1 = k.Log1p
-	case primSqrt:
+	case graph.OpSqrt:
 		in.f1 = k.Sqrt
-	case primRsqrt:
+	case graph.OpRsqrt:
 		in.f1 = k.Rsqrt
-	case primRecip:
+	case graph.OpRecip:
 		in.f1 = k.Recip
-	case primTanh:
+	case graph.OpTanh:
 		in.f1 = k.Tanh
-	case primSigmoid:
+	case graph.OpSigmoid:
 		in.f1 = k.Sigmoid
-	case primErf:
+	case graph.OpErf:
 		in.f1 = k.Erf
-	case primRelu:
+	case graph.OpRelu:
 		in.f1 = k.Relu
-	case primAbs:
+	case graph.OpAbs:
 		in.f1 = k.Abs
-	case primSign:
+	case graph.OpSign:
 		in.f1 = k.Sign
-	case primStep:
+	case graph.OpStep:
 		in.f1 = k.Step
-	case primAdd:
+	case graph.OpAdd:
 		in.f2 = k.Add
-	case primSub:
+	case graph.OpSub:
 		in.f2 = k.Sub
-	case primMul:
+	case graph.OpMul:
 		in.f2 = k.Mul
-	case primDiv:
+	case graph.OpDiv:
 		in.f2 = k.Div
-	case primMax:
+	case graph.OpMax:
 		in.f2 = k.Max
-	case primMin:
+	case graph.OpMin:
 		in.f2 = k.Min
-	case primGreater:
+	case graph.OpGreater:
 		in.f2 = k.Greater
-	case primGreatEq:
+	case graph.OpGreaterEqual:
 		in.f2 = k.GreaterEqual
-	case primEqual:
+	case graph.OpEqual:
 		in.f2 = k.Equal
-	case primSelect:
+	case graph.OpSelect:
 		in.f3 = k.Select
 	}
 }

@@ -1,25 +1,27 @@
-package graph
+package engine
 
 import (
 	"fmt"
 	"math"
+
+	"shadowflow/graph"
 )
 
 // oracle evaluates nodes one by one with plain loops in float64 (rounded to the node's type after each operation): slow, and
 // simple enough to be believed. Compiled programs are tested against it.
 type oracle struct {
-	values map[*node][]float64
+	values map[*graph.Node][]float64
 	// noise, if not nil, gives the relative error of each result that is rounded: what it does to the values shows how well
 	// they are determined.
 	noise func() float64
 }
 
-func (o *oracle) eval(n *node) ([]float64, error) {
+func (o *oracle) eval(n *graph.Node) ([]float64, error) {
 	if v, ok := o.values[n]; ok {
 		return v, nil
 	}
-	in := make([][]float64, len(n.in))
-	for i, m := range n.in {
+	in := make([][]float64, len(n.In()))
+	for i, m := range n.In() {
 		v, err := o.eval(m)
 		if err != nil {
 			return nil, err
@@ -30,7 +32,7 @@ func (o *oracle) eval(n *node) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n.dtype == Float32 {
+	if n.DType() == graph.Float32 {
 		for i := range v {
 			v[i] = float64(float32(v[i]))
 		}
@@ -45,29 +47,29 @@ func (o *oracle) eval(n *node) ([]float64, error) {
 }
 
 // exact reports whether the operation rounds nothing.
-func exact(n *node) bool {
-	switch n.prim {
-	case primAdd, primSub, primSum, primMatMul, primConv, primConvInput, primConvKernel, primMul, primPut, primSumPool, primSpread:
+func exact(n *graph.Node) bool {
+	switch n.Op() {
+	case graph.OpExp, graph.OpLog, graph.OpLog1p, graph.OpSqrt, graph.OpRsqrt, graph.OpRecip, graph.OpTanh, graph.OpSigmoid, graph.OpErf,
+		graph.OpPow, graph.OpAdd, graph.OpSub, graph.OpMul, graph.OpDiv, graph.OpSum, graph.OpMatMul, graph.OpConv, graph.OpConvInput,
+		graph.OpConvKernel, graph.OpPut, graph.OpSumPool, graph.OpSpread:
 		return false
-	case primNeg, primRelu, primAbs, primMax, primMin:
-		return true
 	}
-	return n.prim.kind != kindElementwise
+	return true
 }
 
-var oracleUnary = map[*primitive]func(float64) float64{
-	primNeg: func(x float64) float64 { return -x }, primExp: math.Exp, primLog: math.Log, primLog1p: math.Log1p,
-	primSqrt: math.Sqrt, primRsqrt: func(x float64) float64 { return 1 / math.Sqrt(x) },
-	primRecip: func(x float64) float64 { return 1 / x }, primTanh: math.Tanh,
-	primSigmoid: func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, primErf: math.Erf,
-	primRelu: func(x float64) float64 {
+var oracleUnary = map[graph.Op]func(float64) float64{
+	graph.OpNeg: func(x float64) float64 { return -x }, graph.OpExp: math.Exp, graph.OpLog: math.Log, graph.OpLog1p: math.Log1p,
+	graph.OpSqrt: math.Sqrt, graph.OpRsqrt: func(x float64) float64 { return 1 / math.Sqrt(x) },
+	graph.OpRecip: func(x float64) float64 { return 1 / x }, graph.OpTanh: math.Tanh,
+	graph.OpSigmoid: func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, graph.OpErf: math.Erf,
+	graph.OpRelu: func(x float64) float64 {
 		if x < 0 {
 			return 0
 		}
 		return x
 	},
-	primAbs: math.Abs,
-	primSign: func(x float64) float64 {
+	graph.OpAbs: math.Abs,
+	graph.OpSign: func(x float64) float64 {
 		switch {
 		case x > 0:
 			return 1
@@ -76,18 +78,18 @@ var oracleUnary = map[*primitive]func(float64) float64{
 		}
 		return x
 	},
-	primStep:  func(x float64) float64 { return truth(x > 0) },
-	primAlias: func(x float64) float64 { return x }, primStop: func(x float64) float64 { return x },
-	primReshape: func(x float64) float64 { return x },
+	graph.OpStep:  func(x float64) float64 { return truth(x > 0) },
+	graph.OpAlias: func(x float64) float64 { return x }, graph.OpStop: func(x float64) float64 { return x },
+	graph.OpReshape: func(x float64) float64 { return x },
 }
 
-var oracleBinary = map[*primitive]func(x, y float64) float64{
-	primAdd: func(x, y float64) float64 { return x + y }, primSub: func(x, y float64) float64 { return x - y },
-	primMul: func(x, y float64) float64 { return x * y }, primDiv: func(x, y float64) float64 { return x / y },
-	primMax: math.Max, primMin: math.Min,
-	primGreater: func(x, y float64) float64 { return truth(x > y) },
-	primGreatEq: func(x, y float64) float64 { return truth(x >= y) },
-	primEqual:   func(x, y float64) float64 { return truth(x == y) },
+var oracleBinary = map[graph.Op]func(x, y float64) float64{
+	graph.OpAdd: func(x, y float64) float64 { return x + y }, graph.OpSub: func(x, y float64) float64 { return x - y },
+	graph.OpMul: func(x, y float64) float64 { return x * y }, graph.OpDiv: func(x, y float64) float64 { return x / y },
+	graph.OpMax: math.Max, graph.OpMin: math.Min,
+	graph.OpGreater:      func(x, y float64) float64 { return truth(x > y) },
+	graph.OpGreaterEqual: func(x, y float64) float64 { return truth(x >= y) },
+	graph.OpEqual:        func(x, y float64) float64 { return truth(x == y) },
 }
 
 func truth(b bool) float64 {
@@ -119,15 +121,15 @@ func flat(shape, at []int) int {
 	return k
 }
 
-func oracleValue(n *node, in [][]float64) ([]float64, error) {
-	out := make([]float64, n.size())
-	if f, ok := oracleUnary[n.prim]; ok {
+func oracleValue(n *graph.Node, in [][]float64) ([]float64, error) {
+	out := make([]float64, n.Size())
+	if f, ok := oracleUnary[n.Op()]; ok {
 		for i, x := range in[0] {
 			out[i] = f(x)
 		}
 		return out, nil
 	}
-	if f, ok := oracleBinary[n.prim]; ok {
+	if f, ok := oracleBinary[n.Op()]; ok {
 		for i := range out {
 			out[i] = f(in[0][i], in[1][i])
 		}
@@ -135,85 +137,83 @@ func oracleValue(n *node, in [][]float64) ([]float64, error) {
 	}
 	k := 0
 	src := make([]int, 8)
-	switch n.prim {
-	case primConst:
-		for i := range out {
-			out[i] = n.attr.(constAttr).V
-		}
-	case primConstArray:
-		copy(out, n.attr.(*arrayAttr).data)
-	case primPow:
+	switch n.Op() {
+	case graph.OpConst:
+		out[0], _ = n.Constant()
+	case graph.OpConstArray:
+		copy(out, n.Attr().(*graph.ArrayAttr).Data)
+	case graph.OpPow:
 		for i, x := range in[0] {
-			out[i] = math.Pow(x, n.attr.(powAttr).P)
+			out[i] = math.Pow(x, n.Attr().(graph.PowAttr).P)
 		}
-	case primSelect:
+	case graph.OpSelect:
 		for i, m := range in[0] {
 			if out[i] = in[2][i]; m != 0 {
 				out[i] = in[1][i]
 			}
 		}
-	case primBroadcast:
-		from := n.in[0].shape
-		each(n.shape, func(at []int) {
+	case graph.OpBroadcast:
+		from := n.In()[0].Shape()
+		each(n.Shape(), func(at []int) {
 			for i := range from {
 				src[i] = min(at[i], from[i]-1)
 			}
 			out[k] = in[0][flat(from, src)]
 			k++
 		})
-	case primTranspose:
-		from := n.in[0].shape
-		each(n.shape, func(at []int) {
-			for i, a := range n.attr.(axesAttr).Axes {
+	case graph.OpTranspose:
+		from := n.In()[0].Shape()
+		each(n.Shape(), func(at []int) {
+			for i, a := range n.Attr().(graph.AxesAttr).Axes {
 				src[a] = at[i]
 			}
 			out[k] = in[0][flat(from, src)]
 			k++
 		})
-	case primSlice:
-		a, from := n.attr.(sliceAttr), n.in[0].shape
-		each(n.shape, func(at []int) {
+	case graph.OpSlice:
+		a, from := n.Attr().(graph.SliceAttr), n.In()[0].Shape()
+		each(n.Shape(), func(at []int) {
 			for i := range at {
 				src[i] = a.Start[i] + at[i]*a.Step[i]
 			}
 			out[k] = in[0][flat(from, src)]
 			k++
 		})
-	case primPad:
-		a := n.attr.(padAttr)
-		each(n.in[0].shape, func(at []int) {
+	case graph.OpPad:
+		a := n.Attr().(graph.PadAttr)
+		each(n.In()[0].Shape(), func(at []int) {
 			for i := range at {
 				src[i] = a.Low[i] + at[i]*(a.Gap[i]+1)
 			}
-			out[flat(n.shape, src)] = in[0][k]
+			out[flat(n.Shape(), src)] = in[0][k]
 			k++
 		})
-	case primConcat:
-		axis, from := n.attr.(axesAttr).Axes[0], 0
-		for p, m := range n.in {
+	case graph.OpConcat:
+		axis, from := n.Attr().(graph.AxesAttr).Axes[0], 0
+		for p, m := range n.In() {
 			k := 0
-			each(m.shape, func(at []int) {
+			each(m.Shape(), func(at []int) {
 				copy(src, at)
 				src[axis] += from
-				out[flat(n.shape, src)] = in[p][k]
+				out[flat(n.Shape(), src)] = in[p][k]
 				k++
 			})
-			from += m.shape[axis]
+			from += m.Shape()[axis]
 		}
-	case primSum, primAmax:
+	case graph.OpSum, graph.OpAmax:
 		keep := make([]int, 0, 8)
-		reduced := n.attr.(axesAttr).Axes
+		reduced := n.Attr().(graph.AxesAttr).Axes
 		seen := make([]bool, len(out))
-		each(n.in[0].shape, func(at []int) {
+		each(n.In()[0].Shape(), func(at []int) {
 			keep = keep[:0]
 			for i, a := range at {
 				if len(reduced) == 0 || !containsInt(reduced, i) {
 					keep = append(keep, a)
 				}
 			}
-			j := flat(n.shape, keep)
+			j := flat(n.Shape(), keep)
 			switch {
-			case n.prim == primSum:
+			case n.Op() == graph.OpSum:
 				out[j] += in[0][k]
 			case !seen[j] || in[0][k] > out[j] || in[0][k] != in[0][k]:
 				out[j] = in[0][k]
@@ -221,24 +221,24 @@ func oracleValue(n *node, in [][]float64) ([]float64, error) {
 			seen[j] = true
 			k++
 		})
-	case primGather:
+	case graph.OpGather:
 		c := len(in[0]) / len(out)
 		for i := range out {
 			out[i] = in[0][i*c+int(in[1][i])]
 		}
-	case primScatter:
+	case graph.OpScatter:
 		c := len(out) / len(in[0])
 		for i, x := range in[0] {
 			out[i*c+int(in[1][i])] = x
 		}
-	case primMatMul:
+	case graph.OpMatMul:
 		oracleMatMul(n, out, in[0], in[1])
-	case primConv, primConvInput, primConvKernel:
+	case graph.OpConv, graph.OpConvInput, graph.OpConvKernel:
 		oracleConv(n, out, in[0], in[1])
-	case primPoolIndex, primTake, primPut, primSumPool, primSpread:
+	case graph.OpPoolIndex, graph.OpTake, graph.OpPut, graph.OpSumPool, graph.OpSpread:
 		oraclePool(n, out, in)
 	default:
-		return nil, fmt.Errorf("oracle: no rule for %s", n.prim.name)
+		return nil, fmt.Errorf("oracle: no rule for %s", n.Op())
 	}
 	return out, nil
 }
@@ -252,12 +252,12 @@ func containsInt(s []int, v int) bool {
 	return false
 }
 
-func oracleMatMul(n *node, out, x, y []float64) {
-	a, rank := n.attr.(matmulAttr), len(n.shape)
-	rows, cols := n.shape[rank-2], n.shape[rank-1]
-	inner := n.in[0].shape[rank-1]
+func oracleMatMul(n *graph.Node, out, x, y []float64) {
+	a, rank := n.Attr().(graph.MatMulAttr), len(n.Shape())
+	rows, cols := n.Shape()[rank-2], n.Shape()[rank-1]
+	inner := n.In()[0].Shape()[rank-1]
 	if a.TransA {
-		inner = n.in[0].shape[rank-2]
+		inner = n.In()[0].Shape()[rank-2]
 	}
 	for p := range out {
 		b, i, j := p/(rows*cols), p/cols%rows, p%cols
@@ -275,8 +275,8 @@ func oracleMatMul(n *node, out, x, y []float64) {
 }
 
 // oracleConv walks over all triples (x, w, y) of a convolution, whichever two of them are the operands.
-func oracleConv(n *node, out, p, q []float64) {
-	a := n.attr.(convAttr)
+func oracleConv(n *graph.Node, out, p, q []float64) {
+	a := n.Attr().(graph.ConvAttr)
 	perGroup := a.W[3] / a.Groups
 	each([]int{a.Y[0], a.Y[1], a.Y[2], a.Y[3]}, func(at []int) {
 		yi := flat(a.Y[:], at)
@@ -289,10 +289,10 @@ func oracleConv(n *node, out, p, q []float64) {
 				for ci := range a.W[2] {
 					xi := flat(a.X[:], []int{at[0], r, c, at[3]/perGroup*a.W[2] + ci})
 					wi := flat(a.W[:], []int{kh, kw, ci, at[3]})
-					switch n.prim {
-					case primConv:
+					switch n.Op() {
+					case graph.OpConv:
 						out[yi] += p[xi] * q[wi]
-					case primConvInput:
+					case graph.OpConvInput:
 						out[xi] += p[yi] * q[wi]
 					default:
 						out[wi] += p[xi] * q[yi]
@@ -303,15 +303,15 @@ func oracleConv(n *node, out, p, q []float64) {
 	})
 }
 
-func oraclePool(n *node, out []float64, in [][]float64) {
-	a := n.attr.(poolAttr)
-	switch n.prim {
-	case primTake:
+func oraclePool(n *graph.Node, out []float64, in [][]float64) {
+	a := n.Attr().(graph.PoolAttr)
+	switch n.Op() {
+	case graph.OpTake:
 		for i, k := range in[1] {
 			out[i] = in[0][int(k)]
 		}
 		return
-	case primPut:
+	case graph.OpPut:
 		for i, k := range in[1] {
 			out[int(k)] += in[0][i]
 		}
@@ -326,10 +326,10 @@ func oraclePool(n *node, out []float64, in [][]float64) {
 					continue
 				}
 				xi := flat(a.X[:], []int{at[0], r, c, at[3]})
-				switch n.prim {
-				case primSumPool:
+				switch n.Op() {
+				case graph.OpSumPool:
 					out[yi] += in[0][xi]
-				case primSpread:
+				case graph.OpSpread:
 					out[xi] += in[0][yi]
 				default:
 					if best < 0 || in[0][xi] > in[0][best] {

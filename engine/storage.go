@@ -1,14 +1,15 @@
-package graph
+package engine
 
 import (
 	"cmp"
+	"shadowflow/graph"
 	"slices"
 )
 
 // storage is memory for one array (or, for a concatenation, for the arrays it is made of).
 type storage struct {
 	id     int // in the bank of its type
-	dtype  DType
+	dtype  graph.DType
 	size   int
 	first  int // the step that writes it
 	last   int // the last step that reads it
@@ -45,7 +46,7 @@ const arenaAlign = 16
 
 // assign places the owned storages of one type in an arena such that arrays alive at the same time do not overlap, the largest
 // first, each as low as it fits. It returns the arena's size in elements.
-func assign(all []*storage, dtype DType) int {
+func assign(all []*storage, dtype graph.DType) int {
 	var todo []*storage
 	for _, s := range all {
 		if s.dtype == dtype && s.owned() {

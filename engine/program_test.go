@@ -1,9 +1,10 @@
-package graph
+package engine
 
 import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"shadowflow/graph"
 	"slices"
 	"sync"
 	"testing"
@@ -12,7 +13,7 @@ import (
 func TestRunsAllocateNothing(t *testing.T) {
 	for _, m := range models {
 		for _, threads := range []int{1, 2} {
-			e := newEnv(Float32)
+			e := newEnv(graph.Float32)
 			p := e.compile(t, Options{Threads: threads}, pairOf(e, m, true).outs...)
 			if n := testing.AllocsPerRun(2, func() {
 				if err := p.Run(p.in, p.out); err != nil {
@@ -24,9 +25,9 @@ func TestRunsAllocateNothing(t *testing.T) {
 		}
 	}
 	for _, op := range operations() {
-		e := newEnv(Float64)
+		e := newEnv(graph.Float64)
 		y := op.build(e)
-		p := e.compile(t, Options{Threads: 1}, append(Grad(y.Square().Sum(), e.xs...), y)...)
+		p := e.compile(t, Options{Threads: 1}, append(graph.Grad(y.Square().Sum(), e.xs...), y)...)
 		if n := testing.AllocsPerRun(1, func() { _ = p.Run(p.in, p.out) }); n != 0 {
 			t.Errorf("a run of %s allocates %v times", op.name, n)
 		}
@@ -35,19 +36,19 @@ func TestRunsAllocateNothing(t *testing.T) {
 
 func TestPeakMemoryIsKnownBeforeTheRunAndLessThanAllArrays(t *testing.T) {
 	for _, m := range models {
-		e := newEnv(Float64)
+		e := newEnv(graph.Float64)
 		p := pairOf(e, m, true)
 		c := e.compile(t, Options{Threads: 1}, p.outs...)
 		before := c.PeakBytes()
 		c.eval(t)
-		var ns []*node
+		var ns []*graph.Node
 		for _, v := range p.outs {
-			ns = append(ns, v.n)
+			ns = append(ns, v.Node())
 		}
 		all := int64(0)
 		for _, n := range live(ns) {
-			if n.prim != primParam {
-				all += int64(n.size() * n.dtype.Size())
+			if n.Op() != graph.OpParam {
+				all += int64(n.Size() * n.DType().Size())
 			}
 		}
 		if before <= 0 || c.PeakBytes() != before {
@@ -66,9 +67,9 @@ func TestArraysAliveTogetherDoNotOverlap(t *testing.T) {
 		var all []*storage
 		for range 1 + rng.IntN(60) {
 			first := rng.IntN(40)
-			all = append(all, &storage{dtype: Float64, size: 1 + rng.IntN(100), input: -1, output: -1, first: first, last: first + rng.IntN(12)})
+			all = append(all, &storage{dtype: graph.Float64, size: 1 + rng.IntN(100), input: -1, output: -1, first: first, last: first + rng.IntN(12)})
 		}
-		size := assign(all, Float64)
+		size := assign(all, graph.Float64)
 		alive := 0
 		for i, a := range all {
 			if a.offset < 0 || a.offset+a.size > size || a.offset%arenaAlign != 0 {
@@ -115,13 +116,13 @@ func TestRunsReadNothingOfTheRunBefore(t *testing.T) {
 		}
 	}
 	for _, m := range models {
-		e := newEnv(Float64)
+		e := newEnv(graph.Float64)
 		check(m.name, e.compile(t, Options{Threads: 2}, pairOf(e, m, true).outs...))
 	}
 	for _, op := range operations() {
-		e := newEnv(Float64)
+		e := newEnv(graph.Float64)
 		y := op.build(e)
-		check(op.name, e.compile(t, Options{Threads: 1}, append(Grad(y.Square().Sum(), e.xs...), y)...))
+		check(op.name, e.compile(t, Options{Threads: 1}, append(graph.Grad(y.Square().Sum(), e.xs...), y)...))
 	}
 }
 
@@ -129,38 +130,42 @@ func TestRunsReadNothingOfTheRunBefore(t *testing.T) {
 // overwritten by another, or by itself.
 var inPlacePrograms = []struct {
 	name string
-	f    func(x, y Value, n int) []Value
+	f    func(x, y graph.Value, n int) []graph.Value
 }{
-	{"elementwise", func(x, y Value, _ int) []Value { return []Value{x.Sub(y.Mul(x.Like(0.1))), y.Tanh()} }},
-	{"a swap", func(x, y Value, _ int) []Value { return []Value{y, x} }},
-	{"sum and difference", func(x, y Value, _ int) []Value { return []Value{x.Add(y), x.Sub(y)} }},
-	{"one by the other's result", func(x, y Value, _ int) []Value { z := x.Exp(); return []Value{z, y.Add(z)} }},
-	{"a transpose", func(x, y Value, n int) []Value {
-		return []Value{x.Reshape(n, n).T().Reshape(-1), y.Reshape(n, n).T().Reshape(-1).Add(y)}
+	{"elementwise", func(x, y graph.Value, _ int) []graph.Value { return []graph.Value{x.Sub(y.Mul(x.Like(0.1))), y.Tanh()} }},
+	{"a swap", func(x, y graph.Value, _ int) []graph.Value { return []graph.Value{y, x} }},
+	{"sum and difference", func(x, y graph.Value, _ int) []graph.Value { return []graph.Value{x.Add(y), x.Sub(y)} }},
+	{"one by the other's result", func(x, y graph.Value, _ int) []graph.Value { z := x.Exp(); return []graph.Value{z, y.Add(z)} }},
+	{"a transpose", func(x, y graph.Value, n int) []graph.Value {
+		return []graph.Value{x.Reshape(n, n).T().Reshape(-1), y.Reshape(n, n).T().Reshape(-1).Add(y)}
 	}},
-	{"a sum that comes first", func(x, y Value, _ int) []Value { return []Value{x.Div(x.Square().Sum().Sqrt()), y.Sub(y.Mean())} }},
-	{"a sum of the result", func(x, y Value, _ int) []Value { z := x.Exp(); return []Value{z, z.Sum().Mul(y)} }},
-	{"rows", func(x, y Value, n int) []Value {
-		return []Value{x.Reshape(n, n).Softmax().Reshape(-1), y.Reshape(n, n).Mul(y.SliceAxis(0, 0, n)).Reshape(-1)}
+	{"a sum that comes first", func(x, y graph.Value, _ int) []graph.Value {
+		return []graph.Value{x.Div(x.Square().Sum().Sqrt()), y.Sub(y.Mean())}
 	}},
-	{"columns", func(x, y Value, n int) []Value {
-		return []Value{x.Reshape(n, n).Add(x.SliceAxis(0, 0, n).Reshape(n, 1)).Reshape(-1), y.Reshape(n, n).Sub(y.Reshape(n, n).Mean(0)).Reshape(-1)}
+	{"a sum of the result", func(x, y graph.Value, _ int) []graph.Value { z := x.Exp(); return []graph.Value{z, z.Sum().Mul(y)} }},
+	{"rows", func(x, y graph.Value, n int) []graph.Value {
+		return []graph.Value{x.Reshape(n, n).Softmax().Reshape(-1), y.Reshape(n, n).Mul(y.SliceAxis(0, 0, n)).Reshape(-1)}
 	}},
-	{"a product", func(x, y Value, n int) []Value {
-		return []Value{x.Reshape(n, n).MatMul(y.Reshape(n, n)).Reshape(-1), y.Reshape(n, n).MatMul(y.Reshape(n, n)).Reshape(-1)}
+	{"columns", func(x, y graph.Value, n int) []graph.Value {
+		return []graph.Value{x.Reshape(n, n).Add(x.SliceAxis(0, 0, n).Reshape(n, 1)).Reshape(-1), y.Reshape(n, n).Sub(y.Reshape(n, n).Mean(0)).Reshape(-1)}
 	}},
-	{"a shift", func(x, y Value, n int) []Value {
-		return []Value{Concat(0, x.Like(7).BroadcastTo(n), x.SliceAxis(0, 0, n*n-n).Neg()), Concat(0, y.SliceAxis(0, n, n*n).Neg(), y.SliceAxis(0, 0, n))}
+	{"a product", func(x, y graph.Value, n int) []graph.Value {
+		return []graph.Value{x.Reshape(n, n).MatMul(y.Reshape(n, n)).Reshape(-1), y.Reshape(n, n).MatMul(y.Reshape(n, n)).Reshape(-1)}
 	}},
-	{"a shift by padding", func(x, y Value, n int) []Value {
-		return []Value{x.SliceAxis(0, 0, n*n-1).Pad([]int{1}, []int{0}, nil), y.SliceAxis(0, 1, n*n).Pad([]int{0}, []int{1}, nil).Add(y)}
+	{"a shift", func(x, y graph.Value, n int) []graph.Value {
+		return []graph.Value{graph.Concat(0, x.Like(7).BroadcastTo(n), x.SliceAxis(0, 0, n*n-n).Neg()), graph.Concat(0, y.SliceAxis(0, n, n*n).Neg(), y.SliceAxis(0, 0, n))}
 	}},
-	{"a rotation", func(x, y Value, n int) []Value {
-		return []Value{Concat(0, x.SliceAxis(0, n, n*n), x.SliceAxis(0, 0, n)), Concat(0, y.SliceAxis(0, 1, n*n).Exp(), y.SliceAxis(0, 0, 1).Exp())}
+	{"a shift by padding", func(x, y graph.Value, n int) []graph.Value {
+		return []graph.Value{x.SliceAxis(0, 0, n*n-1).Pad([]int{1}, []int{0}, nil), y.SliceAxis(0, 1, n*n).Pad([]int{0}, []int{1}, nil).Add(y)}
 	}},
-	{"broadcasts of the first element", func(x, y Value, _ int) []Value { return []Value{x.Mul(x.At(0)), y.Add(x.At(1)).Mul(y.At(-1))} }},
-	{"constants", func(x, y Value, n int) []Value { return []Value{x.Like(2).BroadcastTo(n * n), x} }},
-	{"unchanged", func(x, y Value, _ int) []Value { return []Value{x, y} }},
+	{"a rotation", func(x, y graph.Value, n int) []graph.Value {
+		return []graph.Value{graph.Concat(0, x.SliceAxis(0, n, n*n), x.SliceAxis(0, 0, n)), graph.Concat(0, y.SliceAxis(0, 1, n*n).Exp(), y.SliceAxis(0, 0, 1).Exp())}
+	}},
+	{"broadcasts of the first element", func(x, y graph.Value, _ int) []graph.Value {
+		return []graph.Value{x.Mul(x.At(0)), y.Add(x.At(1)).Mul(y.At(-1))}
+	}},
+	{"constants", func(x, y graph.Value, n int) []graph.Value { return []graph.Value{x.Like(2).BroadcastTo(n * n), x} }},
+	{"unchanged", func(x, y graph.Value, _ int) []graph.Value { return []graph.Value{x, y} }},
 }
 
 func TestOutputsInTheBuffersOfInputsGiveTheSame(t *testing.T) {
@@ -168,7 +173,7 @@ func TestOutputsInTheBuffersOfInputsGiveTheSame(t *testing.T) {
 		for _, n := range []int{2, 5, 40, 150} {
 			for _, threads := range []int{1, 2} {
 				for _, swap := range []bool{false, true} {
-					e := newEnv(Float64)
+					e := newEnv(graph.Float64)
 					x, y := e.x(n*n), e.x(n*n)
 					outs := c.f(x, y, n)
 					p := e.compile(t, Options{Threads: threads}, outs...)
@@ -194,13 +199,13 @@ func TestOutputsInTheBuffersOfInputsGiveTheSame(t *testing.T) {
 }
 
 func TestAdamUpdatesItsStateInPlaceWithoutACopy(t *testing.T) {
-	for _, dtype := range []DType{Float32, Float64} {
+	for _, dtype := range []graph.DType{graph.Float32, graph.Float64} {
 		for _, n := range []int{2, 16, 17, 5000, 100003} {
 			for _, threads := range []int{1, 2} {
 				e := newEnv(dtype)
 				w, m, v := e.x(n), e.x(n), e.positive(n)
 				loss := w.Square().Mul(e.weights(n)).Sum()
-				outs := adam(w, Grad(loss, w)[0], m, v)
+				outs := adam(w, graph.Grad(loss, w)[0], m, v)
 				p := e.compile(t, Options{Threads: threads}, outs...)
 				want := p.eval(t)
 				near(t, "Adam", flatten(want), flatten(e.expect(t, outs...)), tolerance(dtype))
@@ -230,11 +235,11 @@ func TestRandomProgramsGiveTheSameInPlace(t *testing.T) {
 		}
 		g := newGrower(data)
 		g.grow()
-		if g.e.b.Err() != nil || g.elements() > 1e5 {
+		if g.e.b.Err() != nil || elements(g.values) > 1e5 {
 			continue
 		}
-		var outs []Value
-		for i, d := range Grad(g.values[len(g.values)-1].Mean(), g.e.xs...) {
+		var outs []graph.Value
+		for i, d := range graph.Grad(g.values[len(g.values)-1].Mean(), g.e.xs...) {
 			outs = append(outs, g.e.xs[i].Sub(d.Mul(d.Like(0.1))))
 		}
 		p := g.e.compile(t, Options{Threads: 1 + rng.IntN(2)}, outs...)
@@ -250,64 +255,20 @@ func TestRandomProgramsGiveTheSameInPlace(t *testing.T) {
 	}
 }
 
-func TestEqualOperationsAreRecordedOnce(t *testing.T) {
-	b := NewBuilder()
-	x, y := b.Param("x", Float64, 3), b.Param("y", Float64, 3)
-	rows, l := b.Param("rows", Float64, 2, 3), b.Param("l", Int32, 2)
-	here := rows.Gather(l)
-	for _, c := range []struct {
-		name string
-		a, b Value
-	}{
-		{"a function", x.Exp(), x.Exp()},
-		{"a gather on two lines", here, rows.Gather(l)},
-		{"the gradients of gathers on two lines", Grad(here.Sum(), rows)[0], Grad(rows.Gather(l).Sum(), rows)[0]},
-		{"a sum either way round", x.Add(y), y.Add(x)},
-		{"a product either way round", x.Mul(y), y.Mul(x)},
-		{"a power", x.Pow(2.5), x.Pow(2.5)},
-		{"a constant", b.Const(Float64, 2), x.Like(2)},
-		{"a slice", x.SliceAxis(0, 0, 2), x.Slice([]int{0}, []int{2}, []int{1})},
-		{"a reshape of a reshape", x.Reshape(3, 1).Reshape(1, 3), x.Reshape(1, 3)},
-		{"a reshape undone", x.Reshape(3, 1).Reshape(3), x},
-		{"a transpose undone", x.Reshape(3, 1).T().T(), x.Reshape(3, 1)},
-		{"a gradient", Grad(x.Mul(y).Sum(), x)[0], Grad(y.Mul(x).Sum(), x)[0]},
-		{"a sign twice", x.Neg().Neg(), x},
-	} {
-		if c.a != c.b {
-			t.Errorf("%s is recorded twice", c.name)
-		}
-	}
-	for _, c := range []struct {
-		name string
-		a, b Value
-	}{
-		{"a difference either way round", x.Sub(y), y.Sub(x)},
-		{"powers", x.Pow(2.5), x.Pow(2.25)},
-		{"sums over other axes", x.Reshape(1, 3).BroadcastTo(3, 3).Sum(0), x.Reshape(1, 3).BroadcastTo(3, 3).Sum(1)},
-		{"constants of two types", b.Const(Float64, 2), b.Const(Float32, 2)},
-		{"parameters", b.Param("z", Float64, 3), b.Param("z", Float64, 3)},
-		{"aliases", x.Alias(), x.Alias()},
-	} {
-		if c.a == c.b {
-			t.Errorf("%s that differ are recorded as one", c.name)
-		}
-	}
-}
-
 func TestDeadCodeIsGone(t *testing.T) {
-	e := newEnv(Float64)
+	e := newEnv(graph.Float64)
 	x := e.x(30, 40)
 	y := x.MatMul(x.T()).Softmax()
 	loss := y.Mul(y).Sum()
-	g := Grad(loss, x)[0]
+	g := graph.Grad(loss, x)[0]
 	alone := len(e.compile(t, Options{}, loss).steps)
 	if both := len(e.compile(t, Options{}, loss, g).steps); alone >= both {
 		t.Errorf("the loss takes %d steps, with its gradient %d", alone, both)
 	}
-	b := NewBuilder()
-	z := b.Param("x", Float64, 30, 40)
+	b := graph.NewBuilder()
+	z := b.Param("x", graph.Float64, 30, 40)
 	w := z.MatMul(z.T()).Softmax()
-	p, err := Compile([]Value{z}, []Value{w.Mul(w).Sum()}, Options{})
+	p, err := Compile([]graph.Value{z}, []graph.Value{w.Mul(w).Sum()}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,7 +282,7 @@ func TestDeadCodeIsGone(t *testing.T) {
 
 func TestElementwiseChainsAreOneStep(t *testing.T) {
 	for _, n := range []int{8, 5000} {
-		e := newEnv(Float32)
+		e := newEnv(graph.Float32)
 		outs := adam(e.x(n), e.x(n), e.x(n), e.positive(n))
 		if p := e.compile(t, Options{}, outs...); len(p.steps) != 1 {
 			t.Errorf("an update of Adam of %d weights takes %d steps", n, len(p.steps))
@@ -331,17 +292,17 @@ func TestElementwiseChainsAreOneStep(t *testing.T) {
 
 // TestOutputsMayBeAnything compiles outputs that no step makes, or that are made once and wanted twice.
 func TestOutputsMayBeAnything(t *testing.T) {
-	for _, dtype := range []DType{Float32, Float64} {
+	for _, dtype := range []graph.DType{graph.Float32, graph.Float64} {
 		for _, n := range []int{2, 6, 80} {
 			e := newEnv(dtype)
 			x := e.x(n, n)
 			l := e.labels(4, n)
 			y := x.Exp()
-			outs := []Value{x, x, y, y, y.Reshape(-1), x.Reshape(-1), x.T(), y.T(), y.SliceAxis(0, 1, 2), y.SliceAxis(1, 0, 1), x.SliceAxis(0, 0, 1),
+			outs := []graph.Value{x, x, y, y, y.Reshape(-1), x.Reshape(-1), x.T(), y.T(), y.SliceAxis(0, 1, 2), y.SliceAxis(1, 0, 1), x.SliceAxis(0, 0, 1),
 				x.Like(3), x.Like(3).BroadcastTo(n), e.b.ConstArray(dtype, []float64{1, 2, 3}, 3), x.At(0, 0), x.At(0, 1).BroadcastTo(2, 3),
-				x.SliceAxis(0, 0, 1).BroadcastTo(n, n), l, l.Reshape(1, n), l.BroadcastTo(2, n), Concat(0, l, l), x.Alias(), y.StopGradient(),
-				Concat(0, x, y, x), Concat(1, y, x), y.Sum(), y.Sum().BroadcastTo(2), x.SliceAxis(0, 0, 1).BroadcastTo(2, n).Reshape(2, 1, n).BroadcastTo(2, 3, n),
-				JVP([]Value{y}, []Value{x}, []Value{x.Like(0).BroadcastTo(n, n)})[0]}
+				x.SliceAxis(0, 0, 1).BroadcastTo(n, n), l, l.Reshape(1, n), l.BroadcastTo(2, n), graph.Concat(0, l, l), x.Alias(), y.StopGradient(),
+				graph.Concat(0, x, y, x), graph.Concat(1, y, x), y.Sum(), y.Sum().BroadcastTo(2), x.SliceAxis(0, 0, 1).BroadcastTo(2, n).Reshape(2, 1, n).BroadcastTo(2, 3, n),
+				graph.JVP([]graph.Value{y}, []graph.Value{x}, []graph.Value{x.Like(0).BroadcastTo(n, n)})[0]}
 			got, want := e.compile(t, Options{}, outs...).eval(t), e.expect(t, outs...)
 			for i := range outs {
 				near(t, fmt.Sprintf("%v, %d: output %d", dtype, n, i), got[i], want[i], tolerance(dtype))
@@ -353,24 +314,24 @@ func TestOutputsMayBeAnything(t *testing.T) {
 }
 
 func TestProgramsTellTheirInputsAndOutputs(t *testing.T) {
-	e := newEnv(Float32)
+	e := newEnv(graph.Float32)
 	x, l := e.x(3, 4), e.labels(4, 3)
 	p := e.compile(t, Options{}, x.Gather(l), x.CrossEntropy(l))
 	in, out := p.Inputs(), p.Outputs()
-	if len(in) != 2 || in[0].Name != "x0" || !slices.Equal(in[0].Shape, []int{3, 4}) || in[1].DType != Int32 || in[0].Size() != 12 {
+	if len(in) != 2 || in[0].Name != "x0" || !slices.Equal(in[0].Shape, []int{3, 4}) || in[1].DType != graph.Int32 || in[0].Size() != 12 {
 		t.Errorf("inputs are %v", in)
 	}
-	if len(out) != 2 || !slices.Equal(out[0].Shape, []int{3}) || out[1].Size() != 1 || out[1].DType != Float32 {
+	if len(out) != 2 || !slices.Equal(out[0].Shape, []int{3}) || out[1].Size() != 1 || out[1].DType != graph.Float32 {
 		t.Errorf("outputs are %v", out)
 	}
 }
 
 func TestFlopsAreTwiceTheMultiplyAddsOfProducts(t *testing.T) {
-	e := newEnv(Float32)
+	e := newEnv(graph.Float32)
 	m := e.x(2, 3, 4).MatMul(e.x(2, 4, 5)).Tanh().Sum()
-	c := e.x(2, 6, 6, 4).Conv2D(e.x(3, 3, 2, 8), ConvSpec{Groups: 2}).Exp().Sum()
+	c := e.x(2, 6, 6, 4).Conv2D(e.x(3, 3, 2, 8), graph.ConvSpec{Groups: 2}).Exp().Sum()
 	for _, w := range []struct {
-		out  Value
+		out  graph.Value
 		want float64
 	}{{m, 2 * 2 * 3 * 4 * 5}, {c, 2 * 2 * 4 * 4 * 8 * 3 * 3 * 2}, {m.Add(c), 240 + 9216}, {m.Like(1), 0}} {
 		if got := e.compile(t, Options{}, w.out).Flops(); got != w.want {
@@ -380,9 +341,9 @@ func TestFlopsAreTwiceTheMultiplyAddsOfProducts(t *testing.T) {
 }
 
 func TestProgramsRunBesideEachOther(t *testing.T) {
-	e := newEnv(Float64)
+	e := newEnv(graph.Float64)
 	outs := pairOf(e, models[0], false).outs
-	large := newEnv(Float32)
+	large := newEnv(graph.Float32)
 	steps := adam(large.x(50000), large.x(50000), large.x(50000), large.positive(50000))
 	var wait sync.WaitGroup
 	for range 3 {

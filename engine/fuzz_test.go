@@ -1,8 +1,9 @@
-package graph
+package engine
 
 import (
 	"math"
 	"math/rand/v2"
+	"shadowflow/graph"
 	"testing"
 )
 
@@ -43,7 +44,7 @@ func checkProgramOf(t *testing.T, data []byte) {
 		}
 		return
 	}
-	if g.elements() > 2e5 {
+	if elements(outs) > 2e5 {
 		return
 	}
 	got := g.e.compile(t, Options{Threads: 1 + len(data)%2}, outs...).eval(t)
@@ -54,15 +55,15 @@ func checkProgramOf(t *testing.T, data []byte) {
 
 // determined reports whether each number got is as near the one wanted as the rounding of intermediate results allows, which it
 // finds out from runs of the oracle with noise a few hundred times the rounding of float64. More runs find more jumps.
-func (g *grower) determined(t *testing.T, outs []Value, got, want [][]float64, runs int, final bool) bool {
+func (g *grower) determined(t *testing.T, outs []graph.Value, got, want [][]float64, runs int, final bool) bool {
 	spread := make([][]float64, len(outs))
 	for range runs {
-		o := oracle{values: map[*node][]float64{}, noise: func() float64 { return 1e-13 * (2*g.e.rng.Float64() - 1) }}
+		o := oracle{values: map[*graph.Node][]float64{}, noise: func() float64 { return 1e-13 * (2*g.e.rng.Float64() - 1) }}
 		for n, d := range g.e.data {
 			o.values[n] = d
 		}
 		for k, v := range outs {
-			noisy, err := o.eval(v.n)
+			noisy, err := o.eval(v.Node())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +88,7 @@ func (g *grower) determined(t *testing.T, outs []Value, got, want [][]float64, r
 				continue
 			}
 			if final {
-				t.Errorf("output %d of %d (%s %v), element %d: got %v, want %v within %v", k, len(outs), outs[k].n.prim.name, outs[k].Shape(), i, got[k][i], w, s)
+				t.Errorf("output %d of %d (%s %v), element %d: got %v, want %v within %v", k, len(outs), outs[k].Node().Op(), outs[k].Shape(), i, got[k][i], w, s)
 				return true
 			}
 			return false

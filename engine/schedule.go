@@ -1,14 +1,15 @@
-package graph
+package engine
 
 import (
 	"container/heap"
+	"shadowflow/graph"
 	"slices"
 )
 
 // units returns the units in an order of execution: as late as their last member was recorded, so that little is alive at once.
 func (f *fuser) units() []*unit {
 	var all []*unit
-	of := map[*node]*unit{}
+	of := map[*graph.Node]*unit{}
 	add := func(u *unit) {
 		all = append(all, u)
 		for _, n := range u.made {
@@ -19,23 +20,23 @@ func (f *fuser) units() []*unit {
 		if g == nil || f.find(i) != i {
 			continue
 		}
-		slices.SortFunc(g.nodes, func(a, b *node) int { return a.id - b.id })
+		slices.SortFunc(g.nodes, func(a, b *graph.Node) int { return a.ID() - b.ID() })
 		add(&unit{nodes: expand(g.nodes, f.inline), made: g.nodes, fused: true, size: g.size, cols: g.cols, dtype: g.dtype})
 	}
 	for _, n := range f.singles {
 		all := append(slices.Clone(f.sums[n]), n)
-		add(&unit{nodes: all, made: all, dtype: n.dtype})
+		add(&unit{nodes: all, made: all, dtype: n.DType()})
 	}
 	return schedule(all, of)
 }
 
-func schedule(all []*unit, of map[*node]*unit) []*unit {
+func schedule(all []*unit, of map[*graph.Node]*unit) []*unit {
 	waiting := make(map[*unit]int)
 	users := make(map[*unit][]*unit)
 	for _, u := range all {
 		before := map[*unit]bool{}
 		for _, n := range u.nodes {
-			for _, in := range n.in {
+			for _, in := range n.In() {
 				for _, m := range producers(in, of) {
 					if m != u && !before[m] {
 						before[m] = true
@@ -67,12 +68,12 @@ func schedule(all []*unit, of map[*node]*unit) []*unit {
 }
 
 // producers returns the units that make what n reads, looking through views and broadcasts that are not made.
-func producers(n *node, of map[*node]*unit) []*unit {
+func producers(n *graph.Node, of map[*graph.Node]*unit) []*unit {
 	if u, ok := of[n]; ok {
 		return []*unit{u}
 	}
 	var out []*unit
-	for _, in := range n.in {
+	for _, in := range n.In() {
 		out = append(out, producers(in, of)...)
 	}
 	return out
@@ -91,4 +92,4 @@ func (h *unitHeap) Pop() any {
 	return u
 }
 
-func (u *unit) last() int { return u.made[len(u.made)-1].id }
+func (u *unit) last() int { return u.made[len(u.made)-1].ID() }

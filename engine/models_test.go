@@ -1,4 +1,4 @@
-package graph
+package engine
 
 import (
 	"encoding/json"
@@ -8,13 +8,14 @@ import (
 	"os/exec"
 	"testing"
 
+	"shadowflow/graph"
 	"shadowflow/internal/kernel/isa"
 )
 
 // model is a network with a loss, in a size for difference quotients and one of many tiles and chunks.
 type model struct {
 	name  string
-	build func(e *env, large bool) Value
+	build func(e *env, large bool) graph.Value
 }
 
 var models = []model{{"MLP", mlp}, {"CNN", cnn}, {"residual bottleneck", bottleneck}, {"attention block", attention}}
@@ -27,19 +28,19 @@ func pick(large bool, big, small int) int {
 }
 
 // scaled adds a variable whose elements have the standard deviation of a layer with that many inputs.
-func (e *env) scaled(inputs int, shape ...int) Value {
+func (e *env) scaled(inputs int, shape ...int) graph.Value {
 	x := e.x(shape...)
-	for i := range e.data[x.n] {
-		e.data[x.n][i] /= math.Sqrt(float64(inputs))
-		if e.dtype == Float32 {
-			e.data[x.n][i] = float64(float32(e.data[x.n][i]))
+	for i := range e.data[x.Node()] {
+		e.data[x.Node()][i] /= math.Sqrt(float64(inputs))
+		if e.dtype == graph.Float32 {
+			e.data[x.Node()][i] = float64(float32(e.data[x.Node()][i]))
 		}
 	}
 	return x
 }
 
 // mlp takes its weights from one flat vector, as optimizers have them.
-func mlp(e *env, large bool) Value {
+func mlp(e *env, large bool) graph.Value {
 	n, sizes := pick(large, 1500, 6), []int{5, 4, 3}
 	if large {
 		sizes = []int{64, 48, 10}
@@ -50,7 +51,7 @@ func mlp(e *env, large bool) Value {
 	}
 	theta := e.scaled(sizes[0], total)
 	h, at := e.weights(n, sizes[0]), 0
-	next := func(size int) Value { at += size; return theta.SliceAxis(0, at-size, at) }
+	next := func(size int) graph.Value { at += size; return theta.SliceAxis(0, at-size, at) }
 	for i := 1; i < len(sizes); i++ {
 		w := next(sizes[i]*sizes[i-1]).Reshape(sizes[i], sizes[i-1])
 		if h = h.MatMul(w.T()).Add(next(sizes[i])); i < len(sizes)-1 {
@@ -60,40 +61,42 @@ func mlp(e *env, large bool) Value {
 	return h.CrossEntropy(e.labels(sizes[len(sizes)-1], n))
 }
 
-func cnn(e *env, large bool) Value {
+func cnn(e *env, large bool) graph.Value {
 	n, side, c, o := pick(large, 12, 2), pick(large, 16, 6), pick(large, 3, 2), pick(large, 16, 3)
-	same := ConvSpec{Pad: [4]int{1, 1, 1, 1}}
-	half := PoolSpec{Size: [2]int{2, 2}}
+	same := graph.ConvSpec{Pad: [4]int{1, 1, 1, 1}}
+	half := graph.PoolSpec{Size: [2]int{2, 2}}
 	h := e.weights(n, side, side, c)
 	h = h.Conv2D(e.scaled(9*c, 3, 3, c, o), same).Add(e.x(o)).Relu().MaxPool(half)
-	h = h.Conv2D(e.scaled(9*o, 3, 3, o, 2*o), same).Add(e.x(2 * o)).Relu().MaxPool(PoolSpec{Size: [2]int{3, 3}, Stride: [2]int{2, 2}, Pad: [4]int{1, 1, 1, 1}})
+	h = h.Conv2D(e.scaled(9*o, 3, 3, o, 2*o), same).Add(e.x(2 * o)).Relu().MaxPool(graph.PoolSpec{Size: [2]int{3, 3}, Stride: [2]int{2, 2}, Pad: [4]int{1, 1, 1, 1}})
 	h = h.Reshape(n, -1)
 	in := h.Shape()[1]
 	return h.MatMul(e.scaled(in, in, 4)).Add(e.x(4)).CrossEntropy(e.labels(4, n))
 }
 
-func bottleneck(e *env, large bool) Value {
+func bottleneck(e *env, large bool) graph.Value {
 	n, side, c, mid := pick(large, 8, 2), pick(large, 14, 4), pick(large, 24, 3), pick(large, 16, 2)
-	norm := func(v Value) Value {
+	norm := func(v graph.Value) graph.Value {
 		o := v.Shape()[3]
 		y, _, _ := v.BatchNorm(e.x(o), e.x(o), 1e-2)
 		return y
 	}
 	x := e.weights(n, side, side, c)
-	stride := ConvSpec{Stride: [2]int{2, 2}}
-	h := norm(x.Conv2D(e.scaled(c, 1, 1, c, mid), ConvSpec{})).Relu()
-	h = norm(h.Conv2D(e.scaled(9*mid, 3, 3, mid, mid), ConvSpec{Stride: [2]int{2, 2}, Pad: [4]int{1, 1, 1, 1}})).Relu()
-	h = norm(h.Conv2D(e.scaled(mid, 1, 1, mid, 2*c), ConvSpec{}))
+	stride := graph.ConvSpec{Stride: [2]int{2, 2}}
+	h := norm(x.Conv2D(e.scaled(c, 1, 1, c, mid), graph.ConvSpec{})).Relu()
+	h = norm(h.Conv2D(e.scaled(9*mid, 3, 3, mid, mid), graph.ConvSpec{Stride: [2]int{2, 2}, Pad: [4]int{1, 1, 1, 1}})).Relu()
+	h = norm(h.Conv2D(e.scaled(mid, 1, 1, mid, 2*c), graph.ConvSpec{}))
 	h = h.Add(norm(x.Conv2D(e.scaled(c, 1, 1, c, 2*c), stride))).Relu()
 	return h.Mean(1, 2).MatMul(e.scaled(2*c, 2*c, 3)).CrossEntropy(e.labels(3, n))
 }
 
-func attention(e *env, large bool) Value {
+func attention(e *env, large bool) graph.Value {
 	batch, tokens, heads, d := pick(large, 12, 2), pick(large, 40, 3), pick(large, 4, 2), pick(large, 8, 2)
 	width := heads * d
 	x := e.weights(batch*tokens, width)
-	split := func(v Value, axes ...int) Value { return v.Reshape(batch, tokens, heads, d).Transpose(axes...) }
-	dense := func(v Value, out int) Value {
+	split := func(v graph.Value, axes ...int) graph.Value {
+		return v.Reshape(batch, tokens, heads, d).Transpose(axes...)
+	}
+	dense := func(v graph.Value, out int) graph.Value {
 		in := v.Shape()[1]
 		return v.MatMul(e.scaled(in, in, out)).Add(e.x(out))
 	}
@@ -108,28 +111,28 @@ func attention(e *env, large bool) Value {
 
 // pair is a model's loss, its gradient, and the products of its Hessian with two directions.
 type pair struct {
-	loss         Value
-	g, u, v      []Value
-	hu, hv, outs []Value
+	loss         graph.Value
+	g, u, v      []graph.Value
+	hu, hv, outs []graph.Value
 }
 
 func pairOf(e *env, m model, large bool) pair {
 	p := pair{loss: m.build(e, large)}
 	p.u, p.v = e.direction(e.xs), e.direction(e.xs)
-	p.g = Grad(p.loss, e.xs...)
-	p.hu, p.hv = JVP(p.g, e.xs, p.u), JVP(p.g, e.xs, p.v)
-	p.outs = append(append(append([]Value{p.loss}, p.g...), p.hu...), p.hv...)
+	p.g = graph.Grad(p.loss, e.xs...)
+	p.hu, p.hv = graph.JVP(p.g, e.xs, p.u), graph.JVP(p.g, e.xs, p.v)
+	p.outs = append(append(append([]graph.Value{p.loss}, p.g...), p.hu...), p.hv...)
 	return p
 }
 
 func TestHessiansOfModelsAreSymmetric(t *testing.T) {
 	for _, m := range models {
 		t.Run(m.name, func(t *testing.T) {
-			for _, dtype := range []DType{Float64, Float32} {
+			for _, dtype := range []graph.DType{graph.Float64, graph.Float32} {
 				e := newEnv(dtype)
 				p := pairOf(e, m, false)
 				uhv, vhu := inner(p.u, p.hv), inner(p.v, p.hu)
-				outs := append([]Value{uhv, vhu}, p.outs...)
+				outs := append([]graph.Value{uhv, vhu}, p.outs...)
 				got, want := e.compile(t, Options{}, outs...).eval(t), e.expect(t, outs...)
 				near(t, fmt.Sprintf("%v symmetry", dtype), got[0], got[1], tolerance(dtype))
 				for i := range outs {
@@ -146,18 +149,18 @@ func TestHessiansOfModelsAreSymmetric(t *testing.T) {
 func TestDerivativesOfModels(t *testing.T) {
 	for _, m := range models {
 		t.Run(m.name, func(t *testing.T) {
-			e := newEnv(Float64)
+			e := newEnv(graph.Float64)
 			p := pairOf(e, m, false)
 			s := differences{t: t, e: e, n: len(e.xs)}
-			s.quotients("Grad", []Value{p.loss}, p.u, []Value{inner(p.g, p.u)}, 1e-7)
+			s.quotients("Grad", []graph.Value{p.loss}, p.u, []graph.Value{inner(p.g, p.u)}, 1e-7)
 			s.quotients("Hessian-vector product", p.g, p.u, p.hu, 1e-7)
-			s.same("Grad of Grad", Grad(inner(p.g, p.u), e.xs...), p.hu)
-			j := NewJet()
+			s.same("Grad of Grad", graph.Grad(inner(p.g, p.u), e.xs...), p.hu)
+			j := graph.NewJet()
 			for i, x := range e.xs {
-				j.Set(x, func(a, _ int) Value { return []Value{{}, p.u[i], {}}[a] })
+				j.Set(x, func(a, _ int) graph.Value { return []graph.Value{{}, p.u[i], {}}[a] })
 			}
 			second := j.Coef(p.loss, 2, 0)
-			s.same("Jet", []Value{second.Mul(second.Like(2))}, []Value{inner(p.hu, p.u)})
+			s.same("Jet", []graph.Value{second.Mul(second.Like(2))}, []graph.Value{inner(p.hu, p.u)})
 			s.verify()
 		})
 	}
@@ -165,7 +168,7 @@ func TestDerivativesOfModels(t *testing.T) {
 
 func TestLargeModelsGiveTheSameBitsOnAnyNumberOfThreads(t *testing.T) {
 	for _, m := range models {
-		for _, dtype := range []DType{Float32, Float64} {
+		for _, dtype := range []graph.DType{graph.Float32, graph.Float64} {
 			t.Run(fmt.Sprintf("%s %v", m.name, dtype), func(t *testing.T) {
 				e := newEnv(dtype)
 				p := pairOf(e, m, true)
@@ -175,7 +178,7 @@ func TestLargeModelsGiveTheSameBitsOnAnyNumberOfThreads(t *testing.T) {
 					got := e.compile(t, Options{Threads: threads}, outs...).eval(t)
 					if first == nil {
 						first = got
-						if dtype == Float64 {
+						if dtype == graph.Float64 {
 							n := 1 + len(p.g)
 							near(t, "loss and gradient", flatten(got[:n]), flatten(e.expect(t, outs[:n]...)), tolerance(dtype))
 						}
@@ -224,9 +227,9 @@ func TestModelsGiveTheSameWithEveryInstructionSet(t *testing.T) {
 			plain = values
 		}
 		for name := range plain {
-			dtype := Float64
+			dtype := graph.Float64
 			if _, err := fmt.Sscanf(name, "float32"); err == nil {
-				dtype = Float32
+				dtype = graph.Float32
 			}
 			near(t, fmt.Sprintf("%v: %s", set, name), values[name], plain[name], 10*tolerance(dtype))
 		}
@@ -236,7 +239,7 @@ func TestModelsGiveTheSameWithEveryInstructionSet(t *testing.T) {
 func writeValues(t *testing.T, path string) {
 	values := map[string][]float64{}
 	for _, m := range models {
-		for _, dtype := range []DType{Float32, Float64} {
+		for _, dtype := range []graph.DType{graph.Float32, graph.Float64} {
 			e := newEnv(dtype)
 			p := pairOf(e, m, true)
 			for i, out := range e.compile(t, Options{Threads: 2}, p.outs...).eval(t) {

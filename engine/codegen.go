@@ -1,26 +1,27 @@
-package graph
+package engine
 
 import (
 	"slices"
 
+	"shadowflow/graph"
 	"shadowflow/internal/kernel/vec"
 )
 
 // fusedOf builds a fused step: registers by linear scan, arrays that others read written in place.
-func fusedOf[T float](c *compiler, u *unit, k *vec.Kernels[T]) step {
+func fusedOf[T graph.Float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 	if s, ok := smallOf[T](c, u); ok {
 		return s
 	}
 	s := &fusedStep[T]{k: k, pool: c.pool, size: u.size, cols: u.cols}
 	s.layOut(u.dtype.Size())
 	absorbed := c.multiplyAdds(u)
-	operands := func(n *node) []*node {
+	operands := func(n *graph.Node) []*graph.Node {
 		if m := absorbed.in(n); m != nil {
-			return []*node{m.in[0], m.in[1], absorbed.other(n)}
+			return []*graph.Node{m.In()[0], m.In()[1], absorbed.other(n)}
 		}
-		return n.in
+		return n.In()
 	}
-	lastUse := map[*node]int{}
+	lastUse := map[*graph.Node]int{}
 	for i, n := range u.nodes {
 		if absorbed.by[n] != nil {
 			continue
@@ -31,13 +32,13 @@ func fusedOf[T float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 	}
 	type loadKey struct {
 		kind operandKind
-		n    *node
+		n    *graph.Node
 		c    float64
 	}
 	loaded := map[loadKey]int32{}
-	slotOf := map[*node]int32{}
+	slotOf := map[*graph.Node]int32{}
 	newSlot := func() int32 { s.slots++; return int32(s.slots - 1) }
-	read := func(in *node) int32 {
+	read := func(in *graph.Node) int32 {
 		o := c.readBy(u, in)
 		if slot, ok := slotOf[o.n]; ok && o.kind == readWhole {
 			return slot
@@ -75,7 +76,7 @@ func fusedOf[T float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 			}
 		}
 		if r, _ := reductionOf(n); r != reduceNone && !fusible(n) {
-			in.op, in.reduce, in.out = n.prim, r, refOf[T](c, n)
+			in.op, in.reduce, in.out = n.Op(), r, refOf[T](c, n)
 			switch {
 			case r == reduceAll:
 				in.partialLen = 1
@@ -90,12 +91,12 @@ func fusedOf[T float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 			c.p.scratch += int64(len(in.partial) * u.dtype.Size())
 			continue
 		}
-		in.kernelOf(k, n.prim)
+		in.kernelOf(k, n.Op())
 		if absorbed.in(n) != nil {
 			in.f2, in.f3 = nil, k.MulAdd
 		}
-		if n.prim == primPow {
-			in.p = n.attr.(powAttr).P
+		if n.Op() == graph.OpPow {
+			in.p = n.Attr().(graph.PowAttr).P
 		}
 		_, kept := c.homes[n]
 		switch {
@@ -114,7 +115,7 @@ func fusedOf[T float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 		if kept && s.stream {
 			l := load[T]{kind: readWhole, src: refOf[T](c, n), slot: newSlot()}
 			s.loads = append(s.loads, l)
-			s.code = append(s.code, instr[T]{op: n.prim, dst: l.slot, a: in.dst, b: -1, c: -1, f1: vec.Stream[T]})
+			s.code = append(s.code, instr[T]{op: n.Op(), dst: l.slot, a: in.dst, b: -1, c: -1, f1: vec.Stream[T]})
 			if _, read := lastUse[n]; !read {
 				free = append(free, in.dst)
 			}
@@ -132,39 +133,39 @@ func fusedOf[T float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 
 // multiplyAdd pairs additions with a product that nothing else reads.
 type multiplyAdd struct {
-	by   map[*node]*node // product -> addition
-	with map[*node]*node // addition -> product
+	by   map[*graph.Node]*graph.Node // product -> addition
+	with map[*graph.Node]*graph.Node // addition -> product
 }
 
-func (m multiplyAdd) in(add *node) *node { return m.with[add] }
+func (m multiplyAdd) in(add *graph.Node) *graph.Node { return m.with[add] }
 
 // other is the operand of the addition that is not the product.
-func (m multiplyAdd) other(add *node) *node {
-	if peel(add.in[0]) == m.with[add] {
-		return add.in[1]
+func (m multiplyAdd) other(add *graph.Node) *graph.Node {
+	if peel(add.In()[0]) == m.with[add] {
+		return add.In()[1]
 	}
-	return add.in[0]
+	return add.In()[0]
 }
 
 // multiplyAdds finds the products in a fused unit that only one addition there reads: one instruction does both.
 func (c *compiler) multiplyAdds(u *unit) multiplyAdd {
-	uses := map[*node]int{}
-	member := map[*node]bool{}
+	uses := map[*graph.Node]int{}
+	member := map[*graph.Node]bool{}
 	for _, n := range u.nodes {
 		member[n] = true
-		for _, in := range n.in {
+		for _, in := range n.In() {
 			uses[peel(in)]++
 		}
 	}
-	m := multiplyAdd{map[*node]*node{}, map[*node]*node{}}
+	m := multiplyAdd{map[*graph.Node]*graph.Node{}, map[*graph.Node]*graph.Node{}}
 	for _, n := range u.nodes {
-		if n.prim != primAdd {
+		if n.Op() != graph.OpAdd {
 			continue
 		}
-		for _, in := range n.in {
+		for _, in := range n.In() {
 			x := peel(in)
 			_, kept := c.homes[x]
-			if x.prim == primMul && member[x] && uses[x] == 1 && !kept && m.with[n] == nil {
+			if x.Op() == graph.OpMul && member[x] && uses[x] == 1 && !kept && m.with[n] == nil {
 				m.by[x], m.with[n] = n, x
 			}
 		}

@@ -1,10 +1,11 @@
-package graph
+package engine
 
 import (
 	"fmt"
 	"slices"
 	"unsafe"
 
+	"shadowflow/graph"
 	"shadowflow/internal/kernel/isa"
 	"shadowflow/internal/kernel/par"
 )
@@ -36,11 +37,11 @@ func Of[T float32 | float64 | int32](s []T) Buffer {
 }
 
 // NewBuffer returns a buffer of zeros.
-func NewBuffer(t DType, size int) Buffer {
+func NewBuffer(t graph.DType, size int) Buffer {
 	switch t {
-	case Float32:
+	case graph.Float32:
 		return Of(make([]float32, size))
-	case Float64:
+	case graph.Float64:
 		return Of(make([]float64, size))
 	}
 	return Of(make([]int32, size))
@@ -56,11 +57,11 @@ func (b Buffer) Float32s() []float32 { return b.f32 }
 func (b Buffer) Int32s() []int32 { return b.i32 }
 
 // fits reports whether the buffer holds what the specification wants.
-func (b Buffer) fits(t DType, size int) bool {
+func (b Buffer) fits(t graph.DType, size int) bool {
 	switch t {
-	case Float32:
+	case graph.Float32:
 		return len(b.f32) == size
-	case Float64:
+	case graph.Float64:
 		return len(b.f64) == size
 	}
 	return len(b.i32) == size
@@ -87,7 +88,7 @@ func (b *Buffer) clone() *Buffer {
 type Spec struct {
 	Name  string // of an input: as Param named it
 	Shape []int
-	DType DType
+	DType graph.DType
 }
 
 // Size returns the number of elements.
@@ -96,7 +97,7 @@ func (s Spec) Size() int { return numel(s.Shape) }
 // Program is a compiled function from inputs to outputs. It is not for concurrent use.
 type Program struct {
 	in, out       []Spec
-	inNodes, outs []*node
+	inNodes, outs []*graph.Node
 	steps         []step
 
 	f32      bank[float32]
@@ -115,32 +116,34 @@ type Program struct {
 
 // Compile makes a program that computes the outputs from the inputs, which are parameters. It returns the first error recorded
 // by the builder, if any.
-func Compile(in, out []Value, opt Options) (*Program, error) {
+func Compile(in, out []graph.Value, opt Options) (*Program, error) {
 	all := slices.Concat(in, out)
 	for i, v := range all {
-		switch {
-		case v.n == nil:
+		switch b := v.Builder(); {
+		case b == nil:
 			return nil, fmt.Errorf("compile: value %d is the zero Value", i)
-		case v.n.b.err != nil:
-			return nil, v.n.b.err
-		case v.n.b != all[0].n.b:
+		case b.Err() != nil:
+			return nil, b.Err()
+		case b != all[0].Builder():
 			return nil, fmt.Errorf("compile: value %d belongs to another Builder than value 0", i)
 		}
 	}
 	p := &Program{}
 	for i, v := range in {
-		if v.n.prim != primParam {
-			return nil, fmt.Errorf("compile: input %d is the result of %s: want a parameter", i, v.n.prim.name)
+		n := v.Node()
+		name, ok := n.Attr().(graph.ParamAttr)
+		if !ok {
+			return nil, fmt.Errorf("compile: input %d is the result of %v: want a parameter", i, n.Op())
 		}
-		if slices.Contains(p.inNodes, v.n) {
-			return nil, fmt.Errorf("compile: input %d repeats parameter %q", i, v.n.attr.(paramAttr).Name)
+		if slices.Contains(p.inNodes, n) {
+			return nil, fmt.Errorf("compile: input %d repeats parameter %q", i, name.Name)
 		}
-		p.in = append(p.in, Spec{v.n.attr.(paramAttr).Name, v.Shape(), v.n.dtype})
-		p.inNodes = append(p.inNodes, v.n)
+		p.in = append(p.in, Spec{name.Name, v.Shape(), n.DType()})
+		p.inNodes = append(p.inNodes, n)
 	}
 	for _, v := range out {
-		p.out = append(p.out, Spec{"", v.Shape(), v.n.dtype})
-		p.outs = append(p.outs, v.n)
+		p.out = append(p.out, Spec{"", v.Shape(), v.DType()})
+		p.outs = append(p.outs, v.Node())
 	}
 	set, err := isa.Best()
 	if err != nil {
@@ -248,11 +251,11 @@ func (p *Program) bindOutput(o int, in []Buffer, b *Buffer) error {
 	return nil
 }
 
-func (p *Program) bind(at int, t DType, b *Buffer) {
+func (p *Program) bind(at int, t graph.DType, b *Buffer) {
 	switch t {
-	case Float32:
+	case graph.Float32:
 		p.f32.arrays[at] = b.f32
-	case Float64:
+	case graph.Float64:
 		p.f64.arrays[at] = b.f64
 	default:
 		p.i32.arrays[at] = b.i32

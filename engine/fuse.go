@@ -1,16 +1,19 @@
-package graph
+package engine
 
-import "slices"
+import (
+	"shadowflow/graph"
+	"slices"
+)
 
 // unit is one step of a compiled program: a single operation, or a group of elementwise operations and reductions that run as
 // one pass over tiles.
 type unit struct {
-	nodes []*node // operands first; inlined ones among them
-	made  []*node // those that no other unit computes, in id order
+	nodes []*graph.Node // operands first; inlined ones among them
+	made  []*graph.Node // those that no other unit computes, in id order
 	fused bool
 	size  int // elements of the arrays that a fused unit walks over
 	cols  int // fused: the arrays are seen as [size/cols, cols]; 0 while nothing asks for two axes
-	dtype DType
+	dtype graph.DType
 	order int // position in the schedule
 }
 
@@ -20,75 +23,73 @@ const (
 	maxOpen  = 64
 )
 
-// fuser cuts the live nodes into units. A node joins the units of its operands where that closes no circle: for every unit it
+// fuser cuts the live nodes into units. A node joins the units of its operands where that closes no cycle: for every unit it
 // knows which units it depends on.
 type fuser struct {
-	live    []*node
-	group   map[*node]int // node -> index in groups, before find
+	live    []*graph.Node
+	group   map[*graph.Node]int // node -> index in groups, before find
 	groups  []*fuseGroup
 	parent  []int
-	reach   map[*node]bitset  // single nodes: the groups they depend on
-	reader  map[*node]int     // array -> the last group that reads it whole
-	inline  map[*node]bool    // computed by every unit that reads them
-	sums    map[*node][]*node // additions of products -> what they are made of
-	summed  map[*node]bool    // the products, and the additions, that such an addition is made of
-	sealed  int               // groups below this index take no more members
-	singles []*node
+	reach   map[*graph.Node]bitset        // single nodes: the groups they depend on
+	reader  map[*graph.Node]int           // array -> the last group that reads it whole
+	inline  map[*graph.Node]bool          // computed by every unit that reads them
+	sums    map[*graph.Node][]*graph.Node // additions of products -> what they are made of
+	summed  map[*graph.Node]bool          // the products, and the additions, that such an addition is made of
+	sealed  int                           // groups below this index take no more members
+	singles []*graph.Node
 }
 
 type fuseGroup struct {
-	nodes []*node
+	nodes []*graph.Node
 	size  int
 	cols  int
-	dtype DType
+	dtype graph.DType
 	deps  bitset // groups that members depend on, itself excluded
 }
 
 // fusible reports whether the node is an elementwise operation.
-func fusible(n *node) bool {
-	switch n.prim {
-	case primSelect, primSign, primStep, primGreater, primGreatEq, primEqual, primAdd, primSub, primMul:
-		return true
-	}
-	return n.prim.kind == kindElementwise
+func fusible(n *graph.Node) bool {
+	return n.Op() >= graph.OpNeg && n.Op() <= graph.OpSelect
 }
 
 // elementwise reports whether the node is computed tile by tile.
-func (f *fuser) elementwise(n *node) bool { return fusible(n) && f.sums[n] == nil && !f.summed[n] }
+func (f *fuser) elementwise(n *graph.Node) bool {
+	return fusible(n) && f.sums[n] == nil && !f.summed[n]
+}
 
 // productSums finds the additions whose operands are products that nothing else reads: the later product adds to the result of
 // the earlier. An addition comes with the products, and the additions of products, that it is made of.
-func productSums(live, outs []*node) map[*node][]*node {
-	uses := map[*node]int{}
+func productSums(live, outs []*graph.Node) map[*graph.Node][]*graph.Node {
+	uses := map[*graph.Node]int{}
 	for _, n := range live {
-		for _, in := range n.in {
+		for _, in := range n.In() {
 			uses[in]++
 		}
 	}
 	for _, n := range outs {
 		uses[n]++
 	}
-	sums := map[*node][]*node{}
-	terms := func(n *node) []*node {
-		switch n.prim {
-		case primMatMul, primConv, primConvInput, primConvKernel:
-			return []*node{n}
+	sums := map[*graph.Node][]*graph.Node{}
+	terms := func(n *graph.Node) []*graph.Node {
+		switch n.Op() {
+		case graph.OpMatMul, graph.OpConv, graph.OpConvInput, graph.OpConvKernel:
+			return []*graph.Node{n}
 		}
 		return sums[n]
 	}
 	for _, n := range live {
-		if n.prim != primAdd || n.in[0] == n.in[1] || uses[n.in[0]] != 1 || uses[n.in[1]] != 1 {
+		if n.Op() != graph.OpAdd || n.In()[0] == n.In()[1] || uses[n.In()[0]] != 1 || uses[n.In()[1]] != 1 {
 			continue
 		}
-		x, y := terms(n.in[0]), terms(n.in[1])
+		x, y := terms(n.In()[0]), terms(n.In()[1])
 		if x == nil || y == nil {
 			continue
 		}
-		delete(sums, n.in[0])
-		delete(sums, n.in[1])
+		delete(sums, n.In()[0])
+		delete(sums, n.In()[1])
 		sums[n] = slices.Concat(x, y)
-		for _, in := range n.in {
-			if in.prim == primAdd {
+		for _, in := range n.In() {
+			if in.Op() == graph.OpAdd {
 				sums[n] = append(sums[n], in)
 			}
 		}
@@ -105,8 +106,8 @@ func (f *fuser) find(g int) int {
 }
 
 // partition cuts the live nodes, in topological order, into units.
-func partition(live, outs []*node) *fuser {
-	f := &fuser{live: live, group: map[*node]int{}, reach: map[*node]bitset{}, reader: map[*node]int{}, sums: productSums(live, outs), summed: map[*node]bool{}}
+func partition(live, outs []*graph.Node) *fuser {
+	f := &fuser{live: live, group: map[*graph.Node]int{}, reach: map[*graph.Node]bitset{}, reader: map[*graph.Node]int{}, sums: productSums(live, outs), summed: map[*graph.Node]bool{}}
 	for _, terms := range f.sums {
 		for _, x := range terms {
 			f.summed[x] = true
@@ -117,16 +118,16 @@ func partition(live, outs []*node) *fuser {
 		kind, cols := reductionOf(n)
 		switch {
 		case f.elementwise(n) && !f.inline[n]:
-			f.place(n, n.size(), f.colsOf(n))
+			f.place(n, n.Size(), f.colsOf(n))
 		case kind != reduceNone:
-			f.place(n, n.in[0].size(), append([]int{cols}, f.colsOf(n)...))
+			f.place(n, n.In()[0].Size(), append([]int{cols}, f.colsOf(n)...))
 		default:
 			var deps bitset
-			for _, in := range n.in {
+			for _, in := range n.In() {
 				deps.union(f.dependsOn(in))
 			}
 			f.reach[n] = deps
-			if len(n.in) > 0 && !isView(n) && !f.inline[n] && !f.summed[n] {
+			if len(n.In()) > 0 && !isView(n) && !f.inline[n] && !f.summed[n] {
 				f.singles = append(f.singles, n)
 			}
 		}
@@ -138,7 +139,7 @@ func partition(live, outs []*node) *fuser {
 }
 
 // dependsOn returns the groups that a node depends on, its own included.
-func (f *fuser) dependsOn(n *node) bitset {
+func (f *fuser) dependsOn(n *graph.Node) bitset {
 	if g, ok := f.group[n]; ok {
 		var s bitset
 		s.add(g)
@@ -178,9 +179,9 @@ func (f *fuser) containsAny(s bitset, groups []int) bool {
 }
 
 // leaves returns the operands that n reads, those of the inlined nodes it is made from in their place.
-func (f *fuser) leaves(n *node) []operand {
+func (f *fuser) leaves(n *graph.Node) []operand {
 	var out []operand
-	for _, in := range n.in {
+	for _, in := range n.In() {
 		o := operandOf(in)
 		if o.kind == readWhole && f.inline[o.n] {
 			out = append(out, f.leaves(o.n)...)
@@ -192,7 +193,7 @@ func (f *fuser) leaves(n *node) []operand {
 }
 
 // colsOf returns the columns that n's operands ask for.
-func (f *fuser) colsOf(n *node) []int {
+func (f *fuser) colsOf(n *graph.Node) []int {
 	var cols []int
 	for _, o := range f.leaves(n) {
 		if o.cols > 0 {
@@ -204,7 +205,7 @@ func (f *fuser) colsOf(n *node) []int {
 
 // place puts n, which walks over arrays of the size, into the groups of its operands where it can, else into a new one. Where
 // n's own operands ask for different columns, those that do not fit the first are read from memory (see reads).
-func (f *fuser) place(n *node, size int, cols []int) {
+func (f *fuser) place(n *graph.Node, size int, cols []int) {
 	want := 0
 	for _, c := range cols {
 		if c > 0 {
@@ -215,13 +216,13 @@ func (f *fuser) place(n *node, size int, cols []int) {
 	var candidates []int
 	consider := func(g int) {
 		g = f.find(g)
-		if q := f.groups[g]; g >= f.sealed && q.size == size && q.dtype == n.dtype && len(q.nodes) < maxFused && !slices.Contains(candidates, g) {
+		if q := f.groups[g]; g >= f.sealed && q.size == size && q.dtype == n.DType() && len(q.nodes) < maxFused && !slices.Contains(candidates, g) {
 			candidates = append(candidates, g)
 		}
 	}
 	reads := f.leaves(n)
 	for _, o := range reads {
-		if g, ok := f.group[o.n]; ok && o.kind == readWhole && o.n.size() == size {
+		if g, ok := f.group[o.n]; ok && o.kind == readWhole && o.n.Size() == size {
 			consider(g)
 		}
 	}
@@ -234,7 +235,7 @@ func (f *fuser) place(n *node, size int, cols []int) {
 	}
 	slices.SortFunc(candidates, func(a, b int) int { return b - a })
 	var chosen []int
-	merged := &fuseGroup{size: size, cols: want, dtype: n.dtype}
+	merged := &fuseGroup{size: size, cols: want, dtype: n.DType()}
 	for _, g := range candidates {
 		q := f.groups[g]
 		if merged.cols != 0 && q.cols != 0 && merged.cols != q.cols {
@@ -266,8 +267,8 @@ func (f *fuser) place(n *node, size int, cols []int) {
 	}
 }
 
-// mergeable returns what n and the chosen groups as one would depend on, and whether that closes no circle.
-func (f *fuser) mergeable(n *node, chosen []int) (bitset, bool) {
+// mergeable returns what n and the chosen groups as one would depend on, and whether that closes no cycle.
+func (f *fuser) mergeable(n *graph.Node, chosen []int) (bitset, bool) {
 	var deps bitset
 	for _, g := range chosen {
 		deps.union(f.groups[g].deps)

@@ -1,15 +1,17 @@
-package graph
+package engine
+
+import "shadowflow/graph"
 
 // grower turns bytes into a program: operations on the values made so far.
 type grower struct {
 	e      *env
 	data   []byte
-	values []Value
+	values []graph.Value
 	wild   bool // operands need not fit
 }
 
 func newGrower(data []byte) *grower {
-	g := &grower{e: newEnv(Float64), data: data}
+	g := &grower{e: newEnv(graph.Float64), data: data}
 	shapes := [][]int{{}, {3}, {2, 3}, {3, 1}, {17}, {4, 5}, {2, 3, 4}, {1, 4, 4, 2}, {6, 7}, {40, 30}, {1, 1}, {2, 2, 2, 2}, {700, 2}, {3, 600}}
 	g.wild = g.choose(16) == 1
 	for range 2 + g.choose(2) {
@@ -28,10 +30,10 @@ func (g *grower) choose(n int) int {
 	return b % n
 }
 
-func (g *grower) value() Value { return g.values[len(g.values)-1-g.choose(len(g.values))] }
+func (g *grower) value() graph.Value { return g.values[len(g.values)-1-g.choose(len(g.values))] }
 
 // partner is a value that fits v, unless the program is a wild one.
-func (g *grower) partner(v Value) Value {
+func (g *grower) partner(v graph.Value) graph.Value {
 	switch k := g.choose(4); {
 	case k == 0 && g.wild:
 		return g.value()
@@ -40,11 +42,21 @@ func (g *grower) partner(v Value) Value {
 	}
 	for i := len(g.values) - 1; i >= 0; i-- {
 		w := g.values[i]
-		if _, ok := broadcastShape(v.n.shape, w.n.shape); ok && w.n != v.n && (g.choose(2) == 0 || i == 0) {
+		if fitting(v.Shape(), w.Shape()) && w.Node() != v.Node() && (g.choose(2) == 0 || i == 0) {
 			return w
 		}
 	}
 	return v
+}
+
+// fitting reports whether arrays of the shapes broadcast to one shape.
+func fitting(a, b []int) bool {
+	for i := 1; i <= min(len(a), len(b)); i++ {
+		if x, y := a[len(a)-i], b[len(b)-i]; x != y && x != 1 && y != 1 {
+			return false
+		}
+	}
+	return true
 }
 
 func (g *grower) grow() {
@@ -59,20 +71,20 @@ func (g *grower) grow() {
 	}
 }
 
-var unaries = []func(Value) Value{Value.Neg, Value.Exp, Value.Tanh, Value.Sigmoid, Value.Erf, Value.Relu, Value.Abs, Value.Sign, Value.Square,
-	Value.Gelu, Value.Silu, Value.Alias, Value.StopGradient, Value.step,
-	func(v Value) Value { return v.Square().Add(v.Like(1)).Sqrt() }, func(v Value) Value { return v.Abs().Add(v.Like(0.5)).Log() },
-	func(v Value) Value { return v.Square().Log1p() }, func(v Value) Value { return v.Square().Add(v.Like(0.5)).Rsqrt() },
-	func(v Value) Value { return v.Sigmoid().Add(v.Like(0.5)).Recip() }, func(v Value) Value { return v.Square().Add(v.Like(0.25)).Pow(1.5) }}
+var unaries = []func(graph.Value) graph.Value{graph.Value.Neg, graph.Value.Exp, graph.Value.Tanh, graph.Value.Sigmoid, graph.Value.Erf, graph.Value.Relu, graph.Value.Abs, graph.Value.Sign, graph.Value.Square,
+	graph.Value.Gelu, graph.Value.Silu, graph.Value.Alias, graph.Value.StopGradient, stepOf,
+	func(v graph.Value) graph.Value { return v.Square().Add(v.Like(1)).Sqrt() }, func(v graph.Value) graph.Value { return v.Abs().Add(v.Like(0.5)).Log() },
+	func(v graph.Value) graph.Value { return v.Square().Log1p() }, func(v graph.Value) graph.Value { return v.Square().Add(v.Like(0.5)).Rsqrt() },
+	func(v graph.Value) graph.Value { return v.Sigmoid().Add(v.Like(0.5)).Recip() }, func(v graph.Value) graph.Value { return v.Square().Add(v.Like(0.25)).Pow(1.5) }}
 
-var binaries = []func(v, w Value) Value{Value.Add, Value.Sub, Value.Mul, Value.Max, Value.Min, Value.Greater, Value.GreaterEqual,
+var binaries = []func(v, w graph.Value) graph.Value{graph.Value.Add, graph.Value.Sub, graph.Value.Mul, graph.Value.Max, graph.Value.Min, graph.Value.Greater, graph.Value.GreaterEqual,
 	// Whether two rounded numbers are equal depends on how they were rounded.
-	func(v, w Value) Value { return v.Equal(v.Abs()).Add(w) },
-	func(v, w Value) Value { return v.Div(w.Square().Add(w.Like(1))) }, func(v, w Value) Value { return Select(v.Greater(w), v.Mul(w), w) },
-	func(v, w Value) Value { return v.Add(w).Mul(v.Sub(w)) }}
+	func(v, w graph.Value) graph.Value { return v.Equal(v.Abs()).Add(w) },
+	func(v, w graph.Value) graph.Value { return v.Div(w.Square().Add(w.Like(1))) }, func(v, w graph.Value) graph.Value { return graph.Select(v.Greater(w), v.Mul(w), w) },
+	func(v, w graph.Value) graph.Value { return v.Add(w).Mul(v.Sub(w)) }}
 
 // step applies one operation.
-func (g *grower) step(v Value) Value {
+func (g *grower) step(v graph.Value) graph.Value {
 	rank := len(v.Shape())
 	op := g.choose(28)
 	switch {
@@ -93,11 +105,11 @@ func (g *grower) step(v Value) Value {
 }
 
 // along applies an operation that has to do with an axis.
-func (g *grower) along(v Value, op, axis int) Value {
+func (g *grower) along(v graph.Value, op, axis int) graph.Value {
 	rank := len(v.Shape())
 	switch op {
 	case 12, 13, 14:
-		f := []func(Value, ...int) Value{Value.Sum, Value.Mean, Value.Amax}[op-12]
+		f := []func(graph.Value, ...int) graph.Value{graph.Value.Sum, graph.Value.Mean, graph.Value.Amax}[op-12]
 		switch k := g.choose(3); {
 		case k == 0:
 			return f(v)
@@ -117,21 +129,21 @@ func (g *grower) along(v Value, op, axis int) Value {
 		return v.Pad(low, high, gap)
 	case 19:
 		if g.wild {
-			return Concat(axis, v, g.value(), v)
+			return graph.Concat(axis, v, g.value(), v)
 		}
-		return Concat(axis, v, v.Tanh().Mul(v.Like(2)), v)
+		return graph.Concat(axis, v, v.Tanh().Mul(v.Like(2)), v)
 	case 20:
-		return Concat(axis, v, v.Exp(), v.SliceAxis(axis, 0, 1))
+		return graph.Concat(axis, v, v.Exp(), v.SliceAxis(axis, 0, 1))
 	case 21:
 		return g.gather(v)
 	case 24:
-		return []func(Value) Value{Value.Softmax, Value.LogSumExp, Value.LogSoftmax}[g.choose(3)](v)
+		return []func(graph.Value) graph.Value{graph.Value.Softmax, graph.Value.LogSumExp, graph.Value.LogSoftmax}[g.choose(3)](v)
 	}
 	y, _, _ := v.Standardize(0.5, axis)
 	return y
 }
 
-func (g *grower) transpose(v Value) Value {
+func (g *grower) transpose(v graph.Value) graph.Value {
 	rank := len(v.Shape())
 	axes := make([]int, rank)
 	by := g.choose(rank)
@@ -144,7 +156,7 @@ func (g *grower) transpose(v Value) Value {
 	return v.Transpose(axes...)
 }
 
-func (g *grower) slice(v Value) Value {
+func (g *grower) slice(v graph.Value) graph.Value {
 	shape := v.Shape()
 	start, stop, step := make([]int, len(shape)), make([]int, len(shape)), make([]int, len(shape))
 	for i, d := range shape {
@@ -155,17 +167,17 @@ func (g *grower) slice(v Value) Value {
 	return v.Slice(start, stop, step)
 }
 
-func (g *grower) gather(v Value) Value {
+func (g *grower) gather(v graph.Value) graph.Value {
 	shape := v.Shape()
 	last := len(shape) - 1
 	l := g.e.labels(shape[last], shape[:last]...)
 	if g.choose(3) == 0 {
-		return v.Gather(l).scatter(l.n, shape[last], &callAttr{})
+		return scatterOf(v.Gather(l), l, shape[last])
 	}
 	return v.Gather(l)
 }
 
-func (g *grower) product(v Value) Value {
+func (g *grower) product(v graph.Value) graph.Value {
 	switch k := g.choose(4); {
 	case k == 0:
 		return v.MatMul(v.T())
@@ -182,7 +194,7 @@ func (g *grower) product(v Value) Value {
 	return v.MatMul(w)
 }
 
-func (g *grower) image(v Value) Value {
+func (g *grower) image(v graph.Value) graph.Value {
 	shape := v.Shape()
 	pad := [4]int{g.choose(2), g.choose(2), g.choose(2), g.choose(2)}
 	if !g.wild && min(shape[1], shape[2]) < 3 {
@@ -190,50 +202,59 @@ func (g *grower) image(v Value) Value {
 	}
 	switch g.choose(3) {
 	case 0:
-		return v.MaxPool(PoolSpec{Size: [2]int{2, 1 + g.choose(2)}, Stride: [2]int{g.choose(3), 1}, Pad: [4]int{pad[0], 0, pad[2], 0}})
+		return v.MaxPool(graph.PoolSpec{Size: [2]int{2, 1 + g.choose(2)}, Stride: [2]int{g.choose(3), 1}, Pad: [4]int{pad[0], 0, pad[2], 0}})
 	case 1:
-		return v.AvgPool(PoolSpec{Size: [2]int{2, 2}, Stride: [2]int{1, 1 + g.choose(2)}, Pad: pad})
+		return v.AvgPool(graph.PoolSpec{Size: [2]int{2, 2}, Stride: [2]int{1, 1 + g.choose(2)}, Pad: pad})
 	}
 	w := g.e.x(1+g.choose(3), 1+g.choose(2), shape[3], 1+g.choose(3))
-	return v.Conv2D(w, ConvSpec{Stride: [2]int{1 + g.choose(2), 1}, Pad: pad})
+	return v.Conv2D(w, graph.ConvSpec{Stride: [2]int{1 + g.choose(2), 1}, Pad: pad})
 }
 
 // derivative takes a gradient, a tangent or a coefficient of what v is made from.
-func (g *grower) derivative(v Value) Value {
+func (g *grower) derivative(v graph.Value) graph.Value {
 	x := g.value()
 	switch g.choose(3) {
 	case 0:
-		return Grad(v.Sum(), x)[0]
+		return graph.Grad(v.Sum(), x)[0]
 	case 1:
-		return JVP([]Value{v}, []Value{x}, []Value{g.e.weights(x.Shape()...)})[0]
+		return graph.JVP([]graph.Value{v}, []graph.Value{x}, []graph.Value{g.e.weights(x.Shape()...)})[0]
 	}
-	j := NewJet()
+	j := graph.NewJet()
 	dx := g.e.weights(x.Shape()...)
-	j.Set(x, func(a, b int) Value {
+	j.Set(x, func(a, b int) graph.Value {
 		if a+b == 1 {
 			return dx.Mul(dx.Like(float64(1 + b)))
 		}
-		return Value{}
+		return graph.Value{}
 	})
 	return j.Coef(v, g.choose(3), g.choose(2))
 }
 
 // results are the values to compute: the later half of those made, and derivatives of the last.
-func (g *grower) results() []Value {
-	outs := append([]Value{}, g.values[len(g.values)/2:]...)
+func (g *grower) results() []graph.Value {
+	outs := append([]graph.Value{}, g.values[len(g.values)/2:]...)
 	if g.e.b.Err() == nil {
 		last := g.values[len(g.values)-1]
-		grad := Grad(last.Square().Mean(), g.e.xs...)
+		grad := graph.Grad(last.Square().Mean(), g.e.xs...)
 		dirs := g.e.direction(g.e.xs)
-		outs = append(append(outs, grad...), JVP(grad, g.e.xs, dirs)...)
+		outs = append(append(outs, grad...), graph.JVP(grad, g.e.xs, dirs)...)
 	}
 	return outs
 }
 
-func (g *grower) elements() int {
+// elements counts those of all arrays that outs are made from.
+func elements(outs []graph.Value) int {
 	n := 0
-	for _, m := range g.e.b.nodes {
-		n += m.size()
+	for _, m := range live(nodesOf(outs)) {
+		n += m.Size()
 	}
 	return n
+}
+
+func nodesOf(vs []graph.Value) []*graph.Node {
+	var ns []*graph.Node
+	for _, v := range vs {
+		ns = append(ns, v.Node())
+	}
+	return ns
 }

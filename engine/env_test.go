@@ -1,60 +1,61 @@
-package graph
+package engine
 
 import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"shadowflow/graph"
 	"testing"
 )
 
 // env is a builder together with the data of its parameters.
 type env struct {
-	b     *Builder
-	dtype DType
+	b     *graph.Builder
+	dtype graph.DType
 	rng   *rand.Rand
-	xs    []Value // what derivatives are taken by
-	fixed []Value // labels, masks, directions
-	data  map[*node][]float64
+	xs    []graph.Value // what derivatives are taken by
+	fixed []graph.Value // labels, masks, directions
+	data  map[*graph.Node][]float64
 }
 
-func newEnv(dtype DType) *env {
-	return &env{b: NewBuilder(), dtype: dtype, rng: rand.New(rand.NewPCG(7, 11)), data: map[*node][]float64{}}
+func newEnv(dtype graph.DType) *env {
+	return &env{b: graph.NewBuilder(), dtype: dtype, rng: rand.New(rand.NewPCG(7, 11)), data: map[*graph.Node][]float64{}}
 }
 
-func (e *env) hold(v Value, f func(i int) float64) Value {
+func (e *env) hold(v graph.Value, f func(i int) float64) graph.Value {
 	d := make([]float64, v.Size())
 	for i := range d {
-		if d[i] = f(i); e.dtype == Float32 {
+		if d[i] = f(i); e.dtype == graph.Float32 {
 			d[i] = float64(float32(d[i]))
 		}
 	}
-	e.data[v.n] = d
+	e.data[v.Node()] = d
 	return v
 }
 
 // x adds a variable of standard normal numbers.
-func (e *env) x(shape ...int) Value {
+func (e *env) x(shape ...int) graph.Value {
 	v := e.b.Param(fmt.Sprintf("x%d", len(e.xs)), e.dtype, shape...)
 	e.xs = append(e.xs, v)
 	return e.hold(v, func(int) float64 { return e.rng.NormFloat64() })
 }
 
 // positive adds a variable of numbers between 0.5 and 2.
-func (e *env) positive(shape ...int) Value {
+func (e *env) positive(shape ...int) graph.Value {
 	return e.hold(e.x(shape...), func(int) float64 { return 0.5 + 1.5*e.rng.Float64() })
 }
 
 // apart adds a variable of different numbers of either sign, far from zero and from each other: no step of a difference quotient
 // crosses a kink.
-func (e *env) apart(shape ...int) Value {
+func (e *env) apart(shape ...int) graph.Value {
 	v := e.x(shape...)
 	order := e.rng.Perm(v.Size())
 	return e.hold(v, func(i int) float64 { return (float64(order[i]) - float64(v.Size()/2) + 0.5) * 0.11 })
 }
 
 // direction adds constants of standard normal numbers, one array for each of the variables.
-func (e *env) direction(like []Value) []Value {
-	var out []Value
+func (e *env) direction(like []graph.Value) []graph.Value {
+	var out []graph.Value
 	for _, x := range like {
 		out = append(out, e.weights(x.Shape()...))
 	}
@@ -62,24 +63,33 @@ func (e *env) direction(like []Value) []Value {
 }
 
 // weights adds an array of standard normal numbers that no derivative is taken by.
-func (e *env) weights(shape ...int) Value {
+func (e *env) weights(shape ...int) graph.Value {
 	v := e.b.Param(fmt.Sprintf("w%d", len(e.fixed)), e.dtype, shape...)
 	e.fixed = append(e.fixed, v)
 	return e.hold(v, func(int) float64 { return e.rng.NormFloat64() })
 }
 
 // mask adds an array of zeros and ones that no derivative is taken by.
-func (e *env) mask(shape ...int) Value {
+func (e *env) mask(shape ...int) graph.Value {
 	return e.hold(e.weights(shape...), func(int) float64 { return float64(e.rng.IntN(2)) })
 }
 
-func (e *env) labels(classes int, shape ...int) Value {
-	v := e.b.Param("labels", Int32, shape...)
+func (e *env) labels(classes int, shape ...int) graph.Value {
+	v := e.b.Param("labels", graph.Int32, shape...)
 	e.fixed = append(e.fixed, v)
 	return e.hold(v, func(int) float64 { return float64(e.rng.IntN(classes)) })
 }
 
-func (e *env) inputs() []Value { return append(append([]Value{}, e.xs...), e.fixed...) }
+// stepOf is 1 where v > 0, else 0: the derivative of its relu.
+func stepOf(v graph.Value) graph.Value { return graph.Grad(v.Relu().Sum(), v)[0] }
+
+// scatterOf puts each element of v where its label says along a new last axis, zeros elsewhere: the transpose of Gather.
+func scatterOf(v, labels graph.Value, classes int) graph.Value {
+	x := v.Like(0).BroadcastTo(append(v.Shape(), classes)...)
+	return graph.VJP([]graph.Value{x.Gather(labels)}, []graph.Value{v}, []graph.Value{x})[0]
+}
+
+func (e *env) inputs() []graph.Value { return append(append([]graph.Value{}, e.xs...), e.fixed...) }
 
 // prog is a compiled program with its buffers.
 type prog struct {
@@ -87,7 +97,7 @@ type prog struct {
 	in, out []Buffer
 }
 
-func (e *env) compile(t testing.TB, opt Options, outs ...Value) *prog {
+func (e *env) compile(t testing.TB, opt Options, outs ...graph.Value) *prog {
 	t.Helper()
 	p, err := Compile(e.inputs(), outs, opt)
 	if err != nil {
@@ -96,7 +106,7 @@ func (e *env) compile(t testing.TB, opt Options, outs ...Value) *prog {
 	c := &prog{Program: p}
 	for _, v := range e.inputs() {
 		c.in = append(c.in, NewBuffer(v.DType(), v.Size()))
-		put64(c.in[len(c.in)-1], e.data[v.n])
+		put64(c.in[len(c.in)-1], e.data[v.Node()])
 	}
 	for _, v := range outs {
 		c.out = append(c.out, NewBuffer(v.DType(), v.Size()))
@@ -145,15 +155,15 @@ func get64(b Buffer) []float64 {
 }
 
 // expect evaluates values with the oracle.
-func (e *env) expect(t testing.TB, vs ...Value) [][]float64 {
+func (e *env) expect(t testing.TB, vs ...graph.Value) [][]float64 {
 	t.Helper()
-	o := oracle{values: map[*node][]float64{}}
+	o := oracle{values: map[*graph.Node][]float64{}}
 	for n, d := range e.data {
 		o.values[n] = d
 	}
 	var out [][]float64
 	for _, v := range vs {
-		w, err := o.eval(v.n)
+		w, err := o.eval(v.Node())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,8 +215,8 @@ func flatten(vs [][]float64) []float64 {
 }
 
 // tolerance is what the values of a compiled program may differ from the oracle's by.
-func tolerance(t DType) float64 {
-	if t == Float32 {
+func tolerance(t graph.DType) float64 {
+	if t == graph.Float32 {
 		return 1e-4
 	}
 	return 1e-11

@@ -1,7 +1,8 @@
-package graph
+package engine
 
 import (
 	"fmt"
+	"shadowflow/graph"
 	"testing"
 )
 
@@ -21,79 +22,79 @@ func tables() [][2]int {
 // patterns are chains of elementwise operations and reductions of which every operand is read in another way.
 var patterns = []struct {
 	name  string
-	build func(e *env, rows, cols int) []Value
+	build func(e *env, rows, cols int) []graph.Value
 }{
-	{"rows, columns and scalars", func(e *env, rows, cols int) []Value {
+	{"rows, columns and scalars", func(e *env, rows, cols int) []graph.Value {
 		x, row, col, s := e.x(rows, cols), e.x(cols), e.x(rows, 1), e.x()
 		y := x.Mul(row).Add(col).Sub(s).Tanh().Mul(x.Like(1.25))
-		return []Value{y, y.Max(row).Sum(1), y.Min(col).Mul(col).Sum(0), y.Sum(), s.Mul(row)}
+		return []graph.Value{y, y.Max(row).Sum(1), y.Min(col).Mul(col).Sum(0), y.Sum(), s.Mul(row)}
 	}},
-	{"sums and maxima", func(e *env, rows, cols int) []Value {
+	{"sums and maxima", func(e *env, rows, cols int) []graph.Value {
 		x := e.x(rows, cols)
 		y := x.Square().Add(x)
-		return []Value{y.Sum(), y.Sum(0), y.Sum(1), y.Amax(), y.Amax(0), y.Amax(1), y.Mean(0).Sub(y.Mean(1).Sum())}
+		return []graph.Value{y.Sum(), y.Sum(0), y.Sum(1), y.Amax(), y.Amax(0), y.Amax(1), y.Mean(0).Sub(y.Mean(1).Sum())}
 	}},
-	{"results that go back in", func(e *env, rows, cols int) []Value {
+	{"results that go back in", func(e *env, rows, cols int) []graph.Value {
 		x := e.x(rows, cols)
 		e1 := x.Sub(x.Amax(1).Reshape(rows, 1)).Exp()
 		p := e1.Div(e1.Sum(1).Reshape(rows, 1))
 		q := x.Sub(x.Mean(0)).Mul(p.Mean(0)).Add(x.Sum())
-		return []Value{p, q, p.Mul(q).Sum(0), q.Amax(1)}
+		return []graph.Value{p, q, p.Mul(q).Sum(0), q.Amax(1)}
 	}},
-	{"two widths at once", func(e *env, rows, cols int) []Value {
+	{"two widths at once", func(e *env, rows, cols int) []graph.Value {
 		x, row := e.x(2, rows, cols), e.x(cols)
 		y, wide := x.Mul(row), e.x(rows*cols)
 		z := y.Reshape(2, rows*cols).Add(wide).Sigmoid()
 		mid := z.Reshape(2, rows, cols).Mul(e.x(rows, 1)).Add(e.x(2, 1, cols))
-		return []Value{z, z.Sum(0), z.Sum(1), mid, mid.Sum(1), mid.Sum(0, 2), mid.Amax(0)}
+		return []graph.Value{z, z.Sum(0), z.Sum(1), mid, mid.Sum(1), mid.Sum(0, 2), mid.Amax(0)}
 	}},
-	{"comparisons and selections", func(e *env, rows, cols int) []Value {
+	{"comparisons and selections", func(e *env, rows, cols int) []graph.Value {
 		x, y := e.x(rows, cols), e.x(rows, cols)
 		m := x.Greater(y)
-		s := Select(m, x.Relu(), y.Abs().Sqrt())
-		return []Value{s, m.Sum(), Select(e.mask(cols), x, s).Sum(1), x.GreaterEqual(y).Sub(x.Equal(y)).Add(x.Sign()).Mul(y.step())}
+		s := graph.Select(m, x.Relu(), y.Abs().Sqrt())
+		return []graph.Value{s, m.Sum(), graph.Select(e.mask(cols), x, s).Sum(1), x.GreaterEqual(y).Sub(x.Equal(y)).Add(x.Sign()).Mul(stepOf(y))}
 	}},
-	{"a long chain that many read", func(e *env, rows, cols int) []Value {
+	{"a long chain that many read", func(e *env, rows, cols int) []graph.Value {
 		x := e.x(rows, cols)
 		y := x
-		var all []Value
+		var all []graph.Value
 		for range 6 {
 			y = y.Mul(x).Add(y.Tanh()).Sub(x.Sigmoid())
 			all = append(all, y.Sum(0))
 		}
 		return append(all, y, y.Mul(x.Like(0.5)))
 	}},
-	{"Adam", func(e *env, rows, cols int) []Value {
+	{"Adam", func(e *env, rows, cols int) []graph.Value {
 		w, g, m, v := e.x(rows*cols), e.x(rows*cols), e.x(rows*cols), e.positive(rows*cols)
 		return adam(w, g, m, v)
 	}},
-	{"layer norm and its gradient", func(e *env, rows, cols int) []Value {
+	{"layer norm and its gradient", func(e *env, rows, cols int) []graph.Value {
 		x, a, b := e.x(rows, cols), e.x(cols), e.x(cols)
 		l := x.LayerNorm(a, b, 1e-1).Square().Sum()
-		return append([]Value{l}, Grad(l, x, a, b)...)
+		return append([]graph.Value{l}, graph.Grad(l, x, a, b)...)
 	}},
-	{"batch norm, relu and the gradient", func(e *env, rows, cols int) []Value {
+	{"batch norm, relu and the gradient", func(e *env, rows, cols int) []graph.Value {
 		x, a, b := e.x(rows, cols), e.x(cols), e.x(cols)
 		y, m, v := x.BatchNorm(a, b, 1e-1)
 		l := y.Relu().Square().Mean()
-		return append([]Value{l, m, v}, Grad(l, x, a, b)...)
+		return append([]graph.Value{l, m, v}, graph.Grad(l, x, a, b)...)
 	}},
-	{"cross entropy and its gradient", func(e *env, rows, cols int) []Value {
+	{"cross entropy and its gradient", func(e *env, rows, cols int) []graph.Value {
 		x := e.x(rows, cols)
 		l := x.CrossEntropy(e.labels(cols, rows))
-		return append([]Value{l}, Grad(l, x)...)
+		return append([]graph.Value{l}, graph.Grad(l, x)...)
 	}},
 }
 
 // adam returns the weights and the moments after one step of Adam.
-func adam(w, g, m, v Value) []Value {
+func adam(w, g, m, v graph.Value) []graph.Value {
 	m = m.Mul(m.Like(0.9)).Add(g.Mul(g.Like(0.1)))
 	v = v.Mul(v.Like(0.99)).Add(g.Square().Mul(g.Like(0.01)))
-	return []Value{w.Sub(m.Div(v.Sqrt().Add(v.Like(1e-8))).Mul(w.Like(1e-3))), m, v}
+	return []graph.Value{w.Sub(m.Div(v.Sqrt().Add(v.Like(1e-8))).Mul(w.Like(1e-3))), m, v}
 }
 
 func TestTilesAndChunksOfEverySizeMatchTheOracle(t *testing.T) {
-	for _, dtype := range []DType{Float32, Float64} {
+	for _, dtype := range []graph.DType{graph.Float32, graph.Float64} {
 		for i, s := range tables() {
 			for j, p := range patterns {
 				big := s[0]*s[1] > 3000
