@@ -2,8 +2,8 @@ package engine
 
 import (
 	"math"
+
 	"shadowflow/graph"
-	"slices"
 )
 
 // smallStep runs a fused unit over arrays of a few elements as bytecode: for a loss of two parameters a call of a vector
@@ -31,51 +31,38 @@ type smallStore[T graph.Float] struct {
 }
 
 type smallInstr struct {
-	op         smallOp
+	small
 	d, a, b, c int32 // offsets in regs
-	p          float64
 }
 
-type smallOp uint8
+// small is how a primitive runs where arrays have a few elements: an instruction of its own, or a function of an element.
+type small struct {
+	op opcode
+	f  func(a, b, c float64) float64 // of codeCall
+}
+
+type opcode uint8
 
 const (
-	opNone smallOp = iota
-	opNeg
-	opExp
-	opLog
-	opLog1p
-	opSqrt
-	opRsqrt
-	opRecip
-	opTanh
-	opSigmoid
-	opErf
-	opRelu
-	opAbs
-	opSign
-	opStep
-	opPow
-	opAdd
-	opSub
-	opMul
-	opDiv
-	opMax
-	opMin
-	opGreater
-	opGreaterEqual
-	opEqual
-	opSelect
-	opSum
-	opAmax
+	codeNone opcode = iota
+	codeCall
+	codeNeg
+	codeSqrt
+	codeRecip
+	codeAdd
+	codeSub
+	codeMul
+	codeDiv
+	codeSum
+	codeAmax
 )
 
-func smallOpOf(p graph.Op) smallOp {
-	ops := []graph.Op{opNeg: graph.OpNeg, opExp: graph.OpExp, opLog: graph.OpLog, opLog1p: graph.OpLog1p, opSqrt: graph.OpSqrt, opRsqrt: graph.OpRsqrt,
-		opRecip: graph.OpRecip, opTanh: graph.OpTanh, opSigmoid: graph.OpSigmoid, opErf: graph.OpErf, opRelu: graph.OpRelu, opAbs: graph.OpAbs,
-		opSign: graph.OpSign, opStep: graph.OpStep, opPow: graph.OpPow, opAdd: graph.OpAdd, opSub: graph.OpSub, opMul: graph.OpMul, opDiv: graph.OpDiv,
-		opMax: graph.OpMax, opMin: graph.OpMin, opGreater: graph.OpGreater, opGreaterEqual: graph.OpGreaterEqual, opEqual: graph.OpEqual,
-		opSelect: graph.OpSelect, opSum: graph.OpSum, opAmax: graph.OpAmax}
-	return smallOp(slices.Index(ops, p))
+func call1(f func(a float64) float64) small {
+	return small{codeCall, func(a, _, _ float64) float64 { return f(a) }}
+}
+
+func call2(f func(a, b float64) float64) small {
+	return small{codeCall, func(a, b, _ float64) float64 { return f(a, b) }}
 }
 
 // smallOf builds the bytecode of a unit, if its arrays are small and read whole or as one number.
@@ -84,7 +71,7 @@ func smallOf[T graph.Float](c *compiler, u *unit) (step, bool) {
 		return nil, false
 	}
 	for _, n := range u.nodes {
-		if r, _ := reductionOf(n); !fusible(n) && r != reduceAll {
+		if r, _ := c.rows.reduction(n); !c.rows.elementwise(n) && r != reduceAll {
 			return nil, false
 		}
 		for _, in := range n.In() {
@@ -131,13 +118,10 @@ func smallOf[T graph.Float](c *compiler, u *unit) (step, bool) {
 		return slot
 	}
 	for _, n := range u.nodes {
-		in := smallInstr{op: smallOpOf(n.Op())}
+		in := smallInstr{small: c.rows.of(n).small}
 		offsets := []*int32{&in.a, &in.b, &in.c}
 		for j, m := range n.In() {
 			*offsets[j] = int32(read(m) * s.n)
-		}
-		if n.Op() == graph.OpPow {
-			in.p = n.Attr().(graph.PowAttr).P
 		}
 		slot := newSlot()
 		in.d = int32(slot * s.n)
@@ -186,22 +170,22 @@ func (s *smallStep[T]) runScalars() {
 	for i := range s.code {
 		in := &s.code[i]
 		switch in.op {
-		case opAdd:
+		case codeAdd:
 			r[in.d] = r[in.a] + r[in.b]
-		case opSub:
+		case codeSub:
 			r[in.d] = r[in.a] - r[in.b]
-		case opMul:
+		case codeMul:
 			r[in.d] = r[in.a] * r[in.b]
-		case opDiv:
+		case codeDiv:
 			r[in.d] = r[in.a] / r[in.b]
-		case opNeg:
+		case codeNeg:
 			r[in.d] = -r[in.a]
-		case opRecip:
+		case codeRecip:
 			r[in.d] = 1 / r[in.a]
-		case opSqrt:
+		case codeSqrt:
 			r[in.d] = T(math.Sqrt(float64(r[in.a])))
 		default:
-			r[in.d] = T(in.scalar(float64(r[in.a]), float64(r[in.b]), float64(r[in.c])))
+			r[in.d] = T(in.f(float64(r[in.a]), float64(r[in.b]), float64(r[in.c])))
 		}
 	}
 }
@@ -212,41 +196,41 @@ func (s *smallStep[T]) runVectors() {
 		n := s.n
 		d, a, b := s.regs[in.d:][:n], s.regs[in.a:][:n], s.regs[in.b:][:n]
 		switch in.op {
-		case opAdd:
+		case codeAdd:
 			for j := range d {
 				d[j] = a[j] + b[j]
 			}
-		case opSub:
+		case codeSub:
 			for j := range d {
 				d[j] = a[j] - b[j]
 			}
-		case opMul:
+		case codeMul:
 			for j := range d {
 				d[j] = a[j] * b[j]
 			}
-		case opDiv:
+		case codeDiv:
 			for j := range d {
 				d[j] = a[j] / b[j]
 			}
-		case opNeg:
+		case codeNeg:
 			for j := range d {
 				d[j] = -a[j]
 			}
-		case opRecip:
+		case codeRecip:
 			for j := range d {
 				d[j] = 1 / a[j]
 			}
-		case opSqrt:
+		case codeSqrt:
 			for j := range d {
 				d[j] = T(math.Sqrt(float64(a[j])))
 			}
-		case opSum:
+		case codeSum:
 			sum := a[0]
 			for _, v := range a[1:] {
 				sum += v
 			}
 			d[0] = sum
-		case opAmax:
+		case codeAmax:
 			top := a[0]
 			for _, v := range a[1:] {
 				top = largest(top, v)
@@ -255,65 +239,37 @@ func (s *smallStep[T]) runVectors() {
 		default:
 			c := s.regs[in.c:][:n]
 			for j := range d {
-				d[j] = T(in.scalar(float64(a[j]), float64(b[j]), float64(c[j])))
+				d[j] = T(in.f(float64(a[j]), float64(b[j]), float64(c[j])))
 			}
 		}
 	}
 }
 
-// scalar computes the operations that are not inline.
-func (in *smallInstr) scalar(a, b, c float64) float64 {
-	switch in.op {
-	case opExp:
-		return math.Exp(a)
-	case opLog:
-		return math.Log(a)
-	case opLog1p:
-		return math.Log1p(a)
-	case opRsqrt:
-		return 1 / math.Sqrt(a)
-	case opTanh:
-		return math.Tanh(a)
-	case opSigmoid:
-		return sigmoid(a)
-	case opErf:
-		return math.Erf(a)
-	case opPow:
-		return math.Pow(a, in.p)
-	case opMax:
-		return math.Max(a, b)
-	case opMin:
-		return math.Min(a, b)
-	case opSelect:
-		if a != 0 {
-			return b
-		}
-		return c
-	case opGreater:
-		return oneIf(a > b)
-	case opGreaterEqual:
-		return oneIf(a >= b)
-	case opEqual:
-		return oneIf(a == b)
-	case opStep:
-		return oneIf(a > 0)
-	case opAbs:
-		return math.Abs(a)
-	case opRelu:
-		if a < 0 {
-			return 0
-		}
-		return a
-	case opSign:
-		switch {
-		case a > 0:
-			return 1
-		case a < 0:
-			return -1
-		}
-		return a
+func rsqrt(x float64) float64 { return 1 / math.Sqrt(x) }
+
+func relu(x float64) float64 {
+	if x < 0 {
+		return 0
 	}
-	return math.NaN()
+	return x
+}
+
+func sign(x float64) float64 {
+	switch {
+	case x > 0:
+		return 1
+	case x < 0:
+		return -1
+	}
+	return x
+}
+
+// choose is the second operand where the first is not zero, else the third.
+func choose(a, b, c float64) float64 {
+	if a != 0 {
+		return b
+	}
+	return c
 }
 
 // sigmoid keeps its accuracy in both tails.

@@ -75,8 +75,8 @@ func fusedOf[T graph.Float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 				free = append(free, slot)
 			}
 		}
-		if r, _ := reductionOf(n); r != reduceNone && !fusible(n) {
-			in.op, in.reduce, in.out = n.Op(), r, refOf[T](c, n)
+		if r, _ := c.rows.reduction(n); r != reduceNone {
+			in.sum, in.reduce, in.out = n.Op() == graph.OpSum, r, refOf[T](c, n)
 			switch {
 			case r == reduceAll:
 				in.partialLen = 1
@@ -91,12 +91,9 @@ func fusedOf[T graph.Float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 			c.p.scratch += int64(len(in.partial) * u.dtype.Size())
 			continue
 		}
-		in.kernelOf(k, n.Op())
-		if absorbed.in(n) != nil {
-			in.f2, in.f3 = nil, k.MulAdd
-		}
-		if n.Op() == graph.OpPow {
-			in.p = n.Attr().(graph.PowAttr).P
+		r := c.rows.of(n)
+		if in.tiled = tiledOf[T](&r); absorbed.in(n) != nil {
+			in.tiled = tiled[T]{f3: k.MulAdd}
 		}
 		_, kept := c.homes[n]
 		switch {
@@ -115,7 +112,7 @@ func fusedOf[T graph.Float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 		if kept && s.stream {
 			l := load[T]{kind: readWhole, src: refOf[T](c, n), slot: newSlot()}
 			s.loads = append(s.loads, l)
-			s.code = append(s.code, instr[T]{op: n.Op(), dst: l.slot, a: in.dst, b: -1, c: -1, f1: vec.Stream[T]})
+			s.code = append(s.code, instr[T]{tiled: tiled[T]{f1: vec.Stream[T]}, dst: l.slot, a: in.dst, b: -1, c: -1})
 			if _, read := lastUse[n]; !read {
 				free = append(free, in.dst)
 			}

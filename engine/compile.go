@@ -19,6 +19,7 @@ type step interface {
 // compiler turns live nodes into steps and places their arrays.
 type compiler struct {
 	p         *Program
+	rows      *table
 	set       isa.Set
 	pool      *par.Pool
 	fuse      *fuser
@@ -50,20 +51,27 @@ func live(outs []*graph.Node) []*graph.Node {
 }
 
 // compile fills p with steps and memory.
-func (p *Program) compile(set isa.Set, pool *par.Pool) error {
+func (p *Program) compile(rows *table, set isa.Set, pool *par.Pool) error {
 	nodes := live(p.outs)
 	for _, n := range nodes {
 		if n.Op() == graph.OpParam && !slices.Contains(p.inNodes, n) {
 			return fmt.Errorf("compile: an output depends on parameter %q, which is not among the inputs", n.Attr().(graph.ParamAttr).Name)
 		}
+		if rows[n.Op()].role == roleNone {
+			return fmt.Errorf("compile: primitive %v, which makes an array of shape %v, has no row: the engine does not know how to run it",
+				n.Op(), n.Shape())
+		}
 	}
-	c := &compiler{p: p, set: set, pool: pool, unitOf: map[*graph.Node]*unit{}, homes: map[*graph.Node]home{}, constants: map[string]*storage{}}
-	c.fuse = partition(nodes, p.outs)
+	c := &compiler{p: p, rows: rows, set: set, pool: pool, unitOf: map[*graph.Node]*unit{}, homes: map[*graph.Node]home{}, constants: map[string]*storage{}}
+	c.fuse = partition(rows, nodes, p.outs)
 	c.dropVirtual()
 	c.units = c.fuse.units()
 	for _, u := range c.units {
 		for _, n := range u.made {
 			c.unitOf[n] = u
+			if flops := rows[n.Op()].flops; flops != nil {
+				p.flops += flops(n)
+			}
 		}
 	}
 	for i, n := range p.inNodes {
@@ -343,12 +351,8 @@ func (c *compiler) stepOf(u *unit) step {
 		return fusedOf(c, u, vec.For[float32](c.set))
 	case u.fused:
 		return fusedOf(c, u, vec.For[float64](c.set))
-	case u.dtype == graph.Float32:
-		return singleOf[float32](c, u)
-	case u.dtype == graph.Float64:
-		return singleOf[float64](c, u)
 	}
-	return c.indexStep(u.nodes[0])
+	return c.rows[u.nodes[0].Op()].alone(c, u)
 }
 
 // findInPlace finds out which outputs may be written over which inputs: those first written after the input was last read, or by

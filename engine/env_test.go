@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"shadowflow/graph"
 	"testing"
+
+	"shadowflow/graph"
 )
 
 // env is a builder together with the data of its parameters.

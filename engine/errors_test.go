@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"shadowflow/graph"
 	"strings"
 	"testing"
+
+	"shadowflow/graph"
 )
 
 func TestCompileRefusesWhatIsNoProgram(t *testing.T) {

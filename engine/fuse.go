@@ -1,8 +1,9 @@
 package engine
 
 import (
-	"shadowflow/graph"
 	"slices"
+
+	"shadowflow/graph"
 )
 
 // unit is one step of a compiled program: a single operation, or a group of elementwise operations and reductions that run as
@@ -17,6 +18,9 @@ type unit struct {
 	order int // position in the schedule
 }
 
+// result is what the unit makes last.
+func (u *unit) result() *graph.Node { return u.made[len(u.made)-1] }
+
 // maxFused bounds the operations of a fused unit, and maxOpen the units that may still grow while others are made.
 const (
 	maxFused = 4096
@@ -26,6 +30,7 @@ const (
 // fuser cuts the live nodes into units. A node joins the units of its operands where that closes no cycle: for every unit it
 // knows which units it depends on.
 type fuser struct {
+	rows    *table
 	live    []*graph.Node
 	group   map[*graph.Node]int // node -> index in groups, before find
 	groups  []*fuseGroup
@@ -47,19 +52,14 @@ type fuseGroup struct {
 	deps  bitset // groups that members depend on, itself excluded
 }
 
-// fusible reports whether the node is an elementwise operation.
-func fusible(n *graph.Node) bool {
-	return n.Op() >= graph.OpNeg && n.Op() <= graph.OpSelect
-}
-
 // elementwise reports whether the node is computed tile by tile.
 func (f *fuser) elementwise(n *graph.Node) bool {
-	return fusible(n) && f.sums[n] == nil && !f.summed[n]
+	return f.rows.elementwise(n) && f.sums[n] == nil && !f.summed[n]
 }
 
 // productSums finds the additions whose operands are products that nothing else reads: the later product adds to the result of
 // the earlier. An addition comes with the products, and the additions of products, that it is made of.
-func productSums(live, outs []*graph.Node) map[*graph.Node][]*graph.Node {
+func productSums(rows *table, live, outs []*graph.Node) map[*graph.Node][]*graph.Node {
 	uses := map[*graph.Node]int{}
 	for _, n := range live {
 		for _, in := range n.In() {
@@ -71,8 +71,7 @@ func productSums(live, outs []*graph.Node) map[*graph.Node][]*graph.Node {
 	}
 	sums := map[*graph.Node][]*graph.Node{}
 	terms := func(n *graph.Node) []*graph.Node {
-		switch n.Op() {
-		case graph.OpMatMul, graph.OpConv, graph.OpConvInput, graph.OpConvKernel:
+		if rows.product(n) {
 			return []*graph.Node{n}
 		}
 		return sums[n]
@@ -106,8 +105,9 @@ func (f *fuser) find(g int) int {
 }
 
 // partition cuts the live nodes, in topological order, into units.
-func partition(live, outs []*graph.Node) *fuser {
-	f := &fuser{live: live, group: map[*graph.Node]int{}, reach: map[*graph.Node]bitset{}, reader: map[*graph.Node]int{}, sums: productSums(live, outs), summed: map[*graph.Node]bool{}}
+func partition(rows *table, live, outs []*graph.Node) *fuser {
+	f := &fuser{rows: rows, live: live, group: map[*graph.Node]int{}, reach: map[*graph.Node]bitset{}, reader: map[*graph.Node]int{},
+		sums: productSums(rows, live, outs), summed: map[*graph.Node]bool{}}
 	for _, terms := range f.sums {
 		for _, x := range terms {
 			f.summed[x] = true
@@ -115,7 +115,7 @@ func partition(live, outs []*graph.Node) *fuser {
 	}
 	f.inline = f.inlined(outs)
 	for _, n := range live {
-		kind, cols := reductionOf(n)
+		kind, cols := rows.reduction(n)
 		switch {
 		case f.elementwise(n) && !f.inline[n]:
 			f.place(n, n.Size(), f.colsOf(n))

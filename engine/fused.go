@@ -10,14 +10,11 @@ import (
 
 // instr is one operation on slots: tiles of arrays, registers, or repeated operands.
 type instr[T graph.Float] struct {
-	op         graph.Op
+	tiled[T]
 	dst        int32
 	a, b, c    int32
-	f1         vec.Unary[T]
-	f2         vec.Binary[T]
-	f3         vec.Ternary[T]
-	p          float64 // the exponent of a power
 	reduce     reduction
+	sum        bool   // of a reduction: else it is a maximum
 	out        ref[T] // of a reduction
 	partial    []T    // of a reduction: what chunks, or parts of rows, come to
 	partialLen int
@@ -157,7 +154,7 @@ func (s *fusedStep[T]) clear(c int) {
 			continue
 		}
 		start := T(0)
-		if in.op == graph.OpAmax {
+		if !in.sum {
 			start = T(math.Inf(-1))
 		}
 		s.k.Fill(in.partial[c*in.partialLen:(c+1)*in.partialLen], start)
@@ -211,10 +208,8 @@ func (s *fusedStep[T]) runTile(w *fusedWorker[T], c, t int) {
 			in.f2(w.slots[in.dst], w.slots[in.a], w.slots[in.b])
 		case in.f1 != nil:
 			in.f1(w.slots[in.dst], w.slots[in.a])
-		case in.f3 != nil:
-			in.f3(w.slots[in.dst], w.slots[in.a], w.slots[in.b], w.slots[in.c])
 		default:
-			power(w.slots[in.dst], w.slots[in.a], in.p)
+			in.f3(w.slots[in.dst], w.slots[in.a], w.slots[in.b], w.slots[in.c])
 		}
 	}
 }
@@ -252,17 +247,10 @@ func (s *fusedStep[T]) repeat(dst, values []T) {
 	}
 }
 
-func power[T graph.Float](dst, x []T, p float64) {
-	for i, v := range x[:len(dst)] {
-		dst[i] = T(math.Pow(float64(v), p))
-	}
-}
-
 func (s *fusedStep[T]) reduceTile(in *instr[T], x []T, c, t, row, col int) {
-	sum := in.op == graph.OpSum
 	switch in.reduce {
 	case reduceAll:
-		if sum {
+		if in.sum {
 			in.partial[c] += s.k.Sum(x)
 			return
 		}
@@ -270,9 +258,9 @@ func (s *fusedStep[T]) reduceTile(in *instr[T], x []T, c, t, row, col int) {
 	case reduceRows:
 		acc := in.partial[c*in.partialLen : (c+1)*in.partialLen]
 		switch {
-		case sum && s.tileRows > 0:
+		case in.sum && s.tileRows > 0:
 			s.k.AddRowsInto(acc, x)
-		case sum:
+		case in.sum:
 			part := acc[col : col+len(x)]
 			s.k.Add(part, part, x)
 		case s.tileRows > 0:
@@ -285,7 +273,7 @@ func (s *fusedStep[T]) reduceTile(in *instr[T], x []T, c, t, row, col int) {
 		}
 	case reduceCols:
 		if s.tileRows == 0 {
-			if sum {
+			if in.sum {
 				in.partial[t] = s.k.Sum(x)
 			} else {
 				in.partial[t] = s.k.MaxOf(x)
@@ -293,7 +281,7 @@ func (s *fusedStep[T]) reduceTile(in *instr[T], x []T, c, t, row, col int) {
 			return
 		}
 		out := in.out.get()[row : row+len(x)/s.cols]
-		if sum {
+		if in.sum {
 			s.k.SumRows(out, x)
 		} else {
 			s.k.MaxRows(out, x)
@@ -311,10 +299,10 @@ func largest[T graph.Float](a, b T) T {
 
 // combine adds up the partial results of a reduction, in order.
 func (s *fusedStep[T]) combine(in *instr[T]) {
-	sum, out := in.op == graph.OpSum, in.out.get()
+	out := in.out.get()
 	switch in.reduce {
 	case reduceAll:
-		if sum {
+		if in.sum {
 			out[0] = s.k.Sum(in.partial)
 		} else {
 			out[0] = s.k.MaxOf(in.partial)
@@ -322,7 +310,7 @@ func (s *fusedStep[T]) combine(in *instr[T]) {
 	case reduceRows:
 		copy(out, in.partial[:s.cols])
 		rest := in.partial[s.cols:]
-		if sum {
+		if in.sum {
 			if len(rest) > 0 {
 				s.k.AddRowsInto(out, rest)
 			}
@@ -335,66 +323,11 @@ func (s *fusedStep[T]) combine(in *instr[T]) {
 		if s.tileRows > 0 {
 			return
 		}
-		if sum {
+		if in.sum {
 			s.k.SumRows(out, in.partial)
 		} else {
 			s.k.MaxRows(out, in.partial)
 		}
-	}
-}
-
-// kernelOf finds the vector function of an elementwise primitive.
-func (in *instr[T]) kernelOf(k *vec.Kernels[T], p graph.Op) {
-	in.op = p
-	switch p {
-	case graph.OpNeg:
-		in.f1 = k.Neg
-	case graph.OpExp:
-		in.f1 = k.Exp
-	case graph.OpLog:
-		in.f1 = k.Log
-	case graph.OpLog1p:
-		in.f1 = k.Log1p
-	case graph.OpSqrt:
-		in.f1 = k.Sqrt
-	case graph.OpRsqrt:
-		in.f1 = k.Rsqrt
-	case graph.OpRecip:
-		in.f1 = k.Recip
-	case graph.OpTanh:
-		in.f1 = k.Tanh
-	case graph.OpSigmoid:
-		in.f1 = k.Sigmoid
-	case graph.OpErf:
-		in.f1 = k.Erf
-	case graph.OpRelu:
-		in.f1 = k.Relu
-	case graph.OpAbs:
-		in.f1 = k.Abs
-	case graph.OpSign:
-		in.f1 = k.Sign
-	case graph.OpStep:
-		in.f1 = k.Step
-	case graph.OpAdd:
-		in.f2 = k.Add
-	case graph.OpSub:
-		in.f2 = k.Sub
-	case graph.OpMul:
-		in.f2 = k.Mul
-	case graph.OpDiv:
-		in.f2 = k.Div
-	case graph.OpMax:
-		in.f2 = k.Max
-	case graph.OpMin:
-		in.f2 = k.Min
-	case graph.OpGreater:
-		in.f2 = k.Greater
-	case graph.OpGreaterEqual:
-		in.f2 = k.GreaterEqual
-	case graph.OpEqual:
-		in.f2 = k.Equal
-	case graph.OpSelect:
-		in.f3 = k.Select
 	}
 }
 

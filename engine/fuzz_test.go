@@ -3,8 +3,9 @@ package engine
 import (
 	"math"
 	"math/rand/v2"
-	"shadowflow/graph"
 	"testing"
+
+	"shadowflow/graph"
 )
 
 // FuzzPrograms builds programs from bytes: operations on the values made so far, then derivatives of what came out. Nothing may

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"maps"
+
 	"shadowflow/graph"
 )
 
@@ -24,7 +25,7 @@ func (f *fuser) inlined(outs []*graph.Node) map[*graph.Node]bool {
 		if !f.elementwise(n) || anchored[n] || n.Size() <= smallMax {
 			continue
 		}
-		sum, reads := opCost(n), map[*graph.Node]bool{}
+		sum, reads := f.rows[n.Op()].cost, map[*graph.Node]bool{}
 		for _, m := range n.In() {
 			o := operandOf(m)
 			switch {
@@ -45,18 +46,6 @@ func (f *fuser) inlined(outs []*graph.Node) map[*graph.Node]bool {
 	return in
 }
 
-// opCost is what an elementwise operation costs beside an addition.
-func opCost(n *graph.Node) int {
-	switch n.Op() {
-	case graph.OpAdd, graph.OpSub, graph.OpMul, graph.OpNeg, graph.OpRelu, graph.OpStep, graph.OpAbs, graph.OpSign, graph.OpMax, graph.OpMin, graph.OpGreater, graph.OpGreaterEqual,
-		graph.OpEqual, graph.OpSelect:
-		return 1
-	case graph.OpSqrt, graph.OpRecip, graph.OpDiv:
-		return 4
-	}
-	return inlineCost + 1
-}
-
 // anchors returns the nodes whose arrays are in memory whatever happens: inputs, results of single operations and reductions, and
 // what these, or the caller, read.
 func (f *fuser) anchors(outs []*graph.Node) map[*graph.Node]bool {
@@ -65,7 +54,7 @@ func (f *fuser) anchors(outs []*graph.Node) map[*graph.Node]bool {
 		a[peel(n)] = true
 	}
 	for _, n := range f.live {
-		r, _ := reductionOf(n)
+		r, _ := f.rows.reduction(n)
 		walks := f.elementwise(n) || r != reduceNone
 		if !f.elementwise(n) {
 			a[n] = true

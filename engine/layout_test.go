@@ -2,8 +2,9 @@ package engine
 
 import (
 	"fmt"
-	"shadowflow/graph"
 	"testing"
+
+	"shadowflow/graph"
 )
 
 // tables are arrays seen as [rows, cols]: rows shorter than a tile in every small width, around the sizes of a tile, longer than

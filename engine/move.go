@@ -4,7 +4,6 @@ import (
 	"shadowflow/graph"
 	"shadowflow/internal/kernel/layout"
 	"shadowflow/internal/kernel/par"
-	"shadowflow/internal/kernel/vec"
 )
 
 // moveStep places arrays, whole or in part, in another.
@@ -38,7 +37,8 @@ func (s *moveStep[T]) run(*Program) error {
 }
 
 // moveOf builds the step of an operation that only moves elements.
-func moveOf[T any](c *compiler, n *graph.Node) step {
+func moveOf[T any](c *compiler, u *unit) step {
+	n := u.result()
 	s := &moveStep[T]{dst: refOf[T](c, n)}
 	in := n.In()[0]
 	add := func(m moving[T], src *graph.Node) {
@@ -56,12 +56,10 @@ func moveOf[T any](c *compiler, n *graph.Node) step {
 	case graph.OpPad:
 		a := n.Attr().(graph.PadAttr)
 		add(moving[T]{plan: layout.NewPad[T](in.Shape(), a.Low, a.High, a.Gap)}, in)
-	case graph.OpConcat:
+	default:
 		c.joinParts(n, func(part *graph.Node, start []int) {
 			add(moving[T]{plan: layout.NewPlace[T](n.Shape(), part.Shape(), start)}, part)
 		})
-	default:
-		panic("graph: no step for " + n.Op().String())
 	}
 	return s
 }
@@ -88,6 +86,12 @@ type labelStep[T graph.Float] struct {
 	call     *graph.Call
 }
 
+func labelOf[T graph.Float](c *compiler, u *unit) step {
+	n := u.result()
+	return &labelStep[T]{dst: refOf[T](c, n), src: refOf[T](c, n.In()[0]), labels: refOf[int32](c, n.In()[1]),
+		scatter: n.Op() == graph.OpScatter, call: n.Attr().(*graph.Call)}
+}
+
 func (s *labelStep[T]) run(*Program) error {
 	dst, src, labels := s.dst.get(), s.src.get(), s.labels.get()
 	classes := max(len(dst), len(src)) / len(labels)
@@ -101,94 +105,3 @@ func (s *labelStep[T]) run(*Program) error {
 	}
 	return nil
 }
-
-// poolStep does one of the operations on windows.
-type poolStep[T graph.Float] struct {
-	prim     graph.Op
-	plan     *layout.Pool[T]
-	pool     *par.Pool
-	dst, src ref[T]
-	index    ref[int32]
-
-	to, from []T // during a run
-	at       []int32
-}
-
-func poolOf[T graph.Float](c *compiler, n *graph.Node) step {
-	a := n.Attr().(graph.PoolAttr)
-	s := &poolStep[T]{prim: n.Op(), pool: c.pool, src: refOf[T](c, n.In()[0])}
-	s.plan = layout.NewPool(vec.For[T](c.set), layout.Windows{N: a.X[0], H: a.X[1], W: a.X[2], C: a.X[3], KH: a.Size[0], KW: a.Size[1],
-		StrideH: a.Stride[0], StrideW: a.Stride[1], PadTop: a.Pad[0], PadLeft: a.Pad[1], PadBottom: a.Pad[2], PadRight: a.Pad[3]})
-	switch n.Op() {
-	case graph.OpPoolIndex:
-		s.index = refOf[int32](c, n)
-		return s
-	case graph.OpTake, graph.OpPut:
-		s.index = refOf[int32](c, n.In()[1])
-	}
-	s.dst = refOf[T](c, n)
-	return s
-}
-
-func (s *poolStep[T]) run(*Program) error {
-	s.from = s.src.get()
-	if s.dst.bank != nil {
-		s.to = s.dst.get()
-	}
-	if s.index.bank != nil {
-		s.at = s.index.get()
-	}
-	s.pool.Run(s.plan.Chunks(), s)
-	s.from, s.to, s.at = nil, nil, nil
-	return nil
-}
-
-// Chunk does the images of chunk i.
-func (s *poolStep[T]) Chunk(i, _ int) {
-	switch s.prim {
-	case graph.OpPoolIndex:
-		s.plan.MaxIndex(s.at, s.from, i)
-	case graph.OpTake:
-		s.plan.Take(s.to, s.from, s.at, i)
-	case graph.OpPut:
-		s.plan.Put(s.to, s.from, s.at, i)
-	case graph.OpSumPool:
-		s.plan.SumWindows(s.to, s.from, i)
-	case graph.OpSpread:
-		s.plan.SpreadWindows(s.to, s.from, i)
-	}
-}
-
-// reduceStep sums or maximizes over axes that are neither all, nor the first, nor the last.
-type reduceStep[T graph.Float] struct {
-	plan     *layout.Reduction[T]
-	pool     *par.Pool
-	dst, src ref[T]
-	scratch  []T
-
-	to, from []T // during a run
-}
-
-func reduceOf[T graph.Float](c *compiler, n *graph.Node) step {
-	k, axes := vec.For[T](c.set), n.Attr().(graph.AxesAttr).Axes
-	s := &reduceStep[T]{pool: c.pool, dst: refOf[T](c, n), src: refOf[T](c, n.In()[0])}
-	if n.Op() == graph.OpSum {
-		s.plan = layout.NewSum(k, n.In()[0].Shape(), axes)
-	} else {
-		s.plan = layout.NewMax(k, n.In()[0].Shape(), axes)
-	}
-	s.scratch = make([]T, s.plan.Scratch())
-	c.p.scratch += int64(len(s.scratch) * n.DType().Size())
-	return s
-}
-
-func (s *reduceStep[T]) run(*Program) error {
-	s.to, s.from = s.dst.get(), s.src.get()
-	s.pool.Run(s.plan.Chunks(), s)
-	s.plan.Finish(s.to, s.scratch)
-	s.to, s.from = nil, nil
-	return nil
-}
-
-// Chunk does the i-th part of the reduction.
-func (s *reduceStep[T]) Chunk(i, _ int) { s.plan.RunChunk(s.to, s.scratch, s.from, i) }

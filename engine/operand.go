@@ -2,7 +2,6 @@ package engine
 
 import (
 	"shadowflow/graph"
-	"slices"
 )
 
 // reduction says how a sum or maximum over axes looks when its operand is seen as [rows, cols].
@@ -14,15 +13,6 @@ const (
 	reduceRows           // over the rows: one result a column
 	reduceCols           // over the columns: one result a row
 )
-
-// reductionOf returns the kind of the reduction n and the columns it asks for (0: any).
-func reductionOf(n *graph.Node) (reduction, int) {
-	if n.Op() != graph.OpSum && n.Op() != graph.OpAmax {
-		return reduceNone, 0
-	}
-	shape, axes := n.In()[0].Shape(), n.Attr().(graph.AxesAttr).Axes
-	return twoAxes(shape, func(i int) bool { return slices.Contains(axes, i) })
-}
 
 // twoAxes sees an array as [rows, cols] such that the marked axes are all of it, its rows, or its columns.
 func twoAxes(shape []int, marked func(axis int) bool) (reduction, int) {

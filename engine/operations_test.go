@@ -3,8 +3,9 @@ package engine
 import (
 	"fmt"
 	"math"
-	"shadowflow/graph"
 	"testing"
+
+	"shadowflow/graph"
 )
 
 // operation is a value of a few variables that a test builds.

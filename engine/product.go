@@ -6,57 +6,8 @@ import (
 	"shadowflow/internal/kernel/par"
 )
 
-// singleOf builds the step of a unit that is not fused.
-func singleOf[T graph.Float](c *compiler, u *unit) step {
-	n := u.nodes[len(u.nodes)-1]
-	switch n.Op() {
-	case graph.OpMatMul, graph.OpConv, graph.OpConvInput, graph.OpConvKernel, graph.OpAdd:
-		return productOf[T](c, u)
-	case graph.OpGather, graph.OpScatter:
-		return &labelStep[T]{dst: refOf[T](c, n), src: refOf[T](c, n.In()[0]), labels: refOf[int32](c, n.In()[1]),
-			scatter: n.Op() == graph.OpScatter, call: n.Attr().(*graph.Call)}
-	case graph.OpTake, graph.OpPut, graph.OpSumPool, graph.OpSpread, graph.OpPoolIndex:
-		return poolOf[T](c, n)
-	case graph.OpSum, graph.OpAmax:
-		return reduceOf[T](c, n)
-	}
-	return moveOf[T](c, n)
-}
-
-// indexStep builds the step of an operation whose result is int32.
-func (c *compiler) indexStep(n *graph.Node) step {
-	if n.Op() != graph.OpPoolIndex {
-		return moveOf[int32](c, n)
-	}
-	if n.In()[0].DType() == graph.Float32 {
-		return poolOf[float32](c, n)
-	}
-	return poolOf[float64](c, n)
-}
-
-// copyOut builds the step that copies a value to output i.
-func (c *compiler) copyOut(n *graph.Node, i int) step {
-	switch n.DType() {
-	case graph.Float32:
-		return &outStep[float32]{refOf[float32](c, n), func(p *Program) []float32 { return p.outNow[i].f32 }}
-	case graph.Float64:
-		return &outStep[float64]{refOf[float64](c, n), func(p *Program) []float64 { return p.outNow[i].f64 }}
-	}
-	return &outStep[int32]{refOf[int32](c, n), func(p *Program) []int32 { return p.outNow[i].i32 }}
-}
-
-type outStep[T any] struct {
-	src ref[T]
-	dst func(*Program) []T
-}
-
-func (s *outStep[T]) run(p *Program) error {
-	copy(s.dst(p), s.src.get())
-	return nil
-}
-
 func productOf[T graph.Float](c *compiler, u *unit) step {
-	s := &product[T]{dst: refOf[T](c, u.nodes[len(u.nodes)-1]), pool: c.pool}
+	s := &product[T]{dst: refOf[T](c, u.result()), pool: c.pool}
 	s.scratch = func(p *Program) []T { return scratchOf[T](p) }
 	for _, n := range u.nodes {
 		if n.Op() != graph.OpAdd {
@@ -73,11 +24,7 @@ func planOf[T graph.Float](c *compiler, n *graph.Node) *gemm.Plan[T] {
 	workers := c.pool.Workers()
 	if n.Op() == graph.OpMatMul {
 		a, rank := n.Attr().(graph.MatMulAttr), len(n.Shape())
-		inner := n.In()[0].Shape()[rank-1]
-		if a.TransA {
-			inner = n.In()[0].Shape()[rank-2]
-		}
-		return gemm.NewMatMul[T](gemm.MatMul{Batch: numel(n.Shape()[:rank-2]), M: n.Shape()[rank-2], N: n.Shape()[rank-1], K: inner,
+		return gemm.NewMatMul[T](gemm.MatMul{Batch: numel(n.Shape()[:rank-2]), M: n.Shape()[rank-2], N: n.Shape()[rank-1], K: innerOf(n),
 			TransA: a.TransA, TransB: a.TransB}, c.set, workers)
 	}
 	a := n.Attr().(graph.ConvAttr)
@@ -121,10 +68,19 @@ func (s *product[T]) run(p *Program) error {
 	return nil
 }
 
-func (s *product[T]) flops() float64 {
-	sum := 0.0
-	for _, t := range s.terms {
-		sum += t.plan.Flops()
+// matmulFlops and convFlops count the multiplications and additions that the definition has, whatever algorithm does with fewer.
+func matmulFlops(n *graph.Node) int64 { return 2 * int64(n.Size()) * int64(innerOf(n)) }
+
+func convFlops(n *graph.Node) int64 {
+	a := n.Attr().(graph.ConvAttr)
+	return 2 * int64(numel(a.Y[:])) * int64(numel(a.W[:3]))
+}
+
+// innerOf returns the length of the axis that a matrix product sums over.
+func innerOf(n *graph.Node) int {
+	rank := len(n.Shape())
+	if n.Attr().(graph.MatMulAttr).TransA {
+		return n.In()[0].Shape()[rank-2]
 	}
-	return sum
+	return n.In()[0].Shape()[rank-1]
 }

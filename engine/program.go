@@ -112,11 +112,20 @@ type Program struct {
 	work32   []float32
 	work64   []float64
 	scratch  int64 // bytes of the steps' own scratch
+	flops    int64
 }
 
 // Compile makes a program that computes the outputs from the inputs, which are parameters. It returns the first error recorded
 // by the builder, if any.
 func Compile(in, out []graph.Value, opt Options) (*Program, error) {
+	set, err := isa.Best()
+	if err != nil {
+		return nil, err
+	}
+	return compile(tableFor(set), set, in, out, opt)
+}
+
+func compile(rows *table, set isa.Set, in, out []graph.Value, opt Options) (*Program, error) {
 	all := slices.Concat(in, out)
 	for i, v := range all {
 		switch b := v.Builder(); {
@@ -145,11 +154,7 @@ func Compile(in, out []graph.Value, opt Options) (*Program, error) {
 		p.out = append(p.out, Spec{"", v.Shape(), v.DType()})
 		p.outs = append(p.outs, v.Node())
 	}
-	set, err := isa.Best()
-	if err != nil {
-		return nil, err
-	}
-	if err := p.compile(set, par.Shared(opt.Threads)); err != nil {
+	if err := p.compile(rows, set, par.Shared(opt.Threads)); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -167,16 +172,8 @@ func (p *Program) PeakBytes() int64 {
 	return int64(4*p.f32.size+8*p.f64.size+4*p.i32.size+4*len(p.work32)+8*len(p.work64)) + p.scratch
 }
 
-// Flops returns twice the multiply-adds of a run's matrix products and convolutions.
-func (p *Program) Flops() float64 {
-	sum := 0.0
-	for _, s := range p.steps {
-		if f, ok := s.(interface{ flops() float64 }); ok {
-			sum += f.flops()
-		}
-	}
-	return sum
-}
+// Flops returns the multiplications and additions of a run's matrix products and convolutions, as their definitions have them.
+func (p *Program) Flops() int64 { return p.flops }
 
 // Run computes the outputs from the inputs, given in the order in which Compile took them. An output may be the very buffer of an
 // input; Run refuses any other overlap of an output with an input or with another output. It allocates nothing, except to copy an

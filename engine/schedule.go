@@ -2,8 +2,9 @@ package engine
 
 import (
 	"container/heap"
-	"shadowflow/graph"
 	"slices"
+
+	"shadowflow/graph"
 )
 
 // units returns the units in an order of execution: as late as their last member was recorded, so that little is alive at once.
@@ -82,7 +83,7 @@ func producers(n *graph.Node, of map[*graph.Node]*unit) []*unit {
 type unitHeap []*unit
 
 func (h unitHeap) Len() int           { return len(h) }
-func (h unitHeap) Less(i, j int) bool { return h[i].last() < h[j].last() }
+func (h unitHeap) Less(i, j int) bool { return h[i].result().ID() < h[j].result().ID() }
 func (h unitHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 func (h *unitHeap) Push(x any)        { *h = append(*h, x.(*unit)) }
 func (h *unitHeap) Pop() any {
@@ -91,5 +92,3 @@ func (h *unitHeap) Pop() any {
 	*h = old[:len(old)-1]
 	return u
 }
-
-func (u *unit) last() int { return u.made[len(u.made)-1].ID() }

@@ -2,8 +2,9 @@ package engine
 
 import (
 	"cmp"
-	"shadowflow/graph"
 	"slices"
+
+	"shadowflow/graph"
 )
 
 // storage is memory for one array (or, for a concatenation, for the arrays it is made of).

@@ -154,8 +154,8 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 	}
 	peak = max(peak, gemm.PeakFlops[float32](pool, set, 50*time.Millisecond))
 	r.Seconds, r.MemoryBytes = best, p.PeakBytes()
-	r.Gflops, r.PeakGflops = p.Flops()/best/1e9, peak/1e9
-	r.Peak = p.Flops() / best / peak
+	r.Gflops, r.PeakGflops = float64(p.Flops())/best/1e9, peak/1e9
+	r.Peak = float64(p.Flops()) / best / peak
 	return r, nil
 }
 
