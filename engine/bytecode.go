@@ -131,7 +131,7 @@ func smallOf[T graph.Float](c *compiler, u *unit) (step, bool) {
 			s.stores = append(s.stores, smallStore[T]{refOf[T](c, n), slot})
 		}
 	}
-	c.p.scratch += int64(len(s.regs) * u.dtype.Size())
+	c.scratch += int64(len(s.regs) * u.dtype.Size())
 	return s, true
 }
 

@@ -79,16 +79,13 @@ func fusedOf[T graph.Float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 			in.sum, in.reduce, in.out = n.Op() == graph.OpSum, r, refOf[T](c, n)
 			switch {
 			case r == reduceAll:
-				in.partialLen = 1
-				in.partial = make([]T, s.chunks)
+				in.partialLen, in.partials = 1, s.chunks
 			case r == reduceRows:
-				in.partialLen = s.cols
-				in.partial = make([]T, s.chunks*s.cols)
+				in.partialLen, in.partials = s.cols, s.chunks*s.cols
 			case s.tileRows == 0:
-				in.partial = make([]T, s.tiles)
+				in.partials = s.tiles
 			}
 			s.code = append(s.code, in)
-			c.p.scratch += int64(len(in.partial) * u.dtype.Size())
 			continue
 		}
 		r := c.rows.of(n)
@@ -118,13 +115,7 @@ func fusedOf[T graph.Float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 			}
 		}
 	}
-	for range c.pool.Workers() {
-		w := s.newWorker()
-		for _, m := range w.memory {
-			c.p.scratch += int64(len(m) * u.dtype.Size())
-		}
-		s.workers = append(s.workers, w)
-	}
+	c.scratch += int64(s.scratch() * u.dtype.Size())
 	return s
 }
 

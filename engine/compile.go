@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"shadowflow/graph"
@@ -10,6 +9,44 @@ import (
 	"shadowflow/internal/kernel/par"
 	"shadowflow/internal/kernel/vec"
 )
+
+// Options say how a program is compiled. The zero value is a good default.
+type Options struct {
+	// Threads is the number of threads a run uses; 0 stands for GOMAXPROCS. It changes no bit of any result.
+	Threads int
+}
+
+// Compile makes a program that computes the outputs from the inputs, which are parameters. It returns the first error recorded by
+// the builder, if any, and refuses primitives that it does not know.
+func Compile(in, out []graph.Value, opt Options) (*Program, error) {
+	c, err := newCompiler(in, out, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.plan(); err != nil {
+		return nil, err
+	}
+	c.allocate()
+	return c.p, nil
+}
+
+// Cost is what a program takes.
+type Cost struct {
+	PeakBytes int64 // see Program.PeakBytes
+	Flops     int64 // see Program.Flops
+}
+
+// Measure returns the cost of the program that Compile would make, without making its arrays.
+func Measure(in, out []graph.Value, opt Options) (Cost, error) {
+	c, err := newCompiler(in, out, opt)
+	if err != nil {
+		return Cost{}, err
+	}
+	if err := c.plan(); err != nil {
+		return Cost{}, err
+	}
+	return c.p.cost, nil
+}
 
 // step is one unit of a compiled program, bound to its memory.
 type step interface {
@@ -19,6 +56,7 @@ type step interface {
 // compiler turns live nodes into steps and places their arrays.
 type compiler struct {
 	p         *Program
+	ins, outs []*graph.Node
 	rows      *table
 	set       isa.Set
 	pool      *par.Pool
@@ -26,9 +64,99 @@ type compiler struct {
 	units     []*unit
 	unitOf    map[*graph.Node]*unit
 	homes     map[*graph.Node]home
-	constants map[string]*storage
+	constants map[constant]*storage
 	storages  []*storage
-	work      [2]int // elements of scratch that products need, by type
+	counts    [3]int // of storages, by type
+	arenas    [3]int // elements, by type
+	work      [2]int // elements of scratch that products share, by type
+	scratch   int64  // bytes of the steps' own scratch
+}
+
+// newCompiler checks inputs and outputs.
+func newCompiler(in, out []graph.Value, opt Options) (*compiler, error) {
+	set, err := isa.Best()
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Concat(in, out)
+	for i, v := range all {
+		switch b := v.Builder(); {
+		case b == nil:
+			return nil, fmt.Errorf("compile: value %d is the zero Value", i)
+		case b.Err() != nil:
+			return nil, b.Err()
+		case b != all[0].Builder():
+			return nil, fmt.Errorf("compile: value %d belongs to another Builder than value 0", i)
+		}
+	}
+	c := &compiler{p: &Program{}, rows: tableFor(set), set: set, pool: par.Shared(opt.Threads), unitOf: map[*graph.Node]*unit{},
+		homes: map[*graph.Node]home{}, constants: map[constant]*storage{}}
+	for i, v := range in {
+		n := v.Node()
+		attr, ok := n.Attr().(graph.ParamAttr)
+		if !ok {
+			return nil, fmt.Errorf("compile: input %d is the result of %v: want a parameter", i, n.Op())
+		}
+		if slices.Contains(c.ins, n) {
+			return nil, fmt.Errorf("compile: input %d repeats parameter %q", i, attr.Name)
+		}
+		c.p.in = append(c.p.in, Spec{attr.Name, v.Shape(), n.DType()})
+		c.ins = append(c.ins, n)
+	}
+	for _, v := range out {
+		c.p.out = append(c.p.out, Spec{"", v.Shape(), v.DType()})
+		c.outs = append(c.outs, v.Node())
+	}
+	return c, nil
+}
+
+// plan makes all of the program but its memory.
+func (c *compiler) plan() error {
+	nodes := live(c.outs)
+	if err := c.check(nodes); err != nil {
+		return err
+	}
+	c.fuse = partition(c.rows, nodes, c.outs)
+	c.dropVirtual()
+	c.units = c.fuse.units()
+	for _, u := range c.units {
+		for _, n := range u.made {
+			c.unitOf[n] = u
+			if flops := c.rows[n.Op()].flops; flops != nil {
+				c.p.cost.Flops += flops(n)
+			}
+		}
+	}
+	c.placeInputs()
+	c.placeArrays()
+	c.placeOutputs()
+	c.placeConcats()
+	c.setLifetimes()
+	for _, u := range c.units {
+		c.p.steps = append(c.p.steps, c.stepOf(u))
+	}
+	for i, n := range c.outs {
+		if h := c.homeOf(n); h.st.output != i || h.off != 0 {
+			c.p.steps = append(c.p.steps, c.copyOut(n, i))
+		}
+	}
+	c.findInPlace()
+	c.placeArenas()
+	return nil
+}
+
+// check refuses what has no value or no row.
+func (c *compiler) check(nodes []*graph.Node) error {
+	for _, n := range nodes {
+		if n.Op() == graph.OpParam && !slices.Contains(c.ins, n) {
+			return fmt.Errorf("compile: an output depends on parameter %q, which is not among the inputs", n.Attr().(graph.ParamAttr).Name)
+		}
+		if c.rows[n.Op()].role == roleNone {
+			return fmt.Errorf("compile: primitive %v, which makes an array of shape %v, has no row: the engine does not know how to run it",
+				n.Op(), n.Shape())
+		}
+	}
+	return nil
 }
 
 // live returns the nodes that outs are made from, in topological order.
@@ -50,52 +178,6 @@ func live(outs []*graph.Node) []*graph.Node {
 	return order
 }
 
-// compile fills p with steps and memory.
-func (p *Program) compile(rows *table, set isa.Set, pool *par.Pool) error {
-	nodes := live(p.outs)
-	for _, n := range nodes {
-		if n.Op() == graph.OpParam && !slices.Contains(p.inNodes, n) {
-			return fmt.Errorf("compile: an output depends on parameter %q, which is not among the inputs", n.Attr().(graph.ParamAttr).Name)
-		}
-		if rows[n.Op()].role == roleNone {
-			return fmt.Errorf("compile: primitive %v, which makes an array of shape %v, has no row: the engine does not know how to run it",
-				n.Op(), n.Shape())
-		}
-	}
-	c := &compiler{p: p, rows: rows, set: set, pool: pool, unitOf: map[*graph.Node]*unit{}, homes: map[*graph.Node]home{}, constants: map[string]*storage{}}
-	c.fuse = partition(rows, nodes, p.outs)
-	c.dropVirtual()
-	c.units = c.fuse.units()
-	for _, u := range c.units {
-		for _, n := range u.made {
-			c.unitOf[n] = u
-			if flops := rows[n.Op()].flops; flops != nil {
-				p.flops += flops(n)
-			}
-		}
-	}
-	for i, n := range p.inNodes {
-		st := c.newStorage(n.DType(), n.Size())
-		st.input = i
-		c.homes[n] = home{st: st}
-	}
-	c.placeArrays()
-	c.placeOutputs()
-	c.placeConcats()
-	c.setLifetimes()
-	for _, u := range c.units {
-		p.steps = append(p.steps, c.stepOf(u))
-	}
-	for i, n := range p.outs {
-		if h := c.homeOf(n); h.st.output != i || h.off != 0 {
-			p.steps = append(p.steps, c.copyOut(n, i))
-		}
-	}
-	c.allocate()
-	c.findInPlace()
-	return nil
-}
-
 // dropVirtual leaves out the broadcasts that every reader expands itself.
 func (c *compiler) dropVirtual() {
 	needed := map[*graph.Node]bool{}
@@ -104,7 +186,7 @@ func (c *compiler) dropVirtual() {
 			needed[n] = true
 		}
 	}
-	for _, n := range c.p.outs {
+	for _, n := range c.outs {
 		need(n)
 	}
 	for _, n := range slices.Backward(c.fuse.live) {
@@ -138,210 +220,6 @@ func (c *compiler) dropVirtual() {
 		_, known := n.Constant()
 		return known || !needed[n]
 	})
-}
-
-func (c *compiler) newStorage(t graph.DType, size int) *storage {
-	s := &storage{dtype: t, size: size, input: -1, output: -1, first: math.MaxInt, last: -1}
-	for _, o := range c.storages {
-		if o.dtype == t {
-			s.id++
-		}
-	}
-	c.storages = append(c.storages, s)
-	return s
-}
-
-// homeOf returns where n's elements lie; a known number gets an array of its own.
-func (c *compiler) homeOf(n *graph.Node) home {
-	if v, ok := n.Constant(); ok {
-		return home{st: c.fixed(fmt.Sprintf("%v/%d/%v", v, n.Size(), n.DType()), n, func() []float64 { return slices.Repeat([]float64{v}, n.Size()) })}
-	}
-	switch n.Op() {
-	case graph.OpConstArray:
-		a := n.Attr().(*graph.ArrayAttr)
-		return home{st: c.fixed(fmt.Sprintf("#%d", n.ID()), n, func() []float64 { return a.Data })}
-	case graph.OpReshape, graph.OpAlias, graph.OpStop:
-		return c.homeOf(n.In()[0])
-	case graph.OpSlice:
-		if off, ok := contiguous(n); ok {
-			h := c.homeOf(n.In()[0])
-			return home{h.st, h.off + off}
-		}
-	}
-	return c.homes[n].resolve()
-}
-
-func (c *compiler) fixed(key string, n *graph.Node, data func() []float64) *storage {
-	if s, ok := c.constants[key]; ok {
-		return s
-	}
-	s := c.newStorage(n.DType(), n.Size())
-	s.fixed = data()
-	c.constants[key] = s
-	return s
-}
-
-// readsOf returns the nodes whose memory unit u reads for its member n.
-func (c *compiler) readsOf(u *unit, n *graph.Node) []*graph.Node {
-	var out []*graph.Node
-	for _, in := range n.In() {
-		out = append(out, c.readBy(u, in).n)
-	}
-	return slices.DeleteFunc(out, func(m *graph.Node) bool { return m == nil || c.unitOf[peel(m)] == u || c.fuse.inline[m] })
-}
-
-// readBy is how unit u reads operand in; a broadcast that asks for other columns than the unit has is read from memory.
-func (c *compiler) readBy(u *unit, in *graph.Node) operand {
-	if !u.fused {
-		return operand{kind: readWhole, n: in}
-	}
-	o := operandOf(in)
-	if o.cols > 0 && o.cols != u.cols {
-		return operand{kind: readWhole, n: peel(in)}
-	}
-	return o
-}
-
-// placeArrays gives every array that is read outside the unit that makes it a storage of its own.
-func (c *compiler) placeArrays() {
-	outside := map[*graph.Node]bool{}
-	mark := func(n *graph.Node) {
-		for isView(n) && n.Op() != graph.OpConst {
-			n = n.In()[0]
-		}
-		outside[n] = true
-	}
-	for _, u := range c.units {
-		for _, n := range u.nodes {
-			for _, m := range c.readsOf(u, n) {
-				mark(m)
-			}
-		}
-	}
-	for _, n := range c.p.outs {
-		mark(n)
-	}
-	for _, u := range c.units {
-		for _, n := range u.made {
-			if outside[n] {
-				c.homes[n] = home{st: c.newStorage(n.DType(), n.Size())}
-			}
-		}
-	}
-}
-
-// placeOutputs lets the arrays that are outputs be written where the caller wants them.
-func (c *compiler) placeOutputs() {
-	for i, n := range c.p.outs {
-		h := c.homeOf(n)
-		if h.off == 0 && h.st.size == n.Size() && h.st.owned() {
-			h.st.output = i
-		}
-	}
-}
-
-// placeConcats lets the parts of a concatenation be written where it has them.
-func (c *compiler) placeConcats() {
-	for _, u := range slices.Backward(c.units) {
-		n := u.nodes[0]
-		if n.Op() != graph.OpConcat || numel(n.Shape()[:n.Attr().(graph.AxesAttr).Axes[0]]) != 1 {
-			continue
-		}
-		at := 0
-		for _, in := range n.In() {
-			h := c.homeOf(in)
-			if own := c.homes[n].st; h.off == 0 && h.st.size == in.Size() && h.st.owned() && h.st != own {
-				h.st.inside, h.st.at = own, at
-			}
-			at += in.Size()
-		}
-	}
-}
-
-// setLifetimes finds the first and the last step that use each storage.
-func (c *compiler) setLifetimes() {
-	touch := func(h home, t int) {
-		s := h.resolve().st
-		s.first, s.last = min(s.first, t), max(s.last, t)
-	}
-	for t, u := range c.units {
-		for _, n := range u.nodes {
-			if h, ok := c.homes[n]; ok {
-				touch(h, t)
-			}
-			for _, m := range c.readsOf(u, n) {
-				touch(c.homeOf(m), t)
-			}
-		}
-	}
-	for _, n := range c.p.outs {
-		touch(c.homeOf(n), len(c.units))
-	}
-}
-
-// allocate makes the memory.
-func (c *compiler) allocate() {
-	p := c.p
-	allocateBank(&p.f32, c.storages, graph.Float32, func(v float64) float32 { return float32(v) })
-	allocateBank(&p.f64, c.storages, graph.Float64, func(v float64) float64 { return v })
-	allocateBank(&p.i32, c.storages, graph.Int32, func(v float64) int32 { return int32(v) })
-	p.work32, p.work64 = make([]float32, c.work[graph.Float32]), make([]float64, c.work[graph.Float64])
-	p.inputAt, p.outputAt = make([]int, len(p.in)), make([]int, len(p.out))
-	p.inSpans, p.outSpans = make([]span, len(p.in)), make([]span, len(p.out))
-	for i := range p.outputAt {
-		p.outputAt[i] = -1
-	}
-	for _, s := range c.storages {
-		switch {
-		case s.input >= 0:
-			p.inputAt[s.input] = s.id
-		case s.output >= 0:
-			p.outputAt[s.output] = s.id
-		}
-	}
-}
-
-// allocateBank makes the arena of one type and cuts it into the storages' arrays.
-func allocateBank[T any](b *bank[T], all []*storage, t graph.DType, from func(float64) T) {
-	arena := make([]T, assign(all, t))
-	b.size = len(arena)
-	for _, s := range all {
-		if s.dtype != t {
-			continue
-		}
-		var array []T
-		switch {
-		case s.fixed != nil:
-			array = make([]T, s.size)
-			for i, v := range s.fixed {
-				array[i] = from(v)
-			}
-			b.size += s.size
-		case s.owned():
-			array = arena[s.offset : s.offset+s.size : s.offset+s.size]
-		}
-		for len(b.arrays) <= s.id {
-			b.arrays = append(b.arrays, nil)
-		}
-		b.arrays[s.id] = array
-	}
-}
-
-// bankOf returns the program's memory of type T.
-func bankOf[T any](p *Program) *bank[T] {
-	var zero T
-	switch any(zero).(type) {
-	case float32:
-		return any(&p.f32).(*bank[T])
-	case float64:
-		return any(&p.f64).(*bank[T])
-	}
-	return any(&p.i32).(*bank[T])
-}
-
-func refOf[T any](c *compiler, n *graph.Node) ref[T] {
-	h := c.homeOf(n)
-	return ref[T]{bank: bankOf[T](c.p), id: h.st.id, off: h.off, n: n.Size()}
 }
 
 // stepOf binds a unit to its memory.

@@ -17,7 +17,8 @@ type instr[T graph.Float] struct {
 	sum        bool   // of a reduction: else it is a maximum
 	out        ref[T] // of a reduction
 	partial    []T    // of a reduction: what chunks, or parts of rows, come to
-	partialLen int
+	partials   int    // its length
+	partialLen int    // of which each chunk has so many
 }
 
 // load is an operand from memory, or a known number.
@@ -97,13 +98,41 @@ func (s *fusedStep[T]) layOut(elemSize int) {
 	s.stream = s.size*elemSize >= vec.StreamBytes
 }
 
+// repeated reports whether the operand is repeated in memory of a worker's own.
+func (s *fusedStep[T]) repeated(l *load[T]) bool {
+	return l.kind != readWhole && (l.kind != readRow || s.tileRows > 0)
+}
+
+// scratch returns the elements of the step's own memory.
+func (s *fusedStep[T]) scratch() int {
+	slots, partials := len(s.registers), 0
+	for i := range s.loads {
+		if s.repeated(&s.loads[i]) {
+			slots++
+		}
+	}
+	for i := range s.code {
+		partials += s.code[i].partials
+	}
+	return slots*s.tile*s.pool.Workers() + partials
+}
+
+func (s *fusedStep[T]) allocate() {
+	for i := range s.code {
+		s.code[i].partial = make([]T, s.code[i].partials)
+	}
+	for range s.pool.Workers() {
+		s.workers = append(s.workers, s.newWorker())
+	}
+}
+
 func (s *fusedStep[T]) newWorker() fusedWorker[T] {
 	w := fusedWorker[T]{slots: make([][]T, s.slots), memory: make([][]T, s.slots)}
 	for _, r := range s.registers {
 		w.memory[r] = make([]T, s.tile)
 	}
-	for _, l := range s.loads {
-		if l.kind != readWhole && (l.kind != readRow || s.tileRows > 0) {
+	for i := range s.loads {
+		if l := &s.loads[i]; s.repeated(l) {
 			w.memory[l.slot] = make([]T, s.tile)
 			if l.kind == readConst {
 				s.k.Fill(w.memory[l.slot], l.c)

@@ -26,10 +26,11 @@ func reduceOf[T graph.Float](c *compiler, u *unit) step {
 	} else {
 		s.plan = layout.NewMax(k, n.In()[0].Shape(), axes)
 	}
-	s.scratch = make([]T, s.plan.Scratch())
-	c.p.scratch += int64(len(s.scratch) * n.DType().Size())
+	c.scratch += int64(s.plan.Scratch() * n.DType().Size())
 	return s
 }
+
+func (s *reduceStep[T]) allocate() { s.scratch = make([]T, s.plan.Scratch()) }
 
 func (s *reduceStep[T]) run(*Program) error {
 	s.to, s.from = s.dst.get(), s.src.get()

@@ -8,17 +8,12 @@ import (
 	"shadowflow/internal/kernel/isa"
 )
 
-func tableOf(t *testing.T) (*table, isa.Set) {
-	t.Helper()
+func TestEveryPrimitiveHasARowThatSaysHowItRuns(t *testing.T) {
 	set, err := isa.Best()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tableFor(set), set
-}
-
-func TestEveryPrimitiveHasARowThatSaysHowItRuns(t *testing.T) {
-	rows, _ := tableOf(t)
+	rows := tableFor(set)
 	for op := range graph.NumOps {
 		t.Run(op.String(), func(t *testing.T) {
 			r := rows[op]
@@ -68,13 +63,18 @@ func TestAPrimitiveWithoutARowIsRefusedByName(t *testing.T) {
 		{graph.OpSum, x.Sum(), "[]"},
 	} {
 		t.Run(c.op.String(), func(t *testing.T) {
-			rows, set := tableOf(t)
-			rows[c.op] = row{}
-			_, err := compile(rows, set, []graph.Value{x}, []graph.Value{c.out}, Options{})
-			if err == nil || !strings.Contains(err.Error(), "primitive "+c.op.String()+",") || !strings.Contains(err.Error(), c.want) {
+			plan := func(out graph.Value) error {
+				p, err := newCompiler([]graph.Value{x}, []graph.Value{out}, Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.rows[c.op] = row{}
+				return p.plan()
+			}
+			if err := plan(c.out); err == nil || !strings.Contains(err.Error(), "primitive "+c.op.String()+",") || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error is %v: want one that names %v and %s", err, c.op, c.want)
 			}
-			if _, err := compile(rows, set, []graph.Value{x}, []graph.Value{x.Neg()}, Options{}); err != nil {
+			if err := plan(x.Neg()); err != nil {
 				t.Errorf("a program without %v: %v", c.op, err)
 			}
 		})

@@ -12,12 +12,12 @@ type storage struct {
 	id     int // in the bank of its type
 	dtype  graph.DType
 	size   int
-	first  int // the step that writes it
-	last   int // the last step that reads it
-	offset int // in the arena
-	input  int // the input it is, or -1
-	output int // the output it is, or -1
-	fixed  []float64
+	first  int       // the step that writes it
+	last   int       // the last step that reads it
+	offset int       // in the arena
+	input  int       // the input it is, or -1
+	output int       // the output it is, or -1
+	fixed  []float64 // what is known of it: its elements, or one number that all of them are
 	// inside says that the array is written where a larger one has it.
 	inside *storage
 	at     int
@@ -77,19 +77,3 @@ func assign(all []*storage, dtype graph.DType) int {
 }
 
 func roundUp(n int) int { return (n + arenaAlign - 1) / arenaAlign * arenaAlign }
-
-// bank holds the memory of all storages of one type: the arena, constants, and the caller's buffers during a run.
-type bank[T any] struct {
-	arrays [][]T
-	size   int // elements that the program holds
-}
-
-// ref is a node's elements in a bank.
-type ref[T any] struct {
-	bank *bank[T]
-	id   int
-	off  int
-	n    int
-}
-
-func (r ref[T]) get() []T { return r.bank.arrays[r.id][r.off : r.off+r.n : r.off+r.n] }
