@@ -71,7 +71,8 @@ func fusedOf[T graph.Float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 		}
 		for j, m := range reads {
 			slot, mine := slotOf[peel(m)]
-			if mine && lastUse[peel(m)] == i && slices.Contains(s.registers, slot) && !slices.Contains(reads[:j], m) && !slices.Contains(free, slot) {
+			last := mine && lastUse[peel(m)] == i && !slices.Contains(reads[:j], m)
+			if last && slices.Contains(s.registers, slot) && !slices.Contains(free, slot) {
 				free = append(free, slot)
 			}
 		}

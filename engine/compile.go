@@ -89,7 +89,7 @@ func newCompiler(in, out []graph.Value, opt Options) (*compiler, error) {
 			return nil, fmt.Errorf("compile: value %d belongs to another Builder than value 0", i)
 		}
 	}
-	c := &compiler{p: &Program{}, rows: tableFor(set), set: set, pool: par.Shared(opt.Threads), unitOf: map[*graph.Node]*unit{},
+	c := &compiler{p: &Program{}, rows: sharedTable(), set: set, pool: par.Shared(opt.Threads), unitOf: map[*graph.Node]*unit{},
 		homes: map[*graph.Node]home{}, constants: map[constant]*storage{}}
 	for i, v := range in {
 		n := v.Node()

@@ -126,16 +126,19 @@ func TestRunRefusesOutputsThatOverlap(t *testing.T) {
 	}
 }
 
-func TestALabelOutOfRangeNamesTheCallersLine(t *testing.T) {
+func TestALabelOrIndexOutOfRangeNamesTheCallersLine(t *testing.T) {
 	b := graph.NewBuilder()
-	x, y, d, l := b.Param("x", graph.Float64, 2, 3), b.Param("y", graph.Float64, 2, 4), b.Param("d", graph.Float64, 2, 4), b.Param("l", graph.Int32, 2)
+	x, y, d := b.Param("x", graph.Float64, 2, 3), b.Param("y", graph.Float64, 2, 4), b.Param("d", graph.Float64, 2, 4)
+	l := b.Param("l", graph.Int32, 2)
 	_, _, line, _ := runtime.Caller(0)
 	loss := x.CrossEntropy(l)
 	squares := y.Gather(l).Square().Sum()
 	gradient := graph.Grad(squares, y)
+	rows := x.Rows(l).Square().Sum()
 	curvature := graph.JVP(gradient, []graph.Value{y}, []graph.Value{d})[0]
 	ofLoss := fmt.Sprintf("errors_test.go:%d: Gather([2 3], [2]): label 1 is 7: want 0 to 2", line+1)
 	ofSquares := fmt.Sprintf("errors_test.go:%d: Gather([2 4], [2]): label 1 is 7: want 0 to 3", line+2)
+	ofRows := fmt.Sprintf("errors_test.go:%d: Rows([2 3], [2]): index 1 is 7: want 0 to 1", line+4)
 	for _, c := range []struct {
 		name string
 		out  graph.Value
@@ -147,6 +150,8 @@ func TestALabelOutOfRangeNamesTheCallersLine(t *testing.T) {
 		{"the gradient of Gather", gradient[0], ofSquares},
 		{"a Hessian-vector product", curvature, ofSquares},
 		{"a derivative of a Hessian-vector product", graph.Grad(curvature.Mul(d).Sum(), d)[0], ofSquares},
+		{"Rows", rows, ofRows},
+		{"the gradient of Rows", graph.Grad(rows, x)[0], ofRows},
 	} {
 		p, err := Compile([]graph.Value{x, y, d, l}, []graph.Value{c.out}, Options{})
 		if err != nil {

@@ -39,3 +39,16 @@ func ExampleCompile() {
 	fmt.Println(op.Op, op.Shapes, op.Reason)
 	// Output: MatMul [[2 3] [2 3]] inner axes 3 and 2 differ
 }
+
+// What a program takes is known before anything of it is allocated.
+func ExampleMeasure() {
+	b := graph.NewBuilder()
+	x := b.Param("x", graph.Float32, 1<<16, 1<<10)
+	loss := x.T().MatMul(x).Tanh().Sum()
+	cost, err := engine.Measure([]graph.Value{x}, []graph.Value{loss}, engine.Options{Threads: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(cost.Flops, cost.PeakBytes > 4<<20)
+	// Output: 137438953472 true
+}

@@ -216,7 +216,9 @@ func (f *fuser) place(n *graph.Node, size int, cols []int) {
 	var candidates []int
 	consider := func(g int) {
 		g = f.find(g)
-		if q := f.groups[g]; g >= f.sealed && q.size == size && q.dtype == n.DType() && len(q.nodes) < maxFused && !slices.Contains(candidates, g) {
+		q := f.groups[g]
+		fits := g >= f.sealed && q.size == size && q.dtype == n.DType() && len(q.nodes) < maxFused
+		if fits && !slices.Contains(candidates, g) {
 			candidates = append(candidates, g)
 		}
 	}

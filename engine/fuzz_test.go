@@ -89,7 +89,8 @@ func (g *grower) determined(t *testing.T, outs []graph.Value, got, want [][]floa
 				continue
 			}
 			if final {
-				t.Errorf("output %d of %d (%s %v), element %d: got %v, want %v within %v", k, len(outs), outs[k].Node().Op(), outs[k].Shape(), i, got[k][i], w, s)
+				t.Errorf("output %d of %d (%s %v), element %d: got %v, want %v within %v", k, len(outs),
+					outs[k].Node().Op(), outs[k].Shape(), i, got[k][i], w, s)
 				return true
 			}
 			return false

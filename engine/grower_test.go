@@ -71,17 +71,25 @@ func (g *grower) grow() {
 	}
 }
 
-var unaries = []func(graph.Value) graph.Value{graph.Value.Neg, graph.Value.Exp, graph.Value.Tanh, graph.Value.Sigmoid, graph.Value.Erf, graph.Value.Relu, graph.Value.Abs, graph.Value.Sign, graph.Value.Square,
+var unaries = []func(graph.Value) graph.Value{
+	graph.Value.Neg, graph.Value.Exp, graph.Value.Tanh, graph.Value.Sigmoid, graph.Value.Erf, graph.Value.Relu, graph.Value.Abs,
+	graph.Value.Sign, graph.Value.Square,
 	graph.Value.Gelu, graph.Value.Silu, graph.Value.Alias, graph.Value.StopGradient, stepOf,
-	func(v graph.Value) graph.Value { return v.Square().Add(v.Like(1)).Sqrt() }, func(v graph.Value) graph.Value { return v.Abs().Add(v.Like(0.5)).Log() },
+	func(v graph.Value) graph.Value { return v.Square().Add(v.Like(1)).Sqrt() },
+	func(v graph.Value) graph.Value { return v.Abs().Add(v.Like(0.5)).Log() },
 	func(v graph.Value) graph.Value { return v.Square().Log1p() }, func(v graph.Value) graph.Value { return v.Square().Add(v.Like(0.5)).Rsqrt() },
-	func(v graph.Value) graph.Value { return v.Sigmoid().Add(v.Like(0.5)).Recip() }, func(v graph.Value) graph.Value { return v.Square().Add(v.Like(0.25)).Pow(1.5) }}
+	func(v graph.Value) graph.Value { return v.Sigmoid().Add(v.Like(0.5)).Recip() },
+	func(v graph.Value) graph.Value { return v.Square().Add(v.Like(0.25)).Pow(1.5) },
+}
 
-var binaries = []func(v, w graph.Value) graph.Value{graph.Value.Add, graph.Value.Sub, graph.Value.Mul, graph.Value.Max, graph.Value.Min, graph.Value.Greater, graph.Value.GreaterEqual,
+var binaries = []func(v, w graph.Value) graph.Value{
+	graph.Value.Add, graph.Value.Sub, graph.Value.Mul, graph.Value.Max, graph.Value.Min, graph.Value.Greater, graph.Value.GreaterEqual,
 	// Whether two rounded numbers are equal depends on how they were rounded.
 	func(v, w graph.Value) graph.Value { return v.Equal(v.Abs()).Add(w) },
-	func(v, w graph.Value) graph.Value { return v.Div(w.Square().Add(w.Like(1))) }, func(v, w graph.Value) graph.Value { return graph.Select(v.Greater(w), v.Mul(w), w) },
-	func(v, w graph.Value) graph.Value { return v.Add(w).Mul(v.Sub(w)) }}
+	func(v, w graph.Value) graph.Value { return v.Div(w.Square().Add(w.Like(1))) },
+	func(v, w graph.Value) graph.Value { return graph.Select(v.Greater(w), v.Mul(w), w) },
+	func(v, w graph.Value) graph.Value { return v.Add(w).Mul(v.Sub(w)) },
+}
 
 // step applies one operation.
 func (g *grower) step(v graph.Value) graph.Value {
@@ -171,6 +179,9 @@ func (g *grower) gather(v graph.Value) graph.Value {
 	shape := v.Shape()
 	last := len(shape) - 1
 	l := g.e.labels(shape[last], shape[:last]...)
+	if len(shape) < 5 && g.choose(2) == 0 {
+		return v.Rows(g.e.labels(shape[0], [][]int{{}, {1}, {3}, {2, 2}, {40}}[g.choose(5)]...))
+	}
 	if g.choose(3) == 0 {
 		return scatterOf(v.Gather(l), l, shape[last])
 	}

@@ -18,7 +18,7 @@ type model struct {
 	build func(e *env, large bool) graph.Value
 }
 
-var models = []model{{"MLP", mlp}, {"CNN", cnn}, {"residual bottleneck", bottleneck}, {"attention block", attention}}
+var models = []model{{"MLP", mlp}, {"CNN", cnn}, {"residual bottleneck", bottleneck}, {"attention block", attention}, {"embeddings", embeddings}}
 
 func pick(large bool, big, small int) int {
 	if large {
@@ -67,7 +67,8 @@ func cnn(e *env, large bool) graph.Value {
 	half := graph.PoolSpec{Size: [2]int{2, 2}}
 	h := e.weights(n, side, side, c)
 	h = h.Conv2D(e.scaled(9*c, 3, 3, c, o), same).Add(e.x(o)).Relu().MaxPool(half)
-	h = h.Conv2D(e.scaled(9*o, 3, 3, o, 2*o), same).Add(e.x(2 * o)).Relu().MaxPool(graph.PoolSpec{Size: [2]int{3, 3}, Stride: [2]int{2, 2}, Pad: [4]int{1, 1, 1, 1}})
+	h = h.Conv2D(e.scaled(9*o, 3, 3, o, 2*o), same).Add(e.x(2 * o)).Relu()
+	h = h.MaxPool(graph.PoolSpec{Size: [2]int{3, 3}, Stride: [2]int{2, 2}, Pad: [4]int{1, 1, 1, 1}})
 	h = h.Reshape(n, -1)
 	in := h.Shape()[1]
 	return h.MatMul(e.scaled(in, in, 4)).Add(e.x(4)).CrossEntropy(e.labels(4, n))
@@ -107,6 +108,14 @@ func attention(e *env, large bool) graph.Value {
 	h = dense(dense(x.LayerNorm(e.x(width), e.x(width), 1e-2), 2*width).Gelu(), width)
 	y := x.Add(h).Reshape(batch, tokens, width).Mean(1)
 	return dense(y, 3).CrossEntropy(e.labels(3, batch))
+}
+
+// embeddings adds up what a table has for tokens and what another has for their places, and averages over each text.
+func embeddings(e *env, large bool) graph.Value {
+	texts, length, words, width := pick(large, 60, 2), pick(large, 30, 3), pick(large, 700, 5), pick(large, 48, 2)
+	h := e.x(words, width).Rows(e.labels(words, texts, length)).Add(e.x(length, width))
+	h = h.LayerNorm(e.x(width), e.x(width), 1e-2).Gelu().Mean(1)
+	return h.MatMul(e.scaled(width, width, 4)).Add(e.x(4)).CrossEntropy(e.labels(4, texts))
 }
 
 // pair is a model's loss, its gradient, and the products of its Hessian with two directions.

@@ -77,31 +77,3 @@ func (c *compiler) joinParts(n *graph.Node, place func(part *graph.Node, start [
 		at += part.Shape()[axis]
 	}
 }
-
-// labelStep gathers or scatters along the last axis by labels.
-type labelStep[T graph.Float] struct {
-	dst, src ref[T]
-	labels   ref[int32]
-	scatter  bool
-	call     *graph.Call
-}
-
-func labelOf[T graph.Float](c *compiler, u *unit) step {
-	n := u.result()
-	return &labelStep[T]{dst: refOf[T](c, n), src: refOf[T](c, n.In()[0]), labels: refOf[int32](c, n.In()[1]),
-		scatter: n.Op() == graph.OpScatter, call: n.Attr().(*graph.Call)}
-}
-
-func (s *labelStep[T]) run(*Program) error {
-	dst, src, labels := s.dst.get(), s.src.get(), s.labels.get()
-	classes := max(len(dst), len(src)) / len(labels)
-	if err := layout.Validate(labels, classes); err != nil {
-		return s.call.Fails(err.Error())
-	}
-	if s.scatter {
-		layout.Scatter(dst, src, labels, classes)
-	} else {
-		layout.Gather(dst, src, labels, classes)
-	}
-	return nil
-}

@@ -23,6 +23,7 @@ func operations() []operation {
 	addUnary(add)
 	addBinary(add)
 	addStructure(add)
+	addLookups(add)
 	addReductions(add)
 	addProducts(add)
 	addPools(add)
@@ -169,6 +170,34 @@ func addStructure(add adder) {
 	add("Gather by labels moved about", func(e *env) graph.Value {
 		l := e.labels(3, 2, 6)
 		return e.x(4, 3).Gather(l.T().Reshape(3, 4).SliceAxis(0, 1, 2).Reshape(4))
+	})
+}
+
+// addLookups looks tables up by indices that repeat, leave rows out, and have any number of axes.
+func addLookups(add adder) {
+	for _, c := range []struct{ table, indices []int }{
+		{[]int{4, 3}, []int{6}}, {[]int{5, 2}, []int{2, 3}}, {[]int{3}, []int{4}}, {[]int{4, 2, 3}, []int{5}}, {[]int{3, 4}, nil},
+		{[]int{1, 3}, []int{2}}, {[]int{6, 1}, []int{3, 1, 2}}, {[]int{3, 20}, []int{2}},
+	} {
+		add(fmt.Sprintf("Rows of %v by %v", c.table, c.indices), func(e *env) graph.Value {
+			return e.x(c.table...).Rows(e.labels(c.table[0], c.indices...))
+		})
+	}
+	add("Rows of a result, scaled", func(e *env) graph.Value {
+		table, l := e.x(4, 3), e.labels(4, 5)
+		return table.Tanh().Rows(l).Mul(e.x(5, 1)).Add(table.Mean(0))
+	})
+	add("Rows of two tables by one index", func(e *env) graph.Value {
+		l := e.labels(3, 4)
+		return e.x(3, 2).Rows(l).Mul(e.x(3, 2).Exp().Rows(l))
+	})
+	add("Rows by indices moved about", func(e *env) graph.Value {
+		l := e.labels(3, 2, 6)
+		return e.x(3, 2).Rows(l.T().Reshape(3, 4).SliceAxis(0, 1, 2).Reshape(4))
+	})
+	add("rows added by index", func(e *env) graph.Value {
+		table := e.x(4, 3)
+		return graph.VJP([]graph.Value{table.Rows(e.labels(4, 2, 3))}, []graph.Value{e.x(2, 3, 3).Exp()}, []graph.Value{table})[0].Mul(table)
 	})
 }
 

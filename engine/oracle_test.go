@@ -51,7 +51,7 @@ func exact(n *graph.Node) bool {
 	switch n.Op() {
 	case graph.OpExp, graph.OpLog, graph.OpLog1p, graph.OpSqrt, graph.OpRsqrt, graph.OpRecip, graph.OpTanh, graph.OpSigmoid, graph.OpErf,
 		graph.OpPow, graph.OpAdd, graph.OpSub, graph.OpMul, graph.OpDiv, graph.OpSum, graph.OpMatMul, graph.OpConv, graph.OpConvInput,
-		graph.OpConvKernel, graph.OpPut, graph.OpSumPool, graph.OpSpread:
+		graph.OpConvKernel, graph.OpAddRows, graph.OpPut, graph.OpSumPool, graph.OpSpread:
 		return false
 	}
 	return true
@@ -230,6 +230,16 @@ func oracleValue(n *graph.Node, in [][]float64) ([]float64, error) {
 		c := len(out) / len(in[0])
 		for i, x := range in[0] {
 			out[i*c+int(in[1][i])] = x
+		}
+	case graph.OpRows:
+		c := len(out) / len(in[1])
+		for i := range out {
+			out[i] = in[0][int(in[1][i/c])*c+i%c]
+		}
+	case graph.OpAddRows:
+		c := len(in[0]) / len(in[1])
+		for i, x := range in[0] {
+			out[int(in[1][i/c])*c+i%c] += x
 		}
 	case graph.OpMatMul:
 		oracleMatMul(n, out, in[0], in[1])

@@ -148,19 +148,22 @@ var inPlacePrograms = []struct {
 		return []graph.Value{x.Reshape(n, n).Softmax().Reshape(-1), y.Reshape(n, n).Mul(y.SliceAxis(0, 0, n)).Reshape(-1)}
 	}},
 	{"columns", func(x, y graph.Value, n int) []graph.Value {
-		return []graph.Value{x.Reshape(n, n).Add(x.SliceAxis(0, 0, n).Reshape(n, 1)).Reshape(-1), y.Reshape(n, n).Sub(y.Reshape(n, n).Mean(0)).Reshape(-1)}
+		return []graph.Value{x.Reshape(n, n).Add(x.SliceAxis(0, 0, n).Reshape(n, 1)).Reshape(-1),
+			y.Reshape(n, n).Sub(y.Reshape(n, n).Mean(0)).Reshape(-1)}
 	}},
 	{"a product", func(x, y graph.Value, n int) []graph.Value {
 		return []graph.Value{x.Reshape(n, n).MatMul(y.Reshape(n, n)).Reshape(-1), y.Reshape(n, n).MatMul(y.Reshape(n, n)).Reshape(-1)}
 	}},
 	{"a shift", func(x, y graph.Value, n int) []graph.Value {
-		return []graph.Value{graph.Concat(0, x.Like(7).BroadcastTo(n), x.SliceAxis(0, 0, n*n-n).Neg()), graph.Concat(0, y.SliceAxis(0, n, n*n).Neg(), y.SliceAxis(0, 0, n))}
+		return []graph.Value{graph.Concat(0, x.Like(7).BroadcastTo(n), x.SliceAxis(0, 0, n*n-n).Neg()),
+			graph.Concat(0, y.SliceAxis(0, n, n*n).Neg(), y.SliceAxis(0, 0, n))}
 	}},
 	{"a shift by padding", func(x, y graph.Value, n int) []graph.Value {
 		return []graph.Value{x.SliceAxis(0, 0, n*n-1).Pad([]int{1}, []int{0}, nil), y.SliceAxis(0, 1, n*n).Pad([]int{0}, []int{1}, nil).Add(y)}
 	}},
 	{"a rotation", func(x, y graph.Value, n int) []graph.Value {
-		return []graph.Value{graph.Concat(0, x.SliceAxis(0, n, n*n), x.SliceAxis(0, 0, n)), graph.Concat(0, y.SliceAxis(0, 1, n*n).Exp(), y.SliceAxis(0, 0, 1).Exp())}
+		return []graph.Value{graph.Concat(0, x.SliceAxis(0, n, n*n), x.SliceAxis(0, 0, n)),
+			graph.Concat(0, y.SliceAxis(0, 1, n*n).Exp(), y.SliceAxis(0, 0, 1).Exp())}
 	}},
 	{"broadcasts of the first element", func(x, y graph.Value, _ int) []graph.Value {
 		return []graph.Value{x.Mul(x.At(0)), y.Add(x.At(1)).Mul(y.At(-1))}
@@ -299,10 +302,12 @@ func TestOutputsMayBeAnything(t *testing.T) {
 			x := e.x(n, n)
 			l := e.labels(4, n)
 			y := x.Exp()
-			outs := []graph.Value{x, x, y, y, y.Reshape(-1), x.Reshape(-1), x.T(), y.T(), y.SliceAxis(0, 1, 2), y.SliceAxis(1, 0, 1), x.SliceAxis(0, 0, 1),
+			outs := []graph.Value{x, x, y, y, y.Reshape(-1), x.Reshape(-1), x.T(), y.T(), y.SliceAxis(0, 1, 2), y.SliceAxis(1, 0, 1),
+				x.SliceAxis(0, 0, 1),
 				x.Like(3), x.Like(3).BroadcastTo(n), e.b.ConstArray(dtype, []float64{1, 2, 3}, 3), x.At(0, 0), x.At(0, 1).BroadcastTo(2, 3),
 				x.SliceAxis(0, 0, 1).BroadcastTo(n, n), l, l.Reshape(1, n), l.BroadcastTo(2, n), graph.Concat(0, l, l), x.Alias(), y.StopGradient(),
-				graph.Concat(0, x, y, x), graph.Concat(1, y, x), y.Sum(), y.Sum().BroadcastTo(2), x.SliceAxis(0, 0, 1).BroadcastTo(2, n).Reshape(2, 1, n).BroadcastTo(2, 3, n),
+				graph.Concat(0, x, y, x), graph.Concat(1, y, x), y.Sum(), y.Sum().BroadcastTo(2),
+				x.SliceAxis(0, 0, 1).BroadcastTo(2, n).Reshape(2, 1, n).BroadcastTo(2, 3, n),
 				graph.JVP([]graph.Value{y}, []graph.Value{x}, []graph.Value{x.Like(0).BroadcastTo(n, n)})[0]}
 			got, want := e.compile(t, Options{}, outs...).eval(t), e.expect(t, outs...)
 			for i := range outs {

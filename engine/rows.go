@@ -3,6 +3,7 @@ package engine
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"shadowflow/graph"
 	"shadowflow/internal/kernel/isa"
@@ -85,6 +86,12 @@ func (t *table) reduction(n *graph.Node) (reduction, int) {
 	return twoAxes(n.In()[0].Shape(), func(i int) bool { return slices.Contains(axes, i) })
 }
 
+// sharedTable returns the rows for the instruction set that this process uses.
+var sharedTable = sync.OnceValue(func() *table {
+	set, _ := isa.Best() // its error is newCompiler's to return
+	return tableFor(set)
+})
+
 // tableFor returns the rows, with the kernels of an instruction set.
 func tableFor(set isa.Set) *table {
 	x, y := vec.For[float32](set), vec.For[float64](set)
@@ -145,6 +152,8 @@ func tableFor(set isa.Set) *table {
 		graph.OpConcat:    {role: roleAlone, alone: move},
 		graph.OpGather:    {role: roleAlone, alone: label},
 		graph.OpScatter:   {role: roleAlone, alone: label},
+		graph.OpRows:      {role: roleAlone, alone: byType(rowsOf[float32], rowsOf[float64], nil)},
+		graph.OpAddRows:   {role: roleAlone, alone: byType(addRowsOf[float32], addRowsOf[float64], nil)},
 		graph.OpPoolIndex: {role: roleAlone, alone: pool},
 		graph.OpTake:      {role: roleAlone, alone: pool},
 		graph.OpPut:       {role: roleAlone, alone: pool},

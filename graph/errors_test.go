@@ -86,6 +86,16 @@ var misuses = []misuse{
 	{"Gather by too many labels", "Gather", []string{"[2 5]", "[3]"}, func(_ *Builder, _, y, l Value) { y.Gather(l) }},
 	{"Gather from integers", "Gather", nil, func(b *Builder, _, _, l Value) { b.Param("m", Int32, 3, 2).Gather(l) }},
 	{"Gather from a scalar", "Gather", nil, func(b *Builder, x, _, l Value) { x.Sum().Gather(l) }},
+	{"Rows by numbers", "Rows", []string{"int32", "[3 4]"}, func(_ *Builder, x, _, _ Value) { x.Rows(x.Sum(1)) }},
+	{"Rows of integers", "Rows", []string{"floating-point"}, func(_ *Builder, _, _, l Value) { l.Rows(l) }},
+	{"Rows of a scalar", "Rows", []string{"[n, d..]"}, func(_ *Builder, x, _, l Value) { x.Sum().Rows(l) }},
+	{"Rows by more indices than an int32 counts", "Rows", []string{"2147483647"}, func(b *Builder, x, _, _ Value) {
+		x.SliceAxis(1, 0, 1).Rows(b.Param("indices", Int32, 1<<31))
+	}},
+	{"Rows by indices of another builder", "Rows", []string{"another Builder"}, func(_ *Builder, x, _, _ Value) {
+		x.Rows(NewBuilder().Param("l", Int32, 3))
+	}},
+	{"Grad by indices", "VJP", []string{"int32"}, func(_ *Builder, x, _, l Value) { Grad(x.Rows(l).Sum(), l) }},
 	{"MatMul of inner axes that differ", "MatMul", []string{"[3 4]", "[2 5]", "4 and 2"}, func(_ *Builder, x, y, _ Value) { x.MatMul(y) }},
 	{"MatMul of a vector", "MatMul", []string{"[3 4]", "[4]"}, func(_ *Builder, x, _, _ Value) { x.MatMul(x.Sum(0)) }},
 	{"MatMul of batches that differ", "MatMul", []string{"[2 3 4]", "[1 4 3]"}, func(_ *Builder, x, _, _ Value) {
@@ -278,6 +288,7 @@ var operationsOn = []struct {
 	{"Slice", func(v Value) Value { return v.Slice(nil, nil, nil) }}, {"SliceAxis", func(v Value) Value { return v.SliceAxis(0, 0, 1) }},
 	{"At", func(v Value) Value { return v.At() }}, {"Pad", func(v Value) Value { return v.Pad(nil, nil, nil) }},
 	{"Concat", func(v Value) Value { return Concat(0, v, v) }}, {"Gather", func(v Value) Value { return v.Gather(v) }},
+	{"Rows", func(v Value) Value { return v.Rows(v) }},
 	{"CrossEntropy", func(v Value) Value { return v.CrossEntropy(v) }}, {"MatMul", func(v Value) Value { return v.MatMul(v) }},
 	{"Conv2D", func(v Value) Value { return v.Conv2D(v, ConvSpec{}) }},
 	{"MaxPool", func(v Value) Value { return v.MaxPool(PoolSpec{}) }}, {"AvgPool", func(v Value) Value { return v.AvgPool(PoolSpec{}) }},

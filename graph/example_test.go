@@ -78,3 +78,23 @@ func ExampleJet() {
 	fmt.Printf("%.4f\n", coef)
 	// Output: [1.0000 1.0000 0.5000 0.1667 0.0417]
 }
+
+// An embedding looks rows of a table up by integers; the gradient adds up what comes back to each row.
+func ExampleValue_Rows() {
+	b := graph.NewBuilder()
+	table, words := b.Param("table", graph.Float64, 3, 2), b.Param("words", graph.Int32, 4)
+	y := table.Rows(words) // [4, 2]
+	g := graph.Grad(y.Sum(), table)[0]
+
+	p, err := engine.Compile([]graph.Value{table, words}, []graph.Value{y, g}, engine.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	rows, gradient := make([]float64, 8), make([]float64, 6)
+	in := []engine.Buffer{engine.Of([]float64{1, 2, 3, 4, 5, 6}), engine.Of([]int32{2, 0, 2, 2})}
+	if err := p.Run(in, []engine.Buffer{engine.Of(rows), engine.Of(gradient)}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(rows, gradient)
+	// Output: [5 6 1 2 5 6 5 6] [1 1 0 0 3 3]
+}

@@ -48,6 +48,8 @@ const (
 	OpConcat    // AxesAttr: the one axis along which the operands are joined
 	OpGather    // x [.., C] and int32 labels [..]: the element that each label names; *Call
 	OpScatter   // x [..] and int32 labels [..]: its transpose, [.., C] with zeros elsewhere; *Call
+	OpRows      // a table x [n, d..] and int32 indices [..]: the row that each index names, [.., d..]; *Call
+	OpAddRows   // rows x [.., d..] and int32 indices [..]: its transpose, [n, d..], the sums of the rows of an index; *Call
 
 	OpSum  // AxesAttr: the axes summed over, in order, which go away
 	OpAmax // AxesAttr: the axes of which the largest element is left, in order
@@ -73,7 +75,7 @@ var opNames = [NumOps]string{
 	OpAdd: "add", OpSub: "sub", OpMul: "mul", OpDiv: "div", OpMax: "max", OpMin: "min", OpGreater: "greater",
 	OpGreaterEqual: "greaterequal", OpEqual: "equal", OpSelect: "select",
 	OpBroadcast: "broadcast", OpReshape: "reshape", OpTranspose: "transpose", OpSlice: "slice", OpPad: "pad", OpConcat: "concat",
-	OpGather: "gather", OpScatter: "scatter",
+	OpGather: "gather", OpScatter: "scatter", OpRows: "rows", OpAddRows: "addrows",
 	OpSum: "sum", OpAmax: "amax", OpMatMul: "matmul", OpConv: "conv", OpConvInput: "convinput", OpConvKernel: "convkernel",
 	OpPoolIndex: "poolindex", OpTake: "take", OpPut: "put", OpSumPool: "sumpool", OpSpread: "spread",
 }

@@ -6,7 +6,7 @@ func TestEqualOperationsAreRecordedOnce(t *testing.T) {
 	b := NewBuilder()
 	x, y := b.Param("x", Float64, 3), b.Param("y", Float64, 3)
 	rows, l := b.Param("rows", Float64, 2, 3), b.Param("l", Int32, 2)
-	here := rows.Gather(l)
+	here, found := rows.Gather(l), rows.Rows(l)
 	for _, c := range []struct {
 		name string
 		a, b Value
@@ -14,6 +14,7 @@ func TestEqualOperationsAreRecordedOnce(t *testing.T) {
 		{"a function", x.Exp(), x.Exp()},
 		{"a gather on two lines", here, rows.Gather(l)},
 		{"the gradients of gathers on two lines", Grad(here.Sum(), rows)[0], Grad(rows.Gather(l).Sum(), rows)[0]},
+		{"the gradients of look-ups on two lines", Grad(found.Sum(), rows)[0], Grad(rows.Rows(l).Sum(), rows)[0]},
 		{"a sum either way round", x.Add(y), y.Add(x)},
 		{"a product either way round", x.Mul(y), y.Mul(x)},
 		{"a power", x.Pow(2.5), x.Pow(2.5)},
@@ -37,6 +38,7 @@ func TestEqualOperationsAreRecordedOnce(t *testing.T) {
 		{"powers", x.Pow(2.5), x.Pow(2.25)},
 		{"sums over other axes", x.Reshape(1, 3).BroadcastTo(3, 3).Sum(0), x.Reshape(1, 3).BroadcastTo(3, 3).Sum(1)},
 		{"constants of two types", b.Const(Float64, 2), b.Const(Float32, 2)},
+		{"gradients of tables of other lengths", Grad(rows.Rows(l).Sum(), rows)[0], Grad(x.Reshape(1, 3).Rows(l).Sum(), x.Reshape(1, 3))[0]},
 		{"parameters", b.Param("z", Float64, 3), b.Param("z", Float64, 3)},
 		{"aliases", x.Alias(), x.Alias()},
 	} {

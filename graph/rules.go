@@ -92,6 +92,12 @@ var rules = [NumOps]rule{
 	OpScatter: linear(
 		func(n *Node, x Value) Value { return x.scatter(n.in[1], last(n.shape), n.attr.(*Call)) },
 		func(n *Node, dy Value) Value { return dy.gather(n.in[1], n.attr.(*Call)) }),
+	OpRows: linear(
+		func(n *Node, x Value) Value { return x.rows(n.in[1], n.attr.(*Call)) },
+		func(n *Node, dy Value) Value { return dy.addRows(n.in[1], n.in[0].shape[0], n.attr.(*Call)) }),
+	OpAddRows: linear(
+		func(n *Node, x Value) Value { return x.addRows(n.in[1], n.shape[0], n.attr.(*Call)) },
+		func(n *Node, dy Value) Value { return dy.rows(n.in[1], n.attr.(*Call)) }),
 	OpSum: linear(
 		func(n *Node, x Value) Value { return x.Sum(n.attr.(AxesAttr).Axes...) },
 		func(n *Node, dy Value) Value { return dy.keepAxes(n).BroadcastTo(n.in[0].shape...) }),

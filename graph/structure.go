@@ -294,33 +294,6 @@ func Concat(axis int, vs ...Value) Value {
 	return b.record(OpConcat, AxesAttr{[]int{axis}}, shape, first.dtype, vs...)
 }
 
-// Gather picks, along the last axis of v [.., C], the element that the integer label [..] names. A label that is not among 0 to
-// C-1 fails the run of a program with an [OpError] that names this call, in the program's derivatives too.
-func (v Value) Gather(labels Value) Value {
-	vs := []Value{v, labels}
-	b, ok := operandsFit("Gather", vs)
-	if !ok {
-		return b.fail("Gather", vs, "invalid operand")
-	}
-	rank := len(v.n.shape)
-	if rank == 0 || labels.n.dtype != Int32 || v.n.dtype == Int32 || !slices.Equal(v.n.shape[:rank-1], labels.n.shape) {
-		return b.fail("Gather", vs, "want a floating-point array [.., C] and int32 labels [..]")
-	}
-	return v.gather(labels.n, callOf("Gather", vs))
-}
-
-// gather is Gather for operands that fit; an error in a run names the call.
-func (v Value) gather(labels *Node, call *Call) Value {
-	return v.n.b.record(OpGather, call, labels.shape, v.n.dtype, v, Value{labels})
-}
-
-// scatter puts each element of v [..] where its label says along a new last axis of length classes, zeros elsewhere. An error in
-// a run names the call.
-func (v Value) scatter(labels *Node, classes int, call *Call) Value {
-	shape := append(slices.Clone(v.n.shape), classes)
-	return v.n.b.record(OpScatter, call, shape, v.n.dtype, v, Value{labels})
-}
-
 // At returns one element as a scalar; a negative index counts from the last.
 func (v Value) At(index ...int) Value {
 	b, ok := operandsFit("At", []Value{v})

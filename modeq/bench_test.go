@@ -31,7 +31,8 @@ func BenchmarkSecondOrderField(b *testing.B) {
 		order func(int) int
 	}{{"full", nil}, {"cyclic", Cyclic(3)}} {
 		b.Run(bm.name, func(b *testing.B) {
-			s, err := NewSecondOrder(rules(b)["adam"], objective.Compile[float64](threePairs(), engine.Options{Threads: 1}), SecondOptions{Order: bm.order, Threads: 1})
+			losses := objective.Compile[float64](threePairs(), engine.Options{Threads: 1})
+			s, err := NewSecondOrder(rules(b)["adam"], losses, SecondOptions{Order: bm.order, Threads: 1})
 			if err != nil {
 				b.Fatal(err)
 			}
