@@ -87,7 +87,8 @@ func addRowsOf[T graph.Float](c *compiler, u *unit) step {
 	src, indices := n.In()[0], n.In()[1]
 	rows := n.Shape()[0]
 	plan := layout.NewAddRows(vec.For[T](c.set), rows, indices.Size(), n.Size()/rows)
-	s := &addRowsStep[T]{plan: plan, pool: c.pool, dst: refOf[T](c, n), src: refOf[T](c, src), indices: refOf[int32](c, indices), rows: rows, call: n.Attr().(*graph.Call)}
+	s := &addRowsStep[T]{plan: plan, pool: c.pool, dst: refOf[T](c, n), src: refOf[T](c, src),
+		indices: refOf[int32](c, indices), rows: rows, call: n.Attr().(*graph.Call)}
 	c.scratch += int64(plan.Scratch() * graph.Int32.Size())
 	return s
 }
