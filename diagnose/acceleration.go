@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/rule"
@@ -12,9 +13,9 @@ import (
 // Hessian-vector product H F is known. It is not for concurrent use.
 type Acceleration[T graph.Float] struct {
 	rule    *rule.Rule
-	program *graph.Program
+	program *engine.Program
 	sums    [][]T // one number a moment
-	in, out []graph.Buffer
+	in, out []engine.Buffer
 }
 
 // NewAcceleration compiles the acceleration of a rule for dim parameters.
@@ -22,18 +23,18 @@ func NewAcceleration[T graph.Float](r *rule.Rule, dim, threads int) (*Accelerati
 	b, t := graph.NewBuilder(), graph.TypeOf[T]()
 	g, theta := b.Param("g", t, dim), b.Param("theta", t, dim)
 	f, hf := b.Param("F", t, dim), b.Param("HF", t, dim)
-	a := &Acceleration[T]{rule: r, in: make([]graph.Buffer, 4), out: make([]graph.Buffer, 1)}
+	a := &Acceleration[T]{rule: r, in: make([]engine.Buffer, 4), out: make([]engine.Buffer, 1)}
 	in := []graph.Value{g, theta, f, hf}
 	var sums []graph.Value
 	for _, m := range r.Moments {
 		sums = append(sums, b.Param("sum of "+m.Name, t))
 		a.sums = append(a.sums, make([]T, 1))
-		a.in = append(a.in, graph.Of(a.sums[len(a.sums)-1]))
+		a.in = append(a.in, engine.Of(a.sums[len(a.sums)-1]))
 	}
 	update := modeq.Memoryless(r, sums, g, theta)
 	ff := graph.JVP([]graph.Value{update}, []graph.Value{g, theta}, []graph.Value{hf, f})
 	var err error
-	if a.program, err = graph.Compile(append(in, sums...), ff, graph.Options{Threads: threads}); err != nil {
+	if a.program, err = engine.Compile(append(in, sums...), ff, engine.Options{Threads: threads}); err != nil {
 		return nil, fmt.Errorf("acceleration of %s: %w", r.Name, err)
 	}
 	return a, nil
@@ -44,7 +45,7 @@ func (a *Acceleration[T]) At(n int, theta, g, f, hf, ff []T) error {
 	for i, m := range a.rule.Moments {
 		a.sums[i][0] = T(m.Sum(n))
 	}
-	a.in[0], a.in[1], a.in[2], a.in[3] = graph.Of(g), graph.Of(theta), graph.Of(f), graph.Of(hf)
-	a.out[0] = graph.Of(ff)
+	a.in[0], a.in[1], a.in[2], a.in[3] = engine.Of(g), engine.Of(theta), engine.Of(f), engine.Of(hf)
+	a.out[0] = engine.Of(ff)
 	return a.program.Run(a.in, a.out)
 }

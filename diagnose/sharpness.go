@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/rule"
@@ -18,9 +19,9 @@ import (
 // Decoupled weight decay, which shifts all eigenvalues by lambda, is left out.
 type Preconditioner[T graph.Float] struct {
 	rule    *rule.Rule
-	program *graph.Program // g, theta, state.., corrections.. -> sqrt(D(1)), D(1)/D(-1) of each element
+	program *engine.Program // g, theta, state.., corrections.. -> sqrt(D(1)), D(1)/D(-1) of each element
 	factors [][]T
-	in, out []graph.Buffer
+	in, out []engine.Buffer
 	ratio   []T
 }
 
@@ -43,11 +44,11 @@ func NewPreconditioner[T graph.Float](r *rule.Rule, dim, threads int) (*Precondi
 	s := momentsOf(r, g, state, factors)
 	steady, alternating := response(r, s, g, theta, 1), response(r, s, g, theta, -1)
 	var err error
-	p.program, err = graph.Compile(in, []graph.Value{steady.Sqrt(), steady.Div(alternating)}, graph.Options{Threads: threads})
+	p.program, err = engine.Compile(in, []graph.Value{steady.Sqrt(), steady.Div(alternating)}, engine.Options{Threads: threads})
 	if err != nil {
 		return nil, fmt.Errorf("preconditioner of %s: %w", r.Name, err)
 	}
-	p.in, p.out = make([]graph.Buffer, len(in)), make([]graph.Buffer, 2)
+	p.in, p.out = make([]engine.Buffer, len(in)), make([]engine.Buffer, 2)
 	return p, nil
 }
 
@@ -96,18 +97,18 @@ func response(r *rule.Rule, s []graph.Value, g, theta graph.Value, z float64) gr
 // At writes the roots of 1/P in the coming step n into root, given theta, the gradient there and the rule's memory
 // (rule.Stepper's State). It returns the threshold at step size h.
 func (p *Preconditioner[T]) At(n int, h float64, theta, g []T, state [][]T, root []T) (threshold float64, err error) {
-	p.in[0], p.in[1] = graph.Of(g), graph.Of(theta)
+	p.in[0], p.in[1] = engine.Of(g), engine.Of(theta)
 	for i, s := range state {
-		p.in[2+i] = graph.Of(s)
+		p.in[2+i] = engine.Of(s)
 	}
 	for i, m := range p.rule.Moments {
 		p.factors[i][0] = 1
 		if m.Corrected {
 			p.factors[i][0] = T(1 / m.Kernel.Sum(n))
 		}
-		p.in[2+len(state)+i] = graph.Of(p.factors[i])
+		p.in[2+len(state)+i] = engine.Of(p.factors[i])
 	}
-	p.out[0], p.out[1] = graph.Of(root), graph.Of(p.ratio)
+	p.out[0], p.out[1] = engine.Of(root), engine.Of(p.ratio)
 	if err := p.program.Run(p.in, p.out); err != nil {
 		return 0, err
 	}

@@ -8,7 +8,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
-	"shadowflow/graph"
+	"shadowflow/engine"
 	"shadowflow/rule"
 )
 
@@ -194,7 +194,7 @@ func TestIteratesGrowBeyondTheThreshold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stepper, err := rule.NewStepper[float64](r, h, 1, graph.Options{Threads: 1})
+		stepper, err := rule.NewStepper[float64](r, h, 1, engine.Options{Threads: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,7 +17,7 @@ func (v Value) Mean(axes ...int) Value {
 // Gelu returns v Phi(v) with Phi the normal distribution function, the exact form.
 func (v Value) Gelu() Value {
 	if !v.Valid() || v.n.dtype == Int32 {
-		return v.unary("Gelu", primErf)
+		return v.unary("Gelu", OpErf)
 	}
 	return v.Mul(v.Mul(v.Like(math.Sqrt2 / 2)).Erf().Add(v.Like(1))).Mul(v.Like(0.5))
 }

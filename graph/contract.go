@@ -4,17 +4,6 @@ import (
 	"slices"
 )
 
-// The bilinear primitives: matrix product, and a convolution with its input gradient and its kernel gradient. Each of the
-// three convolutions is linear in both operands, and the three turn into each other under transposition.
-var (
-	primMatMul     = &primitive{name: "matmul", kind: kindBilinear}
-	primConv       = &primitive{name: "conv", kind: kindBilinear}
-	primConvInput  = &primitive{name: "convinput", kind: kindBilinear}
-	primConvKernel = &primitive{name: "convkernel", kind: kindBilinear}
-)
-
-type matmulAttr struct{ TransA, TransB bool }
-
 // ConvSpec says how a kernel moves over an image.
 type ConvSpec struct {
 	Stride [2]int // rows, columns; 0 stands for 1
@@ -23,50 +12,17 @@ type ConvSpec struct {
 	Groups int // 0 stands for 1
 }
 
-// convAttr is a convolution's full geometry: x [N,H,W,C], w [KH,KW,C/groups,O], y [N,OH,OW,O].
-type convAttr struct {
-	ConvSpec
-	X, W, Y [4]int
-}
-
-func init() {
-	primMatMul.apply = func(n *node, x, y Value) Value {
-		a := n.attr.(matmulAttr)
-		return matmul(x, y, a.TransA, a.TransB)
+func matmulTranspose(n *Node, i int, dy Value) Value {
+	a, x, y := n.attr.(MatMulAttr), Value{n.in[0]}, Value{n.in[1]}
+	switch {
+	case i == 0 && !a.TransA:
+		return matmul(dy, y, false, !a.TransB)
+	case i == 0:
+		return matmul(y, dy, a.TransB, true)
+	case !a.TransB:
+		return matmul(x, dy, !a.TransA, false)
 	}
-	primMatMul.transpose = func(n *node, i int, dy Value) Value {
-		a, x, y := n.attr.(matmulAttr), Value{n.in[0]}, Value{n.in[1]}
-		switch {
-		case i == 0 && !a.TransA:
-			return matmul(dy, y, false, !a.TransB)
-		case i == 0:
-			return matmul(y, dy, a.TransB, true)
-		case !a.TransB:
-			return matmul(x, dy, !a.TransA, false)
-		}
-		return matmul(dy, x, true, a.TransA)
-	}
-	primConv.apply = func(n *node, x, w Value) Value { return conv(n.attr.(convAttr), x, w) }
-	primConv.transpose = func(n *node, i int, dy Value) Value {
-		if i == 0 {
-			return convInput(n.attr.(convAttr), dy, Value{n.in[1]})
-		}
-		return convKernel(n.attr.(convAttr), Value{n.in[0]}, dy)
-	}
-	primConvInput.apply = func(n *node, y, w Value) Value { return convInput(n.attr.(convAttr), y, w) }
-	primConvInput.transpose = func(n *node, i int, dx Value) Value {
-		if i == 0 {
-			return conv(n.attr.(convAttr), dx, Value{n.in[1]})
-		}
-		return convKernel(n.attr.(convAttr), dx, Value{n.in[0]})
-	}
-	primConvKernel.apply = func(n *node, x, y Value) Value { return convKernel(n.attr.(convAttr), x, y) }
-	primConvKernel.transpose = func(n *node, i int, dw Value) Value {
-		if i == 0 {
-			return convInput(n.attr.(convAttr), Value{n.in[1]}, dw)
-		}
-		return conv(n.attr.(convAttr), Value{n.in[0]}, dw)
-	}
+	return matmul(dy, x, true, a.TransA)
 }
 
 // MatMul returns the matrix product of v [.., M, K] and w [.., K, N]; the leading axes, if any, agree. A transposed operand
@@ -106,11 +62,11 @@ func matmul(x, y Value, transA, transB bool) Value {
 	if transB {
 		shape[rank-1] = y.n.shape[rank-2]
 	}
-	return x.n.b.record(primMatMul, matmulAttr{transA, transB}, shape, x.n.dtype, x, y)
+	return x.n.b.record(OpMatMul, MatMulAttr{transA, transB}, shape, x.n.dtype, x, y)
 }
 
 func throughTranspose(x Value, trans bool) (Value, bool) {
-	if x.n.prim == primTranspose && slices.Equal(x.n.attr.(axesAttr).Axes, swapLast(len(x.n.shape))) {
+	if x.n.op == OpTranspose && slices.Equal(x.n.attr.(AxesAttr).Axes, swapLast(len(x.n.shape))) {
 		return Value{x.n.in[0]}, !trans
 	}
 	return x, trans
@@ -134,7 +90,7 @@ func (v Value) Conv2D(w Value, spec ConvSpec) Value {
 		spec.Stride[i] = max(spec.Stride[i], 1)
 	}
 	spec.Groups = max(spec.Groups, 1)
-	a := convAttr{ConvSpec: spec, X: [4]int(v.n.shape), W: [4]int(w.n.shape)}
+	a := ConvAttr{ConvSpec: spec, X: [4]int(v.n.shape), W: [4]int(w.n.shape)}
 	c, o := a.X[3], a.W[3]
 	if c%spec.Groups != 0 || o%spec.Groups != 0 || a.W[2] != c/spec.Groups {
 		return b.fail("Conv2D", vs, "%d groups: want kernels of %d/%d input channels, and both channel numbers divisible by the groups", spec.Groups, c, spec.Groups)
@@ -156,14 +112,14 @@ func windows(h, w int, size, stride [2]int, pad [4]int) (oh, ow int, ok bool) {
 	return h/stride[0] + 1, w/stride[1] + 1, h >= 0 && w >= 0
 }
 
-func conv(a convAttr, x, w Value) Value {
-	return x.n.b.record(primConv, a, a.Y[:], x.n.dtype, x, w)
+func conv(a ConvAttr, x, w Value) Value {
+	return x.n.b.record(OpConv, a, a.Y[:], x.n.dtype, x, w)
 }
 
-func convInput(a convAttr, y, w Value) Value {
-	return y.n.b.record(primConvInput, a, a.X[:], y.n.dtype, y, w)
+func convInput(a ConvAttr, y, w Value) Value {
+	return y.n.b.record(OpConvInput, a, a.X[:], y.n.dtype, y, w)
 }
 
-func convKernel(a convAttr, x, y Value) Value {
-	return x.n.b.record(primConvKernel, a, a.W[:], x.n.dtype, x, y)
+func convKernel(a ConvAttr, x, y Value) Value {
+	return x.n.b.record(OpConvKernel, a, a.W[:], x.n.dtype, x, y)
 }

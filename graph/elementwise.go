@@ -5,120 +5,63 @@ import (
 	"slices"
 )
 
-// The primitives of elementwise functions.
-var (
-	primNeg     = &primitive{name: "neg", kind: kindElementwise}
-	primExp     = &primitive{name: "exp", kind: kindElementwise}
-	primLog     = &primitive{name: "log", kind: kindElementwise}
-	primLog1p   = &primitive{name: "log1p", kind: kindElementwise}
-	primSqrt    = &primitive{name: "sqrt", kind: kindElementwise}
-	primRsqrt   = &primitive{name: "rsqrt", kind: kindElementwise}
-	primRecip   = &primitive{name: "recip", kind: kindElementwise}
-	primTanh    = &primitive{name: "tanh", kind: kindElementwise}
-	primSigmoid = &primitive{name: "sigmoid", kind: kindElementwise}
-	primErf     = &primitive{name: "erf", kind: kindElementwise}
-	primRelu    = &primitive{name: "relu", kind: kindElementwise}
-	primAbs     = &primitive{name: "abs", kind: kindElementwise}
-	primPow     = &primitive{name: "pow", kind: kindElementwise}
-	primSign    = &primitive{name: "sign"}
-	primStep    = &primitive{name: "step"}
+func powPartial(n *Node, _ int) Value {
+	p := n.attr.(PowAttr).P
+	x := Value{n.in[0]}
+	return x.Pow(p - 1).Mul(x.Like(p))
+}
 
-	primAdd     = &primitive{name: "add", kind: kindLinear}
-	primSub     = &primitive{name: "sub", kind: kindLinear}
-	primMul     = &primitive{name: "mul", kind: kindBilinear}
-	primDiv     = &primitive{name: "div", kind: kindElementwise}
-	primMax     = &primitive{name: "max", kind: kindElementwise}
-	primMin     = &primitive{name: "min", kind: kindElementwise}
-	primSelect  = &primitive{name: "select", kind: kindLinear}
-	primGreater = &primitive{name: "greater"}
-	primGreatEq = &primitive{name: "greaterequal"}
-	primEqual   = &primitive{name: "equal"}
-)
+func divPartial(n *Node, i int) Value {
+	b := Value{n.in[1]}
+	if i == 0 {
+		return b.Recip()
+	}
+	return Value{n}.Div(b).Neg()
+}
 
-// The rules refer to operations, and these to the primitives: init breaks the circle.
-func init() {
-	// Each function of one operand names its derivative by its operand x and its result y. At a kink the convention is
-	// PyTorch's: relu'(0) = 0, |x|'(0) = 0.
-	for p, derivative := range map[*primitive]func(x, y Value) Value{
-		primNeg:     func(_, y Value) Value { return y.Like(-1) },
-		primExp:     func(_, y Value) Value { return y },
-		primLog:     func(x, _ Value) Value { return x.Recip() },
-		primLog1p:   func(x, _ Value) Value { return x.Add(x.Like(1)).Recip() },
-		primSqrt:    func(_, y Value) Value { return y.Like(0.5).Div(y) },
-		primRsqrt:   func(x, y Value) Value { return y.Like(-0.5).Mul(y).Div(x) },
-		primRecip:   func(_, y Value) Value { return y.Mul(y).Neg() },
-		primTanh:    func(_, y Value) Value { return y.Like(1).Sub(y.Mul(y)) },
-		primSigmoid: func(_, y Value) Value { return y.Mul(y.Like(1).Sub(y)) },
-		primErf:     func(x, _ Value) Value { return x.Mul(x).Neg().Exp().Mul(x.Like(2 / math.SqrtPi)) },
-		primRelu:    func(_, y Value) Value { return y.step() }, // y > 0 where x > 0, and y is there anyway
-		primAbs:     func(x, _ Value) Value { return x.Sign() },
-	} {
-		p.partial = func(n *node, _ int) Value {
-			return derivative(Value{n.in[0]}, Value{n}).BroadcastTo(n.shape...)
-		}
+func subTangent(_ *Node, d []Value) Value {
+	switch {
+	case d[1].n == nil:
+		return d[0]
+	case d[0].n == nil:
+		return d[1].Neg()
 	}
-	primPow.partial = func(n *node, _ int) Value {
-		p := n.attr.(powAttr).P
-		x := Value{n.in[0]}
-		return x.Pow(p - 1).Mul(x.Like(p))
-	}
-	primDiv.partial = func(n *node, i int) Value {
-		b := Value{n.in[1]}
-		if i == 0 {
-			return b.Recip()
-		}
-		return Value{n}.Div(b).Neg()
-	}
-	primMax.partial = tieShare
-	primMin.partial = func(n *node, i int) Value { return tieShare(n, 1-i) }
+	return d[0].Sub(d[1])
+}
 
-	primAdd.tangent = func(_ *node, d []Value) Value { return addMaybe(d[0], d[1]) }
-	primAdd.transpose = func(_ *node, _ int, dy Value) Value { return dy }
-	primSub.tangent = func(_ *node, d []Value) Value {
-		switch {
-		case d[1].n == nil:
-			return d[0]
-		case d[0].n == nil:
-			return d[1].Neg()
-		}
-		return d[0].Sub(d[1])
+func subTranspose(_ *Node, i int, dy Value) Value {
+	if i == 1 {
+		return dy.Neg()
 	}
-	primSub.transpose = func(_ *node, i int, dy Value) Value {
-		if i == 1 {
-			return dy.Neg()
-		}
-		return dy
+	return dy
+}
+
+func selectTangent(n *Node, d []Value) Value {
+	x, y := d[1], d[2]
+	if x.n == nil {
+		x = y.Like(0)
 	}
-	primMul.apply = func(_ *node, x, y Value) Value { return x.Mul(y) }
-	primMul.transpose = func(n *node, i int, dy Value) Value { return dy.Mul(Value{n.in[1-i]}) }
-	primSelect.tangent = func(n *node, d []Value) Value {
-		x, y := d[1], d[2]
-		if x.n == nil {
-			x = y.Like(0)
-		}
-		if y.n == nil {
-			y = x.Like(0)
-		}
-		return Select(Value{n.in[0]}, x, y)
+	if y.n == nil {
+		y = x.Like(0)
 	}
-	primSelect.transpose = func(n *node, i int, dy Value) Value {
-		mask, zero := Value{n.in[0]}, dy.Like(0)
-		if i == 1 {
-			return Select(mask, dy, zero)
-		}
-		return Select(mask, zero, dy)
+	return Select(Value{n.in[0]}, x, y)
+}
+
+func selectTranspose(n *Node, i int, dy Value) Value {
+	mask, zero := Value{n.in[0]}, dy.Like(0)
+	if i == 1 {
+		return Select(mask, dy, zero)
 	}
+	return Select(mask, zero, dy)
 }
 
 // tieShare is 1 where operand i of n is the larger, 0 where it is the smaller, 1/2 at a tie, as PyTorch's maximum has it.
-func tieShare(n *node, i int) Value {
+func tieShare(n *Node, i int) Value {
 	a, b := Value{n.in[i]}, Value{n.in[1-i]}
 	return a.Greater(b).Add(a.Equal(b).Mul(a.Like(0.5)))
 }
 
-type powAttr struct{ P float64 }
-
-func (v Value) unary(name string, p *primitive) Value {
+func (v Value) unary(name string, op Op) Value {
 	b, ok := operandsFit(name, []Value{v})
 	if !ok {
 		return b.fail(name, []Value{v}, "invalid operand")
@@ -126,71 +69,71 @@ func (v Value) unary(name string, p *primitive) Value {
 	if v.n.dtype == Int32 {
 		return b.fail(name, []Value{v}, "operand is int32: want float32 or float64")
 	}
-	return b.record(p, nil, v.n.shape, v.n.dtype, v)
+	return b.record(op, nil, v.n.shape, v.n.dtype, v)
 }
 
 // Neg returns -v.
 func (v Value) Neg() Value {
 	if v.Valid() {
-		if c, ok := v.constant(); ok {
+		if c, ok := v.n.Constant(); ok {
 			return v.Like(-c).BroadcastTo(v.n.shape...)
 		}
-		if v.n.prim == primNeg {
+		if v.n.op == OpNeg {
 			return Value{v.n.in[0]}
 		}
 	}
-	return v.unary("Neg", primNeg)
+	return v.unary("Neg", OpNeg)
 }
 
 // Exp returns e^v.
-func (v Value) Exp() Value { return v.unary("Exp", primExp) }
+func (v Value) Exp() Value { return v.unary("Exp", OpExp) }
 
 // Log returns the natural logarithm of v.
-func (v Value) Log() Value { return v.unary("Log", primLog) }
+func (v Value) Log() Value { return v.unary("Log", OpLog) }
 
 // Log1p returns log(1 + v), accurate near zero.
-func (v Value) Log1p() Value { return v.unary("Log1p", primLog1p) }
+func (v Value) Log1p() Value { return v.unary("Log1p", OpLog1p) }
 
 // Sqrt returns the square root of v.
-func (v Value) Sqrt() Value { return v.foldUnary("Sqrt", primSqrt, math.Sqrt) }
+func (v Value) Sqrt() Value { return v.foldUnary("Sqrt", OpSqrt, math.Sqrt) }
 
 // Rsqrt returns 1/sqrt(v).
-func (v Value) Rsqrt() Value { return v.unary("Rsqrt", primRsqrt) }
+func (v Value) Rsqrt() Value { return v.unary("Rsqrt", OpRsqrt) }
 
 // Recip returns 1/v.
 func (v Value) Recip() Value {
-	return v.foldUnary("Recip", primRecip, func(c float64) float64 { return 1 / c })
+	return v.foldUnary("Recip", OpRecip, func(c float64) float64 { return 1 / c })
 }
 
 // Tanh returns the hyperbolic tangent of v.
-func (v Value) Tanh() Value { return v.unary("Tanh", primTanh) }
+func (v Value) Tanh() Value { return v.unary("Tanh", OpTanh) }
 
 // Sigmoid returns 1/(1 + e^-v).
-func (v Value) Sigmoid() Value { return v.unary("Sigmoid", primSigmoid) }
+func (v Value) Sigmoid() Value { return v.unary("Sigmoid", OpSigmoid) }
 
 // Erf returns the error function of v.
-func (v Value) Erf() Value { return v.unary("Erf", primErf) }
+func (v Value) Erf() Value { return v.unary("Erf", OpErf) }
 
 // Relu returns max(v, 0); its derivative at 0 is 0.
-func (v Value) Relu() Value { return v.unary("Relu", primRelu) }
+func (v Value) Relu() Value { return v.unary("Relu", OpRelu) }
 
 // Abs returns |v|; its derivative at 0 is 0.
-func (v Value) Abs() Value { return v.unary("Abs", primAbs) }
+func (v Value) Abs() Value { return v.unary("Abs", OpAbs) }
 
 // Sign returns -1, 0 or 1; its derivative is 0.
-func (v Value) Sign() Value { return v.unary("Sign", primSign) }
+func (v Value) Sign() Value { return v.unary("Sign", OpSign) }
 
 // step is 1 where v > 0, else 0.
-func (v Value) step() Value { return v.unary("step", primStep) }
+func (v Value) step() Value { return v.unary("step", OpStep) }
 
 // foldUnary is unary with a known constant computed at once.
-func (v Value) foldUnary(name string, p *primitive, f func(float64) float64) Value {
+func (v Value) foldUnary(name string, op Op, f func(float64) float64) Value {
 	if v.Valid() && v.n.dtype != Int32 {
-		if c, ok := v.constant(); ok {
+		if c, ok := v.n.Constant(); ok {
 			return v.Like(f(c)).BroadcastTo(v.n.shape...)
 		}
 	}
-	return v.unary(name, p)
+	return v.unary(name, op)
 }
 
 // Square returns v*v.
@@ -223,7 +166,7 @@ func (v Value) Pow(p float64) Value {
 	case -1:
 		return v.Recip()
 	}
-	return b.record(primPow, powAttr{p}, v.n.shape, v.n.dtype, v)
+	return b.record(OpPow, PowAttr{p}, v.n.shape, v.n.dtype, v)
 }
 
 // binary broadcasts two operands to one shape and checks their types.
@@ -247,17 +190,17 @@ func binary(name string, x, y Value) (b *Builder, xb, yb Value, ok bool) {
 }
 
 // arith records a binary operation, with its operands in a fixed order where that does not change the result.
-func arith(b *Builder, p *primitive, x, y Value) Value {
-	if (p == primAdd || p == primMul) && y.n.id < x.n.id {
+func arith(b *Builder, op Op, x, y Value) Value {
+	if (op == OpAdd || op == OpMul) && y.n.id < x.n.id {
 		x, y = y, x
 	}
-	return b.record(p, nil, x.n.shape, x.n.dtype, x, y)
+	return b.record(op, nil, x.n.shape, x.n.dtype, x, y)
 }
 
 // fold computes f at once where both operands are known constants.
 func fold(x, y Value, f func(a, b float64) float64) (Value, bool) {
-	a, okA := x.constant()
-	c, okC := y.constant()
+	a, okA := x.n.Constant()
+	c, okC := y.n.Constant()
 	if !okA || !okC {
 		return Value{}, false
 	}
@@ -274,15 +217,15 @@ func (v Value) Add(w Value) Value {
 		return y
 	case y.isConst(0):
 		return x
-	case y.n.prim == primNeg:
+	case y.n.op == OpNeg:
 		return x.Sub(Value{y.n.in[0]})
-	case x.n.prim == primNeg:
+	case x.n.op == OpNeg:
 		return y.Sub(Value{x.n.in[0]})
 	}
 	if c, ok := fold(x, y, func(a, b float64) float64 { return a + b }); ok {
 		return c
 	}
-	return arith(b, primAdd, x, y)
+	return arith(b, OpAdd, x, y)
 }
 
 // Sub returns v - w, broadcast.
@@ -295,13 +238,13 @@ func (v Value) Sub(w Value) Value {
 		return x
 	case x.isConst(0):
 		return y.Neg()
-	case y.n.prim == primNeg:
+	case y.n.op == OpNeg:
 		return x.Add(Value{y.n.in[0]})
 	}
 	if c, ok := fold(x, y, func(a, b float64) float64 { return a - b }); ok {
 		return c
 	}
-	return arith(b, primSub, x, y)
+	return arith(b, OpSub, x, y)
 }
 
 // Mul returns v * w elementwise, broadcast.
@@ -322,7 +265,7 @@ func (v Value) Mul(w Value) Value {
 	if c, ok := fold(x, y, func(a, b float64) float64 { return a * b }); ok {
 		return c
 	}
-	return arith(b, primMul, x, y)
+	return arith(b, OpMul, x, y)
 }
 
 // Div returns v / w elementwise, broadcast.
@@ -339,30 +282,30 @@ func (v Value) Div(w Value) Value {
 	if c, ok := fold(x, y, func(a, b float64) float64 { return a / b }); ok {
 		return c
 	}
-	return arith(b, primDiv, x, y)
+	return arith(b, OpDiv, x, y)
 }
 
 // Max returns the larger of v and w, broadcast; at a tie each takes half the derivative.
-func (v Value) Max(w Value) Value { return v.compare("Max", primMax, w) }
+func (v Value) Max(w Value) Value { return v.compare("Max", OpMax, w) }
 
 // Min returns the smaller of v and w, broadcast; at a tie each takes half the derivative.
-func (v Value) Min(w Value) Value { return v.compare("Min", primMin, w) }
+func (v Value) Min(w Value) Value { return v.compare("Min", OpMin, w) }
 
 // Greater returns 1 where v > w, else 0; its derivative is 0.
-func (v Value) Greater(w Value) Value { return v.compare("Greater", primGreater, w) }
+func (v Value) Greater(w Value) Value { return v.compare("Greater", OpGreater, w) }
 
 // GreaterEqual returns 1 where v >= w, else 0; its derivative is 0.
-func (v Value) GreaterEqual(w Value) Value { return v.compare("GreaterEqual", primGreatEq, w) }
+func (v Value) GreaterEqual(w Value) Value { return v.compare("GreaterEqual", OpGreaterEqual, w) }
 
 // Equal returns 1 where v = w, else 0; its derivative is 0.
-func (v Value) Equal(w Value) Value { return v.compare("Equal", primEqual, w) }
+func (v Value) Equal(w Value) Value { return v.compare("Equal", OpEqual, w) }
 
-func (v Value) compare(name string, p *primitive, w Value) Value {
+func (v Value) compare(name string, op Op, w Value) Value {
 	b, x, y, ok := binary(name, v, w)
 	if !ok {
 		return x
 	}
-	return arith(b, p, x, y)
+	return arith(b, op, x, y)
 }
 
 // Select returns x where mask is not 0, else y, all broadcast to one shape.
@@ -379,7 +322,7 @@ func Select(mask, x, y Value) Value {
 	if x.n == y.n {
 		return x
 	}
-	return b.record(primSelect, nil, x.n.shape, x.n.dtype, mask, x, y)
+	return b.record(OpSelect, nil, x.n.shape, x.n.dtype, mask, x, y)
 }
 
 // addMaybe adds two values of which either may be the zero Value, which stands for zero.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -14,12 +15,12 @@ func ExampleGrad() {
 	y := x.At(0).Square().Mul(x.At(1)) // x0^2 x1
 	g := graph.Grad(y, x)[0]
 
-	p, err := graph.Compile([]graph.Value{x}, []graph.Value{y, g}, graph.Options{})
+	p, err := engine.Compile([]graph.Value{x}, []graph.Value{y, g}, engine.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
 	value, gradient := make([]float64, 1), make([]float64, 2)
-	if err := p.Run([]graph.Buffer{graph.Of([]float64{3, 5})}, []graph.Buffer{graph.Of(value), graph.Of(gradient)}); err != nil {
+	if err := p.Run([]engine.Buffer{engine.Of([]float64{3, 5})}, []engine.Buffer{engine.Of(value), engine.Of(gradient)}); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(value, gradient)
@@ -34,13 +35,13 @@ func ExampleJVP() {
 	g := graph.Grad(y, x)
 	hv := graph.JVP(g, []graph.Value{x}, []graph.Value{v})
 
-	p, err := graph.Compile([]graph.Value{x, v}, hv, graph.Options{})
+	p, err := engine.Compile([]graph.Value{x, v}, hv, engine.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
 	out := make([]float64, 2)
-	in := []graph.Buffer{graph.Of([]float64{3, 5}), graph.Of([]float64{1, 2})}
-	if err := p.Run(in, []graph.Buffer{graph.Of(out)}); err != nil {
+	in := []engine.Buffer{engine.Of([]float64{3, 5}), engine.Of([]float64{1, 2})}
+	if err := p.Run(in, []engine.Buffer{engine.Of(out)}); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(out)
@@ -63,49 +64,37 @@ func ExampleJet() {
 		series = append(series, jet.Coef(y, k, 0))
 	}
 
-	p, err := graph.Compile([]graph.Value{y}, series, graph.Options{})
+	p, err := engine.Compile([]graph.Value{y}, series, engine.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	coef, out := make([]float64, len(series)), []graph.Buffer{}
+	coef, out := make([]float64, len(series)), []engine.Buffer{}
 	for k := range coef {
-		out = append(out, graph.Of(coef[k:k+1]))
+		out = append(out, engine.Of(coef[k:k+1]))
 	}
-	if err := p.Run([]graph.Buffer{graph.Of([]float64{1})}, out); err != nil {
+	if err := p.Run([]engine.Buffer{engine.Of([]float64{1})}, out); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Printf("%.4f\n", coef)
 	// Output: [1.0000 1.0000 0.5000 0.1667 0.0417]
 }
 
-// A step of gradient descent writes the weights where it read them.
-func ExampleProgram_Run() {
+// An embedding looks rows of a table up by integers; the gradient adds up what comes back to each row.
+func ExampleValue_Rows() {
 	b := graph.NewBuilder()
-	w, x, labels := b.Param("w", graph.Float32, 2, 2), b.Param("x", graph.Float32, 3, 2), b.Param("labels", graph.Int32, 3)
-	loss := x.MatMul(w).CrossEntropy(labels)
-	next := w.Sub(graph.Grad(loss, w)[0].Mul(w.Like(0.5)))
-	p, err := graph.Compile([]graph.Value{w, x, labels}, []graph.Value{next, loss}, graph.Options{Threads: 1})
+	table, words := b.Param("table", graph.Float64, 3, 2), b.Param("words", graph.Int32, 4)
+	y := table.Rows(words) // [4, 2]
+	g := graph.Grad(y.Sum(), table)[0]
+
+	p, err := engine.Compile([]graph.Value{table, words}, []graph.Value{y, g}, engine.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	weights, value := graph.NewBuffer(graph.Float32, 4), graph.NewBuffer(graph.Float32, 1)
-	data, class := graph.Of([]float32{1, 0, 0, 1, -1, 0.5}), graph.Of([]int32{0, 1, 1})
-	for range 100 {
-		if err := p.Run([]graph.Buffer{weights, data, class}, []graph.Buffer{weights, value}); err != nil {
-			log.Fatal(err)
-		}
+	rows, gradient := make([]float64, 8), make([]float64, 6)
+	in := []engine.Buffer{engine.Of([]float64{1, 2, 3, 4, 5, 6}), engine.Of([]int32{2, 0, 2, 2})}
+	if err := p.Run(in, []engine.Buffer{engine.Of(rows), engine.Of(gradient)}); err != nil {
+		log.Fatal(err)
 	}
-	fmt.Printf("loss %.3f\n", value.Float32s()[0])
-	// Output: loss 0.019
-}
-
-// An error says which operation does not fit, and where it was called.
-func ExampleCompile() {
-	b := graph.NewBuilder()
-	x := b.Param("x", graph.Float64, 2, 3)
-	y := x.MatMul(x)
-	_, err := graph.Compile([]graph.Value{x}, []graph.Value{y}, graph.Options{})
-	op := err.(*graph.OpError)
-	fmt.Println(op.Op, op.Shapes, op.Reason)
-	// Output: MatMul [[2 3] [2 3]] inner axes 3 and 2 differ
+	fmt.Println(rows, gradient)
+	// Output: [5 6 1 2 5 6 5 6] [1 1 0 0 3 3]
 }

@@ -28,7 +28,7 @@ func VJP(ys, dys, xs []Value) []Value {
 		b.fail("VJP", all, "int32 has no derivatives: want floating-point values")
 		return invalid(b, "VJP", Value{}, len(xs))
 	}
-	r := reverse{pending: map[*node][]cotangent{}}
+	r := reverse{pending: map[*Node][]cotangent{}}
 	for i, y := range ys {
 		if !slices.Equal(y.n.shape, dys[i].n.shape) || y.n.dtype != dys[i].n.dtype {
 			b.fail("VJP", []Value{y, dys[i]}, "cotangent %d has another shape or type than its result", i)
@@ -63,21 +63,21 @@ func invalid(b *Builder, op string, v Value, n int) []Value {
 }
 
 // dependents returns the nodes that ys are made from and that depend on xs, xs included, in topological order.
-func dependents(ys, xs []Value) []*node {
-	seen, depends := map[*node]bool{}, map[*node]bool{}
-	var order []*node
+func dependents(ys, xs []Value) []*Node {
+	seen, depends := map[*Node]bool{}, map[*Node]bool{}
+	var order []*Node
 	for _, x := range xs {
 		depends[x.n] = true
 	}
-	var visit func(n *node)
-	visit = func(n *node) {
+	var visit func(n *Node)
+	visit = func(n *Node) {
 		if seen[n] {
 			return
 		}
 		seen[n] = true
 		for _, in := range n.in {
 			visit(in)
-			if depends[in] && n.prim.kind != kindNoDerivative {
+			if depends[in] && rules[n.op].kind != kindConstant {
 				depends[n] = true
 			}
 		}
@@ -88,7 +88,7 @@ func dependents(ys, xs []Value) []*node {
 	for _, y := range ys {
 		visit(y.n)
 	}
-	slices.SortFunc(order, func(a, b *node) int { return a.id - b.id })
+	slices.SortFunc(order, func(a, b *Node) int { return a.id - b.id })
 	return order
 }
 
@@ -96,39 +96,39 @@ func dependents(ys, xs []Value) []*node {
 // cotangent of an array whose slices are used apart is their concatenation, not a sum of padded arrays.
 type cotangent struct {
 	value Value
-	slice *node // if not nil: value is the cotangent of this slice of the node
+	slice *Node // if not nil: value is the cotangent of this slice of the node
 }
 
 type reverse struct {
-	pending map[*node][]cotangent
+	pending map[*Node][]cotangent
 }
 
 // propagate hands n's cotangent on to its operands.
-func (r *reverse) propagate(n *node, active []*node) {
+func (r *reverse) propagate(n *Node, active []*Node) {
 	dy := r.total(n)
 	if dy.n == nil {
 		return
 	}
 	for i, in := range n.in {
-		_, depends := slices.BinarySearchFunc(active, in, func(a, b *node) int { return a.id - b.id })
-		if !depends || n.prim.kind == kindNoDerivative {
+		_, depends := slices.BinarySearchFunc(active, in, func(a, b *Node) int { return a.id - b.id })
+		if !depends || rules[n.op].kind == kindConstant {
 			continue
 		}
 		switch {
-		case n.prim.kind == kindElementwise:
-			if d := n.prim.partial(n, i); d.n != nil {
+		case rules[n.op].kind == kindElementwise:
+			if d := rules[n.op].partial(n, i); d.n != nil {
 				r.pending[in] = append(r.pending[in], cotangent{value: dy.Mul(d)})
 			}
-		case n.prim == primSlice:
+		case n.op == OpSlice:
 			r.pending[in] = append(r.pending[in], cotangent{value: dy, slice: n})
 		default:
-			r.pending[in] = append(r.pending[in], cotangent{value: n.prim.transpose(n, i, dy)})
+			r.pending[in] = append(r.pending[in], cotangent{value: rules[n.op].transpose(n, i, dy)})
 		}
 	}
 }
 
 // total adds up what is pending for n, and keeps the sum.
-func (r *reverse) total(n *node) Value {
+func (r *reverse) total(n *Node) Value {
 	var sum Value
 	var parts []cotangent
 	for _, c := range r.pending[n] {
@@ -148,7 +148,7 @@ func (r *reverse) total(n *node) Value {
 }
 
 // joinSlices returns the cotangent of n from those of its slices: a concatenation where they lie side by side on one axis.
-func joinSlices(n *node, parts []cotangent) Value {
+func joinSlices(n *Node, parts []cotangent) Value {
 	axis, ok := commonAxis(n, parts)
 	if ok {
 		slices.SortStableFunc(parts, func(a, b cotangent) int { return sliceStart(a, axis) - sliceStart(b, axis) })
@@ -158,22 +158,22 @@ func joinSlices(n *node, parts []cotangent) Value {
 	}
 	var sum Value
 	for _, c := range parts {
-		sum = addMaybe(sum, primSlice.transpose(c.slice, 0, c.value))
+		sum = addMaybe(sum, sliceTranspose(c.slice, c.value))
 	}
 	return sum
 }
 
-func sliceStart(c cotangent, axis int) int { return c.slice.attr.(sliceAttr).Start[axis] }
+func sliceStart(c cotangent, axis int) int { return c.slice.attr.(SliceAttr).Start[axis] }
 
 // commonAxis returns the one axis along which all parts are slices of step 1, all other axes being taken whole.
-func commonAxis(n *node, parts []cotangent) (int, bool) {
+func commonAxis(n *Node, parts []cotangent) (int, bool) {
 	axis := -1
 	for _, c := range parts {
 		for i, d := range c.slice.shape {
 			if d == n.shape[i] {
 				continue
 			}
-			if (axis >= 0 && axis != i) || c.slice.attr.(sliceAttr).Step[i] != 1 {
+			if (axis >= 0 && axis != i) || c.slice.attr.(SliceAttr).Step[i] != 1 {
 				return 0, false
 			}
 			axis = i
@@ -182,7 +182,7 @@ func commonAxis(n *node, parts []cotangent) (int, bool) {
 	return axis, axis >= 0
 }
 
-func concatDisjoint(n *node, parts []cotangent, axis int) (Value, bool) {
+func concatDisjoint(n *Node, parts []cotangent, axis int) (Value, bool) {
 	var pieces []Value
 	at := 0
 	gap := func(to int) {

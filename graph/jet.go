@@ -10,19 +10,19 @@ import "slices"
 // The rule for a smooth elementwise function y = f(x) is that D = t d/dt + h d/dh is a derivation, which multiplies the
 // coefficient of degree d = a + b by d: d y_ab = sum (i+j) x_ij f'(x)_(a-i)(b-j), over (i,j) other than (0,0).
 type Jet struct {
-	given map[*node]func(a, b int) Value
+	given map[*Node]func(a, b int) Value
 	memo  map[jetKey]Value
 	open  map[jetKey]bool // coefficients being made
 }
 
 type jetKey struct {
-	n    *node
+	n    *Node
 	a, b int
 }
 
 // NewJet returns an expansion in which nothing moves yet.
 func NewJet() *Jet {
-	return &Jet{given: map[*node]func(a, b int) Value{}, memo: map[jetKey]Value{}, open: map[jetKey]bool{}}
+	return &Jet{given: map[*Node]func(a, b int) Value{}, memo: map[jetKey]Value{}, open: map[jetKey]bool{}}
 }
 
 // Set gives the coefficients of x for a + b >= 1; its constant coefficient is x itself. The function is called at most once
@@ -53,7 +53,7 @@ func (j *Jet) Coef(y Value, a, b int) Value {
 }
 
 // coef is Coef with the zero Value for zero.
-func (j *Jet) coef(n *node, a, b int) Value {
+func (j *Jet) coef(n *Node, a, b int) Value {
 	if a == 0 && b == 0 {
 		return Value{n}
 	}
@@ -71,7 +71,7 @@ func (j *Jet) coef(n *node, a, b int) Value {
 	return v
 }
 
-func (j *Jet) expand(n *node, a, b int) Value {
+func (j *Jet) expand(n *Node, a, b int) Value {
 	if given, ok := j.given[n]; ok {
 		v := given(a, b)
 		if v.n != nil && v.n.b != n.b {
@@ -82,7 +82,7 @@ func (j *Jet) expand(n *node, a, b int) Value {
 		}
 		return v
 	}
-	switch n.prim.kind {
+	switch rules[n.op].kind {
 	case kindLinear:
 		d := make([]Value, len(n.in))
 		moving := false
@@ -96,16 +96,16 @@ func (j *Jet) expand(n *node, a, b int) Value {
 		if !moving {
 			return Value{}
 		}
-		return n.prim.tangent(n, d)
+		return rules[n.op].tangent(n, d)
 	case kindBilinear:
-		return j.cauchy(n.in[0], n.in[1], a, b, 0, func(x, y Value) Value { return n.prim.apply(n, x, y) })
+		return j.cauchy(n.in[0], n.in[1], a, b, 0, func(x, y Value) Value { return rules[n.op].apply(n, x, y) })
 	case kindElementwise:
-		switch n.prim {
-		case primDiv:
+		switch n.op {
+		case OpDiv:
 			return j.quotient(n, n.in[0], n.in[1], a, b)
-		case primRecip:
+		case OpRecip:
 			return j.quotient(n, nil, n.in[0], a, b)
-		case primSqrt:
+		case OpSqrt:
 			return j.root(n, a, b)
 		}
 		return j.smooth(n, a, b)
@@ -114,7 +114,7 @@ func (j *Jet) expand(n *node, a, b int) Value {
 }
 
 // cauchy adds up apply(x_ij, y_(a-i)(b-j)), leaving out the terms in which x or y has degree less than from.
-func (j *Jet) cauchy(x, y *node, a, b, from int, apply func(x, y Value) Value) Value {
+func (j *Jet) cauchy(x, y *Node, a, b, from int, apply func(x, y Value) Value) Value {
 	var sum Value
 	for p := 0; p <= a; p++ {
 		for q := 0; q <= b; q++ {
@@ -140,7 +140,7 @@ func (j *Jet) cauchy(x, y *node, a, b, from int, apply func(x, y Value) Value) V
 }
 
 // quotient expands y = x/z (x = 1 where nil) by y z = x.
-func (j *Jet) quotient(y, x, z *node, a, b int) Value {
+func (j *Jet) quotient(y, x, z *Node, a, b int) Value {
 	var num Value
 	if x != nil {
 		num = j.coef(x, a, b)
@@ -170,7 +170,7 @@ func (j *Jet) quotient(y, x, z *node, a, b int) Value {
 }
 
 // root expands y = sqrt(x) by y y = x.
-func (j *Jet) root(y *node, a, b int) Value {
+func (j *Jet) root(y *Node, a, b int) Value {
 	num := j.coef(y.in[0], a, b)
 	if cross := j.cauchy(y, y, a, b, 1, Value.Mul); cross.n != nil {
 		if num.n == nil {
@@ -186,10 +186,10 @@ func (j *Jet) root(y *node, a, b int) Value {
 }
 
 // smooth expands an elementwise function by its partial derivatives.
-func (j *Jet) smooth(n *node, a, b int) Value {
+func (j *Jet) smooth(n *Node, a, b int) Value {
 	var sum Value
 	for i, in := range n.in {
-		partial := n.prim.partial(n, i)
+		partial := rules[n.op].partial(n, i)
 		if partial.n == nil {
 			continue
 		}

@@ -15,7 +15,7 @@ func JVP(ys, xs, dxs []Value) []Value {
 		b.fail("JVP", all, "int32 has no derivatives: want floating-point values")
 		return invalid(b, "JVP", Value{}, len(ys))
 	}
-	tangents := map[*node]Value{}
+	tangents := map[*Node]Value{}
 	for i, x := range xs {
 		if !slices.Equal(x.n.shape, dxs[i].n.shape) || x.n.dtype != dxs[i].n.dtype {
 			b.fail("JVP", []Value{x, dxs[i]}, "tangent %d has another shape or type than its variable", i)
@@ -38,7 +38,7 @@ func JVP(ys, xs, dxs []Value) []Value {
 }
 
 // push returns n's tangent from those of its operands; the zero Value where it vanishes.
-func push(n *node, tangents map[*node]Value) Value {
+func push(n *Node, tangents map[*Node]Value) Value {
 	d := make([]Value, len(n.in))
 	moving := false
 	for i, in := range n.in {
@@ -49,23 +49,23 @@ func push(n *node, tangents map[*node]Value) Value {
 		return Value{}
 	}
 	var sum Value
-	switch n.prim.kind {
+	switch rules[n.op].kind {
 	case kindLinear:
-		return n.prim.tangent(n, d)
+		return rules[n.op].tangent(n, d)
 	case kindBilinear:
 		x, y := Value{n.in[0]}, Value{n.in[1]}
 		if d[0].n != nil {
-			sum = n.prim.apply(n, d[0], y)
+			sum = rules[n.op].apply(n, d[0], y)
 		}
 		if d[1].n != nil {
-			sum = addMaybe(sum, n.prim.apply(n, x, d[1]))
+			sum = addMaybe(sum, rules[n.op].apply(n, x, d[1]))
 		}
 	case kindElementwise:
 		for i := range d {
 			if d[i].n == nil {
 				continue
 			}
-			if p := n.prim.partial(n, i); p.n != nil {
+			if p := rules[n.op].partial(n, i); p.n != nil {
 				sum = addMaybe(sum, d[i].Mul(p))
 			}
 		}

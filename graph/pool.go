@@ -5,16 +5,6 @@ import (
 	"slices"
 )
 
-// The primitives of pooling. A maximum is found once, as indices; taking the elements at these indices, and putting elements
-// back there, are linear and turn into each other. So are the sums over windows and their spreading back.
-var (
-	primPoolIndex = &primitive{name: "poolindex"}
-	primTake      = &primitive{name: "take", kind: kindLinear}
-	primPut       = &primitive{name: "put", kind: kindLinear}
-	primSumPool   = &primitive{name: "sumpool", kind: kindLinear}
-	primSpread    = &primitive{name: "spread", kind: kindLinear}
-)
-
 // PoolSpec says how a pooling window moves over an image.
 type PoolSpec struct {
 	Size   [2]int // rows, columns
@@ -22,24 +12,7 @@ type PoolSpec struct {
 	Pad    [4]int // top, left, bottom, right; a maximum ignores padding, an average counts it as zeros
 }
 
-// poolAttr is a pooling's full geometry: x [N,H,W,C], y [N,OH,OW,C].
-type poolAttr struct {
-	PoolSpec
-	X, Y [4]int
-}
-
-func init() {
-	primTake.tangent = func(n *node, d []Value) Value { return take(n.attr.(poolAttr), d[0], Value{n.in[1]}) }
-	primTake.transpose = func(n *node, _ int, dy Value) Value { return put(n.attr.(poolAttr), dy, Value{n.in[1]}) }
-	primPut.tangent = func(n *node, d []Value) Value { return put(n.attr.(poolAttr), d[0], Value{n.in[1]}) }
-	primPut.transpose = func(n *node, _ int, dx Value) Value { return take(n.attr.(poolAttr), dx, Value{n.in[1]}) }
-	primSumPool.tangent = func(n *node, d []Value) Value { return sumPool(n.attr.(poolAttr), d[0]) }
-	primSumPool.transpose = func(n *node, _ int, dy Value) Value { return spread(n.attr.(poolAttr), dy) }
-	primSpread.tangent = func(n *node, d []Value) Value { return spread(n.attr.(poolAttr), d[0]) }
-	primSpread.transpose = func(n *node, _ int, dx Value) Value { return sumPool(n.attr.(poolAttr), dx) }
-}
-
-func (v Value) pool(name string, spec PoolSpec) (a poolAttr, bad Value, ok bool) {
+func (v Value) pool(name string, spec PoolSpec) (a PoolAttr, bad Value, ok bool) {
 	vs := []Value{v}
 	b, ok := operandsFit(name, vs)
 	if !ok {
@@ -59,7 +32,7 @@ func (v Value) pool(name string, spec PoolSpec) (a poolAttr, bad Value, ok bool)
 	if p := spec.Pad; slices.Min(p[:]) < 0 || 2*max(p[0], p[2]) > spec.Size[0] || 2*max(p[1], p[3]) > spec.Size[1] {
 		return a, b.fail(name, vs, "padding %v: want none below 0 or above half the window %v", p, spec.Size), false
 	}
-	a = poolAttr{PoolSpec: spec, X: [4]int(v.n.shape)}
+	a = PoolAttr{PoolSpec: spec, X: [4]int(v.n.shape)}
 	oh, ow, ok := windows(a.X[1], a.X[2], spec.Size, spec.Stride, spec.Pad)
 	if !ok {
 		return a, b.fail(name, vs, "window %v is larger than the image with padding %v", spec.Size, spec.Pad), false
@@ -74,10 +47,10 @@ func (v Value) MaxPool(spec PoolSpec) Value {
 	if !ok {
 		return bad
 	}
-	if v.n.size() > math.MaxInt32 {
+	if v.n.Size() > math.MaxInt32 {
 		return v.n.b.fail("MaxPool", []Value{v}, "want at most %d elements: fewer images at a time", math.MaxInt32)
 	}
-	return take(a, v, v.n.b.record(primPoolIndex, a, a.Y[:], Int32, v))
+	return take(a, v, v.n.b.record(OpPoolIndex, a, a.Y[:], Int32, v))
 }
 
 // AvgPool returns the mean of each window of the images v [N,H,W,C], padding counted as zeros.
@@ -89,18 +62,21 @@ func (v Value) AvgPool(spec PoolSpec) Value {
 	return sumPool(a, v).Mul(v.Like(1 / float64(spec.Size[0]*spec.Size[1])))
 }
 
-func take(a poolAttr, x, index Value) Value {
-	return x.n.b.record(primTake, a, a.Y[:], x.n.dtype, x, index)
+// The primitives of pooling: a maximum is found once, as places; taking the elements there, and putting elements back, are linear and
+// turn into each other. So are the sums over windows and their spreading back.
+
+func take(a PoolAttr, x, index Value) Value {
+	return x.n.b.record(OpTake, a, a.Y[:], x.n.dtype, x, index)
 }
 
-func put(a poolAttr, y, index Value) Value {
-	return y.n.b.record(primPut, a, a.X[:], y.n.dtype, y, index)
+func put(a PoolAttr, y, index Value) Value {
+	return y.n.b.record(OpPut, a, a.X[:], y.n.dtype, y, index)
 }
 
-func sumPool(a poolAttr, x Value) Value {
-	return x.n.b.record(primSumPool, a, a.Y[:], x.n.dtype, x)
+func sumPool(a PoolAttr, x Value) Value {
+	return x.n.b.record(OpSumPool, a, a.Y[:], x.n.dtype, x)
 }
 
-func spread(a poolAttr, y Value) Value {
-	return y.n.b.record(primSpread, a, a.X[:], y.n.dtype, y)
+func spread(a PoolAttr, y Value) Value {
+	return y.n.b.record(OpSpread, a, a.X[:], y.n.dtype, y)
 }

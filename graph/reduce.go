@@ -2,38 +2,20 @@ package graph
 
 import "slices"
 
-// The primitives that reduce axes. The axes of a sum or a maximum go away.
-var (
-	primSum  = &primitive{name: "sum", kind: kindLinear}
-	primAmax = &primitive{name: "amax", kind: kindLinear}
-)
-
-func init() {
-	primSum.tangent = func(n *node, d []Value) Value { return d[0].Sum(n.attr.(axesAttr).Axes...) }
-	primSum.transpose = func(n *node, _ int, dy Value) Value {
-		return dy.keepAxes(n).BroadcastTo(n.in[0].shape...)
-	}
-	// At a tie each maximum takes an equal share, as PyTorch's amax has it.
-	primAmax.tangent = func(n *node, d []Value) Value {
-		return d[0].Mul(amaxShare(n)).Sum(n.attr.(axesAttr).Axes...)
-	}
-	primAmax.transpose = func(n *node, _ int, dy Value) Value { return dy.keepAxes(n).Mul(amaxShare(n)) }
-}
-
 // keepAxes gives the axes that the reduction n took away back to v, with length 1.
-func (v Value) keepAxes(n *node) Value {
+func (v Value) keepAxes(n *Node) Value {
 	shape := slices.Clone(n.in[0].shape)
-	for _, a := range n.attr.(axesAttr).Axes {
+	for _, a := range n.attr.(AxesAttr).Axes {
 		shape[a] = 1
 	}
 	return v.Reshape(shape...)
 }
 
 // amaxShare is 1/k at each of the k maxima along the axes of the reduction n, else 0.
-func amaxShare(n *node) Value {
+func amaxShare(n *Node) Value {
 	x := Value{n.in[0]}
 	at := x.Equal(Value{n}.keepAxes(n))
-	return at.Div(at.Sum(n.attr.(axesAttr).Axes...).keepAxes(n))
+	return at.Div(at.Sum(n.attr.(AxesAttr).Axes...).keepAxes(n))
 }
 
 // reduceShape checks the axes of a reduction and returns them sorted, with the shape that remains. No axes means all.
@@ -62,7 +44,7 @@ func (v Value) reduceShape(axes []int) (sorted, shape []int, ok bool) {
 	return sorted, shape, true
 }
 
-func (v Value) reduce(name string, p *primitive, axes []int) Value {
+func (v Value) reduce(name string, op Op, axes []int) Value {
 	b, ok := operandsFit(name, []Value{v})
 	if !ok {
 		return b.fail(name, []Value{v}, "invalid operand")
@@ -71,10 +53,10 @@ func (v Value) reduce(name string, p *primitive, axes []int) Value {
 	if !ok || v.n.dtype == Int32 {
 		return b.fail(name, []Value{v}, "axes %v: want different axes of a floating-point array, negative ones from the last", axes)
 	}
-	if numel(shape) == v.n.size() {
+	if numel(shape) == v.n.Size() {
 		return v.Reshape(shape...)
 	}
-	return b.record(p, axesAttr{sorted}, shape, v.n.dtype, v)
+	return b.record(op, AxesAttr{sorted}, shape, v.n.dtype, v)
 }
 
 // Sum adds up the elements along the axes, which go away; without arguments, all elements. Negative axes count from the last.
@@ -83,7 +65,7 @@ func (v Value) Sum(axes ...int) Value {
 		return v
 	}
 	if v.Valid() {
-		if c, ok := v.constant(); ok && v.n.dtype != Int32 {
+		if c, ok := v.n.Constant(); ok && v.n.dtype != Int32 {
 			if sorted, shape, fits := v.reduceShape(axes); fits {
 				count := 1
 				for _, a := range sorted {
@@ -93,7 +75,7 @@ func (v Value) Sum(axes ...int) Value {
 			}
 		}
 	}
-	return v.reduce("Sum", primSum, axes)
+	return v.reduce("Sum", OpSum, axes)
 }
 
 // Amax returns the largest element along the axes, which go away; without arguments, of all. At a tie the derivative is shared equally.
@@ -101,5 +83,5 @@ func (v Value) Amax(axes ...int) Value {
 	if v.n != nil && !v.n.bad && len(axes) == 0 && len(v.n.shape) == 0 {
 		return v
 	}
-	return v.reduce("Amax", primAmax, axes)
+	return v.reduce("Amax", OpAmax, axes)
 }

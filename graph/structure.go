@@ -2,99 +2,62 @@ package graph
 
 import "slices"
 
-// The primitives that move elements. Broadcast keeps the number of axes and stretches axes of length 1.
-var (
-	primBroadcast = &primitive{name: "broadcast", kind: kindLinear}
-	primReshape   = &primitive{name: "reshape", kind: kindLinear}
-	primTranspose = &primitive{name: "transpose", kind: kindLinear}
-	primSlice     = &primitive{name: "slice", kind: kindLinear}
-	primPad       = &primitive{name: "pad", kind: kindLinear}
-	primConcat    = &primitive{name: "concat", kind: kindLinear}
-	primGather    = &primitive{name: "gather", kind: kindLinear}
-	primScatter   = &primitive{name: "scatter", kind: kindLinear}
-)
+// stretched returns the axes that a broadcast repeats.
+func stretched(n *Node) []int {
+	var axes []int
+	for i, d := range n.in[0].shape {
+		if d != n.shape[i] {
+			axes = append(axes, i)
+		}
+	}
+	return axes
+}
 
-type (
-	axesAttr  struct{ Axes []int }
-	sliceAttr struct{ Start, Stop, Step []int } // per axis
-	padAttr   struct{ Low, High, Gap []int }    // zeros before, after, and between the elements of each axis
-)
+// inverse returns the permutation that undoes one.
+func inverse(axes []int) []int {
+	out := make([]int, len(axes))
+	for i, a := range axes {
+		out[a] = i
+	}
+	return out
+}
 
-func init() {
-	primBroadcast.tangent = func(n *node, d []Value) Value { return d[0].BroadcastTo(n.shape...) }
-	primBroadcast.transpose = func(n *node, _ int, dy Value) Value {
-		var axes []int
-		for i, d := range n.in[0].shape {
-			if d != n.shape[i] {
-				axes = append(axes, i)
-			}
+func sliceTranspose(n *Node, dy Value) Value {
+	a, rank := n.attr.(SliceAttr), len(n.shape)
+	high, gap := make([]int, rank), make([]int, rank)
+	for i, d := range n.in[0].shape {
+		gap[i] = a.Step[i] - 1
+		high[i] = d - (a.Start[i] + (n.shape[i]-1)*a.Step[i] + 1)
+	}
+	return dy.Pad(a.Start, high, gap)
+}
+
+func padTranspose(n *Node, dy Value) Value {
+	a, rank := n.attr.(PadAttr), len(n.shape)
+	stop, step := make([]int, rank), make([]int, rank)
+	for i, d := range n.in[0].shape {
+		step[i] = a.Gap[i] + 1
+		stop[i] = a.Low[i] + (d-1)*step[i] + 1
+	}
+	return dy.Slice(a.Low, stop, step)
+}
+
+func concatTangent(n *Node, d []Value) Value {
+	parts := make([]Value, len(d))
+	for i, in := range n.in {
+		if parts[i] = d[i]; d[i].n == nil {
+			parts[i] = Value{in}.Like(0).BroadcastTo(in.shape...)
 		}
-		return dy.Sum(axes...).Reshape(n.in[0].shape...)
 	}
-	primReshape.tangent = func(n *node, d []Value) Value { return d[0].Reshape(n.shape...) }
-	primReshape.transpose = func(n *node, _ int, dy Value) Value { return dy.Reshape(n.in[0].shape...) }
-	primTranspose.tangent = func(n *node, d []Value) Value { return d[0].Transpose(n.attr.(axesAttr).Axes...) }
-	primTranspose.transpose = func(n *node, _ int, dy Value) Value {
-		axes := n.attr.(axesAttr).Axes
-		inverse := make([]int, len(axes))
-		for i, a := range axes {
-			inverse[a] = i
-		}
-		return dy.Transpose(inverse...)
+	return Concat(n.attr.(AxesAttr).Axes[0], parts...)
+}
+
+func concatTranspose(n *Node, i int, dy Value) Value {
+	axis, from := n.attr.(AxesAttr).Axes[0], 0
+	for _, in := range n.in[:i] {
+		from += in.shape[axis]
 	}
-	primSlice.tangent = func(n *node, d []Value) Value {
-		a := n.attr.(sliceAttr)
-		return d[0].Slice(a.Start, a.Stop, a.Step)
-	}
-	primSlice.transpose = func(n *node, _ int, dy Value) Value {
-		a := n.attr.(sliceAttr)
-		rank := len(n.shape)
-		high, gap := make([]int, rank), make([]int, rank)
-		for i, d := range n.in[0].shape {
-			gap[i] = a.Step[i] - 1
-			high[i] = d - (a.Start[i] + (n.shape[i]-1)*a.Step[i] + 1)
-		}
-		return dy.Pad(a.Start, high, gap)
-	}
-	primPad.tangent = func(n *node, d []Value) Value {
-		a := n.attr.(padAttr)
-		return d[0].Pad(a.Low, a.High, a.Gap)
-	}
-	primPad.transpose = func(n *node, _ int, dy Value) Value {
-		a := n.attr.(padAttr)
-		rank := len(n.shape)
-		stop, step := make([]int, rank), make([]int, rank)
-		for i, d := range n.in[0].shape {
-			step[i] = a.Gap[i] + 1
-			stop[i] = a.Low[i] + (d-1)*step[i] + 1
-		}
-		return dy.Slice(a.Low, stop, step)
-	}
-	primConcat.tangent = func(n *node, d []Value) Value {
-		parts := make([]Value, len(d))
-		for i, in := range n.in {
-			if parts[i] = d[i]; d[i].n == nil {
-				parts[i] = Value{in}.Like(0).BroadcastTo(in.shape...)
-			}
-		}
-		return Concat(n.attr.(axesAttr).Axes[0], parts...)
-	}
-	primConcat.transpose = func(n *node, i int, dy Value) Value {
-		axis, from := n.attr.(axesAttr).Axes[0], 0
-		for _, in := range n.in[:i] {
-			from += in.shape[axis]
-		}
-		return dy.SliceAxis(axis, from, from+n.in[i].shape[axis])
-	}
-	primGather.tangent = func(n *node, d []Value) Value { return d[0].gather(n.in[1], n.attr.(*callAttr)) }
-	primGather.transpose = func(n *node, _ int, dy Value) Value {
-		shape := n.in[0].shape
-		return dy.scatter(n.in[1], shape[len(shape)-1], n.attr.(*callAttr))
-	}
-	primScatter.tangent = func(n *node, d []Value) Value {
-		return d[0].scatter(n.in[1], n.shape[len(n.shape)-1], n.attr.(*callAttr))
-	}
-	primScatter.transpose = func(n *node, _ int, dy Value) Value { return dy.gather(n.in[1], n.attr.(*callAttr)) }
+	return dy.SliceAxis(axis, from, from+n.in[i].shape[axis])
 }
 
 // broadcastShape returns the shape that a and b broadcast to, aligned at the right.
@@ -140,7 +103,7 @@ func (v Value) BroadcastTo(shape ...int) Value {
 	if slices.Equal(full, shape) {
 		return v
 	}
-	return b.record(primBroadcast, nil, shape, v.n.dtype, v)
+	return b.record(OpBroadcast, nil, shape, v.n.dtype, v)
 }
 
 // Reshape gives the elements, in row-major order, another shape. One length may be -1: it follows from the others.
@@ -152,24 +115,24 @@ func (v Value) Reshape(shape ...int) Value {
 	shape = slices.Clone(shape)
 	if i := slices.Index(shape, -1); i >= 0 {
 		shape[i] = 1
-		if rest := numel(shape); rest > 0 && v.n.size()%rest == 0 {
-			shape[i] = v.n.size() / rest
+		if rest := numel(shape); rest > 0 && v.n.Size()%rest == 0 {
+			shape[i] = v.n.Size() / rest
 		}
 	}
 	if !positive(shape) {
 		return b.fail("Reshape", []Value{v}, "shape %v: every axis needs a length of at least 1, one may be -1", shape)
 	}
-	if numel(shape) != v.n.size() {
-		return b.fail("Reshape", []Value{v}, "%d elements do not fill shape %v", v.n.size(), shape)
+	if numel(shape) != v.n.Size() {
+		return b.fail("Reshape", []Value{v}, "%d elements do not fill shape %v", v.n.Size(), shape)
 	}
 	n := v.n
-	if n.prim == primReshape {
+	if n.op == OpReshape {
 		n = n.in[0]
 	}
 	if slices.Equal(n.shape, shape) {
 		return Value{n}
 	}
-	return b.record(primReshape, nil, shape, n.dtype, Value{n})
+	return b.record(OpReshape, nil, shape, n.dtype, Value{n})
 }
 
 // Transpose permutes the axes: axis i of the result is axis axes[i] of v. Without arguments it reverses them.
@@ -197,8 +160,8 @@ func (v Value) Transpose(axes ...int) Value {
 		return v
 	}
 	src := v
-	if v.n.prim == primTranspose {
-		inner := v.n.attr.(axesAttr).Axes
+	if v.n.op == OpTranspose {
+		inner := v.n.attr.(AxesAttr).Axes
 		both := make([]int, rank)
 		for i, a := range axes {
 			both[i] = inner[a]
@@ -212,7 +175,7 @@ func (v Value) Transpose(axes ...int) Value {
 	for i, a := range axes {
 		shape[i] = src.n.shape[a]
 	}
-	return b.record(primTranspose, axesAttr{slices.Clone(axes)}, shape, src.n.dtype, src)
+	return b.record(OpTranspose, AxesAttr{slices.Clone(axes)}, shape, src.n.dtype, src)
 }
 
 // T swaps the last two axes.
@@ -227,6 +190,8 @@ func (v Value) T() Value {
 	}
 	return v.Transpose(swapLast(rank)...)
 }
+
+func last(shape []int) int { return shape[len(shape)-1] }
 
 func swapLast(rank int) []int {
 	axes := make([]int, rank)
@@ -261,7 +226,7 @@ func (v Value) Slice(start, stop, step []int) Value {
 	if slices.Equal(shape, v.n.shape) {
 		return v
 	}
-	return b.record(primSlice, sliceAttr{slices.Clone(start), slices.Clone(stop), slices.Clone(step)}, shape, v.n.dtype, v)
+	return b.record(OpSlice, SliceAttr{slices.Clone(start), slices.Clone(stop), slices.Clone(step)}, shape, v.n.dtype, v)
 }
 
 // SliceAxis takes the elements from start to stop of one axis, all of the others.
@@ -298,7 +263,7 @@ func (v Value) Pad(low, high, gap []int) Value {
 	if slices.Equal(shape, v.n.shape) {
 		return v
 	}
-	return b.record(primPad, padAttr{slices.Clone(low), slices.Clone(high), slices.Clone(gap)}, shape, v.n.dtype, v)
+	return b.record(OpPad, PadAttr{slices.Clone(low), slices.Clone(high), slices.Clone(gap)}, shape, v.n.dtype, v)
 }
 
 // Concat joins values along an axis; their other axes agree.
@@ -326,34 +291,7 @@ func Concat(axis int, vs ...Value) Value {
 	if len(vs) == 1 {
 		return vs[0]
 	}
-	return b.record(primConcat, axesAttr{[]int{axis}}, shape, first.dtype, vs...)
-}
-
-// Gather picks, along the last axis of v [.., C], the element that the integer label [..] names. A label that is not among 0 to
-// C-1 fails the run of a program with an [OpError] that names this call, in the program's derivatives too.
-func (v Value) Gather(labels Value) Value {
-	vs := []Value{v, labels}
-	b, ok := operandsFit("Gather", vs)
-	if !ok {
-		return b.fail("Gather", vs, "invalid operand")
-	}
-	rank := len(v.n.shape)
-	if rank == 0 || labels.n.dtype != Int32 || v.n.dtype == Int32 || !slices.Equal(v.n.shape[:rank-1], labels.n.shape) {
-		return b.fail("Gather", vs, "want a floating-point array [.., C] and int32 labels [..]")
-	}
-	return v.gather(labels.n, callOf("Gather", vs))
-}
-
-// gather is Gather for operands that fit; an error in a run names the call.
-func (v Value) gather(labels *node, call *callAttr) Value {
-	return v.n.b.record(primGather, call, labels.shape, v.n.dtype, v, Value{labels})
-}
-
-// scatter puts each element of v [..] where its label says along a new last axis of length classes, zeros elsewhere. An error in
-// a run names the call.
-func (v Value) scatter(labels *node, classes int, call *callAttr) Value {
-	shape := append(slices.Clone(v.n.shape), classes)
-	return v.n.b.record(primScatter, call, shape, v.n.dtype, v, Value{labels})
+	return b.record(OpConcat, AxesAttr{[]int{axis}}, shape, first.dtype, vs...)
 }
 
 // At returns one element as a scalar; a negative index counts from the last.

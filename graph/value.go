@@ -2,7 +2,6 @@ package graph
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,26 +42,12 @@ func ParseDType(name string) (DType, error) {
 }
 
 // Value is an array that a program computes. The zero Value is invalid.
-type Value struct{ n *node }
-
-// node is one recorded operation. Operands have smaller ids than the node, so that id order is a topological order.
-type node struct {
-	id    int
-	prim  *primitive
-	in    []*node
-	attr  any
-	shape []int
-	dtype DType
-	b     *Builder
-	bad   bool
-}
-
-func (n *node) size() int { return numel(n.shape) }
+type Value struct{ n *Node }
 
 // Builder records the operations of a program. The zero Builder is empty. It is not for concurrent use.
 type Builder struct {
-	nodes []*node
-	memo  map[string]*node
+	nodes []*Node
+	memo  map[string]*Node
 	fresh int
 	err   error
 }
@@ -94,7 +79,7 @@ func (v Value) Size() int {
 	if v.n == nil {
 		return 0
 	}
-	return v.n.size()
+	return v.n.Size()
 }
 
 // Builder returns the builder that recorded the value, nil for the zero Value.
@@ -131,48 +116,9 @@ func (b *Builder) fail(op string, operands []Value, format string, args ...any) 
 		return Value{}
 	}
 	if b.err == nil {
-		b.err = callOf(op, operands).fails(fmt.Sprintf(format, args...))
+		b.err = callOf(op, operands).Fails(fmt.Sprintf(format, args...))
 	}
-	return Value{&node{b: b, bad: true}}
-}
-
-// callAttr is a call from outside this package, the attribute of operations that may fail when a program runs. A derivative's
-// operation has the call of the operation that it is the derivative of.
-type callAttr struct {
-	op     string
-	shapes [][]int
-	site   string
-}
-
-// callOf describes the call that is being recorded. It walks the stack, which takes longer than recording does.
-func callOf(op string, operands []Value) *callAttr {
-	c := &callAttr{op: op, site: callSite()}
-	for _, v := range operands {
-		c.shapes = append(c.shapes, v.Shape())
-	}
-	return c
-}
-
-// String is what the key of the recorded operation shows: nothing, so that equal operations are one wherever they are called.
-func (c *callAttr) String() string { return "" }
-
-// fails returns the error of the call for that reason.
-func (c *callAttr) fails(reason string) *OpError { return &OpError{c.op, c.shapes, c.site, reason} }
-
-// callSite returns file:line of the nearest caller outside this package.
-func callSite() string {
-	pc := make([]uintptr, 1024) // an expansion of a deep program calls itself deeply
-	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc)])
-	for {
-		f, more := frames.Next()
-		inside := strings.HasPrefix(f.Function, "shadowflow/graph.") && !strings.HasSuffix(f.File, "_test.go")
-		if !inside {
-			return f.File + ":" + strconv.Itoa(f.Line)
-		}
-		if !more {
-			return "unknown"
-		}
-	}
+	return Value{&Node{b: b, bad: true}}
 }
 
 // operandsFit checks what every operation needs: valid operands of one builder. It returns that builder, and false when the
@@ -201,9 +147,9 @@ func operandsFit(op string, vs []Value) (*Builder, bool) {
 }
 
 // record adds the operation, or returns the equal one recorded before.
-func (b *Builder) record(p *primitive, attr any, shape []int, dtype DType, in ...Value) Value {
+func (b *Builder) record(op Op, attr any, shape []int, dtype DType, in ...Value) Value {
 	var key strings.Builder
-	key.WriteString(p.name)
+	key.WriteString(op.String())
 	key.WriteByte('|')
 	key.WriteString(strconv.Itoa(int(dtype)))
 	for _, v := range in {
@@ -216,24 +162,18 @@ func (b *Builder) record(p *primitive, attr any, shape []int, dtype DType, in ..
 		return Value{n}
 	}
 	if !sizeable(shape) {
-		return b.fail(p.name, in, "a result of shape %v has more than 2^36 elements", shape)
+		return b.fail(op.String(), in, "a result of shape %v has more than 2^36 elements", shape)
 	}
-	n := &node{id: len(b.nodes), prim: p, attr: attr, shape: slices.Clone(shape), dtype: dtype, b: b}
+	n := &Node{id: len(b.nodes), op: op, attr: attr, shape: slices.Clone(shape), dtype: dtype, b: b}
 	for _, v := range in {
 		n.in = append(n.in, v.n)
 	}
 	if b.memo == nil {
-		b.memo = make(map[string]*node)
+		b.memo = make(map[string]*Node)
 	}
 	b.nodes = append(b.nodes, n)
 	b.memo[k] = n
 	return Value{n}
-}
-
-// paramAttr tells parameters of the same shape apart.
-type paramAttr struct {
-	Index int
-	Name  string
 }
 
 // Param adds an input of the program.
@@ -242,7 +182,7 @@ func (b *Builder) Param(name string, dtype DType, shape ...int) Value {
 		return b.fail("Param", nil, "%q has shape %v: every axis needs a length of at least 1", name, shape)
 	}
 	b.fresh++
-	return b.record(primParam, paramAttr{b.fresh, name}, shape, dtype)
+	return b.record(OpParam, ParamAttr{b.fresh, name}, shape, dtype)
 }
 
 // Const adds a scalar constant.
@@ -250,7 +190,7 @@ func (b *Builder) Const(dtype DType, v float64) Value {
 	if dtype == Int32 {
 		return b.fail("Const", nil, "a constant must be float32 or float64")
 	}
-	return b.record(primConst, constAttr{v}, nil, dtype)
+	return b.record(OpConst, constAttr{v}, nil, dtype)
 }
 
 // Like returns a scalar constant of the value's type, in its builder.
@@ -271,19 +211,8 @@ func (b *Builder) ConstArray(dtype DType, data []float64, shape ...int) Value {
 		return b.fail("ConstArray", nil, "%d numbers of type %v do not fill shape %v", len(data), dtype, shape)
 	}
 	b.fresh++
-	return b.record(primConstArray, &arrayAttr{b.fresh, data}, shape, dtype)
+	return b.record(OpConstArray, &ArrayAttr{data, b.fresh}, shape, dtype)
 }
-
-type constAttr struct{ V float64 }
-
-// arrayAttr's key is its serial number: constant arrays are never merged.
-type arrayAttr struct {
-	serial int
-	data   []float64
-}
-
-// String is what the key of the recorded operation shows.
-func (a *arrayAttr) String() string { return strconv.Itoa(a.serial) }
 
 // Alias returns a new value equal to v that no other operation is merged with: a name for v whose series [Jet] may be told
 // apart from that of v.
@@ -293,23 +222,23 @@ func (v Value) Alias() Value {
 		return b.fail("Alias", []Value{v}, "invalid value")
 	}
 	b.fresh++
-	return b.record(primAlias, b.fresh, v.n.shape, v.n.dtype, v)
+	return b.record(OpAlias, b.fresh, v.n.shape, v.n.dtype, v)
 }
 
-// constant returns the number that every element of v is known to equal.
-func (v Value) constant() (float64, bool) {
-	n := v.n
-	for n.prim == primBroadcast || n.prim == primReshape {
-		n = n.in[0]
+// StopGradient returns v as a constant: its derivatives are zero.
+func (v Value) StopGradient() Value {
+	b, ok := operandsFit("StopGradient", []Value{v})
+	if !ok {
+		return b.fail("StopGradient", []Value{v}, "invalid value")
 	}
-	if n.prim != primConst {
-		return 0, false
+	if _, known := v.n.Constant(); known || v.n.op == OpStop || v.n.op == OpConstArray {
+		return v
 	}
-	return n.attr.(constAttr).V, true
+	return b.record(OpStop, nil, v.n.shape, v.n.dtype, v)
 }
 
 func (v Value) isConst(c float64) bool {
-	got, ok := v.constant()
+	got, ok := v.n.Constant()
 	return ok && got == c
 }
 

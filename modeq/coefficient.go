@@ -3,6 +3,7 @@ package modeq
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -91,14 +92,14 @@ func (t *Terms[T]) compileCoefficient() error {
 
 	in := append([]graph.Value{g, theta}, sums...)
 	var err error
-	if t.denominator, err = graph.Compile(in, []graph.Value{denominator}, t.options); err != nil {
+	if t.denominator, err = engine.Compile(in, []graph.Value{denominator}, t.options); err != nil {
 		return fmt.Errorf("denominator of %s: %w", r.Name, err)
 	}
 	t.parts = make([][]T, len(parts))
 	for i := range t.parts {
 		t.parts[i] = make([]T, t.dim)
 	}
-	t.coefficient, err = graph.Compile(append(in, ages...), parts, t.options)
+	t.coefficient, err = engine.Compile(append(in, ages...), parts, t.options)
 	if err != nil {
 		return fmt.Errorf("coefficient of %s: %w", r.Name, err)
 	}

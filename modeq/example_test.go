@@ -3,6 +3,7 @@ package modeq_test
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/objective"
@@ -32,7 +33,7 @@ func valley(_ *graph.Builder, theta graph.Value) graph.Value {
 func Example_ownOptimizer() {
 	r := quasiHyperbolic(0.7, 0.9)
 
-	descent, err := rule.NewDescent(r, 0.01, valley, []float64{1.5, 1}, graph.Options{})
+	descent, err := rule.NewDescent(r, 0.01, valley, []float64{1.5, 1}, engine.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -3,6 +3,7 @@ package modeq
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -17,12 +18,12 @@ const MaxOrder = 12
 type Fields struct {
 	dim      int
 	order    int
-	terms    *graph.Program // theta -> f_0, f_1, ..
-	sum      *graph.Program // theta, lr -> f_0 + lr f_1 + ..
+	terms    *engine.Program // theta -> f_0, f_1, ..
+	sum      *engine.Program // theta, lr -> f_0 + lr f_1 + ..
 	lr       []float64
-	in, out  []graph.Buffer
-	termsIn  []graph.Buffer
-	termsOut []graph.Buffer
+	in, out  []engine.Buffer
+	termsIn  []engine.Buffer
+	termsOut []engine.Buffer
 }
 
 // FieldOptions say which equation is wanted.
@@ -53,21 +54,21 @@ func CompileFields(r *rule.Rule, loss objective.GraphLoss, dim, order int, opt F
 		sum = sum.Mul(lr).Add(fs[i])
 	}
 	f := &Fields{dim: dim, order: order, lr: make([]float64, 1)}
-	options := graph.Options{Threads: opt.Threads}
+	options := engine.Options{Threads: opt.Threads}
 	in := []graph.Value{theta, lr}
 	if order == 1 {
 		in = in[:1]
 	}
-	if f.sum, err = graph.Compile(in, []graph.Value{sum}, options); err != nil {
+	if f.sum, err = engine.Compile(in, []graph.Value{sum}, options); err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
-	if f.terms, err = graph.Compile([]graph.Value{theta}, fs, options); err != nil {
+	if f.terms, err = engine.Compile([]graph.Value{theta}, fs, options); err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
-	f.in = []graph.Buffer{{}, graph.Of(f.lr)}[:len(in)]
-	f.out = make([]graph.Buffer, 1)
-	f.termsIn = make([]graph.Buffer, 1)
-	f.termsOut = make([]graph.Buffer, order)
+	f.in = []engine.Buffer{{}, engine.Of(f.lr)}[:len(in)]
+	f.out = make([]engine.Buffer, 1)
+	f.termsIn = make([]engine.Buffer, 1)
+	f.termsOut = make([]engine.Buffer, order)
 	return f, nil
 }
 
@@ -76,9 +77,9 @@ func (f *Fields) At(theta []float64, fields [][]float64) error {
 	if len(fields) != f.order {
 		return fmt.Errorf("modified equation: %d slices for %d fields", len(fields), f.order)
 	}
-	f.termsIn[0] = graph.Of(theta)
+	f.termsIn[0] = engine.Of(theta)
 	for i := range fields {
-		f.termsOut[i] = graph.Of(fields[i])
+		f.termsOut[i] = engine.Of(fields[i])
 	}
 	return f.terms.Run(f.termsIn, f.termsOut)
 }
@@ -86,7 +87,7 @@ func (f *Fields) At(theta []float64, fields [][]float64) error {
 // Sum writes f_0 + lr f_1 + lr^2 f_2 + .. at theta into dst.
 func (f *Fields) Sum(lr float64, theta, dst []float64) error {
 	f.lr[0] = lr
-	f.in[0], f.out[0] = graph.Of(theta), graph.Of(dst)
+	f.in[0], f.out[0] = engine.Of(theta), engine.Of(dst)
 	return f.sum.Run(f.in, f.out)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/objective"
 )
@@ -24,7 +25,7 @@ type past[T graph.Float] struct {
 	vs     [][]T // the vectors that one batch's Hessian is to be multiplied by
 	hvs    [][]T // the products
 
-	in, out []graph.Buffer // of the update: the moments, g, theta; U
+	in, out []engine.Buffer // of the update: the moments, g, theta; U
 }
 
 func newPast[T graph.Float](batches, moments, dim int) *past[T] {
@@ -39,8 +40,8 @@ func newPast[T graph.Float](batches, moments, dim int) *past[T] {
 		s: vectors(moments), memory: vectors(moments), ds: vectors(moments),
 		hvs: vectors(moments + 1), prefix: make([]T, dim), f: make([]T, dim), dg: make([]T, dim), half: make([]T, dim), dphi: make([]T, dim),
 	}
-	p.in = append(buffers(p.s), graph.Buffer{}, graph.Buffer{})
-	p.out = make([]graph.Buffer, 1)
+	p.in = append(buffers(p.s), engine.Buffer{}, engine.Buffer{})
+	p.out = make([]engine.Buffer, 1)
 	for range batches {
 		p.reach = append(p.reach, vectors(moments))
 		p.weight = append(p.weight, make([]T, moments))
@@ -217,7 +218,7 @@ func (s *SecondOrder[T]) pastUpdate(l, n int, theta []T) error {
 func (s *SecondOrder[T]) updateAt(g, theta, u []T) error {
 	p := s.past
 	last := len(p.in) - 1
-	p.in[last-1], p.in[last], p.out[0] = graph.Of(g), graph.Of(theta), graph.Of(u)
+	p.in[last-1], p.in[last], p.out[0] = engine.Of(g), engine.Of(theta), engine.Of(u)
 	return s.p.update.Run(p.in, p.out)
 }
 

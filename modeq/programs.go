@@ -3,20 +3,21 @@ package modeq
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/rule"
 )
 
 // generalPrograms are what the general theorem needs of a rule, as compiled programs over vectors.
 type generalPrograms[T graph.Float] struct {
-	phi, dphi []*graph.Program // by moment; nil where phi is the identity
-	update    *graph.Program   // s.., g, theta -> U
-	tangent   *graph.Program   // s.., g, theta, ds.., dg, dtheta -> dU
-	usesG     bool             // U depends on g directly
+	phi, dphi []*engine.Program // by moment; nil where phi is the identity
+	update    *engine.Program   // s.., g, theta -> U
+	tangent   *engine.Program   // s.., g, theta, ds.., dg, dtheta -> dU
+	usesG     bool              // U depends on g directly
 }
 
-func newGeneralPrograms[T graph.Float](r *rule.Rule, dim int, options graph.Options) (*generalPrograms[T], error) {
-	p := &generalPrograms[T]{phi: make([]*graph.Program, len(r.Moments)), dphi: make([]*graph.Program, len(r.Moments))}
+func newGeneralPrograms[T graph.Float](r *rule.Rule, dim int, options engine.Options) (*generalPrograms[T], error) {
+	p := &generalPrograms[T]{phi: make([]*engine.Program, len(r.Moments)), dphi: make([]*engine.Program, len(r.Moments))}
 	var err error
 	for i, m := range r.Moments {
 		if m.Phi == nil {
@@ -26,10 +27,10 @@ func newGeneralPrograms[T graph.Float](r *rule.Rule, dim int, options graph.Opti
 		g, v := b.Param("g", graph.TypeOf[T](), dim), b.Param("v", graph.TypeOf[T](), dim)
 		phi := m.Apply(g)
 		dphi := graph.JVP([]graph.Value{phi}, []graph.Value{g}, []graph.Value{v})
-		if p.phi[i], err = graph.Compile([]graph.Value{g}, []graph.Value{phi}, options); err != nil {
+		if p.phi[i], err = engine.Compile([]graph.Value{g}, []graph.Value{phi}, options); err != nil {
 			return nil, err
 		}
-		if p.dphi[i], err = graph.Compile([]graph.Value{g, v}, dphi, options); err != nil {
+		if p.dphi[i], err = engine.Compile([]graph.Value{g, v}, dphi, options); err != nil {
 			return nil, err
 		}
 	}
@@ -43,15 +44,15 @@ func newGeneralPrograms[T graph.Float](r *rule.Rule, dim int, options graph.Opti
 	}
 	in := append(append([]graph.Value(nil), s...), g, theta)
 	u := r.Update(s, g, theta)
-	if p.update, err = graph.Compile(in, []graph.Value{u}, options); err != nil {
+	if p.update, err = engine.Compile(in, []graph.Value{u}, options); err != nil {
 		return nil, err
 	}
 	in = append(append(in, ds...), dg, dtheta)
-	if p.tangent, err = graph.Compile(in, []graph.Value{updateTangent(r, s, g, theta, ds, dg, dtheta)}, options); err != nil {
+	if p.tangent, err = engine.Compile(in, []graph.Value{updateTangent(r, s, g, theta, ds, dg, dtheta)}, options); err != nil {
 		return nil, err
 	}
 	// U reads g other than through the moments if it cannot be compiled without it.
-	_, err = graph.Compile(append(append([]graph.Value(nil), s...), theta), []graph.Value{u}, options)
+	_, err = engine.Compile(append(append([]graph.Value(nil), s...), theta), []graph.Value{u}, options)
 	p.usesG = err != nil
 	return p, nil
 }

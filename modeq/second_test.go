@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"shadowflow/graph"
+	"shadowflow/engine"
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
@@ -118,7 +118,7 @@ func byTheTheorem(t *testing.T, r *rule.Rule, o *objective.Function, order func(
 	for k := range grads {
 		grads[k] = gradient(t, loss, batch(k), theta)
 	}
-	p, err := newGeneralPrograms[float64](r, 2, graph.Options{Threads: 1})
+	p, err := newGeneralPrograms[float64](r, 2, engine.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package modeq
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/rule"
 )
@@ -14,20 +15,20 @@ type Terms[T graph.Float] struct {
 	rule            *rule.Rule
 	dim             int
 	dtype           graph.DType
-	options         graph.Options
-	update, correct *graph.Program
-	coefficient     *graph.Program // g, theta -> the parts of kappa. With denominator, compiled when first needed
-	denominator     *graph.Program // g, theta -> R
-	sums, ages      [][]T          // one number a moment
-	parts           [][]T          // of kappa: one a moment, one of g itself
+	options         engine.Options
+	update, correct *engine.Program
+	coefficient     *engine.Program // g, theta -> the parts of kappa. With denominator, compiled when first needed
+	denominator     *engine.Program // g, theta -> R
+	sums, ages      [][]T           // one number a moment
+	parts           [][]T           // of kappa: one a moment, one of g itself
 }
 
-// NewTerms compiles a rule's terms for vectors of dim elements. Threads is that of graph.Options.
+// NewTerms compiles a rule's terms for vectors of dim elements. Threads is that of engine.Options.
 func NewTerms[T graph.Float](r *rule.Rule, dim, threads int) (*Terms[T], error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
-	t := &Terms[T]{rule: r, dim: dim, dtype: graph.TypeOf[T](), options: graph.Options{Threads: threads}}
+	t := &Terms[T]{rule: r, dim: dim, dtype: graph.TypeOf[T](), options: engine.Options{Threads: threads}}
 	b := graph.NewBuilder()
 	vector := func(name string) graph.Value { return b.Param(name, t.dtype, dim) }
 	g, theta, f, hf := vector("g"), vector("theta"), vector("F"), vector("HF")
@@ -39,12 +40,12 @@ func NewTerms[T graph.Float](r *rule.Rule, dim, threads int) (*Terms[T], error) 
 	}
 	var err error
 	in := append([]graph.Value{g, theta}, sums...)
-	if t.update, err = graph.Compile(in, []graph.Value{Memoryless(r, sums, g, theta)}, t.options); err != nil {
+	if t.update, err = engine.Compile(in, []graph.Value{Memoryless(r, sums, g, theta)}, t.options); err != nil {
 		return nil, fmt.Errorf("memoryless field of %s: %w", r.Name, err)
 	}
 	in = append(append([]graph.Value{g, theta, f, hf}, sums...), ages...)
 	c := Correction(r, sums, ages, g, theta, f, hf)
-	if t.correct, err = graph.Compile(in, []graph.Value{c}, t.options); err != nil {
+	if t.correct, err = engine.Compile(in, []graph.Value{c}, t.options); err != nil {
 		return nil, fmt.Errorf("second-order term of %s: %w", r.Name, err)
 	}
 	return t, nil
@@ -69,14 +70,14 @@ func (t *Terms[T]) Correct(n int, g, theta, f, hf, c []T) error {
 	return t.correct.Run(buffers([][]T{g, theta, f, hf}, t.sums, t.ages), buffers([][]T{c}))
 }
 
-func buffers[T graph.Float](head [][]T, tails ...[][]T) []graph.Buffer {
-	var out []graph.Buffer
+func buffers[T graph.Float](head [][]T, tails ...[][]T) []engine.Buffer {
+	var out []engine.Buffer
 	for _, s := range head {
-		out = append(out, graph.Of(s))
+		out = append(out, engine.Of(s))
 	}
 	for _, tail := range tails {
 		for _, s := range tail {
-			out = append(out, graph.Of(s))
+			out = append(out, engine.Of(s))
 		}
 	}
 	return out

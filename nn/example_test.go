@@ -3,6 +3,7 @@ package nn_test
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/nn"
 )
@@ -23,7 +24,7 @@ func Example() {
 		return
 	}
 	gradient := graph.Grad(out.Loss, in.Theta)[0]
-	program, err := graph.Compile([]graph.Value{in.Theta, in.X, in.Labels}, []graph.Value{out.Loss, gradient}, graph.Options{})
+	program, err := engine.Compile([]graph.Value{in.Theta, in.X, in.Labels}, []graph.Value{out.Loss, gradient}, engine.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -32,7 +33,7 @@ func Example() {
 	theta, x, labels := model.Init(1).Theta, []float64{0, 0, 0, 1, 1, 0, 1, 1}, []int32{0, 1, 1, 0}
 	loss, g := make([]float64, 1), make([]float64, model.NumParams())
 	for range 300 {
-		err := program.Run([]graph.Buffer{graph.Of(theta), graph.Of(x), graph.Of(labels)}, []graph.Buffer{graph.Of(loss), graph.Of(g)})
+		err := program.Run([]engine.Buffer{engine.Of(theta), engine.Of(x), engine.Of(labels)}, []engine.Buffer{engine.Of(loss), engine.Of(g)})
 		if err != nil {
 			fmt.Println(err)
 			return

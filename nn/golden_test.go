@@ -11,6 +11,7 @@ import (
 
 	"gonum.org/v1/gonum/floats"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/nn/safetensors"
 )
@@ -110,25 +111,25 @@ func closeTo(t *testing.T, what string, got, want []float64, tol float64) {
 // run compiles and runs a program. Arrays of float64 are converted to and from the program's types.
 func run(t testing.TB, in, out []graph.Value, arrays ...any) [][]float64 {
 	t.Helper()
-	p, err := graph.Compile(in, out, graph.Options{})
+	p, err := engine.Compile(in, out, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var inputs, outputs []graph.Buffer
+	var inputs, outputs []engine.Buffer
 	for i, s := range p.Inputs() {
 		switch a := arrays[i].(type) {
 		case []int32:
-			inputs = append(inputs, graph.Of(a))
+			inputs = append(inputs, engine.Of(a))
 		case []float64:
 			if s.DType == graph.Float64 {
-				inputs = append(inputs, graph.Of(a))
+				inputs = append(inputs, engine.Of(a))
 			} else {
-				inputs = append(inputs, graph.Of(to32(a)))
+				inputs = append(inputs, engine.Of(to32(a)))
 			}
 		}
 	}
 	for _, s := range p.Outputs() {
-		outputs = append(outputs, graph.NewBuffer(s.DType, numel(s.Shape)))
+		outputs = append(outputs, engine.NewBuffer(s.DType, numel(s.Shape)))
 	}
 	if err := p.Run(inputs, outputs); err != nil {
 		t.Fatal(err)

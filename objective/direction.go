@@ -3,6 +3,7 @@ package objective
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -16,11 +17,11 @@ type Direction struct {
 func CompileDirection[T graph.Float](d *Direction, dim, threads int) (func(g, theta, field []T) error, error) {
 	b := graph.NewBuilder()
 	g, theta := b.Param("gradient", graph.TypeOf[T](), dim), b.Param("theta", graph.TypeOf[T](), dim)
-	p, err := graph.Compile([]graph.Value{g, theta}, []graph.Value{d.Make(g, theta)}, graph.Options{Threads: threads})
+	p, err := engine.Compile([]graph.Value{g, theta}, []graph.Value{d.Make(g, theta)}, engine.Options{Threads: threads})
 	if err != nil {
 		return nil, fmt.Errorf("direction made from the gradient: %w", err)
 	}
 	return func(g, theta, field []T) error {
-		return p.Run([]graph.Buffer{graph.Of(g), graph.Of(theta)}, []graph.Buffer{graph.Of(field)})
+		return p.Run([]engine.Buffer{engine.Of(g), engine.Of(theta)}, []engine.Buffer{engine.Of(field)})
 	}, nil
 }

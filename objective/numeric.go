@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -19,13 +20,13 @@ type Numeric[T graph.Float] struct {
 // program is a compiled program and the buffers of a call: theta and the vectors go in, the loss and the results come out.
 type program[T graph.Float] struct {
 	kind     Kind
-	compiled *graph.Program
-	in, out  []graph.Buffer
+	compiled *engine.Program
+	in, out  []engine.Buffer
 	loss     []T
 	results  [][]T
 }
 
-// NewNumeric returns the Objective of a Function. Threads is that of graph.Options.
+// NewNumeric returns the Objective of a Function. Threads is that of engine.Options.
 func NewNumeric[T graph.Float](f *Function, threads int) *Numeric[T] {
 	return &Numeric[T]{f: f, threads: threads, programs: map[int][]*program[T]{}}
 }
@@ -62,13 +63,13 @@ func (n *Numeric[T]) Evaluate(ctx context.Context, theta []T, batch int, want Wa
 	if err != nil {
 		return Evaluation{}, err
 	}
-	p.in[0] = graph.Of(theta)
+	p.in[0] = engine.Of(theta)
 	for i, v := range want.Vectors {
-		p.in[1+i] = graph.Of(v)
+		p.in[1+i] = engine.Of(v)
 	}
 	p.results = want.Results(p.results[:0])
 	for i, r := range p.results {
-		p.out[1+i] = graph.Of(r)
+		p.out[1+i] = engine.Of(r)
 	}
 	if err := p.compiled.Run(p.in, p.out); err != nil {
 		return Evaluation{}, fmt.Errorf("objective: %w", err)
@@ -95,11 +96,11 @@ func (n *Numeric[T]) program(batch int, kind Kind) (*program[T], error) {
 	}
 	vectors, results := kind.Record(loss, theta)
 	in, out := append([]graph.Value{theta}, vectors...), append([]graph.Value{loss}, results...)
-	p := &program[T]{kind: kind, in: make([]graph.Buffer, len(in)), out: make([]graph.Buffer, len(out)), loss: make([]T, 1)}
-	if p.compiled, err = graph.Compile(in, out, graph.Options{Threads: n.threads}); err != nil {
+	p := &program[T]{kind: kind, in: make([]engine.Buffer, len(in)), out: make([]engine.Buffer, len(out)), loss: make([]T, 1)}
+	if p.compiled, err = engine.Compile(in, out, engine.Options{Threads: n.threads}); err != nil {
 		return nil, fmt.Errorf("objective: %w", err)
 	}
-	p.out[0] = graph.Of(p.loss)
+	p.out[0] = engine.Of(p.loss)
 	n.programs[batch] = append(n.programs[batch], p)
 	return p, nil
 }

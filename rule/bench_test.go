@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -16,7 +17,7 @@ func bilinear(_ *graph.Builder, theta graph.Value) graph.Value {
 // BenchmarkAdamOnTwoParameters takes steps of Adam on the 2-parameter loss, one thread; steps/s is what counts.
 func BenchmarkAdamOnTwoParameters(b *testing.B) {
 	r, c := mustRule(b, "adam", nil)
-	d, err := NewDescent(r, c.LR, bilinear, []float64{1.6, 1.1}, graph.Options{Threads: 1})
+	d, err := NewDescent(r, c.LR, bilinear, []float64{1.6, 1.1}, engine.Options{Threads: 1})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func BenchmarkAdamOnTwoParameters(b *testing.B) {
 func BenchmarkAdamOnResNet50(b *testing.B) {
 	const dim, streams = 23_520_842, 7
 	r, c := mustRule(b, "adam", nil)
-	s, err := NewStepper[float32](r, c.LR, dim, graph.Options{})
+	s, err := NewStepper[float32](r, c.LR, dim, engine.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package rule
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -13,18 +14,18 @@ type Loss func(b *graph.Builder, theta graph.Value) graph.Value
 // for concurrent use.
 type Descent[T graph.Float] struct {
 	*memory[T]
-	program *graph.Program
+	program *engine.Program
 	theta   []T
 	// The program reads one set of arrays and writes the other, as theta is still read after its first element is known.
 	spare   []T
 	spares  [][]T
-	in, out [2][]graph.Buffer
+	in, out [2][]engine.Buffer
 	now     int
 }
 
 // NewDescent compiles the step of a rule with step size lr on a loss of len(start) parameters, and stands at start, which
 // is copied.
-func NewDescent[T graph.Float](r *Rule, lr float64, loss Loss, start []T, opt graph.Options) (*Descent[T], error) {
+func NewDescent[T graph.Float](r *Rule, lr float64, loss Loss, start []T, opt engine.Options) (*Descent[T], error) {
 	if err := checkStep(r, lr); err != nil {
 		return nil, err
 	}
@@ -34,7 +35,7 @@ func NewDescent[T graph.Float](r *Rule, lr float64, loss Loss, start []T, opt gr
 	rate, state, correction, inputs := stepInputs(b, r, t, dim)
 	g := graph.Grad(loss(b, theta), theta)[0]
 	next, stateNew := r.Step(theta, g, rate, state, correction)
-	program, err := graph.Compile(append([]graph.Value{theta}, inputs...), append([]graph.Value{next}, stateNew...), opt)
+	program, err := engine.Compile(append([]graph.Value{theta}, inputs...), append([]graph.Value{next}, stateNew...), opt)
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 	}
@@ -48,12 +49,12 @@ func NewDescent[T graph.Float](r *Rule, lr float64, loss Loss, start []T, opt gr
 }
 
 // buffers returns a set of arrays as the program's inputs and as its outputs.
-func (d *Descent[T]) buffers(theta []T, state [][]T) (in, out []graph.Buffer) {
-	in = append([]graph.Buffer{graph.Of(theta)}, d.scalars()...)
-	out = []graph.Buffer{in[0]}
+func (d *Descent[T]) buffers(theta []T, state [][]T) (in, out []engine.Buffer) {
+	in = append([]engine.Buffer{engine.Of(theta)}, d.scalars()...)
+	out = []engine.Buffer{in[0]}
 	for _, s := range state {
-		in = append(in, graph.Of(s))
-		out = append(out, graph.Of(s))
+		in = append(in, engine.Of(s))
+		out = append(out, engine.Of(s))
 	}
 	return in, out
 }

@@ -3,6 +3,7 @@ package rule
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -94,10 +95,10 @@ func stepInputs(b *graph.Builder, r *Rule, t graph.DType, dim int) (lr graph.Val
 }
 
 // scalars returns the buffers of stepInputs' scalars.
-func (m *memory[T]) scalars() []graph.Buffer {
-	in := []graph.Buffer{graph.Of(m.lr)}
+func (m *memory[T]) scalars() []engine.Buffer {
+	in := []engine.Buffer{engine.Of(m.lr)}
 	for _, c := range m.correction {
-		in = append(in, graph.Of(c))
+		in = append(in, engine.Of(c))
 	}
 	return in
 }
@@ -106,13 +107,13 @@ func (m *memory[T]) scalars() []graph.Buffer {
 // nothing allocated. It is not for concurrent use.
 type Stepper[T graph.Float] struct {
 	*memory[T]
-	program *graph.Program
-	in, out []graph.Buffer
+	program *engine.Program
+	in, out []engine.Buffer
 	dim     int
 }
 
 // NewStepper compiles the step of a rule with step size lr for dim parameters.
-func NewStepper[T graph.Float](r *Rule, lr float64, dim int, opt graph.Options) (*Stepper[T], error) {
+func NewStepper[T graph.Float](r *Rule, lr float64, dim int, opt engine.Options) (*Stepper[T], error) {
 	if err := checkStep(r, lr); err != nil {
 		return nil, err
 	}
@@ -121,16 +122,16 @@ func NewStepper[T graph.Float](r *Rule, lr float64, dim int, opt graph.Options) 
 	theta, g := b.Param("theta", t, dim), b.Param("gradient", t, dim)
 	rate, state, correction, inputs := stepInputs(b, r, t, dim)
 	next, stateNew := r.Step(theta, g, rate, state, correction)
-	program, err := graph.Compile(append([]graph.Value{theta, g}, inputs...), append([]graph.Value{next}, stateNew...), opt)
+	program, err := engine.Compile(append([]graph.Value{theta, g}, inputs...), append([]graph.Value{next}, stateNew...), opt)
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 	}
 	s := &Stepper[T]{memory: newMemory[T](r, lr, dim), program: program, dim: dim}
-	s.in = append(make([]graph.Buffer, 2), s.scalars()...)
-	s.out = make([]graph.Buffer, 1)
+	s.in = append(make([]engine.Buffer, 2), s.scalars()...)
+	s.out = make([]engine.Buffer, 1)
 	for _, a := range s.state {
-		s.in = append(s.in, graph.Of(a))
-		s.out = append(s.out, graph.Of(a))
+		s.in = append(s.in, engine.Of(a))
+		s.out = append(s.out, engine.Of(a))
 	}
 	return s, nil
 }
@@ -151,7 +152,7 @@ func (s *Stepper[T]) Step(theta, gradient []T) error {
 		return fmt.Errorf("rule %s: step with %d parameters and %d gradients: want %d", s.rule.Name, len(theta), len(gradient), s.dim)
 	}
 	s.prepare()
-	s.in[0], s.in[1] = graph.Of(theta), graph.Of(gradient)
+	s.in[0], s.in[1] = engine.Of(theta), engine.Of(gradient)
 	s.out[0] = s.in[0]
 	if err := s.program.Run(s.in, s.out); err != nil {
 		return fmt.Errorf("rule %s: step %d: %w", s.rule.Name, s.n, err)

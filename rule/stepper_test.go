@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -24,7 +25,7 @@ func mustRule(t testing.TB, name string, values map[string]string) (*Rule, Confi
 
 func mustStepper[T graph.Float](t testing.TB, r *Rule, lr float64, dim int) *Stepper[T] {
 	t.Helper()
-	s, err := NewStepper[T](r, lr, dim, graph.Options{Threads: 1})
+	s, err := NewStepper[T](r, lr, dim, engine.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,10 +146,10 @@ func byDefinition(t *testing.T, r *Rule, past [][]float64, at []float64) []float
 	b := graph.NewBuilder()
 	n := len(past) - 1
 	var params []graph.Value
-	var in []graph.Buffer
+	var in []engine.Buffer
 	vector := func(v []float64) graph.Value {
 		params = append(params, b.Param("", graph.Float64, len(v)))
-		in = append(in, graph.Of(v))
+		in = append(in, engine.Of(v))
 		return params[len(params)-1]
 	}
 	theta := vector(at)
@@ -164,12 +165,12 @@ func byDefinition(t *testing.T, r *Rule, past [][]float64, at []float64) []float
 		}
 		s = append(s, sum)
 	}
-	p, err := graph.Compile(params, []graph.Value{r.Update(s, g[n], theta)}, graph.Options{Threads: 1})
+	p, err := engine.Compile(params, []graph.Value{r.Update(s, g[n], theta)}, engine.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	u := make([]float64, len(at))
-	if err := p.Run(in, []graph.Buffer{graph.Of(u)}); err != nil {
+	if err := p.Run(in, []engine.Buffer{engine.Of(u)}); err != nil {
 		t.Fatal(err)
 	}
 	return u
@@ -208,7 +209,7 @@ func TestDescentTakesTheStepperSteps(t *testing.T) {
 	for _, name := range Names() {
 		r, c := mustRule(t, name, nil)
 		s := mustStepper[float64](t, r, c.LR, 3)
-		d, err := NewDescent(r, c.LR, square, []float64{1, 2, -3}, graph.Options{Threads: 1})
+		d, err := NewDescent(r, c.LR, square, []float64{1, 2, -3}, engine.Options{Threads: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,7 +233,7 @@ func TestDescentTakesTheStepperSteps(t *testing.T) {
 func TestStepsAllocateNothing(t *testing.T) {
 	r, c := mustRule(t, "adam", nil)
 	s := mustStepper[float64](t, r, c.LR, 2)
-	d, err := NewDescent(r, c.LR, square, []float64{1, 2}, graph.Options{Threads: 1})
+	d, err := NewDescent(r, c.LR, square, []float64{1, 2}, engine.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,12 +253,12 @@ func TestMistakesInADefinitionAreNamed(t *testing.T) {
 	bad := &Rule{Name: "mine", Moments: []Moment{{Name: "m", Kernel: Kernel{First: 1, Next: 1, Beta: 1}}},
 		Update: func(s []graph.Value, _, _ graph.Value) graph.Value { return s[0] }}
 	for what, r := range map[string]*Rule{"no update": {Name: "mine"}, "beta": bad, "nil": nil} {
-		if _, err := NewStepper[float64](r, 0.1, 2, graph.Options{}); err == nil {
+		if _, err := NewStepper[float64](r, 0.1, 2, engine.Options{}); err == nil {
 			t.Errorf("%s: no error", what)
 		}
 	}
 	r, _ := mustRule(t, "gd", nil)
-	if _, err := NewStepper[float64](r, 0, 2, graph.Options{}); err == nil {
+	if _, err := NewStepper[float64](r, 0, 2, engine.Options{}); err == nil {
 		t.Error("lr 0: no error")
 	}
 	if err := mustStepper[float64](t, r, 1, 2).Step([]float64{1}, []float64{1, 2}); err == nil {

@@ -10,6 +10,7 @@ import (
 
 	"shadowflow/dataset"
 	"shadowflow/diagnose"
+	"shadowflow/engine"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/graph"
@@ -85,7 +86,7 @@ func newTrainer[T graph.Float](ctx context.Context, c *config.Config, columns []
 		return nil, err
 	}
 	dim := t.loss.Dim()
-	if t.stepper, err = rule.NewStepper[T](t.rule, c.Optimizer.LR, dim, graph.Options{Threads: c.Threads}); err != nil {
+	if t.stepper, err = rule.NewStepper[T](t.rule, c.Optimizer.LR, dim, engine.Options{Threads: c.Threads}); err != nil {
 		return nil, err
 	}
 	t.order = batchOrder(c, t.loss.Batches())

@@ -1,27 +1,23 @@
 package sweep
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"math"
-	"os"
-	"strconv"
-	"strings"
 
 	"shadowflow/dataset"
+	"shadowflow/engine"
 	"shadowflow/experiment/config"
 	"shadowflow/graph"
 	"shadowflow/nn"
 )
 
 // MemoryOf returns about what a run takes at its peak, in bytes: the memory of its compiled programs, its vectors of
-// parameters, and its data. It compiles the programs but runs none. The data is read unless its shape is known by its name.
+// parameters, and its data. It allocates none of that. The data is read unless its shape is known by its name.
 func MemoryOf(ctx context.Context, c *config.Config) (int64, error) {
 	return (&sizer{}).of(ctx, c)
 }
 
-// sizer remembers what it compiled. It is not for concurrent use.
+// sizer remembers what it measured. It is not for concurrent use.
 type sizer struct {
 	sizes  map[string]int64
 	shapes map[string]shape
@@ -83,10 +79,6 @@ func productsOf(c *config.Config) (int, error) {
 	return 0, nil
 }
 
-// exactBelow is the size up to which programs are compiled as they will run; larger ones are extrapolated from small batches,
-// since compiling reserves their memory.
-const exactBelow = 1 << 30
-
 func sizeOf(c *config.Config, d shape, n int) (int64, error) {
 	model, err := build(c, d)
 	if err != nil {
@@ -96,20 +88,9 @@ func sizeOf(c *config.Config, d shape, n int) (int64, error) {
 	if c.DType == "float64" {
 		width = 8
 	}
-	const few, more = 2, 6
-	peak := int64(0)
-	if n <= more {
-		peak, err = programs(c, model, n)
-	} else {
-		peak, err = extrapolate(c, model, few, more, n)
-	}
+	peak, err := programs(c, model, n)
 	if err != nil {
 		return 0, err
-	}
-	if n > more && peak < exactBelow {
-		if peak, err = programs(c, model, n); err != nil {
-			return 0, err
-		}
 	}
 	numbers := int64(1)
 	for _, k := range d.example {
@@ -125,18 +106,6 @@ func build(c *config.Config, d shape) (*nn.Model, error) {
 		return nil, err
 	}
 	return a.Build(d.example, d.classes)
-}
-
-func extrapolate(c *config.Config, m *nn.Model, few, more, n int) (int64, error) {
-	a, err := programs(c, m, few)
-	if err != nil {
-		return 0, err
-	}
-	b, err := programs(c, m, more)
-	if err != nil {
-		return 0, err
-	}
-	return b + int64(math.Ceil(float64(b-a)/float64(more-few)*float64(n-more))), nil
 }
 
 // programs returns the memory of the programs for n examples: the gradient, and the Hessian-vector products if they are needed.
@@ -174,11 +143,8 @@ func program(c *config.Config, m *nn.Model, n, products int) (int64, error) {
 		v := b.Param(fmt.Sprintf("v%d", i), dtype, m.NumParams())
 		args, out = append(args, v), append(out, graph.JVP([]graph.Value{g}, []graph.Value{in.Theta}, []graph.Value{v})[0])
 	}
-	p, err := graph.Compile(args, out, graph.Options{Threads: 1})
-	if err != nil {
-		return 0, err
-	}
-	return p.PeakBytes(), nil
+	cost, err := engine.Measure(args, out, engine.Options{Threads: 1})
+	return cost.PeakBytes, err
 }
 
 // shape returns what the data looks like, without reading it where the name says so.
@@ -211,24 +177,4 @@ func (s *sizer) shape(ctx context.Context, spec dataset.Spec) (shape, error) {
 	}
 	s.shapes[key] = d
 	return d, nil
-}
-
-// availableMemory returns the memory that the system can still give, 0 if it does not say.
-func availableMemory() int64 {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) >= 2 && fields[0] == "MemAvailable:" {
-			kib, err := strconv.ParseInt(fields[1], 10, 64)
-			if err != nil {
-				return 0
-			}
-			return kib << 10
-		}
-	}
-	return 0
 }

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"time"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/internal/kernel/gemm"
 	"shadowflow/internal/kernel/isa"
@@ -127,7 +128,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 	if err != nil {
 		return r, err
 	}
-	p, err := graph.Compile(in, out, graph.Options{Threads: opt.Threads})
+	p, err := engine.Compile(in, out, engine.Options{Threads: opt.Threads})
 	if err != nil {
 		return r, err
 	}
@@ -153,13 +154,13 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 	}
 	peak = max(peak, gemm.PeakFlops[float32](pool, set, 50*time.Millisecond))
 	r.Seconds, r.MemoryBytes = best, p.PeakBytes()
-	r.Gflops, r.PeakGflops = p.Flops()/best/1e9, peak/1e9
-	r.Peak = p.Flops() / best / peak
+	r.Gflops, r.PeakGflops = float64(p.Flops())/best/1e9, peak/1e9
+	r.Peak = float64(p.Flops()) / best / peak
 	return r, nil
 }
 
 // repeats returns how many runs one reading of the clock should cover.
-func repeats(p *graph.Program, in, out []graph.Buffer) int {
+func repeats(p *engine.Program, in, out []engine.Buffer) int {
 	t := time.Now()
 	if p.Run(in, out) != nil {
 		return 1
@@ -168,11 +169,11 @@ func repeats(p *graph.Program, in, out []graph.Buffer) int {
 }
 
 // buffers makes arrays for a program: numbers like a trained network's, or room for results.
-func buffers(specs []graph.Spec, filled bool) []graph.Buffer {
+func buffers(specs []engine.Spec, filled bool) []engine.Buffer {
 	r := rand.New(rand.NewPCG(1, 2))
-	var out []graph.Buffer
+	var out []engine.Buffer
 	for _, s := range specs {
-		b := graph.NewBuffer(s.DType, s.Size())
+		b := engine.NewBuffer(s.DType, s.Size())
 		if filled {
 			scale := 1.0
 			if s.Name == "theta" {

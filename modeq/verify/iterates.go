@@ -6,8 +6,8 @@ import (
 	"math"
 	"slices"
 
+	"shadowflow/engine"
 	"shadowflow/flow"
-	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -31,7 +31,7 @@ func newIterates(p *Problem, threads int) (*iterates, error) {
 	dim := p.Objective.Dim()
 	it := &iterates{p: p, g: make([]float64, dim), f: make([]float64, dim), c: make([]float64, dim), order: p.order()}
 	var err error
-	if it.stepper, err = rule.NewStepper[float64](p.Rule, 1, dim, graph.Options{Threads: threads}); err != nil {
+	if it.stepper, err = rule.NewStepper[float64](p.Rule, 1, dim, engine.Options{Threads: threads}); err != nil {
 		return nil, err
 	}
 	if p.BiasScale != 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/objective"
 )
@@ -99,7 +100,7 @@ func (o *Objective[T]) pass(ctx context.Context, theta []T, data *examples[T], f
 		}
 		o.bind(p, i, theta, want.Vectors, results.into)
 		x, labels := data.at(at, next)
-		p.in[1], p.in[2] = graph.Of(x), graph.Of(labels)
+		p.in[1], p.in[2] = engine.Of(x), engine.Of(labels)
 		if err := p.compiled.Run(p.in, p.out); err != nil {
 			return objective.Evaluation{}, fmt.Errorf("network: %w", err)
 		}
@@ -114,15 +115,15 @@ func (o *Objective[T]) pass(ctx context.Context, theta []T, data *examples[T], f
 
 // bind sets the buffers of micro-batch i's program, apart from its examples.
 func (o *Objective[T]) bind(p *program[T], i int, theta []T, vectors, results [][]T) {
-	p.in[0] = graph.Of(theta)
+	p.in[0] = engine.Of(theta)
 	for j, v := range vectors {
-		p.in[3+j] = graph.Of(v)
+		p.in[3+j] = engine.Of(v)
 	}
 	if last := 3 + len(vectors); len(p.in) > last { // in a test
-		p.in[last] = graph.Of(o.running)
+		p.in[last] = engine.Of(o.running)
 	}
 	for j, r := range results {
-		p.out[2+j] = graph.Of(r)
+		p.out[2+j] = engine.Of(r)
 	}
 	if !p.statistics {
 		return
@@ -131,7 +132,7 @@ func (o *Objective[T]) bind(p *program[T], i int, theta []T, vectors, results []
 		o.stats = append(o.stats, make([]T, o.model.NumStats()))
 	}
 	o.seen = i + 1
-	p.out[2+len(results)] = graph.Of(o.stats[i])
+	p.out[2+len(results)] = engine.Of(o.stats[i])
 }
 
 // collected are the results of a pass. The only micro-batch of a batch writes in place; several write into partial results, which are

@@ -3,6 +3,7 @@ package network
 import (
 	"fmt"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/objective"
 )
@@ -18,8 +19,8 @@ type programKey struct {
 // the running averages. The loss and the number of examples classified rightly come out, then the results wanted, then, beside a
 // gradient, batch normalization's statistics.
 type program[T graph.Float] struct {
-	compiled      *graph.Program
-	in, out       []graph.Buffer
+	compiled      *engine.Program
+	in, out       []engine.Buffer
 	loss, correct []T
 	statistics    bool
 }
@@ -57,10 +58,10 @@ func (o *Objective[T]) compile(key programKey) (*program[T], error) {
 	if p.statistics = value.Batch.Valid() && (key.kind.Gradient || key.kind.Along != nil); p.statistics {
 		out = append(out, value.Batch)
 	}
-	if p.compiled, err = graph.Compile(in, out, graph.Options{Threads: o.opt.Threads}); err != nil {
+	if p.compiled, err = engine.Compile(in, out, engine.Options{Threads: o.opt.Threads}); err != nil {
 		return nil, err
 	}
-	p.in, p.out = make([]graph.Buffer, len(in)), make([]graph.Buffer, len(out))
-	p.out[0], p.out[1] = graph.Of(p.loss), graph.Of(p.correct)
+	p.in, p.out = make([]engine.Buffer, len(in)), make([]engine.Buffer, len(out))
+	p.out[0], p.out[1] = engine.Of(p.loss), engine.Of(p.correct)
 	return p, nil
 }

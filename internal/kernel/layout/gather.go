@@ -20,11 +20,11 @@ func Scatter[T any](dst, src []T, labels []int32, cols int) {
 	}
 }
 
-// Validate returns an error that names the first label outside [0, cols), which Gather and Scatter would panic on.
-func Validate(labels []int32, cols int) error {
-	for i, label := range labels {
-		if label < 0 || int(label) >= cols {
-			return fmt.Errorf("label %d is %d: want 0 to %d", i, label, cols-1)
+// Validate returns an error that names the first index outside [0, n), on which the operations here would panic, and what it is.
+func Validate(what string, indices []int32, n int) error {
+	for i, k := range indices {
+		if k < 0 || int(k) >= n {
+			return fmt.Errorf("%s %d is %d: want 0 to %d", what, i, k, n-1)
 		}
 	}
 	return nil

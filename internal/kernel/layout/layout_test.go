@@ -262,11 +262,11 @@ func TestGatherAndScatterFollowLabels(t *testing.T) {
 }
 
 func TestValidateNamesTheFirstBadLabel(t *testing.T) {
-	if err := Validate([]int32{0, 9}, 10); err != nil {
+	if err := Validate("label", []int32{0, 9}, 10); err != nil {
 		t.Error(err)
 	}
 	for _, bad := range []int32{10, -1} {
-		err := Validate([]int32{3, bad, 11}, 10)
+		err := Validate("label", []int32{3, bad, 11}, 10)
 		if want := fmt.Sprintf("label 1 is %d: want 0 to 9", bad); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}

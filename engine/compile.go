@@ -1,0 +1,262 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"shadowflow/graph"
+	"shadowflow/internal/kernel/isa"
+	"shadowflow/internal/kernel/par"
+	"shadowflow/internal/kernel/vec"
+)
+
+// Options say how a program is compiled. The zero value is a good default.
+type Options struct {
+	// Threads is the number of threads a run uses; 0 stands for GOMAXPROCS. It changes no bit of any result.
+	Threads int
+}
+
+// Compile makes a program that computes the outputs from the inputs, which are parameters. It returns the first error recorded by
+// the builder, if any, and refuses primitives that it does not know.
+func Compile(in, out []graph.Value, opt Options) (*Program, error) {
+	c, err := newCompiler(in, out, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.plan(); err != nil {
+		return nil, err
+	}
+	c.allocate()
+	return c.p, nil
+}
+
+// Cost is what a program takes.
+type Cost struct {
+	PeakBytes int64 // see Program.PeakBytes
+	Flops     int64 // see Program.Flops
+}
+
+// Measure returns the cost of the program that Compile would make, without making its arrays.
+func Measure(in, out []graph.Value, opt Options) (Cost, error) {
+	c, err := newCompiler(in, out, opt)
+	if err != nil {
+		return Cost{}, err
+	}
+	if err := c.plan(); err != nil {
+		return Cost{}, err
+	}
+	return c.p.cost, nil
+}
+
+// step is one unit of a compiled program, bound to its memory.
+type step interface {
+	run(*Program) error
+}
+
+// compiler turns live nodes into steps and places their arrays.
+type compiler struct {
+	p         *Program
+	ins, outs []*graph.Node
+	rows      *table
+	set       isa.Set
+	pool      *par.Pool
+	fuse      *fuser
+	units     []*unit
+	unitOf    map[*graph.Node]*unit
+	homes     map[*graph.Node]home
+	constants map[constant]*storage
+	storages  []*storage
+	counts    [3]int // of storages, by type
+	arenas    [3]int // elements, by type
+	work      [2]int // elements of scratch that products share, by type
+	scratch   int64  // bytes of the steps' own scratch
+}
+
+// newCompiler checks inputs and outputs.
+func newCompiler(in, out []graph.Value, opt Options) (*compiler, error) {
+	set, err := isa.Best()
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Concat(in, out)
+	for i, v := range all {
+		switch b := v.Builder(); {
+		case b == nil:
+			return nil, fmt.Errorf("compile: value %d is the zero Value", i)
+		case b.Err() != nil:
+			return nil, b.Err()
+		case b != all[0].Builder():
+			return nil, fmt.Errorf("compile: value %d belongs to another Builder than value 0", i)
+		}
+	}
+	c := &compiler{p: &Program{}, rows: sharedTable(), set: set, pool: par.Shared(opt.Threads), unitOf: map[*graph.Node]*unit{},
+		homes: map[*graph.Node]home{}, constants: map[constant]*storage{}}
+	for i, v := range in {
+		n := v.Node()
+		attr, ok := n.Attr().(graph.ParamAttr)
+		if !ok {
+			return nil, fmt.Errorf("compile: input %d is the result of %v: want a parameter", i, n.Op())
+		}
+		if slices.Contains(c.ins, n) {
+			return nil, fmt.Errorf("compile: input %d repeats parameter %q", i, attr.Name)
+		}
+		c.p.in = append(c.p.in, Spec{attr.Name, v.Shape(), n.DType()})
+		c.ins = append(c.ins, n)
+	}
+	for _, v := range out {
+		c.p.out = append(c.p.out, Spec{"", v.Shape(), v.DType()})
+		c.outs = append(c.outs, v.Node())
+	}
+	return c, nil
+}
+
+// plan makes all of the program but its memory.
+func (c *compiler) plan() error {
+	nodes := live(c.outs)
+	if err := c.check(nodes); err != nil {
+		return err
+	}
+	c.fuse = partition(c.rows, nodes, c.outs)
+	c.dropVirtual()
+	c.units = c.fuse.units()
+	for _, u := range c.units {
+		for _, n := range u.made {
+			c.unitOf[n] = u
+			if flops := c.rows[n.Op()].flops; flops != nil {
+				c.p.cost.Flops += flops(n)
+			}
+		}
+	}
+	c.placeInputs()
+	c.placeArrays()
+	c.placeOutputs()
+	c.placeConcats()
+	c.setLifetimes()
+	for _, u := range c.units {
+		c.p.steps = append(c.p.steps, c.stepOf(u))
+	}
+	for i, n := range c.outs {
+		if h := c.homeOf(n); h.st.output != i || h.off != 0 {
+			c.p.steps = append(c.p.steps, c.copyOut(n, i))
+		}
+	}
+	c.findInPlace()
+	c.placeArenas()
+	return nil
+}
+
+// check refuses what has no value or no row.
+func (c *compiler) check(nodes []*graph.Node) error {
+	for _, n := range nodes {
+		if n.Op() == graph.OpParam && !slices.Contains(c.ins, n) {
+			return fmt.Errorf("compile: an output depends on parameter %q, which is not among the inputs", n.Attr().(graph.ParamAttr).Name)
+		}
+		if c.rows[n.Op()].role == roleNone {
+			return fmt.Errorf("compile: primitive %v, which makes an array of shape %v, has no row: the engine does not know how to run it",
+				n.Op(), n.Shape())
+		}
+	}
+	return nil
+}
+
+// live returns the nodes that outs are made from, in topological order.
+func live(outs []*graph.Node) []*graph.Node {
+	seen := map[*graph.Node]bool{}
+	var order []*graph.Node
+	stack := slices.Clone(outs)
+	for len(stack) > 0 {
+		n := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		order = append(order, n)
+		stack = append(stack, n.In()...)
+	}
+	slices.SortFunc(order, func(a, b *graph.Node) int { return a.ID() - b.ID() })
+	return order
+}
+
+// dropVirtual leaves out the broadcasts that every reader expands itself.
+func (c *compiler) dropVirtual() {
+	needed := map[*graph.Node]bool{}
+	need := func(n *graph.Node) {
+		if n = peel(n); n.Op() == graph.OpBroadcast {
+			needed[n] = true
+		}
+	}
+	for _, n := range c.outs {
+		need(n)
+	}
+	for _, n := range slices.Backward(c.fuse.live) {
+		if c.fuse.inline[n] {
+			continue
+		}
+		if g, ok := c.fuse.group[n]; ok {
+			for _, m := range expand([]*graph.Node{n}, c.fuse.inline) {
+				for _, in := range m.In() {
+					if o := operandOf(in); o.kind == readWhole || (o.cols > 0 && o.cols != c.fuse.groups[c.fuse.find(g)].cols) {
+						need(in)
+					}
+				}
+			}
+			continue
+		}
+		if isView(n) && !(n.Op() == graph.OpSlice) {
+			continue
+		}
+		if n.Op() == graph.OpBroadcast && !needed[n] {
+			continue
+		}
+		for _, in := range n.In() {
+			need(in)
+		}
+	}
+	c.fuse.singles = slices.DeleteFunc(c.fuse.singles, func(n *graph.Node) bool {
+		if n.Op() != graph.OpBroadcast {
+			return false
+		}
+		_, known := n.Constant()
+		return known || !needed[n]
+	})
+}
+
+// stepOf binds a unit to its memory.
+func (c *compiler) stepOf(u *unit) step {
+	switch {
+	case u.fused && u.dtype == graph.Float32:
+		return fusedOf(c, u, vec.For[float32](c.set))
+	case u.fused:
+		return fusedOf(c, u, vec.For[float64](c.set))
+	}
+	return c.rows[u.nodes[0].Op()].alone(c, u)
+}
+
+// findInPlace finds out which outputs may be written over which inputs: those first written after the input was last read, or by
+// the same fused step, tile by tile, after the last operation that reads it.
+func (c *compiler) findInPlace() {
+	ins, outs := make([]*storage, len(c.p.in)), make([]*storage, len(c.p.out))
+	for _, s := range c.storages {
+		if s.input >= 0 {
+			ins[s.input] = s
+		}
+		if s.output >= 0 {
+			outs[s.output] = s
+		}
+	}
+	c.p.inPlace = make([][]bool, len(outs))
+	for o, out := range outs {
+		c.p.inPlace[o] = make([]bool, len(ins))
+		for i, in := range ins {
+			switch {
+			case in.last < 0 || out == nil || in.last < out.first:
+				c.p.inPlace[o][i] = out != nil || in.last < len(c.units)
+			case in.last == out.first && in.last < len(c.units):
+				if s, ok := c.p.steps[in.last].(interface{ inPlace(in, out int) bool }); ok && in.dtype == out.dtype {
+					c.p.inPlace[o][i] = s.inPlace(in.id, out.id)
+				}
+			}
+		}
+	}
+}

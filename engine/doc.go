@@ -1,0 +1,9 @@
+// Package engine runs what package graph records, at the machine's speed.
+//
+// [Compile] turns values into a [Program]: dead code is gone, elementwise chains run as one pass over cache-sized tiles,
+// buffers are reused by liveness, and work is cut into chunks that do not depend on the number of threads, so that the
+// same inputs give the same bits on any number of cores of the same kind of processor.
+//
+// A program is cut into units (fuse.go), put in order (schedule.go), its arrays placed (storage.go), and each unit made a step:
+// a pass over tiles (fused.go), bytecode where arrays have a few elements (bytecode.go), or one operation with a kernel of its own.
+package engine

@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"shadowflow/graph"
+	"shadowflow/internal/kernel/gemm"
+	"shadowflow/internal/kernel/par"
+)
+
+func productOf[T graph.Float](c *compiler, u *unit) step {
+	s := &product[T]{dst: refOf[T](c, u.result()), pool: c.pool}
+	s.scratch = func(p *Program) []T { return scratchOf[T](p) }
+	for _, n := range u.nodes {
+		if n.Op() != graph.OpAdd {
+			t := term[T]{planOf[T](c, n), refOf[T](c, n.In()[0]), refOf[T](c, n.In()[1])}
+			c.work[n.DType()] = max(c.work[n.DType()], t.plan.Workspace())
+			s.terms = append(s.terms, t)
+		}
+	}
+	return s
+}
+
+// planOf plans a matrix product or a convolution.
+func planOf[T graph.Float](c *compiler, n *graph.Node) *gemm.Plan[T] {
+	workers := c.pool.Workers()
+	if n.Op() == graph.OpMatMul {
+		a, rank := n.Attr().(graph.MatMulAttr), len(n.Shape())
+		return gemm.NewMatMul[T](gemm.MatMul{Batch: numel(n.Shape()[:rank-2]), M: n.Shape()[rank-2], N: n.Shape()[rank-1], K: innerOf(n),
+			TransA: a.TransA, TransB: a.TransB}, c.set, workers)
+	}
+	a := n.Attr().(graph.ConvAttr)
+	spec := gemm.Conv{N: a.X[0], H: a.X[1], W: a.X[2], C: a.X[3], O: a.W[3], KH: a.W[0], KW: a.W[1], StrideH: a.Stride[0],
+		StrideW: a.Stride[1], PadTop: a.Pad[0], PadLeft: a.Pad[1], PadBottom: a.Pad[2], PadRight: a.Pad[3], Groups: a.Groups}
+	switch n.Op() {
+	case graph.OpConv:
+		return gemm.NewConv[T](spec, c.set, workers)
+	case graph.OpConvInput:
+		return gemm.NewConvInputGrad[T](spec, c.set, workers)
+	}
+	return gemm.NewConvKernelGrad[T](spec, c.set, workers)
+}
+
+func scratchOf[T graph.Float](p *Program) []T {
+	if s, ok := any(p.work32).([]T); ok {
+		return s
+	}
+	return any(p.work64).([]T)
+}
+
+// product is a step that multiplies two arrays, a matrix product or one of the three convolutions, or that adds up several such
+// products.
+type product[T graph.Float] struct {
+	terms   []term[T]
+	dst     ref[T]
+	pool    *par.Pool
+	scratch func(*Program) []T
+}
+
+type term[T graph.Float] struct {
+	plan *gemm.Plan[T]
+	x, y ref[T]
+}
+
+func (s *product[T]) run(p *Program) error {
+	for i := range s.terms {
+		t := &s.terms[i]
+		t.plan.Run(s.pool, s.dst.get(), t.x.get(), t.y.get(), s.scratch(p), i > 0)
+	}
+	return nil
+}
+
+// matmulFlops and convFlops count the multiplications and additions that the definition has, whatever algorithm does with fewer.
+func matmulFlops(n *graph.Node) int64 { return 2 * int64(n.Size()) * int64(innerOf(n)) }
+
+func convFlops(n *graph.Node) int64 {
+	a := n.Attr().(graph.ConvAttr)
+	return 2 * int64(numel(a.Y[:])) * int64(numel(a.W[:3]))
+}
+
+// innerOf returns the length of the axis that a matrix product sums over.
+func innerOf(n *graph.Node) int {
+	rank := len(n.Shape())
+	if n.Attr().(graph.MatMulAttr).TransA {
+		return n.In()[0].Shape()[rank-2]
+	}
+	return n.In()[0].Shape()[rank-1]
+}
