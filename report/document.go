@@ -8,8 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
-	"github.com/google/renameio/v2"
+	"shadowflow/internal/atomicfile"
 )
 
 // A Document is a page about several runs: what was asked, what was done, what came of it, and how to do it again.
@@ -51,13 +52,16 @@ func (d *Document) Write(dir string) (page string, err error) {
 	if err := os.MkdirAll(figures, 0o755); err != nil {
 		return "", err
 	}
+	if err := atomicfile.Sweep(figures, time.Minute); err != nil {
+		return "", err
+	}
 	for _, f := range d.Figures {
 		for _, format := range []string{"png", "svg", "pdf"} {
 			data, err := Render(f, format)
 			if err != nil {
 				return "", err
 			}
-			if err := renameio.WriteFile(filepath.Join(figures, f.Label().Name+"."+format), data, 0o644); err != nil {
+			if err := atomicfile.WriteBytes(filepath.Join(figures, f.Label().Name+"."+format), data); err != nil {
 				return "", err
 			}
 		}
@@ -67,7 +71,7 @@ func (d *Document) Write(dir string) (page string, err error) {
 		return "", err
 	}
 	page = filepath.Join(dir, documentPage)
-	return page, renameio.WriteFile(page, text, 0o644)
+	return page, atomicfile.WriteBytes(page, text)
 }
 
 // Page returns the document as one HTML page with its figures in it.

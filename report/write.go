@@ -3,8 +3,9 @@ package report
 import (
 	"os"
 	"path/filepath"
+	"time"
 
-	"github.com/google/renameio/v2"
+	"shadowflow/internal/atomicfile"
 )
 
 // The names of what Write makes in a run directory.
@@ -20,13 +21,16 @@ func (r *Report) Write() (page string, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
+	if err := atomicfile.Sweep(dir, time.Minute); err != nil {
+		return "", err
+	}
 	for _, f := range r.Figures() {
 		for _, format := range []string{"png", "svg", "pdf"} {
 			data, err := Render(f, format)
 			if err != nil {
 				return "", err
 			}
-			if err := renameio.WriteFile(filepath.Join(dir, f.Label().Name+"."+format), data, 0o644); err != nil {
+			if err := atomicfile.WriteBytes(filepath.Join(dir, f.Label().Name+"."+format), data); err != nil {
 				return "", err
 			}
 		}
@@ -36,5 +40,5 @@ func (r *Report) Write() (page string, err error) {
 		return "", err
 	}
 	page = filepath.Join(r.Dir, pageFile)
-	return page, renameio.WriteFile(page, text, 0o644)
+	return page, atomicfile.WriteBytes(page, text)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"shadowflow/internal/atomicfile"
 )
 
 const (
@@ -64,7 +65,7 @@ func (d *Dir) create(config []byte, columns []Column) error {
 		return err
 	}
 	// The config comes last: a directory with one holds all the rest as well.
-	return replaceFile(d.file(configFile), config)
+	return atomicfile.WriteBytes(d.file(configFile), config)
 }
 
 // A Resumption is a run directory from which a run goes on.
@@ -98,9 +99,6 @@ func Resume(path string) (*Resumption, error) {
 func (d *Dir) resume() (*Resumption, error) {
 	r := &Resumption{Dir: d}
 	var err error
-	if err := d.removeLeftovers(); err != nil {
-		return nil, err
-	}
 	r.Checkpoint, r.Notes, err = d.newestCheckpoint()
 	for _, note := range r.Notes {
 		err = errors.Join(err, d.Logf("%s", note))
@@ -116,13 +114,16 @@ func (d *Dir) resume() (*Resumption, error) {
 	return r, err
 }
 
-// lockFor locks an existing directory and opens its log.
+// lockFor locks an existing directory, removes what a killed process left unfinished there, and opens the log.
 func lockFor(path string) (*Dir, error) {
 	lock, err := lockDir(path)
 	if err != nil {
 		return nil, err
 	}
 	d := &Dir{path: path, lock: lock}
+	if err := atomicfile.Sweep(path, 0); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
 	if d.log, err = os.OpenFile(d.file(logFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
@@ -158,7 +159,7 @@ func (d *Dir) WriteResult(v any) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.file(resultFile), err)
 	}
-	return replaceFile(d.file(resultFile), append(data, '\n'))
+	return atomicfile.WriteBytes(d.file(resultFile), append(data, '\n'))
 }
 
 // ReadResult reads the result of the run in a directory into v. The error is
@@ -184,7 +185,7 @@ func (d *Dir) WriteCheckpoint(c *Checkpoint) error {
 	stored := *c
 	stored.historySize = d.history.size
 	path := d.file(fmt.Sprintf("%s%012d%s", checkpointPrefix, c.Step, checkpointSuffix))
-	if err := replaceFileFunc(path, func(w io.Writer) error { return stored.writeTo(w) }); err != nil {
+	if err := atomicfile.Write(path, func(w io.Writer) error { return stored.writeTo(w) }); err != nil {
 		return err
 	}
 	names, err := d.checkpoints()
@@ -260,25 +261,6 @@ func openCheckpoint(path string) (*Checkpoint, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
-}
-
-// removeLeftovers removes files that a killed process was writing aside.
-func (d *Dir) removeLeftovers() error {
-	entries, err := os.ReadDir(d.path)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		ours := strings.HasPrefix(e.Name(), "."+checkpointPrefix) || strings.HasPrefix(e.Name(), "."+resultFile) ||
-			strings.HasPrefix(e.Name(), "."+holderFile)
-		if !ours || e.IsDir() {
-			continue
-		}
-		if err := os.Remove(d.file(e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
 }
 
 // Close makes the history durable and gives the directory free.

@@ -5,8 +5,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"shadowflow/schema"
 	"strings"
+
+	"shadowflow/internal/atomicfile"
+	"shadowflow/schema"
 )
 
 // An exportFormat writes a history in one format.
@@ -69,7 +71,7 @@ func Export(dir, format, out string) (path string, err error) {
 	if err := refuseRecord(dir, path); err != nil {
 		return "", err
 	}
-	return path, replaceFileFunc(path, func(w io.Writer) error { return f.write(w, h) })
+	return path, atomicfile.Write(path, func(w io.Writer) error { return f.write(w, h) })
 }
 
 func findExportFormat(name string) (exportFormat, error) {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"shadowflow/internal/atomicfile"
 )
 
 // The lock's file is never removed, so that no two processes can lock different
@@ -64,7 +66,7 @@ func lockDir(dir string) (*flock.Flock, error) {
 	}
 	data, err := json.Marshal(holder{PID: os.Getpid(), Host: host, Since: time.Now().Truncate(time.Second)})
 	if err == nil {
-		err = replaceFile(path, data)
+		err = atomicfile.WriteBytes(path, data)
 	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Unlock())

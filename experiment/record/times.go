@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"shadowflow/internal/atomicfile"
 )
 
 // Times is the wall time of each recorded step, beside the history: the history of a run is the same however often it was
@@ -28,7 +30,7 @@ func OpenTimes(dir string, step int) (*Times, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := replaceFile(path, kept); err != nil {
+	if err := atomicfile.WriteBytes(path, kept); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o644)

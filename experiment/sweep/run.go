@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/atomicfile"
 )
 
 // A Runner makes one run in a directory, or continues it there. It returns the context's error if it was interrupted.
@@ -68,6 +70,9 @@ type Event struct {
 // interruption, or a directory that cannot be written. Runs that another process makes at the moment are left to it.
 func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) error {
 	if err := s.Prepare(dir); err != nil {
+		return err
+	}
+	if err := atomicfile.Sweep(dir, time.Minute); err != nil {
 		return err
 	}
 	statuses, err := s.Status(dir)

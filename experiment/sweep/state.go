@@ -10,10 +10,10 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/atomicfile"
 )
 
 // State says how far a run of a sweep has come.
@@ -147,7 +147,7 @@ func writeFailure(dir string, why error) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(dir, failureFile), append(data, '\n'), 0o644)
+	return atomicfile.WriteBytes(filepath.Join(dir, failureFile), append(data, '\n'))
 }
 
 // Prepare makes the directory of a sweep, with a copy of its file.
@@ -155,7 +155,7 @@ func (s *Sweep) Prepare(dir string) error {
 	if err := os.MkdirAll(filepath.Join(dir, "runs"), 0o755); err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(dir, sourceFile), s.Source, 0o644)
+	return atomicfile.WriteBytes(filepath.Join(dir, sourceFile), s.Source)
 }
 
 // Open reads a sweep from its file, or from its directory, and returns the directory too: the one given, or, for a file,

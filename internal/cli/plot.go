@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image/color"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"shadowflow/internal/atomicfile"
 	"shadowflow/modeq/verify"
 )
 
@@ -115,15 +117,14 @@ func save(p *plot.Plot, file string) error {
 	margin := vg.Points(8)
 	p.Draw(draw.Crop(whole, margin, -column, margin, -margin))
 	legend.Draw(draw.Crop(whole, width-column+margin, 0, 0, -vg.Points(36)))
-	f, err := os.Create(file)
+	err = atomicfile.Write(file, func(w io.Writer) error {
+		_, err := canvas.WriteTo(w)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("--plot: %w", err)
 	}
-	if _, err := canvas.WriteTo(f); err != nil {
-		_ = f.Close()
-		return fmt.Errorf("--plot %s: %w", file, err)
-	}
-	return f.Close()
+	return nil
 }
 
 // stepSizeTicks labels the step sizes themselves on an axis of decimal logarithms.

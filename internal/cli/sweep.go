@@ -161,7 +161,7 @@ func writeTables(s *sweep.Sweep, dir string) error {
 		{"table.csv", "csv", table}, {"table.parquet", "parquet", table},
 		{"means.csv", "csv", means}, {"means.parquet", "parquet", means},
 	} {
-		if err := writeTable(filepath.Join(dir, f.name), f.format, f.table); err != nil {
+		if err := record.WriteTableFile(filepath.Join(dir, f.name), f.format, f.table); err != nil {
 			return err
 		}
 	}
@@ -186,17 +186,6 @@ func writeSweepPage(s *sweep.Sweep, dir string) (string, error) {
 		in.Histories = append(in.Histories, h)
 	}
 	return report.SweepPage(in).Write(dir)
-}
-
-func writeTable(path, format string, t *record.History) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := record.WriteTable(file, format, t); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	return file.Close()
 }
 
 func printStates(w io.Writer, statuses []sweep.Status) {

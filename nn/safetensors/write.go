@@ -11,20 +11,12 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"github.com/google/renameio/v2"
+	"shadowflow/internal/atomicfile"
 )
 
 // WriteFile writes the tensors to a file, which appears whole or not at all.
 func WriteFile(path string, tensors []Tensor, metadata map[string]string) error {
-	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
-	if err != nil {
-		return err
-	}
-	defer f.Cleanup()
-	if err := Write(f, tensors, metadata); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return f.CloseAtomicallyReplace()
+	return atomicfile.Write(path, func(w io.Writer) error { return Write(w, tensors, metadata) })
 }
 
 // Write writes the tensors as one safetensors file. Arrays of wider elements come first, so that a program that maps the file
