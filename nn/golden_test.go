@@ -12,7 +12,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 
 	"shadowflow/graph"
-	"shadowflow/nn/safetensors"
+	"shadowflow/safetensors"
 )
 
 // goldenModels are the reduced models that testdata/golden.py evaluates in PyTorch.

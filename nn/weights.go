@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"shadowflow/graph"
-	"shadowflow/nn/safetensors"
+	"shadowflow/safetensors"
 )
 
 // countName is the name of the number of batches that a batch normalization has seen, beside its running_mean.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"shadowflow/graph"
-	"shadowflow/nn/safetensors"
+	"shadowflow/safetensors"
 )
 
 func TestConvolutionKernelsLieInPyTorchsOrderInFiles(t *testing.T) {

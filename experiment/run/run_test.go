@@ -9,11 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"shadowflow/experiment/config"
-	"shadowflow/experiment/record"
 	"strings"
 	"testing"
 	"time"
+
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
 )
 
 // small is a quick run that keeps all kinds of state: moments, modified equations, several physical batches.
