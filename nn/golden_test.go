@@ -196,7 +196,8 @@ func (g golden) compare(t *testing.T, m *Model, prefix string, got []float64, to
 		t.Fatal(err)
 	}
 	for _, tensor := range tensors {
-		closeTo(t, tensor.Name, tensor.Data.([]float64), g.floats(tensor.Name), tol)
+		data, _ := tensor.Float64s()
+		closeTo(t, tensor.Name, data, g.floats(tensor.Name), tol)
 	}
 }
 

@@ -36,7 +36,9 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	out.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header))))
 	out.Write(header)
 	for _, t := range tensors {
-		encode(out, t.Data)
+		if count := encode(out, made(t.Data)); count != t.size() {
+			return fmt.Errorf("safetensors: tensor %q: %d elements were made for shape %v", t.Name, count, t.Shape)
+		}
 	}
 	return out.Flush() // reports the first error of the writes before
 }
@@ -58,11 +60,7 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 		}
 		seen[t.Name] = true
 		dtype, width, count := t.elements()
-		fill := 1
-		for _, d := range t.Shape {
-			fill *= d
-		}
-		if dtype == "" || fill != count {
+		if dtype == "" || t.size() != count {
 			return nil, fmt.Errorf("safetensors: tensor %q: %T of %d elements does not fill shape %v: want float32, float64 or int64",
 				t.Name, t.Data, count, t.Shape)
 		}
@@ -90,24 +88,24 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 	return h.Bytes(), nil
 }
 
-// encode writes elements little-endian; the writer keeps the first error.
-func encode(w *bufio.Writer, data any) {
-	var b [8]byte
+// encode writes elements little-endian and returns their number; the writer keeps the first error.
+func encode(w *bufio.Writer, data any) int {
 	switch d := data.(type) {
 	case []float32:
 		for _, x := range d {
-			binary.LittleEndian.PutUint32(b[:], math.Float32bits(x))
-			w.Write(b[:4])
+			w.Write(binary.LittleEndian.AppendUint32(w.AvailableBuffer(), math.Float32bits(x)))
 		}
+		return len(d)
 	case []float64:
 		for _, x := range d {
-			binary.LittleEndian.PutUint64(b[:], math.Float64bits(x))
-			w.Write(b[:])
+			w.Write(binary.LittleEndian.AppendUint64(w.AvailableBuffer(), math.Float64bits(x)))
 		}
+		return len(d)
 	case []int64:
 		for _, x := range d {
-			binary.LittleEndian.PutUint64(b[:], uint64(x))
-			w.Write(b[:])
+			w.Write(binary.LittleEndian.AppendUint64(w.AvailableBuffer(), uint64(x)))
 		}
+		return len(d)
 	}
+	return 0
 }

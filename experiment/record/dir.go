@@ -21,7 +21,7 @@ const (
 	logFile          = "log.txt"
 	resultFile       = "result.json"
 	checkpointPrefix = "checkpoint-"
-	checkpointSuffix = ".ckpt"
+	checkpointSuffix = ".safetensors"
 	keptCheckpoints  = 2
 )
 
@@ -208,11 +208,19 @@ func (d *Dir) checkpoints() ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), checkpointPrefix) && strings.HasSuffix(e.Name(), checkpointSuffix) {
+		if isCheckpoint(e.Name()) {
 			names = append(names, e.Name())
+		}
+		if strings.HasPrefix(e.Name(), checkpointPrefix) && strings.HasSuffix(e.Name(), ".ckpt") {
+			return nil, fmt.Errorf("%s is of an earlier version of the program: resume the run with that", d.file(e.Name()))
 		}
 	}
 	return names, nil
+}
+
+// isCheckpoint reports whether a file of that name in a run directory is a checkpoint.
+func isCheckpoint(name string) bool {
+	return strings.HasPrefix(name, checkpointPrefix) && strings.HasSuffix(name, checkpointSuffix)
 }
 
 // newestCheckpoint returns the newest checkpoint that is whole, and says what is wrong with
@@ -244,23 +252,6 @@ func (d *Dir) newestCheckpoint() (*Checkpoint, []string, error) {
 		notes = append(notes, "no checkpoint is whole: starting again from step 0")
 	}
 	return nil, notes, nil
-}
-
-func openCheckpoint(path string) (*Checkpoint, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	c, err := readCheckpoint(file, info.Size())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return c, nil
 }
 
 // Close makes the history durable and gives the directory free.

@@ -2,10 +2,11 @@ package record
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"math/rand/v2"
@@ -15,11 +16,10 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"shadowflow/internal/atomicfile"
+	"shadowflow/safetensors"
 )
 
 // A toy is a run with a state, whose every step depends on the last and on a random
@@ -53,19 +53,18 @@ func (r *toy) checkpoint() (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Checkpoint{Step: r.step, Arrays: []Array{{"state", r.state}, {"rng", rng}}}, nil
+	return &Checkpoint{
+		Step: r.step, Metadata: map[string]string{"rng": hex.EncodeToString(rng)},
+		Tensors: []safetensors.Tensor{{Name: "state", Shape: []int{len(r.state)}, Data: r.state}},
+	}, nil
 }
 
 func (r *toy) restore(c *Checkpoint) error {
-	state, err := ArrayOf[float64](c, "state")
+	rng, err := hex.DecodeString(c.Metadata["rng"])
 	if err != nil {
 		return err
 	}
-	rng, err := ArrayOf[byte](c, "rng")
-	if err != nil {
-		return err
-	}
-	r.step, r.state = c.Step, state
+	r.step, r.state = c.Step, c.Tensors[0].Data.([]float64)
 	return r.rng.UnmarshalBinary(rng)
 }
 
@@ -159,27 +158,37 @@ func toyProcess(dir string, steps int, env ...string) *exec.Cmd {
 	return cmd
 }
 
-func TestKilledAtAnyInstantARunEndsWithTheSameBits(t *testing.T) {
-	const steps = 1200
+var (
+	kills    = flag.Int("kills", 8, "how many times the kill test kills its run")
+	killSeed = flag.Uint64("killseed", 0, "seed of the instants at which it does, 0 for another one each time")
+)
+
+func TestARunKilledAtAnyInstantEndsWithTheSameBits(t *testing.T) {
+	seed := *killSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-killseed=%d", seed)
+	steps := 150 * *kills
 	want := uninterrupted(t, steps)
 	dir := filepath.Join(t.TempDir(), "run")
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
-	kills := 0
-	for kills < 8 {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	killed := 0
+	for killed < *kills {
 		cmd := toyProcess(dir, steps)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(5+rng.IntN(30)) * time.Millisecond)
+		time.Sleep(time.Duration(5000+rng.IntN(30_000)) * time.Microsecond)
 		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			t.Fatal(err)
 		}
 		if cmd.Wait() == nil {
 			break // it had ended
 		}
-		kills++
+		killed++
 	}
-	t.Logf("killed %d times", kills)
+	t.Logf("killed %d times", killed)
 	notes, err := runToy(dir, steps)
 	if err != nil || len(notes) > 0 {
 		t.Fatal(notes, err)
@@ -194,7 +203,7 @@ func TestKilledAtAnyInstantARunEndsWithTheSameBits(t *testing.T) {
 	}
 }
 
-func TestACheckpointThatDoesNotFitLeavesTheOldOnes(t *testing.T) {
+func TestACheckpointThatFailsLeavesTheOldOnes(t *testing.T) {
 	dir := t.TempDir()
 	d, err := Create(dir, testConfig(), testColumns())
 	if err != nil {
@@ -205,16 +214,34 @@ func TestACheckpointThatDoesNotFitLeavesTheOldOnes(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := listing(t, dir)
-	path := d.file("checkpoint-000000000002.ckpt")
-	err = atomicfile.Write(path, func(w io.Writer) error {
-		_, err := w.Write(make([]byte, 100))
-		return errors.Join(err, syscall.ENOSPC)
-	})
-	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), path) {
-		t.Errorf("got %v", err)
+	asked := 0
+	fails := func() []float64 { // when it is written, after it went into the checksum
+		asked++
+		return make([]float64, 100/asked)
+	}
+	err = d.WriteCheckpoint(&Checkpoint{Step: 2, Tensors: []safetensors.Tensor{{Name: "x", Shape: []int{100}, Data: fails}}})
+	if err == nil || asked != 2 || !strings.Contains(err.Error(), d.file("checkpoint-000000000002.safetensors")+" was not written") {
+		t.Errorf("asked %d times: %v", asked, err)
 	}
 	if after := listing(t, dir); !reflect.DeepEqual(before, after) {
 		t.Errorf("%v became %v", before, after)
+	}
+}
+
+func TestCheckpointsOfAnEarlierVersionAreNotPassedOver(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := runToy(dir, 5); err != nil {
+		t.Fatal(err)
+	}
+	want := readFile(t, dir, historyFile)
+	if err := os.WriteFile(filepath.Join(dir, "checkpoint-000000000500.ckpt"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Resume(dir); err == nil || !strings.Contains(err.Error(), "checkpoint-000000000500.ckpt is of an earlier version") {
+		t.Errorf("got %v", err)
+	}
+	if !bytes.Equal(readFile(t, dir, historyFile), want) {
+		t.Error("the history was cut")
 	}
 }
 
@@ -243,7 +270,7 @@ func TestTheTwoNewestCheckpointsAreKept(t *testing.T) {
 		}
 	}
 	names, err := d.checkpoints()
-	if want := []string{"checkpoint-000000001500.ckpt", "checkpoint-000000002000.ckpt"}; err != nil || !reflect.DeepEqual(names, want) {
+	if want := []string{"checkpoint-000000001500.safetensors", "checkpoint-000000002000.safetensors"}; err != nil || !reflect.DeepEqual(names, want) {
 		t.Errorf("got %v, %v", names, err)
 	}
 	if err := d.Close(); err != nil {
@@ -267,31 +294,38 @@ func TestTheNewestWholeCheckpointIsUsedAndItSaysSo(t *testing.T) {
 		},
 	}
 	for name, damage := range damages {
-		for number := 1; number <= 2; number++ {
-			dir := t.TempDir()
-			if _, err := runToy(dir, steps); err != nil {
-				t.Fatal(err)
-			}
-			for _, step := range []int{35, 28}[:number] {
-				if err := damage(filepath.Join(dir, fmt.Sprintf("checkpoint-%012d.ckpt", step))); err != nil {
+		for _, c := range []struct {
+			damaged []int // steps
+			last    string
+		}{
+			{[]int{35}, "resuming from checkpoint-000000000028.safetensors, step 28"},
+			{[]int{35, 28}, "no checkpoint is whole: starting again from step 0"},
+		} {
+			t.Run(fmt.Sprintf("%d %s", len(c.damaged), name), func(t *testing.T) {
+				dir := t.TempDir()
+				if _, err := runToy(dir, steps); err != nil {
 					t.Fatal(err)
 				}
-			}
-			notes, err := runToy(dir, steps)
-			if err != nil {
-				t.Fatal(err)
-			}
-			said := strings.Join(notes, "\n")
-			last := []string{"resuming from checkpoint-000000000028.ckpt, step 28", "no checkpoint is whole: starting again from step 0"}[number-1]
-			if len(notes) != number+1 || !strings.HasSuffix(said, last) || !strings.Contains(said, "checkpoint-000000000035.ckpt: damaged: ") {
-				t.Errorf("%s: said %q", name, said)
-			}
-			if log := readFile(t, dir, logFile); !bytes.Contains(log, []byte(last)) {
-				t.Errorf("%s: the log is %q", name, log)
-			}
-			if !bytes.Equal(readFile(t, dir, historyFile), want) {
-				t.Errorf("%s: the history differs", name)
-			}
+				for _, step := range c.damaged {
+					if err := damage(filepath.Join(dir, fmt.Sprintf("checkpoint-%012d.safetensors", step))); err != nil {
+						t.Fatal(err)
+					}
+				}
+				notes, err := runToy(dir, steps)
+				if err != nil {
+					t.Fatal(err)
+				}
+				said := strings.Join(notes, "\n")
+				if len(notes) != len(c.damaged)+1 || !strings.HasSuffix(said, c.last) || !strings.Contains(said, "checkpoint-000000000035.safetensors: damaged: ") {
+					t.Errorf("said %q", said)
+				}
+				if log := readFile(t, dir, logFile); !bytes.Contains(log, []byte(c.last)) {
+					t.Errorf("the log is %q", log)
+				}
+				if !bytes.Equal(readFile(t, dir, historyFile), want) {
+					t.Error("the history differs")
+				}
+			})
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"shadowflow/internal/atomicfile"
 	"shadowflow/schema"
@@ -89,13 +88,13 @@ func refuseRecord(dir, path string) error {
 	if err != nil {
 		return nil // no such file, which cannot be one of the record
 	}
-	for _, name := range []string{historyFile, columnsFile, configFile, logFile, resultFile, lockFile, holderFile} {
+	for _, name := range []string{historyFile, columnsFile, timesFile, configFile, logFile, resultFile, lockFile, holderFile} {
 		record, err := os.Stat(filepath.Join(dir, name))
 		if err == nil && os.SameFile(there, record) {
 			return fmt.Errorf("%s is part of the run's record; choose another file", path)
 		}
 	}
-	if filepath.Clean(filepath.Dir(path)) == filepath.Clean(dir) && strings.HasSuffix(path, checkpointSuffix) {
+	if filepath.Clean(filepath.Dir(path)) == filepath.Clean(dir) && isCheckpoint(filepath.Base(path)) {
 		return fmt.Errorf("%s is named like a checkpoint; choose another file", path)
 	}
 	return nil

@@ -32,19 +32,21 @@ func TestAFullDiskStopsARunThatCanBeResumed(t *testing.T) {
 	const steps = 100
 	want := uninterrupted(t, steps)
 	for _, limit := range []int{len(want) / 3, len(want) / 2, len(want) - 5} {
-		dir := filepath.Join(t.TempDir(), "run")
-		out, err := toyProcess(dir, steps, fmt.Sprintf("%s=%d", limitVariable, limit)).Output()
-		if err == nil || !strings.Contains(string(out), filepath.Join(dir, historyFile)+": the row was not recorded") {
-			t.Errorf("limit %d: %v, %s", limit, err, out)
-		}
-		if got := readFile(t, dir, historyFile); !bytes.HasPrefix(want, got) || got[len(got)-1] != '\n' || len(got) < limit-100 {
-			t.Errorf("limit %d: %d bytes recorded", limit, len(got))
-		}
-		if _, err := runToy(dir, steps); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(readFile(t, dir, historyFile), want) {
-			t.Errorf("limit %d: the history differs", limit)
-		}
+		t.Run(fmt.Sprintf("after %d bytes", limit), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			out, err := toyProcess(dir, steps, fmt.Sprintf("%s=%d", limitVariable, limit)).Output()
+			if err == nil || !strings.Contains(string(out), filepath.Join(dir, historyFile)+": the row was not recorded") {
+				t.Errorf("%v, %s", err, out)
+			}
+			if got := readFile(t, dir, historyFile); !bytes.HasPrefix(want, got) || got[len(got)-1] != '\n' || len(got) < limit-100 {
+				t.Errorf("%d bytes recorded", len(got))
+			}
+			if _, err := runToy(dir, steps); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(readFile(t, dir, historyFile), want) {
+				t.Error("the history differs")
+			}
+		})
 	}
 }

@@ -21,11 +21,11 @@ type Times struct {
 	file *os.File
 }
 
-const timesName = "times.csv"
+const timesFile = "times.csv"
 
 // OpenTimes opens the times of a run that goes on from a step: those from that step on are cut off.
 func OpenTimes(dir string, step int) (*Times, error) {
-	path := filepath.Join(dir, timesName)
+	path := filepath.Join(dir, timesFile)
 	kept, err := readTimes(path, step)
 	if err != nil {
 		return nil, err
