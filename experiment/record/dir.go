@@ -1,7 +1,6 @@
 package record
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -114,14 +113,15 @@ func (d *Dir) resume() (*Resumption, error) {
 	return r, err
 }
 
-// lockFor locks an existing directory, removes what a killed process left unfinished there, and opens the log.
+// lockFor locks an existing directory, removes what a killed process left unfinished there and why an earlier one failed, and opens
+// the log.
 func lockFor(path string) (*Dir, error) {
 	lock, err := lockDir(path)
 	if err != nil {
 		return nil, err
 	}
 	d := &Dir{path: path, lock: lock}
-	if err := atomicfile.Sweep(path, 0); err != nil {
+	if err := errors.Join(atomicfile.Sweep(path, 0), d.removeFailure()); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	if d.log, err = os.OpenFile(d.file(logFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644); err != nil {
@@ -154,27 +154,10 @@ func (d *Dir) Logf(format string, args ...any) error {
 }
 
 // WriteResult makes v, as JSON, the result of the run.
-func (d *Dir) WriteResult(v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("%s: %w", d.file(resultFile), err)
-	}
-	return atomicfile.WriteBytes(d.file(resultFile), append(data, '\n'))
-}
+func (d *Dir) WriteResult(v any) error { return writeJSON(d.file(resultFile), v) }
 
-// ReadResult reads the result of the run in a directory into v. The error is
-// fs.ErrNotExist if the run has not ended.
-func ReadResult(dir string, v any) error {
-	path := filepath.Join(dir, resultFile)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
+// ReadResult reads the result of the run in a directory into v. The error is fs.ErrNotExist if the run has not ended.
+func ReadResult(dir string, v any) error { return readJSON(filepath.Join(dir, resultFile), v) }
 
 // WriteCheckpoint makes the history durable and then stores the state that it led
 // to; the two newest checkpoints are kept. If it fails the older ones are untouched.

@@ -330,35 +330,6 @@ func TestTheNewestWholeCheckpointIsUsedAndItSaysSo(t *testing.T) {
 	}
 }
 
-func TestADirectoryInUseSaysByWhom(t *testing.T) {
-	dir := t.TempDir()
-	d, err := Create(dir, testConfig(), testColumns())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = Resume(dir)
-	var inUse *InUseError
-	if !errors.As(err, &inUse) || inUse.PID != os.Getpid() || !strings.Contains(err.Error(), fmt.Sprintf("is in use by process %d on ", os.Getpid())) {
-		t.Errorf("got %v", err)
-	}
-	if _, err := Create(dir, testConfig(), testColumns()); !errors.As(err, &inUse) {
-		t.Errorf("got %v", err)
-	}
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r, err := Resume(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Checkpoint != nil || len(r.Notes) > 0 {
-		t.Errorf("got %+v", r)
-	}
-	if err := r.Dir.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestARunIsNotStartedOverAnother(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := runToy(dir, 5); err != nil {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 
 	"shadowflow/diagnose"
@@ -178,43 +177,23 @@ func (t *trainer[T]) summary(d *record.Dir, s Status) (*Result, error) {
 	}
 	if n := len(h.Rows); n > 0 {
 		last := h.Rows[n-1]
-		r.Loss, r.Accuracy = Number(last[h.Index("loss")].Float()), Number(last[h.Index("accuracy")].Float())
+		r.Loss, r.Accuracy = record.Number(last[h.Index("loss")].Float()), record.Number(last[h.Index("accuracy")].Float())
 	}
 	r.TestLoss, r.TestAccuracy = lastMeasured(h, "test_loss"), lastMeasured(h, "test_accuracy")
 	return r, nil
 }
 
 // lastMeasured returns the last number in a column, nil if there is none.
-func lastMeasured(h *record.History, name string) *Number {
+func lastMeasured(h *record.History, name string) *record.Number {
 	i := h.Index(name)
 	if i < 0 {
 		return nil
 	}
 	for j := len(h.Rows) - 1; j >= 0; j-- {
 		if v := h.Rows[j][i]; v.Measured() {
-			n := Number(v.Float())
+			n := record.Number(v.Float())
 			return &n
 		}
 	}
 	return nil
-}
-
-// A Number is a float64 that may not be finite: JSON then has null.
-type Number float64
-
-// MarshalJSON implements json.Marshaler.
-func (n Number) MarshalJSON() ([]byte, error) {
-	if !finite(float64(n)) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(n))
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (n *Number) UnmarshalJSON(text []byte) error {
-	if string(text) == "null" {
-		*n = Number(math.NaN())
-		return nil
-	}
-	return json.Unmarshal(text, (*float64)(n))
 }

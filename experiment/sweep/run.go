@@ -21,7 +21,7 @@ type Runner func(ctx context.Context, c *config.Config, dir string) error
 // Execute is the Runner that trains.
 func Execute(ctx context.Context, c *config.Config, dir string) error {
 	var result *run.Result
-	_, err := os.Stat(filepath.Join(dir, "config.yaml"))
+	_, err := os.Stat(record.ConfigPath(dir))
 	if err == nil {
 		result, err = run.Resume(ctx, dir, run.Options{})
 	} else {
@@ -205,14 +205,11 @@ func (s *scheduler) make(ctx context.Context, st Status) error {
 	var inUse *record.InUseError
 	switch {
 	case err == nil:
-		if err := os.Remove(filepath.Join(st.Dir, failureFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return &recordError{err}
-		}
 		return nil
 	case ctx.Err() != nil, errors.As(err, &inUse):
 		return err
 	}
-	if failed := writeFailure(st.Dir, err); failed != nil {
+	if failed := record.WriteFailure(st.Dir, err); failed != nil {
 		return &recordError{errors.Join(err, failed)}
 	}
 	return err

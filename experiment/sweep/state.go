@@ -1,15 +1,12 @@
 package sweep
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/gofrs/flock"
 
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
@@ -40,13 +37,6 @@ type Status struct {
 
 // sourceFile is the copy of the sweep file in the sweep's directory.
 const sourceFile = "sweep.yaml"
-
-// failureFile says in the directory of a run that failed why it did.
-const failureFile = "failure.json"
-
-type failure struct {
-	Error string `json:"error"`
-}
 
 // RunDirs returns where the runs of a sweep in a directory are. A run whose place in the sweep changed keeps its directory.
 func (s *Sweep) RunDirs(dir string) []string {
@@ -101,11 +91,11 @@ func statusOf(r Run, dir string) (Status, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return s, err
 	}
-	if inUse(dir) {
+	if record.InUse(dir) {
 		s.State = Running
 		return s, nil
 	}
-	if reason, ok := readFailure(dir); ok {
+	if reason, ok := record.ReadFailure(dir); ok {
 		s.State, s.Reason = Failed, reason
 		return s, nil
 	}
@@ -113,41 +103,6 @@ func statusOf(r Run, dir string) (Status, error) {
 		s.State = Interrupted
 	}
 	return s, nil
-}
-
-// inUse reports whether another process has locked a run directory.
-func inUse(dir string) bool {
-	path := filepath.Join(dir, "lock")
-	if _, err := os.Stat(path); err != nil {
-		return false
-	}
-	lock := flock.New(path)
-	free, err := lock.TryRLock()
-	if err != nil || !free {
-		return err == nil
-	}
-	_ = lock.Unlock() // the descriptor is closed with it
-	return false
-}
-
-func readFailure(dir string) (string, bool) {
-	data, err := os.ReadFile(filepath.Join(dir, failureFile))
-	var f failure
-	if err != nil || json.Unmarshal(data, &f) != nil {
-		return "", false
-	}
-	return f.Error, true
-}
-
-func writeFailure(dir string, why error) error {
-	data, err := json.Marshal(failure{why.Error()})
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	return atomicfile.WriteBytes(filepath.Join(dir, failureFile), append(data, '\n'))
 }
 
 // Prepare makes the directory of a sweep, with a copy of its file.

@@ -195,7 +195,7 @@ func resultCells(r *run.Result) []cell {
 	}
 	for _, m := range []struct {
 		name, meaning string
-		value         *run.Number
+		value         *record.Number
 	}{
 		{"test_loss", "loss on the test data at the last test", r.TestLoss},
 		{"test_accuracy", "accuracy on the test data at the last test", r.TestAccuracy},

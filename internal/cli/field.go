@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/experiment/record"
 	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/objective"
@@ -70,9 +71,9 @@ func fullLoss(o objective.Objective) rule.Loss {
 }
 
 func fieldsJSON(values [][]float64) any {
-	rows := make([]numbers, len(values))
+	rows := make([][]record.Number, len(values))
 	for i, v := range values {
-		rows[i] = v
+		rows[i] = record.Numbers(v)
 	}
 	return map[string]any{"fields": rows}
 }

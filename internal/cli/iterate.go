@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/experiment/record"
 	"shadowflow/graph"
 	"shadowflow/modeq/verify"
 	"shadowflow/objective"
@@ -49,9 +50,11 @@ that they know how the memory fills, those of higher order with the memory full.
 				return err
 			}
 			out := iterateOutput{Theta: path}
-			if out.Loss, err = losses(problem.Objective, path); err != nil {
+			loss, err := losses(problem.Objective, path)
+			if err != nil {
 				return err
 			}
+			out.Loss = record.Numbers(loss)
 			for _, order := range orders {
 				positions, err := verify.Solve(cmd.Context(), problem, c.LR, order, steps)
 				if err != nil && len(positions) == 0 {
@@ -84,9 +87,9 @@ that they know how the memory fills, those of higher order with the memory full.
 
 // iterateOutput is one row a step, the start first.
 type iterateOutput struct {
-	Theta [][]float64  `json:"theta"`
-	Loss  numbers      `json:"loss"`
-	Flow  []flowOutput `json:"flow,omitempty"`
+	Theta [][]float64     `json:"theta"`
+	Loss  []record.Number `json:"loss"`
+	Flow  []flowOutput    `json:"flow,omitempty"`
 }
 
 type flowOutput struct {
