@@ -13,7 +13,7 @@ import (
 
 	"shadowflow/engine"
 	"shadowflow/graph"
-	"shadowflow/nn/safetensors"
+	"shadowflow/safetensors"
 )
 
 // goldenModels are the reduced models that testdata/golden.py evaluates in PyTorch.
@@ -197,7 +197,8 @@ func (g golden) compare(t *testing.T, m *Model, prefix string, got []float64, to
 		t.Fatal(err)
 	}
 	for _, tensor := range tensors {
-		closeTo(t, tensor.Name, tensor.Data.([]float64), g.floats(tensor.Name), tol)
+		data, _ := tensor.Float64s()
+		closeTo(t, tensor.Name, data, g.floats(tensor.Name), tol)
 	}
 }
 

@@ -1,8 +1,10 @@
 package nn
 
+import "shadowflow/graph"
+
 // fromTorch writes a parameter's elements, given in PyTorch's order, in the order of theta.
-func fromTorch[T any](p Param, dst, src []T) {
-	permute(p, func(here, there int) { dst[here] = src[there] })
+func fromTorch[T graph.Float](p Param, dst []T, src []float64) {
+	permute(p, func(here, there int) { dst[here] = T(src[there]) })
 }
 
 // toTorch writes a parameter's elements, given in the order of theta, in PyTorch's order.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"shadowflow/graph"
-	"shadowflow/nn/safetensors"
+	"shadowflow/safetensors"
 )
 
 func TestConvolutionKernelsLieInPyTorchsOrderInFiles(t *testing.T) {
@@ -27,7 +27,8 @@ func TestConvolutionKernelsLieInPyTorchsOrderInFiles(t *testing.T) {
 		for axis, d := range tensors[i].Shape {
 			k = k*d + index[axis]
 		}
-		return tensors[i].Data.([]float64)[k]
+		data, _ := tensors[i].Float64s()
+		return data[k]
 	}
 	// Here [kh,kw,i,o] of [3,3,2,2], there [o,i,kh,kw].
 	if got, want := at("x.0.weight", 1, 0, 2, 1), float64(((2*3+1)*2+0)*2+1); got != want {
@@ -78,7 +79,7 @@ func TestStatesAreSavedAndLoadedExactly(t *testing.T) {
 func TestTensorsThatDoNotFitAreAllNamed(t *testing.T) {
 	m := build(t, &ResNet{Blocks: []int{1}, Width: 2}, []int{4, 4, 1}, 3)
 	s := m.Init(1)
-	tensors, err := stateDict(m, s.Theta, s.Running, 0)
+	tensors, err := StateDict(m, s.Theta, s.Running, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
-	"github.com/google/renameio/v2"
+	"shadowflow/internal/atomicfile"
 )
 
 // A Document is a page about a run or several: what was asked, what was done, what came of it, and how to do it again. What is empty
@@ -58,6 +59,9 @@ func (d *Document) write(dir, name string) (page string, err error) {
 	if err := os.MkdirAll(figures, 0o755); err != nil {
 		return "", err
 	}
+	if err := atomicfile.Sweep(figures, time.Minute); err != nil {
+		return "", err
+	}
 	for _, f := range d.Figures {
 		for _, format := range formats {
 			if err := Save(f, filepath.Join(figures, f.Label().Name+"."+format)); err != nil {
@@ -70,7 +74,7 @@ func (d *Document) write(dir, name string) (page string, err error) {
 		return "", err
 	}
 	page = filepath.Join(dir, name)
-	return page, renameio.WriteFile(page, text, 0o644)
+	return page, atomicfile.WriteBytes(page, text)
 }
 
 // Page returns the document as one HTML page with its figures in it.

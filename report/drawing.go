@@ -6,10 +6,10 @@ import (
 	"image/color"
 	"os"
 	"path/filepath"
+	"shadowflow/internal/atomicfile"
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
@@ -69,7 +69,7 @@ func Save(d Drawing, file string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	return renameio.WriteFile(file, data, 0o644)
+	return atomicfile.WriteBytes(file, data)
 }
 
 // shadeOf returns the colour of a number, the same in all figures.

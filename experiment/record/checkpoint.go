@@ -1,290 +1,171 @@
 package record
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
-	"math"
+	"maps"
+	"os"
+	"strconv"
+	"strings"
+
+	"shadowflow/safetensors"
 )
 
-// A Checkpoint is the state of a run between two steps: everything that the next
-// step depends on.
+// A Checkpoint is the state of a run between two steps: everything that the next step depends on.
 type Checkpoint struct {
 	// Step is the number of steps taken.
 	Step int
-	// Meta holds the small things: states of random generators, counters, times.
-	Meta json.RawMessage
-	// Arrays holds the large ones.
-	Arrays []Array
+	// Metadata holds the small things, as text: states of random generators, counters, times. The names below are the record's.
+	Metadata map[string]string
+	// Tensors holds the large ones.
+	Tensors []safetensors.Tensor
 
 	// historySize is the length of the history at this step, in bytes.
 	historySize int64
 }
 
-// An Array is a named array of a checkpoint. Data is a []float32, []float64, []int64
-// or []byte.
-type Array struct {
-	Name string
-	Data any
-}
-
-// Element is a type of the elements of an Array.
-type Element interface {
-	float32 | float64 | int64 | byte
-}
-
-// ArrayOf returns the array of that name and element type. The error says what is
-// there instead.
-func ArrayOf[T Element](c *Checkpoint, name string) ([]T, error) {
-	for _, a := range c.Arrays {
-		if a.Name != name {
-			continue
-		}
-		data, ok := a.Data.([]T)
-		if !ok {
-			return nil, fmt.Errorf("checkpoint of step %d: array %s is a %T, expected a %T", c.Step, name, a.Data, data)
-		}
-		return data, nil
-	}
-	return nil, fmt.Errorf("checkpoint of step %d: no array %s", c.Step, name)
-}
-
-// The format: the magic bytes, a version and the header's length (both uint32), the
-// header (JSON), the arrays one after the other, and the SHA-256 of all that. All
-// numbers are little-endian.
+// A checkpoint is a safetensors file with these names in its metadata beside the run's own. The checksum is the SHA-256, in lower-case
+// hexadecimal digits, of the whole file with 64 zeros in the place of these digits. It is made and checked this way in every
+// version, such that a changed byte is never taken for another version.
 const (
-	checkpointMagic   = "shadowCK"
-	checkpointVersion = 1
-	maxHeader         = 64 << 20
-	fixedSize         = int64(len(checkpointMagic) + 4 + 4)
+	versionName = "checkpoint_version"
+	stepName    = "step"
+	historyName = "history_size"
+	sumName     = "sha256"
+
+	checkpointVersion = "1"
+	// sumText is what stands before the checksum in the header, and nowhere else: in a name or a text its quotes would be escaped.
+	sumText = `"` + sumName + `":"`
 )
 
-// checkpointHeader describes what follows it.
-type checkpointHeader struct {
-	Step        int             `json:"step"`
-	HistorySize int64           `json:"history_size"`
-	Meta        json.RawMessage `json:"meta,omitempty"`
-	Arrays      []arrayHeader   `json:"arrays"`
-}
+// noSum stands for the checksum while it is computed.
+var noSum = strings.Repeat("0", hex.EncodedLen(sha256.Size))
 
-type arrayHeader struct {
-	Name  string `json:"name"`
-	Type  string `json:"type"`
-	Count int64  `json:"count"`
-}
-
-// elementSize gives the size of an element of each type, in bytes.
-func elementSize(typ string) (int64, bool) {
-	switch typ {
-	case "float32":
-		return 4, true
-	case "float64", "int64":
-		return 8, true
-	case "bytes":
-		return 1, true
-	}
-	return 0, false
-}
-
-func describeArray(a Array) (arrayHeader, error) {
-	switch d := a.Data.(type) {
-	case []float32:
-		return arrayHeader{a.Name, "float32", int64(len(d))}, nil
-	case []float64:
-		return arrayHeader{a.Name, "float64", int64(len(d))}, nil
-	case []int64:
-		return arrayHeader{a.Name, "int64", int64(len(d))}, nil
-	case []byte:
-		return arrayHeader{a.Name, "bytes", int64(len(d))}, nil
-	}
-	return arrayHeader{}, fmt.Errorf("array %s: cannot store a %T; expected []float32, []float64, []int64 or []byte", a.Name, a.Data)
-}
-
-// writeTo writes the checkpoint.
+// writeTo writes the checkpoint. It asks for the elements of each tensor twice: to compute the checksum, which comes first in the
+// file, and to write them.
 func (c *Checkpoint) writeTo(w io.Writer) error {
-	header := checkpointHeader{Step: c.Step, HistorySize: c.historySize, Meta: c.Meta, Arrays: []arrayHeader{}}
-	for _, a := range c.Arrays {
-		h, err := describeArray(a)
-		if err != nil {
-			return err
+	metadata := map[string]string{
+		versionName: checkpointVersion, stepName: strconv.Itoa(c.Step), historyName: strconv.FormatInt(c.historySize, 10), sumName: noSum,
+	}
+	for name, text := range c.Metadata {
+		if _, taken := metadata[name]; taken {
+			return fmt.Errorf("checkpoint of step %d: metadata %q is the record's own; choose another name", c.Step, name)
 		}
-		header.Arrays = append(header.Arrays, h)
-	}
-	text, err := json.Marshal(header)
-	if err != nil {
-		return fmt.Errorf("header: %w", err)
-	}
-	if len(text) > maxHeader {
-		return fmt.Errorf("header of %d bytes; at most %d fit", len(text), maxHeader)
+		metadata[name] = text
 	}
 	sum := sha256.New()
-	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
-	var fixed [8]byte
-	binary.LittleEndian.PutUint32(fixed[:], checkpointVersion)
-	binary.LittleEndian.PutUint32(fixed[4:], uint32(len(text)))
-	// A bufio.Writer keeps its first error until Flush.
-	_, _ = out.WriteString(checkpointMagic)
-	_, _ = out.Write(fixed[:])
-	_, _ = out.Write(text)
-	for _, a := range c.Arrays {
-		writeArray(out, a.Data)
-	}
-	if err := out.Flush(); err != nil {
+	if err := safetensors.Write(sum, c.Tensors, metadata); err != nil {
 		return err
 	}
-	_, err = w.Write(sum.Sum(nil))
-	return err
+	metadata[sumName] = hex.EncodeToString(sum.Sum(nil))
+	return safetensors.Write(w, c.Tensors, metadata)
 }
 
-// writeArray writes the elements; the writer keeps the error.
-func writeArray(out *bufio.Writer, data any) {
-	var b [8]byte
-	switch d := data.(type) {
-	case []float32:
-		for _, v := range d {
-			binary.LittleEndian.PutUint32(b[:4], math.Float32bits(v))
-			_, _ = out.Write(b[:4])
-		}
-	case []float64:
-		for _, v := range d {
-			binary.LittleEndian.PutUint64(b[:], math.Float64bits(v))
-			_, _ = out.Write(b[:])
-		}
-	case []int64:
-		for _, v := range d {
-			binary.LittleEndian.PutUint64(b[:], uint64(v))
-			_, _ = out.Write(b[:])
-		}
-	case []byte:
-		_, _ = out.Write(d)
-	}
-}
-
-// errDamaged marks a checkpoint that is not what was written.
+// errDamaged marks a checkpoint that is not what was written. Any other error of reading says nothing about the checkpoint.
 var errDamaged = errors.New("damaged")
 
 func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errDamaged, fmt.Sprintf(format, args...))
 }
 
-// cutShort says where a checkpoint ends too early. Any other error of reading says
-// nothing about the checkpoint.
-func cutShort(where string, err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return damaged("cut short in its %s", where)
-	}
-	return err
-}
-
-// readCheckpoint reads a checkpoint from a file of the given size. Nothing larger
-// than that is ever allocated, whatever the bytes claim.
-func readCheckpoint(r io.Reader, size int64) (*Checkpoint, error) {
-	sum := sha256.New()
-	in := &hashingReader{r: bufio.NewReaderSize(r, 1<<16), hash: sum}
-	header, err := readCheckpointHeader(in, size)
+// openCheckpoint reads a checkpoint's file.
+func openCheckpoint(path string) (*Checkpoint, error) {
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	c := &Checkpoint{Step: header.Step, Meta: header.Meta, historySize: header.HistorySize}
-	for _, h := range header.Arrays {
-		data, err := readArray(in, h)
-		if err != nil {
-			return nil, cutShort("array "+h.Name, err)
-		}
-		c.Arrays = append(c.Arrays, Array{h.Name, data})
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
 	}
-	want := sum.Sum(nil)
-	var got [sha256.Size]byte
-	if _, err := io.ReadFull(in.r, got[:]); err != nil {
-		return nil, cutShort("checksum", err)
-	}
-	if !bytes.Equal(got[:], want) {
-		return nil, damaged("its checksum is not that of its content")
+	c, err := readCheckpoint(file, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
 }
 
-func readCheckpointHeader(in io.Reader, size int64) (*checkpointHeader, error) {
-	var fixed [fixedSize]byte
-	if _, err := io.ReadFull(in, fixed[:]); err != nil {
-		return nil, cutShort("first bytes", err)
+// readCheckpoint reads a checkpoint from a file of the given size. Nothing larger than that is ever allocated, whatever the bytes
+// claim.
+func readCheckpoint(r io.Reader, size int64) (*Checkpoint, error) {
+	in := io.LimitReader(r, size)
+	head, err := readHead(in, size)
+	if err != nil {
+		return nil, judge(err)
 	}
-	if string(fixed[:8]) != checkpointMagic {
-		return nil, damaged("starts with %q; expected %q", fixed[:8], checkpointMagic)
+	sum := sha256.New()
+	if before, after, ok := cutSum(head); ok {
+		sum.Write(before)
+		io.WriteString(sum, noSum)
+		sum.Write(after)
 	}
-	if v := binary.LittleEndian.Uint32(fixed[8:]); v != checkpointVersion {
-		return nil, fmt.Errorf("version %d of the format; this program reads %d", v, checkpointVersion)
+	file, err := safetensors.Read(io.MultiReader(bytes.NewReader(head), io.TeeReader(in, sum)), size)
+	if err != nil {
+		return nil, judge(err)
 	}
-	length := int64(binary.LittleEndian.Uint32(fixed[12:]))
-	if length > maxHeader || length > size-fixedSize {
-		return nil, damaged("a header of %d bytes in a file of %d", length, size)
+	if file.Metadata[sumName] != hex.EncodeToString(sum.Sum(nil)) {
+		return nil, damaged("its checksum is not that of its content")
 	}
-	text := make([]byte, length)
-	if _, err := io.ReadFull(in, text); err != nil {
-		return nil, cutShort("header", err)
-	}
-	header := &checkpointHeader{}
-	if err := json.Unmarshal(text, header); err != nil {
-		return nil, damaged("header: %v", err)
-	}
-	want := fixedSize + length + sha256.Size
-	for _, a := range header.Arrays {
-		element, ok := elementSize(a.Type)
-		if !ok || a.Count < 0 || a.Count > (size-want)/element {
-			return nil, damaged("array %s of %d %s in a file of %d bytes", a.Name, a.Count, a.Type, size)
-		}
-		want += a.Count * element
-	}
-	if want != size || header.Step < 0 || header.HistorySize < 0 {
-		return nil, damaged("%d bytes; its header describes %d", size, want)
-	}
-	return header, nil
+	return fromFile(file)
 }
 
-func readArray(in io.Reader, h arrayHeader) (any, error) {
-	switch h.Type {
-	case "float32":
-		return readElements(in, h.Count, 4, func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) })
-	case "float64":
-		return readElements(in, h.Count, 8, func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) })
-	case "int64":
-		return readElements(in, h.Count, 8, func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) })
+// readHead reads a file's beginning as far as its header goes, or to its end if the header claims more.
+func readHead(r io.Reader, size int64) ([]byte, error) {
+	var length [8]byte
+	if _, err := io.ReadFull(r, length[:]); err != nil {
+		return nil, err
 	}
-	data := make([]byte, h.Count)
-	_, err := io.ReadFull(in, data)
-	return data, err
+	n := min(binary.LittleEndian.Uint64(length[:]), uint64(size-8))
+	head := make([]byte, 8+n)
+	copy(head, length[:])
+	_, err := io.ReadFull(r, head[8:])
+	return head, err
 }
 
-func readElements[T Element](in io.Reader, count, size int64, decode func([]byte) T) ([]T, error) {
-	out := make([]T, count)
-	buffer := make([]byte, 1<<15)
-	for done := 0; done < len(out); {
-		chunk := buffer[:min(len(buffer), (len(out)-done)*int(size))]
-		if _, err := io.ReadFull(in, chunk); err != nil {
-			return nil, err
-		}
-		for ; len(chunk) > 0; chunk = chunk[size:] {
-			out[done] = decode(chunk)
-			done++
-		}
+// cutSum returns what stands before and behind the checksum in a file's head.
+func cutSum(head []byte) (before, after []byte, ok bool) {
+	at := bytes.Index(head, []byte(sumText)) + len(sumText)
+	if at < len(sumText) || len(head)-at < len(noSum) {
+		return nil, nil, false
 	}
-	return out, nil
+	return head[:at], head[at+len(noSum):], true
 }
 
-// hashingReader hashes what is read through it.
-type hashingReader struct {
-	r    io.Reader
-	hash hash.Hash
+// judge calls a checkpoint damaged where the error is one of its content.
+func judge(err error) error {
+	var format *safetensors.FormatError
+	switch {
+	case errors.As(err, &format):
+		return damaged("%v", err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return damaged("cut short: %v", err)
+	}
+	return err
 }
 
-func (h *hashingReader) Read(p []byte) (int, error) {
-	n, err := h.r.Read(p)
-	h.hash.Write(p[:n])
-	return n, err
+// fromFile takes the record's own metadata out of a file that is what was written.
+func fromFile(file *safetensors.File) (*Checkpoint, error) {
+	own := map[string]string{}
+	for _, name := range []string{versionName, stepName, historyName, sumName} {
+		own[name] = file.Metadata[name]
+	}
+	if v := own[versionName]; v != checkpointVersion {
+		return nil, fmt.Errorf("version %q of the format; this program reads %q", v, checkpointVersion)
+	}
+	maps.DeleteFunc(file.Metadata, func(name, _ string) bool { _, ok := own[name]; return ok })
+	c := &Checkpoint{Metadata: file.Metadata, Tensors: file.Tensors}
+	var err error
+	if c.Step, err = strconv.Atoi(own[stepName]); err != nil || c.Step < 0 {
+		return nil, damaged("%s %q: expected a whole number of at least 0", stepName, own[stepName])
+	}
+	if c.historySize, err = strconv.ParseInt(own[historyName], 10, 64); err != nil || c.historySize < 0 {
+		return nil, damaged("%s %q: expected a whole number of at least 0", historyName, own[historyName])
+	}
+	return c, nil
 }

@@ -1,11 +1,9 @@
 package record
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"shadowflow/internal/atomicfile"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 	logFile          = "log.txt"
 	resultFile       = "result.json"
 	checkpointPrefix = "checkpoint-"
-	checkpointSuffix = ".ckpt"
+	checkpointSuffix = ".safetensors"
 	keptCheckpoints  = 2
 )
 
@@ -64,7 +64,7 @@ func (d *Dir) create(config []byte, columns []Column) error {
 		return err
 	}
 	// The config comes last: a directory with one holds all the rest as well.
-	return replaceFile(d.file(configFile), config)
+	return atomicfile.WriteBytes(d.file(configFile), config)
 }
 
 // A Resumption is a run directory from which a run goes on.
@@ -98,9 +98,6 @@ func Resume(path string) (*Resumption, error) {
 func (d *Dir) resume() (*Resumption, error) {
 	r := &Resumption{Dir: d}
 	var err error
-	if err := d.removeLeftovers(); err != nil {
-		return nil, err
-	}
 	r.Checkpoint, r.Notes, err = d.newestCheckpoint()
 	for _, note := range r.Notes {
 		err = errors.Join(err, d.Logf("%s", note))
@@ -116,13 +113,17 @@ func (d *Dir) resume() (*Resumption, error) {
 	return r, err
 }
 
-// lockFor locks an existing directory and opens its log.
+// lockFor locks an existing directory, removes what a killed process left unfinished there and why an earlier one failed, and opens
+// the log.
 func lockFor(path string) (*Dir, error) {
 	lock, err := lockDir(path)
 	if err != nil {
 		return nil, err
 	}
 	d := &Dir{path: path, lock: lock}
+	if err := errors.Join(atomicfile.Sweep(path, 0), d.removeFailure()); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
 	if d.log, err = os.OpenFile(d.file(logFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
@@ -153,27 +154,10 @@ func (d *Dir) Logf(format string, args ...any) error {
 }
 
 // WriteResult makes v, as JSON, the result of the run.
-func (d *Dir) WriteResult(v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("%s: %w", d.file(resultFile), err)
-	}
-	return replaceFile(d.file(resultFile), append(data, '\n'))
-}
+func (d *Dir) WriteResult(v any) error { return writeJSON(d.file(resultFile), v) }
 
-// ReadResult reads the result of the run in a directory into v. The error is
-// fs.ErrNotExist if the run has not ended.
-func ReadResult(dir string, v any) error {
-	path := filepath.Join(dir, resultFile)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
+// ReadResult reads the result of the run in a directory into v. The error is fs.ErrNotExist if the run has not ended.
+func ReadResult(dir string, v any) error { return readJSON(filepath.Join(dir, resultFile), v) }
 
 // WriteCheckpoint makes the history durable and then stores the state that it led
 // to; the two newest checkpoints are kept. If it fails the older ones are untouched.
@@ -184,7 +168,7 @@ func (d *Dir) WriteCheckpoint(c *Checkpoint) error {
 	stored := *c
 	stored.historySize = d.history.size
 	path := d.file(fmt.Sprintf("%s%012d%s", checkpointPrefix, c.Step, checkpointSuffix))
-	if err := replaceFileFunc(path, func(w io.Writer) error { return stored.writeTo(w) }); err != nil {
+	if err := atomicfile.Write(path, func(w io.Writer) error { return stored.writeTo(w) }); err != nil {
 		return err
 	}
 	names, err := d.checkpoints()
@@ -207,11 +191,19 @@ func (d *Dir) checkpoints() ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), checkpointPrefix) && strings.HasSuffix(e.Name(), checkpointSuffix) {
+		if isCheckpoint(e.Name()) {
 			names = append(names, e.Name())
+		}
+		if strings.HasPrefix(e.Name(), checkpointPrefix) && strings.HasSuffix(e.Name(), ".ckpt") {
+			return nil, fmt.Errorf("%s is of an earlier version of the program: resume the run with that", d.file(e.Name()))
 		}
 	}
 	return names, nil
+}
+
+// isCheckpoint reports whether a file of that name in a run directory is a checkpoint.
+func isCheckpoint(name string) bool {
+	return strings.HasPrefix(name, checkpointPrefix) && strings.HasSuffix(name, checkpointSuffix)
 }
 
 // newestCheckpoint returns the newest checkpoint that is whole, and says what is wrong with
@@ -243,42 +235,6 @@ func (d *Dir) newestCheckpoint() (*Checkpoint, []string, error) {
 		notes = append(notes, "no checkpoint is whole: starting again from step 0")
 	}
 	return nil, notes, nil
-}
-
-func openCheckpoint(path string) (*Checkpoint, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	c, err := readCheckpoint(file, info.Size())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return c, nil
-}
-
-// removeLeftovers removes files that a killed process was writing aside.
-func (d *Dir) removeLeftovers() error {
-	entries, err := os.ReadDir(d.path)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		ours := strings.HasPrefix(e.Name(), "."+checkpointPrefix) || strings.HasPrefix(e.Name(), "."+resultFile) ||
-			strings.HasPrefix(e.Name(), "."+holderFile)
-		if !ours || e.IsDir() {
-			continue
-		}
-		if err := os.Remove(d.file(e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
 }
 
 // Close makes the history durable and gives the directory free.

@@ -5,8 +5,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"shadowflow/internal/atomicfile"
 	"shadowflow/schema"
-	"strings"
 )
 
 // An exportFormat writes a history in one format.
@@ -69,7 +70,7 @@ func Export(dir, format, out string) (path string, err error) {
 	if err := refuseRecord(dir, path); err != nil {
 		return "", err
 	}
-	return path, replaceFileFunc(path, func(w io.Writer) error { return f.write(w, h) })
+	return path, atomicfile.Write(path, func(w io.Writer) error { return f.write(w, h) })
 }
 
 func findExportFormat(name string) (exportFormat, error) {
@@ -87,13 +88,13 @@ func refuseRecord(dir, path string) error {
 	if err != nil {
 		return nil // no such file, which cannot be one of the record
 	}
-	for _, name := range []string{historyFile, columnsFile, configFile, logFile, resultFile, lockFile, holderFile} {
+	for _, name := range []string{historyFile, columnsFile, timesFile, configFile, logFile, resultFile, failureFile, lockFile, holderFile} {
 		record, err := os.Stat(filepath.Join(dir, name))
 		if err == nil && os.SameFile(there, record) {
 			return fmt.Errorf("%s is part of the run's record; choose another file", path)
 		}
 	}
-	if filepath.Clean(filepath.Dir(path)) == filepath.Clean(dir) && strings.HasSuffix(path, checkpointSuffix) {
+	if filepath.Clean(filepath.Dir(path)) == filepath.Clean(dir) && isCheckpoint(filepath.Base(path)) {
 		return fmt.Errorf("%s is named like a checkpoint; choose another file", path)
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"shadowflow/internal/atomicfile"
 )
 
 // The files of a history: the measurements, and what their columns are.
@@ -190,7 +192,7 @@ func createHistory(dir string, columns []Column) (*historyWriter, error) {
 	if err := checkColumns(columns); err != nil {
 		return nil, err
 	}
-	if err := replaceFile(filepath.Join(dir, columnsFile), formatColumns(columns)); err != nil {
+	if err := atomicfile.WriteBytes(filepath.Join(dir, columnsFile), formatColumns(columns)); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, historyFile)

@@ -115,10 +115,12 @@ func TestDamagedHistoriesAreRefusedWithTheirPlace(t *testing.T) {
 		{"fraction of a step", "step,loss,regime\n1.5,2,\n", `history.csv: line 2: column step: "1.5" is not a whole number`},
 	}
 	for _, test := range tests {
-		_, _, err := parseHistory(historyFile, []byte(test.text), testColumns())
-		if err == nil || err.Error() != test.want {
-			t.Errorf("%s: got %v, want %s", test.name, err, test.want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			_, _, err := parseHistory(historyFile, []byte(test.text), testColumns())
+			if err == nil || err.Error() != test.want {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
 	}
 }
 
@@ -129,18 +131,21 @@ func TestRowsThatDoNotFitAreRefused(t *testing.T) {
 	}
 	before := w.size
 	tests := []struct {
+		name string
 		row  []Value
 		want string
 	}{
-		{[]Value{Int(1)}, "a row of 1 values for 3 columns"},
-		{[]Value{Int(1), Text("x"), {}}, "column loss: a value of type text, expected float"},
-		{[]Value{Int(1), {}, Text("a\nb")}, `column regime: "a\nb" has a line break`},
-		{[]Value{{}, Float(1), {}}, "a row without a step"},
+		{"too few cells", []Value{Int(1)}, "a row of 1 values for 3 columns"},
+		{"another type", []Value{Int(1), Text("x"), {}}, "column loss: a value of type text, expected float"},
+		{"two lines", []Value{Int(1), {}, Text("a\nb")}, `column regime: "a\nb" has a line break`},
+		{"no step", []Value{{}, Float(1), {}}, "a row without a step"},
 	}
 	for _, test := range tests {
-		if err := w.append(test.row); err == nil || !strings.HasSuffix(err.Error(), "history.csv: "+test.want) {
-			t.Errorf("got %v, want %s", err, test.want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			if err := w.append(test.row); err == nil || !strings.HasSuffix(err.Error(), "history.csv: "+test.want) {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
 	}
 	if w.size != before {
 		t.Error("something was written")
@@ -149,18 +154,21 @@ func TestRowsThatDoNotFitAreRefused(t *testing.T) {
 
 func TestColumnsAreChecked(t *testing.T) {
 	tests := []struct {
+		name    string
 		columns []Column
 		want    string
 	}{
-		{nil, "the first column of a history must be step, of type int"},
-		{[]Column{{Name: "step", Type: FloatColumn}}, "the first column of a history must be step, of type int"},
-		{[]Column{{Name: "step", Type: IntColumn}, {Name: "x", Type: "complex"}}, `column "x": unknown type "complex"; expected int, float or text`},
-		{[]Column{{Name: "step", Type: IntColumn}, {Name: "step", Type: IntColumn}}, `column "step" is there twice`},
+		{"none", nil, "the first column of a history must be step, of type int"},
+		{"a step of floats", []Column{{Name: "step", Type: FloatColumn}}, "the first column of a history must be step, of type int"},
+		{"an unknown type", []Column{{Name: "step", Type: IntColumn}, {Name: "x", Type: "complex"}}, `column "x": unknown type "complex"; expected int, float or text`},
+		{"one twice", []Column{{Name: "step", Type: IntColumn}, {Name: "step", Type: IntColumn}}, `column "step" is there twice`},
 	}
 	for _, test := range tests {
-		if _, err := createHistory(t.TempDir(), test.columns); err == nil || err.Error() != test.want {
-			t.Errorf("got %v, want %s", err, test.want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			if _, err := createHistory(t.TempDir(), test.columns); err == nil || err.Error() != test.want {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
 	}
 }
 

@@ -1,7 +1,7 @@
 package record
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -41,33 +41,45 @@ type holder struct {
 	Since time.Time `json:"since"`
 }
 
-// lockDir takes the lock of a run directory or returns an *InUseError. The system
-// frees it when the process ends, however that happens.
+// patience is for how long a lock that is held is asked for again: InUse holds one for a moment.
+const patience = 100 * time.Millisecond
+
+// lockDir takes the lock of a run directory or returns an *InUseError. The system frees it when the process ends, however that
+// happens.
 func lockDir(dir string) (*flock.Flock, error) {
 	lock := flock.New(filepath.Join(dir, lockFile))
-	ok, err := lock.TryLock()
-	if err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	ok, err := lock.TryLockContext(ctx, patience/20)
+	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("cannot lock run directory %s: %w", dir, err)
 	}
 	path := filepath.Join(dir, holderFile)
 	if !ok {
-		inUse := &InUseError{Dir: dir}
-		var h holder
-		if data, err := os.ReadFile(path); err == nil && json.Unmarshal(data, &h) == nil {
-			inUse.PID, inUse.Host, inUse.Since = h.PID, h.Host, h.Since
-		}
-		return nil, inUse
+		var h holder // stays empty if nobody can say
+		_ = readJSON(path, &h)
+		return nil, &InUseError{Dir: dir, PID: h.PID, Host: h.Host, Since: h.Since}
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "this host"
 	}
-	data, err := json.Marshal(holder{PID: os.Getpid(), Host: host, Since: time.Now().Truncate(time.Second)})
-	if err == nil {
-		err = replaceFile(path, data)
-	}
-	if err != nil {
+	if err := writeJSON(path, holder{PID: os.Getpid(), Host: host, Since: time.Now().Truncate(time.Second)}); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return lock, nil
+}
+
+// InUse reports whether a process works in a run directory.
+func InUse(dir string) bool {
+	path := filepath.Join(dir, lockFile)
+	if _, err := os.Stat(path); err != nil {
+		return false // flock would make the file
+	}
+	lock := flock.New(path)
+	free, err := lock.TryRLock()
+	if free {
+		_ = lock.Unlock() // the descriptor is closed with it
+	}
+	return err == nil && !free
 }

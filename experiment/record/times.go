@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"shadowflow/internal/atomicfile"
 )
 
 // Times is the wall time of each recorded step, beside the history: the history of a run is the same however often it was
@@ -19,16 +21,16 @@ type Times struct {
 	file *os.File
 }
 
-const timesName = "times.csv"
+const timesFile = "times.csv"
 
 // OpenTimes opens the times of a run that goes on from a step: those from that step on are cut off.
 func OpenTimes(dir string, step int) (*Times, error) {
-	path := filepath.Join(dir, timesName)
+	path := filepath.Join(dir, timesFile)
 	kept, err := readTimes(path, step)
 	if err != nil {
 		return nil, err
 	}
-	if err := replaceFile(path, kept); err != nil {
+	if err := atomicfile.WriteBytes(path, kept); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o644)

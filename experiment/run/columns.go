@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 )

@@ -2,22 +2,26 @@ package run
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 
 	"shadowflow/diagnose"
 	"shadowflow/experiment/record"
 	"shadowflow/graph"
 	"shadowflow/nn"
+	"shadowflow/rule"
+	"shadowflow/safetensors"
 )
 
-// checkpointMeta is the small part of a checkpoint.
+// runMetadata is the name of the small part of a checkpoint in its metadata, which is JSON.
+const runMetadata = "run"
+
 type checkpointMeta struct {
+	DType     string   `json:"dtype"`
 	Seconds   float64  `json:"seconds"`
 	Costs     []Cost   `json:"costs"`
 	FirstLoss *float64 `json:"first_loss,omitempty"` // nil before the first step
-	Batches   int64    `json:"batches"`              // that the running averages have seen
 	// Ended says how the run ended, if it has: its last record is in the history then, and only the result may be missing.
 	Ended Status `json:"ended,omitempty"`
 }
@@ -25,8 +29,7 @@ type checkpointMeta struct {
 // checkpoint stores the state between two steps, or behind the last.
 func (t *trainer[T]) checkpoint(d *record.Dir, ended Status) error {
 	return t.watch.time("checkpoint", func() error {
-		running, batches := t.loss.Running()
-		meta := checkpointMeta{Seconds: t.watch.seconds(), Costs: t.watch.costs, Batches: batches, Ended: ended}
+		meta := checkpointMeta{DType: t.config.DType, Seconds: t.watch.seconds(), Costs: t.watch.costs, Ended: ended}
 		if finite(t.firstLoss) {
 			meta.FirstLoss = &t.firstLoss
 		}
@@ -34,67 +37,78 @@ func (t *trainer[T]) checkpoint(d *record.Dir, ended Status) error {
 		if err != nil {
 			return err
 		}
-		c := &record.Checkpoint{Step: t.stepper.Steps(), Meta: text}
-		c.Arrays = append(c.Arrays, record.Array{Name: "theta", Data: t.theta}, record.Array{Name: "running", Data: running})
-		for i, s := range t.stepper.State() {
-			c.Arrays = append(c.Arrays, record.Array{Name: memoryName(i), Data: s})
+		tensors, err := t.state()
+		if err != nil {
+			return err
 		}
-		for _, p := range t.shadow.paths {
-			c.Arrays = append(c.Arrays, record.Array{Name: flowColumn(p.order, "state"), Data: p.y})
-		}
-		return d.WriteCheckpoint(c)
+		return d.WriteCheckpoint(&record.Checkpoint{
+			Step: t.stepper.Steps(), Metadata: map[string]string{runMetadata: string(text)}, Tensors: tensors,
+		})
 	})
 }
 
-func memoryName(i int) string { return fmt.Sprintf("memory%d", i) }
+// state returns all that the next step depends on, as views.
+func (t *trainer[T]) state() (tensors []safetensors.Tensor, err error) {
+	add := func(more []safetensors.Tensor, fault error) {
+		tensors, err = append(tensors, more...), errors.Join(err, fault)
+	}
+	running, batches := t.loss.Running()
+	add(nn.StateDict(t.model, t.theta, running, batches))
+	for i, name := range stateNames(t.rule) {
+		add(nn.Tensors(t.model, name, t.stepper.State()[i]))
+	}
+	for _, p := range t.shadow.paths {
+		add(nn.Tensors(t.model, flowName(p.order), p.y))
+	}
+	return tensors, err
+}
+
+// stateNames returns what stands before the weights' names in a checkpoint for each array that the rule's step remembers.
+func stateNames(r *rule.Rule) []string {
+	var names []string
+	for _, m := range r.Moments {
+		if m.Kernel.Next != 0 {
+			names = append(names, "state."+m.Name+".")
+		}
+	}
+	return names
+}
+
+// flowName is the same for the point of the modified equation of that order.
+func flowName(order int) string { return fmt.Sprintf("flow%d.", order) }
 
 // restore continues from a checkpoint.
 func (t *trainer[T]) restore(at *record.Checkpoint) error {
+	where := fmt.Sprintf("checkpoint of step %d", at.Step)
 	var meta checkpointMeta
-	if err := json.Unmarshal(at.Meta, &meta); err != nil {
-		return fmt.Errorf("checkpoint of step %d: %w", at.Step, err)
+	if err := json.Unmarshal([]byte(at.Metadata[runMetadata]), &meta); err != nil {
+		return fmt.Errorf("%s: metadata %q: %w", where, runMetadata, err)
 	}
-	running, _ := t.loss.Running()
-	if err := load(at, "theta", t.theta); err != nil {
-		return err
+	if meta.DType != t.config.DType {
+		return fmt.Errorf("%s: its weights are %s; the config says %s", where, meta.DType, t.config.DType)
 	}
-	if err := load(at, "running", running); err != nil {
-		return err
-	}
-	t.loss.SetRunning(widen(running), meta.Batches)
-	memory := make([][]T, len(t.stepper.State()))
-	for i := range memory {
-		memory[i] = make([]T, len(t.theta))
-		if err := load(at, memoryName(i), memory[i]); err != nil {
-			return err
-		}
-	}
-	if err := t.stepper.Restore(at.Step, memory); err != nil {
-		return err
+	r := nn.NewReader(t.model, where, at.Tensors)
+	nn.ReadVector(r, "", t.theta)
+	running := make([]float64, t.model.NumStats())
+	batches := nn.ReadRunning(r, running)
+	for i, name := range stateNames(t.rule) {
+		nn.ReadVector(r, name, t.stepper.State()[i])
 	}
 	for _, p := range t.shadow.paths {
-		if err := load(at, flowColumn(p.order, "state"), p.y); err != nil {
-			return err
-		}
+		nn.ReadVector(r, flowName(p.order), p.y)
+	}
+	if err := r.Err(); err != nil {
+		return err
+	}
+	t.loss.SetRunning(running, batches)
+	if err := t.stepper.Restore(at.Step, t.stepper.State()); err != nil { // the state is in place; this sets the step
+		return err
 	}
 	t.ended = meta.Ended
 	t.watch.before, t.watch.costs = meta.Seconds, meta.Costs
 	if meta.FirstLoss != nil {
 		t.firstLoss = *meta.FirstLoss
 	}
-	return nil
-}
-
-// load copies an array of a checkpoint into dst.
-func load[T graph.Float](at *record.Checkpoint, name string, dst []T) error {
-	data, err := record.ArrayOf[T](at, name)
-	if err != nil {
-		return err
-	}
-	if len(data) != len(dst) {
-		return fmt.Errorf("checkpoint of step %d: array %s has %d numbers, expected %d", at.Step, name, len(data), len(dst))
-	}
-	copy(dst, data)
 	return nil
 }
 
@@ -163,43 +177,23 @@ func (t *trainer[T]) summary(d *record.Dir, s Status) (*Result, error) {
 	}
 	if n := len(h.Rows); n > 0 {
 		last := h.Rows[n-1]
-		r.Loss, r.Accuracy = Number(last[h.Index("loss")].Float()), Number(last[h.Index("accuracy")].Float())
+		r.Loss, r.Accuracy = record.Number(last[h.Index("loss")].Float()), record.Number(last[h.Index("accuracy")].Float())
 	}
 	r.TestLoss, r.TestAccuracy = lastMeasured(h, "test_loss"), lastMeasured(h, "test_accuracy")
 	return r, nil
 }
 
 // lastMeasured returns the last number in a column, nil if there is none.
-func lastMeasured(h *record.History, name string) *Number {
+func lastMeasured(h *record.History, name string) *record.Number {
 	i := h.Index(name)
 	if i < 0 {
 		return nil
 	}
 	for j := len(h.Rows) - 1; j >= 0; j-- {
 		if v := h.Rows[j][i]; v.Measured() {
-			n := Number(v.Float())
+			n := record.Number(v.Float())
 			return &n
 		}
 	}
 	return nil
-}
-
-// A Number is a float64 that may not be finite: JSON then has null.
-type Number float64
-
-// MarshalJSON implements json.Marshaler.
-func (n Number) MarshalJSON() ([]byte, error) {
-	if !finite(float64(n)) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(n))
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (n *Number) UnmarshalJSON(text []byte) error {
-	if string(text) == "null" {
-		*n = Number(math.NaN())
-		return nil
-	}
-	return json.Unmarshal(text, (*float64)(n))
 }

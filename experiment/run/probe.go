@@ -9,9 +9,9 @@ import (
 	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/nn"
-	"shadowflow/nn/safetensors"
 	"shadowflow/objective"
 	"shadowflow/rule"
+	"shadowflow/safetensors"
 )
 
 // A Probed is what Probe found at one point: the loss over all training examples, and what the optimizer's bias does there

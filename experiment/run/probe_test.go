@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"shadowflow/nn/safetensors"
+	"shadowflow/safetensors"
 )
 
 func readTensors(t *testing.T, path string) map[string][]float64 {

@@ -47,14 +47,14 @@ const (
 type Result struct {
 	Status Status `json:"status"`
 	// Step is the number of steps taken.
-	Step       int    `json:"step"`
-	Parameters int    `json:"parameters"`
-	Examples   int    `json:"examples"`
-	Loss       Number `json:"loss"`
-	Accuracy   Number `json:"accuracy"`
+	Step       int           `json:"step"`
+	Parameters int           `json:"parameters"`
+	Examples   int           `json:"examples"`
+	Loss       record.Number `json:"loss"`
+	Accuracy   record.Number `json:"accuracy"`
 	// TestLoss and TestAccuracy are those of the last test, nil without one.
-	TestLoss     *Number         `json:"test_loss,omitempty"`
-	TestAccuracy *Number         `json:"test_accuracy,omitempty"`
+	TestLoss     *record.Number  `json:"test_loss,omitempty"`
+	TestAccuracy *record.Number  `json:"test_accuracy,omitempty"`
 	Regime       diagnose.Regime `json:"regime"`
 	// Seconds is the wall time of all parts of the run, without the time between them.
 	Seconds float64 `json:"seconds"`

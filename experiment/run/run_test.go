@@ -4,16 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"shadowflow/experiment/config"
-	"shadowflow/experiment/record"
 	"strings"
 	"testing"
 	"time"
+
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
 )
 
 // small is a quick run that keeps all kinds of state: moments, modified equations, several micro-batches.
@@ -54,9 +56,11 @@ func runFor(t *testing.T, src string, overrides ...string) (*Result, *record.His
 	return runIn(t, filepath.Join(t.TempDir(), "run"), parse(t, src, overrides...))
 }
 
-func historyBytes(t *testing.T, dir string) []byte {
+func historyBytes(t *testing.T, dir string) []byte { return fileBytes(t, dir, "history.csv") }
+
+func fileBytes(t *testing.T, dir, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, "history.csv"))
+	data, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +87,8 @@ func TestRunToBeKilled(t *testing.T) {
 	}
 }
 
+var killSeed = flag.Uint64("killseed", 0, "seed of the instants at which a run is killed, 0 for another one each time")
+
 func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "whole")
 	result, _ := runIn(t, whole, parse(t, small))
@@ -94,7 +100,12 @@ func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "killed")
-	rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0)) // any instants will do
+	seed := *killSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-killseed=%d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
 	kills := 0
 	for range 40 {
 		cmd := exec.Command(program, "-test.run=^TestRunToBeKilled$")
@@ -104,7 +115,7 @@ func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 		}
 		wait := make(chan error, 1)
 		go func() { wait <- cmd.Wait() }()
-		delay := time.Duration(20+rnd.IntN(180)) * time.Millisecond
+		delay := time.Duration(20_000+rnd.IntN(180_000)) * time.Microsecond
 		if kills >= 8 {
 			delay = time.Minute
 		}
@@ -181,6 +192,9 @@ func TestInterruptedRunEndsWithTheSameBits(t *testing.T) {
 				t.Errorf("the resumed run %s at step %d", result.Status, result.Step)
 			}
 			wantSameHistory(t, parts, whole)
+			if !bytes.Equal(fileBytes(t, parts, weightsFile), fileBytes(t, whole, weightsFile)) {
+				t.Error("the weights are not those of an uninterrupted run")
+			}
 			again, err := Resume(t.Context(), parts, Options{})
 			if err != nil || again.Step != result.Step {
 				t.Errorf("resuming an ended run gives %+v, %v", again, err)
@@ -230,7 +244,7 @@ func TestResumeWithoutCheckpointStartsAgain(t *testing.T) {
 	c := parse(t, small, "steps=10", "flow.orders=[]")
 	runIn(t, dir, c)
 	want := historyBytes(t, dir)
-	for _, pattern := range []string{"checkpoint-" + "*", "result.json"} {
+	for _, pattern := range []string{"checkpoint-*", "result.json"} {
 		names, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil || len(names) == 0 {
 			t.Fatalf("%s: %v, %v", pattern, names, err)

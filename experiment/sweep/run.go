@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/atomicfile"
 )
 
 // A Runner makes one run in a directory, or continues it there. It returns the context's error if it was interrupted.
@@ -19,7 +21,7 @@ type Runner func(ctx context.Context, c *config.Config, dir string) error
 // Execute is the Runner that trains.
 func Execute(ctx context.Context, c *config.Config, dir string) error {
 	var result *run.Result
-	_, err := os.Stat(filepath.Join(dir, "config.yaml"))
+	_, err := os.Stat(record.ConfigPath(dir))
 	if err == nil {
 		result, err = run.Resume(ctx, dir, run.Options{})
 	} else {
@@ -68,6 +70,9 @@ type Event struct {
 // interruption, or a directory that cannot be written. Runs that another process makes at the moment are left to it.
 func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) error {
 	if err := s.Prepare(dir); err != nil {
+		return err
+	}
+	if err := atomicfile.Sweep(dir, time.Minute); err != nil {
 		return err
 	}
 	statuses, err := s.Status(dir)
@@ -200,14 +205,11 @@ func (s *scheduler) make(ctx context.Context, st Status) error {
 	var inUse *record.InUseError
 	switch {
 	case err == nil:
-		if err := os.Remove(filepath.Join(st.Dir, failureFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return &recordError{err}
-		}
 		return nil
 	case ctx.Err() != nil, errors.As(err, &inUse):
 		return err
 	}
-	if failed := writeFailure(st.Dir, err); failed != nil {
+	if failed := record.WriteFailure(st.Dir, err); failed != nil {
 		return &recordError{errors.Join(err, failed)}
 	}
 	return err

@@ -1,7 +1,6 @@
 package sweep
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,11 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
-
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/atomicfile"
 	"shadowflow/schema"
 )
 
@@ -41,13 +38,6 @@ type Status struct {
 
 // sourceFile is the copy of the sweep file in the sweep's directory.
 const sourceFile = "sweep.yaml"
-
-// failureFile says in the directory of a run that failed why it did.
-const failureFile = "failure.json"
-
-type failure struct {
-	Error string `json:"error"`
-}
 
 // RunDirs returns where the runs of a sweep in a directory are. A run whose place in the sweep changed keeps its directory.
 func (s *Sweep) RunDirs(dir string) []string {
@@ -102,11 +92,11 @@ func statusOf(r Run, dir string) (Status, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return s, err
 	}
-	if inUse(dir) {
+	if record.InUse(dir) {
 		s.State = Running
 		return s, nil
 	}
-	if reason, ok := readFailure(dir); ok {
+	if reason, ok := record.ReadFailure(dir); ok {
 		s.State, s.Reason = Failed, reason
 		return s, nil
 	}
@@ -116,47 +106,12 @@ func statusOf(r Run, dir string) (Status, error) {
 	return s, nil
 }
 
-// inUse reports whether another process has locked a run directory.
-func inUse(dir string) bool {
-	path := filepath.Join(dir, "lock")
-	if _, err := os.Stat(path); err != nil {
-		return false
-	}
-	lock := flock.New(path)
-	free, err := lock.TryRLock()
-	if err != nil || !free {
-		return err == nil
-	}
-	_ = lock.Unlock() // the descriptor is closed with it
-	return false
-}
-
-func readFailure(dir string) (string, bool) {
-	data, err := os.ReadFile(filepath.Join(dir, failureFile))
-	var f failure
-	if err != nil || json.Unmarshal(data, &f) != nil {
-		return "", false
-	}
-	return f.Error, true
-}
-
-func writeFailure(dir string, why error) error {
-	data, err := json.Marshal(failure{why.Error()})
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	return renameio.WriteFile(filepath.Join(dir, failureFile), append(data, '\n'), 0o644)
-}
-
 // Prepare makes the directory of a sweep, with a copy of its file.
 func (s *Sweep) Prepare(dir string) error {
 	if err := os.MkdirAll(filepath.Join(dir, "runs"), 0o755); err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(dir, sourceFile), s.Source, 0o644)
+	return atomicfile.WriteBytes(filepath.Join(dir, sourceFile), s.Source)
 }
 
 // Open reads a sweep from its file, or from its directory, and returns the directory too: the one given, or, for a file,

@@ -1,15 +1,12 @@
 package sweep
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/google/renameio/v2"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
@@ -39,11 +36,7 @@ func (s *Sweep) WriteTables(dir string) error {
 	}
 	for name, rows := range map[string]*record.History{"table": t, "means": Means(t)} {
 		for _, format := range []string{"csv", "parquet"} {
-			var out bytes.Buffer
-			if err := record.WriteTable(&out, format, rows); err != nil {
-				return err
-			}
-			if err := renameio.WriteFile(filepath.Join(dir, name+"."+format), out.Bytes(), 0o644); err != nil {
+			if err := record.WriteTableFile(filepath.Join(dir, name+"."+format), format, rows); err != nil {
 				return err
 			}
 		}
@@ -208,7 +201,7 @@ func resultCells(r *run.Result) []cell {
 	}
 	for _, m := range []struct {
 		name, meaning string
-		value         *run.Number
+		value         *record.Number
 	}{
 		{"test_loss", "loss on the test data at the last test", r.TestLoss},
 		{"test_accuracy", "accuracy on the test data at the last test", r.TestAccuracy},

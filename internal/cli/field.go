@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/experiment/record"
 	"shadowflow/modeq"
 	"shadowflow/objective"
 )
@@ -63,9 +64,9 @@ form, full batch and memory full, at one point.`,
 }
 
 func fieldsJSON(values [][]float64) any {
-	rows := make([]numbers, len(values))
+	rows := make([][]record.Number, len(values))
 	for i, v := range values {
-		rows[i] = v
+		rows[i] = record.Numbers(v)
 	}
 	return map[string]any{"fields": rows}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
 	"shadowflow/modeq/verify"
 	"shadowflow/objective"
 	"shadowflow/schema"
@@ -41,10 +42,11 @@ that they know how the memory fills, those of higher order with the memory full.
 			if err != nil {
 				return err
 			}
-			out := iterateOutput{Theta: path}
-			if out.Loss, err = losses(cmd.Context(), problem.Objective, path); err != nil {
+			loss, err := losses(cmd.Context(), problem.Objective, path)
+			if err != nil {
 				return err
 			}
+			out := iterateOutput{Theta: path, Loss: record.Numbers(loss)}
 			for _, order := range orders {
 				positions, err := verify.Solve(cmd.Context(), problem, c.Optimizer.LR, order, c.Steps)
 				if err != nil && len(positions) == 0 {
@@ -75,9 +77,9 @@ that they know how the memory fills, those of higher order with the memory full.
 
 // iterateOutput is one row a step, the start first.
 type iterateOutput struct {
-	Theta [][]float64  `json:"theta"`
-	Loss  numbers      `json:"loss"`
-	Flow  []flowOutput `json:"flow,omitempty"`
+	Theta [][]float64     `json:"theta"`
+	Loss  []record.Number `json:"loss"`
+	Flow  []flowOutput    `json:"flow,omitempty"`
 }
 
 type flowOutput struct {

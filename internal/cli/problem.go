@@ -3,7 +3,6 @@ package cli
 import (
 	"encoding/json"
 	"io"
-	"math"
 
 	"shadowflow/experiment/config"
 	"shadowflow/modeq/verify"
@@ -53,17 +52,4 @@ func printIndented(w io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
-}
-
-// numbers are printed in JSON with null for what is not finite.
-type numbers []float64
-
-func (n numbers) MarshalJSON() ([]byte, error) {
-	out := make([]*float64, len(n))
-	for i, v := range n {
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
-			out[i] = &n[i]
-		}
-	}
-	return json.Marshal(out)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/experiment/record"
 	"shadowflow/modeq/verify"
 	"shadowflow/report"
 )
@@ -83,15 +84,15 @@ objective's batches, and the start is cold.`,
 
 func verifyJSON(r *verify.Result) any {
 	type row struct {
-		Order  int     `json:"order"`
-		Errors numbers `json:"errors"`
-		Slopes numbers `json:"slopes"`
+		Order  int             `json:"order"`
+		Errors []record.Number `json:"errors"`
+		Slopes []record.Number `json:"slopes"`
 	}
 	rows := []row{}
 	for _, o := range r.Orders {
-		rows = append(rows, row{o.Order, o.Errors, o.Slopes})
+		rows = append(rows, row{o.Order, record.Numbers(o.Errors), record.Numbers(o.Slopes)})
 	}
-	return map[string]any{"lr": numbers(r.LR), "steps": r.Steps, "orders": rows}
+	return map[string]any{"lr": record.Numbers(r.LR), "steps": r.Steps, "orders": rows}
 }
 
 func printVerify(w io.Writer, r *verify.Result) {

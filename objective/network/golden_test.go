@@ -9,7 +9,7 @@ import (
 	"shadowflow/dataset"
 	"shadowflow/graph"
 	"shadowflow/nn"
-	"shadowflow/nn/safetensors"
+	"shadowflow/safetensors"
 	"shadowflow/objective"
 )
 
@@ -81,7 +81,8 @@ func TestEvaluateAgreesWithPyTorch(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, p := range parts {
-					wantClose(t, p.Name, p.Data.([]float64), tensors[p.Name], 1e-9)
+					data, _ := p.Float64s()
+					wantClose(t, p.Name, data, tensors[p.Name], 1e-9)
 				}
 			}
 		})

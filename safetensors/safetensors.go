@@ -15,7 +15,12 @@ import (
 // maxHeader is the longest header that the reference implementation accepts.
 const maxHeader = 100_000_000
 
-// Tensor is a named array, row-major. Data is a []float32, []float64 or []int64.
+// maxRank is the largest number of dimensions that is read.
+const maxRank = 64
+
+// Tensor is a named array, row-major. Data is a []float32, []float64 or []int64. Where a tensor is to be written it may also be a
+// func() []float32 or func() []float64, which Write calls when that tensor's turn has come: so a large array that must be
+// rearranged for a file does not exist twice.
 type Tensor struct {
 	Name  string
 	Shape []int // empty for a scalar
@@ -25,7 +30,7 @@ type Tensor struct {
 // Float64s returns the elements of a floating-point tensor as float64, false for another type. The slice may be the tensor's
 // own.
 func (t Tensor) Float64s() ([]float64, bool) {
-	switch d := t.Data.(type) {
+	switch d := made(t.Data).(type) {
 	case []float64:
 		return d, true
 	case []float32:
@@ -44,7 +49,19 @@ func (t Tensor) DType() string {
 	return name
 }
 
-// elements returns the element type's name, its size in bytes, and the number of elements.
+// made returns the elements, asking for those that are not there yet.
+func made(data any) any {
+	switch f := data.(type) {
+	case func() []float32:
+		return f()
+	case func() []float64:
+		return f()
+	}
+	return data
+}
+
+// elements returns the element type's name, its size in bytes, and the number of elements, which for those that are not there yet
+// is what the shape says.
 func (t Tensor) elements() (dtype string, size, count int) {
 	switch d := t.Data.(type) {
 	case []float32:
@@ -53,8 +70,21 @@ func (t Tensor) elements() (dtype string, size, count int) {
 		return "F64", 8, len(d)
 	case []int64:
 		return "I64", 8, len(d)
+	case func() []float32:
+		return "F32", 4, t.size()
+	case func() []float64:
+		return "F64", 8, t.size()
 	}
 	return "", 0, 0
+}
+
+// size returns the number of elements that fill the shape.
+func (t Tensor) size() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
 }
 
 // newData returns the elements that a tensor of that type holds, and their size in bytes; nil for an unknown type.

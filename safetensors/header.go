@@ -91,7 +91,8 @@ func (p *headerParser) object(field func(key string) error) error {
 	return p.delim('}')
 }
 
-// numbers reads an array of non-negative integers.
+// numbers reads an array of non-negative integers, at most as many as NumPy allows dimensions: each takes several times the memory of
+// its text.
 func (p *headerParser) numbers() ([]uint64, error) {
 	if err := p.delim('['); err != nil {
 		return nil, err
@@ -110,7 +111,9 @@ func (p *headerParser) numbers() ([]uint64, error) {
 		if err != nil {
 			return nil, p.fail("found %v, want an integer from 0 to 2^63-1", n)
 		}
-		out = append(out, v)
+		if out = append(out, v); len(out) > maxRank {
+			return nil, p.fail("found more than %d numbers in one list", maxRank)
+		}
 	}
 	return out, p.delim(']')
 }

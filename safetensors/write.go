@@ -11,20 +11,12 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"github.com/google/renameio/v2"
+	"shadowflow/internal/atomicfile"
 )
 
 // WriteFile writes the tensors to a file, which appears whole or not at all.
 func WriteFile(path string, tensors []Tensor, metadata map[string]string) error {
-	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
-	if err != nil {
-		return err
-	}
-	defer f.Cleanup()
-	if err := Write(f, tensors, metadata); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return f.CloseAtomicallyReplace()
+	return atomicfile.Write(path, func(w io.Writer) error { return Write(w, tensors, metadata) })
 }
 
 // Write writes the tensors as one safetensors file. Arrays of wider elements come first, so that a program that maps the file
@@ -44,7 +36,9 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	out.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header))))
 	out.Write(header)
 	for _, t := range tensors {
-		encode(out, t.Data)
+		if count := encode(out, made(t.Data)); count != t.size() {
+			return fmt.Errorf("safetensors: tensor %q: %d elements were made for shape %v", t.Name, count, t.Shape)
+		}
 	}
 	return out.Flush() // reports the first error of the writes before
 }
@@ -66,11 +60,7 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 		}
 		seen[t.Name] = true
 		dtype, width, count := t.elements()
-		fill := 1
-		for _, d := range t.Shape {
-			fill *= d
-		}
-		if dtype == "" || fill != count {
+		if dtype == "" || t.size() != count {
 			return nil, fmt.Errorf("safetensors: tensor %q: %T of %d elements does not fill shape %v: want float32, float64 or int64",
 				t.Name, t.Data, count, t.Shape)
 		}
@@ -98,24 +88,24 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 	return h.Bytes(), nil
 }
 
-// encode writes elements little-endian; the writer keeps the first error.
-func encode(w *bufio.Writer, data any) {
-	var b [8]byte
+// encode writes elements little-endian and returns their number; the writer keeps the first error.
+func encode(w *bufio.Writer, data any) int {
 	switch d := data.(type) {
 	case []float32:
 		for _, x := range d {
-			binary.LittleEndian.PutUint32(b[:], math.Float32bits(x))
-			w.Write(b[:4])
+			w.Write(binary.LittleEndian.AppendUint32(w.AvailableBuffer(), math.Float32bits(x)))
 		}
+		return len(d)
 	case []float64:
 		for _, x := range d {
-			binary.LittleEndian.PutUint64(b[:], math.Float64bits(x))
-			w.Write(b[:])
+			w.Write(binary.LittleEndian.AppendUint64(w.AvailableBuffer(), math.Float64bits(x)))
 		}
+		return len(d)
 	case []int64:
 		for _, x := range d {
-			binary.LittleEndian.PutUint64(b[:], uint64(x))
-			w.Write(b[:])
+			w.Write(binary.LittleEndian.AppendUint64(w.AvailableBuffer(), uint64(x)))
 		}
+		return len(d)
 	}
+	return 0
 }

@@ -69,6 +69,28 @@ func TestArraysOfManyBlocksReadBack(t *testing.T) {
 	}
 }
 
+func TestElementsMayBeMadeWhenTheirTurnComes(t *testing.T) {
+	now := []Tensor{{Name: "a", Shape: []int{2, 1}, Data: []float32{1, 2}}, {Name: "b", Data: []float64{3}}}
+	later := []Tensor{
+		{Name: "a", Shape: []int{2, 1}, Data: func() []float32 { return []float32{1, 2} }},
+		{Name: "b", Data: func() []float64 { return []float64{3} }},
+	}
+	var want, got bytes.Buffer
+	if err := errors.Join(Write(&want, now, nil), Write(&got, later, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want.Bytes()) {
+		t.Errorf("got %q, want %q", got.Bytes(), want.Bytes())
+	}
+	if data, ok := later[0].Float64s(); !ok || !reflect.DeepEqual(data, []float64{1, 2}) {
+		t.Errorf("Float64s: %v, %v", data, ok)
+	}
+	later[1].Shape = []int{4}
+	if err := Write(&got, later, nil); err == nil || !strings.Contains(err.Error(), `"b": 1 elements were made for shape [4]`) {
+		t.Errorf("too few elements: %v", err)
+	}
+}
+
 func TestDataIsAlignedToItsType(t *testing.T) {
 	raw := encodeSample(t)
 	n := int(binary.LittleEndian.Uint64(raw))
@@ -117,6 +139,8 @@ func TestFaultyFilesAreRefusedWithTensorAndReason(t *testing.T) {
 			tensor: "a", reason: "want an integer from 0", anyOffset: true},
 		"fractional length": {file: withHeader(`{"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}}`, 8),
 			tensor: "a", reason: "want an integer from 0", anyOffset: true},
+		"too many dimensions": {file: withHeader(`{"a":{"dtype":"F32","shape":[0`+strings.Repeat(",0", 64)+`],"data_offsets":[0,0]}}`, 0),
+			tensor: "a", reason: "more than 64", anyOffset: true},
 		"shape overflows": {file: withHeader(`{"a":{"dtype":"F32","shape":[4611686018427387904,2],"data_offsets":[0,0]}}`, 0),
 			tensor: "a", reason: "does not fill", anyOffset: true},
 		"shape and bytes differ": {file: withHeader(`{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}`, 8),
@@ -159,9 +183,11 @@ func TestTensorsThatDoNotFitAreNotWritten(t *testing.T) {
 		"reserved": {{Name: "__metadata__", Shape: []int{1}, Data: []float32{1}}},
 		"UTF-8":    {{Name: "\xff", Shape: []int{1}, Data: []float32{1}}},
 	} {
-		if err := Write(&bytes.Buffer{}, ts, nil); err == nil {
-			t.Errorf("%s: written without an error", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			if err := Write(&bytes.Buffer{}, ts, nil); err == nil {
+				t.Error("written without an error")
+			}
+		})
 	}
 }
 

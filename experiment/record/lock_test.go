@@ -1,0 +1,91 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+func TestADirectoryInUseSaysByWhom(t *testing.T) {
+	dir := t.TempDir()
+	d, err := Create(dir, testConfig(), testColumns())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !InUse(dir) {
+		t.Error("InUse does not see it")
+	}
+	_, err = Resume(dir)
+	var inUse *InUseError
+	if !errors.As(err, &inUse) || inUse.PID != os.Getpid() || !strings.Contains(err.Error(), fmt.Sprintf("is in use by process %d on ", os.Getpid())) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Create(dir, testConfig(), testColumns()); !errors.As(err, &inUse) {
+		t.Errorf("got %v", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if InUse(dir) {
+		t.Error("InUse does not see that it is free again")
+	}
+	r, err := Resume(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Checkpoint != nil || len(r.Notes) > 0 {
+		t.Errorf("got %+v", r)
+	}
+	if err := r.Dir.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAMomentsLookAtTheLockStopsNoRun(t *testing.T) {
+	dir := t.TempDir()
+	look := flock.New(filepath.Join(dir, lockFile))
+	if err := look.RLock(); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(patience/5, func() { _ = look.Unlock() })
+	d, err := Create(dir, testConfig(), testColumns())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhereNothingIsNobodyWorks(t *testing.T) {
+	dir := t.TempDir()
+	if InUse(dir) || len(listing(t, dir)) > 0 {
+		t.Errorf("in use, or it left %v", listing(t, dir))
+	}
+}
+
+func TestAFailureIsReadUntilTheRunStarts(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	if reason, failed := ReadFailure(dir); failed {
+		t.Errorf("got %q of no directory", reason)
+	}
+	const why = "out of memory:\n\"data\""
+	if err := WriteFailure(dir, errors.New(why)); err != nil {
+		t.Fatal(err)
+	}
+	if reason, failed := ReadFailure(dir); !failed || reason != why {
+		t.Errorf("got %q, %v", reason, failed)
+	}
+	if _, err := runToy(dir, 3); err != nil {
+		t.Fatal(err)
+	}
+	if reason, failed := ReadFailure(dir); failed {
+		t.Errorf("the run has ended, but %q", reason)
+	}
+}

@@ -1,0 +1,84 @@
+package run
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"shadowflow/safetensors"
+)
+
+// lastCheckpoint returns the sorted names and types of the tensors of the newest checkpoint.
+func lastCheckpoint(t *testing.T, dir string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "checkpoint-*.safetensors"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("checkpoints %v, %v", names, err)
+	}
+	file, err := safetensors.ReadFile(names[len(names)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tensors []string
+	for _, tensor := range file.Tensors {
+		tensors = append(tensors, tensor.Name+" "+tensor.DType())
+	}
+	slices.Sort(tensors)
+	return tensors
+}
+
+func TestACheckpointHasWeightsStateAndFlowsUnderTheirNames(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		overrides []string
+		want      []string
+	}{
+		{"adam with equations", nil, []string{
+			"0.weight F32", "0.bias F32", "2.weight F32", "2.bias F32",
+			"state.m.0.weight F32", "state.m.0.bias F32", "state.m.2.weight F32", "state.m.2.bias F32",
+			"state.v.0.weight F32", "state.v.0.bias F32", "state.v.2.weight F32", "state.v.2.bias F32",
+			"flow1.0.weight F64", "flow1.0.bias F64", "flow1.2.weight F64", "flow1.2.bias F64",
+			"flow2.0.weight F64", "flow2.0.bias F64", "flow2.2.weight F64", "flow2.2.bias F64",
+		}},
+		{"gradient descent", []string{"optimizer={name: gd, lr: 1e-2}", "flow.orders=[]", "dtype=float64", "model.hidden=[]"}, []string{
+			"0.weight F64", "0.bias F64",
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			runIn(t, dir, parse(t, small, append(c.overrides, "steps=3", "checkpoint.every=2")...))
+			slices.Sort(c.want)
+			if got := lastCheckpoint(t, dir); !slices.Equal(got, c.want) {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestACheckpointOfAnotherConfigIsNotResumed(t *testing.T) {
+	for _, c := range []struct{ name, old, new, want string }{
+		{"precision", "dtype: float32", "dtype: float64", "checkpoint of step 3: its weights are float32; the config says float64"},
+		{"model", "hidden: [8]", "hidden: [9]", "checkpoint of step 3: tensors do not fit the model: "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			runIn(t, dir, parse(t, small, "steps=3", "flow.orders=[]"))
+			path := filepath.Join(dir, "config.yaml")
+			text := string(fileBytes(t, dir, "config.yaml"))
+			if !strings.Contains(text, c.old) {
+				t.Fatalf("no %q in %s", c.old, text)
+			}
+			if err := os.WriteFile(path, []byte(strings.Replace(text, c.old, c.new, 1)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Remove(filepath.Join(dir, "result.json")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Resume(t.Context(), dir, Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,124 @@
+package nn
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"shadowflow/graph"
+	"shadowflow/safetensors"
+)
+
+// WeightsError says how a file's tensors differ from those of the model: all of them, by name.
+type WeightsError struct {
+	File       string
+	Missing    []string // name and shape of each
+	Unexpected []string
+	Misfit     []string // name, what the file has, and what the model wants
+}
+
+func (e *WeightsError) Error() string {
+	var parts []string
+	for _, p := range []struct {
+		what string
+		list []string
+	}{{"missing", e.Missing}, {"unexpected", e.Unexpected}, {"not as the model has it", e.Misfit}} {
+		if len(p.list) > 0 {
+			parts = append(parts, p.what+": "+summary(p.list))
+		}
+	}
+	return fmt.Sprintf("%s: tensors do not fit the model: %s", e.File, strings.Join(parts, "; "))
+}
+
+// summary lists the first few, and how many more there are.
+func summary(list []string) string {
+	const shown = 8
+	if len(list) <= shown {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:shown], ", "), len(list)-shown)
+}
+
+// Reader takes a model's vectors out of the tensors of a file by their names, and collects what does not fit.
+type Reader struct {
+	model   *Model
+	tensors []safetensors.Tensor
+	left    map[string]safetensors.Tensor // not yet taken
+	faults  WeightsError
+}
+
+// NewReader returns a Reader of the tensors of a file, whose name is for its error.
+func NewReader(m *Model, file string, tensors []safetensors.Tensor) *Reader {
+	r := &Reader{model: m, tensors: tensors, left: map[string]safetensors.Tensor{}, faults: WeightsError{File: file}}
+	for _, t := range tensors {
+		r.left[t.Name] = t
+	}
+	return r
+}
+
+// ReadVector sets a vector in the layout of theta to what Tensors made of it, in either floating-point type.
+func ReadVector[T graph.Float](r *Reader, prefix string, theta []T) {
+	for _, p := range r.model.params {
+		if data := r.floats(prefix+p.Name, p.Torch); data != nil {
+			fromTorch(p, theta[p.Offset:], data)
+		}
+	}
+}
+
+// ReadRunning sets batch normalization's running averages, and returns the number of batches that they have seen.
+func ReadRunning[T graph.Float](r *Reader, running []T) (batches int64) {
+	for _, st := range r.model.stats {
+		for i, v := range r.floats(st.Name, []int{st.Size}) {
+			running[st.Offset+i] = T(v)
+		}
+		if name, ok := countName(st); ok {
+			batches = max(batches, r.count(name))
+		}
+	}
+	return batches
+}
+
+// Err returns a *WeightsError of all that was found wrong, the tensors that nobody took included; nil if the file had exactly
+// what was read.
+func (r *Reader) Err() error {
+	for _, t := range r.tensors {
+		if _, left := r.left[t.Name]; left {
+			r.faults.Unexpected = append(r.faults.Unexpected, fmt.Sprintf("%s %v", t.Name, t.Shape))
+		}
+	}
+	if len(r.faults.Missing)+len(r.faults.Unexpected)+len(r.faults.Misfit) > 0 {
+		return &r.faults
+	}
+	return nil
+}
+
+func (r *Reader) take(name string, shape []int, fits func(safetensors.Tensor) bool, want string) (safetensors.Tensor, bool) {
+	t, ok := r.left[name]
+	if !ok {
+		r.faults.Missing = append(r.faults.Missing, fmt.Sprintf("%s %v", name, shape))
+		return t, false
+	}
+	delete(r.left, name)
+	if !slices.Equal(t.Shape, shape) || !fits(t) {
+		r.faults.Misfit = append(r.faults.Misfit, fmt.Sprintf("%s is %s %v, want %s %v", name, t.DType(), t.Shape, want, shape))
+		return t, false
+	}
+	return t, true
+}
+
+func (r *Reader) floats(name string, shape []int) []float64 {
+	t, ok := r.take(name, shape, func(t safetensors.Tensor) bool { return t.DType()[0] == 'F' }, "F32 or F64")
+	if !ok {
+		return nil
+	}
+	data, _ := t.Float64s()
+	return data
+}
+
+func (r *Reader) count(name string) int64 {
+	t, ok := r.take(name, nil, func(t safetensors.Tensor) bool { return t.DType() == "I64" }, "I64")
+	if !ok {
+		return 0
+	}
+	return t.Data.([]int64)[0]
+}
