@@ -21,3 +21,8 @@ func Shuffled(batches int, seed uint64) func(step int) int {
 		return perm[step%batches]
 	}
 }
+
+// Sampled returns an order in which each step draws a batch with replacement. It depends on the seed and the step alone.
+func Sampled(batches int, seed uint64) func(step int) int {
+	return func(step int) int { return rand.New(rand.NewPCG(seed, uint64(step))).IntN(batches) }
+}

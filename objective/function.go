@@ -42,7 +42,8 @@ func (f *Function) Loss(theta graph.Value, batch int) (graph.Value, error) {
 
 func (f *Function) batches() int { return max(1, f.Batches) }
 
-func (f *Function) blocks() []graph.Block {
+// Weights returns the weights that the parameters belong to.
+func (f *Function) Weights() []graph.Block {
 	if f.Blocks == nil {
 		return []graph.Block{{Name: "theta", Shape: []int{f.Dim}}}
 	}

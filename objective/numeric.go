@@ -35,7 +35,7 @@ func NewNumeric[T graph.Float](f *Function, threads int) *Numeric[T] {
 func (n *Numeric[T]) Dim() int { return n.f.Dim }
 
 // Blocks implements Objective.
-func (n *Numeric[T]) Blocks() []graph.Block { return n.f.blocks() }
+func (n *Numeric[T]) Blocks() []graph.Block { return n.f.Weights() }
 
 // Batches implements Objective.
 func (n *Numeric[T]) Batches() int { return n.f.batches() }

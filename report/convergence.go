@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"shadowflow/modeq/verify"
+	"shadowflow/experiment/run"
 )
 
 // SlopeMargin is how far below its order the last slope of an error may lie for the order to count as shown: the range in which the
@@ -15,7 +15,7 @@ const SlopeMargin = 0.3
 const roundoff = 1e-12
 
 // OrderVerdict says in a sentence what the distances of iterates from the modified equation of one order show.
-func OrderVerdict(o verify.OrderResult) string {
+func OrderVerdict(o run.OrderErrors) string {
 	name := fmt.Sprintf("order %d: ", o.Order)
 	if len(o.Slopes) == 0 {
 		return name + "one step size has no slope: give several"
@@ -43,7 +43,7 @@ func rising(slopes []float64) bool {
 
 // ConvergenceChart draws the distances of iterates from modified equations against the step size, each beside a line whose slope is
 // the order.
-func ConvergenceChart(title string, r *verify.Result) *Chart {
+func ConvergenceChart(title string, r *run.Verification) *Chart {
 	axes := Axes{X: "step size lr", Y: "largest distance of a coordinate", LogX: true, LogY: true, TicksX: r.LR}
 	for i, o := range r.Orders {
 		axes.Series = append(axes.Series, Series{

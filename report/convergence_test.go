@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"shadowflow/modeq/verify"
+	"shadowflow/experiment/run"
 )
 
 func TestOrderVerdict(t *testing.T) {
@@ -28,7 +28,7 @@ func TestOrderVerdict(t *testing.T) {
 		{"no number shows nothing", 1, []float64{1, 1, math.NaN()}, []float64{0, math.NaN()}, "order 1: does not show"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := OrderVerdict(verify.OrderResult{Order: c.order, Errors: c.errors, Slopes: c.slopes})
+			got := OrderVerdict(run.OrderErrors{Order: c.order, Errors: c.errors, Slopes: c.slopes})
 			if !strings.HasPrefix(got, c.want) {
 				t.Errorf("verdict %q, want it to begin with %q", got, c.want)
 			}
@@ -37,9 +37,9 @@ func TestOrderVerdict(t *testing.T) {
 }
 
 func TestConvergenceChart(t *testing.T) {
-	chart := ConvergenceChart("adam on bilinear", &verify.Result{
+	chart := ConvergenceChart("adam on bilinear", &run.Verification{
 		LR:     []float64{0.02, 0.01, 0.005},
-		Orders: []verify.OrderResult{{Order: 1, Errors: []float64{3, 2, 1}}, {Order: 2, Errors: []float64{3, 2, 0}}},
+		Orders: []run.OrderErrors{{Order: 1, Errors: []float64{3, 2, 1}}, {Order: 2, Errors: []float64{3, 2, 0}}},
 	})
 	svg, err := Render(chart, "svg")
 	if err != nil {

@@ -98,8 +98,8 @@ func thin(x, y []float64) (tx, ty []float64) {
 
 func (r *Report) lossAxes() Axes {
 	label := "loss"
-	if r.Config.Loss == "cross-entropy" {
-		label = "loss (nats)"
+	if i := r.History.Index("loss"); i >= 0 && r.History.Columns[i].Unit != "" {
+		label += " (" + r.History.Columns[i].Unit + ")"
 	}
 	return Axes{Y: label, LogY: true, Series: []Series{r.line("loss", "train", 0, 0), r.line("test_loss", "test", 1, 1)}}
 }

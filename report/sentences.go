@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
 )
 
@@ -34,11 +35,7 @@ func (r *Report) saySetting() string {
 			settings = append(settings, fmt.Sprintf("%s %v", key, v))
 		}
 	}
-	batch := "full batch"
-	if r.Config.Batch.Mode != "full" {
-		batch = fmt.Sprintf("%s mini-batches of %d", r.Config.Batch.Mode, r.Config.Batch.Size)
-	}
-	s := fmt.Sprintf("%s (%s) on %s with %s, %s", o.Name, strings.Join(settings, ", "), r.Config.Data.Name, r.Config.Model.Name, batch)
+	s := fmt.Sprintf("%s (%s) on %s", o.Name, strings.Join(settings, ", "), minimized(r.Config))
 	if r.Result == nil {
 		return s + ": the run has not ended."
 	}
@@ -52,13 +49,30 @@ func (r *Report) saySetting() string {
 		fmt.Sprintf(end, grouped(r.Result.Step)), number(r.Result.Seconds), r.Result.Regime)
 }
 
+// minimized says what loss a config is about, and what a step sees of it.
+func minimized(c *config.Config) string {
+	loss := c.Objective.Name
+	if loss == config.Network {
+		loss = c.Data.Name + " with " + c.Model.Name
+	}
+	switch {
+	case c.Batch.Mode == "full":
+		return loss + ", full batch"
+	case c.Objective.Name == config.Network:
+		return fmt.Sprintf("%s, %s mini-batches of %d", loss, c.Batch.Mode, c.Batch.Size)
+	}
+	return fmt.Sprintf("%s, %s batches", loss, c.Batch.Mode)
+}
+
 func (r *Report) sayLoss() string {
 	_, loss := r.column("loss")
-	_, accuracy := r.column("accuracy")
-	if len(loss) == 0 || len(accuracy) == 0 {
+	if len(loss) == 0 {
 		return ""
 	}
-	s := fmt.Sprintf("Training loss went from %s to %s, accuracy to %s", number(loss[0]), number(loss[len(loss)-1]), percent(accuracy[len(accuracy)-1]))
+	s := fmt.Sprintf("Training loss went from %s to %s", number(loss[0]), number(loss[len(loss)-1]))
+	if _, accuracy := r.column("accuracy"); len(accuracy) > 0 {
+		s += ", accuracy to " + percent(accuracy[len(accuracy)-1])
+	}
 	if _, test := r.column("test_accuracy"); len(test) > 0 {
 		s += fmt.Sprintf("; test accuracy ended at %s, its best was %s", percent(test[len(test)-1]), percent(slices.Max(test)))
 	}

@@ -6,7 +6,7 @@ import (
 	"math"
 
 	"shadowflow/experiment/config"
-	"shadowflow/modeq/verify"
+	"shadowflow/experiment/run"
 	"shadowflow/objective"
 	"shadowflow/objective/closed"
 	"shadowflow/report"
@@ -60,17 +60,17 @@ func runBilinear(ctx context.Context, beta1, beta2, lr float64) (*bilinearRun, e
 	if err != nil {
 		return nil, err
 	}
-	p := verify.Problem{Objective: objective.NewNumeric[float64](loss, 0), Rule: r, Theta: bilinearStart}
-	steps := int(math.Round(bilinearTime / lr))
-	out := &bilinearRun{beta1: beta1, beta2: beta2, lr: lr}
-	if out.iterates, err = verify.Iterate(ctx, p, lr, steps); err != nil {
+	p := run.Problem[float64]{Objective: objective.NewNumeric[float64](loss, 0), Rule: r, Theta: bilinearStart, LR: lr}
+	paths, err := run.Iterate(ctx, p, int(math.Round(bilinearTime/lr)), []int{1, 2})
+	if err != nil {
 		return nil, err
 	}
-	if out.first, err = verify.Solve(ctx, p, lr, 1, steps); err != nil {
-		return nil, err
+	for _, path := range paths {
+		if path.Ended != nil {
+			return nil, path.Ended
+		}
 	}
-	out.second, err = verify.Solve(ctx, p, lr, 2, steps)
-	return out, err
+	return &bilinearRun{beta1: beta1, beta2: beta2, lr: lr, iterates: paths[0].Theta, first: paths[1].Theta, second: paths[2].Theta}, nil
 }
 
 func judgeBilinear(ctx context.Context) (*Result, error) {

@@ -1,24 +1,74 @@
 package run
 
 import (
+	"bytes"
+	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+
+	"shadowflow/experiment/record"
 )
 
-func TestEveryColumnIsDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../docs/runs.md")
+var update = flag.Bool("update", false, "write the tables of docs that are made from the code")
+
+// runsDoc has the table of columns between these lines.
+const (
+	runsDoc      = "../../docs/runs.md"
+	columnsBegin = "<!-- columns: made by go test ./experiment/run -run TestTheDocs -update -->\n"
+	columnsEnd   = "<!-- end of columns -->\n"
+)
+
+// everyMeter is a config whose run has all meters.
+const everyMeter = small + `
+batch: {mode: cyclic, size: 20}
+`
+
+// columnsOf returns the columns that a config's run records.
+func columnsOf(t *testing.T, src string, overrides ...string) []record.Column {
+	t.Helper()
+	r, err := newRunner(t.Context(), parse(t, src, overrides...), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, overrides := range [][]string{nil, {"batch={mode: cyclic, size: 20}", "loss=mse"}} {
-		for _, c := range historyColumns(parse(t, small, overrides...)) {
-			if !strings.Contains(string(text), "`"+c.Name+"`") {
-				t.Errorf("docs/runs.md does not say what %s is", c.Name)
-			}
-			if c.Meaning == "" {
-				t.Errorf("column %s has no meaning", c.Name)
-			}
+	return r.columns()
+}
+
+func TestTheDocsTableOfColumnsIsWhatTheMetersDeclare(t *testing.T) {
+	var table strings.Builder
+	table.WriteString("| column | unit | meaning |\n|---|---|---|\n")
+	for _, c := range columnsOf(t, strings.Replace(everyMeter, "batch: {mode: full, physical: 25}\n", "", 1)) {
+		unit := c.Unit
+		if unit == "" {
+			unit = "1"
 		}
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", c.Name, unit, strings.ReplaceAll(c.Meaning, "|", `\|`))
+	}
+	doc, err := os.ReadFile(runsDoc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(doc), columnsBegin)
+	_, after, closed := strings.Cut(rest, columnsEnd)
+	if !ok || !closed {
+		t.Fatalf("%s has no table of columns between %q and %q", runsDoc, columnsBegin, columnsEnd)
+	}
+	want := []byte(before + columnsBegin + table.String() + columnsEnd + after)
+	if *update {
+		if err := os.WriteFile(runsDoc, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if !bytes.Equal(doc, want) {
+		t.Errorf("the table of columns in %s is not that of the meters: run go test ./experiment/run -run TestTheDocs -update", runsDoc)
+	}
+}
+
+func TestTwoMetersMayNotOwnOneColumn(t *testing.T) {
+	l := &Loop[float64]{Meters: []Meter[float64]{newPointMeter[float64]("nats", true), newPointMeter[float64]("nats", true)}}
+	if _, err := record.Create(t.TempDir(), nil, l.columns()); err == nil || !strings.Contains(err.Error(), `column "step" is there twice`) {
+		t.Errorf("error %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package run
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"shadowflow/diagnose"
@@ -38,19 +39,23 @@ func TestPenaltyIsTheGradientOfThePenalizedLoss(t *testing.T) {
 		for _, bias := range []string{"record.bias=0", "record.bias=1"} {
 			c := parse(t, small, "dtype=float64", "flow.orders=[]", "optimizer.eps=1e-4", bias,
 				"regularizer={kind: "+kind+", weight: 0.3}")
-			tr, err := newTrainer[float64](t.Context(), c, historyColumns(c), Options{})
+			tr, err := newTraining[float64](t.Context(), c, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := tr.observe(0); err != nil {
+			loop := tr.loop
+			loop.makeRoom()
+			if err := loop.observe(t.Context(), 0); err != nil {
 				t.Fatal(err)
 			}
-			if err := tr.penal.add(tr); err != nil {
+			start := loop.point.Theta
+			found, err := loop.Optimizer.penalty.gradient(t.Context(), &loop.point)
+			if err != nil {
 				t.Fatal(err)
 			}
-			g := make([]float64, len(tr.theta))
+			g := make([]float64, len(start))
 			penalized := func(theta []float64) float64 {
-				e, err := tr.loss.Evaluate(t.Context(), theta, objective.Full, objective.Want[float64]{Gradient: g})
+				e, err := tr.problem.Objective.Evaluate(t.Context(), theta, objective.Full, objective.Want[float64]{Gradient: g})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -60,10 +65,10 @@ func TestPenaltyIsTheGradientOfThePenalizedLoss(t *testing.T) {
 				}
 				return e.Loss + 0.3*n.Two*n.Two
 			}
-			total := append([]float64(nil), tr.penal.total...)
+			total := slices.Clone(found)
 			for _, i := range []int{0, 100, 300, len(total) - 1} {
 				const d = 1e-5
-				theta := append([]float64(nil), tr.theta...)
+				theta := slices.Clone(start)
 				theta[i] += d
 				up := penalized(theta)
 				theta[i] -= 2 * d

@@ -1,39 +1,71 @@
 package run
 
-import "shadowflow/graph"
+import (
+	"context"
+	"math"
 
-// penalty adds the gradient of an explicit penalty to that of the loss: for weight w and gradient g of the loss, w H(g/R) for
-// the perturbed one-norm, R = sqrt(g^2 + eps), and 2 w H g for the squared two-norm.
+	"shadowflow/graph"
+	"shadowflow/objective"
+)
+
+// penalty adds the gradient of an explicit penalty to that of the loss: for weight w and gradient g of the loss, w H(g/R) for the
+// perturbed one-norm, R = sqrt(g^2 + eps), and 2 w H g for the squared two-norm.
 type penalty[T graph.Float] struct {
+	objective objective.Objective[T]
+	weight    float64
+	eps       float64
+	// squared says that the penalty is on the squared two-norm.
+	squared bool
+	// fieldIsNormDirection says that the optimizer's F is the derivative of the perturbed one-norm.
+	fieldIsNormDirection bool
+
 	direction, product []T
 	total              []T // gradient of the penalized loss
 }
 
-func newPenalty[T graph.Float](t *trainer[T]) (*penalty[T], error) {
-	dim := t.loss.Dim()
-	return &penalty[T]{make([]T, dim), make([]T, dim), make([]T, dim)}, nil
+func newPenalty[T graph.Float](o objective.Objective[T], weight, eps float64, squared bool) *penalty[T] {
+	dim := o.Dim()
+	return &penalty[T]{
+		objective: o, weight: weight, eps: eps, squared: squared,
+		direction: make([]T, dim), product: make([]T, dim), total: make([]T, dim),
+	}
 }
 
-// add sets total at the present point.
-func (p *penalty[T]) add(t *trainer[T]) error {
-	g, product := t.point.g, p.product
-	if t.config.Regularizer.Kind == "perturbed-one-norm" && t.point.paired && t.bias.direct {
-		product = t.bias.hf
-	} else {
-		if t.config.Regularizer.Kind == "perturbed-one-norm" {
-			normDirection(p.direction, g, t.eps)
-		} else {
-			for j, v := range g {
-				p.direction[j] = 2 * v
-			}
-		}
-		if err := t.product(t.point.batch, p.direction, product); err != nil {
-			return err
-		}
+// gradient returns the gradient of the penalized loss at the present point.
+func (p *penalty[T]) gradient(ctx context.Context, at *Point[T]) ([]T, error) {
+	hv, err := p.hessianTimes(ctx, at)
+	w := T(p.weight)
+	for j, v := range at.Gradient {
+		p.total[j] = v + w*hv[j]
 	}
-	w := T(t.config.Regularizer.Weight)
+	return p.total, err
+}
+
+// hessianTimes returns the Hessian times the derivative of the penalty by the gradient.
+func (p *penalty[T]) hessianTimes(ctx context.Context, at *Point[T]) ([]T, error) {
+	switch {
+	case p.squared:
+		for j, v := range at.Gradient {
+			p.direction[j] = 2 * v
+		}
+	case at.HasField && p.fieldIsNormDirection:
+		return at.HField, nil
+	default:
+		normDirection(p.direction, at.Gradient, p.eps)
+	}
+	return p.product, product(ctx, p.objective, at.Batch, at.Theta, p.direction, p.product)
+}
+
+// normDirection writes g / sqrt(g^2 + eps), the derivative of the perturbed one-norm.
+func normDirection[T graph.Float](dst, g []T, eps float64) {
 	for j, v := range g {
-		p.total[j] = v + w*product[j]
+		x := float64(v)
+		dst[j] = T(x / math.Sqrt(x*x+eps))
 	}
-	return nil
+}
+
+// product writes the Hessian of a batch's loss at theta times v into hv.
+func product[T graph.Float](ctx context.Context, o objective.Objective[T], batch int, theta, v, hv []T) error {
+	_, err := o.Evaluate(ctx, theta, batch, objective.Want[T]{Vectors: [][]T{v}, Products: [][]T{hv}})
+	return err
 }

@@ -6,21 +6,22 @@ import (
 
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
 	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/nn"
 	"shadowflow/objective"
-	"shadowflow/rule"
 	"shadowflow/safetensors"
 )
 
 // A Probed is what Probe found at one point: the loss over all training examples, and what the optimizer's bias does there
 // once its memory is full.
 type Probed struct {
-	Loss       float64 `json:"loss"`
-	Accuracy   float64 `json:"accuracy"`
-	Parameters int     `json:"parameters"`
-	Examples   int     `json:"examples"`
+	Loss float64 `json:"loss"`
+	// Accuracy is null in JSON where nothing is classified.
+	Accuracy   record.Number `json:"accuracy"`
+	Parameters int           `json:"parameters"`
+	Examples   int           `json:"examples"`
 	// Perturbed is the perturbed one-norm of the gradient with the optimizer's eps, Excess what of it exceeds its value at
 	// g = 0; the other norms of the gradient are the usual ones.
 	Perturbed float64 `json:"perturbed_norm"`
@@ -38,7 +39,7 @@ type Probed struct {
 	BiasDrive       float64 `json:"drive_bias"`
 }
 
-// Probe evaluates one point of a config's network on its training data, all examples, as the files have them. The point is
+// Probe evaluates one point of a config's loss: a network on its training data, all examples, as the files have them, or a closed form. The point is
 // read from the safetensors file weights; if that is empty it is the config's start. If out is not empty, it names a
 // safetensors file that gets, under each weight's name with a prefix, the gradient (grad.), H F (hf., for Adam the gradient of the
 // perturbed one-norm) and h C (bias.), both for a full batch and a full memory.
@@ -56,46 +57,25 @@ func Probe(ctx context.Context, c *config.Config, weights, out string) (*Probed,
 }
 
 func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*Probed, error) {
-	data, model, err := loadProblem(ctx, c)
+	s, err := loadSource(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	state, err := startState(c, model)
+	p, err := problemOf[T](c, s)
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.Optimizer.Rule()
+	v, e, err := probeVectors(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	loss, err := newObjective[T](c, model, data)
+	q, err := normGradient(ctx, p, v)
 	if err != nil {
 		return nil, err
 	}
-	theta := make([]T, len(state.Theta))
-	for i, v := range state.Theta {
-		theta[i] = T(v)
-	}
-	v, e, err := probeVectors(ctx, c, r, loss, theta)
-	if err != nil {
-		return nil, err
-	}
-	eps := perturbation(c.Optimizer)
-	q := v.hf
-	if direct, err := derivesPerturbedNorm(modeq.MemorylessDirection(r), eps); err != nil {
-		return nil, err
-	} else if !direct {
-		q = make([]T, len(theta))
-		direction := make([]T, len(theta))
-		normDirection(direction, v.g, eps)
-		want := objective.Want[T]{Vectors: [][]T{direction}, Products: [][]T{q}}
-		if _, err := loss.Evaluate(ctx, theta, objective.Full, want); err != nil {
-			return nil, err
-		}
-	}
-	n, b := diagnose.GradientNorms(v.g, eps), diagnose.BiasOf(c.Optimizer.LR, v.f, v.c, q)
+	n, b := diagnose.GradientNorms(v.g, p.Eps), diagnose.BiasOf(p.LR, v.f, v.c, q)
 	result := &Probed{
-		Loss: e.Loss, Accuracy: e.Accuracy(), Parameters: len(theta), Examples: e.Examples,
+		Loss: e.Loss, Accuracy: record.Number(e.Accuracy()), Parameters: len(p.Theta), Examples: e.Examples,
 		Perturbed: n.Perturbed, Excess: n.Excess, One: n.One, Two: n.Two, Max: n.Max,
 		Share: b.Share, Penalized: b.PenalizedCoordinates, Hindered: b.HinderedCoordinates,
 		PenalizedWeight: b.PenalizedWeight, HinderedWeight: b.HinderedWeight, MainDrive: b.MainDrive, BiasDrive: b.BiasDrive,
@@ -103,25 +83,42 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 	if out == "" {
 		return result, nil
 	}
-	return result, writeProbe(out, c, model, v)
+	return result, writeProbe(out, c, s.model, v)
 }
 
-// probed are the vectors at a point: g, F, H F and C.
-type probed[T graph.Float] struct{ g, f, hf, c []T }
+// probed are the vectors at a point: g, F, H F and C, full batch and memory full. isNormDirection says that H F is the gradient of the
+// perturbed one-norm.
+type probed[T graph.Float] struct {
+	g, f, hf, c     []T
+	isNormDirection bool
+}
 
-func probeVectors[T graph.Float](ctx context.Context, c *config.Config, r *rule.Rule, loss objective.Objective[T], theta []T) (*probed[T], objective.Evaluation, error) {
-	dim := loss.Dim()
-	v := &probed[T]{make([]T, dim), make([]T, dim), make([]T, dim), make([]T, dim)}
-	want := objective.Want[T]{Gradient: v.g, Along: modeq.MemorylessDirection(r), Field: v.f, HField: v.hf}
-	e, err := loss.Evaluate(ctx, theta, objective.Full, want)
+func probeVectors[T graph.Float](ctx context.Context, p *Problem[T]) (*probed[T], objective.Evaluation, error) {
+	dim := p.Objective.Dim()
+	v := &probed[T]{g: make([]T, dim), f: make([]T, dim), hf: make([]T, dim), c: make([]T, dim)}
+	field := modeq.MemorylessDirection(p.Rule)
+	e, err := p.Objective.Evaluate(ctx, p.Theta, objective.Full, objective.Want[T]{Gradient: v.g, Along: field, Field: v.f, HField: v.hf})
 	if err != nil {
 		return nil, e, err
 	}
-	terms, err := modeq.NewTerms[T](r, dim, c.Threads)
+	if v.isNormDirection, err = derivesPerturbedNorm(field, p.Eps); err != nil {
+		return nil, e, err
+	}
+	terms, err := modeq.NewTerms[T](p.Rule, dim, p.Threads)
 	if err != nil {
 		return nil, e, err
 	}
-	return v, e, terms.Correct(modeq.FullMemory, v.g, theta, v.f, v.hf, v.c)
+	return v, e, terms.Correct(modeq.FullMemory, v.g, p.Theta, v.f, v.hf, v.c)
+}
+
+// normGradient returns q, the gradient of the perturbed one-norm of the gradient.
+func normGradient[T graph.Float](ctx context.Context, p *Problem[T], v *probed[T]) ([]T, error) {
+	if v.isNormDirection {
+		return v.hf, nil
+	}
+	q, direction := make([]T, len(v.g)), make([]T, len(v.g))
+	normDirection(direction, v.g, p.Eps)
+	return q, product(ctx, p.Objective, objective.Full, p.Theta, direction, q)
 }
 
 func writeProbe[T graph.Float](out string, c *config.Config, model *nn.Model, v *probed[T]) error {

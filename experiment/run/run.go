@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"time"
 
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
@@ -72,12 +71,11 @@ type Cost struct {
 // Run carries out a config in a new run directory. When the context ends, the run writes a checkpoint and returns a result
 // with status Interrupted.
 func Run(ctx context.Context, c *config.Config, dir string, opt Options) (*Result, error) {
-	columns := historyColumns(c)
-	r, err := newRunner(ctx, c, columns, opt)
+	r, err := newRunner(ctx, c, opt)
 	if err != nil {
 		return nil, err
 	}
-	d, err := record.Create(dir, c.YAML(), columns)
+	d, err := record.Create(dir, c.YAML(), r.columns())
 	if err != nil {
 		return nil, err
 	}
@@ -108,12 +106,10 @@ func Resume(ctx context.Context, dir string, opt Options) (*Result, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, errors.Join(err, d.Close())
 	}
-	columns := historyColumns(c)
-	if !slices.Equal(columns, d.Columns()) {
-		err := fmt.Errorf("the history in %s has other columns than this version of the program records: resume it with the version that began it", dir)
-		return nil, errors.Join(err, d.Close())
+	r, err := newRunner(ctx, c, opt)
+	if err == nil && !slices.Equal(r.columns(), d.Columns()) {
+		err = fmt.Errorf("the history in %s has other columns than this version of the program records: resume it with the version that began it", dir)
 	}
-	r, err := newRunner(ctx, c, columns, opt)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -125,17 +121,19 @@ func ReadConfig(dir string) (*config.Config, error) { return config.Read(record.
 
 // runner is a run of either precision.
 type runner interface {
+	// columns returns what it records.
+	columns() []record.Column
 	// restore continues from a checkpoint.
 	restore(at *record.Checkpoint) error
 	// run takes the steps.
 	run(ctx context.Context, d *record.Dir) (*Result, error)
 }
 
-func newRunner(ctx context.Context, c *config.Config, columns []record.Column, opt Options) (runner, error) {
+func newRunner(ctx context.Context, c *config.Config, opt Options) (runner, error) {
 	if c.DType == "float64" {
-		return newTrainer[float64](ctx, c, columns, opt)
+		return newTraining[float64](ctx, c, opt)
 	}
-	return newTrainer[float32](ctx, c, columns, opt)
+	return newTraining[float32](ctx, c, opt)
 }
 
 // carryOut runs to the end and closes the directory.
@@ -156,38 +154,4 @@ func carryOut(ctx context.Context, r runner, d *record.Dir, at *record.Checkpoin
 		return result, d.Logf("%s at step %d, loss %.6g", result.Status, result.Step, result.Loss)
 	}()
 	return result, errors.Join(err, d.Close())
-}
-
-// stopwatch measures where the time goes.
-type stopwatch struct {
-	costs   []Cost
-	started time.Time
-	before  float64 // seconds of earlier parts of the run
-}
-
-// seconds returns the run's wall time so far.
-func (w *stopwatch) seconds() float64 { return w.before + time.Since(w.started).Seconds() }
-
-// time adds what f takes to a kind's cost.
-func (w *stopwatch) time(kind string, f func() error) error {
-	start := time.Now()
-	err := f()
-	w.add(kind, time.Since(start).Seconds())
-	return err
-}
-
-func (w *stopwatch) add(kind string, seconds float64) {
-	for i := range w.costs {
-		if w.costs[i].Kind == kind {
-			w.costs[i].Count++
-			w.costs[i].Seconds += seconds
-			return
-		}
-	}
-	w.costs = append(w.costs, Cost{Kind: kind, Count: 1, Seconds: seconds})
-}
-
-// String says a cost for people.
-func (c Cost) String() string {
-	return fmt.Sprintf("%s: %d times, %.3g s, %.3g ms each", c.Kind, c.Count, c.Seconds, 1e3*c.Seconds/float64(c.Count))
 }

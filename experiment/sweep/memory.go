@@ -35,6 +35,9 @@ type shape struct {
 const vectors = 16
 
 func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
+	if c.Objective.Name != config.Network {
+		return closedForm(c)
+	}
 	d, err := s.shape(ctx, c.Data)
 	if err != nil {
 		return 0, err
@@ -60,6 +63,15 @@ func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 	}
 	s.sizes[key] = size
 	return size, nil
+}
+
+// closedForm returns the memory of a run on a loss in closed form, whose programs are small beside its vectors.
+func closedForm(c *config.Config) (int64, error) {
+	f, _, err := c.Objective.New()
+	if err != nil {
+		return 0, err
+	}
+	return 2 * vectors * 8 * int64(f.Dim), nil
 }
 
 // productsOf returns how many Hessian-vector products a run makes in one pass at most. The bias of mini-batches, and of memories that

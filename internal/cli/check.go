@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/experiment/config"
-	"shadowflow/modeq/verify"
-	"shadowflow/objective"
+	"shadowflow/experiment/run"
+	"shadowflow/modeq/crosscheck"
 	"shadowflow/objective/closed"
 	"shadowflow/schema"
 )
@@ -22,7 +22,7 @@ func newCheck() *cobra.Command {
 		Short: "Compare independent derivations of the norm's gradient and of the bias",
 		Long: `Compute the gradient of an optimizer's norm by a Hessian-vector product and by central differences of the norm, and its
 second-order term by the general formula, by the series of any order, and by the paper's closed form where it has one; print how
-far they agree. Where no loss in closed form is given, on each of them. A disagreement is an error.`,
+far they agree: on the loss that is given, a network too, and where none is on each of those in closed form. A disagreement is an error.`,
 		Example: "  shadowflow check --optimizer adam --set beta1=0.9,beta2=0.99,eps=1e-4",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,33 +30,35 @@ far they agree. Where no loss in closed form is given, on each of them. A disagr
 			if err != nil {
 				return err
 			}
-			losses, err := checked(c.Objective)
-			if err != nil {
-				return err
+			configs := []*config.Config{c}
+			if len(args) == 0 && !cmd.Flags().Changed("objective") && c.Objective.Name == config.Network {
+				if configs, err = onEveryClosedForm(c); err != nil {
+					return err
+				}
 			}
 			r, err := c.Optimizer.Config()
 			if err != nil {
 				return err
 			}
 			type result struct {
-				Objective   string              `json:"objective"`
-				CrossChecks []verify.CrossCheck `json:"cross_checks"`
+				Objective   string             `json:"objective"`
+				CrossChecks []crosscheck.Check `json:"cross_checks"`
 			}
 			var results []result
 			var apart error
-			for _, loss := range losses {
-				f, theta, err := loss.New()
+			for _, c := range configs {
+				p, err := run.NewProblem[float64](cmd.Context(), c)
 				if err != nil {
 					return err
 				}
-				checks, err := verify.CrossChecks(cmd.Context(), objective.NewNumeric[float64](f, c.Threads), r, theta)
+				checks, err := crosscheck.Run(cmd.Context(), p.Objective, r, p.Theta)
 				if err != nil {
-					return fmt.Errorf("objective %s: %w", loss.Name, err)
+					return fmt.Errorf("objective %s: %w", c.Objective.Name, err)
 				}
-				results = append(results, result{loss.Name, checks})
-				for _, r := range checks {
-					if !r.Agrees() && apart == nil {
-						apart = fmt.Errorf("objective %s: %s: differ by %.1e, more than %.0e", loss.Name, r.What, r.Difference, r.Tolerance)
+				results = append(results, result{c.Objective.Name, checks})
+				for _, k := range checks {
+					if !k.Agrees() && apart == nil {
+						apart = fmt.Errorf("objective %s: %s: differ by %.1e, more than %.0e", c.Objective.Name, k.What, k.Difference, k.Tolerance)
 					}
 				}
 			}
@@ -86,18 +88,17 @@ far they agree. Where no loss in closed form is given, on each of them. A disagr
 	return cmd
 }
 
-// checked returns the objective, or every loss in closed form where it is a network.
-func checked(o config.Objective) ([]config.Objective, error) {
-	if o.Name != config.Network {
-		return []config.Objective{o}, nil
-	}
-	var all []config.Objective
+// onEveryClosedForm returns the config with each loss in closed form in the network's place.
+func onEveryClosedForm(c *config.Config) ([]*config.Config, error) {
+	var all []*config.Config
 	for _, name := range closed.Names() {
-		c, err := config.New(schema.Set("objective.name", name))
+		loss, err := config.New(schema.Set("objective.name", name))
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, c.Objective)
+		one := *c
+		one.Objective, one.Batch = loss.Objective, loss.Batch
+		all = append(all, &one)
 	}
 	return all, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 	"shadowflow/modeq"
 	"shadowflow/objective"
 )
@@ -20,8 +21,8 @@ func newField() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "field [config.yaml]",
 		Short: "Print the fields f_0, f_1, ... of a modified equation at a point",
-		Long: `Print the fields of the modified equation dtheta/dt = f_0 + lr f_1 + lr^2 f_2 + ... of an optimizer on a loss in closed
-form, full batch and memory full, at one point.`,
+		Long: `Print the fields of the modified equation dtheta/dt = f_0 + lr f_1 + lr^2 f_2 + ... of an optimizer on a loss in
+closed form, full batch and memory full, at one point.`,
 		Example: "  shadowflow field --objective bilinear --optimizer adam --set beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --order 5",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -29,7 +30,7 @@ form, full batch and memory full, at one point.`,
 			if err != nil {
 				return err
 			}
-			p, err := problemOf(c)
+			p, err := run.NewProblem[float64](cmd.Context(), c)
 			if err != nil {
 				return err
 			}
@@ -38,7 +39,7 @@ form, full batch and memory full, at one point.`,
 				return fmt.Errorf("objective %s: its fields need derivatives of any order, which it does not have", c.Objective.Name)
 			}
 			dim := p.Objective.Dim()
-			fields, err := modeq.CompileFields(p.Rule, loss, dim, order, modeq.FieldOptions{BiasScale: p.BiasScale})
+			fields, err := modeq.CompileFields(p.Rule, loss, dim, order, modeq.FieldOptions{BiasScale: p.BiasScale, Threads: p.Threads})
 			if err != nil {
 				return err
 			}
@@ -72,11 +73,13 @@ func fieldsJSON(values [][]float64) any {
 }
 
 func printFields(w io.Writer, values [][]float64) {
+	dim := min(len(values[0]), shown)
 	for b, f := range values {
 		fmt.Fprintf(w, "f%d", b)
-		for _, v := range f {
+		for _, v := range f[:dim] {
 			fmt.Fprintf(w, "  %23.16g", v)
 		}
 		fmt.Fprintln(w)
 	}
+	printHidden(w, len(values[0])-dim)
 }

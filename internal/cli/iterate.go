@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"io"
 
@@ -9,8 +8,7 @@ import (
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
-	"shadowflow/modeq/verify"
-	"shadowflow/objective"
+	"shadowflow/experiment/run"
 	"shadowflow/schema"
 )
 
@@ -22,7 +20,7 @@ func newIterate() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "iterate [config.yaml]",
-		Short: "Run an optimizer on a loss in closed form, and its modified equations beside it",
+		Short: "Run an optimizer, and its modified equations beside it, and print where they go",
 		Long: `Run an optimizer from an empty memory and print its parameters and the loss after every step, the start included.
 
 --flow adds the solutions of the modified equations at the same times: those of orders 1 and 2 exact in the step number, so
@@ -34,28 +32,20 @@ that they know how the memory fills, those of higher order with the memory full.
 			if err != nil {
 				return err
 			}
-			problem, err := problemOf(c)
+			problem, err := run.NewProblem[float64](cmd.Context(), c)
 			if err != nil {
 				return err
 			}
-			path, err := verify.Iterate(cmd.Context(), problem, c.Optimizer.LR, c.Steps)
+			paths, err := run.Iterate(cmd.Context(), *problem, c.Steps, orders)
 			if err != nil {
 				return err
 			}
-			loss, err := losses(cmd.Context(), problem.Objective, path)
-			if err != nil {
-				return err
-			}
-			out := iterateOutput{Theta: path, Loss: record.Numbers(loss)}
-			for _, order := range orders {
-				positions, err := verify.Solve(cmd.Context(), problem, c.Optimizer.LR, order, c.Steps)
-				if err != nil && len(positions) == 0 {
-					return fmt.Errorf("--flow: order %d: %w", order, err)
-				}
-				f := flowOutput{Order: order, Theta: positions}
-				if err != nil { // the others are still worth seeing
-					f.Error = err.Error()
-					fmt.Fprintf(cmd.ErrOrStderr(), "shadowflow: --flow: order %d ends after step %d: %v\n", order, len(positions)-1, err)
+			out := iterateOutput{Theta: paths[0].Theta, Loss: record.Numbers(paths[0].Loss)}
+			for _, path := range paths[1:] {
+				f := flowOutput{Order: path.Order, Theta: path.Theta}
+				if path.Ended != nil { // the others are still worth seeing
+					f.Error = path.Ended.Error()
+					fmt.Fprintf(cmd.ErrOrStderr(), "shadowflow: --flow: %v\n", path.Ended)
 				}
 				out.Flow = append(out.Flow, f)
 			}
@@ -68,7 +58,6 @@ that they know how the memory fills, those of higher order with the memory full.
 	}
 	given = bindSettings(cmd, aClosedForm, schema.Set("steps", 10))
 	given.bind("steps", "steps", "number of steps (default 10 without a config)", readValue)
-	bindBatches(given)
 	flags := cmd.Flags()
 	flags.IntSliceVar(&orders, "flow", nil, "orders of modified equations to solve beside it")
 	flags.BoolVar(&asJSON, "json", false, `print {"theta":[[...],...],"loss":[...]}`)
@@ -86,19 +75,6 @@ type flowOutput struct {
 	Order int         `json:"order"`
 	Theta [][]float64 `json:"theta"`           // as far as the equation could be solved
 	Error string      `json:"error,omitempty"` // why not to the end
-}
-
-// losses returns the full batch's loss at each point.
-func losses(ctx context.Context, o objective.Objective[float64], path [][]float64) ([]float64, error) {
-	out := make([]float64, len(path))
-	for i, theta := range path {
-		e, err := o.Evaluate(ctx, theta, objective.Full, objective.Want[float64]{})
-		if err != nil {
-			return nil, err
-		}
-		out[i] = e.Loss
-	}
-	return out, nil
 }
 
 // shown is how many coordinates a table shows.
@@ -125,7 +101,12 @@ func printIterates(w io.Writer, out iterateOutput, o config.Optimizer) {
 		}
 		fmt.Fprintln(w)
 	}
-	if rest := len(out.Theta[0]) - dim; rest > 0 {
+	printHidden(w, len(out.Theta[0])-dim)
+}
+
+// printHidden says that a table does not show every coordinate.
+func printHidden(w io.Writer, rest int) {
+	if rest > 0 {
 		fmt.Fprintf(w, "\n(%d more coordinates; --json prints all)\n", rest)
 	}
 }

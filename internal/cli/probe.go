@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +34,11 @@ memory full.`,
 			if asJSON {
 				return printJSON(w, p)
 			}
-			fmt.Fprintf(w, "loss %.9g, accuracy %.4g (%d parameters, %d examples)\n", p.Loss, p.Accuracy, p.Parameters, p.Examples)
+			fmt.Fprintf(w, "loss %.9g", p.Loss)
+			if accuracy := float64(p.Accuracy); !math.IsNaN(accuracy) {
+				fmt.Fprintf(w, ", accuracy %.4g", accuracy)
+			}
+			fmt.Fprintf(w, " (%d parameters, %d examples)\n", p.Parameters, p.Examples)
 			fmt.Fprintf(w, "gradient: perturbed one-norm %.9g (excess %.9g), one-norm %.9g, two-norm %.9g, largest %.9g\n",
 				p.Perturbed, p.Excess, p.One, p.Two, p.Max)
 			fmt.Fprintf(w, "bias: size %.4g of the main term; it penalizes %.4g and hinders %.4g of the coordinates (%.4g and %.4g of sum |q|)\n",

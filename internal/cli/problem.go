@@ -4,27 +4,12 @@ import (
 	"encoding/json"
 	"io"
 
-	"shadowflow/experiment/config"
-	"shadowflow/modeq/verify"
-	"shadowflow/objective"
 	"shadowflow/objective/closed"
 	"shadowflow/schema"
 )
 
 // aClosedForm is the loss of the theory's commands where no config says another.
 var aClosedForm = schema.Set("objective.name", closed.Names()[0])
-
-// problemOf returns what a config describes: an optimizer on a loss in closed form, from a point.
-func problemOf(c *config.Config) (p verify.Problem, err error) {
-	loss, theta, err := c.Objective.New()
-	if err != nil {
-		return p, err
-	}
-	p.Objective, p.Theta = objective.NewNumeric[float64](loss, c.Threads), theta
-	p.Rule, err = c.Optimizer.Rule()
-	p.Batches, p.Seed, p.BiasScale = verify.Batches(c.Batch.Mode), c.Seed, c.Bias.Scale
-	return p, err
-}
 
 // floats reads the numbers that a flag was given, a,b,...
 func floats(flag, text string) ([]float64, error) {

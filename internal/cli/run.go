@@ -94,7 +94,11 @@ func (f *runFlags) prepare(args []string) (string, starter, error) {
 
 // newRunName returns the name of a new run's directory, which says what it holds.
 func newRunName(c *config.Config) string {
-	name := fmt.Sprintf("%s-%s-%s-%s", c.Data.Name, c.Model.Name, c.Optimizer.Name, time.Now().Format("20060102-150405"))
+	loss := c.Objective.Name
+	if loss == config.Network {
+		loss = c.Data.Name + "-" + c.Model.Name
+	}
+	name := fmt.Sprintf("%s-%s-%s", loss, c.Optimizer.Name, time.Now().Format("20060102-150405"))
 	dir := filepath.Join("runs", name)
 	for i := 2; ; i++ {
 		if _, err := os.Stat(dir); err != nil {

@@ -48,6 +48,8 @@ func bindSettings(cmd *cobra.Command, preset ...schema.Setting) *settings {
 	s.bind("optimizer", "optimizer.name", "the optimizer, or a file with a section optimizer", readOptimizer)
 	s.bind("theta", "objective.theta", "the parameters to start from, a,b,... (default: the objective's own)", readList)
 	s.bind("pairs", "objective.pairs", "pairs x:y,x:y,... of bilinear and cubic, one a batch", readPairs)
+	s.bind("batches", "batch.mode", "the batch of a step", readValue)
+	s.bind("seed", "seed", "seed of every random choice", readValue)
 	return s
 }
 
@@ -101,12 +103,6 @@ func (s *settings) given(args []string) (document []schema.Setting, overrides []
 // any reports whether one of the flags was given.
 func (s *settings) any() bool {
 	return len(s.set) > 0 || slices.ContainsFunc(s.short, func(f *short) bool { return s.cmd.PersistentFlags().Changed(f.flag) })
-}
-
-// bindBatches adds the flags for the batches of a loss in closed form.
-func bindBatches(s *settings) {
-	s.bind("batches", "batch.mode", "the batch of a step", readValue)
-	s.bind("seed", "seed", "seed of shuffled batches", readValue)
 }
 
 // config returns the config that arguments and flags make.

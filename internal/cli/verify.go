@@ -7,14 +7,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/experiment/record"
-	"shadowflow/modeq/verify"
+	"shadowflow/experiment/run"
 	"shadowflow/report"
 )
 
 func newVerify() *cobra.Command {
 	var (
 		given         *settings
-		opt           verify.Options
+		opt           run.VerifyOptions
 		start         string
 		lrs, plotFile string
 		asJSON        bool
@@ -37,21 +37,22 @@ objective's batches, and the start is cold.`,
 			if err != nil {
 				return err
 			}
-			problem, err := problemOf(c)
+			problem, err := run.NewProblem[float64](cmd.Context(), c)
 			if err != nil {
 				return err
 			}
 			if opt.LR, err = floats("--lr", lrs); err != nil {
 				return err
 			}
-			opt.Start = verify.Start(start)
-			if problem.Batches != verify.FullBatch && !cmd.Flags().Changed("start") {
-				opt.Start = verify.Cold
+			if cmd.Flags().Changed("start") || problem.Order == nil {
+				opt.Start = run.Start(start)
+			} else {
+				opt.Start = run.Cold
 			}
-			if (opt.Start == verify.Cold) && !cmd.Flags().Changed("orders") {
+			if opt.Start == run.Cold && !cmd.Flags().Changed("orders") {
 				opt.Orders = []int{1, 2}
 			}
-			result, err := verify.Run(cmd.Context(), problem, opt)
+			result, err := run.Verify(cmd.Context(), *problem, opt)
 			if err != nil {
 				return err
 			}
@@ -69,20 +70,19 @@ objective's batches, and the start is cold.`,
 		},
 	}
 	given = bindSettings(cmd, aClosedForm)
-	bindBatches(given)
 	given.bind("bias-scale", "bias.scale", "s of the intervention theta - lr U - s lr^2 C: -1 cancels the second-order bias, 1 doubles it", readValue)
 	flags := cmd.Flags()
 	flags.IntSliceVar(&opt.Orders, "orders", []int{1, 2, 3}, "orders of the modified equations")
 	flags.StringVar(&lrs, "lr", "0.02,0.01,0.005,0.0025", "step sizes, largest first")
 	flags.Float64Var(&opt.Time, "time", 0.2, "span of time, lr times the number of steps")
-	flags.StringVar(&start, "start", string(verify.Manifold), "manifold or cold")
+	flags.StringVar(&start, "start", string(run.Manifold), "manifold or cold")
 	flags.StringVar(&plotFile, "plot", "", "draw the errors into this file (.png, .svg or .pdf)")
 	flags.BoolVar(&asJSON, "json", false, `print {"orders":[{"order":1,"errors":[...],"slopes":[...]},...]}`)
-	completeWords(cmd, "start", string(verify.Manifold), string(verify.Cold))
+	completeWords(cmd, "start", string(run.Manifold), string(run.Cold))
 	return cmd
 }
 
-func verifyJSON(r *verify.Result) any {
+func verifyJSON(r *run.Verification) any {
 	type row struct {
 		Order  int             `json:"order"`
 		Errors []record.Number `json:"errors"`
@@ -95,7 +95,7 @@ func verifyJSON(r *verify.Result) any {
 	return map[string]any{"lr": record.Numbers(r.LR), "steps": r.Steps, "orders": rows}
 }
 
-func printVerify(w io.Writer, r *verify.Result) {
+func printVerify(w io.Writer, r *run.Verification) {
 	fmt.Fprintf(w, "largest distance between iterates and solution\n\n%-8s", "lr")
 	for _, lr := range r.LR {
 		fmt.Fprintf(w, "%12.4g", lr)

@@ -9,8 +9,8 @@ import (
 	"shadowflow/dataset"
 	"shadowflow/graph"
 	"shadowflow/nn"
-	"shadowflow/safetensors"
 	"shadowflow/objective"
+	"shadowflow/safetensors"
 )
 
 // What PyTorch found for small models, in the files of package nn, comes through Evaluate in one pass.

@@ -1,4 +1,4 @@
-package verify
+package run
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/modeq"
 	"shadowflow/objective"
 	"shadowflow/objective/closed"
 	"shadowflow/rule"
@@ -26,10 +27,10 @@ func mustRule(t testing.TB, name string, values map[string]string) *rule.Rule {
 	return r
 }
 
-func run(t testing.TB, p Problem, opt Options) *Result {
+func verified(t testing.TB, p Problem[float64], opt VerifyOptions) *Verification {
 	t.Helper()
-	opt.Threads = 1
-	result, err := Run(context.Background(), p, opt)
+	p.Threads = 1
+	result, err := Verify(context.Background(), p, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,8 +54,8 @@ func threePairs(t testing.TB) objective.Objective[float64] {
 	return mustLoss(t, "bilinear", map[string]any{"pairs": [][2]float64{{2, 1.5}, {1, 2}, {1.5, 0.3}}})
 }
 
-func referenceProblem(t testing.TB) Problem {
-	return Problem{
+func referenceProblem(t testing.TB) Problem[float64] {
+	return Problem[float64]{
 		Objective: onePair(t),
 		Rule:      mustRule(t, "adam", map[string]string{"beta1": "0.3", "beta2": "0.5", "eps": "1"}),
 		Theta:     []float64{1.6, 1.1},
@@ -77,7 +78,7 @@ func matches(t *testing.T, what string, got, want []float64, tol float64) {
 }
 
 func TestReferenceTableIsReproduced(t *testing.T) {
-	result := run(t, referenceProblem(t), Options{Orders: []int{1, 2, 3, 4, 5}, LR: referenceLR, Time: 0.2})
+	result := verified(t, referenceProblem(t), VerifyOptions{Orders: []int{1, 2, 3, 4, 5}, LR: referenceLR, Time: 0.2})
 	want := [][]float64{
 		{7.88e-3, 3.80e-3, 1.86e-3, 9.15e-4},
 		{1.01e-3, 2.77e-4, 7.21e-5, 1.84e-5},
@@ -95,11 +96,11 @@ func TestReferenceTableIsReproduced(t *testing.T) {
 func TestInterventionsScaleTheBias(t *testing.T) {
 	p := referenceProblem(t)
 	p.BiasScale = -1
-	without := run(t, p, Options{Orders: []int{1}, LR: referenceLR, Time: 0.2})
+	without := verified(t, p, VerifyOptions{Orders: []int{1}, LR: referenceLR, Time: 0.2})
 	matches(t, "no bias, order 1: errors", without.Orders[0].Errors, []float64{1.22e-3, 3.16e-4, 8.02e-5, 2.02e-5}, 6e-3)
 	matches(t, "no bias, order 1: slopes", without.Orders[0].Slopes, []float64{1.95, 1.98, 1.99}, 6e-3)
 	p.BiasScale = 1
-	twice := run(t, p, Options{Orders: []int{2, 3}, LR: referenceLR, Time: 0.2})
+	twice := verified(t, p, VerifyOptions{Orders: []int{2, 3}, LR: referenceLR, Time: 0.2})
 	matches(t, "twice the bias, order 2: slopes", twice.Orders[0].Slopes, []float64{1.74, 1.88, 1.94}, 1e-2)
 	if last := twice.Orders[1].Slopes[2]; last < 2.9 {
 		t.Errorf("twice the bias, order 3: the last slope is %.2f", last)
@@ -119,8 +120,8 @@ func TestEveryRuleFollowsItsEquationsOfOrdersOneToFour(t *testing.T) {
 			set[k] = v
 		}
 		// Backwards, momentum's field on this loss runs away in a short time, but not from a point near the valley.
-		p := Problem{Objective: onePair(t), Rule: mustRule(t, name, set), Theta: []float64{0.9, 0.7}}
-		result := run(t, p, Options{Orders: []int{1, 2, 3, 4}, LR: []float64{0.006, 0.003, 0.0015}, Time: 0.15})
+		p := Problem[float64]{Objective: onePair(t), Rule: mustRule(t, name, set), Theta: []float64{0.9, 0.7}}
+		result := verified(t, p, VerifyOptions{Orders: []int{1, 2, 3, 4}, LR: []float64{0.006, 0.003, 0.0015}, Time: 0.15})
 		for _, o := range result.Orders {
 			if last := o.Slopes[1]; !(last > float64(o.Order)-0.3) {
 				t.Errorf("%s, order %d: errors %.3g, slopes %.2f", name, o.Order, o.Errors, o.Slopes)
@@ -137,8 +138,8 @@ func TestSectionThreeSlopesOfOtherRules(t *testing.T) {
 		{"adam", map[string]string{"beta1": "0.3", "beta2": "0.5", "eps": "0.5", "eps_inside": "false"}},
 		{"heavy-ball", map[string]string{"beta1": "0.5"}},
 	} {
-		p := Problem{Objective: onePair(t), Rule: mustRule(t, tc.rule, tc.set), Theta: []float64{0.9, 0.7}}
-		result := run(t, p, Options{Orders: []int{3, 4}, LR: []float64{0.006, 0.003, 0.0015}, Time: 0.15})
+		p := Problem[float64]{Objective: onePair(t), Rule: mustRule(t, tc.rule, tc.set), Theta: []float64{0.9, 0.7}}
+		result := verified(t, p, VerifyOptions{Orders: []int{3, 4}, LR: []float64{0.006, 0.003, 0.0015}, Time: 0.15})
 		for _, o := range result.Orders {
 			if last := o.Slopes[1]; math.Abs(last-float64(o.Order)) > 0.25 {
 				t.Errorf("%s, order %d: slopes %.2f", tc.rule, o.Order, o.Slopes)
@@ -158,9 +159,9 @@ func TestColdStartFollowsTheEquationsExactInN(t *testing.T) {
 		{"nesterov", map[string]string{"beta1": "0.5"}},
 		{"lion", map[string]string{"beta1": "0.6", "beta2": "0.7", "eps": "0.5"}},
 	} {
-		for _, batches := range []Batches{FullBatch, Cyclic, Shuffled} {
-			p := Problem{Objective: threePairs(t), Rule: mustRule(t, tc.rule, tc.set), Theta: []float64{1.6, 1.1}, Batches: batches, Seed: 3}
-			result := run(t, p, Options{Orders: []int{1, 2}, LR: []float64{0.002, 0.001, 0.0005}, Time: 0.1, Start: Cold})
+		for _, batches := range []string{"full", "cyclic", "shuffled"} {
+			p := Problem[float64]{Objective: threePairs(t), Rule: mustRule(t, tc.rule, tc.set), Theta: []float64{1.6, 1.1}, Order: batchOrder(batches, 3, 3)}
+			result := verified(t, p, VerifyOptions{Orders: []int{1, 2}, LR: []float64{0.002, 0.001, 0.0005}, Time: 0.1, Start: Cold})
 			first, second := result.Orders[0], result.Orders[1]
 			if last := second.Slopes[1]; !(last > 1.6) {
 				t.Errorf("%s %v, %s: order 2: errors %.3g, slopes %.2f", tc.rule, tc.set, batches, second.Errors, second.Slopes)
@@ -173,11 +174,11 @@ func TestColdStartFollowsTheEquationsExactInN(t *testing.T) {
 }
 
 func TestMiniBatchCheckOfSectionTwo(t *testing.T) {
-	p := Problem{
-		Objective: threePairs(t), Theta: []float64{1.6, 1.1}, Batches: Cyclic,
+	p := Problem[float64]{
+		Objective: threePairs(t), Theta: []float64{1.6, 1.1}, Order: modeq.Cyclic(3),
 		Rule: mustRule(t, "adam", map[string]string{"beta1": "0.6", "beta2": "0.8", "eps": "0.5"}),
 	}
-	result := run(t, p, Options{Orders: []int{1, 2}, LR: []float64{0.04, 0.02, 0.01, 0.005}, Time: 0.4, Start: Cold})
+	result := verified(t, p, VerifyOptions{Orders: []int{1, 2}, LR: []float64{0.04, 0.02, 0.01, 0.005}, Time: 0.4, Start: Cold})
 	first, second := result.Orders[0].Slopes, result.Orders[1].Slopes
 	if !(first[2] > 0.75 && second[2] > 1.75 && second[0] < second[1] && second[1] < second[2]) {
 		t.Errorf("slopes %.2f and %.2f", first, second)
@@ -185,49 +186,46 @@ func TestMiniBatchCheckOfSectionTwo(t *testing.T) {
 }
 
 func TestIteratesOfThePapersCubicMatchReference(t *testing.T) {
-	p := Problem{
+	p := Problem[float64]{
 		Objective: mustLoss(t, "cubic", nil), Theta: []float64{6.8, 6.73},
-		Rule: mustRule(t, "adam", map[string]string{"eps": "1e5"}),
+		Rule: mustRule(t, "adam", map[string]string{"eps": "1e5"}), LR: 0.1,
 	}
-	path, err := Iterate(context.Background(), p, 0.1, 5)
+	paths, err := Iterate(t.Context(), p, 5, []int{1, 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	matches(t, "last row", path[5], []float64{6.306753009890437, 6.23673961805188}, 1e-14)
-	for order, tol := range map[int]float64{1: 2e-3, 2: 4e-4} {
-		flow, err := Solve(context.Background(), p, 0.1, order, 5)
-		if err != nil {
-			t.Fatal(err)
-		}
-		matches(t, fmt.Sprintf("order %d", order), flow[5], path[5], tol)
+	matches(t, "last row", paths[0].Theta[5], []float64{6.306753009890437, 6.23673961805188}, 1e-14)
+	for i, tol := range []float64{2e-3, 4e-4} {
+		matches(t, fmt.Sprintf("order %d", i+1), paths[i+1].Theta[5], paths[0].Theta[5], tol)
 	}
 }
 
 func TestWhatCannotBeComparedIsRefused(t *testing.T) {
-	good := Options{Orders: []int{1, 2}, LR: []float64{0.01}, Time: 0.1}
+	good := VerifyOptions{Orders: []int{1, 2}, LR: []float64{0.01}, Time: 0.1}
 	for _, tc := range []struct {
 		want   string
-		change func(p *Problem, opt *Options)
+		change func(p *Problem[float64], opt *VerifyOptions)
 	}{
-		{"theta has 1", func(p *Problem, _ *Options) { p.Theta = p.Theta[:1] }},
-		{"cold", func(p *Problem, _ *Options) { p.Batches = Cyclic }},
-		{"batches", func(p *Problem, _ *Options) { p.Batches = "random" }},
-		{"start", func(_ *Problem, opt *Options) { opt.Start = "warm" }},
-		{"order 3", func(_ *Problem, opt *Options) { opt.Start, opt.Orders = Cold, []int{3} }},
-		{"order 0", func(_ *Problem, opt *Options) { opt.Orders = []int{0} }},
-		{"lr 0", func(_ *Problem, opt *Options) { opt.LR = []float64{0} }},
-		{"steps", func(_ *Problem, opt *Options) { opt.LR = []float64{1} }},
-		{"time", func(_ *Problem, opt *Options) { opt.Time = math.NaN() }},
-		{"nothing", func(_ *Problem, opt *Options) { opt.Orders = nil }},
-		{"bias scale", func(p *Problem, opt *Options) { p.BiasScale, opt.Start = 1, Cold }},
-		{"diverge", func(p *Problem, opt *Options) {
+		{"theta has 1", func(p *Problem[float64], _ *VerifyOptions) { p.Theta = p.Theta[:1] }},
+		{"cold", func(p *Problem[float64], opt *VerifyOptions) { p.Order, opt.Start = modeq.Cyclic(3), Manifold }},
+		{"start", func(_ *Problem[float64], opt *VerifyOptions) { opt.Start = "warm" }},
+		{"order 3", func(_ *Problem[float64], opt *VerifyOptions) { opt.Start, opt.Orders = Cold, []int{3} }},
+		{"order 0", func(_ *Problem[float64], opt *VerifyOptions) { opt.Orders = []int{0} }},
+		{"lr 0", func(_ *Problem[float64], opt *VerifyOptions) { opt.LR = []float64{0} }},
+		{"steps", func(_ *Problem[float64], opt *VerifyOptions) { opt.LR = []float64{1} }},
+		{"time", func(_ *Problem[float64], opt *VerifyOptions) { opt.Time = math.NaN() }},
+		{"nothing", func(_ *Problem[float64], opt *VerifyOptions) { opt.Orders = nil }},
+		{"bias scale", func(p *Problem[float64], opt *VerifyOptions) { p.BiasScale, opt.Start = 1, Cold }},
+		{"diverge", func(p *Problem[float64], opt *VerifyOptions) {
 			p.Rule, opt.LR, opt.Time, opt.Start = mustRule(t, "gd", nil), []float64{10}, 1000, Cold
 		}},
-		{"backwards", func(p *Problem, _ *Options) { p.Rule = mustRule(t, "heavy-ball", map[string]string{"beta1": "0.99"}) }},
+		{"backwards", func(p *Problem[float64], _ *VerifyOptions) {
+			p.Rule = mustRule(t, "heavy-ball", map[string]string{"beta1": "0.99"})
+		}},
 	} {
 		p, opt := referenceProblem(t), good
 		tc.change(&p, &opt)
-		if _, err := Run(context.Background(), p, opt); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, err := Verify(context.Background(), p, opt); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("want an error that says %q, got %v", tc.want, err)
 		}
 	}
@@ -236,49 +234,7 @@ func TestWhatCannotBeComparedIsRefused(t *testing.T) {
 func TestRunStopsWhenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Run(ctx, referenceProblem(t), Options{Orders: []int{1}, LR: []float64{0.01}, Time: 0.1}); !errors.Is(err, context.Canceled) {
+	if _, err := Verify(ctx, referenceProblem(t), VerifyOptions{Orders: []int{1}, LR: []float64{0.01}, Time: 0.1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestDerivationsAgreeOnEveryLossForEveryRule(t *testing.T) {
-	for _, name := range rule.Names() {
-		for _, values := range []map[string]string{nil, {"eps": "1e-3"}} {
-			c, err := rule.Parse(name, values)
-			if err != nil {
-				continue // a rule without eps
-			}
-			for _, loss := range closed.Names() {
-				t.Run(c.String()+" on "+loss, func(t *testing.T) {
-					o := mustLoss(t, loss, nil)
-					wantAgreement(t, o, c, o.Start())
-				})
-			}
-		}
-	}
-}
-
-func wantAgreement(t *testing.T, o objective.Objective[float64], c rule.Config, theta []float64) {
-	t.Helper()
-	checks, err := CrossChecks(t.Context(), o, c, theta)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(checks) < 2 {
-		t.Errorf("only %d checks", len(checks))
-	}
-	for _, k := range checks {
-		if !k.Agrees() || math.IsNaN(k.Difference) || k.Skipped != "" {
-			t.Errorf("%s: %g, %s", k.What, k.Difference, k.Skipped)
-		}
-	}
-}
-
-func TestDifferenceKeepsWhatIsNotANumber(t *testing.T) {
-	if d := difference([]float64{1, math.NaN()}, []float64{1, 2}, 0); !math.IsNaN(d) {
-		t.Errorf("got %g", d)
-	}
-	if d := difference([]float64{1, 2}, []float64{1, 3}, 10); d != 0.1 {
-		t.Errorf("got %g", d)
 	}
 }

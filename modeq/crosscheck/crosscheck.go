@@ -1,4 +1,6 @@
-package verify
+// Package crosscheck compares independent derivations of what the second-order equation is made of: a Hessian-vector product with central
+// differences, the general formula with the series of any order and with the paper's closed form.
+package crosscheck
 
 import (
 	"context"
@@ -12,8 +14,8 @@ import (
 	"shadowflow/rule"
 )
 
-// CrossCheck is the comparison of two independent derivations of one quantity.
-type CrossCheck struct {
+// Check is the comparison of two independent derivations of one quantity.
+type Check struct {
 	What string `json:"what"`
 	// Difference is the largest difference of a coordinate over the largest coordinate; for C and the bias over the largest of the
 	// terms that they are sums of, which in the smoothed sign rules all but cancel.
@@ -25,16 +27,16 @@ type CrossCheck struct {
 }
 
 // Agrees reports whether the two agree within the tolerance, or were not compared.
-func (c CrossCheck) Agrees() bool { return c.Difference <= c.Tolerance }
+func (c Check) Agrees() bool { return c.Difference <= c.Tolerance }
 
-// CrossChecks compares, at theta, full batch and memory full, independent derivations of what the second-order equation is made of:
+// Run compares, at theta, full batch and memory full, independent derivations of what the second-order equation is made of:
 //
 //   - H F, the gradient of the rule's norm: by a Hessian-vector product, and by central differences of the norm;
 //   - C: by the general formula from one Hessian-vector product, and by the series in t and lr (-f_1), for a loss that is an
 //     objective.GraphLoss;
 //   - for Adam and RMSProp with eps inside the root, the bias: by the general formula, and by the paper's closed form;
 //   - without weight decay, C again: by the coefficient in front of H F.
-func CrossChecks(ctx context.Context, o objective.Objective[float64], c rule.Config, theta []float64) ([]CrossCheck, error) {
+func Run(ctx context.Context, o objective.Objective[float64], c rule.Config, theta []float64) ([]Check, error) {
 	r, err := c.Rule()
 	if err != nil {
 		return nil, err
@@ -43,8 +45,8 @@ func CrossChecks(ctx context.Context, o objective.Objective[float64], c rule.Con
 	if err := k.evaluate(); err != nil {
 		return nil, err
 	}
-	var out []CrossCheck
-	for _, check := range []func() (CrossCheck, bool, error){k.norm, k.series, k.closedForm, k.coefficient} {
+	var out []Check
+	for _, check := range []func() (Check, bool, error){k.norm, k.series, k.closedForm, k.coefficient} {
 		found, applies, err := check()
 		if err != nil {
 			return nil, err
@@ -136,8 +138,8 @@ func difference(a, b []float64, largest float64) float64 {
 }
 
 // norm compares H F with central differences of order 4 of the norm, at the step of those tried that suits them best.
-func (k *checker) norm() (CrossCheck, bool, error) {
-	check := CrossCheck{What: "gradient of the norm: Hessian-vector product and central differences", Difference: math.Inf(1), Tolerance: 1e-6}
+func (k *checker) norm() (Check, bool, error) {
+	check := Check{What: "gradient of the norm: Hessian-vector product and central differences", Difference: math.Inf(1), Tolerance: 1e-6}
 	norm, err := modeq.NewNorm(k.rule)
 	if err != nil {
 		return check, true, err
@@ -213,8 +215,8 @@ func (k *checker) centralDifference(norm *modeq.Norm, direction []float64, step 
 	return slope, nil
 }
 
-func (k *checker) series() (CrossCheck, bool, error) {
-	check := CrossCheck{What: "C: one Hessian-vector product and the series in t and lr", Tolerance: 1e-10}
+func (k *checker) series() (Check, bool, error) {
+	check := Check{What: "C: one Hessian-vector product and the series in t and lr", Tolerance: 1e-10}
 	loss, ok := k.o.(objective.GraphLoss)
 	if !ok {
 		check.Skipped = "the loss has no graph code"
@@ -241,8 +243,8 @@ func (k *checker) series() (CrossCheck, bool, error) {
 }
 
 // closedForm is the paper's bias_j = (lr/2) [c1 - c2 + c2 eps/(g_j^2+eps)] d_j ||grad E||_(1,eps), against the general formula's.
-func (k *checker) closedForm() (CrossCheck, bool, error) {
-	check := CrossCheck{What: "bias: the general formula and the paper's closed form", Tolerance: 1e-10}
+func (k *checker) closedForm() (Check, bool, error) {
+	check := Check{What: "bias: the general formula and the paper's closed form", Tolerance: 1e-10}
 	c1 := 1.0
 	switch {
 	case !k.config.EpsInside:
@@ -265,8 +267,8 @@ func (k *checker) closedForm() (CrossCheck, bool, error) {
 	return check, true, nil
 }
 
-func (k *checker) coefficient() (CrossCheck, bool, error) {
-	check := CrossCheck{What: "C: the general formula and kappa times H F", Tolerance: 1e-10}
+func (k *checker) coefficient() (Check, bool, error) {
+	check := Check{What: "C: the general formula and kappa times H F", Tolerance: 1e-10}
 	if k.config.WeightDecay != 0 {
 		return check, false, nil
 	}

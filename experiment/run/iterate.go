@@ -1,0 +1,161 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"shadowflow/flow"
+	"shadowflow/modeq"
+	"shadowflow/objective"
+)
+
+// equationsOf returns modified equations from the problem's start, at its step size: with a cold start those exact in the step number, and
+// otherwise those of the full memory.
+func equationsOf(p *Problem[float64], orders []int, start Start, relTol float64) ([]*equation[float64], error) {
+	var out []*equation[float64]
+	var exact *modeq.SecondOrder[float64]
+	opt := flow.Options{RelTol: relTol, AbsTol: relTol / 10}
+	for _, order := range orders {
+		if start == Manifold {
+			e, err := seriesEquation(p, order, opt)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, e)
+			continue
+		}
+		if exact == nil {
+			var err error
+			if exact, err = modeq.NewSecondOrder(p.Rule, p.Objective, modeq.SecondOptions{Order: p.Order, Threads: p.Threads}); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, exactEquation(p, exact, order, flow.DormandPrince5, opt))
+	}
+	return out, nil
+}
+
+// loopBeside returns the loop of a problem's optimizer with equations beside it.
+func loopBeside(p *Problem[float64], equations []*equation[float64]) (*Loop[float64], error) {
+	var term *secondOrder[float64]
+	var err error
+	if p.BiasScale != 0 {
+		if term, err = newSecondOrder(p.Objective, p.Rule, p.Order, p.Eps, p.Threads); err != nil {
+			return nil, err
+		}
+	}
+	o, err := p.optimizer(term)
+	if err != nil {
+		return nil, err
+	}
+	loop := newLoop(p.Objective, o)
+	loop.Order, loop.Eps = p.Order, p.Eps
+	if term != nil {
+		loop.Field = term.field
+	}
+	for _, e := range equations {
+		loop.Beside = append(loop.Beside, e)
+	}
+	return loop, nil
+}
+
+// Path is the points that a process passed, the start first.
+type Path struct {
+	Theta [][]float64
+	// Order is that of the modified equation, 0 for the optimizer's iterates.
+	Order int
+	// Loss is the full batch's along the iterates.
+	Loss []float64
+	// Ended says why an equation could not be followed to the end, nil if it could.
+	Ended error
+}
+
+// Iterate takes steps of an optimizer from an empty memory, with modified equations beside it, and returns the paths, that of the
+// iterates first. Equations of orders 1 and 2 are exact in the step number, and so know how the memory fills; higher orders are those of
+// a full memory.
+func Iterate(ctx context.Context, p Problem[float64], steps int, orders []int) ([]Path, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	var equations []*equation[float64]
+	for _, order := range orders {
+		start, relTol := Cold, 1e-10
+		if order > 2 {
+			start, relTol = Manifold, 1e-12
+		}
+		if order < 1 || order > modeq.MaxOrder {
+			return nil, fmt.Errorf("order %d: want 1 to %d", order, modeq.MaxOrder)
+		}
+		if order > 2 && p.Order != nil {
+			return nil, fmt.Errorf("order %d with mini-batches: want 1 or 2", order)
+		}
+		one, err := equationsOf(&p, []int{order}, start, relTol)
+		if err != nil {
+			return nil, err
+		}
+		equations = append(equations, one...)
+	}
+	loop, err := loopBeside(&p, equations)
+	if err != nil {
+		return nil, err
+	}
+	trace := newTracer(&p, equations)
+	loop.Meters, loop.Steps = []Meter[float64]{trace}, steps
+	status, err := loop.run(ctx, nil)
+	switch {
+	case err != nil:
+		return nil, err
+	case status == Interrupted:
+		return nil, context.Cause(ctx)
+	case status == Diverged:
+		return trace.finish(), fmt.Errorf("the iterates diverge: loss %g after step %d", loop.point.Seen.Loss, loop.point.Step)
+	}
+	return trace.finish(), nil
+}
+
+// tracer is a meter without columns that keeps every point passed.
+type tracer struct {
+	objective objective.Objective[float64]
+	equations []*equation[float64]
+	paths     []Path
+}
+
+func newTracer(p *Problem[float64], equations []*equation[float64]) *tracer {
+	t := &tracer{objective: p.Objective, equations: equations, paths: make([]Path, 1+len(equations))}
+	for i, e := range equations {
+		t.paths[1+i].Order = e.order
+	}
+	return t
+}
+
+func (t *tracer) Name() string     { return "trace" }
+func (t *tracer) Gauges() []*Gauge { return nil }
+func (t *tracer) Every() int       { return 1 }
+func (t *tracer) NeedsField() bool { return false }
+
+func (t *tracer) Measure(ctx context.Context, at *Point[float64]) error {
+	own := &t.paths[0]
+	own.Theta = append(own.Theta, append([]float64(nil), at.Theta...))
+	full := at.Seen
+	if at.Batch != objective.Full {
+		var err error
+		if full, err = t.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[float64]{}); err != nil {
+			return err
+		}
+	}
+	own.Loss = append(own.Loss, full.Loss)
+	for i, e := range t.equations {
+		if e.ended == nil {
+			t.paths[1+i].Theta = append(t.paths[1+i].Theta, append([]float64(nil), e.y...))
+		}
+	}
+	return nil
+}
+
+// finish returns the paths.
+func (t *tracer) finish() []Path {
+	for i, e := range t.equations {
+		t.paths[1+i].Ended = e.ended
+	}
+	return t.paths
+}

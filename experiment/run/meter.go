@@ -1,0 +1,35 @@
+package run
+
+import (
+	"context"
+
+	"shadowflow/graph"
+)
+
+// Meter measures something at points of a run. It owns the columns of what it measures: their names, units and meanings are stated
+// where it makes its gauges, and nowhere else.
+type Meter[T graph.Float] interface {
+	// Name says what is measured, as the costs of a run do; empty where it costs nothing to speak of.
+	Name() string
+	// Gauges returns the meter's columns, in their order in the record.
+	Gauges() []*Gauge
+	// Every is the number of steps between measurements that the meter asks for. With 0 it asks for none: it is read in each row
+	// that is recorded.
+	Every() int
+	// NeedsField says that a measurement wants the optimizer's F and the Hessian times it, which are cheapest in the gradient's program.
+	NeedsField() bool
+	// Measure sets the gauges at a point. The step from there has not been taken.
+	Measure(ctx context.Context, at *Point[T]) error
+}
+
+// Follower is a Meter that also looks at the step taken from a point that it measured.
+type Follower[T graph.Float] interface {
+	Meter[T]
+	// Before keeps what it needs of the point, which the step is about to leave.
+	Before(ctx context.Context, at *Point[T]) error
+	// After sets further gauges; at.Theta is behind the step, everything else of at before it.
+	After(at *Point[T]) error
+}
+
+// due reports whether something with that interval happens at a step.
+func due(every, step int) bool { return every > 0 && step%every == 0 }

@@ -1,0 +1,83 @@
+package run
+
+import (
+	"context"
+
+	"shadowflow/engine"
+	"shadowflow/graph"
+	"shadowflow/rule"
+)
+
+// Optimizer is the process that a run is about: a rule's steps, each from the gradient that the loop has evaluated at its point.
+type Optimizer[T graph.Float] struct {
+	rule    *rule.Rule
+	stepper *rule.Stepper[T]
+	theta   []T
+	lr      float64
+	penalty *penalty[T]   // nil: none
+	bias    *biasScale[T] // nil: the bias is left alone
+	g       []T           // that the coming step takes
+}
+
+// newOptimizer returns the optimizer of a rule at theta, which it moves in place.
+func newOptimizer[T graph.Float](r *rule.Rule, lr float64, theta []T, threads int) (*Optimizer[T], error) {
+	stepper, err := rule.NewStepper[T](r, lr, len(theta), engine.Options{Threads: threads})
+	return &Optimizer[T]{rule: r, stepper: stepper, theta: theta, lr: lr}, err
+}
+
+// Name implements Process.
+func (o *Optimizer[T]) Name() string { return "optimizer step" }
+
+// Steps returns the number of steps taken.
+func (o *Optimizer[T]) Steps() int { return o.stepper.Steps() }
+
+// LR returns the step size of a step.
+func (o *Optimizer[T]) LR(int) float64 { return o.lr }
+
+// needsField reports whether a step wants the rule's F and the Hessian times it.
+func (o *Optimizer[T]) needsField() bool { return o.bias != nil && o.bias.term.field != nil }
+
+// Advance implements Process: it evaluates what interventions need.
+func (o *Optimizer[T]) Advance(ctx context.Context, at *Point[T]) (err error) {
+	o.g = at.Gradient
+	if o.penalty != nil {
+		if o.g, err = o.penalty.gradient(ctx, at); err != nil {
+			return err
+		}
+	}
+	if o.bias != nil {
+		return o.bias.evaluate(ctx, at)
+	}
+	return nil
+}
+
+// Commit implements Process: the parameters are moved in place.
+func (o *Optimizer[T]) Commit() error {
+	if err := o.stepper.Step(o.theta, o.g); err != nil {
+		return err
+	}
+	if o.bias != nil {
+		o.bias.move(o.theta)
+	}
+	return nil
+}
+
+// State implements Process.
+func (o *Optimizer[T]) State() []Vector {
+	out := []Vector{{"", o.theta}}
+	for i, name := range stateNames(o.rule) {
+		out = append(out, Vector{name, o.stepper.State()[i]})
+	}
+	return out
+}
+
+// stateNames returns what stands before the weights' names in a checkpoint for each array that the rule's step remembers.
+func stateNames(r *rule.Rule) []string {
+	var names []string
+	for _, m := range r.Moments {
+		if m.Kernel.Next != 0 {
+			names = append(names, "state."+m.Name+".")
+		}
+	}
+	return names
+}

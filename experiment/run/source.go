@@ -1,0 +1,148 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"shadowflow/dataset"
+	"shadowflow/experiment/config"
+	"shadowflow/graph"
+	"shadowflow/nn"
+	"shadowflow/objective"
+	"shadowflow/objective/network"
+)
+
+// source is what a config's objective is made from, and the point that it starts from.
+type source struct {
+	closed *objective.Function // a loss in closed form; nil for a network
+	data   *dataset.Dataset    // a network's; nil for a closed form
+	// model names and shapes the parameters in files; for a closed form it is nothing else.
+	model *nn.Model
+	start *nn.State
+}
+
+// tests returns the number of test examples.
+func (s *source) tests() int {
+	if s.data == nil {
+		return 0
+	}
+	return s.data.Test.N()
+}
+
+// loadSource makes the loss in closed form, or reads the data and builds the network for it.
+func loadSource(ctx context.Context, c *config.Config) (*source, error) {
+	if c.Objective.Name == config.Network {
+		return loadNetwork(ctx, c)
+	}
+	f, theta, err := c.Objective.New()
+	if err != nil {
+		return nil, err
+	}
+	return &source{closed: f, model: nn.Bare(f.Weights()), start: &nn.State{Theta: theta}}, nil
+}
+
+func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
+	data, err := dataset.Load(ctx, c.Data)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	architecture, err := c.Model.Architecture()
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	model, err := architecture.Build(data.Shape, data.Classes)
+	if err != nil {
+		return nil, fmt.Errorf("model %s on %s: %w", c.Model.Name, c.Data.Name, err)
+	}
+	s := &source{data: data, model: model}
+	if c.Model.Weights == "" {
+		s.start = model.Init(c.Seed)
+		return s, nil
+	}
+	if s.start, err = model.Load(c.Model.Weights); err != nil {
+		return nil, fmt.Errorf("model.weights: %w", err)
+	}
+	return s, nil
+}
+
+// NewProblem returns the problem that a config states: its objective, its optimizer, and its start.
+func NewProblem[T graph.Float](ctx context.Context, c *config.Config) (*Problem[T], error) {
+	s, err := loadSource(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return problemOf[T](c, s)
+}
+
+func problemOf[T graph.Float](c *config.Config, s *source) (*Problem[T], error) {
+	r, err := c.Optimizer.Rule()
+	if err != nil {
+		return nil, err
+	}
+	o, err := objectiveOf[T](c, s)
+	if err != nil {
+		return nil, err
+	}
+	p := &Problem[T]{
+		Objective: o, Rule: r, LR: c.Optimizer.LR, Theta: narrow[T](s.start.Theta), Order: batchOrder(c.Batch.Mode, o.Batches(), c.Seed),
+		BiasScale: c.Bias.Scale, Eps: perturbation(c.Optimizer), Threads: c.Threads,
+	}
+	return p, p.check()
+}
+
+func objectiveOf[T graph.Float](c *config.Config, s *source) (objective.Objective[T], error) {
+	if s.closed != nil {
+		return objective.NewNumeric[T](s.closed, c.Threads), nil
+	}
+	o, err := networkOf[T](c, s)
+	if err != nil {
+		return nil, err
+	}
+	o.SetRunning(s.start.Running, s.start.Batches)
+	return o, nil
+}
+
+// networkOf returns the loss of the config's network on the training data.
+func networkOf[T graph.Float](c *config.Config, s *source) (*network.Objective[T], error) {
+	loss, err := nn.ParseLoss(c.Loss)
+	if err != nil {
+		return nil, err
+	}
+	opt := network.Options{MicroBatch: c.Batch.Physical, Seed: c.Seed, Shuffle: c.Batch.Shuffle, Threads: c.Threads, Test: s.data.Test}
+	if c.Batch.Mode != "full" {
+		opt.BatchSize = c.Batch.Size
+	}
+	if c.Data.Augment {
+		a := dataset.CropAndFlip(c.Seed)
+		opt.Augment = &a
+	}
+	o, err := network.New[T](s.model, loss, s.data.Train, opt)
+	if err != nil {
+		return nil, fmt.Errorf("batch: %w", err)
+	}
+	return o, nil
+}
+
+// perturbation returns the eps of the perturbed one-norm: the optimizer's, or for one without it that of Adam's defaults.
+func perturbation(o config.Optimizer) float64 {
+	if eps := o.Value("eps"); eps > 0 {
+		return eps
+	}
+	return 1e-8
+}
+
+func narrow[T graph.Float](x []float64) []T {
+	out := make([]T, len(x))
+	for i, v := range x {
+		out[i] = T(v)
+	}
+	return out
+}
+
+func widen[T graph.Float](x []T) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v)
+	}
+	return out
+}

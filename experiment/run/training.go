@@ -1,0 +1,190 @@
+package run
+
+import (
+	"context"
+	"errors"
+
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
+	"shadowflow/flow"
+	"shadowflow/graph"
+	"shadowflow/modeq"
+	"shadowflow/objective"
+)
+
+// training is a run of a config in one precision: the loop with the processes and meters that the config asks for, and the directory that
+// it is recorded in.
+type training[T graph.Float] struct {
+	config  *config.Config
+	source  *source
+	problem *Problem[T]
+	loop    *Loop[T]
+	bias    *biasMeter[T]  // nil if it is not measured
+	beside  []*equation[T] // the modified equations
+	ended   Status         // of a run resumed behind its last record
+
+	dir   *record.Dir
+	times *record.Times
+}
+
+func newTraining[T graph.Float](ctx context.Context, c *config.Config, opt Options) (*training[T], error) {
+	if err := checkCombination(c); err != nil {
+		return nil, err
+	}
+	s, err := loadSource(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	t := &training[T]{config: c, source: s}
+	if t.problem, err = problemOf[T](c, s); err != nil {
+		return nil, err
+	}
+	return t, t.assemble(opt)
+}
+
+// checkCombination refuses what has no meaning together.
+func checkCombination(c *config.Config) error {
+	changing := c.Data.Augment || c.Batch.Shuffle
+	switch {
+	case penalized(c) && len(c.Flow.Orders) > 0:
+		return errors.New("flow.orders with a regularizer: the modified equation of a penalized loss needs third derivatives; remove one of them")
+	case penalized(c) && c.Bias.Scale != 0:
+		return errors.New("bias.scale with a regularizer: the bias of a penalized loss needs third derivatives; remove one of them")
+	case changing && len(c.Flow.Orders) > 0:
+		return errors.New("flow.orders with data.augment or batch.shuffle: the loss is another function at each step, and an equation needs one; turn them off")
+	}
+	return nil
+}
+
+// penalized reports whether an explicit penalty is added to the loss.
+func penalized(c *config.Config) bool {
+	return c.Objective.Name == config.Network && c.Regularizer.Kind != "none"
+}
+
+// assemble makes the loop with the processes and meters that the config asks for.
+func (t *training[T]) assemble(opt Options) error {
+	c, p := t.config, t.problem
+	var term *secondOrder[T]
+	var err error
+	if c.Record.Bias > 0 || p.BiasScale != 0 {
+		if term, err = newSecondOrder(p.Objective, p.Rule, p.Order, p.Eps, p.Threads); err != nil {
+			return err
+		}
+	}
+	o, err := p.optimizer(term)
+	if err != nil {
+		return err
+	}
+	if kind := c.Regularizer.Kind; penalized(c) {
+		o.penalty = newPenalty(p.Objective, c.Regularizer.Weight, p.Eps, kind == "two-norm-squared")
+		o.penalty.fieldIsNormDirection = term != nil && term.isNormDirection
+	}
+	l := newLoop(p.Objective, o)
+	l.Order, l.Steps, l.Every, l.Eps = p.Order, c.Steps, c.Record.Every, p.Eps
+	l.StopLoss, l.StopSeconds = c.Stop.Loss, c.Stop.Seconds
+	if term != nil {
+		l.Field = term.field
+	}
+	t.loop = l
+	if opt.Progress != nil {
+		l.Progress = func(at *Point[T]) { opt.Progress(t.progress(at)) }
+	}
+	if err := t.addEquations(); err != nil {
+		return err
+	}
+	return t.addMeters(term)
+}
+
+// addEquations puts the modified equations beside the optimizer.
+func (t *training[T]) addEquations() error {
+	c, p := t.config, t.problem
+	if len(c.Flow.Orders) == 0 {
+		return nil
+	}
+	exact, err := modeq.NewSecondOrder(p.Rule, p.Objective, modeq.SecondOptions{Order: p.Order, Threads: p.Threads})
+	if err != nil {
+		return err
+	}
+	method, err := flow.MethodByName(c.Flow.Method)
+	if err != nil {
+		return err
+	}
+	opt := flow.Options{RelTol: c.Flow.RelTol, AbsTol: c.Flow.AbsTol}
+	if c.Flow.Steps > 0 {
+		opt.Step = p.LR / float64(c.Flow.Steps)
+	}
+	for _, order := range c.Flow.Orders {
+		e := exactEquation(p, exact, order, method, opt)
+		t.beside, t.loop.Beside = append(t.beside, e), append(t.loop.Beside, e)
+	}
+	return nil
+}
+
+// noiseBatches is the number of batches that a full batch is cut into for the noise, unless micro-batches are smaller still.
+const noiseBatches = 16
+
+// addMeters puts the meters into the loop, in the order of their columns.
+func (t *training[T]) addMeters(term *secondOrder[T]) error {
+	c, p, l := t.config, t.problem, t.loop
+	unit := lossUnit(c)
+	l.Meters = []Meter[T]{newPointMeter[T](unit, t.source.data != nil)}
+	if c.Record.Bias > 0 {
+		var err error
+		if t.bias, err = newBiasMeter(p, term, c.Record.Bias, unit, t.source.data != nil); err != nil {
+			return err
+		}
+		l.Meters = append(l.Meters, t.bias)
+	}
+	if c.Record.Sharpness > 0 {
+		m, err := newSharpnessMeter(p, l.Optimizer, c.Record.Sharpness, c.Seed)
+		if err != nil {
+			return err
+		}
+		l.Meters = append(l.Meters, m)
+		if err := t.addNoise(); err != nil {
+			return err
+		}
+	}
+	if data, ok := p.Objective.(objective.Tester[T]); ok && c.Record.Test > 0 && t.source.tests() > 0 {
+		l.Meters = append(l.Meters, newHeldOutMeter(data, c.Record.Test, unit))
+	}
+	for _, e := range t.beside {
+		l.Meters = append(l.Meters, newBesideMeter(p, e, unit))
+	}
+	return nil
+}
+
+// addNoise compares the run's mini-batches, or parts of a full batch if there are enough examples.
+func (t *training[T]) addNoise() error {
+	c, l := t.config, t.loop
+	if t.source.data == nil {
+		if o := t.problem.Objective; o.Batches() > 1 {
+			l.Meters = append(l.Meters, newNoiseMeter(o, 1, c.Record.Sharpness))
+		}
+		return nil
+	}
+	if t.problem.Order != nil {
+		l.Meters = append(l.Meters, newNoiseMeter(t.problem.Objective, c.Batch.Size, c.Record.Sharpness))
+		return nil
+	}
+	parts := *c
+	parts.Batch.Mode, parts.Batch.Shuffle = "cyclic", false
+	parts.Batch.Size = min(c.Batch.Physical, t.source.data.Train.N()/noiseBatches)
+	if parts.Batch.Size < 2 {
+		return nil
+	}
+	o, err := networkOf[T](&parts, t.source)
+	if err != nil {
+		return err
+	}
+	l.Meters = append(l.Meters, newNoiseMeter[T](o, parts.Batch.Size, c.Record.Sharpness))
+	return nil
+}
+
+// lossUnit is the unit of the losses.
+func lossUnit(c *config.Config) string {
+	if c.Objective.Name == config.Network && c.Loss == "cross-entropy" {
+		return "nats"
+	}
+	return ""
+}

@@ -1,0 +1,215 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"shadowflow/flow"
+	"shadowflow/modeq"
+	"shadowflow/objective"
+)
+
+// Start says where a comparison of iterates with equations begins.
+type Start string
+
+const (
+	// Manifold fills the memory with the gradients along the equation of highest order, run backwards: full memory, any order.
+	Manifold Start = "manifold"
+	// Cold begins with an empty memory, and compares with the equations exact in the step number: orders 1 and 2.
+	Cold Start = "cold"
+)
+
+// VerifyOptions say what to compare.
+type VerifyOptions struct {
+	Orders []int     // of the modified equations
+	LR     []float64 // step sizes
+	Time   float64   // span of time, lr times the number of steps
+	Start  Start     // empty: Manifold, or Cold with mini-batches
+	// RelTol is the integrator's relative tolerance; if 0, 1e-12, or 1e-10 with a cold start, where the orders are low.
+	RelTol float64
+}
+
+// Verification is what a comparison found.
+type Verification struct {
+	LR     []float64     `json:"lr"`
+	Steps  []int         `json:"steps"`
+	Orders []OrderErrors `json:"orders"`
+}
+
+// OrderErrors is the comparison with one modified equation.
+type OrderErrors struct {
+	Order int `json:"order"`
+	// Errors are, for each step size, the largest distance of a coordinate of the iterates from the solution.
+	Errors []float64 `json:"errors"`
+	// Slopes are log(error ratio)/log(step size ratio) of neighbouring step sizes; NaN where an error is 0.
+	Slopes []float64 `json:"slopes"`
+}
+
+// Verify compares iterates and modified equations, for every step size and order: for each step size, the loop with the equations
+// beside the optimizer and a meter of their distance.
+func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verification, error) {
+	if err := opt.check(&p); err != nil {
+		return nil, err
+	}
+	v := &Verification{LR: opt.LR}
+	for _, order := range opt.Orders {
+		v.Orders = append(v.Orders, OrderErrors{Order: order})
+	}
+	for _, lr := range opt.LR {
+		p.LR = lr
+		steps := int(math.Round(opt.Time / lr))
+		v.Steps = append(v.Steps, steps)
+		errs, err := distances(ctx, &p, opt, steps)
+		if err != nil {
+			return nil, fmt.Errorf("lr %g: %w", lr, err)
+		}
+		for k := range v.Orders {
+			v.Orders[k].Errors = append(v.Orders[k].Errors, errs[k])
+		}
+	}
+	for k := range v.Orders {
+		v.Orders[k].Slopes = slopes(opt.LR, v.Orders[k].Errors)
+	}
+	return v, nil
+}
+
+// check fills in defaults and refuses what cannot be compared.
+func (opt *VerifyOptions) check(p *Problem[float64]) error {
+	if opt.Start == "" {
+		if opt.Start = Manifold; p.Order != nil {
+			opt.Start = Cold
+		}
+	}
+	if opt.RelTol == 0 {
+		if opt.RelTol = 1e-12; opt.Start == Cold {
+			opt.RelTol = 1e-10
+		}
+	}
+	switch {
+	case opt.Start != Manifold && opt.Start != Cold:
+		return fmt.Errorf("start %q: want %s or %s", opt.Start, Manifold, Cold)
+	case len(opt.LR) == 0 || len(opt.Orders) == 0:
+		return errors.New("nothing to compare: want at least one order and one lr")
+	case !(opt.Time > 0) || math.IsInf(opt.Time, 1):
+		return fmt.Errorf("time %v: want a number above 0", opt.Time)
+	case p.BiasScale != 0 && (opt.Start == Cold || p.Order != nil):
+		return errors.New("a bias scale needs the full batch and a start on the manifold: C is that of the full memory")
+	case p.Order != nil && opt.Start == Manifold:
+		return errors.New("mini-batches have no slow manifold to start on: want start " + string(Cold))
+	}
+	for _, lr := range opt.LR {
+		p.LR = lr
+		if err := p.check(); err != nil {
+			return err
+		}
+		if steps := math.Round(opt.Time / lr); steps < 1 || steps > 1e8 {
+			return fmt.Errorf("time %g takes %g steps of lr %g: want from 1 to 1e8", opt.Time, steps, lr)
+		}
+	}
+	highest := modeq.MaxOrder
+	if opt.Start == Cold {
+		highest = 2
+	}
+	for _, order := range opt.Orders {
+		if order < 1 || order > highest {
+			return fmt.Errorf("order %d: want 1 to %d with start %s", order, highest, opt.Start)
+		}
+	}
+	return nil
+}
+
+func slopes(lr, errs []float64) []float64 {
+	out := []float64{}
+	for i := 1; i < len(lr); i++ {
+		out = append(out, math.Log(errs[i-1]/errs[i])/math.Log(lr[i-1]/lr[i]))
+	}
+	return out
+}
+
+// distances runs the optimizer and the equations side by side, and returns the largest distance of a coordinate from each.
+func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, steps int) ([]float64, error) {
+	equations, err := equationsOf(p, opt.Orders, opt.Start, opt.RelTol)
+	if err != nil {
+		return nil, err
+	}
+	loop, err := loopBeside(p, equations)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Start == Manifold {
+		highest := slices.MaxFunc(equations, func(a, b *equation[float64]) int { return a.order - b.order })
+		if err := fillMemory(ctx, p, loop.Optimizer, highest); err != nil {
+			return nil, err
+		}
+	}
+	far := &farthest{equations: equations, distance: make([]float64, len(equations))}
+	loop.Meters = []Meter[float64]{far}
+	loop.Steps = loop.Optimizer.Steps() + steps
+	status, err := loop.run(ctx, nil)
+	switch {
+	case err != nil:
+		return nil, err
+	case status == Interrupted:
+		return nil, context.Cause(ctx)
+	case status == Diverged:
+		return nil, fmt.Errorf("the iterates diverge: loss %g after step %d", loop.point.Seen.Loss, loop.point.Step-loop.Steps+steps)
+	}
+	for _, e := range equations {
+		if e.ended != nil {
+			return nil, e.ended
+		}
+	}
+	return far.distance, nil
+}
+
+// fullyFilled is a number of steps after which every memory is full.
+const fullyFilled = math.MaxInt32
+
+// fillMemory gives the optimizer's memory the gradients along an equation of a full memory, run backwards from the start.
+func fillMemory(ctx context.Context, p *Problem[float64], o *Optimizer[float64], e *equation[float64]) error {
+	window := p.Rule.Window(1e-15) + 1
+	times := make([]float64, window)
+	for k := range times {
+		times[k] = -float64(k+1) * p.LR
+	}
+	opt := e.options
+	opt.Times = times
+	back, err := flow.Integrate(ctx, e.method, e.field(ctx, fullyFilled), 0, times[window-1], p.Theta, opt)
+	if err != nil {
+		return fmt.Errorf("the start on the slow manifold: running the equation backwards through the memory's %d steps: %w "+
+			"(choose smaller betas or a smaller lr, or start %s)", window, err, Cold)
+	}
+	scratch, g := make([]float64, len(p.Theta)), make([]float64, len(p.Theta))
+	for _, theta := range slices.Backward(back.Rows) {
+		if _, err := p.Objective.Evaluate(ctx, theta, objective.Full, objective.Want[float64]{Gradient: g}); err != nil {
+			return err
+		}
+		if err := o.stepper.Step(scratch, g); err != nil {
+			return err
+		}
+	}
+	return o.stepper.Restore(fullyFilled, o.stepper.State())
+}
+
+// farthest is a meter without columns: the largest distance of a coordinate of the iterates from each equation.
+type farthest struct {
+	equations []*equation[float64]
+	distance  []float64
+}
+
+func (f *farthest) Name() string     { return "distance" }
+func (f *farthest) Gauges() []*Gauge { return nil }
+func (f *farthest) Every() int       { return 1 }
+func (f *farthest) NeedsField() bool { return false }
+
+func (f *farthest) Measure(_ context.Context, at *Point[float64]) error {
+	for i, e := range f.equations {
+		for j, v := range at.Theta {
+			f.distance[i] = math.Max(f.distance[i], math.Abs(v-e.y[j])) // keeps NaN
+		}
+	}
+	return nil
+}

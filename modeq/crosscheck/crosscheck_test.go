@@ -1,0 +1,167 @@
+package crosscheck
+
+import (
+	"math"
+	"shadowflow/dataset"
+	"shadowflow/modeq"
+	"shadowflow/nn"
+	"shadowflow/objective"
+	"shadowflow/objective/closed"
+	"shadowflow/objective/network"
+	"shadowflow/rule"
+	"testing"
+)
+
+func mustRule(t testing.TB, name string, values map[string]string) *rule.Rule {
+	t.Helper()
+	c, err := rule.Parse(name, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Rule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func mustLoss(t testing.TB, name string, values map[string]any) *objective.Numeric[float64] {
+	t.Helper()
+	f, err := closed.New(name, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objective.NewNumeric[float64](f, 1)
+}
+
+func TestDerivationsAgreeOnEveryLossForEveryRule(t *testing.T) {
+	for _, name := range rule.Names() {
+		for _, values := range []map[string]string{nil, {"eps": "1e-3"}} {
+			c, err := rule.Parse(name, values)
+			if err != nil {
+				continue // a rule without eps
+			}
+			for _, loss := range closed.Names() {
+				t.Run(c.String()+" on "+loss, func(t *testing.T) {
+					o := mustLoss(t, loss, nil)
+					wantAgreement(t, o, c, o.Start())
+				})
+			}
+		}
+	}
+}
+
+func wantAgreement(t *testing.T, o objective.Objective[float64], c rule.Config, theta []float64) {
+	t.Helper()
+	checks, err := Run(t.Context(), o, c, theta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(checks) < 2 {
+		t.Errorf("only %d checks", len(checks))
+	}
+	for _, k := range checks {
+		if !k.Agrees() || math.IsNaN(k.Difference) || k.Skipped != "" {
+			t.Errorf("%s: %g, %s", k.What, k.Difference, k.Skipped)
+		}
+	}
+}
+
+func TestDifferenceKeepsWhatIsNotANumber(t *testing.T) {
+	if d := difference([]float64{1, math.NaN()}, []float64{1, 2}, 0); !math.IsNaN(d) {
+		t.Errorf("got %g", d)
+	}
+	if d := difference([]float64{1, 2}, []float64{1, 3}, 10); d != 0.1 {
+		t.Errorf("got %g", d)
+	}
+}
+
+// tinyNetwork is a tanh network of 385 parameters on some of the handwritten digits.
+func tinyNetwork(t testing.TB, opt network.Options) *network.Objective[float64] {
+	t.Helper()
+	d := dataset.Digits()
+	part, err := d.Train.Balanced(40, d.Classes, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := (&nn.MLP{Hidden: []int{5}, Activation: "tanh"}).Build(d.Shape, d.Classes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt.Seed = 2
+	o, err := network.New[float64](m, nn.CrossEntropy, part, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestDerivationsAgreeOnANetwork(t *testing.T) {
+	o := tinyNetwork(t, network.Options{})
+	for _, name := range []string{"adam", "nadam", "heavy-ball"} {
+		t.Run(name, func(t *testing.T) {
+			c, err := rule.Parse(name, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantAgreement(t, o, c, o.Start())
+		})
+	}
+}
+
+func TestFieldsOfANetworkAreItsSecondOrderEquation(t *testing.T) {
+	o := tinyNetwork(t, network.Options{})
+	theta, dim := o.Start(), o.Dim()
+	for _, name := range []string{"gd", "adam", "nesterov"} {
+		t.Run(name, func(t *testing.T) {
+			r := mustRule(t, name, nil)
+			fields, err := modeq.CompileFields(r, o, dim, 2, modeq.FieldOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			second, err := modeq.NewSecondOrder[float64](r, o, modeq.SecondOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f0, f1, f, c := make([]float64, dim), make([]float64, dim), make([]float64, dim), make([]float64, dim)
+			if err := fields.At(theta, [][]float64{f0, f1}); err != nil {
+				t.Fatal(err)
+			}
+			if err := second.At(t.Context(), modeq.FullMemory, theta, f, c); err != nil {
+				t.Fatal(err)
+			}
+			for j := range f {
+				f[j], c[j] = -f[j], -c[j]
+			}
+			if d := difference(f0, f, 0); d > 1e-12 {
+				t.Errorf("f_0 and -F differ by %g", d)
+			}
+			if d := difference(f1, c, 0); d > 1e-10 {
+				t.Errorf("f_1 and -C differ by %g", d)
+			}
+		})
+	}
+}
+
+// numbersOnly is a loss without graph code.
+type numbersOnly struct{ objective.Objective[float64] }
+
+func TestALossWithoutGraphCodeSkipsTheSeriesAndSaysSo(t *testing.T) {
+	c, err := rule.Parse("adam", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checks, err := Run(t.Context(), numbersOnly{mustLoss(t, "bilinear", nil)}, c, []float64{1.6, 1.1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	skipped := 0
+	for _, k := range checks {
+		if k.Skipped != "" {
+			skipped++
+		}
+	}
+	if len(checks) != 4 || skipped != 1 {
+		t.Errorf("%+v, want one of four skipped", checks)
+	}
+}
