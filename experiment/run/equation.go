@@ -22,9 +22,14 @@ type equation[T graph.Float] struct {
 	method  *flow.Method
 	options flow.Options
 	lr      float64
+	// chunk is the number of steps of lr that are solved at a time: several where the field is the same at every step, so that the
+	// integrator's steps may be longer than lr.
+	chunk   int
 	y, next []float64
-	ended   error // why the solution ended, nil if it did not
-	noted   bool  // that it ended is in the log
+	ahead   [][]float64 // points behind the coming steps that are solved already
+	runaway error       // why no points follow those ahead, nil if they do
+	ended   error       // why the solution ended, nil if it did not
+	noted   bool        // that it ended is in the log
 }
 
 // Name implements Process.
@@ -35,16 +40,38 @@ func (e *equation[T]) Advance(ctx context.Context, at *Point[T]) error {
 	if e.ended != nil {
 		return nil
 	}
-	solution, err := flow.Integrate(ctx, e.method, e.field(ctx, at.Step), 0, e.lr, e.y, e.options)
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if len(e.ahead) == 0 && e.runaway == nil {
+		e.runaway = e.solve(ctx, at.Step)
 	}
-	if err != nil {
-		e.end(fmt.Errorf("%s ends after step %d: %w", e.Name(), at.Step, err))
+	switch {
+	case ctx.Err() != nil:
+		e.ahead, e.runaway = nil, nil
+		return ctx.Err()
+	case len(e.ahead) == 0:
+		e.end(fmt.Errorf("%s ends after step %d: %w", e.Name(), at.Step, e.runaway))
 		return nil
 	}
-	copy(e.next, solution.Y)
+	copy(e.next, e.ahead[0])
 	return nil
+}
+
+// solve finds the points behind the coming steps, as far as it comes.
+func (e *equation[T]) solve(ctx context.Context, n int) error {
+	opt := e.options
+	if e.chunk > 1 {
+		for k := range e.chunk {
+			opt.Times = append(opt.Times, float64(k+1)*e.lr)
+		}
+	}
+	solution, err := flow.Integrate(ctx, e.method, e.field(ctx, n), 0, float64(e.chunk)*e.lr, e.y, opt)
+	switch {
+	case solution == nil:
+	case e.chunk > 1:
+		e.ahead = solution.Rows
+	case err == nil:
+		e.ahead = [][]float64{solution.Y}
+	}
+	return err
 }
 
 // end gives the equation up. NaN says so in its state.
@@ -58,6 +85,9 @@ func (e *equation[T]) end(why error) {
 // Commit implements Process.
 func (e *equation[T]) Commit() error {
 	copy(e.y, e.next)
+	if e.ended == nil {
+		e.ahead = e.ahead[1:]
+	}
 	return nil
 }
 
@@ -105,6 +135,9 @@ func exactEquation[T graph.Float](p *Problem[T], s *modeq.SecondOrder[T], order 
 	return e
 }
 
+// stepsAtOnce is the number of steps that are solved at a time where the field does not change from step to step.
+const stepsAtOnce = 256
+
 // seriesEquation returns the equation of any order for a full batch with the memory full, from the problem's start.
 func seriesEquation(p *Problem[float64], order int, opt flow.Options) (*equation[float64], error) {
 	loss, ok := p.Objective.(objective.GraphLoss)
@@ -116,6 +149,7 @@ func seriesEquation(p *Problem[float64], order int, opt flow.Options) (*equation
 		return nil, err
 	}
 	e := newEquation(p, order, flow.DormandPrince8, opt)
+	e.chunk = stepsAtOnce
 	e.field = func(context.Context, int) flow.Field {
 		return func(_ int, _ float64, y, dydt []float64) error { return fields.Sum(p.LR, y, dydt) }
 	}
@@ -123,7 +157,7 @@ func seriesEquation(p *Problem[float64], order int, opt flow.Options) (*equation
 }
 
 func newEquation[T graph.Float](p *Problem[T], order int, method *flow.Method, opt flow.Options) *equation[T] {
-	e := &equation[T]{order: order, method: method, options: opt, lr: p.LR, y: make([]float64, len(p.Theta))}
+	e := &equation[T]{order: order, method: method, options: opt, lr: p.LR, chunk: 1, y: make([]float64, len(p.Theta))}
 	for i, v := range p.Theta {
 		e.y[i] = float64(v)
 	}

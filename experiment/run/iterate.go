@@ -30,6 +30,7 @@ func equationsOf(p *Problem[float64], orders []int, start Start, relTol float64)
 				return nil, err
 			}
 		}
+		opt.InitialStep = p.LR // the field changes at every step, so that longer ones are not to be had
 		out = append(out, exactEquation(p, exact, order, flow.DormandPrince5, opt))
 	}
 	return out, nil
@@ -115,23 +116,21 @@ func Iterate(ctx context.Context, p Problem[float64], steps int, orders []int) (
 
 // tracer is a meter without columns that keeps every point passed.
 type tracer struct {
+	schedule
 	objective objective.Objective[float64]
 	equations []*equation[float64]
 	paths     []Path
 }
 
 func newTracer(p *Problem[float64], equations []*equation[float64]) *tracer {
-	t := &tracer{objective: p.Objective, equations: equations, paths: make([]Path, 1+len(equations))}
+	t := &tracer{schedule: schedule{every: 1}, objective: p.Objective, equations: equations, paths: make([]Path, 1+len(equations))}
 	for i, e := range equations {
 		t.paths[1+i].Order = e.order
 	}
 	return t
 }
 
-func (t *tracer) Name() string     { return "trace" }
 func (t *tracer) Gauges() []*Gauge { return nil }
-func (t *tracer) Every() int       { return 1 }
-func (t *tracer) NeedsField() bool { return false }
 
 func (t *tracer) Measure(ctx context.Context, at *Point[float64]) error {
 	own := &t.paths[0]

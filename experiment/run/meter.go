@@ -22,6 +22,21 @@ type Meter[T graph.Float] interface {
 	Measure(ctx context.Context, at *Point[T]) error
 }
 
+// schedule is what meters have in common: a name for the costs, and an interval. It wants no field.
+type schedule struct {
+	name  string
+	every int
+}
+
+// Name implements Meter.
+func (s schedule) Name() string { return s.name }
+
+// Every implements Meter.
+func (s schedule) Every() int { return s.every }
+
+// NeedsField implements Meter.
+func (s schedule) NeedsField() bool { return false }
+
 // Follower is a Meter that also looks at the step taken from a point that it measured.
 type Follower[T graph.Float] interface {
 	Meter[T]

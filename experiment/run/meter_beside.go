@@ -11,6 +11,7 @@ import (
 
 // besideMeter compares a modified equation with the optimizer.
 type besideMeter[T graph.Float] struct {
+	schedule
 	objective objective.Objective[T]
 	equation  *equation[T]
 	eps       float64
@@ -23,21 +24,13 @@ func newBesideMeter[T graph.Float](p *Problem[T], e *equation[T], lossUnit strin
 	dim := p.Objective.Dim()
 	which := fmt.Sprintf("the modified equation of order %d", e.order)
 	return &besideMeter[T]{
+		schedule:  schedule{"comparison with modified equations", 0},
 		objective: p.Objective, equation: e, eps: p.Eps, theta: make([]T, dim), g: make([]T, dim),
 		distance: gauge(e.column("distance"), "parameter", "two-norm of the difference between the parameters and "+which),
 		loss:     gauge(e.column("loss"), lossUnit, "training loss at "+which),
 		excess:   gauge(e.column("excess"), "loss/parameter", "excess of the perturbed one-norm at "+which),
 	}
 }
-
-// Name implements Meter.
-func (m *besideMeter[T]) Name() string { return "comparison with modified equations" }
-
-// Every implements Meter.
-func (m *besideMeter[T]) Every() int { return 0 }
-
-// NeedsField implements Meter.
-func (m *besideMeter[T]) NeedsField() bool { return false }
 
 // Gauges implements Meter.
 func (m *besideMeter[T]) Gauges() []*Gauge { return []*Gauge{m.distance, m.loss, m.excess} }

@@ -13,7 +13,7 @@ import (
 // biasMeter measures what the second-order term of the modified equation does at a point to N, the perturbed one-norm of the gradient, and
 // how well the equation predicts the step that follows.
 type biasMeter[T graph.Float] struct {
-	every int
+	schedule
 	lr    float64
 	scale float64 // of the bias that the optimizer has: 1 + bias.scale
 	eps   float64
@@ -44,7 +44,8 @@ type biasGauges struct {
 func newBiasMeter[T graph.Float](p *Problem[T], s *secondOrder[T], every int, lossUnit string, classifies bool) (*biasMeter[T], error) {
 	dim := p.Objective.Dim()
 	m := &biasMeter[T]{
-		every: every, lr: p.LR, scale: 1 + p.BiasScale, eps: p.Eps, objective: p.Objective, term: s,
+		schedule: schedule{"bias", every},
+		lr:       p.LR, scale: 1 + p.BiasScale, eps: p.Eps, objective: p.Objective, term: s,
 		ff: make([]T, dim), q: make([]T, dim), start: make([]T, dim), work: make([]T, dim), drive: math.NaN(),
 		gauges: biasGauges{
 			share:           gauge("bias_share", "", "||h C|| / ||F||: size of the bias beside the main term of the modified equation"),
@@ -79,12 +80,6 @@ func newBiasMeter[T graph.Float](p *Problem[T], s *secondOrder[T], every int, lo
 	}
 	return m, err
 }
-
-// Name implements Meter.
-func (m *biasMeter[T]) Name() string { return "bias" }
-
-// Every implements Meter.
-func (m *biasMeter[T]) Every() int { return m.every }
 
 // NeedsField implements Meter.
 func (m *biasMeter[T]) NeedsField() bool { return true }

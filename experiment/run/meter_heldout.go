@@ -9,27 +9,19 @@ import (
 
 // heldOutMeter measures the loss of test data.
 type heldOutMeter[T graph.Float] struct {
-	every          int
+	schedule
 	data           objective.Tester[T]
 	loss, accuracy *Gauge
 }
 
 func newHeldOutMeter[T graph.Float](data objective.Tester[T], every int, lossUnit string) *heldOutMeter[T] {
 	return &heldOutMeter[T]{
-		every: every, data: data,
+		schedule: schedule{"test", every},
+		data:     data,
 		loss:     gauge("test_loss", lossUnit, "loss on the test data"),
 		accuracy: gauge("test_accuracy", "", "share of the test data classified rightly"),
 	}
 }
-
-// Name implements Meter.
-func (m *heldOutMeter[T]) Name() string { return "test" }
-
-// Every implements Meter.
-func (m *heldOutMeter[T]) Every() int { return m.every }
-
-// NeedsField implements Meter.
-func (m *heldOutMeter[T]) NeedsField() bool { return false }
 
 // Gauges implements Meter.
 func (m *heldOutMeter[T]) Gauges() []*Gauge { return []*Gauge{m.loss, m.accuracy} }

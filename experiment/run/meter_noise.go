@@ -10,7 +10,7 @@ import (
 
 // noiseMeter measures how much the gradients of batches scatter.
 type noiseMeter[T graph.Float] struct {
-	every   int
+	schedule
 	batches objective.Objective[T] // whose batches are compared
 	size    int                    // of a batch, in examples
 	g       []T
@@ -20,7 +20,8 @@ type noiseMeter[T graph.Float] struct {
 
 func newNoiseMeter[T graph.Float](batches objective.Objective[T], size, every int) *noiseMeter[T] {
 	return &noiseMeter[T]{
-		every: every, batches: batches, size: size, g: make([]T, batches.Dim()),
+		schedule: schedule{"gradient noise", every},
+		batches:  batches, size: size, g: make([]T, batches.Dim()),
 		trace:     gauge("noise_trace", "(loss/parameter)^2", "tr Cov of the batches' gradients: mean over batches of ||g_j - g||^2"),
 		one:       gauge("noise_one_norm", "loss/parameter", "sum over coordinates of the deviation of the batches' gradients"),
 		dominated: gauge("noise_dominated", "", "fraction of coordinates whose deviation exceeds |g_j|"),
@@ -28,15 +29,6 @@ func newNoiseMeter[T graph.Float](batches objective.Objective[T], size, every in
 		batch:     counter("noise_batch", "examples", "size b of the batches whose gradients were compared"),
 	}
 }
-
-// Name implements Meter.
-func (m *noiseMeter[T]) Name() string { return "gradient noise" }
-
-// Every implements Meter.
-func (m *noiseMeter[T]) Every() int { return m.every }
-
-// NeedsField implements Meter.
-func (m *noiseMeter[T]) NeedsField() bool { return false }
 
 // Gauges implements Meter.
 func (m *noiseMeter[T]) Gauges() []*Gauge {

@@ -8,6 +8,7 @@ import (
 
 // pointMeter reads what every step evaluates anyway: the loss, and sizes of the gradient.
 type pointMeter[T graph.Float] struct {
+	schedule
 	step           *Gauge
 	loss, accuracy *Gauge
 	perturbed, excess,
@@ -19,6 +20,7 @@ type pointMeter[T graph.Float] struct {
 func newPointMeter[T graph.Float](lossUnit string, classifies bool) *pointMeter[T] {
 	const unit = "loss/parameter"
 	m := &pointMeter[T]{
+		schedule:  schedule{"", 0},
 		step:      counter("step", "steps", "steps taken: the row describes the parameters behind that many"),
 		loss:      gauge("loss", lossUnit, "training loss that the step sees (of its mini-batch, if there are mini-batches), without penalty"),
 		perturbed: gauge("perturbed_norm", unit, "perturbed one-norm of the loss gradient that the step sees, sum_j sqrt(g_j^2 + eps)"),
@@ -34,10 +36,6 @@ func newPointMeter[T graph.Float](lossUnit string, classifies bool) *pointMeter[
 	}
 	return m
 }
-
-func (m *pointMeter[T]) Name() string     { return "" }
-func (m *pointMeter[T]) Every() int       { return 0 }
-func (m *pointMeter[T]) NeedsField() bool { return false }
 
 func (m *pointMeter[T]) Gauges() []*Gauge {
 	out := []*Gauge{m.step, m.loss}

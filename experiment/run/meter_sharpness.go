@@ -11,7 +11,7 @@ import (
 
 // sharpnessMeter measures the curvature of the loss over all examples, plain and preconditioned by the optimizer.
 type sharpnessMeter[T graph.Float] struct {
-	every        int
+	schedule
 	seed         uint64
 	objective    objective.Objective[T]
 	stepper      *rule.Stepper[T]
@@ -23,7 +23,8 @@ type sharpnessMeter[T graph.Float] struct {
 
 func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int, seed uint64) (*sharpnessMeter[T], error) {
 	m := &sharpnessMeter[T]{
-		every: every, seed: seed, objective: p.Objective, stepper: o.stepper, root: make([]T, p.Objective.Dim()),
+		schedule: schedule{"sharpness", every},
+		seed:     seed, objective: p.Objective, stepper: o.stepper, root: make([]T, p.Objective.Dim()),
 		plain:          gauge("sharpness", "loss/parameter^2", "largest eigenvalue of the Hessian of the training loss"),
 		plainResidual:  gauge("sharpness_residual", "loss/parameter^2", "an eigenvalue lies within this of sharpness"),
 		scaled:         gauge("preconditioned_sharpness", "1/h", "largest eigenvalue of P^-1 H, for Adam P = diag(sqrt(v + eps))"),
@@ -34,15 +35,6 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 	m.precondition, err = diagnose.NewPreconditioner[T](p.Rule, p.Objective.Dim(), p.Threads)
 	return m, err
 }
-
-// Name implements Meter.
-func (m *sharpnessMeter[T]) Name() string { return "sharpness" }
-
-// Every implements Meter.
-func (m *sharpnessMeter[T]) Every() int { return m.every }
-
-// NeedsField implements Meter.
-func (m *sharpnessMeter[T]) NeedsField() bool { return false }
 
 // Gauges implements Meter.
 func (m *sharpnessMeter[T]) Gauges() []*Gauge {

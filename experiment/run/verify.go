@@ -145,7 +145,7 @@ func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, step
 			return nil, err
 		}
 	}
-	far := &farthest{equations: equations, distance: make([]float64, len(equations))}
+	far := &farthest{schedule: schedule{every: 1}, equations: equations, distance: make([]float64, len(equations))}
 	loop.Meters = []Meter[float64]{far}
 	loop.Steps = loop.Optimizer.Steps() + steps
 	status, err := loop.run(ctx, nil)
@@ -196,14 +196,12 @@ func fillMemory(ctx context.Context, p *Problem[float64], o *Optimizer[float64],
 
 // farthest is a meter without columns: the largest distance of a coordinate of the iterates from each equation.
 type farthest struct {
+	schedule
 	equations []*equation[float64]
 	distance  []float64
 }
 
-func (f *farthest) Name() string     { return "distance" }
 func (f *farthest) Gauges() []*Gauge { return nil }
-func (f *farthest) Every() int       { return 1 }
-func (f *farthest) NeedsField() bool { return false }
 
 func (f *farthest) Measure(_ context.Context, at *Point[float64]) error {
 	for i, e := range f.equations {
