@@ -1,6 +1,7 @@
 package run
 
 import (
+	"fmt"
 	"math"
 
 	"shadowflow/diagnose"
@@ -39,7 +40,10 @@ func newBiasMeter[T graph.Float](t *trainer[T]) (*biasMeter[T], error) {
 	for _, v := range []*[]T{&m.f, &m.c, &m.ff, &m.q, &m.start, &m.work} {
 		*v = make([]T, dim)
 	}
-	var err error
+	memory, err := t.rule.MemoryForm()
+	if err != nil {
+		return nil, fmt.Errorf("record.bias, bias.scale: %w: set them to 0", err)
+	}
 	if m.effects, err = modeq.NewEffects(t.rule); err != nil {
 		return nil, err
 	}
@@ -49,7 +53,7 @@ func newBiasMeter[T graph.Float](t *trainer[T]) (*biasMeter[T], error) {
 	if t.order != nil {
 		m.full = make([]T, dim)
 	}
-	if t.order != nil || !t.rule.Steady() {
+	if t.order != nil || !memory.Steady() {
 		m.general, err = modeq.NewSecondOrder[T](t.rule, t.loss, modeq.SecondOptions{Order: t.order, Threads: threads})
 		return m, err
 	}
@@ -60,7 +64,7 @@ func newBiasMeter[T graph.Float](t *trainer[T]) (*biasMeter[T], error) {
 	if m.second, err = diagnose.NewAcceleration[T](t.rule, dim, threads); err != nil {
 		return nil, err
 	}
-	m.direction = modeq.MemorylessDirection(t.rule)
+	m.direction = modeq.MemorylessDirection(memory)
 	if m.field, err = objective.CompileDirection[T](m.direction, dim, threads); err != nil {
 		return nil, err
 	}
@@ -116,7 +120,7 @@ func (m *biasMeter[T]) ensure(t *trainer[T]) error {
 		}
 		p.paired = true
 	}
-	return m.terms.Correct(p.step, p.g, t.theta, m.f, m.hf, m.c)
+	return m.terms.SecondOrder(p.step, p.g, t.theta, m.f, m.hf, m.c)
 }
 
 // measure records the bias at the present point.
@@ -179,7 +183,7 @@ func (m *biasMeter[T]) before(t *trainer[T]) error {
 	p := &t.point
 	switch {
 	case m.direction != nil:
-		return m.terms.Correct(modeq.FullMemory, p.g, t.theta, m.f, m.hf, m.strength)
+		return m.terms.SecondOrder(modeq.FullMemory, p.g, t.theta, m.f, m.hf, m.strength)
 	case t.order == nil:
 		return m.general.At(t.context(), modeq.FullMemory, t.theta, m.work, m.strength)
 	default:

@@ -68,6 +68,10 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 	if err != nil {
 		return nil, err
 	}
+	memory, err := r.MemoryForm()
+	if err != nil {
+		return nil, err
+	}
 	loss, err := newObjective[T](c, model, data)
 	if err != nil {
 		return nil, err
@@ -82,7 +86,7 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 	}
 	eps := perturbation(c.Optimizer)
 	q := v.hf
-	if direct, err := derivesPerturbedNorm(modeq.MemorylessDirection(r), eps); err != nil {
+	if direct, err := derivesPerturbedNorm(modeq.MemorylessDirection(memory), eps); err != nil {
 		return nil, err
 	} else if !direct {
 		q = make([]T, len(theta))
@@ -112,7 +116,7 @@ type probed[T graph.Float] struct{ g, f, hf, c []T }
 func probeVectors[T graph.Float](ctx context.Context, c *config.Config, r *rule.Rule, loss objective.Objective[T], theta []T) (*probed[T], objective.Evaluation, error) {
 	dim := loss.Dim()
 	v := &probed[T]{make([]T, dim), make([]T, dim), make([]T, dim), make([]T, dim)}
-	want := objective.Want[T]{Gradient: v.g, Along: modeq.MemorylessDirection(r), Field: v.f, HField: v.hf}
+	want := objective.Want[T]{Gradient: v.g, Along: modeq.MemorylessDirection(r.Memory), Field: v.f, HField: v.hf}
 	e, err := loss.Evaluate(ctx, theta, objective.Full, want)
 	if err != nil {
 		return nil, e, err
@@ -121,7 +125,7 @@ func probeVectors[T graph.Float](ctx context.Context, c *config.Config, r *rule.
 	if err != nil {
 		return nil, e, err
 	}
-	return v, e, terms.Correct(modeq.FullMemory, v.g, theta, v.f, v.hf, v.c)
+	return v, e, terms.SecondOrder(modeq.FullMemory, v.g, theta, v.f, v.hf, v.c)
 }
 
 func writeProbe[T graph.Float](out string, c *config.Config, model *nn.Model, v *probed[T]) error {

@@ -1,10 +1,13 @@
 package run
 
 import (
+	"errors"
+
 	"shadowflow/diagnose"
 	"shadowflow/experiment/record"
 	"shadowflow/graph"
 	"shadowflow/objective"
+	"shadowflow/rule"
 )
 
 // sharpnessMeter measures the curvature of the loss over all examples, and how much the gradients of its batches scatter.
@@ -21,7 +24,12 @@ const noiseBatches = 16
 func newSharpnessMeter[T graph.Float](t *trainer[T]) (*sharpnessMeter[T], error) {
 	m := &sharpnessMeter[T]{root: make([]T, t.loss.Dim())}
 	var err error
-	if m.precondition, err = diagnose.NewPreconditioner[T](t.rule, t.loss.Dim(), t.config.Threads); err != nil {
+	var lacks *rule.NoMemoryError
+	m.precondition, err = diagnose.NewPreconditioner[T](t.rule, t.loss.Dim(), t.config.Threads)
+	switch {
+	case errors.As(err, &lacks):
+		m.precondition = nil // the plain sharpness needs none
+	case err != nil:
 		return nil, err
 	}
 	if t.order != nil {
@@ -59,6 +67,9 @@ func (m *sharpnessMeter[T]) sharpness(t *trainer[T]) error {
 	}
 	t.record.float("sharpness", plain.Value)
 	t.record.float("sharpness_residual", plain.Residual)
+	if m.precondition == nil {
+		return nil
+	}
 	threshold, err := m.precondition.At(t.point.step, t.config.Optimizer.LR, t.theta, t.point.g, t.stepper.State(), m.root)
 	if err != nil {
 		return err

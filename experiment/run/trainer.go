@@ -85,7 +85,7 @@ func newTrainer[T graph.Float](ctx context.Context, c *config.Config, columns []
 		return nil, err
 	}
 	dim := t.loss.Dim()
-	if t.stepper, err = rule.NewStepper[T](t.rule, c.Optimizer.LR, dim, graph.Options{Threads: c.Threads}); err != nil {
+	if t.stepper, err = rule.NewStepper[T](t.rule, t.loss.Blocks(), graph.Options{Threads: c.Threads}); err != nil {
 		return nil, err
 	}
 	t.order = batchOrder(c, t.loss.Batches())
@@ -391,7 +391,7 @@ func (t *trainer[T]) step(n int) error {
 	}
 	t.moving = true
 	err := t.watch.time("optimizer step", func() error {
-		if err := t.stepper.Step(t.theta, g); err != nil {
+		if err := t.stepper.Step(t.config.Optimizer.LR, t.theta, g); err != nil {
 			return err
 		}
 		if t.config.Bias.Scale != 0 {

@@ -31,7 +31,7 @@ func newIterates(p *Problem, threads int) (*iterates, error) {
 	dim := p.Objective.Dim()
 	it := &iterates{p: p, g: make([]float64, dim), f: make([]float64, dim), c: make([]float64, dim), order: p.order()}
 	var err error
-	if it.stepper, err = rule.NewStepper[float64](p.Rule, 1, dim, graph.Options{Threads: threads}); err != nil {
+	if it.stepper, err = rule.NewStepper[float64](p.Rule, p.Objective.Blocks(), graph.Options{Threads: threads}); err != nil {
 		return nil, err
 	}
 	if p.BiasScale != 0 {
@@ -44,7 +44,6 @@ func newIterates(p *Problem, threads int) (*iterates, error) {
 func (it *iterates) begin(ctx context.Context, lr float64, e *equations, opt Options) error {
 	it.lr = lr
 	it.stepper.Reset()
-	it.stepper.SetLR(lr)
 	if opt.Start == Cold {
 		return nil
 	}
@@ -53,7 +52,11 @@ func (it *iterates) begin(ctx context.Context, lr float64, e *equations, opt Opt
 
 // fill gives the memory the gradients along the equation of highest order, run backwards from the start.
 func (it *iterates) fill(ctx context.Context, e *equations, opt Options) error {
-	window := it.p.Rule.Window(1e-15) + 1
+	memory, err := it.p.Rule.MemoryForm()
+	if err != nil {
+		return err
+	}
+	window := memory.Window(1e-15) + 1
 	field, err := e.flow(ctx, slices.Max(opt.Orders), it.lr)
 	if err != nil {
 		return err
@@ -73,7 +76,7 @@ func (it *iterates) fill(ctx context.Context, e *equations, opt Options) error {
 		if err := it.gradient(ctx, objective.Full, theta); err != nil {
 			return err
 		}
-		if err := it.stepper.Step(scratch, it.g); err != nil {
+		if err := it.stepper.Step(it.lr, scratch, it.g); err != nil {
 			return err
 		}
 	}
@@ -120,7 +123,7 @@ func (it *iterates) step(ctx context.Context, n int, theta []float64) error {
 			return err
 		}
 	}
-	if err := it.stepper.Step(theta, it.g); err != nil {
+	if err := it.stepper.Step(it.lr, theta, it.g); err != nil {
 		return err
 	}
 	if it.second != nil {

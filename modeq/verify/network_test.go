@@ -34,7 +34,7 @@ func tinyNetwork(t testing.TB, opt network.Options) *network.Objective[float64] 
 	return o
 }
 
-var gentleAdam = map[string]string{"beta1": "0.3", "beta2": "0.5", "eps": "0.01"}
+var gentleAdam = map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 0.01}
 
 func TestANetworkFollowsItsEquations(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -68,7 +68,7 @@ func TestDerivationsAgreeOnANetwork(t *testing.T) {
 	o := tinyNetwork(t, network.Options{})
 	for _, name := range []string{"adam", "nadam", "heavy-ball"} {
 		t.Run(name, func(t *testing.T) {
-			c, err := rule.Parse(name, nil)
+			c, err := rule.New(name, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +150,7 @@ func TestWhatALossWithoutGraphCodeCannotDoIsSaid(t *testing.T) {
 	if _, err := Run(t.Context(), p, opt); err != nil {
 		t.Errorf("a cold start needs no graph code: %v", err)
 	}
-	c, err := rule.Parse("adam", nil)
+	c, err := rule.New("adam", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
