@@ -12,7 +12,7 @@ import (
 // Acceleration computes F'F, the second derivative in time of the solution of dtheta/dt = -F, for a full batch of which one
 // Hessian-vector product H F is known. It is not for concurrent use.
 type Acceleration[T graph.Float] struct {
-	rule    *rule.Rule
+	memory  *rule.Memory
 	program *engine.Program
 	sums    [][]T // one number a moment
 	in, out []engine.Buffer
@@ -20,20 +20,23 @@ type Acceleration[T graph.Float] struct {
 
 // NewAcceleration compiles the acceleration of a rule for dim parameters.
 func NewAcceleration[T graph.Float](r *rule.Rule, dim, threads int) (*Acceleration[T], error) {
+	m, err := r.MemoryForm()
+	if err != nil {
+		return nil, err
+	}
 	b, t := graph.NewBuilder(), graph.TypeOf[T]()
 	g, theta := b.Param("g", t, dim), b.Param("theta", t, dim)
 	f, hf := b.Param("F", t, dim), b.Param("HF", t, dim)
-	a := &Acceleration[T]{rule: r, in: make([]engine.Buffer, 4), out: make([]engine.Buffer, 1)}
+	a := &Acceleration[T]{memory: m, in: make([]engine.Buffer, 4), out: make([]engine.Buffer, 1)}
 	in := []graph.Value{g, theta, f, hf}
 	var sums []graph.Value
-	for _, m := range r.Moments {
-		sums = append(sums, b.Param("sum of "+m.Name, t))
+	for _, moment := range m.Moments {
+		sums = append(sums, b.Param("sum of "+moment.Name, t))
 		a.sums = append(a.sums, make([]T, 1))
 		a.in = append(a.in, engine.Of(a.sums[len(a.sums)-1]))
 	}
-	update := modeq.Memoryless(r, sums, g, theta)
+	update := modeq.Memoryless(m, sums, g, theta)
 	ff := graph.JVP([]graph.Value{update}, []graph.Value{g, theta}, []graph.Value{hf, f})
-	var err error
 	if a.program, err = engine.Compile(append(in, sums...), ff, engine.Options{Threads: threads}); err != nil {
 		return nil, fmt.Errorf("acceleration of %s: %w", r.Name, err)
 	}
@@ -42,7 +45,7 @@ func NewAcceleration[T graph.Float](r *rule.Rule, dim, threads int) (*Accelerati
 
 // At writes F'F in step n, modeq.FullMemory for the limit, given theta, the gradient g, F and H F there.
 func (a *Acceleration[T]) At(n int, theta, g, f, hf, ff []T) error {
-	for i, m := range a.rule.Moments {
+	for i, m := range a.memory.Moments {
 		a.sums[i][0] = T(m.Sum(n))
 	}
 	a.in[0], a.in[1], a.in[2], a.in[3] = engine.Of(g), engine.Of(theta), engine.Of(f), engine.Of(hf)

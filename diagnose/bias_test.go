@@ -8,9 +8,9 @@ import (
 	"shadowflow/rule"
 )
 
-func ruleOf(t *testing.T, name string, values map[string]string) *rule.Rule {
+func ruleOf(t *testing.T, name string, values map[string]any) *rule.Rule {
 	t.Helper()
-	c, err := rule.Parse(name, values)
+	c, err := rule.New(name, values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func ruleOf(t *testing.T, name string, values map[string]string) *rule.Rule {
 
 func TestBiasOfAdamIsPenalizedWhereItsBracketIsPositive(t *testing.T) {
 	const h, beta1, beta2, eps = 1e-3, 0.9, 0.99, 1e-4
-	r := ruleOf(t, "adam", map[string]string{"beta1": "0.9", "beta2": "0.99", "eps": "1e-4"})
+	r := ruleOf(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.99, "eps": 1e-4})
 	g := []float64{1e-4, -1e-3, 3e-3, -0.02, 0.5, 0}
 	q := []float64{0.3, 0.2, -0.7, 0.9, -0.1, 0.4}
 	zero := make([]float64, len(g))
@@ -32,10 +32,10 @@ func TestBiasOfAdamIsPenalizedWhereItsBracketIsPositive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := terms.Update(modeq.FullMemory, g, zero, f); err != nil {
+	if err := terms.Field(modeq.FullMemory, g, zero, f); err != nil {
 		t.Fatal(err)
 	}
-	if err := terms.Correct(modeq.FullMemory, g, zero, f, q, c); err != nil {
+	if err := terms.SecondOrder(modeq.FullMemory, g, zero, f, q, c); err != nil {
 		t.Fatal(err)
 	}
 	c1, c2 := (1+beta1)/(1-beta1), (1+beta2)/(1-beta2)
@@ -94,7 +94,7 @@ func TestDefectsAreWhatThePredictedStepsLeave(t *testing.T) {
 
 func TestAccelerationOfAdamMatchesDifferences(t *testing.T) {
 	// E = sum_j a_j theta_j^2 / 2: g = a theta, H F = a F.
-	r := ruleOf(t, "adamw", map[string]string{"eps": "0.1", "weight_decay": "0.3"})
+	r := ruleOf(t, "adamw", map[string]any{"eps": 0.1, "weight_decay": 0.3})
 	a, theta := []float64{1, 2, -0.5}, []float64{0.4, -0.3, 0.9}
 	terms, err := modeq.NewTerms[float64](r, 3, 1)
 	if err != nil {
@@ -105,7 +105,7 @@ func TestAccelerationOfAdamMatchesDifferences(t *testing.T) {
 		for j := range g {
 			g[j] = a[j] * theta[j]
 		}
-		if err := terms.Update(modeq.FullMemory, g, theta, f); err != nil {
+		if err := terms.Field(modeq.FullMemory, g, theta, f); err != nil {
 			t.Fatal(err)
 		}
 		return f

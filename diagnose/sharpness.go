@@ -19,66 +19,46 @@ import (
 // Decoupled weight decay, which shifts all eigenvalues by lambda, is left out.
 type Preconditioner[T graph.Float] struct {
 	rule    *rule.Rule
-	program *engine.Program // g, theta, state.., corrections.. -> sqrt(D(1)), D(1)/D(-1) of each element
-	factors [][]T
+	program *engine.Program // g, theta, the other inputs of a step -> sqrt(D(1)), D(1)/D(-1) of each element
+	lr      []T             // an input of steps that is of no use here
+	scalars [][]T
 	in, out []engine.Buffer
 	ratio   []T
 }
 
 // NewPreconditioner compiles the preconditioner of a rule for dim parameters.
 func NewPreconditioner[T graph.Float](r *rule.Rule, dim, threads int) (*Preconditioner[T], error) {
+	m, err := r.MemoryForm()
+	if err != nil {
+		return nil, err
+	}
 	b, t := graph.NewBuilder(), graph.TypeOf[T]()
 	g, theta := b.Param("g", t, dim), b.Param("theta", t, dim)
-	p := &Preconditioner[T]{rule: r, ratio: make([]T, dim)}
-	in := []graph.Value{g, theta}
-	var state, factors []graph.Value
-	for i := range r.States() {
-		s := b.Param(fmt.Sprintf("state %d", i), t, dim)
-		state, in = append(state, s), append(in, s)
-	}
-	for _, m := range r.Moments {
-		f := b.Param("correction of "+m.Name, t)
-		factors, in = append(factors, f), append(in, f)
-		p.factors = append(p.factors, make([]T, 1))
-	}
-	s := momentsOf(r, g, state, factors)
-	steady, alternating := response(r, s, g, theta, 1), response(r, s, g, theta, -1)
-	var err error
+	call, inputs := r.Inputs(theta, g)
+	s := m.Of(call)
+	steady, alternating := response(m, s, g, theta, 1), response(m, s, g, theta, -1)
+	p := &Preconditioner[T]{rule: r, lr: make([]T, 1), ratio: make([]T, dim)}
+	in := append([]graph.Value{g, theta}, inputs...)
 	p.program, err = engine.Compile(in, []graph.Value{steady.Sqrt(), steady.Div(alternating)}, engine.Options{Threads: threads})
 	if err != nil {
 		return nil, fmt.Errorf("preconditioner of %s: %w", r.Name, err)
 	}
 	p.in, p.out = make([]engine.Buffer, len(in)), make([]engine.Buffer, 2)
-	return p, nil
-}
-
-// momentsOf returns the moments of the coming step, as graph code, given the gradient and what the rule remembers.
-func momentsOf(r *rule.Rule, g graph.Value, state, factors []graph.Value) []graph.Value {
-	out := make([]graph.Value, len(r.Moments))
-	kept := 0
-	for i, m := range r.Moments {
-		phi, w := m.Apply(g), m.Kernel
-		out[i] = phi.Mul(phi.Like(w.First))
-		if w.Next != 0 {
-			past := state[kept]
-			if w.Next == w.First*w.Beta { // the array is the moment itself, one step older
-				past = past.Mul(past.Like(w.Beta))
-			}
-			out[i] = out[i].Add(past)
-			kept++
-		}
-		out[i] = out[i].Mul(factors[i])
+	p.in[2] = engine.Of(p.lr)
+	for i := range r.Scalars {
+		p.scalars = append(p.scalars, make([]T, 1))
+		p.in[3+i] = engine.Of(p.scalars[i])
 	}
-	return out
+	return p, nil
 }
 
 // response returns the derivative of the update by the amplitude of a gradient that changes as z^n, z = 1 or -1: a moment of g
 // itself answers with sum_k w(k) z^-k of the full memory.
-func response(r *rule.Rule, s []graph.Value, g, theta graph.Value, z float64) graph.Value {
+func response(memory *rule.Memory, s []graph.Value, g, theta graph.Value, z float64) graph.Value {
 	xs, dxs := []graph.Value{}, []graph.Value{}
 	names := make([]graph.Value, len(s))
 	one := g.Like(1).BroadcastTo(g.Shape()...)
-	for i, m := range r.Moments {
+	for i, m := range memory.Moments {
 		names[i] = s[i].Alias()
 		if m.Phi != nil {
 			continue
@@ -90,7 +70,7 @@ func response(r *rule.Rule, s []graph.Value, g, theta graph.Value, z float64) gr
 		xs, dxs = append(xs, names[i]), append(dxs, one.Mul(g.Like(w)))
 	}
 	present := g.Alias()
-	u := r.Update(names, present, theta)
+	u := memory.Update(names, present, theta)
 	return graph.JVP([]graph.Value{u}, append(xs, present), append(dxs, one))[0]
 }
 
@@ -98,15 +78,11 @@ func response(r *rule.Rule, s []graph.Value, g, theta graph.Value, z float64) gr
 // (rule.Stepper's State). It returns the threshold at step size h.
 func (p *Preconditioner[T]) At(n int, h float64, theta, g []T, state [][]T, root []T) (threshold float64, err error) {
 	p.in[0], p.in[1] = engine.Of(g), engine.Of(theta)
-	for i, s := range state {
-		p.in[2+i] = engine.Of(s)
+	for i, scalar := range p.rule.Scalars {
+		p.scalars[i][0] = T(scalar(n))
 	}
-	for i, m := range p.rule.Moments {
-		p.factors[i][0] = 1
-		if m.Corrected {
-			p.factors[i][0] = T(1 / m.Kernel.Sum(n))
-		}
-		p.in[2+len(state)+i] = engine.Of(p.factors[i])
+	for i, s := range state {
+		p.in[3+len(p.scalars)+i] = engine.Of(s)
 	}
 	p.out[0], p.out[1] = engine.Of(root), engine.Of(p.ratio)
 	if err := p.program.Run(p.in, p.out); err != nil {

@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"shadowflow/engine"
+	"shadowflow/graph"
 	"shadowflow/rule"
 )
 
@@ -144,18 +145,18 @@ func TestStabilityThresholdsMatchClosedForms(t *testing.T) {
 	const h = 0.01
 	for _, c := range []struct {
 		rule   string
-		values map[string]string
+		values map[string]any
 		want   float64
 		root   float64 // of 1/P at g = 0 and an empty memory
 	}{
 		{"gd", nil, 2 / h, 1},
-		{"heavy-ball", map[string]string{"beta1": "0.5"}, 2 * 1.5 / (0.5 * h), math.Sqrt(2)},
-		{"nesterov", map[string]string{"beta1": "0.5"}, 2 * 1.5 / (2 * 0.5 * h), math.Sqrt(2)},
-		{"rmsprop", map[string]string{"eps": "16"}, 2 / h, 0.5},
-		{"adam", map[string]string{"beta1": "0.9", "eps": "16"}, (2 + 1.8) / (0.1 * h), 0.5},
-		{"adamw", map[string]string{"beta1": "0.9", "eps": "16", "weight_decay": "0.1"}, (2 + 1.8) / (0.1 * h), 0.5},
-		{"adam", map[string]string{"beta1": "0.9", "eps": "4", "eps_inside": "false"}, (2 + 1.8) / (0.1 * h), 0.5},
-		{"nadam", map[string]string{"beta1": "0.9", "eps": "16"}, (2 + 1.8) / (0.1 * 2.8 * h), 0.5},
+		{"heavy-ball", map[string]any{"beta1": 0.5}, 2 * 1.5 / (0.5 * h), math.Sqrt(2)},
+		{"nesterov", map[string]any{"beta1": 0.5}, 2 * 1.5 / (2 * 0.5 * h), math.Sqrt(2)},
+		{"rmsprop", map[string]any{"eps": 16}, 2 / h, 0.5},
+		{"adam", map[string]any{"beta1": 0.9, "eps": 16}, (2 + 1.8) / (0.1 * h), 0.5},
+		{"adamw", map[string]any{"beta1": 0.9, "eps": 16, "weight_decay": 0.1}, (2 + 1.8) / (0.1 * h), 0.5},
+		{"adam", map[string]any{"beta1": 0.9, "eps": 4, "eps_inside": false}, (2 + 1.8) / (0.1 * h), 0.5},
+		{"nadam", map[string]any{"beta1": 0.9, "eps": 16}, (2 + 1.8) / (0.1 * 2.8 * h), 0.5},
 	} {
 		r := ruleOf(t, c.rule, c.values)
 		p, err := NewPreconditioner[float64](r, 3, 1)
@@ -164,7 +165,7 @@ func TestStabilityThresholdsMatchClosedForms(t *testing.T) {
 		}
 		zero, root := make([]float64, 3), make([]float64, 3)
 		var state [][]float64
-		for range r.States() {
+		for range r.State {
 			state = append(state, zero)
 		}
 		threshold, err := p.At(5, h, zero, []float64{1e-9, -1e-9, 1e-9}, state, root)
@@ -182,19 +183,19 @@ func TestIteratesGrowBeyondTheThreshold(t *testing.T) {
 	const h = 0.01
 	for _, c := range []struct {
 		rule   string
-		values map[string]string
+		values map[string]any
 	}{
-		{"gd", nil}, {"heavy-ball", map[string]string{"beta1": "0.5"}}, {"nesterov", map[string]string{"beta1": "0.5"}},
-		{"adam", map[string]string{"beta1": "0.6", "eps": "1e12"}}, {"nadam", map[string]string{"beta1": "0.6", "eps": "1e12"}},
-		{"rmsprop", map[string]string{"eps": "1e12"}}, {"signum", map[string]string{"beta1": "0.6", "eps": "1e12"}},
-		{"lion", map[string]string{"beta1": "0.6", "beta2": "0.7", "eps": "1e12"}},
+		{"gd", nil}, {"heavy-ball", map[string]any{"beta1": 0.5}}, {"nesterov", map[string]any{"beta1": 0.5}},
+		{"adam", map[string]any{"beta1": 0.6, "eps": 1e12}}, {"nadam", map[string]any{"beta1": 0.6, "eps": 1e12}},
+		{"rmsprop", map[string]any{"eps": 1e12}}, {"signum", map[string]any{"beta1": 0.6, "eps": 1e12}},
+		{"lion", map[string]any{"beta1": 0.6, "beta2": 0.7, "eps": 1e12}},
 	} {
 		r := ruleOf(t, c.rule, c.values)
 		p, err := NewPreconditioner[float64](r, 1, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		stepper, err := rule.NewStepper[float64](r, h, 1, engine.Options{Threads: 1})
+		stepper, err := rule.NewStepper[float64](r, []graph.Block{{Name: "theta", Shape: []int{1}}}, engine.Options{Threads: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +210,7 @@ func TestIteratesGrowBeyondTheThreshold(t *testing.T) {
 			const start = 1e-9 // so that the gradients stay far below sqrt(eps)
 			theta := []float64{start}
 			for range 2000 {
-				if err := stepper.Step(theta, []float64{lambda * theta[0]}); err != nil {
+				if err := stepper.Step(h, theta, []float64{lambda * theta[0]}); err != nil {
 					t.Fatal(err)
 				}
 			}

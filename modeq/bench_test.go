@@ -6,7 +6,7 @@ import (
 
 // BenchmarkOrderFiveField evaluates the modified equation of order 5 of Adam on the 2-parameter loss.
 func BenchmarkOrderFiveField(b *testing.B) {
-	r := mustRule(b, "adam", map[string]string{"beta1": "0.3", "beta2": "0.5", "eps": "1"})
+	r := mustRule(b, "adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 1})
 	f, err := CompileFields(r, onePair(b), 2, 5, FieldOptions{Threads: 1})
 	if err != nil {
 		b.Fatal(err)

@@ -64,36 +64,36 @@ func (t *Terms[T]) compileCoefficient() error {
 	if t.coefficient != nil {
 		return nil
 	}
-	r, b := t.rule, graph.NewBuilder()
+	memory, b := t.memory, graph.NewBuilder()
 	g, theta := b.Param("g", t.dtype, t.dim), b.Param("theta", t.dtype, t.dim)
-	sums, ages := make([]graph.Value, len(r.Moments)), make([]graph.Value, len(r.Moments))
-	for i := range r.Moments {
+	sums, ages := make([]graph.Value, len(memory.Moments)), make([]graph.Value, len(memory.Moments))
+	for i := range memory.Moments {
 		sums[i] = b.Param(fmt.Sprintf("sum %d", i), t.dtype)
 		ages[i] = b.Param(fmt.Sprintf("age %d", i), t.dtype)
 	}
 	zero, one := g.Like(0).BroadcastTo(t.dim), g.Like(1).BroadcastTo(t.dim)
-	s, zeros := make([]graph.Value, len(r.Moments)), make([]graph.Value, len(r.Moments))
-	for i, m := range r.Moments {
+	s, zeros := make([]graph.Value, len(memory.Moments)), make([]graph.Value, len(memory.Moments))
+	for i, m := range memory.Moments {
 		s[i], zeros[i] = m.Apply(g).Mul(sums[i]), zero
 	}
 	var parts []graph.Value
-	for i, m := range r.Moments {
+	for i, m := range memory.Moments {
 		slope := graph.JVP([]graph.Value{m.Apply(g)}, []graph.Value{g}, []graph.Value{one})[0]
 		ds := append([]graph.Value(nil), zeros...)
 		ds[i] = slope.Mul(ages[i].Add(sums[i].Mul(g.Like(0.5))))
-		parts = append(parts, updateTangent(r, s, g, theta, ds, zero, zero))
+		parts = append(parts, updateTangent(memory, s, g, theta, ds, zero, zero))
 	}
-	parts = append(parts, updateTangent(r, s, g, theta, zeros, one.Mul(g.Like(0.5)), zero))
+	parts = append(parts, updateTangent(memory, s, g, theta, zeros, one.Mul(g.Like(0.5)), zero))
 
 	// F without weight decay, and its slope where g = 0 and g/F is not a number.
-	f := Memoryless(r, sums, g, zero)
+	f := Memoryless(memory, sums, g, zero)
 	slope := graph.JVP([]graph.Value{f}, []graph.Value{g}, []graph.Value{one})[0]
 	denominator := graph.Select(g.Equal(zero), slope.Recip(), g.Div(f))
 
 	in := append([]graph.Value{g, theta}, sums...)
 	var err error
 	if t.denominator, err = engine.Compile(in, []graph.Value{denominator}, t.options); err != nil {
-		return fmt.Errorf("denominator of %s: %w", r.Name, err)
+		return fmt.Errorf("denominator of %s: %w", t.rule.Name, err)
 	}
 	t.parts = make([][]T, len(parts))
 	for i := range t.parts {
@@ -101,7 +101,7 @@ func (t *Terms[T]) compileCoefficient() error {
 	}
 	t.coefficient, err = engine.Compile(append(in, ages...), parts, t.options)
 	if err != nil {
-		return fmt.Errorf("coefficient of %s: %w", r.Name, err)
+		return fmt.Errorf("coefficient of %s: %w", t.rule.Name, err)
 	}
 	return nil
 }

@@ -1,9 +1,10 @@
 package modeq
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 
 	"shadowflow/rule"
 	"shadowflow/rule/formula"
@@ -16,6 +17,7 @@ import (
 // The formulas follow from those of the rule's definition by differentiation and substitution. They speak of g, theta, eps and
 // the like, of c_i = 1 + 2 (mean age) for each moment (c1, c2 for m, v), and of W_i = sum_k w_i(k) where that is not 1.
 type Derivation struct {
+	Moments []DerivedMoment
 	Update  formula.Expr // U, in the moments, g and theta
 	Field   formula.Expr // F
 	Kappa   formula.Expr
@@ -29,88 +31,91 @@ type Derivation struct {
 	core formula.Expr // F without weight decay
 }
 
-// Derive returns the derivation of a rule, which needs its Formula.
+// DerivedMoment is a moment with what formulas call its numbers.
+type DerivedMoment struct {
+	rule.Moment
+	Age string // 1 + 2 (mean age)
+	Sum string // of the weights; "" where that is 1
+}
+
+// Derive returns the derivation of a rule whose memory form has formulas that can be differentiated.
 func Derive(r *rule.Rule) (*Derivation, error) {
-	if err := r.Validate(); err != nil {
+	m, err := r.MemoryForm()
+	if err != nil {
 		return nil, err
 	}
-	if r.Formula == "" {
-		return nil, fmt.Errorf("rule %s has no Formula to derive from: its numbers do not need one", r.Name)
+	if m.Formula == nil {
+		return nil, fmt.Errorf("rule %s: its update has no formula to derive from; its numbers need none", r.Name)
 	}
-	d := &Derivation{Values: maps.Clone(r.Constants)}
-	if d.Values == nil {
-		d.Values = map[string]float64{}
-	}
-	var err error
-	if d.Update, err = formula.Parse(r.Formula); err != nil {
+	d := &Derivation{Values: map[string]float64{}}
+	maps.Copy(d.Values, m.Values)
+	d.Update = m.Formula.Expr(m.Values)
+	if err := d.nameMoments(m); err != nil {
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 	}
-	at := map[string]formula.Expr{}
-	slopes := make([]formula.Expr, len(r.Moments)) // phi' times the moment's reach, W c/2
-	for i, m := range r.Moments {
-		phi := formula.Symbol("g")
-		if m.PhiFormula != "" {
-			if phi, err = formula.Parse(m.PhiFormula); err != nil {
-				return nil, fmt.Errorf("rule %s: moment %s: %w", r.Name, m.Name, err)
-			}
-		} else if m.Phi != nil {
-			return nil, fmt.Errorf("rule %s: moment %s has no PhiFormula to derive from", r.Name, m.Name)
+	d.derive()
+	for _, e := range []formula.Expr{d.Update, d.Field, d.Kappa, d.Decay} {
+		if e.Err() != nil {
+			return nil, fmt.Errorf("rule %s, U = %s: %w", r.Name, m.Formula, e.Err())
 		}
-		weight, reach := d.weigh(m)
-		at[m.Name] = phi.Mul(weight)
-		slopes[i] = phi.Derivative("g").Mul(reach)
-	}
-	return d, d.derive(r, at, slopes)
-}
-
-// weigh names the sum of a moment's weights and its c.
-func (d *Derivation) weigh(m rule.Moment) (weight, reach formula.Expr) {
-	c := AgeSymbol(m.Name)
-	d.Values[c] = m.AgeFactor(FullMemory)
-	weight = formula.Number(1, 1)
-	if sum := m.Sum(FullMemory); sum < 1-1e-12 || sum > 1+1e-12 {
-		weight = formula.Symbol("W_" + m.Name)
-		d.Values["W_"+m.Name] = sum
-	}
-	return weight, formula.Symbol(c).Mul(weight).Mul(formula.Number(1, 2))
-}
-
-// AgeSymbol returns the name of 1 + 2 (mean age) of a moment: c1 for m (and Lion's c), c2 for v, as the paper has them, else c_ and
-// its name.
-func AgeSymbol(moment string) string {
-	switch moment {
-	case "m", "c":
-		return "c1"
-	case "v":
-		return "c2"
-	}
-	return "c_" + moment
-}
-
-func (d *Derivation) derive(r *rule.Rule, at map[string]formula.Expr, slopes []formula.Expr) error {
-	sum := d.Update.Derivative("g").Mul(formula.Number(1, 2))
-	kappa, err := sum.Substitute(at)
-	for i, m := range r.Moments {
-		if err != nil {
-			break
-		}
-		var by formula.Expr
-		by, err = d.Update.Derivative(m.Name).Substitute(at)
-		kappa = kappa.Add(by.Mul(slopes[i]))
-	}
-	if err != nil {
-		return fmt.Errorf("rule %s: %w", r.Name, err)
-	}
-	d.Kappa = kappa
-	if d.Field, err = d.Update.Substitute(at); err != nil {
-		return fmt.Errorf("rule %s: %w", r.Name, err)
-	}
-	d.Decay = d.Update.Derivative("theta")
-	if d.core, err = d.Field.Substitute(map[string]formula.Expr{"theta": {}}); err != nil {
-		return fmt.Errorf("rule %s: %w", r.Name, err)
 	}
 	d.nameNorm()
+	return d, nil
+}
+
+// nameMoments finds what the numbers of each moment are called: the paper's c1 and c2 for m (and Lion's c) and v, else c_ and the name.
+func (d *Derivation) nameMoments(m *rule.Memory) error {
+	byState := map[string]string{}
+	for _, moment := range m.Moments {
+		if moment.Formula == nil {
+			return fmt.Errorf("moment %s has no formula to derive from", moment.Name)
+		}
+		age := byState[moment.State]
+		if age == "" {
+			usual := map[string]string{"m": "c1", "c": "c1", "v": "c2"}[moment.State]
+			age = d.fresh(cmp.Or(usual, "c_"+moment.State), "c_"+moment.State)
+			byState[moment.State], d.Values[age] = age, moment.AgeFactor(FullMemory)
+		}
+		sum := ""
+		if total := moment.Sum(FullMemory); total < 1-1e-12 || total > 1+1e-12 {
+			sum = d.fresh("W_" + moment.Name)
+			d.Values[sum] = total
+		}
+		d.Moments = append(d.Moments, DerivedMoment{moment, age, sum})
+	}
 	return nil
+}
+
+// fresh returns the first name, or a variation of the last, that no formula has.
+func (d *Derivation) fresh(names ...string) string {
+	for {
+		for _, name := range names {
+			if _, taken := d.Values[name]; !taken && !d.Update.Uses(name) {
+				return name
+			}
+		}
+		names = []string{names[len(names)-1] + "_"}
+	}
+}
+
+func (d *Derivation) derive() {
+	at := map[string]formula.Expr{} // the moments, all gradients being g
+	half := formula.Fraction(1, 2)
+	d.Kappa = d.Update.Derivative("g").Mul(half)
+	for _, m := range d.Moments {
+		phi := m.Formula.Expr(d.Values)
+		weight := formula.Fraction(1, 1)
+		if m.Sum != "" {
+			weight = formula.Symbol(m.Sum)
+		}
+		at[m.Name] = phi.Mul(weight)
+		slope := phi.Derivative("g").Mul(weight).Mul(formula.Symbol(m.Age)).Mul(half)
+		d.Kappa = d.Kappa.Add(d.Update.Derivative(m.Name).Mul(slope))
+	}
+	d.Kappa = d.Kappa.Substitute(at)
+	d.Field = d.Update.Substitute(at)
+	d.Decay = d.Update.Derivative("theta")
+	d.core = d.Field.Substitute(map[string]formula.Expr{"theta": {}})
 }
 
 // nameNorm recognizes the integral of F by dividing F by known ones.
@@ -123,21 +128,27 @@ func (d *Derivation) nameNorm() {
 			`\bigl(|g_j| - \varepsilon\log(1+|g_j|/\varepsilon)\bigr)`, "a smoothed one-norm",
 		},
 	} {
-		f, err := formula.Parse(known.f)
-		if err != nil {
-			continue
-		}
-		scale, err := d.core.Div(f)
-		if err != nil || scale.String() != "1" && scale.Uses("g") {
+		scale := d.core.Div(expr(known.f))
+		one := scale.String() == "1"
+		if scale.Err() != nil || scale.IsZero() || !one && scale.Uses("g") {
 			continue
 		}
 		d.Norm, d.NormTeX, d.Name = known.psi, known.tex, known.name
-		if scale.String() != "1" {
-			d.Norm, d.NormTeX = scale.String()+" "+d.Norm, scale.LaTeX()+`\,`+d.NormTeX
+		if !one {
+			d.Norm, d.NormTeX = scale.Factor()+" "+d.Norm, scale.FactorLaTeX()+`\,`+d.NormTeX
 			d.Name = "a multiple of " + d.Name
 		}
 		return
 	}
+}
+
+// expr reads a formula of the program's own.
+func expr(text string) formula.Expr {
+	f, err := formula.Parse(text)
+	if err != nil {
+		panic(err) // tests read them all
+	}
+	return f.Expr(nil)
 }
 
 // Limit is a limiting case of the equation, a row of the paper's Table 1.
@@ -155,41 +166,33 @@ const (
 	EpsLarge = "eps large beside g^2"
 )
 
-// Limits returns the limiting cases of eps small and large beside g^2, none for a rule without eps.
-func (d *Derivation) Limits() ([]Limit, error) {
+// Limits returns the limiting cases of eps small and large beside g^2 that exist, none for a rule without eps.
+func (d *Derivation) Limits() []Limit {
 	if !d.core.Uses("eps") {
-		return nil, nil
+		return nil
 	}
-	small := Limit{Case: EpsSmall}
-	large := Limit{Case: EpsLarge}
 	none := map[string]formula.Expr{"eps": {}}
-	var errs [4]error
-	small.Field, errs[0] = d.core.Substitute(none)
-	small.Kappa, errs[1] = d.Kappa.Substitute(none)
-	large.Field, errs[2] = d.core.Leading("g")
-	large.Kappa, errs[3] = d.Kappa.Leading("g")
-	if err := errors.Join(errs[:]...); err != nil {
-		return nil, err
+	limits := []Limit{
+		{Case: EpsSmall, Field: d.core.Substitute(none), Kappa: d.Kappa.Substitute(none)},
+		{Case: EpsLarge, Field: d.core.Leading("g"), Kappa: d.Kappa.Leading("g")},
 	}
-	limits := []Limit{small, large}
+	limits = slices.DeleteFunc(limits, func(l Limit) bool { return l.Field.Err() != nil || l.Kappa.Err() != nil })
 	for i := range limits {
 		limits[i].Norm = normOf(limits[i].Field)
 		limits[i].Sign = d.sign(limits[i].Kappa)
 	}
-	return limits, nil
+	return limits
 }
 
 // normOf names the norm of a field that is a power of g.
 func normOf(f formula.Expr) string {
-	over, err := f.Div(formula.Symbol("g"))
-	if err != nil {
+	g := formula.Symbol("g")
+	switch over := f.Div(g); {
+	case over.Err() != nil:
 		return ""
-	}
-	if !over.Uses("g") {
+	case !over.Uses("g"):
 		return "two-norm"
-	}
-	size, err := formula.Parse("sqrt(g^2)")
-	if err == nil && !over.Mul(size).Uses("g") {
+	case !over.Mul(g.Abs()).Uses("g"):
 		return "one-norm"
 	}
 	return ""

@@ -11,42 +11,54 @@ import (
 )
 
 // quasiHyperbolic is an optimizer of one's own: QHM (J. Ma and D. Yarats, ICLR 2019), a mixture of the gradient and its average.
-func quasiHyperbolic(nu, beta float64) *rule.Rule {
-	return &rule.Rule{
-		Name:    "qhm",
-		Moments: []rule.Moment{{Name: "m", Kernel: rule.EMA(beta)}},
-		Update: func(s []graph.Value, g, _ graph.Value) graph.Value {
-			return g.Mul(g.Like(1 - nu)).Add(s[0].Mul(g.Like(nu)))
-		},
-		Formula:   "(1 - nu) * g + nu * m",
-		Constants: map[string]float64{"nu": nu},
-	}
-}
+const quasiHyperbolic = `
+optimizer:
+  name: qhm
+  lr: 0.01
+  let: {nu: 0.7, beta: 0.9}
+  state:
+    m: ema(g, beta)
+  update: (1 - nu) * g + nu * m
+`
 
 // valley is a loss of one's own.
-func valley(_ *graph.Builder, theta graph.Value) graph.Value {
+func valley(theta graph.Value) graph.Value {
 	x, y := theta.At(0), theta.At(1)
 	return x.Mul(y).Sub(x.Like(1)).Square().Add(x.Square().Mul(x.Like(0.1)))
 }
 
-// A dozen lines define an optimizer; its steps, its modified equation to any order, and its implicit norm follow.
+// A few lines define an optimizer; its steps, its modified equation to any order, and its implicit norm follow.
 func Example_ownOptimizer() {
-	r := quasiHyperbolic(0.7, 0.9)
+	definition, err := rule.ParseDefinition("qhm.yaml", []byte(quasiHyperbolic))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c, err := definition.New(map[string]any{"beta": 0.9})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r, err := c.Rule()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 
-	descent, err := rule.NewDescent(r, 0.01, valley, []float64{1.5, 1}, engine.Options{})
+	descent, err := rule.NewDescent(r, valley, []float64{1.5, 1}, engine.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	for range 100 {
-		if err := descent.Step(); err != nil {
+		if err := descent.Step(c.LR); err != nil {
 			fmt.Println(err)
 			return
 		}
 	}
 	fmt.Printf("after 100 steps: %.4f\n", descent.Theta())
 
-	loss := &objective.Function{Dim: 2, Batch: func(theta graph.Value, _ int) graph.Value { return valley(nil, theta) }}
+	loss := &objective.Function{Dim: 2, Batch: func(theta graph.Value, _ int) graph.Value { return valley(theta) }}
 	fields, err := modeq.CompileFields(r, loss, 2, 3, modeq.FieldOptions{})
 	if err != nil {
 		fmt.Println(err)
@@ -64,7 +76,7 @@ func Example_ownOptimizer() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("F = %s, C = (%s) H F, the norm is %s\n", d.Field, d.Kappa, d.Name)
+	fmt.Printf("F = %s, C = %s H F, the norm is %s\n", d.Field, d.Kappa.Factor(), d.Name)
 	// Output:
 	// after 100 steps: [1.1499 0.8273]
 	// fields at the start: [[-1.3000 -1.5000] [-60.2480 -81.2600] [-9192.3107 -11655.8745]]
@@ -72,7 +84,7 @@ func Example_ownOptimizer() {
 }
 
 func ExampleEffects() {
-	c, err := rule.Parse("adam", map[string]string{"beta1": "0.9", "beta2": "0.999", "eps": "1e-8"})
+	c, err := rule.New("adam", map[string]any{"beta1": 0.9, "beta2": 0.999, "eps": 1e-8})
 	if err != nil {
 		fmt.Println(err)
 		return

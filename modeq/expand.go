@@ -18,31 +18,31 @@ import (
 //	(a+1) c_(a+1)b = -P_ab - sum_{j=2..b+1} binom(a+j, j) c_(a+j)(b+1-j).
 //
 // The fields are f_b = c_1b. Coefficients are asked for as they are needed, so this file is those two formulas.
-func Expand(r *rule.Rule, loss, theta graph.Value, order int, biasScale float64) []graph.Value {
+func Expand(m *rule.Memory, loss, theta graph.Value, order int, biasScale float64) []graph.Value {
 	g := graph.Grad(loss, theta)[0]
 	jet := graph.NewJet()
 
-	moments := make([]graph.Value, len(r.Moments))
-	for i, m := range r.Moments {
-		phi := m.Apply(g)
-		moments[i] = phi.Mul(phi.Like(m.Power(0))).Alias()
+	moments := make([]graph.Value, len(m.Moments))
+	for i, moment := range m.Moments {
+		phi := moment.Apply(g)
+		moments[i] = phi.Mul(phi.Like(moment.Power(0))).Alias()
 		jet.Set(moments[i], func(a, b int) graph.Value {
 			var sum graph.Value
 			for j := 0; j <= b; j++ {
-				if mu := m.Power(j); mu != 0 {
+				if mu := moment.Power(j); mu != 0 {
 					sum = axpy(sum, sign(j)*binomial(a+j, j)*mu, jet.Coef(phi, a+j, b-j))
 				}
 			}
 			return sum
 		})
 	}
-	u := r.Update(moments, g, theta)
+	u := m.Update(moments, g, theta)
 	var c graph.Value
 	if biasScale != 0 {
-		sums, ages := fullMemory(r, g)
-		f := Memoryless(r, sums, g, theta)
+		sums, ages := fullMemory(m, g)
+		f := Memoryless(m, sums, g, theta)
 		hf := graph.JVP([]graph.Value{g}, []graph.Value{theta}, []graph.Value{f})[0]
-		c = Correction(r, sums, ages, g, theta, f, hf)
+		c = SecondOrderTerm(m, sums, ages, g, theta, f, hf)
 	}
 
 	jet.Set(theta, func(a, b int) graph.Value {

@@ -8,9 +8,9 @@ import (
 	"shadowflow/rule"
 )
 
-func mustRule(t testing.TB, name string, values map[string]string) *rule.Rule {
+func mustRule(t testing.TB, name string, values map[string]any) *rule.Rule {
 	t.Helper()
-	c, err := rule.Parse(name, values)
+	c, err := rule.New(name, values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func fieldsAt(t testing.TB, r *rule.Rule, o *objective.Function, order int, opt 
 }
 
 func TestAdamsFirstFiveFieldsMatchReference(t *testing.T) {
-	r := mustRule(t, "adam", map[string]string{"beta1": "0.3", "beta2": "0.5", "eps": "1"})
+	r := mustRule(t, "adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 1})
 	got := fieldsAt(t, r, onePair(t), 5, FieldOptions{}, []float64{1.6, 1.1})
 	want := [][]float64{
 		{-0.9756050543917824, -0.9882440952305909},

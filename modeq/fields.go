@@ -36,7 +36,8 @@ type FieldOptions struct {
 
 // CompileFields compiles the first order fields of a rule on the full batch of a loss of dim parameters.
 func CompileFields(r *rule.Rule, loss objective.GraphLoss, dim, order int, opt FieldOptions) (*Fields, error) {
-	if err := r.Validate(); err != nil {
+	m, err := r.MemoryForm()
+	if err != nil {
 		return nil, err
 	}
 	if order < 1 || order > MaxOrder {
@@ -48,7 +49,7 @@ func CompileFields(r *rule.Rule, loss objective.GraphLoss, dim, order int, opt F
 	if err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
-	fs := Expand(r, full, theta, order, opt.BiasScale)
+	fs := Expand(m, full, theta, order, opt.BiasScale)
 	sum := fs[order-1]
 	for i := order - 2; i >= 0; i-- {
 		sum = sum.Mul(lr).Add(fs[i])

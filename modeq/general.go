@@ -93,11 +93,11 @@ func (s *SecondOrder[T]) name(i int) int {
 // general evaluates the theorem as it stands, over the window of steps that the memory holds.
 func (s *SecondOrder[T]) general(ctx context.Context, n int, theta, f, c []T) error {
 	if s.p == nil {
-		p, err := newGeneralPrograms[T](s.rule, s.dim, s.terms.options)
+		p, err := newGeneralPrograms[T](s.memory, s.dim, s.terms.options)
 		if err != nil {
 			return fmt.Errorf("modified equation of %s: %w", s.rule.Name, err)
 		}
-		s.p, s.past = p, newPast[T](len(s.batches), len(s.rule.Moments), s.dim)
+		s.p, s.past = p, newPast[T](len(s.batches), len(s.memory.Moments), s.dim)
 	}
 	s.past.reset()
 	from := max(0, n-s.window)
@@ -119,7 +119,7 @@ func (s *SecondOrder[T]) general(ctx context.Context, n int, theta, f, c []T) er
 	if err := s.updateAt(present, theta, f); err != nil || c == nil {
 		return err
 	}
-	return s.correction(ctx, n, theta, present, f, c)
+	return s.secondOrderTerm(ctx, n, theta, present, f, c)
 }
 
 // gradients computes the gradient of every batch that the window, or the memory at its start, holds, and phi of it.
@@ -136,7 +136,7 @@ func (s *SecondOrder[T]) gradients(ctx context.Context, n, from int, theta []T) 
 			return err
 		}
 		if b.phi == nil {
-			b.phi = make([][]T, len(s.rule.Moments))
+			b.phi = make([][]T, len(s.memory.Moments))
 			for m, program := range s.p.phi {
 				if b.phi[m] = b.g; program != nil {
 					b.phi[m] = make([]T, s.dim)
@@ -158,7 +158,7 @@ func (s *SecondOrder[T]) gradients(ctx context.Context, n, from int, theta []T) 
 // recall sets the memory to what it holds before step from. Its weights do not depend on theta, so this is a recursion on
 // numbers, one a batch and moment.
 func (s *SecondOrder[T]) recall(from int) {
-	for i, m := range s.rule.Moments {
+	for i, m := range s.memory.Moments {
 		tail := s.past.tail[i]
 		for l := max(0, from-s.window); l < from; l++ {
 			for b := range tail {
@@ -177,7 +177,7 @@ func (s *SecondOrder[T]) recall(from int) {
 // moments sets s to the moments of step l and moves the memory past it.
 func (s *SecondOrder[T]) moments(l int) {
 	b := s.batches[s.batchOf(l)]
-	for i, m := range s.rule.Moments {
+	for i, m := range s.memory.Moments {
 		scale := 1.0
 		if m.Corrected {
 			scale = 1 / m.Kernel.Sum(l)
@@ -194,7 +194,7 @@ func (s *SecondOrder[T]) moments(l int) {
 // account adds step k to the sums over past steps of its batch.
 func (s *SecondOrder[T]) account(k, n int) {
 	b := s.batchOf(k)
-	for i, m := range s.rule.Moments {
+	for i, m := range s.memory.Moments {
 		if w := T(m.Weight(n-k, n)); w != 0 {
 			s.past.weight[b][i] += w
 			addTo(s.past.reach[b][i], w, s.past.prefix)
@@ -222,9 +222,9 @@ func (s *SecondOrder[T]) updateAt(g, theta, u []T) error {
 	return s.p.update.Run(p.in, p.out)
 }
 
-// correction puts C together from the sums over past steps. With prefix_k the sum of the updates before k, those from k on are
+// secondOrderTerm puts C together from the sums over past steps. With prefix_k the sum of the updates before k, those from k on are
 // prefix_n - prefix_k.
-func (s *SecondOrder[T]) correction(ctx context.Context, n int, theta, present, f, c []T) error {
+func (s *SecondOrder[T]) secondOrderTerm(ctx context.Context, n int, theta, present, f, c []T) error {
 	p := s.past
 	for j, v := range f {
 		p.half[j] = v / 2

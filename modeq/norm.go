@@ -50,7 +50,7 @@ func (n *Norm) Density(g float64) (float64, error) {
 		}
 		width /= 2
 	}
-	if err := n.terms.Update(FullMemory, n.nodes, n.zero, n.values); err != nil {
+	if err := n.terms.Field(FullMemory, n.nodes, n.zero, n.values); err != nil {
 		return 0, err
 	}
 	sum := 0.0

@@ -16,10 +16,10 @@ type generalPrograms[T graph.Float] struct {
 	usesG     bool              // U depends on g directly
 }
 
-func newGeneralPrograms[T graph.Float](r *rule.Rule, dim int, options engine.Options) (*generalPrograms[T], error) {
-	p := &generalPrograms[T]{phi: make([]*engine.Program, len(r.Moments)), dphi: make([]*engine.Program, len(r.Moments))}
+func newGeneralPrograms[T graph.Float](memory *rule.Memory, dim int, options engine.Options) (*generalPrograms[T], error) {
+	p := &generalPrograms[T]{phi: make([]*engine.Program, len(memory.Moments)), dphi: make([]*engine.Program, len(memory.Moments))}
 	var err error
-	for i, m := range r.Moments {
+	for i, m := range memory.Moments {
 		if m.Phi == nil {
 			continue
 		}
@@ -38,17 +38,17 @@ func newGeneralPrograms[T graph.Float](r *rule.Rule, dim int, options engine.Opt
 	vector := func(name string) graph.Value { return b.Param(name, graph.TypeOf[T](), dim) }
 	g, theta, dg, dtheta := vector("g"), vector("theta"), vector("dg"), vector("dtheta")
 	var s, ds []graph.Value
-	for i := range r.Moments {
+	for i := range memory.Moments {
 		s = append(s, vector(fmt.Sprintf("s%d", i)))
 		ds = append(ds, vector(fmt.Sprintf("ds%d", i)))
 	}
 	in := append(append([]graph.Value(nil), s...), g, theta)
-	u := r.Update(s, g, theta)
+	u := memory.Update(s, g, theta)
 	if p.update, err = engine.Compile(in, []graph.Value{u}, options); err != nil {
 		return nil, err
 	}
 	in = append(append(in, ds...), dg, dtheta)
-	if p.tangent, err = engine.Compile(in, []graph.Value{updateTangent(r, s, g, theta, ds, dg, dtheta)}, options); err != nil {
+	if p.tangent, err = engine.Compile(in, []graph.Value{updateTangent(memory, s, g, theta, ds, dg, dtheta)}, options); err != nil {
 		return nil, err
 	}
 	// U reads g other than through the moments if it cannot be compiled without it.

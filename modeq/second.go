@@ -40,6 +40,7 @@ type SecondOptions struct {
 // It is not for concurrent use.
 type SecondOrder[T graph.Float] struct {
 	rule   *rule.Rule
+	memory *rule.Memory
 	loss   objective.Objective[T]
 	order  func(step int) int
 	dim    int
@@ -61,7 +62,8 @@ type batch[T graph.Float] struct {
 
 // NewSecondOrder prepares the second-order equation of a rule on a loss.
 func NewSecondOrder[T graph.Float](r *rule.Rule, loss objective.Objective[T], opt SecondOptions) (*SecondOrder[T], error) {
-	if err := r.Validate(); err != nil {
+	m, err := r.MemoryForm()
+	if err != nil {
 		return nil, err
 	}
 	if loss == nil {
@@ -80,7 +82,7 @@ func NewSecondOrder[T graph.Float](r *rule.Rule, loss objective.Objective[T], op
 		return nil, err
 	}
 	s := &SecondOrder[T]{
-		rule: r, loss: loss, order: opt.Order, dim: dim, window: r.Window(tol), terms: terms,
+		rule: r, memory: m, loss: loss, order: opt.Order, dim: dim, window: m.Window(tol), terms: terms,
 		f: make([]T, dim), c: make([]T, dim), hf: make([]T, dim), pair: [2][][]T{make([][]T, 1), make([][]T, 1)},
 	}
 	count := 1
@@ -111,7 +113,7 @@ func (s *SecondOrder[T]) At(ctx context.Context, n int, theta, f, c []T) error {
 
 // fullBatch evaluates a full batch: by one Hessian-vector product where all updates in the window are alike.
 func (s *SecondOrder[T]) fullBatch(ctx context.Context, n int, theta, f, c []T) error {
-	alike := n < 0 || n == 0 || s.rule.Steady() || n >= 2*s.window
+	alike := n < 0 || n == 0 || s.memory.Steady() || n >= 2*s.window
 	if !alike && c != nil {
 		return s.general(ctx, n, theta, f, c)
 	}
@@ -119,14 +121,14 @@ func (s *SecondOrder[T]) fullBatch(ctx context.Context, n int, theta, f, c []T) 
 	if err != nil {
 		return err
 	}
-	if err := s.terms.Update(n, b.g, theta, f); err != nil || c == nil {
+	if err := s.terms.Field(n, b.g, theta, f); err != nil || c == nil {
 		return err
 	}
 	s.pair[0][0], s.pair[1][0] = f, s.hf
 	if err := s.products(ctx, objective.Full, theta, s.pair[0], s.pair[1]); err != nil {
 		return err
 	}
-	return s.terms.Correct(n, b.g, theta, f, s.hf, c)
+	return s.terms.SecondOrder(n, b.g, theta, f, s.hf, c)
 }
 
 // visit computes the gradient of a batch, kept at index i.

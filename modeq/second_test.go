@@ -15,23 +15,23 @@ import (
 // rules returns every rule of the catalog with hyperparameters that make its terms of similar size.
 func rules(t testing.TB) map[string]*rule.Rule {
 	t.Helper()
-	values := map[string]map[string]string{
+	values := map[string]map[string]any{
 		"gd":         nil,
-		"heavy-ball": {"beta1": "0.5"},
-		"nesterov":   {"beta1": "0.5"},
-		"rmsprop":    {"beta2": "0.6", "eps": "0.5"},
-		"adam":       {"beta1": "0.3", "beta2": "0.5", "eps": "1"},
-		"adamw":      {"beta1": "0.3", "beta2": "0.5", "eps": "1", "weight_decay": "0.3"},
-		"nadam":      {"beta1": "0.4", "beta2": "0.5", "eps": "1"},
-		"signum":     {"beta1": "0.4", "eps": "1"},
-		"lion":       {"beta1": "0.5", "beta2": "0.6", "eps": "1", "weight_decay": "0.2"},
+		"heavy-ball": {"beta1": 0.5},
+		"nesterov":   {"beta1": 0.5},
+		"rmsprop":    {"beta2": 0.6, "eps": 0.5},
+		"adam":       {"beta1": 0.3, "beta2": 0.5, "eps": 1},
+		"adamw":      {"beta1": 0.3, "beta2": 0.5, "eps": 1, "weight_decay": 0.3},
+		"nadam":      {"beta1": 0.4, "beta2": 0.5, "eps": 1},
+		"signum":     {"beta1": 0.4, "eps": 1},
+		"lion":       {"beta1": 0.5, "beta2": 0.6, "eps": 1, "weight_decay": 0.2},
 	}
 	out := map[string]*rule.Rule{}
 	for _, name := range rule.Names() {
 		out[name] = mustRule(t, name, values[name])
 	}
-	out["adam, eps outside"] = mustRule(t, "adam", map[string]string{"beta1": "0.3", "beta2": "0.5", "eps": "0.5", "eps_inside": "false"})
-	out["adam, filling"] = mustRule(t, "adam", map[string]string{"beta1": "0.6", "beta2": "0.5", "eps": "0.5", "bias_correction": "false"})
+	out["adam, eps outside"] = mustRule(t, "adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 0.5, "eps_inside": false})
+	out["adam, filling"] = mustRule(t, "adam", map[string]any{"beta1": 0.6, "beta2": 0.5, "eps": 0.5, "bias_correction": false})
 	return out
 }
 
@@ -79,7 +79,7 @@ func TestFullMemoryIsTheFirstTwoTermsOfTheSeries(t *testing.T) {
 
 func TestAdamsCorrectionMatchesThePapersClosedForm(t *testing.T) {
 	const beta1, beta2, eps = 0.9, 0.99, 0.3
-	r := mustRule(t, "adam", map[string]string{"beta1": "0.9", "beta2": "0.99", "eps": "0.3"})
+	r := mustRule(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.99, "eps": 0.3})
 	o := onePair(t)
 	theta := []float64{0.4, -0.7}
 	g := gradient(t, numeric(o), objective.Full, theta)
@@ -118,7 +118,7 @@ func byTheTheorem(t *testing.T, r *rule.Rule, o *objective.Function, order func(
 	for k := range grads {
 		grads[k] = gradient(t, loss, batch(k), theta)
 	}
-	p, err := newGeneralPrograms[float64](r, 2, engine.Options{Threads: 1})
+	p, err := newGeneralPrograms[float64](r.Memory, 2, engine.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,8 +132,8 @@ func byTheTheorem(t *testing.T, r *rule.Rule, o *objective.Function, order func(
 		return out
 	}
 	moments := func(l int, shift func(i, k int) []float64) [][]float64 {
-		s := make([][]float64, len(r.Moments))
-		for i, m := range r.Moments {
+		s := make([][]float64, len(r.Memory.Moments))
+		for i, m := range r.Memory.Moments {
 			s[i] = make([]float64, 2)
 			for k := 0; k <= l; k++ {
 				addTo(s[i], m.Weight(l-k, l), shift(i, k))
@@ -204,7 +204,7 @@ func TestAWindowChangesNoMoreThanItsTolerance(t *testing.T) {
 		for orderName, order := range map[string]func(int) int{"full": nil, "cyclic": Cyclic(3), "shuffled": Shuffled(3, 5)} {
 			narrow := mustSecond(t, r, threePairs(t), SecondOptions{Order: order, Tolerance: 1e-9})
 			wide := mustSecond(t, r, threePairs(t), SecondOptions{Order: order, Tolerance: 1e-200})
-			if narrow.Window() >= wide.Window() && r.Window(0.5) > 1 {
+			if narrow.Window() >= wide.Window() && r.Memory.Window(0.5) > 1 {
 				t.Fatalf("%s: windows %d and %d", name, narrow.Window(), wide.Window())
 			}
 			for _, n := range []int{60, 200} {

@@ -126,7 +126,7 @@ func (e *Effects) look(n int) error {
 		return err
 	}
 	reach := 0.0 // what a moment adds is at most about its reach over R, before anything cancels
-	for _, m := range t.rule.Moments {
+	for _, m := range t.memory.Moments {
 		reach += math.Abs(m.Age(n) + m.Sum(n)/2)
 	}
 	for j := range e.signs {

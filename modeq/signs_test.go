@@ -1,7 +1,6 @@
 package modeq
 
 import (
-	"fmt"
 	"math"
 	"testing"
 
@@ -33,9 +32,9 @@ func TestCriticalGradientOfAdamMatchesClosedForm(t *testing.T) {
 		beta1, beta2 float64
 		eps          float64
 	}{{"adam", 0.9, 0.999, 1e-8}, {"adam", 0.5, 0.9, 1e-2}, {"rmsprop", 0, 0.9, 1e-6}, {"adamw", 0.9, 0.95, 1e-8}} {
-		values := map[string]string{"beta2": fmt.Sprint(tc.beta2), "eps": fmt.Sprint(tc.eps)}
+		values := map[string]any{"beta2": tc.beta2, "eps": tc.eps}
 		if tc.beta1 > 0 {
-			values["beta1"] = fmt.Sprint(tc.beta1)
+			values["beta1"] = tc.beta1
 		}
 		got := intervals(t, mustRule(t, tc.rule, values))
 		c1, c2 := (1+tc.beta1)/(1-tc.beta1), (1+tc.beta2)/(1-tc.beta2)
@@ -47,7 +46,7 @@ func TestCriticalGradientOfAdamMatchesClosedForm(t *testing.T) {
 }
 
 func TestCriticalGradientFollowsTheMeanAges(t *testing.T) {
-	r := mustRule(t, "adam", map[string]string{"beta1": "0.9", "beta2": "0.99", "eps": "1e-8"})
+	r := mustRule(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.99, "eps": 1e-8})
 	e := mustEffects(t, r)
 	for _, n := range []int{100, 1000, FullMemory} {
 		got, err := e.Critical(n)
@@ -55,7 +54,7 @@ func TestCriticalGradientFollowsTheMeanAges(t *testing.T) {
 			t.Fatal(err)
 		}
 		// With the mean ages a of step n in the place of beta/(1-beta), c = 2a + 1.
-		c1, c2 := 2*r.Moments[0].Age(n)+1, 2*r.Moments[1].Age(n)+1
+		c1, c2 := 2*r.Memory.Moments[0].Age(n)+1, 2*r.Memory.Moments[1].Age(n)+1
 		want := math.Sqrt(1e-8 * c1 / (c2 - c1))
 		if len(got) != 1 || math.Abs(got[0]-want) > 1e-9*want {
 			t.Errorf("step %d: critical sizes %v, want %v alone", n, got, want)
@@ -64,7 +63,7 @@ func TestCriticalGradientFollowsTheMeanAges(t *testing.T) {
 }
 
 func TestRulesOfOneSignHaveNoCriticalGradient(t *testing.T) {
-	for name, values := range map[string]map[string]string{"gd": nil, "heavy-ball": nil, "adam": {"beta1": "0.99", "beta2": "0.9"}} {
+	for name, values := range map[string]map[string]any{"gd": nil, "heavy-ball": nil, "adam": {"beta1": 0.99, "beta2": 0.9}} {
 		got, err := mustEffects(t, mustRule(t, name, values)).Critical(FullMemory)
 		if err != nil || len(got) > 0 {
 			t.Errorf("%s: critical sizes %v, error %v, want none", name, got, err)
@@ -93,8 +92,8 @@ func TestEveryRuleHasEffectsInEveryStep(t *testing.T) {
 }
 
 func TestSignsOfRulesThatNeverHinder(t *testing.T) {
-	for name, values := range map[string]map[string]string{
-		"gd": nil, "heavy-ball": nil, "nesterov": nil, "signum": nil, "lion": nil, "adam": {"beta1": "0.99", "beta2": "0.9"},
+	for name, values := range map[string]map[string]any{
+		"gd": nil, "heavy-ball": nil, "nesterov": nil, "signum": nil, "lion": nil, "adam": {"beta1": 0.99, "beta2": 0.9},
 	} {
 		got := intervals(t, mustRule(t, name, values))
 		if got[0].Sign != 1 || got[0].To < 1 {
@@ -109,7 +108,7 @@ func TestSignsOfRulesThatNeverHinder(t *testing.T) {
 }
 
 func TestEqualBetasCancelForLargeGradients(t *testing.T) {
-	got := intervals(t, mustRule(t, "adam", map[string]string{"beta1": "0.9", "beta2": "0.9", "eps": "1"}))
+	got := intervals(t, mustRule(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.9, "eps": 1}))
 	if got[0].Sign != 1 || got[0].To < 1e5 || got[len(got)-1].Sign != 0 {
 		t.Errorf("%+v, want penalized until rounding hides it, then 0", got)
 	}
@@ -126,7 +125,7 @@ func TestCoefficientTimesProductIsTheCorrection(t *testing.T) {
 		if err := s.terms.Coefficient(FullMemory, g, theta, kappa, denominator); err != nil {
 			t.Fatal(err)
 		}
-		lambda := r.Constants["lambda"]
+		lambda := r.Memory.Values["weight_decay"]
 		for j := range c {
 			agree(t, name+": C", []float64{kappa[j]*hf[j] + lambda/2*f[j]}, c[j:j+1], 1e-13)
 			agree(t, name+": R", []float64{g[j]/denominator[j] + lambda*theta[j]}, f[j:j+1], 1e-13)
@@ -135,7 +134,7 @@ func TestCoefficientTimesProductIsTheCorrection(t *testing.T) {
 }
 
 func TestDenominatorAtZeroGradientIsTheSlopesInverse(t *testing.T) {
-	terms, err := NewTerms[float64](mustRule(t, "adam", map[string]string{"eps": "0.25"}), 1, 1)
+	terms, err := NewTerms[float64](mustRule(t, "adam", map[string]any{"eps": 0.25}), 1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,14 +152,14 @@ func TestNormsMatchClosedForms(t *testing.T) {
 	inside := func(g float64) float64 { return g * g / (math.Sqrt(g*g+eps) + math.Sqrt(eps)) }
 	for _, tc := range []struct {
 		rule   string
-		values map[string]string
+		values map[string]any
 		want   func(g float64) float64
 	}{
 		{"gd", nil, func(g float64) float64 { return g * g / 2 }},
-		{"heavy-ball", map[string]string{"beta1": "0.75"}, func(g float64) float64 { return 2 * g * g }},
-		{"adam", map[string]string{"eps": "1e-6"}, inside},
-		{"lion", map[string]string{"eps": "1e-6", "weight_decay": "1"}, inside},
-		{"adam", map[string]string{"eps": "1e-6", "eps_inside": "false"}, func(g float64) float64 {
+		{"heavy-ball", map[string]any{"beta1": 0.75}, func(g float64) float64 { return 2 * g * g }},
+		{"adam", map[string]any{"eps": 1e-6}, inside},
+		{"lion", map[string]any{"eps": 1e-6, "weight_decay": 1}, inside},
+		{"adam", map[string]any{"eps": 1e-6, "eps_inside": false}, func(g float64) float64 {
 			g = math.Abs(g)
 			if g < 1e-4*eps { // the difference cancels: its leading term
 				return g * g / (2 * eps)

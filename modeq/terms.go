@@ -12,40 +12,41 @@ import (
 // the caller has: full batch, the past updates all equal to the present one (memory full, or bias correction). In each, n is the
 // step, from 0, or FullMemory. It is not for concurrent use.
 type Terms[T graph.Float] struct {
-	rule            *rule.Rule
-	dim             int
-	dtype           graph.DType
-	options         engine.Options
-	update, correct *engine.Program
-	coefficient     *engine.Program // g, theta -> the parts of kappa. With denominator, compiled when first needed
-	denominator     *engine.Program // g, theta -> R
-	sums, ages      [][]T           // one number a moment
-	parts           [][]T           // of kappa: one a moment, one of g itself
+	rule          *rule.Rule
+	memory        *rule.Memory
+	dim           int
+	dtype         graph.DType
+	options       engine.Options
+	field, second *engine.Program // F and C
+	coefficient   *engine.Program // g, theta -> the parts of kappa. With denominator, compiled when first needed
+	denominator   *engine.Program // g, theta -> R
+	sums, ages    [][]T           // one number a moment
+	parts         [][]T           // of kappa: one a moment, one of g itself
 }
 
 // NewTerms compiles a rule's terms for vectors of dim elements. Threads is that of engine.Options.
 func NewTerms[T graph.Float](r *rule.Rule, dim, threads int) (*Terms[T], error) {
-	if err := r.Validate(); err != nil {
+	m, err := r.MemoryForm()
+	if err != nil {
 		return nil, err
 	}
-	t := &Terms[T]{rule: r, dim: dim, dtype: graph.TypeOf[T](), options: engine.Options{Threads: threads}}
+	t := &Terms[T]{rule: r, memory: m, dim: dim, dtype: graph.TypeOf[T](), options: engine.Options{Threads: threads}}
 	b := graph.NewBuilder()
 	vector := func(name string) graph.Value { return b.Param(name, t.dtype, dim) }
 	g, theta, f, hf := vector("g"), vector("theta"), vector("F"), vector("HF")
 	var sums, ages []graph.Value
-	for i := range r.Moments {
+	for i := range m.Moments {
 		sums = append(sums, b.Param(fmt.Sprintf("sum %d", i), t.dtype))
 		ages = append(ages, b.Param(fmt.Sprintf("age %d", i), t.dtype))
 		t.sums, t.ages = append(t.sums, make([]T, 1)), append(t.ages, make([]T, 1))
 	}
-	var err error
 	in := append([]graph.Value{g, theta}, sums...)
-	if t.update, err = engine.Compile(in, []graph.Value{Memoryless(r, sums, g, theta)}, t.options); err != nil {
+	if t.field, err = engine.Compile(in, []graph.Value{Memoryless(m, sums, g, theta)}, t.options); err != nil {
 		return nil, fmt.Errorf("memoryless field of %s: %w", r.Name, err)
 	}
 	in = append(append([]graph.Value{g, theta, f, hf}, sums...), ages...)
-	c := Correction(r, sums, ages, g, theta, f, hf)
-	if t.correct, err = engine.Compile(in, []graph.Value{c}, t.options); err != nil {
+	c := SecondOrderTerm(m, sums, ages, g, theta, f, hf)
+	if t.second, err = engine.Compile(in, []graph.Value{c}, t.options); err != nil {
 		return nil, fmt.Errorf("second-order term of %s: %w", r.Name, err)
 	}
 	return t, nil
@@ -53,21 +54,21 @@ func NewTerms[T graph.Float](r *rule.Rule, dim, threads int) (*Terms[T], error) 
 
 // scalars sets the sums and ages to those of step n.
 func (t *Terms[T]) scalars(n int) {
-	for i, m := range t.rule.Moments {
+	for i, m := range t.memory.Moments {
 		t.sums[i][0], t.ages[i][0] = T(m.Sum(n)), T(m.Age(n))
 	}
 }
 
-// Update writes F into f, given the gradient g.
-func (t *Terms[T]) Update(n int, g, theta, f []T) error {
+// Field writes F into f, given the gradient g.
+func (t *Terms[T]) Field(n int, g, theta, f []T) error {
 	t.scalars(n)
-	return t.update.Run(buffers([][]T{g, theta}, t.sums), buffers([][]T{f}))
+	return t.field.Run(buffers([][]T{g, theta}, t.sums), buffers([][]T{f}))
 }
 
-// Correct writes C into c, given g, F and the Hessian-vector product hf = H F.
-func (t *Terms[T]) Correct(n int, g, theta, f, hf, c []T) error {
+// SecondOrder writes C into c, given g, F and the Hessian-vector product hf = H F.
+func (t *Terms[T]) SecondOrder(n int, g, theta, f, hf, c []T) error {
 	t.scalars(n)
-	return t.correct.Run(buffers([][]T{g, theta, f, hf}, t.sums, t.ages), buffers([][]T{c}))
+	return t.second.Run(buffers([][]T{g, theta, f, hf}, t.sums, t.ages), buffers([][]T{c}))
 }
 
 func buffers[T graph.Float](head [][]T, tails ...[][]T) []engine.Buffer {

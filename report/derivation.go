@@ -34,9 +34,7 @@ func Derive(o config.Optimizer) (*Derivation, error) {
 	if d.Derivation, err = modeq.Derive(r); err != nil {
 		return nil, err
 	}
-	if d.limits, err = d.Derivation.Limits(); err != nil {
-		return nil, err
-	}
+	d.limits = d.Derivation.Limits()
 	effects, err := modeq.NewEffects(r)
 	if err != nil {
 		return nil, err
@@ -49,10 +47,10 @@ func Derive(o config.Optimizer) (*Derivation, error) {
 func (d *Derivation) Text() string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "%v\n\nDefinition\n", d.optimizer)
-	for _, m := range d.rule.Moments {
+	for _, m := range d.Moments {
 		fmt.Fprintf(&w, "  %s = %s\n", m.Name, d.moment(m))
 	}
-	fmt.Fprintf(&w, "  theta(n+1) = theta(n) - lr U,  U = %s\n", d.rule.Formula)
+	fmt.Fprintf(&w, "  theta(n+1) = theta(n) - lr U,  U = %s\n", d.rule.Memory.Formula)
 	fmt.Fprintf(&w, "\nMemoryless field (every remembered gradient the same)\n  F = %s\n", d.Field)
 	fmt.Fprintf(&w, "\nModified equation of second order (full batch, memory full)\n  dtheta/dt = -F - lr C\n"+
 		"  C_j = kappa_j (H F)_j%s,  H the Hessian of the loss\n  kappa = %s\n", d.decayTerm(), d.Kappa)
@@ -72,16 +70,11 @@ func (d *Derivation) Text() string {
 }
 
 // moment says what a moment remembers.
-func (d *Derivation) moment(m rule.Moment) string {
-	phi := m.PhiFormula
-	if phi == "" {
-		phi = "g"
-	}
-	symbol := modeq.AgeSymbol(m.Name)
+func (d *Derivation) moment(m modeq.DerivedMoment) string {
 	s := fmt.Sprintf("sum over k of w(k) %s of k steps ago, %s; mean age %.6g steps, %s = 1 + 2 (mean age) = %.6g",
-		phi, weights(m), m.Age(-1)/m.Sum(-1), symbol, d.Values[symbol])
-	if w, ok := d.Values["W_"+m.Name]; ok {
-		s += fmt.Sprintf(", W_%s = sum of w = %.6g", m.Name, w)
+		m.Formula, weights(m.Moment), m.Moment.Age(modeq.FullMemory)/m.Moment.Sum(modeq.FullMemory), m.Age, d.Values[m.Age])
+	if m.Sum != "" {
+		s += fmt.Sprintf(", %s = sum of w = %.6g", m.Sum, d.Values[m.Sum])
 	}
 	return s
 }
@@ -105,7 +98,7 @@ func (d *Derivation) decayTerm() string {
 	if d.Decay.IsZero() {
 		return ""
 	}
-	return " + (" + d.Decay.String() + "/2) F_j"
+	return " + (" + d.Decay.Factor() + "/2) F_j"
 }
 
 func (d *Derivation) norm() string {
@@ -141,8 +134,7 @@ func effectOf(l modeq.Limit) (effect, where string) {
 
 // turnsWithBetas reports whether a coefficient changes its sign where c1 = c2.
 func turnsWithBetas(kappa formula.Expr) bool {
-	equal, err := kappa.Substitute(map[string]formula.Expr{"c1": formula.Symbol("c2")})
-	return err == nil && equal.IsZero()
+	return kappa.Substitute(map[string]formula.Expr{"c1": formula.Symbol("c2")}).IsZero()
 }
 
 // Sentences say in plain words which coordinates the second-order term penalizes and which it hinders.
@@ -177,10 +169,10 @@ func (d *Derivation) LaTeX() string {
 	var w strings.Builder
 	decay := ""
 	if !d.Decay.IsZero() {
-		decay = ` + \tfrac{1}{2}` + d.Decay.LaTeX() + `\,F_j`
+		decay = ` + \tfrac{1}{2}` + d.Decay.FactorLaTeX() + `\,F_j`
 	}
 	lines := []string{
-		`U &= ` + d.Update.LaTeX(),
+		`U &= ` + d.rule.Memory.Formula.LaTeX(),
 		`F &= ` + d.Field.LaTeX(),
 		`\dot\theta &= -F - h\,C, \qquad C_j = \kappa_j\,(\nabla^2 E\,F)_j` + decay,
 		`\kappa &= ` + d.Kappa.LaTeX(),
@@ -233,7 +225,7 @@ func (d *Derivation) MarshalJSON() ([]byte, error) {
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false) // the encoder that asks escapes if it should
 	err := e.Encode(map[string]any{
-		"optimizer": d.optimizer.String(), "update": d.rule.Formula, "field": d.Field.String(), "kappa": d.Kappa.String(),
+		"optimizer": d.optimizer.String(), "update": d.rule.Memory.Formula.String(), "field": d.Field.String(), "kappa": d.Kappa.String(),
 		"norm": d.Norm, "values": d.Values, "limits": limits, "signs": intervals, "sentences": d.Sentences(),
 	})
 	return out.Bytes(), err

@@ -9,7 +9,7 @@ import (
 )
 
 // bilinear is the 2-parameter loss that the speed of small steps is measured on.
-func bilinear(_ *graph.Builder, theta graph.Value) graph.Value {
+func bilinear(theta graph.Value) graph.Value {
 	r := theta.Like(1.5).Sub(theta.At(0).Mul(theta.At(1)).Mul(theta.Like(2)))
 	return r.Square().Mul(r.Like(0.5))
 }
@@ -17,13 +17,13 @@ func bilinear(_ *graph.Builder, theta graph.Value) graph.Value {
 // BenchmarkAdamOnTwoParameters takes steps of Adam on the 2-parameter loss, one thread; steps/s is what counts.
 func BenchmarkAdamOnTwoParameters(b *testing.B) {
 	r, c := mustRule(b, "adam", nil)
-	d, err := NewDescent(r, c.LR, bilinear, []float64{1.6, 1.1}, engine.Options{Threads: 1})
+	d, err := NewDescent(r, bilinear, []float64{1.6, 1.1}, engine.Options{Threads: 1})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := d.Step(); err != nil {
+		if err := d.Step(c.LR); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -36,7 +36,7 @@ func BenchmarkAdamOnTwoParameters(b *testing.B) {
 func BenchmarkAdamOnResNet50(b *testing.B) {
 	const dim, streams = 23_520_842, 7
 	r, c := mustRule(b, "adam", nil)
-	s, err := NewStepper[float32](r, c.LR, dim, engine.Options{})
+	s, err := NewStepper[float32](r, vector(dim), engine.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func BenchmarkAdamOnResNet50(b *testing.B) {
 	best := time.Duration(1<<63 - 1)
 	for b.Loop() {
 		start := time.Now()
-		if err := s.Step(theta, g); err != nil {
+		if err := s.Step(c.LR, theta, g); err != nil {
 			b.Fatal(err)
 		}
 		best = min(best, time.Since(start))

@@ -141,8 +141,9 @@ func (w Kernel) Window(tol float64) int {
 	return hi
 }
 
-// geometric reports whether all weights are First Beta^k, so that the moment itself is the array to keep.
-func (w Kernel) geometric() bool { return w.Next == w.First*w.Beta }
+
+// correction returns the factor of bias correction: 1 over the sum of the weights of step n. A negative n stands for the full memory.
+func (w Kernel) correction(n int) float64 { return 1 / w.Sum(n) }
 
 func (w Kernel) check() error {
 	for _, f := range []struct {

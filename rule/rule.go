@@ -3,145 +3,113 @@ package rule
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"shadowflow/graph"
 )
 
-// Moment is one of a rule's memories, s = sum_k w(k) phi(gradient of k steps ago).
-type Moment struct {
-	// Name is what formulas and messages call it: m, v.
-	Name string
-	// Phi is applied to each gradient, as graph code; nil stands for the gradient itself.
-	Phi func(g graph.Value) graph.Value
-	// PhiFormula is Phi as text in g, for people: "g^2". Empty stands for "g".
-	PhiFormula string
-	Kernel     Kernel
-	// Corrected divides the weights of step n by their sum over k = 0..n (bias correction).
-	Corrected bool
-}
-
-// Apply returns phi(g).
-func (m Moment) Apply(g graph.Value) graph.Value {
-	if m.Phi == nil {
-		return g
-	}
-	return m.Phi(g)
-}
-
-// Weight returns the weight of the gradient of k steps ago in step n, bias correction included. A negative n stands for the
-// full memory, reached as n grows.
-func (m Moment) Weight(k, n int) float64 { return m.Kernel.At(k) * m.correction(n) }
-
-// Sum returns W = sum_k w(k) of step n, which is 1 under bias correction. A negative n stands for the full memory.
-func (m Moment) Sum(n int) float64 {
-	if m.Corrected {
-		return 1
-	}
-	return m.Kernel.Sum(n)
-}
-
-// Age returns a = sum_k k w(k) of step n: divided by Sum, the mean age of what the moment remembers. A negative n stands for
-// the full memory.
-func (m Moment) Age(n int) float64 { return m.Kernel.Age(n) * m.correction(n) }
-
-// AgeFactor returns c = 1 + 2 (mean age) of step n, the paper's (1+beta)/(1-beta) for the full memory of an average: the factor
-// by which memory multiplies a moment's part of the second-order term. A negative n stands for the full memory.
-func (m Moment) AgeFactor(n int) float64 { return 1 + 2*m.Age(n)/m.Sum(n) }
-
-// Power returns the power moment mu_j = sum_k k^j w(k) of the full memory.
-func (m Moment) Power(j int) float64 { return m.Kernel.Power(j) * m.correction(-1) }
-
-// correction returns the factor of bias correction in step n.
-func (m Moment) correction(n int) float64 {
-	if !m.Corrected {
-		return 1
-	}
-	return 1 / m.Kernel.Sum(n)
-}
-
-// Rule is an optimizer with memory. Its functions may be called with values of any shape; the networks and losses of this
-// project have theta, and so g and the moments, as one vector.
+// Rule is an optimizer with the values of its hyperparameters: a step over named state. The step size is not part of it.
 type Rule struct {
-	Name    string
-	Moments []Moment
-	// Update returns U of the moments, the present gradient and the parameters, as graph code. The step is -lr U.
-	Update func(s []graph.Value, g, theta graph.Value) graph.Value
-	// Formula is Update as text in the moments' names, g and theta, for people: "m / sqrt(v + eps)". It may name the
-	// Constants. It may be empty.
-	Formula string
-	// Constants are the numbers behind the names in the formulas.
-	Constants map[string]float64
+	Name string
+	// State names the arrays that a step remembers, each of theta's shape. They are zero before the first step.
+	State []string
+	// Elementwise says that an element's step depends on no other element: all parameters may be taken as one vector. Otherwise a step
+	// is one call for each weight, in its shape.
+	Elementwise bool
+	// Scalars are numbers that depend on the step n alone, like factors of bias correction. They are inputs of a step's program.
+	Scalars []func(n int) float64
+	// Step returns, as graph code, theta after a step and the state after it, in the order of State.
+	Step func(c Call) (theta graph.Value, state []graph.Value)
+	// Memory is the form of moments and an update; nil if the rule has none. See [Rule.MemoryForm].
+	Memory *Memory
+
+	lacks string // why there is no Memory
 }
 
-// Validate returns an error that says what the definition lacks.
-func (r *Rule) Validate() error {
-	if r == nil || r.Update == nil {
-		return errors.New("rule: Update is missing")
+// Call is what a step is made of: for one weight, or for all parameters of an elementwise rule as one vector.
+type Call struct {
+	// Block is the weight's name, shape and place.
+	Block graph.Block
+	// Theta and G are the parameters and the gradient of the loss there.
+	Theta, G graph.Value
+	// LR is the step size, a scalar.
+	LR graph.Value
+	// State is what the step before left, in the order of the rule's.
+	State []graph.Value
+	// Scalars are those of the rule in this step.
+	Scalars []graph.Value
+}
+
+// NoMemoryError says that a rule has no memory form, of which more was asked than steps.
+type NoMemoryError struct {
+	Rule string
+	// Lacks says what stands against it.
+	Lacks string
+}
+
+func (e *NoMemoryError) Error() string {
+	return fmt.Sprintf("optimizer %s takes steps, but has no modified equation that eliminates its memory: %s. Its iterates and runs need only "+
+		"the step; derivations, fields, bias and preconditioner need moments sum_k w(k) phi(g) and an update made from them, g and theta",
+		e.Rule, e.Lacks)
+}
+
+// MemoryForm returns the rule's moments and update, or a *NoMemoryError.
+func (r *Rule) MemoryForm() (*Memory, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
 	}
-	for i, m := range r.Moments {
-		if err := m.Kernel.check(); err != nil {
-			return fmt.Errorf("rule %s: moment %d (%s): %w", r.Name, i, m.Name, err)
+	if r.Memory == nil {
+		lacks := r.lacks
+		if lacks == "" {
+			lacks = "its step is given as code alone"
 		}
-		if m.Corrected && m.Kernel.First <= 0 {
-			return fmt.Errorf("rule %s: moment %d (%s): bias correction divides by w(0) = %v in the first step: want it positive",
-				r.Name, i, m.Name, m.Kernel.First)
+		return nil, &NoMemoryError{r.Name, lacks}
+	}
+	return r.Memory, nil
+}
+
+// Validate returns an error that says what the rule lacks.
+func (r *Rule) Validate() error {
+	if r == nil || r.Step == nil {
+		return errors.New("rule: Step is missing")
+	}
+	for i, name := range r.State {
+		if name == "" || slices.Contains(r.State[:i], name) {
+			return fmt.Errorf("rule %s: state %d is called %q: want a name of its own", r.Name, i, name)
 		}
+	}
+	if r.Memory == nil {
+		return nil
+	}
+	if err := r.Memory.validate(); err != nil {
+		return fmt.Errorf("rule %s: %w", r.Name, err)
 	}
 	return nil
 }
 
-// Window returns how many steps back the past must be followed to know every moment and its mean age to the share tol.
-func (r *Rule) Window(tol float64) int {
-	window := 0
-	for _, m := range r.Moments {
-		window = max(window, m.Kernel.Window(tol))
+// stepOf returns a step of all parameters, which are one vector, cut into weights where the rule wants that.
+func (r *Rule) stepOf(blocks []graph.Block, c Call) (theta graph.Value, state []graph.Value) {
+	if r.Elementwise {
+		c.Block = graph.Block{Shape: c.Theta.Shape()}
+		return r.Step(c)
 	}
-	return window
-}
-
-// Steady reports whether equal gradients make equal updates in every step: all moments are bias-corrected or without memory.
-func (r *Rule) Steady() bool {
-	for _, m := range r.Moments {
-		if !m.Corrected && m.Kernel.Next != 0 {
-			return false
+	parts := make([][]graph.Value, 1+len(r.State)) // theta's and each state's, by weight
+	for _, b := range blocks {
+		cut := func(v graph.Value) graph.Value {
+			return v.SliceAxis(0, b.Offset, b.Offset+b.Size()).Reshape(b.Shape...)
+		}
+		part := c
+		part.Block, part.Theta, part.G, part.State = b, cut(c.Theta), cut(c.G), nil
+		for _, s := range c.State {
+			part.State = append(part.State, cut(s))
+		}
+		next, after := r.Step(part)
+		for i, v := range append([]graph.Value{next}, after...) {
+			parts[i] = append(parts[i], v.Reshape(b.Size()))
 		}
 	}
-	return true
-}
-
-// Step returns, as graph code, theta after a step and the memory after it, given the arrays of memory that States counts, the
-// step size lr and the factors of bias correction, one a moment, both scalars.
-func (r *Rule) Step(theta, g, lr graph.Value, state, correction []graph.Value) (thetaNew graph.Value, stateNew []graph.Value) {
-	s := make([]graph.Value, len(r.Moments))
-	kept := 0
-	for i, m := range r.Moments {
-		phi, w := m.Apply(g), m.Kernel
-		switch {
-		case w.Next == 0:
-			s[i] = phi.Mul(phi.Like(w.First))
-		case w.geometric():
-			s[i] = state[kept].Mul(phi.Like(w.Beta)).Add(phi.Mul(phi.Like(w.First)))
-			stateNew = append(stateNew, s[i])
-			kept++
-		default:
-			s[i] = phi.Mul(phi.Like(w.First)).Add(state[kept])
-			stateNew = append(stateNew, state[kept].Mul(phi.Like(w.Beta)).Add(phi.Mul(phi.Like(w.Next))))
-			kept++
-		}
-		if m.Corrected {
-			s[i] = s[i].Mul(correction[i])
-		}
+	for i := range r.State {
+		state = append(state, graph.Concat(0, parts[1+i]...))
 	}
-	return theta.Sub(r.Update(s, g, theta).Mul(lr)), stateNew
-}
-
-// States returns the number of arrays, each as long as theta, that a step must remember: one for each moment with memory.
-func (r *Rule) States() int {
-	n := 0
-	for _, m := range r.Moments {
-		if m.Kernel.Next != 0 {
-			n++
-		}
-	}
-	return n
+	return graph.Concat(0, parts[0]...), state
 }

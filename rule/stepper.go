@@ -2,156 +2,155 @@ package rule
 
 import (
 	"fmt"
+	"math"
 
 	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
-// memory is what a rule remembers between steps, and the scalars that each step's program reads.
-type memory[T graph.Float] struct {
-	rule       *Rule
-	n          int
-	state      [][]T
-	lr         []T
-	correction [][]T // one number for each bias-corrected moment
+// state is what a rule remembers between steps, and the numbers that each step's program reads.
+type state[T graph.Float] struct {
+	rule    *Rule
+	n       int
+	arrays  [][]T // in the order of rule.State
+	lr      []T
+	scalars [][]T // one number each
 }
 
-func newMemory[T graph.Float](r *Rule, lr float64, dim int) *memory[T] {
-	m := &memory[T]{rule: r, lr: []T{T(lr)}}
-	for range r.States() {
-		m.state = append(m.state, make([]T, dim))
+func newState[T graph.Float](r *Rule, dim int) *state[T] {
+	s := &state[T]{rule: r, lr: make([]T, 1)}
+	for range r.State {
+		s.arrays = append(s.arrays, make([]T, dim))
 	}
-	for _, mo := range r.Moments {
-		if mo.Corrected {
-			m.correction = append(m.correction, make([]T, 1))
-		}
+	for range r.Scalars {
+		s.scalars = append(s.scalars, make([]T, 1))
 	}
-	return m
+	return s
 }
 
-// prepare sets the factors of bias correction of the coming step.
-func (m *memory[T]) prepare() {
-	i := 0
-	for _, mo := range m.rule.Moments {
-		if mo.Corrected {
-			m.correction[i][0] = T(mo.correction(m.n))
-			i++
-		}
+// prepare sets the numbers that the coming step's program reads.
+func (s *state[T]) prepare(lr float64) error {
+	if !(lr >= 0) || math.IsInf(lr, 1) {
+		return fmt.Errorf("rule %s: step %d: lr = %v: want a number of at least 0", s.rule.Name, s.n, lr)
 	}
-}
-
-// Steps returns the number of steps taken, the n of the coming step.
-func (m *memory[T]) Steps() int { return m.n }
-
-// State returns the memory after the last step, in place: the moments that have one, before bias correction, in the rule's
-// order. For a kernel that is not a geometric series (Lion's) it is what the past contributes to the next moment.
-func (m *memory[T]) State() [][]T { return m.state }
-
-// Restore makes n the number of steps taken and state the memory, which is copied: with theta, all that a resumed run needs.
-func (m *memory[T]) Restore(n int, state [][]T) error {
-	if n < 0 || len(state) != len(m.state) {
-		return fmt.Errorf("rule %s: restore: step %d with %d arrays: want a step of at least 0 and %d arrays", m.rule.Name, n, len(state), len(m.state))
+	s.lr[0] = T(lr)
+	for i, scalar := range s.rule.Scalars {
+		s.scalars[i][0] = T(scalar(s.n))
 	}
-	for i := range state {
-		if len(state[i]) != len(m.state[i]) {
-			return fmt.Errorf("rule %s: restore: array %d has %d numbers: want %d", m.rule.Name, i, len(state[i]), len(m.state[i]))
-		}
-	}
-	for i := range state {
-		copy(m.state[i], state[i])
-	}
-	m.n = n
 	return nil
 }
 
-// Reset forgets everything.
-func (m *memory[T]) Reset() {
-	m.n = 0
-	for _, s := range m.state {
-		clear(s)
+// Steps returns the number of steps taken, the n of the coming step.
+func (s *state[T]) Steps() int { return s.n }
+
+// State returns what the last step left, in place: one array, as long as theta, for each name of the rule's State.
+func (s *state[T]) State() [][]T { return s.arrays }
+
+// Restore makes n the number of steps taken and arrays the state, which is copied: with theta, all that a resumed run needs.
+func (s *state[T]) Restore(n int, arrays [][]T) error {
+	if n < 0 || len(arrays) != len(s.arrays) {
+		return fmt.Errorf("rule %s: restore: step %d with %d arrays: want a step of at least 0 and the arrays %v", s.rule.Name, n, len(arrays), s.rule.State)
 	}
-}
-
-// SetLR changes the step size of the coming steps.
-func (m *memory[T]) SetLR(lr float64) { m.lr[0] = T(lr) }
-
-// stepInputs records the parameters of a step's program beside theta and the gradient.
-func stepInputs(b *graph.Builder, r *Rule, t graph.DType, dim int) (lr graph.Value, state, correction, inputs []graph.Value) {
-	lr = b.Param("lr", t)
-	inputs = append(inputs, lr)
-	correction = make([]graph.Value, len(r.Moments))
-	for i, m := range r.Moments {
-		if m.Corrected {
-			correction[i] = b.Param("correction of "+m.Name, t)
-			inputs = append(inputs, correction[i])
+	for i, a := range arrays {
+		if len(a) != len(s.arrays[i]) {
+			return fmt.Errorf("rule %s: restore: array %s has %d numbers: want %d", s.rule.Name, s.rule.State[i], len(a), len(s.arrays[i]))
 		}
 	}
-	for i := range r.States() {
-		s := b.Param(fmt.Sprintf("state %d", i), t, dim)
-		state = append(state, s)
-		inputs = append(inputs, s)
+	for i, a := range arrays {
+		copy(s.arrays[i], a)
 	}
-	return lr, state, correction, inputs
+	s.n = n
+	return nil
 }
 
-// scalars returns the buffers of stepInputs' scalars.
-func (m *memory[T]) scalars() []engine.Buffer {
-	in := []engine.Buffer{engine.Of(m.lr)}
-	for _, c := range m.correction {
+// Reset goes back to before the first step.
+func (s *state[T]) Reset() {
+	s.n = 0
+	for _, a := range s.arrays {
+		clear(a)
+	}
+}
+
+// buffers returns the arrays that a step's program reads beside theta and the gradient, in the order of Inputs.
+func (s *state[T]) buffers(arrays [][]T) []engine.Buffer {
+	in := []engine.Buffer{engine.Of(s.lr)}
+	for _, c := range append(append([][]T(nil), s.scalars...), arrays...) {
 		in = append(in, engine.Of(c))
 	}
 	return in
 }
 
-// Stepper is a rule's discrete optimizer for gradients that come from elsewhere: one fused pass over the parameters a step,
-// nothing allocated. It is not for concurrent use.
+// Inputs records the parameters that the program of a rule's step has beside theta and the gradient: lr, the scalars, and the state. The
+// call has them, and theta and g.
+func (r *Rule) Inputs(theta, g graph.Value) (c Call, inputs []graph.Value) {
+	b, t := theta.Builder(), theta.DType()
+	c = Call{Theta: theta, G: g, LR: b.Param("lr", t)}
+	for i := range r.Scalars {
+		c.Scalars = append(c.Scalars, b.Param(fmt.Sprintf("scalar %d", i), t))
+	}
+	for _, name := range r.State {
+		c.State = append(c.State, b.Param("state "+name, t, theta.Shape()...))
+	}
+	return c, append(append([]graph.Value{c.LR}, c.Scalars...), c.State...)
+}
+
+// Stepper takes a rule's steps with gradients that come from elsewhere: one fused pass over the parameters a step, nothing
+// allocated. It is not for concurrent use.
 type Stepper[T graph.Float] struct {
-	*memory[T]
+	*state[T]
 	program *engine.Program
 	in, out []engine.Buffer
 	dim     int
 }
 
-// NewStepper compiles the step of a rule with step size lr for dim parameters.
-func NewStepper[T graph.Float](r *Rule, lr float64, dim int, opt engine.Options) (*Stepper[T], error) {
-	if err := checkStep(r, lr); err != nil {
+// NewStepper compiles the step of a rule for the weights that a vector of parameters consists of.
+func NewStepper[T graph.Float](r *Rule, blocks []graph.Block, opt engine.Options) (*Stepper[T], error) {
+	if err := r.Validate(); err != nil {
 		return nil, err
 	}
-	t := graph.TypeOf[T]()
-	b := graph.NewBuilder()
-	theta, g := b.Param("theta", t, dim), b.Param("gradient", t, dim)
-	rate, state, correction, inputs := stepInputs(b, r, t, dim)
-	next, stateNew := r.Step(theta, g, rate, state, correction)
-	program, err := engine.Compile(append([]graph.Value{theta, g}, inputs...), append([]graph.Value{next}, stateNew...), opt)
+	dim, err := sizeOf(blocks)
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 	}
-	s := &Stepper[T]{memory: newMemory[T](r, lr, dim), program: program, dim: dim}
-	s.in = append(make([]engine.Buffer, 2), s.scalars()...)
+	b := graph.NewBuilder()
+	theta, g := b.Param("theta", graph.TypeOf[T](), dim), b.Param("gradient", graph.TypeOf[T](), dim)
+	call, inputs := r.Inputs(theta, g)
+	next, after := r.stepOf(blocks, call)
+	program, err := engine.Compile(append([]graph.Value{theta, g}, inputs...), append([]graph.Value{next}, after...), opt)
+	if err != nil {
+		return nil, fmt.Errorf("rule %s: %w", r.Name, err)
+	}
+	s := &Stepper[T]{state: newState[T](r, dim), program: program, dim: dim}
+	s.in = append(make([]engine.Buffer, 2), s.buffers(s.arrays)...)
 	s.out = make([]engine.Buffer, 1)
-	for _, a := range s.state {
-		s.in = append(s.in, engine.Of(a))
+	for _, a := range s.arrays {
 		s.out = append(s.out, engine.Of(a))
 	}
 	return s, nil
 }
 
-func checkStep(r *Rule, lr float64) error {
-	if err := r.Validate(); err != nil {
-		return err
+// sizeOf returns the number of parameters, each of which is in one block.
+func sizeOf(blocks []graph.Block) (dim int, err error) {
+	for _, b := range blocks {
+		if b.Offset != dim {
+			return 0, fmt.Errorf("weight %s begins at parameter %d: want %d, where the one before ends", b.Name, b.Offset, dim)
+		}
+		dim += b.Size()
 	}
-	if !positive(lr) {
-		return fmt.Errorf("rule %s: lr = %v: want a number above 0", r.Name, lr)
+	if dim == 0 {
+		return 0, fmt.Errorf("no parameters")
 	}
-	return nil
+	return dim, nil
 }
 
-// Step moves theta, in place, by the gradient there.
-func (s *Stepper[T]) Step(theta, gradient []T) error {
+// Step moves theta, in place, by the gradient there, with step size lr.
+func (s *Stepper[T]) Step(lr float64, theta, gradient []T) error {
 	if len(theta) != s.dim || len(gradient) != s.dim {
 		return fmt.Errorf("rule %s: step with %d parameters and %d gradients: want %d", s.rule.Name, len(theta), len(gradient), s.dim)
 	}
-	s.prepare()
+	if err := s.prepare(lr); err != nil {
+		return err
+	}
 	s.in[0], s.in[1] = engine.Of(theta), engine.Of(gradient)
 	s.out[0] = s.in[0]
 	if err := s.program.Run(s.in, s.out); err != nil {

@@ -4,15 +4,18 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"reflect"
+	"strings"
 	"testing"
 
 	"shadowflow/engine"
 	"shadowflow/graph"
+	"shadowflow/schema"
 )
 
-func mustRule(t testing.TB, name string, values map[string]string) (*Rule, Config) {
+func mustRule(t testing.TB, name string, values map[string]any) (*Rule, Config) {
 	t.Helper()
-	c, err := Parse(name, values)
+	c, err := New(name, values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,9 +26,11 @@ func mustRule(t testing.TB, name string, values map[string]string) (*Rule, Confi
 	return r, c
 }
 
-func mustStepper[T graph.Float](t testing.TB, r *Rule, lr float64, dim int) *Stepper[T] {
+func vector(dim int) []graph.Block { return []graph.Block{{Name: "theta", Shape: []int{dim}}} }
+
+func mustStepper[T graph.Float](t testing.TB, r *Rule, blocks []graph.Block) *Stepper[T] {
 	t.Helper()
-	s, err := NewStepper[T](r, lr, dim, engine.Options{Threads: 1})
+	s, err := NewStepper[T](r, blocks, engine.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +62,16 @@ func TestStepsMatchPyTorch(t *testing.T) {
 		t.Fatal("no runs")
 	}
 	for _, run := range golden.Runs {
-		r, c := mustRule(t, run.Optimizer, run.Set)
-		s := mustStepper[float64](t, r, c.LR, len(golden.Start))
+		values := map[string]any{}
+		for k, text := range run.Set {
+			v, err := schema.ParseValue("", k, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			values[k] = v.Value
+		}
+		r, c := mustRule(t, run.Optimizer, values)
+		s := mustStepper[float64](t, r, vector(len(golden.Start)))
 		theta := append([]float64(nil), golden.Start...)
 		if run.State != nil {
 			copy(theta, run.Start)
@@ -74,7 +87,7 @@ func TestStepsMatchPyTorch(t *testing.T) {
 					g[i] += golden.A[i][j] * v
 				}
 			}
-			if err := s.Step(theta, g); err != nil {
+			if err := s.Step(c.LR, theta, g); err != nil {
 				t.Fatal(err)
 			}
 			for i, w := range want {
@@ -89,12 +102,8 @@ func TestStepsMatchPyTorch(t *testing.T) {
 func TestAdamWithEpsInsideMatchesHandComputation(t *testing.T) {
 	const lr, beta1, beta2, eps = 0.01, 0.9, 0.99, 1e-2
 	for _, correct := range []bool{true, false} {
-		values := map[string]string{"lr": "0.01", "beta1": "0.9", "beta2": "0.99", "eps": "0.01", "bias_correction": "false"}
-		if correct {
-			values["bias_correction"] = "true"
-		}
-		r, c := mustRule(t, "adam", values)
-		s := mustStepper[float64](t, r, c.LR, 1)
+		r, c := mustRule(t, "adam", map[string]any{"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "bias_correction": correct})
+		s := mustStepper[float64](t, r, vector(1))
 		theta := []float64{1}
 		hand, m, v := 1.0, 0.0, 0.0
 		for n := range 50 {
@@ -104,7 +113,7 @@ func TestAdamWithEpsInsideMatchesHandComputation(t *testing.T) {
 			if correct {
 				mHat, vHat = m/(1-math.Pow(beta1, float64(n+1))), v/(1-math.Pow(beta2, float64(n+1)))
 			}
-			if err := s.Step(theta, []float64{math.Cos(float64(n)) * theta[0]}); err != nil {
+			if err := s.Step(c.LR, theta, []float64{math.Cos(float64(n)) * theta[0]}); err != nil {
 				t.Fatal(err)
 			}
 			hand -= lr * mHat / math.Sqrt(vHat+eps)
@@ -119,7 +128,7 @@ func TestAdamWithEpsInsideMatchesHandComputation(t *testing.T) {
 func TestStepsMatchTheDefinition(t *testing.T) {
 	for _, name := range Names() {
 		r, c := mustRule(t, name, nil)
-		s := mustStepper[float64](t, r, c.LR, 2)
+		s := mustStepper[float64](t, r, vector(2))
 		theta, want := []float64{1, -2}, []float64{1, -2}
 		var past [][]float64
 		for n := range 12 {
@@ -129,7 +138,7 @@ func TestStepsMatchTheDefinition(t *testing.T) {
 			for i := range want {
 				want[i] -= c.LR * step[i]
 			}
-			if err := s.Step(theta, g); err != nil {
+			if err := s.Step(c.LR, theta, g); err != nil {
 				t.Fatal(err)
 			}
 			for i := range want {
@@ -158,14 +167,14 @@ func byDefinition(t *testing.T, r *Rule, past [][]float64, at []float64) []float
 		g = append(g, vector(v))
 	}
 	var s []graph.Value
-	for _, m := range r.Moments {
+	for _, m := range r.Memory.Moments {
 		sum := theta.Like(0).BroadcastTo(len(at))
 		for k := range past {
 			sum = sum.Add(m.Apply(g[n-k]).Mul(theta.Like(m.Weight(k, n))))
 		}
 		s = append(s, sum)
 	}
-	p, err := engine.Compile(params, []graph.Value{r.Update(s, g[n], theta)}, engine.Options{Threads: 1})
+	p, err := engine.Compile(params, []graph.Value{r.Memory.Update(s, g[n], theta)}, engine.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,11 +187,11 @@ func byDefinition(t *testing.T, r *Rule, past [][]float64, at []float64) []float
 
 func TestRestoredStepperTakesTheSameBits(t *testing.T) {
 	r, c := mustRule(t, "lion", nil)
-	a, b := mustStepper[float32](t, r, c.LR, 2), mustStepper[float32](t, r, c.LR, 2)
+	a, b := mustStepper[float32](t, r, vector(2)), mustStepper[float32](t, r, vector(2))
 	theta := []float32{0.5, -0.25}
 	g := func(n int) []float32 { return []float32{float32(n) * 0.1, 0.3} }
 	for n := range 5 {
-		if err := a.Step(theta, g(n)); err != nil {
+		if err := a.Step(c.LR, theta, g(n)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -191,10 +200,10 @@ func TestRestoredStepperTakesTheSameBits(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := 5; n < 10; n++ {
-		if err := a.Step(theta, g(n)); err != nil {
+		if err := a.Step(c.LR, theta, g(n)); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Step(again, g(n)); err != nil {
+		if err := b.Step(c.LR, again, g(n)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -203,22 +212,22 @@ func TestRestoredStepperTakesTheSameBits(t *testing.T) {
 	}
 }
 
-func square(_ *graph.Builder, theta graph.Value) graph.Value { return theta.Square().Sum() }
+func square(theta graph.Value) graph.Value { return theta.Square().Sum() }
 
 func TestDescentTakesTheStepperSteps(t *testing.T) {
 	for _, name := range Names() {
 		r, c := mustRule(t, name, nil)
-		s := mustStepper[float64](t, r, c.LR, 3)
-		d, err := NewDescent(r, c.LR, square, []float64{1, 2, -3}, engine.Options{Threads: 1})
+		s := mustStepper[float64](t, r, vector(3))
+		d, err := NewDescent(r, square, []float64{1, 2, -3}, engine.Options{Threads: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		theta := []float64{1, 2, -3}
 		for range 7 {
-			if err := s.Step(theta, []float64{2 * theta[0], 2 * theta[1], 2 * theta[2]}); err != nil {
+			if err := s.Step(c.LR, theta, []float64{2 * theta[0], 2 * theta[1], 2 * theta[2]}); err != nil {
 				t.Fatal(err)
 			}
-			if err := d.Step(); err != nil {
+			if err := d.Step(c.LR); err != nil {
 				t.Fatal(err)
 			}
 			for i, v := range d.Theta() {
@@ -232,13 +241,13 @@ func TestDescentTakesTheStepperSteps(t *testing.T) {
 
 func TestStepsAllocateNothing(t *testing.T) {
 	r, c := mustRule(t, "adam", nil)
-	s := mustStepper[float64](t, r, c.LR, 2)
-	d, err := NewDescent(r, c.LR, square, []float64{1, 2}, engine.Options{Threads: 1})
+	s := mustStepper[float64](t, r, vector(2))
+	d, err := NewDescent(r, square, []float64{1, 2}, engine.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	theta, g := []float64{1, 2}, []float64{0.1, 0.2}
-	for what, step := range map[string]func() error{"stepper": func() error { return s.Step(theta, g) }, "descent": d.Step} {
+	for what, step := range map[string]func() error{"stepper": func() error { return s.Step(c.LR, theta, g) }, "descent": func() error { return d.Step(c.LR) }} {
 		if n := testing.AllocsPerRun(100, func() {
 			if err := step(); err != nil {
 				t.Fatal(err)
@@ -249,19 +258,77 @@ func TestStepsAllocateNothing(t *testing.T) {
 	}
 }
 
-func TestMistakesInADefinitionAreNamed(t *testing.T) {
-	bad := &Rule{Name: "mine", Moments: []Moment{{Name: "m", Kernel: Kernel{First: 1, Next: 1, Beta: 1}}},
-		Update: func(s []graph.Value, _, _ graph.Value) graph.Value { return s[0] }}
-	for what, r := range map[string]*Rule{"no update": {Name: "mine"}, "beta": bad, "nil": nil} {
-		if _, err := NewStepper[float64](r, 0.1, 2, engine.Options{}); err == nil {
-			t.Errorf("%s: no error", what)
+// byNorm moves each weight against its gradient over the gradient's norm: not elementwise, with state.
+func byNorm() *Rule {
+	return &Rule{
+		Name: "by-norm", State: []string{"norms"},
+		Step: func(c Call) (graph.Value, []graph.Value) {
+			norm := c.G.Square().Sum().Sqrt()
+			return c.Theta.Sub(c.G.Div(norm).Mul(c.LR)), []graph.Value{c.State[0].Add(norm)}
+		},
+	}
+}
+
+func TestStepsOfWholeWeightsSeeEachInItsShape(t *testing.T) {
+	blocks := []graph.Block{{Name: "w", Shape: []int{2, 2}}, {Name: "b", Shape: []int{2}, Offset: 4}}
+	r := byNorm()
+	var shapes [][]int
+	step := r.Step
+	r.Step = func(c Call) (graph.Value, []graph.Value) {
+		shapes = append(shapes, append(c.Theta.Shape(), len(c.Block.Name)))
+		return step(c)
+	}
+	s := mustStepper[float64](t, r, blocks)
+	theta := []float64{1, 1, 1, 1, 1, 1}
+	for range 2 {
+		if err := s.Step(0.5, theta, []float64{2, 0, 0, 0, 3, 4}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	r, _ := mustRule(t, "gd", nil)
-	if _, err := NewStepper[float64](r, 0, 2, engine.Options{}); err == nil {
-		t.Error("lr 0: no error")
+	want, norms := []float64{0, 1, 1, 1, 0.4, 0.2}, []float64{4, 4, 4, 4, 10, 10}
+	for i := range want {
+		if math.Abs(theta[i]-want[i]) > 1e-15 || s.State()[0][i] != norms[i] {
+			t.Errorf("theta[%d] = %g, want %g; state %g, want %g", i, theta[i], want[i], s.State()[0][i], norms[i])
+		}
 	}
-	if err := mustStepper[float64](t, r, 1, 2).Step([]float64{1}, []float64{1, 2}); err == nil {
-		t.Error("a short theta: no error")
+	if !reflect.DeepEqual(shapes, [][]int{{2, 2, 1}, {2, 1}}) {
+		t.Errorf("calls for shapes %v", shapes)
+	}
+}
+
+func TestMistakesInARuleOrAStepAreNamed(t *testing.T) {
+	r, _ := mustRule(t, "adam", nil)
+	wrong := *r.Memory
+	wrong.Moments = []Moment{{Name: "m", Kernel: Kernel{First: 1, Next: 1, Beta: 1}}}
+	for what, tc := range map[string]struct {
+		rule   *Rule
+		blocks []graph.Block
+		want   string
+	}{
+		"no step":       {&Rule{Name: "mine"}, vector(2), "Step is missing"},
+		"no rule":       {nil, vector(2), "Step is missing"},
+		"a kernel":      {&Rule{Name: "mine", Step: r.Step, Memory: &wrong}, vector(2), "want 0 <= Beta < 1"},
+		"twice a name":  {&Rule{Name: "mine", Step: r.Step, State: []string{"m", "m"}}, vector(2), `state 1 is called "m"`},
+		"no parameters": {r, nil, "no parameters"},
+		"a hole":        {r, []graph.Block{{Name: "w", Shape: []int{2}, Offset: 1}}, "weight w begins at parameter 1: want 0"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			_, err := NewStepper[float64](tc.rule, tc.blocks, engine.Options{})
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%v, want %q", err, tc.want)
+			}
+		})
+	}
+	s := mustStepper[float64](t, r, vector(2))
+	for what, err := range map[string]error{
+		"a short theta":   s.Step(0.1, []float64{1}, []float64{1, 2}),
+		"a negative lr":   s.Step(-1, []float64{1, 1}, []float64{1, 2}),
+		"lr not a number": s.Step(math.NaN(), []float64{1, 1}, []float64{1, 2}),
+		"one array":       s.Restore(3, [][]float64{{1, 2}}),
+		"a short array":   s.Restore(3, [][]float64{{1, 2}, {1}}),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", what)
+		}
 	}
 }

@@ -36,6 +36,8 @@ func (t Type) convert(value any) (converted any, problem string) {
 		return toList[int](t, Whole, value)
 	case Pairs:
 		return toPairs(value)
+	case Tree:
+		return toTree(value)
 	}
 	n, ok := numeralOf(value)
 	if !ok {
@@ -96,6 +98,23 @@ func toPairs(value any) (any, string) {
 			continue
 		}
 		return nil, inItem(i, fmt.Sprintf("expected two numbers, got %d", len(pair.([]float64))))
+	}
+	return out, ""
+}
+
+// toTree converts keys and values, without the places where they stand.
+func toTree(value any) (any, string) {
+	inside, ok := value.([]Setting)
+	if !ok && value != nil {
+		return nil, "expected keys and values, got " + describe(value)
+	}
+	var out []Setting
+	for _, s := range inside {
+		plain := Setting{Key: s.Key, Value: s.Value}
+		if _, nested := s.Value.([]Setting); nested {
+			plain.Value, _ = toTree(s.Value)
+		}
+		out = append(out, plain)
 	}
 	return out, ""
 }

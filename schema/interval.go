@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -13,19 +14,32 @@ type Interval struct {
 	hasLow, hasTop bool // the ends belong to it
 }
 
-// ParseInterval reads [a,b], (a,b), [a,b) or (a,b], and returns nil for an empty text. Intervals are constants of the program, so it
-// panics on a malformed one.
+// ReadInterval reads [a,b], (a,b), [a,b) or (a,b], with inf and -inf for no end.
+func ReadInterval(text string) (*Interval, error) {
+	wrong := fmt.Errorf("%q is no range of numbers: want one like [0,1) or (0,inf)", text)
+	if len(text) < 2 || !strings.ContainsRune("[(", rune(text[0])) || !strings.ContainsRune("])", rune(text[len(text)-1])) {
+		return nil, wrong
+	}
+	low, high, ok := strings.Cut(text[1:len(text)-1], ",")
+	a, errA := strconv.ParseFloat(strings.TrimSpace(low), 64)
+	b, errB := strconv.ParseFloat(strings.TrimSpace(high), 64)
+	if !ok || errA != nil || errB != nil || !(a < b) {
+		return nil, wrong
+	}
+	return &Interval{text: text, low: a, high: b, hasLow: text[0] == '[', hasTop: text[len(text)-1] == ']'}, nil
+}
+
+// ParseInterval is ReadInterval for intervals that are constants of the program: it panics on a malformed one, and returns nil for an
+// empty text.
 func ParseInterval(tag string) *Interval {
 	if tag == "" {
 		return nil
 	}
-	low, high, ok := strings.Cut(tag[1:len(tag)-1], ",")
-	a, errA := strconv.ParseFloat(low, 64)
-	b, errB := strconv.ParseFloat(high, 64)
-	if !ok || errA != nil || errB != nil {
-		panic("schema: malformed interval " + tag)
+	r, err := ReadInterval(tag)
+	if err != nil {
+		panic("schema: " + err.Error())
 	}
-	return &Interval{text: tag, low: a, high: b, hasLow: tag[0] == '[', hasTop: tag[len(tag)-1] == ']'}
+	return r
 }
 
 // Contains reports whether v is in the interval.

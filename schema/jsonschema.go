@@ -138,6 +138,8 @@ func (k *Key) constrain(value object) {
 		item := object{}
 		k.number(item)
 		value["type"], value["items"] = []string{"array", "null"}, item
+	case Tree:
+		value["type"] = []string{"object", "null"}
 	case Pairs:
 		item := object{}
 		k.number(item)

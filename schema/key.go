@@ -19,13 +19,14 @@ const (
 	Numbers             // []float64
 	Wholes              // []int
 	Pairs               // [][2]float64
+	Tree                // []Setting, of keys that the program does not know
 )
 
 // String says what a value of the type is, for messages: "a number", "a list of whole numbers".
 func (t Type) String() string {
 	return [...]string{
 		"a number", "a whole number", "a whole number", "true or false", "text", "a list of numbers", "a list of whole numbers",
-		"a list of pairs of numbers, like [[2, 1.5]]",
+		"a list of pairs of numbers, like [[2, 1.5]]", "keys and values",
 	}[t]
 }
 

@@ -1,7 +1,10 @@
 package schema
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 )
 
@@ -14,6 +17,7 @@ type Setting struct {
 	Value any
 
 	key, value Place // where they stand
+	lead       int   // characters before a text in its line, like quotes; negative where its characters cannot be told by columns
 	loose      bool  // the key may lack its section
 }
 
@@ -47,6 +51,61 @@ func (s Setting) KeyError(key, problem string, args ...any) error {
 // ValueError returns an error about the setting's value; key is what its key is called.
 func (s Setting) ValueError(key, problem string, args ...any) error {
 	return &Error{Place: s.value, Key: key, Problem: fmt.Sprintf(problem, args...)}
+}
+
+// TextError returns an error about a character of the setting's text, counted from 1; key is what its key is called.
+func (s Setting) TextError(key string, character int, problem string, args ...any) error {
+	e := &Error{Place: s.value, Key: key, Problem: fmt.Sprintf(problem, args...)}
+	if e.Line == 0 || s.lead < 0 {
+		e.Problem = fmt.Sprintf("character %d: %s", character, e.Problem)
+		return e
+	}
+	e.Column += s.lead + character - 1
+	return e
+}
+
+// Text returns the value as it was written, if it is a text or a number.
+func (s Setting) Text() (string, bool) {
+	if text, ok := s.Value.(string); ok {
+		return text, true
+	}
+	number, ok := numeralOf(s.Value)
+	return number.text, ok
+}
+
+// ordered are keys and values that JSON has in their order.
+type ordered []Setting
+
+// MarshalJSON returns an object.
+func (o ordered) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, s := range o {
+		value := s.Value
+		switch v := value.(type) {
+		case []Setting:
+			value = ordered(v)
+		case numeral:
+			value = v.text
+			if x, err := strconv.ParseFloat(v.text, 64); err == nil && !math.IsInf(x, 0) && !math.IsNaN(x) {
+				value = x
+			}
+		}
+		key, err := json.Marshal(s.Key)
+		if err != nil {
+			return nil, err
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(append(append(key, ':'), text...))
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
 }
 
 // String returns the setting as a flag takes it.

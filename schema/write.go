@@ -19,7 +19,10 @@ func (s *Schema) Tree(values Values) map[string]any {
 	tree := bySection{}
 	for _, k := range s.keys {
 		v := values[k.Path()]
-		if isNil(v) {
+		switch inside, isTree := v.([]Setting); {
+		case isTree:
+			v = ordered(inside)
+		case isNil(v):
 			v = []any{}
 		}
 		if k.failing(values) == nil {

@@ -184,7 +184,23 @@ func (t text) setting(n *ast.MappingValueNode) Setting {
 	if s.value.Line == 0 {
 		s.value = s.key
 	}
+	s.lead = leadOf(n.Value)
 	return s
+}
+
+// leadOf returns how many characters of a text's line belong to YAML before it, -1 if its columns are not those of its characters.
+func leadOf(node ast.Node) int {
+	s, ok := node.(*ast.StringNode)
+	if !ok {
+		return -1
+	}
+	switch tok := s.Token; {
+	case strings.Contains(strings.TrimSpace(tok.Origin), "\n"), strings.Contains(tok.Origin, "\\"), strings.Contains(tok.Origin, "''"):
+		return -1
+	case tok.Type == token.SingleQuoteType || tok.Type == token.DoubleQuoteType:
+		return 1
+	}
+	return 0
 }
 
 func (t text) placeOf(node ast.Node) Place {

@@ -60,7 +60,8 @@ type Model struct {
 type Optimizer struct {
 	Name string  `yaml:"name" selector:"true" doc:"update rule; signum and lion are smoothed by eps"`
 	LR   float64 `yaml:"lr"`
-	// Values are the hyperparameters of the rule, by key: float64 or bool.
+	// Values are the hyperparameters of the rule, by key: float64 or bool. An optimizer that the config defines has the keys of its
+	// definition here, too, as they were given.
 	Values map[string]any `yaml:",inline"`
 }
 

@@ -1,47 +1,12 @@
 package config
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 
 	"shadowflow/rule"
 	"shadowflow/schema"
 )
-
-// defaultBeta2 is that of a run of Adam or its relatives: close enough to beta1 for the
-// modified equation to hold, unlike the 0.999 of most code.
-const defaultBeta2 = 0.99
-
-// optimizerKeys returns the keys of an optimizer, lr first.
-func optimizerKeys(name string) ([]schema.Key, error) {
-	names, err := rule.Keys(name)
-	if err != nil {
-		return nil, err
-	}
-	d, err := rule.Defaults(name)
-	if err != nil {
-		return nil, err
-	}
-	positive, decay := schema.ParseInterval("(0,inf)"), schema.ParseInterval("[0,1)")
-	all := []schema.Key{
-		{Name: "lr", Default: d.LR, Range: positive, Doc: "learning rate, the step size h of the modified equations"},
-		{Name: "beta1", Default: d.Beta1, Range: decay, Doc: "decay of the mean of gradients (momentum)"},
-		{Name: "beta2", Default: defaultBeta2, Range: decay, Doc: "decay of the mean of squared gradients; lion: of the momentum that is kept"},
-		{Name: "eps", Default: d.Eps, Range: positive, Doc: "added to the mean of squared gradients, or to its root if eps_inside is false"},
-		{Name: "weight_decay", Default: d.WeightDecay, Range: schema.ParseInterval("[0,inf)"), Doc: "decoupled weight decay lambda"},
-		{Name: "eps_inside", Type: schema.Flag, Default: d.EpsInside, Doc: "eps inside the root, as in the paper; false: outside, as in PyTorch"},
-		{Name: "bias_correction", Type: schema.Flag, Default: d.BiasCorrection, Doc: "divide the moments by the sum of their weights so far"},
-	}
-	var keys []schema.Key
-	for _, k := range all {
-		for _, n := range names {
-			if n == k.Name {
-				keys = append(keys, k)
-			}
-		}
-	}
-	return keys, nil
-}
 
 // Value returns a hyperparameter that is a number, 0 if the optimizer has none of that name.
 func (o Optimizer) Value(key string) float64 {
@@ -49,13 +14,34 @@ func (o Optimizer) Value(key string) float64 {
 	return v
 }
 
+// Own reports whether the config defines the optimizer itself.
+func (o Optimizer) Own() bool { return o.Values["update"] != nil }
+
+// definition returns the built-in optimizer of the name, or the config's own.
+func (o Optimizer) definition() (*rule.Definition, error) {
+	if !o.Own() {
+		return rule.Find(o.Name)
+	}
+	section := []schema.Setting{schema.Set("name", o.Name), schema.Set("lr", o.LR)}
+	for _, key := range rule.DefinitionKeys() {
+		if v := o.Values[key]; v != nil {
+			section = append(section, schema.Set(key, v))
+		}
+	}
+	return rule.DefinitionOf(section)
+}
+
 // Config returns the optimizer as the rules' package takes it.
 func (o Optimizer) Config() (rule.Config, error) {
-	values := map[string]string{"lr": fmt.Sprint(o.LR)}
-	for k, v := range o.Values {
-		values[k] = fmt.Sprint(v)
+	d, err := o.definition()
+	if err != nil {
+		return rule.Config{}, err
 	}
-	return rule.Parse(o.Name, values)
+	values := map[string]any{"lr": o.LR}
+	for _, k := range d.Let {
+		values[k.Name] = o.Values[k.Name]
+	}
+	return d.New(values)
 }
 
 // Rule returns the optimizer's rule.
@@ -69,17 +55,60 @@ func (o Optimizer) Rule() (*rule.Rule, error) {
 
 // String returns the optimizer with its hyperparameters: adam(lr=0.001, beta1=0.9, ...).
 func (o Optimizer) String() string {
-	keys, err := optimizerKeys(o.Name)
+	c, err := o.Config()
 	if err != nil {
 		return o.Name
 	}
-	parts := make([]string, len(keys))
-	for i, k := range keys {
-		v := o.Values[k.Name]
-		if k.Name == "lr" {
-			v = o.LR
+	return c.String()
+}
+
+// ownDefinitions returns the optimizers that settings define, by the group that they are in, and the settings without those of a definition
+// that one of a later group replaces.
+func ownDefinitions(groups [][]schema.Setting) (own []*rule.Definition, kept [][]schema.Setting, err error) {
+	kept = slices.Clone(groups)
+	for i, group := range groups {
+		definition := rule.DefinitionIn(optimizerIn(group))
+		if definition == nil {
+			continue
 		}
-		parts[i] = fmt.Sprintf("%s=%v", k.Name, v)
+		d, err := rule.DefinitionOf(definition)
+		if err != nil {
+			return nil, nil, err
+		}
+		own = append(own, d)
+		for j := range i {
+			kept[j] = withoutDefinition(kept[j], "")
+		}
 	}
-	return o.Name + "(" + strings.Join(parts, ", ") + ")"
+	return own, kept, nil
+}
+
+// optimizerIn returns the settings of the section optimizer among those of a group, by their names in it.
+func optimizerIn(group []schema.Setting) (section []schema.Setting) {
+	for _, s := range group {
+		inside, _ := s.Value.([]schema.Setting)
+		if name, ok := strings.CutPrefix(s.Key, "optimizer."); ok {
+			s.Key = name
+			section = append(section, s)
+		} else if s.Key == "optimizer" {
+			section = append(section, inside...)
+		}
+	}
+	return section
+}
+
+// withoutDefinition returns a group, or what is inside of a section, without the definition of an optimizer.
+func withoutDefinition(group []schema.Setting, section string) []schema.Setting {
+	var out []schema.Setting
+	for _, s := range group {
+		name, ok := strings.CutPrefix(section+s.Key, "optimizer.")
+		if ok && slices.Contains(rule.DefinitionKeys(), name) {
+			continue
+		}
+		if inside, ok := s.Value.([]schema.Setting); ok && section+s.Key == "optimizer" {
+			s.Value = withoutDefinition(inside, "optimizer.")
+		}
+		out = append(out, s)
+	}
+	return out
 }

@@ -13,7 +13,15 @@ import (
 // The error is a schema.Errors with everything that is wrong. A key that the section's name (or mode, kind, method) has no use for is an
 // error, except for a key of the document whose section was given another name by an override: that one is dropped.
 func Resolve(document []schema.Setting, overrides ...[]schema.Setting) (*Config, error) {
-	r := Schema().Resolve(document, overrides...)
+	own, groups, err := ownDefinitions(append([][]schema.Setting{document}, overrides...))
+	if err != nil {
+		return nil, err
+	}
+	s := Schema()
+	if own != nil {
+		s = newSchema(own)
+	}
+	r := s.Resolve(groups[0], groups[1:]...)
 	c := &Config{}
 	r.Values.Store(c)
 	if r.Err() == nil {
@@ -82,12 +90,12 @@ func checkTogether(r *schema.Resolved, c *Config) {
 
 // YAML returns the config as resolved: every key that has a meaning in it, with its
 // value. Parse makes the same Config of it.
-func (c *Config) YAML() []byte { return Schema().YAML(schema.Load(*c), nil) }
+func (c *Config) YAML() []byte { return c.schema().YAML(schema.Load(*c), nil) }
 
 // Hash returns a name for what the run computes: equal configs have equal hashes,
 // and so have configs that differ only in what cannot change the results.
 func (c *Config) Hash() string {
-	return Schema().Hash(schema.Load(*c), func(k *schema.Key) bool { return !k.Inert })
+	return c.schema().Hash(schema.Load(*c), func(k *schema.Key) bool { return !k.Inert })
 }
 
 // Kind returns a name for what the time of a step depends on: configs of one kind differ in numbers that change no shapes.
@@ -96,8 +104,8 @@ func (c *Config) Kind() string {
 	if k.Bias.Scale != 0 {
 		k.Bias.Scale = 1
 	}
-	return Schema().Hash(schema.Load(k), func(k *schema.Key) bool { return !k.Inert && !k.Timeless })
+	return k.schema().Hash(schema.Load(k), func(k *schema.Key) bool { return !k.Inert && !k.Timeless })
 }
 
 // Get returns the value of a dotted key: a number, a bool, a string or a list; nil if the key has no meaning in the config.
-func (c *Config) Get(key string) any { return Schema().Get(key, schema.Load(*c)) }
+func (c *Config) Get(key string) any { return c.schema().Get(key, schema.Load(*c)) }

@@ -10,10 +10,43 @@ import (
 	"shadowflow/schema"
 )
 
-// Schema returns the schema of all configs.
-var Schema = sync.OnceValue(newSchema)
+// Schema returns the schema of all configs that define no optimizer themselves.
+var Schema = sync.OnceValue(func() *schema.Schema { return newSchema(nil) })
 
-func newSchema() *schema.Schema {
+// SchemaOf returns the schema of configs with the optimizers that groups of settings define.
+func SchemaOf(groups ...[]schema.Setting) (*schema.Schema, error) {
+	own, _, err := ownDefinitions(groups)
+	if err != nil || own == nil {
+		return Schema(), err
+	}
+	return newSchema(own), nil
+}
+
+// schema returns the schema of the config.
+func (c *Config) schema() *schema.Schema {
+	if d, err := c.Optimizer.definition(); err == nil && c.Optimizer.Own() {
+		return newSchema([]*rule.Definition{d})
+	}
+	return Schema()
+}
+
+// newSchema returns the schema of configs with optimizers of their own, beside the built-in ones whose names they do not take.
+func newSchema(own []*rule.Definition) *schema.Schema {
+	optimizers := map[string][]schema.Key{}
+	names := rule.Names()
+	for _, name := range names {
+		of, err := rule.Keys(name)
+		if err != nil {
+			panic(err) // a name of its own
+		}
+		optimizers[name] = of
+	}
+	for _, d := range own {
+		if optimizers[d.Name] == nil {
+			names = append(names, d.Name)
+		}
+		optimizers[d.Name] = append(d.Keys(), definitionKeys...)
+	}
 	var keys []schema.Key
 	for _, k := range schema.KeysOf(defaults()) {
 		switch k.Path() {
@@ -22,7 +55,7 @@ func newSchema() *schema.Schema {
 		case "objective.name":
 			k.Words = append([]string{Network}, closed.Names()...)
 		case "optimizer.name":
-			k.Words = rule.Names()
+			k.Words = names
 		}
 		keys = append(keys, k)
 		switch k.Path() {
@@ -35,16 +68,21 @@ func newSchema() *schema.Schema {
 				keys = append(keys, keysOf(k, name, closed.Keys(name))...)
 			}
 		case "optimizer.name":
-			for _, name := range rule.Names() {
-				of, err := optimizerKeys(name)
-				if err != nil {
-					panic(err) // a name of its own
-				}
-				keys = append(keys, keysOf(k, name, of)...)
+			for _, name := range names {
+				keys = append(keys, keysOf(k, name, optimizers[name])...)
 			}
 		}
 	}
 	return schema.New(keys)
+}
+
+// definitionKeys are those of a definition in a config, beside the name and the keys that it makes.
+var definitionKeys = []schema.Key{
+	{Name: "title", Type: schema.Text, Default: "", Sparse: true, Doc: "what the optimizer is, a line"},
+	{Name: "paper", Type: schema.Text, Default: "", Sparse: true, Doc: "where the optimizer comes from"},
+	{Name: "let", Type: schema.Tree, Default: []schema.Setting(nil), Sparse: true, Doc: "hyperparameters of the optimizer, with their defaults"},
+	{Name: "state", Type: schema.Tree, Default: []schema.Setting(nil), Sparse: true, Doc: "what the optimizer remembers: formulas, in order"},
+	{Name: "update", Type: schema.Text, Default: "", Doc: "formula of the optimizer's update; a step subtracts lr times it"},
 }
 
 // keysOf returns keys that have a meaning for one value of their section's selector. Numbers in them change no step's time, except for

@@ -47,6 +47,11 @@ func (t *training[T]) run(ctx context.Context, d *record.Dir) (result *Result, e
 
 func (t *training[T]) logStart() error {
 	c, s, p := t.config, t.source, t.problem
+	if _, err := p.Rule.MemoryForm(); err != nil {
+		if err := t.dir.Logf("bias and preconditioned sharpness are not measured: %v", err); err != nil {
+			return err
+		}
+	}
 	if s.data == nil {
 		return t.dir.Logf("%s: %d parameters, %d batches; optimizer %s, lr %v", c.Objective.Name, p.Objective.Dim(), p.Objective.Batches(), p.Rule.Name, p.LR)
 	}

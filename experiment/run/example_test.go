@@ -15,7 +15,7 @@ func ExampleVerify() {
 	loss := &objective.Function{Dim: 2, Batch: func(theta graph.Value, _ int) graph.Value {
 		return theta.At(0).Mul(theta.At(1)).Sub(theta.Like(1)).Square().Add(theta.Square().Sum().Mul(theta.Like(0.05)))
 	}}
-	c, err := rule.Parse("heavy-ball", map[string]string{"beta1": "0.3"})
+	c, err := rule.New("heavy-ball", map[string]any{"beta1": 0.3})
 	if err != nil {
 		fmt.Println(err)
 		return

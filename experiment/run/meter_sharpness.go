@@ -31,6 +31,9 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 		scaledResidual: gauge("preconditioned_residual", "1/h", "an eigenvalue lies within this of preconditioned_sharpness"),
 		threshold:      gauge("stability_threshold", "1/h", "preconditioned sharpness above which oscillations grow, for Adam (2 + 2 beta1)/((1 - beta1) h)"),
 	}
+	if p.Rule.Memory == nil { // then nothing is known of how it preconditions
+		return m, nil
+	}
 	var err error
 	m.precondition, err = diagnose.NewPreconditioner[T](p.Rule, p.Objective.Dim(), p.Threads)
 	return m, err
@@ -38,7 +41,11 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 
 // Gauges implements Meter.
 func (m *sharpnessMeter[T]) Gauges() []*Gauge {
-	return []*Gauge{m.plain, m.plainResidual, m.scaled, m.scaledResidual, m.threshold}
+	out := []*Gauge{m.plain, m.plainResidual}
+	if m.precondition != nil {
+		out = append(out, m.scaled, m.scaledResidual, m.threshold)
+	}
+	return out
 }
 
 // Measure implements Meter.
@@ -54,6 +61,9 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	}
 	m.plain.Set(plain.Value)
 	m.plainResidual.Set(plain.Residual)
+	if m.precondition == nil {
+		return nil
+	}
 	threshold, err := m.precondition.At(at.Step, at.LR, at.Theta, at.Gradient, m.stepper.State(), m.root)
 	if err != nil {
 		return err

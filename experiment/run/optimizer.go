@@ -20,8 +20,8 @@ type Optimizer[T graph.Float] struct {
 }
 
 // newOptimizer returns the optimizer of a rule at theta, which it moves in place.
-func newOptimizer[T graph.Float](r *rule.Rule, lr float64, theta []T, threads int) (*Optimizer[T], error) {
-	stepper, err := rule.NewStepper[T](r, lr, len(theta), engine.Options{Threads: threads})
+func newOptimizer[T graph.Float](r *rule.Rule, blocks []graph.Block, lr float64, theta []T, threads int) (*Optimizer[T], error) {
+	stepper, err := rule.NewStepper[T](r, blocks, engine.Options{Threads: threads})
 	return &Optimizer[T]{rule: r, stepper: stepper, theta: theta, lr: lr}, err
 }
 
@@ -53,7 +53,7 @@ func (o *Optimizer[T]) Advance(ctx context.Context, at *Point[T]) (err error) {
 
 // Commit implements Process: the parameters are moved in place.
 func (o *Optimizer[T]) Commit() error {
-	if err := o.stepper.Step(o.theta, o.g); err != nil {
+	if err := o.stepper.Step(o.lr, o.theta, o.g); err != nil {
 		return err
 	}
 	if o.bias != nil {
@@ -65,19 +65,8 @@ func (o *Optimizer[T]) Commit() error {
 // State implements Process.
 func (o *Optimizer[T]) State() []Vector {
 	out := []Vector{{"", o.theta}}
-	for i, name := range stateNames(o.rule) {
-		out = append(out, Vector{name, o.stepper.State()[i]})
+	for i, name := range o.rule.State {
+		out = append(out, Vector{"state." + name + ".", o.stepper.State()[i]})
 	}
 	return out
-}
-
-// stateNames returns what stands before the weights' names in a checkpoint for each array that the rule's step remembers.
-func stateNames(r *rule.Rule) []string {
-	var names []string
-	for _, m := range r.Moments {
-		if m.Kernel.Next != 0 {
-			names = append(names, "state."+m.Name+".")
-		}
-	}
-	return names
 }

@@ -96,7 +96,11 @@ type probed[T graph.Float] struct {
 func probeVectors[T graph.Float](ctx context.Context, p *Problem[T]) (*probed[T], objective.Evaluation, error) {
 	dim := p.Objective.Dim()
 	v := &probed[T]{g: make([]T, dim), f: make([]T, dim), hf: make([]T, dim), c: make([]T, dim)}
-	field := modeq.MemorylessDirection(p.Rule)
+	memory, err := p.Rule.MemoryForm()
+	if err != nil {
+		return nil, objective.Evaluation{}, err
+	}
+	field := modeq.MemorylessDirection(memory)
 	e, err := p.Objective.Evaluate(ctx, p.Theta, objective.Full, objective.Want[T]{Gradient: v.g, Along: field, Field: v.f, HField: v.hf})
 	if err != nil {
 		return nil, e, err
@@ -108,7 +112,7 @@ func probeVectors[T graph.Float](ctx context.Context, p *Problem[T]) (*probed[T]
 	if err != nil {
 		return nil, e, err
 	}
-	return v, e, terms.Correct(modeq.FullMemory, v.g, p.Theta, v.f, v.hf, v.c)
+	return v, e, terms.SecondOrder(modeq.FullMemory, v.g, p.Theta, v.f, v.hf, v.c)
 }
 
 // normGradient returns q, the gradient of the perturbed one-norm of the gradient.

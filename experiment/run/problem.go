@@ -44,7 +44,7 @@ func (p *Problem[T]) check() error {
 // optimizer returns the optimizer at a copy of the problem's start, and the second-order terms if its bias is scaled.
 func (p *Problem[T]) optimizer(s *secondOrder[T]) (*Optimizer[T], error) {
 	theta := append([]T(nil), p.Theta...)
-	o, err := newOptimizer(p.Rule, p.LR, theta, p.Threads)
+	o, err := newOptimizer(p.Rule, p.Objective.Blocks(), p.LR, theta, p.Threads)
 	if err != nil || p.BiasScale == 0 {
 		return o, err
 	}

@@ -31,8 +31,11 @@ type secondOrder[T graph.Float] struct {
 func newSecondOrder[T graph.Float](o objective.Objective[T], r *rule.Rule, order func(step int) int, eps float64, threads int) (*secondOrder[T], error) {
 	dim := o.Dim()
 	s := &secondOrder[T]{objective: o, f: make([]T, dim), c: make([]T, dim)}
-	var err error
-	if order != nil || !r.Steady() {
+	memory, err := r.MemoryForm()
+	if err != nil {
+		return nil, err
+	}
+	if order != nil || !memory.Steady() {
 		s.general, err = modeq.NewSecondOrder(r, o, modeq.SecondOptions{Order: order, Threads: threads})
 		return s, err
 	}
@@ -40,7 +43,7 @@ func newSecondOrder[T graph.Float](o objective.Objective[T], r *rule.Rule, order
 	if s.terms, err = modeq.NewTerms[T](r, dim, threads); err != nil {
 		return nil, err
 	}
-	s.field = modeq.MemorylessDirection(r)
+	s.field = modeq.MemorylessDirection(memory)
 	if s.fieldFrom, err = objective.CompileDirection[T](s.field, dim, threads); err != nil {
 		return nil, err
 	}
@@ -56,7 +59,7 @@ func (s *secondOrder[T]) evaluate(ctx context.Context, at *Point[T]) error {
 	if err := s.along(ctx, at); err != nil {
 		return err
 	}
-	return s.terms.Correct(at.Step, at.Gradient, at.Theta, s.f, s.hf, s.c)
+	return s.terms.SecondOrder(at.Step, at.Gradient, at.Theta, s.f, s.hf, s.c)
 }
 
 // along sets F and H F, which may have come with the gradient.
@@ -113,7 +116,7 @@ func (b *biasScale[T]) evaluate(ctx context.Context, at *Point[T]) error {
 		if err := s.along(ctx, at); err != nil {
 			return err
 		}
-		return s.terms.Correct(modeq.FullMemory, at.Gradient, at.Theta, s.f, s.hf, b.c)
+		return s.terms.SecondOrder(modeq.FullMemory, at.Gradient, at.Theta, s.f, s.hf, b.c)
 	}
 	n := at.Step
 	if b.order == nil {

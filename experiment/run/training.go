@@ -66,7 +66,7 @@ func (t *training[T]) assemble(opt Options) error {
 	c, p := t.config, t.problem
 	var term *secondOrder[T]
 	var err error
-	if c.Record.Bias > 0 || p.BiasScale != 0 {
+	if p.BiasScale != 0 || c.Record.Bias > 0 && p.Rule.Memory != nil {
 		if term, err = newSecondOrder(p.Objective, p.Rule, p.Order, p.Eps, p.Threads); err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 	c, p, l := t.config, t.problem, t.loop
 	unit := lossUnit(c)
 	l.Meters = []Meter[T]{newPointMeter[T](unit, t.source.data != nil)}
-	if c.Record.Bias > 0 {
+	if c.Record.Bias > 0 && term != nil {
 		var err error
 		if t.bias, err = newBiasMeter(p, term, c.Record.Bias, unit, t.source.data != nil); err != nil {
 			return err

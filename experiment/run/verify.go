@@ -170,7 +170,11 @@ const fullyFilled = math.MaxInt32
 
 // fillMemory gives the optimizer's memory the gradients along an equation of a full memory, run backwards from the start.
 func fillMemory(ctx context.Context, p *Problem[float64], o *Optimizer[float64], e *equation[float64]) error {
-	window := p.Rule.Window(1e-15) + 1
+	memory, err := p.Rule.MemoryForm()
+	if err != nil {
+		return err
+	}
+	window := memory.Window(1e-15) + 1
 	times := make([]float64, window)
 	for k := range times {
 		times[k] = -float64(k+1) * p.LR
@@ -187,7 +191,7 @@ func fillMemory(ctx context.Context, p *Problem[float64], o *Optimizer[float64],
 		if _, err := p.Objective.Evaluate(ctx, theta, objective.Full, objective.Want[float64]{Gradient: g}); err != nil {
 			return err
 		}
-		if err := o.stepper.Step(scratch, g); err != nil {
+		if err := o.stepper.Step(p.LR, scratch, g); err != nil {
 			return err
 		}
 	}

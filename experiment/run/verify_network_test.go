@@ -34,7 +34,7 @@ func tinyNetwork(t testing.TB, opt network.Options) *network.Objective[float64] 
 	return o
 }
 
-var gentleAdam = map[string]string{"beta1": "0.3", "beta2": "0.5", "eps": "0.01"}
+var gentleAdam = map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 0.01}
 
 func TestANetworkFollowsItsEquations(t *testing.T) {
 	for name, c := range map[string]struct {

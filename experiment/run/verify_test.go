@@ -14,9 +14,9 @@ import (
 	"shadowflow/rule"
 )
 
-func mustRule(t testing.TB, name string, values map[string]string) *rule.Rule {
+func mustRule(t testing.TB, name string, values map[string]any) *rule.Rule {
 	t.Helper()
-	c, err := rule.Parse(name, values)
+	c, err := rule.New(name, values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func threePairs(t testing.TB) objective.Objective[float64] {
 func referenceProblem(t testing.TB) Problem[float64] {
 	return Problem[float64]{
 		Objective: onePair(t),
-		Rule:      mustRule(t, "adam", map[string]string{"beta1": "0.3", "beta2": "0.5", "eps": "1"}),
+		Rule:      mustRule(t, "adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 1.0}),
 		Theta:     []float64{1.6, 1.1},
 	}
 }
@@ -108,19 +108,15 @@ func TestInterventionsScaleTheBias(t *testing.T) {
 }
 
 func TestEveryRuleFollowsItsEquationsOfOrdersOneToFour(t *testing.T) {
-	values := map[string]string{
-		"gd": "", "heavy-ball": "beta1=0.5", "nesterov": "beta1=0.4", "rmsprop": "beta2=0.5 eps=1", "adam": "beta1=0.3 beta2=0.5 eps=0.5 eps_inside=false",
-		"adamw": "beta1=0.3 beta2=0.5 eps=1 weight_decay=0.3", "nadam": "beta1=0.3 beta2=0.5 eps=1", "signum": "beta1=0.4 eps=1",
-		"lion": "beta1=0.4 beta2=0.5 eps=1 weight_decay=0.2",
+	values := map[string]map[string]any{
+		"gd": nil, "heavy-ball": {"beta1": 0.5}, "nesterov": {"beta1": 0.4}, "rmsprop": {"beta2": 0.5, "eps": 1},
+		"adam": {"beta1": 0.3, "beta2": 0.5, "eps": 0.5, "eps_inside": false}, "adamw": {"beta1": 0.3, "beta2": 0.5, "eps": 1, "weight_decay": 0.3},
+		"nadam": {"beta1": 0.3, "beta2": 0.5, "eps": 1}, "signum": {"beta1": 0.4, "eps": 1},
+		"lion": {"beta1": 0.4, "beta2": 0.5, "eps": 1, "weight_decay": 0.2},
 	}
 	for _, name := range rule.Names() {
-		set := map[string]string{}
-		for _, kv := range strings.Fields(values[name]) {
-			k, v, _ := strings.Cut(kv, "=")
-			set[k] = v
-		}
 		// Backwards, momentum's field on this loss runs away in a short time, but not from a point near the valley.
-		p := Problem[float64]{Objective: onePair(t), Rule: mustRule(t, name, set), Theta: []float64{0.9, 0.7}}
+		p := Problem[float64]{Objective: onePair(t), Rule: mustRule(t, name, values[name]), Theta: []float64{0.9, 0.7}}
 		result := verified(t, p, VerifyOptions{Orders: []int{1, 2, 3, 4}, LR: []float64{0.006, 0.003, 0.0015}, Time: 0.15})
 		for _, o := range result.Orders {
 			if last := o.Slopes[1]; !(last > float64(o.Order)-0.3) {
@@ -133,10 +129,10 @@ func TestEveryRuleFollowsItsEquationsOfOrdersOneToFour(t *testing.T) {
 func TestSectionThreeSlopesOfOtherRules(t *testing.T) {
 	for _, tc := range []struct {
 		rule string
-		set  map[string]string
+		set  map[string]any
 	}{
-		{"adam", map[string]string{"beta1": "0.3", "beta2": "0.5", "eps": "0.5", "eps_inside": "false"}},
-		{"heavy-ball", map[string]string{"beta1": "0.5"}},
+		{"adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 0.5, "eps_inside": false}},
+		{"heavy-ball", map[string]any{"beta1": 0.5}},
 	} {
 		p := Problem[float64]{Objective: onePair(t), Rule: mustRule(t, tc.rule, tc.set), Theta: []float64{0.9, 0.7}}
 		result := verified(t, p, VerifyOptions{Orders: []int{3, 4}, LR: []float64{0.006, 0.003, 0.0015}, Time: 0.15})
@@ -151,13 +147,13 @@ func TestSectionThreeSlopesOfOtherRules(t *testing.T) {
 func TestColdStartFollowsTheEquationsExactInN(t *testing.T) {
 	for _, tc := range []struct {
 		rule string
-		set  map[string]string
+		set  map[string]any
 	}{
-		{"adam", map[string]string{"beta1": "0.6", "beta2": "0.8", "eps": "0.5"}},
-		{"adam", map[string]string{"beta1": "0.6", "beta2": "0.8", "eps": "0.5", "bias_correction": "false"}},
-		{"nadam", map[string]string{"beta1": "0.6", "beta2": "0.8", "eps": "0.5"}},
-		{"nesterov", map[string]string{"beta1": "0.5"}},
-		{"lion", map[string]string{"beta1": "0.6", "beta2": "0.7", "eps": "0.5"}},
+		{"adam", map[string]any{"beta1": 0.6, "beta2": 0.8, "eps": 0.5}},
+		{"adam", map[string]any{"beta1": 0.6, "beta2": 0.8, "eps": 0.5, "bias_correction": false}},
+		{"nadam", map[string]any{"beta1": 0.6, "beta2": 0.8, "eps": 0.5}},
+		{"nesterov", map[string]any{"beta1": 0.5}},
+		{"lion", map[string]any{"beta1": 0.6, "beta2": 0.7, "eps": 0.5}},
 	} {
 		for _, batches := range []string{"full", "cyclic", "shuffled"} {
 			p := Problem[float64]{Objective: threePairs(t), Rule: mustRule(t, tc.rule, tc.set), Theta: []float64{1.6, 1.1}, Order: batchOrder(batches, 3, 3)}
@@ -176,7 +172,7 @@ func TestColdStartFollowsTheEquationsExactInN(t *testing.T) {
 func TestMiniBatchCheckOfSectionTwo(t *testing.T) {
 	p := Problem[float64]{
 		Objective: threePairs(t), Theta: []float64{1.6, 1.1}, Order: modeq.Cyclic(3),
-		Rule: mustRule(t, "adam", map[string]string{"beta1": "0.6", "beta2": "0.8", "eps": "0.5"}),
+		Rule: mustRule(t, "adam", map[string]any{"beta1": 0.6, "beta2": 0.8, "eps": 0.5}),
 	}
 	result := verified(t, p, VerifyOptions{Orders: []int{1, 2}, LR: []float64{0.04, 0.02, 0.01, 0.005}, Time: 0.4, Start: Cold})
 	first, second := result.Orders[0].Slopes, result.Orders[1].Slopes
@@ -188,7 +184,7 @@ func TestMiniBatchCheckOfSectionTwo(t *testing.T) {
 func TestIteratesOfThePapersCubicMatchReference(t *testing.T) {
 	p := Problem[float64]{
 		Objective: mustLoss(t, "cubic", nil), Theta: []float64{6.8, 6.73},
-		Rule: mustRule(t, "adam", map[string]string{"eps": "1e5"}), LR: 0.1,
+		Rule: mustRule(t, "adam", map[string]any{"beta2": 0.999, "eps": 1e5}), LR: 0.1,
 	}
 	paths, err := Iterate(t.Context(), p, 5, []int{1, 2})
 	if err != nil {
@@ -220,7 +216,7 @@ func TestWhatCannotBeComparedIsRefused(t *testing.T) {
 			p.Rule, opt.LR, opt.Time, opt.Start = mustRule(t, "gd", nil), []float64{10}, 1000, Cold
 		}},
 		{"backwards", func(p *Problem[float64], _ *VerifyOptions) {
-			p.Rule = mustRule(t, "heavy-ball", map[string]string{"beta1": "0.99"})
+			p.Rule = mustRule(t, "heavy-ball", map[string]any{"beta1": 0.99})
 		}},
 	} {
 		p, opt := referenceProblem(t), good

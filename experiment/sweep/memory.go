@@ -82,9 +82,12 @@ func productsOf(c *config.Config) (int, error) {
 		return 0, err
 	}
 	bias := c.Record.Bias > 0 || c.Bias.Scale != 0
+	m, err := r.MemoryForm()
 	switch {
-	case bias && (c.Batch.Mode != "full" || !r.Steady()):
-		return len(r.Moments) + 1, nil
+	case bias && err != nil:
+		return 0, err
+	case bias && (c.Batch.Mode != "full" || !m.Steady()):
+		return len(m.Moments) + 1, nil
 	case bias || c.Record.Sharpness > 0 || c.Regularizer.Kind != "none" || len(c.Flow.Orders) > 0:
 		return 1, nil
 	}

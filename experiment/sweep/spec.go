@@ -145,13 +145,17 @@ func (s *Spec) override(dimensions []dimension) (err error) {
 	if len(s.Overrides) == 0 {
 		return nil
 	}
-	given, err := config.Schema().Merge(nil, s.Overrides...)
+	keys, err := config.SchemaOf(append([][]schema.Setting{s.Base}, s.Overrides...)...)
+	if err != nil {
+		return err
+	}
+	given, err := keys.Merge(nil, s.Overrides...)
 	if err != nil {
 		return err
 	}
 	for _, d := range dimensions {
 		for _, c := range d.choices {
-			inside, _ := config.Schema().Merge(c) // what is wrong with it is said where it is resolved
+			inside, _ := keys.Merge(c) // what is wrong with it is said where it is resolved
 			for _, g := range given {
 				if slices.ContainsFunc(inside, func(s schema.Setting) bool { return s.Key == g.Key }) {
 					return g.KeyError(g.Key, "of no use, for the sweep gives it values: %s", d.name)
@@ -159,7 +163,7 @@ func (s *Spec) override(dimensions []dimension) (err error) {
 			}
 		}
 	}
-	s.Base, err = config.Schema().Merge(s.Base, s.Overrides...)
+	s.Base, err = keys.Merge(s.Base, s.Overrides...)
 	return err
 }
 

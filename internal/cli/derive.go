@@ -33,7 +33,7 @@ The optimizers are ` + strings.Join(rule.Names(), ", ") + ".",
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 && !isYAML(args[0]) {
+			if len(args) == 1 && !rule.IsFile(args[0]) {
 				given.preset, args = []schema.Setting{schema.Set("optimizer.name", args[0])}, nil
 			}
 			c, err := given.config(args)

@@ -20,7 +20,7 @@ shadows the iterates. What it has beyond the gradient flow is the optimizer's im
 		SilenceErrors: true,
 	}
 	root.AddCommand(newRun(), newSweep(), newReproduce(), newMap(), newProbe(), newReport(), newExport(), newConfig(), newData())
-	root.AddCommand(newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench())
+	root.AddCommand(newOptimizers(), newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench())
 	return root
 }
 

@@ -3,13 +3,13 @@ package cli
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"shadowflow/experiment/config"
+	"shadowflow/rule"
 	"shadowflow/schema"
 )
 
@@ -139,7 +139,7 @@ func readPairs(source, key, text string) (schema.Setting, error) {
 
 // readOptimizer takes a name, or the path of a file whose section optimizer it returns.
 func readOptimizer(source, key, text string) (schema.Setting, error) {
-	if !isYAML(text) {
+	if !rule.IsFile(text) {
 		return readValue(source, key, text)
 	}
 	inside, err := readFile(text)
@@ -151,5 +151,3 @@ func readOptimizer(source, key, text string) (schema.Setting, error) {
 	}
 	return inside[0], nil
 }
-
-func isYAML(path string) bool { return filepath.Ext(path) == ".yaml" || filepath.Ext(path) == ".yml" }

@@ -216,7 +216,7 @@ func TestMistakesAreExplainedAndNothingIsPrinted(t *testing.T) {
 		"iterate --steps -1":                                 "steps: -1 is out of range",
 		"iterate --optimizer gd --set lr=50 --steps 1000":    "the iterates diverge",
 		"iterate --flow 0":                                   "order 0",
-		"derive":                                             "want one optimizer, one of gd",
+		"derive":                                             "want one optimizer, one of adam",
 		"derive sgd":                                         `optimizer.name: unknown value "sgd"; did you mean gd?`,
 		"check --objective cubic --theta 1":                  "objective.theta: 1 numbers",
 	} {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"shadowflow/graph"
 	"shadowflow/modeq"
@@ -86,17 +87,17 @@ func (k *checker) evaluate() error {
 	if err := k.gradient(k.theta, k.g); err != nil {
 		return err
 	}
-	if err := k.terms.Update(modeq.FullMemory, k.g, k.theta, k.f); err != nil {
+	if err := k.terms.Field(modeq.FullMemory, k.g, k.theta, k.f); err != nil {
 		return err
 	}
-	if err := k.terms.Update(modeq.FullMemory, k.g, k.vector(), k.core); err != nil {
+	if err := k.terms.Field(modeq.FullMemory, k.g, k.vector(), k.core); err != nil {
 		return err
 	}
 	want := objective.Want[float64]{Vectors: [][]float64{k.f, k.core}, Products: [][]float64{k.hf, k.hCore}}
 	if _, err := k.o.Evaluate(k.ctx, k.theta, objective.Full, want); err != nil {
 		return err
 	}
-	if err := k.terms.Correct(modeq.FullMemory, k.g, k.theta, k.f, k.hf, k.c); err != nil {
+	if err := k.terms.SecondOrder(modeq.FullMemory, k.g, k.theta, k.f, k.hf, k.c); err != nil {
 		return err
 	}
 	k.size, err = k.termSize()
@@ -115,7 +116,7 @@ func (k *checker) termSize() (float64, error) {
 		return 0, err
 	}
 	reach, largest := 0.0, 0.0
-	for _, m := range k.rule.Moments {
+	for _, m := range k.rule.Memory.Moments {
 		reach += math.Abs(m.Age(-1) + m.Sum(-1)/2)
 	}
 	for j, v := range k.hf {
@@ -245,20 +246,17 @@ func (k *checker) series() (Check, bool, error) {
 // closedForm is the paper's bias_j = (lr/2) [c1 - c2 + c2 eps/(g_j^2+eps)] d_j ||grad E||_(1,eps), against the general formula's.
 func (k *checker) closedForm() (Check, bool, error) {
 	check := Check{What: "bias: the general formula and the paper's closed form", Tolerance: 1e-10}
-	c1 := 1.0
-	switch {
-	case !k.config.EpsInside:
-		return check, false, nil
-	case k.config.Name == "adam":
-		c1 = (1 + k.config.Beta1) / (1 - k.config.Beta1)
-	case k.config.Name != "rmsprop":
+	name := k.config.Definition.Name
+	builtin, err := rule.Find(name)
+	if err != nil || builtin != k.config.Definition || !k.config.Flag("eps_inside") || name != "adam" && name != "rmsprop" {
 		return check, false, nil
 	}
-	c2 := (1 + k.config.Beta2) / (1 - k.config.Beta2)
+	factor := func(beta float64) float64 { return (1 + beta) / (1 - beta) }
+	c1, c2, eps := factor(k.config.Number("beta1")), factor(k.config.Number("beta2")), k.config.Number("eps") // RMSProp: beta1 = 0
 	general, closed := k.vector(), k.vector()
 	for j, g := range k.g {
-		square := g*g + k.config.Eps
-		closed[j] = k.config.LR / 2 * (c1 - c2 + c2*k.config.Eps/square) * k.hf[j]
+		square := g*g + eps
+		closed[j] = k.config.LR / 2 * (c1 - c2 + c2*eps/square) * k.hf[j]
 	}
 	if err := k.terms.Bias(modeq.FullMemory, k.config.LR, k.g, k.theta, k.hf, general); err != nil {
 		return check, true, err
@@ -269,7 +267,7 @@ func (k *checker) closedForm() (Check, bool, error) {
 
 func (k *checker) coefficient() (Check, bool, error) {
 	check := Check{What: "C: the general formula and kappa times H F", Tolerance: 1e-10}
-	if k.config.WeightDecay != 0 {
+	if !slices.Equal(k.f, k.core) { // U reads theta: C has a term beside that in H F
 		return check, false, nil
 	}
 	kappa := k.vector()

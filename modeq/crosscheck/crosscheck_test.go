@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-func mustRule(t testing.TB, name string, values map[string]string) *rule.Rule {
+func mustRule(t testing.TB, name string, values map[string]any) *rule.Rule {
 	t.Helper()
-	c, err := rule.Parse(name, values)
+	c, err := rule.New(name, values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,8 +36,8 @@ func mustLoss(t testing.TB, name string, values map[string]any) *objective.Numer
 
 func TestDerivationsAgreeOnEveryLossForEveryRule(t *testing.T) {
 	for _, name := range rule.Names() {
-		for _, values := range []map[string]string{nil, {"eps": "1e-3"}} {
-			c, err := rule.Parse(name, values)
+		for _, values := range []map[string]any{nil, {"eps": 1e-3}} {
+			c, err := rule.New(name, values)
 			if err != nil {
 				continue // a rule without eps
 			}
@@ -100,7 +100,7 @@ func TestDerivationsAgreeOnANetwork(t *testing.T) {
 	o := tinyNetwork(t, network.Options{})
 	for _, name := range []string{"adam", "nadam", "heavy-ball"} {
 		t.Run(name, func(t *testing.T) {
-			c, err := rule.Parse(name, nil)
+			c, err := rule.New(name, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -147,7 +147,7 @@ func TestFieldsOfANetworkAreItsSecondOrderEquation(t *testing.T) {
 type numbersOnly struct{ objective.Objective[float64] }
 
 func TestALossWithoutGraphCodeSkipsTheSeriesAndSaysSo(t *testing.T) {
-	c, err := rule.Parse("adam", nil)
+	c, err := rule.New("adam", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,19 +1,23 @@
-// Package formula computes with the formulas of update rules: enough algebra to differentiate m / sqrt(v + eps), put m = g and v = g^2,
-// and print the result as people write it. It serves reading, not computing: numbers come from the rules' graph code.
 package formula
 
 import (
 	"errors"
 	"fmt"
-	"math"
 	"math/big"
 	"slices"
 	"strings"
 )
 
 // Expr is a sum of products of powers, in a normal form: like terms are collected, products of sums expanded, and powers of
-// one base gathered. The zero Expr is 0.
-type Expr struct{ terms []term }
+// one base gathered. The zero Expr is 0. It serves reading, not computing: numbers come from [Formula.Graph].
+//
+// Whatever cannot be made, by a division by zero or because it would grow beyond what anyone reads, is an Expr that says why, and so
+// is all that is made of it: see [Expr.Err].
+type Expr struct {
+	terms []term
+	size  int // of the terms
+	err   error
+}
 
 // term is coef times its factors, each of another base, in order of their keys.
 type term struct {
@@ -23,10 +27,26 @@ type term struct {
 
 // factor is a base to a power other than 0. The base is a symbol, an absolute value, or a sum.
 type factor struct {
+	key    string // tells bases apart
 	symbol string // if not empty, the base
 	abs    bool   // the base is |sum|
 	sum    Expr
 	exp    exponent
+}
+
+func symbolTo(name string, exp exponent) factor { return factor{key: name, symbol: name, exp: exp} }
+func sumTo(e Expr, exp exponent) factor         { return factor{key: "(" + e.key() + ")", sum: e, exp: exp} }
+func absTo(e Expr, exp exponent) factor {
+	return factor{key: "|" + e.key() + "|", abs: true, sum: e, exp: exp}
+}
+
+// isSum reports whether the base is a sum.
+func (f factor) isSum() bool { return f.symbol == "" && !f.abs }
+
+// to returns the factor with another power.
+func (f factor) to(exp exponent) factor {
+	f.exp = exp
+	return f
 }
 
 // exponent is a fraction in lowest terms with a positive denominator.
@@ -53,47 +73,78 @@ func (e exponent) times(f exponent) exponent { return exponentOf(e.num*f.num, e.
 func (e exponent) even() bool                { return e.den == 1 && e.num%2 == 0 }
 func (e exponent) float() float64            { return float64(e.num) / float64(e.den) }
 func (e exponent) less(f exponent) bool      { return e.num*f.den < f.num*e.den }
+func (e exponent) bounded() bool             { return max(e.num, -e.num, e.den) <= maxExponent }
 
-// Bounds that keep a formula a formula.
+// Bounds that keep a formula a formula, and the work on it small.
 const (
 	maxExponent = 64
-	maxTerms    = 400
-	maxExpand   = 6
+	maxExpand   = 6    // the highest power of a sum that is multiplied out
+	maxTerms    = 400  // of a sum, and of the products of two
+	maxParts    = 4000 // terms and factors in all, those of sums in sums too
+	maxBits     = 2400 // of a coefficient
 )
 
-// Number returns the fraction num/den.
-func Number(num, den int64) Expr {
-	if num == 0 {
+// errTooLong is the error of what outgrew the bounds.
+var errTooLong = errors.New("the formula grows too long to be written down")
+
+// ErrDivision is the error of a division by zero.
+var ErrDivision = errors.New("division by zero")
+
+// Err returns why e could not be made, nil if it could.
+func (e Expr) Err() error { return e.err }
+
+// checked returns the sum of the terms, which are in normal form, if it is within the bounds.
+func checked(terms []term) Expr {
+	e := Expr{terms: terms}
+	for _, t := range terms {
+		e.size++
+		for _, f := range t.factors {
+			if e.size += 1 + f.sum.size; !f.exp.bounded() {
+				return Expr{err: fmt.Errorf("%w: the exponent %d/%d is beyond %d", errTooLong, f.exp.num, f.exp.den, maxExponent)}
+			}
+		}
+		if t.coef.Num().BitLen()+t.coef.Denom().BitLen() > maxBits {
+			return Expr{err: fmt.Errorf("%w: a number of %d binary digits", errTooLong, t.coef.Num().BitLen()+t.coef.Denom().BitLen())}
+		}
+	}
+	if len(terms) > maxTerms || e.size > maxParts {
+		return Expr{err: fmt.Errorf("%w: %d terms of %d parts", errTooLong, len(terms), e.size)}
+	}
+	return e
+}
+
+func rational(c *big.Rat) Expr {
+	if c.Sign() == 0 {
 		return Expr{}
 	}
-	return Expr{[]term{{coef: big.NewRat(num, den)}}}
+	return checked([]term{{coef: c}})
+}
+
+// Fraction returns the number num/den; den is not 0.
+func Fraction(num, den int64) Expr { return rational(big.NewRat(num, den)) }
+
+// decimal returns a number as it is written, one that float64 can hold.
+func decimal(text string) Expr {
+	c, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return Expr{err: fmt.Errorf("%s is not a number", text)}
+	}
+	return rational(c)
 }
 
 // Symbol returns the variable of that name.
-func Symbol(name string) Expr {
-	return Expr{[]term{{coef: big.NewRat(1, 1), factors: []factor{{symbol: name, exp: exponent{1, 1}}}}}}
-}
+func Symbol(name string) Expr { return product(big.NewRat(1, 1), symbolTo(name, exponent{1, 1})) }
 
 // IsZero reports whether e is 0.
-func (e Expr) IsZero() bool { return len(e.terms) == 0 }
+func (e Expr) IsZero() bool { return e.err == nil && len(e.terms) == 0 }
 
 // Equal reports whether the normal forms agree.
 func (e Expr) Equal(f Expr) bool { return e.Sub(f).IsZero() }
 
-func (f factor) baseKey() string {
-	switch {
-	case f.symbol != "":
-		return f.symbol
-	case f.abs:
-		return "|" + f.sum.key() + "|"
-	}
-	return "(" + f.sum.key() + ")"
-}
-
 func (t term) key() string {
 	var s strings.Builder
 	for _, f := range t.factors {
-		fmt.Fprintf(&s, "%s^%d/%d ", f.baseKey(), f.exp.num, f.exp.den)
+		fmt.Fprintf(&s, "%s^%d/%d ", f.key, f.exp.num, f.exp.den)
 	}
 	return s.String()
 }
@@ -107,310 +158,116 @@ func (e Expr) key() string {
 	return strings.Join(parts, "+")
 }
 
-// Add returns e + f.
-func (e Expr) Add(f Expr) Expr {
-	terms := slices.Clone(e.terms)
-	at := map[string]int{}
-	for i, t := range terms {
-		at[t.key()] = i
+// collector adds up terms.
+type collector struct {
+	terms []term
+	at    map[string]int // by key
+	err   error
+}
+
+func (c *collector) add(e Expr) {
+	if c.at == nil {
+		c.at = map[string]int{}
 	}
-	for _, t := range f.terms {
+	if c.err == nil {
+		c.err = e.err
+	}
+	for _, t := range e.terms {
 		k := t.key()
-		if i, ok := at[k]; ok {
-			terms[i] = term{new(big.Rat).Add(terms[i].coef, t.coef), t.factors}
+		if i, ok := c.at[k]; ok {
+			c.terms[i].coef = new(big.Rat).Add(c.terms[i].coef, t.coef)
 			continue
 		}
-		at[k] = len(terms)
-		terms = append(terms, t)
+		c.at[k] = len(c.terms)
+		c.terms = append(c.terms, t)
 	}
-	return Expr{slices.DeleteFunc(terms, func(t term) bool { return t.coef.Sign() == 0 })}
+}
+
+func (c *collector) sum() Expr {
+	if c.err != nil {
+		return Expr{err: c.err}
+	}
+	return checked(slices.DeleteFunc(c.terms, func(t term) bool { return t.coef.Sign() == 0 }))
+}
+
+// Add returns e + f.
+func (e Expr) Add(f Expr) Expr {
+	var c collector
+	c.add(e)
+	c.add(f)
+	return c.sum()
 }
 
 // Neg returns -e.
-func (e Expr) Neg() Expr { return e.Mul(Number(-1, 1)) }
+func (e Expr) Neg() Expr { return e.Mul(Fraction(-1, 1)) }
 
 // Sub returns e - f.
 func (e Expr) Sub(f Expr) Expr { return e.Add(f.Neg()) }
 
 // Mul returns e f, expanded.
 func (e Expr) Mul(f Expr) Expr {
-	var out Expr
+	c := collector{err: e.err}
+	switch {
+	case c.err == nil && f.err != nil:
+		c.err = f.err
+	case len(e.terms)*len(f.terms) > maxTerms:
+		c.err = fmt.Errorf("%w: a product of %d and %d terms", errTooLong, len(e.terms), len(f.terms))
+	}
 	for _, s := range e.terms {
 		for _, t := range f.terms {
-			out = out.Add(s.mul(t))
+			if c.err == nil {
+				c.add(s.mul(t))
+			}
 		}
 	}
-	return out
+	return c.sum()
 }
 
 // mul returns the product of two terms; a base that is a sum may come to a whole power, which is expanded.
 func (t term) mul(u term) Expr {
 	factors := slices.Clone(t.factors)
 	for _, f := range u.factors {
-		key := f.baseKey()
-		i := slices.IndexFunc(factors, func(g factor) bool { return g.baseKey() == key })
+		i := slices.IndexFunc(factors, func(g factor) bool { return g.key == f.key })
 		if i < 0 {
 			factors = append(factors, f)
 			continue
 		}
-		f.exp = f.exp.plus(factors[i].exp)
-		factors[i] = f
+		factors[i] = f.to(f.exp.plus(factors[i].exp))
 	}
-	return normal(new(big.Rat).Mul(t.coef, u.coef), factors)
+	return product(new(big.Rat).Mul(t.coef, u.coef), factors...)
 }
 
-// normal makes a product of factors of different bases an expression.
-func normal(coef *big.Rat, factors []factor) Expr {
+// product makes a product of factors of different bases an expression.
+func product(coef *big.Rat, factors ...factor) Expr {
 	factors = slices.DeleteFunc(factors, func(f factor) bool { return f.exp.num == 0 })
 	for i, f := range factors {
-		rest := func() []factor { return slices.Delete(slices.Clone(factors), i, i+1) }
+		rest := func() Expr { return product(coef, slices.Delete(slices.Clone(factors), i, i+1)...) }
 		switch {
 		case f.abs && f.exp.even(): // |x|^2 = x^2
-			p, err := f.sum.Pow(f.exp.num, 1)
-			if err == nil {
-				return normal(coef, rest()).Mul(p)
-			}
+			return rest().Mul(f.sum.Pow(f.exp.num, f.exp.den))
 		case f.abs && len(f.sum.terms) == 1: // |x| x^2 = |x|^3
-			base := f.sum.terms[0].factors[0].baseKey()
-			j := slices.IndexFunc(factors, func(g factor) bool { return g.baseKey() == base && g.exp.even() })
+			base := f.sum.terms[0].factors[0].key
+			j := slices.IndexFunc(factors, func(g factor) bool { return g.key == base && g.exp.even() })
 			if j >= 0 {
-				f.exp = f.exp.plus(factors[j].exp)
 				joined := slices.Clone(factors)
-				joined[i] = f
-				return normal(coef, slices.Delete(joined, j, j+1))
+				joined[i] = f.to(f.exp.plus(factors[j].exp))
+				return product(coef, slices.Delete(joined, j, j+1)...)
 			}
-		case f.symbol == "" && !f.abs && f.exp.den == 1 && f.exp.num > 0 && f.exp.num <= maxExpand:
-			out := normal(coef, rest())
+		case f.isSum() && f.exp.den == 1 && f.sum.isNumber(): // a root that came to a whole power
+			return rest().Mul(f.sum.Pow(f.exp.num, 1))
+		case f.isSum() && f.exp.den == 1 && f.exp.num > 0 && f.exp.num <= maxExpand:
+			out := rest()
 			for range f.exp.num {
-				if len(out.terms) > maxTerms {
-					break
-				}
 				out = out.Mul(f.sum)
 			}
 			return out
 		}
 	}
-	slices.SortFunc(factors, func(a, b factor) int { return strings.Compare(a.baseKey(), b.baseKey()) })
-	return Expr{[]term{{coef, factors}}}
+	slices.SortFunc(factors, func(a, b factor) int { return strings.Compare(a.key, b.key) })
+	return checked([]term{{coef, factors}})
 }
 
-// ErrDivision says that something was divided by zero.
-var ErrDivision = errors.New("division by zero")
-
-// Pow returns e to the power num/den. Sums under a root count as positive; symbols may be of either sign.
-func (e Expr) Pow(num, den int64) (Expr, error) {
-	p := exponentOf(num, den)
-	switch {
-	case p.num == 0:
-		return Number(1, 1), nil
-	case e.IsZero() && p.num < 0:
-		return Expr{}, ErrDivision
-	case e.IsZero() || p == exponent{1, 1}:
-		return e, nil
-	case len(e.terms) > 1:
-		if err := bounded(p); err != nil {
-			return Expr{}, err
-		}
-		return normal(big.NewRat(1, 1), []factor{{sum: e, exp: p}}), nil
-	}
-	t := e.terms[0]
-	out, err := powNumber(t.coef, p)
-	for _, f := range t.factors {
-		if err != nil {
-			return Expr{}, err
-		}
-		g := f
-		g.exp = f.exp.times(p)
-		if err = bounded(g.exp); f.exp.even() && !g.exp.even() && f.symbol != "" { // sqrt(x^2) = |x|
-			g = factor{abs: true, sum: Symbol(f.symbol), exp: g.exp}
-		}
-		out = out.Mul(normal(big.NewRat(1, 1), []factor{g}))
-	}
-	return out, err
-}
-
-func bounded(p exponent) error {
-	if max(p.num, -p.num, p.den) > maxExponent {
-		return fmt.Errorf("exponent %d/%d is too large", p.num, p.den)
-	}
-	return nil
-}
-
-// powNumber returns a number to a power; a root must be that of a perfect power.
-func powNumber(c *big.Rat, p exponent) (Expr, error) {
-	if err := bounded(p); err != nil {
-		return Expr{}, err
-	}
-	f, _ := c.Float64()
-	root := new(big.Rat).SetFloat64(math.Round(math.Pow(f, 1/float64(p.den))))
-	if p.den == 1 {
-		root = c
-	} else if root == nil || ratPow(root, p.den).Cmp(c) != 0 {
-		return Expr{}, fmt.Errorf("the root of %s is not a whole number", c.RatString())
-	}
-	out := ratPow(root, max(p.num, -p.num))
-	if p.num < 0 {
-		out.Inv(out)
-	}
-	return Expr{[]term{{coef: out}}}, nil
-}
-
-func ratPow(c *big.Rat, n int64) *big.Rat {
-	out := big.NewRat(1, 1)
-	for range n {
-		out.Mul(out, c)
-	}
-	return out
-}
-
-// Div returns e / f.
-func (e Expr) Div(f Expr) (Expr, error) {
-	inverse, err := f.Pow(-1, 1)
-	return e.Mul(inverse), err
-}
-
-// rebuild replaces every symbol of e by what the function returns.
-func (e Expr) rebuild(replace func(symbol string) Expr) (Expr, error) {
-	var out Expr
-	for _, t := range e.terms {
-		product := Expr{[]term{{coef: t.coef}}}
-		for _, f := range t.factors {
-			var base Expr
-			var err error
-			if f.symbol != "" {
-				base = replace(f.symbol)
-			} else if base, err = f.sum.rebuild(replace); err != nil {
-				return Expr{}, err
-			}
-			if f.abs {
-				if base, err = base.Pow(2, 1); err == nil {
-					base, err = base.Pow(1, 2)
-				}
-				if err != nil {
-					return Expr{}, err
-				}
-			}
-			if base, err = base.Pow(f.exp.num, f.exp.den); err != nil {
-				return Expr{}, err
-			}
-			product = product.Mul(base)
-		}
-		out = out.Add(product)
-	}
-	return out, nil
-}
-
-// Substitute replaces symbols by expressions.
-func (e Expr) Substitute(by map[string]Expr) (Expr, error) {
-	return e.rebuild(func(symbol string) Expr {
-		if x, ok := by[symbol]; ok {
-			return x
-		}
-		return Symbol(symbol)
-	})
-}
-
-// Derivative returns de/dx for the symbol x.
-func (e Expr) Derivative(x string) Expr {
-	var out Expr
-	for _, t := range e.terms {
-		for i, f := range t.factors {
-			inner := Expr{}
-			switch {
-			case f.symbol == x:
-				inner = Number(1, 1)
-			case f.symbol == "":
-				inner = f.sum.Derivative(x)
-			}
-			if inner.IsZero() {
-				continue
-			}
-			if f.abs { // d|s| = s/|s| ds
-				sign := normal(big.NewRat(1, 1), []factor{{abs: true, sum: f.sum, exp: exponent{-1, 1}}})
-				inner = inner.Mul(f.sum).Mul(sign)
-			}
-			rest := slices.Clone(t.factors)
-			rest[i].exp = f.exp.plus(exponent{-1, 1})
-			power := new(big.Rat).Mul(t.coef, big.NewRat(f.exp.num, f.exp.den))
-			out = out.Add(normal(power, rest).Mul(inner))
-		}
-	}
-	return out
-}
-
-// Value computes e; an unknown symbol makes it NaN.
-func (e Expr) Value(symbols map[string]float64) float64 {
-	sum := 0.0
-	for _, t := range e.terms {
-		product, _ := t.coef.Float64()
-		for _, f := range t.factors {
-			base, ok := symbols[f.symbol]
-			switch {
-			case f.symbol == "":
-				if base = f.sum.Value(symbols); f.abs {
-					base = math.Abs(base)
-				}
-			case !ok:
-				base = math.NaN()
-			}
-			product *= math.Pow(base, f.exp.float())
-		}
-		sum += product
-	}
-	return sum
-}
-
-// Uses reports whether the symbol occurs in e.
-func (e Expr) Uses(symbol string) bool {
-	for _, t := range e.terms {
-		for _, f := range t.factors {
-			if f.symbol == symbol || f.sum.Uses(symbol) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// Leading returns the terms of e that are largest as the symbol x tends to 0: x is set to 0 in all sums, as in sqrt(x^2 + eps), and the
-// terms of lowest degree in x are kept.
-func (e Expr) Leading(x string) (Expr, error) {
-	var out Expr
-	for _, t := range e.terms {
-		product := Expr{[]term{{coef: t.coef}}}
-		for _, f := range t.factors {
-			base := Expr{[]term{{coef: big.NewRat(1, 1), factors: []factor{f}}}}
-			if f.symbol == "" && !f.abs {
-				var err error
-				if base, err = base.Substitute(map[string]Expr{x: {}}); err != nil {
-					return Expr{}, err
-				}
-			}
-			product = product.Mul(base)
-		}
-		out = out.Add(product)
-	}
-	var leading Expr
-	var lowest exponent
-	for i, t := range out.terms {
-		d := t.degree(x)
-		switch {
-		case i == 0 || d.less(lowest):
-			leading, lowest = Expr{[]term{t}}, d
-		case !lowest.less(d):
-			leading.terms = append(leading.terms, t)
-		}
-	}
-	return leading, nil
-}
-
-// degree returns the power of x, or |x|, in t.
-func (t term) degree(x string) exponent {
-	sum := exponent{0, 1}
-	for _, f := range t.factors {
-		if f.symbol == x || (f.abs && f.sum.Uses(x)) {
-			sum = sum.plus(f.exp)
-		}
-	}
-	return sum
+// isNumber reports whether e is a number other than 0.
+func (e Expr) isNumber() bool {
+	return e.err == nil && len(e.terms) == 1 && len(e.terms[0].factors) == 0
 }

@@ -1,195 +1,269 @@
 package formula
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"shadowflow/schema"
 )
 
-// Parse reads a formula: numbers, names, + - * / ^ with a number as exponent, parentheses, sqrt(x) and abs(x).
-func Parse(s string) (Expr, error) {
-	if len(s) > maxLength {
-		return Expr{}, fmt.Errorf("formula of %d characters: want at most %d", len(s), maxLength)
+// What a formula may be at most.
+const (
+	maxLength = 1000 // bytes
+	maxDepth  = 40   // parentheses, functions, signs and exponents in one another
+)
+
+// Error says where a formula is wrong.
+type Error struct {
+	Column int    // of the character, from 1
+	Found  string // what stands there, empty at the end
+	Want   string // what would be right
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("column %d: %s", e.Column, e.Problem())
+}
+
+// Problem is the error without its place.
+func (e *Error) Problem() string {
+	if e.Found == "" {
+		return "it ends where " + e.Want + " should follow"
 	}
+	return fmt.Sprintf("found %q: want %s", e.Found, e.Want)
+}
+
+// Parse reads a formula: numbers, names, + - * / ^, parentheses, and functions. A power binds to the right and more closely than a
+// sign, as on paper: -x^2 is -(x^2). An error is an [*Error].
+func Parse(s string) (*Formula, error) {
 	p := &parser{s: s}
-	e, err := p.sum(0)
-	if err == nil && p.skip() != 0 {
+	if len(s) > maxLength {
+		return nil, &Error{maxLength + 1, fmt.Sprintf("%d characters", len(s)), fmt.Sprintf("at most %d", maxLength)}
+	}
+	f, err := p.sum()
+	if err == nil && p.peek() != atEnd {
 		err = p.fail("an operator or the end")
 	}
 	if err != nil {
-		return Expr{}, fmt.Errorf("formula %q: %w", s, err)
+		return nil, err
 	}
-	return e, nil
+	return f, nil
 }
-
-const (
-	maxLength = 300
-	maxDepth  = 20
-)
 
 type parser struct {
-	s  string
-	at int
+	s     string
+	at    int
+	depth int
 }
 
-// skip passes blanks and returns the next character, 0 at the end.
-func (p *parser) skip() rune {
-	for p.at < len(p.s) && (p.s[p.at] == ' ' || p.s[p.at] == '\t') {
+// atEnd stands for the character behind the last.
+const atEnd rune = -1
+
+// peek passes blanks and returns the next character.
+func (p *parser) peek() rune {
+	for p.at < len(p.s) && strings.IndexByte(" \t\r\n", p.s[p.at]) >= 0 {
 		p.at++
 	}
 	if p.at == len(p.s) {
-		return 0
+		return atEnd
 	}
 	c, _ := utf8.DecodeRuneInString(p.s[p.at:])
 	return c
 }
 
+// column returns the number of the next character.
+func (p *parser) column() int { return utf8.RuneCountInString(p.s[:p.at]) + 1 }
+
+// fail returns the error that something else should be next.
 func (p *parser) fail(want string) error {
-	if p.at >= len(p.s) {
-		return fmt.Errorf("ends where %s should follow", want)
+	c := p.peek()
+	if c == atEnd {
+		return &Error{p.column(), "", want}
 	}
-	return fmt.Errorf("character %d, %q: want %s", p.at+1, p.s[p.at:], want)
+	column, at := p.column(), p.at
+	found := cmp.Or(p.word(), p.digits(), string(c))
+	p.at = at
+	return &Error{column, found, want}
 }
 
-func (p *parser) sum(depth int) (Expr, error) {
-	if depth > maxDepth {
-		return Expr{}, fmt.Errorf("more than %d levels deep", maxDepth)
-	}
-	negative := p.skip() == '-'
-	if negative {
-		p.at++
-	}
-	e, err := p.product(depth)
-	if negative {
-		e = e.Neg()
-	}
-	for err == nil {
-		op := p.skip()
-		if op != '+' && op != '-' {
-			break
-		}
-		p.at++
-		var f Expr
-		if f, err = p.product(depth); op == '-' {
-			f = f.Neg()
-		}
-		e = e.Add(f)
-		if len(e.terms) > maxTerms {
-			return Expr{}, fmt.Errorf("more than %d terms when expanded", maxTerms)
-		}
-	}
-	return e, err
-}
+func isLetter(c rune) bool { return unicode.IsLetter(c) }
 
-func (p *parser) product(depth int) (Expr, error) {
-	e, err := p.power(depth)
-	for err == nil {
-		op := p.skip()
-		if op != '*' && op != '/' {
-			break
-		}
-		p.at++
-		var f Expr
-		if f, err = p.power(depth); err != nil {
-			break
-		}
-		if op == '/' {
-			if f, err = f.Pow(-1, 1); err != nil {
-				break
-			}
-		}
-		if len(e.terms)*len(f.terms) > maxTerms {
-			return Expr{}, fmt.Errorf("more than %d terms when expanded", maxTerms)
-		}
-		e = e.Mul(f)
-	}
-	return e, err
-}
-
-func (p *parser) power(depth int) (Expr, error) {
-	base, err := p.atom(depth)
-	if err != nil || p.skip() != '^' {
-		return base, err
-	}
-	p.at++
-	if p.skip() == '-' {
-		return Expr{}, p.fail("a number; write 1/x for a negative power")
-	}
+// word takes a name, empty if none is next.
+func (p *parser) word() string {
 	start := p.at
-	exp, err := p.atom(depth)
-	if err != nil {
-		return Expr{}, err
+	for p.at < len(p.s) {
+		c, size := utf8.DecodeRuneInString(p.s[p.at:])
+		if !isLetter(c) && (p.at == start || c != '_' && !unicode.IsDigit(c)) {
+			break
+		}
+		p.at += size
 	}
-	if len(exp.terms) != 1 || len(exp.terms[0].factors) != 0 {
-		p.at = start
-		return Expr{}, p.fail("a number as exponent")
-	}
-	c := exp.terms[0].coef
-	if !c.Num().IsInt64() || !c.Denom().IsInt64() || c.Num().Int64() > maxExponent || c.Num().Int64() < -maxExponent || c.Denom().Int64() > maxExponent {
-		p.at = start
-		return Expr{}, p.fail(fmt.Sprintf("an exponent of at most %d", maxExponent))
-	}
-	if n := len(base.terms); n > 1 && c.IsInt() && c.Num().Int64() > maxExpand {
-		p.at = start
-		return Expr{}, p.fail(fmt.Sprintf("a sum to at most the power %d", maxExpand))
-	}
-	return base.Pow(c.Num().Int64(), c.Denom().Int64())
+	return p.s[start:p.at]
 }
 
-func (p *parser) atom(depth int) (Expr, error) {
-	c := p.skip()
-	switch {
-	case c == '(':
-		return p.parenthesis(depth)
-	case unicode.IsDigit(c):
-		start := p.at
+// digits takes a number without a sign, empty if none is next.
+func (p *parser) digits() string {
+	start := p.at
+	run := func() {
 		for p.at < len(p.s) && p.s[p.at] >= '0' && p.s[p.at] <= '9' {
 			p.at++
 		}
-		n, err := strconv.ParseInt(p.s[start:p.at], 10, 32)
+	}
+	run()
+	if p.at < len(p.s) && p.s[p.at] == '.' {
+		p.at++
+		run()
+	}
+	if mantissa := p.at; p.at > start && p.at < len(p.s) && p.s[p.at]|0x20 == 'e' {
+		if p.at++; p.at < len(p.s) && (p.s[p.at] == '+' || p.s[p.at] == '-') {
+			p.at++
+		}
+		exponent := p.at
+		if run(); p.at == exponent {
+			p.at = mantissa
+		}
+	}
+	return p.s[start:p.at]
+}
+
+// deeper is one more level of nesting around a part.
+func (p *parser) deeper(part func() (*Formula, error)) (*Formula, error) {
+	if p.depth++; p.depth > maxDepth {
+		return nil, p.fail(fmt.Sprintf("at most %d levels in one another", maxDepth))
+	}
+	f, err := part()
+	p.depth--
+	return f, err
+}
+
+// operator takes one of the operators, none if another character is next.
+func (p *parser) operator(among string) (op string, column int) {
+	c := p.peek()
+	if c == atEnd || !strings.ContainsRune(among, c) {
+		return "", 0
+	}
+	column = p.column()
+	p.at++
+	return string(c), column
+}
+
+func (p *parser) sum() (*Formula, error) { return p.chain("+-", p.product) }
+
+func (p *parser) product() (*Formula, error) { return p.chain("*/", p.factor) }
+
+// chain reads parts with operators between them, which bind to the left.
+func (p *parser) chain(operators string, part func() (*Formula, error)) (*Formula, error) {
+	f, err := part()
+	for err == nil {
+		op, column := p.operator(operators)
+		if op == "" {
+			break
+		}
+		var g *Formula
+		if g, err = part(); err == nil {
+			f = apply(op, column, f, g)
+		}
+	}
+	return f, err
+}
+
+// factor is a power, or the negative of a factor.
+func (p *parser) factor() (*Formula, error) {
+	if _, column := p.operator("-"); column > 0 {
+		f, err := p.deeper(p.factor)
 		if err != nil {
-			p.at = start
-			return Expr{}, p.fail("a whole number below 2^31")
+			return nil, err
 		}
-		return Number(n, 1), nil
-	case unicode.IsLetter(c):
-		start := p.at
-		for p.at < len(p.s) {
-			r, size := utf8.DecodeRuneInString(p.s[p.at:])
-			if !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' {
-				break
-			}
-			p.at += size
-		}
-		return p.named(p.s[start:p.at], depth)
+		return apply(Negate, column, f), nil
 	}
-	return Expr{}, p.fail("a number, a name or (")
-}
-
-func (p *parser) parenthesis(depth int) (Expr, error) {
-	p.at++
-	e, err := p.sum(depth + 1)
-	if err == nil && p.skip() != ')' {
-		err = p.fail(")")
-	}
-	p.at++
-	return e, err
-}
-
-func (p *parser) named(name string, depth int) (Expr, error) {
-	if p.skip() != '(' {
-		return Symbol(name), nil
-	}
-	if name != "sqrt" && name != "abs" {
-		return Expr{}, fmt.Errorf("no function %q: there are sqrt and abs", name)
-	}
-	e, err := p.parenthesis(depth)
-	if err == nil && name == "abs" {
-		e, err = e.Pow(2, 1)
-	}
+	base, err := p.atom()
 	if err != nil {
-		return Expr{}, err
+		return nil, err
 	}
-	return e.Pow(1, 2)
+	op, column := p.operator("^")
+	if op == "" {
+		return base, nil
+	}
+	exponent, err := p.deeper(p.factor)
+	if err != nil {
+		return nil, err
+	}
+	return apply(op, column, base, exponent), nil
+}
+
+func (p *parser) atom() (*Formula, error) {
+	c := p.peek()
+	column := p.column()
+	switch {
+	case c == '(':
+		p.at++
+		f, err := p.deeper(p.sum)
+		if err != nil {
+			return nil, err
+		}
+		return f, p.expect(")")
+	case isLetter(c):
+		start := p.at
+		name := p.word()
+		if p.peek() == '(' {
+			p.at = start
+			return p.call(name, column)
+		}
+		return &Formula{Name: name, Column: column, size: 1}, nil
+	}
+	start := p.at
+	text := p.digits()
+	v, err := strconv.ParseFloat(text, 64)
+	if text == "." || text == "" {
+		p.at = start
+		return nil, p.fail("a number, a name or (")
+	}
+	if err != nil || math.IsInf(v, 0) {
+		p.at = start
+		return nil, p.fail("a number that float64 can hold")
+	}
+	return &Formula{number: v, text: text, Column: column, size: 1}, nil
+}
+
+// call reads a function and its arguments.
+func (p *parser) call(name string, column int) (*Formula, error) {
+	op, known := operations[name]
+	if !known {
+		names := Functions()
+		return nil, p.fail(fmt.Sprintf("one of the functions %s (did you mean %s?)", strings.Join(names, ", "), schema.Nearest(name, names)))
+	}
+	p.at += len(name)
+	p.peek()
+	p.at++
+	args := make([]*Formula, op.args)
+	for i := range args {
+		var err error
+		if i > 0 {
+			if err = p.expect(fmt.Sprintf(", and another argument of %s, which takes %d", name, op.args)); err != nil {
+				return nil, err
+			}
+		}
+		if args[i], err = p.deeper(p.sum); err != nil {
+			return nil, err
+		}
+	}
+	if p.peek() == ',' && op.args == 1 {
+		return nil, p.fail(fmt.Sprintf(") after the one argument of %s", name))
+	} else if p.peek() == ',' {
+		return nil, p.fail(fmt.Sprintf(") after the %d arguments of %s", op.args, name))
+	}
+	return apply(name, column, args...), p.expect(")")
+}
+
+// expect takes the character that want begins with.
+func (p *parser) expect(want string) error {
+	if p.peek() != rune(want[0]) {
+		return p.fail(want)
+	}
+	p.at++
+	return nil
 }

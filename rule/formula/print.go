@@ -5,13 +5,28 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
-// String returns the formula as text.
+// String returns the formula as text, and what could not be made as the reason.
 func (e Expr) String() string { return e.print(text{}) }
 
 // LaTeX returns the formula in LaTeX's math.
 func (e Expr) LaTeX() string { return e.print(latex{}) }
+
+// Factor returns e as text that other factors may follow: in parentheses, unless it is a product.
+func (e Expr) Factor() string { return e.asFactor(text{}) }
+
+// FactorLaTeX is Factor in LaTeX's math.
+func (e Expr) FactorLaTeX() string { return e.asFactor(latex{}) }
+
+func (e Expr) asFactor(s style) string {
+	if e.err == nil && len(e.terms) == 1 && e.terms[0].coef.IsInt() && e.terms[0].coef.Sign() > 0 &&
+		!slices.ContainsFunc(e.terms[0].factors, func(f factor) bool { return f.exp.num < 0 }) {
+		return e.print(s)
+	}
+	return s.group(e.print(s))
+}
 
 // style is a way to write the parts of a formula.
 type style interface {
@@ -50,19 +65,36 @@ func (text) separates() bool { return false }
 
 type latex struct{}
 
-var greek = map[string]string{
-	"eps": `\varepsilon`, "lambda": `\lambda`, "theta": `\theta`, "beta1": `\beta_1`, "beta2": `\beta_2`, "c1": "c_1", "c2": "c_2",
+// greek are the names that LaTeX has a letter for, "omicron" and the like left out.
+var greek = []string{
+	"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau",
+	"phi", "chi", "psi", "omega",
 }
 
-func (latex) symbol(name string) string {
-	if s, ok := greek[name]; ok {
-		return s
+// symbol writes corrected(m) as m with a hat, beta1 as \beta_1, x_long as x_{long}.
+func (l latex) symbol(name string) string {
+	if inner, ok := strings.CutPrefix(name, "corrected("); ok {
+		return `\hat{` + l.symbol(strings.TrimSuffix(inner, ")")) + `}`
 	}
-	head, tail, ok := strings.Cut(name, "_")
-	if ok {
-		return head + "_{" + tail + "}"
+	switch name {
+	case "eps":
+		return `\varepsilon`
+	case "weight_decay":
+		return `\lambda`
 	}
-	if len(name) > 1 {
+	if head, tail, ok := strings.Cut(name, "_"); ok && head != "" {
+		return l.symbol(head) + "_{" + strings.ReplaceAll(tail, "_", `\_`) + "}"
+	}
+	if head := strings.TrimRight(name, "0123456789"); head != name && head != "" {
+		if tail := name[len(head):]; len(tail) > 1 {
+			return l.symbol(head) + "_{" + tail + "}"
+		}
+		return l.symbol(head) + "_" + name[len(head):]
+	}
+	switch {
+	case slices.Contains(greek, name):
+		return `\` + name
+	case utf8.RuneCountInString(name) > 1:
 		return `\mathrm{` + name + `}`
 	}
 	return name
@@ -79,7 +111,10 @@ func (latex) quotient(num, den string, _ bool) string {
 
 // print writes e in the shorter of two forms: its terms with what they share taken out, or over their common denominator.
 func (e Expr) print(s style) string {
-	if e.IsZero() {
+	switch {
+	case e.err != nil:
+		return e.err.Error()
+	case e.IsZero():
 		return "0"
 	}
 	shared, rest := e.takeOut(false)
@@ -87,13 +122,19 @@ func (e Expr) print(s style) string {
 		shared, rest = common, over
 	}
 	shared, rest = cancel(shared, rest)
+	if rest.err != nil {
+		return e.sum(s)
+	}
 	if len(rest.terms) == 1 {
-		product := Expr{[]term{shared}}.Mul(rest)
-		if len(product.terms) == 1 {
-			sign, t := product.terms[0].print(s, "")
+		whole := checked([]term{shared}).Mul(rest)
+		switch {
+		case whole.err != nil:
+			return e.sum(s)
+		case len(whole.terms) == 1:
+			sign, t := whole.terms[0].print(s, "")
 			return strings.TrimPrefix(sign, "+") + t
 		}
-		return product.sum(s)
+		return whole.sum(s)
 	}
 	if len(shared.factors) == 0 && shared.coef.Cmp(big.NewRat(1, 1)) == 0 {
 		return e.sum(s)
@@ -105,12 +146,12 @@ func (e Expr) print(s style) string {
 // cancel takes a sum that is also in the denominator out of both.
 func cancel(shared term, rest Expr) (term, Expr) {
 	for i, f := range shared.factors {
-		if f.symbol == "" && !f.abs && f.sum.Equal(rest) {
+		if f.isSum() && f.sum.Equal(rest) {
 			factors := slices.Clone(shared.factors)
 			if factors[i].exp = f.exp.plus(exponent{1, 1}); factors[i].exp.num == 0 {
 				factors = slices.Delete(factors, i, i+1)
 			}
-			return term{shared.coef, factors}, Number(1, 1)
+			return term{shared.coef, factors}, Fraction(1, 1)
 		}
 	}
 	return shared, rest
@@ -148,24 +189,21 @@ func (e Expr) takeOut(whole bool) (term, Expr) {
 	seen := map[string]bool{}
 	for _, t := range e.terms {
 		for _, f := range t.factors {
-			key := f.baseKey()
-			if seen[key] {
+			if seen[f.key] {
 				continue
 			}
-			seen[key] = true
-			if exp, ok := e.sharedPower(key, whole && f.symbol == "" && !f.abs); ok {
-				f.exp = exp
-				shared.factors = append(shared.factors, f)
+			seen[f.key] = true
+			if exp, ok := e.sharedPower(f.key, whole && f.isSum()); ok {
+				shared.factors = append(shared.factors, f.to(exp))
 			}
 		}
 	}
-	slices.SortFunc(shared.factors, func(a, b factor) int { return strings.Compare(a.baseKey(), b.baseKey()) })
+	slices.SortFunc(shared.factors, func(a, b factor) int { return strings.Compare(a.key, b.key) })
 	inverse := term{coef: new(big.Rat).Inv(shared.coef)}
 	for _, f := range shared.factors {
-		f.exp = f.exp.times(exponent{-1, 1})
-		inverse.factors = append(inverse.factors, f)
+		inverse.factors = append(inverse.factors, f.to(f.exp.times(exponent{-1, 1})))
 	}
-	return shared, e.Mul(Expr{[]term{inverse}})
+	return shared, e.Mul(checked([]term{inverse}))
 }
 
 // sharedPower returns the power of a base to take out of all terms.
@@ -173,7 +211,7 @@ func (e Expr) sharedPower(key string, whole bool) (exponent, bool) {
 	var least, most exponent
 	for i, t := range e.terms {
 		exp := exponent{0, 1}
-		if j := slices.IndexFunc(t.factors, func(f factor) bool { return f.baseKey() == key }); j >= 0 {
+		if j := slices.IndexFunc(t.factors, func(f factor) bool { return f.key == key }); j >= 0 {
 			exp = t.factors[j].exp
 		}
 		if i == 0 {
@@ -204,11 +242,12 @@ func (t term) print(s style, times string) (sign, body string) {
 		sign = "-"
 	}
 	var num, den []piece
-	if n := new(big.Int).Abs(t.coef.Num()); n.Cmp(big.NewInt(1)) != 0 {
-		num = append(num, piece{n.String(), ""})
+	over, under := coefficient(new(big.Rat).Abs(t.coef))
+	if over != "1" {
+		num = append(num, piece{over, ""})
 	}
-	if d := t.coef.Denom(); d.Cmp(big.NewInt(1)) != 0 {
-		den = append(den, piece{d.String(), ""})
+	if under != "1" {
+		den = append(den, piece{under, ""})
 	}
 	factors := slices.Clone(t.factors)
 	slices.SortStableFunc(factors, func(a, b factor) int { return rank(a) - rank(b) })
@@ -226,16 +265,27 @@ func (t term) print(s style, times string) (sign, body string) {
 		num = []piece{{"1", ""}}
 	}
 	if len(den) == 0 {
-		return sign, product(s, num, false)
+		return sign, sideBySide(s, num, false)
 	}
-	return sign, s.quotient(product(s, num, s.separates()), product(s, den, s.separates()), len(den) > 1)
+	return sign, s.quotient(sideBySide(s, num, s.separates()), sideBySide(s, den, s.separates()), len(den) > 1)
+}
+
+// coefficient writes a number as a fraction, or as a decimal where that is what people would write: 3.4445, but 3/2.
+func coefficient(c *big.Rat) (over, under string) {
+	const wide, places = 6, 12 // bits of a denominator that people write, digits that they read
+	if c.Denom().BitLen() > wide {
+		if digits, exact := c.FloatPrec(); exact && digits <= places {
+			return c.FloatString(digits), "1"
+		}
+	}
+	return c.Num().String(), c.Denom().String()
 }
 
 // piece is a written factor; bare, if not empty, is the same without its parentheses.
 type piece struct{ written, bare string }
 
-// product writes factors side by side; a single one needs no parentheses where it stands apart.
-func product(s style, pieces []piece, apart bool) string {
+// sideBySide writes factors; a single one needs no parentheses where it stands apart.
+func sideBySide(s style, pieces []piece, apart bool) string {
 	if apart && len(pieces) == 1 && pieces[0].bare != "" {
 		return pieces[0].bare
 	}
@@ -271,7 +321,7 @@ func (f factor) print(s style, exp exponent) piece {
 		return piece{s.root(base), ""}
 	}
 	bare := ""
-	if f.symbol == "" && !f.abs {
+	if f.isSum() {
 		base, bare = s.group(base), base
 	}
 	switch {

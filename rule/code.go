@@ -1,0 +1,175 @@
+package rule
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"shadowflow/graph"
+	"shadowflow/rule/formula"
+)
+
+// code is a program as graph code makes it: its formulas with their numbers computed, and with names for the scalars of a step.
+type code struct {
+	entries []coded
+	update  *formula.Formula
+	scalars []func(n int) float64
+	byText  map[string]int // the place of a scalar, by its formula
+	past    []string       // the names of what the step before left, in the order of the state
+	moments []string
+}
+
+type coded struct {
+	name    string
+	formula *formula.Formula
+	kept    bool
+}
+
+// rule returns the rule of a definition with values.
+func (d *Definition) rule(values map[string]any) (*Rule, error) {
+	p, err := d.program(values)
+	if err != nil {
+		return nil, fmt.Errorf("optimizer %s: %w", d.Name, err)
+	}
+	c := &code{byText: map[string]int{}}
+	r := &Rule{Name: d.Name, Elementwise: true}
+	for _, q := range p.entries {
+		f, err := c.encode(p, q.formula)
+		if err != nil {
+			return nil, fmt.Errorf("optimizer %s: %s = %s: %w", d.Name, q.name, q.text, err)
+		}
+		c.entries = append(c.entries, coded{q.name, f, q.kept})
+		if q.kept {
+			r.State, c.past = append(r.State, q.name), append(c.past, before(q.name))
+		}
+	}
+	if c.update, err = c.encode(p, p.update); err != nil {
+		return nil, fmt.Errorf("optimizer %s: update: %w", d.Name, err)
+	}
+	r.Scalars, r.Step = c.scalars, c.step
+	r.Memory, r.lacks = p.memory(c)
+	return r, nil
+}
+
+// encode computes the numbers of a formula, and gives names to its parts that depend on the step alone.
+func (c *code) encode(p *program, f *formula.Formula) (*formula.Formula, error) {
+	var err error
+	f = f.Fold(p.numbers).Rewrite(func(part *formula.Formula) *formula.Formula {
+		if v, ok := part.IsNumber(); ok && (math.IsNaN(v) || math.IsInf(v, 0)) {
+			err = fmt.Errorf("with these hyperparameters a part of it is %v: want finite numbers", v)
+		}
+		if names := part.Names(); len(names) != 1 || names[0] != "n" {
+			return nil
+		}
+		return formula.Variable(c.scalar(part.String(), func(n int) float64 { return part.Value(map[string]float64{"n": float64(n)}) }))
+	})
+	for _, name := range f.Names() {
+		entry, ok := correctedOf(name)
+		if !ok || err != nil {
+			continue
+		}
+		k := p.entry(entry).kernel
+		if k == nil {
+			return nil, fmt.Errorf("corrected(%s): the weights of %s change with the step, and have no sum that is known", entry, entry)
+		}
+		c.scalar(name, k.correction)
+	}
+	return f, err
+}
+
+// scalar returns the name of a number of the step.
+func (c *code) scalar(text string, value func(n int) float64) string {
+	i, ok := c.byText[text]
+	if !ok {
+		i = len(c.scalars)
+		c.byText[text] = i
+		c.scalars = append(c.scalars, value)
+	}
+	return fmt.Sprintf("scalar %d", i)
+}
+
+// evaluate returns the values of all names behind the step's state.
+func (c *code) evaluate(call Call) map[string]graph.Value {
+	names := map[string]graph.Value{"g": call.G, "theta": call.Theta, "lr": call.LR}
+	for i, v := range call.Scalars {
+		names[fmt.Sprintf("scalar %d", i)] = v
+	}
+	for i, name := range c.past {
+		names[name] = call.State[i]
+	}
+	for _, e := range c.entries {
+		v := e.formula.Graph(call.Theta, names)
+		names[e.name] = v
+		if i, ok := c.byText[corrected(e.name)]; ok {
+			names[corrected(e.name)] = v.Mul(call.Scalars[i])
+		}
+	}
+	return names
+}
+
+func (c *code) step(call Call) (theta graph.Value, state []graph.Value) {
+	names := c.evaluate(call)
+	for _, e := range c.entries {
+		if e.kept {
+			state = append(state, names[e.name].BroadcastTo(call.Theta.Shape()...))
+		}
+	}
+	return call.Theta.Sub(c.update.Graph(call.Theta, names).Mul(call.LR)), state
+}
+
+// memory returns the form of moments and an update, or what stands against it.
+func (p *program) memory(c *code) (m *Memory, lacks string) {
+	m = &Memory{Formula: p.update, Values: p.numbers}
+	for _, q := range p.entries {
+		for _, name := range []string{q.name, corrected(q.name)} {
+			if !p.update.Uses(name) {
+				continue
+			}
+			if q.kernel == nil || !p.ofGradient(q.phi) {
+				return nil, fmt.Sprintf("%s = %s is no exponential memory of a function of the gradient alone", q.name, q.text)
+			}
+			m.Moments = append(m.Moments, p.moment(name, q))
+			c.moments = append(c.moments, name)
+		}
+	}
+	for _, name := range []string{"n", "lr"} {
+		if p.update.Uses(name) {
+			return nil, fmt.Sprintf("its update %s depends on %s, %s", p.update, name, reserved[name])
+		}
+	}
+	update := c.update
+	m.Update = func(s []graph.Value, g, theta graph.Value) graph.Value {
+		names := map[string]graph.Value{"g": g, "theta": theta}
+		for i, name := range c.moments {
+			names[name] = s[i]
+		}
+		return update.Graph(g, names).BroadcastTo(g.Shape()...)
+	}
+	m.Of = func(call Call) []graph.Value {
+		names := c.evaluate(call)
+		s := make([]graph.Value, len(c.moments))
+		for i, name := range c.moments {
+			s[i] = names[name]
+		}
+		return s
+	}
+	return m, ""
+}
+
+// ofGradient reports whether a formula is made of the gradient and hyperparameters alone.
+func (p *program) ofGradient(f *formula.Formula) bool {
+	return f.Uses("g") && !slices.ContainsFunc(f.Names(), func(name string) bool {
+		_, number := p.numbers[name]
+		return name != "g" && !number
+	})
+}
+
+func (p *program) moment(name string, q *quantity) Moment {
+	m := Moment{Name: name, State: q.name, Formula: q.phi, Kernel: *q.kernel}
+	_, m.Corrected = correctedOf(name)
+	if q.phi.Name != "g" {
+		phi := q.phi.Fold(p.numbers)
+		m.Phi = func(g graph.Value) graph.Value { return phi.Graph(g, map[string]graph.Value{"g": g}) }
+	}
+	return m
+}

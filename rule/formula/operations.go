@@ -1,0 +1,181 @@
+package formula
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"shadowflow/graph"
+)
+
+// operation is what an operator or a function means to those who evaluate formulas. Functions of one argument ignore the second.
+type operation struct {
+	args    int
+	number  func(x, y float64) float64
+	graph   func(x, y graph.Value) graph.Value
+	algebra func(x, y Expr) Expr // nil where the algebra does not know it
+}
+
+var operations = map[string]operation{
+	"+":    {2, func(x, y float64) float64 { return x + y }, graph.Value.Add, Expr.Add},
+	"-":    {2, func(x, y float64) float64 { return x - y }, graph.Value.Sub, Expr.Sub},
+	"*":    {2, func(x, y float64) float64 { return x * y }, graph.Value.Mul, Expr.Mul},
+	"/":    {2, func(x, y float64) float64 { return x / y }, graph.Value.Div, Expr.Div},
+	"max":  {2, math.Max, graph.Value.Max, nil},
+	"min":  {2, math.Min, graph.Value.Min, nil},
+	Negate: unary(func(x float64) float64 { return -x }, graph.Value.Neg, Expr.Neg),
+	"sqrt": unary(math.Sqrt, graph.Value.Sqrt, Expr.Sqrt),
+	"abs":  unary(math.Abs, graph.Value.Abs, Expr.Abs),
+	"sign": unary(signOf, graph.Value.Sign, func(x Expr) Expr { return x.Div(x.Abs()) }),
+	"exp":  unary(math.Exp, graph.Value.Exp, nil),
+	"log":  unary(math.Log, graph.Value.Log, nil),
+	"tanh": unary(math.Tanh, graph.Value.Tanh, nil),
+	// An exponent is a number, so each interpreter has a place of its own for it.
+	"^": {args: 2, number: math.Pow},
+	// What these stand for is the business of who reads definitions of optimizers: they have no value of their own.
+	"ema": {args: 2}, "sum": {args: 2}, "corrected": {args: 1}, "if": {args: 3},
+}
+
+func unary(number func(float64) float64, code func(graph.Value) graph.Value, algebra func(Expr) Expr) operation {
+	op := operation{
+		args:   1,
+		number: func(x, _ float64) float64 { return number(x) },
+		graph:  func(x, _ graph.Value) graph.Value { return code(x) },
+	}
+	if algebra != nil {
+		op.algebra = func(x, _ Expr) Expr { return algebra(x) }
+	}
+	return op
+}
+
+func signOf(x float64) float64 {
+	switch {
+	case x > 0:
+		return 1
+	case x < 0:
+		return -1
+	}
+	return x // 0 and NaN
+}
+
+// Functions returns the names of the functions, sorted.
+func Functions() []string {
+	var names []string
+	for name := range operations {
+		if isLetter(rune(name[0])) && name != Negate {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// second returns the second argument, or the first where there is one only.
+func (f *Formula) second() *Formula { return f.Args[min(1, len(f.Args)-1)] }
+
+// Value computes f in float64. An unknown name, and what only definitions give a meaning (ema, sum, corrected, if), make it NaN.
+func (f *Formula) Value(names map[string]float64) float64 {
+	switch {
+	case f.Name != "":
+		if v, ok := names[f.Name]; ok {
+			return v
+		}
+		return math.NaN()
+	case f.Op == "":
+		return f.number
+	}
+	op := operations[f.Op]
+	if op.number == nil {
+		return math.NaN()
+	}
+	return op.number(f.Args[0].Value(names), f.second().Value(names))
+}
+
+// Fold computes those parts of f that depend on the given numbers alone. A product with 0 becomes 0: a hyperparameter of 0
+// switches its term off.
+func (f *Formula) Fold(numbers map[string]float64) *Formula {
+	if f.Op == "" {
+		if v, ok := numbers[f.Name]; ok && f.Name != "" {
+			return Number(v)
+		}
+		return f
+	}
+	args := make([]*Formula, len(f.Args))
+	known, zero := operations[f.Op].number != nil, false
+	for i, a := range f.Args {
+		args[i] = a.Fold(numbers)
+		v, ok := args[i].IsNumber()
+		known, zero = known && ok, zero || ok && v == 0
+	}
+	g := apply(f.Op, f.Column, args...)
+	switch {
+	case known:
+		return Number(g.Value(nil))
+	case zero && f.Op == "*":
+		return Number(0)
+	}
+	return g
+}
+
+// Graph returns f as graph code, operation by operation as it is written, with the values of its names. Numbers are constants of
+// like's type, and an exponent is a number. Where f holds anything else the result is invalid, and so is what is made of it.
+func (f *Formula) Graph(like graph.Value, names map[string]graph.Value) graph.Value {
+	op := operations[f.Op]
+	switch {
+	case f.Name != "":
+		return names[f.Name]
+	case f.Op == "":
+		return like.Like(f.number)
+	case f.Op == "^":
+		p, ok := f.Args[1].IsNumber()
+		if !ok {
+			return graph.Value{}
+		}
+		return f.Args[0].Graph(like, names).Pow(p)
+	case op.graph == nil:
+		return graph.Value{}
+	}
+	return op.graph(f.Args[0].Graph(like, names), f.second().Graph(like, names))
+}
+
+// An UnknownToAlgebra is the error of an Expr made of a formula with a function that cannot be differentiated and simplified here.
+type UnknownToAlgebra struct{ Function string }
+
+func (e *UnknownToAlgebra) Error() string {
+	return fmt.Sprintf("%s can be computed, but not written down by its derivatives here: formulas are for + - * / ^ sqrt abs and sign", e.Function)
+}
+
+// Expr returns f in the algebra's normal form. Names are its symbols, except in exponents, where numbers has their values: an
+// exponent must be a fraction of small numbers.
+func (f *Formula) Expr(numbers map[string]float64) Expr {
+	op := operations[f.Op]
+	switch {
+	case f.Name != "":
+		return Symbol(f.Name)
+	case f.Op == "":
+		return decimal(f.text)
+	case f.Op == "^":
+		num, den, ok := smallFraction(f.Args[1].Value(numbers))
+		if !ok {
+			return Expr{err: fmt.Errorf("the exponent %s = %g is not a fraction of numbers up to %d", f.Args[1], f.Args[1].Value(numbers), maxExponent)}
+		}
+		return f.Args[0].Expr(numbers).Pow(num, den)
+	case op.algebra == nil:
+		return Expr{err: &UnknownToAlgebra{f.Op}}
+	}
+	return op.algebra(f.Args[0].Expr(numbers), f.second().Expr(numbers))
+}
+
+// smallFraction returns v as a fraction whose terms an exponent may have.
+func smallFraction(v float64) (num, den int64, ok bool) {
+	for den = 1; den <= maxExponent; den++ {
+		n := math.Round(v * float64(den))
+		if math.Abs(n) > maxExponent {
+			return 0, 0, false
+		}
+		if n/float64(den) == v {
+			return int64(n), den, true
+		}
+	}
+	return 0, 0, false
+}

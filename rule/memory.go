@@ -1,0 +1,110 @@
+package rule
+
+import (
+	"errors"
+	"fmt"
+
+	"shadowflow/graph"
+	"shadowflow/rule/formula"
+)
+
+// Memory is a rule as moments of the gradient and an update made from them. Its functions take values of any shape.
+type Memory struct {
+	Moments []Moment
+	// Update returns U of the moments, the present gradient and the parameters, as graph code. The step is -lr U.
+	Update func(s []graph.Value, g, theta graph.Value) graph.Value
+	// Of returns the moments of the step that a call is for, as graph code.
+	Of func(c Call) []graph.Value
+	// Formula is Update in the moments' names, g, theta and the hyperparameters; nil if the update is code alone.
+	Formula *formula.Formula
+	// Values are the numbers behind the hyperparameters' names in the formulas.
+	Values map[string]float64
+}
+
+// Moment is one of a rule's memories, s = sum_k w(k) phi(gradient of k steps ago).
+type Moment struct {
+	// Name is what formulas and messages call it: m, v, corrected(m).
+	Name string
+	// State is the entry of the rule's definition that it is, or is the corrected value of: m, v, m.
+	State string
+	// Phi is applied to each gradient, as graph code; nil stands for the gradient itself.
+	Phi func(g graph.Value) graph.Value
+	// Formula is phi in g and the hyperparameters, nil if it is code alone.
+	Formula *formula.Formula
+	Kernel  Kernel
+	// Corrected divides the weights of step n by their sum over k = 0..n (bias correction).
+	Corrected bool
+}
+
+// Apply returns phi(g).
+func (m Moment) Apply(g graph.Value) graph.Value {
+	if m.Phi == nil {
+		return g
+	}
+	return m.Phi(g)
+}
+
+// Weight returns the weight of the gradient of k steps ago in step n, bias correction included. A negative n stands for the
+// full memory, reached as n grows.
+func (m Moment) Weight(k, n int) float64 { return m.Kernel.At(k) * m.correction(n) }
+
+// Sum returns W = sum_k w(k) of step n, which is 1 under bias correction. A negative n stands for the full memory.
+func (m Moment) Sum(n int) float64 {
+	if m.Corrected {
+		return 1
+	}
+	return m.Kernel.Sum(n)
+}
+
+// Age returns a = sum_k k w(k) of step n: divided by Sum, the mean age of what the moment remembers. A negative n stands for
+// the full memory.
+func (m Moment) Age(n int) float64 { return m.Kernel.Age(n) * m.correction(n) }
+
+// AgeFactor returns c = 1 + 2 (mean age) of step n, the paper's (1+beta)/(1-beta) for the full memory of an average: the factor
+// by which memory multiplies a moment's part of the second-order term. A negative n stands for the full memory.
+func (m Moment) AgeFactor(n int) float64 { return 1 + 2*m.Age(n)/m.Sum(n) }
+
+// Power returns the power moment mu_j = sum_k k^j w(k) of the full memory.
+func (m Moment) Power(j int) float64 { return m.Kernel.Power(j) * m.correction(-1) }
+
+// correction returns the factor of bias correction in step n.
+func (m Moment) correction(n int) float64 {
+	if !m.Corrected {
+		return 1
+	}
+	return m.Kernel.correction(n)
+}
+
+func (m *Memory) validate() error {
+	if m.Update == nil || m.Of == nil {
+		return errors.New("the memory form lacks Update or Of")
+	}
+	for i, mo := range m.Moments {
+		if err := mo.Kernel.check(); err != nil {
+			return fmt.Errorf("moment %d (%s): %w", i, mo.Name, err)
+		}
+		if mo.Corrected && mo.Kernel.First <= 0 {
+			return fmt.Errorf("moment %d (%s): bias correction divides by w(0) = %v in the first step: want it positive", i, mo.Name, mo.Kernel.First)
+		}
+	}
+	return nil
+}
+
+// Window returns how many steps back the past must be followed to know every moment and its mean age to the share tol.
+func (m *Memory) Window(tol float64) int {
+	window := 0
+	for _, mo := range m.Moments {
+		window = max(window, mo.Kernel.Window(tol))
+	}
+	return window
+}
+
+// Steady reports whether equal gradients make equal updates in every step: all moments are bias-corrected or without memory.
+func (m *Memory) Steady() bool {
+	for _, mo := range m.Moments {
+		if !mo.Corrected && mo.Kernel.Next != 0 {
+			return false
+		}
+	}
+	return true
+}
