@@ -141,7 +141,6 @@ func (w Kernel) Window(tol float64) int {
 	return hi
 }
 
-
 // correction returns the factor of bias correction: 1 over the sum of the weights of step n. A negative n stands for the full memory.
 func (w Kernel) correction(n int) float64 { return 1 / w.Sum(n) }
 
