@@ -72,6 +72,9 @@ func (d *Derivation) nameMoments(m *rule.Memory) error {
 		}
 		age := byState[moment.State]
 		if age == "" {
+			if moment.Sum(FullMemory) == 0 {
+				return fmt.Errorf("the weights of %s add up to 0, so that what it remembers has no mean age", moment.Name)
+			}
 			usual := map[string]string{"m": "c1", "c": "c1", "v": "c2"}[moment.State]
 			age = d.fresh(cmp.Or(usual, "c_"+moment.State), "c_"+moment.State)
 			byState[moment.State], d.Values[age] = age, moment.AgeFactor(FullMemory)

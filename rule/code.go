@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -57,6 +58,11 @@ func (c *code) encode(p *program, f *formula.Formula) (*formula.Formula, error) 
 	f = f.Fold(p.numbers).Rewrite(func(part *formula.Formula) *formula.Formula {
 		if v, ok := part.IsNumber(); ok && (math.IsNaN(v) || math.IsInf(v, 0)) {
 			err = fmt.Errorf("with these hyperparameters a part of it is %v: want finite numbers", v)
+		}
+		if part.Op == "/" {
+			if v, ok := part.Args[1].IsNumber(); ok && v == 0 {
+				err = errors.New("with these hyperparameters a part of it is divided by 0")
+			}
 		}
 		if names := part.Names(); len(names) != 1 || names[0] != "n" {
 			return nil

@@ -20,13 +20,6 @@ func EMA(beta float64) Kernel { return Kernel{1 - beta, (1 - beta) * beta, beta}
 // Geometric returns the weights beta^k, as classical momentum has them.
 func Geometric(beta float64) Kernel { return Kernel{1, beta, beta} }
 
-// Delta returns the weights of no memory: 1 for the present gradient, 0 for all others.
-func Delta() Kernel { return Kernel{First: 1} }
-
-// Shifted returns Lion's weights: w(0) = 1-beta1, w(k) = beta1 (1-beta2) beta2^(k-1), the present gradient mixed with an
-// exponential moving average of the past ones.
-func Shifted(beta1, beta2 float64) Kernel { return Kernel{1 - beta1, beta1 * (1 - beta2), beta2} }
-
 // At returns w(k), 0 for k < 0.
 func (w Kernel) At(k int) float64 {
 	switch {

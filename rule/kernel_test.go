@@ -17,8 +17,8 @@ func kernels() map[string]Kernel {
 		"average 0.9999": EMA(0.9999),
 		"average 0":      EMA(0),
 		"geometric 0.8":  Geometric(0.8),
-		"delta":          Delta(),
-		"lion":           Shifted(0.9, 0.99),
+		"delta":          {First: 1},
+		"lion":           {1 - 0.9, 0.9 * (1 - 0.99), 0.99},
 	}
 }
 
