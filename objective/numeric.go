@@ -17,12 +17,13 @@ type Numeric[T graph.Float] struct {
 	programs map[int][]*program[T] // by batch, a few kinds each
 }
 
-// program is a compiled program and the buffers of a call: theta and the vectors go in, the loss and the results come out.
+// program is a compiled program and the buffers of a call: theta and the inputs go in, the loss and the results come out.
 type program[T graph.Float] struct {
 	kind     Kind
 	compiled *engine.Program
 	in, out  []engine.Buffer
 	loss     []T
+	inputs   [][]T
 	results  [][]T
 }
 
@@ -64,7 +65,8 @@ func (n *Numeric[T]) Evaluate(ctx context.Context, theta []T, batch int, want Wa
 		return Evaluation{}, err
 	}
 	p.in[0] = engine.Of(theta)
-	for i, v := range want.Vectors {
+	p.inputs = want.Inputs(p.inputs[:0])
+	for i, v := range p.inputs {
 		p.in[1+i] = engine.Of(v)
 	}
 	p.results = want.Results(p.results[:0])
@@ -94,8 +96,8 @@ func (n *Numeric[T]) program(batch int, kind Kind) (*program[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	vectors, results := kind.Record(loss, theta)
-	in, out := append([]graph.Value{theta}, vectors...), append([]graph.Value{loss}, results...)
+	inputs, results := kind.Record(loss, theta)
+	in, out := append([]graph.Value{theta}, inputs...), append([]graph.Value{loss}, results...)
 	p := &program[T]{kind: kind, in: make([]engine.Buffer, len(in)), out: make([]engine.Buffer, len(out)), loss: make([]T, 1)}
 	if p.compiled, err = engine.Compile(in, out, engine.Options{Threads: n.threads}); err != nil {
 		return nil, fmt.Errorf("objective: %w", err)

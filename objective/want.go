@@ -13,8 +13,10 @@ type Want[T graph.Float] struct {
 	Gradient []T
 	// Vectors are directions v, and Products receive the Hessian times each, as many. The gradient that they share is computed once.
 	Vectors, Products [][]T
-	// Along is a direction made from the gradient; nil: none. Field receives it, and HField the Hessian times it; either may be nil.
+	// Along is a direction made from the gradient; nil: none. Given is what else it is made from: its vectors, and its scalars, a slice of
+	// one element each. Field receives the direction, and HField the Hessian times it; either may be nil.
 	Along         *Direction
+	Given         [][]T
 	Field, HField []T
 }
 
@@ -36,6 +38,14 @@ func (w Want[T]) Check(dim int) error {
 	}
 	if (w.Along == nil) != (w.Field == nil && w.HField == nil) {
 		return fmt.Errorf("objective: Along, Field and HField: want a direction and room for it or its product, or none of them")
+	}
+	if err := w.Along.check(len(w.Given)); err != nil {
+		return err
+	}
+	for i, v := range w.Given {
+		if want := w.Along.size(i, dim); len(v) != want {
+			return fmt.Errorf("objective: input %d of a direction has %d numbers: want %d", i, len(v), want)
+		}
 	}
 	for _, v := range w.Vectors {
 		if len(v) != dim {
@@ -68,6 +78,9 @@ func (w Want[T]) Kind() Kind {
 	return Kind{w.Gradient != nil, len(w.Vectors), w.Along, w.Field != nil, w.HField != nil}
 }
 
+// Inputs appends the slices that a program of this want reads beside theta and the batch, in the order of [Kind.Record].
+func (w Want[T]) Inputs(to [][]T) [][]T { return append(append(to, w.Vectors...), w.Given...) }
+
 // Results appends the slices that receive the results, in the order of [Kind.Record].
 func (w Want[T]) Results(to [][]T) [][]T {
 	if w.Gradient != nil {
@@ -83,8 +96,8 @@ func (w Want[T]) Results(to [][]T) [][]T {
 	return to
 }
 
-// Record adds to a program of a loss, a scalar made from theta, the vectors as parameters and the results made from them.
-func (k Kind) Record(loss, theta graph.Value) (vectors, results []graph.Value) {
+// Record adds to a program of a loss, a scalar made from theta, what it reads as parameters, and the results made from them.
+func (k Kind) Record(loss, theta graph.Value) (inputs, results []graph.Value) {
 	if k == (Kind{}) {
 		return nil, nil
 	}
@@ -97,17 +110,19 @@ func (k Kind) Record(loss, theta graph.Value) (vectors, results []graph.Value) {
 	}
 	for i := range k.Vectors {
 		v := theta.Builder().Param(fmt.Sprintf("v%d", i), theta.DType(), theta.Size())
-		vectors, results = append(vectors, v), append(results, times(v))
+		inputs, results = append(inputs, v), append(results, times(v))
 	}
 	if k.Along == nil {
-		return vectors, results
+		return inputs, results
 	}
-	field := k.Along.Make(g, theta) // a constant of the product, though it is made from the gradient
+	given := k.Along.params(theta)
+	inputs = append(inputs, given...)
+	field := k.Along.Make(g, theta, given) // a constant of the product, though it is made from the gradient
 	if k.Field {
 		results = append(results, field)
 	}
 	if k.HField {
 		results = append(results, times(field))
 	}
-	return vectors, results
+	return inputs, results
 }

@@ -18,7 +18,7 @@ type secondOrder[T graph.Float] struct {
 	objective objective.Objective[T]
 	// field is the direction F of the one product; nil where the general theorem is needed.
 	field     *objective.Direction
-	fieldFrom func(g, theta, f []T) error // F of a gradient that is known
+	fieldFrom objective.CompiledDirection[T] // F of a gradient that is known
 	terms     *modeq.Terms[T]
 	general   *modeq.SecondOrder[T]
 	// isNormDirection says that F is the derivative of the perturbed one-norm, so that H F is the gradient q of that norm.
@@ -69,7 +69,7 @@ func (s *secondOrder[T]) along(ctx context.Context, at *Point[T]) error {
 		copy(s.hf, at.HField)
 		return nil
 	}
-	if err := s.fieldFrom(at.Gradient, at.Theta, s.f); err != nil {
+	if err := s.fieldFrom(at.Gradient, at.Theta, nil, s.f); err != nil {
 		return err
 	}
 	return product(ctx, s.objective, at.Batch, at.Theta, s.f, s.hf)
@@ -88,7 +88,7 @@ func derivesPerturbedNorm(d *objective.Direction, eps float64) (bool, error) {
 		return false, err
 	}
 	f := make([]float64, len(gs))
-	if err := field(gs, thetas, f); err != nil {
+	if err := field(gs, thetas, nil, f); err != nil {
 		return false, err
 	}
 	for i, v := range gs {

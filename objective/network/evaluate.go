@@ -34,7 +34,7 @@ func (o *Objective[T]) inTwoPasses(ctx context.Context, theta []T, from, to int,
 		return e, err
 	}
 	field := orRoom(want.Field, &o.field, o.Dim())
-	if err := o.direct(want.Along, g, theta, field); err != nil {
+	if err := o.direct(want.Along, g, theta, want.Given, field); err != nil {
 		return objective.Evaluation{}, err
 	}
 	rest := objective.Want[T]{Vectors: want.Vectors, Products: want.Products}
@@ -60,7 +60,7 @@ func orRoom[T graph.Float](given []T, own *[]T, dim int) []T {
 }
 
 // direct writes the direction made from a gradient into field.
-func (o *Objective[T]) direct(d *objective.Direction, g, theta, field []T) error {
+func (o *Objective[T]) direct(d *objective.Direction, g, theta []T, given [][]T, field []T) error {
 	apart, ok := o.directions[d]
 	if !ok {
 		var err error
@@ -69,7 +69,7 @@ func (o *Objective[T]) direct(d *objective.Direction, g, theta, field []T) error
 		}
 		o.directions[d] = apart
 	}
-	return apart(g, theta, field)
+	return apart(g, theta, given, field)
 }
 
 // Test returns the loss on the test examples, batch normalization by its running averages.
@@ -87,7 +87,7 @@ func (o *Objective[T]) pass(ctx context.Context, theta []T, data *examples[T], f
 		return objective.Evaluation{}, fmt.Errorf("network: %d parameters: want %d", len(theta), o.Dim())
 	}
 	size := o.opt.MicroBatch
-	results := o.collect(want, to-from <= size)
+	inputs, results := want.Inputs(nil), o.collect(want, to-from <= size)
 	e := objective.Evaluation{Examples: to - from}
 	for i, at := 0, from; at < to; i++ {
 		if err := ctx.Err(); err != nil {
@@ -98,7 +98,7 @@ func (o *Objective[T]) pass(ctx context.Context, theta []T, data *examples[T], f
 		if err != nil {
 			return objective.Evaluation{}, err
 		}
-		o.bind(p, i, theta, want.Vectors, results.into)
+		o.bind(p, i, theta, inputs, results.into)
 		x, labels := data.at(at, next)
 		p.in[1], p.in[2] = engine.Of(x), engine.Of(labels)
 		if err := p.compiled.Run(p.in, p.out); err != nil {
@@ -114,12 +114,12 @@ func (o *Objective[T]) pass(ctx context.Context, theta []T, data *examples[T], f
 }
 
 // bind sets the buffers of micro-batch i's program, apart from its examples.
-func (o *Objective[T]) bind(p *program[T], i int, theta []T, vectors, results [][]T) {
+func (o *Objective[T]) bind(p *program[T], i int, theta []T, inputs, results [][]T) {
 	p.in[0] = engine.Of(theta)
-	for j, v := range vectors {
+	for j, v := range inputs {
 		p.in[3+j] = engine.Of(v)
 	}
-	if last := 3 + len(vectors); len(p.in) > last { // in a test
+	if last := 3 + len(inputs); len(p.in) > last { // in a test
 		p.in[last] = engine.Of(o.running)
 	}
 	for j, r := range results {

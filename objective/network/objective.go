@@ -37,7 +37,7 @@ type Objective[T graph.Float] struct {
 	train, test examples[T]
 
 	programs   map[programKey]*program[T]
-	directions map[*objective.Direction]func(g, theta, field []T) error // apart from a gradient's program
+	directions map[*objective.Direction]objective.CompiledDirection[T] // apart from a gradient's program
 	partials   [][]T                                                    // a micro-batch's results
 	gradient   []T                                                      // of a batch in parts, and the direction made from it,
 	field      []T                                                      // where the caller wants neither
@@ -74,7 +74,7 @@ func New[T graph.Float](model *nn.Model, loss nn.Loss, part dataset.Part, opt Op
 		model: model, loss: loss, opt: opt,
 		train:    examples[T]{part: part, augment: opt.Augment},
 		test:     examples[T]{part: opt.Test},
-		programs: map[programKey]*program[T]{}, directions: map[*objective.Direction]func(g, theta, field []T) error{},
+		programs: map[programKey]*program[T]{}, directions: map[*objective.Direction]objective.CompiledDirection[T]{},
 	}
 	if opt.Augment == nil && !opt.Shuffle {
 		o.train.keep()

@@ -15,8 +15,8 @@ type programKey struct {
 	kind objective.Kind
 }
 
-// program is a compiled program and the buffers of a call. Theta, inputs and labels go in, then the vectors to multiply by or, in a test,
-// the running averages. The loss and the number of examples classified rightly come out, then the results wanted, then, beside a
+// program is a compiled program and the buffers of a call. Theta, inputs and labels go in, then what the want reads or, in a test, the
+// running averages. The loss and the number of examples classified rightly come out, then the results wanted, then, beside a
 // gradient, batch normalization's statistics.
 type program[T graph.Float] struct {
 	compiled      *engine.Program
@@ -48,8 +48,8 @@ func (o *Objective[T]) compile(key programKey) (*program[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	vectors, results := key.kind.Record(value.Loss, x.Theta)
-	in := append([]graph.Value{x.Theta, x.X, x.Labels}, vectors...)
+	inputs, results := key.kind.Record(value.Loss, x.Theta)
+	in := append([]graph.Value{x.Theta, x.X, x.Labels}, inputs...)
 	if key.test && x.Running.Valid() {
 		in = append(in, x.Running)
 	}

@@ -118,7 +118,7 @@ func (f *Formula) Fold(numbers map[string]float64) *Formula {
 }
 
 // Graph returns f as graph code, operation by operation as it is written, with the values of its names. Numbers are constants of
-// like's type, and an exponent is a number. Where f holds anything else the result is invalid, and so is what is made of it.
+// like's type; to an exponent that is no number a positive base is raised. Where f holds anything else the result is invalid, and so is what is made of it.
 func (f *Formula) Graph(like graph.Value, names map[string]graph.Value) graph.Value {
 	op := operations[f.Op]
 	switch {
@@ -127,11 +127,10 @@ func (f *Formula) Graph(like graph.Value, names map[string]graph.Value) graph.Va
 	case f.Op == "":
 		return like.Like(f.number)
 	case f.Op == "^":
-		p, ok := f.Args[1].IsNumber()
-		if !ok {
-			return graph.Value{}
+		if p, ok := f.Args[1].IsNumber(); ok {
+			return f.Args[0].Graph(like, names).Pow(p)
 		}
-		return f.Args[0].Graph(like, names).Pow(p)
+		return f.Args[0].Graph(like, names).Log().Mul(f.Args[1].Graph(like, names)).Exp()
 	case op.graph == nil:
 		return graph.Value{}
 	}

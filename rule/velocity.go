@@ -1,0 +1,203 @@
+package rule
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"shadowflow/graph"
+	"shadowflow/rule/formula"
+)
+
+// Scale is a place in a family of steps that passes through a rule's own and tends to rest: what the theory of modified equations with
+// memory as state (theory, section 6) expands in. Of a step of size e over the rule's own, lr is e lr, and every decay beta is beta^e, which
+// is exp(-e lr/tau) with a time tau = lr/(-log beta) that stays. A sum's weights are multiplied by (1 - beta^e)/(1 - beta), so that what it
+// tends to stays too, and an entry of state that is no exponential memory goes the share e of its way.
+type Scale struct {
+	// Size is e, a scalar: 1 is the rule's own step.
+	Size graph.Value
+	// Age is the number of the rule's own steps that have gone by, a scalar: n in a step of the rule's own. It need not be whole.
+	Age graph.Value
+	// Rate returns (beta^e - 1)/e, a scalar: log beta in the limit of e = 0.
+	Rate func(beta float64) graph.Value
+}
+
+// Velocity returns the rates of change (theta' - theta)/e and (s' - s)/e of a step of the rule's family, as graph code that is smooth in the
+// size e up to 0 where the rule's formulas are smooth. Of the call it takes everything but Scalars. An array that no later step reads, a mean
+// with a decay of 0, stands still. Where a state that cannot be negative in
+// a run, like a mean of squares, is negative nevertheless, it counts as 0 for those who read it.
+func (r *Rule) Velocity(c Call, at Scale) (theta graph.Value, state []graph.Value, err error) {
+	if r.velocity == nil {
+		return graph.Value{}, nil, fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
+	}
+	theta, state = r.velocity(c, at)
+	return theta, state, nil
+}
+
+// family is a program as the graph code of steps of all sizes makes it.
+type family struct {
+	entries []member
+	update  *formula.Formula
+	decays  map[string]float64          // the hyperparameters that are decays, by name
+	ages    map[string]*formula.Formula // parts that depend on the step alone, by the names that they have in the formulas
+}
+
+// member is an entry of a family's state.
+type member struct {
+	name    string
+	formula *formula.Formula // of a memory, what it remembers; else the entry's own
+	kind    memberKind
+	kernel  *Kernel
+	gain    float64 // of a memory: it tends to gain times the formula
+	// corrected says that the entry is also read over the sum of its weights.
+	corrected   bool
+	nonNegative bool
+}
+
+type memberKind int
+
+const (
+	mixture memberKind = iota // no array
+	memory                    // an exponential memory
+	present                   // a memory that only knows the present
+	relaxed                   // any other array: it goes the share e of its way
+)
+
+// family returns the steps of all sizes.
+func (p *program) family(c *code) *family {
+	f := &family{decays: map[string]float64{}, ages: map[string]*formula.Formula{}}
+	for _, q := range p.entries {
+		if q.kept && q.kernel != nil && q.decay != nil && q.decay.Name != "" && q.kernel.Beta > 0 {
+			f.decays[q.decay.Name] = q.kernel.Beta
+		}
+	}
+	for _, q := range p.entries {
+		m := member{name: q.name, kernel: q.kernel, kind: p.kindOf(q)}
+		_, m.corrected = c.byText[corrected(q.name)]
+		m.nonNegative = q.kept && q.kernel != nil && q.kernel.First > 0 && nonNegative(q.phi)
+		if m.kind == memory || m.kind == present {
+			m.gain, m.formula = q.kernel.First/(1-q.kernel.Beta), f.encode(p, q.phi)
+		} else {
+			m.formula = f.encode(p, q.formula)
+		}
+		f.entries = append(f.entries, m)
+	}
+	f.update = f.encode(p, p.update)
+	return f
+}
+
+func (p *program) kindOf(q *quantity) memberKind {
+	switch {
+	case !q.kept:
+		return mixture
+	case q.kernel == nil:
+		return relaxed
+	case q.kernel.Beta > 0:
+		return memory
+	}
+	for _, by := range p.entries {
+		if by != q && by.formula.Uses(before(q.name)) {
+			return relaxed
+		}
+	}
+	return present
+}
+
+// nonNegative reports whether a formula is not negative whatever its names stand for, as far as its form shows.
+func nonNegative(f *formula.Formula) bool {
+	v, isNumber := f.IsNumber()
+	switch f.Op {
+	case "":
+		return isNumber && v >= 0
+	case "abs", "sqrt", "exp":
+		return true
+	case "^":
+		p, ok := f.Args[1].IsNumber()
+		return ok && math.Mod(p, 2) == 0 || nonNegative(f.Args[0])
+	case "*":
+		return f.Args[0].Equal(f.Args[1]) || nonNegative(f.Args[0]) && nonNegative(f.Args[1])
+	case "+", "/", "min":
+		return nonNegative(f.Args[0]) && nonNegative(f.Args[1])
+	case "max":
+		return nonNegative(f.Args[0]) || nonNegative(f.Args[1])
+	}
+	return false
+}
+
+// encode computes the numbers of a formula but for the decays, and gives names to its parts that depend on the step alone. Those are left
+// those of the rule's own steps.
+func (f *family) encode(p *program, of *formula.Formula) *formula.Formula {
+	numbers := map[string]float64{}
+	for name, v := range p.numbers {
+		if _, ok := f.decays[name]; !ok {
+			numbers[name] = v
+		}
+	}
+	return of.Rewrite(func(part *formula.Formula) *formula.Formula {
+		if !part.Uses("n") || slices.ContainsFunc(part.Names(), func(name string) bool { _, ok := p.numbers[name]; return !ok && name != "n" }) {
+			return nil
+		}
+		name := "age of " + part.String()
+		f.ages[name] = part.Fold(p.numbers)
+		return formula.Variable(name)
+	}).Fold(numbers)
+}
+
+// velocity returns the rates of change of theta and of the arrays of state.
+func (f *family) velocity(c Call, at Scale) (theta graph.Value, state []graph.Value) {
+	like := c.Theta
+	names := map[string]graph.Value{"g": c.G, "theta": like, "lr": c.LR.Mul(at.Size)}
+	for name, part := range f.ages {
+		names[name] = part.Graph(at.Age, map[string]graph.Value{"n": at.Age})
+	}
+	for name, beta := range f.decays {
+		names[name] = at.Rate(beta).Mul(at.Size).Add(at.Size.Like(1))
+	}
+	place := 0
+	for _, m := range f.entries {
+		if m.kind != mixture {
+			names[before(m.name)] = c.State[place]
+			place++
+		}
+	}
+	for _, m := range f.entries {
+		v := m.formula.Graph(like, names)
+		if m.kind != mixture {
+			var rate graph.Value
+			if v, rate = m.move(names[before(m.name)], v.BroadcastTo(like.Shape()...), at); rate.Valid() {
+				state = append(state, rate)
+			}
+		}
+		if m.nonNegative {
+			v = v.Max(v.Like(0))
+		}
+		names[m.name] = v
+		if m.corrected {
+			names[corrected(m.name)] = v.Div(m.weights(at))
+		}
+	}
+	return f.update.Graph(like, names).BroadcastTo(like.Shape()...).Mul(c.LR.Neg()), state
+}
+
+// move returns an array of state behind a step, and its rate of change, from its value before and what its formula gives.
+func (m member) move(s, v graph.Value, at Scale) (after, rate graph.Value) {
+	switch m.kind {
+	case memory:
+		rate = s.Sub(v.Mul(v.Like(m.gain))).Mul(at.Rate(m.kernel.Beta))
+	case present:
+		return v.Mul(v.Like(m.gain)), s.Like(0).BroadcastTo(s.Shape()...)
+	default:
+		rate = v.Sub(s)
+	}
+	return s.Add(rate.Mul(at.Size)), rate
+}
+
+// weights returns the sum of the weights so far of a memory: gain (1 - beta^(age + size)).
+func (m member) weights(at Scale) graph.Value {
+	gain := at.Age.Like(m.gain)
+	if m.kernel.Beta == 0 {
+		return gain
+	}
+	faded := at.Age.Add(at.Size).Mul(at.Age.Like(math.Log(m.kernel.Beta))).Exp()
+	return gain.Sub(faded.Mul(gain))
+}
