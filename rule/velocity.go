@@ -34,6 +34,9 @@ func (r *Rule) Velocity(c Call, at Scale) (theta graph.Value, state []graph.Valu
 	return theta, state, nil
 }
 
+// NonNegative reports whether the i-th array of state cannot be negative in a run, as far as the form of its formula shows.
+func (r *Rule) NonNegative(i int) bool { return i < len(r.nonNegative) && r.nonNegative[i] }
+
 // family is a program as the graph code of steps of all sizes makes it.
 type family struct {
 	entries []member

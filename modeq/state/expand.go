@@ -1,0 +1,101 @@
+package state
+
+import (
+	"math"
+
+	"shadowflow/graph"
+	"shadowflow/rule"
+)
+
+// Point is a state as graph code.
+type Point struct {
+	Theta graph.Value
+	State []graph.Value
+	// LR is the rule's own step size and Age the number of its steps that have gone by, scalars.
+	LR, Age graph.Value
+}
+
+// values returns theta and the arrays.
+func (p Point) values() []graph.Value { return append([]graph.Value{p.Theta}, p.State...) }
+
+// Expand returns the fields of the modified equation at a point, of a rule on the loss, a scalar made from theta: for the step of size e
+// over the rule's own,
+//
+//	dz/du = f_0 + e f_1 + .. + e^(order-1) f_(order-1),    u counted in the rule's own steps,
+//
+// each field as its parts for theta and for every array of state. With D the velocity of the family, evaluated on the series
+// z(u; e) = sum c_ab u^a e^b with c_00 = z and c_0b = 0,
+//
+//	(a+1) c_(a+1)b = [D]_ab - sum_{j=2..b+1} binom(a+j, j) c_(a+j)(b+1-j),    f_b = c_1b.
+//
+// The error says what family the rule lacks.
+func Expand(r *rule.Rule, loss graph.Value, p Point, order int) ([][]graph.Value, error) {
+	jet := graph.NewJet()
+	size := p.Theta.Like(0).Alias()
+	jet.Set(size, func(a, b int) graph.Value {
+		if a == 0 && b == 1 {
+			return size.Like(1)
+		}
+		return graph.Value{}
+	})
+	jet.Set(p.Age, func(a, b int) graph.Value {
+		if a == 1 && b == 0 {
+			return size.Like(1)
+		}
+		return graph.Value{}
+	})
+	call := rule.Call{Theta: p.Theta, G: graph.Grad(loss, p.Theta)[0], LR: p.LR, State: p.State}
+	dtheta, dstate, err := r.Velocity(call, rule.Scale{Size: size, Age: p.Age, Rate: seriesOfRates(jet, size)})
+	if err != nil {
+		return nil, err
+	}
+	z, d := p.values(), append([]graph.Value{dtheta}, dstate...)
+	for i := range z {
+		jet.Set(z[i], func(a, b int) graph.Value {
+			if a == 0 {
+				return graph.Value{}
+			}
+			sum := jet.Coef(d[i], a-1, b)
+			for j := 2; j <= b+1; j++ {
+				c := jet.Coef(z[i], a-1+j, b+1-j)
+				sum = sum.Sub(c.Mul(c.Like(binomial(a-1+j, j))))
+			}
+			return sum.Mul(sum.Like(1 / float64(a)))
+		})
+	}
+	fields := make([][]graph.Value, order)
+	for b := range fields {
+		for i := range z {
+			fields[b] = append(fields[b], jet.Coef(z[i], 1, b))
+		}
+	}
+	return fields, nil
+}
+
+// seriesOfRates returns (beta^e - 1)/e = sum_b (log beta)^(b+1) e^b / (b+1)!, for any beta, each made once.
+func seriesOfRates(jet *graph.Jet, like graph.Value) func(beta float64) graph.Value {
+	made := map[float64]graph.Value{}
+	return func(beta float64) graph.Value {
+		if v, ok := made[beta]; ok {
+			return v
+		}
+		log := math.Log(beta)
+		v := like.Like(log).Alias()
+		jet.Set(v, func(a, b int) graph.Value {
+			if a > 0 {
+				return graph.Value{}
+			}
+			return like.Like(math.Pow(log, float64(b+1)) / math.Gamma(float64(b+2)))
+		})
+		made[beta] = v
+		return v
+	}
+}
+
+func binomial(n, k int) float64 {
+	c := 1.0
+	for i := 1; i <= k; i++ {
+		c = c * float64(n-k+i) / float64(i)
+	}
+	return c
+}
