@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"math"
 )
 
@@ -205,17 +204,16 @@ func (r *Report) defectFigure() *Chart {
 }
 
 func (r *Report) flowFigure() *Chart {
-	distance, norm := Axes{Y: "distance", LogY: true}, Axes{Y: "relative excess", Zero: true}
+	distance, norm := Axes{Y: "relative distance", LogY: true}, Axes{Y: "relative excess", Zero: true}
 	excess := r.byStep("excess")
-	for _, order := range r.Config.Flow.Orders {
-		name := fmt.Sprintf("order %d", order)
-		distance.Series = append(distance.Series, r.line(fmt.Sprintf("flow%d_distance", order), name, order-1, order-1))
-		norm.Series = append(norm.Series, r.line(fmt.Sprintf("flow%d_excess", order), "", order-1, order-1).
+	for i, name := range r.Config.Beside {
+		distance.Series = append(distance.Series, r.line(name+".relative_distance", name, i, i))
+		norm.Series = append(norm.Series, r.line(name+".excess", "", i, i).
 			mapped(name+"'s excess norm", func(step, v float64) float64 { return v/excess[step] - 1 }))
 	}
-	c := &Chart{Labels: Label{"flow", "Iterates and modified equations",
-		"Above, the two-norm of the difference between the iterates and each modified equation from the same start on the same data; below, by which part the excess of the perturbed one-norm along each is larger than along the iterates."}}
-	if len(r.Config.Flow.Orders) > 0 {
+	c := &Chart{Labels: Label{"flow", "Iterates and what moves beside them",
+		"Above, the distance between the iterates and each equation from the same start on the same data, over the way that the iterates have gone since; below, by which part the excess of the perturbed one-norm along each is larger than along the iterates."}}
+	if len(r.Config.Beside) > 0 {
 		c.Axes = []Axes{distance, norm}
 	}
 	return c

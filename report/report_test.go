@@ -28,7 +28,8 @@ steps: 30
 data: {name: digits, subset: 60, test_subset: 20}
 model: {name: mlp, hidden: [8], activation: tanh}
 record: {every: 1, bias: 3, sharpness: 10, test: 10}
-flow: {orders: [1, 2]}
+beside: [memoryless-1, memoryless-2]
+flow: {start: 0}
 `
 	c, err := config.Parse("test.yaml", []byte(text), overrides)
 	if err != nil {
@@ -130,7 +131,7 @@ func TestPageNeedsNothingBesideItself(t *testing.T) {
 }
 
 func TestFiguresWithoutNumbersAreLeftOut(t *testing.T) {
-	r := read(t, runDir(t, "record={every: 5, bias: 0, sharpness: 0, test: 0}", "flow.orders=[]"))
+	r := read(t, runDir(t, "record={every: 5, bias: 0, sharpness: 0, test: 0}", "beside=[]"))
 	if got := names(r); !slices.Equal(got, []string{"loss", "norm"}) {
 		t.Errorf("figures %v, want loss and norm", got)
 	}
@@ -169,7 +170,7 @@ func TestReportOfARunThatHasNotEnded(t *testing.T) {
 }
 
 func TestReportOfADivergedRun(t *testing.T) {
-	r := read(t, runDir(t, "optimizer={name: gd, lr: 1e30}", "flow.orders=[]"))
+	r := read(t, runDir(t, "optimizer={name: gd, lr: 1e30}", "beside=[]"))
 	if _, err := r.Write(); err != nil {
 		t.Error(err)
 	}

@@ -162,15 +162,15 @@ func (r *Report) sayDefect() string {
 
 func (r *Report) sayFlow() string {
 	var parts []string
-	for _, order := range r.Config.Flow.Orders {
-		if _, d := r.column(fmt.Sprintf("flow%d_distance", order)); len(d) > 0 {
-			parts = append(parts, fmt.Sprintf("%s from that of order %d", number(d[len(d)-1]), order))
+	for _, name := range r.Config.Beside {
+		if _, d := r.column(name + ".relative_distance"); len(d) > 0 {
+			parts = append(parts, fmt.Sprintf("%s of it from %s", number(d[len(d)-1]), name))
 		}
 	}
 	if len(parts) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("The iterates ended beside the modified equations: at a distance of %s.", strings.Join(parts, ", and of "))
+	return fmt.Sprintf("Over the way that the iterates went since the equations began, they ended at a distance of %s.", strings.Join(parts, ", of "))
 }
 
 func (r *Report) saySharpness() string {

@@ -32,7 +32,7 @@ func orderSweep(s Scale, name string, beta1, beta2 float64, lr []float64, steps 
 	return sweep.Spec{
 		Name: name,
 		Base: settings{
-			set("dtype", "float64"), set("data.subset", 300), set("model.hidden", []int{32}), set("flow.orders", []int{1, 2}),
+			set("dtype", "float64"), set("data.subset", 300), set("model.hidden", []int{32}), set("beside", []string{"memoryless-1", "memoryless-2"}), set("flow.start", 0),
 			set("optimizer.beta1", beta1), set("optimizer.beta2", beta2), set("optimizer.eps", 1e-4),
 			set("record.bias", 0), set("record.sharpness", 0), set("record.test", 0),
 		},
@@ -61,7 +61,7 @@ func judgeOrder(sweeps []trials) (*Result, error) {
 				if !t.good() {
 					return math.NaN()
 				}
-				return sweep.Largest(t.column(fmt.Sprintf("flow%d_distance", r)))
+				return sweep.Largest(t.column(fmt.Sprintf("memoryless-%d.distance", r)))
 			})
 			slopes := slopesOf(lrs, errs)
 			last := transpose(slopes)[len(lrs)-2]

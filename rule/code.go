@@ -48,13 +48,7 @@ func (d *Definition) rule(values map[string]any) (*Rule, error) {
 		return nil, fmt.Errorf("optimizer %s: update: %w", d.Name, err)
 	}
 	r.Scalars, r.Step = c.scalars, c.step
-	f := p.family(c)
-	r.velocity = f.velocity
-	for _, m := range f.entries {
-		if m.kind != mixture {
-			r.nonNegative = append(r.nonNegative, m.nonNegative)
-		}
-	}
+	r.family = p.family(c)
 	r.Memory, r.lacks = p.memory(c)
 	return r, nil
 }

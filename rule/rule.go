@@ -23,10 +23,8 @@ type Rule struct {
 	// Memory is the form of moments and an update; nil if the rule has none. See [Rule.MemoryForm].
 	Memory *Memory
 
-	lacks    string // why there is no Memory
-	velocity func(c Call, at Scale) (theta graph.Value, state []graph.Value)
-	// nonNegative says of each array of state that it cannot be negative in a run.
-	nonNegative []bool
+	lacks  string  // why there is no Memory
+	family *family // nil where the step is code alone
 }
 
 // Call is what a step is made of: for one weight, or for all parameters of an elementwise rule as one vector.

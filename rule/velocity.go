@@ -27,15 +27,33 @@ type Scale struct {
 // with a decay of 0, stands still. Where a state that cannot be negative in
 // a run, like a mean of squares, is negative nevertheless, it counts as 0 for those who read it.
 func (r *Rule) Velocity(c Call, at Scale) (theta graph.Value, state []graph.Value, err error) {
-	if r.velocity == nil {
+	if r.family == nil {
 		return graph.Value{}, nil, fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
 	}
-	theta, state = r.velocity(c, at)
+	theta, state = r.family.velocity(c, at)
 	return theta, state, nil
 }
 
+// least stands for 0 in a state that cannot be negative. Where a parameter has no gradient a mean of squares is 0 for ever, and so is its
+// rate; the derivative of its root along that rate is then 0 too, and not the 0 times infinity that it would be at 0 itself.
+const least = 1e-200
+
 // NonNegative reports whether the i-th array of state cannot be negative in a run, as far as the form of its formula shows.
-func (r *Rule) NonNegative(i int) bool { return i < len(r.nonNegative) && r.nonNegative[i] }
+func (r *Rule) NonNegative(i int) bool {
+	if r.family == nil {
+		return false
+	}
+	for _, m := range r.family.entries {
+		if m.kind == mixture {
+			continue
+		}
+		if i == 0 {
+			return m.nonNegative
+		}
+		i--
+	}
+	return false
+}
 
 // family is a program as the graph code of steps of all sizes makes it.
 type family struct {
@@ -148,38 +166,54 @@ func (f *family) encode(p *program, of *formula.Formula) *formula.Formula {
 
 // velocity returns the rates of change of theta and of the arrays of state.
 func (f *family) velocity(c Call, at Scale) (theta graph.Value, state []graph.Value) {
-	like := c.Theta
-	names := map[string]graph.Value{"g": c.G, "theta": like, "lr": c.LR.Mul(at.Size)}
+	names := f.names(c, c.LR.Mul(at.Size), at.Age, c.State, func(beta float64) graph.Value {
+		return at.Rate(beta).Mul(at.Size).Add(at.Size.Like(1))
+	})
+	for _, m := range f.entries {
+		v := m.formula.Graph(c.Theta, names)
+		if m.kind != mixture {
+			var rate graph.Value
+			v, rate = m.move(names[before(m.name)], v.BroadcastTo(c.Theta.Shape()...), at)
+			state = append(state, rate)
+		}
+		m.set(names, v, at.Age.Add(at.Size))
+	}
+	return f.theta(c, names), state
+}
+
+// names returns the values of all names before the first entry is set.
+func (f *family) names(c Call, lr, n graph.Value, past []graph.Value, decay func(beta float64) graph.Value) map[string]graph.Value {
+	names := map[string]graph.Value{"g": c.G, "theta": c.Theta, "lr": lr}
 	for name, part := range f.ages {
-		names[name] = part.Graph(at.Age, map[string]graph.Value{"n": at.Age})
+		names[name] = part.Graph(n, map[string]graph.Value{"n": n})
 	}
 	for name, beta := range f.decays {
-		names[name] = at.Rate(beta).Mul(at.Size).Add(at.Size.Like(1))
+		names[name] = decay(beta)
 	}
 	place := 0
 	for _, m := range f.entries {
 		if m.kind != mixture {
-			names[before(m.name)] = c.State[place]
+			names[before(m.name)] = past[place]
 			place++
 		}
 	}
-	for _, m := range f.entries {
-		v := m.formula.Graph(like, names)
-		if m.kind != mixture {
-			var rate graph.Value
-			if v, rate = m.move(names[before(m.name)], v.BroadcastTo(like.Shape()...), at); rate.Valid() {
-				state = append(state, rate)
-			}
-		}
-		if m.nonNegative {
-			v = v.Max(v.Like(0))
-		}
-		names[m.name] = v
-		if m.corrected {
-			names[corrected(m.name)] = v.Div(m.weights(at))
-		}
+	return names
+}
+
+// set makes v the value of an entry, for those that read it. steps is the number of the rule's own steps whose weights a memory has.
+func (m member) set(names map[string]graph.Value, v, steps graph.Value) {
+	if m.nonNegative {
+		v = v.Max(v.Like(least))
 	}
-	return f.update.Graph(like, names).BroadcastTo(like.Shape()...).Mul(c.LR.Neg()), state
+	names[m.name] = v
+	if m.corrected {
+		names[corrected(m.name)] = v.Div(m.weights(steps))
+	}
+}
+
+// theta returns the rate of change of theta.
+func (f *family) theta(c Call, names map[string]graph.Value) graph.Value {
+	return f.update.Graph(c.Theta, names).BroadcastTo(c.Theta.Shape()...).Mul(c.LR.Neg())
 }
 
 // move returns an array of state behind a step, and its rate of change, from its value before and what its formula gives.
@@ -195,12 +229,12 @@ func (m member) move(s, v graph.Value, at Scale) (after, rate graph.Value) {
 	return s.Add(rate.Mul(at.Size)), rate
 }
 
-// weights returns the sum of the weights so far of a memory: gain (1 - beta^(age + size)).
-func (m member) weights(at Scale) graph.Value {
-	gain := at.Age.Like(m.gain)
+// weights returns the sum of a memory's weights over a number of the rule's own steps, which need not be whole: gain (1 - beta^steps).
+func (m member) weights(steps graph.Value) graph.Value {
+	gain := steps.Like(m.gain)
 	if m.kernel.Beta == 0 {
 		return gain
 	}
-	faded := at.Age.Add(at.Size).Mul(at.Age.Like(math.Log(m.kernel.Beta))).Exp()
+	faded := steps.Mul(steps.Like(math.Log(m.kernel.Beta))).Exp()
 	return gain.Sub(faded.Mul(gain))
 }

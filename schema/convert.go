@@ -34,6 +34,8 @@ func (t Type) convert(value any) (converted any, problem string) {
 		return toList[float64](t, Number, value)
 	case Wholes:
 		return toList[int](t, Whole, value)
+	case Texts:
+		return toList[string](t, Text, value)
 	case Pairs:
 		return toPairs(value)
 	case Tree:
@@ -69,7 +71,11 @@ func toText(value any) (any, string) {
 func toList[T any](list, item Type, value any) (any, string) {
 	items, ok := listOf(value)
 	if !ok {
-		return nil, fmt.Sprintf("expected %s like [64, 64], got %s", list, describe(value))
+		example := "[64, 64]"
+		if list == Texts {
+			example = "[one, two]"
+		}
+		return nil, fmt.Sprintf("expected %s like %s, got %s", list, example, describe(value))
 	}
 	var out []T
 	for i, v := range items {

@@ -138,6 +138,12 @@ func (k *Key) constrain(value object) {
 		item := object{}
 		k.number(item)
 		value["type"], value["items"] = []string{"array", "null"}, item
+	case Texts:
+		item := object{"type": "string"}
+		if k.Words != nil {
+			item = object{"enum": k.Words}
+		}
+		value["type"], value["items"], value["uniqueItems"] = []string{"array", "null"}, item, true
 	case Tree:
 		value["type"] = []string{"object", "null"}
 	case Pairs:

@@ -20,13 +20,14 @@ const (
 	Wholes              // []int
 	Pairs               // [][2]float64
 	Tree                // []Setting, of keys that the program does not know
+	Texts               // []string, different ones
 )
 
 // String says what a value of the type is, for messages: "a number", "a list of whole numbers".
 func (t Type) String() string {
 	return [...]string{
 		"a number", "a whole number", "a whole number", "true or false", "text", "a list of numbers", "a list of whole numbers",
-		"a list of pairs of numbers, like [[2, 1.5]]", "keys and values",
+		"a list of pairs of numbers, like [[2, 1.5]]", "keys and values", "a list of words",
 	}[t]
 }
 
@@ -41,7 +42,7 @@ type Key struct {
 	Default any
 	// Range bounds a number, and each number of a list. If nil, any finite number will do.
 	Range *Interval
-	// Words are the values that a text may have. If nil, any text will do.
+	// Words are the values that a text may have, or each of a list of texts. If nil, any text will do.
 	Words []string
 	// Doc is the key's meaning, a line without a full stop.
 	Doc string
@@ -79,9 +80,14 @@ func join(section, name string) string {
 func (k *Key) check(value any) (problem string) {
 	switch v := value.(type) {
 	case string:
-		if k.Words != nil && !slices.Contains(k.Words, v) {
-			return fmt.Sprintf("unknown value %q; %s", v, Suggest(v, k.Words))
+		return k.checkText(v)
+	case []string:
+		for i, text := range v {
+			if slices.Contains(v[:i], text) {
+				return inItem(i, fmt.Sprintf("%s is there already", text))
+			}
 		}
+		return checkEach(v, k.checkText)
 	case float64:
 		return k.checkNumber(v)
 	case int:
@@ -96,6 +102,13 @@ func (k *Key) check(value any) (problem string) {
 		return checkEach(v, func(p [2]float64) string { return checkEach(p[:], k.checkNumber) })
 	}
 	return ""
+}
+
+func (k *Key) checkText(text string) (problem string) {
+	if k.Words == nil || slices.Contains(k.Words, text) {
+		return ""
+	}
+	return fmt.Sprintf("unknown value %q; %s", text, Suggest(text, k.Words))
 }
 
 func checkEach[T any](values []T, check func(T) string) (problem string) {

@@ -23,6 +23,7 @@ type Config struct {
 	Bias        Bias         `yaml:"bias"`
 	Stop        Stop         `yaml:"stop"`
 	Record      Record       `yaml:"record"`
+	Beside      []string     `yaml:"beside" oneof:"state-1|state-2|memoryless-1|memoryless-2|gradient-flow|lift-1|lift-2" doc:"what moves beside the optimizer from the same point on the same data: modified equations with memory as state, those that eliminate it, gradient flow, and the period-two lifts; the number is the order"`
 	Flow        Flow         `yaml:"flow"`
 	Checkpoint  Checkpoints  `yaml:"checkpoint"`
 }
@@ -98,10 +99,11 @@ type Record struct {
 	Test      int `yaml:"test" when:"objective.name=network" range:"[0,inf)" doc:"steps between evaluations of the test data; 0: never"`
 }
 
-// Flow is the section flow: the modified equations to integrate beside the run.
+// Flow is the section flow: how the equations beside the run are integrated.
 type Flow struct {
-	Orders []int   `yaml:"orders" range:"[1,2]" doc:"orders of the modified equations integrated from the same start on the same data"`
-	Method string  `yaml:"method" selector:"true" oneof:"rk4|euler|dopri5|dop853" doc:"integrator; rk4 and euler take fixed steps"`
+	Start  int     `yaml:"start" range:"[0,inf)" doc:"optimizer steps before what moves beside it begins: an empty memory is nothing that an equation can start from"`
+	Noise  float64 `yaml:"noise" range:"(0,1)" time:"-" doc:"floor of a lift's amplitude, over the two-norm of the parameters: rounding in a real run keeps oscillations from dying out"`
+	Method string  `yaml:"method" selector:"true" oneof:"rk4|euler|dopri5|dop853|ab2|ab3|ab4" doc:"integrator; rk4 and euler take fixed steps"`
 	Steps  int     `yaml:"steps" for:"rk4|euler" range:"[1,1e6]" doc:"integrator steps for one optimizer step"`
 	RelTol float64 `yaml:"rel_tol" for:"dopri5|dop853" range:"(0,1)" doc:"relative tolerance of a step"`
 	AbsTol float64 `yaml:"abs_tol" for:"dopri5|dop853" range:"(0,inf)" doc:"absolute tolerance of a step"`
@@ -125,7 +127,7 @@ func defaults() Config {
 		Batch:       Batch{Mode: "full", Size: 100, Physical: 500},
 		Regularizer: Regularizer{Kind: "none"},
 		Record:      Record{Every: 1, Bias: 10, Sharpness: 50, Test: 10},
-		Flow:        Flow{Method: "rk4", Steps: 1, RelTol: 1e-6, AbsTol: 1e-9},
+		Flow:        Flow{Start: 10, Noise: 1e-5, Method: "rk4", Steps: 1, RelTol: 1e-6, AbsTol: 1e-9},
 		Checkpoint:  Checkpoints{Every: 100},
 	}
 }

@@ -35,7 +35,7 @@ func TestAnEmptyConfigIsTheDefault(t *testing.T) {
 	if c.Steps != 900 || c.DType != "float32" || c.Data.Name != "digits" || !c.Data.Standardize ||
 		c.Model.Name != "mlp" || !reflect.DeepEqual(c.Model.Hidden, []int{64, 64}) || c.Model.Activation != "tanh" ||
 		c.Loss != "cross-entropy" || c.Batch.Mode != "full" || c.Batch.Physical != 500 ||
-		c.Record != (Record{Every: 1, Bias: 10, Sharpness: 50, Test: 10}) || len(c.Flow.Orders) != 0 {
+		c.Record != (Record{Every: 1, Bias: 10, Sharpness: 50, Test: 10}) || len(c.Beside) != 0 {
 		t.Errorf("unexpected defaults: %+v", c)
 	}
 	want := Optimizer{Name: "adam", LR: 1e-3, Values: map[string]any{
@@ -61,7 +61,8 @@ optimizer:
   lr: 1e-4
   weight_decay: 1
 batch: {mode: shuffled, size: 32}
-flow: {orders: [1, 2], method: dopri5, rel_tol: 1e-9}
+beside: [memoryless-1, memoryless-2]
+flow: {method: dopri5, rel_tol: 1e-9}
 bias: {scale: -1}
 stop: {loss: 0.01, seconds: 60}
 regularizer: {kind: perturbed-one-norm, weight: 1e-4}
@@ -76,7 +77,7 @@ regularizer: {kind: perturbed-one-norm, weight: 1e-4}
 	if o := c.Optimizer; o.LR != 1e-4 || o.Value("beta2") != 0.95 || o.Value("beta1") != 0.9 || o.Value("weight_decay") != 1 || o.Values["bias_correction"] != nil {
 		t.Errorf("optimizer %+v", o)
 	}
-	if f := c.Flow; !reflect.DeepEqual(f.Orders, []int{1, 2}) || f.RelTol != 1e-9 || f.AbsTol != 1e-9 || f.Steps != 0 {
+	if f := c.Flow; !reflect.DeepEqual(c.Beside, []string{"memoryless-1", "memoryless-2"}) || f.RelTol != 1e-9 || f.AbsTol != 1e-9 || f.Steps != 0 {
 		t.Errorf("flow %+v", f)
 	}
 	if c.Bias.Scale != -1 || c.Stop.Loss != 0.01 || c.Regularizer.Weight != 1e-4 || c.Batch.Size != 32 {
@@ -85,8 +86,8 @@ regularizer: {kind: perturbed-one-norm, weight: 1e-4}
 }
 
 func TestOverridesMayBeSectionsAndLists(t *testing.T) {
-	c := mustParse(t, "", "model={hidden: [8, 8, 8], activation: relu}", "model.hidden=[]", "flow.orders=[1]")
-	if len(c.Model.Hidden) != 0 || c.Model.Activation != "relu" || !reflect.DeepEqual(c.Flow.Orders, []int{1}) {
+	c := mustParse(t, "", "model={hidden: [8, 8, 8], activation: relu}", "model.hidden=[]", "beside=[memoryless-1]")
+	if len(c.Model.Hidden) != 0 || c.Model.Activation != "relu" || !reflect.DeepEqual(c.Beside, []string{"memoryless-1"}) {
 		t.Errorf("got %+v, %+v", c.Model, c.Flow)
 	}
 }
@@ -126,7 +127,7 @@ func TestErrorsSayLineKeyAndWhatWouldBeRight(t *testing.T) {
 		{"unknown data", "data: {name: digit}\n", nil, `run.yaml:1:14: data.name: unknown value "digit"; did you mean digits?`},
 		{"key without use", "model: {name: cnn, hidden: [3]}\n", nil, "run.yaml:1:28: model.hidden: of no use with model.name: cnn; it is for mlp"},
 		{"missing path", "data: {name: npz}\n", nil, "run.yaml:1:14: data.path: empty; name: npz needs it"},
-		{"repeated order", "flow: {orders: [1, 1]}\n", nil, "run.yaml:1:16: flow.orders: expected different orders, the lowest first"},
+		{"repeated order", "beside: [state-1, state-1]\n", nil, "run.yaml:1:9: beside: item 2: state-1 is there already"},
 		{"anchor", "steps: &n 5\n", nil, "run.yaml:1:8: steps: expected a whole number, got a YAML anchor, alias or tag, which is of no use here"},
 		{"two documents", "seed: 1\n---\nseed: 2\n", nil, "run.yaml:3:5: a second YAML document; expected one"},
 		{"not YAML", "model: [1,\n", nil, "run.yaml:1:8: not YAML: sequence end token ']' not found"},
@@ -162,7 +163,7 @@ func TestResolvedConfigParsesToItself(t *testing.T) {
 	sources := [][]string{
 		{},
 		{"optimizer={name: adam, beta1: 0, lr: 0.1}", "seed=12345678901234567890"},
-		{"optimizer.name=gd", "batch={mode: sampled, size: 7}", "flow={method: dop853, orders: [2]}"},
+		{"optimizer.name=gd", "batch={mode: sampled, size: 7}", "flow={method: dop853}", "beside=[memoryless-2]"},
 		{"model.name=cnn", "data={name: images, path: \"it's: a # path\\t\\u00e9\\n\", test_fraction: 0.1}"},
 		{"model={name: resnet50, width: 8, weights: 'true'}", "data={name: cifar100, path: '1e5', coarse_labels: true}"},
 		{"model={name: vit, depth: 1}", "data={name: idx, train_images: 'a', train_labels: './b', test_images: '', classes: 3}"},
@@ -260,7 +261,7 @@ func TestWordsAreThoseOfThePackagesBelow(t *testing.T) {
 
 func FuzzParseConfig(f *testing.F) {
 	f.Add("seed: 1\noptimizer: {name: adamw, lr: 1e-3}\n", "model.hidden=[3, 4]")
-	f.Add("data: {name: npz, path: 'x y'}\nflow: {orders: [1, 2]}\n", "data.path=\"\\u0007\"")
+	f.Add("data: {name: npz, path: 'x y'}\nbeside: [state-1, lift-2]\n", "data.path=\"\\u0007\"")
 	f.Add("a: [b: {c: &d e}]\n- *d", "=")
 	f.Fuzz(func(t *testing.T, src, set string) {
 		c, err := Parse("fuzz.yaml", []byte(src), []string{set})
@@ -336,8 +337,10 @@ func ExampleConfig_YAML() {
 	//   bias: 10
 	//   sharpness: 50
 	//   test: 10
+	// beside: []
 	// flow:
-	//   orders: []
+	//   start: 10
+	//   noise: 1.0e-05
 	//   method: rk4
 	//   steps: 1
 	// checkpoint:

@@ -81,11 +81,6 @@ func checkTogether(r *schema.Resolved, c *Config) {
 	if c.Objective.Name == Network && errors.As(c.Data.Validate(), &wrong) {
 		r.Fail("data."+wrong.Field, wrong.Problem)
 	}
-	for i, order := range c.Flow.Orders {
-		if i > 0 && order <= c.Flow.Orders[i-1] {
-			r.Fail("flow.orders", "expected different orders, the lowest first")
-		}
-	}
 }
 
 // YAML returns the config as resolved: every key that has a meaning in it, with its

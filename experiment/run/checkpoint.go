@@ -49,8 +49,8 @@ func (t *training[T]) checkpoint(ended Status) error {
 // vectors returns the state of all processes.
 func (t *training[T]) vectors() []Vector {
 	out := t.loop.Optimizer.State()
-	for _, e := range t.beside {
-		out = append(out, e.State()...)
+	for _, p := range t.loop.Beside {
+		out = append(out, p.State()...)
 	}
 	return out
 }
@@ -113,7 +113,7 @@ func (t *training[T]) restore(at *record.Checkpoint) error {
 		return err
 	}
 	for _, e := range t.beside {
-		e.restored()
+		e.restored(at.Step)
 	}
 	t.ended = meta.Ended
 	l.watch.before, l.watch.costs = meta.Seconds, meta.Costs

@@ -20,7 +20,7 @@ func aClosedForm(t *testing.T) *config.Config {
 		schema.Set("objective.name", "bilinear"), schema.Set("objective.pairs", [][2]float64{{2, 1.5}, {1, 2}, {1.5, 0.3}}),
 		schema.Set("objective.theta", []float64{1.6, 1.1}), schema.Set("dtype", "float64"), schema.Set("batch.mode", "cyclic"),
 		schema.Set("optimizer.beta1", 0.6), schema.Set("optimizer.beta2", 0.8), schema.Set("optimizer.eps", 0.5), schema.Set("optimizer.lr", 0.01),
-		schema.Set("steps", 40), schema.Set("flow.orders", []int{1, 2}), schema.Set("checkpoint.every", 7), schema.Set("record.bias", 5))
+		schema.Set("steps", 40), schema.Set("beside", []string{"memoryless-1", "memoryless-2"}), schema.Set("flow.start", 0), schema.Set("checkpoint.every", 7), schema.Set("record.bias", 5))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestAClosedFormIsRunLikeANetwork(t *testing.T) {
 	if h.Index("accuracy") >= 0 {
 		t.Error("a loss that classifies nothing has a column for accuracy")
 	}
-	first, second := h.Floats("flow1_distance")[40], h.Floats("flow2_distance")[40]
+	first, second := h.Floats("memoryless-1.distance")[40], h.Floats("memoryless-2.distance")[40]
 	if !(second < first/3) {
 		t.Errorf("the equation of order 2 ends %g away, that of order 1 %g", second, first)
 	}
@@ -91,7 +91,7 @@ func TestAnInterruptedRunOfAClosedFormEndsWithTheSameBits(t *testing.T) {
 func TestAnEquationThatCannotBeFollowedEndsAlone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	c, err := config.New(schema.Set("objective.name", "bilinear"), schema.Set("objective.theta", []float64{3, 3}), schema.Set("optimizer.name", "heavy-ball"),
-		schema.Set("optimizer.lr", 0.03), schema.Set("optimizer.beta1", 0.5), schema.Set("steps", 30), schema.Set("flow.orders", []int{1, 2}),
+		schema.Set("optimizer.lr", 0.03), schema.Set("optimizer.beta1", 0.5), schema.Set("steps", 30), schema.Set("beside", []string{"memoryless-1", "memoryless-2"}), schema.Set("flow.start", 0),
 		schema.Set("dtype", "float64"), schema.Set("record.sharpness", 0))
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestAnEquationThatCannotBeFollowedEndsAlone(t *testing.T) {
 		t.Fatalf("%+v", result)
 	}
 	last := h.Rows[len(h.Rows)-1]
-	if result.Status != Finished || last[h.Index("flow2_distance")].Measured() || !last[h.Index("loss")].Measured() {
+	if result.Status != Finished || last[h.Index("memoryless-2.distance")].Measured() || !last[h.Index("loss")].Measured() {
 		t.Errorf("the run %s; its last row is %v", result.Status, last)
 	}
 	log := string(fileBytes(t, dir, "log.txt"))

@@ -39,10 +39,10 @@ func TestACheckpointHasWeightsStateAndFlowsUnderTheirNames(t *testing.T) {
 			"0.weight F32", "0.bias F32", "2.weight F32", "2.bias F32",
 			"state.m.0.weight F32", "state.m.0.bias F32", "state.m.2.weight F32", "state.m.2.bias F32",
 			"state.v.0.weight F32", "state.v.0.bias F32", "state.v.2.weight F32", "state.v.2.bias F32",
-			"flow1.0.weight F64", "flow1.0.bias F64", "flow1.2.weight F64", "flow1.2.bias F64",
-			"flow2.0.weight F64", "flow2.0.bias F64", "flow2.2.weight F64", "flow2.2.bias F64",
+			"memoryless-1.theta.0.weight F64", "memoryless-1.theta.0.bias F64", "memoryless-1.theta.2.weight F64", "memoryless-1.theta.2.bias F64",
+			"memoryless-2.theta.0.weight F64", "memoryless-2.theta.0.bias F64", "memoryless-2.theta.2.weight F64", "memoryless-2.theta.2.bias F64",
 		}},
-		{"gradient descent", []string{"optimizer={name: gd, lr: 1e-2}", "flow.orders=[]", "dtype=float64", "model.hidden=[]"}, []string{
+		{"gradient descent", []string{"optimizer={name: gd, lr: 1e-2}", "beside=[]", "dtype=float64", "model.hidden=[]"}, []string{
 			"0.weight F64", "0.bias F64",
 		}},
 	} {
@@ -64,7 +64,7 @@ func TestACheckpointOfAnotherConfigIsNotResumed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
-			runIn(t, dir, parse(t, small, "steps=3", "flow.orders=[]"))
+			runIn(t, dir, parse(t, small, "steps=3", "beside=[]"))
 			path := filepath.Join(dir, "config.yaml")
 			text := string(fileBytes(t, dir, "config.yaml"))
 			if !strings.Contains(text, c.old) {

@@ -16,7 +16,7 @@ func TestInterventionChangesTheBiasAndNothingElse(t *testing.T) {
 		_, h := runFor(t, small, "dtype=float64", "record={every: 100, bias: 0, sharpness: 0, test: 0}", "steps="+steps, "bias.scale="+scale,
 			"optimizer={name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3, lr: "+lr+"}")
 		last := len(h.Rows) - 1
-		return h.Floats("flow1_distance")[last], h.Floats("flow2_distance")[last]
+		return h.Floats("memoryless-1.distance")[last], h.Floats("memoryless-2.distance")[last]
 	}
 	for _, scale := range []string{"-1", "1"} {
 		first, second := distances(scale, "4e-4", "25")
@@ -37,7 +37,7 @@ func TestInterventionChangesTheBiasAndNothingElse(t *testing.T) {
 func TestPenaltyIsTheGradientOfThePenalizedLoss(t *testing.T) {
 	for _, kind := range []string{"perturbed-one-norm", "two-norm-squared"} {
 		for _, bias := range []string{"record.bias=0", "record.bias=1"} {
-			c := parse(t, small, "dtype=float64", "flow.orders=[]", "optimizer.eps=1e-4", bias,
+			c := parse(t, small, "dtype=float64", "beside=[]", "optimizer.eps=1e-4", bias,
 				"regularizer={kind: "+kind+", weight: 0.3}")
 			tr, err := newTraining[float64](t.Context(), c, Options{})
 			if err != nil {

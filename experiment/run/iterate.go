@@ -30,8 +30,11 @@ func equationsOf(p *Problem[float64], orders []int, start Start, relTol float64)
 				return nil, err
 			}
 		}
-		opt.InitialStep = p.LR // the field changes at every step, so that longer ones are not to be had
-		out = append(out, exactEquation(p, exact, order, flow.DormandPrince5, opt))
+		e, err := memorylessEquation(p, exact, order, integration{method: "dopri5", relTol: relTol, absTol: relTol / 10})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
 	}
 	return out, nil
 }

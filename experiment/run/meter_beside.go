@@ -2,53 +2,210 @@ package run
 
 import (
 	"context"
-	"fmt"
 
 	"shadowflow/diagnose"
 	"shadowflow/graph"
 	"shadowflow/objective"
 )
 
-// besideMeter compares a modified equation with the optimizer.
+// besideMeter compares an equation with the optimizer.
 type besideMeter[T graph.Float] struct {
 	schedule
 	objective objective.Objective[T]
 	equation  *equation[T]
+	trail     *trail[T]
 	eps       float64
 	theta, g  []T
+	negatives int // that were counted before
 
-	distance, loss, excess *Gauge
+	distance, relative, loss, excess *Gauge
+	negative, amplitude              *Gauge // nil where there is no such thing
 }
 
-func newBesideMeter[T graph.Float](p *Problem[T], e *equation[T], lossUnit string) *besideMeter[T] {
+func newBesideMeter[T graph.Float](p *Problem[T], e *equation[T], t *trail[T], lossUnit string) *besideMeter[T] {
 	dim := p.Objective.Dim()
-	which := fmt.Sprintf("the modified equation of order %d", e.order)
-	return &besideMeter[T]{
-		schedule:  schedule{"comparison with modified equations", 0},
-		objective: p.Objective, equation: e, eps: p.Eps, theta: make([]T, dim), g: make([]T, dim),
-		distance: gauge(e.column("distance"), "parameter", "two-norm of the difference between the parameters and "+which),
-		loss:     gauge(e.column("loss"), lossUnit, "training loss at "+which),
-		excess:   gauge(e.column("excess"), "loss/parameter", "excess of the perturbed one-norm at "+which),
+	m := &besideMeter[T]{
+		schedule:  schedule{"comparison with equations", 0},
+		objective: p.Objective, equation: e, trail: t, eps: p.Eps, theta: make([]T, dim), g: make([]T, dim),
+		relative: gauge(e.column("relative_distance"), "", "distance over the two-norm of the way that the optimizer has gone from where the "+e.title+" begins"),
+		excess:   gauge(e.column("excess"), "loss/parameter", "excess of the perturbed one-norm at the "+e.title),
+	}
+	if e.lift == nil {
+		m.distance = gauge(e.column("distance"), "parameter", "two-norm of the difference between the parameters and the "+e.title)
+		m.loss = gauge(e.column("loss"), lossUnit, "training loss at the "+e.title)
+	} else {
+		m.distance = gauge(e.column("distance"), "parameter", "two-norm of the difference between the mean of this and the last parameters and that of the "+e.title)
+		m.loss = gauge(e.column("loss"), lossUnit, "mean of the training losses at the two ends of the "+e.title+": predicts iterates.mean_loss")
+		m.amplitude = gauge(e.column("amplitude"), "parameter", "half the distance between the two ends of the "+e.title+": predicts iterates.amplitude")
+	}
+	if e.negative != nil {
+		m.negative = counter(e.column("negative"), "", "times that a coordinate of a state that cannot be negative was so at a stage of the integrator since the last row: it counts as 0")
+	}
+	return m
+}
+
+// Gauges implements Meter.
+func (m *besideMeter[T]) Gauges() []*Gauge {
+	out := []*Gauge{m.distance, m.relative, m.loss, m.excess}
+	for _, g := range []*Gauge{m.amplitude, m.negative} {
+		if g != nil {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// Measure implements Meter.
+func (m *besideMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
+	e := m.equation
+	if !e.follows(at.Step) {
+		return nil
+	}
+	e.enter(at.Step)
+	for i, v := range e.theta() {
+		m.theta[i] = T(v)
+	}
+	seen, err := m.objective.Evaluate(ctx, m.theta, objective.Full, objective.Want[T]{Gradient: m.g})
+	if err != nil {
+		return err
+	}
+	m.excess.Set(diagnose.GradientNorms(m.g, m.eps).Excess)
+	if e.lift != nil {
+		if err := m.measureLift(ctx, at); err != nil {
+			return err
+		}
+	} else {
+		m.loss.Set(seen.Loss)
+		m.compare(diagnose.Distance(at.Theta, e.theta()), at)
+	}
+	if m.negative != nil {
+		m.negative.Count(e.negative() - m.negatives)
+		m.negatives = e.negative()
+	}
+	return nil
+}
+
+func (m *besideMeter[T]) compare(distance float64, at *Point[T]) {
+	m.distance.Set(distance)
+	if way := m.trail.way(at); way > 0 {
+		m.relative.Set(distance / way)
+	}
+}
+
+// measureLift compares the means of two consecutive points, which flips leave alone.
+func (m *besideMeter[T]) measureLift(ctx context.Context, at *Point[T]) error {
+	e := m.equation
+	m.amplitude.Set(e.lift.Amplitude(e.y))
+	mean := 0.0
+	flip := e.y[len(e.y)/2:]
+	for _, sign := range []float64{1, -1} {
+		for i, v := range e.theta() {
+			m.theta[i] = T(v + sign*flip[i])
+		}
+		seen, err := m.objective.Evaluate(ctx, m.theta, objective.Full, objective.Want[T]{})
+		if err != nil {
+			return err
+		}
+		mean += seen.Loss / 2
+	}
+	m.loss.Set(mean)
+	if at.Step == e.start {
+		return nil
+	}
+	difference := make([]float64, len(m.theta))
+	for i, v := range at.Theta {
+		difference[i] = (float64(v) + float64(m.trail.last[i]) - e.y[i] - e.previous[i]) / 2
+	}
+	m.compare(diagnose.Norm(difference), at)
+	return nil
+}
+
+// trail is the process that keeps where equations began, and the optimizer's last two points. It goes nowhere by itself.
+type trail[T graph.Float] struct {
+	start                     int
+	origin, now, last, before []T
+}
+
+func newTrail[T graph.Float](dim, start int) *trail[T] {
+	return &trail[T]{start: start, origin: make([]T, dim), now: make([]T, dim), last: make([]T, dim), before: make([]T, dim)}
+}
+
+// Name implements Process.
+func (t *trail[T]) Name() string { return "trail" }
+
+// Advance implements Process.
+func (t *trail[T]) Advance(_ context.Context, at *Point[T]) error {
+	copy(t.now, at.Theta)
+	if at.Step == t.start {
+		copy(t.origin, at.Theta)
+	}
+	return nil
+}
+
+// Commit implements Process.
+func (t *trail[T]) Commit() error {
+	copy(t.before, t.last)
+	copy(t.last, t.now)
+	return nil
+}
+
+// State implements Process.
+func (t *trail[T]) State() []Vector {
+	return []Vector{{"trail.origin.", t.origin}, {"trail.last.", t.last}, {"trail.before.", t.before}}
+}
+
+// way returns the two-norm of the way from the origin.
+func (t *trail[T]) way(at *Point[T]) float64 {
+	if at.Step <= t.start {
+		return 0
+	}
+	return diagnose.Distance(at.Theta, t.origin)
+}
+
+// flipMeter measures how the optimizer flips from side to side, beside lifts that predict it.
+type flipMeter[T graph.Float] struct {
+	schedule
+	objective objective.Objective[T]
+	trail     *trail[T]
+
+	loss, amplitude *Gauge
+}
+
+func newFlipMeter[T graph.Float](o objective.Objective[T], t *trail[T], lossUnit string) *flipMeter[T] {
+	return &flipMeter[T]{
+		schedule: schedule{"comparison with equations", 0}, objective: o, trail: t,
+		loss:      gauge("iterates.mean_loss", lossUnit, "mean of the training losses at this and the last parameters"),
+		amplitude: gauge("iterates.amplitude", "parameter", "a quarter of the two-norm of the second difference of the last three parameters: half the distance that they flip by"),
 	}
 }
 
 // Gauges implements Meter.
-func (m *besideMeter[T]) Gauges() []*Gauge { return []*Gauge{m.distance, m.loss, m.excess} }
+func (m *flipMeter[T]) Gauges() []*Gauge { return []*Gauge{m.loss, m.amplitude} }
 
 // Measure implements Meter.
-func (m *besideMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
-	if m.equation.ended != nil {
+func (m *flipMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
+	if at.Step < max(2, m.trail.start) {
 		return nil
 	}
-	for i, v := range m.equation.y {
-		m.theta[i] = T(v)
+	now := at.Seen.Loss
+	if at.Batch != objective.Full {
+		seen, err := m.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{})
+		if err != nil {
+			return err
+		}
+		now = seen.Loss
 	}
-	e, err := m.objective.Evaluate(ctx, m.theta, objective.Full, objective.Want[T]{Gradient: m.g})
+	last, err := m.objective.Evaluate(ctx, m.trail.last, objective.Full, objective.Want[T]{})
 	if err != nil {
 		return err
 	}
-	m.distance.Set(diagnose.Distance(at.Theta, m.equation.y))
-	m.loss.Set(e.Loss)
-	m.excess.Set(diagnose.GradientNorms(m.g, m.eps).Excess)
+	m.loss.Set((now + last.Loss) / 2)
+	second := make([]float64, len(at.Theta))
+	for i, v := range at.Theta {
+		second[i] = (float64(v) - 2*float64(m.trail.last[i]) + float64(m.trail.before[i])) / 4
+	}
+	m.amplitude.Set(diagnose.Norm(second))
 	return nil
 }
+
+var _ Process[float32] = (*trail[float32])(nil)

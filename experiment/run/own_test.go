@@ -21,7 +21,7 @@ optimizer:
 
 func TestAnOptimizerWithoutTheMemoryFormRunsWithTheMetersOfItsSteps(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	result, h := runIn(t, dir, parse(t, ownOptimizer, "flow.orders=[]"))
+	result, h := runIn(t, dir, parse(t, ownOptimizer, "beside=[]"))
 	if loss := h.Floats("loss"); result.Status != Finished || !(loss[60] < loss[0]) {
 		t.Errorf("%+v: loss from %g to %g", result, loss[0], loss[60])
 	}
@@ -39,11 +39,11 @@ func TestAnOptimizerWithoutTheMemoryFormRunsWithTheMetersOfItsSteps(t *testing.T
 }
 
 func TestWhatNeedsTheMemoryFormIsRefusedWithoutIt(t *testing.T) {
-	for name, override := range map[string]string{"modified equations": "flow.orders=[1]", "a scaled bias": "bias.scale=-1"} {
+	for name, override := range map[string]string{"modified equations": "beside=[memoryless-1]", "a scaled bias": "bias.scale=-1"} {
 		t.Run(name, func(t *testing.T) {
 			overrides := []string{override}
-			if !strings.HasPrefix(override, "flow") {
-				overrides = append(overrides, "flow.orders=[]")
+			if !strings.HasPrefix(override, "beside") {
+				overrides = append(overrides, "beside=[]")
 			}
 			_, err := Run(t.Context(), parse(t, ownOptimizer, overrides...), filepath.Join(t.TempDir(), "run"), Options{})
 			if err == nil || !strings.Contains(err.Error(), "has no modified equation that eliminates its memory") {

@@ -78,7 +78,7 @@ func TestProbeSaysWhichWeightsDoNotFit(t *testing.T) {
 
 func TestProbeReadsTheWeightsThatARunEndsWith(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	c := parse(t, small, "steps=5", "flow.orders=[]")
+	c := parse(t, small, "steps=5", "beside=[]")
 	result, _ := runIn(t, dir, c)
 	got, err := Probe(t.Context(), c, filepath.Join(dir, weightsFile), "")
 	if err != nil {

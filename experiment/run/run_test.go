@@ -25,7 +25,8 @@ data: {name: digits, subset: 60, test_subset: 20}
 model: {name: mlp, hidden: [8], activation: tanh}
 batch: {mode: full, physical: 25}
 record: {every: 1, bias: 7, sharpness: 20, test: 9}
-flow: {orders: [1, 2]}
+beside: [memoryless-1, memoryless-2]
+flow: {start: 0}
 checkpoint: {every: 5}
 `
 
@@ -159,11 +160,11 @@ func wantSameHistory(t *testing.T, dir, want string) {
 func TestInterruptedRunEndsWithTheSameBits(t *testing.T) {
 	for name, overrides := range map[string][]string{
 		"full batch":     nil,
-		"mini-batches":   {"batch={mode: shuffled, size: 20}", "record.bias=30", "flow.orders=[]"},
-		"float64":        {"dtype=float64", "flow.orders=[1]"},
-		"batch norm":     {"model={name: resnet18, width: 2}", "flow.orders=[]", "record.bias=0", "record.sharpness=0", "data.subset=20", "data.test_subset=5", "steps=8", "checkpoint.every=2"},
+		"mini-batches":   {"batch={mode: shuffled, size: 20}", "record.bias=30", "beside=[]"},
+		"float64":        {"dtype=float64", "beside=[memoryless-1]"},
+		"batch norm":     {"model={name: resnet18, width: 2}", "beside=[]", "record.bias=0", "record.sharpness=0", "data.subset=20", "data.test_subset=5", "steps=8", "checkpoint.every=2"},
 		"lion":           {"optimizer={name: lion, lr: 1e-3, eps: 1e-6}"},
-		"augmented":      {"data.augment=true", "flow.orders=[]"},
+		"augmented":      {"data.augment=true", "beside=[]"},
 		"without record": {"record={every: 0, bias: 0, sharpness: 0, test: 0}"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -219,7 +220,7 @@ func (c countdown) Err() error {
 func TestStepBrokenOffAnywhereIsRepeatedWhole(t *testing.T) {
 	for name, overrides := range map[string][]string{
 		"flows":      {"steps=9", "checkpoint.every=0"},
-		"batch norm": {"model={name: resnet18, width: 2}", "flow.orders=[]", "record={every: 1, bias: 0, sharpness: 0, test: 2}", "data.subset=20", "data.test_subset=5", "batch.physical=9", "steps=4"},
+		"batch norm": {"model={name: resnet18, width: 2}", "beside=[]", "record={every: 1, bias: 0, sharpness: 0, test: 2}", "data.subset=20", "data.test_subset=5", "batch.physical=9", "steps=4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := parse(t, small, overrides...)
@@ -241,7 +242,7 @@ func TestStepBrokenOffAnywhereIsRepeatedWhole(t *testing.T) {
 
 func TestResumeWithoutCheckpointStartsAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	c := parse(t, small, "steps=10", "flow.orders=[]")
+	c := parse(t, small, "steps=10", "beside=[]")
 	runIn(t, dir, c)
 	want := historyBytes(t, dir)
 	for _, pattern := range []string{"checkpoint-*", "result.json"} {
@@ -274,7 +275,7 @@ func TestResumeWithoutCheckpointStartsAgain(t *testing.T) {
 
 func TestKillBeforeTheResultAddsNoRecord(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	result, _ := runIn(t, dir, parse(t, small, "steps=10", "flow.orders=[]"))
+	result, _ := runIn(t, dir, parse(t, small, "steps=10", "beside=[]"))
 	want := historyBytes(t, dir)
 	if err := os.Remove(filepath.Join(dir, "result.json")); err != nil {
 		t.Fatal(err)
@@ -310,7 +311,7 @@ func TestRunStops(t *testing.T) {
 		"when the loss is out of all bounds": {[]string{"optimizer={name: gd, lr: 1e5}", "model={name: mlp, hidden: [], activation: tanh}"}, Diverged},
 	} {
 		t.Run(name, func(t *testing.T) {
-			result, h := runFor(t, small, append(c.overrides, "flow.orders=[]")...)
+			result, h := runFor(t, small, append(c.overrides, "beside=[]")...)
 			if result.Status != c.want {
 				t.Errorf("status %s at step %d with loss %v, want %s", result.Status, result.Step, result.Loss, c.want)
 			}
@@ -325,7 +326,7 @@ func TestCombinationsWithoutMeaningAreRefused(t *testing.T) {
 	penalty := "regularizer={kind: perturbed-one-norm, weight: 0.1}"
 	for _, overrides := range [][]string{
 		{penalty},
-		{penalty, "flow.orders=[]", "bias.scale=-1"},
+		{penalty, "beside=[]", "bias.scale=-1"},
 		{"data.augment=true"},
 		{"batch.shuffle=true"},
 		{"batch={mode: cyclic, size: 61}"},
@@ -351,7 +352,7 @@ func TestDefectsShrinkAsTheOrdersSay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			defects := func(lr string) (first, second float64) {
-				_, h := runFor(t, small, append(c.overrides, "dtype=float64", "flow.orders=[]", "steps=4", "record.bias=1", "record.sharpness=0",
+				_, h := runFor(t, small, append(c.overrides, "dtype=float64", "beside=[]", "steps=4", "record.bias=1", "record.sharpness=0",
 					"optimizer={"+c.optimizer+", lr: "+lr+"}")...)
 				return h.Floats("defect_1")[3], h.Floats("defect_2")[3]
 			}
@@ -373,7 +374,7 @@ func TestModifiedEquationsFollowTheIterates(t *testing.T) {
 		_, h := runFor(t, small, append([]string{"dtype=float64", "record={every: 100, bias: 0, sharpness: 0, test: 0}", "steps=" + steps,
 			"optimizer={name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3, lr: " + lr + "}"}, extra...)...)
 		last := len(h.Rows) - 1
-		return h.Floats("flow1_distance")[last], h.Floats("flow2_distance")[last]
+		return h.Floats("memoryless-1.distance")[last], h.Floats("memoryless-2.distance")[last]
 	}
 	first, second := distances("4e-4", "25")
 	halfFirst, halfSecond := distances("2e-4", "50")

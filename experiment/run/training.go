@@ -3,12 +3,11 @@ package run
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
-	"shadowflow/flow"
 	"shadowflow/graph"
-	"shadowflow/modeq"
 	"shadowflow/objective"
 )
 
@@ -20,7 +19,8 @@ type training[T graph.Float] struct {
 	problem *Problem[T]
 	loop    *Loop[T]
 	bias    *biasMeter[T]  // nil if it is not measured
-	beside  []*equation[T] // the modified equations
+	beside  []*equation[T] // what moves beside the optimizer
+	trail   *trail[T]      // nil with nothing beside
 	ended   Status         // of a run resumed behind its last record
 
 	dir   *record.Dir
@@ -46,12 +46,12 @@ func newTraining[T graph.Float](ctx context.Context, c *config.Config, opt Optio
 func checkCombination(c *config.Config) error {
 	changing := c.Data.Augment || c.Batch.Shuffle
 	switch {
-	case penalized(c) && len(c.Flow.Orders) > 0:
-		return errors.New("flow.orders with a regularizer: the modified equation of a penalized loss needs third derivatives; remove one of them")
+	case penalized(c) && len(c.Beside) > 0:
+		return errors.New("beside with a regularizer: the modified equation of a penalized loss needs third derivatives; remove one of them")
 	case penalized(c) && c.Bias.Scale != 0:
 		return errors.New("bias.scale with a regularizer: the bias of a penalized loss needs third derivatives; remove one of them")
-	case changing && len(c.Flow.Orders) > 0:
-		return errors.New("flow.orders with data.augment or batch.shuffle: the loss is another function at each step, and an equation needs one; turn them off")
+	case changing && len(c.Beside) > 0:
+		return errors.New("beside with data.augment or batch.shuffle: the loss is another function at each step, and an equation needs one; turn them off")
 	}
 	return nil
 }
@@ -89,32 +89,29 @@ func (t *training[T]) assemble(opt Options) error {
 	if opt.Progress != nil {
 		l.Progress = func(at *Point[T]) { opt.Progress(t.progress(at)) }
 	}
-	if err := t.addEquations(); err != nil {
+	if err := t.addBeside(); err != nil {
 		return err
 	}
 	return t.addMeters(term)
 }
 
-// addEquations puts the modified equations beside the optimizer.
-func (t *training[T]) addEquations() error {
+// addBeside puts what the config names beside the optimizer.
+func (t *training[T]) addBeside() error {
 	c, p := t.config, t.problem
-	if len(c.Flow.Orders) == 0 {
+	if len(c.Beside) == 0 {
 		return nil
 	}
-	exact, err := modeq.NewSecondOrder(p.Rule, p.Objective, modeq.SecondOptions{Order: p.Order, Threads: p.Threads})
-	if err != nil {
-		return err
+	with := &company[T]{
+		problem: p, optimizer: t.loop.Optimizer, start: c.Flow.Start, noise: c.Flow.Noise, seed: c.Seed,
+		how: integration{method: c.Flow.Method, steps: c.Flow.Steps, relTol: c.Flow.RelTol, absTol: c.Flow.AbsTol},
 	}
-	method, err := flow.MethodByName(c.Flow.Method)
-	if err != nil {
-		return err
-	}
-	opt := flow.Options{RelTol: c.Flow.RelTol, AbsTol: c.Flow.AbsTol}
-	if c.Flow.Steps > 0 {
-		opt.Step = p.LR / float64(c.Flow.Steps)
-	}
-	for _, order := range c.Flow.Orders {
-		e := exactEquation(p, exact, order, method, opt)
+	t.trail = newTrail[T](len(p.Theta), c.Flow.Start)
+	t.loop.Beside = append(t.loop.Beside, t.trail)
+	for _, name := range c.Beside {
+		e, err := with.named(name)
+		if err != nil {
+			return err
+		}
 		t.beside, t.loop.Beside = append(t.beside, e), append(t.loop.Beside, e)
 	}
 	return nil
@@ -148,8 +145,11 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 	if data, ok := p.Objective.(objective.Tester[T]); ok && c.Record.Test > 0 && t.source.tests() > 0 {
 		l.Meters = append(l.Meters, newHeldOutMeter(data, c.Record.Test, unit))
 	}
+	if slices.ContainsFunc(t.beside, func(e *equation[T]) bool { return e.lift != nil }) {
+		l.Meters = append(l.Meters, newFlipMeter(p.Objective, t.trail, unit))
+	}
 	for _, e := range t.beside {
-		l.Meters = append(l.Meters, newBesideMeter(p, e, unit))
+		l.Meters = append(l.Meters, newBesideMeter(p, e, t.trail, unit))
 	}
 	return nil
 }

@@ -141,7 +141,7 @@ func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, step
 	}
 	if opt.Start == Manifold {
 		highest := slices.MaxFunc(equations, func(a, b *equation[float64]) int { return a.order - b.order })
-		if err := fillMemory(ctx, p, loop.Optimizer, highest); err != nil {
+		if err := fillMemory(ctx, p, loop.Optimizer, highest.solver.(*ahead)); err != nil {
 			return nil, err
 		}
 	}
@@ -169,7 +169,7 @@ func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, step
 const fullyFilled = math.MaxInt32
 
 // fillMemory gives the optimizer's memory the gradients along an equation of a full memory, run backwards from the start.
-func fillMemory(ctx context.Context, p *Problem[float64], o *Optimizer[float64], e *equation[float64]) error {
+func fillMemory(ctx context.Context, p *Problem[float64], o *Optimizer[float64], s *ahead) error {
 	memory, err := p.Rule.MemoryForm()
 	if err != nil {
 		return err
@@ -179,9 +179,9 @@ func fillMemory(ctx context.Context, p *Problem[float64], o *Optimizer[float64],
 	for k := range times {
 		times[k] = -float64(k+1) * p.LR
 	}
-	opt := e.options
+	opt := s.options
 	opt.Times = times
-	back, err := flow.Integrate(ctx, e.method, e.field(ctx, fullyFilled), 0, times[window-1], p.Theta, opt)
+	back, err := flow.Integrate(ctx, s.method, s.field(ctx, fullyFilled), 0, times[window-1], p.Theta, opt)
 	if err != nil {
 		return fmt.Errorf("the start on the slow manifold: running the equation backwards through the memory's %d steps: %w "+
 			"(choose smaller betas or a smaller lr, or start %s)", window, err, Cold)

@@ -88,7 +88,7 @@ func productsOf(c *config.Config) (int, error) {
 		return 0, err
 	case bias && (c.Batch.Mode != "full" || !m.Steady()):
 		return len(m.Moments) + 1, nil
-	case bias || c.Record.Sharpness > 0 || c.Regularizer.Kind != "none" || len(c.Flow.Orders) > 0:
+	case bias || c.Record.Sharpness > 0 || c.Regularizer.Kind != "none" || len(c.Beside) > 0:
 		return 1, nil
 	}
 	return 0, nil

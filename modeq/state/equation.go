@@ -12,9 +12,9 @@ import (
 
 // Equation is the modified equation of order 1 or 2 of a rule on an objective,
 //
-//	dz/du = f_0    or    dz/du = f_0 + f_1,    f_1 = dD/de - (1/2) D_z f_0    at e = 0,
+//	dz/du = f_0    or    dz/du = f_0 + f_1 + O(h^3),
 //
-// with u counted in the rule's own steps. The objective works in T; the state, and what is made of the gradient and the product, are
+// with u counted in the rule's own steps; the second in the form of [rule.Rule.Centered]. The objective works in T; the state, and what is made of the gradient and the product, are
 // float64. It is not for concurrent use.
 type Equation[T graph.Float] struct {
 	objective objective.Objective[T]
@@ -76,33 +76,20 @@ func velocity(r *rule.Rule, c rule.Call, at rule.Scale) ([]graph.Value, error) {
 	return append([]graph.Value{theta}, state...), err
 }
 
-// secondOrder returns f_0 + f_1, with one derivative of the velocity: that along -f_0/2 in the state and 1 in the size.
+// secondOrder returns f_0 + f_1 up to terms of third order, in the form of [rule.Rule.Centered].
 func secondOrder(r *rule.Rule, c rule.Call, hf, age graph.Value) ([]graph.Value, error) {
 	f0, err := atRest(r, c, age)
 	if err != nil {
 		return nil, err
 	}
-	size, moving := age.Like(0).Alias(), age.Alias()
-	xs, dxs := []graph.Value{size, moving}, []graph.Value{age.Like(1), age.Like(-0.5)}
-	at := rule.Scale{Size: size, Age: moving, Rate: func(beta float64) graph.Value {
-		log := math.Log(beta)
-		rate := age.Like(log).Alias()
-		xs, dxs = append(xs, rate), append(dxs, age.Like(log*log/2))
-		return rate
-	}}
-	named, along := alias(c), append([]graph.Value{f0[0], hf}, f0[1:]...)
-	d, err := velocity(r, named, at)
-	if err != nil {
-		return nil, err
+	back := func(v, rate graph.Value) graph.Value { return v.Sub(rate.Mul(rate.Like(0.5))) }
+	at := rule.Call{Theta: back(c.Theta, f0[0]), G: back(c.G, hf), LR: c.LR, State: c.State}
+	var before []graph.Value
+	for i, s := range c.State {
+		before = append(before, back(s, f0[1+i]))
 	}
-	for i, x := range append([]graph.Value{named.Theta, named.G}, named.State...) {
-		xs, dxs = append(xs, x), append(dxs, along[i].Mul(along[i].Like(-0.5)))
-	}
-	f1 := graph.JVP(d, xs, dxs)
-	for i := range f0 {
-		f0[i] = f0[i].Add(f1[i])
-	}
-	return f0, nil
+	theta, state, err := r.Centered(at, before, age)
+	return append([]graph.Value{theta}, state...), err
 }
 
 // alias returns a call with names for theta, g and the state, so that they are moved apart from one another.

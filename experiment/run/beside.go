@@ -1,0 +1,223 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"shadowflow/diagnose"
+	"shadowflow/flow"
+	"shadowflow/graph"
+	"shadowflow/modeq"
+	"shadowflow/modeq/state"
+	"shadowflow/objective"
+)
+
+// company makes what moves beside the optimizer of a problem, from the point that the optimizer reaches after start steps.
+type company[T graph.Float] struct {
+	problem   *Problem[T]
+	optimizer *Optimizer[T]
+	start     int
+	how       integration
+	// noise is the floor of a lift's amplitude over the parameters' norm, and seed draws the direction that it begins in.
+	noise float64
+	seed  uint64
+
+	exact *modeq.SecondOrder[T] // made when first needed
+}
+
+// named returns the process of a name that configs know.
+func (c *company[T]) named(name string) (*equation[T], error) {
+	var e *equation[T]
+	var err error
+	switch name {
+	case "memoryless-1":
+		e, err = c.memoryless(1)
+	case "memoryless-2":
+		e, err = c.memoryless(2)
+	case "gradient-flow":
+		e, err = c.gradientFlow()
+	case "state-1":
+		e, err = c.state(1)
+	case "state-2":
+		e, err = c.state(2)
+	case "lift-1":
+		e, err = c.lift(1)
+	case "lift-2":
+		e, err = c.lift(2)
+	default:
+		err = fmt.Errorf("nothing of that name moves beside an optimizer")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("beside: %s: %w", name, err)
+	}
+	e.name, e.start = name, c.start
+	return e, nil
+}
+
+func (c *company[T]) memoryless(order int) (*equation[T], error) {
+	if c.exact == nil {
+		var err error
+		opt := modeq.SecondOptions{Order: c.problem.Order, Threads: c.problem.Threads}
+		if c.exact, err = modeq.NewSecondOrder(c.problem.Rule, c.problem.Objective, opt); err != nil {
+			return nil, err
+		}
+	}
+	e, err := memorylessEquation(c.problem, c.exact, order, c.how)
+	if err != nil {
+		return nil, err
+	}
+	e.begin = c.beginAtTheta
+	return e, nil
+}
+
+// gradientFlow is dtheta/dt = -grad E, with t = n lr.
+func (c *company[T]) gradientFlow() (*equation[T], error) {
+	p := c.problem
+	theta, g := make([]T, len(p.Theta)), make([]T, len(p.Theta))
+	field := func(ctx context.Context, n int) flow.Field {
+		return func(_ int, _ float64, y, dydt []float64) error {
+			for i, v := range y {
+				theta[i] = T(v)
+			}
+			_, err := p.Objective.Evaluate(ctx, theta, c.batch(n), objective.Want[T]{Gradient: g})
+			for i, v := range g {
+				dydt[i] = -float64(v)
+			}
+			return err
+		}
+	}
+	s, err := c.how.solver(field, p.LR, len(p.Theta), p.Order != nil)
+	return c.equation("gradient flow", 1, []string{"theta"}, c.beginAtTheta, s), err
+}
+
+// state is the modified equation with memory as state. Time is counted in steps.
+func (c *company[T]) state(order int) (*equation[T], error) {
+	if err := c.unscaled(); err != nil {
+		return nil, err
+	}
+	p := c.problem
+	equation, err := state.NewEquation(p.Rule, p.Objective, order, p.Threads)
+	if err != nil {
+		return nil, err
+	}
+	field := func(ctx context.Context, n int) flow.Field {
+		return func(_ int, t float64, y, dydt []float64) error {
+			return equation.At(ctx, p.LR, float64(n)+t, c.batch(n), y, dydt)
+		}
+	}
+	s, err := c.how.solver(field, 1, equation.Size(), p.Order != nil)
+	if err != nil {
+		return nil, err
+	}
+	e := c.equation(fmt.Sprintf("state equation of order %d", order), order, append([]string{"theta"}, p.Rule.State...), c.beginAtState, s)
+	e.negative = equation.Negative
+	return e, nil
+}
+
+// lift is the flow of the period-two lift. Its amplitude is kept above the floor of noise.
+func (c *company[T]) lift(order int) (*equation[T], error) {
+	if err := c.unscaled(); err != nil {
+		return nil, err
+	}
+	p := c.problem
+	lift, err := state.NewLift(p.Rule, p.Objective, order, p.Threads)
+	if err != nil {
+		return nil, err
+	}
+	field := func(ctx context.Context, n int) flow.Field {
+		return func(_ int, t float64, y, dydt []float64) error {
+			return lift.At(ctx, p.LR, float64(n)+t, c.batch(n), y, dydt)
+		}
+	}
+	how := c.how
+	if order == 2 && how.steps > 0 {
+		how.steps *= 2 // modes that do not flip die out at the rate 4, which is beyond the stability of a whole step
+	}
+	s, err := how.solver(field, 1, lift.Size(), p.Order != nil)
+	if err != nil {
+		return nil, err
+	}
+	parts := append([]string{"theta"}, p.Rule.State...)
+	for _, part := range append([]string{"theta"}, p.Rule.State...) {
+		parts = append(parts, "flip."+part)
+	}
+	begin := func(y []float64) {
+		c.beginAtState(y[:len(y)/2])
+		flip := y[len(y)/2:]
+		clear(flip)
+		rnd := rand.New(rand.NewPCG(c.seed, 0x11f7))
+		for i := range p.Theta {
+			flip[i] = rnd.NormFloat64()
+		}
+		c.raise(y)
+	}
+	e := c.equation(fmt.Sprintf("period-two lift of order %d", order), order, parts, begin, &noisy{s, c.raise})
+	e.negative, e.lift, e.previous = lift.Negative, lift, make([]float64, len(p.Theta))
+	return e, nil
+}
+
+// noisy is a solver that keeps a state from falling to nothing.
+type noisy struct {
+	solver
+	raise func(y []float64)
+}
+
+func (s *noisy) solve(ctx context.Context, n int, y, next []float64) error {
+	err := s.solver.solve(ctx, n, y, next)
+	if err == nil {
+		s.raise(next)
+	}
+	return err
+}
+
+// raise lengthens the amplitude of a lift to the floor.
+func (c *company[T]) raise(w []float64) {
+	dim, flip := len(c.problem.Theta), w[len(w)/2:]
+	length, floor := diagnose.Norm(flip[:dim]), c.noise*diagnose.Norm(w[:dim])
+	if length >= floor || length == 0 {
+		return
+	}
+	for i := range flip {
+		flip[i] *= floor / length
+	}
+}
+
+// unscaled refuses optimizers that were intervened in: their step is not the rule's.
+func (c *company[T]) unscaled() error {
+	if c.problem.BiasScale != 0 {
+		return fmt.Errorf("bias.scale %g moves the optimizer by more than its rule's step: want 0, or memoryless-1 and memoryless-2", c.problem.BiasScale)
+	}
+	return nil
+}
+
+// batch returns the batch of a step.
+func (c *company[T]) batch(n int) int {
+	if c.problem.Order == nil {
+		return objective.Full
+	}
+	return c.problem.Order(n)
+}
+
+// beginAtTheta sets y to the optimizer's parameters.
+func (c *company[T]) beginAtTheta(y []float64) {
+	for i, v := range c.optimizer.theta {
+		y[i] = float64(v)
+	}
+}
+
+// beginAtState sets y to the optimizer's parameters, and what it remembers.
+func (c *company[T]) beginAtState(y []float64) {
+	c.beginAtTheta(y)
+	dim := len(c.optimizer.theta)
+	for k, s := range c.optimizer.stepper.State() {
+		for i, v := range s {
+			y[(1+k)*dim+i] = float64(v)
+		}
+	}
+}
+
+func (c *company[T]) equation(title string, order int, parts []string, begin func(y []float64), s solver) *equation[T] {
+	size := len(parts) * len(c.problem.Theta)
+	return &equation[T]{title: title, order: order, parts: parts, begin: begin, solver: s, y: make([]float64, size), next: make([]float64, size)}
+}

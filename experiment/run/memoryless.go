@@ -1,0 +1,70 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"shadowflow/flow"
+	"shadowflow/graph"
+	"shadowflow/modeq"
+	"shadowflow/objective"
+)
+
+// memorylessEquation returns the modified equation of order 1 or 2 that eliminates the memory and is exact in the step number, on any order
+// of batches, from the problem's start. Its fields are evaluated in T.
+func memorylessEquation[T graph.Float](p *Problem[T], s *modeq.SecondOrder[T], order int, how integration) (*equation[T], error) {
+	dim := p.Objective.Dim()
+	theta, f, c := make([]T, dim), make([]T, dim), []T(nil)
+	if order == 2 {
+		c = make([]T, dim)
+	}
+	scale := (1 + p.BiasScale) * p.LR
+	field := func(ctx context.Context, n int) flow.Field {
+		return func(_ int, _ float64, y, dydt []float64) error {
+			for i, v := range y {
+				theta[i] = T(v)
+			}
+			if err := s.At(ctx, n, theta, f, c); err != nil {
+				return err
+			}
+			for i, v := range f {
+				dydt[i] = -float64(v)
+			}
+			for i, v := range c {
+				dydt[i] -= scale * float64(v)
+			}
+			return nil
+		}
+	}
+	solver, err := how.solver(field, p.LR, dim, p.Order != nil)
+	return newMemoryless(p, order, solver), err
+}
+
+// seriesEquation returns the memoryless equation of any order for a full batch with the memory full, from the problem's start.
+func seriesEquation(p *Problem[float64], order int, opt flow.Options) (*equation[float64], error) {
+	loss, ok := p.Objective.(objective.GraphLoss)
+	if !ok {
+		return nil, fmt.Errorf("the modified equation of a full memory, order %d, needs a loss that is graph code, which this one does not have: want start %s, and orders 1 and 2", order, Cold)
+	}
+	fields, err := modeq.CompileFields(p.Rule, loss, p.Objective.Dim(), order, modeq.FieldOptions{BiasScale: p.BiasScale, Threads: p.Threads})
+	if err != nil {
+		return nil, err
+	}
+	field := func(context.Context, int) flow.Field {
+		return func(_ int, _ float64, y, dydt []float64) error { return fields.Sum(p.LR, y, dydt) }
+	}
+	return newMemoryless(p, order, &ahead{stepwise: stepwise{method: flow.DormandPrince8, options: opt, field: field, span: p.LR}}), nil
+}
+
+func newMemoryless[T graph.Float](p *Problem[T], order int, s solver) *equation[T] {
+	e := &equation[T]{
+		name: fmt.Sprintf("memoryless-%d", order), title: fmt.Sprintf("modified equation of order %d", order), order: order,
+		parts: []string{"theta"}, solver: s, y: make([]float64, len(p.Theta)),
+	}
+	for i, v := range p.Theta {
+		e.y[i] = float64(v)
+	}
+	e.next = slices.Clone(e.y)
+	return e
+}
