@@ -244,7 +244,9 @@ func ExampleDirection() {
 		return theta.At(0).Square().Add(theta.At(1).Square().Mul(theta.Like(8))).Mul(theta.Like(0.5))
 	}}
 	loss := NewNumeric[float64](valley, 0)
-	sign := &Direction{Make: func(g, _ graph.Value, _ []graph.Value) graph.Value { return g.Div(g.Square().Add(g.Like(1e-12)).Sqrt()) }}
+	sign := &Direction{Make: func(g, _ graph.Value, _ []graph.Value) graph.Value {
+		return g.Div(g.Square().Add(g.Like(1e-12)).Sqrt())
+	}}
 	g, f, hf := make([]float64, 2), make([]float64, 2), make([]float64, 2)
 	want := Want[float64]{Gradient: g, Along: sign, Field: f, HField: hf}
 	if _, err := loss.Evaluate(context.Background(), []float64{3, -1}, Full, want); err != nil {

@@ -14,7 +14,7 @@ import (
 // is exp(-e lr/tau) with a time tau = lr/(-log beta) that stays. A sum's weights are multiplied by (1 - beta^e)/(1 - beta), so that what it
 // tends to stays too, and an entry of state that is no exponential memory goes the share e of its way.
 type Scale struct {
-	// Size is e, a scalar: 1 is the rule's own step.
+	// Size is e, a scalar: 1 is the rule's own step. The zero Value stands for the limit of 0.
 	Size graph.Value
 	// Age is the number of the rule's own steps that have gone by, a scalar: n in a step of the rule's own. It need not be whole.
 	Age graph.Value
@@ -166,7 +166,14 @@ func (f *family) encode(p *program, of *formula.Formula) *formula.Formula {
 
 // velocity returns the rates of change of theta and of the arrays of state.
 func (f *family) velocity(c Call, at Scale) (theta graph.Value, state []graph.Value) {
-	names := f.names(c, c.LR.Mul(at.Size), at.Age, c.State, func(beta float64) graph.Value {
+	lr, steps := c.LR.Like(0), at.Age
+	if at.Size.Valid() {
+		lr, steps = c.LR.Mul(at.Size), at.Age.Add(at.Size)
+	}
+	names := f.names(c, lr, at.Age, c.State, func(beta float64) graph.Value {
+		if !at.Size.Valid() {
+			return at.Age.Like(1)
+		}
 		return at.Rate(beta).Mul(at.Size).Add(at.Size.Like(1))
 	})
 	for _, m := range f.entries {
@@ -176,7 +183,7 @@ func (f *family) velocity(c Call, at Scale) (theta graph.Value, state []graph.Va
 			v, rate = m.move(names[before(m.name)], v.BroadcastTo(c.Theta.Shape()...), at)
 			state = append(state, rate)
 		}
-		m.set(names, v, at.Age.Add(at.Size))
+		m.set(names, v, steps)
 	}
 	return f.theta(c, names), state
 }
@@ -225,6 +232,9 @@ func (m member) move(s, v graph.Value, at Scale) (after, rate graph.Value) {
 		return v.Mul(v.Like(m.gain)), s.Like(0).BroadcastTo(s.Shape()...)
 	default:
 		rate = v.Sub(s)
+	}
+	if !at.Size.Valid() {
+		return s, rate
 	}
 	return s.Add(rate.Mul(at.Size)), rate
 }

@@ -103,7 +103,7 @@ type Record struct {
 type Flow struct {
 	Start  int     `yaml:"start" range:"[0,inf)" doc:"optimizer steps before what moves beside it begins: an empty memory is nothing that an equation can start from"`
 	Noise  float64 `yaml:"noise" range:"(0,1)" time:"-" doc:"floor of a lift's amplitude, over the two-norm of the parameters: rounding in a real run keeps oscillations from dying out"`
-	Method string  `yaml:"method" selector:"true" oneof:"rk4|euler|dopri5|dop853|ab2|ab3|ab4" doc:"integrator; rk4 and euler take fixed steps"`
+	Method string  `yaml:"method" selector:"true" oneof:"rk4|euler|dopri5|dop853" doc:"integrator; rk4 and euler take fixed steps"`
 	Steps  int     `yaml:"steps" for:"rk4|euler" range:"[1,1e6]" doc:"integrator steps for one optimizer step"`
 	RelTol float64 `yaml:"rel_tol" for:"dopri5|dop853" range:"(0,1)" doc:"relative tolerance of a step"`
 	AbsTol float64 `yaml:"abs_tol" for:"dopri5|dop853" range:"(0,inf)" doc:"absolute tolerance of a step"`

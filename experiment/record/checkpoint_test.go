@@ -28,7 +28,7 @@ func goldenCheckpoint() *Checkpoint {
 	return &Checkpoint{
 		Step: 12, Metadata: map[string]string{"run": `{"seconds":3.5}`, "words": `"sha256":"0"`}, historySize: 77,
 		Tensors: []safetensors.Tensor{
-			{Name: "memoryless-1.theta.0.weight", Shape: []int{2, 2}, Data: []float64{math.Pi, math.Inf(1), math.Copysign(0, -1), math.SmallestNonzeroFloat64}},
+			{Name: "flow1.0.weight", Shape: []int{2, 2}, Data: []float64{math.Pi, math.Inf(1), math.Copysign(0, -1), math.SmallestNonzeroFloat64}},
 			{Name: "num_batches_tracked", Shape: []int{}, Data: []int64{math.MaxInt64}},
 			{Name: "0.weight", Shape: []int{2, 2}, Data: []float32{1, -2, 0.5, math.MaxFloat32}},
 			{Name: "state.m.0.weight", Shape: []int{2, 2}, Data: []float32{0, float32(math.NaN()), 3, 4}},
@@ -115,7 +115,7 @@ func TestPythonOpensACheckpoint(t *testing.T) {
 		t.Fatalf("docs/runs.md has no lines that open %s", name)
 	}
 	lines = strings.ReplaceAll(lines, name, `"testdata/checkpoint.safetensors"`) + `
-print(meta["run"], meta["words"], len(state), state["memoryless-1.theta.0.weight"].dtype, state["memoryless-1.theta.0.weight"].tobytes().hex())
+print(meta["run"], meta["words"], len(state), state["flow1.0.weight"].dtype, state["flow1.0.weight"].tobytes().hex())
 print(state["0.weight"].tolist(), state["num_batches_tracked"], state["state.m.0.weight"].shape, state["none"].shape)
 `
 	out, err := exec.Command("python3", "-c", lines).CombinedOutput()

@@ -87,7 +87,7 @@ func (c *company[T]) gradientFlow() (*equation[T], error) {
 			return err
 		}
 	}
-	s, err := c.how.solver(field, p.LR, len(p.Theta), p.Order != nil)
+	s, err := c.how.solver(field, p.LR)
 	return c.equation("gradient flow", 1, []string{"theta"}, c.beginAtTheta, s), err
 }
 
@@ -106,7 +106,7 @@ func (c *company[T]) state(order int) (*equation[T], error) {
 			return equation.At(ctx, p.LR, float64(n)+t, c.batch(n), y, dydt)
 		}
 	}
-	s, err := c.how.solver(field, 1, equation.Size(), p.Order != nil)
+	s, err := c.how.solver(field, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (c *company[T]) lift(order int) (*equation[T], error) {
 	if order == 2 && how.steps > 0 {
 		how.steps *= 2 // modes that do not flip die out at the rate 4, which is beyond the stability of a whole step
 	}
-	s, err := how.solver(field, 1, lift.Size(), p.Order != nil)
+	s, err := how.solver(field, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -148,12 +148,12 @@ func (c *company[T]) lift(order int) (*equation[T], error) {
 		clear(flip)
 		rnd := rand.New(rand.NewPCG(c.seed, 0x11f7))
 		for i := range p.Theta {
-			flip[i] = rnd.NormFloat64()
+			flip[i] = 1e-100 * rnd.NormFloat64()
 		}
 		c.raise(y)
 	}
 	e := c.equation(fmt.Sprintf("period-two lift of order %d", order), order, parts, begin, &noisy{s, c.raise})
-	e.negative, e.lift, e.previous = lift.Negative, lift, make([]float64, len(p.Theta))
+	e.negative, e.previous = lift.Negative, make([]float64, len(p.Theta))
 	return e, nil
 }
 

@@ -113,7 +113,7 @@ func (t *training[T]) restore(at *record.Checkpoint) error {
 		return err
 	}
 	for _, e := range t.beside {
-		e.restored(at.Step)
+		e.restored()
 	}
 	t.ended = meta.Ended
 	l.watch.before, l.watch.costs = meta.Seconds, meta.Costs

@@ -35,12 +35,17 @@ func TestACheckpointHasWeightsStateAndFlowsUnderTheirNames(t *testing.T) {
 		overrides []string
 		want      []string
 	}{
-		{"adam with equations", nil, []string{
+		{"adam with equations", []string{"beside=[memoryless-1, state-2]"}, []string{
 			"0.weight F32", "0.bias F32", "2.weight F32", "2.bias F32",
 			"state.m.0.weight F32", "state.m.0.bias F32", "state.m.2.weight F32", "state.m.2.bias F32",
 			"state.v.0.weight F32", "state.v.0.bias F32", "state.v.2.weight F32", "state.v.2.bias F32",
+			"trail.origin.0.weight F32", "trail.origin.0.bias F32", "trail.origin.2.weight F32", "trail.origin.2.bias F32",
+			"trail.last.0.weight F32", "trail.last.0.bias F32", "trail.last.2.weight F32", "trail.last.2.bias F32",
+			"trail.before.0.weight F32", "trail.before.0.bias F32", "trail.before.2.weight F32", "trail.before.2.bias F32",
 			"memoryless-1.theta.0.weight F64", "memoryless-1.theta.0.bias F64", "memoryless-1.theta.2.weight F64", "memoryless-1.theta.2.bias F64",
-			"memoryless-2.theta.0.weight F64", "memoryless-2.theta.0.bias F64", "memoryless-2.theta.2.weight F64", "memoryless-2.theta.2.bias F64",
+			"state-2.theta.0.weight F64", "state-2.theta.0.bias F64", "state-2.theta.2.weight F64", "state-2.theta.2.bias F64",
+			"state-2.m.0.weight F64", "state-2.m.0.bias F64", "state-2.m.2.weight F64", "state-2.m.2.bias F64",
+			"state-2.v.0.weight F64", "state-2.v.0.bias F64", "state-2.v.2.weight F64", "state-2.v.2.bias F64",
 		}},
 		{"gradient descent", []string{"optimizer={name: gd, lr: 1e-2}", "beside=[]", "dtype=float64", "model.hidden=[]"}, []string{
 			"0.weight F64", "0.bias F64",

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"shadowflow/graph"
-	"shadowflow/modeq/state"
 )
 
 // equation is the process that solves a differential equation beside the optimizer, from one step to the next. Its point, and the
@@ -30,8 +29,7 @@ type equation[T graph.Float] struct {
 
 	// negative returns how often so far a state that cannot be negative was so; nil where that cannot be.
 	negative func() int
-	// lift is the period-two lift whose flow this is, nil if it is none; previous is then the parameters' part of y a step ago.
-	lift     *state.Lift[T]
+	// previous is, of a period-two lift, the parameters' part of y a step ago. Otherwise it is nil.
 	previous []float64
 }
 
@@ -41,10 +39,6 @@ type solver interface {
 	solve(ctx context.Context, n int, y, next []float64) error
 	// commit says that the step last solved is taken.
 	commit()
-	// past returns what the coming steps depend on beside y, arrays as long as y, in place.
-	past() [][]float64
-	// restore says that y and past are those behind a number of steps of the equation's.
-	restore(steps int)
 }
 
 // theta is the part of y that is the parameters.
@@ -100,15 +94,9 @@ func (e *equation[T]) Commit() error {
 // State implements Process.
 func (e *equation[T]) State() []Vector {
 	var out []Vector
-	for i, all := range append([][]float64{e.y}, e.solver.past()...) {
-		behind := ""
-		if i > 0 {
-			behind = fmt.Sprintf("past%d.", i)
-		}
-		dim := len(e.y) / len(e.parts)
-		for j, part := range e.parts {
-			out = append(out, Vector{Prefix: e.name + "." + behind + part + ".", Data: all[j*dim : (j+1)*dim]})
-		}
+	dim := len(e.y) / len(e.parts)
+	for i, part := range e.parts {
+		out = append(out, Vector{Prefix: e.name + "." + part + ".", Data: e.y[i*dim : (i+1)*dim]})
 	}
 	if e.previous != nil {
 		out = append(out, Vector{Prefix: e.name + ".previous.", Data: e.previous})
@@ -116,12 +104,11 @@ func (e *equation[T]) State() []Vector {
 	return out
 }
 
-// restored takes up a point behind n steps that was saved.
-func (e *equation[T]) restored(n int) {
+// restored takes up a point that was saved.
+func (e *equation[T]) restored() {
 	if copy(e.next, e.y); slices.ContainsFunc(e.y, math.IsNaN) {
 		e.ended = fmt.Errorf("%s ended before the checkpoint", e.title)
 	}
-	e.solver.restore(n - e.start)
 }
 
 func (e *equation[T]) column(what string) string { return e.name + "." + what }

@@ -14,7 +14,7 @@ import (
 func TestInterventionChangesTheBiasAndNothingElse(t *testing.T) {
 	distances := func(scale, lr, steps string) (first, second float64) {
 		_, h := runFor(t, small, "dtype=float64", "record={every: 100, bias: 0, sharpness: 0, test: 0}", "steps="+steps, "bias.scale="+scale,
-			"optimizer={name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3, lr: "+lr+"}")
+			"beside=[memoryless-1, memoryless-2]", "flow.start=0", "optimizer={name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3, lr: "+lr+"}")
 		last := len(h.Rows) - 1
 		return h.Floats("memoryless-1.distance")[last], h.Floats("memoryless-2.distance")[last]
 	}

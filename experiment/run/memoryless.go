@@ -37,7 +37,7 @@ func memorylessEquation[T graph.Float](p *Problem[T], s *modeq.SecondOrder[T], o
 			return nil
 		}
 	}
-	solver, err := how.solver(field, p.LR, dim, p.Order != nil)
+	solver, err := how.solver(field, p.LR)
 	return newMemoryless(p, order, solver), err
 }
 

@@ -30,7 +30,7 @@ func newBesideMeter[T graph.Float](p *Problem[T], e *equation[T], t *trail[T], l
 		relative: gauge(e.column("relative_distance"), "", "distance over the two-norm of the way that the optimizer has gone from where the "+e.title+" begins"),
 		excess:   gauge(e.column("excess"), "loss/parameter", "excess of the perturbed one-norm at the "+e.title),
 	}
-	if e.lift == nil {
+	if e.previous == nil {
 		m.distance = gauge(e.column("distance"), "parameter", "two-norm of the difference between the parameters and the "+e.title)
 		m.loss = gauge(e.column("loss"), lossUnit, "training loss at the "+e.title)
 	} else {
@@ -70,7 +70,7 @@ func (m *besideMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 		return err
 	}
 	m.excess.Set(diagnose.GradientNorms(m.g, m.eps).Excess)
-	if e.lift != nil {
+	if e.previous != nil {
 		if err := m.measureLift(ctx, at); err != nil {
 			return err
 		}
@@ -95,9 +95,8 @@ func (m *besideMeter[T]) compare(distance float64, at *Point[T]) {
 // measureLift compares the means of two consecutive points, which flips leave alone.
 func (m *besideMeter[T]) measureLift(ctx context.Context, at *Point[T]) error {
 	e := m.equation
-	m.amplitude.Set(e.lift.Amplitude(e.y))
-	mean := 0.0
-	flip := e.y[len(e.y)/2:]
+	mean, flip := 0.0, e.y[len(e.y)/2:]
+	m.amplitude.Set(diagnose.Norm(flip[:len(m.theta)]))
 	for _, sign := range []float64{1, -1} {
 		for i, v := range e.theta() {
 			m.theta[i] = T(v + sign*flip[i])

@@ -25,8 +25,8 @@ data: {name: digits, subset: 60, test_subset: 20}
 model: {name: mlp, hidden: [8], activation: tanh}
 batch: {mode: full, physical: 25}
 record: {every: 1, bias: 7, sharpness: 20, test: 9}
-beside: [memoryless-1, memoryless-2]
-flow: {start: 0}
+beside: [memoryless-1, memoryless-2, state-2, lift-1]
+flow: {start: 3}
 checkpoint: {every: 5}
 `
 

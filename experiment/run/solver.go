@@ -2,8 +2,6 @@ package run
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"shadowflow/flow"
 )
@@ -13,22 +11,14 @@ type fieldOf func(ctx context.Context, n int) flow.Field
 
 // integration says how equations are integrated.
 type integration struct {
-	method string // of flow, or ab2 .. ab4
+	method string // of flow
 	// steps are the integrator's for one of the optimizer's, where they are fixed; 0: by the tolerances.
 	steps          int
 	relTol, absTol float64
 }
 
-// solver returns the solver of an equation of size numbers, a step of which takes span of its time. With changing the field is another
-// in each step.
-func (i integration) solver(field fieldOf, span float64, size int, changing bool) (solver, error) {
-	if order, ok := strings.CutPrefix(i.method, "ab"); ok {
-		if changing {
-			return nil, fmt.Errorf("flow.method %s with mini-batches: it looks back at earlier steps, which had other batches; want rk4", i.method)
-		}
-		a, err := flow.NewAdams(int(order[0]-'0'), size)
-		return &multistep{adams: a, field: field, span: span}, err
-	}
+// solver returns the solver of an equation a step of which takes span of its time.
+func (i integration) solver(field fieldOf, span float64) (solver, error) {
 	method, err := flow.MethodByName(i.method)
 	if err != nil {
 		return nil, err
@@ -57,24 +47,7 @@ func (s *stepwise) solve(ctx context.Context, n int, y, next []float64) error {
 	return nil
 }
 
-func (s *stepwise) commit()           {}
-func (s *stepwise) past() [][]float64 { return nil }
-func (s *stepwise) restore(int)       {}
-
-// multistep evaluates the field once a step and looks back.
-type multistep struct {
-	adams *flow.Adams
-	field fieldOf
-	span  float64
-}
-
-func (s *multistep) solve(ctx context.Context, n int, y, next []float64) error {
-	return s.adams.Next(s.field(ctx, n), n, 0, s.span, y, next)
-}
-
-func (s *multistep) commit()           { s.adams.Commit() }
-func (s *multistep) past() [][]float64 { return s.adams.Past() }
-func (s *multistep) restore(steps int) { s.adams.Restore(steps) }
+func (s *stepwise) commit() {}
 
 // ahead solves many steps at a time, of an equation whose field is the same in all, so that the integrator's may be longer than one.
 type ahead struct {

@@ -101,10 +101,7 @@ func (t *training[T]) addBeside() error {
 	if len(c.Beside) == 0 {
 		return nil
 	}
-	with := &company[T]{
-		problem: p, optimizer: t.loop.Optimizer, start: c.Flow.Start, noise: c.Flow.Noise, seed: c.Seed,
-		how: integration{method: c.Flow.Method, steps: c.Flow.Steps, relTol: c.Flow.RelTol, absTol: c.Flow.AbsTol},
-	}
+	with := t.company()
 	t.trail = newTrail[T](len(p.Theta), c.Flow.Start)
 	t.loop.Beside = append(t.loop.Beside, t.trail)
 	for _, name := range c.Beside {
@@ -115,6 +112,21 @@ func (t *training[T]) addBeside() error {
 		t.beside, t.loop.Beside = append(t.beside, e), append(t.loop.Beside, e)
 	}
 	return nil
+}
+
+// company returns who makes what moves beside the optimizer.
+func (t *training[T]) company() *company[T] {
+	c := t.config
+	return &company[T]{
+		problem: t.problem, optimizer: t.loop.Optimizer, start: c.Flow.Start, noise: c.Flow.Noise, seed: c.Seed,
+		how: integration{method: c.Flow.Method, steps: c.Flow.Steps, relTol: c.Flow.RelTol, absTol: c.Flow.AbsTol},
+	}
+}
+
+// followable reports whether the optimizer's step is the rule's on one loss, so that the state equation is its.
+func (t *training[T]) followable() bool {
+	c := t.config
+	return t.problem.BiasScale == 0 && !penalized(c) && !c.Data.Augment && !c.Batch.Shuffle
 }
 
 // noiseBatches is the number of batches that a full batch is cut into for the noise, unless micro-batches are smaller still.
@@ -141,11 +153,18 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 		if err := t.addNoise(); err != nil {
 			return err
 		}
+		if t.followable() {
+			m, err := newStateMeter(t.company(), c.Record.Sharpness)
+			if err != nil {
+				return err
+			}
+			l.Meters = append(l.Meters, m)
+		}
 	}
 	if data, ok := p.Objective.(objective.Tester[T]); ok && c.Record.Test > 0 && t.source.tests() > 0 {
 		l.Meters = append(l.Meters, newHeldOutMeter(data, c.Record.Test, unit))
 	}
-	if slices.ContainsFunc(t.beside, func(e *equation[T]) bool { return e.lift != nil }) {
+	if slices.ContainsFunc(t.beside, func(e *equation[T]) bool { return e.previous != nil }) {
 		l.Meters = append(l.Meters, newFlipMeter(p.Objective, t.trail, unit))
 	}
 	for _, e := range t.beside {

@@ -9,6 +9,7 @@ import (
 
 	"shadowflow/flow"
 	"shadowflow/modeq"
+	"shadowflow/modeq/state"
 	"shadowflow/objective"
 )
 
@@ -22,13 +23,30 @@ const (
 	Cold Start = "cold"
 )
 
+// Memory says what becomes of an optimizer's memory in its modified equation.
+type Memory string
+
+const (
+	// Eliminated is the equation for theta alone, of a full memory or exact in the step number.
+	Eliminated Memory = "full"
+	// State is the equation for theta and what the optimizer remembers.
+	State Memory = "state"
+)
+
 // VerifyOptions say what to compare.
 type VerifyOptions struct {
 	Orders []int     // of the modified equations
 	LR     []float64 // step sizes
 	Time   float64   // span of time, lr times the number of steps
 	Start  Start     // empty: Manifold, or Cold with mini-batches
-	// RelTol is the integrator's relative tolerance; if 0, 1e-12, or 1e-10 with a cold start, where the orders are low.
+	// Memory says what becomes of the memory in the equations: Eliminated, or State.
+	Memory Memory
+	// Moments are, with the memory as state, what the optimizer remembers at the start, in the rule's order. If nil, it takes Wait steps first.
+	Moments [][]float64
+	// Wait is the number of steps taken before the comparison, which bias correction counts.
+	Wait int
+	// RelTol is the integrator's relative tolerance; if 0, 1e-12, or 1e-10 with a cold start, where the orders are low, or 1e-13 with the
+	// memory as state.
 	RelTol float64
 }
 
@@ -54,6 +72,9 @@ func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verifi
 	if err := opt.check(&p); err != nil {
 		return nil, err
 	}
+	if opt.Memory == State {
+		return verifyState(ctx, &p, opt)
+	}
 	v := &Verification{LR: opt.LR}
 	for _, order := range opt.Orders {
 		v.Orders = append(v.Orders, OrderErrors{Order: order})
@@ -78,17 +99,27 @@ func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verifi
 
 // check fills in defaults and refuses what cannot be compared.
 func (opt *VerifyOptions) check(p *Problem[float64]) error {
+	if opt.Memory == "" {
+		opt.Memory = Eliminated
+	}
 	if opt.Start == "" {
 		if opt.Start = Manifold; p.Order != nil {
 			opt.Start = Cold
 		}
 	}
 	if opt.RelTol == 0 {
-		if opt.RelTol = 1e-12; opt.Start == Cold {
+		switch opt.RelTol = 1e-12; {
+		case opt.Memory == State:
+			opt.RelTol = 1e-13
+		case opt.Start == Cold:
 			opt.RelTol = 1e-10
 		}
 	}
 	switch {
+	case opt.Memory != Eliminated && opt.Memory != State:
+		return fmt.Errorf("memory %q: want %s or %s", opt.Memory, Eliminated, State)
+	case opt.Wait < 0:
+		return fmt.Errorf("%d steps to wait: want 0 or more", opt.Wait)
 	case opt.Start != Manifold && opt.Start != Cold:
 		return fmt.Errorf("start %q: want %s or %s", opt.Start, Manifold, Cold)
 	case len(opt.LR) == 0 || len(opt.Orders) == 0:
@@ -110,12 +141,15 @@ func (opt *VerifyOptions) check(p *Problem[float64]) error {
 		}
 	}
 	highest := modeq.MaxOrder
-	if opt.Start == Cold {
+	switch {
+	case opt.Memory == State:
+		highest = state.MaxOrder
+	case opt.Start == Cold:
 		highest = 2
 	}
 	for _, order := range opt.Orders {
 		if order < 1 || order > highest {
-			return fmt.Errorf("order %d: want 1 to %d with start %s", order, highest, opt.Start)
+			return fmt.Errorf("order %d: want 1 to %d with start %s, memory %s", order, highest, opt.Start, opt.Memory)
 		}
 	}
 	return nil

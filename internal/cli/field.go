@@ -14,15 +14,21 @@ import (
 
 func newField() *cobra.Command {
 	var (
-		given  *settings
-		order  int
-		asJSON bool
+		given      *settings
+		order      int
+		memory     string
+		momentText string
+		asJSON     bool
 	)
 	cmd := &cobra.Command{
 		Use:   "field [config.yaml]",
 		Short: "Print the fields f_0, f_1, ... of a modified equation at a point",
 		Long: `Print the fields of the modified equation dtheta/dt = f_0 + lr f_1 + lr^2 f_2 + ... of an optimizer on a loss in
-closed form, full batch and memory full, at one point.`,
+closed form, full batch and memory full, at one point.
+
+--memory state prints those of dz/dt for z = (theta, what the optimizer remembers), theta first and then the arrays in the rule's order.
+They hold for any memory: --moments, or what flow.start steps leave that see the gradient at theta. A decay beta stands for
+exp(-lr/tau).`,
 		Example: "  shadowflow field --objective bilinear --optimizer adam --set beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --order 5",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,6 +39,23 @@ closed form, full batch and memory full, at one point.`,
 			p, err := run.NewProblem[float64](cmd.Context(), c)
 			if err != nil {
 				return err
+			}
+			if memory == string(run.State) {
+				moments, err := momentsOf(momentText, p.Rule)
+				if err != nil {
+					return err
+				}
+				values, err := run.StateFields(cmd.Context(), p, order, moments, c.Flow.Start)
+				if err != nil {
+					return err
+				}
+				return printFieldsAs(cmd.OutOrStdout(), values, asJSON)
+			}
+			if memory != string(run.Eliminated) {
+				return fmt.Errorf("--memory %s: want %s or %s", memory, run.Eliminated, run.State)
+			}
+			if momentText != "" {
+				return errMomentsUnused
 			}
 			loss, ok := p.Objective.(objective.GraphLoss)
 			if !ok {
@@ -50,18 +73,25 @@ closed form, full batch and memory full, at one point.`,
 			if err := fields.At(p.Theta, values); err != nil {
 				return err
 			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), fieldsJSON(values))
-			}
-			printFields(cmd.OutOrStdout(), values)
-			return nil
+			return printFieldsAs(cmd.OutOrStdout(), values, asJSON)
 		},
 	}
 	given = bindSettings(cmd, aClosedForm)
 	given.bind("bias-scale", "bias.scale", "s of the optimizer that moves by -lr U - s lr^2 C: -1 has no second-order bias", readValue)
 	cmd.Flags().IntVar(&order, "order", 2, fmt.Sprintf("how many fields, from 1 to %d", modeq.MaxOrder))
+	cmd.Flags().StringVar(&memory, "memory", string(run.Eliminated), "full: the equation that eliminates the memory; state: the one that keeps it")
+	cmd.Flags().StringVar(&momentText, "moments", "", momentsUsage)
+	completeWords(cmd, "memory", string(run.Eliminated), string(run.State))
 	cmd.Flags().BoolVar(&asJSON, "json", false, `print {"fields": [[f0...],[f1...],...]}`)
 	return cmd
+}
+
+func printFieldsAs(w io.Writer, values [][]float64, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, fieldsJSON(values))
+	}
+	printFields(w, values)
+	return nil
 }
 
 func fieldsJSON(values [][]float64) any {

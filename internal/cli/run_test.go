@@ -121,7 +121,7 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 
 func TestConfigListsEveryKeyAndResolves(t *testing.T) {
 	out := printed(t, "config")
-	for _, key := range []string{"seed: 0", "optimizer.beta2: ", "batch.physical: 500", "flow.orders: ", "regularizer.kind: none"} {
+	for _, key := range []string{"seed: 0", "optimizer.beta2: ", "batch.physical: 500", "beside: ", "regularizer.kind: none"} {
 		if !strings.Contains(out, key) {
 			t.Errorf("%q is not listed", key)
 		}

@@ -100,11 +100,11 @@ func TestConfigIsPrintedInEveryFormat(t *testing.T) {
 	})
 	t.Run("the config as JSON", func(t *testing.T) {
 		got := decode[struct {
-			Seed  int
-			Model struct{ Hidden []int }
-			Flow  struct{ Orders json.RawMessage }
+			Seed   int
+			Model  struct{ Hidden []int }
+			Beside json.RawMessage
 		}](t, printed(t, "config", "--set", "seed=3", "--format", "json"))
-		if got.Seed != 3 || !slices.Equal(got.Model.Hidden, []int{64, 64}) || string(got.Flow.Orders) != "[]" {
+		if got.Seed != 3 || !slices.Equal(got.Model.Hidden, []int{64, 64}) || string(got.Beside) != "[]" {
 			t.Errorf("%+v", got)
 		}
 	})

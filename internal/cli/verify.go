@@ -15,7 +15,8 @@ func newVerify() *cobra.Command {
 	var (
 		given         *settings
 		opt           run.VerifyOptions
-		start         string
+		start, memory string
+		moments       string
 		lrs, plotFile string
 		asJSON        bool
 	)
@@ -28,8 +29,13 @@ a coordinate, and how it falls with the step size: like lr^r for the equation of
 The comparison starts on the slow manifold that the equations describe: the memory is filled with the gradients along the
 equation of highest order, run backwards. --start cold begins with an empty memory and compares with the equations of orders 1
 and 2 that are exact in the step number. With --batches cyclic or shuffled each step takes one of --pairs, or of the
-objective's batches, and the start is cold.`,
+objective's batches, and the start is cold.
+
+--memory state compares with the equations that keep the memory as part of the state, which hold from any start: --moments, or what
+flow.start steps leave, taken as they are. The decays are those at the largest lr; at the others they are powers of them, so that
+each memory has one time tau = lr/(-log beta).`,
 		Example: `  shadowflow verify --objective bilinear --optimizer adam --set beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --orders 1,2,3,4,5
+  shadowflow verify --memory state --objective bilinear --optimizer adam --set beta1=0.7,beta2=0.85,eps=0.3 --theta 1.6,1.1 --orders 1,2,3,4,5
   shadowflow verify --pairs 2:1.5,1:2,1.5:0.3 --batches cyclic --set beta1=0.6,beta2=0.8,eps=0.5 --orders 1,2 --time 1`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,7 +55,15 @@ objective's batches, and the start is cold.`,
 			} else {
 				opt.Start = run.Cold
 			}
-			if opt.Start == run.Cold && !cmd.Flags().Changed("orders") {
+			if opt.Memory = run.Memory(memory); opt.Memory == run.State {
+				opt.Start, opt.Wait = run.Cold, c.Flow.Start
+				if opt.Moments, err = momentsOf(moments, problem.Rule); err != nil {
+					return err
+				}
+			} else if moments != "" {
+				return errMomentsUnused
+			}
+			if opt.Start == run.Cold && opt.Memory != run.State && !cmd.Flags().Changed("orders") {
 				opt.Orders = []int{1, 2}
 			}
 			result, err := run.Verify(cmd.Context(), *problem, opt)
@@ -76,8 +90,11 @@ objective's batches, and the start is cold.`,
 	flags.StringVar(&lrs, "lr", "0.02,0.01,0.005,0.0025", "step sizes, largest first")
 	flags.Float64Var(&opt.Time, "time", 0.2, "span of time, lr times the number of steps")
 	flags.StringVar(&start, "start", string(run.Manifold), "manifold or cold")
+	flags.StringVar(&memory, "memory", string(run.Eliminated), "full: equations that eliminate the memory; state: those that keep it")
+	flags.StringVar(&moments, "moments", "", momentsUsage)
 	flags.StringVar(&plotFile, "plot", "", "draw the errors into this file (.png, .svg or .pdf)")
 	flags.BoolVar(&asJSON, "json", false, `print {"orders":[{"order":1,"errors":[...],"slopes":[...]},...]}`)
+	completeWords(cmd, "memory", string(run.Eliminated), string(run.State))
 	completeWords(cmd, "start", string(run.Manifold), string(run.Cold))
 	return cmd
 }

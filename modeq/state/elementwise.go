@@ -8,7 +8,8 @@ import (
 	"shadowflow/rule"
 )
 
-// elementwise is a program in float64 of what is made of a state, its gradient, further vectors, lr and age: rates of theta and the arrays.
+// elementwise is a program in float64 of what is made of a state, its gradient, lr and age: rates of theta and the
+// arrays, for example.
 type elementwise struct {
 	rule    *rule.Rule
 	dim     int
@@ -17,8 +18,8 @@ type elementwise struct {
 	in, out []engine.Buffer
 }
 
-// compileElementwise compiles what record makes of a call and that number of extra vectors. It records as many values as a state has parts.
-func compileElementwise(r *rule.Rule, dim, extra int, record func(c rule.Call, extra []graph.Value, age graph.Value) ([]graph.Value, error), threads int) (*elementwise, error) {
+// compileElementwise compiles what record makes of a call: vectors of dim elements.
+func compileElementwise(r *rule.Rule, dim int, record func(c rule.Call, age graph.Value) ([]graph.Value, error), threads int) (*elementwise, error) {
 	b := graph.NewBuilder()
 	vector := func(name string) graph.Value { return b.Param(name, graph.Float64, dim) }
 	c, age := rule.Call{Theta: vector("theta"), G: vector("g"), LR: b.Param("lr", graph.Float64)}, b.Param("age", graph.Float64)
@@ -26,31 +27,23 @@ func compileElementwise(r *rule.Rule, dim, extra int, record func(c rule.Call, e
 	for _, name := range r.State {
 		c.State = append(c.State, vector(name))
 	}
-	in = append(in, c.State...)
-	var further []graph.Value
-	for i := range extra {
-		further = append(further, vector(fmt.Sprintf("extra%d", i)))
-	}
-	out, err := record(c, further, age)
+	out, err := record(c, age)
 	if err != nil {
 		return nil, err
 	}
 	e := &elementwise{rule: r, dim: dim, lr: make([]float64, 1), age: make([]float64, 1)}
-	if e.program, err = engine.Compile(append(in, further...), out, engine.Options{Threads: threads}); err != nil {
+	if e.program, err = engine.Compile(append(in, c.State...), out, engine.Options{Threads: threads}); err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
 	return e, nil
 }
 
-// run evaluates the program at a state, into another.
-func (e *elementwise) run(lr, age float64, z, g []float64, extra [][]float64, dz []float64) error {
+// run evaluates the program at a state, into the vectors that out is made of.
+func (e *elementwise) run(lr, age float64, z, g, out []float64) error {
 	e.lr[0], e.age[0] = lr, age
 	e.in = append(e.in[:0], engine.Of(e.lr), engine.Of(e.age), engine.Of(g))
 	e.in = cut(e.in, z, e.dim)
-	for _, v := range extra {
-		e.in = append(e.in, engine.Of(v))
-	}
-	e.out = cut(e.out[:0], dz, e.dim)
+	e.out = cut(e.out[:0], out, e.dim)
 	return e.program.Run(e.in, e.out)
 }
 

@@ -3,7 +3,6 @@ package state
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"shadowflow/graph"
 	"shadowflow/objective"
@@ -15,25 +14,20 @@ import (
 //
 //	zbar' = (1/2)[Phi(zbar + zeta) + Phi(zbar - zeta)],    zeta' = -(1/2)[Phi(zbar + zeta) - Phi(zbar - zeta)],
 //
-// a map that is smooth through the edge of stability. With d its displacement, the flow of order 1 is dw/du = d for w = (zbar, zeta), and
-// that of order 2 is d - (1/2) (D d) d. For gradient descent it is the rod flow of arXiv:2602.01480.
+// a map that is smooth through the edge of stability. With d its displacement, the flow of order 1 is dw/du = d(w) for w = (zbar, zeta), and
+// that of order 2 is d - (1/2) (D d) d, which is d(w - d/2) to that order. For gradient descent it is the rod flow of arXiv:2602.01480.
 //
-// An evaluation costs two gradients, of order 2 also two Hessian-vector products with a gradient each. It is not for concurrent use.
+// An evaluation costs two gradients, of order 2 four. It is not for concurrent use.
 type Lift[T graph.Float] struct {
-	objective     objective.Objective[T]
-	rule          *rule.Rule
-	order         int
-	step, tangent *elementwise // D at size 1, and its derivative
-	ends          [2]end[T]
-	negative      int
-}
+	objective objective.Objective[T]
+	order     int
+	step      *elementwise // the displacement of the rule's own step
 
-// end is one of the two points that the iterates flip between.
-type end[T graph.Float] struct {
-	z, d, along, change []float64 // the point, its displacement, the direction it moves in, and how d changes in it
-	theta, g, v, hv     []T
-	g64, hv64           []float64
-	loss                float64
+	ends     [2][]float64 // zbar + zeta and zbar - zeta
+	moves    [2][]float64 // their displacements
+	theta, g []T
+	g64      []float64
+	negative int
 }
 
 // NewLift returns the lift of order 1 or 2.
@@ -41,125 +35,70 @@ func NewLift[T graph.Float](r *rule.Rule, o objective.Objective[T], order, threa
 	if order != 1 && order != 2 {
 		return nil, fmt.Errorf("period-two lift of order %d: want 1 or 2", order)
 	}
-	l := &Lift[T]{objective: o, rule: r, order: order}
 	dim := o.Dim()
-	var err error
-	displacement := func(c rule.Call, _ []graph.Value, age graph.Value) ([]graph.Value, error) { return ownStep(r, c, age) }
-	if l.step, err = compileElementwise(r, dim, 0, displacement, threads); err != nil {
-		return nil, err
-	}
-	if order == 2 {
-		// The extra vectors are the direction of g, and then that of the state.
-		change := func(c rule.Call, extra []graph.Value, age graph.Value) ([]graph.Value, error) {
-			named, moving := alias(c), age.Alias()
-			d, err := ownStep(r, named, moving)
-			if err != nil {
-				return nil, err
-			}
-			xs := append([]graph.Value{moving, named.G, named.Theta}, named.State...)
-			return graph.JVP(d, xs, append([]graph.Value{age.Like(1)}, extra...)), nil
-		}
-		if l.tangent, err = compileElementwise(r, dim, 2+len(r.State), change, threads); err != nil {
-			return nil, err
-		}
-	}
 	size := dim * (1 + len(r.State))
+	l := &Lift[T]{objective: o, order: order, theta: make([]T, dim), g: make([]T, dim), g64: make([]float64, dim)}
 	for i := range l.ends {
-		l.ends[i] = end[T]{
-			z: make([]float64, size), d: make([]float64, size), along: make([]float64, size), change: make([]float64, size),
-			theta: make([]T, dim), g: make([]T, dim), v: make([]T, dim), hv: make([]T, dim),
-			g64: make([]float64, dim), hv64: make([]float64, dim),
-		}
+		l.ends[i], l.moves[i] = make([]float64, size), make([]float64, size)
 	}
-	return l, nil
-}
-
-// ownStep returns the displacement of the rule's own step.
-func ownStep(r *rule.Rule, c rule.Call, age graph.Value) ([]graph.Value, error) {
-	rate := func(beta float64) graph.Value { return age.Like(beta - 1) }
-	return velocity(r, c, rule.Scale{Size: age.Like(1), Age: age, Rate: rate})
+	var err error
+	l.step, err = compileElementwise(r, dim, func(c rule.Call, age graph.Value) ([]graph.Value, error) {
+		rate := func(beta float64) graph.Value { return age.Like(beta - 1) }
+		return velocity(r, c, rule.Scale{Size: age.Like(1), Age: age, Rate: rate})
+	}, threads)
+	return l, err
 }
 
 // Size returns the number of elements of w: zbar, and then zeta.
-func (l *Lift[T]) Size() int { return 2 * len(l.ends[0].z) }
+func (l *Lift[T]) Size() int { return 2 * len(l.ends[0]) }
 
 // At writes dw/du at w of an age, which is u, on a batch.
 func (l *Lift[T]) At(ctx context.Context, lr, age float64, batch int, w, dwdu []float64) error {
-	size := len(w) / 2
-	mean, flip := w[:size], w[size:]
-	for i := range l.ends {
-		if err := l.displace(ctx, &l.ends[i], lr, age, batch, mean, flip, 1-2*float64(i)); err != nil {
-			return err
+	mean, flip := w[:len(w)/2], w[len(w)/2:]
+	up, down := l.ends[0], l.ends[1]
+	for j, v := range mean {
+		up[j], down[j] = v+flip[j], v-flip[j]
+	}
+	if err := l.displace(ctx, lr, age, batch); err != nil {
+		return err
+	}
+	dmean, dflip := dwdu[:len(mean)], dwdu[len(mean):]
+	dup, ddown := l.moves[0], l.moves[1]
+	if l.order == 2 { // at w - d/2, whose ends are those points less half of what the other's step does to them
+		for j := range mean {
+			up[j], down[j] = up[j]+flip[j]-ddown[j]/2, down[j]-flip[j]-dup[j]/2
+			dflip[j] = -2*flip[j] - (dup[j]-ddown[j])/2
 		}
-	}
-	up, down := &l.ends[0], &l.ends[1]
-	dmean, dflip := dwdu[:size], dwdu[size:]
-	for j := range mean {
-		dmean[j] = (up.d[j] + down.d[j]) / 2
-		dflip[j] = -2*flip[j] - (up.d[j]-down.d[j])/2
-	}
-	if l.order == 1 {
-		return nil
-	}
-	for i := range l.ends {
-		if err := l.bend(ctx, &l.ends[i], lr, age, batch, dmean, dflip, 1-2*float64(i)); err != nil {
+		if err := l.displace(ctx, lr, age-0.5, batch); err != nil {
 			return err
 		}
 	}
 	for j := range mean {
-		dmean[j] -= (up.change[j] + down.change[j]) / 4
-		dflip[j] += dflip[j] + (up.change[j]-down.change[j])/4
+		at := flip[j]
+		if l.order == 2 {
+			at -= dflip[j] / 2
+		}
+		dmean[j] = (dup[j] + ddown[j]) / 2
+		dflip[j] = -2*at - (dup[j]-ddown[j])/2
 	}
 	return nil
 }
 
-// displace evaluates an end: zbar + sign zeta.
-func (l *Lift[T]) displace(ctx context.Context, e *end[T], lr, age float64, batch int, mean, flip []float64, sign float64) error {
-	for j, v := range mean {
-		e.z[j] = v + sign*flip[j]
+// displace evaluates what a step does to the ends.
+func (l *Lift[T]) displace(ctx context.Context, lr, age float64, batch int) error {
+	for i, z := range l.ends {
+		convert(l.theta, z[:len(l.theta)])
+		l.negative += l.step.countNegative(z)
+		if _, err := l.objective.Evaluate(ctx, l.theta, batch, objective.Want[T]{Gradient: l.g}); err != nil {
+			return err
+		}
+		convert(l.g64, l.g)
+		if err := l.step.run(lr, age, z, l.g64, l.moves[i]); err != nil {
+			return err
+		}
 	}
-	convert(e.theta, e.z[:len(e.theta)])
-	l.negative += l.step.countNegative(e.z)
-	seen, err := l.objective.Evaluate(ctx, e.theta, batch, objective.Want[T]{Gradient: e.g})
-	if err != nil {
-		return err
-	}
-	e.loss = seen.Loss
-	convert(e.g64, e.g)
-	return l.step.run(lr, age, e.z, e.g64, nil, e.d)
+	return nil
 }
-
-// bend evaluates how an end's displacement changes along that of the lift.
-func (l *Lift[T]) bend(ctx context.Context, e *end[T], lr, age float64, batch int, dmean, dflip []float64, sign float64) error {
-	for j, v := range dmean {
-		e.along[j] = v + sign*dflip[j]
-	}
-	dim := len(e.v)
-	convert(e.v, e.along[:dim])
-	want := objective.Want[T]{Vectors: [][]T{e.v}, Products: [][]T{e.hv}}
-	if _, err := l.objective.Evaluate(ctx, e.theta, batch, want); err != nil {
-		return err
-	}
-	convert(e.hv64, e.hv)
-	extra := [][]float64{e.hv64}
-	for at := 0; at < len(e.along); at += dim {
-		extra = append(extra, e.along[at:at+dim])
-	}
-	return l.tangent.run(lr, age, e.z, e.g64, extra, e.change)
-}
-
-// MeanLoss returns the mean of the losses at the two ends that were last evaluated: the prediction for the mean of two consecutive losses.
-func (l *Lift[T]) MeanLoss() float64 { return (l.ends[0].loss + l.ends[1].loss) / 2 }
 
 // Negative returns how many coordinates of states that cannot be negative in a run were so, and counted as 0, in all evaluations so far.
 func (l *Lift[T]) Negative() int { return l.negative }
-
-// Amplitude returns |zeta| of theta.
-func (l *Lift[T]) Amplitude(w []float64) float64 {
-	size := len(w) / 2
-	sum := 0.0
-	for _, v := range w[size : size+len(l.ends[0].theta)] {
-		sum += v * v
-	}
-	return math.Sqrt(sum)
-}

@@ -38,9 +38,9 @@ type Objective[T graph.Float] struct {
 
 	programs   map[programKey]*program[T]
 	directions map[*objective.Direction]objective.CompiledDirection[T] // apart from a gradient's program
-	partials   [][]T                                                    // a micro-batch's results
-	gradient   []T                                                      // of a batch in parts, and the direction made from it,
-	field      []T                                                      // where the caller wants neither
+	partials   [][]T                                                   // a micro-batch's results
+	gradient   []T                                                     // of a batch in parts, and the direction made from it,
+	field      []T                                                     // where the caller wants neither
 
 	running []T   // batch normalization's running averages
 	batches int64 // that the running averages have seen

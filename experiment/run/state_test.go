@@ -1,0 +1,104 @@
+package run
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"shadowflow/experiment/record"
+)
+
+// usual is full-batch Adam on the digits at the settings that everybody has, where the equations that eliminate the memory run away.
+const usual = `
+steps: 100
+dtype: float64
+data: {name: digits}
+model: {name: mlp, hidden: [64, 64], activation: tanh}
+optimizer: {name: adam, lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, eps_inside: false}
+record: {every: 25, bias: 0, sharpness: 0, test: 0}
+beside: [state-1, state-2]
+`
+
+func last(h *record.History, column string) float64 {
+	values := h.Floats(column)
+	return values[len(values)-1]
+}
+
+func TestTheStateEquationHoldsWherePeopleTrain(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		overrides     []string
+		first, second float64 // the largest relative distances at the end
+	}{
+		{"the usual settings", nil, 0.012, 0.0006},
+		{"beta1 0.5", []string{"optimizer.beta1=0.5", "steps=50"}, 0.02, 0.0023},
+		{"three times the lr", []string{"optimizer.lr=3e-3", "steps=50", "flow.start=5"}, 0.03, 0.0023},
+		{"mini-batches", []string{"batch={mode: shuffled, size: 100}"}, 0.012, 0.001},
+		{"float32", []string{"dtype=float32", "steps=50"}, 0.012, 0.0006},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, h := runFor(t, usual, c.overrides...)
+			first, second := last(h, "state-1.relative_distance"), last(h, "state-2.relative_distance")
+			if !(first < c.first) || !(second < c.second) || !(3*second < first) {
+				t.Errorf("order 1 is at %.3g of the way from the iterates, order 2 at %.3g: want at most %g and %g", first, second, c.first, c.second)
+			}
+			if loss, beside := last(h, "loss"), last(h, "state-2.loss"); c.name != "mini-batches" && math.Abs(beside/loss-1) > 2e-3 {
+				t.Errorf("loss %g, of order 2 %g", loss, beside)
+			}
+			if n := last(h, "state-2.negative"); n != 0 {
+				t.Errorf("v was negative %v times", n)
+			}
+		})
+	}
+}
+
+// Gradient descent at the edge of stability: the stable flow loses the iterates, the lift keeps with them.
+func TestTheLiftFollowsGradientDescentPastTheEdge(t *testing.T) {
+	_, h := runFor(t, usual, "steps=400", "data.subset=400", "model.hidden=[32, 32]", "loss=mse", "optimizer={name: gd, lr: 1.2}",
+		"beside=[state-2, lift-1]", "record.every=100")
+	if stable, lift := last(h, "state-2.relative_distance"), last(h, "lift-1.relative_distance"); !(5*lift < stable) || !(lift < 0.04) {
+		t.Errorf("the lift is at %.3g of the way from the iterates, the stable flow at %.3g", lift, stable)
+	}
+	if loss, mean := last(h, "iterates.mean_loss"), last(h, "lift-1.loss"); math.Abs(mean/loss-1) > 0.05 {
+		t.Errorf("mean loss %g, of the lift %g", loss, mean)
+	}
+	if amplitude, predicted := last(h, "iterates.amplitude"), last(h, "lift-1.amplitude"); !(predicted > amplitude/2 && predicted < 2*amplitude) {
+		t.Errorf("amplitude %g, of the lift %g", amplitude, predicted)
+	}
+}
+
+func TestGradientFlowFollowsSmallSteps(t *testing.T) {
+	far := func(lr float64) float64 {
+		_, h := runFor(t, small, "dtype=float64", "optimizer={name: gd}", "beside=[gradient-flow]", "record={bias: 0, sharpness: 0}",
+			fmt.Sprintf("optimizer.lr=%g", lr), fmt.Sprintf("steps=%d", 3+int(math.Round(2/lr))))
+		return last(h, "gradient-flow.distance")
+	}
+	if slope := math.Log2(far(0.05) / far(0.025)); math.Abs(slope-1) > 0.15 {
+		t.Errorf("the distance falls like lr^%.2f, want lr", slope)
+	}
+}
+
+func TestVerifyWithMemoryAsStateShowsTheOrders(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		rule    string
+		values  map[string]any
+		moments [][]float64
+	}{
+		{"adam off the slow manifold", "adam", map[string]any{"beta1": 0.67, "beta2": 0.85, "eps": 0.3}, [][]float64{{2.2, 3.2}, {13.8, 29.2}}},
+		{"nesterov behind its first steps", "nesterov", map[string]any{"beta1": 0.5}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := Problem[float64]{Objective: mustLoss(t, "bilinear", nil), Rule: mustRule(t, c.rule, c.values), Theta: []float64{1.6, 1.1}}
+			v := verified(t, p, VerifyOptions{
+				Memory: State, Moments: c.moments, Wait: 10, Orders: []int{1, 2, 4}, LR: []float64{0.004, 0.002, 0.001}, Time: 0.04,
+			})
+			for _, o := range v.Orders {
+				if slope := o.Slopes[1]; math.Abs(slope-float64(o.Order)) > 0.2 {
+					t.Errorf("order %d: errors %.3g, slope %.2f", o.Order, o.Errors, slope)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,166 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"shadowflow/flow"
+	"shadowflow/modeq/state"
+	"shadowflow/objective"
+)
+
+// stateOf returns the problem's state to begin at, theta and the arrays: those of moments, or where they are nil what the steps that the
+// equation waits for leave, taken as they are.
+func stateOf(ctx context.Context, p *Problem[float64], moments [][]float64, wait int) ([]float64, error) {
+	z := append([]float64(nil), p.Theta...)
+	if moments != nil {
+		if len(moments) != len(p.Rule.State) {
+			return nil, fmt.Errorf("%d moments: optimizer %s remembers %v", len(moments), p.Rule.Name, p.Rule.State)
+		}
+		for i, m := range moments {
+			if len(m) != len(p.Theta) {
+				return nil, fmt.Errorf("moment %s has %d numbers: the objective has %d parameters", p.Rule.State[i], len(m), len(p.Theta))
+			}
+			z = append(z, m...)
+		}
+		return z, nil
+	}
+	o, err := newOptimizer(p.Rule, p.Objective.Blocks(), p.LR, z, p.Threads)
+	if err != nil {
+		return nil, err
+	}
+	g := make([]float64, len(z))
+	for range wait {
+		if _, err := p.Objective.Evaluate(ctx, z, objective.Full, objective.Want[float64]{Gradient: g}); err != nil {
+			return nil, err
+		}
+		if err := o.stepper.Step(p.LR, z, g); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range o.stepper.State() {
+		z = append(z, s...)
+	}
+	return z, nil
+}
+
+// verifyState compares the steps of the family that the rule stands in, its own at the largest step size, with the equations whose memory is
+// state. There is one time tau for each memory, so the decays follow the step size.
+func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*Verification, error) {
+	if p.BiasScale != 0 || p.Order != nil {
+		return nil, errors.New("memory state: want the full batch and bias.scale 0")
+	}
+	loss, ok := p.Objective.(objective.GraphLoss)
+	if !ok {
+		return nil, errors.New("memory state: any order needs a loss that is graph code, which this one does not have")
+	}
+	p.LR = opt.LR[0]
+	start, err := stateOf(ctx, p, opt.Moments, opt.Wait)
+	if err != nil {
+		return nil, err
+	}
+	v := &Verification{LR: opt.LR}
+	for _, lr := range opt.LR {
+		v.Steps = append(v.Steps, int(math.Round(opt.Time/lr)))
+	}
+	for _, order := range opt.Orders {
+		fields, err := state.CompileFields(p.Rule, loss, len(p.Theta), order, p.Threads)
+		if err != nil {
+			return nil, err
+		}
+		errs := OrderErrors{Order: order}
+		for i, lr := range opt.LR {
+			far, err := farFromState(ctx, p, fields, start, float64(opt.Wait), lr/p.LR, v.Steps[i], opt.RelTol)
+			if err != nil {
+				return nil, fmt.Errorf("lr %g: %w", lr, err)
+			}
+			errs.Errors = append(errs.Errors, far)
+		}
+		errs.Slopes = slopes(opt.LR, errs.Errors)
+		v.Orders = append(v.Orders, errs)
+	}
+	return v, nil
+}
+
+// farFromState returns the largest distance of a coordinate of theta from the equation over a number of steps of a size.
+func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, start []float64, age, size float64, steps int, relTol float64) (float64, error) {
+	z := append([]float64(nil), start...)
+	opt := flow.Options{RelTol: relTol, AbsTol: relTol / 10}
+	for k := range steps {
+		opt.Times = append(opt.Times, float64(k+1)*size)
+	}
+	far := 0.0
+	opt.Output = func(k int, _ float64, y []float64) error {
+		if err := f.Step(p.LR, age+float64(k)*size, size, z); err != nil {
+			return err
+		}
+		for i := range p.Theta {
+			far = math.Max(far, math.Abs(z[i]-y[i])) // keeps NaN
+		}
+		return nil
+	}
+	field := func(_ int, u float64, y, dydu []float64) error { return f.Sum(p.LR, age+u, size, y, dydu) }
+	_, err := flow.Integrate(ctx, flow.DormandPrince8, field, 0, float64(steps)*size, start, opt)
+	return far, err
+}
+
+// StateFields returns the fields f_0 .. f_(order-1) of dz/dt = f_0 + lr f_1 + .. with the memory as state, at the problem's theta and
+// moments; nil moments are those that wait steps leave behind which all see the gradient there. wait is also the number of steps that bias
+// correction counts.
+func StateFields(ctx context.Context, p *Problem[float64], order int, moments [][]float64, wait int) ([][]float64, error) {
+	loss, ok := p.Objective.(objective.GraphLoss)
+	if !ok {
+		return nil, errors.New("fields need derivatives of any order, which this objective does not have")
+	}
+	fields, err := state.CompileFields(p.Rule, loss, len(p.Theta), order, p.Threads)
+	if err != nil {
+		return nil, err
+	}
+	if moments == nil {
+		if moments, err = constantMoments(ctx, p, wait); err != nil {
+			return nil, err
+		}
+	}
+	z, err := stateOf(ctx, p, moments, wait)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]float64, order)
+	for j := range out {
+		out[j] = make([]float64, fields.Size())
+	}
+	if err := fields.At(p.LR, float64(wait), z, out); err != nil {
+		return nil, err
+	}
+	for j, f := range out { // from the rule's own steps to time
+		for i := range f {
+			f[i] /= math.Pow(p.LR, float64(j+1))
+		}
+	}
+	return out, nil
+}
+
+// constantMoments returns what a number of steps leave that all see the gradient at theta.
+func constantMoments(ctx context.Context, p *Problem[float64], steps int) ([][]float64, error) {
+	theta, g := append([]float64(nil), p.Theta...), make([]float64, len(p.Theta))
+	o, err := newOptimizer(p.Rule, p.Objective.Blocks(), p.LR, theta, p.Threads)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := p.Objective.Evaluate(ctx, theta, objective.Full, objective.Want[float64]{Gradient: g}); err != nil {
+		return nil, err
+	}
+	for range steps {
+		copy(theta, p.Theta)
+		if err := o.stepper.Step(p.LR, theta, g); err != nil {
+			return nil, err
+		}
+	}
+	moments := make([][]float64, 0)
+	for _, s := range o.stepper.State() {
+		moments = append(moments, append([]float64(nil), s...))
+	}
+	return moments, nil
+}
