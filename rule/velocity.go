@@ -38,22 +38,34 @@ func (r *Rule) Velocity(c Call, at Scale) (theta graph.Value, state []graph.Valu
 // rate; the derivative of its root along that rate is then 0 too, and not the 0 times infinity that it would be at 0 itself.
 const least = 1e-200
 
-// NonNegative reports whether the i-th array of state cannot be negative in a run, as far as the form of its formula shows.
-func (r *Rule) NonNegative(i int) bool {
+// Decay returns log beta of the i-th array of state, where that is an exponential memory: the rate at which it fades in the family's time.
+// Otherwise it is 0.
+func (r *Rule) Decay(i int) float64 {
+	if m := r.array(i); m.kind == memory {
+		return math.Log(m.kernel.Beta)
+	}
+	return 0
+}
+
+// array returns the member that the i-th array of state is.
+func (r *Rule) array(i int) member {
 	if r.family == nil {
-		return false
+		return member{}
 	}
 	for _, m := range r.family.entries {
 		if m.kind == mixture {
 			continue
 		}
 		if i == 0 {
-			return m.nonNegative
+			return m
 		}
 		i--
 	}
-	return false
+	return member{}
 }
+
+// NonNegative reports whether the i-th array of state cannot be negative in a run, as far as the form of its formula shows.
+func (r *Rule) NonNegative(i int) bool { return r.array(i).nonNegative }
 
 // family is a program as the graph code of steps of all sizes makes it.
 type family struct {

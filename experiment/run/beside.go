@@ -106,7 +106,11 @@ func (c *company[T]) state(order int) (*equation[T], error) {
 			return equation.At(ctx, p.LR, float64(n)+t, c.batch(n), y, dydt)
 		}
 	}
-	s, err := c.how.solver(field, 1)
+	rates := []float64{0}
+	for i := range p.Rule.State {
+		rates = append(rates, p.Rule.Decay(i))
+	}
+	s, err := newFading(c.how, field, 1, rates, equation.Size())
 	if err != nil {
 		return nil, err
 	}

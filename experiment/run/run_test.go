@@ -30,7 +30,7 @@ flow: {start: 3}
 checkpoint: {every: 5}
 `
 
-func parse(t *testing.T, src string, overrides ...string) *config.Config {
+func parse(t testing.TB, src string, overrides ...string) *config.Config {
 	t.Helper()
 	c, err := config.Parse("test.yaml", []byte(src), overrides)
 	if err != nil {
@@ -39,7 +39,7 @@ func parse(t *testing.T, src string, overrides ...string) *config.Config {
 	return c
 }
 
-func runIn(t *testing.T, dir string, c *config.Config) (*Result, *record.History) {
+func runIn(t testing.TB, dir string, c *config.Config) (*Result, *record.History) {
 	t.Helper()
 	result, err := Run(t.Context(), c, dir, Options{})
 	if err != nil {
@@ -52,7 +52,7 @@ func runIn(t *testing.T, dir string, c *config.Config) (*Result, *record.History
 	return result, h
 }
 
-func runFor(t *testing.T, src string, overrides ...string) (*Result, *record.History) {
+func runFor(t testing.TB, src string, overrides ...string) (*Result, *record.History) {
 	t.Helper()
 	return runIn(t, filepath.Join(t.TempDir(), "run"), parse(t, src, overrides...))
 }

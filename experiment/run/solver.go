@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"math"
 
 	"shadowflow/flow"
 )
@@ -18,7 +19,7 @@ type integration struct {
 }
 
 // solver returns the solver of an equation a step of which takes span of its time.
-func (i integration) solver(field fieldOf, span float64) (solver, error) {
+func (i integration) solver(field fieldOf, span float64) (*stepwise, error) {
 	method, err := flow.MethodByName(i.method)
 	if err != nil {
 		return nil, err
@@ -48,6 +49,65 @@ func (s *stepwise) solve(ctx context.Context, n int, y, next []float64) error {
 }
 
 func (s *stepwise) commit() {}
+
+// fading is a solver of equations parts of which fade by themselves, dy/dt = L y + N(y), in the variables exp(-L t) y (J. D. Lawson, SIAM J.
+// Numer. Anal. 4 (1967)). A part that N does not lower cannot become negative at a stage of RK4 then, however N changes: RK4's weights are
+// not negative.
+type fading struct {
+	stepwise
+	rates []float64 // L of each part, times span
+	y     []float64 // at a stage
+}
+
+func newFading(how integration, field fieldOf, span float64, rates []float64, size int) (*fading, error) {
+	f := &fading{rates: rates, y: make([]float64, size)}
+	s, err := how.solver(func(ctx context.Context, n int) flow.Field { return f.slowed(field(ctx, n), span) }, span)
+	if err == nil {
+		f.stepwise = *s
+	}
+	return f, err
+}
+
+// slowed returns the equation of exp(-L t) y.
+func (f *fading) slowed(field flow.Field, span float64) flow.Field {
+	dim := len(f.y) / len(f.rates)
+	return func(n int, t float64, w, dwdt []float64) error {
+		for i, rate := range f.rates {
+			scale(f.y[i*dim:(i+1)*dim], w[i*dim:(i+1)*dim], math.Exp(rate*t/span))
+		}
+		if err := field(n, t, f.y, dwdt); err != nil {
+			return err
+		}
+		for i, rate := range f.rates {
+			if rate == 0 {
+				continue
+			}
+			back := math.Exp(-rate * t / span)
+			for j := i * dim; j < (i+1)*dim; j++ {
+				dwdt[j] = back * (dwdt[j] - rate/span*f.y[j])
+			}
+		}
+		return nil
+	}
+}
+
+func (f *fading) solve(ctx context.Context, n int, y, next []float64) error {
+	if err := f.stepwise.solve(ctx, n, y, next); err != nil {
+		return err
+	}
+	dim := len(y) / len(f.rates)
+	for i, rate := range f.rates {
+		scale(next[i*dim:(i+1)*dim], next[i*dim:(i+1)*dim], math.Exp(rate))
+	}
+	return nil
+}
+
+// scale writes a x into to.
+func scale(to, x []float64, a float64) {
+	for i, v := range x {
+		to[i] = a * v
+	}
+}
 
 // ahead solves many steps at a time, of an equation whose field is the same in all, so that the integrator's may be longer than one.
 type ahead struct {
