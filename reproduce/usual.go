@@ -1,0 +1,128 @@
+package reproduce
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"shadowflow/experiment/sweep"
+	"shadowflow/report"
+	"shadowflow/schema"
+)
+
+// usual compares the equations where people train.
+func usual() *Reproduction {
+	return &Reproduction{
+		Name:  "usual-settings",
+		Title: "Which modified equation holds where people train",
+		Claim: "At everyday settings (betas 0.9 and 0.999, eps 1e-8, lr 1e-3) the modified equation of second order that keeps the memory as state stays with Adam's iterates, several times nearer than that of first order; the equation that eliminates the memory does not hold there.",
+		Design: "Adam in float64 at the usual settings, with one of them changed, on mini-batches, and on other networks. The equations start from where the optimizer is after 10 steps, with what it remembers. " +
+			"Their distance from the iterates after 100 steps is taken over the distance that the iterates went since. The claim holds if, on smooth networks, order 2 with the memory as state is at least three times nearer than its order 1 and at least ten times nearer than order 2 without memory, in significantly more than half of the runs (sign test).",
+		sweeps: func(s Scale) []sweep.Spec {
+			seeds := pick(s, 3, 5, 10)
+			subset := pick(s, 500, 2000, 0)
+			return []sweep.Spec{
+				usualSweep(0, seeds, memorylessToo),
+				usualSweep(1, seeds, memorylessToo, set("optimizer.lr", 3e-3), set("flow.start", 5)),
+				usualSweep(2, seeds, memorylessToo, set("optimizer.beta1", 0.5)),
+				usualSweep(3, seeds, memorylessToo, set("data.standardize", false)),
+				usualSweep(4, seeds, nil, set("batch.mode", "shuffled"), set("batch.size", 100)),
+				usualSweep(5, seeds, memorylessToo, set("model.name", "vit"), set("model.patch", 4), set("model.dim", 32), set("model.depth", 2),
+					set("model.heads", 2), set("model.dim_head", 16), set("model.mlp_dim", 64), set("data.subset", subset)),
+				usualSweep(6, min(seeds, 3), nil, set("model.name", "cnn"), set("data.subset", subset)),
+			}
+		},
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeUsual(sweeps) },
+	}
+}
+
+// usualRuns are the sweeps, in order.
+var usualRuns = []string{"usual", "large-lr", "small-beta1", "raw-pixels", "mini-batches", "vit", "cnn"}
+
+var memorylessToo = []string{"memoryless-1", "memoryless-2"}
+
+func usualSweep(run, seeds int, also []string, changed ...schema.Setting) sweep.Spec {
+	return sweep.Spec{
+		Name: usualRuns[run],
+		Base: append(settings{
+			set("steps", 100), set("dtype", "float64"), set("optimizer.beta2", 0.999), set("optimizer.eps", 1e-8), set("optimizer.eps_inside", false),
+			set("beside", append([]string{"state-1", "state-2"}, also...)),
+			set("record.every", 5), set("record.bias", 0), set("record.sharpness", 0), set("record.test", 0),
+		}, changed...),
+		Seeds: sweep.Seeds(seeds),
+	}
+}
+
+func judgeUsual(sweeps []trials) (*Result, error) {
+	f := &Result{}
+	chart := &report.Chart{
+		Height: 2.2,
+		Labels: report.Label{
+			Name: "usual-settings", Title: "Distance from Adam's iterates, over the way that they went",
+			Caption: "Two-norm of the difference between the iterates and each equation, over the distance that the iterates went since the equations began at step 10: means over seeds, bands are 95% confidence intervals.",
+		},
+	}
+	table := report.Table{Caption: "After 100 steps: loss of the iterates, and distance of each equation over the way that the iterates went; means over seeds with 95% confidence intervals",
+		Header: []string{"run", "loss", "loss, state-2", "state-1", "state-2", "memoryless-1", "memoryless-2"}}
+	near, runs, nearer, asked := 0, 0, 0, 0
+	for i, ts := range sweeps {
+		name := usualRuns[i]
+		row := []string{name, withInterval(ends(ts, "loss")), withInterval(ends(ts, "state-2.loss"))}
+		axes := report.Axes{X: "step", Y: name, LogY: true}
+		for i, beside := range append([]string{"state-1", "state-2"}, memorylessToo...) {
+			column := beside + ".relative_distance"
+			at := ends(ts, column)
+			row = append(row, withInterval(at))
+			if counted(at) == 0 {
+				continue
+			}
+			s := meanCurve(ts, func(t *trial) []float64 { return t.column(column) })
+			s.Name, s.Color, s.Dash, s.Line = beside, i, i, true
+			axes.Series = append(axes.Series, s)
+		}
+		table.Rows, chart.Axes = append(table.Rows, row), append(chart.Axes, axes)
+		if name == "cnn" {
+			f.say("On the CNN, whose gradient jumps where a unit or a window's maximum changes, orders 1 and 2 with the memory as state end at %s and %s of the way.", row[3], row[4])
+			continue
+		}
+		for _, t := range ts {
+			first, second := end(t, "state-1.relative_distance"), end(t, "state-2.relative_distance")
+			if math.IsNaN(second) {
+				continue
+			}
+			runs++
+			if 3*second < first {
+				near++
+			}
+			if slices.Contains(t.Run.Config.Beside, "memoryless-2") {
+				asked++
+				if memoryless := end(t, "memoryless-2.relative_distance"); math.IsNaN(memoryless) || 10*second < memoryless { // NaN: it ran away
+					nearer++
+				}
+			}
+		}
+	}
+	f.say("Order 2 with the memory as state is at least three times nearer than order 1 in %d of %d runs on smooth networks: %s.", near, runs, judgeSigns(near, runs))
+	f.say("It is at least ten times nearer than order 2 without memory, or that ran away, in %d of %d: %s.", nearer, asked, judgeSigns(nearer, asked))
+	f.Outcome = all(judgeSigns(near, runs), judgeSigns(nearer, asked))
+	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
+	return f, nil
+}
+
+// ends returns the last value of a column in each run.
+func ends(ts trials, column string) []float64 {
+	var out []float64
+	for _, t := range ts {
+		out = append(out, end(t, column))
+	}
+	return out
+}
+
+// end returns the last value of a column in a run, NaN if there is none.
+func end(t *trial, column string) float64 {
+	values := t.column(column)
+	if !t.good() || len(values) == 0 {
+		return math.NaN()
+	}
+	return values[len(values)-1]
+}
