@@ -2,8 +2,13 @@ package bench
 
 import (
 	"context"
+	"math"
 	"testing"
 	"time"
+
+	"shadowflow/graph"
+	"shadowflow/objective"
+	"shadowflow/rule"
 )
 
 func TestEveryWorkCompiles(t *testing.T) {
@@ -45,6 +50,30 @@ func TestRunStopsWhenCancelled(t *testing.T) {
 	cancel()
 	if err := Run(ctx, Options{}, func(Result) { t.Error("measured after cancellation") }); err == nil {
 		t.Error("no error after cancellation")
+	}
+}
+
+func TestAnObjectivesCostsStandBesideItsGradient(t *testing.T) {
+	o := objective.NewNumeric[float64](&objective.Function{Dim: 3, Batch: func(theta graph.Value, _ int) graph.Value { return theta.Square().Sum() }}, 1)
+	c, err := rule.New("adam", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Rule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	costs, err := Objective(t.Context(), o, r, []float64{1, 2, 3}, objective.Full, c.LR, Options{Threads: 1, Budget: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cost := range costs {
+		if !(cost.Seconds > 0) || math.Abs(cost.Gradients*costs[gradientWork].Seconds/cost.Seconds-1) > 1e-12 {
+			t.Errorf("%+v", cost)
+		}
+	}
+	if len(costs) != 6 || costs[gradientWork].Name != "gradient" || costs[gradientWork].Gradients != 1 {
+		t.Errorf("%+v", costs)
 	}
 }
 

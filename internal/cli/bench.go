@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -11,8 +13,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/run"
+	"shadowflow/graph"
 	"shadowflow/internal/bench"
 	"shadowflow/internal/kernel/isa"
+	"shadowflow/objective"
 )
 
 // newBench makes the command that measures the heaviest work on this machine.
@@ -22,16 +28,27 @@ func newBench() *cobra.Command {
 		python, only  string
 		budget        time.Duration
 		threads       int
+		given         *settings
 	)
 	cmd := &cobra.Command{
-		Use:   "bench",
+		Use:   "bench [config.yaml]",
 		Short: "Measure the heaviest work: fraction of the machine's peak, cost in gradients, speed beside PyTorch",
 		Long: `bench times matrix products, convolutions, and the gradients and Hessian-vector products of networks in float32. Each line
 gives the fastest run, as a fraction of the peak of fused multiply-adds measured next to it. The multiplications counted are
 those of the definition; 3 by 3 convolutions do with a quarter of them, so they may exceed the peak. With --torch the same
-work runs in PyTorch just before, with the environment as it is and without its OPENBLAS_* variables; the faster counts.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+work runs in PyTorch just before, with the environment as it is and without its OPENBLAS_* variables; the faster counts.
+
+With a config, or flags for one, it times what a run of it does instead: loss, gradient, Hessian-vector product, the optimizer's step, an
+evaluation of its state equation, each beside the gradient.`,
+		Example: "  shadowflow bench\n  shadowflow bench --objective rosenbrock\n  shadowflow bench --set model.name=cnn,data.subset=500,dtype=float64",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 || given.any() {
+				if torch || only != "" {
+					return errors.New("--torch and --only are for the works of bench itself: leave them out with a config")
+				}
+				return benchConfig(cmd, given, args, bench.Options{Threads: threads, Budget: budget}, asJSON)
+			}
 			keep, err := regexp.Compile(only)
 			if err != nil {
 				return fmt.Errorf("--only %q: %w", only, err)
@@ -69,6 +86,7 @@ work runs in PyTorch just before, with the environment as it is and without its 
 			return err
 		},
 	}
+	given = bindSettings(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	f.BoolVar(&torch, "torch", false, "run the same work in PyTorch and print the ratio")
@@ -77,6 +95,47 @@ work runs in PyTorch just before, with the environment as it is and without its 
 	f.DurationVar(&budget, "budget", 2*time.Second, "time for each work")
 	f.IntVar(&threads, "threads", 0, "threads; 0 for all cores")
 	return cmd
+}
+
+// benchConfig times what a run of a config does.
+func benchConfig(cmd *cobra.Command, given *settings, args []string, opt bench.Options, asJSON bool) error {
+	c, err := given.config(args)
+	if err != nil {
+		return err
+	}
+	if opt.Threads == 0 {
+		opt.Threads = c.Threads
+	}
+	var costs []bench.Cost
+	if c.DType == "float64" {
+		costs, err = costsOf[float64](cmd.Context(), c, opt)
+	} else {
+		costs, err = costsOf[float32](cmd.Context(), c, opt)
+	}
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if asJSON {
+		return printJSON(out, costs)
+	}
+	fmt.Fprintf(out, "%-36s %12s %10s\n", "work", "time", "gradients")
+	for _, cost := range costs {
+		fmt.Fprintf(out, "%-36s %12s %10.2f\n", cost.Name, duration(cost.Seconds), cost.Gradients)
+	}
+	return nil
+}
+
+func costsOf[T graph.Float](ctx context.Context, c *config.Config, opt bench.Options) ([]bench.Cost, error) {
+	p, err := run.NewProblem[T](ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	batch := objective.Full
+	if p.Order != nil {
+		batch = p.Order(0)
+	}
+	return bench.Objective(ctx, p.Objective, p.Rule, p.Theta, batch, p.LR, opt)
 }
 
 func printResult(out io.Writer, r bench.Result) {
