@@ -49,3 +49,66 @@ func (f *family) centered(c Call, past []graph.Value, age graph.Value) (theta gr
 	}
 	return f.theta(c, names), state
 }
+
+// CenteredLift returns the rates of change of the rule's period-two lift to second order (theory, section 8), for each of its own steps, in the
+// form that Centered has where both ends are one. The calls are the two ends half a step back along the lift, with the gradients there; mean is the mean
+// of their states at the point itself, and age its age. Both results are of theta, and then of the state: for the mean, and for half the
+// difference.
+func (r *Rule) CenteredLift(up, down Call, mean []graph.Value, age graph.Value) (dmean, dflip []graph.Value, err error) {
+	if r.family == nil {
+		return nil, nil, fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
+	}
+	dmean, dflip = r.family.centeredLift([2]Call{up, down}, mean, age)
+	return dmean, dflip, nil
+}
+
+func (f *family) centeredLift(ends [2]Call, mean []graph.Value, age graph.Value) (dmean, dflip []graph.Value) {
+	half := age.Like(0.5)
+	var names [2]map[string]graph.Value
+	for i, c := range ends {
+		names[i] = f.names(c, c.LR, age.Sub(half), c.State, func(beta float64) graph.Value { return age.Like(beta) })
+	}
+	place := 0
+	for _, m := range f.entries {
+		var v, past [2]graph.Value
+		for i, c := range ends {
+			v[i] = m.formula.Graph(c.Theta, names[i]).BroadcastTo(c.Theta.Shape()...)
+			past[i] = names[i][before(m.name)]
+		}
+		if m.kind != mixture {
+			var rate [2]graph.Value
+			v, rate = m.lift(v, past, mean[place])
+			dmean, dflip = append(dmean, rate[0]), append(dflip, rate[1])
+			place++
+		}
+		for i := range ends {
+			m.set(names[i], v[i], age.Add(half))
+		}
+	}
+	v, past := [2]graph.Value{f.theta(ends[0], names[0]), f.theta(ends[1], names[1])}, [2]graph.Value{ends[0].Theta, ends[1].Theta}
+	flip := halfDifference(past).Mul(half.Like(-2)).Sub(halfDifference(v))
+	return append([]graph.Value{average(v)}, dmean...), append([]graph.Value{flip}, dflip...)
+}
+
+// lift returns what those see who read an array at the two ends, and its rates of change: of the mean s, and of half the difference. v are what
+// its formula gives there, and past its values half a step back.
+func (m member) lift(v, past [2]graph.Value, s graph.Value) (seen, rate [2]graph.Value) {
+	zero := s.Like(0).BroadcastTo(s.Shape()...)
+	flip := halfDifference(past)
+	switch m.kind {
+	case present:
+		return [2]graph.Value{v[0].Mul(s.Like(m.gain)), v[1].Mul(s.Like(m.gain))}, [2]graph.Value{zero, zero}
+	case relaxed:
+		return v, [2]graph.Value{average(v).Sub(average(past)), flip.Add(halfDifference(v)).Neg()}
+	}
+	beta := m.kernel.Beta
+	to := average(v).Mul(s.Like(m.gain))
+	apart := s.Sub(to)
+	middle := to.Add(apart.Mul(s.Like(math.Sqrt(beta))))
+	flipped := flip.Mul(s.Like(beta)).Add(halfDifference(v).Mul(s.Like((1 - beta) * m.gain)))
+	return [2]graph.Value{middle.Add(flipped), middle.Sub(flipped)}, [2]graph.Value{apart.Mul(s.Like(math.Log(beta))), flip.Add(flipped).Neg()}
+}
+
+func average(v [2]graph.Value) graph.Value { return v[0].Add(v[1]).Mul(v[0].Like(0.5)) }
+
+func halfDifference(v [2]graph.Value) graph.Value { return v[0].Sub(v[1]).Mul(v[0].Like(0.5)) }

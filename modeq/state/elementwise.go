@@ -18,31 +18,44 @@ type elementwise struct {
 	in, out []engine.Buffer
 }
 
-// compileElementwise compiles what record makes of a call: vectors of dim elements.
-func compileElementwise(r *rule.Rule, dim int, record func(c rule.Call, age graph.Value) ([]graph.Value, error), threads int) (*elementwise, error) {
+// recording makes the results of an elementwise program from the calls at its points.
+type recording func(at []rule.Call, age graph.Value) ([]graph.Value, error)
+
+// compileElementwise compiles what is made at a number of points of dim elements each.
+func compileElementwise(r *rule.Rule, dim, points int, record recording, threads int) (*elementwise, error) {
 	b := graph.NewBuilder()
 	vector := func(name string) graph.Value { return b.Param(name, graph.Float64, dim) }
-	c, age := rule.Call{Theta: vector("theta"), G: vector("g"), LR: b.Param("lr", graph.Float64)}, b.Param("age", graph.Float64)
-	in := []graph.Value{c.LR, age, c.G, c.Theta}
-	for _, name := range r.State {
-		c.State = append(c.State, vector(name))
+	lr, age := b.Param("lr", graph.Float64), b.Param("age", graph.Float64)
+	in := []graph.Value{lr, age}
+	at := make([]rule.Call, points)
+	for i := range at {
+		c := rule.Call{LR: lr, G: vector(fmt.Sprintf("g%d", i)), Theta: vector(fmt.Sprintf("theta%d", i))}
+		for _, name := range r.State {
+			c.State = append(c.State, vector(fmt.Sprintf("%s%d", name, i)))
+		}
+		at[i], in = c, append(append(in, c.G, c.Theta), c.State...)
 	}
-	out, err := record(c, age)
+	out, err := record(at, age)
 	if err != nil {
 		return nil, err
 	}
 	e := &elementwise{rule: r, dim: dim, lr: make([]float64, 1), age: make([]float64, 1)}
-	if e.program, err = engine.Compile(append(in, c.State...), out, engine.Options{Threads: threads}); err != nil {
+	if e.program, err = engine.Compile(in, out, engine.Options{Threads: threads}); err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
 	return e, nil
 }
 
-// run evaluates the program at a state, into the vectors that out is made of.
-func (e *elementwise) run(lr, age float64, z, g, out []float64) error {
+// point is a state and the gradient there.
+type point struct{ z, g []float64 }
+
+// run evaluates the program at its points, into the vectors that out is made of.
+func (e *elementwise) run(lr, age float64, out []float64, at ...point) error {
 	e.lr[0], e.age[0] = lr, age
-	e.in = append(e.in[:0], engine.Of(e.lr), engine.Of(e.age), engine.Of(g))
-	e.in = cut(e.in, z, e.dim)
+	e.in = append(e.in[:0], engine.Of(e.lr), engine.Of(e.age))
+	for _, p := range at {
+		e.in = cut(append(e.in, engine.Of(p.g)), p.z, e.dim)
+	}
 	e.out = cut(e.out[:0], out, e.dim)
 	return e.program.Run(e.in, e.out)
 }

@@ -42,30 +42,28 @@ func NewEquation[T graph.Float](r *rule.Rule, o objective.Objective[T], order, t
 	}
 	dim := o.Dim()
 	e := &Equation[T]{objective: o, rule: r, order: order, theta: make([]T, dim), g: make([]T, dim), g64: make([]float64, dim)}
-	first := func(c rule.Call, age graph.Value) ([]graph.Value, error) { return atRest(r, c, age) }
+	first := func(at []rule.Call, age graph.Value) ([]graph.Value, error) { return atRest(r, at[0], age) }
 	var err error
 	if order == 1 {
-		e.field, err = compileElementwise(r, dim, first, threads)
+		e.field, err = compileElementwise(r, dim, 1, first, threads)
 		return e, err
 	}
 	if e.reads, err = readsGradient(r); err != nil {
 		return nil, err
 	}
 	e.thetaMid = make([]float64, dim)
-	half := func(c rule.Call, age graph.Value) ([]graph.Value, error) {
-		f0, err := atRest(r, c, age)
+	half := func(at []rule.Call, age graph.Value) ([]graph.Value, error) {
+		f0, err := atRest(r, at[0], age)
 		if err != nil {
 			return nil, err
 		}
-		return []graph.Value{back(c.Theta, f0[0])}, nil
+		return []graph.Value{back(at[0].Theta, f0[0])}, nil
 	}
-	if e.back, err = compileElementwise(r, dim, half, threads); err != nil {
+	if e.back, err = compileElementwise(r, dim, 1, half, threads); err != nil {
 		return nil, err
 	}
-	second := func(c rule.Call, age graph.Value) ([]graph.Value, error) {
-		return secondOrder(r, c, age)
-	}
-	e.field, err = compileElementwise(r, dim, second, threads)
+	second := func(at []rule.Call, age graph.Value) ([]graph.Value, error) { return secondOrder(r, at[0], age) }
+	e.field, err = compileElementwise(r, dim, 1, second, threads)
 	return e, err
 }
 
@@ -137,14 +135,14 @@ func (e *Equation[T]) At(ctx context.Context, lr, age float64, batch int, z, dzd
 		}
 	}
 	if e.order == 2 {
-		if err := e.back.run(lr, age, z, e.g64, e.thetaMid); err != nil {
+		if err := e.back.run(lr, age, e.thetaMid, point{z, e.g64}); err != nil {
 			return err
 		}
 		if err := e.gradient(ctx, batch, e.thetaMid); err != nil {
 			return err
 		}
 	}
-	return e.field.run(lr, age, z, e.g64, dzdu)
+	return e.field.run(lr, age, dzdu, point{z, e.g64})
 }
 
 func (e *Equation[T]) gradient(ctx context.Context, batch int, theta []float64) error {
