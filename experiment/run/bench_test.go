@@ -16,7 +16,7 @@ func BenchmarkBeside(b *testing.B) {
 						switch {
 						case c.Kind == "gradient":
 							gradient += c.Seconds / float64(c.Count)
-						case c.Kind == besideTitle(name):
+						case c.Kind == name:
 							step += c.Seconds / float64(c.Count-10) // those before it begins take no time
 						}
 					}
@@ -26,12 +26,4 @@ func BenchmarkBeside(b *testing.B) {
 			})
 		}
 	}
-}
-
-// besideTitle is what the costs call it.
-func besideTitle(name string) string {
-	return map[string]string{
-		"state-1": "state equation of order 1", "state-2": "state equation of order 2", "lift-1": "period-two lift of order 1",
-		"lift-2": "period-two lift of order 2", "memoryless-2": "modified equation of order 2",
-	}[name]
 }

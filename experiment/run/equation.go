@@ -45,7 +45,7 @@ type solver interface {
 func (e *equation[T]) theta() []float64 { return e.y[:len(e.y)/len(e.parts)] }
 
 // Name implements Process.
-func (e *equation[T]) Name() string { return e.title }
+func (e *equation[T]) Name() string { return e.name }
 
 // follows reports whether the equation moves in the step that begins behind n steps, or has begun to.
 func (e *equation[T]) follows(n int) bool { return n >= e.start && e.ended == nil }

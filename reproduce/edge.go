@@ -1,0 +1,199 @@
+package reproduce
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"shadowflow/experiment/sweep"
+	"shadowflow/report"
+)
+
+// edge compares what follows an optimizer past the edge of stability.
+func edge() *Reproduction {
+	return &Reproduction{
+		Name:  "edge",
+		Title: "Past the edge of stability: stable flow, lift, central flow",
+		Claim: "Where the sharpness has reached the threshold of period two, and iterates flip from side to side, the stable modified equation loses them, and the flow of the period-two lift keeps with them: of gradient descent, RMSProp and Adam, on different networks.",
+		Design: "Gradient descent, RMSProp and Adam at an lr that brings them to their edge, in float64, squared error on one-hot targets. Beside each, from step 10: the state equation of order 2, which is the stable flow; the lifts of orders 1 and 2; the central flow where it is known. " +
+			"Distances are from the mean of two consecutive iterates, over the way that the iterates went. The claim holds if at the end the nearer lift is nearer than the stable flow in significantly more than half of the runs that are past their edge (sign test): those whose preconditioned sharpness was above the threshold in a quarter of its measurements.",
+		sweeps: func(s Scale) []sweep.Spec {
+			var out []sweep.Spec
+			for _, r := range edgeRuns(s) {
+				out = append(out, sweep.Spec{
+					Name: r.name,
+					Base: append(settings{
+						set("steps", r.steps), set("dtype", "float64"), set("loss", "mse"), set("data.subset", 400),
+						set("optimizer.name", r.optimizer), set("beside", r.beside), set("flow.steps", 2),
+						set("record.every", 5), set("record.bias", 0), set("record.sharpness", r.steps/20), set("record.test", 0),
+					}, r.also...),
+					Seeds: sweep.Seeds(pick(s, 2, 5, 10)),
+				})
+			}
+			return out
+		},
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeEdge(sweeps) },
+	}
+}
+
+type edgeRun struct {
+	name, optimizer string
+	steps           int
+	beside          []string
+	also            settings
+}
+
+// edgeRuns are the sweeps, in order.
+func edgeRuns(s Scale) []edgeRun {
+	lifts := []string{"state-2", "lift-1", "lift-2"}
+	central := lifts
+	mlp := set("model.hidden", []int{32, 32})
+	cnn := settings{set("model.name", "cnn"), set("model.channels", []int{8, 16}), set("model.dense", 32)}
+	vit := settings{
+		set("model.name", "vit"), set("model.patch", 4), set("model.dim", 16), set("model.depth", 2), set("model.heads", 2),
+		set("model.dim_head", 8), set("model.mlp_dim", 32),
+	}
+	rmsprop := settings{set("optimizer.lr", 5e-3), set("optimizer.beta2", 0.99), set("optimizer.eps", 1e-7), set("optimizer.eps_inside", false)}
+	adam := settings{set("optimizer.lr", 0.03), set("optimizer.beta2", 0.99), set("optimizer.eps", 1e-7), set("optimizer.eps_inside", false)}
+	steps := pick(s, 400, 1000, 2000)
+	return []edgeRun{
+		{"gd-mlp", "gd", steps, central, settings{mlp, set("optimizer.lr", 1.2)}},
+		{"gd-cnn", "gd", steps / 2, central, append(cnn, set("optimizer.lr", 0.8))},
+		{"gd-vit", "gd", steps / 2, central, append(vit, set("optimizer.lr", 0.8))},
+		{"rmsprop-mlp", "rmsprop", steps, central, append(settings{mlp}, rmsprop...)},
+		{"adam-mlp", "adam", steps, lifts, append(settings{mlp}, adam...)},
+	}
+}
+
+func judgeEdge(sweeps []trials) (*Result, error) {
+	f := &Result{}
+	table := report.Table{
+		Caption: "At the end: sharpness over the threshold of period two (mean of the last quarter), loss (mean of two iterates), and of each equation its loss, and its distance over the way that the iterates went; the cost of a step, in gradients. Means over seeds with 95% confidence intervals",
+		Header:  []string{"run", "sharpness / threshold", "loss", "beside", "its loss", "distance", "gradients a step"},
+	}
+	nearer, runs := 0, 0
+	var drawings []report.Drawing
+	for _, ts := range sweeps {
+		if len(ts) == 0 {
+			continue
+		}
+		c := ts[0].Run.Config
+		name := fmt.Sprintf("%s, %s", c.Optimizer.Name, c.Model.Name)
+		for _, beside := range c.Beside {
+			table.Rows = append(table.Rows, []string{
+				name, withInterval(each(ts, sharpnessRatio)), withInterval(ends(ts, "iterates.mean_loss")), beside,
+				withInterval(ends(ts, beside+".loss")), withInterval(ends(ts, beside+".relative_distance")), withInterval(each(ts, func(t *trial) float64 { return costOf(t, beside) })),
+			})
+		}
+		for _, t := range ts {
+			stable := end(t, "state-2.relative_distance")
+			lift := math.Min(end(t, "lift-1.relative_distance"), end(t, "lift-2.relative_distance"))
+			if !pastTheEdge(t) || math.IsNaN(lift) {
+				continue
+			}
+			runs++
+			if math.IsNaN(stable) || lift < stable { // a stable flow that has run away is lost
+				nearer++
+			}
+		}
+		drawings = append(drawings, edgeChart(name, ts[0]))
+	}
+	f.say("Past the edge the nearer lift was nearer to the iterates than the stable flow in %d of %d runs: %s (sign test).", nearer, runs, judgeSigns(nearer, runs))
+	f.Outcome = judgeSigns(nearer, runs)
+	f.Figures, f.Tables = drawings, []report.Table{table}
+	return f, nil
+}
+
+// each measures every run.
+func each(ts trials, measure func(*trial) float64) []float64 {
+	var out []float64
+	for _, t := range ts {
+		out = append(out, measure(t))
+	}
+	return out
+}
+
+// ratios are the preconditioned sharpness over its threshold, where both were measured.
+func ratios(t *trial) []float64 {
+	var out []float64
+	thresholds := t.column("stability_threshold")
+	for i, v := range t.column("preconditioned_sharpness") {
+		if r := v / thresholds[i]; !math.IsNaN(r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// sharpnessRatio is the mean of the last quarter of them.
+func sharpnessRatio(t *trial) float64 {
+	r := ratios(t)
+	if len(r) == 0 {
+		return math.NaN()
+	}
+	sum, from := 0.0, len(r)*3/4
+	for _, v := range r[from:] {
+		sum += v
+	}
+	return sum / float64(len(r)-from)
+}
+
+// pastTheEdge reports whether a quarter of them are above 1.
+func pastTheEdge(t *trial) bool {
+	above, r := 0, ratios(t)
+	for _, v := range r {
+		if v > 1 {
+			above++
+		}
+	}
+	return 4*above >= len(r) && above > 0
+}
+
+// costOf is what a step of something beside the run costs, in gradients.
+func costOf(t *trial, beside string) float64 {
+	if t.Result == nil {
+		return math.NaN()
+	}
+	var step, gradient float64
+	for _, c := range t.Result.Costs {
+		switch {
+		case c.Kind == "gradient":
+			gradient = c.Seconds / float64(c.Count)
+		case c.Kind == beside:
+			step = c.Seconds / float64(c.Count)
+		}
+	}
+	return step / gradient
+}
+
+// edgeChart shows one run: loss, sharpness against its threshold, and distances.
+func edgeChart(name string, t *trial) *report.Chart {
+	steps := t.column("step")
+	curve := func(label, column string, i int) report.Series {
+		return report.Series{Name: label, X: steps, Y: t.column(column), Color: i, Dash: i, Line: true}
+	}
+	loss := report.Axes{X: "step", Y: "mean loss", LogY: true, Series: []report.Series{curve("two iterates", "iterates.mean_loss", 0)}}
+	distance := report.Axes{X: "step", Y: "relative distance", LogY: true}
+	amplitude := report.Axes{X: "step", Y: "amplitude", LogY: true, Series: []report.Series{curve("iterates", "iterates.amplitude", 0)}}
+	for i, beside := range t.Run.Config.Beside {
+		loss.Series = append(loss.Series, curve(beside, beside+".loss", i+1))
+		distance.Series = append(distance.Series, curve(beside, beside+".relative_distance", i+1))
+		if beside != "state-2" {
+			amplitude.Series = append(amplitude.Series, curve(beside, beside+".amplitude", i+1))
+		}
+	}
+	sharpness := report.Axes{X: "step", Y: "sharpness (1/lr)", Series: []report.Series{
+		curve("preconditioned sharpness", "preconditioned_sharpness", 0), curve("threshold", "stability_threshold", 1),
+	}}
+	for i := range sharpness.Series {
+		sharpness.Series[i].Marks = true
+	}
+	return &report.Chart{
+		Height: 1.9,
+		Labels: report.Label{
+			Name: "edge-" + t.Run.Config.Optimizer.Name + "-" + t.Run.Config.Model.Name, Title: "Past the edge: " + name,
+			Caption: "From above: loss, of the iterates the mean of two consecutive ones, of a lift or a central flow the one that it predicts; preconditioned sharpness and the threshold of period two; half the distance by which iterates flip from side to side; distance from the iterates over the way that they went.",
+		},
+		Axes: []report.Axes{loss, sharpness, amplitude, distance},
+	}
+}
