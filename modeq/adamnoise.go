@@ -9,8 +9,9 @@ import (
 	"shadowflow/rule"
 )
 
-// AdamNoise is what the theory of the expected bias over the order of small batches (arXiv:2602.01642) says of Adam with the memory full, where
-// eps is small beside g^2 and batches are few of many: with Sigma the covariance of one example's gradient, in batches of b,
+// AdamNoise is what the theory of the expected bias over the order of small batches (arXiv:2602.01642) says of Adam with the memory
+// full, where eps is small beside g^2 and batches are few of many: with Sigma the covariance of one example's gradient, in batches
+// of b,
 //
 //	|g_j| E C_j = Memory d_j|g|_1 + (C1/b) d_j|g|_1 Sigma_jj/g_j^2 + (C2/b) sum_i d_j|g_i| Sigma_ii/g_i^2
 //	            + (C3/b) (sign g_j/|g_j|) sum_i sign g_i d_i Sigma_jj + (C4/b) sum_i d_j Sigma_ii/|g_i|
@@ -42,15 +43,15 @@ func NewAdamNoise(beta1, beta2 float64) AdamNoise {
 	}
 }
 
-// Total returns the headline C_total = a1 - a2 + (C1 + C2) B_simple/b: the terms of one-norm and noise taken together, where Sigma_jj/g_j^2 is
-// everywhere tr Sigma/|g|^2. Where it is positive the memory penalizes, on the average, where negative it hinders.
+// Total returns the headline C_total = a1 - a2 + (C1 + C2) B_simple/b: the terms of one-norm and noise taken together, where
+// Sigma_jj/g_j^2 is everywhere tr Sigma/|g|^2. Where it is positive the memory penalizes, on the average, where negative it hinders.
 func (a AdamNoise) Total(noiseOverBatch float64) float64 {
 	return a.Memory + (a.C1+a.C2)*noiseOverBatch
 }
 
-// FlipBatch returns the batch size over B_simple at which beta2 changes its effect, dC_total/dbeta2 = 0 at these decays: in larger batches a larger
-// beta2 makes C_total smaller, in smaller ones larger. It tends to 2 as beta2 tends to 1, and is 2.003 at .9/.99. Where no batch size does that
-// (beta2 well below beta1, mostly) it is NaN.
+// FlipBatch returns the batch size over B_simple at which beta2 changes its effect, dC_total/dbeta2 = 0 at these decays: in larger
+// batches a larger beta2 makes C_total smaller, in smaller ones larger. It tends to 2 as beta2 tends to 1, and is 2.003 at .9/.99.
+// Where no batch size does that (beta2 well below beta1, mostly) it is NaN.
 func (a AdamNoise) FlipBatch() float64 {
 	// C1 + C2 is smooth in log(1-beta2): central differences of order 4 there. d(a1-a2)/dlog(1-beta2) = 1/(1-beta2).
 	const step = 1e-3
@@ -65,8 +66,9 @@ func (a AdamNoise) FlipBatch() float64 {
 	return math.NaN()
 }
 
-// AdamDecays returns the decays of a rule that is Adam where eps is small: moments of g and of g^2, or of g^2 alone (RMSProp, beta1 = 0), both
-// averages, and an update that is linear in the former and falls with the root of the latter, beside weight decay. ok says whether it is.
+// AdamDecays returns the decays of a rule that is Adam where eps is small: moments of g and of g^2, or of g^2 alone (RMSProp, beta1
+// = 0), both averages, and an update that is linear in the former and falls with the root of the latter, beside weight decay. ok
+// says whether it is.
 func AdamDecays(r *rule.Rule) (beta1, beta2 float64, ok bool, err error) {
 	m, err := r.MemoryForm()
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 
 var decays = [][2]float64{{0.3, 0.6}, {0.8, 0.5}, {0.6, 0.8}, {0, 0.8}, {0.9, 0.999}}
 
-// TestNoiseTermsAreThePapersForAdam gives the programs of the general terms variances and products of batches drawn with replacement, at eps = 0.
+// TestNoiseTermsAreThePapersForAdam gives the programs of the general terms variances and products of batches drawn with
+// replacement, at eps = 0.
 func TestNoiseTermsAreThePapersForAdam(t *testing.T) {
 	g, theta := []float64{2, -0.5, 0.7}, []float64{0.3, 0.1, -1}
 	variance, kept := []float64{0.4, 0.02, 0.1}, []float64{1, 1, 1}

@@ -18,8 +18,8 @@ const NoiseTerms = 5
 type BatchBiasOptions struct {
 	// Order is the law by which the batches are drawn.
 	Order Correlation
-	// Hessians is the number of batches, the next ones, whose Hessians stand for that of all in the fifth term; 0 stands for 1, and at least
-	// the number of batches makes that term exact.
+	// Hessians is the number of batches, the next ones, whose Hessians stand for that of all in the fifth term; 0 stands for 1, and
+	// at least the number of batches makes that term exact.
 	Hessians int
 	Threads  int
 }
@@ -28,17 +28,19 @@ type BatchBiasOptions struct {
 //
 //	C_mem = sum_i dU/ds_i sum_k w_i(n-k) phi_i'(g_k) H_k sum_{l=k..n-1} F^(l),
 //
-// to second order in the noise of the batches' gradients and Hessians, memory full: for a rule in the memory form that acts coordinate by
-// coordinate, at any eps. Without noise it is Terms[0]. The noise terms are those of arXiv:2602.01642, where that speaks of Adam and of
-// eps = 0 (see [AdamNoise]): what coordinate j's own variance does in coordinate j (1), what the others' do through the update (2), how
-// coordinate j's variance changes along F (3), how the others' change along coordinate j (4), and the covariances of j with the others (5).
+// to second order in the noise of the batches' gradients and Hessians, memory full: for a rule in the memory form that acts
+// coordinate by coordinate, at any eps. Without noise it is Terms[0]. The noise terms are those of arXiv:2602.01642, where that
+// speaks of Adam and of eps = 0 (see [AdamNoise]): what coordinate j's own variance does in coordinate j (1), what the others' do
+// through the update (2), how coordinate j's variance changes along F (3), how the others' change along coordinate j (4), and the
+// covariances of j with the others (5).
 //
 // No matrix is formed. With H_k and xi_k the Hessian and the noise of batch k, v_b = dU/ds_b phi_b', and means over the batches, the
 // terms are coefficients of coordinate j times H F, H (E delta^2 U), mean_k xi_k (H_k F), mean_k H_k (v_b xi_k) and
 // mean_k xi_k (H v_b xi_k). In the last, H would cost a product with each batch for each batch; Hessians of other batches stand for it.
 //
-// An evaluation costs, beside the gradients' mean and variance, each batch's gradient once more, and a pass of 2 + 2m Hessian-vector
-// products of each batch, m being the number of moments (and one more where the update reads g itself).
+// An evaluation costs, beside the gradients' mean and variance, each batch's gradient once more, and 2 + 2m Hessian-vector products with
+// each batch, two in a pass, m being the number of moments (and one more where the update reads g itself). Exact, the fifth term takes
+// m products with each batch for each batch.
 //
 // It is not for concurrent use.
 type BatchBias[T graph.Float] struct {
@@ -64,8 +66,9 @@ type BatchBias[T graph.Float] struct {
 type ExpectedBias struct {
 	// Terms are C_mem without noise, and the five terms of noise.
 	Terms [1 + NoiseTerms][]float64
-	// Kept says, by 1 or 0, where the expansion in noise was used: where what U changes by to second order is at most half of U, which for Adam
-	// with a long memory is a variance of at most g^2 + eps. The other coordinates have no noise terms and give none to others.
+	// Kept says, by 1 or 0, where the expansion in noise was used: where what U changes by to second order is at most half of U,
+	// which for Adam with a long memory is a variance of at most g^2 + eps. The other coordinates have no noise terms and give none
+	// to others.
 	Kept []float64
 	// LeftOut is the number of those others.
 	LeftOut int
@@ -79,6 +82,9 @@ func (e *ExpectedBias) Sum(j int) float64 {
 	}
 	return sum
 }
+
+// productsAtOnce is the number of Hessian-vector products of a pass, which share their gradient: more would take more memory.
+const productsAtOnce = 2
 
 // evaluationChunk is the number of coordinates that the programs take at once.
 const evaluationChunk = 8192
@@ -116,7 +122,7 @@ func NewBatchBias[T graph.Float](r *rule.Rule, loss objective.Objective[T], opt 
 	b.paths = vectorsOf[T](paths, dim)
 	b.noise = vectorsOf[T](min(b.hessians+1, batches), dim)
 	b.holds = make([]int, len(b.noise))
-	b.vectors, b.products = vectorsOf[T](2*paths, dim), vectorsOf[T](2+2*paths, dim)
+	b.vectors, b.products = vectorsOf[T](productsAtOnce, dim), vectorsOf[T](productsAtOnce, dim)
 	b.means = vectorsOf[float64](3+2*paths, dim)
 	for i := range b.terms {
 		b.terms[i] = make([]float64, dim)
@@ -251,59 +257,77 @@ func (b *BatchBias[T]) load(ctx context.Context, batch, place int, theta []T, me
 func (b *BatchBias[T]) pass(ctx context.Context, k int, theta []T) error {
 	batches, paths := b.objective.Batches(), b.programs.paths
 	share := 1 / float64(batches)
+	slopes, crossed := b.means[3:3+paths], b.means[3+paths:]
 	own := b.noise[k%len(b.noise)]
-	vectors := [][]T{b.update, b.bend}
+	p := &productPass[T]{b: b, ctx: ctx, batch: k, theta: theta}
+	p.add(b.update, nil, func(hv []T) {
+		addTo64(b.means[0], share, hv)
+		addProduct(b.means[2], share, own, hv)
+	})
+	p.add(b.bend, nil, func(hv []T) { addTo64(b.means[1], share, hv) })
 	for i, v := range b.paths {
-		multiplyTo(b.vectors[i], v, own)
-		vectors = append(vectors, b.vectors[i])
+		p.add(v, own, func(hv []T) {
+			addTo64(slopes[i], share, hv)
+			if b.hessians == batches { // its own is among those that stand for all
+				addProduct(crossed[i], share*share, own, hv)
+			}
+		})
 	}
-	others := b.hessians
-	if b.hessians == batches { // its own among them
-		others = batches - 1
-	}
-	for ahead := 1; ahead <= others; ahead++ {
+	for ahead := 1; ahead <= min(b.hessians, batches-1); ahead++ {
 		xi := b.noise[(k+ahead)%len(b.noise)]
 		for i, v := range b.paths {
-			multiplyTo(b.vectors[paths+i], v, xi)
+			p.add(v, xi, func(hv []T) { addProduct(crossed[i], share/float64(b.hessians), xi, hv) })
 		}
-		vectors = append(vectors, b.vectors[paths:]...)
-		p := b.products[:len(vectors)]
-		if _, err := b.objective.Evaluate(ctx, theta, k, objective.Want[T]{Vectors: vectors, Products: p}); err != nil {
-			return err
-		}
-		if ahead == 1 {
-			b.addOwn(p, own, share)
-		}
-		for i, hv := range p[len(p)-paths:] {
-			addProduct(b.means[3+paths+i], share/float64(b.hessians), xi, hv)
-		}
-		vectors = vectors[:0]
 	}
-	return nil
+	p.flush()
+	return p.err
 }
 
-// addOwn adds what batch k's Hessian makes of F, E delta^2 U, and its own noise.
-func (b *BatchBias[T]) addOwn(p [][]T, own []T, share float64) {
-	for i := range 2 {
-		for j, v := range p[i] {
-			b.means[i][j] += share * float64(v)
-		}
+// productPass collects vectors that a batch's Hessian is to be multiplied by, and multiplies as many at once as there is room for.
+type productPass[T graph.Float] struct {
+	b     *BatchBias[T]
+	ctx   context.Context
+	batch int
+	theta []T
+	take  []func(hv []T) // what becomes of the products
+	err   error
+}
+
+// add asks for the product with v, coordinate by coordinate times xi if that is not nil.
+func (p *productPass[T]) add(v, xi []T, take func(hv []T)) {
+	if p.err != nil {
+		return
 	}
-	addProduct(b.means[2], share, own, p[0])
-	for i := range b.programs.paths {
-		mean := b.means[3+i]
-		for j, v := range p[2+i] {
-			mean[j] += share * float64(v)
-		}
-		if b.hessians == b.objective.Batches() {
-			addProduct(b.means[3+b.programs.paths+i], share*share, own, p[2+i])
-		}
+	to := p.b.vectors[len(p.take)]
+	copy(to, v)
+	for j, x := range xi {
+		to[j] *= x
+	}
+	if p.take = append(p.take, take); len(p.take) == len(p.b.vectors) {
+		p.flush()
 	}
 }
 
-func multiplyTo[T graph.Float](dst, x, y []T) {
+// flush multiplies, and hands the products to those that asked for them.
+func (p *productPass[T]) flush() {
+	n := len(p.take)
+	if n == 0 || p.err != nil {
+		return
+	}
+	want := objective.Want[T]{Vectors: p.b.vectors[:n], Products: p.b.products[:n]}
+	if _, p.err = p.b.objective.Evaluate(p.ctx, p.theta, p.batch, want); p.err != nil {
+		return
+	}
+	for i, take := range p.take {
+		take(p.b.products[i])
+	}
+	p.take = p.take[:0]
+}
+
+// addTo64 sets y += a x.
+func addTo64[T graph.Float](y []float64, a float64, x []T) {
 	for j, v := range x {
-		dst[j] = v * y[j]
+		y[j] += a * float64(v)
 	}
 }
 

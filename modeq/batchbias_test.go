@@ -17,8 +17,8 @@ import (
 
 var manyOrders = flag.Bool("orders", false, "compare the expected bias with 20 times as many orders of the batches")
 
-// mirrored returns a loss of two parameters whose batches come in pairs 2i, 2i+1 with opposite noise: smooth + a h + c k, a and c normal. An order
-// and the one in which each batch is its partner have no noise of odd order in their mean.
+// mirrored returns a loss of two parameters whose batches come in pairs 2i, 2i+1 with opposite noise: smooth + a h + c k, a and c
+// normal. An order and the one in which each batch is its partner have no noise of odd order in their mean.
 func mirrored(batches int, size float64, parts func(x, y graph.Value) (smooth, h, k graph.Value)) *objective.Function {
 	r := rand.New(rand.NewPCG(7, 1))
 	a, c := make([]float64, batches), make([]float64, batches)
@@ -102,7 +102,7 @@ func meanOverOrders(t testing.TB, r *rule.Rule, o *objective.Function, theta []f
 	flip := 0
 	s := mustSecond(t, r, o, SecondOptions{Order: func(step int) int { return order(step) ^ flip }, MemoryAlone: true})
 	draw := rand.New(rand.NewPCG(5, 5))
-	var found [2][]float64
+	var found [2]stats.Running
 	for seed := range orders {
 		order = laws[law].order(o.Batches, uint64(seed))
 		n := (2*s.Window()/o.Batches+1)*o.Batches + draw.IntN(o.Batches)
@@ -111,10 +111,11 @@ func meanOverOrders(t testing.TB, r *rule.Rule, o *objective.Function, theta []f
 			_, c := evaluate(t, s, n, theta)
 			pair[0], pair[1] = pair[0]+c[0]/2, pair[1]+c[1]/2
 		}
-		found[0], found[1] = append(found[0], pair[0]), append(found[1], pair[1])
+		found[0].Add(pair[0])
+		found[1].Add(pair[1])
 	}
-	for j, v := range found {
-		mean[j], deviation[j] = stats.StandardError(v)
+	for j := range found {
+		mean[j], deviation[j] = found[j].StandardError()
 	}
 	return mean, deviation
 }

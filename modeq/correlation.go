@@ -6,8 +6,8 @@ import (
 	"shadowflow/rule"
 )
 
-// Correlation is how the batches of two steps depend on each other under a law of drawing them: the gradients' noise of steps tau apart has the
-// covariance At(tau) S, S being the covariance over the batches (divided by their number, not by one less).
+// Correlation is how the batches of two steps depend on each other under a law of drawing them: the gradients' noise of steps tau
+// apart has the covariance At(tau) S, S being the covariance over the batches (divided by their number, not by one less).
 type Correlation struct {
 	At func(tau int) float64
 	// Reach is the largest |tau| at which At is not 0; negative: there is none.
@@ -24,8 +24,9 @@ func SampledCorrelation() Correlation {
 	}}
 }
 
-// ShuffledCorrelation is that of a new order in each epoch, on the average over the steps of an epoch; see Shuffled. Two steps of one epoch see
-// two different batches, whose noise has the covariance -S/(batches-1); steps tau apart are in one epoch with probability 1 - tau/batches.
+// ShuffledCorrelation is that of a new order in each epoch, on the average over the steps of an epoch; see Shuffled. Two steps of
+// one epoch see two different batches, whose noise has the covariance -S/(batches-1); steps tau apart are in one epoch with
+// probability 1 - tau/batches.
 func ShuffledCorrelation(batches int) Correlation {
 	m := float64(batches)
 	return Correlation{Reach: batches - 1, At: func(tau int) float64 {
@@ -46,8 +47,8 @@ func CyclicCorrelation(batches int) Correlation {
 	}}
 }
 
-// noiseSums are the sums over two or three memories' weights that the expected second-order term is made of, noise of steps tau apart having the
-// correlation rho(tau). By ages: k >= 0 is the step k before the present one.
+// noiseSums are the sums over two or three memories' weights that the expected second-order term is made of, noise of steps tau
+// apart having the correlation rho(tau). By ages: k >= 0 is the step k before the present one.
 type noiseSums struct {
 	pair [][]float64   // [a][b]: sum_{k,m} w_a(k) w_b(m) rho(k-m)
 	aged [][]float64   // [a][b]: sum_{k,m} k w_a(k) w_b(m) rho(k-m)

@@ -8,15 +8,16 @@ import (
 	"shadowflow/rule"
 )
 
-// noisePrograms are what the expected second-order term needs of a rule, coordinate by coordinate, in float64: third derivatives of an update
-// that divides by a small gradient's root have a range that float32 lacks.
+// noisePrograms are what the expected second-order term needs of a rule, coordinate by coordinate, in float64: third derivatives of
+// an update that divides by a small gradient's root have a range that float32 lacks.
 type noisePrograms struct {
 	paths  int             // of noise into the update: one a moment, and one of g itself where the update reads it
 	before *engine.Program // g, theta, variance -> F, kept, f2, v_b..
 	after  *engine.Program // g, theta, variance, kept, H F, H f2, own slope, others' slopes.., products.. -> the terms
 }
 
-// noiseMoments returns a rule's moments with the memory full, bias correction included, and the present gradient among them, if the update reads it.
+// noiseMoments returns a rule's moments with the memory full, bias correction included, and the present gradient among them, if the
+// update reads it.
 func noiseMoments(m *rule.Memory) []rule.Moment {
 	var moments []rule.Moment
 	for _, mo := range m.Moments {
@@ -29,8 +30,8 @@ func noiseMoments(m *rule.Memory) []rule.Moment {
 	return moments
 }
 
-// expansion is U(s_1.., theta) with its derivatives by the moments, and phi of each moment with its derivatives by g, as graph code, all
-// gradients being g. The present gradient counts as a moment.
+// expansion is U(s_1.., theta) with its derivatives by the moments, and phi of each moment with its derivatives by g, as graph code,
+// all gradients being g. The present gradient counts as a moment.
 type expansion struct {
 	one     graph.Value
 	moments []rule.Moment
@@ -141,7 +142,8 @@ func (e *expansion) response(variance graph.Value, sums *noiseSums) []graph.Valu
 	return out
 }
 
-// products are what the batches' Hessians make of the vectors of [expansion.response], means over the batches j with noise xi_j = g_j - g.
+// products are what the batches' Hessians make of the vectors of [expansion.response], means over the batches j with noise xi_j =
+// g_j - g.
 type products struct {
 	hf, hf2 graph.Value
 	own     graph.Value   // xi_j (H_j F)

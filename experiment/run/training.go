@@ -20,6 +20,7 @@ type training[T graph.Float] struct {
 	problem *Problem[T]
 	loop    *Loop[T]
 	bias    *biasMeter[T]  // nil if it is not measured
+	noise   *noiseMeter[T] // likewise
 	beside  []*equation[T] // the modified equations
 	ended   Status         // of a run resumed behind its last record
 
@@ -120,8 +121,8 @@ func (t *training[T]) addEquations() error {
 	return nil
 }
 
-// noiseBatches is the number of batches that a full batch is cut into for the noise, unless micro-batches are smaller still.
-const noiseBatches = 16
+// fullBatchParts is the number of batches that a full batch is cut into for the noise, unless micro-batches are smaller still.
+const fullBatchParts = 16
 
 // addMeters puts the meters into the loop, in the order of their columns.
 func (t *training[T]) addMeters(term *secondOrder[T]) error {
@@ -156,29 +157,38 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 
 // addNoise compares the run's mini-batches, or parts of a full batch if there are enough examples.
 func (t *training[T]) addNoise() error {
-	c, l := t.config, t.loop
-	if t.source.data == nil {
-		if o := t.problem.Objective; o.Batches() > 1 {
-			l.Meters = append(l.Meters, newNoiseMeter(o, 1, c.Record.Sharpness))
-		}
-		return nil
+	batches, size, err := t.noiseBatches()
+	if err != nil || batches == nil {
+		return err
 	}
-	if t.problem.Order != nil {
-		l.Meters = append(l.Meters, newNoiseMeter(t.problem.Objective, c.Batch.Size, c.Record.Sharpness))
-		return nil
+	if t.noise, err = newNoiseMeter(t.problem, batches, size, t.config.Record.Sharpness, t.config.Batch.Mode); err != nil {
+		return err
+	}
+	t.loop.Meters = append(t.loop.Meters, t.noise)
+	return nil
+}
+
+// noiseBatches returns the loss whose batches are compared, and their size in examples; nil if there is only one.
+func (t *training[T]) noiseBatches() (batches objective.Objective[T], size int, err error) {
+	c, o := t.config, t.problem.Objective
+	size = c.Batch.Size
+	if t.source.data == nil {
+		size = 1
+	}
+	if t.source.data == nil || t.problem.Order != nil {
+		if o.Batches() < 2 {
+			return nil, 0, nil
+		}
+		return o, size, nil
 	}
 	parts := *c
 	parts.Batch.Mode, parts.Batch.Shuffle = "cyclic", false
-	parts.Batch.Size = min(c.Batch.Physical, t.source.data.Train.N()/noiseBatches)
+	parts.Batch.Size = min(c.Batch.Physical, t.source.data.Train.N()/fullBatchParts)
 	if parts.Batch.Size < 2 {
-		return nil
+		return nil, 0, nil
 	}
-	o, err := networkOf[T](&parts, t.source)
-	if err != nil {
-		return err
-	}
-	l.Meters = append(l.Meters, newNoiseMeter[T](o, parts.Batch.Size, c.Record.Sharpness))
-	return nil
+	cut, err := networkOf[T](&parts, t.source)
+	return cut, parts.Batch.Size, err
 }
 
 // lossUnit is the unit of the losses.

@@ -19,15 +19,6 @@ func Interval(values []float64) (mean, half float64) {
 	return mean, studentT(n).Quantile(0.975) * deviation / math.Sqrt(float64(n))
 }
 
-// StandardError returns the mean of values and its standard error, NaN for fewer than two values.
-func StandardError(values []float64) (mean, se float64) {
-	mean, deviation, n := moments(values)
-	if n < 2 {
-		return mean, math.NaN()
-	}
-	return mean, deviation / math.Sqrt(float64(n))
-}
-
 // moments returns mean and standard deviation of the n values that are not NaN. A mean of none is NaN, as is a deviation of one.
 func moments(values []float64) (mean, deviation float64, n int) {
 	var v []float64
