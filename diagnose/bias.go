@@ -74,3 +74,14 @@ func ratio(a, b float64) float64 {
 	}
 	return a / b
 }
+
+// Drive returns dN/dt by a term C of the second order, -h q.C, given q = grad N.
+func Drive[T graph.Float](h float64, q []T, c []float64) float64 {
+	return -h * sumBlocks(len(q), func(from, to int) float64 {
+		sum := 0.0
+		for j, v := range q[from:to] {
+			sum += float64(v) * c[from+j]
+		}
+		return sum
+	}, func(total *float64, part float64) { *total += part })
+}

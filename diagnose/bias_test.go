@@ -130,3 +130,8 @@ func TestAccelerationOfAdamMatchesDifferences(t *testing.T) {
 		close(t, "acceleration", ff[j], (up[j]-down[j])/(2*d), 1e-6)
 	}
 }
+
+func TestDriveIsThatOfTheBias(t *testing.T) {
+	f, c, q := []float64{1, 2, 3}, []float64{-0.5, 2, 0.25}, []float64{4, -1, 3}
+	close(t, "drive", Drive(0.1, q, c), BiasOf(0.1, f, c, q).BiasDrive, 1e-15)
+}

@@ -226,8 +226,9 @@ func (s *SecondOrder[T]) updateAt(g, theta, u []T) error {
 // prefix_n - prefix_k.
 func (s *SecondOrder[T]) secondOrderTerm(ctx context.Context, n int, theta, present, f, c []T) error {
 	p := s.past
-	for j, v := range f {
-		p.half[j] = v / 2
+	clear(p.half)
+	if !s.memoryAlone {
+		addTo(p.half, 0.5, f)
 	}
 	for b := range p.reach {
 		if err := s.multiplyBatch(ctx, b, theta, s.p.usesG && b == s.batchOf(n)); err != nil {

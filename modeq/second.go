@@ -22,7 +22,10 @@ type SecondOptions struct {
 	Order func(step int) int
 	// Tolerance is the share of a moment's memory that may be left out far back. If 0, DefaultTolerance.
 	Tolerance float64
-	Threads   int
+	// MemoryAlone leaves out of C what the step's own length adds, all that is made of (1/2) F^(n): C is then C_mem, of [BatchBias]. For an
+	// order of batches only.
+	MemoryAlone bool
+	Threads     int
 }
 
 // SecondOrder is the modified equation of second order of a rule, exact in the step number n:
@@ -45,8 +48,10 @@ type SecondOrder[T graph.Float] struct {
 	order  func(step int) int
 	dim    int
 	window int
-	terms  *Terms[T]
-	p      *generalPrograms[T] // made when first needed
+	// memoryAlone: see SecondOptions
+	memoryAlone bool
+	terms       *Terms[T]
+	p           *generalPrograms[T] // made when first needed
 
 	f, c, hf []T         // F^(n), C^(n), and H F
 	pair     [2][][]T    // a vector and its product
@@ -76,13 +81,16 @@ func NewSecondOrder[T graph.Float](r *rule.Rule, loss objective.Objective[T], op
 	if !(tol > 0 && tol < 1) {
 		return nil, fmt.Errorf("modified equation: tolerance %v: want a number between 0 and 1", tol)
 	}
+	if opt.MemoryAlone && opt.Order == nil {
+		return nil, errors.New("modified equation: the part of the memory alone is that of an order of batches: give one")
+	}
 	dim := loss.Dim()
 	terms, err := NewTerms[T](r, dim, opt.Threads)
 	if err != nil {
 		return nil, err
 	}
 	s := &SecondOrder[T]{
-		rule: r, memory: m, loss: loss, order: opt.Order, dim: dim, window: m.Window(tol), terms: terms,
+		rule: r, memory: m, loss: loss, order: opt.Order, memoryAlone: opt.MemoryAlone, dim: dim, window: m.Window(tol), terms: terms,
 		f: make([]T, dim), c: make([]T, dim), hf: make([]T, dim), pair: [2][][]T{make([][]T, 1), make([][]T, 1)},
 	}
 	count := 1

@@ -233,7 +233,7 @@ func (r *Report) sharpnessFigure() *Chart {
 func (r *Report) noiseFigure() *Chart {
 	return &Chart{
 		Labels: Label{"noise", "Gradient noise",
-			"The noise scale b tr Cov / ||g||² of the gradients of batches of b examples, and the fraction of coordinates whose deviation over the batches exceeds the mean gradient."},
+			"The noise scale tr Σ / ||g||², Σ being the covariance of one example's gradient, and the fraction of coordinates whose deviation over the batches exceeds the mean gradient."},
 		Axes: []Axes{
 			{Y: "examples", LogY: true, Series: []Series{r.line("noise_scale", "noise scale", 0, 0)}},
 			{Y: "fraction", Series: []Series{r.line("noise_dominated", "deviation > |g|", 1, 1)}}},

@@ -202,7 +202,11 @@ func (r *Report) sayNoise() string {
 	if math.IsInf(last, 0) {
 		return ""
 	}
-	return fmt.Sprintf("The gradient noise scale went from %s to %s examples.", number(scale[0]), number(last))
+	s := fmt.Sprintf("The gradient noise scale went from %s to %s examples", number(scale[0]), number(last))
+	if _, e := r.column("noise_scale_error"); len(e) > 0 {
+		s += fmt.Sprintf(", with a standard error of %s at the end", number(e[len(e)-1]))
+	}
+	return s + "."
 }
 
 // Standing says in a few words where a run stands that goes on.

@@ -16,7 +16,7 @@ func minibatch() *Reproduction {
 		Title: "Mini-batches: does the prediction survive, and what does the noise explain?",
 		Claim: "With mini-batches of 1/2, 1/8 and 1/32 of the data too, the norm of the full gradient at equal training loss rises with beta2.",
 		Design: "Adam with the full batch and with shuffled mini-batches at several beta2. At full training loss 0.05 the excess norm of the full gradient is compared by Page's test within seeds, for each size. " +
-			"Beside it the noise of the batches' gradients, tr Cov / ||g||^2, is recorded; linear regressions of the norm's logarithm, seeds' means taken out, on the memory 1/(1 - beta2), on the noise, and on both, say how much of its variance each explains (R^2).",
+			"Beside it the noise of the batches' gradients, B_simple/b, is recorded (B_simple = tr Sigma / ||g||^2, Sigma being the covariance of one example's gradient); linear regressions of the norm's logarithm, seeds' means taken out, on the memory 1/(1 - beta2), on the noise, and on both, say how much of its variance each explains (R^2).",
 		sweeps: func(s Scale) []sweep.Spec {
 			spec := sweep.Spec{
 				Name: "minibatch",
@@ -39,7 +39,7 @@ func minibatch() *Reproduction {
 // noiseLoss is the training loss at which mini-batches are compared: noise keeps them from much lower ones.
 const noiseLoss = 0.05
 
-// noiseOf is tr Cov / ||g||^2 of the batches that the run steps with, near the loss; 0 for the full batch.
+// noiseOf is B_simple/b of the batches that the run steps with, near the loss; 0 for the full batch.
 func noiseOf(t *trial) float64 {
 	if t.Run.Config.Batch.Mode == "full" {
 		return 0
@@ -57,7 +57,7 @@ func judgeMinibatch(ts trials) (*Result, error) {
 		},
 		Axes: []report.Axes{
 			{X: "memory 1/(1 - beta2), in steps", Y: "relative norm", LogX: true, LogY: true},
-			{X: "memory 1/(1 - beta2), in steps", Y: "noise tr Cov / ||g||²", LogX: true, LogY: true},
+			{X: "memory 1/(1 - beta2), in steps", Y: "noise B_simple/b", LogX: true, LogY: true},
 		},
 	}
 	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"batch", "beta2", "norm of the full gradient", "noise"}}

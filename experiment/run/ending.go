@@ -52,6 +52,12 @@ func (t *training[T]) logStart() error {
 			return err
 		}
 	}
+	if n := t.noise; n != nil && n.adam == nil {
+		if err := t.dir.Logf("noise.bias_total and noise.flip_batch are not measured: they are of Adam and RMSProp, and %s is neither where eps is small",
+			p.Rule.Name); err != nil {
+			return err
+		}
+	}
 	if s.data == nil {
 		return t.dir.Logf("%s: %d parameters, %d batches; optimizer %s, lr %v", c.Objective.Name, p.Objective.Dim(), p.Objective.Batches(), p.Rule.Name, p.LR)
 	}

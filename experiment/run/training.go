@@ -21,6 +21,7 @@ type training[T graph.Float] struct {
 	bias    *biasMeter[T]  // nil if it is not measured
 	beside  []*equation[T] // what moves beside the optimizer
 	trail   *trail[T]      // nil with nothing beside
+	noise   *noiseMeter[T] // nil if it is not measured
 	ended   Status         // of a run resumed behind its last record
 
 	dir   *record.Dir
@@ -103,6 +104,7 @@ func (t *training[T]) addBeside() error {
 	}
 	with := t.company()
 	t.trail = newTrail[T](len(p.Theta), c.Flow.Start)
+	with.trail = t.trail
 	t.loop.Beside = append(t.loop.Beside, t.trail)
 	for _, name := range c.Beside {
 		e, err := with.named(name)
@@ -129,8 +131,8 @@ func (t *training[T]) followable() bool {
 	return t.problem.BiasScale == 0 && !penalized(c) && !c.Data.Augment && !c.Batch.Shuffle
 }
 
-// noiseBatches is the number of batches that a full batch is cut into for the noise, unless micro-batches are smaller still.
-const noiseBatches = 16
+// fullBatchParts is the number of batches that a full batch is cut into for the noise, unless micro-batches are smaller still.
+const fullBatchParts = 16
 
 // addMeters puts the meters into the loop, in the order of their columns.
 func (t *training[T]) addMeters(term *secondOrder[T]) error {
@@ -175,29 +177,38 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 
 // addNoise compares the run's mini-batches, or parts of a full batch if there are enough examples.
 func (t *training[T]) addNoise() error {
-	c, l := t.config, t.loop
-	if t.source.data == nil {
-		if o := t.problem.Objective; o.Batches() > 1 {
-			l.Meters = append(l.Meters, newNoiseMeter(o, 1, c.Record.Sharpness))
-		}
-		return nil
+	batches, size, err := t.noiseBatches()
+	if err != nil || batches == nil {
+		return err
 	}
-	if t.problem.Order != nil {
-		l.Meters = append(l.Meters, newNoiseMeter(t.problem.Objective, c.Batch.Size, c.Record.Sharpness))
-		return nil
+	if t.noise, err = newNoiseMeter(t.problem, batches, size, t.config.Record.Sharpness, t.config.Batch.Mode); err != nil {
+		return err
+	}
+	t.loop.Meters = append(t.loop.Meters, t.noise)
+	return nil
+}
+
+// noiseBatches returns the loss whose batches are compared, and their size in examples; nil if there is only one.
+func (t *training[T]) noiseBatches() (batches objective.Objective[T], size int, err error) {
+	c, o := t.config, t.problem.Objective
+	size = c.Batch.Size
+	if t.source.data == nil {
+		size = 1
+	}
+	if t.source.data == nil || t.problem.Order != nil {
+		if o.Batches() < 2 {
+			return nil, 0, nil
+		}
+		return o, size, nil
 	}
 	parts := *c
 	parts.Batch.Mode, parts.Batch.Shuffle = "cyclic", false
-	parts.Batch.Size = min(c.Batch.Physical, t.source.data.Train.N()/noiseBatches)
+	parts.Batch.Size = min(c.Batch.Physical, t.source.data.Train.N()/fullBatchParts)
 	if parts.Batch.Size < 2 {
-		return nil
+		return nil, 0, nil
 	}
-	o, err := networkOf[T](&parts, t.source)
-	if err != nil {
-		return err
-	}
-	l.Meters = append(l.Meters, newNoiseMeter[T](o, parts.Batch.Size, c.Record.Sharpness))
-	return nil
+	cut, err := networkOf[T](&parts, t.source)
+	return cut, parts.Batch.Size, err
 }
 
 // lossUnit is the unit of the losses.

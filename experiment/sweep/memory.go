@@ -88,6 +88,8 @@ func productsOf(c *config.Config) (int, error) {
 		return 0, err
 	case bias && (c.Batch.Mode != "full" || !m.Steady()):
 		return len(m.Moments) + 1, nil
+	case err == nil && c.Record.Sharpness > 0 && c.Batch.Mode != "full": // what the noise does to the bias
+		return 2, nil
 	case bias || c.Record.Sharpness > 0 || c.Regularizer.Kind != "none" || len(c.Beside) > 0:
 		return 1, nil
 	}

@@ -14,21 +14,35 @@ import (
 
 func newCheck() *cobra.Command {
 	var (
-		given  *settings
-		asJSON bool
+		given   *settings
+		batches bool
+		orders  int
+		asJSON  bool
 	)
 	cmd := &cobra.Command{
 		Use:   "check [config.yaml]",
 		Short: "Compare independent derivations of the norm's gradient and of the bias",
 		Long: `Compute the gradient of an optimizer's norm by a Hessian-vector product and by central differences of the norm, and its
 second-order term by the general formula, by the series of any order, and by the paper's closed form where it has one; print how
-far they agree: on the loss that is given, a network too, and where none is on each of those in closed form. A disagreement is an error.`,
-		Example: "  shadowflow check --optimizer adam --set beta1=0.9,beta2=0.99,eps=1e-4",
-		Args:    cobra.MaximumNArgs(1),
+far they agree: on the loss that is given, a network too, and where none is on each of those in closed form. A disagreement is an error.
+
+With --batches compare, instead, what the memory adds to the equation on the average over the order of mini-batches: by the terms
+that their noise adds, and by averaging over --orders random orders, with the standard error. It takes a loss with batches
+(of bilinear, 100 --pairs where none are given; of a network, those of batch.size) in the order of batch.mode.`,
+		Example: `  shadowflow check --optimizer adam --set beta1=0.9,beta2=0.99,eps=1e-4
+  shadowflow check --batches --set beta1=0.6,beta2=0.8
+  shadowflow check --batches --orders 200 --objective network --set batch.size=430,eps=1e-4`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if batches {
+				given.preset = manyPairs()
+			}
 			c, err := given.config(args)
 			if err != nil {
 				return err
+			}
+			if batches {
+				return checkBatches(cmd, c, orders, asJSON)
 			}
 			configs := []*config.Config{c}
 			if len(args) == 0 && !cmd.Flags().Changed("objective") && c.Objective.Name == config.Network {
@@ -83,6 +97,8 @@ far they agree: on the loss that is given, a network too, and where none is on e
 			return apart
 		},
 	}
+	cmd.Flags().BoolVar(&batches, "batches", false, "compare the expected bias over the order of batches with its mean over random orders")
+	cmd.Flags().IntVar(&orders, "orders", 2000, "with --batches: random orders to average over")
 	given = bindSettings(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd

@@ -53,8 +53,11 @@ func bindSettings(cmd *cobra.Command, preset ...schema.Setting) *settings {
 	return s
 }
 
-// bind adds a flag for one key, whose words it completes.
+// bind adds a flag for one key, whose words it completes, unless the command has another flag of that name.
 func (s *settings) bind(flag, key, usage string, read func(flag, key, text string) (schema.Setting, error)) {
+	if s.cmd.Flags().Lookup(flag) != nil {
+		return
+	}
 	f := &short{flag: flag, key: key, read: read}
 	s.short = append(s.short, f)
 	words := config.Schema().Words(key)

@@ -185,6 +185,36 @@ func TestCheckPrintsTheAgreementOfDerivations(t *testing.T) {
 	}
 }
 
+func TestCheckOfBatchesPrintsExpectationAndMean(t *testing.T) {
+	for args, want := range map[string]string{
+		"check --batches --orders 400 --set beta1=0.6,beta2=0.8":                                                   "they agree",
+		"check --batches --orders 50 --pairs 2:1.5,1:2,1.5:0.3,2.1:1.4 --set batch.mode=sampled":                   "variances being up to 0.41 of g^2 + eps",
+		"check --batches --orders 3 --objective network --set data.subset=60,batch.size=15 --set model.hidden=[3]": "is too large to expand in",
+		"check --batches --orders 20 --optimizer nadam --objective logistic --set samples=400,batches=20":          "logistic, 20 batches shuffled",
+	} {
+		t.Run(args, func(t *testing.T) {
+			if out := printed(t, strings.Fields(args)...); !strings.Contains(out, want) {
+				t.Errorf("no %q in\n%s", want, out)
+			}
+		})
+	}
+	out := decode[struct {
+		Agrees bool
+		Result struct {
+			Batches, Orders int
+			Drive           struct {
+				Terms          []float64
+				Expected, Mean float64
+				Error          float64 `json:"standard_error"`
+			}
+		}
+	}](t, printed(t, strings.Fields("check --batches --orders 400 --json")...))
+	drive := out.Result.Drive
+	if far := math.Abs(drive.Mean-drive.Expected) / drive.Error; !out.Agrees || out.Result.Orders != 400 || out.Result.Batches != 100 || len(drive.Terms) != 6 || !(far < 3) {
+		t.Errorf("%+v", out)
+	}
+}
+
 func TestMistakesAreExplainedAndNothingIsPrinted(t *testing.T) {
 	for args, want := range map[string]string{
 		"field --objective bilinaer":                         `--objective bilinaer: objective.name: unknown value "bilinaer"; did you mean bilinear?`,
@@ -219,6 +249,9 @@ func TestMistakesAreExplainedAndNothingIsPrinted(t *testing.T) {
 		"derive":                                             "want one optimizer, one of adam",
 		"derive sgd":                                         `optimizer.name: unknown value "sgd"; did you mean gd?`,
 		"check --objective cubic --theta 1":                  "objective.theta: 1 numbers",
+		"check --batches --objective rosenbrock":             "which has no order",
+		"check --batches --orders 1":                         "want at least 2",
+		"check --batches --set batch.mode=full":              "--set batch.mode=shuffled,batch.size=100",
 	} {
 		t.Run(args, func(t *testing.T) {
 			stdout, stderr, code := shadowflow(strings.Fields(args)...)

@@ -168,3 +168,18 @@ func TestRSquared(t *testing.T) {
 		})
 	}
 }
+
+func TestRunningMeanIsThatOfTheValues(t *testing.T) {
+	var r Running
+	for _, v := range []float64{1e9 + 1, 1e9 + 2, 1e9 + 4, 1e9 + 5} {
+		r.Add(v)
+	}
+	if mean, se := r.StandardError(); mean != 1e9+3 || math.Abs(se-math.Sqrt(10./3/4)) > 1e-7 {
+		t.Errorf("%v(%v), want 1000000003(0.9129)", mean, se)
+	}
+	one := Running{}
+	one.Add(2)
+	if mean, se := one.StandardError(); mean != 2 || !math.IsNaN(se) {
+		t.Errorf("one value: %v(%v)", mean, se)
+	}
+}

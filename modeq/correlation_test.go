@@ -1,0 +1,95 @@
+package modeq
+
+import (
+	"math"
+	"testing"
+
+	"shadowflow/rule"
+)
+
+// sums by their definitions, over so many steps that what is left out is below rounding.
+func plainSums(kernels []rule.Kernel, rho Correlation, steps int) noiseSums {
+	n := len(kernels)
+	square := func() [][]float64 {
+		out := make([][]float64, n)
+		for i := range out {
+			out[i] = make([]float64, n)
+		}
+		return out
+	}
+	s := noiseSums{pair: square(), aged: square(), path: square()}
+	for a, ka := range kernels {
+		s.both = append(s.both, square())
+		for b, kb := range kernels {
+			for k := range steps {
+				for m := range steps {
+					both := ka.At(k) * kb.At(m)
+					s.pair[a][b] += both * rho.At(k-m)
+					s.aged[a][b] += float64(k) * both * rho.At(k-m)
+					for l := 1; l <= k; l++ {
+						s.path[a][b] += both * rho.At(k-l-m)
+					}
+				}
+			}
+			for c, kc := range kernels {
+				for l := 1; l < steps; l++ {
+					tail := 0.0
+					for k := l; k < steps; k++ {
+						tail += ka.At(k)
+					}
+					for m := range steps {
+						for j := range steps {
+							s.both[a][c][b] += tail * kc.At(m) * kb.At(j) * rho.At(m-l-j)
+						}
+					}
+				}
+			}
+		}
+	}
+	return s
+}
+
+func TestSumsOverMemoriesAreTheirDefinitions(t *testing.T) {
+	kernels := []rule.Kernel{rule.EMA(0.4), rule.Geometric(0.2), {First: 0.5, Next: 0.3, Beta: 0.3}, {First: 1}}
+	const steps = 40
+	for name, rho := range map[string]Correlation{"sampled": SampledCorrelation(), "shuffled": ShuffledCorrelation(5), "cyclic": CyclicCorrelation(4)} {
+		got, want := sumsOf(kernels, rho, 2*steps), plainSums(kernels, rho, steps)
+		for a := range kernels {
+			agree(t, name+": pair", got.pair[a], want.pair[a], 1e-13)
+			agree(t, name+": aged", got.aged[a], want.aged[a], 1e-13)
+			agree(t, name+": path", got.path[a], want.path[a], 1e-13)
+			for c := range kernels {
+				agree(t, name+": both", got.both[a][c], want.both[a][c], 1e-13)
+			}
+		}
+	}
+}
+
+// TestCorrelationsAreThoseOfTheOrders draws numbers for batches, of mean 0 and mean square 1, and multiplies those of two steps.
+func TestCorrelationsAreThoseOfTheOrders(t *testing.T) {
+	values := []float64{1, -1, math.Sqrt2, -math.Sqrt2, 0}
+	square := 0.0
+	for _, v := range values {
+		square += v * v / float64(len(values))
+	}
+	for name, law := range laws {
+		rho := law.correlation(len(values))
+		for _, tau := range []int{0, 1, 3, 5, 7} {
+			const draws = 10_000
+			sum, squares := 0.0, 0.0
+			for seed := range draws {
+				order := law.order(len(values), uint64(seed))
+				step := 20 + seed%len(values)
+				product := values[order(step)] * values[order(step-tau)] / square
+				sum, squares = sum+product, squares+product*product
+			}
+			mean := sum / draws
+			if allowed := 3.5 * math.Sqrt(squares) / draws; !(math.Abs(mean-rho.At(tau)) <= allowed) {
+				t.Errorf("%s, steps %d apart: %.4f over orders, %.4f by the formula, which are more than %.4f apart", name, tau, mean, rho.At(tau), allowed)
+			}
+			if rho.Reach >= 0 && tau > rho.Reach && rho.At(tau) != 0 {
+				t.Errorf("%s: %g at %d, beyond its reach of %d", name, rho.At(tau), tau, rho.Reach)
+			}
+		}
+	}
+}
