@@ -19,11 +19,9 @@ type company[T graph.Float] struct {
 	optimizer *Optimizer[T]
 	start     int
 	how       integration
-	// noise is the floor of a lift's amplitude over the parameters' norm, and seed draws the direction that it begins in if trail, the optimizer's
-	// last points, has none.
+	// noise is the floor of a lift's amplitude over the parameters' norm, and seed draws the direction that it begins in.
 	noise float64
 	seed  uint64
-	trail *trail[T]
 
 	exact *modeq.SecondOrder[T] // made when first needed
 }
@@ -150,30 +148,17 @@ func (c *company[T]) lift(order int) (*equation[T], error) {
 	}
 	begin := func(y []float64) {
 		c.beginAtState(y[:len(y)/2])
-		c.beginFlip(y[:len(y)/2], y[len(y)/2:])
+		flip := y[len(y)/2:]
+		clear(flip)
+		rnd := rand.New(rand.NewPCG(c.seed, 0x11f7))
+		for i := range p.Theta {
+			flip[i] = 1e-100 * rnd.NormFloat64()
+		}
 		c.raise(y)
 	}
 	e := c.equation(fmt.Sprintf("period-two lift of order %d", order), order, parts, begin, &noisy{s, c.raise})
 	e.negative, e.previous = lift.Negative, make([]float64, len(p.Theta))
 	return e, nil
-}
-
-// beginFlip takes half the distance that the optimizer flips by off its point: a quarter of its last second difference, which is next to
-// nothing where it does not flip. Before there is one, it is a direction drawn at random.
-func (c *company[T]) beginFlip(mean, flip []float64) {
-	clear(flip)
-	dim := len(c.problem.Theta)
-	if c.start >= 2 {
-		for i := range dim {
-			flip[i] = (mean[i] - 2*float64(c.trail.last[i]) + float64(c.trail.before[i])) / 4
-			mean[i] -= flip[i]
-		}
-		return
-	}
-	rnd := rand.New(rand.NewPCG(c.seed, 0x11f7))
-	for i := range dim {
-		flip[i] = 1e-100 * rnd.NormFloat64()
-	}
 }
 
 // noisy is a solver that keeps a state from falling to nothing.

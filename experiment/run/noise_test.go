@@ -23,7 +23,7 @@ func TestNoiseOfABatchIsMeasuredWithWhatItDoesToTheBias(t *testing.T) {
 		"a full batch":                   {src: small, batch: 3, total: true, expected: true},
 		"another rule":                   {src: small, overrides: []string{"optimizer={name: nadam}"}, batch: 3, expected: true},
 		"a rule without memory":          {src: small, overrides: []string{"optimizer={name: gd}"}, batch: 3},
-		"a rule without the memory form": {src: ownOptimizer, overrides: []string{"flow.orders=[]"}, batch: 3},
+		"a rule without the memory form": {src: ownOptimizer, overrides: []string{"beside=[]"}, batch: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, h := runIn(t, filepath.Join(t.TempDir(), "run"), parse(t, c.src, c.overrides...))

@@ -104,7 +104,6 @@ func (t *training[T]) addBeside() error {
 	}
 	with := t.company()
 	t.trail = newTrail[T](len(p.Theta), c.Flow.Start)
-	with.trail = t.trail
 	t.loop.Beside = append(t.loop.Beside, t.trail)
 	for _, name := range c.Beside {
 		e, err := with.named(name)
