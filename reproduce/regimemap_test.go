@@ -7,6 +7,8 @@ import (
 
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/sweep"
 )
 
 func TestAMapTellsRegimesAndLimits(t *testing.T) {
@@ -19,26 +21,50 @@ func TestAMapTellsRegimesAndLimits(t *testing.T) {
 	}
 	norm := func(_ *config.Config, n int) float64 { return math.Exp(-float64(n) / 5) }
 	m, err := RunMap(t.Context(), t.TempDir(), MapOptions{
-		Beta1: []float64{0.9, 0.5}, Beta2: []float64{0.9, 0.99}, LR: []float64{1e-3, 1e-2, 3e-3}, Seeds: 2, Sweep: recording(loss, norm),
+		Beta1: []float64{0.9, 0.5}, Beta2: []float64{0.9, 0.99}, LR: []float64{1e-3, 1e-2, 3e-3}, Eps: []float64{1e-4, 1e-8}, Batch: []int{100, 0},
+		Seeds: 2, Sweep: recording(loss, norm),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	spiky, err := m.Sentence(0.9, 0.99)
+	spiky, err := m.Sentences([]float64{0.9, 0.99})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "in the stable regime up to lr = 0.003, spiking at 0.01; the modified equation of order 2 predicts its steps better than that of order 1 up to lr = 0.003, and its defect keeps the law lr^3 up to lr = 0.01."; !strings.Contains(spiky, want) {
-		t.Errorf("%q, want %q in it", spiky, want)
+	if want := "beta1 = 0.9, beta2 = 0.99, eps 1e-08, full batch, lr 0.001 to 0.01: the runs are stable up to lr 0.003, spiking at 0.01; " +
+		"the realized bias hindered the norm's fall, by 25% of the main drive; the state equation of order 2 predicts a step to 5% up to lr 0.003; " +
+		"the equation of order 2 without memory predicts most steps better than that of order 1 up to lr 0.003."; len(spiky) != 4 || spiky[0] != want {
+		t.Errorf("%d sentences, the first %q, want %q", len(spiky), spiky[0], want)
 	}
-	if calm, _ := m.Sentence(0.5, 0.9); !strings.Contains(calm, "up to lr = 0.01, the largest that was tried") {
-		t.Errorf("%q", calm)
+	if calm, _ := m.Sentences([]float64{0.5, 0.9}); !strings.Contains(calm[3], "eps 0.0001, batches of 100, lr 0.001 to 0.01: the runs are stable up to lr 0.01, the largest that was tried") {
+		t.Errorf("%q", calm[3])
 	}
-	if _, err := m.Sentence(0.3, 0.9); err == nil {
+	if _, err := m.Sentences([]float64{0.3, 0.9}); err == nil {
 		t.Error("a sentence for betas off the map")
 	}
-	p := m.at(1, 1, 0)
-	if p.Regime != diagnose.Monotone || p.Hindered[0] != 0.25 || p.Beta1 != 0.9 || p.LR != 1e-3 {
+	p := m.at(m.slices()[2], 1, 1, 0)
+	if p.Regime != diagnose.Monotone || p.Realized[0] != 0.25 || p.Predicted[0] != -4 || p.Observed[0] != -0.75 || p.Better != 1 || p.State != 0.01 ||
+		p.Beta1 != 0.9 || p.LR != 1e-3 || p.Slice.Batch != 100 || p.Slice.Eps != 1e-8 {
 		t.Errorf("%+v", p)
+	}
+}
+
+// A step at which something was not measured is no step to compare at.
+func TestAMapComparesWhatWasMeasuredTogether(t *testing.T) {
+	c, err := config.Resolve(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := recordOf(c, decaying, func(*config.Config, int) float64 { return 1 })
+	place := h.Index("drive.realized")
+	for n := range h.Rows {
+		if n%2 == 0 {
+			h.Rows[n][place] = record.Value{}
+		}
+	}
+	t1 := &trial{sweep.Trial{History: h}}
+	both := together(t1, 0, "drive.main", "drive.realized")
+	if all := together(t1, 0, "drive.main"); len(both[0]) != len(both[1]) || len(both[0]) == 0 || len(both[0]) >= len(all[0]) {
+		t.Errorf("%d and %d compared, of %d", len(both[0]), len(both[1]), len(all[0]))
 	}
 }

@@ -12,26 +12,36 @@ import (
 
 func (m *Map) document() *report.Document {
 	d := &report.Document{
-		Title:  "Regime map of Adam over beta1, beta2 and lr",
-		Claim:  "Where is the norm of the gradient penalized and where hindered, where do the iterates leave the modified equation, and in which regime is a run?",
+		Title:  "Regime map of Adam over beta1, beta2, lr, eps and the size of a batch",
+		Claim:  "In which regime is a run, what does the bias that is realized do to the norm of the gradient, what does each equation say of it, and where does each hold?",
 		Design: mapDesign,
 	}
-	stable, closer, law, n := 0, 0, 0, 0
-	for k, lr := range m.LR {
-		for i := range m.Beta1 {
-			for j := range m.Beta2 {
+	for _, s := range m.slices() {
+		d.Findings = append(d.Findings, m.finding(s))
+	}
+	d.Figures = []report.Drawing{m.regimeFigure(), m.driveFigure(), m.reachFigure()}
+	d.Tables = []report.Table{m.limits(), m.table()}
+	return d
+}
+
+// finding counts, in a slice, what holds at how many points, and how often the prediction has the sign of what is realized.
+func (m *Map) finding(s Slice) string {
+	n, stable, state, memoryless, same, apart := 0, 0, 0, 0, 0, 0
+	for i := range m.Beta1 {
+		for j := range m.Beta2 {
+			for k := range m.LR {
+				p := m.at(s, i, j, k)
 				n++
-				stable += count(lr <= m.stableLimit(i, j))
-				closer += count(lr <= m.closerLimit(i, j))
-				law += count(k > 0 && lr <= m.lawLimit(i, j))
+				stable, state, memoryless = stable+count(p.stable()), state+count(p.stateHolds()), memoryless+count(p.memorylessHolds())
+				for stage := range stages {
+					product := p.Realized[stage] * p.Predicted[stage]
+					same, apart = same+count(product > 0), apart+count(product < 0)
+				}
 			}
 		}
 	}
-	d.Findings = []string{fmt.Sprintf("Of %d combinations of betas and lr, %d are in the stable regime; in %d the modified equation of order 2 predicts a step better than that of order 1, in %d of the %d above the smallest lr its defect keeps the law lr^3.",
-		n, stable, closer, law, n-len(m.Beta1)*len(m.Beta2))}
-	d.Figures = []report.Drawing{m.regimeFigure(), m.hinderedFigure(), m.lawFigure()}
-	d.Tables = []report.Table{m.limits(), m.table()}
-	return d
+	return fmt.Sprintf("%v, %s: of %d combinations of betas and lr %d are stable; the state equation of order 2 predicts steps to %g%% in %d, the equation of order 2 without memory predicts most steps better than order 1 in %d. In %d of %d stages of training the bias that it predicts has the sign of the one that is realized.",
+		s, m.tried(), n, stable, 100*stateHolds, state, memoryless, same, same+apart)
 }
 
 func count(b bool) int {
@@ -41,10 +51,12 @@ func count(b bool) int {
 	return 0
 }
 
-const mapDesign = "Full-batch runs over a grid. The regime is told from the curves of loss and norm, and is the worst of all seeds: diverged if they end above twice the start or not finite; spiking if a " +
+const mapDesign = "Runs over a grid, in float64. The regime is told from the curves of loss and norm, and is the worst of all seeds: diverged if they end above twice the start or not finite; spiking if a " +
 	"loss stands out twofold, or a norm fourfold, from both its sides; oscillating if the loss rises in all by a twentieth of its fall, or the norm turns in a tenth of the records; monotone otherwise. Stable is monotone or oscillating. " +
-	"A coordinate is hindered where the bias moves it so that the norm rises, C_j q_j < 0; its weight is |q_j|, q the norm's gradient. Stages are told by the training loss beside the first: above 1/2, from there to 1/20, below. " +
-	"The iterates have left the equation of order 2 where it predicts a step no better than that of order 1, by the medians of their one-step defects in the early stage; it is in its asymptotic range while the median one-step defect in the early stage falls like lr^3: from the smallest lr up, as long as the logarithmic slope to the next is at least 2.5. In float32 rounding hides defects of small lr; the laptop's map is made in float64."
+	"Drives are parts of dN/dt, N the perturbed one-norm of the gradient, over the size of the main one, -q.F: observed, realized (what the step did beyond the memoryless update), and predicted by the equation of second order that eliminates the memory; " +
+	"medians over the steps at which all of them were measured, so that what is compared is compared at the same points. Stages are told by the training loss beside the first: above 1/2, from there to 1/20, below. " +
+	"The equation without memory holds where its order 2 predicts most of the measured steps better than its order 1; the state equation where the median of its one-step defect is below 5% of the step. " +
+	"The law: from the smallest lr up, as long as the median one-step defect of order 2 in the early stage falls like lr^3, with a logarithmic slope to the next lr of at least 2.5. What is said of lr is said of those that were tried."
 
 func labels(values []float64) []string {
 	out := make([]string, len(values))
@@ -70,11 +82,11 @@ func (m *Map) panel(title string, value func(i, j int) (float64, string, int)) r
 	return p
 }
 
-// calm reports whether all runs with a step size are monotone.
-func (m *Map) calm(k int) bool {
+// calm reports whether all runs of a slice with a step size are monotone.
+func (m *Map) calm(s Slice, k int) bool {
 	for i := range m.Beta1 {
 		for j := range m.Beta2 {
-			if m.at(i, j, k).Regime != diagnose.Monotone {
+			if m.at(s, i, j, k).Regime != diagnose.Monotone {
 				return false
 			}
 		}
@@ -87,28 +99,27 @@ func (m *Map) regimeFigure() *report.Heatmap {
 		Name: "regimes", Title: "Regime of the run",
 		Caption: "Monotone, oscillating, spiking or diverged; thick lines part stable combinations from the others. An lr at which all runs are monotone is not drawn, unless there is no other.",
 	}}
-	for k, lr := range m.LR {
-		last := k == len(m.LR)-1 && len(h.Panels) == 0
-		if m.calm(k) && !last {
-			continue
-		}
-		p := m.panel(fmt.Sprintf("lr = %g", lr), func(i, j int) (float64, string, int) {
-			r := m.at(i, j, k).Regime
-			region := 0
-			if r == diagnose.Spiking || r == diagnose.Diverged {
-				region = 1
+	all := m.slices()
+	for n, s := range all {
+		for k, lr := range m.LR {
+			last := n == len(all)-1 && k == len(m.LR)-1 && len(h.Panels) == 0
+			if m.calm(s, k) && !last {
+				continue
 			}
-			return float64(slices.Index(regimes, r)), string(r), region
-		})
-		for _, r := range regimes {
-			p.Classes = append(p.Classes, string(r))
+			p := m.panel(fmt.Sprintf("lr = %g, %v", lr, s), func(i, j int) (float64, string, int) {
+				at := m.at(s, i, j, k)
+				return float64(slices.Index(regimes, at.Regime)), string(at.Regime), count(!at.stable())
+			})
+			for _, r := range regimes {
+				p.Classes = append(p.Classes, string(r))
+			}
+			h.Panels = append(h.Panels, p)
 		}
-		h.Panels = append(h.Panels, p)
 	}
 	return h
 }
 
-// middleLR is the number of the step size whose shares are shown.
+// middleLR is the number of the step size whose drives are shown.
 func (m *Map) middleLR() int {
 	best := 0
 	for k, lr := range m.LR {
@@ -119,57 +130,90 @@ func (m *Map) middleLR() int {
 	return best
 }
 
-func (m *Map) hinderedFigure() *report.Heatmap {
+// driveFigure shows, at one lr and in the middle stage, what is realized and what is predicted, side by side.
+func (m *Map) driveFigure() *report.Heatmap {
+	const middle = 1
 	k := m.middleLR()
 	h := &report.Heatmap{Labels: report.Label{
-		Name: "hindered", Title: fmt.Sprintf("Share of the gradient's weight that is hindered, lr = %g", m.LR[k]),
-		Caption: "Mean share of sum |q_j| on coordinates where the bias hinders the norm's decrease, by stage of training. Blue: penalized; orange: hindered; thick lines are at one half. Grey: the stage was not reached.",
+		Name: "drives", Title: fmt.Sprintf("The bias on the norm, over the main drive, lr = %g", m.LR[k]),
+		Caption: "Medians over the middle stage of training (loss 1/2 to 1/20 of the first), at the same steps. Orange: the bias hinders the norm's decrease; blue: it penalizes the norm; thick lines are at 0. Grey: not measured. A predicted value in brackets is from an equation that predicts most steps no better than without its bias: it is no statement about the run.",
 	}}
-	for s := range stages {
-		p := m.panel(stages[s].name, func(i, j int) (float64, string, int) {
-			v := m.at(i, j, k).Hindered[s]
-			if math.IsNaN(v) {
-				return v, "", -1
-			}
-			region := 0
-			if v > 0.5 {
-				region = 1
-			}
-			return 1 - v, fmt.Sprintf("%.2f", v), region
-		})
-		p.Low, p.High, p.Diverging = 0, 1, true
-		p.Scale, p.Legend = "hindered share", []string{"0", "0.25", "0.5", "0.75", "1"}
-		h.Panels = append(h.Panels, p)
+	for _, s := range m.slices() {
+		for _, f := range []struct {
+			title string
+			value func(p Point) float64
+			holds func(p Point) bool
+		}{
+			{"realized", func(p Point) float64 { return p.Realized[middle] }, func(Point) bool { return true }},
+			{"predicted without memory", func(p Point) float64 { return p.Predicted[middle] }, Point.memorylessHolds},
+			{"observed dN/dt", func(p Point) float64 { return p.Observed[middle] }, func(Point) bool { return true }},
+		} {
+			p := m.panel(fmt.Sprintf("%s, %v", f.title, s), func(i, j int) (float64, string, int) {
+				at := m.at(s, i, j, k)
+				v := f.value(at)
+				if math.IsNaN(v) {
+					return v, "", -1
+				}
+				text := strconv.FormatFloat(v, 'g', 2, 64)
+				if !f.holds(at) {
+					text = "(" + text + ")"
+				}
+				return -max(-1, min(1, v)), text, count(v > 0)
+			})
+			p.Low, p.High, p.Diverging, p.Scale = -1, 1, true, "over the main drive"
+			p.Legend = []string{"-1 or less", "-0.5", "0", "0.5", "1 or more"}
+			h.Panels = append(h.Panels, p)
+		}
 	}
 	return h
 }
 
-func (m *Map) lawFigure() *report.Heatmap {
+func (m *Map) reachFigure() *report.Heatmap {
 	h := &report.Heatmap{Labels: report.Label{
-		Name: "law", Title: "How far the regimes and the modified equation reach",
-		Caption: "The largest lr with a stable run; the largest up to which the one-step defect of order 2 is smaller than that of order 1; and the largest up to which it falls like lr^3. Zero: not at the smallest that was tried.",
+		Name: "reach", Title: "How far the regimes and the equations reach",
+		Caption: "The largest lr of those tried with a stable run; the largest up to which the state equation of order 2 predicts steps to 5%; the largest up to which the equation of order 2 without memory predicts most steps better than that of order 1. Zero: not at the smallest that was tried.",
 	}}
-	for _, f := range []struct {
-		title string
-		value func(i, j int) float64
-	}{{"largest stable lr", m.stableLimit}, {"largest lr at which order 2 predicts steps better than order 1", m.closerLimit}, {"largest lr at which the defect of order 2 keeps its law lr³", m.lawLimit}} {
-		p := m.panel(f.title, func(i, j int) (float64, string, int) {
-			v := f.value(i, j)
-			return float64(slices.Index(m.LR, v) + 1), strconv.FormatFloat(v, 'g', -1, 64), slices.Index(m.LR, v)
-		})
-		p.Low, p.High, p.Scale = 0, float64(len(m.LR)), "lr"
-		p.Legend = []string{"large", "", "", "", "small, or none"}
-		h.Panels = append(h.Panels, p)
+	for _, s := range m.slices() {
+		for _, f := range m.reachesOf(s) {
+			p := m.panel(fmt.Sprintf("%s, %v", f.title, s), func(i, j int) (float64, string, int) {
+				v := f.value(i, j)
+				return float64(slices.Index(m.LR, v) + 1), strconv.FormatFloat(v, 'g', -1, 64), slices.Index(m.LR, v)
+			})
+			p.Low, p.High, p.Scale = 0, float64(len(m.LR)), "lr"
+			p.Legend = []string{"large", "", "", "", "small, or none"}
+			h.Panels = append(h.Panels, p)
+		}
 	}
 	return h
 }
 
-// limits has a row for each pair of betas.
+type reach struct {
+	title string
+	value func(i, j int) float64
+}
+
+// reachesOf are the limits in lr of a slice.
+func (m *Map) reachesOf(s Slice) []reach {
+	upTo := func(holds func(Point) bool) func(i, j int) float64 {
+		return func(i, j int) float64 { return m.reaches(s, i, j, holds) }
+	}
+	return []reach{{"stable", upTo(Point.stable)}, {"state equation", upTo(Point.stateHolds)}, {"equation without memory", upTo(Point.memorylessHolds)}}
+}
+
+// limits has a row for each pair of betas in each slice.
 func (m *Map) limits() report.Table {
-	t := report.Table{Caption: "How far in lr", Header: []string{"beta1", "beta2", "stable up to", "order 2 better than order 1 up to", "law lr^3 up to"}}
-	for i, b1 := range m.Beta1 {
-		for j, b2 := range m.Beta2 {
-			t.Rows = append(t.Rows, []string{fmt.Sprint(b1), fmt.Sprint(b2), limitText(m.stableLimit(i, j)), limitText(m.closerLimit(i, j)), limitText(m.lawLimit(i, j))})
+	t := report.Table{
+		Caption: "How far in lr, of those tried", Header: []string{"eps, batch", "beta1", "beta2", "stable up to", "state equation up to", "without memory, order 2 better up to", "its law lr^3 up to"},
+	}
+	for _, s := range m.slices() {
+		for i, b1 := range m.Beta1 {
+			for j, b2 := range m.Beta2 {
+				row := []string{s.String(), fmt.Sprint(b1), fmt.Sprint(b2)}
+				for _, f := range m.reachesOf(s) {
+					row = append(row, limitText(f.value(i, j)))
+				}
+				t.Rows = append(t.Rows, append(row, limitText(m.lawLimit(s, i, j))))
+			}
 		}
 	}
 	return t
@@ -184,18 +228,23 @@ func limitText(lr float64) string {
 
 func (m *Map) table() report.Table {
 	t := report.Table{
-		Caption: "All combinations", Header: []string{"beta1", "beta2", "lr", "regime", "hindered early", "middle", "late", "median defect of order 1", "of order 2"},
-	}
-	share := func(v float64) string {
-		if math.IsNaN(v) {
-			return "-"
-		}
-		return fmt.Sprintf("%.2f", v)
+		Caption: "All combinations. Drives over the size of the main one: early, middle, late",
+		Header:  []string{"eps, batch", "beta1", "beta2", "lr", "regime", "realized", "predicted", "observed", "share of steps that order 2 without memory predicts better", "defect of the state equation"},
 	}
 	for _, p := range m.Points {
 		t.Rows = append(t.Rows, []string{
-			fmt.Sprint(p.Beta1), fmt.Sprint(p.Beta2), fmt.Sprint(p.LR), string(p.Regime), share(p.Hindered[0]), share(p.Hindered[1]), share(p.Hindered[2]), fmt.Sprintf("%.2g", p.Defects[0]), fmt.Sprintf("%.2g", p.Defects[1]),
+			p.Slice.String(), fmt.Sprint(p.Beta1), fmt.Sprint(p.Beta2), fmt.Sprint(p.LR), string(p.Regime),
+			threeOf(p.Realized), threeOf(p.Predicted), threeOf(p.Observed), oneOf(p.Better), oneOf(p.State),
 		})
 	}
 	return t
 }
+
+func oneOf(v float64) string {
+	if math.IsNaN(v) {
+		return "-"
+	}
+	return strconv.FormatFloat(v, 'g', 2, 64)
+}
+
+func threeOf(v [3]float64) string { return oneOf(v[0]) + ", " + oneOf(v[1]) + ", " + oneOf(v[2]) }

@@ -17,6 +17,7 @@ func newMap() *cobra.Command {
 	var (
 		o                    reproduce.MapOptions
 		beta1, beta2, lr, at string
+		eps                  string
 		scale, out           string
 		quiet                bool
 		flags                sweepFlags
@@ -24,18 +25,17 @@ func newMap() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "map [config.yaml]",
-		Short: "Map where the norm is penalized, where the modified equation holds, and which regime a run is in",
-		Long: `Map, over beta1, beta2 and lr: the share of the gradient's weight on which the bias penalizes the norm or hinders its
-decrease, by stage of training; the lr up to which the one-step defect of the modified equation of order 2 keeps its law; and the
-regime of the run: monotone, oscillating, spiking, diverged. The rules are on the page that it writes. A config, and flags for it, replace
-settings of the scale.`,
-		Example: "  shadowflow map\n  shadowflow map --at 0.9,0.999\n  shadowflow map --beta1 0.9 --beta2 0.9,0.99,0.999 --lr 1e-4,3e-4,1e-3 --seeds 3",
+		Short: "Map what is observed, what each equation says of it, and where each holds",
+		Long: `Map, over beta1, beta2, lr, eps and the size of a batch: the regime of the run (monotone, oscillating, spiking, diverged); what the
+bias that is realized does to the norm of the gradient, beside what the equation without memory predicts, at the same steps; and up to which lr
+each equation predicts the steps. The rules are on the page that it writes. A config, and flags for it, replace settings of the scale.`,
+		Example: "  shadowflow map\n  shadowflow map --at 0.9,0.999\n  shadowflow map --beta1 0.9 --beta2 0.9,0.99,0.999 --lr 1e-4,3e-4,1e-3 --eps 1e-8 --batch 0 --seeds 3",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, f := range []struct {
 				name, text string
 				values     *[]float64
-			}{{"--beta1", beta1, &o.Beta1}, {"--beta2", beta2, &o.Beta2}, {"--lr", lr, &o.LR}} {
+			}{{"--beta1", beta1, &o.Beta1}, {"--beta2", beta2, &o.Beta2}, {"--lr", lr, &o.LR}, {"--eps", eps, &o.Eps}} {
 				if f.text == "" {
 					continue
 				}
@@ -93,11 +93,12 @@ settings of the scale.`,
 		},
 	}
 	given = bindSettings(cmd)
-	given.bind("eps", "optimizer.eps", "the optimizer's eps", readValue)
 	f := cmd.Flags()
 	f.StringVar(&beta1, "beta1", "", "values of beta1, a,b,... (default of the scale)")
 	f.StringVar(&beta2, "beta2", "", "values of beta2")
 	f.StringVar(&lr, "lr", "", "values of lr")
+	f.StringVar(&eps, "eps", "", "values of eps")
+	f.IntSliceVar(&o.Batch, "batch", nil, "sizes of mini-batches, 0 for the full batch (default 0,100)")
 	f.StringVar(&at, "at", "", "beta1,beta2: print the sentence for this pair; alone, map it only")
 	f.IntVar(&o.Seeds, "seeds", 0, "seeds for each combination (default 1)")
 	f.StringVar(&scale, "scale", string(reproduce.Laptop), "laptop, workstation or paper")
