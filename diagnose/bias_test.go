@@ -4,26 +4,13 @@ import (
 	"math"
 	"testing"
 
+	"shadowflow/internal/fixture"
 	"shadowflow/modeq"
-	"shadowflow/rule"
 )
-
-func ruleOf(t *testing.T, name string, values map[string]any) *rule.Rule {
-	t.Helper()
-	c, err := rule.New(name, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := c.Rule()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
 
 func TestBiasOfAdamIsPenalizedWhereItsBracketIsPositive(t *testing.T) {
 	const h, beta1, beta2, eps = 1e-3, 0.9, 0.99, 1e-4
-	r := ruleOf(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.99, "eps": 1e-4})
+	r := fixture.Rule(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.99, "eps": 1e-4})
 	g := []float64{1e-4, -1e-3, 3e-3, -0.02, 0.5, 0}
 	q := []float64{0.3, 0.2, -0.7, 0.9, -0.1, 0.4}
 	zero := make([]float64, len(g))
@@ -94,7 +81,7 @@ func TestDefectsAreWhatThePredictedStepsLeave(t *testing.T) {
 
 func TestAccelerationOfAdamMatchesDifferences(t *testing.T) {
 	// E = sum_j a_j theta_j^2 / 2: g = a theta, H F = a F.
-	r := ruleOf(t, "adamw", map[string]any{"eps": 0.1, "weight_decay": 0.3})
+	r := fixture.Rule(t, "adamw", map[string]any{"eps": 0.1, "weight_decay": 0.3})
 	a, theta := []float64{1, 2, -0.5}, []float64{0.4, -0.3, 0.9}
 	terms, err := modeq.NewTerms[float64](r, 3, 1)
 	if err != nil {

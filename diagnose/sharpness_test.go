@@ -10,6 +10,7 @@ import (
 
 	"shadowflow/engine"
 	"shadowflow/graph"
+	"shadowflow/internal/fixture"
 	"shadowflow/rule"
 )
 
@@ -158,7 +159,7 @@ func TestStabilityThresholdsMatchClosedForms(t *testing.T) {
 		{"adam", map[string]any{"beta1": 0.9, "eps": 4, "eps_inside": false}, (2 + 1.8) / (0.1 * h), 0.5},
 		{"nadam", map[string]any{"beta1": 0.9, "eps": 16}, (2 + 1.8) / (0.1 * 2.8 * h), 0.5},
 	} {
-		r := ruleOf(t, c.rule, c.values)
+		r := fixture.Rule(t, c.rule, c.values)
 		p, err := NewPreconditioner[float64](r, 3, 1)
 		if err != nil {
 			t.Fatal(err)
@@ -190,7 +191,7 @@ func TestIteratesGrowBeyondTheThreshold(t *testing.T) {
 		{"rmsprop", map[string]any{"eps": 1e12}}, {"signum", map[string]any{"beta1": 0.6, "eps": 1e12}},
 		{"lion", map[string]any{"beta1": 0.6, "beta2": 0.7, "eps": 1e12}},
 	} {
-		r := ruleOf(t, c.rule, c.values)
+		r := fixture.Rule(t, c.rule, c.values)
 		p, err := NewPreconditioner[float64](r, 1, 1)
 		if err != nil {
 			t.Fatal(err)

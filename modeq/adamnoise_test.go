@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"shadowflow/internal/fixture"
 	"shadowflow/rule"
 )
 
@@ -17,7 +18,7 @@ func TestNoiseTermsAreThePapersForAdam(t *testing.T) {
 	hf, bent, own := []float64{1.5, -0.3, 0.8}, []float64{0.2, 0.7, -0.4}, []float64{0.11, 0.12, -0.13}
 	slope, crossed := []float64{0.5, -0.6, 0.2}, []float64{-0.9, 0.4, 0.3}
 	for _, beta := range decays {
-		m, err := mustRule(t, "adam", map[string]any{"beta1": beta[0], "beta2": beta[1], "eps": 1e-300}).MemoryForm()
+		m, err := fixture.Rule(t, "adam", map[string]any{"beta1": beta[0], "beta2": beta[1], "eps": 1e-300}).MemoryForm()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"shadowflow/graph"
+	"shadowflow/internal/fixture"
 	"shadowflow/internal/stats"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -154,7 +155,7 @@ func TestExpectedBiasIsTheMeanOverOrders(t *testing.T) {
 		{curved, "heavy-ball", map[string]any{"beta1": 0.5}, "sampled", 10},
 	} {
 		t.Run(fmt.Sprintf("%s %v, %d batches %s", c.rule, c.values, c.batches, c.law), func(t *testing.T) {
-			r := mustRule(t, c.rule, c.values)
+			r := fixture.Rule(t, c.rule, c.values)
 			o := c.loss(c.batches, size)
 			e := mustExpect(t, r, numeric(o), theta, laws[c.law].correlation(c.batches))
 			mean, deviation := meanOverOrders(t, r, o, theta, c.law, orders)
@@ -181,7 +182,7 @@ func TestExpectedBiasIsTheMeanOverOrders(t *testing.T) {
 // TestOtherBatchesHessiansMayStandForAll compares the fifth term by one Hessian, and by all, over many batches.
 func TestOtherBatchesHessiansMayStandForAll(t *testing.T) {
 	theta, o := []float64{0.7, 0.4}, numeric(curved(200, 0.1))
-	r := mustRule(t, "adam", adam(0, 0.8, tiny))
+	r := fixture.Rule(t, "adam", adam(0, 0.8, tiny))
 	mean, variance := statistics(t, o, theta)
 	var fifth, told [3][]float64
 	for i, hessians := range []int{1, 3, 200} {
@@ -215,7 +216,7 @@ func TestNoisyCoordinatesAreLeftOutAndCounted(t *testing.T) {
 		return x.Mul(number(3)).Add(y.Mul(number(1e-3))).Add(x.Mul(y).Square()), x.Mul(y.Add(number(1))), y.Mul(x.Add(number(1)))
 	})
 	theta := []float64{0, 0}
-	e := mustExpect(t, mustRule(t, "adam", adam(0.9, 0.99, tiny)), numeric(o), theta, SampledCorrelation())
+	e := mustExpect(t, fixture.Rule(t, "adam", adam(0.9, 0.99, tiny)), numeric(o), theta, SampledCorrelation())
 	if e.LeftOut != 1 || e.Kept[0] != 1 || e.Kept[1] != 0 {
 		t.Fatalf("left out %d, kept %v", e.LeftOut, e.Kept)
 	}
@@ -224,13 +225,13 @@ func TestNoisyCoordinatesAreLeftOutAndCounted(t *testing.T) {
 			t.Errorf("term %d of the coordinate that is left out is %g", k, e.Terms[k][1])
 		}
 	}
-	if e := mustExpect(t, mustRule(t, "adam", adam(0.9, 0.99, 0.5)), numeric(o), theta, SampledCorrelation()); e.LeftOut != 0 {
+	if e := mustExpect(t, fixture.Rule(t, "adam", adam(0.9, 0.99, 0.5)), numeric(o), theta, SampledCorrelation()); e.LeftOut != 0 {
 		t.Errorf("with eps above the variance %d are left out", e.LeftOut)
 	}
 }
 
 func TestExpectedBiasRefusesWhatHasNone(t *testing.T) {
-	r := mustRule(t, "adam", nil)
+	r := fixture.Rule(t, "adam", nil)
 	whole := *r
 	whole.Elementwise = false
 	for want, c := range map[string]struct {

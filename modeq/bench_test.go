@@ -1,12 +1,13 @@
 package modeq
 
 import (
+	"shadowflow/internal/fixture"
 	"testing"
 )
 
 // BenchmarkOrderFiveField evaluates the modified equation of order 5 of Adam on the 2-parameter loss.
 func BenchmarkOrderFiveField(b *testing.B) {
-	r := mustRule(b, "adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 1})
+	r := fixture.Rule(b, "adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 1})
 	f, err := CompileFields(r, onePair(b), 2, 5, FieldOptions{Threads: 1})
 	if err != nil {
 		b.Fatal(err)

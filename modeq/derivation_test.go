@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/internal/fixture"
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
@@ -62,7 +63,7 @@ func TestDerivationsReadAsInThePaper(t *testing.T) {
 		{"signum", nil, "g / sqrt(g^2 + eps)", "c1 eps / (2 (g^2 + eps)^(3/2))", "sqrt(g_j^2 + eps)"},
 		{"adam", map[string]any{"eps_inside": false}, "g / (|g| + eps)", "", "(|g_j| - eps log(1 + |g_j|/eps))"},
 	} {
-		d, err := Derive(mustRule(t, tc.name, tc.values))
+		d, err := Derive(fixture.Rule(t, tc.name, tc.values))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +78,7 @@ func TestLimitingCasesAreTheRowsOfTableOne(t *testing.T) {
 		beta1, beta2 float64
 		small        int
 	}{{0.9, 0.999, -1}, {0.99, 0.9, 1}} {
-		d, err := Derive(mustRule(t, "adam", map[string]any{"beta1": tc.beta1, "beta2": tc.beta2}))
+		d, err := Derive(fixture.Rule(t, "adam", map[string]any{"beta1": tc.beta1, "beta2": tc.beta2}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +113,7 @@ func mustDefine(t testing.TB, text string) *rule.Rule {
 
 func TestWhatCannotBeDerivedSaysWhy(t *testing.T) {
 	const head = "optimizer:\n  name: mine\n  lr: 0.1\n  let: {b: 0.9, eps: 1e-8}\n"
-	hidden := *mustRule(t, "adam", nil)
+	hidden := *fixture.Rule(t, "adam", nil)
 	bare := *hidden.Memory
 	bare.Formula, hidden.Memory = nil, &bare
 	for what, tc := range map[string]struct {

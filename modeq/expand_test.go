@@ -4,22 +4,10 @@ import (
 	"math"
 	"testing"
 
+	"shadowflow/internal/fixture"
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
-
-func mustRule(t testing.TB, name string, values map[string]any) *rule.Rule {
-	t.Helper()
-	c, err := rule.New(name, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := c.Rule()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
 
 func fieldsAt(t testing.TB, r *rule.Rule, o *objective.Function, order int, opt FieldOptions, theta []float64) [][]float64 {
 	t.Helper()
@@ -38,7 +26,7 @@ func fieldsAt(t testing.TB, r *rule.Rule, o *objective.Function, order int, opt 
 }
 
 func TestAdamsFirstFiveFieldsMatchReference(t *testing.T) {
-	r := mustRule(t, "adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 1})
+	r := fixture.Rule(t, "adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 1})
 	got := fieldsAt(t, r, onePair(t), 5, FieldOptions{}, []float64{1.6, 1.1})
 	want := [][]float64{
 		{-0.9756050543917824, -0.9882440952305909},

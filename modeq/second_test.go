@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"shadowflow/engine"
+	"shadowflow/internal/fixture"
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
@@ -28,10 +29,10 @@ func rules(t testing.TB) map[string]*rule.Rule {
 	}
 	out := map[string]*rule.Rule{}
 	for _, name := range rule.Names() {
-		out[name] = mustRule(t, name, values[name])
+		out[name] = fixture.Rule(t, name, values[name])
 	}
-	out["adam, eps outside"] = mustRule(t, "adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 0.5, "eps_inside": false})
-	out["adam, filling"] = mustRule(t, "adam", map[string]any{"beta1": 0.6, "beta2": 0.5, "eps": 0.5, "bias_correction": false})
+	out["adam, eps outside"] = fixture.Rule(t, "adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 0.5, "eps_inside": false})
+	out["adam, filling"] = fixture.Rule(t, "adam", map[string]any{"beta1": 0.6, "beta2": 0.5, "eps": 0.5, "bias_correction": false})
 	return out
 }
 
@@ -79,7 +80,7 @@ func TestFullMemoryIsTheFirstTwoTermsOfTheSeries(t *testing.T) {
 
 func TestAdamsCorrectionMatchesThePapersClosedForm(t *testing.T) {
 	const beta1, beta2, eps = 0.9, 0.99, 0.3
-	r := mustRule(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.99, "eps": 0.3})
+	r := fixture.Rule(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.99, "eps": 0.3})
 	o := onePair(t)
 	theta := []float64{0.4, -0.7}
 	g := gradient(t, numeric(o), objective.Full, theta)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"shadowflow/internal/fixture"
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
@@ -36,7 +37,7 @@ func TestCriticalGradientOfAdamMatchesClosedForm(t *testing.T) {
 		if tc.beta1 > 0 {
 			values["beta1"] = tc.beta1
 		}
-		got := intervals(t, mustRule(t, tc.rule, values))
+		got := intervals(t, fixture.Rule(t, tc.rule, values))
 		c1, c2 := (1+tc.beta1)/(1-tc.beta1), (1+tc.beta2)/(1-tc.beta2)
 		want := math.Sqrt(tc.eps * c1 / (c2 - c1))
 		if len(got) != 2 || got[0].Sign != 1 || got[1].Sign != -1 || math.Abs(got[0].To-want) > 1e-9*want {
@@ -46,7 +47,7 @@ func TestCriticalGradientOfAdamMatchesClosedForm(t *testing.T) {
 }
 
 func TestCriticalGradientFollowsTheMeanAges(t *testing.T) {
-	r := mustRule(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.99, "eps": 1e-8})
+	r := fixture.Rule(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.99, "eps": 1e-8})
 	e := mustEffects(t, r)
 	for _, n := range []int{100, 1000, FullMemory} {
 		got, err := e.Critical(n)
@@ -64,7 +65,7 @@ func TestCriticalGradientFollowsTheMeanAges(t *testing.T) {
 
 func TestRulesOfOneSignHaveNoCriticalGradient(t *testing.T) {
 	for name, values := range map[string]map[string]any{"gd": nil, "heavy-ball": nil, "adam": {"beta1": 0.99, "beta2": 0.9}} {
-		got, err := mustEffects(t, mustRule(t, name, values)).Critical(FullMemory)
+		got, err := mustEffects(t, fixture.Rule(t, name, values)).Critical(FullMemory)
 		if err != nil || len(got) > 0 {
 			t.Errorf("%s: critical sizes %v, error %v, want none", name, got, err)
 		}
@@ -95,7 +96,7 @@ func TestSignsOfRulesThatNeverHinder(t *testing.T) {
 	for name, values := range map[string]map[string]any{
 		"gd": nil, "heavy-ball": nil, "nesterov": nil, "signum": nil, "lion": nil, "adam": {"beta1": 0.99, "beta2": 0.9},
 	} {
-		got := intervals(t, mustRule(t, name, values))
+		got := intervals(t, fixture.Rule(t, name, values))
 		if got[0].Sign != 1 || got[0].To < 1 {
 			t.Errorf("%s: %+v, want penalized", name, got[:min(len(got), 4)])
 		}
@@ -108,7 +109,7 @@ func TestSignsOfRulesThatNeverHinder(t *testing.T) {
 }
 
 func TestEqualBetasCancelForLargeGradients(t *testing.T) {
-	got := intervals(t, mustRule(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.9, "eps": 1}))
+	got := intervals(t, fixture.Rule(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.9, "eps": 1}))
 	if got[0].Sign != 1 || got[0].To < 1e5 || got[len(got)-1].Sign != 0 {
 		t.Errorf("%+v, want penalized until rounding hides it, then 0", got)
 	}
@@ -134,7 +135,7 @@ func TestCoefficientTimesProductIsTheCorrection(t *testing.T) {
 }
 
 func TestDenominatorAtZeroGradientIsTheSlopesInverse(t *testing.T) {
-	terms, err := NewTerms[float64](mustRule(t, "adam", map[string]any{"eps": 0.25}), 1, 1)
+	terms, err := NewTerms[float64](fixture.Rule(t, "adam", map[string]any{"eps": 0.25}), 1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func TestNormsMatchClosedForms(t *testing.T) {
 			return g - eps*math.Log1p(g/eps)
 		}},
 	} {
-		n, err := NewNorm(mustRule(t, tc.rule, tc.values))
+		n, err := NewNorm(fixture.Rule(t, tc.rule, tc.values))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"shadowflow/experiment/record"
+	"shadowflow/internal/fixture"
 )
 
 // usual is full-batch Adam on the digits at the settings that everybody has, where the equations that eliminate the memory run away.
@@ -90,7 +91,7 @@ func TestVerifyWithMemoryAsStateShowsTheOrders(t *testing.T) {
 		{"nesterov behind its first steps", "nesterov", map[string]any{"beta1": 0.5}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := Problem[float64]{Objective: mustLoss(t, "bilinear", nil), Rule: mustRule(t, c.rule, c.values), Theta: []float64{1.6, 1.1}}
+			p := Problem[float64]{Objective: fixture.Objective(t, "bilinear", nil), Rule: fixture.Rule(t, c.rule, c.values), Theta: []float64{1.6, 1.1}}
 			v := verified(t, p, VerifyOptions{
 				Memory: State, Moments: c.moments, Wait: 10, Orders: []int{1, 2, 4}, LR: []float64{0.004, 0.002, 0.001}, Time: 0.04,
 			})

@@ -8,6 +8,7 @@ import (
 
 	"shadowflow/dataset"
 	"shadowflow/diagnose"
+	"shadowflow/internal/fixture"
 	"shadowflow/modeq"
 	"shadowflow/nn"
 	"shadowflow/objective"
@@ -49,7 +50,7 @@ func TestANetworkFollowsItsEquations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := tinyNetwork(t, c.opt)
-			p := Problem[float64]{Objective: o, Rule: mustRule(t, "adam", gentleAdam), Theta: o.Start(), Order: batchOrder(c.batches, o.Batches(), 0)}
+			p := Problem[float64]{Objective: o, Rule: fixture.Rule(t, "adam", gentleAdam), Theta: o.Start(), Order: batchOrder(c.batches, o.Batches(), 0)}
 			orders := []int{1, 2}
 			if c.start == Manifold {
 				orders = append(orders, 3)
@@ -66,7 +67,7 @@ func TestANetworkFollowsItsEquations(t *testing.T) {
 
 func TestIterateFollowsANetworkWithItsEquationsBeside(t *testing.T) {
 	o := tinyNetwork(t, network.Options{})
-	p := Problem[float64]{Objective: o, Rule: mustRule(t, "adam", gentleAdam), Theta: o.Start(), LR: 0.01}
+	p := Problem[float64]{Objective: o, Rule: fixture.Rule(t, "adam", gentleAdam), Theta: o.Start(), LR: 0.01}
 	const steps = 10
 	paths, err := Iterate(t.Context(), p, steps, []int{1, 2})
 	if err != nil {
@@ -87,7 +88,7 @@ type numbersOnly struct{ objective.Objective[float64] }
 
 func TestWhatALossWithoutGraphCodeCannotDoIsSaid(t *testing.T) {
 	o := numbersOnly{onePair(t)}
-	p := Problem[float64]{Objective: o, Rule: mustRule(t, "adam", gentleAdam), Theta: []float64{1.6, 1.1}}
+	p := Problem[float64]{Objective: o, Rule: fixture.Rule(t, "adam", gentleAdam), Theta: []float64{1.6, 1.1}}
 	opt := VerifyOptions{Orders: []int{1, 2}, LR: []float64{0.01}, Time: 0.1}
 	if _, err := Verify(t.Context(), p, opt); err == nil || !strings.Contains(err.Error(), "graph code, which this one does not have: want start cold") {
 		t.Errorf("got %v", err)
@@ -124,7 +125,7 @@ func TestACancelledEvaluationEndsWhateverAskedForIt(t *testing.T) {
 	for _, left := range []int{0, 3, 20} {
 		ctx, cancel := context.WithCancel(t.Context())
 		o := &broken{onePair(t), left, cancel}
-		p := Problem[float64]{Objective: o, Rule: mustRule(t, "adam", gentleAdam), Theta: []float64{1.6, 1.1}}
+		p := Problem[float64]{Objective: o, Rule: fixture.Rule(t, "adam", gentleAdam), Theta: []float64{1.6, 1.1}}
 		_, err := Verify(ctx, p, VerifyOptions{Orders: []int{2}, LR: []float64{0.01}, Time: 0.1, Start: Cold})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("after %d evaluations: %v", left, err)

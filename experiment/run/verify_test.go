@@ -8,24 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/internal/fixture"
 	"shadowflow/modeq"
 	"shadowflow/objective"
-	"shadowflow/objective/closed"
 	"shadowflow/rule"
 )
-
-func mustRule(t testing.TB, name string, values map[string]any) *rule.Rule {
-	t.Helper()
-	c, err := rule.New(name, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := c.Rule()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
 
 func verified(t testing.TB, p Problem[float64], opt VerifyOptions) *Verification {
 	t.Helper()
@@ -37,27 +24,18 @@ func verified(t testing.TB, p Problem[float64], opt VerifyOptions) *Verification
 	return result
 }
 
-func mustLoss(t testing.TB, name string, values map[string]any) *objective.Numeric[float64] {
-	t.Helper()
-	f, err := closed.New(name, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return objective.NewNumeric[float64](f, 1)
-}
-
 func onePair(t testing.TB) objective.Objective[float64] {
-	return mustLoss(t, "bilinear", map[string]any{"pairs": [][2]float64{{2, 1.5}}})
+	return fixture.Objective(t, "bilinear", map[string]any{"pairs": [][2]float64{{2, 1.5}}})
 }
 
 func threePairs(t testing.TB) objective.Objective[float64] {
-	return mustLoss(t, "bilinear", map[string]any{"pairs": [][2]float64{{2, 1.5}, {1, 2}, {1.5, 0.3}}})
+	return fixture.Objective(t, "bilinear", map[string]any{"pairs": [][2]float64{{2, 1.5}, {1, 2}, {1.5, 0.3}}})
 }
 
 func referenceProblem(t testing.TB) Problem[float64] {
 	return Problem[float64]{
 		Objective: onePair(t),
-		Rule:      mustRule(t, "adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 1.0}),
+		Rule:      fixture.Rule(t, "adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 1.0}),
 		Theta:     []float64{1.6, 1.1},
 	}
 }
@@ -116,7 +94,7 @@ func TestEveryRuleFollowsItsEquationsOfOrdersOneToFour(t *testing.T) {
 	}
 	for _, name := range rule.Names() {
 		// Backwards, momentum's field on this loss runs away in a short time, but not from a point near the valley.
-		p := Problem[float64]{Objective: onePair(t), Rule: mustRule(t, name, values[name]), Theta: []float64{0.9, 0.7}}
+		p := Problem[float64]{Objective: onePair(t), Rule: fixture.Rule(t, name, values[name]), Theta: []float64{0.9, 0.7}}
 		result := verified(t, p, VerifyOptions{Orders: []int{1, 2, 3, 4}, LR: []float64{0.006, 0.003, 0.0015}, Time: 0.15})
 		for _, o := range result.Orders {
 			if last := o.Slopes[1]; !(last > float64(o.Order)-0.3) {
@@ -134,7 +112,7 @@ func TestSectionThreeSlopesOfOtherRules(t *testing.T) {
 		{"adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 0.5, "eps_inside": false}},
 		{"heavy-ball", map[string]any{"beta1": 0.5}},
 	} {
-		p := Problem[float64]{Objective: onePair(t), Rule: mustRule(t, tc.rule, tc.set), Theta: []float64{0.9, 0.7}}
+		p := Problem[float64]{Objective: onePair(t), Rule: fixture.Rule(t, tc.rule, tc.set), Theta: []float64{0.9, 0.7}}
 		result := verified(t, p, VerifyOptions{Orders: []int{3, 4}, LR: []float64{0.006, 0.003, 0.0015}, Time: 0.15})
 		for _, o := range result.Orders {
 			if last := o.Slopes[1]; math.Abs(last-float64(o.Order)) > 0.25 {
@@ -156,7 +134,7 @@ func TestColdStartFollowsTheEquationsExactInN(t *testing.T) {
 		{"lion", map[string]any{"beta1": 0.6, "beta2": 0.7, "eps": 0.5}},
 	} {
 		for _, batches := range []string{"full", "cyclic", "shuffled"} {
-			p := Problem[float64]{Objective: threePairs(t), Rule: mustRule(t, tc.rule, tc.set), Theta: []float64{1.6, 1.1}, Order: batchOrder(batches, 3, 3)}
+			p := Problem[float64]{Objective: threePairs(t), Rule: fixture.Rule(t, tc.rule, tc.set), Theta: []float64{1.6, 1.1}, Order: batchOrder(batches, 3, 3)}
 			result := verified(t, p, VerifyOptions{Orders: []int{1, 2}, LR: []float64{0.002, 0.001, 0.0005}, Time: 0.1, Start: Cold})
 			first, second := result.Orders[0], result.Orders[1]
 			if last := second.Slopes[1]; !(last > 1.6) {
@@ -172,7 +150,7 @@ func TestColdStartFollowsTheEquationsExactInN(t *testing.T) {
 func TestMiniBatchCheckOfSectionTwo(t *testing.T) {
 	p := Problem[float64]{
 		Objective: threePairs(t), Theta: []float64{1.6, 1.1}, Order: modeq.Cyclic(3),
-		Rule: mustRule(t, "adam", map[string]any{"beta1": 0.6, "beta2": 0.8, "eps": 0.5}),
+		Rule: fixture.Rule(t, "adam", map[string]any{"beta1": 0.6, "beta2": 0.8, "eps": 0.5}),
 	}
 	result := verified(t, p, VerifyOptions{Orders: []int{1, 2}, LR: []float64{0.04, 0.02, 0.01, 0.005}, Time: 0.4, Start: Cold})
 	first, second := result.Orders[0].Slopes, result.Orders[1].Slopes
@@ -183,8 +161,8 @@ func TestMiniBatchCheckOfSectionTwo(t *testing.T) {
 
 func TestIteratesOfThePapersCubicMatchReference(t *testing.T) {
 	p := Problem[float64]{
-		Objective: mustLoss(t, "cubic", nil), Theta: []float64{6.8, 6.73},
-		Rule: mustRule(t, "adam", map[string]any{"beta2": 0.999, "eps": 1e5}), LR: 0.1,
+		Objective: fixture.Objective(t, "cubic", nil), Theta: []float64{6.8, 6.73},
+		Rule: fixture.Rule(t, "adam", map[string]any{"beta2": 0.999, "eps": 1e5}), LR: 0.1,
 	}
 	paths, err := Iterate(t.Context(), p, 5, []int{1, 2})
 	if err != nil {
@@ -213,10 +191,10 @@ func TestWhatCannotBeComparedIsRefused(t *testing.T) {
 		{"nothing", func(_ *Problem[float64], opt *VerifyOptions) { opt.Orders = nil }},
 		{"bias scale", func(p *Problem[float64], opt *VerifyOptions) { p.BiasScale, opt.Start = 1, Cold }},
 		{"diverge", func(p *Problem[float64], opt *VerifyOptions) {
-			p.Rule, opt.LR, opt.Time, opt.Start = mustRule(t, "gd", nil), []float64{10}, 1000, Cold
+			p.Rule, opt.LR, opt.Time, opt.Start = fixture.Rule(t, "gd", nil), []float64{10}, 1000, Cold
 		}},
 		{"backwards", func(p *Problem[float64], _ *VerifyOptions) {
-			p.Rule = mustRule(t, "heavy-ball", map[string]any{"beta1": 0.99})
+			p.Rule = fixture.Rule(t, "heavy-ball", map[string]any{"beta1": 0.99})
 		}},
 	} {
 		p, opt := referenceProblem(t), good

@@ -3,6 +3,7 @@ package crosscheck
 import (
 	"math"
 	"shadowflow/dataset"
+	"shadowflow/internal/fixture"
 	"shadowflow/modeq"
 	"shadowflow/nn"
 	"shadowflow/objective"
@@ -11,28 +12,6 @@ import (
 	"shadowflow/rule"
 	"testing"
 )
-
-func mustRule(t testing.TB, name string, values map[string]any) *rule.Rule {
-	t.Helper()
-	c, err := rule.New(name, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := c.Rule()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func mustLoss(t testing.TB, name string, values map[string]any) *objective.Numeric[float64] {
-	t.Helper()
-	f, err := closed.New(name, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return objective.NewNumeric[float64](f, 1)
-}
 
 func TestDerivationsAgreeOnEveryLossForEveryRule(t *testing.T) {
 	for _, name := range rule.Names() {
@@ -43,7 +22,7 @@ func TestDerivationsAgreeOnEveryLossForEveryRule(t *testing.T) {
 			}
 			for _, loss := range closed.Names() {
 				t.Run(c.String()+" on "+loss, func(t *testing.T) {
-					o := mustLoss(t, loss, nil)
+					o := fixture.Objective(t, loss, nil)
 					wantAgreement(t, o, c, o.Start())
 				})
 			}
@@ -114,7 +93,7 @@ func TestFieldsOfANetworkAreItsSecondOrderEquation(t *testing.T) {
 	theta, dim := o.Start(), o.Dim()
 	for _, name := range []string{"gd", "adam", "nesterov"} {
 		t.Run(name, func(t *testing.T) {
-			r := mustRule(t, name, nil)
+			r := fixture.Rule(t, name, nil)
 			fields, err := modeq.CompileFields(r, o, dim, 2, modeq.FieldOptions{})
 			if err != nil {
 				t.Fatal(err)
@@ -151,7 +130,7 @@ func TestALossWithoutGraphCodeSkipsTheSeriesAndSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checks, err := Run(t.Context(), numbersOnly{mustLoss(t, "bilinear", nil)}, c, []float64{1.6, 1.1})
+	checks, err := Run(t.Context(), numbersOnly{fixture.Objective(t, "bilinear", nil)}, c, []float64{1.6, 1.1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/internal/fixture"
 	"shadowflow/objective"
 )
 
@@ -18,14 +19,14 @@ func manyPairs(t *testing.T, spread float64) *objective.Numeric[float64] {
 	for i := range pairs {
 		pairs[i] = [2]float64{2 + spread*r.NormFloat64(), 1.5 + spread*r.NormFloat64()}
 	}
-	return mustLoss(t, "bilinear", map[string]any{"pairs": pairs})
+	return fixture.Objective(t, "bilinear", map[string]any{"pairs": pairs})
 }
 
 func TestExpectedBiasAgreesWithRandomOrders(t *testing.T) {
 	o := manyPairs(t, 0.06)
 	for _, order := range []string{"shuffled", "sampled", "cyclic"} {
 		for _, beta := range [][2]float64{{0.3, 0.6}, {0.8, 0.5}, {0.6, 0.8}} {
-			r := mustRule(t, "adam", map[string]any{"beta1": beta[0], "beta2": beta[1]})
+			r := fixture.Rule(t, "adam", map[string]any{"beta1": beta[0], "beta2": beta[1]})
 			got, err := OverOrders(t.Context(), o, r, o.Start(), OrderOptions{Order: order, Orders: 2000, Seed: 1, Eps: 1e-8, LR: 1e-3, Threads: 1})
 			if err != nil {
 				t.Fatal(err)
@@ -44,7 +45,7 @@ func TestExpectedBiasAgreesWithRandomOrders(t *testing.T) {
 
 func TestComparisonSeesATermThatIsMissing(t *testing.T) {
 	o := manyPairs(t, 0.06)
-	r := mustRule(t, "adam", map[string]any{"beta1": 0.3, "beta2": 0.6})
+	r := fixture.Rule(t, "adam", map[string]any{"beta1": 0.3, "beta2": 0.6})
 	got, err := OverOrders(t.Context(), o, r, o.Start(), OrderOptions{Order: "shuffled", Orders: 4000, Seed: 1, Eps: 1e-8, LR: 1e-3, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -61,15 +62,15 @@ func TestComparisonSeesATermThatIsMissing(t *testing.T) {
 
 func TestNoiseOutOfRangeIsSaid(t *testing.T) {
 	o := manyPairs(t, 1.5)
-	got, err := OverOrders(t.Context(), o, mustRule(t, "adam", nil), o.Start(), OrderOptions{Order: "shuffled", Orders: 5, Eps: 1e-8, LR: 1, Threads: 1})
+	got, err := OverOrders(t.Context(), o, fixture.Rule(t, "adam", nil), o.Start(), OrderOptions{Order: "shuffled", Orders: 5, Eps: 1e-8, LR: 1, Threads: 1})
 	if err != nil || got.LeftOut != 2 || !strings.Contains(got.Verdict(), "2 of 2 coordinates is too large to expand in") {
 		t.Errorf("%+v, %v: %s", got, err, got.Verdict())
 	}
 }
 
 func TestMistakesAboutOrdersAreErrors(t *testing.T) {
-	o, r := manyPairs(t, 0.1), mustRule(t, "adam", nil)
-	whole := mustLoss(t, "rosenbrock", nil)
+	o, r := manyPairs(t, 0.1), fixture.Rule(t, "adam", nil)
+	whole := fixture.Objective(t, "rosenbrock", nil)
 	for want, c := range map[string]struct {
 		o     *objective.Numeric[float64]
 		theta []float64

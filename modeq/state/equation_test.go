@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"shadowflow/graph"
+	"shadowflow/internal/fixture"
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
@@ -47,21 +48,21 @@ func TestTheEquationIsTheFirstTwoFieldsToThirdOrder(t *testing.T) {
 						values[k.Name] = 0.3
 					}
 				}
-				return ruleOf(t, c.name, values)
+				return fixture.Rule(t, c.name, values)
 			}
 			for range at(1).State {
 				z = append(z, 3.1, 4.3)
 			}
 			off := func(e float64, order int) float64 {
 				r := at(e)
-				equation, err := NewEquation[float64](r, objective.NewNumeric[float64](bilinear(t), 1), order, 1)
+				equation, err := NewEquation[float64](r, objective.NewNumeric[float64](fixture.Loss(t, "bilinear", nil), 1), order, 1)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if order == 2 && equation.Gradients() != c.gradients {
 					t.Errorf("an evaluation costs %d gradients, want %d", equation.Gradients(), c.gradients)
 				}
-				fields, err := CompileFields(r, bilinear(t), 2, order, 1)
+				fields, err := CompileFields(r, fixture.Loss(t, "bilinear", nil), 2, order, 1)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -90,7 +91,7 @@ func TestTheEquationIsTheFirstTwoFieldsToThirdOrder(t *testing.T) {
 
 // A gradient that was nothing before is where the sum of f_0 and f_1, as they stand, has no bounds.
 func TestAParameterThatWakesUpMovesByNoMoreThanAStep(t *testing.T) {
-	r := ruleOf(t, "adam", map[string]any{"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "eps_inside": false})
+	r := fixture.Rule(t, "adam", map[string]any{"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "eps_inside": false})
 	o := objective.NewNumeric[float64](&objective.Function{Dim: 1, Batch: func(theta graph.Value, _ int) graph.Value {
 		return theta.Square().Sum()
 	}}, 1)
@@ -115,7 +116,7 @@ func TestAParameterThatWakesUpMovesByNoMoreThanAStep(t *testing.T) {
 }
 
 func TestAParameterWithoutGradientStays(t *testing.T) {
-	r := ruleOf(t, "adam", map[string]any{"eps": 1e-8, "eps_inside": false})
+	r := fixture.Rule(t, "adam", map[string]any{"eps": 1e-8, "eps_inside": false})
 	o := objective.NewNumeric[float64](&objective.Function{Dim: 2, Batch: func(theta graph.Value, _ int) graph.Value {
 		return theta.SliceAxis(0, 0, 1).Square().Sum()
 	}}, 1)

@@ -6,8 +6,7 @@ import (
 	"testing"
 
 	"shadowflow/flow"
-	"shadowflow/objective"
-	"shadowflow/objective/closed"
+	"shadowflow/internal/fixture"
 	"shadowflow/rule"
 )
 
@@ -16,37 +15,15 @@ const tau1, tau2 = 0.05, 0.12
 
 func example(t testing.TB, lr float64, order int) (*Fields, []float64) {
 	t.Helper()
-	r := ruleOf(t, "adam", map[string]any{
+	r := fixture.Rule(t, "adam", map[string]any{
 		"beta1": math.Exp(-lr / tau1), "beta2": math.Exp(-lr / tau2), "eps": 0.3, "eps_inside": true, "bias_correction": false,
 	})
-	f, err := CompileFields(r, bilinear(t), 2, order, 1)
+	f, err := CompileFields(r, fixture.Loss(t, "bilinear", nil), 2, order, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := []float64{4.444, 6.464}
 	return f, []float64{1.6, 1.1, g[0] / 2, g[1] / 2, 0.7 * g[0] * g[0], 0.7 * g[1] * g[1]}
-}
-
-func ruleOf(t testing.TB, name string, values map[string]any) *rule.Rule {
-	t.Helper()
-	c, err := rule.New(name, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := c.Rule()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func bilinear(t testing.TB) *objective.Function {
-	t.Helper()
-	f, err := closed.New("bilinear", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
 }
 
 func TestFieldsAreThoseOfTheTheorysExampleAtAnyStepSize(t *testing.T) {
@@ -148,7 +125,7 @@ func TestTheSlopeOfTheErrorIsTheOrderForEveryOptimizer(t *testing.T) {
 				}
 			}
 			t.Run(fmt.Sprintf("%s, flags %v", name, flag), func(t *testing.T) {
-				r := ruleOf(t, name, values)
+				r := fixture.Rule(t, name, values)
 				lr := 0.02
 				if name == "gd" || name == "heavy-ball" || name == "nesterov" {
 					lr = 0.005
@@ -158,7 +135,7 @@ func TestTheSlopeOfTheErrorIsTheOrderForEveryOptimizer(t *testing.T) {
 					z = append(z, 3.1, 4.3)
 				}
 				for order := 1; order <= 5; order++ {
-					f, err := CompileFields(r, bilinear(t), 2, order, 1)
+					f, err := CompileFields(r, fixture.Loss(t, "bilinear", nil), 2, order, 1)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"shadowflow/graph"
+	"shadowflow/internal/fixture"
 	"shadowflow/objective"
 )
 
 func liftOf(t *testing.T, name string, values map[string]any, order int, loss func(theta graph.Value) graph.Value) *Lift[float64] {
 	t.Helper()
 	o := objective.NewNumeric[float64](&objective.Function{Dim: 1, Batch: func(theta graph.Value, _ int) graph.Value { return loss(theta) }}, 1)
-	l, err := NewLift[float64](ruleOf(t, name, values), o, order, 1)
+	l, err := NewLift[float64](fixture.Rule(t, name, values), o, order, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
