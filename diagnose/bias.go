@@ -5,8 +5,8 @@ import (
 	"shadowflow/graph"
 )
 
-// Bias says what the second-order term C of a modified equation dtheta/dt = -F - h C does at a point, with N the perturbed
-// one-norm of the gradient and q = grad N.
+// Bias says what a term h C beside the main one, dtheta/dt = -F - h C, does at a point, with N the perturbed one-norm of the gradient and
+// q = grad N: the second-order term that theory predicts, or with h = 1 the realized bias of a step.
 //
 // A coordinate j is penalized where C_j q_j > 0: there the bias moves theta_j so that N falls. It is hindered where C_j q_j < 0.
 type Bias struct {
@@ -16,12 +16,12 @@ type Bias struct {
 	// fractions of sum_j |q_j|.
 	PenalizedCoordinates, HinderedCoordinates float64
 	PenalizedWeight, HinderedWeight           float64
-	// MainDrive and BiasDrive are the two parts of dN/dt: -q.F of the main term and -h q.C of the bias. A negative BiasDrive
-	// says that the bias lowers N, a positive one that it hinders its decrease.
-	MainDrive, BiasDrive float64
+	// MainDrive and Drive are the two parts of dN/dt: -q.F of the main term and -h q.C of the bias. A negative Drive says that the
+	// bias lowers N, a positive one that it hinders its decrease.
+	MainDrive, Drive float64
 }
 
-// BiasOf returns what the bias does, given the main term F, the second-order term C and q, at step size h.
+// BiasOf returns what the bias does, given the main term F, C and q, at step size h.
 func BiasOf[T graph.Float](h float64, f, c, q []T) Bias {
 	type sums struct{ ff, cc, qf, qc, weight, penalizedWeight, hinderedWeight, penalized, hindered float64 }
 	s := sumBlocks(len(f), func(from, to int) sums {
@@ -63,7 +63,7 @@ func BiasOf[T graph.Float](h float64, f, c, q []T) Bias {
 		PenalizedWeight:      ratio(s.penalizedWeight, s.weight),
 		HinderedWeight:       ratio(s.hinderedWeight, s.weight),
 		MainDrive:            -s.qf,
-		BiasDrive:            -h * s.qc,
+		Drive:                -h * s.qc,
 	}
 }
 
@@ -75,7 +75,7 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
-// Drive returns dN/dt by a term C of the second order, -h q.C, given q = grad N.
+// Drive returns dN/dt by a term C of second order, -h q.C, given q = grad N.
 func Drive[T graph.Float](h float64, q []T, c []float64) float64 {
 	return -h * sumBlocks(len(q), func(from, to int) float64 {
 		sum := 0.0

@@ -110,7 +110,7 @@ func (r *Report) normAxes() Axes {
 // signAxes show the size of the bias, and by colour and shape its sign.
 func (r *Report) signAxes() Axes {
 	steps, share := r.column("bias_share")
-	_, drive := r.column("drive_bias")
+	_, drive := r.column("drive.predicted")
 	lowers := Series{Name: "lowers the norm", Color: 0, Mark: 2, Marks: true}
 	hinders := Series{Name: "hinders its decrease", Color: 1, Mark: 0, Marks: true}
 	every := max(1, len(share)/100) // marks, unlike lines, hide one another
@@ -159,7 +159,7 @@ func (r *Report) biasFigure() *Chart {
 }
 
 func (r *Report) driveFigure() *Chart {
-	main, bias := r.line("drive_main", "main term, -q.F", 0, 0), r.line("drive_bias", "bias, -h q.C", 1, 1)
+	main, bias := r.line("drive.main", "main term, -q.F", 0, 0), r.line("drive.predicted", "bias, -h q.C", 1, 1)
 	excess := r.byStep("excess")
 	share := func(step, v float64) float64 { return v / excess[step] }
 	return &Chart{

@@ -259,7 +259,7 @@ func TestStanding(t *testing.T) {
 		{"a bias that was not measured", math.NaN(), "loss 0.5  norm 2  bias not measured"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := Standing(run.Progress{Loss: 0.5, Excess: 2, BiasDrive: c.drive}); got != c.want {
+			if got := Standing(run.Progress{Loss: 0.5, Excess: 2, RealizedDrive: c.drive}); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})

@@ -113,7 +113,7 @@ func (r *Report) sayPassing() string {
 }
 
 func (r *Report) sayBias() string {
-	_, drive := r.column("drive_bias")
+	_, drive := r.column("drive.predicted")
 	_, share := r.column("bias_share")
 	if len(drive) == 0 || len(share) == 0 {
 		return ""
@@ -213,9 +213,9 @@ func (r *Report) sayNoise() string {
 func Standing(at run.Progress) string {
 	bias := "+ hinders"
 	switch {
-	case math.IsNaN(at.BiasDrive):
+	case math.IsNaN(at.RealizedDrive):
 		bias = "not measured"
-	case at.BiasDrive < 0:
+	case at.RealizedDrive < 0:
 		bias = "- lowers"
 	}
 	return fmt.Sprintf("loss %.3g  norm %.3g  bias %s", at.Loss, at.Excess, bias)

@@ -16,8 +16,8 @@ func hill() *Reproduction {
 		Name:  "hill",
 		Title: "The hill: rise and fall of the norm in training, and the bias underneath",
 		Claim: "During training the perturbed one-norm rises and falls while the loss falls; the hill is the higher the larger beta2 is, because the bias hinders the norm's decrease more.",
-		Design: "Full-batch Adam at several beta2. The modified equation splits dN/dt into the drive of the main term, -q.F, and that of the bias, -h q.C. " +
-			"For each run: the height of the hill (largest excess norm less the first), and the change of the norm that the bias accounts for up to the top (the time integral of its drive). Page's test " +
+		Design: "Full-batch Adam at several beta2. dN/dt is split into the drive of the main term, -q.F, and that of the realized bias, of what each step has beyond the memoryless flow. " +
+			"For each run: the height of the hill (largest excess norm less the first), and the change of the norm that the realized bias accounts for up to the top (the time integral of its drive). Page's test " +
 			"asks within seeds whether height and integral rise with beta2; the rank correlation of the two within seeds says whether they go together.",
 		sweeps: func(s Scale) []sweep.Spec {
 			return []sweep.Spec{{
@@ -32,7 +32,7 @@ func hill() *Reproduction {
 	}
 }
 
-// A rise is a hill of the norm and what the modified equation says about it.
+// A rise is a hill of the norm and what drives it.
 type rise struct {
 	height     float64 // largest excess norm less the first
 	fell       bool    // the norm ended below its start
@@ -58,8 +58,8 @@ func riseOf(t *trial) rise {
 	h := t.number("optimizer.lr")
 	return rise{
 		height: norms[top] - norms[0], fell: norms[len(norms)-1] < norms[0], top: steps[top],
-		main: h * integral(steps, t.column("drive_main"), steps[top]),
-		bias: h * integral(steps, t.column("drive_bias"), steps[top]),
+		main: h * integral(steps, t.column("drive.main"), steps[top]),
+		bias: h * integral(steps, t.column("drive.realized"), steps[top]),
 	}
 }
 
@@ -103,7 +103,7 @@ func judgeHill(ts trials) (*Result, error) {
 	f.say("The norm rises above its start and ends below it in %d of %d runs: %s (sign test).", hills, runs, judgeSigns(hills, runs))
 	height, bias := stats.PageTrend(heights), stats.PageTrend(biases)
 	f.say("The hill's height rises with beta2: %s (Page's L = %g over %d seeds, p = %s).", rising.judge(height), height.L, height.Blocks, stats.Probability(height.Up))
-	f.say("What the bias accounts for up to the top rises with beta2: %s (p = %s).", rising.judge(bias), stats.Probability(bias.Up))
+	f.say("What the realized bias accounts for up to the top rises with beta2: %s (p = %s).", rising.judge(bias), stats.Probability(bias.Up))
 	var together, sums []float64
 	for i := range heights {
 		together = append(together, stats.Spearman(biases[i], heights[i]))
@@ -111,13 +111,13 @@ func judgeHill(ts trials) (*Result, error) {
 			sums = append(sums, mains[i][k]+biases[i][k])
 		}
 	}
-	f.say("Within seeds, the rank correlation of the height with what the bias accounts for is %s.", withInterval(together))
+	f.say("Within seeds, the rank correlation of the height with what the realized bias accounts for is %s.", withInterval(together))
 	f.say("The two drives together account for a change of the norm by %s up to the top; it changed by %s.",
 		withInterval(sums), withInterval(slices.Concat(heights...)))
 	exists := judgeSigns(hills, runs)
 	f.Outcome = all(exists, rising.judge(height), rising.judge(bias))
 	f.Figures = []report.Drawing{hillChart(ts)}
-	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"beta2", "height", "by the main term", "by the bias", "step of the top"}}
+	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"beta2", "height", "by the main term", "by the realized bias", "step of the top"}}
 	for k, b := range ts.numbers(key) {
 		table.Rows = append(table.Rows, []string{fmt.Sprint(b), withInterval(transpose(heights)[k]), withInterval(transpose(mains)[k]), withInterval(transpose(biases)[k]), withInterval(transpose(tops)[k])})
 	}
@@ -125,24 +125,24 @@ func judgeHill(ts trials) (*Result, error) {
 	return f, nil
 }
 
-// hillChart shows loss, norm, and the drive of the bias, means over seeds with bands.
+// hillChart shows loss, norm, and the drive of the realized bias, means over seeds with bands.
 func hillChart(ts trials) *report.Chart {
 	c := &report.Chart{
 		Height: 2.2,
 		Labels: report.Label{
-			Name: "hill", Title: "Loss, norm, and the drive of the bias on it",
-			Caption: "Training loss, excess perturbed one-norm, and the bias's part of dN/dt relative to the norm, -h q.C / N, for each beta2: means over seeds, bands are 95% confidence intervals. Above zero the bias hinders the norm's decrease, below it lowers the norm.",
+			Name: "hill", Title: "Loss, norm, and the drive of the realized bias on it",
+			Caption: "Training loss, excess perturbed one-norm, and the realized bias's part of dN/dt relative to the norm, for each beta2: means over seeds, bands are 95% confidence intervals. Above zero the bias hinders the norm's decrease, below it lowers the norm.",
 		},
 		Axes: []report.Axes{
 			{X: "step", Y: "training loss (nats)", LogX: true, LogY: true},
 			{X: "step", Y: "excess norm", LogX: true},
-			{X: "step", Y: "bias drive / N (1/time)", LogX: true, Zero: true},
+			{X: "step", Y: "realized drive / N (1/time)", LogX: true, Zero: true},
 		},
 	}
 	for i, b := range ts.numbers("optimizer.beta2") {
 		part := ts.where("optimizer.beta2", b)
 		for panel, measure := range []func(*trial) []float64{
-			(*trial).losses, (*trial).norms, func(t *trial) []float64 { return quotient(t.column("drive_bias"), t.norms()) },
+			(*trial).losses, (*trial).norms, func(t *trial) []float64 { return quotient(t.column("drive.realized"), t.norms()) },
 		} {
 			s := meanCurve(part, measure)
 			s.Name, s.Color, s.Dash, s.Line = fmt.Sprintf("beta2 = %g", b), i, i, true

@@ -20,7 +20,7 @@ func table1() *Reproduction {
 		Claim: "Table 1 of the paper: with eps small beside the squared gradients the bias penalizes the one-norm if beta1 > beta2 and hinders its decrease if beta2 > beta1; with eps large it penalizes the (two-)norm whatever the betas.",
 		Design: "Each combination is run twice from the same seed, with the bias a twentieth stronger and a twentieth weaker (bias.scale = 0.05 and -0.05; to cancel it as a whole takes a smaller lr than is of use, since it outweighs the main term " +
 			"for betas far apart). Where the training loss reaches 0.2, interpolated between steps, the difference of the logarithms of the excess norms, stronger less weaker, is what the bias does: negative if it penalizes. A paired t-test over seeds decides its " +
-			"sign. Beside it, the sign of the drive -h q.C along the runs. With equal betas and small eps the prediction is next to nothing, and is not judged.",
+			"sign. Beside it, the share of records in which the realized bias hinders the norm's decrease along the runs. With equal betas and small eps the prediction is next to nothing, and is not judged.",
 		sweeps: func(s Scale) []sweep.Spec {
 			base := problem(s)
 			if s == Laptop {
@@ -65,7 +65,7 @@ func judgeTable1(ts trials) (*Result, error) {
 	f := &Result{}
 	table := report.Table{
 		Caption: "What the bias does to the logarithm of the excess norm at training loss 0.2: a twentieth stronger, less a twentieth weaker. Negative: penalized.",
-		Header:  []string{"eps", "beta1", "beta2", "predicted", "measured effect", "p", "records in which its drive hinders"},
+		Header:  []string{"eps", "beta1", "beta2", "predicted", "measured effect", "p", "records in which the realized bias hinders"},
 	}
 	heat := &report.Heatmap{Labels: report.Label{
 		Name: "table1", Title: "What the bias does to the norm: measured, and the predicted sign",
@@ -120,14 +120,14 @@ func judgeTable1(ts trials) (*Result, error) {
 	return f, nil
 }
 
-// effectOf compares the runs of a cell with more and with less bias, and returns the share of records in which its drive hinders.
+// effectOf compares the runs of a cell with more and with less bias, and returns the share of records in which the realized bias hinders.
 func effectOf(cell trials) (stats.Difference, float64) {
 	norm := func(t *trial) float64 { return t.logNormAt(tableLoss) }
 	more := slices.Concat(cell.where("bias.scale", moreBias).matrix("bias.scale", norm)...)
 	less := slices.Concat(cell.where("bias.scale", -moreBias).matrix("bias.scale", norm)...)
 	hinders, records := 0.0, 0.0
 	for _, t := range cell {
-		for _, v := range t.column("drive_bias") {
+		for _, v := range t.column("drive.realized") {
 			if !math.IsNaN(v) {
 				records++
 				if v > 0 {

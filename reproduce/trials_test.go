@@ -17,7 +17,7 @@ func TestRiseIsTheHillAndItsIntegrals(t *testing.T) {
 	c := config.Default()
 	h := &record.History{Columns: []record.Column{
 		{Name: "step", Type: record.IntColumn}, {Name: "excess", Type: record.FloatColumn},
-		{Name: "drive_main", Type: record.FloatColumn}, {Name: "drive_bias", Type: record.FloatColumn},
+		{Name: "drive.main", Type: record.FloatColumn}, {Name: "drive.realized", Type: record.FloatColumn},
 	}}
 	for n, v := range []float64{1, 2, 5, 4, 0.5} {
 		row := []record.Value{record.Int(int64(n)), record.Float(v), {}, {}}

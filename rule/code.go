@@ -48,6 +48,10 @@ func (d *Definition) rule(values map[string]any) (*Rule, error) {
 		return nil, fmt.Errorf("optimizer %s: update: %w", d.Name, err)
 	}
 	r.Scalars, r.Step = c.scalars, c.step
+	r.update = func(call Call) graph.Value {
+		return c.update.Graph(call.Theta, c.evaluate(call)).BroadcastTo(call.Theta.Shape()...)
+	}
+	r.settled, r.wanders = p.settled()
 	r.family = p.family(c)
 	r.Memory, r.lacks = p.memory(c)
 	return r, nil

@@ -23,8 +23,11 @@ type Rule struct {
 	// Memory is the form of moments and an update; nil if the rule has none. See [Rule.MemoryForm].
 	Memory *Memory
 
-	lacks  string  // why there is no Memory
-	family *family // nil where the step is code alone
+	lacks   string  // why there is no Memory
+	family  *family // nil where the step is code alone, and so are these
+	update  func(c Call) graph.Value
+	settled func(g, theta graph.Value) graph.Value
+	wanders string // why there is no settled
 }
 
 // Call is what a step is made of: for one weight, or for all parameters of an elementwise rule as one vector.

@@ -101,6 +101,8 @@ type Stepper[T graph.Float] struct {
 	program *engine.Program
 	in, out []engine.Buffer
 	dim     int
+	options engine.Options
+	update  *engine.Program // compiled when first needed
 }
 
 // NewStepper compiles the step of a rule for the weights that a vector of parameters consists of.
@@ -120,7 +122,7 @@ func NewStepper[T graph.Float](r *Rule, blocks []graph.Block, opt engine.Options
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 	}
-	s := &Stepper[T]{state: newState[T](r, dim), program: program, dim: dim}
+	s := &Stepper[T]{state: newState[T](r, dim), program: program, dim: dim, options: opt}
 	s.in = append(make([]engine.Buffer, 2), s.buffers(s.arrays)...)
 	s.out = make([]engine.Buffer, 1)
 	for _, a := range s.arrays {
@@ -145,17 +147,54 @@ func sizeOf(blocks []graph.Block) (dim int, err error) {
 
 // Step moves theta, in place, by the gradient there, with step size lr.
 func (s *Stepper[T]) Step(lr float64, theta, gradient []T) error {
-	if len(theta) != s.dim || len(gradient) != s.dim {
-		return fmt.Errorf("rule %s: step with %d parameters and %d gradients: want %d", s.rule.Name, len(theta), len(gradient), s.dim)
-	}
-	if err := s.prepare(lr); err != nil {
+	if err := s.take(lr, theta, gradient); err != nil {
 		return err
 	}
-	s.in[0], s.in[1] = engine.Of(theta), engine.Of(gradient)
 	s.out[0] = s.in[0]
 	if err := s.program.Run(s.in, s.out); err != nil {
 		return fmt.Errorf("rule %s: step %d: %w", s.rule.Name, s.n, err)
 	}
 	s.n++
+	return nil
+}
+
+// take sets the inputs of the coming step's program.
+func (s *Stepper[T]) take(lr float64, theta, gradient []T) error {
+	if len(theta) != s.dim || len(gradient) != s.dim {
+		return fmt.Errorf("rule %s: step with %d parameters and %d gradients: want %d", s.rule.Name, len(theta), len(gradient), s.dim)
+	}
+	s.in[0], s.in[1] = engine.Of(theta), engine.Of(gradient)
+	return s.prepare(lr)
+}
+
+// Update writes U of the coming step, theta' = theta - lr U, into u, and takes no step. See [Rule.Update].
+func (s *Stepper[T]) Update(lr float64, theta, gradient, u []T) error {
+	if err := s.compileUpdate(); err != nil {
+		return err
+	}
+	if err := s.take(lr, theta, gradient); err != nil {
+		return err
+	}
+	if err := s.update.Run(s.in, []engine.Buffer{engine.Of(u)}); err != nil {
+		return fmt.Errorf("rule %s: update of step %d: %w", s.rule.Name, s.n, err)
+	}
+	return nil
+}
+
+func (s *Stepper[T]) compileUpdate() error {
+	if s.update != nil {
+		return nil
+	}
+	b := graph.NewBuilder()
+	theta, g := b.Param("theta", graph.TypeOf[T](), s.dim), b.Param("gradient", graph.TypeOf[T](), s.dim)
+	call, inputs := s.rule.Inputs(theta, g)
+	u, err := s.rule.Update(call)
+	if err != nil {
+		return err
+	}
+	s.update, err = engine.Compile(append([]graph.Value{theta, g}, inputs...), []graph.Value{u}, s.options)
+	if err != nil {
+		return fmt.Errorf("rule %s: %w", s.rule.Name, err)
+	}
 	return nil
 }

@@ -93,10 +93,11 @@ type Stop struct {
 
 // Record is the section record: every how many steps something is measured, 0 for never.
 type Record struct {
-	Every     int `yaml:"every" range:"[0,inf)" doc:"steps between records of loss, accuracy and gradient norms; 0: never"`
-	Bias      int `yaml:"bias" range:"[0,inf)" doc:"steps between measurements of the bias, its signs and the one-step defects; 0: never"`
-	Sharpness int `yaml:"sharpness" range:"[0,inf)" doc:"steps between measurements of the sharpness, plain and preconditioned; 0: never"`
-	Test      int `yaml:"test" when:"objective.name=network" range:"[0,inf)" doc:"steps between evaluations of the test data; 0: never"`
+	Every     int  `yaml:"every" range:"[0,inf)" doc:"steps between records of loss, accuracy and gradient norms; 0: never"`
+	Bias      int  `yaml:"bias" range:"[0,inf)" doc:"steps between measurements of the realized and the predicted bias, their signs and the one-step defects; 0: never"`
+	Blocks    bool `yaml:"blocks,omitempty" doc:"measure the bias of every weight, too, of at most 256 weights"`
+	Sharpness int  `yaml:"sharpness" range:"[0,inf)" doc:"steps between measurements of the sharpness, plain and preconditioned; 0: never"`
+	Test      int  `yaml:"test" when:"objective.name=network" range:"[0,inf)" doc:"steps between evaluations of the test data; 0: never"`
 }
 
 // Flow is the section flow: how the equations beside the run are integrated.

@@ -90,7 +90,7 @@ func parseHistory(path string, data []byte, columns []Column) (h *History, size 
 		}
 		row := make([]Value, len(columns))
 		for i, c := range columns {
-			if row[i], err = parseValue(record[i], c.Type); err != nil {
+			if row[i], err = ParseValue(record[i], c.Type); err != nil {
 				line, _ := r.FieldPos(i)
 				return nil, 0, fmt.Errorf("%s: line %d: column %s: %w", path, line, c.Name, err)
 			}

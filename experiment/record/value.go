@@ -81,8 +81,8 @@ func (v Value) String() string {
 	return v.text
 }
 
-// parseValue reads what String wrote.
-func parseValue(text string, typ ColumnType) (Value, error) {
+// ParseValue reads what [Value.String] wrote, as a cell of a column of that type.
+func ParseValue(text string, typ ColumnType) (Value, error) {
 	if text == "" {
 		return Value{}, nil
 	}

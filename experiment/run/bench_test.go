@@ -1,6 +1,7 @@
 package run
 
 import (
+	"math"
 	"testing"
 )
 
@@ -26,4 +27,34 @@ func BenchmarkBeside(b *testing.B) {
 			})
 		}
 	}
+}
+
+// What the realized bias adds to a measurement of the bias, the gradient and the Hessian-vector product included, in percent: of the fastest
+// of several runs of each kind.
+func BenchmarkRealizedBias(b *testing.B) {
+	seconds := func(realized bool) float64 {
+		t, err := newTraining[float32](b.Context(), parse(b, usual, "steps=60", "beside=[]", "record={every: 0, bias: 1, sharpness: 0, test: 0}"), Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if !realized {
+			t.bias.realized, t.bias.drive.realized = nil, nil
+		}
+		if _, err := t.loop.run(b.Context(), nil); err != nil {
+			b.Fatal(err)
+		}
+		sum := 0.0
+		for _, c := range t.loop.watch.costs {
+			if c.Kind == "bias" || c.Kind == "gradient and Hessian-vector product" {
+				sum += c.Seconds
+			}
+		}
+		return sum
+	}
+	with, without := math.Inf(1), math.Inf(1)
+	for b.Loop() {
+		with, without = min(with, seconds(true)), min(without, seconds(false))
+	}
+	b.ReportMetric(100*(with/without-1), "%")
+	b.ReportMetric(0, "ns/op")
 }

@@ -22,6 +22,7 @@ type checkpointMeta struct {
 	FirstLoss *float64 `json:"first_loss,omitempty"` // nil before the first step
 	// Ended says how the run ended, if it has: its last record is in the history then, and only the result may be missing.
 	Ended Status `json:"ended,omitempty"`
+	passed
 }
 
 // checkpoint stores the state between two steps, or behind the last.
@@ -31,6 +32,10 @@ func (t *training[T]) checkpoint(ended Status) error {
 		meta := checkpointMeta{DType: t.config.DType, Seconds: l.watch.seconds(), Costs: l.watch.costs, Ended: ended}
 		if finite(l.firstLoss) {
 			meta.FirstLoss = &l.firstLoss
+		}
+		var err error
+		if meta.passed, err = l.passed(); err != nil {
+			return err
 		}
 		text, err := json.Marshal(meta)
 		if err != nil {
@@ -114,6 +119,9 @@ func (t *training[T]) restore(at *record.Checkpoint) error {
 	}
 	for _, e := range t.beside {
 		e.restored()
+	}
+	if err := l.takeUp(meta.passed); err != nil {
+		return fmt.Errorf("%s: %w", where, err)
 	}
 	t.ended = meta.Ended
 	l.watch.before, l.watch.costs = meta.Seconds, meta.Costs

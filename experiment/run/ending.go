@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"path/filepath"
 
@@ -47,8 +48,8 @@ func (t *training[T]) run(ctx context.Context, d *record.Dir) (result *Result, e
 
 func (t *training[T]) logStart() error {
 	c, s, p := t.config, t.source, t.problem
-	if _, err := p.Rule.MemoryForm(); err != nil {
-		if err := t.dir.Logf("bias and preconditioned sharpness are not measured: %v", err); err != nil {
+	for _, note := range t.leftOut() {
+		if err := t.dir.Logf("%s", note); err != nil {
 			return err
 		}
 	}
@@ -63,6 +64,21 @@ func (t *training[T]) logStart() error {
 	}
 	return t.dir.Logf("%s on %s: %d parameters, %d training examples, %d test examples; optimizer %s, lr %v",
 		c.Model.Name, c.Data.Name, p.Objective.Dim(), s.data.Train.N(), s.data.Test.N(), p.Rule.Name, p.LR)
+}
+
+// leftOut says what is not measured that might be, and why.
+func (t *training[T]) leftOut() []string {
+	var out []string
+	if _, err := t.problem.Rule.MemoryForm(); err != nil {
+		out = append(out, fmt.Sprintf("the predicted bias and preconditioned sharpness are not measured: %v", err))
+	}
+	if t.unmeasured != nil {
+		out = append(out, fmt.Sprintf("nor is the realized bias: %v", t.unmeasured))
+	}
+	if t.bias != nil && t.bias.realized == nil {
+		out = append(out, fmt.Sprintf("the realized bias is not measured: %v", realizable(t.problem, t.loop.Optimizer)))
+	}
+	return out
 }
 
 // examples returns the number of examples of the full batch; a batch of a closed form counts as one.
@@ -105,7 +121,7 @@ func (t *training[T]) between(n int) error {
 
 // progress says where the run stands.
 func (t *training[T]) progress(at *Point[T]) Progress {
-	p := Progress{Step: t.loop.Optimizer.Steps(), Steps: t.config.Steps, Loss: at.Seen.Loss, Excess: at.Norms.Excess, BiasDrive: t.bias.lastDrive()}
+	p := Progress{Step: t.loop.Optimizer.Steps(), Steps: t.config.Steps, Loss: at.Seen.Loss, Excess: at.Norms.Excess, RealizedDrive: t.bias.lastDrive()}
 	return p
 }
 

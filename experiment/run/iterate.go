@@ -44,7 +44,7 @@ func loopBeside(p *Problem[float64], equations []*equation[float64]) (*Loop[floa
 	var term *secondOrder[float64]
 	var err error
 	if p.BiasScale != 0 {
-		if term, err = newSecondOrder(p.Objective, p.Rule, p.Order, p.Eps, p.Threads); err != nil {
+		if term, err = newSecondOrder(p); err != nil {
 			return nil, err
 		}
 	}

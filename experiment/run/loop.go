@@ -39,6 +39,7 @@ type Loop[T graph.Float] struct {
 
 	watch     stopwatch
 	point     Point[T]
+	held      *heldRow
 	firstLoss float64
 	averages  averages[T]
 }
@@ -113,8 +114,11 @@ func (l *Loop[T]) advance(ctx context.Context, to sink, n int) (Status, error) {
 		return "", err
 	}
 	recorded := l.records(n)
-	if recorded {
+	if recorded || l.held != nil {
 		at.Norms = diagnose.GradientNorms(at.Gradient, l.Eps)
+	}
+	if err := l.complete(ctx, to); err != nil {
+		return "", err
 	}
 	status := l.ending(recorded)
 	if status != "" && !recorded {
@@ -136,7 +140,7 @@ func (l *Loop[T]) advance(ctx context.Context, to sink, n int) (Status, error) {
 		}
 	}
 	if recorded && to != nil {
-		if err := to.row(n, l.readings()); err != nil {
+		if err := l.emit(to, n); err != nil {
 			return "", err
 		}
 	}

@@ -46,5 +46,21 @@ type Follower[T graph.Float] interface {
 	After(at *Point[T]) error
 }
 
+// Awaiter is a Meter whose row is completed at the next point, whose gradient is known there.
+type Awaiter[T graph.Float] interface {
+	Meter[T]
+	// Waits reports whether the row of the last step has further gauges to come.
+	Waits() bool
+	// Next sets them, at the point behind that step.
+	Next(ctx context.Context, at *Point[T]) error
+}
+
+// Keeper is a Meter whose coming readings depend on points that have passed.
+type Keeper interface {
+	Name() string
+	// Kept points to what it keeps of them, which a checkpoint saves, and restores in place, as JSON.
+	Kept() any
+}
+
 // due reports whether something with that interval happens at a step.
 func due(every, step int) bool { return every > 0 && step%every == 0 }

@@ -10,75 +10,85 @@ import (
 	"shadowflow/objective"
 )
 
-// biasMeter measures what the second-order term of the modified equation does at a point to N, the perturbed one-norm of the gradient, and
-// how well the equation predicts the step that follows.
+// biasMeter measures, at a point, the bias that the second-order equation predicts and the realized one, that of the step that was taken
+// from there; what each does to N, the perturbed one-norm of the gradient; and how well the equation predicts that step.
+//
+// The realized bias is what the step over -h, U, has beyond the memoryless flow of that step (theory, section 7): b = U - F(theta - (h/2) F),
+// which is U - F + (h/2) F'F to second order. Evaluated so, with the gradient g - (h/2) H F, it expands nothing but the gradient over half a
+// step; F' of a step that is nearly a sign is out of all bounds where a gradient is near 0.
 type biasMeter[T graph.Float] struct {
 	schedule
-	lr    float64
-	scale float64 // of the bias that the optimizer has: 1 + bias.scale
-	eps   float64
-
 	objective objective.Objective[T]
+	optimizer *Optimizer[T]
 	term      *secondOrder[T]
-	effects   *modeq.Effects
-	steady    *diagnose.Acceleration[T] // where one product is enough
+	lr        float64
+	scale     float64 // of the bias that the optimizer has: 1 + bias.scale
+	eps       float64
 
-	full   *fullGauges // with mini-batches
-	gauges biasGauges
+	full      *fullGauges      // with mini-batches
+	predicted *predictedGauges // where there is a second-order term
+	realized  *realizedGauges  // where U - F is the bias
+	blocks    []blockGauges
+	drive     driveGauges
+	step      *Gauge
 
-	ff       []T // F'F
-	q        []T // grad N
-	gradient []T // over all examples, with mini-batches
-	start    []T
-	work     []T
-	drive    float64 // that was last read; NaN before the first
+	// normDirection is g/sqrt(g^2 + eps), and q what the Hessian makes of it where F is another direction.
+	normDirection, q []T
+	qNow             []T // grad N at the point
+	gradient         []T // over all examples, with mini-batches
+	start            []T
+	b                []T         // U, and then the realized bias
+	waits            observation // of the last point measured
+	last             float64     // realized drive that was last read; NaN before the first
 }
 
-// fullGauges are the columns of what mini-batches do not show.
-type fullGauges struct{ loss, accuracy, excess *Gauge }
+// driveGauges are dN/dt in parts, and as it is.
+type driveGauges struct{ main, predicted, realized, observed *Gauge }
 
-type biasGauges struct {
-	share, penalized, hindered, penalizedWeight, hinderedWeight, critical, main, bias, step, first, second *Gauge
+// observation is what the next point is compared with.
+type observation struct {
+	// Waits says that it is to come.
+	Waits bool `json:"waits"`
+	// Excess is N less its value at a gradient of 0.
+	Excess float64 `json:"excess"`
+	LR     float64 `json:"lr"`
 }
 
-func newBiasMeter[T graph.Float](p *Problem[T], s *secondOrder[T], every int, lossUnit string, classifies bool) (*biasMeter[T], error) {
+// newBiasMeter returns the meter. With blocks it has columns for every weight.
+func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[T], every int, blocks bool, lossUnit string, classifies bool) (*biasMeter[T], error) {
 	dim := p.Objective.Dim()
 	m := &biasMeter[T]{
-		schedule: schedule{"bias", every},
-		lr:       p.LR, scale: 1 + p.BiasScale, eps: p.Eps, objective: p.Objective, term: s,
-		ff: make([]T, dim), q: make([]T, dim), start: make([]T, dim), work: make([]T, dim), drive: math.NaN(),
-		gauges: biasGauges{
-			share:           gauge("bias_share", "", "||h C|| / ||F||: size of the bias beside the main term of the modified equation"),
-			penalized:       gauge("penalized", "", "fraction of coordinates that the bias moves so that N falls: C_j q_j > 0 with q = grad N"),
-			hindered:        gauge("hindered", "", "fraction of coordinates that the bias moves so that N rises"),
-			penalizedWeight: gauge("penalized_weight", "", "fraction of sum_j |q_j| on penalized coordinates"),
-			hinderedWeight:  gauge("hindered_weight", "", "fraction of sum_j |q_j| on hindered coordinates"),
-			critical:        gauge("critical_gradient", "loss/parameter", "g*: the |g_j| at which the bias changes between penalizing and hindering; the smallest if there are several"),
-			main:            gauge("drive_main", "1/h", "dN/dt by the main term, -q.F"),
-			bias:            gauge("drive_bias", "1/h", "dN/dt by the bias, -h q.C: negative lowers N, positive hinders its decrease"),
-			step:            gauge("step_norm", "parameter", "two-norm of the step taken from here"),
-			first:           gauge("defect_1", "parameter", "two-norm of the step less that of the modified equation of order 1"),
-			second:          gauge("defect_2", "parameter", "two-norm of the step less that of the modified equation of order 2"),
+		schedule:  schedule{"bias", every},
+		objective: p.Objective, optimizer: o, term: s, lr: p.LR, scale: 1 + p.BiasScale, eps: p.Eps,
+		normDirection: make([]T, dim), q: make([]T, dim), start: make([]T, dim), b: make([]T, dim), last: math.NaN(),
+		drive: driveGauges{
+			main:     gauge("drive.main", "1/h", "dN/dt by the main term, -q.F"),
+			observed: gauge("drive.observed", "1/h", "dN/dt as it was over the step from here, (N after it - N here)/h"),
 		},
+		step: gauge("step_norm", "parameter", "two-norm of the step taken from here"),
 	}
 	if p.Order != nil {
-		m.gradient = make([]T, dim)
-		m.full = &fullGauges{
-			loss:   gauge("full_loss", lossUnit, "training loss over all examples"),
-			excess: gauge("full_excess", "loss/parameter", "excess of the perturbed one-norm N of the gradient over all examples"),
+		m.gradient, m.full = make([]T, dim), newFullGauges(lossUnit, classifies)
+	}
+	if s.c != nil {
+		effects, err := modeq.NewEffects(p.Rule)
+		if err != nil {
+			return nil, err
 		}
-		if classifies {
-			m.full.accuracy = gauge("full_accuracy", "", "share of all training examples classified rightly")
+		m.predicted = newPredictedGauges(effects)
+		m.drive.predicted = gauge("drive.predicted", "1/h", "dN/dt by the bias that the second-order equation predicts, -h q.C: negative lowers N, positive hinders its decrease")
+	}
+	if realizable(p, o) == nil {
+		m.realized = newRealizedGauges(m.predicted != nil)
+		m.drive.realized = gauge("drive.realized", "1/h", "dN/dt by the realized bias b of the step taken from here, -q.b: negative lowers N, positive hinders its decrease")
+	}
+	if blocks {
+		var err error
+		if m.blocks, err = newBlockGauges(p.Objective.Blocks(), m.predicted != nil, m.realized != nil); err != nil {
+			return nil, err
 		}
 	}
-	var err error
-	if m.effects, err = modeq.NewEffects(p.Rule); err != nil {
-		return nil, err
-	}
-	if s.field != nil {
-		m.steady, err = diagnose.NewAcceleration[T](p.Rule, dim, p.Threads)
-	}
-	return m, err
+	return m, nil
 }
 
 // NeedsField implements Meter.
@@ -86,15 +96,32 @@ func (m *biasMeter[T]) NeedsField() bool { return true }
 
 // Gauges implements Meter.
 func (m *biasMeter[T]) Gauges() []*Gauge {
-	var out []*Gauge
-	if f := m.full; f != nil {
-		if out = append(out, f.loss); f.accuracy != nil {
-			out = append(out, f.accuracy)
-		}
-		out = append(out, f.excess)
+	var all []*Gauge
+	if m.full != nil {
+		all = append(all, m.full.loss, m.full.accuracy, m.full.excess)
 	}
-	g := &m.gauges
-	return append(out, g.share, g.penalized, g.hindered, g.penalizedWeight, g.hinderedWeight, g.critical, g.main, g.bias, g.step, g.first, g.second)
+	p, r, d := m.predicted, m.realized, m.drive
+	if p != nil {
+		all = append(all, p.share, p.effect.penalized, p.effect.hindered, p.effect.penalizedWeight, p.effect.hinderedWeight, p.critical)
+	}
+	all = append(all, d.main, d.predicted, d.realized, d.observed)
+	if r != nil {
+		all = append(all, r.cosine, r.explained, r.share, r.effect.penalized, r.effect.hindered, r.effect.penalizedWeight, r.effect.hinderedWeight)
+	}
+	all = append(all, m.step)
+	if p != nil {
+		all = append(all, p.first, p.second, p.secondOverFirst)
+	}
+	for _, b := range m.blocks {
+		all = append(all, b.main, b.predicted, b.realized, b.cosine)
+	}
+	var out []*Gauge
+	for _, g := range all {
+		if g != nil {
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 // Measure implements Meter.
@@ -105,90 +132,123 @@ func (m *biasMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	if err := m.term.evaluate(ctx, at); err != nil {
 		return err
 	}
-	q, err := m.normGradient(ctx, at)
-	if err != nil {
+	m.waits = observation{Excess: at.Norms.Excess, LR: at.LR}
+	if err := m.normGradient(ctx, at); err != nil {
 		return err
 	}
-	b, g := diagnose.BiasOf(m.lr, m.term.f, m.term.c, q), &m.gauges
-	g.share.Set(b.Share)
-	g.penalized.Set(b.PenalizedCoordinates)
-	g.hindered.Set(b.HinderedCoordinates)
-	g.penalizedWeight.Set(b.PenalizedWeight)
-	g.hinderedWeight.Set(b.HinderedWeight)
-	g.main.Set(b.MainDrive)
-	g.bias.Set(b.BiasDrive)
-	m.drive = b.BiasDrive
-	// A rule of the user's may give no number for sizes that no gradient has: no reason to end the run.
-	if sizes, err := m.effects.Critical(at.Step); err == nil && len(sizes) > 0 {
-		g.critical.Set(sizes[0])
+	f, c := m.term.f, m.term.c
+	if m.predicted != nil {
+		b := diagnose.BiasOf(m.lr, f, c, m.qNow)
+		m.predicted.set(b, at.Step)
+		m.drive.main.Set(b.MainDrive)
+		m.drive.predicted.Set(b.Drive)
+	} else {
+		m.drive.main.Set(-diagnose.Dot(m.qNow, f))
+	}
+	for _, b := range m.blocks {
+		predict(b, m.lr, part(b.at, f), part(b.at, c), part(b.at, m.qNow))
 	}
 	return nil
 }
 
-// normGradient returns q, the gradient of the perturbed one-norm of the gradient over all examples.
-func (m *biasMeter[T]) normGradient(ctx context.Context, at *Point[T]) ([]T, error) {
+// normGradient finds q, the gradient of the perturbed one-norm of the gradient over all examples.
+func (m *biasMeter[T]) normGradient(ctx context.Context, at *Point[T]) error {
 	if m.term.isNormDirection {
-		return m.term.hf, nil
+		m.qNow = m.term.hf
+		return nil
 	}
 	g := at.Gradient
 	if m.full != nil {
 		e, err := m.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{Gradient: m.gradient})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		g = m.gradient
-		m.full.loss.Set(e.Loss)
-		if m.full.accuracy != nil {
-			m.full.accuracy.Set(e.Accuracy())
-		}
-		m.full.excess.Set(diagnose.GradientNorms(g, m.eps).Excess)
+		m.waits.Excess = diagnose.GradientNorms(g, m.eps).Excess
+		m.full.set(e, m.waits.Excess)
 	}
-	normDirection(m.work, g, m.eps)
-	return m.q, product(ctx, m.objective, objective.Full, at.Theta, m.work, m.q)
+	normDirection(m.normDirection, g, m.eps)
+	m.qNow = m.q
+	return product(ctx, m.objective, objective.Full, at.Theta, m.normDirection, m.q)
 }
 
-// Before implements Follower: it finds F'F, the second derivative in time of the solution of dtheta/dt = -F.
+// Before implements Follower.
 func (m *biasMeter[T]) Before(ctx context.Context, at *Point[T]) error {
 	if !at.measurable() {
 		return nil
 	}
 	copy(m.start, at.Theta)
-	s := m.term
-	if m.steady != nil {
-		return m.steady.At(at.Step, at.Theta, at.Gradient, s.f, s.hf, m.ff)
+	if m.realized != nil {
+		if err := m.optimizer.stepper.Update(at.LR, at.Theta, at.Gradient, m.b); err != nil {
+			return err
+		}
 	}
-	// Where the general theorem is needed, by the update half a step on: F(theta - (h/2) F) = F - (h/2) F'F + O(h^2).
-	half := T(m.lr / 2)
-	for j, v := range at.Theta {
-		m.work[j] = v - half*s.f[j]
-	}
-	if err := s.general.At(ctx, at.Step, m.work, m.ff, nil); err != nil {
-		return err
-	}
-	for j, v := range m.ff {
-		m.ff[j] = (s.f[j] - v) / half
-	}
-	return nil
+	return m.term.accelerate(ctx, at)
 }
 
-// After implements Follower: the defects of the step that was taken.
+// After implements Follower.
 func (m *biasMeter[T]) After(at *Point[T]) error {
 	if !at.measurable() {
 		return nil
 	}
-	d := diagnose.DefectsOf(m.lr, m.scale, m.start, at.Theta, m.term.f, m.term.c, m.ff)
-	m.gauges.step.Set(d.Step)
-	m.gauges.first.Set(d.First)
-	m.gauges.second.Set(d.Second)
+	m.waits.Waits = true
+	m.step.Set(diagnose.Distance(m.start, at.Theta))
+	s := m.term
+	if m.predicted != nil {
+		m.predicted.setDefects(diagnose.DefectsOf(m.lr, m.scale, m.start, at.Theta, s.f, s.c, s.ff))
+	}
+	if m.realized == nil {
+		return nil
+	}
+	m.optimizer.addIntervention(m.b)
+	for j, v := range s.middle {
+		m.b[j] -= v
+	}
+	b := diagnose.BiasOf(1, s.f, m.b, m.qNow)
+	m.realized.set(b)
+	m.drive.realized.Set(b.Drive)
+	m.last = b.Drive
+	if m.predicted != nil {
+		m.realized.compare(diagnose.LikenessOf(m.lr, s.c, m.b))
+	}
+	for _, b := range m.blocks {
+		realize(b, m.lr, part(b.at, s.f), part(b.at, s.c), part(b.at, m.b), part(b.at, m.qNow))
+	}
 	return nil
 }
 
-var _ Follower[float32] = (*biasMeter[float32])(nil)
+// Waits implements Awaiter.
+func (m *biasMeter[T]) Waits() bool { return m.waits.Waits }
 
-// lastDrive returns the drive of the bias that was last measured, NaN if there is none.
+// Next implements Awaiter: over all examples N is known at the next point, too. With mini-batches it takes their gradient.
+func (m *biasMeter[T]) Next(ctx context.Context, at *Point[T]) error {
+	excess := at.Norms.Excess
+	if m.full != nil {
+		if _, err := m.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{Gradient: m.gradient}); err != nil {
+			return err
+		}
+		excess = diagnose.GradientNorms(m.gradient, m.eps).Excess
+	}
+	if finite(excess) {
+		m.drive.observed.Set((excess - m.waits.Excess) / m.waits.LR)
+	}
+	m.waits.Waits = false
+	return nil
+}
+
+// Kept implements Keeper.
+func (m *biasMeter[T]) Kept() any { return &m.waits }
+
+var (
+	_ Follower[float32] = (*biasMeter[float32])(nil)
+	_ Awaiter[float32]  = (*biasMeter[float32])(nil)
+	_ Keeper            = (*biasMeter[float32])(nil)
+)
+
+// lastDrive returns the drive of the realized bias that was last measured, NaN if there is none.
 func (m *biasMeter[T]) lastDrive() float64 {
 	if m == nil {
 		return math.NaN()
 	}
-	return m.drive
+	return m.last
 }

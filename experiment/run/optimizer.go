@@ -62,6 +62,17 @@ func (o *Optimizer[T]) Commit() error {
 	return nil
 }
 
+// addIntervention adds to U of the step just taken what the scaled bias moved the parameters by.
+func (o *Optimizer[T]) addIntervention(u []T) {
+	if o.bias == nil {
+		return
+	}
+	w := T(o.bias.scale * o.bias.lr)
+	for j, v := range o.bias.c {
+		u[j] += w * v
+	}
+}
+
 // State implements Process.
 func (o *Optimizer[T]) State() []Vector {
 	out := []Vector{{"", o.theta}}

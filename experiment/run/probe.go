@@ -14,8 +14,8 @@ import (
 	"shadowflow/safetensors"
 )
 
-// A Probed is what Probe found at one point: the loss over all training examples, and what the optimizer's bias does there
-// once its memory is full.
+// A Probed is what Probe found at one point: the loss over all training examples, and what the second-order
+// equation predicts of the optimizer's bias there once its memory is full.
 type Probed struct {
 	Loss float64 `json:"loss"`
 	// Accuracy is null in JSON where nothing is classified.
@@ -29,14 +29,14 @@ type Probed struct {
 	One       float64 `json:"one_norm"`
 	Two       float64 `json:"two_norm"`
 	Max       float64 `json:"max_norm"`
-	// The rest describes the bias, as the columns of a history of the same names do.
+	// The rest describes the bias that the second-order equation predicts, as the columns of a history of the same names do.
 	Share           float64 `json:"bias_share"`
 	Penalized       float64 `json:"penalized"`
 	Hindered        float64 `json:"hindered"`
 	PenalizedWeight float64 `json:"penalized_weight"`
 	HinderedWeight  float64 `json:"hindered_weight"`
-	MainDrive       float64 `json:"drive_main"`
-	BiasDrive       float64 `json:"drive_bias"`
+	MainDrive       float64 `json:"drive.main"`
+	PredictedDrive  float64 `json:"drive.predicted"`
 }
 
 // Probe evaluates one point of a config's loss: a network on its training data, all examples, as the files have them, or a closed form. The point is
@@ -78,7 +78,7 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 		Loss: e.Loss, Accuracy: record.Number(e.Accuracy()), Parameters: len(p.Theta), Examples: e.Examples,
 		Perturbed: n.Perturbed, Excess: n.Excess, One: n.One, Two: n.Two, Max: n.Max,
 		Share: b.Share, Penalized: b.PenalizedCoordinates, Hindered: b.HinderedCoordinates,
-		PenalizedWeight: b.PenalizedWeight, HinderedWeight: b.HinderedWeight, MainDrive: b.MainDrive, BiasDrive: b.BiasDrive,
+		PenalizedWeight: b.PenalizedWeight, HinderedWeight: b.HinderedWeight, MainDrive: b.MainDrive, PredictedDrive: b.Drive,
 	}
 	if out == "" {
 		return result, nil

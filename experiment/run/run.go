@@ -26,8 +26,8 @@ type Progress struct {
 	Loss        float64
 	// Excess is the excess of the perturbed one-norm of the gradient where something was last recorded.
 	Excess float64
-	// BiasDrive is the last measured part of dN/dt that the bias has: negative where it lowers the norm; NaN before the first.
-	BiasDrive float64
+	// RealizedDrive is the last measured part of dN/dt that the realized bias has: negative where it lowers the norm; NaN before the first.
+	RealizedDrive float64
 }
 
 // A Status says how a run ended.

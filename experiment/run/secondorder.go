@@ -2,52 +2,88 @@ package run
 
 import (
 	"context"
+	"errors"
 	"math"
 
+	"shadowflow/diagnose"
 	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/objective"
-	"shadowflow/rule"
 )
 
-// secondOrder evaluates F and C of the modified equation of second order, dtheta/dt = -F - lr C, at the optimizer's point.
+// secondOrder evaluates F and C of the modified equation of second order, dtheta/dt = -F - lr C, at the optimizer's point, and F'F.
 //
 // For a full batch under a rule that is Steady one Hessian-vector product is enough, and comes with the gradient. Otherwise the general
 // theorem is evaluated over the steps that the memory holds, which costs a gradient and some Hessian-vector products of each mini-batch.
+// Of a rule without the memory form there is F, where that is known, and no C.
 type secondOrder[T graph.Float] struct {
 	objective objective.Objective[T]
+	lr        float64
 	// field is the direction F of the one product; nil where the general theorem is needed.
 	field     *objective.Direction
 	fieldFrom objective.CompiledDirection[T] // F of a gradient that is known
-	terms     *modeq.Terms[T]
+	steady    *diagnose.Acceleration[T]
+	terms     *modeq.Terms[T] // nil without the memory form
 	general   *modeq.SecondOrder[T]
 	// isNormDirection says that F is the derivative of the perturbed one-norm, so that H F is the gradient q of that norm.
 	isNormDirection bool
 
-	f, hf, c []T
+	f, hf, ff, c    []T // a nil c: there is none
+	middle          []T // F in the middle of a step
+	theta, gradient []T // there
 }
 
-// newSecondOrder prepares the equation for batches in an order, nil for the full batch. eps is that of the perturbed one-norm.
-func newSecondOrder[T graph.Float](o objective.Objective[T], r *rule.Rule, order func(step int) int, eps float64, threads int) (*secondOrder[T], error) {
-	dim := o.Dim()
-	s := &secondOrder[T]{objective: o, f: make([]T, dim), c: make([]T, dim)}
-	memory, err := r.MemoryForm()
+// newSecondOrder prepares the equation of a problem's rule, which has the memory form.
+func newSecondOrder[T graph.Float](p *Problem[T]) (*secondOrder[T], error) {
+	memory, err := p.Rule.MemoryForm()
 	if err != nil {
 		return nil, err
 	}
-	if order != nil || !memory.Steady() {
-		s.general, err = modeq.NewSecondOrder(r, o, modeq.SecondOptions{Order: order, Threads: threads})
+	if p.Order == nil && memory.Steady() {
+		s, err := newFirstOrder(p, modeq.MemorylessDirection(memory))
+		if err != nil {
+			return nil, err
+		}
+		s.c = make([]T, len(s.f))
+		s.terms, err = modeq.NewTerms[T](p.Rule, len(s.f), p.Threads)
 		return s, err
 	}
-	s.hf = make([]T, dim)
-	if s.terms, err = modeq.NewTerms[T](r, dim, threads); err != nil {
+	dim := p.Objective.Dim()
+	s := &secondOrder[T]{objective: p.Objective, lr: p.LR}
+	for _, v := range []*[]T{&s.f, &s.ff, &s.c, &s.middle, &s.theta} {
+		*v = make([]T, dim)
+	}
+	s.general, err = modeq.NewSecondOrder(p.Rule, p.Objective, modeq.SecondOptions{Order: p.Order, Threads: p.Threads})
+	return s, err
+}
+
+// newSettled prepares F of a problem's rule without the memory form.
+func newSettled[T graph.Float](p *Problem[T]) (*secondOrder[T], error) {
+	settled, err := p.Rule.Settled()
+	if err != nil {
 		return nil, err
 	}
-	s.field = modeq.MemorylessDirection(memory)
-	if s.fieldFrom, err = objective.CompileDirection[T](s.field, dim, threads); err != nil {
+	if p.Order != nil {
+		return nil, errors.New("with mini-batches the update without memory is made from those that the memory holds, which needs the memory form")
+	}
+	return newFirstOrder(p, &objective.Direction{Make: func(g, theta graph.Value, _ []graph.Value) graph.Value { return settled(g, theta) }})
+}
+
+// newFirstOrder prepares F, a direction, its product with the Hessian, and F'F, for the full batch.
+func newFirstOrder[T graph.Float](p *Problem[T], field *objective.Direction) (*secondOrder[T], error) {
+	dim := p.Objective.Dim()
+	s := &secondOrder[T]{objective: p.Objective, lr: p.LR, field: field}
+	for _, v := range []*[]T{&s.f, &s.hf, &s.ff, &s.middle, &s.theta, &s.gradient} {
+		*v = make([]T, dim)
+	}
+	var err error
+	if s.fieldFrom, err = objective.CompileDirection[T](field, dim, p.Threads); err != nil {
 		return nil, err
 	}
-	s.isNormDirection, err = derivesPerturbedNorm(s.field, eps)
+	if s.steady, err = diagnose.NewAcceleration[T](field, dim, p.Threads); err != nil {
+		return nil, err
+	}
+	s.isNormDirection, err = derivesPerturbedNorm(field, p.Eps)
 	return s, err
 }
 
@@ -56,10 +92,35 @@ func (s *secondOrder[T]) evaluate(ctx context.Context, at *Point[T]) error {
 	if s.field == nil {
 		return s.general.At(ctx, at.Step, at.Theta, s.f, s.c)
 	}
-	if err := s.along(ctx, at); err != nil {
+	if err := s.along(ctx, at); err != nil || s.terms == nil {
 		return err
 	}
 	return s.terms.SecondOrder(at.Step, at.Gradient, at.Theta, s.f, s.hf, s.c)
+}
+
+// accelerate sets F in the middle of the memoryless flow's step, F(theta - (h/2) F) = F - (h/2) F'F + O(h^2), and F'F, the second derivative in
+// time of the solution of dtheta/dt = -F, where F and H F are known.
+func (s *secondOrder[T]) accelerate(ctx context.Context, at *Point[T]) error {
+	half := T(s.lr / 2)
+	for j, v := range at.Theta {
+		s.theta[j] = v - half*s.f[j]
+	}
+	if s.field == nil {
+		if err := s.general.At(ctx, at.Step, s.theta, s.middle, nil); err != nil {
+			return err
+		}
+		for j, v := range s.middle {
+			s.ff[j] = (s.f[j] - v) / half
+		}
+		return nil
+	}
+	for j, v := range at.Gradient {
+		s.gradient[j] = v - half*s.hf[j]
+	}
+	if err := s.fieldFrom(s.gradient, s.theta, nil, s.middle); err != nil {
+		return err
+	}
+	return s.steady.At(at.Theta, at.Gradient, s.f, s.hf, s.ff)
 }
 
 // along sets F and H F, which may have come with the gradient.

@@ -23,6 +23,8 @@ type training[T graph.Float] struct {
 	trail   *trail[T]      // nil with nothing beside
 	noise   *noiseMeter[T] // nil if it is not measured
 	ended   Status         // of a run resumed behind its last record
+	// unmeasured says why the bias of an optimizer without the memory form is not measured.
+	unmeasured error
 
 	dir   *record.Dir
 	times *record.Times
@@ -67,10 +69,13 @@ func (t *training[T]) assemble(opt Options) error {
 	c, p := t.config, t.problem
 	var term *secondOrder[T]
 	var err error
-	if p.BiasScale != 0 || c.Record.Bias > 0 && p.Rule.Memory != nil {
-		if term, err = newSecondOrder(p.Objective, p.Rule, p.Order, p.Eps, p.Threads); err != nil {
+	switch {
+	case p.BiasScale != 0 || c.Record.Bias > 0 && p.Rule.Memory != nil:
+		if term, err = newSecondOrder(p); err != nil {
 			return err
 		}
+	case c.Record.Bias > 0:
+		term, t.unmeasured = newSettled(p)
 	}
 	o, err := p.optimizer(term)
 	if err != nil {
@@ -140,7 +145,7 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 	l.Meters = []Meter[T]{newPointMeter[T](unit, t.source.data != nil)}
 	if c.Record.Bias > 0 && term != nil {
 		var err error
-		if t.bias, err = newBiasMeter(p, term, c.Record.Bias, unit, t.source.data != nil); err != nil {
+		if t.bias, err = newBiasMeter(p, l.Optimizer, term, c.Record.Bias, c.Record.Blocks, unit, t.source.data != nil); err != nil {
 			return err
 		}
 		l.Meters = append(l.Meters, t.bias)

@@ -43,7 +43,7 @@ memory full.`,
 				p.Perturbed, p.Excess, p.One, p.Two, p.Max)
 			fmt.Fprintf(w, "bias: size %.4g of the main term; it penalizes %.4g and hinders %.4g of the coordinates (%.4g and %.4g of sum |q|)\n",
 				p.Share, p.Penalized, p.Hindered, p.PenalizedWeight, p.HinderedWeight)
-			fmt.Fprintf(w, "dN/dt: %.6g by the main term, %.6g by the bias\n", p.MainDrive, p.BiasDrive)
+			fmt.Fprintf(w, "dN/dt: %.6g by the main term, %.6g by the predicted bias\n", p.MainDrive, p.PredictedDrive)
 			if out != "" {
 				fmt.Fprintf(w, "vectors: %s\n", out)
 			}

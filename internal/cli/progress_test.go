@@ -10,7 +10,7 @@ import (
 )
 
 func TestProgressOutsideATerminalIsALineNowAndThen(t *testing.T) {
-	at := run.Progress{Step: 30, Steps: 100, Loss: 0.5, Excess: 2, BiasDrive: -1}
+	at := run.Progress{Step: 30, Steps: 100, Loss: 0.5, Excess: 2, RealizedDrive: -1}
 	for _, c := range []struct {
 		name  string
 		quiet bool
@@ -39,7 +39,7 @@ func TestTimeLeftFollowsTheStepsDone(t *testing.T) {
 	p := newProgress(&out, false)
 	p.started, p.first = time.Now().Add(-20*time.Second), 10
 	p.shown = time.Now().Add(-2 * lineEvery)
-	p.show(run.Progress{Step: 30, Steps: 50, BiasDrive: math.NaN()}) // 20 steps took 20 s, 20 are left
+	p.show(run.Progress{Step: 30, Steps: 50, RealizedDrive: math.NaN()}) // 20 steps took 20 s, 20 are left
 	if got := out.String(); !strings.Contains(got, "time left 20s") || !strings.Contains(got, "bias not measured") {
 		t.Errorf("printed %q, want 20 s left and a bias not measured", got)
 	}

@@ -1,0 +1,188 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+
+	"shadowflow/diagnose"
+	"shadowflow/graph"
+	"shadowflow/modeq"
+	"shadowflow/objective"
+)
+
+// fullGauges are the columns of what mini-batches do not show.
+type fullGauges struct{ loss, accuracy, excess *Gauge }
+
+func newFullGauges(lossUnit string, classifies bool) *fullGauges {
+	g := &fullGauges{
+		loss:   gauge("full_loss", lossUnit, "training loss over all examples"),
+		excess: gauge("full_excess", "loss/parameter", "excess of the perturbed one-norm N of the gradient over all examples"),
+	}
+	if classifies {
+		g.accuracy = gauge("full_accuracy", "", "share of all training examples classified rightly")
+	}
+	return g
+}
+
+func (g *fullGauges) set(e objective.Evaluation, excess float64) {
+	g.loss.Set(e.Loss)
+	if g.accuracy != nil {
+		g.accuracy.Set(e.Accuracy())
+	}
+	g.excess.Set(excess)
+}
+
+// effectGauges say on which coordinates a bias makes N fall, and on which rise.
+type effectGauges struct{ penalized, hindered, penalizedWeight, hinderedWeight *Gauge }
+
+// newEffectGauges makes them for a bias, a letter and a name.
+func newEffectGauges(prefix, bias, letter string) effectGauges {
+	return effectGauges{
+		penalized:       gauge(prefix+"penalized", "", fmt.Sprintf("fraction of coordinates that %s moves so that N falls: %s_j q_j > 0 with q = grad N", bias, letter)),
+		hindered:        gauge(prefix+"hindered", "", fmt.Sprintf("fraction of coordinates that %s moves so that N rises", bias)),
+		penalizedWeight: gauge(prefix+"penalized_weight", "", "fraction of sum_j |q_j| on coordinates so penalized"),
+		hinderedWeight:  gauge(prefix+"hindered_weight", "", "fraction of sum_j |q_j| on coordinates so hindered"),
+	}
+}
+
+func (g effectGauges) set(b diagnose.Bias) {
+	g.penalized.Set(b.PenalizedCoordinates)
+	g.hindered.Set(b.HinderedCoordinates)
+	g.penalizedWeight.Set(b.PenalizedWeight)
+	g.hinderedWeight.Set(b.HinderedWeight)
+}
+
+// predictedGauges are the columns of the bias that the second-order equation predicts, and of how well it predicts steps.
+type predictedGauges struct {
+	effects                        *modeq.Effects
+	share, critical                *Gauge
+	effect                         effectGauges
+	first, second, secondOverFirst *Gauge
+}
+
+func newPredictedGauges(effects *modeq.Effects) *predictedGauges {
+	const bias = "the bias that the second-order equation predicts"
+	return &predictedGauges{
+		effects:         effects,
+		share:           gauge("bias_share", "", "||h C|| / ||F||: size of "+bias+" beside the main term"),
+		effect:          newEffectGauges("", bias, "C"),
+		critical:        gauge("critical_gradient", "loss/parameter", "g*: the |g_j| at which it changes between penalizing and hindering; the smallest if there are several"),
+		first:           gauge("defect_1", "parameter", "two-norm of the step less that of the modified equation of order 1"),
+		second:          gauge("defect_2", "parameter", "two-norm of the step less that of the modified equation of order 2"),
+		secondOverFirst: gauge("monitor.second_over_first", "", "defect_2 / defect_1: below 1 the second-order equation predicts the step better than no correction, and its bias may be spoken of"),
+	}
+}
+
+// set sets the gauges of the bias in a step.
+func (g *predictedGauges) set(b diagnose.Bias, step int) {
+	g.share.Set(b.Share)
+	g.effect.set(b)
+	// A rule of the user's may give no number for sizes that no gradient has: no reason to end the run.
+	if sizes, err := g.effects.Critical(step); err == nil && len(sizes) > 0 {
+		g.critical.Set(sizes[0])
+	}
+}
+
+func (g *predictedGauges) setDefects(d diagnose.Defects) {
+	g.first.Set(d.First)
+	g.second.Set(d.Second)
+	if d.First > 0 {
+		g.secondOverFirst.Set(d.Second / d.First)
+	}
+}
+
+// realizedGauges are the columns of the realized bias.
+type realizedGauges struct {
+	cosine, explained *Gauge // nil where nothing is predicted
+	share             *Gauge
+	effect            effectGauges
+}
+
+func newRealizedGauges(compared bool) *realizedGauges {
+	g := &realizedGauges{
+		share:  gauge("bias.realized_share", "", "||b|| / ||F||: size of the realized bias b = U - F(theta - (h/2) F) beside the main term; the step is -h U"),
+		effect: newEffectGauges("realized.", "the realized bias", "b"),
+	}
+	if compared {
+		g.cosine = gauge("bias.cosine", "", "cosine between the realized bias b and the predicted one, h C")
+		g.explained = gauge("bias.explained", "", "b.hC / hC.hC: how much of the predicted bias is realized; 1 where all of it is, negative where b has the opposite direction")
+	}
+	return g
+}
+
+func (g *realizedGauges) set(b diagnose.Bias) {
+	g.share.Set(b.Share)
+	g.effect.set(b)
+}
+
+func (g *realizedGauges) compare(l diagnose.Likeness) {
+	g.cosine.Set(l.Cosine)
+	g.explained.Set(l.Explained)
+}
+
+// realizable says why U - F is not the bias of a problem's optimizer, or is not known; nil if it is.
+func realizable[T graph.Float](p *Problem[T], o *Optimizer[T]) error {
+	if o.penalty != nil {
+		return errors.New("a regularizer moves the optimizer, too, and its part of the step would count as bias")
+	}
+	_, err := p.Rule.Settled()
+	return err
+}
+
+// maxBlocks bounds the weights that have columns of their own.
+const maxBlocks = 256
+
+// blockGauges are the columns of one weight.
+type blockGauges struct {
+	at                                graph.Block
+	main, predicted, realized, cosine *Gauge // some may be nil
+}
+
+func newBlockGauges(blocks []graph.Block, predicted, realized bool) ([]blockGauges, error) {
+	if len(blocks) > maxBlocks {
+		return nil, fmt.Errorf("record.blocks: the network has %d weights: want at most %d, or false", len(blocks), maxBlocks)
+	}
+	var out []blockGauges
+	for _, at := range blocks {
+		prefix := "block." + at.Name + "."
+		b := blockGauges{at: at, main: gauge(prefix+"drive.main", "1/h", "the part of drive.main that is this weight's")}
+		if predicted {
+			b.predicted = gauge(prefix+"drive.predicted", "1/h", "the part of drive.predicted that is this weight's")
+		}
+		if realized {
+			b.realized = gauge(prefix+"drive.realized", "1/h", "the part of drive.realized that is this weight's")
+		}
+		if predicted && realized {
+			b.cosine = gauge(prefix+"cosine", "", "cosine between the realized and the predicted bias of this weight")
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// predict sets the weight's parts of the drives of the main term and of the predicted bias, given its parts of F, C and q.
+func predict[T graph.Float](g blockGauges, h float64, f, c, q []T) {
+	if g.predicted == nil {
+		g.main.Set(-diagnose.Dot(q, f))
+		return
+	}
+	b := diagnose.BiasOf(h, f, c, q)
+	g.main.Set(b.MainDrive)
+	g.predicted.Set(b.Drive)
+}
+
+// realize sets those of the realized bias.
+func realize[T graph.Float](g blockGauges, h float64, f, c, b, q []T) {
+	g.realized.Set(diagnose.BiasOf(1, f, b, q).Drive)
+	if g.cosine != nil {
+		g.cosine.Set(diagnose.LikenessOf(h, c, b).Cosine)
+	}
+}
+
+// part returns a block's part of a vector, nil if there is none.
+func part[T graph.Float](at graph.Block, v []T) []T {
+	if v == nil {
+		return nil
+	}
+	return v[at.Offset : at.Offset+at.Size()]
+}

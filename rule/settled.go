@@ -1,0 +1,107 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"shadowflow/graph"
+	"shadowflow/rule/formula"
+)
+
+// Update returns U of a step, theta' = theta - lr U, as graph code: without the rounding of theta, whose digits hide those of a small step.
+func (r *Rule) Update(c Call) (graph.Value, error) {
+	if r.update == nil {
+		return graph.Value{}, fmt.Errorf("optimizer %s: its step is given as code alone: U needs its formulas", r.Name)
+	}
+	return r.update(c), nil
+}
+
+// Settled returns F, the update of the optimizer without memory, as graph code made from a gradient and the parameters: U where every entry
+// of the state is what it tends to while gradients and parameters stay what they are. ema(x, b) tends to x, sum(x, b) to x/(1-b), a corrected
+// memory to x; an entry that does not read what the step before left of itself is what its formula says. The error says which entry does
+// not settle to anything that is known. Where the rule has the memory form, F is that of the full memory.
+func (r *Rule) Settled() (func(g, theta graph.Value) graph.Value, error) {
+	if r.settled == nil {
+		lacks := r.wanders
+		if lacks == "" {
+			lacks = "its step is given as code alone"
+		}
+		return nil, fmt.Errorf("optimizer %s has no update without memory that is known: %s", r.Name, lacks)
+	}
+	return r.settled, nil
+}
+
+// settled returns F, or what stands against it.
+func (p *program) settled() (f func(g, theta graph.Value) graph.Value, lacks string) {
+	s := &settling{program: p, values: map[string]*formula.Formula{}, open: map[string]bool{}}
+	update, lacks := s.resolve(p.update)
+	if lacks != "" {
+		return nil, lacks
+	}
+	update = update.Fold(p.numbers)
+	for _, name := range []string{"n", "lr"} {
+		if update.Uses(name) {
+			return nil, fmt.Sprintf("its update with the state settled, %s, depends on %s, %s", update, name, reserved[name])
+		}
+	}
+	return func(g, theta graph.Value) graph.Value {
+		return update.Graph(g, map[string]graph.Value{"g": g, "theta": theta}).BroadcastTo(g.Shape()...)
+	}, ""
+}
+
+// settling finds what the entries of a state tend to while the gradient stays.
+type settling struct {
+	*program
+	values map[string]*formula.Formula // that are known
+	open   map[string]bool             // that wait for others
+}
+
+// resolve puts what the entries tend to into a formula.
+func (s *settling) resolve(f *formula.Formula) (*formula.Formula, string) {
+	by := map[string]*formula.Formula{}
+	for _, name := range f.Names() {
+		i := slices.IndexFunc(s.entries, func(q *quantity) bool { return q.name == entryOf(name) })
+		if i < 0 {
+			continue
+		}
+		var lacks string
+		if by[name], lacks = s.value(s.entries[i], strings.HasPrefix(name, "corrected(")); lacks != "" {
+			return nil, lacks
+		}
+	}
+	if f = f.Substitute(by); f.Size() > maxFormula {
+		return nil, fmt.Sprintf("with the state settled its formulas have more than %d parts", maxFormula)
+	}
+	return f, ""
+}
+
+// value returns what an entry tends to, or a memory over the sum of its weights.
+func (s *settling) value(q *quantity, corrected bool) (*formula.Formula, string) {
+	remembers := q.kept && (q.kernel != nil || q.average)
+	unknown := fmt.Sprintf("what %s = %s tends to while the gradient stays is not known", q.name, q.text)
+	if s.open[q.name] || !remembers && q.formula.Uses(before(q.name)) {
+		return nil, unknown
+	}
+	v, ok := s.values[q.name]
+	if !ok {
+		of := q.formula
+		if remembers {
+			of = q.phi
+		}
+		s.open[q.name] = true
+		var lacks string
+		v, lacks = s.resolve(of)
+		s.open[q.name] = false
+		if lacks != "" {
+			return nil, lacks
+		}
+		s.values[q.name] = v
+	}
+	if remembers && !corrected && q.kernel != nil {
+		if gain := q.kernel.First / (1 - q.kernel.Beta); gain != 1 {
+			v = formula.Apply("*", formula.Number(gain), v)
+		}
+	}
+	return v, ""
+}
