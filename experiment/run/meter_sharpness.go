@@ -9,30 +9,41 @@ import (
 	"shadowflow/rule"
 )
 
-// sharpnessMeter measures the curvature of the loss over all examples, plain and preconditioned by the optimizer.
+// sharpnessMeter measures the curvature of the loss over all examples, plain and preconditioned by the optimizer, beside the thresholds at
+// which the optimizer's behaviour changes.
 type sharpnessMeter[T graph.Float] struct {
 	schedule
 	seed         uint64
 	objective    objective.Objective[T]
 	stepper      *rule.Stepper[T]
-	precondition *diagnose.Preconditioner[T]
-	root         []T
+	precondition *diagnose.Preconditioner[T] // nil without the memory form: nothing is known then of how a rule preconditions
+	// root is that of 1/P; then what alternates, the gradient over all examples, and the Hessian times it.
+	root, d, g, hg []T
+	above          int // rows in sequence up to the last with lambda_grad above 2/h
 
 	plain, plainResidual, scaled, scaledResidual, threshold *Gauge
+	memoryEdge, periodTwo, lambdaGrad, spikeRows            *Gauge
 }
 
 func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int, seed uint64) (*sharpnessMeter[T], error) {
 	m := &sharpnessMeter[T]{
 		schedule: schedule{"sharpness", every},
-		seed:     seed, objective: p.Objective, stepper: o.stepper, root: make([]T, p.Objective.Dim()),
+		seed:     seed, objective: p.Objective, stepper: o.stepper,
 		plain:          gauge("sharpness", "loss/parameter^2", "largest eigenvalue of the Hessian of the training loss"),
 		plainResidual:  gauge("sharpness_residual", "loss/parameter^2", "an eigenvalue lies within this of sharpness"),
 		scaled:         gauge("preconditioned_sharpness", "1/h", "largest eigenvalue of P^-1 H, for Adam P = diag(sqrt(v + eps))"),
 		scaledResidual: gauge("preconditioned_residual", "1/h", "an eigenvalue lies within this of preconditioned_sharpness"),
 		threshold:      gauge("stability_threshold", "1/h", "preconditioned sharpness above which oscillations grow, for Adam (2 + 2 beta1)/((1 - beta1) h)"),
+		memoryEdge:     gauge("monitor.memory_edge", "", "preconditioned sharpness over that beyond which the series of the equations without memory diverges, for Adam (1 - sqrt beta1)/((1 + sqrt beta1) h): above 1 they say nothing here"),
+		periodTwo:      gauge("monitor.period_two", "", "preconditioned sharpness over stability_threshold: above 1 the iterates flip from side to side, and a lift follows them, no stable flow"),
+		lambdaGrad:     gauge("monitor.lambda_grad", "1/h", "g'DHg/|g|^2, sharpness along the gradient of what alternates, for Adam D = (1 - beta1)/((1 + beta1)(1 - beta1^(n+1)) sqrt(v + eps)): where it stays above 2/h a spike of the loss is coming"),
+		spikeRows:      counter("monitor.spike_rows", "rows", "measurements in sequence up to this one with monitor.lambda_grad above 2/h"),
 	}
-	if p.Rule.Memory == nil { // then nothing is known of how it preconditions
+	if p.Rule.Memory == nil {
 		return m, nil
+	}
+	for _, v := range []*[]T{&m.root, &m.d, &m.g, &m.hg} {
+		*v = make([]T, p.Objective.Dim())
 	}
 	var err error
 	m.precondition, err = diagnose.NewPreconditioner[T](p.Rule, p.Objective.Dim(), p.Threads)
@@ -43,7 +54,7 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 func (m *sharpnessMeter[T]) Gauges() []*Gauge {
 	out := []*Gauge{m.plain, m.plainResidual}
 	if m.precondition != nil {
-		out = append(out, m.scaled, m.scaledResidual, m.threshold)
+		out = append(out, m.scaled, m.scaledResidual, m.threshold, m.memoryEdge, m.periodTwo, m.lambdaGrad, m.spikeRows)
 	}
 	return out
 }
@@ -64,7 +75,7 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	if m.precondition == nil {
 		return nil
 	}
-	threshold, err := m.precondition.At(at.Step, at.LR, at.Theta, at.Gradient, m.stepper.State(), m.root)
+	stability, err := m.precondition.At(at.Step, at.LR, at.Theta, at.Gradient, m.stepper.State(), m.root)
 	if err != nil {
 		return err
 	}
@@ -74,6 +85,41 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	}
 	m.scaled.Set(scaled.Value)
 	m.scaledResidual.Set(scaled.Residual)
-	m.threshold.Set(threshold)
+	m.threshold.Set(stability.PeriodTwo)
+	m.memoryEdge.Set(scaled.Value / stability.Memory)
+	m.periodTwo.Set(scaled.Value / stability.PeriodTwo)
+	return m.alongGradient(ctx, at)
+}
+
+// gradientItself is the direction.
+var gradientItself = &objective.Direction{Make: func(g, _ graph.Value, _ []graph.Value) graph.Value { return g }}
+
+// alongGradient measures the sharpness along the gradient over all examples.
+func (m *sharpnessMeter[T]) alongGradient(ctx context.Context, at *Point[T]) error {
+	if err := m.precondition.Alternating(at.Step, at.Theta, at.Gradient, m.stepper.State(), m.d); err != nil {
+		return err
+	}
+	g := at.Gradient
+	if at.Batch == objective.Full {
+		if err := product(ctx, m.objective, objective.Full, at.Theta, g, m.hg); err != nil {
+			return err
+		}
+	} else {
+		g = m.g
+		if _, err := m.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{Along: gradientItself, Field: g, HField: m.hg}); err != nil {
+			return err
+		}
+	}
+	lambda := diagnose.AlongGradient(m.d, g, m.hg)
+	if m.above++; !(lambda > 2/at.LR) {
+		m.above = 0
+	}
+	m.lambdaGrad.Set(lambda)
+	m.spikeRows.Count(m.above)
 	return nil
 }
+
+// Kept implements Keeper.
+func (m *sharpnessMeter[T]) Kept() any { return &m.above }
+
+var _ Keeper = (*sharpnessMeter[float32])(nil)

@@ -1,0 +1,75 @@
+package run
+
+import (
+	"context"
+	"math"
+	"path/filepath"
+	"testing"
+)
+
+// Gradient descent on the valley of TestTheRealizedBiasIsWhatItsDefinitionSays with a step that is too large for where it begins.
+const steep = `
+objective: {name: bilinear, pairs: [[2, 1.5]], theta: [1.9, 0.45]}
+dtype: float64
+optimizer: {name: gd, lr: 0.16}
+steps: 40
+record: {every: 1, bias: 1, sharpness: 1}
+checkpoint: {every: 1}
+`
+
+func TestMonitorsOfGradientDescentAreThoseOfItsHessian(t *testing.T) {
+	const lr, x, y = 0.16, 2, 1.5
+	_, h := runFor(t, steep)
+	a, b := 1.9, 0.45
+	rows, spikes := 0, 0
+	for n := range 40 {
+		r := y - x*a*b
+		g := [2]float64{-r * x * b, -r * x * a}
+		cross := x*x*a*b - r*x
+		along := (g[0]*g[0]*x*x*b*b + 2*g[0]*g[1]*cross + g[1]*g[1]*x*x*a*a) / (g[0]*g[0] + g[1]*g[1])
+		if rows++; along <= 2/lr {
+			rows = 0
+		}
+		spikes = max(spikes, rows)
+		trace, determinant := x*x*(a*a+b*b), x*x*x*x*a*a*b*b-cross*cross
+		sharpness := trace/2 + math.Sqrt(trace*trace/4-determinant)
+		for name, want := range map[string]float64{
+			"monitor.lambda_grad": along, "monitor.spike_rows": float64(rows), "monitor.period_two": sharpness * lr / 2, "monitor.memory_edge": sharpness * lr,
+		} {
+			if got := h.Floats(name)[n]; !(math.Abs(got-want) <= 1e-4*want) {
+				t.Errorf("step %d: %s = %.9g, want %.9g", n, name, got, want)
+			}
+		}
+		a, b = a-lr*g[0], b-lr*g[1]
+	}
+	if spikes < 2 {
+		t.Errorf("lambda_grad was above its threshold in at most %d rows: the example is too flat", spikes)
+	}
+}
+
+// What meters keep of points that have passed, and a row that waits for the next point, survive an interruption between any two steps.
+func TestMetersGoOnWhereTheyWere(t *testing.T) {
+	c := parse(t, steep)
+	whole, parts := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "parts")
+	runIn(t, whole, c)
+	stopAt := 0
+	interrupted := func(step func(ctx context.Context, opt Options) (*Result, error)) *Result {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		stopAt++
+		result, err := step(ctx, Options{Progress: func(p Progress) {
+			if p.Step >= stopAt {
+				cancel()
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result
+	}
+	result := interrupted(func(ctx context.Context, opt Options) (*Result, error) { return Run(ctx, c, parts, opt) })
+	for result.Status == Interrupted {
+		result = interrupted(func(ctx context.Context, opt Options) (*Result, error) { return Resume(ctx, parts, opt) })
+	}
+	wantSameHistory(t, parts, whole)
+}
