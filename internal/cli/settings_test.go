@@ -52,13 +52,13 @@ func TestAnOptimizerMayBeAFile(t *testing.T) {
 
 func TestAMapTakesSettingsButNotThoseOfItsAxes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "map")
-	args := strings.Fields("map --quiet --beta1 0.9 --beta2 0.9 --lr 1e-4,1e-3 --eps 1e-4 --set steps=3,data.subset=20,model.hidden=[4] --out " + dir)
+	args := strings.Fields("map --quiet --beta1 0.9 --beta2 0.9 --lr 1e-4,1e-3 --eps 1e-4 --batch 0 --set steps=3,data.subset=20,model.hidden=[4] --out " + dir)
 	printed(t, args...)
 	source, err := os.ReadFile(filepath.Join(dir, "map", "sweep.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"optimizer.eps: 1e-4", "steps: 3", "model.hidden: [4]", "stop.loss: 0.005"} {
+	for _, want := range []string{"optimizer.eps: [0.0001]", "steps: 3", "model.hidden: [4]", "stop.loss: 0.005"} {
 		if !strings.Contains(string(source), want) {
 			t.Errorf("%q is not in\n%s", want, source)
 		}
