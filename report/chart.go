@@ -4,6 +4,7 @@ import (
 	"errors"
 	"image/color"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -29,7 +30,15 @@ type Axes struct {
 	MinX, MaxX, MinY, MaxY float64
 	// TicksX are the values labelled along x; nil stands for round numbers.
 	TicksX []float64
+	// Shaded are stretches of x behind the series.
+	Shaded []Span
 	Series []Series
+}
+
+// A Span is a stretch of x with a name in the legend. Those of one name are one entry.
+type Span struct {
+	From, To float64
+	Name     string
 }
 
 // A Series is one curve or set of points. NaN and, on a logarithmic axis, what is not positive are left out.
@@ -102,6 +111,9 @@ func (a *Axes) plot() (*plot.Plot, *plot.Legend, error) {
 	lines := plotter.NewGrid()
 	lines.Vertical.Color, lines.Horizontal.Color = grid, grid
 	p.Add(lines)
+	for _, s := range a.Shaded {
+		p.Add(shading{onAxis(s.From, a.LogX), onAxis(s.To, a.LogX)})
+	}
 	drawn := false
 	for _, s := range a.Series {
 		ok, err := s.add(p, &legend, a)
@@ -109,6 +121,11 @@ func (a *Axes) plot() (*plot.Plot, *plot.Legend, error) {
 			return nil, nil, err
 		}
 		drawn = drawn || ok
+	}
+	for i, s := range a.Shaded {
+		if !slices.ContainsFunc(a.Shaded[:i], func(before Span) bool { return before.Name == s.Name }) {
+			legend.Add(s.Name, shading{})
+		}
 	}
 	if !drawn {
 		return nil, nil, errors.New("nothing in it can be drawn: all its values are missing, or not positive on a logarithmic axis")
@@ -250,6 +267,23 @@ func (s *Series) add(p *plot.Plot, legend *plot.Legend, a *Axes) (drawn bool, er
 		legend.Add(s.Name, thumbs...)
 	}
 	return true, nil
+}
+
+// shading fills a stretch of x over the whole height.
+type shading struct{ from, to float64 }
+
+// Plot implements plot.Plotter.
+func (s shading) Plot(c draw.Canvas, p *plot.Plot) {
+	x, _ := p.Transforms(&c)
+	from, to := max(x(s.from), c.Min.X), min(x(s.to), c.Max.X)
+	if from < to {
+		c.FillPolygon(shade, []vg.Point{{X: from, Y: c.Min.Y}, {X: to, Y: c.Min.Y}, {X: to, Y: c.Max.Y}, {X: from, Y: c.Max.Y}})
+	}
+}
+
+// Thumbnail implements plot.Thumbnailer.
+func (s shading) Thumbnail(c *draw.Canvas) {
+	c.FillPolygon(shade, []vg.Point{c.Min, {X: c.Max.X, Y: c.Min.Y}, c.Max, {X: c.Min.X, Y: c.Max.Y}})
 }
 
 // addBand fills between two curves.

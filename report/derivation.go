@@ -66,6 +66,7 @@ func (d *Derivation) Text() string {
 	for _, s := range d.Sentences() {
 		fmt.Fprintf(&w, "  %s\n", s)
 	}
+	fmt.Fprintln(&w, "  (what the second-order equation predicts; shadowflow run says where it holds, and what is realized)")
 	return w.String()
 }
 

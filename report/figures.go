@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 )
 
 // Figures returns the figures that a run's record has numbers for.
@@ -46,16 +47,19 @@ func (c *Chart) drawable() bool {
 		return false
 	}
 	for i := range c.Axes {
-		points := 0
-		for _, s := range c.Axes[i].Series {
-			xy, _, _ := s.points(&c.Axes[i])
-			points += len(xy)
-		}
-		if points == 0 {
+		if !c.Axes[i].drawable() {
 			return false
 		}
 	}
 	return true
+}
+
+// drawable reports whether there is a point to show.
+func (a *Axes) drawable() bool {
+	return slices.ContainsFunc(a.Series, func(s Series) bool {
+		xy, _, _ := s.points(a)
+		return len(xy) > 0
+	})
 }
 
 // line returns a column of the history as a curve. Every further curve of an axis should have another color and dash.
@@ -107,31 +111,6 @@ func (r *Report) normAxes() Axes {
 	return Axes{Y: "excess norm", LogY: true, Series: []Series{r.line("excess", "perturbed one-norm\nless that of g = 0", 2, 0)}}
 }
 
-// signAxes show the size of the bias, and by colour and shape its sign.
-func (r *Report) signAxes() Axes {
-	steps, share := r.column("bias_share")
-	_, drive := r.column("drive.predicted")
-	lowers := Series{Name: "lowers the norm", Color: 0, Mark: 2, Marks: true}
-	hinders := Series{Name: "hinders its decrease", Color: 1, Mark: 0, Marks: true}
-	every := max(1, len(share)/100) // marks, unlike lines, hide one another
-	for i := 0; i < min(len(share), len(drive)); i += every {
-		s := &hinders
-		if drive[i] < 0 {
-			s = &lowers
-		}
-		s.X, s.Y = append(s.X, steps[i]), append(s.Y, share[i])
-	}
-	return Axes{Y: "bias / main term", LogY: true, Series: []Series{lowers, hinders}}
-}
-
-func (r *Report) overview() *Chart {
-	return &Chart{
-		Labels: Label{"overview", "Loss, gradient norm, and the implicit bias",
-			"Above, training and test loss; in the middle, the excess of the perturbed one-norm of the gradient; below, the size of the bias beside the main term of the modified equation, ||h C|| / ||F||, and whether it lowers the norm or hinders its decrease (the sign of -h q.C)."},
-		Axes: []Axes{r.lossAxes(), r.normAxes(), r.signAxes()},
-	}
-}
-
 func (r *Report) lossFigure() *Chart {
 	return &Chart{
 		Labels: Label{"loss", "Loss and accuracy",
@@ -146,28 +125,6 @@ func (r *Report) normFigure() *Chart {
 			"The excess of the perturbed one-norm over its value at a gradient of zero, which would swamp it, and the usual norms."},
 		Axes: []Axes{r.normAxes(), {Y: "norms", LogY: true, Series: []Series{
 			r.line("two_norm", "two-norm", 0, 0), r.line("max_norm", "largest |g|", 1, 1), r.line("gradient_deviation", "deviation of |g|", 3, 2)}}},
-	}
-}
-
-func (r *Report) biasFigure() *Chart {
-	return &Chart{
-		Labels: Label{"bias", "Size, sign and reach of the bias",
-			"Above, the size of the bias beside the main term, and its sign; below, the share of coordinates, and of sum |q| with q the gradient of the norm, that the bias penalizes. The others it hinders."},
-		Axes: []Axes{r.signAxes(), {Y: "fraction penalized", Series: []Series{
-			r.line("penalized", "of coordinates", 0, 0), r.line("penalized_weight", "of sum |q|", 1, 1)}}},
-	}
-}
-
-func (r *Report) driveFigure() *Chart {
-	main, bias := r.line("drive.main", "main term, -q.F", 0, 0), r.line("drive.predicted", "bias, -h q.C", 1, 1)
-	excess := r.byStep("excess")
-	share := func(step, v float64) float64 { return v / excess[step] }
-	return &Chart{
-		Labels: Label{"drive", "What moves the norm: dN/dt in two parts",
-			"The modified equation's drive on the perturbed one-norm N, per unit of time (a step is h of it): above as it is, below divided by the norm's excess, which is how fast the excess would grow or shrink."},
-		Axes: []Axes{
-			{Y: "dN/dt", Zero: true, Series: []Series{main, bias}},
-			{Y: "dN/dt / excess", Zero: true, Series: []Series{main.mapped("main / excess", share), bias.mapped("bias / excess", share)}}},
 	}
 }
 

@@ -145,7 +145,7 @@ func TestSentencesHaveTheRecordsNumbers(t *testing.T) {
 	all := strings.Join(r.Sentences(), "\n")
 	_, loss := r.column("loss")
 	for _, want := range []string{"adam (lr 0.001, beta1 0.9, beta2 0.99, eps 1e-08)", "took all its 30 steps", number(loss[0]), number(loss[len(loss)-1]),
-		"11 measured steps", "of order 1", "of order 2", "38,000", "noise scale"} {
+		"10 measured steps", "Realized: ", "than no correction", "38,000", "noise scale"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q is not said in\n%s", want, all)
 		}
@@ -254,9 +254,9 @@ func TestStanding(t *testing.T) {
 		drive float64
 		want  string
 	}{
-		{"a bias that lowers the norm", -1, "loss 0.5  norm 2  bias - lowers"},
-		{"a bias that hinders its decrease", 1, "loss 0.5  norm 2  bias + hinders"},
-		{"a bias that was not measured", math.NaN(), "loss 0.5  norm 2  bias not measured"},
+		{"a bias that lowers the norm", -1, "loss 0.5  norm 2  realized bias - lowers"},
+		{"a bias that hinders its decrease", 1, "loss 0.5  norm 2  realized bias + hinders"},
+		{"a bias that was not measured", math.NaN(), "loss 0.5  norm 2  realized bias not measured"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := Standing(run.Progress{Loss: 0.5, Excess: 2, RealizedDrive: c.drive}); got != c.want {

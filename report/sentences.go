@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sort"
 	"strings"
 
 	"shadowflow/experiment/config"
@@ -18,7 +17,8 @@ const passes = 0.01
 func (r *Report) Sentences() []string {
 	var out []string
 	for _, f := range []func() string{
-		r.saySetting, r.sayLoss, r.sayHill, r.sayPassing, r.sayBias, r.sayReach, r.sayDefect, r.sayFlow, r.saySharpness, r.sayNoise,
+		r.saySetting, r.sayLoss, r.sayHill, r.sayPassing, r.sayRealized, r.sayReach, r.sayPrediction, r.sayState, r.sayFlow, r.saySharpness,
+		r.sayNoise,
 	} {
 		if s := f(); s != "" {
 			out = append(out, s)
@@ -112,54 +112,6 @@ func (r *Report) sayPassing() string {
 	return ""
 }
 
-func (r *Report) sayBias() string {
-	_, drive := r.column("drive.predicted")
-	_, share := r.column("bias_share")
-	if len(drive) == 0 || len(share) == 0 {
-		return ""
-	}
-	hinders := 0
-	for _, v := range drive {
-		if v > 0 {
-			hinders++
-		}
-	}
-	sorted := slices.Clone(share)
-	sort.Float64s(sorted)
-	s := fmt.Sprintf("The bias hindered the decrease of the norm at %d of %d measured steps and lowered it at %d", hinders, len(drive), len(drive)-hinders)
-	return s + fmt.Sprintf("; beside the main term it had a median size of %s, at most %s.", number(sorted[len(sorted)/2]), number(sorted[len(sorted)-1]))
-}
-
-func (r *Report) sayReach() string {
-	_, penalized := r.column("penalized")
-	_, weight := r.column("penalized_weight")
-	if len(penalized) == 0 || len(weight) == 0 {
-		return ""
-	}
-	s := fmt.Sprintf("At the end it penalized %s of the coordinates, which hold %s of the norm's gradient, and hindered the others",
-		percent(penalized[len(penalized)-1]), percent(weight[len(weight)-1]))
-	if _, critical := r.column("critical_gradient"); len(critical) > 0 {
-		s += fmt.Sprintf("; elements change sides at the critical gradient size g* = %s", number(critical[len(critical)-1]))
-	}
-	return s + "."
-}
-
-func (r *Report) sayDefect() string {
-	_, first := r.column("defect_1")
-	_, second := r.column("defect_2")
-	n := min(len(first), len(second))
-	if n == 0 {
-		return ""
-	}
-	closer := 0
-	for i := range n {
-		if second[i] < first[i] {
-			closer++
-		}
-	}
-	return fmt.Sprintf("One step on, the modified equation of order 2 was closer to the iterate than that of order 1 at %d of %d measured steps.", closer, n)
-}
-
 func (r *Report) sayFlow() string {
 	var parts []string
 	for _, name := range r.Config.Beside {
@@ -171,26 +123,6 @@ func (r *Report) sayFlow() string {
 		return ""
 	}
 	return fmt.Sprintf("Over the way that the iterates went since the equations began, they ended at a distance of %s.", strings.Join(parts, ", of "))
-}
-
-func (r *Report) saySharpness() string {
-	steps, sharp := r.column("preconditioned_sharpness")
-	_, threshold := r.column("stability_threshold")
-	n := min(len(sharp), len(threshold))
-	if n == 0 {
-		return ""
-	}
-	top, above := 0, 0
-	for i := range n {
-		if sharp[i]/threshold[i] > sharp[top]/threshold[top] {
-			top = i
-		}
-		if sharp[i] > threshold[i] {
-			above++
-		}
-	}
-	return fmt.Sprintf("Preconditioned sharpness was above its stability threshold of %s at %d of %d measured steps; it came to %s of it at step %s.",
-		number(threshold[top]), above, n, percent(sharp[top]/threshold[top]), number(steps[top]))
 }
 
 func (r *Report) sayNoise() string {
@@ -207,16 +139,4 @@ func (r *Report) sayNoise() string {
 		s += fmt.Sprintf(", with a standard error of %s at the end", number(e[len(e)-1]))
 	}
 	return s + "."
-}
-
-// Standing says in a few words where a run stands that goes on.
-func Standing(at run.Progress) string {
-	bias := "+ hinders"
-	switch {
-	case math.IsNaN(at.RealizedDrive):
-		bias = "not measured"
-	case at.RealizedDrive < 0:
-		bias = "- lowers"
-	}
-	return fmt.Sprintf("loss %.3g  norm %.3g  bias %s", at.Loss, at.Excess, bias)
 }

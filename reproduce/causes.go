@@ -21,8 +21,8 @@ func causes() *Reproduction {
 		Name:  "causes",
 		Title: "Is a lower norm the cause of better generalization?",
 		Claim: "Lowering the perturbed one-norm of the gradient, and nothing else, raises the test accuracy.",
-		Design: "Interventions on Adam from the same seeds: the bias cancelled (bias.scale = -1), left alone (0), doubled (1), tripled (2), and explicit penalties on the perturbed one-norm and on the squared two-norm. " +
-			"All stop at the same training loss; runs that do not reach it are left out. The betas are near each other, lr is small and eps is 1e-4, so that the modified equation holds (see the regime map) and its bias can be cancelled; networks are smooth at the laptop's scale for the same reason. For each intervention, paired t-tests over seeds say what it did to the norm's logarithm and to the test accuracy; for each model and data set, the slope of the accuracy's change " +
+		Design: "Interventions on Adam from the same seeds: the bias that the second-order equation predicts cancelled (bias.scale = -1), left alone (0), doubled (1), tripled (2), and explicit penalties on the perturbed one-norm and on the squared two-norm. " +
+			"All stop at the same training loss; runs that do not reach it are left out. The betas are near each other, lr is small and eps is 1e-4, so that the second-order equation holds (see the regime map) and cancelling what it predicts cancels the bias; networks are smooth at the laptop's scale for the same reason. For each intervention, paired t-tests over seeds say what it did to the norm's logarithm and to the test accuracy; for each model and data set, the slope of the accuracy's change " +
 			"on the norm's change, over interventions within a seed, is tested over seeds: negative says that interventions which lower the norm raise the accuracy.",
 		sweeps: func(s Scale) []sweep.Spec {
 			var out []sweep.Spec

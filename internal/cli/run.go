@@ -27,7 +27,7 @@ func newRun() *cobra.Command {
 	f := &runFlags{}
 	cmd := &cobra.Command{
 		Use:   "run [config.yaml]",
-		Short: "Train, and measure the implicit bias on the way",
+		Short: "Train, and measure the realized and the predicted implicit bias on the way",
 		Long: `run carries out a config, or the default one: full-batch Adam, a tanh network, the handwritten digits.
 Its directory is the record: the config as resolved, history.csv, checkpoints, a log, result.json, figures.
 It is safe to kill: run --resume DIR goes on where the newest checkpoint stands, and ends with the same bits.`,

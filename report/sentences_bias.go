@@ -1,0 +1,227 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"shadowflow/experiment/run"
+)
+
+// beyondRange is the defect of the second-order equation over that of the first from which its prediction is not spoken of: it predicts the
+// step worse than no correction.
+const beyondRange = 1
+
+// stateHolds is the one-step defect of the state equation of order 2, over the step's length, below which it is said to hold.
+const stateHolds = 0.05
+
+// together returns the values of columns, in the rows that have a finite number in each of them.
+func (r *Report) together(columns ...string) [][]float64 {
+	all := make([][]float64, len(columns))
+	out := make([][]float64, len(columns))
+	for i, c := range columns {
+		if all[i] = r.History.Floats(c); all[i] == nil {
+			return out
+		}
+	}
+	for row := range all[0] {
+		if slices.ContainsFunc(all, func(v []float64) bool { return math.IsNaN(v[row]) || math.IsInf(v[row], 0) }) {
+			continue
+		}
+		for i := range columns {
+			out[i] = append(out[i], all[i][row])
+		}
+	}
+	return out
+}
+
+// median returns the middle of values, of which there are some.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
+
+// sayRealized says what the steps that were taken have beyond the optimizer without memory, and what that did to the norm.
+func (r *Report) sayRealized() string {
+	drives := r.together("drive.main", "drive.realized")
+	main, realized := drives[0], drives[1]
+	if len(main) == 0 {
+		return ""
+	}
+	hinders := 0
+	share := make([]float64, len(main))
+	for i, v := range realized {
+		if share[i] = math.Abs(v / main[i]); v > 0 {
+			hinders++
+		}
+	}
+	n := len(main)
+	size := fmt.Sprintf("by %s of the main drive in the median, at most %s", percent(median(share)), percent(slices.Max(share)))
+	switch hinders {
+	case n:
+		return fmt.Sprintf("Realized: the bias of the steps hindered N's fall at all %d measured steps, %s.", n, size)
+	case 0:
+		return fmt.Sprintf("Realized: the bias of the steps lowered N at all %d measured steps, %s.", n, size)
+	}
+	return fmt.Sprintf("Realized: the bias of the steps hindered N's fall at %d of %d measured steps and lowered N at %d, %s.", hinders, n, n-hinders, size)
+}
+
+// sayReach says on which coordinates.
+func (r *Report) sayReach() string {
+	at := r.together("step", "realized.penalized", "realized.penalized_weight")
+	n := len(at[0])
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("At step %s it moved %s of the coordinates, which hold %s of the norm's gradient, so that the norm falls, and the others so that it rises.",
+		number(at[0][n-1]), percent(at[1][n-1]), percent(at[2][n-1]))
+}
+
+// sayPrediction says where the second-order equation without memory may be spoken of, and only there what it predicts.
+func (r *Report) sayPrediction() string {
+	all := r.together("monitor.second_over_first")[0]
+	var worse []float64
+	for _, v := range all {
+		if v >= beyondRange {
+			worse = append(worse, v)
+		}
+	}
+	switch n := len(all); {
+	case n == 0:
+		return ""
+	case len(worse) == n:
+		return fmt.Sprintf("The second-order equation predicts steps worse than no correction at all %d measured steps (%s times, in the median): its bias is not shown as this run's bias.",
+			n, number(median(worse)))
+	case len(worse) == 0:
+		return fmt.Sprintf("The second-order equation predicts steps better than no correction at all %d measured steps%s.", n, r.explanation())
+	default:
+		return fmt.Sprintf("The second-order equation predicts steps worse than no correction at %d of %d measured steps (%s times, in the median): its bias is not shown as this run's bias there. At the other %d it predicts them better%s.",
+			len(worse), n, number(median(worse)), n-len(worse), r.explanation())
+	}
+}
+
+// explanation says how much of what the second-order equation predicts is realized, where it may be spoken of.
+func (r *Report) explanation() string {
+	at := r.together("monitor.second_over_first", "bias.cosine", "bias.explained")
+	var cosine, explained []float64
+	for i, v := range at[0] {
+		if v < beyondRange {
+			cosine, explained = append(cosine, at[1][i]), append(explained, at[2][i])
+		}
+	}
+	if len(cosine) == 0 {
+		return ""
+	}
+	s := fmt.Sprintf("; of its bias %s is realized, at a cosine of %s with the realized one (medians)", percent(median(explained)), number(median(cosine)))
+	critical := r.together("monitor.second_over_first", "critical_gradient")
+	if n := len(critical[0]); n > 0 && critical[0][n-1] < beyondRange {
+		s += fmt.Sprintf("; elements change sides at the critical gradient size g* = %s", number(critical[1][n-1]))
+	}
+	return s
+}
+
+// sayState says whether the equation with the memory as state holds.
+func (r *Report) sayState() string {
+	defect := r.together("monitor.state_defect")[0]
+	if len(defect) == 0 {
+		return ""
+	}
+	holds := 0
+	for _, v := range defect {
+		if v < stateHolds {
+			holds++
+		}
+	}
+	s := fmt.Sprintf("With the memory as state the equation of order 2 misses a step by %s of its length (median of %d)", percent(median(defect)), len(defect))
+	switch holds {
+	case len(defect):
+		return s + ": it holds."
+	case 0:
+		return s + ": it does not hold."
+	}
+	return s + fmt.Sprintf(": it holds at %d of them, to %s.", holds, percent(stateHolds))
+}
+
+// saySharpness says where the optimizer is beside its edges.
+func (r *Report) saySharpness() string {
+	at := r.together("step", "monitor.period_two", "stability_threshold")
+	n := len(at[0])
+	if n == 0 {
+		return ""
+	}
+	top, above := 0, 0
+	for i, v := range at[1] {
+		if v > at[1][top] {
+			top = i
+		}
+		if v > 1 {
+			above++
+		}
+	}
+	s := fmt.Sprintf("Preconditioned sharpness was above its stability threshold of %s at %d of %d measured steps; it came to %s of it at step %s",
+		number(at[2][top]), above, n, percent(at[1][top]), number(at[0][top]))
+	if above > 0 {
+		s += ". Beyond it the iterates flip from side to side, which a lift follows and no stable flow"
+	}
+	return s + "." + r.sayEdge() + r.saySpikes()
+}
+
+// sayEdge says where the series of the equations without memory has no sum.
+func (r *Report) sayEdge() string {
+	edge := r.together("monitor.memory_edge")[0]
+	beyond := 0
+	for _, v := range edge {
+		if v > 1 {
+			beyond++
+		}
+	}
+	if beyond == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" It was beyond the edge from which the series of the equations without memory diverges at %d of %d, at most %s times it.",
+		beyond, len(edge), number(slices.Max(edge)))
+}
+
+// saySpikes warns of spikes of the loss.
+func (r *Report) saySpikes() string {
+	at := r.together("step", "monitor.spike_rows")
+	for i, rows := range at[1] {
+		if rows >= 2 && rows == slices.Max(at[1]) {
+			return fmt.Sprintf(" Along the gradient it stayed above 2/h for %s measurements in sequence up to step %s: a warning of a spike of the loss.",
+				number(rows), number(at[0][i]))
+		}
+	}
+	return ""
+}
+
+// Standing says in a few words where a run stands that goes on.
+func Standing(at run.Progress) string {
+	bias := "+ hinders"
+	switch {
+	case math.IsNaN(at.RealizedDrive):
+		bias = "not measured"
+	case at.RealizedDrive < 0:
+		bias = "- lowers"
+	}
+	return fmt.Sprintf("loss %.3g  norm %.3g  realized bias %s", at.Loss, at.Excess, bias)
+}
+
+// Probed says what was found at a point.
+func Probed(p *run.Probed) []string {
+	loss := fmt.Sprintf("loss %.9g", p.Loss)
+	if accuracy := float64(p.Accuracy); !math.IsNaN(accuracy) {
+		loss += fmt.Sprintf(", accuracy %.4g", accuracy)
+	}
+	reach := "it is a correction there if steps bear it out, which monitor.second_over_first of a run says"
+	if p.Share >= 1 {
+		reach = "no correction there, but larger than what it corrects: do not take it for what happens"
+	}
+	return []string{
+		fmt.Sprintf("%s (%d parameters, %d examples)", loss, p.Parameters, p.Examples),
+		fmt.Sprintf("gradient: perturbed one-norm %.9g (excess %.9g), one-norm %.9g, two-norm %.9g, largest %.9g", p.Perturbed, p.Excess, p.One, p.Two, p.Max),
+		fmt.Sprintf("predicted bias (second order, memory full): size %.4g of the main term, %s", p.Share, reach),
+		fmt.Sprintf("  it would penalize %.4g and hinder %.4g of the coordinates (%.4g and %.4g of sum |q|)",
+			p.Penalized, p.Hindered, p.PenalizedWeight, p.HinderedWeight),
+		fmt.Sprintf("  dN/dt: %.6g by the main term, %.6g by the predicted bias", p.MainDrive, p.PredictedDrive),
+	}
+}

@@ -1,0 +1,189 @@
+package report
+
+import (
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
+)
+
+// measured is a report of a record with some columns; a column of fewer values has none in the last rows.
+func measured(columns map[string][]float64) *Report {
+	h := &record.History{Columns: []record.Column{{Name: "step", Type: record.IntColumn}}}
+	rows := 0
+	for _, v := range columns {
+		rows = max(rows, len(v))
+	}
+	for n := range rows {
+		h.Rows = append(h.Rows, []record.Value{record.Int(int64(10 * n))})
+	}
+	for name, values := range columns {
+		h.Columns = append(h.Columns, record.Column{Name: name, Type: record.FloatColumn})
+		for n := range rows {
+			v := record.Value{}
+			if n < len(values) && !math.IsNaN(values[n]) {
+				v = record.Float(values[n])
+			}
+			h.Rows[n] = append(h.Rows[n], v)
+		}
+	}
+	return &Report{History: h}
+}
+
+// predictedNumbers are in the records of the tests below as what is predicted, and nowhere else.
+var predictedNumbers = []string{"77", "0.123", "12.3%", "0.456", "45.6%", "6.66e-5"}
+
+func TestWordsAboutTheBiasFollowTheMonitors(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		ratio          []float64
+		want, unsaid   []string
+		figureIsShaded bool
+	}{
+		{"out of its range throughout", []float64{4, 4.8, 7},
+			[]string{"predicts steps worse than no correction at all 3 measured steps (4.8 times, in the median): its bias is not shown as this run's bias."},
+			append([]string{"better"}, predictedNumbers...), true},
+		{"within its range throughout", []float64{0.1, 0.2, 0.3},
+			[]string{"predicts steps better than no correction at all 3 measured steps; of its bias 45.6% is realized, at a cosine of 0.123 with the realized one (medians)", "g* = 6.66e-5"},
+			[]string{"worse", "not shown", "77"}, false},
+		{"out of its range in part", []float64{3, 0.2, 5},
+			[]string{"worse than no correction at 2 of 3 measured steps (5 times, in the median): its bias is not shown as this run's bias there. At the other 1 it predicts them better; of its bias 45.6% is realized"},
+			[]string{"77", "g*"}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := measured(map[string][]float64{
+				"drive.main": {-100, -100, -100, -100}, "drive.predicted": {77, 77, 77, 77}, "drive.realized": {31, -20, 40}, "drive.observed": {-60, -110, -50},
+				"bias_share": {77, 77, 77, 77}, "penalized": {0.77, 0.77, 0.77, 0.77}, "bias.cosine": {0.123, 0.123, 0.123}, "bias.explained": {0.456, 0.456, 0.456},
+				"critical_gradient": {6.66e-5, 6.66e-5, 6.66e-5, 6.66e-5}, "realized.penalized": {0.1, 0.2, 0.3}, "realized.penalized_weight": {0.4, 0.5, 0.6},
+				"monitor.second_over_first": c.ratio,
+			})
+			all := strings.Join([]string{r.sayRealized(), r.sayReach(), r.sayPrediction()}, "\n")
+			c.want = append(c.want, "hindered N's fall at 2 of 3 measured steps and lowered N at 1, by 31.0% of the main drive in the median, at most 40.0%",
+				"At step 20 it moved 30.0% of the coordinates, which hold 60.0% of the norm's gradient, so that the norm falls")
+			for _, want := range c.want {
+				if !strings.Contains(all, want) {
+					t.Errorf("%q is not said in\n%s", want, all)
+				}
+			}
+			for _, unsaid := range c.unsaid {
+				if strings.Contains(all, unsaid) {
+					t.Errorf("%q is said in\n%s", unsaid, all)
+				}
+			}
+			if shaded := len(r.driveFigure().Axes[0].Shaded) > 0; shaded != c.figureIsShaded {
+				t.Errorf("the figure is shaded: %v, want %v", shaded, c.figureIsShaded)
+			}
+		})
+	}
+}
+
+func TestARealizedBiasOfOneSignIsSaidSo(t *testing.T) {
+	for sign, want := range map[float64]string{1: "hindered N's fall at all 2 measured steps, by 50.0%", -1: "lowered N at all 2 measured steps, by 50.0%"} {
+		r := measured(map[string][]float64{"drive.main": {-2, -4}, "drive.realized": {sign, 2 * sign}})
+		if got := r.sayRealized(); !strings.Contains(got, want) {
+			t.Errorf("%q lacks %q", got, want)
+		}
+	}
+}
+
+func TestNothingIsSaidOfWhatWasNotMeasured(t *testing.T) {
+	r := measured(map[string][]float64{"loss": {1, 2}})
+	for _, say := range []func() string{r.sayRealized, r.sayReach, r.sayPrediction, r.sayState, r.saySharpness} {
+		if s := say(); s != "" {
+			t.Errorf("said: %s", s)
+		}
+	}
+	// Realized alone, as for an optimizer without the memory form.
+	r = measured(map[string][]float64{"drive.main": {-1}, "drive.realized": {0.5}})
+	if r.sayRealized() == "" || r.sayPrediction() != "" {
+		t.Errorf("%q, %q", r.sayRealized(), r.sayPrediction())
+	}
+}
+
+func TestSharpnessIsSaidBesideItsEdges(t *testing.T) {
+	for name, c := range map[string]struct {
+		periodTwo, edge, rows []float64
+		want, unsaid          string
+	}{
+		"calm":          {[]float64{0.1, 0.2}, []float64{0.5, 0.9}, []float64{0, 0}, "at 0 of 2 measured steps; it came to 20.0% of it at step 10.", "beyond"},
+		"memory's edge": {[]float64{0.1, 0.2}, []float64{0.5, 3}, []float64{0, 0}, "the series of the equations without memory diverges at 1 of 2, at most 3 times it.", "flip"},
+		"past the edge": {[]float64{1.1, 1.3}, []float64{80, 95}, []float64{0, 1}, "Beyond it the iterates flip from side to side, which a lift follows and no stable flow.", "spike"},
+		"a spike":       {[]float64{1.1, 1.3}, []float64{80, 95}, []float64{1, 2}, "above 2/h for 2 measurements in sequence up to step 10: a warning of a spike of the loss.", "NaN"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := measured(map[string][]float64{
+				"stability_threshold": {38000, 38000}, "monitor.period_two": c.periodTwo, "monitor.memory_edge": c.edge, "monitor.spike_rows": c.rows})
+			if got := r.saySharpness(); !strings.Contains(got, c.want) || strings.Contains(got, c.unsaid) {
+				t.Errorf("want %q, and not %q, in\n%s", c.want, c.unsaid, got)
+			}
+		})
+	}
+}
+
+func TestTheStateEquationHoldsWhereItsDefectIsSmall(t *testing.T) {
+	for want, defects := range map[string][]float64{
+		"misses a step by 0.2% of its length (median of 3): it holds.":                        {0.001, 0.002, 0.003},
+		"misses a step by 50.0% of its length (median of 3): it does not hold.":               {0.1, 0.5, 0.7},
+		"misses a step by 10.0% of its length (median of 3): it holds at 1 of them, to 5.0%.": {0.001, 0.1, 0.3},
+	} {
+		if got := measured(map[string][]float64{"monitor.state_defect": defects}).sayState(); !strings.HasSuffix(got, want) {
+			t.Errorf("%q does not end with %q", got, want)
+		}
+	}
+}
+
+func TestWhatIsOutOfRangeReachesHalfWayToItsNeighbours(t *testing.T) {
+	r := measured(map[string][]float64{"monitor.second_over_first": {2, 3, 0.5, 0.5, 1, 0.9, 5}})
+	var got [][2]float64
+	for _, s := range r.beyond() {
+		got = append(got, [2]float64{s.From, s.To})
+	}
+	if want := [][2]float64{{0, 15}, {35, 45}, {55, 60}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("stretches %v, want %v", got, want)
+	}
+}
+
+func TestShadedStretchesAreDrawnBehindTheCurves(t *testing.T) {
+	chart := func(spans ...Span) *Chart {
+		return &Chart{Axes: []Axes{{Shaded: spans, Series: []Series{{X: []float64{0, 10}, Y: []float64{0, 1}}}}}}
+	}
+	plain, err := Render(chart(), "svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shaded, err := Render(chart(Span{2, 4, "odd"}, Span{6, 20, "odd"}), "svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const opacity = "fill-opacity:0.188"
+	if strings.Contains(string(plain), opacity) || strings.Count(string(shaded), opacity) != 3 { // two stretches and the legend's
+		t.Errorf("the stretches are drawn %d times, want 2 and once in the legend", strings.Count(string(shaded), opacity))
+	}
+	if n := strings.Count(string(shaded), ">odd<"); n != 1 {
+		t.Errorf("the legend names the stretches %d times", n)
+	}
+}
+
+func TestAPointsPredictionIsSaidToBeOne(t *testing.T) {
+	for share, want := range map[float64]string{5: "do not take it for what happens", 0.1: "if steps bear it out"} {
+		all := strings.Join(Probed(&run.Probed{Share: share, Accuracy: record.Number(math.NaN())}), "\n")
+		if !strings.Contains(all, want) || !strings.Contains(all, "predicted bias") || strings.Contains(all, "accuracy") {
+			t.Errorf("share %g: %q lacks %q", share, all, want)
+		}
+	}
+}
+
+// Whatever is recorded, sentences and figures have their numbers from it, and a run without a realized bias has no figure of it.
+func TestARunWithARegularizerHasNoFigureOfTheRealizedBias(t *testing.T) {
+	r := read(t, runDir(t, "beside=[]", "regularizer={kind: perturbed-one-norm, weight: 0.01}"))
+	if got := names(r); slices.Contains(got, "overview") || slices.Contains(got, "bias") || !slices.Contains(got, "drive") {
+		t.Errorf("figures %v", got)
+	}
+	if all := strings.Join(r.Sentences(), "\n"); strings.Contains(all, "Realized") {
+		t.Errorf("a realized bias is spoken of:\n%s", all)
+	}
+}
