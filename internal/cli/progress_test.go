@@ -17,7 +17,7 @@ func TestProgressOutsideATerminalIsALineNowAndThen(t *testing.T) {
 		since time.Duration
 		want  string
 	}{
-		{"a line when the last is old", false, 2 * lineEvery, "step 30 of 100  loss 0.5  norm 2  bias - lowers  time left"},
+		{"a line when the last is old", false, 2 * lineEvery, "step 30 of 100  loss 0.5  norm 2  realized bias - lowers  time left"},
 		{"nothing soon after a line", false, lineEvery / 2, ""},
 		{"nothing when quiet", true, 2 * lineEvery, ""},
 	} {
@@ -40,7 +40,7 @@ func TestTimeLeftFollowsTheStepsDone(t *testing.T) {
 	p.started, p.first = time.Now().Add(-20*time.Second), 10
 	p.shown = time.Now().Add(-2 * lineEvery)
 	p.show(run.Progress{Step: 30, Steps: 50, RealizedDrive: math.NaN()}) // 20 steps took 20 s, 20 are left
-	if got := out.String(); !strings.Contains(got, "time left 20s") || !strings.Contains(got, "bias not measured") {
-		t.Errorf("printed %q, want 20 s left and a bias not measured", got)
+	if got := out.String(); !strings.Contains(got, "time left 20s") || !strings.Contains(got, "realized bias not measured") {
+		t.Errorf("printed %q, want 20 s left and a realized bias not measured", got)
 	}
 }
