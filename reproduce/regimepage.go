@@ -18,8 +18,9 @@ func (m *Map) document() *report.Document {
 	}
 	for _, s := range m.slices() {
 		d.Findings = append(d.Findings, m.finding(s))
+		d.Figures = append(d.Figures, m.driveFigure(s), m.reachFigure(s))
 	}
-	d.Figures = []report.Drawing{m.regimeFigure(), m.driveFigure(), m.reachFigure()}
+	d.Figures = append(d.Figures, m.regimeFigure())
 	d.Tables = []report.Table{m.limits(), m.table()}
 	return d
 }
@@ -130,59 +131,63 @@ func (m *Map) middleLR() int {
 	return best
 }
 
-// driveFigure shows, at one lr and in the middle stage, what is realized and what is predicted, side by side.
-func (m *Map) driveFigure() *report.Heatmap {
+// driveFigure shows, at one lr and in the middle stage, what is realized, predicted and observed in a slice.
+func (m *Map) driveFigure(s Slice) *report.Heatmap {
 	const middle = 1
 	k := m.middleLR()
 	h := &report.Heatmap{Labels: report.Label{
-		Name: "drives", Title: fmt.Sprintf("The bias on the norm, over the main drive, lr = %g", m.LR[k]),
+		Name: "drives-" + s.file(), Title: fmt.Sprintf("The bias on the norm over the main drive, lr = %g, %v", m.LR[k], s),
 		Caption: "Medians over the middle stage of training (loss 1/2 to 1/20 of the first), at the same steps. Orange: the bias hinders the norm's decrease; blue: it penalizes the norm; thick lines are at 0. Grey: not measured. A predicted value in brackets is from an equation that predicts most steps no better than without its bias: it is no statement about the run.",
 	}}
-	for _, s := range m.slices() {
-		for _, f := range []struct {
-			title string
-			value func(p Point) float64
-			holds func(p Point) bool
-		}{
-			{"realized", func(p Point) float64 { return p.Realized[middle] }, func(Point) bool { return true }},
-			{"predicted without memory", func(p Point) float64 { return p.Predicted[middle] }, Point.memorylessHolds},
-			{"observed dN/dt", func(p Point) float64 { return p.Observed[middle] }, func(Point) bool { return true }},
-		} {
-			p := m.panel(fmt.Sprintf("%s, %v", f.title, s), func(i, j int) (float64, string, int) {
-				at := m.at(s, i, j, k)
-				v := f.value(at)
-				if math.IsNaN(v) {
-					return v, "", -1
-				}
-				text := strconv.FormatFloat(v, 'g', 2, 64)
-				if !f.holds(at) {
-					text = "(" + text + ")"
-				}
-				return -max(-1, min(1, v)), text, count(v > 0)
-			})
-			p.Low, p.High, p.Diverging, p.Scale = -1, 1, true, "over the main drive"
-			p.Legend = []string{"-1 or less", "-0.5", "0", "0.5", "1 or more"}
-			h.Panels = append(h.Panels, p)
-		}
+	for _, f := range []struct {
+		title string
+		value func(p Point) float64
+		holds func(p Point) bool
+	}{
+		{"realized bias", func(p Point) float64 { return p.Realized[middle] }, func(Point) bool { return true }},
+		{"bias predicted by the equation without memory", func(p Point) float64 { return p.Predicted[middle] }, Point.memorylessHolds},
+		{"observed dN/dt", func(p Point) float64 { return p.Observed[middle] }, func(Point) bool { return true }},
+	} {
+		p := m.panel(f.title, func(i, j int) (float64, string, int) {
+			at := m.at(s, i, j, k)
+			v := f.value(at)
+			if math.IsNaN(v) {
+				return v, "", -1
+			}
+			text := strconv.FormatFloat(v, 'g', 2, 64)
+			if !f.holds(at) {
+				text = "(" + text + ")"
+			}
+			return -max(-1, min(1, v)), text, count(v > 0)
+		})
+		p.Low, p.High, p.Diverging, p.Scale = -1, 1, true, "over the main drive"
+		p.Legend = []string{"-1 or less", "-0.5", "0", "0.5", "1 or more"}
+		h.Panels = append(h.Panels, p)
 	}
 	return h
 }
 
-func (m *Map) reachFigure() *report.Heatmap {
+// file is a slice's part of the names of its figures.
+func (s Slice) file() string {
+	if s.Batch == 0 {
+		return fmt.Sprintf("eps-%g-full", s.Eps)
+	}
+	return fmt.Sprintf("eps-%g-batch-%d", s.Eps, s.Batch)
+}
+
+func (m *Map) reachFigure(s Slice) *report.Heatmap {
 	h := &report.Heatmap{Labels: report.Label{
-		Name: "reach", Title: "How far the regimes and the equations reach",
+		Name: "reach-" + s.file(), Title: fmt.Sprintf("How far the regimes and the equations reach in lr, %v", s),
 		Caption: "The largest lr of those tried with a stable run; the largest up to which the state equation of order 2 predicts steps to 5%; the largest up to which the equation of order 2 without memory predicts most steps better than that of order 1. Zero: not at the smallest that was tried.",
 	}}
-	for _, s := range m.slices() {
-		for _, f := range m.reachesOf(s) {
-			p := m.panel(fmt.Sprintf("%s, %v", f.title, s), func(i, j int) (float64, string, int) {
-				v := f.value(i, j)
-				return float64(slices.Index(m.LR, v) + 1), strconv.FormatFloat(v, 'g', -1, 64), slices.Index(m.LR, v)
-			})
-			p.Low, p.High, p.Scale = 0, float64(len(m.LR)), "lr"
-			p.Legend = []string{"large", "", "", "", "small, or none"}
-			h.Panels = append(h.Panels, p)
-		}
+	for _, f := range m.reachesOf(s) {
+		p := m.panel(f.title, func(i, j int) (float64, string, int) {
+			v := f.value(i, j)
+			return float64(slices.Index(m.LR, v) + 1), strconv.FormatFloat(v, 'g', -1, 64), slices.Index(m.LR, v)
+		})
+		p.Low, p.High, p.Scale = 0, float64(len(m.LR)), "lr"
+		p.Legend = []string{"large", "", "", "", "small, or none"}
+		h.Panels = append(h.Panels, p)
 	}
 	return h
 }
