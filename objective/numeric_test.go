@@ -94,7 +94,20 @@ func TestEveryWantIsWhatPlainGoComputes(t *testing.T) {
 			return hv
 		}
 		hv, hg, hf := times(v), times(g), times(field)
-		for mask := range 16 {
+		bend := func(u []float64) []float64 { // (g(theta + d u) - 2 g(theta) + g(theta - d u)) / d^2
+			const d = 1e-4
+			up, down := slices.Clone(theta), slices.Clone(theta)
+			for j := range u {
+				up[j], down[j] = up[j]+d*u[j], down[j]-d*u[j]
+			}
+			_, b := naive(up, c)
+			_, back := naive(down, c)
+			for j := range b {
+				b[j] = (b[j] - 2*g[j] + back[j]) / (d * d)
+			}
+			return b
+		}
+		for mask := range 32 {
 			var w Want[float64]
 			if mask&1 != 0 {
 				w.Gradient = make([]float64, dim)
@@ -107,6 +120,9 @@ func TestEveryWantIsWhatPlainGoComputes(t *testing.T) {
 			}
 			if mask&8 != 0 {
 				w.Along, w.HField = smoothSign, make([]float64, dim)
+			}
+			if mask&16 != 0 {
+				w.Lines, w.Bends = [][]float64{v, field, g}, vectors(3)
 			}
 			t.Run(fmt.Sprintf("batch %d, %+v", batch, w.Kind()), func(t *testing.T) {
 				e, err := n.Evaluate(t.Context(), theta, batch, w)
@@ -128,6 +144,9 @@ func TestEveryWantIsWhatPlainGoComputes(t *testing.T) {
 				}
 				if w.HField != nil {
 					wantClose(t, "H field", w.HField, hf, 1e-8)
+				}
+				for i, u := range w.Lines {
+					wantClose(t, "D^3E[u, u]", w.Bends[i], bend(u), 1e-6)
 				}
 			})
 		}
@@ -197,6 +216,8 @@ func TestMistakesAreErrors(t *testing.T) {
 		"2 vectors and room for 1 products":        {n.Start(), 0, Want[float64]{Vectors: [][]float64{room, room}, Products: [][]float64{room}}},
 		"a vector of 1 numbers: want 3":            {n.Start(), 0, Want[float64]{Vectors: [][]float64{room[:1]}, Products: [][]float64{room}}},
 		"room for 1 numbers of a product: want 3":  {n.Start(), 0, Want[float64]{Vectors: [][]float64{room}, Products: [][]float64{room[:1]}}},
+		"1 lines and room for 2 bends":             {n.Start(), 0, Want[float64]{Lines: [][]float64{room}, Bends: [][]float64{room, room}}},
+		"room for 2 numbers of a product":          {n.Start(), 0, Want[float64]{Lines: [][]float64{room}, Bends: [][]float64{room[:2]}}},
 		"want a direction and room for it":         {n.Start(), 0, Want[float64]{HField: room}},
 		"want a direction and room for it or its ": {n.Start(), 0, Want[float64]{Along: smoothSign}},
 	} {

@@ -2,6 +2,7 @@ package objective
 
 import (
 	"fmt"
+	"slices"
 
 	"shadowflow/graph"
 )
@@ -18,6 +19,9 @@ type Want[T graph.Float] struct {
 	Along         *Direction
 	Given         [][]T
 	Field, HField []T
+	// Lines are directions u, and Bends receive the third derivative D^3E(theta)[u, u], as many: the gradient of the curvature u'Hu.
+	// D^3E(theta)[u, v] is half of what the bend along u + v has beyond those along u and v.
+	Lines, Bends [][]T
 }
 
 // Evaluation is what a pass over a batch tells beside what goes into slices.
@@ -47,12 +51,15 @@ func (w Want[T]) Check(dim int) error {
 			return fmt.Errorf("objective: input %d of a direction has %d numbers: want %d", i, len(v), want)
 		}
 	}
-	for _, v := range w.Vectors {
+	if len(w.Lines) != len(w.Bends) {
+		return fmt.Errorf("objective: %d lines and room for %d bends: want as many", len(w.Lines), len(w.Bends))
+	}
+	for _, v := range slices.Concat(w.Vectors, w.Lines) {
 		if len(v) != dim {
 			return fmt.Errorf("objective: a vector of %d numbers: want %d", len(v), dim)
 		}
 	}
-	for _, r := range w.Products {
+	for _, r := range slices.Concat(w.Products, w.Bends) {
 		if len(r) != dim {
 			return fmt.Errorf("objective: room for %d numbers of a product: want %d", len(r), dim)
 		}
@@ -71,22 +78,25 @@ type Kind struct {
 	Vectors       int // number of them
 	Along         *Direction
 	Field, HField bool
+	Lines         int // number of them
 }
 
 // Kind returns the want's kind.
 func (w Want[T]) Kind() Kind {
-	return Kind{w.Gradient != nil, len(w.Vectors), w.Along, w.Field != nil, w.HField != nil}
+	return Kind{w.Gradient != nil, len(w.Vectors), w.Along, w.Field != nil, w.HField != nil, len(w.Lines)}
 }
 
 // Inputs appends the slices that a program of this want reads beside theta and the batch, in the order of [Kind.Record].
-func (w Want[T]) Inputs(to [][]T) [][]T { return append(append(to, w.Vectors...), w.Given...) }
+func (w Want[T]) Inputs(to [][]T) [][]T {
+	return append(append(append(to, w.Vectors...), w.Lines...), w.Given...)
+}
 
 // Results appends the slices that receive the results, in the order of [Kind.Record].
 func (w Want[T]) Results(to [][]T) [][]T {
 	if w.Gradient != nil {
 		to = append(to, w.Gradient)
 	}
-	to = append(to, w.Products...)
+	to = append(append(to, w.Products...), w.Bends...)
 	if w.Field != nil {
 		to = append(to, w.Field)
 	}
@@ -112,6 +122,10 @@ func (k Kind) Record(loss, theta graph.Value) (inputs, results []graph.Value) {
 		v := theta.Builder().Param(fmt.Sprintf("v%d", i), theta.DType(), theta.Size())
 		inputs, results = append(inputs, v), append(results, times(v))
 	}
+	for i := range k.Lines {
+		u := theta.Builder().Param(fmt.Sprintf("u%d", i), theta.DType(), theta.Size())
+		inputs, results = append(inputs, u), append(results, bend(loss, theta, u))
+	}
 	if k.Along == nil {
 		return inputs, results
 	}
@@ -125,4 +139,18 @@ func (k Kind) Record(loss, theta graph.Value) (inputs, results []graph.Value) {
 		results = append(results, times(field))
 	}
 	return inputs, results
+}
+
+// bend returns D^3E(theta)[u, u], the gradient of the second derivative of the loss along u: reverse mode over the loss's series on the line
+// theta + t u, which takes fewer products than the series of the gradient.
+func bend(loss, theta, u graph.Value) graph.Value {
+	line := graph.NewJet()
+	line.Set(theta, func(a, b int) graph.Value {
+		if a == 1 && b == 0 {
+			return u
+		}
+		return graph.Value{}
+	})
+	curvature := line.Coef(loss, 2, 0)
+	return graph.Grad(curvature.Mul(curvature.Like(2)), theta)[0]
 }

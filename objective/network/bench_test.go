@@ -9,7 +9,7 @@ import (
 	"shadowflow/objective"
 )
 
-// The digits run's two evaluations: gradient, and gradient with a Hessian-vector product.
+// The digits run's two evaluations, gradient, and gradient with a Hessian-vector product, and what a central flow wants beside them.
 func BenchmarkDigits(b *testing.B) {
 	m, err := (&nn.MLP{Hidden: []int{64, 64}, Activation: "tanh"}).Build([]int{8, 8, 1}, 10)
 	if err != nil {
@@ -27,6 +27,7 @@ func BenchmarkDigits(b *testing.B) {
 		}
 		for name, want := range map[string]objective.Want[float32]{
 			"gradient": {Gradient: g}, "pair": {Gradient: g, Along: smoothSign, Field: f, HField: hf},
+			"bend": {Lines: [][]float32{g}, Bends: [][]float32{f}}, "product": {Vectors: [][]float32{g}, Products: [][]float32{f}},
 		} {
 			b.Run(fmt.Sprintf("%s/micro-batch=%d", name, size), func(b *testing.B) {
 				for b.Loop() {

@@ -37,12 +37,12 @@ func (o *Objective[T]) inTwoPasses(ctx context.Context, theta []T, from, to int,
 	if err := o.direct(want.Along, g, theta, want.Given, field); err != nil {
 		return objective.Evaluation{}, err
 	}
-	rest := objective.Want[T]{Vectors: want.Vectors, Products: want.Products}
+	rest := objective.Want[T]{Vectors: want.Vectors, Products: want.Products, Lines: want.Lines, Bends: want.Bends}
 	if want.HField != nil {
 		rest.Vectors = append(rest.Vectors[:len(rest.Vectors):len(rest.Vectors)], field)
 		rest.Products = append(rest.Products[:len(rest.Products):len(rest.Products)], want.HField)
 	}
-	if len(rest.Vectors) > 0 {
+	if len(rest.Vectors)+len(rest.Lines) > 0 {
 		_, err = o.pass(ctx, theta, &o.train, from, to, rest)
 	}
 	return e, err

@@ -209,6 +209,58 @@ func TestDerivativesMatchCentralDifferences(t *testing.T) {
 	wantClose(t, "product", product(t, o, theta, v), up, 1e-6)
 }
 
+// The third derivative along u is how the Hessian times u changes along u, in one micro-batch and in several, beside whatever else is wanted.
+func TestBendsMatchCentralDifferencesOfProducts(t *testing.T) {
+	for name, m := range map[string]*nn.Model{
+		"mlp": mlp(t),
+		"cnn": build(t, &nn.CNN{Channels: []int{4, 4}, Dense: 8}),
+		"vit": build(t, &nn.ViT{Patch: 4, Dim: 8, Depth: 1, Heads: 2, DimHead: 4, MLP: 8}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			part, theta := digits(t, 20), m.Init(6).Theta
+			u, v := random(len(theta), 1), random(len(theta), 2)
+			both := make([]float64, len(theta))
+			for j := range u {
+				u[j], v[j] = u[j]/math.Sqrt(float64(len(u))), v[j]/math.Sqrt(float64(len(u)))
+				both[j] = u[j] + v[j]
+			}
+			whole, parts := mustNew[float64](t, m, part, Options{}), mustNew[float64](t, m, part, Options{MicroBatch: 7})
+			of := func(o *Objective[float64]) [][]float64 {
+				w := objective.Want[float64]{Along: smoothSign, Field: make([]float64, len(theta)), Lines: [][]float64{u, v, both}}
+				w.Vectors, w.Products = [][]float64{u}, [][]float64{make([]float64, len(theta))}
+				for range w.Lines {
+					w.Bends = append(w.Bends, make([]float64, len(theta)))
+				}
+				evaluate(t, o, theta, w)
+				wantClose(t, "product beside bends", w.Products[0], product(t, o, theta, u), 1e-12)
+				return w.Bends
+			}
+			bends := of(whole)
+			for i, b := range of(parts) {
+				wantClose(t, "bend in parts", b, bends[i], 1e-12)
+			}
+			along := func(of, on []float64) []float64 { // D^3E[of, on]
+				const d = 1e-4
+				up, down := make([]float64, len(theta)), make([]float64, len(theta))
+				for j := range theta {
+					up[j], down[j] = theta[j]+d*on[j], theta[j]-d*on[j]
+				}
+				up, down = product(t, whole, up, of), product(t, whole, down, of)
+				for j := range up {
+					up[j] = (up[j] - down[j]) / (2 * d)
+				}
+				return up
+			}
+			wantClose(t, "bend", bends[0], along(u, u), 1e-6)
+			mixed := make([]float64, len(theta))
+			for j := range mixed {
+				mixed[j] = (bends[2][j] - bends[0][j] - bends[1][j]) / 2
+			}
+			wantClose(t, "bend by polarization", mixed, along(u, v), 1e-6)
+		})
+	}
+}
+
 func TestThreadsChangeNoBit(t *testing.T) {
 	for name, m := range map[string]*nn.Model{"mlp": mlp(t), "resnet": resnet(t)} {
 		t.Run(name, func(t *testing.T) {
