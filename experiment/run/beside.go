@@ -45,6 +45,8 @@ func (c *company[T]) named(name string) (*equation[T], error) {
 		e, err = c.lift(1)
 	case "lift-2":
 		e, err = c.lift(2)
+	case "central":
+		e, err = c.central()
 	default:
 		err = fmt.Errorf("nothing of that name moves beside an optimizer")
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"shadowflow/graph"
+	"shadowflow/modeq/central"
 )
 
 // equation is the process that solves a differential equation beside the optimizer, from one step to the next. Its point, and the
@@ -29,8 +30,10 @@ type equation[T graph.Float] struct {
 
 	// negative returns how often so far a state that cannot be negative was so; nil where that cannot be.
 	negative func() int
-	// previous is, of a period-two lift, the parameters' part of y a step ago. Otherwise it is nil.
+	// previous is the parameters' part of y a step ago, where they are the mean of iterates that flip from side to side. Otherwise it is nil.
 	previous []float64
+	// predict returns what a central flow says of the iterates at y, before step n. Otherwise it is nil.
+	predict func(ctx context.Context, n int, y []float64) (central.Prediction, error)
 }
 
 // solver finds the state of an equation behind a step.

@@ -20,6 +20,7 @@ type besideMeter[T graph.Float] struct {
 
 	distance, relative, loss, excess *Gauge
 	negative, amplitude              *Gauge // nil where there is no such thing
+	curvature, directions            *Gauge
 }
 
 func newBesideMeter[T graph.Float](p *Problem[T], e *equation[T], t *trail[T], lossUnit string) *besideMeter[T] {
@@ -30,10 +31,17 @@ func newBesideMeter[T graph.Float](p *Problem[T], e *equation[T], t *trail[T], l
 		relative: gauge(e.column("relative_distance"), "", "distance over the two-norm of the way that the optimizer has gone from where the "+e.title+" begins"),
 		excess:   gauge(e.column("excess"), "loss/parameter", "excess of the perturbed one-norm at the "+e.title),
 	}
-	if e.previous == nil {
+	switch {
+	case e.previous == nil:
 		m.distance = gauge(e.column("distance"), "parameter", "two-norm of the difference between the parameters and the "+e.title)
 		m.loss = gauge(e.column("loss"), lossUnit, "training loss at the "+e.title)
-	} else {
+	case e.predict != nil:
+		m.distance = gauge(e.column("distance"), "parameter", "two-norm of the difference between the mean of this and the last parameters and that of the "+e.title)
+		m.loss = gauge(e.column("loss"), lossUnit, "training loss at the "+e.title+" and (1/2) <H, Sigma>, its rise by the oscillation: predicts iterates.mean_loss")
+		m.amplitude = gauge(e.column("amplitude"), "parameter", "root of the oscillation's mean square, sqrt(tr Sigma): predicts iterates.amplitude")
+		m.curvature = gauge(e.column("curvature"), "", "largest eigenvalue of h P^-1 H at the "+e.title+"; the threshold is 2")
+		m.directions = counter(e.column("directions"), "", "directions that the "+e.title+" may oscillate along: eigenvalues of h P^-1 H above 1.95")
+	default:
 		m.distance = gauge(e.column("distance"), "parameter", "two-norm of the difference between the mean of this and the last parameters and that of the "+e.title)
 		m.loss = gauge(e.column("loss"), lossUnit, "mean of the training losses at the two ends of the "+e.title+": predicts iterates.mean_loss")
 		m.amplitude = gauge(e.column("amplitude"), "parameter", "half the distance between the two ends of the "+e.title+": predicts iterates.amplitude")
@@ -47,7 +55,7 @@ func newBesideMeter[T graph.Float](p *Problem[T], e *equation[T], t *trail[T], l
 // Gauges implements Meter.
 func (m *besideMeter[T]) Gauges() []*Gauge {
 	out := []*Gauge{m.distance, m.relative, m.loss, m.excess}
-	for _, g := range []*Gauge{m.amplitude, m.negative} {
+	for _, g := range []*Gauge{m.amplitude, m.curvature, m.directions, m.negative} {
 		if g != nil {
 			out = append(out, g)
 		}
@@ -70,13 +78,16 @@ func (m *besideMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 		return err
 	}
 	m.excess.Set(diagnose.GradientNorms(m.g, m.eps).Excess)
-	if e.previous != nil {
+	switch {
+	case e.previous == nil:
+		m.loss.Set(seen.Loss)
+		m.compare(diagnose.Distance(at.Theta, e.theta()), at)
+	case e.predict != nil:
+		m.measureCentral(ctx, at)
+	default:
 		if err := m.measureLift(ctx, at); err != nil {
 			return err
 		}
-	} else {
-		m.loss.Set(seen.Loss)
-		m.compare(diagnose.Distance(at.Theta, e.theta()), at)
 	}
 	if m.negative != nil {
 		m.negative.Count(e.negative() - m.negatives)
@@ -92,7 +103,20 @@ func (m *besideMeter[T]) compare(distance float64, at *Point[T]) {
 	}
 }
 
-// measureLift compares the means of two consecutive points, which flips leave alone.
+// measureCentral sets what a central flow says of the iterates, and nothing where it can say nothing more: the coming step ends it, and says why.
+func (m *besideMeter[T]) measureCentral(ctx context.Context, at *Point[T]) {
+	says, err := m.equation.predict(ctx, at.Step, m.equation.y)
+	if err != nil {
+		return
+	}
+	m.loss.Set(says.MeanLoss)
+	m.amplitude.Set(says.Amplitude)
+	m.curvature.Set(says.Curvature)
+	m.directions.Count(says.Directions)
+	m.compareMeans(at)
+}
+
+// measureLift measures the two ends of a lift.
 func (m *besideMeter[T]) measureLift(ctx context.Context, at *Point[T]) error {
 	e := m.equation
 	mean, flip := 0.0, e.y[len(e.y)/2:]
@@ -108,15 +132,21 @@ func (m *besideMeter[T]) measureLift(ctx context.Context, at *Point[T]) error {
 		mean += seen.Loss / 2
 	}
 	m.loss.Set(mean)
+	m.compareMeans(at)
+	return nil
+}
+
+// compareMeans compares the means of two consecutive points, which flips leave alone.
+func (m *besideMeter[T]) compareMeans(at *Point[T]) {
+	e := m.equation
 	if at.Step == e.start {
-		return nil
+		return
 	}
 	difference := make([]float64, len(m.theta))
 	for i, v := range at.Theta {
 		difference[i] = (float64(v) + float64(m.trail.last[i]) - e.y[i] - e.previous[i]) / 2
 	}
 	m.compare(diagnose.Norm(difference), at)
-	return nil
 }
 
 // trail is the process that keeps where equations began, and the optimizer's last two points. It goes nowhere by itself.
