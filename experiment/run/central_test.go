@@ -68,6 +68,7 @@ func TestAnInterruptedCentralFlowGoesOnWithTheSameBits(t *testing.T) {
 }
 
 func TestOptimizersWithTheStepsOfGradientDescentOrRMSPropHaveACentralFlow(t *testing.T) {
+	const elements = central.Elements
 	for _, c := range []struct {
 		name   string
 		values map[string]any
@@ -76,9 +77,11 @@ func TestOptimizersWithTheStepsOfGradientDescentOrRMSPropHaveACentralFlow(t *tes
 	}{
 		{"gd", nil, central.Optimizer{}, -1},
 		{"heavy-ball", map[string]any{"beta1": 0.0}, central.Optimizer{}, -1},
-		{"rmsprop", map[string]any{"beta2": 0.9, "eps": 1e-5}, central.Optimizer{Average: central.Elements, Beta2: 0.9, Eps: 1e-5, EpsInside: true}, 0},
-		{"adam", map[string]any{"beta1": 0.0, "eps_inside": false}, central.Optimizer{Average: central.Elements, Beta2: 0.99, Eps: 1e-8, Corrected: true}, 1},
-		{"adamw", map[string]any{"beta1": 0.0, "weight_decay": 0.0}, central.Optimizer{Average: central.Elements, Beta2: 0.99, Eps: 1e-8, EpsInside: true, Corrected: true}, 1},
+		{"rmsprop", map[string]any{"beta2": 0.9, "eps": 1e-5}, central.Optimizer{Average: elements, Beta2: 0.9, Eps: 1e-5, EpsInside: true}, 0},
+		{"adam", map[string]any{"beta1": 0.0, "eps_inside": false},
+			central.Optimizer{Average: elements, Beta2: 0.99, Eps: 1e-8, Corrected: true}, 1},
+		{"adamw", map[string]any{"beta1": 0.0, "weight_decay": 0.0},
+			central.Optimizer{Average: elements, Beta2: 0.99, Eps: 1e-8, EpsInside: true, Corrected: true}, 1},
 	} {
 		c.want.LR = 0.1
 		got, moment, err := centralOptimizer(fixture.Rule(t, c.name, c.values), 0.1)

@@ -88,7 +88,8 @@ func wantCentral(t *testing.T, o objective.Objective[float64], optimizer Optimiz
 			return e.Loss
 		}
 		t.Logf("step %d: distance %.4f, loss %.5f (mean of iterates %.5f), mean loss %.5f (%.5f), amplitude %.4f (%.4f), curvature %.4f, "+
-			"%d directions", n, d, lossAt(here), lossAt(middle), p.MeanLoss, (its.loss[n]+its.loss[n+1])/2, p.Amplitude, diagnose.Distance(its.theta[n], its.theta[n+1])/2, p.Curvature, p.Directions)
+			"%d directions", n, d, lossAt(here), lossAt(middle), p.MeanLoss, (its.loss[n]+its.loss[n+1])/2,
+			p.Amplitude, diagnose.Distance(its.theta[n], its.theta[n+1])/2, p.Curvature, p.Directions)
 		if !(d <= distance) {
 			t.Errorf("step %d: distance %.4f, want at most %v", n, d, distance)
 		}
