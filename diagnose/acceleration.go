@@ -20,7 +20,7 @@ func NewAcceleration[T graph.Float](field *objective.Direction, dim, threads int
 	b, t := graph.NewBuilder(), graph.TypeOf[T]()
 	g, theta := b.Param("g", t, dim), b.Param("theta", t, dim)
 	f, hf := b.Param("F", t, dim), b.Param("HF", t, dim)
-	ff := graph.JVP([]graph.Value{field.Make(g, theta, nil)}, []graph.Value{g, theta}, []graph.Value{hf, f})
+	ff := graph.JVP([]graph.Value{field.Make(g, theta)}, []graph.Value{g, theta}, []graph.Value{hf, f})
 	program, err := engine.Compile([]graph.Value{g, theta, f, hf}, ff, engine.Options{Threads: threads})
 	if err != nil {
 		return nil, fmt.Errorf("acceleration: %w", err)

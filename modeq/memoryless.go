@@ -19,7 +19,7 @@ func Memoryless(m *rule.Memory, sums []graph.Value, g, theta graph.Value) graph.
 // MemorylessDirection returns F with the memory full as a direction made from the gradient: the one in which the second-order equation
 // of a full batch needs the Hessian-vector product.
 func MemorylessDirection(m *rule.Memory) *objective.Direction {
-	return &objective.Direction{Make: func(g, theta graph.Value, _ []graph.Value) graph.Value {
+	return &objective.Direction{Make: func(g, theta graph.Value) graph.Value {
 		sums, _ := fullMemory(m, g)
 		return Memoryless(m, sums, g, theta)
 	}}

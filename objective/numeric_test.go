@@ -44,7 +44,7 @@ func naive(theta []float64, c float64) (loss float64, g []float64) {
 	return loss, g
 }
 
-var smoothSign = &Direction{Make: func(g, _ graph.Value, _ []graph.Value) graph.Value { return g.Div(g.Square().Add(g.Like(1e-2)).Sqrt()) }}
+var smoothSign = &Direction{Make: func(g, _ graph.Value) graph.Value { return g.Div(g.Square().Add(g.Like(1e-2)).Sqrt()) }}
 
 func wantClose(t *testing.T, what string, got, want []float64, tol float64) {
 	t.Helper()
@@ -163,7 +163,7 @@ func TestADirectionOfAKnownGradientIsTheFieldOfTheProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := direct(g, n.Start(), nil, apart); err != nil {
+	if err := direct(g, n.Start(), apart); err != nil {
 		t.Fatal(err)
 	}
 	wantClose(t, "direction", apart, field, 1e-15)
@@ -265,7 +265,7 @@ func ExampleDirection() {
 		return theta.At(0).Square().Add(theta.At(1).Square().Mul(theta.Like(8))).Mul(theta.Like(0.5))
 	}}
 	loss := NewNumeric[float64](valley, 0)
-	sign := &Direction{Make: func(g, _ graph.Value, _ []graph.Value) graph.Value {
+	sign := &Direction{Make: func(g, _ graph.Value) graph.Value {
 		return g.Div(g.Square().Add(g.Like(1e-12)).Sqrt())
 	}}
 	g, f, hf := make([]float64, 2), make([]float64, 2), make([]float64, 2)

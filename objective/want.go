@@ -14,10 +14,8 @@ type Want[T graph.Float] struct {
 	Gradient []T
 	// Vectors are directions v, and Products receive the Hessian times each, as many. The gradient that they share is computed once.
 	Vectors, Products [][]T
-	// Along is a direction made from the gradient; nil: none. Given is what else it is made from: its vectors, and its scalars, a slice of
-	// one element each. Field receives the direction, and HField the Hessian times it; either may be nil.
+	// Along is a direction made from the gradient; nil: none. Field receives it, and HField the Hessian times it; either may be nil.
 	Along         *Direction
-	Given         [][]T
 	Field, HField []T
 	// Lines are directions u, and Bends receive the third derivative D^3E(theta)[u, u], as many: the gradient of the curvature u'Hu.
 	// D^3E(theta)[u, v] is half of what the bend along u + v has beyond those along u and v.
@@ -42,14 +40,6 @@ func (w Want[T]) Check(dim int) error {
 	}
 	if (w.Along == nil) != (w.Field == nil && w.HField == nil) {
 		return fmt.Errorf("objective: Along, Field and HField: want a direction and room for it or its product, or none of them")
-	}
-	if err := w.Along.check(len(w.Given)); err != nil {
-		return err
-	}
-	for i, v := range w.Given {
-		if want := w.Along.size(i, dim); len(v) != want {
-			return fmt.Errorf("objective: input %d of a direction has %d numbers: want %d", i, len(v), want)
-		}
 	}
 	if len(w.Lines) != len(w.Bends) {
 		return fmt.Errorf("objective: %d lines and room for %d bends: want as many", len(w.Lines), len(w.Bends))
@@ -88,7 +78,7 @@ func (w Want[T]) Kind() Kind {
 
 // Inputs appends the slices that a program of this want reads beside theta and the batch, in the order of [Kind.Record].
 func (w Want[T]) Inputs(to [][]T) [][]T {
-	return append(append(append(to, w.Vectors...), w.Lines...), w.Given...)
+	return append(append(to, w.Vectors...), w.Lines...)
 }
 
 // Results appends the slices that receive the results, in the order of [Kind.Record].
@@ -129,9 +119,7 @@ func (k Kind) Record(loss, theta graph.Value) (inputs, results []graph.Value) {
 	if k.Along == nil {
 		return inputs, results
 	}
-	given := k.Along.params(theta)
-	inputs = append(inputs, given...)
-	field := k.Along.Make(g, theta, given) // a constant of the product, though it is made from the gradient
+	field := k.Along.Make(g, theta) // a constant of the product, though it is made from the gradient
 	if k.Field {
 		results = append(results, field)
 	}

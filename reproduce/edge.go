@@ -46,7 +46,7 @@ type edgeRun struct {
 // edgeRuns are the sweeps, in order.
 func edgeRuns(s Scale) []edgeRun {
 	lifts := []string{"state-2", "lift-1", "lift-2"}
-	central := lifts
+	central := append(lifts[:3:3], "central")
 	mlp := set("model.hidden", []int{32, 32})
 	cnn := settings{set("model.name", "cnn"), set("model.channels", []int{8, 16}), set("model.dense", 32)}
 	vit := settings{

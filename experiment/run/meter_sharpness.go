@@ -92,7 +92,7 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 }
 
 // gradientItself is the direction.
-var gradientItself = &objective.Direction{Make: func(g, _ graph.Value, _ []graph.Value) graph.Value { return g }}
+var gradientItself = &objective.Direction{Make: func(g, _ graph.Value) graph.Value { return g }}
 
 // alongGradient measures the sharpness along the gradient over all examples.
 func (m *sharpnessMeter[T]) alongGradient(ctx context.Context, at *Point[T]) error {

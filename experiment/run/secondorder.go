@@ -66,7 +66,7 @@ func newSettled[T graph.Float](p *Problem[T]) (*secondOrder[T], error) {
 	if p.Order != nil {
 		return nil, errors.New("with mini-batches the update without memory is made from those that the memory holds, which needs the memory form")
 	}
-	return newFirstOrder(p, &objective.Direction{Make: func(g, theta graph.Value, _ []graph.Value) graph.Value { return settled(g, theta) }})
+	return newFirstOrder(p, &objective.Direction{Make: func(g, theta graph.Value) graph.Value { return settled(g, theta) }})
 }
 
 // newFirstOrder prepares F, a direction, its product with the Hessian, and F'F, for the full batch.
@@ -117,7 +117,7 @@ func (s *secondOrder[T]) accelerate(ctx context.Context, at *Point[T]) error {
 	for j, v := range at.Gradient {
 		s.gradient[j] = v - half*s.hf[j]
 	}
-	if err := s.fieldFrom(s.gradient, s.theta, nil, s.middle); err != nil {
+	if err := s.fieldFrom(s.gradient, s.theta, s.middle); err != nil {
 		return err
 	}
 	return s.steady.At(at.Theta, at.Gradient, s.f, s.hf, s.ff)
@@ -130,7 +130,7 @@ func (s *secondOrder[T]) along(ctx context.Context, at *Point[T]) error {
 		copy(s.hf, at.HField)
 		return nil
 	}
-	if err := s.fieldFrom(at.Gradient, at.Theta, nil, s.f); err != nil {
+	if err := s.fieldFrom(at.Gradient, at.Theta, s.f); err != nil {
 		return err
 	}
 	return product(ctx, s.objective, at.Batch, at.Theta, s.f, s.hf)
@@ -149,7 +149,7 @@ func derivesPerturbedNorm(d *objective.Direction, eps float64) (bool, error) {
 		return false, err
 	}
 	f := make([]float64, len(gs))
-	if err := field(gs, thetas, nil, f); err != nil {
+	if err := field(gs, thetas, f); err != nil {
 		return false, err
 	}
 	for i, v := range gs {

@@ -34,7 +34,7 @@ func (o *Objective[T]) inTwoPasses(ctx context.Context, theta []T, from, to int,
 		return e, err
 	}
 	field := orRoom(want.Field, &o.field, o.Dim())
-	if err := o.direct(want.Along, g, theta, want.Given, field); err != nil {
+	if err := o.direct(want.Along, g, theta, field); err != nil {
 		return objective.Evaluation{}, err
 	}
 	rest := objective.Want[T]{Vectors: want.Vectors, Products: want.Products, Lines: want.Lines, Bends: want.Bends}
@@ -60,7 +60,7 @@ func orRoom[T graph.Float](given []T, own *[]T, dim int) []T {
 }
 
 // direct writes the direction made from a gradient into field.
-func (o *Objective[T]) direct(d *objective.Direction, g, theta []T, given [][]T, field []T) error {
+func (o *Objective[T]) direct(d *objective.Direction, g, theta, field []T) error {
 	apart, ok := o.directions[d]
 	if !ok {
 		var err error
@@ -69,7 +69,7 @@ func (o *Objective[T]) direct(d *objective.Direction, g, theta []T, given [][]T,
 		}
 		o.directions[d] = apart
 	}
-	return apart(g, theta, given, field)
+	return apart(g, theta, field)
 }
 
 // Test returns the loss on the test examples, batch normalization by its running averages.

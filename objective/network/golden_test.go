@@ -71,7 +71,7 @@ func TestEvaluateAgreesWithPyTorch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			direction := &objective.Direction{Make: func(g, _ graph.Value, _ []graph.Value) graph.Value { return g.Div(g.Square().Add(g.Like(eps)).Sqrt()) }}
+			direction := &objective.Direction{Make: func(g, _ graph.Value) graph.Value { return g.Div(g.Square().Add(g.Like(eps)).Sqrt()) }}
 			g, hf := make([]float64, o.Dim()), make([]float64, o.Dim())
 			e := evaluate(t, o, state.Theta, objective.Want[float64]{Gradient: g, Along: direction, HField: hf})
 			wantClose(t, "loss", []float64{e.Loss}, tensors["loss"], 1e-9)

@@ -89,35 +89,9 @@ func wantClose(t *testing.T, what string, got, want []float64, tol float64) {
 	}
 }
 
-var smoothSign = &objective.Direction{Make: func(g, _ graph.Value, _ []graph.Value) graph.Value {
+var smoothSign = &objective.Direction{Make: func(g, _ graph.Value) graph.Value {
 	return g.Div(g.Square().Add(g.Like(1e-8)).Sqrt())
 }}
-
-// A direction may be made from more than the gradient: vectors and numbers of the caller's.
-func TestDirectionsAreMadeFromWhatIsGiven(t *testing.T) {
-	m, part := mlp(t), digits(t, 30)
-	theta, s := m.Init(4).Theta, random(m.NumParams(), 5)
-	mixed := &objective.Direction{Vectors: 1, Scalars: 1, Make: func(g, theta graph.Value, given []graph.Value) graph.Value {
-		return g.Mul(given[1]).Add(given[0].Mul(theta))
-	}}
-	for _, size := range []int{0, 11} {
-		t.Run(fmt.Sprintf("micro-batch %d", size), func(t *testing.T) {
-			o := mustNew[float64](t, m, part, Options{MicroBatch: size})
-			want := gradient(t, o, theta)
-			for j, x := range want {
-				want[j] = 3*x + s[j]*theta[j]
-			}
-			w := objective.Want[float64]{Along: mixed, Given: [][]float64{s, {3}}, Field: make([]float64, len(s)), HField: make([]float64, len(s))}
-			evaluate(t, o, theta, w)
-			wantClose(t, "field", w.Field, want, 1e-12)
-			wantClose(t, "H field", w.HField, product(t, o, theta, want), 1e-9)
-			w.Given = w.Given[:1]
-			if _, err := o.Evaluate(t.Context(), theta, objective.Full, w); err == nil {
-				t.Error("a direction without its number was taken")
-			}
-		})
-	}
-}
 
 func TestMicroBatchesAddUpToTheWhole(t *testing.T) {
 	m, part := mlp(t), digits(t, 50)
