@@ -1,10 +1,10 @@
 package modeq
 
 import (
-	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,8 +15,6 @@ import (
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
-
-var manyOrders = flag.Bool("orders", false, "compare the expected bias with 20 times as many orders of the batches")
 
 // mirrored returns a loss of two parameters whose batches come in pairs 2i, 2i+1 with opposite noise: smooth + a h + c k, a and c
 // normal. An order and the one in which each batch is its partner have no noise of odd order in their mean.
@@ -128,11 +126,18 @@ func adam(beta1, beta2, eps float64) map[string]any {
 	return map[string]any{"beta1": beta1, "beta2": beta2, "eps": eps}
 }
 
-func TestExpectedBiasIsTheMeanOverOrders(t *testing.T) {
-	theta, orders, size := []float64{0.7, 0.4}, 1500, 0.06
-	if *manyOrders { // with so little noise that its fourth order does not show
-		orders, size = 20*orders, size/2.5
+func TestExpectedBiasIsTheMeanOverOrders(t *testing.T) { expectedBiasOver(t, 1500, 0.06) }
+
+// With 20 times as many orders, and so little noise that its fourth order does not show.
+func TestLongExpectedBiasIsTheMeanOverOrders(t *testing.T) {
+	if os.Getenv("SHADOWFLOW_LONG") == "" {
+		t.Skip("a minute; set SHADOWFLOW_LONG=1")
 	}
+	expectedBiasOver(t, 30_000, 0.024)
+}
+
+func expectedBiasOver(t *testing.T, orders int, size float64) {
+	theta := []float64{0.7, 0.4}
 	misses := make([]float64, 1+NoiseTerms) // without each term, the largest distance from a mean in standard errors
 	for _, c := range []struct {
 		loss    func(batches int, size float64) *objective.Function
