@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"shadowflow/diagnose"
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
@@ -97,7 +98,9 @@ func (o *MapOptions) fill() {
 	defaults(&o.LR, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2)
 	defaults(&o.Eps, 1e-8, 1e-4)
 	if o.Batch == nil {
-		o.Batch = []int{0, 100}
+		if o.Batch = []int{0, 100}; !o.onNetwork() {
+			o.Batch = []int{0}
+		}
 	}
 	slices.Sort(o.Batch)
 	if o.Seeds == 0 {
@@ -105,14 +108,26 @@ func (o *MapOptions) fill() {
 	}
 }
 
+// onNetwork reports whether the settings leave the loss that of a network.
+func (o *MapOptions) onNetwork() bool {
+	c, err := config.Resolve(nil, o.Settings...)
+	return err != nil || c.Objective.Name == config.Network
+}
+
 // MapSweep returns the sweep that a map makes.
 func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 	o.fill()
 	s := o.Scale
+	base := settings{
+		set("steps", pick(s, 400, 3000, 20_000)), set("dtype", "float64"), set("optimizer.eps_inside", false), set("stop.loss", 0.005),
+		set("record.bias", pick(s, 10, 20, 50)), set("record.sharpness", pick(s, 40, 200, 1000)),
+	}
+	if o.onNetwork() {
+		base = append(append(problem(s), base...), set("record.test", 0))
+	}
 	spec := sweep.Spec{
-		Name: "map",
-		Base: append(problem(s), set("steps", pick(s, 400, 3000, 20_000)), set("dtype", "float64"), set("optimizer.eps_inside", false),
-			set("stop.loss", 0.005), set("record.bias", pick(s, 10, 20, 50)), set("record.sharpness", pick(s, 40, 200, 1000)), set("record.test", 0)),
+		Name:      "map",
+		Base:      base,
 		Overrides: o.Settings,
 		Grid: settings{
 			set("optimizer.eps", o.Eps), set("optimizer.beta1", o.Beta1), set("optimizer.beta2", o.Beta2), set("optimizer.lr", o.LR),
@@ -375,8 +390,21 @@ func (m *Map) sentence(s Slice, i, j int) string {
 		stable += fmt.Sprintf(", %s at %g", m.at(s, i, j, k).Regime, m.LR[k])
 	}
 	state := reach(Point.stateHolds, fmt.Sprintf("the state equation of order 2 predicts a step to %g%%", 100*stateHolds), fmt.Sprintf("the state equation of order 2 predicts no step to %g%%", 100*stateHolds))
+	if !m.anyOf(s, i, j, func(p Point) bool { return !math.IsNaN(p.State) }) {
+		state = "what the state equation misses was not measured"
+	}
 	memoryless := reach(Point.memorylessHolds, "the equation of order 2 without memory predicts most steps better than that of order 1", "the equation of order 2 without memory predicts most steps no better than that of order 1 at any lr that was tried")
 	return fmt.Sprintf("beta1 = %g, beta2 = %g, %v, %s: %s; %s; %s; %s.", m.Beta1[i], m.Beta2[j], s, m.tried(), stable, m.biasText(s, i, j), state, memoryless)
+}
+
+// anyOf reports whether a point has something at any lr.
+func (m *Map) anyOf(s Slice, i, j int, has func(Point) bool) bool {
+	for k := range m.LR {
+		if has(m.at(s, i, j, k)) {
+			return true
+		}
+	}
+	return false
 }
 
 // biasText says what the realized bias did over all lr, from what was measured in the early and the middle stage of stable runs.

@@ -12,7 +12,7 @@ import (
 
 func (m *Map) document() *report.Document {
 	d := &report.Document{
-		Title:  "Regime map of Adam over beta1, beta2, lr, eps and the size of a batch",
+		Title:  "Regime map over beta1, beta2, lr, eps and the size of a batch",
 		Claim:  "In which regime is a run, what does the bias that is realized do to the norm of the gradient, what does each equation say of it, and where does each hold?",
 		Design: mapDesign,
 	}
