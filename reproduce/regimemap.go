@@ -97,6 +97,11 @@ func (o *MapOptions) fill() {
 	defaults(&o.Beta2, 0.5, 0.9, 0.99, 0.999)
 	defaults(&o.LR, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2)
 	defaults(&o.Eps, 1e-8, 1e-4)
+	for key, values := range map[string]*[]float64{"beta1": &o.Beta1, "beta2": &o.Beta2, "eps": &o.Eps} {
+		if !o.has("optimizer." + key) {
+			*values = []float64{0}
+		}
+	}
 	if o.Batch == nil {
 		if o.Batch = []int{0, 100}; !o.onNetwork() {
 			o.Batch = []int{0}
@@ -114,13 +119,22 @@ func (o *MapOptions) onNetwork() bool {
 	return err != nil || c.Objective.Name == config.Network
 }
 
+// has reports whether a key has a meaning with the settings.
+func (o *MapOptions) has(key string) bool {
+	c, err := config.Resolve(nil, o.Settings...)
+	return err != nil || c.Get(key) != nil
+}
+
 // MapSweep returns the sweep that a map makes.
 func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 	o.fill()
 	s := o.Scale
 	base := settings{
-		set("steps", pick(s, 400, 3000, 20_000)), set("dtype", "float64"), set("optimizer.eps_inside", false), set("stop.loss", 0.005),
+		set("steps", pick(s, 400, 3000, 20_000)), set("dtype", "float64"), set("stop.loss", 0.005),
 		set("record.bias", pick(s, 10, 20, 50)), set("record.sharpness", pick(s, 40, 200, 1000)),
+	}
+	if o.has("optimizer.eps_inside") {
+		base = append(base, set("optimizer.eps_inside", false))
 	}
 	if o.onNetwork() {
 		base = append(append(problem(s), base...), set("record.test", 0))
@@ -129,10 +143,13 @@ func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 		Name:      "map",
 		Base:      base,
 		Overrides: o.Settings,
-		Grid: settings{
-			set("optimizer.eps", o.Eps), set("optimizer.beta1", o.Beta1), set("optimizer.beta2", o.Beta2), set("optimizer.lr", o.LR),
-		},
-		Seeds: sweep.Seeds(o.Seeds),
+		Seeds:     sweep.Seeds(o.Seeds),
+	}
+	axes := settings{set("optimizer.eps", o.Eps), set("optimizer.beta1", o.Beta1), set("optimizer.beta2", o.Beta2), set("optimizer.lr", o.LR)}
+	for _, axis := range axes {
+		if o.has(axis.Key) {
+			spec.Grid = append(spec.Grid, axis)
+		}
 	}
 	for _, b := range o.Batch {
 		if len(o.Batch) == 1 && b == 0 {
@@ -250,8 +267,11 @@ func pointOf(ts trials, p Point) Point {
 // has reports whether a run is of the point.
 func (p Point) has(t *trial) bool {
 	batch, _ := t.Run.Config.Get("batch.size").(int)
-	return t.number("optimizer.beta1") == p.Beta1 && t.number("optimizer.beta2") == p.Beta2 && t.number("optimizer.lr") == p.LR &&
-		t.number("optimizer.eps") == p.Slice.Eps && batch == p.Slice.Batch
+	is := func(key string, want float64) bool {
+		v := t.number("optimizer." + key)
+		return v == want || math.IsNaN(v) // what the optimizer does not have is 0 on the map
+	}
+	return is("beta1", p.Beta1) && is("beta2", p.Beta2) && is("lr", p.LR) && is("eps", p.Slice.Eps) && batch == p.Slice.Batch
 }
 
 func median(values []float64) float64 {

@@ -53,7 +53,8 @@ type NoMemoryError struct {
 
 func (e *NoMemoryError) Error() string {
 	return fmt.Sprintf("optimizer %s takes steps, but has no modified equation that eliminates its memory: %s. Its iterates and runs need only "+
-		"the step; derivations, fields, bias and preconditioner need moments sum_k w(k) phi(g) and an update made from them, g and theta",
+		"the step, and so does the equation with memory as state (--memory state; state-1, state-2); derivations, the fields without memory, predicted bias and "+
+		"preconditioner need moments sum_k w(k) phi(g) and an update made from them, g and theta",
 		e.Rule, e.Lacks)
 }
 

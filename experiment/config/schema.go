@@ -22,7 +22,9 @@ func SchemaOf(groups ...[]schema.Setting) (*schema.Schema, error) {
 	return newSchema(own), nil
 }
 
-// schema returns the schema of the config.
+// Schema returns the schema of the config, with the optimizer that it defines if it does.
+func (c *Config) Schema() *schema.Schema { return c.schema() }
+
 func (c *Config) schema() *schema.Schema {
 	if d, err := c.Optimizer.definition(); err == nil && c.Optimizer.Own() {
 		return newSchema([]*rule.Definition{d})

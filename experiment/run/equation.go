@@ -64,7 +64,11 @@ func (e *equation[T]) Advance(ctx context.Context, at *Point[T]) error {
 		return ctx.Err()
 	}
 	if err != nil {
-		e.end(fmt.Errorf("%s ends after step %d: %w", e.title, at.Step, err))
+		after := fmt.Sprintf("after step %d", at.Step)
+		if at.Step >= fullyFilled {
+			after = fmt.Sprintf("%d steps behind its start on the slow manifold", at.Step-fullyFilled)
+		}
+		e.end(fmt.Errorf("%s ends %s: %w", e.title, after, err))
 	}
 	return nil
 }

@@ -47,6 +47,9 @@ func Probe(ctx context.Context, c *config.Config, weights, out string) (*Probed,
 	plain := *c
 	plain.Data.Augment, plain.Batch.Shuffle = false, false
 	plain.Batch.Mode, plain.Batch.Size = "full", 0
+	if weights != "" && c.Objective.Name != config.Network {
+		return nil, fmt.Errorf("weights %s: of no use with objective %s, whose point is objective.theta", weights, c.Objective.Name)
+	}
 	if weights != "" {
 		plain.Model.Weights = weights
 	}

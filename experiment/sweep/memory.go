@@ -81,8 +81,8 @@ func productsOf(c *config.Config) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	bias := c.Record.Bias > 0 || c.Bias.Scale != 0
 	m, err := r.MemoryForm()
+	bias := c.Record.Bias > 0 && err == nil || c.Bias.Scale != 0 // a run leaves the measurement out where there is no such form
 	switch {
 	case bias && err != nil:
 		return 0, err

@@ -153,10 +153,14 @@ func (s *Spec) override(dimensions []dimension) (err error) {
 	if err != nil {
 		return err
 	}
+	defines := slices.ContainsFunc(given, func(s schema.Setting) bool { return s.Key == "optimizer.update" })
 	for _, d := range dimensions {
 		for _, c := range d.choices {
 			inside, _ := keys.Merge(c) // what is wrong with it is said where it is resolved
 			for _, g := range given {
+				if defines && g.Key == "optimizer.lr" {
+					continue // a definition states its default
+				}
 				if slices.ContainsFunc(inside, func(s schema.Setting) bool { return s.Key == g.Key }) {
 					return g.KeyError(g.Key, "of no use, for the sweep gives it values: %s", d.name)
 				}

@@ -34,7 +34,7 @@ meaning of each key above it, to start one's own from.`,
 			if asJSON {
 				format = "json"
 			}
-			w, s := cmd.OutOrStdout(), config.Schema()
+			w, s := cmd.OutOrStdout(), c.Schema()
 			of := len(args) > 0 || given.any() || resolved
 			switch {
 			case format == "json-schema":

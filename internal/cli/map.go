@@ -60,6 +60,11 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 			if o.Scale = reproduce.Scale(scale); !slices.Contains(reproduce.Scales(), o.Scale) {
 				return fmt.Errorf("--scale %q: want one of %v", scale, reproduce.Scales())
 			}
+			for _, size := range o.Batch {
+				if size < 0 {
+					return fmt.Errorf("--batch %d: want sizes above 0, or 0 for the full batch", size)
+				}
+			}
 			if o.Seeds < 0 {
 				return errors.New("--seeds: want a number above 0")
 			}

@@ -75,6 +75,39 @@ func TestAMapTakesAnyObjective(t *testing.T) {
 	}
 }
 
+func TestAMapTakesAnyOptimizer(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(file, []byte("optimizer:\n  name: mine\n  lr: 1e-3\n  let: {beta2: 0.9}\n  state:\n    v: ema(g^2, beta2)\n    top: max(top, v)\n  update: g / (sqrt(top) + 1e-3)\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, optimizer := range []string{file, "lion", "gd"} {
+		out := printed(t, strings.Fields("map --quiet --objective rosenbrock --optimizer "+optimizer+" --beta2 0.9 --lr 1e-4 --set steps=12 --out "+filepath.Join(t.TempDir(), "map"))...)
+		if !strings.Contains(out, "full batch, lr 0.0001: the runs are stable") {
+			t.Errorf("%s: %s", optimizer, out)
+		}
+	}
+}
+
+func TestWhatWouldBeDroppedIsRefused(t *testing.T) {
+	for args, want := range map[string]string{
+		"derive adam --optimizer lion":                   "both name the optimizer: leave one out",
+		"map --batch -5":                                 "--batch -5: want sizes above 0",
+		"probe --objective bilinear --weights W":         "weights W: of no use with objective bilinear",
+		"field --objective bilinear --moments m=1,2":     "of no use with --memory full",
+		"verify --memory state --moments m=1,2":          "v is missing: optimizer adam remembers m, v",
+		"field --memory state --moments w=1,2;v=3,4":     "unknown moment",
+		"verify --memory states --objective bilinear":    "want full or state",
+		"run --set beside=[state-3]":                     "did you mean state-1",
+		"run --set beside=[central],steps=3 --out /tmp/": "central flows are known of gradient descent and of RMSProp",
+	} {
+		t.Run(args, func(t *testing.T) {
+			if _, stderr, code := shadowflow(strings.Fields(args)...); code == 0 || !strings.Contains(stderr, want) {
+				t.Errorf("%d: %q", code, stderr)
+			}
+		})
+	}
+}
+
 func TestASweepTakesSettingsUnlessItHasItsDirectory(t *testing.T) {
 	dir := t.TempDir()
 	file, out := filepath.Join(dir, "s.yaml"), filepath.Join(dir, "out")
