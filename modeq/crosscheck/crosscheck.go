@@ -248,7 +248,7 @@ func (k *checker) closedForm() (Check, bool, error) {
 	check := Check{What: "bias: the general formula and the paper's closed form", Tolerance: 1e-10}
 	name := k.config.Definition.Name
 	builtin, err := rule.Find(name)
-	if err != nil || builtin != k.config.Definition || !k.config.Flag("eps_inside") || name != "adam" && name != "rmsprop" {
+	if err != nil || builtin.String() != k.config.Definition.String() || !k.config.Flag("eps_inside") || name != "adam" && name != "rmsprop" {
 		return check, false, nil
 	}
 	factor := func(beta float64) float64 { return (1 + beta) / (1 - beta) }

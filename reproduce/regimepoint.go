@@ -1,0 +1,113 @@
+package reproduce
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+
+	"shadowflow/diagnose"
+	"shadowflow/experiment/run"
+)
+
+// regimes from harmless to bad.
+var regimes = []diagnose.Regime{diagnose.Monotone, diagnose.Oscillating, diagnose.Spiking, diagnose.Diverged}
+
+// pointOf fills in what the runs of a point show.
+func pointOf(ts trials, p Point) Point {
+	p.Regime = diagnose.Monotone
+	var realized, predicted, observed [3][]float64
+	var defects [2][]float64
+	var state []float64
+	better, measured := 0, 0
+	for _, t := range ts {
+		if !p.has(t) {
+			continue
+		}
+		if r := regimeOf(t); slices.Index(regimes, r) > slices.Index(regimes, p.Regime) {
+			p.Regime = r
+		}
+		for i := range stages {
+			drives := together(t, i, "drive.main", "drive.realized", "drive.predicted", "drive.observed")
+			for k, main := range drives[0] {
+				size := math.Abs(main)
+				realized[i] = append(realized[i], drives[1][k]/size)
+				predicted[i] = append(predicted[i], drives[2][k]/size)
+				observed[i] = append(observed[i], drives[3][k]/size)
+			}
+			d := together(t, i, "defect_1", "defect_2")
+			for k, first := range d[0] {
+				measured, better = measured+1, better+count(d[1][k] < first)
+			}
+			if i == 0 {
+				defects[0], defects[1] = append(defects[0], d[0]...), append(defects[1], d[1]...)
+			}
+			state = append(state, together(t, i, "monitor.state_defect")[0]...)
+		}
+	}
+	for i := range stages {
+		p.Realized[i], p.Predicted[i], p.Observed[i] = median(realized[i]), median(predicted[i]), median(observed[i])
+	}
+	p.Defects = [2]float64{median(defects[0]), median(defects[1])}
+	p.State, p.Better = median(state), math.NaN()
+	if measured > 0 {
+		p.Better = float64(better) / float64(measured)
+	}
+	return p
+}
+
+// has reports whether a run is of the point.
+func (p Point) has(t *trial) bool {
+	batch, _ := t.Run.Config.Get("batch.size").(int)
+	is := func(key string, want float64) bool {
+		v := t.number("optimizer." + key)
+		return v == want || math.IsNaN(v) // what the optimizer does not have is 0 on the map
+	}
+	return is("beta1", p.Beta1) && is("beta2", p.Beta2) && is("lr", p.LR) && is("eps", p.Slice.Eps) && batch == p.Slice.Batch
+}
+
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	slices.Sort(values)
+	return stat.Quantile(0.5, stat.Empirical, values, nil)
+}
+
+// regimeOf is that of the result; a run that failed counts as diverged.
+func regimeOf(t *trial) diagnose.Regime {
+	if t.Result == nil || t.Result.Status == run.Diverged {
+		return diagnose.Diverged
+	}
+	if t.column("full_loss") == nil {
+		return t.Result.Regime
+	}
+	return diagnose.Classify(measured(t.losses()), measured(t.norms())) // mini-batches' own losses jump whatever the step does
+}
+
+// measured leaves out what was not.
+func measured(values []float64) []float64 {
+	return slices.DeleteFunc(slices.Clone(values), math.IsNaN)
+}
+
+// together returns what was measured of some columns in a stage of training, at the steps at which all of them were. The first record is left
+// out: the memory is empty there.
+func together(t *trial, stage int, names ...string) [][]float64 {
+	losses := t.losses()
+	columns, out := make([][]float64, len(names)), make([][]float64, len(names))
+	for c, name := range names {
+		if columns[c] = t.column(name); columns[c] == nil {
+			return out
+		}
+	}
+	for i := 1; i < len(losses); i++ {
+		f := losses[i] / losses[0]
+		if !(f >= stages[stage].low && f < stages[stage].high) || slices.ContainsFunc(columns, func(v []float64) bool { return math.IsNaN(v[i]) }) {
+			continue
+		}
+		for c := range columns {
+			out[c] = append(out[c], columns[c][i])
+		}
+	}
+	return out
+}
