@@ -11,13 +11,8 @@ import (
 	"shadowflow/nn"
 )
 
-// MemoryOf returns about what a run takes at its peak, in bytes: the memory of its compiled programs, its vectors of
-// parameters, and its data. It allocates none of that. The data is read unless its shape is known by its name.
-func MemoryOf(ctx context.Context, c *config.Config) (int64, error) {
-	return (&sizer{}).of(ctx, c)
-}
-
-// sizer remembers what it measured. It is not for concurrent use.
+// sizer tells about what a run takes at its peak, in bytes: the memory of its compiled programs, its vectors of parameters, and its data. It
+// allocates none of that; data is read unless its shape is known by its name. It remembers what it measured, and is not for concurrent use.
 type sizer struct {
 	sizes  map[string]int64
 	shapes map[string]shape

@@ -342,7 +342,7 @@ func TestMemoryGrowsWithTheBatchAndIsKnownForDataThatIsNotThere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := MemoryOf(t.Context(), c)
+		n, err := (&sizer{}).of(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
