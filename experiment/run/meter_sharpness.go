@@ -106,7 +106,7 @@ func (m *sharpnessMeter[T]) alongGradient(ctx context.Context, at *Point[T]) err
 		}
 	} else {
 		g = m.g
-		if _, err := m.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{Along: gradientItself, Field: g, HField: m.hg}); err != nil {
+		if _, err := m.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{Direction: gradientItself, Field: g, HField: m.hg}); err != nil {
 			return err
 		}
 	}

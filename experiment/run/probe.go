@@ -131,7 +131,7 @@ func probeVectors[T graph.Float](ctx context.Context, p *Problem[T]) (*probed[T]
 	}
 	v.f, v.hf, v.c = make([]T, dim), make([]T, dim), make([]T, dim)
 	field := modeq.MemorylessDirection(memory)
-	e, err := p.Objective.Evaluate(ctx, p.Theta, objective.Full, objective.Want[T]{Gradient: v.g, Along: field, Field: v.f, HField: v.hf})
+	e, err := p.Objective.Evaluate(ctx, p.Theta, objective.Full, objective.Want[T]{Gradient: v.g, Direction: field, Field: v.f, HField: v.hf})
 	if err != nil {
 		return nil, e, err
 	}

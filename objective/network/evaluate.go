@@ -20,7 +20,7 @@ func (o *Objective[T]) Evaluate(ctx context.Context, theta []T, batch int, want 
 		return objective.Evaluation{}, err
 	}
 	from, to := o.span(batch)
-	if want.Along != nil && to-from > o.opt.MicroBatch {
+	if want.Direction != nil && to-from > o.opt.MicroBatch {
 		return o.inTwoPasses(ctx, theta, from, to, want)
 	}
 	return o.pass(ctx, theta, &o.train, from, to, want)
@@ -34,7 +34,7 @@ func (o *Objective[T]) inTwoPasses(ctx context.Context, theta []T, from, to int,
 		return e, err
 	}
 	field := orRoom(want.Field, &o.field, o.Dim())
-	if err := o.direct(want.Along, g, theta, field); err != nil {
+	if err := o.direct(want.Direction, g, theta, field); err != nil {
 		return objective.Evaluation{}, err
 	}
 	rest := objective.Want[T]{Vectors: want.Vectors, Products: want.Products, Lines: want.Lines, Bends: want.Bends}

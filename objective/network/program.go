@@ -55,7 +55,7 @@ func (o *Objective[T]) compile(key programKey) (*program[T], error) {
 	}
 	out := append([]graph.Value{value.Loss, value.Correct}, results...)
 	p := &program[T]{loss: make([]T, 1), correct: make([]T, 1)}
-	if p.statistics = value.Batch.Valid() && (key.kind.Gradient || key.kind.Along != nil); p.statistics {
+	if p.statistics = value.Batch.Valid() && (key.kind.Gradient || key.kind.Direction != nil); p.statistics {
 		out = append(out, value.Batch)
 	}
 	if p.compiled, err = engine.Compile(in, out, engine.Options{Threads: o.opt.Threads}); err != nil {
