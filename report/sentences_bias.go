@@ -212,6 +212,9 @@ func Probed(p *run.Probed) []string {
 	if accuracy := float64(p.Accuracy); !math.IsNaN(accuracy) {
 		loss += fmt.Sprintf(", accuracy %.4g", accuracy)
 	}
+	if p.R2 != nil {
+		loss += fmt.Sprintf(", R² %.4g", float64(*p.R2))
+	}
 	reach := "it is a correction there if steps bear it out, which monitor.second_over_first of a run says"
 	if p.Share >= 1 {
 		reach = "no correction there, but larger than what it corrects: do not take it for what happens"

@@ -73,7 +73,7 @@ func TestTheDocsTableOfColumnsIsWhatTheMetersDeclare(t *testing.T) {
 }
 
 func TestTwoMetersMayNotOwnOneColumn(t *testing.T) {
-	l := &Loop[float64]{Meters: []Meter[float64]{newPointMeter[float64]("nats", true), newPointMeter[float64]("nats", true)}}
+	l := &Loop[float64]{Meters: []Meter[float64]{newPointMeter[float64]("nats", nil), newPointMeter[float64]("nats", nil)}}
 	if _, err := record.Create(t.TempDir(), nil, l.columns()); err == nil || !strings.Contains(err.Error(), `column "step" is there twice`) {
 		t.Errorf("error %v", err)
 	}

@@ -19,9 +19,11 @@ import (
 type Probed struct {
 	Loss float64 `json:"loss"`
 	// Accuracy is null in JSON where nothing is classified.
-	Accuracy   record.Number `json:"accuracy"`
-	Parameters int           `json:"parameters"`
-	Examples   int           `json:"examples"`
+	Accuracy record.Number `json:"accuracy"`
+	// R2 is the coefficient of determination where numbers are predicted, nil elsewhere.
+	R2         *record.Number `json:"r2,omitempty"`
+	Parameters int            `json:"parameters"`
+	Examples   int            `json:"examples"`
 	// Perturbed is the perturbed one-norm of the gradient with the optimizer's eps, Excess what of it exceeds its value at
 	// g = 0; the other norms of the gradient are the usual ones.
 	Perturbed float64 `json:"perturbed_norm"`
@@ -82,6 +84,9 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 		Perturbed: n.Perturbed, Excess: n.Excess, One: n.One, Two: n.Two, Max: n.Max,
 		Share: b.Share, Penalized: b.PenalizedCoordinates, Hindered: b.HinderedCoordinates,
 		PenalizedWeight: b.PenalizedWeight, HinderedWeight: b.HinderedWeight, MainDrive: b.MainDrive, PredictedDrive: b.Drive,
+	}
+	if r2 := record.Number(e.R2); finite(e.R2) {
+		result.R2 = &r2
 	}
 	if out == "" {
 		return result, nil
