@@ -34,7 +34,7 @@ type table struct {
 func readCSV(ctx context.Context, s Spec) (*Dataset, error) {
 	var t *table
 	err := withFile(ctx, s.Path, func(c *cursor) (err error) {
-		t, err = parseCSV(c, s)
+		t, err = parseCSV(c, s, csvMaxBytes)
 		return err
 	})
 	if err != nil {
@@ -45,7 +45,8 @@ func readCSV(ctx context.Context, s Spec) (*Dataset, error) {
 	if t.target.classes(s.Task) {
 		d.ClassNames, all.Labels = t.target.labels()
 		if d.Classes = len(d.ClassNames); d.Classes > maxClasses {
-			return nil, &FieldError{"target", fmt.Sprintf("%s has %d different values in %s; expected at most %d classes", s.Target[0], d.Classes, s.Path, maxClasses)}
+			return nil, &FieldError{"target", fmt.Sprintf("%s has %d different values in %s; expected at most %d classes",
+				s.Target[0], d.Classes, s.Path, maxClasses)}
 		}
 	} else {
 		d.TargetNames, all.Targets = s.Target, Targets{Columns: len(s.Target), Values: t.target.numbers}
@@ -59,11 +60,13 @@ type tableReader struct {
 	c     *cursor
 	csv   *csv.Reader
 	names []string
+	most  int64 // bytes
 }
 
-// parseCSV reads the columns that the Spec asks for.
-func parseCSV(c *cursor, s Spec) (*table, error) {
-	r := &tableReader{c: c}
+// parseCSV reads the columns that the Spec asks for, of a table of less than so
+// many bytes.
+func parseCSV(c *cursor, s Spec, most int64) (*table, error) {
+	r := &tableReader{c: c, most: most}
 	if err := r.header(); err != nil {
 		return nil, err
 	}
@@ -118,7 +121,7 @@ func parseCSV(c *cursor, s Spec) (*table, error) {
 
 // header reads the names.
 func (r *tableReader) header() error {
-	in := bufio.NewReaderSize(io.LimitReader(r.c, csvMaxBytes), 1<<16)
+	in := bufio.NewReaderSize(io.LimitReader(r.c, r.most), 1<<16)
 	if mark, _ := in.Peek(3); string(mark) == "\xef\xbb\xbf" { // of UTF-8, as Excel writes it
 		_, _ = in.Discard(3)
 	}
@@ -140,13 +143,15 @@ func (r *tableReader) header() error {
 		return err
 	}
 	if len(names) > csvMaxColumns {
-		return &FormatError{File: r.c.file, Line: 1, Got: fmt.Sprintf("%d columns", len(names)), Want: fmt.Sprintf("at most %d", csvMaxColumns)}
+		return &FormatError{File: r.c.file, Line: 1, Got: fmt.Sprintf("%d columns", len(names)),
+			Want: fmt.Sprintf("at most %d", csvMaxColumns)}
 	}
 	numbers, seen := 0, map[string]bool{}
 	for i, name := range names {
 		name = strings.TrimSpace(name)
 		if name == "" || seen[name] {
-			return &FormatError{File: r.c.file, Line: 1, Column: name, Got: fmt.Sprintf("the name %q of column %d", name, i+1), Want: "different names, none of them empty"}
+			return &FormatError{File: r.c.file, Line: 1, Column: name, Got: fmt.Sprintf("the name %q of column %d", name, i+1),
+				Want: "different names, none of them empty"}
 		}
 		if _, ok := number(name); ok {
 			numbers++
@@ -154,7 +159,8 @@ func (r *tableReader) header() error {
 		r.names, seen[name] = append(r.names, name), true
 	}
 	if numbers == len(names) {
-		return &FormatError{File: r.c.file, Line: 1, Got: fmt.Sprintf("only numbers, %.60q", strings.Join(names, ",")), Want: "a line of column names"}
+		return &FormatError{File: r.c.file, Line: 1, Got: fmt.Sprintf("only numbers, %.60q", strings.Join(names, ",")),
+			Want: "a line of column names"}
 	}
 	r.csv.ReuseRecord = true
 	return nil
@@ -166,13 +172,14 @@ func (r *tableReader) next() ([]string, error) {
 	row, err := r.csv.Read()
 	var parse *csv.ParseError
 	switch {
+	case err != nil && r.c.off >= r.most:
+		return nil, r.c.fail(r.c.off, "more bytes", fmt.Sprintf("a table of less than %d", r.most))
 	case errors.As(err, &parse) && parse.Err == csv.ErrFieldCount:
 		return nil, &FormatError{File: r.c.file, Line: parse.StartLine, Got: fmt.Sprintf("%d cells", len(row)),
 			Want: fmt.Sprintf("%d, one for each column", len(r.names)), Err: err}
 	case errors.As(err, &parse):
-		return nil, &FormatError{File: r.c.file, Line: parse.Line, Got: fmt.Sprintf("at character %d: %v", parse.Column, parse.Err), Want: "cells of a CSV file", Err: err}
-	case err == io.EOF && r.c.off >= csvMaxBytes:
-		return nil, r.c.fail(r.c.off, "more bytes", fmt.Sprintf("a table of less than %d", csvMaxBytes))
+		return nil, &FormatError{File: r.c.file, Line: parse.Line, Got: fmt.Sprintf("at character %d: %v", parse.Column, parse.Err),
+			Want: "cells of a CSV file", Err: err}
 	case err == io.EOF:
 		return nil, err
 	case err != nil:
@@ -259,7 +266,8 @@ func (t *targetColumns) check() error {
 	}
 	var at *FormatError
 	if errors.As(t.noun, &at) {
-		at.Want = fmt.Sprintf("a number, as %d other rows have; or all cells to be classes, by data.task: %s", len(t.cells)-t.nouns, TaskClassification)
+		at.Want = fmt.Sprintf("a number, as %d other rows have; or all cells to be classes, by data.task: %s",
+			len(t.cells)-t.nouns, TaskClassification)
 	}
 	return t.noun
 }

@@ -128,6 +128,15 @@ func TestWrongCellsAreRefusedByLineAndColumn(t *testing.T) {
 	}
 }
 
+func TestATableThatIsTooLargeIsRefused(t *testing.T) {
+	for _, text := range []string{"x,y\n" + strings.Repeat("1,2\n", 100), "x,y\n\"" + strings.Repeat("a", 400)} {
+		_, err := parseCSV(&cursor{file: "f", r: strings.NewReader(text)}, Spec{Target: []string{"y"}, Features: []string{"x"}}, 300)
+		if err == nil || !strings.Contains(err.Error(), "expected a table of less than 300") {
+			t.Errorf("error %v", err)
+		}
+	}
+}
+
 func TestColumnsThatATableLacksAreRefusedByField(t *testing.T) {
 	path := tableOf(t, "a,b,y\n1,2,3\n")
 	for name, c := range map[string]struct {
@@ -157,7 +166,7 @@ func FuzzCSV(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, task := range []string{TaskAuto, TaskClassification, TaskRegression} {
 			c := &cursor{file: "f", r: strings.NewReader(text)}
-			table, err := parseCSV(c, Spec{Target: []string{"y"}, Task: task})
+			table, err := parseCSV(c, Spec{Target: []string{"y"}, Task: task}, 1<<20)
 			if err != nil {
 				var format *FormatError
 				var field *FieldError

@@ -68,18 +68,15 @@ func readImages(ctx context.Context, s Spec) (*Dataset, error) {
 	}
 	all := Part{Shape: shape, Labels: labels, raw: values{u8: x}}
 	train, test := all.split(len(classNames), s.testFraction())
-	d := &Dataset{Name: s.Name, Shape: shape, Classes: len(classNames), ClassNames: classNames, Train: train, Test: test}
-	if i := slices.Index(turned, true); i >= 0 {
-		n := 0
-		for _, t := range turned {
-			if t {
-				n++
-			}
-		}
-		d.Notes = []string{fmt.Sprintf("%d of %d images, like %s, have an EXIF orientation, which is not applied: pixels are read as they are stored, as by PIL's Image.open. "+
-			"If they should stand upright, write them anew through ImageOps.exif_transpose", n, len(files), files[i])}
-	}
-	return d, nil
+	return &Dataset{
+		Name:       s.Name,
+		Shape:      shape,
+		Classes:    len(classNames),
+		ClassNames: classNames,
+		Train:      train,
+		Test:       test,
+		Notes:      turnedNotes(files, turned),
+	}, nil
 }
 
 // listImages returns the names of the classes, and all files with their labels.

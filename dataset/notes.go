@@ -24,7 +24,8 @@ func classNotes(d *Dataset) []string {
 	case len(empty) == 0:
 		return nil
 	case len(empty) == first:
-		return []string{fmt.Sprintf("labels start at %d, not at 0: %s. If classes are counted from %[1]d, subtract %[1]d from the labels", first, outputs)}
+		return []string{fmt.Sprintf("labels start at %d, not at 0: %s. If classes are counted from %[1]d, subtract %[1]d from the labels",
+			first, outputs)}
 	}
 	shown := empty[:min(len(empty), 8)]
 	more := ""
@@ -54,6 +55,25 @@ func layoutNotes(shape []int, layout string) []string {
 	if channels <= mostChannels || farSide > mostChannels {
 		return nil
 	}
-	return []string{fmt.Sprintf("X has shape %v, read as images of %d by %d pixels with %d channels: if it is those of %d channels, say data.layout: %s",
-		shape, pixels[0], pixels[1], channels, farSide, other)}
+	const text = "X has shape %v, read as images of %d by %d pixels with %d channels: if it is those of %d channels, say data.layout: %s"
+	return []string{fmt.Sprintf(text, shape, pixels[0], pixels[1], channels, farSide, other)}
+}
+
+// turnedNotes says which image files ask for their pixels to be turned, as many
+// photographs do.
+func turnedNotes(files []string, turned []bool) []string {
+	n, first := 0, ""
+	for i, file := range files {
+		if !turned[i] {
+			continue
+		}
+		if n++; n == 1 {
+			first = file
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d of %d images, like %s, have an EXIF orientation, which is not applied: pixels are read as they are stored, "+
+		"as by PIL's Image.open. If they should stand upright, write them anew through ImageOps.exif_transpose", n, len(files), first)}
 }

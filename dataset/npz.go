@@ -33,7 +33,8 @@ func readNPZ(ctx context.Context, s Spec) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dataset{Name: s.Name, Train: train.part(s.Layout), Test: test.part(s.Layout), Notes: layoutNotes(train.shape, s.Layout)}
+	d := &Dataset{Name: s.Name, Notes: layoutNotes(train.shape, s.Layout)}
+	d.Train, d.Test = train.part(s.Layout), test.part(s.Layout)
 	d.Shape = d.Train.Shape
 	if columns := train.targets.Columns; columns == 0 {
 		if d.Classes, err = countClasses(train.labels, test.labels, s.Classes, false); err != nil {
@@ -42,7 +43,7 @@ func readNPZ(ctx context.Context, s Spec) (*Dataset, error) {
 		d.ClassNames = numberNames(d.Classes)
 	} else {
 		if s.Classes != 0 {
-			return nil, &FieldError{"classes", fmt.Sprintf("%d; %s has numbers to predict, y, not classes: remove it", s.Classes, s.Path)}
+			return nil, &FieldError{"classes", fmt.Sprintf("%d; y of %s are numbers to predict, not classes: remove it", s.Classes, s.Path)}
 		}
 		d.TargetNames = numberNames(columns)
 	}

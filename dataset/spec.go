@@ -224,7 +224,8 @@ func Load(ctx context.Context, s Spec) (*Dataset, error) {
 	}
 	if s.StandardizeTarget {
 		if d.Classes > 0 {
-			return nil, &FieldError{"standardize_target", fmt.Sprintf("%s has classes, which have no mean; remove it, or say task: %s", s.Path, TaskRegression)}
+			return nil, &FieldError{"standardize_target", fmt.Sprintf("%s has classes, which have no mean; remove it, or say task: %s",
+				s.Path, TaskRegression)}
 		}
 		d.StandardizeTargets()
 	}

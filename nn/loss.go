@@ -18,7 +18,8 @@ const (
 	// should be, for classes the one-hot target: PyTorch's MSELoss. (The paper's code sums over the classes: its loss is this one times their number.)
 	MeanSquared
 	// Huber is the mean over examples and outputs of d^2/2 where |d| < 1 and |d| - 1/2 elsewhere, d being that difference: PyTorch's
-	// HuberLoss with its delta of 1, which is its SmoothL1Loss, too (Huber, Annals of Mathematical Statistics 35, 1964).
+	// HuberLoss with its delta of 1, which is its SmoothL1Loss, too (Huber, Annals of Mathematical Statistics 35, 1964). Its second
+	// derivative jumps where |d| = 1, so equations of order 3 and above lose an order where residuals pass there.
 	Huber
 	// BinaryCrossEntropy is the mean over examples and outputs z of log(1 + e^z) - y z, y from 0 to 1: PyTorch's BCEWithLogitsLoss. Two
 	// classes have one output, and y is the label; more have one each, and y is one-hot.
@@ -46,7 +47,8 @@ func ParseLoss(name string) (Loss, error) {
 func (l Loss) Outputs(classes, numbers int) (int, error) {
 	switch {
 	case classes == 0 && l == CrossEntropy:
-		return 0, &FieldError{"loss", l, "mse, huber or binary-cross-entropy: the data has numbers to predict, not classes (data.task: classification makes whole numbers classes)"}
+		return 0, &FieldError{"loss", l, "mse, huber or binary-cross-entropy: the data has numbers to predict, not classes " +
+			"(data.task: classification makes whole numbers classes)"}
 	case classes == 0:
 		return numbers, nil
 	case classes < 2:

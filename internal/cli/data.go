@@ -100,11 +100,12 @@ func describeData(w io.Writer, d *dataset.Dataset) {
 			y := d.Train.Targets.Values[i]
 			least, most = min(least, y), max(most, y)
 		}
-		fmt.Fprintf(w, "  target %s: %.6g to %.6g", name, least, most)
-		if d.TargetMean != nil {
-			fmt.Fprintf(w, ", standardized by mean %.6g, deviation %.6g", d.TargetMean[c], d.TargetStd[c])
+		if d.TargetMean == nil {
+			fmt.Fprintf(w, "  target %s: %.6g to %.6g\n", name, least, most)
+			continue
 		}
-		fmt.Fprintln(w)
+		mean, deviation := d.TargetMean[c], d.TargetStd[c]
+		fmt.Fprintf(w, "  target %s: %.6g to %.6g, standardized by mean %.6g, deviation %.6g\n", name, mean+deviation*least, mean+deviation*most, mean, deviation)
 	}
 	describeInputs(w, d)
 	for _, note := range d.Notes {
