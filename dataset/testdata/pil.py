@@ -1,7 +1,8 @@
 """Writes small images of every kind and what PIL makes of them, for pil_test.go.
 
 Run it in this folder with Pillow (made with 13.0): python3 pil.py. Beside NAME.png or NAME.jpg, the file NAME.rgb has the bytes of
-Image.open(...).convert("RGB"), row by row, and NAME.grey those of convert("L"). Nothing turns pixels by their EXIF orientation.
+Image.open(...).convert("RGB"), row by row, and NAME.grey those of convert("L"), of a larger image behind resize(..., Image.BICUBIC). Nothing
+turns pixels by their EXIF orientation.
 """
 from pathlib import Path
 
@@ -17,8 +18,9 @@ SIZE = 8
 def write(name, image, **options):
     image.save(HERE / name, **options)
     read = Image.open(HERE / name)
-    (HERE / name).with_suffix(".rgb").write_bytes(read.convert("RGB").tobytes())
-    (HERE / name).with_suffix(".grey").write_bytes(read.convert("L").tobytes())
+    for kind, mode in ("rgb", "RGB"), ("grey", "L"):
+        pixels = read.convert(mode).resize((SIZE, SIZE), Image.BICUBIC)
+        (HERE / name).with_suffix("." + kind).write_bytes(pixels.tobytes())
 
 
 def noise(*channels):
@@ -44,3 +46,4 @@ exif[0x0112] = 6
 write("turned_jpeg.jpg", colours, quality=100, subsampling=0, exif=exif)
 write("turned_png.png", colours, exif=exif)
 write("cmyk.jpg", colours.convert("CMYK"), quality=100, subsampling=0)
+write("shrunk.png", Image.fromarray(random.randint(0, 256, (21, 30, 3), dtype=np.uint8)))
