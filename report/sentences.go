@@ -76,6 +76,12 @@ func (r *Report) sayLoss() string {
 	if _, test := r.column("test_accuracy"); len(test) > 0 {
 		s += fmt.Sprintf("; test accuracy ended at %s, its best was %s", percent(test[len(test)-1]), percent(slices.Max(test)))
 	}
+	if _, r2 := r.column("r2"); len(r2) > 0 {
+		s += ", R² to " + number(r2[len(r2)-1])
+	}
+	if _, test := r.column("test_r2"); len(test) > 0 {
+		s += fmt.Sprintf("; test R² ended at %s, its best was %s", number(test[len(test)-1]), number(slices.Max(test)))
+	}
 	return s + "."
 }
 

@@ -212,6 +212,9 @@ func Probed(p *run.Probed) []string {
 	if accuracy := float64(p.Accuracy); !math.IsNaN(accuracy) {
 		loss += fmt.Sprintf(", accuracy %.4g", accuracy)
 	}
+	if p.R2 != nil {
+		loss += fmt.Sprintf(", R² %.4g", float64(*p.R2))
+	}
 	lines := []string{
 		fmt.Sprintf("%s (%d parameters, %d examples)", loss, p.Parameters, p.Examples),
 		fmt.Sprintf("gradient: perturbed one-norm %.9g (excess %.9g), one-norm %.9g, two-norm %.9g, largest %.9g", p.Perturbed, p.Excess, p.One, p.Two, p.Max),

@@ -58,6 +58,8 @@ func TestTheJSONSchemaAcceptsWhatIsAccepted(t *testing.T) {
 		"data: {name: npz, path: x.npz, test_fraction: 0.5, classes: 3}",
 		"data: {name: npz, path: x.npz, test_fraction: null}",
 		"data: {name: idx, train_images: a, train_labels: b}",
+		"data: {name: csv, path: x, target: [price], features: [a, b], standardize_target: true}\nloss: huber",
+		"data: {name: npz, path: x, layout: nhwc, task: regression}\nloss: binary-cross-entropy",
 		"optimizer: {beta1: 0, beta2: 0.999, eps: 0.1, eps_inside: false}",
 		"optimizer: {name: gd, lr: 1.5}",
 		"optimizer: {name: lion, weight_decay: 0}",

@@ -48,6 +48,9 @@ func (t *training[T]) run(ctx context.Context, d *record.Dir) (result *Result, e
 
 func (t *training[T]) logStart() error {
 	c, s, p := t.config, t.source, t.problem
+	if err := t.introduceData(); err != nil {
+		return err
+	}
 	for _, note := range t.leftOut() {
 		if err := t.dir.Logf("%s", note); err != nil {
 			return err
@@ -162,6 +165,7 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 		}
 	}
 	r.TestLoss, r.TestAccuracy = lastMeasured(h, "test_loss"), lastMeasured(h, "test_accuracy")
+	r.R2, r.TestR2 = lastMeasured(h, "r2"), lastMeasured(h, "test_r2")
 	return r, nil
 }
 

@@ -21,9 +21,11 @@ import (
 type Probed struct {
 	Loss record.Number `json:"loss"`
 	// Accuracy is null in JSON where nothing is classified.
-	Accuracy   record.Number `json:"accuracy"`
-	Parameters int           `json:"parameters"`
-	Examples   int           `json:"examples"`
+	Accuracy record.Number `json:"accuracy"`
+	// R2 is the coefficient of determination where numbers are predicted, nil elsewhere.
+	R2         *record.Number `json:"r2,omitempty"`
+	Parameters int            `json:"parameters"`
+	Examples   int            `json:"examples"`
 	// Perturbed is the perturbed one-norm of the gradient with the optimizer's eps, Excess what of it exceeds its value at
 	// g = 0; the other norms of the gradient are the usual ones.
 	Perturbed record.Number `json:"perturbed_norm"`
@@ -89,6 +91,9 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 		result.NoPrediction = v.lacks.Error()
 	} else if result.PredictedBias, err = predictedBias(ctx, p, v); err != nil {
 		return nil, err
+	}
+	if r2 := record.Number(e.R2); finite(e.R2) {
+		result.R2 = &r2
 	}
 	if out == "" {
 		return result, nil

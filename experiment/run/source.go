@@ -51,7 +51,15 @@ func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	model, err := architecture.Build(data.Shape, data.Classes)
+	loss, err := nn.ParseLoss(c.Loss)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := loss.Outputs(data.Classes, data.Train.Targets.Columns)
+	if err != nil {
+		return nil, fmt.Errorf("loss %s on %s: %w", c.Loss, c.Data.Name, err)
+	}
+	model, err := architecture.Build(data.Shape, outputs)
 	if err != nil {
 		return nil, fmt.Errorf("model %s on %s: %w", c.Model.Name, c.Data.Name, err)
 	}

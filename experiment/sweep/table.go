@@ -205,6 +205,8 @@ func resultCells(r *run.Result) []cell {
 	}{
 		{"test_loss", "loss on the test data at the last test", r.TestLoss},
 		{"test_accuracy", "accuracy on the test data at the last test", r.TestAccuracy},
+		{"r2", "R^2 of the training data at the end", r.R2},
+		{"test_r2", "R^2 of the test data at the last test", r.TestR2},
 	} {
 		if m.value != nil {
 			row = append(row, floatCell(m.name, m.meaning, float64(*m.value)))
