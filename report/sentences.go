@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
 )
@@ -45,8 +46,12 @@ func (r *Report) saySetting() string {
 		run.TimeUp:      "ran out of time after %s steps",
 		run.Diverged:    "diverged after %s steps",
 	}[r.Result.Status]
-	return fmt.Sprintf("%s: %s parameters, %s examples; the run %s in %s s and was %s.", s, grouped(r.Result.Parameters), grouped(r.Result.Examples),
-		fmt.Sprintf(end, grouped(r.Result.Step)), number(r.Result.Seconds), r.Result.Regime)
+	regime := fmt.Sprintf("was %s", r.Result.Regime)
+	if r.Result.Regime == diagnose.Unknown {
+		regime = "its regime is not known, for the loss over all examples was not measured"
+	}
+	return fmt.Sprintf("%s: %s parameters, %s examples; the run %s in %s s and %s.", s, grouped(r.Result.Parameters), grouped(r.Result.Examples),
+		fmt.Sprintf(end, grouped(r.Result.Step)), number(r.Result.Seconds), regime)
 }
 
 // minimized says what loss a config is about, and what a step sees of it.

@@ -103,7 +103,7 @@ func (t *trial) norms() []float64 {
 func (ts trials) unsteady() int {
 	n := 0
 	for _, t := range ts {
-		if t.Result != nil && t.Result.Regime != diagnose.Monotone {
+		if t.Result != nil && t.Result.Regime != diagnose.Monotone && t.Result.Regime != diagnose.Unknown {
 			n++
 		}
 	}
