@@ -167,15 +167,14 @@ func scaleAxis(x *plot.Axis, log bool, low, high float64, values []float64) {
 	}
 	var marker plot.Ticker = linearTicks{}
 	switch {
+	case values != nil && log:
+		marker = logarithms{ticksAt(values)}
 	case values != nil:
 		marker = ticksAt(values)
 	case log:
 		marker = logTicks{}
 	}
 	x.Tick.Marker = marker
-	if log {
-		x.Tick.Marker = logarithms{marker}
-	}
 }
 
 // onAxis returns the place of a value on an axis. A logarithmic axis is a linear one of decimal logarithms: on gonum's own, a
@@ -206,7 +205,8 @@ func (s *Series) points(a *Axes) (xy, low, high plotter.XYs) {
 	if a.LogY {
 		floor = a.floor()
 	}
-	ok := func(v float64, log bool) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) && (!log || v > 0) }
+	const most = 1e300 // so that differences are numbers, too
+	ok := func(v float64, log bool) bool { return math.Abs(v) <= most && (!log || v > 0) }
 	for i := range s.X {
 		if !ok(s.X[i], a.LogX) || !ok(s.Y[i], a.LogY) {
 			continue

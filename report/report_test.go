@@ -230,10 +230,15 @@ func TestTicksAreFewAndRound(t *testing.T) {
 		{"a narrow range", linearTicks{}, 0.97, 1.01, 3, 8},
 		{"one value", linearTicks{}, 5, 5, 1, 1},
 		{"below zero", linearTicks{}, -4000, 0, 3, 8},
-		{"logarithmic over many decades", logTicks{}, 1e-9, 1e3, 2, 9},
-		{"logarithmic within one decade", logTicks{}, 0.2, 0.9, 2, 9},
-		{"logarithmic over one decade", logTicks{}, 3, 40, 2, 9},
-		{"logarithmic over twenty decades", logTicks{}, 1, 1e20, 2, 9},
+		{"numbers that differ in the last digit", linearTicks{}, 1, math.Nextafter(1, 2), 1, 8},
+		{"as wide as numbers go", linearTicks{}, -1e300, 1e300, 3, 8},
+		{"as small as numbers go", linearTicks{}, 0, 5e-324, 1, 8},
+		{"logarithmic over many decades", logTicks{}, -9, 3, 2, 9},
+		{"logarithmic within one decade", logTicks{}, math.Log10(0.2), math.Log10(0.9), 2, 9},
+		{"logarithmic over one decade", logTicks{}, math.Log10(3), math.Log10(40), 2, 9},
+		{"logarithmic over twenty decades", logTicks{}, 0, 20, 2, 9},
+		{"logarithmic as wide as numbers go", logTicks{}, -323, 300, 2, 9},
+		{"logarithmic within a last digit", logTicks{}, 300, math.Nextafter(300, 301), 1, 9},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			labelled := 0

@@ -64,10 +64,15 @@ func (linearTicks) Ticks(lo, hi float64) []plot.Tick {
 	if !(hi > lo) {
 		return []plot.Tick{{Value: lo, Label: tickLabel(lo, math.Abs(lo)/10)}}
 	}
-	step := niceStep((hi - lo) / 5)
+	step := niceStep(hi/5 - lo/5)
+	first, count := math.Ceil(lo/step-1e-9), math.Floor(hi/step+1e-9)-math.Ceil(lo/step-1e-9)
+	if !(count >= 0 && count <= 10) || (first+1)*step == first*step { // too near each other for round numbers between them
+		return []plot.Tick{{Value: lo, Label: tickLabel(lo, hi-lo)}, {Value: hi, Label: tickLabel(hi, hi-lo)}}
+	}
 	var ticks []plot.Tick
-	for k := math.Ceil(lo/step - 1e-9); k*step <= hi+1e-9*step; k++ {
-		ticks = append(ticks, plot.Tick{Value: k * step, Label: tickLabel(k*step, step)})
+	for k := range int(count) + 1 {
+		v := (first + float64(k)) * step
+		ticks = append(ticks, plot.Tick{Value: v, Label: tickLabel(v, step)})
 	}
 	return ticks
 }
@@ -83,31 +88,34 @@ func niceStep(x float64) float64 {
 	return 10 * power
 }
 
-// logTicks labels powers of ten, with less than two decades 1, 2 and 5 times them, with less than a factor of three round numbers.
+// logTicks labels an axis of decimal logarithms: powers of ten, with less than two decades 1, 2 and 5 times them, with less than a factor of
+// three round numbers.
 type logTicks struct{}
 
 func (logTicks) Ticks(lo, hi float64) []plot.Tick {
-	if hi/lo < 3 {
-		return linearTicks{}.Ticks(lo, hi)
+	if hi-lo < math.Log10(3) {
+		return logarithms{linearTicks{}}.Ticks(lo, hi)
 	}
-	from, to := math.Floor(math.Log10(lo)), math.Ceil(math.Log10(hi))
-	every := max(1, math.Ceil((to-from)/6))
+	from, to := math.Floor(lo), math.Ceil(hi)
+	labelled := max(1, math.Ceil((to-from)/6)) // every so many decades
+	marked := max(1, math.Ceil((to-from)/60))
 	multiples := []float64{1}
-	if hi/lo < 100 {
+	if hi-lo < 2 {
 		multiples = []float64{1, 2, 5}
 	}
 	var ticks []plot.Tick
 	for e := from; e <= to; e++ {
-		for _, m := range multiples {
-			v := m * math.Pow(10, e)
-			if v < lo*(1-1e-9) || v > hi*(1+1e-9) {
-				continue
+		if label := math.Mod(e-from, labelled) == 0; label || math.Mod(e-from, marked) == 0 {
+			for _, m := range multiples {
+				t := plot.Tick{Value: e + math.Log10(m)}
+				if t.Value < lo-1e-9 || t.Value > hi+1e-9 {
+					continue
+				}
+				if label {
+					t.Label = tickLabel(m*math.Pow(10, e), m*math.Pow(10, e))
+				}
+				ticks = append(ticks, t)
 			}
-			t := plot.Tick{Value: v}
-			if math.Mod(e-from, every) == 0 {
-				t.Label = tickLabel(v, v)
-			}
-			ticks = append(ticks, t)
 		}
 	}
 	return ticks

@@ -1,0 +1,79 @@
+package report
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What people, spreadsheets and disks make of a number: another number, or something else.
+var (
+	numbers = []string{"", "NaN", "+Inf", "-Inf", "1e300", "-1e300", "1e-313", "0", "-1", "-0", "1e-300", "5e-324", "1.7976931348623157e308"}
+	others  = []string{
+		"nan", "inf", "x", "1e400", "99999999999999999999", `"`, "1,2", "\x00", "é", "  3", "0x10", "1_000", "true", "+5", "1e-400", "=1+1",
+		strings.Repeat("9", 5000),
+	}
+)
+
+// alter changes a few cells of a history, and now and then cuts it off.
+func alter(r *rand.Rand, history string) string {
+	lines := strings.Split(strings.TrimSuffix(history, "\n"), "\n")
+	for range 1 + r.IntN(6) {
+		i := r.IntN(len(lines))
+		cells := strings.Split(lines[i], ",")
+		by := numbers
+		if r.IntN(20) == 0 {
+			by = others
+		} else if i = max(i, 1); i < len(lines) { // the names stay
+			cells = strings.Split(lines[i], ",")
+		}
+		cells[r.IntN(len(cells))] = by[r.IntN(len(by))]
+		lines[i] = strings.Join(cells, ",")
+	}
+	switch text := strings.Join(lines, "\n"); r.IntN(20) {
+	case 0:
+		return text[:r.IntN(len(text))]
+	case 1:
+		return text + "\n" + text
+	case 2:
+		slices.Reverse(lines)
+		return strings.Join(lines, "\n")
+	default:
+		return text + "\n"
+	}
+}
+
+// A report of a history that something has altered is an error or a page, and comes in finite time.
+func TestAnAlteredHistoryIsRefusedOrReported(t *testing.T) {
+	dir := runDir(t)
+	path := filepath.Join(dir, "history.csv")
+	history, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tries := 15
+	if os.Getenv("SHADOWFLOW_LONG") != "" {
+		tries = 300
+	}
+	refused := 0
+	for seed := range uint64(tries) {
+		altered := alter(rand.New(rand.NewPCG(seed, 1)), string(history))
+		if err := os.WriteFile(path, []byte(altered), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Read(dir)
+		if err != nil {
+			refused++
+			continue
+		}
+		if _, err := r.Document().Page(); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+	if refused == 0 || refused > tries*9/10 {
+		t.Errorf("%d of %d altered histories are refused", refused, tries)
+	}
+}
