@@ -24,7 +24,7 @@ func Expand(m *rule.Memory, loss, theta graph.Value, order int, biasScale float6
 
 	moments := make([]graph.Value, len(m.Moments))
 	for i, moment := range m.Moments {
-		phi := moment.Apply(g)
+		phi := moment.Apply(g, theta)
 		moments[i] = phi.Mul(phi.Like(moment.Power(0))).Alias()
 		jet.Set(moments[i], func(a, b int) graph.Value {
 			var sum graph.Value

@@ -72,6 +72,9 @@ func (t *training[T]) leftOut() []string {
 	if _, err := t.problem.Rule.MemoryForm(); err != nil {
 		out = append(out, fmt.Sprintf("the predicted bias and preconditioned sharpness are not measured: %v", err))
 	}
+	if with := t.problem.Rule.Conditioning(); with.Active() && t.config.Record.Sharpness > 0 {
+		out = append(out, fmt.Sprintf("preconditioned sharpness is not measured: what %v makes of the Hessian is not in it", with))
+	}
 	if t.unmeasured != nil {
 		out = append(out, fmt.Sprintf("nor is the realized bias: %v", t.unmeasured))
 	}

@@ -16,7 +16,7 @@ type sharpnessMeter[T graph.Float] struct {
 	seed         uint64
 	objective    objective.Objective[T]
 	stepper      *rule.Stepper[T]
-	precondition *diagnose.Preconditioner[T] // nil without the memory form: nothing is known then of how a rule preconditions
+	precondition *diagnose.Preconditioner[T] // nil without the memory form, or where the gradient is changed first: nothing is known then of how a rule preconditions
 	// root is that of 1/P; then what alternates, the gradient over all examples, and the Hessian times it.
 	root, d, g, hg []T
 	above          int // rows in sequence up to the last with lambda_grad above 2/h
@@ -39,7 +39,7 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 		lambdaGrad:     gauge("monitor.lambda_grad", "1/h", "g'DHg/|g|^2, sharpness along the gradient of what alternates, for Adam D = (1 - beta1)/((1 + beta1)(1 - beta1^(n+1)) sqrt(v + eps)): where it stays above 2/h a spike of the loss is coming"),
 		spikeRows:      counter("monitor.spike_rows", "rows", "measurements in sequence up to this one with monitor.lambda_grad above 2/h"),
 	}
-	if p.Rule.Memory == nil {
+	if p.Rule.Memory == nil || p.Rule.Conditioning().Active() {
 		return m, nil
 	}
 	for _, v := range []*[]T{&m.root, &m.d, &m.g, &m.hg} {

@@ -108,7 +108,7 @@ func probeVectors[T graph.Float](ctx context.Context, p *Problem[T]) (*probed[T]
 	if err != nil {
 		return nil, e, err
 	}
-	if v.isNormDirection, err = derivesPerturbedNorm(field, p.Eps); err != nil {
+	if v.isNormDirection, err = p.followsNorm(field); err != nil {
 		return nil, e, err
 	}
 	terms, err := modeq.NewTerms[T](p.Rule, dim, p.Threads)

@@ -7,6 +7,7 @@ import (
 	"shadowflow/modeq"
 	"shadowflow/objective"
 	"shadowflow/rule"
+	"shadowflow/rule/stepsize"
 )
 
 // Problem is an optimizer at work on a loss, and where it begins.
@@ -14,7 +15,9 @@ type Problem[T graph.Float] struct {
 	Objective objective.Objective[T]
 	Rule      *rule.Rule
 	LR        float64
-	Theta     []T
+	// Schedule is what LR is multiplied by in each step.
+	Schedule stepsize.Schedule
+	Theta    []T
 	// Order gives the batch of each step. If nil, every step takes the full batch.
 	Order func(step int) int
 	// BiasScale is the s of the intervention theta - lr U - s lr^2 C(theta): 0 is the rule as it is, -1 has no bias to second order.
@@ -35,8 +38,35 @@ func (p *Problem[T]) check() error {
 	if !(p.LR > 0) || !finite(p.LR) {
 		return fmt.Errorf("lr %v: want a number above 0", p.LR)
 	}
+	if err := p.Schedule.Validate(); err != nil {
+		return err
+	}
 	if !finite(p.BiasScale) {
 		return fmt.Errorf("bias scale %v: want a finite number", p.BiasScale)
+	}
+	return nil
+}
+
+// StepSize returns the size of a step, counted from 0.
+func (p *Problem[T]) StepSize(n int) float64 {
+	if !p.Schedule.Varies() {
+		return p.LR
+	}
+	return p.LR * p.Schedule.At(n)
+}
+
+// varying returns the size of each step, nil if they are all of one.
+func (p *Problem[T]) varying() func(n int) float64 {
+	if !p.Schedule.Varies() {
+		return nil
+	}
+	return p.StepSize
+}
+
+// oneSize refuses steps of different sizes, for what is of those of one size alone.
+func (p *Problem[T]) oneSize(what string) error {
+	if p.Schedule.Varies() {
+		return fmt.Errorf("%s is of steps of one size: want schedule.shape constant without warmup", what)
 	}
 	return nil
 }
@@ -44,11 +74,11 @@ func (p *Problem[T]) check() error {
 // optimizer returns the optimizer at a copy of the problem's start, and the second-order terms if its bias is scaled.
 func (p *Problem[T]) optimizer(s *secondOrder[T]) (*Optimizer[T], error) {
 	theta := append([]T(nil), p.Theta...)
-	o, err := newOptimizer(p.Rule, p.Objective.Blocks(), p.LR, theta, p.Threads)
+	o, err := newOptimizer(p, theta)
 	if err != nil || p.BiasScale == 0 {
 		return o, err
 	}
-	o.bias = &biasScale[T]{scale: p.BiasScale, lr: p.LR, order: p.Order, term: s, f: make([]T, len(theta)), c: make([]T, len(theta))}
+	o.bias = &biasScale[T]{scale: p.BiasScale, varies: p.Schedule.Varies(), order: p.Order, term: s, f: make([]T, len(theta)), c: make([]T, len(theta))}
 	return o, nil
 }
 

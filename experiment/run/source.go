@@ -83,8 +83,12 @@ func problemOf[T graph.Float](c *config.Config, s *source) (*Problem[T], error) 
 	if err != nil {
 		return nil, err
 	}
+	plan, err := c.Plan()
+	if err != nil {
+		return nil, err
+	}
 	p := &Problem[T]{
-		Objective: o, Rule: r, LR: c.Optimizer.LR, Theta: narrow[T](s.start.Theta), Order: batchOrder(c.Batch.Mode, o.Batches(), c.Seed),
+		Objective: o, Rule: r, LR: c.Optimizer.LR, Schedule: plan, Theta: narrow[T](s.start.Theta), Order: batchOrder(c.Batch.Mode, o.Batches(), c.Seed),
 		BiasScale: c.Bias.Scale, Eps: perturbation(c.Optimizer), Threads: c.Threads,
 	}
 	return p, p.check()
