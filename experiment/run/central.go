@@ -20,8 +20,8 @@ func (c *company[T]) central() (*equation[T], error) {
 		return nil, err
 	}
 	p := c.problem
-	if with := p.Rule.Conditioning(); with.Active() {
-		return nil, fmt.Errorf("central flows are known of optimizers that take the gradient as it is: want no %v", with)
+	if with := p.changed(); with != "" {
+		return nil, fmt.Errorf("central flows are known of optimizers that take the gradient as it is: want no %s", with)
 	}
 	if p.Order != nil {
 		return nil, fmt.Errorf("a central flow is that of the full batch: want batch.mode full")

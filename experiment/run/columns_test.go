@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,6 +42,11 @@ func TestTheDocsTableOfColumnsIsWhatTheMetersDeclare(t *testing.T) {
 	columns := columnsOf(t, strings.Replace(everyMeter, "batch: {mode: full, physical: 25}\n", "", 1), "beside=[state-2, lift-1]")
 	for _, c := range columnsOf(t, small, "optimizer={name: gd}", "beside=[central]") {
 		if strings.HasPrefix(c.Name, "central.") {
+			columns = append(columns, c)
+		}
+	}
+	for _, c := range columnsOf(t, small, scheduled, "optimizer={clip_norm: 1, clip_value: 1}", "record.average=0.9") {
+		if !slices.ContainsFunc(columns, func(known record.Column) bool { return known.Name == c.Name }) {
 			columns = append(columns, c)
 		}
 	}

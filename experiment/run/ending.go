@@ -60,10 +60,10 @@ func (t *training[T]) logStart() error {
 		}
 	}
 	if s.data == nil {
-		return t.dir.Logf("%s: %d parameters, %d batches; optimizer %s, lr %v", c.Objective.Name, p.Objective.Dim(), p.Objective.Batches(), p.Rule.Name, p.LR)
+		return t.dir.Logf("%s: %d parameters, %d batches; optimizer %s, lr %s", c.Objective.Name, p.Objective.Dim(), p.Objective.Batches(), p.Rule.Name, p.pace())
 	}
-	return t.dir.Logf("%s on %s: %d parameters, %d training examples, %d test examples; optimizer %s, lr %v",
-		c.Model.Name, c.Data.Name, p.Objective.Dim(), s.data.Train.N(), s.data.Test.N(), p.Rule.Name, p.LR)
+	return t.dir.Logf("%s on %s: %d parameters, %d training examples, %d test examples; optimizer %s, lr %s",
+		c.Model.Name, c.Data.Name, p.Objective.Dim(), s.data.Train.N(), s.data.Test.N(), p.Rule.Name, p.pace())
 }
 
 // leftOut says what is not measured that might be, and why.
@@ -72,8 +72,8 @@ func (t *training[T]) leftOut() []string {
 	if _, err := t.problem.Rule.MemoryForm(); err != nil {
 		out = append(out, fmt.Sprintf("the predicted bias and preconditioned sharpness are not measured: %v", err))
 	}
-	if with := t.problem.Rule.Conditioning(); with.Active() && t.config.Record.Sharpness > 0 {
-		out = append(out, fmt.Sprintf("preconditioned sharpness is not measured: what %v makes of the Hessian is not in it", with))
+	if with := t.problem.changed(); with != "" && t.config.Record.Sharpness > 0 {
+		out = append(out, fmt.Sprintf("preconditioned sharpness is not measured: what %s makes of the Hessian is not in it", with))
 	}
 	if t.unmeasured != nil {
 		out = append(out, fmt.Sprintf("nor is the realized bias: %v", t.unmeasured))
@@ -133,7 +133,7 @@ const weightsFile = "weights.safetensors"
 
 // conclude writes the result of a run whose record is complete.
 func (t *training[T]) conclude(s Status) (*Result, error) {
-	if err := t.saveWeights(filepath.Join(t.dir.Path(), weightsFile)); err != nil {
+	if err := errors.Join(t.saveWeights(filepath.Join(t.dir.Path(), weightsFile)), t.saveAverage()); err != nil {
 		return nil, err
 	}
 	result, err := t.summary(s)

@@ -28,6 +28,7 @@ type biasMeter[T graph.Float] struct {
 	realized  *realizedGauges  // where U - F is the bias
 	blocks    []blockGauges
 	drive     driveGauges
+	causes    *causes[T]
 	step      *Gauge
 
 	// normDirection is g/sqrt(g^2 + eps), and q what the Hessian makes of it where F is another direction.
@@ -80,8 +81,11 @@ func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[
 		m.realized = newRealizedGauges(m.predicted != nil)
 		m.drive.realized = gauge("drive.realized", "1/h", "dN/dt by the realized bias b of the step taken from here, -q.b: negative lowers N, positive hinders its decrease")
 	}
+	var err error
+	if m.causes, err = newCauses(p, s, m.predicted != nil, m.realized != nil); err != nil {
+		return nil, err
+	}
 	if blocks {
-		var err error
 		if m.blocks, err = newBlockGauges(p.Objective.Blocks(), m.predicted != nil, m.realized != nil); err != nil {
 			return nil, err
 		}
@@ -102,7 +106,7 @@ func (m *biasMeter[T]) Gauges() []*Gauge {
 	if p != nil {
 		all = append(all, p.share, p.effect.penalized, p.effect.hindered, p.effect.penalizedWeight, p.effect.hinderedWeight, p.critical)
 	}
-	all = append(all, d.main, d.predicted, d.realized, d.observed)
+	all = append(all, d.main, d.predicted, d.realized, d.observed, m.causes.schedule, m.causes.clip)
 	if r != nil {
 		all = append(all, r.cosine, r.explained, r.share, r.effect.penalized, r.effect.hindered, r.effect.penalizedWeight, r.effect.hinderedWeight)
 	}
@@ -143,6 +147,9 @@ func (m *biasMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 		m.predicted.set(b, at.Step)
 		m.drive.main.Set(b.MainDrive)
 		m.drive.predicted.Set(b.Drive)
+		if err := m.causes.predict(ctx, at, m.term, m.qNow); err != nil {
+			return err
+		}
 	} else {
 		m.drive.main.Set(-diagnose.Dot(m.qNow, f))
 	}
@@ -170,7 +177,7 @@ func (m *biasMeter[T]) normGradient(ctx context.Context, at *Point[T]) error {
 	}
 	normDirection(m.normDirection, g, m.eps)
 	m.qNow = m.q
-	return product(ctx, m.objective, objective.Full, at.Theta, m.normDirection, m.q)
+	return objective.TransposedProduct(ctx, m.objective, at.Theta, objective.Full, m.normDirection, m.q)
 }
 
 // Before implements Follower.
@@ -181,6 +188,9 @@ func (m *biasMeter[T]) Before(ctx context.Context, at *Point[T]) error {
 	copy(m.start, at.Theta)
 	if m.realized != nil {
 		if err := m.optimizer.stepper.Update(at.LR, at.Theta, at.Gradient, m.b); err != nil {
+			return err
+		}
+		if err := m.causes.realize(at, m.optimizer, m.b, m.qNow); err != nil {
 			return err
 		}
 	}

@@ -28,7 +28,7 @@ type sharpnessMeter[T graph.Float] struct {
 func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int, seed uint64) (*sharpnessMeter[T], error) {
 	m := &sharpnessMeter[T]{
 		schedule: schedule{"sharpness", every},
-		seed:     seed, objective: p.Objective, stepper: o.stepper,
+		seed:     seed, objective: objective.Plain(p.Objective), stepper: o.stepper,
 		plain:          gauge("sharpness", "loss/parameter^2", "largest eigenvalue of the Hessian of the training loss"),
 		plainResidual:  gauge("sharpness_residual", "loss/parameter^2", "an eigenvalue lies within this of sharpness"),
 		scaled:         gauge("preconditioned_sharpness", "1/h", "largest eigenvalue of P^-1 H, for Adam P = diag(sqrt(v + eps))"),
@@ -39,7 +39,7 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 		lambdaGrad:     gauge("monitor.lambda_grad", "1/h", "g'DHg/|g|^2, sharpness along the gradient of what alternates, for Adam D = (1 - beta1)/((1 + beta1)(1 - beta1^(n+1)) sqrt(v + eps)): where it stays above 2/h a spike of the loss is coming"),
 		spikeRows:      counter("monitor.spike_rows", "rows", "measurements in sequence up to this one with monitor.lambda_grad above 2/h"),
 	}
-	if p.Rule.Memory == nil || p.Rule.Conditioning().Active() {
+	if p.Rule.Memory == nil || p.changed() != "" {
 		return m, nil
 	}
 	for _, v := range []*[]T{&m.root, &m.d, &m.g, &m.hg} {

@@ -125,7 +125,7 @@ func normGradient[T graph.Float](ctx context.Context, p *Problem[T], v *probed[T
 	}
 	q, direction := make([]T, len(v.g)), make([]T, len(v.g))
 	normDirection(direction, v.g, p.Eps)
-	return q, product(ctx, p.Objective, objective.Full, p.Theta, direction, q)
+	return q, objective.TransposedProduct(ctx, p.Objective, p.Theta, objective.Full, direction, q)
 }
 
 func writeProbe[T graph.Float](out string, c *config.Config, model *nn.Model, v *probed[T]) error {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"strings"
 
 	"shadowflow/graph"
 	"shadowflow/modeq"
@@ -61,6 +62,33 @@ func (p *Problem[T]) varying() func(n int) float64 {
 		return nil
 	}
 	return p.StepSize
+}
+
+// perturbed reports whether the gradient is taken elsewhere than at theta.
+func (p *Problem[T]) perturbed() bool { return objective.Plain(p.Objective) != p.Objective }
+
+// changed says what is done to the loss's gradient before the optimizer's formulas see it, empty if nothing is.
+func (p *Problem[T]) changed() string {
+	parts := []string{}
+	if p.perturbed() {
+		parts = append(parts, "sam")
+	}
+	if with := p.Rule.Conditioning(); with.Active() {
+		parts = append(parts, with.String())
+	}
+	return strings.Join(parts, ", ")
+}
+
+// pace says what the step sizes are, and what the gradient becomes before the optimizer's formulas see it.
+func (p *Problem[T]) pace() string {
+	text := fmt.Sprint(p.LR)
+	if p.Schedule.Varies() {
+		text += ", schedule " + string(p.Schedule.Shape)
+	}
+	if with := p.changed(); with != "" {
+		text += ", " + with
+	}
+	return text
 }
 
 // oneSize refuses steps of different sizes, for what is of those of one size alone.

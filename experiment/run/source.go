@@ -94,7 +94,16 @@ func problemOf[T graph.Float](c *config.Config, s *source) (*Problem[T], error) 
 	return p, p.check()
 }
 
+// objectiveOf returns the loss, with the gradient that the optimizer takes.
 func objectiveOf[T graph.Float](c *config.Config, s *source) (objective.Objective[T], error) {
+	o, err := lossOf[T](c, s)
+	if err != nil || c.Optimizer.SAM == 0 {
+		return o, err
+	}
+	return objective.NewSAM(o, c.Optimizer.SAM, c.Threads)
+}
+
+func lossOf[T graph.Float](c *config.Config, s *source) (objective.Objective[T], error) {
 	if s.closed != nil {
 		return objective.NewNumeric[T](s.closed, c.Threads), nil
 	}

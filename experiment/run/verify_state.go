@@ -142,12 +142,16 @@ func StateFields(ctx context.Context, p *Problem[float64], order int, moments []
 	for j := range out {
 		out[j] = make([]float64, fields.Size())
 	}
-	if err := fields.At(p.LR, float64(wait), z, out); err != nil {
+	lr := p.StepSize(wait)
+	if lr == 0 {
+		return nil, fmt.Errorf("step %d has size 0, and nothing moves in it", wait)
+	}
+	if err := fields.At(lr, float64(wait), z, out); err != nil {
 		return nil, err
 	}
 	for j, f := range out { // from the rule's own steps to time
 		for i := range f {
-			f[i] /= math.Pow(p.LR, float64(j+1))
+			f[i] /= math.Pow(lr, float64(j+1))
 		}
 	}
 	return out, nil
