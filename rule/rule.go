@@ -31,7 +31,8 @@ type Rule struct {
 	wanders string // why there is no settled
 
 	conditioning Conditioning
-	inOneCall    bool // a step is one call though an element depends on others, as its gradient does
+	inner        *Rule // that takes the gradient as it becomes; nil without a conditioning
+	inOneCall    bool  // a step is one call though an element depends on others, as its gradient does
 }
 
 // Call is what a step is made of: for one weight, or for all parameters of an elementwise rule as one vector.

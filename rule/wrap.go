@@ -59,8 +59,8 @@ func (c Conditioning) String() string {
 // softening is what PyTorch adds to the norm.
 const softening = 1e-6
 
-// of returns the gradient that the optimizer sees, of all parameters, as graph code.
-func (c Conditioning) of(g, theta graph.Value) graph.Value {
+// Of returns the gradient that the optimizer sees, of all parameters, as graph code.
+func (c Conditioning) Of(g, theta graph.Value) graph.Value {
 	if c.ClipValue > 0 {
 		g = g.Min(g.Like(c.ClipValue)).Max(g.Like(-c.ClipValue))
 	}
@@ -122,10 +122,10 @@ func (r *Rule) Conditioned(c Conditioning) (*Rule, error) {
 		return nil, fmt.Errorf("optimizer %s: its gradient is conditioned already, by %v", r.Name, r.conditioning)
 	}
 	w := *r
-	w.conditioning, w.inOneCall = c, r.Elementwise
+	w.conditioning, w.inner, w.inOneCall = c, r, r.Elementwise
 	w.Elementwise = r.Elementwise && c.ClipNorm == 0
 	if settled := r.settled; settled != nil {
-		w.settled = func(g, theta graph.Value) graph.Value { return settled(c.of(g, theta), theta) }
+		w.settled = func(g, theta graph.Value) graph.Value { return settled(c.Of(g, theta), theta) }
 	}
 	if r.Memory != nil {
 		w.Memory = r.Memory.conditioned(c)
@@ -138,12 +138,12 @@ func (m *Memory) conditioned(c Conditioning) *Memory {
 	w.Moments = nil
 	for _, mo := range m.Moments {
 		plain := mo
-		mo.Phi = func(g, theta graph.Value) graph.Value { return plain.Apply(c.of(g, theta), theta) }
+		mo.Phi = func(g, theta graph.Value) graph.Value { return plain.Apply(c.Of(g, theta), theta) }
 		w.Moments = append(w.Moments, mo)
 	}
-	w.Update = func(s []graph.Value, g, theta graph.Value) graph.Value { return m.Update(s, c.of(g, theta), theta) }
+	w.Update = func(s []graph.Value, g, theta graph.Value) graph.Value { return m.Update(s, c.Of(g, theta), theta) }
 	w.Of = func(call Call) []graph.Value {
-		call.G = c.of(call.G, call.Theta)
+		call.G = c.Of(call.G, call.Theta)
 		return m.Of(call)
 	}
 	return &w
@@ -152,9 +152,17 @@ func (m *Memory) conditioned(c Conditioning) *Memory {
 // Conditioning returns what is done to the gradient before the rule sees it.
 func (r *Rule) Conditioning() Conditioning { return r.conditioning }
 
+// Unconditioned returns the rule that takes the gradient as it becomes, of the same state.
+func (r *Rule) Unconditioned() *Rule {
+	if r.inner == nil {
+		return r
+	}
+	return r.inner
+}
+
 // condition returns a call with the gradient that the rule's formulas see; the call is of all parameters.
 func (r *Rule) condition(c Call) Call {
-	c.G = r.conditioning.of(c.G, c.Theta)
+	c.G = r.conditioning.Of(c.G, c.Theta)
 	return c
 }
 

@@ -53,7 +53,7 @@ func (t *training[T]) logStart() error {
 			return err
 		}
 	}
-	if n := t.noise; n != nil && n.adam == nil {
+	if n := t.noise; n != nil && n.adam == nil && p.changed() == "" {
 		if err := t.dir.Logf("noise.bias_total and noise.flip_batch are not measured: they are of Adam and RMSProp, and %s is neither where eps is small",
 			p.Rule.Name); err != nil {
 			return err
@@ -72,8 +72,11 @@ func (t *training[T]) leftOut() []string {
 	if _, err := t.problem.Rule.MemoryForm(); err != nil {
 		out = append(out, fmt.Sprintf("the predicted bias and preconditioned sharpness are not measured: %v", err))
 	}
-	if with := t.problem.changed(); with != "" && t.config.Record.Sharpness > 0 {
-		out = append(out, fmt.Sprintf("preconditioned sharpness is not measured: what %s makes of the Hessian is not in it", with))
+	if with := t.problem.changed(); with != "" && t.noise != nil {
+		out = append(out, fmt.Sprintf("what noise does to the bias is not measured: its expansion has no %s", with))
+	}
+	if t.problem.perturbed() && t.config.Record.Sharpness > 0 {
+		out = append(out, "preconditioned sharpness is not measured: with sam the gradient changes by another matrix than the Hessian")
 	}
 	if t.unmeasured != nil {
 		out = append(out, fmt.Sprintf("nor is the realized bias: %v", t.unmeasured))

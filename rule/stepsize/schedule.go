@@ -3,7 +3,6 @@
 package stepsize
 
 import (
-	"errors"
 	"fmt"
 	"math"
 )
@@ -48,34 +47,45 @@ func (s Schedule) Varies() bool {
 	return s.Warmup > 1 || s.Shape != "" && s.Shape != Constant
 }
 
-// Validate says what is wrong with a schedule, naming the config's keys.
+// KeyError says what is wrong with a key of a schedule.
+type KeyError struct{ Key, Problem string }
+
+func (e *KeyError) Error() string { return "schedule." + e.Key + ": " + e.Problem }
+
+// Validate says what is wrong with a schedule: a *KeyError.
 func (s Schedule) Validate() error {
-	if s.Warmup < 0 || s.Every < 0 || s.Stable < 0 {
-		return errors.New("schedule: warmup, every and stable: want no negative numbers of steps")
+	wrong := func(key, format string, args ...any) error { return &KeyError{key, fmt.Sprintf(format, args...)} }
+	for key, steps := range map[string]int{"warmup": s.Warmup, "every": s.Every, "stable": s.Stable} {
+		if steps < 0 {
+			return wrong(key, "%d: want a number of steps, at least 0", steps)
+		}
 	}
 	switch s.Shape {
 	case "", Constant:
 	case Linear, Cosine:
 		if s.Steps <= s.Warmup {
-			return fmt.Errorf("schedule.steps: %d, with a warmup of %d steps: want more, for %s to come to its final value in", s.Steps, s.Warmup, s.Shape)
+			return wrong("steps", "%d, with a warmup of %d steps: want more, for %s to come to its final value in", s.Steps, s.Warmup, s.Shape)
 		}
 	case WSD:
 		if s.Steps <= s.Warmup+s.Stable {
-			return fmt.Errorf("schedule.steps: %d, with %d steps of warmup and %d stable ones: want more, to decay in", s.Steps, s.Warmup, s.Stable)
+			return wrong("steps", "%d, with %d steps of warmup and %d stable ones: want more, to decay in", s.Steps, s.Warmup, s.Stable)
 		}
 	case Step:
-		if s.Every < 1 || !(s.Factor > 0) || math.IsInf(s.Factor, 1) {
-			return fmt.Errorf("schedule: factor %v every %d steps: want a factor above 0 and at least 1 step", s.Factor, s.Every)
+		if s.Every < 1 {
+			return wrong("every", "%d: want at least 1 step", s.Every)
+		}
+		if !(s.Factor > 0) || math.IsInf(s.Factor, 1) {
+			return wrong("factor", "%v: want a number above 0", s.Factor)
 		}
 	case File:
 		if len(s.Factors) == 0 {
-			return errors.New("schedule.path: no factors: want a file with one a step")
+			return wrong("path", "no factors: want a file with one a step")
 		}
 	default:
-		return fmt.Errorf("schedule.shape: %q: want one of %v", s.Shape, shapes)
+		return wrong("shape", "%q: want one of %v", s.Shape, shapes)
 	}
 	if !(s.Final >= 0) || math.IsInf(s.Final, 1) {
-		return fmt.Errorf("schedule.final: %v: want a number of at least 0", s.Final)
+		return wrong("final", "%v: want a number of at least 0", s.Final)
 	}
 	return nil
 }

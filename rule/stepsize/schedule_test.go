@@ -68,11 +68,12 @@ func TestErrorsSayWhichKeyIsWrong(t *testing.T) {
 	for want, s := range map[string]Schedule{
 		"schedule.steps: 5, with a warmup of 5":        {Shape: Cosine, Warmup: 5, Steps: 5},
 		"2 steps of warmup and 3 stable ones":          {Shape: WSD, Warmup: 2, Stable: 3, Steps: 5},
-		"factor 0.5 every 0 steps":                     {Shape: Step, Factor: .5},
+		"schedule.every: 0: want":                      {Shape: Step, Factor: .5},
+		"schedule.factor: 0: want":                     {Shape: Step, Every: 3},
 		"schedule.path":                                {Shape: File},
 		`schedule.shape: "exponential": want one of [`: {Shape: "exponential"},
 		"schedule.final: -1":                           {Shape: Linear, Steps: 5, Final: -1},
-		"no negative numbers":                          {Warmup: -1},
+		"schedule.warmup: -1: want":                    {Warmup: -1},
 	} {
 		if err := s.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: want an error that says %q, got %v", s, want, err)
