@@ -1,11 +1,11 @@
-// Package dataset reads labelled data of real formats into memory: the digits
-// that the binary carries, the MNIST family (IDX), CIFAR-10 and CIFAR-100,
-// NumPy archives, and folders of images. Whatever the format, the result is a
-// Dataset: a training and a test Part, both with raw values stored as narrowly
-// as the file stored them, and the standardization that turns them into a
-// model's inputs in float32 or float64. Everything random here (subsets,
-// splits, augmentation) is a function of explicit seeds, the same on every
-// platform.
+// Package dataset reads data of real formats into memory: the digits that the
+// binary carries, the MNIST family (IDX), CIFAR-10 and CIFAR-100, NumPy
+// archives, tables (CSV), and folders of images. Whatever the format, the result
+// is a Dataset: a training and a test Part, both with raw values stored as
+// narrowly as the file stored them, the standardization that turns them into a
+// model's inputs in float32 or float64, and what is to be predicted: classes, or
+// numbers. Everything random here (subsets, splits, augmentation) is a function
+// of explicit seeds, the same on every platform.
 package dataset
 
 import (
@@ -13,7 +13,7 @@ import (
 	"slices"
 )
 
-// Dataset is labelled data for classification, whole in memory.
+// Dataset is data for classification or regression, whole in memory.
 type Dataset struct {
 	Name string
 
@@ -21,18 +21,30 @@ type Dataset struct {
 	// or [D] for plain features.
 	Shape []int
 
-	// Classes is the number of classes; labels are 0..Classes-1.
+	// Classes is the number of classes; labels are 0..Classes-1. It is 0 where
+	// numbers are predicted.
 	Classes int
 
 	// ClassNames has one name a class, in the order of the labels.
 	ClassNames []string
 
+	// FeatureNames and TargetNames name the columns of a table; without names in
+	// the file the former are nil, the latter numbered.
+	FeatureNames, TargetNames []string
+
 	Train, Test Part
 
-	// Mean and Std are the numbers that standardize the inputs, one a channel
-	// (one in all for plain features); nil if the inputs are left as they are.
-	// Std is 0 for a constant channel, which is only centred.
+	// Mean and Std are the numbers that standardize the inputs, one a channel or,
+	// for plain features, a column; nil if the inputs are left as they are. Std is
+	// 0 for a constant channel or column, which is only centred.
 	Mean, Std []float64
+
+	// TargetMean and TargetStd are those that have standardized the targets, one a
+	// column; nil if these are left as they are.
+	TargetMean, TargetStd []float64
+
+	// Notes say what a person should know of the data: what looks like a mistake.
+	Notes []string
 
 	// Attribution says who made the data and under which licence, where known.
 	Attribution string
@@ -45,12 +57,17 @@ type Part struct {
 	// Shape is the shape of one example, as in Dataset.
 	Shape []int
 
-	// Labels has the class of each example.
-	Labels []int32
+	// Labels has the class of each example, Targets its numbers to predict: one of
+	// them is empty.
+	Labels  []int32
+	Targets Targets
 
 	raw       values
 	mean, std []float64
 }
+
+// raw is the type of a number in a file.
+type raw interface{ uint8 | float32 | float64 }
 
 // values are raw numbers in the type that the file had them in. At most one of
 // the slices is not empty.
@@ -84,21 +101,25 @@ func takeRows[T any](x []T, rows []int, size int) []T {
 // their values, row-major, and their labels. It keeps the slices, not copies.
 // It returns an error if the lengths do not fit together or a label is
 // negative.
-func NewPart[T uint8 | float32 | float64](shape []int, x []T, labels []int32) (Part, error) {
-	size, err := exampleSize(shape)
-	if err != nil {
-		return Part{}, err
-	}
-	if len(x)%size != 0 || len(x)/size != len(labels) {
-		return Part{}, fmt.Errorf("dataset: %d values and %d labels; expected %d values (shape %v) a label",
-			len(x), len(labels), size, shape)
-	}
+func NewPart[T raw](shape []int, x []T, labels []int32) (Part, error) {
 	for i, l := range labels {
 		if l < 0 {
 			return Part{}, fmt.Errorf("dataset: label %d of example %d is negative", l, i)
 		}
 	}
-	p := Part{Shape: slices.Clone(shape), Labels: labels}
+	return newPart(shape, x, len(labels), Part{Labels: labels})
+}
+
+// newPart completes a part of n examples that has all but the inputs.
+func newPart[T raw](shape []int, x []T, n int, p Part) (Part, error) {
+	size, err := exampleSize(shape)
+	if err != nil {
+		return Part{}, err
+	}
+	if len(x)%size != 0 || len(x)/size != n {
+		return Part{}, fmt.Errorf("dataset: %d values and %d labels; expected %d values (shape %v) a label", len(x), n, size, shape)
+	}
+	p.Shape = slices.Clone(shape)
 	switch x := any(x).(type) {
 	case []uint8:
 		p.raw.u8 = x
@@ -125,7 +146,12 @@ func exampleSize(shape []int) (int, error) {
 }
 
 // N is the number of examples.
-func (p Part) N() int { return len(p.Labels) }
+func (p Part) N() int {
+	if p.Targets.Columns > 0 {
+		return p.Targets.n()
+	}
+	return len(p.Labels)
+}
 
 // Size is the number of values of one example.
 func (p Part) Size() int {
@@ -136,18 +162,15 @@ func (p Part) Size() int {
 	return size
 }
 
-// channels is the number of means and deviations that standardize the part.
-func (p Part) channels() int {
-	if len(p.Shape) == 3 {
-		return p.Shape[2]
-	}
-	return 1
-}
+// channels is the number of means and deviations that standardize the part: the
+// channels of images, the columns of a table.
+func (p Part) channels() int { return p.Shape[len(p.Shape)-1] }
 
 // Select returns a part with copies of the given examples, in the given order.
 func (p Part) Select(rows []int) Part {
 	out := p
 	out.Labels = takeRows(p.Labels, rows, 1)
+	out.Targets.Values = takeRows(p.Targets.Values, rows, p.Targets.Columns)
 	out.raw = p.raw.take(rows, p.Size())
 	return out
 }

@@ -8,8 +8,12 @@ type FormatError struct {
 	// and, in parentheses, the file's name in it.
 	File string
 
-	// Offset is in bytes from the start of File, after decompression.
+	// Offset is in bytes from the start of File, after decompression. In a table
+	// it is 0, and Line, counted from 1, and the name of the Column, if it is one
+	// cell's, say where.
 	Offset int64
+	Line   int
+	Column string
 
 	Got, Want string
 
@@ -18,7 +22,17 @@ type FormatError struct {
 }
 
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("%s: byte %d: %s; expected %s", e.File, e.Offset, e.Got, e.Want)
+	return fmt.Sprintf("%s: %s: %s; expected %s", e.File, e.place(), e.Got, e.Want)
+}
+
+func (e *FormatError) place() string {
+	switch {
+	case e.Line == 0:
+		return fmt.Sprintf("byte %d", e.Offset)
+	case e.Column == "":
+		return fmt.Sprintf("line %d", e.Line)
+	}
+	return fmt.Sprintf("line %d, column %q", e.Line, e.Column)
 }
 
 func (e *FormatError) Unwrap() error { return e.Err }

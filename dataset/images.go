@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"image/color"
 	_ "image/jpeg" // decoders that image.Decode chooses from
 	_ "image/png"
 	"os"
@@ -18,8 +19,6 @@ import (
 )
 
 const (
-	imageChannels = 3
-
 	// A larger image is refused before memory is taken for it.
 	imageMaxPixels = 1 << 26
 
@@ -42,12 +41,16 @@ func readImages(ctx context.Context, s Spec) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	shape := []int{s.Size, s.Size, imageChannels}
-	size := s.Size * s.Size * imageChannels
+	channels := 3
+	if s.Colors == ColorsGrey {
+		channels = 1
+	}
+	shape := []int{s.Size, s.Size, channels}
+	size := s.Size * s.Size * channels
 	if len(files) > imagesMaxBytes/size {
 		return nil, &FieldError{"size", fmt.Sprintf("%d; the %d images of %s would take more than 8 GiB", s.Size, len(files), s.Path)}
 	}
-	x := make([]uint8, len(files)*size)
+	x, turned := make([]uint8, len(files)*size), make([]bool, len(files))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, file := range files {
@@ -55,21 +58,24 @@ func readImages(ctx context.Context, s Spec) (*Dataset, error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return readImage(x[i*size:][:size], file, s.Size)
+			var err error
+			turned[i], err = readImage(x[i*size:][:size], file, s.Size)
+			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	all := Part{Shape: shape, Labels: labels, raw: values{u8: x}}
-	train, test := splitRows(labels, len(classNames), s.testFraction())
+	train, test := all.split(len(classNames), s.testFraction())
 	return &Dataset{
 		Name:       s.Name,
 		Shape:      shape,
 		Classes:    len(classNames),
 		ClassNames: classNames,
-		Train:      all.Select(train),
-		Test:       all.Select(test),
+		Train:      train,
+		Test:       test,
+		Notes:      turnedNotes(files, turned),
 	}, nil
 }
 
@@ -125,24 +131,25 @@ func listClass(folder string) ([]string, error) {
 	return files, nil
 }
 
-// readImage writes the pixels of a file, resized to size x size, to dst.
-func readImage(dst []uint8, file string, size int) error {
+// readImage writes the pixels of a file, resized to size x size, to dst, and says
+// whether the file asks for them to be turned.
+func readImage(dst []uint8, file string, size int) (turned bool, err error) {
 	info, err := os.Stat(file)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if info.Size() > imageMaxBytes {
-		return fmt.Errorf("%s: %d bytes; expected an image of at most %d", file, info.Size(), imageMaxBytes)
+		return false, fmt.Errorf("%s: %d bytes; expected an image of at most %d", file, info.Size(), imageMaxBytes)
 	}
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return decodeImage(dst, file, content, size)
+	return orientation(content) > 1, decodeImage(dst, file, content, size)
 }
 
-// decodeImage writes red, green and blue of each pixel, row by row. Where an
-// image is transparent, black shines through.
+// decodeImage writes red, green and blue of each pixel, row by row, or its grey
+// if dst has room for one channel.
 func decodeImage(dst []uint8, file string, content []byte, size int) error {
 	config, _, err := image.DecodeConfig(bytes.NewReader(content))
 	if err != nil {
@@ -161,20 +168,60 @@ func decodeImage(dst []uint8, file string, content []byte, size int) error {
 	if err != nil {
 		return c.ended(err, "a whole JPEG or PNG image")
 	}
-	pixels := resize(src, size)
+	pixels := resize(opaque(src), size).Pix
 	for j := range size * size {
-		copy(dst[j*imageChannels:][:imageChannels], pixels.Pix[4*j:])
+		pixel := pixels[4*j:]
+		if len(dst) == size*size {
+			dst[j] = grey(pixel)
+		} else {
+			copy(dst[3*j:][:3], pixel)
+		}
 	}
 	return nil
 }
 
+// opaque returns an image's colours without its alpha, as PIL's convert("RGB"):
+// a transparent pixel has the colour that the file has for it, and nothing
+// shines through. Of 16 bits the upper 8 are taken, also of grey, where PIL
+// clips at 255.
+func opaque(src image.Image) *image.RGBA {
+	dst := image.NewRGBA(image.Rectangle{Max: src.Bounds().Size()})
+	switch src := src.(type) {
+	case *image.NRGBA:
+		copy(dst.Pix, src.Pix)
+	case *image.NRGBA64:
+		for i := range dst.Pix {
+			dst.Pix[i] = src.Pix[2*i]
+		}
+	case *image.Paletted:
+		whole := *src
+		whole.Palette = nil
+		for _, c := range src.Palette {
+			bare := color.NRGBAModel.Convert(c).(color.NRGBA)
+			bare.A = 0xff
+			whole.Palette = append(whole.Palette, bare)
+		}
+		draw.Draw(dst, dst.Bounds(), &whole, src.Bounds().Min, draw.Src)
+	default:
+		draw.Draw(dst, dst.Bounds(), src, src.Bounds().Min, draw.Src)
+	}
+	for i := 3; i < len(dst.Pix); i += 4 {
+		dst.Pix[i] = 0xff
+	}
+	return dst
+}
+
+// grey is ITU-R 601-2 luma as PIL's convert("L") rounds it.
+func grey(rgb []uint8) uint8 {
+	return uint8((19595*uint32(rgb[0]) + 38470*uint32(rgb[1]) + 7471*uint32(rgb[2]) + 1<<15) >> 16)
+}
+
 // resize returns src at size x size; with that size already, its very pixels.
 // Making an image smaller, CatmullRom averages over all that it leaves out.
-func resize(src image.Image, size int) *image.RGBA {
+func resize(src *image.RGBA, size int) *image.RGBA {
 	dst := image.NewRGBA(image.Rect(0, 0, size, size))
-	if src.Bounds().Size() == dst.Bounds().Size() {
-		draw.Draw(dst, dst.Bounds(), src, src.Bounds().Min, draw.Src)
-		return dst
+	if src.Bounds() == dst.Bounds() {
+		return src
 	}
 	draw.CatmullRom.Scale(dst, dst.Bounds(), src, src.Bounds(), draw.Src, nil)
 	return dst

@@ -56,7 +56,7 @@ type scaler[T Float] struct {
 	channels int
 	mean     []float64
 	div      []float64
-	bytes    [][256]T // the input of each byte, a table a channel
+	bytes    [][256]T // the input of each byte, a table a channel of images
 }
 
 func newScaler[T Float](p Part) *scaler[T] {
@@ -68,7 +68,7 @@ func newScaler[T Float](p Part) *scaler[T] {
 			s.div[c] = 1
 		}
 	}
-	if p.raw.u8 == nil {
+	if p.raw.u8 == nil || len(p.Shape) != 3 {
 		return s
 	}
 	s.bytes = make([][256]T, s.channels)
@@ -92,8 +92,10 @@ func (s *scaler[T]) value(x float64, c int) T {
 func (s *scaler[T]) row(dst []T, i int) {
 	dst = dst[:s.size]
 	switch start := i * s.size; {
-	case s.raw.u8 != nil:
+	case s.bytes != nil:
 		s.byteRow(dst, s.raw.u8[start:start+s.size])
+	case s.raw.u8 != nil:
+		scaleRow(s, dst, s.raw.u8[start:start+s.size])
 	case s.raw.f32 != nil:
 		scaleRow(s, dst, s.raw.f32[start:start+s.size])
 	default:
@@ -117,7 +119,7 @@ func (s *scaler[T]) byteRow(dst []T, src []uint8) {
 	}
 }
 
-func scaleRow[T, R Float](s *scaler[T], dst []T, src []R) {
+func scaleRow[T Float, R raw](s *scaler[T], dst []T, src []R) {
 	for c := range s.channels {
 		for j := c; j < len(src); j += s.channels {
 			dst[j] = s.value(float64(src[j]), c)

@@ -217,50 +217,62 @@ func halfToFloat(bits uint16) float32 {
 	}
 }
 
-// readNPYLabels reads integers of any width as labels.
+// readNPYLabels reads integers of any width as labels, or floats that are whole.
 func readNPYLabels(c *cursor, h npyHeader) (labelled, error) {
-	signed := h.kind[0] == 'i'
-	if !signed && h.kind[0] != 'u' || h.width != 1 && h.width != 2 && h.width != 4 && h.width != 8 {
-		return labelled{}, c.fail(0, "elements of type "+h.kind, "integer labels (i1 to i8 or u1 to u8)")
-	}
 	if len(h.shape) != 1 && (len(h.shape) != 2 || h.shape[1] != 1) {
 		return labelled{}, c.fail(0, fmt.Sprintf("shape %v", h.shape), "[N], one label an example")
 	}
 	out := labelled{file: c.file, start: c.off, width: int64(h.width)}
-	wide, err := readNPYElements(c, h, func(b []byte) int64 { return h.integer(b, signed) })
+	wide, err := readNPYNumbers(c, h)
 	if err != nil {
 		return labelled{}, err
 	}
 	out.labels = make([]int32, len(wide))
 	for i, v := range wide {
-		if v < 0 || v >= maxClasses {
-			return labelled{}, out.wrong(i, fmt.Sprintf("label %d of example %d", v, i), fmt.Sprintf("0 to %d", maxClasses-1))
+		if v < 0 || v >= maxClasses || v != math.Trunc(v) {
+			return labelled{}, out.wrong(i, fmt.Sprintf("label %v of example %d", v, i), fmt.Sprintf("whole numbers from 0 to %d", maxClasses-1))
 		}
 		out.labels[i] = int32(v)
 	}
 	return out, nil
 }
 
-// integer decodes an element; unsigned ones beyond int64 become negative, which
-// no label is.
-func (h npyHeader) integer(b []byte, signed bool) int64 {
-	switch h.width {
-	case 1:
-		if signed {
-			return int64(int8(b[0]))
-		}
-		return int64(b[0])
-	case 2:
-		if signed {
-			return int64(int16(h.order.Uint16(b)))
-		}
-		return int64(h.order.Uint16(b))
-	case 4:
-		if signed {
-			return int64(int32(h.order.Uint32(b)))
-		}
-		return int64(h.order.Uint32(b))
-	default:
-		return int64(h.order.Uint64(b))
+// readNPYTargets reads numbers of any type as the targets of n examples.
+func readNPYTargets(c *cursor, h npyHeader, n int, of string) (Targets, error) {
+	if len(h.shape) != 1 && len(h.shape) != 2 {
+		return Targets{}, c.fail(0, fmt.Sprintf("shape %v", h.shape), "[N] or [N, K], K numbers to predict for each example")
 	}
+	if h.shape[0] != n {
+		return Targets{}, c.fail(0, fmt.Sprintf("shape %v", h.shape), fmt.Sprintf("targets of %d examples, as %s has", n, of))
+	}
+	y, err := readNPYNumbers(c, h)
+	return Targets{Columns: h.count() / n, Values: y}, err
+}
+
+func (h npyHeader) isFloat() bool { return h.kind[0] == 'f' }
+
+// npyDecoders decode an element of each type of numbers.
+var npyDecoders = map[string]func(h npyHeader, b []byte) float64{
+	"f2": func(h npyHeader, b []byte) float64 { return float64(halfToFloat(h.order.Uint16(b))) },
+	"f4": func(h npyHeader, b []byte) float64 { return float64(math.Float32frombits(h.order.Uint32(b))) },
+	"f8": func(h npyHeader, b []byte) float64 { return math.Float64frombits(h.order.Uint64(b)) },
+	"i1": func(_ npyHeader, b []byte) float64 { return float64(int8(b[0])) },
+	"i2": func(h npyHeader, b []byte) float64 { return float64(int16(h.order.Uint16(b))) },
+	"i4": func(h npyHeader, b []byte) float64 { return float64(int32(h.order.Uint32(b))) },
+	"i8": func(h npyHeader, b []byte) float64 { return float64(int64(h.order.Uint64(b))) },
+	"u1": func(_ npyHeader, b []byte) float64 { return float64(b[0]) },
+	"u2": func(h npyHeader, b []byte) float64 { return float64(h.order.Uint16(b)) },
+	"u4": func(h npyHeader, b []byte) float64 { return float64(h.order.Uint32(b)) },
+	"u8": func(h npyHeader, b []byte) float64 { return float64(h.order.Uint64(b)) },
+}
+
+// readNPYNumbers reads finite numbers of any type.
+func readNPYNumbers(c *cursor, h npyHeader) ([]float64, error) {
+	decode, ok := npyDecoders[h.kind]
+	if !ok {
+		return nil, c.fail(0, "elements of type "+h.kind, "integers (i1 to i8, u1 to u8) or floats (f2, f4, f8)")
+	}
+	start := c.off
+	x, err := readNPYElements(c, h, func(b []byte) float64 { return decode(h, b) })
+	return x, firstError(err, func() error { return checkFinite(c, h, start, x) })
 }

@@ -10,11 +10,12 @@ import (
 	"strings"
 )
 
-// npzPart is a part as an npz file has it.
+// npzPart is a part as an npz file has it: with labels, or with targets.
 type npzPart struct {
-	shape  []int // [N, D] or [N, C, H, W]
-	x      values
-	labels labelled
+	shape   []int // [N, D] or [N, C, H, W], with channels last [N, H, W, C]
+	x       values
+	labels  labelled
+	targets Targets
 }
 
 // readNPZ reads a NumPy archive with X, y and, if there, X_test and y_test.
@@ -28,43 +29,44 @@ func readNPZ(ctx context.Context, s Spec) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	train, test, err := parseNPZ(ctx, s.Path, f, info.Size())
+	train, test, err := parseNPZ(ctx, s.Path, f, info.Size(), s.Task)
 	if err != nil {
 		return nil, err
 	}
-	classes, err := countClasses(train.labels, test.labels, s.Classes, false)
-	if err != nil {
-		return nil, err
-	}
-	d := &Dataset{
-		Name:       s.Name,
-		Classes:    classes,
-		ClassNames: numberNames(classes),
-		Train:      train.part(),
-		Test:       test.part(),
-	}
+	d := &Dataset{Name: s.Name, Notes: layoutNotes(train.shape, s.Layout)}
+	d.Train, d.Test = train.part(s.Layout), test.part(s.Layout)
 	d.Shape = d.Train.Shape
+	if columns := train.targets.Columns; columns == 0 {
+		if d.Classes, err = countClasses(train.labels, test.labels, s.Classes, false); err != nil {
+			return nil, err
+		}
+		d.ClassNames = numberNames(d.Classes)
+	} else {
+		if s.Classes != 0 {
+			return nil, &FieldError{"classes", fmt.Sprintf("%d; y of %s are numbers to predict, not classes: remove it", s.Classes, s.Path)}
+		}
+		d.TargetNames = numberNames(columns)
+	}
 	if d.Test.N() > 0 {
 		if s.TestFraction != nil {
 			return nil, &FieldError{"test_fraction", s.Path + " has its own test part, X_test; remove it"}
 		}
 		return d, nil
 	}
-	trainRows, testRows := splitRows(d.Train.Labels, classes, s.testFraction())
-	if len(testRows) > 0 {
-		d.Train, d.Test = d.Train.Select(trainRows), d.Train.Select(testRows)
+	if f := s.testFraction(); f > 0 {
+		d.Train, d.Test = d.Train.split(d.Classes, f)
 	}
 	d.Test.Shape = d.Shape
 	return d, nil
 }
 
-// part moves the channels of images last.
-func (a npzPart) part() Part {
+// part moves the channels of images last, if they are not.
+func (a npzPart) part(layout string) Part {
 	if a.shape == nil {
 		return Part{}
 	}
-	p := Part{Shape: a.shape[1:], Labels: a.labels.labels, raw: a.x}
-	if len(p.Shape) == 3 {
+	p := Part{Shape: a.shape[1:], Labels: a.labels.labels, Targets: a.targets, raw: a.x}
+	if len(p.Shape) == 3 && layout != LayoutNHWC {
 		c, h, w := p.Shape[0], p.Shape[1], p.Shape[2]
 		p.Shape = []int{h, w, c}
 		imagesChannelsLast(a.x.u8, c, h*w)
@@ -83,24 +85,34 @@ func imagesChannelsLast[T any](x []T, channels, pixels int) {
 	}
 }
 
-// parseNPZ reads the arrays. Without X_test and y_test, test is zero.
-func parseNPZ(ctx context.Context, name string, r io.ReaderAt, size int64) (train, test npzPart, err error) {
+// parseNPZ reads the arrays, y as the task says or, if it does not, by the type.
+// Without X_test and y_test, test is zero.
+func parseNPZ(ctx context.Context, name string, r io.ReaderAt, size int64, task string) (train, test npzPart, err error) {
 	archive, err := zip.NewReader(r, size)
 	if err != nil {
 		return train, test, &FormatError{File: name, Got: err.Error(), Want: "a zip archive, as numpy.savez writes", Err: err}
 	}
 	a := npzArchive{ctx, name, archive}
-	train, err = a.part("X", "y")
+	train, err = a.part("X", "y", task)
 	if err != nil {
 		return train, test, err
 	}
 	if !a.has("X_test") && !a.has("y_test") {
 		return train, test, nil
 	}
-	test, err = a.part("X_test", "y_test")
-	if err == nil && !slices.Equal(test.shape[1:], train.shape[1:]) {
+	task = TaskClassification
+	if train.targets.Columns > 0 {
+		task = TaskRegression
+	}
+	test, err = a.part("X_test", "y_test", task)
+	switch {
+	case err != nil:
+	case !slices.Equal(test.shape[1:], train.shape[1:]):
 		err = &FormatError{File: a.member("X_test"), Got: fmt.Sprintf("shape %v", test.shape),
 			Want: fmt.Sprintf("examples of shape %v as in X", train.shape[1:])}
+	case test.targets.Columns != train.targets.Columns:
+		err = &FormatError{File: a.member("y_test"), Got: fmt.Sprintf("%d columns", test.targets.Columns),
+			Want: fmt.Sprintf("%d as in y", train.targets.Columns)}
 	}
 	return train, test, err
 }
@@ -128,10 +140,10 @@ func (a npzArchive) find(array string) *zip.File {
 func (a npzArchive) has(array string) bool { return a.find(array) != nil }
 
 // part reads a pair of arrays.
-func (a npzArchive) part(xName, yName string) (out npzPart, err error) {
+func (a npzArchive) part(xName, yName, task string) (out npzPart, err error) {
 	err = a.read(xName, func(c *cursor, h npyHeader) (err error) {
 		if len(h.shape) != 2 && len(h.shape) != 4 {
-			return c.fail(0, fmt.Sprintf("shape %v", h.shape), "[N, D] or [N, C, H, W]")
+			return c.fail(0, fmt.Sprintf("shape %v", h.shape), "[N, D] or [N, C, H, W] (data.layout: nhwc for [N, H, W, C])")
 		}
 		out.shape = h.shape
 		out.x, err = readNPYFloats(c, h)
@@ -141,13 +153,16 @@ func (a npzArchive) part(xName, yName string) (out npzPart, err error) {
 		return out, err
 	}
 	err = a.read(yName, func(c *cursor, h npyHeader) (err error) {
-		out.labels, err = readNPYLabels(c, h)
-		return err
+		if task == TaskRegression || task != TaskClassification && h.isFloat() {
+			out.targets, err = readNPYTargets(c, h, out.shape[0], xName)
+			return err
+		}
+		if out.labels, err = readNPYLabels(c, h); err != nil {
+			return err
+		}
+		return out.labels.countLabels(out.shape[0], xName)
 	})
-	if err != nil {
-		return out, err
-	}
-	return out, out.labels.countLabels(out.shape[0], xName)
+	return out, err
 }
 
 func (a npzArchive) read(array string, parse func(*cursor, npyHeader) error) error {

@@ -150,9 +150,9 @@ func TestWrongNPZFilesAreRefusedWithNameOffsetAndExpectation(t *testing.T) {
 		{"trailing bytes", "X.npy", npyOf("|u1", "(4, 3)", make([]byte, 13)), fmt.Sprintf("(X.npy): byte %d: more bytes", headerLength+12)},
 		{"not a number", "X.npy", nan, fmt.Sprintf("(X.npy): byte %d: NaN in example 3; expected finite numbers", len(nan)-4)},
 		{"fewer labels", "y.npy", npyOf("|i1", "(3,)", make([]byte, 3)), ": 3 labels; expected 4, one for each example of X"},
-		{"negative label", "y.npy", npyOf("|i1", "(4,)", []byte{0, 1, 255, 0}), ": label -1 of example 2; expected 0 to 65535"},
-		{"large label", "y.npy", npyOf("<u8", "(4,)", bytes.Repeat([]byte{255}, 32)), ": label -1 of example 0; expected 0 to 65535"},
-		{"labels that are floats", "y.npy", npyOf("<f8", "(4,)", make([]byte, 32)), "(y.npy): byte 0: elements of type f8; expected integer labels"},
+		{"negative label", "y.npy", npyOf("|i1", "(4,)", []byte{0, 1, 255, 0}), ": label -1 of example 2; expected whole numbers from 0 to 65535"},
+		{"large label", "y.npy", npyOf("<u8", "(4,)", bytes.Repeat([]byte{255}, 32)), ": label 1.8446744073709552e+19 of example 0; expected whole numbers from 0 to 65535"},
+		{"labels that are no numbers", "y.npy", npyOf("<c8", "(4,)", make([]byte, 32)), "(y.npy): byte 0: elements of type c8; expected integers"},
 		{"one-hot labels", "y.npy", npyOf("|u1", "(4, 3)", make([]byte, 12)), "(y.npy): byte 0: shape [4 3]; expected [N]"},
 		{"test examples of another shape", "X_test.npy", npyOf("|u1", "(2, 4)", make([]byte, 8)), "(X_test.npy): byte 0: shape [2 4]; expected examples of shape [3] as in X"},
 		{"unknown test label", "y_test.npy", npyOf("|i1", "(2,)", []byte{0, 4}), ": label 4; expected 0 to 3 (4 classes)"},
@@ -258,9 +258,11 @@ func FuzzNPZ(f *testing.F) {
 		f.Add(content)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		train, _, err := parseNPZ(t.Context(), "f", bytes.NewReader(file), int64(len(file)))
-		if err == nil && len(train.labels.labels) != train.shape[0] {
-			t.Errorf("%d labels for shape %v", len(train.labels.labels), train.shape)
+		for _, task := range []string{TaskAuto, TaskClassification, TaskRegression} {
+			train, _, err := parseNPZ(t.Context(), "f", bytes.NewReader(file), int64(len(file)), task)
+			if n := max(len(train.labels.labels), len(train.targets.Values)/max(train.targets.Columns, 1)); err == nil && n != train.shape[0] {
+				t.Errorf("%d labels or targets for shape %v", n, train.shape)
+			}
 		}
 	})
 }

@@ -14,13 +14,28 @@ const (
 	NameCIFAR10  = "cifar10"
 	NameCIFAR100 = "cifar100"
 	NameNPZ      = "npz"
+	NameCSV      = "csv"
 	NameImages   = "images"
 )
 
 // Names returns the names of all formats.
 func Names() []string {
-	return []string{NameDigits, NameIDX, NameCIFAR10, NameCIFAR100, NameNPZ, NameImages}
+	return []string{NameDigits, NameIDX, NameCIFAR10, NameCIFAR100, NameNPZ, NameCSV, NameImages}
 }
+
+// The words of Spec.Task, Spec.Layout and Spec.Colors. Empty stands for the
+// first of each.
+const (
+	TaskAuto           = "auto"
+	TaskClassification = "classification"
+	TaskRegression     = "regression"
+
+	LayoutNCHW = "nchw"
+	LayoutNHWC = "nhwc"
+
+	ColorsRGB  = "rgb"
+	ColorsGrey = "grey"
+)
 
 const (
 	maxImageSide        = 1024
@@ -31,11 +46,22 @@ const (
 // Spec says which data to load and how: the data section of a configuration, whose keys the tags state.
 // The zero value of a field that a format does not use is right for it.
 type Spec struct {
-	Name string `yaml:"name" selector:"true" doc:"format: digits (embedded, 1,297 images to train and 500 to test), idx (the MNIST family), cifar10, cifar100 (the official binary version), npz (arrays X, y and, if there, X_test, y_test) or images (a folder of JPEG or PNG files for each class)"`
+	Name string `yaml:"name" selector:"true" doc:"format: digits (embedded, 1,297 images to train and 500 to test), idx (the MNIST family), cifar10, cifar100 (the official binary version), npz (arrays X, y and, if there, X_test, y_test; images are [N, C, H, W] unless layout says otherwise), csv (a table with a header) or images (a folder of JPEG or PNG files for each class)"`
 
 	// Path is the .tar.gz of cifar10 or cifar100, its unpacked folder, or a folder with either. An npz file has X ([N, D] or
-	// [N, C, H, W], floats or uint8), y (integers) and, if there, X_test and y_test.
-	Path string `yaml:"path,omitempty" for:"cifar10|cifar100|npz|images" doc:"where the data is: a file, or a folder"`
+	// [N, C, H, W], floats or uint8), y ([N] of integers, or [N] or [N, K] of floats) and, if there, X_test and y_test.
+	Path string `yaml:"path,omitempty" for:"cifar10|cifar100|npz|csv|images" doc:"where the data is: a file, or a folder"`
+
+	Target   []string `yaml:"target,omitempty" for:"csv" doc:"names of the columns to predict"`
+	Features []string `yaml:"features,omitempty" for:"csv" doc:"names of the columns to predict from; []: all others"`
+
+	// Task is found from y, or the target: integers of an npz file, and words of a table, are classes, and what else is numbers
+	// are numbers to predict.
+	Task string `yaml:"task,omitempty" for:"npz|csv" oneof:"auto|classification|regression" doc:"what y, or the target, is: classes, or numbers to predict; auto: integers of an npz file and words of a table are classes"`
+
+	Layout string `yaml:"layout,omitempty" for:"npz" oneof:"nchw|nhwc" doc:"order of the axes of images: channels before the pixels, as PyTorch has them, or behind, as TensorFlow has them"`
+
+	Colors string `yaml:"colors,omitempty" for:"images" oneof:"rgb|grey" doc:"what images are converted to, as PIL's convert does: three channels or one; alpha is dropped"`
 
 	// Without the last two there is no test part.
 	TrainImages string `yaml:"train_images,omitempty" for:"idx" doc:"file of the training images, plain or .gz"`
@@ -47,7 +73,7 @@ type Spec struct {
 	Size int `yaml:"size" doc:"images: height and width that they are resized to, in pixels"`
 
 	// TestFraction becomes the test part: always the same examples. npz files may have one of their own, X_test.
-	TestFraction *float64 `yaml:"test_fraction,omitempty" for:"images|npz" range:"[0,1)" doc:"fraction of each class that becomes the test part; null: 0.2 for images, 0 for npz"`
+	TestFraction *float64 `yaml:"test_fraction,omitempty" for:"images|npz|csv" range:"[0,1)" doc:"fraction of each class, or of all examples where numbers are predicted, that becomes the test part; null: 0.2 for images and csv, 0 for npz"`
 
 	CoarseLabels bool `yaml:"coarse_labels,omitempty" for:"cifar100" doc:"the 20 coarse classes instead of the 100 fine ones"`
 
@@ -56,7 +82,9 @@ type Spec struct {
 
 	// Standardize works over the whole training part, before a subset is taken. If false, the inputs are the numbers in the
 	// files: 0..16 for digits, 0..255 for bytes.
-	Standardize bool `yaml:"standardize" doc:"subtract each channel's mean over the training part and divide by its population deviation"`
+	Standardize bool `yaml:"standardize" doc:"subtract each channel's (in a table, each column's) mean over the training part and divide by its population deviation"`
+
+	StandardizeTarget bool `yaml:"standardize_target,omitempty" for:"npz|csv" doc:"do so with the numbers to predict too; loss and gradient are then those of the standardized ones"`
 
 	Subset     int    `yaml:"subset" range:"[0,inf)" doc:"number of training examples to keep, balanced over the classes; 0: all"`
 	TestSubset int    `yaml:"test_subset" range:"[0,inf)" doc:"number of test examples to keep, balanced over the classes; 0: all"`
@@ -68,7 +96,7 @@ type Spec struct {
 // DefaultSpec returns the digits, standardized, and the defaults of the other
 // formats' fields.
 func DefaultSpec() Spec {
-	return Spec{Name: NameDigits, Size: 32, Standardize: true}
+	return Spec{Name: NameDigits, Size: 32, Standardize: true, Task: TaskAuto, Layout: LayoutNCHW, Colors: ColorsRGB}
 }
 
 // FieldError says which field of a Spec is wrong.
@@ -132,12 +160,15 @@ func (s Spec) validateFormatOptions() error {
 		return &FieldError{"size", fmt.Sprintf("%d; expected 1 to %d pixels", s.Size, maxImageSide)}
 	}
 	if f := s.TestFraction; f != nil {
-		if s.Name != NameImages && s.Name != NameNPZ {
+		if s.Name != NameImages && s.Name != NameNPZ && s.Name != NameCSV {
 			return &FieldError{"test_fraction", fmt.Sprintf("of no use with name: %s, which has its own test part; remove it", s.Name)}
 		}
 		if !(*f >= 0 && *f < 1) {
 			return &FieldError{"test_fraction", fmt.Sprintf("%v; expected at least 0 and less than 1", *f)}
 		}
+	}
+	if err := s.validateTarget(); err != nil {
+		return err
 	}
 	if s.CoarseLabels && s.Name != NameCIFAR100 {
 		return &FieldError{"coarse_labels", "only name: cifar100 has them; remove it"}
@@ -147,6 +178,29 @@ func (s Spec) validateFormatOptions() error {
 	}
 	if s.Classes < 0 || s.Classes > maxClasses {
 		return &FieldError{"classes", fmt.Sprintf("%d; expected 1 to %d, or 0 to count them", s.Classes, maxClasses)}
+	}
+	return nil
+}
+
+func (s Spec) validateTarget() error {
+	table, array := s.Name == NameCSV, s.Name == NameNPZ
+	for _, f := range []struct {
+		key         string
+		given, used bool
+	}{
+		{"target", len(s.Target) > 0, table}, {"features", len(s.Features) > 0, table},
+		{"task", s.Task != "" && s.Task != TaskAuto, table || array}, {"standardize_target", s.StandardizeTarget, table || array},
+		{"layout", s.Layout != "" && s.Layout != LayoutNCHW, array}, {"colors", s.Colors != "" && s.Colors != ColorsRGB, s.Name == NameImages},
+	} {
+		if f.given && !f.used {
+			return &FieldError{f.key, fmt.Sprintf("of no use with name: %s; remove it", s.Name)}
+		}
+	}
+	if table && len(s.Target) == 0 {
+		return &FieldError{"target", "empty; name: csv needs the columns to predict, like [price]"}
+	}
+	if len(s.Target) > 1 && s.Task == TaskClassification {
+		return &FieldError{"target", fmt.Sprintf("%d columns; classes are in one", len(s.Target))}
 	}
 	return nil
 }
@@ -161,11 +215,19 @@ func Load(ctx context.Context, s Spec) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.Notes = append(d.Notes, classNotes(d)...)
 	if s.Augment && len(d.Shape) != 3 {
 		return nil, &FieldError{"augment", fmt.Sprintf("%s has examples of shape %v; expected images", s.Path, d.Shape)}
 	}
 	if s.Standardize {
 		d.Standardize()
+	}
+	if s.StandardizeTarget {
+		if d.Classes > 0 {
+			return nil, &FieldError{"standardize_target", fmt.Sprintf("%s has classes, which have no mean; remove it, or say task: %s",
+				s.Path, TaskRegression)}
+		}
+		d.StandardizeTargets()
 	}
 	if err := s.takeSubsets(d); err != nil {
 		return nil, err
@@ -181,6 +243,8 @@ func (s Spec) read(ctx context.Context) (*Dataset, error) {
 		return readCIFAR(ctx, s)
 	case NameNPZ:
 		return readNPZ(ctx, s)
+	case NameCSV:
+		return readCSV(ctx, s)
 	case NameImages:
 		return readImages(ctx, s)
 	default:
@@ -211,7 +275,7 @@ func (s Spec) testFraction() float64 {
 	switch {
 	case s.TestFraction != nil:
 		return *s.TestFraction
-	case s.Name == NameImages:
+	case s.Name == NameImages || s.Name == NameCSV:
 		return defaultTestFraction
 	default:
 		return 0

@@ -19,7 +19,7 @@ func TestSpecErrorsNameTheField(t *testing.T) {
 		want  string
 	}{
 		{Spec{}, "name", `"": expected`},
-		{Spec{Name: "mnist"}, "name", `"mnist"; expected one of digits, idx, cifar10, cifar100, npz, images`},
+		{Spec{Name: "mnist"}, "name", `"mnist"; expected one of digits, idx, cifar10, cifar100, npz, csv, images`},
 		{Spec{Name: NameDigits, Path: "x"}, "path", "of no use with name: digits"},
 		{Spec{Name: NameCIFAR10}, "path", "empty; name: cifar10 needs it"},
 		{Spec{Name: NameNPZ, Path: "x", TrainImages: "y"}, "train_images", "of no use"},

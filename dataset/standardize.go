@@ -7,10 +7,9 @@ import (
 )
 
 // Standardize sets Mean and Std to the mean and the population deviation of
-// each channel of the training part, and makes both parts' inputs
-// (x - Mean) / Std. A constant channel has Std 0 and is only centred. Plain
-// features have no channels: one mean and one deviation serve all their values,
-// so that the geometry of the features stays as it is.
+// each channel of the training part, or each column if it is a table, and makes
+// both parts' inputs (x - Mean) / Std. What is constant has Std 0 and is only
+// centred.
 func (d *Dataset) Standardize() {
 	channels := d.Train.channels()
 	d.Mean = make([]float64, channels)

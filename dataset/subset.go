@@ -8,15 +8,15 @@ import (
 
 // Balanced returns a subset of size examples with as equally many of each class
 // as there are: their numbers differ by more than one only where a class has
-// too few. The seed chooses which examples of a class; with the same seed, a
+// too few. Where numbers are predicted, all examples are as one class. The seed chooses which examples of a class; with the same seed, a
 // larger subset has the smaller one's examples and more. They stay in the
 // part's order. It returns an error if the part has fewer than size examples.
 func (p Part) Balanced(size, classes int, seed uint64) (Part, error) {
 	if size < 1 || size > p.N() {
 		return Part{}, fmt.Errorf("subset of %d examples; expected 1 to %d, which there are", size, p.N())
 	}
-	byClass := rowsByClass(p.Labels, classes)
-	counts := make([]int, classes)
+	byClass := p.strata(classes)
+	counts := make([]int, len(byClass))
 	for c, rows := range byClass {
 		counts[c] = len(rows)
 	}
@@ -41,11 +41,16 @@ func quotas(counts []int, size int) []int {
 	return shares
 }
 
-// splitRows takes a fraction of each class, rounded, for the test part, but
-// leaves every class at least one example to train on. Which examples are
-// taken is fixed by their order. Both results are in ascending order.
-func splitRows(labels []int32, classes int, fraction float64) (train, test []int) {
-	for c, rows := range rowsByClass(labels, classes) {
+// split takes a fraction of each class, rounded, for the test part, but leaves
+// every class at least one example to train on. Which examples are taken is
+// fixed by their order, which both results keep.
+func (p Part) split(classes int, fraction float64) (train, test Part) {
+	trainRows, testRows := p.splitRows(classes, fraction)
+	return p.Select(trainRows), p.Select(testRows)
+}
+
+func (p Part) splitRows(classes int, fraction float64) (train, test []int) {
+	for c, rows := range p.strata(classes) {
 		rows = shuffled(rows, "split", 0, c)
 		k := min(int(math.Round(fraction*float64(len(rows)))), max(len(rows)-1, 0))
 		test = append(test, rows[:k]...)
@@ -54,6 +59,15 @@ func splitRows(labels []int32, classes int, fraction float64) (train, test []int
 	slices.Sort(train)
 	slices.Sort(test)
 	return train, test
+}
+
+// strata returns the examples of each class; where numbers are predicted, all
+// in one.
+func (p Part) strata(classes int) [][]int {
+	if p.Targets.Columns > 0 {
+		return [][]int{allRows(p.N())}
+	}
+	return rowsByClass(p.Labels, classes)
 }
 
 func rowsByClass(labels []int32, classes int) [][]int {

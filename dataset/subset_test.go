@@ -89,7 +89,7 @@ func TestSubsetOfImpossibleSizeIsRefused(t *testing.T) {
 }
 
 func TestSplitLeavesEveryClassATrainingExample(t *testing.T) {
-	train, test := splitRows([]int32{0, 1, 1, 2, 2, 2}, 4, 0.99)
+	train, test := Part{Labels: []int32{0, 1, 1, 2, 2, 2}}.splitRows(4, 0.99)
 	if len(train) != 3 || len(test) != 3 || !slices.Contains(train, 0) {
 		t.Errorf("train %v, test %v", train, test)
 	}

@@ -12,6 +12,8 @@ const (
 	Oscillating Regime = "oscillating"
 	Spiking     Regime = "spiking"
 	Diverged    Regime = "diverged"
+	// Unknown is the regime of a run whose curves say nothing of it, being those of another mini-batch each step.
+	Unknown Regime = "unknown"
 )
 
 // The thresholds of Classify.

@@ -8,6 +8,7 @@ import (
 	"shadowflow/internal/kernel/isa"
 	"shadowflow/internal/kernel/par"
 	"shadowflow/internal/kernel/vec"
+	"shadowflow/internal/memory"
 )
 
 // Options say how a program is compiled. The zero value is a good default.
@@ -17,7 +18,7 @@ type Options struct {
 }
 
 // Compile makes a program that computes the outputs from the inputs, which are parameters. It returns the first error recorded by
-// the builder, if any, and refuses primitives that it does not know.
+// the builder, if any, and refuses primitives that it does not know, and programs that need more memory than this process can get.
 func Compile(in, out []graph.Value, opt Options) (*Program, error) {
 	c, err := newCompiler(in, out, opt)
 	if err != nil {
@@ -25,6 +26,9 @@ func Compile(in, out []graph.Value, opt Options) (*Program, error) {
 	}
 	if err := c.plan(); err != nil {
 		return nil, err
+	}
+	if err := memory.Check(c.p.cost.PeakBytes); err != nil {
+		return nil, fmt.Errorf("engine: a program %w", err)
 	}
 	c.allocate()
 	return c.p, nil

@@ -296,16 +296,3 @@ var operationsOn = []struct {
 	{"BatchNorm", func(v Value) Value { y, _, _ := v.BatchNorm(v, v, 1); return y }},
 	{"Standardize", func(v Value) Value { y, _, _ := v.Standardize(1); return y }},
 }
-
-func TestDTypesAreParsedByName(t *testing.T) {
-	for _, d := range []DType{Float32, Float64} {
-		if got, err := ParseDType(d.String()); err != nil || got != d {
-			t.Errorf("ParseDType(%q) = %v, %v", d, got, err)
-		}
-	}
-	for _, s := range []string{"", "int32", "float16"} {
-		if _, err := ParseDType(s); err == nil || !strings.Contains(err.Error(), "float32 or float64") {
-			t.Errorf("ParseDType(%q): error is %v", s, err)
-		}
-	}
-}

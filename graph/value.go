@@ -30,17 +30,6 @@ func (t DType) Size() int {
 	return 4
 }
 
-// ParseDType returns the floating-point type of that name.
-func ParseDType(name string) (DType, error) {
-	switch name {
-	case "float32":
-		return Float32, nil
-	case "float64":
-		return Float64, nil
-	}
-	return 0, fmt.Errorf("dtype %q: want float32 or float64", name)
-}
-
 // Value is an array that a program computes. The zero Value is invalid.
 type Value struct{ n *Node }
 

@@ -91,8 +91,3 @@ func (f *Fields) Sum(lr float64, theta, dst []float64) error {
 	f.in[0], f.out[0] = engine.Of(theta), engine.Of(dst)
 	return f.sum.Run(f.in, f.out)
 }
-
-// Flow returns the right-hand side of the modified equation at step size lr, as an integrator wants it.
-func (f *Fields) Flow(lr float64) func(n int, t float64, y, dydt []float64) error {
-	return func(_ int, _ float64, y, dydt []float64) error { return f.Sum(lr, y, dydt) }
-}

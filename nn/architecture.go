@@ -7,9 +7,9 @@ import (
 
 // Architecture is a network's kind and widths, from which it is built for given data.
 type Architecture interface {
-	// Build makes the network for examples of shape input, [D] or [H, W, C], and at least 2 classes. Settings out of range
-	// are reported as a *FieldError.
-	Build(input []int, classes int) (*Model, error)
+	// Build makes the network for examples of shape input, [D] or [H, W, C], and that many outputs of each: logits of classes, or
+	// numbers ([Loss.Outputs] has their number). Settings out of range are reported as a *FieldError.
+	Build(input []int, outputs int) (*Model, error)
 }
 
 // FieldError is a setting out of range.
@@ -92,8 +92,8 @@ func listInRange(name string, values []int, least, most int) error {
 	return nil
 }
 
-// checkData checks the shape of an example and the number of classes.
-func checkData(input []int, classes int) error {
+// checkData checks the shape of an example and the number of outputs.
+func checkData(input []int, outputs int) error {
 	if len(input) != 1 && len(input) != 3 {
 		return &FieldError{"the shape of an example", input, "[D] or [H, W, C]"}
 	}
@@ -102,15 +102,15 @@ func checkData(input []int, classes int) error {
 			return &FieldError{"the shape of an example", input, "lengths from 1 to 1048576"}
 		}
 	}
-	if classes < 2 || classes > maxWidth {
-		return &FieldError{"the number of classes", classes, fmt.Sprintf("2 to %d", maxWidth)}
+	if outputs < 1 || outputs > maxWidth {
+		return &FieldError{"the number of outputs", outputs, fmt.Sprintf("1 to %d", maxWidth)}
 	}
 	return nil
 }
 
 // checkImages is checkData for a network that needs images.
-func checkImages(input []int, classes int) error {
-	if err := checkData(input, classes); err != nil {
+func checkImages(input []int, outputs int) error {
+	if err := checkData(input, outputs); err != nil {
 		return err
 	}
 	if len(input) != 3 {

@@ -15,8 +15,8 @@ type CNN struct {
 }
 
 // Build implements [Architecture].
-func (a *CNN) Build(input []int, classes int) (*Model, error) {
-	if err := checkImages(input, classes); err != nil {
+func (a *CNN) Build(input []int, outputs int) (*Model, error) {
+	if err := checkImages(input, outputs); err != nil {
 		return nil, err
 	}
 	if err := listInRange("channels", a.Channels, 1, maxWidth); err != nil {
@@ -40,6 +40,6 @@ func (a *CNN) Build(input []int, classes int) (*Model, error) {
 	}
 	flat := h * w * c
 	layers = append(layers, pointwise(func(x graph.Value) graph.Value { return x.Reshape(-1, flat) }),
-		d.linearOfImage(fmt.Sprint(at+1), []int{h, w, c}, a.Dense), relu, d.linear(fmt.Sprint(at+3), a.Dense, classes, true))
-	return d.model(input, classes, sequence(layers...)), nil
+		d.linearOfImage(fmt.Sprint(at+1), []int{h, w, c}, a.Dense), relu, d.linear(fmt.Sprint(at+3), a.Dense, outputs, true))
+	return d.model(input, outputs, sequence(layers...)), nil
 }

@@ -26,8 +26,8 @@ type declaration struct {
 }
 
 // model makes the declared network; l is the whole of it.
-func (d *declaration) model(input []int, classes int, l layer) *Model {
-	return &Model{input: slices.Clone(input), classes: classes, params: d.params, stats: d.stats, layer: l}
+func (d *declaration) model(input []int, outputs int, l layer) *Model {
+	return &Model{input: slices.Clone(input), outputs: outputs, params: d.params, stats: d.stats, layer: l}
 }
 
 // param declares parameters whose order in a graph is that in PyTorch, and returns their number.

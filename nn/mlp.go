@@ -29,8 +29,8 @@ var activations = map[string]func(graph.Value) graph.Value{
 func Activations() []string { return slices.Sorted(maps.Keys(activations)) }
 
 // Build implements [Architecture].
-func (a *MLP) Build(input []int, classes int) (*Model, error) {
-	if err := checkData(input, classes); err != nil {
+func (a *MLP) Build(input []int, outputs int) (*Model, error) {
+	if err := checkData(input, outputs); err != nil {
 		return nil, err
 	}
 	if err := listInRange("hidden", a.Hidden, 0, maxWidth); err != nil {
@@ -44,7 +44,7 @@ func (a *MLP) Build(input []int, classes int) (*Model, error) {
 	flat := numel(input)
 	layers := []layer{pointwise(func(x graph.Value) graph.Value { return x.Reshape(-1, flat) })}
 	in := flat
-	for i, out := range append(slices.Clone(a.Hidden), classes) {
+	for i, out := range append(slices.Clone(a.Hidden), outputs) {
 		name := fmt.Sprint(2 * i)
 		if i > 0 {
 			layers = append(layers, pointwise(activation))
@@ -56,5 +56,5 @@ func (a *MLP) Build(input []int, classes int) (*Model, error) {
 		}
 		in = out
 	}
-	return d.model(input, classes, sequence(layers...)), nil
+	return d.model(input, outputs, sequence(layers...)), nil
 }

@@ -2,8 +2,8 @@
 // the convolutional network of "On the Implicit Bias of Adam", residual networks for small images, and a vision transformer;
 // with PyTorch's initialization, its batch normalization, its losses, and its names, shapes and layouts of weights in files.
 //
-// An [Architecture] is a network's kind and widths. Built for the shape of an example and a number of classes, it is a [Model]:
-// an ordered list of parameters and a way to record its logits as graph values. Every derivative is package graph's.
+// An [Architecture] is a network's kind and widths. Built for the shape of an example and a number of outputs, it is a [Model]:
+// an ordered list of parameters and a way to record its outputs as graph values. Every derivative is package graph's.
 //
 // Activations are NHWC and convolution kernels [KH,KW,C,O], because package graph computes in these layouts. So a parameter
 // may lie in theta in another order than in PyTorch's tensor; each [Param] knows the way between.
@@ -22,7 +22,7 @@ const Momentum = 0.1
 // Model is a network for examples of one shape. It does not change once built.
 type Model struct {
 	input   []int
-	classes int
+	outputs int
 	params  []Param
 	stats   []Stat
 	layer   layer
@@ -53,8 +53,8 @@ type Stat struct {
 // Input returns the shape of one example: [D], or [H, W, C].
 func (m *Model) Input() []int { return slices.Clone(m.input) }
 
-// Classes returns the number of logits of an example.
-func (m *Model) Classes() int { return m.classes }
+// Outputs returns the number of outputs of an example: logits, where classes are predicted, or numbers.
+func (m *Model) Outputs() int { return m.outputs }
 
 // Params returns the parameters in the order of theta, which is the order of PyTorch's parameters().
 func (m *Model) Params() []Param { return slices.Clone(m.params) }
@@ -90,7 +90,7 @@ func (m *Model) Unflatten(theta graph.Value) []graph.Value {
 	return out
 }
 
-// Train records the logits [N, classes] of examples x [N, Input()...] in training
+// Train records the outputs [N, Outputs()], called logits here, of examples x [N, Input()...] in training
 // mode: batch normalization uses the batch's own statistics. These come back in the layout of the running averages, variances
 // unbiased as PyTorch averages them, for [UpdateRunning]; the zero Value without batch normalization.
 func (m *Model) Train(params []graph.Value, x graph.Value) (logits, batch graph.Value, err error) {
@@ -102,7 +102,7 @@ func (m *Model) Train(params []graph.Value, x graph.Value) (logits, batch graph.
 	return logits, graph.Concat(0, p.batch...), nil
 }
 
-// Eval records the logits [N, classes] of examples x in evaluation mode: batch normalization uses the running averages, a
+// Eval records the outputs [N, Outputs()] of examples x in evaluation mode: batch normalization uses the running averages, a
 // vector [NumStats()]; without batch normalization it is not used and may be the zero Value.
 func (m *Model) Eval(params []graph.Value, running, x graph.Value) (logits graph.Value, err error) {
 	if len(m.stats) > 0 && !slices.Equal(running.Shape(), []int{m.NumStats()}) {

@@ -162,8 +162,8 @@ func TestSettingsOutOfRangeAreNamed(t *testing.T) {
 	for _, name := range Names() {
 		a, _ := Named(name)
 		var e *FieldError
-		if _, err := a.Build([]int{32, 32, 3}, 1); !errors.As(err, &e) {
-			t.Errorf("%s with one class: %v", name, err)
+		if _, err := a.Build([]int{32, 32, 3}, 0); !errors.As(err, &e) {
+			t.Errorf("%s without outputs: %v", name, err)
 		}
 	}
 	if _, err := Named("resnet19"); err == nil || !strings.Contains(err.Error(), "resnet18") {

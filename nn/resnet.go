@@ -16,8 +16,8 @@ type ResNet struct {
 }
 
 // Build implements [Architecture].
-func (a *ResNet) Build(input []int, classes int) (*Model, error) {
-	if err := checkImages(input, classes); err != nil {
+func (a *ResNet) Build(input []int, outputs int) (*Model, error) {
+	if err := checkImages(input, outputs); err != nil {
 		return nil, err
 	}
 	if err := listInRange("blocks", a.Blocks, 1, maxDepth); err != nil {
@@ -45,8 +45,8 @@ func (a *ResNet) Build(input []int, classes int) (*Model, error) {
 		planes *= 2
 	}
 	mean := pointwise(func(x graph.Value) graph.Value { return x.Mean(1, 2) })
-	layers = append(layers, mean, d.linear("fc", in, classes, true))
-	return d.model(input, classes, sequence(layers...)), nil
+	layers = append(layers, mean, d.linear("fc", in, outputs, true))
+	return d.model(input, outputs, sequence(layers...)), nil
 }
 
 // block declares a residual block and returns it with the number of its output's channels.

@@ -21,8 +21,8 @@ type ViT struct {
 }
 
 // Build implements [Architecture].
-func (a *ViT) Build(input []int, classes int) (*Model, error) {
-	if err := checkImages(input, classes); err != nil {
+func (a *ViT) Build(input []int, outputs int) (*Model, error) {
+	if err := checkImages(input, outputs); err != nil {
 		return nil, err
 	}
 	if err := inRange(field{"patch", a.Patch, maxWidth}, field{"dim", a.Dim, maxWidth}, field{"depth", a.Depth, maxDepth},
@@ -53,8 +53,8 @@ func (a *ViT) Build(input []int, classes int) (*Model, error) {
 			residual(d.feedForward(name+"1.net.", a.Dim, a.MLP)))
 	}
 	mean := pointwise(func(x graph.Value) graph.Value { return x.Reshape(-1, tokens, a.Dim).Mean(1) })
-	layers = append(layers, norm, mean, d.linear("linear_head", a.Dim, classes, true))
-	return d.model(input, classes, sequence(layers...)), nil
+	layers = append(layers, norm, mean, d.linear("linear_head", a.Dim, outputs, true))
+	return d.model(input, outputs, sequence(layers...)), nil
 }
 
 // patches cuts images into tokens [N*rows*cols, side*side*c], each patch row by row with its channels innermost.

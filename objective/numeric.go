@@ -76,7 +76,7 @@ func (n *Numeric[T]) Evaluate(ctx context.Context, theta []T, batch int, want Wa
 	if err := p.compiled.Run(p.in, p.out); err != nil {
 		return Evaluation{}, fmt.Errorf("objective: %w", err)
 	}
-	e := Evaluation{Loss: float64(p.loss[0]), Correct: math.NaN(), Examples: 1}
+	e := Evaluation{Loss: float64(p.loss[0]), Correct: math.NaN(), R2: math.NaN(), Examples: 1}
 	if batch == Full {
 		e.Examples = n.f.batches()
 	}

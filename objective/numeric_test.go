@@ -116,10 +116,10 @@ func TestEveryWantIsWhatPlainGoComputes(t *testing.T) {
 				w.Vectors, w.Products = [][]float64{v, g}, vectors(2)
 			}
 			if mask&4 != 0 {
-				w.Along, w.Field = smoothSign, make([]float64, dim)
+				w.Direction, w.Field = smoothSign, make([]float64, dim)
 			}
 			if mask&8 != 0 {
-				w.Along, w.HField = smoothSign, make([]float64, dim)
+				w.Direction, w.HField = smoothSign, make([]float64, dim)
 			}
 			if mask&16 != 0 {
 				w.Lines, w.Bends = [][]float64{v, field, g}, vectors(3)
@@ -156,7 +156,7 @@ func TestEveryWantIsWhatPlainGoComputes(t *testing.T) {
 func TestADirectionOfAKnownGradientIsTheFieldOfTheProgram(t *testing.T) {
 	n := NewNumeric[float64](chain(5, 1), 1)
 	g, field, apart := make([]float64, 5), make([]float64, 5), make([]float64, 5)
-	if _, err := n.Evaluate(t.Context(), n.Start(), 0, Want[float64]{Gradient: g, Along: smoothSign, Field: field}); err != nil {
+	if _, err := n.Evaluate(t.Context(), n.Start(), 0, Want[float64]{Gradient: g, Direction: smoothSign, Field: field}); err != nil {
 		t.Fatal(err)
 	}
 	direct, err := CompileDirection[float64](smoothSign, 5, 1)
@@ -177,7 +177,7 @@ func TestThreadsChangeNoBit(t *testing.T) {
 		for j, x := range n.Start() {
 			theta[j] = float32(x)
 		}
-		e, err := n.Evaluate(t.Context(), theta, Full, Want[float32]{Gradient: all[:dim], Along: smoothSign, HField: all[dim : 2*dim]})
+		e, err := n.Evaluate(t.Context(), theta, Full, Want[float32]{Gradient: all[:dim], Direction: smoothSign, HField: all[dim : 2*dim]})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,7 +219,7 @@ func TestMistakesAreErrors(t *testing.T) {
 		"1 lines and room for 2 bends":             {n.Start(), 0, Want[float64]{Lines: [][]float64{room}, Bends: [][]float64{room, room}}},
 		"room for 2 numbers of a product":          {n.Start(), 0, Want[float64]{Lines: [][]float64{room}, Bends: [][]float64{room[:2]}}},
 		"want a direction and room for it":         {n.Start(), 0, Want[float64]{HField: room}},
-		"want a direction and room for it or its ": {n.Start(), 0, Want[float64]{Along: smoothSign}},
+		"want a direction and room for it or its ": {n.Start(), 0, Want[float64]{Direction: smoothSign}},
 	} {
 		if _, err := n.Evaluate(t.Context(), c.theta, c.batch, c.want); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("want an error that says %q, got %v", says, err)
@@ -269,7 +269,7 @@ func ExampleDirection() {
 		return g.Div(g.Square().Add(g.Like(1e-12)).Sqrt())
 	}}
 	g, f, hf := make([]float64, 2), make([]float64, 2), make([]float64, 2)
-	want := Want[float64]{Gradient: g, Along: sign, Field: f, HField: hf}
+	want := Want[float64]{Gradient: g, Direction: sign, Field: f, HField: hf}
 	if _, err := loss.Evaluate(context.Background(), []float64{3, -1}, Full, want); err != nil {
 		fmt.Println(err)
 		return

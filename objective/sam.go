@@ -73,10 +73,10 @@ func (s *SAM[T]) Evaluate(ctx context.Context, theta []T, batch int, want Want[T
 		s.follow(want.Vectors[i], hv)
 	}
 	there := Want[T]{Gradient: want.Gradient, Vectors: moved, Products: want.Products}
-	if there.Gradient == nil && want.Along != nil {
+	if there.Gradient == nil && want.Direction != nil {
 		there.Gradient = s.gradient
 	}
-	if _, err := s.Objective.Evaluate(ctx, s.up, batch, there); err != nil || want.Along == nil {
+	if _, err := s.Objective.Evaluate(ctx, s.up, batch, there); err != nil || want.Direction == nil {
 		return e, err
 	}
 	return e, s.along(ctx, theta, batch, there.Gradient, want)
@@ -123,13 +123,13 @@ func (s *SAM[T]) turn(v, to []T) {
 
 // along makes the direction from the gradient, and its product.
 func (s *SAM[T]) along(ctx context.Context, theta []T, batch int, gradient []T, want Want[T]) error {
-	direct, ok := s.directions[want.Along]
+	direct, ok := s.directions[want.Direction]
 	if !ok {
 		var err error
-		if direct, err = CompileDirection[T](want.Along, s.Dim(), s.threads); err != nil {
+		if direct, err = CompileDirection[T](want.Direction, s.Dim(), s.threads); err != nil {
 			return err
 		}
-		s.directions[want.Along] = direct
+		s.directions[want.Direction] = direct
 	}
 	field := want.Field
 	if field == nil {

@@ -104,7 +104,7 @@ func TestProductsOfSAMAreTheDerivativeOfItsGradient(t *testing.T) {
 
 	square := &objective.Direction{Make: func(g, theta graph.Value) graph.Value { return g.Square().Add(theta) }}
 	f, hf := make([]float64, 2), make([]float64, 2)
-	want(t, s, theta, objective.Full, objective.Want[float64]{Along: square, Field: f, HField: hf})
+	want(t, s, theta, objective.Full, objective.Want[float64]{Direction: square, Field: f, HField: hf})
 	g := gradientOf(t, s, theta, objective.Full)
 	near(t, "direction", f, []float64{g[0]*g[0] + theta[0], g[1]*g[1] + theta[1]}, 1e-13)
 	near(t, "its product", hf, along(f), 1e-7)

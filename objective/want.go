@@ -14,8 +14,8 @@ type Want[T graph.Float] struct {
 	Gradient []T
 	// Vectors are directions v, and Products receive the Hessian times each, as many. The gradient that they share is computed once.
 	Vectors, Products [][]T
-	// Along is a direction made from the gradient; nil: none. Field receives it, and HField the Hessian times it; either may be nil.
-	Along         *Direction
+	// Direction is one made from the gradient; nil: none. Field receives it, and HField the Hessian times it; either may be nil.
+	Direction     *Direction
 	Field, HField []T
 	// Lines are directions u, and Bends receive the third derivative D^3E(theta)[u, u], as many: the gradient of the curvature u'Hu.
 	// D^3E(theta)[u, v] is half of what the bend along u + v has beyond those along u and v.
@@ -26,7 +26,11 @@ type Want[T graph.Float] struct {
 type Evaluation struct {
 	Loss float64 // mean over the examples
 	// Correct is the number of examples classified rightly; NaN where nothing is classified.
-	Correct  float64
+	Correct float64
+	// R2 is the coefficient of determination of predicted numbers, 1 less the sum of the squared residuals over that of the squared
+	// deviations from the batch's mean, and the mean of it over several numbers an example; NaN where no numbers are predicted, or one of
+	// them is constant.
+	R2       float64
 	Examples int
 }
 
@@ -38,8 +42,8 @@ func (w Want[T]) Check(dim int) error {
 	if len(w.Vectors) != len(w.Products) {
 		return fmt.Errorf("objective: %d vectors and room for %d products: want as many", len(w.Vectors), len(w.Products))
 	}
-	if (w.Along == nil) != (w.Field == nil && w.HField == nil) {
-		return fmt.Errorf("objective: Along, Field and HField: want a direction and room for it or its product, or none of them")
+	if (w.Direction == nil) != (w.Field == nil && w.HField == nil) {
+		return fmt.Errorf("objective: Direction, Field and HField: want a direction and room for it or its product, or none of them")
 	}
 	if len(w.Lines) != len(w.Bends) {
 		return fmt.Errorf("objective: %d lines and room for %d bends: want as many", len(w.Lines), len(w.Bends))
@@ -66,14 +70,14 @@ func (w Want[T]) Check(dim int) error {
 type Kind struct {
 	Gradient      bool
 	Vectors       int // number of them
-	Along         *Direction
+	Direction     *Direction
 	Field, HField bool
 	Lines         int // number of them
 }
 
 // Kind returns the want's kind.
 func (w Want[T]) Kind() Kind {
-	return Kind{w.Gradient != nil, len(w.Vectors), w.Along, w.Field != nil, w.HField != nil, len(w.Lines)}
+	return Kind{w.Gradient != nil, len(w.Vectors), w.Direction, w.Field != nil, w.HField != nil, len(w.Lines)}
 }
 
 // Inputs appends the slices that a program of this want reads beside theta and the batch, in the order of [Kind.Record].
@@ -116,10 +120,10 @@ func (k Kind) Record(loss, theta graph.Value) (inputs, results []graph.Value) {
 		u := theta.Builder().Param(fmt.Sprintf("u%d", i), theta.DType(), theta.Size())
 		inputs, results = append(inputs, u), append(results, bend(loss, theta, u))
 	}
-	if k.Along == nil {
+	if k.Direction == nil {
 		return inputs, results
 	}
-	field := k.Along.Make(g, theta) // a constant of the product, though it is made from the gradient
+	field := k.Direction.Make(g, theta) // a constant of the product, though it is made from the gradient
 	if k.Field {
 		results = append(results, field)
 	}

@@ -112,10 +112,13 @@ func (r *Report) normAxes() Axes {
 }
 
 func (r *Report) lossFigure() *Chart {
+	column, name, meaning := "accuracy", "accuracy", "share of examples classified rightly"
+	if r.History.Index("r2") >= 0 {
+		column, name, meaning = "r2", "R²", "R², the share of the targets' variance that predictions explain"
+	}
 	return &Chart{
-		Labels: Label{"loss", "Loss and accuracy",
-			"Loss and share of examples classified rightly, on the training and on the test data."},
-		Axes: []Axes{r.lossAxes(), {Y: "accuracy", Series: []Series{r.line("accuracy", "train", 0, 0), r.line("test_accuracy", "test", 1, 1)}}},
+		Labels: Label{"loss", "Loss and " + name, "Loss and " + meaning + ", on the training and on the test data."},
+		Axes:   []Axes{r.lossAxes(), {Y: name, Series: []Series{r.line(column, "train", 0, 0), r.line("test_"+column, "test", 1, 1)}}},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"image/png"
 	"io"
 	"math"
@@ -279,5 +280,23 @@ func TestStanding(t *testing.T) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+func TestRegressionsAreToldByR2(t *testing.T) {
+	table := filepath.Join(t.TempDir(), "t.csv")
+	text := "a,b,y\n"
+	for i := range 40 {
+		text += fmt.Sprintf("%d,%d,%d\n", i, i*i%11, 3*i-i*i%11)
+	}
+	if err := os.WriteFile(table, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := read(t, runDir(t, "data={name: csv, path: "+table+", target: [y], standardize_target: true, subset: 0, test_subset: 0}", "loss=mse"))
+	if all := strings.Join(r.Sentences(), "\n"); !strings.Contains(all, ", R² to ") || !strings.Contains(all, "; test R² ended at ") || strings.Contains(all, "accuracy") {
+		t.Errorf("it says\n%s", all)
+	}
+	if l := r.lossFigure().Label(); l.Title != "Loss and R²" {
+		t.Errorf("the figure is called %q", l.Title)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
 )
@@ -54,8 +55,12 @@ func (r *Report) saySetting() string {
 		run.TimeUp:      "ran out of time after %s steps",
 		run.Diverged:    "diverged after %s steps",
 	}[r.Result.Status]
-	return fmt.Sprintf("%s: %s parameters, %s examples; the run %s in %s s and was %s.", s, grouped(r.Result.Parameters), grouped(r.Result.Examples),
-		fmt.Sprintf(end, grouped(r.Result.Step)), number(r.Result.Seconds), r.Result.Regime)
+	regime := fmt.Sprintf("was %s", r.Result.Regime)
+	if r.Result.Regime == diagnose.Unknown {
+		regime = "its regime is not known, for the loss over all examples was not measured"
+	}
+	return fmt.Sprintf("%s: %s parameters, %s examples; the run %s in %s s and %s.", s, grouped(r.Result.Parameters), grouped(r.Result.Examples),
+		fmt.Sprintf(end, grouped(r.Result.Step)), number(r.Result.Seconds), regime)
 }
 
 // minimized says what loss a config is about, and what a step sees of it.
@@ -84,6 +89,12 @@ func (r *Report) sayLoss() string {
 	}
 	if _, test := r.column("test_accuracy"); len(test) > 0 {
 		s += fmt.Sprintf("; test accuracy ended at %s, its best was %s", percent(test[len(test)-1]), percent(slices.Max(test)))
+	}
+	if _, r2 := r.column("r2"); len(r2) > 0 {
+		s += ", R² to " + number(r2[len(r2)-1])
+	}
+	if _, test := r.column("test_r2"); len(test) > 0 {
+		s += fmt.Sprintf("; test R² ended at %s, its best was %s", number(test[len(test)-1]), number(slices.Max(test)))
 	}
 	return s + "."
 }

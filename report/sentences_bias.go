@@ -212,16 +212,24 @@ func Probed(p *run.Probed) []string {
 	if accuracy := float64(p.Accuracy); !math.IsNaN(accuracy) {
 		loss += fmt.Sprintf(", accuracy %.4g", accuracy)
 	}
+	if p.R2 != nil {
+		loss += fmt.Sprintf(", R² %.4g", float64(*p.R2))
+	}
+	lines := []string{
+		fmt.Sprintf("%s (%d parameters, %d examples)", loss, p.Parameters, p.Examples),
+		fmt.Sprintf("gradient: perturbed one-norm %.9g (excess %.9g), one-norm %.9g, two-norm %.9g, largest %.9g", p.Perturbed, p.Excess, p.One, p.Two, p.Max),
+	}
+	if p.PredictedBias == nil {
+		return append(lines, "no predicted bias: "+p.NoPrediction)
+	}
 	reach := "it is a correction there if steps bear it out, which monitor.second_over_first of a run says"
 	if p.Share >= 1 {
 		reach = "no correction there, but larger than what it corrects: do not take it for what happens"
 	}
-	return []string{
-		fmt.Sprintf("%s (%d parameters, %d examples)", loss, p.Parameters, p.Examples),
-		fmt.Sprintf("gradient: perturbed one-norm %.9g (excess %.9g), one-norm %.9g, two-norm %.9g, largest %.9g", p.Perturbed, p.Excess, p.One, p.Two, p.Max),
+	return append(lines,
 		fmt.Sprintf("predicted bias (second order, memory full): size %.4g of the main term, %s", p.Share, reach),
 		fmt.Sprintf("  it would penalize %.4g and hinder %.4g of the coordinates (%.4g and %.4g of sum |q|)",
 			p.Penalized, p.Hindered, p.PenalizedWeight, p.HinderedWeight),
 		fmt.Sprintf("  dN/dt: %.6g by the main term, %.6g by the predicted bias", p.MainDrive, p.PredictedDrive),
-	}
+	)
 }

@@ -170,7 +170,7 @@ func TestShadedStretchesAreDrawnBehindTheCurves(t *testing.T) {
 
 func TestAPointsPredictionIsSaidToBeOne(t *testing.T) {
 	for share, want := range map[float64]string{5: "do not take it for what happens", 0.1: "if steps bear it out"} {
-		all := strings.Join(Probed(&run.Probed{Share: share, Accuracy: record.Number(math.NaN())}), "\n")
+		all := strings.Join(Probed(&run.Probed{PredictedBias: &run.PredictedBias{Share: record.Number(share)}, Accuracy: record.Number(math.NaN())}), "\n")
 		if !strings.Contains(all, want) || !strings.Contains(all, "predicted bias") || strings.Contains(all, "accuracy") {
 			t.Errorf("share %g: %q lacks %q", share, all, want)
 		}

@@ -140,8 +140,8 @@ func summary(m *record.History) Table {
 func wanted(mean string) bool {
 	name := strings.TrimSuffix(mean, "_mean")
 	base, _, _ := strings.Cut(name, "_at_loss_")
-	return slices.Contains([]string{"loss", "test_accuracy", "excess_max", "excess_last", "seconds"}, name) ||
-		base != name && slices.Contains([]string{"step", "excess", "test_accuracy", "bias.realized_share"}, base)
+	return slices.Contains([]string{"loss", "test_accuracy", "test_r2", "excess_max", "excess_last", "seconds"}, name) ||
+		base != name && slices.Contains([]string{"step", "excess", "test_accuracy", "test_r2", "bias.realized_share"}, base)
 }
 
 func sweepFigures(groups []group) []Drawing {

@@ -74,7 +74,7 @@ func judgeMinibatch(ts trials) (*Result, error) {
 			if !t.good() {
 				return math.NaN()
 			}
-			return sweep.Near(t.norms(), sweep.FirstBelow(t.losses(), noiseLoss))
+			return sweep.AtLoss(t.losses(), t.norms(), noiseLoss)
 		}
 		norms := part.matrix(key, norm)
 		noise := part.matrix(key, noiseOf)
@@ -117,7 +117,7 @@ func explained(ts trials) (memory, noise, both float64) {
 			if !t.good() {
 				continue
 			}
-			v := sweep.Near(t.norms(), sweep.FirstBelow(t.losses(), noiseLoss))
+			v := sweep.AtLoss(t.losses(), t.norms(), noiseLoss)
 			row := [3]float64{math.Log(v), math.Log(1 / (1 - t.number("optimizer.beta2"))), math.Log1p(noiseOf(t))}
 			if s := row[0] + row[1] + row[2]; !math.IsNaN(s) && !math.IsInf(s, 0) {
 				rows = append(rows, row)

@@ -79,15 +79,7 @@ func regimeOf(t *trial) diagnose.Regime {
 	if t.Result == nil || t.Result.Status == run.Diverged {
 		return diagnose.Diverged
 	}
-	if t.column("full_loss") == nil {
-		return t.Result.Regime
-	}
-	return diagnose.Classify(measured(t.losses()), measured(t.norms())) // mini-batches' own losses jump whatever the step does
-}
-
-// measured leaves out what was not.
-func measured(values []float64) []float64 {
-	return slices.DeleteFunc(slices.Clone(values), math.IsNaN)
+	return t.Result.Regime
 }
 
 // together returns what was measured of some columns in a stage of training, at the steps at which all of them were. The first record is left

@@ -62,37 +62,33 @@ func (t *trial) column(name string) []float64 {
 	return t.History.Floats(name)
 }
 
-// at returns a measurement where the training loss first is below a level, NaN if it never is.
+// at returns a measurement where the training loss first passes a level, NaN if it never does.
 func (t *trial) at(column string, loss float64) float64 {
 	if !t.good() {
 		return math.NaN()
 	}
-	return sweep.Near(t.column(column), sweep.FirstBelow(t.losses(), loss))
+	return sweep.AtLoss(t.losses(), t.column(column), loss)
 }
 
-// logNormAt returns the logarithm of the excess norm where the training loss passes a level, interpolated in the logarithms of both
-// between the steps before and behind; NaN if the loss never does. It moves smoothly with the run, unlike the norm at the first
-// step below.
+// logNormAt returns the logarithm of the excess norm where the training loss passes a level, interpolated in the logarithms of both; NaN if
+// the loss never does.
 func (t *trial) logNormAt(level float64) float64 {
 	if !t.good() {
 		return math.NaN()
 	}
-	losses, norms := t.losses(), t.norms()
-	at := sweep.FirstBelow(losses, level)
-	if at < 1 {
-		return math.NaN()
+	var logs []float64
+	for _, v := range t.norms() {
+		logs = append(logs, math.Log(v))
 	}
-	a, b := math.Log(losses[at-1]), math.Log(losses[at])
-	f := (a - math.Log(level)) / (a - b)
-	return math.Log(norms[at-1]) + f*(math.Log(norms[at])-math.Log(norms[at-1]))
+	return sweep.AtLoss(t.losses(), logs, level)
 }
 
 // losses returns the loss over all training examples, where it is known.
 func (t *trial) losses() []float64 {
-	if full := t.column("full_loss"); full != nil {
-		return full
+	if t.History == nil {
+		return nil
 	}
-	return t.column("loss")
+	return sweep.FullLosses(t.History)
 }
 
 // norms returns the excess norm of the gradient over all training examples, where it is known.
@@ -107,7 +103,7 @@ func (t *trial) norms() []float64 {
 func (ts trials) unsteady() int {
 	n := 0
 	for _, t := range ts {
-		if t.Result != nil && t.Result.Regime != diagnose.Monotone {
+		if t.Result != nil && t.Result.Regime != diagnose.Monotone && t.Result.Regime != diagnose.Unknown {
 			n++
 		}
 	}

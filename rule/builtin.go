@@ -53,7 +53,10 @@ func Find(name string) (*Definition, error) {
 			return d, nil
 		}
 	}
-	return nil, fmt.Errorf("no optimizer %q: %s (there are %s)", name, schema.Suggest(name, Names()), strings.Join(Names(), ", "))
+	if near := schema.Nearest(name, Names()); near != "" {
+		return nil, fmt.Errorf("no optimizer %q: did you mean %s? (there are %s)", name, near, strings.Join(Names(), ", "))
+	}
+	return nil, fmt.Errorf("no optimizer %q: expected one of %s", name, strings.Join(Names(), ", "))
 }
 
 // Source returns the file of a built-in optimizer, with its comments, to start one's own from.

@@ -160,7 +160,7 @@ func (r *reader) same(f *formula.Formula, at place) {
 	switch f.Op {
 	case "ema", "sum":
 		if r.depends(f.Args[1]) == onElements {
-			r.wrong(f, at, "the decay %s is not the same for all parameters; want it made of hyperparameters, numbers and n", f.Args[1])
+			r.wrong(f, at, "the decay %s is not the same for all parameters and step sizes; want it made of hyperparameters, numbers and n", f.Args[1])
 		}
 	case "^":
 		exponent := r.depends(f.Args[1])

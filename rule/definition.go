@@ -43,14 +43,18 @@ var definitionKeys = []string{"title", "paper", "let", "state", "update"}
 func DefinitionKeys() []string { return slices.Clone(definitionKeys) }
 
 // DefinitionIn returns those of the settings of a section optimizer that define one, nil if there are no formulas among them. The others
-// may be values of its hyperparameters.
+// may be values of its hyperparameters; what cannot be is a key misspelt, and stays for the error.
 func DefinitionIn(section []schema.Setting) []schema.Setting {
-	if !slices.ContainsFunc(section, func(s schema.Setting) bool { return s.Key == "let" || s.Key == "state" || s.Key == "update" }) {
+	has := func(key string) bool {
+		return slices.ContainsFunc(section, func(s schema.Setting) bool { return s.Key == key })
+	}
+	if !has("let") && !has("state") && !has("update") {
 		return nil
 	}
 	var definition []schema.Setting
 	for _, s := range section {
-		if s.Key == "name" || s.Key == "lr" || slices.Contains(definitionKeys, s.Key) {
+		misspelt := !has("update") && schema.Nearest(s.Key, []string{"update"}) != ""
+		if s.Key == "name" || s.Key == "lr" || slices.Contains(definitionKeys, s.Key) || misspelt {
 			definition = append(definition, s)
 		}
 	}

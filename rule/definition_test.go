@@ -66,7 +66,7 @@ func TestMistakesInADefinitionHaveLineAndColumn(t *testing.T) {
 		"a correction of a formula":   {"corrected(m)", "corrected(m + v)", `mine.yaml:10:36: optimizer.update: found "+": want the name of an entry of state that is ema(...) or sum(...)`},
 		"an exponent of the gradient": {"g^2", "g^m", `mine.yaml:8:13: optimizer.state.v: found "^": the exponent m is not the same for all parameters and steps; want it made of hyperparameters and numbers`},
 		"an exponent of the step":     {"g^2", "g^n", `mine.yaml:8:13: optimizer.state.v: found "^": the exponent n is not the same for all parameters and steps; want it made of hyperparameters and numbers`},
-		"a decay for each parameter":  {"ema(g^2, beta2)", "ema(g^2, beta2 / (1 + abs(g)))", `mine.yaml:8:8: optimizer.state.v: found "ema": the decay beta2 / (1 + abs(g)) is not the same for all parameters; want it made of hyperparameters, numbers and n`},
+		"a decay for each parameter":  {"ema(g^2, beta2)", "ema(g^2, beta2 / (1 + abs(g)))", `mine.yaml:8:8: optimizer.state.v: found "ema": the decay beta2 / (1 + abs(g)) is not the same for all parameters and step sizes; want it made of hyperparameters, numbers and n`},
 		"a decay out of range":        {"beta2: 0.99", "beta2: 1", "mine.yaml:5:28: optimizer.let.beta2: 1 is out of range; expected a number at least 0 and below 1, [0,1)"},
 		"eps of zero":                 {"eps: 1e-8", "eps: 0", "mine.yaml:5:39: optimizer.let.eps: 0 is out of range; expected a number above 0, (0,inf)"},
 		"text for a number":           {"beta2: 0.99", "beta2: much", `mine.yaml:5:28: optimizer.let.beta2: expected a number, got the text "much"`},

@@ -21,13 +21,13 @@ func (b bySection) put(k *Key, v any) {
 }
 
 // tree puts sections as what section makes of them among the keys that stand alone.
-func (b bySection) tree(section func(inside object) any) object {
+func (b bySection) tree(section func(name string, inside object) any) object {
 	top := object{}
 	for name, inside := range b {
 		if name == "" {
 			maps.Copy(top, inside)
 		} else {
-			top[name] = section(inside)
+			top[name] = section(name, inside)
 		}
 	}
 	return top
@@ -36,8 +36,48 @@ func (b bySection) tree(section func(inside object) any) object {
 // partly is the schema of a config or a section that has these properties, and maybe others.
 func partly(properties object) object { return object{"properties": properties} }
 
-// JSONSchema returns the schema as a JSON Schema, draft 2020-12, for editors: to be marshalled.
-func (s *Schema) JSONSchema(title string) any {
+// Free is a section that has further keys, of any name, where a config defines there what it names.
+type Free struct {
+	Section string
+	// Key is the key of the section that says so.
+	Key string
+	// Selector is the key that names what is defined, and Pattern an expression of its values that say so too, like the paths of files.
+	Selector, Pattern string
+	// Keys are those that a definition consists of. They need not be in the schema.
+	Keys []Key
+}
+
+// defines is the schema of sections that define something.
+func (f *Free) defines() object {
+	named := object{"properties": object{f.Selector: object{"type": "string", "pattern": f.Pattern}}, "required": []string{f.Selector}}
+	return object{"type": "object", "anyOf": []any{object{"required": []string{f.Key}}, named}}
+}
+
+// section returns the schema of the section, which has the properties inside where it defines nothing.
+func (f *Free) section(inside object) object {
+	defining := object{}
+	for _, k := range f.Keys {
+		value := object{"description": k.Doc}
+		k.constrain(value)
+		delete(value, "default")
+		defining[k.Name] = value
+	}
+	return object{
+		"type": []string{"object", "null"}, "properties": defining,
+		"if": f.defines(), "else": object{"additionalProperties": false, "properties": inside},
+	}
+}
+
+// unless returns a rule that holds where the section defines nothing.
+func (f *Free) unless(rule any) any {
+	return object{"if": object{"required": []string{f.Section}, "properties": object{f.Section: f.defines()}}, "else": rule}
+}
+
+// is reports whether this is the section; a nil Free is none.
+func (f *Free) is(section string) bool { return f != nil && f.Section == section }
+
+// JSONSchema returns the schema as a JSON Schema, draft 2020-12, for editors: to be marshalled. free may be nil.
+func (s *Schema) JSONSchema(title string, free *Free) any {
 	keys := bySection{}
 	var rules []any
 	for _, path := range s.paths {
@@ -48,12 +88,20 @@ func (s *Schema) JSONSchema(title string) any {
 		}
 		keys.put(k, value)
 		if s.isSelector(path) {
-			rules = append(rules, s.rules(path)...)
+			for _, rule := range s.rules(path) {
+				if free.is(k.Section) {
+					rule = free.unless(rule)
+				}
+				rules = append(rules, rule)
+			}
 		}
 	}
 	return object{
 		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, "type": "object", "additionalProperties": false,
-		"properties": keys.tree(func(inside object) any {
+		"properties": keys.tree(func(section string, inside object) any {
+			if free.is(section) {
+				return free.section(inside)
+			}
 			return object{"type": []string{"object", "null"}, "additionalProperties": false, "properties": inside}
 		}),
 		"allOf": rules,
@@ -88,7 +136,7 @@ func (s *Schema) rules(selector string) []any {
 			}
 		}
 		if len(then) > 0 {
-			out = append(out, object{"if": chosen(of, word), "then": partly(then.tree(func(inside object) any { return partly(inside) }))})
+			out = append(out, object{"if": chosen(of, word), "then": partly(then.tree(func(_ string, inside object) any { return partly(inside) }))})
 		}
 	}
 	return out

@@ -128,6 +128,12 @@ func (s *Schema) suggestKey(path string, loose bool) string {
 			return fmt.Sprintf("did you mean %s?", s.named(near)[0])
 		}
 	}
+	if s.byPath[section] != nil {
+		return fmt.Sprintf("%s is one key; give it as a whole", section)
+	}
+	if len(own) == 0 {
+		return fmt.Sprintf("there is no section %s", section)
+	}
 	slices.Sort(own)
 	return Suggest(name, own)
 }

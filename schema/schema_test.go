@@ -238,24 +238,27 @@ func TestMergedSettingsResolveLikeTheirParts(t *testing.T) {
 func TestCompletionKnowsKeysAndValues(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
+		beside     [][]Setting
 		want       []string
 		more       bool
 	}{
-		{"keys of a section", "oven.", []string{"oven.kind=", "oven.heat=", "oven.fan="}, true},
-		{"names that need no section", "he", []string{"heat="}, true},
-		{"no names that are ambiguous", "siz", nil, true},
-		{"sections", "br", []string{"bread.size=", "bread.salt=", "bread.mixes="}, true},
-		{"words", "oven.kind=", []string{"oven.kind=gas", "oven.kind=electric", "oven.kind=none"}, false},
-		{"the start of a word", "kind=el", []string{"kind=electric"}, false},
-		{"true and false", "fan=", []string{"fan=true", "fan=false"}, false},
-		{"the defaults of the variants", "heat=", []string{"heat=200", "heat=180"}, false},
-		{"behind a comma", "layers=[1, 2],fan=t", []string{"layers=[1, 2],fan=true"}, false},
-		{"a key behind a comma", "fan=true,see", []string{"fan=true,seed="}, true},
-		{"no default", "bread.salt=", nil, false},
-		{"an unknown key", "nothing=", nil, false},
+		{"keys of a section", "oven.", nil, []string{"oven.kind=", "oven.heat=", "oven.fan="}, true},
+		{"names that need no section", "he", nil, []string{"heat="}, true},
+		{"no names that are ambiguous", "siz", nil, nil, true},
+		{"sections", "br", nil, []string{"bread.size=", "bread.salt=", "bread.mixes="}, true},
+		{"words", "oven.kind=", nil, []string{"oven.kind=gas", "oven.kind=electric", "oven.kind=none"}, false},
+		{"the start of a word", "kind=el", nil, []string{"kind=electric"}, false},
+		{"true and false", "fan=", nil, []string{"fan=true", "fan=false"}, false},
+		{"the defaults of the variants", "heat=", nil, []string{"heat=200", "heat=180"}, false},
+		{"behind a comma", "layers=[1, 2],fan=t", nil, []string{"layers=[1, 2],fan=true"}, false},
+		{"a key behind a comma", "fan=true,see", nil, []string{"fan=true,seed="}, true},
+		{"no default", "bread.salt=", nil, nil, false},
+		{"an unknown key", "nothing=", nil, nil, false},
+		{"no keys without a meaning", "oven.", [][]Setting{{Set("oven.kind", "none")}}, []string{"oven.kind="}, true},
+		{"nor beside what stands before", "kind=none,oven.", [][]Setting{nil}, []string{"kind=none,oven.kind="}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			candidates, more := kitchen().Complete(c.text)
+			candidates, more := kitchen().Complete(c.text, c.beside...)
 			var got []string
 			for _, s := range candidates {
 				text, _, _ := strings.Cut(s, "\t")

@@ -29,7 +29,7 @@ func (s *Schema) Tree(values Values) map[string]any {
 			tree.put(k, v)
 		}
 	}
-	return tree.tree(func(inside map[string]any) any { return inside })
+	return tree.tree(func(_ string, inside map[string]any) any { return inside })
 }
 
 // Hash returns a name for the values of the keys that are wanted: equal values have equal hashes.

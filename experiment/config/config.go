@@ -16,7 +16,7 @@ type Config struct {
 	Objective   Objective    `yaml:"objective"`
 	Data        dataset.Spec `yaml:"data" when:"objective.name=network"`
 	Model       Model        `yaml:"model" when:"objective.name=network"`
-	Loss        string       `yaml:"loss" when:"objective.name=network" oneof:"cross-entropy|mse" doc:"loss function; mse is on one-hot targets"`
+	Loss        string       `yaml:"loss" when:"objective.name=network" oneof:"cross-entropy|mse|huber|binary-cross-entropy" doc:"loss function, as PyTorch defines it: of classes cross-entropy, or any of the others on one-hot targets (binary-cross-entropy of two classes has one logit); of numbers mse, huber (delta 1) or, from 0 to 1, binary-cross-entropy of logits"`
 	Optimizer   Optimizer    `yaml:"optimizer"`
 	Schedule    Schedule     `yaml:"schedule"`
 	Batch       Batch        `yaml:"batch"`

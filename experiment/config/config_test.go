@@ -171,6 +171,8 @@ func TestResolvedConfigParsesToItself(t *testing.T) {
 		{"model.name=cnn", "data={name: images, path: \"it's: a # path\\t\\u00e9\\n\", test_fraction: 0.1}"},
 		{"model={name: resnet50, width: 8, weights: 'true'}", "data={name: cifar100, path: '1e5', coarse_labels: true}"},
 		{"model={name: vit, depth: 1}", "data={name: idx, train_images: 'a', train_labels: './b', test_images: '', classes: 3}"},
+		{"data={name: csv, path: x, target: [a, 'b c'], features: ['1'], standardize_target: true, task: regression}", "loss=huber"},
+		{"data={name: npz, path: x, layout: nhwc, task: classification}", "loss=binary-cross-entropy"},
 		{"regularizer={kind: two-norm-squared, weight: -1.2345678901234567e-300}", "model.hidden=[]"},
 	}
 	for _, set := range sources {
@@ -218,6 +220,9 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 
 func TestEveryDefaultIsValidAndEveryChoiceHasOne(t *testing.T) {
 	s := Schema()
+	needs := map[string]string{ // what gives a key a meaning that it does not have by default
+		"data.task": "data={name: npz, path: x}", "data.layout": "data={name: npz, path: x}", "data.colors": "data={name: images, path: x}",
+	}
 	for _, d := range s.Describe() {
 		if d.Type != "text" || d.Values == "" || d.Key == "data.name" {
 			continue
@@ -225,6 +230,9 @@ func TestEveryDefaultIsValidAndEveryChoiceHasOne(t *testing.T) {
 		for _, word := range strings.Split(d.Values, ", ") {
 			t.Run(d.Key+"="+word, func(t *testing.T) {
 				set := []string{d.Key + "=" + word}
+				if needs[d.Key] != "" {
+					set = []string{needs[d.Key], set[0]}
+				}
 				if word == "file" {
 					set = append(set, "schedule.path=lr.txt")
 				}

@@ -12,7 +12,7 @@ import (
 // validator returns the JSON Schema of configs as editors read it.
 func validator(t testing.TB) *jsonschema.Schema {
 	t.Helper()
-	text, err := json.Marshal(Schema().JSONSchema("a config"))
+	text, err := json.Marshal(Default().JSONSchema("a config"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,6 +58,8 @@ func TestTheJSONSchemaAcceptsWhatIsAccepted(t *testing.T) {
 		"data: {name: npz, path: x.npz, test_fraction: 0.5, classes: 3}",
 		"data: {name: npz, path: x.npz, test_fraction: null}",
 		"data: {name: idx, train_images: a, train_labels: b}",
+		"data: {name: csv, path: x, target: [price], features: [a, b], standardize_target: true}\nloss: huber",
+		"data: {name: npz, path: x, layout: nhwc, task: regression}\nloss: binary-cross-entropy",
 		"optimizer: {beta1: 0, beta2: 0.999, eps: 0.1, eps_inside: false}",
 		"optimizer: {name: gd, lr: 1.5}",
 		"optimizer: {name: lion, weight_decay: 0}",
@@ -72,6 +74,9 @@ func TestTheJSONSchemaAcceptsWhatIsAccepted(t *testing.T) {
 		"objective: {name: bilinear, pairs: [[2, 1.5], [1, 2]], theta: [1, 2]}\nbatch: {mode: cyclic}",
 		"objective: {name: quadratic, spectrum: [1, 2], rotation: 0}\noptimizer: {name: heavy-ball, beta1: 0.5}",
 		"objective: {name: rosenbrock, dim: 4}\nsteps: 3\nbeside: [lift-2]",
+		"optimizer: {name: mine, lr: 1e-3, let: {b: 0.9}, state: {m: 'ema(g, b)'}, update: m, b: 0.5}",
+		"optimizer: {name: adam, lr: 1e-3, update: g}",
+		"optimizer: {name: ../../rule/definitions/adam.yaml, beta1: 0.5}",
 		string(Default().YAML()),
 	} {
 		t.Run(src, func(t *testing.T) {
@@ -115,6 +120,9 @@ func TestTheJSONSchemaRefusesWhatIsRefused(t *testing.T) {
 		"optimizer: {name: lion, eps_inside: true}",
 		"optimizer: {name: adan}",
 		"optimizer: {lr: true}",
+		"optimizer: {name: mine, lr: 1e-3}",
+		"optimizer: {let: {b: 0.9}}",
+		"optimizer: {name: mine, lr: 1e-3, update: [g]}",
 		"batch: {size: 7}",
 		"batch: {mode: cyclic, shuffle: true}",
 		"regularizer: {weight: 1}",
@@ -145,7 +153,7 @@ func TestTheJSONSchemaRefusesWhatIsRefused(t *testing.T) {
 }
 
 func TestTheJSONSchemaHasMeaningsAndDefaultsOfKeysForEditors(t *testing.T) {
-	text, err := json.Marshal(Schema().JSONSchema("a config"))
+	text, err := json.Marshal(Default().JSONSchema("a config"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,6 +167,7 @@ func TestTheJSONSchemaHasMeaningsAndDefaultsOfKeysForEditors(t *testing.T) {
 		Properties map[string]struct {
 			property
 			Properties map[string]property
+			Else       struct{ Properties map[string]property } // of a section that defines nothing itself
 		}
 	}
 	if err := json.Unmarshal(text, &s); err != nil {
@@ -170,13 +179,15 @@ func TestTheJSONSchemaHasMeaningsAndDefaultsOfKeysForEditors(t *testing.T) {
 	for _, d := range Schema().Describe() {
 		p := s.Properties[d.Key].property
 		if section, name, ok := strings.Cut(d.Key, "."); ok {
-			p = s.Properties[section].Properties[name]
+			if p = s.Properties[section].Properties[name]; p.Description == "" {
+				p = s.Properties[section].Else.Properties[name]
+			}
 		}
 		if p.Description != d.Doc {
 			t.Errorf("%s is described as %q", d.Key, p.Description)
 		}
 	}
-	if p := s.Properties["optimizer"].Properties["name"]; p.Default != "adam" || len(p.Enum) < 9 {
+	if p := s.Properties["optimizer"].Else.Properties["name"]; p.Default != "adam" || len(p.Enum) < 9 {
 		t.Errorf("optimizer.name: %+v", p)
 	}
 }

@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"shadowflow/rule"
 	"shadowflow/schema"
@@ -88,55 +86,4 @@ func (o Optimizer) String() string {
 		text += fmt.Sprintf(" at sam=%v", o.SAM)
 	}
 	return text
-}
-
-// ownDefinitions returns the optimizers that settings define, by the group that they are in, and the settings without those of a definition
-// that one of a later group replaces.
-func ownDefinitions(groups [][]schema.Setting) (own []*rule.Definition, kept [][]schema.Setting, err error) {
-	kept = slices.Clone(groups)
-	for i, group := range groups {
-		definition := rule.DefinitionIn(optimizerIn(group))
-		if definition == nil {
-			continue
-		}
-		d, err := rule.DefinitionOf(definition)
-		if err != nil {
-			return nil, nil, err
-		}
-		own = append(own, d)
-		for j := range i {
-			kept[j] = withoutDefinition(kept[j], "")
-		}
-	}
-	return own, kept, nil
-}
-
-// optimizerIn returns the settings of the section optimizer among those of a group, by their names in it.
-func optimizerIn(group []schema.Setting) (section []schema.Setting) {
-	for _, s := range group {
-		inside, _ := s.Value.([]schema.Setting)
-		if name, ok := strings.CutPrefix(s.Key, "optimizer."); ok {
-			s.Key = name
-			section = append(section, s)
-		} else if s.Key == "optimizer" {
-			section = append(section, inside...)
-		}
-	}
-	return section
-}
-
-// withoutDefinition returns a group, or what is inside of a section, without the definition of an optimizer.
-func withoutDefinition(group []schema.Setting, section string) []schema.Setting {
-	var out []schema.Setting
-	for _, s := range group {
-		name, ok := strings.CutPrefix(section+s.Key, "optimizer.")
-		if ok && slices.Contains(rule.DefinitionKeys(), name) {
-			continue
-		}
-		if inside, ok := s.Value.([]schema.Setting); ok && section+s.Key == "optimizer" {
-			s.Value = withoutDefinition(inside, "optimizer.")
-		}
-		out = append(out, s)
-	}
-	return out
 }

@@ -32,6 +32,16 @@ func (c *Config) schema() *schema.Schema {
 	return Schema()
 }
 
+// JSONSchema returns the schema of configs for editors, to be marshalled: those that define an optimizer themselves are configs too.
+func (c *Config) JSONSchema(title string) any {
+	if c.Optimizer.Own() {
+		return c.schema().JSONSchema(title, nil)
+	}
+	return Schema().JSONSchema(title, &schema.Free{
+		Section: "optimizer", Key: "update", Selector: "name", Pattern: `/|\\|\.ya?ml$`, Keys: definitionKeys,
+	})
+}
+
 // newSchema returns the schema of configs with optimizers of their own, beside the built-in ones whose names they do not take.
 func newSchema(own []*rule.Definition) *schema.Schema {
 	optimizers := map[string][]schema.Key{}

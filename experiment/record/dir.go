@@ -19,6 +19,7 @@ const (
 	configFile       = "config.yaml"
 	logFile          = "log.txt"
 	resultFile       = "result.json"
+	standardFile     = "standardization.json"
 	checkpointPrefix = "checkpoint-"
 	checkpointSuffix = ".safetensors"
 	keptCheckpoints  = 2
@@ -155,6 +156,9 @@ func (d *Dir) Logf(format string, args ...any) error {
 
 // WriteResult makes v, as JSON, the result of the run.
 func (d *Dir) WriteResult(v any) error { return writeJSON(d.file(resultFile), v) }
+
+// WriteStandardization makes v, as JSON, what says how the run's data was standardized.
+func (d *Dir) WriteStandardization(v any) error { return writeJSON(d.file(standardFile), v) }
 
 // ReadResult reads the result of the run in a directory into v. The error is fs.ErrNotExist if the run has not ended.
 func ReadResult(dir string, v any) error { return readJSON(filepath.Join(dir, resultFile), v) }

@@ -59,34 +59,31 @@ type averageMeter[T graph.Float] struct {
 	average   *average[T]
 	theta     []T
 
-	loss, accuracy, testLoss, testAccuracy *Gauge // accuracies and test: nil where there is none
+	loss, testLoss   *Gauge // without test data there is none of it
+	score, testScore scored
 }
 
 // newAverageMeter returns the meter; a nil data is no test data.
-func newAverageMeter[T graph.Float](p *Problem[T], a *average[T], data objective.Tester[T], every int, lossUnit string, classifies bool) *averageMeter[T] {
+func newAverageMeter[T graph.Float](p *Problem[T], a *average[T], data objective.Tester[T], every int, lossUnit string, s *score) *averageMeter[T] {
 	m := &averageMeter[T]{
 		schedule: schedule{"average of the weights", every}, objective: p.Objective, data: data, average: a, theta: make([]T, len(p.Theta)),
-		loss: gauge("average.loss", lossUnit, "training loss over all examples at the moving average of the weights"),
-	}
-	if classifies {
-		m.accuracy = gauge("average.accuracy", "", "share of all training examples classified rightly there")
+		loss:  gauge("average.loss", lossUnit, "training loss over all examples at the moving average of the weights"),
+		score: s.gauge("average.", "all training examples there"),
 	}
 	if data != nil {
 		m.testLoss = gauge("average.test_loss", lossUnit, "loss on the test data there, batch normalization by the run's own running averages")
-		m.testAccuracy = gauge("average.test_accuracy", "", "share of the test data classified rightly there")
+		m.testScore = s.gauge("average.test_", "the test data there")
 	}
 	return m
 }
 
 // Gauges implements Meter.
 func (m *averageMeter[T]) Gauges() []*Gauge {
-	var out []*Gauge
-	for _, g := range []*Gauge{m.loss, m.accuracy, m.testLoss, m.testAccuracy} {
-		if g != nil {
-			out = append(out, g)
-		}
+	out := append([]*Gauge{m.loss}, m.score.gauges()...)
+	if m.data == nil {
+		return out
 	}
-	return out
+	return append(append(out, m.testLoss), m.testScore.gauges()...)
 }
 
 // Measure implements Meter.
@@ -99,9 +96,7 @@ func (m *averageMeter[T]) Measure(ctx context.Context, _ *Point[T]) error {
 		return err
 	}
 	m.loss.Set(seen.Loss)
-	if m.accuracy != nil {
-		m.accuracy.Set(seen.Accuracy())
-	}
+	m.score.set(seen)
 	if m.data == nil {
 		return nil
 	}
@@ -109,6 +104,6 @@ func (m *averageMeter[T]) Measure(ctx context.Context, _ *Point[T]) error {
 		return err
 	}
 	m.testLoss.Set(seen.Loss)
-	m.testAccuracy.Set(seen.Accuracy())
+	m.testScore.set(seen)
 	return nil
 }

@@ -15,8 +15,14 @@ import (
 // runMetadata is the name of the small part of a checkpoint in its metadata, which is JSON.
 const runMetadata = "run"
 
+// generator says how random numbers are drawn.
+const generator = "PCG (math/rand/v2), made anew for each draw from the seed, the purpose, and the step, the epoch or the name of the weight"
+
 type checkpointMeta struct {
-	DType     string   `json:"dtype"`
+	DType string `json:"dtype"`
+	// Seed and Generator are all that random draws depend on beside the step: no generator has a state that goes from step to step.
+	Seed      uint64   `json:"seed"`
+	Generator string   `json:"generator"`
 	Seconds   float64  `json:"seconds"`
 	Costs     []Cost   `json:"costs"`
 	FirstLoss *float64 `json:"first_loss,omitempty"` // nil before the first step
@@ -29,7 +35,7 @@ type checkpointMeta struct {
 func (t *training[T]) checkpoint(ended Status) error {
 	l := t.loop
 	return l.watch.time("checkpoint", func() error {
-		meta := checkpointMeta{DType: t.config.DType, Seconds: l.watch.seconds(), Costs: l.watch.costs, Ended: ended}
+		meta := checkpointMeta{DType: t.config.DType, Seed: t.config.Seed, Generator: generator, Seconds: l.watch.seconds(), Costs: l.watch.costs, Ended: ended}
 		if finite(l.firstLoss) {
 			meta.FirstLoss = &l.firstLoss
 		}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 
 	"shadowflow/diagnose"
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 )
 
@@ -48,6 +50,9 @@ func (t *training[T]) run(ctx context.Context, d *record.Dir) (result *Result, e
 
 func (t *training[T]) logStart() error {
 	c, s, p := t.config, t.source, t.problem
+	if err := t.introduceData(); err != nil {
+		return err
+	}
 	for _, note := range t.leftOut() {
 		if err := t.dir.Logf("%s", note); err != nil {
 			return err
@@ -154,7 +159,7 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 	l := t.loop
 	r := &Result{
 		Status: s, Step: l.Optimizer.Steps(), Parameters: t.problem.Objective.Dim(), Examples: t.examples(),
-		Regime:  diagnose.Classify(h.Floats("loss"), h.Floats("excess")),
+		Regime:  regimeOf(t.config, h),
 		Seconds: l.watch.seconds(), Costs: l.watch.costs,
 	}
 	if s == Diverged {
@@ -168,7 +173,29 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 		}
 	}
 	r.TestLoss, r.TestAccuracy = lastMeasured(h, "test_loss"), lastMeasured(h, "test_accuracy")
+	r.R2, r.TestR2 = lastMeasured(h, "r2"), lastMeasured(h, "test_r2")
 	return r, nil
+}
+
+// regimeOf returns the regime that a history shows. With mini-batches it is that of the loss over all examples, where it is measured: the loss of
+// each step's own examples jumps whatever the step does.
+func regimeOf(c *config.Config, h *record.History) diagnose.Regime {
+	losses, norms := h.Floats("loss"), h.Floats("excess")
+	full := h.Floats("full_loss")
+	switch {
+	case c.Batch.Mode == "full":
+		return diagnose.Classify(losses, norms)
+	case full != nil:
+		return diagnose.Classify(measured(full), measured(h.Floats("full_excess")))
+	case diagnose.Classify(losses, norms) == diagnose.Diverged:
+		return diagnose.Diverged
+	}
+	return diagnose.Unknown
+}
+
+// measured leaves out what was not.
+func measured(values []float64) []float64 {
+	return slices.DeleteFunc(slices.Clone(values), math.IsNaN)
 }
 
 // lastMeasured returns the last number in a column, nil if there is none.

@@ -163,7 +163,7 @@ func (l *Loop[T]) observe(ctx context.Context, n int) error {
 	}
 	want, kind := objective.Want[T]{Gradient: at.Gradient}, "gradient"
 	if at.HasField {
-		want.Along, want.Field, want.HField = l.Field, at.Field, at.HField
+		want.Direction, want.Field, want.HField = l.Field, at.Field, at.HField
 		kind = "gradient and Hessian-vector product"
 	}
 	err := l.watch.time(kind, func() (err error) {

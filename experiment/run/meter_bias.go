@@ -54,7 +54,7 @@ type observation struct {
 }
 
 // newBiasMeter returns the meter. With blocks it has columns for every weight.
-func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[T], every int, blocks bool, lossUnit string, classifies bool) (*biasMeter[T], error) {
+func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[T], every int, blocks bool, lossUnit string, scores *score) (*biasMeter[T], error) {
 	dim := p.Objective.Dim()
 	m := &biasMeter[T]{
 		schedule:  schedule{"bias", every},
@@ -67,7 +67,7 @@ func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[
 		step: gauge("step_norm", "parameter", "two-norm of the step taken from here"),
 	}
 	if p.Order != nil {
-		m.gradient, m.full = make([]T, dim), newFullGauges(lossUnit, classifies)
+		m.gradient, m.full = make([]T, dim), newFullGauges(lossUnit, scores)
 	}
 	if s.c != nil {
 		effects, err := p.effects()
@@ -100,7 +100,7 @@ func (m *biasMeter[T]) NeedsField() bool { return true }
 func (m *biasMeter[T]) Gauges() []*Gauge {
 	var all []*Gauge
 	if m.full != nil {
-		all = append(all, m.full.loss, m.full.accuracy, m.full.excess)
+		all = append(append(append(all, m.full.loss), m.full.score.gauges()...), m.full.excess)
 	}
 	p, r, d := m.predicted, m.realized, m.drive
 	if p != nil {

@@ -11,24 +11,22 @@ import (
 )
 
 // fullGauges are the columns of what mini-batches do not show.
-type fullGauges struct{ loss, accuracy, excess *Gauge }
+type fullGauges struct {
+	loss, excess *Gauge
+	score        scored
+}
 
-func newFullGauges(lossUnit string, classifies bool) *fullGauges {
-	g := &fullGauges{
+func newFullGauges(lossUnit string, s *score) *fullGauges {
+	return &fullGauges{
 		loss:   gauge("full_loss", lossUnit, "training loss over all examples"),
 		excess: gauge("full_excess", "loss/parameter", "excess of the perturbed one-norm N of the gradient over all examples"),
+		score:  s.gauge("full_", "all training examples"),
 	}
-	if classifies {
-		g.accuracy = gauge("full_accuracy", "", "share of all training examples classified rightly")
-	}
-	return g
 }
 
 func (g *fullGauges) set(e objective.Evaluation, excess float64) {
 	g.loss.Set(e.Loss)
-	if g.accuracy != nil {
-		g.accuracy.Set(e.Accuracy())
-	}
+	g.score.set(e)
 	g.excess.Set(excess)
 }
 

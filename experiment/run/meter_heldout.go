@@ -10,21 +10,22 @@ import (
 // heldOutMeter measures the loss of test data.
 type heldOutMeter[T graph.Float] struct {
 	schedule
-	data           objective.Tester[T]
-	loss, accuracy *Gauge
+	data  objective.Tester[T]
+	loss  *Gauge
+	score scored
 }
 
-func newHeldOutMeter[T graph.Float](data objective.Tester[T], every int, lossUnit string) *heldOutMeter[T] {
+func newHeldOutMeter[T graph.Float](data objective.Tester[T], every int, lossUnit string, s *score) *heldOutMeter[T] {
 	return &heldOutMeter[T]{
 		schedule: schedule{"test", every},
 		data:     data,
 		loss:     gauge("test_loss", lossUnit, "loss on the test data"),
-		accuracy: gauge("test_accuracy", "", "share of the test data classified rightly"),
+		score:    s.gauge("test_", "the test data"),
 	}
 }
 
 // Gauges implements Meter.
-func (m *heldOutMeter[T]) Gauges() []*Gauge { return []*Gauge{m.loss, m.accuracy} }
+func (m *heldOutMeter[T]) Gauges() []*Gauge { return append([]*Gauge{m.loss}, m.score.gauges()...) }
 
 // Measure implements Meter.
 func (m *heldOutMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
@@ -33,6 +34,6 @@ func (m *heldOutMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 		return err
 	}
 	m.loss.Set(e.Loss)
-	m.accuracy.Set(e.Accuracy())
+	m.score.set(e)
 	return nil
 }

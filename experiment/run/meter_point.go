@@ -9,20 +9,21 @@ import (
 // pointMeter reads what every step evaluates anyway: the loss, and sizes of the gradient.
 type pointMeter[T graph.Float] struct {
 	schedule
-	step           *Gauge
-	loss, accuracy *Gauge
+	step  *Gauge
+	loss  *Gauge
+	score scored
 	perturbed, excess,
 	one, two, max,
 	mean, deviation *Gauge
 }
 
-// newPointMeter returns the meter; only where examples are classified does it have the accuracy.
-func newPointMeter[T graph.Float](lossUnit string, classifies bool) *pointMeter[T] {
+func newPointMeter[T graph.Float](lossUnit string, s *score) *pointMeter[T] {
 	const unit = "loss/parameter"
-	m := &pointMeter[T]{
+	return &pointMeter[T]{
 		schedule:  schedule{"", 0},
 		step:      counter("step", "steps", "steps taken: the row describes the parameters behind that many"),
 		loss:      gauge("loss", lossUnit, "training loss that the step sees (of its mini-batch, if there are mini-batches), without penalty"),
+		score:     s.gauge("", "those examples"),
 		perturbed: gauge("perturbed_norm", unit, "perturbed one-norm of the loss gradient that the step sees, sum_j sqrt(g_j^2 + eps)"),
 		excess:    gauge("excess", unit, "what of it exceeds its value at g = 0: sum_j (sqrt(g_j^2 + eps) - sqrt(eps))"),
 		one:       gauge("one_norm", unit, "one-norm of that gradient"),
@@ -31,26 +32,16 @@ func newPointMeter[T graph.Float](lossUnit string, classifies bool) *pointMeter[
 		mean:      gauge("gradient_mean", unit, "mean of |g_j|"),
 		deviation: gauge("gradient_deviation", unit, "population deviation of |g_j|"),
 	}
-	if classifies {
-		m.accuracy = gauge("accuracy", "", "share of those examples classified rightly")
-	}
-	return m
 }
 
 func (m *pointMeter[T]) Gauges() []*Gauge {
-	out := []*Gauge{m.step, m.loss}
-	if m.accuracy != nil {
-		out = append(out, m.accuracy)
-	}
-	return append(out, m.perturbed, m.excess, m.one, m.two, m.max, m.mean, m.deviation)
+	return append(append([]*Gauge{m.step, m.loss}, m.score.gauges()...), m.perturbed, m.excess, m.one, m.two, m.max, m.mean, m.deviation)
 }
 
 func (m *pointMeter[T]) Measure(_ context.Context, at *Point[T]) error {
 	m.step.Count(at.Step)
 	m.loss.Set(at.Seen.Loss)
-	if m.accuracy != nil {
-		m.accuracy.Set(at.Seen.Accuracy())
-	}
+	m.score.set(at.Seen)
 	m.perturbed.Set(at.Norms.Perturbed)
 	m.excess.Set(at.Norms.Excess)
 	m.one.Set(at.Norms.One)

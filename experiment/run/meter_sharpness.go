@@ -139,7 +139,7 @@ func (m *sharpnessMeter[T]) alongGradient(ctx context.Context, at *Point[T], g [
 		}
 	} else {
 		g = m.g
-		if _, err := m.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{Along: m.along, Field: g, HField: m.hg}); err != nil {
+		if _, err := m.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{Direction: m.along, Field: g, HField: m.hg}); err != nil {
 			return err
 		}
 	}

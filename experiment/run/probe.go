@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"shadowflow/diagnose"
@@ -11,32 +12,41 @@ import (
 	"shadowflow/modeq"
 	"shadowflow/nn"
 	"shadowflow/objective"
+	"shadowflow/rule"
 	"shadowflow/safetensors"
 )
 
 // A Probed is what Probe found at one point: the loss over all training examples, and what the second-order
 // equation predicts of the optimizer's bias there once its memory is full.
 type Probed struct {
-	Loss float64 `json:"loss"`
+	Loss record.Number `json:"loss"`
 	// Accuracy is null in JSON where nothing is classified.
-	Accuracy   record.Number `json:"accuracy"`
-	Parameters int           `json:"parameters"`
-	Examples   int           `json:"examples"`
+	Accuracy record.Number `json:"accuracy"`
+	// R2 is the coefficient of determination where numbers are predicted, nil elsewhere.
+	R2         *record.Number `json:"r2,omitempty"`
+	Parameters int            `json:"parameters"`
+	Examples   int            `json:"examples"`
 	// Perturbed is the perturbed one-norm of the gradient with the optimizer's eps, Excess what of it exceeds its value at
 	// g = 0; the other norms of the gradient are the usual ones.
-	Perturbed float64 `json:"perturbed_norm"`
-	Excess    float64 `json:"excess"`
-	One       float64 `json:"one_norm"`
-	Two       float64 `json:"two_norm"`
-	Max       float64 `json:"max_norm"`
-	// The rest describes the bias that the second-order equation predicts, as the columns of a history of the same names do.
-	Share           float64 `json:"bias_share"`
-	Penalized       float64 `json:"penalized"`
-	Hindered        float64 `json:"hindered"`
-	PenalizedWeight float64 `json:"penalized_weight"`
-	HinderedWeight  float64 `json:"hindered_weight"`
-	MainDrive       float64 `json:"drive.main"`
-	PredictedDrive  float64 `json:"drive.predicted"`
+	Perturbed record.Number `json:"perturbed_norm"`
+	Excess    record.Number `json:"excess"`
+	One       record.Number `json:"one_norm"`
+	Two       record.Number `json:"two_norm"`
+	Max       record.Number `json:"max_norm"`
+	// PredictedBias is nil where there is no such equation, for the reason NoPrediction.
+	*PredictedBias
+	NoPrediction string `json:"no_prediction,omitempty"`
+}
+
+// PredictedBias describes the bias that the second-order equation predicts, as the columns of a history of the same names do.
+type PredictedBias struct {
+	Share           record.Number `json:"bias_share"`
+	Penalized       record.Number `json:"penalized"`
+	Hindered        record.Number `json:"hindered"`
+	PenalizedWeight record.Number `json:"penalized_weight"`
+	HinderedWeight  record.Number `json:"hindered_weight"`
+	MainDrive       record.Number `json:"drive.main"`
+	PredictedDrive  record.Number `json:"drive.predicted"`
 }
 
 // Probe evaluates one point of a config's loss: a network on its training data, all examples, as the files have them, or a closed form. The point is
@@ -72,16 +82,18 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 	if err != nil {
 		return nil, err
 	}
-	q, err := normGradient(ctx, p, v)
-	if err != nil {
+	n := diagnose.GradientNorms(v.g, p.Eps)
+	result := &Probed{
+		Loss: record.Number(e.Loss), Accuracy: record.Number(e.Accuracy()), Parameters: len(p.Theta), Examples: e.Examples,
+		Perturbed: record.Number(n.Perturbed), Excess: record.Number(n.Excess), One: record.Number(n.One), Two: record.Number(n.Two), Max: record.Number(n.Max),
+	}
+	if v.lacks != nil {
+		result.NoPrediction = v.lacks.Error()
+	} else if result.PredictedBias, err = predictedBias(ctx, p, v); err != nil {
 		return nil, err
 	}
-	n, b := diagnose.GradientNorms(v.g, p.Eps), diagnose.BiasOf(p.LR, v.f, v.c, q)
-	result := &Probed{
-		Loss: e.Loss, Accuracy: record.Number(e.Accuracy()), Parameters: len(p.Theta), Examples: e.Examples,
-		Perturbed: n.Perturbed, Excess: n.Excess, One: n.One, Two: n.Two, Max: n.Max,
-		Share: b.Share, Penalized: b.PenalizedCoordinates, Hindered: b.HinderedCoordinates,
-		PenalizedWeight: b.PenalizedWeight, HinderedWeight: b.HinderedWeight, MainDrive: b.MainDrive, PredictedDrive: b.Drive,
+	if r2 := record.Number(e.R2); finite(e.R2) {
+		result.R2 = &r2
 	}
 	if out == "" {
 		return result, nil
@@ -89,22 +101,42 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 	return result, writeProbe(out, c, s.model, v)
 }
 
-// probed are the vectors at a point: g, F, H F and C, full batch and memory full. isNormDirection says that H F is the gradient of the
-// perturbed one-norm.
+func predictedBias[T graph.Float](ctx context.Context, p *Problem[T], v *probed[T]) (*PredictedBias, error) {
+	q, err := normGradient(ctx, p, v)
+	if err != nil {
+		return nil, err
+	}
+	b := diagnose.BiasOf(p.LR, v.f, v.c, q)
+	return &PredictedBias{
+		Share: record.Number(b.Share), Penalized: record.Number(b.PenalizedCoordinates), Hindered: record.Number(b.HinderedCoordinates),
+		PenalizedWeight: record.Number(b.PenalizedWeight), HinderedWeight: record.Number(b.HinderedWeight),
+		MainDrive: record.Number(b.MainDrive), PredictedDrive: record.Number(b.Drive),
+	}, nil
+}
+
+// probed are the vectors at a point: g, F, H F and C, full batch and memory full; of an optimizer without the memory form g alone, and
+// lacks says why. isNormDirection says that H F is the gradient of the perturbed one-norm.
 type probed[T graph.Float] struct {
 	g, f, hf, c     []T
 	isNormDirection bool
+	lacks           error
 }
 
 func probeVectors[T graph.Float](ctx context.Context, p *Problem[T]) (*probed[T], objective.Evaluation, error) {
 	dim := p.Objective.Dim()
-	v := &probed[T]{g: make([]T, dim), f: make([]T, dim), hf: make([]T, dim), c: make([]T, dim)}
+	v := &probed[T]{g: make([]T, dim)}
 	memory, err := p.Rule.MemoryForm()
+	if lacks := (*rule.NoMemoryError)(nil); errors.As(err, &lacks) {
+		v.lacks = err
+		e, err := p.Objective.Evaluate(ctx, p.Theta, objective.Full, objective.Want[T]{Gradient: v.g})
+		return v, e, err
+	}
 	if err != nil {
 		return nil, objective.Evaluation{}, err
 	}
+	v.f, v.hf, v.c = make([]T, dim), make([]T, dim), make([]T, dim)
 	field := modeq.MemorylessDirection(memory)
-	e, err := p.Objective.Evaluate(ctx, p.Theta, objective.Full, objective.Want[T]{Gradient: v.g, Along: field, Field: v.f, HField: v.hf})
+	e, err := p.Objective.Evaluate(ctx, p.Theta, objective.Full, objective.Want[T]{Gradient: v.g, Direction: field, Field: v.f, HField: v.hf})
 	if err != nil {
 		return nil, e, err
 	}
@@ -139,6 +171,9 @@ func writeProbe[T graph.Float](out string, c *config.Config, model *nn.Model, v 
 		prefix string
 		vector []T
 	}{{"grad.", v.g}, {"hf.", v.hf}, {"bias.", bias}} {
+		if len(part.vector) == 0 {
+			continue
+		}
 		more, err := nn.Tensors(model, part.prefix, part.vector)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package run
 import (
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"shadowflow/safetensors"
@@ -42,30 +43,32 @@ func TestProbeMatchesPyTorch(t *testing.T) {
 		{"float64 in three micro-batches", []string{"dtype=float64", "batch.physical=3"}, 1e-9},
 		{"float32", nil, 1e-4},
 	} {
-		out := filepath.Join(t.TempDir(), "out.safetensors")
-		got, err := Probe(t.Context(), parse(t, probeConfig, c.overrides...), "testdata/probe_weights.safetensors", out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if loss := want["loss"][0]; math.Abs(got.Loss-loss) > c.tol*loss {
-			t.Errorf("%s: loss %v, PyTorch has %v", c.name, got.Loss, loss)
-		}
-		if norm := want["norm"][0]; math.Abs(got.Perturbed-norm) > c.tol*norm {
-			t.Errorf("%s: perturbed one-norm %v, PyTorch has %v", c.name, got.Perturbed, norm)
-		}
-		tensors := readTensors(t, out)
-		if len(tensors) != len(want)-2 {
-			t.Errorf("%s: %d tensors, want %d", c.name, len(tensors), len(want)-2)
-		}
-		for name, v := range tensors {
-			size, difference := 0.0, 0.0
-			for i, w := range want[name] {
-				size, difference = math.Hypot(size, w), math.Hypot(difference, v[i]-w)
+		t.Run(c.name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "out.safetensors")
+			got, err := Probe(t.Context(), parse(t, probeConfig, c.overrides...), "testdata/probe_weights.safetensors", out)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if len(v) != len(want[name]) || difference > c.tol*size {
-				t.Errorf("%s: %s differs from PyTorch's by %v of its norm", c.name, name, difference/size)
+			if loss := want["loss"][0]; math.Abs(float64(got.Loss)-loss) > c.tol*loss {
+				t.Errorf("loss %v, PyTorch has %v", got.Loss, loss)
 			}
-		}
+			if norm := want["norm"][0]; math.Abs(float64(got.Perturbed)-norm) > c.tol*norm {
+				t.Errorf("perturbed one-norm %v, PyTorch has %v", got.Perturbed, norm)
+			}
+			tensors := readTensors(t, out)
+			if len(tensors) != len(want)-2 {
+				t.Errorf("%d tensors, want %d", len(tensors), len(want)-2)
+			}
+			for name, v := range tensors {
+				size, difference := 0.0, 0.0
+				for i, w := range want[name] {
+					size, difference = math.Hypot(size, w), math.Hypot(difference, v[i]-w)
+				}
+				if len(v) != len(want[name]) || difference > c.tol*size {
+					t.Errorf("%s differs from PyTorch's by %v of its norm", name, difference/size)
+				}
+			}
+		})
 	}
 }
 
@@ -84,7 +87,23 @@ func TestProbeReadsTheWeightsThatARunEndsWith(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if math.Abs(got.Loss-float64(result.Loss)) > 1e-7 {
+	if math.Abs(float64(got.Loss-result.Loss)) > 1e-7 {
 		t.Errorf("loss at the weights is %v, the run ended with %v", got.Loss, result.Loss)
+	}
+}
+
+func TestAProbeOfAnOptimizerWithoutTheMemoryFormHasLossAndNorms(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out.safetensors")
+	got, err := Probe(t.Context(), parse(t, ownOptimizer, "beside=[]"), "", out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !(got.Loss > 0 && got.Two > 0) || got.PredictedBias != nil || !strings.Contains(got.NoPrediction, "top = max(top, v)") {
+		t.Errorf("%+v", got)
+	}
+	for name := range readTensors(t, out) {
+		if !strings.HasPrefix(name, "grad.") {
+			t.Errorf("vector %s of an equation that does not exist", name)
+		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 type Options struct {
 	// Progress, if not nil, is told after each step.
 	Progress func(Progress)
-	// Notice, if not nil, is told what a person should know: a damaged checkpoint, for example.
+	// Notice, if not nil, is told what a person should know: a damaged checkpoint, or labels that skip a class.
 	Notice func(text string)
 }
 
@@ -52,9 +52,12 @@ type Result struct {
 	Loss       record.Number `json:"loss"`
 	Accuracy   record.Number `json:"accuracy"`
 	// TestLoss and TestAccuracy are those of the last test, nil without one.
-	TestLoss     *record.Number  `json:"test_loss,omitempty"`
-	TestAccuracy *record.Number  `json:"test_accuracy,omitempty"`
-	Regime       diagnose.Regime `json:"regime"`
+	TestLoss     *record.Number `json:"test_loss,omitempty"`
+	TestAccuracy *record.Number `json:"test_accuracy,omitempty"`
+	// R2 and TestR2 are the last coefficients of determination where numbers are predicted, nil elsewhere.
+	R2     *record.Number  `json:"r2,omitempty"`
+	TestR2 *record.Number  `json:"test_r2,omitempty"`
+	Regime diagnose.Regime `json:"regime"`
 	// Seconds is the wall time of all parts of the run, without the time between them.
 	Seconds float64 `json:"seconds"`
 	// Costs says where the time went.

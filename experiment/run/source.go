@@ -7,6 +7,7 @@ import (
 	"shadowflow/dataset"
 	"shadowflow/experiment/config"
 	"shadowflow/graph"
+	"shadowflow/internal/memory"
 	"shadowflow/nn"
 	"shadowflow/objective"
 	"shadowflow/objective/network"
@@ -50,9 +51,20 @@ func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	model, err := architecture.Build(data.Shape, data.Classes)
+	loss, err := nn.ParseLoss(c.Loss)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := loss.Outputs(data.Classes, data.Train.Targets.Columns)
+	if err != nil {
+		return nil, fmt.Errorf("loss %s on %s: %w", c.Loss, c.Data.Name, err)
+	}
+	model, err := architecture.Build(data.Shape, outputs)
 	if err != nil {
 		return nil, fmt.Errorf("model %s on %s: %w", c.Model.Name, c.Data.Name, err)
+	}
+	if err := fits(c, model); err != nil {
+		return nil, err
 	}
 	s := &source{data: data, model: model}
 	if c.Model.Weights == "" {
@@ -63,6 +75,24 @@ func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
 		return nil, fmt.Errorf("model.weights: %w", err)
 	}
 	return s, nil
+}
+
+// fits refuses a network whose vectors of parameters alone, the start in float64, the point, its gradient and the optimizer's state, are more
+// than this process can hold. What programs need besides is asked where they are compiled.
+func fits(c *config.Config, model *nn.Model) error {
+	r, err := c.Optimizer.Rule()
+	if err != nil {
+		return err
+	}
+	width := 4
+	if c.DType == "float64" {
+		width = 8
+	}
+	n := int64(model.NumParams())
+	if err := memory.Check(n * int64(8+width*(2+len(r.State)))); err != nil {
+		return fmt.Errorf("model %s: a run of its %d parameters %w", c.Model.Name, n, err)
+	}
+	return nil
 }
 
 // NewProblem returns the problem that a config states: its objective, its optimizer, and its start.

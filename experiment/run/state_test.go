@@ -32,6 +32,7 @@ func TestTheStateEquationHoldsWherePeopleTrain(t *testing.T) {
 		first, second float64 // the largest relative distances at the end
 	}{
 		{"the usual settings", nil, 0.012, 0.0006},
+		{"pixels as they are", []string{"data.standardize=false", "optimizer.eps_inside=true", "seed=3"}, 0.012, 0.0006},
 		{"beta1 0.5", []string{"optimizer.beta1=0.5", "steps=50"}, 0.02, 0.0023},
 		{"three times the lr", []string{"optimizer.lr=3e-3", "steps=50", "flow.start=5"}, 0.03, 0.0023},
 		{"mini-batches", []string{"batch={mode: shuffled, size: 100}"}, 0.012, 0.001},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
@@ -18,12 +19,13 @@ type training[T graph.Float] struct {
 	source  *source
 	problem *Problem[T]
 	loop    *Loop[T]
-	bias    *biasMeter[T]  // nil if it is not measured
-	beside  []*equation[T] // what moves beside the optimizer
-	trail   *trail[T]      // nil with nothing beside
-	noise   *noiseMeter[T] // nil if it is not measured
-	average *average[T]    // nil if none is kept
-	ended   Status         // of a run resumed behind its last record
+	bias    *biasMeter[T]     // nil if it is not measured
+	beside  []*equation[T]    // what moves beside the optimizer
+	trail   *trail[T]         // nil with nothing beside
+	noise   *noiseMeter[T]    // nil if it is not measured
+	average *average[T]       // nil if none is kept
+	ended   Status            // of a run resumed behind its last record
+	notice  func(text string) // nil, or told what a person should know
 	// unmeasured says why the bias of an optimizer without the memory form is not measured.
 	unmeasured error
 
@@ -39,7 +41,7 @@ func newTraining[T graph.Float](ctx context.Context, c *config.Config, opt Optio
 	if err != nil {
 		return nil, err
 	}
-	t := &training[T]{config: c, source: s}
+	t := &training[T]{config: c, source: s, notice: opt.Notice}
 	if t.problem, err = problemOf[T](c, s); err != nil {
 		return nil, err
 	}
@@ -146,14 +148,14 @@ const fullBatchParts = 16
 // addMeters puts the meters into the loop, in the order of their columns.
 func (t *training[T]) addMeters(term *secondOrder[T]) error {
 	c, p, l := t.config, t.problem, t.loop
-	unit := lossUnit(c)
-	l.Meters = []Meter[T]{newPointMeter[T](unit, t.source.data != nil)}
+	unit, scores := lossUnit(c), t.source.score()
+	l.Meters = []Meter[T]{newPointMeter[T](unit, scores)}
 	if m := newStepMeter(p, l.Optimizer); len(m.Gauges()) > 0 {
 		l.Meters = append(l.Meters, m)
 	}
 	if c.Record.Bias > 0 && term != nil {
 		var err error
-		if t.bias, err = newBiasMeter(p, l.Optimizer, term, c.Record.Bias, c.Record.Blocks, unit, t.source.data != nil); err != nil {
+		if t.bias, err = newBiasMeter(p, l.Optimizer, term, c.Record.Bias, c.Record.Blocks, unit, scores); err != nil {
 			return err
 		}
 		l.Meters = append(l.Meters, t.bias)
@@ -178,10 +180,10 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 	var data objective.Tester[T]
 	if tester, ok := p.Objective.(objective.Tester[T]); ok && c.Record.Test > 0 && t.source.tests() > 0 {
 		data = tester
-		l.Meters = append(l.Meters, newHeldOutMeter(data, c.Record.Test, unit))
+		l.Meters = append(l.Meters, newHeldOutMeter(data, c.Record.Test, unit, scores))
 	}
 	if t.average != nil {
-		l.Meters = append(l.Meters, newAverageMeter(p, t.average, data, c.Record.Test, unit, t.source.data != nil))
+		l.Meters = append(l.Meters, newAverageMeter(p, t.average, data, c.Record.Test, unit, scores))
 	}
 	if slices.ContainsFunc(t.beside, func(e *equation[T]) bool { return e.previous != nil }) {
 		l.Meters = append(l.Meters, newFlipMeter(p.Objective, t.trail, unit))
@@ -230,7 +232,7 @@ func (t *training[T]) noiseBatches() (batches objective.Objective[T], size int, 
 
 // lossUnit is the unit of the losses.
 func lossUnit(c *config.Config) string {
-	if c.Objective.Name == config.Network && c.Loss == "cross-entropy" {
+	if c.Objective.Name == config.Network && strings.HasSuffix(c.Loss, "cross-entropy") {
 		return "nats"
 	}
 	return ""

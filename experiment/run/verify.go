@@ -222,7 +222,7 @@ func fillMemory(ctx context.Context, p *Problem[float64], o *Optimizer[float64],
 	back, err := flow.Integrate(ctx, s.method, s.field(ctx, fullyFilled), 0, times[window-1], p.Theta, opt)
 	if err != nil {
 		return fmt.Errorf("the start on the slow manifold: running the equation backwards through the memory's %d steps: %w "+
-			"(choose smaller betas or a smaller lr, or start %s)", window, err, Cold)
+			"(choose smaller betas or a smaller lr, start %s, or compare with the equations that keep the memory as %s)", window, err, Cold, State)
 	}
 	scratch, g := make([]float64, len(p.Theta)), make([]float64, len(p.Theta))
 	for _, theta := range slices.Backward(back.Rows) {

@@ -11,13 +11,8 @@ import (
 	"shadowflow/nn"
 )
 
-// MemoryOf returns about what a run takes at its peak, in bytes: the memory of its compiled programs, its vectors of
-// parameters, and its data. It allocates none of that. The data is read unless its shape is known by its name.
-func MemoryOf(ctx context.Context, c *config.Config) (int64, error) {
-	return (&sizer{}).of(ctx, c)
-}
-
-// sizer remembers what it measured. It is not for concurrent use.
+// sizer tells about what a run takes at its peak, in bytes: the memory of its compiled programs, its vectors of parameters, and its data. It
+// allocates none of that; data is read unless its shape is known by its name. It remembers what it measured, and is not for concurrent use.
 type sizer struct {
 	sizes  map[string]int64
 	shapes map[string]shape
@@ -26,7 +21,8 @@ type sizer struct {
 // shape is what memory depends on in data.
 type shape struct {
 	example []int
-	classes int
+	classes int // 0 where numbers are predicted
+	numbers int // to predict for an example
 	n, all  int // training examples, and examples of both parts
 }
 
@@ -105,7 +101,7 @@ func sizeOf(c *config.Config, d shape, n int) (int64, error) {
 	if c.DType == "float64" {
 		width = 8
 	}
-	peak, err := programs(c, model, n)
+	peak, err := programs(c, model, n, d.classes == 0)
 	if err != nil {
 		return 0, err
 	}
@@ -122,24 +118,32 @@ func build(c *config.Config, d shape) (*nn.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.Build(d.example, d.classes)
+	loss, err := nn.ParseLoss(c.Loss)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := loss.Outputs(d.classes, d.numbers)
+	if err != nil {
+		return nil, err
+	}
+	return a.Build(d.example, outputs)
 }
 
 // programs returns the memory of the programs for n examples: the gradient, and the Hessian-vector products if they are needed.
-func programs(c *config.Config, m *nn.Model, n int) (int64, error) {
+func programs(c *config.Config, m *nn.Model, n int, regression bool) (int64, error) {
 	products, err := productsOf(c)
 	if err != nil {
 		return 0, err
 	}
-	gradient, err := program(c, m, n, 0)
+	gradient, err := program(c, m, n, regression, 0)
 	if err != nil || products == 0 {
 		return gradient, err
 	}
-	pair, err := program(c, m, n, products)
+	pair, err := program(c, m, n, regression, products)
 	return gradient + pair, err
 }
 
-func program(c *config.Config, m *nn.Model, n, products int) (int64, error) {
+func program(c *config.Config, m *nn.Model, n int, regression bool, products int) (int64, error) {
 	loss, err := nn.ParseLoss(c.Loss)
 	if err != nil {
 		return 0, err
@@ -149,13 +153,17 @@ func program(c *config.Config, m *nn.Model, n, products int) (int64, error) {
 		dtype = graph.Float64
 	}
 	b := graph.NewBuilder()
-	in := m.Inputs(b, dtype, n)
+	inputsOf := m.Inputs
+	if regression {
+		inputsOf = m.RegressionInputs
+	}
+	in := inputsOf(b, dtype, n)
 	result, err := m.TrainLoss(in, loss)
 	if err != nil {
 		return 0, err
 	}
 	g := graph.Grad(result.Loss, in.Theta)[0]
-	args, out := []graph.Value{in.Theta, in.X, in.Labels}, []graph.Value{result.Loss, g}
+	args, out := []graph.Value{in.Theta, in.X, in.Answer()}, []graph.Value{result.Loss, g}
 	for i := range products {
 		v := b.Param(fmt.Sprintf("v%d", i), dtype, m.NumParams())
 		args, out = append(args, v), append(out, graph.JVP([]graph.Value{g}, []graph.Value{in.Theta}, []graph.Value{v})[0])
@@ -188,7 +196,7 @@ func (s *sizer) shape(ctx context.Context, spec dataset.Spec) (shape, error) {
 	if err != nil {
 		return shape{}, fmt.Errorf("data: %w", err)
 	}
-	d := shape{example: data.Shape, classes: data.Classes, n: data.Train.N(), all: data.Train.N() + data.Test.N()}
+	d := shape{example: data.Shape, classes: data.Classes, numbers: data.Train.Targets.Columns, n: data.Train.N(), all: data.Train.N() + data.Test.N()}
 	if s.shapes == nil {
 		s.shapes = map[string]shape{}
 	}

@@ -13,6 +13,7 @@ import (
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/memory"
 )
 
 // A Runner makes one run in a directory, or continues it there. It returns the context's error if it was interrupted.
@@ -125,7 +126,7 @@ func newScheduler(todo []Status, opt Options) *scheduler {
 		opt.Size = (&sizer{}).of
 	}
 	if opt.Memory <= 0 {
-		opt.Memory = availableMemory()
+		opt.Memory = memory.Available()
 	}
 	opt.Parallel = min(opt.Parallel, max(1, len(todo)))
 	s := &scheduler{todo: todo, opt: opt}

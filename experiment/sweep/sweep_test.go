@@ -3,6 +3,7 @@ package sweep
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -202,4 +203,28 @@ seeds: 2
 	// 1 optimizer.beta2=0.9 seed=1
 	// 2 optimizer.beta2=0.99 seed=0
 	// 3 optimizer.beta2=0.99 seed=1
+}
+
+func TestAtALossAMeasurementIsInterpolatedInTheLogarithmOfTheLoss(t *testing.T) {
+	hole := math.NaN()
+	for _, c := range []struct {
+		name           string
+		losses, values []float64
+		want           float64
+	}{
+		{"half way in the logarithm", []float64{1, 0.1, 0.01}, []float64{5, 3, 1}, 3 - 2*math.Log10(0.1/0.04)},
+		{"measured now and then", []float64{1, 0.1, 0.01, 0.001}, []float64{6, hole, hole, 0}, 6 * (1 - math.Log10(1/0.04)/3)},
+		{"at the start already", []float64{0.01, 0.001}, []float64{5, 3}, 5},
+		{"not measured behind", []float64{1, 0.01}, []float64{5, hole}, 5},
+		{"back above the level", []float64{1, 0.01, 2}, []float64{5, hole, 3}, 3},
+		{"a loss now and then", []float64{1, hole, 0.0016}, []float64{4, hole, 0}, 2},
+		{"never", []float64{1, 0.1}, []float64{5, 3}, hole},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := AtLoss(c.losses, c.values, 0.04)
+			if !(math.Abs(got-c.want) < 1e-12) && !(math.IsNaN(got) && math.IsNaN(c.want)) {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
+	}
 }

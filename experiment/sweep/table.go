@@ -205,6 +205,8 @@ func resultCells(r *run.Result) []cell {
 	}{
 		{"test_loss", "loss on the test data at the last test", r.TestLoss},
 		{"test_accuracy", "accuracy on the test data at the last test", r.TestAccuracy},
+		{"r2", "R^2 of the training data at the end", r.R2},
+		{"test_r2", "R^2 of the test data at the last test", r.TestR2},
 	} {
 		if m.value != nil {
 			row = append(row, floatCell(m.name, m.meaning, float64(*m.value)))
@@ -221,18 +223,26 @@ func (s *Sweep) measurements(h *record.History) []cell {
 			floatCell("excess_max", "largest excess of the perturbed one-norm", Largest(excess)),
 			floatCell("excess_last", "last excess of the perturbed one-norm", Last(excess)))
 	}
+	losses := FullLosses(h)
 	for _, level := range s.AtLoss {
-		at := FirstBelow(h.Floats("loss"), level)
 		for i, c := range h.Columns {
-			if c.Type != record.FloatColumn && i > 0 {
+			if c.Type != record.FloatColumn && i > 0 || c.Name == "loss" || c.Name == "full_loss" { // the loss is the level there
 				continue
 			}
 			name := fmt.Sprintf("%s_at_loss_%g", c.Name, level)
-			meaning := fmt.Sprintf("%s, where the training loss first is below %g", c.Meaning, level)
-			row = append(row, floatCell(name, meaning, Near(h.Floats(c.Name), at)))
+			meaning := fmt.Sprintf("%s, where the training loss first passes %g, interpolated in its logarithm", c.Meaning, level)
+			row = append(row, floatCell(name, meaning, AtLoss(losses, h.Floats(c.Name), level)))
 		}
 	}
 	return row
+}
+
+// FullLosses returns the loss over all training examples where it is known, and else that of each step's mini-batch.
+func FullLosses(h *record.History) []float64 {
+	if full := h.Floats("full_loss"); full != nil {
+		return full
+	}
+	return h.Floats("loss")
 }
 
 // FirstBelow returns the place of the first loss below a level, -1 if there is none.
@@ -240,20 +250,35 @@ func FirstBelow(losses []float64, level float64) int {
 	return slices.IndexFunc(losses, func(x float64) bool { return x < level })
 }
 
-// Near returns the value at a place or, if it is NaN, since not everything is measured each step, the nearest that is not, the
-// earlier of two equally near; NaN if there is none or the place is negative.
-func Near(values []float64, at int) float64 {
+// AtLoss returns what values are where the loss first passes a level: between the nearest that are measured before and behind, since not
+// everything is measured at each step, linearly in the logarithm of the loss. So it moves smoothly with the run, unlike the value at the
+// first step below. It is NaN where the loss never passes the level.
+func AtLoss(losses, values []float64, level float64) float64 {
+	at := FirstBelow(losses, level)
 	if at < 0 {
 		return math.NaN()
 	}
-	for d := range values {
-		for _, i := range []int{at - d, at + d} {
-			if i >= 0 && i < len(values) && !math.IsNaN(values[i]) {
-				return values[i]
-			}
-		}
+	measured := func(i int) bool { return !math.IsNaN(values[i]) && !math.IsNaN(losses[i]) }
+	before, behind := at-1, at
+	for before >= 0 && !measured(before) {
+		before--
 	}
-	return math.NaN()
+	for behind < len(values) && !measured(behind) {
+		behind++
+	}
+	switch {
+	case before < 0 && behind == len(values):
+		return math.NaN()
+	case before < 0:
+		return values[behind]
+	case behind == len(values):
+		return values[before]
+	}
+	f := 1.0 // a loss that is back above the level where the value is measured
+	if above, below := math.Log(losses[before]), math.Log(losses[behind]); losses[behind] < level {
+		f = (above - math.Log(level)) / (above - below)
+	}
+	return values[before] + f*(values[behind]-values[before])
 }
 
 // Largest returns the largest value that is not NaN, NaN if there is none.

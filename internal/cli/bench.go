@@ -18,6 +18,7 @@ import (
 	"shadowflow/graph"
 	"shadowflow/internal/bench"
 	"shadowflow/internal/kernel/isa"
+	"shadowflow/internal/memory"
 	"shadowflow/objective"
 )
 
@@ -151,7 +152,7 @@ func printResult(out io.Writer, r bench.Result) {
 		flops, peak = fmt.Sprintf("%.0f", r.Gflops), fmt.Sprintf("%.0f", 100*r.Peak)
 	}
 	fmt.Fprintf(out, "%-24s %12s %9s %7s %9s %9s %8s  %s\n", r.Name, duration(r.Seconds), flops, peak, gradients, ratio,
-		memory(r.MemoryBytes), strings.Join(r.Misses(), "; "))
+		memory.Format(r.MemoryBytes), strings.Join(r.Misses(), "; "))
 }
 
 // duration prints seconds with three figures.
@@ -165,11 +166,4 @@ func duration(s float64) string {
 		return fmt.Sprintf("%.3g ms", s*1e3)
 	}
 	return fmt.Sprintf("%.3g s", s)
-}
-
-func memory(b int64) string {
-	if b < 1<<20 {
-		return fmt.Sprintf("%d KiB", (b+1023)>>10)
-	}
-	return fmt.Sprintf("%d MiB", b>>20)
 }

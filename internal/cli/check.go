@@ -24,7 +24,8 @@ func newCheck() *cobra.Command {
 		Short: "Compare independent derivations of the norm's gradient and of the bias",
 		Long: `Compute the gradient of an optimizer's norm by a Hessian-vector product and by central differences of the norm, and its
 second-order term by the general formula, by the series of any order, and by the paper's closed form where it has one; print how
-far they agree: on the loss that is given, a network too, and where none is on each of those in closed form. A disagreement is an error.
+far they agree: on the loss that is given, a network too, and where nothing but an optimizer is, on each of those in closed form. A
+disagreement is an error.
 
 With --batches compare, instead, what the memory adds to the equation on the average over the order of mini-batches: by the terms
 that their noise adds, and by averaging over --orders random orders, with the standard error. It takes a loss with batches
@@ -45,7 +46,7 @@ that their noise adds, and by averaging over --orders random orders, with the st
 				return checkBatches(cmd, c, orders, asJSON)
 			}
 			configs := []*config.Config{c}
-			if len(args) == 0 && !cmd.Flags().Changed("objective") && c.Objective.Name == config.Network {
+			if given.onlyOptimizer(args) {
 				if configs, err = onEveryClosedForm(c); err != nil {
 					return err
 				}

@@ -38,7 +38,7 @@ meaning of each key above it, to start one's own from.`,
 			of := len(args) > 0 || given.any() || resolved
 			switch {
 			case format == "json-schema":
-				return printIndented(w, s.JSONSchema("a config of shadowflow"))
+				return printIndented(w, c.JSONSchema("a config of shadowflow"))
 			case format == "markdown":
 				if _, err := io.WriteString(w, markdownHead); err != nil {
 					return err

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"io"
+	"math"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -14,7 +16,7 @@ func newData() *cobra.Command {
 		Use:   "data",
 		Short: "Fetch data, or say what a config's data holds",
 	}
-	cmd.AddCommand(newDataFetch(), newDataShow())
+	cmd.AddCommand(newDataFetch(), newDataInfo())
 	return cmd
 }
 
@@ -55,12 +57,13 @@ func newDataFetch() *cobra.Command {
 	return cmd
 }
 
-func newDataShow() *cobra.Command {
+func newDataInfo() *cobra.Command {
 	var given *settings
 	cmd := &cobra.Command{
-		Use:   "show [config.yaml]",
-		Short: "Read a config's data and say what is in it",
-		Args:  cobra.MaximumNArgs(1),
+		Use:     "info [config.yaml]",
+		Aliases: []string{"show"},
+		Short:   "Read a config's data and say what is in it, and what looks like a mistake",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := given.config(args)
 			if err != nil {
@@ -70,24 +73,61 @@ func newDataShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := cmd.OutOrStdout()
-			fmt.Fprintf(w, "%s: %d examples to train on, %d to test, shape %v, %d classes\n", d.Name, d.Train.N(), d.Test.N(), d.Shape, d.Classes)
-			for i, n := range d.Train.ClassCounts(d.Classes) {
-				name := fmt.Sprint(i)
-				if i < len(d.ClassNames) {
-					name = d.ClassNames[i]
-				}
-				fmt.Fprintf(w, "  %s: %d\n", name, n)
-			}
-			if d.Mean != nil {
-				fmt.Fprintf(w, "standardized by mean %.6g, deviation %.6g\n", d.Mean, d.Std)
-			}
-			if d.Attribution != "" {
-				fmt.Fprintln(w, d.Attribution)
-			}
+			describeData(cmd.OutOrStdout(), d)
 			return nil
 		},
 	}
 	given = bindSettings(cmd)
 	return cmd
+}
+
+// describeData says what data holds.
+func describeData(w io.Writer, d *dataset.Dataset) {
+	what := fmt.Sprintf("%d classes", d.Classes)
+	if d.Classes == 0 {
+		what = fmt.Sprintf("%d to predict", d.Train.Targets.Columns)
+	}
+	fmt.Fprintf(w, "%s: %d examples to train on, %d to test, shape %v, %s\n", d.Name, d.Train.N(), d.Test.N(), d.Shape, what)
+	if len(d.Shape) == 3 {
+		fmt.Fprintf(w, "images of %d by %d pixels, %d channels\n", d.Shape[0], d.Shape[1], d.Shape[2])
+	}
+	for i, n := range d.Train.ClassCounts(d.Classes) {
+		fmt.Fprintf(w, "  %s: %d\n", d.ClassNames[i], n)
+	}
+	for c, name := range d.TargetNames {
+		least, most := math.Inf(1), math.Inf(-1)
+		for i := c; i < len(d.Train.Targets.Values); i += len(d.TargetNames) {
+			y := d.Train.Targets.Values[i]
+			least, most = min(least, y), max(most, y)
+		}
+		if d.TargetMean == nil {
+			fmt.Fprintf(w, "  target %s: %.6g to %.6g\n", name, least, most)
+			continue
+		}
+		mean, deviation := d.TargetMean[c], d.TargetStd[c]
+		fmt.Fprintf(w, "  target %s: %.6g to %.6g, standardized by mean %.6g, deviation %.6g\n", name, mean+deviation*least, mean+deviation*most, mean, deviation)
+	}
+	describeInputs(w, d)
+	for _, note := range d.Notes {
+		fmt.Fprintln(w, "look:", note)
+	}
+	if d.Attribution != "" {
+		fmt.Fprintln(w, d.Attribution)
+	}
+}
+
+// describeInputs says what standardizes them.
+func describeInputs(w io.Writer, d *dataset.Dataset) {
+	const shown = 64
+	switch {
+	case d.Mean == nil:
+	case len(d.FeatureNames) > 0 && len(d.Mean) <= shown:
+		for i, name := range d.FeatureNames {
+			fmt.Fprintf(w, "  %s: standardized by mean %.6g, deviation %.6g\n", name, d.Mean[i], d.Std[i])
+		}
+	case len(d.Mean) <= shown:
+		fmt.Fprintf(w, "standardized by mean %.6g, deviation %.6g\n", d.Mean, d.Std)
+	default:
+		fmt.Fprintf(w, "standardized, each of %d columns by its own mean and deviation\n", len(d.Mean))
+	}
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -35,13 +34,16 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 			for _, f := range []struct {
 				name, text string
 				values     *[]float64
-			}{{"--beta1", beta1, &o.Beta1}, {"--beta2", beta2, &o.Beta2}, {"--lr", lr, &o.LR}, {"--eps", eps, &o.Eps}} {
-				if f.text == "" {
+			}{{"beta1", beta1, &o.Beta1}, {"beta2", beta2, &o.Beta2}, {"lr", lr, &o.LR}, {"eps", eps, &o.Eps}} {
+				if !cmd.Flags().Changed(f.name) {
 					continue
 				}
 				var err error
-				if *f.values, err = floats(f.name, f.text); err != nil {
+				if *f.values, err = floats("--"+f.name, f.text); err != nil {
 					return err
+				}
+				if len(*f.values) == 0 {
+					return fmt.Errorf("--%s: want values, a,b,...", f.name)
 				}
 			}
 			var point []float64
@@ -65,8 +67,8 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 					return fmt.Errorf("--batch %d: want sizes above 0, or 0 for the full batch", size)
 				}
 			}
-			if o.Seeds < 0 {
-				return errors.New("--seeds: want a number above 0")
+			if o.Seeds < 1 {
+				return fmt.Errorf("--seeds %d: want a number above 0", o.Seeds)
 			}
 			document, overrides, err := given.given(args)
 			if err != nil {
@@ -105,7 +107,7 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 	f.StringVar(&eps, "eps", "", "values of eps")
 	f.IntSliceVar(&o.Batch, "batch", nil, "sizes of mini-batches, 0 for the full batch (default 0,100)")
 	f.StringVar(&at, "at", "", "beta1,beta2: print the sentence for this pair; alone, map it only")
-	f.IntVar(&o.Seeds, "seeds", 0, "seeds for each combination (default 1)")
+	f.IntVar(&o.Seeds, "seeds", 1, "seeds for each combination")
 	f.StringVar(&scale, "scale", string(reproduce.Laptop), "laptop, workstation or paper")
 	completeWords(cmd, "scale", scales()...)
 	f.StringVar(&out, "out", "", "directory (default reproductions/map-SCALE)")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -15,27 +16,26 @@ func newOptimizers() *cobra.Command {
 		Use:   "optimizers [OPTIMIZER]",
 		Short: "List the built-in optimizers, or print the definition of one",
 		Long: `List the built-in optimizers; or print the definition of one, a file with its hyperparameters and the formulas of its state and
-update, to start one's own from. Every command takes such a file for an optimizer.`,
+update, to start one's own from. Every command takes such a file for an optimizer, and this one checks it.`,
 		Example: `  shadowflow optimizers adam > mine.yaml
   shadowflow derive mine.yaml`,
 		Args:      cobra.MaximumNArgs(1),
 		ValidArgs: rule.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w := cmd.OutOrStdout()
-			if len(args) == 1 && !asJSON {
-				src, err := rule.Source(args[0])
+			if len(args) == 1 {
+				d, src, err := findOptimizer(args[0])
 				if err != nil {
 					return err
+				}
+				if asJSON {
+					return printJSON(w, []optimizerOutput{outputOf(d)})
 				}
 				_, err = w.Write(src)
 				return err
 			}
-			names := rule.Names()
-			if len(args) == 1 {
-				names = args
-			}
 			all := []optimizerOutput{}
-			for _, name := range names {
+			for _, name := range rule.Names() {
 				d, err := rule.Find(name)
 				if err != nil {
 					return err
@@ -54,6 +54,24 @@ update, to start one's own from. Every command takes such a file for an optimize
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, `print [{"name": ..., "title": ..., "paper": ..., "keys": [...], "state": [...], "update": ...}, ...]`)
 	return cmd
+}
+
+// findOptimizer returns the definition, and its text, of a built-in optimizer or in a file.
+func findOptimizer(name string) (*rule.Definition, []byte, error) {
+	if !rule.IsFile(name) {
+		d, err := rule.Find(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		src, err := rule.Source(name)
+		return d, src, err
+	}
+	src, err := os.ReadFile(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := rule.ParseDefinition(name, src)
+	return d, src, err
 }
 
 // optimizerOutput is a definition for JSON.

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/experiment/config"
-	"shadowflow/rule"
 	"shadowflow/schema"
 )
 
@@ -20,6 +19,8 @@ type settings struct {
 	set    []string
 	short  []*short
 	preset []schema.Setting // the config where no file is given
+	// several says that the settings are for several configs, of which each may choose its own optimizer and loss.
+	several bool
 }
 
 // A short is a flag for one key.
@@ -38,14 +39,14 @@ func bindSettings(cmd *cobra.Command, preset ...schema.Setting) *settings {
 	flags := cmd.PersistentFlags()
 	flags.StringArrayVar(&s.set, "set", nil, "settings, key=value,...: any keys of a config, those that only one section has without it; may be repeated")
 	complete(cmd, "set", func(text string) ([]string, cobra.ShellCompDirective) {
-		candidates, more := config.Schema().Complete(text)
+		candidates, more := config.Schema().Complete(text, s.beside(cmd.Flags().Args())...)
 		if more {
 			return candidates, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 		}
 		return candidates, cobra.ShellCompDirectiveNoFileComp
 	})
 	s.bind("objective", "objective.name", "the loss", readValue)
-	s.bind("optimizer", "optimizer.name", "the optimizer, or a file with a section optimizer", readOptimizer)
+	s.bind("optimizer", "optimizer.name", "the optimizer, or a file with a section optimizer", readValue)
 	s.bind("theta", "objective.theta", "the parameters to start from, a,b,... (default: the objective's own)", readList)
 	s.bind("pairs", "objective.pairs", "pairs x:y,x:y,... of bilinear and cubic, one a batch", readPairs)
 	s.bind("batches", "batch.mode", "the batch of a step", readValue)
@@ -73,12 +74,15 @@ func (s *settings) bind(flag, key, usage string, read func(flag, key, text strin
 	})
 }
 
-// given returns the settings of the file among the arguments, or the preset, and those of the flags.
+// given returns the settings of the file among the arguments, or the preset where it says nothing but the optimizer, and those of the flags.
 func (s *settings) given(args []string) (document []schema.Setting, overrides [][]schema.Setting, err error) {
 	document = s.preset
 	if len(args) > 0 {
 		if document, err = readFile(args[0]); err != nil {
 			return nil, nil, err
+		}
+		if config.OptimizerAlone(document) { // as --optimizer with the file: it says nothing of the rest
+			document = append(slices.Clone(s.preset), document...)
 		}
 	}
 	var shorts []schema.Setting
@@ -101,6 +105,31 @@ func (s *settings) given(args []string) (document []schema.Setting, overrides []
 		overrides = append(overrides, group)
 	}
 	return document, overrides, nil
+}
+
+// beside returns the settings that a further one would stand beside, nil where the command's file is no config.
+func (s *settings) beside(args []string) [][]schema.Setting {
+	document, overrides, err := s.given(args)
+	if err != nil || s.several {
+		return nil
+	}
+	return append([][]schema.Setting{document}, overrides...)
+}
+
+// onlyOptimizer reports whether all that was given concerns the optimizer, the seed or the threads: nothing says what the loss is.
+func (s *settings) onlyOptimizer(args []string) bool {
+	document, overrides, err := s.given(args)
+	if err != nil {
+		return false
+	}
+	keys, err := config.SchemaOf(append([][]schema.Setting{document}, overrides...)...)
+	if err != nil {
+		return false
+	}
+	all, err := keys.Merge(document, overrides...)
+	return err == nil && !slices.ContainsFunc(all, func(g schema.Setting) bool {
+		return !strings.HasPrefix(g.Key, "optimizer.") && g.Key != "seed" && g.Key != "threads"
+	})
 }
 
 // any reports whether one of the flags was given.
@@ -138,19 +167,4 @@ func readList(source, key, text string) (schema.Setting, error) {
 // readPairs takes x:y,x:y,...
 func readPairs(source, key, text string) (schema.Setting, error) {
 	return schema.ParseValue(source, key, "[["+strings.NewReplacer(",", "], [", ":", ", ").Replace(text)+"]]")
-}
-
-// readOptimizer takes a name, or the path of a file whose section optimizer it returns.
-func readOptimizer(source, key, text string) (schema.Setting, error) {
-	if !rule.IsFile(text) {
-		return readValue(source, key, text)
-	}
-	inside, err := readFile(text)
-	if err != nil {
-		return schema.Setting{}, err
-	}
-	if len(inside) != 1 || inside[0].Key != "optimizer" {
-		return schema.Setting{}, fmt.Errorf("%s: expected a file with a section optimizer and nothing else", source)
-	}
-	return inside[0], nil
 }

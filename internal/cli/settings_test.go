@@ -173,7 +173,7 @@ func TestTheDocumentationListsTheKeysAsTheyAre(t *testing.T) {
 func TestTheShellCompletes(t *testing.T) {
 	for _, c := range []struct{ name, args, want string }{
 		{"keys", "run --set opt", "optimizer.beta2="},
-		{"keys by their names", "verify --set wei", "weight_decay="},
+		{"keys by their names", "verify --optimizer adamw --set wei", "weight_decay="},
 		{"words", "sweep plan x.yaml --set optimizer.name=ad", "optimizer.name=adamw"},
 		{"true and false", "probe --set eps_inside=", "eps_inside=false"},
 		{"defaults", "field --set beta2=", "beta2=0.99"},
@@ -201,6 +201,9 @@ func TestTheShellCompletes(t *testing.T) {
 				t.Errorf("%q is not offered:\n%s", c.want, out)
 			}
 		})
+	}
+	if out := printed(t, "__complete", "verify", "--set", "optimizer.name=gd,optimizer."); strings.Contains(out, "beta1") {
+		t.Errorf("gradient descent is offered a beta1:\n%s", out)
 	}
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		if out := printed(t, "completion", shell); !strings.Contains(out, "shadowflow") {

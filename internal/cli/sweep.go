@@ -62,6 +62,7 @@ func newSweep() *cobra.Command {
 		},
 	}
 	f.given = bindSettings(cmd)
+	f.given.several = true
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&f.out, "out", "", "directory of the sweep (default sweeps/NAME, or SWEEP if it is a directory)")
 	flags.BoolVar(&f.yes, "yes", false, fmt.Sprintf("more than %d runs are meant", sweep.Limit))

@@ -121,9 +121,4 @@ func TestSizesOfMemoryAreRead(t *testing.T) {
 			t.Errorf("%q is %d bytes", text, got)
 		}
 	}
-	for n, want := range map[int64]string{5: "5 B", 3 << 20: "3 MiB", 1 << 50: "1.02e+03 TiB"} {
-		if got := formatBytes(n); got != want {
-			t.Errorf("%d: %s, want %s", n, got, want)
-		}
-	}
 }

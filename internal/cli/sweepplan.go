@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/memory"
 )
 
 func (f *sweepFlags) newPlan() *cobra.Command {
@@ -45,7 +46,7 @@ func printPlan(out io.Writer, p *sweep.Plan) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "run\tsteps\tstate\tmemory\ttime\tsettings")
 	for _, r := range p.Runs {
-		seconds, memory := "?", "?"
+		seconds, size := "?", "?"
 		if r.Seconds > 0 {
 			seconds = clock(r.Seconds)
 		}
@@ -53,9 +54,9 @@ func printPlan(out io.Writer, p *sweep.Plan) error {
 			seconds = "-"
 		}
 		if r.Bytes > 0 {
-			memory = formatBytes(r.Bytes)
+			size = memory.Format(r.Bytes)
 		}
-		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s\t%s\n", r.Run.Index, r.Run.Config.Steps, r.State, memory, seconds, r.Run)
+		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s\t%s\n", r.Run.Index, r.Run.Config.Steps, r.State, size, seconds, r.Run)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -102,17 +103,6 @@ func parseBytes(text string) (int64, error) {
 		return int64(x * u.factor), nil
 	}
 	return 0, fmt.Errorf("%q is not a size; expected one like 8GiB or 500MB", text)
-}
-
-func formatBytes(n int64) string {
-	x, unit := float64(n), "B"
-	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if x < 1024 {
-			break
-		}
-		x, unit = x/1024, next
-	}
-	return fmt.Sprintf("%.3g %s", x, unit)
 }
 
 // clock says a time in seconds for people.

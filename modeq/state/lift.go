@@ -58,9 +58,6 @@ func NewLift[T graph.Float](r *rule.Rule, o objective.Objective[T], order, threa
 	return l, err
 }
 
-// Size returns the number of elements of w: zbar, and then zeta.
-func (l *Lift[T]) Size() int { return 2 * len(l.ends[0]) }
-
 // At writes dw/du at w of an age, which is u, on a batch.
 func (l *Lift[T]) At(ctx context.Context, lr, age float64, batch int, w, dwdu []float64) error {
 	mean, flip := w[:len(w)/2], w[len(w)/2:]

@@ -26,7 +26,7 @@ func BenchmarkDigits(b *testing.B) {
 			theta[i] = float32(x)
 		}
 		for name, want := range map[string]objective.Want[float32]{
-			"gradient": {Gradient: g}, "pair": {Gradient: g, Along: smoothSign, Field: f, HField: hf},
+			"gradient": {Gradient: g}, "pair": {Gradient: g, Direction: smoothSign, Field: f, HField: hf},
 			"bend": {Lines: [][]float32{g}, Bends: [][]float32{f}}, "product": {Vectors: [][]float32{g}, Products: [][]float32{f}},
 		} {
 			b.Run(fmt.Sprintf("%s/micro-batch=%d", name, size), func(b *testing.B) {

@@ -1,4 +1,4 @@
-// Package network is the loss of a network on labelled examples as an [objective.Objective].
+// Package network is the loss of a network on examples, of classes or of numbers to predict, as an [objective.Objective].
 //
 // The examples are cut into mini-batches, once and for all; [objective.Full] stands for all examples. A batch larger than the micro-batch
 // (batch.physical of a config: what is evaluated at once) is evaluated in micro-batches of fixed size and order, the last one smaller,

@@ -20,7 +20,7 @@ func (o *Objective[T]) Evaluate(ctx context.Context, theta []T, batch int, want 
 		return objective.Evaluation{}, err
 	}
 	from, to := o.span(batch)
-	if want.Along != nil && to-from > o.opt.MicroBatch {
+	if want.Direction != nil && to-from > o.opt.MicroBatch {
 		return o.inTwoPasses(ctx, theta, from, to, want)
 	}
 	return o.pass(ctx, theta, &o.train, from, to, want)
@@ -34,7 +34,7 @@ func (o *Objective[T]) inTwoPasses(ctx context.Context, theta []T, from, to int,
 		return e, err
 	}
 	field := orRoom(want.Field, &o.field, o.Dim())
-	if err := o.direct(want.Along, g, theta, field); err != nil {
+	if err := o.direct(want.Direction, g, theta, field); err != nil {
 		return objective.Evaluation{}, err
 	}
 	rest := objective.Want[T]{Vectors: want.Vectors, Products: want.Products, Lines: want.Lines, Bends: want.Bends}
@@ -88,6 +88,7 @@ func (o *Objective[T]) pass(ctx context.Context, theta []T, data *examples[T], f
 	}
 	size := o.opt.MicroBatch
 	inputs, results := want.Inputs(nil), o.collect(want, to-from <= size)
+	o.score = o.score[:0]
 	e := objective.Evaluation{Examples: to - from}
 	for i, at := 0, from; at < to; i++ {
 		if err := ctx.Err(); err != nil {
@@ -99,17 +100,17 @@ func (o *Objective[T]) pass(ctx context.Context, theta []T, data *examples[T], f
 			return objective.Evaluation{}, err
 		}
 		o.bind(p, i, theta, inputs, results.into)
-		x, labels := data.at(at, next)
-		p.in[1], p.in[2] = engine.Of(x), engine.Of(labels)
+		p.in[1], p.in[2] = engine.Of(data.at(at, next)), data.answers(at, next)
 		if err := p.compiled.Run(p.in, p.out); err != nil {
 			return objective.Evaluation{}, fmt.Errorf("network: %w", err)
 		}
 		share := float64(next-at) / float64(to-from)
 		e.Loss += share * float64(p.loss[0])
-		e.Correct += float64(p.correct[0])
+		o.addScore(p.score)
 		results.add(share)
 		at = next
 	}
+	e.Correct, e.R2 = data.judge(from, to, o.score)
 	return e, nil
 }
 

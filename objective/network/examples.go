@@ -10,7 +10,7 @@ import (
 // cacheBytes bounds the memory that standardized inputs are kept in; larger data is standardized anew for each evaluation.
 const cacheBytes = 1 << 30
 
-// examples gives inputs and labels of a part of the data in the order in which they are evaluated.
+// examples gives inputs, and labels or targets, of a part of the data in the order in which they are evaluated.
 type examples[T graph.Float] struct {
 	part    dataset.Part
 	augment *dataset.Augmentation // nil: images as they are
@@ -18,7 +18,11 @@ type examples[T graph.Float] struct {
 	inputs  []T                   // all of the part's, standardized; nil if they are too large, or change
 	rows    []int                 // the order of the examples where shuffled; nil: as in the part
 	scratch []T                   // inputs of one micro-batch, where they are not kept
-	labels  []int32
+	answer[T]
+}
+
+func newExamples[T graph.Float](part dataset.Part, augment *dataset.Augmentation) examples[T] {
+	return examples[T]{part: part, augment: augment, answer: newAnswer[T](part)}
 }
 
 // keep standardizes the inputs once and for all, if they fit.
@@ -28,22 +32,23 @@ func (e *examples[T]) keep() {
 	}
 }
 
-// at returns inputs and labels of the examples from..to, which the next call may overwrite.
-func (e *examples[T]) at(from, to int) ([]T, []int32) {
+// row returns the place in the part of the i-th example in the order of evaluation.
+func (e *examples[T]) row(i int) int {
+	if e.rows != nil {
+		return e.rows[i]
+	}
+	return i
+}
+
+// at returns the inputs of the examples from..to, which the next call may overwrite.
+func (e *examples[T]) at(from, to int) []T {
 	size := e.part.Size()
 	if e.inputs != nil {
-		return e.inputs[from*size : to*size], e.part.Labels[from:to]
+		return e.inputs[from*size : to*size]
 	}
 	rows := make([]int, to-from)
 	for i := range rows {
-		rows[i] = from + i
-		if e.rows != nil {
-			rows[i] = e.rows[from+i]
-		}
-	}
-	e.labels = e.labels[:0]
-	for _, r := range rows {
-		e.labels = append(e.labels, e.part.Labels[r])
+		rows[i] = e.row(from + i)
 	}
 	if need := len(rows) * size; cap(e.scratch) < need {
 		e.scratch = make([]T, need)
@@ -54,7 +59,7 @@ func (e *examples[T]) at(from, to int) ([]T, []int32) {
 	} else {
 		dataset.Gather(x, e.part, rows)
 	}
-	return x, e.labels
+	return x
 }
 
 // The streams of random numbers drawn from one seed.

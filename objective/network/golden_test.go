@@ -73,7 +73,7 @@ func TestEvaluateAgreesWithPyTorch(t *testing.T) {
 			}
 			direction := &objective.Direction{Make: func(g, _ graph.Value) graph.Value { return g.Div(g.Square().Add(g.Like(eps)).Sqrt()) }}
 			g, hf := make([]float64, o.Dim()), make([]float64, o.Dim())
-			e := evaluate(t, o, state.Theta, objective.Want[float64]{Gradient: g, Along: direction, HField: hf})
+			e := evaluate(t, o, state.Theta, objective.Want[float64]{Gradient: g, Direction: direction, HField: hf})
 			wantClose(t, "loss", []float64{e.Loss}, tensors["loss"], 1e-9)
 			for prefix, vector := range map[string][]float64{"grad.": g, "hvp.": hf} {
 				parts, err := nn.Tensors(m, prefix, vector)

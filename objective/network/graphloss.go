@@ -52,10 +52,8 @@ func (o *Objective[T]) Loss(theta graph.Value, batch int) (graph.Value, error) {
 // record records the loss of the examples from..to.
 func (o *Objective[T]) record(theta graph.Value, from, to int) (graph.Value, error) {
 	rows := make([]int, to-from)
-	target := make([]float64, (to-from)*o.model.Classes())
 	for i := range rows {
 		rows[i] = from + i
-		target[i*o.model.Classes()+int(o.train.part.Labels[from+i])] = 1
 	}
 	x := make([]float64, (to-from)*o.train.part.Size())
 	dataset.Gather(x, o.train.part, rows)
@@ -64,5 +62,6 @@ func (o *Objective[T]) record(theta graph.Value, from, to int) (graph.Value, err
 	if err != nil {
 		return graph.Value{}, err
 	}
-	return o.loss.OfTargets(logits, b.ConstArray(theta.DType(), target, to-from, o.model.Classes())), nil
+	outputs := o.model.Outputs()
+	return o.loss.OfTargets(logits, b.ConstArray(theta.DType(), o.train.numbers(from, to, outputs), to-from, outputs)), nil
 }

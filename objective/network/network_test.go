@@ -125,10 +125,10 @@ func TestWantsGiveTogetherWhatTheyGiveAlone(t *testing.T) {
 					w.Gradient = make([]float64, dim)
 				}
 				if mask&2 != 0 {
-					w.Along, w.Field = smoothSign, make([]float64, dim)
+					w.Direction, w.Field = smoothSign, make([]float64, dim)
 				}
 				if mask&4 != 0 {
-					w.Along, w.HField = smoothSign, make([]float64, dim)
+					w.Direction, w.HField = smoothSign, make([]float64, dim)
 				}
 				if mask&8 != 0 && vectors > 0 {
 					w.Vectors, w.Products = vs[:vectors], make([][]float64, vectors)
@@ -200,7 +200,7 @@ func TestBendsMatchCentralDifferencesOfProducts(t *testing.T) {
 			}
 			whole, parts := mustNew[float64](t, m, part, Options{}), mustNew[float64](t, m, part, Options{MicroBatch: 7})
 			of := func(o *Objective[float64]) [][]float64 {
-				w := objective.Want[float64]{Along: smoothSign, Field: make([]float64, len(theta)), Lines: [][]float64{u, v, both}}
+				w := objective.Want[float64]{Direction: smoothSign, Field: make([]float64, len(theta)), Lines: [][]float64{u, v, both}}
 				w.Vectors, w.Products = [][]float64{u}, [][]float64{make([]float64, len(theta))}
 				for range w.Lines {
 					w.Bends = append(w.Bends, make([]float64, len(theta)))
@@ -246,12 +246,12 @@ func TestThreadsChangeNoBit(t *testing.T) {
 			results := func(threads int) (objective.Evaluation, []float32) {
 				o := mustNew[float32](t, m, digits(t, 40), Options{MicroBatch: 15, Threads: threads})
 				all := make([]float32, 3*dim)
-				w := objective.Want[float32]{Gradient: all[:dim], Along: smoothSign, Field: all[dim : 2*dim], HField: all[2*dim:]}
+				w := objective.Want[float32]{Gradient: all[:dim], Direction: smoothSign, Field: all[dim : 2*dim], HField: all[2*dim:]}
 				return evaluate(t, o, theta, w), all
 			}
 			e1, one := results(1)
 			for _, threads := range []int{2, 5} {
-				if e, several := results(threads); e != e1 || !slices.Equal(several, one) {
+				if e, several := results(threads); e.Loss != e1.Loss || e.Correct != e1.Correct || !slices.Equal(several, one) {
 					t.Errorf("%d threads give other bits than one", threads)
 				}
 			}
@@ -276,7 +276,7 @@ func TestAnEvaluationEndsBetweenMicroBatchesWhenItsContextDoes(t *testing.T) {
 	m := mlp(t)
 	o := mustNew[float64](t, m, digits(t, 30), Options{MicroBatch: 10, Test: digits(t, 20)})
 	theta, dim := m.Init(1).Theta, m.NumParams()
-	w := objective.Want[float64]{Gradient: make([]float64, dim), Along: smoothSign, HField: make([]float64, dim)}
+	w := objective.Want[float64]{Gradient: make([]float64, dim), Direction: smoothSign, HField: make([]float64, dim)}
 	const passes = 6 // three micro-batches, twice
 	for asked := range passes + 1 {
 		left := asked
@@ -423,7 +423,7 @@ func TestMistakesAreErrors(t *testing.T) {
 		"a vector too short":        {theta, 0, objective.Want[float64]{Vectors: [][]float64{v[1:]}, Products: [][]float64{room}}},
 		"room too small":            {theta, 0, objective.Want[float64]{Vectors: [][]float64{v}, Products: [][]float64{room[:3]}}},
 		"a field of nothing":        {theta, 0, objective.Want[float64]{Field: room}},
-		"a direction for nothing":   {theta, 0, objective.Want[float64]{Along: smoothSign}},
+		"a direction for nothing":   {theta, 0, objective.Want[float64]{Direction: smoothSign}},
 	} {
 		if _, err := o.Evaluate(t.Context(), c.theta, c.batch, c.want); err == nil {
 			t.Errorf("%s: no error", name)

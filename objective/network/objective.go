@@ -29,7 +29,7 @@ type Options struct {
 	Threads int
 }
 
-// Objective is the loss of a network on labelled examples. It is not for concurrent use.
+// Objective is the loss of a network on examples with labels or targets. It is not for concurrent use.
 type Objective[T graph.Float] struct {
 	model       *nn.Model
 	loss        nn.Loss
@@ -41,6 +41,7 @@ type Objective[T graph.Float] struct {
 	partials   [][]T                                                   // a micro-batch's results
 	gradient   []T                                                     // of a batch in parts, and the direction made from it,
 	field      []T                                                     // where the caller wants neither
+	score      []float64                                               // of the micro-batches of a pass
 
 	running []T   // batch normalization's running averages
 	batches int64 // that the running averages have seen
@@ -59,9 +60,15 @@ func New[T graph.Float](model *nn.Model, loss nn.Loss, part dataset.Part, opt Op
 	case opt.BatchSize < 0 || opt.MicroBatch < 0:
 		return nil, fmt.Errorf("mini-batches of %d examples, %d of them at once: want no negative sizes", opt.BatchSize, opt.MicroBatch)
 	}
-	for i, l := range part.Labels {
-		if int(l) >= model.Classes() {
-			return nil, fmt.Errorf("example %d has label %d: the model has %d classes, counted from 0", i, l, model.Classes())
+	if err := checkAnswers(model, loss, part); err != nil {
+		return nil, err
+	}
+	if opt.Test.N() > 0 {
+		if opt.Test.Targets.Columns != part.Targets.Columns {
+			return nil, fmt.Errorf("test examples with %d numbers to predict, %d to train on: want as many", opt.Test.Targets.Columns, part.Targets.Columns)
+		}
+		if err := checkAnswers(model, loss, opt.Test); err != nil {
+			return nil, fmt.Errorf("test data: %w", err)
 		}
 	}
 	if opt.MicroBatch == 0 || opt.MicroBatch > n {
@@ -72,8 +79,8 @@ func New[T graph.Float](model *nn.Model, loss nn.Loss, part dataset.Part, opt Op
 	}
 	o := &Objective[T]{
 		model: model, loss: loss, opt: opt,
-		train:    examples[T]{part: part, augment: opt.Augment},
-		test:     examples[T]{part: opt.Test},
+		train:    newExamples[T](part, opt.Augment),
+		test:     newExamples[T](opt.Test, nil),
 		programs: map[programKey]*program[T]{}, directions: map[*objective.Direction]objective.CompiledDirection[T]{},
 	}
 	if opt.Augment == nil && !opt.Shuffle {

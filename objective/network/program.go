@@ -15,14 +15,14 @@ type programKey struct {
 	kind objective.Kind
 }
 
-// program is a compiled program and the buffers of a call. Theta, inputs and labels go in, then what the want reads or, in a test, the
-// running averages. The loss and the number of examples classified rightly come out, then the results wanted, then, beside a
-// gradient, batch normalization's statistics.
+// program is a compiled program and the buffers of a call. Theta, inputs and labels or targets go in, then what the want reads or, in a
+// test, the running averages. The loss and the score (nn.Result) come out, then the results wanted, then, beside a gradient, batch
+// normalization's statistics.
 type program[T graph.Float] struct {
-	compiled      *engine.Program
-	in, out       []engine.Buffer
-	loss, correct []T
-	statistics    bool
+	compiled    *engine.Program
+	in, out     []engine.Buffer
+	loss, score []T
+	statistics  bool
 }
 
 // program returns the program of that key, compiled when first asked for.
@@ -39,7 +39,11 @@ func (o *Objective[T]) program(key programKey) (*program[T], error) {
 }
 
 func (o *Objective[T]) compile(key programKey) (*program[T], error) {
-	x := o.model.Inputs(graph.NewBuilder(), graph.TypeOf[T](), key.n)
+	inputsOf := o.model.Inputs
+	if o.train.regression() {
+		inputsOf = o.model.RegressionInputs
+	}
+	x := inputsOf(graph.NewBuilder(), graph.TypeOf[T](), key.n)
 	record := o.model.TrainLoss
 	if key.test {
 		record = o.model.EvalLoss
@@ -49,19 +53,19 @@ func (o *Objective[T]) compile(key programKey) (*program[T], error) {
 		return nil, err
 	}
 	inputs, results := key.kind.Record(value.Loss, x.Theta)
-	in := append([]graph.Value{x.Theta, x.X, x.Labels}, inputs...)
+	in := append([]graph.Value{x.Theta, x.X, x.Answer()}, inputs...)
 	if key.test && x.Running.Valid() {
 		in = append(in, x.Running)
 	}
-	out := append([]graph.Value{value.Loss, value.Correct}, results...)
-	p := &program[T]{loss: make([]T, 1), correct: make([]T, 1)}
-	if p.statistics = value.Batch.Valid() && (key.kind.Gradient || key.kind.Along != nil); p.statistics {
+	out := append([]graph.Value{value.Loss, value.Score}, results...)
+	p := &program[T]{loss: make([]T, 1), score: make([]T, value.Score.Size())}
+	if p.statistics = value.Batch.Valid() && (key.kind.Gradient || key.kind.Direction != nil); p.statistics {
 		out = append(out, value.Batch)
 	}
 	if p.compiled, err = engine.Compile(in, out, engine.Options{Threads: o.opt.Threads}); err != nil {
 		return nil, err
 	}
 	p.in, p.out = make([]engine.Buffer, len(in)), make([]engine.Buffer, len(out))
-	p.out[0], p.out[1] = engine.Of(p.loss), engine.Of(p.correct)
+	p.out[0], p.out[1] = engine.Of(p.loss), engine.Of(p.score)
 	return p, nil
 }

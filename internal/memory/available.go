@@ -1,6 +1,9 @@
-package sweep
+// Package memory says how much memory a process can still get, so that what would not fit is refused with a sentence before it is
+// allocated: the runtime cannot be asked to fail.
+package memory
 
 import (
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -10,10 +13,37 @@ import (
 	"strings"
 )
 
-// availableMemory returns the bytes that this process can still get, 0 if the system does not say.
-func availableMemory() int64 { return availableIn(os.DirFS("/")) }
+// Available returns the bytes that this process can still get, 0 if the system does not say.
+func Available() int64 { return availableIn(os.DirFS("/")) }
 
-// availableIn reads that from a tree of files like Linux's: the least of what the machine has left, and of what the memory limit of
+// Check returns an error that names the sizes if need bytes are more than this process can still get.
+func Check(need int64) error {
+	const small = 64 << 20 // not worth looking
+	if need < small && need >= 0 {
+		return nil
+	}
+	if left := Available(); need < 0 || left > 0 && need > left {
+		return fmt.Errorf("needs %s of memory, and %s are left", Format(need), Format(left))
+	}
+	return nil
+}
+
+// Format returns a size for people, like 3.2 GiB; a negative one is more than can be counted.
+func Format(bytes int64) string {
+	if bytes < 0 {
+		return "more than 8 EiB"
+	}
+	x, unit := float64(bytes), "B"
+	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if x < 1024 {
+			break
+		}
+		x, unit = x/1024, next
+	}
+	return fmt.Sprintf("%.3g %s", x, unit)
+}
+
+// availableIn reads what is available from a tree of files like Linux's: the least of what the machine has left, and of what the memory limit of
 // each control group that the process is in leaves. It is at least 1 where anything is known.
 func availableIn(root fs.FS) int64 {
 	left, known := numberIn(root, "proc/meminfo", "MemAvailable:")

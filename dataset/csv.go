@@ -1,0 +1,307 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// CSV, as RFC 4180 and Go's encoding/csv have it: a line of names, then a row of
+// cells an example. The file may be compressed with gzip. Cells are separated by
+// commas or, where the first line has none, by semicolons or tabs.
+const (
+	csvMaxBytes   = 1 << 30
+	csvMaxColumns = 1 << 16
+)
+
+// table is what a CSV file holds of a data set.
+type table struct {
+	features []string
+	x        []float64 // [N, len(features)]
+	target   *targetColumns
+}
+
+// readCSV reads a table, and splits it into a training and a test part.
+func readCSV(ctx context.Context, s Spec) (*Dataset, error) {
+	var t *table
+	err := withFile(ctx, s.Path, func(c *cursor) (err error) {
+		t, err = parseCSV(c, s, csvMaxBytes)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	d := &Dataset{Name: s.Name, Shape: []int{len(t.features)}, FeatureNames: t.features}
+	all := Part{Shape: d.Shape, raw: values{f64: t.x}}
+	if t.target.classes(s.Task) {
+		d.ClassNames, all.Labels = t.target.labels()
+		if d.Classes = len(d.ClassNames); d.Classes > maxClasses {
+			return nil, &FieldError{"target", fmt.Sprintf("%s has %d different values in %s; expected at most %d classes",
+				s.Target[0], d.Classes, s.Path, maxClasses)}
+		}
+	} else {
+		d.TargetNames, all.Targets = s.Target, Targets{Columns: len(s.Target), Values: t.target.numbers}
+	}
+	d.Train, d.Test = all.split(d.Classes, s.testFraction())
+	return d, nil
+}
+
+// tableReader reads rows of cells and knows where they are.
+type tableReader struct {
+	c     *cursor
+	csv   *csv.Reader
+	names []string
+	most  int64 // bytes
+}
+
+// parseCSV reads the columns that the Spec asks for, of a table of less than so
+// many bytes.
+func parseCSV(c *cursor, s Spec, most int64) (*table, error) {
+	r := &tableReader{c: c, most: most}
+	if err := r.header(); err != nil {
+		return nil, err
+	}
+	target, err := r.columns("target", s.Target)
+	if err != nil {
+		return nil, err
+	}
+	inputs, err := r.columns("features", s.Features)
+	if err != nil {
+		return nil, err
+	}
+	if len(inputs) == 0 {
+		inputs = allRows(len(r.names))
+		inputs = slices.DeleteFunc(inputs, func(i int) bool { return slices.Contains(target, i) })
+	}
+	for _, i := range inputs {
+		if slices.Contains(target, i) {
+			return nil, &FieldError{"features", fmt.Sprintf("%q is a target, too; leave it out of one of them", r.names[i])}
+		}
+	}
+	if len(inputs) == 0 {
+		return nil, &FieldError{"target", fmt.Sprintf("%q are all columns of %s; expected others, to predict them from", s.Target, c.file)}
+	}
+	t := &table{target: &targetColumns{columns: target, words: len(target) == 1 && s.Task != TaskRegression, task: s.Task}}
+	for _, i := range inputs {
+		t.features = append(t.features, r.names[i])
+	}
+	for {
+		row, err := r.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range inputs {
+			v, ok := number(row[i])
+			if !ok {
+				return nil, r.wrong(i, row[i], "a finite number, or the columns of numbers alone to be named in data.features")
+			}
+			t.x = append(t.x, v)
+		}
+		if err := t.target.read(r, row); err != nil {
+			return nil, err
+		}
+	}
+	if len(t.x) == 0 {
+		return nil, &FormatError{File: c.file, Line: 2, Got: "the file ends", Want: "a row of cells for each example"}
+	}
+	return t, t.target.check()
+}
+
+// header reads the names.
+func (r *tableReader) header() error {
+	in := bufio.NewReaderSize(io.LimitReader(r.c, r.most), 1<<16)
+	if mark, _ := in.Peek(3); string(mark) == "\xef\xbb\xbf" { // of UTF-8, as Excel writes it
+		_, _ = in.Discard(3)
+	}
+	r.csv = csv.NewReader(in)
+	first, _ := in.Peek(1 << 16) // errors come again when the content is read
+	first, _, _ = bytes.Cut(first, []byte("\n"))
+	for _, separator := range ",;\t" {
+		if bytes.ContainsRune(first, separator) {
+			r.csv.Comma = separator
+			break
+		}
+	}
+	r.csv.TrimLeadingSpace = r.csv.Comma != '\t'
+	names, err := r.next()
+	if err == io.EOF {
+		return &FormatError{File: r.c.file, Line: 1, Got: "the file ends", Want: "a line of column names"}
+	}
+	if err != nil {
+		return err
+	}
+	if len(names) > csvMaxColumns {
+		return &FormatError{File: r.c.file, Line: 1, Got: fmt.Sprintf("%d columns", len(names)),
+			Want: fmt.Sprintf("at most %d", csvMaxColumns)}
+	}
+	numbers, seen := 0, map[string]bool{}
+	for i, name := range names {
+		name = strings.TrimSpace(name)
+		if name == "" || seen[name] {
+			return &FormatError{File: r.c.file, Line: 1, Column: name, Got: fmt.Sprintf("the name %q of column %d", name, i+1),
+				Want: "different names, none of them empty"}
+		}
+		if _, ok := number(name); ok {
+			numbers++
+		}
+		r.names, seen[name] = append(r.names, name), true
+	}
+	if numbers == len(names) {
+		return &FormatError{File: r.c.file, Line: 1, Got: fmt.Sprintf("only numbers, %.60q", strings.Join(names, ",")),
+			Want: "a line of column names"}
+	}
+	r.csv.ReuseRecord = true
+	return nil
+}
+
+// next returns the cells of the next row, which the one behind it overwrites, or
+// io.EOF.
+func (r *tableReader) next() ([]string, error) {
+	row, err := r.csv.Read()
+	var parse *csv.ParseError
+	switch {
+	case err != nil && r.c.off >= r.most:
+		return nil, r.c.fail(r.c.off, "more bytes", fmt.Sprintf("a table of less than %d", r.most))
+	case errors.As(err, &parse) && parse.Err == csv.ErrFieldCount:
+		return nil, &FormatError{File: r.c.file, Line: parse.StartLine, Got: fmt.Sprintf("%d cells", len(row)),
+			Want: fmt.Sprintf("%d, one for each column", len(r.names)), Err: err}
+	case errors.As(err, &parse):
+		return nil, &FormatError{File: r.c.file, Line: parse.Line, Got: fmt.Sprintf("at character %d: %v", parse.Column, parse.Err),
+			Want: "cells of a CSV file", Err: err}
+	case err == io.EOF:
+		return nil, err
+	case err != nil:
+		return nil, r.c.ended(err, "a table")
+	}
+	return row, nil
+}
+
+// columns returns the places of the columns that a field names.
+func (r *tableReader) columns(field string, names []string) ([]int, error) {
+	var out []int
+	for _, name := range names {
+		i := slices.Index(r.names, name)
+		if i < 0 {
+			return nil, &FieldError{field, fmt.Sprintf("%q is no column of %s; expected some of %s", name, r.c.file, listed(r.names))}
+		}
+		out = append(out, i)
+	}
+	return out, nil
+}
+
+func listed(names []string) string {
+	const shown = 20
+	if len(names) <= shown {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
+}
+
+// wrong says that the cell of a column of the present row is not what it should be.
+func (r *tableReader) wrong(column int, cell, want string) error {
+	line, _ := r.csv.FieldPos(column)
+	got := fmt.Sprintf("%.60q", cell)
+	if strings.TrimSpace(cell) == "" {
+		got = "an empty cell"
+	}
+	return &FormatError{File: r.c.file, Line: line, Column: r.names[column], Got: got, Want: want}
+}
+
+func number(cell string) (float64, bool) {
+	v, err := strconv.ParseFloat(strings.TrimSpace(cell), 64)
+	return v, err == nil && !math.IsInf(v, 0) && !math.IsNaN(v)
+}
+
+// targetColumns are the columns to predict. While they may be classes, cells are
+// kept as they are, too.
+type targetColumns struct {
+	columns []int
+	task    string
+	words   bool // whether the only column may be classes
+
+	numbers []float64
+	cells   []string
+	noun    error // about the first cell that is no number
+	nouns   int
+}
+
+func (t *targetColumns) read(r *tableReader, row []string) error {
+	for _, i := range t.columns {
+		v, ok := number(row[i])
+		cell := strings.TrimSpace(row[i])
+		if !ok {
+			err := r.wrong(i, cell, "a finite number to predict")
+			if !t.words || cell == "" {
+				return err
+			}
+			if t.nouns++; t.noun == nil {
+				t.noun = err
+			}
+		}
+		t.numbers = append(t.numbers, v)
+		if t.words {
+			t.cells = append(t.cells, strings.Clone(cell))
+		}
+	}
+	return nil
+}
+
+// check refuses a column of numbers with words among them, unless it is said to
+// hold classes.
+func (t *targetColumns) check() error {
+	if t.task == TaskClassification || t.nouns == 0 || t.nouns == len(t.cells) {
+		return nil
+	}
+	var at *FormatError
+	if errors.As(t.noun, &at) {
+		at.Want = fmt.Sprintf("a number, as %d other rows have; or all cells to be classes, by data.task: %s",
+			len(t.cells)-t.nouns, TaskClassification)
+	}
+	return t.noun
+}
+
+func (t *targetColumns) classes(task string) bool {
+	return task == TaskClassification || t.nouns > 0
+}
+
+// labels returns the different cells in their order, of numbers if all are, and
+// which of them each example has. Numbers written in several ways are one class.
+func (t *targetColumns) labels() (names []string, labels []int32) {
+	type class struct {
+		name   string
+		number float64
+	}
+	of := func(i int) class {
+		if t.nouns == 0 {
+			return class{strconv.FormatFloat(t.numbers[i], 'g', -1, 64), t.numbers[i]}
+		}
+		return class{name: t.cells[i]}
+	}
+	compare := func(a, b class) int { return cmp.Or(cmp.Compare(a.number, b.number), strings.Compare(a.name, b.name)) }
+	var all []class
+	for i := range t.cells {
+		all = append(all, of(i))
+	}
+	slices.SortFunc(all, compare)
+	all = slices.CompactFunc(all, func(a, b class) bool { return compare(a, b) == 0 })
+	place := map[string]int32{}
+	for i, c := range all {
+		names, place[c.name] = append(names, c.name), int32(i)
+	}
+	for i := range t.cells {
+		labels = append(labels, place[of(i).name])
+	}
+	return names, labels
+}

@@ -1,0 +1,79 @@
+package dataset
+
+import (
+	"fmt"
+	"strings"
+)
+
+// classNotes says which classes have no example to train on: a sign of labels
+// that are not numbered 0, 1, 2, ...
+func classNotes(d *Dataset) []string {
+	var empty []string
+	first := 0 // class with an example
+	for c, n := range d.Train.ClassCounts(d.Classes) {
+		if n > 0 {
+			continue
+		}
+		if c == len(empty) {
+			first = c + 1
+		}
+		empty = append(empty, d.ClassNames[c])
+	}
+	const outputs = "the network gets an output for each class that no example asks for"
+	switch {
+	case len(empty) == 0:
+		return nil
+	case len(empty) == first:
+		return []string{fmt.Sprintf("labels start at %d, not at 0: %s. If classes are counted from %[1]d, subtract %[1]d from the labels",
+			first, outputs)}
+	}
+	shown := empty[:min(len(empty), 8)]
+	more := ""
+	if n := len(empty) - len(shown); n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	return []string{fmt.Sprintf("no training example has label %s%s, of 0 to %d: %s. If that is not meant, number the classes 0, 1, 2, ...",
+		strings.Join(shown, ", "), more, d.Classes-1, outputs)}
+}
+
+// mostChannels is the largest length of an axis that is taken for channels
+// where another is longer.
+const mostChannels = 4
+
+// layoutNotes says where images [N, ...] look as if their channels were on the
+// other side than the layout has them.
+func layoutNotes(shape []int, layout string) []string {
+	if len(shape) != 4 {
+		return nil
+	}
+	channels, pixels, other := shape[1], shape[2:], LayoutNHWC
+	farSide := shape[3]
+	if layout == LayoutNHWC {
+		channels, pixels, other = shape[3], shape[1:3], LayoutNCHW
+		farSide = shape[1]
+	}
+	if channels <= mostChannels || farSide > mostChannels {
+		return nil
+	}
+	const text = "X has shape %v, read as images of %d by %d pixels with %d channels: if it is those of %d channels, say data.layout: %s"
+	return []string{fmt.Sprintf(text, shape, pixels[0], pixels[1], channels, farSide, other)}
+}
+
+// turnedNotes says which image files ask for their pixels to be turned, as many
+// photographs do.
+func turnedNotes(files []string, turned []bool) []string {
+	n, first := 0, ""
+	for i, file := range files {
+		if !turned[i] {
+			continue
+		}
+		if n++; n == 1 {
+			first = file
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d of %d images, like %s, have an EXIF orientation, which is not applied: pixels are read as they are stored, "+
+		"as by PIL's Image.open. If they should stand upright, write them anew through ImageOps.exif_transpose", n, len(files), first)}
+}

@@ -1,0 +1,31 @@
+package memory
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestSizesAreWrittenForPeople(t *testing.T) {
+	for n, want := range map[int64]string{5: "5 B", 3 << 20: "3 MiB", 1 << 50: "1.02e+03 TiB", -1: "more than 8 EiB"} {
+		t.Run(want, func(t *testing.T) {
+			if got := Format(n); got != want {
+				t.Errorf("%d: %s, want %s", n, got, want)
+			}
+		})
+	}
+}
+
+func TestMoreThanThereIsIsRefused(t *testing.T) {
+	if err := Check(1 << 20); err != nil {
+		t.Errorf("a megabyte: %v", err)
+	}
+	if Available() == 0 {
+		t.Skip("the system does not say what is available")
+	}
+	for _, need := range []int64{math.MaxInt64, -1} {
+		if err := Check(need); err == nil || !strings.Contains(err.Error(), "are left") {
+			t.Errorf("%d bytes: %v", need, err)
+		}
+	}
+}
