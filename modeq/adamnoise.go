@@ -71,7 +71,7 @@ func (a AdamNoise) FlipBatch() float64 {
 // says whether it is.
 func AdamDecays(r *rule.Rule) (beta1, beta2 float64, ok bool, err error) {
 	m, err := r.MemoryForm()
-	if err != nil {
+	if err != nil || r.Conditioning().Active() {
 		return 0, 0, false, err
 	}
 	first, second := -1, -1
@@ -108,13 +108,13 @@ func isAverage(m rule.Moment) bool {
 // powerOf returns the p of phi(g) = g^p, found by trying; 0 where phi is another function.
 func powerOf(m rule.Moment) (int, error) {
 	b := graph.NewBuilder()
-	g := b.Param("g", graph.Float64, 3)
-	p, err := engine.Compile([]graph.Value{g}, []graph.Value{m.Apply(g)}, engine.Options{Threads: 1})
+	g, theta := b.Param("g", graph.Float64, 3), b.Param("theta", graph.Float64, 3)
+	p, err := engine.Compile([]graph.Value{g, theta}, []graph.Value{m.Apply(g, theta)}, engine.Options{Threads: 1})
 	if err != nil {
 		return 0, fmt.Errorf("moment %s: %w", m.Name, err)
 	}
 	at, phi := []float64{-3, 0.5, 2}, make([]float64, 3)
-	if err := p.Run(buffers([][]float64{at}), buffers([][]float64{phi})); err != nil {
+	if err := p.Run(buffers([][]float64{at, make([]float64, 3)}), buffers([][]float64{phi})); err != nil {
 		return 0, err
 	}
 	for power := 1; power <= 2; power++ {

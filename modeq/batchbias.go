@@ -99,6 +99,8 @@ func NewBatchBias[T graph.Float](r *rule.Rule, loss objective.Objective[T], opt 
 	switch {
 	case !r.Elementwise:
 		return nil, fmt.Errorf("expected bias of %s: its update is not made coordinate by coordinate", r.Name)
+	case r.Conditioning().Active():
+		return nil, fmt.Errorf("expected bias of %s: what is made of the gradient first, %v, is not in its expansion", r.Name, r.Conditioning())
 	case batches < 2:
 		return nil, errors.New("expected bias over the order of batches: there is one batch; want at least two")
 	case opt.Order.At == nil:

@@ -74,11 +74,11 @@ func (t *Terms[T]) compileCoefficient() error {
 	zero, one := g.Like(0).BroadcastTo(t.dim), g.Like(1).BroadcastTo(t.dim)
 	s, zeros := make([]graph.Value, len(memory.Moments)), make([]graph.Value, len(memory.Moments))
 	for i, m := range memory.Moments {
-		s[i], zeros[i] = m.Apply(g).Mul(sums[i]), zero
+		s[i], zeros[i] = m.Apply(g, theta).Mul(sums[i]), zero
 	}
 	var parts []graph.Value
 	for i, m := range memory.Moments {
-		slope := graph.JVP([]graph.Value{m.Apply(g)}, []graph.Value{g}, []graph.Value{one})[0]
+		slope := phiTangent(m, g, theta, one, zero)
 		ds := append([]graph.Value(nil), zeros...)
 		ds[i] = slope.Mul(ages[i].Add(sums[i].Mul(g.Like(0.5))))
 		parts = append(parts, updateTangent(memory, s, g, theta, ds, zero, zero))

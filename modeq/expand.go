@@ -5,7 +5,7 @@ import (
 	"shadowflow/rule"
 )
 
-// Expand returns the fields f_0 .. f_(order-1) at theta of the modified equation of a rule on the loss, a scalar made from theta:
+// Expand returns the fields f_0 .. f_(order-1) at theta of the modified equation of a rule, given the loss's gradient g, made from theta:
 // full batch, memory full. biasScale is that of FieldOptions.
 //
 // The equation's solution satisfies the update at every t, with the moments of phi(g(t - k lr)). Writing it as a series in t and
@@ -18,13 +18,12 @@ import (
 //	(a+1) c_(a+1)b = -P_ab - sum_{j=2..b+1} binom(a+j, j) c_(a+j)(b+1-j).
 //
 // The fields are f_b = c_1b. Coefficients are asked for as they are needed, so this file is those two formulas.
-func Expand(m *rule.Memory, loss, theta graph.Value, order int, biasScale float64) []graph.Value {
-	g := graph.Grad(loss, theta)[0]
+func Expand(m *rule.Memory, g, theta graph.Value, order int, biasScale float64) []graph.Value {
 	jet := graph.NewJet()
 
 	moments := make([]graph.Value, len(m.Moments))
 	for i, moment := range m.Moments {
-		phi := moment.Apply(g)
+		phi := moment.Apply(g, theta)
 		moments[i] = phi.Mul(phi.Like(moment.Power(0))).Alias()
 		jet.Set(moments[i], func(a, b int) graph.Value {
 			var sum graph.Value

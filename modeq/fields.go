@@ -45,11 +45,11 @@ func CompileFields(r *rule.Rule, loss objective.GraphLoss, dim, order int, opt F
 	}
 	b := graph.NewBuilder()
 	theta, lr := b.Param("theta", graph.Float64, dim), b.Param("lr", graph.Float64)
-	full, err := loss.Loss(theta, objective.Full)
+	g, err := objective.GradientOf(loss, theta, objective.Full)
 	if err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
-	fs := Expand(m, full, theta, order, opt.BiasScale)
+	fs := Expand(m, g, theta, order, opt.BiasScale)
 	sum := fs[order-1]
 	for i := order - 2; i >= 0; i-- {
 		sum = sum.Mul(lr).Add(fs[i])

@@ -13,7 +13,7 @@ import (
 type past[T graph.Float] struct {
 	s      [][]T       // the moments of step l, bias correction included
 	memory [][]T       // by moment: what the past contributes to the next step's raw moment
-	prefix []T         // sum of F^(l) over the window's steps before the present l
+	prefix []T         // sum of (lr_l/lr_n) F^(l) over the window's steps before the present l
 	f      []T         // F^(l)
 	reach  [][][]T     // by batch and moment: sum of w_i(n-k) prefix_k over the batch's steps k, then the vector for the HVP
 	weight [][]T       // by batch and moment: sum of w_i(n-k) over the batch's steps k
@@ -147,7 +147,7 @@ func (s *SecondOrder[T]) gradients(ctx context.Context, n, from int, theta []T) 
 			if program == nil {
 				continue
 			}
-			if err := program.Run(buffers([][]T{b.g}), buffers([][]T{b.phi[m]})); err != nil {
+			if err := program.Run(buffers([][]T{b.g, theta}), buffers([][]T{b.phi[m]})); err != nil {
 				return err
 			}
 		}
@@ -202,6 +202,14 @@ func (s *SecondOrder[T]) account(k, n int) {
 	}
 }
 
+// ratio returns the size of step l over that of step n.
+func (s *SecondOrder[T]) ratio(l, n int) float64 {
+	if s.lr == nil {
+		return 1
+	}
+	return s.lr(l) / s.lr(n)
+}
+
 // pastUpdate passes step l: its update joins the prefix.
 func (s *SecondOrder[T]) pastUpdate(l, n int, theta []T) error {
 	s.account(l, n)
@@ -210,7 +218,7 @@ func (s *SecondOrder[T]) pastUpdate(l, n int, theta []T) error {
 	if err := s.updateAt(g, theta, s.past.f); err != nil {
 		return err
 	}
-	addTo(s.past.prefix, 1, s.past.f)
+	addTo(s.past.prefix, T(s.ratio(l, n)), s.past.f)
 	return nil
 }
 
@@ -268,7 +276,7 @@ func (s *SecondOrder[T]) multiplyBatch(ctx context.Context, b int, theta []T, pr
 		}
 		moved := p.hvs[k]
 		if program := s.p.dphi[i]; program != nil {
-			if err := program.Run(buffers([][]T{s.batches[b].g, moved}), buffers([][]T{p.dphi})); err != nil {
+			if err := program.Run(buffers([][]T{s.batches[b].g, theta, moved, p.vs[k]}), buffers([][]T{p.dphi})); err != nil {
 				return err
 			}
 			moved = p.dphi

@@ -11,7 +11,7 @@ import (
 func Memoryless(m *rule.Memory, sums []graph.Value, g, theta graph.Value) graph.Value {
 	s := make([]graph.Value, len(m.Moments))
 	for i, moment := range m.Moments {
-		s[i] = moment.Apply(g).Mul(sums[i])
+		s[i] = moment.Apply(g, theta).Mul(sums[i])
 	}
 	return m.Update(s, g, theta)
 }
@@ -35,12 +35,19 @@ func SecondOrderTerm(m *rule.Memory, sums, ages []graph.Value, g, theta, f, hf g
 	half := g.Like(0.5)
 	s, ds := make([]graph.Value, len(m.Moments)), make([]graph.Value, len(m.Moments))
 	for i, moment := range m.Moments {
-		phi := moment.Apply(g)
+		phi := moment.Apply(g, theta)
 		s[i] = phi.Mul(sums[i])
 		reach := ages[i].Add(sums[i].Mul(half))
-		ds[i] = graph.JVP([]graph.Value{phi}, []graph.Value{g}, []graph.Value{hf})[0].Mul(reach)
+		ds[i] = phiTangent(moment, g, theta, hf, f).Mul(reach)
 	}
 	return updateTangent(m, s, g, theta, ds, hf.Mul(half), f.Mul(half))
+}
+
+// phiTangent returns the derivative of a moment's phi(g, theta) in the direction (dg, dtheta), whatever g was made from.
+func phiTangent(m rule.Moment, g, theta, dg, dtheta graph.Value) graph.Value {
+	gName, thetaName := g.Alias(), theta.Alias()
+	phi := m.Apply(gName, thetaName)
+	return graph.JVP([]graph.Value{phi}, []graph.Value{gName, thetaName}, []graph.Value{dg, dtheta})[0]
 }
 
 // updateTangent returns the derivative of U(s, g, theta) in the direction (ds, dg, dtheta), whatever s was made from.

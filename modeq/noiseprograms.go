@@ -45,7 +45,7 @@ type expansion struct {
 func expand(m *rule.Memory, moments []rule.Moment, g, theta graph.Value) *expansion {
 	e := &expansion{one: g.Like(1).BroadcastTo(g.Shape()...), moments: moments, phi: make([][4]graph.Value, len(moments))}
 	for i, mo := range moments {
-		e.phi[i][0] = mo.Apply(g)
+		e.phi[i][0] = mo.Apply(g, theta)
 		for d := 1; d < 4; d++ {
 			e.phi[i][d] = e.slope(e.phi[i][d-1], g)
 		}

@@ -10,7 +10,7 @@ import (
 
 // generalPrograms are what the general theorem needs of a rule, as compiled programs over vectors.
 type generalPrograms[T graph.Float] struct {
-	phi, dphi []*engine.Program // by moment; nil where phi is the identity
+	phi, dphi []*engine.Program // by moment: g, theta -> phi, and g, theta, dg, dtheta -> dphi; nil where phi is the identity
 	update    *engine.Program   // s.., g, theta -> U
 	tangent   *engine.Program   // s.., g, theta, ds.., dg, dtheta -> dU
 	usesG     bool              // U depends on g directly
@@ -24,13 +24,12 @@ func newGeneralPrograms[T graph.Float](memory *rule.Memory, dim int, options eng
 			continue
 		}
 		b := graph.NewBuilder()
-		g, v := b.Param("g", graph.TypeOf[T](), dim), b.Param("v", graph.TypeOf[T](), dim)
-		phi := m.Apply(g)
-		dphi := graph.JVP([]graph.Value{phi}, []graph.Value{g}, []graph.Value{v})
-		if p.phi[i], err = engine.Compile([]graph.Value{g}, []graph.Value{phi}, options); err != nil {
+		vector := func(name string) graph.Value { return b.Param(name, graph.TypeOf[T](), dim) }
+		in := []graph.Value{vector("g"), vector("theta"), vector("dg"), vector("dtheta")}
+		if p.phi[i], err = engine.Compile(in[:2], []graph.Value{m.Apply(in[0], in[1])}, options); err != nil {
 			return nil, err
 		}
-		if p.dphi[i], err = engine.Compile([]graph.Value{g, v}, dphi, options); err != nil {
+		if p.dphi[i], err = engine.Compile(in, []graph.Value{phiTangent(m, in[0], in[1], in[2], in[3])}, options); err != nil {
 			return nil, err
 		}
 	}

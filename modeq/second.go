@@ -22,6 +22,8 @@ type SecondOptions struct {
 	Order func(step int) int
 	// Tolerance is the share of a moment's memory that may be left out far back. If 0, DefaultTolerance.
 	Tolerance float64
+	// LR gives the size of each step, of which the ratios count; if nil, all steps are of one size. At a step of size 0 there is no equation.
+	LR func(step int) float64
 	// MemoryAlone leaves out of C what the step's own length adds, all that is made of (1/2) F^(n): C is then C_mem, of [BatchBias]. For an
 	// order of batches only.
 	MemoryAlone bool
@@ -32,13 +34,14 @@ type SecondOptions struct {
 //
 //	dtheta/dt = -F^(n)(theta) - lr C^(n)(theta)    on    n lr <= t < (n+1) lr,
 //	C^(n) = sum_i dU/ds_i sum_k w_i(n-k) phi_i'(g_k) u_k  +  dU/dg u_n  +  dU/dtheta (1/2) F^(n),
-//	u_k = H_k [ sum_{l=k..n-1} F^(l) + (1/2) F^(n) ],
+//	u_k = H_k [ sum_{l=k..n-1} (lr_l/lr_n) F^(l) + (1/2) F^(n) ],
 //
-// g_k and H_k being gradient and Hessian of step k's batch, all at the one theta. The sums over past steps are regrouped by
-// batch, so that an evaluation costs one gradient of each batch that the memory holds and, for each of them, one pass of Hessian-vector
-// products, with one vector a moment: with mini-batches each moment remembers the steps with other weights. (The present batch has one more
-// where U depends on g directly.) Full batch with every update alike (under bias correction, or memory full) it is one Hessian-vector
-// product in all.
+// g_k and H_k being gradient and Hessian of step k's batch, all at the one theta, lr the size of step n, and t in general the sum of the sizes of
+// the steps before. A phi that reads theta, as under coupled decay, has its derivative along theta's part u_k without the Hessian, too. The sums over
+// past steps are regrouped by batch, so that an evaluation costs one gradient of each batch that the memory holds and, for each of them, one pass
+// of Hessian-vector products, with one vector a moment: with mini-batches each moment remembers the steps with other weights. (The present batch
+// has one more where U depends on g directly.) Full batch with every update alike (under bias correction, or memory full) it is one
+// Hessian-vector product in all.
 //
 // It is not for concurrent use.
 type SecondOrder[T graph.Float] struct {
@@ -46,6 +49,7 @@ type SecondOrder[T graph.Float] struct {
 	memory *rule.Memory
 	loss   objective.Objective[T]
 	order  func(step int) int
+	lr     func(step int) float64 // nil: all steps are of one size
 	dim    int
 	window int
 	// memoryAlone: see SecondOptions
@@ -89,8 +93,9 @@ func NewSecondOrder[T graph.Float](r *rule.Rule, loss objective.Objective[T], op
 	if err != nil {
 		return nil, err
 	}
+	terms.Vary(opt.LR)
 	s := &SecondOrder[T]{
-		rule: r, memory: m, loss: loss, order: opt.Order, memoryAlone: opt.MemoryAlone, dim: dim, window: m.Window(tol), terms: terms,
+		rule: r, memory: m, loss: loss, order: opt.Order, lr: opt.LR, memoryAlone: opt.MemoryAlone, dim: dim, window: m.Window(tol), terms: terms,
 		f: make([]T, dim), c: make([]T, dim), hf: make([]T, dim), pair: [2][][]T{make([][]T, 1), make([][]T, 1)},
 	}
 	count := 1
@@ -110,6 +115,9 @@ func (s *SecondOrder[T]) At(ctx context.Context, n int, theta, f, c []T) error {
 	if len(theta) != s.dim || len(f) != s.dim || (c != nil && len(c) != s.dim) {
 		return fmt.Errorf("modified equation: slices of %d, %d and %d numbers: want %d", len(theta), len(f), len(c), s.dim)
 	}
+	if s.lr != nil && n >= 0 && s.lr(n) == 0 {
+		return fmt.Errorf("modified equation: step %d has size 0, and nothing moves in it", n)
+	}
 	if s.order == nil {
 		return s.fullBatch(ctx, n, theta, f, c)
 	}
@@ -121,7 +129,7 @@ func (s *SecondOrder[T]) At(ctx context.Context, n int, theta, f, c []T) error {
 
 // fullBatch evaluates a full batch: by one Hessian-vector product where all updates in the window are alike.
 func (s *SecondOrder[T]) fullBatch(ctx context.Context, n int, theta, f, c []T) error {
-	alike := n < 0 || n == 0 || s.memory.Steady() || n >= 2*s.window
+	alike := n <= 0 || s.memory.Steady() || n >= 2*s.window
 	if !alike && c != nil {
 		return s.general(ctx, n, theta, f, c)
 	}
@@ -156,7 +164,7 @@ func (s *SecondOrder[T]) products(ctx context.Context, batch int, theta []T, vs,
 	return err
 }
 
-// Flow returns the right-hand side of the equation of order 1 or 2 at step size lr, as an integrator wants it, with breaks at
+// Flow returns the right-hand side of the equation of order 1 or 2 at one step size lr, as an integrator wants it, with breaks at
 // multiples of lr. In it n < 0, as an integration beyond the start would have it, counts as the limit of full memory. An error of ctx
 // ends its evaluations.
 func (s *SecondOrder[T]) Flow(ctx context.Context, lr float64, order int) (func(n int, t float64, y, dydt []float64) error, error) {

@@ -11,6 +11,7 @@ import (
 	"shadowflow/internal/fixture"
 	"shadowflow/objective"
 	"shadowflow/rule"
+	"shadowflow/rule/stepsize"
 )
 
 // rules returns every rule of the catalog with hyperparameters that make its terms of similar size.
@@ -105,8 +106,8 @@ func TestAdamsCorrectionMatchesThePapersClosedForm(t *testing.T) {
 }
 
 // byTheTheorem evaluates the general theorem as it is written, one product for every past step and moment, with derivatives by
-// central differences of the rule's own functions.
-func byTheTheorem(t *testing.T, r *rule.Rule, o *objective.Function, order func(int) int, n int, theta []float64) (f, c []float64) {
+// central differences of the rule's own functions. A nil lr stands for steps of one size.
+func byTheTheorem(t *testing.T, r *rule.Rule, o *objective.Function, order func(int) int, lr func(int) float64, n int, theta []float64) (f, c []float64) {
 	t.Helper()
 	loss := numeric(o)
 	batch := func(k int) int {
@@ -123,10 +124,13 @@ func byTheTheorem(t *testing.T, r *rule.Rule, o *objective.Function, order func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	phi := func(i int, g []float64) []float64 {
+	if lr == nil {
+		lr = func(int) float64 { return 1 }
+	}
+	phi := func(i int, g, at []float64) []float64 {
 		out := append([]float64(nil), g...)
 		if p.phi[i] != nil {
-			if err := p.phi[i].Run(buffers([][]float64{g}), buffers([][]float64{out})); err != nil {
+			if err := p.phi[i].Run(buffers([][]float64{g, at}), buffers([][]float64{out})); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -142,7 +146,7 @@ func byTheTheorem(t *testing.T, r *rule.Rule, o *objective.Function, order func(
 		}
 		return s
 	}
-	still := func(i, k int) []float64 { return phi(i, grads[k]) }
+	still := func(i, k int) []float64 { return phi(i, grads[k], theta) }
 	update := func(s [][]float64, g, at []float64) []float64 {
 		out := make([]float64, 2)
 		if err := p.update.Run(buffers(s, [][]float64{g, at}), buffers([][]float64{out})); err != nil {
@@ -154,25 +158,28 @@ func byTheTheorem(t *testing.T, r *rule.Rule, o *objective.Function, order func(
 	for l := range updates {
 		updates[l] = update(moments(l, still), grads[l], theta)
 	}
-	u := make([][]float64, n+1)
+	u, back := make([][]float64, n+1), make([][]float64, n+1)
 	for k := range u {
-		sum := make([]float64, 2)
-		addTo(sum, 0.5, updates[n])
+		back[k] = make([]float64, 2)
+		addTo(back[k], 0.5, updates[n])
 		for l := k; l < n; l++ {
-			addTo(sum, 1, updates[l])
+			addTo(back[k], lr(l)/lr(n), updates[l])
 		}
-		u[k] = product(t, loss, batch(k), theta, sum)
+		u[k] = product(t, loss, batch(k), theta, back[k])
 	}
-	// C is the derivative of U along g_k + d u_k and theta + d F/2.
+	// C is the derivative of U along g_k + d u_k, taken at theta + d back_k, and theta + d F/2.
 	along := func(d float64) []float64 {
 		moved := func(k int) []float64 {
 			v := append([]float64(nil), grads[k]...)
 			addTo(v, d, u[k])
 			return v
 		}
-		at := append([]float64(nil), theta...)
-		addTo(at, d/2, updates[n])
-		return update(moments(n, func(i, k int) []float64 { return phi(i, moved(k)) }), moved(n), at)
+		was := func(k int) []float64 {
+			v := append([]float64(nil), theta...)
+			addTo(v, d, back[k])
+			return v
+		}
+		return update(moments(n, func(i, k int) []float64 { return phi(i, moved(k), was(k)) }), moved(n), was(n))
 	}
 	const d = 1e-5
 	c = along(d)
@@ -185,17 +192,47 @@ func byTheTheorem(t *testing.T, r *rule.Rule, o *objective.Function, order func(
 
 func TestRegroupedSumsAreTheTheorem(t *testing.T) {
 	theta := []float64{0.9, 0.6}
-	for name, r := range rules(t) {
+	for name, r := range withConditioned(t, rules(t)) {
 		for orderName, order := range map[string]func(int) int{"full": nil, "cyclic": Cyclic(3), "shuffled": Shuffled(3, 5)} {
-			s := mustSecond(t, r, threePairs(t), SecondOptions{Order: order})
-			for _, n := range []int{0, 1, 2, 5, 9} {
-				wantF, wantC := byTheTheorem(t, r, threePairs(t), order, n, theta)
-				f, c := evaluate(t, s, n, theta)
-				what := fmt.Sprintf("%s, %s, n = %d", name, orderName, n)
-				agree(t, what+": F", f, wantF, 1e-12)
-				agree(t, what+": C", c, wantC, 1e-7)
+			for lrName, lr := range map[string]func(int) float64{"one size": nil, "decay": stepsize.Schedule{Shape: stepsize.Cosine, Warmup: 2, Steps: 12}.At} {
+				s := mustSecond(t, r, threePairs(t), SecondOptions{Order: order, LR: lr})
+				for _, n := range []int{0, 1, 2, 5, 9} {
+					wantF, wantC := byTheTheorem(t, r, threePairs(t), order, lr, n, theta)
+					f, c := evaluate(t, s, n, theta)
+					what := fmt.Sprintf("%s, %s, %s, n = %d", name, orderName, lrName, n)
+					agree(t, what+": F", f, wantF, 1e-12)
+					agree(t, what+": C", c, wantC, 1e-6)
+				}
 			}
 		}
+	}
+}
+
+// withConditioned adds rules whose gradients are clipped, or decay is added to, before their formulas see them.
+func withConditioned(t testing.TB, rules map[string]*rule.Rule) map[string]*rule.Rule {
+	t.Helper()
+	for _, name := range []string{"heavy-ball", "nesterov", "adamw", "adam, filling", "lion"} {
+		for what, c := range map[string]rule.Conditioning{
+			"clipped norm":          {ClipNorm: 0.7},
+			"clipped norm and L2":   {ClipNorm: 0.7, L2: 0.3, PyTorch: true},
+			"L2":                    {L2: 0.3},
+			"a norm seldom clipped": {ClipNorm: 3, ClipValue: 2.5},
+		} {
+			r, err := rules[name].Conditioned(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rules[name+", "+what] = r
+		}
+	}
+	return rules
+}
+
+func TestAtAStepOfSize0ThereIsNoEquation(t *testing.T) {
+	s := mustSecond(t, rules(t)["adam"], onePair(t), SecondOptions{LR: func(n int) float64 { return float64(1 - min(n, 1)) }})
+	v := make([]float64, 2)
+	if err := s.At(t.Context(), 1, []float64{1, 1}, v, v); err == nil || !strings.Contains(err.Error(), "step 1 has size 0") {
+		t.Errorf("got %v", err)
 	}
 }
 

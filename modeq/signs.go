@@ -52,6 +52,9 @@ func NewEffects(r *rule.Rule) (*Effects, error) {
 	return e, nil
 }
 
+// Vary makes lr(n) the size of step n; see [Terms.Vary].
+func (e *Effects) Vary(lr func(step int) float64) { e.terms.Vary(lr) }
+
 // Intervals returns the effect on all gradient sizes in step n (or FullMemory): the sign of the coefficient in front of H F.
 func (e *Effects) Intervals(n int) ([]Interval, error) {
 	copy(e.sizes, e.coarse)
@@ -126,8 +129,8 @@ func (e *Effects) look(n int) error {
 		return err
 	}
 	reach := 0.0 // what a moment adds is at most about its reach over R, before anything cancels
-	for _, m := range t.memory.Moments {
-		reach += math.Abs(m.Age(n) + m.Sum(n)/2)
+	for i := range t.memory.Moments {
+		reach += math.Abs(t.ages[i][0] + t.sums[i][0]/2)
 	}
 	for j := range e.signs {
 		sum, size := 0.0, reach/math.Abs(e.denominator[j])

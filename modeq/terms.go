@@ -22,6 +22,8 @@ type Terms[T graph.Float] struct {
 	denominator   *engine.Program // g, theta -> R
 	sums, ages    [][]T           // one number a moment
 	parts         [][]T           // of kappa: one a moment, one of g itself
+	lr            func(step int) float64
+	step          int // that the ages are of
 }
 
 // NewTerms compiles a rule's terms for vectors of dim elements. Threads is that of engine.Options.
@@ -52,10 +54,23 @@ func NewTerms[T graph.Float](r *rule.Rule, dim, threads int) (*Terms[T], error) 
 	return t, nil
 }
 
+// Vary makes lr(n) the size of step n: the ages are then those of [rule.Moment.AgeAt]. A nil lr stands for steps of one size, as in new Terms.
+func (t *Terms[T]) Vary(lr func(step int) float64) { t.lr, t.step = lr, FullMemory-1 }
+
 // scalars sets the sums and ages to those of step n.
 func (t *Terms[T]) scalars(n int) {
+	if t.lr != nil && n == t.step {
+		return
+	}
+	t.step = n
 	for i, m := range t.memory.Moments {
-		t.sums[i][0], t.ages[i][0] = T(m.Sum(n)), T(m.Age(n))
+		age := 0.0
+		if t.lr == nil || n < 0 {
+			age = m.Age(n)
+		} else {
+			age = m.AgeAt(n, t.lr)
+		}
+		t.sums[i][0], t.ages[i][0] = T(m.Sum(n)), T(age)
 	}
 }
 

@@ -29,6 +29,40 @@ type GraphLoss interface {
 	Loss(theta graph.Value, batch int) (graph.Value, error)
 }
 
+// GraphGradient is a GraphLoss whose gradient, as an optimizer takes it, is another than that of its loss.
+type GraphGradient interface {
+	GraphLoss
+	// Gradient records it, as Loss records the loss.
+	Gradient(theta graph.Value, batch int) (graph.Value, error)
+}
+
+// GradientOf records the gradient that an optimizer takes of a loss that is graph code.
+func GradientOf(l GraphLoss, theta graph.Value, batch int) (graph.Value, error) {
+	if own, ok := l.(GraphGradient); ok {
+		return own.Gradient(theta, batch)
+	}
+	loss, err := l.Loss(theta, batch)
+	if err != nil {
+		return graph.Value{}, err
+	}
+	return graph.Grad(loss, theta)[0], nil
+}
+
+// Transposer is a loss whose gradient, as an optimizer takes it, has a derivative J that is not symmetric: its products are J v.
+type Transposer[T graph.Float] interface {
+	// Transposed writes J'v of a batch at theta into product.
+	Transposed(ctx context.Context, theta []T, batch int, v, product []T) error
+}
+
+// TransposedProduct writes the transpose of the derivative of a loss's gradient times v into product: the Hessian times v, mostly.
+func TransposedProduct[T graph.Float](ctx context.Context, o Objective[T], theta []T, batch int, v, product []T) error {
+	if own, ok := o.(Transposer[T]); ok {
+		return own.Transposed(ctx, theta, batch, v, product)
+	}
+	_, err := o.Evaluate(ctx, theta, batch, Want[T]{Vectors: [][]T{v}, Products: [][]T{product}})
+	return err
+}
+
 // Starter is a loss with a point to start from.
 type Starter interface {
 	// Start returns the point, in a new slice; nil if there is none.

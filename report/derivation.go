@@ -26,6 +26,9 @@ type Derivation struct {
 
 // Derive derives it from the definition of an optimizer that has formulas.
 func Derive(o config.Optimizer) (*Derivation, error) {
+	if err := o.Bare(); err != nil {
+		return nil, err
+	}
 	r, err := o.Rule()
 	if err != nil {
 		return nil, err

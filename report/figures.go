@@ -8,7 +8,7 @@ import (
 // Figures returns the figures that a run's record has numbers for.
 func (r *Report) Figures() []Drawing {
 	all := []*Chart{
-		r.overview(), r.lossFigure(), r.normFigure(), r.biasFigure(), r.driveFigure(), r.defectFigure(),
+		r.overview(), r.lossFigure(), r.normFigure(), r.biasFigure(), r.driveFigure(), r.stepsFigure(), r.defectFigure(),
 		r.flowFigure(), r.sharpnessFigure(), r.noiseFigure(),
 	}
 	from, to := r.span()

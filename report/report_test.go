@@ -101,6 +101,22 @@ func TestEveryFigureIsDrawnInEveryFormat(t *testing.T) {
 	}
 }
 
+func TestWhatChangesTheStepsHasAFigureWhereSomethingDoes(t *testing.T) {
+	for _, c := range []struct {
+		overrides []string
+		axes      int
+	}{
+		{[]string{"schedule.warmup=5"}, 2},
+		{[]string{"schedule.warmup=5", "optimizer.clip_norm=0.1"}, 3},
+		{nil, 0},
+	} {
+		f := read(t, runDir(t, c.overrides...)).stepsFigure()
+		if len(f.Axes) != c.axes || (c.axes > 0) != f.drawable() {
+			t.Errorf("%v: %d axes, want %d", c.overrides, len(f.Axes), c.axes)
+		}
+	}
+}
+
 func TestPageNeedsNothingBesideItself(t *testing.T) {
 	r := read(t, runDir(t))
 	text, err := r.Document().Page()

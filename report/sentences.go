@@ -18,7 +18,7 @@ const passes = 0.01
 func (r *Report) Sentences() []string {
 	var out []string
 	for _, f := range []func() string{
-		r.saySetting, r.sayLoss, r.sayHill, r.sayPassing, r.sayRealized, r.sayReach, r.sayPrediction, r.sayState, r.sayFlow, r.saySharpness,
+		r.saySetting, r.sayLoss, r.sayHill, r.sayPassing, r.sayRealized, r.sayReach, r.sayClipping, r.sayPrediction, r.sayState, r.sayFlow, r.saySharpness,
 		r.sayNoise,
 	} {
 		if s := f(); s != "" {
@@ -35,6 +35,15 @@ func (r *Report) saySetting() string {
 		if v, ok := o.Values[key]; ok {
 			settings = append(settings, fmt.Sprintf("%s %v", key, v))
 		}
+	}
+	if shape := r.Config.Schedule; shape.Warmup > 0 || shape.Shape != "constant" {
+		settings = append(settings, fmt.Sprintf("schedule %s with a warmup of %d steps", shape.Shape, shape.Warmup))
+	}
+	if with := o.Conditioning(); with.Active() {
+		settings = append(settings, with.String())
+	}
+	if o.SAM > 0 {
+		settings = append(settings, fmt.Sprintf("sam %v", o.SAM))
 	}
 	s := fmt.Sprintf("%s (%s) on %s", o.Name, strings.Join(settings, ", "), minimized(r.Config))
 	if r.Result == nil {

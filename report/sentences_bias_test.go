@@ -187,3 +187,21 @@ func TestARunWithARegularizerHasNoFigureOfTheRealizedBias(t *testing.T) {
 		t.Errorf("a realized bias is spoken of:\n%s", all)
 	}
 }
+
+func TestClippingIsSaidWithWhatItDoesToTheNorm(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		columns map[string][]float64
+		want    string
+	}{
+		{"clipped", map[string][]float64{"clip.factor": {0.5, 1, 0.25, 0.75}, "drive.main": {-2, -4, -4}, "drive.clip": {1, 0, -1}},
+			"The gradient's norm was clipped at 3 of 4 recorded steps, to 50.0% of it in the median; that hindered N's fall at 1 of 2 of those measured, by 50.0% of the main drive in the median."},
+		{"clipped, with no bias measured", map[string][]float64{"clip.factor": {0.5, 1}}, "The gradient's norm was clipped at 1 of 2 recorded steps, to 50.0% of it in the median."},
+		{"within the bound", map[string][]float64{"clip.factor": {1, 1}}, "The gradient's norm was within its bound at all 2 recorded steps: nothing was clipped."},
+		{"no bound", map[string][]float64{"loss": {1, 1}}, ""},
+	} {
+		if got := measured(c.columns).sayClipping(); got != c.want {
+			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
+		}
+	}
+}

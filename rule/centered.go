@@ -18,7 +18,7 @@ func (r *Rule) Centered(c Call, before []graph.Value, age graph.Value) (theta gr
 	if r.family == nil {
 		return graph.Value{}, nil, fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
 	}
-	theta, state = r.family.centered(c, before, age)
+	theta, state = r.family.centered(r.condition(c), before, age)
 	return theta, state, nil
 }
 
@@ -58,7 +58,7 @@ func (r *Rule) CenteredLift(up, down Call, mean []graph.Value, age graph.Value) 
 	if r.family == nil {
 		return nil, nil, fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
 	}
-	dmean, dflip = r.family.centeredLift([2]Call{up, down}, mean, age)
+	dmean, dflip = r.family.centeredLift([2]Call{r.condition(up), r.condition(down)}, mean, age)
 	return dmean, dflip, nil
 }
 

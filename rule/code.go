@@ -180,7 +180,7 @@ func (p *program) moment(name string, q *quantity) Moment {
 	_, m.Corrected = correctedOf(name)
 	if q.phi.Name != "g" {
 		phi := q.phi.Fold(p.numbers)
-		m.Phi = func(g graph.Value) graph.Value { return phi.Graph(g, map[string]graph.Value{"g": g}) }
+		m.Phi = func(g, _ graph.Value) graph.Value { return phi.Graph(g, map[string]graph.Value{"g": g}) }
 	}
 	return m
 }

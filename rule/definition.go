@@ -179,7 +179,7 @@ func (r *reader) named(s schema.Setting, in string) bool {
 	if slices.Contains(formula.Functions(), s.Key) {
 		what, taken = "a function", true
 	}
-	if slices.Contains(definitionKeys, s.Key) || s.Key == "name" {
+	if slices.Contains(definitionKeys, s.Key) || slices.Contains(conditioningKeys, s.Key) || s.Key == "name" {
 		what, taken = "a key of the section", true
 	}
 	_, twice := r.at[s.Key]

@@ -3,6 +3,7 @@ package rule
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"shadowflow/graph"
 	"shadowflow/rule/formula"
@@ -27,21 +28,22 @@ type Moment struct {
 	Name string
 	// State is the entry of the rule's definition that it is, or is the corrected value of: m, v, m.
 	State string
-	// Phi is applied to each gradient, as graph code; nil stands for the gradient itself.
-	Phi func(g graph.Value) graph.Value
-	// Formula is phi in g and the hyperparameters, nil if it is code alone.
+	// Phi is applied to each gradient, and the parameters that it was taken at, as graph code; nil stands for the gradient itself.
+	Phi func(g, theta graph.Value) graph.Value
+	// Formula is phi in g and the hyperparameters, nil if it is code alone. Of a rule that changes the gradient first, see [Rule.Conditioned], g is
+	// the changed one.
 	Formula *formula.Formula
 	Kernel  Kernel
 	// Corrected divides the weights of step n by their sum over k = 0..n (bias correction).
 	Corrected bool
 }
 
-// Apply returns phi(g).
-func (m Moment) Apply(g graph.Value) graph.Value {
+// Apply returns phi(g), of a gradient at theta.
+func (m Moment) Apply(g, theta graph.Value) graph.Value {
 	if m.Phi == nil {
 		return g
 	}
-	return m.Phi(g)
+	return m.Phi(g, theta)
 }
 
 // Weight returns the weight of the gradient of k steps ago in step n, bias correction included. A negative n stands for the
@@ -59,6 +61,22 @@ func (m Moment) Sum(n int) float64 {
 // Age returns a = sum_k k w(k) of step n: divided by Sum, the mean age of what the moment remembers. A negative n stands for
 // the full memory.
 func (m Moment) Age(n int) float64 { return m.Kernel.Age(n) * m.correction(n) }
+
+// AgeAt returns a = sum_k w(k) sum_{i=1..k} lr(n-i)/lr(n) of step n, from 0: the age in steps of that step's size where the steps have
+// different sizes, so that a decay of lr lengthens what a moment remembers, and a warmup shortens it (theory, section 10). lr(n) is above 0.
+func (m Moment) AgeAt(n int, lr func(step int) float64) float64 {
+	w, sum := m.Kernel, 0.0
+	faded := 1.0 // Beta^(i-1)
+	for i := 1; i <= n && faded > 1e-18; i++ {
+		left := 1.0 // of sum_{k=i..n} Beta^(k-i) (1 - Beta)
+		if w.Beta > 0 {
+			left = -math.Expm1(float64(n-i+1) * math.Log(w.Beta))
+		}
+		sum += lr(n-i) * faded * left
+		faded *= w.Beta
+	}
+	return w.Next / (1 - w.Beta) * sum / lr(n) * m.correction(n)
+}
 
 // AgeFactor returns c = 1 + 2 (mean age) of step n, the paper's (1+beta)/(1-beta) for the full memory of an average: the factor
 // by which memory multiplies a moment's part of the second-order term. A negative n stands for the full memory.

@@ -18,7 +18,8 @@ type Rule struct {
 	Elementwise bool
 	// Scalars are numbers that depend on the step n alone, like factors of bias correction. They are inputs of a step's program.
 	Scalars []func(n int) float64
-	// Step returns, as graph code, theta after a step and the state after it, in the order of State.
+	// Step returns, as graph code, theta after a step and the state after it, in the order of State, from the gradient that the rule's formulas
+	// see; see [Rule.Conditioned].
 	Step func(c Call) (theta graph.Value, state []graph.Value)
 	// Memory is the form of moments and an update; nil if the rule has none. See [Rule.MemoryForm].
 	Memory *Memory
@@ -28,6 +29,10 @@ type Rule struct {
 	update  func(c Call) graph.Value
 	settled func(g, theta graph.Value) graph.Value
 	wanders string // why there is no settled
+
+	conditioning Conditioning
+	inner        *Rule // that takes the gradient as it becomes; nil without a conditioning
+	inOneCall    bool  // a step is one call though an element depends on others, as its gradient does
 }
 
 // Call is what a step is made of: for one weight, or for all parameters of an elementwise rule as one vector.
@@ -94,7 +99,8 @@ func (r *Rule) Validate() error {
 
 // stepOf returns a step of all parameters, which are one vector, cut into weights where the rule wants that.
 func (r *Rule) stepOf(blocks []graph.Block, c Call) (theta graph.Value, state []graph.Value) {
-	if r.Elementwise {
+	c = r.condition(c)
+	if r.Elementwise || r.inOneCall {
 		c.Block = graph.Block{Shape: c.Theta.Shape()}
 		return r.Step(c)
 	}

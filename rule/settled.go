@@ -14,7 +14,7 @@ func (r *Rule) Update(c Call) (graph.Value, error) {
 	if r.update == nil {
 		return graph.Value{}, fmt.Errorf("optimizer %s: its step is given as code alone: U needs its formulas", r.Name)
 	}
-	return r.update(c), nil
+	return r.update(r.condition(c)), nil
 }
 
 // Settled returns F, the update of the optimizer without memory, as graph code made from a gradient and the parameters: U where every entry

@@ -170,7 +170,7 @@ func byDefinition(t *testing.T, r *Rule, past [][]float64, at []float64) []float
 	for _, m := range r.Memory.Moments {
 		sum := theta.Like(0).BroadcastTo(len(at))
 		for k := range past {
-			sum = sum.Add(m.Apply(g[n-k]).Mul(theta.Like(m.Weight(k, n))))
+			sum = sum.Add(m.Apply(g[n-k], theta).Mul(theta.Like(m.Weight(k, n))))
 		}
 		s = append(s, sum)
 	}

@@ -30,7 +30,7 @@ func (r *Rule) Velocity(c Call, at Scale) (theta graph.Value, state []graph.Valu
 	if r.family == nil {
 		return graph.Value{}, nil, fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
 	}
-	theta, state = r.family.velocity(c, at)
+	theta, state = r.family.velocity(r.condition(c), at)
 	return theta, state, nil
 }
 

@@ -51,7 +51,8 @@ func keysOf(v reflect.Value, section, when string) []Key {
 func selectorOf(t reflect.Type, section string) string {
 	for i := range t.NumField() {
 		if tag := t.Field(i).Tag; tag.Get("selector") != "" {
-			return join(section, tag.Get("yaml"))
+			name, _, _ := strings.Cut(tag.Get("yaml"), ",")
+			return join(section, name)
 		}
 	}
 	return ""

@@ -18,6 +18,7 @@ type Config struct {
 	Model       Model        `yaml:"model" when:"objective.name=network"`
 	Loss        string       `yaml:"loss" when:"objective.name=network" oneof:"cross-entropy|mse|huber|binary-cross-entropy" doc:"loss function, as PyTorch defines it: of classes cross-entropy, or any of the others on one-hot targets (binary-cross-entropy of two classes has one logit); of numbers mse, huber (delta 1) or, from 0 to 1, binary-cross-entropy of logits"`
 	Optimizer   Optimizer    `yaml:"optimizer"`
+	Schedule    Schedule     `yaml:"schedule"`
 	Batch       Batch        `yaml:"batch"`
 	Regularizer Regularizer  `yaml:"regularizer" when:"objective.name=network"`
 	Bias        Bias         `yaml:"bias"`
@@ -61,9 +62,26 @@ type Model struct {
 type Optimizer struct {
 	Name string  `yaml:"name" selector:"true" doc:"update rule; signum and lion are smoothed by eps"`
 	LR   float64 `yaml:"lr"`
+	// What is done to the gradient before the rule sees it.
+	ClipValue float64 `yaml:"clip_value,omitempty" range:"[0,inf)" doc:"bound of the size of the gradient's elements, beyond which they are clipped; 0: none"`
+	ClipNorm  float64 `yaml:"clip_norm,omitempty" range:"[0,inf)" doc:"bound of the gradient's two-norm over all parameters, beyond which it is clipped; 0: none"`
+	L2        float64 `yaml:"l2,omitempty" range:"[0,inf)" doc:"coupled weight decay: l2 theta is added to the gradient, behind clipping and before the moments"`
+	SAM       float64 `yaml:"sam,omitempty" range:"[0,inf)" doc:"rho of sharpness-aware minimization: the gradient is taken at theta + rho g/|g|; 0: at theta"`
 	// Values are the hyperparameters of the rule, by key: float64 or bool. An optimizer that the config defines has the keys of its
 	// definition here, too, as they were given.
 	Values map[string]any `yaml:",inline"`
+}
+
+// Schedule is the section schedule: lr is multiplied by a factor in each step.
+type Schedule struct {
+	Shape  string  `yaml:"shape,omitempty" selector:"true" oneof:"constant|linear|cosine|step|wsd|file" doc:"how the factor of optimizer.lr goes on behind the warmup: constant, linear or along half a cosine to final, by steps, constant and then linear to final (warmup, stable, decay), or as a file says"`
+	Warmup int     `yaml:"warmup,omitempty" range:"[0,1e9]" time:"-" doc:"steps n of warmup W, with the factor (n+1)/W"`
+	Steps  int     `yaml:"steps" for:"linear|cosine|wsd" range:"[0,1e9]" time:"-" doc:"step at which final is reached; 0: the run's steps"`
+	Final  float64 `yaml:"final" for:"linear|cosine|wsd" range:"[0,inf)" time:"-" doc:"factor there, and from there on"`
+	Every  int     `yaml:"every" for:"step" range:"[1,1e9]" time:"-" doc:"steps after which the factor is multiplied once more"`
+	Factor float64 `yaml:"factor" for:"step" range:"(0,inf)" time:"-" doc:"what it is multiplied by"`
+	Stable int     `yaml:"stable" for:"wsd" range:"[0,1e9]" time:"-" doc:"steps with the factor 1 between warmup and decay"`
+	Path   string  `yaml:"path" for:"file" doc:"text file with the factor of each step, a number a line; the last holds on. With optimizer.lr 1 they are the step sizes"`
 }
 
 // Batch is the section batch: which examples a step sees.
@@ -97,7 +115,9 @@ type Record struct {
 	Bias      int  `yaml:"bias" range:"[0,inf)" doc:"steps between measurements of the realized and the predicted bias, their signs and the one-step defects; 0: never"`
 	Blocks    bool `yaml:"blocks,omitempty" doc:"measure the bias of every weight, too, of at most 256 weights"`
 	Sharpness int  `yaml:"sharpness" range:"[0,inf)" doc:"steps between measurements of the sharpness, plain and preconditioned; 0: never"`
-	Test      int  `yaml:"test" when:"objective.name=network" range:"[0,inf)" doc:"steps between evaluations of the test data; 0: never"`
+	// Average is the decay of a mean of the weights that is kept beside the run.
+	Average float64 `yaml:"average,omitempty" range:"[0,1)" doc:"decay of an exponential moving average of the weights beside the run, recorded and saved; 0: none"`
+	Test    int     `yaml:"test" when:"objective.name=network" range:"[0,inf)" doc:"steps between evaluations of the test data; 0: never"`
 }
 
 // Flow is the section flow: how the equations beside the run are integrated.
@@ -125,6 +145,7 @@ func defaults() Config {
 		Model:       defaultModel(),
 		Loss:        "cross-entropy",
 		Optimizer:   Optimizer{Name: "adam"},
+		Schedule:    Schedule{Shape: "constant", Every: 300, Factor: 0.1},
 		Batch:       Batch{Mode: "full", Size: 100, Physical: 500},
 		Regularizer: Regularizer{Kind: "none"},
 		Record:      Record{Every: 1, Bias: 10, Sharpness: 50, Test: 10},

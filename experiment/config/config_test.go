@@ -106,6 +106,10 @@ func TestErrorsSayLineKeyAndWhatWouldBeRight(t *testing.T) {
 		want      string
 	}{
 		{"unknown key", "seed: 1\noptimizer:\n  bta2: 0.9\n", nil, "run.yaml:3:3: optimizer.bta2: unknown key; did you mean beta2?"},
+		{"no time to decay in", "steps: 10\nschedule: {shape: cosine, warmup: 10}\n", nil, "run.yaml:2:19: schedule.steps: 10, with a warmup of 10 steps: want more, for cosine to come to its final value in"},
+		{"no file of a schedule", "schedule:\n  shape: file\n", nil, "run.yaml:2:10: schedule.path: no file; expected one with the factor of each step, a number a line"},
+		{"a key of another shape", "schedule: {shape: linear, every: 5}\n", nil, "run.yaml:1:34: schedule.every: of no use with schedule.shape: linear; it is for step"},
+		{"a hyperparameter called like a key", "optimizer: {name: mine, lr: 1, let: {l2: 0.1}, update: l2 * g}\n", nil, "run.yaml:1:38: optimizer.let.l2: l2 is a key of the section; expected another name"},
 		{"unknown section", "optimiser: {lr: 1}\n", nil, "run.yaml:1:1: optimiser: unknown key; did you mean optimizer?"},
 		{"key of another section", "beta2: 0.9\n", nil, "run.yaml:1:1: beta2: unknown key; did you mean optimizer.beta2?"},
 		{"nothing near", "stop: {zzzzzzzzz: 1}\n", nil, "run.yaml:1:8: stop.zzzzzzzzz: unknown key; expected one of loss, seconds"},
@@ -228,6 +232,9 @@ func TestEveryDefaultIsValidAndEveryChoiceHasOne(t *testing.T) {
 				set := []string{d.Key + "=" + word}
 				if needs[d.Key] != "" {
 					set = []string{needs[d.Key], set[0]}
+				}
+				if word == "file" {
+					set = append(set, "schedule.path=lr.txt")
 				}
 				c := mustParse(t, "", set...)
 				for _, path := range s.Paths() {

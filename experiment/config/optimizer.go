@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+
 	"shadowflow/rule"
 	"shadowflow/schema"
 )
@@ -41,13 +43,33 @@ func (o Optimizer) Config() (rule.Config, error) {
 	return d.New(values)
 }
 
-// Rule returns the optimizer's rule.
+// Rule returns the optimizer's rule, with what is done to the gradient before its formulas see it.
 func (o Optimizer) Rule() (*rule.Rule, error) {
 	c, err := o.Config()
 	if err != nil {
 		return nil, err
 	}
-	return c.Rule()
+	r, err := c.Rule()
+	if err != nil {
+		return nil, err
+	}
+	return r.Conditioned(o.Conditioning())
+}
+
+// Conditioning returns what is done to the gradient before the optimizer's formulas see it.
+func (o Optimizer) Conditioning() rule.Conditioning {
+	return rule.Conditioning{ClipValue: o.ClipValue, ClipNorm: o.ClipNorm, L2: o.L2}
+}
+
+// Bare refuses an optimizer whose gradient is not the loss's own, for what is about its formulas alone.
+func (o Optimizer) Bare() error {
+	if c := o.Conditioning(); c.Active() {
+		return fmt.Errorf("optimizer: %v changes the gradient before the formulas of %s see it, and this is about the formulas alone: leave it out", c, o.Name)
+	}
+	if o.SAM != 0 {
+		return fmt.Errorf("optimizer.sam: this is about the formulas of %s alone, whatever the gradient: leave it out", o.Name)
+	}
+	return nil
 }
 
 // String returns the optimizer with its hyperparameters: adam(lr=0.001, beta1=0.9, ...).
@@ -56,5 +78,12 @@ func (o Optimizer) String() string {
 	if err != nil {
 		return o.Name
 	}
-	return c.String()
+	text := c.String()
+	if with := o.Conditioning(); with.Active() {
+		text += " with " + with.String()
+	}
+	if o.SAM != 0 {
+		text += fmt.Sprintf(" at sam=%v", o.SAM)
+	}
+	return text
 }

@@ -81,6 +81,9 @@ func checkTogether(r *schema.Resolved, c *Config) {
 	if c.Objective.Name == Network && errors.As(c.Data.Validate(), &wrong) {
 		r.Fail("data."+wrong.Field, wrong.Problem)
 	}
+	if wrong := c.checkSchedule(); wrong != nil {
+		r.Fail("schedule."+wrong.Key, wrong.Problem)
+	}
 }
 
 // YAML returns the config as resolved: every key that has a meaning in it, with its

@@ -60,7 +60,7 @@ func (c *company[T]) named(name string) (*equation[T], error) {
 func (c *company[T]) memoryless(order int) (*equation[T], error) {
 	if c.exact == nil {
 		var err error
-		opt := modeq.SecondOptions{Order: c.problem.Order, Threads: c.problem.Threads}
+		opt := modeq.SecondOptions{Order: c.problem.Order, LR: c.problem.varying(), Threads: c.problem.Threads}
 		if c.exact, err = modeq.NewSecondOrder(c.problem.Rule, c.problem.Objective, opt); err != nil {
 			return nil, err
 		}
@@ -73,7 +73,7 @@ func (c *company[T]) memoryless(order int) (*equation[T], error) {
 	return e, nil
 }
 
-// gradientFlow is dtheta/dt = -grad E, with t = n lr.
+// gradientFlow is dtheta/dt = -grad E, with t the sum of the step sizes.
 func (c *company[T]) gradientFlow() (*equation[T], error) {
 	p := c.problem
 	theta, g := make([]T, len(p.Theta)), make([]T, len(p.Theta))
@@ -89,7 +89,7 @@ func (c *company[T]) gradientFlow() (*equation[T], error) {
 			return err
 		}
 	}
-	s, err := c.how.solver(field, p.LR)
+	s, err := c.how.solver(field, p.StepSize)
 	return c.equation("gradient flow", 1, []string{"theta"}, c.beginAtTheta, s), err
 }
 
@@ -105,14 +105,14 @@ func (c *company[T]) state(order int) (*equation[T], error) {
 	}
 	field := func(ctx context.Context, n int) flow.Field {
 		return func(_ int, t float64, y, dydt []float64) error {
-			return equation.At(ctx, p.LR, float64(n)+t, c.batch(n), y, dydt)
+			return equation.At(ctx, p.StepSize(n), float64(n)+t, c.batch(n), y, dydt)
 		}
 	}
 	rates := []float64{0}
 	for i := range p.Rule.State {
 		rates = append(rates, p.Rule.Decay(i))
 	}
-	s, err := newFading(c.how, field, 1, rates, equation.Size())
+	s, err := newFading(c.how, field, rates, equation.Size())
 	if err != nil {
 		return nil, err
 	}
@@ -133,14 +133,14 @@ func (c *company[T]) lift(order int) (*equation[T], error) {
 	}
 	field := func(ctx context.Context, n int) flow.Field {
 		return func(_ int, t float64, y, dydt []float64) error {
-			return lift.At(ctx, p.LR, float64(n)+t, c.batch(n), y, dydt)
+			return lift.At(ctx, p.StepSize(n), float64(n)+t, c.batch(n), y, dydt)
 		}
 	}
 	how := c.how
 	if order == 2 && how.steps > 0 {
 		how.steps *= 2 // modes that do not flip die out at the rate 4, which is beyond the stability of a whole step
 	}
-	s, err := how.solver(field, 1)
+	s, err := how.solver(field, oneStep)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -19,6 +20,9 @@ func (c *company[T]) central() (*equation[T], error) {
 		return nil, err
 	}
 	p := c.problem
+	if with := p.changed(); with != "" {
+		return nil, fmt.Errorf("central flows are known of optimizers that take the gradient as it is: want no %s", with)
+	}
 	if p.Order != nil {
 		return nil, fmt.Errorf("a central flow is that of the full batch: want batch.mode full")
 	}
@@ -37,7 +41,7 @@ func (c *company[T]) central() (*equation[T], error) {
 	for i := range f.Vectors() {
 		parts = append(parts, fmt.Sprintf("direction.%d", i))
 	}
-	s := &centralSolver[T]{flow: f, objective: p.Objective, start: c.start, at: -1}
+	s := &centralSolver[T]{flow: f, objective: p.Objective, lr: p.StepSize, start: c.start, at: -1}
 	begin := func(y []float64) {
 		dim := len(p.Theta)
 		c.beginAtTheta(y)
@@ -58,12 +62,18 @@ func (c *company[T]) central() (*equation[T], error) {
 type centralSolver[T graph.Float] struct {
 	flow      *central.Flow[T]
 	objective objective.Objective[T]
+	lr        func(n int) float64
 	start     int
 	at        int // the step before which the flow stands, -1 if it is to be told
 }
 
 // enter sets the flow to the state before step n.
 func (s *centralSolver[T]) enter(ctx context.Context, n int, y []float64) error {
+	lr := s.lr(n)
+	if lr == 0 {
+		return errors.New("a step of size 0 has no threshold of stability")
+	}
+	s.flow.SetLR(lr)
 	if s.at == n {
 		return nil
 	}

@@ -58,17 +58,17 @@ func (t *training[T]) logStart() error {
 			return err
 		}
 	}
-	if n := t.noise; n != nil && n.adam == nil {
+	if n := t.noise; n != nil && n.adam == nil && p.changed() == "" {
 		if err := t.dir.Logf("noise.bias_total and noise.flip_batch are not measured: they are of Adam and RMSProp, and %s is neither where eps is small",
 			p.Rule.Name); err != nil {
 			return err
 		}
 	}
 	if s.data == nil {
-		return t.dir.Logf("%s: %d parameters, %d batches; optimizer %s, lr %v", c.Objective.Name, p.Objective.Dim(), p.Objective.Batches(), p.Rule.Name, p.LR)
+		return t.dir.Logf("%s: %d parameters, %d batches; optimizer %s, lr %s", c.Objective.Name, p.Objective.Dim(), p.Objective.Batches(), p.Rule.Name, p.pace())
 	}
-	return t.dir.Logf("%s on %s: %d parameters, %d training examples, %d test examples; optimizer %s, lr %v",
-		c.Model.Name, c.Data.Name, p.Objective.Dim(), s.data.Train.N(), s.data.Test.N(), p.Rule.Name, p.LR)
+	return t.dir.Logf("%s on %s: %d parameters, %d training examples, %d test examples; optimizer %s, lr %s",
+		c.Model.Name, c.Data.Name, p.Objective.Dim(), s.data.Train.N(), s.data.Test.N(), p.Rule.Name, p.pace())
 }
 
 // leftOut says what is not measured that might be, and why.
@@ -76,6 +76,12 @@ func (t *training[T]) leftOut() []string {
 	var out []string
 	if _, err := t.problem.Rule.MemoryForm(); err != nil {
 		out = append(out, fmt.Sprintf("the predicted bias and preconditioned sharpness are not measured: %v", err))
+	}
+	if with := t.problem.changed(); with != "" && t.noise != nil {
+		out = append(out, fmt.Sprintf("what noise does to the bias is not measured: its expansion has no %s", with))
+	}
+	if t.problem.perturbed() && t.config.Record.Sharpness > 0 {
+		out = append(out, "preconditioned sharpness is not measured: with sam the gradient changes by another matrix than the Hessian")
 	}
 	if t.unmeasured != nil {
 		out = append(out, fmt.Sprintf("nor is the realized bias: %v", t.unmeasured))
@@ -135,7 +141,7 @@ const weightsFile = "weights.safetensors"
 
 // conclude writes the result of a run whose record is complete.
 func (t *training[T]) conclude(s Status) (*Result, error) {
-	if err := t.saveWeights(filepath.Join(t.dir.Path(), weightsFile)); err != nil {
+	if err := errors.Join(t.saveWeights(filepath.Join(t.dir.Path(), weightsFile)), t.saveAverage()); err != nil {
 		return nil, err
 	}
 	result, err := t.summary(s)

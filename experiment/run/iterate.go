@@ -26,7 +26,7 @@ func equationsOf(p *Problem[float64], orders []int, start Start, relTol float64)
 		}
 		if exact == nil {
 			var err error
-			if exact, err = modeq.NewSecondOrder(p.Rule, p.Objective, modeq.SecondOptions{Order: p.Order, Threads: p.Threads}); err != nil {
+			if exact, err = modeq.NewSecondOrder(p.Rule, p.Objective, modeq.SecondOptions{Order: p.Order, LR: p.varying(), Threads: p.Threads}); err != nil {
 				return nil, err
 			}
 		}

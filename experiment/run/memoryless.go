@@ -19,8 +19,8 @@ func memorylessEquation[T graph.Float](p *Problem[T], s *modeq.SecondOrder[T], o
 	if order == 2 {
 		c = make([]T, dim)
 	}
-	scale := (1 + p.BiasScale) * p.LR
 	field := func(ctx context.Context, n int) flow.Field {
+		scale := (1 + p.BiasScale) * p.StepSize(n)
 		return func(_ int, _ float64, y, dydt []float64) error {
 			for i, v := range y {
 				theta[i] = T(v)
@@ -37,12 +37,15 @@ func memorylessEquation[T graph.Float](p *Problem[T], s *modeq.SecondOrder[T], o
 			return nil
 		}
 	}
-	solver, err := how.solver(field, p.LR)
+	solver, err := how.solver(field, p.StepSize)
 	return newMemoryless(p, order, solver), err
 }
 
 // seriesEquation returns the memoryless equation of any order for a full batch with the memory full, from the problem's start.
 func seriesEquation(p *Problem[float64], order int, opt flow.Options) (*equation[float64], error) {
+	if err := p.oneSize(fmt.Sprintf("the modified equation of a full memory, order %d,", order)); err != nil {
+		return nil, err
+	}
 	loss, ok := p.Objective.(objective.GraphLoss)
 	if !ok {
 		return nil, fmt.Errorf("the modified equation of a full memory, order %d, needs a loss that is graph code, which this one does not have: want start %s, and orders 1 and 2", order, Cold)
@@ -54,7 +57,7 @@ func seriesEquation(p *Problem[float64], order int, opt flow.Options) (*equation
 	field := func(context.Context, int) flow.Field {
 		return func(_ int, _ float64, y, dydt []float64) error { return fields.Sum(p.LR, y, dydt) }
 	}
-	return newMemoryless(p, order, &ahead{stepwise: stepwise{method: flow.DormandPrince8, options: opt, field: field, span: p.LR}}), nil
+	return newMemoryless(p, order, &ahead{stepwise: stepwise{method: flow.DormandPrince8, options: opt, field: field, span: p.StepSize}}), nil
 }
 
 func newMemoryless[T graph.Float](p *Problem[T], order int, s solver) *equation[T] {

@@ -6,7 +6,6 @@ import (
 
 	"shadowflow/diagnose"
 	"shadowflow/graph"
-	"shadowflow/modeq"
 	"shadowflow/objective"
 )
 
@@ -21,7 +20,6 @@ type biasMeter[T graph.Float] struct {
 	objective objective.Objective[T]
 	optimizer *Optimizer[T]
 	term      *secondOrder[T]
-	lr        float64
 	scale     float64 // of the bias that the optimizer has: 1 + bias.scale
 	eps       float64
 
@@ -30,6 +28,7 @@ type biasMeter[T graph.Float] struct {
 	realized  *realizedGauges  // where U - F is the bias
 	blocks    []blockGauges
 	drive     driveGauges
+	causes    *causes[T]
 	step      *Gauge
 
 	// normDirection is g/sqrt(g^2 + eps), and q what the Hessian makes of it where F is another direction.
@@ -59,7 +58,7 @@ func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[
 	dim := p.Objective.Dim()
 	m := &biasMeter[T]{
 		schedule:  schedule{"bias", every},
-		objective: p.Objective, optimizer: o, term: s, lr: p.LR, scale: 1 + p.BiasScale, eps: p.Eps,
+		objective: p.Objective, optimizer: o, term: s, scale: 1 + p.BiasScale, eps: p.Eps,
 		normDirection: make([]T, dim), q: make([]T, dim), start: make([]T, dim), b: make([]T, dim), last: math.NaN(),
 		drive: driveGauges{
 			main:     gauge("drive.main", "1/h", "dN/dt by the main term, -q.F"),
@@ -71,7 +70,7 @@ func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[
 		m.gradient, m.full = make([]T, dim), newFullGauges(lossUnit, scores)
 	}
 	if s.c != nil {
-		effects, err := modeq.NewEffects(p.Rule)
+		effects, err := p.effects()
 		if err != nil {
 			return nil, err
 		}
@@ -82,8 +81,11 @@ func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[
 		m.realized = newRealizedGauges(m.predicted != nil)
 		m.drive.realized = gauge("drive.realized", "1/h", "dN/dt by the realized bias b of the step taken from here, -q.b: negative lowers N, positive hinders its decrease")
 	}
+	var err error
+	if m.causes, err = newCauses(p, s, m.predicted != nil, m.realized != nil); err != nil {
+		return nil, err
+	}
 	if blocks {
-		var err error
 		if m.blocks, err = newBlockGauges(p.Objective.Blocks(), m.predicted != nil, m.realized != nil); err != nil {
 			return nil, err
 		}
@@ -104,7 +106,7 @@ func (m *biasMeter[T]) Gauges() []*Gauge {
 	if p != nil {
 		all = append(all, p.share, p.effect.penalized, p.effect.hindered, p.effect.penalizedWeight, p.effect.hinderedWeight, p.critical)
 	}
-	all = append(all, d.main, d.predicted, d.realized, d.observed)
+	all = append(all, d.main, d.predicted, d.realized, d.observed, m.causes.schedule, m.causes.clip)
 	if r != nil {
 		all = append(all, r.cosine, r.explained, r.share, r.effect.penalized, r.effect.hindered, r.effect.penalizedWeight, r.effect.hinderedWeight)
 	}
@@ -124,9 +126,12 @@ func (m *biasMeter[T]) Gauges() []*Gauge {
 	return out
 }
 
+// measures reports whether there is a bias at a point: in a step of size 0 nothing moves.
+func (m *biasMeter[T]) measures(at *Point[T]) bool { return at.measurable() && at.LR > 0 }
+
 // Measure implements Meter.
 func (m *biasMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
-	if !at.measurable() {
+	if !m.measures(at) {
 		return nil
 	}
 	if err := m.term.evaluate(ctx, at); err != nil {
@@ -138,15 +143,18 @@ func (m *biasMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	}
 	f, c := m.term.f, m.term.c
 	if m.predicted != nil {
-		b := diagnose.BiasOf(m.lr, f, c, m.qNow)
+		b := diagnose.BiasOf(at.LR, f, c, m.qNow)
 		m.predicted.set(b, at.Step)
 		m.drive.main.Set(b.MainDrive)
 		m.drive.predicted.Set(b.Drive)
+		if err := m.causes.predict(ctx, at, m.term, m.qNow); err != nil {
+			return err
+		}
 	} else {
 		m.drive.main.Set(-diagnose.Dot(m.qNow, f))
 	}
 	for _, b := range m.blocks {
-		predict(b, m.lr, part(b.at, f), part(b.at, c), part(b.at, m.qNow))
+		predict(b, at.LR, part(b.at, f), part(b.at, c), part(b.at, m.qNow))
 	}
 	return nil
 }
@@ -169,17 +177,20 @@ func (m *biasMeter[T]) normGradient(ctx context.Context, at *Point[T]) error {
 	}
 	normDirection(m.normDirection, g, m.eps)
 	m.qNow = m.q
-	return product(ctx, m.objective, objective.Full, at.Theta, m.normDirection, m.q)
+	return objective.TransposedProduct(ctx, m.objective, at.Theta, objective.Full, m.normDirection, m.q)
 }
 
 // Before implements Follower.
 func (m *biasMeter[T]) Before(ctx context.Context, at *Point[T]) error {
-	if !at.measurable() {
+	if !m.measures(at) {
 		return nil
 	}
 	copy(m.start, at.Theta)
 	if m.realized != nil {
 		if err := m.optimizer.stepper.Update(at.LR, at.Theta, at.Gradient, m.b); err != nil {
+			return err
+		}
+		if err := m.causes.realize(at, m.optimizer, m.b, m.qNow); err != nil {
 			return err
 		}
 	}
@@ -188,14 +199,14 @@ func (m *biasMeter[T]) Before(ctx context.Context, at *Point[T]) error {
 
 // After implements Follower.
 func (m *biasMeter[T]) After(at *Point[T]) error {
-	if !at.measurable() {
+	if !m.measures(at) {
 		return nil
 	}
 	m.waits.Waits = true
 	m.step.Set(diagnose.Distance(m.start, at.Theta))
 	s := m.term
 	if m.predicted != nil {
-		m.predicted.setDefects(diagnose.DefectsOf(m.lr, m.scale, m.start, at.Theta, s.f, s.c, s.ff))
+		m.predicted.setDefects(diagnose.DefectsOf(at.LR, m.scale, m.start, at.Theta, s.f, s.c, s.ff))
 	}
 	if m.realized == nil {
 		return nil
@@ -209,10 +220,10 @@ func (m *biasMeter[T]) After(at *Point[T]) error {
 	m.drive.realized.Set(b.Drive)
 	m.last = b.Drive
 	if m.predicted != nil {
-		m.realized.compare(diagnose.LikenessOf(m.lr, s.c, m.b))
+		m.realized.compare(diagnose.LikenessOf(at.LR, s.c, m.b))
 	}
 	for _, b := range m.blocks {
-		realize(b, m.lr, part(b.at, s.f), part(b.at, s.c), part(b.at, m.b), part(b.at, m.qNow))
+		realize(b, at.LR, part(b.at, s.f), part(b.at, s.c), part(b.at, m.b), part(b.at, m.qNow))
 	}
 	return nil
 }

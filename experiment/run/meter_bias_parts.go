@@ -58,17 +58,21 @@ type predictedGauges struct {
 	first, second, secondOverFirst *Gauge
 }
 
+// newPredictedGauges makes them; without effects there is no critical gradient.
 func newPredictedGauges(effects *modeq.Effects) *predictedGauges {
 	const bias = "the bias that the second-order equation predicts"
-	return &predictedGauges{
+	g := &predictedGauges{
 		effects:         effects,
 		share:           gauge("bias_share", "", "||h C|| / ||F||: size of "+bias+" beside the main term"),
 		effect:          newEffectGauges("", bias, "C"),
-		critical:        gauge("critical_gradient", "loss/parameter", "g*: the |g_j| at which it changes between penalizing and hindering; the smallest if there are several"),
 		first:           gauge("defect_1", "parameter", "two-norm of the step less that of the modified equation of order 1"),
 		second:          gauge("defect_2", "parameter", "two-norm of the step less that of the modified equation of order 2"),
 		secondOverFirst: gauge("monitor.second_over_first", "", "defect_2 / defect_1: below 1 the second-order equation predicts the step better than no correction, and its bias may be spoken of"),
 	}
+	if effects != nil {
+		g.critical = gauge("critical_gradient", "loss/parameter", "g*: the |g_j| at which it changes between penalizing and hindering; the smallest if there are several")
+	}
+	return g
 }
 
 // set sets the gauges of the bias in a step.
@@ -76,6 +80,9 @@ func (g *predictedGauges) set(b diagnose.Bias, step int) {
 	g.share.Set(b.Share)
 	g.effect.set(b)
 	// A rule of the user's may give no number for sizes that no gradient has: no reason to end the run.
+	if g.critical == nil {
+		return
+	}
 	if sizes, err := g.effects.Critical(step); err == nil && len(sizes) > 0 {
 		g.critical.Set(sizes[0])
 	}

@@ -47,7 +47,7 @@ func newNoiseMeter[T graph.Float](p *Problem[T], batches objective.Objective[T],
 		flip: gauge("noise.flip_batch", "examples", "batch size at which the preferred beta2 flips, dC_total/dbeta2 = 0 at the run's beta1 and "+
 			"beta2: in larger batches a larger beta2 hinders more, in smaller ones it penalizes more"),
 	}
-	if p.Rule.Memory == nil { // then nothing is known of how noise acts through it
+	if p.Rule.Memory == nil || p.changed() != "" { // then nothing is known of how noise acts through it
 		return m, nil
 	}
 	beta1, beta2, ok, err := modeq.AdamDecays(p.Rule)

@@ -17,9 +17,12 @@ type sharpnessMeter[T graph.Float] struct {
 	objective    objective.Objective[T]
 	stepper      *rule.Stepper[T]
 	precondition *diagnose.Preconditioner[T] // nil without the memory form: nothing is known then of how a rule preconditions
-	// root is that of 1/P; then what alternates, the gradient over all examples, and the Hessian times it.
-	root, d, g, hg []T
-	above          int // rows in sequence up to the last with lambda_grad above 2/h
+	with         rule.Conditioning
+	along        *objective.Direction // the gradient, as the rule's formulas see it where nothing is clipped
+	condition    objective.CompiledDirection[T]
+	// root is that of 1/P; then what alternates, the gradient over all examples, the Hessian times it, and the gradient that the rule's formulas see.
+	root, d, g, hg, seen []T
+	above                int // rows in sequence up to the last with lambda_grad above 2/h
 
 	plain, plainResidual, scaled, scaledResidual, threshold *Gauge
 	memoryEdge, periodTwo, lambdaGrad, spikeRows            *Gauge
@@ -28,7 +31,7 @@ type sharpnessMeter[T graph.Float] struct {
 func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int, seed uint64) (*sharpnessMeter[T], error) {
 	m := &sharpnessMeter[T]{
 		schedule: schedule{"sharpness", every},
-		seed:     seed, objective: p.Objective, stepper: o.stepper,
+		seed:     seed, objective: objective.Plain(p.Objective), stepper: o.stepper, with: p.Rule.Conditioning(),
 		plain:          gauge("sharpness", "loss/parameter^2", "largest eigenvalue of the Hessian of the training loss"),
 		plainResidual:  gauge("sharpness_residual", "loss/parameter^2", "an eigenvalue lies within this of sharpness"),
 		scaled:         gauge("preconditioned_sharpness", "1/h", "largest eigenvalue of P^-1 H, for Adam P = diag(sqrt(v + eps))"),
@@ -39,14 +42,18 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 		lambdaGrad:     gauge("monitor.lambda_grad", "1/h", "g'DHg/|g|^2, sharpness along the gradient of what alternates, for Adam D = (1 - beta1)/((1 + beta1)(1 - beta1^(n+1)) sqrt(v + eps)): where it stays above 2/h a spike of the loss is coming"),
 		spikeRows:      counter("monitor.spike_rows", "rows", "measurements in sequence up to this one with monitor.lambda_grad above 2/h"),
 	}
-	if p.Rule.Memory == nil {
+	if p.Rule.Memory == nil || p.perturbed() {
 		return m, nil
 	}
-	for _, v := range []*[]T{&m.root, &m.d, &m.g, &m.hg} {
+	for _, v := range []*[]T{&m.root, &m.d, &m.g, &m.hg, &m.seen} {
 		*v = make([]T, p.Objective.Dim())
 	}
 	var err error
-	m.precondition, err = diagnose.NewPreconditioner[T](p.Rule, p.Objective.Dim(), p.Threads)
+	m.along = &objective.Direction{Make: rule.Conditioning{L2: m.with.L2}.Of}
+	if m.precondition, err = diagnose.NewPreconditioner[T](p.Rule.Unconditioned(), p.Objective.Dim(), p.Threads); err != nil || !m.with.Active() {
+		return m, err
+	}
+	m.condition, err = objective.CompileDirection[T](&objective.Direction{Make: m.with.Of}, p.Objective.Dim(), p.Threads)
 	return m, err
 }
 
@@ -75,11 +82,23 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	if m.precondition == nil {
 		return nil
 	}
-	stability, err := m.precondition.At(at.Step, at.LR, at.Theta, at.Gradient, m.stepper.State(), m.root)
+	if clipped := rule.Clip(m.with, at.Gradient); clipped != (rule.Clipped{Factor: 1}) || at.LR == 0 {
+		return nil // a clipped gradient changes by another matrix than the Hessian, and in a step of size 0 there are no thresholds
+	}
+	g, err := m.gradientSeen(at)
 	if err != nil {
 		return err
 	}
-	scaled, err := diagnose.LargestEigenvalue(len(at.Theta), diagnose.Preconditioned(m.root, hvp), opt)
+	stability, err := m.precondition.At(at.Step, at.LR, at.Theta, g, m.stepper.State(), m.root)
+	if err != nil {
+		return err
+	}
+	decayed := func(v, hv []T) error {
+		err := hvp(v, hv)
+		m.decay(hv, v)
+		return err
+	}
+	scaled, err := diagnose.LargestEigenvalue(len(at.Theta), diagnose.Preconditioned(m.root, decayed), opt)
 	if err != nil {
 		return err
 	}
@@ -88,28 +107,43 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	m.threshold.Set(stability.PeriodTwo)
 	m.memoryEdge.Set(scaled.Value / stability.Memory)
 	m.periodTwo.Set(scaled.Value / stability.PeriodTwo)
-	return m.alongGradient(ctx, at)
+	return m.alongGradient(ctx, at, g)
 }
 
-// gradientItself is the direction.
-var gradientItself = &objective.Direction{Make: func(g, _ graph.Value) graph.Value { return g }}
+// gradientSeen returns the gradient of the coming step as the rule's formulas see it.
+func (m *sharpnessMeter[T]) gradientSeen(at *Point[T]) ([]T, error) {
+	if m.condition == nil {
+		return at.Gradient, nil
+	}
+	return m.seen, m.condition(at.Gradient, at.Theta, m.seen)
+}
 
-// alongGradient measures the sharpness along the gradient over all examples.
-func (m *sharpnessMeter[T]) alongGradient(ctx context.Context, at *Point[T]) error {
-	if err := m.precondition.Alternating(at.Step, at.Theta, at.Gradient, m.stepper.State(), m.d); err != nil {
+// decay adds to a vector what coupled decay makes of the parameters, or of a way of theirs.
+func (m *sharpnessMeter[T]) decay(to, of []T) {
+	if m.with.L2 == 0 {
+		return
+	}
+	for j, v := range of {
+		to[j] += T(m.with.L2) * v
+	}
+}
+
+// alongGradient measures the sharpness along the gradient over all examples, g being that of the coming step.
+func (m *sharpnessMeter[T]) alongGradient(ctx context.Context, at *Point[T], g []T) error {
+	if err := m.precondition.Alternating(at.Step, at.Theta, g, m.stepper.State(), m.d); err != nil {
 		return err
 	}
-	g := at.Gradient
 	if at.Batch == objective.Full {
 		if err := product(ctx, m.objective, objective.Full, at.Theta, g, m.hg); err != nil {
 			return err
 		}
 	} else {
 		g = m.g
-		if _, err := m.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{Direction: gradientItself, Field: g, HField: m.hg}); err != nil {
+		if _, err := m.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{Direction: m.along, Field: g, HField: m.hg}); err != nil {
 			return err
 		}
 	}
+	m.decay(m.hg, g)
 	lambda := diagnose.AlongGradient(m.d, g, m.hg)
 	if m.above++; !(lambda > 2/at.LR) {
 		m.above = 0

@@ -13,16 +13,16 @@ type Optimizer[T graph.Float] struct {
 	rule    *rule.Rule
 	stepper *rule.Stepper[T]
 	theta   []T
-	lr      float64
+	lr      func(n int) float64
 	penalty *penalty[T]   // nil: none
 	bias    *biasScale[T] // nil: the bias is left alone
 	g       []T           // that the coming step takes
 }
 
-// newOptimizer returns the optimizer of a rule at theta, which it moves in place.
-func newOptimizer[T graph.Float](r *rule.Rule, blocks []graph.Block, lr float64, theta []T, threads int) (*Optimizer[T], error) {
-	stepper, err := rule.NewStepper[T](r, blocks, engine.Options{Threads: threads})
-	return &Optimizer[T]{rule: r, stepper: stepper, theta: theta, lr: lr}, err
+// newOptimizer returns a problem's optimizer at theta, which it moves in place.
+func newOptimizer[T graph.Float](p *Problem[T], theta []T) (*Optimizer[T], error) {
+	stepper, err := rule.NewStepper[T](p.Rule, p.Objective.Blocks(), engine.Options{Threads: p.Threads})
+	return &Optimizer[T]{rule: p.Rule, stepper: stepper, theta: theta, lr: p.StepSize}, err
 }
 
 // Name implements Process.
@@ -32,7 +32,7 @@ func (o *Optimizer[T]) Name() string { return "optimizer step" }
 func (o *Optimizer[T]) Steps() int { return o.stepper.Steps() }
 
 // LR returns the step size of a step.
-func (o *Optimizer[T]) LR(int) float64 { return o.lr }
+func (o *Optimizer[T]) LR(n int) float64 { return o.lr(n) }
 
 // needsField reports whether a step wants the rule's F and the Hessian times it.
 func (o *Optimizer[T]) needsField() bool { return o.bias != nil && o.bias.term.field != nil }
@@ -53,7 +53,7 @@ func (o *Optimizer[T]) Advance(ctx context.Context, at *Point[T]) (err error) {
 
 // Commit implements Process: the parameters are moved in place.
 func (o *Optimizer[T]) Commit() error {
-	if err := o.stepper.Step(o.lr, o.theta, o.g); err != nil {
+	if err := o.stepper.Step(o.lr(o.Steps()), o.theta, o.g); err != nil {
 		return err
 	}
 	if o.bias != nil {

@@ -53,7 +53,7 @@ func (p *penalty[T]) hessianTimes(ctx context.Context, at *Point[T]) ([]T, error
 	default:
 		normDirection(p.direction, at.Gradient, p.eps)
 	}
-	return p.product, product(ctx, p.objective, at.Batch, at.Theta, p.direction, p.product)
+	return p.product, objective.TransposedProduct(ctx, p.objective, at.Theta, at.Batch, p.direction, p.product)
 }
 
 // normDirection writes g / sqrt(g^2 + eps), the derivative of the perturbed one-norm.

@@ -140,7 +140,7 @@ func probeVectors[T graph.Float](ctx context.Context, p *Problem[T]) (*probed[T]
 	if err != nil {
 		return nil, e, err
 	}
-	if v.isNormDirection, err = derivesPerturbedNorm(field, p.Eps); err != nil {
+	if v.isNormDirection, err = p.followsNorm(field); err != nil {
 		return nil, e, err
 	}
 	terms, err := modeq.NewTerms[T](p.Rule, dim, p.Threads)
@@ -157,7 +157,7 @@ func normGradient[T graph.Float](ctx context.Context, p *Problem[T], v *probed[T
 	}
 	q, direction := make([]T, len(v.g)), make([]T, len(v.g))
 	normDirection(direction, v.g, p.Eps)
-	return q, product(ctx, p.Objective, objective.Full, p.Theta, direction, q)
+	return q, objective.TransposedProduct(ctx, p.Objective, p.Theta, objective.Full, direction, q)
 }
 
 func writeProbe[T graph.Float](out string, c *config.Config, model *nn.Model, v *probed[T]) error {

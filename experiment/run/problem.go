@@ -2,11 +2,13 @@ package run
 
 import (
 	"fmt"
+	"strings"
 
 	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/objective"
 	"shadowflow/rule"
+	"shadowflow/rule/stepsize"
 )
 
 // Problem is an optimizer at work on a loss, and where it begins.
@@ -14,7 +16,9 @@ type Problem[T graph.Float] struct {
 	Objective objective.Objective[T]
 	Rule      *rule.Rule
 	LR        float64
-	Theta     []T
+	// Schedule is what LR is multiplied by in each step.
+	Schedule stepsize.Schedule
+	Theta    []T
 	// Order gives the batch of each step. If nil, every step takes the full batch.
 	Order func(step int) int
 	// BiasScale is the s of the intervention theta - lr U - s lr^2 C(theta): 0 is the rule as it is, -1 has no bias to second order.
@@ -35,8 +39,62 @@ func (p *Problem[T]) check() error {
 	if !(p.LR > 0) || !finite(p.LR) {
 		return fmt.Errorf("lr %v: want a number above 0", p.LR)
 	}
+	if err := p.Schedule.Validate(); err != nil {
+		return err
+	}
 	if !finite(p.BiasScale) {
 		return fmt.Errorf("bias scale %v: want a finite number", p.BiasScale)
+	}
+	return nil
+}
+
+// StepSize returns the size of a step, counted from 0.
+func (p *Problem[T]) StepSize(n int) float64 {
+	if !p.Schedule.Varies() {
+		return p.LR
+	}
+	return p.LR * p.Schedule.At(n)
+}
+
+// varying returns the size of each step, nil if they are all of one.
+func (p *Problem[T]) varying() func(n int) float64 {
+	if !p.Schedule.Varies() {
+		return nil
+	}
+	return p.StepSize
+}
+
+// perturbed reports whether the gradient is taken elsewhere than at theta.
+func (p *Problem[T]) perturbed() bool { return objective.Plain(p.Objective) != p.Objective }
+
+// changed says what is done to the loss's gradient before the optimizer's formulas see it, empty if nothing is.
+func (p *Problem[T]) changed() string {
+	parts := []string{}
+	if p.perturbed() {
+		parts = append(parts, "sam")
+	}
+	if with := p.Rule.Conditioning(); with.Active() {
+		parts = append(parts, with.String())
+	}
+	return strings.Join(parts, ", ")
+}
+
+// pace says what the step sizes are, and what the gradient becomes before the optimizer's formulas see it.
+func (p *Problem[T]) pace() string {
+	text := fmt.Sprint(p.LR)
+	if p.Schedule.Varies() {
+		text += ", schedule " + string(p.Schedule.Shape)
+	}
+	if with := p.changed(); with != "" {
+		text += ", " + with
+	}
+	return text
+}
+
+// oneSize refuses steps of different sizes, for what is of those of one size alone.
+func (p *Problem[T]) oneSize(what string) error {
+	if p.Schedule.Varies() {
+		return fmt.Errorf("%s is of steps of one size: want schedule.shape constant without warmup", what)
 	}
 	return nil
 }
@@ -44,11 +102,11 @@ func (p *Problem[T]) check() error {
 // optimizer returns the optimizer at a copy of the problem's start, and the second-order terms if its bias is scaled.
 func (p *Problem[T]) optimizer(s *secondOrder[T]) (*Optimizer[T], error) {
 	theta := append([]T(nil), p.Theta...)
-	o, err := newOptimizer(p.Rule, p.Objective.Blocks(), p.LR, theta, p.Threads)
+	o, err := newOptimizer(p, theta)
 	if err != nil || p.BiasScale == 0 {
 		return o, err
 	}
-	o.bias = &biasScale[T]{scale: p.BiasScale, lr: p.LR, order: p.Order, term: s, f: make([]T, len(theta)), c: make([]T, len(theta))}
+	o.bias = &biasScale[T]{scale: p.BiasScale, varies: p.Schedule.Varies(), order: p.Order, term: s, f: make([]T, len(theta)), c: make([]T, len(theta))}
 	return o, nil
 }
 

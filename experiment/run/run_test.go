@@ -164,6 +164,7 @@ func TestInterruptedRunEndsWithTheSameBits(t *testing.T) {
 		"float64":        {"dtype=float64", "beside=[memoryless-1]"},
 		"batch norm":     {"model={name: resnet18, width: 2}", "beside=[]", "record.bias=0", "record.sharpness=0", "data.subset=20", "data.test_subset=5", "steps=8", "checkpoint.every=2"},
 		"lion":           {"optimizer={name: lion, lr: 1e-3, eps: 1e-6}"},
+		"scheduled":      {scheduled, "record.average=0.9", "optimizer={clip_norm: 0.5, clip_value: 0.1, l2: 1e-3, sam: 0.05}", "record.blocks=true"},
 		"augmented":      {"data.augment=true", "beside=[]"},
 		"without record": {"record={every: 0, bias: 0, sharpness: 0, test: 0}"},
 	} {
@@ -220,6 +221,7 @@ func (c countdown) Err() error {
 func TestStepBrokenOffAnywhereIsRepeatedWhole(t *testing.T) {
 	for name, overrides := range map[string][]string{
 		"flows":      {"steps=9", "checkpoint.every=0"},
+		"scheduled":  {"steps=9", scheduled, "record.average=0.9", "optimizer={clip_norm: 0.5, sam: 0.05}", "beside=[state-2]"},
 		"batch norm": {"model={name: resnet18, width: 2}", "beside=[]", "record={every: 1, bias: 0, sharpness: 0, test: 2}", "data.subset=20", "data.test_subset=5", "batch.physical=9", "steps=4"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -294,9 +296,12 @@ func TestKillBeforeTheResultAddsNoRecord(t *testing.T) {
 
 func TestThreadsDoNotChangeTheRecord(t *testing.T) {
 	one, two := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
-	runIn(t, one, parse(t, small, "steps=20", "threads=1"))
-	runIn(t, two, parse(t, small, "steps=20", "threads=3"))
-	wantSameHistory(t, two, one)
+	for _, more := range []string{"steps=20", "optimizer={clip_norm: 0.3, sam: 0.05}"} {
+		runIn(t, one, parse(t, small, "steps=20", "threads=1", more))
+		runIn(t, two, parse(t, small, "steps=20", "threads=3", more))
+		wantSameHistory(t, two, one)
+		one, two = one+" again", two+" again"
+	}
 }
 
 func TestRunStops(t *testing.T) {
@@ -348,6 +353,10 @@ func TestDefectsShrinkAsTheOrdersSay(t *testing.T) {
 		"another rule":            {"name: nadam, beta1: 0.5, beta2: 0.7, eps: 1e-4", nil},
 		"mini-batches":            {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3", []string{"batch={mode: cyclic, size: 20}"}},
 		"without bias correction": {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3, bias_correction: false", nil},
+		"a warmup":                {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-4", []string{"schedule.warmup=8"}},
+		"a warmup, mini-batches":  {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3", []string{"schedule.warmup=8", "batch={mode: cyclic, size: 20}"}},
+		"a clipped norm, and L2":  {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3, clip_norm: 0.1, l2: 0.1", nil},
+		"SAM":                     {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3, sam: 0.05", nil},
 		"half of the bias added":  {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3", []string{"bias.scale=0.5", "batch={mode: cyclic, size: 20}"}},
 	} {
 		t.Run(name, func(t *testing.T) {

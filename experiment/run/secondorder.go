@@ -18,7 +18,6 @@ import (
 // Of a rule without the memory form there is F, where that is known, and no C.
 type secondOrder[T graph.Float] struct {
 	objective objective.Objective[T]
-	lr        float64
 	// field is the direction F of the one product; nil where the general theorem is needed.
 	field     *objective.Direction
 	fieldFrom objective.CompiledDirection[T] // F of a gradient that is known
@@ -45,15 +44,17 @@ func newSecondOrder[T graph.Float](p *Problem[T]) (*secondOrder[T], error) {
 			return nil, err
 		}
 		s.c = make([]T, len(s.f))
-		s.terms, err = modeq.NewTerms[T](p.Rule, len(s.f), p.Threads)
+		if s.terms, err = modeq.NewTerms[T](p.Rule, len(s.f), p.Threads); err == nil {
+			s.terms.Vary(p.varying())
+		}
 		return s, err
 	}
 	dim := p.Objective.Dim()
-	s := &secondOrder[T]{objective: p.Objective, lr: p.LR}
+	s := &secondOrder[T]{objective: p.Objective}
 	for _, v := range []*[]T{&s.f, &s.ff, &s.c, &s.middle, &s.theta} {
 		*v = make([]T, dim)
 	}
-	s.general, err = modeq.NewSecondOrder(p.Rule, p.Objective, modeq.SecondOptions{Order: p.Order, Threads: p.Threads})
+	s.general, err = modeq.NewSecondOrder(p.Rule, p.Objective, modeq.SecondOptions{Order: p.Order, LR: p.varying(), Threads: p.Threads})
 	return s, err
 }
 
@@ -72,7 +73,7 @@ func newSettled[T graph.Float](p *Problem[T]) (*secondOrder[T], error) {
 // newFirstOrder prepares F, a direction, its product with the Hessian, and F'F, for the full batch.
 func newFirstOrder[T graph.Float](p *Problem[T], field *objective.Direction) (*secondOrder[T], error) {
 	dim := p.Objective.Dim()
-	s := &secondOrder[T]{objective: p.Objective, lr: p.LR, field: field}
+	s := &secondOrder[T]{objective: p.Objective, field: field}
 	for _, v := range []*[]T{&s.f, &s.hf, &s.ff, &s.middle, &s.theta, &s.gradient} {
 		*v = make([]T, dim)
 	}
@@ -83,7 +84,7 @@ func newFirstOrder[T graph.Float](p *Problem[T], field *objective.Direction) (*s
 	if s.steady, err = diagnose.NewAcceleration[T](field, dim, p.Threads); err != nil {
 		return nil, err
 	}
-	s.isNormDirection, err = derivesPerturbedNorm(field, p.Eps)
+	s.isNormDirection, err = p.followsNorm(field)
 	return s, err
 }
 
@@ -101,7 +102,7 @@ func (s *secondOrder[T]) evaluate(ctx context.Context, at *Point[T]) error {
 // accelerate sets F in the middle of the memoryless flow's step, F(theta - (h/2) F) = F - (h/2) F'F + O(h^2), and F'F, the second derivative in
 // time of the solution of dtheta/dt = -F, where F and H F are known.
 func (s *secondOrder[T]) accelerate(ctx context.Context, at *Point[T]) error {
-	half := T(s.lr / 2)
+	half := T(at.LR / 2)
 	for j, v := range at.Theta {
 		s.theta[j] = v - half*s.f[j]
 	}
@@ -136,6 +137,26 @@ func (s *secondOrder[T]) along(ctx context.Context, at *Point[T]) error {
 	return product(ctx, s.objective, at.Batch, at.Theta, s.f, s.hf)
 }
 
+// effects returns which sizes of gradient the second-order term penalizes, nil where elements are coupled and their sizes alone decide nothing.
+func (p *Problem[T]) effects() (*modeq.Effects, error) {
+	if !p.Rule.Elementwise {
+		return nil, nil
+	}
+	e, err := modeq.NewEffects(p.Rule)
+	if err == nil {
+		e.Vary(p.varying())
+	}
+	return e, err
+}
+
+// followsNorm reports whether H F of a direction is the gradient of the perturbed one-norm of the loss's gradient.
+func (p *Problem[T]) followsNorm(field *objective.Direction) (bool, error) {
+	if p.changed() != "" {
+		return false, nil
+	}
+	return derivesPerturbedNorm(field, p.Eps)
+}
+
 // derivesPerturbedNorm reports whether a direction is g / sqrt(g^2 + eps), by trying it over all sizes of g.
 func derivesPerturbedNorm(d *objective.Direction, eps float64) (bool, error) {
 	var gs, thetas []float64
@@ -161,27 +182,32 @@ func derivesPerturbedNorm(d *objective.Direction, eps float64) (bool, error) {
 }
 
 // biasScale moves the parameters, after each step, by -scale lr^2 C: 0 is the optimizer as it is, -1 has no bias to second order
-// (theory: the interventions). C is that of the full memory for a full batch.
+// (theory: the interventions). C is that of the full memory for a full batch under one step size, and else that of the step.
 type biasScale[T graph.Float] struct {
-	scale float64
-	lr    float64
-	order func(step int) int
-	term  *secondOrder[T]
-	f, c  []T
+	scale  float64
+	lr     float64 // of the step
+	varies bool
+	order  func(step int) int
+	term   *secondOrder[T]
+	f, c   []T
 }
 
 // evaluate finds C at the present point.
 func (b *biasScale[T]) evaluate(ctx context.Context, at *Point[T]) error {
-	s := b.term
+	s, n := b.term, at.Step
+	b.lr = at.LR
+	if b.order == nil && !b.varies {
+		n = modeq.FullMemory
+	}
+	if at.LR == 0 { // nothing moves
+		clear(b.c)
+		return nil
+	}
 	if s.field != nil {
 		if err := s.along(ctx, at); err != nil {
 			return err
 		}
-		return s.terms.SecondOrder(modeq.FullMemory, at.Gradient, at.Theta, s.f, s.hf, b.c)
-	}
-	n := at.Step
-	if b.order == nil {
-		n = modeq.FullMemory
+		return s.terms.SecondOrder(n, at.Gradient, at.Theta, s.f, s.hf, b.c)
 	}
 	return s.general.At(ctx, n, at.Theta, b.f, b.c)
 }

@@ -18,29 +18,37 @@ type integration struct {
 	relTol, absTol float64
 }
 
-// solver returns the solver of an equation a step of which takes span of its time.
-func (i integration) solver(field fieldOf, span float64) (*stepwise, error) {
+// oneStep is the span of a step of equations whose time is counted in steps.
+func oneStep(int) float64 { return 1 }
+
+// solver returns the solver of an equation step n of which takes span(n) of its time.
+func (i integration) solver(field fieldOf, span func(n int) float64) (*stepwise, error) {
 	method, err := flow.MethodByName(i.method)
 	if err != nil {
 		return nil, err
 	}
-	opt := flow.Options{RelTol: i.relTol, AbsTol: i.absTol}
-	if i.steps > 0 {
-		opt.Step = span / float64(i.steps)
-	}
-	return &stepwise{method: method, options: opt, field: field, span: span}, nil
+	return &stepwise{method: method, options: flow.Options{RelTol: i.relTol, AbsTol: i.absTol}, steps: i.steps, field: field, span: span}, nil
 }
 
 // stepwise integrates each step by itself.
 type stepwise struct {
 	method  *flow.Method
 	options flow.Options
+	steps   int // of the integrator for one of the optimizer's, 0: by the tolerances
 	field   fieldOf
-	span    float64
+	span    func(n int) float64
 }
 
 func (s *stepwise) solve(ctx context.Context, n int, y, next []float64) error {
-	solution, err := flow.Integrate(ctx, s.method, s.field(ctx, n), 0, s.span, y, s.options)
+	span, opt := s.span(n), s.options
+	if span == 0 {
+		copy(next, y)
+		return nil
+	}
+	if s.steps > 0 {
+		opt.Step = span / float64(s.steps)
+	}
+	solution, err := flow.Integrate(ctx, s.method, s.field(ctx, n), 0, span, y, opt)
 	if err != nil {
 		return err
 	}
@@ -55,13 +63,13 @@ func (s *stepwise) commit() {}
 // not negative.
 type fading struct {
 	stepwise
-	rates []float64 // L of each part, times span
+	rates []float64 // L of each part; time is counted in steps
 	y     []float64 // at a stage
 }
 
-func newFading(how integration, field fieldOf, span float64, rates []float64, size int) (*fading, error) {
+func newFading(how integration, field fieldOf, rates []float64, size int) (*fading, error) {
 	f := &fading{rates: rates, y: make([]float64, size)}
-	s, err := how.solver(func(ctx context.Context, n int) flow.Field { return f.slowed(field(ctx, n), span) }, span)
+	s, err := how.solver(func(ctx context.Context, n int) flow.Field { return f.slowed(field(ctx, n)) }, oneStep)
 	if err == nil {
 		f.stepwise = *s
 	}
@@ -69,11 +77,11 @@ func newFading(how integration, field fieldOf, span float64, rates []float64, si
 }
 
 // slowed returns the equation of exp(-L t) y.
-func (f *fading) slowed(field flow.Field, span float64) flow.Field {
+func (f *fading) slowed(field flow.Field) flow.Field {
 	dim := len(f.y) / len(f.rates)
 	return func(n int, t float64, w, dwdt []float64) error {
 		for i, rate := range f.rates {
-			scale(f.y[i*dim:(i+1)*dim], w[i*dim:(i+1)*dim], math.Exp(rate*t/span))
+			scale(f.y[i*dim:(i+1)*dim], w[i*dim:(i+1)*dim], math.Exp(rate*t))
 		}
 		if err := field(n, t, f.y, dwdt); err != nil {
 			return err
@@ -82,9 +90,9 @@ func (f *fading) slowed(field flow.Field, span float64) flow.Field {
 			if rate == 0 {
 				continue
 			}
-			back := math.Exp(-rate * t / span)
+			back := math.Exp(-rate * t)
 			for j := i * dim; j < (i+1)*dim; j++ {
-				dwdt[j] = back * (dwdt[j] - rate/span*f.y[j])
+				dwdt[j] = back * (dwdt[j] - rate*f.y[j])
 			}
 		}
 		return nil
@@ -109,7 +117,7 @@ func scale(to, x []float64, a float64) {
 	}
 }
 
-// ahead solves many steps at a time, of an equation whose field is the same in all, so that the integrator's may be longer than one.
+// ahead solves many steps at a time, of an equation whose field and span are the same in all, so that the integrator's may be longer than one.
 type ahead struct {
 	stepwise
 	rows    [][]float64 // points behind the coming steps
@@ -123,9 +131,9 @@ func (s *ahead) solve(ctx context.Context, n int, y, next []float64) error {
 	if len(s.rows) == 0 && s.runaway == nil {
 		opt := s.options
 		for k := range stepsAtOnce {
-			opt.Times = append(opt.Times, float64(k+1)*s.span)
+			opt.Times = append(opt.Times, float64(k+1)*s.span(n))
 		}
-		solution, err := flow.Integrate(ctx, s.method, s.field(ctx, n), 0, stepsAtOnce*s.span, y, opt)
+		solution, err := flow.Integrate(ctx, s.method, s.field(ctx, n), 0, stepsAtOnce*s.span(n), y, opt)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

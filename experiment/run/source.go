@@ -113,14 +113,27 @@ func problemOf[T graph.Float](c *config.Config, s *source) (*Problem[T], error) 
 	if err != nil {
 		return nil, err
 	}
+	plan, err := c.Plan()
+	if err != nil {
+		return nil, err
+	}
 	p := &Problem[T]{
-		Objective: o, Rule: r, LR: c.Optimizer.LR, Theta: narrow[T](s.start.Theta), Order: batchOrder(c.Batch.Mode, o.Batches(), c.Seed),
+		Objective: o, Rule: r, LR: c.Optimizer.LR, Schedule: plan, Theta: narrow[T](s.start.Theta), Order: batchOrder(c.Batch.Mode, o.Batches(), c.Seed),
 		BiasScale: c.Bias.Scale, Eps: perturbation(c.Optimizer), Threads: c.Threads,
 	}
 	return p, p.check()
 }
 
+// objectiveOf returns the loss, with the gradient that the optimizer takes.
 func objectiveOf[T graph.Float](c *config.Config, s *source) (objective.Objective[T], error) {
+	o, err := lossOf[T](c, s)
+	if err != nil || c.Optimizer.SAM == 0 {
+		return o, err
+	}
+	return objective.NewSAM(o, c.Optimizer.SAM, c.Threads)
+}
+
+func lossOf[T graph.Float](c *config.Config, s *source) (objective.Objective[T], error) {
 	if s.closed != nil {
 		return objective.NewNumeric[T](s.closed, c.Threads), nil
 	}

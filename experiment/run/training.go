@@ -23,6 +23,7 @@ type training[T graph.Float] struct {
 	beside  []*equation[T]    // what moves beside the optimizer
 	trail   *trail[T]         // nil with nothing beside
 	noise   *noiseMeter[T]    // nil if it is not measured
+	average *average[T]       // nil if none is kept
 	ended   Status            // of a run resumed behind its last record
 	notice  func(text string) // nil, or told what a person should know
 	// unmeasured says why the bias of an optimizer without the memory form is not measured.
@@ -97,6 +98,10 @@ func (t *training[T]) assemble(opt Options) error {
 	if opt.Progress != nil {
 		l.Progress = func(at *Point[T]) { opt.Progress(t.progress(at)) }
 	}
+	if d := c.Record.Average; d > 0 {
+		t.average = newAverage(d, o.theta)
+		l.Beside = append(l.Beside, t.average)
+	}
 	if err := t.addBeside(); err != nil {
 		return err
 	}
@@ -145,6 +150,9 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 	c, p, l := t.config, t.problem, t.loop
 	unit, scores := lossUnit(c), t.source.score()
 	l.Meters = []Meter[T]{newPointMeter[T](unit, scores)}
+	if m := newStepMeter(p, l.Optimizer); len(m.Gauges()) > 0 {
+		l.Meters = append(l.Meters, m)
+	}
 	if c.Record.Bias > 0 && term != nil {
 		var err error
 		if t.bias, err = newBiasMeter(p, l.Optimizer, term, c.Record.Bias, c.Record.Blocks, unit, scores); err != nil {
@@ -169,8 +177,13 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 			l.Meters = append(l.Meters, m)
 		}
 	}
-	if data, ok := p.Objective.(objective.Tester[T]); ok && c.Record.Test > 0 && t.source.tests() > 0 {
+	var data objective.Tester[T]
+	if tester, ok := p.Objective.(objective.Tester[T]); ok && c.Record.Test > 0 && t.source.tests() > 0 {
+		data = tester
 		l.Meters = append(l.Meters, newHeldOutMeter(data, c.Record.Test, unit, scores))
+	}
+	if t.average != nil {
+		l.Meters = append(l.Meters, newAverageMeter(p, t.average, data, c.Record.Test, unit, scores))
 	}
 	if slices.ContainsFunc(t.beside, func(e *equation[T]) bool { return e.previous != nil }) {
 		l.Meters = append(l.Meters, newFlipMeter(p.Objective, t.trail, unit))
@@ -196,7 +209,7 @@ func (t *training[T]) addNoise() error {
 
 // noiseBatches returns the loss whose batches are compared, and their size in examples; nil if there is only one.
 func (t *training[T]) noiseBatches() (batches objective.Objective[T], size int, err error) {
-	c, o := t.config, t.problem.Objective
+	c, o := t.config, objective.Plain(t.problem.Objective)
 	size = c.Batch.Size
 	if t.source.data == nil {
 		size = 1

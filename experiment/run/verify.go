@@ -67,7 +67,8 @@ type OrderErrors struct {
 }
 
 // Verify compares iterates and modified equations, for every step size and order: for each step size, the loop with the equations
-// beside the optimizer and a meter of their distance.
+// beside the optimizer and a meter of their distance. A schedule is that of the largest step size; for the others it is stretched over the same
+// time.
 func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verification, error) {
 	if err := opt.check(&p); err != nil {
 		return nil, err
@@ -79,8 +80,9 @@ func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verifi
 	for _, order := range opt.Orders {
 		v.Orders = append(v.Orders, OrderErrors{Order: order})
 	}
+	plan := p.Schedule
 	for _, lr := range opt.LR {
-		p.LR = lr
+		p.LR, p.Schedule = lr, plan.Stretched(opt.LR[0]/lr)
 		steps := int(math.Round(opt.Time / lr))
 		v.Steps = append(v.Steps, steps)
 		errs, err := distances(ctx, &p, opt, steps)
@@ -103,7 +105,7 @@ func (opt *VerifyOptions) check(p *Problem[float64]) error {
 		opt.Memory = Eliminated
 	}
 	if opt.Start == "" {
-		if opt.Start = Manifold; p.Order != nil {
+		if opt.Start = Manifold; p.Order != nil || p.Schedule.Varies() {
 			opt.Start = Cold
 		}
 	}
@@ -128,6 +130,8 @@ func (opt *VerifyOptions) check(p *Problem[float64]) error {
 		return fmt.Errorf("time %v: want a number above 0", opt.Time)
 	case p.BiasScale != 0 && (opt.Start == Cold || p.Order != nil):
 		return errors.New("a bias scale needs the full batch and a start on the manifold: C is that of the full memory")
+	case p.Schedule.Varies() && opt.Start == Manifold && opt.Memory == Eliminated:
+		return errors.New("steps of different sizes have no slow manifold to start on: want start " + string(Cold))
 	case p.Order != nil && opt.Start == Manifold:
 		return errors.New("mini-batches have no slow manifold to start on: want start " + string(Cold))
 	}
@@ -225,6 +229,7 @@ func fillMemory(ctx context.Context, p *Problem[float64], o *Optimizer[float64],
 		if _, err := p.Objective.Evaluate(ctx, theta, objective.Full, objective.Want[float64]{Gradient: g}); err != nil {
 			return err
 		}
+		copy(scratch, theta) // which coupled decay reads
 		if err := o.stepper.Step(p.LR, scratch, g); err != nil {
 			return err
 		}

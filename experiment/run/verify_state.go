@@ -27,16 +27,16 @@ func stateOf(ctx context.Context, p *Problem[float64], moments [][]float64, wait
 		}
 		return z, nil
 	}
-	o, err := newOptimizer(p.Rule, p.Objective.Blocks(), p.LR, z, p.Threads)
+	o, err := newOptimizer(p, z)
 	if err != nil {
 		return nil, err
 	}
 	g := make([]float64, len(z))
-	for range wait {
+	for n := range wait {
 		if _, err := p.Objective.Evaluate(ctx, z, objective.Full, objective.Want[float64]{Gradient: g}); err != nil {
 			return nil, err
 		}
-		if err := o.stepper.Step(p.LR, z, g); err != nil {
+		if err := o.stepper.Step(p.StepSize(n), z, g); err != nil {
 			return nil, err
 		}
 	}
@@ -88,12 +88,23 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, start []float64, age, size float64, steps int, relTol float64) (float64, error) {
 	z := append([]float64(nil), start...)
 	opt := flow.Options{RelTol: relTol, AbsTol: relTol / 10}
+	varies := p.varying() != nil
 	for k := range steps {
 		opt.Times = append(opt.Times, float64(k+1)*size)
+		if varies {
+			opt.Breaks = append(opt.Breaks, float64(k+1)*size)
+		}
+	}
+	plan, passed := p.Schedule.Stretched(1/size), int(math.Round(age/size))
+	lr := func(k int) float64 {
+		if !varies {
+			return p.LR
+		}
+		return p.LR * plan.At(passed+k)
 	}
 	far := 0.0
 	opt.Output = func(k int, _ float64, y []float64) error {
-		if err := f.Step(p.LR, age+float64(k)*size, size, z); err != nil {
+		if err := f.Step(lr(k), age+float64(k)*size, size, z); err != nil {
 			return err
 		}
 		for i := range p.Theta {
@@ -101,7 +112,7 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, sta
 		}
 		return nil
 	}
-	field := func(_ int, u float64, y, dydu []float64) error { return f.Sum(p.LR, age+u, size, y, dydu) }
+	field := func(k int, u float64, y, dydu []float64) error { return f.Sum(lr(k), age+u, size, y, dydu) }
 	_, err := flow.Integrate(ctx, flow.DormandPrince8, field, 0, float64(steps)*size, start, opt)
 	return far, err
 }
@@ -131,12 +142,16 @@ func StateFields(ctx context.Context, p *Problem[float64], order int, moments []
 	for j := range out {
 		out[j] = make([]float64, fields.Size())
 	}
-	if err := fields.At(p.LR, float64(wait), z, out); err != nil {
+	lr := p.StepSize(wait)
+	if lr == 0 {
+		return nil, fmt.Errorf("step %d has size 0, and nothing moves in it", wait)
+	}
+	if err := fields.At(lr, float64(wait), z, out); err != nil {
 		return nil, err
 	}
 	for j, f := range out { // from the rule's own steps to time
 		for i := range f {
-			f[i] /= math.Pow(p.LR, float64(j+1))
+			f[i] /= math.Pow(lr, float64(j+1))
 		}
 	}
 	return out, nil
@@ -145,16 +160,16 @@ func StateFields(ctx context.Context, p *Problem[float64], order int, moments []
 // constantMoments returns what a number of steps leave that all see the gradient at theta.
 func constantMoments(ctx context.Context, p *Problem[float64], steps int) ([][]float64, error) {
 	theta, g := append([]float64(nil), p.Theta...), make([]float64, len(p.Theta))
-	o, err := newOptimizer(p.Rule, p.Objective.Blocks(), p.LR, theta, p.Threads)
+	o, err := newOptimizer(p, theta)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := p.Objective.Evaluate(ctx, theta, objective.Full, objective.Want[float64]{Gradient: g}); err != nil {
 		return nil, err
 	}
-	for range steps {
+	for n := range steps {
 		copy(theta, p.Theta)
-		if err := o.stepper.Step(p.LR, theta, g); err != nil {
+		if err := o.stepper.Step(p.StepSize(n), theta, g); err != nil {
 			return nil, err
 		}
 	}

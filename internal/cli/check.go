@@ -51,6 +51,9 @@ that their noise adds, and by averaging over --orders random orders, with the st
 					return err
 				}
 			}
+			if err := c.Optimizer.Bare(); err != nil {
+				return err
+			}
 			r, err := c.Optimizer.Config()
 			if err != nil {
 				return err

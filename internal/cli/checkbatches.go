@@ -32,6 +32,9 @@ func checkBatches(cmd *cobra.Command, c *config.Config, orders int, asJSON bool)
 		return errors.New("--batches: batch.mode is full, and a full batch has no order: want shuffled, sampled or cyclic, " +
 			"with batch.size for a network, like --set batch.mode=shuffled,batch.size=100")
 	}
+	if err := c.Optimizer.Bare(); err != nil {
+		return err
+	}
 	p, err := run.NewProblem[float64](cmd.Context(), c)
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ that they know how the memory fills, those of higher order with the memory full.
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), out)
 			}
-			printIterates(cmd.OutOrStdout(), out, c.Optimizer)
+			printIterates(cmd.OutOrStdout(), out, c.Optimizer, problem.StepSize)
 			return nil
 		},
 	}
@@ -80,7 +80,8 @@ type flowOutput struct {
 // shown is how many coordinates a table shows.
 const shown = 4
 
-func printIterates(w io.Writer, out iterateOutput, o config.Optimizer) {
+// printIterates prints a table, whose t is the sum of the sizes of the steps.
+func printIterates(w io.Writer, out iterateOutput, o config.Optimizer, size func(n int) float64) {
 	dim := min(len(out.Theta[0]), shown)
 	fmt.Fprintf(w, "%v\n\n%6s %10s %14s", o, "step", "t", "loss")
 	fmt.Fprintf(w, "  %*s", 13*dim, "theta")
@@ -88,8 +89,10 @@ func printIterates(w io.Writer, out iterateOutput, o config.Optimizer) {
 		fmt.Fprintf(w, "  %*s", 13*dim, fmt.Sprintf("order %d", f.Order))
 	}
 	fmt.Fprintln(w)
+	t := 0.0
 	for n, theta := range out.Theta {
-		fmt.Fprintf(w, "%6d %10.4g %14.6g  ", n, float64(n)*o.LR, out.Loss[n])
+		fmt.Fprintf(w, "%6d %10.4g %14.6g  ", n, t, out.Loss[n])
+		t += size(n)
 		printCoordinates(w, theta[:dim])
 		for _, f := range out.Flow {
 			fmt.Fprint(w, "  ")

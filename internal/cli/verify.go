@@ -29,7 +29,8 @@ a coordinate, and how it falls with the step size: like lr^r for the equation of
 The comparison starts on the slow manifold that the equations describe: the memory is filled with the gradients along the
 equation of highest order, run backwards. --start cold begins with an empty memory and compares with the equations of orders 1
 and 2 that are exact in the step number. With --batches cyclic or shuffled each step takes one of --pairs, or of the
-objective's batches, and the start is cold.
+objective's batches, and the start is cold; so it is with a schedule, which is that of the largest lr, and is stretched over the same time
+for the others.
 
 --memory state compares with the equations that keep the memory as part of the state, which hold from any start: --moments, or what
 flow.start steps leave, taken as they are. The decays are those at the largest lr; at the others they are powers of them, so that
@@ -50,7 +51,7 @@ each memory has one time tau = lr/(-log beta).`,
 			if opt.LR, err = floats("--lr", lrs); err != nil {
 				return err
 			}
-			if cmd.Flags().Changed("start") || problem.Order == nil {
+			if cmd.Flags().Changed("start") || problem.Order == nil && !problem.Schedule.Varies() {
 				opt.Start = run.Start(start)
 			} else {
 				opt.Start = run.Cold

@@ -88,6 +88,14 @@ func (f *Flow[T]) Nu() []float64 { return f.y[f.objective.Dim():] }
 // Whoever changes one of them calls Moved.
 func (f *Flow[T]) Vectors() [][]T { return f.vectors }
 
+// SetLR makes lr the size of the coming steps.
+func (f *Flow[T]) SetLR(lr float64) {
+	if lr != f.optimizer.LR {
+		f.optimizer.LR = lr
+		f.Moved()
+	}
+}
+
 // Moved says that the point is another.
 func (f *Flow[T]) Moved() { f.here = nil }
 

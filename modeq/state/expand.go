@@ -18,7 +18,7 @@ type Point struct {
 // values returns theta and the arrays.
 func (p Point) values() []graph.Value { return append([]graph.Value{p.Theta}, p.State...) }
 
-// Expand returns the fields of the modified equation at a point, of a rule on the loss, a scalar made from theta: for the step of size e
+// Expand returns the fields of the modified equation at a point, of a rule, given the loss's gradient g, made from theta: for the step of size e
 // over the rule's own,
 //
 //	dz/du = f_0 + e f_1 + .. + e^(order-1) f_(order-1),    u counted in the rule's own steps,
@@ -29,7 +29,7 @@ func (p Point) values() []graph.Value { return append([]graph.Value{p.Theta}, p.
 //	(a+1) c_(a+1)b = [D]_ab - sum_{j=2..b+1} binom(a+j, j) c_(a+j)(b+1-j),    f_b = c_1b.
 //
 // The error says what family the rule lacks.
-func Expand(r *rule.Rule, loss graph.Value, p Point, order int) ([][]graph.Value, error) {
+func Expand(r *rule.Rule, g graph.Value, p Point, order int) ([][]graph.Value, error) {
 	jet := graph.NewJet()
 	size := p.Theta.Like(0).Alias()
 	jet.Set(size, func(a, b int) graph.Value {
@@ -44,7 +44,7 @@ func Expand(r *rule.Rule, loss graph.Value, p Point, order int) ([][]graph.Value
 		}
 		return graph.Value{}
 	})
-	call := rule.Call{Theta: p.Theta, G: graph.Grad(loss, p.Theta)[0], LR: p.LR, State: p.State}
+	call := rule.Call{Theta: p.Theta, G: g, LR: p.LR, State: p.State}
 	dtheta, dstate, err := r.Velocity(call, rule.Scale{Size: size, Age: p.Age, Rate: seriesOfRates(jet, size)})
 	if err != nil {
 		return nil, err

@@ -39,11 +39,11 @@ func CompileFields(r *rule.Rule, loss objective.GraphLoss, dim, order, threads i
 		p.State = append(p.State, b.Param(name, graph.Float64, dim))
 	}
 	size := b.Param("size", graph.Float64)
-	full, err := loss.Loss(p.Theta, objective.Full)
+	g, err := objective.GradientOf(loss, p.Theta, objective.Full)
 	if err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
-	fields, err := Expand(r, full, p, order)
+	fields, err := Expand(r, g, p, order)
 	if err != nil {
 		return nil, err
 	}
@@ -67,10 +67,10 @@ func CompileFields(r *rule.Rule, loss objective.GraphLoss, dim, order, threads i
 	if f.sum, err = engine.Compile(in, sums, options); err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
-	return f, f.compileStep(full, p, size, in, options)
+	return f, f.compileStep(g, p, size, in, options)
 }
 
-func (f *Fields) compileStep(loss graph.Value, p Point, size graph.Value, in []graph.Value, options engine.Options) error {
+func (f *Fields) compileStep(g graph.Value, p Point, size graph.Value, in []graph.Value, options engine.Options) error {
 	made := map[float64]graph.Value{}
 	rate := func(beta float64) graph.Value {
 		if v, ok := made[beta]; ok {
@@ -81,7 +81,7 @@ func (f *Fields) compileStep(loss graph.Value, p Point, size graph.Value, in []g
 		in = append(in, v)
 		return v
 	}
-	call := rule.Call{Theta: p.Theta, G: graph.Grad(loss, p.Theta)[0], LR: p.LR, State: p.State}
+	call := rule.Call{Theta: p.Theta, G: g, LR: p.LR, State: p.State}
 	dtheta, dstate, err := f.rule.Velocity(call, rule.Scale{Size: size, Age: p.Age, Rate: rate})
 	if err != nil {
 		return err

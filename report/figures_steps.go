@@ -1,0 +1,62 @@
+package report
+
+import (
+	"fmt"
+	"math"
+)
+
+// stepsFigure shows what changes the steps beside the loss: their size, what clipping leaves of the gradient, and what both do to the norm.
+func (r *Report) stepsFigure() *Chart {
+	c := &Chart{Labels: Label{"steps", "What changes the steps",
+		"The size of each step; the factor by which the norm of its gradient, and the fraction of its elements that, were clipped; and parts of the change of the perturbed one-norm N, per unit of time: by the realized bias, by clipping the gradient of the step itself, and by the change of lr in the bias that the second-order equation predicts."}}
+	for _, axes := range []Axes{
+		{Y: "lr", Zero: true, Series: []Series{r.line("lr", "lr", 0, 0)}},
+		{Y: "clipping", Zero: true, Series: []Series{r.line("clip.factor", "factor of the norm", 1, 0), r.line("clip.share", "fraction of elements", 3, 1)}},
+	} {
+		if axes.drawable() {
+			c.Axes = append(c.Axes, axes)
+		}
+	}
+	drives := Axes{Y: "dN/dt", Zero: true, Series: []Series{
+		r.line("drive.realized", "realized bias, -q.b", 2, 0), r.line("drive.clip", "clipping, -q.(U - U')", 1, 1),
+		r.line("drive.schedule", "change of lr, -h q.(C - C')", 4, 2),
+	}}
+	drives.MinY, drives.MaxY = reach(drives.Series[:2]...)
+	if len(c.Axes) > 0 && drives.drawable() {
+		c.Axes = append(c.Axes, drives)
+	}
+	return c
+}
+
+// sayClipping says how often the gradient's norm was clipped, and what that did to N.
+func (r *Report) sayClipping() string {
+	_, factors := r.column("clip.factor")
+	var active []float64
+	for _, f := range factors {
+		if f < 1 {
+			active = append(active, f)
+		}
+	}
+	switch {
+	case len(factors) == 0:
+		return ""
+	case len(active) == 0:
+		return fmt.Sprintf("The gradient's norm was within its bound at all %d recorded steps: nothing was clipped.", len(factors))
+	}
+	s := fmt.Sprintf("The gradient's norm was clipped at %d of %d recorded steps, to %s of it in the median", len(active), len(factors), percent(median(active)))
+	drives := r.together("drive.clip", "drive.main")
+	raised, share := 0, []float64{}
+	for i, v := range drives[0] {
+		if v == 0 {
+			continue
+		}
+		if v > 0 {
+			raised++
+		}
+		share = append(share, math.Abs(v/drives[1][i]))
+	}
+	if len(share) == 0 {
+		return s + "."
+	}
+	return fmt.Sprintf("%s; that hindered N's fall at %d of %d of those measured, by %s of the main drive in the median.", s, raised, len(share), percent(median(share)))
+}

@@ -1,0 +1,50 @@
+package stepsize
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// maxFactors bounds the steps that a file is for.
+const maxFactors = 10_000_000
+
+// Read returns the factors in a text file: a number a line, from step 0 on. Empty lines do not count, nor what stands behind a #.
+func Read(path string) ([]float64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	return parse(path, f)
+}
+
+func parse(name string, r io.Reader) ([]float64, error) {
+	var factors []float64
+	lines := bufio.NewScanner(r)
+	for line := 1; lines.Scan(); line++ {
+		text, _, _ := strings.Cut(lines.Text(), "#")
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		v, err := strconv.ParseFloat(text, 64)
+		switch {
+		case err != nil || !(v >= 0) || math.IsInf(v, 1):
+			return nil, fmt.Errorf("%s:%d: %q: want the factor of a step, a number of at least 0", name, line, text)
+		case len(factors) == maxFactors:
+			return nil, fmt.Errorf("%s:%d: more than %d steps", name, line, maxFactors)
+		}
+		factors = append(factors, v)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(factors) == 0 {
+		return nil, fmt.Errorf("%s: no numbers: want a factor a line, one for each step", name)
+	}
+	return factors, nil
+}
