@@ -43,7 +43,7 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 					return err
 				}
 				if len(*f.values) == 0 {
-					return fmt.Errorf("--%s: want values, a,b,...", f.name)
+					return fmt.Errorf("--%s: want values, like 0.9,0.99", f.name)
 				}
 			}
 			var point []float64
