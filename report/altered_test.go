@@ -77,3 +77,16 @@ func TestAnAlteredHistoryIsRefusedOrReported(t *testing.T) {
 		t.Errorf("%d of %d altered histories are refused", refused, tries)
 	}
 }
+
+func TestFiguresNeedNoTemporaryFolderOfTheSystem(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", filepath.Join(dir, "missing"))
+	chart := &Chart{Axes: []Axes{{X: "x", Y: "y", Series: []Series{{X: []float64{0, 1}, Y: []float64{2, 3}, Line: true}}}}}
+	if err := Save(chart, filepath.Join(dir, "line.pdf")); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("%v, %v: want the figure alone", entries, err)
+	}
+}

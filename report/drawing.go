@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image/color"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"shadowflow/internal/atomicfile"
 	"slices"
 	"strings"
+	"sync"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -65,11 +67,48 @@ func Save(d Drawing, file string) error {
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		return fmt.Errorf("%s: there is no folder %s", file, folder)
 	}
-	data, err := Render(d, format)
+	data, err := renderIn(folder, d, format)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return atomicfile.WriteBytes(file, data)
+}
+
+// temporary guards the environment, where the writer of PDF reads in which folder it may put the fonts that it takes apart.
+var temporary sync.Mutex
+
+// renderIn draws a figure, with temporary files in a folder if there are any: those of the system may be missing or full, and what is
+// aside of a file belongs beside it.
+func renderIn(folder string, d Drawing, format string) (data []byte, err error) {
+	if format != "pdf" {
+		return Render(d, format)
+	}
+	aside, remove, err := atomicfile.Folder(folder)
+	if err != nil {
+		return nil, err
+	}
+	temporary.Lock()
+	defer temporary.Unlock()
+	for _, name := range []string{"TMPDIR", "TMP"} { // the latter for Windows
+		before, set := os.LookupEnv(name)
+		if err := os.Setenv(name, aside); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if !set {
+				err = errors.Join(err, os.Unsetenv(name))
+				return
+			}
+			err = errors.Join(err, os.Setenv(name, before))
+		}()
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	defer func() {
+		if fault := recover(); fault != nil { // its only way to say that a disk is full
+			err = fmt.Errorf("writing PDF: %v", fault)
+		}
+	}()
+	return Render(d, format)
 }
 
 // shadeOf returns the colour of a number, the same in all figures.

@@ -3,12 +3,12 @@ package sweep
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/atomicfile"
 )
 
 // A Plan is what a sweep will take.
@@ -67,7 +67,7 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 			kind := st.Run.Config.Kind()
 			v, known := speeds[kind]
 			if !known && opt.Probe > 0 {
-				if v = probe(ctx, st.Run.Config, opt.Probe, sched.opt.Run); ctx.Err() != nil {
+				if v = probe(ctx, dir, st.Run.Config, opt.Probe, sched.opt.Run); ctx.Err() != nil {
 					return nil, context.Cause(ctx)
 				}
 				speeds[kind] = v
@@ -96,20 +96,20 @@ type speed struct {
 	from, problem string
 }
 
-// probe tries a config for some seconds, at least one step.
-func probe(ctx context.Context, c *config.Config, seconds float64, make Runner) speed {
-	dir, err := os.MkdirTemp("", "shadowflow-probe-")
+// probe tries a config for some seconds, at least one step, in a folder within dir.
+func probe(ctx context.Context, dir string, c *config.Config, seconds float64, make Runner) speed {
+	aside, remove, err := atomicfile.Folder(dir)
 	if err != nil {
 		return speed{problem: err.Error()}
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = remove() }() // what is left of it the next start sweeps
 	short := *c
 	short.Stop.Seconds, short.Threads = seconds, 1
-	if err := make(ctx, &short, filepath.Join(dir, "run")); err != nil {
+	if err := make(ctx, &short, filepath.Join(aside, "run")); err != nil {
 		return speed{problem: err.Error()}
 	}
 	var result run.Result
-	switch err := record.ReadResult(filepath.Join(dir, "run"), &result); {
+	switch err := record.ReadResult(filepath.Join(aside, "run"), &result); {
 	case err != nil:
 		return speed{problem: "the probe left no result: " + err.Error()}
 	case result.Step == 0:

@@ -73,8 +73,21 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Sweep removes what killed processes left aside in a directory: the files that Write was writing there and that have not grown for
-// the given time. Zero is for the one who knows that nobody else writes there; a process whose file is swept gets an error, and its
+// Folder makes a folder for temporary files in a directory, or in the nearest above it that exists. remove removes it with all that is in it;
+// what a killed process leaves, Sweep does.
+func Folder(dir string) (path string, remove func() error, err error) {
+	for {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() || filepath.Dir(dir) == dir {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	path, err = os.MkdirTemp(dir, prefix+"*"+suffix)
+	return path, func() error { return os.RemoveAll(path) }, err
+}
+
+// Sweep removes what killed processes left aside in a directory: the files that Write was writing there and the folders of Folder that have
+// not grown for the given time. Zero is for the one who knows that nobody else writes there; a process whose file is swept gets an error, and its
 // target stays what it was.
 func Sweep(dir string, idle time.Duration) error {
 	entries, err := os.ReadDir(dir)
@@ -82,12 +95,12 @@ func Sweep(dir string, idle time.Duration) error {
 		return err
 	}
 	for _, e := range entries {
-		if !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), prefix) || !strings.HasSuffix(e.Name(), suffix) {
+		if !e.Type().IsRegular() && !e.IsDir() || !strings.HasPrefix(e.Name(), prefix) || !strings.HasSuffix(e.Name(), suffix) {
 			continue
 		}
 		info, err := e.Info()
 		if err == nil && time.Since(info.ModTime()) >= idle {
-			err = os.Remove(filepath.Join(dir, e.Name()))
+			err = os.RemoveAll(filepath.Join(dir, e.Name()))
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

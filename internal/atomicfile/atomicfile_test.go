@@ -109,3 +109,26 @@ func TestSweepRemovesWhatKilledProcessesLeftAndNothingElse(t *testing.T) {
 		}
 	}
 }
+
+func TestAFolderAsideLiesInTheNearestDirectoryThereIsAndIsSwept(t *testing.T) {
+	dir := t.TempDir()
+	path, remove, err := Folder(filepath.Join(dir, "not", "there"))
+	if err != nil || filepath.Dir(path) != dir {
+		t.Fatalf("%s, %v", path, err)
+	}
+	if err := os.WriteFile(filepath.Join(path, "x"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := remove(); err != nil {
+		t.Fatal(err)
+	}
+	if path, _, err = Folder(dir); err != nil { // of a process that is killed now
+		t.Fatal(err)
+	}
+	if err := Sweep(dir, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", path, err)
+	}
+}
