@@ -14,25 +14,25 @@ const SlopeMargin = 0.3
 // roundoff is the size of errors that rounding and the integrator's tolerance make.
 const roundoff = 1e-12
 
-// OrderVerdict says in a sentence what the distances of iterates from the modified equation of one order show.
-func OrderVerdict(o run.OrderErrors) string {
+// OrderVerdict says in a sentence what the distances of iterates from the modified equation of one order show, and whether that is against it.
+func OrderVerdict(o run.OrderErrors) (verdict string, against bool) {
 	name := fmt.Sprintf("order %d: ", o.Order)
 	if len(o.Slopes) == 0 {
-		return name + "one step size has no slope: give several"
+		return name + "one step size has no slope: give several", false
 	}
 	last, smallest := o.Slopes[len(o.Slopes)-1], o.Errors[len(o.Errors)-1]
 	switch {
 	case smallest < roundoff:
-		return name + fmt.Sprintf("holds as far as float64 can tell: the last error is %.1e", smallest)
+		return name + fmt.Sprintf("holds as far as float64 can tell: the last error is %.1e", smallest), false
 	case last > float64(o.Order)+1-SlopeMargin:
-		return name + fmt.Sprintf("holds, and better: the error falls like lr^%.2f", last)
+		return name + fmt.Sprintf("holds, and better: the error falls like lr^%.2f", last), false
 	case last > float64(o.Order)-SlopeMargin:
-		return name + fmt.Sprintf("holds: the error falls like lr^%.2f", last)
+		return name + fmt.Sprintf("holds: the error falls like lr^%.2f", last), false
 	case rising(o.Slopes):
-		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f, and the slopes rise: take smaller lr", last)
+		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f, and the slopes rise: take smaller lr", last), false
 	}
 	return name + fmt.Sprintf("does not show: the error falls like lr^%.2f (the lr may be too large for it, or the start off the slow "+
-		"manifold)", last)
+		"manifold)", last), true
 }
 
 // rising reports whether the last slope is above the one before by more than they scatter.

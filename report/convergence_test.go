@@ -28,9 +28,9 @@ func TestOrderVerdict(t *testing.T) {
 		{"no number shows nothing", 1, []float64{1, 1, math.NaN()}, []float64{0, math.NaN()}, "order 1: does not show"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := OrderVerdict(run.OrderErrors{Order: c.order, Errors: c.errors, Slopes: c.slopes})
-			if !strings.HasPrefix(got, c.want) {
-				t.Errorf("verdict %q, want it to begin with %q", got, c.want)
+			got, against := OrderVerdict(run.OrderErrors{Order: c.order, Errors: c.errors, Slopes: c.slopes})
+			if !strings.HasPrefix(got, c.want) || against != strings.Contains(c.want, "does not show") {
+				t.Errorf("verdict %q, against it: %v; want it to begin with %q", got, against, c.want)
 			}
 		})
 	}

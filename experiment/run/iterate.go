@@ -112,7 +112,7 @@ func Iterate(ctx context.Context, p Problem[float64], steps int, orders []int) (
 	case status == Interrupted:
 		return nil, context.Cause(ctx)
 	case status == Diverged:
-		return trace.finish(), fmt.Errorf("the iterates diverge: loss %g after step %d", loop.point.Seen.Loss, loop.point.Step)
+		return trace.finish(), &DivergedError{loop.point.Seen.Loss, loop.point.Step}
 	}
 	return trace.finish(), nil
 }
@@ -160,4 +160,14 @@ func (t *tracer) finish() []Path {
 		t.paths[1+i].Ended = e.ended
 	}
 	return t.paths
+}
+
+// DivergedError says that the iterates ceased to be numbers.
+type DivergedError struct {
+	Loss float64
+	Step int // the last
+}
+
+func (e *DivergedError) Error() string {
+	return fmt.Sprintf("the iterates diverge: loss %g after step %d", e.Loss, e.Step)
 }

@@ -193,7 +193,7 @@ func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, step
 	case status == Interrupted:
 		return nil, context.Cause(ctx)
 	case status == Diverged:
-		return nil, fmt.Errorf("the iterates diverge: loss %g after step %d", loop.point.Seen.Loss, loop.point.Step-loop.Steps+steps)
+		return nil, &DivergedError{loop.point.Seen.Loss, loop.point.Step - loop.Steps + steps}
 	}
 	for _, e := range equations {
 		if e.ended != nil {

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -46,13 +45,13 @@ evaluation of its state equation, each beside the gradient.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 || given.any() {
 				if torch || only != "" {
-					return errors.New("--torch and --only are for the works of bench itself: leave them out with a config")
+					return misuse("--torch and --only are for the works of bench itself: leave them out with a config")
 				}
 				return benchConfig(cmd, given, args, bench.Options{Threads: threads, Budget: budget}, asJSON)
 			}
 			keep, err := regexp.Compile(only)
 			if err != nil {
-				return fmt.Errorf("--only %q: %w", only, err)
+				return misuse("--only %q: %w", only, err)
 			}
 			opt := bench.Options{Threads: threads, Budget: budget, Only: keep.MatchString}
 			out, ctx := cmd.OutOrStdout(), cmd.Context()

@@ -76,7 +76,7 @@ that their noise adds, and by averaging over --orders random orders, with the st
 				results = append(results, result{c.Objective.Name, checks})
 				for _, k := range checks {
 					if !k.Agrees() && apart == nil {
-						apart = fmt.Errorf("objective %s: %s: differ by %.1e, more than %.0e", c.Objective.Name, k.What, k.Difference, k.Tolerance)
+						apart = against{fmt.Errorf("objective %s: %s: differ by %.1e, more than %.0e", c.Objective.Name, k.What, k.Difference, k.Tolerance)}
 					}
 				}
 			}

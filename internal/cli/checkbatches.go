@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -29,7 +28,7 @@ func manyPairs() []schema.Setting {
 // checkBatches compares the expected bias over the order of a config's batches with its mean over random orders.
 func checkBatches(cmd *cobra.Command, c *config.Config, orders int, asJSON bool) error {
 	if c.Batch.Mode == "full" {
-		return errors.New("--batches: batch.mode is full, and a full batch has no order: want shuffled, sampled or cyclic, " +
+		return misuse("--batches: batch.mode is full, and a full batch has no order: want shuffled, sampled or cyclic, " +
 			"with batch.size for a network, like --set batch.mode=shuffled,batch.size=100")
 	}
 	if err := c.Optimizer.Bare(); err != nil {
@@ -43,7 +42,7 @@ func checkBatches(cmd *cobra.Command, c *config.Config, orders int, asJSON bool)
 		Order: c.Batch.Mode, Orders: orders, Seed: c.Seed, Eps: p.Eps, LR: p.LR, Threads: p.Threads,
 	})
 	if err != nil {
-		return fmt.Errorf("--batches: objective %s: %w", c.Objective.Name, err)
+		return misuse("--batches: objective %s: %w", c.Objective.Name, err)
 	}
 	if asJSON {
 		err = printJSON(cmd.OutOrStdout(), map[string]any{
@@ -54,7 +53,7 @@ func checkBatches(cmd *cobra.Command, c *config.Config, orders int, asJSON bool)
 		printOrders(cmd.OutOrStdout(), c, result)
 	}
 	if err == nil && !result.Agrees() {
-		return fmt.Errorf("objective %s: %s", c.Objective.Name, result.Verdict())
+		return against{fmt.Errorf("objective %s: %s", c.Objective.Name, result.Verdict())}
 	}
 	return err
 }

@@ -51,7 +51,7 @@ meaning of each key above it, to start one's own from.`,
 			case format == "json":
 				return printJSON(w, s.Describe())
 			case format != "text":
-				return fmt.Errorf("--format %q: %s", format, schema.Suggest(format, configFormats))
+				return misuse("--format %q: %s", format, schema.Suggest(format, configFormats))
 			case of:
 				_, err = w.Write(c.YAML())
 			default:

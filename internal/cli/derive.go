@@ -28,13 +28,13 @@ The optimizers are ` + strings.Join(rule.Names(), ", ") + ".",
 		ValidArgs: rule.Names(),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 && !(len(args) == 0 && cmd.Flags().Changed("optimizer")) {
-				return fmt.Errorf("derive: want one optimizer, one of %s", strings.Join(rule.Names(), ", "))
+				return misuse("derive: want one optimizer, one of %s", strings.Join(rule.Names(), ", "))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && cmd.Flags().Changed("optimizer") {
-				return fmt.Errorf("derive: %s and --optimizer both name the optimizer: leave one out", args[0])
+				return misuse("derive: %s and --optimizer both name the optimizer: leave one out", args[0])
 			}
 			if len(args) == 1 && !rule.IsFile(args[0]) {
 				given.preset, args = []schema.Setting{schema.Set("optimizer.name", args[0])}, nil

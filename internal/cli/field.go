@@ -52,7 +52,7 @@ exp(-lr/tau).`,
 				return printFieldsAs(cmd.OutOrStdout(), values, asJSON)
 			}
 			if memory != string(run.Eliminated) {
-				return fmt.Errorf("--memory %s: want %s or %s", memory, run.Eliminated, run.State)
+				return misuse("--memory %s: want %s or %s", memory, run.Eliminated, run.State)
 			}
 			if momentText != "" {
 				return errMomentsUnused

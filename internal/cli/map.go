@@ -43,7 +43,7 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 					return err
 				}
 				if len(*f.values) == 0 {
-					return fmt.Errorf("--%s: want values, like 0.9,0.99", f.name)
+					return misuse("--%s: want values, like 0.9,0.99", f.name)
 				}
 			}
 			var point []float64
@@ -53,22 +53,22 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 					return err
 				}
 				if len(point) != 2 {
-					return fmt.Errorf("--at %s: want beta1,beta2", at)
+					return misuse("--at %s: want beta1,beta2", at)
 				}
 				if beta1 == "" && beta2 == "" {
 					o.Beta1, o.Beta2 = point[:1:1], point[1:]
 				}
 			}
 			if o.Scale = reproduce.Scale(scale); !slices.Contains(reproduce.Scales(), o.Scale) {
-				return fmt.Errorf("--scale %q: want one of %v", scale, reproduce.Scales())
+				return misuse("--scale %q: want one of %v", scale, reproduce.Scales())
 			}
 			for _, size := range o.Batch {
 				if size < 0 {
-					return fmt.Errorf("--batch %d: want sizes above 0, or 0 for the full batch", size)
+					return misuse("--batch %d: want sizes above 0, or 0 for the full batch", size)
 				}
 			}
 			if o.Seeds < 1 {
-				return fmt.Errorf("--seeds %d: want a number above 0", o.Seeds)
+				return misuse("--seeds %d: want a number above 0", o.Seeds)
 			}
 			document, overrides, err := given.given(args)
 			if err != nil {

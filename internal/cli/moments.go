@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -12,7 +10,7 @@ import (
 
 const momentsUsage = `what the optimizer remembers, by name, with --memory state: "m=6.8,6.2;v=43.5,57.4"`
 
-var errMomentsUnused = errors.New("--moments: of no use with --memory full, which eliminates the memory; want --memory state")
+var errMomentsUnused = misuse("--moments: of no use with --memory full, which eliminates the memory; want --memory state")
 
 // momentsOf reads the arrays of a rule's state, in its order; nil from an empty text.
 func momentsOf(text string, r *rule.Rule) ([][]float64, error) {
@@ -24,16 +22,16 @@ func momentsOf(text string, r *rule.Rule) ([][]float64, error) {
 		name, numbers, ok := strings.Cut(part, "=")
 		name = strings.TrimSpace(name)
 		if !ok {
-			return nil, fmt.Errorf("--moments: %q: want name=numbers, like m=6.8,6.2", part)
+			return nil, misuse("--moments: %q: want name=numbers, like m=6.8,6.2", part)
 		}
 		i := slices.Index(r.State, name)
 		switch {
 		case len(r.State) == 0:
-			return nil, fmt.Errorf("--moments: optimizer %s remembers nothing", r.Name)
+			return nil, misuse("--moments: optimizer %s remembers nothing", r.Name)
 		case i < 0:
-			return nil, fmt.Errorf("--moments: %q: unknown moment; %s", name, schema.Suggest(name, r.State))
+			return nil, misuse("--moments: %q: unknown moment; %s", name, schema.Suggest(name, r.State))
 		case out[i] != nil:
-			return nil, fmt.Errorf("--moments: %s is given twice", name)
+			return nil, misuse("--moments: %s is given twice", name)
 		}
 		var err error
 		if out[i], err = floats("--moments: "+name, numbers); err != nil {
@@ -42,7 +40,7 @@ func momentsOf(text string, r *rule.Rule) ([][]float64, error) {
 	}
 	for i, v := range out {
 		if v == nil {
-			return nil, fmt.Errorf("--moments: %s is missing: optimizer %s remembers %s", r.State[i], r.Name, strings.Join(r.State, ", "))
+			return nil, misuse("--moments: %s is missing: optimizer %s remembers %s", r.State[i], r.Name, strings.Join(r.State, ", "))
 		}
 	}
 	return out, nil

@@ -61,7 +61,7 @@ func findOptimizer(name string) (*rule.Definition, []byte, error) {
 	if !rule.IsFile(name) {
 		d, err := rule.Find(name)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, misused{err}
 		}
 		src, err := rule.Source(name)
 		return d, src, err

@@ -46,15 +46,15 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 				return t.Flush()
 			}
 			if len(args) == 0 {
-				return errors.New("reproduce: want the name of a reproduction; --list shows them")
+				return misuse("reproduce: want the name of a reproduction; --list shows them")
 			}
 			r, err := reproduce.Find(args[0])
 			if err != nil {
-				return err
+				return misused{err}
 			}
 			s := reproduce.Scale(scale)
 			if !slices.Contains(reproduce.Scales(), s) {
-				return fmt.Errorf("--scale %q: want one of %v", scale, reproduce.Scales())
+				return misuse("--scale %q: want one of %v", scale, reproduce.Scales())
 			}
 			if out == "" {
 				out = filepath.Join("reproductions", r.Name+"-"+scale)
@@ -82,6 +82,9 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 				fmt.Fprintf(w, "- %s\n", sentence)
 			}
 			fmt.Fprintf(w, "\npage: %s\n", result.Path)
+			if result.Outcome == reproduce.Fails {
+				return against{errors.New("the claim fails")}
+			}
 			return nil
 		},
 	}

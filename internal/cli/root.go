@@ -24,15 +24,18 @@ shadows the iterates. What it has beyond the gradient flow is the optimizer's im
 	return root
 }
 
-// Main runs the command line and returns its exit code: 0, or 1 after an error, which is printed.
+// Main runs the command line and returns its exit code: 0 where what was asked was done, 1 after an error, 2 where the command line or a config
+// is wrong, 3 where a run diverged or a verdict is against what was asked, and 128 and the signal's number where the context ended, by an
+// [Interrupted] or else as by Ctrl-C. Errors are printed.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := New()
+	root, began := New(), false
+	notice(root, &began)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	if err := root.ExecuteContext(ctx); err != nil {
+	err := root.ExecuteContext(ctx)
+	if err != nil {
 		fmt.Fprintf(stderr, "shadowflow: %v\n", err)
-		return 1
 	}
-	return 0
+	return exitCode(ctx, err, began)
 }

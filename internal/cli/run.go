@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -64,7 +63,13 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		fmt.Fprintf(stderr, "interrupted at step %d; go on with: shadowflow run --resume %s\n", result.Step, dir)
 		return nil
 	}
-	return f.present(cmd.OutOrStdout(), dir, result)
+	if err := f.present(cmd.OutOrStdout(), dir, result); err != nil {
+		return err
+	}
+	if result.Status == run.Diverged {
+		return against{fmt.Errorf("the run diverged after step %d", result.Step)}
+	}
+	return nil
 }
 
 // starter begins or continues a run in a directory.
@@ -73,7 +78,7 @@ type starter func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result,
 func (f *runFlags) prepare(args []string) (string, starter, error) {
 	if f.resume != "" {
 		if len(args) > 0 || f.given.any() || f.out != "" {
-			return "", nil, errors.New("--resume takes the config in the run directory: leave out the config, its flags and --out")
+			return "", nil, misuse("--resume takes the config in the run directory: leave out the config, its flags and --out")
 		}
 		return f.resume, func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result, error) {
 			return run.Resume(cmd.Context(), dir, opt)

@@ -68,7 +68,7 @@ func TestInterruptedRunSaysHowToGoOn(t *testing.T) {
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	args := []string{"run", "--out", dir, "--set", "steps=1000000", "--set", "record.every=1000", "--set", "checkpoint.every=0"}
-	if code := Main(ctx, args, &stdout, &stderr); code != 0 {
+	if code := Main(ctx, args, &stdout, &stderr); code != 130 {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
 	if !strings.Contains(stderr.String(), "shadowflow run --resume "+dir) {

@@ -99,7 +99,7 @@ func (f *sweepFlags) overrides(path string) ([][]schema.Setting, error) {
 		return nil, nil
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s is the directory of a sweep, which has its settings: leave out --set and its short forms", path)
+		return nil, misuse("%s is the directory of a sweep, which has its settings: leave out --set and its short forms", path)
 	}
 	_, overrides, err := f.given.given(nil)
 	return overrides, err
@@ -108,10 +108,10 @@ func (f *sweepFlags) overrides(path string) ([][]schema.Setting, error) {
 func (f *sweepFlags) options() (sweep.Options, error) {
 	memory, err := parseBytes(f.memory)
 	if err != nil {
-		return sweep.Options{}, fmt.Errorf("--memory: %w", err)
+		return sweep.Options{}, misuse("--memory: %w", err)
 	}
 	if f.parallel < 0 {
-		return sweep.Options{}, fmt.Errorf("--parallel %d: want a number of at least 0", f.parallel)
+		return sweep.Options{}, misuse("--parallel %d: want a number of at least 0", f.parallel)
 	}
 	return sweep.Options{Parallel: f.parallel, Memory: memory, RetryFailed: f.retryFailed}, nil
 }
@@ -257,7 +257,7 @@ func (f *sweepFlags) newRunOne() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			index, err := strconv.Atoi(args[1])
 			if err != nil {
-				return fmt.Errorf("run %q: want its index, a whole number", args[1])
+				return misuse("run %q: want its index, a whole number", args[1])
 			}
 			s, dir, err := f.open(args[0])
 			if err != nil {

@@ -102,7 +102,7 @@ func parseBytes(text string) (int64, error) {
 		}
 		return int64(x * u.factor), nil
 	}
-	return 0, fmt.Errorf("%q is not a size; expected one like 8GiB or 500MB", text)
+	return 0, misuse("%q is not a size; expected one like 8GiB or 500MB", text)
 }
 
 // clock says a time in seconds for people.

@@ -74,14 +74,17 @@ each memory has one time tau = lr/(-log beta).`,
 			if plotFile != "" {
 				title := fmt.Sprintf("%s on %s: distance from iterates to modified equations", c.Optimizer.Name, c.Objective.Name)
 				if err := report.Save(report.ConvergenceChart(title, result), plotFile); err != nil {
-					return fmt.Errorf("--plot %w", err)
+					return misuse("--plot %w", err)
 				}
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), verifyJSON(result))
+				if err := printJSON(cmd.OutOrStdout(), verifyJSON(result)); err != nil {
+					return err
+				}
+			} else {
+				printVerify(cmd.OutOrStdout(), result)
 			}
-			printVerify(cmd.OutOrStdout(), result)
-			return nil
+			return everyOrder(result)
 		},
 	}
 	given = bindSettings(cmd, aClosedForm)
@@ -132,6 +135,21 @@ func printVerify(w io.Writer, r *run.Verification) {
 	}
 	fmt.Fprintln(w)
 	for _, o := range r.Orders {
-		fmt.Fprintln(w, report.OrderVerdict(o))
+		verdict, _ := report.OrderVerdict(o)
+		fmt.Fprintln(w, verdict)
 	}
+}
+
+// everyOrder returns an error that names the orders that the errors speak against.
+func everyOrder(r *run.Verification) error {
+	var wrong []int
+	for _, o := range r.Orders {
+		if _, against := report.OrderVerdict(o); against {
+			wrong = append(wrong, o.Order)
+		}
+	}
+	if wrong == nil {
+		return nil
+	}
+	return against{fmt.Errorf("orders that do not show: %v", wrong)}
 }
