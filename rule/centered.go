@@ -27,7 +27,7 @@ func (f *family) centered(c Call, past []graph.Value, age graph.Value) (theta gr
 	names := f.names(c, c.LR, age.Sub(half), past, func(beta float64) graph.Value { return age.Like(beta) })
 	place := 0
 	for _, m := range f.entries {
-		v := m.formula.Graph(c.Theta, names)
+		v := m.formula.Graph(f.weights, c.Theta, names)
 		if m.kind != mixture {
 			v = v.BroadcastTo(c.Theta.Shape()...)
 			s, rate := c.State[place], graph.Value{}
@@ -72,7 +72,7 @@ func (f *family) centeredLift(ends [2]Call, mean []graph.Value, age graph.Value)
 	for _, m := range f.entries {
 		var v, past [2]graph.Value
 		for i, c := range ends {
-			v[i] = m.formula.Graph(c.Theta, names[i]).BroadcastTo(c.Theta.Shape()...)
+			v[i] = m.formula.Graph(f.weights, c.Theta, names[i]).BroadcastTo(c.Theta.Shape()...)
 			past[i] = names[i][before(m.name)]
 		}
 		if m.kind != mixture {

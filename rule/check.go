@@ -128,11 +128,16 @@ func didYouMean(name string, known []string) string {
 
 // condition checks what an if asks.
 func (r *reader) condition(f *formula.Formula, at place) {
+	if f.Op == ">" {
+		r.names(f.Args[0], at, false)
+		r.names(f.Args[1], at, false)
+		return
+	}
 	if k := r.d.key(f.Name); k != nil && k.Type == schema.Flag {
 		r.used[f.Name] = true
 		return
 	}
-	r.wrong(f, at, "want a hyperparameter that is true or false")
+	r.wrong(f, at, "want a hyperparameter that is true or false, or a comparison, like n > 0")
 }
 
 // corrected checks what is corrected: an exponential memory that stands above.

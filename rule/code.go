@@ -18,6 +18,7 @@ type code struct {
 	byText  map[string]int // the place of a scalar, by its formula
 	past    []string       // the names of what the step before left, in the order of the state
 	moments []string
+	weights []graph.Block
 }
 
 type coded struct {
@@ -26,20 +27,22 @@ type coded struct {
 	kept    bool
 }
 
-// rule returns the rule of a definition with values.
-func (d *Definition) rule(values map[string]any) (*Rule, error) {
+// rule returns the rule of a definition with values, for the weights that the parameters consist of; nil for one.
+func (d *Definition) rule(values map[string]any, weights []graph.Block) (*Rule, error) {
 	p, err := d.program(values)
 	if err != nil {
 		return nil, fmt.Errorf("optimizer %s: %w", d.Name, err)
 	}
-	c := &code{byText: map[string]int{}}
-	r := &Rule{Name: d.Name, Elementwise: true}
+	c := &code{byText: map[string]int{}, weights: weights}
+	p.weights = weights
+	r := &Rule{Name: d.Name, Elementwise: !p.update.Weightwise(), inOneCall: true}
 	for _, q := range p.entries {
 		f, err := c.encode(p, q.formula)
 		if err != nil {
 			return nil, fmt.Errorf("optimizer %s: %s = %s: %w", d.Name, q.name, q.text, err)
 		}
 		c.entries = append(c.entries, coded{q.name, f, q.kept})
+		r.Elementwise = r.Elementwise && !f.Weightwise()
 		if q.kept {
 			r.State, c.past = append(r.State, q.name), append(c.past, before(q.name))
 		}
@@ -49,7 +52,7 @@ func (d *Definition) rule(values map[string]any) (*Rule, error) {
 	}
 	r.Scalars, r.Step = c.scalars, c.step
 	r.update = func(call Call) graph.Value {
-		return c.update.Graph(call.Theta, c.evaluate(call)).BroadcastTo(call.Theta.Shape()...)
+		return c.update.Graph(c.weights, call.Theta, c.evaluate(call)).BroadcastTo(call.Theta.Shape()...)
 	}
 	r.settled, r.wanders = p.settled()
 	r.family = p.family(c)
@@ -109,7 +112,7 @@ func (c *code) evaluate(call Call) map[string]graph.Value {
 		names[name] = call.State[i]
 	}
 	for _, e := range c.entries {
-		v := e.formula.Graph(call.Theta, names)
+		v := e.formula.Graph(c.weights, call.Theta, names)
 		names[e.name] = v
 		if i, ok := c.byText[corrected(e.name)]; ok {
 			names[corrected(e.name)] = v.Mul(call.Scalars[i])
@@ -125,7 +128,7 @@ func (c *code) step(call Call) (theta graph.Value, state []graph.Value) {
 			state = append(state, names[e.name].BroadcastTo(call.Theta.Shape()...))
 		}
 	}
-	return call.Theta.Sub(c.update.Graph(call.Theta, names).Mul(call.LR)), state
+	return call.Theta.Sub(c.update.Graph(c.weights, call.Theta, names).Mul(call.LR)), state
 }
 
 // memory returns the form of moments and an update, or what stands against it.
@@ -154,7 +157,7 @@ func (p *program) memory(c *code) (m *Memory, lacks string) {
 		for i, name := range c.moments {
 			names[name] = s[i]
 		}
-		return update.Graph(g, names).BroadcastTo(g.Shape()...)
+		return update.Graph(c.weights, g, names).BroadcastTo(g.Shape()...)
 	}
 	m.Of = func(call Call) []graph.Value {
 		names := c.evaluate(call)
@@ -180,7 +183,7 @@ func (p *program) moment(name string, q *quantity) Moment {
 	_, m.Corrected = correctedOf(name)
 	if q.phi.Name != "g" {
 		phi := q.phi.Fold(p.numbers)
-		m.Phi = func(g, _ graph.Value) graph.Value { return phi.Graph(g, map[string]graph.Value{"g": g}) }
+		m.Phi = func(g, _ graph.Value) graph.Value { return phi.Graph(p.weights, g, map[string]graph.Value{"g": g}) }
 	}
 	return m
 }

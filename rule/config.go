@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"shadowflow/graph"
 	"shadowflow/schema"
 )
 
@@ -39,8 +40,14 @@ func (d *Definition) New(values map[string]any) (Config, error) {
 	return c, nil
 }
 
-// Rule returns the rule. The step size is not part of it.
-func (c Config) Rule() (*Rule, error) { return c.Definition.rule(c.Values) }
+// Rule returns the rule of parameters that are one weight. The step size is not part of it.
+func (c Config) Rule() (*Rule, error) { return c.RuleOf(nil) }
+
+// RuleOf returns the rule of parameters that consist of weights, which matters where its formulas have functions of whole weights. The step
+// size is not part of it.
+func (c Config) RuleOf(weights []graph.Block) (*Rule, error) {
+	return c.Definition.rule(c.Values, weights)
+}
 
 // Number returns a hyperparameter that is a number, 0 if there is none of that name.
 func (c Config) Number(name string) float64 {

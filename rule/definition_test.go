@@ -52,13 +52,13 @@ func TestMistakesInADefinitionHaveLineAndColumn(t *testing.T) {
 		replace, by, want string
 	}{
 		"a name misspelt":             {"(sqrt(top) + eps)", "(sqrt(top) + ep)", `mine.yaml:10:52: optimizer.update: found "ep": no such name; want one of g, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top (did you mean eps?)`},
-		"a function misspelt":         {"sqrt(top)", "sqt(top)", `mine.yaml:10:40: optimizer.update: found "sqt": want one of the functions abs, corrected, ema, exp, if, log, max, min, sign, sqrt, sum, tanh (did you mean sqrt?)`},
+		"a function misspelt":         {"sqrt(top)", "sqt(top)", `mine.yaml:10:40: optimizer.update: found "sqt": want one of the functions abs, corrected, ema, exp, if, log, max, min, norm, orthogonal, polar, sign, sqrt, sum, tanh, total (did you mean sqrt?)`},
 		"a parenthesis missing":       {"ema(g^2, beta2)", "ema(g^2, beta2", "mine.yaml:8:22: optimizer.state.v: it ends where ) should follow"},
 		"an operator missing":         {"max(top, v)", "2 top", `mine.yaml:9:12: optimizer.state.top: found "top": want an operator or the end`},
 		"within quotes":               {"m: ema(g, beta1)", "m: 'ema(g, beta3)'", `mine.yaml:7:16: optimizer.state.m: found "beta3": no such name; want one of g, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top (did you mean beta1?)`},
 		"over two lines":              {"max(top, v)", "max(top,\n      w)", `mine.yaml:9:10: optimizer.state.top: character 10: found "w": no such name; want one of g, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top`},
 		"a flag for a number":         {"+ eps)", "+ nesterov)", `mine.yaml:10:52: optimizer.update: found "nesterov": it is true or false; want a number, or if(nesterov, a, b)`},
-		"a number for a flag":         {"if(nesterov,", "if(eps,", `mine.yaml:10:14: optimizer.update: found "eps": want a hyperparameter that is true or false`},
+		"a number for a flag":         {"if(nesterov,", "if(eps,", `mine.yaml:10:14: optimizer.update: found "eps": want a hyperparameter that is true or false, or a comparison, like n > 0`},
 		"a memory in an update":       {"corrected(m)", "ema(m, beta1)", `mine.yaml:10:24: optimizer.update: found "ema": it remembers, so it is an entry of state by itself; write m: ema(m, beta1) there, and m here`},
 		"a memory in a formula":       {"ema(g^2, beta2)", "1 + ema(g^2, beta2)", `mine.yaml:8:12: optimizer.state.v: found "ema": it remembers, so it is an entry of state by itself; write m: ema(g^2, beta2) there, and m here`},
 		"a correction of no memory":   {"corrected(m)", "corrected(top)", `mine.yaml:10:34: optimizer.update: found "top": it is max(top, v); want an entry that is ema(...) or sum(...)`},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"shadowflow/graph"
 	"shadowflow/rule/formula"
 )
 
@@ -15,6 +16,7 @@ type program struct {
 	numbers map[string]float64
 	entries []*quantity // in order
 	update  *formula.Formula
+	weights []graph.Block // that the parameters consist of
 }
 
 // quantity is an entry of the state that has an array, or that mixes what the step before left with the present gradient.
@@ -75,13 +77,13 @@ func (d *Definition) program(values map[string]any) (*program, error) {
 	}
 	entries := make([]*quantity, len(d.State))
 	for i, e := range d.State {
-		chosen := choose(e.Formula, flags)
+		chosen := choose(e.Formula, flags, p.numbers)
 		entries[i] = &quantity{name: e.Name, text: chosen.String(), formula: d.resolve(recursion(e.Name, chosen), i)}
 		if chosen.Op == "ema" || chosen.Op == "sum" {
 			entries[i].phi, entries[i].decay, entries[i].average = d.resolve(chosen.Args[0], i), d.resolve(chosen.Args[1], i), chosen.Op == "ema"
 		}
 	}
-	p.update = d.resolve(choose(d.Update, flags), len(d.State))
+	p.update = d.resolve(choose(d.Update, flags, p.numbers), len(d.State))
 	live := d.live(entries, p.update)
 	if err := p.inline(slices.DeleteFunc(entries, func(q *quantity) bool { return !live[q.name] })); err != nil {
 		return nil, err
@@ -102,16 +104,23 @@ func (d *Definition) program(values map[string]any) (*program, error) {
 	return p, nil
 }
 
-// choose puts the chosen branch in the place of each if.
-func choose(f *formula.Formula, flags map[string]bool) *formula.Formula {
+// choose puts the chosen branch in the place of each if that asks for a flag, or compares what is made of hyperparameters alone.
+func choose(f *formula.Formula, flags map[string]bool, numbers map[string]float64) *formula.Formula {
 	return f.Rewrite(func(part *formula.Formula) *formula.Formula {
-		switch {
-		case part.Op != "if":
+		if part.Op != formula.If {
 			return nil
-		case flags[part.Args[0].Name]:
-			return choose(part.Args[1], flags)
 		}
-		return choose(part.Args[2], flags)
+		yes, isFlag := flags[part.Args[0].Name]
+		if v, ok := part.Args[0].Fold(numbers).IsNumber(); ok && !isFlag {
+			yes, isFlag = v != 0, true
+		}
+		switch {
+		case !isFlag:
+			return nil
+		case yes:
+			return choose(part.Args[1], flags, numbers)
+		}
+		return choose(part.Args[2], flags, numbers)
 	})
 }
 

@@ -73,6 +73,7 @@ type family struct {
 	update  *formula.Formula
 	decays  map[string]float64          // the hyperparameters that are decays, by name
 	ages    map[string]*formula.Formula // parts that depend on the step alone, by the names that they have in the formulas
+	weights []graph.Block
 }
 
 // member is an entry of a family's state.
@@ -98,7 +99,7 @@ const (
 
 // family returns the steps of all sizes.
 func (p *program) family(c *code) *family {
-	f := &family{decays: map[string]float64{}, ages: map[string]*formula.Formula{}}
+	f := &family{decays: map[string]float64{}, ages: map[string]*formula.Formula{}, weights: p.weights}
 	for _, q := range p.entries {
 		if q.kept && q.kernel != nil && q.decay != nil && q.decay.Name != "" && q.kernel.Beta > 0 {
 			f.decays[q.decay.Name] = q.kernel.Beta
@@ -153,6 +154,12 @@ func nonNegative(f *formula.Formula) bool {
 		return nonNegative(f.Args[0]) && nonNegative(f.Args[1])
 	case "max":
 		return nonNegative(f.Args[0]) || nonNegative(f.Args[1])
+	case formula.If:
+		return nonNegative(f.Args[1]) && nonNegative(f.Args[2])
+	case "norm":
+		return true
+	case "total":
+		return nonNegative(f.Args[0])
 	}
 	return false
 }
@@ -189,7 +196,7 @@ func (f *family) velocity(c Call, at Scale) (theta graph.Value, state []graph.Va
 		return at.Rate(beta).Mul(at.Size).Add(at.Size.Like(1))
 	})
 	for _, m := range f.entries {
-		v := m.formula.Graph(c.Theta, names)
+		v := m.formula.Graph(f.weights, c.Theta, names)
 		if m.kind != mixture {
 			var rate graph.Value
 			v, rate = m.move(names[before(m.name)], v.BroadcastTo(c.Theta.Shape()...), at)
@@ -204,7 +211,7 @@ func (f *family) velocity(c Call, at Scale) (theta graph.Value, state []graph.Va
 func (f *family) names(c Call, lr, n graph.Value, past []graph.Value, decay func(beta float64) graph.Value) map[string]graph.Value {
 	names := map[string]graph.Value{"g": c.G, "theta": c.Theta, "lr": lr}
 	for name, part := range f.ages {
-		names[name] = part.Graph(n, map[string]graph.Value{"n": n})
+		names[name] = part.Graph(nil, n, map[string]graph.Value{"n": n})
 	}
 	for name, beta := range f.decays {
 		names[name] = decay(beta)
@@ -232,7 +239,7 @@ func (m member) set(names map[string]graph.Value, v, steps graph.Value) {
 
 // theta returns the rate of change of theta.
 func (f *family) theta(c Call, names map[string]graph.Value) graph.Value {
-	return f.update.Graph(c.Theta, names).BroadcastTo(c.Theta.Shape()...).Mul(c.LR.Neg())
+	return f.update.Graph(f.weights, c.Theta, names).BroadcastTo(c.Theta.Shape()...).Mul(c.LR.Neg())
 }
 
 // move returns an array of state behind a step, and its rate of change, from its value before and what its formula gives.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 
+	"shadowflow/graph"
 	"shadowflow/rule"
 	"shadowflow/schema"
 )
@@ -43,13 +44,16 @@ func (o Optimizer) Config() (rule.Config, error) {
 	return d.New(values)
 }
 
-// Rule returns the optimizer's rule, with what is done to the gradient before its formulas see it.
-func (o Optimizer) Rule() (*rule.Rule, error) {
+// Rule returns the optimizer's rule, with what is done to the gradient before its formulas see it, of parameters that are one weight.
+func (o Optimizer) Rule() (*rule.Rule, error) { return o.RuleOf(nil) }
+
+// RuleOf is Rule of parameters that consist of weights.
+func (o Optimizer) RuleOf(weights []graph.Block) (*rule.Rule, error) {
 	c, err := o.Config()
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.Rule()
+	r, err := c.RuleOf(weights)
 	if err != nil {
 		return nil, err
 	}

@@ -105,11 +105,11 @@ func NewProblem[T graph.Float](ctx context.Context, c *config.Config) (*Problem[
 }
 
 func problemOf[T graph.Float](c *config.Config, s *source) (*Problem[T], error) {
-	r, err := c.Optimizer.Rule()
+	o, err := objectiveOf[T](c, s)
 	if err != nil {
 		return nil, err
 	}
-	o, err := objectiveOf[T](c, s)
+	r, err := c.Optimizer.RuleOf(o.Blocks())
 	if err != nil {
 		return nil, err
 	}

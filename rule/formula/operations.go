@@ -14,15 +14,17 @@ type operation struct {
 	number  func(x, y float64) float64
 	graph   func(x, y graph.Value) graph.Value
 	algebra func(x, y Expr) Expr // nil where the algebra does not know it
+	// weight is instead of graph what is computed of one weight in its shape; the result is broadcast to that.
+	weight func(x graph.Value) graph.Value
 }
 
 var operations = map[string]operation{
-	"+":    {2, func(x, y float64) float64 { return x + y }, graph.Value.Add, Expr.Add},
-	"-":    {2, func(x, y float64) float64 { return x - y }, graph.Value.Sub, Expr.Sub},
-	"*":    {2, func(x, y float64) float64 { return x * y }, graph.Value.Mul, Expr.Mul},
-	"/":    {2, func(x, y float64) float64 { return x / y }, graph.Value.Div, Expr.Div},
-	"max":  {2, math.Max, graph.Value.Max, nil},
-	"min":  {2, math.Min, graph.Value.Min, nil},
+	"+":    binary(func(x, y float64) float64 { return x + y }, graph.Value.Add, Expr.Add),
+	"-":    binary(func(x, y float64) float64 { return x - y }, graph.Value.Sub, Expr.Sub),
+	"*":    binary(func(x, y float64) float64 { return x * y }, graph.Value.Mul, Expr.Mul),
+	"/":    binary(func(x, y float64) float64 { return x / y }, graph.Value.Div, Expr.Div),
+	"max":  binary(math.Max, graph.Value.Max, nil),
+	"min":  binary(math.Min, graph.Value.Min, nil),
 	Negate: unary(func(x float64) float64 { return -x }, graph.Value.Neg, Expr.Neg),
 	"sqrt": unary(math.Sqrt, graph.Value.Sqrt, Expr.Sqrt),
 	"abs":  unary(math.Abs, graph.Value.Abs, Expr.Abs),
@@ -32,8 +34,30 @@ var operations = map[string]operation{
 	"tanh": unary(math.Tanh, graph.Value.Tanh, nil),
 	// An exponent is a number, so each interpreter has a place of its own for it.
 	"^": {args: 2, number: math.Pow},
+	// A comparison is 1 or 0, and stands in an if alone, whose three arguments have places of their own, too.
+	">": binary(func(x, y float64) float64 { return truth(x > y) }, graph.Value.Greater, nil),
+	If:  {args: 3},
+	// Of all parameters, and of each weight.
+	"total":      {args: 1, graph: func(x, _ graph.Value) graph.Value { return x.Sum() }},
+	"norm":       {args: 1, weight: func(x graph.Value) graph.Value { return x.Square().Sum().Sqrt() }},
+	"orthogonal": {args: 1, weight: newtonSchulz},
+	"polar":      {args: 1, weight: polar},
 	// What these stand for is the business of who reads definitions of optimizers: they have no value of their own.
-	"ema": {args: 2}, "sum": {args: 2}, "corrected": {args: 1}, "if": {args: 3},
+	"ema": {args: 2}, "sum": {args: 2}, "corrected": {args: 1},
+}
+
+// If is the choice of the second argument where the first is true, and else of the third.
+const If = "if"
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func binary(number func(x, y float64) float64, code func(x, y graph.Value) graph.Value, algebra func(x, y Expr) Expr) operation {
+	return operation{args: 2, number: number, graph: code, algebra: algebra}
 }
 
 func unary(number func(float64) float64, code func(graph.Value) graph.Value, algebra func(Expr) Expr) operation {
@@ -73,7 +97,7 @@ func Functions() []string {
 // second returns the second argument, or the first where there is one only.
 func (f *Formula) second() *Formula { return f.Args[min(1, len(f.Args)-1)] }
 
-// Value computes f in float64. An unknown name, and what only definitions give a meaning (ema, sum, corrected, if), make it NaN.
+// Value computes f in float64. An unknown name, and what only definitions or arrays give a meaning (ema, norm), make it NaN.
 func (f *Formula) Value(names map[string]float64) float64 {
 	switch {
 	case f.Name != "":
@@ -83,6 +107,10 @@ func (f *Formula) Value(names map[string]float64) float64 {
 		return math.NaN()
 	case f.Op == "":
 		return f.number
+	case f.Op == If && f.Args[0].Value(names) != 0:
+		return f.Args[1].Value(names)
+	case f.Op == If:
+		return f.Args[2].Value(names)
 	}
 	op := operations[f.Op]
 	if op.number == nil {
@@ -108,6 +136,13 @@ func (f *Formula) Fold(numbers map[string]float64) *Formula {
 		known, zero = known && ok, zero || ok && v == 0
 	}
 	g := apply(f.Op, f.Column, args...)
+	if f.Op == If {
+		if v, ok := args[0].IsNumber(); ok && v != 0 {
+			return args[1]
+		} else if ok {
+			return args[2]
+		}
+	}
 	switch {
 	case known:
 		return Number(g.Value(nil))
@@ -118,9 +153,12 @@ func (f *Formula) Fold(numbers map[string]float64) *Formula {
 }
 
 // Graph returns f as graph code, operation by operation as it is written, with the values of its names. Numbers are constants of
-// like's type; to an exponent that is no number a positive base is raised. Where f holds anything else the result is invalid, and so is what is made of it.
-func (f *Formula) Graph(like graph.Value, names map[string]graph.Value) graph.Value {
+// like's type; to an exponent that is no number a positive base is raised. Arrays are vectors of all weights, one after another; nil weights stand
+// for one. Where f holds anything else the result is invalid, and so is what is made of it.
+func (f *Formula) Graph(weights []graph.Block, like graph.Value, names map[string]graph.Value) graph.Value {
 	op := operations[f.Op]
+	args := make([]graph.Value, 0, 3)
+	of := func(part *Formula) graph.Value { return part.Graph(weights, like, names) }
 	switch {
 	case f.Name != "":
 		return names[f.Name]
@@ -128,13 +166,22 @@ func (f *Formula) Graph(like graph.Value, names map[string]graph.Value) graph.Va
 		return like.Like(f.number)
 	case f.Op == "^":
 		if p, ok := f.Args[1].IsNumber(); ok {
-			return f.Args[0].Graph(like, names).Pow(p)
+			return of(f.Args[0]).Pow(p)
 		}
-		return f.Args[0].Graph(like, names).Log().Mul(f.Args[1].Graph(like, names)).Exp()
+		return of(f.Args[0]).Log().Mul(of(f.Args[1])).Exp()
+	}
+	for _, a := range f.Args {
+		args = append(args, of(a))
+	}
+	switch {
+	case f.Op == If:
+		return graph.Select(args[0], args[1], args[2])
+	case op.weight != nil:
+		return eachWeight(weights, args[0], op.weight)
 	case op.graph == nil:
 		return graph.Value{}
 	}
-	return op.graph(f.Args[0].Graph(like, names), f.second().Graph(like, names))
+	return op.graph(args[0], args[len(args)-1])
 }
 
 // An UnknownToAlgebra is the error of an Expr made of a formula with a function that cannot be differentiated and simplified here.

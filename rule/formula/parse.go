@@ -153,6 +153,26 @@ func (p *parser) operator(among string) (op string, column int) {
 
 func (p *parser) sum() (*Formula, error) { return p.chain("+-", p.product) }
 
+// comparison is what an if asks: a > b, a < b, or a sum, which may be the name of what is true or false.
+func (p *parser) comparison() (*Formula, error) {
+	a, err := p.sum()
+	if err != nil {
+		return nil, err
+	}
+	op, column := p.operator("<>")
+	if op == "" {
+		return a, nil
+	}
+	b, err := p.sum()
+	if err != nil {
+		return nil, err
+	}
+	if op == "<" {
+		a, b = b, a
+	}
+	return apply(">", column, a, b), nil
+}
+
 func (p *parser) product() (*Formula, error) { return p.chain("*/", p.factor) }
 
 // chain reads parts with operators between them, which bind to the left.
@@ -247,7 +267,11 @@ func (p *parser) call(name string, column int) (*Formula, error) {
 				return nil, err
 			}
 		}
-		if args[i], err = p.deeper(p.sum); err != nil {
+		part := p.sum
+		if name == If && i == 0 {
+			part = p.comparison
+		}
+		if args[i], err = p.deeper(part); err != nil {
 			return nil, err
 		}
 	}

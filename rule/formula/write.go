@@ -7,7 +7,8 @@ import (
 
 // How closely a formula holds together as it is written.
 const (
-	looseSum = iota
+	looseComparison = iota
+	looseSum
 	looseProduct
 	looseSign
 	loosePower
@@ -16,6 +17,8 @@ const (
 
 func (f *Formula) binding() int {
 	switch f.Op {
+	case ">":
+		return looseComparison
 	case "+", "-":
 		return looseSum
 	case "*", "/":
@@ -43,7 +46,7 @@ func (f *Formula) String() string {
 	switch f.Op {
 	case "":
 		return f.Name + f.text
-	case "+", "-", "*", "/":
+	case ">", "+", "-", "*", "/":
 		level := f.binding()
 		return within(f.Args[0], level) + " " + f.Op + " " + within(f.Args[1], level+1)
 	case Negate:
@@ -76,6 +79,8 @@ func (f *Formula) LaTeX() string {
 			return latex{}.symbol(f.Name)
 		}
 		return latexNumber(f.text)
+	case ">":
+		return f.Args[0].LaTeX() + " > " + f.Args[1].LaTeX()
 	case "+", "-":
 		right := within(f.Args[1], looseProduct)
 		if f.Args[1].binding() == looseSign {

@@ -1,0 +1,87 @@
+package formula
+
+import "shadowflow/graph"
+
+// Weightwise reports whether f has a function of whole weights: an element of it then depends on others.
+func (f *Formula) Weightwise() bool {
+	found := false
+	f.visit(func(part *Formula) {
+		found = found || part.Op == "total" || operations[part.Op].weight != nil
+	})
+	return found
+}
+
+// eachWeight returns what a function makes of each weight in a vector of them, put together again.
+func eachWeight(weights []graph.Block, x graph.Value, of func(graph.Value) graph.Value) graph.Value {
+	if len(weights) == 0 || len(x.Shape()) == 0 {
+		return of(x).BroadcastTo(x.Shape()...)
+	}
+	parts := make([]graph.Value, len(weights))
+	for i, w := range weights {
+		part := x.SliceAxis(0, w.Offset, w.Offset+w.Size()).Reshape(w.Shape...)
+		parts[i] = of(part).BroadcastTo(w.Shape...).Reshape(w.Size())
+	}
+	return graph.Concat(0, parts...)
+}
+
+// asMatrix returns a weight as a matrix, of a kernel of a convolution one column an output channel, and the way back. A vector is none.
+func asMatrix(x graph.Value) (matrix graph.Value, back func(graph.Value) graph.Value, ok bool) {
+	shape := x.Shape()
+	if len(shape) < 2 {
+		return x, nil, false
+	}
+	rows := 1
+	for _, k := range shape[:len(shape)-1] {
+		rows *= k
+	}
+	columns := shape[len(shape)-1]
+	back = func(y graph.Value) graph.Value { return y.Reshape(shape...) }
+	if matrix = x.Reshape(rows, columns); rows > columns { // products of the smaller side
+		inside := back
+		matrix, back = matrix.Transpose(1, 0), func(y graph.Value) graph.Value { return inside(y.Transpose(1, 0)) }
+	}
+	return matrix, back, true
+}
+
+// muon are the coefficients of Muon's iteration X <- a X + b (XX')X + c (XX')^2 X (K. Jordan et al. 2024), which brings the singular values
+// quickly near 1, and keeps them between about .7 and 1.2; schulz are those that converge to 1 from there.
+var (
+	muon   = [3]float64{3.4445, -4.7750, 2.0315}
+	schulz = [3]float64{15. / 8, -10. / 8, 3. / 8}
+)
+
+// newtonSchulz returns five of Muon's iterations of a matrix over its Frobenius norm, as torch.optim.Muon takes them. A vector stays as it is.
+func newtonSchulz(x graph.Value) graph.Value {
+	y, back, ok := normalized(x)
+	if !ok {
+		return x
+	}
+	return back(iterate(y, muon, 5))
+}
+
+// polar returns the polar factor of a matrix, U V' of its singular value decomposition U S V', to rounding where no singular value is below
+// about 1e-5 of the largest. A vector stays as it is.
+func polar(x graph.Value) graph.Value {
+	y, back, ok := normalized(x)
+	if !ok {
+		return x
+	}
+	return back(iterate(iterate(y, muon, 10), schulz, 6))
+}
+
+func normalized(x graph.Value) (y graph.Value, back func(graph.Value) graph.Value, ok bool) {
+	matrix, back, ok := asMatrix(x)
+	if !ok {
+		return x, nil, false
+	}
+	norm := matrix.Square().Sum().Sqrt()
+	return matrix.Div(norm.Max(norm.Like(1e-7))), back, true
+}
+
+func iterate(x graph.Value, k [3]float64, times int) graph.Value {
+	for range times {
+		a := x.MatMul(x.Transpose(1, 0))
+		x = x.Mul(x.Like(k[0])).Add(a.Mul(a.Like(k[1])).Add(a.MatMul(a).Mul(a.Like(k[2]))).MatMul(x))
+	}
+	return x
+}
