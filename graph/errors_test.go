@@ -236,24 +236,26 @@ func TestNothingPanicsOnInvalidValues(t *testing.T) {
 	good := b.Param("x", Float64, 2, 2)
 	failed := good.Reshape(3)
 	for name, v := range map[string]Value{"zero": {}, "failed": failed} {
-		for _, op := range operationsOn {
-			if w := op.f(v); w.Valid() {
-				t.Errorf("%s of the %s Value is valid", op.name, name)
+		t.Run(name, func(t *testing.T) {
+			for _, op := range operationsOn {
+				if w := op.f(v); w.Valid() {
+					t.Errorf("%s of the %s Value is valid", op.name, name)
+				}
 			}
-		}
-		for _, out := range [][]Value{Grad(v, good), Grad(good.Sum(), v), VJP([]Value{v}, []Value{v}, []Value{v}), JVP([]Value{v}, []Value{v}, []Value{v})} {
-			if len(out) != 1 || out[0].Valid() {
-				t.Errorf("a derivative of the %s Value is %v: want one invalid value", name, out)
+			for _, out := range [][]Value{Grad(v, good), Grad(good.Sum(), v), VJP([]Value{v}, []Value{v}, []Value{v}), JVP([]Value{v}, []Value{v}, []Value{v})} {
+				if len(out) != 1 || out[0].Valid() {
+					t.Errorf("a derivative of the %s Value is %v: want one invalid value", name, out)
+				}
 			}
-		}
-		j := NewJet()
-		j.Set(v, nil)
-		if j.Coef(v, 1, 0).Valid() {
-			t.Errorf("a coefficient of the %s Value is valid", name)
-		}
-		if s, _, z := v.Shape(), v.DType(), v.Size(); len(s) != 0 || z > 1 {
-			t.Errorf("the %s Value has shape %v", name, s)
-		}
+			j := NewJet()
+			j.Set(v, nil)
+			if j.Coef(v, 1, 0).Valid() {
+				t.Errorf("a coefficient of the %s Value is valid", name)
+			}
+			if s, _, z := v.Shape(), v.DType(), v.Size(); len(s) != 0 || z > 1 {
+				t.Errorf("the %s Value has shape %v", name, s)
+			}
+		})
 	}
 	var zero Builder
 	if c, ok := zero.Const(Float64, 3).Node().Constant(); !ok || c != 3 {
@@ -299,13 +301,17 @@ var operationsOn = []struct {
 
 func TestDTypesAreParsedByName(t *testing.T) {
 	for _, d := range []DType{Float32, Float64} {
-		if got, err := ParseDType(d.String()); err != nil || got != d {
-			t.Errorf("ParseDType(%q) = %v, %v", d, got, err)
-		}
+		t.Run(d.String(), func(t *testing.T) {
+			if got, err := ParseDType(d.String()); err != nil || got != d {
+				t.Errorf("ParseDType(%q) = %v, %v", d, got, err)
+			}
+		})
 	}
 	for _, s := range []string{"", "int32", "float16"} {
-		if _, err := ParseDType(s); err == nil || !strings.Contains(err.Error(), "float32 or float64") {
-			t.Errorf("ParseDType(%q): error is %v", s, err)
-		}
+		t.Run(fmt.Sprintf("%q", s), func(t *testing.T) {
+			if _, err := ParseDType(s); err == nil || !strings.Contains(err.Error(), "float32 or float64") {
+				t.Errorf("ParseDType(%q): error is %v", s, err)
+			}
+		})
 	}
 }
