@@ -189,8 +189,10 @@ func TestTheHouseAllowsImportsDownAndOfThoseNamedBefore(t *testing.T) {
 		{"attic", "garden", false},
 		{"garden", "attic", false},
 	} {
-		if got := h.allows(c.from, c.to); got != c.want {
-			t.Errorf("%s may import %s: %v, want %v", c.from, c.to, got, c.want)
-		}
+		t.Run(c.from+" imports "+c.to, func(t *testing.T) {
+			if got := h.allows(c.from, c.to); got != c.want {
+				t.Errorf("allowed: %v, want %v", got, c.want)
+			}
+		})
 	}
 }

@@ -139,8 +139,10 @@ func TestLikenessIsCosineAndProjection(t *testing.T) {
 		{"the other way by the factor", -1, []float64{1, 1}, []float64{2, 2}, -1, -2},
 		{"nothing predicted", 1, []float64{0, 0}, []float64{0, 0}, 0, 0},
 	} {
-		got := LikenessOf(c.a, c.p, c.what)
-		close(t, c.name+": cosine", got.Cosine, c.cosine, 1e-14)
-		close(t, c.name+": explained", got.Explained, c.explained, 1e-14)
+		t.Run(c.name, func(t *testing.T) {
+			got := LikenessOf(c.a, c.p, c.what)
+			close(t, "cosine", got.Cosine, c.cosine, 1e-14)
+			close(t, "explained", got.Explained, c.explained, 1e-14)
+		})
 	}
 }

@@ -197,8 +197,10 @@ func TestMistakesWithEigenpairsAreErrors(t *testing.T) {
 		"broken":        {randomVectors[float64](1, 6, 1), func(_, _ [][]float64) error { return broken }},
 		"is not finite": {randomVectors[float64](1, 6, 1), func(_, avs [][]float64) error { avs[0][2] = math.NaN(); return nil }},
 	} {
-		if _, err := LargestEigenpairs(c.vectors, c.apply, LOBPCGOptions{}); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("want an error that says %q, got %v", says, err)
-		}
+		t.Run(says, func(t *testing.T) {
+			if _, err := LargestEigenpairs(c.vectors, c.apply, LOBPCGOptions{}); err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("want an error that says %q, got %v", says, err)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"fmt"
 	"math"
 	"math/big"
 	"runtime"
@@ -63,11 +64,13 @@ func TestThreadsDoNotChangeSums(t *testing.T) {
 
 func TestNormsOfGradientsThatAreNotFiniteSaySo(t *testing.T) {
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-		n := GradientNorms([]float64{1, bad, 2}, 1e-8)
-		for name, v := range map[string]float64{"perturbed": n.Perturbed, "excess": n.Excess, "one": n.One, "two": n.Two, "max": n.Max} {
-			if finite(v) {
-				t.Errorf("%s norm of a gradient with %v is %v", name, bad, v)
+		t.Run(fmt.Sprintf("an element is %v", bad), func(t *testing.T) {
+			n := GradientNorms([]float64{1, bad, 2}, 1e-8)
+			for name, v := range map[string]float64{"perturbed": n.Perturbed, "excess": n.Excess, "one": n.One, "two": n.Two, "max": n.Max} {
+				if finite(v) {
+					t.Errorf("its %s norm is %v", name, v)
+				}
 			}
-		}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"fmt"
 	"math"
 	"testing"
 )
@@ -53,16 +54,20 @@ func TestRegimesOfCurvesWithKnownAnswers(t *testing.T) {
 		}, Diverged},
 		{"a norm that ends much higher", decay, func(i int) float64 { return 1 / decay(i) }, Monotone},
 	} {
-		if got := Classify(series(400, c.losses), series(400, c.norm)); got != c.want {
-			t.Errorf("%s is %s, want %s", c.name, got, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if got := Classify(series(400, c.losses), series(400, c.norm)); got != c.want {
+				t.Errorf("the regime is %s, want %s", got, c.want)
+			}
+		})
 	}
 }
 
 func TestRegimeOfNextToNothing(t *testing.T) {
 	for _, x := range [][]float64{nil, {1}, {1, 0}} {
-		if got := Classify(x, x); got != Monotone {
-			t.Errorf("%v is %s, want %s", x, got, Monotone)
-		}
+		t.Run(fmt.Sprintf("%d rows", len(x)), func(t *testing.T) {
+			if got := Classify(x, x); got != Monotone {
+				t.Errorf("%v is %s, want %s", x, got, Monotone)
+			}
+		})
 	}
 }

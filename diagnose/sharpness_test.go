@@ -262,33 +262,35 @@ func TestIteratesGrowBeyondTheThreshold(t *testing.T) {
 		{"rmsprop", map[string]any{"eps": 1e12}}, {"signum", map[string]any{"beta1": 0.6, "eps": 1e12}},
 		{"lion", map[string]any{"beta1": 0.6, "beta2": 0.7, "eps": 1e12}},
 	} {
-		r := fixture.Rule(t, c.rule, c.values)
-		p, err := NewPreconditioner[float64](r, 1, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stepper, err := rule.NewStepper[float64](r, []graph.Block{{Name: "theta", Shape: []int{1}}}, engine.Options{Threads: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		root := make([]float64, 1)
-		stability, err := p.At(0, h, []float64{0}, []float64{1e-9}, stepper.State(), root)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, factor := range []float64{0.97, 1.03} {
-			lambda := factor * stability.PeriodTwo / (root[0] * root[0])
-			stepper.Reset()
-			const start = 1e-9 // so that the gradients stay far below sqrt(eps)
-			theta := []float64{start}
-			for range 2000 {
-				if err := stepper.Step(h, theta, []float64{lambda * theta[0]}); err != nil {
-					t.Fatal(err)
+		t.Run(c.rule, func(t *testing.T) {
+			r := fixture.Rule(t, c.rule, c.values)
+			p, err := NewPreconditioner[float64](r, 1, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stepper, err := rule.NewStepper[float64](r, []graph.Block{{Name: "theta", Shape: []int{1}}}, engine.Options{Threads: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			root := make([]float64, 1)
+			stability, err := p.At(0, h, []float64{0}, []float64{1e-9}, stepper.State(), root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, factor := range []float64{0.97, 1.03} {
+				lambda := factor * stability.PeriodTwo / (root[0] * root[0])
+				stepper.Reset()
+				const start = 1e-9 // so that the gradients stay far below sqrt(eps)
+				theta := []float64{start}
+				for range 2000 {
+					if err := stepper.Step(h, theta, []float64{lambda * theta[0]}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if grown := math.Abs(theta[0]) > start; grown != (factor > 1) {
+					t.Errorf("at %v of its threshold theta is %v after 2000 steps from %v", factor, theta[0], start)
 				}
 			}
-			if grown := math.Abs(theta[0]) > start; grown != (factor > 1) {
-				t.Errorf("%s at %v of its threshold: theta is %v after 2000 steps from %v", c.rule, factor, theta[0], start)
-			}
-		}
+		})
 	}
 }

@@ -25,9 +25,11 @@ func TestCompileRefusesWhatIsNoProgram(t *testing.T) {
 		{"a zero Value", []graph.Value{x}, []graph.Value{{}}, "zero Value"},
 		{"values of two builders", []graph.Value{x}, []graph.Value{other.Const(graph.Float64, 1)}, "another Builder"},
 	} {
-		if _, err := Compile(c.in, c.out, Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: error is %v: want one that says %s", c.name, err, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := Compile(c.in, c.out, Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error is %v: want one that says %s", err, c.want)
+			}
+		})
 	}
 }
 
@@ -79,9 +81,11 @@ func TestRunRefusesBuffersThatDoNotFit(t *testing.T) {
 		{"a label too large", []Buffer{fx, Of([]int32{0, 3})}, []Buffer{o, s}, "label 1 is 3"},
 		{"a negative label", []Buffer{fx, Of([]int32{-1, 0})}, []Buffer{o, s}, "label 0 is -1"},
 	} {
-		if err := p.Run(c.in, c.out); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: error is %v: want one that says %s", c.name, err, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if err := p.Run(c.in, c.out); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error is %v: want one that says %s", err, c.want)
+			}
+		})
 	}
 	if err := p.Run([]Buffer{fx, fl}, []Buffer{o, s}); err != nil {
 		t.Errorf("a run after failed ones: %v", err)
@@ -116,13 +120,15 @@ func TestRunRefusesOutputsThatOverlap(t *testing.T) {
 		{"an output that begins inside of another", [2]int{0, 4}, [3]int{5, 8, 13}, "output 1 overlaps output 0"},
 		{"an output inside of another", [2]int{0, 4}, [3]int{5, 9, 10}, "output 2 overlaps output 1"},
 	} {
-		err := p.Run([]Buffer{at(c.in[0], 4), at(c.in[1], 1)}, []Buffer{at(c.out[0], 4), at(c.out[1], 4), at(c.out[2], 1)})
-		if c.want == "" && err != nil {
-			t.Errorf("%s: %v", c.name, err)
-		}
-		if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-			t.Errorf("%s: error is %v: want one that says %s", c.name, err, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			err := p.Run([]Buffer{at(c.in[0], 4), at(c.in[1], 1)}, []Buffer{at(c.out[0], 4), at(c.out[1], 4), at(c.out[2], 1)})
+			if c.want == "" && err != nil {
+				t.Error(err)
+			}
+			if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("error is %v: want one that says %s", err, c.want)
+			}
+		})
 	}
 }
 
@@ -153,15 +159,17 @@ func TestALabelOrIndexOutOfRangeNamesTheCallersLine(t *testing.T) {
 		{"Rows", rows, ofRows},
 		{"the gradient of Rows", graph.Grad(rows, x)[0], ofRows},
 	} {
-		p, err := Compile([]graph.Value{x, y, d, l}, []graph.Value{c.out}, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		in := []Buffer{NewBuffer(graph.Float64, 6), NewBuffer(graph.Float64, 8), NewBuffer(graph.Float64, 8), Of([]int32{0, 7})}
-		err = p.Run(in, []Buffer{NewBuffer(graph.Float64, c.out.Size())})
-		var op *graph.OpError
-		if !errors.As(err, &op) || !strings.HasSuffix(err.Error(), "/"+c.want) {
-			t.Errorf("%s: error is %v: want an OpError that ends with %s", c.name, err, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			p, err := Compile([]graph.Value{x, y, d, l}, []graph.Value{c.out}, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := []Buffer{NewBuffer(graph.Float64, 6), NewBuffer(graph.Float64, 8), NewBuffer(graph.Float64, 8), Of([]int32{0, 7})}
+			err = p.Run(in, []Buffer{NewBuffer(graph.Float64, c.out.Size())})
+			var op *graph.OpError
+			if !errors.As(err, &op) || !strings.HasSuffix(err.Error(), "/"+c.want) {
+				t.Errorf("error is %v: want an OpError that ends with %s", err, c.want)
+			}
+		})
 	}
 }

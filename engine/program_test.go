@@ -14,50 +14,56 @@ import (
 func TestRunsAllocateNothing(t *testing.T) {
 	for _, m := range models {
 		for _, threads := range []int{1, 2} {
-			e := newEnv(graph.Float32)
-			p := e.compile(t, Options{Threads: threads}, pairOf(e, m, true).outs...)
-			if n := testing.AllocsPerRun(2, func() {
-				if err := p.Run(p.in, p.out); err != nil {
-					t.Fatal(err)
+			t.Run(fmt.Sprintf("%s on %d threads", m.name, threads), func(t *testing.T) {
+				e := newEnv(graph.Float32)
+				p := e.compile(t, Options{Threads: threads}, pairOf(e, m, true).outs...)
+				if n := testing.AllocsPerRun(2, func() {
+					if err := p.Run(p.in, p.out); err != nil {
+						t.Fatal(err)
+					}
+				}); n != 0 {
+					t.Errorf("a run allocates %v times", n)
 				}
-			}); n != 0 {
-				t.Errorf("a run of the %s on %d threads allocates %v times", m.name, threads, n)
-			}
+			})
 		}
 	}
 	for _, op := range operations() {
-		e := newEnv(graph.Float64)
-		y := op.build(e)
-		p := e.compile(t, Options{Threads: 1}, append(graph.Grad(y.Square().Sum(), e.xs...), y)...)
-		if n := testing.AllocsPerRun(1, func() { _ = p.Run(p.in, p.out) }); n != 0 {
-			t.Errorf("a run of %s allocates %v times", op.name, n)
-		}
+		t.Run(op.name, func(t *testing.T) {
+			e := newEnv(graph.Float64)
+			y := op.build(e)
+			p := e.compile(t, Options{Threads: 1}, append(graph.Grad(y.Square().Sum(), e.xs...), y)...)
+			if n := testing.AllocsPerRun(1, func() { _ = p.Run(p.in, p.out) }); n != 0 {
+				t.Errorf("a run allocates %v times", n)
+			}
+		})
 	}
 }
 
 func TestPeakMemoryIsKnownBeforeTheRunAndLessThanAllArrays(t *testing.T) {
 	for _, m := range models {
-		e := newEnv(graph.Float64)
-		p := pairOf(e, m, true)
-		c := e.compile(t, Options{Threads: 1}, p.outs...)
-		before := c.PeakBytes()
-		c.eval(t)
-		var ns []*graph.Node
-		for _, v := range p.outs {
-			ns = append(ns, v.Node())
-		}
-		all := int64(0)
-		for _, n := range live(ns) {
-			if n.Op() != graph.OpParam {
-				all += int64(n.Size() * n.DType().Size())
+		t.Run(m.name, func(t *testing.T) {
+			e := newEnv(graph.Float64)
+			p := pairOf(e, m, true)
+			c := e.compile(t, Options{Threads: 1}, p.outs...)
+			before := c.PeakBytes()
+			c.eval(t)
+			var ns []*graph.Node
+			for _, v := range p.outs {
+				ns = append(ns, v.Node())
 			}
-		}
-		if before <= 0 || c.PeakBytes() != before {
-			t.Errorf("%s: peak of %d bytes before the run, %d after", m.name, before, c.PeakBytes())
-		}
-		if before > all/2 {
-			t.Errorf("%s: peak of %d bytes: want less than half of the %d of all arrays", m.name, before, all)
-		}
+			all := int64(0)
+			for _, n := range live(ns) {
+				if n.Op() != graph.OpParam {
+					all += int64(n.Size() * n.DType().Size())
+				}
+			}
+			if before <= 0 || c.PeakBytes() != before {
+				t.Errorf("peak of %d bytes before the run, %d after", before, c.PeakBytes())
+			}
+			if before > all/2 {
+				t.Errorf("peak of %d bytes: want less than half of the %d of all arrays", before, all)
+			}
+		})
 	}
 }
 
@@ -97,7 +103,8 @@ func TestArraysAliveTogetherDoNotOverlap(t *testing.T) {
 
 // TestRunsReadNothingOfTheRunBefore runs programs on NaNs between two runs on the same numbers.
 func TestRunsReadNothingOfTheRunBefore(t *testing.T) {
-	check := func(name string, p *prog) {
+	check := func(t *testing.T, p *prog) {
+		t.Helper()
 		want := p.eval(t)
 		var kept [][]float64
 		for _, in := range p.in {
@@ -112,18 +119,22 @@ func TestRunsReadNothingOfTheRunBefore(t *testing.T) {
 		}
 		for i, got := range p.eval(t) {
 			if !slices.EqualFunc(got, want[i], same) {
-				t.Errorf("%s: output %d is %v: want %v", name, i, head(got), head(want[i]))
+				t.Errorf("output %d is %v: want %v", i, head(got), head(want[i]))
 			}
 		}
 	}
 	for _, m := range models {
-		e := newEnv(graph.Float64)
-		check(m.name, e.compile(t, Options{Threads: 2}, pairOf(e, m, true).outs...))
+		t.Run(m.name, func(t *testing.T) {
+			e := newEnv(graph.Float64)
+			check(t, e.compile(t, Options{Threads: 2}, pairOf(e, m, true).outs...))
+		})
 	}
 	for _, op := range operations() {
-		e := newEnv(graph.Float64)
-		y := op.build(e)
-		check(op.name, e.compile(t, Options{Threads: 1}, append(graph.Grad(y.Square().Sum(), e.xs...), y)...))
+		t.Run(op.name, func(t *testing.T) {
+			e := newEnv(graph.Float64)
+			y := op.build(e)
+			check(t, e.compile(t, Options{Threads: 1}, append(graph.Grad(y.Square().Sum(), e.xs...), y)...))
+		})
 	}
 }
 
@@ -177,25 +188,27 @@ func TestOutputsInTheBuffersOfInputsGiveTheSame(t *testing.T) {
 		for _, n := range []int{2, 5, 40, 150} {
 			for _, threads := range []int{1, 2} {
 				for _, swap := range []bool{false, true} {
-					e := newEnv(graph.Float64)
-					x, y := e.x(n*n), e.x(n*n)
-					outs := c.f(x, y, n)
-					p := e.compile(t, Options{Threads: threads}, outs...)
-					want := p.eval(t)
-					near(t, c.name, flatten(want), flatten(e.expect(t, outs...)), 1e-11)
-					shared := slices.Clone(p.in)
-					if swap {
-						shared[0], shared[1] = shared[1], shared[0]
-					}
-					if err := p.Run(p.in, shared); err != nil {
-						t.Fatal(err)
-					}
-					for k := range want {
-						if !slices.Equal(shared[k].f64, want[k]) {
-							t.Errorf("%s of %d elements, %d threads, swapped %v: output %d is %v: want %v", c.name, n*n, threads, swap, k,
-								head(shared[k].f64), head(want[k]))
+					t.Run(fmt.Sprintf("%s of %d elements on %d threads, swapped %v", c.name, n*n, threads, swap), func(t *testing.T) {
+						e := newEnv(graph.Float64)
+						x, y := e.x(n*n), e.x(n*n)
+						outs := c.f(x, y, n)
+						p := e.compile(t, Options{Threads: threads}, outs...)
+						want := p.eval(t)
+						near(t, c.name, flatten(want), flatten(e.expect(t, outs...)), 1e-11)
+						shared := slices.Clone(p.in)
+						if swap {
+							shared[0], shared[1] = shared[1], shared[0]
 						}
-					}
+						if err := p.Run(p.in, shared); err != nil {
+							t.Fatal(err)
+						}
+						for k := range want {
+							if !slices.Equal(shared[k].f64, want[k]) {
+								t.Errorf("output %d is %v: want %v", k,
+									head(shared[k].f64), head(want[k]))
+							}
+						}
+					})
 				}
 			}
 		}
@@ -206,24 +219,26 @@ func TestAdamUpdatesItsStateInPlaceWithoutACopy(t *testing.T) {
 	for _, dtype := range []graph.DType{graph.Float32, graph.Float64} {
 		for _, n := range []int{2, 16, 17, 5000, 100003} {
 			for _, threads := range []int{1, 2} {
-				e := newEnv(dtype)
-				w, m, v := e.x(n), e.x(n), e.positive(n)
-				loss := w.Square().Mul(e.weights(n)).Sum()
-				outs := adam(w, graph.Grad(loss, w)[0], m, v)
-				p := e.compile(t, Options{Threads: threads}, outs...)
-				want := p.eval(t)
-				near(t, "Adam", flatten(want), flatten(e.expect(t, outs...)), tolerance(dtype))
-				if err := p.Run(p.in, p.in[:3]); err != nil {
-					t.Fatal(err)
-				}
-				for k := range want {
-					if !slices.Equal(get64(p.in[k]), want[k]) {
-						t.Errorf("%v, %d elements: output %d in place is %v: want %v", dtype, n, k, head(get64(p.in[k])), head(want[k]))
+				t.Run(fmt.Sprintf("%v, %d elements, %d threads", dtype, n, threads), func(t *testing.T) {
+					e := newEnv(dtype)
+					w, m, v := e.x(n), e.x(n), e.positive(n)
+					loss := w.Square().Mul(e.weights(n)).Sum()
+					outs := adam(w, graph.Grad(loss, w)[0], m, v)
+					p := e.compile(t, Options{Threads: threads}, outs...)
+					want := p.eval(t)
+					near(t, "Adam", flatten(want), flatten(e.expect(t, outs...)), tolerance(dtype))
+					if err := p.Run(p.in, p.in[:3]); err != nil {
+						t.Fatal(err)
 					}
-				}
-				if n := testing.AllocsPerRun(1, func() { _ = p.Run(p.in, p.in[:3]) }); n != 0 {
-					t.Errorf("an update in place allocates %v times", n)
-				}
+					for k := range want {
+						if !slices.Equal(get64(p.in[k]), want[k]) {
+							t.Errorf("output %d in place is %v: want %v", k, head(get64(p.in[k])), head(want[k]))
+						}
+					}
+					if n := testing.AllocsPerRun(1, func() { _ = p.Run(p.in, p.in[:3]) }); n != 0 {
+						t.Errorf("an update in place allocates %v times", n)
+					}
+				})
 			}
 		}
 	}
@@ -286,11 +301,13 @@ func TestDeadCodeIsGone(t *testing.T) {
 
 func TestElementwiseChainsAreOneStep(t *testing.T) {
 	for _, n := range []int{8, 5000} {
-		e := newEnv(graph.Float32)
-		outs := adam(e.x(n), e.x(n), e.x(n), e.positive(n))
-		if p := e.compile(t, Options{}, outs...); len(p.steps) != 1 {
-			t.Errorf("an update of Adam of %d weights takes %d steps", n, len(p.steps))
-		}
+		t.Run(fmt.Sprintf("%d weights", n), func(t *testing.T) {
+			e := newEnv(graph.Float32)
+			outs := adam(e.x(n), e.x(n), e.x(n), e.positive(n))
+			if p := e.compile(t, Options{}, outs...); len(p.steps) != 1 {
+				t.Errorf("an update of Adam takes %d steps", len(p.steps))
+			}
+		})
 	}
 }
 
@@ -298,23 +315,25 @@ func TestElementwiseChainsAreOneStep(t *testing.T) {
 func TestOutputsMayBeAnything(t *testing.T) {
 	for _, dtype := range []graph.DType{graph.Float32, graph.Float64} {
 		for _, n := range []int{2, 6, 80} {
-			e := newEnv(dtype)
-			x := e.x(n, n)
-			l := e.labels(4, n)
-			y := x.Exp()
-			outs := []graph.Value{x, x, y, y, y.Reshape(-1), x.Reshape(-1), x.T(), y.T(), y.SliceAxis(0, 1, 2), y.SliceAxis(1, 0, 1),
-				x.SliceAxis(0, 0, 1),
-				x.Like(3), x.Like(3).BroadcastTo(n), e.b.ConstArray(dtype, []float64{1, 2, 3}, 3), x.At(0, 0), x.At(0, 1).BroadcastTo(2, 3),
-				x.SliceAxis(0, 0, 1).BroadcastTo(n, n), l, l.Reshape(1, n), l.BroadcastTo(2, n), graph.Concat(0, l, l), x.Alias(), y.StopGradient(),
-				graph.Concat(0, x, y, x), graph.Concat(1, y, x), y.Sum(), y.Sum().BroadcastTo(2),
-				x.SliceAxis(0, 0, 1).BroadcastTo(2, n).Reshape(2, 1, n).BroadcastTo(2, 3, n),
-				graph.JVP([]graph.Value{y}, []graph.Value{x}, []graph.Value{x.Like(0).BroadcastTo(n, n)})[0]}
-			got, want := e.compile(t, Options{}, outs...).eval(t), e.expect(t, outs...)
-			for i := range outs {
-				near(t, fmt.Sprintf("%v, %d: output %d", dtype, n, i), got[i], want[i], tolerance(dtype))
-				alone := e.compile(t, Options{}, outs[i]).eval(t)
-				near(t, fmt.Sprintf("%v, %d: output %d alone", dtype, n, i), alone[0], want[i], tolerance(dtype))
-			}
+			t.Run(fmt.Sprintf("%v, %d by %d", dtype, n, n), func(t *testing.T) {
+				e := newEnv(dtype)
+				x := e.x(n, n)
+				l := e.labels(4, n)
+				y := x.Exp()
+				outs := []graph.Value{x, x, y, y, y.Reshape(-1), x.Reshape(-1), x.T(), y.T(), y.SliceAxis(0, 1, 2), y.SliceAxis(1, 0, 1),
+					x.SliceAxis(0, 0, 1),
+					x.Like(3), x.Like(3).BroadcastTo(n), e.b.ConstArray(dtype, []float64{1, 2, 3}, 3), x.At(0, 0), x.At(0, 1).BroadcastTo(2, 3),
+					x.SliceAxis(0, 0, 1).BroadcastTo(n, n), l, l.Reshape(1, n), l.BroadcastTo(2, n), graph.Concat(0, l, l), x.Alias(), y.StopGradient(),
+					graph.Concat(0, x, y, x), graph.Concat(1, y, x), y.Sum(), y.Sum().BroadcastTo(2),
+					x.SliceAxis(0, 0, 1).BroadcastTo(2, n).Reshape(2, 1, n).BroadcastTo(2, 3, n),
+					graph.JVP([]graph.Value{y}, []graph.Value{x}, []graph.Value{x.Like(0).BroadcastTo(n, n)})[0]}
+				got, want := e.compile(t, Options{}, outs...).eval(t), e.expect(t, outs...)
+				for i := range outs {
+					near(t, fmt.Sprintf("output %d", i), got[i], want[i], tolerance(dtype))
+					alone := e.compile(t, Options{}, outs[i]).eval(t)
+					near(t, fmt.Sprintf("output %d alone", i), alone[0], want[i], tolerance(dtype))
+				}
+			})
 		}
 	}
 }

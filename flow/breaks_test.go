@@ -29,21 +29,23 @@ func TestJumpsAtBreaksCostNoAccuracy(t *testing.T) {
 	const spacing, t1 = 0.1, 2.05
 	want := jumpingExact(spacing, t1)
 	for _, m := range []*Method{DormandPrince5, DormandPrince8} {
-		opt := Options{RelTol: 1e-12, AbsTol: 1e-12, Spacing: spacing}
-		sol, err := Integrate(context.Background(), m, jumping, 0, t1, []float64{1}, opt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if rel := math.Abs(sol.Y[0]/want - 1); rel > 1e-10 {
-			t.Errorf("%s with breaks: relative error %g", m.name, rel)
-		}
-		back, err := Integrate(context.Background(), m, jumping, t1, 0, sol.Y, opt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if rel := math.Abs(back.Y[0] - 1); rel > 1e-9 {
-			t.Errorf("%s with breaks, back: error %g", m.name, rel)
-		}
+		t.Run(m.name, func(t *testing.T) {
+			opt := Options{RelTol: 1e-12, AbsTol: 1e-12, Spacing: spacing}
+			sol, err := Integrate(context.Background(), m, jumping, 0, t1, []float64{1}, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rel := math.Abs(sol.Y[0]/want - 1); rel > 1e-10 {
+				t.Errorf("relative error %g", rel)
+			}
+			back, err := Integrate(context.Background(), m, jumping, t1, 0, sol.Y, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rel := math.Abs(back.Y[0] - 1); rel > 1e-9 {
+				t.Errorf("back: error %g", rel)
+			}
+		})
 	}
 }
 
@@ -87,27 +89,28 @@ func TestTheFieldIsToldItsIntervalWhateverTheRounding(t *testing.T) {
 	for _, spacing := range []float64{0.1, 1e-3, 0.3, 1. / 3, 2.5e-4, 7} {
 		for _, m := range methods() {
 			for _, direction := range []float64{1, -1} {
-				name := fmt.Sprintf("%s/%g/%g", m.name, spacing, direction)
-				t0, t1 := 3*spacing, 203*spacing
-				if direction < 0 {
-					t0, t1 = t1, t0
-				}
-				check := func(n int, at float64, y, d []float64) error {
-					slack := 1e-9 * spacing
-					if at < float64(n)*spacing-slack || at > float64(n+1)*spacing+slack {
-						return fmt.Errorf("interval %d at t = %v", n, at)
+				t.Run(fmt.Sprintf("%s, spacing %g, direction %g", m.name, spacing, direction), func(t *testing.T) {
+					t0, t1 := 3*spacing, 203*spacing
+					if direction < 0 {
+						t0, t1 = t1, t0
 					}
-					d[0] = 1
-					return nil
-				}
-				opt := Options{Spacing: spacing, MaxSteps: 5000}
-				sol, err := Integrate(context.Background(), m, check, t0, t1, []float64{1}, opt)
-				if err != nil {
-					t.Fatalf("%s: %v", name, err)
-				}
-				if m == RK4 && sol.Steps != 200 {
-					t.Errorf("%s: %d steps over 200 intervals", name, sol.Steps)
-				}
+					check := func(n int, at float64, y, d []float64) error {
+						slack := 1e-9 * spacing
+						if at < float64(n)*spacing-slack || at > float64(n+1)*spacing+slack {
+							return fmt.Errorf("interval %d at t = %v", n, at)
+						}
+						d[0] = 1
+						return nil
+					}
+					opt := Options{Spacing: spacing, MaxSteps: 5000}
+					sol, err := Integrate(context.Background(), m, check, t0, t1, []float64{1}, opt)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if m == RK4 && sol.Steps != 200 {
+						t.Errorf("%d steps over 200 intervals", sol.Steps)
+					}
+				})
 			}
 		}
 	}
@@ -146,38 +149,39 @@ func TestListedBreaksNumberTheirIntervals(t *testing.T) {
 	}
 	tests := []struct{ t0, t1 float64 }{{-3, 4}, {4, -3}, {0.5, 2.25}, {2.25, 0.5}, {0, 1}, {3, 4}, {-3, -2}}
 	for _, test := range tests {
-		seen := map[int]bool{}
-		inside := func(n int, at float64, y, d []float64) error {
-			seen[n] = true
-			lo, hi := math.Inf(-1), math.Inf(1)
-			if n > 0 {
-				lo = list[n-1]
+		t.Run(fmt.Sprintf("from %g to %g", test.t0, test.t1), func(t *testing.T) {
+			seen := map[int]bool{}
+			inside := func(n int, at float64, y, d []float64) error {
+				seen[n] = true
+				lo, hi := math.Inf(-1), math.Inf(1)
+				if n > 0 {
+					lo = list[n-1]
+				}
+				if n < len(list) {
+					hi = list[n]
+				}
+				if at < lo || at > hi {
+					return fmt.Errorf("interval %d at %v", n, at)
+				}
+				d[0] = 1
+				return nil
 			}
-			if n < len(list) {
-				hi = list[n]
+			opt := Options{Breaks: list}
+			sol, err := Integrate(context.Background(), DormandPrince8, inside, test.t0, test.t1, []float64{0}, opt)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if at < lo || at > hi {
-				return fmt.Errorf("interval %d at %v", n, at)
+			if math.Abs(sol.Y[0]-(test.t1-test.t0)) > 1e-12 {
+				t.Errorf("moved by %g", sol.Y[0])
 			}
-			d[0] = 1
-			return nil
-		}
-		opt := Options{Breaks: list}
-		sol, err := Integrate(context.Background(), DormandPrince8, inside, test.t0, test.t1, []float64{0}, opt)
-		if err != nil {
-			t.Errorf("[%g, %g]: %v", test.t0, test.t1, err)
-			continue
-		}
-		if math.Abs(sol.Y[0]-(test.t1-test.t0)) > 1e-12 {
-			t.Errorf("[%g, %g]: moved by %g", test.t0, test.t1, sol.Y[0])
-		}
-		lo, hi := min(test.t0, test.t1), max(test.t0, test.t1)
-		for n := range len(list) + 1 {
-			expected := n >= want(lo+1e-9) && n <= want(hi-1e-9)
-			if seen[n] != expected {
-				t.Errorf("[%g, %g]: interval %d seen: %v", test.t0, test.t1, n, seen[n])
+			lo, hi := min(test.t0, test.t1), max(test.t0, test.t1)
+			for n := range len(list) + 1 {
+				expected := n >= want(lo+1e-9) && n <= want(hi-1e-9)
+				if seen[n] != expected {
+					t.Errorf("interval %d seen: %v", n, seen[n])
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -193,10 +197,12 @@ func TestUnusableBreaksAreRefused(t *testing.T) {
 		{Options{Breaks: []float64{1}, Spacing: 1}, "flow: Breaks = [1]: give either Spacing or Breaks"},
 	}
 	for _, test := range tests {
-		_, err := Integrate(context.Background(), DormandPrince5, jumping, 0, 1, []float64{1}, test.opt)
-		var option *OptionError
-		if !errors.As(err, &option) || err.Error() != test.want {
-			t.Errorf("got %v, want %s", err, test.want)
-		}
+		t.Run(test.want, func(t *testing.T) {
+			_, err := Integrate(context.Background(), DormandPrince5, jumping, 0, 1, []float64{1}, test.opt)
+			var option *OptionError
+			if !errors.As(err, &option) || err.Error() != test.want {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
 	}
 }

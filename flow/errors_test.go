@@ -16,33 +16,35 @@ func blowUp(_ int, _ float64, y, d []float64) error {
 
 func TestTooManyStepsSayWhere(t *testing.T) {
 	for _, m := range methods() {
-		opt := Options{MaxSteps: 10, Step: 0.01}
-		if m.Adaptive() {
-			opt = Options{MaxSteps: 10, MaxStep: 0.01, InitialStep: 0.01}
-		}
-		sol, err := Integrate(context.Background(), m, forced().field, 0, 2, []float64{1.5}, opt)
-		var tooMany *TooManyStepsError
-		if !errors.As(err, &tooMany) {
-			t.Errorf("%s: %v", m.name, err)
-			continue
-		}
-		if tooMany.Steps != 10 || math.Abs(tooMany.T-0.1) > 1e-12 || sol.T != tooMany.T || sol.Steps != 10 {
-			t.Errorf("%s: %+v, solution up to %g", m.name, tooMany, sol.T)
-		}
+		t.Run(m.name, func(t *testing.T) {
+			opt := Options{MaxSteps: 10, Step: 0.01}
+			if m.Adaptive() {
+				opt = Options{MaxSteps: 10, MaxStep: 0.01, InitialStep: 0.01}
+			}
+			sol, err := Integrate(context.Background(), m, forced().field, 0, 2, []float64{1.5}, opt)
+			var tooMany *TooManyStepsError
+			if !errors.As(err, &tooMany) {
+				t.Fatal(err)
+			}
+			if tooMany.Steps != 10 || math.Abs(tooMany.T-0.1) > 1e-12 || sol.T != tooMany.T || sol.Steps != 10 {
+				t.Errorf("%+v, solution up to %g", tooMany, sol.T)
+			}
+		})
 	}
 }
 
 func TestStepSizeUnderflowsAtASingularity(t *testing.T) {
 	for _, m := range []*Method{DormandPrince5, DormandPrince8} {
-		sol, err := Integrate(context.Background(), m, blowUp, 0, 2, []float64{1}, Options{})
-		var underflow *StepUnderflowError
-		if !errors.As(err, &underflow) {
-			t.Errorf("%s: %v", m.name, err)
-			continue
-		}
-		if math.Abs(underflow.T-1) > 1e-5 || sol.T != underflow.T {
-			t.Errorf("%s: underflow at %g, solution up to %g", m.name, underflow.T, sol.T)
-		}
+		t.Run(m.name, func(t *testing.T) {
+			sol, err := Integrate(context.Background(), m, blowUp, 0, 2, []float64{1}, Options{})
+			var underflow *StepUnderflowError
+			if !errors.As(err, &underflow) {
+				t.Fatal(err)
+			}
+			if math.Abs(underflow.T-1) > 1e-5 || sol.T != underflow.T {
+				t.Errorf("underflow at %g, solution up to %g", underflow.T, sol.T)
+			}
+		})
 	}
 }
 
@@ -52,22 +54,23 @@ func TestNonFiniteFieldSaysWhereAndWhich(t *testing.T) {
 		return nil
 	}
 	for _, m := range methods() {
-		_, err := Integrate(context.Background(), m, bad, 0, 1, []float64{1, 1}, Options{Spacing: 0.25})
-		var nonFinite *NonFiniteError
-		if !errors.As(err, &nonFinite) {
-			t.Errorf("%s: %v", m.name, err)
-			continue
-		}
-		if nonFinite.Index != 1 || nonFinite.N != 2 && m.Adaptive() || !math.IsNaN(nonFinite.Value) {
-			t.Errorf("%s: %+v", m.name, nonFinite)
-		}
-		slack := 0.25
-		if m.Adaptive() {
-			slack = 1e-6
-		}
-		if nonFinite.T < 0.625 || nonFinite.T > 0.625+slack {
-			t.Errorf("%s: said to be at %g", m.name, nonFinite.T)
-		}
+		t.Run(m.name, func(t *testing.T) {
+			_, err := Integrate(context.Background(), m, bad, 0, 1, []float64{1, 1}, Options{Spacing: 0.25})
+			var nonFinite *NonFiniteError
+			if !errors.As(err, &nonFinite) {
+				t.Fatal(err)
+			}
+			if nonFinite.Index != 1 || nonFinite.N != 2 && m.Adaptive() || !math.IsNaN(nonFinite.Value) {
+				t.Errorf("%+v", nonFinite)
+			}
+			slack := 0.25
+			if m.Adaptive() {
+				slack = 1e-6
+			}
+			if nonFinite.T < 0.625 || nonFinite.T > 0.625+slack {
+				t.Errorf("said to be at %g", nonFinite.T)
+			}
+		})
 	}
 }
 
@@ -153,10 +156,12 @@ func TestUnusableArgumentsAreRefused(t *testing.T) {
 		{"unordered times", RK4, 1, 0, []float64{0}, Options{Step: 1, Times: []float64{0, 1}}, "flow: Times[1] = 1: times must be ordered from t0 to t1"},
 	}
 	for _, test := range tests {
-		sol, err := Integrate(context.Background(), test.m, blowUp, test.t0, test.t1, test.y0, test.opt)
-		if err == nil || err.Error() != test.want || sol != nil {
-			t.Errorf("%s: got %v, want %s", test.name, err, test.want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			sol, err := Integrate(context.Background(), test.m, blowUp, test.t0, test.t1, test.y0, test.opt)
+			if err == nil || err.Error() != test.want || sol != nil {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"testing"
 )
@@ -109,19 +110,21 @@ func TestErrorFallsWithTheMethodsOrder(t *testing.T) {
 	}
 	for _, p := range problems() {
 		for _, m := range methods() {
-			h := p.t1 / steps[p.name][m]
-			end1, dense1 := errorsAt(t, m, p, Options{Step: h})
-			end2, dense2 := errorsAt(t, m, p, Options{Step: h / 2})
-			slope, denseSlope := math.Log2(end1/end2), math.Log2(dense1/dense2)
-			t.Logf("%-7s %-9s: %.2g, slope %.2f; dense %.2g, slope %.2f", m.name, p.name, end2, slope, dense2, denseSlope)
-			// Above the method's order there are accidents of a problem; below there must not be.
-			if slope < float64(m.order)-0.35 {
-				t.Errorf("%s on %s: slope %.2f (errors %g, %g), order %d", m.name, p.name, slope, end1, end2, m.order)
-			}
-			// The interpolant's own error is O(h^(q+1)).
-			if want := float64(min(m.order, m.denseOrder+1)); denseSlope < want-0.5 {
-				t.Errorf("%s on %s: dense slope %.2f (errors %g, %g), want %g", m.name, p.name, denseSlope, dense1, dense2, want)
-			}
+			t.Run(m.name+" on "+p.name, func(t *testing.T) {
+				h := p.t1 / steps[p.name][m]
+				end1, dense1 := errorsAt(t, m, p, Options{Step: h})
+				end2, dense2 := errorsAt(t, m, p, Options{Step: h / 2})
+				slope, denseSlope := math.Log2(end1/end2), math.Log2(dense1/dense2)
+				t.Logf("%-7s %-9s: %.2g, slope %.2f; dense %.2g, slope %.2f", m.name, p.name, end2, slope, dense2, denseSlope)
+				// Above the method's order there are accidents of a problem; below there must not be.
+				if slope < float64(m.order)-0.35 {
+					t.Errorf("slope %.2f (errors %g, %g), order %d", slope, end1, end2, m.order)
+				}
+				// The interpolant's own error is O(h^(q+1)).
+				if want := float64(min(m.order, m.denseOrder+1)); denseSlope < want-0.5 {
+					t.Errorf("dense slope %.2f (errors %g, %g), want %g", denseSlope, dense1, dense2, want)
+				}
+			})
 		}
 	}
 }
@@ -130,13 +133,15 @@ func TestToleranceIsAchieved(t *testing.T) {
 	for _, p := range problems() {
 		for _, m := range []*Method{DormandPrince5, DormandPrince8} {
 			for _, tol := range []float64{1e-4, 1e-7, 1e-10, 1e-12} {
-				end, dense := errorsAt(t, m, p, Options{RelTol: tol, AbsTol: tol})
-				if end > 30*tol {
-					t.Errorf("%s on %s: tolerance %g, error %g", m.name, p.name, tol, end)
-				}
-				if dense > 100*tol {
-					t.Errorf("%s on %s: tolerance %g, dense error %g", m.name, p.name, tol, dense)
-				}
+				t.Run(fmt.Sprintf("%s on %s to %g", m.name, p.name, tol), func(t *testing.T) {
+					end, dense := errorsAt(t, m, p, Options{RelTol: tol, AbsTol: tol})
+					if end > 30*tol {
+						t.Errorf("tolerance %g, error %g", tol, end)
+					}
+					if dense > 100*tol {
+						t.Errorf("tolerance %g, dense error %g", tol, dense)
+					}
+				})
 			}
 		}
 	}
@@ -159,34 +164,36 @@ func TestHighOrderNeedsFewerEvaluationsForHighAccuracy(t *testing.T) {
 func TestIntegratingBackReturnsToTheStart(t *testing.T) {
 	for _, p := range problems() {
 		for _, m := range methods() {
-			opt := Options{RelTol: 1e-11, AbsTol: 1e-11, Dense: true}
-			tol := 1e-8
-			if !m.Adaptive() {
-				opt.Step, tol = 1./256, 1e-6
-				if m == Euler {
-					tol = 0.2
+			t.Run(m.name+" on "+p.name, func(t *testing.T) {
+				opt := Options{RelTol: 1e-11, AbsTol: 1e-11, Dense: true}
+				tol := 1e-8
+				if !m.Adaptive() {
+					opt.Step, tol = 1./256, 1e-6
+					if m == Euler {
+						tol = 0.2
+					}
 				}
-			}
-			y1 := make([]float64, len(p.y0))
-			p.exact(p.t1, y1)
-			opt.Times = []float64{p.t1, 0.7 * p.t1, 0.2 * p.t1, 0}
-			sol, err := Integrate(context.Background(), m, p.field, p.t1, 0, y1, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, got := make([]float64, len(p.y0)), make([]float64, len(p.y0))
-			for i, at := range opt.Times {
-				p.exact(at, want)
-				if d := maxDistance(sol.Rows[i], want); d > tol {
-					t.Errorf("%s on %s: row at t = %g is off by %g", m.name, p.name, at, d)
-				}
-				if err := sol.At(at, got); err != nil {
+				y1 := make([]float64, len(p.y0))
+				p.exact(p.t1, y1)
+				opt.Times = []float64{p.t1, 0.7 * p.t1, 0.2 * p.t1, 0}
+				sol, err := Integrate(context.Background(), m, p.field, p.t1, 0, y1, opt)
+				if err != nil {
 					t.Fatal(err)
 				}
-				if d := maxDistance(got, sol.Rows[i]); d > 1e-15 {
-					t.Errorf("%s on %s: At(%g) is not the row: %g", m.name, p.name, at, d)
+				want, got := make([]float64, len(p.y0)), make([]float64, len(p.y0))
+				for i, at := range opt.Times {
+					p.exact(at, want)
+					if d := maxDistance(sol.Rows[i], want); d > tol {
+						t.Errorf("row at t = %g is off by %g", at, d)
+					}
+					if err := sol.At(at, got); err != nil {
+						t.Fatal(err)
+					}
+					if d := maxDistance(got, sol.Rows[i]); d > 1e-15 {
+						t.Errorf("At(%g) is not the row: %g", at, d)
+					}
 				}
-			}
+			})
 		}
 	}
 }
@@ -195,30 +202,32 @@ func TestRowsAreTheDenseOutputAndDoNotChangeTheSteps(t *testing.T) {
 	p := kepler()
 	times := []float64{0, 0, 0.1, 0.5, 0.50001, 2.9, 3, 3}
 	for _, m := range []*Method{DormandPrince5, DormandPrince8} {
-		plain, err := Integrate(context.Background(), m, p.field, 0, p.t1, p.y0, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		calls := 0
-		with, err := Integrate(context.Background(), m, p.field, 0, p.t1, p.y0, Options{
-			Times: times, Dense: true,
-			Output: func(i int, at float64, y []float64) error {
-				if i != calls || at != times[i] {
-					t.Errorf("call %d is for time %d, %g", calls, i, at)
-				}
-				calls++
-				return nil
-			},
+		t.Run(m.name, func(t *testing.T) {
+			plain, err := Integrate(context.Background(), m, p.field, 0, p.t1, p.y0, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			calls := 0
+			with, err := Integrate(context.Background(), m, p.field, 0, p.t1, p.y0, Options{
+				Times: times, Dense: true,
+				Output: func(i int, at float64, y []float64) error {
+					if i != calls || at != times[i] {
+						t.Errorf("call %d is for time %d, %g", calls, i, at)
+					}
+					calls++
+					return nil
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if calls != len(times) || len(with.Rows) != 0 {
+				t.Errorf("%d calls, %d rows", calls, len(with.Rows))
+			}
+			if with.Steps != plain.Steps || maxDistance(with.Y, plain.Y) != 0 {
+				t.Error("outputs changed the integration")
+			}
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if calls != len(times) || len(with.Rows) != 0 {
-			t.Errorf("%s: %d calls, %d rows", m.name, calls, len(with.Rows))
-		}
-		if with.Steps != plain.Steps || maxDistance(with.Y, plain.Y) != 0 {
-			t.Errorf("%s: outputs changed the integration", m.name)
-		}
 	}
 }
 
@@ -243,17 +252,19 @@ func TestNothingIsIntegratedOverNoTime(t *testing.T) {
 func TestStepsDoNotAllocate(t *testing.T) {
 	p := kepler()
 	for _, m := range methods() {
-		run := func(t1 float64) float64 {
-			return testing.AllocsPerRun(3, func() {
-				opt := Options{Spacing: 0.25, Times: []float64{0.1}, Output: func(int, float64, []float64) error { return nil }}
-				if _, err := Integrate(context.Background(), m, p.field, 0, t1, p.y0, opt); err != nil {
-					t.Fatal(err)
-				}
-			})
-		}
-		if short, long := run(1), run(40); long > short {
-			t.Errorf("%s: %v allocations over time 1, %v over 40", m.name, short, long)
-		}
+		t.Run(m.name, func(t *testing.T) {
+			run := func(t1 float64) float64 {
+				return testing.AllocsPerRun(3, func() {
+					opt := Options{Spacing: 0.25, Times: []float64{0.1}, Output: func(int, float64, []float64) error { return nil }}
+					if _, err := Integrate(context.Background(), m, p.field, 0, t1, p.y0, opt); err != nil {
+						t.Fatal(err)
+					}
+				})
+			}
+			if short, long := run(1), run(40); long > short {
+				t.Errorf("%v allocations over time 1, %v over 40", short, long)
+			}
+		})
 	}
 }
 

@@ -114,38 +114,42 @@ func worstCondition(a [][]float64, w []float64, trees []tree, x float64) float64
 
 func TestRowSumsAreTheNodes(t *testing.T) {
 	for _, m := range methods() {
-		rows := fullTableau(m)
-		nodes := append(append(append([]float64(nil), m.c...), 1), m.denseC...)
-		if len(rows) != len(nodes) {
-			t.Fatalf("%s: %d rows, %d nodes", m.name, len(rows), len(nodes))
-		}
-		for i, row := range rows {
-			if i != m.stages() && i < m.stages() && len(row) != i {
-				t.Errorf("%s: row %d has %d entries", m.name, i, len(row))
+		t.Run(m.name, func(t *testing.T) {
+			rows := fullTableau(m)
+			nodes := append(append(append([]float64(nil), m.c...), 1), m.denseC...)
+			if len(rows) != len(nodes) {
+				t.Fatalf("%d rows, %d nodes", len(rows), len(nodes))
 			}
-			sum, size := 0.0, 1.0
-			for _, v := range row {
-				sum += v
-				size = max(size, math.Abs(v))
+			for i, row := range rows {
+				if i != m.stages() && i < m.stages() && len(row) != i {
+					t.Errorf("row %d has %d entries", i, len(row))
+				}
+				sum, size := 0.0, 1.0
+				for _, v := range row {
+					sum += v
+					size = max(size, math.Abs(v))
+				}
+				if math.Abs(sum-nodes[i]) > 1e-15*size*float64(len(row)+1) {
+					t.Errorf("row %d sums to %v, node %v", i, sum, nodes[i])
+				}
 			}
-			if math.Abs(sum-nodes[i]) > 1e-15*size*float64(len(row)+1) {
-				t.Errorf("%s: row %d sums to %v, node %v", m.name, i, sum, nodes[i])
-			}
-		}
+		})
 	}
 }
 
 func TestOrderConditionsHoldUpToTheOrderAndNoFurther(t *testing.T) {
 	trees := treesUpTo(9)
 	for _, m := range methods() {
-		for order := 1; order <= m.order; order++ {
-			if worst := worstCondition(m.a, m.b, trees[order], 1); worst > 2e-14 {
-				t.Errorf("%s: a condition of order %d is violated by %g", m.name, order, worst)
+		t.Run(m.name, func(t *testing.T) {
+			for order := 1; order <= m.order; order++ {
+				if worst := worstCondition(m.a, m.b, trees[order], 1); worst > 2e-14 {
+					t.Errorf("a condition of order %d is violated by %g", order, worst)
+				}
 			}
-		}
-		if worst := worstCondition(m.a, m.b, trees[m.order+1], 1); worst < 1e-7 {
-			t.Errorf("%s: all conditions of order %d hold, to %g", m.name, m.order+1, worst)
-		}
+			if worst := worstCondition(m.a, m.b, trees[m.order+1], 1); worst < 1e-7 {
+				t.Errorf("all conditions of order %d hold, to %g", m.order+1, worst)
+			}
+		})
 	}
 }
 
@@ -153,23 +157,25 @@ func TestErrorEstimatesVanishUpToTheirOrderAndNoFurther(t *testing.T) {
 	orders := map[*Method][]int{DormandPrince5: {4}, DormandPrince8: {3, 5}}
 	trees := treesUpTo(6)
 	for m, estimates := range orders {
-		a := fullTableau(m)
-		for i, p := range estimates {
-			for order := 1; order <= p; order++ {
-				for _, tr := range trees[order] {
-					if v := dot(m.errors[i], tr.weights(a)); math.Abs(v) > 2e-14 {
-						t.Errorf("%s: estimate %d sees a tree of order %d: %g", m.name, i, order, v)
+		t.Run(m.name, func(t *testing.T) {
+			a := fullTableau(m)
+			for i, p := range estimates {
+				for order := 1; order <= p; order++ {
+					for _, tr := range trees[order] {
+						if v := dot(m.errors[i], tr.weights(a)); math.Abs(v) > 2e-14 {
+							t.Errorf("estimate %d sees a tree of order %d: %g", i, order, v)
+						}
 					}
 				}
+				seen := 0.0
+				for _, tr := range trees[p+1] {
+					seen = max(seen, math.Abs(dot(m.errors[i], tr.weights(a))))
+				}
+				if seen < 1e-6 {
+					t.Errorf("estimate %d does not see order %d: %g", i, p+1, seen)
+				}
 			}
-			seen := 0.0
-			for _, tr := range trees[p+1] {
-				seen = max(seen, math.Abs(dot(m.errors[i], tr.weights(a))))
-			}
-			if seen < 1e-6 {
-				t.Errorf("%s: estimate %d does not see order %d: %g", m.name, i, p+1, seen)
-			}
-		}
+		})
 	}
 }
 
@@ -197,48 +203,54 @@ func denseWeights(m *Method, x float64) []float64 {
 func TestDenseOutputSatisfiesItsOrderConditionsEverywhere(t *testing.T) {
 	trees := treesUpTo(8)
 	for _, m := range methods() {
-		a := fullTableau(m)
-		order := min(m.order, m.denseOrder)
-		beyond := 0.0
-		for _, x := range []float64{0, 0.1, 0.35, 0.5, 0.77, 0.9, 1} {
-			w := denseWeights(m, x)
-			for p := 1; p <= order; p++ {
-				if worst := worstCondition(a, w, trees[p], x); worst > 1e-13 {
-					t.Errorf("%s: dense condition of order %d at %g is violated by %g", m.name, p, x, worst)
+		t.Run(m.name, func(t *testing.T) {
+			a := fullTableau(m)
+			order := min(m.order, m.denseOrder)
+			beyond := 0.0
+			for _, x := range []float64{0, 0.1, 0.35, 0.5, 0.77, 0.9, 1} {
+				w := denseWeights(m, x)
+				for p := 1; p <= order; p++ {
+					if worst := worstCondition(a, w, trees[p], x); worst > 1e-13 {
+						t.Errorf("dense condition of order %d at %g is violated by %g", p, x, worst)
+					}
 				}
+				beyond = max(beyond, worstCondition(a, w, trees[order+1], x))
 			}
-			beyond = max(beyond, worstCondition(a, w, trees[order+1], x))
-		}
-		if beyond < 1e-7 {
-			t.Errorf("%s: the dense output has order %d too (%g)", m.name, order+1, beyond)
-		}
+			if beyond < 1e-7 {
+				t.Errorf("the dense output has order %d too (%g)", order+1, beyond)
+			}
+		})
 	}
 }
 
 func TestDenseStagesHaveTheOrderTheOutputNeeds(t *testing.T) {
 	for _, m := range methods() {
-		if len(m.denseA) != len(m.denseC) {
-			t.Errorf("%s: %d stages, %d nodes", m.name, len(m.denseA), len(m.denseC))
-		}
-		for j, row := range m.denseA {
-			if len(row) != m.stages()+1+j {
-				t.Errorf("%s: dense stage %d has %d entries", m.name, j, len(row))
+		t.Run(m.name, func(t *testing.T) {
+			if len(m.denseA) != len(m.denseC) {
+				t.Errorf("%d stages, %d nodes", len(m.denseA), len(m.denseC))
 			}
-		}
-		for j, row := range m.d {
-			if len(row) != m.stages()+1+len(m.denseA) {
-				t.Errorf("%s: dense row %d has %d entries", m.name, j, len(row))
+			for j, row := range m.denseA {
+				if len(row) != m.stages()+1+j {
+					t.Errorf("dense stage %d has %d entries", j, len(row))
+				}
 			}
-		}
+			for j, row := range m.d {
+				if len(row) != m.stages()+1+len(m.denseA) {
+					t.Errorf("dense row %d has %d entries", j, len(row))
+				}
+			}
+		})
 	}
 }
 
 func TestMethodsAreFoundByName(t *testing.T) {
 	for _, m := range methods() {
-		got, err := MethodByName(m.Name())
-		if err != nil || got != m {
-			t.Errorf("%s: %v, %v", m.Name(), got, err)
-		}
+		t.Run(m.name, func(t *testing.T) {
+			got, err := MethodByName(m.Name())
+			if err != nil || got != m {
+				t.Errorf("%v, %v", got, err)
+			}
+		})
 	}
 	_, err := MethodByName("rk45")
 	if want := `flow: no method "rk45"; there are dopri5, dop853, rk4, euler`; fmt.Sprint(err) != want {

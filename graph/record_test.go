@@ -26,9 +26,11 @@ func TestEqualOperationsAreRecordedOnce(t *testing.T) {
 		{"a gradient", Grad(x.Mul(y).Sum(), x)[0], Grad(y.Mul(x).Sum(), x)[0]},
 		{"a sign twice", x.Neg().Neg(), x},
 	} {
-		if c.a != c.b {
-			t.Errorf("%s is recorded twice", c.name)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if c.a != c.b {
+				t.Error("equal operations are recorded twice")
+			}
+		})
 	}
 	for _, c := range []struct {
 		name string
@@ -42,9 +44,11 @@ func TestEqualOperationsAreRecordedOnce(t *testing.T) {
 		{"parameters", b.Param("z", Float64, 3), b.Param("z", Float64, 3)},
 		{"aliases", x.Alias(), x.Alias()},
 	} {
-		if c.a == c.b {
-			t.Errorf("%s that differ are recorded as one", c.name)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if c.a == c.b {
+				t.Error("operations that differ are recorded as one")
+			}
+		})
 	}
 }
 

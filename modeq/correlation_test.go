@@ -53,15 +53,17 @@ func TestSumsOverMemoriesAreTheirDefinitions(t *testing.T) {
 	kernels := []rule.Kernel{rule.EMA(0.4), rule.Geometric(0.2), {First: 0.5, Next: 0.3, Beta: 0.3}, {First: 1}}
 	const steps = 40
 	for name, rho := range map[string]Correlation{"sampled": SampledCorrelation(), "shuffled": ShuffledCorrelation(5), "cyclic": CyclicCorrelation(4)} {
-		got, want := sumsOf(kernels, rho, 2*steps), plainSums(kernels, rho, steps)
-		for a := range kernels {
-			agree(t, name+": pair", got.pair[a], want.pair[a], 1e-13)
-			agree(t, name+": aged", got.aged[a], want.aged[a], 1e-13)
-			agree(t, name+": path", got.path[a], want.path[a], 1e-13)
-			for c := range kernels {
-				agree(t, name+": both", got.both[a][c], want.both[a][c], 1e-13)
+		t.Run(name, func(t *testing.T) {
+			got, want := sumsOf(kernels, rho, 2*steps), plainSums(kernels, rho, steps)
+			for a := range kernels {
+				agree(t, "pair", got.pair[a], want.pair[a], 1e-13)
+				agree(t, "aged", got.aged[a], want.aged[a], 1e-13)
+				agree(t, "path", got.path[a], want.path[a], 1e-13)
+				for c := range kernels {
+					agree(t, "both", got.both[a][c], want.both[a][c], 1e-13)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -73,23 +75,25 @@ func TestCorrelationsAreThoseOfTheOrders(t *testing.T) {
 		square += v * v / float64(len(values))
 	}
 	for name, law := range laws {
-		rho := law.correlation(len(values))
-		for _, tau := range []int{0, 1, 3, 5, 7} {
-			const draws = 10_000
-			sum, squares := 0.0, 0.0
-			for seed := range draws {
-				order := law.order(len(values), uint64(seed))
-				step := 20 + seed%len(values)
-				product := values[order(step)] * values[order(step-tau)] / square
-				sum, squares = sum+product, squares+product*product
+		t.Run(name, func(t *testing.T) {
+			rho := law.correlation(len(values))
+			for _, tau := range []int{0, 1, 3, 5, 7} {
+				const draws = 10_000
+				sum, squares := 0.0, 0.0
+				for seed := range draws {
+					order := law.order(len(values), uint64(seed))
+					step := 20 + seed%len(values)
+					product := values[order(step)] * values[order(step-tau)] / square
+					sum, squares = sum+product, squares+product*product
+				}
+				mean := sum / draws
+				if allowed := 3.5 * math.Sqrt(squares) / draws; !(math.Abs(mean-rho.At(tau)) <= allowed) {
+					t.Errorf("steps %d apart: %.4f over orders, %.4f by the formula, more than %.4f apart", tau, mean, rho.At(tau), allowed)
+				}
+				if rho.Reach >= 0 && tau > rho.Reach && rho.At(tau) != 0 {
+					t.Errorf("%g at %d, beyond its reach of %d", rho.At(tau), tau, rho.Reach)
+				}
 			}
-			mean := sum / draws
-			if allowed := 3.5 * math.Sqrt(squares) / draws; !(math.Abs(mean-rho.At(tau)) <= allowed) {
-				t.Errorf("%s, steps %d apart: %.4f over orders, %.4f by the formula, which are more than %.4f apart", name, tau, mean, rho.At(tau), allowed)
-			}
-			if rho.Reach >= 0 && tau > rho.Reach && rho.At(tau) != 0 {
-				t.Errorf("%s: %g at %d, beyond its reach of %d", name, rho.At(tau), tau, rho.Reach)
-			}
-		}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package modeq
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -17,34 +18,36 @@ func TestFormulasAgreeWithTheRulesCode(t *testing.T) {
 	gradients := []float64{-3, -0.4, 0.05, 0.7, 20}
 	theta := []float64{0.3, -1, 2, 0.1, 5}
 	for name, r := range rules(t) {
-		d, err := Derive(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		terms, err := NewTerms[float64](r, len(gradients), 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, kappa := make([]float64, len(gradients)), make([]float64, len(gradients))
-		if err := terms.Field(FullMemory, gradients, theta, f); err != nil {
-			t.Fatal(err)
-		}
-		if err := terms.Coefficient(FullMemory, gradients, theta, kappa, nil); err != nil {
-			t.Fatal(err)
-		}
-		for j, g := range gradients {
-			at := maps.Clone(d.Values)
-			at["g"], at["theta"] = g, theta[j]
-			if got := d.Field.Value(at); math.Abs(got-f[j]) > 1e-13*math.Abs(f[j]) {
-				t.Errorf("%s: F = %s is %g at g = %g, its code says %g", name, d.Field, got, g, f[j])
+		t.Run(name, func(t *testing.T) {
+			d, err := Derive(r)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if got := d.Kappa.Value(at); math.Abs(got-kappa[j]) > 1e-12 {
-				t.Errorf("%s: kappa = %s is %g at g = %g, its code says %g", name, d.Kappa, got, g, kappa[j])
+			terms, err := NewTerms[float64](r, len(gradients), 1)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if got := d.Decay.Value(at); got != r.Memory.Values["weight_decay"] {
-				t.Errorf("%s: dU/dtheta = %g", name, got)
+			f, kappa := make([]float64, len(gradients)), make([]float64, len(gradients))
+			if err := terms.Field(FullMemory, gradients, theta, f); err != nil {
+				t.Fatal(err)
 			}
-		}
+			if err := terms.Coefficient(FullMemory, gradients, theta, kappa, nil); err != nil {
+				t.Fatal(err)
+			}
+			for j, g := range gradients {
+				at := maps.Clone(d.Values)
+				at["g"], at["theta"] = g, theta[j]
+				if got := d.Field.Value(at); math.Abs(got-f[j]) > 1e-13*math.Abs(f[j]) {
+					t.Errorf("F = %s is %g at g = %g, its code says %g", d.Field, got, g, f[j])
+				}
+				if got := d.Kappa.Value(at); math.Abs(got-kappa[j]) > 1e-12 {
+					t.Errorf("kappa = %s is %g at g = %g, its code says %g", d.Kappa, got, g, kappa[j])
+				}
+				if got := d.Decay.Value(at); got != r.Memory.Values["weight_decay"] {
+					t.Errorf("dU/dtheta = %g", got)
+				}
+			}
+		})
 	}
 }
 
@@ -63,13 +66,15 @@ func TestDerivationsReadAsInThePaper(t *testing.T) {
 		{"signum", nil, "g / sqrt(g^2 + eps)", "c1 eps / (2 (g^2 + eps)^(3/2))", "sqrt(g_j^2 + eps)"},
 		{"adam", map[string]any{"eps_inside": false}, "g / (|g| + eps)", "", "(|g_j| - eps log(1 + |g_j|/eps))"},
 	} {
-		d, err := Derive(fixture.Rule(t, tc.name, tc.values))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d.Field.String() != tc.field || d.Norm != tc.norm || (tc.kappa != "" && d.Kappa.String() != tc.kappa) {
-			t.Errorf("%s: F = %s, kappa = %s, psi = %s, want %s, %s, %s", tc.name, d.Field, d.Kappa, d.Norm, tc.field, tc.kappa, tc.norm)
-		}
+		t.Run(tc.name, func(t *testing.T) {
+			d, err := Derive(fixture.Rule(t, tc.name, tc.values))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.Field.String() != tc.field || d.Norm != tc.norm || (tc.kappa != "" && d.Kappa.String() != tc.kappa) {
+				t.Errorf("F = %s, kappa = %s, psi = %s, want %s, %s, %s", d.Field, d.Kappa, d.Norm, tc.field, tc.kappa, tc.norm)
+			}
+		})
 	}
 }
 
@@ -78,18 +83,20 @@ func TestLimitingCasesAreTheRowsOfTableOne(t *testing.T) {
 		beta1, beta2 float64
 		small        int
 	}{{0.9, 0.999, -1}, {0.99, 0.9, 1}} {
-		d, err := Derive(fixture.Rule(t, "adam", map[string]any{"beta1": tc.beta1, "beta2": tc.beta2}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		limits := d.Limits()
-		small, large := limits[0], limits[1]
-		if small.Kappa.String() != "(c1 - c2) / (2 |g|)" || small.Norm != "one-norm" || small.Sign != tc.small {
-			t.Errorf("small eps: %s, %s, %d", small.Kappa, small.Norm, small.Sign)
-		}
-		if large.Kappa.String() != "c1 / (2 sqrt(eps))" || large.Norm != "two-norm" || large.Sign != 1 {
-			t.Errorf("large eps: %s, %s, %d", large.Kappa, large.Norm, large.Sign)
-		}
+		t.Run(fmt.Sprintf("betas %g and %g", tc.beta1, tc.beta2), func(t *testing.T) {
+			d, err := Derive(fixture.Rule(t, "adam", map[string]any{"beta1": tc.beta1, "beta2": tc.beta2}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			limits := d.Limits()
+			small, large := limits[0], limits[1]
+			if small.Kappa.String() != "(c1 - c2) / (2 |g|)" || small.Norm != "one-norm" || small.Sign != tc.small {
+				t.Errorf("small eps: %s, %s, %d", small.Kappa, small.Norm, small.Sign)
+			}
+			if large.Kappa.String() != "c1 / (2 sqrt(eps))" || large.Norm != "two-norm" || large.Sign != 1 {
+				t.Errorf("large eps: %s, %s, %d", large.Kappa, large.Norm, large.Sign)
+			}
+		})
 	}
 }
 

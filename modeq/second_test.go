@@ -69,13 +69,15 @@ func TestFullMemoryIsTheFirstTwoTermsOfTheSeries(t *testing.T) {
 	theta := []float64{1.6, 1.1}
 	o := onePair(t)
 	for name, r := range rules(t) {
-		fields := fieldsAt(t, r, o, 2, FieldOptions{}, theta)
-		f, c := evaluate(t, mustSecond(t, r, o, SecondOptions{}), FullMemory, theta)
-		for i := range f {
-			f[i], c[i] = -f[i], -c[i]
-		}
-		agree(t, name+": F", f, fields[0], 1e-13)
-		agree(t, name+": C", c, fields[1], 1e-12)
+		t.Run(name, func(t *testing.T) {
+			fields := fieldsAt(t, r, o, 2, FieldOptions{}, theta)
+			f, c := evaluate(t, mustSecond(t, r, o, SecondOptions{}), FullMemory, theta)
+			for i := range f {
+				f[i], c[i] = -f[i], -c[i]
+			}
+			agree(t, "F", f, fields[0], 1e-13)
+			agree(t, "C", c, fields[1], 1e-12)
+		})
 	}
 }
 
@@ -90,18 +92,20 @@ func TestAdamsCorrectionMatchesThePapersClosedForm(t *testing.T) {
 		return b/(1-b) - float64(n+1)*p/(1-p)
 	}
 	for _, n := range []int{0, 1, 5, 50, FullMemory} {
-		c1, c2 := (1+beta1)/(1-beta1), (1+beta2)/(1-beta2)
-		if n >= 0 {
-			c1, c2 = 1+2*age(beta1, n), 1+2*age(beta2, n)
-		}
-		f, c := evaluate(t, mustSecond(t, r, o, SecondOptions{}), n, theta)
-		q := product(t, numeric(o), objective.Full, theta, f)
-		want := make([]float64, 2)
-		for j := range want {
-			square := g[j]*g[j] + eps
-			want[j] = 0.5 * (c1 - c2 + c2*eps/square) * q[j] / math.Sqrt(square)
-		}
-		agree(t, fmt.Sprintf("n = %d", n), c, want, 1e-12)
+		t.Run(fmt.Sprintf("n = %d", n), func(t *testing.T) {
+			c1, c2 := (1+beta1)/(1-beta1), (1+beta2)/(1-beta2)
+			if n >= 0 {
+				c1, c2 = 1+2*age(beta1, n), 1+2*age(beta2, n)
+			}
+			f, c := evaluate(t, mustSecond(t, r, o, SecondOptions{}), n, theta)
+			q := product(t, numeric(o), objective.Full, theta, f)
+			want := make([]float64, 2)
+			for j := range want {
+				square := g[j]*g[j] + eps
+				want[j] = 0.5 * (c1 - c2 + c2*eps/square) * q[j] / math.Sqrt(square)
+			}
+			agree(t, fmt.Sprintf("n = %d", n), c, want, 1e-12)
+		})
 	}
 }
 
@@ -195,14 +199,15 @@ func TestRegroupedSumsAreTheTheorem(t *testing.T) {
 	for name, r := range withConditioned(t, rules(t)) {
 		for orderName, order := range map[string]func(int) int{"full": nil, "cyclic": Cyclic(3), "shuffled": Shuffled(3, 5)} {
 			for lrName, lr := range map[string]func(int) float64{"one size": nil, "decay": stepsize.Schedule{Shape: stepsize.Cosine, Warmup: 2, Steps: 12}.At} {
-				s := mustSecond(t, r, threePairs(t), SecondOptions{Order: order, LR: lr})
-				for _, n := range []int{0, 1, 2, 5, 9} {
-					wantF, wantC := byTheTheorem(t, r, threePairs(t), order, lr, n, theta)
-					f, c := evaluate(t, s, n, theta)
-					what := fmt.Sprintf("%s, %s, %s, n = %d", name, orderName, lrName, n)
-					agree(t, what+": F", f, wantF, 1e-12)
-					agree(t, what+": C", c, wantC, 1e-6)
-				}
+				t.Run(name+", "+orderName+", "+lrName, func(t *testing.T) {
+					s := mustSecond(t, r, threePairs(t), SecondOptions{Order: order, LR: lr})
+					for _, n := range []int{0, 1, 2, 5, 9} {
+						wantF, wantC := byTheTheorem(t, r, threePairs(t), order, lr, n, theta)
+						f, c := evaluate(t, s, n, theta)
+						agree(t, fmt.Sprintf("n = %d: F", n), f, wantF, 1e-12)
+						agree(t, fmt.Sprintf("n = %d: C", n), c, wantC, 1e-6)
+					}
+				})
 			}
 		}
 	}
@@ -240,18 +245,20 @@ func TestAWindowChangesNoMoreThanItsTolerance(t *testing.T) {
 	theta := []float64{0.9, 0.6}
 	for name, r := range rules(t) {
 		for orderName, order := range map[string]func(int) int{"full": nil, "cyclic": Cyclic(3), "shuffled": Shuffled(3, 5)} {
-			narrow := mustSecond(t, r, threePairs(t), SecondOptions{Order: order, Tolerance: 1e-9})
-			wide := mustSecond(t, r, threePairs(t), SecondOptions{Order: order, Tolerance: 1e-200})
-			if narrow.Window() >= wide.Window() && r.Memory.Window(0.5) > 1 {
-				t.Fatalf("%s: windows %d and %d", name, narrow.Window(), wide.Window())
-			}
-			for _, n := range []int{60, 200} {
-				f, c := evaluate(t, narrow, n, theta)
-				wantF, wantC := evaluate(t, wide, n, theta)
-				what := fmt.Sprintf("%s, %s, n = %d", name, orderName, n)
-				agree(t, what+": F", f, wantF, 1e-7)
-				agree(t, what+": C", c, wantC, 1e-7)
-			}
+			t.Run(name+", "+orderName, func(t *testing.T) {
+				narrow := mustSecond(t, r, threePairs(t), SecondOptions{Order: order, Tolerance: 1e-9})
+				wide := mustSecond(t, r, threePairs(t), SecondOptions{Order: order, Tolerance: 1e-200})
+				if narrow.Window() >= wide.Window() && r.Memory.Window(0.5) > 1 {
+					t.Fatalf("windows %d and %d", narrow.Window(), wide.Window())
+				}
+				for _, n := range []int{60, 200} {
+					f, c := evaluate(t, narrow, n, theta)
+					wantF, wantC := evaluate(t, wide, n, theta)
+					what := fmt.Sprintf("%s, n = %d", orderName, n)
+					agree(t, what+": F", f, wantF, 1e-7)
+					agree(t, what+": C", c, wantC, 1e-7)
+				}
+			})
 		}
 	}
 }
@@ -289,15 +296,17 @@ func TestCostOfAnEvaluationDoesNotGrowWithTheMemory(t *testing.T) {
 		{"nadam", Cyclic(3), 500, 3, 7},
 		{"gd", Cyclic(3), 500, 1, 1},
 	} {
-		loss := &counter{Objective: numeric(threePairs(t))}
-		s, err := NewSecondOrder[float64](rules(t)[tc.rule], loss, SecondOptions{Order: tc.order})
-		if err != nil {
-			t.Fatal(err)
-		}
-		evaluate(t, s, tc.n, []float64{0.9, 0.6})
-		if loss.gradients != tc.gradients || loss.products != tc.products {
-			t.Errorf("%s, n = %d: %d gradients and %d products, want %d and %d", tc.rule, tc.n, loss.gradients, loss.products, tc.gradients, tc.products)
-		}
+		t.Run(fmt.Sprintf("%s, n = %d", tc.rule, tc.n), func(t *testing.T) {
+			loss := &counter{Objective: numeric(threePairs(t))}
+			s, err := NewSecondOrder[float64](rules(t)[tc.rule], loss, SecondOptions{Order: tc.order})
+			if err != nil {
+				t.Fatal(err)
+			}
+			evaluate(t, s, tc.n, []float64{0.9, 0.6})
+			if loss.gradients != tc.gradients || loss.products != tc.products {
+				t.Errorf("%d gradients and %d products, want %d and %d", loss.gradients, loss.products, tc.gradients, tc.products)
+			}
+		})
 	}
 }
 
@@ -321,28 +330,30 @@ func TestEachBatchTakesOneGradientAndOnePassOfProducts(t *testing.T) {
 
 func TestFloat32AgreesWithFloat64(t *testing.T) {
 	for name, r := range rules(t) {
-		for _, order := range []func(int) int{nil, Cyclic(3)} {
-			single, err := NewSecondOrder[float32](r, objective.NewNumeric[float32](threePairs(t), 1), SecondOptions{Order: order})
-			if err != nil {
-				t.Fatal(err)
+		t.Run(name, func(t *testing.T) {
+			for _, order := range []func(int) int{nil, Cyclic(3)} {
+				single, err := NewSecondOrder[float32](r, objective.NewNumeric[float32](threePairs(t), 1), SecondOptions{Order: order})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, err := mustSecond(t, r, threePairs(t), SecondOptions{Order: order}).Flow(t.Context(), 0.1, 2)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := single.Flow(t.Context(), 0.1, 2)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a, b := make([]float64, 2), make([]float64, 2)
+				if err := want(20, 2, []float64{0.9, 0.6}, a); err != nil {
+					t.Fatal(err)
+				}
+				if err := got(20, 2, []float64{0.9, 0.6}, b); err != nil {
+					t.Fatal(err)
+				}
+				agree(t, name, b, a, 1e-4)
 			}
-			want, err := mustSecond(t, r, threePairs(t), SecondOptions{Order: order}).Flow(t.Context(), 0.1, 2)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := single.Flow(t.Context(), 0.1, 2)
-			if err != nil {
-				t.Fatal(err)
-			}
-			a, b := make([]float64, 2), make([]float64, 2)
-			if err := want(20, 2, []float64{0.9, 0.6}, a); err != nil {
-				t.Fatal(err)
-			}
-			if err := got(20, 2, []float64{0.9, 0.6}, b); err != nil {
-				t.Fatal(err)
-			}
-			agree(t, name, b, a, 1e-4)
-		}
+		})
 	}
 }
 
@@ -387,8 +398,10 @@ func TestMistakesAreErrors(t *testing.T) {
 		t.Error("tolerance 2: no error")
 	}
 	for _, order := range []int{0, MaxOrder + 1} {
-		if _, err := CompileFields(r, threePairs(t), 2, order, FieldOptions{}); err == nil {
-			t.Errorf("order %d: no error", order)
-		}
+		t.Run(fmt.Sprintf("order %d", order), func(t *testing.T) {
+			if _, err := CompileFields(r, threePairs(t), 2, order, FieldOptions{}); err == nil {
+				t.Error("no error")
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package modeq
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -33,16 +34,18 @@ func TestCriticalGradientOfAdamMatchesClosedForm(t *testing.T) {
 		beta1, beta2 float64
 		eps          float64
 	}{{"adam", 0.9, 0.999, 1e-8}, {"adam", 0.5, 0.9, 1e-2}, {"rmsprop", 0, 0.9, 1e-6}, {"adamw", 0.9, 0.95, 1e-8}} {
-		values := map[string]any{"beta2": tc.beta2, "eps": tc.eps}
-		if tc.beta1 > 0 {
-			values["beta1"] = tc.beta1
-		}
-		got := intervals(t, fixture.Rule(t, tc.rule, values))
-		c1, c2 := (1+tc.beta1)/(1-tc.beta1), (1+tc.beta2)/(1-tc.beta2)
-		want := math.Sqrt(tc.eps * c1 / (c2 - c1))
-		if len(got) != 2 || got[0].Sign != 1 || got[1].Sign != -1 || math.Abs(got[0].To-want) > 1e-9*want {
-			t.Errorf("%+v: %+v, want a change from + to - at %g", tc, got, want)
-		}
+		t.Run(fmt.Sprintf("%+v", tc), func(t *testing.T) {
+			values := map[string]any{"beta2": tc.beta2, "eps": tc.eps}
+			if tc.beta1 > 0 {
+				values["beta1"] = tc.beta1
+			}
+			got := intervals(t, fixture.Rule(t, tc.rule, values))
+			c1, c2 := (1+tc.beta1)/(1-tc.beta1), (1+tc.beta2)/(1-tc.beta2)
+			want := math.Sqrt(tc.eps * c1 / (c2 - c1))
+			if len(got) != 2 || got[0].Sign != 1 || got[1].Sign != -1 || math.Abs(got[0].To-want) > 1e-9*want {
+				t.Errorf("%+v, want a change from + to - at %g", got, want)
+			}
+		})
 	}
 }
 
@@ -50,45 +53,51 @@ func TestCriticalGradientFollowsTheMeanAges(t *testing.T) {
 	r := fixture.Rule(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.99, "eps": 1e-8})
 	e := mustEffects(t, r)
 	for _, n := range []int{100, 1000, FullMemory} {
-		got, err := e.Critical(n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		// With the mean ages a of step n in the place of beta/(1-beta), c = 2a + 1.
-		c1, c2 := 2*r.Memory.Moments[0].Age(n)+1, 2*r.Memory.Moments[1].Age(n)+1
-		want := math.Sqrt(1e-8 * c1 / (c2 - c1))
-		if len(got) != 1 || math.Abs(got[0]-want) > 1e-9*want {
-			t.Errorf("step %d: critical sizes %v, want %v alone", n, got, want)
-		}
+		t.Run(fmt.Sprintf("step %d", n), func(t *testing.T) {
+			got, err := e.Critical(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// With the mean ages a of step n in the place of beta/(1-beta), c = 2a + 1.
+			c1, c2 := 2*r.Memory.Moments[0].Age(n)+1, 2*r.Memory.Moments[1].Age(n)+1
+			want := math.Sqrt(1e-8 * c1 / (c2 - c1))
+			if len(got) != 1 || math.Abs(got[0]-want) > 1e-9*want {
+				t.Errorf("critical sizes %v, want %v alone", got, want)
+			}
+		})
 	}
 }
 
 func TestRulesOfOneSignHaveNoCriticalGradient(t *testing.T) {
 	for name, values := range map[string]map[string]any{"gd": nil, "heavy-ball": nil, "adam": {"beta1": 0.99, "beta2": 0.9}} {
-		got, err := mustEffects(t, fixture.Rule(t, name, values)).Critical(FullMemory)
-		if err != nil || len(got) > 0 {
-			t.Errorf("%s: critical sizes %v, error %v, want none", name, got, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			got, err := mustEffects(t, fixture.Rule(t, name, values)).Critical(FullMemory)
+			if err != nil || len(got) > 0 {
+				t.Errorf("critical sizes %v, error %v, want none", got, err)
+			}
+		})
 	}
 }
 
 func TestEveryRuleHasEffectsInEveryStep(t *testing.T) {
 	for name, r := range rules(t) {
-		e := mustEffects(t, r)
-		for _, n := range []int{0, 1, 2, 30, FullMemory} {
-			got, err := e.Intervals(n)
-			if err != nil {
-				t.Fatalf("%s, step %d: %v", name, n, err)
-			}
-			for i := 1; i < len(got); i++ {
-				if got[i].From != got[i-1].To || !(got[i].From > got[i-1].From) || got[i].Sign == got[i-1].Sign {
-					t.Errorf("%s, step %d: intervals %+v, then %+v", name, n, got[i-1], got[i])
+		t.Run(name, func(t *testing.T) {
+			e := mustEffects(t, r)
+			for _, n := range []int{0, 1, 2, 30, FullMemory} {
+				got, err := e.Intervals(n)
+				if err != nil {
+					t.Fatalf("step %d: %v", n, err)
+				}
+				for i := 1; i < len(got); i++ {
+					if got[i].From != got[i-1].To || !(got[i].From > got[i-1].From) || got[i].Sign == got[i-1].Sign {
+						t.Errorf("step %d: intervals %+v, then %+v", n, got[i-1], got[i])
+					}
+				}
+				if last := got[len(got)-1]; !math.IsInf(last.To, 1) {
+					t.Errorf("step %d: the last interval is %+v", n, last)
 				}
 			}
-			if last := got[len(got)-1]; !math.IsInf(last.To, 1) {
-				t.Errorf("%s, step %d: the last interval is %+v", name, n, last)
-			}
-		}
+		})
 	}
 }
 
@@ -96,15 +105,17 @@ func TestSignsOfRulesThatNeverHinder(t *testing.T) {
 	for name, values := range map[string]map[string]any{
 		"gd": nil, "heavy-ball": nil, "nesterov": nil, "signum": nil, "lion": nil, "adam": {"beta1": 0.99, "beta2": 0.9},
 	} {
-		got := intervals(t, fixture.Rule(t, name, values))
-		if got[0].Sign != 1 || got[0].To < 1 {
-			t.Errorf("%s: %+v, want penalized", name, got[:min(len(got), 4)])
-		}
-		for i, interval := range got[1:] { // a smooth sign's effect vanishes for large gradients
-			if interval.Sign != 0 || i > 0 {
-				t.Errorf("%s: %+v, want nothing beyond", name, interval)
+		t.Run(name, func(t *testing.T) {
+			got := intervals(t, fixture.Rule(t, name, values))
+			if got[0].Sign != 1 || got[0].To < 1 {
+				t.Errorf("%+v, want penalized", got[:min(len(got), 4)])
 			}
-		}
+			for i, interval := range got[1:] { // a smooth sign's effect vanishes for large gradients
+				if interval.Sign != 0 || i > 0 {
+					t.Errorf("%+v, want nothing beyond", interval)
+				}
+			}
+		})
 	}
 }
 
@@ -119,18 +130,20 @@ func TestCoefficientTimesProductIsTheCorrection(t *testing.T) {
 	theta := []float64{0.9, 0.6}
 	o := threePairs(t)
 	for name, r := range rules(t) {
-		s := mustSecond(t, r, o, SecondOptions{})
-		f, c := evaluate(t, s, FullMemory, theta)
-		kappa, denominator := make([]float64, 2), make([]float64, 2)
-		g, hf := gradient(t, numeric(o), objective.Full, theta), product(t, numeric(o), objective.Full, theta, f)
-		if err := s.terms.Coefficient(FullMemory, g, theta, kappa, denominator); err != nil {
-			t.Fatal(err)
-		}
-		lambda := r.Memory.Values["weight_decay"]
-		for j := range c {
-			agree(t, name+": C", []float64{kappa[j]*hf[j] + lambda/2*f[j]}, c[j:j+1], 1e-13)
-			agree(t, name+": R", []float64{g[j]/denominator[j] + lambda*theta[j]}, f[j:j+1], 1e-13)
-		}
+		t.Run(name, func(t *testing.T) {
+			s := mustSecond(t, r, o, SecondOptions{})
+			f, c := evaluate(t, s, FullMemory, theta)
+			kappa, denominator := make([]float64, 2), make([]float64, 2)
+			g, hf := gradient(t, numeric(o), objective.Full, theta), product(t, numeric(o), objective.Full, theta, f)
+			if err := s.terms.Coefficient(FullMemory, g, theta, kappa, denominator); err != nil {
+				t.Fatal(err)
+			}
+			lambda := r.Memory.Values["weight_decay"]
+			for j := range c {
+				agree(t, "C", []float64{kappa[j]*hf[j] + lambda/2*f[j]}, c[j:j+1], 1e-13)
+				agree(t, "R", []float64{g[j]/denominator[j] + lambda*theta[j]}, f[j:j+1], 1e-13)
+			}
+		})
 	}
 }
 
@@ -168,18 +181,20 @@ func TestNormsMatchClosedForms(t *testing.T) {
 			return g - eps*math.Log1p(g/eps)
 		}},
 	} {
-		n, err := NewNorm(fixture.Rule(t, tc.rule, tc.values))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, g := range []float64{0, 1e-9, 1e-4, -1e-3, 0.3, -7, 1e6} {
-			got, err := n.Density(g)
+		t.Run(tc.rule, func(t *testing.T) {
+			n, err := NewNorm(fixture.Rule(t, tc.rule, tc.values))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if math.Abs(got-tc.want(g)) > 1e-9*math.Abs(tc.want(g)) {
-				t.Errorf("%s %v: psi(%g) = %.15g, want %.15g", tc.rule, tc.values, g, got, tc.want(g))
+			for _, g := range []float64{0, 1e-9, 1e-4, -1e-3, 0.3, -7, 1e6} {
+				got, err := n.Density(g)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if math.Abs(got-tc.want(g)) > 1e-9*math.Abs(tc.want(g)) {
+					t.Errorf("psi(%g) = %.15g, want %.15g", g, got, tc.want(g))
+				}
 			}
-		}
+		})
 	}
 }

@@ -171,7 +171,7 @@ func TestADirectionOfAKnownGradientIsTheFieldOfTheProgram(t *testing.T) {
 
 func TestThreadsChangeNoBit(t *testing.T) {
 	const dim = 300_000
-	results := func(threads int) []float32 {
+	results := func(t *testing.T, threads int) []float32 {
 		n := NewNumeric[float32](chain(dim, 2), threads)
 		theta, all := make([]float32, dim), make([]float32, 2*dim+1)
 		for j, x := range n.Start() {
@@ -184,11 +184,13 @@ func TestThreadsChangeNoBit(t *testing.T) {
 		all[2*dim] = float32(e.Loss)
 		return all
 	}
-	one := results(1)
+	one := results(t, 1)
 	for _, threads := range []int{2, 5} {
-		if !slices.Equal(results(threads), one) {
-			t.Errorf("%d threads give other bits than one", threads)
-		}
+		t.Run(fmt.Sprintf("%d threads", threads), func(t *testing.T) {
+			if !slices.Equal(results(t, threads), one) {
+				t.Error("other bits than on one thread")
+			}
+		})
 	}
 }
 
@@ -221,9 +223,11 @@ func TestMistakesAreErrors(t *testing.T) {
 		"want a direction and room for it":         {n.Start(), 0, Want[float64]{HField: room}},
 		"want a direction and room for it or its ": {n.Start(), 0, Want[float64]{Direction: smoothSign}},
 	} {
-		if _, err := n.Evaluate(t.Context(), c.theta, c.batch, c.want); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("want an error that says %q, got %v", says, err)
-		}
+		t.Run(says, func(t *testing.T) {
+			if _, err := n.Evaluate(t.Context(), c.theta, c.batch, c.want); err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("want an error that says %q, got %v", says, err)
+			}
+		})
 	}
 	wrong := NewNumeric[float64](&Function{Dim: 2, Batch: func(theta graph.Value, _ int) graph.Value { return theta.Add(theta.SliceAxis(0, 0, 1)).MatMul(theta) }}, 1)
 	if _, err := wrong.Evaluate(t.Context(), room[:2], Full, Want[float64]{Gradient: room[:2]}); err == nil {

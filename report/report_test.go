@@ -71,30 +71,32 @@ func TestEveryFigureIsDrawnInEveryFormat(t *testing.T) {
 		t.Errorf("figures %v, want %v", got, want)
 	}
 	for _, name := range want {
-		base := filepath.Join(r.Dir, figuresDir, name)
-		f, err := os.Open(base + ".png")
-		if err != nil {
-			t.Fatal(err)
-		}
-		image, err := png.Decode(f)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if b := image.Bounds(); b.Dx() < 500 || b.Dy() < 200 {
-			t.Errorf("%s.png has %d by %d pixels", name, b.Dx(), b.Dy())
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
-		for suffix, magic := range map[string]string{".svg": "<?xml", ".pdf": "%PDF"} {
-			data, err := os.ReadFile(base + suffix)
+		t.Run(name, func(t *testing.T) {
+			base := filepath.Join(r.Dir, figuresDir, name)
+			f, err := os.Open(base + ".png")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.HasPrefix(data, []byte(magic)) {
-				t.Errorf("%s%s starts with %q", name, suffix, data[:min(len(data), 8)])
+			image, err := png.Decode(f)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
+			if b := image.Bounds(); b.Dx() < 500 || b.Dy() < 200 {
+				t.Errorf("the PNG has %d by %d pixels", b.Dx(), b.Dy())
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for suffix, magic := range map[string]string{".svg": "<?xml", ".pdf": "%PDF"} {
+				data, err := os.ReadFile(base + suffix)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.HasPrefix(data, []byte(magic)) {
+					t.Errorf("the %s starts with %q", suffix, data[:min(len(data), 8)])
+				}
+			}
+		})
 	}
 	if _, err := os.Stat(page); err != nil {
 		t.Error(err)

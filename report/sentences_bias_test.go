@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -83,10 +84,12 @@ func TestWordsAboutTheBiasFollowTheMonitors(t *testing.T) {
 
 func TestARealizedBiasOfOneSignIsSaidSo(t *testing.T) {
 	for sign, want := range map[float64]string{1: "hindered N's fall at all 2 measured steps, by 50.0%", -1: "lowered N at all 2 measured steps, by 50.0%"} {
-		r := measured(map[string][]float64{"drive.main": {-2, -4}, "drive.realized": {sign, 2 * sign}})
-		if got := r.sayRealized(); !strings.Contains(got, want) {
-			t.Errorf("%q lacks %q", got, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			r := measured(map[string][]float64{"drive.main": {-2, -4}, "drive.realized": {sign, 2 * sign}})
+			if got := r.sayRealized(); !strings.Contains(got, want) {
+				t.Errorf("%q lacks %q", got, want)
+			}
+		})
 	}
 }
 
@@ -130,9 +133,11 @@ func TestTheStateEquationHoldsWhereItsDefectIsSmall(t *testing.T) {
 		"misses a step by 50.0% of its length (median of 3): it does not hold.":               {0.1, 0.5, 0.7},
 		"misses a step by 10.0% of its length (median of 3): it holds at 1 of them, to 5.0%.": {0.001, 0.1, 0.3},
 	} {
-		if got := measured(map[string][]float64{"monitor.state_defect": defects}).sayState(); !strings.HasSuffix(got, want) {
-			t.Errorf("%q does not end with %q", got, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			if got := measured(map[string][]float64{"monitor.state_defect": defects}).sayState(); !strings.HasSuffix(got, want) {
+				t.Errorf("%q does not end with %q", got, want)
+			}
+		})
 	}
 }
 
@@ -170,10 +175,12 @@ func TestShadedStretchesAreDrawnBehindTheCurves(t *testing.T) {
 
 func TestAPointsPredictionIsSaidToBeOne(t *testing.T) {
 	for share, want := range map[float64]string{5: "do not take it for what happens", 0.1: "if steps bear it out"} {
-		all := strings.Join(Probed(&run.Probed{PredictedBias: &run.PredictedBias{Share: record.Number(share)}, Accuracy: record.Number(math.NaN())}), "\n")
-		if !strings.Contains(all, want) || !strings.Contains(all, "predicted bias") || strings.Contains(all, "accuracy") {
-			t.Errorf("share %g: %q lacks %q", share, all, want)
-		}
+		t.Run(fmt.Sprintf("share %g", share), func(t *testing.T) {
+			all := strings.Join(Probed(&run.Probed{PredictedBias: &run.PredictedBias{Share: record.Number(share)}, Accuracy: record.Number(math.NaN())}), "\n")
+			if !strings.Contains(all, want) || !strings.Contains(all, "predicted bias") || strings.Contains(all, "accuracy") {
+				t.Errorf("%q lacks %q", all, want)
+			}
+		})
 	}
 }
 

@@ -175,16 +175,18 @@ func TestWhatIsWrittenReadsTheSame(t *testing.T) {
 	for _, src := range []string{
 		"", "oven: {kind: electric, fan: true}", "oven: {kind: none}\ncake: {text: 'a: b'}", "bread: {salt: 1e-300, mixes: [[1, 2]]}\nseed: 12345678901234567890",
 	} {
-		values, err := resolve(s, src)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, text := range map[string][]byte{"plain": s.YAML(values, nil), "with comments": s.YAML(values, func(k *Key) string { return k.Doc })} {
-			again, err := resolve(s, string(text))
-			if err != nil || !reflect.DeepEqual(values, again) {
-				t.Errorf("%q, %s:\n%s\n%v\n%v, %v", src, name, text, values, again, err)
+		t.Run(fmt.Sprintf("%q", src), func(t *testing.T) {
+			values, err := resolve(s, src)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
+			for name, text := range map[string][]byte{"plain": s.YAML(values, nil), "with comments": s.YAML(values, func(k *Key) string { return k.Doc })} {
+				again, err := resolve(s, string(text))
+				if err != nil || !reflect.DeepEqual(values, again) {
+					t.Errorf("%s:\n%s\n%v\n%v, %v", name, text, values, again, err)
+				}
+			}
+		})
 	}
 	if text := string(s.YAML(s.Resolve(nil).Values, nil)); strings.Contains(text, "text") || strings.Contains(text, "fan") {
 		t.Errorf("a sparse key at its default, or a key without meaning, is written:\n%s", text)

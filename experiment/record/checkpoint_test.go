@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -173,10 +174,12 @@ func TestAnErrorOfTheDiskIsNotCalledDamaged(t *testing.T) {
 	data := checkpointBytes(t, goldenCheckpoint())
 	errDisk := errors.New("input/output error")
 	for _, size := range []int{0, 5, 100, len(data) - 1} {
-		r := io.MultiReader(bytes.NewReader(data[:size]), iotest.ErrReader(errDisk))
-		if _, err := readCheckpoint(r, int64(len(data))); !errors.Is(err, errDisk) || errors.Is(err, errDamaged) {
-			t.Errorf("after %d bytes: %v", size, err)
-		}
+		t.Run(fmt.Sprintf("after %d bytes", size), func(t *testing.T) {
+			r := io.MultiReader(bytes.NewReader(data[:size]), iotest.ErrReader(errDisk))
+			if _, err := readCheckpoint(r, int64(len(data))); !errors.Is(err, errDisk) || errors.Is(err, errDamaged) {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -260,16 +260,17 @@ func TestExportNeverReplacesTheRecord(t *testing.T) {
 
 func TestAnEmptyHistoryIsExported(t *testing.T) {
 	for _, format := range ExportFormats() {
-		dir := t.TempDir()
-		writeHistory(t, dir, nil)
-		path, err := Export(dir, format, filepath.Join(t.TempDir(), "out"))
-		if err != nil {
-			t.Errorf("%s: %v", format, err)
-			continue
-		}
-		if len(readFile(t, path)) == 0 {
-			t.Errorf("%s: nothing was written", format)
-		}
+		t.Run(format, func(t *testing.T) {
+			dir := t.TempDir()
+			writeHistory(t, dir, nil)
+			path, err := Export(dir, format, filepath.Join(t.TempDir(), "out"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(readFile(t, path)) == 0 {
+				t.Error("nothing was written")
+			}
+		})
 	}
 }
 

@@ -83,11 +83,13 @@ func TestOptimizersWithTheStepsOfGradientDescentOrRMSPropHaveACentralFlow(t *tes
 		{"adamw", map[string]any{"beta1": 0.0, "weight_decay": 0.0},
 			central.Optimizer{Average: elements, Beta2: 0.99, Eps: 1e-8, EpsInside: true, Corrected: true}, 1},
 	} {
-		c.want.LR = 0.1
-		got, moment, err := centralOptimizer(fixture.Rule(t, c.name, c.values), 0.1)
-		if err != nil || got != c.want || moment != c.moment {
-			t.Errorf("%s: %+v with moment %d, %v, want %+v with moment %d", c.name, got, moment, err, c.want, c.moment)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			c.want.LR = 0.1
+			got, moment, err := centralOptimizer(fixture.Rule(t, c.name, c.values), 0.1)
+			if err != nil || got != c.want || moment != c.moment {
+				t.Errorf("%+v with moment %d, %v, want %+v with moment %d", got, moment, err, c.want, c.moment)
+			}
+		})
 	}
 }
 
@@ -100,9 +102,11 @@ func TestOthersAreRefusedACentralFlow(t *testing.T) {
 		"want batch.mode full":                                                        {"batch={mode: cyclic, size: 20}"},
 		"bias.scale 1 moves the optimizer":                                            {"bias.scale=1"},
 	} {
-		_, err := Run(t.Context(), parse(t, edge, append(overrides, "beside=[central]")...), filepath.Join(t.TempDir(), "run"), Options{})
-		if err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("want an error that says %q, got %v", says, err)
-		}
+		t.Run(says, func(t *testing.T) {
+			_, err := Run(t.Context(), parse(t, edge, append(overrides, "beside=[central]")...), filepath.Join(t.TempDir(), "run"), Options{})
+			if err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("want an error that says %q, got %v", says, err)
+			}
+		})
 	}
 }

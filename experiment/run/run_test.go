@@ -336,9 +336,11 @@ func TestCombinationsWithoutMeaningAreRefused(t *testing.T) {
 		{"batch.shuffle=true"},
 		{"batch={mode: cyclic, size: 61}"},
 	} {
-		if _, err := Run(t.Context(), parse(t, small, overrides...), filepath.Join(t.TempDir(), "run"), Options{}); err == nil {
-			t.Errorf("%v was accepted", overrides)
-		}
+		t.Run(strings.Join(overrides, " "), func(t *testing.T) {
+			if _, err := Run(t.Context(), parse(t, small, overrides...), filepath.Join(t.TempDir(), "run"), Options{}); err == nil {
+				t.Errorf("%v was accepted", overrides)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -123,12 +124,14 @@ func (b *broken) Evaluate(ctx context.Context, theta []float64, batch int, want 
 
 func TestACancelledEvaluationEndsWhateverAskedForIt(t *testing.T) {
 	for _, left := range []int{0, 3, 20} {
-		ctx, cancel := context.WithCancel(t.Context())
-		o := &broken{onePair(t), left, cancel}
-		p := Problem[float64]{Objective: o, Rule: fixture.Rule(t, "adam", gentleAdam), Theta: []float64{1.6, 1.1}}
-		_, err := Verify(ctx, p, VerifyOptions{Orders: []int{2}, LR: []float64{0.01}, Time: 0.1, Start: Cold})
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("after %d evaluations: %v", left, err)
-		}
+		t.Run(fmt.Sprintf("after %d evaluations", left), func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			o := &broken{onePair(t), left, cancel}
+			p := Problem[float64]{Objective: o, Rule: fixture.Rule(t, "adam", gentleAdam), Theta: []float64{1.6, 1.1}}
+			_, err := Verify(ctx, p, VerifyOptions{Orders: []int{2}, LR: []float64{0.01}, Time: 0.1, Start: Cold})
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -93,14 +93,16 @@ func TestEveryRuleFollowsItsEquationsOfOrdersOneToFour(t *testing.T) {
 		"lion": {"beta1": 0.4, "beta2": 0.5, "eps": 1, "weight_decay": 0.2},
 	}
 	for _, name := range rule.Names() {
-		// Backwards, momentum's field on this loss runs away in a short time, but not from a point near the valley.
-		p := Problem[float64]{Objective: onePair(t), Rule: fixture.Rule(t, name, values[name]), Theta: []float64{0.9, 0.7}}
-		result := verified(t, p, VerifyOptions{Orders: []int{1, 2, 3, 4}, LR: []float64{0.006, 0.003, 0.0015}, Time: 0.15})
-		for _, o := range result.Orders {
-			if last := o.Slopes[1]; !(last > float64(o.Order)-0.3) {
-				t.Errorf("%s, order %d: errors %.3g, slopes %.2f", name, o.Order, o.Errors, o.Slopes)
+		t.Run(name, func(t *testing.T) {
+			// Backwards, momentum's field on this loss runs away in a short time, but not from a point near the valley.
+			p := Problem[float64]{Objective: onePair(t), Rule: fixture.Rule(t, name, values[name]), Theta: []float64{0.9, 0.7}}
+			result := verified(t, p, VerifyOptions{Orders: []int{1, 2, 3, 4}, LR: []float64{0.006, 0.003, 0.0015}, Time: 0.15})
+			for _, o := range result.Orders {
+				if last := o.Slopes[1]; !(last > float64(o.Order)-0.3) {
+					t.Errorf("order %d: errors %.3g, slopes %.2f", o.Order, o.Errors, o.Slopes)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -112,13 +114,15 @@ func TestSectionThreeSlopesOfOtherRules(t *testing.T) {
 		{"adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 0.5, "eps_inside": false}},
 		{"heavy-ball", map[string]any{"beta1": 0.5}},
 	} {
-		p := Problem[float64]{Objective: onePair(t), Rule: fixture.Rule(t, tc.rule, tc.set), Theta: []float64{0.9, 0.7}}
-		result := verified(t, p, VerifyOptions{Orders: []int{3, 4}, LR: []float64{0.006, 0.003, 0.0015}, Time: 0.15})
-		for _, o := range result.Orders {
-			if last := o.Slopes[1]; math.Abs(last-float64(o.Order)) > 0.25 {
-				t.Errorf("%s, order %d: slopes %.2f", tc.rule, o.Order, o.Slopes)
+		t.Run(tc.rule, func(t *testing.T) {
+			p := Problem[float64]{Objective: onePair(t), Rule: fixture.Rule(t, tc.rule, tc.set), Theta: []float64{0.9, 0.7}}
+			result := verified(t, p, VerifyOptions{Orders: []int{3, 4}, LR: []float64{0.006, 0.003, 0.0015}, Time: 0.15})
+			for _, o := range result.Orders {
+				if last := o.Slopes[1]; math.Abs(last-float64(o.Order)) > 0.25 {
+					t.Errorf("order %d: slopes %.2f", o.Order, o.Slopes)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -134,15 +138,17 @@ func TestColdStartFollowsTheEquationsExactInN(t *testing.T) {
 		{"lion", map[string]any{"beta1": 0.6, "beta2": 0.7, "eps": 0.5}},
 	} {
 		for _, batches := range []string{"full", "cyclic", "shuffled"} {
-			p := Problem[float64]{Objective: threePairs(t), Rule: fixture.Rule(t, tc.rule, tc.set), Theta: []float64{1.6, 1.1}, Order: batchOrder(batches, 3, 3)}
-			result := verified(t, p, VerifyOptions{Orders: []int{1, 2}, LR: []float64{0.002, 0.001, 0.0005}, Time: 0.1, Start: Cold})
-			first, second := result.Orders[0], result.Orders[1]
-			if last := second.Slopes[1]; !(last > 1.6) {
-				t.Errorf("%s %v, %s: order 2: errors %.3g, slopes %.2f", tc.rule, tc.set, batches, second.Errors, second.Slopes)
-			}
-			if last := first.Slopes[1]; !(last > 0.6 && last < 1.4) {
-				t.Errorf("%s %v, %s: order 1: errors %.3g, slopes %.2f", tc.rule, tc.set, batches, first.Errors, first.Slopes)
-			}
+			t.Run(fmt.Sprintf("%s %v, %s", tc.rule, tc.set, batches), func(t *testing.T) {
+				p := Problem[float64]{Objective: threePairs(t), Rule: fixture.Rule(t, tc.rule, tc.set), Theta: []float64{1.6, 1.1}, Order: batchOrder(batches, 3, 3)}
+				result := verified(t, p, VerifyOptions{Orders: []int{1, 2}, LR: []float64{0.002, 0.001, 0.0005}, Time: 0.1, Start: Cold})
+				first, second := result.Orders[0], result.Orders[1]
+				if last := second.Slopes[1]; !(last > 1.6) {
+					t.Errorf("order 2: errors %.3g, slopes %.2f", second.Errors, second.Slopes)
+				}
+				if last := first.Slopes[1]; !(last > 0.6 && last < 1.4) {
+					t.Errorf("order 1: errors %.3g, slopes %.2f", first.Errors, first.Slopes)
+				}
+			})
 		}
 	}
 }
@@ -197,11 +203,13 @@ func TestWhatCannotBeComparedIsRefused(t *testing.T) {
 			p.Rule = fixture.Rule(t, "heavy-ball", map[string]any{"beta1": 0.99})
 		}},
 	} {
-		p, opt := referenceProblem(t), good
-		tc.change(&p, &opt)
-		if _, err := Verify(context.Background(), p, opt); err == nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("want an error that says %q, got %v", tc.want, err)
-		}
+		t.Run(tc.want, func(t *testing.T) {
+			p, opt := referenceProblem(t), good
+			tc.change(&p, &opt)
+			if _, err := Verify(context.Background(), p, opt); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("want an error that says %q, got %v", tc.want, err)
+			}
+		})
 	}
 }
 

@@ -192,15 +192,17 @@ func TestRunsSideBySideHaveOneThreadEach(t *testing.T) {
 func TestRunsThatDoNotFitInMemoryWait(t *testing.T) {
 	s, f := mustParse(t, "seeds: 4"), &fake{pause: 10 * time.Millisecond}
 	for size, want := range map[int64]int64{60: 1, 50: 2, 1000: 1} {
-		opt := f.options()
-		opt.Size = func(context.Context, *config.Config) (int64, error) { return size, nil }
-		f.top.Store(0)
-		if err := s.Execute(t.Context(), t.TempDir(), opt); err != nil {
-			t.Fatal(err)
-		}
-		if f.top.Load() != want {
-			t.Errorf("%d runs of %d bytes at once in 100, want %d", f.top.Load(), size, want)
-		}
+		t.Run(fmt.Sprintf("runs of %d bytes", size), func(t *testing.T) {
+			opt := f.options()
+			opt.Size = func(context.Context, *config.Config) (int64, error) { return size, nil }
+			f.top.Store(0)
+			if err := s.Execute(t.Context(), t.TempDir(), opt); err != nil {
+				t.Fatal(err)
+			}
+			if f.top.Load() != want {
+				t.Errorf("%d at once in 100 bytes, want %d", f.top.Load(), want)
+			}
+		})
 	}
 }
 

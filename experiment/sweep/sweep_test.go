@@ -70,9 +70,11 @@ list:
 
 func TestASweepOfNothingIsOneRun(t *testing.T) {
 	for _, src := range []string{"", "name: one\n", "base: {steps: 3}"} {
-		if s := mustParse(t, src); len(s.Runs) != 1 {
-			t.Errorf("%q: %d runs", src, len(s.Runs))
-		}
+		t.Run(fmt.Sprintf("%q", src), func(t *testing.T) {
+			if s := mustParse(t, src); len(s.Runs) != 1 {
+				t.Errorf("%d runs", len(s.Runs))
+			}
+		})
 	}
 }
 
@@ -141,10 +143,12 @@ func TestBadSweepsAreRefusedByLineAndKey(t *testing.T) {
 		{"grid: {seed: [&a 1]}", "anchor"},
 		{"list: [{optimizer.name: gd, optimizer.beta2: 0.9}]", "of no use with optimizer.name: gd"},
 	} {
-		_, err := Parse("sweep.yaml", []byte(c.src), Limit)
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%q: error %v, want one with %q", c.src, err, c.want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			_, err := Parse("sweep.yaml", []byte(c.src), Limit)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%q: error %v, want one with %q", c.src, err, c.want)
+			}
+		})
 	}
 }
 

@@ -13,13 +13,15 @@ import (
 
 func TestEveryWorkCompiles(t *testing.T) {
 	for _, w := range Works() {
-		in, out, err := w.build()
-		if err != nil {
-			t.Errorf("%s: %v", w.Name, err)
-		}
-		if len(in) == 0 || len(out) == 0 {
-			t.Errorf("%s: no inputs or no outputs", w.Name)
-		}
+		t.Run(w.Name, func(t *testing.T) {
+			in, out, err := w.build()
+			if err != nil {
+				t.Error(err)
+			}
+			if len(in) == 0 || len(out) == 0 {
+				t.Error("no inputs or no outputs")
+			}
+		})
 	}
 }
 

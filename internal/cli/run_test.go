@@ -37,10 +37,12 @@ func TestRunPrintsSentencesAndLeavesARecord(t *testing.T) {
 		t.Errorf("the report says\n%s", text)
 	}
 	for _, format := range []string{"csv", "npz", "parquet", "tensorboard"} {
-		path := strings.TrimSpace(printed(t, "export", dir, "--format", format))
-		if info, err := os.Stat(path); err != nil || info.Size() == 0 {
-			t.Errorf("export to %s: %v", format, err)
-		}
+		t.Run(format, func(t *testing.T) {
+			path := strings.TrimSpace(printed(t, "export", dir, "--format", format))
+			if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -81,10 +81,12 @@ func TestAMapTakesAnyOptimizer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, optimizer := range []string{file, "lion", "gd"} {
-		out := printed(t, strings.Fields("map --quiet --objective rosenbrock --optimizer "+optimizer+" --beta2 0.9 --lr 1e-4 --set steps=12 --out "+filepath.Join(t.TempDir(), "map"))...)
-		if !strings.Contains(out, "full batch, lr 0.0001: the runs are stable") {
-			t.Errorf("%s: %s", optimizer, out)
-		}
+		t.Run(filepath.Base(optimizer), func(t *testing.T) {
+			out := printed(t, strings.Fields("map --quiet --objective rosenbrock --optimizer "+optimizer+" --beta2 0.9 --lr 1e-4 --set steps=12 --out "+filepath.Join(t.TempDir(), "map"))...)
+			if !strings.Contains(out, "full batch, lr 0.0001: the runs are stable") {
+				t.Errorf("%s", out)
+			}
+		})
 	}
 }
 
@@ -206,8 +208,10 @@ func TestTheShellCompletes(t *testing.T) {
 		t.Errorf("gradient descent is offered a beta1:\n%s", out)
 	}
 	for _, shell := range []string{"bash", "zsh", "fish"} {
-		if out := printed(t, "completion", shell); !strings.Contains(out, "shadowflow") {
-			t.Errorf("no completion for %s", shell)
-		}
+		t.Run(shell, func(t *testing.T) {
+			if out := printed(t, "completion", shell); !strings.Contains(out, "shadowflow") {
+				t.Errorf("no completion: %s", out)
+			}
+		})
 	}
 }

@@ -117,8 +117,10 @@ func TestSizesOfMemoryAreRead(t *testing.T) {
 		})
 	}
 	for _, text := range []string{"many", "-1GiB", "0", "1e30GiB", "GiB"} {
-		if got, err := parseBytes(text); err == nil {
-			t.Errorf("%q is %d bytes", text, got)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got, err := parseBytes(text); err == nil {
+				t.Errorf("%q is %d bytes", text, got)
+			}
+		})
 	}
 }

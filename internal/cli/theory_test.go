@@ -127,24 +127,26 @@ func TestVerifySaysInWordsWhatItFound(t *testing.T) {
 func TestVerifyDrawsItsFigure(t *testing.T) {
 	dir := t.TempDir()
 	for _, ext := range []string{".png", ".svg", ".pdf"} {
-		file := filepath.Join(dir, "order"+ext)
-		printed(t, "verify", "--set", "beta1=0.3,beta2=0.5,eps=1", "--plot", file)
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch ext {
-		case ".svg":
-			for _, want := range []string{"order 3", "lr", "slope = order"} {
-				if !bytes.Contains(data, []byte(want)) {
-					t.Errorf("no %q in the figure", want)
+		t.Run(ext, func(t *testing.T) {
+			file := filepath.Join(dir, "order"+ext)
+			printed(t, "verify", "--set", "beta1=0.3,beta2=0.5,eps=1", "--plot", file)
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch ext {
+			case ".svg":
+				for _, want := range []string{"order 3", "lr", "slope = order"} {
+					if !bytes.Contains(data, []byte(want)) {
+						t.Errorf("no %q in the figure", want)
+					}
+				}
+			case ".png":
+				if img, err := png.Decode(bytes.NewReader(data)); err != nil || img.Bounds().Dx() < 500 {
+					t.Error(err)
 				}
 			}
-		case ".png":
-			if img, err := png.Decode(bytes.NewReader(data)); err != nil || img.Bounds().Dx() < 500 {
-				t.Errorf("%v", err)
-			}
-		}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -24,8 +25,10 @@ func TestMoreThanThereIsIsRefused(t *testing.T) {
 		t.Skip("the system does not say what is available")
 	}
 	for _, need := range []int64{math.MaxInt64, -1} {
-		if err := Check(need); err == nil || !strings.Contains(err.Error(), "are left") {
-			t.Errorf("%d bytes: %v", need, err)
-		}
+		t.Run(fmt.Sprintf("%d bytes", need), func(t *testing.T) {
+			if err := Check(need); err == nil || !strings.Contains(err.Error(), "are left") {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -59,10 +59,12 @@ func TestSolutionsMeetTheConditions(t *testing.T) {
 
 func TestOneDirectionHasTheClosedForm(t *testing.T) {
 	for alpha, want := range map[float64]float64{-3: 1.5, -1e-20: 5e-21, 0: 0, 2: 0} {
-		x, err := (&Complementarity{1, []float64{alpha}, mat.NewSymDense(1, []float64{2})}).Solve()
-		if err != nil || x[0] != want {
-			t.Errorf("alpha %g: X = %v, %v, want max(0, -alpha/beta) = %g", alpha, x, err, want)
-		}
+		t.Run(fmt.Sprintf("alpha = %g", alpha), func(t *testing.T) {
+			x, err := (&Complementarity{1, []float64{alpha}, mat.NewSymDense(1, []float64{2})}).Solve()
+			if err != nil || x[0] != want {
+				t.Errorf("X = %v, %v, want max(0, -alpha/beta) = %g", x, err, want)
+			}
+		})
 	}
 }
 
@@ -98,15 +100,17 @@ func TestAnIsotropicBetaProjectsOnTheCone(t *testing.T) {
 // Two directions that do not act on one another, beta = diag(b1, ., b2): X is diagonal, max(0, -alpha_i / b_i), where the off-diagonal alpha is 0.
 func TestTwoDirectionsApartHaveTheClosedForm(t *testing.T) {
 	for _, alpha := range [][]float64{{-1, 0, -3}, {-1, 0, 2}, {4, 0, -3}, {0, 0, -1}} {
-		x, err := (&Complementarity{2, alpha, mat.NewSymDense(3, []float64{2, 0, 0, 0, 7, 0, 0, 0, 5})}).Solve()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, want := range []float64{max(0, -alpha[0]/2), 0, max(0, -alpha[2]/5)} {
-			if math.Abs(x[i]-want) > 2e-6 {
-				t.Errorf("alpha %v: X = %v, element %d should be %v", alpha, x, i, want)
+		t.Run(fmt.Sprintf("alpha = %v", alpha), func(t *testing.T) {
+			x, err := (&Complementarity{2, alpha, mat.NewSymDense(3, []float64{2, 0, 0, 0, 7, 0, 0, 0, 5})}).Solve()
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
+			for i, want := range []float64{max(0, -alpha[0]/2), 0, max(0, -alpha[2]/5)} {
+				if math.Abs(x[i]-want) > 2e-6 {
+					t.Errorf("X = %v, element %d should be %v", x, i, want)
+				}
+			}
+		})
 	}
 }
 
@@ -114,18 +118,20 @@ func TestTwoDirectionsApartHaveTheClosedForm(t *testing.T) {
 // with large off-diagonal beta gives x = (1 - a c, a - c) / (1 - c^2), or the boundary.
 func TestTwoCoupledDirectionsHaveTheClosedForm(t *testing.T) {
 	for _, a := range []float64{1, .8, .3} {
-		const c = .5
-		x, err := (&Complementarity{2, []float64{-1, 0, -a}, mat.NewSymDense(3, []float64{1, 0, c, 0, 1, 0, c, 0, 1})}).Solve()
-		if err != nil {
-			t.Fatal(err)
-		}
-		x1, x2 := (1-a*c)/(1-c*c), (a-c)/(1-c*c)
-		if x2 < 0 {
-			x1, x2 = 1, 0
-		}
-		if math.Abs(x[0]-x1) > 1e-7 || math.Abs(x[1]) > 1e-7 || math.Abs(x[2]-x2) > 2e-6 {
-			t.Errorf("a = %v: X = %v, want %v, 0, %v", a, x, x1, x2)
-		}
+		t.Run(fmt.Sprintf("a = %v", a), func(t *testing.T) {
+			const c = .5
+			x, err := (&Complementarity{2, []float64{-1, 0, -a}, mat.NewSymDense(3, []float64{1, 0, c, 0, 1, 0, c, 0, 1})}).Solve()
+			if err != nil {
+				t.Fatal(err)
+			}
+			x1, x2 := (1-a*c)/(1-c*c), (a-c)/(1-c*c)
+			if x2 < 0 {
+				x1, x2 = 1, 0
+			}
+			if math.Abs(x[0]-x1) > 1e-7 || math.Abs(x[1]) > 1e-7 || math.Abs(x[2]-x2) > 2e-6 {
+				t.Errorf("X = %v, want %v, 0, %v", x, x1, x2)
+			}
+		})
 	}
 }
 
@@ -135,8 +141,10 @@ func TestACurvatureThatDoesNotAnswerIsAnError(t *testing.T) {
 		{2, []float64{-1, 0, 1}, mat.NewSymDense(3, nil)},
 		{2, []float64{-1, 0, 1}, mat.NewSymDense(3, []float64{0, 0, 0, 0, 1, 0, 0, 0, 1})},
 	} {
-		if x, err := c.Solve(); err == nil {
-			t.Errorf("alpha %v, beta %v: X = %v, want an error", c.Alpha, mat.Formatted(c.Beta), x)
-		}
+		t.Run(fmt.Sprintf("alpha = %v", c.Alpha), func(t *testing.T) {
+			if x, err := c.Solve(); err == nil {
+				t.Errorf("alpha %v, beta %v: X = %v, want an error", c.Alpha, mat.Formatted(c.Beta), x)
+			}
+		})
 	}
 }

@@ -60,16 +60,18 @@ func advance(t *testing.T, f *Flow[float64], n int) {
 func TestGradientDescentWithOneDirectionHasTheClosedForm(t *testing.T) {
 	const lr, c = .1, .3
 	for _, c := range []float64{c, -c} {
-		f := newFlow(t, valley([]float64{2 / lr}, []float64{c}, 10), Optimizer{LR: lr}, nil, nil)
-		p := predict(t, f, 0)
-		s := max(0, lr*c)
-		if math.Abs(p.Amplitude-math.Sqrt(s)) > 1e-9 || math.Abs(p.MeanLoss-s/lr) > 1e-9 || p.Loss != 0 || p.Directions != 1 || math.Abs(p.Curvature-2) > 1e-9 {
-			t.Errorf("c = %v: %+v, want amplitude %v", c, p, math.Sqrt(s))
-		}
-		advance(t, f, 0)
-		if y, want := f.Theta()[1], min(0, lr*c); math.Abs(y-want) > 1e-9 {
-			t.Errorf("c = %v: y = %v after a step, want %v", c, y, want)
-		}
+		t.Run(fmt.Sprintf("c = %v", c), func(t *testing.T) {
+			f := newFlow(t, valley([]float64{2 / lr}, []float64{c}, 10), Optimizer{LR: lr}, nil, nil)
+			p := predict(t, f, 0)
+			s := max(0, lr*c)
+			if math.Abs(p.Amplitude-math.Sqrt(s)) > 1e-9 || math.Abs(p.MeanLoss-s/lr) > 1e-9 || p.Loss != 0 || p.Directions != 1 || math.Abs(p.Curvature-2) > 1e-9 {
+				t.Errorf("%+v, want amplitude %v", p, math.Sqrt(s))
+			}
+			advance(t, f, 0)
+			if y, want := f.Theta()[1], min(0, lr*c); math.Abs(y-want) > 1e-9 {
+				t.Errorf("y = %v after a step, want %v", y, want)
+			}
+		})
 	}
 }
 
@@ -195,16 +197,18 @@ func TestAwayFromTheEdgeItIsTheStableFlow(t *testing.T) {
 // A start takes over the optimizer's theta, and nu as it is after the coming step.
 func TestAStartIsWhereTheOptimizerStands(t *testing.T) {
 	for average, want := range map[Averaged][]float64{Nothing: {}, Norm: {.9*2 + .1*(16+9)}, Elements: {.9*2 + .1*16, .9*5 + .1*9, 0}} {
-		f := newFlow(t, valley([]float64{1}, []float64{1}, 1), Optimizer{LR: 1, Average: average, Beta2: .9}, nil, nil)
-		Start(f, []float32{1, 2, 3}, []float32{4, -3, 0}, []float32{2, 5, 0})
-		if !slices.Equal(f.Theta(), []float64{1, 2, 3}) {
-			t.Errorf("theta %v", f.Theta())
-		}
-		for i, v := range f.Nu() {
-			if math.Abs(v-want[i]) > 1e-14 {
-				t.Errorf("average %v: nu %v, want %v", average, f.Nu(), want)
+		t.Run(fmt.Sprintf("average %v", average), func(t *testing.T) {
+			f := newFlow(t, valley([]float64{1}, []float64{1}, 1), Optimizer{LR: 1, Average: average, Beta2: .9}, nil, nil)
+			Start(f, []float32{1, 2, 3}, []float32{4, -3, 0}, []float32{2, 5, 0})
+			if !slices.Equal(f.Theta(), []float64{1, 2, 3}) {
+				t.Errorf("theta %v", f.Theta())
 			}
-		}
+			for i, v := range f.Nu() {
+				if math.Abs(v-want[i]) > 1e-14 {
+					t.Errorf("nu %v, want %v", f.Nu(), want)
+				}
+			}
+		})
 	}
 }
 
@@ -241,9 +245,11 @@ func TestMistakesAreErrors(t *testing.T) {
 		"beta2 1: want a number":      {LR: 1, Average: Elements, Beta2: 1},
 		"eps -1: want a number":       {LR: 1, Average: Elements, Beta2: .9, Eps: -1},
 	} {
-		if _, err := New(o, c, Options{}); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("want an error that says %q, got %v", says, err)
-		}
+		t.Run(says, func(t *testing.T) {
+			if _, err := New(o, c, Options{}); err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("want an error that says %q, got %v", says, err)
+			}
+		})
 	}
 	if _, err := New(valley([]float64{1}, []float64{1}, 0), Optimizer{LR: 1}, Options{}); err == nil || !strings.Contains(err.Error(), "want at least 3") {
 		t.Errorf("2 parameters: %v", err)
@@ -266,9 +272,11 @@ func TestAFlowThatCannotGoOnSaysWhy(t *testing.T) {
 		"no oscillation of finite size": newFlow(t, bowl, Optimizer{LR: 2.1}, nil, nil),
 		"the loss is NaN":               newFlow(t, valley([]float64{1}, []float64{1}, 10), Optimizer{LR: 1}, []float64{math.NaN()}, nil),
 	} {
-		_, err := f.Predict(t.Context(), 3)
-		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "step 3") {
-			t.Errorf("want an error that says %q, got %v", says, err)
-		}
+		t.Run(says, func(t *testing.T) {
+			_, err := f.Predict(t.Context(), 3)
+			if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "step 3") {
+				t.Errorf("want an error that says %q, got %v", says, err)
+			}
+		})
 	}
 }

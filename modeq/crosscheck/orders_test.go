@@ -3,6 +3,7 @@ package crosscheck
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -26,19 +27,21 @@ func TestExpectedBiasAgreesWithRandomOrders(t *testing.T) {
 	o := manyPairs(t, 0.06)
 	for _, order := range []string{"shuffled", "sampled", "cyclic"} {
 		for _, beta := range [][2]float64{{0.3, 0.6}, {0.8, 0.5}, {0.6, 0.8}} {
-			r := fixture.Rule(t, "adam", map[string]any{"beta1": beta[0], "beta2": beta[1]})
-			got, err := OverOrders(t.Context(), o, r, o.Start(), OrderOptions{Order: order, Orders: 2000, Seed: 1, Eps: 1e-8, LR: 1e-3, Threads: 1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, c := range append(got.Coordinates, got.Drive) {
-				if !(math.Abs(c.Apart()) < 3) {
-					t.Errorf("%s, betas %v: %+v, %.1f standard errors apart", order, beta, c, c.Apart())
+			t.Run(fmt.Sprintf("%s, betas %v", order, beta), func(t *testing.T) {
+				r := fixture.Rule(t, "adam", map[string]any{"beta1": beta[0], "beta2": beta[1]})
+				got, err := OverOrders(t.Context(), o, r, o.Start(), OrderOptions{Order: order, Orders: 2000, Seed: 1, Eps: 1e-8, LR: 1e-3, Threads: 1})
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-			if !got.Agrees() || !strings.HasSuffix(got.Verdict(), "they agree.") || got.Batches != 60 || got.LeftOut != 0 {
-				t.Errorf("%s, betas %v: %+v: %s", order, beta, got, got.Verdict())
-			}
+				for _, c := range append(got.Coordinates, got.Drive) {
+					if !(math.Abs(c.Apart()) < 3) {
+						t.Errorf("%+v, %.1f standard errors apart", c, c.Apart())
+					}
+				}
+				if !got.Agrees() || !strings.HasSuffix(got.Verdict(), "they agree.") || got.Batches != 60 || got.LeftOut != 0 {
+					t.Errorf("%+v: %s", got, got.Verdict())
+				}
+			})
 		}
 	}
 }
@@ -51,12 +54,14 @@ func TestComparisonSeesATermThatIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, i := range []int{0, 1, 3} { // the others are small here; the expectation's own tests see them
-		term, without := got.Drive.Terms[i], *got
-		without.Drive.Expected -= term
-		without.Drive.Terms[i] = 0
-		if without.Agrees() || !strings.HasSuffix(without.Verdict(), "they disagree.") {
-			t.Errorf("without term %d, %g of %+v: %s", i, term, got.Drive, without.Verdict())
-		}
+		t.Run(fmt.Sprintf("term %d", i), func(t *testing.T) {
+			term, without := got.Drive.Terms[i], *got
+			without.Drive.Expected -= term
+			without.Drive.Terms[i] = 0
+			if without.Agrees() || !strings.HasSuffix(without.Verdict(), "they disagree.") {
+				t.Errorf("without %g of %+v: %s", term, got.Drive, without.Verdict())
+			}
+		})
 	}
 }
 
@@ -81,9 +86,11 @@ func TestMistakesAboutOrdersAreErrors(t *testing.T) {
 		"1 orders: want at least 2":     {o, o.Start(), OrderOptions{Order: "cyclic", Orders: 1}},
 		"theta has 1 numbers":           {o, []float64{1}, OrderOptions{Order: "cyclic", Orders: 2}},
 	} {
-		if _, err := OverOrders(t.Context(), c.o, r, c.theta, c.opt); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want one that says %q", err, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			if _, err := OverOrders(t.Context(), c.o, r, c.theta, c.opt); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("error %v, want one that says %q", err, want)
+			}
+		})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

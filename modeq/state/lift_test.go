@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -27,16 +28,18 @@ func TestTheLiftOfGradientDescentOnAParabola(t *testing.T) {
 		1: {-x, x - 2},
 		2: {-x - x*x/2, (x - 2) - (x-2)*(x-2)/2},
 	} {
-		l := liftOf(t, "gd", map[string]any{"lr": lr}, order, func(theta graph.Value) graph.Value {
-			return theta.Square().Sum().Mul(theta.Like(a / 2))
+		t.Run(fmt.Sprintf("order %d", order), func(t *testing.T) {
+			l := liftOf(t, "gd", map[string]any{"lr": lr}, order, func(theta graph.Value) graph.Value {
+				return theta.Square().Sum().Mul(theta.Like(a / 2))
+			})
+			dw := make([]float64, 2)
+			if err := l.At(t.Context(), lr, 0, objective.Full, []float64{1.5, 0.25}, dw); err != nil {
+				t.Fatal(err)
+			}
+			if math.Abs(dw[0]-1.5*want[0]) > 1e-14 || math.Abs(dw[1]-0.25*want[1]) > 1e-14 {
+				t.Errorf("moves at %v, want %v", dw, [2]float64{1.5 * want[0], 0.25 * want[1]})
+			}
 		})
-		dw := make([]float64, 2)
-		if err := l.At(t.Context(), lr, 0, objective.Full, []float64{1.5, 0.25}, dw); err != nil {
-			t.Fatal(err)
-		}
-		if math.Abs(dw[0]-1.5*want[0]) > 1e-14 || math.Abs(dw[1]-0.25*want[1]) > 1e-14 {
-			t.Errorf("order %d: moves at %v, want %v", order, dw, [2]float64{1.5 * want[0], 0.25 * want[1]})
-		}
 	}
 }
 
@@ -58,16 +61,18 @@ func TestTheLiftRestsOnAPeriodTwoOrbit(t *testing.T) {
 		{"heavy-ball", map[string]any{"lr": lr, "beta1": beta}, []float64{0, 0, heavy, -math.Pow(heavy, 3) / (1 + beta)}},
 	} {
 		for _, order := range []int{1, 2} {
-			l := liftOf(t, c.name, c.values, order, quartic)
-			dw := make([]float64, len(c.w))
-			if err := l.At(t.Context(), lr, 5, objective.Full, c.w, dw); err != nil {
-				t.Fatal(err)
-			}
-			for i, v := range dw {
-				if math.Abs(v) > 1e-12*math.Abs(c.w[len(c.w)-1]) {
-					t.Errorf("%s, order %d: w[%d] moves at %g", c.name, order, i, v)
+			t.Run(fmt.Sprintf("%s, order %d", c.name, order), func(t *testing.T) {
+				l := liftOf(t, c.name, c.values, order, quartic)
+				dw := make([]float64, len(c.w))
+				if err := l.At(t.Context(), lr, 5, objective.Full, c.w, dw); err != nil {
+					t.Fatal(err)
 				}
-			}
+				for i, v := range dw {
+					if math.Abs(v) > 1e-12*math.Abs(c.w[len(c.w)-1]) {
+						t.Errorf("w[%d] moves at %g", i, v)
+					}
+				}
+			})
 		}
 	}
 }

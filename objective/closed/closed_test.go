@@ -140,46 +140,52 @@ func TestTheQuadraticHasItsSpectrum(t *testing.T) {
 
 func TestGeneratedDataDependsOnTheSeedAlone(t *testing.T) {
 	for _, name := range []string{"logistic", "factorization"} {
-		of := func(seed uint64) float64 {
-			o := mustNew(t, name, map[string]any{"seed": seed})
-			g := make([]float64, o.Dim())
-			return evaluate(t, o, o.Start(), objective.Full, objective.Want[float64]{Gradient: g}) + g[0]
-		}
-		if of(3) != of(3) || of(3) == of(4) {
-			t.Errorf("%s: seeds 3, 3, 4 give %g, %g, %g", name, of(3), of(3), of(4))
-		}
+		t.Run(name, func(t *testing.T) {
+			of := func(seed uint64) float64 {
+				o := mustNew(t, name, map[string]any{"seed": seed})
+				g := make([]float64, o.Dim())
+				return evaluate(t, o, o.Start(), objective.Full, objective.Want[float64]{Gradient: g}) + g[0]
+			}
+			if of(3) != of(3) || of(3) == of(4) {
+				t.Errorf("seeds 3, 3, 4 give %g, %g, %g", of(3), of(3), of(4))
+			}
+		})
 	}
 }
 
 func TestBlocksCoverTheParameters(t *testing.T) {
 	for _, name := range Names() {
-		o, at := mustNew(t, name, nil), 0
-		for _, b := range o.Blocks() {
-			if b.Offset != at {
-				t.Errorf("%s: block %+v, want it at %d", name, b, at)
+		t.Run(name, func(t *testing.T) {
+			o, at := mustNew(t, name, nil), 0
+			for _, b := range o.Blocks() {
+				if b.Offset != at {
+					t.Errorf("block %+v, want it at %d", b, at)
+				}
+				at += b.Size()
 			}
-			at += b.Size()
-		}
-		if at != o.Dim() || len(o.Start()) != o.Dim() {
-			t.Errorf("%s: blocks of %d parameters, a start of %d, want %d", name, at, len(o.Start()), o.Dim())
-		}
+			if at != o.Dim() || len(o.Start()) != o.Dim() {
+				t.Errorf("blocks of %d parameters, a start of %d, want %d", at, len(o.Start()), o.Dim())
+			}
+		})
 	}
 }
 
 func TestDefaultsAreValuesThatTheirKeysAllow(t *testing.T) {
 	for _, name := range Names() {
-		given := map[string]any{}
-		for _, k := range Keys(name) {
-			if _, problem := k.Convert(k.Default); problem != "" || k.Doc == "" {
-				t.Errorf("%s: %s, %q: %s", name, k.Name, k.Doc, problem)
+		t.Run(name, func(t *testing.T) {
+			given := map[string]any{}
+			for _, k := range Keys(name) {
+				if _, problem := k.Convert(k.Default); problem != "" || k.Doc == "" {
+					t.Errorf("%s, %q: %s", k.Name, k.Doc, problem)
+				}
+				given[k.Name] = k.Default
 			}
-			given[k.Name] = k.Default
-		}
-		// To give a default is to leave it out.
-		a, b := mustNew(t, name, nil), mustNew(t, name, given)
-		if x, y := evaluate(t, a, a.Start(), objective.Full, objective.Want[float64]{}), evaluate(t, b, b.Start(), objective.Full, objective.Want[float64]{}); x != y {
-			t.Errorf("%s: %v, with its defaults given %v", name, x, y)
-		}
+			// To give a default is to leave it out.
+			a, b := mustNew(t, name, nil), mustNew(t, name, given)
+			if x, y := evaluate(t, a, a.Start(), objective.Full, objective.Want[float64]{}), evaluate(t, b, b.Start(), objective.Full, objective.Want[float64]{}); x != y {
+				t.Errorf("%v, with its defaults given %v", x, y)
+			}
+		})
 	}
 	if Keys("bilinaer") != nil {
 		t.Error("a loss that is not there has options")
@@ -208,10 +214,12 @@ func TestMistakesInOptionsAreNamed(t *testing.T) {
 		{"factorization", "batches", 6, "want at most rows, 5"},
 		{"rosenbrock", "dim", 1, "at least 2"},
 	} {
-		_, err := New(tc.name, map[string]any{tc.key: tc.value})
-		if err == nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s %s=%v: %v, want an error that says %q", tc.name, tc.key, tc.value, err, tc.want)
-		}
+		t.Run(tc.name+": "+tc.want, func(t *testing.T) {
+			_, err := New(tc.name, map[string]any{tc.key: tc.value})
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s %s=%v: %v, want an error that says %q", tc.name, tc.key, tc.value, err, tc.want)
+			}
+		})
 	}
 }
 

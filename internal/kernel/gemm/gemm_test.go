@@ -322,7 +322,9 @@ func TestEveryKindOfBlockMatchesTripleLoop(t *testing.T) {
 	defer pool.Close()
 	r := rand.New(rand.NewPCG(7, 8))
 	for _, p := range fixedProblems() {
-		verifyAll(t, pool, p, r)
+		t.Run(p.name, func(t *testing.T) {
+			verifyAll(t, pool, p, r)
+		})
 	}
 }
 
@@ -330,25 +332,27 @@ func TestBitsDoNotDependOnWorkers(t *testing.T) {
 	for _, set := range isa.Available() {
 		r := rand.New(rand.NewPCG(5, 6))
 		for _, p := range fixedProblems() {
-			a, b := make([]float32, p.sizes[1]), make([]float32, p.sizes[2])
-			randomize(r, a)
-			randomize(r, b)
-			var first []float32
-			for _, workers := range []int{1, 2, 8} {
-				pool := par.New(workers)
-				plan := p.plan32(set, workers)
-				dst := make([]float32, p.sizes[0])
-				plan.Run(pool, dst, a, b, make([]float32, plan.Workspace()), false)
-				pool.Close()
-				if first == nil {
-					first = dst
-				}
-				for i := range dst {
-					if dst[i] != first[i] {
-						t.Fatalf("%s on %s: dst[%d] is %v on %d workers, %v on 1", p.name, set, i, dst[i], workers, first[i])
+			t.Run(p.name+" on "+set.String(), func(t *testing.T) {
+				a, b := make([]float32, p.sizes[1]), make([]float32, p.sizes[2])
+				randomize(r, a)
+				randomize(r, b)
+				var first []float32
+				for _, workers := range []int{1, 2, 8} {
+					pool := par.New(workers)
+					plan := p.plan32(set, workers)
+					dst := make([]float32, p.sizes[0])
+					plan.Run(pool, dst, a, b, make([]float32, plan.Workspace()), false)
+					pool.Close()
+					if first == nil {
+						first = dst
+					}
+					for i := range dst {
+						if dst[i] != first[i] {
+							t.Fatalf("dst[%d] is %v on %d workers, %v on 1", i, dst[i], workers, first[i])
+						}
 					}
 				}
-			}
+			})
 		}
 	}
 }
@@ -361,12 +365,14 @@ func TestRunDoesNotAllocate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range fixedProblems() {
-		plan := p.plan32(set, 2)
-		dst, a, b := make([]float32, p.sizes[0]), make([]float32, p.sizes[1]), make([]float32, p.sizes[2])
-		work := make([]float32, plan.Workspace())
-		if n := testing.AllocsPerRun(3, func() { plan.Run(pool, dst, a, b, work, true) }); n > 0 {
-			t.Errorf("%s: Run allocates %v times", p.name, n)
-		}
+		t.Run(p.name, func(t *testing.T) {
+			plan := p.plan32(set, 2)
+			dst, a, b := make([]float32, p.sizes[0]), make([]float32, p.sizes[1]), make([]float32, p.sizes[2])
+			work := make([]float32, plan.Workspace())
+			if n := testing.AllocsPerRun(3, func() { plan.Run(pool, dst, a, b, work, true) }); n > 0 {
+				t.Errorf("Run allocates %v times", n)
+			}
+		})
 	}
 }
 
@@ -382,13 +388,15 @@ func TestRunRejectsWrongOperands(t *testing.T) {
 			plan.Run(pool, make([]float32, 6), make([]float32, 8), make([]float32, 12), work, false)
 		},
 	} {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%s: Run does not panic", name)
-				}
+		t.Run(name, func(t *testing.T) {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Error("Run does not panic")
+					}
+				}()
+				run()
 			}()
-			run()
-		}()
+		})
 	}
 }

@@ -59,12 +59,14 @@ func TestPeakIsMeasuredOnEverySet(t *testing.T) {
 	pool := par.New(2)
 	defer pool.Close()
 	for _, set := range isa.Available() {
-		if peak := PeakFlops[float32](pool, set, time.Microsecond); !(peak > 0) || math.IsInf(peak, 0) {
-			t.Errorf("float32 peak of %s is %v", set, peak)
-		}
-		if peak := PeakFlops[float64](pool, set, time.Microsecond); !(peak > 0) || math.IsInf(peak, 0) {
-			t.Errorf("float64 peak of %s is %v", set, peak)
-		}
+		t.Run(set.String(), func(t *testing.T) {
+			if peak := PeakFlops[float32](pool, set, time.Microsecond); !(peak > 0) || math.IsInf(peak, 0) {
+				t.Errorf("float32 peak is %v", peak)
+			}
+			if peak := PeakFlops[float64](pool, set, time.Microsecond); !(peak > 0) || math.IsInf(peak, 0) {
+				t.Errorf("float64 peak is %v", peak)
+			}
+		})
 	}
 }
 
@@ -81,28 +83,30 @@ func TestTilesAskForEveryExpectedLine(t *testing.T) {
 		{"long rows, short kernels", 16, 5, 500, 1024, 3, 2, 1, 200},
 		{"rows of one line", 0, 100, 16, 512, 13, 1, 1, 100},
 	} {
-		tl := tile{count: c.count, segs: c.segs, planes: c.planes}
-		want := map[uintptr]bool{}
-		for r := range c.rows {
-			for i := range c.cols {
-				want[uintptr(at(memory, c.at+r*c.pitch+i))/cacheLine] = true
+		t.Run(c.name, func(t *testing.T) {
+			tl := tile{count: c.count, segs: c.segs, planes: c.planes}
+			want := map[uintptr]bool{}
+			for r := range c.rows {
+				for i := range c.cols {
+					want[uintptr(at(memory, c.at+r*c.pitch+i))/cacheLine] = true
+				}
 			}
-		}
-		lines := len(want)
-		tl.expect(stretchOf(memory, c.at, c.rows, c.cols, c.pitch), stretch{})
-		for range c.of {
-			if tl.soon[0].rows <= 0 {
-				break
+			lines := len(want)
+			tl.expect(stretchOf(memory, c.at, c.rows, c.cols, c.pitch), stretch{})
+			for range c.of {
+				if tl.soon[0].rows <= 0 {
+					break
+				}
+				tl.ask()
+				walk(&tl, func(line uintptr) { delete(want, line) })
 			}
-			tl.ask()
-			walk(&tl, func(line uintptr) { delete(want, line) })
-		}
-		if len(want) > 0 {
-			t.Errorf("%s: %d of %d lines are never asked for", c.name, len(want), lines)
-		}
-		if tl.soon[0].rows > 0 {
-			t.Errorf("%s: more is asked for than the %d lines expected", c.name, lines)
-		}
+			if len(want) > 0 {
+				t.Errorf("%d of %d lines are never asked for", len(want), lines)
+			}
+			if tl.soon[0].rows > 0 {
+				t.Errorf("more is asked for than the %d lines expected", lines)
+			}
+		})
 	}
 }
 

@@ -71,19 +71,21 @@ func permutations(n int) [][]int {
 func TestPermuteMovesEveryElementOfEveryPermutation(t *testing.T) {
 	for _, shape := range [][]int{{}, {5}, {3, 4}, {1, 7}, {70, 33}, {2, 3, 4}, {5, 1, 6}, {2, 3, 4, 5}, {3, 33, 34, 2}, {2, 1, 3, 2, 3}, {4, 0, 3}} {
 		for _, perm := range permutations(len(shape)) {
-			to := make([]int, len(shape))
-			for i, p := range perm {
-				to[i] = shape[p]
-			}
-			got := runAll(NewPermute[int32](shape, perm), product(to), counting(product(shape)))
-			each(to, func(index []int) {
-				from := make([]int, len(shape))
+			t.Run(fmt.Sprintf("%v by %v", shape, perm), func(t *testing.T) {
+				to := make([]int, len(shape))
 				for i, p := range perm {
-					from[p] = index[i]
+					to[i] = shape[p]
 				}
-				if got, want := got[flat(to, index)], int32(flat(shape, from)); got != want {
-					t.Fatalf("permute %v by %v: element %v is %d, want %d", shape, perm, index, got, want)
-				}
+				got := runAll(NewPermute[int32](shape, perm), product(to), counting(product(shape)))
+				each(to, func(index []int) {
+					from := make([]int, len(shape))
+					for i, p := range perm {
+						from[p] = index[i]
+					}
+					if got, want := got[flat(to, index)], int32(flat(shape, from)); got != want {
+						t.Fatalf("element %v is %d, want %d", index, got, want)
+					}
+				})
 			})
 		}
 	}
@@ -101,14 +103,16 @@ func TestLargeCopiesAreCutIntoDisjointChunks(t *testing.T) {
 		{"transpose", NewPermute[int32]([]int{300, 400}, []int{1, 0}), 120_000, func(i int) int32 { return int32(i%300*400 + i/300) }, 4},
 		{"repeat", NewBroadcast[int32]([]int{300, 1}, []int{300, 400}), 120_000, func(i int) int32 { return int32(i / 400) }, 4},
 	} {
-		if c.plan.Chunks() < c.least {
-			t.Errorf("%s: %d chunks, want at least %d", c.name, c.plan.Chunks(), c.least)
-		}
-		for i, v := range runAll(c.plan, c.size, counting(120_000)) {
-			if v != c.want(i) {
-				t.Fatalf("%s: element %d is %d, want %d", c.name, i, v, c.want(i))
+		t.Run(c.name, func(t *testing.T) {
+			if c.plan.Chunks() < c.least {
+				t.Errorf("%d chunks, want at least %d", c.plan.Chunks(), c.least)
 			}
-		}
+			for i, v := range runAll(c.plan, c.size, counting(120_000)) {
+				if v != c.want(i) {
+					t.Fatalf("element %d is %d, want %d", i, v, c.want(i))
+				}
+			}
+		})
 	}
 }
 
@@ -117,15 +121,17 @@ func TestBroadcastRepeatsAxesOfSizeOne(t *testing.T) {
 		{{1}, {6}}, {{1, 5}, {4, 5}}, {{4, 1}, {4, 5}}, {{1, 1, 1}, {2, 3, 4}}, {{2, 1, 3, 1}, {2, 4, 3, 5}}, {{3, 2}, {3, 2}}, {{}, {}},
 	} {
 		from, to := c[0], c[1]
-		got := runAll(NewBroadcast[int32](from, to), product(to), counting(product(from)))
-		each(to, func(index []int) {
-			at := slices.Clone(index)
-			for i, n := range from {
-				at[i] %= n
-			}
-			if got, want := got[flat(to, index)], int32(flat(from, at)); got != want {
-				t.Fatalf("broadcast %v to %v: element %v is %d, want %d", from, to, index, got, want)
-			}
+		t.Run(fmt.Sprintf("%v to %v", from, to), func(t *testing.T) {
+			got := runAll(NewBroadcast[int32](from, to), product(to), counting(product(from)))
+			each(to, func(index []int) {
+				at := slices.Clone(index)
+				for i, n := range from {
+					at[i] %= n
+				}
+				if got, want := got[flat(to, index)], int32(flat(from, at)); got != want {
+					t.Fatalf("element %v is %d, want %d", index, got, want)
+				}
+			})
 		})
 	}
 }
@@ -139,19 +145,21 @@ func TestSliceTakesEveryStepthElement(t *testing.T) {
 		{[]int{4, 5, 6}, []int{1, 0, 3}, []int{4, 5, 6}, []int{2, 1, 1}},
 		{[]int{4, 5, 6}, []int{1, 2, 3}, []int{1, 5, 6}, []int{1, 1, 1}},
 	} {
-		to := make([]int, len(c.shape))
-		for i := range to {
-			to[i] = ceilDiv(c.limit[i]-c.start[i], c.step[i])
-		}
-		got := runAll(NewSlice[int32](c.shape, c.start, c.limit, c.step), product(to), counting(product(c.shape)))
-		each(to, func(index []int) {
-			at := make([]int, len(index))
-			for i := range at {
-				at[i] = c.start[i] + index[i]*c.step[i]
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			to := make([]int, len(c.shape))
+			for i := range to {
+				to[i] = ceilDiv(c.limit[i]-c.start[i], c.step[i])
 			}
-			if got, want := got[flat(to, index)], int32(flat(c.shape, at)); got != want {
-				t.Fatalf("slice %+v: element %v is %d, want %d", c, index, got, want)
-			}
+			got := runAll(NewSlice[int32](c.shape, c.start, c.limit, c.step), product(to), counting(product(c.shape)))
+			each(to, func(index []int) {
+				at := make([]int, len(index))
+				for i := range at {
+					at[i] = c.start[i] + index[i]*c.step[i]
+				}
+				if got, want := got[flat(to, index)], int32(flat(c.shape, at)); got != want {
+					t.Fatalf("element %v is %d, want %d", index, got, want)
+				}
+			})
 		})
 	}
 }
@@ -169,21 +177,23 @@ func TestPadIsZeroButForTheDilatedSource(t *testing.T) {
 		{[]int{70_000}, []int{40_000}, []int{20_000}, []int{1}},
 		{[]int{40, 30, 20}, []int{3, 0, 2}, []int{30, 0, 1}, []int{2, 0, 0}},
 	} {
-		p := NewPad[int32](c.shape, c.low, c.high, c.interior)
-		to := p.Shape()
-		want := make([]int32, product(to))
-		src := counting(product(c.shape))
-		each(c.shape, func(index []int) {
-			at := make([]int, len(index))
-			for i := range at {
-				at[i] = c.low[i] + index[i]*(c.interior[i]+1)
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			p := NewPad[int32](c.shape, c.low, c.high, c.interior)
+			to := p.Shape()
+			want := make([]int32, product(to))
+			src := counting(product(c.shape))
+			each(c.shape, func(index []int) {
+				at := make([]int, len(index))
+				for i := range at {
+					at[i] = c.low[i] + index[i]*(c.interior[i]+1)
+				}
+				want[flat(to, at)] = src[flat(c.shape, index)]
+			})
+			got := runAll(p, len(want), src)
+			if i := slices.IndexFunc(counting(len(want)), func(i int32) bool { return got[i] != want[i] }); i >= 0 {
+				t.Errorf("element %d is %d, want %d", i, got[i], want[i])
 			}
-			want[flat(to, at)] = src[flat(c.shape, index)]
 		})
-		got := runAll(p, len(want), src)
-		if i := slices.IndexFunc(counting(len(want)), func(i int32) bool { return got[i] != want[i] }); i >= 0 {
-			t.Errorf("pad %+v: element %d is %d, want %d", c, i, got[i], want[i])
-		}
 	}
 }
 
@@ -266,10 +276,12 @@ func TestValidateNamesTheFirstBadLabel(t *testing.T) {
 		t.Error(err)
 	}
 	for _, bad := range []int32{10, -1} {
-		err := Validate("label", []int32{3, bad, 11}, 10)
-		if want := fmt.Sprintf("label 1 is %d: want 0 to 9", bad); err == nil || err.Error() != want {
-			t.Errorf("got %v, want %s", err, want)
-		}
+		t.Run(fmt.Sprintf("label %d", bad), func(t *testing.T) {
+			err := Validate("label", []int32{3, bad, 11}, 10)
+			if want := fmt.Sprintf("label 1 is %d: want 0 to 9", bad); err == nil || err.Error() != want {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		})
 	}
 }
 
@@ -278,13 +290,15 @@ func TestRunningACopyAllocatesNothing(t *testing.T) {
 	permute := NewPermute[int32]([]int{20, 40, 50}, []int{2, 0, 1})
 	pad := NewPad[int32]([]int{200, 200}, []int{1, 1}, []int{1, 1}, []int{0, 0})
 	for _, p := range []plan{permute, pad} {
-		if n := testing.AllocsPerRun(10, func() {
-			for i := range p.Chunks() {
-				p.RunChunk(dst, src, i)
+		t.Run(fmt.Sprintf("%T", p), func(t *testing.T) {
+			if n := testing.AllocsPerRun(10, func() {
+				for i := range p.Chunks() {
+					p.RunChunk(dst, src, i)
+				}
+			}); n != 0 {
+				t.Errorf("a run allocates %v times", n)
 			}
-		}); n != 0 {
-			t.Errorf("%T allocates %v times", p, n)
-		}
+		})
 	}
 }
 
@@ -305,10 +319,12 @@ func TestChunksMayRunAtTheSameTime(t *testing.T) {
 		plan plan
 		size int
 	}{{NewPermute[int32]([]int{200, 300}, []int{1, 0}), len(src)}, {pad, product(pad.Shape())}} {
-		dst := make([]int32, c.size)
-		pool.Run(c.plan.Chunks(), task{c.plan, dst, src})
-		if !slices.Equal(dst, runAll(c.plan, c.size, src)) {
-			t.Errorf("%T on four workers differs", c.plan)
-		}
+		t.Run(fmt.Sprintf("%T", c.plan), func(t *testing.T) {
+			dst := make([]int32, c.size)
+			pool.Run(c.plan.Chunks(), task{c.plan, dst, src})
+			if !slices.Equal(dst, runAll(c.plan, c.size, src)) {
+				t.Error("four workers give another result than one")
+			}
+		})
 	}
 }

@@ -89,24 +89,26 @@ func testMaxIndex[T vec.Float](t *testing.T, k *vec.Kernels[T]) {
 func TestPutIsTheTransposeOfTake(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, w := range windowCases {
-		p := NewPool(vec.For[float64](isa.Go), w)
-		x := coarse[float64](rng, w.N*p.in)
-		index := make([]int32, w.N*p.out)
-		src := make([]float64, len(index))
-		for i := range src {
-			src[i] = float64(rng.IntN(100))
-		}
-		got, want := slices.Repeat([]float64{7}, len(x)), make([]float64, len(x))
-		for i := range p.Chunks() {
-			p.MaxIndex(index, x, i)
-			p.Put(got, src, index, i)
-		}
-		for i, j := range index {
-			want[j] += src[i]
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%+v: got %v, want %v", w, got, want)
-		}
+		t.Run(fmt.Sprintf("%+v", w), func(t *testing.T) {
+			p := NewPool(vec.For[float64](isa.Go), w)
+			x := coarse[float64](rng, w.N*p.in)
+			index := make([]int32, w.N*p.out)
+			src := make([]float64, len(index))
+			for i := range src {
+				src[i] = float64(rng.IntN(100))
+			}
+			got, want := slices.Repeat([]float64{7}, len(x)), make([]float64, len(x))
+			for i := range p.Chunks() {
+				p.MaxIndex(index, x, i)
+				p.Put(got, src, index, i)
+			}
+			for i, j := range index {
+				want[j] += src[i]
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
 	}
 }
 
@@ -114,30 +116,32 @@ func TestWindowSumsAndTheirTransposeMatchTheirDefinition(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for _, set := range isa.Available() {
 		for _, w := range windowCases {
-			p := NewPool(vec.For[float64](set), w)
-			x, dy := make([]float64, w.N*p.in), make([]float64, w.N*p.out)
-			for i := range x {
-				x[i] = float64(rng.IntN(100))
-			}
-			for i := range dy {
-				dy[i] = float64(rng.IntN(100))
-			}
-			wantY, wantX := make([]float64, len(dy)), make([]float64, len(x))
-			eachElement(w, func(result, element int) {
-				wantY[result] += x[element]
-				wantX[element] += dy[result]
+			t.Run(fmt.Sprintf("%v, %+v", set, w), func(t *testing.T) {
+				p := NewPool(vec.For[float64](set), w)
+				x, dy := make([]float64, w.N*p.in), make([]float64, w.N*p.out)
+				for i := range x {
+					x[i] = float64(rng.IntN(100))
+				}
+				for i := range dy {
+					dy[i] = float64(rng.IntN(100))
+				}
+				wantY, wantX := make([]float64, len(dy)), make([]float64, len(x))
+				eachElement(w, func(result, element int) {
+					wantY[result] += x[element]
+					wantX[element] += dy[result]
+				})
+				y, dx := slices.Repeat([]float64{7}, len(dy)), slices.Repeat([]float64{7}, len(x))
+				for i := range p.Chunks() {
+					p.SumWindows(y, x, i)
+					p.SpreadWindows(dx, dy, i)
+				}
+				if !slices.Equal(y, wantY) {
+					t.Errorf("sums of %+v: got %v, want %v", w, y, wantY)
+				}
+				if !slices.Equal(dx, wantX) {
+					t.Errorf("transpose of %+v: got %v, want %v", w, dx, wantX)
+				}
 			})
-			y, dx := slices.Repeat([]float64{7}, len(dy)), slices.Repeat([]float64{7}, len(x))
-			for i := range p.Chunks() {
-				p.SumWindows(y, x, i)
-				p.SpreadWindows(dx, dy, i)
-			}
-			if !slices.Equal(y, wantY) {
-				t.Errorf("%v: sums of %+v: got %v, want %v", set, w, y, wantY)
-			}
-			if !slices.Equal(dx, wantX) {
-				t.Errorf("%v: transpose of %+v: got %v, want %v", set, w, dx, wantX)
-			}
 		}
 	}
 }

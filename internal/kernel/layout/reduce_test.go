@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -41,41 +42,43 @@ func TestReductionsOverAnyAxesMatchTheirDefinition(t *testing.T) {
 	k := vec.For[float64](isa.Go)
 	for _, shape := range [][]int{{}, {7}, {3, 4}, {1, 9, 1}, {5, 6, 7}, {2, 3, 4, 5}, {30, 20, 10, 12}, {40_000, 3}, {3, 40_000}, {100_000}, {0, 3}, {3, 0}} {
 		for _, axes := range subsets(len(shape)) {
-			src := make([]float64, product(shape))
-			for i := range src {
-				src[i] = rng.NormFloat64()
-			}
-			var to []int
-			for i, n := range shape {
-				if !slices.Contains(axes, i) {
-					to = append(to, n)
+			t.Run(fmt.Sprintf("%v over %v", shape, axes), func(t *testing.T) {
+				src := make([]float64, product(shape))
+				for i := range src {
+					src[i] = rng.NormFloat64()
 				}
-			}
-			sums, largest := make([]float64, product(to)), slices.Repeat([]float64{math.Inf(-1)}, product(to))
-			at := 0
-			each(shape, func(index []int) {
-				var kept []int
-				for i := range shape {
+				var to []int
+				for i, n := range shape {
 					if !slices.Contains(axes, i) {
-						kept = append(kept, index[i])
+						to = append(to, n)
 					}
 				}
-				j := flat(to, kept)
-				sums[j] += src[at]
-				largest[j] = max(largest[j], src[at])
-				at++
+				sums, largest := make([]float64, product(to)), slices.Repeat([]float64{math.Inf(-1)}, product(to))
+				at := 0
+				each(shape, func(index []int) {
+					var kept []int
+					for i := range shape {
+						if !slices.Contains(axes, i) {
+							kept = append(kept, index[i])
+						}
+					}
+					j := flat(to, kept)
+					sums[j] += src[at]
+					largest[j] = max(largest[j], src[at])
+					at++
+				})
+				sum, most := NewSum(k, shape, axes), NewMax(k, shape, axes)
+				gotSum := reduceAll(sum, len(sums), src, rng.Perm(sum.Chunks()))
+				gotMax := reduceAll(most, len(sums), src, rng.Perm(most.Chunks()))
+				for i := range sums {
+					if math.Abs(gotSum[i]-sums[i]) > 1e-10 {
+						t.Fatalf("result %d is %v, want %v", i, gotSum[i], sums[i])
+					}
+					if gotMax[i] != largest[i] {
+						t.Fatalf("result %d is %v, want %v", i, gotMax[i], largest[i])
+					}
+				}
 			})
-			sum, most := NewSum(k, shape, axes), NewMax(k, shape, axes)
-			gotSum := reduceAll(sum, len(sums), src, rng.Perm(sum.Chunks()))
-			gotMax := reduceAll(most, len(sums), src, rng.Perm(most.Chunks()))
-			for i := range sums {
-				if math.Abs(gotSum[i]-sums[i]) > 1e-10 {
-					t.Fatalf("sum of %v over %v: result %d is %v, want %v", shape, axes, i, gotSum[i], sums[i])
-				}
-				if gotMax[i] != largest[i] {
-					t.Fatalf("maximum of %v over %v: result %d is %v, want %v", shape, axes, i, gotMax[i], largest[i])
-				}
-			}
 		}
 	}
 }
@@ -85,21 +88,23 @@ func TestSumsHaveTheSameBitsOnEveryInstructionSet(t *testing.T) {
 	for _, c := range []struct{ shape, axes []int }{
 		{[]int{100_001}, []int{0}}, {[]int{50_000, 5}, []int{0}}, {[]int{500, 37}, []int{1}}, {[]int{20, 30, 40}, []int{0, 2}}, {[]int{3, 30_000}, []int{0}},
 	} {
-		src := make([]float32, product(c.shape))
-		for i := range src {
-			src[i] = rng.Float32()
-		}
-		var want []float32
-		for _, set := range isa.Available() {
-			r := NewSum(vec.For[float32](set), c.shape, c.axes)
-			got := reduceAll(r, r.results, src, rng.Perm(r.Chunks()))
-			if want == nil {
-				want = got
+		t.Run(fmt.Sprintf("%v over %v", c.shape, c.axes), func(t *testing.T) {
+			src := make([]float32, product(c.shape))
+			for i := range src {
+				src[i] = rng.Float32()
 			}
-			if !slices.Equal(got, want) {
-				t.Errorf("sum of %v over %v differs on %v", c.shape, c.axes, set)
+			var want []float32
+			for _, set := range isa.Available() {
+				r := NewSum(vec.For[float32](set), c.shape, c.axes)
+				got := reduceAll(r, r.results, src, rng.Perm(r.Chunks()))
+				if want == nil {
+					want = got
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("the sum differs on %v", set)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -119,9 +124,11 @@ func TestLargeReductionsToFewResultsAreCut(t *testing.T) {
 	for _, c := range []struct{ shape, axes []int }{
 		{[]int{1 << 20}, []int{0}}, {[]int{1 << 16, 32}, []int{0}}, {[]int{4, 1 << 18}, []int{0}}, {[]int{256, 32, 256}, []int{0, 2}}, {[]int{1 << 16, 16}, []int{1}},
 	} {
-		if n := NewSum(k, c.shape, c.axes).Chunks(); n < 8 {
-			t.Errorf("sum of %v over %v has %d chunks, want 8 or more", c.shape, c.axes, n)
-		}
+		t.Run(fmt.Sprintf("%v over %v", c.shape, c.axes), func(t *testing.T) {
+			if n := NewSum(k, c.shape, c.axes).Chunks(); n < 8 {
+				t.Errorf("%d chunks, want 8 or more", n)
+			}
+		})
 	}
 }
 

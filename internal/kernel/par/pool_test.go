@@ -1,6 +1,7 @@
 package par
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,17 +14,19 @@ func (c *counter) Chunk(i, _ int) { c.hits[i].Add(1) }
 
 func TestEveryChunkRunsExactlyOnce(t *testing.T) {
 	for _, workers := range []int{1, 2, 3, 8} {
-		p := New(workers)
-		for round := range 500 {
-			c := &counter{hits: make([]atomic.Int32, round%37)}
-			p.Run(len(c.hits), c)
-			for i := range c.hits {
-				if n := c.hits[i].Load(); n != 1 {
-					t.Fatalf("workers %d, round %d: chunk %d ran %d times", workers, round, i, n)
+		t.Run(fmt.Sprintf("%d workers", workers), func(t *testing.T) {
+			p := New(workers)
+			for round := range 500 {
+				c := &counter{hits: make([]atomic.Int32, round%37)}
+				p.Run(len(c.hits), c)
+				for i := range c.hits {
+					if n := c.hits[i].Load(); n != 1 {
+						t.Fatalf("round %d: chunk %d ran %d times", round, i, n)
+					}
 				}
 			}
-		}
-		p.Close()
+			p.Close()
+		})
 	}
 }
 
@@ -44,15 +47,17 @@ func TestAWorkerDoesItsOwnShareBeforeThoseOfOthers(t *testing.T) {
 		{2, 0, []int{0, 1}}, // worker 0 has no share
 		{1, 1, []int{0}},
 	} {
-		p := &Pool{workers: 3, shares: make([]share, 3)} // nobody else works
-		o := &order{}
-		p.offer(c.chunks, o)
-		if !p.work(c.worker) || !slices.Equal(o.chunks, c.want) {
-			t.Errorf("of %d chunks worker %d does %v, want %v", c.chunks, c.worker, o.chunks, c.want)
-		}
-		if p.work(c.worker) || !p.idle() || p.finished.Load() != int64(c.chunks) {
-			t.Errorf("of %d chunks %d are finished, idle %v", c.chunks, p.finished.Load(), p.idle())
-		}
+		t.Run(fmt.Sprintf("worker %d of %d chunks", c.worker, c.chunks), func(t *testing.T) {
+			p := &Pool{workers: 3, shares: make([]share, 3)} // nobody else works
+			o := &order{}
+			p.offer(c.chunks, o)
+			if !p.work(c.worker) || !slices.Equal(o.chunks, c.want) {
+				t.Errorf("it does %v, want %v", o.chunks, c.want)
+			}
+			if p.work(c.worker) || !p.idle() || p.finished.Load() != int64(c.chunks) {
+				t.Errorf("%d are finished, idle %v", p.finished.Load(), p.idle())
+			}
+		})
 	}
 }
 

@@ -19,16 +19,18 @@ func TestCommittedFilesAreWhatTheGeneratorWrites(t *testing.T) {
 		t.Fatalf("the generator wrote %v (%v), want six files", names, err)
 	}
 	for _, name := range names {
-		got, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		committed, err := os.ReadFile(filepath.Join("..", filepath.Base(name)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, committed) {
-			t.Errorf("%s is out of date: run go generate in package vec", filepath.Base(name))
-		}
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			got, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			committed, err := os.ReadFile(filepath.Join("..", filepath.Base(name)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, committed) {
+				t.Error("run go generate in package vec")
+			}
+		})
 	}
 }
