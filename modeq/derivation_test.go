@@ -12,6 +12,7 @@ import (
 	"shadowflow/internal/fixture"
 	"shadowflow/objective"
 	"shadowflow/rule"
+	"shadowflow/rule/formula"
 )
 
 func TestFormulasAgreeWithTheRulesCode(t *testing.T) {
@@ -20,6 +21,9 @@ func TestFormulasAgreeWithTheRulesCode(t *testing.T) {
 	for name, r := range rules(t) {
 		t.Run(name, func(t *testing.T) {
 			d, err := Derive(r)
+			if unknown := (*formula.UnknownToAlgebra)(nil); errors.As(err, &unknown) && (name == "lamb" || name == "muon") {
+				return // functions of whole weights
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -40,7 +44,7 @@ func TestFormulasAgreeWithTheRulesCode(t *testing.T) {
 				if got := d.Field.Value(at); math.Abs(got-f[j]) > 1e-13*math.Abs(f[j]) {
 					t.Errorf("F = %s is %g at g = %g, its code says %g", d.Field, got, g, f[j])
 				}
-				if got := d.Kappa.Value(at); math.Abs(got-kappa[j]) > 1e-12 {
+				if got := d.Kappa.Value(at); math.Abs(got-kappa[j]) > 1e-12*(1+math.Abs(got)) {
 					t.Errorf("kappa = %s is %g at g = %g, its code says %g", d.Kappa, got, g, kappa[j])
 				}
 				if got := d.Decay.Value(at); got != r.Memory.Values["weight_decay"] {

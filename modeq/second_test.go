@@ -27,9 +27,13 @@ func rules(t testing.TB) map[string]*rule.Rule {
 		"nadam":      {"beta1": 0.4, "beta2": 0.5, "eps": 1},
 		"signum":     {"beta1": 0.4, "eps": 1},
 		"lion":       {"beta1": 0.5, "beta2": 0.6, "eps": 1, "weight_decay": 0.2},
+		"sgd":        {"momentum": 0.5, "nesterov": true},
+		"ademamix":   {"beta1": 0.3, "beta2": 0.5, "beta3": 0.6, "alpha": 0.5, "eps": 0.5},
+		"lamb":       {"beta1": 0.3, "beta2": 0.5, "eps": 1},
+		"muon":       {"momentum": 0.4, "beta1": 0.3, "beta2": 0.5, "eps": 1}, // of a vector
 	}
 	out := map[string]*rule.Rule{}
-	for _, name := range rule.Names() {
+	for _, name := range fixture.Remembering(t) {
 		out[name] = fixture.Rule(t, name, values[name])
 	}
 	out["adam, eps outside"] = fixture.Rule(t, "adam", map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 0.5, "eps_inside": false})

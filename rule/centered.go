@@ -24,7 +24,7 @@ func (r *Rule) Centered(c Call, before []graph.Value, age graph.Value) (theta gr
 
 func (f *family) centered(c Call, past []graph.Value, age graph.Value) (theta graph.Value, state []graph.Value) {
 	half := age.Like(0.5)
-	names := f.names(c, c.LR, age.Sub(half), past, func(beta float64) graph.Value { return age.Like(beta) })
+	names := f.names(c, age.Sub(half), past, func(beta float64) graph.Value { return age.Like(beta) })
 	place := 0
 	for _, m := range f.entries {
 		v := m.formula.Graph(f.weights, c.Theta, names)
@@ -66,7 +66,7 @@ func (f *family) centeredLift(ends [2]Call, mean []graph.Value, age graph.Value)
 	half := age.Like(0.5)
 	var names [2]map[string]graph.Value
 	for i, c := range ends {
-		names[i] = f.names(c, c.LR, age.Sub(half), c.State, func(beta float64) graph.Value { return age.Like(beta) })
+		names[i] = f.names(c, age.Sub(half), c.State, func(beta float64) graph.Value { return age.Like(beta) })
 	}
 	place := 0
 	for _, m := range f.entries {

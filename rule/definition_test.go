@@ -52,7 +52,7 @@ func TestMistakesInADefinitionHaveLineAndColumn(t *testing.T) {
 		replace, by, want string
 	}{
 		"a name misspelt":             {"(sqrt(top) + eps)", "(sqrt(top) + ep)", `mine.yaml:10:52: optimizer.update: found "ep": no such name; want one of g, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top (did you mean eps?)`},
-		"a function misspelt":         {"sqrt(top)", "sqt(top)", `mine.yaml:10:40: optimizer.update: found "sqt": want one of the functions abs, corrected, ema, exp, if, log, max, min, norm, orthogonal, polar, sign, sqrt, sum, tanh, total (did you mean sqrt?)`},
+		"a function misspelt":         {"sqrt(top)", "sqt(top)", `mine.yaml:10:40: optimizer.update: found "sqt": want one of the functions abs, aspect, corrected, ema, exp, if, log, matrix, max, min, norm, orthogonal, polar, sign, sqrt, sum, tanh, total (did you mean sqrt?)`},
 		"a parenthesis missing":       {"ema(g^2, beta2)", "ema(g^2, beta2", "mine.yaml:8:22: optimizer.state.v: it ends where ) should follow"},
 		"an operator missing":         {"max(top, v)", "2 top", `mine.yaml:9:12: optimizer.state.top: found "top": want an operator or the end`},
 		"within quotes":               {"m: ema(g, beta1)", "m: 'ema(g, beta3)'", `mine.yaml:7:16: optimizer.state.m: found "beta3": no such name; want one of g, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top (did you mean beta1?)`},
@@ -274,10 +274,14 @@ optimizer:
 }
 
 func TestBuiltInsAreReadFromTheirFilesAndDocumented(t *testing.T) {
-	want := []string{"adam", "adamw", "gd", "heavy-ball", "lion", "nadam", "nesterov", "rmsprop", "signum"}
+	want := []string{
+		"adabelief", "adadelta", "adagrad", "adam", "adamax", "adamw", "adan", "ademamix", "adopt", "amsgrad", "gd", "heavy-ball", "lamb", "lion",
+		"muon", "nadam", "nesterov", "prodigy", "radam", "rmsprop", "rprop", "schedule-free-adamw", "sgd", "signum",
+	}
 	if !slices.Equal(Names(), want) {
 		t.Errorf("%v, want %v", Names(), want)
 	}
+	steps := []string{"adabelief", "adadelta", "adagrad", "adamax", "adan", "adopt", "amsgrad", "prodigy", "radam", "rprop", "schedule-free-adamw"}
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
 			src, err := Source(name)
@@ -305,15 +309,15 @@ func TestBuiltInsAreReadFromTheirFilesAndDocumented(t *testing.T) {
 				}
 			}
 			r, _ := ruleOf(t, d, nil)
-			if _, err := r.MemoryForm(); err != nil {
-				t.Error(err)
+			if _, err := r.MemoryForm(); (err == nil) == slices.Contains(steps, name) {
+				t.Errorf("memory form: %v", err)
 			}
 		})
 	}
 	for _, err := range []error{
-		func() error { _, err := Find("adan"); return err }(), func() error { _, err := Source("adan"); return err }(), func() error { _, err := Keys("adan"); return err }(),
+		func() error { _, err := Find("adem"); return err }(), func() error { _, err := Source("adem"); return err }(), func() error { _, err := Keys("adem"); return err }(),
 	} {
-		if err == nil || !strings.Contains(err.Error(), `no optimizer "adan": did you mean adam?`) {
+		if err == nil || !strings.Contains(err.Error(), `no optimizer "adem": did you mean adam?`) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -361,7 +365,7 @@ func TestHyperparametersOutOfRangeAreRefusedByName(t *testing.T) {
 		{"adamw", "weight_decay", -1, "optimizer adamw: weight_decay: -1 is out of range; expected a number at least 0, [0,inf)"},
 		{"adam", "beta_1", 0.9, "optimizer adam: beta_1: unknown key; did you mean beta1?"},
 		{"gd", "beta1", 0.9, "optimizer gd: beta1: unknown key; expected one of lr"},
-		{"adan", "lr", 1, `no optimizer "adan": did you mean adam? (there are adam, adamw, gd, heavy-ball, lion, nadam, nesterov, rmsprop, signum)`},
+		{"adem", "lr", 1, `no optimizer "adem": did you mean adam?`},
 	} {
 		t.Run(fmt.Sprint(tc.optimizer, " ", tc.key, "=", tc.value), func(t *testing.T) {
 			if _, err := New(tc.optimizer, map[string]any{tc.key: tc.value}); err == nil || err.Error() != tc.want {

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -39,7 +40,7 @@ func (p *program) settled() (f func(g, theta graph.Value) graph.Value, lacks str
 	if lacks != "" {
 		return nil, lacks
 	}
-	update = update.Fold(p.numbers)
+	update = p.late(update).Fold(p.numbers)
 	for _, name := range []string{"n", "lr"} {
 		if update.Uses(name) {
 			return nil, fmt.Sprintf("its update with the state settled, %s, depends on %s, %s", update, name, reserved[name])
@@ -48,6 +49,21 @@ func (p *program) settled() (f func(g, theta graph.Value) graph.Value, lacks str
 	return func(g, theta graph.Value) graph.Value {
 		return update.Graph(p.weights, g, map[string]graph.Value{"g": g, "theta": theta}).BroadcastTo(g.Shape()...)
 	}, ""
+}
+
+// late puts what they tend to as n grows into the places of a formula's parts that depend on the step alone, where that is plain.
+func (p *program) late(f *formula.Formula) *formula.Formula {
+	return f.Rewrite(func(part *formula.Formula) *formula.Formula {
+		if !part.Uses("n") || slices.ContainsFunc(part.Names(), func(name string) bool { _, ok := p.numbers[name]; return !ok && name != "n" }) {
+			return nil
+		}
+		fixed := part.Fold(p.numbers)
+		a, b := fixed.Value(map[string]float64{"n": 1e12}), fixed.Value(map[string]float64{"n": 1e15})
+		if !(math.Abs(a-b) <= 1e-6*math.Abs(b)) {
+			return nil
+		}
+		return formula.Number(b)
+	})
 }
 
 // settling finds what the entries of a state tend to while the gradient stays.
@@ -76,16 +92,45 @@ func (s *settling) resolve(f *formula.Formula) (*formula.Formula, string) {
 	return f, ""
 }
 
+// outgrown returns what the formula of an entry tends to where it is the larger of its own past, times at most 1, and something that stays and is
+// not negative: the entry begins at 0.
+func (s *settling) outgrown(q *quantity, f *formula.Formula) *formula.Formula {
+	if f.Op != "max" {
+		return f
+	}
+	for i, past := range f.Args {
+		rest := f.Args[1-i]
+		slope, constant, ok := s.affine(past, before(q.name))
+		if ok && constant == nil && slope >= 0 && slope <= 1 && !rest.Uses(before(q.name)) && (nonNegative(rest) || s.positive(rest)) {
+			return rest
+		}
+	}
+	return f
+}
+
+// positive reports whether a formula is the name of a memory of what is not negative.
+func (s *settling) positive(f *formula.Formula) bool {
+	q := s.entry(f.Name)
+	return q != nil && q.kernel != nil && q.kernel.First > 0 && nonNegative(q.phi)
+}
+
 // value returns what an entry tends to, or a memory over the sum of its weights.
 func (s *settling) value(q *quantity, corrected bool) (*formula.Formula, string) {
 	remembers := q.kept && (q.kernel != nil || q.average)
+	own := s.late(q.formula).Fold(s.numbers)
+	if !remembers {
+		own = s.outgrown(q, own)
+		if slope, rest, ok := s.affine(own, before(q.name)); ok && rest != nil && slope > 0 && slope < 1-1e-6 {
+			own = formula.Apply("/", rest, formula.Number(1-slope))
+		}
+	}
 	unknown := fmt.Sprintf("what %s = %s tends to while the gradient stays is not known", q.name, q.text)
-	if s.open[q.name] || !remembers && q.formula.Uses(before(q.name)) {
+	if s.open[q.name] || !remembers && own.Uses(before(q.name)) {
 		return nil, unknown
 	}
 	v, ok := s.values[q.name]
 	if !ok {
-		of := q.formula
+		of := own
 		if remembers {
 			of = q.phi
 		}

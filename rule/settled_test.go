@@ -47,12 +47,30 @@ var settlers = map[string]string{
 `,
 }
 
+// restless are the optimizers whose update goes on changing while the gradient stays, or comes to rest too late to say where.
+var restless = map[string]string{
+	"adagrad":             "its sum of squares grows for ever",
+	"adadelta":            "its steps grow from sqrt(eps) until they are as large as the gradient, for ever",
+	"adopt":               "its bound grows",
+	"rprop":               "its steps grow to their bound",
+	"schedule-free-adamw": "it averages all its iterates",
+	"prodigy":             "its step size grows with the way that it has come",
+}
+
 // A step's U under a gradient that stays tends to F, for every optimizer.
 func TestUpdatesSettleToWhatIsSaid(t *testing.T) {
 	rules := map[string]*Rule{}
 	for _, name := range Names() {
-		r, _ := mustRule(t, name, nil)
-		rules[name] = r
+		values := map[string]any{}
+		if name == "ademamix" {
+			values["beta3"] = 0.99 // 1e6 steps would be too few otherwise
+		}
+		r, _ := mustRule(t, name, values)
+		if restless[name] == "" {
+			rules[name] = r
+		} else if _, err := r.Settled(); err == nil || !strings.Contains(err.Error(), "has no update without memory that is known") {
+			t.Errorf("%s: %v, though %s", name, err, restless[name])
+		}
 	}
 	for name, text := range settlers {
 		d := define(t, "optimizer:\n  name: mine\n  lr: 1e-3\n  let: {beta1: 0.9, beta2: 0.99, eps: 1e-8}\n"+text)
@@ -69,7 +87,7 @@ func TestUpdatesSettleToWhatIsSaid(t *testing.T) {
 			want := elements(t, f, g, theta)
 			s := mustStepper[float64](t, r, vector(len(g)))
 			u := make([]float64, len(g))
-			for range 6000 {
+			for range 60_000 {
 				still := append([]float64(nil), theta...)
 				if err := s.Step(1e-3, still, g); err != nil {
 					t.Fatal(err)
@@ -118,7 +136,8 @@ func TestUpdateIsTheStepOverTheStepSize(t *testing.T) {
 
 func TestWhatDoesNotSettleIsNamed(t *testing.T) {
 	for name, c := range map[string]struct{ state, update, want string }{
-		"a maximum":             {"v: ema(g^2, beta2)\n    top: max(top, v)", "g / sqrt(top + eps)", "what top = max(top, v) tends to while the gradient stays is not known"},
+		"a maximum":             {"v: ema(g, beta2)\n    top: max(top, v)", "g * top", "what top = max(top, v) tends to while the gradient stays is not known"},
+		"a sum that grows":      {"v: v + g^2", "g / sqrt(v + eps)", "what v = v + g^2 tends to while the gradient stays is not known"},
 		"a circle":              {"a: b + g\n    b: a * 2", "a", "tends to while the gradient stays is not known"},
 		"an update with n":      {"m: ema(g, beta1)", "m / (n + 1)", "depends on n"},
 		"a sum that may change": {"m: sum(g, 1 - 1/(n + 2))", "m", "what m = sum(g, 1 - 1 / (n + 2)) tends to"},

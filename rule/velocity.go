@@ -12,7 +12,7 @@ import (
 // Scale is a place in a family of steps that passes through a rule's own and tends to rest: what the theory of modified equations with
 // memory as state (theory, section 6) expands in. Of a step of size e over the rule's own, lr is e lr, and every decay beta is beta^e, which
 // is exp(-e lr/tau) with a time tau = lr/(-log beta) that stays. A sum's weights are multiplied by (1 - beta^e)/(1 - beta), so that what it
-// tends to stays too, and an entry of state that is no exponential memory goes the share e of its way.
+// tends to stays too, and an entry of state that is no exponential memory goes the share e of its way. Where a formula names lr, it is the rule's own.
 type Scale struct {
 	// Size is e, a scalar: 1 is the rule's own step. The zero Value stands for the limit of 0.
 	Size graph.Value
@@ -185,11 +185,11 @@ func (f *family) encode(p *program, of *formula.Formula) *formula.Formula {
 
 // velocity returns the rates of change of theta and of the arrays of state.
 func (f *family) velocity(c Call, at Scale) (theta graph.Value, state []graph.Value) {
-	lr, steps := c.LR.Like(0), at.Age
+	steps := at.Age
 	if at.Size.Valid() {
-		lr, steps = c.LR.Mul(at.Size), at.Age.Add(at.Size)
+		steps = at.Age.Add(at.Size)
 	}
-	names := f.names(c, lr, at.Age, c.State, func(beta float64) graph.Value {
+	names := f.names(c, at.Age, c.State, func(beta float64) graph.Value {
 		if !at.Size.Valid() {
 			return at.Age.Like(1)
 		}
@@ -208,8 +208,8 @@ func (f *family) velocity(c Call, at Scale) (theta graph.Value, state []graph.Va
 }
 
 // names returns the values of all names before the first entry is set.
-func (f *family) names(c Call, lr, n graph.Value, past []graph.Value, decay func(beta float64) graph.Value) map[string]graph.Value {
-	names := map[string]graph.Value{"g": c.G, "theta": c.Theta, "lr": lr}
+func (f *family) names(c Call, n graph.Value, past []graph.Value, decay func(beta float64) graph.Value) map[string]graph.Value {
+	names := map[string]graph.Value{"g": c.G, "theta": c.Theta, "lr": c.LR}
 	for name, part := range f.ages {
 		names[name] = part.Graph(nil, n, map[string]graph.Value{"n": n})
 	}

@@ -127,7 +127,7 @@ func TestErrorsSayLineKeyAndWhatWouldBeRight(t *testing.T) {
 		{"not a number", "optimizer: {lr: .nan}\n", nil, "run.yaml:1:17: optimizer.lr: NaN is out of range; expected a number above 0, (0,inf)"},
 		{"infinite", "bias: {scale: .inf}\n", nil, "run.yaml:1:15: bias.scale: +Inf is out of range; expected a finite number"},
 		{"negative seed", "seed: -1\n", nil, "run.yaml:1:7: seed: -1 is negative"},
-		{"unknown word", "optimizer: {name: adan}\n", nil, `run.yaml:1:19: optimizer.name: unknown value "adan"; did you mean adam?`},
+		{"unknown word", "optimizer: {name: adem}\n", nil, `run.yaml:1:19: optimizer.name: unknown value "adem"; did you mean adam?`},
 		{"unknown data", "data: {name: digit}\n", nil, `run.yaml:1:14: data.name: unknown value "digit"; did you mean digits?`},
 		{"key without use", "model: {name: cnn, hidden: [3]}\n", nil, "run.yaml:1:28: model.hidden: of no use with model.name: cnn; it is for mlp"},
 		{"missing path", "data: {name: npz}\n", nil, "run.yaml:1:14: data.path: empty; name: npz needs it"},
@@ -140,7 +140,7 @@ func TestErrorsSayLineKeyAndWhatWouldBeRight(t *testing.T) {
 		{"override without value", "", []string{"seed"}, "--set seed: expected key=value, like optimizer.beta2=0.99"},
 		{"override of nothing", "", []string{"optimizer.bta1=0.5"}, "--set optimizer.bta1=0.5: optimizer.bta1: unknown key; did you mean beta1?"},
 		{"override out of range", "", []string{"optimizer.eps=0"}, "--set optimizer.eps=0: optimizer.eps: 0 is out of range; expected a number above 0, (0,inf)"},
-		{"override without use", "", []string{"optimizer.name=gd", "optimizer.eps=1"}, "--set optimizer.eps=1: optimizer.eps: of no use with optimizer.name: gd; it is for adam, adamw, lion, nadam, rmsprop, signum"},
+		{"override without use", "", []string{"optimizer.name=gd", "optimizer.eps=1"}, "--set optimizer.eps=1: optimizer.eps: of no use with optimizer.name: gd; it is for adabelief, adadelta, adagrad, adam, adamax, adamw, adan, ademamix, adopt, amsgrad, lamb, lion, muon, nadam, prodigy, radam, rmsprop, schedule-free-adamw, signum"},
 		{"override with no YAML", "", []string{"model.hidden=[1"}, "--set model.hidden=[1: model.hidden: not YAML: sequence end token ']' not found"},
 	}
 	for _, test := range tests {

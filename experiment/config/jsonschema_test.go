@@ -118,7 +118,7 @@ func TestTheJSONSchemaRefusesWhatIsRefused(t *testing.T) {
 		"optimizer: {weight_decay: 0.1}",
 		"optimizer: {name: gd, beta1: 0.5}",
 		"optimizer: {name: lion, eps_inside: true}",
-		"optimizer: {name: adan}",
+		"optimizer: {name: adem}",
 		"optimizer: {lr: true}",
 		"optimizer: {name: mine, lr: 1e-3}",
 		"optimizer: {let: {b: 0.9}}",

@@ -59,7 +59,7 @@ func TestASweepFromPlanToTable(t *testing.T) {
 
 func TestBadSweepsAreRefusedBeforeAnythingStarts(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"grid: {optimizer.beta3: [1]}", "unknown key; did you mean beta"},
+		{"grid: {optimizer.beta9: [1]}", "unknown key; did you mean beta"},
 		{"grid: {optimizer.beta2: []}", "an empty list makes no runs"},
 		{"seeds: 1001", "1001 runs, more than 1000; if so many are meant, say --yes"},
 	} {

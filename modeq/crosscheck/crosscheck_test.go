@@ -14,7 +14,7 @@ import (
 )
 
 func TestDerivationsAgreeOnEveryLossForEveryRule(t *testing.T) {
-	for _, name := range rule.Names() {
+	for _, name := range fixture.Remembering(t) {
 		for _, values := range []map[string]any{nil, {"eps": 1e-3}} {
 			c, err := rule.New(name, values)
 			if err != nil {

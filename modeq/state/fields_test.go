@@ -102,7 +102,13 @@ func TestTheFlowShadowsTheStepsToItsOrderInTheTheorysExample(t *testing.T) {
 
 // Every built-in optimizer whose step is smooth at the point has the equation, with and without bias correction, from any start.
 func TestTheSlopeOfTheErrorIsTheOrderForEveryOptimizer(t *testing.T) {
+	rough := map[string]string{
+		"rprop": "it takes signs", "adopt": "it clips", "prodigy": "its d is a maximum of what grows", "adamax": "its u is a maximum", "amsgrad": "its v is a maximum",
+	}
 	for _, name := range rule.Names() {
+		if rough[name] != "" {
+			continue
+		}
 		keys, err := rule.Keys(name)
 		if err != nil {
 			t.Fatal(err)
@@ -111,8 +117,10 @@ func TestTheSlopeOfTheErrorIsTheOrderForEveryOptimizer(t *testing.T) {
 			values := map[string]any{}
 			for _, k := range keys {
 				switch k.Name {
-				case "beta1":
+				case "beta1", "momentum":
 					values[k.Name] = 0.7
+				case "beta3":
+					values[k.Name] = 0.9
 				case "beta2":
 					values[k.Name] = 0.85
 				case "eps":
@@ -144,7 +152,12 @@ func TestTheSlopeOfTheErrorIsTheOrderForEveryOptimizer(t *testing.T) {
 						size = 1.0 / 32
 					}
 					a, b := distance(t, f, lr, 7, size, z), distance(t, f, lr, 7, size/2, z)
-					if slope := math.Log2(a / b); b > 1e-12 && !(slope > float64(order)-0.2) {
+					slope := math.Log2(a / b)
+					for k := 4.0; slope < float64(order)-0.2 && k <= 16; k *= 2 { // terms of the next orders are still there
+						a, b = b, distance(t, f, lr, 7, size/k, z)
+						slope = math.Log2(a / b)
+					}
+					if b > 1e-12 && !(slope > float64(order)-0.2) {
 						t.Errorf("order %d: distances %.3g and %.3g, slope %.2f", order, a, b, slope)
 					}
 				}

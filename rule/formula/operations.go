@@ -42,6 +42,8 @@ var operations = map[string]operation{
 	"norm":       {args: 1, weight: func(x graph.Value) graph.Value { return x.Square().Sum().Sqrt() }},
 	"orthogonal": {args: 1, weight: newtonSchulz},
 	"polar":      {args: 1, weight: polar},
+	"matrix":     {args: 1, weight: isMatrix},
+	"aspect":     {args: 1, weight: aspect},
 	// What these stand for is the business of who reads definitions of optimizers: they have no value of their own.
 	"ema": {args: 2}, "sum": {args: 2}, "corrected": {args: 1},
 }

@@ -1,6 +1,10 @@
 package formula
 
-import "shadowflow/graph"
+import (
+	"math"
+
+	"shadowflow/graph"
+)
 
 // Weightwise reports whether f has a function of whole weights: an element of it then depends on others.
 func (f *Formula) Weightwise() bool {
@@ -41,6 +45,29 @@ func asMatrix(x graph.Value) (matrix graph.Value, back func(graph.Value) graph.V
 		matrix, back = matrix.Transpose(1, 0), func(y graph.Value) graph.Value { return inside(y.Transpose(1, 0)) }
 	}
 	return matrix, back, true
+}
+
+// isMatrix is 1 of a weight that counts as a matrix, and else 0.
+func isMatrix(x graph.Value) graph.Value {
+	_, _, ok := asMatrix(x)
+	return x.Like(truth(ok))
+}
+
+// aspect is the root of outputs over inputs of a matrix, and at least 1: how much longer Muon's steps are. The outputs are the first axis of a
+// matrix, as in PyTorch, and the last of a kernel. Of a vector it is 1.
+func aspect(x graph.Value) graph.Value {
+	shape := x.Shape()
+	if len(shape) < 2 {
+		return x.Like(1)
+	}
+	outputs, all := shape[0], 1
+	for _, k := range shape {
+		all *= k
+	}
+	if len(shape) > 2 {
+		outputs = shape[len(shape)-1]
+	}
+	return x.Like(math.Sqrt(math.Max(1, float64(outputs)*float64(outputs)/float64(all))))
 }
 
 // muon are the coefficients of Muon's iteration X <- a X + b (XX')X + c (XX')^2 X (K. Jordan et al. 2024), which brings the singular values
