@@ -1,0 +1,192 @@
+"""Writes optimizers.json: the loss of a small network on all training digits, in float64, over 25 steps of the optimizers of torch.optim, optax
+and prodigyopt, and where none has one, or has it otherwise (rule/definitions says how), of its paper's formula.
+
+Run with PyTorch 2, optax, jax and prodigyopt in this directory, behind schedules.py, whose weights it starts from: python3 optimizers.py
+"""
+import gzip
+import json
+import os
+
+import jax
+import numpy as np
+import optax
+import optax.contrib
+import prodigyopt
+import torch
+from safetensors.torch import load_file
+
+jax.config.update("jax_enable_x64", True)
+torch.set_default_dtype(torch.float64)
+torch.set_num_threads(1)
+here = os.path.dirname(os.path.abspath(__file__))
+STEPS, TRAIN = 25, 1297
+
+with gzip.open(os.path.join(here, "../../../dataset/digits.csv.gz"), "rt") as f:
+    rows = np.loadtxt(f, delimiter=",")[:TRAIN]
+x = torch.tensor((rows[:, :-1] - rows[:, :-1].mean()) / rows[:, :-1].std())
+y = torch.tensor(rows[:, -1].astype(np.int64))
+model = torch.nn.Sequential(torch.nn.Linear(64, 8), torch.nn.Tanh(), torch.nn.Linear(8, 10))
+start = load_file(os.path.join(here, "schedules_weights.safetensors"))
+cases = []
+
+
+def record(step):
+    """The losses where step(params, n) moves the parameters by their gradients."""
+    model.load_state_dict(start)
+    params, losses = list(model.parameters()), []
+    for n in range(STEPS):
+        model.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        losses.append(loss.item())
+        loss.backward()
+        step(params, n)
+    return losses + [torch.nn.functional.cross_entropy(model(x), y).item()]
+
+
+def add(optimizer, title, settings, losses):
+    cases.append({"name": f"{optimizer}, {title}", "optimizer": {"name": optimizer, **settings}, "loss": losses})
+
+
+def by_torch(optimizer, title, settings, make):
+    made = []
+
+    def step(params, n):
+        if n == 0:
+            made.append(make(params))
+        made[0].step()
+
+    add(optimizer, title, settings, record(step))
+
+
+def by_optax(optimizer, title, settings, transform):
+    state = []
+
+    def step(params, n):
+        tree = [jax.numpy.asarray(p.detach().numpy()) for p in params]
+        if n == 0:
+            state.append(transform.init(tree))
+        grads = [jax.numpy.asarray(p.grad.numpy()) for p in params]
+        updates, state[0] = transform.update(grads, state[0], tree)
+        with torch.no_grad():
+            for p, u in zip(params, updates):
+                p += torch.tensor(np.asarray(u))
+
+    add(optimizer, title, settings, record(step))
+
+
+def by_formula(optimizer, title, settings, formula):
+    """formula(p, g, n, memory) returns the next p; memory is a dict for each weight."""
+    memories = [{} for _ in start]
+
+    def step(params, n):
+        with torch.no_grad():
+            for p, memory in zip(params, memories):
+                p.copy_(formula(p.clone(), p.grad, n, memory))
+
+    add(optimizer, title, settings, record(step))
+
+
+o = torch.optim
+by_torch("sgd", "no momentum", {"lr": 0.5, "momentum": 0}, lambda p: o.SGD(p, lr=0.5))
+by_torch("sgd", "momentum", {"lr": 0.2, "momentum": 0.8}, lambda p: o.SGD(p, lr=0.2, momentum=0.8))
+by_torch("sgd", "dampening", {"lr": 0.5, "momentum": 0.8, "dampening": 0.6}, lambda p: o.SGD(p, lr=0.5, momentum=0.8, dampening=0.6))
+by_torch("sgd", "Nesterov, coupled decay", {"lr": 0.2, "momentum": 0.8, "nesterov": True, "l2": 0.05},
+         lambda p: o.SGD(p, lr=0.2, momentum=0.8, nesterov=True, weight_decay=0.05))
+betas = {"lr": 0.02, "beta1": 0.8, "beta2": 0.95, "eps": 1e-6}
+outside = {**betas, "eps_inside": False}
+t = {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-6}
+by_torch("adam", "L2", {**outside, "l2": 0.05}, lambda p: o.Adam(p, **t, weight_decay=0.05))
+by_torch("amsgrad", "eps outside", outside, lambda p: o.Adam(p, **t, amsgrad=True))
+by_torch("radam", "the first steps", betas, lambda p: o.RAdam(p, **t))
+by_torch("radam", "PyTorch's defaults", {"lr": 0.02}, lambda p: o.RAdam(p, lr=0.02))
+by_torch("adamax", "", betas, lambda p: o.Adamax(p, **t))
+by_torch("nadam", "PyTorch's schedule", {**outside, "momentum_decay": 0.004}, lambda p: o.NAdam(p, **t, momentum_decay=0.004))
+by_torch("adagrad", "", {"lr": 0.1}, lambda p: o.Adagrad(p, lr=0.1))
+by_torch("adagrad", "an initial sum", {"lr": 0.1, "initial": 0.01}, lambda p: o.Adagrad(p, lr=0.1, initial_accumulator_value=0.01))
+by_torch("adadelta", "", {"lr": 5.0, "beta2": 0.8, "eps": 1e-5}, lambda p: o.Adadelta(p, lr=5.0, rho=0.8, eps=1e-5))
+r = {"lr": 0.01, "beta2": 0.95, "eps": 1e-6, "eps_inside": False}
+q = {"lr": 0.01, "alpha": 0.95, "eps": 1e-6}
+by_torch("rmsprop", "", r, lambda p: o.RMSprop(p, **q))
+by_torch("rmsprop", "momentum", {**r, "momentum": 0.7}, lambda p: o.RMSprop(p, **q, momentum=0.7))
+by_torch("rmsprop", "momentum, centered", {**r, "momentum": 0.7, "centered": True}, lambda p: o.RMSprop(p, **q, momentum=0.7, centered=True))
+by_torch("rprop", "", {"lr": 0.01}, lambda p: o.Rprop(p, lr=0.01))
+
+by_optax("lion", "the sign itself", {"lr": 0.01, "beta1": 0.8, "beta2": 0.95, "eps": 0, "weight_decay": 0.1},
+         optax.lion(0.01, b1=0.8, b2=0.95, weight_decay=0.1))
+by_optax("adabelief", "", {"lr": 0.02, "beta1": 0.8, "beta2": 0.95}, optax.adabelief(0.02, b1=0.8, b2=0.95, eps=1e-16, eps_root=1e-16))
+by_optax("lamb", "", {"lr": 0.02, "beta1": 0.8, "beta2": 0.95, "weight_decay": 0.1}, optax.lamb(0.02, b1=0.8, b2=0.95, eps=1e-6, weight_decay=0.1))
+by_optax("ademamix", "", {"lr": 0.01, "beta1": 0.8, "beta2": 0.95, "beta3": 0.99, "weight_decay": 0.1},
+         optax.contrib.ademamix(0.01, b1=0.8, b2=0.95, b3=0.99, alpha=5.0, eps=1e-8, weight_decay=0.1))
+by_torch("prodigy", "", {}, lambda p: prodigyopt.Prodigy(p))
+by_torch("prodigy", "decay", {"lr": 0.5, "beta2": 0.99, "weight_decay": 0.1, "d0": 1e-3},
+         lambda p: prodigyopt.Prodigy(p, lr=0.5, betas=(0.9, 0.99), d0=1e-3, weight_decay=0.1, decouple=True))
+by_optax("schedule-free-adamw", "", {"lr": 0.02, "beta2": 0.95, "weight_decay": 0.1},
+         optax.contrib.schedule_free_adamw(0.02, b1=0.9, b2=0.95, eps=1e-8, weight_decay=0.1))
+
+
+def ema(memory, key, v, beta):
+    memory[key] = beta * memory.get(key, torch.zeros_like(v)) + (1 - beta) * v
+    return memory[key]
+
+
+def signum(p, g, n, memory):
+    return p - 0.01 * torch.sign(ema(memory, "m", g, 0.8))
+
+
+def adan(p, g, n, memory):
+    b1, b2, b3, lr, eps, decay = 0.9, 0.8, 0.95, 0.02, 1e-8, 0.1
+    change = g - memory.get("last", g)
+    memory["last"] = g.clone()
+    m, d, v = ema(memory, "m", g, b1), ema(memory, "d", change, b2), ema(memory, "v", (g + b2 * change) ** 2, b3)
+    k = n + 1
+    step = (m / (1 - b1**k) + b2 * d / (1 - b2**k)) / ((v / (1 - b3**k)).sqrt() + eps)
+    return (p - lr * step) / (1 + lr * decay)
+
+
+def adopt(p, g, n, memory):
+    b1, b2, lr, eps, decay = 0.8, 0.95, 0.02, 1e-6, 0.1
+    if n == 0:
+        memory["v"] = g * g
+        return p
+    bound = n**0.25
+    m = ema(memory, "m", (g / memory["v"].sqrt().clamp(min=eps)).clamp(-bound, bound), b1)
+    ema(memory, "v", g * g, b2)
+    return p - lr * decay * p - lr * m
+
+
+def orthogonal(u):
+    """Muon's five steps as torch.optim.Muon takes them, but in float64."""
+    w = u.T if u.size(0) > u.size(1) else u
+    w = w / w.norm().clamp(min=1e-7)
+    for _ in range(5):
+        a = w @ w.T
+        w = 3.4445 * w + (-4.7750 * a + 2.0315 * a @ a) @ w
+    return w.T if u.size(0) > u.size(1) else w
+
+
+def polar(u):
+    a, _, b = torch.linalg.svd(u, full_matrices=False)
+    return a @ b
+
+
+def muon(factor):
+    def step(p, g, n, memory):
+        lr, decay, momentum = 0.02, 0.1, 0.9
+        p = p * (1 - lr * decay)
+        if p.dim() == 2:
+            buf = ema(memory, "buf", g, momentum)
+            return p - lr * max(1, p.size(0) / p.size(1)) ** 0.5 * factor((1 - momentum) * g + momentum * buf)
+        m, v = ema(memory, "m", g, 0.9), ema(memory, "v", g * g, 0.999)
+        return p - lr * (m / (1 - 0.9 ** (n + 1))) / ((v / (1 - 0.999 ** (n + 1))).sqrt() + 1e-8)
+    return step
+
+
+by_formula("signum", "the sign itself", {"lr": 0.01, "beta1": 0.8, "eps": 0}, signum)
+by_formula("adan", "as its authors have it", {"lr": 0.02, "beta1": 0.9, "beta2": 0.8, "beta3": 0.95, "weight_decay": 0.1}, adan)
+by_formula("adopt", "as its authors have it", {"lr": 0.02, "beta1": 0.8, "beta2": 0.95, "weight_decay": 0.1}, adopt)
+by_formula("muon", "five steps in float64", {"lr": 0.02, "momentum": 0.9}, muon(orthogonal))
+by_formula("muon", "the polar factor", {"lr": 0.02, "momentum": 0.9, "exact": True}, muon(polar))
+
+with open(os.path.join(here, "optimizers.json"), "w") as f:
+    lines = ",\n".join(json.dumps(c) for c in cases)
+    f.write(json.dumps({"torch": torch.__version__, "optax": optax.__version__})[:-1] + ', "cases": [\n' + lines + "\n]}\n")
