@@ -54,7 +54,7 @@ exp(-lr/tau).`,
 			if memory != string(run.Eliminated) {
 				return fmt.Errorf("--memory %s: want %s or %s", memory, run.Eliminated, run.State)
 			}
-			if momentText != "" {
+			if momentText != "" || p.Moments != nil {
 				return errMomentsUnused
 			}
 			loss, ok := p.Objective.(objective.GraphLoss)

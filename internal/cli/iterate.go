@@ -21,7 +21,7 @@ func newIterate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "iterate [config.yaml]",
 		Short: "Run an optimizer, and its modified equations beside it, and print where they go",
-		Long: `Run an optimizer from an empty memory and print its parameters and the loss after every step, the start included.
+		Long: `Run an optimizer from an empty memory, or that of optimizer.moments, and print its parameters and the loss after every step, the start included.
 
 --flow adds the solutions of the modified equations at the same times: those of orders 1 and 2 exact in the step number, so
 that they know how the memory fills, those of higher order with the memory full.`,

@@ -12,7 +12,7 @@ import (
 
 const momentsUsage = `what the optimizer remembers, by name, with --memory state: "m=6.8,6.2;v=43.5,57.4"`
 
-var errMomentsUnused = errors.New("--moments: of no use with --memory full, which eliminates the memory; want --memory state")
+var errMomentsUnused = errors.New("moments: of no use with --memory full, which eliminates the memory; want --memory state")
 
 // momentsOf reads the arrays of a rule's state, in its order; nil from an empty text.
 func momentsOf(text string, r *rule.Rule) ([][]float64, error) {
