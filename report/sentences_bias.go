@@ -244,6 +244,9 @@ func nextStep(n *run.NextStep) []string {
 	for _, note := range n.Notes {
 		lines = append(lines, "note: "+note)
 	}
+	if n.NoBias != "" {
+		return append(lines, "no bias of the step from here: "+n.NoBias)
+	}
 	lines = append(lines, fmt.Sprintf("the step from here, with the moments that %d steps left (two-norm %.4g):", n.Steps, n.Columns["step_norm"]))
 	for _, bias := range []struct{ what, share, drive, effect string }{
 		{"realized", "bias.realized_share", "drive.realized", "realized."}, {"predicted", "bias_share", "drive.predicted", ""},

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,7 +23,7 @@ import (
 // continued is a training that PyTorch began; see testdata/continued.py.
 type continued struct {
 	File      string
-	Optimizer map[string]any
+	Optimizer json.RawMessage // a section optimizer
 	Losses    []float64
 }
 
@@ -44,12 +45,17 @@ func (c *continued) config(t *testing.T, more ...schema.Setting) *config.Config 
 	path := filepath.Join("testdata", c.File)
 	settings := []schema.Setting{
 		schema.Set("dtype", "float64"), schema.Set("model.hidden", []int{4}), schema.Set("steps", 5), schema.Set("record.test", 0),
-		schema.Set("model.weights", path), schema.Set("optimizer.state", path),
+		schema.Set("model.weights", path), schema.Set("optimizer.moments", path),
 	}
-	for k, v := range c.Optimizer {
-		settings = append(settings, schema.Set("optimizer."+k, v))
+	var section bytes.Buffer
+	if err := json.Compact(&section, c.Optimizer); err != nil {
+		t.Fatal(err)
 	}
-	resolved, err := config.Resolve(settings, more)
+	document, err := schema.Parse(c.File, []byte("optimizer: "+section.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resolved, err := config.Resolve(document, settings, more)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,5 +263,16 @@ func TestTheoryWithMemoryAsStateTakesTheMomentsOfAFile(t *testing.T) {
 	}
 	if _, err := Verify(t.Context(), *p, VerifyOptions{LR: []float64{0.02}, Orders: []int{1}, Time: 0.1}); err == nil || !strings.Contains(fmt.Sprint(err), "memory state") {
 		t.Errorf("verify without memory: %v", err)
+	}
+}
+
+func TestProbeOfAnOptimizerWithoutTheMemoryFormSaysWhatIsKnownOfTheNextStep(t *testing.T) {
+	all := readContinued(t)
+	p, err := Probe(t.Context(), all[len(all)-1].config(t), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, realized := p.Next.Columns["drive.realized"]; p.PredictedBias != nil || p.NoPrediction == "" || realized == (p.Next.NoBias != "") {
+		t.Errorf("prediction %v (%s), next step %+v", p.PredictedBias, p.NoPrediction, p.Next)
 	}
 }

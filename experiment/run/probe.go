@@ -46,6 +46,8 @@ type NextStep struct {
 	Steps int `json:"steps"`
 	// Columns are those of a history, by name, with the bias realized and predicted in this step.
 	Columns map[string]record.Number `json:"columns"`
+	// NoBias says why there is no bias to speak of, where there is none.
+	NoBias string `json:"no_bias,omitempty"`
 	// Notes say where the optimizer that the moments are of had other hyperparameters.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -127,9 +129,13 @@ func predictedBias[T graph.Float](ctx context.Context, p *Problem[T], v *probed[
 
 // nextStep takes a run's step from the problem's moments, and returns what its meters read, and the realized bias if there is one.
 func nextStep[T graph.Float](ctx context.Context, p *Problem[T]) (*NextStep, []T, error) {
+	next := &NextStep{Steps: p.Moments.Steps, Columns: map[string]record.Number{}, Notes: p.Moments.Notes}
 	term, err := newSecondOrder(p)
 	if lacks := (*rule.NoMemoryError)(nil); errors.As(err, &lacks) {
-		term, err = newSettled(p)
+		if term, err = newSettled(p); err != nil {
+			next.NoBias = err.Error()
+			return next, nil, nil
+		}
 	}
 	if err != nil {
 		return nil, nil, err
@@ -151,19 +157,16 @@ func nextStep[T graph.Float](ctx context.Context, p *Problem[T]) (*NextStep, []T
 		}
 		l.Meters = append(l.Meters, state)
 	}
-	next := &firstRow{columns: map[string]record.Number{}, names: l.columns()}
-	status, err := l.run(ctx, next)
+	status, err := l.run(ctx, &firstRow{names: l.columns(), columns: next.Columns})
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case status == Interrupted:
 		return nil, nil, context.Cause(ctx)
+	case bias.realized == nil:
+		return next, nil, nil
 	}
-	step := &NextStep{Steps: p.Moments.Steps, Columns: next.columns, Notes: p.Moments.Notes}
-	if bias.realized == nil {
-		return step, nil, nil
-	}
-	return step, bias.b, nil
+	return next, bias.b, nil
 }
 
 // firstRow is a sink that keeps the first row, by the columns' names.

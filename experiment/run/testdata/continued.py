@@ -29,6 +29,10 @@ RUNS = {
                  lambda m: torch.optim.SGD(m.parameters(), lr=0.2, momentum=0.8)),
     "rmsprop": ({"name": "rmsprop", "lr": 0.01, "beta2": 0.9, "eps": 1e-6, "eps_inside": False},
                 lambda m: torch.optim.RMSprop(m.parameters(), lr=0.01, alpha=0.9, eps=1e-6)),
+    "amsgrad": ({"name": "amsgrad", "lr": 0.02, "let": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
+                 "state": {"m": "ema(g, beta1)", "v": "ema(g^2, beta2)", "top": "max(top, v)"},
+                 "update": "corrected(m) / (sqrt(top / (1 - beta2^(n + 1))) + eps)"},
+                lambda m: torch.optim.Adam(m.parameters(), lr=0.02, amsgrad=True)),
 }
 out = []
 for name, (settings, make) in RUNS.items():
