@@ -55,8 +55,11 @@ exp(-lr/tau).`,
 			if memory != string(run.Eliminated) {
 				return fmt.Errorf("--memory %s: want %s or %s", memory, run.Eliminated, run.State)
 			}
-			if momentText != "" || p.Moments != nil {
+			if momentText != "" {
 				return errMomentsUnused
+			}
+			if p.Moments != nil {
+				return errImportedUnused
 			}
 			loss, ok := p.Objective.(objective.GraphLoss)
 			if !ok {

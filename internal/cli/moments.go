@@ -6,27 +6,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
-	"shadowflow/experiment/run"
 	"shadowflow/rule"
 	"shadowflow/schema"
 )
 
 const momentsUsage = `what the optimizer remembers, by name, with --memory state: "m=6.8,6.2;v=43.5,57.4"`
 
-var errMomentsUnused = errors.New("moments: of no use with --memory full, which eliminates the memory; want --memory state")
-
-// imported says where the optimizer that optimizer.moments are of had other hyperparameters, and returns the number of steps behind them.
-func imported(cmd *cobra.Command, p *run.Problem[float64]) int {
-	if p.Moments == nil {
-		return 0
-	}
-	for _, note := range p.Moments.Notes {
-		fmt.Fprintf(cmd.ErrOrStderr(), "shadowflow: optimizer.moments: %s\n", note)
-	}
-	return p.Moments.Steps
-}
+var errMomentsUnused = errors.New("--moments: of no use with --memory full, which eliminates the memory; want --memory state")
 
 // momentsOf reads the arrays of a rule's state, in its order; nil from an empty text.
 func momentsOf(text string, r *rule.Rule) ([][]float64, error) {
