@@ -11,10 +11,10 @@ import (
 	"github.com/nlpodyssey/gopickle/pickle"
 )
 
-// The bounds of a pickle: tensors stand outside of it, and take some 40 instructions each.
+// The bounds of a pickle: tensors stand outside of it, and take some 40 instructions each. An instruction takes up to 256 bytes of memory.
 const (
 	maxPickle       = 64 << 20 // bytes
-	maxInstructions = 1 << 22
+	maxInstructions = 1 << 20
 	maxLine         = 4096
 	maxInteger      = 256 // bytes
 )

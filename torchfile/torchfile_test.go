@@ -264,6 +264,7 @@ func TestHostilePicklesAreErrors(t *testing.T) {
 		"builtins' eval":                     "\x80\x02c__builtin__\neval\n(X\x01\x00\x00\x001tR.",
 		"a dictionary in itself":             "\x80\x02}q\x00K\x01h\x00s.",
 		"a storage of 2^31 numbers":          "\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuJ\xff\xff\xff\x7fNtQ.",
+		"a million marks":                    "\x80\x02" + strings.Repeat("(", 1<<20) + ".",
 		"nothing":                            ".",
 	} {
 		t.Run(name, func(t *testing.T) {
