@@ -7,6 +7,7 @@ import (
 
 	"shadowflow/graph"
 	"shadowflow/safetensors"
+	"shadowflow/torchfile"
 )
 
 // countName is the name of the number of batches that a batch normalization has seen, beside its running_mean.
@@ -81,14 +82,39 @@ func to32(s []float64) []float32 {
 	return out
 }
 
-// Load reads a state from a safetensors file of PyTorch's state_dict of the model, float32 or float64. A file whose tensors are
-// not exactly the model's is refused with a *WeightsError.
+// Load reads a state from a file of PyTorch's state_dict of the model: safetensors, float32 or float64; what torch.save wrote; or a run's
+// checkpoint, of which it takes the model's tensors. Any other file whose tensors are not exactly the model's is refused with a *WeightsError.
 func (m *Model) Load(path string) (*State, error) {
+	if torchfile.Is(path) {
+		file, err := torchfile.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		tensors, err := file.Tensors()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return m.fromStateDict(path, tensors)
+	}
 	file, err := safetensors.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
+	if _, isCheckpoint := file.Metadata[checkpointVersion]; isCheckpoint {
+		return m.fromStateDict(path, slices.DeleteFunc(file.Tensors, func(t safetensors.Tensor) bool { return !m.has(t.Name) }))
+	}
 	return m.fromStateDict(path, file.Tensors)
+}
+
+// checkpointVersion is what the metadata of a run's checkpoint have, which holds what the optimizer remembers, too.
+const checkpointVersion = "checkpoint_version"
+
+// has reports whether a tensor of that name is in the model's state_dict.
+func (m *Model) has(name string) bool {
+	return slices.ContainsFunc(m.params, func(p Param) bool { return p.Name == name }) || slices.ContainsFunc(m.stats, func(s Stat) bool {
+		count, ok := countName(s)
+		return s.Name == name || ok && count == name
+	})
 }
 
 func (m *Model) fromStateDict(path string, tensors []safetensors.Tensor) (*State, error) {

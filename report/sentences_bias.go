@@ -220,16 +220,48 @@ func Probed(p *run.Probed) []string {
 		fmt.Sprintf("gradient: perturbed one-norm %.9g (excess %.9g), one-norm %.9g, two-norm %.9g, largest %.9g", p.Perturbed, p.Excess, p.One, p.Two, p.Max),
 	}
 	if p.PredictedBias == nil {
-		return append(lines, "no predicted bias: "+p.NoPrediction)
+		return append(append(lines, "no predicted bias: "+p.NoPrediction), nextStep(p.Next)...)
 	}
 	reach := "it is a correction there if steps bear it out, which monitor.second_over_first of a run says"
 	if p.Share >= 1 {
 		reach = "no correction there, but larger than what it corrects: do not take it for what happens"
 	}
-	return append(lines,
+	lines = append(lines,
 		fmt.Sprintf("predicted bias (second order, memory full): size %.4g of the main term, %s", p.Share, reach),
 		fmt.Sprintf("  it would penalize %.4g and hinder %.4g of the coordinates (%.4g and %.4g of sum |q|)",
 			p.Penalized, p.Hindered, p.PenalizedWeight, p.HinderedWeight),
 		fmt.Sprintf("  dN/dt: %.6g by the main term, %.6g by the predicted bias", p.MainDrive, p.PredictedDrive),
 	)
+	return append(lines, nextStep(p.Next)...)
+}
+
+// nextStep says what the step from a point is like with the moments that the optimizer has there, nothing if they are not known.
+func nextStep(n *run.NextStep) []string {
+	if n == nil {
+		return nil
+	}
+	var lines []string
+	for _, note := range n.Notes {
+		lines = append(lines, "note: "+note)
+	}
+	if n.NoBias != "" {
+		return append(lines, "no bias of the step from here: "+n.NoBias)
+	}
+	lines = append(lines, fmt.Sprintf("the step from here, with the moments that %d steps left (two-norm %.4g):", n.Steps, n.Columns["step_norm"]))
+	for _, bias := range []struct{ what, share, drive, effect string }{
+		{"realized", "bias.realized_share", "drive.realized", "realized."}, {"predicted", "bias_share", "drive.predicted", ""},
+	} {
+		if drive, ok := n.Columns[bias.drive]; ok {
+			lines = append(lines, fmt.Sprintf("  %s bias: size %.4g of the main term; dN/dt %.6g; it penalizes %.4g and hinders %.4g of the coordinates",
+				bias.what, n.Columns[bias.share], drive, n.Columns[bias.effect+"penalized"], n.Columns[bias.effect+"hindered"]))
+		}
+	}
+	if cosine, ok := n.Columns["bias.cosine"]; ok {
+		lines = append(lines, fmt.Sprintf("  cosine between them %.4g", cosine))
+	}
+	lines = append(lines, fmt.Sprintf("  dN/dt: %.6g by the main term, %.6g as it is over the step", n.Columns["drive.main"], n.Columns["drive.observed"]))
+	if defect, ok := n.Columns["monitor.state_defect"]; ok {
+		lines = append(lines, fmt.Sprintf("  the equation with memory as state predicts the step to %.3g of its length", defect))
+	}
+	return lines
 }

@@ -212,3 +212,25 @@ func TestClippingIsSaidWithWhatItDoesToTheNorm(t *testing.T) {
 		}
 	}
 }
+
+func TestProbedSaysWhatTheNextStepDoesWhereTheMomentsAreKnown(t *testing.T) {
+	p := &run.Probed{PredictedBias: &run.PredictedBias{}, Next: &run.NextStep{
+		Steps: 10, Notes: []string{"optimizer.beta2 is 0.99, where the optimizer of a.pt had 0.999"},
+		Columns: map[string]record.Number{
+			"step_norm": 0.25, "drive.main": -3, "drive.observed": -2, "drive.realized": 1.5, "bias.realized_share": 0.5, "realized.penalized": 0.125,
+			"realized.hindered": 0.875, "monitor.state_defect": 0.01,
+		},
+	}}
+	all := strings.Join(Probed(p), "\n")
+	for _, want := range []string{
+		"note: optimizer.beta2 is 0.99", "moments that 10 steps left (two-norm 0.25)",
+		"realized bias: size 0.5 of the main term; dN/dt 1.5; it penalizes 0.125 and hinders 0.875", "-3 by the main term, -2 as it is", "to 0.01 of its length",
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%s\nshould say %q", all, want)
+		}
+	}
+	if strings.Contains(all, "predicted bias: size") {
+		t.Errorf("%s\nspeaks of a prediction that is not there", all)
+	}
+}

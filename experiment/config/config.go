@@ -55,7 +55,7 @@ type Model struct {
 	Heads      int    `yaml:"heads" for:"vit" range:"[1,1024]" doc:"attention heads of a block"`
 	DimHead    int    `yaml:"dim_head" for:"vit" range:"[1,65536]" doc:"width of an attention head"`
 	MLPDim     int    `yaml:"mlp_dim" for:"vit" range:"[1,65536]" doc:"hidden width of a block's MLP"`
-	Weights    string `yaml:"weights" doc:"safetensors file to start from, with the names of the PyTorch state_dict; empty: initialized as PyTorch does, from seed"`
+	Weights    string `yaml:"weights" doc:"file to start from, with the names of the PyTorch state_dict: safetensors, what torch.save wrote (.pt, .pth), or a run's checkpoint; empty: initialized as PyTorch does, from seed"`
 }
 
 // Optimizer is the section optimizer. The paper's beta and rho are beta1 and beta2 here, its h is lr.
@@ -67,6 +67,9 @@ type Optimizer struct {
 	ClipNorm  float64 `yaml:"clip_norm,omitempty" range:"[0,inf)" doc:"bound of the gradient's two-norm over all parameters, beyond which it is clipped; 0: none"`
 	L2        float64 `yaml:"l2,omitempty" range:"[0,inf)" doc:"coupled weight decay: l2 theta is added to the gradient, behind clipping and before the moments"`
 	SAM       float64 `yaml:"sam,omitempty" range:"[0,inf)" doc:"rho of sharpness-aware minimization: the gradient is taken at theta + rho g/|g|; 0: at theta"`
+	// Where the optimizer comes from.
+	Moments      string `yaml:"moments,omitempty" doc:"file of what the optimizer remembers at the start, also written as state: a run's checkpoint, safetensors with its names, or torch.save(optimizer.state_dict()); empty: nothing"`
+	MomentsSteps int    `yaml:"moments_steps,omitempty" range:"[0,1e9]" time:"-" doc:"number of steps that optimizer.moments are the memory of; 0: as the file says"`
 	// Values are the hyperparameters of the rule, by key: float64 or bool. An optimizer that the config defines has the keys of its
 	// definition here, too, as they were given.
 	Values map[string]any `yaml:",inline"`

@@ -46,6 +46,26 @@ func TestAnEmptyConfigIsTheDefault(t *testing.T) {
 	}
 }
 
+func TestAFileAsOptimizersStateIsItsMoments(t *testing.T) {
+	for name, c := range map[string]*Config{
+		"in a section":        mustParse(t, "optimizer: {name: adam, state: adam.pt}\n"),
+		"as a setting":        mustParse(t, "", "optimizer.state=adam.pt"),
+		"by its name":         mustParse(t, "optimizer: {moments: adam.pt}\n"),
+		"beside a definition": mustParse(t, "optimizer: {name: mine, lr: 1, moments: adam.pt, state: {m: 'ema(g, 0.5)'}, update: m}\n"),
+	} {
+		if c.Optimizer.Moments != "adam.pt" {
+			t.Errorf("%s: moments %q", name, c.Optimizer.Moments)
+		}
+		if again := mustParse(t, string(c.YAML())); again.Optimizer.Moments != "adam.pt" {
+			t.Errorf("%s: written and read again: %q", name, again.Optimizer.Moments)
+		}
+	}
+	_, err := Parse("run.yaml", []byte("optimizer: {name: mine, lr: 1, state: adam.pt, update: g}\n"), nil)
+	if err == nil || !strings.Contains(err.Error(), "optimizer.state: expected keys and values") {
+		t.Errorf("a file as a definition's state: %v", err)
+	}
+}
+
 func TestKeysSetWhatTheyName(t *testing.T) {
 	src := `
 seed: 18446744073709551615

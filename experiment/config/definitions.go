@@ -15,7 +15,7 @@ import (
 func ownDefinitions(groups [][]schema.Setting) (own []*rule.Definition, kept [][]schema.Setting, err error) {
 	kept = slices.Clone(groups)
 	for i := range groups {
-		group, err := withFile(groups[i])
+		group, err := withFile(withMoments(groups[i], ""))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -34,6 +34,24 @@ func ownDefinitions(groups [][]schema.Setting) (own []*rule.Definition, kept [][
 		}
 	}
 	return own, kept, nil
+}
+
+// withMoments returns a group, or what is inside of a section, with optimizer.moments in the place of optimizer.state, where that is a text: a
+// definition's state is keys and values.
+func withMoments(group []schema.Setting, section string) []schema.Setting {
+	if section == "" && slices.ContainsFunc(optimizerIn(group), func(s schema.Setting) bool { return s.Key == "update" }) {
+		return group
+	}
+	out := slices.Clone(group)
+	for i, s := range out {
+		if _, isText := s.Text(); isText && section+s.Key == "optimizer.state" {
+			out[i].Key = strings.TrimSuffix(s.Key, "state") + "moments"
+		}
+		if inside, ok := s.Value.([]schema.Setting); ok && section+s.Key == "optimizer" {
+			out[i].Value = withMoments(inside, "optimizer.")
+		}
+	}
+	return out
 }
 
 // optimizerIn returns the settings of the section optimizer among those of a group, by their names in it.

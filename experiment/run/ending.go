@@ -53,6 +53,14 @@ func (t *training[T]) logStart() error {
 	if err := t.introduceData(); err != nil {
 		return err
 	}
+	for _, note := range t.problem.Moments.notes() {
+		if t.notice != nil {
+			t.notice("optimizer.moments: " + note)
+		}
+		if err := t.dir.Logf("optimizer.moments: %s", note); err != nil {
+			return err
+		}
+	}
 	for _, note := range t.leftOut() {
 		if err := t.dir.Logf("%s", note); err != nil {
 			return err
@@ -132,7 +140,7 @@ func (t *training[T]) between(n int) error {
 
 // progress says where the run stands.
 func (t *training[T]) progress(at *Point[T]) Progress {
-	p := Progress{Step: t.loop.Optimizer.Steps(), Steps: t.config.Steps, Loss: at.Seen.Loss, Excess: at.Norms.Excess, RealizedDrive: t.bias.lastDrive()}
+	p := Progress{Step: t.loop.Optimizer.Steps(), Steps: t.loop.Steps, Loss: at.Seen.Loss, Excess: at.Norms.Excess, RealizedDrive: t.bias.lastDrive()}
 	return p
 }
 

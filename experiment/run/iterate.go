@@ -74,7 +74,7 @@ type Path struct {
 	Ended error
 }
 
-// Iterate takes steps of an optimizer from an empty memory, with modified equations beside it, and returns the paths, that of the
+// Iterate takes steps of an optimizer from the problem's moments, or an empty memory, with modified equations beside it, and returns the paths, that of the
 // iterates first. Equations of orders 1 and 2 are exact in the step number, and so know how the memory fills; higher orders are those of
 // a full memory.
 func Iterate(ctx context.Context, p Problem[float64], steps int, orders []int) ([]Path, error) {
@@ -104,7 +104,7 @@ func Iterate(ctx context.Context, p Problem[float64], steps int, orders []int) (
 		return nil, err
 	}
 	trace := newTracer(&p, equations)
-	loop.Meters, loop.Steps = []Meter[float64]{trace}, steps
+	loop.Meters, loop.Steps = []Meter[float64]{trace}, loop.Optimizer.Steps()+steps
 	status, err := loop.run(ctx, nil)
 	switch {
 	case err != nil:

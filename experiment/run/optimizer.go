@@ -77,7 +77,7 @@ func (o *Optimizer[T]) addIntervention(u []T) {
 func (o *Optimizer[T]) State() []Vector {
 	out := []Vector{{"", o.theta}}
 	for i, name := range o.rule.State {
-		out = append(out, Vector{"state." + name + ".", o.stepper.State()[i]})
+		out = append(out, Vector{statePrefix(name), o.stepper.State()[i]})
 	}
 	return out
 }

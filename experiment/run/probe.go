@@ -36,6 +36,20 @@ type Probed struct {
 	// PredictedBias is nil where there is no such equation, for the reason NoPrediction.
 	*PredictedBias
 	NoPrediction string `json:"no_prediction,omitempty"`
+	// Next is what is known of the step from here where the optimizer's moments are, nil elsewhere.
+	Next *NextStep `json:"next_step,omitempty"`
+}
+
+// NextStep is the step from a point with the moments that the optimizer has there.
+type NextStep struct {
+	// Steps is the number of steps behind the moments.
+	Steps int `json:"steps"`
+	// Columns are those of a history, by name, with the bias realized and predicted in this step.
+	Columns map[string]record.Number `json:"columns"`
+	// NoBias says why there is no bias to speak of, where there is none.
+	NoBias string `json:"no_bias,omitempty"`
+	// Notes say where the optimizer that the moments are of had other hyperparameters.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // PredictedBias describes the bias that the second-order equation predicts, as the columns of a history of the same names do.
@@ -50,19 +64,13 @@ type PredictedBias struct {
 }
 
 // Probe evaluates one point of a config's loss: a network on its training data, all examples, as the files have them, or a closed form. The point is
-// read from the safetensors file weights; if that is empty it is the config's start. If out is not empty, it names a
-// safetensors file that gets, under each weight's name with a prefix, the gradient (grad.), H F (hf., for Adam the gradient of the
-// perturbed one-norm) and h C (bias.), both for a full batch and a full memory.
-func Probe(ctx context.Context, c *config.Config, weights, out string) (*Probed, error) {
+// the config's start. If out is not empty, it names a safetensors file that gets, under each weight's name with a prefix, the gradient (grad.),
+// H F (hf., for Adam the gradient of the perturbed one-norm) and h C (bias.), both for a full batch and a full memory; where the config
+// has the optimizer's moments, the bias of the step that it takes with them, too (realized.).
+func Probe(ctx context.Context, c *config.Config, out string) (*Probed, error) {
 	plain := *c
 	plain.Data.Augment, plain.Batch.Shuffle = false, false
 	plain.Batch.Mode, plain.Batch.Size = "full", 0
-	if weights != "" && c.Objective.Name != config.Network {
-		return nil, fmt.Errorf("weights %s: of no use with objective %s, whose point is objective.theta", weights, c.Objective.Name)
-	}
-	if weights != "" {
-		plain.Model.Weights = weights
-	}
 	if plain.DType == "float64" {
 		return probe[float64](ctx, &plain, out)
 	}
@@ -95,6 +103,11 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 	if r2 := record.Number(e.R2); finite(e.R2) {
 		result.R2 = &r2
 	}
+	if p.Moments != nil {
+		if result.Next, v.realized, err = nextStep(ctx, p); err != nil {
+			return nil, err
+		}
+	}
 	if out == "" {
 		return result, nil
 	}
@@ -114,12 +127,74 @@ func predictedBias[T graph.Float](ctx context.Context, p *Problem[T], v *probed[
 	}, nil
 }
 
+// nextStep takes a run's step from the problem's moments, and returns what its meters read, and the realized bias if there is one.
+func nextStep[T graph.Float](ctx context.Context, p *Problem[T]) (*NextStep, []T, error) {
+	next := &NextStep{Steps: p.Moments.Steps, Columns: map[string]record.Number{}, Notes: p.Moments.Notes}
+	term, err := newSecondOrder(p)
+	if lacks := (*rule.NoMemoryError)(nil); errors.As(err, &lacks) {
+		if term, err = newSettled(p); err != nil {
+			next.NoBias = err.Error()
+			return next, nil, nil
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	o, err := p.optimizer(term)
+	if err != nil {
+		return nil, nil, err
+	}
+	bias, err := newBiasMeter(p, o, term, 1, false, "", nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	l := newLoop(p.Objective, o)
+	l.Eps, l.Field, l.Steps, l.Meters = p.Eps, term.field, p.Moments.Steps+1, []Meter[T]{bias}
+	if p.BiasScale == 0 {
+		state, err := newStateMeter(&company[T]{problem: p, optimizer: o}, 1)
+		if err != nil {
+			return nil, nil, err
+		}
+		l.Meters = append(l.Meters, state)
+	}
+	status, err := l.run(ctx, &firstRow{names: l.columns(), columns: next.Columns})
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case status == Interrupted:
+		return nil, nil, context.Cause(ctx)
+	case bias.realized == nil:
+		return next, nil, nil
+	}
+	return next, bias.b, nil
+}
+
+// firstRow is a sink that keeps the first row, by the columns' names.
+type firstRow struct {
+	names   []record.Column
+	columns map[string]record.Number
+	filled  bool
+}
+
+func (f *firstRow) row(_ int, values []record.Value) error {
+	for i, v := range values {
+		if !f.filled && v.Measured() {
+			f.columns[f.names[i].Name] = record.Number(v.Float())
+		}
+	}
+	f.filled = true
+	return nil
+}
+
+func (f *firstRow) between(int) error { return nil }
+
 // probed are the vectors at a point: g, F, H F and C, full batch and memory full; of an optimizer without the memory form g alone, and
 // lacks says why. isNormDirection says that H F is the gradient of the perturbed one-norm.
 type probed[T graph.Float] struct {
 	g, f, hf, c     []T
 	isNormDirection bool
 	lacks           error
+	realized        []T // bias of the step with the moments that are there
 }
 
 func probeVectors[T graph.Float](ctx context.Context, p *Problem[T]) (*probed[T], objective.Evaluation, error) {
@@ -170,7 +245,7 @@ func writeProbe[T graph.Float](out string, c *config.Config, model *nn.Model, v 
 	for _, part := range []struct {
 		prefix string
 		vector []T
-	}{{"grad.", v.g}, {"hf.", v.hf}, {"bias.", bias}} {
+	}{{"grad.", v.g}, {"hf.", v.hf}, {"bias.", bias}, {"realized.", v.realized}} {
 		if len(part.vector) == 0 {
 			continue
 		}

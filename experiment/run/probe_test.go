@@ -32,6 +32,8 @@ model: {name: cnn, channels: [2], dense: 4}
 optimizer: {name: adam, lr: 1e-3, beta1: 0.9, beta2: 0.99, eps: 1e-6}
 `
 
+const probeWeights = "model.weights=testdata/probe_weights.safetensors"
+
 func TestProbeMatchesPyTorch(t *testing.T) {
 	want := readTensors(t, "testdata/probe_golden.safetensors")
 	for _, c := range []struct {
@@ -45,7 +47,7 @@ func TestProbeMatchesPyTorch(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out.safetensors")
-			got, err := Probe(t.Context(), parse(t, probeConfig, c.overrides...), "testdata/probe_weights.safetensors", out)
+			got, err := Probe(t.Context(), parse(t, probeConfig, append(c.overrides, probeWeights)...), out)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +75,7 @@ func TestProbeMatchesPyTorch(t *testing.T) {
 }
 
 func TestProbeSaysWhichWeightsDoNotFit(t *testing.T) {
-	_, err := Probe(t.Context(), parse(t, probeConfig, "model.dense=5"), "testdata/probe_weights.safetensors", "")
+	_, err := Probe(t.Context(), parse(t, probeConfig, "model.dense=5", probeWeights), "")
 	if err == nil {
 		t.Error("weights of another model were accepted")
 	}
@@ -83,7 +85,8 @@ func TestProbeReadsTheWeightsThatARunEndsWith(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	c := parse(t, small, "steps=5", "beside=[]")
 	result, _ := runIn(t, dir, c)
-	got, err := Probe(t.Context(), c, filepath.Join(dir, weightsFile), "")
+	c.Model.Weights = filepath.Join(dir, weightsFile)
+	got, err := Probe(t.Context(), c, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +97,7 @@ func TestProbeReadsTheWeightsThatARunEndsWith(t *testing.T) {
 
 func TestAProbeOfAnOptimizerWithoutTheMemoryFormHasLossAndNorms(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out.safetensors")
-	got, err := Probe(t.Context(), parse(t, ownOptimizer, "beside=[]"), "", out)
+	got, err := Probe(t.Context(), parse(t, ownOptimizer, "beside=[]"), out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,8 @@ type Problem[T graph.Float] struct {
 	// Schedule is what LR is multiplied by in each step.
 	Schedule stepsize.Schedule
 	Theta    []T
+	// Moments are what the optimizer remembers there; nil if nothing.
+	Moments *Moments[T]
 	// Order gives the batch of each step. If nil, every step takes the full batch.
 	Order func(step int) int
 	// BiasScale is the s of the intervention theta - lr U - s lr^2 C(theta): 0 is the rule as it is, -1 has no bias to second order.
@@ -103,6 +105,9 @@ func (p *Problem[T]) oneSize(what string) error {
 func (p *Problem[T]) optimizer(s *secondOrder[T]) (*Optimizer[T], error) {
 	theta := append([]T(nil), p.Theta...)
 	o, err := newOptimizer(p, theta)
+	if err == nil && p.Moments != nil {
+		err = o.stepper.Restore(p.Moments.Steps, p.Moments.State)
+	}
 	if err != nil || p.BiasScale == 0 {
 		return o, err
 	}

@@ -171,7 +171,7 @@ func TestALossThatDoesNotFitTheDataIsRefused(t *testing.T) {
 }
 
 func TestProbeTellsR2(t *testing.T) {
-	p, err := Probe(t.Context(), parse(t, regression), "", "")
+	p, err := Probe(t.Context(), parse(t, regression), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,14 +113,22 @@ func problemOf[T graph.Float](c *config.Config, s *source) (*Problem[T], error) 
 	if err != nil {
 		return nil, err
 	}
-	plan, err := c.Plan()
+	moments, err := readMoments[T](c, s, r)
+	if err != nil {
+		return nil, err
+	}
+	whole := *c // of which this is the part behind the steps that the moments are from
+	whole.Steps += moments.steps()
+	plan, err := whole.Plan()
 	if err != nil {
 		return nil, err
 	}
 	p := &Problem[T]{
+		Moments:   moments,
 		Objective: o, Rule: r, LR: c.Optimizer.LR, Schedule: plan, Theta: narrow[T](s.start.Theta), Order: batchOrder(c.Batch.Mode, o.Batches(), c.Seed),
 		BiasScale: c.Bias.Scale, Eps: perturbation(c.Optimizer), Threads: c.Threads,
 	}
+	moments.compare(c, p.StepSize(moments.steps()))
 	return p, p.check()
 }
 

@@ -89,7 +89,7 @@ func (t *training[T]) assemble(opt Options) error {
 		o.penalty.fieldIsNormDirection = term != nil && term.isNormDirection
 	}
 	l := newLoop(p.Objective, o)
-	l.Order, l.Steps, l.Every, l.Eps = p.Order, c.Steps, c.Record.Every, p.Eps
+	l.Order, l.Steps, l.Every, l.Eps = p.Order, o.Steps()+c.Steps, c.Record.Every, p.Eps
 	l.StopLoss, l.StopSeconds = c.Stop.Loss, c.Stop.Seconds
 	if term != nil {
 		l.Field = term.field
@@ -115,7 +115,7 @@ func (t *training[T]) addBeside() error {
 		return nil
 	}
 	with := t.company()
-	t.trail = newTrail[T](len(p.Theta), c.Flow.Start)
+	t.trail = newTrail[T](len(p.Theta), with.start)
 	t.loop.Beside = append(t.loop.Beside, t.trail)
 	for _, name := range c.Beside {
 		e, err := with.named(name)
@@ -131,7 +131,7 @@ func (t *training[T]) addBeside() error {
 func (t *training[T]) company() *company[T] {
 	c := t.config
 	return &company[T]{
-		problem: t.problem, optimizer: t.loop.Optimizer, start: c.Flow.Start, noise: c.Flow.Noise, seed: c.Seed,
+		problem: t.problem, optimizer: t.loop.Optimizer, start: t.problem.Moments.steps() + c.Flow.Start, noise: c.Flow.Noise, seed: c.Seed,
 		how: integration{method: c.Flow.Method, steps: c.Flow.Steps, relTol: c.Flow.RelTol, absTol: c.Flow.AbsTol},
 	}
 }

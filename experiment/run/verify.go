@@ -41,7 +41,8 @@ type VerifyOptions struct {
 	Start  Start     // empty: Manifold, or Cold with mini-batches
 	// Memory says what becomes of the memory in the equations: Eliminated, or State.
 	Memory Memory
-	// Moments are, with the memory as state, what the optimizer remembers at the start, in the rule's order. If nil, it takes Wait steps first.
+	// Moments are, with the memory as state, what the optimizer remembers at the start, in the rule's order. If nil, they are the
+	// problem's, or it takes Wait steps first.
 	Moments [][]float64
 	// Wait is the number of steps taken before the comparison, which bias correction counts.
 	Wait int
@@ -118,6 +119,8 @@ func (opt *VerifyOptions) check(p *Problem[float64]) error {
 		}
 	}
 	switch {
+	case opt.Memory == Eliminated && p.Moments != nil:
+		return errors.New("optimizer.moments: of no use where the memory is eliminated; want memory state, or leave it out")
 	case opt.Memory != Eliminated && opt.Memory != State:
 		return fmt.Errorf("memory %q: want %s or %s", opt.Memory, Eliminated, State)
 	case opt.Wait < 0:

@@ -46,6 +46,14 @@ func stateOf(ctx context.Context, p *Problem[float64], moments [][]float64, wait
 	return z, nil
 }
 
+// remembered returns moments and the number of steps behind them: those given, or the problem's own.
+func (p *Problem[T]) remembered(moments [][]T, wait int) ([][]T, int) {
+	if moments == nil && p.Moments != nil {
+		return p.Moments.State, p.Moments.Steps
+	}
+	return moments, wait
+}
+
 // verifyState compares the steps of the family that the rule stands in, its own at the largest step size, with the equations whose memory is
 // state. There is one time tau for each memory, so the decays follow the step size.
 func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*Verification, error) {
@@ -57,6 +65,7 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 		return nil, errors.New("memory state: any order needs a loss that is graph code, which this one does not have")
 	}
 	p.LR = opt.LR[0]
+	opt.Moments, opt.Wait = p.remembered(opt.Moments, opt.Wait)
 	start, err := stateOf(ctx, p, opt.Moments, opt.Wait)
 	if err != nil {
 		return nil, err
@@ -118,7 +127,7 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, sta
 }
 
 // StateFields returns the fields f_0 .. f_(order-1) of dz/dt = f_0 + lr f_1 + .. with the memory as state, at the problem's theta and
-// moments; nil moments are those that wait steps leave behind which all see the gradient there. wait is also the number of steps that bias
+// moments; nil moments are the problem's, or those that wait steps leave behind which all see the gradient there. wait is also the number of steps that bias
 // correction counts.
 func StateFields(ctx context.Context, p *Problem[float64], order int, moments [][]float64, wait int) ([][]float64, error) {
 	loss, ok := p.Objective.(objective.GraphLoss)
@@ -129,7 +138,7 @@ func StateFields(ctx context.Context, p *Problem[float64], order int, moments []
 	if err != nil {
 		return nil, err
 	}
-	if moments == nil {
+	if moments, wait = p.remembered(moments, wait); moments == nil {
 		if moments, err = constantMoments(ctx, p, wait); err != nil {
 			return nil, err
 		}

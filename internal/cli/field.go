@@ -27,7 +27,7 @@ func newField() *cobra.Command {
 closed form, full batch and memory full, at one point.
 
 --memory state prints those of dz/dt for z = (theta, what the optimizer remembers), theta first and then the arrays in the rule's order.
-They hold for any memory: --moments, or what flow.start steps leave that see the gradient at theta. A decay beta stands for
+They hold for any memory: --moments, optimizer.moments of a file, or what flow.start steps leave that see the gradient at theta. A decay beta stands for
 exp(-lr/tau).`,
 		Example: "  shadowflow field --objective bilinear --optimizer adam --set beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --order 5",
 		Args:    cobra.MaximumNArgs(1),
@@ -40,6 +40,7 @@ exp(-lr/tau).`,
 			if err != nil {
 				return err
 			}
+			imported(cmd, p)
 			if memory == string(run.State) {
 				moments, err := momentsOf(momentText, p.Rule)
 				if err != nil {
@@ -56,6 +57,9 @@ exp(-lr/tau).`,
 			}
 			if momentText != "" {
 				return errMomentsUnused
+			}
+			if p.Moments != nil {
+				return errImportedUnused
 			}
 			loss, ok := p.Objective.(objective.GraphLoss)
 			if !ok {

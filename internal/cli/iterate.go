@@ -21,7 +21,7 @@ func newIterate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "iterate [config.yaml]",
 		Short: "Run an optimizer, and its modified equations beside it, and print where they go",
-		Long: `Run an optimizer from an empty memory and print its parameters and the loss after every step, the start included.
+		Long: `Run an optimizer from an empty memory, or that of optimizer.moments, and print its parameters and the loss after every step, the start included.
 
 --flow adds the solutions of the modified equations at the same times: those of orders 1 and 2 exact in the step number, so
 that they know how the memory fills, those of higher order with the memory full.`,
@@ -36,6 +36,7 @@ that they know how the memory fills, those of higher order with the memory full.
 			if err != nil {
 				return err
 			}
+			first := imported(cmd, problem)
 			paths, err := run.Iterate(cmd.Context(), *problem, c.Steps, orders)
 			if err != nil {
 				return err
@@ -52,7 +53,7 @@ that they know how the memory fills, those of higher order with the memory full.
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), out)
 			}
-			printIterates(cmd.OutOrStdout(), out, c.Optimizer, problem.StepSize)
+			printIterates(cmd.OutOrStdout(), out, c.Optimizer, first, problem.StepSize)
 			return nil
 		},
 	}
@@ -80,8 +81,8 @@ type flowOutput struct {
 // shown is how many coordinates a table shows.
 const shown = 4
 
-// printIterates prints a table, whose t is the sum of the sizes of the steps.
-func printIterates(w io.Writer, out iterateOutput, o config.Optimizer, size func(n int) float64) {
+// printIterates prints a table from step first on, whose t is the sum of the sizes of the steps.
+func printIterates(w io.Writer, out iterateOutput, o config.Optimizer, first int, size func(n int) float64) {
 	dim := min(len(out.Theta[0]), shown)
 	fmt.Fprintf(w, "%v\n\n%6s %10s %14s", o, "step", "t", "loss")
 	fmt.Fprintf(w, "  %*s", 13*dim, "theta")
@@ -91,8 +92,8 @@ func printIterates(w io.Writer, out iterateOutput, o config.Optimizer, size func
 	fmt.Fprintln(w)
 	t := 0.0
 	for n, theta := range out.Theta {
-		fmt.Fprintf(w, "%6d %10.4g %14.6g  ", n, t, out.Loss[n])
-		t += size(n)
+		fmt.Fprintf(w, "%6d %10.4g %14.6g  ", first+n, t, out.Loss[n])
+		t += size(first + n)
 		printCoordinates(w, theta[:dim])
 		for _, f := range out.Flow {
 			fmt.Fprint(w, "  ")

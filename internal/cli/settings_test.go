@@ -94,8 +94,9 @@ func TestWhatWouldBeDroppedIsRefused(t *testing.T) {
 	for args, want := range map[string]string{
 		"derive adam --optimizer lion":                   "both name the optimizer: leave one out",
 		"map --batch -5":                                 "--batch -5: want sizes above 0",
-		"probe --objective bilinear --weights W":         "weights W: of no use with objective bilinear",
+		"probe --objective bilinear --weights W":         "model.weights: of no use with objective.name: bilinear",
 		"field --objective bilinear --moments m=1,2":     "of no use with --memory full",
+		"probe --moments none.pt":                        "optimizer.moments: open none.pt",
 		"verify --memory state --moments m=1,2":          "v is missing: optimizer adam remembers m, v",
 		"field --memory state --moments w=1,2;v=3,4":     "unknown moment",
 		"verify --memory states --objective bilinear":    "want full or state",

@@ -32,7 +32,7 @@ and 2 that are exact in the step number. With --batches cyclic or shuffled each 
 objective's batches, and the start is cold; so it is with a schedule, which is that of the largest lr, and is stretched over the same time
 for the others.
 
---memory state compares with the equations that keep the memory as part of the state, which hold from any start: --moments, or what
+--memory state compares with the equations that keep the memory as part of the state, which hold from any start: --moments, optimizer.moments of a file, or what
 flow.start steps leave, taken as they are. The decays are those at the largest lr; at the others they are powers of them, so that
 each memory has one time tau = lr/(-log beta).`,
 		Example: `  shadowflow verify --objective bilinear --optimizer adam --set beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --orders 1,2,3,4,5
@@ -48,6 +48,7 @@ each memory has one time tau = lr/(-log beta).`,
 			if err != nil {
 				return err
 			}
+			imported(cmd, problem)
 			if opt.LR, err = floats("--lr", lrs); err != nil {
 				return err
 			}

@@ -1,0 +1,262 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"shadowflow/experiment/config"
+	"shadowflow/graph"
+	"shadowflow/nn"
+	"shadowflow/rule"
+	"shadowflow/safetensors"
+	"shadowflow/torchfile"
+)
+
+// Moments are what an optimizer remembers before the first step of a run, which was left by steps taken elsewhere.
+type Moments[T graph.Float] struct {
+	// Steps is the number of these steps: n goes on from there.
+	Steps int
+	// State has the arrays in the order of the rule's State.
+	State [][]T
+	// Notes say where the optimizer that took these steps had other hyperparameters.
+	Notes []string
+
+	groups []map[string]any // hyperparameters by PyTorch's names, where the file has them
+}
+
+// steps returns the number of steps, 0 without moments.
+func (m *Moments[T]) steps() int {
+	if m == nil {
+		return 0
+	}
+	return m.Steps
+}
+
+// notes returns the notes, none without moments.
+func (m *Moments[T]) notes() []string {
+	if m == nil {
+		return nil
+	}
+	return m.Notes
+}
+
+// torchNames are PyTorch's names for what a rule remembers, by the names of its state, in the order in which they are looked for. A name that
+// is not here is looked for as it is.
+var torchNames = map[string][]string{
+	"m":   {"exp_avg", "momentum_buffer"},
+	"v":   {"exp_avg_sq", "square_avg"},
+	"top": {"max_exp_avg_sq"},
+}
+
+// torchSettings are PyTorch's names for hyperparameters, by the names here.
+var torchSettings = map[string]string{
+	"momentum": "beta1", "alpha": "beta2", "eps": "eps", "weight_decay": "weight_decay", "nesterov": "nesterov", "dampening": "dampening",
+	"centered": "centered", "amsgrad": "amsgrad",
+}
+
+func torchNamesOf(entry string) []string {
+	if names, ok := torchNames[entry]; ok {
+		return names
+	}
+	return []string{entry}
+}
+
+// readMoments reads the file optimizer.moments, nil if there is none.
+func readMoments[T graph.Float](c *config.Config, s *source, r *rule.Rule) (*Moments[T], error) {
+	path := c.Optimizer.Moments
+	switch {
+	case path == "" && c.Optimizer.MomentsSteps != 0:
+		return nil, errors.New("optimizer.moments_steps: of no use without optimizer.moments")
+	case path == "":
+		return nil, nil
+	case len(r.State) == 0:
+		return nil, fmt.Errorf("optimizer.moments: optimizer %s remembers nothing; leave it out", r.Name)
+	}
+	m := &Moments[T]{}
+	var tensors []safetensors.Tensor
+	var err error
+	if torchfile.Is(path) {
+		tensors, err = m.readTorch(path, s.model, r)
+	} else {
+		tensors, err = m.readOurs(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("optimizer.moments: %w", err)
+	}
+	reader := nn.NewReader(s.model, path, tensors)
+	for _, entry := range r.State {
+		array := make([]T, s.model.NumParams())
+		nn.ReadVector(reader, statePrefix(entry), array)
+		m.State = append(m.State, array)
+	}
+	if err := reader.Err(); err != nil {
+		return nil, fmt.Errorf("optimizer.moments: %w", err)
+	}
+	if c.Optimizer.MomentsSteps != 0 {
+		m.Steps = c.Optimizer.MomentsSteps
+	}
+	if m.Steps == 0 {
+		return nil, fmt.Errorf("optimizer.moments: %s does not say how many steps its moments are from; want optimizer.moments_steps", path)
+	}
+	return m, nil
+}
+
+// statePrefix stands before the weights' names in files with an entry of a rule's state.
+func statePrefix(entry string) string { return "state." + entry + "." }
+
+// readOurs reads a safetensors file with the names of our checkpoints, and step among its metadata.
+func (m *Moments[T]) readOurs(path string) ([]safetensors.Tensor, error) {
+	file, err := safetensors.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if text, ok := file.Metadata["step"]; ok {
+		if m.Steps, err = strconv.Atoi(text); err != nil || m.Steps < 0 {
+			return nil, fmt.Errorf("%s: metadata step %q: want a number of steps", path, text)
+		}
+	}
+	return slices.DeleteFunc(file.Tensors, func(t safetensors.Tensor) bool { return !strings.HasPrefix(t.Name, "state.") }), nil
+}
+
+// readTorch reads an optimizer's state_dict, whose arrays get the names that they have in our checkpoints.
+func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]safetensors.Tensor, error) {
+	file, err := torchfile.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	o, err := file.Optimizer()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	m.groups = o.Groups
+	names, err := parameterNames(o, model)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	shapes := map[string][]int{}
+	for _, p := range model.Params() {
+		shapes[p.Name] = p.Torch
+	}
+	var tensors []safetensors.Tensor
+	for i, remembered := range o.State {
+		where := fmt.Sprintf("%s: state of parameter %d, %s", path, i, names[i])
+		if remembered == nil {
+			return nil, fmt.Errorf("%s, is missing: the optimizer has not moved it; want one that trained all of the model", where)
+		}
+		arrays, err := renamed(remembered, r, names[i], shapes[names[i]])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", where, err)
+		}
+		tensors = append(tensors, arrays...)
+		step := remembered.Numbers["step"]
+		if i == 0 {
+			m.Steps = int(step)
+		}
+		if step != float64(m.Steps) {
+			return nil, fmt.Errorf("%s: step %v, where parameter 0 has %v; want the same for all", where, step, m.Steps)
+		}
+	}
+	return tensors, nil
+}
+
+// parameterNames returns the names of an optimizer's parameters: its own, or the model's in their order.
+func parameterNames(o *torchfile.Optimizer, model *nn.Model) ([]string, error) {
+	params := model.Params()
+	switch {
+	case o.Names != nil:
+		return o.Names, nil
+	case len(o.Groups) > 1:
+		return nil, fmt.Errorf("%d groups of parameters without names, so that their order is unknown; want names: torch.optim.Adam(model.named_parameters(), ...), or param_names in param_groups", len(o.Groups))
+	case len(o.State) != len(params):
+		return nil, fmt.Errorf("an optimizer of %d parameters; the model has %d", len(o.State), len(params))
+	}
+	var names []string
+	for _, p := range params {
+		names = append(names, p.Name)
+	}
+	return names, nil
+}
+
+// renamed returns the arrays of one parameter under the names of our checkpoints. A number stands for an array of it.
+func renamed(from *torchfile.Remembered, r *rule.Rule, weight string, shape []int) ([]safetensors.Tensor, error) {
+	there := map[string]safetensors.Tensor{}
+	for _, t := range from.Arrays {
+		there[t.Name] = t
+	}
+	has := strings.Join(append(slices.Sorted(maps.Keys(there)), slices.Sorted(maps.Keys(from.Numbers))...), ", ")
+	var out []safetensors.Tensor
+	for _, entry := range r.State {
+		names := torchNamesOf(entry)
+		name := statePrefix(entry) + weight
+		if i := slices.IndexFunc(names, func(n string) bool { _, ok := there[n]; return ok }); i >= 0 {
+			t := there[names[i]]
+			delete(there, names[i])
+			t.Name = name
+			out = append(out, t)
+			continue
+		}
+		i := slices.IndexFunc(names, func(n string) bool { _, ok := from.Numbers[n]; return ok })
+		if i < 0 {
+			return nil, fmt.Errorf("it has %s; want %s, which is %s of optimizer %s", orNothing(has), strings.Join(names, " or "), entry, r.Name)
+		}
+		out = append(out, safetensors.Tensor{Name: name, Shape: shape, Data: func() []float64 { return slices.Repeat([]float64{from.Numbers[names[i]]}, sizeOf(shape)) }})
+	}
+	if len(there) > 0 {
+		return nil, fmt.Errorf("%s is nothing that optimizer %s remembers (%s); want the optimizer that it is of", strings.Join(slices.Sorted(maps.Keys(there)), ", "),
+			r.Name, strings.Join(r.State, ", "))
+	}
+	return out, nil
+}
+
+func orNothing(list string) string {
+	if list == "" {
+		return "nothing"
+	}
+	return list
+}
+
+func sizeOf(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+// compare notes where the optimizer that the moments are of had other hyperparameters than the config says; lr is that of the coming step.
+func (m *Moments[T]) compare(c *config.Config, lr float64) {
+	if m == nil {
+		return
+	}
+	note := func(name string, here, there any) {
+		text := fmt.Sprintf("%s is %v, where the optimizer of %s had %v", name, here, c.Optimizer.Moments, there)
+		if here != there && !slices.Contains(m.Notes, text) {
+			m.Notes = append(m.Notes, text)
+		}
+	}
+	for _, group := range m.groups {
+		for _, name := range slices.Sorted(maps.Keys(group)) {
+			there, key := group[name], torchSettings[name]
+			switch betas, _ := there.([]float64); {
+			case name == "lr":
+				note("optimizer.lr of the coming step", lr, there)
+			case name == "betas" && len(betas) == 2:
+				note("optimizer.beta1", c.Optimizer.Values["beta1"], betas[0])
+				note("optimizer.beta2", c.Optimizer.Values["beta2"], betas[1])
+			case key == "nesterov" && slices.Contains([]string{"heavy-ball", "nesterov"}, c.Optimizer.Name):
+				note("optimizer.name nesterov", c.Optimizer.Name == "nesterov", there)
+			case key == "weight_decay" && c.Optimizer.Values[key] == nil:
+				note("optimizer.l2", c.Optimizer.L2, there)
+			case key != "" && c.Optimizer.Values[key] != nil:
+				note("optimizer."+key, c.Optimizer.Values[key], there)
+			}
+		}
+		if c.Optimizer.Values["eps_inside"] == true && group["eps"] != nil {
+			note("optimizer.eps_inside", true, false)
+		}
+	}
+}

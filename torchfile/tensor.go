@@ -1,0 +1,209 @@
+package torchfile
+
+import (
+	"encoding/binary"
+	"math"
+	"strings"
+
+	"github.com/nlpodyssey/gopickle/types"
+
+	"shadowflow/safetensors"
+)
+
+// element is a type of elements: its size in a file, and one function that reads it.
+type element struct {
+	size int
+	f32  func(b []byte) float32
+	f64  func(b []byte) float64
+	i64  func(b []byte) int64
+}
+
+// elements are the types by the names of their storages in module torch.
+var elements = map[string]*element{
+	"FloatStorage":    {size: 4, f32: func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }},
+	"HalfStorage":     {size: 2, f32: func(b []byte) float32 { return half(binary.LittleEndian.Uint16(b)) }},
+	"BFloat16Storage": {size: 2, f32: func(b []byte) float32 { return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16) }},
+	"DoubleStorage":   {size: 8, f64: func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) }},
+	"LongStorage":     {size: 8, i64: func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) }},
+	"IntStorage":      {size: 4, i64: func(b []byte) int64 { return int64(int32(binary.LittleEndian.Uint32(b))) }},
+	"ShortStorage":    {size: 2, i64: func(b []byte) int64 { return int64(int16(binary.LittleEndian.Uint16(b))) }},
+	"CharStorage":     {size: 1, i64: func(b []byte) int64 { return int64(int8(b[0])) }},
+	"ByteStorage":     {size: 1, i64: func(b []byte) int64 { return int64(b[0]) }},
+	"BoolStorage":     {size: 1, i64: func(b []byte) int64 { return int64(b[0]) }},
+}
+
+// half returns a number of 16 bits, which float32 holds exactly. (gopickle's conversion is wrong below 2^-14.)
+func half(bits uint16) float32 {
+	fraction, exponent := float64(bits&0x3ff), int(bits>>10&0x1f)
+	switch {
+	case exponent == 0x1f && fraction == 0:
+		fraction = math.Inf(1)
+	case exponent == 0x1f:
+		return float32(math.NaN())
+	case exponent > 0:
+		fraction += 1 << 10
+	}
+	return float32(math.Copysign(math.Ldexp(fraction, max(exponent, 1)-25), float64(int16(bits))))
+}
+
+// storage is the elements that tensors are views of. In the older format its bytes come when the tensors are known.
+type storage struct {
+	of    *element
+	count int // of elements
+	data  []byte
+}
+
+// tensor is a view of a storage, all of whose elements are inside.
+type tensor struct {
+	from         *storage
+	offset       int
+	size, stride []int
+	count        int // of elements
+}
+
+// maxRank is the largest number of dimensions that is read, maxCount of elements.
+const (
+	maxRank  = 64
+	maxCount = 1 << 48
+)
+
+// call is a function of Python's that a pickle may call.
+type call func(args []any) (any, error)
+
+// Call implements types.Callable.
+func (c call) Call(args ...any) (any, error) { return c(args) }
+
+var _ types.Callable = call(nil)
+
+// named returns what a name of Python's stands for; any name but those of tensors is refused.
+func named(module, name string) (any, error) {
+	if e := elements[name]; e != nil && module == "torch" {
+		return e, nil
+	}
+	switch full := module + "." + name; {
+	case full == "torch._utils._rebuild_tensor_v2" || full == "torch._utils._rebuild_tensor":
+		return call(rebuildTensor), nil
+	case full == "torch._utils._rebuild_parameter" || full == "torch._utils._rebuild_parameter_with_state":
+		return call(rebuildParameter), nil
+	case module == "torch._utils" && strings.HasPrefix(name, "_rebuild_"), module == "torch" && strings.HasSuffix(name, "Storage"), module == "torch.storage":
+		return nil, malformed("it holds a tensor of a kind that is not read (%s; so are those of unsigned 16-bit, 8-bit floating-point, complex, quantized and sparse numbers): "+
+			"convert it before saving: torch.save({k: v.float() for k, v in model.state_dict().items()}, \"weights.pt\")", full)
+	case strings.HasPrefix(module, "torch.nn.") || module == "__main__" || strings.HasPrefix(module, "torchvision."):
+		return nil, malformed("it holds a whole module (%s), whose code only Python has: %s", full, Advice)
+	default:
+		return nil, malformed("it holds an object %s of Python's; dictionaries, numbers, texts and tensors are read, and nothing is executed: %s", full, Advice)
+	}
+}
+
+// rebuildParameter is given the tensor of an nn.Parameter, whether it requires a gradient, and hooks.
+func rebuildParameter(args []any) (any, error) {
+	if len(args) > 0 {
+		if t, ok := args[0].(*tensor); ok {
+			return t, nil
+		}
+	}
+	return nil, malformed("a parameter has no tensor: the file is damaged")
+}
+
+// rebuildTensor is given a storage, an offset, sizes and strides, and what is of no use here.
+func rebuildTensor(args []any) (any, error) {
+	damaged := func(what string) error { return malformed("a tensor has %s: the file is damaged", what) }
+	if len(args) < 4 {
+		return nil, damaged("no storage, offset, sizes and strides")
+	}
+	from, ok := args[0].(*storage)
+	offset, isWhole := args[1].(int)
+	size, sized := wholes(args[2])
+	stride, strided := wholes(args[3])
+	if !ok || !isWhole || !sized || !strided || offset < 0 || len(size) != len(stride) {
+		return nil, damaged("no storage, offset, sizes and strides")
+	}
+	t := &tensor{from: from, offset: offset, size: size, stride: stride, count: 1}
+	for _, n := range size {
+		if n > 0 && t.count > maxCount/n {
+			return nil, damaged("more elements than can be")
+		}
+		t.count *= n
+	}
+	if t.count > 0 && !t.inside() {
+		return nil, damaged("elements outside of its storage")
+	}
+	return t, nil
+}
+
+// inside reports whether a tensor with elements has them all in its storage.
+func (t *tensor) inside() bool {
+	if t.offset >= t.from.count {
+		return false
+	}
+	last := t.offset
+	for i, n := range t.size {
+		if n > 1 && t.stride[i] > t.from.count/(n-1) {
+			return false
+		}
+		last += (n - 1) * t.stride[i]
+	}
+	return last < t.from.count
+}
+
+// wholes returns a tuple of numbers that are not negative.
+func wholes(v any) ([]int, bool) {
+	tuple, ok := v.(*types.Tuple)
+	if !ok || tuple.Len() > maxRank {
+		return nil, false
+	}
+	out := make([]int, tuple.Len())
+	for i, item := range *tuple {
+		n, ok := item.(int)
+		if !ok || n < 0 {
+			return nil, false
+		}
+		out[i] = n
+	}
+	return out, true
+}
+
+// gather returns a tensor's elements, row by row.
+func gather[T any](t *tensor, read func(b []byte) T) []T {
+	out := make([]T, t.count)
+	index := make([]int, len(t.size))
+	at, width := t.offset, t.from.of.size
+	for i := range out {
+		out[i] = read(t.from.data[at*width:])
+		for axis := len(index) - 1; axis >= 0; axis-- {
+			index[axis]++
+			if at += t.stride[axis]; index[axis] < t.size[axis] {
+				break
+			}
+			at -= index[axis] * t.stride[axis]
+			index[axis] = 0
+		}
+	}
+	return out
+}
+
+// array returns a tensor under a name: floating-point elements are gathered where they are asked for, whole ones now.
+func (t *tensor) array(name string) safetensors.Tensor {
+	out := safetensors.Tensor{Name: name, Shape: t.size}
+	switch e := t.from.of; {
+	case e.f32 != nil:
+		out.Data = func() []float32 { return gather(t, e.f32) }
+	case e.f64 != nil:
+		out.Data = func() []float64 { return gather(t, e.f64) }
+	default:
+		out.Data = gather(t, e.i64)
+	}
+	return out
+}
+
+// number returns the only element of a tensor without dimensions.
+func (t *tensor) number() float64 {
+	switch e := t.from.of; {
+	case e.f32 != nil:
+		return float64(gather(t, e.f32)[0])
+	case e.f64 != nil:
+		return gather(t, e.f64)[0]
+	default:
+		return float64(gather(t, e.i64)[0])
+	}
+}

@@ -1,0 +1,291 @@
+package torchfile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"shadowflow/safetensors"
+)
+
+// expected is what testdata/files.py says of the files.
+type expected struct {
+	Tensors map[string]struct {
+		Shape  []int
+		Values []float64
+	}
+	Optimizers map[string][]map[string]any
+	Names      []string
+}
+
+func readExpected(t *testing.T) (e expected) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/expected.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &e); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func mustRead(t *testing.T, name string) *File {
+	t.Helper()
+	f, err := ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func numbers(t *testing.T, from safetensors.Tensor) []float64 {
+	t.Helper()
+	if v, ok := from.Float64s(); ok {
+		return v
+	}
+	var out []float64
+	for _, v := range from.Data.([]int64) {
+		out = append(out, float64(v))
+	}
+	return out
+}
+
+func TestTensorsAreThoseThatPyTorchSaved(t *testing.T) {
+	want := readExpected(t).Tensors
+	for _, name := range []string{"zip.pt", "older.pt", "protocol4.pt"} {
+		t.Run(name, func(t *testing.T) {
+			if !Is(filepath.Join("testdata", name)) {
+				t.Error("not recognized")
+			}
+			tensors, err := mustRead(t, name).Tensors()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(tensors) != len(want) {
+				t.Errorf("%d tensors, want %d", len(tensors), len(want))
+			}
+			for _, got := range tensors {
+				w, ok := want[got.Name]
+				if !ok || !slices.Equal(got.Shape, w.Shape) || !slices.Equal(numbers(t, got), w.Values) {
+					t.Errorf("%s: %v %v, want %v %v", got.Name, got.Shape, numbers(t, got), w.Shape, w.Values)
+				}
+			}
+		})
+	}
+}
+
+func TestHalfPrecisionCoversItsRange(t *testing.T) {
+	for bits, want := range map[uint16]float64{
+		0x0000: 0, 0x0001: math.Ldexp(1, -24), 0x03ff: math.Ldexp(1023, -24), 0x0400: math.Ldexp(1, -14), 0x3c00: 1, 0xc000: -2,
+		0x7bff: 65504, 0x7c00: math.Inf(1), 0xfc00: math.Inf(-1),
+	} {
+		if got := float64(half(bits)); got != want {
+			t.Errorf("0x%04x is %v, want %v", bits, got, want)
+		}
+	}
+	if got := half(0x8000); got != 0 || !math.Signbit(float64(got)) {
+		t.Errorf("0x8000 is %v, want -0", got)
+	}
+	if got := half(0x7e00); got == got {
+		t.Errorf("0x7e00 is %v, want NaN", got)
+	}
+}
+
+func TestOptimizersStateIsWhatPyTorchSaved(t *testing.T) {
+	for name, want := range readExpected(t).Optimizers {
+		t.Run(name, func(t *testing.T) {
+			o, err := mustRead(t, name+".pt").Optimizer()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(o.State) != len(want) || len(o.Groups) != 1 {
+				t.Fatalf("%d parameters in %d groups, want %d in one", len(o.State), len(o.Groups), len(want))
+			}
+			for i, r := range o.State {
+				got := map[string][]float64{}
+				if r != nil {
+					for _, a := range r.Arrays {
+						got[a.Name] = numbers(t, a)
+					}
+					for k, v := range r.Numbers {
+						got[k] = []float64{v}
+					}
+				}
+				if len(got) != len(want[i]) {
+					t.Errorf("parameter %d: %d entries, want %d", i, len(got), len(want[i]))
+				}
+				for k, w := range want[i] {
+					var values []float64
+					for _, v := range w.([]any) {
+						values = append(values, v.(float64))
+					}
+					if !slices.Equal(got[k], values) {
+						t.Errorf("parameter %d: %s is %v, want %v", i, k, got[k], values)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestHyperparametersAreRead(t *testing.T) {
+	o, err := mustRead(t, "adam.pt").Optimizer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := o.Groups[0]
+	betas, _ := g["betas"].([]float64)
+	if g["lr"] != 0.01 || !slices.Equal(betas, []float64{0.8, 0.95}) || g["amsgrad"] != false {
+		t.Errorf("%v", g)
+	}
+}
+
+func TestADictionaryOfATrainingScriptHasBoth(t *testing.T) {
+	f, want := mustRead(t, "training.pt"), readExpected(t).Names
+	tensors, err := f.Tensors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, tensor := range tensors {
+		names = append(names, tensor.Name)
+	}
+	o, err := f.Optimizer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(names, want) || !slices.Equal(o.Names, want) {
+		t.Errorf("tensors %v and parameters %v, want %v", names, o.Names, want)
+	}
+}
+
+func TestWhatCannotBeReadIsSaidWithWhatToSaveInstead(t *testing.T) {
+	for name, want := range map[string][]string{
+		"module.pt":       {"whole module", "torch.save(model.state_dict()"},
+		"float8.pt":       {"8-bit", "v.float()"},
+		"uint16.pt":       {"unsigned 16-bit", "v.float()"},
+		"complex.pt":      {"complex", "nothing is executed", "torch.save(model.state_dict()"},
+		"tensor.pt":       {"a tensor of shape [3]", "torch.save(model.state_dict()"},
+		"numbers.pt":      {`"epoch" is the number 3`, "its keys: epoch, loss", "torch.save(model.state_dict()"},
+		"expected.json":   {"no file of torch.save"},
+		"../testdata":     {"folder"},
+		"adam.pt":         {`"state" is a dictionary`},
+		"there-is-no.pth": {"there-is-no.pth"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join("testdata", name)
+			f, err := ReadFile(path)
+			if err == nil {
+				_, err = f.Tensors()
+			}
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, w := range want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%v\nshould say %q", err, w)
+				}
+			}
+		})
+	}
+	if _, err := mustRead(t, "zip.pt").Optimizer(); err == nil || !strings.Contains(err.Error(), "torch.save(optimizer.state_dict()") {
+		t.Errorf("weights as an optimizer's state: %v", err)
+	}
+}
+
+func TestAFileCutShortIsRefused(t *testing.T) {
+	for _, name := range []string{"zip.pt", "older.pt", "adam.pt"} {
+		whole, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range len(whole) {
+			if _, err := Read(bytes.NewReader(whole[:n]), int64(n)); err == nil {
+				t.Fatalf("%s: %d of %d bytes are accepted", name, n, len(whole))
+			}
+		}
+	}
+}
+
+// consume reads a file and all that is in it, as long as it is small.
+func consume(t *testing.T, raw []byte) error {
+	f, err := Read(bytes.NewReader(raw), int64(len(raw)))
+	var format *FormatError
+	if err != nil {
+		if !errors.As(err, &format) {
+			t.Fatalf("not a *FormatError: %v", err)
+		}
+		return err
+	}
+	tensors, _ := f.Tensors()
+	if o, err := f.Optimizer(); err == nil {
+		for _, r := range o.State {
+			if r != nil {
+				tensors = append(tensors, r.Arrays...)
+			}
+		}
+	}
+	for _, tensor := range tensors {
+		size := 1.0
+		for _, n := range tensor.Shape {
+			size *= float64(n)
+		}
+		if size > 1e5 || math.IsNaN(size) {
+			continue
+		}
+		if v, ok := tensor.Float64s(); ok && float64(len(v)) != size {
+			t.Errorf("%q has %d elements, its shape %v", tensor.Name, len(v), tensor.Shape)
+		}
+	}
+	return nil
+}
+
+func TestHostilePicklesAreErrors(t *testing.T) {
+	older := func(object string) []byte {
+		return []byte(string(pickleMagic) + "\x80\x02M\xe9\x03.\x80\x02}." + object)
+	}
+	for name, object := range map[string]string{
+		"a text of 2^62 bytes":               "\x80\x04\x8d\x00\x00\x00\x00\x00\x00\x00\x40",
+		"a text of 4 GB":                     "\x80\x02X\xff\xff\xff\xff",
+		"a frame of 2^62 bytes":              "\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x40.",
+		"an integer of a million bytes":      "\x80\x02\x8b\x40\x42\x0f\x00" + strings.Repeat("1", 1000000) + ".",
+		"an integer of no bytes":             "\x80\x02\x8a\x00.",
+		"a key without a value":              "\x80\x02}(K\x01u.",
+		"a key that is bytes":                "\x80\x02ccollections\nOrderedDict\n)R(C\x01aK\x01u.",
+		"an instruction that does not exist": "\xff.",
+		"a function of the system":           "\x80\x02cos\nsystem\n(X\x02\x00\x00\x00lsR.",
+		"builtins' eval":                     "\x80\x02c__builtin__\neval\n(X\x01\x00\x00\x001tR.",
+		"a dictionary in itself":             "\x80\x02}q\x00K\x01h\x00s.",
+		"a storage of 2^31 numbers":          "\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuJ\xff\xff\xff\x7fNtQ.",
+		"a million marks":                    "\x80\x02" + strings.Repeat("(", 1<<20) + ".",
+		"nothing":                            ".",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if consume(t, older(object)) == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, name := range []string{"zip.pt", "older.pt", "protocol4.pt", "adam.pt", "rmsprop.pt", "training.pt", "module.pt", "float8.pt"} {
+		raw, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if err := consume(t, raw); err != nil && len(err.Error()) > 4000 {
+			t.Errorf("an error of %d bytes", len(err.Error()))
+		}
+	})
+}
