@@ -48,8 +48,11 @@ func (m *Moments[T]) notes() []string {
 // is not here is looked for as it is.
 var torchNames = map[string][]string{
 	"m":   {"exp_avg", "momentum_buffer"},
-	"v":   {"exp_avg_sq", "square_avg"},
+	"v":   {"exp_avg_sq", "square_avg", "sum"},
 	"top": {"max_exp_avg_sq"},
+	"u":   {"exp_inf", "acc_delta"}, // Adamax, Adadelta
+
+	"center": {"grad_avg"}, "product": {"mu_product"}, "buf": {"momentum_buffer"}, "last": {"prev"}, "size": {"step_size"},
 }
 
 // torchSettings are PyTorch's names for hyperparameters, by the names here.
@@ -241,6 +244,9 @@ func (m *Moments[T]) compare(c *config.Config, lr float64) {
 	for _, group := range m.groups {
 		for _, name := range slices.Sorted(maps.Keys(group)) {
 			there, key := group[name], torchSettings[name]
+			if name == "momentum" && c.Optimizer.Values[name] != nil {
+				key = name
+			}
 			switch betas, _ := there.([]float64); {
 			case name == "lr":
 				note("optimizer.lr of the coming step", lr, there)

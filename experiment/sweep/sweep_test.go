@@ -118,7 +118,7 @@ func TestBaseMayBeAFileBesideTheSweep(t *testing.T) {
 func TestBadSweepsAreRefusedByLineAndKey(t *testing.T) {
 	for _, c := range []struct{ src, want string }{
 		{"grids: {}", "sweep.yaml:1:1: grids: unknown key of a sweep; did you mean grid?"},
-		{"grid:\n  optimizer.beta3: [1]", "optimizer.beta3: unknown key; did you mean"},
+		{"grid:\n  optimizer.beta9: [1]", "optimizer.beta9: unknown key; did you mean"},
 		{"grid:\n  optimizer.beta2: [0.9, 2]", "sweep.yaml:2:26: optimizer.beta2: 2 is out of range"},
 		{"grid:\n  optimizer.beta2: []", "sweep.yaml:2:3: grid: optimizer.beta2: an empty list makes no runs"},
 		{"grid: {optimizer.beta2: 0.9}", "expected a list of values"},
