@@ -49,7 +49,11 @@ func Derive(o config.Optimizer) (*Derivation, error) {
 // Text returns the derivation for a terminal.
 func (d *Derivation) Text() string {
 	var w strings.Builder
-	fmt.Fprintf(&w, "%v\n\nDefinition\n", d.optimizer)
+	fmt.Fprintf(&w, "%v\n", d.optimizer)
+	if text := d.optimizer.Conventions(); text != "" {
+		fmt.Fprintf(&w, "%s\n", text)
+	}
+	fmt.Fprintf(&w, "\nDefinition\n")
 	for _, m := range d.Moments {
 		fmt.Fprintf(&w, "  %s = %s\n", m.Name, d.moment(m))
 	}
@@ -230,7 +234,7 @@ func (d *Derivation) MarshalJSON() ([]byte, error) {
 	e.SetEscapeHTML(false) // the encoder that asks escapes if it should
 	err := e.Encode(map[string]any{
 		"optimizer": d.optimizer.String(), "update": d.rule.Memory.Formula.String(), "field": d.Field.String(), "kappa": d.Kappa.String(),
-		"norm": d.Norm, "values": d.Values, "limits": limits, "signs": intervals, "sentences": d.Sentences(),
+		"norm": d.Norm, "values": d.Values, "limits": limits, "signs": intervals, "sentences": d.Sentences(), "conventions": d.optimizer.Conventions(),
 	})
 	return out.Bytes(), err
 }

@@ -29,6 +29,23 @@ type Definition struct {
 	// State are its entries, in order.
 	State  []Entry
 	Update *formula.Formula
+	// Presets are other conventions: values of lr and hyperparameters that are not the defaults, by the name of who has them. The defaults are
+	// called Paper.
+	Presets map[string]map[string]any
+}
+
+// The names of conventions: of the definition as it stands, and of torch.optim.
+const (
+	Paper   = "paper"
+	PyTorch = "pytorch"
+)
+
+// Preset returns the default of a key, lr or a hyperparameter, under a convention.
+func (d *Definition) Preset(name string, k schema.Key) any {
+	if v, ok := d.Presets[name][k.Name]; ok {
+		return v
+	}
+	return k.Default
 }
 
 // Entry is one line of a state.
@@ -37,7 +54,7 @@ type Entry struct {
 	Formula *formula.Formula
 }
 
-var definitionKeys = []string{"title", "paper", "let", "state", "update"}
+var definitionKeys = []string{"title", "paper", "let", "presets", "state", "update"}
 
 // DefinitionKeys returns the keys of a definition beside name and lr, which every optimizer has.
 func DefinitionKeys() []string { return slices.Clone(definitionKeys) }
@@ -90,6 +107,9 @@ func DefinitionOf(section []schema.Setting) (*Definition, error) {
 	if len(r.errors) == 0 {
 		r.check()
 	}
+	if len(r.errors) == 0 && r.presets.Key != "" {
+		r.preset(r.inside(r.presets))
+	}
 	if len(r.errors) == 0 { // what depends on numbers, with the default ones
 		if c, err := r.d.New(nil); err != nil {
 			r.errors = append(r.errors, err)
@@ -106,6 +126,7 @@ type reader struct {
 	at       map[string]schema.Setting // where keys, hyperparameters and entries are set
 	used     map[string]bool           // names that formulas use
 	elements map[string]dependence     // of entries
+	presets  schema.Setting            // read when the hyperparameters are known
 	errors   []error
 }
 
@@ -143,6 +164,8 @@ func (r *reader) section(section []schema.Setting) {
 			r.d.LR = lr.(float64)
 		case "let":
 			r.let(r.inside(s))
+		case "presets":
+			r.presets = s
 		case "state":
 			r.state(r.inside(s))
 		case "update":
@@ -241,6 +264,32 @@ func (r *reader) about(s schema.Setting, about []schema.Setting, k *schema.Key) 
 		}
 	}
 	return given
+}
+
+// preset reads the values of other conventions.
+func (r *reader) preset(settings []schema.Setting) {
+	r.d.Presets = map[string]map[string]any{}
+	for _, s := range settings {
+		values, ok := s.Value.([]schema.Setting)
+		if !ok && s.Value != nil || s.Key == Paper {
+			r.fail(s.ValueError(path("presets", s.Key), "expected keys and values, like {beta2: 0.999}, of another name than %s", Paper))
+			continue
+		}
+		r.d.Presets[s.Key] = map[string]any{}
+		for _, v := range values {
+			i := slices.IndexFunc(r.d.Keys(), func(k schema.Key) bool { return k.Name == v.Key })
+			if i < 0 {
+				r.fail(v.KeyError(path("presets", s.Key, v.Key), "unknown key; want lr or a hyperparameter"))
+				continue
+			}
+			k := r.d.Keys()[i]
+			value, problem := k.Convert(v.Value)
+			if problem != "" {
+				r.fail(v.ValueError(path("presets", s.Key, v.Key), "%s", problem))
+			}
+			r.d.Presets[s.Key][v.Key] = value
+		}
+	}
 }
 
 func (r *reader) state(settings []schema.Setting) {

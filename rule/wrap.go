@@ -22,7 +22,7 @@ type Conditioning struct {
 }
 
 // conditioningKeys are the keys of a section optimizer that say what is done to the gradient, which no hyperparameter may be called.
-var conditioningKeys = []string{"clip_value", "clip_norm", "l2", "sam"}
+var conditioningKeys = []string{"clip_value", "clip_norm", "l2", "sam", "preset"}
 
 // Active reports whether anything is done to the gradient.
 func (c Conditioning) Active() bool { return c.clips() || c.L2 != 0 }

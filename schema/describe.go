@@ -59,9 +59,7 @@ func eachOf(variants []*Key, say func(*Key) string) string {
 		if words[text] == nil {
 			texts = append(texts, text)
 		}
-		for _, c := range k.When {
-			words[text] = append(words[text], c.Words...)
-		}
+		words[text] = append(words[text], k.holdsFor()...)
 	}
 	if len(texts) == 1 {
 		return texts[0]
@@ -70,6 +68,21 @@ func eachOf(variants []*Key, say func(*Key) string) string {
 		texts[i] = fmt.Sprintf("%s (%s)", text, strings.Join(words[text], ", "))
 	}
 	return strings.Join(texts, "; ")
+}
+
+// holdsFor names what a variant is for: the words of its first condition, with those of the others behind each.
+func (k *Key) holdsFor() []string {
+	var words []string
+	for i, c := range k.When {
+		if i == 0 {
+			words = slices.Clone(c.Words)
+			continue
+		}
+		for j := range words {
+			words[j] += " " + strings.Join(c.Words, " ")
+		}
+	}
+	return words
 }
 
 // conditions says where one of the variants has a meaning.

@@ -126,6 +126,9 @@ func (s *Schema) rules(selector string) []any {
 			if !slices.ContainsFunc(variants, func(k *Key) bool { return s.excluded(k, selector, "") }) {
 				continue
 			}
+			if slices.ContainsFunc(variants, func(k *Key) bool { return !k.dependsOn(selector) }) && s.several(variants) {
+				continue // another selector tells the variants apart
+			}
 			fits := slices.IndexFunc(variants, func(k *Key) bool { return !s.excluded(k, selector, word) })
 			if fits < 0 {
 				then.put(variants[0], false)
@@ -140,6 +143,22 @@ func (s *Schema) rules(selector string) []any {
 		}
 	}
 	return out
+}
+
+// dependsOn reports whether a key has a condition on a selector itself.
+func (k *Key) dependsOn(selector string) bool {
+	return slices.ContainsFunc(k.When, func(c Condition) bool { return c.Key == selector })
+}
+
+// several reports whether variants of a key have conditions on more than one selector.
+func (s *Schema) several(variants []*Key) bool {
+	selectors := map[string]bool{}
+	for _, k := range variants {
+		for _, c := range k.When {
+			selectors[c.Key] = true
+		}
+	}
+	return len(selectors) > 1 && len(variants) > 1
 }
 
 // excluded reports whether a key, or a selector that it depends on, has no meaning where a selector has a value.

@@ -39,7 +39,7 @@ func TestAnEmptyConfigIsTheDefault(t *testing.T) {
 		t.Errorf("unexpected defaults: %+v", c)
 	}
 	want := Optimizer{Name: "adam", LR: 1e-3, Values: map[string]any{
-		"beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "eps_inside": true, "bias_correction": true,
+		"beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "eps_inside": true, "bias_correction": true, "preset": "paper",
 	}}
 	if !reflect.DeepEqual(c.Optimizer, want) {
 		t.Errorf("optimizer %+v, want %+v", c.Optimizer, want)

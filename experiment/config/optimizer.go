@@ -62,7 +62,7 @@ func (o Optimizer) RuleOf(weights []graph.Block) (*rule.Rule, error) {
 
 // Conditioning returns what is done to the gradient before the optimizer's formulas see it.
 func (o Optimizer) Conditioning() rule.Conditioning {
-	return rule.Conditioning{ClipValue: o.ClipValue, ClipNorm: o.ClipNorm, L2: o.L2}
+	return rule.Conditioning{ClipValue: o.ClipValue, ClipNorm: o.ClipNorm, L2: o.L2, PyTorch: o.Values["preset"] == rule.PyTorch}
 }
 
 // Bare refuses an optimizer whose gradient is not the loss's own, for what is about its formulas alone.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -44,20 +45,20 @@ func (c *Config) JSONSchema(title string) any {
 
 // newSchema returns the schema of configs with optimizers of their own, beside the built-in ones whose names they do not take.
 func newSchema(own []*rule.Definition) *schema.Schema {
-	optimizers := map[string][]schema.Key{}
-	names := rule.Names()
+	optimizers, names := map[string]*rule.Definition{}, rule.Names()
 	for _, name := range names {
-		of, err := rule.Keys(name)
+		d, err := rule.Find(name)
 		if err != nil {
 			panic(err) // a name of its own
 		}
-		optimizers[name] = of
+		optimizers[name] = d
 	}
+	defined := map[string]bool{}
 	for _, d := range own {
 		if optimizers[d.Name] == nil {
 			names = append(names, d.Name)
 		}
-		optimizers[d.Name] = append(d.Keys(), definitionKeys...)
+		optimizers[d.Name], defined[d.Name] = d, true
 	}
 	var keys []schema.Key
 	for _, k := range schema.KeysOf(defaults()) {
@@ -80,18 +81,76 @@ func newSchema(own []*rule.Definition) *schema.Schema {
 				keys = append(keys, keysOf(k, name, closed.Keys(name))...)
 			}
 		case "optimizer.name":
+			keys = append(keys, presetKeys(names, optimizers)...)
 			for _, name := range names {
-				keys = append(keys, keysOf(k, name, optimizers[name])...)
+				keys = append(keys, optimizerKeys(k, optimizers[name])...)
+				if defined[name] {
+					keys = append(keys, keysOf(k, name, definitionKeys)...)
+				}
 			}
 		}
 	}
 	return schema.New(keys)
 }
 
+// presetPath is the key that says whose conventions count.
+const presetPath = "optimizer.preset"
+
+// presetKeys returns the key of conventions, for the optimizers that there are several of.
+func presetKeys(names []string, optimizers map[string]*rule.Definition) []schema.Key {
+	var several, words []string
+	for _, name := range names {
+		for preset := range optimizers[name].Presets {
+			if !slices.Contains(several, name) {
+				several = append(several, name)
+			}
+			if !slices.Contains(words, preset) {
+				words = append(words, preset)
+			}
+		}
+	}
+	if words == nil {
+		return nil
+	}
+	slices.Sort(words)
+	return []schema.Key{{
+		Section: "optimizer", Name: "preset", Type: schema.Text, Words: append([]string{rule.Paper}, words...), Default: rule.Paper, Sparse: true,
+		Doc:  "whose conventions are the defaults of the optimizer's keys: its definition's, which follow the papers, or torch.optim's, whose clipping counts too",
+		When: []schema.Condition{{Key: "optimizer.name", Words: several}},
+	}}
+}
+
+// optimizerKeys returns lr and the hyperparameters of an optimizer, those whose defaults depend on the conventions once for each.
+func optimizerKeys(selector schema.Key, d *rule.Definition) []schema.Key {
+	var keys []schema.Key
+	for _, k := range d.Keys() {
+		defaults := map[any][]string{k.Default: {rule.Paper}}
+		for _, preset := range slices.Sorted(maps.Keys(d.Presets)) {
+			v := d.Preset(preset, k)
+			defaults[v] = append(defaults[v], preset)
+		}
+		if len(defaults) == 1 {
+			keys = append(keys, keysOf(selector, d.Name, []schema.Key{k})...)
+			continue
+		}
+		for _, preset := range append([]string{rule.Paper}, slices.Sorted(maps.Keys(d.Presets))...) {
+			variant := k
+			variant.Default = d.Preset(preset, k)
+			if presets := defaults[variant.Default]; presets[0] == preset {
+				variants := keysOf(selector, d.Name, []schema.Key{variant})
+				variants[0].When = append(variants[0].When, schema.Condition{Key: presetPath, Words: presets})
+				keys = append(keys, variants...)
+			}
+		}
+	}
+	return keys
+}
+
 // definitionKeys are those of a definition in a config, beside the name and the keys that it makes.
 var definitionKeys = []schema.Key{
 	{Name: "title", Type: schema.Text, Default: "", Sparse: true, Doc: "what the optimizer is, a line"},
 	{Name: "paper", Type: schema.Text, Default: "", Sparse: true, Doc: "where the optimizer comes from"},
+	{Name: "presets", Type: schema.Tree, Default: []schema.Setting(nil), Sparse: true, Doc: "other conventions: values of lr and hyperparameters, by name"},
 	{Name: "let", Type: schema.Tree, Default: []schema.Setting(nil), Sparse: true, Doc: "hyperparameters of the optimizer, with their defaults"},
 	{Name: "state", Type: schema.Tree, Default: []schema.Setting(nil), Sparse: true, Doc: "what the optimizer remembers: formulas, in order"},
 	{Name: "update", Type: schema.Text, Default: "", Doc: "formula of the optimizer's update; a step subtracts lr times it"},

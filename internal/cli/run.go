@@ -81,6 +81,9 @@ func (f *runFlags) prepare(args []string) (string, starter, error) {
 			return "", nil, misuse("--resume takes the config in the run directory: leave out the config, its flags and --out")
 		}
 		return f.resume, func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result, error) {
+			if c, err := run.ReadConfig(dir); err == nil { // what is wrong with it Resume says
+				f.sayConventions(cmd, c)
+			}
 			return run.Resume(cmd.Context(), dir, opt)
 		}, nil
 	}
@@ -93,8 +96,16 @@ func (f *runFlags) prepare(args []string) (string, starter, error) {
 		dir = newRunName(c)
 	}
 	return dir, func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result, error) {
+		f.sayConventions(cmd, c)
 		return run.Run(cmd.Context(), c, dir, opt)
 	}, nil
+}
+
+// sayConventions is a run's first line: which conventions are in force, and how to get the others.
+func (f *runFlags) sayConventions(cmd *cobra.Command, c *config.Config) {
+	if text := c.Optimizer.Conventions(); text != "" && !f.quiet && !f.json {
+		fmt.Fprintln(cmd.ErrOrStderr(), text)
+	}
 }
 
 // newRunName returns the name of a new run's directory, which says what it holds.

@@ -187,6 +187,22 @@ by_formula("adopt", "as its authors have it", {"lr": 0.02, "beta1": 0.8, "beta2"
 by_formula("muon", "five steps in float64", {"lr": 0.02, "momentum": 0.9}, muon(orthogonal))
 by_formula("muon", "the polar factor", {"lr": 0.02, "momentum": 0.9, "exact": True}, muon(polar))
 
+# PyTorch's defaults, which are the preset pytorch.
+TORCH = {"sgd": o.SGD, "adam": o.Adam, "adamw": o.AdamW, "amsgrad": o.Adam, "radam": o.RAdam, "adamax": o.Adamax, "nadam": o.NAdam,
+         "adagrad": o.Adagrad, "adadelta": o.Adadelta, "rmsprop": o.RMSprop, "rprop": o.Rprop, "muon": o.Muon}
+HERE = {"alpha": "beta2", "rho": "beta2", "initial_accumulator_value": "initial"}
+defaults = {}
+for name, make in TORCH.items():
+    there = make([torch.nn.Parameter(torch.zeros(2, 2))]).defaults
+    kept = {HERE.get(k, k): v for k, v in there.items() if isinstance(v, (bool, float, int)) and k not in
+            ("maximize", "capturable", "differentiable", "foreach", "amsgrad", "decoupled_weight_decay", "lr_decay", "ns_steps")}
+    kept = {k: v for k, v in kept.items() if not (k == "weight_decay" and v == 0)}
+    if "betas" in there:
+        kept["beta1"], kept["beta2"] = there["betas"]
+    if name == "muon":
+        kept.pop("eps")  # of its norm; eps here is AdamW's
+    defaults[name] = kept
+
 with open(os.path.join(here, "optimizers.json"), "w") as f:
     lines = ",\n".join(json.dumps(c) for c in cases)
-    f.write(json.dumps({"torch": torch.__version__, "optax": optax.__version__})[:-1] + ', "cases": [\n' + lines + "\n]}\n")
+    f.write(json.dumps({"torch": torch.__version__, "optax": optax.__version__, "defaults": defaults})[:-1] + ', "cases": [\n' + lines + "\n]}\n")
