@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"shadowflow/graph"
 	"shadowflow/internal/fixture"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -161,6 +162,34 @@ func TestDenominatorAtZeroGradientIsTheSlopesInverse(t *testing.T) {
 	}
 	if denominator[0] != 0.5 || math.Abs(kappa[0]-19) > 1e-12 { // c1 / (2 sqrt(eps))
 		t.Errorf("R = %g, kappa = %g, want 0.5 and 19", denominator[0], kappa[0])
+	}
+}
+
+// With eps outside of the root the second moment of a parameter without gradients is 0, and so is its part: C_j = (c1/2) (H F)_j / eps.
+func TestAZeroGradientHasABiasWithEpsOutside(t *testing.T) {
+	r := fixture.Rule(t, "adam", map[string]any{"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "eps_inside": false})
+	t.Run("float64", func(t *testing.T) { zeroGradient[float64](t, r, 1e-12) })
+	t.Run("float32", func(t *testing.T) { zeroGradient[float32](t, r, 1e-5) })
+}
+
+func zeroGradient[T graph.Float](t *testing.T, r *rule.Rule, tol float64) {
+	terms, err := NewTerms[T](r, 2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, theta, f, hf, c := []T{0, 0.3}, []T{1, 2}, make([]T, 2), []T{0.7, -0.2}, make([]T, 2)
+	if err := terms.Field(FullMemory, g, theta, f); err != nil {
+		t.Fatal(err)
+	}
+	if err := terms.SecondOrder(FullMemory, g, theta, f, hf, c); err != nil {
+		t.Fatal(err)
+	}
+	const c1 = 19
+	if want := c1 / 2. * 0.7 / 1e-8; f[0] != 0 || !(math.Abs(float64(c[0])-want) <= tol*want) {
+		t.Errorf("F = %g, C = %g, want 0 and %g", f[0], c[0], want)
+	}
+	if math.IsNaN(float64(c[1])) {
+		t.Errorf("C of the other parameter is %g", c[1])
 	}
 }
 

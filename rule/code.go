@@ -155,7 +155,9 @@ func (p *program) memory(c *code) (m *Memory, lacks string) {
 	m.Update = func(s []graph.Value, g, theta graph.Value) graph.Value {
 		names := map[string]graph.Value{"g": g, "theta": theta}
 		for i, name := range c.moments {
-			names[name] = s[i]
+			if names[name] = s[i]; nonNegative(m.Moments[i].Formula) {
+				names[name] = s[i].Max(s[i].Like(smallest(s[i].DType())))
+			}
 		}
 		return update.Graph(c.weights, g, names).BroadcastTo(g.Shape()...)
 	}
@@ -168,6 +170,15 @@ func (p *program) memory(c *code) (m *Memory, lacks string) {
 		return s
 	}
 	return m, ""
+}
+
+// smallest stands for 0 in a mean of squares, whose root has no derivative there: a parameter without any gradient has no root that
+// changes, where 0 times infinity would be no number. Its root is small beside any eps, and no gradient's square is smaller but for 0.
+func smallest(t graph.DType) float64 {
+	if t == graph.Float32 {
+		return 1e-37
+	}
+	return 1e-200
 }
 
 // ofGradient reports whether a formula is made of the gradient and hyperparameters alone.
