@@ -1,6 +1,6 @@
 // Package dataset reads labelled data of real formats into memory: the digits
-// that the binary carries, the MNIST family (IDX), CIFAR-10 and CIFAR-100,
-// NumPy archives, and folders of images. Whatever the format, the result is a
+// and the text that the binary carries, the MNIST family (IDX), CIFAR-10 and
+// CIFAR-100, NumPy archives, folders of images, and texts. Whatever the format, the result is a
 // Dataset: a training and a test Part, both with raw values stored as narrowly
 // as the file stored them, and the standardization that turns them into a
 // model's inputs in float32 or float64. Everything random here (subsets,
@@ -45,9 +45,10 @@ type Part struct {
 	// Shape is the shape of one example, as in Dataset.
 	Shape []int
 
-	// Labels has the class of each example.
+	// Labels has the class of each example; of a text's windows, that of each of their tokens.
 	Labels []int32
 
+	tokens    bool // see Tokens
 	raw       values
 	mean, std []float64
 }
@@ -125,7 +126,7 @@ func exampleSize(shape []int) (int, error) {
 }
 
 // N is the number of examples.
-func (p Part) N() int { return len(p.Labels) }
+func (p Part) N() int { return len(p.Labels) / p.LabelsEach() }
 
 // Size is the number of values of one example.
 func (p Part) Size() int {
@@ -147,12 +148,12 @@ func (p Part) channels() int {
 // Select returns a part with copies of the given examples, in the given order.
 func (p Part) Select(rows []int) Part {
 	out := p
-	out.Labels = takeRows(p.Labels, rows, 1)
+	out.Labels = takeRows(p.Labels, rows, p.LabelsEach())
 	out.raw = p.raw.take(rows, p.Size())
 	return out
 }
 
-// ClassCounts returns the number of examples of each of the classes.
+// ClassCounts returns the number of labels of each of the classes.
 func (p Part) ClassCounts(classes int) []int {
 	counts := make([]int, classes)
 	for _, l := range p.Labels {

@@ -78,17 +78,21 @@ func Correct(logits, labels graph.Value) graph.Value {
 // Inputs are the parameters of a program that evaluates a model on a batch of labelled examples.
 type Inputs struct {
 	Theta   graph.Value // [NumParams()]
-	X       graph.Value // [N, Input()...]
-	Labels  graph.Value // [N], int32
+	X       graph.Value // [N, Input()...], int32 where these are tokens
+	Labels  graph.Value // [N], of tokens [N*tokens], int32
 	Running graph.Value // [NumStats()], for evaluation; the zero Value without batch normalization
 }
 
 // Inputs adds parameters theta, x, labels and, if the model has them, running averages, for n examples.
 func (m *Model) Inputs(b *graph.Builder, dtype graph.DType, n int) Inputs {
+	values, labels := dtype, n
+	if m.tokens {
+		values, labels = graph.Int32, n*numel(m.input)
+	}
 	in := Inputs{
 		Theta:  b.Param("theta", dtype, m.NumParams()),
-		X:      b.Param("x", dtype, append([]int{n}, m.input...)...),
-		Labels: b.Param("labels", graph.Int32, n),
+		X:      b.Param("x", values, append([]int{n}, m.input...)...),
+		Labels: b.Param("labels", graph.Int32, labels),
 	}
 	if m.NumStats() > 0 {
 		in.Running = b.Param("running", dtype, m.NumStats())

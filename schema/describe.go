@@ -56,11 +56,13 @@ func eachOf(variants []*Key, say func(*Key) string) string {
 	words := map[string][]string{}
 	for _, k := range variants {
 		text := say(k)
-		if words[text] == nil {
+		if !slices.Contains(texts, text) {
 			texts = append(texts, text)
 		}
 		for _, c := range k.When {
-			words[text] = append(words[text], c.Words...)
+			if !inAll(variants, c) {
+				words[text] = append(words[text], c.Words...)
+			}
 		}
 	}
 	if len(texts) == 1 {
@@ -70,6 +72,13 @@ func eachOf(variants []*Key, say func(*Key) string) string {
 		texts[i] = fmt.Sprintf("%s (%s)", text, strings.Join(words[text], ", "))
 	}
 	return strings.Join(texts, "; ")
+}
+
+// inAll reports whether all variants of a key have a condition.
+func inAll(variants []*Key, c Condition) bool {
+	return !slices.ContainsFunc(variants, func(k *Key) bool {
+		return !slices.ContainsFunc(k.When, func(o Condition) bool { return o.Key == c.Key && slices.Equal(o.Words, c.Words) })
+	})
 }
 
 // conditions says where one of the variants has a meaning.

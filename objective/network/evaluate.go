@@ -100,13 +100,13 @@ func (o *Objective[T]) pass(ctx context.Context, theta []T, data *examples[T], f
 		}
 		o.bind(p, i, theta, inputs, results.into)
 		x, labels := data.at(at, next)
-		p.in[1], p.in[2] = engine.Of(x), engine.Of(labels)
+		p.in[1], p.in[2] = x, engine.Of(labels)
 		if err := p.compiled.Run(p.in, p.out); err != nil {
 			return objective.Evaluation{}, fmt.Errorf("network: %w", err)
 		}
 		share := float64(next-at) / float64(to-from)
 		e.Loss += share * float64(p.loss[0])
-		e.Correct += float64(p.correct[0])
+		e.Correct += float64(p.correct[0]) / float64(data.part.LabelsEach())
 		results.add(share)
 		at = next
 	}

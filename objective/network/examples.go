@@ -2,8 +2,10 @@ package network
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"shadowflow/dataset"
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -18,21 +20,22 @@ type examples[T graph.Float] struct {
 	inputs  []T                   // all of the part's, standardized; nil if they are too large, or change
 	rows    []int                 // the order of the examples where shuffled; nil: as in the part
 	scratch []T                   // inputs of one micro-batch, where they are not kept
+	tokens  []int32               // a text's instead
 	labels  []int32
 }
 
 // keep standardizes the inputs once and for all, if they fit.
 func (e *examples[T]) keep() {
-	if e.part.N()*e.part.Size() <= cacheBytes/graph.TypeOf[T]().Size() {
+	if !e.part.Tokens() && e.part.N()*e.part.Size() <= cacheBytes/graph.TypeOf[T]().Size() {
 		e.inputs = dataset.Inputs[T](e.part)
 	}
 }
 
 // at returns inputs and labels of the examples from..to, which the next call may overwrite.
-func (e *examples[T]) at(from, to int) ([]T, []int32) {
+func (e *examples[T]) at(from, to int) (engine.Buffer, []int32) {
 	size := e.part.Size()
 	if e.inputs != nil {
-		return e.inputs[from*size : to*size], e.part.Labels[from:to]
+		return engine.Of(e.inputs[from*size : to*size]), e.part.Labels[from:to]
 	}
 	rows := make([]int, to-from)
 	for i := range rows {
@@ -43,18 +46,22 @@ func (e *examples[T]) at(from, to int) ([]T, []int32) {
 	}
 	e.labels = e.labels[:0]
 	for _, r := range rows {
-		e.labels = append(e.labels, e.part.Labels[r])
+		each := e.part.LabelsEach()
+		e.labels = append(e.labels, e.part.Labels[r*each:(r+1)*each]...)
 	}
-	if need := len(rows) * size; cap(e.scratch) < need {
-		e.scratch = make([]T, need)
+	if e.part.Tokens() {
+		e.tokens = slices.Grow(e.tokens[:0], len(rows)*size)[:len(rows)*size]
+		dataset.Indices(e.tokens, e.part, rows)
+		return engine.Of(e.tokens), e.labels
 	}
-	x := e.scratch[:len(rows)*size]
+	e.scratch = slices.Grow(e.scratch[:0], len(rows)*size)[:len(rows)*size]
+	x := e.scratch
 	if e.augment != nil {
 		dataset.GatherAugmented(x, e.part, rows, *e.augment, e.step)
 	} else {
 		dataset.Gather(x, e.part, rows)
 	}
-	return x, e.labels
+	return engine.Of(x), e.labels
 }
 
 // The streams of random numbers drawn from one seed.

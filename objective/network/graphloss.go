@@ -52,9 +52,14 @@ func (o *Objective[T]) Loss(theta graph.Value, batch int) (graph.Value, error) {
 // record records the loss of the examples from..to.
 func (o *Objective[T]) record(theta graph.Value, from, to int) (graph.Value, error) {
 	rows := make([]int, to-from)
-	target := make([]float64, (to-from)*o.model.Classes())
 	for i := range rows {
 		rows[i] = from + i
+	}
+	if o.train.part.Tokens() {
+		return o.recordTokens(theta, rows)
+	}
+	target := make([]float64, (to-from)*o.model.Classes())
+	for i := range rows {
 		target[i*o.model.Classes()+int(o.train.part.Labels[from+i])] = 1
 	}
 	x := make([]float64, (to-from)*o.train.part.Size())
@@ -65,4 +70,20 @@ func (o *Objective[T]) record(theta graph.Value, from, to int) (graph.Value, err
 		return graph.Value{}, err
 	}
 	return o.loss.OfTargets(logits, b.ConstArray(theta.DType(), target, to-from, o.model.Classes())), nil
+}
+
+// recordTokens records the loss of windows of a text.
+func (o *Objective[T]) recordTokens(theta graph.Value, rows []int) (graph.Value, error) {
+	size := len(rows) * o.train.part.Size()
+	tokens, x, labels := make([]int32, size), make([]float64, size), make([]float64, size)
+	dataset.Indices(tokens, o.train.part, rows)
+	for i, token := range tokens {
+		x[i], labels[i] = float64(token), float64(o.train.part.Labels[rows[0]*o.train.part.Size()+i])
+	}
+	b := theta.Builder()
+	logits, _, err := o.model.Train(o.model.Unflatten(theta), b.ConstArray(graph.Int32, x, len(rows), o.train.part.Size()))
+	if err != nil {
+		return graph.Value{}, err
+	}
+	return o.loss.Of(logits, b.ConstArray(graph.Int32, labels, size)), nil
 }

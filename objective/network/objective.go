@@ -61,7 +61,7 @@ func New[T graph.Float](model *nn.Model, loss nn.Loss, part dataset.Part, opt Op
 	}
 	for i, l := range part.Labels {
 		if int(l) >= model.Classes() {
-			return nil, fmt.Errorf("example %d has label %d: the model has %d classes, counted from 0", i, l, model.Classes())
+			return nil, fmt.Errorf("example %d has label %d: the model has %d classes, counted from 0", i/part.LabelsEach(), l, model.Classes())
 		}
 	}
 	if opt.MicroBatch == 0 || opt.MicroBatch > n {
