@@ -20,8 +20,10 @@ const FolioAttribution = "Nine plays of the First Folio of 1623, William Shakesp
 //go:embed folio.txt.gz
 var folio []byte
 
+// Bytes is the number of classes of a text's tokens, which are bytes.
+const Bytes = 256
+
 const (
-	byteClasses    = 256
 	maxTextBytes   = 1 << 28
 	textTestShare  = 10 // the last such part is the test part
 	defaultContext = 64
@@ -40,7 +42,7 @@ func readText(ctx context.Context, s Spec) (*Dataset, error) {
 	}
 	cut := len(text) - len(text)/textTestShare
 	d := &Dataset{
-		Name: NameText, Shape: []int{size}, Classes: byteClasses, ClassNames: byteNames(), Attribution: attribution,
+		Name: NameText, Shape: []int{size}, Classes: Bytes, ClassNames: byteNames(), Attribution: attribution,
 		Train: windowsOf(text[:cut], size), Test: windowsOf(text[cut:], size),
 	}
 	if d.Train.N() == 0 {
@@ -91,7 +93,7 @@ func windowsOf(text []byte, size int) Part {
 
 // byteNames names bytes as Go's quotes show them.
 func byteNames() []string {
-	names := make([]string, byteClasses)
+	names := make([]string, Bytes)
 	for b := range names {
 		names[b] = strconv.QuoteToASCII(string([]byte{byte(b)}))
 	}

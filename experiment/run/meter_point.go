@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"math"
 
 	"shadowflow/graph"
 )
@@ -11,13 +12,14 @@ type pointMeter[T graph.Float] struct {
 	schedule
 	step           *Gauge
 	loss, accuracy *Gauge
+	bits           *Gauge // nil but for a text
 	perturbed, excess,
 	one, two, max,
 	mean, deviation *Gauge
 }
 
-// newPointMeter returns the meter; only where examples are classified does it have the accuracy.
-func newPointMeter[T graph.Float](lossUnit string, classifies bool) *pointMeter[T] {
+// newPointMeter returns the meter; only where examples are classified does it have the accuracy, and bits per byte of a text.
+func newPointMeter[T graph.Float](lossUnit string, classifies, text bool) *pointMeter[T] {
 	const unit = "loss/parameter"
 	m := &pointMeter[T]{
 		schedule:  schedule{"", 0},
@@ -34,6 +36,9 @@ func newPointMeter[T graph.Float](lossUnit string, classifies bool) *pointMeter[
 	if classifies {
 		m.accuracy = gauge("accuracy", "", "share of those examples classified rightly")
 	}
+	if text {
+		m.bits = gauge("bits_per_byte", "bits", "the loss of a language model in bits, mean over the bytes of those examples: loss / log 2")
+	}
 	return m
 }
 
@@ -41,6 +46,9 @@ func (m *pointMeter[T]) Gauges() []*Gauge {
 	out := []*Gauge{m.step, m.loss}
 	if m.accuracy != nil {
 		out = append(out, m.accuracy)
+	}
+	if m.bits != nil {
+		out = append(out, m.bits)
 	}
 	return append(out, m.perturbed, m.excess, m.one, m.two, m.max, m.mean, m.deviation)
 }
@@ -50,6 +58,9 @@ func (m *pointMeter[T]) Measure(_ context.Context, at *Point[T]) error {
 	m.loss.Set(at.Seen.Loss)
 	if m.accuracy != nil {
 		m.accuracy.Set(at.Seen.Accuracy())
+	}
+	if m.bits != nil {
+		m.bits.Set(at.Seen.Loss / math.Ln2)
 	}
 	m.perturbed.Set(at.Norms.Perturbed)
 	m.excess.Set(at.Norms.Excess)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"shadowflow/dataset"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/graph"
@@ -142,7 +143,7 @@ const fullBatchParts = 16
 func (t *training[T]) addMeters(term *secondOrder[T]) error {
 	c, p, l := t.config, t.problem, t.loop
 	unit := lossUnit(c)
-	l.Meters = []Meter[T]{newPointMeter[T](unit, t.source.data != nil)}
+	l.Meters = []Meter[T]{newPointMeter[T](unit, t.source.data != nil, inBits(c))}
 	if c.Record.Bias > 0 && term != nil {
 		var err error
 		if t.bias, err = newBiasMeter(p, l.Optimizer, term, c.Record.Bias, c.Record.Blocks, unit, t.source.data != nil); err != nil {
@@ -168,7 +169,7 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 		}
 	}
 	if data, ok := p.Objective.(objective.Tester[T]); ok && c.Record.Test > 0 && t.source.tests() > 0 {
-		l.Meters = append(l.Meters, newHeldOutMeter(data, c.Record.Test, unit))
+		l.Meters = append(l.Meters, newHeldOutMeter(data, c.Record.Test, unit, inBits(c)))
 	}
 	if slices.ContainsFunc(t.beside, func(e *equation[T]) bool { return e.previous != nil }) {
 		l.Meters = append(l.Meters, newFlipMeter(p.Objective, t.trail, unit))
@@ -214,6 +215,9 @@ func (t *training[T]) noiseBatches() (batches objective.Objective[T], size int, 
 	cut, err := networkOf[T](&parts, t.source)
 	return cut, parts.Batch.Size, err
 }
+
+// inBits reports whether the losses are also recorded in bits per byte.
+func inBits(c *config.Config) bool { return lossUnit(c) != "" && c.Data.Name == dataset.NameText }
 
 // lossUnit is the unit of the losses.
 func lossUnit(c *config.Config) string {

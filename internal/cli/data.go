@@ -73,6 +73,9 @@ func newDataShow() *cobra.Command {
 			w := cmd.OutOrStdout()
 			fmt.Fprintf(w, "%s: %d examples to train on, %d to test, shape %v, %d classes\n", d.Name, d.Train.N(), d.Test.N(), d.Shape, d.Classes)
 			for i, n := range d.Train.ClassCounts(d.Classes) {
+				if n == 0 && d.Train.Tokens() {
+					continue
+				}
 				name := fmt.Sprint(i)
 				if i < len(d.ClassNames) {
 					name = d.ClassNames[i]
