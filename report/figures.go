@@ -112,10 +112,14 @@ func (r *Report) normAxes() Axes {
 }
 
 func (r *Report) lossFigure() *Chart {
+	loss := r.lossAxes()
+	if r.History.Index("bits_per_byte") >= 0 {
+		loss = Axes{Y: "bits per byte", Series: []Series{r.line("bits_per_byte", "train", 0, 0), r.line("test_bits_per_byte", "test", 1, 1)}}
+	}
 	return &Chart{
 		Labels: Label{"loss", "Loss and accuracy",
 			"Loss and share of examples classified rightly, on the training and on the test data."},
-		Axes: []Axes{r.lossAxes(), {Y: "accuracy", Series: []Series{r.line("accuracy", "train", 0, 0), r.line("test_accuracy", "test", 1, 1)}}},
+		Axes: []Axes{loss, {Y: "accuracy", Series: []Series{r.line("accuracy", "train", 0, 0), r.line("test_accuracy", "test", 1, 1)}}},
 	}
 }
 

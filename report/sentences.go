@@ -76,6 +76,9 @@ func (r *Report) sayLoss() string {
 	if _, test := r.column("test_accuracy"); len(test) > 0 {
 		s += fmt.Sprintf("; test accuracy ended at %s, its best was %s", percent(test[len(test)-1]), percent(slices.Max(test)))
 	}
+	if _, bits := r.column("test_bits_per_byte"); len(bits) > 0 {
+		s += fmt.Sprintf("; bits per byte of the test data ended at %s, their least was %s", number(bits[len(bits)-1]), number(slices.Min(bits)))
+	}
 	return s + "."
 }
 
