@@ -1,11 +1,11 @@
-// Package dataset reads data of real formats into memory: the digits that the
-// binary carries, the MNIST family (IDX), CIFAR-10 and CIFAR-100, NumPy
-// archives, tables (CSV), and folders of images. Whatever the format, the result
-// is a Dataset: a training and a test Part, both with raw values stored as
-// narrowly as the file stored them, the standardization that turns them into a
-// model's inputs in float32 or float64, and what is to be predicted: classes, or
-// numbers. Everything random here (subsets, splits, augmentation) is a function
-// of explicit seeds, the same on every platform.
+// Package dataset reads data of real formats into memory: the digits and the
+// text that the binary carries, the MNIST family (IDX), CIFAR-10 and CIFAR-100,
+// NumPy archives, tables (CSV), folders of images, and texts. Whatever the
+// format, the result is a Dataset: a training and a test Part, both with raw
+// values stored as narrowly as the file stored them, the standardization that
+// turns them into a model's inputs in float32 or float64, and what is to be
+// predicted: classes, or numbers. Everything random here (subsets, splits,
+// augmentation) is a function of explicit seeds, the same on every platform.
 package dataset
 
 import (
@@ -57,11 +57,12 @@ type Part struct {
 	// Shape is the shape of one example, as in Dataset.
 	Shape []int
 
-	// Labels has the class of each example, Targets its numbers to predict: one of
-	// them is empty.
+	// Labels has the class of each example, of a text's windows that of each of
+	// their tokens; Targets its numbers to predict: one of them is empty.
 	Labels  []int32
 	Targets Targets
 
+	tokens    bool // see Tokens
 	raw       values
 	mean, std []float64
 }
@@ -150,7 +151,7 @@ func (p Part) N() int {
 	if p.Targets.Columns > 0 {
 		return p.Targets.n()
 	}
-	return len(p.Labels)
+	return len(p.Labels) / p.LabelsEach()
 }
 
 // Size is the number of values of one example.
@@ -169,13 +170,13 @@ func (p Part) channels() int { return p.Shape[len(p.Shape)-1] }
 // Select returns a part with copies of the given examples, in the given order.
 func (p Part) Select(rows []int) Part {
 	out := p
-	out.Labels = takeRows(p.Labels, rows, 1)
+	out.Labels = takeRows(p.Labels, rows, p.LabelsEach())
 	out.Targets.Values = takeRows(p.Targets.Values, rows, p.Targets.Columns)
 	out.raw = p.raw.take(rows, p.Size())
 	return out
 }
 
-// ClassCounts returns the number of examples of each of the classes.
+// ClassCounts returns the number of labels of each of the classes.
 func (p Part) ClassCounts(classes int) []int {
 	counts := make([]int, classes)
 	for _, l := range p.Labels {

@@ -16,11 +16,12 @@ const (
 	NameNPZ      = "npz"
 	NameCSV      = "csv"
 	NameImages   = "images"
+	NameText     = "text"
 )
 
 // Names returns the names of all formats.
 func Names() []string {
-	return []string{NameDigits, NameIDX, NameCIFAR10, NameCIFAR100, NameNPZ, NameCSV, NameImages}
+	return []string{NameDigits, NameIDX, NameCIFAR10, NameCIFAR100, NameNPZ, NameCSV, NameImages, NameText}
 }
 
 // The words of Spec.Task, Spec.Layout and Spec.Colors. Empty stands for the
@@ -46,11 +47,11 @@ const (
 // Spec says which data to load and how: the data section of a configuration, whose keys the tags state.
 // The zero value of a field that a format does not use is right for it.
 type Spec struct {
-	Name string `yaml:"name" selector:"true" doc:"format: digits (embedded, 1,297 images to train and 500 to test), idx (the MNIST family), cifar10, cifar100 (the official binary version), npz (arrays X, y and, if there, X_test, y_test; images are [N, C, H, W] unless layout says otherwise), csv (a table with a header) or images (a folder of JPEG or PNG files for each class)"`
+	Name string `yaml:"name" selector:"true" doc:"format: digits (embedded, 1,297 images to train and 500 to test), idx (the MNIST family), cifar10, cifar100 (the official binary version), npz (arrays X, y and, if there, X_test, y_test; images are [N, C, H, W] unless layout says otherwise), csv (a table with a header), images (a folder of JPEG or PNG files for each class) or text (for model gpt: the last tenth is the test part)"`
 
 	// Path is the .tar.gz of cifar10 or cifar100, its unpacked folder, or a folder with either. An npz file has X ([N, D] or
 	// [N, C, H, W], floats or uint8), y ([N] of integers, or [N] or [N, K] of floats) and, if there, X_test and y_test.
-	Path string `yaml:"path,omitempty" for:"cifar10|cifar100|npz|csv|images" doc:"where the data is: a file, or a folder"`
+	Path string `yaml:"path,omitempty" for:"cifar10|cifar100|npz|csv|images|text" doc:"where the data is: a file, or a folder; for text, empty: nine plays of Shakespeare, embedded"`
 
 	Target   []string `yaml:"target,omitempty" for:"csv" doc:"names of the columns to predict"`
 	Features []string `yaml:"features,omitempty" for:"csv" doc:"names of the columns to predict from; []: all others"`
@@ -62,6 +63,11 @@ type Spec struct {
 	Layout string `yaml:"layout,omitempty" for:"npz" oneof:"nchw|nhwc" doc:"order of the axes of images: channels before the pixels, as PyTorch has them, or behind, as TensorFlow has them"`
 
 	Colors string `yaml:"colors,omitempty" for:"images" oneof:"rgb|grey" doc:"what images are converted to, as PIL's convert does: three channels or one; alpha is dropped"`
+
+	Level string `yaml:"level,omitempty" for:"text" oneof:"byte" doc:"what a token of a text is"`
+
+	// Context is the number of tokens in a window of a text, the model's; 0 stands for 64. A section data does not have it.
+	Context int `yaml:"-"`
 
 	// Without the last two there is no test part.
 	TrainImages string `yaml:"train_images,omitempty" for:"idx" doc:"file of the training images, plain or .gz"`
@@ -82,11 +88,11 @@ type Spec struct {
 
 	// Standardize works over the whole training part, before a subset is taken. If false, the inputs are the numbers in the
 	// files: 0..16 for digits, 0..255 for bytes.
-	Standardize bool `yaml:"standardize" doc:"subtract each channel's (in a table, each column's) mean over the training part and divide by its population deviation"`
+	Standardize bool `yaml:"standardize" for:"digits|idx|cifar10|cifar100|npz|csv|images" doc:"subtract each channel's (in a table, each column's) mean over the training part and divide by its population deviation"`
 
 	StandardizeTarget bool `yaml:"standardize_target,omitempty" for:"npz|csv" doc:"do so with the numbers to predict too; loss and gradient are then those of the standardized ones"`
 
-	Subset     int    `yaml:"subset" range:"[0,inf)" doc:"number of training examples to keep, balanced over the classes; 0: all"`
+	Subset     int    `yaml:"subset" range:"[0,inf)" doc:"number of training examples to keep, balanced over the classes (windows of a text: drawn from all); 0: all"`
 	TestSubset int    `yaml:"test_subset" range:"[0,inf)" doc:"number of test examples to keep, balanced over the classes; 0: all"`
 	SubsetSeed uint64 `yaml:"subset_seed" doc:"seed of the choice of the subsets"`
 
@@ -96,7 +102,7 @@ type Spec struct {
 // DefaultSpec returns the digits, standardized, and the defaults of the other
 // formats' fields.
 func DefaultSpec() Spec {
-	return Spec{Name: NameDigits, Size: 32, Standardize: true, Task: TaskAuto, Layout: LayoutNCHW, Colors: ColorsRGB}
+	return Spec{Name: NameDigits, Size: 32, Standardize: true, Task: TaskAuto, Layout: LayoutNCHW, Colors: ColorsRGB, Level: "byte"}
 }
 
 // FieldError says which field of a Spec is wrong.
@@ -138,7 +144,7 @@ func (s Spec) validatePaths() error {
 		key, value     string
 		used, required bool
 	}{
-		{"path", s.Path, s.Name != NameDigits && s.Name != NameIDX, true},
+		{"path", s.Path, s.Name != NameDigits && s.Name != NameIDX, s.Name != NameText},
 		{"train_images", s.TrainImages, s.Name == NameIDX, true},
 		{"train_labels", s.TrainLabels, s.Name == NameIDX, true},
 		{"test_images", s.TestImages, s.Name == NameIDX, s.TestLabels != ""},
@@ -219,7 +225,7 @@ func Load(ctx context.Context, s Spec) (*Dataset, error) {
 	if s.Augment && len(d.Shape) != 3 {
 		return nil, &FieldError{"augment", fmt.Sprintf("%s has examples of shape %v; expected images", s.Path, d.Shape)}
 	}
-	if s.Standardize {
+	if s.Standardize && !d.Train.tokens {
 		d.Standardize()
 	}
 	if s.StandardizeTarget {
@@ -247,6 +253,8 @@ func (s Spec) read(ctx context.Context) (*Dataset, error) {
 		return readCSV(ctx, s)
 	case NameImages:
 		return readImages(ctx, s)
+	case NameText:
+		return readText(ctx, s)
 	default:
 		return rawDigits(), nil
 	}

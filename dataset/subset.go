@@ -10,10 +10,15 @@ import (
 // as there are: their numbers differ by more than one only where a class has
 // too few. Where numbers are predicted, all examples are as one class. The seed chooses which examples of a class; with the same seed, a
 // larger subset has the smaller one's examples and more. They stay in the
-// part's order. It returns an error if the part has fewer than size examples.
+// part's order. Windows of a text have many classes each: they are drawn from all. It returns an error if the part has fewer than size examples.
 func (p Part) Balanced(size, classes int, seed uint64) (Part, error) {
 	if size < 1 || size > p.N() {
 		return Part{}, fmt.Errorf("subset of %d examples; expected 1 to %d, which there are", size, p.N())
+	}
+	if p.tokens {
+		rows := shuffled(allRows(p.N()), "subset", seed, 0)[:size]
+		slices.Sort(rows)
+		return p.Select(rows), nil
 	}
 	byClass := p.strata(classes)
 	counts := make([]int, len(byClass))

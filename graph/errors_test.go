@@ -41,7 +41,9 @@ var misuses = []misuse{
 	{"LogSumExp of integers", "Amax", nil, func(_ *Builder, _, _, l Value) { l.LogSumExp() }},
 	{"a constant of integers", "Const", nil, func(b *Builder, _, _, _ Value) { b.Const(Int32, 1) }},
 	{"a constant like integers", "Like", []string{"[3]"}, func(_ *Builder, _, _, l Value) { l.Like(1) }},
-	{"a constant array of integers", "ConstArray", []string{"int32"}, func(b *Builder, _, _, _ Value) { b.ConstArray(Int32, []float64{1}, 1) }},
+	{"a constant array of integers that are none", "ConstArray", []string{"int32", "element 1 is 1.5"}, func(b *Builder, _, _, _ Value) {
+		b.ConstArray(Int32, []float64{1, 1.5}, 2)
+	}},
 	{"a constant array of too few numbers", "ConstArray", []string{"[3]"}, func(b *Builder, _, _, _ Value) { b.ConstArray(Float64, []float64{1}, 3) }},
 	{"a constant array of a negative shape", "ConstArray", []string{"[-1 -2]"}, func(b *Builder, _, _, _ Value) { b.ConstArray(Float64, []float64{1, 2}, -1, -2) }},
 	{"a parameter with an empty axis", "Param", []string{"[3 0]", "\"p\""}, func(b *Builder, _, _, _ Value) { b.Param("p", Float64, 3, 0) }},

@@ -194,10 +194,13 @@ func (v Value) Like(c float64) Value {
 	return b.Const(v.n.dtype, c)
 }
 
-// ConstArray adds a constant array; data, in row-major order, is not copied and must not change.
+// ConstArray adds a constant array; data, in row-major order, is not copied and must not change. For int32 it holds whole numbers.
 func (b *Builder) ConstArray(dtype DType, data []float64, shape ...int) Value {
-	if len(data) != numel(shape) || dtype == Int32 || !positive(shape) {
+	if len(data) != numel(shape) || !positive(shape) {
 		return b.fail("ConstArray", nil, "%d numbers of type %v do not fill shape %v", len(data), dtype, shape)
+	}
+	if i := slices.IndexFunc(data, func(x float64) bool { return x != float64(int32(x)) }); dtype == Int32 && i >= 0 {
+		return b.fail("ConstArray", nil, "element %d is %v: want whole numbers of type int32", i, data[i])
 	}
 	b.fresh++
 	return b.record(OpConstArray, &ArrayAttr{data, b.fresh}, shape, dtype)

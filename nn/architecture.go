@@ -7,8 +7,8 @@ import (
 
 // Architecture is a network's kind and widths, from which it is built for given data.
 type Architecture interface {
-	// Build makes the network for examples of shape input, [D] or [H, W, C], and that many outputs of each: logits of classes, or
-	// numbers ([Loss.Outputs] has their number). Settings out of range are reported as a *FieldError.
+	// Build makes the network for examples of shape input, [D] or [H, W, C] or a number of tokens, and that many outputs of each: logits of
+	// classes, or numbers ([Loss.Outputs] has their number). Settings out of range are reported as a *FieldError.
 	Build(input []int, outputs int) (*Model, error)
 }
 
@@ -28,15 +28,16 @@ var (
 	_ Architecture = (*CNN)(nil)
 	_ Architecture = (*ResNet)(nil)
 	_ Architecture = (*ViT)(nil)
+	_ Architecture = (*GPT)(nil)
 )
 
 // Names returns the names that [Named] knows.
 func Names() []string {
-	return []string{"mlp", "cnn", "resnet18", "resnet34", "resnet50", "resnet101", "vit"}
+	return []string{"mlp", "cnn", "resnet18", "resnet34", "resnet50", "resnet101", "vit", "gpt"}
 }
 
 // Named returns a fresh architecture of that name with default settings, a pointer to a struct whose fields may then be set.
-// The defaults of cnn, resnet and vit are the full-sized networks that the paper trains.
+// The defaults of cnn, resnet and vit are the full-sized networks that the paper trains; that of gpt is small enough for the embedded text.
 func Named(name string) (Architecture, error) {
 	switch name {
 	case "mlp":
@@ -53,6 +54,8 @@ func Named(name string) (Architecture, error) {
 		return &ResNet{Blocks: []int{3, 4, 23, 3}, Width: 64, Bottleneck: true}, nil
 	case "vit":
 		return &ViT{Patch: 4, Dim: 512, Depth: 6, Heads: 16, DimHead: 64, MLP: 1024}, nil
+	case "gpt":
+		return &GPT{Depth: 4, Heads: 4, Dim: 128, Context: 64, Tied: true}, nil
 	}
 	return nil, &FieldError{"name", fmt.Sprintf("%q", name), "one of " + strings.Join(Names(), ", ")}
 }

@@ -30,13 +30,15 @@ var goldenModels = []struct {
 	{"resnet_bottleneck", &ResNet{Blocks: []int{2, 1}, Width: 4, Bottleneck: true}, []int{6, 6, 3}},
 	{"resnet_basic", &ResNet{Blocks: []int{1, 2}, Width: 4}, []int{7, 6, 2}},
 	{"vit", &ViT{Patch: 4, Dim: 12, Depth: 2, Heads: 3, DimHead: 4, MLP: 14}, []int{8, 12, 3}},
+	{"gpt", &GPT{Depth: 2, Heads: 3, Dim: 12, Context: 9}, []int{7}},
+	{"gpt_tied", &GPT{Depth: 2, Heads: 3, Dim: 12, Context: 9, Tied: true}, []int{7}},
 }
 
 // golden is a file of values that PyTorch computed.
 type golden struct {
 	tensors map[string]safetensors.Tensor
 	state   *State // before the pass
-	x       []float64
+	x       any    // []float64, tokens []int32
 	labels  []int32
 	loss    Loss
 	eps     float64
@@ -72,20 +74,32 @@ func readGolden(t *testing.T, name string, m *Model) golden {
 	if g.eps, err = strconv.ParseFloat(file.Metadata["eps"], 64); err != nil {
 		t.Fatal(err)
 	}
-	// PyTorch's images [N,C,H,W] become [N,H,W,C].
-	x := g.floats("x")
-	if len(m.input) == 1 {
+	if m.Tokens() {
+		var tokens []int32
+		for _, x := range g.tensors["x"].Data.([]int64) {
+			tokens = append(tokens, int32(x))
+		}
+		g.x = tokens
+	} else if x := g.floats("x"); len(m.input) == 1 {
 		g.x = x
-		return g
-	}
-	g.x = make([]float64, len(x))
-	h, w, c := m.input[0], m.input[1], m.input[2]
-	for i := range g.x {
-		n, r, q, ch := i/(h*w*c), i/(w*c)%h, i/c%w, i%c
-		g.x[i] = x[((n*c+ch)*h+r)*w+q]
+	} else {
+		g.x = channelsLast(x, m.input)
 	}
 	return g
 }
+
+// channelsLast turns PyTorch's images [N,C,H,W] into [N,H,W,C].
+func channelsLast(x []float64, shape []int) []float64 {
+	out := make([]float64, len(x))
+	h, w, c := shape[0], shape[1], shape[2]
+	for i := range out {
+		n, r, q, ch := i/(h*w*c), i/(w*c)%h, i/c%w, i%c
+		out[i] = x[((n*c+ch)*h+r)*w+q]
+	}
+	return out
+}
+
+func (g golden) examples() int { return g.tensors["x"].Shape[0] }
 
 func (g golden) floats(name string) []float64 {
 	data, ok := g.tensors[name].Float64s()
@@ -182,7 +196,7 @@ func TestLossGradientAndHVPAgreeWithPyTorch(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := readGolden(t, c.name, m)
-				in, r, g, hvp := trainProgram(t, m, at.dtype, len(want.labels), want.loss, want.eps)
+				in, r, g, hvp := trainProgram(t, m, at.dtype, want.examples(), want.loss, want.eps)
 				out := []graph.Value{r.Logits, r.Loss, g, hvp}
 				if r.Batch.Valid() {
 					out = append(out, r.Batch)
@@ -254,7 +268,7 @@ func TestHessiansAreSymmetricToRounding(t *testing.T) {
 			}
 			want := readGolden(t, c.name, m)
 			b := graph.NewBuilder()
-			in := m.Inputs(b, graph.Float64, len(want.labels))
+			in := m.Inputs(b, graph.Float64, want.examples())
 			r, err := m.TrainLoss(in, want.loss)
 			if err != nil {
 				t.Fatal(err)

@@ -16,6 +16,7 @@ type pass struct {
 	running graph.Value // used where eval is set
 	eval    bool
 	batch   []graph.Value // statistics of the batch normalizations met so far
+	mask    graph.Value   // see causal; the zero Value before it is met
 	err     error
 }
 

@@ -114,8 +114,8 @@ func Correct(logits, labels graph.Value) graph.Value {
 // Inputs are the parameters of a program that evaluates a model on a batch of labelled examples.
 type Inputs struct {
 	Theta   graph.Value // [NumParams()]
-	X       graph.Value // [N, Input()...]
-	Labels  graph.Value // [N], int32; the zero Value where numbers are predicted
+	X       graph.Value // [N, Input()...], int32 where these are tokens
+	Labels  graph.Value // [N], of tokens [N*tokens], int32; the zero Value where numbers are predicted
 	Targets graph.Value // [N, Outputs()], the numbers to predict; the zero Value where labels are
 	Running graph.Value // [NumStats()], for evaluation; the zero Value without batch normalization
 }
@@ -123,7 +123,11 @@ type Inputs struct {
 // Inputs adds parameters theta, x, labels and, if the model has them, running averages, for n examples.
 func (m *Model) Inputs(b *graph.Builder, dtype graph.DType, n int) Inputs {
 	in := m.inputs(b, dtype, n)
-	in.Labels = b.Param("labels", graph.Int32, n)
+	labels := n
+	if m.tokens {
+		labels *= numel(m.input)
+	}
+	in.Labels = b.Param("labels", graph.Int32, labels)
 	return in
 }
 
@@ -143,9 +147,13 @@ func (in Inputs) Answer() graph.Value {
 }
 
 func (m *Model) inputs(b *graph.Builder, dtype graph.DType, n int) Inputs {
+	values := dtype
+	if m.tokens {
+		values = graph.Int32
+	}
 	in := Inputs{
 		Theta: b.Param("theta", dtype, m.NumParams()),
-		X:     b.Param("x", dtype, append([]int{n}, m.input...)...),
+		X:     b.Param("x", values, append([]int{n}, m.input...)...),
 	}
 	if m.NumStats() > 0 {
 		in.Running = b.Param("running", dtype, m.NumStats())

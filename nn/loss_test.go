@@ -85,7 +85,7 @@ func TestLossesOfTablesAgreeWithPyTorch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := build(t, &MLP{Hidden: []int{5}, Activation: "tanh"}, []int{6}, outputs)
 			want := readGolden(t, "loss_"+name, m)
-			n := len(want.x) / 6
+			n := len(want.floats("x")) / 6
 			inputs, answer := m.Inputs(graph.NewBuilder(), graph.Float64, n), any(want.labels)
 			if want.labels == nil {
 				inputs, answer = m.RegressionInputs(graph.NewBuilder(), graph.Float64, n), want.floats("targets")

@@ -1,5 +1,5 @@
 // Package nn holds networks as functions of one flat vector of parameters, written with package graph: multilayer perceptrons,
-// the convolutional network of "On the Implicit Bias of Adam", residual networks for small images, and a vision transformer;
+// the convolutional network of "On the Implicit Bias of Adam", residual networks for small images, a vision transformer, and GPT;
 // with PyTorch's initialization, its batch normalization, its losses, and its names, shapes and layouts of weights in files.
 //
 // An [Architecture] is a network's kind and widths. Built for the shape of an example and a number of outputs, it is a [Model]:
@@ -22,6 +22,7 @@ const Momentum = 0.1
 // Model is a network for examples of one shape. It does not change once built.
 type Model struct {
 	input   []int
+	tokens  bool // examples are int32 indices, and each has a row of logits
 	outputs int
 	params  []Param
 	stats   []Stat
@@ -53,7 +54,10 @@ type Stat struct {
 // Input returns the shape of one example: [D], or [H, W, C].
 func (m *Model) Input() []int { return slices.Clone(m.input) }
 
-// Outputs returns the number of outputs of an example: logits, where classes are predicted, or numbers.
+// Tokens reports whether an example is a window of tokens, int32 indices below Outputs, with logits and a label for each.
+func (m *Model) Tokens() bool { return m.tokens }
+
+// Outputs returns the number of outputs of an example, of a window of tokens that of each: logits, where classes are predicted, or numbers.
 func (m *Model) Outputs() int { return m.outputs }
 
 // Params returns the parameters in the order of theta, which is the order of PyTorch's parameters().
@@ -90,7 +94,7 @@ func (m *Model) Unflatten(theta graph.Value) []graph.Value {
 	return out
 }
 
-// Train records the outputs [N, Outputs()], called logits here, of examples x [N, Input()...] in training
+// Train records the outputs [N, Outputs()], of windows of tokens [N*tokens, Outputs()], called logits here, of examples x [N, Input()...] in training
 // mode: batch normalization uses the batch's own statistics. These come back in the layout of the running averages, variances
 // unbiased as PyTorch averages them, for [UpdateRunning]; the zero Value without batch normalization.
 func (m *Model) Train(params []graph.Value, x graph.Value) (logits, batch graph.Value, err error) {
@@ -123,6 +127,9 @@ func (m *Model) record(p *pass, x graph.Value) (graph.Value, error) {
 	shape := x.Shape()
 	if len(shape) < 2 || !slices.Equal(shape[1:], m.input) {
 		return graph.Value{}, fmt.Errorf("examples have shape %v, want the number of examples followed by %v", shape, m.input)
+	}
+	if m.tokens != (x.DType() == graph.Int32) {
+		return graph.Value{}, fmt.Errorf("examples of type %v: want int32 tokens for a language model, floating point for others", x.DType())
 	}
 	logits := m.layer(p, x)
 	if p.err != nil {

@@ -40,10 +40,18 @@ func TestFullSizesHavePyTorchsNumberOfParameters(t *testing.T) {
 	}
 }
 
+// exampleOf returns the shape of an example that a network by its name takes.
+func exampleOf(name string) []int {
+	if name == "gpt" {
+		return []int{64}
+	}
+	return []int{32, 32, 3}
+}
+
 func TestParametersLieSideBySideInTheta(t *testing.T) {
 	for _, name := range Names() {
 		a, _ := Named(name)
-		m := build(t, a, []int{32, 32, 3}, 10)
+		m := build(t, a, exampleOf(name), 10)
 		at := 0
 		for _, p := range m.Params() {
 			if p.Offset != at || p.Size() != numel(p.Torch) {
@@ -70,9 +78,12 @@ func TestInitializationHasPyTorchsDistributions(t *testing.T) {
 		{"resnet18", "layer2.0.conv1.weight", math.Sqrt(2. / (128 * 9)), math.Inf(1)},
 		{"resnet18", "fc.weight", 1 / math.Sqrt(3*512), 1 / math.Sqrt(512)},
 		{"vit", "transformer.layers.0.0.to_qkv.weight", 1 / math.Sqrt(3*512), 1 / math.Sqrt(512)},
+		{"gpt", "transformer.wpe.weight", 0.02, math.Inf(1)},
+		{"gpt", "transformer.h.0.mlp.c_fc.weight", 0.02, math.Inf(1)},
+		{"gpt", "transformer.h.3.mlp.c_proj.weight", 0.02 / math.Sqrt(8), math.Inf(1)},
 	} {
 		a, _ := Named(c.arch)
-		m := build(t, a, []int{32, 32, 3}, 10)
+		m := build(t, a, exampleOf(c.arch), 10)
 		theta := m.Init(3).Theta
 		i := slices.IndexFunc(m.Params(), func(p Param) bool { return p.Name == c.param })
 		p := m.Params()[i]
@@ -152,6 +163,10 @@ func TestSettingsOutOfRangeAreNamed(t *testing.T) {
 		{&ViT{Patch: 4, Dim: 8, Depth: 1, DimHead: 4, MLP: 4}, image, "heads"},
 		{&ViT{Patch: 4, Dim: 8, Depth: 1, Heads: 1, MLP: 4}, image, "dim_head"},
 		{&ViT{Patch: 4, Dim: 8, Depth: 1, Heads: 1, DimHead: 4}, image, "mlp"},
+		{&GPT{Heads: 1, Dim: 4, Context: 8}, []int{8}, "depth"},
+		{&GPT{Depth: 1, Heads: 3, Dim: 4, Context: 8}, []int{8}, "heads"},
+		{&GPT{Depth: 1, Heads: 1, Dim: 4, Context: 7}, []int{8}, "the shape of an example"},
+		{&GPT{Depth: 1, Heads: 1, Dim: 4, Context: 8}, image, "the shape of an example"},
 	} {
 		_, err := c.arch.Build(c.input, 10)
 		var e *FieldError

@@ -99,13 +99,22 @@ func (d *declaration) attention(name string, dim, tokens, heads, head int) layer
 	qkv := d.linear(name+"to_qkv", dim, 3*inner, false)
 	out := d.linear(name+"to_out", inner, dim, false)
 	return func(p *pass, x graph.Value) graph.Value {
-		// One transposition serves queries, keys and values: each is then a contiguous part [N, heads, tokens, head].
-		all := qkv(p, norm(p, x)).Reshape(-1, tokens, 3, heads, head).Transpose(2, 0, 3, 1, 4)
-		part := func(i int) graph.Value { return all.SliceAxis(0, i, i+1).Reshape(-1, heads, tokens, head) }
-		dots := part(0).MatMul(part(1).T())
-		weights := dots.Mul(dots.Like(1 / math.Sqrt(float64(head)))).Softmax()
-		return out(p, weights.MatMul(part(2)).Transpose(0, 2, 1, 3).Reshape(-1, inner))
+		return out(p, attend(qkv(p, norm(p, x)), tokens, heads, head, graph.Value{}))
 	}
+}
+
+// attend returns what each token gets from the others, [N*tokens, heads*head], of queries, keys and values side by side
+// [N*tokens, 3*heads*head]. A mask [tokens, tokens], if it is not the zero Value, is added to the products of queries and keys.
+func attend(qkv graph.Value, tokens, heads, head int, mask graph.Value) graph.Value {
+	// One transposition serves queries, keys and values: each is then a contiguous part [N, heads, tokens, head].
+	all := qkv.Reshape(-1, tokens, 3, heads, head).Transpose(2, 0, 3, 1, 4)
+	part := func(i int) graph.Value { return all.SliceAxis(0, i, i+1).Reshape(-1, heads, tokens, head) }
+	dots := part(0).MatMul(part(1).T())
+	dots = dots.Mul(dots.Like(1 / math.Sqrt(float64(head))))
+	if mask.Valid() {
+		dots = dots.Add(mask)
+	}
+	return dots.Softmax().MatMul(part(2)).Transpose(0, 2, 1, 3).Reshape(-1, heads*head)
 }
 
 func (d *declaration) feedForward(name string, dim, hidden int) layer {

@@ -25,7 +25,7 @@ type Want[T graph.Float] struct {
 // Evaluation is what a pass over a batch tells beside what goes into slices.
 type Evaluation struct {
 	Loss float64 // mean over the examples
-	// Correct is the number of examples classified rightly; NaN where nothing is classified.
+	// Correct is the number of examples classified rightly, of each window of a text the share of its tokens; NaN where nothing is classified.
 	Correct float64
 	// R2 is the coefficient of determination of predicted numbers, 1 less the sum of the squared residuals over that of the squared
 	// deviations from the batch's mean, and the mean of it over several numbers an example; NaN where no numbers are predicted, or one of

@@ -116,9 +116,13 @@ func (r *Report) lossFigure() *Chart {
 	if r.History.Index("r2") >= 0 {
 		column, name, meaning = "r2", "R²", "R², the share of the targets' variance that predictions explain"
 	}
+	loss := r.lossAxes()
+	if r.History.Index("bits_per_byte") >= 0 {
+		loss = Axes{Y: "bits per byte", Series: []Series{r.line("bits_per_byte", "train", 0, 0), r.line("test_bits_per_byte", "test", 1, 1)}}
+	}
 	return &Chart{
 		Labels: Label{"loss", "Loss and " + name, "Loss and " + meaning + ", on the training and on the test data."},
-		Axes:   []Axes{r.lossAxes(), {Y: name, Series: []Series{r.line(column, "train", 0, 0), r.line("test_"+column, "test", 1, 1)}}},
+		Axes:   []Axes{loss, {Y: name, Series: []Series{r.line(column, "train", 0, 0), r.line("test_"+column, "test", 1, 1)}}},
 	}
 }
 

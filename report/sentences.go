@@ -93,6 +93,9 @@ func (r *Report) sayLoss() string {
 	if _, r2 := r.column("r2"); len(r2) > 0 {
 		s += ", R² to " + number(r2[len(r2)-1])
 	}
+	if _, bits := r.column("test_bits_per_byte"); len(bits) > 0 {
+		s += fmt.Sprintf("; bits per byte of the test data ended at %s, their least was %s", number(bits[len(bits)-1]), number(slices.Min(bits)))
+	}
 	if _, test := r.column("test_r2"); len(test) > 0 {
 		s += fmt.Sprintf("; test R² ended at %s, its best was %s", number(test[len(test)-1]), number(slices.Max(test)))
 	}

@@ -56,10 +56,10 @@ func eachOf(variants []*Key, say func(*Key) string) string {
 	words := map[string][]string{}
 	for _, k := range variants {
 		text := say(k)
-		if words[text] == nil {
+		if !slices.Contains(texts, text) {
 			texts = append(texts, text)
 		}
-		words[text] = append(words[text], k.holdsFor()...)
+		words[text] = append(words[text], k.holdsFor(variants)...)
 	}
 	if len(texts) == 1 {
 		return texts[0]
@@ -70,11 +70,14 @@ func eachOf(variants []*Key, say func(*Key) string) string {
 	return strings.Join(texts, "; ")
 }
 
-// holdsFor names what a variant is for: the words of its first condition, with those of the others behind each.
-func (k *Key) holdsFor() []string {
+// holdsFor names what a variant is for: the words of the first condition that not all have, with those of the others behind each.
+func (k *Key) holdsFor(variants []*Key) []string {
 	var words []string
-	for i, c := range k.When {
-		if i == 0 {
+	for _, c := range k.When {
+		if inAll(variants, c) {
+			continue
+		}
+		if words == nil {
 			words = slices.Clone(c.Words)
 			continue
 		}
@@ -83,6 +86,13 @@ func (k *Key) holdsFor() []string {
 		}
 	}
 	return words
+}
+
+// inAll reports whether all variants of a key have a condition.
+func inAll(variants []*Key, c Condition) bool {
+	return !slices.ContainsFunc(variants, func(k *Key) bool {
+		return !slices.ContainsFunc(k.When, func(o Condition) bool { return o.Key == c.Key && slices.Equal(o.Words, c.Words) })
+	})
 }
 
 // conditions says where one of the variants has a meaning.

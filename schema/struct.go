@@ -8,7 +8,8 @@ import (
 
 // KeysOf returns the keys that a struct's tags state, with the struct's values for defaults. A field that is a struct is a section.
 //
-//   - yaml is the key's name, with ",omitempty" for a sparse one; ",inline" marks a map of the section's further keys, stated elsewhere;
+//   - yaml is the key's name, with ",omitempty" for a sparse one; ",inline" marks a map of the section's further keys, stated elsewhere,
+//     and "-" a field that is no key's;
 //   - doc is its meaning; a field without it is stated elsewhere, too;
 //   - range is an interval, oneof the words that a text may be, between bars;
 //   - for has the values of the section's selector that the key is for, the selector being the field with the tag selector;
@@ -136,6 +137,7 @@ func visit(v reflect.Value, section string, key func(string, reflect.Value), res
 	for i := range v.NumField() {
 		name, option, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
 		switch field := v.Field(i); {
+		case name == "-":
 		case field.Kind() == reflect.Struct:
 			visit(field, name, key, rest)
 		case option == "inline":

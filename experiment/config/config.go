@@ -43,7 +43,7 @@ type Objective struct {
 
 // Model is the section model: the network and its size.
 type Model struct {
-	Name       string `yaml:"name" selector:"true" oneof:"mlp|cnn|resnet18|resnet34|resnet50|resnet101|vit" doc:"network"`
+	Name       string `yaml:"name" selector:"true" oneof:"mlp|cnn|resnet18|resnet34|resnet50|resnet101|vit|gpt" doc:"network; gpt is a language model, for data.name: text"`
 	Hidden     []int  `yaml:"hidden" for:"mlp" range:"[1,65536]" doc:"widths of the hidden layers; [] for a linear model"`
 	Activation string `yaml:"activation" for:"mlp" oneof:"tanh|relu|gelu|silu|sigmoid|identity" doc:"activation behind each hidden layer"`
 	Channels   []int  `yaml:"channels" for:"cnn" range:"[1,65536]" doc:"channels of the convolutional stages"`
@@ -54,6 +54,8 @@ type Model struct {
 	Depth      int    `yaml:"depth" for:"vit" range:"[1,1024]" doc:"number of transformer blocks"`
 	Heads      int    `yaml:"heads" for:"vit" range:"[1,1024]" doc:"attention heads of a block"`
 	DimHead    int    `yaml:"dim_head" for:"vit" range:"[1,65536]" doc:"width of an attention head"`
+	Context    int    `yaml:"context" for:"gpt" range:"[1,65536]" doc:"tokens of a window"`
+	Tied       bool   `yaml:"tied" for:"gpt" doc:"the head's weight is the token embedding"`
 	MLPDim     int    `yaml:"mlp_dim" for:"vit" range:"[1,65536]" doc:"hidden width of a block's MLP"`
 	Weights    string `yaml:"weights" doc:"file to start from, with the names of the PyTorch state_dict: safetensors, what torch.save wrote (.pt, .pth), or a run's checkpoint; empty: initialized as PyTorch does, from seed"`
 }
@@ -89,10 +91,11 @@ type Schedule struct {
 
 // Batch is the section batch: which examples a step sees.
 type Batch struct {
-	Mode     string `yaml:"mode" selector:"true" oneof:"full|cyclic|shuffled|sampled" doc:"full: all examples each step; cyclic: mini-batches in a fixed order; shuffled: in a new order each epoch; sampled: drawn with replacement"`
-	Size     int    `yaml:"size" when:"objective.name=network" for:"cyclic|shuffled|sampled" range:"[1,1e9]" doc:"examples of a mini-batch"`
-	Physical int    `yaml:"physical" when:"objective.name=network" range:"[1,1e9]" doc:"size of a micro-batch, the most examples evaluated at once; gradients are averaged over them, batch norm sees one"`
-	Shuffle  bool   `yaml:"shuffle" when:"objective.name=network" for:"full" doc:"draw new micro-batches each step, which matters with batch norm only"`
+	Mode string `yaml:"mode" selector:"true" oneof:"full|cyclic|shuffled|sampled" doc:"full: all examples each step; cyclic: mini-batches in a fixed order; shuffled: in a new order each epoch; sampled: drawn with replacement"`
+	Size int    `yaml:"size" when:"objective.name=network" for:"cyclic|shuffled|sampled" range:"[1,1e9]" doc:"examples of a mini-batch"`
+	// Physical is smaller by default for a language model, whose windows have many tokens.
+	Physical int  `yaml:"physical" when:"objective.name=network" range:"[1,1e9]" doc:"size of a micro-batch, the most examples evaluated at once; gradients are averaged over them, batch norm sees one"`
+	Shuffle  bool `yaml:"shuffle" when:"objective.name=network" for:"full" doc:"draw new micro-batches each step, which matters with batch norm only"`
 }
 
 // Regularizer is the section regularizer: an explicit penalty added to the loss.
@@ -174,6 +177,8 @@ func defaultModel() Model {
 			m.Width = a.Width
 		case *nn.ViT:
 			m.Patch, m.Dim, m.Depth, m.Heads, m.DimHead, m.MLPDim = a.Patch, a.Dim, a.Depth, a.Heads, a.DimHead, a.MLP
+		case *nn.GPT: // the rest are ownDefaults
+			m.Context, m.Tied = a.Context, a.Tied
 		}
 	}
 	return m
@@ -191,6 +196,8 @@ func (m Model) Architecture() (nn.Architecture, error) {
 		a.Width = m.Width
 	case *nn.ViT:
 		a.Patch, a.Dim, a.Depth, a.Heads, a.DimHead, a.MLP = m.Patch, m.Dim, m.Depth, m.Heads, m.DimHead, m.MLPDim
+	case *nn.GPT:
+		a.Depth, a.Heads, a.Dim, a.Context, a.Tied = m.Depth, m.Heads, m.Dim, m.Context, m.Tied
 	}
 	return architecture, err
 }

@@ -242,6 +242,7 @@ func TestEveryDefaultIsValidAndEveryChoiceHasOne(t *testing.T) {
 	s := Schema()
 	needs := map[string]string{ // what gives a key a meaning that it does not have by default
 		"data.task": "data={name: npz, path: x}", "data.layout": "data={name: npz, path: x}", "data.colors": "data={name: images, path: x}",
+		"data.level": "data.name=text",
 	}
 	for _, d := range s.Describe() {
 		if d.Type != "text" || d.Values == "" || d.Key == "data.name" {

@@ -24,6 +24,7 @@ func Resolve(document []schema.Setting, overrides ...[]schema.Setting) (*Config,
 	r := s.Resolve(groups[0], groups[1:]...)
 	c := &Config{}
 	r.Values.Store(c)
+	c.Data.Context = c.Model.Context
 	if r.Err() == nil {
 		checkTogether(r, c)
 	}

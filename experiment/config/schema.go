@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"shadowflow/dataset"
+	"shadowflow/nn"
 	"shadowflow/objective/closed"
 	"shadowflow/rule"
 	"shadowflow/schema"
@@ -80,6 +81,14 @@ func newSchema(own []*rule.Definition) *schema.Schema {
 			for _, name := range closed.Names() {
 				keys = append(keys, keysOf(k, name, closed.Keys(name))...)
 			}
+		case "model.dim", "model.depth", "model.heads":
+			keys = append(keys, ofGPT(k))
+		case "batch.physical":
+			images, windows := k, k
+			images.When = append(k.When[:len(k.When):len(k.When)], schema.Condition{Key: "model.name", Words: others("gpt", nn.Names())})
+			windows.When = append(k.When[:len(k.When):len(k.When)], schema.Condition{Key: "model.name", Words: []string{"gpt"}})
+			windows.Default = windowsAtOnce
+			keys = append(keys[:len(keys)-1], images, windows)
 		case "optimizer.name":
 			keys = append(keys, presetKeys(names, optimizers)...)
 			for _, name := range names {
@@ -144,6 +153,28 @@ func optimizerKeys(selector schema.Key, d *rule.Definition) []schema.Key {
 		}
 	}
 	return keys
+}
+
+// windowsAtOnce is the default size of a language model's micro-batch.
+const windowsAtOnce = 32
+
+// others returns the words but one.
+func others(word string, words []string) []string {
+	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == word })
+}
+
+// ofGPT returns a key of the vision transformer as GPT has it, with the default that this has by itself.
+func ofGPT(k schema.Key) schema.Key {
+	m := defaultModel()
+	m.Name = "gpt"
+	if a, err := nn.Named(m.Name); err == nil {
+		g := a.(*nn.GPT)
+		m.Dim, m.Depth, m.Heads = g.Dim, g.Depth, g.Heads
+	}
+	k.Default = schema.Load(Config{Model: m})[k.Path()]
+	k.When = slices.Clone(k.When)
+	k.When[len(k.When)-1].Words = []string{m.Name}
+	return k
 }
 
 // definitionKeys are those of a definition in a config, beside the name and the keys that it makes.

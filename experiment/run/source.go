@@ -63,6 +63,9 @@ func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model %s on %s: %w", c.Model.Name, c.Data.Name, err)
 	}
+	if model.Tokens() != data.Train.Tokens() {
+		return nil, fmt.Errorf("model.name: %s on data %s: a text needs the language model gpt, and that a text", c.Model.Name, c.Data.Name)
+	}
 	if err := fits(c, model); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"shadowflow/dataset"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/graph"
@@ -149,6 +150,9 @@ const fullBatchParts = 16
 func (t *training[T]) addMeters(term *secondOrder[T]) error {
 	c, p, l := t.config, t.problem, t.loop
 	unit, scores := lossUnit(c), t.source.score()
+	if scores != nil {
+		scores.bits = inBits(c)
+	}
 	l.Meters = []Meter[T]{newPointMeter[T](unit, scores)}
 	if m := newStepMeter(p, l.Optimizer); len(m.Gauges()) > 0 {
 		l.Meters = append(l.Meters, m)
@@ -229,6 +233,9 @@ func (t *training[T]) noiseBatches() (batches objective.Objective[T], size int, 
 	cut, err := networkOf[T](&parts, t.source)
 	return cut, parts.Batch.Size, err
 }
+
+// inBits reports whether the losses are also recorded in bits per byte.
+func inBits(c *config.Config) bool { return lossUnit(c) != "" && c.Data.Name == dataset.NameText }
 
 // lossUnit is the unit of the losses.
 func lossUnit(c *config.Config) string {

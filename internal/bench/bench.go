@@ -196,10 +196,11 @@ func buffers(specs []engine.Spec, filled bool) []engine.Buffer {
 
 // Works returns the table's lines in order. A gradient's line stands right before that of its pair with a Hessian-vector product.
 func Works() []Work {
-	cnn := network(&nn.CNN{Channels: []int{32, 64, 128}, Dense: 512}, []int{32, 32, 3}, 500)
-	resnet := network(&nn.ResNet{Blocks: []int{3, 4, 6, 3}, Width: 64, Bottleneck: true}, []int{32, 32, 3}, 32)
-	dense := network(&nn.MLP{Hidden: []int{200, 200}, Activation: "gelu"}, []int{3072}, 1000)
-	digits := network(&nn.MLP{Hidden: []int{64, 64}, Activation: "tanh"}, []int{64}, 1297)
+	cnn := network(&nn.CNN{Channels: []int{32, 64, 128}, Dense: 512}, []int{32, 32, 3}, 10, 500)
+	resnet := network(&nn.ResNet{Blocks: []int{3, 4, 6, 3}, Width: 64, Bottleneck: true}, []int{32, 32, 3}, 10, 32)
+	dense := network(&nn.MLP{Hidden: []int{200, 200}, Activation: "gelu"}, []int{3072}, 10, 1000)
+	digits := network(&nn.MLP{Hidden: []int{64, 64}, Activation: "tanh"}, []int{64}, 10, 1297)
+	gpt := network(&nn.GPT{Depth: 6, Heads: 6, Dim: 384, Context: 256, Tied: true}, []int{256}, 256, 12)
 	return []Work{
 		{Name: "matmul-1024", PeakFloor: 0.7, build: square(1024)},
 		{Name: "matmul-2048", PeakFloor: 0.7, build: square(2048)},
@@ -214,6 +215,8 @@ func Works() []Work {
 		{Name: "resnet50-gradient", TorchFloor: 1.3, build: resnet(false)},
 		{Name: "resnet50-gradient-hvp", TorchFloor: 4, build: resnet(true)},
 		{Name: "dense-gradient", TorchFloor: 1.5, build: dense(false)},
+		{Name: "gpt-gradient", TorchFloor: 1.2, build: gpt(false)},
+		{Name: "gpt-gradient-hvp", TorchFloor: 1.8, GradientCap: 4.5, build: gpt(true)},
 		{Name: "digits-gradient", build: digits(false)},
 		{Name: "digits-gradient-hvp", GradientCap: 4.5, build: digits(true)},
 		{Name: "two-parameter-gradient", SecondsCap: 300e-9, build: bilinear},
@@ -259,10 +262,10 @@ func grouped(side, groups int) func() (in, out []graph.Value, err error) {
 
 // network is the gradient of a model's training loss on n examples, alone or with the Hessian-vector product in the direction
 // g / sqrt(g^2 + eps): Adam's bias.
-func network(a nn.Architecture, input []int, n int) func(pair bool) func() (in, out []graph.Value, err error) {
+func network(a nn.Architecture, input []int, classes, n int) func(pair bool) func() (in, out []graph.Value, err error) {
 	return func(pair bool) func() (in, out []graph.Value, err error) {
 		return func() (in, out []graph.Value, err error) {
-			m, err := a.Build(input, 10)
+			m, err := a.Build(input, classes)
 			if err != nil {
 				return nil, nil, err
 			}

@@ -68,8 +68,55 @@ def mlp(sizes, activation):
     return nn.Sequential(*layers)
 
 
-def gradient(model, shape, pair=False):
-    x, y = torch.randn(shape), torch.randint(10, (shape[0],))
+class GPTBlock(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.heads, self.ln_1, self.ln_2 = heads, nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.c_attn, self.attn_proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.c_fc, self.mlp_proj = nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
+        self.fused = True
+
+    def forward(self, x):
+        n, tokens, dim = x.shape
+        q, k, v = self.c_attn(self.ln_1(x)).view(n, tokens, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+        if self.fused:
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        else:
+            hidden = torch.ones(tokens, tokens, dtype=torch.bool).triu(1)
+            y = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).masked_fill(hidden, -torch.inf).softmax(-1) @ v
+        x = x + self.attn_proj(y.transpose(1, 2).reshape(n, tokens, dim))
+        return x + self.mlp_proj(F.gelu(self.c_fc(self.ln_2(x))))
+
+
+class GPT(nn.Module):
+    def __init__(self, fused, vocabulary=256, context=256, dim=384, heads=6, depth=6):
+        super().__init__()
+        self.wte, self.wpe = nn.Embedding(vocabulary, dim), nn.Embedding(context, dim)
+        self.h, self.ln_f = nn.ModuleList(GPTBlock(dim, heads) for _ in range(depth)), nn.LayerNorm(dim)
+        for block in self.h:
+            block.fused = fused
+        for p in self.parameters():
+            if p.dim() == 2:
+                nn.init.normal_(p, std=0.02)
+
+    def forward(self, tokens):
+        x = self.wte(tokens) + self.wpe.weight[: tokens.shape[1]]
+        for block in self.h:
+            x = block(x)
+        return F.linear(self.ln_f(x), self.wte.weight).flatten(0, 1)
+
+
+def gpt(pair=False):
+    # The fused attention has no second derivative.
+    x, y = torch.randint(256, (12, 256)), torch.randint(256, (12 * 256,))
+    return gradient(GPT(fused=not pair), x, y, pair)
+
+
+def gradient_of(model, shape, pair=False):
+    return gradient(model, torch.randn(shape), torch.randint(10, (shape[0],)), pair)
+
+
+def gradient(model, x, y, pair=False):
     params = list(model.parameters())
 
     def run():
@@ -112,13 +159,15 @@ WORKS = {
     "depthwise3x3-gradients": lambda: grouped(3, 128),
     "depthwise7x7-gradients": lambda: grouped(7, 128),
     "groups-of-4-gradients": lambda: grouped(3, 32),
-    "cnn-gradient": lambda: gradient(cnn(), (500, 3, 32, 32)),
-    "cnn-gradient-hvp": lambda: gradient(cnn(), (500, 3, 32, 32), pair=True),
-    "resnet50-gradient": lambda: gradient(resnet50(), (32, 3, 32, 32)),
-    "resnet50-gradient-hvp": lambda: gradient(resnet50(), (32, 3, 32, 32), pair=True),
-    "dense-gradient": lambda: gradient(mlp((3072, 200, 200, 10), nn.GELU), (1000, 3072)),
-    "digits-gradient": lambda: gradient(mlp((64, 64, 64, 10), nn.Tanh), (1297, 64)),
-    "digits-gradient-hvp": lambda: gradient(mlp((64, 64, 64, 10), nn.Tanh), (1297, 64), pair=True),
+    "cnn-gradient": lambda: gradient_of(cnn(), (500, 3, 32, 32)),
+    "cnn-gradient-hvp": lambda: gradient_of(cnn(), (500, 3, 32, 32), pair=True),
+    "resnet50-gradient": lambda: gradient_of(resnet50(), (32, 3, 32, 32)),
+    "resnet50-gradient-hvp": lambda: gradient_of(resnet50(), (32, 3, 32, 32), pair=True),
+    "dense-gradient": lambda: gradient_of(mlp((3072, 200, 200, 10), nn.GELU), (1000, 3072)),
+    "gpt-gradient": lambda: gpt(),
+    "gpt-gradient-hvp": lambda: gpt(pair=True),
+    "digits-gradient": lambda: gradient_of(mlp((64, 64, 64, 10), nn.Tanh), (1297, 64)),
+    "digits-gradient-hvp": lambda: gradient_of(mlp((64, 64, 64, 10), nn.Tanh), (1297, 64), pair=True),
     "digits-adam-step": lambda: digits_step(),
 }
 

@@ -92,6 +92,9 @@ func describeData(w io.Writer, d *dataset.Dataset) {
 		fmt.Fprintf(w, "images of %d by %d pixels, %d channels\n", d.Shape[0], d.Shape[1], d.Shape[2])
 	}
 	for i, n := range d.Train.ClassCounts(d.Classes) {
+		if n == 0 && d.Train.Tokens() {
+			continue // of the bytes that there are a text has few
+		}
 		fmt.Fprintf(w, "  %s: %d\n", d.ClassNames[i], n)
 	}
 	for c, name := range d.TargetNames {

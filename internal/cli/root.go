@@ -19,7 +19,7 @@ shadows the iterates. What it has beyond the gradient flow is the optimizer's im
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRun(), newSweep(), newReproduce(), newMap(), newProbe(), newReport(), newExport(), newConfig(), newData())
+	root.AddCommand(newRun(), newSweep(), newReproduce(), newMap(), newProbe(), newSample(), newReport(), newExport(), newConfig(), newData())
 	root.AddCommand(newOptimizers(), newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench())
 	return root
 }

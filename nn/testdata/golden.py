@@ -2,7 +2,7 @@
 """Writes the golden files of package nn: what PyTorch computes for reduced models in float64.
 
 Run it in this folder: /usr/bin/python3 golden.py. The modules are those that docs/weights.md shows. Each file NAME.safetensors
-holds the state_dict before the first pass under weights., images x [N, C, H, W], labels, and of the pass in training mode
+holds the state_dict before the first pass under weights., images x [N, C, H, W] or tokens [N, T], labels, and of the pass in training mode
 logits, loss, grad. and hvp. (the Hessian times g / sqrt(g^2 + eps), eps in the metadata, by double backward); for models with batch
 normalization also the buffers after that pass under after., and the logits in evaluation mode as eval_logits.
 """
@@ -41,10 +41,12 @@ def write(name, model, x, loss="cross-entropy"):
             if p.dim() == 1:
                 p += 0.1 * torch.randn_like(p)
     out = {"weights." + k: v.clone() for k, v in model.state_dict().items()}
-    labels = torch.randint(0, 5, x.shape[:1])
-    out["x"], out["labels"] = x, labels
+    labels = torch.randint(0, 5, x.shape if x.dim() == 2 else x.shape[:1])
+    out["x"], out["labels"] = x, labels.flatten()
     names, params = zip(*model.named_parameters())
     logits = model(x.flatten(1) if isinstance(model[0] if isinstance(model, nn.Sequential) else None, nn.Linear) else x)
+    if x.dim() == 2:
+        logits, labels = logits.flatten(0, 1), labels.flatten()
     if loss == "mse":
         value = nn.MSELoss()(logits, nn.functional.one_hot(labels, 5).double())
     else:
@@ -77,6 +79,9 @@ if __name__ == "__main__":
     write("resnet_bottleneck", ResNet([2, 1], True, 4, 3, 5), images(4, 3, 6, 6))
     write("resnet_basic", ResNet([1, 2], False, 4, 2, 5), images(4, 2, 7, 6))
     write("vit", ViT(8, 12, 3, 5, 4, 12, 2, 3, 4, 14), images(3, 3, 8, 12))
+    torch.manual_seed(20261127)
+    for tied in True, False:
+        write("gpt_tied" if tied else "gpt", GPT(5, 9, 12, 3, 2, tied), torch.randint(0, 5, (3, 7)))
     print("parameters of the full sizes:", *(sum(p.numel() for p in m.parameters()) for m in (
         mlp(64, [64, 64], "tanh", 10), cnn(), ResNet([2, 2, 2, 2], False), ResNet([3, 4, 6, 3], False),
-        ResNet([3, 4, 6, 3], True), ResNet([3, 4, 23, 3], True), ViT())))
+        ResNet([3, 4, 6, 3], True), ResNet([3, 4, 23, 3], True), ViT(), GPT())))

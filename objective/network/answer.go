@@ -29,7 +29,7 @@ func checkAnswers(model *nn.Model, loss nn.Loss, part dataset.Part) error {
 	}
 	for i, l := range part.Labels {
 		if int(l) >= classes {
-			return fmt.Errorf("example %d has label %d: the model has %d classes, counted from 0", i, l, classes)
+			return fmt.Errorf("example %d has label %d: the model has %d classes, counted from 0", i/part.LabelsEach(), l, classes)
 		}
 	}
 	return nil
@@ -59,14 +59,16 @@ func (e *examples[T]) answers(from, to int) engine.Buffer {
 	k := e.part.Targets.Columns
 	switch {
 	case e.rows == nil && k == 0:
-		return engine.Of(e.labels[from:to])
+		each := e.part.LabelsEach()
+		return engine.Of(e.labels[from*each : to*each])
 	case e.rows == nil:
 		return engine.Of(e.targets[from*k : to*k])
 	}
 	e.shuffledTo, e.shuffledClass = e.shuffledTo[:0], e.shuffledClass[:0]
 	for _, r := range e.rows[from:to] {
 		if k == 0 {
-			e.shuffledClass = append(e.shuffledClass, e.labels[r])
+			each := e.part.LabelsEach()
+			e.shuffledClass = append(e.shuffledClass, e.labels[r*each:(r+1)*each]...)
 		} else {
 			e.shuffledTo = append(e.shuffledTo, e.targets[r*k:(r+1)*k]...)
 		}
@@ -106,7 +108,7 @@ func (o *Objective[T]) addScore(score []T) {
 // judge makes of the score (nn.Result) of the examples from..to the number classified rightly, or R^2; the other is NaN.
 func (e *examples[T]) judge(from, to int, score []float64) (correct, r2 float64) {
 	if !e.regression() {
-		return score[0], math.NaN()
+		return score[0] / float64(e.part.LabelsEach()), math.NaN()
 	}
 	for c, residual := range score {
 		mean, deviation, varies := 0.0, 0.0, false

@@ -100,7 +100,7 @@ func (o *Objective[T]) pass(ctx context.Context, theta []T, data *examples[T], f
 			return objective.Evaluation{}, err
 		}
 		o.bind(p, i, theta, inputs, results.into)
-		p.in[1], p.in[2] = engine.Of(data.at(at, next)), data.answers(at, next)
+		p.in[1], p.in[2] = data.at(at, next), data.answers(at, next)
 		if err := p.compiled.Run(p.in, p.out); err != nil {
 			return objective.Evaluation{}, fmt.Errorf("network: %w", err)
 		}

@@ -2,8 +2,10 @@ package network
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"shadowflow/dataset"
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -18,6 +20,7 @@ type examples[T graph.Float] struct {
 	inputs  []T                   // all of the part's, standardized; nil if they are too large, or change
 	rows    []int                 // the order of the examples where shuffled; nil: as in the part
 	scratch []T                   // inputs of one micro-batch, where they are not kept
+	tokens  []int32               // a text's instead
 	answer[T]
 }
 
@@ -27,7 +30,7 @@ func newExamples[T graph.Float](part dataset.Part, augment *dataset.Augmentation
 
 // keep standardizes the inputs once and for all, if they fit.
 func (e *examples[T]) keep() {
-	if e.part.N()*e.part.Size() <= cacheBytes/graph.TypeOf[T]().Size() {
+	if !e.part.Tokens() && e.part.N()*e.part.Size() <= cacheBytes/graph.TypeOf[T]().Size() {
 		e.inputs = dataset.Inputs[T](e.part)
 	}
 }
@@ -41,25 +44,28 @@ func (e *examples[T]) row(i int) int {
 }
 
 // at returns the inputs of the examples from..to, which the next call may overwrite.
-func (e *examples[T]) at(from, to int) []T {
+func (e *examples[T]) at(from, to int) engine.Buffer {
 	size := e.part.Size()
 	if e.inputs != nil {
-		return e.inputs[from*size : to*size]
+		return engine.Of(e.inputs[from*size : to*size])
 	}
 	rows := make([]int, to-from)
 	for i := range rows {
 		rows[i] = e.row(from + i)
 	}
-	if need := len(rows) * size; cap(e.scratch) < need {
-		e.scratch = make([]T, need)
+	if e.part.Tokens() {
+		e.tokens = slices.Grow(e.tokens[:0], len(rows)*size)[:len(rows)*size]
+		dataset.Indices(e.tokens, e.part, rows)
+		return engine.Of(e.tokens)
 	}
-	x := e.scratch[:len(rows)*size]
+	e.scratch = slices.Grow(e.scratch[:0], len(rows)*size)[:len(rows)*size]
+	x := e.scratch
 	if e.augment != nil {
 		dataset.GatherAugmented(x, e.part, rows, *e.augment, e.step)
 	} else {
 		dataset.Gather(x, e.part, rows)
 	}
-	return x
+	return engine.Of(x)
 }
 
 // The streams of random numbers drawn from one seed.

@@ -55,6 +55,9 @@ func (o *Objective[T]) record(theta graph.Value, from, to int) (graph.Value, err
 	for i := range rows {
 		rows[i] = from + i
 	}
+	if o.train.part.Tokens() {
+		return o.recordTokens(theta, rows)
+	}
 	x := make([]float64, (to-from)*o.train.part.Size())
 	dataset.Gather(x, o.train.part, rows)
 	b := theta.Builder()
@@ -64,4 +67,20 @@ func (o *Objective[T]) record(theta graph.Value, from, to int) (graph.Value, err
 	}
 	outputs := o.model.Outputs()
 	return o.loss.OfTargets(logits, b.ConstArray(theta.DType(), o.train.numbers(from, to, outputs), to-from, outputs)), nil
+}
+
+// recordTokens records the loss of windows of a text.
+func (o *Objective[T]) recordTokens(theta graph.Value, rows []int) (graph.Value, error) {
+	size := len(rows) * o.train.part.Size()
+	tokens, x, labels := make([]int32, size), make([]float64, size), make([]float64, size)
+	dataset.Indices(tokens, o.train.part, rows)
+	for i, token := range tokens {
+		x[i], labels[i] = float64(token), float64(o.train.part.Labels[rows[0]*o.train.part.Size()+i])
+	}
+	b := theta.Builder()
+	logits, _, err := o.model.Train(o.model.Unflatten(theta), b.ConstArray(graph.Int32, x, len(rows), o.train.part.Size()))
+	if err != nil {
+		return graph.Value{}, err
+	}
+	return o.loss.Of(logits, b.ConstArray(graph.Int32, labels, size)), nil
 }

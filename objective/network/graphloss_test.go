@@ -21,9 +21,14 @@ func TestGraphCodeIsTheLossThatIsEvaluated(t *testing.T) {
 		"mlp, mini-batches":                 {mlp(t), nn.CrossEntropy, Options{BatchSize: 7, Seed: 3}},
 		"resnet, batch norm of the whole":   {resnet(t), nn.CrossEntropy, Options{}},
 		"resnet, batch norm of micro-batch": {resnet(t), nn.CrossEntropy, Options{MicroBatch: 9}},
+		"gpt, mini-batches":                 {gpt(t), nn.CrossEntropy, Options{BatchSize: 7, MicroBatch: 4, Seed: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o, err := New[float64](c.model, c.loss, digits(t, 20), c.opt)
+			part := digits(t, 20)
+			if c.model.Tokens() {
+				part = windows(t, 20)
+			}
+			o, err := New[float64](c.model, c.loss, part, c.opt)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -35,6 +35,25 @@ func build(t testing.TB, a nn.Architecture) *nn.Model {
 	return m
 }
 
+// windows returns windows of 6 bytes of the embedded text.
+func windows(t testing.TB, size int) dataset.Part {
+	t.Helper()
+	d, err := dataset.Load(t.Context(), dataset.Spec{Name: dataset.NameText, Context: 6, Subset: size})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Train
+}
+
+func gpt(t testing.TB) *nn.Model {
+	t.Helper()
+	m, err := (&nn.GPT{Depth: 1, Heads: 2, Dim: 4, Context: 6, Tied: true}).Build([]int{6}, 256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func mlp(t testing.TB) *nn.Model    { return build(t, &nn.MLP{Hidden: []int{12}, Activation: "tanh"}) }
 func resnet(t testing.TB) *nn.Model { return build(t, &nn.ResNet{Blocks: []int{1}, Width: 2}) }
 

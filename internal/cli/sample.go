@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"shadowflow/experiment/run"
+)
+
+func newSample() *cobra.Command {
+	var s run.Sampling
+	cmd := &cobra.Command{
+		Use:   "sample RUN",
+		Short: "Print a text that the language model of a run makes",
+		Long: `sample prints the prompt, and behind it bytes drawn one by one from the language model of a run, with the weights that the run
+ended with. The same seed prints the same text.`,
+		Example: "  shadowflow sample runs/2 --prompt \"To be, or \" --length 200 --temperature 0.8",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w := bufio.NewWriter(cmd.OutOrStdout())
+			err := run.Sample(cmd.Context(), args[0], s, w)
+			if err == nil {
+				fmt.Fprintln(w)
+			}
+			return errors.Join(err, w.Flush())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&s.Prompt, "prompt", "", "what the text begins with (default: a new line)")
+	flags.IntVar(&s.Length, "length", 500, "bytes behind the prompt")
+	flags.Float64Var(&s.Temperature, "temperature", 1, "divides the logits: below 1 likelier bytes, 0 the likeliest")
+	flags.Uint64Var(&s.Seed, "seed", 0, "seed of the draws")
+	return cmd
+}

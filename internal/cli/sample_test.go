@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestALanguageModelIsTrainedAndSampled(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	out := printed(t, "run", "--out", dir, "--set", "steps=4", "--set", "data={name: text, subset: 10, test_subset: 5}",
+		"--set", "model={name: gpt, depth: 1, heads: 1, dim: 4, context: 8}")
+	if !strings.Contains(out, "text with gpt") || !strings.Contains(out, "bits per byte of the test data ended at") {
+		t.Errorf("the run says\n%s", out)
+	}
+	sample := func(args ...string) string {
+		return printed(t, append([]string{"sample", dir, "--prompt", "To be", "--length", "12"}, args...)...)
+	}
+	one := sample("--seed", "5")
+	if !strings.HasPrefix(one, "To be") || len(one) != len("To be")+12+len("\n") || sample("--seed", "5") != one {
+		t.Errorf("the sample is %q", one)
+	}
+}
+
+func TestDataOfATextCountsTheBytesThatOccur(t *testing.T) {
+	out := printed(t, "data", "show", "--set", "data.name=text")
+	if !strings.Contains(out, "shape [64], 256 classes") || !strings.Contains(out, "\n  \"e\": ") || strings.Contains(out, ": 0\n") ||
+		!strings.Contains(out, "Open Shakespeare") || strings.Contains(out, "look:") {
+		t.Errorf("data show says\n%s", out)
+	}
+}
