@@ -158,7 +158,7 @@ func nonNegative(f *formula.Formula) bool {
 		return nonNegative(f.Args[1]) && nonNegative(f.Args[2])
 	case "norm":
 		return true
-	case "total":
+	case "total", "average", "rows", "columns":
 		return nonNegative(f.Args[0])
 	}
 	return false

@@ -110,6 +110,8 @@ by_torch("rmsprop", "", r, lambda p: o.RMSprop(p, **q))
 by_torch("rmsprop", "momentum", {**r, "momentum": 0.7}, lambda p: o.RMSprop(p, **q, momentum=0.7))
 by_torch("rmsprop", "momentum, centered", {**r, "momentum": 0.7, "centered": True}, lambda p: o.RMSprop(p, **q, momentum=0.7, centered=True))
 by_torch("rprop", "", {"lr": 0.01}, lambda p: o.Rprop(p, lr=0.01))
+by_torch("adafactor", "PyTorch's defaults", {"preset": "pytorch"}, lambda p: o.Adafactor(p))
+by_torch("adafactor", "decay", {"preset": "pytorch", "lr": 0.4, "weight_decay": 0.1, "largest": 1.02}, lambda p: o.Adafactor(p, lr=0.4, weight_decay=0.1, d=1.02))
 
 by_optax("lion", "the sign itself", {"lr": 0.01, "beta1": 0.8, "beta2": 0.95, "eps": 0, "weight_decay": 0.1},
          optax.lion(0.01, b1=0.8, b2=0.95, weight_decay=0.1))
@@ -154,6 +156,18 @@ def adopt(p, g, n, memory):
     return p - lr * decay * p - lr * m
 
 
+def adafactor(p, g, n, memory):  # algorithms 4 and 5 of the paper, with its relative steps
+    beta, square = 1 - (n + 1) ** -0.8, g * g + 1e-30
+    if p.dim() == 2:
+        r, c = ema(memory, "r", square.mean(1), beta), ema(memory, "c", square.mean(0), beta)
+        v = torch.outer(r, c) / r.mean()
+    else:
+        v = ema(memory, "v", square, beta)
+    u = g / v.sqrt()
+    u = u / max(1.0, (u * u).mean().sqrt().item())
+    return p - max(1e-3, (p * p).mean().sqrt().item()) * min(1e-2, (n + 1) ** -0.5) * u
+
+
 def orthogonal(u):
     """Muon's five steps as torch.optim.Muon takes them, but in float64."""
     w = u.T if u.size(0) > u.size(1) else u
@@ -184,18 +198,19 @@ def muon(factor):
 by_formula("signum", "the sign itself", {"lr": 0.01, "beta1": 0.8, "eps": 0}, signum)
 by_formula("adan", "as its authors have it", {"lr": 0.02, "beta1": 0.9, "beta2": 0.8, "beta3": 0.95, "weight_decay": 0.1}, adan)
 by_formula("adopt", "as its authors have it", {"lr": 0.02, "beta1": 0.8, "beta2": 0.95, "weight_decay": 0.1}, adopt)
+by_formula("adafactor", "as in the paper", {}, adafactor)
 by_formula("muon", "five steps in float64", {"lr": 0.02, "momentum": 0.9}, muon(orthogonal))
 by_formula("muon", "the polar factor", {"lr": 0.02, "momentum": 0.9, "exact": True}, muon(polar))
 
 # PyTorch's defaults, which are the preset pytorch.
 TORCH = {"sgd": o.SGD, "adam": o.Adam, "adamw": o.AdamW, "amsgrad": o.Adam, "radam": o.RAdam, "adamax": o.Adamax, "nadam": o.NAdam,
-         "adagrad": o.Adagrad, "adadelta": o.Adadelta, "rmsprop": o.RMSprop, "rprop": o.Rprop, "muon": o.Muon}
-HERE = {"alpha": "beta2", "rho": "beta2", "initial_accumulator_value": "initial"}
+         "adagrad": o.Adagrad, "adadelta": o.Adadelta, "rmsprop": o.RMSprop, "rprop": o.Rprop, "muon": o.Muon, "adafactor": o.Adafactor}
+HERE = {"d": "largest", "alpha": "beta2", "rho": "beta2", "initial_accumulator_value": "initial"}
 defaults = {}
 for name, make in TORCH.items():
     there = make([torch.nn.Parameter(torch.zeros(2, 2))]).defaults
     kept = {HERE.get(k, k): v for k, v in there.items() if isinstance(v, (bool, float, int)) and k not in
-            ("maximize", "capturable", "differentiable", "foreach", "amsgrad", "decoupled_weight_decay", "lr_decay", "ns_steps")}
+            ("maximize", "capturable", "differentiable", "foreach", "amsgrad", "decoupled_weight_decay", "lr_decay", "ns_steps", "beta2_decay")}
     kept = {k: v for k, v in kept.items() if not (k == "weight_decay" and v == 0)}
     if "betas" in there:
         kept["beta1"], kept["beta2"] = there["betas"]
