@@ -43,8 +43,9 @@ def record(step):
     return losses + [torch.nn.functional.cross_entropy(model(x), y).item()]
 
 
-def add(optimizer, title, settings, losses):
-    cases.append({"name": f"{optimizer}, {title}", "optimizer": {"name": optimizer, **settings}, "loss": losses})
+def add(optimizer, title, settings, losses, schedule=None):
+    case = {"name": f"{optimizer}, {title}", "optimizer": {"name": optimizer, **settings}, "loss": losses}
+    cases.append({**case, "schedule": schedule} if schedule else case)
 
 
 def by_torch(optimizer, title, settings, make):
@@ -58,7 +59,7 @@ def by_torch(optimizer, title, settings, make):
     add(optimizer, title, settings, record(step))
 
 
-def by_optax(optimizer, title, settings, transform):
+def by_optax(optimizer, title, settings, transform, schedule=None):
     state = []
 
     def step(params, n):
@@ -71,7 +72,7 @@ def by_optax(optimizer, title, settings, transform):
             for p, u in zip(params, updates):
                 p += torch.tensor(np.asarray(u))
 
-    add(optimizer, title, settings, record(step))
+    add(optimizer, title, settings, record(step), schedule)
 
 
 def by_formula(optimizer, title, settings, formula):
@@ -124,6 +125,18 @@ by_torch("prodigy", "decay", {"lr": 0.5, "beta2": 0.99, "weight_decay": 0.1, "d0
          lambda p: prodigyopt.Prodigy(p, lr=0.5, betas=(0.9, 0.99), d0=1e-3, weight_decay=0.1, decouple=True))
 by_optax("schedule-free-adamw", "", {"lr": 0.02, "beta2": 0.95, "weight_decay": 0.1},
          optax.contrib.schedule_free_adamw(0.02, b1=0.9, b2=0.95, eps=1e-8, weight_decay=0.1))
+
+
+def warmed(n):
+    """A warmup of five steps, and a cosine to 0 over the other twenty."""
+    n = jax.numpy.asarray(n, dtype=float)
+    return 0.05 * jax.numpy.where(n < 5, (n + 1) / 5, (1 + jax.numpy.cos(jax.numpy.pi * (n - 5) / (STEPS - 5))) / 2)
+
+
+by_optax("schedule-free-adamw", "a warmup and a cosine", {"lr": 0.05, "beta2": 0.95, "weight_decay": 0.1}, optax.contrib.schedule_free(
+    optax.chain(optax.scale_by_rms(decay=0.95, eps=1e-8, eps_in_sqrt=False, bias_correction=True), optax.add_decayed_weights(0.1),
+                optax.scale_by_learning_rate(warmed)),
+    learning_rate=lambda n: warmed(n - 1), b1=0.9), {"shape": "cosine", "warmup": 5})  # where optax counts from 1
 
 
 def ema(memory, key, v, beta):
