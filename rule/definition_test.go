@@ -308,6 +308,9 @@ func TestBuiltInsAreReadFromTheirFilesAndDocumented(t *testing.T) {
 					t.Errorf("%+v", k)
 				}
 			}
+			if d.Presets[PyTorch] == nil {
+				t.Error("no preset pytorch")
+			}
 			r, _ := ruleOf(t, d, nil)
 			if _, err := r.MemoryForm(); (err == nil) == slices.Contains(steps, name) {
 				t.Errorf("memory form: %v", err)

@@ -98,8 +98,8 @@ outside = {**betas, "eps_inside": False}
 t = {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-6}
 by_torch("adam", "L2", {**outside, "l2": 0.05}, lambda p: o.Adam(p, **t, weight_decay=0.05))
 by_torch("amsgrad", "eps outside", outside, lambda p: o.Adam(p, **t, amsgrad=True))
-by_torch("radam", "the first steps", betas, lambda p: o.RAdam(p, **t))
-by_torch("radam", "PyTorch's defaults", {"lr": 0.02}, lambda p: o.RAdam(p, lr=0.02))
+by_torch("radam", "the first steps", {**betas, "threshold": 5}, lambda p: o.RAdam(p, **t))
+by_torch("radam", "PyTorch's defaults", {"lr": 0.02, "preset": "pytorch"}, lambda p: o.RAdam(p, lr=0.02))
 by_torch("adamax", "", betas, lambda p: o.Adamax(p, **t))
 by_torch("nadam", "PyTorch's schedule", {**outside, "momentum_decay": 0.004}, lambda p: o.NAdam(p, **t, momentum_decay=0.004))
 by_torch("adagrad", "", {"lr": 0.1}, lambda p: o.Adagrad(p, lr=0.1))
@@ -114,6 +114,7 @@ by_torch("rprop", "", {"lr": 0.01}, lambda p: o.Rprop(p, lr=0.01))
 by_torch("adafactor", "PyTorch's defaults", {"preset": "pytorch"}, lambda p: o.Adafactor(p))
 by_torch("adafactor", "decay", {"preset": "pytorch", "lr": 0.4, "weight_decay": 0.1, "largest": 1.02}, lambda p: o.Adafactor(p, lr=0.4, weight_decay=0.1, d=1.02))
 
+by_optax("radam", "the paper's threshold", {"lr": 0.02, "beta2": 0.95, "eps": 1e-30}, optax.radam(0.02, b2=0.95, eps=1e-30, threshold=4.0))
 by_optax("lion", "the sign itself", {"lr": 0.01, "beta1": 0.8, "beta2": 0.95, "eps": 0, "weight_decay": 0.1},
          optax.lion(0.01, b1=0.8, b2=0.95, weight_decay=0.1))
 by_optax("adabelief", "", {"lr": 0.02, "beta1": 0.8, "beta2": 0.95}, optax.adabelief(0.02, b1=0.8, b2=0.95, eps=1e-16, eps_root=1e-16))
