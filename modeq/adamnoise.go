@@ -71,7 +71,7 @@ func (a AdamNoise) FlipBatch() float64 {
 // says whether it is.
 func AdamDecays(r *rule.Rule) (beta1, beta2 float64, ok bool, err error) {
 	m, err := r.MemoryForm()
-	if err != nil || r.Conditioning().Active() {
+	if err != nil || r.Conditioning().Active() || !r.Elementwise {
 		return 0, 0, false, err
 	}
 	first, second := -1, -1

@@ -128,7 +128,7 @@ func (c *code) step(call Call) (theta graph.Value, state []graph.Value) {
 			state = append(state, names[e.name].BroadcastTo(call.Theta.Shape()...))
 		}
 	}
-	return call.Theta.Sub(c.update.Graph(c.weights, call.Theta, names).Mul(call.LR)), state
+	return call.Theta.Sub(displacement(c.update).Graph(c.weights, call.Theta, names)), state
 }
 
 // memory returns the form of moments and an update, or what stands against it.

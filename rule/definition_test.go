@@ -52,7 +52,7 @@ func TestMistakesInADefinitionHaveLineAndColumn(t *testing.T) {
 		replace, by, want string
 	}{
 		"a name misspelt":             {"(sqrt(top) + eps)", "(sqrt(top) + ep)", `mine.yaml:10:52: optimizer.update: found "ep": no such name; want one of g, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top (did you mean eps?)`},
-		"a function misspelt":         {"sqrt(top)", "sqt(top)", `mine.yaml:10:40: optimizer.update: found "sqt": want one of the functions abs, aspect, corrected, ema, exp, if, log, matrix, max, min, norm, orthogonal, polar, sign, sqrt, sum, tanh, total (did you mean sqrt?)`},
+		"a function misspelt":         {"sqrt(top)", "sqt(top)", `mine.yaml:10:40: optimizer.update: found "sqt": want one of the functions abs, aspect, average, columns, corrected, ema, exp, if, log, matrix, max, min, norm, orthogonal, polar, rows, sign, sqrt, sum, tanh, total (did you mean sqrt?)`},
 		"a parenthesis missing":       {"ema(g^2, beta2)", "ema(g^2, beta2", "mine.yaml:8:22: optimizer.state.v: it ends where ) should follow"},
 		"an operator missing":         {"max(top, v)", "2 top", `mine.yaml:9:12: optimizer.state.top: found "top": want an operator or the end`},
 		"within quotes":               {"m: ema(g, beta1)", "m: 'ema(g, beta3)'", `mine.yaml:7:16: optimizer.state.m: found "beta3": no such name; want one of g, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top (did you mean beta1?)`},
@@ -275,13 +275,13 @@ optimizer:
 
 func TestBuiltInsAreReadFromTheirFilesAndDocumented(t *testing.T) {
 	want := []string{
-		"adabelief", "adadelta", "adagrad", "adam", "adamax", "adamw", "adan", "ademamix", "adopt", "amsgrad", "gd", "heavy-ball", "lamb", "lion",
+		"adabelief", "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "adan", "ademamix", "adopt", "amsgrad", "gd", "heavy-ball", "lamb", "lion",
 		"muon", "nadam", "nesterov", "prodigy", "radam", "rmsprop", "rprop", "schedule-free-adamw", "sgd", "signum",
 	}
 	if !slices.Equal(Names(), want) {
 		t.Errorf("%v, want %v", Names(), want)
 	}
-	steps := []string{"adabelief", "adadelta", "adagrad", "adamax", "adan", "adopt", "amsgrad", "prodigy", "radam", "rprop", "schedule-free-adamw"}
+	steps := []string{"adabelief", "adadelta", "adafactor", "adagrad", "adamax", "adan", "adopt", "amsgrad", "prodigy", "radam", "rprop", "schedule-free-adamw"}
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
 			src, err := Source(name)
@@ -307,6 +307,9 @@ func TestBuiltInsAreReadFromTheirFilesAndDocumented(t *testing.T) {
 				if k.Doc == "" || strings.HasPrefix(k.Doc, "hyperparameter of") || k.Type == schema.Number && k.Range == nil {
 					t.Errorf("%+v", k)
 				}
+			}
+			if d.Presets[PyTorch] == nil {
+				t.Error("no preset pytorch")
 			}
 			r, _ := ruleOf(t, d, nil)
 			if _, err := r.MemoryForm(); (err == nil) == slices.Contains(steps, name) {

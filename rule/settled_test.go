@@ -49,6 +49,7 @@ var settlers = map[string]string{
 
 // restless are the optimizers whose update goes on changing while the gradient stays, or comes to rest too late to say where.
 var restless = map[string]string{
+	"adafactor":           "its relative steps shrink with the root of n",
 	"adagrad":             "its sum of squares grows for ever",
 	"adadelta":            "its steps grow from sqrt(eps) until they are as large as the gradient, for ever",
 	"adopt":               "its bound grows",

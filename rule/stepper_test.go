@@ -335,3 +335,28 @@ func TestMistakesInARuleOrAStepAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// A schedule may take lr to 0: then an optimizer whose update is made by dividing by lr stays, or does what it does beside its gradient.
+func TestAStepOfNoSizeMovesByNoGradient(t *testing.T) {
+	for _, name := range Names() {
+		t.Run(name, func(t *testing.T) {
+			r, c := mustRule(t, name, nil)
+			s := mustStepper[float64](t, r, vector(2))
+			theta := []float64{1, -0.5}
+			for n, lr := range []float64{0, c.LR, c.LR, 0} {
+				before := append([]float64(nil), theta...)
+				if err := s.Step(lr, theta, []float64{0.3, -0.2 * float64(n+1)}); err != nil {
+					t.Fatal(err)
+				}
+				for j, v := range theta {
+					if math.IsNaN(v) || lr == 0 && v != before[j] && !byItself[name] {
+						t.Errorf("step %d of size %g: theta[%d] is %v, before %v", n, lr, j, v, before[j])
+					}
+				}
+			}
+		})
+	}
+}
+
+// byItself are the optimizers that move even where lr is 0: to the mean of the iterates, or by steps whose size is their state.
+var byItself = map[string]bool{"schedule-free-adamw": true, "rprop": true}

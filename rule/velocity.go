@@ -69,11 +69,11 @@ func (r *Rule) NonNegative(i int) bool { return r.array(i).nonNegative }
 
 // family is a program as the graph code of steps of all sizes makes it.
 type family struct {
-	entries []member
-	update  *formula.Formula
-	decays  map[string]float64          // the hyperparameters that are decays, by name
-	ages    map[string]*formula.Formula // parts that depend on the step alone, by the names that they have in the formulas
-	weights []graph.Block
+	entries      []member
+	displacement *formula.Formula            // in a step of size 1
+	decays       map[string]float64          // the hyperparameters that are decays, by name
+	ages         map[string]*formula.Formula // parts that depend on the step alone, by the names that they have in the formulas
+	weights      []graph.Block
 }
 
 // member is an entry of a family's state.
@@ -116,7 +116,7 @@ func (p *program) family(c *code) *family {
 		}
 		f.entries = append(f.entries, m)
 	}
-	f.update = f.encode(p, p.update)
+	f.displacement = displacement(f.encode(p, p.update))
 	return f
 }
 
@@ -158,7 +158,7 @@ func nonNegative(f *formula.Formula) bool {
 		return nonNegative(f.Args[1]) && nonNegative(f.Args[2])
 	case "norm":
 		return true
-	case "total":
+	case "total", "average", "rows", "columns":
 		return nonNegative(f.Args[0])
 	}
 	return false
@@ -239,7 +239,7 @@ func (m member) set(names map[string]graph.Value, v, steps graph.Value) {
 
 // theta returns the rate of change of theta.
 func (f *family) theta(c Call, names map[string]graph.Value) graph.Value {
-	return f.update.Graph(f.weights, c.Theta, names).BroadcastTo(c.Theta.Shape()...).Mul(c.LR.Neg())
+	return f.displacement.Graph(f.weights, c.Theta, names).BroadcastTo(c.Theta.Shape()...).Neg()
 }
 
 // move returns an array of state behind a step, and its rate of change, from its value before and what its formula gives.

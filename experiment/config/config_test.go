@@ -114,7 +114,7 @@ func TestOverridesMayBeSectionsAndLists(t *testing.T) {
 
 func TestAnotherNameByOverrideDropsTheFilesKeys(t *testing.T) {
 	c := mustParse(t, "optimizer: {name: adam, beta1: 0.5, eps: 1e-4, lr: 0.01}\n", "optimizer.name=gd")
-	if want := (Optimizer{Name: "gd", LR: 0.01, Values: map[string]any{}}); !reflect.DeepEqual(c.Optimizer, want) {
+	if want := (Optimizer{Name: "gd", LR: 0.01, Values: map[string]any{"preset": "paper"}}); !reflect.DeepEqual(c.Optimizer, want) {
 		t.Errorf("got %+v, want %+v", c.Optimizer, want)
 	}
 }

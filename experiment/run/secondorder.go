@@ -151,7 +151,7 @@ func (p *Problem[T]) effects() (*modeq.Effects, error) {
 
 // followsNorm reports whether H F of a direction is the gradient of the perturbed one-norm of the loss's gradient.
 func (p *Problem[T]) followsNorm(field *objective.Direction) (bool, error) {
-	if p.changed() != "" {
+	if p.changed() != "" || !p.Rule.Elementwise {
 		return false, nil
 	}
 	return derivesPerturbedNorm(field, p.Eps)

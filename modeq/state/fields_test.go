@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"testing"
@@ -102,9 +103,9 @@ func TestTheFlowShadowsTheStepsToItsOrderInTheTheorysExample(t *testing.T) {
 
 // Every built-in optimizer whose step is smooth at the point has the equation, with and without bias correction, from any start.
 func TestTheSlopeOfTheErrorIsTheOrderForEveryOptimizer(t *testing.T) {
-	rough := map[string]string{
-		"rprop": "it takes signs", "adopt": "it clips", "prodigy": "its d is a maximum of what grows", "adamax": "its u is a maximum", "amsgrad": "its v is a maximum",
-	}
+	rough := map[string]string{"rprop": "it takes signs"}
+	// Entries of state to start from, so that a maximum or a bound is no kink nearby and a deviation is not negative; the others are about 3.
+	from := map[string]float64{"amsgrad.top": 40, "adopt.v": 90, "nadam.product": 0.1, "rmsprop.center": 0.1}
 	for _, name := range rule.Names() {
 		if rough[name] != "" {
 			continue
@@ -114,7 +115,7 @@ func TestTheSlopeOfTheErrorIsTheOrderForEveryOptimizer(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, flag := range []bool{false, true} {
-			values := map[string]any{}
+			values, flags := map[string]any{}, false
 			for _, k := range keys {
 				switch k.Name {
 				case "beta1", "momentum":
@@ -127,10 +128,19 @@ func TestTheSlopeOfTheErrorIsTheOrderForEveryOptimizer(t *testing.T) {
 					values[k.Name] = 0.3
 				case "weight_decay":
 					values[k.Name] = 0.1
+				case "momentum_decay":
+					if flag {
+						values[k.Name] = 0.01
+					}
+				case "largest": // adafactor's
+					values[k.Name] = 5.0
 				}
-				if _, ok := k.Default.(bool); ok && k.Name != "centered" { // whose state is not any pair of numbers
-					values[k.Name] = flag
+				if _, ok := k.Default.(bool); ok {
+					values[k.Name], flags = flag, true
 				}
+			}
+			if flag && !flags {
+				continue
 			}
 			t.Run(fmt.Sprintf("%s, flags %v", name, flag), func(t *testing.T) {
 				r := fixture.Rule(t, name, values)
@@ -139,8 +149,9 @@ func TestTheSlopeOfTheErrorIsTheOrderForEveryOptimizer(t *testing.T) {
 					lr = 0.005
 				}
 				z := []float64{1.3, 1.6}
-				for range r.State {
-					z = append(z, 3.1, 4.3)
+				for _, entry := range r.State {
+					v := cmp.Or(from[name+"."+entry], 3.1)
+					z = append(z, v, 4.3/3.1*v)
 				}
 				for order := 1; order <= 5; order++ {
 					f, err := CompileFields(r, fixture.Loss(t, "bilinear", nil), 2, order, 1)

@@ -42,6 +42,9 @@ var operations = map[string]operation{
 	"norm":       {args: 1, weight: func(x graph.Value) graph.Value { return x.Square().Sum().Sqrt() }},
 	"orthogonal": {args: 1, weight: newtonSchulz},
 	"polar":      {args: 1, weight: polar},
+	"average":    {args: 1, weight: average},
+	"rows":       {args: 1, weight: rows},
+	"columns":    {args: 1, weight: columns},
 	"matrix":     {args: 1, weight: isMatrix},
 	"aspect":     {args: 1, weight: aspect},
 	// What these stand for is the business of who reads definitions of optimizers: they have no value of their own.

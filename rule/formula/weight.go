@@ -47,6 +47,35 @@ func asMatrix(x graph.Value) (matrix graph.Value, back func(graph.Value) graph.V
 	return matrix, back, true
 }
 
+// average is the mean of a weight's elements.
+func average(x graph.Value) graph.Value { return meanOver(x, 0, len(x.Shape())) }
+
+// rows is the mean of each row, over the last axis. A vector is a matrix of one column.
+func rows(x graph.Value) graph.Value {
+	if axes := len(x.Shape()); axes > 1 {
+		return meanOver(x, axes-1, axes)
+	}
+	return x
+}
+
+// columns is the mean of each column, over the last axis but one. A vector is a matrix of one column.
+func columns(x graph.Value) graph.Value {
+	if axes := len(x.Shape()); axes > 1 {
+		return meanOver(x, axes-2, axes-1)
+	}
+	return average(x)
+}
+
+// meanOver is the mean over the axes from one to another, which stay with length 1.
+func meanOver(x graph.Value, from, to int) graph.Value {
+	kept, count := x.Shape(), 1
+	var axes []int
+	for i := from; i < to; i++ {
+		axes, count, kept[i] = append(axes, i), count*kept[i], 1
+	}
+	return x.Sum(axes...).Reshape(kept...).Mul(x.Like(1 / float64(count)))
+}
+
 // isMatrix is 1 of a weight that counts as a matrix, and else 0.
 func isMatrix(x graph.Value) graph.Value {
 	_, _, ok := asMatrix(x)

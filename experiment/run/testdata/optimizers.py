@@ -43,8 +43,9 @@ def record(step):
     return losses + [torch.nn.functional.cross_entropy(model(x), y).item()]
 
 
-def add(optimizer, title, settings, losses):
-    cases.append({"name": f"{optimizer}, {title}", "optimizer": {"name": optimizer, **settings}, "loss": losses})
+def add(optimizer, title, settings, losses, schedule=None):
+    case = {"name": f"{optimizer}, {title}", "optimizer": {"name": optimizer, **settings}, "loss": losses}
+    cases.append({**case, "schedule": schedule} if schedule else case)
 
 
 def by_torch(optimizer, title, settings, make):
@@ -58,7 +59,7 @@ def by_torch(optimizer, title, settings, make):
     add(optimizer, title, settings, record(step))
 
 
-def by_optax(optimizer, title, settings, transform):
+def by_optax(optimizer, title, settings, transform, schedule=None):
     state = []
 
     def step(params, n):
@@ -71,7 +72,7 @@ def by_optax(optimizer, title, settings, transform):
             for p, u in zip(params, updates):
                 p += torch.tensor(np.asarray(u))
 
-    add(optimizer, title, settings, record(step))
+    add(optimizer, title, settings, record(step), schedule)
 
 
 def by_formula(optimizer, title, settings, formula):
@@ -97,8 +98,8 @@ outside = {**betas, "eps_inside": False}
 t = {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-6}
 by_torch("adam", "L2", {**outside, "l2": 0.05}, lambda p: o.Adam(p, **t, weight_decay=0.05))
 by_torch("amsgrad", "eps outside", outside, lambda p: o.Adam(p, **t, amsgrad=True))
-by_torch("radam", "the first steps", betas, lambda p: o.RAdam(p, **t))
-by_torch("radam", "PyTorch's defaults", {"lr": 0.02}, lambda p: o.RAdam(p, lr=0.02))
+by_torch("radam", "the first steps", {**betas, "threshold": 5}, lambda p: o.RAdam(p, **t))
+by_torch("radam", "PyTorch's defaults", {"lr": 0.02, "preset": "pytorch"}, lambda p: o.RAdam(p, lr=0.02))
 by_torch("adamax", "", betas, lambda p: o.Adamax(p, **t))
 by_torch("nadam", "PyTorch's schedule", {**outside, "momentum_decay": 0.004}, lambda p: o.NAdam(p, **t, momentum_decay=0.004))
 by_torch("adagrad", "", {"lr": 0.1}, lambda p: o.Adagrad(p, lr=0.1))
@@ -110,7 +111,10 @@ by_torch("rmsprop", "", r, lambda p: o.RMSprop(p, **q))
 by_torch("rmsprop", "momentum", {**r, "momentum": 0.7}, lambda p: o.RMSprop(p, **q, momentum=0.7))
 by_torch("rmsprop", "momentum, centered", {**r, "momentum": 0.7, "centered": True}, lambda p: o.RMSprop(p, **q, momentum=0.7, centered=True))
 by_torch("rprop", "", {"lr": 0.01}, lambda p: o.Rprop(p, lr=0.01))
+by_torch("adafactor", "PyTorch's defaults", {"preset": "pytorch"}, lambda p: o.Adafactor(p))
+by_torch("adafactor", "decay", {"preset": "pytorch", "lr": 0.4, "weight_decay": 0.1, "largest": 1.02}, lambda p: o.Adafactor(p, lr=0.4, weight_decay=0.1, d=1.02))
 
+by_optax("radam", "the paper's threshold", {"lr": 0.02, "beta2": 0.95, "eps": 1e-30}, optax.radam(0.02, b2=0.95, eps=1e-30, threshold=4.0))
 by_optax("lion", "the sign itself", {"lr": 0.01, "beta1": 0.8, "beta2": 0.95, "eps": 0, "weight_decay": 0.1},
          optax.lion(0.01, b1=0.8, b2=0.95, weight_decay=0.1))
 by_optax("adabelief", "", {"lr": 0.02, "beta1": 0.8, "beta2": 0.95}, optax.adabelief(0.02, b1=0.8, b2=0.95, eps=1e-16, eps_root=1e-16))
@@ -122,6 +126,18 @@ by_torch("prodigy", "decay", {"lr": 0.5, "beta2": 0.99, "weight_decay": 0.1, "d0
          lambda p: prodigyopt.Prodigy(p, lr=0.5, betas=(0.9, 0.99), d0=1e-3, weight_decay=0.1, decouple=True))
 by_optax("schedule-free-adamw", "", {"lr": 0.02, "beta2": 0.95, "weight_decay": 0.1},
          optax.contrib.schedule_free_adamw(0.02, b1=0.9, b2=0.95, eps=1e-8, weight_decay=0.1))
+
+
+def warmed(n):
+    """A warmup of five steps, and a cosine to 0 over the other twenty."""
+    n = jax.numpy.asarray(n, dtype=float)
+    return 0.05 * jax.numpy.where(n < 5, (n + 1) / 5, (1 + jax.numpy.cos(jax.numpy.pi * (n - 5) / (STEPS - 5))) / 2)
+
+
+by_optax("schedule-free-adamw", "a warmup and a cosine", {"lr": 0.05, "beta2": 0.95, "weight_decay": 0.1}, optax.contrib.schedule_free(
+    optax.chain(optax.scale_by_rms(decay=0.95, eps=1e-8, eps_in_sqrt=False, bias_correction=True), optax.add_decayed_weights(0.1),
+                optax.scale_by_learning_rate(warmed)),
+    learning_rate=lambda n: warmed(n - 1), b1=0.9), {"shape": "cosine", "warmup": 5})  # where optax counts from 1
 
 
 def ema(memory, key, v, beta):
@@ -154,6 +170,18 @@ def adopt(p, g, n, memory):
     return p - lr * decay * p - lr * m
 
 
+def adafactor(p, g, n, memory):  # algorithms 4 and 5 of the paper, with its relative steps
+    beta, square = 1 - (n + 1) ** -0.8, g * g + 1e-30
+    if p.dim() == 2:
+        r, c = ema(memory, "r", square.mean(1), beta), ema(memory, "c", square.mean(0), beta)
+        v = torch.outer(r, c) / r.mean()
+    else:
+        v = ema(memory, "v", square, beta)
+    u = g / v.sqrt()
+    u = u / max(1.0, (u * u).mean().sqrt().item())
+    return p - max(1e-3, (p * p).mean().sqrt().item()) * min(1e-2, (n + 1) ** -0.5) * u
+
+
 def orthogonal(u):
     """Muon's five steps as torch.optim.Muon takes them, but in float64."""
     w = u.T if u.size(0) > u.size(1) else u
@@ -184,18 +212,19 @@ def muon(factor):
 by_formula("signum", "the sign itself", {"lr": 0.01, "beta1": 0.8, "eps": 0}, signum)
 by_formula("adan", "as its authors have it", {"lr": 0.02, "beta1": 0.9, "beta2": 0.8, "beta3": 0.95, "weight_decay": 0.1}, adan)
 by_formula("adopt", "as its authors have it", {"lr": 0.02, "beta1": 0.8, "beta2": 0.95, "weight_decay": 0.1}, adopt)
+by_formula("adafactor", "as in the paper", {}, adafactor)
 by_formula("muon", "five steps in float64", {"lr": 0.02, "momentum": 0.9}, muon(orthogonal))
 by_formula("muon", "the polar factor", {"lr": 0.02, "momentum": 0.9, "exact": True}, muon(polar))
 
 # PyTorch's defaults, which are the preset pytorch.
 TORCH = {"sgd": o.SGD, "adam": o.Adam, "adamw": o.AdamW, "amsgrad": o.Adam, "radam": o.RAdam, "adamax": o.Adamax, "nadam": o.NAdam,
-         "adagrad": o.Adagrad, "adadelta": o.Adadelta, "rmsprop": o.RMSprop, "rprop": o.Rprop, "muon": o.Muon}
-HERE = {"alpha": "beta2", "rho": "beta2", "initial_accumulator_value": "initial"}
+         "adagrad": o.Adagrad, "adadelta": o.Adadelta, "rmsprop": o.RMSprop, "rprop": o.Rprop, "muon": o.Muon, "adafactor": o.Adafactor}
+HERE = {"d": "largest", "alpha": "beta2", "rho": "beta2", "initial_accumulator_value": "initial"}
 defaults = {}
 for name, make in TORCH.items():
     there = make([torch.nn.Parameter(torch.zeros(2, 2))]).defaults
     kept = {HERE.get(k, k): v for k, v in there.items() if isinstance(v, (bool, float, int)) and k not in
-            ("maximize", "capturable", "differentiable", "foreach", "amsgrad", "decoupled_weight_decay", "lr_decay", "ns_steps")}
+            ("maximize", "capturable", "differentiable", "foreach", "amsgrad", "decoupled_weight_decay", "lr_decay", "ns_steps", "beta2_decay")}
     kept = {k: v for k, v in kept.items() if not (k == "weight_decay" and v == 0)}
     if "betas" in there:
         kept["beta1"], kept["beta2"] = there["betas"]
