@@ -15,7 +15,7 @@ func language() *Reproduction {
 		Name:  "language-model",
 		Title: "What the memory of AdamW and Muon does to a language model",
 		Claim: "On a language model, with warmup and cosine, the realized bias of AdamW and of Muon lowers the norm of the gradient for most of the training, and clipping the gradient's norm does not change that.",
-		Design: "A byte-level GPT of two blocks, full batch on a fixed choice of windows of Shakespeare, in float64; AdamW with PyTorch's eps, and Muon with AdamW for what is no matrix; 20 steps of warmup and a cosine to a tenth, without and with the norm of the gradient clipped. " +
+		Design: "A byte-level GPT of two blocks, full batch on a fixed choice of windows of Shakespeare, in float64; AdamW with PyTorch's eps, and Muon with AdamW for what is no matrix; 20 steps of warmup and a cosine to a tenth, without and with the norm of the gradient clipped at 0.5. " +
 			"At every fifth step the part of dN/dt by the realized bias is taken over that by the main term. The claim holds if it is negative at most of the measured steps behind the warmup in significantly more than half of all runs (sign test over runs: steps of one run are no independent evidence).",
 		sweeps: func(s Scale) []sweep.Spec {
 			seeds := pick(s, 3, 5, 10)
@@ -70,7 +70,7 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 		c := languageRuns[i]
 		name := c.optimizer
 		if c.clip > 0 {
-			name += fmt.Sprintf(", norm clipped at %g", c.clip)
+			name += ", clipped"
 		}
 		var ratios []float64
 		lowers := 0
