@@ -18,6 +18,7 @@ import (
 	"gonum.org/v1/plot"
 
 	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 )
 
@@ -305,5 +306,27 @@ func TestRegressionsAreToldByR2(t *testing.T) {
 	}
 	if l := r.lossFigure().Label(); l.Title != "Loss and R²" {
 		t.Errorf("the figure is called %q", l.Title)
+	}
+}
+
+// A step of an optimizer without memory is its second-order equation's by Taylor's formula, however wild the run: no sentence takes that for evidence.
+func TestAnOptimizerWithoutMemoryIsNotSaidToBePredicted(t *testing.T) {
+	r := read(t, runDir(t, "optimizer={name: gd, lr: 0.5}", "loss=mse"))
+	text := strings.Join(r.Sentences(), "\n")
+	if !strings.Contains(text, "is no evidence") || strings.Contains(text, "predicts steps better") || strings.Contains(text, "is realized, at a cosine") {
+		t.Errorf("it says\n%s", text)
+	}
+}
+
+// An equation that ended on the way has not arrived where it ended.
+func TestAnEquationThatEndedIsSaidToHaveEnded(t *testing.T) {
+	r := read(t, runDir(t))
+	at := r.History.Index("memoryless-1.relative_distance")
+	for i := len(r.History.Rows) - 5; i < len(r.History.Rows); i++ {
+		r.History.Rows[i][at] = record.Float(math.NaN())
+	}
+	text := r.sayFlow()
+	if !strings.Contains(text, "Not to the end came memoryless-1 behind step") || strings.Contains(text, "of it from memoryless-1") {
+		t.Errorf("it says %s", text)
 	}
 }

@@ -136,16 +136,37 @@ func (r *Report) sayPassing() string {
 }
 
 func (r *Report) sayFlow() string {
-	var parts []string
+	var parts, gone []string
+	last := math.Inf(-1)
+	if steps := r.History.Floats("step"); len(steps) > 0 {
+		last = steps[len(steps)-1]
+	}
 	for _, name := range r.Config.Beside {
-		if _, d := r.column(name + ".relative_distance"); len(d) > 0 {
-			parts = append(parts, fmt.Sprintf("%s of it from %s", number(d[len(d)-1]), name))
+		steps, d := r.column(name + ".relative_distance")
+		if len(d) == 0 {
+			if r.History.Index(name+".relative_distance") >= 0 {
+				gone = append(gone, name+" before its first record")
+			}
+			continue
 		}
+		if at := steps[len(steps)-1]; at < last {
+			gone = append(gone, fmt.Sprintf("%s behind step %s, at %s", name, number(at), number(d[len(d)-1])))
+			continue
+		}
+		part := fmt.Sprintf("%s of it from %s", number(d[len(d)-1]), name)
+		if _, n := r.column(name + ".negative"); len(n) > 0 && n[len(n)-1] > 0 {
+			part += fmt.Sprintf(" (where what cannot be negative was, and counted as 0, %s times)", number(n[len(n)-1]))
+		}
+		parts = append(parts, part)
 	}
-	if len(parts) == 0 {
-		return ""
+	var out []string
+	if len(parts) > 0 {
+		out = append(out, fmt.Sprintf("Over the way that the iterates went since the equations began, they ended at a distance of %s.", strings.Join(parts, ", of ")))
 	}
-	return fmt.Sprintf("Over the way that the iterates went since the equations began, they ended at a distance of %s.", strings.Join(parts, ", of "))
+	if len(gone) > 0 {
+		out = append(out, fmt.Sprintf("Not to the end came %s; the log says why.", strings.Join(gone, ", ")))
+	}
+	return strings.Join(out, " ")
 }
 
 func (r *Report) sayNoise() string {

@@ -89,6 +89,8 @@ func (r *Report) sayPrediction() string {
 	switch n := len(all); {
 	case n == 0:
 		return ""
+	case !r.Config.Optimizer.Remembers():
+		return "The second-order equation of an optimizer without memory is its step by construction, up to higher orders of lr: that it predicts steps is no evidence, and its bias is not shown as this run's bias."
 	case len(worse) == n:
 		return fmt.Sprintf("The second-order equation predicts steps worse than no correction at all %d measured steps (%s times, in the median): its bias is not shown as this run's bias.",
 			n, number(median(worse)))

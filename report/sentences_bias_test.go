@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 )
@@ -32,7 +33,7 @@ func measured(columns map[string][]float64) *Report {
 			h.Rows[n] = append(h.Rows[n], v)
 		}
 	}
-	return &Report{History: h}
+	return &Report{History: h, Config: config.Default()}
 }
 
 // predictedNumbers are in the records of the tests below as what is predicted, and nowhere else.

@@ -234,8 +234,11 @@ func (m *Map) reaches(s Slice, i, j int, holds func(Point) bool) float64 {
 
 func (p Point) stable() bool { return p.Regime != diagnose.Spiking && p.Regime != diagnose.Diverged }
 
-// memorylessHolds reports whether order 2 without memory predicts most of the steps better than order 1.
-func (p Point) memorylessHolds() bool { return p.Better > 0.5 }
+// memorylessHolds reports whether order 2 without memory predicts most of the steps better than order 1. Where steps cannot tell, for want of
+// memory, it is the state equation to that order, and holds where that does.
+func (p Point) memorylessHolds() bool {
+	return p.Better > 0.5 || math.IsNaN(p.Better) && p.stateHolds()
+}
 
 // stateHolds reports whether the state equation of order 2 predicts steps to a twentieth.
 func (p Point) stateHolds() bool { return p.State < stateHolds }

@@ -36,11 +36,14 @@ func pointOf(ts trials, p Point) Point {
 				observed[i] = append(observed[i], drives[3][k]/size)
 			}
 			d := together(t, i, "defect_1", "defect_2")
+			if !t.Run.Config.Optimizer.Remembers() {
+				d[0] = nil // steps are no evidence
+			}
 			for k, first := range d[0] {
 				measured, better = measured+1, better+count(d[1][k] < first)
-			}
-			if i == 0 {
-				defects[0], defects[1] = append(defects[0], d[0]...), append(defects[1], d[1]...)
+				if i == 0 {
+					defects[0], defects[1] = append(defects[0], first), append(defects[1], d[1][k])
+				}
 			}
 			state = append(state, together(t, i, "monitor.state_defect")[0]...)
 		}
