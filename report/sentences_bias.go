@@ -79,18 +79,20 @@ func (r *Report) sayReach() string {
 
 // sayPrediction says where the second-order equation without memory may be spoken of, and only there what it predicts.
 func (r *Report) sayPrediction() string {
-	all := r.together("monitor.second_over_first")[0]
-	var worse []float64
-	for _, v := range all {
-		if v >= beyondRange {
+	var all, worse []float64
+	for _, v := range r.together("monitor.second_over_first")[0] {
+		if v == 1 {
+			continue // there is no correction to make: C is 0
+		}
+		if all = append(all, v); v > beyondRange {
 			worse = append(worse, v)
 		}
 	}
 	switch n := len(all); {
+	case n == 0 && r.History.Index("defect_2") >= 0 && r.History.Index("monitor.second_over_first") < 0:
+		return "The second-order equation of an optimizer without memory has its step by construction, up to higher orders of lr: that it predicts steps is no evidence, and its bias is not shown as this run's bias."
 	case n == 0:
 		return ""
-	case !r.Config.Optimizer.Remembers():
-		return "The second-order equation of an optimizer without memory is its step by construction, up to higher orders of lr: that it predicts steps is no evidence, and its bias is not shown as this run's bias."
 	case len(worse) == n:
 		return fmt.Sprintf("The second-order equation predicts steps worse than no correction at all %d measured steps (%s times, in the median): its bias is not shown as this run's bias.",
 			n, number(median(worse)))
@@ -163,7 +165,7 @@ func (r *Report) saySharpness() string {
 	s := fmt.Sprintf("Preconditioned sharpness was above its stability threshold of %s at %d of %d measured steps; it came to %s of it at step %s",
 		number(at[2][top]), above, n, percent(at[1][top]), number(at[0][top]))
 	if above > 0 {
-		s += ". Beyond it the iterates flip from side to side, which a lift follows and no stable flow"
+		s += ". Where it stays beyond, the iterates flip from side to side, which a lift follows and no stable flow"
 	}
 	return s + "." + r.sayEdge() + r.saySpikes()
 }

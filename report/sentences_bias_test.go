@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 )
@@ -33,7 +32,7 @@ func measured(columns map[string][]float64) *Report {
 			h.Rows[n] = append(h.Rows[n], v)
 		}
 	}
-	return &Report{History: h, Config: config.Default()}
+	return &Report{History: h}
 }
 
 // predictedNumbers are in the records of the tests below as what is predicted, and nowhere else.
@@ -115,7 +114,7 @@ func TestSharpnessIsSaidBesideItsEdges(t *testing.T) {
 	}{
 		"calm":          {[]float64{0.1, 0.2}, []float64{0.5, 0.9}, []float64{0, 0}, "at 0 of 2 measured steps; it came to 20.0% of it at step 10.", "beyond"},
 		"memory's edge": {[]float64{0.1, 0.2}, []float64{0.5, 3}, []float64{0, 0}, "the series of the equations without memory diverges at 1 of 2, at most 3 times it.", "flip"},
-		"past the edge": {[]float64{1.1, 1.3}, []float64{80, 95}, []float64{0, 1}, "Beyond it the iterates flip from side to side, which a lift follows and no stable flow.", "spike"},
+		"past the edge": {[]float64{1.1, 1.3}, []float64{80, 95}, []float64{0, 1}, "Where it stays beyond, the iterates flip from side to side, which a lift follows and no stable flow.", "spike"},
 		"a spike":       {[]float64{1.1, 1.3}, []float64{80, 95}, []float64{1, 2}, "above 2/h for 2 measurements in sequence up to step 10: a warning of a spike of the loss.", "NaN"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,10 +35,7 @@ func pointOf(ts trials, p Point) Point {
 				predicted[i] = append(predicted[i], drives[2][k]/size)
 				observed[i] = append(observed[i], drives[3][k]/size)
 			}
-			d := together(t, i, "defect_1", "defect_2")
-			if !t.Run.Config.Optimizer.Remembers() {
-				d[0] = nil // steps are no evidence
-			}
+			d := together(t, i, "defect_1", "defect_2", "monitor.second_over_first")
 			for k, first := range d[0] {
 				measured, better = measured+1, better+count(d[1][k] < first)
 				if i == 0 {

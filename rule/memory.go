@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"shadowflow/graph"
 	"shadowflow/rule/formula"
@@ -115,6 +116,11 @@ func (m *Memory) Window(tol float64) int {
 		window = max(window, mo.Kernel.Window(tol))
 	}
 	return window
+}
+
+// Remembers reports whether the update depends on gradients before the present one.
+func (m *Memory) Remembers() bool {
+	return slices.ContainsFunc(m.Moments, func(mo Moment) bool { return mo.Kernel.Next != 0 })
 }
 
 // Steady reports whether equal gradients make equal updates in every step: all moments are bias-corrected or without memory.

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 
 	"shadowflow/graph"
 	"shadowflow/rule"
@@ -59,16 +58,6 @@ func (o Optimizer) RuleOf(weights []graph.Block) (*rule.Rule, error) {
 		return nil, err
 	}
 	return r.Conditioned(o.Conditioning())
-}
-
-// Remembers reports whether a step depends on gradients before the present one. Without memory it is its second-order equation's step by Taylor's
-// formula, however wild the run, so that no step is evidence for that equation.
-func (o Optimizer) Remembers() bool {
-	r, err := o.Rule()
-	if err != nil || r.Memory == nil {
-		return true
-	}
-	return slices.ContainsFunc(r.Memory.Moments, func(m rule.Moment) bool { return m.Kernel.Next != 0 })
 }
 
 // Conditioning returns what is done to the gradient before the optimizer's formulas see it.

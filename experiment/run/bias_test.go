@@ -90,8 +90,11 @@ func TestWhereTheEquationHoldsThePredictedBiasIsRealized(t *testing.T) {
 				if cosine := h.Floats("bias.cosine")[25]; cosine < 0.99 {
 					t.Errorf("lr %s: the cosine between realized and predicted bias is %.4f", lr, cosine)
 				}
-				if second := h.Floats("monitor.second_over_first")[25]; !(second < 0.2) {
+				if second := h.Floats("defect_2")[25] / h.Floats("defect_1")[25]; !(second < 0.2) {
 					t.Errorf("lr %s: order 2 leaves %.3g of the defect of order 1", lr, second)
+				}
+				if got, want := h.Index("monitor.second_over_first") >= 0, name != "gradient descent"; got != want {
+					t.Errorf("steps count as evidence for order 2: %v, want %v", got, want)
 				}
 				want := 1.0
 				if strings.HasPrefix(name, "half") {

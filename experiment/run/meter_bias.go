@@ -70,11 +70,15 @@ func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[
 		m.gradient, m.full = make([]T, dim), newFullGauges(lossUnit, scores)
 	}
 	if s.c != nil {
+		memory, err := p.Rule.MemoryForm()
+		if err != nil {
+			return nil, err
+		}
 		effects, err := p.effects()
 		if err != nil {
 			return nil, err
 		}
-		m.predicted = newPredictedGauges(effects)
+		m.predicted = newPredictedGauges(effects, memory.Remembers())
 		m.drive.predicted = gauge("drive.predicted", "1/h", "dN/dt by the bias that the second-order equation predicts, -h q.C: negative lowers N, positive hinders its decrease")
 	}
 	if realizable(p, o) == nil {

@@ -58,16 +58,19 @@ type predictedGauges struct {
 	first, second, secondOverFirst *Gauge
 }
 
-// newPredictedGauges makes them; without effects there is no critical gradient.
-func newPredictedGauges(effects *modeq.Effects) *predictedGauges {
+// newPredictedGauges makes them; without effects there is no critical gradient. The step of an optimizer that remembers nothing is its second-order
+// equation's by Taylor's formula, however wild the run: there its defect is rounding, and no monitor.
+func newPredictedGauges(effects *modeq.Effects, remembers bool) *predictedGauges {
 	const bias = "the bias that the second-order equation predicts"
 	g := &predictedGauges{
-		effects:         effects,
-		share:           gauge("bias_share", "", "||h C|| / ||F||: size of "+bias+" beside the main term"),
-		effect:          newEffectGauges("", bias, "C"),
-		first:           gauge("defect_1", "parameter", "two-norm of the step less that of the modified equation of order 1"),
-		second:          gauge("defect_2", "parameter", "two-norm of the step less that of the modified equation of order 2"),
-		secondOverFirst: gauge("monitor.second_over_first", "", "defect_2 / defect_1: below 1 the second-order equation predicts the step better than no correction, and its bias may be spoken of"),
+		effects: effects,
+		share:   gauge("bias_share", "", "||h C|| / ||F||: size of "+bias+" beside the main term"),
+		effect:  newEffectGauges("", bias, "C"),
+		first:   gauge("defect_1", "parameter", "two-norm of the step less what the modified equation of order 1 makes of it to second order in h, -h F + (h^2/2) F'F"),
+		second:  gauge("defect_2", "parameter", "two-norm of the step less what that of order 2 makes of it to second order in h, -h F - h^2 C + (h^2/2) F'F"),
+	}
+	if remembers {
+		g.secondOverFirst = gauge("monitor.second_over_first", "", "defect_2 / defect_1: below 1 the second-order equation predicts the step better than no correction, and its bias may be spoken of")
 	}
 	if effects != nil {
 		g.critical = gauge("critical_gradient", "loss/parameter", "g*: the |g_j| at which it changes between penalizing and hindering; the smallest if there are several")
@@ -91,7 +94,7 @@ func (g *predictedGauges) set(b diagnose.Bias, step int) {
 func (g *predictedGauges) setDefects(d diagnose.Defects) {
 	g.first.Set(d.First)
 	g.second.Set(d.Second)
-	if d.First > 0 {
+	if d.First > 0 && g.secondOverFirst != nil {
 		g.secondOverFirst.Set(d.Second / d.First)
 	}
 }

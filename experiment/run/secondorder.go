@@ -137,9 +137,15 @@ func (s *secondOrder[T]) along(ctx context.Context, at *Point[T]) error {
 	return product(ctx, s.objective, at.Batch, at.Theta, s.f, s.hf)
 }
 
-// effects returns which sizes of gradient the second-order term penalizes, nil where elements are coupled and their sizes alone decide nothing.
+// effects returns which sizes of gradient the second-order term penalizes, nil where sizes alone decide nothing: where elements are coupled, where the
+// term has a part of the parameters themselves (weight decay), and with mini-batches, whose gradients differ.
 func (p *Problem[T]) effects() (*modeq.Effects, error) {
-	if !p.Rule.Elementwise {
+	memory, err := p.Rule.MemoryForm()
+	if err != nil {
+		return nil, err
+	}
+	decays := p.Rule.Conditioning().L2 > 0 || memory.Formula != nil && memory.Formula.Fold(memory.Values).Uses("theta")
+	if !p.Rule.Elementwise || decays || p.Order != nil {
 		return nil, nil
 	}
 	e, err := modeq.NewEffects(p.Rule)
