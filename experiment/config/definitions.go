@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -118,11 +117,7 @@ func withFile(group []schema.Setting) ([]schema.Setting, error) {
 
 // readOptimizer returns the keys of a file with a section optimizer and nothing else.
 func readOptimizer(path string) ([]schema.Setting, error) {
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	document, err := schema.Parse(path, src)
+	document, err := schema.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

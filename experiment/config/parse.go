@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"os"
 
 	"shadowflow/dataset"
 	"shadowflow/schema"
@@ -69,7 +68,7 @@ func Parse(name string, src []byte, overrides []string) (*Config, error) {
 
 // Read parses the config in a file; see Parse.
 func Read(path string, overrides []string) (*Config, error) {
-	src, err := os.ReadFile(path)
+	src, err := schema.Source(path)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package sweep
 
 import (
-	"os"
 	"path/filepath"
 
 	"shadowflow/schema"
@@ -9,7 +8,7 @@ import (
 
 // Read reads a sweep file; see Parse.
 func Read(path string, limit int, overrides ...[]schema.Setting) (*Sweep, error) {
-	src, err := os.ReadFile(path)
+	src, err := schema.Source(path)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +87,7 @@ func (s *Spec) readBase(at schema.Setting) error {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(s.file), path)
 		}
-		src, err := os.ReadFile(path)
+		src, err := schema.Source(path)
 		if err != nil {
 			return at.ValueError("base", "cannot read the config: %v", err)
 		}

@@ -2,12 +2,12 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"shadowflow/rule"
+	"shadowflow/schema"
 )
 
 func newOptimizers() *cobra.Command {
@@ -66,7 +66,7 @@ func findOptimizer(name string) (*rule.Definition, []byte, error) {
 		src, err := rule.Source(name)
 		return d, src, err
 	}
-	src, err := os.ReadFile(name)
+	src, err := schema.Source(name)
 	if err != nil {
 		return nil, nil, err
 	}

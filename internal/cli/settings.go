@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -78,7 +77,7 @@ func (s *settings) bind(flag, key, usage string, read func(flag, key, text strin
 func (s *settings) given(args []string) (document []schema.Setting, overrides [][]schema.Setting, err error) {
 	document = s.preset
 	if len(args) > 0 {
-		if document, err = readFile(args[0]); err != nil {
+		if document, err = schema.ReadFile(args[0]); err != nil {
 			return nil, nil, err
 		}
 		if config.OptimizerAlone(document) { // as --optimizer with the file: it says nothing of the rest
@@ -144,14 +143,6 @@ func (s *settings) config(args []string) (*config.Config, error) {
 		return nil, err
 	}
 	return config.Resolve(document, overrides...)
-}
-
-func readFile(path string) ([]schema.Setting, error) {
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return schema.Parse(path, src)
 }
 
 // readValue takes a value as YAML.
