@@ -50,6 +50,7 @@ func (d *Definition) rule(values map[string]any, weights []graph.Block) (*Rule, 
 	if c.update, err = c.encode(p, p.update); err != nil {
 		return nil, fmt.Errorf("optimizer %s: update: %w", d.Name, err)
 	}
+	r.ofOneWeight = weights == nil && !r.Elementwise
 	r.Scalars, r.Step = c.scalars, c.step
 	r.update = func(call Call) graph.Value {
 		return c.update.Graph(c.weights, call.Theta, c.evaluate(call)).BroadcastTo(call.Theta.Shape()...)
@@ -156,7 +157,7 @@ func (p *program) memory(c *code) (m *Memory, lacks string) {
 		names := map[string]graph.Value{"g": g, "theta": theta}
 		for i, name := range c.moments {
 			if names[name] = s[i]; nonNegative(m.Moments[i].Formula) {
-				names[name] = s[i].Max(s[i].Like(smallest(s[i].DType())))
+				names[name] = positive(s[i])
 			}
 		}
 		return update.Graph(c.weights, g, names).BroadcastTo(g.Shape()...)
@@ -172,13 +173,14 @@ func (p *program) memory(c *code) (m *Memory, lacks string) {
 	return m, ""
 }
 
-// smallest stands for 0 in a mean of squares, whose root has no derivative there: a parameter without any gradient has no root that
-// changes, where 0 times infinity would be no number. Its root is small beside any eps, and no gradient's square is smaller but for 0.
-func smallest(t graph.DType) float64 {
-	if t == graph.Float32 {
-		return 1e-37
+// positive puts a tiny number in the place of 0, and of less, in what cannot be negative, like a mean of squares. Where a parameter has no gradient
+// that is 0 for ever, and so is its rate; the derivative of its root along that rate is then 0 too, and not the 0 times infinity that it would be
+// at 0 itself. The root of that number is small beside any eps, and no gradient's square is smaller but for 0.
+func positive(v graph.Value) graph.Value {
+	if v.DType() == graph.Float32 {
+		return v.Max(v.Like(1e-37))
 	}
-	return 1e-200
+	return v.Max(v.Like(1e-200))
 }
 
 // ofGradient reports whether a formula is made of the gradient and hyperparameters alone.

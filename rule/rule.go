@@ -32,6 +32,7 @@ type Rule struct {
 
 	conditioning Conditioning
 	inner        *Rule // that takes the gradient as it becomes; nil without a conditioning
+	ofOneWeight  bool  // it has functions of whole weights, and takes all parameters for one
 	inOneCall    bool  // a step is one call though an element depends on others, as its gradient does
 }
 

@@ -101,15 +101,15 @@ func (s *settling) outgrown(q *quantity, f *formula.Formula) *formula.Formula {
 	for i, past := range f.Args {
 		rest := f.Args[1-i]
 		slope, constant, ok := s.affine(past, before(q.name))
-		if ok && constant == nil && slope >= 0 && slope <= 1 && !rest.Uses(before(q.name)) && (nonNegative(rest) || s.positive(rest)) {
+		if ok && constant == nil && slope >= 0 && slope <= 1 && !rest.Uses(before(q.name)) && (nonNegative(rest) || s.ofSquares(rest)) {
 			return rest
 		}
 	}
 	return f
 }
 
-// positive reports whether a formula is the name of a memory of what is not negative.
-func (s *settling) positive(f *formula.Formula) bool {
+// ofSquares reports whether a formula is the name of a memory of what is not negative.
+func (s *settling) ofSquares(f *formula.Formula) bool {
 	q := s.entry(f.Name)
 	return q != nil && q.kernel != nil && q.kernel.First > 0 && nonNegative(q.phi)
 }

@@ -110,6 +110,9 @@ func NewStepper[T graph.Float](r *Rule, blocks []graph.Block, opt engine.Options
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
+	if r.ofOneWeight && len(blocks) > 1 {
+		return nil, fmt.Errorf("rule %s: its formulas have functions of whole weights, and it was made for one weight: want that of Config.RuleOf for these %d", r.Name, len(blocks))
+	}
 	dim, err := sizeOf(blocks)
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)

@@ -34,10 +34,6 @@ func (r *Rule) Velocity(c Call, at Scale) (theta graph.Value, state []graph.Valu
 	return theta, state, nil
 }
 
-// least stands for 0 in a state that cannot be negative. Where a parameter has no gradient a mean of squares is 0 for ever, and so is its
-// rate; the derivative of its root along that rate is then 0 too, and not the 0 times infinity that it would be at 0 itself.
-const least = 1e-200
-
 // Decay returns log beta of the i-th array of state, where that is an exponential memory: the rate at which it fades in the family's time.
 // Otherwise it is 0.
 func (r *Rule) Decay(i int) float64 {
@@ -229,7 +225,7 @@ func (f *family) names(c Call, n graph.Value, past []graph.Value, decay func(bet
 // set makes v the value of an entry, for those that read it. steps is the number of the rule's own steps whose weights a memory has.
 func (m member) set(names map[string]graph.Value, v, steps graph.Value) {
 	if m.nonNegative {
-		v = v.Max(v.Like(least))
+		v = positive(v)
 	}
 	names[m.name] = v
 	if m.corrected {

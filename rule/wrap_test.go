@@ -9,13 +9,13 @@ import (
 	"shadowflow/graph"
 )
 
-func conditioned(t *testing.T, name string, values map[string]any, with Conditioning) *Rule {
+func conditioned(t *testing.T, name string, values map[string]any, with Conditioning, weights ...graph.Block) *Rule {
 	t.Helper()
 	c, err := New(name, values)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := c.Rule()
+	r, err := c.RuleOf(weights)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestAConditionedStepIsTheRulesWithAnotherGradient(t *testing.T) {
 	blocks := []graph.Block{{Name: "w", Shape: []int{2, 2}}, {Name: "b", Shape: []int{1}, Offset: 4}}
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
-			w := conditioned(t, name, nil, with)
+			w := conditioned(t, name, nil, with, blocks...)
 			if w.Elementwise || w.Conditioning() != with || w.Unconditioned().Conditioning().Active() {
 				t.Errorf("elementwise %v, conditioning %v", w.Elementwise, w.Conditioning())
 			}

@@ -37,8 +37,10 @@ func (c Check) Agrees() bool { return c.Difference <= c.Tolerance }
 //     objective.GraphLoss;
 //   - for Adam and RMSProp with eps inside the root, the bias: by the general formula, and by the paper's closed form;
 //   - without weight decay, C again: by the coefficient in front of H F.
+//
+// Where an element of a step depends on other elements, as in LAMB and Muon, H F is no norm's gradient, and has no coefficient.
 func Run(ctx context.Context, o objective.Objective[float64], c rule.Config, theta []float64) ([]Check, error) {
-	r, err := c.Rule()
+	r, err := c.RuleOf(o.Blocks())
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +113,9 @@ func (k *checker) gradient(theta, g []float64) error {
 
 // termSize returns the largest of what C is a sum of, before anything cancels: reach times H F over R.
 func (k *checker) termSize() (float64, error) {
+	if !k.rule.Elementwise {
+		return 0, nil // C itself is the scale
+	}
 	kappa, r := k.vector(), k.vector()
 	if err := k.terms.Coefficient(modeq.FullMemory, k.g, k.theta, kappa, r); err != nil {
 		return 0, err
@@ -138,9 +143,16 @@ func difference(a, b []float64, largest float64) float64 {
 	return worst / largest
 }
 
+// coupled is why there is no norm of an optimizer like LAMB or Muon, and no coefficient of a single element.
+const coupled = "an element of the step depends on the gradients of others"
+
 // norm compares H F with central differences of order 4 of the norm, at the step of those tried that suits them best.
 func (k *checker) norm() (Check, bool, error) {
 	check := Check{What: "gradient of the norm: Hessian-vector product and central differences", Difference: math.Inf(1), Tolerance: 1e-6}
+	if !k.rule.Elementwise {
+		check.Skipped = coupled
+		return check, true, nil
+	}
 	norm, err := modeq.NewNorm(k.rule)
 	if err != nil {
 		return check, true, err
@@ -267,7 +279,7 @@ func (k *checker) closedForm() (Check, bool, error) {
 
 func (k *checker) coefficient() (Check, bool, error) {
 	check := Check{What: "C: the general formula and kappa times H F", Tolerance: 1e-10}
-	if !slices.Equal(k.f, k.core) { // U reads theta: C has a term beside that in H F
+	if !k.rule.Elementwise || !slices.Equal(k.f, k.core) { // U reads theta: C has a term beside that in H F
 		return check, false, nil
 	}
 	kappa := k.vector()
