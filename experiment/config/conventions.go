@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"shadowflow/rule"
@@ -16,10 +14,9 @@ func (o Optimizer) Conventions() string {
 	if err != nil || len(d.Presets) == 0 {
 		return ""
 	}
-	whose := map[string]string{rule.Paper: "the papers", rule.PyTorch: "PyTorch"}
 	mine, _ := o.Values["preset"].(string)
 	other := rule.PyTorch
-	if mine == rule.PyTorch {
+	if mine == other {
 		other = rule.Paper
 	}
 	var apart []string
@@ -28,18 +25,15 @@ func (o Optimizer) Conventions() string {
 		if k.Name == "lr" {
 			have = o.LR
 		}
-		if mixed := d.Preset(rule.Paper, k) != d.Preset(rule.PyTorch, k); mixed && have != there {
-			apart = append(apart, fmt.Sprintf("%s is %v, where %s have %v", k.Name, have, whose[other], there))
+		if have != there && d.Preset(mine, k) != there {
+			apart = append(apart, fmt.Sprintf("%s is %v, there %v", k.Name, have, there))
 		}
 	}
-	text := fmt.Sprintf("Conventions of %s (optimizer.preset: %s)", whose[mine], mine)
+	text := fmt.Sprintf("Conventions: optimizer.preset is %s. ", mine)
 	if len(apart) == 0 {
-		return text + "; nothing of them differs here from those of " + whose[other] + "."
+		return text + fmt.Sprintf("No default of %s is another under %s.", o.Name, other)
 	}
-	text += ": " + strings.ReplaceAll(strings.Join(apart, "; "), "PyTorch have", "PyTorch has") + "."
-	if slices.Contains(slices.Collect(maps.Keys(d.Presets)), other) || other == rule.Paper {
-		text += fmt.Sprintf(" --set optimizer.preset=%s takes the others.", other)
-	}
+	text += fmt.Sprintf("--set optimizer.preset=%s takes the others: %s.", other, strings.Join(apart, "; "))
 	if o.Values["eps_inside"] != nil {
 		text += " Where eps stands decides what is penalized."
 	}
