@@ -31,8 +31,8 @@ func OrderVerdict(o run.OrderErrors) (verdict string, against bool) {
 	case rising(o.Slopes):
 		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f, and the slopes rise: take smaller lr", last), false
 	}
-	return name + fmt.Sprintf("does not show: the error falls like lr^%.2f (the lr may be too large for it, or the start off the slow "+
-		"manifold)", last), true
+	return name + fmt.Sprintf("does not show: the error falls like lr^%.2f (the lr may be too large for it or, for an equation "+
+		"without memory, the start off the slow manifold)", last), true
 }
 
 // rising reports whether the last slope is above the one before by more than they scatter.

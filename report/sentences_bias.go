@@ -252,11 +252,12 @@ func nextStep(n *run.NextStep) []string {
 		return append(lines, "no bias of the step from here: "+n.NoBias)
 	}
 	lines = append(lines, fmt.Sprintf("the step from here, with the moments that %d steps left (two-norm %.4g):", n.Steps, n.Columns["step_norm"]))
-	for _, bias := range []struct{ what, share, drive, effect string }{
-		{"realized", "bias.realized_share", "drive.realized", "realized."}, {"predicted", "bias_share", "drive.predicted", ""},
+	for _, bias := range []struct{ what, share, drive, effect, says string }{
+		{"realized", "bias.realized_share", "drive.realized", "realized.", "it penalizes %.4g and hinders %.4g of the coordinates"},
+		{"predicted", "bias_share", "drive.predicted", "", "it would penalize %.4g and hinder %.4g of the coordinates, where the equation holds"},
 	} {
 		if drive, ok := n.Columns[bias.drive]; ok {
-			lines = append(lines, fmt.Sprintf("  %s bias: size %.4g of the main term; dN/dt %.6g; it penalizes %.4g and hinders %.4g of the coordinates",
+			lines = append(lines, fmt.Sprintf("  %s bias: size %.4g of the main term; dN/dt %.6g; "+bias.says,
 				bias.what, n.Columns[bias.share], drive, n.Columns[bias.effect+"penalized"], n.Columns[bias.effect+"hindered"]))
 		}
 	}

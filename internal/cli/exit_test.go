@@ -35,6 +35,8 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 		{"a wrong config", "run " + broken, exitMisused},
 		{"an unknown reproduction", "reproduce nothing", exitMisused},
 		{"a wrong word", "field --memory none", exitMisused},
+		{"an order that there is not", "field --order 13", exitMisused},
+		{"an order that there is not with memory", "field --memory state --order 9", exitMisused},
 		{"a file that is not there", "run " + filepath.Join(dir, "none.yaml"), exitFailed},
 		{"a directory that is no run", "report " + dir, exitFailed},
 		{"a run that diverged", "run --optimizer gd --out " + filepath.Join(dir, "b") + strings.Replace(small, "steps=3", "loss=mse,lr=1e5,steps=60", 1), exitAgainst},

@@ -9,6 +9,7 @@ import (
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/modeq"
+	"shadowflow/modeq/state"
 	"shadowflow/objective"
 )
 
@@ -41,6 +42,13 @@ exp(-lr/tau).`,
 				return err
 			}
 			imported(cmd, p)
+			most := modeq.MaxOrder
+			if memory == string(run.State) {
+				most = state.MaxOrder
+			}
+			if order < 1 || order > most {
+				return misuse("--order %d: want an order from 1 to %d with --memory %s", order, most, memory)
+			}
 			if memory == string(run.State) {
 				moments, err := momentsOf(momentText, p.Rule)
 				if err != nil {
@@ -82,7 +90,7 @@ exp(-lr/tau).`,
 	}
 	given = bindSettings(cmd, aClosedForm)
 	given.bind("bias-scale", "bias.scale", "s of the optimizer that moves by -lr U - s lr^2 C: -1 has no second-order bias", readValue)
-	cmd.Flags().IntVar(&order, "order", 2, fmt.Sprintf("how many fields, from 1 to %d", modeq.MaxOrder))
+	cmd.Flags().IntVar(&order, "order", 2, fmt.Sprintf("how many fields, from 1 to %d, with --memory state to %d", modeq.MaxOrder, state.MaxOrder))
 	cmd.Flags().StringVar(&memory, "memory", string(run.Eliminated), "full: the equation that eliminates the memory; state: the one that keeps it")
 	cmd.Flags().StringVar(&momentText, "moments", "", momentsUsage)
 	completeWords(cmd, "memory", string(run.Eliminated), string(run.State))
