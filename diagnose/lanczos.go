@@ -19,19 +19,21 @@ type LanczosOptions struct {
 	Seed uint64
 }
 
-// Eigenvalue is an approximate largest eigenvalue of a symmetric operator A.
-type Eigenvalue struct {
+// Eigenpair is an approximate largest eigenvalue of a symmetric operator A.
+type Eigenpair[T graph.Float] struct {
 	Value float64
-	// Residual is |A y - Value y| of the unit vector y found with it: an eigenvalue of A lies within it of Value. That it is the
+	// Vector is the unit vector found with it.
+	Vector []T
+	// Residual is |A y - Value y| of that vector y: an eigenvalue of A lies within it of Value. That it is the
 	// largest is likely, not certain: a start vector orthogonal to the largest's eigenvector would miss it.
 	Residual   float64
 	Iterations int
 	Converged  bool // the residual is within the tolerance
 }
 
-// LargestEigenvalue finds the algebraically largest eigenvalue of a symmetric operator on vectors of dim elements by the
+// LargestEigenpair finds the algebraically largest eigenvalue, and its vector, of a symmetric operator on vectors of dim elements by the
 // Lanczos method with full reorthogonalization. apply writes A v into av. The basis is kept in T: Iterations vectors.
-func LargestEigenvalue[T graph.Float](dim int, apply func(v, av []T) error, opt LanczosOptions) (Eigenvalue, error) {
+func LargestEigenpair[T graph.Float](dim int, apply func(v, av []T) error, opt LanczosOptions) (Eigenpair[T], error) {
 	if opt.Tolerance == 0 {
 		opt.Tolerance = 1e-3
 	}
@@ -39,7 +41,7 @@ func LargestEigenvalue[T graph.Float](dim int, apply func(v, av []T) error, opt 
 		opt.MaxIterations = 40
 	}
 	if dim < 1 {
-		return Eigenvalue{}, errors.New("largest eigenvalue: an operator on no dimensions")
+		return Eigenpair[T]{}, errors.New("largest eigenvalue: an operator on no dimensions")
 	}
 	rnd := rand.New(rand.NewPCG(opt.Seed, 0x1a9c205))
 	v := make([]T, dim)
@@ -49,7 +51,8 @@ func LargestEigenvalue[T graph.Float](dim int, apply func(v, av []T) error, opt 
 	scale(v, 1/Norm(v))
 	basis := [][]T{v}
 	var alpha, beta []float64
-	var best Eigenvalue
+	var best Eigenpair[T]
+	var ritz []float64
 	for k := range min(dim, opt.MaxIterations) {
 		w := make([]T, dim)
 		if err := apply(basis[k], w); err != nil {
@@ -57,17 +60,22 @@ func LargestEigenvalue[T graph.Float](dim int, apply func(v, av []T) error, opt 
 		}
 		alpha = append(alpha, Dot(basis[k], w))
 		next := orthogonalize(w, basis)
-		value, last, err := largestRitz(alpha, beta)
+		value, vector, err := largestRitz(alpha, beta)
 		if err != nil {
 			return best, err
 		}
-		best = Eigenvalue{Value: value, Residual: next * math.Abs(last), Iterations: k + 1}
+		ritz = vector
+		best = Eigenpair[T]{Value: value, Residual: next * math.Abs(vector[k]), Iterations: k + 1}
 		best.Converged = best.Residual <= opt.Tolerance*math.Abs(value) || next == 0
 		if best.Converged || math.IsNaN(value) {
 			break
 		}
 		scale(w, 1/next)
 		basis, beta = append(basis, w), append(beta, next)
+	}
+	best.Vector = make([]T, dim)
+	for k, w := range ritz {
+		subtract(best.Vector, -w, basis[k])
 	}
 	return best, nil
 }
@@ -91,13 +99,13 @@ func orthogonalize[T graph.Float](w []T, basis [][]T) float64 {
 	return 0
 }
 
-// largestRitz returns the largest eigenvalue of the tridiagonal matrix and the last element of its unit eigenvector.
-func largestRitz(alpha, beta []float64) (value, last float64, err error) {
+// largestRitz returns the largest eigenvalue of the tridiagonal matrix and its unit eigenvector.
+func largestRitz(alpha, beta []float64) (value float64, vector []float64, err error) {
 	k := len(alpha)
 	t := mat.NewSymDense(k, nil)
 	for i, a := range alpha {
 		if math.IsNaN(a) || math.IsInf(a, 0) {
-			return math.NaN(), math.NaN(), nil
+			return math.NaN(), make([]float64, k), nil
 		}
 		t.SetSym(i, i, a)
 		if i+1 < k {
@@ -106,11 +114,11 @@ func largestRitz(alpha, beta []float64) (value, last float64, err error) {
 	}
 	var eigen mat.EigenSym
 	if !eigen.Factorize(t, true) {
-		return 0, 0, errors.New("largest eigenvalue: the tridiagonal eigenproblem did not converge")
+		return 0, nil, errors.New("largest eigenvalue: the tridiagonal eigenproblem did not converge")
 	}
 	var vectors mat.Dense
 	eigen.VectorsTo(&vectors)
-	return eigen.Values(nil)[k-1], vectors.At(k-1, k-1), nil
+	return eigen.Values(nil)[k-1], mat.Col(nil, k-1, &vectors), nil
 }
 
 func scale[T graph.Float](v []T, a float64) {

@@ -39,10 +39,10 @@ func largest(a mat.Symmetric) float64 {
 	return values[len(values)-1]
 }
 
-func TestLargestEigenvalueMatchesDenseSolver(t *testing.T) {
+func TestLargestEigenpairMatchesDenseSolver(t *testing.T) {
 	for n := 1; n <= 120; n += 17 {
 		a := symmetric(n, uint64(n))
-		got, err := LargestEigenvalue(n, product(a), LanczosOptions{Tolerance: 1e-8, MaxIterations: 120, Seed: 3})
+		got, err := LargestEigenpair(n, product(a), LanczosOptions{Tolerance: 1e-8, MaxIterations: 120, Seed: 3})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,6 +53,14 @@ func TestLargestEigenvalueMatchesDenseSolver(t *testing.T) {
 		if math.Abs(got.Value-want) > got.Residual+1e-10 {
 			t.Errorf("n = %d: %v with residual %v, dense solver %v", n, got.Value, got.Residual, want)
 		}
+		left := make([]float64, n) // of A y - value y
+		if err := product(a)(got.Vector, left); err != nil {
+			t.Fatal(err)
+		}
+		subtract(left, got.Value, got.Vector)
+		if !(math.Abs(Norm(got.Vector)-1) < 1e-9) || !(math.Abs(Norm(left)-got.Residual) < 1e-8) {
+			t.Errorf("n = %d: a vector of length %v leaves %v, where the residual is %v", n, Norm(got.Vector), Norm(left), got.Residual)
+		}
 	}
 }
 
@@ -61,7 +69,7 @@ func TestResidualBoundsTheDistanceToAnEigenvalueWhenStoppedEarly(t *testing.T) {
 	var e mat.EigenSym
 	e.Factorize(a, false)
 	for k := 1; k <= 12; k++ {
-		got, err := LargestEigenvalue(200, product(a), LanczosOptions{Tolerance: 1e-12, MaxIterations: k})
+		got, err := LargestEigenpair(200, product(a), LanczosOptions{Tolerance: 1e-12, MaxIterations: k})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,13 +83,13 @@ func TestResidualBoundsTheDistanceToAnEigenvalueWhenStoppedEarly(t *testing.T) {
 	}
 }
 
-func TestLargestEigenvalueInSinglePrecision(t *testing.T) {
+func TestLargestEigenpairInSinglePrecision(t *testing.T) {
 	d := make([]float32, 1000)
 	for i := range d {
 		d[i] = float32(-i)
 	}
 	d[17] = 50
-	got, err := LargestEigenvalue(len(d), func(v, av []float32) error {
+	got, err := LargestEigenpair(len(d), func(v, av []float32) error {
 		for i := range v {
 			av[i] = d[i] * v[i]
 		}
@@ -98,7 +106,7 @@ func TestLargestEigenvalueInSinglePrecision(t *testing.T) {
 
 func TestLanczosStopsInASmallInvariantSpace(t *testing.T) {
 	identity := func(v, av []float64) error { copy(av, v); return nil }
-	got, err := LargestEigenvalue(30, identity, LanczosOptions{})
+	got, err := LargestEigenpair(30, identity, LanczosOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,14 +118,14 @@ func TestLanczosStopsInASmallInvariantSpace(t *testing.T) {
 
 func TestLanczosPassesErrorsOnAndSurvivesNaN(t *testing.T) {
 	fail := errors.New("no product")
-	if _, err := LargestEigenvalue(3, func(_, _ []float64) error { return fail }, LanczosOptions{}); !errors.Is(err, fail) {
+	if _, err := LargestEigenpair(3, func(_, _ []float64) error { return fail }, LanczosOptions{}); !errors.Is(err, fail) {
 		t.Errorf("error %v, want %v", err, fail)
 	}
-	got, err := LargestEigenvalue(3, func(_, av []float64) error { av[0] = math.NaN(); return nil }, LanczosOptions{})
+	got, err := LargestEigenpair(3, func(_, av []float64) error { av[0] = math.NaN(); return nil }, LanczosOptions{})
 	if err != nil || !math.IsNaN(got.Value) {
 		t.Errorf("an operator that is not a number gives %+v, %v", got, err)
 	}
-	if _, err := LargestEigenvalue(0, func(_, _ []float64) error { return nil }, LanczosOptions{}); err == nil {
+	if _, err := LargestEigenpair(0, func(_, _ []float64) error { return nil }, LanczosOptions{}); err == nil {
 		t.Error("an operator on no dimensions was accepted")
 	}
 }
@@ -135,7 +143,7 @@ func TestPreconditionedOperatorHasTheEigenvaluesOfTheProduct(t *testing.T) {
 			scaled.SetSym(i, j, root[i]*h.At(i, j)*root[j])
 		}
 	}
-	got, err := LargestEigenvalue(n, Preconditioned(root, product(h)), LanczosOptions{Tolerance: 1e-10})
+	got, err := LargestEigenpair(n, Preconditioned(root, product(h)), LanczosOptions{Tolerance: 1e-10})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"shadowflow/experiment/run"
 )
@@ -14,25 +15,39 @@ const SlopeMargin = 0.3
 // roundoff is the size of errors that rounding and the integrator's tolerance make.
 const roundoff = 1e-12
 
+// nearRoundoff is the size of errors in whose slope rounding shows.
+const nearRoundoff = 10 * roundoff
+
 // OrderVerdict says in a sentence what the distances of iterates from the modified equation of one order show, and whether that is against it.
-func OrderVerdict(o run.OrderErrors) (verdict string, against bool) {
+// kinks are the functions of the optimizer's step whose values or slopes jump.
+func OrderVerdict(o run.OrderErrors, kinks []string) (verdict string, against bool) {
 	name := fmt.Sprintf("order %d: ", o.Order)
 	if len(o.Slopes) == 0 {
 		return name + "one step size has no slope: give several", false
 	}
-	last, smallest := o.Slopes[len(o.Slopes)-1], o.Errors[len(o.Errors)-1]
-	switch {
-	case smallest < roundoff:
+	if smallest := o.Errors[len(o.Errors)-1]; smallest < roundoff {
 		return name + fmt.Sprintf("holds as far as float64 can tell: the last error is %.1e", smallest), false
-	case last > float64(o.Order)+1-SlopeMargin:
-		return name + fmt.Sprintf("holds, and better: the error falls like lr^%.2f", last), false
-	case last > float64(o.Order)-SlopeMargin:
-		return name + fmt.Sprintf("holds: the error falls like lr^%.2f", last), false
-	case rising(o.Slopes):
-		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f, and the slopes rise: take smaller lr", last), false
 	}
-	return name + fmt.Sprintf("does not show: the error falls like lr^%.2f (the lr may be too large for it or, for an equation "+
-		"without memory, the start off the slow manifold)", last), true
+	clear, down := len(o.Slopes), ""
+	for clear > 1 && o.Errors[clear] < nearRoundoff {
+		clear--
+		down = fmt.Sprintf(", down to %.1e", o.Errors[clear])
+	}
+	slopes := o.Slopes[:clear]
+	switch last := slopes[clear-1]; {
+	case last > float64(o.Order)+1-SlopeMargin:
+		return name + fmt.Sprintf("holds, and better: the error falls like lr^%.2f%s", last, down), false
+	case last > float64(o.Order)-SlopeMargin:
+		return name + fmt.Sprintf("holds: the error falls like lr^%.2f%s", last, down), false
+	case rising(slopes):
+		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f%s, and the slopes rise: take smaller lr", last, down), false
+	default:
+		why := "the lr may be too large for it or, for an equation without memory, the start off the slow manifold"
+		if len(kinks) > 0 {
+			why = fmt.Sprintf("the step has %s, and where their arguments cross it has no order; or %s", strings.Join(kinks, " and "), why)
+		}
+		return name + fmt.Sprintf("does not show: the error falls like lr^%.2f%s (%s)", last, down, why), true
+	}
 }
 
 // rising reports whether the last slope is above the one before by more than they scatter.

@@ -25,14 +25,23 @@ func TestOrderVerdict(t *testing.T) {
 		{"a low slope does not show it", 3, []float64{1e-3, 3e-4, 1e-4}, []float64{2, 2}, "order 3: does not show: the error falls like lr^2.00"},
 		{"errors of rounding are no evidence against", 4, []float64{1e-12, 9e-13}, []float64{0.1}, "order 4: holds as far as float64 can tell: the last error is 9.0e-13"},
 		{"an error of 0 is one of rounding", 4, []float64{1e-3, 0}, []float64{math.Inf(1)}, "order 4: holds as far as float64 can tell"},
+		{"a last error near rounding leaves the slope before it", 5, []float64{1.27e-9, 3.95e-11, 1.93e-12}, []float64{5.01, 4.35}, "order 5: holds: the error falls like lr^5.01, down to 3.9e-11"},
+		{"a low slope before it is one against", 5, []float64{1.27e-9, 3.95e-10, 1.93e-12}, []float64{1.7, 7.7}, "order 5: does not show: the error falls like lr^1.70"},
 		{"no number shows nothing", 1, []float64{1, 1, math.NaN()}, []float64{0, math.NaN()}, "order 1: does not show"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, against := OrderVerdict(run.OrderErrors{Order: c.order, Errors: c.errors, Slopes: c.slopes})
+			got, against := OrderVerdict(run.OrderErrors{Order: c.order, Errors: c.errors, Slopes: c.slopes}, nil)
 			if !strings.HasPrefix(got, c.want) || against != strings.Contains(c.want, "does not show") {
 				t.Errorf("verdict %q, against it: %v; want it to begin with %q", got, against, c.want)
 			}
 		})
+	}
+}
+
+func TestAVerdictAgainstAnOrderNamesTheKinksOfTheStep(t *testing.T) {
+	got, against := OrderVerdict(run.OrderErrors{Order: 4, Errors: []float64{1e-3, 3e-4, 1e-4}, Slopes: []float64{2, 2}}, []string{"if", "max"})
+	if want := "the step has if and max, and where their arguments cross it has no order"; !against || !strings.Contains(got, want) {
+		t.Errorf("verdict %q lacks %q", got, want)
 	}
 }
 

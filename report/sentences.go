@@ -55,11 +55,16 @@ func (r *Report) saySetting() string {
 		run.TimeUp:      "ran out of time after %s steps",
 		run.Diverged:    "diverged after %s steps",
 	}[r.Result.Status]
-	regime := fmt.Sprintf("was %s", r.Result.Regime)
-	if r.Result.Regime == diagnose.Unknown {
-		regime = "its regime is not known, for the loss over all examples was not measured"
+	regime := fmt.Sprintf(" and was %s", r.Result.Regime)
+	switch {
+	case r.Result.Regime == diagnose.Unknown:
+		regime = " and its regime is not known, for the loss over all examples was not measured"
+	case r.Result.Regime == diagnose.Diverged && r.Result.Status == run.Diverged:
+		regime = ""
+	case r.Result.Regime == diagnose.Diverged:
+		regime = ", and diverged: its last loss is more than twice the first, or no number"
 	}
-	return fmt.Sprintf("%s: %s parameters, %s examples; the run %s in %s s and %s.", s, grouped(r.Result.Parameters), grouped(r.Result.Examples),
+	return fmt.Sprintf("%s: %s parameters, %s examples; the run %s in %s s%s.", s, grouped(r.Result.Parameters), grouped(r.Result.Examples),
 		fmt.Sprintf(end, grouped(r.Result.Step)), number(r.Result.Seconds), regime)
 }
 
@@ -167,20 +172,4 @@ func (r *Report) sayFlow() string {
 		out = append(out, fmt.Sprintf("Not to the end came %s; the log says why.", strings.Join(gone, ", ")))
 	}
 	return strings.Join(out, " ")
-}
-
-func (r *Report) sayNoise() string {
-	_, scale := r.column("noise_scale")
-	if len(scale) == 0 {
-		return ""
-	}
-	last := scale[len(scale)-1]
-	if math.IsInf(last, 0) {
-		return ""
-	}
-	s := fmt.Sprintf("The gradient noise scale went from %s to %s examples", number(scale[0]), number(last))
-	if _, e := r.column("noise_scale_error"); len(e) > 0 {
-		s += fmt.Sprintf(", with a standard error of %s at the end", number(e[len(e)-1]))
-	}
-	return s + "."
 }

@@ -12,6 +12,9 @@ import (
 // step worse than no correction.
 const beyondRange = 1
 
+// clearlyBetter is the same ratio where it takes a tenth off the error: below it the predicted bias is compared with the realized one.
+const clearlyBetter = 0.9
+
 // stateHolds is the one-step defect of the state equation of order 2, over the step's length, below which it is said to hold.
 const stateHolds = 0.05
 
@@ -48,22 +51,29 @@ func (r *Report) sayRealized() string {
 	if len(main) == 0 {
 		return ""
 	}
-	hinders := 0
-	share := make([]float64, len(main))
+	var hindered, lowered []float64 // sizes beside the main drive
 	for i, v := range realized {
-		if share[i] = math.Abs(v / main[i]); v > 0 {
-			hinders++
+		if size := math.Abs(v / main[i]); v > 0 {
+			hindered = append(hindered, size)
+		} else {
+			lowered = append(lowered, size)
 		}
 	}
-	n := len(main)
-	size := fmt.Sprintf("by %s of the main drive in the median, at most %s", percent(median(share)), percent(slices.Max(share)))
-	switch hinders {
-	case n:
-		return fmt.Sprintf("Realized: the bias of the steps hindered N's fall at all %d measured steps, %s.", n, size)
-	case 0:
-		return fmt.Sprintf("Realized: the bias of the steps lowered N at all %d measured steps, %s.", n, size)
+	by := func(sizes []float64) string {
+		if len(sizes) == 1 {
+			return fmt.Sprintf("by %s of the main drive", percent(sizes[0]))
+		}
+		return fmt.Sprintf("by %s of the main drive in the median and at most %s", percent(median(sizes)), percent(slices.Max(sizes)))
 	}
-	return fmt.Sprintf("Realized: the bias of the steps hindered N's fall at %d of %d measured steps and lowered N at %d, %s.", hinders, n, n-hinders, size)
+	switch n := len(main); n {
+	case len(hindered):
+		return fmt.Sprintf("Realized: the bias of the steps hindered N's fall at all %d measured steps, %s.", n, by(hindered))
+	case len(lowered):
+		return fmt.Sprintf("Realized: the bias of the steps lowered N at all %d measured steps, %s.", n, by(lowered))
+	default:
+		return fmt.Sprintf("Realized: the bias of the steps hindered N's fall at %d of %d measured steps, %s, and lowered N at %d, %s.",
+			len(hindered), n, by(hindered), len(lowered), by(lowered))
+	}
 }
 
 // sayReach says on which coordinates.
@@ -109,16 +119,20 @@ func (r *Report) explanation() string {
 	at := r.together("monitor.second_over_first", "bias.cosine", "bias.explained")
 	var cosine, explained []float64
 	for i, v := range at[0] {
-		if v < beyondRange {
+		if v < clearlyBetter {
 			cosine, explained = append(cosine, at[1][i]), append(explained, at[2][i])
 		}
 	}
 	if len(cosine) == 0 {
-		return ""
+		return ", but by less than a tenth, which says little of its bias"
 	}
-	s := fmt.Sprintf("; of its bias %s is realized, at a cosine of %s with the realized one (medians)", percent(median(explained)), number(median(cosine)))
+	s := "; of its bias " + percent(median(explained)) + " is realized"
+	if size := median(explained); math.Abs(size) > 2 {
+		s = fmt.Sprintf("; along its bias the realized one is %s times as large", number(size))
+	}
+	s += fmt.Sprintf(", at a cosine of %s with the realized one (medians of %d)", number(median(cosine)), len(cosine))
 	critical := r.together("monitor.second_over_first", "critical_gradient")
-	if n := len(critical[0]); n > 0 && critical[0][n-1] < beyondRange {
+	if n := len(critical[0]); n > 0 && critical[0][n-1] < clearlyBetter {
 		s += fmt.Sprintf("; elements change sides at the critical gradient size g* = %s", number(critical[1][n-1]))
 	}
 	return s
@@ -164,10 +178,28 @@ func (r *Report) saySharpness() string {
 	}
 	s := fmt.Sprintf("Preconditioned sharpness was above its stability threshold of %s at %d of %d measured steps; it came to %s of it at step %s",
 		number(at[2][top]), above, n, percent(at[1][top]), number(at[0][top]))
-	if above > 0 {
-		s += ". Where it stays beyond, the iterates flip from side to side, which a lift follows and no stable flow"
+	return s + "." + r.sayFlips() + r.sayEdge() + r.saySpikes()
+}
+
+// sayFlips says whether the steps taken beyond the threshold of stability go from side to side, as those of a two-cycle do.
+func (r *Report) sayFlips() string {
+	at := r.together("monitor.period_two", "monitor.flip")
+	beyond, flips := 0, 0
+	for i, v := range at[0] {
+		if v <= 1 {
+			continue
+		}
+		if beyond++; at[1][i] < 0 {
+			flips++
+		}
 	}
-	return s + "." + r.sayEdge() + r.saySpikes()
+	switch {
+	case beyond == 0:
+		return ""
+	case flips == 0:
+		return fmt.Sprintf(" None of the %d steps measured beyond it went from side to side along the sharpest direction.", beyond)
+	}
+	return fmt.Sprintf(" Of the %d steps measured beyond it %d went from side to side along the sharpest direction, which a lift follows and no stable flow.", beyond, flips)
 }
 
 // sayEdge says where the series of the equations without memory has no sum.

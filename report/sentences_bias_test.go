@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 )
@@ -49,8 +50,11 @@ func TestWordsAboutTheBiasFollowTheMonitors(t *testing.T) {
 			[]string{"predicts steps worse than no correction at all 3 measured steps (4.8 times, in the median): its bias is not shown as this run's bias."},
 			append([]string{"better"}, predictedNumbers...), true},
 		{"within its range throughout", []float64{0.1, 0.2, 0.3},
-			[]string{"predicts steps better than no correction at all 3 measured steps; of its bias 45.6% is realized, at a cosine of 0.123 with the realized one (medians)", "g* = 6.66e-5"},
+			[]string{"predicts steps better than no correction at all 3 measured steps; of its bias 45.6% is realized, at a cosine of 0.123 with the realized one (medians of 3)", "g* = 6.66e-5"},
 			[]string{"worse", "not shown", "77"}, false},
+		{"hardly better", []float64{0.95, 0.99, 0.99},
+			[]string{"predicts steps better than no correction at all 3 measured steps, but by less than a tenth, which says little of its bias."},
+			append([]string{"worse", "realized one"}, predictedNumbers...), false},
 		{"out of its range in part", []float64{3, 0.2, 5},
 			[]string{"worse than no correction at 2 of 3 measured steps (5 times, in the median): its bias is not shown as this run's bias there. At the other 1 it predicts them better; of its bias 45.6% is realized"},
 			[]string{"77", "g*"}, true},
@@ -63,7 +67,7 @@ func TestWordsAboutTheBiasFollowTheMonitors(t *testing.T) {
 				"monitor.second_over_first": c.ratio,
 			})
 			all := strings.Join([]string{r.sayRealized(), r.sayReach(), r.sayPrediction()}, "\n")
-			c.want = append(c.want, "hindered N's fall at 2 of 3 measured steps and lowered N at 1, by 31.0% of the main drive in the median, at most 40.0%",
+			c.want = append(c.want, "hindered N's fall at 2 of 3 measured steps, by 40.0% of the main drive in the median and at most 40.0%, and lowered N at 1, by 20.0% of the main drive.",
 				"At step 20 it moved 30.0% of the coordinates, which hold 60.0% of the norm's gradient, so that the norm falls")
 			for _, want := range c.want {
 				if !strings.Contains(all, want) {
@@ -109,17 +113,18 @@ func TestNothingIsSaidOfWhatWasNotMeasured(t *testing.T) {
 
 func TestSharpnessIsSaidBesideItsEdges(t *testing.T) {
 	for name, c := range map[string]struct {
-		periodTwo, edge, rows []float64
-		want, unsaid          string
+		periodTwo, edge, rows, flip []float64
+		want, unsaid                string
 	}{
-		"calm":          {[]float64{0.1, 0.2}, []float64{0.5, 0.9}, []float64{0, 0}, "at 0 of 2 measured steps; it came to 20.0% of it at step 10.", "beyond"},
-		"memory's edge": {[]float64{0.1, 0.2}, []float64{0.5, 3}, []float64{0, 0}, "the series of the equations without memory diverges at 1 of 2, at most 3 times it.", "flip"},
-		"past the edge": {[]float64{1.1, 1.3}, []float64{80, 95}, []float64{0, 1}, "Where it stays beyond, the iterates flip from side to side, which a lift follows and no stable flow.", "spike"},
-		"a spike":       {[]float64{1.1, 1.3}, []float64{80, 95}, []float64{1, 2}, "above 2/h for 2 measurements in sequence up to step 10: a warning of a spike of the loss.", "NaN"},
+		"calm":                {[]float64{0.1, 0.2}, []float64{0.5, 0.9}, []float64{0, 0}, []float64{0.9, 0.9}, "at 0 of 2 measured steps; it came to 20.0% of it at step 10.", "beyond"},
+		"memory's edge":       {[]float64{0.1, 0.2}, []float64{0.5, 3}, []float64{0, 0}, []float64{0.9, -0.9}, "the series of the equations without memory diverges at 1 of 2, at most 3 times it.", "side"},
+		"past the edge":       {[]float64{1.1, 1.3}, []float64{80, 95}, []float64{0, 1}, []float64{0.9, -1.1}, "Of the 2 steps measured beyond it 1 went from side to side along the sharpest direction, which a lift follows and no stable flow.", "spike"},
+		"beyond for a moment": {[]float64{1.1, 0.9}, []float64{80, 95}, []float64{0, 1}, []float64{0.8, -1}, "None of the 1 steps measured beyond it went from side to side along the sharpest direction.", "lift"},
+		"a spike":             {[]float64{1.1, 1.3}, []float64{80, 95}, []float64{1, 2}, nil, "above 2/h for 2 measurements in sequence up to step 10: a warning of a spike of the loss.", "NaN"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := measured(map[string][]float64{
-				"stability_threshold": {38000, 38000}, "monitor.period_two": c.periodTwo, "monitor.memory_edge": c.edge, "monitor.spike_rows": c.rows})
+				"stability_threshold": {38000, 38000}, "monitor.period_two": c.periodTwo, "monitor.memory_edge": c.edge, "monitor.spike_rows": c.rows, "monitor.flip": c.flip})
 			if got := r.saySharpness(); !strings.Contains(got, c.want) || strings.Contains(got, c.unsaid) {
 				t.Errorf("want %q, and not %q, in\n%s", c.want, c.unsaid, got)
 			}
@@ -232,5 +237,31 @@ func TestProbedSaysWhatTheNextStepDoesWhereTheMomentsAreKnown(t *testing.T) {
 	}
 	if strings.Contains(all, "predicted bias: size") {
 		t.Errorf("%s\nspeaks of a prediction that is not there", all)
+	}
+}
+
+func TestNoiseIsSaidToDecideWhereItDoes(t *testing.T) {
+	for name, c := range map[string]struct {
+		over, leftOut, memory, noise []float64
+		mode                         string
+		want, unsaid                 string
+	}{
+		"signal":        {[]float64{0.1, 0.9}, nil, nil, nil, "shuffled", "It was never above batches of 32: their gradients are more signal than noise.", "decide"},
+		"noise":         {[]float64{0.9, 3}, nil, nil, nil, "shuffled", "It was above batches of 32 at 1 of 2 measured steps: there nearly every coordinate of such a batch's gradient is noise, and the terms of noise decide", "full"},
+		"full batch":    {[]float64{0.9, 3}, nil, nil, nil, "full", "The run's own batches are full, and have none.", "expansion"},
+		"terms":         {[]float64{2, 3}, []float64{0.1, 0.2}, []float64{10, 10}, []float64{-4, -4}, "shuffled", "its terms would be 2 times what memory does without noise, the other way (median of 2).", "leaves out"},
+		"most left out": {[]float64{2, 3}, []float64{0.8, 0.9}, []float64{10, 1}, []float64{-4, 100}, "shuffled", "leaves out 90.0% of the coordinates (median), whose variance is too large for it: it is not shown as the batches' bias.", "times what memory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			columns := map[string][]float64{"noise_scale": {10, 20}, "noise_batch": {32, 32}, "monitor.noise_over_batch": c.over, "noise.left_out": c.leftOut, "noise.drive_memory": c.memory}
+			for i := 1; i <= 5; i++ {
+				columns[fmt.Sprintf("noise.drive_%d", i)] = c.noise
+			}
+			r := measured(columns)
+			r.Config = &config.Config{Batch: config.Batch{Mode: c.mode}}
+			if got := r.sayNoise(); !strings.Contains(got, c.want) || strings.Contains(got, c.unsaid) {
+				t.Errorf("want %q, and not %q, in\n%s", c.want, c.unsaid, got)
+			}
+		})
 	}
 }

@@ -191,19 +191,21 @@ func (f *family) velocity(c Call, at Scale) (theta graph.Value, state []graph.Va
 		}
 		return at.Rate(beta).Mul(at.Size).Add(at.Size.Like(1))
 	})
+	place := 0
 	for _, m := range f.entries {
 		v := m.formula.Graph(f.weights, c.Theta, names)
 		if m.kind != mixture {
 			var rate graph.Value
-			v, rate = m.move(names[before(m.name)], v.BroadcastTo(c.Theta.Shape()...), at)
+			v, rate = m.move(c.State[place], v.BroadcastTo(c.Theta.Shape()...), at)
 			state = append(state, rate)
+			place++
 		}
 		m.set(names, v, steps)
 	}
 	return f.theta(c, names), state
 }
 
-// names returns the values of all names before the first entry is set.
+// names returns the values of all names before the first entry is set. What cannot be negative is not so half a step back either.
 func (f *family) names(c Call, n graph.Value, past []graph.Value, decay func(beta float64) graph.Value) map[string]graph.Value {
 	names := map[string]graph.Value{"g": c.G, "theta": c.Theta, "lr": c.LR}
 	for name, part := range f.ages {
@@ -215,7 +217,11 @@ func (f *family) names(c Call, n graph.Value, past []graph.Value, decay func(bet
 	place := 0
 	for _, m := range f.entries {
 		if m.kind != mixture {
-			names[before(m.name)] = past[place]
+			v := past[place]
+			if m.nonNegative {
+				v = positive(v)
+			}
+			names[before(m.name)] = v
 			place++
 		}
 	}

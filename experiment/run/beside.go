@@ -11,6 +11,7 @@ import (
 	"shadowflow/modeq"
 	"shadowflow/modeq/state"
 	"shadowflow/objective"
+	"shadowflow/schema"
 )
 
 // company makes what moves beside the optimizer of a problem, from the point that the optimizer reaches after start steps.
@@ -51,7 +52,7 @@ func (c *company[T]) named(name string) (*equation[T], error) {
 		err = fmt.Errorf("nothing of that name moves beside an optimizer")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("beside: %s: %w", name, err)
+		return nil, &schema.Error{Key: "beside", Problem: fmt.Sprintf("%s: %v", name, err)}
 	}
 	e.name, e.start = name, c.start
 	return e, nil
@@ -99,9 +100,21 @@ func (c *company[T]) state(order int) (*equation[T], error) {
 		return nil, err
 	}
 	p := c.problem
-	equation, err := state.NewEquation(p.Rule, p.Objective, order, p.Threads)
+	equation, s, err := c.stateSolver(order)
 	if err != nil {
 		return nil, err
+	}
+	e := c.equation(fmt.Sprintf("state equation of order %d", order), order, append([]string{"theta"}, p.Rule.State...), c.beginAtState, s)
+	e.negative = equation.Negative
+	return e, nil
+}
+
+// stateSolver returns the state equation of an order, and its solver.
+func (c *company[T]) stateSolver(order int) (*state.Equation[T], *fading, error) {
+	p := c.problem
+	equation, err := state.NewEquation(p.Rule, p.Objective, order, p.Threads)
+	if err != nil {
+		return nil, nil, err
 	}
 	field := func(ctx context.Context, n int) flow.Field {
 		return func(_ int, t float64, y, dydt []float64) error {
@@ -113,12 +126,7 @@ func (c *company[T]) state(order int) (*equation[T], error) {
 		rates = append(rates, p.Rule.Decay(i))
 	}
 	s, err := newFading(c.how, field, rates, equation.Size())
-	if err != nil {
-		return nil, err
-	}
-	e := c.equation(fmt.Sprintf("state equation of order %d", order), order, append([]string{"theta"}, p.Rule.State...), c.beginAtState, s)
-	e.negative = equation.Negative
-	return e, nil
+	return equation, s, err
 }
 
 // lift is the flow of the period-two lift. Its amplitude is kept above the floor of noise.

@@ -177,7 +177,7 @@ func TestWhereNoRealizedBiasIsKnownTheLogSaysWhy(t *testing.T) {
 
 func TestWeightsHaveTheirPartsOfTheDrives(t *testing.T) {
 	_, h := runFor(t, small, "beside=[]", "record.blocks=true", "record.sharpness=0", "dtype=float64")
-	for _, name := range []string{"drive.main", "drive.predicted", "drive.realized"} {
+	for _, name := range []string{"drive.main", "drive.predicted", "drive.realized", "drive.observed"} {
 		for n := 0; n < 60; n += 7 {
 			sum, parts := 0.0, 0
 			for _, c := range h.Columns {
@@ -189,6 +189,21 @@ func TestWeightsHaveTheirPartsOfTheDrives(t *testing.T) {
 			if want := h.Floats(name)[n]; parts != 4 || !(math.Abs(sum-want) <= 1e-9*math.Abs(want)) {
 				t.Errorf("step %d: the %d weights' %s add up to %g, want %g", n, parts, name, sum, want)
 			}
+		}
+	}
+	// Of fractions of coordinates it is the numbers of coordinates that add up.
+	sizes := []float64{64 * 8, 8, 8 * 10, 10} // of an MLP's weights and biases
+	for _, name := range []string{"penalized", "hindered", "realized.penalized", "realized.hindered"} {
+		sum, all, parts := 0.0, 0.0, 0
+		for _, c := range h.Columns {
+			if weight, ok := strings.CutSuffix(c.Name, "."+name); ok && strings.HasPrefix(weight, "block.") && !strings.HasSuffix(weight, ".realized") {
+				sum += sizes[parts] * h.Floats(c.Name)[7]
+				all += sizes[parts]
+				parts++
+			}
+		}
+		if want := all * h.Floats(name)[7]; !(math.Abs(sum-want) <= 1e-6*all) {
+			t.Errorf("%s: %g coordinates in all weights, want %g", name, sum, want)
 		}
 	}
 	_, plain := runFor(t, small, "beside=[]", "record.sharpness=0", "dtype=float64")

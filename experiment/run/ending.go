@@ -91,6 +91,9 @@ func (t *training[T]) leftOut() []string {
 	if t.problem.perturbed() && t.config.Record.Sharpness > 0 {
 		out = append(out, "preconditioned sharpness is not measured: with sam the gradient changes by another matrix than the Hessian")
 	}
+	if c := t.config; len(c.Beside) > 0 && c.Steps <= c.Flow.Start {
+		out = append(out, fmt.Sprintf("nothing moves beside the optimizer: flow.start is %d, and the run ends at step %d", c.Flow.Start, c.Steps))
+	}
 	if t.unmeasured != nil {
 		out = append(out, fmt.Sprintf("nor is the realized bias: %v", t.unmeasured))
 	}

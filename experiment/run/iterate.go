@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"shadowflow/flow"
 	"shadowflow/modeq"
@@ -169,5 +170,8 @@ type DivergedError struct {
 }
 
 func (e *DivergedError) Error() string {
-	return fmt.Sprintf("the iterates diverge: loss %g after step %d", e.Loss, e.Step)
+	if math.IsNaN(e.Loss) {
+		return fmt.Sprintf("the iterates diverge: they are no numbers after step %d; want a smaller lr", e.Step)
+	}
+	return fmt.Sprintf("the iterates diverge: loss %g after step %d; want a smaller lr", e.Loss, e.Step)
 }

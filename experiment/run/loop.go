@@ -275,7 +275,7 @@ func (l *Loop[T]) step(ctx context.Context, measured []Meter[T]) error {
 	}
 	for _, m := range measured {
 		if f, ok := m.(Follower[T]); ok {
-			if err := f.After(at); err != nil {
+			if err := f.After(ctx, at); err != nil {
 				return err
 			}
 		}

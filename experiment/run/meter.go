@@ -43,7 +43,7 @@ type Follower[T graph.Float] interface {
 	// Before keeps what it needs of the point, which the step is about to leave.
 	Before(ctx context.Context, at *Point[T]) error
 	// After sets further gauges; at.Theta is behind the step, everything else of at before it.
-	After(at *Point[T]) error
+	After(ctx context.Context, at *Point[T]) error
 }
 
 // Awaiter is a Meter whose row is completed at the next point, whose gradient is known there.

@@ -50,7 +50,9 @@ type observation struct {
 	Waits bool `json:"waits"`
 	// Excess is N less its value at a gradient of 0.
 	Excess float64 `json:"excess"`
-	LR     float64 `json:"lr"`
+	// Blocks has the parts of the weights that have columns.
+	Blocks []float64 `json:"blocks,omitempty"`
+	LR     float64   `json:"lr"`
 }
 
 // newBiasMeter returns the meter. With blocks it has columns for every weight.
@@ -119,7 +121,7 @@ func (m *biasMeter[T]) Gauges() []*Gauge {
 		all = append(all, p.first, p.second, p.secondOverFirst)
 	}
 	for _, b := range m.blocks {
-		all = append(all, b.main, b.predicted, b.realized, b.cosine)
+		all = append(all, b.gauges()...)
 	}
 	var out []*Gauge
 	for _, g := range all {
@@ -142,6 +144,9 @@ func (m *biasMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 		return err
 	}
 	m.waits = observation{Excess: at.Norms.Excess, LR: at.LR}
+	if m.full == nil {
+		m.waits.Blocks = excesses(m.blocks, at.Gradient, m.eps)
+	}
 	if err := m.normGradient(ctx, at); err != nil {
 		return err
 	}
@@ -176,7 +181,7 @@ func (m *biasMeter[T]) normGradient(ctx context.Context, at *Point[T]) error {
 			return err
 		}
 		g = m.gradient
-		m.waits.Excess = diagnose.GradientNorms(g, m.eps).Excess
+		m.waits.Excess, m.waits.Blocks = diagnose.GradientNorms(g, m.eps).Excess, excesses(m.blocks, g, m.eps)
 		m.full.set(e, m.waits.Excess)
 	}
 	normDirection(m.normDirection, g, m.eps)
@@ -202,7 +207,7 @@ func (m *biasMeter[T]) Before(ctx context.Context, at *Point[T]) error {
 }
 
 // After implements Follower.
-func (m *biasMeter[T]) After(at *Point[T]) error {
+func (m *biasMeter[T]) After(_ context.Context, at *Point[T]) error {
 	if !m.measures(at) {
 		return nil
 	}
@@ -237,15 +242,19 @@ func (m *biasMeter[T]) Waits() bool { return m.waits.Waits }
 
 // Next implements Awaiter: over all examples N is known at the next point, too. With mini-batches it takes their gradient.
 func (m *biasMeter[T]) Next(ctx context.Context, at *Point[T]) error {
-	excess := at.Norms.Excess
+	excess, g := at.Norms.Excess, at.Gradient
 	if m.full != nil {
 		if _, err := m.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{Gradient: m.gradient}); err != nil {
 			return err
 		}
-		excess = diagnose.GradientNorms(m.gradient, m.eps).Excess
+		g = m.gradient
+		excess = diagnose.GradientNorms(g, m.eps).Excess
 	}
 	if finite(excess) {
 		m.drive.observed.Set((excess - m.waits.Excess) / m.waits.LR)
+		for i, after := range excesses(m.blocks, g, m.eps) {
+			m.blocks[i].observed.Set((after - m.waits.Blocks[i]) / m.waits.LR)
+		}
 	}
 	m.waits.Waits = false
 	return nil

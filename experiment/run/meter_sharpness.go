@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"math"
 
 	"shadowflow/diagnose"
 	"shadowflow/graph"
@@ -22,10 +23,12 @@ type sharpnessMeter[T graph.Float] struct {
 	condition    objective.CompiledDirection[T]
 	// root is that of 1/P; then what alternates, the gradient over all examples, the Hessian times it, and the gradient that the rule's formulas see.
 	root, d, g, hg, seen []T
-	above                int // rows in sequence up to the last with lambda_grad above 2/h
+	above                int     // rows in sequence up to the last with lambda_grad above 2/h
+	sharpest             []T     // direction of the largest eigenvalue of P^-1 H; nil where it is not known
+	pull                 float64 // of the gradient along it
 
 	plain, plainResidual, scaled, scaledResidual, threshold *Gauge
-	memoryEdge, periodTwo, lambdaGrad, spikeRows            *Gauge
+	memoryEdge, periodTwo, flip, lambdaGrad, spikeRows      *Gauge
 }
 
 func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int, seed uint64) (*sharpnessMeter[T], error) {
@@ -38,7 +41,8 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 		scaledResidual: gauge("preconditioned_residual", "1/h", "an eigenvalue lies within this of preconditioned_sharpness"),
 		threshold:      gauge("stability_threshold", "1/h", "preconditioned sharpness above which oscillations grow, for Adam (2 + 2 beta1)/((1 - beta1) h)"),
 		memoryEdge:     gauge("monitor.memory_edge", "", "preconditioned sharpness over that beyond which the series of the equations without memory diverges, for Adam (1 - sqrt beta1)/((1 + sqrt beta1) h): above 1 they say nothing here"),
-		periodTwo:      gauge("monitor.period_two", "", "preconditioned sharpness over stability_threshold: above 1 the iterates flip from side to side, and a lift follows them, no stable flow"),
+		periodTwo:      gauge("monitor.period_two", "", "preconditioned sharpness over stability_threshold: above 1 oscillations grow that flip at every step, and a lift follows them, no stable flow"),
+		flip:           gauge("monitor.flip", "", "gradient along the sharpest direction of P^-1 H behind the step, over that before it: negative where the step went from side to side of the valley, -1 where it stays there so"),
 		lambdaGrad:     gauge("monitor.lambda_grad", "1/h", "g'DHg/|g|^2, sharpness along the gradient of what alternates, for Adam D = (1 - beta1)/((1 + beta1)(1 - beta1^(n+1)) sqrt(v + eps)): where it stays above 2/h a spike of the loss is coming"),
 		spikeRows:      counter("monitor.spike_rows", "rows", "measurements in sequence up to this one with monitor.lambda_grad above 2/h"),
 	}
@@ -61,19 +65,20 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 func (m *sharpnessMeter[T]) Gauges() []*Gauge {
 	out := []*Gauge{m.plain, m.plainResidual}
 	if m.precondition != nil {
-		out = append(out, m.scaled, m.scaledResidual, m.threshold, m.memoryEdge, m.periodTwo, m.lambdaGrad, m.spikeRows)
+		out = append(out, m.scaled, m.scaledResidual, m.threshold, m.memoryEdge, m.periodTwo, m.flip, m.lambdaGrad, m.spikeRows)
 	}
 	return out
 }
 
 // Measure implements Meter.
 func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
+	m.sharpest = nil
 	if !at.measurable() {
 		return nil
 	}
 	hvp := func(v, hv []T) error { return product(ctx, m.objective, objective.Full, at.Theta, v, hv) }
 	opt := diagnose.LanczosOptions{Seed: m.seed}
-	plain, err := diagnose.LargestEigenvalue(len(at.Theta), hvp, opt)
+	plain, err := diagnose.LargestEigenpair(len(at.Theta), hvp, opt)
 	if err != nil {
 		return err
 	}
@@ -98,7 +103,7 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 		m.decay(hv, v)
 		return err
 	}
-	scaled, err := diagnose.LargestEigenvalue(len(at.Theta), diagnose.Preconditioned(m.root, decayed), opt)
+	scaled, err := diagnose.LargestEigenpair(len(at.Theta), diagnose.Preconditioned(m.root, decayed), opt)
 	if err != nil {
 		return err
 	}
@@ -107,7 +112,40 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	m.threshold.Set(stability.PeriodTwo)
 	m.memoryEdge.Set(scaled.Value / stability.Memory)
 	m.periodTwo.Set(scaled.Value / stability.PeriodTwo)
+	if scaled.Residual <= 0.05*math.Abs(scaled.Value) {
+		m.sharpest = scaled.Vector
+		for j, r := range m.root {
+			m.sharpest[j] *= r
+		}
+	}
 	return m.alongGradient(ctx, at, g)
+}
+
+// Before implements Follower.
+func (m *sharpnessMeter[T]) Before(ctx context.Context, at *Point[T]) (err error) {
+	if m.sharpest != nil {
+		m.pull, err = m.alongSharpest(ctx, at.Theta)
+	}
+	return err
+}
+
+// After implements Follower.
+func (m *sharpnessMeter[T]) After(ctx context.Context, at *Point[T]) error {
+	if m.sharpest == nil {
+		return nil
+	}
+	pull, err := m.alongSharpest(ctx, at.Theta)
+	if m.pull != 0 && finite(pull) {
+		m.flip.Set(pull / m.pull)
+	}
+	return err
+}
+
+// alongSharpest returns the derivative of the loss over all examples, with coupled decay, along the sharpest direction.
+func (m *sharpnessMeter[T]) alongSharpest(ctx context.Context, theta []T) (float64, error) {
+	_, err := m.objective.Evaluate(ctx, theta, objective.Full, objective.Want[T]{Gradient: m.g})
+	m.decay(m.g, theta)
+	return diagnose.Dot(m.sharpest, m.g), err
 }
 
 // gradientSeen returns the gradient of the coming step as the rule's formulas see it.
@@ -156,4 +194,7 @@ func (m *sharpnessMeter[T]) alongGradient(ctx context.Context, at *Point[T], g [
 // Kept implements Keeper.
 func (m *sharpnessMeter[T]) Kept() any { return &m.above }
 
-var _ Keeper = (*sharpnessMeter[float32])(nil)
+var (
+	_ Keeper            = (*sharpnessMeter[float32])(nil)
+	_ Follower[float32] = (*sharpnessMeter[float32])(nil)
+)

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"shadowflow/diagnose"
-	"shadowflow/flow"
 	"shadowflow/graph"
 	"shadowflow/modeq/state"
 )
@@ -14,9 +13,10 @@ import (
 type stateMeter[T graph.Float] struct {
 	schedule
 	with      *company[T]
-	equations [2]*state.Equation[T] // of orders 1 and 2
+	solvers   [2]*fading // of the equations of orders 1 and 2
 	start     []float64
 	ends      [2][]float64
+	coarse    []float64
 	predicted [2]bool
 
 	defects [2]*Gauge
@@ -24,17 +24,18 @@ type stateMeter[T graph.Float] struct {
 
 func newStateMeter[T graph.Float](with *company[T], every int) (*stateMeter[T], error) {
 	m := &stateMeter[T]{schedule: schedule{"state equation's defect", every}, with: with}
-	p := with.problem
-	for i := range m.equations {
+	for i := range m.solvers {
 		var err error
-		if m.equations[i], err = state.NewEquation(p.Rule, p.Objective, i+1, p.Threads); err != nil {
+		var equation *state.Equation[T]
+		if equation, m.solvers[i], err = with.stateSolver(i + 1); err != nil {
 			return nil, err
 		}
-		m.ends[i] = make([]float64, m.equations[i].Size())
+		m.ends[i] = make([]float64, equation.Size())
 	}
-	m.start = make([]float64, m.equations[0].Size())
-	m.defects[0] = gauge("monitor.state_defect_1", "", "two-norm of the step less that of the state equation of order 1, over that of the step")
-	m.defects[1] = gauge("monitor.state_defect", "", "two-norm of the step less that of the state equation of order 2, over that of the step: where it is small the equation holds")
+	m.start, m.coarse = make([]float64, len(m.ends[0])), make([]float64, len(m.ends[0]))
+	const resolved = ", which is followed in as many steps as it takes, none being recorded where that are more than 32"
+	m.defects[0] = gauge("monitor.state_defect_1", "", "two-norm of the step less that of the state equation of order 1, over that of the step"+resolved)
+	m.defects[1] = gauge("monitor.state_defect", "", "two-norm of the step less that of the state equation of order 2, over that of the step: where it is small the equation holds"+resolved)
 	return m, nil
 }
 
@@ -51,23 +52,44 @@ func (m *stateMeter[T]) Before(ctx context.Context, at *Point[T]) error {
 		return nil
 	}
 	m.with.beginAtState(m.start)
-	for i, e := range m.equations {
-		field := func(_ int, t float64, y, dydt []float64) error {
-			return e.At(ctx, at.LR, float64(at.Step)+t, at.Batch, y, dydt)
-		}
-		solution, err := flow.Integrate(ctx, flow.RK4, field, 0, 1, m.start, flow.Options{Step: 1})
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err == nil { // else it runs away within a step: there is no prediction
-			m.ends[i], m.predicted[i] = solution.Y, true
+	for i, s := range m.solvers {
+		var err error
+		if m.predicted[i], err = m.follow(ctx, s, at.Step, m.ends[i]); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// What the integrator makes of an equation counts as its solution where half the steps change it by no more than a part of the way.
+const (
+	mostSubsteps = 32
+	unresolved   = 1e-3
+)
+
+// follow writes to end where an equation comes to in step n, and reports whether it is known: not where it runs away within the step, or the
+// integrator does not resolve it.
+func (m *stateMeter[T]) follow(ctx context.Context, s *fading, n int, end []float64) (bool, error) {
+	dim := len(m.with.problem.Theta)
+	fixed := s.steps
+	defer func() { s.steps = fixed }()
+	known := false
+	for s.steps = max(fixed, 1); s.steps <= max(mostSubsteps, 2*fixed); s.steps *= 2 {
+		copy(m.coarse, end)
+		err := s.solve(ctx, n, m.start, end)
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if err == nil && known && diagnose.Distance(end[:dim], m.coarse[:dim]) <= unresolved*diagnose.Distance(end[:dim], m.start[:dim]) {
+			return true, nil
+		}
+		known = err == nil
+	}
+	return false, nil
+}
+
 // After implements Follower.
-func (m *stateMeter[T]) After(at *Point[T]) error {
+func (m *stateMeter[T]) After(_ context.Context, at *Point[T]) error {
 	dim := len(at.Theta)
 	length := diagnose.Distance(at.Theta, m.start[:dim])
 	for i, end := range m.ends {

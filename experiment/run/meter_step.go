@@ -51,7 +51,7 @@ func (m *stepMeter[T]) Measure(_ context.Context, at *Point[T]) error {
 func (m *stepMeter[T]) Before(context.Context, *Point[T]) error { return nil }
 
 // After implements Follower: the gradient that the optimizer took may have had a penalty's in it.
-func (m *stepMeter[T]) After(*Point[T]) error {
+func (m *stepMeter[T]) After(context.Context, *Point[T]) error {
 	if m.factor == nil && m.share == nil {
 		return nil
 	}

@@ -40,7 +40,18 @@ func TestMonitorsOfGradientDescentAreThoseOfItsHessian(t *testing.T) {
 				t.Errorf("step %d: %s = %.9g, want %.9g", n, name, got, want)
 			}
 		}
+		value := sharpness - x*x*b*b
+		direction := [2]float64{cross, value} // an eigenvector of the Hessian
+		pull := func(a, b float64) float64 {
+			r := y - x*a*b
+			return -r * x * (direction[0]*b + direction[1]*a)
+		}
+		before := pull(a, b)
 		a, b = a-lr*g[0], b-lr*g[1]
+		flip := pull(a, b) / before
+		if got := h.Floats("monitor.flip")[n]; !(math.Abs(got-flip) <= 1e-2*math.Max(1, math.Abs(flip))) {
+			t.Errorf("step %d: the gradient along the sharpest direction becomes %.6g of itself, want %.6g", n, got, flip)
+		}
 	}
 	if spikes < 2 {
 		t.Errorf("lambda_grad was above its threshold in at most %d rows: the example is too flat", spikes)
@@ -72,4 +83,20 @@ func TestMetersGoOnWhereTheyWere(t *testing.T) {
 		result = interrupted(func(ctx context.Context, opt Options) (*Result, error) { return Resume(ctx, parts, opt) })
 	}
 	wantSameHistory(t, parts, whole)
+}
+
+// Of gradient descent on a parabola the equation of order 2 is linear: in a step theta falls to exp(-k(1 + k/2)) of itself, and the iterate to
+// 1 - k, k being lr times the curvature. One step of RK4 is far from that where k is 1.9.
+func TestTheStateEquationsDefectIsThatOfItsSolution(t *testing.T) {
+	const k = 1.9
+	want := math.Abs(1-k-math.Exp(-k*(1+k/2))) / k
+	for _, steps := range []string{"1", "4"} {
+		t.Run(steps+" steps of the integrator", func(t *testing.T) {
+			_, h := runFor(t, "", "objective={name: quadratic, spectrum: [19]}", "dtype=float64", "optimizer={name: gd, lr: 0.1}", "steps=20", "flow.steps="+steps,
+				"record={every: 1, bias: 1, sharpness: 0}")
+			if got := h.Floats("monitor.state_defect")[15]; !(math.Abs(got-want) < 1e-4) {
+				t.Errorf("the step is missed by %.6g of its length, want %.6g", got, want)
+			}
+		})
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
+	"shadowflow/flow"
 	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/nn"
@@ -151,7 +152,7 @@ func nextStep[T graph.Float](ctx context.Context, p *Problem[T]) (*NextStep, []T
 	l := newLoop(p.Objective, o)
 	l.Eps, l.Field, l.Steps, l.Meters = p.Eps, term.field, p.Moments.Steps+1, []Meter[T]{bias}
 	if p.BiasScale == 0 {
-		state, err := newStateMeter(&company[T]{problem: p, optimizer: o}, 1)
+		state, err := newStateMeter(&company[T]{problem: p, optimizer: o, how: integration{method: flow.RK4.Name(), steps: 1}}, 1)
 		if err != nil {
 			return nil, nil, err
 		}

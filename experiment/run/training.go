@@ -1,8 +1,8 @@
 package run
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -11,6 +11,7 @@ import (
 	"shadowflow/experiment/record"
 	"shadowflow/graph"
 	"shadowflow/objective"
+	"shadowflow/schema"
 )
 
 // training is a run of a config in one precision: the loop with the processes and meters that the config asks for, and the directory that
@@ -54,11 +55,11 @@ func checkCombination(c *config.Config) error {
 	changing := c.Data.Augment || c.Batch.Shuffle
 	switch {
 	case penalized(c) && len(c.Beside) > 0:
-		return errors.New("beside with a regularizer: the modified equation of a penalized loss needs third derivatives; remove one of them")
+		return &schema.Error{Key: "beside", Problem: "with a regularizer: the modified equation of a penalized loss needs third derivatives; remove one of them"}
 	case penalized(c) && c.Bias.Scale != 0:
-		return errors.New("bias.scale with a regularizer: the bias of a penalized loss needs third derivatives; remove one of them")
+		return &schema.Error{Key: "bias.scale", Problem: "with a regularizer: the bias of a penalized loss needs third derivatives; remove one of them"}
 	case changing && len(c.Beside) > 0:
-		return errors.New("beside with data.augment or batch.shuffle: the loss is another function at each step, and an equation needs one; turn them off")
+		return &schema.Error{Key: "beside", Problem: "with data.augment or batch.shuffle: the loss is another function at each step, and an equation needs one; turn them off"}
 	}
 	return nil
 }
@@ -173,13 +174,13 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 		if err := t.addNoise(); err != nil {
 			return err
 		}
-		if t.followable() {
-			m, err := newStateMeter(t.company(), c.Record.Sharpness)
-			if err != nil {
-				return err
-			}
-			l.Meters = append(l.Meters, m)
+	}
+	if every := cmp.Or(c.Record.Sharpness, c.Record.Bias); every > 0 && t.followable() {
+		m, err := newStateMeter(t.company(), every)
+		if err != nil {
+			return err
 		}
+		l.Meters = append(l.Meters, m)
 	}
 	var data objective.Tester[T]
 	if tester, ok := p.Objective.(objective.Tester[T]); ok && c.Record.Test > 0 && t.source.tests() > 0 {

@@ -56,6 +56,8 @@ type Verification struct {
 	LR     []float64     `json:"lr"`
 	Steps  []int         `json:"steps"`
 	Orders []OrderErrors `json:"orders"`
+	// Kinks are the functions in the optimizer's formulas whose values or slopes jump; see [rule.Rule.Kinks].
+	Kinks []string `json:"kinks,omitempty"`
 }
 
 // OrderErrors is the comparison with one modified equation.
@@ -77,7 +79,7 @@ func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verifi
 	if opt.Memory == State {
 		return verifyState(ctx, &p, opt)
 	}
-	v := &Verification{LR: opt.LR}
+	v := &Verification{LR: opt.LR, Kinks: p.Rule.Kinks()}
 	for _, order := range opt.Orders {
 		v.Orders = append(v.Orders, OrderErrors{Order: order})
 	}

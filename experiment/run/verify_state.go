@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"shadowflow/flow"
 	"shadowflow/modeq/state"
@@ -39,6 +40,9 @@ func stateOf(ctx context.Context, p *Problem[float64], moments [][]float64, wait
 		if err := o.stepper.Step(p.StepSize(n), z, g); err != nil {
 			return nil, err
 		}
+		if slices.ContainsFunc(z, notFinite) {
+			return nil, &DivergedError{math.NaN(), n}
+		}
 	}
 	for _, s := range o.stepper.State() {
 		z = append(z, s...)
@@ -70,7 +74,7 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 	if err != nil {
 		return nil, err
 	}
-	v := &Verification{LR: opt.LR}
+	v := &Verification{LR: opt.LR, Kinks: p.Rule.Kinks()}
 	for _, lr := range opt.LR {
 		v.Steps = append(v.Steps, int(math.Round(opt.Time/lr)))
 	}
@@ -116,6 +120,9 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, sta
 		if err := f.Step(lr(k), age+float64(k)*size, size, z); err != nil {
 			return err
 		}
+		if slices.ContainsFunc(z[:len(p.Theta)], notFinite) {
+			return &DivergedError{math.NaN(), k}
+		}
 		for i := range p.Theta {
 			far = math.Max(far, math.Abs(z[i]-y[i])) // keeps NaN
 		}
@@ -123,8 +130,17 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, sta
 	}
 	field := func(k int, u float64, y, dydu []float64) error { return f.Sum(lr(k), age+u, size, y, dydu) }
 	_, err := flow.Integrate(ctx, flow.DormandPrince8, field, 0, float64(steps)*size, start, opt)
+	var undefined *flow.NonFiniteError
+	if age == 0 && errors.As(err, &undefined) && undefined.T == 0 {
+		return far, errNoMemoryYet
+	}
 	return far, err
 }
+
+// errNoMemoryYet says why an equation with memory as state has no number at the very start.
+var errNoMemoryYet = errors.New("the equation is no number before the first step, where bias correction divides by weights that are 0 yet: want flow.start at least 1")
+
+func notFinite(v float64) bool { return !finite(v) }
 
 // StateFields returns the fields f_0 .. f_(order-1) of dz/dt = f_0 + lr f_1 + .. with the memory as state, at the problem's theta and
 // moments; nil moments are the problem's, or those that wait steps leave behind which all see the gradient there. wait is also the number of steps that bias
@@ -157,6 +173,9 @@ func StateFields(ctx context.Context, p *Problem[float64], order int, moments []
 	}
 	if err := fields.At(lr, float64(wait), z, out); err != nil {
 		return nil, err
+	}
+	if wait == 0 && slices.ContainsFunc(out[0], notFinite) {
+		return nil, errNoMemoryYet
 	}
 	for j, f := range out { // from the rule's own steps to time
 		for i := range f {

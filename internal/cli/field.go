@@ -58,7 +58,7 @@ exp(-lr/tau).`,
 				if err != nil {
 					return err
 				}
-				return printFieldsAs(cmd.OutOrStdout(), values, asJSON)
+				return printFieldsAs(cmd.OutOrStdout(), append([]string{"theta"}, p.Rule.State...), values, asJSON)
 			}
 			if memory != string(run.Eliminated) {
 				return misuse("--memory %s: want %s or %s", memory, run.Eliminated, run.State)
@@ -85,7 +85,7 @@ exp(-lr/tau).`,
 			if err := fields.At(p.Theta, values); err != nil {
 				return err
 			}
-			return printFieldsAs(cmd.OutOrStdout(), values, asJSON)
+			return printFieldsAs(cmd.OutOrStdout(), []string{"theta"}, values, asJSON)
 		},
 	}
 	given = bindSettings(cmd, aClosedForm)
@@ -98,11 +98,12 @@ exp(-lr/tau).`,
 	return cmd
 }
 
-func printFieldsAs(w io.Writer, values [][]float64, asJSON bool) error {
+// printFieldsAs prints fields, the vectors of which consist of parts of one size.
+func printFieldsAs(w io.Writer, parts []string, values [][]float64, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, fieldsJSON(values))
 	}
-	printFields(w, values)
+	printFields(w, parts, values)
 	return nil
 }
 
@@ -114,14 +115,24 @@ func fieldsJSON(values [][]float64) any {
 	return map[string]any{"fields": rows}
 }
 
-func printFields(w io.Writer, values [][]float64) {
-	dim := min(len(values[0]), shown)
+func printFields(w io.Writer, parts []string, values [][]float64) {
+	size := len(values[0]) / len(parts)
+	of := min(size, max(1, shown/len(parts))) // coordinates of each part
+	fmt.Fprint(w, "  ")
+	for _, part := range parts {
+		for j := range of {
+			fmt.Fprintf(w, "  %23s", fmt.Sprintf("%s[%d]", part, j))
+		}
+	}
+	fmt.Fprintln(w)
 	for b, f := range values {
 		fmt.Fprintf(w, "f%d", b)
-		for _, v := range f[:dim] {
-			fmt.Fprintf(w, "  %23.16g", v)
+		for i := range parts {
+			for _, v := range f[i*size:][:of] {
+				fmt.Fprintf(w, "  %23.16g", v)
+			}
 		}
 		fmt.Fprintln(w)
 	}
-	printHidden(w, len(values[0])-dim)
+	printHidden(w, len(values[0])-of*len(parts))
 }

@@ -37,6 +37,9 @@ func momentsOf(text string, r *rule.Rule) ([][]float64, error) {
 		if out[i], err = floats("--moments: "+name, numbers); err != nil {
 			return nil, err
 		}
+		if j := slices.IndexFunc(out[i], func(v float64) bool { return v < 0 }); j >= 0 && r.NonNegative(i) {
+			return nil, misuse("--moments: %s: number %d is %g: it is a memory of what is never negative, so want 0 or more", name, j+1, out[i][j])
+		}
 	}
 	for i, v := range out {
 		if v == nil {

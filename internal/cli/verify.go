@@ -136,7 +136,7 @@ func printVerify(w io.Writer, r *run.Verification) {
 	}
 	fmt.Fprintln(w)
 	for _, o := range r.Orders {
-		verdict, _ := report.OrderVerdict(o)
+		verdict, _ := report.OrderVerdict(o, r.Kinks)
 		fmt.Fprintln(w, verdict)
 	}
 }
@@ -145,7 +145,7 @@ func printVerify(w io.Writer, r *run.Verification) {
 func everyOrder(r *run.Verification) error {
 	var wrong []int
 	for _, o := range r.Orders {
-		if _, against := report.OrderVerdict(o); against {
+		if _, against := report.OrderVerdict(o, r.Kinks); against {
 			wrong = append(wrong, o.Order)
 		}
 	}

@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"shadowflow/graph"
@@ -112,6 +113,25 @@ func TestAParameterThatWakesUpMovesByNoMoreThanAStep(t *testing.T) {
 	}
 	if e.Negative() != 1 || math.IsNaN(dz[0]) {
 		t.Errorf("a negative v: %d negative, theta moves by %g", e.Negative(), dz[0])
+	}
+}
+
+// Adadelta's step reads its memory of squares as it was before, which half a step back along its own rise would be below 0.
+func TestAMemoryIsNotNegativeHalfAStepBack(t *testing.T) {
+	r := fixture.Rule(t, "adadelta", nil)
+	o := objective.NewNumeric[float64](&objective.Function{Dim: 1, Batch: func(theta graph.Value, _ int) graph.Value {
+		return theta.Square().Sum()
+	}}, 1)
+	e, err := NewEquation[float64](r, o, 2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, dz := []float64{1, 1e-3, 1e-9}, make([]float64, 3) // theta, v and u, which rises
+	if err := e.At(t.Context(), 1, 10, objective.Full, z, dz); err != nil {
+		t.Fatal(err)
+	}
+	if slices.ContainsFunc(dz, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }) {
+		t.Errorf("from %v of %v it moves by %v", z, r.State, dz)
 	}
 }
 

@@ -1,0 +1,77 @@
+package report
+
+import (
+	"fmt"
+	"math"
+)
+
+// sayNoise says how much of a batch's gradient is noise, and what the expansion in the noise would make of it.
+func (r *Report) sayNoise() string {
+	_, scale := r.column("noise_scale")
+	if len(scale) == 0 || math.IsInf(scale[len(scale)-1], 0) {
+		return ""
+	}
+	s := fmt.Sprintf("The gradient noise scale went from %s to %s examples", number(scale[0]), number(scale[len(scale)-1]))
+	if _, e := r.column("noise_scale_error"); len(e) > 0 {
+		s += fmt.Sprintf(", with a standard error of %s at the end", number(e[len(e)-1]))
+	}
+	return s + "." + r.sayNoiseDecides()
+}
+
+// sayNoiseDecides says where nearly every coordinate of a batch's gradient is noise, and how large the terms of noise are.
+func (r *Report) sayNoiseDecides() string {
+	at := r.together("monitor.noise_over_batch", "noise_batch")
+	n, above := len(at[0]), 0
+	if n == 0 {
+		return ""
+	}
+	for _, v := range at[0] {
+		if v > 1 {
+			above++
+		}
+	}
+	batch := number(at[1][n-1])
+	s := fmt.Sprintf(" It was never above batches of %s: their gradients are more signal than noise.", batch)
+	if above > 0 {
+		s = fmt.Sprintf(" It was above batches of %s at %d of %d measured steps: there nearly every coordinate of such a batch's gradient is noise, and the terms of noise decide what memory does.",
+			batch, above, n)
+	}
+	if r.Config.Batch.Mode == "full" {
+		s += " The run's own batches are full, and have none."
+	}
+	return s + r.sayNoiseTerms()
+}
+
+// mostLeftOut is the fraction of coordinates left out from which the terms of noise are not summed up in words.
+const mostLeftOut = 0.5
+
+// sayNoiseTerms compares the terms of noise in dN/dt with that of memory alone, where the expansion has most coordinates.
+func (r *Report) sayNoiseTerms() string {
+	at := r.together("noise.left_out", "noise.drive_memory", "noise.drive_1", "noise.drive_2", "noise.drive_3", "noise.drive_4", "noise.drive_5")
+	n := len(at[0])
+	if n == 0 {
+		return ""
+	}
+	if left := median(at[0]); left > mostLeftOut {
+		return fmt.Sprintf(" The expansion in the noise leaves out %s of the coordinates (median), whose variance is too large for it: it is not shown as the batches' bias.", percent(left))
+	}
+	var ratios []float64
+	for row, memory := range at[1] {
+		noise := 0.0
+		for _, drive := range at[2:] {
+			noise += drive[row]
+		}
+		if memory != 0 && at[0][row] <= mostLeftOut {
+			ratios = append(ratios, noise/memory)
+		}
+	}
+	if len(ratios) == 0 {
+		return ""
+	}
+	ratio := median(ratios)
+	way := "the same way"
+	if ratio < 0 {
+		way = "the other way"
+	}
+	return fmt.Sprintf(" By the expansion in the noise its terms would be %s times what memory does without noise, %s (median of %d).", number(math.Abs(ratio)), way, len(ratios))
+}
