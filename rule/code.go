@@ -149,7 +149,7 @@ func (p *program) memory(c *code) (m *Memory, lacks string) {
 	}
 	for _, name := range []string{"n", "lr"} {
 		if p.update.Uses(name) {
-			return nil, fmt.Sprintf("its update %s depends on %s, %s", p.update, name, reserved[name])
+			return nil, fmt.Sprintf("its update %s depends on %s, %s", brief(p.update), name, reserved[name])
 		}
 	}
 	update := c.update
@@ -199,4 +199,14 @@ func (p *program) moment(name string, q *quantity) Moment {
 		m.Phi = func(g, _ graph.Value) graph.Value { return phi.Graph(p.weights, g, map[string]graph.Value{"g": g}) }
 	}
 	return m
+}
+
+// brief writes a formula, and of a long one its beginning.
+func brief(f *formula.Formula) string {
+	const most = 100
+	text := []rune(f.String())
+	if len(text) <= most {
+		return string(text)
+	}
+	return fmt.Sprintf("%s... (%d more characters)", string(text[:most]), len(text)-most)
 }

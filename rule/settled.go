@@ -43,7 +43,7 @@ func (p *program) settled() (f func(g, theta graph.Value) graph.Value, lacks str
 	update = p.late(update).Fold(p.numbers)
 	for _, name := range []string{"n", "lr"} {
 		if update.Uses(name) {
-			return nil, fmt.Sprintf("its update with the state settled, %s, depends on %s, %s", update, name, reserved[name])
+			return nil, fmt.Sprintf("its update with the state settled, %s, depends on %s, %s", brief(update), name, reserved[name])
 		}
 	}
 	return func(g, theta graph.Value) graph.Value {

@@ -43,11 +43,14 @@ The optimizers are ` + strings.Join(rule.Names(), ", ") + ".",
 			if err != nil {
 				return err
 			}
+			w := cmd.OutOrStdout()
 			d, err := report.Derive(c.Optimizer)
 			if err != nil {
+				if conventions := c.Optimizer.Conventions(); conventions != "" && !asJSON && !asLaTeX {
+					fmt.Fprintln(w, conventions)
+				}
 				return err
 			}
-			w := cmd.OutOrStdout()
 			switch {
 			case asJSON:
 				return printJSON(w, d)

@@ -169,6 +169,13 @@ func TestDerivePrintsInEachFormat(t *testing.T) {
 	}
 }
 
+func TestDeriveSaysTheConventionsOfAnOptimizerThatItCannotDerive(t *testing.T) {
+	stdout, stderr, code := shadowflow("derive", "radam")
+	if code != 1 || !strings.Contains(stdout, "threshold is 4, there 5") || !strings.Contains(stderr, "has no modified equation that eliminates its memory") {
+		t.Errorf("exit %d, printed %q, said %q", code, stdout, stderr)
+	}
+}
+
 func TestCheckPrintsTheAgreementOfDerivations(t *testing.T) {
 	out := printed(t, "check")
 	for _, want := range []string{"bilinear", "rosenbrock", "central differences", "closed form"} {
