@@ -142,7 +142,7 @@ func (r *Report) sayPassing() string {
 
 func (r *Report) sayFlow() string {
 	var parts, gone []string
-	last := math.Inf(-1)
+	last, nearest := math.Inf(-1), math.Inf(1)
 	if steps := r.History.Floats("step"); len(steps) > 0 {
 		last = steps[len(steps)-1]
 	}
@@ -158,6 +158,7 @@ func (r *Report) sayFlow() string {
 			gone = append(gone, fmt.Sprintf("%s behind step %s, at %s", name, number(at), number(d[len(d)-1])))
 			continue
 		}
+		nearest = min(nearest, d[len(d)-1])
 		part := fmt.Sprintf("%s of it from %s", number(d[len(d)-1]), name)
 		if _, n := r.column(name + ".negative"); len(n) > 0 && n[len(n)-1] > 0 {
 			part += fmt.Sprintf(" (where what cannot be negative was, and counted as 0, %s times)", number(n[len(n)-1]))
@@ -167,6 +168,9 @@ func (r *Report) sayFlow() string {
 	var out []string
 	if len(parts) > 0 {
 		out = append(out, fmt.Sprintf("Over the way that the iterates went since the equations began, they ended at a distance of %s.", strings.Join(parts, ", of ")))
+	}
+	if _, floor := r.column("iterates.rounding"); len(floor) > 0 && nearest < 2*floor[len(floor)-1] {
+		out = append(out, fmt.Sprintf("Rounding to %s may make %s of it: the least of these distances may be nothing else.", r.Config.DType, number(floor[len(floor)-1])))
 	}
 	if len(gone) > 0 {
 		out = append(out, fmt.Sprintf("Not to the end came %s; the log says why.", strings.Join(gone, ", ")))

@@ -90,7 +90,8 @@ func (r *Report) sayReach() string {
 // sayPrediction says where the second-order equation without memory may be spoken of, and only there what it predicts.
 func (r *Report) sayPrediction() string {
 	var all, worse []float64
-	for _, v := range r.together("monitor.second_over_first")[0] {
+	ratios := r.together("monitor.second_over_first")[0]
+	for _, v := range ratios {
 		if v == 1 {
 			continue // there is no correction to make: C is 0
 		}
@@ -99,6 +100,8 @@ func (r *Report) sayPrediction() string {
 		}
 	}
 	switch n := len(all); {
+	case len(ratios) == 0 && len(r.together("step_rounding")[0]) > 0 && r.History.Index("monitor.second_over_first") >= 0:
+		return fmt.Sprintf("What the second-order equation misses of a step is within what rounding to %s makes: its bias is not shown as this run's bias; dtype float64 tells more.", r.Config.DType)
 	case n == 0 && r.History.Index("defect_2") >= 0 && r.History.Index("monitor.second_over_first") < 0:
 		return "The second-order equation of an optimizer without memory has its step by construction, up to higher orders of lr: that it predicts steps is no evidence, and its bias is not shown as this run's bias."
 	case n == 0:

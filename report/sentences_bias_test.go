@@ -265,3 +265,14 @@ func TestNoiseIsSaidToDecideWhereItDoes(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatRoundingMakesIsNotTakenForAFinding(t *testing.T) {
+	r := measured(map[string][]float64{"step_rounding": {1e-9, 1e-9}, "monitor.second_over_first": {math.NaN(), math.NaN()}, "state-2.relative_distance": {1e-3, 2e-3}, "iterates.rounding": {5e-4, 1.5e-3}})
+	r.Config = &config.Config{DType: "float32", Beside: []string{"state-2"}}
+	if got, want := r.sayPrediction(), "is within what rounding to float32 makes: its bias is not shown"; !strings.Contains(got, want) {
+		t.Errorf("%q lacks %q", got, want)
+	}
+	if got, want := r.sayFlow(), "Rounding to float32 may make 0.0015 of it: the least of these distances may be nothing else."; !strings.Contains(got, want) {
+		t.Errorf("%q lacks %q", got, want)
+	}
+}

@@ -149,48 +149,6 @@ func (m *besideMeter[T]) compareMeans(at *Point[T]) {
 	m.compare(diagnose.Norm(difference), at)
 }
 
-// trail is the process that keeps where equations began, and the optimizer's last two points. It goes nowhere by itself.
-type trail[T graph.Float] struct {
-	start                     int
-	origin, now, last, before []T
-}
-
-func newTrail[T graph.Float](dim, start int) *trail[T] {
-	return &trail[T]{start: start, origin: make([]T, dim), now: make([]T, dim), last: make([]T, dim), before: make([]T, dim)}
-}
-
-// Name implements Process.
-func (t *trail[T]) Name() string { return "trail" }
-
-// Advance implements Process.
-func (t *trail[T]) Advance(_ context.Context, at *Point[T]) error {
-	copy(t.now, at.Theta)
-	if at.Step == t.start {
-		copy(t.origin, at.Theta)
-	}
-	return nil
-}
-
-// Commit implements Process.
-func (t *trail[T]) Commit() error {
-	copy(t.before, t.last)
-	copy(t.last, t.now)
-	return nil
-}
-
-// State implements Process.
-func (t *trail[T]) State() []Vector {
-	return []Vector{{"trail.origin.", t.origin}, {"trail.last.", t.last}, {"trail.before.", t.before}}
-}
-
-// way returns the two-norm of the way from the origin.
-func (t *trail[T]) way(at *Point[T]) float64 {
-	if at.Step <= t.start {
-		return 0
-	}
-	return diagnose.Distance(at.Theta, t.origin)
-}
-
 // flipMeter measures how the optimizer flips from side to side, beside lifts that predict it.
 type flipMeter[T graph.Float] struct {
 	schedule
@@ -236,5 +194,3 @@ func (m *flipMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	m.amplitude.Set(diagnose.Norm(second))
 	return nil
 }
-
-var _ Process[float32] = (*trail[float32])(nil)

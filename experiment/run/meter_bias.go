@@ -118,7 +118,7 @@ func (m *biasMeter[T]) Gauges() []*Gauge {
 	}
 	all = append(all, m.step)
 	if p != nil {
-		all = append(all, p.first, p.second, p.secondOverFirst)
+		all = append(all, p.first, p.second, p.rounding, p.secondOverFirst)
 	}
 	for _, b := range m.blocks {
 		all = append(all, b.gauges()...)
@@ -215,7 +215,7 @@ func (m *biasMeter[T]) After(_ context.Context, at *Point[T]) error {
 	m.step.Set(diagnose.Distance(m.start, at.Theta))
 	s := m.term
 	if m.predicted != nil {
-		m.predicted.setDefects(diagnose.DefectsOf(at.LR, m.scale, m.start, at.Theta, s.f, s.c, s.ff))
+		m.predicted.setDefects(diagnose.DefectsOf(at.LR, m.scale, m.start, at.Theta, s.f, s.c, s.ff), diagnose.Rounding(at.Theta))
 	}
 	if m.realized == nil {
 		return nil

@@ -56,6 +56,7 @@ type predictedGauges struct {
 	share, critical                *Gauge
 	effect                         effectGauges
 	first, second, secondOverFirst *Gauge
+	rounding                       *Gauge
 }
 
 // newPredictedGauges makes them; without effects there is no critical gradient. The step of an optimizer that remembers nothing is its second-order
@@ -69,8 +70,9 @@ func newPredictedGauges(effects *modeq.Effects, remembers bool) *predictedGauges
 		first:   gauge("defect_1", "parameter", "two-norm of the step less what the modified equation of order 1 makes of it to second order in h, -h F + (h^2/2) F'F"),
 		second:  gauge("defect_2", "parameter", "two-norm of the step less what that of order 2 makes of it to second order in h, -h F - h^2 C + (h^2/2) F'F"),
 	}
+	g.rounding = gauge("step_rounding", "parameter", "two-norm of what rounding the parameters to dtype makes of a step: defects and distances of this size may be nothing else")
 	if remembers {
-		g.secondOverFirst = gauge("monitor.second_over_first", "", "defect_2 / defect_1: below 1 the second-order equation predicts the step better than no correction, and its bias may be spoken of")
+		g.secondOverFirst = gauge("monitor.second_over_first", "", "defect_2 / defect_1: below 1 the second-order equation predicts the step better than no correction, and its bias may be spoken of. Not recorded where defect_1 is within 3 times step_rounding")
 	}
 	if effects != nil {
 		g.critical = gauge("critical_gradient", "loss/parameter", "g*: the |g_j| at which it changes between penalizing and hindering; the smallest if there are several")
@@ -91,10 +93,14 @@ func (g *predictedGauges) set(b diagnose.Bias, step int) {
 	}
 }
 
-func (g *predictedGauges) setDefects(d diagnose.Defects) {
+// aboveRounding is how many times the rounding of a step its defect must be to say anything.
+const aboveRounding = 3
+
+func (g *predictedGauges) setDefects(d diagnose.Defects, rounding float64) {
 	g.first.Set(d.First)
 	g.second.Set(d.Second)
-	if d.First > 0 && g.secondOverFirst != nil {
+	g.rounding.Set(rounding)
+	if d.First > aboveRounding*rounding && g.secondOverFirst != nil {
 		g.secondOverFirst.Set(d.Second / d.First)
 	}
 }

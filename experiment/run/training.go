@@ -193,6 +193,9 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 	if slices.ContainsFunc(t.beside, func(e *equation[T]) bool { return e.previous != nil }) {
 		l.Meters = append(l.Meters, newFlipMeter(p.Objective, t.trail, unit))
 	}
+	if len(t.beside) > 0 {
+		l.Meters = append(l.Meters, newRoundingMeter(t.trail))
+	}
 	for _, e := range t.beside {
 		l.Meters = append(l.Meters, newBesideMeter(p, e, t.trail, unit))
 	}
