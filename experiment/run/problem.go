@@ -111,7 +111,7 @@ func (p *Problem[T]) optimizer(s *secondOrder[T]) (*Optimizer[T], error) {
 	if err != nil || p.BiasScale == 0 {
 		return o, err
 	}
-	o.bias = &biasScale[T]{scale: p.BiasScale, varies: p.Schedule.Varies(), order: p.Order, term: s, f: make([]T, len(theta)), c: make([]T, len(theta))}
+	o.bias = &biasScale[T]{scale: p.BiasScale, term: s, f: make([]T, len(theta)), c: make([]T, len(theta))}
 	return o, nil
 }
 

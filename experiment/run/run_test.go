@@ -360,6 +360,8 @@ func TestDefectsShrinkAsTheOrdersSay(t *testing.T) {
 		"a clipped norm, and L2":  {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3, clip_norm: 0.1, l2: 0.1", nil},
 		"SAM":                     {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3, sam: 0.05", nil},
 		"half of the bias added":  {"name: adam, beta1: 0.5, beta2: 0.7, eps: 1e-3", []string{"bias.scale=0.5", "batch={mode: cyclic, size: 20}"}},
+		// The fourth step's memory is not full, and its bias not that of a full one.
+		"half of the bias added, full batch": {"name: adam, beta1: 0.9, beta2: 0.7, eps: 1e-3", []string{"bias.scale=0.5"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defects := func(lr string) (first, second float64) {

@@ -187,24 +187,19 @@ func derivesPerturbedNorm(d *objective.Direction, eps float64) (bool, error) {
 	return true, nil
 }
 
-// biasScale moves the parameters, after each step, by -scale lr^2 C: 0 is the optimizer as it is, -1 has no bias to second order
-// (theory: the interventions). C is that of the full memory for a full batch under one step size, and else that of the step.
+// biasScale moves the parameters, after each step n, by -scale lr^2 C(n): 0 is the optimizer as it is, -1 has no bias to second order
+// (theory, section 5, where the memory is full). C is that of the step, so that the early steps, whose memory is not full yet, are scaled as well.
 type biasScale[T graph.Float] struct {
-	scale  float64
-	lr     float64 // of the step
-	varies bool
-	order  func(step int) int
-	term   *secondOrder[T]
-	f, c   []T
+	scale float64
+	lr    float64 // of the step
+	term  *secondOrder[T]
+	f, c  []T
 }
 
 // evaluate finds C at the present point.
 func (b *biasScale[T]) evaluate(ctx context.Context, at *Point[T]) error {
-	s, n := b.term, at.Step
+	s := b.term
 	b.lr = at.LR
-	if b.order == nil && !b.varies {
-		n = modeq.FullMemory
-	}
 	if at.LR == 0 { // nothing moves
 		clear(b.c)
 		return nil
@@ -213,9 +208,9 @@ func (b *biasScale[T]) evaluate(ctx context.Context, at *Point[T]) error {
 		if err := s.along(ctx, at); err != nil {
 			return err
 		}
-		return s.terms.SecondOrder(n, at.Gradient, at.Theta, s.f, s.hf, b.c)
+		return s.terms.SecondOrder(at.Step, at.Gradient, at.Theta, s.f, s.hf, b.c)
 	}
-	return s.general.At(ctx, n, at.Theta, b.f, b.c)
+	return s.general.At(ctx, at.Step, at.Theta, b.f, b.c)
 }
 
 // move moves the parameters.

@@ -133,8 +133,6 @@ func (opt *VerifyOptions) check(p *Problem[float64]) error {
 		return errors.New("nothing to compare: want at least one order and one lr")
 	case !(opt.Time > 0) || math.IsInf(opt.Time, 1):
 		return fmt.Errorf("time %v: want a number above 0", opt.Time)
-	case p.BiasScale != 0 && (opt.Start == Cold || p.Order != nil):
-		return errors.New("a bias scale needs the full batch and a start on the manifold: C is that of the full memory")
 	case p.Schedule.Varies() && opt.Start == Manifold && opt.Memory == Eliminated:
 		return errors.New("steps of different sizes have no slow manifold to start on: want start " + string(Cold))
 	case p.Order != nil && opt.Start == Manifold:

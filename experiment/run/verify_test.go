@@ -84,6 +84,22 @@ func TestInterventionsScaleTheBias(t *testing.T) {
 	}
 }
 
+// From an empty memory it is the bias of each step that is scaled, which is not that of a full memory.
+func TestInterventionsScaleTheBiasOfEarlySteps(t *testing.T) {
+	for scale, want := range map[float64][]float64{-1: {2, 2}, 1: {1, 2}} {
+		t.Run(fmt.Sprintf("scale %g", scale), func(t *testing.T) {
+			p := referenceProblem(t)
+			p.BiasScale = scale
+			cold := verified(t, p, VerifyOptions{Orders: []int{1, 2}, LR: referenceLR, Time: 0.2, Start: Cold})
+			for i, o := range cold.Orders {
+				if last := o.Slopes[2]; math.Abs(last-want[i]) > 0.1 {
+					t.Errorf("order %d: the last slope is %.3f, want %g", o.Order, last, want[i])
+				}
+			}
+		})
+	}
+}
+
 func TestEveryRuleFollowsItsEquationsOfOrdersOneToFour(t *testing.T) {
 	values := map[string]map[string]any{
 		"gd": nil, "heavy-ball": {"beta1": 0.5}, "nesterov": {"beta1": 0.4}, "rmsprop": {"beta2": 0.5, "eps": 1},
@@ -199,7 +215,6 @@ func TestWhatCannotBeComparedIsRefused(t *testing.T) {
 		{"steps", func(_ *Problem[float64], opt *VerifyOptions) { opt.LR = []float64{1} }},
 		{"time", func(_ *Problem[float64], opt *VerifyOptions) { opt.Time = math.NaN() }},
 		{"nothing", func(_ *Problem[float64], opt *VerifyOptions) { opt.Orders = nil }},
-		{"bias scale", func(p *Problem[float64], opt *VerifyOptions) { p.BiasScale, opt.Start = 1, Cold }},
 		{"diverge", func(p *Problem[float64], opt *VerifyOptions) {
 			p.Rule, opt.LR, opt.Time, opt.Start = fixture.Rule(t, "gd", nil), []float64{10}, 1000, Cold
 		}},
