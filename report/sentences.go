@@ -64,7 +64,11 @@ func (r *Report) saySetting() string {
 	case r.Result.Regime == diagnose.Diverged:
 		regime = ", and diverged: its last loss is more than twice the first, or no number"
 	}
-	return fmt.Sprintf("%s: %s parameters, %s examples; the run %s in %s s%s.", s, grouped(r.Result.Parameters), grouped(r.Result.Examples),
+	examples := grouped(r.Result.Examples) + " examples"
+	if n := r.Result.Untrained; n > 0 {
+		examples += fmt.Sprintf(", %s of them in no mini-batch and not trained on", grouped(n))
+	}
+	return fmt.Sprintf("%s: %s parameters, %s; the run %s in %s s%s.", s, grouped(r.Result.Parameters), examples,
 		fmt.Sprintf(end, grouped(r.Result.Step)), number(r.Result.Seconds), regime)
 }
 

@@ -92,7 +92,7 @@ type Schedule struct {
 // Batch is the section batch: which examples a step sees.
 type Batch struct {
 	Mode string `yaml:"mode" selector:"true" oneof:"full|cyclic|shuffled|sampled" doc:"full: all examples each step; cyclic: mini-batches in a fixed order; shuffled: in a new order each epoch; sampled: drawn with replacement"`
-	Size int    `yaml:"size" when:"objective.name=network" for:"cyclic|shuffled|sampled" range:"[1,1e9]" doc:"examples of a mini-batch"`
+	Size int    `yaml:"size" when:"objective.name=network" for:"cyclic|shuffled|sampled" range:"[1,1e9]" doc:"examples of a mini-batch; what does not fill one is not trained on, and said"`
 	// Physical is smaller by default for a language model, whose windows have many tokens.
 	Physical int  `yaml:"physical" when:"objective.name=network" range:"[1,1e9]" doc:"size of a micro-batch, the most examples evaluated at once; gradients are averaged over them, batch norm sees one"`
 	Shuffle  bool `yaml:"shuffle" when:"objective.name=network" for:"full" doc:"draw new micro-batches each step, which matters with batch norm only"`

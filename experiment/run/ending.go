@@ -94,6 +94,9 @@ func (t *training[T]) leftOut() []string {
 	if c := t.config; len(c.Beside) > 0 && c.Steps <= c.Flow.Start {
 		out = append(out, fmt.Sprintf("nothing moves beside the optimizer: flow.start is %d, and the run ends at step %d", c.Flow.Start, c.Steps))
 	}
+	if n := t.untrained(); n > 0 {
+		out = append(out, fmt.Sprintf("%d of %d examples are in none of the %d mini-batches of %d, and are not trained on", n, t.examples(), t.problem.Objective.Batches(), t.config.Batch.Size))
+	}
 	if t.unmeasured != nil {
 		out = append(out, fmt.Sprintf("nor is the realized bias: %v", t.unmeasured))
 	}
@@ -101,6 +104,14 @@ func (t *training[T]) leftOut() []string {
 		out = append(out, fmt.Sprintf("the realized bias is not measured: %v", realizable(t.problem, t.loop.Optimizer)))
 	}
 	return out
+}
+
+// untrained returns the number of examples that are in no mini-batch: these are all of one size, and what does not fill one is in none.
+func (t *training[T]) untrained() int {
+	if t.source.data == nil || t.problem.Order == nil {
+		return 0
+	}
+	return t.examples() - t.problem.Objective.Batches()*t.config.Batch.Size
 }
 
 // examples returns the number of examples of the full batch; a batch of a closed form counts as one.
@@ -169,7 +180,7 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 	}
 	l := t.loop
 	r := &Result{
-		Status: s, Step: l.Optimizer.Steps(), Parameters: t.problem.Objective.Dim(), Examples: t.examples(),
+		Status: s, Step: l.Optimizer.Steps(), Parameters: t.problem.Objective.Dim(), Examples: t.examples(), Untrained: t.untrained(),
 		Regime:  regimeOf(t.config, h),
 		Seconds: l.watch.seconds(), Costs: l.watch.costs,
 	}

@@ -87,3 +87,14 @@ func TestACheckpointOfAnotherConfigIsNotResumed(t *testing.T) {
 		})
 	}
 }
+
+func TestExamplesInNoMiniBatchAreSaid(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	result, _ := runIn(t, dir, parse(t, small, "beside=[]", "batch={mode: shuffled, size: 25}", "steps=3", "record.sharpness=0"))
+	if want := "10 of 60 examples are in none of the 2 mini-batches of 25"; result.Untrained != 10 || !strings.Contains(string(fileBytes(t, dir, "log.txt")), want) {
+		t.Errorf("%d examples, and the log does not say %q", result.Untrained, want)
+	}
+	if whole, _ := runFor(t, small, "beside=[]", "batch={mode: shuffled, size: 20}", "steps=3", "record.sharpness=0"); whole.Untrained != 0 {
+		t.Errorf("%d of examples that mini-batches of 20 divide", whole.Untrained)
+	}
+}

@@ -46,11 +46,13 @@ const (
 type Result struct {
 	Status Status `json:"status"`
 	// Step is the number of steps taken.
-	Step       int           `json:"step"`
-	Parameters int           `json:"parameters"`
-	Examples   int           `json:"examples"`
-	Loss       record.Number `json:"loss"`
-	Accuracy   record.Number `json:"accuracy"`
+	Step       int `json:"step"`
+	Parameters int `json:"parameters"`
+	Examples   int `json:"examples"`
+	// Untrained is the number of examples that are in no mini-batch, for these do not divide all of them.
+	Untrained int           `json:"untrained_examples,omitempty"`
+	Loss      record.Number `json:"loss"`
+	Accuracy  record.Number `json:"accuracy"`
 	// TestLoss and TestAccuracy are those of the last test, nil without one.
 	TestLoss     *record.Number `json:"test_loss,omitempty"`
 	TestAccuracy *record.Number `json:"test_accuracy,omitempty"`
