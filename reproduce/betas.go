@@ -73,22 +73,33 @@ func judgeBeta(ts trials, name string, norm direction) (*Result, error) {
 		Header:  []string{"lr", name, "excess norm", "relative to the first", "test accuracy", "steps", "seeds"},
 	}
 	chart := betaChart(name)
-	var norms, accuracies []Outcome
+	var parts []evidence // of norm and accuracy at each lr
+	var says []func(norm, accuracy Outcome) string
 	for i, lr := range ts.numbers("optimizer.lr") {
 		part := ts.where("optimizer.lr", lr)
 		excess := part.matrix(key, func(t *trial) float64 { return t.at("excess", targetLoss) })
 		accuracy := part.matrix(key, func(t *trial) float64 { return t.at("test_accuracy", targetLoss) })
 		n, a := stats.PageTrend(excess), stats.PageTrend(accuracy)
-		norms, accuracies = append(norms, norm.judge(n)), append(accuracies, (-norm).judge(a))
-		f.say("lr %g: the norm %s with %s: %s (Page's L = %g over %d seeds, p = %s, %s the other way; mean rank correlation %.2f). The test accuracy %s: %s (p = %s, %s the other way; correlation %.2f).",
-			lr, norm, name, norms[i], n.L, n.Blocks, stats.Probability(norm.p(n)), stats.Probability((-norm).p(n)), n.Rho,
-			-norm, accuracies[i], stats.Probability((-norm).p(a)), stats.Probability(norm.p(a)), a.Rho)
+		parts = append(parts, norm.of(n), (-norm).of(a))
+		accuracyChange := stats.PairedT(lastLessFirst(accuracy))
+		says = append(says, func(ofNorm, ofAccuracy Outcome) string {
+			return fmt.Sprintf("lr %g: the norm %s with %s: %s (Page's L = %g over %d seeds, p = %s, %s the other way; mean rank correlation %.2f), %s. The test accuracy %s: %s (p = %s, %s the other way; correlation %.2f), from the first to the last %s.",
+				lr, norm, name, ofNorm, n.L, n.Blocks, stats.Probability(norm.of(n).with), stats.Probability(norm.of(n).against), n.Rho, growth(excess),
+				-norm, ofAccuracy, stats.Probability((-norm).of(a).with), stats.Probability((-norm).of(a).against), a.Rho, accuracyChange)
+		})
 		if n := part.unsteady(); n > 0 {
 			f.say("lr %g: %d of %d runs are not monotone: there the modified equation is not to be trusted.", lr, n, len(part))
 		}
 		steps := part.matrix(key, func(t *trial) float64 { return t.at("step", targetLoss) })
 		addBeta(chart, &table, i, lr, part.numbers(key), excess, accuracy, steps)
 	}
+	var norms, accuracies []Outcome
+	each := judged(parts...)
+	for i, say := range says {
+		norms, accuracies = append(norms, each[2*i]), append(accuracies, each[2*i+1])
+		f.say("%s", say(each[2*i], each[2*i+1]))
+	}
+	f.say("%s", corrected(len(each)))
 	f.Outcome = all(all(norms...), all(accuracies...))
 	f.Verdict = fmt.Sprintf("What is claimed of the norm %s; what is claimed of the test accuracy %s.", said(all(norms...)), said(all(accuracies...)))
 	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
@@ -126,4 +137,13 @@ func addBeta(c *report.Chart, table *report.Table, i int, lr float64, betas []fl
 			fmt.Sprint(lr), fmt.Sprint(betas[k]), withInterval(columns[0][k]), withInterval(columns[1][k]), withInterval(columns[2][k]), withInterval(transpose(steps)[k]), fmt.Sprint(counted(columns[0][k])),
 		})
 	}
+}
+
+// lastLessFirst returns the difference within each row.
+func lastLessFirst(rows [][]float64) []float64 {
+	var out []float64
+	for _, row := range rows {
+		out = append(out, row[len(row)-1]-row[0])
+	}
+	return out
 }

@@ -107,7 +107,9 @@ func judgeCauses(sweeps []trials) (*Result, error) {
 		Caption: "Change against Adam as it is, means over seeds with 95% confidence intervals (paired t)",
 		Header:  []string{"model and data", "intervention", "log norm", "test accuracy", "p of the accuracy", "effect size d", "pairs"},
 	}
-	var outcomes []Outcome
+	var parts []evidence
+	var names []string
+	var found []stats.Difference
 	for _, ts := range sweeps {
 		name := problemOf(ts[0])
 		missed := 0
@@ -139,19 +141,18 @@ func judgeCauses(sweeps []trials) (*Result, error) {
 		}
 		slopes := slopesWithin(norms, accuracies)
 		d := stats.PairedT(slopes)
-		outcome := Undecided
-		switch {
-		case d.P < level && d.Mean < 0:
-			outcome = Holds
-		case d.P < level:
-			outcome = Fails
-		}
-		outcomes = append(outcomes, outcome)
+		names, found, parts = append(names, name), append(found, d), append(parts, falling.differs(d))
+	}
+	outcomes := judged(parts...)
+	for i, d := range found {
 		if d.Pairs == 0 {
-			f.say("%s: too few runs reached the loss to say anything.", name)
+			f.say("%s: too few runs reached the loss to say anything.", names[i])
 			continue
 		}
-		f.say("%s: test accuracy changes by %s for each unit of the norm's logarithm: the claim %s there.", name, d, said(outcome))
+		f.say("%s: test accuracy changes by %s for each unit of the norm's logarithm: the claim %s there.", names[i], d, said(outcomes[i]))
+	}
+	if len(outcomes) > 1 {
+		f.say("%s", corrected(len(outcomes)))
 	}
 	f.Outcome = all(outcomes...)
 	if slices.Contains(outcomes, Holds) && slices.Contains(outcomes, Fails) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
@@ -16,9 +17,9 @@ func language() *Reproduction {
 		Title: "What the memory of AdamW and Muon does to a language model",
 		Claim: "On a language model, with warmup and cosine, the realized bias of AdamW and of Muon lowers the norm of the gradient for most of the training, and clipping the gradient's norm does not change that.",
 		Design: "A byte-level GPT of two blocks, full batch on a fixed choice of windows of Shakespeare, in float64; AdamW with PyTorch's eps, and Muon with AdamW for what is no matrix; 20 steps of warmup and a cosine to a tenth, without and with the norm of the gradient clipped at 0.5. " +
-			"At every fifth step the part of dN/dt by the realized bias is taken over that by the main term. The claim holds if it is negative at most of the measured steps behind the warmup in significantly more than half of all runs (sign test over runs: steps of one run are no independent evidence).",
+			"At every fifth step the part of dN/dt by the realized bias is taken over that by the main term. The claim holds if it is negative at most of the measured steps behind the warmup for most runs of a seed, in significantly more than half of the seeds (sign test: steps of one run, and runs of one seed, are no independent evidence).",
 		sweeps: func(s Scale) []sweep.Spec {
-			seeds := pick(s, 3, 5, 10)
+			seeds := pick(s, 5, 5, 10)
 			var out []sweep.Spec
 			for _, c := range languageRuns {
 				base := settings{
@@ -65,7 +66,6 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 		Caption: "Realized bias behind the warmup: median of its part of dN/dt over that of the main term, and the measured steps at which it lowers the norm",
 		Header:  []string{"run", "bits per byte at the end", "median", "lowers"},
 	}
-	lowering, runs := 0, 0
 	for i, ts := range sweeps {
 		c := languageRuns[i]
 		name := c.optimizer
@@ -75,16 +75,8 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 		var ratios []float64
 		lowers := 0
 		for _, t := range ts {
-			steps, own, lower := t.column("step"), 0, 0
-			for k, r := range realizedOverMain(t) {
-				if math.IsNaN(r) || steps[k] < languageWarmup {
-					continue
-				}
-				ratios, own, lower = append(ratios, r), own+1, lower+count(r < 0)
-			}
-			if own > 0 {
-				runs, lowering = runs+1, lowering+count(2*lower > own)
-			}
+			own, lower := behindWarmup(t)
+			ratios = append(ratios, own...)
 			lowers += lower
 		}
 		if len(ratios) == 0 {
@@ -106,8 +98,12 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 			draw(&factor, func(t *trial) []float64 { return t.column("clip.factor") })
 		}
 	}
-	f.Outcome = judgeSigns(lowering, runs)
-	f.say("It lowers the norm at most of the measured steps in %d of %d runs: %s.", lowering, runs, f.Outcome)
+	lowering := bySeeds(slices.Concat(sweeps...), func(t *trial) (yes, counts bool) {
+		own, lower := behindWarmup(t)
+		return 2*lower > len(own), len(own) > 0
+	})
+	f.Outcome = judged(lowering.evidence)[0]
+	f.say("It lowers the norm at most of the measured steps: %s, in %s.", f.Outcome, lowering)
 	f.Tables = []report.Table{table}
 	f.Figures = []report.Drawing{&report.Chart{
 		Height: 2.2, Axes: []report.Axes{loss, realized, factor},
@@ -117,6 +113,17 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 		},
 	}}
 	return f, nil
+}
+
+// behindWarmup returns the realized drives over the main ones behind a run's warmup, and how many of them lower the norm.
+func behindWarmup(t *trial) (ratios []float64, lower int) {
+	steps := t.column("step")
+	for k, r := range realizedOverMain(t) {
+		if !math.IsNaN(r) && steps[k] >= languageWarmup {
+			ratios, lower = append(ratios, r), lower+count(r < 0)
+		}
+	}
+	return ratios, lower
 }
 
 // realizedOverMain is the part of dN/dt by the realized bias over the size of that by the main term.

@@ -63,7 +63,8 @@ func judgeMinibatch(ts trials) (*Result, error) {
 	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"batch", "beta2", "norm of the full gradient", "noise"}}
 	sizes := ts.values("batch.size")
 	base := ts.where("batch.size", sizes[0]).where(key, ts.numbers(key)[0])
-	var outcomes []Outcome
+	var parts []evidence
+	var says []func(Outcome) string
 	for i, size := range sizes {
 		part := ts.where("batch.size", size)
 		name := "full batch"
@@ -86,8 +87,10 @@ func judgeMinibatch(ts trials) (*Result, error) {
 			}
 		}
 		trend := stats.PageTrend(norms)
-		outcomes = append(outcomes, rising.judge(trend))
-		f.say("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f).", name, outcomes[i], trend.L, trend.Blocks, stats.Probability(trend.Up), trend.Rho)
+		parts = append(parts, rising.of(trend))
+		says = append(says, func(o Outcome) string {
+			return fmt.Sprintf("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f), %s.", name, o, trend.L, trend.Blocks, stats.Probability(trend.Up), trend.Rho, growth(norms))
+		})
 		x := part.numbers(key)
 		for k, b := range x {
 			x[k] = 1 / (1 - b) * (1 + 0.04*float64(i))
@@ -100,6 +103,11 @@ func judgeMinibatch(ts trials) (*Result, error) {
 			})
 		}
 	}
+	outcomes := judged(parts...)
+	for i, say := range says {
+		f.say("%s", say(outcomes[i]))
+	}
+	f.say("%s", corrected(len(outcomes)))
 	memory, noise, both := explained(ts)
 	f.say("Of the variance of the norm's logarithm within seeds, over all batches, the memory alone explains %.0f%%, the noise alone %.0f%%, both together %.0f%%: what the noise adds to beta2 is %.0f%%.",
 		100*memory, 100*noise, 100*both, 100*(both-memory))

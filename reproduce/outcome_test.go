@@ -1,6 +1,14 @@
 package reproduce
 
-import "testing"
+import (
+	"math"
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/sweep"
+	"shadowflow/schema"
+	"slices"
+	"strings"
+	"testing"
+)
 
 func TestOutcomesTogether(t *testing.T) {
 	for _, c := range []struct {
@@ -21,22 +29,64 @@ func TestOutcomesTogether(t *testing.T) {
 	}
 }
 
-func TestJudgeSigns(t *testing.T) {
+func TestHolmsCorrectionDecidesNoMoreThanItMay(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		k, n int
-		want Outcome
+		name  string
+		parts []evidence
+		want  []Outcome
 	}{
-		{"five of five are more than half", 5, 5, Holds},
-		{"four of four may be chance", 4, 4, Undecided},
-		{"none of five are less than half", 0, 5, Fails},
-		{"all but one of many are more than half", 19, 20, Holds},
-		{"half are neither", 10, 20, Undecided},
-		{"none of none say nothing", 0, 0, Undecided},
+		{"one test is as it is", []evidence{{0.04, 0.9}}, []Outcome{Holds}},
+		{"two need half of the level", []evidence{{0.04, 0.9}, {0.5, 0.5}}, []Outcome{Undecided, Undecided}},
+		{"what is decided leaves the level to the rest", []evidence{{0.04, 0.9}, {0.9, 0.01}}, []Outcome{Holds, Fails}},
+		{"no number decides nothing", []evidence{{math.NaN(), math.NaN()}}, []Outcome{Undecided}},
+		{"nothing", nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := judgeSigns(c.k, c.n); got != c.want {
-				t.Errorf("%d of %d: %s, want %s", c.k, c.n, got, c.want)
+			if got := judged(c.parts...); !slices.Equal(got, c.want) {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// Four runs of a seed are one piece of evidence.
+func TestRunsOfASeedAreOnePieceOfEvidence(t *testing.T) {
+	made := func(seeds, runs int, yes func(seed, run int) bool) seedwise {
+		var ts trials
+		answers := map[*trial]bool{}
+		for seed := range seeds {
+			for run := range runs {
+				c, err := config.New(schema.Set("seed", seed))
+				if err != nil {
+					t.Fatal(err)
+				}
+				one := &trial{}
+				one.Run = sweep.Run{Config: c}
+				ts = append(ts, one)
+				answers[one] = yes(seed, run)
+			}
+		}
+		return bySeeds(ts, func(t *trial) (bool, bool) { return answers[t], true })
+	}
+	for name, c := range map[string]struct {
+		seeds, runs int
+		yes         func(seed, run int) bool
+		want        Outcome
+	}{
+		"twenty runs of two seeds":            {2, 10, func(int, int) bool { return true }, Undecided},
+		"five seeds":                          {5, 1, func(int, int) bool { return true }, Holds},
+		"five seeds against":                  {5, 3, func(int, int) bool { return false }, Fails},
+		"most runs of five seeds":             {5, 3, func(_, run int) bool { return run > 0 }, Holds},
+		"ties of a seed leave it out":         {5, 2, func(seed, run int) bool { return seed > 0 || run > 0 }, Undecided},
+		"three of four runs of three in five": {5, 4, func(seed, run int) bool { return run > 0 && seed > 1 }, Undecided},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := made(c.seeds, c.runs, c.yes)
+			if got := judged(found.evidence)[0]; got != c.want {
+				t.Errorf("%s, want %s: %s", got, c.want, found)
+			}
+			if few := strings.Contains(found.String(), "too few"); few != (found.agreeing+found.disagreeing < 5) {
+				t.Errorf("said: %s", found)
 			}
 		})
 	}

@@ -211,13 +211,21 @@ func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 	}
 }
 
-func TestTheTwoParameterPictureHolds(t *testing.T) {
+func TestTheTwoParameterPictureHoldsWhereLRIsSmall(t *testing.T) {
 	r, err := Find("bilinear")
 	if err != nil {
 		t.Fatal(err)
 	}
 	result, err := r.Run(t.Context(), Laptop, t.TempDir(), sweep.Options{})
-	if err != nil || result.Outcome != Holds {
-		t.Errorf("%+v, %v", result, err)
+	if err != nil || result.Outcome != Fails || !strings.HasPrefix(result.Verdict, "What is claimed of the ends holds") {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	for i, want := range []string{
+		"like lr^2.22 between the two smallest lr: holds. It is smaller than that of order 1 at every lr: holds.", "It is smaller than that of order 1 at every lr: holds.",
+		"holds. It is smaller than that of order 1 at every lr: fails, for it is not at 0.008, where it misses by 0.011 and order 1 by 0.0025.", "fails, for it is not at 0.008",
+	} {
+		if !strings.Contains(result.Findings[i], want) {
+			t.Errorf("finding %q lacks %q", result.Findings[i], want)
+		}
 	}
 }
