@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
+	"shadowflow/internal/userfile"
 )
 
 // cursor reads a format's pieces and knows where it is.
@@ -108,7 +108,7 @@ func (c *cursor) fail(offset int64, got, want string) error {
 
 // withFile parses a file, which may be compressed with gzip.
 func withFile(ctx context.Context, path string, parse func(*cursor) error) error {
-	f, err := os.Open(path)
+	f, _, err := userfile.Open(path)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,12 @@ func withFile(ctx context.Context, path string, parse func(*cursor) error) error
 	if err != nil {
 		return err
 	}
-	return parse(&cursor{file: path, r: r})
+	err = parse(&cursor{file: path, r: r})
+	var format *FormatError
+	if _, unzipped := r.(*gzip.Reader); errors.As(err, &format) && !unzipped && format.File == path && format.Offset < 16 && format.Line <= 1 {
+		format.Got += userfile.Explain(f) // what is wrong at the start may be the whole file
+	}
+	return err
 }
 
 // maybeGunzip decides by the content, not by the name.

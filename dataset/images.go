@@ -8,9 +8,11 @@ import (
 	"image/color"
 	_ "image/jpeg" // decoders that image.Decode chooses from
 	_ "image/png"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"shadowflow/internal/userfile"
 	"slices"
 	"strings"
 
@@ -134,14 +136,15 @@ func listClass(folder string) ([]string, error) {
 // readImage writes the pixels of a file, resized to size x size, to dst, and says
 // whether the file asks for them to be turned.
 func readImage(dst []uint8, file string, size int) (turned bool, err error) {
-	info, err := os.Stat(file)
+	f, bytes, err := userfile.Open(file)
 	if err != nil {
 		return false, err
 	}
-	if info.Size() > imageMaxBytes {
-		return false, fmt.Errorf("%s: %d bytes; expected an image of at most %d", file, info.Size(), imageMaxBytes)
+	defer f.Close()
+	if bytes > imageMaxBytes {
+		return false, fmt.Errorf("%s: %d bytes; expected an image of at most %d", file, bytes, imageMaxBytes)
 	}
-	content, err := os.ReadFile(file)
+	content, err := io.ReadAll(io.LimitReader(f, bytes))
 	if err != nil {
 		return false, err
 	}
@@ -153,7 +156,7 @@ func readImage(dst []uint8, file string, size int) (turned bool, err error) {
 func decodeImage(dst []uint8, file string, content []byte, size int) error {
 	config, _, err := image.DecodeConfig(bytes.NewReader(content))
 	if err != nil {
-		return &FormatError{File: file, Got: err.Error(), Want: "a JPEG or PNG image", Err: err}
+		return &FormatError{File: file, Got: err.Error() + userfile.Explain(bytes.NewReader(content)), Want: "a JPEG or PNG image", Err: err}
 	}
 	if config.Width < 1 || config.Height < 1 || config.Width > imageMaxPixels/config.Height {
 		return &FormatError{File: file, Got: fmt.Sprintf("an image of %dx%d pixels", config.Width, config.Height),

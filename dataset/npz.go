@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
+	"shadowflow/internal/userfile"
 	"slices"
 	"strings"
 )
@@ -20,16 +20,12 @@ type npzPart struct {
 
 // readNPZ reads a NumPy archive with X, y and, if there, X_test and y_test.
 func readNPZ(ctx context.Context, s Spec) (*Dataset, error) {
-	f, err := os.Open(s.Path)
+	f, size, err := userfile.Open(s.Path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	train, test, err := parseNPZ(ctx, s.Path, f, info.Size(), s.Task)
+	train, test, err := parseNPZ(ctx, s.Path, f, size, s.Task)
 	if err != nil {
 		return nil, err
 	}
@@ -90,9 +86,12 @@ func imagesChannelsLast[T any](x []T, channels, pixels int) {
 func parseNPZ(ctx context.Context, name string, r io.ReaderAt, size int64, task string) (train, test npzPart, err error) {
 	archive, err := zip.NewReader(r, size)
 	if err != nil {
-		return train, test, &FormatError{File: name, Got: err.Error(), Want: "a zip archive, as numpy.savez writes", Err: err}
+		return train, test, &FormatError{File: name, Got: err.Error() + userfile.Explain(r), Want: "a zip archive, as numpy.savez writes", Err: err}
 	}
 	a := npzArchive{ctx, name, archive}
+	if err := a.checkNames(); err != nil {
+		return train, test, err
+	}
 	train, err = a.part("X", "y", task)
 	if err != nil {
 		return train, test, err
@@ -126,6 +125,36 @@ type npzArchive struct {
 
 // member is how errors call an array.
 func (a npzArchive) member(array string) string { return fmt.Sprintf("%s (%s.npy)", a.path, array) }
+
+// checkNames refuses an archive with two arrays of one name: which of them NumPy reads is chance.
+func (a npzArchive) checkNames() error {
+	seen := map[string]bool{}
+	for _, f := range a.zip.File {
+		name := strings.TrimSuffix(f.Name, ".npy")
+		if seen[name] {
+			return &FormatError{File: a.path, Got: fmt.Sprintf("two arrays %q", name), Want: "one of each name"}
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+// names lists the archive's arrays, of many and of long names no more than tells which archive it is.
+func (a npzArchive) names() string {
+	const most, longest = 20, 80
+	var out []string
+	for _, f := range a.zip.File[:min(most, len(a.zip.File))] {
+		name := []rune(strings.TrimSuffix(f.Name, ".npy"))
+		if len(name) > longest {
+			name = append(name[:longest:longest], []rune("...")...)
+		}
+		out = append(out, fmt.Sprintf("%q", string(name)))
+	}
+	if more := len(a.zip.File) - most; more > 0 {
+		out = append(out, fmt.Sprintf("%d more", more))
+	}
+	return "[" + strings.Join(out, " ") + "]"
+}
 
 // find also takes names without .npy, which NumPy reads and npyio writes.
 func (a npzArchive) find(array string) *zip.File {
@@ -168,12 +197,7 @@ func (a npzArchive) part(xName, yName, task string) (out npzPart, err error) {
 func (a npzArchive) read(array string, parse func(*cursor, npyHeader) error) error {
 	f := a.find(array)
 	if f == nil {
-		var names []string
-		for _, f := range a.zip.File {
-			names = append(names, strings.TrimSuffix(f.Name, ".npy"))
-		}
-		return fmt.Errorf("%s: no array %s among %.10q; expected X, y and, if there is a test part, X_test, y_test",
-			a.path, array, names)
+		return fmt.Errorf("%s: no array %s among %s; expected X, y and, if there is a test part, X_test, y_test", a.path, array, a.names())
 	}
 	c := &cursor{file: a.member(array)}
 	r, err := f.Open()

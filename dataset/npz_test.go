@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -94,10 +95,13 @@ func zipOf(t testing.TB, members map[string][]byte) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	w := zip.NewWriter(&buf)
-	for _, name := range []string{"X.npy", "y.npy", "X_test.npy", "y_test.npy"} {
-		if members[name] == nil {
-			continue
+	names := slices.DeleteFunc([]string{"X.npy", "y.npy", "X_test.npy", "y_test.npy"}, func(name string) bool { return members[name] == nil })
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
+	}
+	for _, name := range names {
 		m, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
 		if err != nil {
 			t.Fatal(err)
@@ -183,6 +187,19 @@ func TestNPZWithoutWhatIsNeededIsRefused(t *testing.T) {
 		}
 	}
 	whole := zipOf(t, npzMembersOf())
+	members := npzMembersOf()
+	delete(members, "X.npy")
+	members[strings.Repeat("long", 10)+".npy"] = members["y.npy"]
+	writeFile(t, path, zipOf(t, members))
+	if _, err := Load(t.Context(), Spec{Name: NameNPZ, Path: path}); err == nil || !strings.Contains(err.Error(), strings.Repeat("long", 10)) {
+		t.Errorf("an array is not named as it is: %v", err)
+	}
+	members = npzMembersOf()
+	members["X"] = members["X.npy"] // the same to NumPy
+	writeFile(t, path, zipOf(t, members))
+	if _, err := Load(t.Context(), Spec{Name: NameNPZ, Path: path}); err == nil || !strings.Contains(err.Error(), `two arrays "X"; expected one of each name`) {
+		t.Errorf("two arrays of one name: %v", err)
+	}
 	writeFile(t, path, whole[:len(whole)-10])
 	if _, err := Load(t.Context(), Spec{Name: NameNPZ, Path: path}); err == nil || !strings.Contains(err.Error(), "expected a zip archive") {
 		t.Errorf("cut archive: error %v", err)

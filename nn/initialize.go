@@ -11,6 +11,8 @@ type State struct {
 	Theta   []float64 // [NumParams()]
 	Running []float64 // [NumStats()]
 	Batches int64     // number of batches that the running averages have seen
+	// Notes say what of the file that it was read from was taken otherwise than it stands there.
+	Notes []string
 }
 
 // initializer draws one element.

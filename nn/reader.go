@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -44,6 +45,7 @@ type Reader struct {
 	model   *Model
 	tensors []safetensors.Tensor
 	left    map[string]safetensors.Tensor // not yet taken
+	finite  bool                          // numbers alone are taken, neither NaN nor infinities
 	faults  WeightsError
 }
 
@@ -55,6 +57,9 @@ func NewReader(m *Model, file string, tensors []safetensors.Tensor) *Reader {
 	}
 	return r
 }
+
+// WantFinite makes the reader refuse arrays with NaN or infinities.
+func (r *Reader) WantFinite() { r.finite = true }
 
 // ReadVector sets a vector in the layout of theta to what Tensors made of it, in either floating-point type.
 func ReadVector[T graph.Float](r *Reader, prefix string, theta []T) {
@@ -112,6 +117,12 @@ func (r *Reader) floats(name string, shape []int) []float64 {
 		return nil
 	}
 	data, _ := t.Float64s()
+	if r.finite {
+		if i := slices.IndexFunc(data, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }); i >= 0 {
+			r.faults.Misfit = append(r.faults.Misfit, fmt.Sprintf("%s has %v at %d, want numbers", name, data[i], i))
+			return nil
+		}
+	}
 	return data
 }
 

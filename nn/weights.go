@@ -118,12 +118,38 @@ func (m *Model) has(name string) bool {
 }
 
 func (m *Model) fromStateDict(path string, tensors []safetensors.Tensor) (*State, error) {
+	tensors, prefix := m.unwrapped(tensors)
 	r := NewReader(m, path, tensors)
+	r.WantFinite()
 	s := &State{Theta: make([]float64, m.NumParams()), Running: make([]float64, m.NumStats())}
 	ReadVector(r, "", s.Theta)
 	s.Batches = ReadRunning(r, s.Running)
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
+	if prefix != "" {
+		s.Notes = append(s.Notes, fmt.Sprintf("%s: all names begin with %q, which is left out", path, prefix))
+	}
 	return s, nil
+}
+
+// wrappers are what modules of PyTorch that hold another one put before the names of its weights: DataParallel, DistributedDataParallel and FSDP
+// the first, torch.compile the second.
+var wrappers = []string{"module.", "_orig_mod."}
+
+// unwrapped returns the tensors without wrappers' prefixes that all of them have, and these prefixes.
+func (m *Model) unwrapped(tensors []safetensors.Tensor) (out []safetensors.Tensor, prefix string) {
+	for {
+		i := slices.IndexFunc(wrappers, func(w string) bool {
+			return len(tensors) > 0 && !slices.ContainsFunc(tensors, func(t safetensors.Tensor) bool { return m.has(t.Name) || !strings.HasPrefix(t.Name, w) })
+		})
+		if i < 0 {
+			return tensors, prefix
+		}
+		prefix += wrappers[i]
+		tensors = slices.Clone(tensors)
+		for k := range tensors {
+			tensors[k].Name = strings.TrimPrefix(tensors[k].Name, wrappers[i])
+		}
+	}
 }

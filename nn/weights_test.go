@@ -2,6 +2,8 @@ package nn
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -144,5 +146,57 @@ func TestVectorsOfAnotherLengthAreRefused(t *testing.T) {
 	}
 	if err := m.Save(path, m.Init(0), graph.Int32); err == nil {
 		t.Error("Save takes an integer type")
+	}
+}
+
+// DataParallel and torch.compile put their names before those of the module that they hold.
+func TestPrefixesOfWrappersAreLeftOutAndSaid(t *testing.T) {
+	m := build(t, &MLP{Hidden: []int{3}, Activation: "tanh"}, []int{4}, 2)
+	s := m.Init(1)
+	tensors, err := StateDict(m, s.Theta, s.Running, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for prefix, noted := range map[string]string{"": "", "module.": `"module."`, "_orig_mod.": `"_orig_mod."`, "_orig_mod.module.": `"_orig_mod.module."`} {
+		t.Run("prefix "+prefix, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "w.safetensors")
+			named := slices.Clone(tensors)
+			for i := range named {
+				named[i].Name = prefix + named[i].Name
+			}
+			if err := safetensors.WriteFile(path, named, nil); err != nil {
+				t.Fatal(err)
+			}
+			back, err := m.Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(back.Theta, s.Theta) || !strings.Contains(strings.Join(back.Notes, "\n"), noted) || prefix == "" && back.Notes != nil {
+				t.Errorf("notes %q, want %q", back.Notes, noted)
+			}
+			named[0].Name = "other." + named[0].Name // not all
+			if err := safetensors.WriteFile(path, named, nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.Load(path); !errors.As(err, new(*WeightsError)) {
+				t.Errorf("another name among them: %v", err)
+			}
+		})
+	}
+}
+
+func TestWeightsThatAreNoNumbersAreRefused(t *testing.T) {
+	m := build(t, &MLP{Hidden: []int{3}, Activation: "tanh"}, []int{4}, 2)
+	for _, v := range []float64{math.NaN(), math.Inf(-1)} {
+		s := m.Init(1)
+		s.Theta[m.Params()[2].Offset] = v
+		path := filepath.Join(t.TempDir(), "w.safetensors")
+		if err := m.Save(path, s, graph.Float32); err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf("%s has %v at 0, want numbers", m.Params()[2].Name, v)
+		if _, err := m.Load(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
 	}
 }

@@ -78,13 +78,13 @@ func (r *Report) sayRealized() string {
 
 // sayReach says on which coordinates.
 func (r *Report) sayReach() string {
-	at := r.together("step", "realized.penalized", "realized.penalized_weight")
+	at := r.together("step", "realized.penalized", "realized.penalized_weight", "realized.hindered")
 	n := len(at[0])
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("At step %s it moved %s of the coordinates, which hold %s of the norm's gradient, so that the norm falls, and the others so that it rises.",
-		number(at[0][n-1]), percent(at[1][n-1]), percent(at[2][n-1]))
+	return fmt.Sprintf("At step %s it moved %s of the coordinates, which hold %s of the norm's gradient, so that the norm falls, and %s so that it rises.",
+		number(at[0][n-1]), percent(at[1][n-1]), percent(at[2][n-1]), percent(at[3][n-1]))
 }
 
 // sayPrediction says where the second-order equation without memory may be spoken of, and only there what it predicts.
@@ -257,6 +257,9 @@ func Probed(p *run.Probed) []string {
 	lines := []string{
 		fmt.Sprintf("%s (%d parameters, %d examples)", loss, p.Parameters, p.Examples),
 		fmt.Sprintf("gradient: perturbed one-norm %.9g (excess %.9g), one-norm %.9g, two-norm %.9g, largest %.9g", p.Perturbed, p.Excess, p.One, p.Two, p.Max),
+	}
+	for _, note := range p.Notes {
+		lines = append(lines, "note: "+note)
 	}
 	if p.PredictedBias == nil {
 		return append(append(lines, "no predicted bias: "+p.NoPrediction), nextStep(p.Next)...)

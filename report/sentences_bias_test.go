@@ -63,12 +63,12 @@ func TestWordsAboutTheBiasFollowTheMonitors(t *testing.T) {
 			r := measured(map[string][]float64{
 				"drive.main": {-100, -100, -100, -100}, "drive.predicted": {77, 77, 77, 77}, "drive.realized": {31, -20, 40}, "drive.observed": {-60, -110, -50},
 				"bias_share": {77, 77, 77, 77}, "penalized": {0.77, 0.77, 0.77, 0.77}, "bias.cosine": {0.123, 0.123, 0.123}, "bias.explained": {0.456, 0.456, 0.456},
-				"critical_gradient": {6.66e-5, 6.66e-5, 6.66e-5, 6.66e-5}, "realized.penalized": {0.1, 0.2, 0.3}, "realized.penalized_weight": {0.4, 0.5, 0.6},
+				"critical_gradient": {6.66e-5, 6.66e-5, 6.66e-5, 6.66e-5}, "realized.penalized": {0.1, 0.2, 0.3}, "realized.hindered": {0.9, 0.8, 0.6}, "realized.penalized_weight": {0.4, 0.5, 0.6},
 				"monitor.second_over_first": c.ratio,
 			})
 			all := strings.Join([]string{r.sayRealized(), r.sayReach(), r.sayPrediction()}, "\n")
 			c.want = append(c.want, "hindered N's fall at 2 of 3 measured steps, by 40.0% of the main drive in the median and at most 40.0%, and lowered N at 1, by 20.0% of the main drive.",
-				"At step 20 it moved 30.0% of the coordinates, which hold 60.0% of the norm's gradient, so that the norm falls")
+				"At step 20 it moved 30.0% of the coordinates, which hold 60.0% of the norm's gradient, so that the norm falls, and 60.0% so that it rises.")
 			for _, want := range c.want {
 				if !strings.Contains(all, want) {
 					t.Errorf("%q is not said in\n%s", want, all)

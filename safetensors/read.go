@@ -7,27 +7,21 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
+	"shadowflow/internal/userfile"
 )
 
 // ReadFile reads a safetensors file.
 func ReadFile(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, size, err := userfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, &FormatError{File: path, Reason: "this is a folder, want a file"}
-	}
-	file, err := Read(f, info.Size())
+	file, err := Read(f, size)
 	var format *FormatError
 	if errors.As(err, &format) {
 		format.File = path
+		format.Reason += userfile.Explain(f)
 		return nil, format
 	}
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+	"shadowflow/internal/userfile"
 	"slices"
 )
 
@@ -55,7 +55,7 @@ func Is(path string) bool {
 	if slices.Contains([]string{".pt", ".pth"}, filepath.Ext(path)) {
 		return true
 	}
-	file, err := os.Open(path)
+	file, _, err := userfile.Open(path)
 	if err != nil {
 		return false
 	}
@@ -67,19 +67,12 @@ func Is(path string) bool {
 
 // ReadFile reads a file of torch.save.
 func ReadFile(path string) (*File, error) {
-	file, err := os.Open(path)
+	file, size, err := userfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, &FormatError{File: path, Reason: "this is a folder, want a file"}
-	}
-	f, err := Read(file, info.Size())
+	f, err := Read(file, size)
 	var format *FormatError
 	if errors.As(err, &format) {
 		format.File = path

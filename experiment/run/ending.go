@@ -53,11 +53,18 @@ func (t *training[T]) logStart() error {
 	if err := t.introduceData(); err != nil {
 		return err
 	}
+	var notes []string
+	for _, note := range s.notes() {
+		notes = append(notes, "model.weights: "+note)
+	}
 	for _, note := range t.problem.Moments.notes() {
+		notes = append(notes, "optimizer.moments: "+note)
+	}
+	for _, note := range notes {
 		if t.notice != nil {
-			t.notice("optimizer.moments: " + note)
+			t.notice(note)
 		}
-		if err := t.dir.Logf("optimizer.moments: %s", note); err != nil {
+		if err := t.dir.Logf("%s", note); err != nil {
 			return err
 		}
 	}

@@ -98,3 +98,19 @@ func TestExamplesInNoMiniBatchAreSaid(t *testing.T) {
 		t.Errorf("%d of examples that mini-batches of 20 divide", whole.Untrained)
 	}
 }
+
+func TestNumbersThatSinglePrecisionLacksAreRefused(t *testing.T) {
+	for override, want := range map[string]string{
+		"optimizer.eps=1e-60": "optimizer.eps: 1e-60 is 0 in float32", "optimizer.lr=1e60": "optimizer.lr: 1e+60 is +Inf in float32", "optimizer.l2=1e-50": "optimizer.l2: 1e-50 is 0 in float32",
+	} {
+		t.Run(override, func(t *testing.T) {
+			_, err := Run(t.Context(), parse(t, small, override), filepath.Join(t.TempDir(), "run"), Options{})
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("error %v, want %q", err, want)
+			}
+		})
+	}
+	if _, err := newTraining[float64](t.Context(), parse(t, small, "optimizer.eps=1e-60", "dtype=float64"), Options{}); err != nil {
+		t.Errorf("in float64: %v", err)
+	}
+}

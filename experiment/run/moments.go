@@ -91,6 +91,7 @@ func readMoments[T graph.Float](c *config.Config, s *source, r *rule.Rule) (*Mom
 		return nil, fmt.Errorf("optimizer.moments: %w", err)
 	}
 	reader := nn.NewReader(s.model, path, tensors)
+	reader.WantFinite()
 	for _, entry := range r.State {
 		array := make([]T, s.model.NumParams())
 		nn.ReadVector(reader, statePrefix(entry), array)

@@ -39,6 +39,8 @@ type Probed struct {
 	NoPrediction string `json:"no_prediction,omitempty"`
 	// Next is what is known of the step from here where the optimizer's moments are, nil elsewhere.
 	Next *NextStep `json:"next_step,omitempty"`
+	// Notes say what of the weights' file was taken otherwise than it stands there.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // NextStep is the step from a point with the moments that the optimizer has there.
@@ -96,6 +98,7 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 		Loss: record.Number(e.Loss), Accuracy: record.Number(e.Accuracy()), Parameters: len(p.Theta), Examples: e.Examples,
 		Perturbed: record.Number(n.Perturbed), Excess: record.Number(n.Excess), One: record.Number(n.One), Two: record.Number(n.Two), Max: record.Number(n.Max),
 	}
+	result.Notes = s.notes()
 	if v.lacks != nil {
 		result.NoPrediction = v.lacks.Error()
 	} else if result.PredictedBias, err = predictedBias(ctx, p, v); err != nil {

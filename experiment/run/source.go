@@ -3,6 +3,9 @@ package run
 import (
 	"context"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 
 	"shadowflow/dataset"
 	"shadowflow/experiment/config"
@@ -11,6 +14,7 @@ import (
 	"shadowflow/nn"
 	"shadowflow/objective"
 	"shadowflow/objective/network"
+	"shadowflow/schema"
 )
 
 // source is what a config's objective is made from, and the point that it starts from.
@@ -126,6 +130,9 @@ func problemOf[T graph.Float](c *config.Config, s *source) (*Problem[T], error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := representable[T](c, s); err != nil {
+		return nil, err
+	}
 	p := &Problem[T]{
 		Moments:   moments,
 		Objective: o, Rule: r, LR: c.Optimizer.LR, Schedule: plan, Theta: narrow[T](s.start.Theta), Order: batchOrder(c.Batch.Mode, o.Batches(), c.Seed),
@@ -183,6 +190,36 @@ func perturbation(o config.Optimizer) float64 {
 		return eps
 	}
 	return 1e-8
+}
+
+// notes say what of the weights' file was taken otherwise than it stands there.
+func (s *source) notes() []string {
+	if s.start == nil {
+		return nil
+	}
+	return s.start.Notes
+}
+
+// representable refuses numbers that are infinite in T, or 0 and were not.
+func representable[T graph.Float](c *config.Config, s *source) error {
+	o := c.Optimizer
+	numbers := map[string]float64{"lr": o.LR, "clip_norm": o.ClipNorm, "clip_value": o.ClipValue, "l2": o.L2, "sam": o.SAM}
+	for key, v := range o.Values {
+		if v, ok := v.(float64); ok {
+			numbers[key] = v
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(numbers)) {
+		if v := numbers[key]; math.IsInf(float64(T(v)), 0) || T(v) == 0 && v != 0 {
+			return &schema.Error{Key: "optimizer." + key, Problem: fmt.Sprintf("%g is %g in %s; want dtype float64, or a number that it has", v, T(v), c.DType)}
+		}
+	}
+	for i, v := range s.start.Theta {
+		if math.IsInf(float64(T(v)), 0) {
+			return fmt.Errorf("parameter %d of the start is %g, and infinite in %s; want dtype float64, or other weights", i, v, c.DType)
+		}
+	}
+	return nil
 }
 
 func narrow[T graph.Float](x []float64) []T {

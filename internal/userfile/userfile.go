@@ -1,0 +1,109 @@
+// Package userfile opens files that users name: files alone, never a pipe or a device that would be waited for or read without end, and it
+// tells what a file is that is not what was wanted.
+package userfile
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// Open opens a regular file, and returns its size in bytes.
+func Open(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := regular(path, info); err != nil {
+		return nil, 0, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if info, err = f.Stat(); err == nil {
+		err = regular(path, info) // it may be another by now
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+func regular(path string, info fs.FileInfo) error {
+	what := ""
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		what = "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		what = "a named pipe"
+	case mode&fs.ModeSocket != 0:
+		what = "a socket"
+	case mode&fs.ModeDevice != 0:
+		what = "a device"
+	default:
+		what = "no regular file"
+	}
+	return fmt.Errorf("%s: this is %s, want a file", path, what)
+}
+
+// headLength is the number of bytes at a file's start that tell what it is.
+const headLength = 512
+
+// kinds are what files begin with, and what that says.
+var kinds = []struct{ magic, kind string }{
+	{"version https://git-lfs.github.com/", "a Git LFS pointer, which stands for a file that was not downloaded: `git lfs pull` fetches it"},
+	{"<!DOCTYPE", "a page of HTML, perhaps a server's error in the place of the file"},
+	{"<!doctype", "a page of HTML, perhaps a server's error in the place of the file"},
+	{"<html", "a page of HTML, perhaps a server's error in the place of the file"},
+	{"PK\x03\x04", "a zip archive, as torch.save and numpy.savez write"},
+	{"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "what torch.save wrote before PyTorch 1.6"},
+	{"\x80", "a pickle of Python's"},
+	{"\x93NUMPY", "an array of numpy.save"},
+	{"\x89HDF\r\n\x1a\n", "HDF5, as Keras saves weights"},
+	{"GGUF", "GGUF"},
+	{"\x1f\x8b", "gzip"},
+	{"BZh", "bzip2"},
+	{"\xfd7zXZ\x00", "xz"},
+	{"\x28\xb5\x2f\xfd", "Zstandard"},
+	{"7z\xbc\xaf\x27\x1c", "a 7z archive"},
+	{"\x89PNG\r\n\x1a\n", "a PNG image"},
+	{"\xff\xd8\xff", "a JPEG image"},
+	{"GIF8", "a GIF image"},
+	{"II*\x00", "a TIFF image"},
+	{"MM\x00*", "a TIFF image"},
+	{"BM", "a BMP image"},
+	{"%PDF", "a PDF"},
+	{"PAR1", "Parquet"},
+	{"ARROW1", "Arrow"},
+	{"\x00asm", "WebAssembly"},
+	{"\x7fELF", "a program"},
+}
+
+// Kind says what bytes at the start of a file are of, empty if it is not known.
+func Kind(head []byte) string {
+	if bytes.HasPrefix(head, []byte("RIFF")) && len(head) >= 12 && string(head[8:12]) == "WEBP" {
+		return "a WebP image"
+	}
+	for _, k := range kinds {
+		if bytes.HasPrefix(head, []byte(k.magic)) {
+			return k.kind
+		}
+	}
+	return ""
+}
+
+// Explain says what a file is that could not be read as what was wanted, to stand behind an error; empty if it is not known.
+func Explain(r io.ReaderAt) string {
+	head := make([]byte, headLength)
+	n, _ := r.ReadAt(head, 0)
+	if kind := Kind(head[:n]); kind != "" {
+		return ": this is " + kind
+	}
+	return ""
+}
