@@ -10,7 +10,7 @@ import (
 
 // SlopeMargin is how far below its order the last slope of an error may lie for the order to count as shown: the range in which the
 // error falls like lr^order is approached from below.
-const SlopeMargin = 0.3
+const SlopeMargin = 0.2
 
 // roundoff is the size of errors that rounding and the integrator's tolerance make.
 const roundoff = 1e-12
@@ -25,16 +25,20 @@ func OrderVerdict(o run.OrderErrors, kinks []string) (verdict string, against bo
 	if len(o.Slopes) == 0 {
 		return name + "one step size has no slope: give several", false
 	}
-	if smallest := o.Errors[len(o.Errors)-1]; smallest < roundoff {
-		return name + fmt.Sprintf("holds as far as float64 can tell: the last error is %.1e", smallest), false
+	clear := 0 // slopes between errors in which rounding does not show
+	for clear < len(o.Slopes) && !(o.Errors[clear+1] < nearRoundoff) {
+		clear++
 	}
-	clear, down := len(o.Slopes), ""
-	for clear > 1 && o.Errors[clear] < nearRoundoff {
-		clear--
+	if clear == 0 {
+		return name + fmt.Sprintf("holds as far as float64 can tell: the error falls to %.1e", o.Errors[1]), false
+	}
+	slopes, down := o.Slopes[:clear], ""
+	if clear < len(o.Slopes) {
 		down = fmt.Sprintf(", down to %.1e", o.Errors[clear])
 	}
-	slopes := o.Slopes[:clear]
 	switch last := slopes[clear-1]; {
+	case clear > 1 && math.Abs(last-slopes[clear-2]) > mostScatter:
+		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f, and then like lr^%.2f%s: take smaller lr%s", slopes[clear-2], last, down, kinky(kinks)), false
 	case last > float64(o.Order)+1-SlopeMargin:
 		return name + fmt.Sprintf("holds, and better: the error falls like lr^%.2f%s", last, down), false
 	case last > float64(o.Order)-SlopeMargin:
@@ -44,10 +48,21 @@ func OrderVerdict(o run.OrderErrors, kinks []string) (verdict string, against bo
 	default:
 		why := "the lr may be too large for it or, for an equation without memory, the start off the slow manifold"
 		if len(kinks) > 0 {
-			why = fmt.Sprintf("the step has %s, and where their arguments cross it has no order; or %s", strings.Join(kinks, " and "), why)
+			why = strings.TrimPrefix(kinky(kinks), "; ") + "; or " + why
 		}
 		return name + fmt.Sprintf("does not show: the error falls like lr^%.2f%s (%s)", last, down, why), true
 	}
+}
+
+// mostScatter is the change of a slope from one pair of step sizes to the next from which it is none yet.
+const mostScatter = 0.5
+
+// kinky says what is against an order where the step has functions that jump, or whose slopes do.
+func kinky(kinks []string) string {
+	if len(kinks) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; the step has %s, and where their arguments cross it has no order", strings.Join(kinks, " and "))
 }
 
 // rising reports whether the last slope is above the one before by more than they scatter.

@@ -19,14 +19,16 @@ func TestOrderVerdict(t *testing.T) {
 		want   string
 	}{
 		{"one step size has no slope", 2, []float64{1e-3}, nil, "order 2: one step size has no slope"},
-		{"a slope a little below the order shows it", 2, []float64{1e-3, 3e-4}, []float64{1.75}, "order 2: holds: the error falls like lr^1.75"},
+		{"a slope a little below the order shows it", 2, []float64{1e-3, 3e-4}, []float64{1.85}, "order 2: holds: the error falls like lr^1.85"},
 		{"a slope of the next order is better", 1, []float64{1e-3, 3e-4}, []float64{1.9}, "order 1: holds, and better: the error falls like lr^1.90"},
-		{"rising slopes leave it open", 3, []float64{1e-3, 3e-4, 1e-4}, []float64{1.5, 2}, "order 3: undecided: the error falls like lr^2.00"},
+		{"rising slopes leave it open", 3, []float64{1e-3, 3e-4, 1e-4}, []float64{1.6, 2}, "order 3: undecided: the error falls like lr^2.00"},
 		{"a low slope does not show it", 3, []float64{1e-3, 3e-4, 1e-4}, []float64{2, 2}, "order 3: does not show: the error falls like lr^2.00"},
-		{"errors of rounding are no evidence against", 4, []float64{1e-12, 9e-13}, []float64{0.1}, "order 4: holds as far as float64 can tell: the last error is 9.0e-13"},
+		{"errors of rounding are no evidence against", 4, []float64{1e-12, 9e-13}, []float64{0.1}, "order 4: holds as far as float64 can tell: the error falls to 9.0e-13"},
 		{"an error of 0 is one of rounding", 4, []float64{1e-3, 0}, []float64{math.Inf(1)}, "order 4: holds as far as float64 can tell"},
 		{"a last error near rounding leaves the slope before it", 5, []float64{1.27e-9, 3.95e-11, 1.93e-12}, []float64{5.01, 4.35}, "order 5: holds: the error falls like lr^5.01, down to 3.9e-11"},
 		{"a low slope before it is one against", 5, []float64{1.27e-9, 3.95e-10, 1.93e-12}, []float64{1.7, 7.7}, "order 5: does not show: the error falls like lr^1.70"},
+		{"a slope that jumps is none yet", 3, []float64{1.57e-4, 2.45e-5, 1.16e-6}, []float64{2.7, 4.4}, "order 3: undecided: the error falls like lr^2.70, and then like lr^4.40: take smaller lr"},
+		{"what falls too slowly until rounding is against", 4, []float64{4.8e-10, 1.5e-10, 3.5e-11, 6.6e-13}, []float64{1.69, 2.09, 5.74}, "order 4: does not show: the error falls like lr^2.09, down to 3.5e-11"},
 		{"no number shows nothing", 1, []float64{1, 1, math.NaN()}, []float64{0, math.NaN()}, "order 1: does not show"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

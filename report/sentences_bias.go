@@ -65,15 +65,38 @@ func (r *Report) sayRealized() string {
 		}
 		return fmt.Sprintf("by %s of the main drive in the median and at most %s", percent(median(sizes)), percent(slices.Max(sizes)))
 	}
+	s := ""
 	switch n := len(main); n {
 	case len(hindered):
-		return fmt.Sprintf("Realized: the bias of the steps hindered N's fall at all %d measured steps, %s.", n, by(hindered))
+		s = fmt.Sprintf("Realized: the bias of the steps hindered N's fall at all %d measured steps, %s.", n, by(hindered))
 	case len(lowered):
-		return fmt.Sprintf("Realized: the bias of the steps lowered N at all %d measured steps, %s.", n, by(lowered))
+		s = fmt.Sprintf("Realized: the bias of the steps lowered N at all %d measured steps, %s.", n, by(lowered))
 	default:
-		return fmt.Sprintf("Realized: the bias of the steps hindered N's fall at %d of %d measured steps, %s, and lowered N at %d, %s.",
+		s = fmt.Sprintf("Realized: the bias of the steps hindered N's fall at %d of %d measured steps, %s, and lowered N at %d, %s.",
 			len(hindered), n, by(hindered), len(lowered), by(lowered))
 	}
+	return s + r.sayClosure()
+}
+
+// curvedNorm is the part of the main drive from which what main and realized drive leave of the observed change is too much for them to tell it.
+const curvedNorm = 0.5
+
+// sayClosure says how well the parts of dN/dt, which are of first order in the step, make what was observed over it.
+func (r *Report) sayClosure() string {
+	at := r.together("drive.main", "drive.realized", "drive.observed")
+	var left []float64
+	for i, main := range at[0] {
+		if main != 0 {
+			left = append(left, math.Abs((main+at[1][i]-at[2][i])/main))
+		}
+	}
+	switch {
+	case len(left) == 0:
+		return ""
+	case median(left) > curvedNorm:
+		return fmt.Sprintf(" With the main term it leaves %s of the main drive (median) of the change that was observed: N bends within a step, and the drives at its start do not tell what the step did.", percent(median(left)))
+	}
+	return fmt.Sprintf(" With the main term it makes the change of N that was observed, but for %s of the main drive (median).", percent(median(left)))
 }
 
 // sayReach says on which coordinates.
@@ -152,6 +175,9 @@ func (r *Report) sayState() string {
 		if v < stateHolds {
 			holds++
 		}
+	}
+	if len(defect) == 1 {
+		return fmt.Sprintf("With the memory as state the equation of order 2 missed the one step that was measured by %s of its length.", percent(defect[0]))
 	}
 	s := fmt.Sprintf("With the memory as state the equation of order 2 misses a step by %s of its length (median of %d)", percent(median(defect)), len(defect))
 	switch holds {

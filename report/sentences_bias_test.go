@@ -135,6 +135,7 @@ func TestSharpnessIsSaidBesideItsEdges(t *testing.T) {
 func TestTheStateEquationHoldsWhereItsDefectIsSmall(t *testing.T) {
 	for want, defects := range map[string][]float64{
 		"misses a step by 0.2% of its length (median of 3): it holds.":                        {0.001, 0.002, 0.003},
+		"missed the one step that was measured by 0.2% of its length.":                        {0.002},
 		"misses a step by 50.0% of its length (median of 3): it does not hold.":               {0.1, 0.5, 0.7},
 		"misses a step by 10.0% of its length (median of 3): it holds at 1 of them, to 5.0%.": {0.001, 0.1, 0.3},
 	} {
@@ -274,5 +275,19 @@ func TestWhatRoundingMakesIsNotTakenForAFinding(t *testing.T) {
 	}
 	if got, want := r.sayFlow(), "Rounding to float32 may make 0.0015 of it: the least of these distances may be nothing else."; !strings.Contains(got, want) {
 		t.Errorf("%q lacks %q", got, want)
+	}
+}
+
+func TestWhatTheDrivesLeaveOfTheObservedChangeIsSaid(t *testing.T) {
+	for want, observed := range map[string][]float64{
+		"makes the change of N that was observed, but for 5.0% of the main drive (median).":                                            {-5.5, -5.5},
+		"leaves 110.0% of the main drive (median) of the change that was observed: N bends within a step, and the drives at its start": {5, 5},
+	} {
+		t.Run(want, func(t *testing.T) {
+			r := measured(map[string][]float64{"drive.main": {-10, -10}, "drive.realized": {4, 4}, "drive.observed": observed})
+			if got := r.sayRealized(); !strings.Contains(got, want) {
+				t.Errorf("%q lacks %q", got, want)
+			}
+		})
 	}
 }

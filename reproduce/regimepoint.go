@@ -1,6 +1,7 @@
 package reproduce
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -19,7 +20,7 @@ func pointOf(ts trials, p Point) Point {
 	var realized, predicted, observed [3][]float64
 	var defects [2][]float64
 	var state []float64
-	better, measured := 0, 0
+	better, measured, followed, tried := 0, 0, 0, 0
 	for _, t := range ts {
 		if !p.has(t) {
 			continue
@@ -42,18 +43,44 @@ func pointOf(ts trials, p Point) Point {
 					defects[0], defects[1] = append(defects[0], first), append(defects[1], d[1][k])
 				}
 			}
-			state = append(state, together(t, i, "monitor.state_defect")[0]...)
+		}
+		defects := stateDefects(t)
+		tried += len(defects)
+		for _, v := range defects {
+			followed += count(v < stateHolds)
+			if !math.IsNaN(v) {
+				state = append(state, v)
+			}
 		}
 	}
 	for i := range stages {
 		p.Realized[i], p.Predicted[i], p.Observed[i] = median(realized[i]), median(predicted[i]), median(observed[i])
 	}
 	p.Defects = [2]float64{median(defects[0]), median(defects[1])}
-	p.State, p.Better = median(state), math.NaN()
-	if measured > 0 {
-		p.Better = float64(better) / float64(measured)
-	}
+	p.State, p.Better, p.Follows = median(state), share(better, measured), share(followed, tried)
 	return p
+}
+
+func share(n, of int) float64 {
+	if of == 0 {
+		return math.NaN()
+	}
+	return float64(n) / float64(of)
+}
+
+// stateDefects returns the defect of the state equation of order 2 at every step where it was asked for, NaN where it could not be followed; nil where
+// it never was.
+func stateDefects(t *trial) []float64 {
+	defects, steps := t.column("monitor.state_defect"), t.column("step")
+	every := cmp.Or(t.Run.Config.Record.Sharpness, t.Run.Config.Record.Bias)
+	var out []float64
+	for i, v := range defects {
+		taken := i+1 < len(defects) // the last row has no step
+		if n := int(steps[i]); taken && n >= t.Run.Config.Flow.Start && every > 0 && n%every == 0 {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // has reports whether a run is of the point.

@@ -46,27 +46,54 @@ func (m *Map) tried() string {
 }
 
 func (m *Map) sentence(s Slice, i, j int) string {
-	reach := func(holds func(Point) bool, up, none string) string {
-		switch limit := m.reaches(s, i, j, holds); limit {
-		case 0:
-			return none
-		case m.LR[len(m.LR)-1]:
+	reach := func(holds, known func(Point) bool, up, none string) string {
+		limit := m.reaches(s, i, j, holds)
+		if limit == m.LR[len(m.LR)-1] {
 			return fmt.Sprintf("%s up to lr %g, the largest that was tried", up, limit)
-		default:
-			return fmt.Sprintf("%s up to lr %g", up, limit)
 		}
+		unknown := ""
+		if next := slices.Index(m.LR, limit) + 1; !known(m.at(s, i, j, next)) { // lr 0 is none, and the first is next
+			unknown = fmt.Sprintf("; at lr %g that was not measured", m.LR[next])
+		}
+		if limit > 0 {
+			return fmt.Sprintf("%s up to lr %g%s", up, limit, unknown)
+		}
+		return none + unknown
 	}
-	stable := reach(Point.stable, "the runs are stable", fmt.Sprintf("not stable even at lr %g", m.LR[0]))
+	always := func(Point) bool { return true }
+	stable := reach(Point.stable, always, "the runs are stable", fmt.Sprintf("not stable even at lr %g", m.LR[0]))
 	if limit := m.reaches(s, i, j, Point.stable); limit > 0 && limit < m.LR[len(m.LR)-1] {
 		k := slices.Index(m.LR, limit) + 1
 		stable += fmt.Sprintf(", %s at %g", m.at(s, i, j, k).Regime, m.LR[k])
 	}
-	state := reach(Point.stateHolds, fmt.Sprintf("the state equation of order 2 predicts a step to %g%%", 100*stateHolds), fmt.Sprintf("the state equation of order 2 predicts no step to %g%%", 100*stateHolds))
-	if !m.anyOf(s, i, j, func(p Point) bool { return !math.IsNaN(p.State) }) {
-		state = "what the state equation misses was not measured"
+	state := "what the state equation misses was not measured"
+	if known := func(p Point) bool { return !math.IsNaN(p.Follows) }; m.anyOf(s, i, j, known) {
+		state = reach(Point.stateHolds, known, fmt.Sprintf("the state equation of order 2 predicts nearly all steps to %g%%", 100*stateHolds),
+			fmt.Sprintf("the state equation of order 2 predicts nearly all steps to %g%% at no lr that was tried", 100*stateHolds))
 	}
-	memoryless := reach(Point.memorylessHolds, "the equation of order 2 without memory predicts most steps better than that of order 1", "the equation of order 2 without memory predicts most steps no better than that of order 1 at any lr that was tried")
-	return fmt.Sprintf("beta1 = %g, beta2 = %g, %v, %s: %s; %s; %s; %s.", m.Beta1[i], m.Beta2[j], s, m.tried(), stable, m.biasText(s, i, j), state, memoryless)
+	memoryless := "no step was evidence for the equation of order 2 without memory, or against it"
+	if known := func(p Point) bool { return !math.IsNaN(p.Better) }; m.anyOf(s, i, j, known) {
+		memoryless = reach(Point.memorylessHolds, known, "the equation of order 2 without memory predicts most steps better than that of order 1",
+			"the equation of order 2 without memory predicts most steps no better than that of order 1 at any lr that was tried")
+	}
+	return fmt.Sprintf("%s%s: %s; %s; %s; %s.", m.place(s, i, j), m.tried(), stable, m.biasText(s, i, j), state, memoryless)
+}
+
+// place names what of the map a sentence is about, so far as the optimizer has it.
+func (m *Map) place(s Slice, i, j int) string {
+	out := ""
+	for _, axis := range []struct {
+		key   string
+		value float64
+	}{{"beta1", m.Beta1[i]}, {"beta2", m.Beta2[j]}, {"eps", s.Eps}} {
+		if !m.lacks[axis.key] {
+			out += fmt.Sprintf("%s = %g, ", axis.key, axis.value)
+		}
+	}
+	if s.Batch == 0 {
+		return out + "full batch, "
+	}
+	return out + fmt.Sprintf("batches of %d, ", s.Batch)
 }
 
 // anyOf reports whether a point has something at any lr.

@@ -26,7 +26,7 @@ type besideMeter[T graph.Float] struct {
 func newBesideMeter[T graph.Float](p *Problem[T], e *equation[T], t *trail[T], lossUnit string) *besideMeter[T] {
 	dim := p.Objective.Dim()
 	m := &besideMeter[T]{
-		schedule:  schedule{"comparison with equations", 0},
+		schedule:  schedule{"comparison with " + e.name, 0},
 		objective: p.Objective, equation: e, trail: t, eps: p.Eps, theta: make([]T, dim), g: make([]T, dim),
 		relative: gauge(e.column("relative_distance"), "", "distance over the two-norm of the way that the optimizer has gone from where the "+e.title+" begins"),
 		excess:   gauge(e.column("excess"), "loss/parameter", "excess of the perturbed one-norm at the "+e.title),

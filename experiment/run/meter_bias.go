@@ -12,9 +12,9 @@ import (
 // biasMeter measures, at a point, the bias that the second-order equation predicts and the realized one, that of the step that was taken
 // from there; what each does to N, the perturbed one-norm of the gradient; and how well the equation predicts that step.
 //
-// The realized bias is what the step over -h, U, has beyond the memoryless flow of that step (theory, section 7): b = U - F(theta - (h/2) F),
-// which is U - F + (h/2) F'F to second order. Evaluated so, with the gradient g - (h/2) H F, it expands nothing but the gradient over half a
-// step; F' of a step that is nearly a sign is out of all bounds where a gradient is near 0.
+// The realized bias is what the step over -h, U, has beyond the update without memory there, b = U - F (theory, section 7): it is read, and expands
+// nothing. What a finite step is more than a flow, (h/2) F'F to second order, is in the predicted bias h C, but no doing of the memory, and left out
+// where the two are compared.
 type biasMeter[T graph.Float] struct {
 	schedule
 	objective objective.Objective[T]
@@ -37,6 +37,7 @@ type biasMeter[T graph.Float] struct {
 	gradient         []T // over all examples, with mini-batches
 	start            []T
 	b                []T         // U, and then the realized bias
+	ofMemory         []T         // the part of C that is not (1/2) F'F, and the scaled bias
 	waits            observation // of the last point measured
 	last             float64     // realized drive that was last read; NaN before the first
 }
@@ -84,6 +85,7 @@ func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[
 		m.drive.predicted = gauge("drive.predicted", "1/h", "dN/dt by the bias that the second-order equation predicts, -h q.C: negative lowers N, positive hinders its decrease")
 	}
 	if realizable(p, o) == nil {
+		m.ofMemory = make([]T, dim)
 		m.realized = newRealizedGauges(m.predicted != nil)
 		m.drive.realized = gauge("drive.realized", "1/h", "dN/dt by the realized bias b of the step taken from here, -q.b: negative lowers N, positive hinders its decrease")
 	}
@@ -221,7 +223,7 @@ func (m *biasMeter[T]) After(_ context.Context, at *Point[T]) error {
 		return nil
 	}
 	m.optimizer.addIntervention(m.b)
-	for j, v := range s.middle {
+	for j, v := range s.f {
 		m.b[j] -= v
 	}
 	b := diagnose.BiasOf(1, s.f, m.b, m.qNow)
@@ -229,10 +231,13 @@ func (m *biasMeter[T]) After(_ context.Context, at *Point[T]) error {
 	m.drive.realized.Set(b.Drive)
 	m.last = b.Drive
 	if m.predicted != nil {
-		m.realized.compare(diagnose.LikenessOf(at.LR, s.c, m.b))
+		for j, v := range s.c {
+			m.ofMemory[j] = T(m.scale)*v - s.ff[j]/2
+		}
+		m.realized.compare(diagnose.LikenessOf(at.LR, m.ofMemory, m.b))
 	}
 	for _, b := range m.blocks {
-		realize(b, at.LR, part(b.at, s.f), part(b.at, s.c), part(b.at, m.b), part(b.at, m.qNow))
+		realize(b, at.LR, part(b.at, s.f), part(b.at, m.ofMemory), part(b.at, m.b), part(b.at, m.qNow))
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func newBlockGauges(blocks []graph.Block, predicted, realized bool) ([]blockGaug
 		}
 		if predicted && realized {
 			b.cosine = of("cosine", "", "cosine between the realized and the predicted bias of this weight")
-			b.explained = of("explained", "", "b.hC / hC.hC of this weight: how much of its predicted bias is realized")
+			b.explained = of("explained", "", "projection of its realized bias on the predicted one: how much of this is realized")
 		}
 		out = append(out, b)
 	}

@@ -114,12 +114,12 @@ type realizedGauges struct {
 
 func newRealizedGauges(compared bool) *realizedGauges {
 	g := &realizedGauges{
-		share:  gauge("bias.realized_share", "", "||b|| / ||F||: size of the realized bias b = U - F(theta - (h/2) F) beside the main term; the step is -h U"),
+		share:  gauge("bias.realized_share", "", "||b|| / ||F||: size of the realized bias b = U - F beside the main term; the step is -h U"),
 		effect: newEffectGauges("realized.", "the realized bias", "b"),
 	}
 	if compared {
-		g.cosine = gauge("bias.cosine", "", "cosine between the realized bias b and the predicted one, h C")
-		g.explained = gauge("bias.explained", "", "b.hC / hC.hC: how much of the predicted bias is realized; 1 where all of it is, negative where b has the opposite direction")
+		g.cosine = gauge("bias.cosine", "", "cosine between the realized bias b and what of the predicted one, h C, is memory's: h C - (h/2) F'F")
+		g.explained = gauge("bias.explained", "", "projection of b on that: how much of the predicted bias is realized; 1 where all of it is, negative where b has the opposite direction")
 	}
 	return g
 }
@@ -138,6 +138,9 @@ func (g *realizedGauges) compare(l diagnose.Likeness) {
 func realizable[T graph.Float](p *Problem[T], o *Optimizer[T]) error {
 	if o.penalty != nil {
 		return errors.New("a regularizer moves the optimizer, too, and its part of the step would count as bias")
+	}
+	if m := p.Rule.Memory; m != nil && !m.Remembers() && p.BiasScale == 0 {
+		return fmt.Errorf("optimizer %s remembers nothing, so that U is F", p.Rule.Name)
 	}
 	_, err := p.Rule.Settled()
 	return err

@@ -28,8 +28,7 @@ type secondOrder[T graph.Float] struct {
 	isNormDirection bool
 
 	f, hf, ff, c    []T // a nil c: there is none
-	middle          []T // F in the middle of a step
-	theta, gradient []T // there
+	middle, theta   []T // F half a step on, and the point, where F'F is found from them
 }
 
 // newSecondOrder prepares the equation of a problem's rule, which has the memory form.
@@ -74,7 +73,7 @@ func newSettled[T graph.Float](p *Problem[T]) (*secondOrder[T], error) {
 func newFirstOrder[T graph.Float](p *Problem[T], field *objective.Direction) (*secondOrder[T], error) {
 	dim := p.Objective.Dim()
 	s := &secondOrder[T]{objective: p.Objective, field: field}
-	for _, v := range []*[]T{&s.f, &s.hf, &s.ff, &s.middle, &s.theta, &s.gradient} {
+	for _, v := range []*[]T{&s.f, &s.hf, &s.ff} {
 		*v = make([]T, dim)
 	}
 	var err error
@@ -99,29 +98,22 @@ func (s *secondOrder[T]) evaluate(ctx context.Context, at *Point[T]) error {
 	return s.terms.SecondOrder(at.Step, at.Gradient, at.Theta, s.f, s.hf, s.c)
 }
 
-// accelerate sets F in the middle of the memoryless flow's step, F(theta - (h/2) F) = F - (h/2) F'F + O(h^2), and F'F, the second derivative in
-// time of the solution of dtheta/dt = -F, where F and H F are known.
+// accelerate sets F'F, the second derivative in time of the solution of dtheta/dt = -F, where F and H F are known.
 func (s *secondOrder[T]) accelerate(ctx context.Context, at *Point[T]) error {
+	if s.field != nil {
+		return s.steady.At(at.Theta, at.Gradient, s.f, s.hf, s.ff)
+	}
 	half := T(at.LR / 2)
 	for j, v := range at.Theta {
 		s.theta[j] = v - half*s.f[j]
 	}
-	if s.field == nil {
-		if err := s.general.At(ctx, at.Step, s.theta, s.middle, nil); err != nil {
-			return err
-		}
-		for j, v := range s.middle {
-			s.ff[j] = (s.f[j] - v) / half
-		}
-		return nil
-	}
-	for j, v := range at.Gradient {
-		s.gradient[j] = v - half*s.hf[j]
-	}
-	if err := s.fieldFrom(s.gradient, s.theta, s.middle); err != nil {
+	if err := s.general.At(ctx, at.Step, s.theta, s.middle, nil); err != nil {
 		return err
 	}
-	return s.steady.At(at.Theta, at.Gradient, s.f, s.hf, s.ff)
+	for j, v := range s.middle {
+		s.ff[j] = (s.f[j] - v) / half
+	}
+	return nil
 }
 
 // along sets F and H F, which may have come with the gradient.

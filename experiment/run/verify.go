@@ -58,6 +58,8 @@ type Verification struct {
 	Orders []OrderErrors `json:"orders"`
 	// Kinks are the functions in the optimizer's formulas whose values or slopes jump; see [rule.Rule.Kinks].
 	Kinks []string `json:"kinks,omitempty"`
+	// Notes say where there is no error, and why.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // OrderErrors is the comparison with one modified equation.

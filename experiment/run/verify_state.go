@@ -86,7 +86,10 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 		errs := OrderErrors{Order: order}
 		for i, lr := range opt.LR {
 			far, err := farFromState(ctx, p, fields, start, float64(opt.Wait), lr/p.LR, v.Steps[i], opt.RelTol)
-			if err != nil {
+			switch {
+			case unfollowable(err):
+				v.Notes, far = append(v.Notes, fmt.Sprintf("order %d, lr %g: the equation could not be followed: %v", order, lr, err)), math.NaN()
+			case err != nil:
 				return nil, fmt.Errorf("lr %g: %w", lr, err)
 			}
 			errs.Errors = append(errs.Errors, far)
@@ -135,6 +138,11 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, sta
 		return far, errNoMemoryYet
 	}
 	return far, err
+}
+
+// unfollowable reports whether an equation runs away, or is too stiff for its integrator.
+func unfollowable(err error) bool {
+	return errors.As(err, new(*flow.TooManyStepsError)) || errors.As(err, new(*flow.StepUnderflowError)) || errors.As(err, new(*flow.NonFiniteError))
 }
 
 // errNoMemoryYet says why an equation with memory as state has no number at the very start.

@@ -114,7 +114,11 @@ func verifyJSON(r *run.Verification) any {
 	for _, o := range r.Orders {
 		rows = append(rows, row{o.Order, record.Numbers(o.Errors), record.Numbers(o.Slopes)})
 	}
-	return map[string]any{"lr": record.Numbers(r.LR), "steps": r.Steps, "orders": rows}
+	out := map[string]any{"lr": record.Numbers(r.LR), "steps": r.Steps, "orders": rows}
+	if len(r.Notes) > 0 {
+		out["notes"] = r.Notes
+	}
+	return out
 }
 
 func printVerify(w io.Writer, r *run.Verification) {
@@ -135,6 +139,9 @@ func printVerify(w io.Writer, r *run.Verification) {
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintln(w)
+	for _, note := range r.Notes {
+		fmt.Fprintln(w, note)
+	}
 	for _, o := range r.Orders {
 		verdict, _ := report.OrderVerdict(o, r.Kinks)
 		fmt.Fprintln(w, verdict)

@@ -4,6 +4,7 @@ package userfile
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,7 +13,10 @@ import (
 
 // Open opens a regular file, and returns its size in bytes.
 func Open(path string) (*os.File, int64, error) {
-	info, err := os.Stat(path)
+	info, err := os.Stat(path) // before it is opened, which waits where there is a pipe
+	if absent := (*fs.PathError)(nil); errors.As(err, &absent) {
+		absent.Op = "open"
+	}
 	if err != nil {
 		return nil, 0, err
 	}
