@@ -27,8 +27,8 @@ type secondOrder[T graph.Float] struct {
 	// isNormDirection says that F is the derivative of the perturbed one-norm, so that H F is the gradient q of that norm.
 	isNormDirection bool
 
-	f, hf, ff, c    []T // a nil c: there is none
-	middle, theta   []T // F half a step on, and the point, where F'F is found from them
+	f, hf, ff, c  []T // a nil c: there is none
+	middle, theta []T // F half a step on, and the point, where F'F is found from them
 }
 
 // newSecondOrder prepares the equation of a problem's rule, which has the memory form.

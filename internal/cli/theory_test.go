@@ -111,9 +111,9 @@ func TestIterateKeepsTheOtherFlowsWhenOneCannotBeFollowed(t *testing.T) {
 
 func TestVerifySaysInWordsWhatItFound(t *testing.T) {
 	for args, want := range map[string]string{
-		"verify --set beta1=0.3,beta2=0.5,eps=1 --orders 2":                                                                       "order 2: holds: the error falls like lr^1.97",
-		"verify --set beta1=0.3,beta2=0.5,eps=1 --orders 1 --bias-scale -1":                                                       "order 1: holds, and better: the error falls like lr^1.9",
-		"verify --set beta1=0.3,beta2=0.5,eps=1 --orders 2 --lr 0.01":                                                             "order 2: one step size has no slope",
+		"verify --set beta1=0.3,beta2=0.5,eps=1 --orders 2":                                                                         "order 2: holds: the error falls like lr^1.97",
+		"verify --set beta1=0.3,beta2=0.5,eps=1 --orders 1 --bias-scale -1":                                                         "order 1: holds, and better: the error falls like lr^1.9",
+		"verify --set beta1=0.3,beta2=0.5,eps=1 --orders 2 --lr 0.01":                                                               "order 2: one step size has no slope",
 		"verify --pairs 2:1.5,1:2,1.5:0.3 --batches cyclic --set beta1=0.6,beta2=0.8,eps=0.5 --lr 0.001,0.0005,0.00025 --time 0.05": "order 2: holds",
 	} {
 		t.Run(args, func(t *testing.T) {
