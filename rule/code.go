@@ -35,7 +35,7 @@ func (d *Definition) rule(values map[string]any, weights []graph.Block) (*Rule, 
 	}
 	c := &code{byText: map[string]int{}, weights: weights}
 	p.weights = weights
-	r := &Rule{Name: d.Name, Elementwise: !p.update.Weightwise(), inOneCall: true}
+	r := &Rule{Name: d.Name, Elementwise: !p.update.Weightwise()}
 	for _, q := range p.entries {
 		f, err := c.encode(p, q.formula)
 		if err != nil {

@@ -33,7 +33,7 @@ func NewDescent[T graph.Float](r *Rule, loss Loss, start []T, opt engine.Options
 	theta := b.Param("theta", graph.TypeOf[T](), dim)
 	call, inputs := r.Inputs(theta, graph.Value{})
 	call.G = graph.Grad(loss(theta), theta)[0]
-	next, after := r.stepOf([]graph.Block{{Name: "theta", Shape: []int{dim}}}, call)
+	next, after := r.step(call)
 	program, err := engine.Compile(append([]graph.Value{theta}, inputs...), append([]graph.Value{next}, after...), opt)
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)

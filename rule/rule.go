@@ -13,8 +13,7 @@ type Rule struct {
 	Name string
 	// State names the arrays that a step remembers, each of theta's shape. They are zero before the first step.
 	State []string
-	// Elementwise says that an element's step depends on no other element: all parameters may be taken as one vector. Otherwise a step
-	// is one call for each weight, in its shape.
+	// Elementwise says that an element's step depends on no other element. Otherwise a rule is for the weights that it was made for.
 	Elementwise bool
 	// Scalars are numbers that depend on the step n alone, like factors of bias correction. They are inputs of a step's program.
 	Scalars []func(n int) float64
@@ -33,13 +32,10 @@ type Rule struct {
 	conditioning Conditioning
 	inner        *Rule // that takes the gradient as it becomes; nil without a conditioning
 	ofOneWeight  bool  // it has functions of whole weights, and takes all parameters for one
-	inOneCall    bool  // a step is one call though an element depends on others, as its gradient does
 }
 
-// Call is what a step is made of: for one weight, or for all parameters of an elementwise rule as one vector.
+// Call is what a step is made of, for all parameters as one vector.
 type Call struct {
-	// Block is the weight's name, shape and place.
-	Block graph.Block
 	// Theta and G are the parameters and the gradient of the loss there.
 	Theta, G graph.Value
 	// LR is the step size, a scalar.
@@ -98,30 +94,5 @@ func (r *Rule) Validate() error {
 	return nil
 }
 
-// stepOf returns a step of all parameters, which are one vector, cut into weights where the rule wants that.
-func (r *Rule) stepOf(blocks []graph.Block, c Call) (theta graph.Value, state []graph.Value) {
-	c = r.condition(c)
-	if r.Elementwise || r.inOneCall {
-		c.Block = graph.Block{Shape: c.Theta.Shape()}
-		return r.Step(c)
-	}
-	parts := make([][]graph.Value, 1+len(r.State)) // theta's and each state's, by weight
-	for _, b := range blocks {
-		cut := func(v graph.Value) graph.Value {
-			return v.SliceAxis(0, b.Offset, b.Offset+b.Size()).Reshape(b.Shape...)
-		}
-		part := c
-		part.Block, part.Theta, part.G, part.State = b, cut(c.Theta), cut(c.G), nil
-		for _, s := range c.State {
-			part.State = append(part.State, cut(s))
-		}
-		next, after := r.Step(part)
-		for i, v := range append([]graph.Value{next}, after...) {
-			parts[i] = append(parts[i], v.Reshape(b.Size()))
-		}
-	}
-	for i := range r.State {
-		state = append(state, graph.Concat(0, parts[1+i]...))
-	}
-	return graph.Concat(0, parts[0]...), state
-}
+// step is Step from the gradient of the loss.
+func (r *Rule) step(c Call) (theta graph.Value, state []graph.Value) { return r.Step(r.condition(c)) }

@@ -151,10 +151,11 @@ func TestWhatDoesNotSettleIsNamed(t *testing.T) {
 			}
 		})
 	}
-	if _, err := byNorm().Settled(); err == nil || !strings.Contains(err.Error(), "given as code alone") {
+	code := &Rule{Name: "own", Step: func(c Call) (graph.Value, []graph.Value) { return c.Theta.Sub(c.G.Mul(c.LR)), nil }}
+	if _, err := code.Settled(); err == nil || !strings.Contains(err.Error(), "given as code alone") {
 		t.Errorf("got %v", err)
 	}
-	s := mustStepper[float64](t, byNorm(), vector(2))
+	s := mustStepper[float64](t, code, vector(2))
 	if err := s.Update(1, make([]float64, 2), make([]float64, 2), make([]float64, 2)); err == nil || !strings.Contains(err.Error(), "given as code alone") {
 		t.Errorf("got %v", err)
 	}

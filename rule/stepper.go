@@ -120,7 +120,7 @@ func NewStepper[T graph.Float](r *Rule, blocks []graph.Block, opt engine.Options
 	b := graph.NewBuilder()
 	theta, g := b.Param("theta", graph.TypeOf[T](), dim), b.Param("gradient", graph.TypeOf[T](), dim)
 	call, inputs := r.Inputs(theta, g)
-	next, after := r.stepOf(blocks, call)
+	next, after := r.step(call)
 	program, err := engine.Compile(append([]graph.Value{theta, g}, inputs...), append([]graph.Value{next}, after...), opt)
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)
