@@ -83,7 +83,7 @@ func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
 // fits refuses a network whose vectors of parameters alone, the start in float64, the point, its gradient and the optimizer's state, are more
 // than this process can hold. What programs need besides is asked where they are compiled.
 func fits(c *config.Config, model *nn.Model) error {
-	r, err := c.Optimizer.Rule()
+	r, err := c.Optimizer.RuleOf(model.Blocks())
 	if err != nil {
 		return err
 	}
@@ -91,8 +91,12 @@ func fits(c *config.Config, model *nn.Model) error {
 	if c.DType == "float64" {
 		width = 8
 	}
-	n := int64(model.NumParams())
-	if err := memory.Check(n * int64(8+width*(2+len(r.State)))); err != nil {
+	n := model.NumParams()
+	numbers := n // of the gradient
+	for _, length := range r.Lengths(n) {
+		numbers += length
+	}
+	if err := memory.Check(int64(8*n + width*numbers)); err != nil {
 		return fmt.Errorf("model %s: a run of its %d parameters %w", c.Model.Name, n, err)
 	}
 	return nil
