@@ -195,8 +195,8 @@ func parameterNames(o *torchfile.Optimizer, model *nn.Model) ([]string, error) {
 	return names, nil
 }
 
-// renamed returns the arrays of one parameter under the names of our checkpoints, and its numbers, which are to be the same for all parameters, as
-// arrays of one float64 without axes.
+// renamed returns the arrays of one parameter under the names of our checkpoints, and its numbers, which are to be the same for all
+// parameters, as arrays of one float64 without axes.
 func renamed(from *torchfile.Remembered, r *rule.Rule, weight string) ([]safetensors.Tensor, error) {
 	there := map[string]safetensors.Tensor{}
 	for _, t := range from.Arrays {
