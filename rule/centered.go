@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"fmt"
 	"math"
 
 	"shadowflow/graph"
@@ -15,8 +14,8 @@ import (
 // the gradient half a step back, and the update sees the memories half a step on. So a mean of squares stays positive, and the update is as
 // bounded as the step's, where the sum of f_0 and f_1 as they stand is not: a gradient that was small before makes it large without bounds.
 func (r *Rule) Centered(c Call, before []graph.Value, age graph.Value) (theta graph.Value, state []graph.Value, err error) {
-	if r.family == nil {
-		return graph.Value{}, nil, fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
+	if err := r.StepsOfAllSizes(); err != nil {
+		return graph.Value{}, nil, err
 	}
 	theta, state = r.family.centered(r.condition(c), before, age)
 	return theta, state, nil
@@ -27,10 +26,10 @@ func (f *family) centered(c Call, past []graph.Value, age graph.Value) (theta gr
 	names := f.names(c, age.Sub(half), past, func(beta float64) graph.Value { return age.Like(beta) })
 	place := 0
 	for _, m := range f.entries {
-		v := m.formula.Graph(f.weights, c.Theta, names)
+		v := m.formula.Graph(f.layout, c.Theta, names)
 		if m.kind != mixture {
-			v = v.BroadcastTo(c.Theta.Shape()...)
-			s, rate := c.State[place], graph.Value{}
+			v = m.fill(v, c.Theta)
+			s, rate := fromArray(m.form, c.State[place]), graph.Value{}
 			place++
 			switch m.kind {
 			case memory:
@@ -43,7 +42,7 @@ func (f *family) centered(c Call, past []graph.Value, age graph.Value) (theta gr
 			default:
 				rate = v.Sub(names[before(m.name)])
 			}
-			state = append(state, rate)
+			state = append(state, toArray(m.form, rate, c.Theta))
 		}
 		m.set(names, v, age.Add(half))
 	}
@@ -55,8 +54,8 @@ func (f *family) centered(c Call, past []graph.Value, age graph.Value) (theta gr
 // of their states at the point itself, and age its age. Both results are of theta, and then of the state: for the mean, and for half the
 // difference.
 func (r *Rule) CenteredLift(up, down Call, mean []graph.Value, age graph.Value) (dmean, dflip []graph.Value, err error) {
-	if r.family == nil {
-		return nil, nil, fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
+	if err := r.StepsOfAllSizes(); err != nil {
+		return nil, nil, err
 	}
 	dmean, dflip = r.family.centeredLift([2]Call{r.condition(up), r.condition(down)}, mean, age)
 	return dmean, dflip, nil
@@ -72,13 +71,14 @@ func (f *family) centeredLift(ends [2]Call, mean []graph.Value, age graph.Value)
 	for _, m := range f.entries {
 		var v, past [2]graph.Value
 		for i, c := range ends {
-			v[i] = m.formula.Graph(f.weights, c.Theta, names[i]).BroadcastTo(c.Theta.Shape()...)
+			v[i] = m.fill(m.formula.Graph(f.layout, c.Theta, names[i]), c.Theta)
 			past[i] = names[i][before(m.name)]
 		}
 		if m.kind != mixture {
 			var rate [2]graph.Value
-			v, rate = m.lift(v, past, mean[place])
-			dmean, dflip = append(dmean, rate[0]), append(dflip, rate[1])
+			v, rate = m.lift(v, past, fromArray(m.form, mean[place]))
+			theta := ends[0].Theta
+			dmean, dflip = append(dmean, toArray(m.form, rate[0], theta)), append(dflip, toArray(m.form, rate[1], theta))
 			place++
 		}
 		for i := range ends {

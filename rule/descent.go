@@ -33,14 +33,14 @@ func NewDescent[T graph.Float](r *Rule, loss Loss, start []T, opt engine.Options
 	theta := b.Param("theta", graph.TypeOf[T](), dim)
 	call, inputs := r.Inputs(theta, graph.Value{})
 	call.G = graph.Grad(loss(theta), theta)[0]
-	next, after := r.stepOf([]graph.Block{{Name: "theta", Shape: []int{dim}}}, call)
+	next, after := r.step(call)
 	program, err := engine.Compile(append([]graph.Value{theta}, inputs...), append([]graph.Value{next}, after...), opt)
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 	}
 	d := &Descent[T]{state: newState[T](r, dim), program: program, theta: append([]T(nil), start...), spare: make([]T, dim)}
-	for range d.arrays {
-		d.spares = append(d.spares, make([]T, dim))
+	for _, a := range d.arrays {
+		d.spares = append(d.spares, make([]T, len(a)))
 	}
 	d.in[0], d.out[1] = d.ends(d.theta, d.arrays)
 	d.in[1], d.out[0] = d.ends(d.spare, d.spares)

@@ -41,19 +41,22 @@ func (p *program) settled() (f func(g, theta graph.Value) graph.Value, lacks str
 		return nil, lacks
 	}
 	update = p.late(update).Fold(p.numbers)
-	for _, name := range []string{"n", "lr"} {
+	for _, name := range []string{"n", "lr", hessian} {
 		if update.Uses(name) {
 			return nil, fmt.Sprintf("its update with the state settled, %s, depends on %s, %s", brief(update), name, reserved[name])
 		}
 	}
 	return func(g, theta graph.Value) graph.Value {
-		return update.Graph(p.weights, g, map[string]graph.Value{"g": g, "theta": theta}).BroadcastTo(g.Shape()...)
+		return update.Graph(p.layout, g, map[string]graph.Value{"g": g, "theta": theta}).BroadcastTo(g.Shape()...)
 	}, ""
 }
 
 // late puts what they tend to as n grows into the places of a formula's parts that depend on the step alone, where that is plain.
 func (p *program) late(f *formula.Formula) *formula.Formula {
 	return f.Rewrite(func(part *formula.Formula) *formula.Formula {
+		if part.Op == "every" { // what is renewed in some steps tends to what it is renewed to
+			return formula.Number(1)
+		}
 		if !part.Uses("n") || slices.ContainsFunc(part.Names(), func(name string) bool { _, ok := p.numbers[name]; return !ok && name != "n" }) {
 			return nil
 		}

@@ -27,11 +27,68 @@ type Scale struct {
 // with a decay of 0, stands still. Where a state that cannot be negative in
 // a run, like a mean of squares, is negative nevertheless, it counts as 0 for those who read it.
 func (r *Rule) Velocity(c Call, at Scale) (theta graph.Value, state []graph.Value, err error) {
-	if r.family == nil {
-		return graph.Value{}, nil, fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
+	if err := r.StepsOfAllSizes(); err != nil {
+		return graph.Value{}, nil, err
 	}
 	theta, state = r.family.velocity(r.condition(c), at)
 	return theta, state, nil
+}
+
+// StepsOfAllSizes returns an error that says why the rule stands in no family of steps of all sizes, see [Scale]; nil where it does.
+func (r *Rule) StepsOfAllSizes() error {
+	switch {
+	case r.family != nil:
+		return nil
+	case r.whole != "":
+		return fmt.Errorf("optimizer %s has no equation with memory as state, which is made from steps of all sizes: %s", r.Name, r.whole)
+	}
+	return fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
+}
+
+// ofWholeSteps says what in a program has a meaning in whole steps alone; empty if nothing has.
+func (p *program) ofWholeSteps() string {
+	reason := ""
+	p.each(func(part *formula.Formula) {
+		switch {
+		case part.Name == hessian:
+			reason = "it reads an estimate of the Hessian's diagonal, which is drawn anew from step to step"
+		case part.Op == "every" && reason == "":
+			reason = fmt.Sprintf("%s has a meaning in whole steps alone; want hyperparameters under which all steps are alike", part)
+		}
+	})
+	return reason
+}
+
+// each visits the parts of all formulas.
+func (p *program) each(visit func(part *formula.Formula)) {
+	for _, q := range p.entries {
+		q.formula.Visit(visit)
+	}
+	p.update.Visit(visit)
+}
+
+// hessian returns whether a step reads the estimate of the Hessian's diagonal, by conditions of the step alone; nil if none does.
+func (p *program) hessian() func(n int) bool {
+	used := false
+	p.each(func(part *formula.Formula) { used = used || part.Name == hessian })
+	if !used {
+		return nil
+	}
+	var reads func(f *formula.Formula, n map[string]float64) bool
+	reads = func(f *formula.Formula, n map[string]float64) bool {
+		if f.Op == formula.If {
+			if v, ok := f.Args[0].Fold(p.numbers).Fold(n).IsNumber(); ok && v != 0 {
+				return reads(f.Args[1], n)
+			} else if ok {
+				return reads(f.Args[2], n)
+			}
+		}
+		return f.Name == hessian || slices.ContainsFunc(f.Args, func(a *formula.Formula) bool { return reads(a, n) })
+	}
+	return func(n int) bool {
+		at := map[string]float64{"n": float64(n)}
+		return reads(p.update, at) || slices.ContainsFunc(p.entries, func(q *quantity) bool { return reads(q.formula, at) })
+	}
 }
 
 // Decay returns log beta of the i-th array of state, where that is an exponential memory: the rate at which it fades in the family's time.
@@ -69,12 +126,13 @@ type family struct {
 	displacement *formula.Formula            // in a step of size 1
 	decays       map[string]float64          // the hyperparameters that are decays, by name
 	ages         map[string]*formula.Formula // parts that depend on the step alone, by the names that they have in the formulas
-	weights      []graph.Block
+	layout       formula.Layout
 }
 
 // member is an entry of a family's state.
 type member struct {
 	name    string
+	form    formula.Form
 	formula *formula.Formula // of a memory, what it remembers; else the entry's own
 	kind    memberKind
 	kernel  *Kernel
@@ -95,14 +153,14 @@ const (
 
 // family returns the steps of all sizes.
 func (p *program) family(c *code) *family {
-	f := &family{decays: map[string]float64{}, ages: map[string]*formula.Formula{}, weights: p.weights}
+	f := &family{decays: map[string]float64{}, ages: map[string]*formula.Formula{}, layout: p.layout}
 	for _, q := range p.entries {
 		if q.kept && q.kernel != nil && q.decay != nil && q.decay.Name != "" && q.kernel.Beta > 0 {
 			f.decays[q.decay.Name] = q.kernel.Beta
 		}
 	}
 	for _, q := range p.entries {
-		m := member{name: q.name, kernel: q.kernel, kind: p.kindOf(q)}
+		m := member{name: q.name, form: q.form, kernel: q.kernel, kind: p.kindOf(q)}
 		_, m.corrected = c.byText[corrected(q.name)]
 		m.nonNegative = q.kept && q.kernel != nil && q.kernel.First > 0 && nonNegative(q.phi)
 		if m.kind == memory || m.kind == present {
@@ -193,11 +251,11 @@ func (f *family) velocity(c Call, at Scale) (theta graph.Value, state []graph.Va
 	})
 	place := 0
 	for _, m := range f.entries {
-		v := m.formula.Graph(f.weights, c.Theta, names)
+		v := m.formula.Graph(f.layout, c.Theta, names)
 		if m.kind != mixture {
 			var rate graph.Value
-			v, rate = m.move(c.State[place], v.BroadcastTo(c.Theta.Shape()...), at)
-			state = append(state, rate)
+			v, rate = m.move(fromArray(m.form, c.State[place]), m.fill(v, c.Theta), at)
+			state = append(state, toArray(m.form, rate, c.Theta))
 			place++
 		}
 		m.set(names, v, steps)
@@ -209,7 +267,7 @@ func (f *family) velocity(c Call, at Scale) (theta graph.Value, state []graph.Va
 func (f *family) names(c Call, n graph.Value, past []graph.Value, decay func(beta float64) graph.Value) map[string]graph.Value {
 	names := map[string]graph.Value{"g": c.G, "theta": c.Theta, "lr": c.LR}
 	for name, part := range f.ages {
-		names[name] = part.Graph(nil, n, map[string]graph.Value{"n": n})
+		names[name] = part.Graph(formula.Layout{}, n, map[string]graph.Value{"n": n})
 	}
 	for name, beta := range f.decays {
 		names[name] = decay(beta)
@@ -217,7 +275,7 @@ func (f *family) names(c Call, n graph.Value, past []graph.Value, decay func(bet
 	place := 0
 	for _, m := range f.entries {
 		if m.kind != mixture {
-			v := past[place]
+			v := fromArray(m.form, past[place])
 			if m.nonNegative {
 				v = positive(v)
 			}
@@ -226,6 +284,11 @@ func (f *family) names(c Call, n graph.Value, past []graph.Value, decay func(bet
 		}
 	}
 	return names
+}
+
+// fill returns what a formula gives with a number for each element of its array.
+func (m member) fill(v, theta graph.Value) graph.Value {
+	return fromArray(m.form, toArray(m.form, v, theta))
 }
 
 // set makes v the value of an entry, for those that read it. steps is the number of the rule's own steps whose weights a memory has.
@@ -241,7 +304,7 @@ func (m member) set(names map[string]graph.Value, v, steps graph.Value) {
 
 // theta returns the rate of change of theta.
 func (f *family) theta(c Call, names map[string]graph.Value) graph.Value {
-	return f.displacement.Graph(f.weights, c.Theta, names).BroadcastTo(c.Theta.Shape()...).Neg()
+	return f.displacement.Graph(f.layout, c.Theta, names).BroadcastTo(c.Theta.Shape()...).Neg()
 }
 
 // move returns an array of state behind a step, and its rate of change, from its value before and what its formula gives.

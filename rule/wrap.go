@@ -122,7 +122,7 @@ func (r *Rule) Conditioned(c Conditioning) (*Rule, error) {
 		return nil, fmt.Errorf("optimizer %s: its gradient is conditioned already, by %v", r.Name, r.conditioning)
 	}
 	w := *r
-	w.conditioning, w.inner, w.inOneCall = c, r, r.Elementwise || r.inOneCall
+	w.conditioning, w.inner = c, r
 	w.Elementwise = r.Elementwise && c.ClipNorm == 0
 	if settled := r.settled; settled != nil {
 		w.settled = func(g, theta graph.Value) graph.Value { return settled(c.Of(g, theta), theta) }

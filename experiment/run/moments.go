@@ -53,6 +53,7 @@ var torchNames = map[string][]string{
 	"u":   {"exp_inf", "acc_delta"}, // Adamax, Adadelta
 
 	"center": {"grad_avg"}, "product": {"mu_product"}, "buf": {"momentum_buffer"}, "last": {"prev"}, "size": {"step_size"},
+	"h": {"hessian"}, // of the authors' Sophia
 }
 
 // torchSettings are PyTorch's names for hyperparameters, by the names here.
@@ -92,9 +93,9 @@ func readMoments[T graph.Float](c *config.Config, s *source, r *rule.Rule) (*Mom
 	}
 	reader := nn.NewReader(s.model, path, tensors)
 	reader.WantFinite()
-	for _, entry := range r.State {
-		array := make([]T, s.model.NumParams())
-		nn.ReadVector(reader, statePrefix(entry), array)
+	for i, entry := range r.State {
+		array := make([]T, r.Length(i, s.model.NumParams()))
+		readVector(reader, Vector{Prefix: statePrefix(entry), Parts: r.PartsOf(i)}, array)
 		m.State = append(m.State, array)
 	}
 	if err := reader.Err(); err != nil {
@@ -141,21 +142,31 @@ func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]sa
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	shapes := map[string][]int{}
-	for _, p := range model.Params() {
-		shapes[p.Name] = p.Torch
-	}
 	var tensors []safetensors.Tensor
+	numbers := map[string]float64{}
 	for i, remembered := range o.State {
 		where := fmt.Sprintf("%s: state of parameter %d, %s", path, i, names[i])
 		if remembered == nil {
 			return nil, fmt.Errorf("%s, is missing: the optimizer has not moved it; want one that trained all of the model", where)
 		}
-		arrays, err := renamed(remembered, r, names[i], shapes[names[i]])
+		arrays, err := renamed(remembered, r, names[i])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", where, err)
 		}
-		tensors = append(tensors, arrays...)
+		for _, t := range arrays {
+			value, isNumber := t.Data.([]float64)
+			if isNumber = isNumber && len(t.Shape) == 0 && len(value) == 1; !isNumber {
+				tensors = append(tensors, t)
+				continue
+			}
+			v, seen := numbers[t.Name]
+			if seen && v != value[0] {
+				return nil, fmt.Errorf("%s: %s is %v, where another parameter has %v; want one number for all", where, t.Name, value[0], v)
+			}
+			if numbers[t.Name] = value[0]; !seen {
+				tensors = append(tensors, t)
+			}
+		}
 		step := remembered.Numbers["step"]
 		if i == 0 {
 			m.Steps = int(step)
@@ -185,29 +196,30 @@ func parameterNames(o *torchfile.Optimizer, model *nn.Model) ([]string, error) {
 	return names, nil
 }
 
-// renamed returns the arrays of one parameter under the names of our checkpoints. A number stands for an array of it.
-func renamed(from *torchfile.Remembered, r *rule.Rule, weight string, shape []int) ([]safetensors.Tensor, error) {
+// renamed returns the arrays of one parameter under the names of our checkpoints, and its numbers, which are to be the same for all
+// parameters, as arrays of one float64 without axes.
+func renamed(from *torchfile.Remembered, r *rule.Rule, weight string) ([]safetensors.Tensor, error) {
 	there := map[string]safetensors.Tensor{}
 	for _, t := range from.Arrays {
 		there[t.Name] = t
 	}
 	has := strings.Join(append(slices.Sorted(maps.Keys(there)), slices.Sorted(maps.Keys(from.Numbers))...), ", ")
 	var out []safetensors.Tensor
-	for _, entry := range r.State {
+	for i, entry := range r.State {
 		names := torchNamesOf(entry)
-		name := statePrefix(entry) + weight
-		if i := slices.IndexFunc(names, func(n string) bool { _, ok := there[n]; return ok }); i >= 0 {
-			t := there[names[i]]
-			delete(there, names[i])
-			t.Name = name
+		array := slices.IndexFunc(names, func(n string) bool { _, ok := there[n]; return ok })
+		number := slices.IndexFunc(names, func(n string) bool { _, ok := from.Numbers[n]; return ok })
+		switch ofAll := r.PartsOf(i) != nil && len(r.PartsOf(i)[0].Shape) == 0; {
+		case ofAll && number >= 0:
+			out = append(out, safetensors.Tensor{Name: nn.PartName(statePrefix(entry), ""), Data: []float64{from.Numbers[names[number]]}})
+		case !ofAll && array >= 0:
+			t := there[names[array]]
+			delete(there, names[array])
+			t.Name = statePrefix(entry) + weight
 			out = append(out, t)
-			continue
-		}
-		i := slices.IndexFunc(names, func(n string) bool { _, ok := from.Numbers[n]; return ok })
-		if i < 0 {
+		default:
 			return nil, fmt.Errorf("it has %s; want %s, which is %s of optimizer %s", orNothing(has), strings.Join(names, " or "), entry, r.Name)
 		}
-		out = append(out, safetensors.Tensor{Name: name, Shape: shape, Data: func() []float64 { return slices.Repeat([]float64{from.Numbers[names[i]]}, sizeOf(shape)) }})
 	}
 	if len(there) > 0 {
 		return nil, fmt.Errorf("%s is nothing that optimizer %s remembers (%s); want the optimizer that it is of", strings.Join(slices.Sorted(maps.Keys(there)), ", "),
@@ -221,14 +233,6 @@ func orNothing(list string) string {
 		return "nothing"
 	}
 	return list
-}
-
-func sizeOf(shape []int) int {
-	n := 1
-	for _, d := range shape {
-		n *= d
-	}
-	return n
 }
 
 // compare notes where the optimizer that the moments are of had other hyperparameters than the config says; lr is that of the coming step.

@@ -14,6 +14,7 @@ import (
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
+	"shadowflow/graph"
 	"shadowflow/rule"
 	"shadowflow/safetensors"
 	"shadowflow/schema"
@@ -124,10 +125,10 @@ func TestAnInterruptedRunFromACheckpointEndsWithTheSameBits(t *testing.T) {
 
 // TestProbeOfACheckpointReadsWhatTheRunRead compares the probe of a run's checkpoint with the row of the run itself.
 func TestProbeOfACheckpointReadsWhatTheRunRead(t *testing.T) {
-	for _, c := range []string{"adam", "lion", "heavy-ball"} {
-		t.Run(c, func(t *testing.T) {
+	for name, c := range map[string]string{"adam": "name: adam", "lion": "name: lion", "heavy-ball": "name: heavy-ball", "shampoo": "name: shampoo, beta2: 0.9"} {
+		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
-			base := []string{"dtype=float64", "model.hidden=[6]", "optimizer.name=" + c, "record.bias=1", "record.sharpness=1", "flow.start=0", "checkpoint.every=7"}
+			base := []string{"dtype=float64", "model.hidden=[6]", "optimizer={" + c + "}", "record.bias=1", "record.sharpness=1", "flow.start=0", "checkpoint.every=7"}
 			if _, err := Run(t.Context(), parse(t, "", append(base, "steps=14")...), dir, Options{}); err != nil {
 				t.Fatal(err)
 			}
@@ -228,18 +229,18 @@ func TestGroupsWithoutNamesHaveNoOrder(t *testing.T) {
 	}
 }
 
-func TestANumberStandsForAnArrayOfIt(t *testing.T) {
+func TestANumberOfAllParametersIsReadAsOne(t *testing.T) {
 	from := &torchfile.Remembered{
 		Numbers: map[string]float64{"step": 3, "mu_product": 0.5}, Arrays: []safetensors.Tensor{{Name: "exp_avg", Shape: []int{2}, Data: []float64{1, 2}}},
 	}
-	got, err := renamed(from, &rule.Rule{Name: "own", State: []string{"m", "mu_product"}}, "w", []int{2})
+	got, err := renamed(from, &rule.Rule{Name: "own", State: []string{"m", "product"}, Shapes: [][]graph.Block{nil, {{}}}}, "w")
 	if err != nil || len(got) != 2 {
 		t.Fatal(got, err)
 	}
 	for i, want := range []struct {
 		name   string
 		values []float64
-	}{{"state.m.w", []float64{1, 2}}, {"state.mu_product.w", []float64{0.5, 0.5}}} {
+	}{{"state.m.w", []float64{1, 2}}, {"state.product", []float64{0.5}}} {
 		if v, _ := got[i].Float64s(); got[i].Name != want.name || !slices.Equal(v, want.values) {
 			t.Errorf("%s %v, want %s %v", got[i].Name, v, want.name, want.values)
 		}

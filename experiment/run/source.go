@@ -87,7 +87,7 @@ func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
 // fits refuses a network whose vectors of parameters alone, the start in float64, the point, its gradient and the optimizer's state, are more
 // than this process can hold. What programs need besides is asked where they are compiled.
 func fits(c *config.Config, model *nn.Model) error {
-	r, err := c.Optimizer.Rule()
+	r, err := c.Optimizer.RuleOf(model.Blocks())
 	if err != nil {
 		return err
 	}
@@ -95,8 +95,12 @@ func fits(c *config.Config, model *nn.Model) error {
 	if c.DType == "float64" {
 		width = 8
 	}
-	n := int64(model.NumParams())
-	if err := memory.Check(n * int64(8+width*(2+len(r.State)))); err != nil {
+	n := model.NumParams()
+	numbers := n // of the gradient
+	for _, length := range r.Lengths(n) {
+		numbers += length
+	}
+	if err := memory.Check(int64(8*n + width*numbers)); err != nil {
 		return fmt.Errorf("model %s: a run of its %d parameters %w", c.Model.Name, n, err)
 	}
 	return nil
@@ -136,7 +140,7 @@ func problemOf[T graph.Float](c *config.Config, s *source) (*Problem[T], error) 
 	p := &Problem[T]{
 		Moments:   moments,
 		Objective: o, Rule: r, LR: c.Optimizer.LR, Schedule: plan, Theta: narrow[T](s.start.Theta), Order: batchOrder(c.Batch.Mode, o.Batches(), c.Seed),
-		BiasScale: c.Bias.Scale, Eps: perturbation(c.Optimizer), Threads: c.Threads,
+		BiasScale: c.Bias.Scale, Seed: c.Seed, Eps: perturbation(c.Optimizer), Threads: c.Threads,
 	}
 	moments.compare(c, p.StepSize(moments.steps()))
 	return p, p.check()

@@ -21,8 +21,8 @@ func stateOf(ctx context.Context, p *Problem[float64], moments [][]float64, wait
 			return nil, fmt.Errorf("%d moments: optimizer %s remembers %v", len(moments), p.Rule.Name, p.Rule.State)
 		}
 		for i, m := range moments {
-			if len(m) != len(p.Theta) {
-				return nil, fmt.Errorf("moment %s has %d numbers: the objective has %d parameters", p.Rule.State[i], len(m), len(p.Theta))
+			if n := p.Rule.Length(i, len(p.Theta)); len(m) != n {
+				return nil, fmt.Errorf("moment %s has %d numbers: want %d, where the objective has %d parameters", p.Rule.State[i], len(m), n, len(p.Theta))
 			}
 			z = append(z, m...)
 		}
@@ -63,6 +63,9 @@ func (p *Problem[T]) remembered(moments [][]T, wait int) ([][]T, int) {
 func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*Verification, error) {
 	if p.BiasScale != 0 || p.Order != nil {
 		return nil, errors.New("memory state: want the full batch and bias.scale 0")
+	}
+	if err := p.Rule.StepsOfAllSizes(); err != nil {
+		return nil, err
 	}
 	loss, ok := p.Objective.(objective.GraphLoss)
 	if !ok {
@@ -154,6 +157,9 @@ func notFinite(v float64) bool { return !finite(v) }
 // moments; nil moments are the problem's, or those that wait steps leave behind which all see the gradient there. wait is also the number of steps that bias
 // correction counts.
 func StateFields(ctx context.Context, p *Problem[float64], order int, moments [][]float64, wait int) ([][]float64, error) {
+	if err := p.Rule.StepsOfAllSizes(); err != nil {
+		return nil, err
+	}
 	loss, ok := p.Objective.(objective.GraphLoss)
 	if !ok {
 		return nil, errors.New("fields need derivatives of any order, which this objective does not have")
