@@ -88,7 +88,7 @@ func refuseRecord(dir, path string) error {
 	if err != nil {
 		return nil // no such file, which cannot be one of the record
 	}
-	for _, name := range []string{historyFile, columnsFile, timesFile, configFile, logFile, resultFile, failureFile, lockFile, holderFile} {
+	for _, name := range []string{historyFile, columnsFile, timesFile, configFile, logFile, resultFile, failureFile, versionFile, standardFile, lockFile, holderFile} {
 		record, err := os.Stat(filepath.Join(dir, name))
 		if err == nil && os.SameFile(there, record) {
 			return fmt.Errorf("%s is part of the run's record; choose another file", path)
