@@ -54,6 +54,9 @@ const (
 // needs nothing beside itself. It returns the page's path.
 func (d *Document) Write(dir string) (page string, err error) { return d.write(dir, documentPage) }
 
+// PagePath returns where a document's Write puts its page.
+func PagePath(dir string) string { return filepath.Join(dir, documentPage) }
+
 func (d *Document) write(dir, name string) (page string, err error) {
 	figures := filepath.Join(dir, figuresDir)
 	if err := os.MkdirAll(figures, 0o755); err != nil {

@@ -124,3 +124,19 @@ func TestSizesOfMemoryAreRead(t *testing.T) {
 		})
 	}
 }
+
+func TestASweepIsNotPutIntoADirectoryOfSomethingElse(t *testing.T) {
+	dir := t.TempDir()
+	run := filepath.Join(dir, "run")
+	printed(t, quick(run)...)
+	path, out := sweepFile(t, "seeds: 1\nbase: {steps: 1, data: {subset: 20}, model: {hidden: [4]}}\n")
+	if text, code := sayings("sweep", path, "--out", run); code != exitFailed || !strings.Contains(text, "and it is not of a sweep") {
+		t.Errorf("%d: %s", code, text)
+	}
+	if _, err := os.Stat(filepath.Join(run, "sweep.yaml")); err == nil {
+		t.Error("the run's directory has a sweep now")
+	}
+	for range 2 { // its own takes it again
+		printed(t, "sweep", path, "--out", out, "--quiet")
+	}
+}
