@@ -58,11 +58,11 @@ func replace(path string, write func(w io.Writer) error) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(aside))
 	}
-	return syncDir(dir)
+	return SyncDir(dir)
 }
 
-// syncDir makes the names in a directory durable. Windows has no such call, and its file systems keep a journal of names.
-func syncDir(dir string) error {
+// SyncDir makes the names in a directory durable. Windows has no such call, and its file systems keep a journal of names.
+func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
