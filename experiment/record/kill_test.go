@@ -185,6 +185,8 @@ func TestARunKilledAtAnyInstantEndsWithTheSameBits(t *testing.T) {
 	killed := 0
 	for killed < *kills {
 		cmd := toyProcess(dir, steps)
+		var said bytes.Buffer
+		cmd.Stdout = &said
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -192,8 +194,12 @@ func TestARunKilledAtAnyInstantEndsWithTheSameBits(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			t.Fatal(err)
 		}
-		if cmd.Wait() == nil {
+		err := cmd.Wait()
+		if err == nil {
 			break // it had ended
+		}
+		if cmd.ProcessState.Exited() {
+			t.Fatalf("after %d kills: %v\n%s", killed, err, said.String())
 		}
 		killed++
 	}

@@ -40,8 +40,8 @@ func (e *InUseError) Error() string {
 type LostError struct{ Dir, What string }
 
 func (e *LostError) Error() string {
-	return fmt.Sprintf("run directory %s: %s while the run went on, which ends here; run --resume goes on from the newest checkpoint, where the directory is now",
-		e.Dir, e.What)
+	return fmt.Sprintf("run directory %s: %s while the run went on, which ends here; "+
+		"run --resume goes on from the newest checkpoint, where the directory is now", e.Dir, e.What)
 }
 
 // check returns a *LostError if the lock is not where it was taken: the directory was moved or deleted, or the lock was.

@@ -83,7 +83,8 @@ func (d *Dir) Newest(use func(*Checkpoint) (bool, error)) (c *Checkpoint, notes 
 	}
 	switch {
 	case altered != nil:
-		return nil, notes, fmt.Errorf("%w; there is no checkpoint from before that: put the file back as it was, or make the run anew in another directory", altered)
+		return nil, notes, fmt.Errorf("%w; there is no checkpoint from before that: put the file back as it was, "+
+			"or make the run anew in another directory", altered)
 	case passed:
 		notes = append(notes, "no checkpoint is from before the run's end: starting again from step 0")
 	case len(notes) > 0:

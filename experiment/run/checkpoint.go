@@ -37,7 +37,10 @@ type checkpointMeta struct {
 func (t *training[T]) checkpoint(ended Status) error {
 	l := t.loop
 	return l.watch.time("checkpoint", func() error {
-		meta := checkpointMeta{DType: t.config.DType, Seed: t.config.Seed, Generator: generator, Seconds: l.watch.seconds(), Costs: l.watch.costs, Ended: ended, Changed: t.changed}
+		meta := checkpointMeta{
+			DType: t.config.DType, Seed: t.config.Seed, Generator: generator,
+			Seconds: l.watch.seconds(), Costs: l.watch.costs, Ended: ended, Changed: t.changed,
+		}
 		if finite(l.firstLoss) {
 			meta.FirstLoss = &l.firstLoss
 		}

@@ -26,7 +26,8 @@ type ChangedError struct {
 }
 
 func (e *ChangedError) Error() string {
-	return fmt.Sprintf("the run in %s would go on otherwise than it began:\n  %s\nput it back as it was, make the run anew in another directory, or, if the change is meant, say --accept-changed",
+	return fmt.Sprintf("the run in %s would go on otherwise than it began:\n  %s\n"+
+		"put it back as it was, make the run anew in another directory, or, if the change is meant, say --accept-changed",
 		e.Dir, strings.Join(e.What, "\n  "))
 }
 
@@ -76,16 +77,17 @@ func takeUp(ctx context.Context, d *record.Dir, opt Options) (runner, *Result, e
 		return nil, nil, err
 	}
 	notes = append(notes, damaged...)
-	if err := r.tell(notes); err != nil {
-		return nil, nil, err
-	}
 	over := ended != nil && (r.at == nil || r.meta.Ended != "") && !r.extended(ended.Status)
-	if err := r.refuse(r.changes(!over)); err != nil {
+	if r.at == nil && !over && len(notes) == 0 {
+		notes = append(notes, "there is no checkpoint: starting again from step 0")
+	}
+	if err := errors.Join(r.tell(notes...), r.refuse(r.changes(!over))); err != nil {
 		return nil, nil, err
 	}
 	if over {
 		if len(opt.Settings) > 0 {
-			err = r.tell([]string{fmt.Sprintf("the run has ended, %s at step %d, and the settings do not make it go on: it is left as it is", ended.Status, ended.Step)})
+			err = r.tell(fmt.Sprintf("the run has ended, %s at step %d, and the settings do not make it go on: it is left as it is",
+				ended.Status, ended.Step))
 		}
 		return nil, ended, err
 	}
@@ -126,9 +128,6 @@ func (r *resumption) findCheckpoint() (notes []string, err error) {
 		r.bond, r.meta = b, meta
 		return true, nil
 	})
-	if err == nil && r.at != nil && r.bond == nil {
-		notes = append(notes, fmt.Sprintf("the checkpoint of step %d is of a version that did not say what its steps were made of: config, data and program are taken to be the same", r.at.Step))
-	}
 	return notes, err
 }
 
@@ -164,7 +163,7 @@ func (r *resumption) extended(ended Status) bool {
 }
 
 // tell says what a person should know, and logs it.
-func (r *resumption) tell(notes []string) error {
+func (r *resumption) tell(notes ...string) error {
 	for _, note := range notes {
 		if r.opt.Notice != nil {
 			r.opt.Notice(note)
@@ -203,7 +202,9 @@ func orNone(value string) string {
 }
 
 // paths are the keys of files, whose contents are compared.
-var paths = []string{"data.path", "data.train_images", "data.train_labels", "data.test_images", "data.test_labels", "model.weights", "optimizer.moments"}
+var paths = []string{
+	"data.path", "data.train_images", "data.train_labels", "data.test_images", "data.test_labels", "model.weights", "optimizer.moments",
+}
 
 // free reports whether a change says nothing of the steps so far, or whether what it does to them is seen elsewhere: by the contents of files,
 // the factors of the steps' sizes, the number of steps.
@@ -232,9 +233,12 @@ func (r *resumption) begin(ctx context.Context) (runner, error) {
 		return nil, err
 	}
 	if !slices.EqualFunc(out.columns(), r.dir.Columns(), sameColumn) {
-		return nil, fmt.Errorf("the history in %s has other columns than this version of the program records with this config: what is measured cannot change in a run", r.dir.Path())
+		return nil, fmt.Errorf("the history in %s has other columns than this version of the program records with this config: "+
+			"what is measured cannot change in a run", r.dir.Path())
 	}
+	step := 0
 	if r.at != nil {
+		step = r.at.Step
 		if err := r.refuse(r.read(out)); err != nil {
 			return nil, err
 		}
@@ -250,17 +254,19 @@ func (r *resumption) begin(ctx context.Context) (runner, error) {
 	if err := r.dir.GoOn(r.at, r.config.YAML()); err != nil {
 		return nil, err
 	}
-	step := 0
-	if r.at != nil {
-		step = r.at.Step
-	}
 	if err := errors.Join(r.dir.WriteVersion(version.Current()), r.dir.Logf("resumed at step %d by %v", step, version.Current())); err != nil {
 		return nil, err
+	}
+	if r.at != nil && r.bond == nil {
+		if err := r.tell(fmt.Sprintf("the checkpoint of step %d is of a version that did not say what its steps were made of: "+
+			"config, data and program are taken to be the same", step)); err != nil {
+			return nil, err
+		}
 	}
 	for _, change := range r.accepted {
 		change = fmt.Sprintf("from step %d on %s", step, change)
 		out.noteChange(change)
-		if err := r.tell([]string{"accepted: " + change}); err != nil {
+		if err := r.tell("accepted: " + change); err != nil {
 			return nil, err
 		}
 	}
@@ -280,38 +286,41 @@ func (r *resumption) read(out runner) []string {
 	now := out.contents(r.at.Step)
 	var changed []string
 	for _, key := range []string{dataContent, weightsContent, momentsContent, scheduleContent} {
-		was, is := r.bond.contents[key], now[key]
-		if was == is || was == "" || is == "" { // which keys there are the config says
-			continue
+		if was, is := r.bond.contents[key], now[key]; was != is {
+			changed = append(changed, r.describe(key, was, is))
 		}
-		changed = append(changed, r.describe(key, was, is))
 	}
 	return changed
 }
 
 // describe says what is changed about something that was read.
 func (r *resumption) describe(key, was, is string) string {
-	sums := fmt.Sprintf("(SHA-256 %.12s, was %.12s)", is, was)
-	switch key {
-	case dataContent:
-		files := []string{}
-		for _, path := range paths {
-			if v, ok := r.config.Get(path).(string); ok && strings.HasPrefix(path, "data.") && v != "" {
-				files = append(files, v)
-			}
-		}
-		return fmt.Sprintf("data: the contents of %s changed %s", strings.Join(append(files, "data "+r.config.Data.Name)[:max(1, len(files))], ", "), sums)
-	case weightsContent:
-		return fmt.Sprintf("model.weights: the contents of %s changed %s", r.config.Model.Weights, sums)
-	case momentsContent:
-		return fmt.Sprintf("optimizer.moments: the contents of %s changed %s", r.config.Optimizer.Moments, sums)
+	if key != scheduleContent {
+		return fmt.Sprintf("%s: the contents of %s changed (SHA-256 %.12s, was %.12s)", key, r.filesOf(key), orNone(is), orNone(was))
 	}
 	text := fmt.Sprintf("schedule: the sizes of the %d steps taken would not be those that they had", r.at.Step)
-	switch shape := stepsize.Shape(r.config.Schedule.Shape); {
+	shape := stepsize.Shape(r.config.Schedule.Shape)
+	ends := slices.Contains([]stepsize.Shape{stepsize.Linear, stepsize.Cosine, stepsize.WSD}, shape)
+	switch {
 	case shape == stepsize.File:
 		return text + ": " + r.config.Schedule.Path + " changed"
-	case r.config.Schedule.Steps == 0 && r.config.Steps != r.bond.config.Steps && slices.Contains([]stepsize.Shape{stepsize.Linear, stepsize.Cosine, stepsize.WSD}, shape):
-		return fmt.Sprintf("%s, for %s comes to its final value at the run's steps where schedule.steps is 0; schedule.steps=%d keeps them", text, shape, r.bond.config.Steps)
+	case ends && r.config.Schedule.Steps == 0 && r.config.Steps != r.bond.config.Steps:
+		return fmt.Sprintf("%s, for %s comes to its final value at the run's steps where schedule.steps is 0; schedule.steps=%d keeps them",
+			text, shape, r.bond.config.Steps)
 	}
 	return text
+}
+
+// filesOf returns the files that a key, or a section, names.
+func (r *resumption) filesOf(key string) string {
+	var files []string
+	for _, path := range paths {
+		if v, ok := r.config.Get(path).(string); ok && v != "" && (path == key || strings.HasPrefix(path, key+".")) {
+			files = append(files, v)
+		}
+	}
+	if files == nil {
+		return "what the program has of its own"
+	}
+	return strings.Join(files, ", ")
 }

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"shadowflow/experiment/record"
 	"shadowflow/internal/version"
 	"shadowflow/safetensors"
 	"shadowflow/schema"
@@ -224,6 +223,7 @@ func TestARunDoesNotGoOnWithSomethingElse(t *testing.T) {
 		"data of the same content":      {[]string{csv}, []string{"data.path=" + file("moved.csv")}, nil, nil},
 		"data of another content":       {[]string{csv}, []string{"data.path=" + file("other.csv")}, nil, []string{"data: the contents of " + file("other.csv") + " changed (SHA-256 "}},
 		"weights to start from":         {[]string{"model.weights=" + filepath.Join(other, weightsFile)}, []string{"model.weights=" + filepath.Join(again, weightsFile)}, nil, []string{"model.weights: the contents of " + again}},
+		"weights no more":               {[]string{"model.weights=" + filepath.Join(other, weightsFile)}, []string{"model.weights=''"}, nil, []string{"model.weights: the contents of what the program has of its own changed (SHA-256 not there, was "}},
 		"moments to start from":         {[]string{"optimizer.moments=" + checkpoints(t, other)[0]}, []string{"optimizer.moments=" + checkpoints(t, again)[0]}, nil, []string{"optimizer.moments: the contents of " + again}},
 		"a schedule's taken steps":      {[]string{"schedule={shape: file, path: " + file("lr.txt") + "}"}, nil, func(*testing.T, string) { factors("lr.txt", "1\n0.5\n0.25\n") }, []string{"schedule: the sizes of the 6 steps taken", "lr.txt changed"}},
 		"a schedule's coming steps":     {[]string{"schedule={shape: file, path: " + file("coming.txt") + "}"}, nil, func(*testing.T, string) { factors("coming.txt", strings.Repeat("1\n", 8)+"0.5\n") }, nil},
@@ -282,113 +282,6 @@ func TestARunDoesNotGoOnWithSomethingElse(t *testing.T) {
 	}
 }
 
-func TestAnAlteredRecordIsNotGoneOnFrom(t *testing.T) {
-	whole := filepath.Join(t.TempDir(), "whole")
-	runIn(t, whole, parse(t, brief))
-	begun := filepath.Join(t.TempDir(), "begun")
-	interrupted(t, begun, 10, brief)
-	lines := bytes.SplitAfter(fileBytes(t, begun, "history.csv"), []byte("\n"))
-	behind := func(rows int) int { return len(bytes.Join(lines[:1+rows], nil)) } // bytes of the header and so many rows
-	for name, c := range map[string]struct {
-		file string
-		at   int
-		want string // of the error
-		note string // of a run that goes on from the older checkpoint
-	}{
-		"a number before both checkpoints": {"history.csv", behind(3) + 3, "history.csv was altered: its first ", ""},
-		"the header":                       {"history.csv", 2, "history.csv was altered: its first ", ""},
-		"a number between them":            {"history.csv", behind(8) + 3, "", "resuming from checkpoint-000000000008.safetensors, step 8"},
-		"the columns":                      {"columns.csv", -3, "columns.csv was altered", ""},
-		"the newest checkpoint":            {"checkpoint-000000000010.safetensors", -5, "", "resuming from checkpoint-000000000008.safetensors, step 8"},
-		"the times":                        {"times.csv", 14, "", "times.csv was damaged: 1 lines are left out"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "run")
-			copyDir(t, begun, dir)
-			path := filepath.Join(dir, c.file)
-			if c.at < 0 {
-				c.at += len(fileBytes(t, dir, c.file))
-			}
-			flip(t, path, c.at)
-			before := fileBytes(t, dir, c.file)
-			var notes []string
-			_, err := Resume(t.Context(), dir, notesOf(&notes))
-			if c.want != "" {
-				if err == nil || !strings.Contains(err.Error(), c.want) {
-					t.Errorf("got %v", err)
-				}
-				if !bytes.Equal(fileBytes(t, dir, c.file), before) || len(checkpoints(t, dir)) != 2 {
-					t.Error("what was refused was changed")
-				}
-				return
-			}
-			if err != nil || !strings.Contains(strings.Join(notes, "\n"), c.note) {
-				t.Errorf("%v; said %q", err, notes)
-			}
-			if log := string(fileBytes(t, dir, "log.txt")); !strings.Contains(log, c.note) {
-				t.Errorf("the log says %s", log)
-			}
-			wantSameHistory(t, dir, whole)
-		})
-	}
-}
-
-func TestADamagedEndIsMadeAgain(t *testing.T) {
-	whole := filepath.Join(t.TempDir(), "whole")
-	runIn(t, whole, parse(t, brief))
-	for name, damage := range map[string]func(dir string) error{
-		"an empty result":     func(dir string) error { return os.Truncate(filepath.Join(dir, "result.json"), 0) },
-		"a result of nothing": func(dir string) error { return os.WriteFile(filepath.Join(dir, "result.json"), []byte("{}"), 0o644) },
-		"half a result":       func(dir string) error { return os.Truncate(filepath.Join(dir, "result.json"), 40) },
-		"no result":           func(dir string) error { return os.Remove(filepath.Join(dir, "result.json")) },
-		"a cut history": func(dir string) error {
-			return os.Truncate(filepath.Join(dir, "history.csv"), int64(len(historyBytes(t, dir))-9))
-		},
-		"a damaged checkpoint of the end": func(dir string) error { return os.Truncate(checkpoints(t, dir)[0], 90) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "run")
-			copyDir(t, whole, dir)
-			if err := damage(dir); err != nil {
-				t.Fatal(err)
-			}
-			result, err := Resume(t.Context(), dir, Options{})
-			if err != nil || result.Status != Finished || result.Step != 12 {
-				t.Fatalf("%+v, %v", result, err)
-			}
-			wantSameHistory(t, dir, whole)
-			var again Result
-			if err := record.ReadResult(dir, &again); err != nil || again.Step != 12 {
-				t.Errorf("the result is %+v, %v", again, err)
-			}
-		})
-	}
-}
-
-func TestARunOfAnEarlierVersionGoesOnAndItSaysSo(t *testing.T) {
-	whole, dir := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "run")
-	runIn(t, whole, parse(t, brief))
-	interrupted(t, dir, 10, brief)
-	for _, path := range checkpoints(t, dir) {
-		rebind(t, path, func(m map[string]string) {
-			for _, name := range []string{"config", "program", "contents", "history_sha256", "columns_sha256"} {
-				if m[name] == "" {
-					t.Errorf("a checkpoint has no %s", name)
-				}
-				delete(m, name)
-			}
-		})
-	}
-	if err := os.Remove(filepath.Join(dir, "version.json")); err != nil {
-		t.Fatal(err)
-	}
-	var notes []string
-	if _, err := Resume(t.Context(), dir, notesOf(&notes)); err != nil || len(notes) != 1 || !strings.Contains(notes[0], "the checkpoint of step 10 is of a version that did not say what its steps were made of") {
-		t.Errorf("%v; said %q", err, notes)
-	}
-	wantSameHistory(t, dir, whole)
-}
-
 func TestEveryRunSaysWhichProgramMadeIt(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	runIn(t, dir, parse(t, brief, "steps=1"))
@@ -397,48 +290,5 @@ func TestEveryRunSaysWhichProgramMadeIt(t *testing.T) {
 	}
 	if log := string(fileBytes(t, dir, "log.txt")); !strings.Contains(log, "begun by "+version.Current().String()) {
 		t.Errorf("the log says %s", log)
-	}
-}
-
-func TestARunWhoseDirectoryIsTakenAwayEndsWithASentence(t *testing.T) {
-	for name, c := range map[string]struct {
-		take func(dir string) error
-		want string
-	}{
-		"moved":            {func(dir string) error { return os.Rename(dir, dir+"-elsewhere") }, "it was moved or deleted while the run went on"},
-		"deleted":          {os.RemoveAll, "it was moved or deleted while the run went on"},
-		"made anew":        {func(dir string) error { return errors.Join(os.Rename(dir, dir+"-elsewhere"), os.Mkdir(dir, 0o755)) }, "its lock was removed or replaced"},
-		"without its lock": {func(dir string) error { return os.Remove(filepath.Join(dir, "lock")) }, "its lock was removed or replaced"},
-		"with another's lock": {func(dir string) error {
-			return errors.Join(os.Remove(filepath.Join(dir, "lock")), os.WriteFile(filepath.Join(dir, "lock"), nil, 0o644))
-		}, "its lock was removed or replaced"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			whole, dir := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "run")
-			var fault error
-			_, err := Run(t.Context(), parse(t, brief), dir, Options{Progress: func(p Progress) {
-				if p.Step == 6 {
-					fault = c.take(dir)
-				}
-			}})
-			var lost *record.LostError
-			if fault != nil || !errors.As(err, &lost) || !strings.Contains(err.Error(), c.want) {
-				t.Fatalf("got %v, %v", err, fault)
-			}
-			if name == "deleted" {
-				return
-			}
-			if _, err := os.Stat(dir + "-elsewhere"); err == nil {
-				if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-					t.Errorf("%d files are where the directory was", len(entries))
-				}
-				dir += "-elsewhere"
-			}
-			if _, err := Resume(t.Context(), dir, Options{}); err != nil {
-				t.Fatal(err)
-			}
-			runIn(t, whole, parse(t, brief))
-			wantSameHistory(t, dir, whole)
-		})
 	}
 }

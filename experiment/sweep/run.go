@@ -167,7 +167,8 @@ func (s *scheduler) run(ctx context.Context) error {
 		for ctx.Err() == nil && !lost && next < len(s.todo) && running < s.opt.Parallel && (running == 0 || s.fits(used+s.sizes[next])) {
 			if there, err := os.Stat(s.dir); err != nil || !os.SameFile(there, s.held) {
 				lost = true
-				errs = append(errs, fmt.Errorf("the directory %s of the sweep was moved or deleted while it went on: no run is begun; go on where it is now", s.dir))
+				errs = append(errs, fmt.Errorf("the directory %s of the sweep was moved or deleted while it went on: "+
+					"no run is begun; go on where it is now", s.dir))
 				break
 			}
 			i := next

@@ -112,7 +112,7 @@ func statusOf(r Run, dir string) (Status, error) {
 // Prepare makes the directory of a sweep, with a copy of its file, which replaces that of the sweep as it was. A directory of something else
 // is refused.
 func (s *Sweep) Prepare(dir string) error {
-	if err := ofSweep(dir); err != nil {
+	if err := s.owns(dir); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Join(dir, runsDir), 0o755); err != nil {
@@ -121,23 +121,36 @@ func (s *Sweep) Prepare(dir string) error {
 	return atomicfile.WriteBytes(filepath.Join(dir, sourceFile), s.Source)
 }
 
-// ofSweep refuses a directory that holds anything, and is not one of a sweep.
-func ofSweep(dir string) error {
+// owns refuses a directory that holds anything and is not one of a sweep, or is of one with another name.
+func (s *Sweep) owns(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for _, e := range entries {
-		if e.Name() == sourceFile {
-			return nil
+	if there, err := os.ReadFile(filepath.Join(dir, sourceFile)); err == nil {
+		if was, is := nameIn(there), nameIn(s.Source); was != "" && is != "" && was != is {
+			return fmt.Errorf("directory %s is of the sweep %s; %s wants one of its own", dir, was, is)
 		}
+		return nil
 	}
 	for _, e := range entries { // but for what a start that was killed left
 		if name := e.Name(); name != runsDir && !atomicfile.IsAside(name) {
-			return fmt.Errorf("directory %s: %q is in it, and it is not of a sweep, whose file %s it would have; choose one that is new or empty", dir, name, sourceFile)
+			return fmt.Errorf("directory %s: %q is in it, and it is not of a sweep, whose file %s it would have; choose one that is new or empty",
+				dir, name, sourceFile)
 		}
 	}
 	return nil
+}
+
+// nameIn returns the name that a sweep file says, "" if it says none.
+func nameIn(source []byte) string {
+	document, _ := schema.Parse(sourceFile, source) // a file that cannot be read says nothing
+	for _, s := range document {
+		if name, ok := s.Text(); ok && s.Key == "name" {
+			return name
+		}
+	}
+	return ""
 }
 
 // Open reads a sweep from its file, or from its directory, and returns the directory too: the one given, or, for a file,

@@ -139,4 +139,14 @@ func TestASweepIsNotPutIntoADirectoryOfSomethingElse(t *testing.T) {
 	for range 2 { // its own takes it again
 		printed(t, "sweep", path, "--out", out, "--quiet")
 	}
+	for i, name := range []string{"a", "b"} {
+		named := filepath.Join(dir, name+".yaml")
+		if err := os.WriteFile(named, []byte("name: "+name+"\nseeds: 1\nbase: {steps: 1, data: {subset: 20}, model: {hidden: [4]}}\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		text, code := sayings("sweep", named, "--out", filepath.Join(dir, "named"), "--quiet")
+		if i == 0 && code != exitDone || i == 1 && (code != exitFailed || !strings.Contains(text, "is of the sweep a; b wants one of its own")) {
+			t.Errorf("%d: %s", code, text)
+		}
+	}
 }
