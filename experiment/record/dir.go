@@ -167,7 +167,7 @@ func (d *Dir) WriteVersion(v any) error { return writeJSON(d.file(versionFile), 
 func ReadResult(dir string, v any) error {
 	err := readJSON(filepath.Join(dir, resultFile), v)
 	if isJSONError(err) {
-		return fmt.Errorf("%w: %w", ErrNoResult, err)
+		return fmt.Errorf("%w: %w; run --resume writes it anew", ErrNoResult, err)
 	}
 	return err
 }

@@ -139,7 +139,7 @@ func (r *resumption) result() (ended *Result, notes []string, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil, nil
 	case errors.Is(err, record.ErrNoResult):
-		return nil, []string{fmt.Sprintf("%v: it is written anew", err)}, nil
+		return nil, []string{"result.json is damaged: it is written anew"}, nil
 	case err != nil:
 		return nil, nil, err
 	case ended.Status == "":

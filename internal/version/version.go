@@ -87,7 +87,7 @@ func (p Program) String() string {
 		text += " with changes"
 	}
 	if p.Binary != "" {
-		text += ", binary " + p.Binary[:12]
+		text += fmt.Sprintf(", binary %.12s", p.Binary)
 	}
 	return fmt.Sprintf("%s, %s, %s, %s", text, p.Go, p.System, p.Instructions)
 }
@@ -96,7 +96,7 @@ func (p Program) String() string {
 func (p Program) Changes(now Program) []string {
 	var out []string
 	for _, c := range []struct{ name, before, now string }{
-		{"version", p.Version, now.Version}, {"commit", p.source(), now.source()}, {"Go", p.Go, now.Go},
+		{"version", p.Version, now.Version}, {"build", p.source(), now.source()}, {"Go", p.Go, now.Go},
 		{"system", p.System, now.System}, {"instruction set", p.Instructions, now.Instructions},
 	} {
 		if c.before != c.now {
@@ -110,10 +110,10 @@ func (p Program) Changes(now Program) []string {
 func (p Program) source() string {
 	var parts []string
 	if p.Commit != "" {
-		parts = append(parts, p.Commit)
+		parts = append(parts, "commit "+p.Commit)
 	}
 	if p.Binary != "" {
-		parts = append(parts, "binary "+p.Binary)
+		parts = append(parts, fmt.Sprintf("binary %.12s", p.Binary))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -39,8 +39,8 @@ func TestChangesAreThoseThatMayChangeBits(t *testing.T) {
 		want   []string
 	}{
 		"none":              {func(*Program) {}, nil},
-		"another commit":    {func(p *Program) { p.Commit = "b" }, []string{"commit was a, is b"}},
-		"changes beside it": {func(p *Program) { p.Modified, p.Binary = true, "12" }, []string{"commit was a, is a, binary 12"}},
+		"another commit":    {func(p *Program) { p.Commit = "b" }, []string{"build was commit a, is commit b"}},
+		"changes beside it": {func(p *Program) { p.Modified, p.Binary = true, "12" }, []string{"build was commit a, is commit a, binary 12"}},
 		"another machine":   {func(p *Program) { p.Instructions = "avx512" }, []string{"instruction set was avx2, is avx512"}},
 		"version and Go":    {func(p *Program) { p.Version, p.Go = "v2", "go1.27" }, []string{"version was v1, is v2", "Go was go1.26, is go1.27"}},
 	} {
