@@ -54,8 +54,10 @@ const (
 // needs nothing beside itself. It returns the page's path.
 func (d *Document) Write(dir string) (page string, err error) { return d.write(dir, documentPage) }
 
-// PagePath returns where a document's Write puts its page.
-func PagePath(dir string) string { return filepath.Join(dir, documentPage) }
+// PagePaths returns the page that a document's Write writes, and the folder of its figures.
+func PagePaths(dir string) []string {
+	return []string{filepath.Join(dir, documentPage), filepath.Join(dir, figuresDir)}
+}
 
 func (d *Document) write(dir, name string) (page string, err error) {
 	figures := filepath.Join(dir, figuresDir)

@@ -78,9 +78,12 @@ func unused(path string) error {
 	if _, err := os.Stat(ConfigPath(path)); err == nil {
 		return fmt.Errorf("run directory %s: %w; go on with it by shadowflow run --resume %s, or choose another directory", path, ErrExists, path)
 	}
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return fmt.Errorf("run directory %s: it is a file; choose a directory that is new or empty", path)
+	}
 	entries, err := os.ReadDir(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return fmt.Errorf("run directory %s: %w", path, err)
 	}
 	var others []string
 	for _, e := range entries {

@@ -123,9 +123,12 @@ func (s *Sweep) Prepare(dir string) error {
 
 // owns refuses a directory that holds anything and is not one of a sweep, or is of one with another name.
 func (s *Sweep) owns(dir string) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("directory %s of the sweep: it is a file; choose a directory that is new or empty", dir)
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return fmt.Errorf("directory %s of the sweep: %w", dir, err)
 	}
 	if there, err := os.ReadFile(filepath.Join(dir, sourceFile)); err == nil {
 		if was, is := nameIn(there), nameIn(s.Source); was != "" && is != "" && was != is {

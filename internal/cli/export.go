@@ -21,7 +21,7 @@ func newExport() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := record.ExportPath(args[0], format, out)
 			if err == nil {
-				err = mayWrite(path, *force)
+				err = mayWrite(*force, path)
 			}
 			if err == nil {
 				path, err = record.Export(args[0], format, out)

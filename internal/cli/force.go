@@ -15,12 +15,14 @@ func bindForce(cmd *cobra.Command) *bool {
 	return cmd.Flags().Bool("force", false, "replace what is there already")
 }
 
-// mayWrite refuses to replace a file, unless it is forced to. It is asked before anything is computed.
-func mayWrite(path string, force bool) error {
-	if _, err := os.Lstat(path); force || errors.Is(err, fs.ErrNotExist) {
-		return nil
+// mayWrite refuses to replace files, unless it is forced to. It is asked before anything is computed.
+func mayWrite(force bool, paths ...string) error {
+	for _, path := range paths {
+		if _, err := os.Lstat(path); !force && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s is there already: choose another name, or say --force to replace it", path)
+		}
 	}
-	return fmt.Errorf("%s is there already: choose another name, or say --force to replace it", path)
+	return nil
 }
 
 // pathFlags are the flags that name a file or a directory.

@@ -80,7 +80,7 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 			if out == "" {
 				out = filepath.Join("reproductions", "map-"+scale)
 			}
-			if err := mayWrite(report.PagePath(out), *force); err != nil {
+			if err := mayWrite(*force, report.PagePaths(out)...); err != nil {
 				return err
 			}
 			if o.Sweep, err = flags.options(); err != nil {

@@ -30,7 +30,7 @@ and the realized bias (realized.) with --moments.`,
 				return err
 			}
 			if out != "" {
-				if err := mayWrite(out, *force); err != nil {
+				if err := mayWrite(*force, out); err != nil {
 					return err
 				}
 			}

@@ -20,7 +20,7 @@ func newReport() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := report.Read(args[0])
 			if err == nil {
-				err = mayWrite(report.RunPagePath(args[0]), *force)
+				err = mayWrite(*force, report.RunPagePath(args[0]))
 			}
 			if err != nil {
 				return err

@@ -62,7 +62,7 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 				out = filepath.Join("reproductions", r.Name+"-"+scale)
 			}
 			if !planOnly {
-				if err := mayWrite(report.PagePath(out), *force); err != nil {
+				if err := mayWrite(*force, report.PagePaths(out)...); err != nil {
 					return err
 				}
 			}

@@ -82,13 +82,16 @@ func TestWhatIsThereIsNotReplacedUnlessForced(t *testing.T) {
 	there := filepath.Join(dir, "there.svg")
 	folder := filepath.Join(dir, "folder")
 	page := filepath.Join(folder, "index.html")
-	if err := os.Mkdir(folder, 0o755); err != nil {
-		t.Fatal(err)
+	figures := filepath.Join(dir, "other", "figures")
+	for _, folder := range []string{folder, filepath.Dir(figures)} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	run := filepath.Join(dir, "run")
 	printed(t, quick(run)...)
 	mine := []byte("made by hand")
-	for _, path := range []string{there, page, filepath.Join(run, "report.html")} {
+	for _, path := range []string{there, page, figures, filepath.Join(run, "report.html")} {
 		if err := os.WriteFile(path, mine, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -103,6 +106,7 @@ func TestWhatIsThereIsNotReplacedUnlessForced(t *testing.T) {
 		{"report " + run, filepath.Join(run, "report.html")},
 		{"map --scale laptop --out " + folder, page},
 		{"reproduce bilinear --out " + folder, page},
+		{"reproduce bilinear --out " + filepath.Dir(figures), figures},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			_, stderr, code := shadowflow(strings.Fields(c.args)...)
@@ -186,6 +190,7 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 		{[]string{"run", filepath.Join(dir, "none.yaml")}, "none.yaml"},
 		{[]string{"run", "--out", used}, "there is a run in it already; go on with it by shadowflow run --resume " + used + ", or choose another directory"},
 		{[]string{"run", "--out", dir}, `: "bad.yaml, used" and no run is in it; choose one that is new or empty`},
+		{[]string{"run", "--out", config}, "it is a file; choose a directory that is new or empty"},
 		{[]string{"run", "--resume", used, config}, "leave out the config and --out"},
 		{[]string{"run", "--accept-changed", "--out", filepath.Join(dir, "new")}, "of no use without --resume"},
 		{[]string{"sweep", config, "--out", used}, "unknown key of a sweep"},

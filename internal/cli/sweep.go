@@ -132,6 +132,9 @@ func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) err
 	if !f.quiet {
 		opt.Progress = sweepProgress(cmd.ErrOrStderr())
 	}
+	if err := s.Prepare(dir); err != nil {
+		return err
+	}
 	failed := s.Execute(cmd.Context(), dir, opt)
 	if cmd.Context().Err() != nil {
 		return interrupted(cmd, "shadowflow sweep "+dir)

@@ -133,8 +133,16 @@ func TestASweepIsNotPutIntoADirectoryOfSomethingElse(t *testing.T) {
 	if text, code := sayings("sweep", path, "--out", run); code != exitFailed || !strings.Contains(text, "and it is not of a sweep") {
 		t.Errorf("%d: %s", code, text)
 	}
-	if _, err := os.Stat(filepath.Join(run, "sweep.yaml")); err == nil {
-		t.Error("the run's directory has a sweep now")
+	if text, code := sayings("sweep", "table", path, "--out", run); code != exitFailed || !strings.Contains(text, "and it is not of a sweep") {
+		t.Errorf("%d: %s", code, text)
+	}
+	for _, name := range []string{"sweep.yaml", "runs", "table.csv"} {
+		if _, err := os.Stat(filepath.Join(run, name)); err == nil {
+			t.Errorf("the run's directory has %s now", name)
+		}
+	}
+	if text, code := sayings("sweep", path, "--out", path); code != exitFailed || !strings.Contains(text, "it is a file; choose a directory") {
+		t.Errorf("%d: %s", code, text)
 	}
 	for range 2 { // its own takes it again
 		printed(t, "sweep", path, "--out", out, "--quiet")

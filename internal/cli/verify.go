@@ -46,7 +46,7 @@ each memory has one time tau = lr/(-log beta).`,
 				return err
 			}
 			if plotFile != "" {
-				if err := mayWrite(plotFile, *force); err != nil {
+				if err := mayWrite(*force, plotFile); err != nil {
 					return err
 				}
 			}
