@@ -39,8 +39,8 @@ func Open(path string) (*Dir, error) {
 }
 
 // Newest returns the newest checkpoint that is whole, that was written with the history that is there, and that use takes: nil to start
-// from step 0. The notes say what is wrong with newer ones; An error says that columns or history were altered
-// and nothing can be gone on from. Nothing in the directory changes.
+// from step 0. The notes say what is wrong with newer ones. The error says that columns or history were altered, and that
+// nothing can be gone on from. Nothing in the directory changes.
 func (d *Dir) Newest(use func(*Checkpoint) (bool, error)) (c *Checkpoint, notes []string, err error) {
 	names, err := d.checkpoints()
 	if err != nil {
@@ -86,9 +86,9 @@ func (d *Dir) Newest(use func(*Checkpoint) (bool, error)) (c *Checkpoint, notes 
 		return nil, notes, fmt.Errorf("%w; there is no checkpoint from before that: put the file back as it was, "+
 			"or make the run anew in another directory", altered)
 	case passed:
-		notes = append(notes, "no checkpoint is from before the run's end: starting again from step 0")
+		notes = append(notes, "no checkpoint is from before the run's end")
 	case len(notes) > 0:
-		notes = append(notes, "no checkpoint is whole: starting again from step 0")
+		notes = append(notes, "no checkpoint is whole")
 	}
 	return nil, notes, nil
 }
@@ -118,11 +118,12 @@ var errAltered = errors.New("altered")
 func (c *Checkpoint) belongsTo(d *Dir, columns string, history []byte) error {
 	b, path := c.history, d.file(historyFile)
 	if b.columns != "" && b.columns != columns {
-		return fmt.Errorf("%s was altered since the checkpoint of step %d was written: put it back as it was, or make the run anew in another directory",
-			d.file(columnsFile), c.Step)
+		return fmt.Errorf("%s was altered since the checkpoint of step %d was written: put it back as it was, "+
+			"or make the run anew in another directory", d.file(columnsFile), c.Step)
 	}
 	if b.size > int64(len(history)) {
-		return fmt.Errorf("%s was %w: it has %d bytes, and the checkpoint of step %d was written after %d", path, errAltered, len(history), c.Step, b.size)
+		return fmt.Errorf("%s was %w: it has %d bytes, and the checkpoint of step %d was written after %d",
+			path, errAltered, len(history), c.Step, b.size)
 	}
 	history = history[:b.size]
 	sum := sha256.Sum256(history)
@@ -130,7 +131,8 @@ func (c *Checkpoint) belongsTo(d *Dir, columns string, history []byte) error {
 	if b.sum == "" && (b.size == 0 || history[b.size-1] == '\n') || b.sum == hex.EncodeToString(sum[:]) {
 		return nil
 	}
-	return fmt.Errorf("%s was %w: its first %d bytes are not those after which the checkpoint of step %d was written", path, errAltered, b.size, c.Step)
+	return fmt.Errorf("%s was %w: its first %d bytes are not those after which the checkpoint of step %d was written",
+		path, errAltered, b.size, c.Step)
 }
 
 // GoOn makes the run go on from a checkpoint of Newest with a config: the result, if there is one, and newer checkpoints are removed, and

@@ -73,7 +73,7 @@ func TestADamagedEndIsMadeAgain(t *testing.T) {
 		"a cut history": func(dir string) error {
 			return os.Truncate(filepath.Join(dir, "history.csv"), int64(len(historyBytes(t, dir))-9))
 		},
-		"a damaged checkpoint of the end": func(dir string) error { return os.Truncate(checkpoints(t, dir)[0], 90) },
+		"a damaged checkpoint of the end": func(dir string) error { return os.Truncate(endOf(t, dir), 90) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
@@ -89,6 +89,81 @@ func TestADamagedEndIsMadeAgain(t *testing.T) {
 			var again Result
 			if err := record.ReadResult(dir, &again); err != nil || again.Step != 12 {
 				t.Errorf("the result is %+v, %v", again, err)
+			}
+		})
+	}
+}
+
+// endOf returns the checkpoint of a run's end.
+func endOf(t *testing.T, dir string) string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "checkpoint-*-ended.safetensors"))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("%v, %v", names, err)
+	}
+	return names[0]
+}
+
+func TestARunThatHasEndedIsLeftAsItIs(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "whole")
+	runIn(t, whole, parse(t, brief))
+	damage := func(dir string) error {
+		var errs []error
+		for _, path := range checkpoints(t, dir) {
+			errs = append(errs, os.Truncate(path, 90))
+		}
+		return errors.Join(errs...)
+	}
+	remove := func(dir string) error {
+		var errs []error
+		for _, path := range checkpoints(t, dir) {
+			errs = append(errs, os.Remove(path))
+		}
+		return errors.Join(errs...)
+	}
+	for name, c := range map[string]struct {
+		change   func(dir string) error
+		settings string
+		notes    []string // the beginning or the end of each
+	}{
+		"as it is":                       {func(string) error { return nil }, "", nil},
+		"without checkpoints":            {remove, "", nil},
+		"without that of the end":        {func(dir string) error { return os.Remove(endOf(t, dir)) }, "", nil},
+		"with all of them damaged":       {damage, "", []string{"checkpoint not used", "checkpoint not used", "checkpoint not used", "no checkpoint is whole"}},
+		"given more, with no checkpoint": {remove, "steps=15", []string{"starting again from step 0"}},
+		"given more, with all damaged":   {damage, "steps=15", []string{"checkpoint not used", "checkpoint not used", "checkpoint not used", "no checkpoint is whole", "starting again from step 0"}},
+		"given fewer than it has taken":  {func(string) error { return nil }, "steps=3", []string{"the run has ended, finished at step 12"}},
+		"given what makes no difference": {func(string) error { return nil }, "threads=1", []string{"the run has ended, finished at step 12"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			copyDir(t, whole, dir)
+			if err := c.change(dir); err != nil {
+				t.Fatal(err)
+			}
+			before := fileBytes(t, dir, "result.json")
+			var notes []string
+			opt := notesOf(&notes)
+			if c.settings != "" {
+				opt.Settings = settings(t, c.settings)
+			}
+			result, err := Resume(t.Context(), dir, opt)
+			if err != nil || result.Status != Finished || len(notes) != len(c.notes) {
+				t.Fatalf("%+v, %v; said %q", result, err, notes)
+			}
+			for i, want := range c.notes {
+				if !strings.HasPrefix(notes[i], want) {
+					t.Errorf("it says %q, want %q", notes[i], want)
+				}
+			}
+			more := c.settings == "steps=15"
+			if after := fileBytes(t, dir, "result.json"); bytes.Equal(before, after) == more {
+				t.Errorf("its result is\n%s", after)
+			}
+			if more {
+				from := filepath.Join(t.TempDir(), "from the start")
+				runIn(t, from, parse(t, brief, c.settings))
+				wantSameHistory(t, dir, from)
 			}
 		})
 	}

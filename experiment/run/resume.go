@@ -77,9 +77,11 @@ func takeUp(ctx context.Context, d *record.Dir, opt Options) (runner, *Result, e
 		return nil, nil, err
 	}
 	notes = append(notes, damaged...)
-	over := ended != nil && (r.at == nil || r.meta.Ended != "") && !r.extended(ended.Status)
-	if r.at == nil && !over && len(notes) == 0 {
-		notes = append(notes, "there is no checkpoint: starting again from step 0")
+	// A checkpoint of the end that is damaged is made again, by the way to the end; one that is not there is not missed.
+	atEnd := r.at == nil || r.meta.Ended != "" || len(notes) == 0
+	over := ended != nil && atEnd && !r.extended(ended.Status)
+	if r.at == nil && !over {
+		notes = append(notes, "starting again from step 0")
 	}
 	if err := errors.Join(r.tell(notes...), r.refuse(r.changes(!over))); err != nil {
 		return nil, nil, err
