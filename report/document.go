@@ -54,6 +54,11 @@ const (
 // needs nothing beside itself. It returns the page's path.
 func (d *Document) Write(dir string) (page string, err error) { return d.write(dir, documentPage) }
 
+// PagePaths returns the page that a document's Write writes, and the folder of its figures.
+func PagePaths(dir string) []string {
+	return []string{filepath.Join(dir, documentPage), filepath.Join(dir, figuresDir)}
+}
+
 func (d *Document) write(dir, name string) (page string, err error) {
 	figures := filepath.Join(dir, figuresDir)
 	if err := os.MkdirAll(figures, 0o755); err != nil {

@@ -59,6 +59,9 @@ func (r *Report) column(name string) (steps, values []float64) {
 // pageFile is the name of the page in a run directory.
 const pageFile = "report.html"
 
+// RunPagePath returns where Write puts the page of a run.
+func RunPagePath(dir string) string { return filepath.Join(dir, pageFile) }
+
 // Document returns the figures and sentences of a run, with its config.
 func (r *Report) Document() *Document {
 	d := &Document{

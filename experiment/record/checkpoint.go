@@ -24,19 +24,31 @@ type Checkpoint struct {
 	Metadata map[string]string
 	// Tensors holds the large ones.
 	Tensors []safetensors.Tensor
+	// Ended says, where it is written, that the last row of a run is in the history: a run that is extended goes on from before it.
+	Ended bool
 
-	// historySize is the length of the history at this step, in bytes.
-	historySize int64
+	history binding
+	name    string // of the file that it was read from
+}
+
+// A binding is what was recorded up to a checkpoint.
+type binding struct {
+	// size is the length of the history, in bytes.
+	size int64
+	// sum is the SHA-256 of these bytes, columns that of the file of columns, both in hexadecimal; empty in checkpoints of earlier versions.
+	sum, columns string
 }
 
 // A checkpoint is a safetensors file with these names in its metadata beside the run's own. The checksum is the SHA-256, in lower-case
 // hexadecimal digits, of the whole file with 64 zeros in the place of these digits. It is made and checked this way in every
 // version, such that a changed byte is never taken for another version.
 const (
-	versionName = "checkpoint_version"
-	stepName    = "step"
-	historyName = "history_size"
-	sumName     = "sha256"
+	versionName    = "checkpoint_version"
+	stepName       = "step"
+	historyName    = "history_size"
+	historySumName = "history_sha256"
+	columnsSumName = "columns_sha256"
+	sumName        = "sha256"
 
 	checkpointVersion = "1"
 	// sumText is what stands before the checksum in the header, and nowhere else: in a name or a text its quotes would be escaped.
@@ -50,7 +62,8 @@ var noSum = strings.Repeat("0", hex.EncodedLen(sha256.Size))
 // file, and to write them.
 func (c *Checkpoint) writeTo(w io.Writer) error {
 	metadata := map[string]string{
-		versionName: checkpointVersion, stepName: strconv.Itoa(c.Step), historyName: strconv.FormatInt(c.historySize, 10), sumName: noSum,
+		versionName: checkpointVersion, stepName: strconv.Itoa(c.Step), historyName: strconv.FormatInt(c.history.size, 10),
+		historySumName: c.history.sum, columnsSumName: c.history.columns, sumName: noSum,
 	}
 	for name, text := range c.Metadata {
 		if _, taken := metadata[name]; taken {
@@ -152,19 +165,19 @@ func judge(err error) error {
 // fromFile takes the record's own metadata out of a file that is what was written.
 func fromFile(file *safetensors.File) (*Checkpoint, error) {
 	own := map[string]string{}
-	for _, name := range []string{versionName, stepName, historyName, sumName} {
+	for _, name := range []string{versionName, stepName, historyName, historySumName, columnsSumName, sumName} {
 		own[name] = file.Metadata[name]
 	}
 	if v := own[versionName]; v != checkpointVersion {
 		return nil, fmt.Errorf("version %q of the format; this program reads %q", v, checkpointVersion)
 	}
 	maps.DeleteFunc(file.Metadata, func(name, _ string) bool { _, ok := own[name]; return ok })
-	c := &Checkpoint{Metadata: file.Metadata, Tensors: file.Tensors}
+	c := &Checkpoint{Metadata: file.Metadata, Tensors: file.Tensors, history: binding{sum: own[historySumName], columns: own[columnsSumName]}}
 	var err error
 	if c.Step, err = strconv.Atoi(own[stepName]); err != nil || c.Step < 0 {
 		return nil, damaged("%s %q: expected a whole number of at least 0", stepName, own[stepName])
 	}
-	if c.historySize, err = strconv.ParseInt(own[historyName], 10, 64); err != nil || c.historySize < 0 {
+	if c.history.size, err = strconv.ParseInt(own[historyName], 10, 64); err != nil || c.history.size < 0 {
 		return nil, damaged("%s %q: expected a whole number of at least 0", historyName, own[historyName])
 	}
 	return c, nil

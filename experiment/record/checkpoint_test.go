@@ -27,7 +27,8 @@ var update = flag.Bool("update", false, "write the golden checkpoint anew")
 // goldenCheckpoint is what testdata/checkpoint.safetensors holds.
 func goldenCheckpoint() *Checkpoint {
 	return &Checkpoint{
-		Step: 12, Metadata: map[string]string{"run": `{"seconds":3.5}`, "words": `"sha256":"0"`}, historySize: 77,
+		Step: 12, Metadata: map[string]string{"run": `{"seconds":3.5}`, "words": `"sha256":"0"`},
+		history: binding{size: 77, sum: strings.Repeat("ab", 32), columns: strings.Repeat("cd", 32)},
 		Tensors: []safetensors.Tensor{
 			{Name: "flow1.0.weight", Shape: []int{2, 2}, Data: []float64{math.Pi, math.Inf(1), math.Copysign(0, -1), math.SmallestNonzeroFloat64}},
 			{Name: "num_batches_tracked", Shape: []int{}, Data: []int64{math.MaxInt64}},

@@ -3,7 +3,7 @@ package record
 import (
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,33 +16,37 @@ import (
 )
 
 const (
-	configFile       = "config.yaml"
-	logFile          = "log.txt"
-	resultFile       = "result.json"
-	standardFile     = "standardization.json"
-	checkpointPrefix = "checkpoint-"
-	checkpointSuffix = ".safetensors"
-	keptCheckpoints  = 2
+	configFile   = "config.yaml"
+	logFile      = "log.txt"
+	resultFile   = "result.json"
+	standardFile = "standardization.json"
+	versionFile  = "version.json"
 )
 
 // A Dir is the directory of a run, locked by this process until Close.
 //
 // Every method that writes returns an error that names the file if it could not, a
-// full disk for example; what was recorded before is still there then.
+// full disk for example; what was recorded before is still there then. It is a *LostError once the directory is not this process's any more.
 type Dir struct {
 	path    string
 	lock    *flock.Flock
+	held    fs.FileInfo // the lock's file
 	log     *os.File
-	history *historyWriter
+	history *historyWriter // nil before Create or GoOn
+	columns []Column
 }
 
 // ErrExists is what Create returns if there is a run in the directory.
 var ErrExists = errors.New("there is a run in it already")
 
 // Create makes the directory of a new run, with the config as resolved and an
-// empty history of the given columns, the first of which is step. The error is an
-// *InUseError if another process has it, and wraps ErrExists if a run is in it.
+// empty history of the given columns, the first of which is step. The directory is new, or empty but for what a start that was killed
+// left. The error is an *InUseError if another process has it, and wraps ErrExists if a run is in it.
 func Create(path string, config []byte, columns []Column) (*Dir, error) {
+	// A directory of something else gets not even a lock. One with a run may be in use, which the lock says.
+	if err := unused(path); err != nil && !errors.Is(err, ErrExists) {
+		return nil, err
+	}
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, err
 	}
@@ -57,9 +61,10 @@ func Create(path string, config []byte, columns []Column) (*Dir, error) {
 }
 
 func (d *Dir) create(config []byte, columns []Column) error {
-	if _, err := os.Stat(d.file(configFile)); err == nil {
-		return fmt.Errorf("run directory %s: %w; resume it, or choose another directory", d.path, ErrExists)
+	if err := unused(d.path); err != nil { // another process may have been here before the lock was ours
+		return err
 	}
+	d.columns = columns
 	var err error
 	if d.history, err = createHistory(d.path, columns); err != nil {
 		return err
@@ -68,50 +73,39 @@ func (d *Dir) create(config []byte, columns []Column) error {
 	return atomicfile.WriteBytes(d.file(configFile), config)
 }
 
-// A Resumption is a run directory from which a run goes on.
-type Resumption struct {
-	Dir *Dir
-	// Checkpoint is the newest checkpoint that is whole, nil to start from step 0.
-	Checkpoint *Checkpoint
-	// Notes say what was found damaged, and what is done instead; they are in the log too.
-	Notes []string
-}
-
-// Resume opens the directory of a run that was interrupted, and cuts off the
-// history behind the checkpoint that it returns: a run that continues from there
-// records what an uninterrupted one would have. The error is an *InUseError if another
-// process has the directory, and wraps fs.ErrNotExist if there is no run in it.
-func Resume(path string) (*Resumption, error) {
-	if _, err := os.Stat(filepath.Join(path, configFile)); err != nil {
-		return nil, fmt.Errorf("no run to resume in %s: %w", path, err)
+// unused refuses a directory with a run in it, or with anything that a start that was killed does not leave.
+func unused(path string) error {
+	if _, err := os.Stat(ConfigPath(path)); err == nil {
+		return fmt.Errorf("run directory %s: %w; go on with it by shadowflow run --resume %s, or choose another directory", path, ErrExists, path)
 	}
-	d, err := lockFor(path)
-	if err != nil {
-		return nil, err
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return fmt.Errorf("run directory %s: it is a file; choose a directory that is new or empty", path)
 	}
-	r, err := d.resume()
-	if err != nil {
-		return nil, errors.Join(err, d.Close())
+	entries, err := os.ReadDir(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("run directory %s: %w", path, err)
 	}
-	return r, nil
-}
-
-func (d *Dir) resume() (*Resumption, error) {
-	r := &Resumption{Dir: d}
-	var err error
-	r.Checkpoint, r.Notes, err = d.newestCheckpoint()
-	for _, note := range r.Notes {
-		err = errors.Join(err, d.Logf("%s", note))
+	var others []string
+	for _, e := range entries {
+		name := e.Name()
+		left := slices.Contains([]string{lockFile, holderFile, logFile, columnsFile, failureFile}, name) || atomicfile.IsAside(name)
+		if name == historyFile { // whoever has rows has a config
+			data, err := os.ReadFile(filepath.Join(path, name))
+			left = err == nil && headerSize(data) == int64(len(data))
+		}
+		if !left {
+			others = append(others, name)
+		}
 	}
-	if err != nil {
-		return nil, err
+	if len(others) == 0 {
+		return nil
 	}
-	size := int64(0)
-	if r.Checkpoint != nil {
-		size = r.Checkpoint.historySize
+	const named = 3
+	what := strings.Join(others[:min(named, len(others))], ", ")
+	if more := len(others) - named; more > 0 {
+		what += fmt.Sprintf(" and %d more", more)
 	}
-	d.history, err = reopenHistory(d.path, size)
-	return r, err
+	return fmt.Errorf("run directory %s: %q and no run is in it; choose one that is new or empty", path, what)
 }
 
 // lockFor locks an existing directory, removes what a killed process left unfinished there and why an earlier one failed, and opens
@@ -122,7 +116,10 @@ func lockFor(path string) (*Dir, error) {
 		return nil, err
 	}
 	d := &Dir{path: path, lock: lock}
-	if err := errors.Join(atomicfile.Sweep(path, 0), d.removeFailure()); err != nil {
+	if d.held, err = lock.Stat(); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	if err := errors.Join(d.check(), atomicfile.Sweep(path, 0), d.removeFailure()); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	if d.log, err = os.OpenFile(d.file(logFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644); err != nil {
@@ -142,10 +139,15 @@ func (d *Dir) file(name string) string { return filepath.Join(d.path, name) }
 // Append adds a row to the history, its values in the order of the columns. It is in
 // the file when Append returns, though not safe from a power failure before the next
 // checkpoint.
-func (d *Dir) Append(row []Value) error { return d.history.append(row) }
+func (d *Dir) Append(row []Value) error {
+	if err := d.check(); err != nil {
+		return err
+	}
+	return d.history.append(row)
+}
 
 // Columns returns the columns of the history.
-func (d *Dir) Columns() []Column { return d.history.columns }
+func (d *Dir) Columns() []Column { return d.columns }
 
 // Logf adds a line to the log, with the time.
 func (d *Dir) Logf(format string, args ...any) error {
@@ -160,86 +162,21 @@ func (d *Dir) WriteResult(v any) error { return writeJSON(d.file(resultFile), v)
 // WriteStandardization makes v, as JSON, what says how the run's data was standardized.
 func (d *Dir) WriteStandardization(v any) error { return writeJSON(d.file(standardFile), v) }
 
-// ReadResult reads the result of the run in a directory into v. The error is fs.ErrNotExist if the run has not ended.
-func ReadResult(dir string, v any) error { return readJSON(filepath.Join(dir, resultFile), v) }
+// WriteVersion makes v, as JSON, what says which program the run is of.
+func (d *Dir) WriteVersion(v any) error { return writeJSON(d.file(versionFile), v) }
 
-// WriteCheckpoint makes the history durable and then stores the state that it led
-// to; the two newest checkpoints are kept. If it fails the older ones are untouched.
-func (d *Dir) WriteCheckpoint(c *Checkpoint) error {
-	if err := d.history.sync(); err != nil {
-		return err
+// ReadResult reads the result of the run in a directory into v. The error is fs.ErrNotExist if the run has not ended, and wraps
+// ErrNoResult if the file has none: the run that is resumed writes it anew.
+func ReadResult(dir string, v any) error {
+	err := readJSON(filepath.Join(dir, resultFile), v)
+	if isJSONError(err) {
+		return fmt.Errorf("%w: %w; run --resume writes it anew", ErrNoResult, err)
 	}
-	stored := *c
-	stored.historySize = d.history.size
-	path := d.file(fmt.Sprintf("%s%012d%s", checkpointPrefix, c.Step, checkpointSuffix))
-	if err := atomicfile.Write(path, func(w io.Writer) error { return stored.writeTo(w) }); err != nil {
-		return err
-	}
-	names, err := d.checkpoints()
-	if err != nil {
-		return err
-	}
-	for _, name := range names[:max(0, len(names)-keptCheckpoints)] {
-		if err := os.Remove(d.file(name)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
-// checkpoints returns the names of the checkpoints' files, the oldest first.
-func (d *Dir) checkpoints() ([]string, error) {
-	entries, err := os.ReadDir(d.path)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range entries {
-		if isCheckpoint(e.Name()) {
-			names = append(names, e.Name())
-		}
-		if strings.HasPrefix(e.Name(), checkpointPrefix) && strings.HasSuffix(e.Name(), ".ckpt") {
-			return nil, fmt.Errorf("%s is of an earlier version of the program: resume the run with that", d.file(e.Name()))
-		}
-	}
-	return names, nil
-}
-
-// isCheckpoint reports whether a file of that name in a run directory is a checkpoint.
-func isCheckpoint(name string) bool {
-	return strings.HasPrefix(name, checkpointPrefix) && strings.HasSuffix(name, checkpointSuffix)
-}
-
-// newestCheckpoint returns the newest checkpoint that is whole, and says what is wrong with
-// any newer one. Those are removed, so that they do not count among the kept.
-func (d *Dir) newestCheckpoint() (*Checkpoint, []string, error) {
-	names, err := d.checkpoints()
-	if err != nil {
-		return nil, nil, err
-	}
-	slices.Reverse(names)
-	var notes []string
-	for _, name := range names {
-		c, err := openCheckpoint(d.file(name))
-		if err == nil {
-			if len(notes) > 0 {
-				notes = append(notes, fmt.Sprintf("resuming from %s, step %d", name, c.Step))
-			}
-			return c, notes, nil
-		}
-		if !errors.Is(err, errDamaged) {
-			return nil, notes, err
-		}
-		notes = append(notes, fmt.Sprintf("checkpoint not used, and removed: %v", err))
-		if err := os.Remove(d.file(name)); err != nil {
-			return nil, notes, err
-		}
-	}
-	if len(notes) > 0 {
-		notes = append(notes, "no checkpoint is whole: starting again from step 0")
-	}
-	return nil, notes, nil
-}
+// ErrNoResult says that a run's result is damaged.
+var ErrNoResult = errors.New("the result is damaged")
 
 // Close makes the history durable and gives the directory free.
 func (d *Dir) Close() error {

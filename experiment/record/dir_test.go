@@ -59,7 +59,7 @@ func TestCheckpointsOfAnEarlierVersionAreNotPassedOver(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "checkpoint-000000000500.ckpt"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Resume(dir); err == nil || !strings.Contains(err.Error(), "checkpoint-000000000500.ckpt is of an earlier version") {
+	if err := tryToResume(dir); err == nil || !strings.Contains(err.Error(), "checkpoint-000000000500.ckpt is of an earlier version") {
 		t.Errorf("got %v", err)
 	}
 	if !bytes.Equal(readFile(t, dir, historyFile), want) {
@@ -121,7 +121,7 @@ func TestTheNewestWholeCheckpointIsUsedAndItSaysSo(t *testing.T) {
 			last    string
 		}{
 			{[]int{35}, "resuming from checkpoint-000000000028.safetensors, step 28"},
-			{[]int{35, 28}, "no checkpoint is whole: starting again from step 0"},
+			{[]int{35, 28}, "no checkpoint is whole"},
 		} {
 			t.Run(fmt.Sprintf("%d %s", len(c.damaged), name), func(t *testing.T) {
 				dir := t.TempDir()
@@ -140,9 +140,6 @@ func TestTheNewestWholeCheckpointIsUsedAndItSaysSo(t *testing.T) {
 				said := strings.Join(notes, "\n")
 				if len(notes) != len(c.damaged)+1 || !strings.HasSuffix(said, c.last) || !strings.Contains(said, "checkpoint-000000000035.safetensors: damaged: ") {
 					t.Errorf("said %q", said)
-				}
-				if log := readFile(t, dir, logFile); !bytes.Contains(log, []byte(c.last)) {
-					t.Errorf("the log is %q", log)
 				}
 				if !bytes.Equal(readFile(t, dir, historyFile), want) {
 					t.Error("the history differs")
@@ -168,7 +165,7 @@ func TestARunIsNotStartedOverAnother(t *testing.T) {
 
 func TestWhereThereIsNoRunNothingIsResumed(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Resume(dir); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Open(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 	if names := listing(t, dir); len(names) > 0 {
@@ -185,7 +182,7 @@ func TestAHistoryThatSomebodyChangedIsNotResumed(t *testing.T) {
 	if err := os.Truncate(path, 60); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Resume(dir); err == nil || !strings.Contains(err.Error(), path+": 60 bytes, but the checkpoint") {
+	if err := tryToResume(dir); err == nil || !strings.Contains(err.Error(), path+" was altered: it has 60 bytes, and the checkpoint of step 7") {
 		t.Errorf("got %v", err)
 	}
 	if size := len(readFile(t, path)); size != 60 {

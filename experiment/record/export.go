@@ -57,20 +57,32 @@ func Export(dir, format, out string) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	path = out
-	switch {
-	case out == "":
-		path = filepath.Join(dir, f.file)
-	case f.isDir:
-		if err := os.MkdirAll(out, 0o755); err != nil {
-			return "", err
-		}
-		path = filepath.Join(out, f.file)
-	}
+	path = f.path(dir, out)
 	if err := refuseRecord(dir, path); err != nil {
 		return "", err
 	}
+	if f.isDir {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return "", err
+		}
+	}
 	return path, atomicfile.Write(path, func(w io.Writer) error { return f.write(w, h) })
+}
+
+// ExportPath returns the file that Export would write.
+func ExportPath(dir, format, out string) (string, error) {
+	f, err := findExportFormat(format)
+	return f.path(dir, out), err
+}
+
+func (f exportFormat) path(dir, out string) string {
+	switch {
+	case out == "":
+		return filepath.Join(dir, f.file)
+	case f.isDir:
+		return filepath.Join(out, f.file)
+	}
+	return out
 }
 
 func findExportFormat(name string) (exportFormat, error) {
@@ -88,7 +100,7 @@ func refuseRecord(dir, path string) error {
 	if err != nil {
 		return nil // no such file, which cannot be one of the record
 	}
-	for _, name := range []string{historyFile, columnsFile, timesFile, configFile, logFile, resultFile, failureFile, lockFile, holderFile} {
+	for _, name := range []string{historyFile, columnsFile, timesFile, configFile, logFile, resultFile, failureFile, versionFile, standardFile, lockFile, holderFile} {
 		record, err := os.Stat(filepath.Join(dir, name))
 		if err == nil && os.SameFile(there, record) {
 			return fmt.Errorf("%s is part of the run's record; choose another file", path)

@@ -2,9 +2,11 @@ package record
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -176,7 +178,8 @@ type historyWriter struct {
 	path    string
 	file    appendFile
 	columns []Column
-	size    int64 // of the complete lines
+	size    int64     // of the complete lines
+	sum     hash.Hash // SHA-256 of them
 }
 
 // appendFile is what historyWriter needs of an *os.File.
@@ -200,7 +203,7 @@ func createHistory(dir string, columns []Column) (*historyWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &historyWriter{path: path, file: file, columns: columns}
+	w := &historyWriter{path: path, file: file, columns: columns, sum: sha256.New()}
 	header := make([]string, len(columns))
 	for i, c := range columns {
 		header[i] = c.Name
@@ -211,33 +214,30 @@ func createHistory(dir string, columns []Column) (*historyWriter, error) {
 	return w, nil
 }
 
+// headerSize returns the length of a history's first line.
+func headerSize(data []byte) int64 { return int64(bytes.IndexByte(data, '\n') + 1) }
+
 // reopenHistory continues a history behind its first size bytes and cuts off the
 // rest; a size of 0 means behind the header.
-func reopenHistory(dir string, size int64) (*historyWriter, error) {
-	columns, err := readColumns(filepath.Join(dir, columnsFile))
-	if err != nil {
-		return nil, err
-	}
+func reopenHistory(dir string, columns []Column, size int64) (*historyWriter, error) {
 	path := filepath.Join(dir, historyFile)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	if size == 0 {
-		size = int64(bytes.IndexByte(data, '\n') + 1)
+		size = headerSize(data)
 	}
-	if size > int64(len(data)) || size > 0 && data[size-1] != '\n' {
-		return nil, fmt.Errorf("%s: %d bytes, but the checkpoint was written after %d and the end of a line: "+
-			"the history was changed by something else", path, len(data), size)
-	}
-	if _, _, err := parseHistory(path, data[:size], columns); err != nil {
+	data = data[:min(size, int64(len(data)))]
+	if _, _, err := parseHistory(path, data, columns); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
-	w := &historyWriter{path: path, file: file, columns: columns, size: size}
+	w := &historyWriter{path: path, file: file, columns: columns, size: size, sum: sha256.New()}
+	w.sum.Write(data)
 	if err := errors.Join(file.Truncate(size), w.sync()); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -259,6 +259,7 @@ func (w *historyWriter) write(line []byte) error {
 			errors.Join(err, w.file.Truncate(w.size)))
 	}
 	w.size += int64(len(line))
+	w.sum.Write(line)
 	return nil
 }
 

@@ -96,20 +96,41 @@ func runToy(path string, steps int) (notes []string, err error) {
 	r := newToy()
 	d, err := Create(path, testConfig(), testColumns())
 	if errors.Is(err, ErrExists) {
-		from, err := Resume(path)
-		if err != nil {
+		if d, err = Open(path); err != nil {
 			return nil, err
 		}
-		d, notes = from.Dir, from.Notes
-		if from.Checkpoint != nil {
-			if err := r.restore(from.Checkpoint); err != nil {
-				return notes, err
-			}
+		if notes, err = r.resume(d); err != nil {
+			return notes, errors.Join(err, d.Close())
 		}
 	} else if err != nil {
 		return nil, err
 	}
 	return notes, errors.Join(r.run(d, steps), d.Close())
+}
+
+// resume goes on from the newest checkpoint.
+func (r *toy) resume(d *Dir) (notes []string, err error) {
+	c, notes, err := d.Newest(takeAny)
+	if err == nil {
+		err = d.GoOn(c, testConfig())
+	}
+	if err != nil || c == nil {
+		return notes, err
+	}
+	return notes, r.restore(c)
+}
+
+// takeAny takes every checkpoint.
+func takeAny(*Checkpoint) (bool, error) { return true, nil }
+
+// tryToResume opens a directory and asks for its newest checkpoint.
+func tryToResume(dir string) error {
+	d, err := Open(dir)
+	if err != nil {
+		return err
+	}
+	_, _, err = d.Newest(takeAny)
+	return errors.Join(err, d.Close())
 }
 
 // uninterrupted returns the history of a toy that nothing disturbed.
@@ -164,6 +185,8 @@ func TestARunKilledAtAnyInstantEndsWithTheSameBits(t *testing.T) {
 	killed := 0
 	for killed < *kills {
 		cmd := toyProcess(dir, steps)
+		var said bytes.Buffer
+		cmd.Stdout = &said
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -171,8 +194,12 @@ func TestARunKilledAtAnyInstantEndsWithTheSameBits(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			t.Fatal(err)
 		}
-		if cmd.Wait() == nil {
+		err := cmd.Wait()
+		if err == nil {
 			break // it had ended
+		}
+		if cmd.ProcessState.Exited() {
+			t.Fatalf("after %d kills: %v\n%s", killed, err, said.String())
 		}
 		killed++
 	}

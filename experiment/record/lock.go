@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -33,6 +34,25 @@ func (e *InUseError) Error() string {
 		who = fmt.Sprintf("process %d on %s, since %s", e.PID, e.Host, e.Since.Format(time.DateTime))
 	}
 	return fmt.Sprintf("run directory %s is in use by %s; wait for it to end, stop it, or choose another directory", e.Dir, who)
+}
+
+// LostError says that a run directory, or its lock, is no longer that of the process that worked in it.
+type LostError struct{ Dir, What string }
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("run directory %s: %s while the run went on, which ends here; "+
+		"run --resume goes on from the newest checkpoint, where the directory is now", e.Dir, e.What)
+}
+
+// check returns a *LostError if the lock is not where it was taken: the directory was moved or deleted, or the lock was.
+func (d *Dir) check() error {
+	if there, err := os.Stat(d.file(lockFile)); err == nil && os.SameFile(there, d.held) {
+		return nil
+	}
+	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) {
+		return &LostError{d.path, "it was moved or deleted"}
+	}
+	return &LostError{d.path, "its lock was removed or replaced, so that another process may work in it,"}
 }
 
 type holder struct {

@@ -1,14 +1,14 @@
 package record
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"shadowflow/internal/atomicfile"
@@ -21,51 +21,59 @@ type Times struct {
 	file *os.File
 }
 
-const timesFile = "times.csv"
+const (
+	timesFile   = "times.csv"
+	timesHeader = "step,seconds"
+)
 
-// OpenTimes opens the times of a run that goes on from a step: those from that step on are cut off.
-func OpenTimes(dir string, step int) (*Times, error) {
+// OpenTimes opens the times of a run that goes on from a step: those from that step on are cut off, and lines that are damaged left out,
+// which are counted.
+func OpenTimes(dir string, step int) (f *Times, damaged int, err error) {
 	path := filepath.Join(dir, timesFile)
-	kept, err := readTimes(path, step)
-	if err != nil {
-		return nil, err
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, err
 	}
+	kept, damaged := keepTimes(data, step)
 	if err := atomicfile.WriteBytes(path, kept); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return &Times{path, file}, nil
+	return &Times{path, file}, damaged, nil
 }
 
-// readTimes returns the header and the lines of steps before the given one, as they stand in the file.
-func readTimes(path string, step int) ([]byte, error) {
-	kept := []byte("step,seconds\n")
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return kept, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	r := csv.NewReader(file)
-	for {
-		record, err := r.Read()
-		var parse *csv.ParseError
-		if errors.Is(err, io.EOF) || errors.As(err, &parse) { // a last line may be cut short
-			return kept, nil
+// keepTimes returns the header and the lines of steps before the given one, as they stand in the file. A last line may be cut short.
+func keepTimes(data []byte, step int) (kept []byte, damaged int) {
+	kept = []byte(timesHeader + "\n")
+	last := -1
+	for line := range strings.Lines(string(data)) {
+		text, whole := strings.CutSuffix(line, "\n")
+		if !whole || text == timesHeader && len(kept) == len(timesHeader)+1 {
+			continue
 		}
-		if err != nil {
-			return nil, err
+		n, ok := stepOf(text)
+		switch {
+		case !ok || n <= last:
+			damaged++
+		case n < step:
+			kept = append(kept, line...)
 		}
-		n, err := strconv.Atoi(record[0])
-		if err == nil && n < step {
-			kept = append(kept, formatRecord(record)...)
+		if ok {
+			last = max(last, n)
 		}
 	}
+	return kept, damaged
+}
+
+// stepOf returns the step of a line that Add wrote.
+func stepOf(line string) (int, bool) {
+	step, seconds, _ := strings.Cut(line, ",")
+	n, err := strconv.Atoi(step)
+	s, fault := strconv.ParseFloat(seconds, 64)
+	return n, err == nil && fault == nil && n >= 0 && s >= 0 && !math.IsInf(s, 1)
 }
 
 // Add says that the record of a step was complete after so many seconds of work.

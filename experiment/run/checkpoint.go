@@ -28,6 +28,8 @@ type checkpointMeta struct {
 	FirstLoss *float64 `json:"first_loss,omitempty"` // nil before the first step
 	// Ended says how the run ended, if it has: its last record is in the history then, and only the result may be missing.
 	Ended Status `json:"ended,omitempty"`
+	// Changed is that of the result.
+	Changed []string `json:"changed,omitempty"`
 	passed
 }
 
@@ -35,7 +37,10 @@ type checkpointMeta struct {
 func (t *training[T]) checkpoint(ended Status) error {
 	l := t.loop
 	return l.watch.time("checkpoint", func() error {
-		meta := checkpointMeta{DType: t.config.DType, Seed: t.config.Seed, Generator: generator, Seconds: l.watch.seconds(), Costs: l.watch.costs, Ended: ended}
+		meta := checkpointMeta{
+			DType: t.config.DType, Seed: t.config.Seed, Generator: generator,
+			Seconds: l.watch.seconds(), Costs: l.watch.costs, Ended: ended, Changed: t.changed,
+		}
 		if finite(l.firstLoss) {
 			meta.FirstLoss = &l.firstLoss
 		}
@@ -51,9 +56,11 @@ func (t *training[T]) checkpoint(ended Status) error {
 		if err != nil {
 			return err
 		}
-		return t.dir.WriteCheckpoint(&record.Checkpoint{
-			Step: l.Optimizer.Steps(), Metadata: map[string]string{runMetadata: string(text)}, Tensors: tensors,
-		})
+		metadata := map[string]string{runMetadata: string(text)}
+		if err := t.bind(metadata); err != nil {
+			return err
+		}
+		return t.dir.WriteCheckpoint(&record.Checkpoint{Step: l.Optimizer.Steps(), Metadata: metadata, Tensors: tensors, Ended: ended != ""})
 	})
 }
 
@@ -129,13 +136,19 @@ func (t *training[T]) restore(at *record.Checkpoint) error {
 	if err := l.takeUp(meta.passed); err != nil {
 		return fmt.Errorf("%s: %w", where, err)
 	}
-	t.ended = meta.Ended
+	if l.Steps < at.Step {
+		return fmt.Errorf("%s: the run is to take %d steps; it can only be given more than it has taken", where, l.Steps)
+	}
+	t.ended, t.changed = meta.Ended, meta.Changed
 	l.watch.before, l.watch.costs = meta.Seconds, meta.Costs
 	if meta.FirstLoss != nil {
 		l.firstLoss = *meta.FirstLoss
 	}
 	return nil
 }
+
+// noteChange implements runner.
+func (t *training[T]) noteChange(change string) { t.changed = append(t.changed, change) }
 
 // saveWeights writes the parameters, and the running averages of batch normalization, as they are.
 func (t *training[T]) saveWeights(path string) error {

@@ -23,8 +23,14 @@ func (t *training[T]) run(ctx context.Context, d *record.Dir) (result *Result, e
 		return t.conclude(t.ended)
 	}
 	l := t.loop
-	if t.times, err = record.OpenTimes(d.Path(), l.Optimizer.Steps()); err != nil {
+	var damaged int
+	if t.times, damaged, err = record.OpenTimes(d.Path(), l.Optimizer.Steps()); err != nil {
 		return nil, err
+	}
+	if damaged > 0 {
+		if err := t.say("times.csv was damaged: %d lines are left out", damaged); err != nil {
+			return nil, err
+		}
 	}
 	defer func() { err = errors.Join(err, t.times.Close()) }()
 	if l.watch.before == 0 {
@@ -48,6 +54,14 @@ func (t *training[T]) run(ctx context.Context, d *record.Dir) (result *Result, e
 	return t.conclude(status)
 }
 
+// say tells a person, and the log.
+func (t *training[T]) say(format string, args ...any) error {
+	if t.notice != nil {
+		t.notice(fmt.Sprintf(format, args...))
+	}
+	return t.dir.Logf(format, args...)
+}
+
 func (t *training[T]) logStart() error {
 	c, s, p := t.config, t.source, t.problem
 	if err := t.introduceData(); err != nil {
@@ -61,10 +75,7 @@ func (t *training[T]) logStart() error {
 		notes = append(notes, "optimizer.moments: "+note)
 	}
 	for _, note := range notes {
-		if t.notice != nil {
-			t.notice(note)
-		}
-		if err := t.dir.Logf("%s", note); err != nil {
+		if err := t.say("%s", note); err != nil {
 			return err
 		}
 	}
@@ -151,9 +162,9 @@ func (t *training[T]) noteEnd(e *equation[T]) error {
 	return t.dir.Logf("%v", e.ended)
 }
 
-// between implements sink.
+// between implements sink. The state before the last row is kept whatever the interval: a run that is extended goes on from there.
 func (t *training[T]) between(n int) error {
-	if !due(t.config.Checkpoint.Every, n) {
+	if n != t.loop.Steps && !due(t.config.Checkpoint.Every, n) {
 		return nil
 	}
 	return t.checkpoint("")
@@ -189,7 +200,7 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 	r := &Result{
 		Status: s, Step: l.Optimizer.Steps(), Parameters: t.problem.Objective.Dim(), Examples: t.examples(), Untrained: t.untrained(),
 		Regime:  regimeOf(t.config, h),
-		Seconds: l.watch.seconds(), Costs: l.watch.costs,
+		Seconds: l.watch.seconds(), Costs: l.watch.costs, Changed: t.changed,
 	}
 	if s == Diverged {
 		r.Regime = diagnose.Diverged

@@ -81,7 +81,7 @@ func TestACheckpointOfAnotherConfigIsNotResumed(t *testing.T) {
 			if err := os.Remove(filepath.Join(dir, "result.json")); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Resume(t.Context(), dir, Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := Resume(t.Context(), dir, Options{AcceptChanged: true}); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v", err)
 			}
 		})

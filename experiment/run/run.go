@@ -3,17 +3,20 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"slices"
 
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
+	"shadowflow/internal/version"
+	"shadowflow/schema"
 )
 
-// Options say how a run is carried out. Nothing in them changes its record.
+// Options say how a run is carried out.
 type Options struct {
+	// Settings, of Resume alone, replace those of the run's config.
+	Settings [][]schema.Setting
+	// AcceptChanged, of Resume alone, lets a run go on whose config, data or program changed. Its result says so.
+	AcceptChanged bool
 	// Progress, if not nil, is told after each step.
 	Progress func(Progress)
 	// Notice, if not nil, is told what a person should know: a damaged checkpoint, or labels that skip a class.
@@ -64,6 +67,8 @@ type Result struct {
 	Seconds float64 `json:"seconds"`
 	// Costs says where the time went.
 	Costs []Cost `json:"costs"`
+	// Changed says what was accepted to change in the course of the run, and from which step on: its record is not of one config then.
+	Changed []string `json:"changed,omitempty"`
 }
 
 // A Cost is the time spent on one kind of work.
@@ -84,41 +89,10 @@ func Run(ctx context.Context, c *config.Config, dir string, opt Options) (*Resul
 	if err != nil {
 		return nil, err
 	}
-	return carryOut(ctx, r, d, nil)
-}
-
-// Resume continues the run in a directory where its newest whole checkpoint left it, and ends with the record of a run that
-// was never interrupted. A run that has ended is left as it is: its result is returned.
-func Resume(ctx context.Context, dir string, opt Options) (*Result, error) {
-	from, err := record.Resume(dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, note := range from.Notes {
-		if opt.Notice != nil {
-			opt.Notice(note)
-		}
-	}
-	d := from.Dir
-	c, err := ReadConfig(dir)
-	if err != nil {
+	if err := errors.Join(d.WriteVersion(version.Current()), d.Logf("begun by %v", version.Current())); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	ended := &Result{}
-	switch err := record.ReadResult(dir, ended); {
-	case err == nil:
-		return ended, d.Close()
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, errors.Join(err, d.Close())
-	}
-	r, err := newRunner(ctx, c, opt)
-	if err == nil && !slices.Equal(r.columns(), d.Columns()) {
-		err = fmt.Errorf("the history in %s has other columns than this version of the program records: resume it with the version that began it", dir)
-	}
-	if err != nil {
-		return nil, errors.Join(err, d.Close())
-	}
-	return carryOut(ctx, r, d, from.Checkpoint)
+	return carryOut(ctx, r, d)
 }
 
 // ReadConfig returns the config of the run in a directory.
@@ -130,6 +104,10 @@ type runner interface {
 	columns() []record.Column
 	// restore continues from a checkpoint.
 	restore(at *record.Checkpoint) error
+	// contents returns the SHA-256 of what so many steps depend on beside the config.
+	contents(steps int) map[string]string
+	// noteChange makes a change that was accepted part of the record.
+	noteChange(change string)
 	// run takes the steps.
 	run(ctx context.Context, d *record.Dir) (*Result, error)
 }
@@ -142,21 +120,10 @@ func newRunner(ctx context.Context, c *config.Config, opt Options) (runner, erro
 }
 
 // carryOut runs to the end and closes the directory.
-func carryOut(ctx context.Context, r runner, d *record.Dir, at *record.Checkpoint) (*Result, error) {
-	result, err := func() (*Result, error) {
-		if at != nil {
-			if err := r.restore(at); err != nil {
-				return nil, err
-			}
-			if err := d.Logf("resumed at step %d", at.Step); err != nil {
-				return nil, err
-			}
-		}
-		result, err := r.run(ctx, d)
-		if err != nil {
-			return nil, errors.Join(err, d.Logf("stopped by an error: %v", err))
-		}
-		return result, d.Logf("%s at step %d, loss %.6g", result.Status, result.Step, result.Loss)
-	}()
-	return result, errors.Join(err, d.Close())
+func carryOut(ctx context.Context, r runner, d *record.Dir) (*Result, error) {
+	result, err := r.run(ctx, d)
+	if err != nil {
+		return nil, errors.Join(err, d.Logf("stopped by an error: %v", err), d.Close())
+	}
+	return result, errors.Join(d.Logf("%s at step %d, loss %.6g", result.Status, result.Step, result.Loss), d.Close())
 }

@@ -3,16 +3,11 @@ package run
 import (
 	"bytes"
 	"context"
-	"errors"
-	"flag"
 	"math"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
@@ -66,81 +61,6 @@ func fileBytes(t *testing.T, dir, name string) []byte {
 		t.Fatal(err)
 	}
 	return data
-}
-
-const killedRunVariable = "SHADOWFLOW_TEST_KILLED_RUN"
-
-// TestRunToBeKilled is the process that TestKilledRunEndsWithTheSameBits kills.
-func TestRunToBeKilled(t *testing.T) {
-	dir := os.Getenv(killedRunVariable)
-	if dir == "" {
-		t.Skip("a part of TestKilledRunEndsWithTheSameBits")
-	}
-	slow := Options{Progress: func(Progress) { time.Sleep(2 * time.Millisecond) }} // so that a kill hits it
-	var err error
-	if _, stat := os.Stat(filepath.Join(dir, "config.yaml")); stat == nil {
-		_, err = Resume(t.Context(), dir, slow)
-	} else {
-		_, err = Run(t.Context(), parse(t, small), dir, slow)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-var killSeed = flag.Uint64("killseed", 0, "seed of the instants at which a run is killed, 0 for another one each time")
-
-func TestKilledRunEndsWithTheSameBits(t *testing.T) {
-	whole := filepath.Join(t.TempDir(), "whole")
-	result, _ := runIn(t, whole, parse(t, small))
-	if result.Status != Finished || result.Step != 60 {
-		t.Fatalf("the uninterrupted run %s at step %d", result.Status, result.Step)
-	}
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "killed")
-	seed := *killSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("-killseed=%d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 0))
-	kills := 0
-	for range 40 {
-		cmd := exec.Command(program, "-test.run=^TestRunToBeKilled$")
-		cmd.Env = append(os.Environ(), killedRunVariable+"="+dir)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		wait := make(chan error, 1)
-		go func() { wait <- cmd.Wait() }()
-		delay := time.Duration(20_000+rnd.IntN(180_000)) * time.Microsecond
-		if kills >= 8 {
-			delay = time.Minute
-		}
-		var ended error
-		select {
-		case ended = <-wait:
-		case <-time.After(delay):
-			if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-				t.Fatal(err)
-			}
-			ended = <-wait
-		}
-		if ended == nil {
-			break
-		}
-		kills++
-	}
-	if kills == 0 {
-		t.Error("no process was killed")
-	}
-	if err := record.ReadResult(dir, &Result{}); err != nil {
-		t.Fatalf("after %d kills the run has no result: %v", kills, err)
-	}
-	wantSameHistory(t, dir, whole)
 }
 
 // wantSameHistory fails at the first line that two runs' histories do not share.

@@ -33,6 +33,10 @@ type training[T graph.Float] struct {
 
 	dir   *record.Dir
 	times *record.Times
+
+	read    map[string]string // see contents; nil before it is asked for
+	factors factors
+	changed []string // see Result.Changed
 }
 
 func newTraining[T graph.Float](ctx context.Context, c *config.Config, opt Options) (*training[T], error) {

@@ -1,7 +1,10 @@
 package sweep
 
 import (
+	"fmt"
 	"path/filepath"
+	"strings"
+	"unicode"
 
 	"shadowflow/schema"
 )
@@ -48,6 +51,9 @@ func Parse(path string, src []byte, limit int, overrides ...[]schema.Setting) (*
 			alone = false
 		}
 	}
+	if problem := checkName(spec.Name); problem != "" {
+		return nil, fmt.Errorf("%q: the sweep is named after its file, but %q %s; say name: in the file", path, spec.Name, problem)
+	}
 	sweep, err := New(spec, limit)
 	if err == nil && alone { // the file as it was written, with its comments
 		sweep.Source = src
@@ -67,11 +73,34 @@ var readers = map[string]func(*Spec, schema.Setting) error{
 
 func (s *Spec) readName(at schema.Setting) error {
 	name, ok := at.Value.(string)
-	if !ok || name == "" || name != filepath.Base(name) || name == "." || name == ".." {
+	if !ok {
 		return at.KeyError("name", "expected a name that a directory may have")
+	}
+	if problem := checkName(name); problem != "" {
+		return at.KeyError("name", "%q %s; expected a name that a directory may have", name, problem)
 	}
 	s.Name = name
 	return nil
+}
+
+// checkName says what keeps a name from being that of a sweep's directory on all systems, "" if nothing does.
+func checkName(name string) string {
+	const most = 100
+	switch {
+	case name == "" || name == "." || name == "..":
+		return "names no directory"
+	case len(name) > most:
+		return fmt.Sprintf("is longer than %d bytes", most)
+	case strings.ContainsAny(name, `/\`):
+		return "has a separator of paths"
+	case strings.ContainsAny(name, `:*?"<>|`) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return "has a character that names of files may not have"
+	case strings.Trim(name, " ") != name || strings.HasSuffix(name, "."):
+		return "begins or ends with a space, or ends with a point"
+	case strings.EqualFold(filepath.Ext(name), ".yaml") || strings.EqualFold(filepath.Ext(name), ".yml"):
+		return "looks like the name of a file"
+	}
+	return ""
 }
 
 // readBase takes a config, or the path of one, which is looked for beside the file.

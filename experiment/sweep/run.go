@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -21,12 +22,16 @@ type Runner func(ctx context.Context, c *config.Config, dir string) error
 
 // Execute is the Runner that trains.
 func Execute(ctx context.Context, c *config.Config, dir string) error {
+	return execute(ctx, c, dir, run.Options{})
+}
+
+func execute(ctx context.Context, c *config.Config, dir string, opt run.Options) error {
 	var result *run.Result
 	_, err := os.Stat(record.ConfigPath(dir))
 	if err == nil {
-		result, err = run.Resume(ctx, dir, run.Options{})
+		result, err = run.Resume(ctx, dir, opt)
 	} else {
-		result, err = run.Run(ctx, c, dir, run.Options{})
+		result, err = run.Run(ctx, c, dir, opt)
 	}
 	if err == nil && result.Status == run.Interrupted {
 		err = context.Cause(ctx)
@@ -45,6 +50,8 @@ type Options struct {
 	Memory int64
 	// RetryFailed makes runs again that failed earlier.
 	RetryFailed bool
+	// AcceptChanged lets Execute go on with a run whose data or program changed.
+	AcceptChanged bool
 	// Run makes a run; nil stands for Execute.
 	Run Runner
 	// Size says what a run takes, in bytes; nil stands for MemoryOf. A run whose size is an error takes its turn like a small one,
@@ -86,7 +93,12 @@ func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) error {
 			todo = append(todo, st)
 		}
 	}
-	return newScheduler(todo, opt).run(ctx)
+	sched := newScheduler(todo, opt)
+	sched.dir = dir
+	if sched.held, err = os.Stat(dir); err != nil {
+		return err
+	}
+	return sched.run(ctx)
 }
 
 // RunOne makes one run of the sweep in its directory with all processors, unless it has ended. This is what a cluster's scheduler
@@ -113,6 +125,8 @@ type scheduler struct {
 	opt     Options
 	threads int // of each run; 0 leaves what its config says
 	sizes   []int64
+	dir     string      // of the sweep
+	held    fs.FileInfo // what it was at the start
 }
 
 func newScheduler(todo []Status, opt Options) *scheduler {
@@ -120,7 +134,9 @@ func newScheduler(todo []Status, opt Options) *scheduler {
 		opt.Parallel = runtime.GOMAXPROCS(0)
 	}
 	if opt.Run == nil {
-		opt.Run = Execute
+		opt.Run = func(ctx context.Context, c *config.Config, dir string) error {
+			return execute(ctx, c, dir, run.Options{AcceptChanged: opt.AcceptChanged})
+		}
 	}
 	if opt.Size == nil {
 		opt.Size = (&sizer{}).of
@@ -146,8 +162,15 @@ func (s *scheduler) run(ctx context.Context) error {
 	done := make(chan outcome)
 	next, running, stopped, used := 0, 0, 0, int64(0)
 	var errs []error
+	lost := false
 	for {
-		for ctx.Err() == nil && next < len(s.todo) && running < s.opt.Parallel && (running == 0 || s.fits(used+s.sizes[next])) {
+		for ctx.Err() == nil && !lost && next < len(s.todo) && running < s.opt.Parallel && (running == 0 || s.fits(used+s.sizes[next])) {
+			if there, err := os.Stat(s.dir); err != nil || !os.SameFile(there, s.held) {
+				lost = true
+				errs = append(errs, fmt.Errorf("the directory %s of the sweep was moved or deleted while it went on: "+
+					"no run is begun; go on where it is now", s.dir))
+				break
+			}
 			i := next
 			s.tell(Event{Run: s.todo[i].Run, Dir: s.todo[i].Dir, Stopped: stopped, All: len(s.todo)})
 			go func() { done <- outcome{i, s.make(ctx, s.todo[i])} }()
@@ -204,9 +227,12 @@ func (s *scheduler) make(ctx context.Context, st Status) error {
 	}
 	err := s.attempt(ctx, &c, st.Dir)
 	var inUse *record.InUseError
+	var lost *record.LostError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &lost): // where it was nothing is to be written
+		return &recordError{err}
 	case ctx.Err() != nil, errors.As(err, &inUse):
 		return err
 	}

@@ -39,10 +39,13 @@ type Status struct {
 // sourceFile is the copy of the sweep file in the sweep's directory.
 const sourceFile = "sweep.yaml"
 
+// runsDir is the directory of the runs in it.
+const runsDir = "runs"
+
 // RunDirs returns where the runs of a sweep in a directory are. A run whose place in the sweep changed keeps its directory.
 func (s *Sweep) RunDirs(dir string) []string {
 	byHash := map[string]string{}
-	entries, _ := os.ReadDir(filepath.Join(dir, "runs")) // none yet: nothing to find
+	entries, _ := os.ReadDir(filepath.Join(dir, runsDir)) // none yet: nothing to find
 	for _, e := range entries {
 		if i := strings.LastIndexByte(e.Name(), '-'); i >= 0 && e.IsDir() {
 			byHash[e.Name()[i+1:]] = e.Name()
@@ -54,7 +57,7 @@ func (s *Sweep) RunDirs(dir string) []string {
 		if there, ok := byHash[r.shortHash()]; ok {
 			name = there
 		}
-		out[i] = filepath.Join(dir, "runs", name)
+		out[i] = filepath.Join(dir, runsDir, name)
 	}
 	return out
 }
@@ -83,13 +86,13 @@ func statusOf(r Run, dir string) (Status, error) {
 	}
 	var result run.Result
 	switch err := record.ReadResult(dir, &result); {
-	case err == nil:
+	case err == nil && result.Status != "":
 		s.State, s.Result = Ended, &result
 		if result.Status == run.Diverged {
 			s.Reason = fmt.Sprintf("diverged at step %d", result.Step)
 		}
 		return s, nil
-	case !errors.Is(err, fs.ErrNotExist):
+	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, record.ErrNoResult): // a damaged one is made again
 		return s, err
 	}
 	if record.InUse(dir) {
@@ -106,12 +109,51 @@ func statusOf(r Run, dir string) (Status, error) {
 	return s, nil
 }
 
-// Prepare makes the directory of a sweep, with a copy of its file.
+// Prepare makes the directory of a sweep, with a copy of its file, which replaces that of the sweep as it was. A directory of something else
+// is refused.
 func (s *Sweep) Prepare(dir string) error {
-	if err := os.MkdirAll(filepath.Join(dir, "runs"), 0o755); err != nil {
+	if err := s.owns(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, runsDir), 0o755); err != nil {
 		return err
 	}
 	return atomicfile.WriteBytes(filepath.Join(dir, sourceFile), s.Source)
+}
+
+// owns refuses a directory that holds anything and is not one of a sweep, or is of one with another name.
+func (s *Sweep) owns(dir string) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("directory %s of the sweep: it is a file; choose a directory that is new or empty", dir)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("directory %s of the sweep: %w", dir, err)
+	}
+	if there, err := os.ReadFile(filepath.Join(dir, sourceFile)); err == nil {
+		if was, is := nameIn(there), nameIn(s.Source); was != "" && is != "" && was != is {
+			return fmt.Errorf("directory %s is of the sweep %s; %s wants one of its own", dir, was, is)
+		}
+		return nil
+	}
+	for _, e := range entries { // but for what a start that was killed left
+		if name := e.Name(); name != runsDir && !atomicfile.IsAside(name) {
+			return fmt.Errorf("directory %s: %q is in it, and it is not of a sweep, whose file %s it would have; choose one that is new or empty",
+				dir, name, sourceFile)
+		}
+	}
+	return nil
+}
+
+// nameIn returns the name that a sweep file says, "" if it says none.
+func nameIn(source []byte) string {
+	document, _ := schema.Parse(sourceFile, source) // a file that cannot be read says nothing
+	for _, s := range document {
+		if name, ok := s.Text(); ok && s.Key == "name" {
+			return name
+		}
+	}
+	return ""
 }
 
 // Open reads a sweep from its file, or from its directory, and returns the directory too: the one given, or, for a file,

@@ -30,6 +30,9 @@ func (s *Sweep) Table(dir string) (*record.History, error) {
 
 // WriteTables writes the table and its means beside the runs in dir, as CSV and Parquet: table.csv, means.csv, and so on.
 func (s *Sweep) WriteTables(dir string) error {
+	if err := s.owns(dir); err != nil {
+		return err
+	}
 	t, err := s.Table(dir)
 	if err != nil {
 		return err

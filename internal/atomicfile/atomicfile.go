@@ -58,11 +58,11 @@ func replace(path string, write func(w io.Writer) error) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(aside))
 	}
-	return syncDir(dir)
+	return SyncDir(dir)
 }
 
-// syncDir makes the names in a directory durable. Windows has no such call, and its file systems keep a journal of names.
-func syncDir(dir string) error {
+// SyncDir makes the names in a directory durable. Windows has no such call, and its file systems keep a journal of names.
+func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
@@ -86,6 +86,11 @@ func Folder(dir string) (path string, remove func() error, err error) {
 	return path, func() error { return os.RemoveAll(path) }, err
 }
 
+// IsAside reports whether a file or folder of that name is one of Write or Folder.
+func IsAside(name string) bool {
+	return strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix)
+}
+
 // Sweep removes what killed processes left aside in a directory: the files that Write was writing there and the folders of Folder that have
 // not grown for the given time. Zero is for the one who knows that nobody else writes there; a process whose file is swept gets an error, and its
 // target stays what it was.
@@ -95,7 +100,7 @@ func Sweep(dir string, idle time.Duration) error {
 		return err
 	}
 	for _, e := range entries {
-		if !e.Type().IsRegular() && !e.IsDir() || !strings.HasPrefix(e.Name(), prefix) || !strings.HasSuffix(e.Name(), suffix) {
+		if !e.Type().IsRegular() && !e.IsDir() || !IsAside(e.Name()) {
 			continue
 		}
 		info, err := e.Info()

@@ -70,5 +70,11 @@ func exitCode(ctx context.Context, err error, began bool) int {
 
 // notice makes began true once a command's flags and arguments are accepted.
 func notice(root *cobra.Command, began *bool) {
-	root.PersistentPreRun = func(*cobra.Command, []string) { *began = true }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := noEmptyPaths(cmd); err != nil {
+			return err
+		}
+		*began = true
+		return nil
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 func newExport() *cobra.Command {
 	var format, out string
+	var force *bool
 	cmd := &cobra.Command{
 		Use:   "export DIR",
 		Short: "Write the history of a run in a format that other tools open",
@@ -18,7 +19,13 @@ func newExport() *cobra.Command {
 
 		ValidArgsFunction: completeDirs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := record.Export(args[0], format, out)
+			path, err := record.ExportPath(args[0], format, out)
+			if err == nil {
+				err = mayWrite(*force, path)
+			}
+			if err == nil {
+				path, err = record.Export(args[0], format, out)
+			}
 			if err != nil {
 				return err
 			}
@@ -29,5 +36,6 @@ func newExport() *cobra.Command {
 	cmd.Flags().StringVar(&format, "format", "parquet", "one of "+strings.Join(record.ExportFormats(), ", "))
 	completeWords(cmd, "format", record.ExportFormats()...)
 	cmd.Flags().StringVar(&out, "out", "", "the file, for tensorboard the folder (default: in the run directory)")
+	force = bindForce(cmd)
 	return cmd
 }

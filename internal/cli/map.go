@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/report"
 	"shadowflow/reproduce"
 	"shadowflow/schema"
 )
@@ -21,6 +22,7 @@ func newMap() *cobra.Command {
 		quiet                bool
 		flags                sweepFlags
 		given                *settings
+		force                *bool
 	)
 	cmd := &cobra.Command{
 		Use:   "map [config.yaml]",
@@ -78,6 +80,9 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 			if out == "" {
 				out = filepath.Join("reproductions", "map-"+scale)
 			}
+			if err := mayWrite(*force, report.PagePaths(out)...); err != nil {
+				return err
+			}
 			if o.Sweep, err = flags.options(); err != nil {
 				return err
 			}
@@ -112,7 +117,7 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 	completeWords(cmd, "scale", scales()...)
 	f.StringVar(&out, "out", "", "directory (default reproductions/map-SCALE)")
 	f.BoolVar(&quiet, "quiet", false, "no progress")
-	f.IntVar(&flags.parallel, "parallel", 0, "runs at once, 0 for one a processor")
-	f.StringVar(&flags.memory, "memory", "", "memory for all runs together, like 8GiB (default what is free)")
+	flags.bindOptions(f)
+	force = bindForce(cmd)
 	return cmd
 }

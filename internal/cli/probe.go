@@ -14,6 +14,7 @@ func newProbe() *cobra.Command {
 	var given *settings
 	var out string
 	var asJSON bool
+	var force *bool
 	cmd := &cobra.Command{
 		Use:   "probe [config.yaml]",
 		Short: "Evaluate gradient, Hessian-vector product and predicted bias at one point",
@@ -27,6 +28,11 @@ and the realized bias (realized.) with --moments.`,
 			c, err := given.config(args)
 			if err != nil {
 				return err
+			}
+			if out != "" {
+				if err := mayWrite(*force, out); err != nil {
+					return err
+				}
 			}
 			p, err := run.Probe(cmd.Context(), c, out)
 			if err != nil {
@@ -49,5 +55,6 @@ and the realized bias (realized.) with --moments.`,
 	flags := cmd.Flags()
 	flags.StringVar(&out, "out", "", "safetensors file for gradient, H F and h C")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	force = bindForce(cmd)
 	return cmd
 }

@@ -10,7 +10,8 @@ import (
 )
 
 func newReport() *cobra.Command {
-	return &cobra.Command{
+	var force *bool
+	cmd := &cobra.Command{
 		Use:   "report DIR",
 		Short: "Draw the figures of a run and say what it found, also of one that goes on",
 		Args:  cobra.ExactArgs(1),
@@ -18,6 +19,9 @@ func newReport() *cobra.Command {
 		ValidArgsFunction: completeDirs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := report.Read(args[0])
+			if err == nil {
+				err = mayWrite(*force, report.RunPagePath(args[0]))
+			}
 			if err != nil {
 				return err
 			}
@@ -29,4 +33,6 @@ func newReport() *cobra.Command {
 			return nil
 		},
 	}
+	force = bindForce(cmd)
+	return cmd
 }

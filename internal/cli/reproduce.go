@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/report"
 	"shadowflow/reproduce"
 )
 
@@ -17,6 +18,7 @@ func newReproduce() *cobra.Command {
 		list, quiet, planOnly bool
 		scale, out            string
 		flags                 sweepFlags
+		force                 *bool
 	)
 	cmd := &cobra.Command{
 		Use:   "reproduce NAME",
@@ -59,6 +61,11 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 			if out == "" {
 				out = filepath.Join("reproductions", r.Name+"-"+scale)
 			}
+			if !planOnly {
+				if err := mayWrite(*force, report.PagePaths(out)...); err != nil {
+					return err
+				}
+			}
 			fmt.Fprintf(w, "%s\n\nClaim: %s\n\nDesign: %s\n\n", r.Title, r.Claim, r.Design)
 			if planOnly {
 				return planReproduction(cmd, r, s, out)
@@ -95,8 +102,8 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 	f.StringVar(&out, "out", "", "directory (default reproductions/NAME-SCALE)")
 	f.BoolVar(&planOnly, "plan", false, "write the sweeps and print them, and make no runs")
 	f.BoolVar(&quiet, "quiet", false, "no progress")
-	f.IntVar(&flags.parallel, "parallel", 0, "runs at once, 0 for one a processor")
-	f.StringVar(&flags.memory, "memory", "", "memory for all runs together, like 8GiB (default what is free)")
+	flags.bindOptions(f)
+	force = bindForce(cmd)
 	return cmd
 }
 

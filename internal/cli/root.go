@@ -20,7 +20,7 @@ shadows the iterates. What it has beyond the gradient flow is the optimizer's im
 		SilenceErrors: true,
 	}
 	root.AddCommand(newRun(), newSweep(), newReproduce(), newMap(), newProbe(), newSample(), newReport(), newExport(), newConfig(), newData())
-	root.AddCommand(newOptimizers(), newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench())
+	root.AddCommand(newOptimizers(), newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench(), newVersion())
 	return root
 }
 

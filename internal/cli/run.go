@@ -18,6 +18,7 @@ import (
 type runFlags struct {
 	given       *settings
 	out, resume string
+	changed     bool // accept what changed
 	quiet, json bool
 	figures     bool
 }
@@ -29,14 +30,17 @@ func newRun() *cobra.Command {
 		Short: "Train, and measure the realized and the predicted implicit bias on the way",
 		Long: `run carries out a config, or the default one: full-batch Adam, a tanh network, the handwritten digits.
 Its directory is the record: the config as resolved, history.csv, checkpoints, a log, result.json, figures.
-It is safe to kill: run --resume DIR goes on where the newest checkpoint stands, and ends with the same bits.`,
+It is safe to kill: run --resume DIR goes on where the newest checkpoint stands, and ends with the same bits. A run that has ended goes on
+where settings let it: run --resume DIR --set steps=2000 ends with the bits of a run of 2000 steps. What else changed, be it config, data, files
+or program, is named and refused.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	f.given = bindSettings(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.out, "out", "", "run directory (default a new one in runs/)")
-	flags.StringVar(&f.resume, "resume", "", "continue the run in this directory")
+	flags.StringVar(&f.resume, "resume", "", "continue the run in this directory; --set may give it more steps, and files another place")
+	flags.BoolVar(&f.changed, "accept-changed", false, "with --resume: go on though config, data or program changed, and record that they did")
 	flags.BoolVar(&f.quiet, "quiet", false, "no progress, no sentences")
 	flags.BoolVar(&f.json, "json", false, "print the result as JSON, and no progress")
 	flags.BoolVar(&f.figures, "figures", true, "draw the figures and the page at the end")
@@ -77,15 +81,23 @@ type starter func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result,
 
 func (f *runFlags) prepare(args []string) (string, starter, error) {
 	if f.resume != "" {
-		if len(args) > 0 || f.given.any() || f.out != "" {
-			return "", nil, misuse("--resume takes the config in the run directory: leave out the config, its flags and --out")
+		if len(args) > 0 || f.out != "" {
+			return "", nil, misuse("--resume takes the config in the run directory: leave out the config and --out")
+		}
+		_, settings, err := f.given.given(nil)
+		if err != nil {
+			return "", nil, err
 		}
 		return f.resume, func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result, error) {
+			opt.Settings, opt.AcceptChanged = settings, f.changed
 			if c, err := run.ReadConfig(dir); err == nil { // what is wrong with it Resume says
 				f.sayConventions(cmd, c)
 			}
 			return run.Resume(cmd.Context(), dir, opt)
 		}, nil
+	}
+	if f.changed {
+		return "", nil, misuse("--accept-changed: of no use without --resume")
 	}
 	c, err := f.given.config(args)
 	if err != nil {

@@ -32,7 +32,10 @@ func TestRunPrintsSentencesAndLeavesARecord(t *testing.T) {
 	if again != "" {
 		t.Errorf("a quiet run prints %q", again)
 	}
-	text := printed(t, "report", dir)
+	if _, stderr, code := shadowflow("report", dir); code != exitFailed || !strings.Contains(stderr, "report.html is there already") {
+		t.Errorf("%d: %q", code, stderr)
+	}
+	text := printed(t, "report", dir, "--force")
 	if !strings.Contains(text, "took all its 12 steps") {
 		t.Errorf("the report says\n%s", text)
 	}
@@ -41,6 +44,94 @@ func TestRunPrintsSentencesAndLeavesARecord(t *testing.T) {
 			path := strings.TrimSpace(printed(t, "export", dir, "--format", format))
 			if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 				t.Error(err)
+			}
+			if _, stderr, code := shadowflow("export", dir, "--format", format); code != exitFailed || !strings.Contains(stderr, path+" is there already") {
+				t.Errorf("%d: %q", code, stderr)
+			}
+			printed(t, "export", dir, "--format", format, "--force")
+		})
+	}
+}
+
+func TestAFinishedRunIsGivenMoreSteps(t *testing.T) {
+	dir, whole := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "whole")
+	printed(t, quick(dir)...)
+	out := printed(t, "run", "--resume", dir, "--set", "steps=20")
+	if !strings.Contains(out, "took all its 20 steps") {
+		t.Errorf("it says\n%s", out)
+	}
+	printed(t, append(quick(whole), "--set", "steps=20")...)
+	for _, file := range []string{"history.csv", "weights.safetensors", "config.yaml"} {
+		a, errA := os.ReadFile(filepath.Join(dir, file))
+		b, errB := os.ReadFile(filepath.Join(whole, file))
+		if errA != nil || errB != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s is not that of a run of 20 steps (%v, %v)", file, errA, errB)
+		}
+	}
+	if _, stderr, code := shadowflow("run", "--resume", dir, "--set", "steps=30,optimizer.lr=0.1"); code != exitFailed || !strings.Contains(stderr, "optimizer.lr was 0.001, is 0.1") {
+		t.Errorf("%d: %q", code, stderr)
+	}
+	out = printed(t, "run", "--resume", dir, "--set", "steps=30,optimizer.lr=0.1", "--accept-changed", "--json")
+	if got := decode[struct{ Changed []string }](t, out).Changed; len(got) != 1 || got[0] != "from step 20 on optimizer.lr was 0.001, is 0.1" {
+		t.Errorf("changed: %q", got)
+	}
+}
+
+func TestWhatIsThereIsNotReplacedUnlessForced(t *testing.T) {
+	dir := t.TempDir()
+	there := filepath.Join(dir, "there.svg")
+	folder := filepath.Join(dir, "folder")
+	page := filepath.Join(folder, "index.html")
+	figures := filepath.Join(dir, "other", "figures")
+	for _, folder := range []string{folder, filepath.Dir(figures)} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := filepath.Join(dir, "run")
+	printed(t, quick(run)...)
+	mine := []byte("made by hand")
+	for _, path := range []string{there, page, figures, filepath.Join(run, "report.html")} {
+		if err := os.WriteFile(path, mine, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args string
+		path string
+	}{
+		{"probe --set data.subset=20,model.hidden=[4] --out " + there, there},
+		{"verify --objective rosenbrock --orders 1 --lr 1e-5,5e-6 --time 1e-3 --plot " + there, there},
+		{"export " + run + " --format csv --out " + there, there},
+		{"report " + run, filepath.Join(run, "report.html")},
+		{"map --scale laptop --out " + folder, page},
+		{"reproduce bilinear --out " + folder, page},
+		{"reproduce bilinear --out " + filepath.Dir(figures), figures},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			_, stderr, code := shadowflow(strings.Fields(c.args)...)
+			if code != exitFailed || !strings.Contains(stderr, c.path+" is there already: choose another name, or say --force to replace it") {
+				t.Errorf("%d: %q", code, stderr)
+			}
+			if got, err := os.ReadFile(c.path); err != nil || !bytes.Equal(got, mine) {
+				t.Errorf("it has %d bytes, %v", len(got), err)
+			}
+		})
+	}
+	printed(t, "probe", "--set", "data.subset=20,model.hidden=[4]", "--out", there, "--force")
+	if got, err := os.ReadFile(there); err != nil || bytes.Equal(got, mine) {
+		t.Errorf("forced, it has %d bytes, %v", len(got), err)
+	}
+}
+
+func TestAnEmptyPathIsNoPath(t *testing.T) {
+	for _, args := range [][]string{
+		{"run", "--resume", ""}, {"run", "--out", ""}, {"export", "x", "--out="}, {"probe", "--out", ""}, {"sweep", "x", "--out", ""},
+		{"verify", "--plot", ""}, {"map", "--out", ""}, {"reproduce", "hill", "--out", ""}, {"data", "fetch", "cifar10", "--dir", ""},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			if _, stderr, code := shadowflow(args...); code != exitMisused || !strings.Contains(stderr, "it is empty; want a path, or leave the flag out") {
+				t.Errorf("%d: %q", code, stderr)
 			}
 		})
 	}
@@ -97,8 +188,12 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 		{[]string{"run", config}, "bad.yaml:2:1: modle: unknown key; did you mean model"},
 		{[]string{"run", "--set", "optimizer.beta1=1"}, "optimizer.beta1"},
 		{[]string{"run", filepath.Join(dir, "none.yaml")}, "none.yaml"},
-		{[]string{"run", "--out", used}, "there is a run in it already"},
-		{[]string{"run", "--resume", used, "--set", "steps=3"}, "leave out the config, its flags and --out"},
+		{[]string{"run", "--out", used}, "there is a run in it already; go on with it by shadowflow run --resume " + used + ", or choose another directory"},
+		{[]string{"run", "--out", dir}, `: "bad.yaml, used" and no run is in it; choose one that is new or empty`},
+		{[]string{"run", "--out", config}, "it is a file; choose a directory that is new or empty"},
+		{[]string{"run", "--resume", used, config}, "leave out the config and --out"},
+		{[]string{"run", "--accept-changed", "--out", filepath.Join(dir, "new")}, "of no use without --resume"},
+		{[]string{"sweep", config, "--out", used}, "unknown key of a sweep"},
 		{[]string{"run", "--resume", filepath.Join(dir, "nothing")}, "no run to resume"},
 		{[]string{"run", "--out", filepath.Join(dir, "new"), "--set", "data={name: npz, path: none.npz}"}, "none.npz"},
 		{[]string{"probe", "--weights", filepath.Join(dir, "none.safetensors")}, "none.safetensors"},

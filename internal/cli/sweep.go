@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
@@ -28,6 +29,7 @@ type sweepFlags struct {
 	parallel    int
 	memory      string
 	retryFailed bool
+	changed     bool // accept what changed
 	quiet       bool
 }
 
@@ -66,8 +68,7 @@ func newSweep() *cobra.Command {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&f.out, "out", "", "directory of the sweep (default sweeps/NAME, or SWEEP if it is a directory)")
 	flags.BoolVar(&f.yes, "yes", false, fmt.Sprintf("more than %d runs are meant", sweep.Limit))
-	flags.IntVar(&f.parallel, "parallel", 0, "runs at once, 0 for one a processor")
-	flags.StringVar(&f.memory, "memory", "", "memory for all runs together, like 8GiB (default what is free)")
+	f.bindOptions(flags)
 	cmd.Flags().BoolVar(&f.retryFailed, "retry-failed", false, "make runs again that failed")
 	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "no progress, no summary")
 	cmd.AddCommand(f.newPlan(), f.newStatus(), f.newTable(), f.newRunOne())
@@ -105,6 +106,13 @@ func (f *sweepFlags) overrides(path string) ([][]schema.Setting, error) {
 	return overrides, err
 }
 
+// bindOptions gives a command that makes sweeps the flags of how they are made.
+func (f *sweepFlags) bindOptions(flags *pflag.FlagSet) {
+	flags.IntVar(&f.parallel, "parallel", 0, "runs at once, 0 for one a processor")
+	flags.StringVar(&f.memory, "memory", "", "memory for all runs together, like 8GiB (default what is free)")
+	flags.BoolVar(&f.changed, "accept-changed", false, "go on with interrupted runs though data or program changed, and record that they did")
+}
+
 func (f *sweepFlags) options() (sweep.Options, error) {
 	memory, err := parseBytes(f.memory)
 	if err != nil {
@@ -113,7 +121,7 @@ func (f *sweepFlags) options() (sweep.Options, error) {
 	if f.parallel < 0 {
 		return sweep.Options{}, misuse("--parallel %d: want a number of at least 0", f.parallel)
 	}
-	return sweep.Options{Parallel: f.parallel, Memory: memory, RetryFailed: f.retryFailed}, nil
+	return sweep.Options{Parallel: f.parallel, Memory: memory, RetryFailed: f.retryFailed, AcceptChanged: f.changed}, nil
 }
 
 func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) error {
@@ -123,6 +131,9 @@ func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) err
 	}
 	if !f.quiet {
 		opt.Progress = sweepProgress(cmd.ErrOrStderr())
+	}
+	if err := s.Prepare(dir); err != nil {
+		return err
 	}
 	failed := s.Execute(cmd.Context(), dir, opt)
 	if cmd.Context().Err() != nil {

@@ -124,3 +124,37 @@ func TestSizesOfMemoryAreRead(t *testing.T) {
 		})
 	}
 }
+
+func TestASweepIsNotPutIntoADirectoryOfSomethingElse(t *testing.T) {
+	dir := t.TempDir()
+	run := filepath.Join(dir, "run")
+	printed(t, quick(run)...)
+	path, out := sweepFile(t, "seeds: 1\nbase: {steps: 1, data: {subset: 20}, model: {hidden: [4]}}\n")
+	if text, code := sayings("sweep", path, "--out", run); code != exitFailed || !strings.Contains(text, "and it is not of a sweep") {
+		t.Errorf("%d: %s", code, text)
+	}
+	if text, code := sayings("sweep", "table", path, "--out", run); code != exitFailed || !strings.Contains(text, "and it is not of a sweep") {
+		t.Errorf("%d: %s", code, text)
+	}
+	for _, name := range []string{"sweep.yaml", "runs", "table.csv"} {
+		if _, err := os.Stat(filepath.Join(run, name)); err == nil {
+			t.Errorf("the run's directory has %s now", name)
+		}
+	}
+	if text, code := sayings("sweep", path, "--out", path); code != exitFailed || !strings.Contains(text, "it is a file; choose a directory") {
+		t.Errorf("%d: %s", code, text)
+	}
+	for range 2 { // its own takes it again
+		printed(t, "sweep", path, "--out", out, "--quiet")
+	}
+	for i, name := range []string{"a", "b"} {
+		named := filepath.Join(dir, name+".yaml")
+		if err := os.WriteFile(named, []byte("name: "+name+"\nseeds: 1\nbase: {steps: 1, data: {subset: 20}, model: {hidden: [4]}}\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		text, code := sayings("sweep", named, "--out", filepath.Join(dir, "named"), "--quiet")
+		if i == 0 && code != exitDone || i == 1 && (code != exitFailed || !strings.Contains(text, "is of the sweep a; b wants one of its own")) {
+			t.Errorf("%d: %s", code, text)
+		}
+	}
+}

@@ -19,6 +19,7 @@ func newVerify() *cobra.Command {
 		moments       string
 		lrs, plotFile string
 		asJSON        bool
+		force         *bool
 	)
 	cmd := &cobra.Command{
 		Use:   "verify [config.yaml]",
@@ -43,6 +44,11 @@ each memory has one time tau = lr/(-log beta).`,
 			c, err := given.config(args)
 			if err != nil {
 				return err
+			}
+			if plotFile != "" {
+				if err := mayWrite(*force, plotFile); err != nil {
+					return err
+				}
 			}
 			problem, err := run.NewProblem[float64](cmd.Context(), c)
 			if err != nil {
@@ -100,6 +106,7 @@ each memory has one time tau = lr/(-log beta).`,
 	flags.StringVar(&plotFile, "plot", "", "draw the errors into this file (.png, .svg or .pdf)")
 	flags.BoolVar(&asJSON, "json", false, `print {"orders":[{"order":1,"errors":[...],"slopes":[...]},...]}`)
 	completeWords(cmd, "memory", string(run.Eliminated), string(run.State))
+	force = bindForce(cmd)
 	completeWords(cmd, "start", string(run.Manifold), string(run.Cold))
 	return cmd
 }

@@ -1,0 +1,226 @@
+package record
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"shadowflow/internal/atomicfile"
+)
+
+const (
+	checkpointPrefix = "checkpoint-"
+	endedMark        = "-ended"
+	checkpointSuffix = ".safetensors"
+	keptCheckpoints  = 2
+)
+
+// Open opens the directory of a run that there is, to see where it goes on (Newest) and to go on from there (GoOn). The error is an
+// *InUseError if another process has the directory, and wraps fs.ErrNotExist if there is no run in it.
+func Open(path string) (*Dir, error) {
+	if _, err := os.Stat(ConfigPath(path)); err != nil {
+		return nil, fmt.Errorf("no run to resume in %s: %w", path, err)
+	}
+	d, err := lockFor(path)
+	if err != nil {
+		return nil, err
+	}
+	if d.columns, err = readColumns(d.file(columnsFile)); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// Newest returns the newest checkpoint that is whole, that was written with the history that is there, and that use takes: nil to start
+// from step 0. The notes say what is wrong with newer ones. The error says that columns or history were altered, and that
+// nothing can be gone on from. Nothing in the directory changes.
+func (d *Dir) Newest(use func(*Checkpoint) (bool, error)) (c *Checkpoint, notes []string, err error) {
+	names, err := d.checkpoints()
+	if err != nil {
+		return nil, nil, err
+	}
+	columns, history, err := d.recorded()
+	if err != nil {
+		return nil, nil, err
+	}
+	var altered error
+	passed := false
+	slices.Reverse(names)
+	for _, name := range names {
+		c, err := openCheckpoint(d.file(name))
+		if err == nil {
+			err = c.belongsTo(d, columns, history)
+		}
+		switch {
+		case errors.Is(err, errAltered):
+			altered = err
+			fallthrough
+		case errors.Is(err, errDamaged):
+			notes = append(notes, fmt.Sprintf("checkpoint not used: %v", err))
+			continue
+		case err != nil:
+			return nil, notes, err
+		}
+		c.name = name
+		switch taken, err := use(c); {
+		case err != nil:
+			return nil, notes, err
+		case !taken:
+			passed = true
+			continue
+		}
+		if len(notes) > 0 {
+			notes = append(notes, fmt.Sprintf("resuming from %s, step %d", name, c.Step))
+		}
+		return c, notes, nil
+	}
+	switch {
+	case altered != nil:
+		return nil, notes, fmt.Errorf("%w; there is no checkpoint from before that: put the file back as it was, "+
+			"or make the run anew in another directory", altered)
+	case passed:
+		notes = append(notes, "no checkpoint is from before the run's end")
+	case len(notes) > 0:
+		notes = append(notes, "no checkpoint is whole")
+	}
+	return nil, notes, nil
+}
+
+// recorded returns the SHA-256 of the file of columns, and the history.
+func (d *Dir) recorded() (columns string, history []byte, err error) {
+	if columns, err = sumOf(d.file(columnsFile)); err == nil {
+		history, err = os.ReadFile(d.file(historyFile))
+	}
+	return columns, history, err
+}
+
+// sumOf returns the SHA-256 of a file.
+func sumOf(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// errAltered marks a history that is not the one that a checkpoint was written with.
+var errAltered = errors.New("altered")
+
+// belongsTo says why a checkpoint does not belong to what is recorded: another file of columns, or, wrapping errAltered, another history.
+func (c *Checkpoint) belongsTo(d *Dir, columns string, history []byte) error {
+	b, path := c.history, d.file(historyFile)
+	if b.columns != "" && b.columns != columns {
+		return fmt.Errorf("%s was altered since the checkpoint of step %d was written: put it back as it was, "+
+			"or make the run anew in another directory", d.file(columnsFile), c.Step)
+	}
+	if b.size > int64(len(history)) {
+		return fmt.Errorf("%s was %w: it has %d bytes, and the checkpoint of step %d was written after %d",
+			path, errAltered, len(history), c.Step, b.size)
+	}
+	history = history[:b.size]
+	sum := sha256.Sum256(history)
+	// A checkpoint of an earlier version knows the length alone.
+	if b.sum == "" && (b.size == 0 || history[b.size-1] == '\n') || b.sum == hex.EncodeToString(sum[:]) {
+		return nil
+	}
+	return fmt.Errorf("%s was %w: its first %d bytes are not those after which the checkpoint of step %d was written",
+		path, errAltered, b.size, c.Step)
+}
+
+// GoOn makes the run go on from a checkpoint of Newest with a config: the result, if there is one, and newer checkpoints are removed, and
+// the history is cut off behind it, so that what is recorded from here on is what a run that was never interrupted would have recorded. It
+// may be killed anywhere.
+func (d *Dir) GoOn(c *Checkpoint, config []byte) error {
+	if err := d.check(); err != nil {
+		return err
+	}
+	if err := os.Remove(d.file(resultFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if before, err := os.ReadFile(d.file(configFile)); err != nil || string(before) != string(config) {
+		if err := atomicfile.WriteBytes(d.file(configFile), config); err != nil {
+			return err
+		}
+	}
+	names, err := d.checkpoints()
+	if err != nil {
+		return err
+	}
+	size, kept := int64(0), 0
+	if c != nil {
+		size, kept = c.history.size, slices.Index(names, c.name)+1
+	}
+	for _, name := range names[kept:] {
+		if err := os.Remove(d.file(name)); err != nil {
+			return err
+		}
+	}
+	d.history, err = reopenHistory(d.path, d.columns, size)
+	return err
+}
+
+// WriteCheckpoint makes the history durable and then stores the state that it led
+// to; the two newest checkpoints are kept, beside that of the run's end. If it fails the older ones are untouched.
+func (d *Dir) WriteCheckpoint(c *Checkpoint) error {
+	if err := errors.Join(d.check(), d.history.sync()); err != nil {
+		return err
+	}
+	stored, mark := *c, ""
+	if c.Ended {
+		mark = endedMark
+	}
+	columns, err := sumOf(d.file(columnsFile))
+	if err != nil {
+		return err
+	}
+	stored.history = binding{size: d.history.size, sum: hex.EncodeToString(d.history.sum.Sum(nil)), columns: columns}
+	path := d.file(fmt.Sprintf("%s%012d%s%s", checkpointPrefix, c.Step, mark, checkpointSuffix))
+	if err := atomicfile.Write(path, func(w io.Writer) error { return stored.writeTo(w) }); err != nil {
+		return err
+	}
+	names, err := d.checkpoints()
+	if err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasSuffix(name, endedMark+checkpointSuffix) })
+	for _, name := range names[:max(0, len(names)-keptCheckpoints)] {
+		if err := os.Remove(d.file(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkpoints returns the names of the checkpoints' files, the oldest first; that of a run that has ended is newer than another of its step.
+func (d *Dir) checkpoints() ([]string, error) {
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if isCheckpoint(e.Name()) {
+			names = append(names, e.Name())
+		}
+		if strings.HasPrefix(e.Name(), checkpointPrefix) && strings.HasSuffix(e.Name(), ".ckpt") {
+			return nil, fmt.Errorf("%s is of an earlier version of the program: resume the run with that", filepath.Join(d.path, e.Name()))
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return strings.Compare(strings.TrimSuffix(a, checkpointSuffix), strings.TrimSuffix(b, checkpointSuffix))
+	})
+	return names, nil
+}
+
+// isCheckpoint reports whether a file of that name in a run directory is a checkpoint.
+func isCheckpoint(name string) bool {
+	return strings.HasPrefix(name, checkpointPrefix) && strings.HasSuffix(name, checkpointSuffix)
+}

@@ -1,0 +1,237 @@
+package run
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"shadowflow/experiment/record"
+)
+
+func TestAnAlteredRecordIsNotGoneOnFrom(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "whole")
+	runIn(t, whole, parse(t, brief))
+	begun := filepath.Join(t.TempDir(), "begun")
+	interrupted(t, begun, 10, brief)
+	lines := bytes.SplitAfter(fileBytes(t, begun, "history.csv"), []byte("\n"))
+	behind := func(rows int) int { return len(bytes.Join(lines[:1+rows], nil)) } // bytes of the header and so many rows
+	for name, c := range map[string]struct {
+		file string
+		at   int
+		want string // of the error
+		note string // of a run that goes on from the older checkpoint
+	}{
+		"a number before both checkpoints": {"history.csv", behind(3) + 3, "history.csv was altered: its first ", ""},
+		"the header":                       {"history.csv", 2, "history.csv was altered: its first ", ""},
+		"a number between them":            {"history.csv", behind(8) + 3, "", "resuming from checkpoint-000000000008.safetensors, step 8"},
+		"the columns":                      {"columns.csv", -3, "columns.csv was altered", ""},
+		"the newest checkpoint":            {"checkpoint-000000000010.safetensors", -5, "", "resuming from checkpoint-000000000008.safetensors, step 8"},
+		"the times":                        {"times.csv", 14, "", "times.csv was damaged: 1 lines are left out"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			copyDir(t, begun, dir)
+			path := filepath.Join(dir, c.file)
+			if c.at < 0 {
+				c.at += len(fileBytes(t, dir, c.file))
+			}
+			flip(t, path, c.at)
+			before := fileBytes(t, dir, c.file)
+			var notes []string
+			_, err := Resume(t.Context(), dir, notesOf(&notes))
+			if c.want != "" {
+				if err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("got %v", err)
+				}
+				if !bytes.Equal(fileBytes(t, dir, c.file), before) || len(checkpoints(t, dir)) != 2 {
+					t.Error("what was refused was changed")
+				}
+				return
+			}
+			if err != nil || !strings.Contains(strings.Join(notes, "\n"), c.note) {
+				t.Errorf("%v; said %q", err, notes)
+			}
+			if log := string(fileBytes(t, dir, "log.txt")); !strings.Contains(log, c.note) {
+				t.Errorf("the log says %s", log)
+			}
+			wantSameHistory(t, dir, whole)
+		})
+	}
+}
+
+func TestADamagedEndIsMadeAgain(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "whole")
+	runIn(t, whole, parse(t, brief))
+	for name, damage := range map[string]func(dir string) error{
+		"an empty result":     func(dir string) error { return os.Truncate(filepath.Join(dir, "result.json"), 0) },
+		"a result of nothing": func(dir string) error { return os.WriteFile(filepath.Join(dir, "result.json"), []byte("{}"), 0o644) },
+		"half a result":       func(dir string) error { return os.Truncate(filepath.Join(dir, "result.json"), 40) },
+		"no result":           func(dir string) error { return os.Remove(filepath.Join(dir, "result.json")) },
+		"a cut history": func(dir string) error {
+			return os.Truncate(filepath.Join(dir, "history.csv"), int64(len(historyBytes(t, dir))-9))
+		},
+		"a damaged checkpoint of the end": func(dir string) error { return os.Truncate(endOf(t, dir), 90) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			copyDir(t, whole, dir)
+			if err := damage(dir); err != nil {
+				t.Fatal(err)
+			}
+			result, err := Resume(t.Context(), dir, Options{})
+			if err != nil || result.Status != Finished || result.Step != 12 {
+				t.Fatalf("%+v, %v", result, err)
+			}
+			wantSameHistory(t, dir, whole)
+			var again Result
+			if err := record.ReadResult(dir, &again); err != nil || again.Step != 12 {
+				t.Errorf("the result is %+v, %v", again, err)
+			}
+		})
+	}
+}
+
+// endOf returns the checkpoint of a run's end.
+func endOf(t *testing.T, dir string) string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "checkpoint-*-ended.safetensors"))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("%v, %v", names, err)
+	}
+	return names[0]
+}
+
+func TestARunThatHasEndedIsLeftAsItIs(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "whole")
+	runIn(t, whole, parse(t, brief))
+	damage := func(dir string) error {
+		var errs []error
+		for _, path := range checkpoints(t, dir) {
+			errs = append(errs, os.Truncate(path, 90))
+		}
+		return errors.Join(errs...)
+	}
+	remove := func(dir string) error {
+		var errs []error
+		for _, path := range checkpoints(t, dir) {
+			errs = append(errs, os.Remove(path))
+		}
+		return errors.Join(errs...)
+	}
+	for name, c := range map[string]struct {
+		change   func(dir string) error
+		settings string
+		notes    []string // the beginning or the end of each
+	}{
+		"as it is":                       {func(string) error { return nil }, "", nil},
+		"without checkpoints":            {remove, "", nil},
+		"without that of the end":        {func(dir string) error { return os.Remove(endOf(t, dir)) }, "", nil},
+		"with all of them damaged":       {damage, "", []string{"checkpoint not used", "checkpoint not used", "checkpoint not used", "no checkpoint is whole"}},
+		"given more, with no checkpoint": {remove, "steps=15", []string{"starting again from step 0"}},
+		"given more, with all damaged":   {damage, "steps=15", []string{"checkpoint not used", "checkpoint not used", "checkpoint not used", "no checkpoint is whole", "starting again from step 0"}},
+		"given fewer than it has taken":  {func(string) error { return nil }, "steps=3", []string{"the run has ended, finished at step 12"}},
+		"given what makes no difference": {func(string) error { return nil }, "threads=1", []string{"the run has ended, finished at step 12"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			copyDir(t, whole, dir)
+			if err := c.change(dir); err != nil {
+				t.Fatal(err)
+			}
+			before := fileBytes(t, dir, "result.json")
+			var notes []string
+			opt := notesOf(&notes)
+			if c.settings != "" {
+				opt.Settings = settings(t, c.settings)
+			}
+			result, err := Resume(t.Context(), dir, opt)
+			if err != nil || result.Status != Finished || len(notes) != len(c.notes) {
+				t.Fatalf("%+v, %v; said %q", result, err, notes)
+			}
+			for i, want := range c.notes {
+				if !strings.HasPrefix(notes[i], want) {
+					t.Errorf("it says %q, want %q", notes[i], want)
+				}
+			}
+			more := c.settings == "steps=15"
+			if after := fileBytes(t, dir, "result.json"); bytes.Equal(before, after) == more {
+				t.Errorf("its result is\n%s", after)
+			}
+			if more {
+				from := filepath.Join(t.TempDir(), "from the start")
+				runIn(t, from, parse(t, brief, c.settings))
+				wantSameHistory(t, dir, from)
+			}
+		})
+	}
+}
+
+func TestARunOfAnEarlierVersionGoesOnAndItSaysSo(t *testing.T) {
+	whole, dir := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "run")
+	runIn(t, whole, parse(t, brief))
+	interrupted(t, dir, 10, brief)
+	for _, path := range checkpoints(t, dir) {
+		rebind(t, path, func(m map[string]string) {
+			for _, name := range []string{"config", "program", "contents", "history_sha256", "columns_sha256"} {
+				if m[name] == "" {
+					t.Errorf("a checkpoint has no %s", name)
+				}
+				delete(m, name)
+			}
+		})
+	}
+	if err := os.Remove(filepath.Join(dir, "version.json")); err != nil {
+		t.Fatal(err)
+	}
+	var notes []string
+	if _, err := Resume(t.Context(), dir, notesOf(&notes)); err != nil || len(notes) != 1 || !strings.Contains(notes[0], "the checkpoint of step 10 is of a version that did not say what its steps were made of") {
+		t.Errorf("%v; said %q", err, notes)
+	}
+	wantSameHistory(t, dir, whole)
+}
+
+func TestARunWhoseDirectoryIsTakenAwayEndsWithASentence(t *testing.T) {
+	for name, c := range map[string]struct {
+		take func(dir string) error
+		want string
+	}{
+		"moved":            {func(dir string) error { return os.Rename(dir, dir+"-elsewhere") }, "it was moved or deleted while the run went on"},
+		"deleted":          {os.RemoveAll, "it was moved or deleted while the run went on"},
+		"made anew":        {func(dir string) error { return errors.Join(os.Rename(dir, dir+"-elsewhere"), os.Mkdir(dir, 0o755)) }, "its lock was removed or replaced"},
+		"without its lock": {func(dir string) error { return os.Remove(filepath.Join(dir, "lock")) }, "its lock was removed or replaced"},
+		"with another's lock": {func(dir string) error {
+			return errors.Join(os.Remove(filepath.Join(dir, "lock")), os.WriteFile(filepath.Join(dir, "lock"), nil, 0o644))
+		}, "its lock was removed or replaced"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			whole, dir := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "run")
+			var fault error
+			_, err := Run(t.Context(), parse(t, brief), dir, Options{Progress: func(p Progress) {
+				if p.Step == 6 {
+					fault = c.take(dir)
+				}
+			}})
+			var lost *record.LostError
+			if fault != nil || !errors.As(err, &lost) || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v, %v", err, fault)
+			}
+			if name == "deleted" {
+				return
+			}
+			if _, err := os.Stat(dir + "-elsewhere"); err == nil {
+				if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+					t.Errorf("%d files are where the directory was", len(entries))
+				}
+				dir += "-elsewhere"
+			}
+			if _, err := Resume(t.Context(), dir, Options{}); err != nil {
+				t.Fatal(err)
+			}
+			runIn(t, whole, parse(t, brief))
+			wantSameHistory(t, dir, whole)
+		})
+	}
+}

@@ -1,0 +1,171 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
+	"shadowflow/schema"
+)
+
+func TestASweepIsNamedAsADirectoryMayBe(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "names no directory", ".": "names no directory", "..": "names no directory",
+		"a/b": "has a separator of paths", `a\b`: "has a separator of paths", "../up": "has a separator of paths",
+		"a\nb": "has a character that names of files may not have", "a\x1b[31mb": "has a character that names of files may not have",
+		"a:b": "has a character that names of files may not have", "what?": "has a character that names of files may not have",
+		"betas.yaml": "looks like the name of a file", "betas.YML": "looks like the name of a file",
+		" betas": "begins or ends with a space", "betas.": "ends with a point",
+		strings.Repeat("n", 101): "is longer than 100 bytes",
+		"betas":                  "", "β over ε, v1.2": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			src := "seeds: 1\nname: " + schema.Format(name)
+			s, err := Parse("betas.yaml", []byte(src), Limit)
+			if want == "" {
+				if err != nil || s.Name != name {
+					t.Errorf("%+v, %v", s, err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "2:") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestAFileWhoseNameNoDirectoryMayHaveWantsAName(t *testing.T) {
+	for _, file := range []string{"a\nb.yaml", "x.yaml.yaml", ".yaml"} {
+		t.Run(file, func(t *testing.T) {
+			if _, err := Parse(filepath.Join("dir", file), []byte("seeds: 1"), Limit); err == nil || !strings.Contains(err.Error(), "say name: in the file") {
+				t.Errorf("got %v", err)
+			}
+			if s, err := Parse(filepath.Join("dir", file), []byte("seeds: 1\nname: right"), Limit); err != nil || s.Name != "right" {
+				t.Errorf("%+v, %v", s, err)
+			}
+		})
+	}
+}
+
+// tiny is a sweep of real runs of a moment.
+const tiny = "base: {steps: 3, data: {subset: 20, test_subset: 10}, model: {hidden: [4]}, record: {every: 1, bias: 0, sharpness: 0, test: 0}}\nseeds: 2\n"
+
+func TestADamagedMemberIsMadeAgain(t *testing.T) {
+	whole, s := t.TempDir(), mustParse(t, tiny)
+	if err := s.Execute(t.Context(), whole, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for name, damage := range map[string]func(run string) error{
+		"an empty result":     func(run string) error { return os.Truncate(filepath.Join(run, "result.json"), 0) },
+		"a result of nothing": func(run string) error { return os.WriteFile(filepath.Join(run, "result.json"), []byte("{}"), 0o644) },
+		"half a result":       func(run string) error { return os.Truncate(filepath.Join(run, "result.json"), 30) },
+		"a result and no lock": func(run string) error {
+			return errors.Join(os.Remove(filepath.Join(run, "result.json")), os.Remove(filepath.Join(run, "lock")))
+		},
+		"no directory":           os.RemoveAll,
+		"a directory of nothing": func(run string) error { return errors.Join(os.RemoveAll(run), os.Mkdir(run, 0o755)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "sweep")
+			if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
+				t.Fatal(err)
+			}
+			member := s.RunDirs(dir)[1]
+			if err := damage(member); err != nil {
+				t.Fatal(err)
+			}
+			statuses, err := s.Status(dir)
+			if err != nil || statuses[0].State != Ended || statuses[1].State == Ended {
+				t.Fatalf("%+v, %v", statuses, err)
+			}
+			if err := s.Execute(t.Context(), dir, Options{}); err != nil {
+				t.Fatal(err)
+			}
+			if statuses, err = s.Status(dir); err != nil || statuses[1].State != Ended {
+				t.Errorf("%+v, %v", statuses[1], err)
+			}
+			for i, there := range s.RunDirs(dir) {
+				got, errA := os.ReadFile(filepath.Join(there, "history.csv"))
+				want, errB := os.ReadFile(filepath.Join(s.RunDirs(whole)[i], "history.csv"))
+				if errA != nil || errB != nil || string(got) != string(want) {
+					t.Errorf("run %d has another history: %v, %v", i, errA, errB)
+				}
+			}
+		})
+	}
+}
+
+func TestASweepWhoseDirectoryIsTakenAwayEnds(t *testing.T) {
+	for name, take := range map[string]func(dir string) error{
+		"moved":     func(dir string) error { return os.Rename(dir, dir+"-elsewhere") },
+		"deleted":   os.RemoveAll,
+		"made anew": func(dir string) error { return errors.Join(os.Rename(dir, dir+"-elsewhere"), os.Mkdir(dir, 0o755)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, s := filepath.Join(t.TempDir(), "sweep"), mustParse(t, betas)
+			made := 0
+			opt := (&fake{}).options()
+			opt.Parallel = 1
+			opt.Run = func(context.Context, *config.Config, string) error {
+				if made++; made == 2 {
+					return errors.Join(take(dir), &record.LostError{Dir: dir, What: "it was taken"})
+				}
+				return nil
+			}
+			err := s.Execute(t.Context(), dir, opt)
+			if err == nil || !strings.Contains(err.Error(), "was moved or deleted while it went on: no run is begun") || !strings.Contains(err.Error(), "it was taken") {
+				t.Errorf("got %v", err)
+			}
+			if made != 2 {
+				t.Errorf("%d runs were begun", made)
+			}
+			if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+				t.Errorf("%d entries are where the directory was", len(entries))
+			}
+		})
+	}
+}
+
+func TestAMemberWhoseDataChangedGoesOnOnlyWhereThatIsAccepted(t *testing.T) {
+	file, dir := filepath.Join(t.TempDir(), "t.csv"), t.TempDir()
+	write := func(first string) {
+		if err := os.WriteFile(file, []byte("a,y\n"+first+",1\n2,2\n3,4\n5,1\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("1")
+	s := mustParse(t, "base: {steps: 5, loss: mse, data: {name: csv, path: "+schema.Format(file)+
+		", target: [y], test_fraction: 0}, model: {hidden: [2]}, record: {every: 1, bias: 0, sharpness: 0, test: 0}}\n")
+	member := s.RunDirs(dir)[0]
+	ctx, cancel := context.WithCancel(t.Context())
+	opt := run.Options{Progress: func(p run.Progress) {
+		if p.Step == 3 {
+			cancel()
+		}
+	}}
+	if r, err := run.Run(ctx, s.Runs[0].Config, member, opt); err != nil || r.Status != run.Interrupted {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	write("7")
+	if err := s.Execute(t.Context(), dir, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	statuses, err := s.Status(dir)
+	if err != nil || statuses[0].State != Failed || !strings.Contains(statuses[0].Reason, "data: the contents of "+file+" changed") {
+		t.Fatalf("%+v, %v", statuses, err)
+	}
+	if err := s.Execute(t.Context(), dir, Options{RetryFailed: true, AcceptChanged: true}); err != nil {
+		t.Fatal(err)
+	}
+	statuses, err = s.Status(dir)
+	if err != nil || statuses[0].State != Ended || len(statuses[0].Result.Changed) != 1 {
+		t.Errorf("%+v, %v", statuses, err)
+	}
+}
