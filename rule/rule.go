@@ -23,15 +23,16 @@ type Rule struct {
 	// Memory is the form of moments and an update; nil if the rule has none. See [Rule.MemoryForm].
 	Memory *Memory
 
-	lacks   string  // why there is no Memory
-	family  *family // nil where the step is code alone, and so are these
+	lacks   string // why there is no Memory
+	family  sizes  // nil where the step is code alone, and so are these
 	update  func(c Call) graph.Value
 	settled func(g, theta graph.Value) graph.Value
 	wanders string // why there is no settled
 
 	conditioning Conditioning
-	inner        *Rule // that takes the gradient as it becomes; nil without a conditioning
-	ofOneWeight  bool  // it has functions of whole weights, and takes all parameters for one
+	inner        *Rule    // that takes the gradient as it becomes; nil without a conditioning
+	grouped      *grouped // nil without groups
+	ofOneWeight  bool     // it has functions of whole weights, and takes all parameters for one
 }
 
 // Call is what a step is made of, for all parameters as one vector.

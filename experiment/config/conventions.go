@@ -8,8 +8,20 @@ import (
 )
 
 // Conventions says in plain words whose conventions are in force, what differs under the others, and how to get those; empty where there are
-// no others.
+// no others. Of groups whose rule is another it says so, too.
 func (o Optimizer) Conventions() string {
+	said := map[string]bool{o.Name: true}
+	text := o.conventions()
+	for _, g := range o.parts {
+		if own := g.Optimizer.conventions(); own != "" && !said[g.Optimizer.Name] {
+			text = strings.TrimSpace(fmt.Sprintf("%s %s: %s", text, g.Optimizer.Name, own))
+		}
+		said[g.Optimizer.Name] = true
+	}
+	return text
+}
+
+func (o Optimizer) conventions() string {
 	d, err := o.definition()
 	if err != nil || len(d.Presets) == 0 {
 		return ""

@@ -53,11 +53,18 @@ func (t *training[T]) logStart() error {
 	if err := t.introduceData(); err != nil {
 		return err
 	}
-	for _, note := range t.problem.Moments.notes() {
+	var notes []string
+	for _, g := range Groups(c.Optimizer, p.Rule) {
+		notes = append(notes, "optimizer.groups: "+g.String())
+	}
+	for _, note := range p.Moments.notes() {
+		notes = append(notes, "optimizer.moments: "+note)
+	}
+	for _, note := range notes {
 		if t.notice != nil {
-			t.notice("optimizer.moments: " + note)
+			t.notice(note)
 		}
-		if err := t.dir.Logf("optimizer.moments: %s", note); err != nil {
+		if err := t.dir.Logf("%s", note); err != nil {
 			return err
 		}
 	}
@@ -168,6 +175,7 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 	r := &Result{
 		Status: s, Step: l.Optimizer.Steps(), Parameters: t.problem.Objective.Dim(), Examples: t.examples(),
 		Regime:  regimeOf(t.config, h),
+		Groups:  Groups(t.config.Optimizer, t.problem.Rule),
 		Seconds: l.watch.seconds(), Costs: l.watch.costs,
 	}
 	if s == Diverged {

@@ -58,6 +58,8 @@ type Result struct {
 	R2     *record.Number  `json:"r2,omitempty"`
 	TestR2 *record.Number  `json:"test_r2,omitempty"`
 	Regime diagnose.Regime `json:"regime"`
+	// Groups are those of the optimizer, nil without any.
+	Groups []Group `json:"groups,omitempty"`
 	// Seconds is the wall time of all parts of the run, without the time between them.
 	Seconds float64 `json:"seconds"`
 	// Costs says where the time went.

@@ -83,7 +83,7 @@ func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
 // fits refuses a network whose vectors of parameters alone, the start in float64, the point, its gradient and the optimizer's state, are more
 // than this process can hold. What programs need besides is asked where they are compiled.
 func fits(c *config.Config, model *nn.Model) error {
-	r, err := c.Optimizer.Rule()
+	r, err := c.Optimizer.RuleOf(model.Blocks())
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,11 @@ func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 	if c.Batch.Mode != "full" {
 		n = min(n, c.Batch.Size)
 	}
-	products, err := productsOf(c)
+	model, err := build(c, d)
+	if err != nil {
+		return 0, err
+	}
+	products, err := productsOf(c, model.Blocks())
 	if err != nil {
 		return 0, err
 	}
@@ -50,7 +54,7 @@ func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 	if size, ok := s.sizes[key]; ok {
 		return size, nil
 	}
-	size, err := sizeOf(c, d, n)
+	size, err := sizeOf(c, d, n, model, products)
 	if err != nil {
 		return 0, err
 	}
@@ -72,8 +76,8 @@ func closedForm(c *config.Config) (int64, error) {
 
 // productsOf returns how many Hessian-vector products a run makes in one pass at most. The bias of mini-batches, and of memories that
 // fill, takes one a moment, and one more where the update reads the gradient itself.
-func productsOf(c *config.Config) (int, error) {
-	r, err := c.Optimizer.Rule()
+func productsOf(c *config.Config, weights []graph.Block) (int, error) {
+	r, err := c.Optimizer.RuleOf(weights)
 	if err != nil {
 		return 0, err
 	}
@@ -92,16 +96,12 @@ func productsOf(c *config.Config) (int, error) {
 	return 0, nil
 }
 
-func sizeOf(c *config.Config, d shape, n int) (int64, error) {
-	model, err := build(c, d)
-	if err != nil {
-		return 0, err
-	}
+func sizeOf(c *config.Config, d shape, n int, model *nn.Model, products int) (int64, error) {
 	width := int64(4)
 	if c.DType == "float64" {
 		width = 8
 	}
-	peak, err := programs(c, model, n, d.classes == 0)
+	peak, err := programs(c, model, n, d.classes == 0, products)
 	if err != nil {
 		return 0, err
 	}
@@ -130,11 +130,7 @@ func build(c *config.Config, d shape) (*nn.Model, error) {
 }
 
 // programs returns the memory of the programs for n examples: the gradient, and the Hessian-vector products if they are needed.
-func programs(c *config.Config, m *nn.Model, n int, regression bool) (int64, error) {
-	products, err := productsOf(c)
-	if err != nil {
-		return 0, err
-	}
+func programs(c *config.Config, m *nn.Model, n int, regression bool, products int) (int64, error) {
 	gradient, err := program(c, m, n, regression, 0)
 	if err != nil || products == 0 {
 		return gradient, err

@@ -96,13 +96,7 @@ func New[T graph.Float](model *nn.Model, loss nn.Loss, part dataset.Part, opt Op
 func (o *Objective[T]) Dim() int { return o.model.NumParams() }
 
 // Blocks returns the network's parameters by PyTorch's names, in the shapes that they have in theta.
-func (o *Objective[T]) Blocks() []graph.Block {
-	var blocks []graph.Block
-	for _, p := range o.model.Params() {
-		blocks = append(blocks, graph.Block{Name: p.Name, Shape: p.Shape, Offset: p.Offset})
-	}
-	return blocks
-}
+func (o *Objective[T]) Blocks() []graph.Block { return o.model.Blocks() }
 
 // Batches returns the number of mini-batches, 1 without any.
 func (o *Objective[T]) Batches() int {

@@ -1,0 +1,74 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+
+	"shadowflow/graph"
+)
+
+// memory returns the moments and the update of parts that all have them. Moments of several parts that are the same function of the gradient with the
+// same weights are one; of a weight whose part does not have a moment, nothing reads it.
+func (g *grouped) memory() *Memory {
+	m := &Memory{}
+	for i := range g.parts {
+		p := &g.parts[i]
+		for _, mo := range p.rule.Memory.Moments {
+			mo.Formula = mo.Formula.Fold(p.rule.Memory.Values)
+			at := slices.IndexFunc(m.Moments, func(other Moment) bool { return other.same(mo) })
+			if at < 0 {
+				at = len(m.Moments)
+				if slices.ContainsFunc(m.Moments, func(other Moment) bool { return other.Name == mo.Name }) {
+					mo.Name = fmt.Sprintf("%s of %s", mo.Name, p.Title)
+				}
+				m.Moments = append(m.Moments, mo)
+			}
+			p.moments = append(p.moments, at)
+		}
+	}
+	for i := range m.Moments {
+		if mo := &m.Moments[i]; mo.Phi != nil {
+			mo.Phi = g.phi(i)
+		}
+	}
+	m.Update = func(s []graph.Value, x, theta graph.Value) graph.Value {
+		return g.spread(theta, func(p *Part) graph.Value {
+			return p.scaled(p.rule.Memory.Update(p.each(s, p.moments), p.of(x), p.of(theta)))
+		})
+	}
+	m.Of = func(c Call) []graph.Value {
+		of := map[*Part][]graph.Value{}
+		for i := range g.parts {
+			p := &g.parts[i]
+			of[p] = p.rule.Memory.Of(p.call(c))
+		}
+		var out []graph.Value
+		for i := range m.Moments {
+			out = append(out, g.spread(c.Theta, func(p *Part) graph.Value {
+				if own := slices.Index(p.moments, i); own >= 0 {
+					return of[p][own]
+				}
+				return graph.Value{}
+			}))
+		}
+		return out
+	}
+	return m
+}
+
+// phi returns that of a moment: of each weight as its part has it, and 0 where it has none.
+func (g *grouped) phi(moment int) func(x, theta graph.Value) graph.Value {
+	return func(x, theta graph.Value) graph.Value {
+		return g.spread(theta, func(p *Part) graph.Value {
+			if own := slices.Index(p.moments, moment); own >= 0 {
+				return p.rule.Memory.Moments[own].Apply(p.of(x), p.of(theta))
+			}
+			return graph.Value{}
+		})
+	}
+}
+
+// same reports whether another moment, of other weights, may be the same array with the same weights in time.
+func (m Moment) same(o Moment) bool {
+	return m.State == o.State && m.Kernel == o.Kernel && m.Corrected == o.Corrected && m.Formula.Equal(o.Formula)
+}

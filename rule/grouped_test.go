@@ -1,0 +1,197 @@
+package rule
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"shadowflow/graph"
+)
+
+// someWeights are two layers with biases, in an order in which no group's weights are neighbours.
+var someWeights = []graph.Block{
+	{Name: "0.weight", Shape: []int{3, 2}}, {Name: "0.bias", Shape: []int{2}, Offset: 6},
+	{Name: "2.weight", Shape: []int{2, 4}, Offset: 8}, {Name: "2.bias", Shape: []int{4}, Offset: 16},
+}
+
+func mustConfig(t *testing.T, name string, values map[string]any) Config {
+	t.Helper()
+	c, err := New(name, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// mixed is Muon inside, AdamW at the ends, and SGD for biases.
+func mixed(t *testing.T) (Config, [][]string) {
+	c := mustConfig(t, "muon", map[string]any{"lr": 0.02, "momentum": 0.8})
+	c.Groups = []Group{
+		{Match: []string{"*.bias"}, Scale: 0.5, Config: mustConfig(t, "sgd", map[string]any{"momentum": 0.7})},
+		{Match: []string{"0.*"}, Dims: []int{2}, Scale: 2, Config: mustConfig(t, "adamw", map[string]any{"beta1": 0.8})},
+	}
+	return c, [][]string{{"2.weight"}, {"0.bias", "2.bias"}, {"0.weight"}}
+}
+
+func TestAGroupTakesTheStepsOfItsOwnOptimizer(t *testing.T) {
+	c, names := mixed(t)
+	r, err := c.RuleOf(someWeights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theta, g := randomVectors(20, 1)[0], randomVectors(20, 30)
+	whole := mustStepper[float64](t, r, someWeights)
+	start := slices.Clone(theta)
+	for _, g := range g {
+		if err := whole.Step(0.1, theta, g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alone, scales := []Config{c, c.Groups[0].Config, c.Groups[1].Config}, []float64{1, 0.5, 2}
+	alone[0].Groups = nil
+	for i, own := range names {
+		weights := slices.DeleteFunc(slices.Clone(someWeights), func(b graph.Block) bool { return !slices.Contains(own, b.Name) })
+		cut := func(v []float64) (out []float64) {
+			for _, b := range weights {
+				out = append(out, v[b.Offset:b.Offset+b.Size()]...)
+			}
+			return out
+		}
+		r, err := alone[i].RuleOf(moved(weights))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, part := mustStepper[float64](t, r, moved(weights)), cut(start)
+		for _, g := range g {
+			if err := s.Step(0.1*scales[i], part, cut(g)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := cut(theta); !allNear(got, part, 1e-14) {
+			t.Errorf("%v: %v, alone %v", own, got, part)
+		}
+		for j, name := range r.State {
+			k := slices.Index(whole.rule.State, name)
+			if got := cut(whole.State()[k]); !allNear(got, s.State()[j], 1e-14) {
+				t.Errorf("%s of %v: %v, alone %v", name, own, got, s.State()[j])
+			}
+		}
+	}
+}
+
+func randomVectors(dim, n int) [][]float64 {
+	rnd, out := rand.New(rand.NewPCG(3, 5)), make([][]float64, n)
+	for i := range out {
+		for range dim {
+			out[i] = append(out[i], rnd.NormFloat64())
+		}
+	}
+	return out
+}
+
+func allNear(a, b []float64, tol float64) bool {
+	for i := range a {
+		if !(math.Abs(a[i]-b[i]) <= tol*(1+math.Abs(b[i]))) {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+func TestAWeightWhoseOptimizerHasNoSuchStateHasZeros(t *testing.T) {
+	c, _ := mixed(t)
+	r, err := c.RuleOf(someWeights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, theta := mustStepper[float64](t, r, someWeights), make([]float64, 20)
+	if err := s.Step(0.1, theta, randomVectors(20, 1)[0]); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(r.State); got != "[buf m v]" {
+		t.Errorf("state %s", got)
+	}
+	for j, v := range s.State()[slices.Index(r.State, "v")] {
+		isBias := j >= 6 && j < 8 || j >= 16
+		if (v == 0) != isBias {
+			t.Errorf("v[%d] = %g", j, v)
+		}
+	}
+}
+
+func TestGroupsThatDifferInDecayAloneShareTheirMoments(t *testing.T) {
+	c := mustConfig(t, "adamw", nil)
+	c.Groups = []Group{{Dims: []int{1}, Scale: 3, Config: mustConfig(t, "adamw", map[string]any{"weight_decay": 0.0})}}
+	r, err := c.RuleOf(someWeights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := r.MemoryForm()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Moments) != 2 || !m.Steady() {
+		t.Errorf("moments %v", m.Moments)
+	}
+	var got []string
+	for _, p := range r.Parts() {
+		got = append(got, fmt.Sprintf("%d %s: %d, %d", p.Group, p.Title, p.Weights, p.Parameters))
+	}
+	if want := []string{"0 all other weights: 2, 14", "1 dims 1: 2, 6"}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestAGroupWithoutTheMemoryFormIsNamed(t *testing.T) {
+	c := mustConfig(t, "adamw", nil)
+	c.Groups = []Group{{Match: []string{"0.*"}, Scale: 1, Config: mustConfig(t, "amsgrad", nil)}}
+	r, err := c.RuleOf(someWeights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.MemoryForm(); err == nil || !strings.Contains(err.Error(), "amsgrad (0.*): ") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := r.Settled(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMistakesInGroupsAreNamed(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		groups []Group
+		wants  []string
+	}{
+		{"nothing is held", []Group{{Match: []string{"*.bais"}}}, []string{"group 1: match: *.bais holds no weight; the weights are 0.weight [3 2], 0.bias [2]"}},
+		{"dims of none", []Group{{Dims: []int{4}}}, []string{"group 1: dims: dims 4 holds no weight;"}},
+		{"what is left", []Group{{Match: []string{"*.bias"}}, {Match: []string{"0.bias"}}},
+			[]string{"group 2: match: 0.bias holds no weight that is left", "group 1, *.bias", "2.bias [4]"}},
+		{"a bad pattern", []Group{{Match: []string{"a["}}}, []string{`group 1: match: "a[" is no pattern; want a name, in which *`}},
+		{"neither", []Group{{}}, []string{"group 1: match: missing; want patterns"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := mustConfig(t, "gd", nil)
+			for _, g := range tc.groups {
+				g.Scale, g.Config = 1, mustConfig(t, "gd", nil)
+				c.Groups = append(c.Groups, g)
+			}
+			_, err := c.RuleOf(someWeights)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, want := range tc.wants {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%v lacks %q", err, want)
+				}
+			}
+		})
+	}
+	c, _ := mixed(t)
+	if _, err := c.Rule(); err == nil || !strings.Contains(err.Error(), "optimizer.groups: ") {
+		t.Errorf("without weights: %v", err)
+	}
+}
