@@ -15,8 +15,9 @@ type Part struct {
 	Group int
 	// Title says which weights it holds.
 	Title string
-	// Weights and Parameters are their numbers.
-	Weights, Parameters int
+	// Weights are their names, and Parameters is the number of their elements.
+	Weights    []string
+	Parameters int
 
 	rule  *Rule
 	scale float64
@@ -80,8 +81,8 @@ func (c Config) grouped(weights []graph.Block) (*Rule, error) {
 
 // take makes weights the part's.
 func (p *Part) take(weights []graph.Block) {
-	p.Weights = len(weights)
 	for _, w := range weights {
+		p.Weights = append(p.Weights, w.Name)
 		p.Parameters += w.Size()
 		if last := len(p.runs) - 1; last >= 0 && p.runs[last].to == w.Offset {
 			p.runs[last].to += w.Size()
@@ -332,6 +333,16 @@ func (r *Rule) Decays(of func(group int) float64) []Decay {
 		out = append(out, Decay{c.to - c.from, of(r.grouped.parts[c.part].Group)})
 	}
 	return out
+}
+
+// StateOf returns the names of the arrays of state that a weight has.
+func (r *Rule) StateOf(weight string) []string {
+	for _, p := range r.Parts() {
+		if slices.Contains(p.Weights, weight) {
+			return p.rule.State
+		}
+	}
+	return r.State
 }
 
 // Parts returns the groups that the rule is made of, the optimizer itself first, if weights are left to it; none without groups.

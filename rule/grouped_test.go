@@ -138,7 +138,7 @@ func TestGroupsThatDifferInDecayAloneShareTheirMoments(t *testing.T) {
 	}
 	var got []string
 	for _, p := range r.Parts() {
-		got = append(got, fmt.Sprintf("%d %s: %d, %d", p.Group, p.Title, p.Weights, p.Parameters))
+		got = append(got, fmt.Sprintf("%d %s: %d, %d", p.Group, p.Title, len(p.Weights), p.Parameters))
 	}
 	if want := []string{"0 all other weights: 2, 14", "1 dims 1: 2, 6"}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%q, want %q", got, want)

@@ -31,7 +31,7 @@ func (g Group) String() string {
 func Groups(o config.Optimizer, r *rule.Rule) []Group {
 	var out []Group
 	for _, p := range r.Parts() {
-		out = append(out, Group{p.Title, p.Weights, p.Parameters, o.Part(p.Group).String()})
+		out = append(out, Group{p.Title, len(p.Weights), p.Parameters, o.Part(p.Group).String()})
 	}
 	return out
 }

@@ -25,7 +25,7 @@ type Moments[T graph.Float] struct {
 	// Notes say where the optimizer that took these steps had other hyperparameters.
 	Notes []string
 
-	groups []map[string]any // hyperparameters by PyTorch's names, where the file has them
+	groups []torchGroup // of the optimizer that the file is of, where it says
 }
 
 // steps returns the number of steps, 0 without moments.
@@ -135,11 +135,11 @@ func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]sa
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	m.groups = o.Groups
-	names, err := parameterNames(o, model)
+	names, err := parameterNames(o, model, r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	m.groups = torchGroups(o, names)
 	shapes := map[string][]int{}
 	for _, p := range model.Params() {
 		shapes[p.Name] = p.Torch
@@ -166,24 +166,6 @@ func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]sa
 	return tensors, nil
 }
 
-// parameterNames returns the names of an optimizer's parameters: its own, or the model's in their order.
-func parameterNames(o *torchfile.Optimizer, model *nn.Model) ([]string, error) {
-	params := model.Params()
-	switch {
-	case o.Names != nil:
-		return o.Names, nil
-	case len(o.Groups) > 1:
-		return nil, fmt.Errorf("%d groups of parameters without names, so that their order is unknown; want names: torch.optim.Adam(model.named_parameters(), ...), or param_names in param_groups", len(o.Groups))
-	case len(o.State) != len(params):
-		return nil, fmt.Errorf("an optimizer of %d parameters; the model has %d", len(o.State), len(params))
-	}
-	var names []string
-	for _, p := range params {
-		names = append(names, p.Name)
-	}
-	return names, nil
-}
-
 // renamed returns the arrays of one parameter under the names of our checkpoints. A number stands for an array of it.
 func renamed(from *torchfile.Remembered, r *rule.Rule, weight string, shape []int) ([]safetensors.Tensor, error) {
 	there := map[string]safetensors.Tensor{}
@@ -192,9 +174,14 @@ func renamed(from *torchfile.Remembered, r *rule.Rule, weight string, shape []in
 	}
 	has := strings.Join(append(slices.Sorted(maps.Keys(there)), slices.Sorted(maps.Keys(from.Numbers))...), ", ")
 	var out []safetensors.Tensor
+	own := r.StateOf(weight)
 	for _, entry := range r.State {
 		names := torchNamesOf(entry)
 		name := statePrefix(entry) + weight
+		if !slices.Contains(own, entry) { // another group's
+			out = append(out, safetensors.Tensor{Name: name, Shape: shape, Data: func() []float64 { return make([]float64, sizeOf(shape)) }})
+			continue
+		}
 		if i := slices.IndexFunc(names, func(n string) bool { _, ok := there[n]; return ok }); i >= 0 {
 			t := there[names[i]]
 			delete(there, names[i])
@@ -210,7 +197,7 @@ func renamed(from *torchfile.Remembered, r *rule.Rule, weight string, shape []in
 	}
 	if len(there) > 0 {
 		return nil, fmt.Errorf("%s is nothing that optimizer %s remembers (%s); want the optimizer that it is of", strings.Join(slices.Sorted(maps.Keys(there)), ", "),
-			r.Name, strings.Join(r.State, ", "))
+			r.Name, strings.Join(own, ", "))
 	}
 	return out, nil
 }
@@ -228,41 +215,4 @@ func sizeOf(shape []int) int {
 		n *= d
 	}
 	return n
-}
-
-// compare notes where the optimizer that the moments are of had other hyperparameters than the config says; lr is that of the coming step.
-func (m *Moments[T]) compare(c *config.Config, lr float64) {
-	if m == nil {
-		return
-	}
-	note := func(name string, here, there any) {
-		text := fmt.Sprintf("%s is %v, where the optimizer of %s had %v", name, here, c.Optimizer.Moments, there)
-		if here != there && !slices.Contains(m.Notes, text) {
-			m.Notes = append(m.Notes, text)
-		}
-	}
-	for _, group := range m.groups {
-		for _, name := range slices.Sorted(maps.Keys(group)) {
-			there, key := group[name], torchSettings[name]
-			if name == "momentum" && c.Optimizer.Values[name] != nil {
-				key = name
-			}
-			switch betas, _ := there.([]float64); {
-			case name == "lr":
-				note("optimizer.lr of the coming step", lr, there)
-			case name == "betas" && len(betas) == 2:
-				note("optimizer.beta1", c.Optimizer.Values["beta1"], betas[0])
-				note("optimizer.beta2", c.Optimizer.Values["beta2"], betas[1])
-			case key == "nesterov" && slices.Contains([]string{"heavy-ball", "nesterov"}, c.Optimizer.Name):
-				note("optimizer.name nesterov", c.Optimizer.Name == "nesterov", there)
-			case key == "weight_decay" && c.Optimizer.Values[key] == nil:
-				note("optimizer.l2", c.Optimizer.L2, there)
-			case key != "" && c.Optimizer.Values[key] != nil:
-				note("optimizer."+key, c.Optimizer.Values[key], there)
-			}
-		}
-		if c.Optimizer.Values["eps_inside"] == true && group["eps"] != nil {
-			note("optimizer.eps_inside", true, false)
-		}
-	}
 }
