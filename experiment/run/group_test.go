@@ -1,0 +1,82 @@
+package run
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"shadowflow/objective/network"
+)
+
+// grouped is the section optimizer of smooth steps that differ in rules, decays, sizes and coupled decay.
+const grouped = "optimizer={name: adamw, lr: 0.01, beta1: 0.3, beta2: 0.5, eps: 0.01, weight_decay: 0.3, groups: [" +
+	"{match: '*.bias', weight_decay: 0, lr_scale: 2}, {match: 0.weight, name: heavy-ball, beta1: 0.6, l2: 0.1, lr: 0.02}]}"
+
+func groupedProblem(t testing.TB, set string) Problem[float64] {
+	t.Helper()
+	o := tinyNetwork(t, network.Options{})
+	r, err := parse(t, "", set).Optimizer.RuleOf(o.Blocks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Problem[float64]{Objective: o, Rule: r, Theta: o.Start()}
+}
+
+func TestWeightsOfGroupsFollowTheirEquations(t *testing.T) {
+	const muon = "optimizer={name: muon, lr: 0.01, exact: true, momentum: 0.5, groups: [{match: [2.weight, '*.bias'], name: adamw, lr: 0.02, beta1: 0.3, beta2: 0.5, eps: 0.01}]}"
+	for name, c := range map[string]struct {
+		set string
+		opt VerifyOptions
+	}{
+		"with memory as state":     {grouped, VerifyOptions{Memory: State, Wait: 4}},
+		"without memory":           {grouped, VerifyOptions{Start: Cold}},
+		"Muon inside, with memory": {muon, VerifyOptions{Memory: State, Wait: 4}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.opt.Orders, c.opt.LR, c.opt.Time = []int{1, 2}, []float64{0.005, 0.0025, 0.00125}, 0.2
+			for _, order := range verified(t, groupedProblem(t, c.set), c.opt).Orders {
+				if last := order.Slopes[1]; math.Abs(last-float64(order.Order)) > 0.2 {
+					t.Errorf("order %d: errors %.3g, slopes %.2f", order.Order, order.Errors, order.Slopes)
+				}
+			}
+		})
+	}
+}
+
+// Groups that say nothing of their own change nothing but what speaks of single coordinates.
+func TestGroupsThatAreAllTheOptimizerAreTheOptimizer(t *testing.T) {
+	const src = `{dtype: float64, steps: 24, threads: 1, data: {subset: 60}, model: {hidden: [5]}, optimizer: {name: adamw, lr: 3e-3, eps: 1e-4, l2: 0.01, clip_norm: 2},
+schedule: {shape: cosine, warmup: 3}, record: {bias: 4, sharpness: 6, blocks: true}, beside: [state-1, state-2, lift-1, lift-2, memoryless-2]}`
+	_, whole := runFor(t, src)
+	_, parts := runFor(t, src, "optimizer.groups=[{match: '*.bias'}, {match: 2.*, lr_scale: 1}]")
+	compared := 0
+	for _, column := range parts.Columns {
+		c := column.Name
+		got, want := parts.Floats(c), whole.Floats(c)
+		for i := range want {
+			if math.Abs(got[i]-want[i]) > 1e-6*math.Abs(want[i])+1e-12 || math.IsNaN(got[i]) != math.IsNaN(want[i]) {
+				t.Errorf("%s: %g, without groups %g", c, got[i], want[i])
+				break
+			}
+		}
+		compared++
+	}
+	if compared < 60 {
+		t.Errorf("only %d columns are compared", compared)
+	}
+}
+
+func TestARunSaysWhichGroupsThereAre(t *testing.T) {
+	result, _ := runFor(t, "{steps: 2, data: {subset: 40}, model: {hidden: [5]}}", "optimizer={groups: [{dims: 1, beta1: 0.5}]}")
+	want := []string{
+		"all other weights (2 weights, 370 parameters): adam(lr=0.001, beta1=0.9, beta2=0.99, eps=1e-08, eps_inside=true, bias_correction=true)",
+		"dims 1 (2 weights, 15 parameters): adam(lr=0.001, beta1=0.5, beta2=0.99, eps=1e-08, eps_inside=true, bias_correction=true)",
+	}
+	var got []string
+	for _, g := range result.Groups {
+		got = append(got, g.String())
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q\nwant %q", got, want)
+	}
+}
