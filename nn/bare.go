@@ -6,6 +6,15 @@ import (
 	"shadowflow/graph"
 )
 
+// Blocks returns a network's parameters by PyTorch's names, in the shapes that they have in theta.
+func (m *Model) Blocks() []graph.Block {
+	var blocks []graph.Block
+	for _, p := range m.params {
+		blocks = append(blocks, graph.Block{Name: p.Name, Shape: p.Shape, Offset: p.Offset})
+	}
+	return blocks
+}
+
 // Bare returns weights without a network around them: how files name and shape the parameters of a loss that is none. It records nothing.
 func Bare(blocks []graph.Block) *Model {
 	m := &Model{}

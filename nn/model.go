@@ -63,15 +63,6 @@ func (m *Model) Outputs() int { return m.outputs }
 // Params returns the parameters in the order of theta, which is the order of PyTorch's parameters().
 func (m *Model) Params() []Param { return slices.Clone(m.params) }
 
-// Blocks returns the parameters in the shapes that they have in theta.
-func (m *Model) Blocks() []graph.Block {
-	var blocks []graph.Block
-	for _, p := range m.params {
-		blocks = append(blocks, graph.Block{Name: p.Name, Shape: p.Shape, Offset: p.Offset})
-	}
-	return blocks
-}
-
 // Stats returns the running averages in the order of their vector; none without batch normalization.
 func (m *Model) Stats() []Stat { return slices.Clone(m.stats) }
 

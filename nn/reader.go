@@ -65,6 +65,15 @@ func ReadVector[T graph.Float](r *Reader, prefix string, theta []T) {
 	}
 }
 
+// ReadParts sets an array of parts to what Parts made of it, in either floating-point type.
+func ReadParts[T graph.Float](r *Reader, prefix string, parts []graph.Block, array []T) {
+	for _, p := range parts {
+		for i, v := range r.floats(PartName(prefix, p.Name), p.Shape) {
+			array[p.Offset+i] = T(v)
+		}
+	}
+}
+
 // ReadRunning sets batch normalization's running averages, and returns the number of batches that they have seen.
 func ReadRunning[T graph.Float](r *Reader, running []T) (batches int64) {
 	for _, st := range r.model.stats {

@@ -37,6 +37,19 @@ func Tensors[T graph.Float](m *Model, prefix string, theta []T) ([]safetensors.T
 	return out, nil
 }
 
+// Parts returns an array that consists of parts of its own shapes as tensors, named by a prefix and the names of the parts; that of a part without name
+// is the prefix without the dot that it ends with.
+func Parts[T graph.Float](prefix string, parts []graph.Block, array []T) []safetensors.Tensor {
+	var out []safetensors.Tensor
+	for _, p := range parts {
+		out = append(out, safetensors.Tensor{Name: PartName(prefix, p.Name), Shape: slices.Clone(p.Shape), Data: array[p.Offset:][:p.Size()]})
+	}
+	return out
+}
+
+// PartName returns what a part's tensor is called.
+func PartName(prefix, part string) string { return strings.TrimSuffix(prefix+part, ".") }
+
 // Save writes a state to a file of PyTorch's state_dict of the model, floating-point tensors in the given type.
 func (m *Model) Save(path string, s *State, dtype graph.DType) error {
 	var tensors []safetensors.Tensor

@@ -27,10 +27,10 @@ func (f *family) centered(c Call, past []graph.Value, age graph.Value) (theta gr
 	names := f.names(c, age.Sub(half), past, func(beta float64) graph.Value { return age.Like(beta) })
 	place := 0
 	for _, m := range f.entries {
-		v := m.formula.Graph(f.weights, c.Theta, names)
+		v := m.formula.Graph(f.layout, c.Theta, names)
 		if m.kind != mixture {
-			v = v.BroadcastTo(c.Theta.Shape()...)
-			s, rate := c.State[place], graph.Value{}
+			v = m.fill(v, c.Theta)
+			s, rate := fromArray(m.form, c.State[place]), graph.Value{}
 			place++
 			switch m.kind {
 			case memory:
@@ -43,7 +43,7 @@ func (f *family) centered(c Call, past []graph.Value, age graph.Value) (theta gr
 			default:
 				rate = v.Sub(names[before(m.name)])
 			}
-			state = append(state, rate)
+			state = append(state, toArray(m.form, rate, c.Theta))
 		}
 		m.set(names, v, age.Add(half))
 	}
@@ -72,13 +72,14 @@ func (f *family) centeredLift(ends [2]Call, mean []graph.Value, age graph.Value)
 	for _, m := range f.entries {
 		var v, past [2]graph.Value
 		for i, c := range ends {
-			v[i] = m.formula.Graph(f.weights, c.Theta, names[i]).BroadcastTo(c.Theta.Shape()...)
+			v[i] = m.fill(m.formula.Graph(f.layout, c.Theta, names[i]), c.Theta)
 			past[i] = names[i][before(m.name)]
 		}
 		if m.kind != mixture {
 			var rate [2]graph.Value
-			v, rate = m.lift(v, past, mean[place])
-			dmean, dflip = append(dmean, rate[0]), append(dflip, rate[1])
+			v, rate = m.lift(v, past, fromArray(m.form, mean[place]))
+			theta := ends[0].Theta
+			dmean, dflip = append(dmean, toArray(m.form, rate[0], theta)), append(dflip, toArray(m.form, rate[1], theta))
 			place++
 		}
 		for i := range ends {

@@ -54,6 +54,7 @@ func (r *reader) check() {
 		r.same(e.Formula, place{r.at[e.Name], path("state", e.Name), i})
 	}
 	r.same(r.d.Update, place{r.at["update"], path("update"), len(r.d.State)})
+	r.shapes()
 	r.inferRanges()
 }
 

@@ -18,33 +18,33 @@ type code struct {
 	byText  map[string]int // the place of a scalar, by its formula
 	past    []string       // the names of what the step before left, in the order of the state
 	moments []string
-	weights []graph.Block
+	layout  formula.Layout
 }
 
 type coded struct {
 	name    string
+	form    formula.Form
 	formula *formula.Formula
 	kept    bool
 }
 
 // rule returns the rule of a definition with values, for the weights that the parameters consist of; nil for one.
 func (d *Definition) rule(values map[string]any, weights []graph.Block) (*Rule, error) {
-	p, err := d.program(values)
+	p, err := d.program(values, weights)
 	if err != nil {
 		return nil, fmt.Errorf("optimizer %s: %w", d.Name, err)
 	}
-	c := &code{byText: map[string]int{}, weights: weights}
-	p.weights = weights
+	c := &code{byText: map[string]int{}, layout: p.layout}
 	r := &Rule{Name: d.Name, Elementwise: !p.update.Weightwise()}
 	for _, q := range p.entries {
 		f, err := c.encode(p, q.formula)
 		if err != nil {
 			return nil, fmt.Errorf("optimizer %s: %s = %s: %w", d.Name, q.name, q.text, err)
 		}
-		c.entries = append(c.entries, coded{q.name, f, q.kept})
+		c.entries = append(c.entries, coded{q.name, q.form, f, q.kept})
 		r.Elementwise = r.Elementwise && !f.Weightwise()
 		if q.kept {
-			r.State, c.past = append(r.State, q.name), append(c.past, before(q.name))
+			r.State, r.Shapes, c.past = append(r.State, q.name), append(r.Shapes, p.shapes(q.form)), append(c.past, before(q.name))
 		}
 	}
 	if c.update, err = c.encode(p, p.update); err != nil {
@@ -53,7 +53,7 @@ func (d *Definition) rule(values map[string]any, weights []graph.Block) (*Rule, 
 	r.ofOneWeight = weights == nil && !r.Elementwise
 	r.Scalars, r.Step = c.scalars, c.step
 	r.update = func(call Call) graph.Value {
-		return c.update.Graph(c.weights, call.Theta, c.evaluate(call)).BroadcastTo(call.Theta.Shape()...)
+		return c.update.Graph(c.layout, call.Theta, c.evaluate(call)).BroadcastTo(call.Theta.Shape()...)
 	}
 	r.settled, r.wanders = p.settled()
 	r.family = p.family(c)
@@ -110,10 +110,10 @@ func (c *code) evaluate(call Call) map[string]graph.Value {
 		names[fmt.Sprintf("scalar %d", i)] = v
 	}
 	for i, name := range c.past {
-		names[name] = call.State[i]
+		names[name] = fromArray(c.layout.Forms[name], call.State[i])
 	}
 	for _, e := range c.entries {
-		v := e.formula.Graph(c.weights, call.Theta, names)
+		v := e.formula.Graph(c.layout, call.Theta, names)
 		names[e.name] = v
 		if i, ok := c.byText[corrected(e.name)]; ok {
 			names[corrected(e.name)] = v.Mul(call.Scalars[i])
@@ -126,10 +126,39 @@ func (c *code) step(call Call) (theta graph.Value, state []graph.Value) {
 	names := c.evaluate(call)
 	for _, e := range c.entries {
 		if e.kept {
-			state = append(state, names[e.name].BroadcastTo(call.Theta.Shape()...))
+			state = append(state, toArray(e.form, names[e.name], call.Theta))
 		}
 	}
-	return call.Theta.Sub(displacement(c.update).Graph(c.weights, call.Theta, names)), state
+	return call.Theta.Sub(displacement(c.update).Graph(c.layout, call.Theta, names)), state
+}
+
+// fromArray returns an array of state as formulas see it, and toArray the other way.
+func fromArray(form formula.Form, s graph.Value) graph.Value {
+	if form == formula.One {
+		return s.Reshape()
+	}
+	return s
+}
+
+func toArray(form formula.Form, v, theta graph.Value) graph.Value {
+	switch form {
+	case formula.One:
+		return v.Reshape(1)
+	case formula.Elements:
+		return v.BroadcastTo(theta.Shape()...)
+	}
+	return v
+}
+
+// shapes returns what the array of an entry consists of, nil where that is what theta does.
+func (p *program) shapes(form formula.Form) []graph.Block {
+	switch form {
+	case formula.One:
+		return []graph.Block{{}}
+	case formula.Elements:
+		return nil
+	}
+	return p.layout.Parts(form)
 }
 
 // memory returns the form of moments and an update, or what stands against it.
@@ -160,7 +189,7 @@ func (p *program) memory(c *code) (m *Memory, lacks string) {
 				names[name] = positive(s[i])
 			}
 		}
-		return update.Graph(c.weights, g, names).BroadcastTo(g.Shape()...)
+		return update.Graph(c.layout, g, names).BroadcastTo(g.Shape()...)
 	}
 	m.Of = func(call Call) []graph.Value {
 		names := c.evaluate(call)
@@ -196,7 +225,7 @@ func (p *program) moment(name string, q *quantity) Moment {
 	_, m.Corrected = correctedOf(name)
 	if q.phi.Name != "g" {
 		phi := q.phi.Fold(p.numbers)
-		m.Phi = func(g, _ graph.Value) graph.Value { return phi.Graph(p.weights, g, map[string]graph.Value{"g": g}) }
+		m.Phi = func(g, _ graph.Value) graph.Value { return phi.Graph(p.layout, g, map[string]graph.Value{"g": g}) }
 	}
 	return m
 }

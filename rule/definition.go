@@ -31,6 +31,7 @@ type Definition struct {
 	// State are its entries, in order.
 	State  []Entry
 	Update *formula.Formula
+	forms  map[string]formula.Form // of entries
 	// Presets are other conventions: values of lr and hyperparameters that are not the defaults, by the name of who has them. The defaults are
 	// called Paper.
 	Presets map[string]map[string]any

@@ -39,8 +39,8 @@ func NewDescent[T graph.Float](r *Rule, loss Loss, start []T, opt engine.Options
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 	}
 	d := &Descent[T]{state: newState[T](r, dim), program: program, theta: append([]T(nil), start...), spare: make([]T, dim)}
-	for range d.arrays {
-		d.spares = append(d.spares, make([]T, dim))
+	for _, a := range d.arrays {
+		d.spares = append(d.spares, make([]T, len(a)))
 	}
 	d.in[0], d.out[1] = d.ends(d.theta, d.arrays)
 	d.in[1], d.out[0] = d.ends(d.spare, d.spares)

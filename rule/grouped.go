@@ -22,8 +22,17 @@ type Part struct {
 	rule  *Rule
 	scale float64
 	runs  []run // where its parameters stand among all, in order
-	// The places of its arrays of state, its scalars and its moments among those of all; they are in its rule's order.
-	states, scalars, moments []int
+	// Its arrays of state, and the places of its scalars and moments among those of all; they are in its rule's order.
+	arrays           []array
+	scalars, moments []int
+}
+
+// array is an array of a part's state among those of all.
+type array struct {
+	place int
+	// like says that it is like theta; else it is a run of an array that has those of several parts one behind the other.
+	like bool
+	run
 }
 
 // run is a part of a vector.
@@ -31,8 +40,9 @@ type run struct{ from, to int }
 
 // grouped is a rule that is made of the rules of groups. It implements sizes.
 type grouped struct {
-	parts  []Part
-	pieces []piece // all parameters, in order
+	parts   []Part
+	pieces  []piece  // all parameters, in order
+	entries []string // what the groups' optimizers call the arrays of state
 }
 
 // piece is a run of the parameters of a part, by their places among the part's.
@@ -42,7 +52,7 @@ type piece struct {
 }
 
 // grouped returns the rule whose steps are, for the weights of each group, those of the group's optimizer. Arrays of state of one name are one; where a
-// weight's optimizer has none of a name, it stays 0. Everything that a rule has follows from the groups' rules, where all of them have it.
+// weight's optimizer has none of a name that is like theta, it stays 0. A number is each group's own. Everything that a rule has follows from the groups' rules, where all of them have it.
 func (c Config) grouped(weights []graph.Block) (*Rule, error) {
 	if weights == nil {
 		return nil, errors.New("optimizer.groups: which weights a group holds is known where the model is, and this is about the formulas of one optimizer: leave the groups out")
@@ -104,13 +114,8 @@ func moved(weights []graph.Block) []graph.Block {
 
 // join adds a part, and what it remembers and reads to what the whole does.
 func (g *grouped) join(whole *Rule, p Part) {
-	for _, name := range p.rule.State {
-		i := slices.Index(whole.State, name)
-		if i < 0 {
-			i = len(whole.State)
-			whole.State = append(whole.State, name)
-		}
-		p.states = append(p.states, i)
+	for i, name := range p.rule.State {
+		p.arrays = append(p.arrays, g.array(whole, name, p.rule.PartsOf(i)))
 	}
 	for _, scalar := range p.rule.Scalars {
 		p.scalars = append(p.scalars, len(whole.Scalars))
@@ -120,6 +125,37 @@ func (g *grouped) join(whole *Rule, p Part) {
 		whole.Name = strings.TrimPrefix(whole.Name+" and "+name, " and ")
 	}
 	g.parts = append(g.parts, p)
+}
+
+// array finds or makes the place of an array of a part's state, which consists of shapes, nil for one like theta.
+func (g *grouped) array(whole *Rule, name string, shapes []graph.Block) array {
+	number := len(shapes) == 1 && shapes[0].Name == ""
+	a := array{place: -1, like: shapes == nil}
+	for i, entry := range g.entries {
+		if entry == name && !number && (whole.Shapes[i] == nil) == a.like {
+			a.place = i
+		}
+	}
+	if a.place < 0 {
+		a.place = len(whole.State)
+		unique := name
+		for k := 2; slices.Contains(whole.State, unique); k++ {
+			unique = fmt.Sprintf("%s_%d", name, k)
+		}
+		whole.State, whole.Shapes, g.entries = append(whole.State, unique), append(whole.Shapes, nil), append(g.entries, name)
+	}
+	if a.like {
+		return a
+	}
+	if all := whole.Shapes[a.place]; all != nil {
+		a.from = whole.Length(a.place, 0)
+	}
+	for _, b := range shapes {
+		b.Offset += a.from
+		whole.Shapes[a.place] = append(whole.Shapes[a.place], b)
+	}
+	a.to = whole.Length(a.place, 0)
+	return a
 }
 
 // dim returns the number of all parameters.
@@ -183,11 +219,8 @@ func (p *Part) about(text string) string {
 	return fmt.Sprintf("%s (%s): %s", p.rule.Name, p.Title, text)
 }
 
-// of returns the elements of the part's weights in a vector of all parameters. A scalar stands for an element of any part.
+// of returns the elements of the part's weights in a vector of all parameters.
 func (p *Part) of(v graph.Value) graph.Value {
-	if len(v.Shape()) == 0 {
-		return v
-	}
 	var cuts []graph.Value
 	for _, r := range p.runs {
 		cuts = append(cuts, v.SliceAxis(0, r.from, r.to))
@@ -195,11 +228,15 @@ func (p *Part) of(v graph.Value) graph.Value {
 	return graph.Concat(0, cuts...)
 }
 
-// each returns those of several vectors, of the places that are given.
-func (p *Part) each(vectors []graph.Value, places []int) []graph.Value {
+// state returns the part's arrays in those of all.
+func (p *Part) state(all []graph.Value) []graph.Value {
 	var out []graph.Value
-	for _, i := range places {
-		out = append(out, p.of(vectors[i]))
+	for _, a := range p.arrays {
+		if a.like {
+			out = append(out, p.of(all[a.place]))
+		} else {
+			out = append(out, all[a.place].SliceAxis(0, a.from, a.to))
+		}
 	}
 	return out
 }
@@ -208,7 +245,7 @@ func (p *Part) each(vectors []graph.Value, places []int) []graph.Value {
 func (p *Part) call(c Call) Call {
 	part := Call{G: p.of(c.G), Theta: p.of(c.Theta), LR: p.scaled(c.LR)}
 	if len(c.State) > 0 {
-		part.State = p.each(c.State, p.states)
+		part.State = p.state(c.State)
 	}
 	if len(c.Scalars) > 0 {
 		for _, i := range p.scalars {
@@ -233,15 +270,8 @@ func (g *grouped) spread(like graph.Value, of func(p *Part) graph.Value) graph.V
 		p := &g.parts[i]
 		values[i] = of(p)
 		if !values[i].Valid() {
-			values[i] = p.of(like).Like(0).BroadcastTo(p.of(like).Shape()...)
+			values[i] = like.Like(0).BroadcastTo(p.Parameters)
 		}
-	}
-	if len(like.Shape()) == 0 { // an element of any part depends on what one of them reads
-		sum := values[0]
-		for _, v := range values[1:] {
-			sum = sum.Add(v)
-		}
-		return sum
 	}
 	var cuts []graph.Value
 	for _, c := range g.pieces {
@@ -257,18 +287,41 @@ func (g *grouped) together(c Call, of func(p *Part) (theta graph.Value, state []
 		p := &g.parts[i]
 		thetas[p], states[p] = of(p)
 	}
-	for i := range c.State {
-		state = append(state, g.spread(c.Theta, func(p *Part) graph.Value { return p.array(states[p], i) }))
-	}
-	return g.spread(c.Theta, func(p *Part) graph.Value { return thetas[p] }), state
+	theta = g.spread(c.Theta, func(p *Part) graph.Value { return thetas[p] })
+	return theta, g.arrays(c.Theta, len(c.State), states)
 }
 
-// array returns the value of the part that stands at a place among the arrays of all, the zero Value if none does.
-func (p *Part) array(own []graph.Value, place int) graph.Value {
-	if i := slices.Index(p.states, place); i >= 0 {
-		return own[i]
+// arrays puts the arrays of the parts' states together.
+func (g *grouped) arrays(theta graph.Value, count int, of map[*Part][]graph.Value) []graph.Value {
+	var out []graph.Value
+	for place := range count {
+		like := false
+		var cuts []graph.Value
+		value := func(p *Part) graph.Value {
+			i := p.index(place)
+			if i < 0 {
+				return graph.Value{}
+			}
+			like = p.arrays[i].like
+			return of[p][i]
+		}
+		for i := range g.parts {
+			if v := value(&g.parts[i]); v.Valid() {
+				cuts = append(cuts, v)
+			}
+		}
+		if like {
+			out = append(out, g.spread(theta, value))
+		} else {
+			out = append(out, graph.Concat(0, cuts...))
+		}
 	}
-	return graph.Value{}
+	return out
+}
+
+// index returns which of the part's arrays stands at a place among those of all, -1 if none does.
+func (p *Part) index(place int) int {
+	return slices.IndexFunc(p.arrays, func(a array) bool { return a.place == place })
 }
 
 func (g *grouped) step(c Call) (theta graph.Value, state []graph.Value) {
@@ -281,7 +334,7 @@ func (g *grouped) velocity(c Call, at Scale) (theta graph.Value, state []graph.V
 
 func (g *grouped) centered(c Call, before []graph.Value, age graph.Value) (theta graph.Value, state []graph.Value) {
 	return g.together(c, func(p *Part) (graph.Value, []graph.Value) {
-		return p.rule.family.centered(p.call(c), p.each(before, p.states), age)
+		return p.rule.family.centered(p.call(c), p.state(before), age)
 	})
 }
 
@@ -289,26 +342,25 @@ func (g *grouped) centeredLift(ends [2]Call, mean []graph.Value, age graph.Value
 	means, flips := map[*Part][]graph.Value{}, map[*Part][]graph.Value{}
 	for i := range g.parts {
 		p := &g.parts[i]
-		means[p], flips[p] = p.rule.family.centeredLift([2]Call{p.call(ends[0]), p.call(ends[1])}, p.each(mean, p.states), age)
+		means[p], flips[p] = p.rule.family.centeredLift([2]Call{p.call(ends[0]), p.call(ends[1])}, p.state(mean), age)
 	}
-	like := ends[0].Theta
-	for _, rates := range []struct {
-		of map[*Part][]graph.Value
-		to *[]graph.Value
-	}{{means, &dmean}, {flips, &dflip}} {
-		*rates.to = append(*rates.to, g.spread(like, func(p *Part) graph.Value { return rates.of[p][0] }))
-		for i := range mean {
-			*rates.to = append(*rates.to, g.spread(like, func(p *Part) graph.Value { return p.array(rates.of[p][1:], i) }))
+	theta := ends[0].Theta
+	together := func(rates map[*Part][]graph.Value) []graph.Value {
+		states := map[*Part][]graph.Value{}
+		for p, v := range rates {
+			states[p] = v[1:]
 		}
+		moves := g.spread(theta, func(p *Part) graph.Value { return rates[p][0] })
+		return append([]graph.Value{moves}, g.arrays(theta, len(mean), states)...)
 	}
-	return dmean, dflip
+	return together(means), together(flips)
 }
 
 // decay is the fastest of the parts': what is left of the others' rates then never lowers what cannot be negative.
 func (g *grouped) decay(i int) float64 {
 	fastest := 0.0
 	for _, p := range g.parts {
-		if own := slices.Index(p.states, i); own >= 0 {
+		if own := p.index(i); own >= 0 {
 			fastest = min(fastest, p.rule.family.decay(own))
 		}
 	}
@@ -318,7 +370,7 @@ func (g *grouped) decay(i int) float64 {
 // nonNegative holds where it does for all parts that have the array.
 func (g *grouped) nonNegative(i int) bool {
 	return !slices.ContainsFunc(g.parts, func(p Part) bool {
-		own := slices.Index(p.states, i)
+		own := p.index(i)
 		return own >= 0 && !p.rule.family.nonNegative(own)
 	})
 }
@@ -335,14 +387,28 @@ func (r *Rule) Decays(of func(group int) float64) []Decay {
 	return out
 }
 
-// StateOf returns the names of the arrays of state that a weight has.
-func (r *Rule) StateOf(weight string) []string {
+// Remembered is an array of state that a weight has: Entry is what its own optimizer calls it, and Array its place among the rule's.
+type Remembered struct {
+	Entry string
+	Array int
+}
+
+// StateOf returns the arrays of state that a weight has.
+func (r *Rule) StateOf(weight string) []Remembered {
+	var out []Remembered
 	for _, p := range r.Parts() {
-		if slices.Contains(p.Weights, weight) {
-			return p.rule.State
+		for i, a := range p.arrays {
+			if slices.Contains(p.Weights, weight) {
+				out = append(out, Remembered{p.rule.State[i], a.place})
+			}
 		}
 	}
-	return r.State
+	if r.grouped == nil {
+		for i, name := range r.State {
+			out = append(out, Remembered{name, i})
+		}
+	}
+	return out
 }
 
 // Parts returns the groups that the rule is made of, the optimizer itself first, if weights are left to it; none without groups.

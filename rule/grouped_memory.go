@@ -33,7 +33,11 @@ func (g *grouped) memory() *Memory {
 	}
 	m.Update = func(s []graph.Value, x, theta graph.Value) graph.Value {
 		return g.spread(theta, func(p *Part) graph.Value {
-			return p.scaled(p.rule.Memory.Update(p.each(s, p.moments), p.of(x), p.of(theta)))
+			var own []graph.Value
+			for _, i := range p.moments {
+				own = append(own, p.of(s[i]))
+			}
+			return p.scaled(p.rule.Memory.Update(own, p.of(x), p.of(theta)))
 		})
 	}
 	m.Of = func(c Call) []graph.Value {

@@ -16,12 +16,13 @@ type program struct {
 	numbers map[string]float64
 	entries []*quantity // in order
 	update  *formula.Formula
-	weights []graph.Block // that the parameters consist of
+	layout  formula.Layout
 }
 
 // quantity is an entry of the state that has an array, or that mixes what the step before left with the present gradient.
 type quantity struct {
 	name    string
+	form    formula.Form
 	text    string           // as the definition has it, for messages
 	formula *formula.Formula // with before(x) for what the step before left of x, and corrected(m) for that of m
 	kept    bool             // it is read before it is set, so it has an array
@@ -63,9 +64,9 @@ func entryOf(name string) string {
 // maxFormula bounds the formulas that entries are put into.
 const maxFormula = 4096
 
-// program returns the definition with values.
-func (d *Definition) program(values map[string]any) (*program, error) {
-	p := &program{d: d, numbers: map[string]float64{}}
+// program returns the definition with values, for the weights that the parameters consist of; nil for one vector.
+func (d *Definition) program(values map[string]any, weights []graph.Block) (*program, error) {
+	p := &program{d: d, numbers: map[string]float64{}, layout: d.layout(weights)}
 	flags := map[string]bool{}
 	for _, k := range d.Let {
 		switch v := values[k.Name].(type) {
@@ -78,14 +79,15 @@ func (d *Definition) program(values map[string]any) (*program, error) {
 	entries := make([]*quantity, len(d.State))
 	for i, e := range d.State {
 		chosen := choose(e.Formula, flags, p.numbers)
-		entries[i] = &quantity{name: e.Name, text: chosen.String(), formula: d.resolve(recursion(e.Name, chosen), i)}
+		entries[i] = &quantity{name: e.Name, form: d.forms[e.Name], text: chosen.String(), formula: d.resolve(recursion(e.Name, chosen), i)}
 		if chosen.Op == "ema" || chosen.Op == "sum" {
 			entries[i].phi, entries[i].decay, entries[i].average = d.resolve(chosen.Args[0], i), d.resolve(chosen.Args[1], i), chosen.Op == "ema"
 		}
 	}
 	p.update = d.resolve(choose(d.Update, flags, p.numbers), len(d.State))
 	live := d.live(entries, p.update)
-	if err := p.inline(slices.DeleteFunc(entries, func(q *quantity) bool { return !live[q.name] })); err != nil {
+	empty := func(q *quantity) bool { return p.layout.Length(q.form, 1) == 0 }
+	if err := p.inline(slices.DeleteFunc(entries, func(q *quantity) bool { return !live[q.name] || empty(q) })); err != nil {
 		return nil, err
 	}
 	for _, q := range p.entries {

@@ -11,8 +11,11 @@ import (
 // Rule is an optimizer with the values of its hyperparameters: a step over named state. The step size is not part of it.
 type Rule struct {
 	Name string
-	// State names the arrays that a step remembers, each of theta's shape. They are zero before the first step.
+	// State names the arrays that a step remembers. They are zero before the first step.
 	State []string
+	// Shapes are what each of these consists of: parts in their shapes, one after another, that are called after the weights that they are of. nil
+	// stands for an array like theta, and one part without name and axes for a number. A nil Shapes stands for arrays like theta alone.
+	Shapes [][]graph.Block
 	// Elementwise says that an element's step depends on no other element. Otherwise a rule is for the weights that it was made for.
 	Elementwise bool
 	// Scalars are numbers that depend on the step n alone, like factors of bias correction. They are inputs of a step's program.
@@ -45,6 +48,33 @@ type Call struct {
 	State []graph.Value
 	// Scalars are those of the rule in this step.
 	Scalars []graph.Value
+}
+
+// PartsOf returns what the i-th array of state consists of, nil if that is what theta does. See Shapes.
+func (r *Rule) PartsOf(i int) []graph.Block {
+	if r.Shapes == nil {
+		return nil
+	}
+	return r.Shapes[i]
+}
+
+// Length returns the number of elements of the i-th array of state, where the parameters are dim.
+func (r *Rule) Length(i, dim int) int {
+	parts := r.PartsOf(i)
+	if parts == nil {
+		return dim
+	}
+	last := parts[len(parts)-1]
+	return last.Offset + last.Size()
+}
+
+// Lengths returns the number of elements of theta, dim, and then of each array of state.
+func (r *Rule) Lengths(dim int) []int {
+	lengths := []int{dim}
+	for i := range r.State {
+		lengths = append(lengths, r.Length(i, dim))
+	}
+	return lengths
 }
 
 // NoMemoryError says that a rule has no memory form, of which more was asked than steps.
@@ -80,6 +110,9 @@ func (r *Rule) MemoryForm() (*Memory, error) {
 func (r *Rule) Validate() error {
 	if r == nil || r.Step == nil {
 		return errors.New("rule: Step is missing")
+	}
+	if r.Shapes != nil && len(r.Shapes) != len(r.State) {
+		return fmt.Errorf("rule %s: %d shapes for %d arrays of state", r.Name, len(r.Shapes), len(r.State))
 	}
 	for i, name := range r.State {
 		if name == "" || slices.Contains(r.State[:i], name) {

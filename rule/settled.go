@@ -47,7 +47,7 @@ func (p *program) settled() (f func(g, theta graph.Value) graph.Value, lacks str
 		}
 	}
 	return func(g, theta graph.Value) graph.Value {
-		return update.Graph(p.weights, g, map[string]graph.Value{"g": g, "theta": theta}).BroadcastTo(g.Shape()...)
+		return update.Graph(p.layout, g, map[string]graph.Value{"g": g, "theta": theta}).BroadcastTo(g.Shape()...)
 	}, ""
 }
 

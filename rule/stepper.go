@@ -19,8 +19,8 @@ type state[T graph.Float] struct {
 
 func newState[T graph.Float](r *Rule, dim int) *state[T] {
 	s := &state[T]{rule: r, lr: make([]T, 1)}
-	for range r.State {
-		s.arrays = append(s.arrays, make([]T, dim))
+	for _, n := range r.Lengths(dim)[1:] {
+		s.arrays = append(s.arrays, make([]T, n))
 	}
 	for range r.Scalars {
 		s.scalars = append(s.scalars, make([]T, 1))
@@ -43,7 +43,7 @@ func (s *state[T]) prepare(lr float64) error {
 // Steps returns the number of steps taken, the n of the coming step.
 func (s *state[T]) Steps() int { return s.n }
 
-// State returns what the last step left, in place: one array, as long as theta, for each name of the rule's State.
+// State returns what the last step left, in place: one array for each name of the rule's State, as long as [Rule.Length] says.
 func (s *state[T]) State() [][]T { return s.arrays }
 
 // Restore makes n the number of steps taken and arrays the state, which is copied: with theta, all that a resumed run needs.
@@ -88,8 +88,8 @@ func (r *Rule) Inputs(theta, g graph.Value) (c Call, inputs []graph.Value) {
 	for i := range r.Scalars {
 		c.Scalars = append(c.Scalars, b.Param(fmt.Sprintf("scalar %d", i), t))
 	}
-	for _, name := range r.State {
-		c.State = append(c.State, b.Param("state "+name, t, theta.Shape()...))
+	for i, name := range r.State {
+		c.State = append(c.State, b.Param("state "+name, t, r.Length(i, theta.Size())))
 	}
 	return c, append(append([]graph.Value{c.LR}, c.Scalars...), c.State...)
 }

@@ -84,12 +84,13 @@ type family struct {
 	displacement *formula.Formula            // in a step of size 1
 	decays       map[string]float64          // the hyperparameters that are decays, by name
 	ages         map[string]*formula.Formula // parts that depend on the step alone, by the names that they have in the formulas
-	weights      []graph.Block
+	layout       formula.Layout
 }
 
 // member is an entry of a family's state.
 type member struct {
 	name    string
+	form    formula.Form
 	formula *formula.Formula // of a memory, what it remembers; else the entry's own
 	kind    memberKind
 	kernel  *Kernel
@@ -110,14 +111,14 @@ const (
 
 // family returns the steps of all sizes.
 func (p *program) family(c *code) *family {
-	f := &family{decays: map[string]float64{}, ages: map[string]*formula.Formula{}, weights: p.weights}
+	f := &family{decays: map[string]float64{}, ages: map[string]*formula.Formula{}, layout: p.layout}
 	for _, q := range p.entries {
 		if q.kept && q.kernel != nil && q.decay != nil && q.decay.Name != "" && q.kernel.Beta > 0 {
 			f.decays[q.decay.Name] = q.kernel.Beta
 		}
 	}
 	for _, q := range p.entries {
-		m := member{name: q.name, kernel: q.kernel, kind: p.kindOf(q)}
+		m := member{name: q.name, form: q.form, kernel: q.kernel, kind: p.kindOf(q)}
 		_, m.corrected = c.byText[corrected(q.name)]
 		m.nonNegative = q.kept && q.kernel != nil && q.kernel.First > 0 && nonNegative(q.phi)
 		if m.kind == memory || m.kind == present {
@@ -207,11 +208,11 @@ func (f *family) velocity(c Call, at Scale) (theta graph.Value, state []graph.Va
 		return at.Rate(beta).Mul(at.Size).Add(at.Size.Like(1))
 	})
 	for _, m := range f.entries {
-		v := m.formula.Graph(f.weights, c.Theta, names)
+		v := m.formula.Graph(f.layout, c.Theta, names)
 		if m.kind != mixture {
 			var rate graph.Value
-			v, rate = m.move(names[before(m.name)], v.BroadcastTo(c.Theta.Shape()...), at)
-			state = append(state, rate)
+			v, rate = m.move(names[before(m.name)], m.fill(v, c.Theta), at)
+			state = append(state, toArray(m.form, rate, c.Theta))
 		}
 		m.set(names, v, steps)
 	}
@@ -222,7 +223,7 @@ func (f *family) velocity(c Call, at Scale) (theta graph.Value, state []graph.Va
 func (f *family) names(c Call, n graph.Value, past []graph.Value, decay func(beta float64) graph.Value) map[string]graph.Value {
 	names := map[string]graph.Value{"g": c.G, "theta": c.Theta, "lr": c.LR}
 	for name, part := range f.ages {
-		names[name] = part.Graph(nil, n, map[string]graph.Value{"n": n})
+		names[name] = part.Graph(formula.Layout{}, n, map[string]graph.Value{"n": n})
 	}
 	for name, beta := range f.decays {
 		names[name] = decay(beta)
@@ -230,11 +231,16 @@ func (f *family) names(c Call, n graph.Value, past []graph.Value, decay func(bet
 	place := 0
 	for _, m := range f.entries {
 		if m.kind != mixture {
-			names[before(m.name)] = past[place]
+			names[before(m.name)] = fromArray(m.form, past[place])
 			place++
 		}
 	}
 	return names
+}
+
+// fill returns what a formula gives with a number for each element of its array.
+func (m member) fill(v, theta graph.Value) graph.Value {
+	return fromArray(m.form, toArray(m.form, v, theta))
 }
 
 // set makes v the value of an entry, for those that read it. steps is the number of the rule's own steps whose weights a memory has.
@@ -250,7 +256,7 @@ func (m member) set(names map[string]graph.Value, v, steps graph.Value) {
 
 // theta returns the rate of change of theta.
 func (f *family) theta(c Call, names map[string]graph.Value) graph.Value {
-	return f.displacement.Graph(f.weights, c.Theta, names).BroadcastTo(c.Theta.Shape()...).Neg()
+	return f.displacement.Graph(f.layout, c.Theta, names).BroadcastTo(c.Theta.Shape()...).Neg()
 }
 
 // move returns an array of state behind a step, and its rate of change, from its value before and what its formula gives.

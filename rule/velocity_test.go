@@ -17,7 +17,7 @@ func velocityAt(t *testing.T, r *Rule, lr, e, age float64, theta, g []float64, s
 	c := Call{Theta: vec("theta"), G: vec("g")}
 	in, values := []graph.Value{c.Theta, c.G}, []engine.Buffer{engine.Of(theta), engine.Of(g)}
 	for i, s := range state {
-		c.State = append(c.State, vec(r.State[i]))
+		c.State = append(c.State, b.Param(r.State[i], graph.Float64, len(s)))
 		in, values = append(in, c.State[i]), append(values, engine.Of(s))
 	}
 	size := c.Theta.Like(e)
@@ -33,8 +33,8 @@ func velocityAt(t *testing.T, r *Rule, lr, e, age float64, theta, g []float64, s
 	}
 	dtheta = make([]float64, len(theta))
 	out := []engine.Buffer{engine.Of(dtheta)}
-	for range ds {
-		dstate = append(dstate, make([]float64, len(theta)))
+	for i := range ds {
+		dstate = append(dstate, make([]float64, r.Length(i, len(theta))))
 		out = append(out, engine.Of(dstate[len(dstate)-1]))
 	}
 	if err := p.Run(values, out); err != nil {
@@ -77,17 +77,18 @@ func TestTheFamilyOfAStepPassesThroughIt(t *testing.T) {
 	}
 	for name, c := range configs {
 		t.Run(name, func(t *testing.T) {
-			r, err := c.Rule()
+			blocks := []graph.Block{{Name: "w", Shape: []int{2, 2}}, {Name: "b", Shape: []int{1}, Offset: 4}}
+			r, err := c.RuleOf(blocks)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := NewStepper[float64](r, vector(2), engine.Options{Threads: 1})
+			s, err := NewStepper[float64](r, blocks, engine.Options{Threads: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
-			theta := []float64{1.5, -0.5}
+			theta := []float64{1.5, -0.5, 0.2, -1, 0.7}
 			for n := range 5 {
-				g := []float64{math.Cos(float64(n)), 0.1 * float64(n+1)}
+				g := []float64{math.Cos(float64(n)), 0.1 * float64(n+1), 0.5 * math.Cos(2*float64(n)), -0.25 * float64(n+1), math.Cos(3 * float64(n))}
 				before, state := append([]float64(nil), theta...), [][]float64{}
 				for _, v := range s.State() {
 					state = append(state, append([]float64(nil), v...))
@@ -100,7 +101,9 @@ func TestTheFamilyOfAStepPassesThroughIt(t *testing.T) {
 					if want := theta[j] - before[j]; math.Abs(dtheta[j]-want) > 1e-12*(math.Abs(want)+1e-3) {
 						t.Errorf("step %d moves theta[%d] by %v, its family by %v", n, j, want, dtheta[j])
 					}
-					for i, v := range s.State() {
+				}
+				for i, v := range s.State() {
+					for j := range v {
 						want := v[j] - state[i][j]
 						if name == "no memory in m" && r.State[i] == "m" {
 							want = 0 // what no later step reads stands still

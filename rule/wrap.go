@@ -109,13 +109,10 @@ func (c Conditioning) Of(g, theta graph.Value) graph.Value {
 	return g
 }
 
-// decay returns what coupled decay makes of the parameters. A scalar stands for any of them.
+// decay returns what coupled decay makes of the parameters.
 func (c Conditioning) decay(theta graph.Value) graph.Value {
 	if c.Decays == nil {
 		return theta.Mul(theta.Like(c.L2))
-	}
-	if len(theta.Shape()) == 0 {
-		return theta
 	}
 	parts, from := []graph.Value{}, 0
 	for _, d := range c.Decays {

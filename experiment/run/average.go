@@ -36,7 +36,7 @@ func (a *average[T]) Commit() error {
 }
 
 // State implements Process.
-func (a *average[T]) State() []Vector { return []Vector{{"average.", a.mean}} }
+func (a *average[T]) State() []Vector { return []Vector{{Prefix: "average.", Data: a.mean}} }
 
 // averageFile holds the average that a run ended with, as the weights' own file holds them.
 const averageFile = "average.safetensors"

@@ -90,7 +90,7 @@ func (c *company[T]) gradientFlow() (*equation[T], error) {
 		}
 	}
 	s, err := c.how.solver(field, p.StepSize)
-	return c.equation("gradient flow", 1, []string{"theta"}, c.beginAtTheta, s), err
+	return c.equation("gradient flow", 1, c.parts("theta"), c.beginAtTheta, s), err
 }
 
 // state is the modified equation with memory as state. Time is counted in steps.
@@ -112,11 +112,11 @@ func (c *company[T]) state(order int) (*equation[T], error) {
 	for i := range p.Rule.State {
 		rates = append(rates, p.Rule.Decay(i))
 	}
-	s, err := newFading(c.how, field, rates, equation.Size())
+	s, err := newFading(c.how, field, rates, p.Rule.Lengths(len(p.Theta)))
 	if err != nil {
 		return nil, err
 	}
-	e := c.equation(fmt.Sprintf("state equation of order %d", order), order, append([]string{"theta"}, p.Rule.State...), c.beginAtState, s)
+	e := c.equation(fmt.Sprintf("state equation of order %d", order), order, c.wholeState(""), c.beginAtState, s)
 	e.negative = equation.Negative
 	return e, nil
 }
@@ -144,10 +144,7 @@ func (c *company[T]) lift(order int) (*equation[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	parts := append([]string{"theta"}, p.Rule.State...)
-	for _, part := range append([]string{"theta"}, p.Rule.State...) {
-		parts = append(parts, "flip."+part)
-	}
+	parts := append(c.wholeState(""), c.wholeState("flip.")...)
 	begin := func(y []float64) {
 		c.beginAtState(y[:len(y)/2])
 		flip := y[len(y)/2:]
@@ -215,15 +212,37 @@ func (c *company[T]) beginAtTheta(y []float64) {
 // beginAtState sets y to the optimizer's parameters, and what it remembers.
 func (c *company[T]) beginAtState(y []float64) {
 	c.beginAtTheta(y)
-	dim := len(c.optimizer.theta)
-	for k, s := range c.optimizer.stepper.State() {
+	y = y[len(c.optimizer.theta):]
+	for _, s := range c.optimizer.stepper.State() {
 		for i, v := range s {
-			y[(1+k)*dim+i] = float64(v)
+			y[i] = float64(v)
 		}
+		y = y[len(s):]
 	}
 }
 
-func (c *company[T]) equation(title string, order int, parts []string, begin func(y []float64), s solver) *equation[T] {
-	size := len(parts) * len(c.problem.Theta)
+// parts returns stretches with an element for each parameter.
+func (c *company[T]) parts(names ...string) (parts []stretch) {
+	for _, name := range names {
+		parts = append(parts, stretch{name: name, length: len(c.problem.Theta)})
+	}
+	return parts
+}
+
+// wholeState returns the stretches of theta and the optimizer's state.
+func (c *company[T]) wholeState(prefix string) []stretch {
+	r := c.problem.Rule
+	parts := c.parts(prefix + "theta")
+	for i, name := range r.State {
+		parts = append(parts, stretch{prefix + name, r.PartsOf(i), r.Length(i, len(c.problem.Theta))})
+	}
+	return parts
+}
+
+func (c *company[T]) equation(title string, order int, parts []stretch, begin func(y []float64), s solver) *equation[T] {
+	size := 0
+	for _, p := range parts {
+		size += p.length
+	}
 	return &equation[T]{title: title, order: order, parts: parts, begin: begin, solver: s, y: make([]float64, size), next: make([]float64, size)}
 }

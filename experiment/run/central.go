@@ -52,7 +52,7 @@ func (c *company[T]) central() (*equation[T], error) {
 			copy(y[len(y)-(len(f.Vectors())-i)*dim:], widen(v))
 		}
 	}
-	e := c.equation("central flow", 1, parts, begin, s)
+	e := c.equation("central flow", 1, c.parts(parts...), begin, s)
 	e.previous, e.predict = make([]float64, len(p.Theta)), s.predict
 	return e, nil
 }

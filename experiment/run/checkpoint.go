@@ -84,9 +84,9 @@ func (t *training[T]) stateTensors() (tensors []safetensors.Tensor, err error) {
 	for _, v := range t.vectors()[1:] { // the first is the parameters, which are there
 		switch data := v.Data.(type) {
 		case []float32:
-			add(nn.Tensors(t.source.model, v.Prefix, data))
+			add(tensorsOf(t.source.model, v, data))
 		case []float64:
-			add(nn.Tensors(t.source.model, v.Prefix, data))
+			add(tensorsOf(t.source.model, v, data))
 		}
 	}
 	return tensors, err
@@ -108,9 +108,9 @@ func (t *training[T]) restore(at *record.Checkpoint) error {
 	for _, v := range t.vectors() {
 		switch data := v.Data.(type) {
 		case []float32:
-			nn.ReadVector(r, v.Prefix, data)
+			readVector(r, v, data)
 		case []float64:
-			nn.ReadVector(r, v.Prefix, data)
+			readVector(r, v, data)
 		}
 	}
 	if err := r.Err(); err != nil {

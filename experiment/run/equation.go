@@ -21,8 +21,8 @@ type equation[T graph.Float] struct {
 	// start is the number of steps that the optimizer takes before the equation begins, and begin sets y there. A nil begin leaves y.
 	start int
 	begin func(y []float64)
-	// parts name the stretches of y, each with an element for each parameter. The parameters are the first.
-	parts   []string
+	// parts are the stretches of y. The parameters are the first.
+	parts   []stretch
 	y, next []float64
 	solver  solver
 	ended   error // why the solution ended, nil if it did not
@@ -36,6 +36,13 @@ type equation[T graph.Float] struct {
 	predict func(ctx context.Context, n int, y []float64) (central.Prediction, error)
 }
 
+// stretch is a part of an equation's state.
+type stretch struct {
+	name   string
+	blocks []graph.Block // as those of [Vector]
+	length int
+}
+
 // solver finds the state of an equation behind a step.
 type solver interface {
 	// solve writes the state behind step n, which begins at y, into next.
@@ -45,7 +52,7 @@ type solver interface {
 }
 
 // theta is the part of y that is the parameters.
-func (e *equation[T]) theta() []float64 { return e.y[:len(e.y)/len(e.parts)] }
+func (e *equation[T]) theta() []float64 { return e.y[:e.parts[0].length] }
 
 // Name implements Process.
 func (e *equation[T]) Name() string { return e.name }
@@ -102,9 +109,10 @@ func (e *equation[T]) Commit() error {
 // State implements Process.
 func (e *equation[T]) State() []Vector {
 	var out []Vector
-	dim := len(e.y) / len(e.parts)
-	for i, part := range e.parts {
-		out = append(out, Vector{Prefix: e.name + "." + part + ".", Data: e.y[i*dim : (i+1)*dim]})
+	y := e.y
+	for _, p := range e.parts {
+		out = append(out, Vector{Prefix: e.name + "." + p.name + ".", Parts: p.blocks, Data: y[:p.length]})
+		y = y[p.length:]
 	}
 	if e.previous != nil {
 		out = append(out, Vector{Prefix: e.name + ".previous.", Data: e.previous})

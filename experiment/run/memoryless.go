@@ -63,7 +63,7 @@ func seriesEquation(p *Problem[float64], order int, opt flow.Options) (*equation
 func newMemoryless[T graph.Float](p *Problem[T], order int, s solver) *equation[T] {
 	e := &equation[T]{
 		name: fmt.Sprintf("memoryless-%d", order), title: fmt.Sprintf("modified equation of order %d", order), order: order,
-		parts: []string{"theta"}, solver: s, y: make([]float64, len(p.Theta)),
+		parts: []stretch{{name: "theta", length: len(p.Theta)}}, solver: s, y: make([]float64, len(p.Theta)),
 	}
 	for i, v := range p.Theta {
 		e.y[i] = float64(v)

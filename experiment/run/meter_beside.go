@@ -180,7 +180,7 @@ func (t *trail[T]) Commit() error {
 
 // State implements Process.
 func (t *trail[T]) State() []Vector {
-	return []Vector{{"trail.origin.", t.origin}, {"trail.last.", t.last}, {"trail.before.", t.before}}
+	return []Vector{{Prefix: "trail.origin.", Data: t.origin}, {Prefix: "trail.last.", Data: t.last}, {Prefix: "trail.before.", Data: t.before}}
 }
 
 // way returns the two-norm of the way from the origin.

@@ -91,9 +91,9 @@ func readMoments[T graph.Float](c *config.Config, s *source, r *rule.Rule) (*Mom
 		return nil, fmt.Errorf("optimizer.moments: %w", err)
 	}
 	reader := nn.NewReader(s.model, path, tensors)
-	for _, entry := range r.State {
-		array := make([]T, s.model.NumParams())
-		nn.ReadVector(reader, statePrefix(entry), array)
+	for i, entry := range r.State {
+		array := make([]T, r.Length(i, s.model.NumParams()))
+		readVector(reader, Vector{Prefix: statePrefix(entry), Parts: r.PartsOf(i)}, array)
 		m.State = append(m.State, array)
 	}
 	if err := reader.Err(); err != nil {
@@ -145,6 +145,7 @@ func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]sa
 		shapes[p.Name] = p.Torch
 	}
 	var tensors []safetensors.Tensor
+	numbers := map[string]float64{}
 	for i, remembered := range o.State {
 		where := fmt.Sprintf("%s: state of parameter %d, %s", path, i, names[i])
 		if remembered == nil {
@@ -154,7 +155,20 @@ func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]sa
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", where, err)
 		}
-		tensors = append(tensors, arrays...)
+		for _, t := range arrays {
+			value, isNumber := t.Data.([]float64)
+			if isNumber = isNumber && len(t.Shape) == 0 && len(value) == 1; !isNumber {
+				tensors = append(tensors, t)
+				continue
+			}
+			v, seen := numbers[t.Name]
+			if seen && v != value[0] {
+				return nil, fmt.Errorf("%s: %s is %v, where another parameter has %v; want one number for all", where, t.Name, value[0], v)
+			}
+			if numbers[t.Name] = value[0]; !seen {
+				tensors = append(tensors, t)
+			}
+		}
 		step := remembered.Numbers["step"]
 		if i == 0 {
 			m.Steps = int(step)
@@ -166,7 +180,8 @@ func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]sa
 	return tensors, nil
 }
 
-// renamed returns the arrays of one parameter under the names of our checkpoints. A number stands for an array of it.
+// renamed returns the arrays of one parameter under the names of our checkpoints, and its numbers, which are to be the same for all parameters, as
+// arrays of one float64 without axes. What only other groups' optimizers remember of their weights is 0.
 func renamed(from *torchfile.Remembered, r *rule.Rule, weight string, shape []int) ([]safetensors.Tensor, error) {
 	there := map[string]safetensors.Tensor{}
 	for _, t := range from.Arrays {
@@ -174,30 +189,38 @@ func renamed(from *torchfile.Remembered, r *rule.Rule, weight string, shape []in
 	}
 	has := strings.Join(append(slices.Sorted(maps.Keys(there)), slices.Sorted(maps.Keys(from.Numbers))...), ", ")
 	var out []safetensors.Tensor
-	own := r.StateOf(weight)
-	for _, entry := range r.State {
+	var entries []string
+	others := map[int]bool{}
+	for i := range r.State {
+		others[i] = r.PartsOf(i) == nil
+	}
+	for _, own := range r.StateOf(weight) {
+		entry, parts := own.Entry, r.PartsOf(own.Array)
+		prefix := statePrefix(r.State[own.Array])
+		entries, others[own.Array] = append(entries, entry), false
 		names := torchNamesOf(entry)
-		name := statePrefix(entry) + weight
-		if !slices.Contains(own, entry) { // another group's
-			out = append(out, safetensors.Tensor{Name: name, Shape: shape, Data: func() []float64 { return make([]float64, sizeOf(shape)) }})
-			continue
-		}
-		if i := slices.IndexFunc(names, func(n string) bool { _, ok := there[n]; return ok }); i >= 0 {
-			t := there[names[i]]
-			delete(there, names[i])
-			t.Name = name
+		array := slices.IndexFunc(names, func(n string) bool { _, ok := there[n]; return ok })
+		number := slices.IndexFunc(names, func(n string) bool { _, ok := from.Numbers[n]; return ok })
+		switch ofAll := parts != nil && len(parts[0].Shape) == 0; {
+		case ofAll && number >= 0:
+			out = append(out, safetensors.Tensor{Name: nn.PartName(prefix, ""), Data: []float64{from.Numbers[names[number]]}})
+		case !ofAll && array >= 0:
+			t := there[names[array]]
+			delete(there, names[array])
+			t.Name = prefix + weight
 			out = append(out, t)
-			continue
-		}
-		i := slices.IndexFunc(names, func(n string) bool { _, ok := from.Numbers[n]; return ok })
-		if i < 0 {
+		default:
 			return nil, fmt.Errorf("it has %s; want %s, which is %s of optimizer %s", orNothing(has), strings.Join(names, " or "), entry, r.Name)
 		}
-		out = append(out, safetensors.Tensor{Name: name, Shape: shape, Data: func() []float64 { return slices.Repeat([]float64{from.Numbers[names[i]]}, sizeOf(shape)) }})
 	}
 	if len(there) > 0 {
 		return nil, fmt.Errorf("%s is nothing that optimizer %s remembers (%s); want the optimizer that it is of", strings.Join(slices.Sorted(maps.Keys(there)), ", "),
-			r.Name, strings.Join(own, ", "))
+			r.Name, strings.Join(entries, ", "))
+	}
+	for i, name := range r.State {
+		if others[i] {
+			out = append(out, safetensors.Tensor{Name: statePrefix(name) + weight, Shape: shape, Data: make([]float64, graph.Block{Shape: shape}.Size())})
+		}
 	}
 	return out, nil
 }
@@ -207,12 +230,4 @@ func orNothing(list string) string {
 		return "nothing"
 	}
 	return list
-}
-
-func sizeOf(shape []int) int {
-	n := 1
-	for _, d := range shape {
-		n *= d
-	}
-	return n
 }

@@ -14,6 +14,7 @@ import (
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
+	"shadowflow/graph"
 	"shadowflow/rule"
 	"shadowflow/safetensors"
 	"shadowflow/schema"
@@ -288,18 +289,18 @@ func TestWhatATorchGroupHadOtherwiseIsNotedOfTheGroup(t *testing.T) {
 	}
 }
 
-func TestANumberStandsForAnArrayOfIt(t *testing.T) {
+func TestANumberOfAllParametersIsReadAsOne(t *testing.T) {
 	from := &torchfile.Remembered{
 		Numbers: map[string]float64{"step": 3, "mu_product": 0.5}, Arrays: []safetensors.Tensor{{Name: "exp_avg", Shape: []int{2}, Data: []float64{1, 2}}},
 	}
-	got, err := renamed(from, &rule.Rule{Name: "own", State: []string{"m", "mu_product"}}, "w", []int{2})
+	got, err := renamed(from, &rule.Rule{Name: "own", State: []string{"m", "product"}, Shapes: [][]graph.Block{nil, {{}}}}, "w", []int{2})
 	if err != nil || len(got) != 2 {
 		t.Fatal(got, err)
 	}
 	for i, want := range []struct {
 		name   string
 		values []float64
-	}{{"state.m.w", []float64{1, 2}}, {"state.mu_product.w", []float64{0.5, 0.5}}} {
+	}{{"state.m.w", []float64{1, 2}}, {"state.product", []float64{0.5}}} {
 		if v, _ := got[i].Float64s(); got[i].Name != want.name || !slices.Equal(v, want.values) {
 			t.Errorf("%s %v, want %s %v", got[i].Name, v, want.name, want.values)
 		}

@@ -75,9 +75,9 @@ func (o *Optimizer[T]) addIntervention(u []T) {
 
 // State implements Process.
 func (o *Optimizer[T]) State() []Vector {
-	out := []Vector{{"", o.theta}}
+	out := []Vector{{Data: o.theta}}
 	for i, name := range o.rule.State {
-		out = append(out, Vector{statePrefix(name), o.stepper.State()[i]})
+		out = append(out, Vector{statePrefix(name), o.rule.PartsOf(i), o.stepper.State()[i]})
 	}
 	return out
 }

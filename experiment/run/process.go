@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"shadowflow/graph"
+	"shadowflow/nn"
+	"shadowflow/safetensors"
 )
 
 // Process is something that moves a point step by step on the batches of a run: the optimizer itself, a modified equation, a memoryless
@@ -20,9 +22,25 @@ type Process[T graph.Float] interface {
 	State() []Vector
 }
 
-// Vector is an array with an element for each parameter: a []float32 or a []float64. Prefix stands before the weights' names in a
-// checkpoint: none for the parameters themselves.
+// Vector is an array, a []float32 or a []float64, with an element for each parameter, or with parts of its own. Prefix stands before the weights'
+// names in a checkpoint: none for the parameters themselves.
 type Vector struct {
 	Prefix string
+	Parts  []graph.Block // see [rule.Rule.Shapes]; nil: an element for each parameter
 	Data   any
+}
+
+func tensorsOf[T graph.Float](model *nn.Model, v Vector, data []T) ([]safetensors.Tensor, error) {
+	if v.Parts != nil {
+		return nn.Parts(v.Prefix, v.Parts, data), nil
+	}
+	return nn.Tensors(model, v.Prefix, data)
+}
+
+func readVector[T graph.Float](r *nn.Reader, v Vector, data []T) {
+	if v.Parts != nil {
+		nn.ReadParts(r, v.Prefix, v.Parts, data)
+		return
+	}
+	nn.ReadVector(r, v.Prefix, data)
 }

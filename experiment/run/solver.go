@@ -63,12 +63,24 @@ func (s *stepwise) commit() {}
 // not negative.
 type fading struct {
 	stepwise
-	rates []float64 // L of each part; time is counted in steps
+	parts []fadingPart
 	y     []float64 // at a stage
 }
 
-func newFading(how integration, field fieldOf, rates []float64, size int) (*fading, error) {
-	f := &fading{rates: rates, y: make([]float64, size)}
+// fadingPart is y[from:to], where L is rate; time is counted in steps.
+type fadingPart struct {
+	from, to int
+	rate     float64
+}
+
+// newFading returns the solver of a state whose parts have these lengths and fade at these rates.
+func newFading(how integration, field fieldOf, rates []float64, lengths []int) (*fading, error) {
+	f, size := &fading{}, 0
+	for i, n := range lengths {
+		f.parts = append(f.parts, fadingPart{size, size + n, rates[i]})
+		size += n
+	}
+	f.y = make([]float64, size)
 	s, err := how.solver(func(ctx context.Context, n int) flow.Field { return f.slowed(field(ctx, n)) }, oneStep)
 	if err == nil {
 		f.stepwise = *s
@@ -78,21 +90,20 @@ func newFading(how integration, field fieldOf, rates []float64, size int) (*fadi
 
 // slowed returns the equation of exp(-L t) y.
 func (f *fading) slowed(field flow.Field) flow.Field {
-	dim := len(f.y) / len(f.rates)
 	return func(n int, t float64, w, dwdt []float64) error {
-		for i, rate := range f.rates {
-			scale(f.y[i*dim:(i+1)*dim], w[i*dim:(i+1)*dim], math.Exp(rate*t))
+		for _, s := range f.parts {
+			scale(f.y[s.from:s.to], w[s.from:s.to], math.Exp(s.rate*t))
 		}
 		if err := field(n, t, f.y, dwdt); err != nil {
 			return err
 		}
-		for i, rate := range f.rates {
-			if rate == 0 {
+		for _, s := range f.parts {
+			if s.rate == 0 {
 				continue
 			}
-			back := math.Exp(-rate * t)
-			for j := i * dim; j < (i+1)*dim; j++ {
-				dwdt[j] = back * (dwdt[j] - rate*f.y[j])
+			back := math.Exp(-s.rate * t)
+			for j := s.from; j < s.to; j++ {
+				dwdt[j] = back * (dwdt[j] - s.rate*f.y[j])
 			}
 		}
 		return nil
@@ -103,9 +114,8 @@ func (f *fading) solve(ctx context.Context, n int, y, next []float64) error {
 	if err := f.stepwise.solve(ctx, n, y, next); err != nil {
 		return err
 	}
-	dim := len(y) / len(f.rates)
-	for i, rate := range f.rates {
-		scale(next[i*dim:(i+1)*dim], next[i*dim:(i+1)*dim], math.Exp(rate))
+	for _, s := range f.parts {
+		scale(next[s.from:s.to], next[s.from:s.to], math.Exp(s.rate))
 	}
 	return nil
 }

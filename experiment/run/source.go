@@ -91,8 +91,12 @@ func fits(c *config.Config, model *nn.Model) error {
 	if c.DType == "float64" {
 		width = 8
 	}
-	n := int64(model.NumParams())
-	if err := memory.Check(n * int64(8+width*(2+len(r.State)))); err != nil {
+	n := model.NumParams()
+	numbers := n // of the gradient
+	for _, length := range r.Lengths(n) {
+		numbers += length
+	}
+	if err := memory.Check(int64(8*n + width*numbers)); err != nil {
 		return fmt.Errorf("model %s: a run of its %d parameters %w", c.Model.Name, n, err)
 	}
 	return nil

@@ -20,8 +20,8 @@ func stateOf(ctx context.Context, p *Problem[float64], moments [][]float64, wait
 			return nil, fmt.Errorf("%d moments: optimizer %s remembers %v", len(moments), p.Rule.Name, p.Rule.State)
 		}
 		for i, m := range moments {
-			if len(m) != len(p.Theta) {
-				return nil, fmt.Errorf("moment %s has %d numbers: the objective has %d parameters", p.Rule.State[i], len(m), len(p.Theta))
+			if n := p.Rule.Length(i, len(p.Theta)); len(m) != n {
+				return nil, fmt.Errorf("moment %s has %d numbers: want %d, where the objective has %d parameters", p.Rule.State[i], len(m), n, len(p.Theta))
 			}
 			z = append(z, m...)
 		}

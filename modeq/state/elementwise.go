@@ -12,7 +12,7 @@ import (
 // arrays, for example.
 type elementwise struct {
 	rule    *rule.Rule
-	dim     int
+	lengths []int // of theta and the arrays
 	program *engine.Program
 	lr, age []float64
 	in, out []engine.Buffer
@@ -21,7 +21,7 @@ type elementwise struct {
 // recording makes the results of an elementwise program from the calls at its points.
 type recording func(at []rule.Call, age graph.Value) ([]graph.Value, error)
 
-// compileElementwise compiles what is made at a number of points of dim elements each.
+// compileElementwise compiles what is made at a number of points of dim parameters each.
 func compileElementwise(r *rule.Rule, dim, points int, record recording, threads int) (*elementwise, error) {
 	b := graph.NewBuilder()
 	vector := func(name string) graph.Value { return b.Param(name, graph.Float64, dim) }
@@ -30,16 +30,14 @@ func compileElementwise(r *rule.Rule, dim, points int, record recording, threads
 	at := make([]rule.Call, points)
 	for i := range at {
 		c := rule.Call{LR: lr, G: vector(fmt.Sprintf("g%d", i)), Theta: vector(fmt.Sprintf("theta%d", i))}
-		for _, name := range r.State {
-			c.State = append(c.State, vector(fmt.Sprintf("%s%d", name, i)))
-		}
+		c.State = arrays(r, c.Theta)
 		at[i], in = c, append(append(in, c.G, c.Theta), c.State...)
 	}
 	out, err := record(at, age)
 	if err != nil {
 		return nil, err
 	}
-	e := &elementwise{rule: r, dim: dim, lr: make([]float64, 1), age: make([]float64, 1)}
+	e := &elementwise{rule: r, lengths: r.Lengths(dim), lr: make([]float64, 1), age: make([]float64, 1)}
 	if e.program, err = engine.Compile(in, out, engine.Options{Threads: threads}); err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
@@ -54,28 +52,46 @@ func (e *elementwise) run(lr, age float64, out []float64, at ...point) error {
 	e.lr[0], e.age[0] = lr, age
 	e.in = append(e.in[:0], engine.Of(e.lr), engine.Of(e.age))
 	for _, p := range at {
-		e.in = cut(append(e.in, engine.Of(p.g)), p.z, e.dim)
+		e.in = cut(append(e.in, engine.Of(p.g)), p.z, e.lengths)
 	}
-	e.out = cut(e.out[:0], out, e.dim)
+	e.out = cut(e.out[:0], out, e.lengths)
 	return e.program.Run(e.in, e.out)
 }
 
-// cut appends the parts of a state: theta and the arrays.
-func cut(to []engine.Buffer, z []float64, dim int) []engine.Buffer {
-	for at := 0; at < len(z); at += dim {
-		to = append(to, engine.Of(z[at:at+dim]))
+// arrays records the arrays of a rule's state as parameters, for vectors of parameters like theta.
+func arrays(r *rule.Rule, theta graph.Value) (state []graph.Value) {
+	for i, name := range r.State {
+		state = append(state, theta.Builder().Param(name, theta.DType(), r.Length(i, theta.Size())))
+	}
+	return state
+}
+
+// cut appends the parts of a state, or of what is as long as several: theta and the arrays.
+func cut(to []engine.Buffer, z []float64, lengths []int) []engine.Buffer {
+	for i := 0; len(z) > 0; i++ {
+		n := lengths[i%len(lengths)]
+		to, z = append(to, engine.Of(z[:n])), z[n:]
 	}
 	return to
+}
+
+// sizeOf returns the number of elements of a state.
+func sizeOf(r *rule.Rule, dim int) (n int) {
+	for _, length := range r.Lengths(dim) {
+		n += length
+	}
+	return n
 }
 
 // countNegative returns how many elements of a state are negative that cannot be in a run.
 func (e *elementwise) countNegative(z []float64) int {
 	count := 0
 	for i := range e.rule.State {
+		z = z[e.lengths[i]:]
 		if !e.rule.NonNegative(i) {
 			continue
 		}
-		for _, v := range z[(1+i)*e.dim : (2+i)*e.dim] {
+		for _, v := range z[:e.lengths[1+i]] {
 			if v < 0 {
 				count++
 			}

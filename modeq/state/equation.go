@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
-	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -48,7 +48,7 @@ func NewEquation[T graph.Float](r *rule.Rule, o objective.Objective[T], order, t
 		e.field, err = compileElementwise(r, dim, 1, first, threads)
 		return e, err
 	}
-	if e.reads, err = readsGradient(r); err != nil {
+	if e.reads, err = readsGradient(r, dim); err != nil {
 		return nil, err
 	}
 	e.thetaMid = make([]float64, dim)
@@ -97,25 +97,28 @@ func secondOrder(r *rule.Rule, c rule.Call, age graph.Value) ([]graph.Value, err
 }
 
 // readsGradient reports whether f_0 of theta reads the gradient, and not the state alone: whether it moves with it.
-func readsGradient(r *rule.Rule) (bool, error) {
+func readsGradient(r *rule.Rule, dim int) (bool, error) {
 	b := graph.NewBuilder()
-	scalar := func(name string) graph.Value { return b.Param(name, graph.Float64) }
-	c := rule.Call{Theta: scalar("theta"), G: scalar("g"), LR: scalar("lr")}
-	in := []graph.Value{c.Theta, c.LR}
-	for _, name := range r.State {
-		c.State = append(c.State, scalar(name))
-	}
-	age := scalar("age")
-	f0, err := atRest(r, c, age)
+	c := rule.Call{Theta: b.Param("theta", graph.Float64, dim), G: b.Param("g", graph.Float64, dim), LR: b.Param("lr", graph.Float64)}
+	c.State = arrays(r, c.Theta)
+	f0, err := atRest(r, c, b.Param("age", graph.Float64))
 	if err != nil {
 		return false, err
 	}
-	_, err = engine.Compile(append(append(in, c.State...), age), f0[:1], engine.Options{Threads: 1})
-	return err != nil, nil
+	seen := map[*graph.Node]bool{}
+	var reads func(n *graph.Node) bool
+	reads = func(n *graph.Node) bool {
+		if seen[n] {
+			return false
+		}
+		seen[n] = true
+		return n == c.G.Node() || slices.ContainsFunc(n.In(), reads)
+	}
+	return reads(f0[0].Node()), nil
 }
 
 // Size returns the number of elements of a state: theta and each array of the rule's.
-func (e *Equation[T]) Size() int { return e.objective.Dim() * (1 + len(e.rule.State)) }
+func (e *Equation[T]) Size() int { return sizeOf(e.rule, e.objective.Dim()) }
 
 // Gradients returns how many gradients an evaluation costs.
 func (e *Equation[T]) Gradients() int {

@@ -18,6 +18,7 @@ const MaxOrder = 8
 type Fields struct {
 	rule       *rule.Rule
 	dim, order int
+	lengths    []int // of theta and the arrays
 	terms, sum *engine.Program
 	step       *engine.Program
 	betas      []float64 // whose rates the steps take as scalars
@@ -32,12 +33,10 @@ func CompileFields(r *rule.Rule, loss objective.GraphLoss, dim, order, threads i
 	if order < 1 || order > MaxOrder {
 		return nil, fmt.Errorf("modified equation of order %d with memory as state: want an order from 1 to %d", order, MaxOrder)
 	}
-	f := &Fields{rule: r, dim: dim, order: order, lr: []float64{0}, age: []float64{0}, size: []float64{0}}
+	f := &Fields{rule: r, dim: dim, order: order, lengths: r.Lengths(dim), lr: []float64{0}, age: []float64{0}, size: []float64{0}}
 	b := graph.NewBuilder()
 	p := Point{Theta: b.Param("theta", graph.Float64, dim), LR: b.Param("lr", graph.Float64), Age: b.Param("age", graph.Float64)}
-	for _, name := range r.State {
-		p.State = append(p.State, b.Param(name, graph.Float64, dim))
-	}
+	p.State = arrays(r, p.Theta)
 	size := b.Param("size", graph.Float64)
 	g, err := objective.GradientOf(loss, p.Theta, objective.Full)
 	if err != nil {
@@ -93,7 +92,7 @@ func (f *Fields) compileStep(g graph.Value, p Point, size graph.Value, in []grap
 }
 
 // Size returns the number of elements of a state: theta and each array of the rule's.
-func (f *Fields) Size() int { return f.dim * (1 + len(f.rule.State)) }
+func (f *Fields) Size() int { return sizeOf(f.rule, f.dim) }
 
 // At writes f_0, f_1, .. at a state into fields, one slice each. They are those of [Expand], in units of the rule's own steps: the field f_j of
 // dz/dt with t = u lr is lr^-(j+1) times it.
@@ -104,7 +103,7 @@ func (f *Fields) At(lr, age float64, z []float64, fields [][]float64) error {
 	f.bind(lr, age, 0, z)
 	f.out = f.out[:0]
 	for _, field := range fields {
-		f.out = append(f.out, f.parts(field)...)
+		f.out = cut(f.out, field, f.lengths)
 	}
 	return f.terms.Run(f.in[:len(f.in)-1-len(f.rates)], f.out)
 }
@@ -112,14 +111,14 @@ func (f *Fields) At(lr, age float64, z []float64, fields [][]float64) error {
 // Sum writes f_0 + size f_1 + size^2 f_2 + .. at a state into dzdu.
 func (f *Fields) Sum(lr, age, size float64, z, dzdu []float64) error {
 	f.bind(lr, age, size, z)
-	return f.sum.Run(f.in[:len(f.in)-len(f.rates)], f.parts(dzdu))
+	return f.sum.Run(f.in[:len(f.in)-len(f.rates)], cut(nil, dzdu, f.lengths))
 }
 
 // Step moves a state of that age by the family's step of a size, which is above 0.
 func (f *Fields) Step(lr, age, size float64, z []float64) error {
 	f.bind(lr, age, size, z)
 	d := make([]float64, len(z))
-	if err := f.step.Run(f.in, f.parts(d)); err != nil {
+	if err := f.step.Run(f.in, cut(nil, d, f.lengths)); err != nil {
 		return err
 	}
 	for i, v := range d {
@@ -131,20 +130,11 @@ func (f *Fields) Step(lr, age, size float64, z []float64) error {
 // bind sets the inputs: the state's parts, lr, age, size and the rates.
 func (f *Fields) bind(lr, age, size float64, z []float64) {
 	f.lr[0], f.age[0], f.size[0] = lr, age, size
-	f.in = append(append(f.in[:0], f.parts(z)...), engine.Of(f.lr), engine.Of(f.age), engine.Of(f.size))
+	f.in = append(cut(f.in[:0], z, f.lengths), engine.Of(f.lr), engine.Of(f.age), engine.Of(f.size))
 	for i, beta := range f.betas {
 		if f.rates[i][0] = math.Log(beta); size != 0 {
 			f.rates[i][0] = math.Expm1(size*math.Log(beta)) / size
 		}
 		f.in = append(f.in, engine.Of(f.rates[i]))
 	}
-}
-
-// parts cuts a state into theta and the arrays.
-func (f *Fields) parts(z []float64) []engine.Buffer {
-	var out []engine.Buffer
-	for at := 0; at < len(z); at += f.dim {
-		out = append(out, engine.Of(z[at:at+f.dim]))
-	}
-	return out
 }

@@ -38,7 +38,7 @@ func NewLift[T graph.Float](r *rule.Rule, o objective.Objective[T], order, threa
 		return nil, fmt.Errorf("period-two lift of order %d: want 1 or 2", order)
 	}
 	dim := o.Dim()
-	size := dim * (1 + len(r.State))
+	size := sizeOf(r, dim)
 	l := &Lift[T]{objective: o, order: order, theta: make([]T, dim), g: make([]T, dim)}
 	for i := range l.ends {
 		l.ends[i], l.moves[i], l.g64[i] = make([]float64, size), make([]float64, size), make([]float64, dim)

@@ -46,7 +46,7 @@ func TestMistakesAreFoundWhereTheyAre(t *testing.T) {
 		"m ? 2":                         `column 3: found "?": want an operator or the end`,
 		"2 beta":                        `column 3: found "beta": want an operator or the end`,
 		"ä + + 2":                       `column 5: found "+": want a number, a name or (`,
-		"m * sqr(v)":                    `column 5: found "sqr": want one of the functions abs, aspect, average, columns, corrected, ema, exp, if, log, matrix, max, min, norm, orthogonal, polar, rows, sign, sqrt, sum, tanh, total (did you mean sqrt?)`,
+		"m * sqr(v)":                    `column 5: found "sqr": want one of the functions abs, aspect, average, columns, corrected, ema, every, exp, identity, if, inverse_root, log, matmul, matrix, max, min, norm, orthogonal, orthonormal, polar, rows, sign, sqrt, sum, tanh, total, transpose (did you mean sqrt?)`,
 		"sqrt(m":                        "column 7: it ends where ) should follow",
 		"sqrt(m, 2)":                    `column 7: found ",": want ) after the one argument of sqrt`,
 		"max(m)":                        `column 6: found ")": want , and another argument of max, which takes 2`,
@@ -111,7 +111,7 @@ func run(t *testing.T, f *Formula, at map[string]float64) float64 {
 	t.Helper()
 	b := graph.NewBuilder()
 	g, v := b.Param("g", graph.Float64, 1), b.Param("v", graph.Float64, 1)
-	p, err := engine.Compile([]graph.Value{g, v}, []graph.Value{f.Graph(nil, g, map[string]graph.Value{"g": g, "v": v})}, engine.Options{Threads: 1})
+	p, err := engine.Compile([]graph.Value{g, v}, []graph.Value{f.Graph(Layout{}, g, map[string]graph.Value{"g": g, "v": v})}, engine.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestGraphCodeOfWhatHasNoMeaningIsInvalid(t *testing.T) {
 	b := graph.NewBuilder()
 	g := b.Param("g", graph.Float64, 2)
 	for _, in := range []string{"x", "ema(g, 1)", "g + corrected(g)"} {
-		if mustParse(t, in).Graph(nil, g, map[string]graph.Value{"g": g}).Valid() {
+		if mustParse(t, in).Graph(Layout{}, g, map[string]graph.Value{"g": g}).Valid() {
 			t.Errorf("%s has valid code", in)
 		}
 	}

@@ -16,6 +16,8 @@ type operation struct {
 	algebra func(x, y Expr) Expr // nil where the algebra does not know it
 	// weight is instead of graph what is computed of one weight in its shape; the result is broadcast to that.
 	weight func(x graph.Value) graph.Value
+	// matrices is instead of those what is computed of the matrices that weights are. It says what form the result has.
+	matrices *matrixFunction
 }
 
 var operations = map[string]operation{
@@ -47,6 +49,14 @@ var operations = map[string]operation{
 	"columns":    {args: 1, weight: columns},
 	"matrix":     {args: 1, weight: isMatrix},
 	"aspect":     {args: 1, weight: aspect},
+	// Of weights that are matrices; see matrix.go.
+	"transpose":    {args: 1, matrices: transpose},
+	"matmul":       {args: 2, matrices: matmul},
+	"identity":     {args: 1, matrices: identity},
+	"orthonormal":  {args: 1, matrices: orthonormal},
+	"inverse_root": {args: 2, matrices: inverseRoot},
+	// Of the step.
+	"every": binary(func(n, k float64) float64 { return truth(math.Mod(n, k) == 0) }, nil, nil),
 	// What these stand for is the business of who reads definitions of optimizers: they have no value of their own.
 	"ema": {args: 2}, "sum": {args: 2}, "corrected": {args: 1},
 }
@@ -157,36 +167,46 @@ func (f *Formula) Fold(numbers map[string]float64) *Formula {
 	return g
 }
 
-// Graph returns f as graph code, operation by operation as it is written, with the values of its names. Numbers are constants of
-// like's type; to an exponent that is no number a positive base is raised. Arrays are vectors of all weights, one after another; nil weights stand
-// for one. Where f holds anything else the result is invalid, and so is what is made of it.
-func (f *Formula) Graph(weights []graph.Block, like graph.Value, names map[string]graph.Value) graph.Value {
-	op := operations[f.Op]
-	args := make([]graph.Value, 0, 3)
-	of := func(part *Formula) graph.Value { return part.Graph(weights, like, names) }
+// Graph returns f as graph code, operation by operation as it is written, with the values of its names, which are arrays of the layout. Numbers are
+// constants of like's type; to an exponent that is no number a positive base is raised. Of a form that no weight has the result is the zero Value.
+// Where f holds anything else the result is invalid, and so is what is made of it.
+func (f *Formula) Graph(l Layout, like graph.Value, names map[string]graph.Value) graph.Value {
+	v, _ := f.graph(l, like, names)
+	return v
+}
+
+func (f *Formula) graph(l Layout, like graph.Value, names map[string]graph.Value) (v graph.Value, form Form) {
 	switch {
 	case f.Name != "":
-		return names[f.Name]
+		return names[f.Name], l.form(f.Name)
 	case f.Op == "":
-		return like.Like(f.number)
-	case f.Op == "^":
-		if p, ok := f.Args[1].IsNumber(); ok {
-			return of(f.Args[0]).Pow(p)
-		}
-		return of(f.Args[0]).Log().Mul(of(f.Args[1])).Exp()
+		return like.Like(f.number), One
 	}
-	for _, a := range f.Args {
-		args = append(args, of(a))
+	op := operations[f.Op]
+	args, forms := make([]graph.Value, len(f.Args)), make([]Form, len(f.Args))
+	for i, a := range f.Args {
+		args[i], forms[i] = a.graph(l, like, names)
 	}
+	form, _ = f.combine(forms)
+	if form.ofMatrices() && l.Length(form, 0) == 0 { // nothing is made of nothing
+		return graph.Value{}, form
+	}
+	power, isNumber := f.second().IsNumber()
 	switch {
+	case f.Op == "^" && isNumber:
+		return args[0].Pow(power), form
+	case f.Op == "^":
+		return args[0].Log().Mul(args[1]).Exp(), form
 	case f.Op == If:
-		return graph.Select(args[0], args[1], args[2])
+		return graph.Select(args[0], args[1], args[2]), form
 	case op.weight != nil:
-		return eachWeight(weights, args[0], op.weight)
+		return l.eachWeight(args[0], form, op.weight), form
+	case op.matrices != nil:
+		return op.matrices.graph(l, args, forms, power), form
 	case op.graph == nil:
-		return graph.Value{}
+		return graph.Value{}, form
 	}
-	return op.graph(args[0], args[len(args)-1])
+	return op.graph(args[0], args[len(args)-1]), form
 }
 
 // An UnknownToAlgebra is the error of an Expr made of a formula with a function that cannot be differentiated and simplified here.

@@ -10,22 +10,27 @@ import (
 func (f *Formula) Weightwise() bool {
 	found := false
 	f.visit(func(part *Formula) {
-		found = found || part.Op == "total" || operations[part.Op].weight != nil
+		op := operations[part.Op]
+		found = found || part.Op == "total" || op.weight != nil || op.matrices != nil
 	})
 	return found
 }
 
-// eachWeight returns what a function makes of each weight in a vector of them, put together again.
-func eachWeight(weights []graph.Block, x graph.Value, of func(graph.Value) graph.Value) graph.Value {
-	if len(weights) == 0 || len(x.Shape()) == 0 {
+// eachWeight returns what a function makes of each weight's part in an array of them, put together again.
+func (l Layout) eachWeight(x graph.Value, form Form, of func(graph.Value) graph.Value) graph.Value {
+	if form == One || len(l.Weights) == 0 {
 		return of(x).BroadcastTo(x.Shape()...)
 	}
-	parts := make([]graph.Value, len(weights))
-	for i, w := range weights {
-		part := x.SliceAxis(0, w.Offset, w.Offset+w.Size()).Reshape(w.Shape...)
-		parts[i] = of(part).BroadcastTo(w.Shape...).Reshape(w.Size())
+	var parts []graph.Value
+	for _, w := range l.Parts(form) {
+		parts = append(parts, of(cut(x, w)).BroadcastTo(w.Shape...).Reshape(w.Size()))
 	}
 	return graph.Concat(0, parts...)
+}
+
+// cut returns a part of an array in its shape.
+func cut(x graph.Value, part graph.Block) graph.Value {
+	return x.SliceAxis(0, part.Offset, part.Offset+part.Size()).Reshape(part.Shape...)
 }
 
 // asMatrix returns a weight as a matrix, of a kernel of a convolution one column an output channel, and the way back. A vector is none.
@@ -34,11 +39,7 @@ func asMatrix(x graph.Value) (matrix graph.Value, back func(graph.Value) graph.V
 	if len(shape) < 2 {
 		return x, nil, false
 	}
-	rows := 1
-	for _, k := range shape[:len(shape)-1] {
-		rows *= k
-	}
-	columns := shape[len(shape)-1]
+	rows, columns := sides(shape)
 	back = func(y graph.Value) graph.Value { return y.Reshape(shape...) }
 	if matrix = x.Reshape(rows, columns); rows > columns { // products of the smaller side
 		inside := back

@@ -28,7 +28,7 @@ func TestWhatIsMadeOfManyElementsIsMadeOfEachWeight(t *testing.T) {
 			if !f.Weightwise() {
 				t.Error("it says that an element depends on no other")
 			}
-			out := f.Graph(weights, theta, map[string]graph.Value{"x": theta})
+			out := f.Graph(Layout{weights, map[string]Form{"x": Elements}}, theta, map[string]graph.Value{"x": theta})
 			p, err := engine.Compile([]graph.Value{theta}, []graph.Value{out}, engine.Options{Threads: 1})
 			if err != nil {
 				t.Fatal(err)
