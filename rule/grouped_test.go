@@ -38,17 +38,26 @@ func mixed(t *testing.T) (Config, [][]string) {
 
 func TestAGroupTakesTheStepsOfItsOwnOptimizer(t *testing.T) {
 	plain, names := mixed(t)
-	shaped := mustConfig(t, "adafactor", nil) // whose state has shapes of its own, and NAdam's numbers
-	shaped.Groups = []Group{
-		{Match: []string{"*.bias"}, Scale: 0.5, Config: mustConfig(t, "nadam", nil)},
+	d, err := ParseDefinition("sided", []byte("optimizer: {name: sided, lr: 1, let: {beta: 0.9}, state: {l: 'ema(matmul(g, transpose(g)), beta)', steps: 'steps + 1', " +
+		"m: 'ema(g, 0.5)'}, update: 'if(matrix(g) > 0, matmul(l, g), m) / (1 + steps)'}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sided := func(beta float64) Config {
+		c, err := d.New(map[string]any{"beta": beta})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	shaped := sided(0.9) // whose state has shapes of its own, and numbers
+	shaped.Groups = []Group{{Match: []string{"*.bias"}, Scale: 0.5, Config: mustConfig(t, "adamw", nil)}, {Match: []string{"0.*"}, Scale: 2, Config: sided(0.5)}}
+	numbers := mustConfig(t, "adafactor", nil)
+	numbers.Groups = []Group{
+		{Match: []string{"*.bias"}, Scale: 0.5, Config: mustConfig(t, "nadam", map[string]any{"momentum_decay": 0.1})},
 		{Match: []string{"0.*"}, Scale: 2, Config: mustConfig(t, "nadam", map[string]any{"momentum_decay": 0.5})},
 	}
-	twice := mustConfig(t, "adafactor", nil)
-	twice.Groups = []Group{
-		{Match: []string{"*.bias"}, Scale: 0.5, Config: mustConfig(t, "adafactor", nil)},
-		{Match: []string{"0.*"}, Scale: 2, Config: mustConfig(t, "adafactor", map[string]any{"decay": 0.5})},
-	}
-	for name, c := range map[string]Config{"plain": plain, "shaped": shaped, "twice": twice} {
+	for name, c := range map[string]Config{"plain": plain, "shaped": shaped, "numbers": numbers} {
 		t.Run(name, func(t *testing.T) { compareWithAlone(t, c, names) })
 	}
 }
@@ -119,6 +128,41 @@ func allNear(a, b []float64, tol float64) bool {
 		}
 	}
 	return len(a) == len(b)
+}
+
+// Arrays with a shape of their own are there for the weights that have them, and a number for each group.
+func TestStateOfItsOwnShapeIsOfTheGroupsAlone(t *testing.T) {
+	c, err := New("nadam", map[string]any{"momentum_decay": 0.1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := ParseDefinition("sided", []byte("optimizer: {name: sided, lr: 1, state: {l: 'ema(matmul(g, transpose(g)), 0.9)'}, update: 'matmul(l, g)'}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sided, err := d.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Groups = []Group{
+		{Match: []string{"2.weight"}, Scale: 1, Config: sided}, {Match: []string{"2.bias"}, Scale: 1, Config: mustConfig(t, "nadam", map[string]any{"momentum_decay": 0.2})},
+		{Match: []string{"0.weight"}, Scale: 1, Config: sided},
+	}
+	r, err := c.RuleOf(someWeights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"m []", "v []", "product [{ [] 0}]", "l [{2.weight [2 2] 0} {0.weight [3 3] 4}]", "product_2 [{ [] 0}]"}
+	var got []string
+	for i, name := range r.State {
+		got = append(got, fmt.Sprint(name, " ", r.PartsOf(i)))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if of := r.StateOf("2.bias"); fmt.Sprint(of) != "[{m 0} {v 1} {product 4}]" {
+		t.Errorf("2.bias has %v", of)
+	}
 }
 
 func TestAWeightWhoseOptimizerHasNoSuchStateHasZeros(t *testing.T) {

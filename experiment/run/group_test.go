@@ -1,10 +1,13 @@
 package run
 
 import (
+	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"testing"
 
+	"shadowflow/experiment/config"
 	"shadowflow/objective/network"
 )
 
@@ -78,5 +81,42 @@ func TestARunSaysWhichGroupsThereAre(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q\nwant %q", got, want)
+	}
+}
+
+func TestTheExampleOfGroupsIsThatOfItsModel(t *testing.T) {
+	c, err := config.Read("../../examples/folio/groups.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewProblem[float32](t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, part := range p.Rule.Parts() {
+		got = append(got, fmt.Sprintf("%s: %d", part.Title, len(part.Weights)))
+	}
+	if want := []string{"all other weights: 8", "dims 1: 18", "transformer.w?e.*: 2"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestTheFilesOfARunHaveTheStateOfEachGroup(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	runIn(t, dir, parse(t, "{steps: 3, dtype: float64, data: {subset: 40}, model: {hidden: [5]}}",
+		"optimizer={name: sgd, lr: 0.1, groups: [{match: 2.*, name: adamw}, {match: 0.bias, name: nadam, momentum_decay: 0.1}]}"))
+	files, err := filepath.Glob(filepath.Join(dir, "checkpoint-*.safetensors"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	tensors := readTensors(t, files[len(files)-1])
+	for name, some := range map[string]bool{
+		"state.m.0.weight": true, "state.m.0.bias": true, "state.m.2.bias": true, "state.v.0.weight": false, "state.v.2.weight": true, "state.product": true,
+	} {
+		v, ok := tensors[name]
+		if has := slices.ContainsFunc(v, func(x float64) bool { return x != 0 }); !ok || has != some {
+			t.Errorf("%s is there: %v, and not all 0: %v; want %v", name, ok, has, some)
+		}
 	}
 }
