@@ -38,7 +38,7 @@ func mixed(t *testing.T) (Config, [][]string) {
 
 func TestAGroupTakesTheStepsOfItsOwnOptimizer(t *testing.T) {
 	plain, names := mixed(t)
-	d, err := ParseDefinition("sided", []byte("optimizer: {name: sided, lr: 1, let: {beta: 0.9}, state: {l: 'ema(matmul(g, transpose(g)), beta)', steps: 'steps + 1', " +
+	d, err := ParseDefinition("sided", []byte("optimizer: {name: sided, lr: 1, let: {beta: 0.9}, state: {l: 'ema(matmul(g, transpose(g)), beta)', steps: 'steps + 1', "+
 		"m: 'ema(g, 0.5)'}, update: 'if(matrix(g) > 0, matmul(l, g), m) / (1 + steps)'}"))
 	if err != nil {
 		t.Fatal(err)

@@ -219,6 +219,9 @@ func (k *Key) constrain(value object) {
 			of := object{"description": key.Doc}
 			key.constrain(of)
 			delete(of, "default")
+			if item, isList := of["items"]; isList {
+				of = object{"anyOf": []any{of, item}, "description": key.Doc}
+			}
 			inside[key.Name] = of
 		}
 		value["type"], value["items"] = []string{"array", "null"}, object{"type": "object", "properties": inside}

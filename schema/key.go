@@ -45,7 +45,7 @@ type Key struct {
 	Range *Interval
 	// Words are the values that a text may have, or each of a list of texts. If nil, any text will do.
 	Words []string
-	// Inside are the keys that each of the Trees may have, for editors.
+	// Inside are the keys that each of the Trees may have, for editors. A list of one may be its item there.
 	Inside []Key
 	// Doc is the key's meaning, a line without a full stop.
 	Doc string
