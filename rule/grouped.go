@@ -121,8 +121,8 @@ func (g *grouped) join(whole *Rule, p Part) {
 		p.scalars = append(p.scalars, len(whole.Scalars))
 		whole.Scalars = append(whole.Scalars, scalar)
 	}
-	if name := p.rule.Name; !slices.Contains(strings.Split(whole.Name, " and "), name) {
-		whole.Name = strings.TrimPrefix(whole.Name+" and "+name, " and ")
+	if name := p.rule.Name; !slices.Contains(strings.Split(whole.Name, " + "), name) {
+		whole.Name = strings.TrimPrefix(whole.Name+" + "+name, " + ")
 	}
 	g.parts = append(g.parts, p)
 }

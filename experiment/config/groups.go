@@ -230,6 +230,8 @@ func flatten(err error) schema.Errors {
 		}
 	case errors.As(err, &one):
 		many = append(many, one)
+	case err != nil:
+		many = append(many, &schema.Error{Problem: err.Error()})
 	}
 	return many
 }

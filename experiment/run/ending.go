@@ -53,18 +53,19 @@ func (t *training[T]) logStart() error {
 	if err := t.introduceData(); err != nil {
 		return err
 	}
-	var notes []string
 	for _, g := range Groups(c.Optimizer, p.Rule) {
-		notes = append(notes, "optimizer.groups: "+g.String())
+		if t.introduce != nil {
+			t.introduce("Group: " + g.String())
+		}
+		if err := t.dir.Logf("group: %v", g); err != nil {
+			return err
+		}
 	}
 	for _, note := range p.Moments.notes() {
-		notes = append(notes, "optimizer.moments: "+note)
-	}
-	for _, note := range notes {
 		if t.notice != nil {
-			t.notice(note)
+			t.notice("optimizer.moments: " + note)
 		}
-		if err := t.dir.Logf("%s", note); err != nil {
+		if err := t.dir.Logf("optimizer.moments: %s", note); err != nil {
 			return err
 		}
 	}
@@ -74,8 +75,11 @@ func (t *training[T]) logStart() error {
 		}
 	}
 	if n := t.noise; n != nil && n.adam == nil && p.changed() == "" {
-		if err := t.dir.Logf("noise.bias_total and noise.flip_batch are not measured: they are of Adam and RMSProp, and %s is neither where eps is small",
-			p.Rule.Name); err != nil {
+		why := "of Adam and RMSProp, and " + p.Rule.Name + " is neither where eps is small"
+		if p.Rule.Parts() != nil {
+			why = "of one optimizer for all weights"
+		}
+		if err := t.dir.Logf("noise.bias_total and noise.flip_batch are not measured: they are %s", why); err != nil {
 			return err
 		}
 	}

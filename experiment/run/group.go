@@ -31,7 +31,9 @@ func (g Group) String() string {
 func Groups(o config.Optimizer, r *rule.Rule) []Group {
 	var out []Group
 	for _, p := range r.Parts() {
-		out = append(out, Group{p.Title, len(p.Weights), p.Parameters, o.Part(p.Group).String()})
+		own := o.Part(p.Group)
+		own.ClipNorm, own.ClipValue, own.SAM = 0, 0, 0 // of all
+		out = append(out, Group{p.Title, len(p.Weights), p.Parameters, own.String()})
 	}
 	return out
 }

@@ -70,7 +70,12 @@ schedule: {shape: cosine, warmup: 3}, record: {bias: 4, sharpness: 6, blocks: tr
 }
 
 func TestARunSaysWhichGroupsThereAre(t *testing.T) {
-	result, _ := runFor(t, "{steps: 2, data: {subset: 40}, model: {hidden: [5]}}", "optimizer={groups: [{dims: 1, beta1: 0.5}]}")
+	var lines []string
+	c := parse(t, "{steps: 2, data: {subset: 40}, model: {hidden: [5]}}", "optimizer={clip_norm: 1, groups: [{dims: 1, beta1: 0.5}]}")
+	result, err := Run(t.Context(), c, filepath.Join(t.TempDir(), "run"), Options{Introduce: func(line string) { lines = append(lines, line) }})
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := []string{
 		"all other weights (2 weights, 370 parameters): adam(lr=0.001, beta1=0.9, beta2=0.99, eps=1e-08, eps_inside=true, bias_correction=true)",
 		"dims 1 (2 weights, 15 parameters): adam(lr=0.001, beta1=0.5, beta2=0.99, eps=1e-08, eps_inside=true, bias_correction=true)",
@@ -79,8 +84,8 @@ func TestARunSaysWhichGroupsThereAre(t *testing.T) {
 	for _, g := range result.Groups {
 		got = append(got, g.String())
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q\nwant %q", got, want)
+	if !slices.Equal(got, want) || !slices.Equal(lines, []string{"Group: " + want[0], "Group: " + want[1]}) {
+		t.Errorf("%q, and before %q\nwant %q", got, lines, want)
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 type Options struct {
 	// Progress, if not nil, is told after each step.
 	Progress func(Progress)
+	// Introduce, if not nil, is told before the first step what the run is, line by line: its optimizer's groups.
+	Introduce func(text string)
 	// Notice, if not nil, is told what a person should know: a damaged checkpoint, or labels that skip a class.
 	Notice func(text string)
 }
