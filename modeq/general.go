@@ -7,6 +7,7 @@ import (
 	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/objective"
+	"shadowflow/rule"
 )
 
 // past is the workspace of the general theorem.
@@ -21,29 +22,29 @@ type past[T graph.Float] struct {
 	tail   [][]float64 // by moment and batch: the memory's weights before the window
 	dg     []T
 	half   []T
-	dphi   []T
+	dphi   [][]T // by moment
 	vs     [][]T // the vectors that one batch's Hessian is to be multiplied by
 	hvs    [][]T // the products
 
 	in, out []engine.Buffer // of the update: the moments, g, theta; U
 }
 
-func newPast[T graph.Float](batches, moments, dim int) *past[T] {
-	vectors := func(n int) [][]T {
-		v := make([][]T, n)
-		for i := range v {
-			v[i] = make([]T, dim)
+func newPast[T graph.Float](batches int, memory *rule.Memory, dim int) *past[T] {
+	moments := len(memory.Moments)
+	ofMoments := func() (v [][]T) {
+		for _, m := range memory.Moments {
+			v = append(v, make([]T, m.Length(dim)))
 		}
 		return v
 	}
 	p := &past[T]{
-		s: vectors(moments), memory: vectors(moments), ds: vectors(moments),
-		hvs: vectors(moments + 1), prefix: make([]T, dim), f: make([]T, dim), dg: make([]T, dim), half: make([]T, dim), dphi: make([]T, dim),
+		s: ofMoments(), memory: ofMoments(), ds: ofMoments(), dphi: ofMoments(),
+		hvs: vectorsOf[T](moments+1, dim), prefix: make([]T, dim), f: make([]T, dim), dg: make([]T, dim), half: make([]T, dim),
 	}
 	p.in = append(buffers(p.s), engine.Buffer{}, engine.Buffer{})
 	p.out = make([]engine.Buffer, 1)
 	for range batches {
-		p.reach = append(p.reach, vectors(moments))
+		p.reach = append(p.reach, vectorsOf[T](moments, dim))
 		p.weight = append(p.weight, make([]T, moments))
 	}
 	for range moments {
@@ -97,7 +98,7 @@ func (s *SecondOrder[T]) general(ctx context.Context, n int, theta, f, c []T) er
 		if err != nil {
 			return fmt.Errorf("modified equation of %s: %w", s.rule.Name, err)
 		}
-		s.p, s.past = p, newPast[T](len(s.batches), len(s.memory.Moments), s.dim)
+		s.p, s.past = p, newPast[T](len(s.batches), s.memory, s.dim)
 	}
 	s.past.reset()
 	from := max(0, n-s.window)
@@ -139,7 +140,7 @@ func (s *SecondOrder[T]) gradients(ctx context.Context, n, from int, theta []T) 
 			b.phi = make([][]T, len(s.memory.Moments))
 			for m, program := range s.p.phi {
 				if b.phi[m] = b.g; program != nil {
-					b.phi[m] = make([]T, s.dim)
+					b.phi[m] = make([]T, s.memory.Moments[m].Length(s.dim))
 				}
 			}
 		}
@@ -276,10 +277,10 @@ func (s *SecondOrder[T]) multiplyBatch(ctx context.Context, b int, theta []T, pr
 		}
 		moved := p.hvs[k]
 		if program := s.p.dphi[i]; program != nil {
-			if err := program.Run(buffers([][]T{s.batches[b].g, theta, moved, p.vs[k]}), buffers([][]T{p.dphi})); err != nil {
+			if err := program.Run(buffers([][]T{s.batches[b].g, theta, moved, p.vs[k]}), buffers(p.dphi[i:i+1])); err != nil {
 				return err
 			}
-			moved = p.dphi
+			moved = p.dphi[i]
 		}
 		addTo(p.ds[i], 1, moved)
 		k++

@@ -37,9 +37,9 @@ func newGeneralPrograms[T graph.Float](memory *rule.Memory, dim int, options eng
 	vector := func(name string) graph.Value { return b.Param(name, graph.TypeOf[T](), dim) }
 	g, theta, dg, dtheta := vector("g"), vector("theta"), vector("dg"), vector("dtheta")
 	var s, ds []graph.Value
-	for i := range memory.Moments {
-		s = append(s, vector(fmt.Sprintf("s%d", i)))
-		ds = append(ds, vector(fmt.Sprintf("ds%d", i)))
+	for i, m := range memory.Moments {
+		s = append(s, b.Param(fmt.Sprintf("s%d", i), graph.TypeOf[T](), m.Length(dim)))
+		ds = append(ds, b.Param(fmt.Sprintf("ds%d", i), graph.TypeOf[T](), m.Length(dim)))
 	}
 	in := append(append([]graph.Value(nil), s...), g, theta)
 	u := memory.Update(s, g, theta)

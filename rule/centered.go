@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"fmt"
 	"math"
 
 	"shadowflow/graph"
@@ -15,8 +14,8 @@ import (
 // the gradient half a step back, and the update sees the memories half a step on. So a mean of squares stays positive, and the update is as
 // bounded as the step's, where the sum of f_0 and f_1 as they stand is not: a gradient that was small before makes it large without bounds.
 func (r *Rule) Centered(c Call, before []graph.Value, age graph.Value) (theta graph.Value, state []graph.Value, err error) {
-	if r.family == nil {
-		return graph.Value{}, nil, fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
+	if err := r.StepsOfAllSizes(); err != nil {
+		return graph.Value{}, nil, err
 	}
 	theta, state = r.family.centered(r.condition(c), before, age)
 	return theta, state, nil
@@ -55,8 +54,8 @@ func (f *family) centered(c Call, past []graph.Value, age graph.Value) (theta gr
 // of their states at the point itself, and age its age. Both results are of theta, and then of the state: for the mean, and for half the
 // difference.
 func (r *Rule) CenteredLift(up, down Call, mean []graph.Value, age graph.Value) (dmean, dflip []graph.Value, err error) {
-	if r.family == nil {
-		return nil, nil, fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
+	if err := r.StepsOfAllSizes(); err != nil {
+		return nil, nil, err
 	}
 	dmean, dflip = r.family.centeredLift([2]Call{r.condition(up), r.condition(down)}, mean, age)
 	return dmean, dflip, nil

@@ -168,6 +168,14 @@ func (r *reader) same(f *formula.Formula, at place) {
 		if r.depends(f.Args[1]) == onElements {
 			r.wrong(f, at, "the decay %s is not the same for all parameters and step sizes; want it made of hyperparameters, numbers and n", f.Args[1])
 		}
+	case "every":
+		if r.depends(f.Args[0]) == onElements || r.depends(f.Args[1]) != onNumbers {
+			r.wrong(f, at, "want a number of steps, and every how many, which is made of hyperparameters and numbers, like every(n, 10)")
+		}
+	case "inverse_root":
+		if r.depends(f.Args[1]) != onNumbers {
+			r.wrong(f, at, "the root %s is not the same for all parameters and steps; want it made of hyperparameters and numbers", f.Args[1])
+		}
 	case "^":
 		exponent := r.depends(f.Args[1])
 		if exponent == onElements || exponent == onStep && r.depends(f.Args[0]) == onElements {

@@ -56,7 +56,10 @@ func (d *Definition) rule(values map[string]any, weights []graph.Block) (*Rule, 
 		return c.update.Graph(c.layout, call.Theta, c.evaluate(call)).BroadcastTo(call.Theta.Shape()...)
 	}
 	r.settled, r.wanders = p.settled()
-	r.family = p.family(c)
+	r.Hessian = p.hessian()
+	if r.whole = p.ofWholeSteps(); r.whole == "" {
+		r.family = p.family(c)
+	}
 	r.Memory, r.lacks = p.memory(c)
 	return r, nil
 }
@@ -71,6 +74,11 @@ func (c *code) encode(p *program, f *formula.Formula) (*formula.Formula, error) 
 		if part.Op == "/" {
 			if v, ok := part.Args[1].IsNumber(); ok && v == 0 {
 				err = errors.New("with these hyperparameters a part of it is divided by 0")
+			}
+		}
+		if part.Op == "inverse_root" {
+			if v, _ := part.Args[1].IsNumber(); !(v >= 1 && v <= maxRoot) || v != math.Trunc(v) {
+				err = fmt.Errorf("with these hyperparameters it has an inverse root of order %v: want a whole number from 1 to %d", v, maxRoot)
 			}
 		}
 		if names := part.Names(); len(names) != 1 || names[0] != "n" {
@@ -92,6 +100,9 @@ func (c *code) encode(p *program, f *formula.Formula) (*formula.Formula, error) 
 	return f, err
 }
 
+// maxRoot bounds the orders of inverse roots.
+const maxRoot = 16
+
 // scalar returns the name of a number of the step.
 func (c *code) scalar(text string, value func(n int) float64) string {
 	i, ok := c.byText[text]
@@ -105,7 +116,7 @@ func (c *code) scalar(text string, value func(n int) float64) string {
 
 // evaluate returns the values of all names behind the step's state.
 func (c *code) evaluate(call Call) map[string]graph.Value {
-	names := map[string]graph.Value{"g": call.G, "theta": call.Theta, "lr": call.LR}
+	names := map[string]graph.Value{"g": call.G, "theta": call.Theta, "lr": call.LR, hessian: call.Hessian}
 	for i, v := range call.Scalars {
 		names[fmt.Sprintf("scalar %d", i)] = v
 	}
@@ -176,7 +187,7 @@ func (p *program) memory(c *code) (m *Memory, lacks string) {
 			c.moments = append(c.moments, name)
 		}
 	}
-	for _, name := range []string{"n", "lr"} {
+	for _, name := range []string{"n", "lr", hessian} {
 		if p.update.Uses(name) {
 			return nil, fmt.Sprintf("its update %s depends on %s, %s", p.update, name, reserved[name])
 		}
@@ -221,7 +232,7 @@ func (p *program) ofGradient(f *formula.Formula) bool {
 }
 
 func (p *program) moment(name string, q *quantity) Moment {
-	m := Moment{Name: name, State: q.name, Formula: q.phi, Kernel: *q.kernel}
+	m := Moment{Name: name, State: q.name, Formula: q.phi, Kernel: *q.kernel, Parts: p.shapes(q.form)}
 	_, m.Corrected = correctedOf(name)
 	if q.phi.Name != "g" {
 		phi := q.phi.Fold(p.numbers)

@@ -51,12 +51,12 @@ func TestMistakesInADefinitionHaveLineAndColumn(t *testing.T) {
 	for name, tc := range map[string]struct {
 		replace, by, want string
 	}{
-		"a name misspelt":             {"(sqrt(top) + eps)", "(sqrt(top) + ep)", `mine.yaml:10:52: optimizer.update: found "ep": no such name; want one of g, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top (did you mean eps?)`},
+		"a name misspelt":             {"(sqrt(top) + eps)", "(sqrt(top) + ep)", `mine.yaml:10:52: optimizer.update: found "ep": no such name; want one of g, hessian, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top (did you mean eps?)`},
 		"a function misspelt":         {"sqrt(top)", "sqt(top)", `mine.yaml:10:40: optimizer.update: found "sqt": want one of the functions abs, aspect, average, columns, corrected, ema, every, exp, identity, if, inverse_root, log, matmul, matrix, max, min, norm, orthogonal, orthonormal, polar, rows, sign, sqrt, sum, tanh, total, transpose (did you mean sqrt?)`},
 		"a parenthesis missing":       {"ema(g^2, beta2)", "ema(g^2, beta2", "mine.yaml:8:22: optimizer.state.v: it ends where ) should follow"},
 		"an operator missing":         {"max(top, v)", "2 top", `mine.yaml:9:12: optimizer.state.top: found "top": want an operator or the end`},
-		"within quotes":               {"m: ema(g, beta1)", "m: 'ema(g, beta3)'", `mine.yaml:7:16: optimizer.state.m: found "beta3": no such name; want one of g, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top (did you mean beta1?)`},
-		"over two lines":              {"max(top, v)", "max(top,\n      w)", `mine.yaml:9:10: optimizer.state.top: character 10: found "w": no such name; want one of g, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top`},
+		"within quotes":               {"m: ema(g, beta1)", "m: 'ema(g, beta3)'", `mine.yaml:7:16: optimizer.state.m: found "beta3": no such name; want one of g, hessian, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top (did you mean beta1?)`},
+		"over two lines":              {"max(top, v)", "max(top,\n      w)", `mine.yaml:9:10: optimizer.state.top: character 10: found "w": no such name; want one of g, hessian, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top`},
 		"a flag for a number":         {"+ eps)", "+ nesterov)", `mine.yaml:10:52: optimizer.update: found "nesterov": it is true or false; want a number, or if(nesterov, a, b)`},
 		"a number for a flag":         {"if(nesterov,", "if(eps,", `mine.yaml:10:14: optimizer.update: found "eps": want a hyperparameter that is true or false, or a comparison, like n > 0`},
 		"a memory in an update":       {"corrected(m)", "ema(m, beta1)", `mine.yaml:10:24: optimizer.update: found "ema": it remembers, so it is an entry of state by itself; write m: ema(m, beta1) there, and m here`},
@@ -85,8 +85,14 @@ func TestMistakesInADefinitionHaveLineAndColumn(t *testing.T) {
 		"another section":             {"# one's own", "steps: 3", "mine.yaml:1:1: steps: expected a section optimizer and nothing else"},
 		"a number that is infinite":   {"(sqrt(top) + eps)", "(top + eps + exp(1000 * beta1))", "mine.yaml:10:11: optimizer: with the default hyperparameters: optimizer mine: update: with these hyperparameters a part of it is +Inf: want finite numbers"},
 		"a division by zero":          {"(sqrt(top) + eps)", "(top / (beta1 - 0.9) + eps)", "mine.yaml:10:11: optimizer: with the default hyperparameters: optimizer mine: update: with these hyperparameters a part of it is divided by 0"},
-		"no formula at all":           {"max(top, v)", "[1, 2]", "mine.yaml:9:10: optimizer.state.top: expected a formula, like m / (sqrt(v) + eps)"},
-		"not YAML":                    {"let: {", "let: [{", "mine.yaml:6:3: not YAML: ',' or ']' must be specified"},
+		"a root of each parameter": {"max(top, v)", "max(top, v) * inverse_root(v, g)", `mine.yaml:9:24: optimizer.state.top: found "inverse_root": the root g is not the same for all parameters and steps; want it made of hyperparameters and numbers
+mine.yaml:9:24: optimizer.state.top: found "inverse_root": its argument is of the weights' shapes; want square matrices, like matmul(g, transpose(g))`},
+		"an update of rows by rows": {"if(nesterov, corrected(m) / (sqrt(top) + eps), m)", "matmul(if(nesterov, corrected(m) / (sqrt(top) + eps), m), transpose(m))", `mine.yaml:10:11: optimizer.update: found "matmul": it is of rows by rows; want what is of the weights' shapes`},
+		"a product with a number":   {"max(top, v)", "max(top, matmul(v, 2))", `mine.yaml:9:19: optimizer.state.top: found "matmul": its first argument is of the weights' shapes, and its second a number; want as many columns as rows`},
+		"elements times a matrix":   {"(sqrt(top) + eps)", "(sqrt(top) + eps) * matmul(g, transpose(g))", `mine.yaml:10:57: optimizer.update: found "*": it is made of what is of the weights' shapes and what is of rows by rows; want one form, or numbers`},
+		"every so many parameters":  {"max(top, v)", "max(top, v * every(n, v))", `mine.yaml:9:23: optimizer.state.top: found "every": want a number of steps, and every how many, which is made of hyperparameters and numbers, like every(n, 10)`},
+		"no formula at all":         {"max(top, v)", "[1, 2]", "mine.yaml:9:10: optimizer.state.top: expected a formula, like m / (sqrt(v) + eps)"},
+		"not YAML":                  {"let: {", "let: [{", "mine.yaml:6:3: not YAML: ',' or ']' must be specified"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if strings.Count(whole, tc.replace) != 1 {
@@ -276,12 +282,13 @@ optimizer:
 func TestBuiltInsAreReadFromTheirFilesAndDocumented(t *testing.T) {
 	want := []string{
 		"adabelief", "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "adan", "ademamix", "adopt", "amsgrad", "gd", "heavy-ball", "lamb", "lion",
-		"muon", "nadam", "nesterov", "prodigy", "radam", "rmsprop", "rprop", "schedule-free-adamw", "sgd", "signum",
+		"muon", "nadam", "nesterov", "prodigy", "radam", "rmsprop", "rprop", "schedule-free-adamw", "sgd", "shampoo", "signum",
+		"soap", "sophia",
 	}
 	if !slices.Equal(Names(), want) {
 		t.Errorf("%v, want %v", Names(), want)
 	}
-	steps := []string{"adabelief", "adadelta", "adafactor", "adagrad", "adamax", "adan", "adopt", "amsgrad", "prodigy", "radam", "rprop", "schedule-free-adamw"}
+	steps := []string{"adabelief", "adadelta", "adafactor", "adagrad", "adamax", "adan", "adopt", "amsgrad", "prodigy", "radam", "rprop", "schedule-free-adamw", "shampoo", "soap", "sophia"}
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
 			src, err := Source(name)
@@ -424,6 +431,7 @@ func FuzzParseDefinition(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
+		estimate(s.state)
 		if err := s.Step(c.LR, []float64{1}, []float64{2}); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -441,7 +449,7 @@ func ExampleParseDefinition() {
 `))
 	fmt.Println(err)
 	// Output:
-	// mine.yaml:6:15: optimizer.state.m: found "beta": no such name; want one of g, lr, n, theta, beta1, eps, m (did you mean beta1?)
+	// mine.yaml:6:15: optimizer.state.m: found "beta": no such name; want one of g, hessian, lr, n, theta, beta1, eps, m (did you mean beta1?)
 }
 
 func ExampleDefinition() {

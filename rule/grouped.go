@@ -71,7 +71,7 @@ func (c Config) grouped(weights []graph.Block) (*Rule, error) {
 		return nil, err
 	}
 	all := &grouped{}
-	whole := &Rule{family: all, grouped: all}
+	whole := &Rule{grouped: all}
 	add := func(p Part, own []graph.Block, c Config) error {
 		if len(own) == 0 {
 			return nil
@@ -192,12 +192,21 @@ func (g *grouped) complete(whole *Rule) {
 		return g.spread(c.Theta, func(p *Part) graph.Value { return p.scaled(p.rule.update(p.call(c))) })
 	}
 	for _, p := range g.parts {
+		if p.rule.family == nil && whole.whole == "" {
+			whole.whole = p.about(p.rule.whole)
+		}
+		if reads, before := p.rule.Hessian, whole.Hessian; reads != nil {
+			whole.Hessian = func(n int) bool { return reads(n) || before != nil && before(n) }
+		}
 		if p.rule.settled == nil && whole.wanders == "" {
 			whole.wanders = p.about(p.rule.wanders)
 		}
 		if p.rule.Memory == nil && whole.lacks == "" {
 			whole.lacks = p.about(p.rule.lacks)
 		}
+	}
+	if whole.whole == "" {
+		whole.family = g
 	}
 	if whole.wanders == "" {
 		whole.settled = func(x, theta graph.Value) graph.Value {

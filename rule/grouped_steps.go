@@ -31,6 +31,9 @@ func (p *Part) state(all []graph.Value) []graph.Value {
 // call is the part of a call.
 func (p *Part) call(c Call) Call {
 	part := Call{G: p.of(c.G), Theta: p.of(c.Theta), LR: p.scaled(c.LR)}
+	if p.rule.Hessian != nil {
+		part.Hessian = p.of(c.Hessian)
+	}
 	if len(c.State) > 0 {
 		part.State = p.state(c.State)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/engine"
 	"shadowflow/graph"
 )
 
@@ -99,16 +100,70 @@ func compareWithAlone(t *testing.T, c Config, names [][]string) {
 		if got := cut(theta); !allNear(got, part, 1e-14) {
 			t.Errorf("%v: %v, alone %v", own, got, part)
 		}
-		for j, a := range whole.rule.grouped.parts[i].arrays {
-			got := whole.State()[a.place]
-			if got = got[a.from:a.to]; a.like {
-				got = cut(whole.State()[a.place])
+		ownArray := func(a array, all [][]float64) []float64 {
+			if a.like {
+				return cut(all[a.place])
 			}
-			if !allNear(got, s.State()[j], 1e-14) {
+			return all[a.place][a.from:a.to]
+		}
+		for j, a := range whole.rule.grouped.parts[i].arrays {
+			if got := ownArray(a, whole.State()); !allNear(got, s.State()[j], 1e-14) {
 				t.Errorf("%s of %v: %v, alone %v", r.State[j], own, got, s.State()[j])
 			}
 		}
+		together := ratesOf(t, whole.rule, 0.1, theta, g[0], whole.State())
+		for what, alone := range ratesOf(t, r, 0.1*scales[i], part, cut(g[0]), s.State()) {
+			if got := cut(together[what][0]); !allNear(got, alone[0], 1e-10) {
+				t.Errorf("%s of %v: %v, alone %v", what, own, got, alone[0])
+			}
+			for j, a := range whole.rule.grouped.parts[i].arrays {
+				if got := ownArray(a, together[what][1:]); !allNear(got, alone[1+j], 1e-10) {
+					t.Errorf("%s, %s of %v: %v, alone %v", what, r.State[j], own, got, alone[1+j])
+				}
+			}
+		}
 	}
+}
+
+// ratesOf evaluates the rates of theta and the state in the family of all sizes, in its equation of second order, and in the lift.
+func ratesOf(t *testing.T, r *Rule, lr float64, theta, g []float64, state [][]float64) map[string][][]float64 {
+	t.Helper()
+	dtheta, dstate := velocityAt(t, r, lr, 0.5, 30, theta, g, state)
+	out := map[string][][]float64{"velocity": append([][]float64{dtheta}, dstate...)}
+	b := graph.NewBuilder()
+	c := Call{Theta: b.Param("theta", graph.Float64, len(theta)), G: b.Param("g", graph.Float64, len(g))}
+	in, values := []graph.Value{c.Theta, c.G}, []engine.Buffer{engine.Of(theta), engine.Of(g)}
+	for i, s := range state {
+		c.State = append(c.State, b.Param(r.State[i], graph.Float64, len(s)))
+		in, values = append(in, c.State[i]), append(values, engine.Of(s))
+	}
+	c.LR = c.Theta.Like(lr)
+	age := c.Theta.Like(30)
+	moves, rates, err := r.Centered(c, c.State, age)
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := c
+	down.Theta, down.G = c.Theta.Mul(c.Theta.Like(0.9)), c.G.Mul(c.G.Like(-0.5))
+	dmean, dflip, err := r.CenteredLift(c, down, c.State, age)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, made := range map[string][]graph.Value{"centered": append([]graph.Value{moves}, rates...), "mean of the lift": dmean, "flip of the lift": dflip} {
+		p, err := engine.Compile(in, made, engine.Options{Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var buffers []engine.Buffer
+		for _, n := range r.Lengths(len(theta)) {
+			v := make([]float64, n)
+			out[what], buffers = append(out[what], v), append(buffers, engine.Of(v))
+		}
+		if err := p.Run(values, buffers); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
 }
 
 func randomVectors(dim, n int) [][]float64 {

@@ -10,7 +10,7 @@ import (
 	"shadowflow/rule/formula"
 )
 
-// Memory is a rule as moments of the gradient and an update made from them. Its functions take values of any shape.
+// Memory is a rule as moments of the gradient and an update made from them. Its functions take vectors.
 type Memory struct {
 	Moments []Moment
 	// Update returns U of the moments, the present gradient and the parameters, as graph code. The step is -lr U.
@@ -35,6 +35,8 @@ type Moment struct {
 	// the changed one.
 	Formula *formula.Formula
 	Kernel  Kernel
+	// Parts are what the moment, and phi, consist of, as the rule's [Rule.Shapes]; nil: of what theta does.
+	Parts []graph.Block
 	// Corrected divides the weights of step n by their sum over k = 0..n (bias correction).
 	Corrected bool
 }
@@ -46,6 +48,9 @@ func (m Moment) Apply(g, theta graph.Value) graph.Value {
 	}
 	return m.Phi(g, theta)
 }
+
+// Length returns the number of the moment's elements, where the parameters are dim.
+func (m Moment) Length(dim int) int { return lengthOf(m.Parts, dim) }
 
 // Weight returns the weight of the gradient of k steps ago in step n, bias correction included. A negative n stands for the
 // full memory, reached as n grows.

@@ -20,6 +20,8 @@ type Rule struct {
 	Elementwise bool
 	// Scalars are numbers that depend on the step n alone, like factors of bias correction. They are inputs of a step's program.
 	Scalars []func(n int) float64
+	// Hessian reports whether step n reads an estimate of the Hessian's diagonal, see [Call]; nil if no step does.
+	Hessian func(n int) bool
 	// Step returns, as graph code, theta after a step and the state after it, in the order of State, from the gradient that the rule's formulas
 	// see; see [Rule.Conditioned].
 	Step func(c Call) (theta graph.Value, state []graph.Value)
@@ -27,7 +29,8 @@ type Rule struct {
 	Memory *Memory
 
 	lacks   string // why there is no Memory
-	family  sizes  // nil where the step is code alone, and so are these
+	family  sizes  // nil where there is none
+	whole   string // why there is no family; empty where the step is code alone, and there are none of these either
 	update  func(c Call) graph.Value
 	settled func(g, theta graph.Value) graph.Value
 	wanders string // why there is no settled
@@ -42,6 +45,9 @@ type Rule struct {
 type Call struct {
 	// Theta and G are the parameters and the gradient of the loss there.
 	Theta, G graph.Value
+	// Hessian is an estimate of the diagonal of the derivative H of that gradient, u (H u) element by element with a random u (M. Hutchinson 1990);
+	// the zero Value for a rule that reads none.
+	Hessian graph.Value
 	// LR is the step size, a scalar.
 	LR graph.Value
 	// State is what the step before left, in the order of the rule's.
@@ -60,7 +66,10 @@ func (r *Rule) PartsOf(i int) []graph.Block {
 
 // Length returns the number of elements of the i-th array of state, where the parameters are dim.
 func (r *Rule) Length(i, dim int) int {
-	parts := r.PartsOf(i)
+	return lengthOf(r.PartsOf(i), dim)
+}
+
+func lengthOf(parts []graph.Block, dim int) int {
 	if parts == nil {
 		return dim
 	}
@@ -82,13 +91,18 @@ type NoMemoryError struct {
 	Rule string
 	// Lacks says what stands against it.
 	Lacks string
+	// Whole says why there is no equation with memory as state either; empty if there is.
+	Whole string
 }
 
 func (e *NoMemoryError) Error() string {
+	state := ", and so does the equation with memory as state (--memory state; state-1, state-2)"
+	if e.Whole != "" {
+		state = "; the equation with memory as state there is not, for " + e.Whole
+	}
 	return fmt.Sprintf("optimizer %s takes steps, but has no modified equation that eliminates its memory: %s. Its iterates and runs need only "+
-		"the step, and so does the equation with memory as state (--memory state; state-1, state-2); derivations, the fields without memory, predicted bias and "+
-		"preconditioner need moments sum_k w(k) phi(g) and an update made from them, g and theta",
-		e.Rule, e.Lacks)
+		"the step%s; derivations, the fields without memory, predicted bias and preconditioner need moments sum_k w(k) phi(g) and an update made from them, g and theta",
+		e.Rule, e.Lacks, state)
 }
 
 // MemoryForm returns the rule's moments and update, or a *NoMemoryError.
@@ -101,7 +115,7 @@ func (r *Rule) MemoryForm() (*Memory, error) {
 		if lacks == "" {
 			lacks = "its step is given as code alone"
 		}
-		return nil, &NoMemoryError{r.Name, lacks}
+		return nil, &NoMemoryError{r.Name, lacks, r.whole}
 	}
 	return r.Memory, nil
 }

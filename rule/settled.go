@@ -41,7 +41,7 @@ func (p *program) settled() (f func(g, theta graph.Value) graph.Value, lacks str
 		return nil, lacks
 	}
 	update = p.late(update).Fold(p.numbers)
-	for _, name := range []string{"n", "lr"} {
+	for _, name := range []string{"n", "lr", hessian} {
 		if update.Uses(name) {
 			return nil, fmt.Sprintf("its update with the state settled, %s, depends on %s, %s", update, name, reserved[name])
 		}
@@ -54,6 +54,9 @@ func (p *program) settled() (f func(g, theta graph.Value) graph.Value, lacks str
 // late puts what they tend to as n grows into the places of a formula's parts that depend on the step alone, where that is plain.
 func (p *program) late(f *formula.Formula) *formula.Formula {
 	return f.Rewrite(func(part *formula.Formula) *formula.Formula {
+		if part.Op == "every" { // what is renewed in some steps tends to what it is renewed to
+			return formula.Number(1)
+		}
 		if !part.Uses("n") || slices.ContainsFunc(part.Names(), func(name string) bool { _, ok := p.numbers[name]; return !ok && name != "n" }) {
 			return nil
 		}

@@ -7,23 +7,36 @@ import (
 	"shadowflow/rule/formula"
 )
 
-// shapes finds the forms of the entries, and what in formulas does not fit.
+// shapes finds the forms of the entries, and what in formulas does not fit. An entry may wait for another that stands below; those that wait for one
+// another alone are numbers.
 func (r *reader) shapes() {
 	d := r.d
 	d.forms = map[string]formula.Form{}
-	for range len(d.State) + 1 { // an entry may wait for another that stands below
+	for _, e := range d.State {
+		d.forms[e.Name] = formula.Open
+	}
+	for {
+		changed, open := false, []string{}
 		for i, e := range d.State {
 			form, err := e.Formula.Form(d.layout(nil).Forms)
-			if form = max(form, d.forms[e.Name]); err != nil {
+			if err != nil {
 				r.misfit(err, place{r.at[e.Name], path("state", e.Name), i})
 				return
 			}
-			d.forms[e.Name] = form
+			if form > d.forms[e.Name] {
+				d.forms[e.Name], changed = form, true
+			}
+			if d.forms[e.Name] == formula.Open {
+				open = append(open, e.Name)
+			}
 		}
-	}
-	for name, form := range d.forms {
-		if form == formula.Open { // it is made of itself alone
-			d.forms[name] = formula.Elements
+		for _, name := range open {
+			if !changed {
+				d.forms[name] = formula.One
+			}
+		}
+		if !changed && len(open) == 0 {
+			break
 		}
 	}
 	at := place{r.at["update"], path("update"), len(d.State)}
@@ -43,7 +56,7 @@ func (r *reader) misfit(err error, at place) {
 
 // layout returns that of the arrays of the definition's formulas, for the weights that the parameters consist of; nil for one vector.
 func (d *Definition) layout(weights []graph.Block) formula.Layout {
-	forms := map[string]formula.Form{"g": formula.Elements, "theta": formula.Elements}
+	forms := map[string]formula.Form{"g": formula.Elements, "theta": formula.Elements, hessian: formula.Elements}
 	for name, form := range d.forms {
 		forms[name], forms[before(name)], forms[corrected(name)] = form, form, form
 	}

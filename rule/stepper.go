@@ -15,12 +15,17 @@ type state[T graph.Float] struct {
 	arrays  [][]T // in the order of rule.State
 	lr      []T
 	scalars [][]T // one number each
+	hessian []T   // nil if the rule reads none
+	of      int   // the step that hessian is for
 }
 
 func newState[T graph.Float](r *Rule, dim int) *state[T] {
-	s := &state[T]{rule: r, lr: make([]T, 1)}
+	s := &state[T]{rule: r, lr: make([]T, 1), of: -1}
 	for _, n := range r.Lengths(dim)[1:] {
 		s.arrays = append(s.arrays, make([]T, n))
+	}
+	if r.Hessian != nil {
+		s.hessian = make([]T, dim)
 	}
 	for range r.Scalars {
 		s.scalars = append(s.scalars, make([]T, 1))
@@ -32,6 +37,9 @@ func newState[T graph.Float](r *Rule, dim int) *state[T] {
 func (s *state[T]) prepare(lr float64) error {
 	if !(lr >= 0) || math.IsInf(lr, 1) {
 		return fmt.Errorf("rule %s: step %d: lr = %v: want a number of at least 0", s.rule.Name, s.n, lr)
+	}
+	if s.hessian != nil && s.rule.Hessian(s.n) && s.of != s.n {
+		return fmt.Errorf("optimizer %s: step %d reads an estimate of the Hessian's diagonal, which there is none of here", s.rule.Name, s.n)
 	}
 	s.lr[0] = T(lr)
 	for i, scalar := range s.rule.Scalars {
@@ -46,6 +54,12 @@ func (s *state[T]) Steps() int { return s.n }
 // State returns what the last step left, in place: one array for each name of the rule's State, as long as [Rule.Length] says.
 func (s *state[T]) State() [][]T { return s.arrays }
 
+// SetHessian gives the coming step the estimate of the Hessian's diagonal that it reads, which is copied. See [Rule.Hessian].
+func (s *state[T]) SetHessian(h []T) {
+	copy(s.hessian, h)
+	s.of = s.n
+}
+
 // Restore makes n the number of steps taken and arrays the state, which is copied: with theta, all that a resumed run needs.
 func (s *state[T]) Restore(n int, arrays [][]T) error {
 	if n < 0 || len(arrays) != len(s.arrays) {
@@ -59,13 +73,13 @@ func (s *state[T]) Restore(n int, arrays [][]T) error {
 	for i, a := range arrays {
 		copy(s.arrays[i], a)
 	}
-	s.n = n
+	s.n, s.of = n, -1
 	return nil
 }
 
 // Reset goes back to before the first step.
 func (s *state[T]) Reset() {
-	s.n = 0
+	s.n, s.of = 0, -1
 	for _, a := range s.arrays {
 		clear(a)
 	}
@@ -74,24 +88,33 @@ func (s *state[T]) Reset() {
 // buffers returns the arrays that a step's program reads beside theta and the gradient, in the order of Inputs.
 func (s *state[T]) buffers(arrays [][]T) []engine.Buffer {
 	in := []engine.Buffer{engine.Of(s.lr)}
-	for _, c := range append(append([][]T(nil), s.scalars...), arrays...) {
+	more := append([][]T(nil), s.scalars...)
+	if s.hessian != nil {
+		more = append(more, s.hessian)
+	}
+	for _, c := range append(more, arrays...) {
 		in = append(in, engine.Of(c))
 	}
 	return in
 }
 
-// Inputs records the parameters that the program of a rule's step has beside theta and the gradient: lr, the scalars, and the state. The
-// call has them, and theta and g.
+// Inputs records the parameters that the program of a rule's step has beside theta and the gradient: lr, the scalars, the Hessian's diagonal where the
+// rule reads it, and the state. The call has them, and theta and g.
 func (r *Rule) Inputs(theta, g graph.Value) (c Call, inputs []graph.Value) {
 	b, t := theta.Builder(), theta.DType()
 	c = Call{Theta: theta, G: g, LR: b.Param("lr", t)}
 	for i := range r.Scalars {
 		c.Scalars = append(c.Scalars, b.Param(fmt.Sprintf("scalar %d", i), t))
 	}
+	inputs = append([]graph.Value{c.LR}, c.Scalars...)
+	if r.Hessian != nil {
+		c.Hessian = b.Param(hessian, t, theta.Size())
+		inputs = append(inputs, c.Hessian)
+	}
 	for i, name := range r.State {
 		c.State = append(c.State, b.Param("state "+name, t, r.Length(i, theta.Size())))
 	}
-	return c, append(append([]graph.Value{c.LR}, c.Scalars...), c.State...)
+	return c, append(inputs, c.State...)
 }
 
 // Stepper takes a rule's steps with gradients that come from elsewhere: one fused pass over the parameters a step, nothing

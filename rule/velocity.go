@@ -27,11 +27,68 @@ type Scale struct {
 // with a decay of 0, stands still. Where a state that cannot be negative in
 // a run, like a mean of squares, is negative nevertheless, it counts as 0 for those who read it.
 func (r *Rule) Velocity(c Call, at Scale) (theta graph.Value, state []graph.Value, err error) {
-	if r.family == nil {
-		return graph.Value{}, nil, fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
+	if err := r.StepsOfAllSizes(); err != nil {
+		return graph.Value{}, nil, err
 	}
 	theta, state = r.family.velocity(r.condition(c), at)
 	return theta, state, nil
+}
+
+// StepsOfAllSizes returns an error that says why the rule stands in no family of steps of all sizes, see [Scale]; nil where it does.
+func (r *Rule) StepsOfAllSizes() error {
+	switch {
+	case r.family != nil:
+		return nil
+	case r.whole != "":
+		return fmt.Errorf("optimizer %s has no equation with memory as state, which is made from steps of all sizes: %s", r.Name, r.whole)
+	}
+	return fmt.Errorf("optimizer %s: its step is given as code alone: a family of steps of all sizes needs its formulas", r.Name)
+}
+
+// ofWholeSteps says what in a program has a meaning in whole steps alone; empty if nothing has.
+func (p *program) ofWholeSteps() string {
+	reason := ""
+	p.each(func(part *formula.Formula) {
+		switch {
+		case part.Name == hessian:
+			reason = "it reads an estimate of the Hessian's diagonal, which is drawn anew from step to step"
+		case part.Op == "every" && reason == "":
+			reason = fmt.Sprintf("%s has a meaning in whole steps alone; want hyperparameters under which all steps are alike", part)
+		}
+	})
+	return reason
+}
+
+// each visits the parts of all formulas.
+func (p *program) each(visit func(part *formula.Formula)) {
+	for _, q := range p.entries {
+		q.formula.Visit(visit)
+	}
+	p.update.Visit(visit)
+}
+
+// hessian returns whether a step reads the estimate of the Hessian's diagonal, by conditions of the step alone; nil if none does.
+func (p *program) hessian() func(n int) bool {
+	used := false
+	p.each(func(part *formula.Formula) { used = used || part.Name == hessian })
+	if !used {
+		return nil
+	}
+	var reads func(f *formula.Formula, n map[string]float64) bool
+	reads = func(f *formula.Formula, n map[string]float64) bool {
+		if f.Op == formula.If {
+			if v, ok := f.Args[0].Fold(p.numbers).Fold(n).IsNumber(); ok && v != 0 {
+				return reads(f.Args[1], n)
+			} else if ok {
+				return reads(f.Args[2], n)
+			}
+		}
+		return f.Name == hessian || slices.ContainsFunc(f.Args, func(a *formula.Formula) bool { return reads(a, n) })
+	}
+	return func(n int) bool {
+		at := map[string]float64{"n": float64(n)}
+		return reads(p.update, at) || slices.ContainsFunc(p.entries, func(q *quantity) bool { return reads(q.formula, at) })
+	}
 }
 
 // Decay returns log beta of the i-th array of state, where that is an exponential memory: the rate at which it fades in the family's time.

@@ -54,6 +54,9 @@ func TestTheFamilyOfAStepPassesThroughIt(t *testing.T) {
 	}
 	configs := map[string]Config{}
 	for _, name := range Names() {
+		if name == "sophia" {
+			continue // its steps read more than a gradient
+		}
 		for _, flag := range []bool{false, true} {
 			values := map[string]any{}
 			d, err := Find(name)
@@ -61,6 +64,9 @@ func TestTheFamilyOfAStepPassesThroughIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, k := range d.Let {
+				if k.Name == "frequency" {
+					values[k.Name] = 1.0 // so that all steps are alike
+				}
 				if _, ok := k.Default.(bool); ok {
 					values[k.Name] = flag
 				}

@@ -111,6 +111,8 @@ func TestAConditionedStepIsTheRulesWithAnotherGradient(t *testing.T) {
 					g[j] = math.Sin(float64(1+n*5+j)) * float64(1+n)
 				}
 				seen := elements(t, with.Of, g, a)
+				estimate(one.state)
+				estimate(two.state)
 				if err := one.Update(0.1, a, g, u); err != nil {
 					t.Fatal(err)
 				}
@@ -129,7 +131,7 @@ func TestAConditionedStepIsTheRulesWithAnotherGradient(t *testing.T) {
 					}
 				}
 			}
-			if restless[name] != "" {
+			if restless[name] != "" || name == "soap" { // whose bases of a matrix settle to nothing that is known
 				return
 			}
 			f, err := w.Settled()

@@ -160,7 +160,7 @@ func TestErrorsSayLineKeyAndWhatWouldBeRight(t *testing.T) {
 		{"override without value", "", []string{"seed"}, "--set seed: expected key=value, like optimizer.beta2=0.99"},
 		{"override of nothing", "", []string{"optimizer.bta1=0.5"}, "--set optimizer.bta1=0.5: optimizer.bta1: unknown key; did you mean beta1?"},
 		{"override out of range", "", []string{"optimizer.eps=0"}, "--set optimizer.eps=0: optimizer.eps: 0 is out of range; expected a number above 0, (0,inf)"},
-		{"override without use", "", []string{"optimizer.name=gd", "optimizer.eps=1"}, "--set optimizer.eps=1: optimizer.eps: of no use with optimizer.name: gd; it is for adabelief, adadelta, adagrad, adam, adamax, adamw, adan, ademamix, adopt, amsgrad, lamb, lion, muon, nadam, prodigy, radam, rmsprop, schedule-free-adamw, signum"},
+		{"override without use", "", []string{"optimizer.name=gd", "optimizer.eps=1"}, "--set optimizer.eps=1: optimizer.eps: of no use with optimizer.name: gd; it is for adabelief, adadelta, adagrad, adam, adamax, adamw, adan, ademamix, adopt, amsgrad, lamb, lion, muon, nadam, prodigy, radam, rmsprop, schedule-free-adamw, shampoo, signum, soap, sophia"},
 		{"override with no YAML", "", []string{"model.hidden=[1"}, "--set model.hidden=[1: model.hidden: not YAML: sequence end token ']' not found"},
 	}
 	for _, test := range tests {

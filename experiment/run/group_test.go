@@ -5,6 +5,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"shadowflow/experiment/config"
@@ -86,6 +87,19 @@ func TestARunSaysWhichGroupsThereAre(t *testing.T) {
 	}
 	if !slices.Equal(got, want) || !slices.Equal(lines, []string{"Group: " + want[0], "Group: " + want[1]}) {
 		t.Errorf("%q, and before %q\nwant %q", got, lines, want)
+	}
+}
+
+// Sophia in a group reads the Hessian's diagonal; no equation does.
+func TestAGroupThatReadsTheHessianRunsWithoutAStateEquation(t *testing.T) {
+	const sophia = "optimizer={name: adamw, lr: 1e-3, groups: [{match: 2.*, name: sophia, frequency: 3}]}"
+	_, h := runFor(t, "{steps: 8, dtype: float64, data: {subset: 40}, model: {hidden: [5]}, record: {bias: 4}}", sophia)
+	if loss := h.Floats("loss"); !(loss[8] < loss[0]) {
+		t.Errorf("losses %v", loss)
+	}
+	p := groupedProblem(t, sophia)
+	if _, err := Verify(t.Context(), p, VerifyOptions{Memory: State, Orders: []int{1}, LR: []float64{0.01}, Time: 0.1}); err == nil || !strings.Contains(err.Error(), "sophia (2.*): it reads an estimate") {
+		t.Errorf("got %v", err)
 	}
 }
 

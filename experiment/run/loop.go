@@ -166,12 +166,19 @@ func (l *Loop[T]) observe(ctx context.Context, n int) error {
 		want.Direction, want.Field, want.HField = l.Field, at.Field, at.HField
 		kind = "gradient and Hessian-vector product"
 	}
+	estimates := l.Optimizer.hessian.want(n, &want)
+	if estimates {
+		kind = "gradient and Hessian-vector product"
+	}
 	err := l.watch.time(kind, func() (err error) {
 		at.Seen, err = l.Objective.Evaluate(ctx, at.Theta, at.Batch, want)
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if estimates {
+		l.Optimizer.stepper.SetHessian(l.Optimizer.hessian.estimate())
 	}
 	l.averages.update()
 	if math.IsNaN(l.firstLoss) {

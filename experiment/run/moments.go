@@ -53,6 +53,7 @@ var torchNames = map[string][]string{
 	"u":   {"exp_inf", "acc_delta"}, // Adamax, Adadelta
 
 	"center": {"grad_avg"}, "product": {"mu_product"}, "buf": {"momentum_buffer"}, "last": {"prev"}, "size": {"step_size"},
+	"h": {"hessian"}, // of the authors' Sophia
 }
 
 // torchSettings are PyTorch's names for hyperparameters, by the names here.

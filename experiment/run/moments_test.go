@@ -125,10 +125,10 @@ func TestAnInterruptedRunFromACheckpointEndsWithTheSameBits(t *testing.T) {
 
 // TestProbeOfACheckpointReadsWhatTheRunRead compares the probe of a run's checkpoint with the row of the run itself.
 func TestProbeOfACheckpointReadsWhatTheRunRead(t *testing.T) {
-	for _, c := range []string{"adam", "lion", "heavy-ball"} {
-		t.Run(c, func(t *testing.T) {
+	for name, c := range map[string]string{"adam": "name: adam", "lion": "name: lion", "heavy-ball": "name: heavy-ball", "shampoo": "name: shampoo, beta2: 0.9"} {
+		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
-			base := []string{"dtype=float64", "model.hidden=[6]", "optimizer.name=" + c, "record.bias=1", "record.sharpness=1", "flow.start=0", "checkpoint.every=7"}
+			base := []string{"dtype=float64", "model.hidden=[6]", "optimizer={" + c + "}", "record.bias=1", "record.sharpness=1", "flow.start=0", "checkpoint.every=7"}
 			if _, err := Run(t.Context(), parse(t, "", append(base, "steps=14")...), dir, Options{}); err != nil {
 				t.Fatal(err)
 			}

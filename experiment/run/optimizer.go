@@ -14,15 +14,16 @@ type Optimizer[T graph.Float] struct {
 	stepper *rule.Stepper[T]
 	theta   []T
 	lr      func(n int) float64
-	penalty *penalty[T]   // nil: none
-	bias    *biasScale[T] // nil: the bias is left alone
-	g       []T           // that the coming step takes
+	hessian *hutchinson[T] // nil: it reads none
+	penalty *penalty[T]    // nil: none
+	bias    *biasScale[T]  // nil: the bias is left alone
+	g       []T            // that the coming step takes
 }
 
 // newOptimizer returns a problem's optimizer at theta, which it moves in place.
 func newOptimizer[T graph.Float](p *Problem[T], theta []T) (*Optimizer[T], error) {
 	stepper, err := rule.NewStepper[T](p.Rule, p.Objective.Blocks(), engine.Options{Threads: p.Threads})
-	return &Optimizer[T]{rule: p.Rule, stepper: stepper, theta: theta, lr: p.StepSize}, err
+	return &Optimizer[T]{rule: p.Rule, stepper: stepper, theta: theta, lr: p.StepSize, hessian: newHutchinson(p)}, err
 }
 
 // Name implements Process.

@@ -150,7 +150,7 @@ func nextStep[T graph.Float](ctx context.Context, p *Problem[T]) (*NextStep, []T
 	}
 	l := newLoop(p.Objective, o)
 	l.Eps, l.Field, l.Steps, l.Meters = p.Eps, term.field, p.Moments.Steps+1, []Meter[T]{bias}
-	if p.BiasScale == 0 {
+	if p.BiasScale == 0 && p.Rule.StepsOfAllSizes() == nil {
 		state, err := newStateMeter(&company[T]{problem: p, optimizer: o}, 1)
 		if err != nil {
 			return nil, nil, err

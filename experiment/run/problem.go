@@ -25,6 +25,8 @@ type Problem[T graph.Float] struct {
 	Order func(step int) int
 	// BiasScale is the s of the intervention theta - lr U - s lr^2 C(theta): 0 is the rule as it is, -1 has no bias to second order.
 	BiasScale float64
+	// Seed draws the estimates of the Hessian's diagonal, for rules that read them.
+	Seed uint64
 	// Eps is that of the perturbed one-norm.
 	Eps     float64
 	Threads int

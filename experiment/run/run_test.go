@@ -167,6 +167,8 @@ func TestInterruptedRunEndsWithTheSameBits(t *testing.T) {
 		"scheduled":      {scheduled, "record.average=0.9", "optimizer={clip_norm: 0.5, clip_value: 0.1, l2: 1e-3, sam: 0.05}", "record.blocks=true"},
 		"groups":         {grouped, "beside=[state-2]", "record.blocks=true", "optimizer.clip_norm=0.5"},
 		"augmented":      {"data.augment=true", "beside=[]"},
+		"soap":           {"optimizer={name: soap, frequency: 1}", "beside=[state-2, lift-1]", "steps=14"},
+		"sophia":         {"optimizer={name: sophia, frequency: 2}", "batch={mode: shuffled, size: 20}", "beside=[]"},
 		"without record": {"record={every: 0, bias: 0, sharpness: 0, test: 0}"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -139,10 +139,10 @@ func (t *training[T]) company() *company[T] {
 	}
 }
 
-// followable reports whether the optimizer's step is the rule's on one loss, so that the state equation is its.
+// followable reports whether the optimizer's step is the rule's on one loss and the rule has a state equation, so that this is its.
 func (t *training[T]) followable() bool {
 	c := t.config
-	return t.problem.BiasScale == 0 && !penalized(c) && !c.Data.Augment && !c.Batch.Shuffle
+	return t.problem.BiasScale == 0 && t.problem.Rule.StepsOfAllSizes() == nil && !penalized(c) && !c.Data.Augment && !c.Batch.Shuffle
 }
 
 // fullBatchParts is the number of batches that a full batch is cut into for the noise, unless micro-batches are smaller still.

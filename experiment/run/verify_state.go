@@ -60,6 +60,9 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 	if p.BiasScale != 0 || p.Order != nil {
 		return nil, errors.New("memory state: want the full batch and bias.scale 0")
 	}
+	if err := p.Rule.StepsOfAllSizes(); err != nil {
+		return nil, err
+	}
 	loss, ok := p.Objective.(objective.GraphLoss)
 	if !ok {
 		return nil, errors.New("memory state: any order needs a loss that is graph code, which this one does not have")
@@ -130,6 +133,9 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, sta
 // moments; nil moments are the problem's, or those that wait steps leave behind which all see the gradient there. wait is also the number of steps that bias
 // correction counts.
 func StateFields(ctx context.Context, p *Problem[float64], order int, moments [][]float64, wait int) ([][]float64, error) {
+	if err := p.Rule.StepsOfAllSizes(); err != nil {
+		return nil, err
+	}
 	loss, ok := p.Objective.(objective.GraphLoss)
 	if !ok {
 		return nil, errors.New("fields need derivatives of any order, which this objective does not have")

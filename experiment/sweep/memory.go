@@ -9,6 +9,7 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/graph"
 	"shadowflow/nn"
+	"shadowflow/rule"
 )
 
 // sizer tells about what a run takes at its peak, in bytes: the memory of its compiled programs, its vectors of parameters, and its data. It
@@ -46,15 +47,22 @@ func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	products, err := productsOf(c, model.Blocks())
+	r, err := c.Optimizer.RuleOf(model.Blocks())
+	if err != nil {
+		return 0, err
+	}
+	products, err := productsOf(c, r)
 	if err != nil {
 		return 0, err
 	}
 	key := fmt.Sprint(d, n, c.Model, c.Loss, c.DType, products)
+	if !r.Elementwise {
+		key += fmt.Sprint(c.Optimizer.Name, c.Optimizer.Values, c.Optimizer.Groups)
+	}
 	if size, ok := s.sizes[key]; ok {
 		return size, nil
 	}
-	size, err := sizeOf(c, d, n, model, products)
+	size, err := sizeOf(c, model, r, d, n, products)
 	if err != nil {
 		return 0, err
 	}
@@ -71,16 +79,17 @@ func closedForm(c *config.Config) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return 2 * vectors * 8 * int64(f.Dim), nil
+	r, err := c.Optimizer.RuleOf(f.Weights())
+	if err != nil {
+		return 0, err
+	}
+	matrices, err := ofMatrices(f.Dim, r)
+	return 8 * (2*vectors*int64(f.Dim) + matrices), err
 }
 
 // productsOf returns how many Hessian-vector products a run makes in one pass at most. The bias of mini-batches, and of memories that
 // fill, takes one a moment, and one more where the update reads the gradient itself.
-func productsOf(c *config.Config, weights []graph.Block) (int, error) {
-	r, err := c.Optimizer.RuleOf(weights)
-	if err != nil {
-		return 0, err
-	}
+func productsOf(c *config.Config, r *rule.Rule) (int, error) {
 	m, err := r.MemoryForm()
 	bias := c.Record.Bias > 0 && err == nil || c.Bias.Scale != 0 // a run leaves the measurement out where there is no such form
 	switch {
@@ -90,18 +99,22 @@ func productsOf(c *config.Config, weights []graph.Block) (int, error) {
 		return len(m.Moments) + 1, nil
 	case err == nil && c.Record.Sharpness > 0 && c.Batch.Mode != "full": // what the noise does to the bias
 		return 2, nil
-	case bias || c.Record.Sharpness > 0 || c.Regularizer.Kind != "none" || len(c.Beside) > 0:
+	case bias || r.Hessian != nil || c.Record.Sharpness > 0 || c.Regularizer.Kind != "none" || len(c.Beside) > 0:
 		return 1, nil
 	}
 	return 0, nil
 }
 
-func sizeOf(c *config.Config, d shape, n int, model *nn.Model, products int) (int64, error) {
+func sizeOf(c *config.Config, model *nn.Model, r *rule.Rule, d shape, n, products int) (int64, error) {
 	width := int64(4)
 	if c.DType == "float64" {
 		width = 8
 	}
-	peak, err := programs(c, model, n, d.classes == 0, products)
+	peak, err := programs(c, model, n, products, d.classes == 0)
+	if err != nil {
+		return 0, err
+	}
+	matrices, err := ofMatrices(model.NumParams(), r)
 	if err != nil {
 		return 0, err
 	}
@@ -110,7 +123,27 @@ func sizeOf(c *config.Config, d shape, n int, model *nn.Model, products int) (in
 		numbers *= int64(k)
 	}
 	data := int64(d.all)*numbers + min(int64(d.n)*numbers*width, 1<<30)
-	return peak + vectors*int64(model.NumParams())*width + data, nil
+	return peak + vectors*int64(model.NumParams())*width + matrices*width + data, nil
+}
+
+// ofMatrices returns how many numbers an optimizer of whole weights holds beside vectors of parameters: what of its state has shapes of its own, in a
+// checkpoint too, and what a step makes on its way.
+func ofMatrices(dim int, r *rule.Rule) (int64, error) {
+	if r.Elementwise {
+		return 0, nil
+	}
+	own := 0
+	for i := range r.State {
+		if r.PartsOf(i) != nil {
+			own += r.Length(i, dim)
+		}
+	}
+	b := graph.NewBuilder()
+	theta, g := b.Param("theta", graph.Float32, dim), b.Param("gradient", graph.Float32, dim)
+	call, in := r.Inputs(theta, g)
+	next, after := r.Step(call)
+	cost, err := engine.Measure(append([]graph.Value{theta, g}, in...), append([]graph.Value{next}, after...), engine.Options{Threads: 1})
+	return int64(2*own) + cost.PeakBytes/4, err
 }
 
 func build(c *config.Config, d shape) (*nn.Model, error) {
@@ -130,7 +163,7 @@ func build(c *config.Config, d shape) (*nn.Model, error) {
 }
 
 // programs returns the memory of the programs for n examples: the gradient, and the Hessian-vector products if they are needed.
-func programs(c *config.Config, m *nn.Model, n int, regression bool, products int) (int64, error) {
+func programs(c *config.Config, m *nn.Model, n, products int, regression bool) (int64, error) {
 	gradient, err := program(c, m, n, regression, 0)
 	if err != nil || products == 0 {
 		return gradient, err

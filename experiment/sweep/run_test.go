@@ -359,6 +359,10 @@ func TestMemoryGrowsWithTheBatchAndIsKnownForDataThatIsNotThere(t *testing.T) {
 	if one, several := size(whole), size(whole, "batch.mode=cyclic", "batch.size=64"); several <= one {
 		t.Errorf("%d bytes with the Hessian-vector product of full batches, %d with those of mini-batches", one, several)
 	}
+	wide := "{data: {name: digits}, model: {name: mlp, hidden: [300]}, record: {bias: 0}, batch: {physical: 64}}" // rows by rows of the first weight are 90,000
+	if plain, matrices := size(wide), size(wide, "optimizer={name: shampoo}"); matrices < plain+4*2*90_000 {
+		t.Errorf("%d bytes with what Adam remembers, %d with Shampoo's matrices, too", plain, matrices)
+	}
 	// Far more than this machine has: nothing of it is allocated.
 	huge := "{data: {name: cifar10, path: nowhere}, model: {name: resnet50}, record: {bias: 1}}"
 	if n := size(huge, "batch.physical=50000"); n < 1<<40 {

@@ -86,7 +86,15 @@ func worksOn[T graph.Float](ctx context.Context, o objective.Objective[T], r *ru
 		{"loss", evaluate(objective.Want[T]{})},
 		{"gradient", evaluate(objective.Want[T]{Gradient: g})},
 		{"gradient and Hessian-vector product", evaluate(objective.Want[T]{Gradient: g, Vectors: [][]T{v}, Products: [][]T{hv}})},
-		{"optimizer step", func() error { return stepper.Step(lr, moving, g) }},
+		{"optimizer step", func() error {
+			if r.Hessian != nil {
+				stepper.SetHessian(v)
+			}
+			return stepper.Step(lr, moving, g)
+		}},
+	}
+	if r.StepsOfAllSizes() != nil {
+		return works, nil
 	}
 	for order := 1; order <= 2; order++ {
 		e, err := state.NewEquation(r, o, order, threads)

@@ -150,9 +150,18 @@ func TestALossWithoutGraphCodeSkipsTheSeriesAndSaysSo(t *testing.T) {
 	}
 }
 
-// Muon's step of a network is made of whole weights: C by the general formula is that of the series, and there is no norm to compare.
+// Muon's step of a network is made of whole weights, and Shampoo's remembers products of them: C by the general formula is that of the series, and there
+// is no norm to compare.
 func TestAnOptimizerOfWholeWeightsIsCheckedOnThem(t *testing.T) {
-	c, err := rule.New("muon", map[string]any{"weight_decay": 0})
+	for name, values := range map[string]map[string]any{
+		"muon": {"weight_decay": 0}, "shampoo": {"beta2": 0.8, "eps": 0.1},
+	} {
+		t.Run(name, func(t *testing.T) { checkWholeWeights(t, name, values) })
+	}
+}
+
+func checkWholeWeights(t *testing.T, name string, values map[string]any) {
+	c, err := rule.New(name, values)
 	if err != nil {
 		t.Fatal(err)
 	}

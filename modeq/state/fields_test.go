@@ -103,7 +103,7 @@ func TestTheFlowShadowsTheStepsToItsOrderInTheTheorysExample(t *testing.T) {
 
 // Every built-in optimizer whose step is smooth at the point has the equation, with and without bias correction, from any start.
 func TestTheSlopeOfTheErrorIsTheOrderForEveryOptimizer(t *testing.T) {
-	rough := map[string]string{"rprop": "it takes signs"}
+	rough := map[string]string{"rprop": "it takes signs", "sophia": "it reads the Hessian"}
 	// Entries of state to start from, so that a maximum or a bound is no kink nearby and a deviation is not negative; the others are about 3.
 	from := map[string]float64{"amsgrad.top": 40, "adopt.v": 90, "nadam.product": 0.1, "rmsprop.center": 0.1}
 	for _, name := range rule.Names() {
@@ -132,6 +132,8 @@ func TestTheSlopeOfTheErrorIsTheOrderForEveryOptimizer(t *testing.T) {
 					if flag {
 						values[k.Name] = 0.01
 					}
+				case "frequency":
+					values[k.Name] = 1.0
 				case "largest": // adafactor's
 					values[k.Name] = 5.0
 				}

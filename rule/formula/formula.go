@@ -64,7 +64,7 @@ func (f *Formula) IsNumber() (v float64, ok bool) { return f.number, f.Op == "" 
 // Names returns the names in f, sorted, each once.
 func (f *Formula) Names() []string {
 	seen := map[string]bool{}
-	f.visit(func(part *Formula) {
+	f.Visit(func(part *Formula) {
 		if part.Name != "" {
 			seen[part.Name] = true
 		}
@@ -72,10 +72,11 @@ func (f *Formula) Names() []string {
 	return slices.Sorted(maps.Keys(seen))
 }
 
-func (f *Formula) visit(each func(part *Formula)) {
+// Visit calls each with f and all its parts.
+func (f *Formula) Visit(each func(part *Formula)) {
 	each(f)
 	for _, a := range f.Args {
-		a.visit(each)
+		a.Visit(each)
 	}
 }
 

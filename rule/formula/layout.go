@@ -2,6 +2,7 @@ package formula
 
 import (
 	"fmt"
+	"slices"
 
 	"shadowflow/graph"
 )
@@ -133,6 +134,9 @@ func (f *Formula) combine(args []Form) (form Form, problem string) {
 			return form, fmt.Sprintf("it is made of what is %v and what is %v; want one form, or numbers", form, a)
 		}
 		form = max(form, a)
+	}
+	if form == One && slices.Contains(args, Open) { // it may turn out to be an array
+		form = Open
 	}
 	return form, ""
 }

@@ -91,13 +91,22 @@ var inverseRoot = squareFunction(func(x graph.Value, p float64) graph.Value {
 	m, root := x.Mul(z), id.Mul(z.Pow(1/p))
 	for range steps {
 		t := id.Mul(id.Like((p + 1) / p)).Sub(m.Mul(m.Like(1 / p)))
-		root = root.MatMul(t)
-		for range int(p) {
-			m = t.MatMul(m)
-		}
+		root, m = root.MatMul(t), power(t, int(p)).MatMul(m)
 	}
 	return root
 })
+
+// power is a matrix multiplied by itself, by squares.
+func power(t graph.Value, p int) graph.Value {
+	if p == 1 {
+		return t
+	}
+	half := power(t, p/2)
+	if half = half.MatMul(half); p%2 == 1 {
+		half = half.MatMul(t)
+	}
+	return half
+}
 
 // squareFunction is a function of each of the square matrices of a form.
 func squareFunction(of func(x graph.Value, power float64) graph.Value) *matrixFunction {

@@ -9,7 +9,7 @@ import (
 // Weightwise reports whether f has a function of whole weights: an element of it then depends on others.
 func (f *Formula) Weightwise() bool {
 	found := false
-	f.visit(func(part *Formula) {
+	f.Visit(func(part *Formula) {
 		op := operations[part.Op]
 		found = found || part.Op == "total" || op.weight != nil || op.matrices != nil
 	})
@@ -23,7 +23,11 @@ func (l Layout) eachWeight(x graph.Value, form Form, of func(graph.Value) graph.
 	}
 	var parts []graph.Value
 	for _, w := range l.Parts(form) {
-		parts = append(parts, of(cut(x, w)).BroadcastTo(w.Shape...).Reshape(w.Size()))
+		part := cut(x, w)
+		if !part.Valid() {
+			return part
+		}
+		parts = append(parts, of(part).BroadcastTo(w.Shape...).Reshape(w.Size()))
 	}
 	return graph.Concat(0, parts...)
 }

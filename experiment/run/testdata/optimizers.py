@@ -1,7 +1,8 @@
-"""Writes optimizers.json: the loss of a small network on all training digits, in float64, over 25 steps of the optimizers of torch.optim, optax
-and prodigyopt, and where none has one, or has it otherwise (rule/definitions says how), of its paper's formula.
+"""Writes optimizers.json: the loss of a small network on all training digits, in float64, over 25 steps of the optimizers of torch.optim, optax,
+prodigyopt and pytorch_optimizer, and where none has one, or has it otherwise (rule/definitions says how), of its paper's formula.
 
-Run with PyTorch 2, optax, jax and prodigyopt in this directory, behind schedules.py, whose weights it starts from: python3 optimizers.py
+Run with PyTorch 2, optax, jax, prodigyopt and pytorch_optimizer in this directory, behind schedules.py, whose weights it starts from, and behind
+go test .. -run Directions -update, which writes the random directions of Sophia's estimates: python3 optimizers.py
 """
 import gzip
 import json
@@ -12,6 +13,7 @@ import numpy as np
 import optax
 import optax.contrib
 import prodigyopt
+import pytorch_optimizer
 import torch
 from safetensors.torch import load_file
 
@@ -216,6 +218,73 @@ by_formula("adafactor", "as in the paper", {}, adafactor)
 by_formula("muon", "five steps in float64", {"lr": 0.02, "momentum": 0.9}, muon(orthogonal))
 by_formula("muon", "the polar factor", {"lr": 0.02, "momentum": 0.9, "exact": True}, muon(polar))
 
+class Shampoo:
+    """pytorch_optimizer's for matrices, and the diagonal of its sum for vectors, which is Adagrad."""
+
+    def __init__(self, params):
+        self.parts = [pytorch_optimizer.Shampoo([p for p in params if p.dim() == 2], lr=0.05, matrix_eps=1e-4),
+                      o.Adagrad([p for p in params if p.dim() == 1], lr=0.05, initial_accumulator_value=1e-4, eps=0)]
+
+    def step(self):
+        for part in self.parts:
+            part.step()
+
+
+def power(a, p):
+    w, v = torch.linalg.eigh(a)
+    return v @ torch.diag(w**p) @ v.T
+
+
+def shampoo(p, g, n, memory):  # with means, root 2, momentum and decay
+    lr, b2, eps, momentum, decay = 0.02, 0.9, 1e-3, 0.8, 0.1
+    if p.dim() == 2:
+        l, r = ema(memory, "l", g @ g.T, b2), ema(memory, "r", g.T @ g, b2)
+        u = power(l + eps * torch.eye(len(l)), -1 / 2) @ g @ power(r + eps * torch.eye(len(r)), -1 / 2)
+    else:
+        u = g / (ema(memory, "v", g * g, b2) + eps).sqrt()
+    memory["m"] = momentum * memory.get("m", 0) + u
+    return p - lr * (memory["m"] + decay * p)
+
+
+def soap(p, g, n, memory):  # algorithms 3 and 4 of the paper, from the identity
+    lr, b1, b2, eps, decay, frequency, ridge = 0.01, 0.9, 0.95, 1e-6, 0.1, 3, 1e-6
+    matrix = p.dim() == 2
+    left, right = memory.setdefault("q", [torch.eye(k) for k in p.shape]) if matrix else (None, None)
+    turn = (lambda x: left.T @ x @ right) if matrix else (lambda x: x)
+    back = (lambda x: left @ x @ right.T) if matrix else (lambda x: x)
+    k = n + 1
+    m, v = ema(memory, "m", g, b1) / (1 - b1**k), ema(memory, "v", turn(g) ** 2, b2) / (1 - b2**k)
+    step = back(turn(m) / (v.sqrt() + eps))
+    if matrix:
+        sums = [ema(memory, "l", g @ g.T, b2), ema(memory, "r", g.T @ g, b2)]
+        if n % frequency == 0:
+            memory["q"] = [torch.linalg.qr((s + ridge * s.norm() * torch.eye(len(s))) @ q)[0] for s, q in zip(sums, (left, right))]
+    return p - lr * (step + decay * p)
+
+
+class Sophia:
+    """pytorch_optimizer's, of which lr p is the paper's lr, with estimates along given directions."""
+
+    def __init__(self, params):
+        lr, gamma, eps, decay = 0.02, 0.5, 1e-12, 0.1
+        self.params, self.n, self.directions = params, 0, load_file(os.path.join(here, "optimizers_directions.safetensors"))
+        self.inner = pytorch_optimizer.SophiaH(params, lr=lr / gamma, betas=(0.9, 0.8), p=gamma, eps=eps / gamma, weight_decay=decay * gamma, update_period=10)
+
+    def step(self):
+        hessian = None
+        if self.n % 10 == 0:
+            u = [self.directions[f"{self.n}.{name}"] for name, _ in model.named_parameters()]
+            g = torch.autograd.grad(torch.nn.functional.cross_entropy(model(x), y), self.params, create_graph=True)
+            products = torch.autograd.grad(sum((a * b).sum() for a, b in zip(g, u)), self.params)
+            hessian = [a * b for a, b in zip(u, products)]
+        self.inner.step(hessian=hessian)
+        self.n += 1
+
+
+by_torch("shampoo", "pytorch_optimizer's, diagonal for vectors", {"lr": 0.05, "eps": 1e-4}, Shampoo)
+by_formula("shampoo", "means, root 2, momentum, decay", {"lr": 0.02, "beta2": 0.9, "eps": 1e-3, "root": 2, "momentum": 0.8, "weight_decay": 0.1}, shampoo)
+by_formula("soap", "as in the paper", {"lr": 0.01, "beta1": 0.9, "eps": 1e-6, "frequency": 3, "ridge": 1e-6, "weight_decay": 0.1}, soap)
+by_torch("sophia", "pytorch_optimizer's", {"lr": 0.02, "beta1": 0.9, "beta2": 0.8, "gamma": 0.5}, Sophia)
 
 
 def by_parts(optimizer, title, settings, make, clip=None):
