@@ -37,8 +37,8 @@ func Tensors[T graph.Float](m *Model, prefix string, theta []T) ([]safetensors.T
 	return out, nil
 }
 
-// Parts returns an array that consists of parts of its own shapes as tensors, named by a prefix and the names of the parts; that of a part without name
-// is the prefix without the dot that it ends with.
+// Parts returns an array that consists of parts of its own shapes as tensors, named by a prefix and the names of the parts; that of
+// a part without name is the prefix without the dot that it ends with.
 func Parts[T graph.Float](prefix string, parts []graph.Block, array []T) []safetensors.Tensor {
 	var out []safetensors.Tensor
 	for _, p := range parts {

@@ -13,14 +13,16 @@ import (
 
 // Definition is an optimizer as text says it: hyperparameters, the formulas of its state, and that of its update.
 //
-// In the formulas, g is the gradient, theta the parameters, n the step counted from 0, lr the step size, and hessian an estimate of the Hessian's
-// diagonal; a hyperparameter stands by its name. An entry of state is set in its turn: a name on the right is the value of the step before, unless it is set above. ema(x, beta) is
-// beta times the entry's value before plus (1 - beta) x, sum(x, beta) is beta times that plus x, and corrected(m) is such an entry m
-// divided by the sum of its weights so far. if(flag, a, b) is a where the hyperparameter flag is true, else b; instead of the flag a comparison
-// may stand, of each element if need be. All entries are 0 before the first step: if(n > 0, m, a) stands for an m that was a. average, norm, rows and
-// columns (means of each), orthogonal, polar, matrix and aspect are made of each weight, total of all parameters; matmul, transpose, identity, orthonormal
-// and inverse_root of the matrices among the weights, others being left as they are. every(n, k) is 1 in each k-th step, the first among them. The step
-// is theta - lr times the update, where a division by lr is cancelled. An entry that is never read before it is set is no array, but a name for its formula.
+// In the formulas, g is the gradient, theta the parameters, n the step counted from 0, lr the step size, and hessian an estimate of
+// the Hessian's diagonal; a hyperparameter stands by its name. An entry of state is set in its turn: a name on the right is the
+// value of the step before, unless it is set above. ema(x, beta) is beta times the entry's value before plus (1 - beta) x, sum(x,
+// beta) is beta times that plus x, and corrected(m) is such an entry m divided by the sum of its weights so far. if(flag, a, b) is
+// a where the hyperparameter flag is true, else b; instead of the flag a comparison may stand, of each element if need be. All
+// entries are 0 before the first step: if(n > 0, m, a) stands for an m that was a. average, norm, rows and columns (means of each),
+// orthogonal, polar, matrix and aspect are made of each weight, total of all parameters; matmul, transpose, identity, orthonormal
+// and inverse_root of the matrices among the weights, others being left as they are. every(n, k) is 1 in each k-th step, the first
+// among them. The step is theta - lr times the update, where a division by lr is cancelled. An entry that is never read before it
+// is set is no array, but a name for its formula.
 type Definition struct {
 	Name  string
 	Title string // a line that says what it is

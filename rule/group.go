@@ -11,10 +11,11 @@ import (
 
 // Group is an optimizer of some of the weights' own, in the place of a config's.
 type Group struct {
-	// Match are patterns of weights' names, one of which matches: * stands for any characters, ? for one, [ab] for one of some. If empty, any
-	// name will do.
+	// Match are patterns of weights' names, one of which matches: * stands for any characters, ? for one, [ab] for one of some.
+	// If empty, any name will do.
 	Match []string
-	// Dims are numbers of dimensions, one of which a weight has: 1 of biases and norms, 2 of matrices, 4 of kernels. If empty, any will do.
+	// Dims are numbers of dimensions, one of which a weight has: 1 of biases and norms, 2 of matrices, 4 of kernels. If empty,
+	// any will do.
 	Dims []int
 	// Scale is what the step size is multiplied by; at 0 the weights stay.
 	Scale  float64
@@ -51,7 +52,8 @@ func (g Group) Validate() (key, problem string) {
 	}
 	for _, pattern := range g.Match {
 		if _, err := glob.Match(pattern, ""); err != nil || pattern == "" {
-			return "match", fmt.Sprintf(`%q is no pattern; want a name, in which * stands for any characters, ? for one, and [ab] for one of some`, pattern)
+			return "match", fmt.Sprintf("%q is no pattern; want a name, in which * stands for any characters, ? for one, and [ab] for one of some",
+				pattern)
 		}
 	}
 	return "", ""

@@ -59,12 +59,13 @@ type piece struct {
 	run
 }
 
-// grouped returns the rule whose steps are, for the weights of each group, those of the group's optimizer. Arrays of state of one name are one; where a
-// weight's optimizer has none of a name that is like theta, it stays 0. A number is each group's own. Everything that a rule has follows from the
-// groups' rules, where all of them have it.
+// grouped returns the rule whose steps are, for the weights of each group, those of the group's optimizer. Arrays of state of one
+// name are one; where a weight's optimizer has none of a name that is like theta, it stays 0. A number is each group's own.
+// Everything that a rule has follows from the groups' rules, where all of them have it.
 func (c Config) grouped(weights []graph.Block) (*Rule, error) {
 	if weights == nil {
-		return nil, errors.New("optimizer.groups: which weights a group holds is known where the model is, and this is about the formulas of one optimizer: leave the groups out")
+		return nil, errors.New("optimizer.groups: which weights a group holds is known where the model is, and this is about the formulas " +
+			"of one optimizer: leave the groups out")
 	}
 	divided, err := divide(c.Groups, weights)
 	if err != nil {

@@ -7,8 +7,9 @@ import (
 	"shadowflow/graph"
 )
 
-// memory returns the moments and the update of parts that all have them. Moments of several parts that are the same function of the gradient with the
-// same weights are one, if they are like theta; of a weight whose part does not have a moment, nothing reads it.
+// memory returns the moments and the update of parts that all have them. Moments of several parts that are the same function of
+// the gradient with the same weights are one, if they are like theta; of a weight whose part does not have a moment, nothing
+// reads it.
 func (g *grouped) memory() *Memory {
 	m := &Memory{}
 	for i := range g.parts {
@@ -65,7 +66,8 @@ func (g *grouped) phi(m *Memory, moment int) func(x, theta graph.Value) graph.Va
 	}
 }
 
-// moment puts together what the parts that have a moment have for it; own is its place among the part's. One with a shape of its own is of a single part.
+// moment puts together what the parts that have a moment have for it; own is its place among the part's. One with a shape of its
+// own is of a single part.
 func (g *grouped) moment(m *Memory, moment int, theta graph.Value, of func(p *Part, own int) graph.Value) graph.Value {
 	value := func(p *Part) graph.Value {
 		if own := slices.Index(p.moments, moment); own >= 0 {

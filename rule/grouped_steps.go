@@ -53,7 +53,8 @@ func (p *Part) scaled(v graph.Value) graph.Value {
 	return v.Mul(v.Like(p.scale))
 }
 
-// spread puts vectors of the parts' weights together, to one of all parameters, of the form of like. The zero Value stands for zeros.
+// spread puts vectors of the parts' weights together, to one of all parameters, of the form of like. The zero Value stands for
+// zeros.
 func (g *grouped) spread(like graph.Value, of func(p *Part) graph.Value) graph.Value {
 	values := make([]graph.Value, len(g.parts))
 	for i := range g.parts {

@@ -13,8 +13,9 @@ type Rule struct {
 	Name string
 	// State names the arrays that a step remembers. They are zero before the first step.
 	State []string
-	// Shapes are what each of these consists of: parts in their shapes, one after another, that are called after the weights that they are of. nil
-	// stands for an array like theta, and one part without name and axes for a number. A nil Shapes stands for arrays like theta alone.
+	// Shapes are what each of these consists of: parts in their shapes, one after another, that are called after the weights that
+	// they are of. nil stands for an array like theta, and one part without name and axes for a number. A nil Shapes stands for
+	// arrays like theta alone.
 	Shapes [][]graph.Block
 	// Elementwise says that an element's step depends on no other element. Otherwise a rule is for the weights that it was made for.
 	Elementwise bool
@@ -45,8 +46,8 @@ type Rule struct {
 type Call struct {
 	// Theta and G are the parameters and the gradient of the loss there.
 	Theta, G graph.Value
-	// Hessian is an estimate of the diagonal of the derivative H of that gradient, u (H u) element by element with a random u (M. Hutchinson 1990);
-	// the zero Value for a rule that reads none.
+	// Hessian is an estimate of the diagonal of the derivative H of that gradient, u (H u) element by element with a random u (M.
+	// Hutchinson 1990); the zero Value for a rule that reads none.
 	Hessian graph.Value
 	// LR is the step size, a scalar.
 	LR graph.Value

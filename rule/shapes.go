@@ -7,8 +7,8 @@ import (
 	"shadowflow/rule/formula"
 )
 
-// shapes finds the forms of the entries, and what in formulas does not fit. An entry may wait for another that stands below; those that wait for one
-// another alone are numbers.
+// shapes finds the forms of the entries, and what in formulas does not fit. An entry may wait for another that stands below; those
+// that wait for one another alone are numbers.
 func (r *reader) shapes() {
 	d := r.d
 	d.forms = map[string]formula.Form{}

@@ -55,8 +55,8 @@ func TestAnArrayOfStateHasTheShapesOfItsForm(t *testing.T) {
 	}
 }
 
-// Where the sums are means, Shampoo's step settles to the present gradient between inverse roots of its own products, which without eps is the polar
-// factor of it: (gg')^(-1/4) g (g'g)^(-1/4) = U V' of g = U S V'.
+// Where the sums are means, Shampoo's step settles to the present gradient between inverse roots of its own products, which without
+// eps is the polar factor of it: (gg')^(-1/4) g (g'g)^(-1/4) = U V' of g = U S V'.
 func TestShampooWithoutMemoryIsThePolarFactor(t *testing.T) {
 	weights := []graph.Block{{Name: "w", Shape: []int{2, 2}}}
 	g, theta := []float64{3, 1, -1, 2}, []float64{0, 0, 0, 0}

@@ -98,8 +98,8 @@ func (s *state[T]) buffers(arrays [][]T) []engine.Buffer {
 	return in
 }
 
-// Inputs records the parameters that the program of a rule's step has beside theta and the gradient: lr, the scalars, the Hessian's diagonal where the
-// rule reads it, and the state. The call has them, and theta and g.
+// Inputs records the parameters that the program of a rule's step has beside theta and the gradient: lr, the scalars, the Hessian's
+// diagonal where the rule reads it, and the state. The call has them, and theta and g.
 func (r *Rule) Inputs(theta, g graph.Value) (c Call, inputs []graph.Value) {
 	b, t := theta.Builder(), theta.DType()
 	c = Call{Theta: theta, G: g, LR: b.Param("lr", t)}

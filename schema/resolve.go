@@ -98,7 +98,8 @@ func (r *Resolved) Given(path string) (Setting, bool) {
 func (r *Resolved) FailInside(path, inside string, errors Errors) {
 	for _, e := range errors {
 		_, key, _ := strings.Cut(e.Key, ".")
-		r.errors = append(r.errors, &Error{Place: e.Place, Key: path, Problem: inside + ": " + key + ": " + e.Problem, group: r.given[path].group})
+		problem := inside + ": " + key + ": " + e.Problem
+		r.errors = append(r.errors, &Error{Place: e.Place, Key: path, Problem: problem, group: r.given[path].group})
 	}
 }
 

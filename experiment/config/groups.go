@@ -38,7 +38,8 @@ var ofAll = []string{"groups", "clip_value", "clip_norm", "sam", "moments", "mom
 // Parts returns the groups of the section, in order.
 func (o Optimizer) Parts() []Group { return o.parts }
 
-// Part returns the optimizer of a group's weights, of those counted from 1; 0 stands for the section's own, of the weights that no group holds.
+// Part returns the optimizer of a group's weights, of those counted from 1; 0 stands for the section's own, of the weights that
+// no group holds.
 func (o Optimizer) Part(group int) Optimizer {
 	if group > 0 {
 		return o.parts[group-1].Optimizer
@@ -120,7 +121,8 @@ func (o *Optimizer) made(k group) Group {
 	return g
 }
 
-// settings returns those of a group as resolved: of the same rule those that it was given, for the others are the optimizer's; of another all.
+// settings returns those of a group as resolved: of the same rule those that it was given, for the others are the optimizer's; of
+// another all.
 func (o *Optimizer) settings(s *schema.Schema, r *schema.Resolved) []schema.Setting {
 	var out []schema.Setting
 	_, scaled := r.Given("optimizer.lr_scale")
@@ -140,8 +142,8 @@ func (o *Optimizer) settings(s *schema.Schema, r *schema.Resolved) []schema.Sett
 	return out
 }
 
-// groupSchema returns the schema of a group, for which the optimizer's values are the defaults of the same rule's. own are the optimizers that the
-// config defines, defined those among them that the group does.
+// groupSchema returns the schema of a group, for which the optimizer's values are the defaults of the same rule's. own are the
+// optimizers that the config defines, defined those among them that the group does.
 func (o *Optimizer) groupSchema(own, defined []*rule.Definition) *schema.Schema {
 	keys := groupOwnKeys()
 	name := len(keys) - 1

@@ -26,8 +26,8 @@ func (g Group) String() string {
 	return fmt.Sprintf("%s (%d %s, %d parameters): %s", g.Holds, g.Weights, noun, g.Parameters, g.Optimizer)
 }
 
-// Groups returns those of a config's optimizer, whose rule for the weights is r: first what is left to the optimizer itself. There are none
-// without optimizer.groups.
+// Groups returns those of a config's optimizer, whose rule for the weights is r: first what is left to the optimizer itself.
+// There are none without optimizer.groups.
 func Groups(o config.Optimizer, r *rule.Rule) []Group {
 	var out []Group
 	for _, p := range r.Parts() {

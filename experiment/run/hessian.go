@@ -7,8 +7,8 @@ import (
 	"shadowflow/objective"
 )
 
-// hutchinson estimates the diagonal of the Hessian on a step's batch where the optimizer's rule reads it: u (H u) element by element, with a u of
-// standard normal numbers that the seed and the step draw. Its mean is the diagonal.
+// hutchinson estimates the diagonal of the Hessian on a step's batch where the optimizer's rule reads it: u (H u) element by
+// element, with a u of standard normal numbers that the seed and the step draw. Its mean is the diagonal.
 type hutchinson[T graph.Float] struct {
 	reads func(n int) bool
 	seed  uint64

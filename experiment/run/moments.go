@@ -181,8 +181,8 @@ func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]sa
 	return tensors, nil
 }
 
-// renamed returns the arrays of one parameter under the names of our checkpoints, and its numbers, which are to be the same for all parameters, as
-// arrays of one float64 without axes. What only other groups' optimizers remember of their weights is 0.
+// renamed returns the arrays of one parameter under the names of our checkpoints, and its numbers, which are to be the same for all
+// parameters, as arrays of one float64 without axes. What only other groups' optimizers remember of their weights is 0.
 func renamed(from *torchfile.Remembered, r *rule.Rule, weight string, shape []int) ([]safetensors.Tensor, error) {
 	there := map[string]safetensors.Tensor{}
 	for _, t := range from.Arrays {

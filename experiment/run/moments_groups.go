@@ -12,7 +12,8 @@ import (
 	"shadowflow/torchfile"
 )
 
-// torchGroup is a group of parameters of an optimizer of PyTorch's: its hyperparameters by PyTorch's names, and which weights it has.
+// torchGroup is a group of parameters of an optimizer of PyTorch's: its hyperparameters by PyTorch's names, and which weights it
+// has.
 type torchGroup struct {
 	settings map[string]any
 	weights  []string
@@ -27,8 +28,8 @@ func torchGroups(o *torchfile.Optimizer, names []string) []torchGroup {
 	return out
 }
 
-// parameterNames returns the names of an optimizer's parameters: its own; or the model's in their order; or those of the rule's groups, where the
-// shapes of what is remembered tell which these are.
+// parameterNames returns the names of an optimizer's parameters: its own; or the model's in their order; or those of the rule's
+// groups, where the shapes of what is remembered tell which these are.
 func parameterNames(o *torchfile.Optimizer, model *nn.Model, r *rule.Rule) ([]string, error) {
 	params := model.Params()
 	switch {
@@ -40,7 +41,8 @@ func parameterNames(o *torchfile.Optimizer, model *nn.Model, r *rule.Rule) ([]st
 		if names := namesByShape(o, params, r); names != nil {
 			return names, nil
 		}
-		return nil, fmt.Errorf("%d groups of parameters without names, and no optimizer.groups of which the shapes tell which these are, so that their order is unknown; want names: torch.optim.Adam(model.named_parameters(), ...), or param_names in param_groups", len(o.Groups))
+		return nil, fmt.Errorf("%d groups of parameters without names, and no optimizer.groups of which the shapes tell which these are, so that "+
+			"their order is unknown; want names: torch.optim.Adam(model.named_parameters(), ...), or param_names in param_groups", len(o.Groups))
 	}
 	var names []string
 	for _, p := range params {
@@ -49,8 +51,8 @@ func parameterNames(o *torchfile.Optimizer, model *nn.Model, r *rule.Rule) ([]st
 	return names, nil
 }
 
-// namesByShape returns the names of the parameters of several groups, if each has the shapes of one group of the rule's, in the model's order, and
-// of no other; else nil.
+// namesByShape returns the names of the parameters of several groups, if each has the shapes of one group of the rule's, in the
+// model's order, and of no other; else nil.
 func namesByShape(o *torchfile.Optimizer, params []nn.Param, r *rule.Rule) []string {
 	var names []string
 	taken := map[int]bool{}
@@ -85,8 +87,8 @@ func ofShapes(remembered []*torchfile.Remembered, params []nn.Param, weights []s
 	return true
 }
 
-// compare notes where the optimizer that the moments are of had other hyperparameters than the config says; factor is the schedule's of the coming
-// step.
+// compare notes where the optimizer that the moments are of had other hyperparameters than the config says; factor is the
+// schedule's of the coming step.
 func (m *Moments[T]) compare(c *config.Config, r *rule.Rule, factor float64) {
 	if m == nil {
 		return

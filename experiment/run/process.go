@@ -22,8 +22,8 @@ type Process[T graph.Float] interface {
 	State() []Vector
 }
 
-// Vector is an array, a []float32 or a []float64, with an element for each parameter, or with parts of its own. Prefix stands before the weights'
-// names in a checkpoint: none for the parameters themselves.
+// Vector is an array, a []float32 or a []float64, with an element for each parameter, or with parts of its own. Prefix stands
+// before the weights' names in a checkpoint: none for the parameters themselves.
 type Vector struct {
 	Prefix string
 	Parts  []graph.Block // see [rule.Rule.Shapes]; nil: an element for each parameter

@@ -126,8 +126,8 @@ func sizeOf(c *config.Config, model *nn.Model, r *rule.Rule, d shape, n, product
 	return peak + vectors*int64(model.NumParams())*width + matrices*width + data, nil
 }
 
-// ofMatrices returns how many numbers an optimizer of whole weights holds beside vectors of parameters: what of its state has shapes of its own, in a
-// checkpoint too, and what a step makes on its way.
+// ofMatrices returns how many numbers an optimizer of whole weights holds beside vectors of parameters: what of its state has
+// shapes of its own, in a checkpoint too, and what a step makes on its way.
 func ofMatrices(dim int, r *rule.Rule) (int64, error) {
 	if r.Elementwise {
 		return 0, nil

@@ -74,7 +74,8 @@ func printDerivation(w io.Writer, d *report.Derivation, asLaTeX bool) {
 	fmt.Fprint(w, d.Text())
 }
 
-// deriveGroups derives the optimizer of each group of weights, of those that there are in the config's model. Of one without the memory form it says so.
+// deriveGroups derives the optimizer of each group of weights, of those that there are in the config's model. Of one without the memory form
+// it says so.
 func deriveGroups(cmd *cobra.Command, c *config.Config, asLaTeX, asJSON bool) error {
 	p, err := run.NewProblem[float64](cmd.Context(), c)
 	if err != nil {

@@ -150,8 +150,8 @@ func TestALossWithoutGraphCodeSkipsTheSeriesAndSaysSo(t *testing.T) {
 	}
 }
 
-// Muon's step of a network is made of whole weights, and Shampoo's remembers products of them: C by the general formula is that of the series, and there
-// is no norm to compare.
+// Muon's step of a network is made of whole weights, and Shampoo's remembers products of them: C by the general formula is that of
+// the series, and there is no norm to compare.
 func TestAnOptimizerOfWholeWeightsIsCheckedOnThem(t *testing.T) {
 	for name, values := range map[string]map[string]any{
 		"muon": {"weight_decay": 0}, "shampoo": {"beta2": 0.8, "eps": 0.1},

@@ -113,7 +113,8 @@ func TestTheEquationAndTheLiftAreThoseOfTheStepForOptimizersOfMatrices(t *testin
 			}
 			for i := range z {
 				if math.Abs(rate[i]-field[i]) > 1e-12 || math.Abs(dw[i]-(after[i]-z[i])) > 1e-12 || dw[len(z)+i] != 0 || field[0] == 0 {
-					t.Errorf("element %d: the equation moves at %g, the field at %g; the lift at %g and %g, the step by %g", i, rate[i], field[i], dw[i], dw[len(z)+i], after[i]-z[i])
+					t.Errorf("element %d: the equation moves at %g, the field at %g; the lift at %g and %g, the step by %g",
+						i, rate[i], field[i], dw[i], dw[len(z)+i], after[i]-z[i])
 				}
 			}
 		})

@@ -7,14 +7,14 @@ import (
 	"shadowflow/graph"
 )
 
-// Form is what an array of a formula holds of each weight. A weight of two or more axes counts as a matrix, a kernel of a convolution of one column an
-// output channel; others have no part in the forms of matrices.
+// Form is what an array of a formula holds of each weight. A weight of two or more axes counts as a matrix, a kernel of a
+// convolution of one column an output channel; others have no part in the forms of matrices.
 type Form int
 
 // The forms. An Open one is not known yet: of what is made of itself.
 const (
 	Open     Form = iota
-	One           // number for all weights
+	One           // a number for all weights
 	Elements      // the weight's own elements
 	Left          // rows by rows
 	Right         // columns by columns
@@ -43,10 +43,10 @@ func (l Layout) form(name string) Form { return max(l.Forms[name], One) }
 
 // Parts returns what an array of a form consists of. Of Elements, and of a One, it is nil without weights.
 func (l Layout) Parts(form Form) []graph.Block {
-	if form == Elements {
+	switch form {
+	case Elements:
 		return l.Weights
-	}
-	if form == One {
+	case Open, One:
 		return nil
 	}
 	var parts []graph.Block
@@ -56,7 +56,8 @@ func (l Layout) Parts(form Form) []graph.Block {
 			continue
 		}
 		rows, columns := sides(w.Shape)
-		part := graph.Block{Name: w.Name, Shape: [][]int{Left: {rows, rows}, Right: {columns, columns}, Turned: {columns, rows}}[form], Offset: offset}
+		shapes := [...][]int{Left: {rows, rows}, Right: {columns, columns}, Turned: {columns, rows}}
+		part := graph.Block{Name: w.Name, Shape: shapes[form], Offset: offset}
 		offset += part.Size()
 		parts = append(parts, part)
 	}

@@ -70,16 +70,17 @@ var matmul = &matrixFunction{
 // identity is the identity matrix of a form.
 var identity = squareFunction(func(x graph.Value, _ float64) graph.Value { return unit(x) })
 
-// orthonormal is Q of the QR decomposition of a matrix with independent columns, R's diagonal being positive. Gram and Schmidt's process by halves is one
-// of products, and the second pass restores what rounding costs the first ("twice is enough").
+// orthonormal is Q of the QR decomposition of a matrix with independent columns, R's diagonal being positive. Gram and Schmidt's
+// process by halves is one of products, and the second pass restores what rounding costs the first ("twice is enough").
 var orthonormal = squareFunction(func(x graph.Value, _ float64) graph.Value { return gramSchmidt(gramSchmidt(x)) })
 
-// inverseRoot is A^(-1/p) of a symmetric positive definite matrix by the coupled Newton iteration (C.-H. Guo and N. Higham, SIAM J. Matrix Anal. Appl.
-// 28, 2006, eq. 1.5),
+// inverseRoot is A^(-1/p) of a symmetric positive definite matrix by the coupled Newton iteration (C.-H. Guo and N. Higham, SIAM J.
+// Matrix Anal. Appl. 28, 2006),
 //
 //	X <- X T,    M <- T^p M,    T = ((p+1) I - M)/p,    from M = A z, X = z^(1/p) I, z = (p+1)/(2 |A|).
 //
-// Each step multiplies what is small of M by about e, so that eigenvalues are taken for what they are down to the working precision of the largest.
+// Each step multiplies what is small of M by 2 (p = 1) to e, so that eigenvalues are taken for what they are down to the working
+// precision of the largest.
 var inverseRoot = squareFunction(func(x graph.Value, p float64) graph.Value {
 	steps := 40
 	if x.DType() == graph.Float32 {
@@ -123,7 +124,8 @@ func squareFunction(of func(x graph.Value, power float64) graph.Value) *matrixFu
 	}
 }
 
-// matrices puts an array of a form together from the matrices of the weights that are, in their order. Of the others whole has the elements.
+// matrices puts an array of a form together from the matrices of the weights that are, in their order. Of the others whole has the
+// elements.
 func (l Layout) matrices(form Form, whole graph.Value, of func(i int) graph.Value) graph.Value {
 	var parts []graph.Value
 	i := 0

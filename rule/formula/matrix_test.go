@@ -78,7 +78,8 @@ func TestFunctionsOfMatricesAreTheirs(t *testing.T) {
 	}
 }
 
-// An inverse root multiplied by itself and by the matrix is the identity, also of a matrix whose eigenvalues are far apart; and a basis is orthonormal.
+// An inverse root multiplied by itself and by the matrix is the identity, also of a matrix whose eigenvalues are far apart; and a
+// basis is orthonormal.
 func TestInverseRootsAndBasesAreWhatTheySay(t *testing.T) {
 	x := []float64{1, 2, 3, 4, 5, 6, 7, 8, 3, -4}
 	const a = "(matmul(x, transpose(x)) + 1e-6 * identity(matmul(x, transpose(x))))" // .27 and 91 of the first matrix, 1e-6 and 25 of the other

@@ -167,9 +167,9 @@ func (f *Formula) Fold(numbers map[string]float64) *Formula {
 	return g
 }
 
-// Graph returns f as graph code, operation by operation as it is written, with the values of its names, which are arrays of the layout. Numbers are
-// constants of like's type; to an exponent that is no number a positive base is raised. Of a form that no weight has the result is the zero Value.
-// Where f holds anything else the result is invalid, and so is what is made of it.
+// Graph returns f as graph code, operation by operation as it is written, with the values of its names, which are arrays of the
+// layout. Numbers are constants of like's type; to an exponent that is no number a positive base is raised. Of a form that no
+// weight has the result is the zero Value. Where f holds anything else the result is invalid, and so is what is made of it.
 func (f *Formula) Graph(l Layout, like graph.Value, names map[string]graph.Value) graph.Value {
 	v, _ := f.graph(l, like, names)
 	return v
