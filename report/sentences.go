@@ -18,7 +18,7 @@ const passes = 0.01
 func (r *Report) Sentences() []string {
 	var out []string
 	for _, f := range []func() string{
-		r.saySetting, r.Config.Optimizer.Conventions, r.sayLoss, r.sayHill, r.sayPassing, r.sayRealized, r.sayReach, r.sayClipping, r.sayPrediction, r.sayState, r.sayFlow, r.saySharpness,
+		r.saySetting, r.sayGroups, r.Config.Optimizer.Conventions, r.sayLoss, r.sayHill, r.sayPassing, r.sayRealized, r.sayReach, r.sayClipping, r.sayPrediction, r.sayState, r.sayFlow, r.saySharpness,
 		r.sayNoise,
 	} {
 		if s := f(); s != "" {
@@ -70,6 +70,18 @@ func (r *Report) saySetting() string {
 	}
 	return fmt.Sprintf("%s: %s parameters, %s; the run %s in %s s%s.", s, grouped(r.Result.Parameters), examples,
 		fmt.Sprintf(end, grouped(r.Result.Step)), number(r.Result.Seconds), regime)
+}
+
+// sayGroups says which weights have settings of their own, and how many they are.
+func (r *Report) sayGroups() string {
+	if r.Result == nil || r.Result.Groups == nil {
+		return ""
+	}
+	var groups []string
+	for _, g := range r.Result.Groups {
+		groups = append(groups, g.String())
+	}
+	return "Groups: " + strings.Join(groups, "; ") + "."
 }
 
 // minimized says what loss a config is about, and what a step sees of it.

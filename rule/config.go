@@ -15,6 +15,8 @@ type Config struct {
 	LR float64
 	// Values are the hyperparameters, by name: float64 or bool.
 	Values map[string]any
+	// Groups are weights with optimizers of their own; the first that holds a weight has it.
+	Groups []Group
 }
 
 // New returns the built-in optimizer of that name with the given values, lr among them; those left out have their defaults. The error
@@ -46,6 +48,9 @@ func (c Config) Rule() (*Rule, error) { return c.RuleOf(nil) }
 // RuleOf returns the rule of parameters that consist of weights, which matters where its formulas have functions of whole weights. The step
 // size is not part of it.
 func (c Config) RuleOf(weights []graph.Block) (*Rule, error) {
+	if len(c.Groups) > 0 {
+		return c.grouped(weights)
+	}
 	return c.Definition.rule(c.Values, weights)
 }
 

@@ -8,10 +8,23 @@ func (r *Rule) Kinks() []string {
 	if r.family == nil {
 		return nil
 	}
-	out := r.family.displacement.Kinks()
-	for _, m := range r.family.entries {
-		out = append(out, m.formula.Kinks()...)
-	}
+	out := r.family.kinks()
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+func (f *family) kinks() []string {
+	out := f.displacement.Kinks()
+	for _, m := range f.entries {
+		out = append(out, m.formula.Kinks()...)
+	}
+	return out
+}
+
+func (g *grouped) kinks() []string {
+	var out []string
+	for _, p := range g.parts {
+		out = append(out, p.rule.Kinks()...)
+	}
+	return out
 }

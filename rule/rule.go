@@ -29,16 +29,17 @@ type Rule struct {
 	// Memory is the form of moments and an update; nil if the rule has none. See [Rule.MemoryForm].
 	Memory *Memory
 
-	lacks   string  // why there is no Memory
-	family  *family // nil where there is none
-	whole   string  // why there is no family; empty where the step is code alone, and there are none of these either
+	lacks   string // why there is no Memory
+	family  sizes  // nil where there is none
+	whole   string // why there is no family; empty where the step is code alone, and there are none of these either
 	update  func(c Call) graph.Value
 	settled func(g, theta graph.Value) graph.Value
 	wanders string // why there is no settled
 
 	conditioning Conditioning
-	inner        *Rule // that takes the gradient as it becomes; nil without a conditioning
-	ofOneWeight  bool  // it has functions of whole weights, and takes all parameters for one
+	inner        *Rule    // that takes the gradient as it becomes; nil without a conditioning
+	grouped      *grouped // nil without groups
+	ofOneWeight  bool     // it has functions of whole weights, and takes all parameters for one
 }
 
 // Call is what a step is made of, for all parameters as one vector.

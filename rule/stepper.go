@@ -140,6 +140,9 @@ func NewStepper[T graph.Float](r *Rule, blocks []graph.Block, opt engine.Options
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 	}
+	if g := r.grouped; g != nil && g.dim() != dim {
+		return nil, fmt.Errorf("rule %s: it was made for the groups of %d parameters: want that of Config.RuleOf for these %d", r.Name, g.dim(), dim)
+	}
 	b := graph.NewBuilder()
 	theta, g := b.Param("theta", graph.TypeOf[T](), dim), b.Param("gradient", graph.TypeOf[T](), dim)
 	call, inputs := r.Inputs(theta, g)

@@ -94,18 +94,22 @@ func (p *program) hessian() func(n int) bool {
 // Decay returns log beta of the i-th array of state, where that is an exponential memory: the rate at which it fades in the family's time.
 // Otherwise it is 0.
 func (r *Rule) Decay(i int) float64 {
-	if m := r.array(i); m.kind == memory {
+	if r.family == nil {
+		return 0
+	}
+	return r.family.decay(i)
+}
+
+func (f *family) decay(i int) float64 {
+	if m := f.array(i); m.kind == memory {
 		return math.Log(m.kernel.Beta)
 	}
 	return 0
 }
 
 // array returns the member that the i-th array of state is.
-func (r *Rule) array(i int) member {
-	if r.family == nil {
-		return member{}
-	}
-	for _, m := range r.family.entries {
+func (f *family) array(i int) member {
+	for _, m := range f.entries {
 		if m.kind == mixture {
 			continue
 		}
@@ -118,7 +122,19 @@ func (r *Rule) array(i int) member {
 }
 
 // NonNegative reports whether the i-th array of state cannot be negative in a run, as far as the form of its formula shows.
-func (r *Rule) NonNegative(i int) bool { return r.array(i).nonNegative }
+func (r *Rule) NonNegative(i int) bool { return r.family != nil && r.family.nonNegative(i) }
+
+func (f *family) nonNegative(i int) bool { return f.array(i).nonNegative }
+
+// sizes are steps of all sizes; see [Rule.Velocity], [Rule.Centered], [Rule.CenteredLift], [Rule.Decay] and [Rule.NonNegative].
+type sizes interface {
+	velocity(c Call, at Scale) (theta graph.Value, state []graph.Value)
+	centered(c Call, before []graph.Value, age graph.Value) (theta graph.Value, state []graph.Value)
+	centeredLift(ends [2]Call, mean []graph.Value, age graph.Value) (dmean, dflip []graph.Value)
+	decay(i int) float64
+	nonNegative(i int) bool
+	kinks() []string
+}
 
 // family is a program as the graph code of steps of all sizes makes it.
 type family struct {

@@ -3,6 +3,7 @@ package rule
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"shadowflow/graph"
@@ -17,24 +18,56 @@ type Conditioning struct {
 	ClipValue, ClipNorm float64
 	// L2 is the factor of the parameters: that of the penalty (L2/2)|theta|^2.
 	L2 float64
+	// Decays are the factors where they are not the same of all parameters, in the place of L2: of so many parameters each, in their order.
+	Decays []Decay
 	// PyTorch makes the factor of the norm min(1, ClipNorm/(|g| + 1e-6)), as torch.nn.utils.clip_grad_norm_ has it.
 	PyTorch bool
 }
 
+// Decay is the coupled decay of a number of parameters.
+type Decay struct {
+	Parameters int
+	L2         float64
+}
+
 // conditioningKeys are the keys of a section optimizer that say what is done to the gradient, which no hyperparameter may be called.
-var conditioningKeys = []string{"clip_value", "clip_norm", "l2", "sam", "preset"}
+var conditioningKeys = []string{"clip_value", "clip_norm", "l2", "sam", "preset", "groups", "match", "dims", "lr_scale"}
 
 // Active reports whether anything is done to the gradient.
-func (c Conditioning) Active() bool { return c.clips() || c.L2 != 0 }
+func (c Conditioning) Active() bool { return c.clips() || c.Decaying() }
+
+// Decaying reports whether coupled decay is added.
+func (c Conditioning) Decaying() bool {
+	return c.L2 != 0 || slices.ContainsFunc(c.Decays, func(d Decay) bool { return d.L2 != 0 })
+}
+
+// Decay returns the conditioning without the clipping.
+func (c Conditioning) Decay() Conditioning { return Conditioning{L2: c.L2, Decays: c.Decays} }
+
+// numbers returns the numbers that are no factors of parts, by the config's keys.
+func (c Conditioning) numbers() []keyed {
+	numbers := []keyed{{"clip_value", c.ClipValue}, {"clip_norm", c.ClipNorm}}
+	if c.Decays == nil {
+		return append(numbers, keyed{"l2", c.L2})
+	}
+	for _, d := range c.Decays {
+		if !slices.Contains(numbers, keyed{"l2", d.L2}) {
+			numbers = append(numbers, keyed{"l2", d.L2})
+		}
+	}
+	return numbers
+}
+
+type keyed struct {
+	key string
+	v   float64
+}
 
 func (c Conditioning) clips() bool { return c.ClipValue != 0 || c.ClipNorm != 0 }
 
 // Validate says which number is wrong, by the config's key.
 func (c Conditioning) Validate() error {
-	for _, n := range []struct {
-		key string
-		v   float64
-	}{{"clip_value", c.ClipValue}, {"clip_norm", c.ClipNorm}, {"l2", c.L2}} {
+	for _, n := range c.numbers() {
 		if !(n.v >= 0) || math.IsInf(n.v, 1) {
 			return fmt.Errorf("optimizer.%s: %v: want a number of at least 0", n.key, n.v)
 		}
@@ -42,13 +75,10 @@ func (c Conditioning) Validate() error {
 	return nil
 }
 
-// String returns what is done, with the config's keys: clip_norm=1, l2=0.01.
+// String returns what is done, with the config's keys: clip_norm=1, l2=0.01. Of several decays that are not 0 each is named.
 func (c Conditioning) String() string {
 	var parts []string
-	for _, n := range []struct {
-		key string
-		v   float64
-	}{{"clip_value", c.ClipValue}, {"clip_norm", c.ClipNorm}, {"l2", c.L2}} {
+	for _, n := range c.numbers() {
 		if n.v != 0 {
 			parts = append(parts, fmt.Sprintf("%s=%v", n.key, n.v))
 		}
@@ -73,10 +103,37 @@ func (c Conditioning) Of(g, theta graph.Value) graph.Value {
 		// A gradient of 0 is not clipped, and has the derivative of what it is.
 		g = graph.Select(norm.Greater(bound).BroadcastTo(g.Shape()...), g.Mul(bound.Div(norm)), g)
 	}
-	if c.L2 > 0 {
-		g = g.Add(theta.Mul(theta.Like(c.L2)))
+	if c.Decaying() {
+		g = g.Add(c.decay(theta))
 	}
 	return g
+}
+
+// decay returns what coupled decay makes of the parameters.
+func (c Conditioning) decay(theta graph.Value) graph.Value {
+	if c.Decays == nil {
+		return theta.Mul(theta.Like(c.L2))
+	}
+	parts, from := []graph.Value{}, 0
+	for _, d := range c.Decays {
+		part := theta.SliceAxis(0, from, from+d.Parameters)
+		parts, from = append(parts, part.Mul(part.Like(d.L2))), from+d.Parameters
+	}
+	return graph.Concat(0, parts...)
+}
+
+// AddDecay adds to a vector what coupled decay makes of the parameters, or of a way of theirs.
+func AddDecay[T graph.Float](c Conditioning, to, of []T) {
+	decays, from := c.Decays, 0
+	if decays == nil {
+		decays = []Decay{{len(of), c.L2}}
+	}
+	for _, d := range decays {
+		for j := from; j < from+d.Parameters && d.L2 != 0; j++ {
+			to[j] += T(d.L2) * of[j]
+		}
+		from += d.Parameters
+	}
 }
 
 // Clipped is what clipping makes of a gradient.

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -91,7 +92,7 @@ func TestAConditionedStepIsTheRulesWithAnotherGradient(t *testing.T) {
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
 			w := conditioned(t, name, nil, with, blocks...)
-			if w.Elementwise || w.Conditioning() != with || w.Unconditioned().Conditioning().Active() {
+			if w.Elementwise || !reflect.DeepEqual(w.Conditioning(), with) || w.Unconditioned().Conditioning().Active() {
 				t.Errorf("elementwise %v, conditioning %v", w.Elementwise, w.Conditioning())
 			}
 			one, err := NewStepper[float64](w, blocks, engine.Options{Threads: 1})

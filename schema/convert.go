@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -40,6 +41,8 @@ func (t Type) convert(value any) (converted any, problem string) {
 		return toPairs(value)
 	case Tree:
 		return toTree(value)
+	case Trees:
+		return toList[[]Setting](t, Tree, value)
 	}
 	n, ok := numeralOf(value)
 	if !ok {
@@ -71,11 +74,8 @@ func toText(value any) (any, string) {
 func toList[T any](list, item Type, value any) (any, string) {
 	items, ok := listOf(value)
 	if !ok {
-		example := "[64, 64]"
-		if list == Texts {
-			example = "[one, two]"
-		}
-		return nil, fmt.Sprintf("expected %s like %s, got %s", list, example, describe(value))
+		example := map[Type]string{Texts: "[one, two]", Trees: "[{name: one}, {name: two}]"}[list]
+		return nil, fmt.Sprintf("expected %s like %s, got %s", list, cmp.Or(example, "[64, 64]"), describe(value))
 	}
 	var out []T
 	for i, v := range items {

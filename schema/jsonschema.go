@@ -213,6 +213,18 @@ func (k *Key) constrain(value object) {
 		value["type"], value["items"], value["uniqueItems"] = []string{"array", "null"}, item, true
 	case Tree:
 		value["type"] = []string{"object", "null"}
+	case Trees:
+		inside := object{}
+		for _, key := range k.Inside {
+			of := object{"description": key.Doc}
+			key.constrain(of)
+			delete(of, "default")
+			if item, isList := of["items"]; isList {
+				of = object{"anyOf": []any{of, item}, "description": key.Doc}
+			}
+			inside[key.Name] = of
+		}
+		value["type"], value["items"] = []string{"array", "null"}, object{"type": "object", "properties": inside}
 	case Pairs:
 		item := object{}
 		k.number(item)

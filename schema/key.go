@@ -21,13 +21,14 @@ const (
 	Pairs               // [][2]float64
 	Tree                // []Setting, of keys that the program does not know
 	Texts               // []string, different ones
+	Trees               // [][]Setting
 )
 
 // String says what a value of the type is, for messages: "a number", "a list of whole numbers".
 func (t Type) String() string {
 	return [...]string{
 		"a number", "a whole number", "a whole number", "true or false", "text", "a list of numbers", "a list of whole numbers",
-		"a list of pairs of numbers, like [[2, 1.5]]", "keys and values", "a list of words",
+		"a list of pairs of numbers, like [[2, 1.5]]", "keys and values", "a list of words", "a list of keys and values",
 	}[t]
 }
 
@@ -44,6 +45,8 @@ type Key struct {
 	Range *Interval
 	// Words are the values that a text may have, or each of a list of texts. If nil, any text will do.
 	Words []string
+	// Inside are the keys that each of the Trees may have, for editors. A list of one may be its item there.
+	Inside []Key
 	// Doc is the key's meaning, a line without a full stop.
 	Doc string
 	// When says where the key has a meaning: where all conditions hold.

@@ -88,6 +88,21 @@ func (r *Resolved) Fail(path, problem string) {
 	r.fail(g.value, g, problem)
 }
 
+// Given returns the setting that gave a key its value, and whether one did.
+func (r *Resolved) Given(path string) (Setting, bool) {
+	g, ok := r.given[path]
+	return g.Setting, ok
+}
+
+// FailInside notes what is wrong with settings that a key's value consists of, where they stand. inside says which these are.
+func (r *Resolved) FailInside(path, inside string, errors Errors) {
+	for _, e := range errors {
+		_, key, _ := strings.Cut(e.Key, ".")
+		problem := inside + ": " + key + ": " + e.Problem
+		r.errors = append(r.errors, &Error{Place: e.Place, Key: path, Problem: problem, group: r.given[path].group})
+	}
+}
+
 // before is the order of the text.
 func (g given) before(h given) bool {
 	return cmp.Or(cmp.Compare(g.group, h.group), cmp.Compare(g.key.Line, h.key.Line), cmp.Compare(g.key.Column, h.key.Column),

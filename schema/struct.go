@@ -75,7 +75,7 @@ func typeOf(t reflect.Type) Type {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	for typ, example := range []any{0.0, 0, uint64(0), false, "", []float64(nil), []int(nil), [][2]float64(nil), []Setting(nil), []string(nil)} {
+	for typ, example := range []any{0.0, 0, uint64(0), false, "", []float64(nil), []int(nil), [][2]float64(nil), []Setting(nil), []string(nil), [][]Setting(nil)} {
 		if reflect.TypeOf(example) == t {
 			return Type(typ)
 		}

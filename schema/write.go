@@ -19,11 +19,19 @@ func (s *Schema) Tree(values Values) map[string]any {
 	tree := bySection{}
 	for _, k := range s.keys {
 		v := values[k.Path()]
-		switch inside, isTree := v.([]Setting); {
-		case isTree:
+		switch inside := v.(type) {
+		case []Setting:
 			v = ordered(inside)
-		case isNil(v):
-			v = []any{}
+		case [][]Setting:
+			list := make([]ordered, len(inside))
+			for i, tree := range inside {
+				list[i] = tree
+			}
+			v = list
+		default:
+			if isNil(v) {
+				v = []any{}
+			}
 		}
 		if k.failing(values) == nil {
 			tree.put(k, v)

@@ -65,6 +65,8 @@ type Optimizer struct {
 	// Groups are the hyperparameters of the groups of parameters, by PyTorch's names. Values are float64, bool or []float64; others are left
 	// out.
 	Groups []map[string]any
+	// Sizes are the numbers of parameters of the groups, which State and Names have one behind the other.
+	Sizes []int
 }
 
 // Remembered is what is remembered of one parameter, by PyTorch's names: arrays, and numbers, like the step.
@@ -144,7 +146,7 @@ func (o *Optimizer) group(i int, group any, remembered map[int]*Remembered) erro
 			settings[name] = value
 		}
 	}
-	o.Groups = append(o.Groups, settings)
+	o.Groups, o.Sizes = append(o.Groups, settings), append(o.Sizes, len(params))
 	return nil
 }
 

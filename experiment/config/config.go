@@ -3,6 +3,7 @@ package config
 import (
 	"shadowflow/dataset"
 	"shadowflow/nn"
+	"shadowflow/schema"
 )
 
 // Config says everything that a run depends on. The tags, which package schema reads, state the keys; the further keys of the sections
@@ -64,6 +65,8 @@ type Model struct {
 type Optimizer struct {
 	Name string  `yaml:"name" selector:"true" doc:"update rule; signum and lion are smoothed by eps"`
 	LR   float64 `yaml:"lr"`
+	// Groups are weights with optimizers of their own, as they were resolved; see Parts.
+	Groups [][]schema.Setting `yaml:"groups,omitempty" doc:"weights with settings of their own, the first group that holds a weight counts: match has patterns of names, as [*.bias, norm*.weight], dims numbers of dimensions; and what is different for them: lr, or lr_scale, a factor of optimizer.lr, any setting of the optimizer, or the name of another with its own"`
 	// What is done to the gradient before the rule sees it.
 	ClipValue float64 `yaml:"clip_value,omitempty" range:"[0,inf)" doc:"bound of the size of the gradient's elements, beyond which they are clipped; 0: none"`
 	ClipNorm  float64 `yaml:"clip_norm,omitempty" range:"[0,inf)" doc:"bound of the gradient's two-norm over all parameters, beyond which it is clipped; 0: none"`
@@ -72,6 +75,9 @@ type Optimizer struct {
 	// Where the optimizer comes from.
 	Moments      string `yaml:"moments,omitempty" doc:"file of what the optimizer remembers at the start, also written as state: a run's checkpoint, safetensors with its names, or torch.save(optimizer.state_dict()); empty: nothing"`
 	MomentsSteps int    `yaml:"moments_steps,omitempty" range:"[0,1e9]" time:"-" doc:"number of steps that optimizer.moments are the memory of; 0: as the file says"`
+	// The groups, and their settings as they were given.
+	parts  []Group          `yaml:"-"`
+	placed []schema.Setting `yaml:"-"`
 	// Values are the hyperparameters of the rule, by key: float64 or bool. An optimizer that the config defines has the keys of its
 	// definition here, too, as they were given.
 	Values map[string]any `yaml:",inline"`

@@ -299,6 +299,7 @@ func TestWordsAreThoseOfThePackagesBelow(t *testing.T) {
 func FuzzParseConfig(f *testing.F) {
 	f.Add("seed: 1\noptimizer: {name: adamw, lr: 1e-3}\n", "model.hidden=[3, 4]")
 	f.Add("data: {name: npz, path: 'x y'}\nbeside: [state-1, lift-2]\n", "data.path=\"\\u0007\"")
+	f.Add("optimizer: {groups: [{match: '*.bias', name: sgd, l2: 0}, {dims: [2], lr_scale: 3}]}", "optimizer.groups=[{match: [a, 'b['], update: g}]")
 	f.Add("a: [b: {c: &d e}]\n- *d", "=")
 	f.Fuzz(func(t *testing.T, src, set string) {
 		c, err := Parse("fuzz.yaml", []byte(src), []string{set})

@@ -1,7 +1,10 @@
 package config
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
 
 	"shadowflow/graph"
 	"shadowflow/rule"
@@ -37,11 +40,18 @@ func (o Optimizer) Config() (rule.Config, error) {
 	if err != nil {
 		return rule.Config{}, err
 	}
-	values := map[string]any{"lr": o.LR}
+	values := map[string]any{"lr": cmp.Or(o.LR, 1)} // 0 of a group whose weights stay
 	for _, k := range d.Let {
 		values[k.Name] = o.Values[k.Name]
 	}
-	return d.New(values)
+	c, err := d.New(values)
+	c.LR = o.LR
+	for _, g := range o.parts {
+		own, wrong := g.Optimizer.Config()
+		g.Group.Config = own
+		c.Groups, err = append(c.Groups, g.Group), errors.Join(err, wrong)
+	}
+	return c, err
 }
 
 // Rule returns the optimizer's rule, with what is done to the gradient before its formulas see it, of parameters that are one weight.
@@ -55,9 +65,13 @@ func (o Optimizer) RuleOf(weights []graph.Block) (*rule.Rule, error) {
 	}
 	r, err := c.RuleOf(weights)
 	if err != nil {
-		return nil, err
+		return nil, o.placeError(err)
 	}
-	return r.Conditioned(o.Conditioning())
+	with := o.Conditioning()
+	if slices.ContainsFunc(o.parts, func(g Group) bool { return g.Optimizer.L2 != o.L2 }) {
+		with.Decays = r.Decays(func(group int) float64 { return o.Part(group).L2 })
+	}
+	return r.Conditioned(with)
 }
 
 // Conditioning returns what is done to the gradient before the optimizer's formulas see it.
@@ -88,6 +102,9 @@ func (o Optimizer) String() string {
 	}
 	if o.SAM != 0 {
 		text += fmt.Sprintf(" at sam=%v", o.SAM)
+	}
+	for _, g := range o.parts {
+		text += fmt.Sprintf("; %v: %v", g.Group, g.Optimizer)
 	}
 	return text
 }

@@ -26,6 +26,7 @@ func Resolve(document []schema.Setting, overrides ...[]schema.Setting) (*Config,
 	c.Data.Context = c.Model.Context
 	if r.Err() == nil {
 		checkTogether(r, c)
+		c.resolveGroups(r, own)
 	}
 	if err := r.Err(); err != nil {
 		return nil, err

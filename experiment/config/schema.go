@@ -46,6 +46,13 @@ func (c *Config) JSONSchema(title string) any {
 
 // newSchema returns the schema of configs with optimizers of their own, beside the built-in ones whose names they do not take.
 func newSchema(own []*rule.Definition) *schema.Schema {
+	keys := configKeys(own)
+	groups := slices.IndexFunc(keys, func(k schema.Key) bool { return k.Path() == groupPath })
+	keys[groups].Inside = groupKeys(keys)
+	return schema.New(keys)
+}
+
+func configKeys(own []*rule.Definition) []schema.Key {
 	optimizers, names := map[string]*rule.Definition{}, rule.Names()
 	for _, name := range names {
 		d, err := rule.Find(name)
@@ -99,7 +106,7 @@ func newSchema(own []*rule.Definition) *schema.Schema {
 			}
 		}
 	}
-	return schema.New(keys)
+	return keys
 }
 
 // presetPath is the key that says whose conventions count.

@@ -136,8 +136,11 @@ func centralOptimizer(r *rule.Rule, lr float64) (central.Optimizer, int, error) 
 		optimizer central.Optimizer
 		moment    int
 	}
-	candidates := []candidate{{central.Optimizer{LR: lr}, -1}}
-	if r.Memory != nil {
+	var candidates []candidate
+	if r.Elementwise {
+		candidates = append(candidates, candidate{central.Optimizer{LR: lr}, -1})
+	}
+	if r.Elementwise && r.Memory != nil {
 		for _, m := range r.Memory.Moments {
 			for _, inside := range []bool{false, true} {
 				candidates = append(candidates, candidate{central.Optimizer{

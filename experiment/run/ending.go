@@ -68,10 +68,18 @@ func (t *training[T]) logStart() error {
 		return err
 	}
 	var notes []string
+	for _, g := range Groups(c.Optimizer, p.Rule) {
+		if t.introduce != nil {
+			t.introduce("Group: " + g.String())
+		}
+		if err := t.dir.Logf("group: %v", g); err != nil {
+			return err
+		}
+	}
 	for _, note := range s.notes() {
 		notes = append(notes, "model.weights: "+note)
 	}
-	for _, note := range t.problem.Moments.notes() {
+	for _, note := range p.Moments.notes() {
 		notes = append(notes, "optimizer.moments: "+note)
 	}
 	for _, note := range notes {
@@ -85,8 +93,11 @@ func (t *training[T]) logStart() error {
 		}
 	}
 	if n := t.noise; n != nil && n.adam == nil && p.changed() == "" {
-		if err := t.dir.Logf("noise.bias_total and noise.flip_batch are not measured: they are of Adam and RMSProp, and %s is neither where eps is small",
-			p.Rule.Name); err != nil {
+		why := "of Adam and RMSProp, and " + p.Rule.Name + " is neither where eps is small"
+		if p.Rule.Parts() != nil {
+			why = "of one optimizer for all weights"
+		}
+		if err := t.dir.Logf("noise.bias_total and noise.flip_batch are not measured: they are %s", why); err != nil {
 			return err
 		}
 	}
@@ -200,6 +211,7 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 	r := &Result{
 		Status: s, Step: l.Optimizer.Steps(), Parameters: t.problem.Objective.Dim(), Examples: t.examples(), Untrained: t.untrained(),
 		Regime:  regimeOf(t.config, h),
+		Groups:  Groups(t.config.Optimizer, t.problem.Rule),
 		Seconds: l.watch.seconds(), Costs: l.watch.costs, Changed: t.changed,
 	}
 	if s == Diverged {

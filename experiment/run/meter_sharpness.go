@@ -53,7 +53,7 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 		*v = make([]T, p.Objective.Dim())
 	}
 	var err error
-	m.along = &objective.Direction{Make: rule.Conditioning{L2: m.with.L2}.Of}
+	m.along = &objective.Direction{Make: m.with.Decay().Of}
 	if m.precondition, err = diagnose.NewPreconditioner[T](p.Rule.Unconditioned(), p.Objective.Dim(), p.Threads); err != nil || !m.with.Active() {
 		return m, err
 	}
@@ -100,7 +100,7 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	}
 	decayed := func(v, hv []T) error {
 		err := hvp(v, hv)
-		m.decay(hv, v)
+		rule.AddDecay(m.with, hv, v)
 		return err
 	}
 	scaled, err := diagnose.LargestEigenpair(len(at.Theta), diagnose.Preconditioned(m.root, decayed), opt)
@@ -144,7 +144,7 @@ func (m *sharpnessMeter[T]) After(ctx context.Context, at *Point[T]) error {
 // alongSharpest returns the derivative of the loss over all examples, with coupled decay, along the sharpest direction.
 func (m *sharpnessMeter[T]) alongSharpest(ctx context.Context, theta []T) (float64, error) {
 	_, err := m.objective.Evaluate(ctx, theta, objective.Full, objective.Want[T]{Gradient: m.g})
-	m.decay(m.g, theta)
+	rule.AddDecay(m.with, m.g, theta)
 	return diagnose.Dot(m.sharpest, m.g), err
 }
 
@@ -154,16 +154,6 @@ func (m *sharpnessMeter[T]) gradientSeen(at *Point[T]) ([]T, error) {
 		return at.Gradient, nil
 	}
 	return m.seen, m.condition(at.Gradient, at.Theta, m.seen)
-}
-
-// decay adds to a vector what coupled decay makes of the parameters, or of a way of theirs.
-func (m *sharpnessMeter[T]) decay(to, of []T) {
-	if m.with.L2 == 0 {
-		return
-	}
-	for j, v := range of {
-		to[j] += T(m.with.L2) * v
-	}
 }
 
 // alongGradient measures the sharpness along the gradient over all examples, g being that of the coming step.
@@ -181,7 +171,7 @@ func (m *sharpnessMeter[T]) alongGradient(ctx context.Context, at *Point[T], g [
 			return err
 		}
 	}
-	m.decay(m.hg, g)
+	rule.AddDecay(m.with, m.hg, g)
 	lambda := diagnose.AlongGradient(m.d, g, m.hg)
 	if m.above++; !(lambda > 2/at.LR) {
 		m.above = 0

@@ -25,7 +25,7 @@ type Moments[T graph.Float] struct {
 	// Notes say where the optimizer that took these steps had other hyperparameters.
 	Notes []string
 
-	groups []map[string]any // hyperparameters by PyTorch's names, where the file has them
+	groups []torchGroup // of the optimizer that the file is of, where it says
 }
 
 // steps returns the number of steps, 0 without moments.
@@ -137,10 +137,14 @@ func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]sa
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	m.groups = o.Groups
-	names, err := parameterNames(o, model)
+	names, err := parameterNames(o, model, r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	m.groups = torchGroups(o, names)
+	shapes := map[string][]int{}
+	for _, p := range model.Params() {
+		shapes[p.Name] = p.Torch
 	}
 	var tensors []safetensors.Tensor
 	numbers := map[string]float64{}
@@ -149,7 +153,7 @@ func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]sa
 		if remembered == nil {
 			return nil, fmt.Errorf("%s, is missing: the optimizer has not moved it; want one that trained all of the model", where)
 		}
-		arrays, err := renamed(remembered, r, names[i])
+		arrays, err := renamed(remembered, r, names[i], shapes[names[i]])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", where, err)
 		}
@@ -178,44 +182,34 @@ func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]sa
 	return tensors, nil
 }
 
-// parameterNames returns the names of an optimizer's parameters: its own, or the model's in their order.
-func parameterNames(o *torchfile.Optimizer, model *nn.Model) ([]string, error) {
-	params := model.Params()
-	switch {
-	case o.Names != nil:
-		return o.Names, nil
-	case len(o.Groups) > 1:
-		return nil, fmt.Errorf("%d groups of parameters without names, so that their order is unknown; want names: torch.optim.Adam(model.named_parameters(), ...), or param_names in param_groups", len(o.Groups))
-	case len(o.State) != len(params):
-		return nil, fmt.Errorf("an optimizer of %d parameters; the model has %d", len(o.State), len(params))
-	}
-	var names []string
-	for _, p := range params {
-		names = append(names, p.Name)
-	}
-	return names, nil
-}
-
 // renamed returns the arrays of one parameter under the names of our checkpoints, and its numbers, which are to be the same for all
-// parameters, as arrays of one float64 without axes.
-func renamed(from *torchfile.Remembered, r *rule.Rule, weight string) ([]safetensors.Tensor, error) {
+// parameters, as arrays of one float64 without axes. What only other groups' optimizers remember of their weights is 0.
+func renamed(from *torchfile.Remembered, r *rule.Rule, weight string, shape []int) ([]safetensors.Tensor, error) {
 	there := map[string]safetensors.Tensor{}
 	for _, t := range from.Arrays {
 		there[t.Name] = t
 	}
 	has := strings.Join(append(slices.Sorted(maps.Keys(there)), slices.Sorted(maps.Keys(from.Numbers))...), ", ")
 	var out []safetensors.Tensor
-	for i, entry := range r.State {
+	var entries []string
+	others := map[int]bool{}
+	for i := range r.State {
+		others[i] = r.PartsOf(i) == nil
+	}
+	for _, own := range r.StateOf(weight) {
+		entry, parts := own.Entry, r.PartsOf(own.Array)
+		prefix := statePrefix(r.State[own.Array])
+		entries, others[own.Array] = append(entries, entry), false
 		names := torchNamesOf(entry)
 		array := slices.IndexFunc(names, func(n string) bool { _, ok := there[n]; return ok })
 		number := slices.IndexFunc(names, func(n string) bool { _, ok := from.Numbers[n]; return ok })
-		switch ofAll := r.PartsOf(i) != nil && len(r.PartsOf(i)[0].Shape) == 0; {
+		switch ofAll := parts != nil && len(parts[0].Shape) == 0; {
 		case ofAll && number >= 0:
-			out = append(out, safetensors.Tensor{Name: nn.PartName(statePrefix(entry), ""), Data: []float64{from.Numbers[names[number]]}})
+			out = append(out, safetensors.Tensor{Name: nn.PartName(prefix, ""), Data: []float64{from.Numbers[names[number]]}})
 		case !ofAll && array >= 0:
 			t := there[names[array]]
 			delete(there, names[array])
-			t.Name = statePrefix(entry) + weight
+			t.Name = prefix + weight
 			out = append(out, t)
 		default:
 			return nil, fmt.Errorf("it has %s; want %s, which is %s of optimizer %s", orNothing(has), strings.Join(names, " or "), entry, r.Name)
@@ -223,7 +217,12 @@ func renamed(from *torchfile.Remembered, r *rule.Rule, weight string) ([]safeten
 	}
 	if len(there) > 0 {
 		return nil, fmt.Errorf("%s is nothing that optimizer %s remembers (%s); want the optimizer that it is of", strings.Join(slices.Sorted(maps.Keys(there)), ", "),
-			r.Name, strings.Join(r.State, ", "))
+			r.Name, strings.Join(entries, ", "))
+	}
+	for i, name := range r.State {
+		if others[i] {
+			out = append(out, safetensors.Tensor{Name: statePrefix(name) + weight, Shape: shape, Data: make([]float64, graph.Block{Shape: shape}.Size())})
+		}
 	}
 	return out, nil
 }
@@ -233,41 +232,4 @@ func orNothing(list string) string {
 		return "nothing"
 	}
 	return list
-}
-
-// compare notes where the optimizer that the moments are of had other hyperparameters than the config says; lr is that of the coming step.
-func (m *Moments[T]) compare(c *config.Config, lr float64) {
-	if m == nil {
-		return
-	}
-	note := func(name string, here, there any) {
-		text := fmt.Sprintf("%s is %v, where the optimizer of %s had %v", name, here, c.Optimizer.Moments, there)
-		if here != there && !slices.Contains(m.Notes, text) {
-			m.Notes = append(m.Notes, text)
-		}
-	}
-	for _, group := range m.groups {
-		for _, name := range slices.Sorted(maps.Keys(group)) {
-			there, key := group[name], torchSettings[name]
-			if name == "momentum" && c.Optimizer.Values[name] != nil {
-				key = name
-			}
-			switch betas, _ := there.([]float64); {
-			case name == "lr":
-				note("optimizer.lr of the coming step", lr, there)
-			case name == "betas" && len(betas) == 2:
-				note("optimizer.beta1", c.Optimizer.Values["beta1"], betas[0])
-				note("optimizer.beta2", c.Optimizer.Values["beta2"], betas[1])
-			case key == "nesterov" && slices.Contains([]string{"heavy-ball", "nesterov"}, c.Optimizer.Name):
-				note("optimizer.name nesterov", c.Optimizer.Name == "nesterov", there)
-			case key == "weight_decay" && c.Optimizer.Values[key] == nil:
-				note("optimizer.l2", c.Optimizer.L2, there)
-			case key != "" && c.Optimizer.Values[key] != nil:
-				note("optimizer."+key, c.Optimizer.Values[key], there)
-			}
-		}
-		if c.Optimizer.Values["eps_inside"] == true && group["eps"] != nil {
-			note("optimizer.eps_inside", true, false)
-		}
-	}
 }

@@ -219,13 +219,73 @@ func TestGroupsWithoutNamesHaveNoOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &torchfile.Optimizer{State: make([]*torchfile.Remembered, 4), Groups: make([]map[string]any, 2)}
-	if names, err := parameterNames(o, s.model); err == nil || !strings.Contains(err.Error(), "want names: ") {
+	o := &torchfile.Optimizer{State: make([]*torchfile.Remembered, 4), Groups: make([]map[string]any, 2), Sizes: []int{2, 2}}
+	r, err := c.Optimizer.Rule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names, err := parameterNames(o, s.model, r); err == nil || !strings.Contains(err.Error(), "want names: ") {
 		t.Errorf("names %v, %v", names, err)
 	}
 	o.Names = []string{"0.weight", "2.weight", "0.bias", "2.bias"}
-	if names, err := parameterNames(o, s.model); err != nil || !slices.Equal(names, o.Names) {
+	if names, err := parameterNames(o, s.model, r); err != nil || !slices.Equal(names, o.Names) {
 		t.Errorf("names %v, %v; want the optimizer's own", names, err)
+	}
+}
+
+func TestGroupsWithoutNamesAreThoseOfTheirShapes(t *testing.T) {
+	c := readContinued(t)[0].config(t)
+	s, err := loadSource(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(shape ...int) *torchfile.Remembered {
+		return &torchfile.Remembered{Arrays: []safetensors.Tensor{{Name: "exp_avg", Shape: shape}}}
+	}
+	o := &torchfile.Optimizer{
+		State:  []*torchfile.Remembered{of(4), of(10), of(4, 64), of(10, 4)},
+		Groups: make([]map[string]any, 2), Sizes: []int{2, 2},
+	}
+	for _, tc := range []struct {
+		groups string
+		want   []string
+	}{
+		{"[{match: '*.bias', lr: 1}]", []string{"0.bias", "2.bias", "0.weight", "2.weight"}},
+		{"[{dims: 2}, {match: '*.bias'}]", []string{"0.bias", "2.bias", "0.weight", "2.weight"}},
+		{"[{match: '0.*'}]", nil},
+		{"[{match: '0.bias'}, {match: '2.bias'}]", nil},
+	} {
+		c, err := config.Parse("", nil, []string{"model.hidden=[4]", "optimizer.groups=" + tc.groups})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Optimizer.RuleOf(s.model.Blocks())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names, err := parameterNames(o, s.model, r); !slices.Equal(names, tc.want) || (err == nil) != (tc.want != nil) {
+			t.Errorf("%s: %v, %v, want %v", tc.groups, names, err, tc.want)
+		}
+	}
+}
+
+func TestWhatATorchGroupHadOtherwiseIsNotedOfTheGroup(t *testing.T) {
+	var c continued
+	for _, one := range readContinued(t) {
+		if one.File == "continued_groups.pt" {
+			c = one
+		}
+	}
+	groups, err := schema.ParseValue("", "optimizer.groups", "[{dims: 1, lr: 0.002, weight_decay: 0.5}]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewProblem[float64](t.Context(), c.config(t, groups))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "optimizer.groups: group 1: weight_decay is 0.5, where the optimizer of testdata/continued_groups.pt had 0"; !slices.Equal(p.Moments.Notes, []string{want}) {
+		t.Errorf("%q, want %q", p.Moments.Notes, want)
 	}
 }
 
@@ -233,7 +293,7 @@ func TestANumberOfAllParametersIsReadAsOne(t *testing.T) {
 	from := &torchfile.Remembered{
 		Numbers: map[string]float64{"step": 3, "mu_product": 0.5}, Arrays: []safetensors.Tensor{{Name: "exp_avg", Shape: []int{2}, Data: []float64{1, 2}}},
 	}
-	got, err := renamed(from, &rule.Rule{Name: "own", State: []string{"m", "product"}, Shapes: [][]graph.Block{nil, {{}}}}, "w")
+	got, err := renamed(from, &rule.Rule{Name: "own", State: []string{"m", "product"}, Shapes: [][]graph.Block{nil, {{}}}}, "w", []int{2})
 	if err != nil || len(got) != 2 {
 		t.Fatal(got, err)
 	}

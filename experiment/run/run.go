@@ -19,6 +19,8 @@ type Options struct {
 	AcceptChanged bool
 	// Progress, if not nil, is told after each step.
 	Progress func(Progress)
+	// Introduce, if not nil, is told before the first step what the run is, line by line: its optimizer's groups.
+	Introduce func(text string)
 	// Notice, if not nil, is told what a person should know: a damaged checkpoint, or labels that skip a class.
 	Notice func(text string)
 }
@@ -63,6 +65,8 @@ type Result struct {
 	R2     *record.Number  `json:"r2,omitempty"`
 	TestR2 *record.Number  `json:"test_r2,omitempty"`
 	Regime diagnose.Regime `json:"regime"`
+	// Groups are those of the optimizer, nil without any.
+	Groups []Group `json:"groups,omitempty"`
 	// Seconds is the wall time of all parts of the run, without the time between them.
 	Seconds float64 `json:"seconds"`
 	// Costs says where the time went.

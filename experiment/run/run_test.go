@@ -85,6 +85,7 @@ func TestInterruptedRunEndsWithTheSameBits(t *testing.T) {
 		"batch norm":     {"model={name: resnet18, width: 2}", "beside=[]", "record.bias=0", "record.sharpness=0", "data.subset=20", "data.test_subset=5", "steps=8", "checkpoint.every=2"},
 		"lion":           {"optimizer={name: lion, lr: 1e-3, eps: 1e-6}"},
 		"scheduled":      {scheduled, "record.average=0.9", "optimizer={clip_norm: 0.5, clip_value: 0.1, l2: 1e-3, sam: 0.05}", "record.blocks=true"},
+		"groups":         {grouped, "beside=[state-2]", "record.blocks=true", "optimizer.clip_norm=0.5"},
 		"augmented":      {"data.augment=true", "beside=[]"},
 		"soap":           {"optimizer={name: soap, frequency: 1}", "beside=[state-2, lift-1]", "steps=14"},
 		"sophia":         {"optimizer={name: sophia, frequency: 2}", "batch={mode: shuffled, size: 20}", "beside=[]"},
@@ -218,7 +219,7 @@ func TestKillBeforeTheResultAddsNoRecord(t *testing.T) {
 
 func TestThreadsDoNotChangeTheRecord(t *testing.T) {
 	one, two := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
-	for _, more := range []string{"steps=20", "optimizer={clip_norm: 0.3, sam: 0.05}"} {
+	for _, more := range []string{"steps=20", "optimizer={clip_norm: 0.3, sam: 0.05}", grouped} {
 		runIn(t, one, parse(t, small, "steps=20", "threads=1", more))
 		runIn(t, two, parse(t, small, "steps=20", "threads=3", more))
 		wantSameHistory(t, two, one)

@@ -36,7 +36,15 @@ func (c goldenCase) config(t *testing.T, file string) *config.Config {
 			if v == "FILE" {
 				v = file
 			}
-			settings = append(settings, schema.Set(section+"."+key, v))
+			text, err := json.Marshal(v) // a group is keys and values
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := schema.ParseValue("the golden file", section+"."+key, string(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			settings = append(settings, s)
 		}
 	}
 	out, err := config.New(settings...)

@@ -136,7 +136,7 @@ func (p *Problem[T]) effects() (*modeq.Effects, error) {
 	if err != nil {
 		return nil, err
 	}
-	decays := p.Rule.Conditioning().L2 > 0 || memory.Formula != nil && memory.Formula.Fold(memory.Values).Uses("theta")
+	decays := p.Rule.Conditioning().Decaying() || memory.Formula != nil && memory.Formula.Fold(memory.Values).Uses("theta")
 	if !p.Rule.Elementwise || decays || p.Order != nil {
 		return nil, nil
 	}

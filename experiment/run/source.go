@@ -142,7 +142,7 @@ func problemOf[T graph.Float](c *config.Config, s *source) (*Problem[T], error) 
 		Objective: o, Rule: r, LR: c.Optimizer.LR, Schedule: plan, Theta: narrow[T](s.start.Theta), Order: batchOrder(c.Batch.Mode, o.Batches(), c.Seed),
 		BiasScale: c.Bias.Scale, Seed: c.Seed, Eps: perturbation(c.Optimizer), Threads: c.Threads,
 	}
-	moments.compare(c, p.StepSize(moments.steps()))
+	moments.compare(c, r, p.StepSize(moments.steps())/p.LR)
 	return p, p.check()
 }
 

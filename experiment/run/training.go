@@ -28,6 +28,8 @@ type training[T graph.Float] struct {
 	average *average[T]       // nil if none is kept
 	ended   Status            // of a run resumed behind its last record
 	notice  func(text string) // nil, or told what a person should know
+	// introduce is nil, or told what the run is.
+	introduce func(text string)
 	// unmeasured says why the bias of an optimizer without the memory form is not measured.
 	unmeasured error
 
@@ -47,7 +49,7 @@ func newTraining[T graph.Float](ctx context.Context, c *config.Config, opt Optio
 	if err != nil {
 		return nil, err
 	}
-	t := &training[T]{config: c, source: s, notice: opt.Notice}
+	t := &training[T]{config: c, source: s, notice: opt.Notice, introduce: opt.Introduce}
 	if t.problem, err = problemOf[T](c, s); err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 	}
 	key := fmt.Sprint(d, n, c.Model, c.Loss, c.DType, products)
 	if !r.Elementwise {
-		key += fmt.Sprint(c.Optimizer.Name, c.Optimizer.Values)
+		key += fmt.Sprint(c.Optimizer.Name, c.Optimizer.Values, c.Optimizer.Groups)
 	}
 	if size, ok := s.sizes[key]; ok {
 		return size, nil

@@ -232,3 +232,29 @@ func TestAtALossAMeasurementIsInterpolatedInTheLogarithmOfTheLoss(t *testing.T) 
 		})
 	}
 }
+
+func TestAGridVariesListsOfGroups(t *testing.T) {
+	s := mustParse(t, `
+grid:
+  optimizer.groups:
+  - []
+  - [{match: "*.bias", lr_scale: 2}]
+  - [{match: "*.bias", name: gd}, {dims: 2, beta1: 0.5}]
+`)
+	want := []string{"optimizer.groups=[]", "optimizer.groups=[{match: '*.bias', lr_scale: 2}]", "optimizer.groups=[{match: '*.bias', name: gd}, {dims: 2, beta1: 0.5}]"}
+	if got := settings(s); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for i, r := range s.Runs {
+		if got := len(r.Config.Optimizer.Parts()); got != i {
+			t.Errorf("run %d has %d groups", i, got)
+		}
+	}
+	again, err := Parse("sweep.yaml", s.Source, Limit)
+	if err != nil || !slices.Equal(settings(again), want) {
+		t.Errorf("read again: %v", err)
+	}
+	if _, err := Parse("sweep.yaml", []byte("grid:\n  optimizer.groups:\n  - [{match: x, beta9: 1}]\n"), Limit); err == nil || !strings.Contains(err.Error(), "sweep.yaml:3:17: optimizer.groups: group 1: beta9: unknown key") {
+		t.Errorf("got %v", err)
+	}
+}

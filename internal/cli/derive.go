@@ -2,10 +2,13 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/experiment/config"
+	"shadowflow/experiment/run"
 	"shadowflow/report"
 	"shadowflow/rule"
 	"shadowflow/schema"
@@ -44,6 +47,9 @@ The optimizers are ` + strings.Join(rule.Names(), ", ") + ".",
 				return err
 			}
 			w := cmd.OutOrStdout()
+			if len(c.Optimizer.Parts()) > 0 {
+				return deriveGroups(cmd, c, asLaTeX, asJSON)
+			}
 			d, err := report.Derive(c.Optimizer)
 			if err != nil {
 				if conventions := c.Optimizer.Conventions(); conventions != "" && !asJSON && !asLaTeX {
@@ -51,14 +57,10 @@ The optimizers are ` + strings.Join(rule.Names(), ", ") + ".",
 				}
 				return err
 			}
-			switch {
-			case asJSON:
+			if asJSON {
 				return printJSON(w, d)
-			case asLaTeX:
-				fmt.Fprint(w, d.LaTeX())
-			default:
-				fmt.Fprint(w, d.Text())
 			}
+			printDerivation(w, d, asLaTeX)
 			return nil
 		},
 	}
@@ -66,4 +68,55 @@ The optimizers are ` + strings.Join(rule.Names(), ", ") + ".",
 	cmd.Flags().BoolVar(&asLaTeX, "latex", false, "print LaTeX")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+func printDerivation(w io.Writer, d *report.Derivation, asLaTeX bool) {
+	if asLaTeX {
+		fmt.Fprint(w, d.LaTeX())
+		return
+	}
+	fmt.Fprint(w, d.Text())
+}
+
+// deriveGroups derives the optimizer of each group of weights, of those that there are in the config's model. Of one without the memory form
+// it says so.
+func deriveGroups(cmd *cobra.Command, c *config.Config, asLaTeX, asJSON bool) error {
+	p, err := run.NewProblem[float64](cmd.Context(), c)
+	if err != nil {
+		return err
+	}
+	type derived struct {
+		run.Group
+		Derivation *report.Derivation `json:"derivation"`
+		Problem    string             `json:"problem,omitempty"`
+	}
+	var all []derived
+	groups := run.Groups(c.Optimizer, p.Rule)
+	for i, part := range p.Rule.Parts() {
+		d := derived{Group: groups[i]}
+		if d.Derivation, err = report.Derive(c.Optimizer.Part(part.Group)); err != nil {
+			d.Problem = err.Error()
+		}
+		all = append(all, d)
+	}
+	w := cmd.OutOrStdout()
+	if asJSON {
+		return printJSON(w, map[string]any{"groups": all})
+	}
+	comment := ""
+	if asLaTeX {
+		comment = "% "
+	}
+	for _, g := range groups {
+		fmt.Fprintf(w, "%s%v\n", comment, g)
+	}
+	for _, d := range all {
+		fmt.Fprintf(w, "\n%sGroup: %s\n", comment, d.Holds)
+		if d.Problem != "" {
+			fmt.Fprintf(w, "%s%s\n", comment, d.Problem)
+			continue
+		}
+		printDerivation(w, d.Derivation, asLaTeX)
+	}
+	return nil
 }

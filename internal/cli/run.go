@@ -58,6 +58,9 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		Progress: bar.show,
 		Notice:   func(text string) { bar.clear(); fmt.Fprintln(stderr, text) },
 	}
+	if !f.quiet && !f.json {
+		opt.Introduce = opt.Notice
+	}
 	result, err := start(cmd, dir, opt)
 	bar.clear()
 	if err != nil {

@@ -285,3 +285,37 @@ func FuzzNumbers(f *testing.F) {
 		}
 	})
 }
+
+func TestDeriveSaysWhichGroupsThereAreAndDerivesEach(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "groups.yaml")
+	text := "model: {hidden: [5]}\noptimizer: {name: adamw, groups: [{dims: 1, weight_decay: 0}, {match: 2.*, name: muon}]}\n"
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := printed(t, "derive", config)
+	for _, want := range []string{
+		"all other weights (1 weight, 320 parameters): adamw(", "dims 1 (2 weights, 15 parameters): adamw(lr=0.001, beta1=0.9, beta2=0.99, eps=1e-08, weight_decay=0, ",
+		"2.* (1 weight, 50 parameters): muon(", "\nGroup: dims 1\nadamw(", "F = g / sqrt(g^2 + eps)", "\nGroup: 2.*\nrule muon, U = ",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%s\nlacks %q", out, want)
+		}
+	}
+	groups := decode[struct {
+		Groups []struct {
+			Holds      string
+			Parameters int
+			Derivation *struct{ Field string }
+			Problem    string
+		}
+	}](t, printed(t, "derive", config, "--json")).Groups
+	if len(groups) != 3 || groups[1].Holds != "dims 1" || groups[1].Parameters != 15 || groups[1].Derivation.Field == "" || groups[2].Derivation != nil || groups[2].Problem == "" {
+		t.Errorf("%+v", groups)
+	}
+	if out := printed(t, "derive", config, "--latex"); !strings.Contains(out, "% Group: dims 1\n\\begin{align*}") {
+		t.Error(out)
+	}
+	if _, stderr, code := shadowflow("check", "--optimizer", "adam", "--objective", "bilinear", "--set", "optimizer.groups=[{match: x*}]"); code == 0 || !strings.Contains(stderr, "group 1: match: x* holds no weight; the weights are ") {
+		t.Errorf("%d %s", code, stderr)
+	}
+}

@@ -28,7 +28,7 @@ type Check struct {
 }
 
 // Agrees reports whether the two agree within the tolerance, or were not compared.
-func (c Check) Agrees() bool { return c.Difference <= c.Tolerance }
+func (c Check) Agrees() bool { return c.Skipped != "" || c.Difference <= c.Tolerance }
 
 // Run compares, at theta, full batch and memory full, independent derivations of what the second-order equation is made of:
 //
@@ -143,14 +143,20 @@ func difference(a, b []float64, largest float64) float64 {
 	return worst / largest
 }
 
-// coupled is why there is no norm of an optimizer like LAMB or Muon, and no coefficient of a single element.
-const coupled = "an element of the step depends on the gradients of others"
+// Why there is no norm of an optimizer, and no coefficient of a single element: of those like LAMB or Muon, and of groups of weights.
+const (
+	coupled = "an element of the step depends on the gradients of others"
+	grouped = "groups of weights have formulas of their own"
+)
 
 // norm compares H F with central differences of order 4 of the norm, at the step of those tried that suits them best.
 func (k *checker) norm() (Check, bool, error) {
 	check := Check{What: "gradient of the norm: Hessian-vector product and central differences", Difference: math.Inf(1), Tolerance: 1e-6}
 	if !k.rule.Elementwise {
-		check.Skipped = coupled
+		check.Skipped, check.Difference = coupled, 0
+		if k.rule.Parts() != nil {
+			check.Skipped = grouped
+		}
 		return check, true, nil
 	}
 	norm, err := modeq.NewNorm(k.rule)

@@ -170,7 +170,7 @@ func checkWholeWeights(t *testing.T, name string, values map[string]any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(checks) != 2 || checks[0].Skipped != coupled || checks[1].Skipped != "" || !checks[1].Agrees() {
+	if len(checks) != 2 || checks[0].Skipped != coupled || !checks[0].Agrees() || checks[1].Skipped != "" || !checks[1].Agrees() {
 		t.Errorf("%+v", checks)
 	}
 	one, err := c.Rule()
@@ -179,5 +179,25 @@ func checkWholeWeights(t *testing.T, name string, values map[string]any) {
 	}
 	if _, err := rule.NewStepper[float64](one, o.Blocks(), engine.Options{}); err == nil || !strings.Contains(err.Error(), "RuleOf") {
 		t.Errorf("a rule of one weight takes steps of several: %v", err)
+	}
+}
+
+func TestGroupsOfWeightsAreCheckedTogether(t *testing.T) {
+	c, err := rule.New("muon", map[string]any{"exact": true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := rule.New("adamw", map[string]any{"weight_decay": 0.3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Groups = []rule.Group{{Dims: []int{1}, Scale: 0.5, Config: own}}
+	o := tinyNetwork(t, network.Options{MicroBatch: 1000})
+	checks, err := Run(t.Context(), o, c, o.Start())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(checks) != 2 || checks[0].Skipped != grouped || checks[1].Skipped != "" || !checks[1].Agrees() {
+		t.Errorf("%+v", checks)
 	}
 }

@@ -218,8 +218,6 @@ by_formula("adafactor", "as in the paper", {}, adafactor)
 by_formula("muon", "five steps in float64", {"lr": 0.02, "momentum": 0.9}, muon(orthogonal))
 by_formula("muon", "the polar factor", {"lr": 0.02, "momentum": 0.9, "exact": True}, muon(polar))
 
-
-
 class Shampoo:
     """pytorch_optimizer's for matrices, and the diagonal of its sum for vectors, which is Adagrad."""
 
@@ -287,6 +285,54 @@ by_torch("shampoo", "pytorch_optimizer's, diagonal for vectors", {"lr": 0.05, "e
 by_formula("shampoo", "means, root 2, momentum, decay", {"lr": 0.02, "beta2": 0.9, "eps": 1e-3, "root": 2, "momentum": 0.8, "weight_decay": 0.1}, shampoo)
 by_formula("soap", "as in the paper", {"lr": 0.01, "beta1": 0.9, "eps": 1e-6, "frequency": 3, "ridge": 1e-6, "weight_decay": 0.1}, soap)
 by_torch("sophia", "pytorch_optimizer's", {"lr": 0.02, "beta1": 0.9, "beta2": 0.8, "gamma": 0.5}, Sophia)
+
+
+def by_parts(optimizer, title, settings, make, clip=None):
+    """make(w1, b1, w2, b2) returns the optimizers of torch.optim that together move all weights, or functions of n that do."""
+    made = []
+
+    def step(params, n):
+        if n == 0:
+            made[:] = make(*params)
+        if clip:
+            torch.nn.utils.clip_grad_norm_(params, clip)
+        for part in made:
+            part.step() if isinstance(part, o.Optimizer) else part(n)
+
+    add(optimizer, title, settings, record(step))
+
+
+def moved(formula, *params):
+    """The step of a formula on some parameters."""
+    memories = [{} for _ in params]
+
+    def step(n):
+        with torch.no_grad():
+            for p, memory in zip(params, memories):
+                p.copy_(formula(p.clone(), p.grad, n, memory))
+    return step
+
+
+no_decay = [{"match": "*.bias", "weight_decay": 0}, {"match": "0.*", "lr": 0.01}]
+
+
+def adamw_groups(w1, b1, w2, b2):
+    return [o.AdamW([{"params": [w2]}, {"params": [b1, b2], "weight_decay": 0}, {"params": [w1], "lr": 0.01}], **t, weight_decay=0.1)]
+
+
+by_parts("adamw", "groups: biases without decay, another lr for the first layer", {**outside, "weight_decay": 0.1, "groups": no_decay}, adamw_groups)
+by_parts("adamw", "groups, and the norm of all of them clipped", {**outside, "preset": "pytorch", "clip_norm": 0.05, "weight_decay": 0.1, "groups": no_decay},
+         adamw_groups, clip=0.05)
+by_parts("sgd", "groups: AdamW for the last layer", {"lr": 0.2, "momentum": 0.8, "groups": [{"match": "2.*", "name": "adamw", **outside, "weight_decay": 0.1}]},
+         lambda w1, b1, w2, b2: [o.SGD([w1, b1], lr=0.2, momentum=0.8), o.AdamW([w2, b2], **t, weight_decay=0.1)])
+by_parts("sgd", "groups: biases without coupled decay", {"lr": 0.2, "momentum": 0.8, "l2": 0.05, "groups": [{"match": "*.bias", "l2": 0}, {"match": "2.*", "l2": 0.1}]},
+         lambda w1, b1, w2, b2: [o.SGD([{"params": [w1]}, {"params": [b1, b2], "weight_decay": 0}, {"params": [w2], "weight_decay": 0.1}],
+                                       lr=0.2, momentum=0.8, weight_decay=0.05)])
+by_parts("muon", "groups: inside, AdamW for the rest", {"lr": 0.02, "momentum": 0.9, "groups": [
+    {"match": ["2.*", "*.bias"], "name": "adamw", "preset": "pytorch", "lr": 0.005}]},
+         lambda w1, b1, w2, b2: [moved(muon(orthogonal), w1), o.AdamW([b1, w2, b2], lr=0.005)])
+by_parts("adamw", "groups: a layer that stays", {**outside, "weight_decay": 0.1, "groups": [{"match": "0.*", "lr_scale": 0}]},
+         lambda w1, b1, w2, b2: [o.AdamW([w2, b2], **t, weight_decay=0.1)])
 
 # PyTorch's defaults, which are the preset pytorch.
 TORCH = {"sgd": o.SGD, "adam": o.Adam, "adamw": o.AdamW, "amsgrad": o.Adam, "radam": o.RAdam, "adamax": o.Adamax, "nadam": o.NAdam,
