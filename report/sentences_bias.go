@@ -149,8 +149,11 @@ func (r *Report) explanation() string {
 			cosine, explained = append(cosine, at[1][i]), append(explained, at[2][i])
 		}
 	}
-	if len(cosine) == 0 {
+	switch {
+	case !slices.ContainsFunc(r.together("monitor.second_over_first")[0], func(v float64) bool { return v < clearlyBetter }):
 		return ", but by less than a tenth, which says little of its bias"
+	case len(cosine) == 0:
+		return ""
 	}
 	s := "; of its bias " + percent(median(explained)) + " is realized"
 	if size := median(explained); math.Abs(size) > 2 {

@@ -15,9 +15,9 @@ func language() *Reproduction {
 	return &Reproduction{
 		Name:  "language-model",
 		Title: "What the memory of AdamW and Muon does to a language model",
-		Claim: "On a language model, with warmup and cosine, the realized bias of AdamW and of Muon lowers the norm of the gradient for most of the training, and clipping the gradient's norm does not change that.",
+		Claim: "On a language model, with warmup and cosine, the realized bias of AdamW and of Muon hinders the fall of the gradient's norm for most of the training, and clipping the gradient's norm does not change that.",
 		Design: "A byte-level GPT of two blocks, full batch on a fixed choice of windows of Shakespeare, in float64; AdamW with PyTorch's eps, and Muon with AdamW for what is no matrix; 20 steps of warmup and a cosine to a tenth, without and with the norm of the gradient clipped at 0.5. " +
-			"At every fifth step the part of dN/dt by the realized bias is taken over that by the main term. The claim holds if it is negative at most of the measured steps behind the warmup for most runs of a seed, in significantly more than half of the seeds (sign test: steps of one run, and runs of one seed, are no independent evidence).",
+			"At every fifth step the part of dN/dt by the realized bias is taken over that by the main term. The claim holds if it is positive at most of the measured steps behind the warmup for most runs of a seed, in significantly more than half of the seeds (sign test: steps of one run, and runs of one seed, are no independent evidence).",
 		sweeps: func(s Scale) []sweep.Spec {
 			seeds := pick(s, 5, 5, 10)
 			var out []sweep.Spec
@@ -63,8 +63,8 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 	loss := report.Axes{X: "step", Y: "bits per byte"}
 	factor := report.Axes{X: "step", Y: "factor of the clipped norm"}
 	table := report.Table{
-		Caption: "Realized bias behind the warmup: median of its part of dN/dt over that of the main term, and the measured steps at which it lowers the norm",
-		Header:  []string{"run", "bits per byte at the end", "median", "lowers"},
+		Caption: "Realized bias behind the warmup: median of its part of dN/dt over that of the main term, and the measured steps at which it hinders its fall",
+		Header:  []string{"run", "bits per byte at the end", "median", "hinders"},
 	}
 	for i, ts := range sweeps {
 		c := languageRuns[i]
@@ -84,9 +84,9 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 			continue
 		}
 		middle := median(ratios)
-		f.say("%s: behind the warmup the realized bias lowers the norm at %d of %d measured steps; in the median its part of dN/dt is %.2f of the main term's size.",
-			name, lowers, len(ratios), middle)
-		table.Rows = append(table.Rows, []string{name, withInterval(ends(ts, "bits_per_byte")), fmt.Sprintf("%.2f", middle), fmt.Sprintf("%d of %d", lowers, len(ratios))})
+		f.say("%s: behind the warmup the realized bias hinders the norm's fall at %d of %d measured steps; in the median its part of dN/dt is %.2f of the main term's size.",
+			name, len(ratios)-lowers, len(ratios), middle)
+		table.Rows = append(table.Rows, []string{name, withInterval(ends(ts, "bits_per_byte")), fmt.Sprintf("%.2f", middle), fmt.Sprintf("%d of %d", len(ratios)-lowers, len(ratios))})
 		draw := func(axes *report.Axes, of func(*trial) []float64) {
 			s := meanCurve(ts, of)
 			s.Name, s.Color, s.Dash, s.Line = name, i, i, true
@@ -98,12 +98,12 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 			draw(&factor, func(t *trial) []float64 { return t.column("clip.factor") })
 		}
 	}
-	lowering := bySeeds(slices.Concat(sweeps...), func(t *trial) (yes, counts bool) {
+	hindering := bySeeds(slices.Concat(sweeps...), func(t *trial) (yes, counts bool) {
 		own, lower := behindWarmup(t)
-		return 2*lower > len(own), len(own) > 0
+		return 2*lower < len(own), len(own) > 0
 	})
-	f.Outcome = judged(lowering.evidence)[0]
-	f.say("It lowers the norm at most of the measured steps: %s, in %s.", f.Outcome, lowering)
+	f.Outcome = judged(hindering.evidence)[0]
+	f.say("It hinders the norm's fall at most of the measured steps: %s, in %s.", f.Outcome, hindering)
 	f.Tables = []report.Table{table}
 	f.Figures = []report.Drawing{&report.Chart{
 		Height: 2.2, Axes: []report.Axes{loss, realized, factor},

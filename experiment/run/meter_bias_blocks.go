@@ -76,9 +76,10 @@ func realize[T graph.Float](g blockGauges, h float64, f, c, b, q []T) {
 	g.realizedPenalizes.Set(bias.PenalizedCoordinates)
 	g.hindered.Set(bias.HinderedCoordinates)
 	if g.cosine != nil {
-		likeness := diagnose.LikenessOf(h, c, b)
-		g.cosine.Set(likeness.Cosine)
-		g.explained.Set(likeness.Explained)
+		if likeness := diagnose.LikenessOf(h, c, b); likeness != (diagnose.Likeness{}) {
+			g.cosine.Set(likeness.Cosine)
+			g.explained.Set(likeness.Explained)
+		}
 	}
 }
 

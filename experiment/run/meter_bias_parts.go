@@ -130,6 +130,9 @@ func (g *realizedGauges) set(b diagnose.Bias) {
 }
 
 func (g *realizedGauges) compare(l diagnose.Likeness) {
+	if l == (diagnose.Likeness{}) { // one of them is nothing, as at the first step
+		return
+	}
 	g.cosine.Set(l.Cosine)
 	g.explained.Set(l.Explained)
 }
