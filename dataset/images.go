@@ -136,15 +136,15 @@ func listClass(folder string) ([]string, error) {
 // readImage writes the pixels of a file, resized to size x size, to dst, and says
 // whether the file asks for them to be turned.
 func readImage(dst []uint8, file string, size int) (turned bool, err error) {
-	f, bytes, err := userfile.Open(file)
+	f, length, err := userfile.Open(file)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
-	if bytes > imageMaxBytes {
-		return false, fmt.Errorf("%s: %d bytes; expected an image of at most %d", file, bytes, imageMaxBytes)
+	if length > imageMaxBytes {
+		return false, fmt.Errorf("%s: %d bytes; expected an image of at most %d", file, length, imageMaxBytes)
 	}
-	content, err := io.ReadAll(io.LimitReader(f, bytes))
+	content, err := io.ReadAll(io.LimitReader(f, length))
 	if err != nil {
 		return false, err
 	}

@@ -55,7 +55,7 @@ func betaSweep(s Scale, name, key string, betas []float64, base ...schema.Settin
 		Name: name,
 		Base: slices.Concat(problem(s), base, settings{
 			set("steps", pick(s, 6000, 10_000, 20_000)), set("stop.loss", targetLoss),
-			set("record.bias", pick(s, 50, 100, 500)), set("record.sharpness", 0), set("record.test", pick(s, 5, 20, 50)),
+			set("record.bias", pick(s, 50, 100, 500)), set("record.sharpness", 0), set("record.state", 0), set("record.test", pick(s, 5, 20, 50)),
 		}),
 		Grid: settings{
 			set("optimizer.lr", pick(s, []float64{3e-4, 1e-3, 2e-3}, []float64{1e-4, 3e-4}, []float64{7.5e-5, 1e-4})), set(key, betas),
@@ -99,7 +99,7 @@ func judgeBeta(ts trials, name string, norm direction) (*Result, error) {
 		norms, accuracies = append(norms, each[2*i]), append(accuracies, each[2*i+1])
 		f.say("%s", say(each[2*i], each[2*i+1]))
 	}
-	f.say("%s", corrected(len(each)))
+	f.sayCorrected(len(each))
 	f.Outcome = all(all(norms...), all(accuracies...))
 	f.Verdict = fmt.Sprintf("What is claimed of the norm %s; what is claimed of the test accuracy %s.", said(all(norms...)), said(all(accuracies...)))
 	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}

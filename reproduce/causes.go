@@ -74,7 +74,7 @@ func (p causeProblem) sweep(s Scale) sweep.Spec {
 		Name: "causes-" + p.name,
 		Base: append(p.settings, set("steps", pick(s, 4000, 10_000, 20_000)), set("stop.loss", p.loss),
 			set("optimizer.lr", p.lr), set("optimizer.beta2", 0.95), set("optimizer.eps", 1e-4),
-			set("record.bias", 0), set("record.sharpness", 0), set("record.test", 5)),
+			set("record.bias", 0), set("record.sharpness", 0), set("record.state", 0), set("record.test", 5)),
 		List: []settings{
 			bias(0), bias(-1), bias(1), bias(2),
 			penalty("perturbed-one-norm", 1e-2), penalty("perturbed-one-norm", 2e-2), penalty("two-norm-squared", 3e-1),
@@ -151,9 +151,7 @@ func judgeCauses(sweeps []trials) (*Result, error) {
 		}
 		f.say("%s: test accuracy changes by %s for each unit of the norm's logarithm: the claim %s there.", names[i], d, said(outcomes[i]))
 	}
-	if len(outcomes) > 1 {
-		f.say("%s", corrected(len(outcomes)))
-	}
+	f.sayCorrected(len(outcomes))
 	f.Outcome = all(outcomes...)
 	if slices.Contains(outcomes, Holds) && slices.Contains(outcomes, Fails) {
 		f.Outcome = Undecided

@@ -33,7 +33,7 @@ func datasets() *Reproduction {
 				Name: "datasets",
 				Base: settings{
 					set("steps", pick(s, 6000, 10_000, 20_000)), set("stop.loss", datasetsLoss),
-					set("record.bias", 0), set("record.sharpness", 0), set("record.test", 0),
+					set("record.bias", 0), set("record.sharpness", 0), set("record.state", 0), set("record.test", 0),
 					set("optimizer.lr", pick(s, 3e-4, 1e-4, 1e-4)),
 				},
 				List:  datasetList(s),
@@ -158,7 +158,7 @@ func judgeDatasets(ts trials) (*Result, error) {
 		f.say("%s", say(outcomes[i]))
 	}
 	f.say("The norm has a hill: %s, in %s.", outcomes[len(says)], hills)
-	f.say("%s", corrected(len(outcomes)))
+	f.sayCorrected(len(outcomes))
 	if !haveFashion() {
 		f.say("Fashion-MNIST was not found in %s; it is left out.", fashion)
 	}

@@ -25,7 +25,7 @@ func hill() *Reproduction {
 			return []sweep.Spec{{
 				Name: "hill",
 				Base: append(problem(s), set("steps", pick(s, 500, 3000, 20_000)), set("record.bias", pick(s, 2, 10, 20)),
-					set("record.sharpness", 0), set("record.test", 0)),
+					set("record.sharpness", 0), set("record.state", 0), set("record.test", 0)),
 				Grid:  settings{set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
 				Seeds: sweep.Seeds(6),
 			}}
@@ -117,7 +117,7 @@ func judgeHill(ts trials) (*Result, error) {
 	}
 	f.say("Up to the top the main term makes %s of the norm's change, and the realized bias %s (means within seeds); within seeds the rank correlation of the height with the latter is %s.",
 		withInterval(mainShare), withInterval(biasShare), withInterval(together))
-	f.say("%s", corrected(len(outcomes)))
+	f.sayCorrected(len(outcomes))
 	f.Outcome = all(outcomes...)
 	f.Figures = []report.Drawing{hillChart(ts)}
 	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"beta2", "height", "by the main term", "by the realized bias", "step of the top"}}

@@ -107,7 +107,7 @@ func judgeMinibatch(ts trials) (*Result, error) {
 	for i, say := range says {
 		f.say("%s", say(outcomes[i]))
 	}
-	f.say("%s", corrected(len(outcomes)))
+	f.sayCorrected(len(outcomes))
 	memory, noise, both := explained(ts)
 	f.say("Of the variance of the norm's logarithm within seeds, over all batches, the memory alone explains %.0f%%, the noise alone %.0f%%, both together %.0f%%: what the noise adds to beta2 is %.0f%%.",
 		100*memory, 100*noise, 100*both, 100*(both-memory))

@@ -34,7 +34,7 @@ func orderSweep(s Scale, name string, beta1, beta2 float64, lr []float64, steps 
 		Base: settings{
 			set("dtype", "float64"), set("data.subset", 300), set("model.hidden", []int{32}), set("beside", []string{"memoryless-1", "memoryless-2"}), set("flow.start", 0),
 			set("optimizer.beta1", beta1), set("optimizer.beta2", beta2), set("optimizer.eps", 1e-4),
-			set("record.bias", 0), set("record.sharpness", 0), set("record.test", 0),
+			set("record.bias", 0), set("record.sharpness", 0), set("record.state", 0), set("record.test", 0),
 		},
 		Zip:   settings{set("optimizer.lr", lr), set("steps", steps)},
 		Seeds: sweep.Seeds(pick(s, 3, 5, 5)),

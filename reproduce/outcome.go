@@ -72,12 +72,11 @@ func judged(parts ...evidence) []Outcome {
 	return out
 }
 
-// corrected says in findings how the outcomes of several tests were decided.
-func corrected(tests int) string {
-	if tests < 2 {
-		return ""
+// sayCorrected says how the outcomes of several tests were decided.
+func (f *Result) sayCorrected(tests int) {
+	if tests > 1 {
+		f.say("The outcomes of the %d tests are after Holm's correction for so many, the probabilities as they are.", tests)
 	}
-	return fmt.Sprintf("The outcomes of the %d tests are after Holm's correction for so many, the probabilities as they are.", tests)
 }
 
 // direction is that of a claimed trend.

@@ -134,7 +134,7 @@ func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 	s := o.Scale
 	base := settings{
 		set("steps", pick(s, 400, 3000, 20_000)), set("dtype", "float64"), set("stop.loss", 0.005),
-		set("record.bias", pick(s, 5, 20, 50)), set("record.sharpness", 0), // the state equation's defect comes with the bias
+		set("record.bias", pick(s, 5, 20, 50)), set("record.state", pick(s, 5, 20, 50)), set("record.sharpness", 0),
 	}
 	if o.has("optimizer.eps_inside") {
 		base = append(base, set("optimizer.eps_inside", false))

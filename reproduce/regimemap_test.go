@@ -96,7 +96,7 @@ func TestAMapTellsWhatWasNotMeasured(t *testing.T) {
 }
 
 func TestStepsThatTheStateEquationCannotBeFollowedThroughCount(t *testing.T) {
-	c, err := config.Resolve(nil, []schema.Setting{schema.Set("record.bias", 2), schema.Set("record.sharpness", 0), schema.Set("flow.start", 4)})
+	c, err := config.Resolve(nil, []schema.Setting{schema.Set("record.state", 2), schema.Set("flow.start", 4)})
 	if err != nil {
 		t.Fatal(err)
 	}

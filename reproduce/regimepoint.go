@@ -1,7 +1,6 @@
 package reproduce
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -72,7 +71,7 @@ func share(n, of int) float64 {
 // it never was.
 func stateDefects(t *trial) []float64 {
 	defects, steps := t.column("monitor.state_defect"), t.column("step")
-	every := cmp.Or(t.Run.Config.Record.Sharpness, t.Run.Config.Record.Bias)
+	every := t.Run.Config.Record.State
 	var out []float64
 	for i, v := range defects {
 		taken := i+1 < len(defects) // the last row has no step

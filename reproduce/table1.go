@@ -27,7 +27,7 @@ func table1() *Reproduction {
 			return []sweep.Spec{{
 				Name: "table1",
 				Base: append(base, set("steps", pick(s, 2500, 10_000, 20_000)), set("stop.loss", tableLoss),
-					set("record.bias", 5), set("record.sharpness", 0), set("record.test", 0)),
+					set("record.bias", 5), set("record.sharpness", 0), set("record.state", 0), set("record.test", 0)),
 				Zip: settings{set("optimizer.eps", []float64{1e-8, 1e-2}), set("optimizer.lr", []float64{2e-4, 4e-3})},
 				Grid: settings{
 					set("optimizer.beta1", betas), set("optimizer.beta2", betas),

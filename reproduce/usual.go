@@ -47,7 +47,7 @@ func usualSweep(run, seeds int, also []string, changed ...schema.Setting) sweep.
 		Base: append(settings{
 			set("steps", 100), set("dtype", "float64"), set("optimizer.beta2", 0.999), set("optimizer.eps", 1e-8), set("optimizer.eps_inside", false),
 			set("beside", append([]string{"state-1", "state-2"}, also...)),
-			set("record.every", 5), set("record.bias", 0), set("record.sharpness", 0), set("record.test", 0),
+			set("record.every", 5), set("record.bias", 0), set("record.sharpness", 0), set("record.state", 0), set("record.test", 0),
 		}, changed...),
 		Seeds: sweep.Seeds(seeds),
 	}
@@ -98,7 +98,7 @@ func judgeUsual(sweeps []trials) (*Result, error) {
 	outcomes := judged(near.evidence, nearer.evidence)
 	f.say("Order 2 with the memory as state is at least three times nearer than order 1 on smooth networks: %s, in %s.", outcomes[0], near)
 	f.say("It is at least ten times nearer than order 2 without memory, or that ran away: %s, in %s.", outcomes[1], nearer)
-	f.say("%s", corrected(len(outcomes)))
+	f.sayCorrected(len(outcomes))
 	f.Outcome = all(outcomes...)
 	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
 	return f, nil

@@ -126,7 +126,8 @@ type Record struct {
 	Every     int  `yaml:"every" range:"[0,inf)" doc:"steps between records of loss, accuracy and gradient norms; 0: never"`
 	Bias      int  `yaml:"bias" range:"[0,inf)" doc:"steps between measurements of the realized and the predicted bias, their signs and the one-step defects; 0: never"`
 	Blocks    bool `yaml:"blocks,omitempty" doc:"measure the bias of every weight, too, of at most 256 weights"`
-	Sharpness int  `yaml:"sharpness" range:"[0,inf)" doc:"steps between measurements of the sharpness, plain and preconditioned, of the noise of gradients, and of how well the state equation predicts a step (that as often as bias where this is 0); 0: never"`
+	Sharpness int  `yaml:"sharpness" range:"[0,inf)" doc:"steps between measurements of the sharpness, plain and preconditioned, and of the noise of gradients; 0: never"`
+	State     int  `yaml:"state" range:"[0,inf)" doc:"steps between measurements of how well the equation with memory as state predicts a step, which take some dozens of gradients; 0: never"`
 	// Average is the decay of a mean of the weights that is kept beside the run.
 	Average float64 `yaml:"average,omitempty" range:"[0,1)" doc:"decay of an exponential moving average of the weights beside the run, recorded and saved; 0: none"`
 	Test    int     `yaml:"test" when:"objective.name=network" range:"[0,inf)" doc:"steps between evaluations of the test data; 0: never"`
@@ -160,7 +161,7 @@ func defaults() Config {
 		Schedule:    Schedule{Shape: "constant", Every: 300, Factor: 0.1},
 		Batch:       Batch{Mode: "full", Size: 100, Physical: 500},
 		Regularizer: Regularizer{Kind: "none"},
-		Record:      Record{Every: 1, Bias: 10, Sharpness: 50, Test: 10},
+		Record:      Record{Every: 1, Bias: 10, Sharpness: 50, State: 50, Test: 10},
 		Flow:        Flow{Start: 10, Noise: 1e-5, Method: "rk4", Steps: 1, RelTol: 1e-6, AbsTol: 1e-9},
 		Checkpoint:  Checkpoints{Every: 100},
 	}

@@ -258,7 +258,7 @@ func TestTheTheorysTableOfRealizedBiases(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%g and %g", c.beta1, c.beta2), func(t *testing.T) {
 			t.Parallel()
-			_, h := runFor(t, "", "steps=301", "dtype=float64", "batch.physical=1297", "record={every: 20, bias: 20, sharpness: 0, test: 0}", "checkpoint.every=0",
+			_, h := runFor(t, "", "steps=301", "dtype=float64", "batch.physical=1297", "record={every: 20, bias: 20, sharpness: 0, state: 0, test: 0}", "checkpoint.every=0",
 				fmt.Sprintf("optimizer.beta1=%v", c.beta1), fmt.Sprintf("optimizer.beta2=%v", c.beta2))
 			for i, n := range c.steps {
 				at := func(name string) float64 { return h.Floats(name)[n/20] }
@@ -266,8 +266,11 @@ func TestTheTheorysTableOfRealizedBiases(t *testing.T) {
 				t.Logf("step %d: main %.4g, predicted %.4g, realized %.4g, observed %.4g, cosine %.2f, order 2 over order 1 %.3g",
 					n, main, predicted, realized, at("drive.observed"), at("bias.cosine"), at("monitor.second_over_first"))
 				for _, pair := range [][2]float64{{main, c.main[i]}, {realized, c.realized[i]}} {
-					// At step 60 the norm has just turned, and the start tells: with equal betas the realized drive is 2 to 13% of the main one.
-					if ratio := pair[0] / pair[1]; !(ratio > 0.5 && ratio < 2) && !(n == 60 && ratio > 0 && ratio < 7) {
+					most := 2.0
+					if c.beta1 == c.beta2 && n == 60 && pair[0] == realized {
+						most = 7 // the norm has just turned, and the start tells: it is 2 to 13% of the main drive
+					}
+					if ratio := pair[0] / pair[1]; !(ratio > 0.5 && ratio < most) {
 						t.Errorf("step %d: %.4g, the theory has %.4g", n, pair[0], pair[1])
 					}
 				}

@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"hash"
 	"maps"
-	"math"
 	"slices"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
+	"shadowflow/graph"
 	"shadowflow/internal/version"
 	"shadowflow/rule/stepsize"
 )
@@ -96,17 +96,12 @@ func (t *training[T]) contents(steps int) map[string]string {
 	return out
 }
 
-// sumOf returns the SHA-256 of arrays, as float64.
-func sumOf[T float32 | float64](arrays ...[]T) string {
+// sumOf returns the SHA-256 of arrays.
+func sumOf[T graph.Float](arrays ...[]T) string {
 	sum := sha256.New()
-	var b []byte
 	for _, x := range arrays {
 		for part := range slices.Chunk(x, 4096) {
-			b = b[:0]
-			for _, v := range part {
-				b = binary.LittleEndian.AppendUint64(b, math.Float64bits(float64(v)))
-			}
-			sum.Write(b)
+			_ = binary.Write(sum, binary.LittleEndian, part) // a hash takes everything
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil))
@@ -123,10 +118,8 @@ func (f *factors) sum(s stepsize.Schedule, steps int) string {
 	if f.of == nil || steps < f.steps {
 		f.of, f.steps = sha256.New(), 0
 	}
-	var b [8]byte
 	for ; f.steps < steps; f.steps++ {
-		binary.LittleEndian.PutUint64(b[:], math.Float64bits(s.At(f.steps)))
-		f.of.Write(b[:])
+		_ = binary.Write(f.of, binary.LittleEndian, s.At(f.steps))
 	}
 	return hex.EncodeToString(f.of.Sum(nil))
 }

@@ -93,7 +93,7 @@ func TestTheStateEquationsDefectIsThatOfItsSolution(t *testing.T) {
 	for _, steps := range []string{"1", "4"} {
 		t.Run(steps+" steps of the integrator", func(t *testing.T) {
 			_, h := runFor(t, "", "objective={name: quadratic, spectrum: [19]}", "dtype=float64", "optimizer={name: gd, lr: 0.1}", "steps=20", "flow.steps="+steps,
-				"record={every: 1, bias: 1, sharpness: 0}")
+				"record={every: 1, bias: 0, sharpness: 0, state: 1}")
 			if got := h.Floats("monitor.state_defect")[15]; !(math.Abs(got-want) < 1e-4) {
 				t.Errorf("the step is missed by %.6g of its length, want %.6g", got, want)
 			}

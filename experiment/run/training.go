@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -181,8 +180,8 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 			return err
 		}
 	}
-	if every := cmp.Or(c.Record.Sharpness, c.Record.Bias); every > 0 && t.followable() {
-		m, err := newStateMeter(t.company(), every)
+	if c.Record.State > 0 && t.followable() {
+		m, err := newStateMeter(t.company(), c.Record.State)
 		if err != nil {
 			return err
 		}

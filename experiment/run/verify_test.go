@@ -84,8 +84,8 @@ func TestInterventionsScaleTheBias(t *testing.T) {
 	}
 }
 
-// From an empty memory it is the bias of each step that is scaled, which is not that of a full memory.
-func TestInterventionsScaleTheBiasOfEarlySteps(t *testing.T) {
+// The equations exact in the step number have the scaled bias, too.
+func TestInterventionsScaleTheBiasFromAnEmptyMemory(t *testing.T) {
 	for scale, want := range map[float64][]float64{-1: {2, 2}, 1: {1, 2}} {
 		t.Run(fmt.Sprintf("scale %g", scale), func(t *testing.T) {
 			p := referenceProblem(t)
