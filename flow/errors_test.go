@@ -164,26 +164,3 @@ func TestUnusableArgumentsAreRefused(t *testing.T) {
 		})
 	}
 }
-
-func TestSolutionIsOnlyKnownWhereItWasIntegrated(t *testing.T) {
-	sol, err := Integrate(context.Background(), DormandPrince5, forced().field, 0, 2, []float64{1.5}, Options{Dense: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sol.At(2.5, make([]float64, 1)); err == nil {
-		t.Error("t = 2.5 was accepted")
-	}
-	if err := sol.At(math.NaN(), make([]float64, 1)); err == nil {
-		t.Error("t = NaN was accepted")
-	}
-	if err := sol.At(1, make([]float64, 2)); err == nil {
-		t.Error("a dst of the wrong length was accepted")
-	}
-	plain, err := Integrate(context.Background(), DormandPrince5, forced().field, 0, 2, []float64{1.5}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := plain.At(1, make([]float64, 1)); !errors.Is(err, ErrNotDense) {
-		t.Errorf("got %v", err)
-	}
-}

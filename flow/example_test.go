@@ -54,22 +54,18 @@ func ExampleOptions_spacing() {
 	// 0.050 0.100 0.050 0.050 0.100
 }
 
-func ExampleSolution_At() {
+func ExampleIntegrate_times() {
 	circle := func(_ int, _ float64, y, dydt []float64) error {
 		dydt[0], dydt[1] = -y[1], y[0]
 		return nil
 	}
 	sol, err := flow.Integrate(context.Background(), flow.DormandPrince8, circle, 0, -10, []float64{1, 0}, flow.Options{
-		RelTol: 1e-12, AbsTol: 1e-12, Dense: true,
+		RelTol: 1e-12, AbsTol: 1e-12, Times: []float64{-2.5},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	y := make([]float64, 2)
-	if err := sol.At(-2.5, y); err != nil {
-		log.Fatal(err)
-	}
-	fmt.Printf("%.9f %.9f\n", y[0], y[1])
+	fmt.Printf("%.9f %.9f\n", sol.Rows[0][0], sol.Rows[0][1])
 	// Output:
 	// -0.801143616 -0.598472144
 }

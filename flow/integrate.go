@@ -212,11 +212,6 @@ func (in *integration) accept() error {
 	if err := in.outputStep(); err != nil {
 		return err
 	}
-	if in.opt.Dense {
-		if err := in.keepPiece(); err != nil {
-			return err
-		}
-	}
 	in.advance()
 	return nil
 }
@@ -263,22 +258,6 @@ func (in *integration) output(y []float64) error {
 		return in.opt.Output(i, in.opt.Times[i], y)
 	}
 	in.solution.Rows = append(in.solution.Rows, append([]float64(nil), y...))
-	return nil
-}
-
-// keepPiece stores the step's interpolant.
-func (in *integration) keepPiece() error {
-	if err := in.interpolate(); err != nil {
-		return err
-	}
-	dim := len(in.y)
-	p := piece{t: in.t, h: in.tNew - in.t, r: make([][]float64, len(in.r))}
-	slab := make([]float64, dim*len(in.r))
-	for i, r := range in.r {
-		p.r[i] = slab[i*dim : (i+1)*dim]
-		copy(p.r[i], r)
-	}
-	in.solution.pieces = append(in.solution.pieces, p)
 	return nil
 }
 

@@ -50,10 +50,6 @@ type Options struct {
 	// integration has passed it. It must not keep y. An error from it ends the integration and
 	// is returned as it is. If nil, the states are stored in Solution.Rows.
 	Output func(i int, t float64, y []float64) error
-
-	// Dense keeps every step's interpolant (4 states a step, 5 with
-	// DormandPrince5, 8 with DormandPrince8) so that Solution.At can be used.
-	Dense bool
 }
 
 // prepare checks the options and fills in defaults.

@@ -20,11 +20,6 @@ import (
 // A Runner makes one run in a directory, or continues it there. It returns the context's error if it was interrupted.
 type Runner func(ctx context.Context, c *config.Config, dir string) error
 
-// Execute is the Runner that trains.
-func Execute(ctx context.Context, c *config.Config, dir string) error {
-	return execute(ctx, c, dir, run.Options{})
-}
-
 func execute(ctx context.Context, c *config.Config, dir string, opt run.Options) error {
 	var result *run.Result
 	_, err := os.Stat(record.ConfigPath(dir))
