@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,28 +25,30 @@ import (
 // newBench makes the command that measures the heaviest work on this machine.
 func newBench() *cobra.Command {
 	var (
-		asJSON, torch bool
-		python, only  string
-		budget        time.Duration
-		threads       int
-		given         *settings
+		asJSON       bool
+		python, only string
+		peers        []string
+		budget       time.Duration
+		threads      int
+		given        *settings
 	)
 	cmd := &cobra.Command{
 		Use:   "bench [config.yaml]",
 		Short: "Measure the heaviest work: fraction of the machine's peak, cost in gradients, speed beside PyTorch",
 		Long: `bench times matrix products, convolutions, and the gradients and Hessian-vector products of networks in float32. Each line
 gives the fastest run, as a fraction of the peak of fused multiply-adds measured next to it. The multiplications counted are
-those of the definition; 3 by 3 convolutions do with a quarter of them, so they may exceed the peak. With --torch the same
-work runs in PyTorch just before, with the environment as it is and without its OPENBLAS_* variables; the faster counts.
+those of the definition; 3 by 3 convolutions do with a quarter of them, so they may exceed the peak. With --peers torch,jax the same
+work runs there too, turn by turn with this program, in each setting that a user would try (eager, channels_last, torch.func, torch.compile,
+jit; products by jvp, linearize, vjp); the fastest counts, and is named. Compiling them takes a minute or more a work.
 
 With a config, or flags for one, it times what a run of it does instead: loss, gradient, Hessian-vector product, the optimizer's step, an
 evaluation of its state equation, each beside the gradient.`,
-		Example: "  shadowflow bench\n  shadowflow bench --objective rosenbrock\n  shadowflow bench --set model.name=cnn,data.subset=500,dtype=float64",
+		Example: "  shadowflow bench\n  shadowflow bench --peers torch,jax --only gpt\n  shadowflow bench --objective rosenbrock\n  shadowflow bench --set model.name=cnn,data.subset=500,dtype=float64",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 || given.any() {
-				if torch || only != "" {
-					return misuse("--torch and --only are for the works of bench itself: leave them out with a config")
+				if len(peers) > 0 || only != "" {
+					return misuse("--peers and --only are for the works of bench itself: leave them out with a config")
 				}
 				return benchConfig(cmd, given, args, bench.Options{Threads: threads, Budget: budget}, asJSON)
 			}
@@ -53,15 +56,22 @@ evaluation of its state equation, each beside the gradient.`,
 			if err != nil {
 				return misuse("--only %q: %w", only, err)
 			}
+			if threads < 1 {
+				threads = runtime.GOMAXPROCS(0)
+			}
 			opt := bench.Options{Threads: threads, Budget: budget, Only: keep.MatchString}
 			out, ctx := cmd.OutOrStdout(), cmd.Context()
-			if torch {
-				t, err := bench.NewTorch(ctx, python)
+			for _, name := range peers {
+				if !slices.Contains(bench.PeerNames, name) {
+					return misuse("--peers %s: there are %s", name, strings.Join(bench.PeerNames, ", "))
+				}
+				p, err := bench.StartPeer(ctx, name, python, threads)
 				if err != nil {
 					return err
 				}
-				opt.Torch = t.Seconds
-				fmt.Fprintln(cmd.ErrOrStderr(), "each work runs in PyTorch first: minutes")
+				defer p.Close()
+				opt.Peers = append(opt.Peers, p)
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s %s on %s\n", p.Name, p.Version, p.Device)
 			}
 			var results []bench.Result
 			if !asJSON {
@@ -70,7 +80,7 @@ evaluation of its state equation, each beside the gradient.`,
 					return err
 				}
 				fmt.Fprintf(out, "%s, GOMAXPROCS %d\n", set, runtime.GOMAXPROCS(0))
-				fmt.Fprintf(out, "%-24s %12s %9s %7s %9s %9s %8s  %s\n", "work", "time", "GFLOP/s", "% peak", "gradients", "x PyTorch", "memory", "misses")
+				fmt.Fprintf(out, "%-24s %12s %9s %7s %9s %8s %8s  %s\n", "work", "time", "GFLOP/s", "% peak", "gradients", "memory", "x peers", "fastest peer; misses")
 			}
 			err = bench.Run(ctx, opt, func(r bench.Result) {
 				results = append(results, r)
@@ -89,8 +99,8 @@ evaluation of its state equation, each beside the gradient.`,
 	given = bindSettings(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&asJSON, "json", false, "print JSON")
-	f.BoolVar(&torch, "torch", false, "run the same work in PyTorch and print the ratio")
-	f.StringVar(&python, "python", "", "the interpreter that has PyTorch; by default the first python3 that does")
+	f.StringSliceVar(&peers, "peers", nil, "do the same work in other frameworks and print the ratio to the fastest: torch, jax")
+	f.StringVar(&python, "python", "", "the interpreter that has the peers; by default the first python3 that does")
 	f.StringVar(&only, "only", "", "measure the works whose name matches this regular expression")
 	f.DurationVar(&budget, "budget", 2*time.Second, "time for each work")
 	f.IntVar(&threads, "threads", 0, "threads; 0 for all cores")
@@ -143,15 +153,17 @@ func printResult(out io.Writer, r bench.Result) {
 	if r.Gradients > 0 {
 		gradients = fmt.Sprintf("%.2f", r.Gradients)
 	}
-	if r.Torch > 0 {
-		ratio = fmt.Sprintf("%.2f", r.TorchRatio)
+	remarks := r.Misses()
+	if p := r.Fastest(); p != nil {
+		ratio = fmt.Sprintf("%.2f", r.PeerRatio)
+		remarks = append([]string{fmt.Sprintf("%s, %s: %s", p.Peer, p.Best, duration(p.Seconds))}, remarks...)
 	}
 	flops, peak := "", ""
 	if r.Gflops > 0 {
 		flops, peak = fmt.Sprintf("%.0f", r.Gflops), fmt.Sprintf("%.0f", 100*r.Peak)
 	}
-	fmt.Fprintf(out, "%-24s %12s %9s %7s %9s %9s %8s  %s\n", r.Name, duration(r.Seconds), flops, peak, gradients, ratio,
-		memory.Format(r.MemoryBytes), strings.Join(r.Misses(), "; "))
+	fmt.Fprintf(out, "%-24s %12s %9s %7s %9s %8s %8s  %s\n", r.Name, duration(r.Seconds), flops, peak, gradients, memory.Format(r.MemoryBytes), ratio,
+		strings.Join(remarks, "; "))
 }
 
 // duration prints seconds with three figures.

@@ -1,0 +1,236 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+var (
+	//go:embed peers/torch_works.py
+	torchWorks string
+	//go:embed peers/jax_works.py
+	jaxWorks string
+	//go:embed peers/worker.py
+	worker string
+)
+
+// PeerNames are the frameworks that the works are written in too.
+var PeerNames = []string{"torch", "jax"}
+
+// A Peer is another framework at work beside this program, in a process of its own that lives until Close.
+type Peer struct {
+	Name    string `json:"peer"`
+	Version string `json:"version"`
+	Device  string `json:"device"`
+
+	cmd     *exec.Cmd
+	ask     io.WriteCloser
+	answers *bufio.Reader
+	stderr  *tail
+}
+
+// A Setting is a way in which a peer does a work, with the time of its fastest run, or why it cannot.
+type Setting struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds,omitempty"`
+	Error   string  `json:"error,omitempty"`
+}
+
+// StartPeer starts a peer on so many threads in the given interpreter; an empty one stands for the first python3 that has the framework.
+// The error says what is missing. The peer ends with the context.
+func StartPeer(ctx context.Context, name, python string, threads int) (*Peer, error) {
+	if !slices.Contains(PeerNames, name) {
+		return nil, fmt.Errorf("no peer %q: there are %s", name, strings.Join(PeerNames, ", "))
+	}
+	if python == "" {
+		var err error
+		if python, err = interpreter(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	script := map[string]string{"torch": torchWorks, "jax": jaxWorks}[name] + worker
+	p := &Peer{cmd: exec.CommandContext(ctx, python, "-c", script, fmt.Sprint(threads)), stderr: &tail{}}
+	p.cmd.Stderr = p.stderr
+	p.cmd.WaitDelay = 5 * time.Second
+	var err error
+	if p.ask, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.answers = bufio.NewReader(out)
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if err := p.answer(p); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Close ends the peer.
+func (p *Peer) Close() {
+	p.ask.Close()
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}
+
+// prepare compiles a work in every setting and returns them; those that the peer cannot do carry an error.
+func (p *Peer) prepare(work string) ([]Setting, error) {
+	var got struct{ Settings []Setting }
+	err := p.call(map[string]any{"do": "prepare", "work": work}, &got)
+	return got.Settings, err
+}
+
+// run runs a setting for about so long and returns the time of the fastest run.
+func (p *Peer) run(setting string, budget time.Duration) (float64, error) {
+	var got struct{ Seconds float64 }
+	err := p.call(map[string]any{"do": "run", "setting": setting, "seconds": budget.Seconds()}, &got)
+	if err == nil && !(got.Seconds > 0) {
+		err = fmt.Errorf("%s: %g seconds", p.Name, got.Seconds)
+	}
+	return got.Seconds, err
+}
+
+// drop forgets the work and frees its memory.
+func (p *Peer) drop() error { return p.call(map[string]any{"do": "drop"}, &struct{}{}) }
+
+func (p *Peer) call(what map[string]any, answer any) error {
+	line, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
+	if _, err := p.ask.Write(append(line, '\n')); err != nil {
+		return p.died(err)
+	}
+	return p.answer(answer)
+}
+
+func (p *Peer) answer(into any) error {
+	line, err := p.answers.ReadBytes('\n')
+	if err != nil {
+		return p.died(err)
+	}
+	if err := json.Unmarshal(line, into); err != nil {
+		return fmt.Errorf("%s answered %q: %w", p.cmd.Path, line, err)
+	}
+	return nil
+}
+
+// died says what a peer that answers no more has said last.
+func (p *Peer) died(err error) error {
+	p.cmd.Process.Kill()
+	if wait := p.cmd.Wait(); wait != nil && errors.Is(err, io.EOF) {
+		err = wait
+	}
+	return fmt.Errorf("%s: %w: %s", p.cmd.Path, err, p.stderr.last())
+}
+
+// interpreter returns a python3 that has a module: that of the path, or the system's own.
+func interpreter(ctx context.Context, module string) (string, error) {
+	candidates := []string{"python3", "/usr/bin/python3"}
+	for _, python := range candidates {
+		if exec.CommandContext(ctx, python, "-c", "import "+module).Run() == nil {
+			return python, nil
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	return "", fmt.Errorf("no %s in any of %s: install it (pip install %[1]s), or name an interpreter that has it: --python", module,
+		strings.Join(candidates, ", "))
+}
+
+// A tail keeps the end of what is written to it.
+type tail struct{ kept []byte }
+
+func (t *tail) Write(b []byte) (int, error) {
+	const most = 4096
+	t.kept = append(t.kept, b...)
+	t.kept = t.kept[max(0, len(t.kept)-most):]
+	return len(b), nil
+}
+
+func (t *tail) last() string {
+	lines := strings.Split(strings.TrimSpace(string(t.kept)), "\n")
+	return lines[len(lines)-1]
+}
+
+// turns has this program, own, and each setting of each peer do a work in turn, so that what else the machine does hits all alike; in
+// each round for a share of the budget. It returns the peers that have the work, with the times of their settings.
+func turns(ctx context.Context, work string, peers []*Peer, budget time.Duration, own func(time.Duration) error) ([]PeerResult, error) {
+	results := make([]PeerResult, len(peers))
+	for i, p := range peers {
+		settings, err := p.prepare(work)
+		if err != nil {
+			return nil, err
+		}
+		results[i] = PeerResult{Peer: p.Name, Version: p.Version, Device: p.Device, Settings: settings}
+	}
+	for range rounds {
+		if err := own(budget / rounds); err != nil {
+			return nil, err
+		}
+		for i, p := range peers {
+			for j := range results[i].Settings {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
+				if err := results[i].turn(p, j, budget/rounds); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	kept := results[:0]
+	for i, p := range peers {
+		if err := p.drop(); err != nil {
+			return nil, err
+		}
+		if len(results[i].Settings) > 0 {
+			kept = append(kept, results[i])
+		}
+	}
+	return kept, nil
+}
+
+// A PeerResult is what a peer measured of a work.
+type PeerResult struct {
+	Peer     string    `json:"peer"`
+	Version  string    `json:"version"`
+	Device   string    `json:"device"`
+	Best     string    `json:"best,omitempty"`    // the fastest setting
+	Seconds  float64   `json:"seconds,omitempty"` // its time
+	Settings []Setting `json:"settings"`
+}
+
+// turn runs setting j for about so long.
+func (r *PeerResult) turn(p *Peer, j int, budget time.Duration) error {
+	s := &r.Settings[j]
+	if s.Error != "" {
+		return nil
+	}
+	seconds, err := p.run(s.Name, budget)
+	if err != nil {
+		return err
+	}
+	if s.Seconds == 0 || seconds < s.Seconds {
+		s.Seconds = seconds
+	}
+	if r.Seconds == 0 || s.Seconds < r.Seconds {
+		r.Best, r.Seconds = s.Name, s.Seconds
+	}
+	return nil
+}

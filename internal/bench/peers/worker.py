@@ -1,0 +1,68 @@
+"""The part of a peer that speaks with shadowflow bench: it reads a JSON object a line and answers each with one.
+
+    {"do": "prepare", "work": name}           -> {"settings": [{"name": ..., "error": ...}, ...]}, none for a work that is not there
+    {"do": "run", "setting": name, "seconds"} -> {"seconds": of the fastest run}
+    {"do": "drop"}                            -> {}
+
+describe() and works() are of the file that is put before this one, of one peer. works()[name]() returns {setting: make}, and make()
+returns what a run calls; making it may take as long as compiling does.
+"""
+import gc
+import json
+import os
+import sys
+import time
+
+
+def fastest(run, budget):
+    best, start = float("inf"), time.perf_counter()
+    while True:
+        t = time.perf_counter()
+        run()
+        now = time.perf_counter()
+        best = min(best, now - t)
+        if now - start > budget:
+            return best
+
+
+def prepare(works, name, runs):
+    runs.clear()
+    gc.collect()
+    settings = []
+    for setting, make in (works[name]() if name in works else {}).items():
+        try:
+            runs[setting] = make()
+            runs[setting]()  # compiles
+            runs[setting]()
+            settings.append({"name": setting})
+        except Exception as e:  # noqa: BLE001: whatever a peer cannot do is said, and the others go on
+            runs.pop(setting, None)
+            lines = str(e).strip().splitlines() or [""]
+            settings.append({"name": setting, "error": f"{type(e).__name__}: {lines[0]}"[:200]})
+    return {"settings": settings}
+
+
+def main(describe, works):
+    # Frameworks and compilers print; only answers go where answers are read.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def answer(what):
+        answers.write(json.dumps(what) + "\n")
+        answers.flush()
+
+    answer(describe())
+    runs = {}
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if asked["do"] == "prepare":
+            answer(prepare(works, asked["work"], runs))
+        elif asked["do"] == "run":
+            answer({"seconds": fastest(runs[asked["setting"]], asked["seconds"])})
+        else:
+            runs.clear()
+            gc.collect()
+            answer({})
+
+
+main(describe, works())

@@ -1,0 +1,140 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain plays a peer where a test asks for one: the test's own binary stands for the interpreter.
+func TestMain(m *testing.M) {
+	if manner := os.Getenv("SHADOWFLOW_TEST_PEER"); manner != "" {
+		playPeer(manner)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// playPeer answers as peers/worker.py does; a manner is how it ends.
+func playPeer(manner string) {
+	if manner == "mute" {
+		fmt.Fprintln(os.Stderr, "ModuleNotFoundError: No module named 'torch'")
+		os.Exit(1)
+	}
+	fmt.Println(`{"peer": "torch", "version": "2", "device": "cpu, 1 threads"}`)
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		var asked struct{ Do, Work, Setting string }
+		if err := json.Unmarshal(lines.Bytes(), &asked); err != nil {
+			panic(err)
+		}
+		switch {
+		case asked.Do == "prepare" && asked.Work == "two-parameter-gradient":
+			fmt.Println(`{"settings": [{"name": "slow"}, {"name": "fast"}, {"name": "broken", "error": "RuntimeError: no"}]}`)
+		case asked.Do == "prepare":
+			fmt.Println(`{"settings": []}`)
+		case asked.Do == "run" && manner == "dies":
+			fmt.Fprintln(os.Stderr, "MemoryError")
+			os.Exit(3)
+		case asked.Do == "run":
+			fmt.Println(map[string]string{"slow": `{"seconds": 2}`, "fast": `{"seconds": 1}`}[asked.Setting])
+		default:
+			fmt.Println(`{}`)
+		}
+	}
+}
+
+func startPlayed(t *testing.T, manner string) (*Peer, error) {
+	t.Setenv("SHADOWFLOW_TEST_PEER", manner)
+	p, err := StartPeer(t.Context(), "torch", os.Args[0], 1)
+	if err == nil {
+		t.Cleanup(p.Close)
+	}
+	return p, err
+}
+
+func only(name string) func(string) bool { return func(s string) bool { return s == name } }
+
+func TestTheFastestSettingOfAPeerCounts(t *testing.T) {
+	p, err := startPlayed(t, "well")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []Result
+	opt := Options{Budget: time.Millisecond, Only: only("two-parameter-gradient"), Peers: []*Peer{p}}
+	if err := Run(context.Background(), opt, func(r Result) { got = append(got, r) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || got[0].PeerRatio != 1/got[0].Seconds {
+		t.Fatalf("results %+v: want one, at the ratio of one second to its time", got)
+	}
+	peer := got[0].Fastest()
+	if peer == nil || peer.Best != "fast" || peer.Seconds != 1 || len(peer.Settings) != 3 || peer.Settings[2].Error == "" || peer.Version != "2" {
+		t.Errorf("peer %+v", peer)
+	}
+}
+
+func TestAPeerWithoutTheWorkIsLeftOut(t *testing.T) {
+	p, err := startPlayed(t, "well")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := 0
+	got, err := turns(t.Context(), "another", []*Peer{p}, time.Millisecond, func(time.Duration) error { own++; return nil })
+	if err != nil || len(got) != 0 || own != rounds {
+		t.Errorf("%+v, %v, %d turns of our own", got, err, own)
+	}
+}
+
+func TestAPeerThatEndsSaysItsLastWords(t *testing.T) {
+	if _, err := startPlayed(t, "mute"); err == nil || !strings.Contains(err.Error(), "No module named 'torch'") {
+		t.Errorf("not started: %v", err)
+	}
+	p, err := startPlayed(t, "dies")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = Run(t.Context(), Options{Budget: time.Millisecond, Only: only("two-parameter-gradient"), Peers: []*Peer{p}}, func(Result) {})
+	if err == nil || !strings.Contains(err.Error(), "MemoryError") || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("died: %v", err)
+	}
+}
+
+func TestUnknownPeersAndInterpretersAreNamed(t *testing.T) {
+	if _, err := StartPeer(t.Context(), "caffe", "", 1); err == nil || !strings.Contains(err.Error(), "torch, jax") {
+		t.Errorf("%v", err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := interpreter(t.Context(), "a_module_that_nobody_has"); err == nil || !strings.Contains(err.Error(), "--python") {
+		t.Errorf("%v", err)
+	}
+}
+
+// The works of the peers are written by hand: their names must be ours.
+func TestEveryPeersWorkIsOneOfOurs(t *testing.T) {
+	ours := map[string]bool{}
+	for _, w := range Works() {
+		ours[w.Name] = true
+	}
+	for _, script := range []string{torchWorks, jaxWorks} {
+		_, works, _ := strings.Cut(script, "\ndef works():")
+		n := 0
+		for line := range strings.Lines(works) {
+			name, isWork := strings.CutPrefix(line, `        "`)
+			if name, _, _ = strings.Cut(name, `"`); !isWork {
+				continue
+			}
+			if n++; !ours[name] {
+				t.Errorf("a peer's work %q is none of ours", name)
+			}
+		}
+		if n != len(Works())-1 { // all but the loss of two parameters
+			t.Errorf("%d works, want %d", n, len(Works())-1)
+		}
+	}
+}
