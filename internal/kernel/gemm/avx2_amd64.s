@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func tileF32AVX2_1x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF32AVX2_1x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -32,7 +32,7 @@ TEXT ·tileF32AVX2_1x1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -100,7 +100,7 @@ DATA bitsF32AVX2<>+28(SB)/4, $0x00000080
 GLOBL bitsF32AVX2<>(SB), RODATA|NOPTR, $32
 
 // func tileF32AVX2_2x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF32AVX2_2x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -128,7 +128,7 @@ TEXT ·tileF32AVX2_2x1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -193,7 +193,7 @@ add:
 	RET
 
 // func tileF32AVX2_3x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF32AVX2_3x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -222,7 +222,7 @@ TEXT ·tileF32AVX2_3x1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -294,7 +294,7 @@ add:
 	RET
 
 // func tileF32AVX2_4x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF32AVX2_4x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -328,7 +328,7 @@ TEXT ·tileF32AVX2_4x1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -409,7 +409,7 @@ add:
 	RET
 
 // func tileF32AVX2_5x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF32AVX2_5x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -444,7 +444,7 @@ TEXT ·tileF32AVX2_5x1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -532,7 +532,7 @@ add:
 	RET
 
 // func tileF32AVX2_6x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF32AVX2_6x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -570,7 +570,7 @@ TEXT ·tileF32AVX2_6x1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -1440,7 +1440,7 @@ add:
 	RET
 
 // func lanesF32AVX2_1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·lanesF32AVX2_1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1467,7 +1467,7 @@ TEXT ·lanesF32AVX2_1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -1524,7 +1524,7 @@ add:
 	RET
 
 // func lanesF32AVX2_2(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·lanesF32AVX2_2(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1552,7 +1552,7 @@ TEXT ·lanesF32AVX2_2(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -1616,7 +1616,7 @@ add:
 	RET
 
 // func lanesF32AVX2_3(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·lanesF32AVX2_3(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1645,7 +1645,7 @@ TEXT ·lanesF32AVX2_3(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -1716,7 +1716,7 @@ add:
 	RET
 
 // func lanesF32AVX2_4(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·lanesF32AVX2_4(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1750,7 +1750,7 @@ TEXT ·lanesF32AVX2_4(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -1830,7 +1830,7 @@ add:
 	RET
 
 // func lanesF32AVX2_5(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·lanesF32AVX2_5(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1865,7 +1865,7 @@ TEXT ·lanesF32AVX2_5(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -1952,7 +1952,7 @@ add:
 	RET
 
 // func lanesF32AVX2_6(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·lanesF32AVX2_6(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -1990,7 +1990,7 @@ TEXT ·lanesF32AVX2_6(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -2085,7 +2085,7 @@ add:
 	RET
 
 // func dotsF32AVX2_1(t *byte)
-// Requires: AVX, AVX2, FMA3, SSE2
+// Requires: AVX, AVX2, FMA3
 TEXT ·dotsF32AVX2_1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   (AX), SI
@@ -2111,7 +2111,7 @@ rest:
 	MOVQ         $0x00000001, DX
 	SHLQ         CL, DX
 	DECQ         DX
-	MOVQ         DX, X13
+	VMOVQ        DX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -2138,7 +2138,7 @@ store:
 	RET
 
 // func dotsF32AVX2_8(t *byte)
-// Requires: AVX, AVX2, FMA3, SSE2
+// Requires: AVX, AVX2, FMA3
 TEXT ·dotsF32AVX2_8(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   (AX), SI
@@ -2182,7 +2182,7 @@ rest:
 	MOVQ         $0x00000001, DX
 	SHLQ         CL, DX
 	DECQ         DX
-	MOVQ         DX, X13
+	VMOVQ        DX, X13
 	VPBROADCASTD X13, Y13
 	VPAND        bitsF32AVX2<>+0(SB), Y13, Y13
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y13, Y13
@@ -2347,7 +2347,7 @@ next:
 	RET
 
 // func dealF32AVX2(b *byte)
-// Requires: AVX, AVX2, SSE2
+// Requires: AVX, AVX2
 TEXT ·dealF32AVX2(SB), NOSPLIT, $0-8
 	MOVQ         b+0(FP), AX
 	MOVQ         AX, R15
@@ -2368,12 +2368,12 @@ TEXT ·dealF32AVX2(SB), NOSPLIT, $0-8
 	MOVQ         $0x00000001, DX
 	SHLQ         CL, DX
 	DECQ         DX
-	MOVQ         DX, X2
+	VMOVQ        DX, X2
 	VPBROADCASTD X2, Y2
 	VPAND        bitsF32AVX2<>+0(SB), Y2, Y2
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y2, Y2
 	SHRQ         $0x08, DX
-	MOVQ         DX, X3
+	VMOVQ        DX, X3
 	VPBROADCASTD X3, Y3
 	VPAND        bitsF32AVX2<>+0(SB), Y3, Y3
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y3, Y3
@@ -2381,12 +2381,12 @@ TEXT ·dealF32AVX2(SB), NOSPLIT, $0-8
 	MOVQ         $0x00000001, DX
 	SHLQ         CL, DX
 	DECQ         DX
-	MOVQ         DX, X4
+	VMOVQ        DX, X4
 	VPBROADCASTD X4, Y4
 	VPAND        bitsF32AVX2<>+0(SB), Y4, Y4
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y4, Y4
 	SHRQ         $0x08, DX
-	MOVQ         DX, X5
+	VMOVQ        DX, X5
 	VPBROADCASTD X5, Y5
 	VPAND        bitsF32AVX2<>+0(SB), Y5, Y5
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y5, Y5
@@ -2606,7 +2606,7 @@ round:
 	RET
 
 // func tileF64AVX2_1x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF64AVX2_1x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -2633,7 +2633,7 @@ TEXT ·tileF64AVX2_1x1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -2697,7 +2697,7 @@ DATA bitsF64AVX2<>+24(SB)/8, $0x0000000000000008
 GLOBL bitsF64AVX2<>(SB), RODATA|NOPTR, $32
 
 // func tileF64AVX2_2x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF64AVX2_2x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -2725,7 +2725,7 @@ TEXT ·tileF64AVX2_2x1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -2790,7 +2790,7 @@ add:
 	RET
 
 // func tileF64AVX2_3x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF64AVX2_3x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -2819,7 +2819,7 @@ TEXT ·tileF64AVX2_3x1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -2891,7 +2891,7 @@ add:
 	RET
 
 // func tileF64AVX2_4x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF64AVX2_4x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -2925,7 +2925,7 @@ TEXT ·tileF64AVX2_4x1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -3006,7 +3006,7 @@ add:
 	RET
 
 // func tileF64AVX2_5x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF64AVX2_5x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -3041,7 +3041,7 @@ TEXT ·tileF64AVX2_5x1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -3129,7 +3129,7 @@ add:
 	RET
 
 // func tileF64AVX2_6x1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tileF64AVX2_6x1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -3167,7 +3167,7 @@ TEXT ·tileF64AVX2_6x1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -4037,7 +4037,7 @@ add:
 	RET
 
 // func lanesF64AVX2_1(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·lanesF64AVX2_1(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -4064,7 +4064,7 @@ TEXT ·lanesF64AVX2_1(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -4121,7 +4121,7 @@ add:
 	RET
 
 // func lanesF64AVX2_2(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·lanesF64AVX2_2(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -4149,7 +4149,7 @@ TEXT ·lanesF64AVX2_2(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -4213,7 +4213,7 @@ add:
 	RET
 
 // func lanesF64AVX2_3(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·lanesF64AVX2_3(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -4242,7 +4242,7 @@ TEXT ·lanesF64AVX2_3(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -4313,7 +4313,7 @@ add:
 	RET
 
 // func lanesF64AVX2_4(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·lanesF64AVX2_4(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -4347,7 +4347,7 @@ TEXT ·lanesF64AVX2_4(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -4427,7 +4427,7 @@ add:
 	RET
 
 // func lanesF64AVX2_5(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·lanesF64AVX2_5(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -4462,7 +4462,7 @@ TEXT ·lanesF64AVX2_5(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -4549,7 +4549,7 @@ add:
 	RET
 
 // func lanesF64AVX2_6(t *byte)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE2
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·lanesF64AVX2_6(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         32(AX), DX
@@ -4587,7 +4587,7 @@ TEXT ·lanesF64AVX2_6(SB), NOSPLIT, $56-8
 	MOVQ         (AX), SI
 	MOVQ         8(AX), BX
 	MOVQ         96(AX), CX
-	MOVQ         CX, X13
+	VMOVQ        CX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -4682,7 +4682,7 @@ add:
 	RET
 
 // func dotsF64AVX2_1(t *byte)
-// Requires: AVX, AVX2, FMA3, SSE2
+// Requires: AVX, AVX2, FMA3
 TEXT ·dotsF64AVX2_1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   (AX), SI
@@ -4708,7 +4708,7 @@ rest:
 	MOVQ         $0x00000001, DX
 	SHLQ         CL, DX
 	DECQ         DX
-	MOVQ         DX, X13
+	VMOVQ        DX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -4733,7 +4733,7 @@ store:
 	RET
 
 // func dotsF64AVX2_8(t *byte)
-// Requires: AVX, AVX2, FMA3, SSE2
+// Requires: AVX, AVX2, FMA3
 TEXT ·dotsF64AVX2_8(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   (AX), SI
@@ -4777,7 +4777,7 @@ rest:
 	MOVQ         $0x00000001, DX
 	SHLQ         CL, DX
 	DECQ         DX
-	MOVQ         DX, X13
+	VMOVQ        DX, X13
 	VPBROADCASTQ X13, Y13
 	VPAND        bitsF64AVX2<>+0(SB), Y13, Y13
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y13, Y13
@@ -4926,7 +4926,7 @@ next:
 	RET
 
 // func dealF64AVX2(b *byte)
-// Requires: AVX, AVX2, SSE2
+// Requires: AVX, AVX2
 TEXT ·dealF64AVX2(SB), NOSPLIT, $0-8
 	MOVQ         b+0(FP), AX
 	MOVQ         AX, R15
@@ -4947,12 +4947,12 @@ TEXT ·dealF64AVX2(SB), NOSPLIT, $0-8
 	MOVQ         $0x00000001, DX
 	SHLQ         CL, DX
 	DECQ         DX
-	MOVQ         DX, X2
+	VMOVQ        DX, X2
 	VPBROADCASTQ X2, Y2
 	VPAND        bitsF64AVX2<>+0(SB), Y2, Y2
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y2, Y2
 	SHRQ         $0x04, DX
-	MOVQ         DX, X3
+	VMOVQ        DX, X3
 	VPBROADCASTQ X3, Y3
 	VPAND        bitsF64AVX2<>+0(SB), Y3, Y3
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y3, Y3
@@ -4960,12 +4960,12 @@ TEXT ·dealF64AVX2(SB), NOSPLIT, $0-8
 	MOVQ         $0x00000001, DX
 	SHLQ         CL, DX
 	DECQ         DX
-	MOVQ         DX, X4
+	VMOVQ        DX, X4
 	VPBROADCASTQ X4, Y4
 	VPAND        bitsF64AVX2<>+0(SB), Y4, Y4
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y4, Y4
 	SHRQ         $0x04, DX
-	MOVQ         DX, X5
+	VMOVQ        DX, X5
 	VPBROADCASTQ X5, Y5
 	VPAND        bitsF64AVX2<>+0(SB), Y5, Y5
 	VPCMPEQQ     bitsF64AVX2<>+0(SB), Y5, Y5
@@ -5153,7 +5153,7 @@ round:
 	RET
 
 // func scatterImageF32AVX2(t *byte)
-// Requires: AVX, AVX2, FMA3, SSE2
+// Requires: AVX, AVX2, FMA3
 TEXT ·scatterImageF32AVX2(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         (AX), R14
@@ -5179,7 +5179,7 @@ TEXT ·scatterImageF32AVX2(SB), NOSPLIT, $56-8
 	LEAQ         (R11)(R11*2), R12
 	LEAQ         (R11)(R11*4), R13
 	MOVQ         48(SP), CX
-	MOVQ         CX, X15
+	VMOVQ        CX, X15
 	VPBROADCASTD X15, Y15
 	VPAND        bitsF32AVX2<>+0(SB), Y15, Y15
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y15, Y15
@@ -5986,7 +5986,7 @@ DATA eight4<>+28(SB)/4, $0x3fb504f3
 GLOBL eight4<>(SB), RODATA|NOPTR, $32
 
 // func scatterKernelF32AVX2(t *byte)
-// Requires: AVX, AVX2, FMA3, SSE2
+// Requires: AVX, AVX2, FMA3
 TEXT ·scatterKernelF32AVX2(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         (AX), R14
@@ -6012,7 +6012,7 @@ TEXT ·scatterKernelF32AVX2(SB), NOSPLIT, $56-8
 	LEAQ         (R11)(R11*2), R12
 	LEAQ         (R11)(R11*4), R13
 	MOVQ         48(SP), CX
-	MOVQ         CX, X15
+	VMOVQ        CX, X15
 	VPBROADCASTD X15, Y15
 	VPAND        bitsF32AVX2<>+0(SB), Y15, Y15
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y15, Y15
@@ -6457,7 +6457,7 @@ DATA eight10<>+28(SB)/4, $0x3e715bef
 GLOBL eight10<>(SB), RODATA|NOPTR, $32
 
 // func scatterResultF32AVX2(t *byte)
-// Requires: AVX, AVX2, FMA3, SSE2
+// Requires: AVX, AVX2, FMA3
 TEXT ·scatterResultF32AVX2(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         (AX), R14
@@ -6483,7 +6483,7 @@ TEXT ·scatterResultF32AVX2(SB), NOSPLIT, $56-8
 	LEAQ         (R11)(R11*2), R12
 	LEAQ         (R11)(R11*4), R13
 	MOVQ         48(SP), CX
-	MOVQ         CX, X15
+	VMOVQ        CX, X15
 	VPBROADCASTD X15, Y15
 	VPAND        bitsF32AVX2<>+0(SB), Y15, Y15
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y15, Y15
@@ -6976,7 +6976,7 @@ set_end:
 	RET
 
 // func gatherResultF32AVX2(t *byte)
-// Requires: AVX, AVX2, FMA3, SSE2
+// Requires: AVX, AVX2, FMA3
 TEXT ·gatherResultF32AVX2(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         (AX), R14
@@ -7003,7 +7003,7 @@ TEXT ·gatherResultF32AVX2(SB), NOSPLIT, $56-8
 	LEAQ         (R11)(R11*4), R13
 	MOVQ         88(AX), R14
 	MOVQ         48(SP), CX
-	MOVQ         CX, X15
+	VMOVQ        CX, X15
 	VPBROADCASTD X15, Y15
 	VPAND        bitsF32AVX2<>+0(SB), Y15, Y15
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y15, Y15
@@ -8061,7 +8061,7 @@ DATA eight12<>+28(SB)/4, $0x403504f3
 GLOBL eight12<>(SB), RODATA|NOPTR, $32
 
 // func gatherKernelF32AVX2(t *byte)
-// Requires: AVX, AVX2, FMA3, SSE2
+// Requires: AVX, AVX2, FMA3
 TEXT ·gatherKernelF32AVX2(SB), NOSPLIT, $56-8
 	MOVQ         t+0(FP), AX
 	MOVQ         (AX), R14
@@ -8088,7 +8088,7 @@ TEXT ·gatherKernelF32AVX2(SB), NOSPLIT, $56-8
 	LEAQ         (R11)(R11*4), R13
 	MOVQ         88(AX), R14
 	MOVQ         48(SP), CX
-	MOVQ         CX, X15
+	VMOVQ        CX, X15
 	VPBROADCASTD X15, Y15
 	VPAND        bitsF32AVX2<>+0(SB), Y15, Y15
 	VPCMPEQD     bitsF32AVX2<>+0(SB), Y15, Y15

@@ -3503,7 +3503,7 @@ done:
 	RET
 
 // func windowArgMax32AVX2(index *int32, x *float32, n int, at int, rows int, rowStride int, cols int, colStride int)
-// Requires: AVX, AVX2, SSE2
+// Requires: AVX, AVX2
 TEXT ·windowArgMax32AVX2(SB), NOSPLIT, $0-64
 	MOVQ    index+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -3517,7 +3517,7 @@ loop:
 	MOVQ         BX, DI
 	VMOVUPS      (CX)(DI*4), Y1
 	VMOVAPS      Y1, Y1
-	MOVQ         DI, X2
+	VMOVQ        DI, X2
 	VPBROADCASTD X2, Y2
 	VPADDD       Y2, Y0, Y2
 	VMOVAPS      Y2, Y2
@@ -3529,7 +3529,7 @@ allRow:
 
 allCol:
 	VMOVUPS      (CX)(R9*4), Y3
-	MOVQ         R9, X4
+	VMOVQ        R9, X4
 	VPBROADCASTD X4, Y4
 	VPADDD       Y4, Y0, Y4
 	VCMPPS       $0x0e, Y1, Y3, Y5
@@ -3564,7 +3564,7 @@ tail:
 	VMOVDQU      32(SI)(DX*4), Y1
 	VMASKMOVPS   (CX)(BX*4), Y1, Y2
 	VMOVAPS      Y2, Y2
-	MOVQ         BX, X3
+	VMOVQ        BX, X3
 	VPBROADCASTD X3, Y3
 	VPADDD       Y3, Y0, Y3
 	VMOVAPS      Y3, Y3
@@ -3576,7 +3576,7 @@ someRow:
 
 someCol:
 	VMASKMOVPS   (CX)(DI*4), Y1, Y4
-	MOVQ         DI, X5
+	VMOVQ        DI, X5
 	VPBROADCASTD X5, Y5
 	VPADDD       Y5, Y0, Y5
 	VCMPPS       $0x0e, Y2, Y4, Y6
@@ -7370,7 +7370,7 @@ done:
 	RET
 
 // func windowArgMax64AVX2(index *int32, x *float64, n int, at int, rows int, rowStride int, cols int, colStride int)
-// Requires: AVX, AVX2, SSE2
+// Requires: AVX, AVX2
 TEXT ·windowArgMax64AVX2(SB), NOSPLIT, $0-64
 	MOVQ    index+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -7384,7 +7384,7 @@ loop:
 	MOVQ         BX, DI
 	VMOVUPD      (CX)(DI*8), Y1
 	VMOVAPD      Y1, Y1
-	MOVQ         DI, X2
+	VMOVQ        DI, X2
 	VPBROADCASTQ X2, Y2
 	VPADDQ       Y2, Y0, Y2
 	VMOVAPD      Y2, Y2
@@ -7396,7 +7396,7 @@ allRow:
 
 allCol:
 	VMOVUPD      (CX)(R9*8), Y3
-	MOVQ         R9, X4
+	VMOVQ        R9, X4
 	VPBROADCASTQ X4, Y4
 	VPADDQ       Y4, Y0, Y4
 	VCMPPD       $0x0e, Y1, Y3, Y5
@@ -7433,7 +7433,7 @@ tail:
 	VMOVDQU      32(SI)(DX*8), Y1
 	VMASKMOVPD   (CX)(BX*8), Y1, Y2
 	VMOVAPD      Y2, Y2
-	MOVQ         BX, X3
+	VMOVQ        BX, X3
 	VPBROADCASTQ X3, Y3
 	VPADDQ       Y3, Y0, Y3
 	VMOVAPD      Y3, Y3
@@ -7445,7 +7445,7 @@ someRow:
 
 someCol:
 	VMASKMOVPD   (CX)(DI*8), Y1, Y4
-	MOVQ         DI, X5
+	VMOVQ        DI, X5
 	VPBROADCASTQ X5, Y5
 	VPADDQ       Y5, Y0, Y5
 	VCMPPD       $0x0e, Y2, Y4, Y6

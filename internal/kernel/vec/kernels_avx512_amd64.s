@@ -2951,7 +2951,7 @@ done:
 	RET
 
 // func windowArgMax32AVX512(index *int32, x *float32, n int, at int, rows int, rowStride int, cols int, colStride int)
-// Requires: AVX, AVX512F, BMI2, SSE2
+// Requires: AVX, AVX512F, BMI2
 TEXT ·windowArgMax32AVX512(SB), NOSPLIT, $0-64
 	MOVQ    index+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -2965,7 +2965,7 @@ loop:
 	MOVQ         BX, DI
 	VMOVUPS      (CX)(DI*4), Z1
 	VMOVAPS      Z1, Z1
-	MOVQ         DI, X2
+	VMOVQ        DI, X2
 	VPBROADCASTD X2, Z2
 	VPADDD       Z2, Z0, Z2
 	VMOVAPS      Z2, Z2
@@ -2977,7 +2977,7 @@ allRow:
 
 allCol:
 	VMOVUPS      (CX)(R9*4), Z3
-	MOVQ         R9, X4
+	VMOVQ        R9, X4
 	VPBROADCASTD X4, Z4
 	VPADDD       Z4, Z0, Z4
 	VCMPPS       $0x0e, Z1, Z3, K1
@@ -3012,7 +3012,7 @@ tail:
 	KMOVW        SI, K1
 	VMOVUPS.Z    (CX)(BX*4), K1, Z1
 	VMOVAPS      Z1, Z1
-	MOVQ         BX, X2
+	VMOVQ        BX, X2
 	VPBROADCASTD X2, Z2
 	VPADDD       Z2, Z0, Z2
 	VMOVAPS      Z2, Z2
@@ -3024,7 +3024,7 @@ someRow:
 
 someCol:
 	VMOVUPS.Z    (CX)(DI*4), K1, Z3
-	MOVQ         DI, X4
+	VMOVQ        DI, X4
 	VPBROADCASTD X4, Z4
 	VPADDD       Z4, Z0, Z4
 	VCMPPS       $0x0e, Z1, Z3, K2
@@ -6286,7 +6286,7 @@ done:
 	RET
 
 // func windowArgMax64AVX512(index *int32, x *float64, n int, at int, rows int, rowStride int, cols int, colStride int)
-// Requires: AVX, AVX512F, AVX512VL, BMI2, SSE2
+// Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·windowArgMax64AVX512(SB), NOSPLIT, $0-64
 	MOVQ    index+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -6300,7 +6300,7 @@ loop:
 	MOVQ         BX, DI
 	VMOVUPD      (CX)(DI*8), Z1
 	VMOVAPD      Z1, Z1
-	MOVQ         DI, X2
+	VMOVQ        DI, X2
 	VPBROADCASTQ X2, Z2
 	VPADDQ       Z2, Z0, Z2
 	VMOVAPD      Z2, Z2
@@ -6312,7 +6312,7 @@ allRow:
 
 allCol:
 	VMOVUPD      (CX)(R9*8), Z3
-	MOVQ         R9, X4
+	VMOVQ        R9, X4
 	VPBROADCASTQ X4, Z4
 	VPADDQ       Z4, Z0, Z4
 	VCMPPD       $0x0e, Z1, Z3, K1
@@ -6348,7 +6348,7 @@ tail:
 	KMOVW        SI, K1
 	VMOVUPD.Z    (CX)(BX*8), K1, Z1
 	VMOVAPD      Z1, Z1
-	MOVQ         BX, X2
+	VMOVQ        BX, X2
 	VPBROADCASTQ X2, Z2
 	VPADDQ       Z2, Z0, Z2
 	VMOVAPD      Z2, Z2
@@ -6360,7 +6360,7 @@ someRow:
 
 someCol:
 	VMOVUPD.Z    (CX)(DI*8), K1, Z3
-	MOVQ         DI, X4
+	VMOVQ        DI, X4
 	VPBROADCASTQ X4, Z4
 	VPADDQ       Z4, Z0, Z4
 	VCMPPD       $0x0e, Z1, Z3, K2

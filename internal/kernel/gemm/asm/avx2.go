@@ -202,7 +202,7 @@ func (ma avx2) loadMasked(p Mem, which, i int) { ma.maskLoad(p, ymm[2+which], ym
 // spreadMask turns the bits of r into lanes of ones.
 func (ma avx2) spreadMask(r reg.Register, y reg.VecPhysical) {
 	bits := ma.bits()
-	MOVQ(r, y.AsX())
+	VMOVQ(r, y.AsX())
 	if ma.bytes == 4 {
 		VPBROADCASTD(y.AsX(), y)
 		VPAND(bits, y, y)

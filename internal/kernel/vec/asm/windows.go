@@ -75,7 +75,8 @@ func (m *machine) window(prefix string, index, x, at reg.Register, lanes vec, n 
 // broadcast returns an integer in every lane.
 func (m *machine) broadcast(r reg.Register) vec {
 	low, d := m.XMM(), m.vector()
-	m.MOVQ(r, low)
+	// Not MOVQ: between AVX, on Intel, an instruction of SSE waits for the register whose upper part it keeps, or saves all of them.
+	m.VMOVQ(r, low)
 	if m.double {
 		m.VPBROADCASTQ(low, d)
 	} else {
