@@ -1,6 +1,7 @@
 package modeq_test
 
 import (
+	"context"
 	"fmt"
 
 	"shadowflow/engine"
@@ -45,20 +46,26 @@ func Example_ownOptimizer() {
 		return
 	}
 
-	descent, err := rule.NewDescent(r, valley, []float64{1.5, 1}, engine.Options{})
+	loss := &objective.Function{Dim: 2, Batch: func(theta graph.Value, _ int) graph.Value { return valley(theta) }}
+	numbers := objective.NewNumeric[float64](loss, 1)
+	stepper, err := rule.NewStepper[float64](r, []graph.Block{{Name: "theta", Shape: []int{2}}}, engine.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+	theta, gradient := []float64{1.5, 1}, make([]float64, 2)
 	for range 100 {
-		if err := descent.Step(c.LR); err != nil {
+		if _, err := numbers.Evaluate(context.Background(), theta, objective.Full, objective.Want[float64]{Gradient: gradient}); err != nil {
+			fmt.Println(err)
+			return
+		}
+		if err := stepper.Step(c.LR, theta, gradient); err != nil {
 			fmt.Println(err)
 			return
 		}
 	}
-	fmt.Printf("after 100 steps: %.4f\n", descent.Theta())
+	fmt.Printf("after 100 steps: %.4f\n", theta)
 
-	loss := &objective.Function{Dim: 2, Batch: func(theta graph.Value, _ int) graph.Value { return valley(theta) }}
 	fields, err := modeq.CompileFields(r, loss, 2, 3, modeq.FieldOptions{})
 	if err != nil {
 		fmt.Println(err)

@@ -5,30 +5,7 @@ import (
 	"time"
 
 	"shadowflow/engine"
-	"shadowflow/graph"
 )
-
-// bilinear is the 2-parameter loss that the speed of small steps is measured on.
-func bilinear(theta graph.Value) graph.Value {
-	r := theta.Like(1.5).Sub(theta.At(0).Mul(theta.At(1)).Mul(theta.Like(2)))
-	return r.Square().Mul(r.Like(0.5))
-}
-
-// BenchmarkAdamOnTwoParameters takes steps of Adam on the 2-parameter loss, one thread; steps/s is what counts.
-func BenchmarkAdamOnTwoParameters(b *testing.B) {
-	r, c := mustRule(b, "adam", nil)
-	d, err := NewDescent(r, bilinear, []float64{1.6, 1.1}, engine.Options{Threads: 1})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := d.Step(c.LR); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "steps/s")
-}
 
 // BenchmarkAdamOnResNet50 takes steps of Adam over as many float32 parameters as ResNet-50 for CIFAR has. A step reads theta, the
 // gradient and two moments and writes theta and the moments: 7 streams. Its bandwidth is compared with that of copying as many

@@ -226,51 +226,16 @@ func TestRestoredStepperTakesTheSameBits(t *testing.T) {
 	}
 }
 
-func square(theta graph.Value) graph.Value { return theta.Square().Sum() }
-
-func TestDescentTakesTheStepperSteps(t *testing.T) {
-	for _, name := range Names() {
-		r, c := mustRule(t, name, nil)
-		s := mustStepper[float64](t, r, vector(3))
-		d, err := NewDescent(r, square, []float64{1, 2, -3}, engine.Options{Threads: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		theta := []float64{1, 2, -3}
-		for range 7 {
-			estimate(s.state)
-			estimate(d.state)
-			if err := s.Step(c.LR, theta, []float64{2 * theta[0], 2 * theta[1], 2 * theta[2]}); err != nil {
-				t.Fatal(err)
-			}
-			if err := d.Step(c.LR); err != nil {
-				t.Fatal(err)
-			}
-			for i, v := range d.Theta() {
-				if math.Abs(v-theta[i]) > 1e-14 {
-					t.Fatalf("%s: theta[%d] = %.17g and %.17g", name, i, v, theta[i])
-				}
-			}
-		}
-	}
-}
-
 func TestStepsAllocateNothing(t *testing.T) {
 	r, c := mustRule(t, "adam", nil)
 	s := mustStepper[float64](t, r, vector(2))
-	d, err := NewDescent(r, square, []float64{1, 2}, engine.Options{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
 	theta, g := []float64{1, 2}, []float64{0.1, 0.2}
-	for what, step := range map[string]func() error{"stepper": func() error { return s.Step(c.LR, theta, g) }, "descent": func() error { return d.Step(c.LR) }} {
-		if n := testing.AllocsPerRun(100, func() {
-			if err := step(); err != nil {
-				t.Fatal(err)
-			}
-		}); n != 0 {
-			t.Errorf("%s: %g allocations a step", what, n)
+	if n := testing.AllocsPerRun(100, func() {
+		if err := s.Step(c.LR, theta, g); err != nil {
+			t.Fatal(err)
 		}
+	}); n != 0 {
+		t.Errorf("%g allocations a step", n)
 	}
 }
 

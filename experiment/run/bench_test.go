@@ -1,7 +1,9 @@
 package run
 
 import (
+	"fmt"
 	"math"
+	"path/filepath"
 	"testing"
 )
 
@@ -57,4 +59,18 @@ func BenchmarkRealizedBias(b *testing.B) {
 	}
 	b.ReportMetric(100*(with/without-1), "%")
 	b.ReportMetric(0, "ns/op")
+}
+
+// The whole loop on a loss of two parameters, with a row every 100,000 steps; steps/s is what counts.
+func BenchmarkAdamOnTwoParameters(b *testing.B) {
+	const steps = 200_000
+	n := 0
+	for b.Loop() {
+		c := parse(b, "objective: {name: bilinear}\noptimizer: {name: adam}\nrecord: {every: 100000, bias: 0, sharpness: 0, state: 0}\ncheckpoint: {every: 0}\n", fmt.Sprint("steps=", steps))
+		if _, err := Run(b.Context(), c, filepath.Join(b.TempDir(), "run"), Options{}); err != nil {
+			b.Fatal(err)
+		}
+		n += steps
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "steps/s")
 }
