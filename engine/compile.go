@@ -65,6 +65,7 @@ type compiler struct {
 	set       isa.Set
 	pool      *par.Pool
 	fuse      *fuser
+	triangles *triangles
 	units     []*unit
 	unitOf    map[*graph.Node]*unit
 	homes     map[*graph.Node]home
@@ -120,6 +121,7 @@ func (c *compiler) plan() error {
 	if err := c.check(nodes); err != nil {
 		return err
 	}
+	c.triangles = findTriangles(nodes, c.outs)
 	c.fuse = partition(c.rows, nodes, c.outs)
 	c.dropVirtual()
 	c.units = c.fuse.units()

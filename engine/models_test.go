@@ -18,7 +18,7 @@ type model struct {
 	build func(e *env, large bool) graph.Value
 }
 
-var models = []model{{"MLP", mlp}, {"CNN", cnn}, {"residual bottleneck", bottleneck}, {"attention block", attention}, {"embeddings", embeddings}}
+var models = []model{{"MLP", mlp}, {"CNN", cnn}, {"residual bottleneck", bottleneck}, {"attention block", attention}, {"causal attention", causalAttention}, {"embeddings", embeddings}}
 
 func pick(large bool, big, small int) int {
 	if large {
@@ -108,6 +108,30 @@ func attention(e *env, large bool) graph.Value {
 	h = dense(dense(x.LayerNorm(e.x(width), e.x(width), 1e-2), 2*width).Gelu(), width)
 	y := x.Add(h).Reshape(batch, tokens, width).Mean(1)
 	return dense(y, 3).CrossEntropy(e.labels(3, batch))
+}
+
+// causalAttention gives each token the values of those up to it, with the mask that lets half of its products be left out.
+func causalAttention(e *env, large bool) graph.Value {
+	batch, tokens, d := pick(large, 20, 2), pick(large, 70, 33), pick(large, 16, 2)
+	x := e.scaled(1, batch, tokens, d)
+	project := func() graph.Value {
+		return x.Reshape(-1, d).MatMul(e.scaled(d, d, d)).Reshape(batch, tokens, d)
+	}
+	q, k, v := project(), project(), project()
+	y := causal(q.MatMul(k.T())).MatMul(v)
+	return y.Sub(e.x(batch, tokens, d)).Square().Mean()
+}
+
+// causal is the softmax of each row up to the diagonal.
+func causal(dots graph.Value) graph.Value {
+	n := dots.Shape()[1]
+	mask := make([]float64, n*n)
+	for i := range n {
+		for j := i + 1; j < n; j++ {
+			mask[i*n+j] = -1e30
+		}
+	}
+	return dots.Add(dots.Builder().ConstArray(dots.DType(), mask, n, n)).Softmax()
 }
 
 // embeddings adds up what a table has for tokens and what another has for their places, and averages over each text.

@@ -24,8 +24,9 @@ func planOf[T graph.Float](c *compiler, n *graph.Node) *gemm.Plan[T] {
 	workers := c.pool.Workers()
 	if n.Op() == graph.OpMatMul {
 		a, rank := n.Attr().(graph.MatMulAttr), len(n.Shape())
-		return gemm.NewMatMul[T](gemm.MatMul{Batch: numel(n.Shape()[:rank-2]), M: n.Shape()[rank-2], N: n.Shape()[rank-1], K: innerOf(n),
-			TransA: a.TransA, TransB: a.TransB}, c.set, workers)
+		spec := gemm.MatMul{Batch: numel(n.Shape()[:rank-2]), M: n.Shape()[rank-2], N: n.Shape()[rank-1], K: innerOf(n), TransA: a.TransA, TransB: a.TransB}
+		spec.A, spec.C = c.triangles.of(n)
+		return gemm.NewMatMul[T](spec, c.set, workers)
 	}
 	a := n.Attr().(graph.ConvAttr)
 	spec := gemm.Conv{N: a.X[0], H: a.X[1], W: a.X[2], C: a.X[3], O: a.W[3], KH: a.W[0], KW: a.W[1], StrideH: a.Stride[0],

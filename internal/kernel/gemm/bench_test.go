@@ -56,6 +56,21 @@ func bestSet(b *testing.B) isa.Set {
 	return set
 }
 
+// The products of causal attention, whole and without the half that the mask hides: GFLOPS and the fraction of the peak count the whole.
+func BenchmarkAttention(b *testing.B) {
+	set := bestSet(b)
+	for _, s := range []MatMul{
+		{Batch: 72, M: 256, N: 256, K: 64, TransB: true, C: Lower},
+		{Batch: 72, M: 256, N: 64, K: 256, A: Lower},
+		{Batch: 72, M: 256, N: 64, K: 256, TransA: true, A: Upper},
+	} {
+		whole := s
+		whole.A, whole.C = Full, Full
+		b.Run(fmt.Sprintf("%+v", whole), func(b *testing.B) { measure(b, NewMatMul[float32](whole, set, 0), set) })
+		b.Run(fmt.Sprintf("%+v", s), func(b *testing.B) { measure(b, NewMatMul[float32](s, set, 0), set) })
+	}
+}
+
 func BenchmarkMatMul(b *testing.B) {
 	set := bestSet(b)
 	for _, s := range []MatMul{

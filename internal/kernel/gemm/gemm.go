@@ -18,6 +18,9 @@ type MatMul struct {
 	M, N, K int // op(A) is M by K, op(B) is K by N
 	// TransA says that A is stored as [K, M], TransB that B is stored as [N, K].
 	TransA, TransB bool
+	// A says that op(A), a square matrix, is zero elsewhere, C that only these elements of the square result matter: the others become
+	// zero, or what the product is there, but finite where the operands are. What needs not be multiplied is not.
+	A, C Shape
 }
 
 // Conv states a two-dimensional convolution of images [N, H, W, C] by kernels [KH, KW, C/Groups, O] to [N, OutH, OutW, O]:
@@ -177,6 +180,9 @@ func (p private) of(worker int) int { return p.at + worker*p.size }
 func NewMatMul[T Float](s MatMul, set isa.Set, workers int) *Plan[T] {
 	if min(s.Batch, s.M, s.N, s.K) < 1 {
 		panic(fmt.Sprintf("gemm: %+v: want every size above zero", s))
+	}
+	if s.A != Full && s.M != s.K || s.C != Full && s.M != s.N {
+		panic(fmt.Sprintf("gemm: %+v: want triangles to be square", s))
 	}
 	p := &Plan[T]{
 		sizes:   [3]int{s.Batch * s.M * s.N, s.Batch * s.M * s.K, s.Batch * s.K * s.N},

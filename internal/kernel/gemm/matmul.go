@@ -113,6 +113,9 @@ func (p *mulPlan[T]) unpacked(rowTiles int) bool {
 // split returns how many parts of the inner dimension there may be, at most so many. It does not depend on the workers,
 // since the order of additions does on it.
 func (p *mulPlan[T]) split(parts int) int {
+	if p.triangular() {
+		return 1
+	}
 	return max(1, min(parts, p.K/minSplit, chunksAimed, maxPartial/(p.M*p.N)))
 }
 
@@ -144,6 +147,9 @@ func (p *mulPlan[T]) cutSums(flops float64) {
 // far apart, would share few sets of the cache. Of a transposed A, a tile that is high enough takes most of each cache line at once, and reading
 // it where it is is no worse.
 func (p *mulPlan[T]) copyA() bool {
+	if p.triangular() {
+		return false
+	}
 	panels := ceilDiv(p.N, p.ks.width()) / p.colBlocks
 	if p.TransA {
 		low := p.ks.rows*p.ks.size <= cacheLine*3/4
@@ -246,6 +252,10 @@ func (p *mulPlan[T]) Chunk(i, worker int) {
 		t.b, t.ldb, panel = p.right(batch, k, t.count, lo, hi, worker)
 		if d+1 < to {
 			t.expect(p.sources(batch, k+t.count, k+2*p.depth, top, bottom, lo, hi))
+		}
+		if p.triangular() {
+			p.triangle(t, k, top, bottom, lo, hi, panel, add)
+			continue
 		}
 		p.rows(&p.workers[worker], bottom-top, hi-lo, panel, p.left+worker*p.leftSize)
 	}
