@@ -17,7 +17,7 @@ type Bias struct {
 	PenalizedCoordinates, HinderedCoordinates float64
 	PenalizedWeight, HinderedWeight           float64
 	// MainDrive and Drive are the two parts of dN/dt: -q.F of the main term and -h q.C of the bias. A negative Drive says that the
-	// bias lowers N, a positive one that it hinders its decrease.
+	// bias acts to lower N, a positive one that it acts to raise it: against its fall where MainDrive is negative.
 	MainDrive, Drive float64
 }
 
@@ -62,8 +62,8 @@ func BiasOf[T graph.Float](h float64, f, c, q []T) Bias {
 		HinderedCoordinates:  s.hindered / n,
 		PenalizedWeight:      ratio(s.penalizedWeight, s.weight),
 		HinderedWeight:       ratio(s.hinderedWeight, s.weight),
-		MainDrive:            -s.qf,
-		Drive:                -h * s.qc,
+		MainDrive:            0 - s.qf, // not -0 of nothing
+		Drive:                0 - h*s.qc,
 	}
 }
 

@@ -26,3 +26,21 @@ func Rounding[T graph.Float](theta []T) float64 {
 		return sum
 	}, func(total *float64, part float64) { *total += part }))
 }
+
+// withinRounding is how many units in the last place two ways to compute the same number may differ by: a step of each optimizer from an empty memory
+// is within 3 of the update without memory where the two are the same.
+const withinRounding = 4
+
+// Subtract makes u what it has beyond f, u - f, which is 0 in an element where rounding alone may have made the difference.
+func Subtract[T graph.Float](u, f []T) {
+	ulp := math.Ldexp(1, -52)
+	if graph.TypeOf[T]().Size() == 4 {
+		ulp = math.Ldexp(1, -23)
+	}
+	for j, v := range f {
+		larger := max(math.Abs(float64(u[j])), math.Abs(float64(v)))
+		if u[j] -= v; math.Abs(float64(u[j])) <= withinRounding*ulp*larger {
+			u[j] = 0
+		}
+	}
+}

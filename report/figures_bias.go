@@ -12,7 +12,7 @@ func (r *Report) overview() *Chart {
 	}
 	return &Chart{
 		Labels: Label{"overview", "Loss, gradient norm, and the realized bias",
-			"Above, training and test loss; in the middle, the excess of the perturbed one-norm of the gradient; below, the size of the realized bias, of what the steps have beyond those of the optimizer without memory, beside the main term, and whether it lowers the norm or hinders its decrease (the sign of -q.b)."},
+			"Above, training and test loss; in the middle, the excess of the perturbed one-norm of the gradient; below, the size of the realized bias, of what the steps have beyond those of the optimizer without memory, beside the main term, and whether it acts to lower the norm or to raise it, which hinders its fall where the main term lowers it (the sign of -q.b)."},
 		Axes: []Axes{r.lossAxes(), r.normAxes(), sign},
 	}
 }
@@ -20,17 +20,20 @@ func (r *Report) overview() *Chart {
 // signAxes show the size of the realized bias, and by colour and shape its sign.
 func (r *Report) signAxes() Axes {
 	at := r.together("step", "bias.realized_share", "drive.realized")
-	lowers := Series{Name: "lowers the norm", Color: 0, Mark: 2, Marks: true}
-	hinders := Series{Name: "hinders its decrease", Color: 1, Mark: 0, Marks: true}
+	lowers := Series{Name: "lowers dN/dt", Color: 0, Mark: 2, Marks: true}
+	raises := Series{Name: "raises dN/dt", Color: 1, Mark: 0, Marks: true}
 	every := max(1, len(at[0])/100) // marks, unlike lines, hide one another
 	for i := 0; i < len(at[0]); i += every {
-		s := &hinders
-		if at[2][i] < 0 {
+		s := &raises
+		switch {
+		case at[2][i] == 0:
+			continue
+		case at[2][i] < 0:
 			s = &lowers
 		}
 		s.X, s.Y = append(s.X, at[0][i]), append(s.Y, at[1][i])
 	}
-	return Axes{Y: "realized bias / main", LogY: true, Series: []Series{lowers, hinders}}
+	return Axes{Y: "realized bias / main", LogY: true, Series: []Series{lowers, raises}}
 }
 
 func (r *Report) biasFigure() *Chart {
@@ -56,7 +59,7 @@ func (r *Report) beyond() []Span {
 	steps, ratio := at[0], at[1]
 	var out []Span
 	for i, v := range ratio {
-		if v < beyondRange {
+		if v <= beyondRange {
 			continue
 		}
 		s := Span{steps[i], steps[i], shadedName}

@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"math"
+
+	"shadowflow/internal/stats"
 )
 
 // stepsFigure shows what changes the steps beside the loss: their size, what clipping leaves of the gradient, and what both do to the norm.
@@ -43,20 +45,19 @@ func (r *Report) sayClipping() string {
 	case len(active) == 0:
 		return fmt.Sprintf("The gradient's norm was within its bound at all %d recorded steps: nothing was clipped.", len(factors))
 	}
-	s := fmt.Sprintf("The gradient's norm was clipped at %d of %d recorded steps, to %s of it in the median", len(active), len(factors), percent(median(active)))
+	s := fmt.Sprintf("The gradient's norm was clipped at %d of %d recorded steps, to %s of it in the median", len(active), len(factors), percent(stats.Median(active)))
 	drives := r.together("drive.clip", "drive.main")
-	raised, share := 0, []float64{}
+	sizes, raised := []float64{}, 0
 	for i, v := range drives[0] {
-		if v == 0 {
+		if v == 0 || drives[1][i] == 0 {
 			continue
 		}
-		if v > 0 {
+		if sizes = append(sizes, math.Abs(v/drives[1][i])); v > 0 {
 			raised++
 		}
-		share = append(share, math.Abs(v/drives[1][i]))
 	}
-	if len(share) == 0 {
+	if len(sizes) == 0 {
 		return s + "."
 	}
-	return fmt.Sprintf("%s; that hindered N's fall at %d of %d of those measured, by %s of the main drive in the median.", s, raised, len(share), percent(median(share)))
+	return fmt.Sprintf("%s; of those measured that raised dN/dt at %d and lowered it at %d, by %s of the main drive in the median.", s, raised, len(sizes)-raised, percent(stats.Median(sizes)))
 }

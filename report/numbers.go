@@ -55,9 +55,12 @@ func grouped(n int) string {
 	return sign + s
 }
 
-// percent writes a share.
+// percent writes a share; one that is not 0 is not written as if it were.
 func percent(v float64) string {
 	digits := 1
+	if a := math.Abs(v); a != 0 && a < 5e-5 || a >= 10 {
+		return number(100*v) + "%"
+	}
 	if a := math.Abs(v); a != 0 && a < 0.001 || a > 0.999 && a < 1 {
 		digits = 2
 	}

@@ -280,7 +280,8 @@ func TestStanding(t *testing.T) {
 		want  string
 	}{
 		{"a bias that lowers the norm", -1, "loss 0.5  norm 2  realized bias - lowers"},
-		{"a bias that hinders its decrease", 1, "loss 0.5  norm 2  realized bias + hinders"},
+		{"a bias that raises it", 1, "loss 0.5  norm 2  realized bias + raises"},
+		{"no bias beyond rounding", 0, "loss 0.5  norm 2  realized bias none"},
 		{"a bias that was not measured", math.NaN(), "loss 0.5  norm 2  realized bias not measured"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

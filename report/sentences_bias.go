@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"shadowflow/experiment/run"
+	"shadowflow/internal/stats"
 )
 
 // beyondRange is the defect of the second-order equation over that of the first from which its prediction is not spoken of: it predicts the
@@ -14,9 +15,6 @@ const beyondRange = 1
 
 // clearlyBetter is the same ratio where it takes a tenth off the error: below it the predicted bias is compared with the realized one.
 const clearlyBetter = 0.9
-
-// stateHolds is the one-step defect of the state equation of order 2, over the step's length, below which it is said to hold.
-const stateHolds = 0.05
 
 // together returns the values of columns, in the rows that have a finite number in each of them.
 func (r *Report) together(columns ...string) [][]float64 {
@@ -36,78 +34,6 @@ func (r *Report) together(columns ...string) [][]float64 {
 		}
 	}
 	return out
-}
-
-// median returns the middle of values, of which there are some.
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
-}
-
-// sayRealized says what the steps that were taken have beyond the optimizer without memory, and what that did to the norm.
-func (r *Report) sayRealized() string {
-	drives := r.together("drive.main", "drive.realized")
-	main, realized := drives[0], drives[1]
-	if len(main) == 0 {
-		return ""
-	}
-	var hindered, lowered []float64 // sizes beside the main drive
-	for i, v := range realized {
-		if size := math.Abs(v / main[i]); v > 0 {
-			hindered = append(hindered, size)
-		} else {
-			lowered = append(lowered, size)
-		}
-	}
-	by := func(sizes []float64) string {
-		if len(sizes) == 1 {
-			return fmt.Sprintf("by %s of the main drive", percent(sizes[0]))
-		}
-		return fmt.Sprintf("by %s of the main drive in the median and at most %s", percent(median(sizes)), percent(slices.Max(sizes)))
-	}
-	s := ""
-	switch n := len(main); n {
-	case len(hindered):
-		s = fmt.Sprintf("Realized: the bias of the steps hindered N's fall at all %d measured steps, %s.", n, by(hindered))
-	case len(lowered):
-		s = fmt.Sprintf("Realized: the bias of the steps lowered N at all %d measured steps, %s.", n, by(lowered))
-	default:
-		s = fmt.Sprintf("Realized: the bias of the steps hindered N's fall at %d of %d measured steps, %s, and lowered N at %d, %s.",
-			len(hindered), n, by(hindered), len(lowered), by(lowered))
-	}
-	return s + r.sayClosure()
-}
-
-// curvedNorm is the part of the main drive from which what main and realized drive leave of the observed change is too much for them to tell it.
-const curvedNorm = 0.5
-
-// sayClosure says how well the parts of dN/dt, which are of first order in the step, make what was observed over it.
-func (r *Report) sayClosure() string {
-	at := r.together("drive.main", "drive.realized", "drive.observed")
-	var left []float64
-	for i, main := range at[0] {
-		if main != 0 {
-			left = append(left, math.Abs((main+at[1][i]-at[2][i])/main))
-		}
-	}
-	switch {
-	case len(left) == 0:
-		return ""
-	case median(left) > curvedNorm:
-		return fmt.Sprintf(" With the main term it leaves %s of the main drive (median) of the change that was observed: N bends within a step, and the drives at its start do not tell what the step did.", percent(median(left)))
-	}
-	return fmt.Sprintf(" With the main term it makes the change of N that was observed, but for %s of the main drive (median).", percent(median(left)))
-}
-
-// sayReach says on which coordinates.
-func (r *Report) sayReach() string {
-	at := r.together("step", "realized.penalized", "realized.penalized_weight", "realized.hindered")
-	n := len(at[0])
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf("At step %s it moved %s of the coordinates, which hold %s of the norm's gradient, so that the norm falls, and %s so that it rises.",
-		number(at[0][n-1]), percent(at[1][n-1]), percent(at[2][n-1]), percent(at[3][n-1]))
 }
 
 // sayPrediction says where the second-order equation without memory may be spoken of, and only there what it predicts.
@@ -131,12 +57,12 @@ func (r *Report) sayPrediction() string {
 		return ""
 	case len(worse) == n:
 		return fmt.Sprintf("The second-order equation predicts steps worse than no correction at all %d measured steps (%s times, in the median): its bias is not shown as this run's bias.",
-			n, number(median(worse)))
+			n, number(stats.Median(worse)))
 	case len(worse) == 0:
 		return fmt.Sprintf("The second-order equation predicts steps better than no correction at all %d measured steps%s.", n, r.explanation())
 	default:
 		return fmt.Sprintf("The second-order equation predicts steps worse than no correction at %d of %d measured steps (%s times, in the median): its bias is not shown as this run's bias there. At the other %d it predicts them better%s.",
-			len(worse), n, number(median(worse)), n-len(worse), r.explanation())
+			len(worse), n, number(stats.Median(worse)), n-len(worse), r.explanation())
 	}
 }
 
@@ -155,11 +81,19 @@ func (r *Report) explanation() string {
 	case len(cosine) == 0:
 		return ""
 	}
-	s := "; of its bias " + percent(median(explained)) + " is realized"
-	if size := median(explained); math.Abs(size) > 2 {
-		s = fmt.Sprintf("; along its bias the realized one is %s times as large", number(size))
+	s, size, along := "", stats.Median(explained), "along"
+	if size < 0 {
+		along = "against"
 	}
-	s += fmt.Sprintf(", at a cosine of %s with the realized one (medians of %d)", number(median(cosine)), len(cosine))
+	switch {
+	case math.Abs(size) > 2:
+		s = fmt.Sprintf("; %s its bias the realized one is %s times as large", along, number(math.Abs(size)))
+	case size < 0:
+		s = fmt.Sprintf("; the realized one goes against its bias, by %s of it", percent(-size))
+	default:
+		s = fmt.Sprintf("; of its bias %s is realized", percent(size))
+	}
+	s += fmt.Sprintf(", at a cosine of %s with the realized one (medians of %d)", number(stats.Median(cosine)), len(cosine))
 	critical := r.together("monitor.second_over_first", "critical_gradient")
 	if n := len(critical[0]); n > 0 && critical[0][n-1] < clearlyBetter {
 		s += fmt.Sprintf("; elements change sides at the critical gradient size g* = %s", number(critical[1][n-1]))
@@ -171,92 +105,33 @@ func (r *Report) explanation() string {
 func (r *Report) sayState() string {
 	defect := r.together("monitor.state_defect")[0]
 	if len(defect) == 0 {
-		return ""
+		return r.sayStateIsHidden()
 	}
 	holds := 0
 	for _, v := range defect {
-		if v < stateHolds {
+		if v < run.StateHolds {
 			holds++
 		}
 	}
 	if len(defect) == 1 {
 		return fmt.Sprintf("With the memory as state the equation of order 2 missed the one step that was measured by %s of its length.", percent(defect[0]))
 	}
-	s := fmt.Sprintf("With the memory as state the equation of order 2 misses a step by %s of its length (median of %d)", percent(median(defect)), len(defect))
+	s := fmt.Sprintf("With the memory as state the equation of order 2 misses a step by %s of its length (median of %d)", percent(stats.Median(defect)), len(defect))
 	switch holds {
 	case len(defect):
 		return s + ": it holds."
 	case 0:
 		return s + ": it does not hold."
 	}
-	return s + fmt.Sprintf(": it holds at %d of them, to %s.", holds, percent(stateHolds))
+	return s + fmt.Sprintf(": it holds at %d of them, to %s.", holds, percent(run.StateHolds))
 }
 
-// saySharpness says where the optimizer is beside its edges.
-func (r *Report) saySharpness() string {
-	at := r.together("step", "monitor.period_two", "stability_threshold")
-	n := len(at[0])
-	if n == 0 {
-		return ""
-	}
-	top, above := 0, 0
-	for i, v := range at[1] {
-		if v > at[1][top] {
-			top = i
-		}
-		if v > 1 {
-			above++
-		}
-	}
-	s := fmt.Sprintf("Preconditioned sharpness was above its stability threshold of %s at %d of %d measured steps; it came to %s of it at step %s",
-		number(at[2][top]), above, n, percent(at[1][top]), number(at[0][top]))
-	return s + "." + r.sayFlips() + r.sayEdge() + r.saySpikes()
-}
-
-// sayFlips says whether the steps taken beyond the threshold of stability go from side to side, as those of a two-cycle do.
-func (r *Report) sayFlips() string {
-	at := r.together("monitor.period_two", "monitor.flip")
-	beyond, flips := 0, 0
-	for i, v := range at[0] {
-		if v <= 1 {
-			continue
-		}
-		if beyond++; at[1][i] < 0 {
-			flips++
-		}
-	}
-	switch {
-	case beyond == 0:
-		return ""
-	case flips == 0:
-		return fmt.Sprintf(" None of the %d steps measured beyond it went from side to side along the sharpest direction.", beyond)
-	}
-	return fmt.Sprintf(" Of the %d steps measured beyond it %d went from side to side along the sharpest direction, which a lift follows and no stable flow.", beyond, flips)
-}
-
-// sayEdge says where the series of the equations without memory has no sum.
-func (r *Report) sayEdge() string {
-	edge := r.together("monitor.memory_edge")[0]
-	beyond := 0
-	for _, v := range edge {
-		if v > 1 {
-			beyond++
-		}
-	}
-	if beyond == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" It was beyond the edge from which the series of the equations without memory diverges at %d of %d, at most %s times it.",
-		beyond, len(edge), number(slices.Max(edge)))
-}
-
-// saySpikes warns of spikes of the loss.
-func (r *Report) saySpikes() string {
-	at := r.together("step", "monitor.spike_rows")
-	for i, rows := range at[1] {
-		if rows >= 2 && rows == slices.Max(at[1]) {
-			return fmt.Sprintf(" Along the gradient it stayed above 2/h for %s measurements in sequence up to step %s: a warning of a spike of the loss.",
-				number(rows), number(at[0][i]))
+// sayStateIsHidden says that rounding hides whether it holds, where it does so at some step.
+func (r *Report) sayStateIsHidden() string {
+	at := r.together("step_rounding", "step_norm")
+	for i, rounding := range at[0] {
+		if r.History.Index("monitor.state_defect") >= 0 && run.HidesDefects(rounding, at[1][i]) {
+			return fmt.Sprintf("What the equation of order 2 with the memory as state misses of a step is within what rounding to %s makes: whether it holds is not told; dtype float64 tells more.", r.Config.DType)
 		}
 	}
 	return ""
@@ -264,12 +139,14 @@ func (r *Report) saySpikes() string {
 
 // Standing says in a few words where a run stands that goes on.
 func Standing(at run.Progress) string {
-	bias := "+ hinders"
+	bias := "+ raises"
 	switch {
 	case math.IsNaN(at.RealizedDrive):
 		bias = "not measured"
 	case at.RealizedDrive < 0:
 		bias = "- lowers"
+	case at.RealizedDrive == 0:
+		bias = "none"
 	}
 	return fmt.Sprintf("loss %.3g  norm %.3g  realized bias %s", at.Loss, at.Excess, bias)
 }

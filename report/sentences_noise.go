@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"math"
+
+	"shadowflow/internal/stats"
 )
 
 // sayNoise says how much of a batch's gradient is noise, and what the expansion in the noise would make of it.
@@ -15,12 +17,12 @@ func (r *Report) sayNoise() string {
 	if _, e := r.column("noise_scale_error"); len(e) > 0 {
 		s += fmt.Sprintf(", with a standard error of %s at the end", number(e[len(e)-1]))
 	}
-	return s + "." + r.sayNoiseDecides()
+	return s + "." + r.sayNoiseShare()
 }
 
-// sayNoiseDecides says where nearly every coordinate of a batch's gradient is noise, and how large the terms of noise are.
-func (r *Report) sayNoiseDecides() string {
-	at := r.together("monitor.noise_over_batch", "noise_batch")
+// sayNoiseShare says how large the noise of a batch's gradient is beside the gradient, as a vector and by coordinates, which need not agree.
+func (r *Report) sayNoiseShare() string {
+	at := r.together("monitor.noise_over_batch", "noise_batch", "noise_dominated")
 	n, above := len(at[0]), 0
 	if n == 0 {
 		return ""
@@ -30,12 +32,13 @@ func (r *Report) sayNoiseDecides() string {
 			above++
 		}
 	}
-	batch := number(at[1][n-1])
-	s := fmt.Sprintf(" It was never above batches of %s: their gradients are more signal than noise.", batch)
-	if above > 0 {
-		s = fmt.Sprintf(" It was above batches of %s at %d of %d measured steps: there nearly every coordinate of such a batch's gradient is noise, and the terms of noise decide what memory does.",
-			batch, above, n)
+	mostly := "smaller than the gradient: it is larger on"
+	share := stats.Median(at[2])
+	if share > 0.5 {
+		mostly = "larger than the gradient: on"
 	}
+	s := fmt.Sprintf(" It was above batches of %s at %d of %d measured steps. On most coordinates the noise of such a batch is %s %s of them in the median, %s at the start and %s at the end.",
+		number(at[1][n-1]), above, n, mostly, percent(share), percent(at[2][0]), percent(at[2][n-1]))
 	if r.Config.Batch.Mode == "full" {
 		s += " The run's own batches are full, and have none."
 	}
@@ -52,7 +55,7 @@ func (r *Report) sayNoiseTerms() string {
 	if n == 0 {
 		return ""
 	}
-	if left := median(at[0]); left > mostLeftOut {
+	if left := stats.Median(at[0]); left > mostLeftOut {
 		return fmt.Sprintf(" The expansion in the noise leaves out %s of the coordinates (median), whose variance is too large for it: it is not shown as the batches' bias.", percent(left))
 	}
 	var ratios []float64
@@ -68,7 +71,7 @@ func (r *Report) sayNoiseTerms() string {
 	if len(ratios) == 0 {
 		return ""
 	}
-	ratio := median(ratios)
+	ratio := stats.Median(ratios)
 	way := "the same way"
 	if ratio < 0 {
 		way = "the other way"

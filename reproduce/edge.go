@@ -191,8 +191,8 @@ func edgeChart(name string, t *trial) *report.Chart {
 			amplitude.Series = append(amplitude.Series, curve(beside, beside+".amplitude", i+1))
 		}
 	}
-	sharpness := report.Axes{X: "step", Y: "sharpness (1/lr)", LogY: true, Series: []report.Series{
-		curve("sharpness", "preconditioned_sharpness", 0), curve("threshold", "stability_threshold", 1),
+	sharpness := report.Axes{X: "step", Y: "sharpness", LogY: true, Series: []report.Series{
+		curve("preconditioned", "preconditioned_sharpness", 0), curve("threshold of\nperiod two", "stability_threshold", 1),
 	}}
 	for i := range sharpness.Series {
 		sharpness.Series[i].Marks = true
@@ -201,7 +201,7 @@ func edgeChart(name string, t *trial) *report.Chart {
 		Height: 1.9,
 		Labels: report.Label{
 			Name: "edge-" + t.Run.Config.Optimizer.Name + "-" + t.Run.Config.Model.Name, Title: "Past the edge: " + name,
-			Caption: "From above: loss, of the iterates the mean of two consecutive ones, of a lift or a central flow the one that it predicts; sharpness, preconditioned as the optimizer does, and the threshold of period two; half the distance by which iterates flip from side to side; distance from the iterates over the way that they went.",
+			Caption: "From above: loss, of the iterates the mean of two consecutive ones, of a lift or a central flow the one that it predicts; sharpness, preconditioned as the optimizer does, and the threshold of period two, for gradient descent 2/lr; half the distance by which iterates flip from side to side; distance from the iterates over the way that they went.",
 		},
 		Axes: []report.Axes{loss, sharpness, amplitude, distance},
 	}

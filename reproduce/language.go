@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
 
@@ -17,7 +18,7 @@ func language() *Reproduction {
 		Title: "What the memory of AdamW and Muon does to a language model",
 		Claim: "On a language model, with warmup and cosine, the realized bias of AdamW and of Muon hinders the fall of the gradient's norm for most of the training, and clipping the gradient's norm does not change that.",
 		Design: "A byte-level GPT of two blocks, full batch on a fixed choice of windows of Shakespeare, in float64; AdamW with PyTorch's eps, and Muon with AdamW for what is no matrix; 20 steps of warmup and a cosine to a tenth, without and with the norm of the gradient clipped at 0.5. " +
-			"The claim is what seeds 0 to 4 showed, and is tested on others. At every fifth step the part of dN/dt by the realized bias is taken over that by the main term. The claim holds if it is positive at most of the measured steps behind the warmup for most runs of a seed, in significantly more than half of the seeds (sign test: steps of one run, and runs of one seed, are no independent evidence).",
+			"The claim is what seeds 0 to 4 showed, and is tested on others. At every fifth step the part of dN/dt by the realized bias is taken over that by the main term. The claim holds if it is positive where the main term lowers the norm at most of the measured steps behind the warmup for most runs of a seed, in significantly more than half of the seeds (sign test: steps of one run, and runs of one seed, are no independent evidence).",
 		sweeps: func(s Scale) []sweep.Spec {
 			seeds := pick(s, 5, 5, 10)
 			var out []sweep.Spec
@@ -73,20 +74,20 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 			name += ", clipped"
 		}
 		var ratios []float64
-		lowers := 0
+		hindered := 0
 		for _, t := range ts {
-			own, lower := behindWarmup(t)
+			own, hinders := behindWarmup(t)
 			ratios = append(ratios, own...)
-			lowers += lower
+			hindered += hinders
 		}
 		if len(ratios) == 0 {
 			f.say("%s: no run has a realized bias.", name)
 			continue
 		}
-		middle := median(ratios)
+		middle := stats.Median(ratios)
 		f.say("%s: behind the warmup the realized bias hinders the norm's fall at %d of %d measured steps; in the median its part of dN/dt is %.2f of the main term's size.",
-			name, len(ratios)-lowers, len(ratios), middle)
-		table.Rows = append(table.Rows, []string{name, withInterval(ends(ts, "bits_per_byte")), fmt.Sprintf("%.2f", middle), fmt.Sprintf("%d of %d", len(ratios)-lowers, len(ratios))})
+			name, hindered, len(ratios), middle)
+		table.Rows = append(table.Rows, []string{name, withInterval(ends(ts, "bits_per_byte")), fmt.Sprintf("%.2f", middle), fmt.Sprintf("%d of %d", hindered, len(ratios))})
 		draw := func(axes *report.Axes, of func(*trial) []float64) {
 			s := meanCurve(ts, of)
 			s.Name, s.Color, s.Dash, s.Line = name, i, i, true
@@ -99,8 +100,8 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 		}
 	}
 	hindering := bySeeds(slices.Concat(sweeps...), func(t *trial) (yes, counts bool) {
-		own, lower := behindWarmup(t)
-		return 2*lower < len(own), len(own) > 0
+		own, hinders := behindWarmup(t)
+		return 2*hinders > len(own), len(own) > 0
 	})
 	f.Outcome = judged(hindering.evidence)[0]
 	f.say("It hinders the norm's fall at most of the measured steps: %s, in %s.", f.Outcome, hindering)
@@ -115,15 +116,16 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 	return f, nil
 }
 
-// behindWarmup returns the realized drives over the main ones behind a run's warmup, and how many of them lower the norm.
-func behindWarmup(t *trial) (ratios []float64, lower int) {
-	steps := t.column("step")
+// behindWarmup returns the realized drives over the size of the main ones behind a run's warmup, and how many of them hinder a fall of the norm that
+// the main term makes.
+func behindWarmup(t *trial) (ratios []float64, hinders int) {
+	steps, main := t.column("step"), t.column("drive.main")
 	for k, r := range realizedOverMain(t) {
 		if !math.IsNaN(r) && steps[k] >= languageWarmup {
-			ratios, lower = append(ratios, r), lower+count(r < 0)
+			ratios, hinders = append(ratios, r), hinders+count(r > 0 && main[k] < 0)
 		}
 	}
-	return ratios, lower
+	return ratios, hinders
 }
 
 // realizedOverMain is the part of dN/dt by the realized bias over the size of that by the main term.

@@ -70,11 +70,8 @@ type Point struct {
 	Defects [2]float64
 }
 
-// The state equation of order 2 is said to hold where it predicts nearly all steps to stateHolds.
-const (
-	stateHolds = 0.05
-	nearlyAll  = 0.9
-)
+// nearlyAll is the share of steps that the state equation of order 2 predicts to run.StateHolds where it is said to hold.
+const nearlyAll = 0.9
 
 // stages of training, by the training loss beside the first.
 var stages = []struct {
@@ -229,19 +226,12 @@ func (m *Map) at(s Slice, i, j, k int) Point {
 	return m.Points[s.from+(i*len(m.Beta2)+j)*len(m.LR)+k]
 }
 
-// reaches returns the largest lr up to which all points hold, from the smallest on; 0 if none does.
-func (m *Map) reaches(s Slice, i, j int, holds func(Point) bool) float64 {
-	limit := 0.0
-	for k, lr := range m.LR {
-		if !holds(m.at(s, i, j, k)) {
-			break
-		}
-		limit = lr
-	}
-	return limit
-}
-
 func (p Point) stable() bool { return p.Regime != diagnose.Spiking && p.Regime != diagnose.Diverged }
+
+// anyRegime and the like report whether a point's property was measured at all.
+func anyRegime(Point) bool            { return true }
+func (p Point) stateKnown() bool      { return !math.IsNaN(p.Follows) }
+func (p Point) memorylessKnown() bool { return !math.IsNaN(p.Better) }
 
 // memorylessHolds reports whether order 2 without memory was seen to predict most of the steps better than order 1.
 func (p Point) memorylessHolds() bool { return p.Better > 0.5 }

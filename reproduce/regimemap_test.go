@@ -33,7 +33,7 @@ func TestAMapTellsRegimesAndLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := "beta1 = 0.9, beta2 = 0.99, eps = 1e-08, full batch, lr 0.001 to 0.01: the runs are stable up to lr 0.003, spiking at 0.01; " +
-		"the realized bias hindered the norm's fall, by 25% of the main drive; the state equation of order 2 predicts nearly all steps to 5% up to lr 0.003; " +
+		"the realized bias of stable runs pushed the norm up, by 25% of the main drive; the state equation of order 2 predicts nearly all steps to 5% up to lr 0.003; " +
 		"the equation of order 2 without memory predicts most steps better than that of order 1 up to lr 0.003."; len(spiky) != 4 || spiky[0] != want {
 		t.Errorf("%d sentences, the first %q, want %q", len(spiky), spiky[0], want)
 	}
@@ -70,26 +70,77 @@ func TestAMapComparesWhatWasMeasuredTogether(t *testing.T) {
 	}
 }
 
-// What was not measured is neither for an equation nor against it, and a step that it could not be followed through is against it.
-func TestAMapTellsWhatWasNotMeasured(t *testing.T) {
-	m := &Map{Beta1: []float64{0}, Beta2: []float64{0}, LR: []float64{0.1, 1}, Eps: []float64{0}, Batch: []int{0}, lacks: map[string]bool{"beta1": true, "beta2": true, "eps": true}}
+// What was not measured is neither for an equation nor against it, and nothing is said of an lr by what is at another.
+func TestAMapTellsAtWhichLRSomethingHolds(t *testing.T) {
 	nan := math.NaN()
 	for name, c := range map[string]struct {
-		follows, better [2]float64
+		follows, better [4]float64
+		regimes         [4]diagnose.Regime // monotone where empty
 		want            string
+		cells           [3]string // of the figure
 	}{
-		"the largest lr was not":  {[2]float64{1, nan}, [2]float64{0.2, 0.2}, "full batch, lr 0.1 to 1: the runs are stable up to lr 1, the largest that was tried; the realized bias was not measured; the state equation of order 2 predicts nearly all steps to 5% up to lr 0.1; at lr 1 that was not measured; the equation of order 2 without memory predicts most steps no better than that of order 1 at any lr that was tried."},
-		"nothing was":             {[2]float64{nan, nan}, [2]float64{nan, nan}, "what the state equation misses was not measured; no step was evidence for the equation of order 2 without memory, or against it."},
-		"the smallest lr was not": {[2]float64{nan, 1}, [2]float64{1, 1}, "at no lr that was tried; at lr 0.1 that was not measured; the equation of order 2 without memory predicts most steps better than that of order 1 up to lr 1, the largest"},
+		"the largest lr were not measured": {[4]float64{1, 1, nan, nan}, [4]float64{0.2, 0.2, 0.2, 0.2}, [4]diagnose.Regime{},
+			"full batch, lr 0.1 to 0.4: the runs are stable up to lr 0.4, the largest that was tried; the realized bias of stable runs was not measured; the state equation of order 2 predicts nearly all steps to 5% up to lr 0.2; at lr 0.3 to 0.4 that was not measured; the equation of order 2 without memory predicts most steps better than that of order 1 at no lr that was tried.",
+			[3]string{"0.4", "0.2", "0"}},
+		"nothing was measured": {[4]float64{nan, nan, nan, nan}, [4]float64{nan, nan, nan, nan}, [4]diagnose.Regime{},
+			"what the state equation misses was not measured; no step was evidence for the equation of order 2 without memory, or against it.", [3]string{"0.4", "-", "-"}},
+		"the smallest lr were not measured": {[4]float64{nan, nan, 1, 1}, [4]float64{nan, nan, 1, 0.42}, [4]diagnose.Regime{},
+			"to 5% at lr 0.3 to 0.4 of those tried; at lr 0.1 to 0.2 that was not measured; the equation of order 2 without memory predicts most steps better than that of order 1 at lr 0.3 of those tried; at lr 0.1 to 0.2 that was not measured.",
+			[3]string{"0.4", "(0.4)", "(0.3)"}},
+		"it holds at none where it was measured": {[4]float64{0.1, nan, 0.1, nan}, [4]float64{1, 1, 1, 1}, [4]diagnose.Regime{},
+			"to 5% at no lr where that was measured; at lr 0.2 and 0.4 that was not measured; the equation of order 2 without memory predicts most steps better than that of order 1 up to lr 0.4, the largest that was tried.", [3]string{"0.4", "0", "0.4"}},
+		"only a larger lr is stable": {[4]float64{1, 0.1, 1, 0.1}, [4]float64{0.1, 0.1, 0.1, 0.1}, [4]diagnose.Regime{diagnose.Spiking, diagnose.Spiking, "", diagnose.Diverged},
+			"the runs are stable at lr 0.3 of those tried, spiking at 0.1 to 0.2, diverged at 0.4; the realized bias of stable runs was not measured; the state equation of order 2 predicts nearly all steps to 5% at lr 0.1 and 0.3 of those tried;",
+			[3]string{"(0.3)", "0.1 (0.3)", "0"}},
+		"none is stable": {[4]float64{1, 1, 1, 1}, [4]float64{1, 1, 1, 1}, [4]diagnose.Regime{diagnose.Spiking, diagnose.Spiking, diagnose.Spiking, diagnose.Diverged},
+			"the runs are stable at no lr that was tried, spiking at 0.1 to 0.3, diverged at 0.4;", [3]string{"0", "0.4", "0.4"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m.Points = nil
+			m := &Map{Beta1: []float64{0}, Beta2: []float64{0}, LR: []float64{0.1, 0.2, 0.3, 0.4}, Eps: []float64{0}, Batch: []int{0}, lacks: map[string]bool{"beta1": true, "beta2": true, "eps": true}}
 			for k, lr := range m.LR {
-				m.Points = append(m.Points, Point{LR: lr, Regime: diagnose.Monotone, Realized: [3]float64{nan, nan, nan}, Follows: c.follows[k], Better: c.better[k]})
+				regime := c.regimes[k]
+				if regime == "" {
+					regime = diagnose.Monotone
+				}
+				m.Points = append(m.Points, Point{LR: lr, Regime: regime, Realized: [3]float64{nan, nan, nan}, Follows: c.follows[k], Better: c.better[k]})
 			}
 			said, err := m.Sentences([]float64{0, 0})
 			if err != nil || !strings.Contains(said[0], c.want) {
 				t.Errorf("%q, %v; want %q in it", said, err, c.want)
+			}
+			for n, r := range m.reachesOf(m.slices()[0], 0, 0) {
+				if _, text := r.cell(); text != c.cells[n] {
+					t.Errorf("%s: the figure has %q, want %q", r.title, text, c.cells[n])
+				}
+			}
+		})
+	}
+}
+
+func TestAMapTellsWhatTheRealizedBiasDidInStableRuns(t *testing.T) {
+	nan := math.NaN()
+	for want, c := range map[string]struct {
+		realized [3][3]float64
+		spiking  int // number of the lr that is, or none
+	}{
+		"pushed the norm up, by 2% to 25% of the main drive":      {[3][3]float64{{0.02, 0.25, nan}, {0.1, 0.2, -9}, {0.1, 0.1, nan}}, 3},
+		"pushed the norm down, by 30% of the main drive":          {[3][3]float64{{-0.3, -0.3, nan}, {-0.3, nan, nan}, {nan, nan, nan}}, 3},
+		"pushed the norm up, by 80% of the main drive":            {[3][3]float64{{0.8, 0.8, nan}, {-7, -7, nan}, {nan, nan, nan}}, 1},
+		"was between 6% of the main drive, pushing the norm down": {[3][3]float64{{-0.06, 0.2, nan}, {1.25, 0.2, nan}, {0.1, 0.1, nan}}, 3},
+		"was less than 0.5% of the main drive":                    {[3][3]float64{{-1e-14, -1e-5, nan}, {0.004, nan, nan}, {nan, nan, nan}}, 3},
+		"pushed the norm down, by 0% to 30% of the main drive":    {[3][3]float64{{-0.3, 1e-14, nan}, {nan, nan, nan}, {nan, nan, nan}}, 3},
+	} {
+		t.Run(want, func(t *testing.T) {
+			m := &Map{Beta1: []float64{0}, Beta2: []float64{0}, LR: []float64{0.1, 0.2, 0.3}, Eps: []float64{0}, Batch: []int{0}}
+			for k := range m.LR {
+				p := Point{Regime: diagnose.Monotone, Realized: c.realized[k]}
+				if k == c.spiking {
+					p.Regime = diagnose.Spiking
+				}
+				m.Points = append(m.Points, p)
+			}
+			if got := m.biasText(m.slices()[0], 0, 0); !strings.HasPrefix(got, "the realized bias of stable runs "+want) {
+				t.Errorf("%q, want %q", got, want)
 			}
 		})
 	}
@@ -101,7 +152,7 @@ func TestStepsThatTheStateEquationCannotBeFollowedThroughCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := &record.History{Columns: []record.Column{{Name: "step", Type: record.IntColumn}, {Name: "monitor.state_defect", Type: record.FloatColumn}}}
-	for n, v := range []float64{0.5, math.NaN(), 0.5, math.NaN(), 0.1, math.NaN(), math.NaN(), math.NaN(), 0.2, math.NaN(), math.NaN()} {
+	for n, v := range []float64{0.5, math.NaN(), 0.5, math.NaN(), 0.1, math.NaN(), math.NaN(), math.NaN(), 0.2, math.NaN(), math.NaN(), math.NaN(), math.NaN()} {
 		row := []record.Value{record.Int(int64(n)), {}}
 		if !math.IsNaN(v) {
 			row[1] = record.Float(v)
@@ -110,7 +161,11 @@ func TestStepsThatTheStateEquationCannotBeFollowedThroughCount(t *testing.T) {
 	}
 	one := &trial{sweep.Trial{History: h}}
 	one.Run = sweep.Run{Config: c}
-	if got := stateDefects(one); len(got) != 3 || got[0] != 0.1 || !math.IsNaN(got[1]) || got[2] != 0.2 { // steps 4, 6, 8; no step is taken from 10
+	h.Columns = append(h.Columns, record.Column{Name: "step_rounding", Type: record.FloatColumn}, record.Column{Name: "step_norm", Type: record.FloatColumn})
+	for n := range h.Rows { // rounding hides what was missed of step 10
+		h.Rows[n] = append(h.Rows[n], record.Float(map[bool]float64{true: 0.5, false: 1e-9}[n == 10]), record.Float(1))
+	}
+	if got := stateDefects(one); len(got) != 3 || got[0] != 0.1 || !math.IsNaN(got[1]) || got[2] != 0.2 { // steps 4, 6, 8; no step is taken from 12
 		t.Errorf("%v", got)
 	}
 }

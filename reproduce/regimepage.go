@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"shadowflow/diagnose"
+	"shadowflow/experiment/run"
 	"shadowflow/report"
 )
 
@@ -28,11 +29,13 @@ func (m *Map) document() *report.Document {
 // finding counts, in a slice, what holds at how many points, and how often the prediction has the sign of what is realized.
 func (m *Map) finding(s Slice) string {
 	n, stable, state, memoryless, same, apart := 0, 0, 0, 0, 0, 0
+	stateKnown, memorylessKnown := 0, 0
 	for i := range m.Beta1 {
 		for j := range m.Beta2 {
 			for k := range m.LR {
 				p := m.at(s, i, j, k)
 				n++
+				stateKnown, memorylessKnown = stateKnown+count(p.stateKnown()), memorylessKnown+count(p.memorylessKnown())
 				stable, state, memoryless = stable+count(p.stable()), state+count(p.stateHolds()), memoryless+count(p.memorylessHolds())
 				for stage := range stages {
 					product := p.Realized[stage] * p.Predicted[stage]
@@ -41,8 +44,16 @@ func (m *Map) finding(s Slice) string {
 			}
 		}
 	}
-	return fmt.Sprintf("%v, %s: of %d combinations of betas and lr %d are stable; the state equation of order 2 predicts nearly all steps to %g%% in %d, the equation of order 2 without memory predicts most steps better than order 1 in %d. In %d of %d stages of training the bias that it predicts has the sign of the one that is realized.",
-		s, m.tried(), n, stable, 100*stateHolds, state, memoryless, same, same+apart)
+	return fmt.Sprintf("%v, %s: of %d combinations of betas and lr %d are stable; the state equation of order 2 predicts nearly all steps to %g%% in %s, the equation of order 2 without memory predicts most steps better than order 1 in %s. In %d of %d stages of training the bias that it predicts has the sign of the one that is realized.",
+		s, m.tried(), n, stable, 100*run.StateHolds, ofMeasured(state, stateKnown, n), ofMeasured(memoryless, memorylessKnown, n), same, same+apart)
+}
+
+// ofMeasured writes in how many of n combinations something is so, and in how many that was measured, where these are not all.
+func ofMeasured(so, measured, n int) string {
+	if measured == n {
+		return fmt.Sprint(so)
+	}
+	return fmt.Sprintf("%d of the %d where that was measured", so, measured)
 }
 
 func count(b bool) int {
@@ -137,7 +148,7 @@ func (m *Map) driveFigure(s Slice) *report.Heatmap {
 	k := m.middleLR()
 	h := &report.Heatmap{Labels: report.Label{
 		Name: "drives-" + s.file(), Title: fmt.Sprintf("The bias on the norm over the main drive, lr = %g, %v", m.LR[k], s),
-		Caption: "Medians over the middle stage of training (loss 1/2 to 1/20 of the first), at the same steps. Orange: the bias hinders the norm's decrease; blue: it penalizes the norm; thick lines are at 0. Grey: not measured. A predicted value in brackets is from an equation that predicts most steps no better than without its bias: it is no statement about the run.",
+		Caption: "Medians over the middle stage of training (loss 1/2 to 1/20 of the first), at the same steps. Orange: the bias pushes the norm up; blue: down; thick lines are at 0. Grey: not measured. A predicted value in brackets is from an equation that predicts most steps no better than without its bias: it is no statement about the run.",
 	}}
 	for _, f := range []struct {
 		title string
@@ -178,12 +189,15 @@ func (s Slice) file() string {
 func (m *Map) reachFigure(s Slice) *report.Heatmap {
 	h := &report.Heatmap{Labels: report.Label{
 		Name: "reach-" + s.file(), Title: fmt.Sprintf("How far the regimes and the equations reach in lr, %v", s),
-		Caption: "The largest lr of those tried with a stable run; the largest up to which the state equation of order 2 predicts steps to 5%; the largest up to which the equation of order 2 without memory predicts most steps better than that of order 1. Zero: not at the smallest that was tried.",
+		Caption: "The largest lr of those tried up to which all runs are stable; up to which the state equation of order 2 predicts nearly all steps to 5%; up to which the equation of order 2 without memory predicts most steps better than that of order 1. 0: not at the smallest where that was measured. In brackets: the largest where it is so too, behind some where it is not, or was not measured. A dash: measured at none.",
 	}}
-	for _, f := range m.reachesOf(s) {
-		p := m.panel(f.title, func(i, j int) (float64, string, int) {
-			v := f.value(i, j)
-			return float64(slices.Index(m.LR, v) + 1), strconv.FormatFloat(v, 'g', -1, 64), slices.Index(m.LR, v)
+	for n, title := range []string{"stable", "state equation", "equation without memory"} {
+		p := m.panel(title, func(i, j int) (float64, string, int) {
+			v, text := m.reachesOf(s, i, j)[n].cell()
+			if math.IsNaN(v) {
+				return v, text, -2
+			}
+			return float64(slices.Index(m.LR, v) + 1), text, slices.Index(m.LR, v)
 		})
 		p.Low, p.High, p.Scale = 0, float64(len(m.LR)), "lr"
 		p.Legend = []string{"large", "", "", "", "small, or none"}
@@ -192,43 +206,27 @@ func (m *Map) reachFigure(s Slice) *report.Heatmap {
 	return h
 }
 
-type reach struct {
-	title string
-	value func(i, j int) float64
-}
-
-// reachesOf are the limits in lr of a slice.
-func (m *Map) reachesOf(s Slice) []reach {
-	upTo := func(holds func(Point) bool) func(i, j int) float64 {
-		return func(i, j int) float64 { return m.reaches(s, i, j, holds) }
-	}
-	return []reach{{"stable", upTo(Point.stable)}, {"state equation", upTo(Point.stateHolds)}, {"equation without memory", upTo(Point.memorylessHolds)}}
-}
-
 // limits has a row for each pair of betas in each slice.
 func (m *Map) limits() report.Table {
 	t := report.Table{
-		Caption: "How far in lr, of those tried", Header: []string{"eps, batch", "beta1", "beta2", "stable up to", "state equation up to", "without memory, order 2 better up to", "its law lr^3 up to"},
+		Caption: "At which lr, of those tried", Header: []string{"eps, batch", "beta1", "beta2", "stable", "state equation", "without memory, order 2 better", "its law lr^3"},
 	}
 	for _, s := range m.slices() {
 		for i, b1 := range m.Beta1 {
 			for j, b2 := range m.Beta2 {
 				row := []string{s.String(), fmt.Sprint(b1), fmt.Sprint(b2)}
-				for _, f := range m.reachesOf(s) {
-					row = append(row, limitText(f.value(i, j)))
+				for _, r := range m.reachesOf(s, i, j) {
+					row = append(row, r.where())
 				}
-				t.Rows = append(t.Rows, append(row, limitText(m.lawLimit(s, i, j))))
+				law := "not from the smallest lr on"
+				if limit := m.lawLimit(s, i, j); limit > 0 {
+					law = fmt.Sprintf("up to lr %g", limit)
+				}
+				t.Rows = append(t.Rows, append(row, law))
 			}
 		}
 	}
 	return t
-}
-
-func limitText(lr float64) string {
-	if lr == 0 {
-		return "none tried"
-	}
-	return fmt.Sprintf("%g", lr)
 }
 
 func (m *Map) table() report.Table {

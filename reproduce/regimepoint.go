@@ -4,10 +4,9 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/stat"
-
 	"shadowflow/diagnose"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/stats"
 )
 
 // regimes from harmless to bad.
@@ -31,6 +30,9 @@ func pointOf(ts trials, p Point) Point {
 			drives := together(t, i, "drive.main", "drive.realized", "drive.predicted", "drive.observed")
 			for k, main := range drives[0] {
 				size := math.Abs(main)
+				if size == 0 {
+					continue // there is nothing to be beside
+				}
 				realized[i] = append(realized[i], drives[1][k]/size)
 				predicted[i] = append(predicted[i], drives[2][k]/size)
 				observed[i] = append(observed[i], drives[3][k]/size)
@@ -46,17 +48,17 @@ func pointOf(ts trials, p Point) Point {
 		defects := stateDefects(t)
 		tried += len(defects)
 		for _, v := range defects {
-			followed += count(v < stateHolds)
+			followed += count(v < run.StateHolds)
 			if !math.IsNaN(v) {
 				state = append(state, v)
 			}
 		}
 	}
 	for i := range stages {
-		p.Realized[i], p.Predicted[i], p.Observed[i] = median(realized[i]), median(predicted[i]), median(observed[i])
+		p.Realized[i], p.Predicted[i], p.Observed[i] = stats.Median(realized[i]), stats.Median(predicted[i]), stats.Median(observed[i])
 	}
-	p.Defects = [2]float64{median(defects[0]), median(defects[1])}
-	p.State, p.Better, p.Follows = median(state), share(better, measured), share(followed, tried)
+	p.Defects = [2]float64{stats.Median(defects[0]), stats.Median(defects[1])}
+	p.State, p.Better, p.Follows = stats.Median(state), share(better, measured), share(followed, tried)
 	return p
 }
 
@@ -67,14 +69,18 @@ func share(n, of int) float64 {
 	return float64(n) / float64(of)
 }
 
-// stateDefects returns the defect of the state equation of order 2 at every step where it was asked for, NaN where it could not be followed; nil where
-// it never was.
+// stateDefects returns the defect of the state equation of order 2 at every step where it was asked for and rounding does not hide it, NaN where it
+// could not be followed; nil where it never was.
 func stateDefects(t *trial) []float64 {
 	defects, steps := t.column("monitor.state_defect"), t.column("step")
+	rounding, length := t.column("step_rounding"), t.column("step_norm")
 	every := t.Run.Config.Record.State
 	var out []float64
 	for i, v := range defects {
 		taken := i+1 < len(defects) // the last row has no step
+		if math.IsNaN(v) && rounding != nil && run.HidesDefects(rounding[i], length[i]) {
+			continue
+		}
 		if n := int(steps[i]); taken && n >= t.Run.Config.Flow.Start && every > 0 && n%every == 0 {
 			out = append(out, v)
 		}
@@ -90,14 +96,6 @@ func (p Point) has(t *trial) bool {
 		return v == want || math.IsNaN(v) // what the optimizer does not have is 0 on the map
 	}
 	return is("beta1", p.Beta1) && is("beta2", p.Beta2) && is("lr", p.LR) && is("eps", p.Slice.Eps) && batch == p.Slice.Batch
-}
-
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return math.NaN()
-	}
-	slices.Sort(values)
-	return stat.Quantile(0.5, stat.Empirical, values, nil)
 }
 
 // regimeOf is that of the result; a run that failed counts as diverged.

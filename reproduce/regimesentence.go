@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"shadowflow/experiment/run"
 )
 
 // Sentences says what the map found for the pair of betas at, or for every pair if at is nil.
@@ -46,37 +48,28 @@ func (m *Map) tried() string {
 }
 
 func (m *Map) sentence(s Slice, i, j int) string {
-	reach := func(holds, known func(Point) bool, up, none string) string {
-		limit := m.reaches(s, i, j, holds)
-		if limit == m.LR[len(m.LR)-1] {
-			return fmt.Sprintf("%s up to lr %g, the largest that was tried", up, limit)
+	reaches := m.reachesOf(s, i, j)
+	stable, equation, memoryless := &reaches[0], &reaches[1], &reaches[2]
+	state, second := "what the state equation misses was not measured", "no step was evidence for the equation of order 2 without memory, or against it"
+	if equation.measured() {
+		state = fmt.Sprintf("the state equation of order 2 predicts nearly all steps to %g%% %s", 100*run.StateHolds, equation.where())
+	}
+	if memoryless.measured() {
+		second = "the equation of order 2 without memory predicts most steps better than that of order 1 " + memoryless.where()
+	}
+	return fmt.Sprintf("%s%s: the runs are stable %s%s; %s; %s; %s.", m.place(s, i, j), m.tried(), stable.where(), m.unstable(s, i, j), m.biasText(s, i, j), state, second)
+}
+
+// unstable says what the runs are that are not stable, and at which lr.
+func (m *Map) unstable(s Slice, i, j int) string {
+	out := ""
+	for _, regime := range regimes {
+		is := func(k int) bool { p := m.at(s, i, j, k); return !p.stable() && p.Regime == regime }
+		if at := ranges(m.LR, is); at != "" {
+			out += fmt.Sprintf(", %s at %s", regime, at)
 		}
-		unknown := ""
-		if next := slices.Index(m.LR, limit) + 1; !known(m.at(s, i, j, next)) { // lr 0 is none, and the first is next
-			unknown = fmt.Sprintf("; at lr %g that was not measured", m.LR[next])
-		}
-		if limit > 0 {
-			return fmt.Sprintf("%s up to lr %g%s", up, limit, unknown)
-		}
-		return none + unknown
 	}
-	always := func(Point) bool { return true }
-	stable := reach(Point.stable, always, "the runs are stable", fmt.Sprintf("not stable even at lr %g", m.LR[0]))
-	if limit := m.reaches(s, i, j, Point.stable); limit > 0 && limit < m.LR[len(m.LR)-1] {
-		k := slices.Index(m.LR, limit) + 1
-		stable += fmt.Sprintf(", %s at %g", m.at(s, i, j, k).Regime, m.LR[k])
-	}
-	state := "what the state equation misses was not measured"
-	if known := func(p Point) bool { return !math.IsNaN(p.Follows) }; m.anyOf(s, i, j, known) {
-		state = reach(Point.stateHolds, known, fmt.Sprintf("the state equation of order 2 predicts nearly all steps to %g%%", 100*stateHolds),
-			fmt.Sprintf("the state equation of order 2 predicts nearly all steps to %g%% at no lr that was tried", 100*stateHolds))
-	}
-	memoryless := "no step was evidence for the equation of order 2 without memory, or against it"
-	if known := func(p Point) bool { return !math.IsNaN(p.Better) }; m.anyOf(s, i, j, known) {
-		memoryless = reach(Point.memorylessHolds, known, "the equation of order 2 without memory predicts most steps better than that of order 1",
-			"the equation of order 2 without memory predicts most steps no better than that of order 1 at any lr that was tried")
-	}
-	return fmt.Sprintf("%s%s: %s; %s; %s; %s.", m.place(s, i, j), m.tried(), stable, m.biasText(s, i, j), state, memoryless)
+	return out
 }
 
 // place names what of the map a sentence is about, so far as the optimizer has it.
@@ -96,18 +89,9 @@ func (m *Map) place(s Slice, i, j int) string {
 	return out + fmt.Sprintf("batches of %d, ", s.Batch)
 }
 
-// anyOf reports whether a point has something at any lr.
-func (m *Map) anyOf(s Slice, i, j int, has func(Point) bool) bool {
-	for k := range m.LR {
-		if has(m.at(s, i, j, k)) {
-			return true
-		}
-	}
-	return false
-}
-
-// biasText says what the realized bias did over all lr, from what was measured in the early and the middle stage of stable runs.
+// biasText says what the realized bias did, from what was measured in the early and the middle stage of stable runs.
 func (m *Map) biasText(s Slice, i, j int) string {
+	const none = 0.005 // of the main drive: as a percentage it is 0
 	low, high := math.Inf(1), math.Inf(-1)
 	for k := range m.LR {
 		p := m.at(s, i, j, k)
@@ -119,17 +103,20 @@ func (m *Map) biasText(s Slice, i, j int) string {
 	}
 	percent := func(a, b float64) string {
 		if math.Round(100*a) == math.Round(100*b) {
-			return fmt.Sprintf("%.0f%%", 100*a)
+			return fmt.Sprintf("by %.0f%%", 100*a)
 		}
-		return fmt.Sprintf("%.0f%% to %.0f%%", 100*a, 100*b)
+		return fmt.Sprintf("by %.0f%% to %.0f%%", 100*a, 100*b)
 	}
+	said := "the realized bias of stable runs"
 	switch {
 	case low > high:
-		return "the realized bias was not measured"
-	case low > 0:
-		return fmt.Sprintf("the realized bias hindered the norm's fall, by %s of the main drive", percent(low, high))
-	case high < 0:
-		return fmt.Sprintf("the realized bias penalized the norm, by %s of the main drive", percent(-high, -low))
+		return said + " was not measured"
+	case -none < low && high < none:
+		return said + " was less than 0.5% of the main drive"
+	case low > -none:
+		return fmt.Sprintf("%s pushed the norm up, %s of the main drive", said, percent(math.Max(low, 0), high))
+	case high < none:
+		return fmt.Sprintf("%s pushed the norm down, %s of the main drive", said, percent(math.Max(-high, 0), -low))
 	}
-	return fmt.Sprintf("the realized bias was between %.0f%% of the main drive, penalizing, and %.0f%%, hindering", -100*low, 100*high)
+	return fmt.Sprintf("%s was between %.0f%% of the main drive, pushing the norm down, and %.0f%%, pushing it up", said, -100*low, 100*high)
 }

@@ -64,7 +64,7 @@ func judgeTable1(ts trials) (*Result, error) {
 	}
 	heat := &report.Heatmap{Labels: report.Label{
 		Name: "table1", Title: "What the realized bias does to the norm, and the predicted sign",
-		Caption: "Colours and numbers: the realized bias's drive on the norm over the main one, until the training loss is below 0.2; blue and negative: the bias penalizes the norm, orange and positive: it hinders its decrease. " +
+		Caption: "Colours and numbers: the realized bias's drive on the norm over the main one, until the training loss is below 0.2; blue and negative: the bias penalizes the norm, orange and positive: it hinders its decrease, on the average over the steps. " +
 			"The sign in brackets is the prediction; a question mark says that the 95% interval over seeds holds 0. Thick lines part the predictions.",
 	}}
 	cells, signs := tableCells(ts)
@@ -130,11 +130,11 @@ func effectOf(cell trials) (effect stats.Difference, holds float64) {
 				continue
 			}
 			realized, main = realized+v, main+math.Abs(mains[i])
-			measured, better = measured+1, better+count(ratio[i] < 1)
+			measured, better = measured+count(!math.IsNaN(ratio[i])), better+count(ratio[i] < 1)
 		}
 		shares = append(shares, realized/main)
 	}
-	return stats.PairedT(shares), float64(better) / float64(measured)
+	return stats.PairedT(shares), share(better, measured)
 }
 
 // A tableCell is a combination of eps, beta1 and beta2: the realized bias there, the share of steps that the equation predicts, and the sign that it has.

@@ -287,3 +287,22 @@ func TestTheTheorysTableOfRealizedBiases(t *testing.T) {
 		})
 	}
 }
+
+// With bias correction the first step is that of the optimizer without memory: what is left of the difference is rounding, and no bias.
+func TestTheFirstStepHasNoBiasBeyondRounding(t *testing.T) {
+	for _, optimizer := range []string{"adam", "adamw", "nadam", "adamax", "lion", "signum", "heavy-ball", "lamb", "ademamix"} {
+		for _, dtype := range []string{"float32", "float64"} {
+			t.Run(optimizer+" in "+dtype, func(t *testing.T) {
+				_, h := runFor(t, small, "beside=[]", "record.sharpness=0", "record.bias=1", "steps=3", "dtype="+dtype, "optimizer={name: "+optimizer+"}")
+				for name, none := range map[string]bool{"drive.realized": true, "bias.realized_share": true, "realized.penalized": true, "realized.hindered": true, "drive.main": false} {
+					if v := h.Floats(name)[0]; v == 0 != none || math.Signbit(v) && none {
+						t.Errorf("%s is %g at step 0", name, v)
+					}
+				}
+				if v := h.Floats("drive.realized")[2]; v == 0 || math.IsNaN(v) {
+					t.Errorf("drive.realized is %g at step 2", v)
+				}
+			})
+		}
+	}
+}

@@ -82,12 +82,12 @@ func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[
 			return nil, err
 		}
 		m.predicted = newPredictedGauges(effects, memory.Remembers())
-		m.drive.predicted = gauge("drive.predicted", "1/h", "dN/dt by the bias that the second-order equation predicts, -h q.C: negative lowers N, positive hinders its decrease")
+		m.drive.predicted = gauge("drive.predicted", "1/h", "dN/dt by the bias that the second-order equation predicts, -h q.C: negative it acts to lower N, positive to raise it")
 	}
 	if realizable(p, o) == nil {
 		m.ofMemory = make([]T, dim)
 		m.realized = newRealizedGauges(m.predicted != nil)
-		m.drive.realized = gauge("drive.realized", "1/h", "dN/dt by the realized bias b of the step taken from here, -q.b: negative lowers N, positive hinders its decrease")
+		m.drive.realized = gauge("drive.realized", "1/h", "dN/dt by the realized bias b of the step taken from here, -q.b: negative it acts to lower N, positive to raise it, which hinders its fall where drive.main is negative. b is 0 where it is within 4 units in the last place of U or F")
 	}
 	var err error
 	if m.causes, err = newCauses(p, s, m.predicted != nil, m.realized != nil); err != nil {
@@ -223,9 +223,7 @@ func (m *biasMeter[T]) After(_ context.Context, at *Point[T]) error {
 		return nil
 	}
 	m.optimizer.addIntervention(m.b)
-	for j, v := range s.f {
-		m.b[j] -= v
-	}
+	diagnose.Subtract(m.b, s.f)
 	b := diagnose.BiasOf(1, s.f, m.b, m.qNow)
 	m.realized.set(b)
 	m.drive.realized.Set(b.Drive)

@@ -72,7 +72,10 @@ func (c *causes[T]) realize(at *Point[T], o *Optimizer[T], u, q []T) error {
 	if err := c.unclipped.Restore(at.Step, o.stepper.State()); err != nil {
 		return err
 	}
-	err := c.unclipped.Update(at.LR, at.Theta, at.Gradient, c.other)
-	c.clip.Set(diagnose.Dot(q, c.other) - diagnose.Dot(q, u))
-	return err
+	if err := c.unclipped.Update(at.LR, at.Theta, at.Gradient, c.other); err != nil {
+		return err
+	}
+	diagnose.Subtract(c.other, u)
+	c.clip.Set(diagnose.Dot(q, c.other))
+	return nil
 }

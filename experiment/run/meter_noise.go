@@ -41,8 +41,8 @@ func newNoiseMeter[T graph.Float](p *Problem[T], batches objective.Objective[T],
 		scaleError: gauge("noise_scale_error", "examples", "standard error of noise_scale over the ways to cut the examples "+
 			"into batches, by the jackknife over the batches"),
 		batch: counter("noise_batch", "examples", "size b of the batches whose gradients were compared"),
-		over: gauge("monitor.noise_over_batch", "", "B_simple/b, noise_scale over noise_batch: above 1 nearly every coordinate of such "+
-			"a batch's gradient is noise, and the terms of noise decide"),
+		over: gauge("monitor.noise_over_batch", "", "B_simple/b, noise_scale over noise_batch: above 1 the noise of such a batch's gradient is "+
+			"larger than the gradient, as a vector; on how many coordinates it is, says noise_dominated"),
 		total: gauge("noise.bias_total", "", headline),
 		flip: gauge("noise.flip_batch", "examples", "batch size at which the preferred beta2 flips, dC_total/dbeta2 = 0 at the run's beta1 and "+
 			"beta2: in larger batches a larger beta2 hinders more, in smaller ones it penalizes more"),

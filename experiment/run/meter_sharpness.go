@@ -23,7 +23,7 @@ type sharpnessMeter[T graph.Float] struct {
 	condition    objective.CompiledDirection[T]
 	// root is that of 1/P; then what alternates, the gradient over all examples, the Hessian times it, and the gradient that the rule's formulas see.
 	root, d, g, hg, seen []T
-	above                int     // rows in sequence up to the last with lambda_grad above 2/h
+	above                int     // measurements in sequence up to the last with lambda_grad above 2/h
 	sharpest             []T     // direction of the largest eigenvalue of P^-1 H; nil where it is not known
 	pull                 float64 // of the gradient along it
 
@@ -41,8 +41,8 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 		scaledResidual: gauge("preconditioned_residual", "1/h", "an eigenvalue lies within this of preconditioned_sharpness"),
 		threshold:      gauge("stability_threshold", "1/h", "preconditioned sharpness above which oscillations grow, for Adam (2 + 2 beta1)/((1 - beta1) h)"),
 		memoryEdge:     gauge("monitor.memory_edge", "", "preconditioned sharpness over that beyond which the series of the equations without memory diverges, for Adam (1 - sqrt beta1)/((1 + sqrt beta1) h): above 1 they say nothing here"),
-		periodTwo:      gauge("monitor.period_two", "", "preconditioned sharpness over stability_threshold: above 1 oscillations grow that flip at every step, and a lift follows them, no stable flow"),
-		flip:           gauge("monitor.flip", "", "gradient along the sharpest direction of P^-1 H behind the step, over that before it: negative where the step went from side to side of the valley, -1 where it stays there so"),
+		periodTwo:      gauge("monitor.period_two", "", "preconditioned sharpness over stability_threshold: above 1 oscillations grow that flip at every step, which a lift has and a stable flow has not"),
+		flip:           gauge("monitor.flip", "", "gradient along the sharpest direction of P^-1 H behind the step, over that before it: -1 in a two-cycle from side to side of the valley. Between -2 and -1/2 a step is counted as one of such; any one step may be, of those below the threshold too"),
 		lambdaGrad:     gauge("monitor.lambda_grad", "1/h", "g'DHg/|g|^2, sharpness along the gradient of what alternates, for Adam D = (1 - beta1)/((1 + beta1)(1 - beta1^(n+1)) sqrt(v + eps)): where it stays above 2/h a spike of the loss is coming"),
 		spikeRows:      counter("monitor.spike_rows", "rows", "measurements in sequence up to this one with monitor.lambda_grad above 2/h"),
 	}

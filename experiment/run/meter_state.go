@@ -33,7 +33,7 @@ func newStateMeter[T graph.Float](with *company[T], every int) (*stateMeter[T], 
 		m.ends[i] = make([]float64, equation.Size())
 	}
 	m.start, m.coarse = make([]float64, len(m.ends[0])), make([]float64, len(m.ends[0]))
-	const resolved = ", which is followed in as many steps as it takes, none being recorded where that are more than 32"
+	const resolved = ", which is followed in as many steps as it takes, none being recorded where that are more than 32, nor where rounding to dtype hides whether it is below 0.05"
 	m.defects[0] = gauge("monitor.state_defect_1", "", "two-norm of the step less that of the state equation of order 1, over that of the step"+resolved)
 	m.defects[1] = gauge("monitor.state_defect", "", "two-norm of the step less that of the state equation of order 2, over that of the step: where it is small the equation holds"+resolved)
 	return m, nil
@@ -88,13 +88,20 @@ func (m *stateMeter[T]) follow(ctx context.Context, s *fading, n int, end []floa
 	return false, nil
 }
 
+// StateHolds is the one-step defect of the state equation of order 2, over the step's length, below which it is said to hold.
+const StateHolds = 0.05
+
+// HidesDefects reports whether rounding is so large beside a step that a defect of its size says nothing of whether the state equation holds.
+func HidesDefects(rounding, length float64) bool { return aboveRounding*rounding > StateHolds*length }
+
 // After implements Follower.
 func (m *stateMeter[T]) After(_ context.Context, at *Point[T]) error {
 	dim := len(at.Theta)
-	length := diagnose.Distance(at.Theta, m.start[:dim])
+	length, rounding := diagnose.Distance(at.Theta, m.start[:dim]), diagnose.Rounding(at.Theta)
 	for i, end := range m.ends {
-		if m.predicted[i] && length > 0 {
-			m.defects[i].Set(diagnose.Distance(at.Theta, end[:dim]) / length)
+		defect := diagnose.Distance(at.Theta, end[:dim])
+		if m.predicted[i] && length > 0 && (defect > aboveRounding*rounding || !HidesDefects(rounding, length)) {
+			m.defects[i].Set(defect / length)
 		}
 	}
 	return nil

@@ -100,3 +100,26 @@ func TestTheStateEquationsDefectIsThatOfItsSolution(t *testing.T) {
 		})
 	}
 }
+
+// In float32 a step may be so small that rounding it is more than a twentieth of it: what the state equation misses of it says nothing then.
+func TestRoundingIsNotTakenForADefectOfTheStateEquation(t *testing.T) {
+	for name, c := range map[string]struct {
+		dtype, lr string
+		recorded  bool
+	}{
+		"rounding hides it":      {"float32", "2e-8", false},
+		"in float64 it does not": {"float64", "2e-8", true},
+		"nor of a larger step":   {"float32", "1e-4", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, h := runFor(t, small, "beside=[]", "steps=14", "dtype="+c.dtype, "record={every: 1, bias: 1, sharpness: 0, state: 1}", "optimizer={name: adam, beta2: 0.999, lr: "+c.lr+"}")
+			defect, rounding, length := h.Floats("monitor.state_defect")[12], h.Floats("step_rounding")[12], h.Floats("step_norm")[12]
+			if got := !math.IsNaN(defect); got != c.recorded || got == HidesDefects(rounding, length) {
+				t.Errorf("the defect %g is recorded: %v, want %v; the step is %g, its rounding %g", defect, got, c.recorded, length, rounding)
+			}
+			if defect >= StateHolds {
+				t.Errorf("the state equation is said not to hold: it misses %g of the step", defect)
+			}
+		})
+	}
+}

@@ -31,7 +31,8 @@ type Progress struct {
 	Loss        float64
 	// Excess is the excess of the perturbed one-norm of the gradient where something was last recorded.
 	Excess float64
-	// RealizedDrive is the last measured part of dN/dt that the realized bias has: negative where it lowers the norm; NaN before the first.
+	// RealizedDrive is the last measured part of dN/dt that the realized bias has: negative where it acts to lower the norm, 0 where the
+	// step had none; NaN before the first.
 	RealizedDrive float64
 }
 

@@ -201,7 +201,7 @@ func TestARunRecordsWhatChangesItsSteps(t *testing.T) {
 	if clipped < 30 || !math.IsNaN(factor[60]) {
 		t.Errorf("%d steps are clipped, and behind the last the factor is %v", clipped, factor[60])
 	}
-	for name, rows := range map[string][2]int{"drive.schedule": {1, 60}, "drive.clip": {0, 60}, "drive.realized": {0, 60}, "average.test_loss": {60, 61}} {
+	for name, rows := range map[string][2]int{"drive.schedule": {1, 60}, "drive.clip": {0, 60}, "drive.realized": {1, 60}, "average.test_loss": {60, 61}} {
 		for n, v := range h.Floats(name) {
 			if measured := n >= rows[0] && n < rows[1]; measured && (v == 0 || math.IsNaN(v)) {
 				t.Errorf("%s behind step %d is %v", name, n, v)

@@ -28,7 +28,7 @@ func newMap() *cobra.Command {
 		Use:   "map [config.yaml]",
 		Short: "Map what is observed, what each equation says of it, and where each holds",
 		Long: `Map, over beta1, beta2, lr, eps and the size of a batch: the regime of the run (monotone, oscillating, spiking, diverged); what the
-bias that is realized does to the norm of the gradient, beside what the equation without memory predicts, at the same steps; and up to which lr
+bias that is realized does to the norm of the gradient, beside what the equation without memory predicts, at the same steps; and at which lr
 each equation predicts the steps. The rules are on the page that it writes. A config, and flags for it, replace settings of the scale.`,
 		Example: "  shadowflow map\n  shadowflow map --at 0.9,0.999\n  shadowflow map --beta1 0.9 --beta2 0.9,0.99,0.999 --lr 1e-4,3e-4,1e-3 --eps 1e-8 --batch 0 --seeds 3",
 		Args:    cobra.MaximumNArgs(1),

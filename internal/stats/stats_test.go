@@ -2,6 +2,7 @@ package stats
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -181,5 +182,32 @@ func TestRunningMeanIsThatOfTheValues(t *testing.T) {
 	one.Add(2)
 	if mean, se := one.StandardError(); mean != 2 || !math.IsNaN(se) {
 		t.Errorf("one value: %v(%v)", mean, se)
+	}
+}
+
+func TestTheMedianOfAnEvenNumberIsBetweenTheTwoInTheMiddle(t *testing.T) {
+	for name, c := range map[string]struct {
+		values []float64
+		want   float64
+	}{
+		"none":             {nil, math.NaN()},
+		"one":              {[]float64{3}, 3},
+		"two":              {[]float64{2.47, 1.5}, 1.985},
+		"three":            {[]float64{7, 1, 5}, 5},
+		"four":             {[]float64{0.197, 0.0126, 0.0691, 0.0288}, 0.04895},
+		"the largest":      {[]float64{math.MaxFloat64, math.MaxFloat64}, math.MaxFloat64},
+		"one not a number": {[]float64{1, math.NaN(), 2}, math.NaN()},
+		"infinite":         {[]float64{1, math.Inf(1), math.Inf(1)}, math.Inf(1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := slices.Clone(c.values)
+			got := Median(c.values)
+			if !near(got, c.want, 1e-15) && got != c.want && !(math.IsNaN(got) && math.IsNaN(c.want)) {
+				t.Errorf("the median of %v is %g, want %g", c.values, got, c.want)
+			}
+			if len(before) > 0 && before[0] != c.values[0] {
+				t.Errorf("the values were moved: %v became %v", before, c.values)
+			}
+		})
 	}
 }

@@ -1,0 +1,127 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"shadowflow/internal/stats"
+)
+
+// A realizedEffect is what the realized bias did at some of the steps.
+type realizedEffect struct {
+	did     string
+	sizes   []float64 // beside the main drive
+	turned  int       // of them where N, as it was observed, went the other way than the main term alone would have it
+	instead string
+}
+
+// realizedEffects tells the steps apart by the signs of the main term's part of dN/dt and of the realized bias's, so that no fall is spoken of where
+// the main term makes N rise; none counts the steps that have no bias beyond rounding.
+func (r *Report) realizedEffects() (effects []realizedEffect, none int) {
+	effects = []realizedEffect{
+		{did: "hindered N's fall", instead: "rose"}, {did: "added to N's rise", instead: "fell"}, {did: "added to N's fall", instead: "rose"}, {did: "hindered N's rise", instead: "fell"},
+	}
+	realized, observed := r.History.Floats("drive.realized"), r.History.Floats("drive.observed")
+	for i, main := range r.History.Floats("drive.main") {
+		if realized == nil || main == 0 || math.IsNaN(main*realized[i]) || math.IsInf(main*realized[i], 0) {
+			continue
+		}
+		at := 0
+		switch v := realized[i]; {
+		case v == 0:
+			none++
+			continue
+		case v > 0 && main > 0:
+			at = 1
+		case v < 0 && main < 0:
+			at = 2
+		case v < 0:
+			at = 3
+		}
+		e := &effects[at]
+		if e.sizes = append(e.sizes, math.Abs(realized[i]/main)); observed != nil && main*observed[i] < 0 {
+			e.turned++
+		}
+	}
+	return slices.DeleteFunc(effects, func(e realizedEffect) bool { return len(e.sizes) == 0 }), none
+}
+
+// String says how large the effect was.
+func (e realizedEffect) String() string {
+	s := fmt.Sprintf("by %s of the main drive", percent(e.sizes[0]))
+	if len(e.sizes) > 1 {
+		s = fmt.Sprintf("by %s of the main drive in the median and at most %s", percent(stats.Median(e.sizes)), percent(slices.Max(e.sizes)))
+	}
+	switch {
+	case e.turned == len(e.sizes):
+		return fmt.Sprintf("%s (N %s there)", s, e.instead)
+	case e.turned > 0:
+		return fmt.Sprintf("%s (N %s at %d of them)", s, e.instead, e.turned)
+	}
+	return s
+}
+
+// sayRealized says what the steps that were taken have beyond the optimizer without memory, and what that did to the norm.
+func (r *Report) sayRealized() string {
+	effects, none := r.realizedEffects()
+	n := none
+	for _, e := range effects {
+		n += len(e.sizes)
+	}
+	switch {
+	case n == 0:
+		return ""
+	case n == none:
+		return fmt.Sprintf("Realized: the steps had no bias beyond rounding at all %d measured steps.", n) + r.sayClosure()
+	case len(effects) == 1 && none == 0:
+		return fmt.Sprintf("Realized: the bias of the steps %s at all %d measured steps, %s.", effects[0].did, n, effects[0]) + r.sayClosure()
+	}
+	var parts []string
+	for i, e := range effects {
+		of := ""
+		if i == 0 {
+			of = fmt.Sprintf(" of %d measured steps", n)
+		}
+		parts = append(parts, fmt.Sprintf("%s at %d%s, %s", e.did, len(e.sizes), of, e))
+	}
+	if none > 0 {
+		parts = append(parts, fmt.Sprintf("was none beyond rounding at %d", none))
+	}
+	last := len(parts) - 1
+	return fmt.Sprintf("Realized: the bias of the steps %s, and %s.", strings.Join(parts[:last], ", "), parts[last]) + r.sayClosure()
+}
+
+// curvedNorm is the part of the main drive from which what main and realized drive leave of the observed change is too much for them to tell it.
+const curvedNorm = 0.5
+
+// sayClosure says how well the parts of dN/dt, which are of first order in the step, make what was observed over it.
+func (r *Report) sayClosure() string {
+	at := r.together("drive.main", "drive.realized", "drive.observed")
+	var left []float64
+	for i, main := range at[0] {
+		if main != 0 {
+			left = append(left, math.Abs((main+at[1][i]-at[2][i])/main))
+		}
+	}
+	switch middle := stats.Median(left); {
+	case len(left) == 0:
+		return ""
+	case middle > curvedNorm:
+		return fmt.Sprintf(" With the main term it leaves %s of the main drive (median) of the change that was observed: N bends within a step, and the drives at its start do not tell what the step did.", percent(middle))
+	default:
+		return fmt.Sprintf(" With the main term it makes the change of N that was observed, but for %s of the main drive (median).", percent(middle))
+	}
+}
+
+// sayReach says on which coordinates.
+func (r *Report) sayReach() string {
+	at := r.together("step", "realized.penalized", "realized.penalized_weight", "realized.hindered")
+	n := len(at[0])
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("At step %s it moved %s of the coordinates, which hold %s of the norm's gradient, so that the norm falls, and %s so that it rises.",
+		number(at[0][n-1]), percent(at[1][n-1]), percent(at[2][n-1]), percent(at[3][n-1]))
+}

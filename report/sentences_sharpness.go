@@ -1,0 +1,138 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"shadowflow/diagnose"
+)
+
+// saySharpness says where the optimizer is beside its edges.
+func (r *Report) saySharpness() string {
+	at := r.together("step", "monitor.period_two", "stability_threshold")
+	n := len(at[0])
+	if n == 0 {
+		return ""
+	}
+	top, above := 0, 0
+	for i, v := range at[1] {
+		if v > at[1][top] {
+			top = i
+		}
+		if v > 1 {
+			above++
+		}
+	}
+	s := fmt.Sprintf("Preconditioned sharpness was above its stability threshold of %s at %d of %d measured steps; it came to %s of it at step %s.",
+		number(at[2][top]), above, n, percent(at[1][top]), number(at[0][top]))
+	if above > 0 {
+		s += r.sayFlips() + r.sayNearest()
+	}
+	return s + r.sayEdge() + r.saySpikes()
+}
+
+// A step of a two-cycle turns the gradient along the sharpest direction to -1 of itself. One that leaves between leastFlip and mostFlip of it counts as such.
+const leastFlip, mostFlip = -2, -0.5
+
+// sayFlips counts steps like those of a two-cycle, above the threshold of stability and below: below there are some by chance.
+func (r *Report) sayFlips() string {
+	at := r.together("monitor.period_two", "monitor.flip")
+	var beyond, below struct{ steps, flips int }
+	for i, v := range at[0] {
+		side := &below
+		if v > 1 {
+			side = &beyond
+		}
+		if side.steps++; leastFlip <= at[1][i] && at[1][i] <= mostFlip {
+			side.flips++
+		}
+	}
+	if beyond.steps == 0 {
+		return ""
+	}
+	s := fmt.Sprintf(" Of the %d steps measured above it %d turned the gradient along the sharpest direction to between %v and %v of itself, as a two-cycle from side to side turns it to -1",
+		beyond.steps, beyond.flips, leastFlip, mostFlip)
+	if below.steps > 0 {
+		s += fmt.Sprintf("; of the %d below it, %d did", below.steps, below.flips)
+	}
+	return s + "."
+}
+
+// sayNearest says which came nearest to the iterates, of what oscillates with them and of the stable flows, where there were both to the end.
+func (r *Report) sayNearest() string {
+	type end struct {
+		name     string
+		distance float64
+	}
+	var stable, oscillating *end
+	steps := r.History.Floats("step")
+	for _, name := range r.Config.Beside {
+		at, d := r.column(name + ".relative_distance")
+		if len(d) == 0 || at[len(at)-1] < steps[len(steps)-1] {
+			continue
+		}
+		of := &stable
+		if strings.HasPrefix(name, "lift-") || name == "central" {
+			of = &oscillating
+		}
+		if here := d[len(d)-1]; *of == nil || here < (*of).distance {
+			*of = &end{name, here}
+		}
+	}
+	switch {
+	case stable == nil || oscillating == nil:
+		return ""
+	case stable.distance < oscillating.distance:
+		return fmt.Sprintf(" At the end %s, a stable flow, was nearer to the iterates than %s.", stable.name, oscillating.name)
+	}
+	return fmt.Sprintf(" At the end %s was nearer to the iterates than %s, the nearest stable flow.", oscillating.name, stable.name)
+}
+
+// sayEdge says where the series of the equations without memory has no sum.
+func (r *Report) sayEdge() string {
+	edge := r.together("monitor.memory_edge")[0]
+	beyond := 0
+	for _, v := range edge {
+		if v > 1 {
+			beyond++
+		}
+	}
+	if beyond == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" Preconditioned sharpness was beyond the edge from which the series of the equations without memory diverges at %d of %d, at most %s times it.",
+		beyond, len(edge), number(slices.Max(edge)))
+}
+
+// saySpikes says where the sharpness along the gradient warned of spikes of the loss, and how the loss went on from there.
+func (r *Report) saySpikes() string {
+	at := r.together("step", "monitor.spike_rows")
+	for i, rows := range at[1] {
+		if rows < 2 || rows < slices.Max(at[1]) {
+			continue
+		}
+		s := fmt.Sprintf(" Sharpness along the gradient was above 2/h at %s measurements in sequence, steps %s to %s",
+			number(rows), number(at[0][i+1-int(rows)]), number(at[0][i]))
+		if r.Result != nil && r.Result.Regime == diagnose.Diverged {
+			return s + ", in a run that diverged."
+		}
+		return s + r.lossBehind(at[0][i])
+	}
+	return ""
+}
+
+// lossBehind says to what the loss came behind a step, which is a warning of a spike.
+func (r *Report) lossBehind(step float64) string {
+	const warning = ": a warning of a spike of the loss"
+	name := "loss"
+	if r.History.Index("full_loss") >= 0 {
+		name = "full_loss"
+	}
+	steps, losses := r.column(name)
+	at, found := slices.BinarySearch(steps, step)
+	if !found || at+1 == len(steps) {
+		return warning + "."
+	}
+	return fmt.Sprintf("%s, which behind it came to at most %s times what it was there.", warning, number(slices.Max(losses[at+1:])/losses[at]))
+}
