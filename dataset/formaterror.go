@@ -32,7 +32,7 @@ func (e *FormatError) place() string {
 	case e.Column == "":
 		return fmt.Sprintf("line %d", e.Line)
 	}
-	return fmt.Sprintf("line %d, column %q", e.Line, e.Column)
+	return fmt.Sprintf("line %d, column %.80q", e.Line, e.Column)
 }
 
 func (e *FormatError) Unwrap() error { return e.Err }

@@ -37,6 +37,19 @@ func Open(path string) (*os.File, int64, error) {
 	return f, info.Size(), nil
 }
 
+// Read returns what a regular file holds, of more than so many bytes only these and one more.
+func Read(path string, most int64) ([]byte, error) {
+	f, size, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if most = min(most, size); most < size {
+		most++
+	}
+	return io.ReadAll(io.LimitReader(f, most))
+}
+
 func regular(path string, info fs.FileInfo) error {
 	what := ""
 	switch mode := info.Mode(); {
