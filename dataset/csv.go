@@ -89,12 +89,16 @@ func parseCSV(c *cursor, s Spec, most int64) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
+	predicted := map[int]bool{}
+	for _, i := range target {
+		predicted[i] = true
+	}
 	if len(inputs) == 0 {
 		inputs = allRows(len(r.names))
-		inputs = slices.DeleteFunc(inputs, func(i int) bool { return slices.Contains(target, i) })
+		inputs = slices.DeleteFunc(inputs, func(i int) bool { return predicted[i] })
 	}
 	for _, i := range inputs {
-		if slices.Contains(target, i) {
+		if predicted[i] {
 			return nil, &FieldError{"features", fmt.Sprintf("%.80q is a target, too; leave it out of one of them", r.names[i])}
 		}
 	}
@@ -206,9 +210,13 @@ func (r *tableReader) next() ([]string, error) {
 // columns returns the places of the columns that a field names.
 func (r *tableReader) columns(field string, names []string) ([]int, error) {
 	var out []int
+	place := map[string]int{}
+	for i, name := range r.names {
+		place[name] = i
+	}
 	for _, name := range names {
-		i := slices.Index(r.names, name)
-		if i < 0 {
+		i, ok := place[name]
+		if !ok {
 			return nil, &FieldError{field, fmt.Sprintf("%.80q is no column of %s; expected some of %s", name, r.c.file, listed(r.names))}
 		}
 		out = append(out, i)

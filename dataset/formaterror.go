@@ -1,6 +1,9 @@
 package dataset
 
-import "fmt"
+import (
+	"fmt"
+	"shadowflow/internal/visible"
+)
 
 // FormatError says where a data file departs from its format.
 type FormatError struct {
@@ -22,7 +25,7 @@ type FormatError struct {
 }
 
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("%s: %s: %s; expected %s", e.File, e.place(), e.Got, e.Want)
+	return fmt.Sprintf("%s: %s: %s; expected %s", visible.Line(e.File), e.place(), e.Got, e.Want)
 }
 
 func (e *FormatError) place() string {

@@ -11,7 +11,7 @@ import (
 // What compressed data may become before it is asked how much it grew, and how much it may grow. Deflate makes at most 1032 bytes of one, and
 // that of nothing but repetition.
 const (
-	freeExpansion = 64 << 20 // bytes
+	freeExpansion = 16 << 20 // bytes
 	maxExpansion  = 500
 )
 
@@ -49,4 +49,4 @@ func (e expansion) tooMuch() string {
 }
 
 // wantData is what an error wants instead.
-const wantData = "data, which compresses less; if this is some, the same without compression"
+const wantData = "data, which compresses less; if it is meant, give the same without compression"

@@ -14,6 +14,9 @@ import (
 // of bytes that are no UTF-8: \u001b, \x9b. In a string of JSON or in one that YAML has in double quotes they mean the same.
 func String(s string) string { return escape(s, "\n\t") }
 
+// Line returns s on one line: line breaks and tabs are escapes too. It is for paths.
+func Line(s string) string { return escape(s, "") }
+
 // Name returns a name for a message: on one line, and no more of it than tells which it is.
 func Name(s string) string {
 	const most = 120
