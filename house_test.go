@@ -196,3 +196,39 @@ func TestTheHouseAllowsImportsDownAndOfThoseNamedBefore(t *testing.T) {
 		})
 	}
 }
+
+// Whatever a user names may be a pipe, a device, or larger than the memory: files are opened in one place, which knows of that.
+func TestFilesAreOpenedByUserfileAlone(t *testing.T) {
+	opens := regexp.MustCompile(`\bos\.(Open|ReadFile)\(`)
+	allowed := []string{
+		"internal/userfile/userfile.go",
+		"internal/atomicfile/atomicfile.go", // a folder, to sync it
+		"internal/version/version.go",       // the program itself
+	}
+	found := map[string]bool{}
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			return skipped(file)
+		case !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
+			return nil
+		}
+		text, err := os.ReadFile(file)
+		if file = filepath.ToSlash(file); err == nil && opens.Match(text) {
+			if found[file] = true; !slices.Contains(allowed, file) {
+				t.Errorf("%s opens files itself: want internal/userfile", file)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range allowed {
+		if !found[file] {
+			t.Errorf("%s opens no files any more", file)
+		}
+	}
+}

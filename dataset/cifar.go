@@ -25,6 +25,7 @@ const (
 	// cifarMaxRecords is four times what a file of the official archives has.
 	cifarMaxRecords = 200_000
 	cifarMaxNames   = 1 << 16
+	cifarMaxArchive = 1 << 32
 )
 
 const cifarAttribution = "A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009, " +
@@ -118,8 +119,13 @@ func readCIFAR(ctx context.Context, s Spec) (*Dataset, error) {
 // records, so one that was cut between two records shows.
 func (l cifarLayout) join(files cifarFiles) (cifarBatch, error) {
 	var all cifarBatch
+	first := files.batches[l.train[0]]
+	if err := room[uint8](len(l.train) * len(first.pixels)); err != nil {
+		return all, fmt.Errorf("%s: %w", first.file, err)
+	}
+	all.pixels = make([]uint8, 0, len(l.train)*len(first.pixels))
 	for _, name := range l.train {
-		batch, first := files.batches[name], files.batches[l.train[0]]
+		batch := files.batches[name]
 		if len(batch.labels) != len(first.labels) {
 			return cifarBatch{}, &FormatError{File: batch.file, Offset: int64(len(batch.labels) * l.record()),
 				Got:  fmt.Sprintf("the end of the file after %d images", len(batch.labels)),
@@ -203,6 +209,9 @@ func (l cifarLayout) readArchive(c *cursor) (cifarFiles, error) {
 		if err != nil {
 			return cifarFiles{}, c.ended(err, "a tar archive's next file, or its end")
 		}
+		if header.Size > cifarMaxArchive-c.off {
+			return cifarFiles{}, c.fail(c.off, fmt.Sprintf("%.80q of %d bytes", header.Name, header.Size), fmt.Sprintf("an archive of at most %d", cifarMaxArchive))
+		}
 		if err := l.readMember(c.file, header.Name, archive, &out); err != nil {
 			return cifarFiles{}, err
 		}
@@ -222,7 +231,7 @@ func (l cifarLayout) readArchive(c *cursor) (cifarFiles, error) {
 // readMember reads one file of an archive, if it is one of the layout's.
 func (l cifarLayout) readMember(archive, name string, r io.Reader, out *cifarFiles) (err error) {
 	base := path.Base(name)
-	c := &cursor{file: fmt.Sprintf("%s (%s)", archive, name), r: r}
+	c := &cursor{file: fmt.Sprintf("%s (%.80s)", archive, name), r: r}
 	switch {
 	case base == l.names:
 		out.names, err = l.parseNames(c)
@@ -264,6 +273,9 @@ func (l cifarLayout) parse(c *cursor) (cifarBatch, error) {
 		}
 		batch.labels = append(batch.labels, int32(record[l.use]))
 		channelsLast(image, record[len(l.labels):], cifarChannels)
+		if batch.pixels, err = extend(batch.pixels, len(image)); err != nil {
+			return cifarBatch{}, fmt.Errorf("%s: %w", c.file, err)
+		}
 		batch.pixels = append(batch.pixels, image...)
 	}
 }

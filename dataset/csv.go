@@ -21,6 +21,7 @@ import (
 const (
 	csvMaxBytes   = 1 << 30
 	csvMaxColumns = 1 << 16
+	csvMaxRecord  = 1 << 24 // bytes of a row, line breaks in quotes included
 )
 
 // table is what a CSV file holds of a data set.
@@ -51,8 +52,8 @@ func readCSV(ctx context.Context, s Spec) (*Dataset, error) {
 	} else {
 		d.TargetNames, all.Targets = s.Target, Targets{Columns: len(s.Target), Values: t.target.numbers}
 	}
-	d.Train, d.Test = all.split(d.Classes, s.testFraction())
-	return d, nil
+	d.Train, d.Test, err = all.split(d.Classes, s.testFraction())
+	return d, err
 }
 
 // tableReader reads rows of cells and knows where they are.
@@ -61,6 +62,16 @@ type tableReader struct {
 	csv   *csv.Reader
 	names []string
 	most  int64 // bytes
+	begin int64 // where the present row begins
+}
+
+// Read reads a row and what is buffered behind it.
+func (r *tableReader) Read(p []byte) (int, error) {
+	n, err := r.c.Read(p)
+	if r.c.off-r.begin > csvMaxRecord {
+		return 0, r.c.fail(r.begin, "a row of more bytes", fmt.Sprintf("at most %d between two line breaks that are not in quotes", csvMaxRecord))
+	}
+	return n, err
 }
 
 // parseCSV reads the columns that the Spec asks for, of a table of less than so
@@ -78,19 +89,23 @@ func parseCSV(c *cursor, s Spec, most int64) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
+	predicted := map[int]bool{}
+	for _, i := range target {
+		predicted[i] = true
+	}
 	if len(inputs) == 0 {
 		inputs = allRows(len(r.names))
-		inputs = slices.DeleteFunc(inputs, func(i int) bool { return slices.Contains(target, i) })
+		inputs = slices.DeleteFunc(inputs, func(i int) bool { return predicted[i] })
 	}
 	for _, i := range inputs {
-		if slices.Contains(target, i) {
-			return nil, &FieldError{"features", fmt.Sprintf("%q is a target, too; leave it out of one of them", r.names[i])}
+		if predicted[i] {
+			return nil, &FieldError{"features", fmt.Sprintf("%.80q is a target, too; leave it out of one of them", r.names[i])}
 		}
 	}
 	if len(inputs) == 0 {
-		return nil, &FieldError{"target", fmt.Sprintf("%q are all columns of %s; expected others, to predict them from", s.Target, c.file)}
+		return nil, &FieldError{"target", fmt.Sprintf("%.80q are all columns of %s; expected others, to predict them from", s.Target, c.file)}
 	}
-	t := &table{target: &targetColumns{columns: target, words: len(target) == 1 && s.Task != TaskRegression, task: s.Task}}
+	t := &table{target: &targetColumns{columns: target, words: len(target) == 1 && s.Task != TaskRegression, task: s.Task, place: map[string]int32{}}}
 	for _, i := range inputs {
 		t.features = append(t.features, r.names[i])
 	}
@@ -101,6 +116,9 @@ func parseCSV(c *cursor, s Spec, most int64) (*table, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if t.x, err = extend(t.x, len(inputs)); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.file, err)
 		}
 		for _, i := range inputs {
 			v, ok := number(row[i])
@@ -121,7 +139,7 @@ func parseCSV(c *cursor, s Spec, most int64) (*table, error) {
 
 // header reads the names.
 func (r *tableReader) header() error {
-	in := bufio.NewReaderSize(io.LimitReader(r.c, r.most), 1<<16)
+	in := bufio.NewReaderSize(io.LimitReader(r, r.most), 1<<16)
 	if mark, _ := in.Peek(3); string(mark) == "\xef\xbb\xbf" { // of UTF-8, as Excel writes it
 		_, _ = in.Discard(3)
 	}
@@ -150,7 +168,7 @@ func (r *tableReader) header() error {
 	for i, name := range names {
 		name = strings.TrimSpace(name)
 		if name == "" || seen[name] {
-			return &FormatError{File: r.c.file, Line: 1, Column: name, Got: fmt.Sprintf("the name %q of column %d", name, i+1),
+			return &FormatError{File: r.c.file, Line: 1, Column: name, Got: fmt.Sprintf("the name %.80q of column %d", name, i+1),
 				Want: "different names, none of them empty"}
 		}
 		if _, ok := number(name); ok {
@@ -169,6 +187,7 @@ func (r *tableReader) header() error {
 // next returns the cells of the next row, which the one behind it overwrites, or
 // io.EOF.
 func (r *tableReader) next() ([]string, error) {
+	r.begin = r.csv.InputOffset()
 	row, err := r.csv.Read()
 	var parse *csv.ParseError
 	switch {
@@ -191,10 +210,14 @@ func (r *tableReader) next() ([]string, error) {
 // columns returns the places of the columns that a field names.
 func (r *tableReader) columns(field string, names []string) ([]int, error) {
 	var out []int
+	place := map[string]int{}
+	for i, name := range r.names {
+		place[name] = i
+	}
 	for _, name := range names {
-		i := slices.Index(r.names, name)
-		if i < 0 {
-			return nil, &FieldError{field, fmt.Sprintf("%q is no column of %s; expected some of %s", name, r.c.file, listed(r.names))}
+		i, ok := place[name]
+		if !ok {
+			return nil, &FieldError{field, fmt.Sprintf("%.80q is no column of %s; expected some of %s", name, r.c.file, listed(r.names))}
 		}
 		out = append(out, i)
 	}
@@ -203,10 +226,14 @@ func (r *tableReader) columns(field string, names []string) ([]int, error) {
 
 func listed(names []string) string {
 	const shown = 20
-	if len(names) <= shown {
-		return strings.Join(names, ", ")
+	var out []string
+	for _, name := range names[:min(shown, len(names))] {
+		out = append(out, fmt.Sprintf("%.80s", name))
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
+	if more := len(names) - shown; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(out, ", "), more)
+	}
+	return strings.Join(out, ", ")
 }
 
 // wrong says that the cell of a column of the present row is not what it should be.
@@ -224,20 +251,29 @@ func number(cell string) (float64, bool) {
 	return v, err == nil && !math.IsInf(v, 0) && !math.IsNaN(v)
 }
 
-// targetColumns are the columns to predict. While they may be classes, cells are
-// kept as they are, too.
+// targetColumns are the columns to predict. While they may be classes, the
+// different cells are kept as they are, too.
 type targetColumns struct {
 	columns []int
 	task    string
 	words   bool // whether the only column may be classes
 
-	numbers []float64
-	cells   []string
-	noun    error // about the first cell that is no number
-	nouns   int
+	numbers   []float64
+	cells     []int32 // the place of each row's cell among the different ones
+	different []string
+	place     map[string]int32
+	noun      error // about the first cell that is no number
+	nouns     int
 }
 
-func (t *targetColumns) read(r *tableReader, row []string) error {
+// maxSpellings bounds the different cells of a column of classes: a number may
+// be written in several ways.
+const maxSpellings = 4 * maxClasses
+
+func (t *targetColumns) read(r *tableReader, row []string) (err error) {
+	if t.numbers, err = extend(t.numbers, len(t.columns)); err != nil {
+		return err
+	}
 	for _, i := range t.columns {
 		v, ok := number(row[i])
 		cell := strings.TrimSpace(row[i])
@@ -251,11 +287,35 @@ func (t *targetColumns) read(r *tableReader, row []string) error {
 			}
 		}
 		t.numbers = append(t.numbers, v)
-		if t.words {
-			t.cells = append(t.cells, strings.Clone(cell))
+		if !t.words {
+			continue
+		}
+		if err := t.keep(r, i, cell); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// keep keeps a cell of what may be classes. Too many different numbers are none.
+func (t *targetColumns) keep(r *tableReader, column int, cell string) (err error) {
+	at, known := t.place[cell]
+	switch {
+	case known:
+	case len(t.different) < maxSpellings:
+		at = int32(len(t.different))
+		cell = strings.Clone(cell)
+		t.different, t.place[cell] = append(t.different, cell), at
+	case t.task == TaskClassification || t.nouns > 0:
+		return r.wrong(column, cell, fmt.Sprintf("one of the %d different values before: there are at most %d classes", maxSpellings, maxClasses))
+	default:
+		t.words, t.cells = false, nil
+		return nil
+	}
+	if t.cells, err = extend(t.cells, 1); err == nil {
+		t.cells = append(t.cells, at)
+	}
+	return err
 }
 
 // check refuses a column of numbers with words among them, unless it is said to
@@ -283,16 +343,16 @@ func (t *targetColumns) labels() (names []string, labels []int32) {
 		name   string
 		number float64
 	}
-	of := func(i int) class {
-		if t.nouns == 0 {
-			return class{strconv.FormatFloat(t.numbers[i], 'g', -1, 64), t.numbers[i]}
+	of := func(cell string) class {
+		if v, _ := number(cell); t.nouns == 0 {
+			return class{strconv.FormatFloat(v, 'g', -1, 64), v}
 		}
-		return class{name: t.cells[i]}
+		return class{name: cell}
 	}
 	compare := func(a, b class) int { return cmp.Or(cmp.Compare(a.number, b.number), strings.Compare(a.name, b.name)) }
 	var all []class
-	for i := range t.cells {
-		all = append(all, of(i))
+	for _, cell := range t.different {
+		all = append(all, of(cell))
 	}
 	slices.SortFunc(all, compare)
 	all = slices.CompactFunc(all, func(a, b class) bool { return compare(a, b) == 0 })
@@ -300,8 +360,8 @@ func (t *targetColumns) labels() (names []string, labels []int32) {
 	for i, c := range all {
 		names, place[c.name] = append(names, c.name), int32(i)
 	}
-	for i := range t.cells {
-		labels = append(labels, place[of(i).name])
+	for _, i := range t.cells {
+		labels = append(labels, place[of(t.different[i]).name])
 	}
 	return names, labels
 }

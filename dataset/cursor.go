@@ -23,17 +23,34 @@ type cursor struct {
 // really has, so a header that lies about sizes costs nothing.
 func (c *cursor) bytes(n int64, what string) ([]byte, error) {
 	const step = 1 << 20
-	buf := make([]byte, 0, min(n, step))
+	var buf []byte
 	for int64(len(buf)) < n {
-		if len(buf) == cap(buf) {
-			grown := make([]byte, len(buf), min(n, 2*int64(cap(buf))))
-			copy(grown, buf)
-			buf = grown
+		var err error
+		if buf, err = extend(buf, int(min(n-int64(len(buf)), step))); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.file, err)
 		}
-		k, err := io.ReadFull(c, buf[len(buf):cap(buf)])
+		k, err := io.ReadFull(c, buf[len(buf):min(n, int64(cap(buf)))])
 		buf = buf[:len(buf)+k]
 		if err != nil {
 			return nil, c.ended(err, fmt.Sprintf("%s: %d more bytes", what, n-int64(len(buf))))
+		}
+	}
+	return buf, nil
+}
+
+// rest returns what follows, of more than so many bytes only these.
+func (c *cursor) rest(most int) (buf []byte, err error) {
+	for len(buf) < most {
+		if buf, err = extend(buf, min(most-len(buf), 1<<16)); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.file, err)
+		}
+		n, err := c.Read(buf[len(buf):min(most, cap(buf))])
+		buf = buf[:len(buf)+n]
+		if err == io.EOF {
+			return buf, nil
+		}
+		if err != nil {
+			return nil, c.ended(err, "more of the file, or its end")
 		}
 	}
 	return buf, nil
@@ -89,10 +106,12 @@ func (c *cursor) zeros() error {
 }
 
 // ended explains an error of reading at the present offset. What the operating
-// system or the context says is no fault of the format.
+// system or the context says is no fault of the format, and what is one already
+// says so.
 func (c *cursor) ended(err error, want string) error {
 	var system *fs.PathError
-	if errors.As(err, &system) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	var format *FormatError
+	if errors.As(err, &system) || errors.As(err, &format) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	got := err.Error()
@@ -119,7 +138,7 @@ func withFile(ctx context.Context, path string, parse func(*cursor) error) error
 	}
 	err = parse(&cursor{file: path, r: r})
 	var format *FormatError
-	if _, unzipped := r.(*gzip.Reader); errors.As(err, &format) && !unzipped && format.File == path && format.Offset < 16 && format.Line <= 1 {
+	if _, unzipped := r.(*gunzipper); errors.As(err, &format) && !unzipped && format.File == path && format.Offset < 16 && format.Line <= 1 {
 		format.Got += userfile.Explain(f) // what is wrong at the start may be the whole file
 	}
 	return err
@@ -127,16 +146,45 @@ func withFile(ctx context.Context, path string, parse func(*cursor) error) error
 
 // maybeGunzip decides by the content, not by the name.
 func maybeGunzip(name string, r io.Reader) (io.Reader, error) {
-	buffered := bufio.NewReaderSize(r, 1<<16)
+	g := &gunzipper{name: name, raw: r}
+	buffered := bufio.NewReaderSize(readerFunc(g.readRaw), 1<<16)
 	// An error here comes again when the content is read.
 	if magic, _ := buffered.Peek(2); string(magic) != "\x1f\x8b" {
 		return buffered, nil
 	}
-	unzipped, err := gzip.NewReader(buffered)
-	if err != nil {
+	var err error
+	if g.unzipped, err = gzip.NewReader(buffered); err != nil {
 		return nil, &FormatError{File: name, Got: err.Error(), Want: "a gzip header", Err: err}
 	}
-	return unzipped, nil
+	return g, nil
+}
+
+// gunzipper unpacks gzip, but not what becomes more than data does.
+type gunzipper struct {
+	expansion
+	name     string
+	raw      io.Reader
+	unzipped *gzip.Reader
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func (g *gunzipper) readRaw(p []byte) (int, error) {
+	n, err := g.raw.Read(p)
+	g.in += int64(n)
+	return n, err
+}
+
+// Read implements io.Reader.
+func (g *gunzipper) Read(p []byte) (int, error) {
+	n, err := g.unzipped.Read(p)
+	g.out += int64(n)
+	if much := g.tooMuch(); much != "" {
+		return 0, &FormatError{File: g.name, Offset: g.out, Got: much, Want: wantData}
+	}
+	return n, err
 }
 
 // contextReader ends reading with the context's error when that is done.

@@ -78,6 +78,9 @@ type values struct {
 	f64 []float64
 }
 
+// bytes is the memory that the values take.
+func (v values) bytes() int { return len(v.u8) + 4*len(v.f32) + 8*len(v.f64) }
+
 // take returns copies of the given rows of size values each.
 func (v values) take(rows []int, size int) values {
 	return values{

@@ -17,6 +17,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/userfile"
 )
 
 // Source is a file that can be fetched.
@@ -147,7 +148,7 @@ func kindOf(mode fs.FileMode) string {
 
 // check compares a file's checksum with the source's.
 func (s Source) check(file string) error {
-	f, err := os.Open(file)
+	f, _, err := userfile.Open(file)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package dataset
 
-import "fmt"
+import (
+	"fmt"
+	"shadowflow/internal/visible"
+)
 
 // FormatError says where a data file departs from its format.
 type FormatError struct {
@@ -22,7 +25,7 @@ type FormatError struct {
 }
 
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("%s: %s: %s; expected %s", e.File, e.place(), e.Got, e.Want)
+	return fmt.Sprintf("%s: %s: %s; expected %s", visible.Line(e.File), e.place(), e.Got, e.Want)
 }
 
 func (e *FormatError) place() string {
@@ -32,7 +35,7 @@ func (e *FormatError) place() string {
 	case e.Column == "":
 		return fmt.Sprintf("line %d", e.Line)
 	}
-	return fmt.Sprintf("line %d, column %q", e.Line, e.Column)
+	return fmt.Sprintf("line %d, column %.80q", e.Line, e.Column)
 }
 
 func (e *FormatError) Unwrap() error { return e.Err }

@@ -6,18 +6,21 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	_ "image/jpeg" // decoders that image.Decode chooses from
-	_ "image/png"
+	"image/jpeg"
+	"image/png"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
-	"shadowflow/internal/userfile"
 	"slices"
 	"strings"
 
 	"golang.org/x/image/draw"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"shadowflow/internal/memory"
+	"shadowflow/internal/userfile"
 )
 
 const (
@@ -32,6 +35,9 @@ const (
 
 	// What all resized images may take together.
 	imagesMaxBytes = 1 << 33
+
+	// What decoding and resizing may take of those that are read at the same time.
+	imagesMaxWork = 1 << 30
 )
 
 // readImages reads a folder with a folder of images for each class. Classes are
@@ -52,7 +58,11 @@ func readImages(ctx context.Context, s Spec) (*Dataset, error) {
 	if len(files) > imagesMaxBytes/size {
 		return nil, &FieldError{"size", fmt.Sprintf("%d; the %d images of %s would take more than 8 GiB", s.Size, len(files), s.Path)}
 	}
+	if err := room[uint8](len(files) * size); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Path, err)
+	}
 	x, turned := make([]uint8, len(files)*size), make([]bool, len(files))
+	work := newImageWork()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, file := range files {
@@ -61,7 +71,7 @@ func readImages(ctx context.Context, s Spec) (*Dataset, error) {
 				return err
 			}
 			var err error
-			turned[i], err = readImage(x[i*size:][:size], file, s.Size)
+			turned[i], err = work.read(ctx, x[i*size:][:size], file, s.Size)
 			return err
 		})
 	}
@@ -69,7 +79,10 @@ func readImages(ctx context.Context, s Spec) (*Dataset, error) {
 		return nil, err
 	}
 	all := Part{Shape: shape, Labels: labels, raw: values{u8: x}}
-	train, test := all.split(len(classNames), s.testFraction())
+	train, test, err := all.split(len(classNames), s.testFraction())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Path, err)
+	}
 	return &Dataset{
 		Name:       s.Name,
 		Shape:      shape,
@@ -133,9 +146,25 @@ func listClass(folder string) ([]string, error) {
 	return files, nil
 }
 
-// readImage writes the pixels of a file, resized to size x size, to dst, and says
+// imageWork is the memory that images which are read at the same time take
+// together.
+type imageWork struct {
+	most int64
+	sum  *semaphore.Weighted
+}
+
+func newImageWork() *imageWork {
+	w := &imageWork{most: imagesMaxWork}
+	if left := memory.Available(); left > 0 {
+		w.most = min(w.most, left/2)
+	}
+	w.sum = semaphore.NewWeighted(w.most)
+	return w
+}
+
+// read writes the pixels of a file, resized to size x size, to dst, and says
 // whether the file asks for them to be turned.
-func readImage(dst []uint8, file string, size int) (turned bool, err error) {
+func (w *imageWork) read(ctx context.Context, dst []uint8, file string, size int) (turned bool, err error) {
 	f, length, err := userfile.Open(file)
 	if err != nil {
 		return false, err
@@ -144,30 +173,87 @@ func readImage(dst []uint8, file string, size int) (turned bool, err error) {
 	if length > imageMaxBytes {
 		return false, fmt.Errorf("%s: %d bytes; expected an image of at most %d", file, length, imageMaxBytes)
 	}
-	content, err := io.ReadAll(io.LimitReader(f, length))
+	config, err := imageConfig(file, f, length)
+	if err != nil {
+		return false, err
+	}
+	bytes := length + workOf(config, size)
+	if bytes > w.most {
+		return false, &FormatError{File: file, Got: fmt.Sprintf("an image of %dx%d pixels, which takes %s to resize to %dx%d",
+			config.Width, config.Height, memory.Format(bytes), size, size), Want: "one that takes at most " + memory.Format(w.most)}
+	}
+	if err := w.sum.Acquire(ctx, bytes); err != nil {
+		return false, err
+	}
+	defer w.sum.Release(bytes)
+	content, err := io.ReadAll(io.NewSectionReader(f, 0, length))
 	if err != nil {
 		return false, err
 	}
 	return orientation(content) > 1, decodeImage(dst, file, content, size)
 }
 
+// workOf is the memory, at most, in which an image is decoded and resized: its
+// pixels of up to 16 bits a channel and those in 8 bits, and, where it is
+// resized, rows that are as wide as the result, four float64 a pixel, and the
+// weights of all pixels in one direction, in slices that double.
+func workOf(c image.Config, size int) int64 {
+	const decoded, opaque, row, weights = 8, 4, 32, 128
+	w, h := int64(c.Width), int64(c.Height)
+	bytes := (decoded + opaque) * w * h
+	if c.Width != size || c.Height != size {
+		bytes += row*int64(size)*h + weights*(w+h)
+	}
+	return bytes
+}
+
+// imageFormat is how images of a kind are read.
+type imageFormat struct {
+	magic  string
+	config func(io.Reader) (image.Config, error)
+	decode func(io.Reader) (image.Image, error)
+}
+
+// formatOf goes by a file's first bytes, whatever its name is. It is not image.Decode, which knows what formats other packages have registered.
+func formatOf(r io.ReaderAt) *imageFormat {
+	for _, f := range []imageFormat{{"\x89PNG\r\n\x1a\n", png.DecodeConfig, png.Decode}, {"\xff\xd8", jpeg.DecodeConfig, jpeg.Decode}} {
+		head := make([]byte, len(f.magic))
+		if _, err := r.ReadAt(head, 0); err == nil && string(head) == f.magic {
+			return &f
+		}
+	}
+	return nil
+}
+
+// imageConfig returns the size of an image that a file of so many bytes may hold.
+func imageConfig(file string, r io.ReaderAt, length int64) (image.Config, error) {
+	format := formatOf(r)
+	if format == nil {
+		return image.Config{}, &FormatError{File: file, Got: "no image that is read" + userfile.Explain(r), Want: "a JPEG or PNG image"}
+	}
+	config, err := format.config(io.NewSectionReader(r, 0, length))
+	if err != nil {
+		return config, &FormatError{File: file, Got: err.Error(), Want: "a JPEG or PNG image", Err: err}
+	}
+	if config.Width < 1 || config.Height < 1 || config.Width > imageMaxPixels/config.Height {
+		return config, &FormatError{File: file, Got: fmt.Sprintf("an image of %dx%d pixels", config.Width, config.Height),
+			Want: fmt.Sprintf("at least one and at most %d pixels", imageMaxPixels)}
+	}
+	if int64(config.Width)*int64(config.Height) > imageMaxRatio*length {
+		return config, &FormatError{File: file, Offset: length, Got: "the file ends",
+			Want: fmt.Sprintf("enough bytes for %dx%d pixels", config.Width, config.Height)}
+	}
+	return config, nil
+}
+
 // decodeImage writes red, green and blue of each pixel, row by row, or its grey
 // if dst has room for one channel.
 func decodeImage(dst []uint8, file string, content []byte, size int) error {
-	config, _, err := image.DecodeConfig(bytes.NewReader(content))
-	if err != nil {
-		return &FormatError{File: file, Got: err.Error() + userfile.Explain(bytes.NewReader(content)), Want: "a JPEG or PNG image", Err: err}
-	}
-	if config.Width < 1 || config.Height < 1 || config.Width > imageMaxPixels/config.Height {
-		return &FormatError{File: file, Got: fmt.Sprintf("an image of %dx%d pixels", config.Width, config.Height),
-			Want: fmt.Sprintf("at least one and at most %d pixels", imageMaxPixels)}
-	}
-	if config.Width*config.Height > imageMaxRatio*len(content) {
-		return &FormatError{File: file, Offset: int64(len(content)), Got: "the file ends",
-			Want: fmt.Sprintf("enough bytes for %dx%d pixels", config.Width, config.Height)}
+	if _, err := imageConfig(file, bytes.NewReader(content), int64(len(content))); err != nil {
+		return err
 	}
 	c := &cursor{file: file, r: bytes.NewReader(content)}
-	src, _, err := image.Decode(c)
+	src, err := formatOf(bytes.NewReader(content)).decode(c)
 	if err != nil {
 		return c.ended(err, "a whole JPEG or PNG image")
 	}

@@ -173,8 +173,8 @@ func TestWrongImageFilesAreRefusedWithTheirName(t *testing.T) {
 	}{
 		{"cut PNG", "a.png", whole[:len(whole)-20], "a.png: byte "},
 		{"cut JPEG", "a.jpg", wholeJPEG[:len(wholeJPEG)-20], "a.jpg: byte "},
-		{"text", "a.png", []byte("text"), "a.png: byte 0: image: unknown format; expected a JPEG or PNG image"},
-		{"empty", "a.jpeg", nil, "a.jpeg: byte 0: image: unknown format"},
+		{"text", "a.png", []byte("text"), "a.png: byte 0: no image that is read; expected a JPEG or PNG image"},
+		{"empty", "a.jpeg", nil, "a.jpeg: byte 0: no image that is read"},
 		{"absurd size", "a.png", pngHeader(60000), "a.png: byte 0: an image of 60000x60000 pixels; expected"},
 		{"size that is not there", "a.png", pngHeader(8000), "a.png: byte 33: the file ends; expected enough bytes for 8000x8000 pixels"},
 	} {

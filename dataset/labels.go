@@ -42,14 +42,29 @@ func countClasses(train, test labelled, given int, everyClass bool) (int, error)
 			}
 		}
 	}
-	if given != 0 || !everyClass {
+	if given != 0 {
 		return classes, nil
 	}
-	for c, rows := range rowsByClass(train.labels, classes) {
-		if len(rows) == 0 {
-			return 0, train.wrong(largest, fmt.Sprintf("label %d, though no example has label %d", classes-1, c),
-				"every label from 0 to the largest to occur, or classes to be given")
+	counts, empty, first := make([]int, classes), 0, 0
+	for _, l := range train.labels {
+		counts[l]++
+	}
+	for c := classes - 1; c >= 0; c-- {
+		if counts[c] == 0 {
+			empty, first = empty+1, c
 		}
+	}
+	switch label := fmt.Sprintf("label %d", classes-1); {
+	case everyClass && empty > 0:
+		return 0, train.wrong(largest, fmt.Sprintf("%s, though no example has label %d", label, first),
+			"every label from 0 to the largest to occur, or classes to be given")
+	case empty > mostEmpty && empty > classes/2:
+		return 0, train.wrong(largest, fmt.Sprintf("%s, though no example has any of %d labels below it", label, empty),
+			"labels 0, 1, 2, ..., or data.classes to be given if that is meant")
 	}
 	return classes, nil
 }
+
+// mostEmpty is the number of classes without an example from which on a largest
+// label is doubted where they are most of all: -1 is 65535 in 16 bits.
+const mostEmpty = 1000

@@ -129,11 +129,17 @@ func readNPYElements[T any](c *cursor, h npyHeader, convert func([]byte) T) ([]T
 		if err != nil {
 			return nil, err
 		}
+		if out, err = extend(out, k); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.file, err)
+		}
 		for i := range k {
 			out = append(out, convert(raw[i*h.width:][:h.width]))
 		}
 	}
 	if h.fortran {
+		if err := room[T](len(out)); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.file, err)
+		}
 		out = rowMajor(out, h.shape)
 	}
 	return out, c.end()

@@ -50,10 +50,10 @@ func readNPZ(ctx context.Context, s Spec) (*Dataset, error) {
 		return d, nil
 	}
 	if f := s.testFraction(); f > 0 {
-		d.Train, d.Test = d.Train.split(d.Classes, f)
+		d.Train, d.Test, err = d.Train.split(d.Classes, f)
 	}
 	d.Test.Shape = d.Shape
-	return d, nil
+	return d, err
 }
 
 // part moves the channels of images last, if they are not.
@@ -88,7 +88,7 @@ func parseNPZ(ctx context.Context, name string, r io.ReaderAt, size int64, task 
 	if err != nil {
 		return train, test, &FormatError{File: name, Got: err.Error() + userfile.Explain(r), Want: "a zip archive, as numpy.savez writes", Err: err}
 	}
-	a := npzArchive{ctx, name, archive}
+	a := npzArchive{ctx, name, size, archive}
 	if err := a.checkNames(); err != nil {
 		return train, test, err
 	}
@@ -120,6 +120,7 @@ func parseNPZ(ctx context.Context, name string, r io.ReaderAt, size int64, task 
 type npzArchive struct {
 	ctx  context.Context
 	path string
+	size int64
 	zip  *zip.Reader
 }
 
@@ -206,9 +207,15 @@ func (a npzArchive) read(array string, parse func(*cursor, npyHeader) error) err
 	}
 	defer r.Close()
 	c.r = &contextReader{a.ctx, r}
+	if much := (expansion{min(int64(f.CompressedSize64), a.size), int64(f.UncompressedSize64)}).tooMuch(); much != "" {
+		return c.fail(0, much, wantData)
+	}
 	h, err := parseNPYHeader(c)
 	if err != nil {
 		return err
+	}
+	if end := int64(f.UncompressedSize64); c.off+int64(h.count()*h.width) > end { // before room is made for it
+		return c.fail(end, "the file ends", fmt.Sprintf("%d elements of shape %v: %d more bytes", h.count(), h.shape, c.off+int64(h.count()*h.width)-end))
 	}
 	return parse(c, h)
 }

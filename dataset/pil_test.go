@@ -23,7 +23,7 @@ func TestImagesAreConvertedAsPILDoes(t *testing.T) {
 					t.Fatal(err)
 				}
 				got := make([]uint8, 8*8*channels)
-				turned, err := readImage(got, file, 8)
+				turned, err := newImageWork().read(t.Context(), got, file, 8)
 				if err != nil {
 					t.Fatal(err)
 				}

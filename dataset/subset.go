@@ -49,9 +49,12 @@ func quotas(counts []int, size int) []int {
 // split takes a fraction of each class, rounded, for the test part, but leaves
 // every class at least one example to train on. Which examples are taken is
 // fixed by their order, which both results keep.
-func (p Part) split(classes int, fraction float64) (train, test Part) {
+func (p Part) split(classes int, fraction float64) (train, test Part, err error) {
+	if err := room[uint8](p.raw.bytes()); err != nil {
+		return Part{}, Part{}, err
+	}
 	trainRows, testRows := p.splitRows(classes, fraction)
-	return p.Select(trainRows), p.Select(testRows)
+	return p.Select(trainRows), p.Select(testRows), nil
 }
 
 func (p Part) splitRows(classes int, fraction float64) (train, test []int) {

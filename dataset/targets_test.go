@@ -115,7 +115,10 @@ func TestSubsetsAndSplitsKeepTargetsWithTheirExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	train, test := p.split(0, 0.25)
+	train, test, err := p.split(0, 0.25)
+	if err != nil {
+		t.Fatal(err)
+	}
 	few, err := train.Balanced(7, 0, 3)
 	if err != nil || train.N() != 30 || test.N() != 10 || few.N() != 7 {
 		t.Fatalf("%d, %d and %d examples, error %v", train.N(), test.N(), few.N(), err)

@@ -40,6 +40,9 @@ func readText(ctx context.Context, s Spec) (*Dataset, error) {
 	if size == 0 {
 		size = defaultContext
 	}
+	if err := room[int32](2 * len(text)); err != nil { // the labels, and the bytes once more
+		return nil, fmt.Errorf("%s: %w", s.Path, err)
+	}
 	cut := len(text) - len(text)/textTestShare
 	d := &Dataset{
 		Name: NameText, Shape: []int{size}, Classes: Bytes, ClassNames: byteNames(), Attribution: attribution,
@@ -58,8 +61,8 @@ func textOf(ctx context.Context, path string) (text []byte, attribution string, 
 		return folioText(), FolioAttribution, nil
 	}
 	err = withFile(ctx, path, func(c *cursor) error {
-		if text, err = io.ReadAll(io.LimitReader(c, maxTextBytes+1)); err != nil {
-			return c.ended(err, "text")
+		if text, err = c.rest(maxTextBytes + 1); err != nil {
+			return err
 		}
 		if len(text) > maxTextBytes {
 			return c.fail(maxTextBytes, "more bytes", fmt.Sprintf("a text of at most %d bytes: cut it into parts", maxTextBytes))

@@ -135,6 +135,10 @@ func operandsFit(op string, vs []Value) (*Builder, bool) {
 	return b, b != nil
 }
 
+// maxNodes bounds a program: derivatives of high order grow with the fourth power of the order, and with the length of what they are of.
+// LAMB's equation of order 12 has 26,000 operations.
+const maxNodes = 1 << 17
+
 // record adds the operation, or returns the equal one recorded before.
 func (b *Builder) record(op Op, attr any, shape []int, dtype DType, in ...Value) Value {
 	var key strings.Builder
@@ -152,6 +156,12 @@ func (b *Builder) record(op Op, attr any, shape []int, dtype DType, in ...Value)
 	}
 	if !sizeable(shape) {
 		return b.fail(op.String(), in, "a result of shape %v has more than 2^36 elements", shape)
+	}
+	if len(b.nodes) >= maxNodes {
+		if b.err == nil {
+			b.err = fmt.Errorf("a program of more than %d operations: want a lower order of derivatives, shorter formulas or fewer layers", maxNodes)
+		}
+		return Value{&Node{b: b, bad: true}}
 	}
 	n := &Node{id: len(b.nodes), op: op, attr: attr, shape: slices.Clone(shape), dtype: dtype, b: b}
 	for _, v := range in {

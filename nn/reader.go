@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"shadowflow/graph"
+	"shadowflow/internal/visible"
 	"shadowflow/safetensors"
 )
 
@@ -97,7 +98,7 @@ func ReadRunning[T graph.Float](r *Reader, running []T) (batches int64) {
 func (r *Reader) Err() error {
 	for _, t := range r.tensors {
 		if _, left := r.left[t.Name]; left {
-			r.faults.Unexpected = append(r.faults.Unexpected, fmt.Sprintf("%s %v", t.Name, t.Shape))
+			r.faults.Unexpected = append(r.faults.Unexpected, fmt.Sprintf("%s %.200s", visible.Name(t.Name), fmt.Sprint(t.Shape)))
 		}
 	}
 	if len(r.faults.Missing)+len(r.faults.Unexpected)+len(r.faults.Misfit) > 0 {
@@ -114,7 +115,7 @@ func (r *Reader) take(name string, shape []int, fits func(safetensors.Tensor) bo
 	}
 	delete(r.left, name)
 	if !slices.Equal(t.Shape, shape) || !fits(t) {
-		r.faults.Misfit = append(r.faults.Misfit, fmt.Sprintf("%s is %s %v, want %s %v", name, t.DType(), t.Shape, want, shape))
+		r.faults.Misfit = append(r.faults.Misfit, fmt.Sprintf("%s is %s %.200s, want %s %v", name, t.DType(), fmt.Sprint(t.Shape), want, shape))
 		return t, false
 	}
 	return t, true

@@ -123,7 +123,7 @@ func DefinitionOf(section []schema.Setting) (*Definition, error) {
 			r.errors = append(r.errors, r.at["update"].ValueError("optimizer", "with the default hyperparameters: %v", err))
 		}
 	}
-	return r.d, errors.Join(r.errors...)
+	return r.d, schema.Join(r.errors)
 }
 
 // reader reads a definition.
@@ -187,9 +187,16 @@ func (r *reader) section(section []schema.Setting) {
 	}
 }
 
+// maxEntries bounds the hyperparameters, and the entries of a state: each is an array of the length of all parameters.
+const maxEntries = 64
+
 // inside returns the keys and values that a key holds.
 func (r *reader) inside(s schema.Setting) []schema.Setting {
 	inside, ok := s.Value.([]schema.Setting)
+	if len(inside) > maxEntries {
+		r.fail(s.ValueError(path(s.Key), "%d entries; expected at most %d", len(inside), maxEntries))
+		return nil
+	}
 	if !ok && s.Value != nil {
 		r.fail(s.ValueError(path(s.Key), "expected keys and values, like %s", map[string]string{
 			"let": "{beta1: 0.9}", "state": "m: ema(g, beta1)",

@@ -405,6 +405,18 @@ func TestWhichNamesAreFiles(t *testing.T) {
 	}
 }
 
+func TestMoreEntriesThanAnyOptimizerHasAreRefused(t *testing.T) {
+	state, sum := "", "g"
+	for i := range maxEntries + 1 {
+		state += fmt.Sprintf("    m%d: ema(g, 0.9)\n", i)
+		sum += fmt.Sprintf(" + m%d", i)
+	}
+	_, err := ParseDefinition("mine.yaml", []byte("optimizer:\n  name: mine\n  lr: 1\n  state:\n"+state+"  update: "+sum+"\n"))
+	if err == nil || !strings.Contains(err.Error(), "optimizer.state: 65 entries; expected at most 64") {
+		t.Errorf("%v", err)
+	}
+}
+
 func FuzzParseDefinition(f *testing.F) {
 	for _, name := range Names() {
 		src, err := Source(name)

@@ -52,7 +52,7 @@ func (p *headerParser) delim(want json.Delim) error {
 		return err
 	}
 	if t != want {
-		return p.fail("found %v in the header, want %v", t, want)
+		return p.fail("found %.120s in the header, want %v", fmt.Sprint(t), want)
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ func (p *headerParser) text() (string, error) {
 	}
 	s, ok := t.(string)
 	if !ok {
-		return "", p.fail("found %v in the header, want a string", t)
+		return "", p.fail("found %.120s in the header, want a string", fmt.Sprint(t))
 	}
 	return s, nil
 }
@@ -81,7 +81,7 @@ func (p *headerParser) object(field func(key string) error) error {
 			return err
 		}
 		if seen[key] {
-			return p.fail("the name %q comes twice in the header", key)
+			return p.fail("the name %.120q comes twice in the header", key)
 		}
 		seen[key] = true
 		if err := field(key); err != nil {
@@ -105,11 +105,11 @@ func (p *headerParser) numbers() ([]uint64, error) {
 		}
 		n, ok := t.(json.Number)
 		if !ok {
-			return nil, p.fail("found %v, want an integer of at least 0", t)
+			return nil, p.fail("found %.120q, want an integer of at least 0", fmt.Sprint(t))
 		}
 		v, err := strconv.ParseUint(n.String(), 10, 63)
 		if err != nil {
-			return nil, p.fail("found %v, want an integer from 0 to 2^63-1", n)
+			return nil, p.fail("found %.120s, want an integer from 0 to 2^63-1", n)
 		}
 		if out = append(out, v); len(out) > maxRank {
 			return nil, p.fail("found more than %d numbers in one list", maxRank)
@@ -182,7 +182,7 @@ func (p *headerParser) entry(name string) (entry, error) {
 			}
 			e.begin, e.end = span[0], span[1]
 		default:
-			return p.fail("unknown field %q: want dtype, shape and data_offsets", key)
+			return p.fail("unknown field %.120q: want dtype, shape and data_offsets", key)
 		}
 		return err
 	})
@@ -195,11 +195,11 @@ func (p *headerParser) entry(name string) (entry, error) {
 	}
 	size := elementSize(e.dtype)
 	if size == 0 {
-		return e, p.fail("dtype %q: want F32, F64 or I64", e.dtype)
+		return e, p.fail("dtype %.120q: want F32, F64 or I64", e.dtype)
 	}
 	bytes, ok := product(append([]uint64{size}, e.shape...))
 	if !ok || bytes != e.end-e.begin {
-		return e, p.fail("data_offsets [%d, %d] hold %d bytes, which shape %v of type %s does not fill",
+		return e, p.fail("data_offsets [%d, %d] hold %d bytes, which shape %v of type %.120s does not fill",
 			e.begin, e.end, e.end-e.begin, e.shape, e.dtype)
 	}
 	return e, nil

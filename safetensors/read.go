@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"shadowflow/internal/memory"
 	"shadowflow/internal/userfile"
 )
 
@@ -56,11 +58,14 @@ func Read(r io.Reader, size int64) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := memory.Check(size); err != nil {
+		return nil, fmt.Errorf("a file of %s %w", memory.Format(size), err)
+	}
 	file := &File{Metadata: metadata}
 	for _, e := range entries {
 		t, err := readTensor(in, e)
 		if err != nil {
-			return nil, fmt.Errorf("read tensor %q at offset %d: %w", e.name, 8+n+e.begin, err)
+			return nil, fmt.Errorf("read tensor %.120q at offset %d: %w", e.name, 8+n+e.begin, err)
 		}
 		file.Tensors = append(file.Tensors, t)
 	}

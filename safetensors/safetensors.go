@@ -9,6 +9,7 @@ package safetensors
 import (
 	"fmt"
 	"math/bits"
+	"shadowflow/internal/visible"
 	"strings"
 )
 
@@ -127,11 +128,11 @@ type FormatError struct {
 func (e *FormatError) Error() string {
 	var b strings.Builder
 	if e.File != "" {
-		fmt.Fprintf(&b, "%s: ", e.File)
+		fmt.Fprintf(&b, "%s: ", visible.Line(e.File))
 	}
 	b.WriteString("safetensors: ")
 	if e.Tensor != "" {
-		fmt.Fprintf(&b, "tensor %q: ", e.Tensor)
+		fmt.Fprintf(&b, "tensor %.120q: ", e.Tensor)
 	}
 	fmt.Fprintf(&b, "offset %d: %s", e.Offset, e.Reason)
 	return b.String()

@@ -2,7 +2,9 @@ package schema
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"shadowflow/internal/visible"
 	"slices"
 	"strings"
 )
@@ -30,12 +32,12 @@ func (e *Error) Error() string {
 	var parts []string
 	switch {
 	case e.Line > 0:
-		parts = append(parts, fmt.Sprintf("%s:%d:%d", e.Source, e.Line, e.Column))
+		parts = append(parts, fmt.Sprintf("%s:%d:%d", visible.Line(e.Source), e.Line, e.Column))
 	case e.Source != "":
-		parts = append(parts, e.Source)
+		parts = append(parts, visible.Line(e.Source))
 	}
 	if e.Key != "" {
-		parts = append(parts, e.Key)
+		parts = append(parts, visible.Name(e.Key))
 	}
 	return strings.Join(append(parts, e.Problem), ": ")
 }
@@ -44,11 +46,25 @@ func (e *Error) Error() string {
 type Errors []*Error
 
 func (e Errors) Error() string {
-	lines := make([]string, len(e))
-	for i, err := range e {
-		lines[i] = err.Error()
+	var lines []string
+	for _, err := range e[:min(len(e), mostErrors)] {
+		lines = append(lines, err.Error())
+	}
+	if more := len(e) - mostErrors; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// mostErrors is how many errors are told at once.
+const mostErrors = 20
+
+// Join returns errors as one, nil if there are none; of very many the first.
+func Join(wrong []error) error {
+	if more := len(wrong) - mostErrors; more > 0 {
+		wrong = append(wrong[:mostErrors:mostErrors], fmt.Errorf("and %d more", more))
+	}
+	return errors.Join(wrong...)
 }
 
 // Unwrap returns the errors one by one.

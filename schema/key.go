@@ -85,10 +85,12 @@ func (k *Key) check(value any) (problem string) {
 	case string:
 		return k.checkText(v)
 	case []string:
+		there := map[string]bool{}
 		for i, text := range v {
-			if slices.Contains(v[:i], text) {
-				return inItem(i, fmt.Sprintf("%s is there already", text))
+			if there[text] {
+				return inItem(i, clip(text)+" is there already")
 			}
+			there[text] = true
 		}
 		return checkEach(v, k.checkText)
 	case float64:
@@ -111,7 +113,7 @@ func (k *Key) checkText(text string) (problem string) {
 	if k.Words == nil || slices.Contains(k.Words, text) {
 		return ""
 	}
-	return fmt.Sprintf("unknown value %q; %s", text, Suggest(text, k.Words))
+	return fmt.Sprintf("unknown value %q; %s", clip(text), Suggest(text, k.Words))
 }
 
 func checkEach[T any](values []T, check func(T) string) (problem string) {

@@ -1,7 +1,7 @@
 package schema
 
 import (
-	"errors"
+	"shadowflow/internal/visible"
 	"strings"
 )
 
@@ -11,7 +11,7 @@ func ParseSet(flag, src string) ([]Setting, error) {
 	var out []Setting
 	var wrong []error
 	for _, part := range splitSet(src) {
-		source := flag + " " + part
+		source := flag + " " + visible.Name(part)
 		key, value, ok := strings.Cut(part, "=")
 		if key = strings.TrimSpace(key); !ok || key == "" {
 			wrong = append(wrong, &Error{Place: Place{Source: source}, Problem: "expected key=value, like optimizer.beta2=0.99"})
@@ -21,7 +21,7 @@ func ParseSet(flag, src string) ([]Setting, error) {
 		s.loose = true
 		out, wrong = append(out, s), append(wrong, err)
 	}
-	return out, errors.Join(wrong...)
+	return out, Join(wrong)
 }
 
 // ParseValue reads the YAML value of a key. source is what errors call the text.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -105,7 +106,7 @@ func TestMistakesAreRefusedWithTheirPlace(t *testing.T) {
 		{"a key given twice", "seed: 1\nseed: 2", nil, `f.yaml:2:1: not YAML: mapping key "seed" already defined at [1:1]`},
 		{"a key twice in a flag", "", []string{"heat=1,oven.heat=2"}, "--set oven.heat=2: oven.heat: given twice"},
 		{"nesting", "seed: " + deep, nil, "f.yaml: line 1: nested more than 32 deep"},
-		{"nesting in a flag", "", []string{"seed=" + deep}, "--set seed=" + deep + ": seed: line 1: nested more than 32 deep"},
+		{"nesting in a flag", "", []string{"seed=" + deep}, "--set seed=" + deep[:115] + "...: seed: line 1: nested more than 32 deep"},
 		{"lists in lists", strings.Repeat("- ", 1000), nil, "f.yaml: line 1: nested more than 32 deep"},
 		{"many brackets", strings.Repeat("[],", 30_000), nil, `f.yaml: more than 20000 times "["`},
 		{"length", "# " + strings.Repeat("x", 1<<20), nil, "f.yaml: 1048578 bytes, more than 1048576"},
@@ -304,6 +305,46 @@ func FuzzResolve(f *testing.F) {
 			t.Fatalf("%s\n%v\n%v, %v", s.YAML(values, nil), values, again, err)
 		}
 	})
+}
+
+// Texts that grow when they are read, or that a parser's time grows faster than, cost no more than their length, and few words.
+func TestHostileTextsAreReadInLittleMemory(t *testing.T) {
+	laughs := "a0: &a0 [x, x]\n"
+	for i := 1; i < 30; i++ {
+		laughs += fmt.Sprintf("a%d: &a%d [*a%d, *a%d]\n", i, i, i-1, i-1)
+	}
+	many := ""
+	for i := range 3000 {
+		many += fmt.Sprintf("k%d: 1\n", i)
+	}
+	steps := ""
+	for i := range 500 {
+		steps += strings.Repeat(" ", i) + "a:\n"
+	}
+	for name, c := range map[string][2]string{
+		"aliases of aliases": {laughs, "a0: unknown key"}, "an alias of itself": {"seed: &a [*a]", "anchor"},
+		"keys merged": {"oven: &o {heat: 1}\ncake:\n  <<: *o", "anchor"}, "many keys": {many, "and 2980 more"},
+		"a level a line": {steps, "unknown key"}, "a thousand brackets": {"seed: " + strings.Repeat("[", 1000), "nested more than 32 deep"},
+		"a thousand braces": {"seed: " + strings.Repeat("{a: ", 1000), "nested more than 32 deep"}, "a tag": {"seed: !!int 3", "tag"},
+		"a key twice": {"seed: 1\nseed: 2", "already defined"}, "a key twice, in JSON": {`{"seed": 1, "seed": 2}`, "already defined"},
+		"tabs": {"oven:\n\theat: 1", "cannot start any token"}, "a scalar of a megabyte": {"seed: " + strings.Repeat("x", 1_000_000), "got the text"},
+		"a key of a megabyte": {strings.Repeat("x", 1_000_000) + ": 1", "unknown key"}, "UTF-16": {"\xff\xfes\x00", "not UTF-8"},
+		"a header of a megabyte": {"seed: |" + strings.Repeat(">", 1_000_000), "not YAML"}, "a number beyond float64": {"seed: 1e400", "beyond the largest number"},
+		"a number below float64": {"oven: {heat: 1e-400}", "below the smallest number"}, "a number of a megabyte": {"seed: 1" + strings.Repeat("0", 1_000_000), "beyond the largest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := resolve(kitchen(), c[0])
+			runtime.ReadMemStats(&after)
+			if err == nil || !strings.Contains(err.Error(), c[1]) || len(err.Error()) > 20_000 {
+				t.Errorf("%.3000s, want %q", fmt.Sprint(err), c[1])
+			}
+			if took := after.TotalAlloc - before.TotalAlloc; took > 300<<20 {
+				t.Errorf("it took %d bytes", took)
+			}
+		})
+	}
 }
 
 func ExampleSchema_Resolve() {

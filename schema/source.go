@@ -1,19 +1,9 @@
 package schema
 
-import (
-	"io"
-	"os"
-)
+import "shadowflow/internal/userfile"
 
-// Source returns the text of a file of settings, no more of it than shows that it is too long: a name may be that of a device.
-func Source(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxLength+1))
-}
+// Source returns the text of a file of settings, no more of it than shows that it is too long.
+func Source(path string) ([]byte, error) { return userfile.Read(path, maxLength) }
 
 // ReadFile reads the settings in a file; see Parse.
 func ReadFile(path string) ([]Setting, error) {

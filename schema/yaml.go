@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"shadowflow/internal/visible"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -45,7 +46,7 @@ func (t text) parse(src string) (body ast.Node, err error) {
 	}
 	defer func() { // the parser reads foreign text
 		if r := recover(); r != nil {
-			body, err = nil, &Error{Place: at, Problem: fmt.Sprintf("not YAML that can be read: %v", r)}
+			body, err = nil, &Error{Place: at, Problem: fmt.Sprintf("not YAML that can be read: %.200s", fmt.Sprint(r))}
 		}
 	}()
 	file, err := parser.ParseBytes([]byte(src), 0)
@@ -138,9 +139,9 @@ func endOfQuotes(text string, i int) int {
 func (t text) syntaxError(err error) error {
 	var syntax yaml.Error
 	if !errors.As(err, &syntax) {
-		return &Error{Place: t.placeOf(nil), Problem: "not YAML: " + err.Error()}
+		return &Error{Place: t.placeOf(nil), Problem: "not YAML: " + visible.Name(err.Error())}
 	}
-	return &Error{Place: t.place(syntax.GetToken()), Problem: "not YAML: " + syntax.GetMessage()}
+	return &Error{Place: t.place(syntax.GetToken()), Problem: "not YAML: " + visible.Name(syntax.GetMessage())}
 }
 
 // decode returns what a node holds: nil, a bool, a string, a numeral, a list as items, or keys and values as []Setting.

@@ -5,11 +5,12 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
 	"github.com/nlpodyssey/gopickle/types"
+
+	"shadowflow/internal/memory"
 )
 
 // loader takes storages out of a file.
@@ -42,12 +43,12 @@ func (l *loader) load(id any) (any, error) {
 	}
 	if s := l.storages[key]; s != nil {
 		if s.of != of || s.count != count {
-			return nil, malformed("storage %q is named twice, with other types or sizes: the file is damaged", key)
+			return nil, malformed("storage %.100q is named twice, with other types or sizes: the file is damaged", key)
 		}
 		return s, nil
 	}
 	if count < 0 || int64(count) > l.left/int64(of.size) {
-		return nil, malformed("storage %q has %d elements, which the file cannot hold: it is cut short or damaged", key, count)
+		return nil, malformed("storage %.100q has %d elements, which the file cannot hold: it is cut short or damaged", key, count)
 	}
 	l.left -= int64(count) * int64(of.size)
 	s := &storage{of: of, count: count}
@@ -60,9 +61,12 @@ func (l *loader) load(id any) (any, error) {
 
 // read sets a storage's bytes.
 func (s *storage) read(key string, r io.Reader) error {
+	if err := memory.Check(int64(s.count) * int64(s.of.size)); err != nil {
+		return malformed("storage %.100q of %d elements %v", key, s.count, err)
+	}
 	s.data = make([]byte, s.count*s.of.size)
 	if _, err := io.ReadFull(r, s.data); err != nil {
-		return malformed("the elements of storage %q cannot be read (%v): the file is cut short or damaged", key, err)
+		return malformed("the elements of storage %.100q cannot be read (%v): the file is cut short or damaged", key, err)
 	}
 	return nil
 }
@@ -75,25 +79,31 @@ func (l *loader) readZip(r io.ReaderAt, size int64) (any, error) {
 	}
 	files, prefix := map[string]*zip.File{}, ""
 	for _, f := range archive.File {
+		if strings.HasSuffix(f.Name, ".npy") {
+			return nil, malformed("it is an archive of numpy.savez (.npz), whose arrays are not read as weights: save them by safetensors.numpy.save_file, or %s", Advice)
+		}
 		if name, ok := strings.CutSuffix(f.Name, "data.pkl"); ok && strings.Count(name, "/") <= 1 {
 			prefix = name
 		}
 		if strings.HasSuffix(f.Name, "/constants.pkl") {
 			return nil, malformed("it holds a TorchScript program: %s", Advice)
 		}
+		if files[f.Name] != nil {
+			return nil, malformed("the archive has two files %.100q: it is damaged", f.Name)
+		}
 		files[f.Name] = f
 	}
 	open := func(name string) (io.ReadCloser, error) {
 		f := files[prefix+name]
 		if f == nil {
-			return nil, malformed("the archive has no %s: it is damaged, or no file of torch.save; %s", prefix+name, Advice)
+			return nil, malformed("the archive has no %.100q: it is damaged, or no file of torch.save; %s", prefix+name, Advice)
 		}
 		if f.Method != zip.Store {
-			return nil, malformed("%s is compressed, which torch.save does not do", f.Name)
+			return nil, malformed("%.100q is compressed, which torch.save does not do", f.Name)
 		}
 		in, err := f.Open()
 		if err != nil {
-			return nil, malformed("%s cannot be read: %v", f.Name, err)
+			return nil, malformed("%.100q cannot be read: %v", f.Name, err)
 		}
 		return in, nil
 	}
@@ -153,7 +163,7 @@ func (l *loader) readSequence(in *bufio.Reader) (any, error) {
 		}
 	}
 	if head[1] != 1001 {
-		return nil, malformed("it is of version %v of the older format; want 1001: %s", head[1], Advice)
+		return nil, malformed("it is of version %.40s of the older format; want 1001: %s", keyText(head[1]), Advice)
 	}
 	if machine, ok := entriesOf(head[2]); ok {
 		for _, e := range machine {
@@ -175,13 +185,13 @@ func (l *loader) readSequence(in *bufio.Reader) (any, error) {
 		return nil, malformed("there is no list of storages: the file is damaged")
 	}
 	for _, key := range *list {
-		if err := l.readNext(in, fmt.Sprint(key)); err != nil {
+		if err := l.readNext(in, keyText(key)); err != nil {
 			return nil, err
 		}
 	}
 	for key, s := range l.storages {
 		if len(s.data) != s.count*s.of.size {
-			return nil, malformed("storage %q has no elements: the file is damaged", key)
+			return nil, malformed("storage %.100q has no elements: the file is damaged", key)
 		}
 	}
 	return root, nil
@@ -195,10 +205,10 @@ func (l *loader) readNext(in io.Reader, key string) error {
 	}
 	var count [8]byte
 	if _, err := io.ReadFull(in, count[:]); err != nil {
-		return malformed("storage %q is missing (%v): the file is cut short", key, err)
+		return malformed("storage %.100q is missing (%v): the file is cut short", key, err)
 	}
 	if n := binary.LittleEndian.Uint64(count[:]); n != uint64(s.count) {
-		return malformed("storage %q has %d elements, where its tensors say %d: the file is damaged", key, n, s.count)
+		return malformed("storage %.100q has %d elements, where its tensors say %d: the file is damaged", key, n, s.count)
 	}
 	return s.read(key, in)
 }

@@ -44,7 +44,7 @@ func (f *File) tensors(dict []types.DictEntry) ([]safetensors.Tensor, error) {
 		name, isText := e.Key.(string)
 		t, ok := e.Value.(*tensor)
 		if !isText || !ok {
-			return nil, malformed("%.100q is %s in it, want tensors by their names (its keys: %s): %s", fmt.Sprint(e.Key), describe(e.Value), keysOf(dict), Advice)
+			return nil, malformed("%.100q is %s in it, want tensors by their names (its keys: %s): %s", keyText(e.Key), describe(e.Value), keysOf(dict), Advice)
 		}
 		if t.from.of.i64 != nil {
 			if left -= 8 * int64(t.count); left < 0 && t.count > 1 {
@@ -102,7 +102,7 @@ func (f *File) Optimizer() (*Optimizer, error) {
 		i, ok := e.Key.(int)
 		inside, isDict := entriesOf(e.Value)
 		if !ok || !isDict {
-			return nil, malformed("state %.100q is %s in it, want a dictionary for each parameter's number", fmt.Sprint(e.Key), describe(e.Value))
+			return nil, malformed("state %.100q is %s in it, want a dictionary for each parameter's number", keyText(e.Key), describe(e.Value))
 		}
 		var err error
 		if remembered[i], err = rememberedIn(i, inside); err != nil {
@@ -137,7 +137,7 @@ func (o *Optimizer) group(i int, group any, remembered map[int]*Remembered) erro
 	}
 	names, _ := itemsOf(lookup(dict, "param_names"))
 	for _, name := range names {
-		o.Names = append(o.Names, fmt.Sprint(name))
+		o.Names = append(o.Names, keyText(name))
 	}
 	settings := map[string]any{}
 	for _, e := range dict {
@@ -153,7 +153,7 @@ func (o *Optimizer) group(i int, group any, remembered map[int]*Remembered) erro
 func rememberedIn(i int, dict []types.DictEntry) (*Remembered, error) {
 	r := &Remembered{Numbers: map[string]float64{}}
 	for _, e := range dict {
-		name := fmt.Sprint(e.Key)
+		name := keyText(e.Key)
 		switch v := e.Value.(type) {
 		case nil:
 		case *tensor:
@@ -247,12 +247,23 @@ func keysOf(dict []types.DictEntry) string {
 	const shown = 8
 	var keys []string
 	for _, e := range dict[:min(len(dict), shown)] {
-		keys = append(keys, fmt.Sprintf("%.40s", fmt.Sprint(e.Key)))
+		keys = append(keys, fmt.Sprintf("%.40s", keyText(e.Key)))
 	}
 	if len(dict) > shown {
 		keys = append(keys, fmt.Sprintf("and %d more", len(dict)-shown))
 	}
 	return strings.Join(keys, ", ")
+}
+
+// keyText writes a text or a number, and of anything else what it is: what a pickle holds may hold itself, or the same a million times.
+func keyText(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case bool, int, float64:
+		return fmt.Sprint(v)
+	}
+	return describe(v)
 }
 
 // describe says what a value is.
@@ -265,7 +276,7 @@ func describe(v any) string {
 	case string:
 		return "a text"
 	case *tensor:
-		return fmt.Sprintf("a tensor of shape %v", v.size)
+		return fmt.Sprintf("a tensor of shape %.200s", fmt.Sprint(v.size))
 	case *types.List, *types.Tuple:
 		return "a list"
 	case *types.Dict, *types.OrderedDict:

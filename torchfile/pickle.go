@@ -151,7 +151,7 @@ func (p *scanner) line() error {
 func unpickle(pickled []byte, load func(id any) (any, error)) (value any, err error) {
 	defer func() {
 		if r := recover(); r != nil { // gopickle takes for granted what Python's pickles are like
-			value, err = nil, malformed("the pickle is damaged: %v", r)
+			value, err = nil, malformed("the pickle is damaged: %.200s", fmt.Sprint(r))
 		}
 	}()
 	u := pickle.NewUnpickler(bytes.NewReader(pickled))

@@ -15,6 +15,7 @@ import (
 	"io"
 	"path/filepath"
 	"shadowflow/internal/userfile"
+	"shadowflow/internal/visible"
 	"slices"
 )
 
@@ -31,7 +32,7 @@ func (e *FormatError) Error() string {
 	if e.File == "" {
 		return e.Reason
 	}
-	return e.File + ": " + e.Reason
+	return visible.Line(e.File) + ": " + e.Reason
 }
 
 func malformed(format string, args ...any) error {

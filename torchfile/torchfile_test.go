@@ -1,12 +1,15 @@
 package torchfile
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -266,12 +269,65 @@ func TestHostilePicklesAreErrors(t *testing.T) {
 		"a storage of 2^31 numbers":          "\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuJ\xff\xff\xff\x7fNtQ.",
 		"a million marks":                    "\x80\x02" + strings.Repeat("(", 1<<20) + ".",
 		"nothing":                            ".",
+		"a key of 2^60 parts":                "\x80\x02}K\x01" + strings.Repeat("q\x00h\x00\x86", 60) + "K\x02s.",
+		"a value of 2^60 parts":              "\x80\x02}X\x01\x00\x00\x00aK\x01" + strings.Repeat("q\x00h\x00\x86", 60) + "s.",
+		"a function of 2^60 parts":           "\x80\x02K\x01" + strings.Repeat("q\x00h\x00\x86", 60) + "(tR.",
+		"a state of 2^60 parts":              "\x80\x02]K\x01" + strings.Repeat("q\x00h\x00\x86", 60) + "a}b.",
+		"keys of storages of 2^60 parts":     "\x80\x02}.\x80\x02]K\x01" + strings.Repeat("q\x00h\x00\x86", 60) + "a.",
+		"a tuple a million deep":             "\x80\x02N" + strings.Repeat("\x85", 1<<20-10) + ".",
+		"a list a million deep":              "\x80\x02" + strings.Repeat("]", 1<<19-10) + strings.Repeat("a", 1<<19-11) + ".",
+		"a million items of the memo":        "\x80\x02K\x01" + strings.Repeat("r\xff\xff\xff\x7f", 1<<19) + ".",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if consume(t, older(object)) == nil {
-				t.Error("no error")
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			err := consume(t, older(object))
+			runtime.ReadMemStats(&after)
+			if err == nil || len(err.Error()) > 2000 {
+				t.Errorf("%.3000s", fmt.Sprint(err))
+			}
+			if took := after.TotalAlloc - before.TotalAlloc; took > 400<<20 {
+				t.Errorf("it took %d bytes", took)
 			}
 		})
+	}
+}
+
+func TestAnArchiveOfNumpyIsNamed(t *testing.T) {
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	if _, err := w.Create("X.npy"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := consume(t, out.Bytes()); err == nil || !strings.Contains(err.Error(), "numpy.savez") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAnArchiveWithTwoFilesOfOneNameIsRefused(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("testdata", "zip.pt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for _, f := range append(from.File, from.File[0]) {
+		if err := w.Copy(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := consume(t, out.Bytes()); err == nil || !strings.Contains(err.Error(), "has two files") {
+		t.Errorf("%v", err)
 	}
 }
 

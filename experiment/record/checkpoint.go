@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"strconv"
 	"strings"
 
+	"shadowflow/internal/userfile"
 	"shadowflow/safetensors"
 )
 
@@ -88,16 +88,12 @@ func damaged(format string, args ...any) error {
 
 // openCheckpoint reads a checkpoint's file.
 func openCheckpoint(path string) (*Checkpoint, error) {
-	file, err := os.Open(path)
+	file, size, err := userfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	c, err := readCheckpoint(file, info.Size())
+	c, err := readCheckpoint(file, size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/userfile"
 )
 
 const (
@@ -90,7 +91,7 @@ func unused(path string) error {
 		name := e.Name()
 		left := slices.Contains([]string{lockFile, holderFile, logFile, columnsFile, failureFile}, name) || atomicfile.IsAside(name)
 		if name == historyFile { // whoever has rows has a config
-			data, err := os.ReadFile(filepath.Join(path, name))
+			data, err := userfile.ReadAll(filepath.Join(path, name))
 			left = err == nil && headerSize(data) == int64(len(data))
 		}
 		if !left {
@@ -119,7 +120,7 @@ func lockFor(path string) (*Dir, error) {
 	if d.held, err = lock.Stat(); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
-	if err := errors.Join(d.check(), atomicfile.Sweep(path, 0), d.removeFailure()); err != nil {
+	if err := errors.Join(d.check(), atomicfile.Sweep(path, 0), d.removeFailure(), userfile.Writable(d.file(logFile))); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	if d.log, err = os.OpenFile(d.file(logFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644); err != nil {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/userfile"
 )
 
 // The files of a history: the measurements, and what their columns are.
@@ -55,7 +56,7 @@ func ReadHistory(dir string) (*History, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, historyFile)
-	data, err := os.ReadFile(path)
+	data, err := userfile.ReadAll(path)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +116,7 @@ func formatColumns(columns []Column) []byte {
 }
 
 func readColumns(path string) ([]Column, error) {
-	data, err := os.ReadFile(path)
+	data, err := userfile.ReadAll(path)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +222,7 @@ func headerSize(data []byte) int64 { return int64(bytes.IndexByte(data, '\n') + 
 // rest; a size of 0 means behind the header.
 func reopenHistory(dir string, columns []Column, size int64) (*historyWriter, error) {
 	path := filepath.Join(dir, historyFile)
-	data, err := os.ReadFile(path)
+	data, err := userfile.ReadAll(path)
 	if err != nil {
 		return nil, err
 	}

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/userfile"
 )
 
 // writeJSON makes v, as JSON, the content of a file.
@@ -21,7 +21,7 @@ func writeJSON(path string, v any) error {
 
 // readJSON reads a file of JSON into v.
 func readJSON(path string, v any) error {
-	data, err := os.ReadFile(path)
+	data, err := userfile.ReadAll(path)
 	if err != nil {
 		return err
 	}

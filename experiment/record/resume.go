@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/userfile"
 )
 
 const (
@@ -96,14 +97,14 @@ func (d *Dir) Newest(use func(*Checkpoint) (bool, error)) (c *Checkpoint, notes 
 // recorded returns the SHA-256 of the file of columns, and the history.
 func (d *Dir) recorded() (columns string, history []byte, err error) {
 	if columns, err = sumOf(d.file(columnsFile)); err == nil {
-		history, err = os.ReadFile(d.file(historyFile))
+		history, err = userfile.ReadAll(d.file(historyFile))
 	}
 	return columns, history, err
 }
 
 // sumOf returns the SHA-256 of a file.
 func sumOf(path string) (string, error) {
-	data, err := os.ReadFile(path)
+	data, err := userfile.ReadAll(path)
 	if err != nil {
 		return "", err
 	}
@@ -145,7 +146,7 @@ func (d *Dir) GoOn(c *Checkpoint, config []byte) error {
 	if err := os.Remove(d.file(resultFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if before, err := os.ReadFile(d.file(configFile)); err != nil || string(before) != string(config) {
+	if before, err := userfile.ReadAll(d.file(configFile)); err != nil || string(before) != string(config) {
 		if err := atomicfile.WriteBytes(d.file(configFile), config); err != nil {
 			return err
 		}

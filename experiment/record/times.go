@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/userfile"
 )
 
 // Times is the wall time of each recorded step, beside the history: the history of a run is the same however often it was
@@ -30,7 +31,7 @@ const (
 // which are counted.
 func OpenTimes(dir string, step int) (f *Times, damaged int, err error) {
 	path := filepath.Join(dir, timesFile)
-	data, err := os.ReadFile(path)
+	data, err := userfile.ReadAll(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, err
 	}

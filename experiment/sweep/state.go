@@ -11,6 +11,7 @@ import (
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/userfile"
 	"shadowflow/schema"
 )
 
@@ -130,7 +131,7 @@ func (s *Sweep) owns(dir string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("directory %s of the sweep: %w", dir, err)
 	}
-	if there, err := os.ReadFile(filepath.Join(dir, sourceFile)); err == nil {
+	if there, err := userfile.ReadAll(filepath.Join(dir, sourceFile)); err == nil {
 		if was, is := nameIn(there), nameIn(s.Source); was != "" && is != "" && was != is {
 			return fmt.Errorf("directory %s is of the sweep %s; %s wants one of its own", dir, was, is)
 		}

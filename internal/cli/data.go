@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/dataset"
+	"shadowflow/internal/visible"
 )
 
 func newData() *cobra.Command {
@@ -35,7 +36,7 @@ func newDataFetch() *cobra.Command {
 					return
 				}
 				if bar == nil {
-					bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(cmd.ErrOrStderr()),
+					bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(visible.Raw(cmd.ErrOrStderr())),
 						progressbar.OptionShowBytes(true), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
 				}
 				_ = bar.Set64(done) // a bar that cannot be drawn is no reason to stop

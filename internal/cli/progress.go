@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"shadowflow/experiment/run"
+	"shadowflow/internal/visible"
 	"shadowflow/report"
 )
 
@@ -32,6 +33,7 @@ const (
 )
 
 func newProgress(w io.Writer, quiet bool) *progress {
+	w = visible.Raw(w) // a bar steers the terminal, and shows numbers alone
 	f, isFile := w.(*os.File)
 	return &progress{quiet: quiet, w: w, terminal: isFile && term.IsTerminal(int(f.Fd()))}
 }

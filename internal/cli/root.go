@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"shadowflow/internal/visible"
 )
 
 // New returns the command shadowflow with all its subcommands.
@@ -26,8 +28,10 @@ shadows the iterates. What it has beyond the gradient flow is the optimizer's im
 
 // Main runs the command line and returns its exit code: 0 where what was asked was done, 1 after an error, 2 where the command line or a config
 // is wrong, 3 where a run diverged or a verdict is against what was asked, and 128 and the signal's number where the context ended, by an
-// [Interrupted] or else as by Ctrl-C. Errors are printed.
+// [Interrupted] or else as by Ctrl-C. Errors are printed. What is printed steers no terminal, whatever names it has of files, classes or weights.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = visible.Writer(stdout), visible.Writer(stderr)
+	defer func() { _, _ = visible.Flush(stdout), visible.Flush(stderr) }()
 	root, began := New(), false
 	notice(root, &began)
 	root.SetArgs(args)

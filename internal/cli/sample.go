@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"shadowflow/experiment/run"
+	"shadowflow/internal/visible"
 )
 
 func newSample() *cobra.Command {
@@ -16,11 +19,15 @@ func newSample() *cobra.Command {
 		Use:   "sample RUN",
 		Short: "Print a text that the language model of a run makes",
 		Long: `sample prints the prompt, and behind it bytes drawn one by one from the language model of a run, with the weights that the run
-ended with. The same seed prints the same text.`,
+ended with. The same seed prints the same text. In a terminal, bytes that are no text, or that would steer it, are written as escapes.`,
 		Example: "  shadowflow sample runs/2 --prompt \"To be, or \" --length 200 --temperature 0.8",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w := bufio.NewWriter(cmd.OutOrStdout())
+			out := cmd.OutOrStdout()
+			if f, isFile := visible.Raw(out).(*os.File); !isFile || !term.IsTerminal(int(f.Fd())) {
+				out = visible.Raw(out) // bytes as they are
+			}
+			w := bufio.NewWriter(out)
 			err := run.Sample(cmd.Context(), args[0], s, w)
 			if err == nil {
 				fmt.Fprintln(w)

@@ -9,13 +9,15 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"shadowflow/internal/memory"
+	"shadowflow/internal/visible"
 )
 
 // Open opens a regular file, and returns its size in bytes.
 func Open(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path) // before it is opened, which waits where there is a pipe
 	if absent := (*fs.PathError)(nil); errors.As(err, &absent) {
-		absent.Op = "open"
+		absent.Op, absent.Path = "open", visible.Line(path)
 	}
 	if err != nil {
 		return nil, 0, err
@@ -24,6 +26,9 @@ func Open(path string) (*os.File, int64, error) {
 		return nil, 0, err
 	}
 	f, err := os.Open(path)
+	if absent := (*fs.PathError)(nil); errors.As(err, &absent) {
+		absent.Path = visible.Line(path)
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -35,6 +40,38 @@ func Open(path string) (*os.File, int64, error) {
 		return nil, 0, err
 	}
 	return f, info.Size(), nil
+}
+
+// Writable returns an error if what a path names is there and no regular file: one that is written to, and may be another's.
+func Writable(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil // nothing is there, or whoever opens it says what is wrong
+	}
+	return regular(path, info)
+}
+
+// ReadAll returns what a regular file holds, if that fits the memory.
+func ReadAll(path string) ([]byte, error) {
+	f, size, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if err := memory.Check(size); err != nil {
+		return nil, fmt.Errorf("%s: its %s of content %w", path, memory.Format(size), err)
+	}
+	return io.ReadAll(f)
+}
+
+// Read returns what a regular file holds, of more than so many bytes only these and one more.
+func Read(path string, most int64) ([]byte, error) {
+	f, _, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most+1))
 }
 
 func regular(path string, info fs.FileInfo) error {
@@ -53,7 +90,7 @@ func regular(path string, info fs.FileInfo) error {
 	default:
 		what = "no regular file"
 	}
-	return fmt.Errorf("%s: this is %s, want a file", path, what)
+	return fmt.Errorf("%s: this is %s, want a file", visible.Line(path), what)
 }
 
 // headLength is the number of bytes at a file's start that tell what it is.

@@ -157,25 +157,54 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, s string) {
-		x, err := Parse(s)
-		if err != nil {
-			return
+	for _, s := range nests() {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) { work(t, s) })
+}
+
+// nests are formulas as deep, and as long, as they may be.
+func nests() map[string]string {
+	out := map[string]string{}
+	for _, begin := range []string{"sqrt(1+", "abs(m+", "1/(1+", "tanh(", "sign(x-", "-(", "m^(", "(1+x)^(", "max(x,", "exp(-", "log(2+", "sqrt(x*", "if(x>0,m,", "norm(", "every(", "(m-"} {
+		end := ")"
+		if begin == "every(" {
+			end = ",2)"
 		}
-		again, err := Parse(x.String())
-		if len(x.String()) <= maxLength && (err != nil || !again.Equal(x)) {
-			t.Errorf("%q is written as %q, and read back as %v, %v", s, x, again, err)
+		depth := min(maxDepth-1, (maxLength-1)/(len(begin)+len(end)))
+		out[begin] = strings.Repeat(begin, depth) + "m" + strings.Repeat(end, depth)
+	}
+	for _, part := range []string{"(m+x)^6*", "(1+x)/", "sqrt(m+x)+", "1e300*", "2^64*", "abs(m-x)/(x+m)^3+", "(x+1)^64*", "x^(1/63)/", "1/(x+0.123456789012345678)+"} {
+		out[part] = strings.Repeat(part, (maxLength-1)/len(part)) + "m"
+	}
+	return out
+}
+
+func TestFormulasAsDeepAndLongAsMayBeAreWorkedOnSoon(t *testing.T) {
+	for name, s := range nests() {
+		t.Run(name, func(t *testing.T) { work(t, s) })
+	}
+}
+
+// work does with a formula all that a derivation does.
+func work(t *testing.T, s string) {
+	x, err := Parse(s)
+	if err != nil {
+		return
+	}
+	again, err := Parse(x.String())
+	if len(x.String()) <= maxLength && (err != nil || !again.Equal(x)) {
+		t.Errorf("%q is written as %q, and read back as %v, %v", s, x, again, err)
+	}
+	x.Value(map[string]float64{"x": 0.5, "m": 2})
+	folded := x.Fold(map[string]float64{"m": 2})
+	u := x.Expr(nil)
+	at := map[string]Expr{"x": Symbol("g").Mul(Symbol("W")), "m": Symbol("g").Pow(2, 1)}
+	for _, e := range []Expr{u, u.Derivative("x"), u.Substitute(at), u.Derivative("m").Substitute(at), u.Leading("x")} {
+		if e.String() == "" || e.LaTeX() == "" || e.Factor() == "" || folded.LaTeX() == "" || x.LaTeX() == "" {
+			t.Errorf("%q prints as nothing", s)
 		}
-		x.Value(map[string]float64{"x": 0.5, "m": 2})
-		folded := x.Fold(map[string]float64{"m": 2})
-		u := x.Expr(nil)
-		at := map[string]Expr{"x": Symbol("g").Mul(Symbol("W")), "m": Symbol("g").Pow(2, 1)}
-		for _, e := range []Expr{u, u.Derivative("x"), u.Substitute(at), u.Derivative("m").Substitute(at), u.Leading("x")} {
-			if e.String() == "" || e.LaTeX() == "" || e.Factor() == "" || folded.LaTeX() == "" || x.LaTeX() == "" {
-				t.Errorf("%q prints as nothing", s)
-			}
-		}
-	})
+	}
 }
 
 func ExampleParse() {

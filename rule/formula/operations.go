@@ -131,7 +131,11 @@ func (f *Formula) Value(names map[string]float64) float64 {
 	if op.number == nil {
 		return math.NaN()
 	}
-	return op.number(f.Args[0].Value(names), f.second().Value(names))
+	x := f.Args[0].Value(names)
+	if op.args == 1 {
+		return op.number(x, x)
+	}
+	return op.number(x, f.Args[1].Value(names))
 }
 
 // Fold computes those parts of f that depend on the given numbers alone. A product with 0 becomes 0: a hyperparameter of 0
@@ -234,7 +238,11 @@ func (f *Formula) Expr(numbers map[string]float64) Expr {
 	case op.algebra == nil:
 		return Expr{err: &UnknownToAlgebra{f.Op}}
 	}
-	return op.algebra(f.Args[0].Expr(numbers), f.second().Expr(numbers))
+	x := f.Args[0].Expr(numbers)
+	if op.args == 1 {
+		return op.algebra(x, x)
+	}
+	return op.algebra(x, f.Args[1].Expr(numbers))
 }
 
 // smallFraction returns v as a fraction whose terms an exponent may have.

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strconv"
 	"strings"
+
+	"shadowflow/internal/userfile"
 )
 
 // maxFactors bounds the steps that a file is for.
@@ -15,7 +16,7 @@ const maxFactors = 10_000_000
 
 // Read returns the factors in a text file: a number a line, from step 0 on. Empty lines do not count, nor what stands behind a #.
 func Read(path string) ([]float64, error) {
-	f, err := os.Open(path)
+	f, _, err := userfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +35,7 @@ func parse(name string, r io.Reader) ([]float64, error) {
 		v, err := strconv.ParseFloat(text, 64)
 		switch {
 		case err != nil || !(v >= 0) || math.IsInf(v, 1):
-			return nil, fmt.Errorf("%s:%d: %q: want the factor of a step, a number of at least 0", name, line, text)
+			return nil, fmt.Errorf("%s:%d: %.80q: want the factor of a step, a number of at least 0", name, line, text)
 		case len(factors) == maxFactors:
 			return nil, fmt.Errorf("%s:%d: more than %d steps", name, line, maxFactors)
 		}

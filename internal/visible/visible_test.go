@@ -1,0 +1,88 @@
+package visible
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+func TestWhatSteersATerminalIsEscaped(t *testing.T) {
+	for name, c := range map[string][2]string{
+		"text":                     {"naïve 日本語 🙂\n\tm = 1", "naïve 日本語 🙂\n\tm = 1"},
+		"ESC":                      {"\x1b[31mred", `\u001b[31mred`},
+		"the title of a window":    {"\x1b]0;owned\x07", `\u001b]0;owned\u0007`},
+		"CR":                       {"done\rfail", `done\u000dfail`},
+		"BS and DEL":               {"a\b\x7f", `a\u0008\u007f`},
+		"C1 in UTF-8":              {"\u009b31m", `\u009b31m`},
+		"C1 as a byte":             {"\x9b31m", `\x9b31m`},
+		"another direction":        {"a\u202egnp.exe\u2066", `a\u202egnp.exe\u2066`},
+		"no UTF-8":                 {"\xff\xc3(", `\xff\xc3(`},
+		"the replacement itself":   {"\ufffd", "\ufffd"},
+		"NUL":                      {"\x00", `\u0000`},
+		"the end of a character":   {"\xe6\x97", `\xe6\x97`},
+		"a character too long":     {"\xc0\x9b", `\xc0\x9b`},
+		"a surrogate":              {"\xed\xa0\x80", `\xed\xa0\x80`},
+		"many lines, one of a bel": {"a\nb\a\nc", "a\nb\\u0007\nc"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := String(c[0]); got != c[1] {
+				t.Errorf("%q: want %q", got, c[1])
+			}
+			var out bytes.Buffer
+			w := Writer(&out)
+			for i := range len(c[0]) { // byte by byte
+				if n, err := w.Write([]byte{c[0][i]}); n != 1 || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			if err := Flush(w); err != nil || out.String() != c[1] {
+				t.Errorf("written byte by byte %q, error %v: want %q", out.String(), err, c[1])
+			}
+		})
+	}
+}
+
+func TestNamesAreShortAndOnOneLine(t *testing.T) {
+	if got := Name("a\nb"); got != `a\u000ab` {
+		t.Errorf("%q", got)
+	}
+	if got := Name(strings.Repeat("ä", 1000)); got != strings.Repeat("ä", 120)+"..." {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestRawIsWhatIsWrittenTo(t *testing.T) {
+	var out bytes.Buffer
+	if Raw(Writer(&out)) != &out || Raw(&out) != &out {
+		t.Error("another writer")
+	}
+}
+
+func FuzzVisible(f *testing.F) {
+	f.Add("a\x1b[31m\u202e\xff", 3)
+	f.Add("{\"a\":\"\u009b\"}", 7)
+	f.Fuzz(func(t *testing.T, s string, cut int) {
+		got := String(s)
+		if !utf8.ValidString(got) || strings.ContainsFunc(got, func(c rune) bool {
+			return c != '\n' && c != '\t' && (unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c))
+		}) {
+			t.Errorf("%q: %q", s, got)
+		}
+		var out bytes.Buffer
+		w := Writer(&out)
+		cut = max(0, min(cut, len(s)))
+		_, _ = w.Write([]byte(s[:cut]))
+		_, _ = w.Write([]byte(s[cut:]))
+		if err := Flush(w); err != nil || out.String() != got {
+			t.Errorf("%q in two parts, cut at %d: %q, want %q", s, cut, out.String(), got)
+		}
+		var before, after string
+		text, err := json.Marshal(s)
+		if err != nil || json.Unmarshal(text, &before) != nil || json.Unmarshal([]byte(String(string(text))), &after) != nil || before != after {
+			t.Errorf("JSON of %q is that of %q", before, after)
+		}
+	})
+}
