@@ -9,6 +9,7 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/modeq"
 	"shadowflow/schema"
 )
 
@@ -31,6 +32,11 @@ that they know how the memory fills, those of higher order with the memory full.
 			c, err := given.config(args)
 			if err != nil {
 				return err
+			}
+			for _, order := range orders {
+				if order < 1 || order > modeq.MaxOrder {
+					return misuse("--flow %d: order %d: want 1 to %d", order, order, modeq.MaxOrder)
+				}
 			}
 			problem, err := run.NewProblem[float64](cmd.Context(), c)
 			if err != nil {
@@ -61,7 +67,7 @@ that they know how the memory fills, those of higher order with the memory full.
 	given.bind("steps", "steps", "number of steps (default 10 without a config)", readValue)
 	flags := cmd.Flags()
 	flags.IntSliceVar(&orders, "flow", nil, "orders of modified equations to solve beside it")
-	flags.BoolVar(&asJSON, "json", false, `print {"theta":[[...],...],"loss":[...]}`)
+	bindJSON(cmd, &asJSON)
 	return cmd
 }
 

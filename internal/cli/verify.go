@@ -74,6 +74,9 @@ each memory has one time tau = lr/(-log beta).`,
 			if opt.Start == run.Cold && opt.Memory != run.State && !cmd.Flags().Changed("orders") {
 				opt.Orders = []int{1, 2}
 			}
+			if err := opt.Check(problem); err != nil {
+				return misused{err}
+			}
 			result, err := run.Verify(cmd.Context(), *problem, opt)
 			if err != nil {
 				return err
@@ -104,7 +107,7 @@ each memory has one time tau = lr/(-log beta).`,
 	flags.StringVar(&memory, "memory", string(run.Eliminated), "full: equations that eliminate the memory; state: those that keep it")
 	flags.StringVar(&moments, "moments", "", momentsUsage)
 	flags.StringVar(&plotFile, "plot", "", "draw the errors into this file (.png, .svg or .pdf)")
-	flags.BoolVar(&asJSON, "json", false, `print {"orders":[{"order":1,"errors":[...],"slopes":[...]},...]}`)
+	bindJSON(cmd, &asJSON)
 	completeWords(cmd, "memory", string(run.Eliminated), string(run.State))
 	force = bindForce(cmd)
 	completeWords(cmd, "start", string(run.Manifold), string(run.Cold))
