@@ -55,11 +55,7 @@ func newDataFetch() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), map[string]string{"name": args[0], "path": path})
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s\nin a config: data: {name: %s, path: %s}\n", path, args[0], path)
-			return nil
+			return printFetched(cmd.OutOrStdout(), args[0], path, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&address, "url", "", "another address; the checksum stays the official one")
@@ -67,6 +63,15 @@ func newDataFetch() *cobra.Command {
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "no progress")
 	bindJSON(cmd, &asJSON)
 	return cmd
+}
+
+// printFetched says where the data of a name is now.
+func printFetched(w io.Writer, name, path string, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, map[string]string{"name": name, "path": path})
+	}
+	_, err := fmt.Fprintf(w, "%s\nin a config: data: {name: %s, path: %s}\n", path, name, path)
+	return err
 }
 
 func newDataInfo() *cobra.Command {
