@@ -110,8 +110,8 @@ func statusOf(r Run, dir string) (Status, error) {
 	return s, nil
 }
 
-// Prepare makes the directory of a sweep, with a copy of its file, which replaces that of the sweep as it was, and the program that works on it. A directory of something else
-// is refused.
+// Prepare makes the directory of a sweep, with a copy of its file, which replaces that of the sweep as it was, and the program that works on
+// it. A directory of something else is refused.
 func (s *Sweep) Prepare(dir string) error {
 	if err := s.owns(dir); err != nil {
 		return err

@@ -303,6 +303,9 @@ var costly = map[string]bool{
 
 // TestTheExamplesOfTheHelpRun runs them where they are printed, in the order of the commands; those that are costly until they would begin.
 func TestTheExamplesOfTheHelpRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("nothing here depends on the kernels")
+	}
 	t.Chdir(t.TempDir())
 	sweep := "name: betas\nbase: {steps: 2, data: {subset: 50}, model: {hidden: [4]}, record: {bias: 0, sharpness: 0}}\ngrid: {optimizer.beta2: [0.9, 0.99]}\n"
 	if err := os.WriteFile("betas.yaml", []byte(sweep), 0o644); err != nil {

@@ -13,7 +13,8 @@ import (
 	"shadowflow/schema"
 )
 
-// The exit codes, as the help of the program and docs/commands.md have them. An interrupted command ends with 128 and the number of the signal: 130 after Ctrl-C, 143 after SIGTERM.
+// The exit codes, as the help of the program and docs/commands.md have them. An interrupted command ends with 128 and the number of the signal:
+// 130 after Ctrl-C, 143 after SIGTERM.
 const (
 	exitDone    = 0 // what was asked was done
 	exitFailed  = 1
