@@ -35,6 +35,8 @@ type Map struct {
 	Points []Point
 	lacks  map[string]bool // hyperparameters that the optimizer has not, and that are 0 here
 	Page   string
+	// Runs is how many were made, Failed how many of these have not ended.
+	Runs, Failed int
 }
 
 // A Slice of a map is one eps and one size of a batch.
@@ -190,7 +192,10 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Map{Beta1: o.Beta1, Beta2: o.Beta2, LR: o.LR, Eps: o.Eps, Batch: o.Batch, lacks: map[string]bool{}}
+	m := &Map{
+		Beta1: o.Beta1, Beta2: o.Beta2, LR: o.LR, Eps: o.Eps, Batch: o.Batch, lacks: map[string]bool{},
+		Runs: len(ts), Failed: ts.failed(),
+	}
 	for _, key := range []string{"beta1", "beta2", "eps"} {
 		m.lacks[key] = !o.has("optimizer." + key)
 	}

@@ -114,6 +114,8 @@ type Result struct {
 	report.Document
 	// Path is that of the page.
 	Path string
+	// Runs is how many were made, Failed how many of these have not ended.
+	Runs, Failed int
 }
 
 func (f *Result) say(format string, args ...any) {
@@ -141,6 +143,9 @@ func (r *Reproduction) Run(ctx context.Context, s Scale, dir string, opt sweep.O
 	f, err := r.judge(ctx, made)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	for _, ts := range made {
+		f.Runs, f.Failed = f.Runs+len(ts), f.Failed+ts.failed()
 	}
 	f.Title, f.Claim, f.Design = r.Title, r.Claim, r.Design
 	f.Commands = []string{fmt.Sprintf("shadowflow reproduce %s --scale %s --out %s", r.Name, s, dir)}

@@ -28,6 +28,17 @@ func readTrials(s *sweep.Sweep, dir string) (trials, error) {
 	return out, nil
 }
 
+// failed returns how many runs have not ended: with an error, or because another process has them.
+func (ts trials) failed() int {
+	n := 0
+	for _, t := range ts {
+		if t.State != sweep.Ended {
+			n++
+		}
+	}
+	return n
+}
+
 // missing says which runs are left out of the findings.
 func missing(sweeps []trials) []string {
 	var out []string

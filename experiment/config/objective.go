@@ -1,17 +1,17 @@
 package config
 
 import (
-	"fmt"
 	"strings"
 
 	"shadowflow/objective"
 	"shadowflow/objective/closed"
+	"shadowflow/schema"
 )
 
 // New returns the loss, which must be one in closed form, and the point to start from: theta, or the loss's own start.
 func (o Objective) New() (*objective.Function, []float64, error) {
 	if o.Name == Network {
-		return nil, nil, fmt.Errorf("objective.name: %s; expected a loss in closed form, one of %s", Network, strings.Join(closed.Names(), ", "))
+		return nil, nil, schema.Setting{}.ValueError("objective.name", "%s; expected a loss in closed form, one of %s", Network, strings.Join(closed.Names(), ", "))
 	}
 	f, err := closed.New(o.Name, o.Values)
 	if err != nil {
@@ -21,7 +21,7 @@ func (o Objective) New() (*objective.Function, []float64, error) {
 		return f, f.Start, nil
 	}
 	if len(o.Theta) != f.Dim {
-		return nil, nil, fmt.Errorf("objective.theta: %d numbers; the objective %s has %d parameters", len(o.Theta), o.Name, f.Dim)
+		return nil, nil, schema.Setting{}.ValueError("objective.theta", "%d numbers; the objective %s has %d parameters", len(o.Theta), o.Name, f.Dim)
 	}
 	return f, o.Theta, nil
 }

@@ -82,10 +82,10 @@ func (o Optimizer) Conditioning() rule.Conditioning {
 // Bare refuses an optimizer whose gradient is not the loss's own, for what is about its formulas alone.
 func (o Optimizer) Bare() error {
 	if c := o.Conditioning(); c.Active() {
-		return fmt.Errorf("optimizer: %v changes the gradient before the formulas of %s see it, and this is about the formulas alone: leave it out", c, o.Name)
+		return schema.Setting{}.ValueError("optimizer", "%v changes the gradient before the formulas of %s see it, and this is about the formulas alone: leave it out", c, o.Name)
 	}
 	if o.SAM != 0 {
-		return fmt.Errorf("optimizer.sam: this is about the formulas of %s alone, whatever the gradient: leave it out", o.Name)
+		return schema.Setting{}.ValueError("optimizer.sam", "this is about the formulas of %s alone, whatever the gradient: leave it out", o.Name)
 	}
 	return nil
 }

@@ -21,7 +21,9 @@ const (
 	logFile      = "log.txt"
 	resultFile   = "result.json"
 	standardFile = "standardization.json"
-	versionFile  = "version.json"
+
+	// VersionFile says in the directory of a run, or of a sweep, which program worked on it last.
+	VersionFile = "version.json"
 )
 
 // A Dir is the directory of a run, locked by this process until Close.
@@ -164,7 +166,10 @@ func (d *Dir) WriteResult(v any) error { return writeJSON(d.file(resultFile), v)
 func (d *Dir) WriteStandardization(v any) error { return writeJSON(d.file(standardFile), v) }
 
 // WriteVersion makes v, as JSON, what says which program the run is of.
-func (d *Dir) WriteVersion(v any) error { return writeJSON(d.file(versionFile), v) }
+func (d *Dir) WriteVersion(v any) error { return WriteVersion(d.path, v) }
+
+// WriteVersion makes v, as JSON, what says which program a directory is of.
+func WriteVersion(dir string, v any) error { return writeJSON(filepath.Join(dir, VersionFile), v) }
 
 // ReadResult reads the result of the run in a directory into v. The error is fs.ErrNotExist if the run has not ended, and wraps
 // ErrNoResult if the file has none: the run that is resumed writes it anew.

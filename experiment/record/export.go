@@ -16,6 +16,8 @@ type exportFormat struct {
 	file  string // the file's name if none is given
 	isDir bool   // what is given is the directory to put it in
 	write func(w io.Writer, h *History) error
+	// run writes a history with what else the run's directory says, where the format has a place for it.
+	run func(w io.Writer, dir string, h *History) error
 }
 
 func exportFormats() []exportFormat {
@@ -24,7 +26,7 @@ func exportFormats() []exportFormat {
 		{name: "csv", file: "export.csv", write: writeCSV},
 		{name: "npz", file: "export.npz", write: writeNPZ},
 		// TensorBoard looks for tfevents in the names of files, in any directory.
-		{name: "tensorboard", file: "events.out.tfevents.0.shadowflow", isDir: true, write: writeTensorBoard},
+		{name: "tensorboard", file: "events.out.tfevents.0.shadowflow", isDir: true, run: writeTensorBoard},
 	}
 }
 
@@ -44,8 +46,8 @@ func ExportFormats() []string {
 //   - csv: the history's complete lines.
 //   - npz: an array each; where nothing was measured floats are NaN and texts empty, and a
 //     column of whole numbers becomes one of floats.
-//   - tensorboard: a scalar each of the columns that are numbers, in float32 as TensorBoard has them;
-//     the wall time is the column seconds, from 0, if there is one.
+//   - tensorboard: a scalar each of the columns that are numbers, in float32 as TensorBoard has them, in groups, at the time when the run
+//     began (the first line of its log; 1970 without one) and the seconds of work since; and the config as hyperparameters.
 //
 // out is the file, and for tensorboard the directory; if empty it is in the run directory.
 func Export(dir, format, out string) (path string, err error) {
@@ -66,7 +68,12 @@ func Export(dir, format, out string) (path string, err error) {
 			return "", err
 		}
 	}
-	return path, atomicfile.Write(path, func(w io.Writer) error { return f.write(w, h) })
+	return path, atomicfile.Write(path, func(w io.Writer) error {
+		if f.run != nil {
+			return f.run(w, dir, h)
+		}
+		return f.write(w, h)
+	})
 }
 
 // ExportPath returns the file that Export would write.
@@ -100,7 +107,7 @@ func refuseRecord(dir, path string) error {
 	if err != nil {
 		return nil // no such file, which cannot be one of the record
 	}
-	for _, name := range []string{historyFile, columnsFile, timesFile, configFile, logFile, resultFile, failureFile, versionFile, standardFile, lockFile, holderFile} {
+	for _, name := range []string{historyFile, columnsFile, timesFile, configFile, logFile, resultFile, failureFile, VersionFile, standardFile, lockFile, holderFile} {
 		record, err := os.Stat(filepath.Join(dir, name))
 		if err == nil && os.SameFile(there, record) {
 			return fmt.Errorf("%s is part of the run's record; choose another file", path)

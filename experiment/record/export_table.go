@@ -14,6 +14,9 @@ func WriteTable(w io.Writer, format string, table *History) error {
 	if err != nil {
 		return err
 	}
+	if f.write == nil {
+		return fmt.Errorf("format %s is for the history of a run", format)
+	}
 	if len(table.Columns) == 0 || table.Columns[0].Type != IntColumn {
 		return fmt.Errorf("the first column of a table must be of type %s", IntColumn)
 	}

@@ -1,65 +1,145 @@
 package record
 
 import (
+	"bufio"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"math"
+	"path/filepath"
+	"shadowflow/internal/userfile"
+	"strings"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Field numbers of TensorFlow's event.proto and summary.proto.
 const (
-	eventWallTime    protowire.Number = 1 // double
-	eventStep        protowire.Number = 2 // int64
-	eventFileVersion protowire.Number = 3 // string
-	eventSummary     protowire.Number = 5 // Summary
-	summaryValue     protowire.Number = 1 // repeated Summary.Value
-	valueTag         protowire.Number = 1 // string
-	valueSimple      protowire.Number = 2 // float
+	eventWallTime       protowire.Number = 1 // double, seconds since 1970
+	eventStep           protowire.Number = 2 // int64
+	eventFileVersion    protowire.Number = 3 // string
+	eventSummary        protowire.Number = 5 // Summary
+	summaryValue        protowire.Number = 1 // repeated Summary.Value
+	valueTag            protowire.Number = 1 // string
+	valueSimple         protowire.Number = 2 // float
+	valueTensor         protowire.Number = 8 // TensorProto
+	valueMetadata       protowire.Number = 9 // SummaryMetadata
+	metadataPlugin      protowire.Number = 1 // PluginData
+	metadataDescription protowire.Number = 3 // string
 )
 
-// writeTensorBoard writes an event a row, with a scalar for each number measured.
-func writeTensorBoard(w io.Writer, h *History) error {
-	version := protowire.AppendTag(nil, eventFileVersion, protowire.BytesType)
-	version = protowire.AppendString(version, "brain.Event:2")
-	if err := writeTFRecord(w, version); err != nil {
+// writeTensorBoard writes an event a row, with a scalar for each number measured, at the time when it was; before them the run's config as what
+// TensorBoard calls hyperparameters, behind them how it ended.
+func writeTensorBoard(w io.Writer, dir string, h *History) error {
+	start, err := startOf(dir)
+	if err != nil {
 		return err
 	}
-	seconds := h.Index("seconds")
+	elapsed, err := readTimes(dir)
+	if err != nil {
+		return err
+	}
+	session, err := sessionOf(dir)
+	if err != nil {
+		return err
+	}
+	wall := start
+	if err := writeTFRecord(w, event(start, 0, appendText(nil, eventFileVersion, "brain.Event:2"))); err != nil {
+		return err
+	}
+	if err := writeTFRecord(w, event(start, 0, appendMessage(nil, eventSummary, session.start(start)))); err != nil {
+		return err
+	}
+	described := make([]bool, len(h.Columns))
 	for _, row := range h.Rows {
-		wall := 0.0
-		if seconds >= 0 && row[seconds].Measured() {
-			wall = row[seconds].Float()
+		if s, ok := elapsed[int(row[0].Int())]; ok {
+			wall = start + s
 		}
-		event := protowire.AppendTag(nil, eventWallTime, protowire.Fixed64Type)
-		event = protowire.AppendFixed64(event, math.Float64bits(wall))
-		event = protowire.AppendTag(event, eventStep, protowire.VarintType)
-		event = protowire.AppendVarint(event, uint64(row[0].Int()))
-		event = protowire.AppendTag(event, eventSummary, protowire.BytesType)
-		event = protowire.AppendBytes(event, summary(row, h.Columns))
-		if err := writeTFRecord(w, event); err != nil {
+		if err := writeTFRecord(w, event(wall, row[0].Int(), appendMessage(nil, eventSummary, summary(row, h.Columns, described)))); err != nil {
 			return err
 		}
 	}
-	return nil
+	return writeTFRecord(w, event(wall, 0, appendMessage(nil, eventSummary, session.end(wall))))
 }
 
-func summary(row []Value, columns []Column) []byte {
+// startOf returns when the run in a directory began, in seconds since 1970, as the first line of its log says; 0 where nothing does.
+func startOf(dir string) (float64, error) {
+	file, _, err := userfile.Open(filepath.Join(dir, logFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	line, _ := bufio.NewReader(io.LimitReader(file, 1<<10)).ReadString(' ')
+	t, err := time.Parse(time.RFC3339, strings.TrimSpace(line))
+	if err != nil { // altered by hand
+		return 0, nil
+	}
+	return float64(t.Unix()), nil
+}
+
+// event returns an event of so much behind the wall time and the step.
+func event(wall float64, step int64, what []byte) []byte {
+	out := protowire.AppendTag(nil, eventWallTime, protowire.Fixed64Type)
+	out = protowire.AppendFixed64(out, math.Float64bits(wall))
+	out = protowire.AppendTag(out, eventStep, protowire.VarintType)
+	out = protowire.AppendVarint(out, uint64(step))
+	return append(out, what...)
+}
+
+// summary returns the scalars of a row. The first of a column has what it means.
+func summary(row []Value, columns []Column, described []bool) []byte {
 	var out []byte
 	for i, v := range row {
 		if i == 0 || !v.Measured() || columns[i].Type == TextColumn {
 			continue
 		}
-		value := protowire.AppendTag(nil, valueTag, protowire.BytesType)
-		value = protowire.AppendString(value, columns[i].Name)
+		value := appendText(nil, valueTag, tagOf(columns[i].Name))
 		value = protowire.AppendTag(value, valueSimple, protowire.Fixed32Type)
 		value = protowire.AppendFixed32(value, math.Float32bits(float32(v.Float())))
-		out = protowire.AppendTag(out, summaryValue, protowire.BytesType)
-		out = protowire.AppendBytes(out, value)
+		if meaning := describeColumn(columns[i]); !described[i] && meaning != "" {
+			value = appendMessage(value, valueMetadata, appendText(nil, metadataDescription, meaning))
+		}
+		described[i] = true
+		out = appendMessage(out, summaryValue, value)
 	}
 	return out
+}
+
+// tagGroups are the groups of columns that have none in their names, by the first word.
+var tagGroups = map[string]string{
+	"accuracy": "score", "r2": "score", "bits": "score",
+	"perturbed": "gradient", "excess": "gradient", "one": "gradient", "two": "gradient", "max": "gradient",
+	"penalized": "bias", "hindered": "bias", "critical": "bias",
+	"defect": "step", "lr": "step",
+	"preconditioned": "sharpness", "stability": "sharpness",
+}
+
+// tagOf returns the tag of a column, whose part before the slash TensorBoard makes a group of. In drive.main that is what stands before the
+// first point; elsewhere the first word, full_ and test_ aside, or the group that tagGroups puts it into: loss/test_loss, score/full_accuracy.
+func tagOf(column string) string {
+	if group, rest, ok := strings.Cut(column, "."); ok && group != "" && rest != "" {
+		return group + "/" + rest
+	}
+	word := strings.TrimPrefix(strings.TrimPrefix(column, "full_"), "test_")
+	word, _, _ = strings.Cut(word, "_")
+	if group, ok := tagGroups[word]; ok {
+		word = group
+	}
+	return word + "/" + column
+}
+
+func appendText(b []byte, field protowire.Number, text string) []byte {
+	return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), text)
+}
+
+func appendMessage(b []byte, field protowire.Number, message []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(b, field, protowire.BytesType), message)
 }
 
 // writeTFRecord writes data framed as TensorFlow's record files are: its length, the

@@ -14,7 +14,6 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/sbinet/npyio/npz"
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // exportable returns a run directory's history with every kind of cell.
@@ -161,79 +160,6 @@ func TestNPZHasAnArrayForEachColumn(t *testing.T) {
 		}
 		if got.String() != want {
 			t.Errorf("text %d is %q, want %q", i, got.String(), want)
-		}
-	}
-}
-
-// readTFRecords unpacks a record file and checks its checksums.
-func readTFRecords(t *testing.T, data []byte) [][]byte {
-	t.Helper()
-	var out [][]byte
-	for len(data) > 0 {
-		size := binary.LittleEndian.Uint64(data)
-		body := data[12 : 12+size]
-		if binary.LittleEndian.Uint32(data[8:]) != maskedCRC(data[:8]) || binary.LittleEndian.Uint32(data[12+size:]) != maskedCRC(body) {
-			t.Fatal("wrong checksum")
-		}
-		out = append(out, body)
-		data = data[16+size:]
-	}
-	return out
-}
-
-// fields splits a message into its fields, by number.
-func fields(t *testing.T, message []byte) map[protowire.Number][][]byte {
-	t.Helper()
-	out := map[protowire.Number][][]byte{}
-	for len(message) > 0 {
-		number, typ, n := protowire.ConsumeTag(message)
-		if n < 0 {
-			t.Fatal(protowire.ParseError(n))
-		}
-		message = message[n:]
-		size := protowire.ConsumeFieldValue(number, typ, message)
-		if size < 0 {
-			t.Fatal(protowire.ParseError(size))
-		}
-		value := message[:size]
-		if typ == protowire.BytesType {
-			value, _ = protowire.ConsumeBytes(value)
-		}
-		out[number] = append(out[number], value)
-		message = message[size:]
-	}
-	return out
-}
-
-func TestTensorBoardHasAScalarForEachNumber(t *testing.T) {
-	path, h := export(t, "tensorboard")
-	if filepath.Base(path) != "events.out.tfevents.0.shadowflow" {
-		t.Errorf("wrote %s", path)
-	}
-	records := readTFRecords(t, readFile(t, path))
-	if len(records) != 1+len(h.Rows) || string(fields(t, records[0])[eventFileVersion][0]) != "brain.Event:2" {
-		t.Fatalf("%d records, the first %q", len(records), records[0])
-	}
-	want := []map[string]float32{
-		{"seconds": 0.5, "a loss, written oddly": math.Pi},
-		{"seconds": 1.25, "epoch": -3},
-		{"a loss, written oddly": float32(math.Inf(1)), "epoch": 4},
-	}
-	walls := []float64{0.5, 1.25, 0}
-	for i, record := range records[1:] {
-		event := fields(t, record)
-		step, _ := protowire.ConsumeVarint(event[eventStep][0])
-		wall := math.Float64frombits(binary.LittleEndian.Uint64(event[eventWallTime][0]))
-		if int64(step) != h.Rows[i][0].Int() || wall != walls[i] {
-			t.Errorf("event %d: step %d at %g", i, step, wall)
-		}
-		got := map[string]float32{}
-		for _, v := range fields(t, event[eventSummary][0])[summaryValue] {
-			f := fields(t, v)
-			got[string(f[valueTag][0])] = math.Float32frombits(binary.LittleEndian.Uint32(f[valueSimple][0]))
-		}
-		if !reflect.DeepEqual(got, want[i]) {
-			t.Errorf("event %d: %v, want %v", i, got, want[i])
 		}
 	}
 }

@@ -69,6 +69,25 @@ func keepTimes(data []byte, step int) (kept []byte, damaged int) {
 	return kept, damaged
 }
 
+// readTimes returns the seconds of work at the end of each step that the times of a run know, nothing where there are none.
+func readTimes(dir string) (map[int]float64, error) {
+	data, err := userfile.ReadAll(filepath.Join(dir, timesFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	kept, _ := keepTimes(data, math.MaxInt)
+	out := map[int]float64{}
+	for line := range strings.Lines(string(kept)) {
+		step, seconds, _ := strings.Cut(strings.TrimSpace(line), ",")
+		n, err := strconv.Atoi(step)
+		s, fault := strconv.ParseFloat(seconds, 64)
+		if err == nil && fault == nil { // not so in the header
+			out[n] = s
+		}
+	}
+	return out, nil
+}
+
 // stepOf returns the step of a line that Add wrote.
 func stepOf(line string) (int, bool) {
 	step, seconds, _ := strings.Cut(line, ",")

@@ -69,6 +69,19 @@ func (v Value) Float() float64 {
 	return math.NaN()
 }
 
+// Any returns the value as an int64, a float64 or a string, nil if not measured.
+func (v Value) Any() any {
+	switch v.typ {
+	case IntColumn:
+		return v.Int()
+	case FloatColumn:
+		return v.Float()
+	case TextColumn:
+		return v.text
+	}
+	return nil
+}
+
 // String returns the value as a history file has it: floats with as many digits as
 // tell them from all others, and nothing if not measured.
 func (v Value) String() string {

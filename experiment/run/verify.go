@@ -75,7 +75,7 @@ type OrderErrors struct {
 // beside the optimizer and a meter of their distance. A schedule is that of the largest step size; for the others it is stretched over the same
 // time.
 func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verification, error) {
-	if err := opt.check(&p); err != nil {
+	if err := opt.Check(&p); err != nil {
 		return nil, err
 	}
 	if opt.Memory == State {
@@ -104,8 +104,8 @@ func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verifi
 	return v, nil
 }
 
-// check fills in defaults and refuses what cannot be compared.
-func (opt *VerifyOptions) check(p *Problem[float64]) error {
+// Check fills in defaults and refuses what cannot be compared.
+func (opt *VerifyOptions) Check(p *Problem[float64]) error {
 	if opt.Memory == "" {
 		opt.Memory = Eliminated
 	}
@@ -141,8 +141,9 @@ func (opt *VerifyOptions) check(p *Problem[float64]) error {
 		return errors.New("mini-batches have no slow manifold to start on: want start " + string(Cold))
 	}
 	for _, lr := range opt.LR {
-		p.LR = lr
-		if err := p.check(); err != nil {
+		at := *p
+		at.LR = lr
+		if err := at.check(); err != nil {
 			return err
 		}
 		if steps := math.Round(opt.Time / lr); steps < 1 || steps > 1e8 {

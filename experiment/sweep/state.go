@@ -12,6 +12,7 @@ import (
 	"shadowflow/experiment/run"
 	"shadowflow/internal/atomicfile"
 	"shadowflow/internal/userfile"
+	"shadowflow/internal/version"
 	"shadowflow/schema"
 )
 
@@ -110,8 +111,8 @@ func statusOf(r Run, dir string) (Status, error) {
 	return s, nil
 }
 
-// Prepare makes the directory of a sweep, with a copy of its file, which replaces that of the sweep as it was. A directory of something else
-// is refused.
+// Prepare makes the directory of a sweep, with a copy of its file, which replaces that of the sweep as it was, and the program that works on
+// it. A directory of something else is refused.
 func (s *Sweep) Prepare(dir string) error {
 	if err := s.owns(dir); err != nil {
 		return err
@@ -119,7 +120,8 @@ func (s *Sweep) Prepare(dir string) error {
 	if err := os.MkdirAll(filepath.Join(dir, runsDir), 0o755); err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(filepath.Join(dir, sourceFile), s.Source)
+	return errors.Join(
+		record.WriteVersion(dir, version.Current()), atomicfile.WriteBytes(filepath.Join(dir, sourceFile), s.Source))
 }
 
 // owns refuses a directory that holds anything and is not one of a sweep, or is of one with another name.
@@ -138,7 +140,7 @@ func (s *Sweep) owns(dir string) error {
 		return nil
 	}
 	for _, e := range entries { // but for what a start that was killed left
-		if name := e.Name(); name != runsDir && !atomicfile.IsAside(name) {
+		if name := e.Name(); name != runsDir && name != record.VersionFile && !atomicfile.IsAside(name) {
 			return fmt.Errorf("directory %s: %q is in it, and it is not of a sweep, whose file %s it would have; choose one that is new or empty",
 				dir, name, sourceFile)
 		}

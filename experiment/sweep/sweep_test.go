@@ -1,11 +1,14 @@
 package sweep
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"shadowflow/experiment/record"
+	"shadowflow/internal/version"
 	"slices"
 	"strings"
 	"testing"
@@ -256,5 +259,43 @@ grid:
 	}
 	if _, err := Parse("sweep.yaml", []byte("grid:\n  optimizer.groups:\n  - [{match: x, beta9: 1}]\n"), Limit); err == nil || !strings.Contains(err.Error(), "sweep.yaml:3:17: optimizer.groups: group 1: beta9: unknown key") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Which loss a run has and how large it is are two columns.
+func TestASweepOverTheKindOfLossHasATable(t *testing.T) {
+	s, dir := mustParse(t, "base: {steps: 1, data: {subset: 20}, model: {hidden: [4]}}\ngrid: {loss: [mse, cross-entropy]}\n"), t.TempDir()
+	if err := s.Execute(t.Context(), dir, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.WriteTables(dir); err != nil {
+		t.Fatal(err)
+	}
+	table, err := s.Table(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"mse", "cross-entropy"} {
+		row := table.Rows[i]
+		if kind, loss := row[table.Index("config.loss")].String(), row[table.Index("loss")].Float(); kind != want || !(loss > 0) {
+			t.Errorf("run %d: loss %s of %v", i, kind, loss)
+		}
+	}
+}
+
+func TestTheDirectoriesOfASweepSayWhichProgramMadeThem(t *testing.T) {
+	s, dir := mustParse(t, "base: {steps: 1, data: {subset: 20}, model: {hidden: [4]}}\nseeds: 2\n"), t.TempDir()
+	if err := s.Execute(t.Context(), dir, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range append(s.RunDirs(dir), dir) {
+		data, err := os.ReadFile(filepath.Join(d, record.VersionFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p version.Program
+		if err := json.Unmarshal(data, &p); err != nil || p != version.Current() {
+			t.Errorf("%s: %+v, %v", d, p, err)
+		}
 	}
 }

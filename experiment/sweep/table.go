@@ -64,7 +64,7 @@ func newTable(s *Sweep) *table {
 	t := &table{index: map[string]int{}}
 	t.column(record.Column{Name: "index", Type: record.IntColumn, Meaning: "place of the run in the sweep"})
 	for _, key := range s.columnKeys() {
-		t.column(record.Column{Name: key, Type: s.typeOf(key), Meaning: "value of the config's key"})
+		t.column(record.Column{Name: columnOf(key), Type: s.typeOf(key), Meaning: "value of the config's key"})
 	}
 	return t
 }
@@ -117,6 +117,14 @@ func (s *Sweep) columnKeys() []string {
 	return keys
 }
 
+// columnOf returns the name of a key's column. What loss it is, and how large, are two columns.
+func columnOf(key string) string {
+	if key == "loss" {
+		return "config.loss"
+	}
+	return key
+}
+
 func (s *Sweep) varies(key string) bool {
 	first := s.Runs[0].Config.Get(key)
 	return slices.ContainsFunc(s.Runs, func(r Run) bool { return !reflect.DeepEqual(r.Config.Get(key), first) })
@@ -163,7 +171,7 @@ func (s *Sweep) row(st Trial) []cell {
 	row := []cell{{record.Column{Name: "index", Type: record.IntColumn}, record.Int(int64(st.Run.Index))}}
 	for _, key := range s.columnKeys() {
 		typ := s.typeOf(key)
-		row = append(row, cell{record.Column{Name: key, Type: typ}, valueOf(st.Run.Config.Get(key), typ)})
+		row = append(row, cell{record.Column{Name: columnOf(key), Type: typ}, valueOf(st.Run.Config.Get(key), typ)})
 	}
 	status := string(st.State)
 	if st.Result != nil {

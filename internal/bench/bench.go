@@ -105,6 +105,7 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 			return err
 		}
 		if opt.Only != nil && !opt.Only(w.Name) {
+			gradient = 0 // of another work
 			continue
 		}
 		r, err := measure(ctx, w, opt, set, pool)

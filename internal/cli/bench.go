@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"regexp"
@@ -46,20 +45,23 @@ evaluation of its state equation, each beside the gradient.`,
 		Example: "  shadowflow bench\n  shadowflow bench --peers torch,jax --only gpt\n  shadowflow bench --objective rosenbrock\n  shadowflow bench --set model.name=cnn,data.subset=500,dtype=float64",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if threads < 0 || budget <= 0 {
+				return misuse("--threads %d, --budget %v: want at least 0, and more than 0", threads, budget)
+			}
 			if len(args) > 0 || given.any() {
 				if len(peers) > 0 || only != "" {
 					return misuse("--peers and --only are for the works of bench itself: leave them out with a config")
 				}
 				return benchConfig(cmd, given, args, bench.Options{Threads: threads, Budget: budget}, asJSON)
 			}
-			keep, err := regexp.Compile(only)
+			keep, err := worksMatching(only)
 			if err != nil {
-				return misuse("--only %q: %w", only, err)
+				return err
 			}
 			if threads < 1 {
 				threads = runtime.GOMAXPROCS(0)
 			}
-			opt := bench.Options{Threads: threads, Budget: budget, Only: keep.MatchString}
+			opt := bench.Options{Threads: threads, Budget: budget, Only: keep}
 			out, ctx := cmd.OutOrStdout(), cmd.Context()
 			for _, name := range peers {
 				if !slices.Contains(bench.PeerNames, name) {
@@ -73,7 +75,7 @@ evaluation of its state equation, each beside the gradient.`,
 				opt.Peers = append(opt.Peers, p)
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s %s on %s\n", p.Name, p.Version, p.Device)
 			}
-			var results []bench.Result
+			results := []bench.Result{}
 			if !asJSON {
 				set, err := isa.Best()
 				if err != nil {
@@ -89,22 +91,36 @@ evaluation of its state equation, each beside the gradient.`,
 				}
 			})
 			if err == nil && asJSON {
-				e := json.NewEncoder(out)
-				e.SetIndent("", "  ")
-				err = e.Encode(results)
+				err = printIndented(out, results)
 			}
 			return err
 		},
 	}
 	given = bindSettings(cmd)
 	f := cmd.Flags()
-	f.BoolVar(&asJSON, "json", false, "print JSON")
+	bindJSON(cmd, &asJSON)
 	f.StringSliceVar(&peers, "peers", nil, "do the same work in other frameworks and print the ratio to the fastest: torch, jax")
 	f.StringVar(&python, "python", "", "the interpreter that has the peers; by default the first python3 that does")
 	f.StringVar(&only, "only", "", "measure the works whose name matches this regular expression")
 	f.DurationVar(&budget, "budget", 2*time.Second, "time for each work")
 	f.IntVar(&threads, "threads", 0, "threads; 0 for all cores")
 	return cmd
+}
+
+// worksMatching returns which works of bench a regular expression chooses, of which there must be one.
+func worksMatching(only string) (func(name string) bool, error) {
+	keep, err := regexp.Compile(only)
+	if err != nil {
+		return nil, misuse("--only %q: %w", only, err)
+	}
+	var names []string
+	for _, w := range bench.Works() {
+		names = append(names, w.Name)
+	}
+	if !slices.ContainsFunc(names, keep.MatchString) {
+		return nil, misuse("--only %q matches no work; there are %s", only, strings.Join(names, ", "))
+	}
+	return keep.MatchString, nil
 }
 
 // benchConfig times what a run of a config does.

@@ -35,6 +35,9 @@ that their noise adds, and by averaging over --orders random orders, with the st
   shadowflow check --batches --orders 200 --objective network --set batch.size=430,eps=1e-4`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !batches && cmd.Flags().Changed("orders") {
+				return misuse("--orders: of no use without --batches")
+			}
 			if batches {
 				given.preset = manyPairs()
 			}
@@ -104,7 +107,7 @@ that their noise adds, and by averaging over --orders random orders, with the st
 	cmd.Flags().BoolVar(&batches, "batches", false, "compare the expected bias over the order of batches with its mean over random orders")
 	cmd.Flags().IntVar(&orders, "orders", 2000, "with --batches: random orders to average over")
 	given = bindSettings(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	bindJSON(cmd, &asJSON)
 	return cmd
 }
 

@@ -65,6 +65,7 @@ meaning of each key above it, to start one's own from.`,
 	flags.BoolVar(&resolved, "resolved", false, "print the config as resolved, as runs keep it")
 	flags.StringVar(&format, "format", "text", "text, yaml, json, json-schema or markdown")
 	flags.BoolVar(&asJSON, "json", false, "short for --format json")
+	cmd.MarkFlagsMutuallyExclusive("json", "format")
 	completeWords(cmd, "format", configFormats...)
 	return cmd
 }

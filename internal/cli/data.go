@@ -3,13 +3,15 @@ package cli
 import (
 	"fmt"
 	"io"
-	"math"
+	"net/url"
+	"slices"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"shadowflow/dataset"
 	"shadowflow/internal/visible"
+	"shadowflow/schema"
 )
 
 func newData() *cobra.Command {
@@ -23,13 +25,19 @@ func newData() *cobra.Command {
 
 func newDataFetch() *cobra.Command {
 	var address, dir string
-	var quiet bool
+	var quiet, asJSON bool
 	cmd := &cobra.Command{
 		Use:       "fetch cifar10|cifar100",
 		Short:     "Download a data set from its official address and check it",
 		ValidArgs: []string{dataset.NameCIFAR10, dataset.NameCIFAR100},
 		Args:      cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(cmd.ValidArgs, args[0]) {
+				return misuse("no source for %q; %s", args[0], schema.Suggest(args[0], cmd.ValidArgs))
+			}
+			if u, err := url.Parse(address); address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https") {
+				return misuse("--url %q: want an http or https address", address)
+			}
 			var bar *progressbar.ProgressBar
 			show := func(done, total int64) {
 				if quiet {
@@ -48,18 +56,28 @@ func newDataFetch() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s\nin a config: data: {name: %s, path: %s}\n", path, args[0], path)
-			return nil
+			return printFetched(cmd.OutOrStdout(), args[0], path, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&address, "url", "", "another address; the checksum stays the official one")
 	cmd.Flags().StringVar(&dir, "dir", "data", "folder for the file")
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "no progress")
+	bindJSON(cmd, &asJSON)
 	return cmd
+}
+
+// printFetched says where the data of a name is now.
+func printFetched(w io.Writer, name, path string, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, map[string]string{"name": name, "path": path})
+	}
+	_, err := fmt.Fprintf(w, "%s\nin a config: data: {name: %s, path: %s}\n", path, name, path)
+	return err
 }
 
 func newDataInfo() *cobra.Command {
 	var given *settings
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "info [config.yaml]",
 		Aliases: []string{"show"},
@@ -74,11 +92,15 @@ func newDataInfo() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), dataJSON(d))
+			}
 			describeData(cmd.OutOrStdout(), d)
 			return nil
 		},
 	}
 	given = bindSettings(cmd)
+	bindJSON(cmd, &asJSON)
 	return cmd
 }
 
@@ -98,18 +120,12 @@ func describeData(w io.Writer, d *dataset.Dataset) {
 		}
 		fmt.Fprintf(w, "  %s: %d\n", d.ClassNames[i], n)
 	}
-	for c, name := range d.TargetNames {
-		least, most := math.Inf(1), math.Inf(-1)
-		for i := c; i < len(d.Train.Targets.Values); i += len(d.TargetNames) {
-			y := d.Train.Targets.Values[i]
-			least, most = min(least, y), max(most, y)
+	for _, t := range targetsOf(d) {
+		fmt.Fprintf(w, "  target %s: %.6g to %.6g", t.Name, t.Least, t.Most)
+		if t.Mean != nil {
+			fmt.Fprintf(w, ", standardized by mean %.6g, deviation %.6g", *t.Mean, *t.Deviation)
 		}
-		if d.TargetMean == nil {
-			fmt.Fprintf(w, "  target %s: %.6g to %.6g\n", name, least, most)
-			continue
-		}
-		mean, deviation := d.TargetMean[c], d.TargetStd[c]
-		fmt.Fprintf(w, "  target %s: %.6g to %.6g, standardized by mean %.6g, deviation %.6g\n", name, mean+deviation*least, mean+deviation*most, mean, deviation)
+		fmt.Fprintln(w)
 	}
 	describeInputs(w, d)
 	for _, note := range d.Notes {

@@ -66,7 +66,8 @@ The optimizers are ` + strings.Join(rule.Names(), ", ") + ".",
 	}
 	given = bindSettings(cmd)
 	cmd.Flags().BoolVar(&asLaTeX, "latex", false, "print LaTeX")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	bindJSON(cmd, &asJSON)
+	cmd.MarkFlagsMutuallyExclusive("latex", "json")
 	return cmd
 }
 

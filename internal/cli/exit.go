@@ -13,7 +13,8 @@ import (
 	"shadowflow/schema"
 )
 
-// The exit codes. An interrupted command ends with 128 and the number of the signal: 130 after Ctrl-C, 143 after SIGTERM.
+// The exit codes, as the help of the program and docs/commands.md have them. An interrupted command ends with 128 and the number of the signal:
+// 130 after Ctrl-C, 143 after SIGTERM.
 const (
 	exitDone    = 0 // what was asked was done
 	exitFailed  = 1
@@ -72,6 +73,9 @@ func exitCode(ctx context.Context, err error, began bool) int {
 func notice(root *cobra.Command, began *bool) {
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if err := noEmptyPaths(cmd); err != nil {
+			return err
+		}
+		if err := cmd.ValidateFlagGroups(); err != nil {
 			return err
 		}
 		*began = true

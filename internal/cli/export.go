@@ -2,40 +2,105 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"shadowflow/experiment/record"
+	"shadowflow/experiment/sweep"
+	"shadowflow/schema"
 )
 
+// exportFlags are the flags of the command export.
+type exportFlags struct {
+	format, out string
+	json        bool
+	force       *bool
+}
+
+// tensorBoard is the format that runs of a sweep are exported in.
+const tensorBoard = "tensorboard"
+
 func newExport() *cobra.Command {
-	var format, out string
-	var force *bool
+	f := &exportFlags{}
 	cmd := &cobra.Command{
 		Use:   "export DIR",
-		Short: "Write the history of a run in a format that other tools open",
-		Args:  cobra.ExactArgs(1),
+		Short: "Write the history of a run, or those of a sweep, in a format that other tools open",
+		Long: `Write the history of a run in a format that other tools open. For TensorBoard, scalars are in groups, at the time when they were measured, and
+the config is what its tab HPARAMS shows. DIR may be the directory of a sweep then: each run gets a folder in one log directory.`,
+		Example: "  shadowflow export runs/2\n  shadowflow export runs/2 --format csv --out table.csv\n  shadowflow export sweeps/betas --format tensorboard",
+		Args:    cobra.ExactArgs(1),
 
 		ValidArgsFunction: completeDirs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := record.ExportPath(args[0], format, out)
+			if formats := record.ExportFormats(); !slices.Contains(formats, f.format) {
+				return misuse("--format: unknown format %q; %s", f.format, schema.Suggest(f.format, formats))
+			}
+			if sweep.IsDir(args[0]) {
+				return f.sweep(cmd, args[0])
+			}
+			path, err := record.ExportPath(args[0], f.format, f.out)
 			if err == nil {
-				err = mayWrite(*force, path)
+				err = mayWrite(*f.force, path)
 			}
 			if err == nil {
-				path, err = record.Export(args[0], format, out)
+				path, err = record.Export(args[0], f.format, f.out)
 			}
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), path)
-			return nil
+			return f.print(cmd, path, 1)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "parquet", "one of "+strings.Join(record.ExportFormats(), ", "))
+	cmd.Flags().StringVar(&f.format, "format", "parquet", "one of "+strings.Join(record.ExportFormats(), ", "))
 	completeWords(cmd, "format", record.ExportFormats()...)
-	cmd.Flags().StringVar(&out, "out", "", "the file, for tensorboard the folder (default: in the run directory)")
-	force = bindForce(cmd)
+	cmd.Flags().StringVar(&f.out, "out", "", "the file, for tensorboard the folder (default: in the directory)")
+	bindJSON(cmd, &f.json)
+	f.force = bindForce(cmd)
 	return cmd
+}
+
+// sweep exports the runs of a sweep into one log directory.
+func (f *exportFlags) sweep(cmd *cobra.Command, dir string) error {
+	if f.format != tensorBoard {
+		return misuse("--format %s: %s is of a sweep, whose table is beside its runs (shadowflow sweep table); want %s", f.format, dir, tensorBoard)
+	}
+	s, _, err := sweep.Open(dir, 0)
+	if err != nil {
+		return err
+	}
+	exports, logDir, without, err := s.Exports(dir, f.out)
+	if err != nil {
+		return err
+	}
+	if len(exports) == 0 {
+		return fmt.Errorf("%s: no run of the sweep has a history yet", dir)
+	}
+	for _, e := range exports {
+		path, err := record.ExportPath(e.Dir, f.format, e.Out)
+		if err == nil {
+			err = mayWrite(*f.force, path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, e := range exports {
+		if _, err := record.Export(e.Dir, f.format, e.Out); err != nil {
+			return err
+		}
+	}
+	if without > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d runs have no history yet\n", without, len(s.Runs))
+	}
+	return f.print(cmd, logDir, len(exports))
+}
+
+func (f *exportFlags) print(cmd *cobra.Command, path string, runs int) error {
+	if f.json {
+		return printJSON(cmd.OutOrStdout(), map[string]any{"format": f.format, "path": path, "runs": runs})
+	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), path)
+	return err
 }

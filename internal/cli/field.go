@@ -94,7 +94,7 @@ exp(-lr/tau).`,
 	cmd.Flags().StringVar(&memory, "memory", string(run.Eliminated), "full: the equation that eliminates the memory; state: the one that keeps it")
 	cmd.Flags().StringVar(&momentText, "moments", "", momentsUsage)
 	completeWords(cmd, "memory", string(run.Eliminated), string(run.State))
-	cmd.Flags().BoolVar(&asJSON, "json", false, `print {"fields": [[f0...],[f1...],...]}`)
+	bindJSON(cmd, &asJSON)
 	return cmd
 }
 

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,7 +8,7 @@ import (
 	"shadowflow/experiment/run"
 )
 
-var errImportedUnused = errors.New("optimizer.moments: of no use with --memory full, which eliminates the memory; want --memory state")
+var errImportedUnused = misuse("optimizer.moments: of no use with --memory full, which eliminates the memory; want --memory state")
 
 // imported says where the optimizer that optimizer.moments are of had other hyperparameters, and returns the number of steps behind them.
 func imported(cmd *cobra.Command, p *run.Problem[float64]) int {

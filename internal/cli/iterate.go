@@ -9,6 +9,7 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/modeq"
 	"shadowflow/schema"
 )
 
@@ -25,12 +26,17 @@ func newIterate() *cobra.Command {
 
 --flow adds the solutions of the modified equations at the same times: those of orders 1 and 2 exact in the step number, so
 that they know how the memory fills, those of higher order with the memory full.`,
-		Example: "  shadowflow iterate --objective cubic --optimizer adam --set lr=0.1,eps=1e5 --theta 6.8,6.73 --steps 5 --flow 1,2,3",
+		Example: "  shadowflow iterate --objective bilinear --optimizer adam --set lr=0.1,beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --steps 5 --flow 1,2,3",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := given.config(args)
 			if err != nil {
 				return err
+			}
+			for _, order := range orders {
+				if order < 1 || order > modeq.MaxOrder {
+					return misuse("--flow %d: order %d: want 1 to %d", order, order, modeq.MaxOrder)
+				}
 			}
 			problem, err := run.NewProblem[float64](cmd.Context(), c)
 			if err != nil {
@@ -61,7 +67,7 @@ that they know how the memory fills, those of higher order with the memory full.
 	given.bind("steps", "steps", "number of steps (default 10 without a config)", readValue)
 	flags := cmd.Flags()
 	flags.IntSliceVar(&orders, "flow", nil, "orders of modified equations to solve beside it")
-	flags.BoolVar(&asJSON, "json", false, `print {"theta":[[...],...],"loss":[...]}`)
+	bindJSON(cmd, &asJSON)
 	return cmd
 }
 

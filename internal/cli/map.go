@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,7 @@ func newMap() *cobra.Command {
 		beta1, beta2, lr, at string
 		eps                  string
 		scale, out           string
-		quiet                bool
+		quiet, asJSON        bool
 		flags                sweepFlags
 		given                *settings
 		force                *bool
@@ -100,8 +101,12 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s\n\npage: %s\n", strings.Join(sentences, "\n"), m.Page)
-			return nil
+			if asJSON {
+				err = printJSON(cmd.OutOrStdout(), map[string]any{"sentences": sentences, "page": m.Page})
+			} else {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s\n\npage: %s\n", strings.Join(sentences, "\n"), m.Page)
+			}
+			return errors.Join(err, noneFailed(m.Failed, m.Runs))
 		},
 	}
 	given = bindSettings(cmd)
@@ -118,6 +123,7 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 	f.StringVar(&out, "out", "", "directory (default reproductions/map-SCALE)")
 	f.BoolVar(&quiet, "quiet", false, "no progress")
 	flags.bindOptions(f)
+	bindJSON(cmd, &asJSON)
 	force = bindForce(cmd)
 	return cmd
 }

@@ -52,7 +52,7 @@ update, to start one's own from. Every command takes such a file for an optimize
 			return table.Flush()
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, `print [{"name": ..., "title": ..., "paper": ..., "keys": [...], "state": [...], "update": ...}, ...]`)
+	bindJSON(cmd, &asJSON)
 	return cmd
 }
 

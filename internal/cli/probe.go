@@ -54,7 +54,7 @@ and the realized bias (realized.) with --moments.`,
 	given.bind("moments", "optimizer.moments", "file of what the optimizer remembers there: a run's checkpoint, or torch.save(optimizer.state_dict())", readValue)
 	flags := cmd.Flags()
 	flags.StringVar(&out, "out", "", "safetensors file for gradient, H F and h C")
-	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	bindJSON(cmd, &asJSON)
 	force = bindForce(cmd)
 	return cmd
 }

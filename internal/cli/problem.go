@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
-	"io"
-
 	"shadowflow/objective/closed"
 	"shadowflow/schema"
 )
@@ -22,19 +19,4 @@ func floats(flag, text string) ([]float64, error) {
 		return nil, s.ValueError("", "%s", problem)
 	}
 	return values.([]float64), nil
-}
-
-// printJSON writes v on one line.
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
-
-// printIndented writes v on many lines.
-func printIndented(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

@@ -10,6 +10,7 @@ import (
 )
 
 func newReport() *cobra.Command {
+	var asJSON bool
 	var force *bool
 	cmd := &cobra.Command{
 		Use:   "report DIR",
@@ -29,10 +30,14 @@ func newReport() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), map[string]any{"dir": args[0], "sentences": r.Sentences(), "page": page})
+			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\n\nfigures: %s\n", strings.Join(r.Sentences(), "\n"), page)
 			return nil
 		},
 	}
+	bindJSON(cmd, &asJSON)
 	force = bindForce(cmd)
 	return cmd
 }

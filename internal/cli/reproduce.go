@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"text/tabwriter"
@@ -16,6 +17,7 @@ import (
 func newReproduce() *cobra.Command {
 	var (
 		list, quiet, planOnly bool
+		asJSON                bool
 		scale, out            string
 		flags                 sweepFlags
 		force                 *bool
@@ -40,6 +42,9 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w := cmd.OutOrStdout()
+			if list && asJSON {
+				return printJSON(w, reproductionsJSON())
+			}
 			if list {
 				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 				for _, r := range reproduce.All() {
@@ -66,13 +71,15 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 					return err
 				}
 			}
-			fmt.Fprintf(w, "%s\n\nClaim: %s\n\nDesign: %s\n\n", r.Title, r.Claim, r.Design)
-			if planOnly {
-				return planReproduction(cmd, r, s, out)
-			}
 			opt, err := flags.options()
 			if err != nil {
 				return err
+			}
+			if !asJSON {
+				fmt.Fprintf(w, "%s\n\nClaim: %s\n\nDesign: %s\n\n", r.Title, r.Claim, r.Design)
+			}
+			if planOnly {
+				return planReproduction(cmd, r, s, out, asJSON)
 			}
 			if !quiet {
 				opt.Progress = sweepProgress(cmd.ErrOrStderr())
@@ -84,11 +91,14 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(w, "Verdict (%s): %s\n\n", result.Outcome, result.Verdict)
-			for _, sentence := range result.Findings {
-				fmt.Fprintf(w, "- %s\n", sentence)
+			if asJSON {
+				err = printJSON(w, reproductionOutput{r.Name, r.Title, r.Claim, r.Design, string(result.Outcome), result.Verdict, result.Findings, result.Path})
+			} else {
+				printReproduction(w, result)
 			}
-			fmt.Fprintf(w, "\npage: %s\n", result.Path)
+			if err := errors.Join(err, noneFailed(result.Failed, result.Runs)); err != nil {
+				return err
+			}
 			if result.Outcome == reproduce.Fails {
 				return against{errors.New("the claim fails")}
 			}
@@ -103,22 +113,71 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 	f.BoolVar(&planOnly, "plan", false, "write the sweeps and print them, and make no runs")
 	f.BoolVar(&quiet, "quiet", false, "no progress")
 	flags.bindOptions(f)
+	bindJSON(cmd, &asJSON)
 	force = bindForce(cmd)
 	return cmd
 }
 
+func printReproduction(w io.Writer, r *reproduce.Result) {
+	fmt.Fprintf(w, "Verdict (%s): %s\n\n", r.Outcome, r.Verdict)
+	for _, sentence := range r.Findings {
+		fmt.Fprintf(w, "- %s\n", sentence)
+	}
+	fmt.Fprintf(w, "\npage: %s\n", r.Path)
+}
+
+// reproductionOutput is a reproduction for JSON.
+type reproductionOutput struct {
+	Name     string   `json:"name"`
+	Title    string   `json:"title"`
+	Claim    string   `json:"claim"`
+	Design   string   `json:"design"`
+	Outcome  string   `json:"outcome"`
+	Verdict  string   `json:"verdict"`
+	Findings []string `json:"findings"`
+	Page     string   `json:"page"`
+}
+
+func reproductionsJSON() []map[string]string {
+	var out []map[string]string
+	for _, r := range reproduce.All() {
+		out = append(out, map[string]string{"name": r.Name, "title": r.Title, "claim": r.Claim, "design": r.Design})
+	}
+	return out
+}
+
+// noneFailed returns an error if runs did: what was found is of the others.
+func noneFailed(failed, of int) error {
+	if failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d runs failed or have not ended, and what was found is of the others; shadowflow sweep status says why, "+
+		"and shadowflow sweep --retry-failed makes them again", failed, of)
+}
+
 // planReproduction writes the sweeps, each ready to be made one run at a time.
-func planReproduction(cmd *cobra.Command, r *reproduce.Reproduction, s reproduce.Scale, out string) error {
+func planReproduction(cmd *cobra.Command, r *reproduce.Reproduction, s reproduce.Scale, out string, asJSON bool) error {
 	sweeps, err := r.Sweeps(s)
 	if err != nil {
 		return err
 	}
+	type plan struct {
+		Dir  string `json:"dir"`
+		Runs int    `json:"runs"`
+	}
+	var plans []plan
 	for _, sw := range sweeps {
 		dir := filepath.Join(out, sw.Name)
 		if err := sw.Prepare(dir); err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: %d runs; shadowflow sweep plan %s, shadowflow sweep run-one %s INDEX\n", sw.Name, len(sw.Runs), dir, dir)
+		plans = append(plans, plan{dir, len(sw.Runs)})
+		if !asJSON {
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d runs; shadowflow sweep plan %s, shadowflow sweep run-one %s INDEX\n", sw.Name, len(sw.Runs), dir, dir)
+		}
+	}
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), map[string]any{"name": r.Name, "sweeps": plans})
 	}
 	if len(sweeps) == 0 {
 		fmt.Fprintln(cmd.OutOrStdout(), "a computation in closed form: it makes no runs")

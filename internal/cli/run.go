@@ -42,7 +42,7 @@ or program, is named and refused.`,
 	flags.StringVar(&f.resume, "resume", "", "continue the run in this directory; --set may give it more steps, and files another place")
 	flags.BoolVar(&f.changed, "accept-changed", false, "with --resume: go on though config, data or program changed, and record that they did")
 	flags.BoolVar(&f.quiet, "quiet", false, "no progress, no sentences")
-	flags.BoolVar(&f.json, "json", false, "print the result as JSON, and no progress")
+	bindJSON(cmd, &f.json)
 	flags.BoolVar(&f.figures, "figures", true, "draw the figures and the page at the end")
 	return cmd
 }
@@ -73,10 +73,22 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.present(cmd.OutOrStdout(), dir, result); err != nil {
 		return err
 	}
-	if result.Status == run.Diverged {
-		return against{fmt.Errorf("the run diverged after step %d", result.Step)}
+	return diverged(result)
+}
+
+// runOutput is a run for JSON.
+type runOutput struct {
+	Dir  string `json:"dir"`
+	Page string `json:"page,omitempty"`
+	*run.Result
+}
+
+// diverged returns an error if a run did.
+func diverged(r *run.Result) error {
+	if r.Status != run.Diverged {
+		return nil
 	}
-	return nil
+	return against{fmt.Errorf("the run diverged after step %d", r.Step)}
 }
 
 // starter begins or continues a run in a directory.
@@ -152,11 +164,7 @@ func (f *runFlags) present(w io.Writer, dir string, result *run.Result) error {
 		}
 	}
 	if f.json {
-		return printJSON(w, struct {
-			Dir  string `json:"dir"`
-			Page string `json:"page,omitempty"`
-			*run.Result
-		}{dir, page, result})
+		return printJSON(w, runOutput{dir, page, result})
 	}
 	if f.quiet {
 		return nil

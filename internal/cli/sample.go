@@ -4,10 +4,9 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"shadowflow/experiment/run"
 	"shadowflow/internal/visible"
@@ -15,6 +14,7 @@ import (
 
 func newSample() *cobra.Command {
 	var s run.Sampling
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "sample RUN",
 		Short: "Print a text that the language model of a run makes",
@@ -23,8 +23,18 @@ ended with. The same seed prints the same text. In a terminal, bytes that are no
 		Example: "  shadowflow sample runs/2 --prompt \"To be, or \" --length 200 --temperature 0.8",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if s.Length < 0 || !(s.Temperature >= 0) {
+				return misuse("--length %d, --temperature %v: want both at least 0", s.Length, s.Temperature)
+			}
+			if asJSON {
+				var text strings.Builder
+				if err := run.Sample(cmd.Context(), args[0], s, &text); err != nil {
+					return err
+				}
+				return printJSON(cmd.OutOrStdout(), map[string]string{"prompt": s.Prompt, "text": text.String()})
+			}
 			out := cmd.OutOrStdout()
-			if f, isFile := visible.Raw(out).(*os.File); !isFile || !term.IsTerminal(int(f.Fd())) {
+			if !isTerminal(out) {
 				out = visible.Raw(out) // bytes as they are
 			}
 			w := bufio.NewWriter(out)
@@ -35,6 +45,7 @@ ended with. The same seed prints the same text. In a terminal, bytes that are no
 			return errors.Join(err, w.Flush())
 		},
 	}
+	bindJSON(cmd, &asJSON)
 	flags := cmd.Flags()
 	flags.StringVar(&s.Prompt, "prompt", "", "what the text begins with (default: a new line)")
 	flags.IntVar(&s.Length, "length", 500, "bytes behind the prompt")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -30,7 +31,7 @@ type sweepFlags struct {
 	memory      string
 	retryFailed bool
 	changed     bool // accept what changed
-	quiet       bool
+	quiet, json bool
 }
 
 const sweepHelp = `A sweep file describes many runs, by lists over any key of a config (shadowflow config lists them):
@@ -68,12 +69,14 @@ func newSweep() *cobra.Command {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&f.out, "out", "", "directory of the sweep (default sweeps/NAME, or SWEEP if it is a directory)")
 	flags.BoolVar(&f.yes, "yes", false, fmt.Sprintf("more than %d runs are meant", sweep.Limit))
-	f.bindOptions(flags)
+	f.bindOptions(cmd.Flags())
 	cmd.Flags().BoolVar(&f.retryFailed, "retry-failed", false, "make runs again that failed")
 	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "no progress, no summary")
+	bindJSON(cmd, &f.json)
 	cmd.AddCommand(f.newPlan(), f.newStatus(), f.newTable(), f.newRunOne())
 	for _, sub := range cmd.Commands() {
 		sub.ValidArgsFunction = cmd.ValidArgsFunction
+		bindJSON(sub, &f.json)
 	}
 	return cmd
 }
@@ -143,17 +146,40 @@ func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) err
 		return err
 	}
 	page, err := report.WriteSweep(s, dir)
-	if err != nil || f.quiet {
+	if err != nil {
 		return err
 	}
 	statuses, err := s.Status(dir)
 	if err != nil {
 		return err
 	}
-	printStates(cmd.OutOrStdout(), statuses)
-	fmt.Fprintf(cmd.OutOrStdout(), "tables: %s, %s\npage: %s\n", filepath.Join(dir, "table.csv"), filepath.Join(dir, "means.csv"), page)
+	tables := []string{filepath.Join(dir, "table.csv"), filepath.Join(dir, "means.csv")}
+	w := cmd.OutOrStdout()
+	switch {
+	case f.json:
+		err = printJSON(w, sweepOutput{statusJSON(dir, statuses), tables, page})
+	case !f.quiet:
+		printStates(w, statuses)
+		fmt.Fprintf(w, "tables: %s\npage: %s\n", strings.Join(tables, ", "), page)
+	}
+	return errors.Join(err, allEnded(statuses))
+}
+
+// allEnded returns an error unless every run of a sweep ended. One that diverged did: that is what was found.
+func allEnded(statuses []sweep.Status) error {
+	c := countOf(statuses)
+	if c.Failed > 0 {
+		first := statuses[slices.IndexFunc(statuses, func(s sweep.Status) bool { return s.State == sweep.Failed })]
+		return fmt.Errorf("%d of %d runs failed, the first of them run %d: %s", c.Failed, len(statuses), first.Run.Index, inALine(first.Reason))
+	}
+	if left := len(statuses) - c.Ended; left > 0 {
+		return fmt.Errorf("%d of %d runs have not ended: another process has them", left, len(statuses))
+	}
 	return nil
 }
+
+// inALine returns a reason without its line breaks.
+func inALine(reason string) string { return strings.Join(strings.Fields(reason), " ") }
 
 // interrupted says how to go on.
 func interrupted(cmd *cobra.Command, again string) error {
@@ -181,16 +207,9 @@ func sweepProgress(w io.Writer) func(sweep.Event) {
 }
 
 func printStates(w io.Writer, statuses []sweep.Status) {
-	counts := map[sweep.State]int{}
-	diverged := 0
-	for _, s := range statuses {
-		counts[s.State]++
-		if s.Result != nil && s.Result.Status == run.Diverged {
-			diverged++
-		}
-	}
+	c := countOf(statuses)
 	fmt.Fprintf(w, "%d runs: %d ended (%d of them diverged), %d failed, %d interrupted, %d running, %d pending\n", len(statuses),
-		counts[sweep.Ended], diverged, counts[sweep.Failed], counts[sweep.Interrupted], counts[sweep.Running], counts[sweep.Pending])
+		c.Ended, c.Diverged, c.Failed, c.Interrupted, c.Running, c.Pending)
 }
 
 func (f *sweepFlags) newStatus() *cobra.Command {
@@ -207,14 +226,17 @@ func (f *sweepFlags) newStatus() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if f.json {
+				return printJSON(cmd.OutOrStdout(), statusJSON(dir, statuses))
+			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "run\tstate\tstep\tsettings\treason")
 			for _, st := range statuses {
-				state, step := string(st.State), ""
+				step := ""
 				if st.Result != nil {
-					state, step = string(st.Result.Status), strconv.Itoa(st.Result.Step)
+					step = strconv.Itoa(st.Result.Step)
 				}
-				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", st.Run.Index, state, step, st.Run, strings.Join(strings.Fields(st.Reason), " "))
+				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", st.Run.Index, stateOf(st), step, st.Run, inALine(st.Reason))
 			}
 			if err := w.Flush(); err != nil {
 				return err
@@ -224,6 +246,9 @@ func (f *sweepFlags) newStatus() *cobra.Command {
 		},
 	}
 }
+
+// tableFormats are those that a table of a sweep is printed in.
+var tableFormats = []string{"csv", "parquet"}
 
 func (f *sweepFlags) newTable() *cobra.Command {
 	var format string
@@ -235,6 +260,12 @@ func (f *sweepFlags) newTable() *cobra.Command {
 one row for all runs that differ in their seeds only, with 95% confidence intervals (Student's t).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(tableFormats, format) {
+				return misuse("--format: unknown format %q; %s", format, schema.Suggest(format, tableFormats))
+			}
+			if f.json && cmd.Flags().Changed("format") {
+				return misuse("--format %s and --json: they exclude each other", format)
+			}
 			s, dir, err := f.open(args[0])
 			if err != nil {
 				return err
@@ -251,17 +282,20 @@ one row for all runs that differ in their seeds only, with 95% confidence interv
 			if means {
 				table = sweep.Means(table)
 			}
+			if f.json {
+				return printJSON(cmd.OutOrStdout(), tableJSON(table))
+			}
 			return record.WriteTable(cmd.OutOrStdout(), format, table)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "csv", "what to print: csv or parquet")
-	completeWords(cmd, "format", "csv", "parquet")
+	completeWords(cmd, "format", tableFormats...)
 	cmd.Flags().BoolVar(&means, "means", false, "print the means over seeds")
 	return cmd
 }
 
 func (f *sweepFlags) newRunOne() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "run-one SWEEP INDEX",
 		Short: "Make one run of a sweep, for a cluster's scheduler to call",
 		Args:  cobra.ExactArgs(2),
@@ -278,7 +312,24 @@ func (f *sweepFlags) newRunOne() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.RunOne(cmd.Context(), dir, index, opt)
+			if index < 0 || index >= len(s.Runs) {
+				return misuse("run %d: the sweep %s has %d, counted from 0", index, s.Name, len(s.Runs))
+			}
+			if err := s.RunOne(cmd.Context(), dir, index, opt); err != nil {
+				return err
+			}
+			out := runOutput{Dir: s.RunDirs(dir)[index], Result: &run.Result{}}
+			if err := record.ReadResult(out.Dir, out.Result); err != nil {
+				return err
+			}
+			if f.json {
+				if err := printJSON(cmd.OutOrStdout(), out); err != nil {
+					return err
+				}
+			}
+			return diverged(out.Result)
 		},
 	}
+	f.bindOptions(cmd.Flags())
+	return cmd
 }

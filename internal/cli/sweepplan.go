@@ -31,13 +31,20 @@ parameters and the data; time is taken from ended runs, or from trying one run o
 			if err != nil {
 				return err
 			}
+			if !(probe >= 0) {
+				return misuse("--probe %g: want at least 0 seconds", probe)
+			}
 			plan, err := s.Plan(cmd.Context(), dir, sweep.PlanOptions{Options: opt, Probe: probe})
 			if err != nil {
 				return err
 			}
+			if f.json {
+				return printJSON(cmd.OutOrStdout(), planJSON(dir, plan))
+			}
 			return printPlan(cmd.OutOrStdout(), plan)
 		},
 	}
+	f.bindOptions(cmd.Flags())
 	cmd.Flags().Float64Var(&probe, "probe", probe, "seconds to try one run of each kind, 0 for no estimate of time without ended runs")
 	return cmd
 }

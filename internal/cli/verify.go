@@ -35,7 +35,7 @@ for the others.
 
 --memory state compares with the equations that keep the memory as part of the state, which hold from any start: --moments, optimizer.moments of a file, or what
 flow.start steps leave, taken as they are. The decays are those at the largest lr; at the others they are powers of them, so that
-each memory has one time tau = lr/(-log beta).`,
+each memory has one time tau = lr/(-log beta). So it is where nothing says what is compared: the equations without memory do not take the default betas.`,
 		Example: `  shadowflow verify --objective bilinear --optimizer adam --set beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --orders 1,2,3,4,5
   shadowflow verify --memory state --objective bilinear --optimizer adam --set beta1=0.7,beta2=0.85,eps=0.3 --theta 1.6,1.1 --orders 1,2,3,4,5
   shadowflow verify --pairs 2:1.5,1:2,1.5:0.3 --batches cyclic --set beta1=0.6,beta2=0.8,eps=0.5 --orders 1,2 --time 1`,
@@ -63,6 +63,9 @@ each memory has one time tau = lr/(-log beta).`,
 			} else {
 				opt.Start = run.Cold
 			}
+			if !given.any() && len(args) == 0 && !cmd.Flags().Changed("memory") && !cmd.Flags().Changed("start") {
+				memory = string(run.State)
+			}
 			if opt.Memory = run.Memory(memory); opt.Memory == run.State {
 				opt.Start, opt.Wait = run.Cold, c.Flow.Start
 				if opt.Moments, err = momentsOf(moments, problem.Rule); err != nil {
@@ -73,6 +76,9 @@ each memory has one time tau = lr/(-log beta).`,
 			}
 			if opt.Start == run.Cold && opt.Memory != run.State && !cmd.Flags().Changed("orders") {
 				opt.Orders = []int{1, 2}
+			}
+			if err := opt.Check(problem); err != nil {
+				return misused{err}
 			}
 			result, err := run.Verify(cmd.Context(), *problem, opt)
 			if err != nil {
@@ -85,11 +91,11 @@ each memory has one time tau = lr/(-log beta).`,
 				}
 			}
 			if asJSON {
-				if err := printJSON(cmd.OutOrStdout(), verifyJSON(result)); err != nil {
+				if err := printJSON(cmd.OutOrStdout(), verifyJSON(result, opt.Memory)); err != nil {
 					return err
 				}
 			} else {
-				printVerify(cmd.OutOrStdout(), result)
+				printVerify(cmd.OutOrStdout(), result, opt.Memory)
 			}
 			return everyOrder(result)
 		},
@@ -101,17 +107,17 @@ each memory has one time tau = lr/(-log beta).`,
 	flags.StringVar(&lrs, "lr", "0.02,0.01,0.005,0.0025", "step sizes, largest first")
 	flags.Float64Var(&opt.Time, "time", 0.2, "span of time, lr times the number of steps")
 	flags.StringVar(&start, "start", string(run.Manifold), "manifold or cold")
-	flags.StringVar(&memory, "memory", string(run.Eliminated), "full: equations that eliminate the memory; state: those that keep it")
+	flags.StringVar(&memory, "memory", string(run.Eliminated), "full: equations that eliminate the memory; state: those that keep it, as without a config and flags for one")
 	flags.StringVar(&moments, "moments", "", momentsUsage)
 	flags.StringVar(&plotFile, "plot", "", "draw the errors into this file (.png, .svg or .pdf)")
-	flags.BoolVar(&asJSON, "json", false, `print {"orders":[{"order":1,"errors":[...],"slopes":[...]},...]}`)
+	bindJSON(cmd, &asJSON)
 	completeWords(cmd, "memory", string(run.Eliminated), string(run.State))
 	force = bindForce(cmd)
 	completeWords(cmd, "start", string(run.Manifold), string(run.Cold))
 	return cmd
 }
 
-func verifyJSON(r *run.Verification) any {
+func verifyJSON(r *run.Verification, memory run.Memory) any {
 	type row struct {
 		Order  int             `json:"order"`
 		Errors []record.Number `json:"errors"`
@@ -121,15 +127,19 @@ func verifyJSON(r *run.Verification) any {
 	for _, o := range r.Orders {
 		rows = append(rows, row{o.Order, record.Numbers(o.Errors), record.Numbers(o.Slopes)})
 	}
-	out := map[string]any{"lr": record.Numbers(r.LR), "steps": r.Steps, "orders": rows}
+	out := map[string]any{"memory": memory, "lr": record.Numbers(r.LR), "steps": r.Steps, "orders": rows}
 	if len(r.Notes) > 0 {
 		out["notes"] = r.Notes
 	}
 	return out
 }
 
-func printVerify(w io.Writer, r *run.Verification) {
-	fmt.Fprintf(w, "largest distance between iterates and solution\n\n%-8s", "lr")
+func printVerify(w io.Writer, r *run.Verification, memory run.Memory) {
+	with := ""
+	if memory == run.State {
+		with = " with the memory as state"
+	}
+	fmt.Fprintf(w, "largest distance between iterates and solution%s\n\n%-8s", with, "lr")
 	for _, lr := range r.LR {
 		fmt.Fprintf(w, "%12.4g", lr)
 	}

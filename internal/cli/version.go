@@ -22,6 +22,6 @@ func newVersion() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, as version.json in run directories has it")
+	bindJSON(cmd, &asJSON)
 	return cmd
 }
