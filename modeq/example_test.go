@@ -1,6 +1,7 @@
 package modeq_test
 
 import (
+	"context"
 	"fmt"
 
 	"shadowflow/engine"
@@ -65,7 +66,7 @@ func Example_ownOptimizer() {
 		return
 	}
 	f := [][]float64{make([]float64, 2), make([]float64, 2), make([]float64, 2)}
-	if err := fields.At([]float64{1.5, 1}, f); err != nil {
+	if err := fields.At(context.Background(), []float64{1.5, 1}, f); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -134,10 +134,10 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 	}
 	ins, outs := buffers(p.Inputs(), true), buffers(p.Outputs(), false)
 	peak := gemm.PeakFlops[float32](pool, set, 50*time.Millisecond)
-	if err := p.Run(ins, outs); err != nil {
+	if err := p.RunContext(ctx, ins, outs); err != nil {
 		return r, err
 	}
-	batch := repeats(p, ins, outs)
+	batch := repeats(ctx, p, ins, outs)
 	best := math.Inf(1)
 	start := time.Now()
 	for n := 0; n < minRuns || time.Since(start) < opt.Budget; n++ {
@@ -146,7 +146,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 		}
 		t := time.Now()
 		for range batch {
-			if err := p.Run(ins, outs); err != nil {
+			if err := p.RunContext(ctx, ins, outs); err != nil {
 				return r, err
 			}
 		}
@@ -160,9 +160,9 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 }
 
 // repeats returns how many runs one reading of the clock should cover.
-func repeats(p *engine.Program, in, out []engine.Buffer) int {
+func repeats(ctx context.Context, p *engine.Program, in, out []engine.Buffer) int {
 	t := time.Now()
-	if p.Run(in, out) != nil {
+	if p.RunContext(ctx, in, out) != nil {
 		return 1
 	}
 	return max(1, int(time.Millisecond/max(time.Since(t), 1)))

@@ -19,8 +19,10 @@ shadows the iterates. What it has beyond the gradient flow is the optimizer's im
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRun(), newSweep(), newReproduce(), newMap(), newProbe(), newSample(), newReport(), newExport(), newConfig(), newData())
-	root.AddCommand(newOptimizers(), newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench(), newVersion())
+	for _, cmd := range []*cobra.Command{newRun(), newSweep(), newReproduce(), newMap(), newReport(), newExport(), newData()} {
+		root.AddCommand(keepingRecord(cmd))
+	}
+	root.AddCommand(newProbe(), newSample(), newConfig(), newOptimizers(), newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench(), newVersion())
 	return root
 }
 
@@ -30,10 +32,9 @@ shadows the iterates. What it has beyond the gradient flow is the optimizer's im
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root, began := New(), false
 	notice(root, &began)
-	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := execute(ctx, root, args)
 	if err != nil {
 		fmt.Fprintf(stderr, "shadowflow: %v\n", err)
 	}
