@@ -58,13 +58,20 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 	}
 	sched := newScheduler(make([]Status, todo), opt.Options)
 	p := &Plan{Parallel: sched.opt.Parallel}
-	for _, st := range statuses {
-		r := PlannedRun{Status: st}
-		if r.Bytes, err = sched.opt.Size(ctx, st.Run.Config); err != nil {
-			r.Problem = err.Error()
+	var size needed
+	var kind string
+	for i, st := range statuses {
+		if i == 0 || st.Run.alike != statuses[i-1].Run.alike { // their size does not depend on the seed
+			size, kind = sched.size(ctx, st.Run.Config), st.Run.Config.Kind()
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		r := PlannedRun{Status: st, Bytes: size.bytes}
+		if size.err != nil {
+			r.Problem = size.err.Error()
 		}
 		if st.State != Ended && r.Problem == "" {
-			kind := st.Run.Config.Kind()
 			v, known := speeds[kind]
 			if !known && opt.Probe > 0 {
 				if v = probe(ctx, dir, st.Run.Config, opt.Probe, sched.opt.Run); ctx.Err() != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"time"
 
 	"shadowflow/engine"
@@ -80,12 +79,7 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 	if err != nil {
 		return err
 	}
-	threads := opt.Threads
-	if threads < 1 {
-		threads = runtime.GOMAXPROCS(0)
-	}
-	pool := par.New(threads)
-	defer pool.Close()
+	pool := par.Shared(opt.Threads)
 	if opt.Budget <= 0 {
 		opt.Budget = 2 * time.Second
 	}

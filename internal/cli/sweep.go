@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/patience"
 	"shadowflow/report"
 	"shadowflow/schema"
 )
@@ -56,7 +58,7 @@ func newSweep() *cobra.Command {
 		Example: "  shadowflow sweep betas.yaml\n  shadowflow sweep plan betas.yaml\n  shadowflow sweep table betas.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, dir, err := f.open(args[0])
+			s, dir, err := f.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -78,7 +80,7 @@ func newSweep() *cobra.Command {
 	return cmd
 }
 
-func (f *sweepFlags) open(path string) (*sweep.Sweep, string, error) {
+func (f *sweepFlags) open(ctx context.Context, path string) (*sweep.Sweep, string, error) {
 	limit := sweep.Limit
 	if f.yes {
 		limit = 0
@@ -87,11 +89,18 @@ func (f *sweepFlags) open(path string) (*sweep.Sweep, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	s, dir, err := sweep.Open(path, limit, overrides...)
-	if f.out != "" {
-		dir = f.out
+	type opened struct {
+		sweep *sweep.Sweep
+		dir   string
 	}
-	return s, dir, err
+	o, err := patience.Wait(ctx, func() (o opened, err error) {
+		o.sweep, o.dir, err = sweep.Open(path, limit, overrides...)
+		return o, err
+	})
+	if f.out != "" {
+		o.dir = f.out
+	}
+	return o.sweep, o.dir, err
 }
 
 // overrides returns the settings of the flags. A sweep that has its directory has its settings.
@@ -199,7 +208,7 @@ func (f *sweepFlags) newStatus() *cobra.Command {
 		Short: "Print how far the runs of a sweep have come",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, dir, err := f.open(args[0])
+			s, dir, err := f.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -235,7 +244,7 @@ func (f *sweepFlags) newTable() *cobra.Command {
 one row for all runs that differ in their seeds only, with 95% confidence intervals (Student's t).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, dir, err := f.open(args[0])
+			s, dir, err := f.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -270,7 +279,7 @@ func (f *sweepFlags) newRunOne() *cobra.Command {
 			if err != nil {
 				return misuse("run %q: want its index, a whole number", args[1])
 			}
-			s, dir, err := f.open(args[0])
+			s, dir, err := f.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
