@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"shadowflow/flow"
+	"shadowflow/internal/memory"
 	"shadowflow/modeq"
 	"shadowflow/objective"
 )
@@ -82,6 +83,9 @@ func Iterate(ctx context.Context, p Problem[float64], steps int, orders []int) (
 	if err := p.check(); err != nil {
 		return nil, err
 	}
+	if err := pathsFit(steps, len(p.Theta), 1+len(orders)); err != nil {
+		return nil, err
+	}
 	var equations []*equation[float64]
 	for _, order := range orders {
 		start, relTol := Cold, 1e-10
@@ -116,6 +120,17 @@ func Iterate(ctx context.Context, p Problem[float64], steps int, orders []int) (
 		return trace.finish(), &DivergedError{loop.point.Seen.Loss, loop.point.Step}
 	}
 	return trace.finish(), nil
+}
+
+// pathsFit refuses more points than this process can hold: each is a slice of its own, in slices that double as they grow, and is then printed.
+func pathsFit(steps, dim, paths int) error {
+	const header, text = 24, 25 // bytes of a slice, and of a number in JSON
+	need := float64(paths) * float64(steps) * (3*header + float64(dim)*(8+text))
+	if err := memory.Check(int64(min(need, math.MaxInt64/2))); err != nil {
+		return fmt.Errorf("the points of %d steps of %d parameters, on %d paths, are kept until they are printed, which %w: "+
+			"want fewer steps, or run, which records every so many", steps, dim, paths, err)
+	}
+	return nil
 }
 
 // tracer is a meter without columns that keeps every point passed.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"shadowflow/flow"
+	"shadowflow/internal/memory"
 	"shadowflow/modeq/state"
 	"shadowflow/objective"
 )
@@ -108,6 +109,9 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, sta
 	z := append([]float64(nil), start...)
 	opt := flow.Options{RelTol: relTol, AbsTol: relTol / 10}
 	varies := p.varying() != nil
+	if err := timesFit(steps, varies); err != nil {
+		return 0, err
+	}
 	for k := range steps {
 		opt.Times = append(opt.Times, float64(k+1)*size)
 		if varies {
@@ -141,6 +145,19 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, sta
 		return far, errNoMemoryYet
 	}
 	return far, err
+}
+
+// timesFit refuses a list of times that this process cannot hold, one of each step and, where steps vary, one more, in slices that double as they
+// grow.
+func timesFit(steps int, varies bool) error {
+	need := 24 * int64(steps)
+	if varies {
+		need *= 2
+	}
+	if err := memory.Check(need); err != nil {
+		return fmt.Errorf("a comparison of %d steps %w: want a larger lr or a shorter time", steps, err)
+	}
+	return nil
 }
 
 // unfollowable reports whether an equation runs away, or is too stiff for its integrator.

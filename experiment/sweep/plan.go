@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
@@ -112,7 +113,9 @@ func probe(ctx context.Context, dir string, c *config.Config, seconds float64, m
 	defer func() { _ = remove() }() // what is left of it the next start sweeps
 	short := *c
 	short.Stop.Seconds, short.Threads = seconds, 1
-	if err := make(ctx, &short, filepath.Join(aside, "run")); err != nil {
+	ctx, cancel := context.WithTimeoutCause(ctx, askedFor+time.Duration(seconds*float64(time.Second)), errAskedFor)
+	defer cancel()
+	if err := guarded(func() error { return make(ctx, &short, filepath.Join(aside, "run")) }); err != nil {
 		return speed{problem: err.Error()}
 	}
 	var result run.Result

@@ -218,12 +218,19 @@ type needed struct {
 // size tells what a run takes. What cannot even be measured, as a file that its reader was not made for, is the run's own error.
 func (s *scheduler) size(ctx context.Context, c *config.Config) needed {
 	var n needed
+	ctx, cancel := context.WithTimeoutCause(ctx, askedFor, errAskedFor)
+	defer cancel()
 	n.err = guarded(func() (err error) {
 		n.bytes, err = patience.Wait(ctx, func() (int64, error) { return s.opt.Size(ctx, c) })
 		return err
 	})
 	return n
 }
+
+// askedFor is how long what one run takes is asked for, its programs planned and its data read, before the sweep goes on without an answer.
+const askedFor = 20 * time.Second
+
+var errAskedFor = fmt.Errorf("it is not known after %v", askedFor)
 
 func (s *scheduler) fits(bytes int64) bool { return s.opt.Memory <= 0 || bytes <= s.opt.Memory }
 

@@ -152,16 +152,33 @@ func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) err
 		return err
 	}
 	page, err := report.WriteSweep(s, dir)
-	if err != nil || f.quiet {
+	if err != nil {
 		return err
 	}
 	statuses, err := s.Status(dir)
 	if err != nil {
 		return err
 	}
+	if f.quiet {
+		return anyFailed(statuses)
+	}
 	printStates(cmd.OutOrStdout(), statuses)
 	fmt.Fprintf(cmd.OutOrStdout(), "tables: %s, %s\npage: %s\n", filepath.Join(dir, "table.csv"), filepath.Join(dir, "means.csv"), page)
-	return nil
+	return anyFailed(statuses)
+}
+
+// anyFailed returns an error that counts the runs that failed.
+func anyFailed(statuses []sweep.Status) error {
+	failed := 0
+	for _, s := range statuses {
+		if s.State == sweep.Failed {
+			failed++
+		}
+	}
+	if failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d runs failed: the table has the reasons, and --retry-failed makes them again", failed, len(statuses))
 }
 
 // interrupted says how to go on.
