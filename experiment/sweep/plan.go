@@ -10,6 +10,7 @@ import (
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/memory"
 )
 
 // A Plan is what a sweep will take.
@@ -69,8 +70,11 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 			return nil, context.Cause(ctx)
 		}
 		r := PlannedRun{Status: st, Bytes: size.bytes}
-		if size.err != nil {
+		switch most := sched.opt.Memory; {
+		case size.err != nil:
 			r.Problem = size.err.Error()
+		case most > 0 && size.bytes > most && st.State != Ended:
+			r.Problem = fmt.Sprintf("it needs about %s of memory, and %s are left", memory.Format(size.bytes), memory.Format(most))
 		}
 		if st.State != Ended && r.Problem == "" {
 			v, known := speeds[kind]
