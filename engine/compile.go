@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -9,11 +10,12 @@ import (
 	"shadowflow/internal/kernel/par"
 	"shadowflow/internal/kernel/vec"
 	"shadowflow/internal/memory"
+	"shadowflow/internal/patience"
 )
 
 // Options say how a program is compiled. The zero value is a good default.
 type Options struct {
-	// Threads is the number of threads a run uses; 0 stands for GOMAXPROCS. It changes no bit of any result.
+	// Threads is the number of threads a run uses, no more than there are processors; 0 stands for GOMAXPROCS. It changes no bit of any result.
 	Threads int
 }
 
@@ -32,6 +34,11 @@ func Compile(in, out []graph.Value, opt Options) (*Program, error) {
 	}
 	c.allocate()
 	return c.p, nil
+}
+
+// CompileContext is Compile, given up when a context ends: what was begun is computed to its end aside, and is for nobody.
+func CompileContext(ctx context.Context, in, out []graph.Value, opt Options) (*Program, error) {
+	return patience.Wait(ctx, func() (*Program, error) { return Compile(in, out, opt) })
 }
 
 // Cost is what a program takes.
@@ -94,7 +101,8 @@ func newCompiler(in, out []graph.Value, opt Options) (*compiler, error) {
 			return nil, fmt.Errorf("compile: value %d belongs to another Builder than value 0", i)
 		}
 	}
-	c := &compiler{p: &Program{}, rows: sharedTable(), set: set, pool: par.Shared(opt.Threads), unitOf: map[*graph.Node]*unit{},
+	pool := par.Shared(opt.Threads)
+	c := &compiler{p: &Program{pool: pool}, rows: sharedTable(), set: set, pool: pool, unitOf: map[*graph.Node]*unit{},
 		homes: map[*graph.Node]home{}, constants: map[constant]*storage{}}
 	for i, v := range in {
 		n := v.Node()

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
 	"shadowflow/graph"
+	"shadowflow/internal/kernel/par"
 )
 
 // Spec is the shape and type of a program's input or output.
@@ -34,6 +36,7 @@ type Program struct {
 	work32   []float32
 	work64   []float64
 	cost     Cost
+	pool     *par.Pool
 }
 
 // Inputs returns the shapes and types that Run wants.
@@ -51,10 +54,14 @@ func (p *Program) PeakBytes() int64 {
 // Flops returns the multiplications and additions of a run's matrix products and convolutions, as their definitions have them.
 func (p *Program) Flops() int64 { return p.cost.Flops }
 
-// Run computes the outputs from the inputs, given in the order in which Compile took them. An output may be the very buffer of an
+// Run is [Program.RunContext] without an end: for programs that take no time worth breaking off.
+func (p *Program) Run(in, out []Buffer) error { return p.RunContext(context.Background(), in, out) }
+
+// RunContext computes the outputs from the inputs, given in the order in which Compile took them. A context that ends breaks it off within
+// a part of a step, some milliseconds, and its error is returned; the outputs hold nothing of use then. An output may be the very buffer of an
 // input; Run refuses any other overlap of an output with an input or with another output. It allocates nothing, except to copy an
 // input that an output overwrites too early.
-func (p *Program) Run(in, out []Buffer) error {
+func (p *Program) RunContext(ctx context.Context, in, out []Buffer) error {
 	if err := p.checkSizes(in, out); err != nil {
 		return err
 	}
@@ -68,9 +75,13 @@ func (p *Program) Run(in, out []Buffer) error {
 		}
 	}
 	p.outNow = out
+	p.pool.Until(ctx.Done())
 	for _, s := range p.steps {
 		if err := s.run(p); err != nil {
 			return err
+		}
+		if p.pool.Broken() {
+			return ctx.Err()
 		}
 	}
 	p.outNow = nil

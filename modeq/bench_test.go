@@ -15,7 +15,7 @@ func BenchmarkOrderFiveField(b *testing.B) {
 	theta, dst := []float64{1.6, 1.1}, make([]float64, 2)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := f.Sum(0.01, theta, dst); err != nil {
+		if err := f.Sum(b.Context(), 0.01, theta, dst); err != nil {
 			b.Fatal(err)
 		}
 	}

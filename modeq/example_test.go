@@ -72,7 +72,7 @@ func Example_ownOptimizer() {
 		return
 	}
 	f := [][]float64{make([]float64, 2), make([]float64, 2), make([]float64, 2)}
-	if err := fields.At([]float64{1.5, 1}, f); err != nil {
+	if err := fields.At(context.Background(), []float64{1.5, 1}, f); err != nil {
 		fmt.Println(err)
 		return
 	}

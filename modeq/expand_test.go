@@ -19,7 +19,7 @@ func fieldsAt(t testing.TB, r *rule.Rule, o *objective.Function, order int, opt 
 	for i := range out {
 		out[i] = make([]float64, o.Dim)
 	}
-	if err := f.At(theta, out); err != nil {
+	if err := f.At(t.Context(), theta, out); err != nil {
 		t.Fatal(err)
 	}
 	return out

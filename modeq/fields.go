@@ -1,6 +1,7 @@
 package modeq
 
 import (
+	"context"
 	"fmt"
 
 	"shadowflow/engine"
@@ -74,7 +75,7 @@ func CompileFields(r *rule.Rule, loss objective.GraphLoss, dim, order int, opt F
 }
 
 // At writes f_0, f_1, .. at theta into fields, one slice each.
-func (f *Fields) At(theta []float64, fields [][]float64) error {
+func (f *Fields) At(ctx context.Context, theta []float64, fields [][]float64) error {
 	if len(fields) != f.order {
 		return fmt.Errorf("modified equation: %d slices for %d fields", len(fields), f.order)
 	}
@@ -82,12 +83,12 @@ func (f *Fields) At(theta []float64, fields [][]float64) error {
 	for i := range fields {
 		f.termsOut[i] = engine.Of(fields[i])
 	}
-	return f.terms.Run(f.termsIn, f.termsOut)
+	return f.terms.RunContext(ctx, f.termsIn, f.termsOut)
 }
 
 // Sum writes f_0 + lr f_1 + lr^2 f_2 + .. at theta into dst.
-func (f *Fields) Sum(lr float64, theta, dst []float64) error {
+func (f *Fields) Sum(ctx context.Context, lr float64, theta, dst []float64) error {
 	f.lr[0] = lr
 	f.in[0], f.out[0] = engine.Of(theta), engine.Of(dst)
-	return f.sum.Run(f.in, f.out)
+	return f.sum.RunContext(ctx, f.in, f.out)
 }

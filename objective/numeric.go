@@ -60,7 +60,7 @@ func (n *Numeric[T]) Evaluate(ctx context.Context, theta []T, batch int, want Wa
 	if err := want.Check(n.f.Dim); err != nil {
 		return Evaluation{}, err
 	}
-	p, err := n.program(batch, want.Kind())
+	p, err := n.program(ctx, batch, want.Kind())
 	if err != nil {
 		return Evaluation{}, err
 	}
@@ -73,7 +73,7 @@ func (n *Numeric[T]) Evaluate(ctx context.Context, theta []T, batch int, want Wa
 	for i, r := range p.results {
 		p.out[1+i] = engine.Of(r)
 	}
-	if err := p.compiled.Run(p.in, p.out); err != nil {
+	if err := p.compiled.RunContext(ctx, p.in, p.out); err != nil {
 		return Evaluation{}, fmt.Errorf("objective: %w", err)
 	}
 	e := Evaluation{Loss: float64(p.loss[0]), Correct: math.NaN(), R2: math.NaN(), Examples: 1}
@@ -84,7 +84,7 @@ func (n *Numeric[T]) Evaluate(ctx context.Context, theta []T, batch int, want Wa
 }
 
 // program returns a batch's program of that kind, compiled when first asked for.
-func (n *Numeric[T]) program(batch int, kind Kind) (*program[T], error) {
+func (n *Numeric[T]) program(ctx context.Context, batch int, kind Kind) (*program[T], error) {
 	for _, p := range n.programs[batch] {
 		if p.kind == kind {
 			return p, nil
@@ -99,7 +99,7 @@ func (n *Numeric[T]) program(batch int, kind Kind) (*program[T], error) {
 	inputs, results := kind.Record(loss, theta)
 	in, out := append([]graph.Value{theta}, inputs...), append([]graph.Value{loss}, results...)
 	p := &program[T]{kind: kind, in: make([]engine.Buffer, len(in)), out: make([]engine.Buffer, len(out)), loss: make([]T, 1)}
-	if p.compiled, err = engine.Compile(in, out, engine.Options{Threads: n.threads}); err != nil {
+	if p.compiled, err = engine.CompileContext(ctx, in, out, engine.Options{Threads: n.threads}); err != nil {
 		return nil, fmt.Errorf("objective: %w", err)
 	}
 	p.out[0] = engine.Of(p.loss)

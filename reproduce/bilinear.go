@@ -62,7 +62,7 @@ func runBilinear(ctx context.Context, beta1, beta2, lr float64) (*bilinearRun, e
 		return nil, err
 	}
 	p := run.Problem[float64]{Objective: objective.NewNumeric[float64](loss, 0), Rule: r, Theta: bilinearStart, LR: lr}
-	paths, err := run.Iterate(ctx, p, int(math.Round(bilinearTime/lr)), []int{1, 2})
+	paths, err := run.Iterate(ctx, p, run.Iteration{Steps: int(math.Round(bilinearTime / lr)), Orders: []int{1, 2}})
 	if err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func TestUpdatesSettleToWhatIsSaid(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := s.Update(1e-3, theta, g, u); err != nil {
+			if err := s.Update(t.Context(), 1e-3, theta, g, u); err != nil {
 				t.Fatal(err)
 			}
 			for j := range u {
@@ -119,7 +119,7 @@ func TestUpdateIsTheStepOverTheStepSize(t *testing.T) {
 				g := []float64{math.Sin(float64(n)), 0.1, -0.3 * float64(n)}
 				before := append([]float64(nil), theta...)
 				estimate(s.state)
-				if err := s.Update(lr, theta, g, u); err != nil {
+				if err := s.Update(t.Context(), lr, theta, g, u); err != nil {
 					t.Fatal(err)
 				}
 				if s.Steps() != n {
@@ -159,7 +159,7 @@ func TestWhatDoesNotSettleIsNamed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	s := mustStepper[float64](t, code, vector(2))
-	if err := s.Update(1, make([]float64, 2), make([]float64, 2), make([]float64, 2)); err == nil || !strings.Contains(err.Error(), "given as code alone") {
+	if err := s.Update(t.Context(), 1, make([]float64, 2), make([]float64, 2), make([]float64, 2)); err == nil || !strings.Contains(err.Error(), "given as code alone") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -90,7 +90,7 @@ func TestShampooWithoutMemoryIsThePolarFactor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Update(1e-3, theta, g, u); err != nil {
+	if err := s.Update(t.Context(), 1e-3, theta, g, u); err != nil {
 		t.Fatal(err)
 	}
 	for i, v := range elements(t, f, g, theta) {

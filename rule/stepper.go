@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -126,6 +127,7 @@ type Stepper[T graph.Float] struct {
 	dim     int
 	options engine.Options
 	update  *engine.Program // compiled when first needed
+	aside   [][]T           // theta and the state behind a step that may be broken off
 }
 
 // NewStepper compiles the step of a rule for the weights that a vector of parameters consists of.
@@ -187,6 +189,35 @@ func (s *Stepper[T]) Step(lr float64, theta, gradient []T) error {
 	return nil
 }
 
+// StepContext is Step, broken off by a context that ends where steps take long, those of rules of whole weights: they are computed aside and
+// then moved to, so that a step that was broken off has moved nothing. Others are as short as they are not broken off.
+func (s *Stepper[T]) StepContext(ctx context.Context, lr float64, theta, gradient []T) error {
+	if s.rule.Elementwise {
+		return s.Step(lr, theta, gradient)
+	}
+	if err := s.take(lr, theta, gradient); err != nil {
+		return err
+	}
+	there := append([][]T{theta}, s.arrays...)
+	out := make([]engine.Buffer, len(there))
+	if s.aside == nil {
+		for _, a := range there {
+			s.aside = append(s.aside, make([]T, len(a)))
+		}
+	}
+	for i, a := range s.aside {
+		out[i] = engine.Of(a)
+	}
+	if err := s.program.RunContext(ctx, s.in, out); err != nil {
+		return fmt.Errorf("rule %s: step %d: %w", s.rule.Name, s.n, err)
+	}
+	for i, a := range s.aside {
+		copy(there[i], a)
+	}
+	s.n++
+	return nil
+}
+
 // take sets the inputs of the coming step's program.
 func (s *Stepper[T]) take(lr float64, theta, gradient []T) error {
 	if len(theta) != s.dim || len(gradient) != s.dim {
@@ -197,14 +228,14 @@ func (s *Stepper[T]) take(lr float64, theta, gradient []T) error {
 }
 
 // Update writes U of the coming step, theta' = theta - lr U, into u, and takes no step. See [Rule.Update].
-func (s *Stepper[T]) Update(lr float64, theta, gradient, u []T) error {
+func (s *Stepper[T]) Update(ctx context.Context, lr float64, theta, gradient, u []T) error {
 	if err := s.compileUpdate(); err != nil {
 		return err
 	}
 	if err := s.take(lr, theta, gradient); err != nil {
 		return err
 	}
-	if err := s.update.Run(s.in, []engine.Buffer{engine.Of(u)}); err != nil {
+	if err := s.update.RunContext(ctx, s.in, []engine.Buffer{engine.Of(u)}); err != nil {
 		return fmt.Errorf("rule %s: update of step %d: %w", s.rule.Name, s.n, err)
 	}
 	return nil

@@ -113,10 +113,10 @@ func TestAConditionedStepIsTheRulesWithAnotherGradient(t *testing.T) {
 				seen := elements(t, with.Of, g, a)
 				estimate(one.state)
 				estimate(two.state)
-				if err := one.Update(0.1, a, g, u); err != nil {
+				if err := one.Update(t.Context(), 0.1, a, g, u); err != nil {
 					t.Fatal(err)
 				}
-				if err := two.Update(0.1, b, seen, v); err != nil {
+				if err := two.Update(t.Context(), 0.1, b, seen, v); err != nil {
 					t.Fatal(err)
 				}
 				if err := one.Step(0.1, a, g); err != nil {

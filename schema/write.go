@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"reflect"
+	"strings"
 )
 
 // YAML writes every key that has a meaning beside the values, with its value, in the order of the schema. Parse and Resolve make the same
@@ -44,6 +45,17 @@ func (s *Schema) Tree(values Values) map[string]any {
 func (s *Schema) Hash(values Values, wanted func(*Key) bool) string {
 	sum := sha256.Sum256(s.write(values, nil, wanted))
 	return hex.EncodeToString(sum[:16])
+}
+
+// Hashes returns the hashes of values with each of others in the place of a key's, which is in no section and on which no other key depends.
+func (s *Schema) Hashes(values Values, wanted func(*Key) bool, key string, others []any) []string {
+	before, behind, _ := strings.Cut("\n"+string(s.write(values, nil, wanted)), fmt.Sprintf("\n%s: %s\n", key, Format(values[key])))
+	hashes := make([]string, len(others))
+	for i, v := range others {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s: %s\n%s", before, key, Format(v), behind)[1:])
+		hashes[i] = hex.EncodeToString(sum[:16])
+	}
+	return hashes
 }
 
 func (s *Schema) write(values Values, comment func(*Key) string, wanted func(*Key) bool) []byte {

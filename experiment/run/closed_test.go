@@ -54,7 +54,7 @@ func TestARunAndIterateTakeTheSameSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	paths, err := Iterate(t.Context(), *p, 40, nil)
+	paths, err := Iterate(t.Context(), *p, Iteration{Steps: 40})
 	if err != nil {
 		t.Fatal(err)
 	}

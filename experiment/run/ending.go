@@ -38,13 +38,16 @@ func (t *training[T]) run(ctx context.Context, d *record.Dir) (result *Result, e
 			return nil, err
 		}
 	}
+	first := l.Optimizer.Steps()
 	status, err := l.run(ctx, t)
 	switch {
 	case err != nil:
 		return nil, err
 	case status == Interrupted:
-		if err := t.checkpoint(""); err != nil {
-			return nil, err
+		if l.watch.before > 0 || l.Optimizer.Steps() > first { // nothing is lost of a run that has taken no step
+			if err := t.checkpoint(""); err != nil {
+				return nil, err
+			}
 		}
 		return t.summary(status)
 	}

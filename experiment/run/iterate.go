@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"shadowflow/flow"
+	"shadowflow/internal/memory"
 	"shadowflow/modeq"
 	"shadowflow/objective"
 )
@@ -69,21 +70,41 @@ type Path struct {
 	Theta [][]float64
 	// Order is that of the modified equation, 0 for the optimizer's iterates.
 	Order int
+	// From is the number of steps behind which the path begins, and Every that from one of its points to the next; the last may be nearer.
+	From, Every int
 	// Loss is the full batch's along the iterates.
 	Loss []float64
 	// Ended says why an equation could not be followed to the end, nil if it could.
 	Ended error
 }
 
-// Iterate takes steps of an optimizer from the problem's moments, or an empty memory, with modified equations beside it, and returns the paths, that of the
-// iterates first. Equations of orders 1 and 2 are exact in the step number, and so know how the memory fills; higher orders are those of
-// a full memory.
-func Iterate(ctx context.Context, p Problem[float64], steps int, orders []int) ([]Path, error) {
+// Iteration says how far an optimizer goes, and what is beside it.
+type Iteration struct {
+	Steps int // at most
+	// Orders are those of the modified equations beside it. Of orders 1 and 2 they are exact in the step number, and so know how the memory
+	// fills; of higher orders they are those of a full memory.
+	Orders []int
+	// Beside are further equations, by the names that configs have for them; they begin behind Start steps.
+	Beside []string
+	Start  int
+	// StopLoss ends it where the batch's loss is below; 0: nowhere.
+	StopLoss float64
+	// Every is the number of steps from one point that is kept to the next; 0 stands for 1.
+	Every int
+}
+
+// Iterate takes steps of an optimizer from the problem's moments, or an empty memory, with equations beside it, and returns the paths, that
+// of the iterates first, then those of the orders, then those of the names.
+func Iterate(ctx context.Context, p Problem[float64], how Iteration) ([]Path, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
+	how.Every = max(1, how.Every)
+	if err := pathsFit(how.Steps/how.Every, len(p.Theta), 1+len(how.Orders)+len(how.Beside)); err != nil {
+		return nil, err
+	}
 	var equations []*equation[float64]
-	for _, order := range orders {
+	for _, order := range how.Orders {
 		start, relTol := Cold, 1e-10
 		if order > 2 {
 			start, relTol = Manifold, 1e-12
@@ -104,8 +125,17 @@ func Iterate(ctx context.Context, p Problem[float64], steps int, orders []int) (
 	if err != nil {
 		return nil, err
 	}
-	trace := newTracer(&p, equations)
-	loop.Meters, loop.Steps = []Meter[float64]{trace}, loop.Optimizer.Steps()+steps
+	others := company[float64]{problem: &p, optimizer: loop.Optimizer, start: how.Start, how: integration{method: flow.RK4.Name(), steps: 1}}
+	for _, name := range how.Beside {
+		e, err := others.named(name)
+		if err != nil {
+			return nil, err
+		}
+		equations = append(equations, e)
+		loop.Beside = append(loop.Beside, e)
+	}
+	trace := newTracer(&p, equations, how.Every)
+	loop.Meters, loop.Steps, loop.StopLoss = []Meter[float64]{trace}, loop.Optimizer.Steps()+how.Steps, how.StopLoss
 	status, err := loop.run(ctx, nil)
 	switch {
 	case err != nil:
@@ -118,7 +148,18 @@ func Iterate(ctx context.Context, p Problem[float64], steps int, orders []int) (
 	return trace.finish(), nil
 }
 
-// tracer is a meter without columns that keeps every point passed.
+// pathsFit refuses more points than this process can hold: each is a slice of its own, in slices that double as they grow, and is then printed.
+func pathsFit(steps, dim, paths int) error {
+	const header, text = 24, 25 // bytes of a slice, and of a number in JSON
+	need := float64(paths) * float64(steps) * (3*header + float64(dim)*(8+text))
+	if err := memory.Check(int64(min(need, math.MaxInt64/2))); err != nil {
+		return fmt.Errorf("the points of %d steps of %d parameters, on %d paths, are kept until they are printed, which %w: "+
+			"want fewer steps, or run, which records every so many", steps, dim, paths, err)
+	}
+	return nil
+}
+
+// tracer is a meter without columns that keeps points passed.
 type tracer struct {
 	schedule
 	objective objective.Objective[float64]
@@ -126,10 +167,13 @@ type tracer struct {
 	paths     []Path
 }
 
-func newTracer(p *Problem[float64], equations []*equation[float64]) *tracer {
-	t := &tracer{schedule: schedule{every: 1}, objective: p.Objective, equations: equations, paths: make([]Path, 1+len(equations))}
+func newTracer(p *Problem[float64], equations []*equation[float64], every int) *tracer {
+	t := &tracer{schedule: schedule{every: every}, objective: p.Objective, equations: equations, paths: make([]Path, 1+len(equations))}
 	for i, e := range equations {
-		t.paths[1+i].Order = e.order
+		t.paths[1+i].Order, t.paths[1+i].From = e.order, e.start
+	}
+	for i := range t.paths {
+		t.paths[i].Every = every
 	}
 	return t
 }
@@ -148,7 +192,8 @@ func (t *tracer) Measure(ctx context.Context, at *Point[float64]) error {
 	}
 	own.Loss = append(own.Loss, full.Loss)
 	for i, e := range t.equations {
-		if e.ended == nil {
+		if e.follows(at.Step) {
+			e.enter(at.Step)
 			t.paths[1+i].Theta = append(t.paths[1+i].Theta, append([]float64(nil), e.y...))
 		}
 	}

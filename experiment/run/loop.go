@@ -254,7 +254,8 @@ func (l *Loop[T]) ending(normed bool) Status {
 	return ""
 }
 
-// step takes the step from the present point: every process finds its next point, and then all move.
+// step takes the step from the present point: every process finds its next point, and then all move, the optimizer first, whose move the context
+// may still break off.
 func (l *Loop[T]) step(ctx context.Context, measured []Meter[T]) error {
 	at := &l.point
 	for _, m := range measured {
@@ -272,7 +273,7 @@ func (l *Loop[T]) step(ctx context.Context, measured []Meter[T]) error {
 	if err := l.Optimizer.Advance(ctx, at); err != nil {
 		return err
 	}
-	if err := l.watch.time(l.Optimizer.Name(), l.Optimizer.Commit); err != nil {
+	if err := l.watch.time(l.Optimizer.Name(), func() error { return l.Optimizer.Commit(ctx) }); err != nil {
 		return err
 	}
 	for _, p := range l.Beside {

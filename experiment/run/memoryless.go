@@ -54,8 +54,8 @@ func seriesEquation(p *Problem[float64], order int, opt flow.Options) (*equation
 	if err != nil {
 		return nil, err
 	}
-	field := func(context.Context, int) flow.Field {
-		return func(_ int, _ float64, y, dydt []float64) error { return fields.Sum(p.LR, y, dydt) }
+	field := func(ctx context.Context, _ int) flow.Field {
+		return func(_ int, _ float64, y, dydt []float64) error { return fields.Sum(ctx, p.LR, y, dydt) }
 	}
 	return newMemoryless(p, order, &ahead{stepwise: stepwise{method: flow.DormandPrince8, options: opt, field: field, span: p.StepSize}}), nil
 }

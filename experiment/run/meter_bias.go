@@ -198,10 +198,10 @@ func (m *biasMeter[T]) Before(ctx context.Context, at *Point[T]) error {
 	}
 	copy(m.start, at.Theta)
 	if m.realized != nil {
-		if err := m.optimizer.stepper.Update(at.LR, at.Theta, at.Gradient, m.b); err != nil {
+		if err := m.optimizer.stepper.Update(ctx, at.LR, at.Theta, at.Gradient, m.b); err != nil {
 			return err
 		}
-		if err := m.causes.realize(at, m.optimizer, m.b, m.qNow); err != nil {
+		if err := m.causes.realize(ctx, at, m.optimizer, m.b, m.qNow); err != nil {
 			return err
 		}
 	}

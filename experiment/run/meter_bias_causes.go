@@ -65,14 +65,14 @@ func (c *causes[T]) predict(ctx context.Context, at *Point[T], s *secondOrder[T]
 }
 
 // realize measures the part of clipping in the update u of the step from a point, which the optimizer is about to take.
-func (c *causes[T]) realize(at *Point[T], o *Optimizer[T], u, q []T) error {
+func (c *causes[T]) realize(ctx context.Context, at *Point[T], o *Optimizer[T], u, q []T) error {
 	if c.clip == nil {
 		return nil
 	}
 	if err := c.unclipped.Restore(at.Step, o.stepper.State()); err != nil {
 		return err
 	}
-	if err := c.unclipped.Update(at.LR, at.Theta, at.Gradient, c.other); err != nil {
+	if err := c.unclipped.Update(ctx, at.LR, at.Theta, at.Gradient, c.other); err != nil {
 		return err
 	}
 	diagnose.Subtract(c.other, u)

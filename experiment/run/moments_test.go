@@ -313,7 +313,7 @@ func TestTheoryWithMemoryAsStateTakesTheMomentsOfAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	paths, err := Iterate(t.Context(), *p, 5, nil)
+	paths, err := Iterate(t.Context(), *p, Iteration{Steps: 5})
 	if err != nil {
 		t.Fatal(err)
 	}

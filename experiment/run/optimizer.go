@@ -8,7 +8,7 @@ import (
 	"shadowflow/rule"
 )
 
-// Optimizer is the process that a run is about: a rule's steps, each from the gradient that the loop has evaluated at its point.
+// Optimizer is what a run is about: a rule's steps, each from the gradient that the loop has evaluated at its point.
 type Optimizer[T graph.Float] struct {
 	rule    *rule.Rule
 	stepper *rule.Stepper[T]
@@ -26,7 +26,7 @@ func newOptimizer[T graph.Float](p *Problem[T], theta []T) (*Optimizer[T], error
 	return &Optimizer[T]{rule: p.Rule, stepper: stepper, theta: theta, lr: p.StepSize, hessian: newHutchinson(p)}, err
 }
 
-// Name implements Process.
+// Name says what the optimizer's steps are, as its costs do.
 func (o *Optimizer[T]) Name() string { return "optimizer step" }
 
 // Steps returns the number of steps taken.
@@ -38,7 +38,7 @@ func (o *Optimizer[T]) LR(n int) float64 { return o.lr(n) }
 // needsField reports whether a step wants the rule's F and the Hessian times it.
 func (o *Optimizer[T]) needsField() bool { return o.bias != nil && o.bias.term.field != nil }
 
-// Advance implements Process: it evaluates what interventions need.
+// Advance evaluates what interventions need.
 func (o *Optimizer[T]) Advance(ctx context.Context, at *Point[T]) (err error) {
 	o.g = at.Gradient
 	if o.penalty != nil {
@@ -52,9 +52,9 @@ func (o *Optimizer[T]) Advance(ctx context.Context, at *Point[T]) (err error) {
 	return nil
 }
 
-// Commit implements Process: the parameters are moved in place.
-func (o *Optimizer[T]) Commit() error {
-	if err := o.stepper.Step(o.lr(o.Steps()), o.theta, o.g); err != nil {
+// Commit moves the parameters in place, or, broken off by the context, nothing: the steps of some optimizers take longer than gradients.
+func (o *Optimizer[T]) Commit(ctx context.Context) error {
+	if err := o.stepper.StepContext(ctx, o.lr(o.Steps()), o.theta, o.g); err != nil {
 		return err
 	}
 	if o.bias != nil {
@@ -74,7 +74,7 @@ func (o *Optimizer[T]) addIntervention(u []T) {
 	}
 }
 
-// State implements Process.
+// State returns what the coming steps depend on; see [Process].
 func (o *Optimizer[T]) State() []Vector {
 	out := []Vector{{Data: o.theta}}
 	for i, name := range o.rule.State {

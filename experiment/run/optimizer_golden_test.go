@@ -36,7 +36,7 @@ func TestOptimizersTakeTheStepsOfPyTorchAndOptax(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			paths, err := Iterate(t.Context(), *p, len(g.Loss)-1, nil)
+			paths, err := Iterate(t.Context(), *p, Iteration{Steps: len(g.Loss) - 1})
 			if err != nil {
 				t.Fatal(err)
 			}

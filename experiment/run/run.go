@@ -7,6 +7,7 @@ import (
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
+	"shadowflow/internal/patience"
 	"shadowflow/internal/version"
 	"shadowflow/schema"
 )
@@ -118,10 +119,12 @@ type runner interface {
 }
 
 func newRunner(ctx context.Context, c *config.Config, opt Options) (runner, error) {
-	if c.DType == "float64" {
-		return newTraining[float64](ctx, c, opt)
-	}
-	return newTraining[float32](ctx, c, opt)
+	return patience.Wait(ctx, func() (runner, error) {
+		if c.DType == "float64" {
+			return newTraining[float64](ctx, c, opt)
+		}
+		return newTraining[float32](ctx, c, opt)
+	})
 }
 
 // carryOut runs to the end and closes the directory.

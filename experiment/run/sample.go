@@ -49,7 +49,7 @@ func Sample(ctx context.Context, dir string, s Sampling, w io.Writer) error {
 			return err
 		}
 		text = text[max(0, len(text)-size):]
-		logits, err := next(text)
+		logits, err := next(ctx, text)
 		if err != nil {
 			return err
 		}
@@ -61,8 +61,8 @@ func Sample(ctx context.Context, dir string, s Sampling, w io.Writer) error {
 	return nil
 }
 
-// nextByte returns the model of the run in a directory, as the logits of the byte behind a text of at most context bytes.
-func nextByte(dir string) (logits func(text []byte) ([]float64, error), context int, err error) {
+// nextByte returns the model of the run in a directory, as the logits of the byte behind a text of at most window bytes.
+func nextByte(dir string) (logits func(ctx context.Context, text []byte) ([]float64, error), window int, err error) {
 	c, err := ReadConfig(dir)
 	if err != nil {
 		return nil, 0, err
@@ -74,8 +74,8 @@ func nextByte(dir string) (logits func(text []byte) ([]float64, error), context 
 	if err != nil {
 		return nil, 0, err
 	}
-	context = c.Model.Context
-	m, err := architecture.Build([]int{context}, dataset.Bytes)
+	window = c.Model.Context
+	m, err := architecture.Build([]int{window}, dataset.Bytes)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -95,14 +95,14 @@ func nextByte(dir string) (logits func(text []byte) ([]float64, error), context 
 	if err != nil {
 		return nil, 0, err
 	}
-	tokens, all := make([]int32, context), make([]float64, context*dataset.Bytes)
-	return func(text []byte) ([]float64, error) {
+	tokens, all := make([]int32, window), make([]float64, window*dataset.Bytes)
+	return func(ctx context.Context, text []byte) ([]float64, error) {
 		for i, b := range text {
 			tokens[i] = int32(b) // what stands behind the text is hidden from it
 		}
-		err := p.Run([]engine.Buffer{engine.Of(state.Theta), engine.Of(tokens)}, []engine.Buffer{engine.Of(all)})
+		err := p.RunContext(ctx, []engine.Buffer{engine.Of(state.Theta), engine.Of(tokens)}, []engine.Buffer{engine.Of(all)})
 		return all[(len(text)-1)*dataset.Bytes:][:dataset.Bytes], err
-	}, context, nil
+	}, window, nil
 }
 
 // draw returns the byte that u, uniform in [0, 1), draws from softmax(logits/temperature), the first of the likeliest at temperature 0.

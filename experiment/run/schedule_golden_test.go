@@ -93,7 +93,7 @@ func TestSchedulesClippingDecayAndSAMArePyTorchs(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			paths, err := Iterate(t.Context(), *p, len(g.Loss)-1, nil)
+			paths, err := Iterate(t.Context(), *p, Iteration{Steps: len(g.Loss) - 1})
 			if err != nil {
 				t.Fatal(err)
 			}

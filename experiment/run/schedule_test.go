@@ -176,7 +176,7 @@ func TestTheSeriesOfAnyOrderKnowsWhatIsDoneToTheGradient(t *testing.T) {
 func TestStepsOfDifferentSizesAreRefusedWhereTheyHaveNoMeaning(t *testing.T) {
 	p := problemWith(t, fixture.Rule(t, "adam", nil), map[string]any{"pairs": [][2]float64{{2, 1.5}}})
 	p.LR, p.Schedule = 0.01, stepsize.Schedule{Shape: stepsize.Linear, Steps: 5}
-	if _, err := Iterate(t.Context(), *p, 5, []int{3}); err == nil || !strings.Contains(err.Error(), "of steps of one size") {
+	if _, err := Iterate(t.Context(), *p, Iteration{Steps: 5, Orders: []int{3}}); err == nil || !strings.Contains(err.Error(), "of steps of one size") {
 		t.Errorf("the series of order 3: %v", err)
 	}
 	_, err := Verify(t.Context(), *p, VerifyOptions{Orders: []int{1}, LR: []float64{0.01}, Time: 0.05, Start: Manifold})

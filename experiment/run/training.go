@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"shadowflow/dataset"
 	"shadowflow/experiment/config"
@@ -50,6 +51,9 @@ func newTraining[T graph.Float](ctx context.Context, c *config.Config, opt Optio
 	}
 	t := &training[T]{config: c, source: s, notice: opt.Notice, introduce: opt.Introduce}
 	if t.problem, err = problemOf[T](c, s); err != nil {
+		return nil, err
+	}
+	if err := roomFor(c, t.problem.Objective.Dim(), int(unsafe.Sizeof(T(0)))); err != nil {
 		return nil, err
 	}
 	return t, t.assemble(opt)

@@ -236,7 +236,7 @@ func fillMemory(ctx context.Context, p *Problem[float64], o *Optimizer[float64],
 			return err
 		}
 		copy(scratch, theta) // which coupled decay reads
-		if err := o.stepper.Step(p.LR, scratch, g); err != nil {
+		if err := o.stepper.StepContext(ctx, p.LR, scratch, g); err != nil {
 			return err
 		}
 	}

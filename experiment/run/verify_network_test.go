@@ -70,7 +70,7 @@ func TestIterateFollowsANetworkWithItsEquationsBeside(t *testing.T) {
 	o := tinyNetwork(t, network.Options{})
 	p := Problem[float64]{Objective: o, Rule: fixture.Rule(t, "adam", gentleAdam), Theta: o.Start(), LR: 0.01}
 	const steps = 10
-	paths, err := Iterate(t.Context(), p, steps, []int{1, 2})
+	paths, err := Iterate(t.Context(), p, Iteration{Steps: steps, Orders: []int{1, 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestWhatALossWithoutGraphCodeCannotDoIsSaid(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	p.LR = 0.01
-	if _, err := Iterate(t.Context(), p, 5, []int{3}); err == nil || !strings.Contains(err.Error(), "graph code") {
+	if _, err := Iterate(t.Context(), p, Iteration{Steps: 5, Orders: []int{3}}); err == nil || !strings.Contains(err.Error(), "graph code") {
 		t.Errorf("order 3: got %v", err)
 	}
 	opt.Start = Cold

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"shadowflow/flow"
+	"shadowflow/internal/memory"
 	"shadowflow/modeq/state"
 	"shadowflow/objective"
 )
@@ -37,7 +38,7 @@ func stateOf(ctx context.Context, p *Problem[float64], moments [][]float64, wait
 		if _, err := p.Objective.Evaluate(ctx, z, objective.Full, objective.Want[float64]{Gradient: g}); err != nil {
 			return nil, err
 		}
-		if err := o.stepper.Step(p.StepSize(n), z, g); err != nil {
+		if err := o.stepper.StepContext(ctx, p.StepSize(n), z, g); err != nil {
 			return nil, err
 		}
 		if slices.ContainsFunc(z, notFinite) {
@@ -108,6 +109,9 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, sta
 	z := append([]float64(nil), start...)
 	opt := flow.Options{RelTol: relTol, AbsTol: relTol / 10}
 	varies := p.varying() != nil
+	if err := timesFit(steps, varies); err != nil {
+		return 0, err
+	}
 	for k := range steps {
 		opt.Times = append(opt.Times, float64(k+1)*size)
 		if varies {
@@ -123,7 +127,7 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, sta
 	}
 	far := 0.0
 	opt.Output = func(k int, _ float64, y []float64) error {
-		if err := f.Step(lr(k), age+float64(k)*size, size, z); err != nil {
+		if err := f.Step(ctx, lr(k), age+float64(k)*size, size, z); err != nil {
 			return err
 		}
 		if slices.ContainsFunc(z[:len(p.Theta)], notFinite) {
@@ -134,13 +138,26 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, sta
 		}
 		return nil
 	}
-	field := func(k int, u float64, y, dydu []float64) error { return f.Sum(lr(k), age+u, size, y, dydu) }
+	field := func(k int, u float64, y, dydu []float64) error { return f.Sum(ctx, lr(k), age+u, size, y, dydu) }
 	_, err := flow.Integrate(ctx, flow.DormandPrince8, field, 0, float64(steps)*size, start, opt)
 	var undefined *flow.NonFiniteError
 	if age == 0 && errors.As(err, &undefined) && undefined.T == 0 {
 		return far, errNoMemoryYet
 	}
 	return far, err
+}
+
+// timesFit refuses a list of times that this process cannot hold, one of each step and, where steps vary, one more, in slices that double as they
+// grow.
+func timesFit(steps int, varies bool) error {
+	need := 24 * int64(steps)
+	if varies {
+		need *= 2
+	}
+	if err := memory.Check(need); err != nil {
+		return fmt.Errorf("a comparison of %d steps %w: want a larger lr or a shorter time", steps, err)
+	}
+	return nil
 }
 
 // unfollowable reports whether an equation runs away, or is too stiff for its integrator.
@@ -185,7 +202,7 @@ func StateFields(ctx context.Context, p *Problem[float64], order int, moments []
 	if lr == 0 {
 		return nil, fmt.Errorf("step %d has size 0, and nothing moves in it", wait)
 	}
-	if err := fields.At(lr, float64(wait), z, out); err != nil {
+	if err := fields.At(ctx, lr, float64(wait), z, out); err != nil {
 		return nil, err
 	}
 	if wait == 0 && slices.ContainsFunc(out[0], notFinite) {
@@ -211,7 +228,7 @@ func constantMoments(ctx context.Context, p *Problem[float64], steps int) ([][]f
 	}
 	for n := range steps {
 		copy(theta, p.Theta)
-		if err := o.stepper.Step(p.StepSize(n), theta, g); err != nil {
+		if err := o.stepper.StepContext(ctx, p.StepSize(n), theta, g); err != nil {
 			return nil, err
 		}
 	}

@@ -190,7 +190,7 @@ func TestIteratesOfThePapersCubicMatchReference(t *testing.T) {
 		Objective: fixture.Objective(t, "cubic", nil), Theta: []float64{6.8, 6.73},
 		Rule: fixture.Rule(t, "adam", map[string]any{"beta2": 0.999, "eps": 1e5}), LR: 0.1,
 	}
-	paths, err := Iterate(t.Context(), p, 5, []int{1, 2})
+	paths, err := Iterate(t.Context(), p, Iteration{Steps: 5, Orders: []int{1, 2}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,16 @@ type shape struct {
 	n, all  int // training examples, and examples of both parts
 }
 
+// beyond is a number of parameters that fit no machine with their vectors.
+const beyond = 1 << 35
+
+func widthOf(c *config.Config) int64 {
+	if c.DType == "float64" {
+		return 8
+	}
+	return 4
+}
+
 // vectors is about the number of vectors of parameters that a run holds: parameters, moments, gradient, directions, their
 // Hessian-vector products, a checkpoint being written.
 const vectors = 16
@@ -46,6 +56,9 @@ func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 	model, err := build(c, d)
 	if err != nil {
 		return 0, err
+	}
+	if n := int64(model.NumParams()); n > beyond { // whose programs no graph holds
+		return vectors * n * widthOf(c), nil
 	}
 	r, err := c.Optimizer.RuleOf(model.Blocks())
 	if err != nil {
@@ -106,10 +119,7 @@ func productsOf(c *config.Config, r *rule.Rule) (int, error) {
 }
 
 func sizeOf(c *config.Config, model *nn.Model, r *rule.Rule, d shape, n, products int) (int64, error) {
-	width := int64(4)
-	if c.DType == "float64" {
-		width = 8
-	}
+	width := widthOf(c)
 	peak, err := programs(c, model, n, products, d.classes == 0)
 	if err != nil {
 		return 0, err

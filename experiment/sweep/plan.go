@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/memory"
 )
 
 // A Plan is what a sweep will take.
@@ -58,13 +60,23 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 	}
 	sched := newScheduler(make([]Status, todo), opt.Options)
 	p := &Plan{Parallel: sched.opt.Parallel}
-	for _, st := range statuses {
-		r := PlannedRun{Status: st}
-		if r.Bytes, err = sched.opt.Size(ctx, st.Run.Config); err != nil {
-			r.Problem = err.Error()
+	var size needed
+	var kind string
+	for i, st := range statuses {
+		if i == 0 || st.Run.alike != statuses[i-1].Run.alike { // their size does not depend on the seed
+			size, kind = sched.size(ctx, st.Run.Config), st.Run.Config.Kind()
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		r := PlannedRun{Status: st, Bytes: size.bytes}
+		switch most := sched.opt.Memory; {
+		case size.err != nil:
+			r.Problem = size.err.Error()
+		case most > 0 && size.bytes > most && st.State != Ended:
+			r.Problem = fmt.Sprintf("it needs about %s of memory, and %s are left", memory.Format(size.bytes), memory.Format(most))
 		}
 		if st.State != Ended && r.Problem == "" {
-			kind := st.Run.Config.Kind()
 			v, known := speeds[kind]
 			if !known && opt.Probe > 0 {
 				if v = probe(ctx, dir, st.Run.Config, opt.Probe, sched.opt.Run); ctx.Err() != nil {
@@ -105,7 +117,9 @@ func probe(ctx context.Context, dir string, c *config.Config, seconds float64, m
 	defer func() { _ = remove() }() // what is left of it the next start sweeps
 	short := *c
 	short.Stop.Seconds, short.Threads = seconds, 1
-	if err := make(ctx, &short, filepath.Join(aside, "run")); err != nil {
+	ctx, cancel := context.WithTimeoutCause(ctx, askedFor+time.Duration(seconds*float64(time.Second)), errAskedFor)
+	defer cancel()
+	if err := guarded(func() error { return make(ctx, &short, filepath.Join(aside, "run")) }); err != nil {
 		return speed{problem: err.Error()}
 	}
 	var result run.Result

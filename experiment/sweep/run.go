@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"shadowflow/experiment/config"
@@ -15,6 +16,7 @@ import (
 	"shadowflow/experiment/run"
 	"shadowflow/internal/atomicfile"
 	"shadowflow/internal/memory"
+	"shadowflow/internal/patience"
 )
 
 // A Runner makes one run in a directory, or continues it there. It returns the context's error if it was interrupted.
@@ -193,12 +195,37 @@ func (s *scheduler) measure(ctx context.Context) {
 	if s.opt.Parallel < 2 || s.opt.Memory <= 0 {
 		return
 	}
+	var size needed
 	for i, st := range s.todo {
-		if size, err := s.opt.Size(ctx, st.Run.Config); err == nil {
-			s.sizes[i] = size
+		if i == 0 || st.Run.alike != s.todo[i-1].Run.alike {
+			size = s.size(ctx, st.Run.Config)
 		}
+		s.sizes[i] = size.bytes
 	}
 }
+
+// needed is what a run takes, in bytes; 0 with an error.
+type needed struct {
+	bytes int64
+	err   error
+}
+
+// size tells what a run takes. What cannot even be measured, as a file that its reader was not made for, is the run's own error.
+func (s *scheduler) size(ctx context.Context, c *config.Config) needed {
+	var n needed
+	ctx, cancel := context.WithTimeoutCause(ctx, askedFor, errAskedFor)
+	defer cancel()
+	n.err = guarded(func() (err error) {
+		n.bytes, err = patience.Wait(ctx, func() (int64, error) { return s.opt.Size(ctx, c) })
+		return err
+	})
+	return n
+}
+
+// askedFor is how long what one run takes is asked for, its programs planned and its data read, before the sweep goes on without an answer.
+const askedFor = 20 * time.Second
+
+var errAskedFor = fmt.Errorf("it is not known after %v", askedFor)
 
 func (s *scheduler) fits(bytes int64) bool { return s.opt.Memory <= 0 || bytes <= s.opt.Memory }
 
@@ -237,12 +264,17 @@ func (s *scheduler) make(ctx context.Context, st Status) error {
 	return err
 }
 
-// attempt turns a panic, which would end all runs, into the error of one.
-func (s *scheduler) attempt(ctx context.Context, c *config.Config, dir string) (err error) {
+func (s *scheduler) attempt(ctx context.Context, c *config.Config, dir string) error {
+	return guarded(func() error { return s.opt.Run(ctx, c, dir) })
+}
+
+// guarded turns a panic, which would end all runs, into the error of one.
+func guarded(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("internal error: %v", r)
+			what, _, _ := strings.Cut(fmt.Sprint(r), "\n") // a stack may follow
+			err = fmt.Errorf("internal error: %s", what)
 		}
 	}()
-	return s.opt.Run(ctx, c, dir)
+	return f()
 }

@@ -13,8 +13,8 @@ import (
 // Limit is the number of runs that a sweep may have unless its user says that so many are meant.
 const Limit = 1000
 
-// hardLimit is the number of runs that are refused in any case: expanding them would take the memory.
-const hardLimit = 1_000_000
+// hardLimit is the number of runs that a sweep may have in any case: each takes some kilobytes, and a directory.
+const hardLimit = 100_000
 
 // A Sweep is a list of runs.
 type Sweep struct {
@@ -35,6 +35,8 @@ type Run struct {
 	Hash   string
 	// Settings are the values that the sweep gave to keys, in the order of the file.
 	Settings []schema.Setting
+
+	alike int // the first of the runs that differ from it in their seeds alone
 }
 
 // DirName returns the name of the run's directory: its place and the start of its config's hash.
@@ -67,6 +69,9 @@ type TooManyError struct {
 }
 
 func (e *TooManyError) Error() string {
+	if e.Limit <= 0 || e.Limit >= hardLimit {
+		return fmt.Sprintf("%s: %.0f runs, more than the %d that a sweep may have: make several of it", e.File, e.Runs, hardLimit)
+	}
 	return fmt.Sprintf("%s: %.0f runs, more than %d; if so many are meant, say --yes", e.File, e.Runs, e.Limit)
 }
 
@@ -111,9 +116,9 @@ func (s *Spec) expand(dimensions []dimension, n int) ([]Run, error) {
 	seen := map[string]int{}
 	var problems []error
 	said := map[string]bool{}
-	for i := range n {
-		run := Run{Index: i, Settings: pick(dimensions, i)}
-		c, err := config.Resolve(s.Base, run.Settings)
+	each := max(1, len(s.Seeds)) // runs that differ in their seeds alone
+	for first := 0; first < n; first += each {
+		c, err := config.Resolve(s.Base, pick(dimensions, first))
 		if err != nil {
 			for _, e := range unjoin(err) {
 				if !said[e.Error()] {
@@ -126,12 +131,20 @@ func (s *Spec) expand(dimensions []dimension, n int) ([]Run, error) {
 			}
 			continue
 		}
-		run.Config, run.Hash = c, c.Hash()
-		if j, ok := seen[run.Hash]; ok && len(problems) == 0 {
-			problems = append(problems, fmt.Errorf("%s: runs %d and %d are the same config: %s", s.source(), j, i, run))
+		configs, hashes := []*config.Config{c}, []string(nil)
+		if s.Seeds == nil {
+			hashes = []string{c.Hash()}
+		} else {
+			configs, hashes = c.OfSeeds(s.Seeds)
 		}
-		seen[run.Hash] = i
-		runs = append(runs, run)
+		for k, hash := range hashes {
+			run := Run{Index: first + k, Settings: pick(dimensions, first+k), Config: configs[k], Hash: hash, alike: first}
+			if j, ok := seen[hash]; ok && len(problems) == 0 {
+				problems = append(problems, fmt.Errorf("%s: runs %d and %d are the same config: %s", s.source(), j, run.Index, run))
+			}
+			seen[hash] = run.Index
+			runs = append(runs, run)
+		}
 	}
 	return runs, errors.Join(problems...)
 }

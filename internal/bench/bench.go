@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"time"
 
 	"shadowflow/engine"
@@ -90,12 +89,7 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 	if err != nil {
 		return err
 	}
-	threads := opt.Threads
-	if threads < 1 {
-		threads = runtime.GOMAXPROCS(0)
-	}
-	pool := par.New(threads)
-	defer pool.Close()
+	pool := par.Shared(opt.Threads)
 	if opt.Budget <= 0 {
 		opt.Budget = 2 * time.Second
 	}
@@ -138,10 +132,10 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 		return r, err
 	}
 	ins, outs := buffers(p.Inputs(), true), buffers(p.Outputs(), false)
-	if err := p.Run(ins, outs); err != nil {
+	if err := p.RunContext(ctx, ins, outs); err != nil {
 		return r, err
 	}
-	batch := repeats(p, ins, outs)
+	batch := repeats(ctx, p, ins, outs)
 	best, peak := math.Inf(1), 0.0
 	own := func(budget time.Duration) error {
 		peak = max(peak, gemm.PeakFlops[float32](pool, set, 50*time.Millisecond))
@@ -152,7 +146,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 			}
 			t := time.Now()
 			for range batch {
-				if err := p.Run(ins, outs); err != nil {
+				if err := p.RunContext(ctx, ins, outs); err != nil {
 					return err
 				}
 			}
@@ -171,9 +165,9 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 }
 
 // repeats returns how many runs one reading of the clock should cover.
-func repeats(p *engine.Program, in, out []engine.Buffer) int {
+func repeats(ctx context.Context, p *engine.Program, in, out []engine.Buffer) int {
 	t := time.Now()
-	if p.Run(in, out) != nil {
+	if p.RunContext(ctx, in, out) != nil {
 		return 1
 	}
 	return max(1, int(time.Millisecond/max(time.Since(t), 1)))

@@ -82,7 +82,7 @@ exp(-lr/tau).`,
 			for b := range values {
 				values[b] = make([]float64, dim)
 			}
-			if err := fields.At(p.Theta, values); err != nil {
+			if err := fields.At(cmd.Context(), p.Theta, values); err != nil {
 				return err
 			}
 			return printFieldsAs(cmd.OutOrStdout(), []string{"theta"}, values, asJSON)

@@ -43,7 +43,7 @@ that they know how the memory fills, those of higher order with the memory full.
 				return err
 			}
 			first := imported(cmd, problem)
-			paths, err := run.Iterate(cmd.Context(), *problem, c.Steps, orders)
+			paths, err := run.Iterate(cmd.Context(), *problem, run.Iteration{Steps: c.Steps, Orders: orders})
 			if err != nil {
 				return err
 			}

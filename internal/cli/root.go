@@ -27,8 +27,10 @@ standard output, all else on standard error; with --json the former is one value
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRun(), newSweep(), newReproduce(), newMap(), newProbe(), newSample(), newReport(), newExport(), newConfig(), newData())
-	root.AddCommand(newOptimizers(), newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench(), newVersion())
+	for _, cmd := range []*cobra.Command{newRun(), newSweep(), newReproduce(), newMap(), newReport(), newExport(), newData()} {
+		root.AddCommand(keepingRecord(cmd))
+	}
+	root.AddCommand(newProbe(), newSample(), newConfig(), newOptimizers(), newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench(), newVersion())
 	root.SetOut(out)
 	root.SetErr(err)
 	root.InitDefaultCompletionCmd() // which keeps where to print to
@@ -48,11 +50,12 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	defer func() { _ = visible.Flush(stderr) }()
 	root, began := New(out, stderr), false
 	notice(root, &began)
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	_ = visible.Flush(out) // kept has the error
-	if err == nil && kept.err != nil {
-		err = fmt.Errorf("standard output: %w", kept.err)
+	err := execute(ctx, root, args)
+	if err == nil { // else it may still print
+		_ = visible.Flush(out) // kept has the error
+		if kept.err != nil {
+			err = fmt.Errorf("standard output: %w", kept.err)
+		}
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "shadowflow: %v\n", err)

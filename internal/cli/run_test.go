@@ -157,10 +157,18 @@ func TestRunPrintsItsResultAsJSON(t *testing.T) {
 
 func TestInterruptedRunSaysHowToGoOn(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	go func() { // once it has taken steps
+		for ctx.Err() == nil {
+			if text, _ := os.ReadFile(filepath.Join(dir, "history.csv")); bytes.Count(text, []byte("\n")) > 3 {
+				cancel()
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
 	var stdout, stderr bytes.Buffer
-	args := []string{"run", "--out", dir, "--set", "steps=1000000", "--set", "record.every=1000", "--set", "checkpoint.every=0"}
+	args := []string{"run", "--out", dir, "--set", "steps=1000000", "--set", "record.every=1", "--set", "checkpoint.every=0"}
 	if code := Main(ctx, args, &stdout, &stderr); code != 130 {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}

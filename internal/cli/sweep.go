@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/patience"
 	"shadowflow/report"
 	"shadowflow/schema"
 )
@@ -57,7 +59,7 @@ func newSweep() *cobra.Command {
 		Example: "  shadowflow sweep betas.yaml\n  shadowflow sweep plan betas.yaml\n  shadowflow sweep table betas.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, dir, err := f.open(args[0])
+			s, dir, err := f.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -81,7 +83,7 @@ func newSweep() *cobra.Command {
 	return cmd
 }
 
-func (f *sweepFlags) open(path string) (*sweep.Sweep, string, error) {
+func (f *sweepFlags) open(ctx context.Context, path string) (*sweep.Sweep, string, error) {
 	limit := sweep.Limit
 	if f.yes {
 		limit = 0
@@ -90,11 +92,18 @@ func (f *sweepFlags) open(path string) (*sweep.Sweep, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	s, dir, err := sweep.Open(path, limit, overrides...)
-	if f.out != "" {
-		dir = f.out
+	type opened struct {
+		sweep *sweep.Sweep
+		dir   string
 	}
-	return s, dir, err
+	o, err := patience.Wait(ctx, func() (o opened, err error) {
+		o.sweep, o.dir, err = sweep.Open(path, limit, overrides...)
+		return o, err
+	})
+	if f.out != "" {
+		o.dir = f.out
+	}
+	return o.sweep, o.dir, err
 }
 
 // overrides returns the settings of the flags. A sweep that has its directory has its settings.
@@ -170,7 +179,7 @@ func allEnded(statuses []sweep.Status) error {
 	c := countOf(statuses)
 	if c.Failed > 0 {
 		first := statuses[slices.IndexFunc(statuses, func(s sweep.Status) bool { return s.State == sweep.Failed })]
-		return fmt.Errorf("%d of %d runs failed, the first of them run %d: %s", c.Failed, len(statuses), first.Run.Index, inALine(first.Reason))
+		return fmt.Errorf("%d of %d runs failed, the first of them run %d: %s (--retry-failed makes them again)", c.Failed, len(statuses), first.Run.Index, inALine(first.Reason))
 	}
 	if left := len(statuses) - c.Ended; left > 0 {
 		return fmt.Errorf("%d of %d runs have not ended: another process has them", left, len(statuses))
@@ -218,7 +227,7 @@ func (f *sweepFlags) newStatus() *cobra.Command {
 		Short: "Print how far the runs of a sweep have come",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, dir, err := f.open(args[0])
+			s, dir, err := f.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -266,7 +275,7 @@ one row for all runs that differ in their seeds only, with 95% confidence interv
 			if f.json && cmd.Flags().Changed("format") {
 				return misuse("--format %s and --json: they exclude each other", format)
 			}
-			s, dir, err := f.open(args[0])
+			s, dir, err := f.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -304,7 +313,7 @@ func (f *sweepFlags) newRunOne() *cobra.Command {
 			if err != nil {
 				return misuse("run %q: want its index, a whole number", args[1])
 			}
-			s, dir, err := f.open(args[0])
+			s, dir, err := f.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

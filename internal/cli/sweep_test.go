@@ -158,3 +158,22 @@ func TestASweepIsNotPutIntoADirectoryOfSomethingElse(t *testing.T) {
 		}
 	}
 }
+
+func TestASweepWithAFailedMemberFails(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "s.yaml")
+	text := "base: {steps: 2, record: {every: 1, bias: 0, sharpness: 0, test: 0}}\n" +
+		"list: [{model: {hidden: [2]}, data.subset: 20}, {model: {name: vit, dim: 65536, mlp_dim: 65536, depth: 1024}}]\n"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, quiet := range []string{"--quiet", "--yes"} {
+		out, stderr, code := shadowflow("sweep", file, "--out", filepath.Join(dir, "out"), quiet)
+		if code != exitFailed || !strings.Contains(stderr, "1 of 2 runs failed") {
+			t.Errorf("%s: code %d: %s%s", quiet, code, out, stderr)
+		}
+	}
+	if out, _, _ := shadowflow("sweep", "table", filepath.Join(dir, "out")); !strings.Contains(out, "of memory, and") {
+		t.Errorf("the table has no reason: %s", out)
+	}
+}

@@ -23,7 +23,7 @@ func (f *sweepFlags) newPlan() *cobra.Command {
 parameters and the data; time is taken from ended runs, or from trying one run of each kind for a moment.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, dir, err := f.open(args[0])
+			s, dir, err := f.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -52,7 +52,12 @@ parameters and the data; time is taken from ended runs, or from trying one run o
 func printPlan(out io.Writer, p *sweep.Plan) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "run\tsteps\tstate\tmemory\ttime\tsettings")
-	for _, r := range p.Runs {
+	for i, r := range p.Runs {
+		if i > 0 && i%1000 == 0 { // columns are wide enough for so many
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
 		seconds, size := "?", "?"
 		if r.Seconds > 0 {
 			seconds = clock(r.Seconds)

@@ -43,8 +43,8 @@ func Format(bytes int64) string {
 	return fmt.Sprintf("%.3g %s", x, unit)
 }
 
-// availableIn reads what is available from a tree of files like Linux's: the least of what the machine has left, and of what the memory limit of
-// each control group that the process is in leaves. It is at least 1 where anything is known.
+// availableIn reads what is available from a tree of files like Linux's: the least of what the machine has left, of what the memory limit of
+// each control group that the process is in leaves, and of what the process's own limit of address space does. It is at least 1 where anything is known.
 func availableIn(root fs.FS) int64 {
 	left, known := numberIn(root, "proc/meminfo", "MemAvailable:")
 	if known = known && left < math.MaxInt64>>10; known {
@@ -55,10 +55,28 @@ func availableIn(root fs.FS) int64 {
 			left, known = n, true
 		}
 	}
+	if n, ok := addressSpace(root); ok && (!known || n < left) {
+		left, known = n, true
+	}
 	if !known {
 		return 0
 	}
 	return max(left, 1)
+}
+
+// addressSpace returns what a limit of the process's address space leaves, as a shell's ulimit -v sets it, if there is one.
+func addressSpace(root fs.FS) (int64, bool) {
+	text, err := fs.ReadFile(root, "proc/self/limits")
+	if err != nil {
+		return 0, false
+	}
+	_, behind, _ := strings.Cut(string(text), "Max address space")
+	var limit int64
+	if _, err := fmt.Sscan(behind, &limit); err != nil { // unlimited
+		return 0, false
+	}
+	used, _ := numberIn(root, "proc/self/status", "VmSize:")
+	return limit - used<<10, true
 }
 
 // controlGroup is the directory of a control group that may limit memory, and the names of its files.

@@ -251,7 +251,7 @@ func (k *checker) series() (Check, bool, error) {
 		return check, true, err
 	}
 	f0, f1 := k.vector(), k.vector()
-	if err := fields.At(k.theta, [][]float64{f0, f1}); err != nil {
+	if err := fields.At(k.ctx, k.theta, [][]float64{f0, f1}); err != nil {
 		return check, true, err
 	}
 	for i := range f1 {

@@ -108,7 +108,7 @@ func TestFieldsOfANetworkAreItsSecondOrderEquation(t *testing.T) {
 				t.Fatal(err)
 			}
 			f0, f1, f, c := make([]float64, dim), make([]float64, dim), make([]float64, dim), make([]float64, dim)
-			if err := fields.At(theta, [][]float64{f0, f1}); err != nil {
+			if err := fields.At(t.Context(), theta, [][]float64{f0, f1}); err != nil {
 				t.Fatal(err)
 			}
 			if err := second.At(t.Context(), modeq.FullMemory, theta, f, c); err != nil {

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"fmt"
 
 	"shadowflow/engine"
@@ -48,14 +49,14 @@ func compileElementwise(r *rule.Rule, dim, points int, record recording, threads
 type point struct{ z, g []float64 }
 
 // run evaluates the program at its points, into the vectors that out is made of.
-func (e *elementwise) run(lr, age float64, out []float64, at ...point) error {
+func (e *elementwise) run(ctx context.Context, lr, age float64, out []float64, at ...point) error {
 	e.lr[0], e.age[0] = lr, age
 	e.in = append(e.in[:0], engine.Of(e.lr), engine.Of(e.age))
 	for _, p := range at {
 		e.in = cut(append(e.in, engine.Of(p.g)), p.z, e.lengths)
 	}
 	e.out = cut(e.out[:0], out, e.lengths)
-	return e.program.Run(e.in, e.out)
+	return e.program.RunContext(ctx, e.in, e.out)
 }
 
 // arrays records the arrays of a rule's state as parameters, for vectors of parameters like theta.

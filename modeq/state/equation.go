@@ -138,14 +138,14 @@ func (e *Equation[T]) At(ctx context.Context, lr, age float64, batch int, z, dzd
 		}
 	}
 	if e.order == 2 {
-		if err := e.back.run(lr, age, e.thetaMid, point{z, e.g64}); err != nil {
+		if err := e.back.run(ctx, lr, age, e.thetaMid, point{z, e.g64}); err != nil {
 			return err
 		}
 		if err := e.gradient(ctx, batch, e.thetaMid); err != nil {
 			return err
 		}
 	}
-	return e.field.run(lr, age, dzdu, point{z, e.g64})
+	return e.field.run(ctx, lr, age, dzdu, point{z, e.g64})
 }
 
 func (e *Equation[T]) gradient(ctx context.Context, batch int, theta []float64) error {

@@ -71,7 +71,7 @@ func TestTheEquationIsTheFirstTwoFieldsToThirdOrder(t *testing.T) {
 				if err := equation.At(t.Context(), e*lr, age/e, objective.Full, z, got); err != nil {
 					t.Fatal(err)
 				}
-				if err := fields.Sum(e*lr, age/e, 1, z, want); err != nil {
+				if err := fields.Sum(t.Context(), e*lr, age/e, 1, z, want); err != nil {
 					t.Fatal(err)
 				}
 				far := 0.0

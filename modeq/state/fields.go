@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -96,7 +97,7 @@ func (f *Fields) Size() int { return sizeOf(f.rule, f.dim) }
 
 // At writes f_0, f_1, .. at a state into fields, one slice each. They are those of [Expand], in units of the rule's own steps: the field f_j of
 // dz/dt with t = u lr is lr^-(j+1) times it.
-func (f *Fields) At(lr, age float64, z []float64, fields [][]float64) error {
+func (f *Fields) At(ctx context.Context, lr, age float64, z []float64, fields [][]float64) error {
 	if len(fields) != f.order {
 		return fmt.Errorf("modified equation: %d slices for %d fields", len(fields), f.order)
 	}
@@ -105,20 +106,20 @@ func (f *Fields) At(lr, age float64, z []float64, fields [][]float64) error {
 	for _, field := range fields {
 		f.out = cut(f.out, field, f.lengths)
 	}
-	return f.terms.Run(f.in[:len(f.in)-1-len(f.rates)], f.out)
+	return f.terms.RunContext(ctx, f.in[:len(f.in)-1-len(f.rates)], f.out)
 }
 
 // Sum writes f_0 + size f_1 + size^2 f_2 + .. at a state into dzdu.
-func (f *Fields) Sum(lr, age, size float64, z, dzdu []float64) error {
+func (f *Fields) Sum(ctx context.Context, lr, age, size float64, z, dzdu []float64) error {
 	f.bind(lr, age, size, z)
-	return f.sum.Run(f.in[:len(f.in)-len(f.rates)], cut(nil, dzdu, f.lengths))
+	return f.sum.RunContext(ctx, f.in[:len(f.in)-len(f.rates)], cut(nil, dzdu, f.lengths))
 }
 
 // Step moves a state of that age by the family's step of a size, which is above 0.
-func (f *Fields) Step(lr, age, size float64, z []float64) error {
+func (f *Fields) Step(ctx context.Context, lr, age, size float64, z []float64) error {
 	f.bind(lr, age, size, z)
 	d := make([]float64, len(z))
-	if err := f.step.Run(f.in, cut(nil, d, f.lengths)); err != nil {
+	if err := f.step.RunContext(ctx, f.in, cut(nil, d, f.lengths)); err != nil {
 		return err
 	}
 	for i, v := range d {

@@ -41,7 +41,7 @@ func TestFieldsAreThoseOfTheTheorysExampleAtAnyStepSize(t *testing.T) {
 			for j := range got {
 				got[j] = make([]float64, f.Size())
 			}
-			if err := f.At(lr, 0, z, got); err != nil {
+			if err := f.At(t.Context(), lr, 0, z, got); err != nil {
 				t.Fatal(err)
 			}
 			for j, field := range want {
@@ -65,14 +65,14 @@ func distance(t testing.TB, f *Fields, lr, age, size float64, start []float64) f
 	for k := range steps {
 		opt.Times = append(opt.Times, float64(k+1)*size)
 	}
-	field := func(_ int, u float64, y, dydt []float64) error { return f.Sum(lr, age+u, size, y, dydt) }
+	field := func(_ int, u float64, y, dydt []float64) error { return f.Sum(t.Context(), lr, age+u, size, y, dydt) }
 	solution, err := flow.Integrate(t.Context(), flow.DormandPrince8, field, 0, span, z, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	far := 0.0
 	for k, row := range solution.Rows {
-		if err := f.Step(lr, age+float64(k)*size, size, z); err != nil {
+		if err := f.Step(t.Context(), lr, age+float64(k)*size, size, z); err != nil {
 			t.Fatal(err)
 		}
 		for i := range f.dim {

@@ -70,7 +70,7 @@ func (l *Lift[T]) At(ctx context.Context, lr, age float64, batch int, w, dwdu []
 		return err
 	}
 	for i, z := range l.ends {
-		if err := l.step.run(lr, age, l.moves[i], point{z, l.g64[i]}); err != nil {
+		if err := l.step.run(ctx, lr, age, l.moves[i], point{z, l.g64[i]}); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ func (l *Lift[T]) At(ctx context.Context, lr, age float64, batch int, w, dwdu []
 	if err := l.gradients(ctx, batch); err != nil {
 		return err
 	}
-	return l.centered.run(lr, age, dwdu, point{up, l.g64[0]}, point{down, l.g64[1]}, point{mean, l.g64[0]})
+	return l.centered.run(ctx, lr, age, dwdu, point{up, l.g64[0]}, point{down, l.g64[1]}, point{mean, l.g64[0]})
 }
 
 // gradients evaluates the gradients at the ends.

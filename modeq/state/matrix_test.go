@@ -101,14 +101,14 @@ func TestTheEquationAndTheLiftAreThoseOfTheStepForOptimizersOfMatrices(t *testin
 			if err := equation.At(t.Context(), matrixLR, 7, objective.Full, z, rate); err != nil {
 				t.Fatal(err)
 			}
-			if err := f.Sum(matrixLR, 7, 1, z, field); err != nil {
+			if err := f.Sum(t.Context(), matrixLR, 7, 1, z, field); err != nil {
 				t.Fatal(err)
 			}
 			if err := lift.At(t.Context(), matrixLR, 7, objective.Full, append(append([]float64(nil), z...), still...), dw); err != nil {
 				t.Fatal(err)
 			}
 			after := append([]float64(nil), z...)
-			if err := f.Step(matrixLR, 7, 1, after); err != nil { // at size 1 it is the rule's
+			if err := f.Step(t.Context(), matrixLR, 7, 1, after); err != nil { // at size 1 it is the rule's
 				t.Fatal(err)
 			}
 			for i := range z {

@@ -95,13 +95,13 @@ func (o *Objective[T]) pass(ctx context.Context, theta []T, data *examples[T], f
 			return objective.Evaluation{}, err
 		}
 		next := min(at+size, to)
-		p, err := o.program(programKey{n: next - at, test: data == &o.test, kind: want.Kind()})
+		p, err := o.program(ctx, programKey{n: next - at, test: data == &o.test, kind: want.Kind()})
 		if err != nil {
 			return objective.Evaluation{}, err
 		}
 		o.bind(p, i, theta, inputs, results.into)
 		p.in[1], p.in[2] = data.at(at, next), data.answers(at, next)
-		if err := p.compiled.Run(p.in, p.out); err != nil {
+		if err := p.compiled.RunContext(ctx, p.in, p.out); err != nil {
 			return objective.Evaluation{}, fmt.Errorf("network: %w", err)
 		}
 		share := float64(next-at) / float64(to-from)

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"context"
 	"fmt"
 
 	"shadowflow/engine"
@@ -26,11 +27,11 @@ type program[T graph.Float] struct {
 }
 
 // program returns the program of that key, compiled when first asked for.
-func (o *Objective[T]) program(key programKey) (*program[T], error) {
+func (o *Objective[T]) program(ctx context.Context, key programKey) (*program[T], error) {
 	if p, ok := o.programs[key]; ok {
 		return p, nil
 	}
-	p, err := o.compile(key)
+	p, err := o.compile(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("network: %w", err)
 	}
@@ -38,7 +39,7 @@ func (o *Objective[T]) program(key programKey) (*program[T], error) {
 	return p, nil
 }
 
-func (o *Objective[T]) compile(key programKey) (*program[T], error) {
+func (o *Objective[T]) compile(ctx context.Context, key programKey) (*program[T], error) {
 	inputsOf := o.model.Inputs
 	if o.train.regression() {
 		inputsOf = o.model.RegressionInputs
@@ -62,7 +63,7 @@ func (o *Objective[T]) compile(key programKey) (*program[T], error) {
 	if p.statistics = value.Batch.Valid() && (key.kind.Gradient || key.kind.Direction != nil); p.statistics {
 		out = append(out, value.Batch)
 	}
-	if p.compiled, err = engine.Compile(in, out, engine.Options{Threads: o.opt.Threads}); err != nil {
+	if p.compiled, err = engine.CompileContext(ctx, in, out, engine.Options{Threads: o.opt.Threads}); err != nil {
 		return nil, err
 	}
 	p.in, p.out = make([]engine.Buffer, len(in)), make([]engine.Buffer, len(out))

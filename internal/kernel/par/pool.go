@@ -28,10 +28,18 @@ const (
 	pauses     = 4
 )
 
-// Pool is a set of workers. It does one task at a time; a task that comes while another runs is done by its caller alone.
+// Pool is one user's hold on a set of workers, and what breaks its tasks off. A pool is not for concurrent use, its workers are.
 type Pool struct {
+	*crew
+	until  <-chan struct{}
+	broken atomic.Bool
+}
+
+// crew is a set of workers. It does one task at a time; a task that comes while another runs is done by its caller alone.
+type crew struct {
 	workers int
 	task    Task
+	by      *Pool // whose task it is
 	chunks  int
 	epoch   uint64
 	shares  []share // by worker
@@ -59,29 +67,35 @@ type share struct {
 const unclaimed = 1<<32 - 1 // the bits of a state
 
 // end returns the chunk behind the last of a worker's share.
-func (p *Pool) end(worker int) int { return p.chunks * (worker + 1) / p.workers }
+func (p *crew) end(worker int) int { return p.chunks * (worker + 1) / p.workers }
 
 // The threads of a processor are shared by everyone in the process, and so are the workers on them: two pools would take turns at
 // keeping each other's workers waiting.
 var (
 	sharing sync.Mutex
-	shared  = map[int]*Pool{}
+	shared  = map[int]*crew{}
 )
 
-// Shared returns the process's pool of the given number of workers, the caller of Run counted; less than one means GOMAXPROCS. It is
-// never closed.
+// fewWorkers may be had on any machine, for the sake of tests; a processor has nothing from more workers than it runs at once, which only
+// wait for each other.
+const fewWorkers = 8
+
+// Shared returns a pool of the process's workers: as many as asked for, the caller of Run counted, but no more than GOMAXPROCS or eight; less
+// than one means GOMAXPROCS. It is never closed.
 func Shared(workers int) *Pool {
+	most := runtime.GOMAXPROCS(0)
 	if workers < 1 {
-		workers = runtime.GOMAXPROCS(0)
+		workers = most
 	}
+	workers = min(workers, max(most, fewWorkers))
 	sharing.Lock()
 	defer sharing.Unlock()
-	p, ok := shared[workers]
+	c, ok := shared[workers]
 	if !ok {
-		p = New(workers)
-		shared[workers] = p
+		c = newCrew(workers)
+		shared[workers] = c
 	}
-	return p
+	return &Pool{crew: c}
 }
 
 // New starts a pool of the given number of workers, the caller of Run counted; less than one means GOMAXPROCS.
@@ -89,7 +103,11 @@ func New(workers int) *Pool {
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	p := &Pool{workers: workers, shares: make([]share, workers), wake: make(chan struct{}, workers), closed: make(chan struct{})}
+	return &Pool{crew: newCrew(workers)}
+}
+
+func newCrew(workers int) *crew {
+	p := &crew{workers: workers, shares: make([]share, workers), wake: make(chan struct{}, workers), closed: make(chan struct{})}
 	for w := 1; w < workers; w++ {
 		go p.serve(w)
 	}
@@ -97,21 +115,41 @@ func New(workers int) *Pool {
 }
 
 // Workers returns the number of workers, the caller of Run counted.
-func (p *Pool) Workers() int { return p.workers }
+func (p *crew) Workers() int { return p.workers }
 
 // Close ends the pool's goroutines. The pool must be idle.
-func (p *Pool) Close() { close(p.closed) }
+func (p *crew) Close() { close(p.closed) }
 
-// Run does all chunks of t and returns when the last is done. The calling goroutine is worker 0.
+// Until has the coming tasks broken off once a channel is closed, if it is not nil: chunks that no worker has claimed by then are left out.
+func (p *Pool) Until(closed <-chan struct{}) {
+	p.until = closed
+	p.broken.Store(false)
+}
+
+// Broken reports whether chunks were left out since [Pool.Until], or would be from now on.
+func (p *Pool) Broken() bool { return p.broken.Load() || p.stopped() }
+
+// stopped reports whether a chunk is to be left out, and notes that.
+func (p *Pool) stopped() bool {
+	select {
+	case <-p.until:
+		p.broken.Store(true)
+		return true
+	default:
+		return false
+	}
+}
+
+// Run does all chunks of t, unless it is broken off, and returns when the last is done. The calling goroutine is worker 0.
 func (p *Pool) Run(chunks int, t Task) {
 	if p.workers == 1 || chunks <= 1 || !p.busy.CompareAndSwap(false, true) {
-		for i := range chunks {
+		for i := 0; i < chunks && !p.stopped(); i++ {
 			t.Chunk(i, 0)
 		}
 		return
 	}
 	defer p.busy.Store(false)
-	p.offer(chunks, t)
+	p.offer(chunks, t, p)
 	for n := min(p.sleepers.Load(), int64(chunks-1)); n > 0; n-- {
 		select {
 		case p.wake <- struct{}{}:
@@ -126,12 +164,12 @@ func (p *Pool) Run(chunks int, t Task) {
 			runtime.Gosched()
 		}
 	}
-	p.task = nil
+	p.task, p.by = nil, nil
 }
 
 // offer gives each worker its share of the chunks of t.
-func (p *Pool) offer(chunks int, t Task) {
-	p.task, p.chunks = t, chunks
+func (p *crew) offer(chunks int, t Task, by *Pool) {
+	p.task, p.chunks, p.by = t, chunks, by
 	p.finished.Store(0)
 	p.epoch++
 	first := 0
@@ -143,7 +181,7 @@ func (p *Pool) offer(chunks int, t Task) {
 }
 
 // work does chunks until none is left, and reports whether it did any.
-func (p *Pool) work(worker int) bool {
+func (p *crew) work(worker int) bool {
 	done := 0
 	for p.claim(worker) {
 		done++
@@ -155,13 +193,15 @@ func (p *Pool) work(worker int) bool {
 }
 
 // claim does one chunk, if one is left: of the worker's own share, or else of another's.
-func (p *Pool) claim(worker int) bool {
+func (p *crew) claim(worker int) bool {
 	for i := range p.shares {
 		owner := (worker + i) % p.workers
 		state := &p.shares[owner].state
 		for s := state.Load(); s&unclaimed > 0; s = state.Load() {
 			if state.CompareAndSwap(s, s-1) {
-				p.task.Chunk(p.end(owner)-int(s&unclaimed), worker)
+				if !p.by.stopped() {
+					p.task.Chunk(p.end(owner)-int(s&unclaimed), worker)
+				}
 				return true
 			}
 		}
@@ -170,7 +210,7 @@ func (p *Pool) claim(worker int) bool {
 }
 
 // idle reports whether no chunk is left to claim.
-func (p *Pool) idle() bool {
+func (p *crew) idle() bool {
 	for i := range p.shares {
 		if p.shares[i].state.Load()&unclaimed > 0 {
 			return false
@@ -179,7 +219,7 @@ func (p *Pool) idle() bool {
 	return true
 }
 
-func (p *Pool) serve(worker int) {
+func (p *crew) serve(worker int) {
 	for spins := 0; ; spins++ {
 		if p.work(worker) {
 			spins = 0

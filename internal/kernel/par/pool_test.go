@@ -2,6 +2,7 @@ package par
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -48,9 +49,9 @@ func TestAWorkerDoesItsOwnShareBeforeThoseOfOthers(t *testing.T) {
 		{1, 1, []int{0}},
 	} {
 		t.Run(fmt.Sprintf("worker %d of %d chunks", c.worker, c.chunks), func(t *testing.T) {
-			p := &Pool{workers: 3, shares: make([]share, 3)} // nobody else works
+			p := &Pool{crew: &crew{workers: 3, shares: make([]share, 3)}} // nobody else works
 			o := &order{}
-			p.offer(c.chunks, o)
+			p.offer(c.chunks, o, p)
 			if !p.work(c.worker) || !slices.Equal(o.chunks, c.want) {
 				t.Errorf("it does %v, want %v", o.chunks, c.want)
 			}
@@ -98,7 +99,7 @@ func TestRunDoesNotAllocate(t *testing.T) {
 
 func TestTasksOfSeveralGoroutinesAllFinish(t *testing.T) {
 	p := Shared(3)
-	if Shared(3) != p {
+	if Shared(3).crew != p.crew {
 		t.Error("two pools of one size are shared")
 	}
 	var all sync.WaitGroup
@@ -124,5 +125,52 @@ func BenchmarkForkJoin(b *testing.B) {
 	c := &counter{hits: make([]atomic.Int32, 8)}
 	for b.Loop() {
 		p.Run(8, c)
+	}
+}
+
+// stopper closes a channel in its third chunk.
+type stopper struct {
+	counter
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (s *stopper) Chunk(i, worker int) {
+	s.counter.Chunk(i, worker)
+	if i == 2 {
+		s.once.Do(func() { close(s.closed) })
+	}
+}
+
+func TestNoChunkIsBegunOnceTheTaskIsBrokenOff(t *testing.T) {
+	for _, workers := range []int{1, 3} {
+		t.Run(fmt.Sprintf("%d workers", workers), func(t *testing.T) {
+			p := New(workers)
+			defer p.Close()
+			s := &stopper{counter: counter{hits: make([]atomic.Int32, 100_000)}, closed: make(chan struct{})}
+			p.Until(s.closed)
+			p.Run(len(s.hits), s)
+			done := 0
+			for i := range s.hits {
+				done += int(s.hits[i].Load())
+			}
+			if !p.Broken() || done == len(s.hits) || workers == 1 && done != 3 {
+				t.Errorf("%d chunks done, broken %v", done, p.Broken())
+			}
+			c := &counter{hits: make([]atomic.Int32, 7)}
+			p.Until(nil)
+			p.Run(len(c.hits), c)
+			for i := range c.hits {
+				if n := c.hits[i].Load(); n != 1 || p.Broken() {
+					t.Errorf("chunk %d of the next task ran %d times, broken %v", i, n, p.Broken())
+				}
+			}
+		})
+	}
+}
+
+func TestNoMoreWorkersAreSharedThanProcessorsOrAFew(t *testing.T) {
+	if n := Shared(4096).Workers(); n != max(runtime.GOMAXPROCS(0), fewWorkers) {
+		t.Errorf("%d workers", n)
 	}
 }

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"shadowflow/internal/patience"
+)
+
+// grace is how long a command that keeps no record may take to end once it is told to: whatever it is in the midst of is for nobody then.
+const grace = 500 * time.Millisecond
+
+// keepsRecord marks commands that are waited for however long they take to write what they have.
+const keepsRecord = "keeps a record"
+
+// keepingRecord returns a command so marked, with its subcommands.
+func keepingRecord(cmd *cobra.Command) *cobra.Command {
+	cmd.Annotations = map[string]string{keepsRecord: ""}
+	for _, sub := range cmd.Commands() {
+		keepingRecord(sub)
+	}
+	return cmd
+}
+
+// execute carries a command out until it is done, or for a while longer than its context.
+func execute(ctx context.Context, root *cobra.Command, args []string) error {
+	root.SetArgs(args)
+	cmd, _, err := root.Find(args)
+	if err != nil {
+		return root.ExecuteContext(ctx) // which says what is wrong
+	}
+	if _, keeps := cmd.Annotations[keepsRecord]; keeps {
+		return root.ExecuteContext(ctx)
+	}
+	waited, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer end(nil)
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(grace, func() { end(fmt.Errorf("broken off: %w", context.Cause(ctx))) })
+	})
+	defer stop()
+	_, err = patience.Wait(waited, func() (any, error) { return nil, root.ExecuteContext(ctx) })
+	return err
+}

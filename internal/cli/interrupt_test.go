@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What takes minutes or more of each command, or for ever.
+func TestEveryCommandEndsWhereverItIsInterrupted(t *testing.T) {
+	const big, wide = "--set model.hidden=[1500,1500],threads=1 ", "--set model.hidden=[300,300],threads=1 "
+	sweep := filepath.Join(t.TempDir(), "many.yaml")
+	if err := os.WriteFile(sweep, []byte("grid: {optimizer.lr: [1e-3, 1e-4]}\nseeds: 50\nbase: {model: {hidden: [700, 700]}}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string]string{
+		"run, memory as state":         "run --out OUT " + big + "--set beside=[state-2]",
+		"run, memory eliminated":       "run --out OUT " + big + "--set beside=[memoryless-2]",
+		"run, a lift":                  "run --out OUT " + big + "--set beside=[lift-2]",
+		"run, the central flow":        "run --out OUT " + big + "--set beside=[central],optimizer.name=gd",
+		"run, mini-batches":            "run --out OUT " + big + "--set batch.mode=shuffled,batch.size=100",
+		"run, sharpness":               "run --out OUT " + big + "--set record.sharpness=1",
+		"run, steps of matrices":       "run --out OUT " + big + "--set optimizer.name=shampoo",
+		"run, a program of many parts": "run --out OUT " + big + "--set optimizer.name=soap",
+		"sweep":                        "sweep " + sweep + " --out OUT",
+		"sweep plan":                   "sweep plan " + sweep + " --out OUT --probe 100",
+		"sweep run-one":                "sweep run-one " + sweep + " 1 --out OUT",
+		"reproduce":                    "reproduce norm-vs-beta2 --out OUT",
+		"map":                          "map --out OUT",
+		"verify":                       "verify --objective network " + big,
+		"verify, order 5":              "verify --objective network --orders 5 " + wide,
+		"verify, memory as state":      "verify --memory state --objective network --orders 1,2,3 " + wide,
+		"verify, many steps":           "verify --lr 1e-8",
+		"verify state, many steps":     "verify --memory state --lr 1e-8",
+		"iterate":                      "iterate --objective network --steps 40 --flow 1,2 " + big,
+		"iterate, many steps":          "iterate --steps 20000000 --flow 3",
+		"probe":                        "probe --set model.hidden=[4000,4000],threads=1",
+		"field":                        "field --objective network --order 6 " + big,
+		"check":                        "check --objective network " + big,
+		"check --batches":              "check --batches --orders 100000000",
+		"bench":                        "bench",
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(700*time.Millisecond, func() { cancel(Interrupted{os.Interrupt}) })
+			var out, errs bytes.Buffer
+			args := strings.Fields(strings.ReplaceAll(args, "OUT", filepath.Join(t.TempDir(), "out")))
+			if code := Main(ctx, args, &out, &errs); code != 130 {
+				t.Errorf("code %d: %s", code, errs.String())
+			}
+		})
+	}
+}
