@@ -1,6 +1,8 @@
 package report
 
 import (
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -41,6 +43,29 @@ func alter(r *rand.Rand, history string) string {
 	case 2:
 		slices.Reverse(lines)
 		return strings.Join(lines, "\n")
+	case 3: // a column twice, or not at all
+		j, times := r.IntN(strings.Count(lines[0], ",")+1), 2*r.IntN(2)
+		for i, line := range lines {
+			if cells := strings.Split(line, ","); j < len(cells) {
+				lines[i] = strings.Join(slices.Replace(cells, j, j+1, slices.Repeat(cells[j:j+1], times)...), ",")
+			}
+		}
+		return strings.Join(lines, "\n") + "\n"
+	case 4, 5: // a column of all sizes that numbers have
+		j := r.IntN(strings.Count(lines[0], ",") + 1)
+		for i, line := range lines[1:] {
+			if cells := strings.Split(line, ","); j < len(cells) {
+				cells[j] = fmt.Sprint(math.Pow(10, 630*r.Float64()-322))
+				lines[1+i] = strings.Join(cells, ",")
+			}
+		}
+		return strings.Join(lines, "\n") + "\n"
+	case 6: // bits
+		flipped := []byte(text)
+		for range 1 + r.IntN(4) {
+			flipped[r.IntN(len(flipped))] ^= 1 << r.IntN(8)
+		}
+		return string(flipped)
 	default:
 		return text + "\n"
 	}

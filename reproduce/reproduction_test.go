@@ -107,7 +107,7 @@ func TestThePapersScaleCanBePlanned(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, run := range plan.Runs {
-		if run.Bytes < 1<<30 || run.Problem != "" {
+		if run.Bytes < 1<<30 || run.Problem != "" && !strings.Contains(run.Problem, "of memory, and") { // which may be more than this machine has
 			t.Fatalf("run %d: %d bytes, %s", run.Run.Index, run.Bytes, run.Problem)
 		}
 	}

@@ -12,7 +12,7 @@ type Config struct {
 	Seed    uint64 `yaml:"seed" time:"-" doc:"seed of every random choice: initial weights, order of batches, augmentation"`
 	Steps   int    `yaml:"steps" range:"[0,inf)" time:"-" doc:"optimizer steps to take"`
 	DType   string `yaml:"dtype" oneof:"float32|float64" doc:"precision of all arithmetic on parameters"`
-	Threads int    `yaml:"threads" range:"[0,4096]" hash:"-" doc:"threads to compute with, 0 for all processors; the results do not depend on it"`
+	Threads int    `yaml:"threads" range:"[0,4096]" hash:"-" doc:"threads to compute with, 0 for all processors, of which, or of eight, no more are taken; the results do not depend on it"`
 
 	Objective   Objective    `yaml:"objective"`
 	Data        dataset.Spec `yaml:"data" when:"objective.name=network"`

@@ -221,7 +221,7 @@ func TestTheAverageOfTheWeightsIsThatOfTheIterates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	paths, err := Iterate(t.Context(), *p, 20, nil)
+	paths, err := Iterate(t.Context(), *p, Iteration{Steps: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
