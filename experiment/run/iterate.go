@@ -72,6 +72,8 @@ type Path struct {
 	Order int
 	// From is the number of steps behind which the path begins, and Every that from one of its points to the next; the last may be nearer.
 	From, Every int
+	// Last is the number of steps behind which it ends.
+	Last int
 	// Loss is the full batch's along the iterates.
 	Loss []float64
 	// Ended says why an equation could not be followed to the end, nil if it could.
@@ -182,6 +184,7 @@ func (t *tracer) Gauges() []*Gauge { return nil }
 
 func (t *tracer) Measure(ctx context.Context, at *Point[float64]) error {
 	own := &t.paths[0]
+	own.Last = at.Step
 	own.Theta = append(own.Theta, append([]float64(nil), at.Theta...))
 	full := at.Seen
 	if at.Batch != objective.Full {
@@ -194,6 +197,7 @@ func (t *tracer) Measure(ctx context.Context, at *Point[float64]) error {
 	for i, e := range t.equations {
 		if e.follows(at.Step) {
 			e.enter(at.Step)
+			t.paths[1+i].Last = at.Step
 			t.paths[1+i].Theta = append(t.paths[1+i].Theta, append([]float64(nil), e.y...))
 		}
 	}
