@@ -46,9 +46,10 @@ const sweepHelp = `A sweep file describes many runs, by lists over any key of a 
     seeds: 5                                   # 0 to 4, or a list
     at_loss: [0.01]                            # training losses at which the table shows the measurements
 
-The runs are all combinations; list varies slowest, then zip, then the keys of grid, and the seed fastest. Each run has a
+The runs, at most 100,000, are all combinations; list varies slowest, then zip, then the keys of grid, and the seed fastest. Each run has a
 directory of its own in DIR/runs, named after its place and its config. Runs that have ended are never made again unless their
-config changed. A run that fails or diverges is a row of the table with its reason, and stops nothing.`
+config changed. A run that fails or diverges is a row of the table with its reason, and stops nothing; with a run that failed,
+the exit code is 1.`
 
 func newSweep() *cobra.Command {
 	f := &sweepFlags{}
