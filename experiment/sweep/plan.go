@@ -73,7 +73,7 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 		switch most := sched.opt.Memory; {
 		case size.err != nil:
 			r.Problem = size.err.Error()
-		case most > 0 && size.bytes > most && st.State != Ended:
+		case opt.Probe > 0 && most > 0 && size.bytes > most && st.State != Ended: // not to be tried here
 			r.Problem = fmt.Sprintf("it needs about %s of memory, and %s are left", memory.Format(size.bytes), memory.Format(most))
 		}
 		if st.State != Ended && r.Problem == "" {
