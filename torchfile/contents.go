@@ -266,6 +266,8 @@ func describe(v any) string {
 		return "a text"
 	case *tensor:
 		return fmt.Sprintf("a tensor of shape %v", v.size)
+	case *opaque:
+		return v.String()
 	case *types.List, *types.Tuple:
 		return "a list"
 	case *types.Dict, *types.OrderedDict:

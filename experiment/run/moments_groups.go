@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"shadowflow/experiment/config"
 	"shadowflow/nn"
@@ -37,7 +38,11 @@ func parameterNames(o *torchfile.Optimizer, model *nn.Model, r *rule.Rule) ([]st
 	}
 	switch {
 	case o.Names != nil:
-		return o.Names, nil
+		prefix, names := model.Prefix(o.Names), slices.Clone(o.Names)
+		for i := range names {
+			names[i] = strings.TrimPrefix(names[i], prefix)
+		}
+		return names, nil
 	case len(o.State) != len(params) && len(params) == len(model.Params()):
 		return nil, fmt.Errorf("an optimizer of %d parameters; the model has %d: for weights that it does not move want lr_scale: 0 in optimizer.groups",
 			len(o.State), len(params))
