@@ -123,8 +123,8 @@ func (m *Moments[T]) compare(c *config.Config, r *rule.Rule, factor float64) {
 
 // compareWith compares an optimizer with the hyperparameters of one of PyTorch's in a file.
 func (m *Moments[T]) compareWith(o config.Optimizer, prefix, file string, group map[string]any, factor float64) {
-	note := func(name string, here, there any) {
-		text := fmt.Sprintf("%s%s is %v, where the optimizer of %s had %v", prefix, name, here, file, there)
+	note := func(name string, here, there any, that ...string) {
+		text := fmt.Sprintf("%s%s is %v, where the optimizer of %s had %v%s", prefix, name, here, file, there, strings.Join(that, ""))
 		if !alike(here, there) && !slices.Contains(m.Notes, text) {
 			m.Notes = append(m.Notes, text)
 		}
@@ -159,7 +159,11 @@ func (m *Moments[T]) compareWith(o config.Optimizer, prefix, file string, group 
 		if isDecoupled(o, group) {
 			coupled, decoupled = 0, there
 		}
-		note("l2", o.L2, coupled)
+		if o.Name == "adamw" && coupled != 0 {
+			note("l2", o.L2, coupled, ", coupled: that is name: adam with l2")
+		} else {
+			note("l2", o.L2, coupled)
+		}
 		switch {
 		case o.Values["weight_decay"] != nil:
 			note("weight_decay", o.Values["weight_decay"], decoupled)

@@ -409,7 +409,7 @@ func TestTheWeightDecayOfAFileIsSaidAsTheKeysThatHaveIt(t *testing.T) {
 		{"{name: adam, l2: 0.1}", group(0.1, false), ""},
 		{"{name: adam}", group(0.1, nil), "optimizer.l2 is 0, where the optimizer of f.pt had 0.1"}, // before PyTorch 2.6
 		{"{name: adam}", group(0, true), ""},
-		{"{name: adamw, weight_decay: 0.01}", group(0.1, false), "optimizer.l2 is 0, where the optimizer of f.pt had 0.1; " +
+		{"{name: adamw, weight_decay: 0.01}", group(0.1, false), "optimizer.l2 is 0, where the optimizer of f.pt had 0.1, coupled: that is name: adam with l2; " +
 			"optimizer.weight_decay is 0.01, where the optimizer of f.pt had 0"},
 		{"{name: adamw, weight_decay: 0, l2: 0.1}", group(0.1, false), ""},
 		{"{name: adamw, weight_decay: 0.01}", group(0.1, true), "optimizer.weight_decay is 0.01, where the optimizer of f.pt had 0.1"},

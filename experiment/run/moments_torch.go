@@ -154,11 +154,11 @@ func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]sa
 		if err := reader.read(remembered, p.Name, p.Torch); err != nil {
 			return nil, fmt.Errorf("%s: %w", where, err)
 		}
-		step := remembered.Numbers["step"]
-		if !reader.stepped {
-			m.Steps, reader.stepped = int(step), true
+		step, counted := remembered.Numbers["step"]
+		if counted && !reader.counted {
+			m.Steps, reader.counted = int(step), true
 		}
-		if step != float64(m.Steps) {
+		if counted && step != float64(m.Steps) {
 			return nil, fmt.Errorf("%s: step %v, where another parameter has %v; want the same for all", where, step, m.Steps)
 		}
 	}
@@ -210,7 +210,7 @@ func withGroup(from *torchfile.Remembered, groups []torchGroup, weight string) *
 type torchReader struct {
 	rule    *rule.Rule
 	staying map[string]bool
-	stepped bool // the number of steps is known
+	counted bool // the number of steps is known
 	tensors []safetensors.Tensor
 	numbers map[string]float64 // that are one for all parameters
 }

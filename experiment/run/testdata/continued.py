@@ -64,6 +64,9 @@ RUNS = {
     "adafactor_rows": ({"name": "adafactor", "lr": 0.01, "planes": True}, lambda m: pytorch_optimizer.AdaFactor(m.parameters(), lr=0.01, betas=(None, 0.9999))),
     "muon": ({"name": "muon", "lr": 0.02, "weight_decay": 0, "groups": frozen, "moments_steps": BEFORE},
              lambda m: Float64Muon(matrices(m), lr=0.02, weight_decay=0)),
+    "muon_adamw": ({"name": "muon", "lr": 0.02, "weight_decay": 0, "groups": [{"dims": [1], "name": "adamw", "preset": "pytorch", "lr": 0.01}]},
+                   lambda m: Several([Float64Muon([p for p in m.parameters() if p.dim() == 2], lr=0.02, weight_decay=0),
+                                      torch.optim.AdamW([p for p in m.parameters() if p.dim() == 1], lr=0.01)])),
     "lion": ({"name": "lion", "preset": "pytorch", "lr": 0.005, "weight_decay": 0.1}, lambda m: pytorch_optimizer.Lion(m.parameters(), lr=0.005, weight_decay=0.1)),
     "adabelief": ({"name": "adabelief", "preset": "pytorch", "lr": 0.02, **betas},
                   lambda m: pytorch_optimizer.AdaBelief(m.parameters(), lr=0.02, betas=(0.8, 0.95), rectify=True)),
@@ -82,6 +85,24 @@ RUNS = {
 def training(optimizer):
     optimizer.train()
     return optimizer
+
+
+class Several:
+    """Several optimizers, each of weights of its own."""
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    def zero_grad(self):
+        for part in self.parts:
+            part.zero_grad()
+
+    def step(self):
+        for part in self.parts:
+            part.step()
+
+    def state_dict(self):
+        return [part.state_dict() for part in self.parts]
 
 
 class Float64Muon(torch.optim.Muon):
