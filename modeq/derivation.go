@@ -2,6 +2,7 @@ package modeq
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -55,6 +56,10 @@ func Derive(r *rule.Rule) (*Derivation, error) {
 	}
 	d.derive()
 	for _, e := range []formula.Expr{d.Update, d.Field, d.Kappa, d.Decay} {
+		if unknown := (*formula.UnknownToAlgebra)(nil); errors.As(e.Err(), &unknown) {
+			return nil, fmt.Errorf("rule %s, U = %s: %w. It has the equation of second order all the same, dtheta/dt = -F - lr C with F = U where every remembered "+
+				"gradient is the present one: run, probe and verify compute it, and with memory as state (state-1, state-2; verify --memory state)", r.Name, m.Formula, unknown)
+		}
 		if e.Err() != nil {
 			return nil, fmt.Errorf("rule %s, U = %s: %w", r.Name, m.Formula, e.Err())
 		}

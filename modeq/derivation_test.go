@@ -133,6 +133,7 @@ func TestWhatCannotBeDerivedSaysWhy(t *testing.T) {
 	}{
 		"code alone":            {&hidden, "no formula to derive from"},
 		"a maximum in U":        {mustDefine(t, head+"  state: {m: 'sum(g, b)'}\n  update: max(m, eps)\n"), "rule mine, U = max(m, eps): max can be computed, but not written down"},
+		"what there is":         {mustDefine(t, head+"  state: {m: 'sum(g, b)'}\n  update: max(m, eps)\n"), "run, probe and verify compute it"},
 		"a function in phi":     {mustDefine(t, head+"  state: {m: 'sum(tanh(g), b)'}\n  update: m / eps\n"), "tanh can be computed"},
 		"memory of the maximum": {mustDefine(t, head+"  state:\n    v: ema(g^2, b)\n    top: max(top, v)\n  update: g / sqrt(top + eps)\n"), "top = max(top, v) is no exponential memory"},
 	} {

@@ -34,7 +34,10 @@ func (a *GPT) Build(input []int, classes int) (*Model, error) {
 	if a.Dim%a.Heads != 0 {
 		return nil, &FieldError{"heads", a.Heads, fmt.Sprintf("a divisor of dim, %d", a.Dim)}
 	}
-	if len(input) != 1 || input[0] > a.Context {
+	if len(input) != 1 {
+		return nil, &FieldError{"the shape of an example", input, "the tokens of a window: a language model wants a text, data.name: text"}
+	}
+	if input[0] > a.Context {
 		return nil, &FieldError{"the shape of an example", input, fmt.Sprintf("a window of at most %d tokens, model.context", a.Context)}
 	}
 	d, tokens := &declaration{}, input[0]

@@ -146,23 +146,47 @@ func (m *Model) fromStateDict(path string, tensors []safetensors.Tensor) (*State
 	return s, nil
 }
 
+// unwrapped returns the tensors without what stands before all of their names, and that.
+func (m *Model) unwrapped(tensors []safetensors.Tensor) (out []safetensors.Tensor, prefix string) {
+	var names []string
+	for _, t := range tensors {
+		names = append(names, t.Name)
+	}
+	if prefix = m.Prefix(names); prefix == "" {
+		return tensors, ""
+	}
+	out = slices.Clone(tensors)
+	for i := range out {
+		out[i].Name = strings.TrimPrefix(out[i].Name, prefix)
+	}
+	return out, prefix
+}
+
 // wrappers are what modules of PyTorch that hold another one put before the names of its weights: DataParallel, DistributedDataParallel and FSDP
 // the first, torch.compile the second.
 var wrappers = []string{"module.", "_orig_mod."}
 
-// unwrapped returns the tensors without wrappers' prefixes that all of them have, and these prefixes.
-func (m *Model) unwrapped(tensors []safetensors.Tensor) (out []safetensors.Tensor, prefix string) {
-	for {
-		i := slices.IndexFunc(wrappers, func(w string) bool {
-			return len(tensors) > 0 && !slices.ContainsFunc(tensors, func(t safetensors.Tensor) bool { return m.has(t.Name) || !strings.HasPrefix(t.Name, w) })
-		})
-		if i < 0 {
-			return tensors, prefix
-		}
-		prefix += wrappers[i]
-		tensors = slices.Clone(tensors)
-		for k := range tensors {
-			tensors[k].Name = strings.TrimPrefix(tensors[k].Name, wrappers[i])
+// Prefix returns what stands before all of some names that are to be those of the model's weights: what wrappers put there, and the name under
+// which another module has the whole model, as Lightning's modules do ("model."). It is empty if a name is the model's as it is.
+func (m *Model) Prefix(names []string) (prefix string) {
+	if len(names) == 0 || slices.ContainsFunc(names, m.has) {
+		return ""
+	}
+	ofAll := func(prefix string) bool {
+		return !slices.ContainsFunc(names, func(name string) bool { return !strings.HasPrefix(name, prefix) })
+	}
+	for more := true; more; {
+		more = false
+		for _, w := range wrappers {
+			if ofAll(prefix + w) {
+				prefix, more = prefix+w, true
+			}
 		}
 	}
+	for _, name := range names {
+		if before, ok := strings.CutSuffix(name, "."+m.params[0].Name); ok && ofAll(before+".") {
+			return before + "."
+		}
+	}
+	return prefix
 }

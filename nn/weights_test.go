@@ -157,7 +157,8 @@ func TestPrefixesOfWrappersAreLeftOutAndSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for prefix, noted := range map[string]string{"": "", "module.": `"module."`, "_orig_mod.": `"_orig_mod."`, "_orig_mod.module.": `"_orig_mod.module."`} {
+	for prefix, noted := range map[string]string{"": "", "module.": `"module."`, "_orig_mod.": `"_orig_mod."`, "_orig_mod.module.": `"_orig_mod.module."`,
+		"model.": `"model."`, "model._orig_mod.": `"model._orig_mod."`} {
 		t.Run("prefix "+prefix, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "w.safetensors")
 			named := slices.Clone(tensors)

@@ -254,6 +254,7 @@ func TestTicksAreFewAndRound(t *testing.T) {
 		{"as small as numbers go", linearTicks{}, 0, 5e-324, 1, 8},
 		{"logarithmic over many decades", logTicks{}, -9, 3, 2, 9},
 		{"logarithmic within one decade", logTicks{}, math.Log10(0.2), math.Log10(0.9), 2, 9},
+		{"logarithmic over two thirds of a decade", logTicks{}, math.Log10(0.26), math.Log10(1.35), 4, 9},
 		{"logarithmic over one decade", logTicks{}, math.Log10(3), math.Log10(40), 2, 9},
 		{"logarithmic over twenty decades", logTicks{}, 0, 20, 2, 9},
 		{"logarithmic as wide as numbers go", logTicks{}, -323, 300, 2, 9},
@@ -270,6 +271,20 @@ func TestTicksAreFewAndRound(t *testing.T) {
 				t.Errorf("%d labels, want %d to %d", labelled, c.least, c.most)
 			}
 		})
+	}
+}
+
+func TestALogarithmicAxisIsMarkedAsOne(t *testing.T) {
+	for _, span := range [][2]float64{{-0.6, 0.1}, {-1.3, 0.2}, {-4, 0}} {
+		ticks, marks := logTicks{}.Ticks(span[0], span[1]), 0
+		for _, tick := range ticks {
+			if tick.Label == "" {
+				marks++
+			}
+		}
+		if marks < len(ticks)/3 {
+			t.Errorf("%v: %d of %d ticks are marks between the labels", span, marks, len(ticks))
+		}
 	}
 }
 

@@ -88,8 +88,8 @@ func niceStep(x float64) float64 {
 	return 10 * power
 }
 
-// logTicks labels an axis of decimal logarithms: powers of ten, with less than two decades 1, 2 and 5 times them, with less than a factor of
-// three round numbers.
+// logTicks labels an axis of decimal logarithms: powers of ten, with less than two decades 1, 2 and 5 times them, with less than one 3 and 7 times them,
+// too, and with less than a factor of three round numbers. What lies between is marked, as long as there are few decades.
 type logTicks struct{}
 
 func (logTicks) Ticks(lo, hi float64) []plot.Tick {
@@ -99,26 +99,39 @@ func (logTicks) Ticks(lo, hi float64) []plot.Tick {
 	from, to := math.Floor(lo), math.Ceil(hi)
 	labelled := max(1, math.Ceil((to-from)/6)) // every so many decades
 	marked := max(1, math.Ceil((to-from)/60))
-	multiples := []float64{1}
-	if hi-lo < 2 {
-		multiples = []float64{1, 2, 5}
+	multiples := 1
+	if hi-lo < 7 {
+		multiples = 9
 	}
 	var ticks []plot.Tick
 	for e := from; e <= to; e++ {
-		if label := math.Mod(e-from, labelled) == 0; label || math.Mod(e-from, marked) == 0 {
-			for _, m := range multiples {
-				t := plot.Tick{Value: e + math.Log10(m)}
-				if t.Value < lo-1e-9 || t.Value > hi+1e-9 {
-					continue
-				}
-				if label {
-					t.Label = tickLabel(m*math.Pow(10, e), m*math.Pow(10, e))
-				}
-				ticks = append(ticks, t)
+		label := math.Mod(e-from, labelled) == 0
+		if !label && math.Mod(e-from, marked) != 0 {
+			continue
+		}
+		for m := 1; m <= multiples; m++ {
+			t := plot.Tick{Value: e + math.Log10(float64(m))}
+			if t.Value < lo-1e-9 || t.Value > hi+1e-9 {
+				continue
 			}
+			if label && slices.Contains(labelledMultiples(hi-lo), m) {
+				t.Label = tickLabel(float64(m)*math.Pow(10, e), float64(m)*math.Pow(10, e))
+			}
+			ticks = append(ticks, t)
 		}
 	}
 	return ticks
+}
+
+// labelledMultiples are those of a power of ten that get labels on so many decades.
+func labelledMultiples(decades float64) []int {
+	switch {
+	case decades < 1:
+		return []int{1, 2, 3, 5, 7}
+	case decades < 2:
+		return []int{1, 2, 5}
+	}
+	return []int{1}
 }
 
 // logarithms places a marker's ticks on an axis of decimal logarithms.

@@ -60,7 +60,7 @@ func (c languageRun) name() string {
 
 func judgeLanguage(sweeps []trials) (*Result, error) {
 	f := &Result{}
-	realized := report.Axes{X: "step", Y: "realized over |main| drive of dN/dt"}
+	realized := report.Axes{X: "step", Y: "realized over |main|", Zero: true, MinY: -0.5, MaxY: 2.5}
 	loss := report.Axes{X: "step", Y: "bits per byte"}
 	factor := report.Axes{X: "step", Y: "factor of the clipped norm"}
 	table := report.Table{
@@ -93,10 +93,10 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 			s.Name, s.Color, s.Dash, s.Line = name, i, i, true
 			axes.Series = append(axes.Series, s)
 		}
-		draw(&realized, realizedOverMain)
+		realized.Series = append(realized.Series, middleCurve(ts, realizedOverMain, name, i))
 		draw(&loss, func(t *trial) []float64 { return t.column("bits_per_byte") })
 		if c.clip > 0 {
-			draw(&factor, func(t *trial) []float64 { return t.column("clip.factor") })
+			factor.Series = append(factor.Series, middleCurve(ts, func(t *trial) []float64 { return t.column("clip.factor") }, name, i))
 		}
 	}
 	hindering := bySeeds(slices.Concat(sweeps...), func(t *trial) (yes, counts bool) {
@@ -110,7 +110,7 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 		Height: 2.2, Axes: []report.Axes{loss, realized, factor},
 		Labels: report.Label{
 			Name: "language-model", Title: "AdamW and Muon on a language model",
-			Caption: "Above, the loss; in the middle, the part of dN/dt by the realized bias over the size of that by the main term: below 0 the memory lowers the norm, at -1 as much as the main term; below, what the gradient is multiplied by where its norm is clipped. 20 steps of warmup, then a cosine.",
+			Caption: "Above, the loss; in the middle, the part of dN/dt by the realized bias over the size of that by the main term: above 0 the memory raises the norm, at 1 by as much as the main term lowers it; below, what the gradient is multiplied by where its norm is clipped. Loss: means of the seeds with 95% confidence intervals; else medians of the seeds, and bands from the lower to the upper quartile. Ratios beyond the axis are where the main term is nearly 0. 20 steps of warmup, then a cosine.",
 		},
 	}}
 	return f, nil
@@ -136,4 +136,24 @@ func realizedOverMain(t *trial) []float64 {
 		out = append(out, v/math.Abs(main[i]))
 	}
 	return out
+}
+
+// middleCurve is the median over seeds of what is measured in each step, with the quartiles: of ratios, whose means single seeds decide, and of factors, which
+// have bounds that no interval of confidence knows.
+func middleCurve(ts trials, measure func(*trial) []float64, name string, look int) report.Series {
+	mean := meanCurve(ts, measure)
+	s := report.Series{Name: name, Color: look, Dash: look, Line: true}
+	for _, step := range mean.X {
+		var values []float64
+		for _, t := range ts {
+			if k := slices.Index(t.column("step"), step); t.good() && k >= 0 && !math.IsNaN(measure(t)[k]) {
+				values = append(values, measure(t)[k])
+			}
+		}
+		slices.Sort(values)
+		quarter := len(values) / 4
+		s.X, s.Y = append(s.X, step), append(s.Y, (values[len(values)/2]+values[(len(values)-1)/2])/2)
+		s.Low, s.High = append(s.Low, values[quarter]), append(s.High, values[len(values)-1-quarter])
+	}
+	return s
 }

@@ -21,7 +21,7 @@ import (
 // entries are 0 before the first step: if(n > 0, m, a) stands for an m that was a. average, norm, rows and columns (means of each),
 // orthogonal, polar, matrix and aspect are made of each weight, total of all parameters; matmul, transpose, identity, orthonormal
 // and inverse_root of the matrices among the weights, others being left as they are. every(n, k) is 1 in each k-th step, the first
-// among them. The step is theta - lr times the update, where a division by lr is cancelled. An entry that is never read before it
+// among them. plane_rows and plane_columns are rows and columns of a kernel's planes, height by width. The step is theta - lr times the update, where a division by lr is cancelled. An entry that is never read before it
 // is set is no array, but a name for its formula.
 type Definition struct {
 	Name  string

@@ -52,7 +52,7 @@ func TestMistakesInADefinitionHaveLineAndColumn(t *testing.T) {
 		replace, by, want string
 	}{
 		"a name misspelt":             {"(sqrt(top) + eps)", "(sqrt(top) + ep)", `mine.yaml:10:52: optimizer.update: found "ep": no such name; want one of g, hessian, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top (did you mean eps?)`},
-		"a function misspelt":         {"sqrt(top)", "sqt(top)", `mine.yaml:10:40: optimizer.update: found "sqt": want one of the functions abs, aspect, average, columns, corrected, ema, every, exp, identity, if, inverse_root, log, matmul, matrix, max, min, norm, orthogonal, orthonormal, polar, rows, sign, sqrt, sum, tanh, total, transpose (did you mean sqrt?)`},
+		"a function misspelt":         {"sqrt(top)", "sqt(top)", `mine.yaml:10:40: optimizer.update: found "sqt": want one of the functions abs, aspect, average, columns, corrected, ema, every, exp, identity, if, inverse_root, log, matmul, matrix, max, min, norm, orthogonal, orthonormal, plane_columns, plane_rows, polar, rows, sign, sqrt, sum, tanh, total, transpose (did you mean sqrt?)`},
 		"a parenthesis missing":       {"ema(g^2, beta2)", "ema(g^2, beta2", "mine.yaml:8:22: optimizer.state.v: it ends where ) should follow"},
 		"an operator missing":         {"max(top, v)", "2 top", `mine.yaml:9:12: optimizer.state.top: found "top": want an operator or the end`},
 		"within quotes":               {"m: ema(g, beta1)", "m: 'ema(g, beta3)'", `mine.yaml:7:16: optimizer.state.m: found "beta3": no such name; want one of g, hessian, lr, n, theta, beta1, beta2, eps, nesterov, m, v, top (did you mean beta1?)`},

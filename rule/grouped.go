@@ -40,6 +40,9 @@ type array struct {
 // run is a part of a vector.
 type run struct{ from, to int }
 
+// Stays reports whether the part's weights stay where they are, for its step size is 0.
+func (p *Part) Stays() bool { return p.scale == 0 }
+
 // grouped is a rule that is made of the rules of groups. It implements sizes.
 type grouped struct {
 	parts   []Part
@@ -238,8 +241,8 @@ func (r *Rule) Decays(of func(group int) float64) []Decay {
 
 // Remembered is an array of state that a weight has: Entry is what its own optimizer calls it, and Array its place among the rule's.
 type Remembered struct {
-	Entry string
-	Array int
+	Optimizer, Entry string
+	Array            int
 }
 
 // StateOf returns the arrays of state that a weight has.
@@ -248,13 +251,13 @@ func (r *Rule) StateOf(weight string) []Remembered {
 	for _, p := range r.Parts() {
 		for i, a := range p.arrays {
 			if slices.Contains(p.Weights, weight) {
-				out = append(out, Remembered{p.rule.State[i], a.place})
+				out = append(out, Remembered{p.rule.Name, p.rule.State[i], a.place})
 			}
 		}
 	}
 	if r.grouped == nil {
 		for i, name := range r.State {
-			out = append(out, Remembered{name, i})
+			out = append(out, Remembered{r.Name, name, i})
 		}
 	}
 	return out

@@ -215,7 +215,7 @@ func TestStateOfItsOwnShapeIsOfTheGroupsAlone(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if of := r.StateOf("2.bias"); fmt.Sprint(of) != "[{m 0} {v 1} {product 4}]" {
+	if of := r.StateOf("2.bias"); fmt.Sprint(of) != "[{nadam m 0} {nadam v 1} {nadam product 4}]" {
 		t.Errorf("2.bias has %v", of)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // The names under which training scripts keep the state_dicts of a model and an optimizer in one dictionary.
 var (
 	modelNames     = []string{"model_state_dict", "state_dict", "model"}
-	optimizerNames = []string{"optimizer_state_dict", "optimizer", "optimizer_states"}
+	optimizerNames = []string{"optimizer_state_dict", "optimizer", "optimizer_states", "optimizers"}
 )
 
 // Tensors returns the tensors of a state_dict by their names, in its order. The state_dict is the file, or stands in its dictionary under
@@ -75,8 +75,8 @@ type Remembered struct {
 	Numbers map[string]float64
 }
 
-// Optimizer returns the state_dict of an optimizer: the file, or what stands in its dictionary under optimizer_state_dict, optimizer or
-// optimizer_states.
+// Optimizer returns the state_dict of an optimizer: the file, or what stands in its dictionary under optimizer_state_dict, optimizer, optimizer_states or
+// optimizers. Of a list of several they are one, with the groups of all, one behind the other.
 func (f *File) Optimizer() (*Optimizer, error) {
 	dict, ok := entriesOf(f.root)
 	if !ok {
@@ -84,14 +84,33 @@ func (f *File) Optimizer() (*Optimizer, error) {
 	}
 	for _, name := range optimizerNames {
 		inner := lookup(dict, name)
-		if list, ok := inner.(*types.List); ok && list.Len() == 1 {
-			inner = list.Get(0)
+		if list, ok := inner.(*types.List); ok && list.Len() > 0 {
+			return optimizersOf(*list)
 		}
 		if entries, ok := entriesOf(inner); ok {
 			dict = entries
 			break
 		}
 	}
+	return optimizerOf(dict)
+}
+
+// optimizersOf returns the optimizers of a list as one.
+func optimizersOf(list types.List) (*Optimizer, error) {
+	all := &Optimizer{}
+	for _, item := range list {
+		dict, _ := entriesOf(item)
+		one, err := optimizerOf(dict)
+		if err != nil {
+			return nil, err
+		}
+		all.State, all.Names = append(all.State, one.State...), append(all.Names, one.Names...)
+		all.Groups, all.Sizes = append(all.Groups, one.Groups...), append(all.Sizes, one.Sizes...)
+	}
+	return all, all.check()
+}
+
+func optimizerOf(dict []types.DictEntry) (*Optimizer, error) {
 	state, hasState := entriesOf(lookup(dict, "state"))
 	groups, hasGroups := lookup(dict, "param_groups").(*types.List)
 	if !hasState || !hasGroups {
@@ -115,10 +134,15 @@ func (f *File) Optimizer() (*Optimizer, error) {
 			return nil, err
 		}
 	}
+	return o, o.check()
+}
+
+// check refuses an optimizer of which some parameters have names, and others not.
+func (o *Optimizer) check() error {
 	if o.Names != nil && len(o.Names) != len(o.State) {
-		return nil, malformed("its groups name %d of %d parameters", len(o.Names), len(o.State))
+		return malformed("its groups name %d of %d parameters", len(o.Names), len(o.State))
 	}
-	return o, nil
+	return nil
 }
 
 // group adds a group of parameters.
@@ -277,6 +301,8 @@ func describe(v any) string {
 		return "a text"
 	case *tensor:
 		return fmt.Sprintf("a tensor of shape %.200s", fmt.Sprint(v.size))
+	case *opaque:
+		return v.String()
 	case *types.List, *types.Tuple:
 		return "a list"
 	case *types.Dict, *types.OrderedDict:

@@ -2,7 +2,8 @@
 // the older ones are read.
 //
 // Such a file is a pickle, which in Python may run anything. Here nothing is ever executed: dictionaries, lists, numbers and texts are
-// values, a handful of names stand for tensors, and any other is refused with a sentence that says what to save instead. Before the pickle
+// values, a handful of names stand for tensors, and any other for an object that is passed over, unless it stands where tensors should: then a sentence
+// says what to save instead. Before the pickle
 // is read its lengths are compared with what is there, and no more bytes of tensors are kept than the file has; so a hostile file costs its
 // own size and some hundred megabytes at most. gopickle knows the pickle's instructions; the containers are read here, within these bounds.
 package torchfile

@@ -169,12 +169,33 @@ func TestADictionaryOfATrainingScriptHasBoth(t *testing.T) {
 	}
 }
 
+func TestObjectsOfPythonsBesideTheTensorsArePassedOver(t *testing.T) {
+	want := readExpected(t).Names
+	for _, name := range []string{"objects.pt", "beside_module.pt"} {
+		f := mustRead(t, name)
+		o, err := f.Optimizer()
+		if err != nil || !slices.Equal(o.Names, want) {
+			t.Errorf("%s: parameters %v, want %v; %v", name, o, want, err)
+		}
+		tensors, err := f.Tensors()
+		if name == "beside_module.pt" {
+			if err == nil || !strings.Contains(err.Error(), `"net" is a whole module (torch.nn.modules.container.Sequential), whose code only Python has`) {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err != nil || len(tensors) != len(want) || tensors[0].Name != "model."+want[0] {
+			t.Errorf("%s: %d tensors, %v", name, len(tensors), err)
+		}
+	}
+}
+
 func TestWhatCannotBeReadIsSaidWithWhatToSaveInstead(t *testing.T) {
 	for name, want := range map[string][]string{
 		"module.pt":       {"whole module", "torch.save(model.state_dict()"},
 		"float8.pt":       {"8-bit", "v.float()"},
 		"uint16.pt":       {"unsigned 16-bit", "v.float()"},
-		"complex.pt":      {"complex", "nothing is executed", "torch.save(model.state_dict()"},
+		"complex.pt":      {`"epoch" is the number 3`, "torch.save(model.state_dict()"},
 		"tensor.pt":       {"a tensor of shape [3]", "torch.save(model.state_dict()"},
 		"numbers.pt":      {`"epoch" is the number 3`, "its keys: epoch, loss", "torch.save(model.state_dict()"},
 		"expected.json":   {"no file of torch.save"},
@@ -332,7 +353,7 @@ func TestAnArchiveWithTwoFilesOfOneNameIsRefused(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, name := range []string{"zip.pt", "older.pt", "protocol4.pt", "adam.pt", "rmsprop.pt", "training.pt", "module.pt", "float8.pt"} {
+	for _, name := range []string{"zip.pt", "older.pt", "protocol4.pt", "adam.pt", "rmsprop.pt", "training.pt", "module.pt", "float8.pt", "objects.pt"} {
 		raw, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)

@@ -406,3 +406,34 @@ func FuzzTextsSurviveTheResolvedConfig(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatPyTorchCallsOtherwiseIsSaidWithItsNameHere(t *testing.T) {
+	for set, want := range map[string]string{
+		"optimizer={name: adam, weight_decay: 0.1}":             "of no use with optimizer.name: adam; its weight decay is coupled, optimizer.l2; decoupled weight decay is name: adamw",
+		"optimizer={name: sgd, weight_decay: 0.1}":              "of no use with optimizer.name: sgd; its weight decay is coupled: optimizer.l2",
+		"optimizer={name: rmsprop, alpha: 0.9}":                 "of no use with optimizer.name: rmsprop; PyTorch's alpha is beta2",
+		"optimizer={name: adam, amsgrad: true}":                 "unknown key; PyTorch's amsgrad is name: amsgrad",
+		"amsgrad=true":                                          "unknown key; PyTorch's amsgrad is name: amsgrad",
+		"betas=[0.9,0.999]":                                     "unknown key; they are keys of their own: beta1, beta2",
+		"optimizer={name: sgd, beta1: 0.9}":                     "of no use with optimizer.name: sgd; its momentum is momentum",
+		"optimizer={name: adagrad, momentum: 0.9}":              "of no use with optimizer.name: adagrad; it is for ",
+		"optimizer={name: adam, momentun: 0.9}":                 "unknown key; did you mean momentum?",
+		"optimizer.groups=[{dims: 1, name: rmsprop, alpha: 0}]": "group 1: alpha: of no use with optimizer.name: rmsprop; PyTorch's alpha is beta2",
+		"model={name: cnn, hidden: [3]}":                        "of no use with model.name: cnn; it is for mlp",
+	} {
+		if _, err := Parse("", nil, []string{set}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", set, err, want)
+		}
+	}
+	for _, k := range torchKeys {
+		for _, name := range strings.Fields(k.optimizers) {
+			d, err := rule.Find(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.ContainsFunc(d.Keys(), func(own schema.Key) bool { return own.Name == k.key }) {
+				t.Errorf("%s has %s: the hint is never said", name, k.key)
+			}
+		}
+	}
+}

@@ -7,50 +7,74 @@ import (
 	"shadowflow/rule"
 )
 
-// Conventions says in plain words whose conventions are in force, what differs under the others, and how to get those; empty where there are
-// no others. Of groups whose rule is another it says so, too.
+// Conventions says in plain words whose conventions are in force, what is otherwise under the others, how to get those, and which keys would stay, for
+// they are set; empty where there are no others. Of groups whose rule is another it says so, too.
 func (o Optimizer) Conventions() string {
 	var text []string
-	if mine, other, apart := o.conventions(); other != "" {
-		text = append(text, fmt.Sprintf("Conventions: optimizer.preset is %s.", mine))
-		if len(apart) == 0 {
-			text = append(text, fmt.Sprintf("No default of %s is another under %s.", o.Name, other))
-		} else {
-			text = append(text, fmt.Sprintf("--set optimizer.preset=%s takes the others: %s.", other, strings.Join(apart, "; ")))
+	if c := o.conventions(); c.other != "" {
+		text = append(text, fmt.Sprintf("Conventions: optimizer.preset is %s.", c.mine))
+		switch {
+		case len(c.apart) > 0:
+			text = append(text, fmt.Sprintf("--set optimizer.preset=%s takes the others, of keys that are left out: %s.", c.other, strings.Join(c.apart, "; ")))
+		case len(c.set) == 0:
+			text = append(text, fmt.Sprintf("No default of %s is another under %s.", o.Name, c.other))
 		}
-		if len(apart) > 0 && o.Values["eps_inside"] != nil {
+		if len(c.set) > 0 {
+			text = append(text, fmt.Sprintf("Under %s, too, stays what is set: %s.", c.other, strings.Join(c.set, "; ")))
+		}
+		if c.eps {
 			text = append(text, "Where eps stands decides what is penalized.")
 		}
 	}
 	said := map[string]bool{o.Name: true}
 	for _, g := range o.parts {
-		mine, other, apart := g.Optimizer.conventions()
-		if name := g.Optimizer.Name; !said[name] && len(apart) > 0 {
-			text = append(text, fmt.Sprintf("The preset of %s in optimizer.groups is %s; what differs under %s: %s.", name, mine, other, strings.Join(apart, "; ")))
+		c, name := g.Optimizer.conventions(), g.Optimizer.Name
+		if !said[name] && len(c.apart) > 0 {
+			text = append(text, fmt.Sprintf("The preset of %s in optimizer.groups is %s; what differs under %s: %s.", name, c.mine, c.other, strings.Join(c.apart, "; ")))
 		}
-		said[g.Optimizer.Name] = true
+		said[name] = true
 	}
 	return strings.Join(text, " ")
 }
 
-// conventions returns whose conventions are in force, whose are the others, none where other is empty, and what differs.
-func (o Optimizer) conventions() (mine, other string, apart []string) {
+// conventions are whose conventions are in force, and whose are the others, none where other is empty.
+type conventions struct {
+	mine, other string
+	// apart says what is otherwise under the others, and set which of the keys whose defaults differ are set, so that they stay.
+	apart, set []string
+	eps        bool // where eps stands is otherwise
+}
+
+// conventions compares the defaults under both.
+func (o Optimizer) conventions() (c conventions) {
 	d, err := o.definition()
 	if err != nil || len(d.Presets) == 0 {
-		return "", "", nil
+		return conventions{}
 	}
-	mine, _ = o.Values["preset"].(string)
-	if other = rule.PyTorch; mine == other {
-		other = rule.Paper
+	c.mine, _ = o.Values["preset"].(string)
+	if c.other = rule.PyTorch; c.mine == c.other {
+		c.other = rule.Paper
 	}
 	for _, k := range d.Keys() {
-		have, there := o.Values[k.Name], d.Preset(other, k)
+		have, here, there := o.Values[k.Name], d.Preset(c.mine, k), d.Preset(c.other, k)
 		if k.Name == "lr" {
 			have = o.LR
 		}
-		if have != there && d.Preset(mine, k) != there {
-			apart = append(apart, fmt.Sprintf("%s is %v, there %v", k.Name, have, there))
+		switch {
+		case here == there:
+		case have != here:
+			c.set = append(c.set, fmt.Sprintf("%s is %v (by default %v, there %v)", k.Name, have, here, there))
+		default:
+			c.apart = append(c.apart, fmt.Sprintf("%s is %v, there %v", k.Name, have, there))
+			c.eps = c.eps || k.Name == "eps_inside"
 		}
 	}
-	return mine, other, apart
+	if o.ClipNorm != 0 {
+		exact, guarded := "c/norm", "c/(norm + 1e-6)"
+		if c.mine == rule.PyTorch {
+			exact, guarded = guarded, exact
+		}
+		c.apart = append(c.apart, fmt.Sprintf("the factor of clip_norm is %s, there %s", exact, guarded))
+	}
+	return c
 }

@@ -4,12 +4,20 @@ import "testing"
 
 func TestConventionsSayWhatIsOtherwiseUnderTheOthers(t *testing.T) {
 	for _, c := range []struct{ name, set, want string }{
-		{"the papers'", "optimizer.name=adam", "Conventions: optimizer.preset is paper. --set optimizer.preset=pytorch takes the others: beta2 is 0.99, there 0.999; " +
+		{"the papers'", "optimizer.name=adam", "Conventions: optimizer.preset is paper. --set optimizer.preset=pytorch takes the others, of keys that are left out: beta2 is 0.99, there 0.999; " +
 			"eps_inside is true, there false. Where eps stands decides what is penalized."},
-		{"PyTorch's", "optimizer.preset=pytorch", "Conventions: optimizer.preset is pytorch. --set optimizer.preset=paper takes the others: beta2 is 0.999, there 0.99; " +
+		{"PyTorch's", "optimizer.preset=pytorch", "Conventions: optimizer.preset is pytorch. --set optimizer.preset=paper takes the others, of keys that are left out: beta2 is 0.999, there 0.99; " +
 			"eps_inside is false, there true. Where eps stands decides what is penalized."},
-		{"a value of one's own", "optimizer.beta2=0.999", "Conventions: optimizer.preset is paper. --set optimizer.preset=pytorch takes the others: " +
-			"eps_inside is true, there false. Where eps stands decides what is penalized."},
+		{"a value of one's own", "optimizer.beta2=0.999", "Conventions: optimizer.preset is paper. --set optimizer.preset=pytorch takes the others, of keys that are left out: " +
+			"eps_inside is true, there false. Under pytorch, too, stays what is set: beta2 is 0.999 (by default 0.99, there 0.999). " +
+			"Where eps stands decides what is penalized."},
+		{"an lr of one's own", "optimizer={name: sgd, preset: pytorch, lr: 0.1, momentum: 0.9}", "Conventions: optimizer.preset is pytorch. Under paper, too, stays what is set: " +
+			"lr is 0.1 (by default 0.001, there 0.01); momentum is 0.9 (by default 0, there 0.9)."},
+		{"the sign itself", "optimizer={name: lion, eps: 0}", "Conventions: optimizer.preset is paper. Under pytorch, too, stays what is set: eps is 0 (by default 1e-08, there 0)."},
+		{"where eps stands is set", "optimizer={name: adam, eps_inside: false}", "Conventions: optimizer.preset is paper. --set optimizer.preset=pytorch takes the others, of keys that are left out: " +
+			"beta2 is 0.99, there 0.999. Under pytorch, too, stays what is set: eps_inside is false (by default true, there false)."},
+		{"clipping", "optimizer={name: lamb, clip_norm: 1}", "Conventions: optimizer.preset is paper. --set optimizer.preset=pytorch takes the others, of keys that are left out: " +
+			"the factor of clip_norm is c/norm, there c/(norm + 1e-6)."},
 		{"all the same", "optimizer.name=lamb", "Conventions: optimizer.preset is paper. No default of lamb is another under pytorch."},
 		{"a group's", "optimizer={name: muon, groups: [{dims: 1, name: adamw, preset: pytorch}]}", "Conventions: optimizer.preset is paper. No default of muon is another under pytorch. " +
 			"The preset of adamw in optimizer.groups is pytorch; what differs under paper: beta2 is 0.999, there 0.99; eps_inside is false, there true."},

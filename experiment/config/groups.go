@@ -100,7 +100,7 @@ func (o *Optimizer) group(item schema.Setting, own []*rule.Definition) (Group, [
 		r.Fail("optimizer.lr_scale", "lr is given as well; give one of them")
 	}
 	if err := r.Err(); err != nil {
-		return Group{}, nil, flatten(err)
+		return Group{}, nil, flatten(withHints(err, read.Optimizer.Name))
 	}
 	return g, o.settings(s, r), nil
 }

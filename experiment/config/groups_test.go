@@ -78,7 +78,7 @@ func TestMistakesInGroupsSayWhereTheyAre(t *testing.T) {
 		{"[{}]", "optimizer.groups: group 1: match: missing; want patterns of weights' names"},
 		{"[{match: 'a['}]", `c.yaml:3:20: optimizer.groups: group 1: match: "a[" is no pattern`},
 		{"[{dims: 1}, {dims: 2, beta9: 1}]", "c.yaml:3:33: optimizer.groups: group 2: beta9: unknown key; did you mean beta"},
-		{"[{dims: 1, momentum: 1}]", "c.yaml:3:32: optimizer.groups: group 1: momentum: of no use with optimizer.name: adamw; it is for "},
+		{"[{dims: 1, momentum: 1}]", "c.yaml:3:32: optimizer.groups: group 1: momentum: of no use with optimizer.name: adamw; its momentum is beta1"},
 		{"[{dims: 1, name: sgd, momentum: 1}]", "c.yaml:3:43: optimizer.groups: group 1: momentum: 1 is out of range"},
 		{"[{dims: 1, name: adamv}]", `optimizer.groups: group 1: name: unknown value "adamv"; did you mean adam`},
 		{"[{dims: 1, clip_norm: 1}]", "c.yaml:3:22: optimizer.groups: group 1: clip_norm: it is of all weights; give it in the section optimizer"},

@@ -131,7 +131,7 @@ func presetKeys(names []string, optimizers map[string]*rule.Definition) []schema
 	slices.Sort(words)
 	return []schema.Key{{
 		Section: "optimizer", Name: "preset", Type: schema.Text, Words: append([]string{rule.Paper}, words...), Default: rule.Paper, Sparse: true,
-		Doc:  "whose conventions are the defaults of the optimizer's keys: its definition's, which follow the papers, or those of torch.optim or the authors' code in PyTorch, whose clipping counts too",
+		Doc:  "whose conventions are the defaults of the optimizer's keys: its definition's, which follow the papers, or those of torch.optim or, where it has none, of the authors' code in PyTorch, whose clipping counts too",
 		When: []schema.Condition{{Key: "optimizer.name", Words: several}},
 	}}
 }

@@ -3,7 +3,6 @@ package run
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,31 +41,6 @@ func (m *Moments[T]) notes() []string {
 		return nil
 	}
 	return m.Notes
-}
-
-// torchNames are PyTorch's names for what a rule remembers, by the names of its state, in the order in which they are looked for. A name that
-// is not here is looked for as it is.
-var torchNames = map[string][]string{
-	"m":   {"exp_avg", "momentum_buffer"},
-	"v":   {"exp_avg_sq", "square_avg", "sum"},
-	"top": {"max_exp_avg_sq"},
-	"u":   {"exp_inf", "acc_delta"}, // Adamax, Adadelta
-
-	"center": {"grad_avg"}, "product": {"mu_product"}, "buf": {"momentum_buffer"}, "last": {"prev"}, "size": {"step_size"},
-	"h": {"hessian"}, // of the authors' Sophia
-}
-
-// torchSettings are PyTorch's names for hyperparameters, by the names here.
-var torchSettings = map[string]string{
-	"momentum": "beta1", "alpha": "beta2", "eps": "eps", "weight_decay": "weight_decay", "nesterov": "nesterov", "dampening": "dampening",
-	"centered": "centered", "amsgrad": "amsgrad",
-}
-
-func torchNamesOf(entry string) []string {
-	if names, ok := torchNames[entry]; ok {
-		return names
-	}
-	return []string{entry}
 }
 
 // readMoments reads the file optimizer.moments, nil if there is none.
@@ -125,111 +99,4 @@ func (m *Moments[T]) readOurs(path string) ([]safetensors.Tensor, error) {
 		}
 	}
 	return slices.DeleteFunc(file.Tensors, func(t safetensors.Tensor) bool { return !strings.HasPrefix(t.Name, "state.") }), nil
-}
-
-// readTorch reads an optimizer's state_dict, whose arrays get the names that they have in our checkpoints.
-func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]safetensors.Tensor, error) {
-	file, err := torchfile.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	o, err := file.Optimizer()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	names, err := parameterNames(o, model, r)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	m.groups = torchGroups(o, names)
-	shapes := map[string][]int{}
-	for _, p := range model.Params() {
-		shapes[p.Name] = p.Torch
-	}
-	var tensors []safetensors.Tensor
-	numbers := map[string]float64{}
-	for i, remembered := range o.State {
-		where := fmt.Sprintf("%s: state of parameter %d, %s", path, i, names[i])
-		if remembered == nil {
-			return nil, fmt.Errorf("%s, is missing: the optimizer has not moved it; want one that trained all of the model", where)
-		}
-		arrays, err := renamed(remembered, r, names[i], shapes[names[i]])
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", where, err)
-		}
-		for _, t := range arrays {
-			value, isNumber := t.Data.([]float64)
-			if isNumber = isNumber && len(t.Shape) == 0 && len(value) == 1; !isNumber {
-				tensors = append(tensors, t)
-				continue
-			}
-			v, seen := numbers[t.Name]
-			if seen && v != value[0] {
-				return nil, fmt.Errorf("%s: %s is %v, where another parameter has %v; want one number for all", where, t.Name, value[0], v)
-			}
-			if numbers[t.Name] = value[0]; !seen {
-				tensors = append(tensors, t)
-			}
-		}
-		step := remembered.Numbers["step"]
-		if i == 0 {
-			m.Steps = int(step)
-		}
-		if step != float64(m.Steps) {
-			return nil, fmt.Errorf("%s: step %v, where parameter 0 has %v; want the same for all", where, step, m.Steps)
-		}
-	}
-	return tensors, nil
-}
-
-// renamed returns the arrays of one parameter under the names of our checkpoints, and its numbers, which are to be the same for all
-// parameters, as arrays of one float64 without axes. What only other groups' optimizers remember of their weights is 0.
-func renamed(from *torchfile.Remembered, r *rule.Rule, weight string, shape []int) ([]safetensors.Tensor, error) {
-	there := map[string]safetensors.Tensor{}
-	for _, t := range from.Arrays {
-		there[t.Name] = t
-	}
-	has := strings.Join(append(slices.Sorted(maps.Keys(there)), slices.Sorted(maps.Keys(from.Numbers))...), ", ")
-	var out []safetensors.Tensor
-	var entries []string
-	others := map[int]bool{}
-	for i := range r.State {
-		others[i] = r.PartsOf(i) == nil
-	}
-	for _, own := range r.StateOf(weight) {
-		entry, parts := own.Entry, r.PartsOf(own.Array)
-		prefix := statePrefix(r.State[own.Array])
-		entries, others[own.Array] = append(entries, entry), false
-		names := torchNamesOf(entry)
-		array := slices.IndexFunc(names, func(n string) bool { _, ok := there[n]; return ok })
-		number := slices.IndexFunc(names, func(n string) bool { _, ok := from.Numbers[n]; return ok })
-		switch ofAll := parts != nil && len(parts[0].Shape) == 0; {
-		case ofAll && number >= 0:
-			out = append(out, safetensors.Tensor{Name: nn.PartName(prefix, ""), Data: []float64{from.Numbers[names[number]]}})
-		case !ofAll && array >= 0:
-			t := there[names[array]]
-			delete(there, names[array])
-			t.Name = prefix + weight
-			out = append(out, t)
-		default:
-			return nil, fmt.Errorf("it has %s; want %s, which is %s of optimizer %s", orNothing(has), strings.Join(names, " or "), entry, r.Name)
-		}
-	}
-	if len(there) > 0 {
-		return nil, fmt.Errorf("%s is nothing that optimizer %s remembers (%s); want the optimizer that it is of", strings.Join(slices.Sorted(maps.Keys(there)), ", "),
-			r.Name, strings.Join(entries, ", "))
-	}
-	for i, name := range r.State {
-		if others[i] {
-			out = append(out, safetensors.Tensor{Name: statePrefix(name) + weight, Shape: shape, Data: make([]float64, graph.Block{Shape: shape}.Size())})
-		}
-	}
-	return out, nil
-}
-
-func orNothing(list string) string {
-	if list == "" {
-		return "nothing"
-	}
-	return list
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"shadowflow/experiment/config"
 	"shadowflow/nn"
@@ -32,11 +33,21 @@ func torchGroups(o *torchfile.Optimizer, names []string) []torchGroup {
 // groups, where the shapes of what is remembered tell which these are.
 func parameterNames(o *torchfile.Optimizer, model *nn.Model, r *rule.Rule) ([]string, error) {
 	params := model.Params()
+	if stay := staying(r); len(o.State) != len(params) {
+		params = slices.DeleteFunc(slices.Clone(params), func(p nn.Param) bool { return stay[p.Name] })
+	}
 	switch {
 	case o.Names != nil:
-		return o.Names, nil
+		prefix, names := model.Prefix(o.Names), slices.Clone(o.Names)
+		for i := range names {
+			names[i] = strings.TrimPrefix(names[i], prefix)
+		}
+		return names, nil
+	case len(o.State) != len(params) && len(params) == len(model.Params()):
+		return nil, fmt.Errorf("an optimizer of %d parameters; the model has %d: for weights that it does not move want lr_scale: 0 in optimizer.groups",
+			len(o.State), len(params))
 	case len(o.State) != len(params):
-		return nil, fmt.Errorf("an optimizer of %d parameters; the model has %d", len(o.State), len(params))
+		return nil, fmt.Errorf("an optimizer of %d parameters; the model has %d, of which %d move", len(o.State), len(model.Params()), len(params))
 	case len(o.Groups) > 1:
 		if names := namesByShape(o, params, r); names != nil {
 			return names, nil
@@ -112,29 +123,56 @@ func (m *Moments[T]) compare(c *config.Config, r *rule.Rule, factor float64) {
 
 // compareWith compares an optimizer with the hyperparameters of one of PyTorch's in a file.
 func (m *Moments[T]) compareWith(o config.Optimizer, prefix, file string, group map[string]any, factor float64) {
-	note := func(name string, here, there any) {
-		text := fmt.Sprintf("%s%s is %v, where the optimizer of %s had %v", prefix, name, here, file, there)
+	note := func(name string, here, there any, that ...string) {
+		text := fmt.Sprintf("%s%s is %v, where the optimizer of %s had %v%s", prefix, name, here, file, there, strings.Join(that, ""))
 		if !alike(here, there) && !slices.Contains(m.Notes, text) {
 			m.Notes = append(m.Notes, text)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(group)) {
-		there, key := group[name], torchSettings[name]
-		if name == "momentum" && o.Values[name] != nil {
-			key = name
+		there, key := group[name], name
+		if o.Values[key] == nil {
+			key = torchSettings[name]
 		}
-		switch betas, _ := there.([]float64); {
+		switch {
 		case name == "lr":
 			note("lr of the coming step", o.LR*factor, there)
-		case name == "betas" && len(betas) == 2:
-			note("beta1", o.Values["beta1"], betas[0])
-			note("beta2", o.Values["beta2"], betas[1])
+		case lists[name] != nil:
+			several, _ := there.([]float64)
+			for i, key := range lists[name][:min(len(several), len(lists[name]))] {
+				if o.Values[key] != nil {
+					note(key, o.Values[key], several[i])
+				}
+			}
 		case key == "nesterov" && slices.Contains([]string{"heavy-ball", "nesterov"}, o.Name):
 			note("name nesterov", o.Name == "nesterov", there)
-		case key == "weight_decay" && o.Values[key] == nil:
-			note("l2", o.L2, there)
+		case name == "beta2_decay" && o.Values["decay"] != nil:
+			exponent, _ := there.(float64)
+			note("decay", o.Values["decay"], -exponent)
+		case key == "eps" && group["ns_steps"] != nil, key == "weight_decay": // Muon's is of another norm; see below
 		case key != "" && o.Values[key] != nil:
 			note(key, o.Values[key], there)
+		}
+	}
+	if there, ok := group["weight_decay"].(float64); ok {
+		coupled, decoupled := there, 0.0
+		if isDecoupled(o, group) {
+			coupled, decoupled = 0, there
+		}
+		if o.Name == "adamw" && coupled != 0 {
+			note("l2", o.L2, coupled, ", coupled: that is name: adam with l2")
+		} else {
+			note("l2", o.L2, coupled)
+		}
+		switch {
+		case o.Values["weight_decay"] != nil:
+			note("weight_decay", o.Values["weight_decay"], decoupled)
+		case decoupled != 0:
+			text := fmt.Sprintf("%sname %s has no weight_decay, where the optimizer of %s had %v, decoupled", prefix, o.Name, file, decoupled)
+			if o.Name == "adam" {
+				text += ": that is name: adamw"
+			}
+			m.Notes = append(m.Notes, text)
 		}
 	}
 	if o.Values["eps_inside"] == true && group["eps"] != nil {
@@ -147,4 +185,27 @@ func alike(a, b any) bool {
 	x, isNumber := a.(float64)
 	y, too := b.(float64)
 	return a == b || isNumber && too && math.Abs(x-y) <= 1e-12*math.Abs(y)
+}
+
+// torchSettings are the names here of hyperparameters that PyTorch's optimizers call otherwise, by their names there, and lists are the names of those
+// that stand there in one.
+var (
+	torchSettings = map[string]string{
+		"momentum": "beta1", "alpha": "beta2", "rho": "beta2", "d": "largest", "initial_accumulator_value": "initial", "nesterov": "nesterov",
+	}
+	lists = map[string][]string{"betas": {"beta1", "beta2", "beta3"}, "etas": {"shorter", "longer"}, "step_sizes": {"least", "most"}}
+)
+
+// isDecoupled reports whether the weight decay of a group in a file is decoupled: as the group says (torch.optim from 2.6 on, pytorch_optimizer,
+// authors' code), and where it does not, as that of the config's optimizer is.
+func isDecoupled(o config.Optimizer, group map[string]any) bool {
+	if o.Name == "adan" { // whose decay is proximal where it is not decoupled
+		return true
+	}
+	for _, name := range []string{"decoupled_weight_decay", "weight_decouple", "decoupled", "decouple"} {
+		if is, ok := group[name].(bool); ok {
+			return is
+		}
+	}
+	return o.Values["weight_decay"] != nil
 }

@@ -25,6 +25,7 @@ import (
 type continued struct {
 	File      string
 	Optimizer json.RawMessage // a section optimizer
+	Model     json.RawMessage // a section model, without its weights
 	Losses    []float64
 }
 
@@ -45,14 +46,14 @@ func (c *continued) config(t *testing.T, more ...schema.Setting) *config.Config 
 	t.Helper()
 	path := filepath.Join("testdata", c.File)
 	settings := []schema.Setting{
-		schema.Set("dtype", "float64"), schema.Set("model.hidden", []int{4}), schema.Set("steps", 5), schema.Set("record.test", 0),
+		schema.Set("dtype", "float64"), schema.Set("steps", 5), schema.Set("record.test", 0),
 		schema.Set("model.weights", path), schema.Set("optimizer.moments", path),
 	}
-	var section bytes.Buffer
-	if err := json.Compact(&section, c.Optimizer); err != nil {
+	var text bytes.Buffer
+	if err := json.Compact(&text, []byte(fmt.Sprintf(`{"optimizer": %s, "model": %s}`, c.Optimizer, c.Model))); err != nil {
 		t.Fatal(err)
 	}
-	document, err := schema.Parse(c.File, []byte("optimizer: "+section.String()))
+	document, err := schema.Parse(c.File, text.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,20 +290,72 @@ func TestWhatATorchGroupHadOtherwiseIsNotedOfTheGroup(t *testing.T) {
 	}
 }
 
+func TestAScheduleFreeOptimizerIsReadInItsModeForTraining(t *testing.T) {
+	for mode, want := range map[any]string{true: "", nil: "", false: "call optimizer.train() before both are saved"} {
+		err := inTraining([]torchGroup{{settings: map[string]any{"train_mode": mode}}})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("train_mode %v: %v", mode, err)
+		}
+	}
+}
+
 func TestANumberOfAllParametersIsReadAsOne(t *testing.T) {
 	from := &torchfile.Remembered{
 		Numbers: map[string]float64{"step": 3, "mu_product": 0.5}, Arrays: []safetensors.Tensor{{Name: "exp_avg", Shape: []int{2}, Data: []float64{1, 2}}},
 	}
-	got, err := renamed(from, &rule.Rule{Name: "own", State: []string{"m", "product"}, Shapes: [][]graph.Block{nil, {{}}}}, "w", []int{2})
-	if err != nil || len(got) != 2 {
-		t.Fatal(got, err)
+	r := &torchReader{rule: &rule.Rule{Name: "own", State: []string{"m", "product"}, Shapes: [][]graph.Block{nil, {{}}}}, numbers: map[string]float64{}}
+	if err := r.read(from, "w", []int{2}); err != nil || len(r.tensors) != 2 {
+		t.Fatal(r.tensors, err)
 	}
 	for i, want := range []struct {
 		name   string
 		values []float64
 	}{{"state.m.w", []float64{1, 2}}, {"state.product", []float64{0.5}}} {
-		if v, _ := got[i].Float64s(); got[i].Name != want.name || !slices.Equal(v, want.values) {
-			t.Errorf("%s %v, want %s %v", got[i].Name, v, want.name, want.values)
+		if v, _ := r.tensors[i].Float64s(); r.tensors[i].Name != want.name || !slices.Equal(v, want.values) {
+			t.Errorf("%s %v, want %s %v", r.tensors[i].Name, v, want.name, want.values)
+		}
+	}
+	from.Numbers["mu_product"] = 0.25
+	if err := r.read(from, "b", []int{2}); err == nil || !strings.Contains(err.Error(), "state.product is 0.25, where another parameter has 0.5") {
+		t.Errorf("another product: %v", err)
+	}
+}
+
+func TestWhatAnOptimizerKeepsOtherwiseIsMadeTheEntry(t *testing.T) {
+	for _, c := range []struct {
+		entry, name string
+		of, shape   []int
+		kept, want  []float64
+	}{
+		{"r", "row_var", []int{2, 1}, []int{2, 3}, []float64{1, 2}, []float64{1, 1, 1, 2, 2, 2}},
+		{"c", "col_var", []int{1, 3}, []int{2, 3}, []float64{1, 2, 3}, []float64{1, 2, 3, 1, 2, 3}},
+		{"r", "row_var", []int{1, 2, 2, 1}, []int{1, 2, 2, 2}, []float64{1, 2, 3, 4}, []float64{1, 1, 2, 2, 3, 3, 4, 4}},
+		{"c", "col_var", []int{1, 2, 1, 2}, []int{1, 2, 2, 2}, []float64{1, 2, 3, 4}, []float64{1, 2, 1, 2, 3, 4, 3, 4}},
+		{"r", "exp_avg_sq_row", []int{2}, []int{2, 3}, []float64{1, 2}, []float64{1, 1, 1, 2, 2, 2}},
+		{"c", "exp_avg_sq_col", []int{3}, []int{2, 3}, []float64{1, 2, 3}, []float64{1, 2, 3, 1, 2, 3}},
+		{"c", "variance", []int{2}, []int{2}, []float64{1, 2}, []float64{1.5, 1.5}},
+		{"c", "variance", []int{2, 1}, []int{2, 1}, []float64{1, 2}, nil}, // of no matrix
+		{"r", "row_var", []int{3, 1}, []int{2, 3}, []float64{1, 2, 3}, nil},
+		{"r", "exp_avg_sq_row", nil, []int{2}, []float64{1}, []float64{1, 1}},
+		{"c", "exp_avg_sq_col", nil, []int{2}, []float64{1}, nil},
+		{"last", "previous_grad", []int{2}, []int{2}, []float64{1, -2}, []float64{-1, 2}},
+		{"start", "p0", []int{4}, []int{2, 2}, []float64{1, 2, 3, 4}, []float64{1, 2, 3, 4}},
+		{"start", "p0", []int{3}, []int{2, 2}, []float64{1, 2, 3}, nil},
+		{"slow", "exp_avg_slow", []int{2}, []int{2}, []float64{1, 2}, []float64{1, 2}},
+		{"m", "exp_avg_fast", []int{2}, []int{2}, []float64{1, 2}, []float64{1, 2}},      // of the authors of AdEMAMix
+		{"last", "neg_pre_grad", []int{2}, []int{2}, []float64{1, 2}, []float64{-1, -2}}, // of the authors of Adan
+	} {
+		r := &torchReader{rule: &rule.Rule{Name: "own", State: []string{c.entry}}, numbers: map[string]float64{}}
+		err := r.read(&torchfile.Remembered{Arrays: []safetensors.Tensor{{Name: c.name, Shape: c.of, Data: c.kept}}}, "w", c.shape)
+		if (err == nil) != (c.want != nil) {
+			t.Errorf("%s of %s %v: %v", c.entry, c.name, c.of, err)
+			continue
+		}
+		if c.want == nil {
+			continue
+		}
+		if v, _ := r.tensors[0].Float64s(); !slices.Equal(v, c.want) || !slices.Equal(r.tensors[0].Shape, c.shape) {
+			t.Errorf("%s of %s: %v %v, want %v", c.entry, c.name, r.tensors[0].Shape, v, c.want)
 		}
 	}
 }
@@ -335,5 +388,51 @@ func TestProbeOfAnOptimizerWithoutTheMemoryFormSaysWhatIsKnownOfTheNextStep(t *t
 	}
 	if _, realized := p.Next.Columns["drive.realized"]; p.PredictedBias != nil || p.NoPrediction == "" || realized == (p.Next.NoBias != "") {
 		t.Errorf("prediction %v (%s), next step %+v", p.PredictedBias, p.NoPrediction, p.Next)
+	}
+}
+
+func TestTheWeightDecayOfAFileIsSaidAsTheKeysThatHaveIt(t *testing.T) {
+	group := func(decay float64, decoupled any) map[string]any {
+		g := map[string]any{"weight_decay": decay}
+		if decoupled != nil {
+			g["decoupled_weight_decay"] = decoupled
+		}
+		return g
+	}
+	for _, c := range []struct {
+		optimizer string
+		file      map[string]any
+		want      string
+	}{
+		{"{name: adam}", group(0.1, true), "optimizer.name adam has no weight_decay, where the optimizer of f.pt had 0.1, decoupled: that is name: adamw"},
+		{"{name: adam}", group(0.1, false), "optimizer.l2 is 0, where the optimizer of f.pt had 0.1"},
+		{"{name: adam, l2: 0.1}", group(0.1, false), ""},
+		{"{name: adam}", group(0.1, nil), "optimizer.l2 is 0, where the optimizer of f.pt had 0.1"}, // before PyTorch 2.6
+		{"{name: adam}", group(0, true), ""},
+		{"{name: adamw, weight_decay: 0.01}", group(0.1, false), "optimizer.l2 is 0, where the optimizer of f.pt had 0.1, coupled: that is name: adam with l2; " +
+			"optimizer.weight_decay is 0.01, where the optimizer of f.pt had 0"},
+		{"{name: adamw, weight_decay: 0, l2: 0.1}", group(0.1, false), ""},
+		{"{name: adamw, weight_decay: 0.01}", group(0.1, true), "optimizer.weight_decay is 0.01, where the optimizer of f.pt had 0.1"},
+		{"{name: adamw, weight_decay: 0.01}", group(0.1, nil), "optimizer.weight_decay is 0.01, where the optimizer of f.pt had 0.1"},
+		{"{name: nadam}", group(0.1, true), "optimizer.name nadam has no weight_decay, where the optimizer of f.pt had 0.1, decoupled"},
+		{"{name: sgd}", group(0.1, nil), "optimizer.l2 is 0, where the optimizer of f.pt had 0.1"},
+		{"{name: adan, weight_decay: 0.1}", map[string]any{"weight_decay": 0.1, "weight_decouple": false}, ""},
+		{"{name: ademamix, alpha: 5}", map[string]any{"alpha": 2., "betas": []float64{0.9, 0.99, 0.9999}},
+			"optimizer.alpha is 5, where the optimizer of f.pt had 2; optimizer.beta2 is 0.999, where the optimizer of f.pt had 0.99"},
+		{"{name: rmsprop, beta2: 0.9, eps_inside: false}", map[string]any{"alpha": 0.99}, "optimizer.beta2 is 0.9, where the optimizer of f.pt had 0.99"},
+		{"{name: muon}", map[string]any{"eps": 1e-7, "ns_steps": 5., "momentum": 0.9}, "optimizer.momentum is 0.95, where the optimizer of f.pt had 0.9"},
+		{"{name: rprop}", map[string]any{"etas": []float64{0.4, 1.2}}, "optimizer.shorter is 0.5, where the optimizer of f.pt had 0.4"},
+		{"{name: adafactor}", map[string]any{"beta2_decay": -0.7, "d": 2.}, "optimizer.decay is 0.8, where the optimizer of f.pt had 0.7; " +
+			"optimizer.largest is 1, where the optimizer of f.pt had 2"},
+	} {
+		o, err := config.Parse("", nil, []string{"optimizer=" + c.optimizer})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &Moments[float64]{}
+		m.compareWith(o.Optimizer, "optimizer.", "f.pt", c.file, 1)
+		if got := strings.Join(m.Notes, "; "); got != c.want {
+			t.Errorf("%s of %v: %q, want %q", c.optimizer, c.file, got, c.want)
+		}
 	}
 }

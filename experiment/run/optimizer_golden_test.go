@@ -20,9 +20,20 @@ import (
 	"shadowflow/schema"
 )
 
-// The losses of 25 full-batch steps are those of PyTorch, optax, or the paper's own formula (testdata/optimizers.py).
+// The losses of 25 full-batch steps are those of PyTorch, optax, or the paper's own formula (testdata/optimizers.py), and so they are where
+// weights are kernels of convolutions (testdata/kernels.py).
 func TestOptimizersTakeTheStepsOfPyTorchAndOptax(t *testing.T) {
-	data, err := os.ReadFile("testdata/optimizers.json")
+	testLosses(t, "testdata/optimizers.json")
+}
+
+func TestOptimizersTakeTheStepsOfPyTorchAndOptaxOnKernels(t *testing.T) {
+	testLosses(t, "testdata/kernels.json", schema.Set("model.name", "cnn"), schema.Set("model.channels", []int{3, 4}), schema.Set("model.dense", 8),
+		schema.Set("model.weights", "testdata/kernels_weights.safetensors"))
+}
+
+// testLosses compares the losses of the cases in a file, of a config with more settings.
+func testLosses(t *testing.T, file string, more ...schema.Setting) {
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +43,7 @@ func TestOptimizersTakeTheStepsOfPyTorchAndOptax(t *testing.T) {
 	}
 	for _, g := range golden.Cases {
 		t.Run(g.Name, func(t *testing.T) {
-			p, err := NewProblem[float64](t.Context(), g.config(t, ""))
+			p, err := NewProblem[float64](t.Context(), g.config(t, "", more...))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -23,13 +23,14 @@ type goldenCase struct {
 	Loss                []float64
 }
 
-// config returns the case's config, in float64 on all training digits.
-func (c goldenCase) config(t *testing.T, file string) *config.Config {
+// config returns the case's config, in float64 on all training digits, of the model of schedules.py or of another.
+func (c goldenCase) config(t *testing.T, file string, model ...schema.Setting) *config.Config {
 	t.Helper()
-	settings := []schema.Setting{
-		schema.Set("dtype", "float64"), schema.Set("steps", 25), schema.Set("batch.physical", 2000), schema.Set("model.hidden", []int{8}),
-		schema.Set("model.weights", "testdata/schedules_weights.safetensors"),
+	settings := []schema.Setting{schema.Set("dtype", "float64"), schema.Set("steps", 25), schema.Set("batch.physical", 2000)}
+	if model == nil {
+		model = []schema.Setting{schema.Set("model.hidden", []int{8}), schema.Set("model.weights", "testdata/schedules_weights.safetensors")}
 	}
+	settings = append(settings, model...)
 	for section, values := range map[string]map[string]any{"optimizer": c.Optimizer, "schedule": c.Schedule} {
 		for _, key := range slices.Sorted(maps.Keys(values)) {
 			v := values[key]

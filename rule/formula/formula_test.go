@@ -46,7 +46,7 @@ func TestMistakesAreFoundWhereTheyAre(t *testing.T) {
 		"m ? 2":                         `column 3: found "?": want an operator or the end`,
 		"2 beta":                        `column 3: found "beta": want an operator or the end`,
 		"ä + + 2":                       `column 5: found "+": want a number, a name or (`,
-		"m * sqr(v)":                    `column 5: found "sqr": want one of the functions abs, aspect, average, columns, corrected, ema, every, exp, identity, if, inverse_root, log, matmul, matrix, max, min, norm, orthogonal, orthonormal, polar, rows, sign, sqrt, sum, tanh, total, transpose (did you mean sqrt?)`,
+		"m * sqr(v)":                    `column 5: found "sqr": want one of the functions abs, aspect, average, columns, corrected, ema, every, exp, identity, if, inverse_root, log, matmul, matrix, max, min, norm, orthogonal, orthonormal, plane_columns, plane_rows, polar, rows, sign, sqrt, sum, tanh, total, transpose (did you mean sqrt?)`,
 		"sqrt(m":                        "column 7: it ends where ) should follow",
 		"sqrt(m, 2)":                    `column 7: found ",": want ) after the one argument of sqrt`,
 		"max(m)":                        `column 6: found ")": want , and another argument of max, which takes 2`,

@@ -49,6 +49,9 @@ var operations = map[string]operation{
 	"columns":    {args: 1, weight: columns},
 	"matrix":     {args: 1, weight: isMatrix},
 	"aspect":     {args: 1, weight: aspect},
+	// Of a kernel's planes, as PyTorch has its axes.
+	"plane_rows":    {args: 1, weight: planeRows},
+	"plane_columns": {args: 1, weight: planeColumns},
 	// Of weights that are matrices; see matrix.go.
 	"transpose":    {args: 1, matrices: transpose},
 	"matmul":       {args: 2, matrices: matmul},

@@ -71,6 +71,26 @@ func columns(x graph.Value) graph.Value {
 	return average(x)
 }
 
+// planeRows is the mean of each row of a kernel's planes, one for each input and output, over its width: PyTorch's last axis, which is the last
+// but two here. Of a matrix it is rows.
+func planeRows(x graph.Value) graph.Value {
+	if axes := len(x.Shape()); axes > 2 {
+		return meanOver(x, axes-3, axes-2)
+	}
+	return rows(x)
+}
+
+// planeColumns is the mean of each column of a kernel's planes, over its height. Of a matrix it is columns.
+func planeColumns(x graph.Value) graph.Value {
+	switch axes := len(x.Shape()); {
+	case axes > 3:
+		return meanOver(x, axes-4, axes-3)
+	case axes == 3: // a kernel of one dimension has its inputs there
+		return meanOver(x, 1, 2)
+	}
+	return columns(x)
+}
+
 // meanOver is the mean over the axes from one to another, which stay with length 1.
 func meanOver(x graph.Value, from, to int) graph.Value {
 	kept, count := x.Shape(), 1

@@ -2,8 +2,13 @@
 
 Run with python3 and torch (2.6 or newer) in this directory.
 """
+import argparse
+import collections
+import datetime
 import json
+import pathlib
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -69,6 +74,12 @@ named = torch.optim.Adam(net.named_parameters(), lr=0.01)
 nn.functional.cross_entropy(net(x), y).backward()
 named.step()
 torch.save({"epoch": 1, "model_state_dict": net.state_dict(), "optimizer_state_dict": named.state_dict()}, "training.pt")
+torch.save({
+    "epoch": np.int64(3), "best": np.float64(0.5), "curve": np.linspace(0, 1, 3), "args": argparse.Namespace(out=pathlib.Path("runs"), lr=np.float32(0.1)),
+    "when": datetime.datetime(2026, 1, 1), "callbacks": collections.defaultdict(list, {"a": [1]}), "seen": {1, 2}, "device": torch.device("cpu"), "dtype": torch.float64,
+    "phase": complex(1, 2), "state_dict": {f"model.{name}": v for name, v in net.state_dict().items()}, "optimizer_states": [named.state_dict()],
+}, "objects.pt")
+torch.save({"net": net, "optimizer": named.state_dict()}, "beside_module.pt")
 expected["names"] = [name for name, _ in net.named_parameters()]
 with open("expected.json", "w") as f:
     json.dump(expected, f, indent=1)

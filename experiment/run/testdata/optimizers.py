@@ -104,6 +104,7 @@ by_torch("radam", "the first steps", {**betas, "threshold": 5}, lambda p: o.RAda
 by_torch("radam", "PyTorch's defaults", {"lr": 0.02, "preset": "pytorch"}, lambda p: o.RAdam(p, lr=0.02))
 by_torch("adamax", "", betas, lambda p: o.Adamax(p, **t))
 by_torch("nadam", "PyTorch's schedule", {**outside, "momentum_decay": 0.004}, lambda p: o.NAdam(p, **t, momentum_decay=0.004))
+by_optax("nadam", "a constant momentum, as optax corrects it", {**outside, "ahead_correction": True}, optax.nadam(0.02, b1=0.8, b2=0.95, eps=1e-6))
 by_torch("adagrad", "", {"lr": 0.1}, lambda p: o.Adagrad(p, lr=0.1))
 by_torch("adagrad", "an initial sum", {"lr": 0.1, "initial": 0.01}, lambda p: o.Adagrad(p, lr=0.1, initial_accumulator_value=0.01))
 by_torch("adadelta", "", {"lr": 5.0, "beta2": 0.8, "eps": 1e-5}, lambda p: o.Adadelta(p, lr=5.0, rho=0.8, eps=1e-5))
@@ -120,9 +121,13 @@ by_optax("radam", "the paper's threshold", {"lr": 0.02, "beta2": 0.95, "eps": 1e
 by_optax("lion", "the sign itself", {"lr": 0.01, "beta1": 0.8, "beta2": 0.95, "eps": 0, "weight_decay": 0.1},
          optax.lion(0.01, b1=0.8, b2=0.95, weight_decay=0.1))
 by_optax("adabelief", "", {"lr": 0.02, "beta1": 0.8, "beta2": 0.95}, optax.adabelief(0.02, b1=0.8, b2=0.95, eps=1e-16, eps_root=1e-16))
+by_torch("adabelief", "rectified", {"preset": "pytorch", "lr": 0.02, "beta1": 0.8, "beta2": 0.95},
+         lambda p: pytorch_optimizer.AdaBelief(p, lr=0.02, betas=(0.8, 0.95), rectify=True))
+by_torch("adabelief", "rectified, long means", {"preset": "pytorch", "lr": 0.01}, lambda p: pytorch_optimizer.AdaBelief(p, lr=0.01, rectify=True))
 by_optax("lamb", "", {"lr": 0.02, "beta1": 0.8, "beta2": 0.95, "weight_decay": 0.1}, optax.lamb(0.02, b1=0.8, b2=0.95, eps=1e-6, weight_decay=0.1))
 by_optax("ademamix", "", {"lr": 0.01, "beta1": 0.8, "beta2": 0.95, "beta3": 0.99, "weight_decay": 0.1},
          optax.contrib.ademamix(0.01, b1=0.8, b2=0.95, b3=0.99, alpha=5.0, eps=1e-8, weight_decay=0.1))
+by_torch("ademamix", "the authors' defaults", {"preset": "pytorch", "lr": 0.01}, lambda p: pytorch_optimizer.AdEMAMix(p, lr=0.01, alpha=2.0))
 by_torch("prodigy", "", {}, lambda p: prodigyopt.Prodigy(p))
 by_torch("prodigy", "decay", {"lr": 0.5, "beta2": 0.99, "weight_decay": 0.1, "d0": 1e-3},
          lambda p: prodigyopt.Prodigy(p, lr=0.5, betas=(0.9, 0.99), d0=1e-3, weight_decay=0.1, decouple=True))
@@ -211,6 +216,18 @@ def muon(factor):
     return step
 
 
+def nadam(constant):
+    """Dozat's formula with a constant momentum, and the paper's on Adam's implicit bias, whose g is not corrected."""
+    def step(p, g, n, memory):
+        b1, b2, lr, eps = 0.8, 0.95, 0.02, 1e-6
+        m, v = ema(memory, "m", g, b1), ema(memory, "v", g * g, b2) / (1 - b2 ** (n + 1))
+        ahead = b1 * m / (1 - b1 ** (n + 2)) + (1 - b1) * g / (1 - b1 ** (n + 1)) if constant else b1 * m / (1 - b1 ** (n + 1)) + (1 - b1) * g
+        return p - lr * ahead / (v.sqrt() + eps)
+    return step
+
+
+by_formula("nadam", "Dozat's formula with a constant momentum", {**outside, "ahead_correction": True}, nadam(True))
+by_formula("nadam", "the mean corrected alone", outside, nadam(False))
 by_formula("signum", "the sign itself", {"lr": 0.01, "beta1": 0.8, "eps": 0}, signum)
 by_formula("adan", "as its authors have it", {"lr": 0.02, "beta1": 0.9, "beta2": 0.8, "beta3": 0.95, "weight_decay": 0.1}, adan)
 by_formula("adopt", "as its authors have it", {"lr": 0.02, "beta1": 0.8, "beta2": 0.95, "weight_decay": 0.1}, adopt)

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"errors"
+	"strings"
+
+	"shadowflow/schema"
+)
+
+// torchKeys say what PyTorch and its libraries call otherwise, or have where the optimizer here has none of that name.
+var torchKeys = []struct {
+	key, optimizers string // that it is said of, all if empty
+	hint            string
+}{
+	{"weight_decay", "adam", "its weight decay is coupled, optimizer.l2; decoupled weight decay is name: adamw"},
+	{"weight_decay", "", "its weight decay is coupled: optimizer.l2"},
+	{"decoupled_weight_decay", "", "decoupled weight decay is weight_decay, of adamw for Adam, and coupled weight decay optimizer.l2"},
+	{"alpha", "rmsprop", "PyTorch's alpha is beta2"},
+	{"rho", "adadelta", "PyTorch's rho is beta2"},
+	{"rho", "sophia", "the authors' rho is gamma"},
+	{"amsgrad", "", "PyTorch's amsgrad is name: amsgrad"},
+	{"betas", "", "they are keys of their own: beta1, beta2"},
+	{"momentum", "gd", "momentum is name: sgd, or heavy-ball"},
+	{"momentum", "adam adamw amsgrad radam nadam adamax adabelief adan ademamix adopt lamb lion signum soap sophia prodigy heavy-ball nesterov", "its momentum is beta1"},
+	{"beta1", "sgd rmsprop", "its momentum is momentum"},
+	{"nesterov", "heavy-ball gd", "Nesterov's momentum is name: nesterov, or sgd with nesterov: true"},
+	{"nesterov", "adam adamw", "Adam with Nesterov's momentum is name: nadam"},
+	{"d", "adafactor", "PyTorch's d is largest"},
+	{"beta2_decay", "adafactor", "PyTorch's beta2_decay is -decay"},
+	{"initial_accumulator_value", "adagrad", "PyTorch's initial_accumulator_value is initial"},
+	{"etas", "rprop", "PyTorch's etas are shorter and longer"},
+	{"step_sizes", "rprop", "PyTorch's step_sizes are least and most"},
+	{"ns_steps", "muon", "the steps are five, or with exact: true the polar factor"},
+	{"max_norm", "", "the norm that gradients are clipped at is clip_norm"},
+	{"max_grad_norm", "", "the norm that gradients are clipped at is clip_norm"},
+	{"grad_clip", "", "the norm that gradients are clipped at is clip_norm"},
+	{"gradient_clip_val", "", "the norm that gradients are clipped at is clip_norm"},
+}
+
+// withHints says of keys of an optimizer that it does not have what they are called here, or which optimizer has them; it is said in the place of the list of
+// all that there are.
+func withHints(err error, optimizer string) error {
+	var all schema.Errors
+	if !errors.As(err, &all) {
+		return err
+	}
+	for _, e := range all {
+		key := strings.TrimPrefix(e.Key, "optimizer.") // which a flag may leave out
+		head, _, listed := strings.Cut(e.Problem, "; ")
+		if !listed || head != "unknown key" && !strings.HasPrefix(head, "of no use with optimizer.name") {
+			continue
+		}
+		if hint := hintOf(key, optimizer); hint != "" {
+			e.Problem = head + "; " + hint
+		}
+	}
+	return err
+}
+
+func hintOf(key, optimizer string) string {
+	for _, k := range torchKeys {
+		of := strings.Fields(k.optimizers)
+		for _, name := range of {
+			if k.key == key && name == optimizer {
+				return k.hint
+			}
+		}
+		if k.key == key && len(of) == 0 {
+			return k.hint
+		}
+	}
+	return ""
+}
