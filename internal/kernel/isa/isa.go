@@ -1,6 +1,6 @@
 // Package isa says which vector instruction set the kernels use on this machine.
 //
-// The choice is made once, from what the processor offers; the environment variable SHADOWFLOW_ISA (avx512, avx2 or go)
+// The choice is made once, from what the processor offers; the environment variable SHADOWFLOW_ISA (avx512, avx2, neon or go)
 // forces a smaller one, so that every kernel can be tested wherever it runs.
 package isa
 
@@ -18,6 +18,7 @@ type Set int
 // The instruction sets, from the one that every processor has to the widest.
 const (
 	Go     Set = iota // plain Go
+	NEON              // arm64's 128-bit vectors
 	AVX2              // 256-bit vectors with fused multiply-add
 	AVX512            // 512-bit vectors: F, DQ, BW and VL
 )
@@ -25,7 +26,7 @@ const (
 // Env names the environment variable that forces an instruction set.
 const Env = "SHADOWFLOW_ISA"
 
-var names = [...]string{Go: "go", AVX2: "avx2", AVX512: "avx512"}
+var names = [...]string{Go: "go", NEON: "neon", AVX2: "avx2", AVX512: "avx512"}
 
 // String returns the name that the environment variable takes.
 func (s Set) String() string { return names[s] }

@@ -2,9 +2,6 @@ package vec
 
 import "shadowflow/internal/kernel/isa"
 
-// few is the number of elements up to which plain Go beats the call of an assembly function.
-const few = 4
-
 func accelerate32(k *Kernels[float32], set isa.Set) {
 	switch set {
 	case isa.AVX512:

@@ -1,15 +1,15 @@
-// Package vec holds elementwise functions and reductions of float32 and float64 slices, in AVX-512, AVX2 and plain Go.
+// Package vec holds elementwise functions and reductions of float32 and float64 slices, in AVX-512, AVX2, NEON and plain Go.
 //
 // The functions come as a table, one for each element type and instruction set. Three promises hold for all of them.
 //
 //   - An element's result depends on that element's arguments alone, not on its position or on the length of the slice,
 //     so that a task may be cut anywhere.
-//   - AVX-512 and AVX2 give the same bits. Plain Go gives them too, reductions included, for the order of summation is
+//   - AVX-512, AVX2 and NEON give the same bits. Plain Go gives them too, reductions included, for the order of summation is
 //     fixed and products are rounded before they are added; only Exp, Log, Log1p, Tanh, Sigmoid and Erf, which plain Go
 //     takes from package math, differ within the bounds that stand beside them.
 //   - NaN, infinities, signed zeros and subnormals are treated as IEEE 754 and PyTorch do.
 //
-// The files that end in avx512_amd64 and avx2_amd64 are written by the program in asm.
+// The files that end in avx512_amd64, avx2_amd64 and neon_arm64 are written by the program in asm.
 package vec
 
 import "shadowflow/internal/kernel/isa"
@@ -89,6 +89,9 @@ type Kernels[T Float] struct {
 	// positions must lie in x.
 	WindowArgMax func(index []int32, x []T, at, rows, rowStride, cols, colStride int)
 }
+
+// few is the number of elements up to which plain Go beats the call of an assembly function.
+const few = 4
 
 // For returns the functions for an instruction set, or plain Go where this processor's architecture lacks it. That the
 // processor itself can run them is the caller's to check, with isa.Available.

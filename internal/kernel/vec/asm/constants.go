@@ -42,6 +42,10 @@ func (m *machine) constant(bits uint64) vec {
 	}
 	m.found = append(m.found, bits)
 	d := m.vector()
+	if m.neon {
+		m.VMOVUPS(m.pooled(bits), d)
+		return d
+	}
 	if m.double {
 		m.VBROADCASTSD(m.datum(operand.U64(bits)), d)
 	} else {
@@ -63,7 +67,7 @@ func (m *machine) hoist(body func(m *machine)) {
 	dry := *m
 	dry.Context = build.NewContext()
 	dry.Function("dry")
-	dry.hoisted, dry.found, dry.data = nil, nil, map[string]operand.Mem{}
+	dry.hoisted, dry.found, dry.data, dry.pool = nil, nil, map[string]operand.Mem{}, newPool(m.size())
 	body(&dry)
 	m.hoisted = map[uint64]vec{}
 	for _, bits := range dry.found {

@@ -38,7 +38,7 @@ func functions() []elementwise {
 		{"sqrt", "Sqrt", 1, 2, true, one(func(m *machine, x vec) vec { return m.sqrt(x) })},
 		{"rsqrt", "Rsqrt", 1, 2, true, one(func(m *machine, x vec) vec { return m.div(m.number(1), m.sqrt(x)) })},
 		{"recip", "Recip", 1, 2, true, one(func(m *machine, x vec) vec { return m.div(m.number(1), x) })},
-		{"relu", "Relu", 1, 4, true, one(func(m *machine, x vec) vec { return m.secondMax(m.number(0), x) })},
+		{"relu", "Relu", 1, 4, true, one((*machine).relu)},
 		{"step", "Step", 1, 4, true, one(func(m *machine, x vec) vec { return m.indicate(m.compare(greater, x, m.number(0))) })},
 		{"add", "Add", 2, 4, true, two((*machine).add)},
 		{"sub", "Sub", 2, 4, true, two((*machine).sub)},
@@ -64,6 +64,14 @@ func functions() []elementwise {
 
 func (m *machine) abs(x vec) vec {
 	return m.and(x, m.constant(m.bitsOf(math.NaN())|(1<<m.mantissa()-1)))
+}
+
+// relu keeps -0 and NaN.
+func (m *machine) relu(x vec) vec {
+	if m.neon {
+		return m.choose(m.compare(less, x, m.number(0)), m.number(0), x)
+	}
+	return m.secondMax(m.number(0), x)
 }
 
 func (m *machine) sign(x vec) vec {
@@ -136,10 +144,13 @@ func (m *machine) overVectors(unroll int, value func(at func(base reg.Register) 
 func (m *machine) fill() {
 	m.begin("fill", "dst, v", "n", "sets dst[i] to *v for i < n.")
 	from, v := m.pointer("v"), m.vector()
-	if m.double {
-		m.VBROADCASTSD(operand.Mem{Base: from}, v)
-	} else {
+	switch {
+	case !m.double:
 		m.VBROADCASTSS(operand.Mem{Base: from}, v)
+	case m.neon:
+		m.VMOVDDUP(operand.Mem{Base: from}, v)
+	default:
+		m.VBROADCASTSD(operand.Mem{Base: from}, v)
 	}
 	m.overVectors(4, func(func(reg.Register) operand.Mem, op) vec { return v })
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"shadowflow/internal/kernel/neon"
 )
 
 type (
@@ -22,6 +24,7 @@ type (
 type machine struct {
 	*build.Context
 	avx512 bool
+	neon   bool // where neither is set, it is AVX2
 	double bool
 	width  int // bytes of a vector register in use
 	// constants are broadcast before the loops while registers last, and where they are used after that.
@@ -30,12 +33,18 @@ type machine struct {
 	found   []uint64
 	// data holds the constants that the file has.
 	data map[string]operand.Mem
+	pool *pool
+	// poolAt points to the pool in the function at hand, once that needs it.
+	poolAt reg.Register
 }
 
 // set is the instruction set's part of a function's name.
 func (m *machine) set() string {
-	if m.avx512 {
+	switch {
+	case m.avx512:
 		return "AVX512"
+	case m.neon:
+		return "NEON"
 	}
 	return "AVX2"
 }
@@ -58,6 +67,7 @@ func (m *machine) symbol(kernel string) string {
 
 // begin opens a function over pointers, named in one string such as "dst, x", and integers.
 func (m *machine) begin(kernel, pointers, integers, doc string) {
+	m.poolAt = nil
 	m.Function(m.symbol(kernel))
 	m.Attributes(attr.NOSPLIT)
 	m.Pragma("noescape")
@@ -130,13 +140,19 @@ func (m *machine) shiftRight(a op, bits int) vec {
 	return m.two((*build.Context).VPSRLD, (*build.Context).VPSRLQ, a, operand.U8(bits))
 }
 
-// secondMax is max(a, b), but b if either is NaN or both are zero.
+// secondMax is max(a, b); of zeros either, and NaN if b is.
 func (m *machine) secondMax(a, b op) vec {
+	if m.neon {
+		return m.own2(neon.Max, a, b)
+	}
 	return m.two((*build.Context).VMAXPS, (*build.Context).VMAXPD, a, b)
 }
 
-// secondMin is min(a, b), but b if either is NaN or both are zero.
+// secondMin is min(a, b); of zeros either, and NaN if b is.
 func (m *machine) secondMin(a, b op) vec {
+	if m.neon {
+		return m.own2(neon.Min, a, b)
+	}
 	return m.two((*build.Context).VMINPS, (*build.Context).VMINPD, a, b)
 }
 
@@ -177,6 +193,10 @@ func (m *machine) horner(x op, coefficients []float64) vec {
 	last := len(coefficients) - 1
 	p := m.copy(m.number(coefficients[last]))
 	for i := last - 1; i >= 0; i-- {
+		if m.neon {
+			p = m.fma(p, x, m.number(coefficients[i]))
+			continue
+		}
 		m.do((*build.Context).VFMADD213PS, (*build.Context).VFMADD213PD, m.number(coefficients[i]), x, p)
 	}
 	return p
@@ -185,6 +205,10 @@ func (m *machine) horner(x op, coefficients []float64) vec {
 // round rounds to the nearest integer, ties to even.
 func (m *machine) round(a op) vec {
 	d := m.vector()
+	if m.neon {
+		m.Instruction(neon.Round(m.double, a, d))
+		return d
+	}
 	if m.avx512 {
 		m.do((*build.Context).VRNDSCALEPS, (*build.Context).VRNDSCALEPD, operand.U8(8), a, d)
 		return d
@@ -211,6 +235,9 @@ const (
 
 // compare returns a mask for choose and indicate.
 func (m *machine) compare(predicate int, a, b op) op {
+	if m.neon {
+		return m.compareNEON(predicate, a, b)
+	}
 	if m.avx512 {
 		k := m.K()
 		m.do((*build.Context).VCMPPS, (*build.Context).VCMPPD, operand.U8(predicate), b, a, k)
@@ -223,6 +250,11 @@ func (m *machine) compare(predicate int, a, b op) op {
 
 // choose is a where the mask is set and b elsewhere.
 func (m *machine) choose(mask, a, b op) vec {
+	if m.neon {
+		d := m.copy(mask)
+		m.Instruction(neon.Choose(a, b, d))
+		return d
+	}
 	d := m.vector()
 	switch {
 	case m.avx512:
@@ -251,16 +283,22 @@ func (m *machine) indicate(mask op) vec {
 
 // max is the larger of both, NaN if either is, and +0 of zeros with different signs.
 func (m *machine) max(a, b vec) vec {
-	if m.avx512 {
+	switch {
+	case m.avx512:
 		return m.rangeOrNaN(5, a, b)
+	case m.neon:
+		return m.own2(neon.Max, a, b)
 	}
 	return m.orNaN(m.and(m.secondMax(a, b), m.secondMax(b, a)), a, b)
 }
 
 // min is the smaller of both, NaN if either is, and -0 of zeros with different signs.
 func (m *machine) min(a, b vec) vec {
-	if m.avx512 {
+	switch {
+	case m.avx512:
 		return m.rangeOrNaN(4, a, b)
+	case m.neon:
+		return m.own2(neon.Min, a, b)
 	}
 	return m.orNaN(m.or(m.secondMin(a, b), m.secondMin(b, a)), a, b)
 }

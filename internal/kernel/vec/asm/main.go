@@ -1,6 +1,6 @@
 // Command asm writes the assembly of package vec, its Go declarations, and the tables of functions that call it.
 //
-// Every function is written once, on a machine that emits AVX-512 or AVX2 instructions for float32 or float64.
+// Every function is written once, on a machine that emits AVX-512, AVX2 or NEON instructions for float32 or float64.
 package main
 
 import (
@@ -12,12 +12,16 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/template"
 
 	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/pass"
 	"github.com/mmcloughlin/avo/printer"
+
+	"shadowflow/internal/kernel/neon"
 )
 
 //go:embed table.go.tmpl
@@ -27,46 +31,56 @@ func main() {
 	log.SetFlags(0)
 	dir := flag.String("dir", ".", "the `folder` of package vec")
 	flag.Parse()
-	for _, avx512 := range []bool{true, false} {
-		if err := generate(*dir, avx512); err != nil {
+	for _, t := range targets() {
+		if err := generate(*dir, t); err != nil {
 			log.Fatal(err)
 		}
 	}
 }
 
-// generate writes the three files of one instruction set.
-func generate(dir string, avx512 bool) error {
-	ctx := build.NewContext()
-	base := machine{Context: ctx, avx512: avx512, width: 32, spare: 5, data: map[string]operand.Mem{}}
-	suffix := "avx2"
-	if avx512 {
-		base.width, base.spare, suffix = 64, 13, "avx512"
+// target is an instruction set to write kernels for.
+type target struct {
+	suffix string // of the files' names
+	machine
+}
+
+func targets() []target {
+	return []target{
+		{"avx512_amd64", machine{avx512: true, width: 64, spare: 13}},
+		{"avx2_amd64", machine{width: 32, spare: 5}},
+		{"neon_arm64", machine{neon: true, width: 16, spare: 14}},
 	}
+}
+
+// generate writes the three files of one instruction set.
+func generate(dir string, t target) error {
+	ctx := build.NewContext()
+	base := t.machine
+	base.Context, base.data = ctx, map[string]operand.Mem{}
 	addLaneTables(ctx)
-	if !avx512 {
+	if !t.avx512 && !t.neon {
 		addMaskTable(ctx)
 	}
 	types := make([]machine, 2)
 	for i := range types {
 		m := base
 		m.double = i == 1
+		m.pool = newPool(m.size())
 		m.emit()
 		types[i] = m
+		if m.neon {
+			m.pool.add(ctx)
+		}
 	}
 	file, err := ctx.Result()
 	if err != nil {
-		return fmt.Errorf("%s: %w", suffix, err)
+		return fmt.Errorf("%s: %w", t.suffix, err)
 	}
 	if err := pass.Compile.Execute(file); err != nil {
-		return fmt.Errorf("%s: %w", suffix, err)
-	}
-	if !avx512 {
-		if err := checkRegisters(file); err != nil {
-			return err
-		}
+		return fmt.Errorf("%s: %w", t.suffix, err)
 	}
 	config := printer.Config{Argv: []string{"go", "run", "./asm", "-dir", "."}, Pkg: "vec"}
-	assembly, err := printer.NewGoAsm(config).Print(file)
+	assembly, err := assemble(file, t, config)
 	if err != nil {
 		return err
 	}
@@ -79,15 +93,27 @@ func generate(dir string, avx512 bool) error {
 		return err
 	}
 	for name, text := range map[string][]byte{
-		"kernels_" + suffix + "_amd64.s":  assembly,
-		"kernels_" + suffix + "_amd64.go": stubs,
-		"table_" + suffix + "_amd64.go":   table,
+		"kernels_" + t.suffix + ".s":  assembly,
+		"kernels_" + t.suffix + ".go": stubs,
+		"table_" + t.suffix + ".go":   table,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func assemble(file *ir.File, t target, config printer.Config) ([]byte, error) {
+	if t.neon {
+		return neon.Print(file, strings.Join(config.Argv, " "))
+	}
+	if !t.avx512 {
+		if err := checkRegisters(file); err != nil {
+			return nil, err
+		}
+	}
+	return printer.NewGoAsm(config).Print(file)
 }
 
 func (m *machine) emit() {

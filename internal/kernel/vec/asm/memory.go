@@ -7,10 +7,15 @@ import (
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"shadowflow/internal/kernel/neon"
 )
 
-// tailMask returns the mask of the first n lanes, n less than a vector's.
+// tailMask returns the mask of the first n lanes, n less than a vector's. NEON's loads and stores take n itself.
 func (m *machine) tailMask(n reg.Register) op {
+	if m.neon {
+		return n
+	}
 	if m.avx512 {
 		ones, k := m.GP64(), m.K()
 		m.MOVQ(operand.I32(-1), ones)
@@ -53,6 +58,8 @@ func (m *machine) load(from operand.Mem, mask op) vec {
 	switch {
 	case mask == nil:
 		m.do((*build.Context).VMOVUPS, (*build.Context).VMOVUPD, from, d)
+	case m.neon:
+		m.Instruction(neon.LoadSome(m.double, mask, from, d))
 	case m.avx512 && m.double:
 		m.VMOVUPD_Z(from, mask, d)
 	case m.avx512:
@@ -70,6 +77,8 @@ func (m *machine) store(v vec, to operand.Mem, mask op) {
 	switch {
 	case mask == nil:
 		m.do((*build.Context).VMOVUPS, (*build.Context).VMOVUPD, v, to)
+	case m.neon:
+		m.Instruction(neon.StoreSome(m.double, mask, v, to))
 	case m.avx512:
 		m.do((*build.Context).VMOVUPS, (*build.Context).VMOVUPD, v, mask, to)
 	case m.double:

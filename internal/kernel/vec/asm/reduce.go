@@ -56,7 +56,7 @@ func (m *machine) rows(f rowReduction) {
 		}
 		v := f.element(m, a)
 		if mask != nil && f.neutral != 0 {
-			v = m.choose(mask, v, neutral)
+			v = m.choose(m.inside(mask), v, neutral)
 		}
 		m.move(f.combine(m, partial[j], v), partial[j])
 	}
@@ -137,11 +137,13 @@ func (m *machine) foldInto(to operand.Mem, partial []vec, combine func(m *machin
 		narrow.VEXTRACTF64X4(operand.U8(1), v, upper)
 		v = combine(&narrow, v.AsY().(vec), upper)
 	}
-	narrow.width = 16
+	if narrow.width == 32 {
+		narrow.width = 16
+		upper := narrow.vector()
+		narrow.VEXTRACTF128(operand.U8(1), v, upper)
+		v = combine(&narrow, v.AsX().(vec), upper)
+	}
 	upper := narrow.vector()
-	narrow.VEXTRACTF128(operand.U8(1), v, upper)
-	v = combine(&narrow, v.AsX().(vec), upper)
-	upper = narrow.vector()
 	if m.double {
 		narrow.VUNPCKHPD(v, v, upper)
 		narrow.VMOVSD(combine(&narrow, v, upper), to)
@@ -167,7 +169,7 @@ func (m *machine) addRows() {
 	m.SHLQ(operand.U8(m.size()/4+1), pitch)
 
 	wide := 2
-	if m.avx512 {
+	if m.avx512 || m.neon {
 		wide = 4
 	}
 	m.Label("wide")

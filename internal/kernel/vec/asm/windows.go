@@ -7,11 +7,14 @@ import (
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"shadowflow/internal/kernel/neon"
 )
 
 // windows emits the search for the largest element among the positions of a window, for n neighbouring windows: positions
 // are kept in lanes of the elements' size, so that one mask serves both.
 func (m *machine) windows() {
+	m.poolAt = nil
 	m.Function(m.symbol("windowArgMax"))
 	m.Attributes(attr.NOSPLIT)
 	m.Pragma("noescape")
@@ -74,6 +77,11 @@ func (m *machine) window(prefix string, index, x, at reg.Register, lanes vec, n 
 
 // broadcast returns an integer in every lane.
 func (m *machine) broadcast(r reg.Register) vec {
+	if m.neon {
+		d := m.vector()
+		m.Instruction(neon.Broadcast(m.double, r, d))
+		return d
+	}
 	low, d := m.XMM(), m.vector()
 	// Not MOVQ: between AVX, on Intel, an instruction of SSE waits for the register whose upper part it keeps, or saves all of them.
 	m.VMOVQ(r, low)
@@ -90,6 +98,14 @@ func (m *machine) storeIndices(v vec, to operand.Mem, mask op) {
 	switch {
 	case !m.double:
 		m.store(v, to, mask)
+	case m.neon: // of two
+		low := m.XMM()
+		m.Instruction(neon.Narrow(v, low))
+		if mask == nil {
+			m.VMOVSD(low, to)
+		} else {
+			m.VMOVSS(low, to)
+		}
 	case m.avx512:
 		low := m.YMM()
 		m.VPMOVQD(v, low)
