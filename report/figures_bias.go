@@ -48,18 +48,23 @@ func (r *Report) biasFigure() *Chart {
 }
 
 const (
-	shadedMeans = "Shaded: there the second-order equation predicts the step worse than no correction, so that its bias is not this run's."
-	shadedName  = "prediction out\nof its range"
+	shadedMeans = "Shaded: there a step does not bear the second-order equation out, which does not predict it by a tenth better than no correction, or with a bias that goes against the realized one: what it predicts is not this run's."
+	shadedName  = "prediction not\nborne out"
 )
 
-// beyond returns the stretches in which the second-order equation predicts steps worse than no correction, each measured step reaching half way to
-// its neighbours.
+// beyond returns the stretches in which steps do not bear the second-order equation out, each measured step reaching half way to its neighbours.
 func (r *Report) beyond() []Span {
-	at := r.together("step", "monitor.second_over_first")
-	steps, ratio := at[0], at[1]
+	var steps []float64
 	var out []Span
-	for i, v := range ratio {
-		if v <= beyondRange {
+	var judged []verdict
+	all := r.History.Floats("step")
+	for i, v := range r.verdicts() {
+		if v != unknown {
+			steps, judged = append(steps, all[i]), append(judged, v)
+		}
+	}
+	for i, v := range judged {
+		if v == borne || v == idle {
 			continue
 		}
 		s := Span{steps[i], steps[i], shadedName}

@@ -4,17 +4,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"shadowflow/experiment/run"
 	"shadowflow/internal/stats"
 )
-
-// beyondRange is the defect of the second-order equation over that of the first from which its prediction is not spoken of: it predicts the
-// step worse than no correction.
-const beyondRange = 1
-
-// clearlyBetter is the same ratio where it takes a tenth off the error: below it the predicted bias is compared with the realized one.
-const clearlyBetter = 0.9
 
 // together returns the values of columns, in the rows that have a finite number in each of them.
 func (r *Report) together(columns ...string) [][]float64 {
@@ -36,69 +30,162 @@ func (r *Report) together(columns ...string) [][]float64 {
 	return out
 }
 
-// sayPrediction says where the second-order equation without memory may be spoken of, and only there what it predicts.
-func (r *Report) sayPrediction() string {
-	var all, worse []float64
-	ratios := r.together("monitor.second_over_first")[0]
-	for _, v := range ratios {
-		if v == 1 {
-			continue // there is no correction to make: C is 0
+// A verdict is what a step says of the second-order equation without memory.
+type verdict int
+
+const (
+	unknown verdict = iota // nothing: it was not measured, or rounding hides it
+	idle                   // nothing: there is no correction to make, C being 0
+	worse                  // it predicts the step worse than no correction, or as well
+	hardly                 // it takes less than a tenth off the error
+	against                // it takes more off it, but its bias goes against the realized one
+	borne                  // it is borne out: run.BornOut
+)
+
+// verdicts returns that of each row. Whatever draws on a predicted quantity draws on the rows that are borne out alone.
+func (r *Report) verdicts() []verdict {
+	ratios, cosines := r.History.Floats("monitor.second_over_first"), r.History.Floats("bias.cosine")
+	out := make([]verdict, len(r.History.Rows))
+	for i, ratio := range ratios {
+		cosine := math.NaN()
+		if cosines != nil {
+			cosine = cosines[i]
 		}
-		if all = append(all, v); v > beyondRange {
-			worse = append(worse, v)
+		switch {
+		case math.IsNaN(ratio):
+		case ratio == 1:
+			out[i] = idle
+		case run.BornOut(ratio, cosine):
+			out[i] = borne
+		case ratio < run.ClearlyBetter:
+			out[i] = against
+		case ratio < 1:
+			out[i] = hardly
+		default:
+			out[i] = worse
 		}
 	}
-	switch n := len(all); {
-	case len(ratios) == 0 && len(r.together("step_rounding")[0]) > 0 && r.History.Index("monitor.second_over_first") >= 0:
+	return out
+}
+
+// of returns the values of a column, so far as they are finite, in the rows of a verdict.
+func (r *Report) of(v verdict, column string) []float64 {
+	var out []float64
+	verdicts := r.verdicts()
+	for i, x := range r.History.Floats(column) {
+		if verdicts[i] == v && !math.IsNaN(x) && !math.IsInf(x, 0) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// sayPrediction says where the second-order equation without memory may be spoken of, and only there what it predicts.
+func (r *Report) sayPrediction() string {
+	counts := map[verdict]int{}
+	for _, v := range r.verdicts() {
+		counts[v]++
+	}
+	known, rounded := len(r.together("monitor.second_over_first")[0]), len(r.together("step_rounding")[0])
+	monitored := r.History.Index("monitor.second_over_first") >= 0
+	n := counts[worse] + counts[hardly] + counts[against] + counts[borne]
+	switch {
+	case known == 0 && rounded > 0 && monitored:
 		return fmt.Sprintf("What the second-order equation misses of a step is within what rounding to %s makes: its bias is not shown as this run's bias; dtype float64 tells more.", r.Config.DType)
-	case n == 0 && r.History.Index("defect_2") >= 0 && r.History.Index("monitor.second_over_first") < 0:
+	case n == 0 && r.History.Index("defect_2") >= 0 && !monitored:
 		return "The second-order equation of an optimizer without memory has its step by construction, up to higher orders of lr: that it predicts steps is no evidence, and its bias is not shown as this run's bias."
 	case n == 0:
 		return ""
-	case len(worse) == n:
-		return fmt.Sprintf("The second-order equation predicts steps worse than no correction at all %d measured steps (%s times, in the median): its bias is not shown as this run's bias.",
-			n, number(stats.Median(worse)))
-	case len(worse) == 0:
-		return fmt.Sprintf("The second-order equation predicts steps better than no correction at all %d measured steps%s.", n, r.explanation())
-	default:
-		return fmt.Sprintf("The second-order equation predicts steps worse than no correction at %d of %d measured steps (%s times, in the median): its bias is not shown as this run's bias there. At the other %d it predicts them better%s.",
-			len(worse), n, number(stats.Median(worse)), n-len(worse), r.explanation())
 	}
-}
-
-// explanation says how much of what the second-order equation predicts is realized, where it may be spoken of.
-func (r *Report) explanation() string {
-	at := r.together("monitor.second_over_first", "bias.cosine", "bias.explained")
-	var cosine, explained []float64
-	for i, v := range at[0] {
-		if v < clearlyBetter {
-			cosine, explained = append(cosine, at[1][i]), append(explained, at[2][i])
-		}
-	}
-	switch {
-	case !slices.ContainsFunc(r.together("monitor.second_over_first")[0], func(v float64) bool { return v < clearlyBetter }):
-		return ", but by less than a tenth, which says little of its bias"
-	case len(cosine) == 0:
-		return ""
-	}
-	s, size, along := "", stats.Median(explained), "along"
-	if size < 0 {
-		along = "against"
-	}
-	switch {
-	case math.Abs(size) > 2:
-		s = fmt.Sprintf("; %s its bias the realized one is %s times as large", along, number(math.Abs(size)))
-	case size < 0:
-		s = fmt.Sprintf("; the realized one goes against its bias, by %s of it", percent(-size))
-	default:
-		s = fmt.Sprintf("; of its bias %s is realized", percent(size))
-	}
-	s += fmt.Sprintf(", at a cosine of %s with the realized one (medians of %d)", number(stats.Median(cosine)), len(cosine))
-	critical := r.together("monitor.second_over_first", "critical_gradient")
-	if n := len(critical[0]); n > 0 && critical[0][n-1] < clearlyBetter {
-		s += fmt.Sprintf("; elements change sides at the critical gradient size g* = %s", number(critical[1][n-1]))
+	s := r.sayVerdicts(counts, n) + r.explanation(counts[borne], n)
+	if hidden := rounded - known; hidden > 0 {
+		s += fmt.Sprintf(" At %d more, what it misses is within what rounding to %s makes.", hidden, r.Config.DType)
 	}
 	return s
+}
+
+// sayVerdicts says at how many of n steps the second-order equation predicts what.
+func (r *Report) sayVerdicts(counts map[verdict]int, n int) string {
+	var parts []string
+	for _, part := range []struct {
+		of           verdict
+		says, behind string
+	}{
+		{worse, "worse than no correction", " (" + times(stats.Median(r.of(worse, "monitor.second_over_first"))) + ", in the median)"},
+		{hardly, "better than no correction", ", but by less than a tenth"},
+		{against, "better than no correction", ", but for its term without memory alone: what it says of the memory goes against the realized bias, at a cosine of " +
+			number(stats.Median(r.of(against, "bias.cosine"))) + " (median)"},
+		{borne, "better than no correction", ", by a tenth or more and with a bias along the realized one"},
+	} {
+		k := counts[part.of]
+		where := fmt.Sprintf("at %d", k)
+		switch {
+		case k == 0:
+			continue
+		case k == n:
+			where = "at " + every(n)
+		case len(parts) == 0:
+			where += fmt.Sprintf(" of %d measured steps", n)
+		}
+		parts = append(parts, fmt.Sprintf("%s %s%s", part.says, where, part.behind))
+	}
+	return "The second-order equation predicts steps " + strings.Join(parts, "; ")
+}
+
+// times writes the ratio of an error to another that is not larger: small excesses as a percentage.
+func times(ratio float64) string {
+	if ratio < 2 {
+		return "by " + percent(ratio-1)
+	}
+	return number(ratio) + " times"
+}
+
+// every names all of n steps that were measured.
+func every(n int) string {
+	if n == 1 {
+		return "the one measured step"
+	}
+	return fmt.Sprintf("all %d measured steps", n)
+}
+
+// explanation says how much of what the second-order equation predicts is realized at the k of n steps where it may be spoken of.
+func (r *Report) explanation(k, n int) string {
+	if k == 0 {
+		return ": its bias is not shown as this run's bias."
+	}
+	start := ""
+	if k < n {
+		start = ": its bias is shown as this run's at these last ones alone"
+	}
+	explained, cosine := r.of(borne, "bias.explained"), r.of(borne, "bias.cosine")
+	if len(cosine) == 0 {
+		return start + "."
+	}
+	s := fmt.Sprintf("%s; of its bias %s is realized", start, percent(stats.Median(explained)))
+	if size := stats.Median(explained); size > 2 {
+		s = fmt.Sprintf("%s; along its bias the realized one is %s times as large", start, number(size))
+	}
+	s += fmt.Sprintf(", at a cosine of %s with the realized one", number(stats.Median(cosine)))
+	if n > 1 {
+		s += fmt.Sprintf(" (medians of %d of %d steps)", len(cosine), n)
+	}
+	return s + r.sayCritical() + "."
+}
+
+// sayCritical says where elements change sides, if the last step at which that is known bears the equation out.
+func (r *Report) sayCritical() string {
+	verdicts := r.verdicts()
+	critical := r.History.Floats("critical_gradient")
+	for i := len(critical) - 1; i >= 0; i-- {
+		if math.IsNaN(critical[i]) || verdicts[i] == unknown || verdicts[i] == idle {
+			continue
+		}
+		if verdicts[i] != borne {
+			return ""
+		}
+		return fmt.Sprintf("; elements change sides at the critical gradient size g* = %s at step %s", number(critical[i]), number(r.History.Floats("step")[i]))
+	}
+	return ""
 }
 
 // sayState says whether the equation with the memory as state holds.

@@ -125,14 +125,11 @@ func (r *Report) saySpikes() string {
 // lossBehind says to what the loss came behind a step, which is a warning of a spike.
 func (r *Report) lossBehind(step float64) string {
 	const warning = ": a warning of a spike of the loss"
-	name := "loss"
-	if r.History.Index("full_loss") >= 0 {
-		name = "full_loss"
-	}
+	name, whose := r.overAll("loss")
 	steps, losses := r.column(name)
 	at, found := slices.BinarySearch(steps, step)
 	if !found || at+1 == len(steps) {
 		return warning + "."
 	}
-	return fmt.Sprintf("%s, which behind it came to at most %s times what it was there.", warning, number(slices.Max(losses[at+1:])/losses[at]))
+	return fmt.Sprintf("%s%s, which behind it came to at most %s times what it was there.", warning, whose, number(slices.Max(losses[at+1:])/losses[at]))
 }
