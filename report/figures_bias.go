@@ -2,6 +2,8 @@ package report
 
 import (
 	"math"
+
+	"shadowflow/experiment/run"
 )
 
 // overview shows loss and norm and, where it was measured, the realized bias.
@@ -56,15 +58,15 @@ const (
 func (r *Report) beyond() []Span {
 	var steps []float64
 	var out []Span
-	var judged []verdict
+	var judged []run.Verdict
 	all := r.History.Floats("step")
-	for i, v := range r.verdicts() {
-		if v != unknown {
+	for i, v := range run.Verdicts(r.History) {
+		if v != run.Unknown {
 			steps, judged = append(steps, all[i]), append(judged, v)
 		}
 	}
 	for i, v := range judged {
-		if v == borne || v == idle {
+		if v == run.BornOut || v == run.Idle {
 			continue
 		}
 		s := Span{steps[i], steps[i], shadedName}

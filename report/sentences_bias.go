@@ -30,48 +30,10 @@ func (r *Report) together(columns ...string) [][]float64 {
 	return out
 }
 
-// A verdict is what a step says of the second-order equation without memory.
-type verdict int
-
-const (
-	unknown verdict = iota // nothing: it was not measured, or rounding hides it
-	idle                   // nothing: there is no correction to make, C being 0
-	worse                  // it predicts the step worse than no correction, or as well
-	hardly                 // it takes less than a tenth off the error
-	against                // it takes more off it, but its bias goes against the realized one
-	borne                  // it is borne out: run.BornOut
-)
-
-// verdicts returns that of each row. Whatever draws on a predicted quantity draws on the rows that are borne out alone.
-func (r *Report) verdicts() []verdict {
-	ratios, cosines := r.History.Floats("monitor.second_over_first"), r.History.Floats("bias.cosine")
-	out := make([]verdict, len(r.History.Rows))
-	for i, ratio := range ratios {
-		cosine := math.NaN()
-		if cosines != nil {
-			cosine = cosines[i]
-		}
-		switch {
-		case math.IsNaN(ratio):
-		case ratio == 1:
-			out[i] = idle
-		case run.BornOut(ratio, cosine):
-			out[i] = borne
-		case ratio < run.ClearlyBetter:
-			out[i] = against
-		case ratio < 1:
-			out[i] = hardly
-		default:
-			out[i] = worse
-		}
-	}
-	return out
-}
-
 // of returns the values of a column, so far as they are finite, in the rows of a verdict.
-func (r *Report) of(v verdict, column string) []float64 {
+func (r *Report) of(v run.Verdict, column string) []float64 {
 	var out []float64
-	verdicts := r.verdicts()
+	verdicts := run.Verdicts(r.History)
 	for i, x := range r.History.Floats(column) {
 		if verdicts[i] == v && !math.IsNaN(x) && !math.IsInf(x, 0) {
 			out = append(out, x)
@@ -82,13 +44,13 @@ func (r *Report) of(v verdict, column string) []float64 {
 
 // sayPrediction says where the second-order equation without memory may be spoken of, and only there what it predicts.
 func (r *Report) sayPrediction() string {
-	counts := map[verdict]int{}
-	for _, v := range r.verdicts() {
+	counts := map[run.Verdict]int{}
+	for _, v := range run.Verdicts(r.History) {
 		counts[v]++
 	}
 	known, rounded := len(r.together("monitor.second_over_first")[0]), len(r.together("step_rounding")[0])
 	monitored := r.History.Index("monitor.second_over_first") >= 0
-	n := counts[worse] + counts[hardly] + counts[against] + counts[borne]
+	n := counts[run.Worse] + counts[run.Hardly] + counts[run.Against] + counts[run.BornOut]
 	switch {
 	case known == 0 && rounded > 0 && monitored:
 		return fmt.Sprintf("What the second-order equation misses of a step is within what rounding to %s makes: its bias is not shown as this run's bias; dtype float64 tells more.", r.Config.DType)
@@ -97,7 +59,7 @@ func (r *Report) sayPrediction() string {
 	case n == 0:
 		return ""
 	}
-	s := r.sayVerdicts(counts, n) + r.explanation(counts[borne], n)
+	s := r.sayVerdicts(counts, n) + r.explanation(counts[run.BornOut], n)
 	if hidden := rounded - known; hidden > 0 {
 		s += fmt.Sprintf(" At %d more, what it misses is within what rounding to %s makes.", hidden, r.Config.DType)
 	}
@@ -105,17 +67,17 @@ func (r *Report) sayPrediction() string {
 }
 
 // sayVerdicts says at how many of n steps the second-order equation predicts what.
-func (r *Report) sayVerdicts(counts map[verdict]int, n int) string {
+func (r *Report) sayVerdicts(counts map[run.Verdict]int, n int) string {
 	var parts []string
 	for _, part := range []struct {
-		of           verdict
+		of           run.Verdict
 		says, behind string
 	}{
-		{worse, "worse than no correction", " (" + times(stats.Median(r.of(worse, "monitor.second_over_first"))) + ", in the median)"},
-		{hardly, "better than no correction", ", but by less than a tenth"},
-		{against, "better than no correction", ", but for its term without memory alone: what it says of the memory goes against the realized bias, at a cosine of " +
-			number(stats.Median(r.of(against, "bias.cosine"))) + " (median)"},
-		{borne, "better than no correction", ", by a tenth or more and with a bias along the realized one"},
+		{run.Worse, "worse than no correction", " (" + times(stats.Median(r.of(run.Worse, "monitor.second_over_first"))) + ", in the median)"},
+		{run.Hardly, "better than no correction", ", but by less than a tenth"},
+		{run.Against, "better than no correction", ", but for its term without memory alone: what it says of the memory goes against the realized bias, at a cosine of " +
+			number(stats.Median(r.of(run.Against, "bias.cosine"))) + " (median)"},
+		{run.BornOut, "better than no correction", ", by a tenth or more and with a bias along the realized one"},
 	} {
 		k := counts[part.of]
 		where := fmt.Sprintf("at %d", k)
@@ -157,7 +119,7 @@ func (r *Report) explanation(k, n int) string {
 	if k < n {
 		start = ": its bias is shown as this run's at these last ones alone"
 	}
-	explained, cosine := r.of(borne, "bias.explained"), r.of(borne, "bias.cosine")
+	explained, cosine := r.of(run.BornOut, "bias.explained"), r.of(run.BornOut, "bias.cosine")
 	if len(cosine) == 0 {
 		return start + "."
 	}
@@ -174,13 +136,13 @@ func (r *Report) explanation(k, n int) string {
 
 // sayCritical says where elements change sides, if the last step at which that is known bears the equation out.
 func (r *Report) sayCritical() string {
-	verdicts := r.verdicts()
+	verdicts := run.Verdicts(r.History)
 	critical := r.History.Floats("critical_gradient")
 	for i := len(critical) - 1; i >= 0; i-- {
-		if math.IsNaN(critical[i]) || verdicts[i] == unknown || verdicts[i] == idle {
+		if math.IsNaN(critical[i]) || verdicts[i] == run.Unknown || verdicts[i] == run.Idle {
 			continue
 		}
-		if verdicts[i] != borne {
+		if verdicts[i] != run.BornOut {
 			return ""
 		}
 		return fmt.Sprintf("; elements change sides at the critical gradient size g* = %s at step %s", number(critical[i]), number(r.History.Floats("step")[i]))
@@ -188,40 +150,66 @@ func (r *Report) sayCritical() string {
 	return ""
 }
 
-// sayState says whether the equation with the memory as state holds.
+// sayState says whether the equation with the memory as state holds, of all the steps that it was asked of.
 func (r *Report) sayState() string {
-	defect := r.together("monitor.state_defect")[0]
-	if len(defect) == 0 {
-		return r.sayStateIsHidden()
-	}
+	const subject = "With the memory as state the equation of order 2 "
+	var asked, followed []float64
 	holds := 0
-	for _, v := range defect {
+	for _, v := range r.History.Floats("monitor.state_defect") {
+		if math.IsNaN(v) {
+			continue
+		}
+		if asked = append(asked, v); !math.IsInf(v, 0) {
+			followed = append(followed, v)
+		}
 		if v < run.StateHolds {
 			holds++
 		}
 	}
-	if len(defect) == 1 {
-		return fmt.Sprintf("With the memory as state the equation of order 2 missed the one step that was measured by %s of its length.", percent(defect[0]))
+	n, k := len(asked), len(followed)
+	hidden := r.stateHidden()
+	more := ""
+	if hidden > 0 {
+		more = fmt.Sprintf(" At %d more, rounding to %s hides what it misses.", hidden, r.Config.DType)
 	}
-	s := fmt.Sprintf("With the memory as state the equation of order 2 misses a step by %s of its length (median of %d)", percent(stats.Median(defect)), len(defect))
+	switch {
+	case n == 0 && hidden > 0:
+		return fmt.Sprintf("What the equation of order 2 with the memory as state misses of a step is within what rounding to %s makes: whether it holds is not told; dtype float64 tells more.", r.Config.DType)
+	case n == 0:
+		return ""
+	case k == 0:
+		return fmt.Sprintf("%scould not be followed through a step at %s: it does not hold.", subject, every(n)) + more
+	case n == 1:
+		return fmt.Sprintf("%smissed the one step that was measured by %s of its length.", subject, percent(followed[0])) + more
+	}
+	s := fmt.Sprintf("%smisses a step by %s of its length (median of %d)", subject, percent(stats.Median(followed)), n)
+	if k < n {
+		s = fmt.Sprintf("%scould not be followed through %d of %d measured steps, and misses the others by %s of their length (median of %d)", subject, n-k, n, percent(stats.Median(followed)), k)
+	}
 	switch holds {
-	case len(defect):
-		return s + ": it holds."
+	case n:
+		return s + ": it holds." + more
 	case 0:
-		return s + ": it does not hold."
+		return s + ": it does not hold." + more
 	}
-	return s + fmt.Sprintf(": it holds at %d of them, to %s.", holds, percent(run.StateHolds))
+	return s + fmt.Sprintf(": it holds at %d of %d, to %s.", holds, n, percent(run.StateHolds)) + more
 }
 
-// sayStateIsHidden says that rounding hides whether it holds, where it does so at some step.
-func (r *Report) sayStateIsHidden() string {
-	at := r.together("step_rounding", "step_norm")
-	for i, rounding := range at[0] {
-		if r.History.Index("monitor.state_defect") >= 0 && run.HidesDefects(rounding, at[1][i]) {
-			return fmt.Sprintf("What the equation of order 2 with the memory as state misses of a step is within what rounding to %s makes: whether it holds is not told; dtype float64 tells more.", r.Config.DType)
+// stateHidden counts the steps at which whether it holds was asked, and rounding hides it.
+func (r *Report) stateHidden() int {
+	defects, steps := r.History.Floats("monitor.state_defect"), r.History.Floats("step")
+	rounding, length := r.History.Floats("step_rounding"), r.History.Floats("step_norm")
+	if defects == nil || rounding == nil || length == nil {
+		return 0
+	}
+	n, interval := 0, r.Config.Record.State
+	for i, v := range defects {
+		due := interval > 0 && int(steps[i])%interval == 0 && int(steps[i]) >= r.Config.Flow.Start
+		if due && math.IsNaN(v) && run.HidesDefects(rounding[i], length[i]) {
+			n++
 		}
 	}
-	return ""
+	return n
 }
 
 // Standing says in a few words where a run stands that goes on.
@@ -296,7 +284,11 @@ func nextStep(n *run.NextStep) []string {
 		lines = append(lines, fmt.Sprintf("  cosine between them %.4g", cosine))
 	}
 	lines = append(lines, fmt.Sprintf("  dN/dt: %.6g by the main term, %.6g as it is over the step", n.Columns["drive.main"], n.Columns["drive.observed"]))
-	if defect, ok := n.Columns["monitor.state_defect"]; ok {
+	switch defect, ok := n.Columns["monitor.state_defect"]; {
+	case !ok:
+	case math.IsInf(float64(defect), 1):
+		lines = append(lines, "  the equation with memory as state cannot be followed through the step")
+	default:
 		lines = append(lines, fmt.Sprintf("  the equation with memory as state predicts the step to %.3g of its length", defect))
 	}
 	return lines

@@ -103,19 +103,22 @@ func TestNothingIsSaidOfWhatWasNotMeasured(t *testing.T) {
 
 func TestTheStateEquationHoldsWhereItsDefectIsSmall(t *testing.T) {
 	nan := math.NaN()
+	inf := math.Inf(1)
 	for want, c := range map[string]struct{ defects, rounding []float64 }{
-		"misses a step by 0.2% of its length (median of 3): it holds.":                                      {[]float64{0.001, 0.002, 0.003}, nil},
-		"missed the one step that was measured by 0.2% of its length.":                                      {[]float64{0.002}, nil},
-		"misses a step by 50.0% of its length (median of 3): it does not hold.":                             {[]float64{0.1, 0.5, 0.7}, nil},
-		"misses a step by 10.0% of its length (median of 3): it holds at 1 of them, to 5.0%.":               {[]float64{0.001, 0.1, 0.3}, nil},
-		"misses a step by 4.9% of its length (median of 4): it holds at 2 of them, to 5.0%.":                {[]float64{0.0126, 0.197, 0.0288, 0.0691}, nil},
-		"misses a step by 0.1% of its length (median of 2): it holds.":                                      {[]float64{0.001, 0.001, nan}, []float64{1e-4, 1e-4, 0.1}},
-		"is within what rounding to float32 makes: whether it holds is not told; dtype float64 tells more.": {[]float64{nan, nan, nan}, []float64{0.1, 0.1, 0.1}},
-		"": {[]float64{nan, nan, nan}, []float64{1e-4, 1e-4, 1e-4}}, // it could not be followed
+		"misses a step by 0.2% of its length (median of 3): it holds.":                                                                                   {[]float64{0.001, 0.002, 0.003}, nil},
+		"missed the one step that was measured by 0.2% of its length.":                                                                                   {[]float64{0.002}, nil},
+		"misses a step by 50.0% of its length (median of 3): it does not hold.":                                                                          {[]float64{0.1, 0.5, 0.7}, nil},
+		"misses a step by 10.0% of its length (median of 3): it holds at 1 of 3, to 5.0%.":                                                               {[]float64{0.001, 0.1, 0.3}, nil},
+		"misses a step by 4.9% of its length (median of 4): it holds at 2 of 4, to 5.0%.":                                                                {[]float64{0.0126, 0.197, 0.0288, 0.0691}, nil},
+		"(median of 2): it holds. At 1 more, rounding to float32 hides what it misses.":                                                                  {[]float64{0.001, 0.001, nan}, []float64{1e-4, 1e-4, 0.1}},
+		"is within what rounding to float32 makes: whether it holds is not told; dtype float64 tells more.":                                              {[]float64{nan, nan, nan}, []float64{0.1, 0.1, 0.1}},
+		"could not be followed through 2 of 5 measured steps, and misses the others by 0.2% of their length (median of 3): it holds at 3 of 5, to 5.0%.": {[]float64{0.001, 0.002, 0.003, inf, inf}, nil},
+		"could not be followed through a step at all 2 measured steps: it does not hold.":                                                                {[]float64{inf, inf}, nil},
+		"": {[]float64{nan, nan, nan}, []float64{1e-4, 1e-4, 1e-4}}, // it was not asked for
 	} {
 		t.Run(want, func(t *testing.T) {
 			r := measured(map[string][]float64{"monitor.state_defect": c.defects, "step_rounding": c.rounding, "step_norm": {1, 1, 1}})
-			r.Config.DType = "float32"
+			r.Config.DType, r.Config.Record.State = "float32", 10
 			if got := r.sayState(); !strings.HasSuffix(got, want) || want == "" && got != "" {
 				t.Errorf("%q does not end with %q", got, want)
 			}
@@ -312,7 +315,7 @@ func TestWhatIsPredictedIsSpokenOfOnlyWhereStepsBearItOut(t *testing.T) {
 			if !reflect.DeepEqual(shaded, c.shaded) {
 				t.Errorf("shaded %v, want %v", shaded, c.shaded)
 			}
-			borneOut := len(r.of(borne, "bias.cosine"))
+			borneOut := len(r.of(run.BornOut, "bias.cosine"))
 			noise := fmt.Sprintf("At the %d of %d measured steps where that is borne out its terms would be 2 times what memory does without noise (median), the same way at 0 of them.", borneOut, len(ones))
 			if borneOut == 0 {
 				noise = fmt.Sprintf("borne out at none of the %d steps at which its terms were measured: they are not shown as the batches' bias.", len(ones))

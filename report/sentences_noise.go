@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"shadowflow/experiment/run"
 	"shadowflow/internal/stats"
 )
 
@@ -60,8 +61,8 @@ func (r *Report) sayNoiseTerms() string {
 	if left := stats.Median(at[0]); left > mostLeftOut {
 		return fmt.Sprintf(" The expansion in the noise leaves out %s of the coordinates (median), whose variance is too large for it: it is not shown as the batches' bias.", percent(left))
 	}
-	verdicts := map[float64]verdict{}
-	for i, v := range r.verdicts() {
+	verdicts := map[float64]run.Verdict{}
+	for i, v := range run.Verdicts(r.History) {
 		verdicts[r.History.Floats("step")[i]] = v
 	}
 	var ratios []float64
@@ -71,7 +72,7 @@ func (r *Report) sayNoiseTerms() string {
 		for _, drive := range at[2:len(columns)] {
 			noise += drive[row]
 		}
-		if memory == 0 || at[0][row] > mostLeftOut || verdicts[steps[row]] != borne {
+		if memory == 0 || at[0][row] > mostLeftOut || verdicts[steps[row]] != run.BornOut {
 			continue
 		}
 		if ratios = append(ratios, math.Abs(noise/memory)); noise*memory > 0 {

@@ -72,7 +72,7 @@ func newPredictedGauges(effects *modeq.Effects, remembers bool) *predictedGauges
 	}
 	g.rounding = gauge("step_rounding", "parameter", "two-norm of what rounding the parameters to dtype makes of a step: defects and distances of this size may be nothing else")
 	if remembers {
-		g.secondOverFirst = gauge("monitor.second_over_first", "", "defect_2 / defect_1: below 1 the second-order equation predicts the step better than no correction; its bias may be spoken of where it is below 0.9 and bias.cosine is not negative. Not recorded where defect_1 is within 3 times step_rounding")
+		g.secondOverFirst = gauge("monitor.second_over_first", "", "defect_2 / defect_1: below 1 the second-order equation predicts the step better than no correction; its bias may be spoken of where it is below 0.9 and bias.cosine is above 0. Not recorded where defect_1 is within 3 times step_rounding")
 	}
 	if effects != nil {
 		g.critical = gauge("critical_gradient", "loss/parameter", "g*: the |g_j| at which it changes between penalizing and hindering; the smallest if there are several")
@@ -103,16 +103,6 @@ func (g *predictedGauges) setDefects(d diagnose.Defects, rounding float64) {
 	if d.First > aboveRounding*rounding && g.secondOverFirst != nil {
 		g.secondOverFirst.Set(d.Second / d.First)
 	}
-}
-
-// ClearlyBetter is monitor.second_over_first where the second-order equation takes a tenth off the error of a step.
-const ClearlyBetter = 0.9
-
-// BornOut reports whether a step bears the second-order equation out, so that the bias it predicts may be spoken of as the run's, from
-// monitor.second_over_first and bias.cosine there. The ratio alone is not enough: the equation's own term (h/2) F'F may take the error away while what
-// it says of the memory has the opposite direction of what is realized. A cosine of NaN, where no realized bias is known to compare with, decides nothing.
-func BornOut(secondOverFirst, cosine float64) bool {
-	return secondOverFirst < ClearlyBetter && !(cosine <= 0)
 }
 
 // realizedGauges are the columns of the realized bias.
