@@ -87,7 +87,7 @@ func (r *Report) sayVerdicts(counts map[run.Verdict]int, n int) string {
 		case k == n:
 			where = "at " + every(n)
 		case len(parts) == 0:
-			where += fmt.Sprintf(" of %d measured steps", n)
+			where += " of " + steps(n, "measured")
 		}
 		parts = append(parts, fmt.Sprintf("%s %s%s", part.says, where, part.behind))
 	}
@@ -100,6 +100,17 @@ func times(ratio float64) string {
 		return "by " + percent(ratio-1)
 	}
 	return number(ratio) + " times"
+}
+
+// steps names n steps of a kind.
+func steps(n int, kind string) string {
+	if kind != "" {
+		kind += " "
+	}
+	if n == 1 {
+		return "1 " + kind + "step"
+	}
+	return fmt.Sprintf("%d %ssteps", n, kind)
 }
 
 // every names all of n steps that were measured.

@@ -114,7 +114,7 @@ func (r *Report) sayClosure() string {
 	if len(left) == 0 {
 		return ""
 	}
-	middle, signs := stats.Median(left), fmt.Sprintf("its sign at %d of %d steps", same, len(left))
+	middle, signs := stats.Median(left), fmt.Sprintf("its sign at %d of %s", same, steps(len(left), ""))
 	if middle > curvedNorm {
 		return fmt.Sprintf(" With the main term it misses the change of N that was observed by %s of it (median), and has %s: N bends within a step, and the drives at its start do not tell what the step did.",
 			percent(middle), signs)
