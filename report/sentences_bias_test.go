@@ -234,7 +234,7 @@ func TestNoiseIsSpokenOfByCoordinatesAsItWasRecorded(t *testing.T) {
 			"at 0 of 2 measured steps. On most coordinates the noise of such a batch is larger than the gradient: on 56.7%", "smaller"},
 		"full batch":    {[]float64{0.9, 3}, []float64{1, 1}, nil, nil, nil, "full", "The run's own batches are full, and have none.", "expansion"},
 		"terms":         {[]float64{2, 3}, []float64{1, 1}, []float64{0.1, 0.2}, []float64{10, 10}, []float64{-4, -4}, "shuffled", "is borne out at none of the 2 steps at which its terms were measured", "times what memory"},
-		"most left out": {[]float64{2, 3}, []float64{1, 1}, []float64{0.8, 0.9}, []float64{10, 1}, []float64{-4, 100}, "shuffled", "leaves out 85.0% of the coordinates (median), whose variance is too large for it: it is not shown as the batches' bias.", "times what memory"},
+		"most left out": {[]float64{2, 3}, []float64{1, 1}, []float64{0.8, 0.9}, []float64{10, 1}, []float64{-4, 100}, "shuffled", "leaves out 85.0% of the coordinates (median of 2), whose variance is too large for it: it is not shown as the batches' bias.", "times what memory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			columns := map[string][]float64{"noise_scale": {10, 20}, "noise_batch": {32, 32}, "monitor.noise_over_batch": c.over, "noise_dominated": c.dominated, "noise.left_out": c.leftOut, "noise.drive_memory": c.memory}

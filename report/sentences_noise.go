@@ -59,7 +59,7 @@ func (r *Report) sayNoiseTerms() string {
 		return ""
 	}
 	if left := stats.Median(at[0]); left > mostLeftOut {
-		return fmt.Sprintf(" The expansion in the noise leaves out %s of the coordinates (median), whose variance is too large for it: it is not shown as the batches' bias.", percent(left))
+		return fmt.Sprintf(" The expansion in the noise leaves out %s of the coordinates (median of %d), whose variance is too large for it: it is not shown as the batches' bias.", percent(left), n)
 	}
 	verdicts := map[float64]run.Verdict{}
 	for i, v := range run.Verdicts(r.History) {
