@@ -149,7 +149,13 @@ const room = 0.04
 func (a *Axes) scale(p *plot.Plot) {
 	scaleAxis(&p.X, a.LogX, a.MinX, a.MaxX, a.TicksX)
 	scaleAxis(&p.Y, a.LogY, a.MinY, a.MaxY, nil)
+	if a.LogY && a.MinY == a.MaxY {
+		p.Y.Min = max(p.Y.Min, p.Y.Max-mostDecades)
+	}
 }
+
+// mostDecades is how far a logarithmic axis reaches down from its top: beside that what is smaller is nothing.
+const mostDecades = 12
 
 // scaleAxis shows what lies between low and high or, if they are the same, all that is drawn, with room for the marks at its ends.
 func scaleAxis(x *plot.Axis, log bool, low, high float64, values []float64) {

@@ -102,3 +102,18 @@ func TestAPageIsInTheReadersColoursAndNeedsNothingBesideItself(t *testing.T) {
 		}
 	}
 }
+
+func TestALogarithmicAxisReachesTwelveDecadesDown(t *testing.T) {
+	for name, c := range map[string]struct{ least, want float64 }{"far below": {1e-55, 12}, "near": {1e-3, 3.24}} {
+		t.Run(name, func(t *testing.T) {
+			a := Axes{LogY: true, Series: []Series{{X: []float64{0, 1}, Y: []float64{c.least, 1}}}}
+			p, _, err := a.plot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if span := p.Y.Max - p.Y.Min; math.Abs(span-c.want) > 1e-9 {
+				t.Errorf("it spans %g decades, want %g", span, c.want)
+			}
+		})
+	}
+}

@@ -99,16 +99,25 @@ func thin(x, y []float64) (tx, ty []float64) {
 	return tx, ty
 }
 
+// trained returns the curve of what is measured of the examples that a step sees and, with mini-batches, that over all of them, each saying so.
+func (r *Report) trained(column, name string, color int, further ...Series) []Series {
+	if !r.miniBatches() {
+		return append([]Series{r.line(column, name, color, 0)}, further...)
+	}
+	seen := r.line(column, name+",\nsingle batches", 4, 3)
+	return append([]Series{seen, r.line("full_"+column, name+",\nall examples", color, 0)}, further...)
+}
+
 func (r *Report) lossAxes() Axes {
 	label := "loss"
 	if i := r.History.Index("loss"); i >= 0 && r.History.Columns[i].Unit != "" {
 		label += " (" + r.History.Columns[i].Unit + ")"
 	}
-	return Axes{Y: label, LogY: true, Series: []Series{r.line("loss", "train", 0, 0), r.line("test_loss", "test", 1, 1)}}
+	return Axes{Y: label, LogY: true, Series: r.trained("loss", "train", 0, r.line("test_loss", "test", 1, 1))}
 }
 
 func (r *Report) normAxes() Axes {
-	return Axes{Y: "excess norm", LogY: true, Series: []Series{r.line("excess", "perturbed one-norm\nless that of g = 0", 2, 0)}}
+	return Axes{Y: "excess norm", LogY: true, Series: r.trained("excess", "perturbed one-norm\nless that of g = 0", 2)}
 }
 
 func (r *Report) lossFigure() *Chart {
@@ -118,11 +127,11 @@ func (r *Report) lossFigure() *Chart {
 	}
 	loss := r.lossAxes()
 	if r.History.Index("bits_per_byte") >= 0 {
-		loss = Axes{Y: "bits per byte", Series: []Series{r.line("bits_per_byte", "train", 0, 0), r.line("test_bits_per_byte", "test", 1, 1)}}
+		loss = Axes{Y: "bits per byte", Series: r.trained("bits_per_byte", "train", 0, r.line("test_bits_per_byte", "test", 1, 1))}
 	}
 	return &Chart{
 		Labels: Label{"loss", "Loss and " + name, "Loss and " + meaning + ", on the training and on the test data."},
-		Axes:   []Axes{loss, {Y: name, Series: []Series{r.line(column, "train", 0, 0), r.line("test_"+column, "test", 1, 1)}}},
+		Axes:   []Axes{loss, {Y: name, Series: r.trained(column, "train", 0, r.line("test_"+column, "test", 1, 1))}},
 	}
 }
 

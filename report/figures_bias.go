@@ -2,6 +2,8 @@ package report
 
 import (
 	"math"
+
+	"shadowflow/experiment/run"
 )
 
 // overview shows loss and norm and, where it was measured, the realized bias.
@@ -48,18 +50,23 @@ func (r *Report) biasFigure() *Chart {
 }
 
 const (
-	shadedMeans = "Shaded: there the second-order equation predicts the step worse than no correction, so that its bias is not this run's."
-	shadedName  = "prediction out\nof its range"
+	shadedMeans = "Shaded: there a step does not bear the second-order equation out, which does not predict it by a tenth better than no correction, or with a bias that goes against the realized one: what it predicts is not this run's."
+	shadedName  = "prediction not\nborne out"
 )
 
-// beyond returns the stretches in which the second-order equation predicts steps worse than no correction, each measured step reaching half way to
-// its neighbours.
+// beyond returns the stretches in which steps do not bear the second-order equation out, each measured step reaching half way to its neighbours.
 func (r *Report) beyond() []Span {
-	at := r.together("step", "monitor.second_over_first")
-	steps, ratio := at[0], at[1]
+	var steps []float64
 	var out []Span
-	for i, v := range ratio {
-		if v <= beyondRange {
+	var judged []run.Verdict
+	all := r.History.Floats("step")
+	for i, v := range run.Verdicts(r.History) {
+		if v != run.Unknown {
+			steps, judged = append(steps, all[i]), append(judged, v)
+		}
+	}
+	for i, v := range judged {
+		if v == run.BornOut || v == run.Idle {
 			continue
 		}
 		s := Span{steps[i], steps[i], shadedName}

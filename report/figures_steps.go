@@ -10,7 +10,7 @@ import (
 // stepsFigure shows what changes the steps beside the loss: their size, what clipping leaves of the gradient, and what both do to the norm.
 func (r *Report) stepsFigure() *Chart {
 	c := &Chart{Labels: Label{"steps", "What changes the steps",
-		"The size of each step; the factor by which the norm of its gradient, and the fraction of its elements that, were clipped; and parts of the change of the perturbed one-norm N, per unit of time: by the realized bias, by clipping the gradient of the step itself, and by the change of lr in the bias that the second-order equation predicts."}}
+		"The size of each step; the factor by which the norm of its gradient, and the fraction of its elements that, were clipped; and parts of the change of the perturbed one-norm N, per unit of time: by the realized bias, by clipping the gradient of the step itself, and by the change of lr in the bias that the second-order equation predicts. " + shadedMeans}}
 	for _, axes := range []Axes{
 		{Y: "lr", Zero: true, Series: []Series{r.line("lr", "lr", 0, 0)}},
 		{Y: "clipping", Zero: true, Series: []Series{r.line("clip.factor", "factor of the norm", 1, 0), r.line("clip.share", "fraction of elements", 3, 1)}},
@@ -23,6 +23,9 @@ func (r *Report) stepsFigure() *Chart {
 		r.line("drive.realized", "realized bias, -q.b", 2, 0), r.line("drive.clip", "clipping, -q.(U - U')", 1, 1),
 		r.line("drive.schedule", "change of lr, -h q.(C - C')", 4, 2),
 	}}
+	if len(drives.Series[2].X) > 0 {
+		drives.Shaded = r.beyond()
+	}
 	drives.MinY, drives.MaxY = reach(drives.Series[:2]...)
 	if len(c.Axes) > 0 && drives.drawable() {
 		c.Axes = append(c.Axes, drives)
@@ -43,9 +46,9 @@ func (r *Report) sayClipping() string {
 	case len(factors) == 0:
 		return ""
 	case len(active) == 0:
-		return fmt.Sprintf("The gradient's norm was within its bound at all %d recorded steps: nothing was clipped.", len(factors))
+		return fmt.Sprintf("The norm of the gradient%s was within its bound at all %d recorded steps: nothing was clipped.", r.ofBatch(), len(factors))
 	}
-	s := fmt.Sprintf("The gradient's norm was clipped at %d of %d recorded steps, to %s of it in the median", len(active), len(factors), percent(stats.Median(active)))
+	s := fmt.Sprintf("The norm of the gradient%s was clipped at %d of %d recorded steps, to %s of it in the median", r.ofBatch(), len(active), len(factors), percent(stats.Median(active)))
 	drives := r.together("drive.clip", "drive.main")
 	sizes, raised := []float64{}, 0
 	for i, v := range drives[0] {
@@ -59,5 +62,5 @@ func (r *Report) sayClipping() string {
 	if len(sizes) == 0 {
 		return s + "."
 	}
-	return fmt.Sprintf("%s; of those measured that raised dN/dt at %d and lowered it at %d, by %s of the main drive in the median.", s, raised, len(sizes)-raised, percent(stats.Median(sizes)))
+	return fmt.Sprintf("%s; of the %d of those where it was measured that raised dN/dt at %d and lowered it at %d, by %s of the main drive in the median.", s, len(sizes), raised, len(sizes)-raised, percent(stats.Median(sizes)))
 }

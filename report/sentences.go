@@ -99,32 +99,66 @@ func minimized(c *config.Config) string {
 	return fmt.Sprintf("%s, %s batches", loss, c.Batch.Mode)
 }
 
+// miniBatches reports whether a step sees a part of the examples.
+func (r *Report) miniBatches() bool {
+	return r.Config.Batch.Mode != "full" && r.Config.Batch.Mode != ""
+}
+
+// overAll names the column over all training examples of what is also recorded of the batch that a step sees, and says of which examples it is: with
+// mini-batches, where it was not recorded over all, of one batch.
+func (r *Report) overAll(name string) (column, whose string) {
+	if !r.miniBatches() {
+		return name, ""
+	}
+	if full := "full_" + name; len(r.together(full)[0]) > 0 {
+		return full, " over all examples"
+	}
+	return name, " of single batches"
+}
+
+// ofBatch says of the gradient that a step sees whose it is.
+func (r *Report) ofBatch() string {
+	if !r.miniBatches() {
+		return ""
+	}
+	return " of the step's own batch"
+}
+
 func (r *Report) sayLoss() string {
-	_, loss := r.column("loss")
+	column, whose := r.overAll("loss")
+	_, loss := r.column(column)
 	if len(loss) == 0 {
 		return ""
 	}
-	s := fmt.Sprintf("Training loss went from %s to %s", number(loss[0]), number(loss[len(loss)-1]))
-	if _, accuracy := r.column("accuracy"); len(accuracy) > 0 {
-		s += ", accuracy to " + percent(accuracy[len(accuracy)-1])
+	s := fmt.Sprintf("Training loss%s went from %s to %s", whose, number(loss[0]), number(loss[len(loss)-1]))
+	for _, score := range []struct {
+		column, name string
+		write        func(float64) string
+	}{{"accuracy", "accuracy", percent}, {"r2", "R²", number}} {
+		column, whose := r.overAll(score.column)
+		if _, v := r.column(column); len(v) > 0 {
+			s += fmt.Sprintf(", %s%s to %s", score.name, whose, score.write(v[len(v)-1]))
+		}
 	}
-	if _, test := r.column("test_accuracy"); len(test) > 0 {
-		s += fmt.Sprintf("; test accuracy ended at %s, its best was %s", percent(test[len(test)-1]), percent(slices.Max(test)))
-	}
-	if _, r2 := r.column("r2"); len(r2) > 0 {
-		s += ", R² to " + number(r2[len(r2)-1])
-	}
-	if _, bits := r.column("test_bits_per_byte"); len(bits) > 0 {
-		s += fmt.Sprintf("; bits per byte of the test data ended at %s, their least was %s", number(bits[len(bits)-1]), number(slices.Min(bits)))
-	}
-	if _, test := r.column("test_r2"); len(test) > 0 {
-		s += fmt.Sprintf("; test R² ended at %s, its best was %s", number(test[len(test)-1]), number(slices.Max(test)))
+	for _, test := range []struct {
+		column, says string
+		best         func([]float64) float64
+		write        func(float64) string
+	}{
+		{"test_accuracy", "test accuracy ended at %s, its best was %s", slices.Max[[]float64], percent},
+		{"test_bits_per_byte", "bits per byte of the test data ended at %s, their least was %s", slices.Min[[]float64], number},
+		{"test_r2", "test R² ended at %s, its best was %s", slices.Max[[]float64], number},
+	} {
+		if _, v := r.column(test.column); len(v) > 0 {
+			s += "; " + fmt.Sprintf(test.says, test.write(v[len(v)-1]), test.write(test.best(v)))
+		}
 	}
 	return s + "."
 }
 
 func (r *Report) sayHill() string {
-	steps, excess := r.column("excess")
+	column, whose := r.overAll("excess")
+	steps, excess := r.column(column)
 	if len(excess) < 2 {
 		return ""
 	}
@@ -134,23 +168,24 @@ func (r *Report) sayHill() string {
 			top = i
 		}
 	}
+	norm := "The excess perturbed one-norm of the gradient" + whose
 	first, last := excess[0], excess[len(excess)-1]
 	switch {
 	case top == 0:
-		return fmt.Sprintf("The excess perturbed one-norm of the gradient fell from %s to %s.", number(first), number(last))
+		return fmt.Sprintf("%s went from %s, its largest, to %s.", norm, number(first), number(last))
 	case top == len(excess)-1:
-		return fmt.Sprintf("The excess perturbed one-norm of the gradient rose from %s to %s.", number(first), number(last))
+		return fmt.Sprintf("%s went from %s to %s, its largest.", norm, number(first), number(last))
 	}
-	return fmt.Sprintf("The excess perturbed one-norm of the gradient rose from %s to %s at step %s, then fell to %s.",
-		number(first), number(excess[top]), number(steps[top]), number(last))
+	return fmt.Sprintf("%s went from %s to its largest, %s, at step %s, and ended at %s.", norm, number(first), number(excess[top]), number(steps[top]), number(last))
 }
 
 func (r *Report) sayPassing() string {
-	steps, loss := r.column("loss")
-	_, excess := r.column("excess")
-	for i, v := range loss {
-		if v < passes && i < len(excess) && i > 0 {
-			return fmt.Sprintf("When training loss first passed %v, at step %s, the excess norm was %s.", passes, number(steps[i]), number(excess[i]))
+	lossColumn, whose := r.overAll("loss")
+	excessColumn, ofExcess := r.overAll("excess")
+	at := r.together("step", lossColumn, excessColumn)
+	for i, v := range at[1] {
+		if v < passes && i > 0 {
+			return fmt.Sprintf("When training loss%s first passed %v, at step %s, the excess norm%s was %s.", whose, passes, number(at[0][i]), ofExcess, number(at[2][i]))
 		}
 	}
 	return ""

@@ -4,17 +4,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"shadowflow/experiment/run"
 	"shadowflow/internal/stats"
 )
-
-// beyondRange is the defect of the second-order equation over that of the first from which its prediction is not spoken of: it predicts the
-// step worse than no correction.
-const beyondRange = 1
-
-// clearlyBetter is the same ratio where it takes a tenth off the error: below it the predicted bias is compared with the realized one.
-const clearlyBetter = 0.9
 
 // together returns the values of columns, in the rows that have a finite number in each of them.
 func (r *Report) together(columns ...string) [][]float64 {
@@ -36,105 +30,197 @@ func (r *Report) together(columns ...string) [][]float64 {
 	return out
 }
 
-// sayPrediction says where the second-order equation without memory may be spoken of, and only there what it predicts.
-func (r *Report) sayPrediction() string {
-	var all, worse []float64
-	ratios := r.together("monitor.second_over_first")[0]
-	for _, v := range ratios {
-		if v == 1 {
-			continue // there is no correction to make: C is 0
-		}
-		if all = append(all, v); v > beyondRange {
-			worse = append(worse, v)
+// of returns the values of a column, so far as they are finite, in the rows of a verdict.
+func (r *Report) of(v run.Verdict, column string) []float64 {
+	var out []float64
+	verdicts := run.Verdicts(r.History)
+	for i, x := range r.History.Floats(column) {
+		if verdicts[i] == v && !math.IsNaN(x) && !math.IsInf(x, 0) {
+			out = append(out, x)
 		}
 	}
-	switch n := len(all); {
-	case len(ratios) == 0 && len(r.together("step_rounding")[0]) > 0 && r.History.Index("monitor.second_over_first") >= 0:
+	return out
+}
+
+// sayPrediction says where the second-order equation without memory may be spoken of, and only there what it predicts.
+func (r *Report) sayPrediction() string {
+	counts := map[run.Verdict]int{}
+	for _, v := range run.Verdicts(r.History) {
+		counts[v]++
+	}
+	known, rounded := len(r.together("monitor.second_over_first")[0]), len(r.together("step_rounding")[0])
+	monitored := r.History.Index("monitor.second_over_first") >= 0
+	n := counts[run.Worse] + counts[run.Hardly] + counts[run.Against] + counts[run.BornOut]
+	switch {
+	case known == 0 && rounded > 0 && monitored:
 		return fmt.Sprintf("What the second-order equation misses of a step is within what rounding to %s makes: its bias is not shown as this run's bias; dtype float64 tells more.", r.Config.DType)
-	case n == 0 && r.History.Index("defect_2") >= 0 && r.History.Index("monitor.second_over_first") < 0:
+	case n == 0 && r.History.Index("defect_2") >= 0 && !monitored:
 		return "The second-order equation of an optimizer without memory has its step by construction, up to higher orders of lr: that it predicts steps is no evidence, and its bias is not shown as this run's bias."
 	case n == 0:
 		return ""
-	case len(worse) == n:
-		return fmt.Sprintf("The second-order equation predicts steps worse than no correction at all %d measured steps (%s times, in the median): its bias is not shown as this run's bias.",
-			n, number(stats.Median(worse)))
-	case len(worse) == 0:
-		return fmt.Sprintf("The second-order equation predicts steps better than no correction at all %d measured steps%s.", n, r.explanation())
-	default:
-		return fmt.Sprintf("The second-order equation predicts steps worse than no correction at %d of %d measured steps (%s times, in the median): its bias is not shown as this run's bias there. At the other %d it predicts them better%s.",
-			len(worse), n, number(stats.Median(worse)), n-len(worse), r.explanation())
 	}
-}
-
-// explanation says how much of what the second-order equation predicts is realized, where it may be spoken of.
-func (r *Report) explanation() string {
-	at := r.together("monitor.second_over_first", "bias.cosine", "bias.explained")
-	var cosine, explained []float64
-	for i, v := range at[0] {
-		if v < clearlyBetter {
-			cosine, explained = append(cosine, at[1][i]), append(explained, at[2][i])
-		}
-	}
-	switch {
-	case !slices.ContainsFunc(r.together("monitor.second_over_first")[0], func(v float64) bool { return v < clearlyBetter }):
-		return ", but by less than a tenth, which says little of its bias"
-	case len(cosine) == 0:
-		return ""
-	}
-	s, size, along := "", stats.Median(explained), "along"
-	if size < 0 {
-		along = "against"
-	}
-	switch {
-	case math.Abs(size) > 2:
-		s = fmt.Sprintf("; %s its bias the realized one is %s times as large", along, number(math.Abs(size)))
-	case size < 0:
-		s = fmt.Sprintf("; the realized one goes against its bias, by %s of it", percent(-size))
-	default:
-		s = fmt.Sprintf("; of its bias %s is realized", percent(size))
-	}
-	s += fmt.Sprintf(", at a cosine of %s with the realized one (medians of %d)", number(stats.Median(cosine)), len(cosine))
-	critical := r.together("monitor.second_over_first", "critical_gradient")
-	if n := len(critical[0]); n > 0 && critical[0][n-1] < clearlyBetter {
-		s += fmt.Sprintf("; elements change sides at the critical gradient size g* = %s", number(critical[1][n-1]))
+	s := r.sayVerdicts(counts, n) + r.explanation(counts[run.BornOut], n)
+	if hidden := rounded - known; hidden > 0 {
+		s += fmt.Sprintf(" At %d more, what it misses is within what rounding to %s makes.", hidden, r.Config.DType)
 	}
 	return s
 }
 
-// sayState says whether the equation with the memory as state holds.
-func (r *Report) sayState() string {
-	defect := r.together("monitor.state_defect")[0]
-	if len(defect) == 0 {
-		return r.sayStateIsHidden()
+// sayVerdicts says at how many of n steps the second-order equation predicts what.
+func (r *Report) sayVerdicts(counts map[run.Verdict]int, n int) string {
+	var parts []string
+	for _, part := range []struct {
+		of           run.Verdict
+		says, behind string
+	}{
+		{run.Worse, "worse than no correction", " (" + times(stats.Median(r.of(run.Worse, "monitor.second_over_first"))) + ", in the median)"},
+		{run.Hardly, "better than no correction", ", but by less than a tenth"},
+		{run.Against, "better than no correction", ", but for its term without memory alone: what it says of the memory goes against the realized bias, at a cosine of " +
+			number(stats.Median(r.of(run.Against, "bias.cosine"))) + " (median)"},
+		{run.BornOut, "better than no correction", ", by a tenth or more and with a bias along the realized one"},
+	} {
+		k := counts[part.of]
+		where := fmt.Sprintf("at %d", k)
+		switch {
+		case k == 0:
+			continue
+		case k == n:
+			where = "at " + every(n)
+		case len(parts) == 0:
+			where += " of " + steps(n, "measured")
+		}
+		parts = append(parts, fmt.Sprintf("%s %s%s", part.says, where, part.behind))
 	}
+	return "The second-order equation predicts steps " + strings.Join(parts, "; ")
+}
+
+// times writes the ratio of an error to another that is not larger: small excesses as a percentage.
+func times(ratio float64) string {
+	if ratio < 2 {
+		return "by " + percent(ratio-1)
+	}
+	return number(ratio) + " times"
+}
+
+// steps names n steps of a kind.
+func steps(n int, kind string) string {
+	if kind != "" {
+		kind += " "
+	}
+	if n == 1 {
+		return "1 " + kind + "step"
+	}
+	return fmt.Sprintf("%d %ssteps", n, kind)
+}
+
+// every names all of n steps that were measured.
+func every(n int) string {
+	if n == 1 {
+		return "the one measured step"
+	}
+	return fmt.Sprintf("all %d measured steps", n)
+}
+
+// explanation says how much of what the second-order equation predicts is realized at the k of n steps where it may be spoken of.
+func (r *Report) explanation(k, n int) string {
+	if k == 0 {
+		return ": its bias is not shown as this run's bias."
+	}
+	start := ""
+	if k < n {
+		start = ": its bias is shown as this run's at these last ones alone"
+	}
+	explained, cosine := r.of(run.BornOut, "bias.explained"), r.of(run.BornOut, "bias.cosine")
+	if len(cosine) == 0 {
+		return start + "."
+	}
+	s := fmt.Sprintf("%s; of its bias %s is realized", start, percent(stats.Median(explained)))
+	if size := stats.Median(explained); size > 2 {
+		s = fmt.Sprintf("%s; along its bias the realized one is %s times as large", start, number(size))
+	}
+	s += fmt.Sprintf(", at a cosine of %s with the realized one", number(stats.Median(cosine)))
+	if n > 1 {
+		s += fmt.Sprintf(" (medians of %d of %d steps)", len(cosine), n)
+	}
+	return s + r.sayCritical() + "."
+}
+
+// sayCritical says where elements change sides, if the last step at which that is known bears the equation out.
+func (r *Report) sayCritical() string {
+	verdicts := run.Verdicts(r.History)
+	critical := r.History.Floats("critical_gradient")
+	for i := len(critical) - 1; i >= 0; i-- {
+		if math.IsNaN(critical[i]) || verdicts[i] == run.Unknown || verdicts[i] == run.Idle {
+			continue
+		}
+		if verdicts[i] != run.BornOut {
+			return ""
+		}
+		return fmt.Sprintf("; elements change sides at the critical gradient size g* = %s at step %s", number(critical[i]), number(r.History.Floats("step")[i]))
+	}
+	return ""
+}
+
+// sayState says whether the equation with the memory as state holds, of all the steps that it was asked of.
+func (r *Report) sayState() string {
+	const subject = "With the memory as state the equation of order 2 "
+	var asked, followed []float64
 	holds := 0
-	for _, v := range defect {
+	for _, v := range r.History.Floats("monitor.state_defect") {
+		if math.IsNaN(v) {
+			continue
+		}
+		if asked = append(asked, v); !math.IsInf(v, 0) {
+			followed = append(followed, v)
+		}
 		if v < run.StateHolds {
 			holds++
 		}
 	}
-	if len(defect) == 1 {
-		return fmt.Sprintf("With the memory as state the equation of order 2 missed the one step that was measured by %s of its length.", percent(defect[0]))
+	n, k := len(asked), len(followed)
+	hidden := r.stateHidden()
+	more := ""
+	if hidden > 0 {
+		more = fmt.Sprintf(" At %d more, rounding to %s hides what it misses.", hidden, r.Config.DType)
 	}
-	s := fmt.Sprintf("With the memory as state the equation of order 2 misses a step by %s of its length (median of %d)", percent(stats.Median(defect)), len(defect))
+	switch {
+	case n == 0 && hidden > 0:
+		return fmt.Sprintf("What the equation of order 2 with the memory as state misses of a step is within what rounding to %s makes: whether it holds is not told; dtype float64 tells more.", r.Config.DType)
+	case n == 0:
+		return ""
+	case k == 0:
+		return fmt.Sprintf("%scould not be followed through a step at %s: it does not hold.", subject, every(n)) + more
+	case n == 1:
+		return fmt.Sprintf("%smissed the one step that was measured by %s of its length.", subject, percent(followed[0])) + more
+	}
+	s := fmt.Sprintf("%smisses a step by %s of its length (median of %d)", subject, percent(stats.Median(followed)), n)
+	if k < n {
+		s = fmt.Sprintf("%scould not be followed through %d of %d measured steps, and misses the others by %s of their length (median of %d)", subject, n-k, n, percent(stats.Median(followed)), k)
+	}
 	switch holds {
-	case len(defect):
-		return s + ": it holds."
+	case n:
+		return s + ": it holds." + more
 	case 0:
-		return s + ": it does not hold."
+		return s + ": it does not hold." + more
 	}
-	return s + fmt.Sprintf(": it holds at %d of them, to %s.", holds, percent(run.StateHolds))
+	return s + fmt.Sprintf(": it holds at %d of %d, to %s.", holds, n, percent(run.StateHolds)) + more
 }
 
-// sayStateIsHidden says that rounding hides whether it holds, where it does so at some step.
-func (r *Report) sayStateIsHidden() string {
-	at := r.together("step_rounding", "step_norm")
-	for i, rounding := range at[0] {
-		if r.History.Index("monitor.state_defect") >= 0 && run.HidesDefects(rounding, at[1][i]) {
-			return fmt.Sprintf("What the equation of order 2 with the memory as state misses of a step is within what rounding to %s makes: whether it holds is not told; dtype float64 tells more.", r.Config.DType)
+// stateHidden counts the steps at which whether it holds was asked, and rounding hides it.
+func (r *Report) stateHidden() int {
+	defects, steps := r.History.Floats("monitor.state_defect"), r.History.Floats("step")
+	rounding, length := r.History.Floats("step_rounding"), r.History.Floats("step_norm")
+	if defects == nil || rounding == nil || length == nil {
+		return 0
+	}
+	n, interval := 0, r.Config.Record.State
+	for i, v := range defects {
+		due := interval > 0 && int(steps[i])%interval == 0 && int(steps[i]) >= r.Config.Flow.Start
+		if due && math.IsNaN(v) && run.HidesDefects(rounding[i], length[i]) {
+			n++
 		}
 	}
-	return ""
+	return n
 }
 
 // Standing says in a few words where a run stands that goes on.
@@ -209,7 +295,11 @@ func nextStep(n *run.NextStep) []string {
 		lines = append(lines, fmt.Sprintf("  cosine between them %.4g", cosine))
 	}
 	lines = append(lines, fmt.Sprintf("  dN/dt: %.6g by the main term, %.6g as it is over the step", n.Columns["drive.main"], n.Columns["drive.observed"]))
-	if defect, ok := n.Columns["monitor.state_defect"]; ok {
+	switch defect, ok := n.Columns["monitor.state_defect"]; {
+	case !ok:
+	case math.IsInf(float64(defect), 1):
+		lines = append(lines, "  the equation with memory as state cannot be followed through the step")
+	default:
 		lines = append(lines, fmt.Sprintf("  the equation with memory as state predicts the step to %.3g of its length", defect))
 	}
 	return lines

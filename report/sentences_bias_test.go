@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -50,13 +51,13 @@ func TestWordsAboutTheBiasFollowTheMonitors(t *testing.T) {
 			[]string{"predicts steps worse than no correction at all 3 measured steps (4.8 times, in the median): its bias is not shown as this run's bias."},
 			append([]string{"better"}, predictedNumbers...), true},
 		{"within its range throughout", []float64{0.1, 0.2, 0.3},
-			[]string{"predicts steps better than no correction at all 3 measured steps; of its bias 45.6% is realized, at a cosine of 0.123 with the realized one (medians of 3)", "g* = 6.66e-5"},
+			[]string{"predicts steps better than no correction at all 3 measured steps, by a tenth or more and with a bias along the realized one; of its bias 45.6% is realized, at a cosine of 0.123 with the realized one (medians of 3 of 3 steps)", "g* = 6.66e-5"},
 			[]string{"worse", "not shown", "77"}, false},
 		{"hardly better", []float64{0.95, 0.99, 0.99},
-			[]string{"predicts steps better than no correction at all 3 measured steps, but by less than a tenth, which says little of its bias."},
-			append([]string{"worse", "realized one"}, predictedNumbers...), false},
+			[]string{"predicts steps better than no correction at all 3 measured steps, but by less than a tenth: its bias is not shown as this run's bias."},
+			append([]string{"worse", "realized one"}, predictedNumbers...), true},
 		{"out of its range in part", []float64{3, 0.2, 5},
-			[]string{"worse than no correction at 2 of 3 measured steps (4 times, in the median): its bias is not shown as this run's bias there. At the other 1 it predicts them better; of its bias 45.6% is realized"},
+			[]string{"worse than no correction at 2 of 3 measured steps (4 times, in the median); better than no correction at 1, by a tenth or more and with a bias along the realized one: its bias is shown as this run's at these last ones alone; of its bias 45.6% is realized"},
 			[]string{"77", "g*"}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -102,19 +103,22 @@ func TestNothingIsSaidOfWhatWasNotMeasured(t *testing.T) {
 
 func TestTheStateEquationHoldsWhereItsDefectIsSmall(t *testing.T) {
 	nan := math.NaN()
+	inf := math.Inf(1)
 	for want, c := range map[string]struct{ defects, rounding []float64 }{
-		"misses a step by 0.2% of its length (median of 3): it holds.":                                      {[]float64{0.001, 0.002, 0.003}, nil},
-		"missed the one step that was measured by 0.2% of its length.":                                      {[]float64{0.002}, nil},
-		"misses a step by 50.0% of its length (median of 3): it does not hold.":                             {[]float64{0.1, 0.5, 0.7}, nil},
-		"misses a step by 10.0% of its length (median of 3): it holds at 1 of them, to 5.0%.":               {[]float64{0.001, 0.1, 0.3}, nil},
-		"misses a step by 4.9% of its length (median of 4): it holds at 2 of them, to 5.0%.":                {[]float64{0.0126, 0.197, 0.0288, 0.0691}, nil},
-		"misses a step by 0.1% of its length (median of 2): it holds.":                                      {[]float64{0.001, 0.001, nan}, []float64{1e-4, 1e-4, 0.1}},
-		"is within what rounding to float32 makes: whether it holds is not told; dtype float64 tells more.": {[]float64{nan, nan, nan}, []float64{0.1, 0.1, 0.1}},
-		"": {[]float64{nan, nan, nan}, []float64{1e-4, 1e-4, 1e-4}}, // it could not be followed
+		"misses a step by 0.2% of its length (median of 3): it holds.":                                                                                   {[]float64{0.001, 0.002, 0.003}, nil},
+		"missed the one step that was measured by 0.2% of its length.":                                                                                   {[]float64{0.002}, nil},
+		"misses a step by 50.0% of its length (median of 3): it does not hold.":                                                                          {[]float64{0.1, 0.5, 0.7}, nil},
+		"misses a step by 10.0% of its length (median of 3): it holds at 1 of 3, to 5.0%.":                                                               {[]float64{0.001, 0.1, 0.3}, nil},
+		"misses a step by 4.9% of its length (median of 4): it holds at 2 of 4, to 5.0%.":                                                                {[]float64{0.0126, 0.197, 0.0288, 0.0691}, nil},
+		"(median of 2): it holds. At 1 more, rounding to float32 hides what it misses.":                                                                  {[]float64{0.001, 0.001, nan}, []float64{1e-4, 1e-4, 0.1}},
+		"is within what rounding to float32 makes: whether it holds is not told; dtype float64 tells more.":                                              {[]float64{nan, nan, nan}, []float64{0.1, 0.1, 0.1}},
+		"could not be followed through 2 of 5 measured steps, and misses the others by 0.2% of their length (median of 3): it holds at 3 of 5, to 5.0%.": {[]float64{0.001, 0.002, 0.003, inf, inf}, nil},
+		"could not be followed through a step at all 2 measured steps: it does not hold.":                                                                {[]float64{inf, inf}, nil},
+		"": {[]float64{nan, nan, nan}, []float64{1e-4, 1e-4, 1e-4}}, // it was not asked for
 	} {
 		t.Run(want, func(t *testing.T) {
 			r := measured(map[string][]float64{"monitor.state_defect": c.defects, "step_rounding": c.rounding, "step_norm": {1, 1, 1}})
-			r.Config.DType = "float32"
+			r.Config.DType, r.Config.Record.State = "float32", 10
 			if got := r.sayState(); !strings.HasSuffix(got, want) || want == "" && got != "" {
 				t.Errorf("%q does not end with %q", got, want)
 			}
@@ -123,7 +127,7 @@ func TestTheStateEquationHoldsWhereItsDefectIsSmall(t *testing.T) {
 }
 
 func TestWhatIsOutOfRangeReachesHalfWayToItsNeighbours(t *testing.T) {
-	r := measured(map[string][]float64{"monitor.second_over_first": {2, 3, 0.5, 0.5, 1, 0.9, 5}})
+	r := measured(map[string][]float64{"monitor.second_over_first": {2, 3, 0.5, 0.5, 1, 0.8, 5}})
 	var got [][2]float64
 	for _, s := range r.beyond() {
 		got = append(got, [2]float64{s.From, s.To})
@@ -183,9 +187,9 @@ func TestClippingIsSaidWithWhatItDoesToTheNorm(t *testing.T) {
 		want    string
 	}{
 		{"clipped", map[string][]float64{"clip.factor": {0.5, 1, 0.25, 0.75}, "drive.main": {-2, -4, -4}, "drive.clip": {1, 0, -1}},
-			"The gradient's norm was clipped at 3 of 4 recorded steps, to 50.0% of it in the median; of those measured that raised dN/dt at 1 and lowered it at 1, by 37.5% of the main drive in the median."},
-		{"clipped, with no bias measured", map[string][]float64{"clip.factor": {0.5, 1}}, "The gradient's norm was clipped at 1 of 2 recorded steps, to 50.0% of it in the median."},
-		{"within the bound", map[string][]float64{"clip.factor": {1, 1}}, "The gradient's norm was within its bound at all 2 recorded steps: nothing was clipped."},
+			"The norm of the gradient was clipped at 3 of 4 recorded steps, to 50.0% of it in the median; of the 2 of those where it was measured that raised dN/dt at 1 and lowered it at 1, by 37.5% of the main drive in the median."},
+		{"clipped, with no bias measured", map[string][]float64{"clip.factor": {0.5, 1}}, "The norm of the gradient was clipped at 1 of 2 recorded steps, to 50.0% of it in the median."},
+		{"within the bound", map[string][]float64{"clip.factor": {1, 1}}, "The norm of the gradient was within its bound at all 2 recorded steps: nothing was clipped."},
 		{"no bound", map[string][]float64{"loss": {1, 1}}, ""},
 	} {
 		if got := measured(c.columns).sayClipping(); got != c.want {
@@ -229,8 +233,8 @@ func TestNoiseIsSpokenOfByCoordinatesAsItWasRecorded(t *testing.T) {
 		"noise on most coordinates of a vector that is mostly signal": {[]float64{0.5, 0.6}, []float64{0.567, 0.567}, nil, nil, nil, "shuffled",
 			"at 0 of 2 measured steps. On most coordinates the noise of such a batch is larger than the gradient: on 56.7%", "smaller"},
 		"full batch":    {[]float64{0.9, 3}, []float64{1, 1}, nil, nil, nil, "full", "The run's own batches are full, and have none.", "expansion"},
-		"terms":         {[]float64{2, 3}, []float64{1, 1}, []float64{0.1, 0.2}, []float64{10, 10}, []float64{-4, -4}, "shuffled", "its terms would be 2 times what memory does without noise, the other way (median of 2).", "leaves out"},
-		"most left out": {[]float64{2, 3}, []float64{1, 1}, []float64{0.8, 0.9}, []float64{10, 1}, []float64{-4, 100}, "shuffled", "leaves out 85.0% of the coordinates (median), whose variance is too large for it: it is not shown as the batches' bias.", "times what memory"},
+		"terms":         {[]float64{2, 3}, []float64{1, 1}, []float64{0.1, 0.2}, []float64{10, 10}, []float64{-4, -4}, "shuffled", "is borne out at none of the 2 steps at which its terms were measured", "times what memory"},
+		"most left out": {[]float64{2, 3}, []float64{1, 1}, []float64{0.8, 0.9}, []float64{10, 1}, []float64{-4, 100}, "shuffled", "leaves out 85.0% of the coordinates (median of 2), whose variance is too large for it: it is not shown as the batches' bias.", "times what memory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			columns := map[string][]float64{"noise_scale": {10, 20}, "noise_batch": {32, 32}, "monitor.noise_over_batch": c.over, "noise_dominated": c.dominated, "noise.left_out": c.leftOut, "noise.drive_memory": c.memory}
@@ -257,15 +261,102 @@ func TestWhatRoundingMakesIsNotTakenForAFinding(t *testing.T) {
 	}
 }
 
-func TestWhatTheDrivesLeaveOfTheObservedChangeIsSaid(t *testing.T) {
-	for want, observed := range map[string][]float64{
-		"makes the change of N that was observed, but for 5.0% of the main drive (median).":                                            {-5.5, -5.5},
-		"leaves 110.0% of the main drive (median) of the change that was observed: N bends within a step, and the drives at its start": {5, 5},
+func TestWhatTheDrivesMissOfTheObservedChangeIsSaidBesideIt(t *testing.T) {
+	for want, c := range map[string]struct{ main, realized, observed []float64 }{
+		" With the main term it makes the change of N that was observed, but for 20.0% of it (median), with its sign at 2 of 2 steps.": {[]float64{-10, -10}, []float64{4, 4}, []float64{-5, -5}},
+		" With the main term it misses the change of N that was observed by 220.0% of it (median), and has its sign at 0 of 2 steps: ": {[]float64{-10, -10}, []float64{4, 4}, []float64{5, 5}},
+		// next to nothing of the main drive, which the realized one all but cancels
+		" With the main term it misses the change of N that was observed by 200.0% of it (median), and has its sign at 1 of 3 steps: ": {[]float64{-1000, -1000, -1000, -1}, []float64{999, 999, 999, 0.5}, []float64{1, 1, -1, 0}},
 	} {
 		t.Run(want, func(t *testing.T) {
-			r := measured(map[string][]float64{"drive.main": {-10, -10}, "drive.realized": {4, 4}, "drive.observed": observed})
-			if got := r.sayRealized(); !strings.Contains(got, want) {
-				t.Errorf("%q lacks %q", got, want)
+			r := measured(map[string][]float64{"drive.main": c.main, "drive.realized": c.realized, "drive.observed": c.observed})
+			if got := r.sayClosure(); !strings.HasPrefix(got, want) {
+				t.Errorf("%q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestWhatIsPredictedIsSpokenOfOnlyWhereStepsBearItOut(t *testing.T) {
+	nan := math.NaN()
+	for name, c := range map[string]struct {
+		ratio, cosine []float64
+		want          string
+		shaded        [][2]float64
+	}{
+		"better by its step term alone": {[]float64{0.6, 0.7}, []float64{-0.5, -0.4},
+			"steps better than no correction at all 2 measured steps, but for its term without memory alone: what it says of the memory goes against the realized bias, at a cosine of -0.45 (median): its bias is not shown as this run's bias.",
+			[][2]float64{{0, 10}}},
+		"worse by little": {[]float64{1.01, 1.01}, []float64{0.9, 0.9}, "worse than no correction at all 2 measured steps (by 1.0%, in the median): its bias is not shown as this run's bias.", [][2]float64{{0, 10}}},
+		"each in part": {[]float64{3, 0.95, 0.5, 0.5}, []float64{0.9, 0.9, -0.1, 0.8},
+			"worse than no correction at 1 of 4 measured steps (3 times, in the median); better than no correction at 1, but by less than a tenth; better than no correction at 1, but for its term without memory alone: what it says of the memory goes against the realized bias, at a cosine of -0.1 (median); better than no correction at 1, by a tenth or more and with a bias along the realized one: its bias is shown as this run's at these last ones alone; of its bias 45.6% is realized, at a cosine of 0.8 with the realized one (medians of 1 of 4 steps).",
+			[][2]float64{{0, 25}}},
+		"at one step": {[]float64{0.5}, []float64{0.8}, "better than no correction at the one measured step, by a tenth", nil},
+		"rounding hides some": {[]float64{0.5, nan, nan}, []float64{0.8, nan, nan},
+			"at a cosine of 0.8 with the realized one. At 2 more, what it misses is within what rounding to float32 makes.", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ones := slices.Repeat([]float64{1}, len(c.ratio))
+			columns := map[string][]float64{"monitor.second_over_first": c.ratio, "bias.cosine": c.cosine, "step_rounding": ones,
+				"noise_scale": ones, "noise_batch": ones, "monitor.noise_over_batch": ones, "noise_dominated": ones, "noise.left_out": slices.Repeat([]float64{0}, len(ones)), "noise.drive_memory": ones}
+			for i := 1; i <= 5; i++ {
+				columns[fmt.Sprintf("noise.drive_%d", i)] = slices.Repeat([]float64{-0.4}, len(ones))
+			}
+			columns["bias.explained"] = slices.Repeat([]float64{0.456}, len(ones))
+			r := measured(columns)
+			r.Config.DType = "float32"
+			if got := r.sayPrediction(); !strings.Contains(got, c.want) {
+				t.Errorf("%q lacks %q", got, c.want)
+			}
+			var shaded [][2]float64
+			for _, s := range r.beyond() {
+				shaded = append(shaded, [2]float64{s.From, s.To})
+			}
+			if !reflect.DeepEqual(shaded, c.shaded) {
+				t.Errorf("shaded %v, want %v", shaded, c.shaded)
+			}
+			borneOut := len(r.of(run.BornOut, "bias.cosine"))
+			noise := fmt.Sprintf("At the %d of %d measured steps where that is borne out its terms would be 2 times what memory does without noise (median), the same way at 0 of them.", borneOut, len(ones))
+			if borneOut == 0 {
+				noise = fmt.Sprintf("borne out at none of the %d steps at which its terms were measured: they are not shown as the batches' bias.", len(ones))
+			}
+			if got := r.sayNoiseTerms(); !strings.HasSuffix(got, noise) {
+				t.Errorf("%q does not end with %q", got, noise)
+			}
+		})
+	}
+}
+
+func TestOfMiniBatchesItIsSaidWhoseLossAndNormItIs(t *testing.T) {
+	batch := map[string][]float64{"loss": {2, 0.005, 0.3}, "accuracy": {0.5, 1, 0.5}, "excess": {167, 320, 119}, "clip.factor": {1, 1, 1}}
+	whole := map[string][]float64{"full_loss": {2.5, math.NaN(), 0.6}, "full_accuracy": {0.1, math.NaN(), 0.9}, "full_excess": {33, math.NaN(), 27}}
+	both := maps.Clone(batch)
+	maps.Copy(both, whole)
+	for name, c := range map[string]struct {
+		columns      map[string][]float64
+		mode         string
+		want, unsaid []string
+	}{
+		"full batch": {batch, "full", []string{"Training loss went from 2 to 0.3, accuracy to 50.0%.", "The excess perturbed one-norm of the gradient went from 167 to its largest, 320, at step 10, and ended at 119.",
+			"When training loss first passed 0.01, at step 10, the excess norm was 320.", "The norm of the gradient was within"}, []string{"batch"}},
+		"of all examples too": {both, "shuffled", []string{"Training loss over all examples went from 2.5 to 0.6, accuracy over all examples to 90.0%.",
+			"The excess perturbed one-norm of the gradient over all examples went from 33, its largest, to 27.", "The norm of the gradient of the step's own batch was within"}, []string{"0.01", "320", "50.0%"}},
+		"of batches alone": {batch, "shuffled", []string{"Training loss of single batches went from 2 to 0.3, accuracy of single batches to 50.0%.", "one-norm of the gradient of single batches went",
+			"When training loss of single batches first passed 0.01, at step 10, the excess norm of single batches was 320."}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := measured(c.columns)
+			r.Config.Batch.Mode = c.mode
+			all := strings.Join([]string{r.sayLoss(), r.sayHill(), r.sayPassing(), r.sayClipping()}, "\n")
+			for _, want := range c.want {
+				if !strings.Contains(all, want) {
+					t.Errorf("%q is not said in\n%s", want, all)
+				}
+			}
+			for _, unsaid := range c.unsaid {
+				if strings.Contains(all, unsaid) {
+					t.Errorf("%q is said in\n%s", unsaid, all)
+				}
 			}
 		})
 	}

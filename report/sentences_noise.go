@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"shadowflow/experiment/run"
 	"shadowflow/internal/stats"
 )
 
@@ -48,33 +49,40 @@ func (r *Report) sayNoiseShare() string {
 // mostLeftOut is the fraction of coordinates left out from which the terms of noise are not summed up in words.
 const mostLeftOut = 0.5
 
-// sayNoiseTerms compares the terms of noise in dN/dt with that of memory alone, where the expansion has most coordinates.
+// sayNoiseTerms compares the terms of noise in dN/dt with that of memory alone, where the expansion has most coordinates. Both are predicted: they say
+// something of a run only at steps that bear the second-order equation out.
 func (r *Report) sayNoiseTerms() string {
-	at := r.together("noise.left_out", "noise.drive_memory", "noise.drive_1", "noise.drive_2", "noise.drive_3", "noise.drive_4", "noise.drive_5")
+	columns := []string{"noise.left_out", "noise.drive_memory", "noise.drive_1", "noise.drive_2", "noise.drive_3", "noise.drive_4", "noise.drive_5"}
+	at := r.together(append(columns, "step")...)
 	n := len(at[0])
 	if n == 0 {
 		return ""
 	}
 	if left := stats.Median(at[0]); left > mostLeftOut {
-		return fmt.Sprintf(" The expansion in the noise leaves out %s of the coordinates (median), whose variance is too large for it: it is not shown as the batches' bias.", percent(left))
+		return fmt.Sprintf(" The expansion in the noise leaves out %s of the coordinates (median of %d), whose variance is too large for it: it is not shown as the batches' bias.", percent(left), n)
+	}
+	verdicts := map[float64]run.Verdict{}
+	for i, v := range run.Verdicts(r.History) {
+		verdicts[r.History.Floats("step")[i]] = v
 	}
 	var ratios []float64
+	same, steps := 0, at[len(columns)]
 	for row, memory := range at[1] {
 		noise := 0.0
-		for _, drive := range at[2:] {
+		for _, drive := range at[2:len(columns)] {
 			noise += drive[row]
 		}
-		if memory != 0 && at[0][row] <= mostLeftOut {
-			ratios = append(ratios, noise/memory)
+		if memory == 0 || at[0][row] > mostLeftOut || verdicts[steps[row]] != run.BornOut {
+			continue
+		}
+		if ratios = append(ratios, math.Abs(noise/memory)); noise*memory > 0 {
+			same++
 		}
 	}
+	const from = " The expansion in the noise is one of the second-order equation"
 	if len(ratios) == 0 {
-		return ""
+		return fmt.Sprintf("%s, which is borne out at none of the %d steps at which its terms were measured: they are not shown as the batches' bias.", from, n)
 	}
-	ratio := stats.Median(ratios)
-	way := "the same way"
-	if ratio < 0 {
-		way = "the other way"
-	}
-	return fmt.Sprintf(" By the expansion in the noise its terms would be %s times what memory does without noise, %s (median of %d).", number(math.Abs(ratio)), way, len(ratios))
+	return fmt.Sprintf("%s. At the %d of %d measured steps where that is borne out its terms would be %s times what memory does without noise (median), the same way at %d of them.",
+		from, len(ratios), n, number(stats.Median(ratios)), same)
 }

@@ -74,9 +74,9 @@ func (r *Report) sayRealized() string {
 	case n == 0:
 		return ""
 	case n == none:
-		return fmt.Sprintf("Realized: the steps had no bias beyond rounding at all %d measured steps.", n) + r.sayClosure()
+		return fmt.Sprintf("Realized: the steps had no bias beyond rounding at %s.", every(n)) + r.sayClosure()
 	case len(effects) == 1 && none == 0:
-		return fmt.Sprintf("Realized: the bias of the steps %s at all %d measured steps, %s.", effects[0].did, n, effects[0]) + r.sayClosure()
+		return fmt.Sprintf("Realized: the bias of the steps %s at %s, %s.", effects[0].did, every(n), effects[0]) + r.sayClosure()
 	}
 	var parts []string
 	for i, e := range effects {
@@ -93,26 +93,33 @@ func (r *Report) sayRealized() string {
 	return fmt.Sprintf("Realized: the bias of the steps %s, and %s.", strings.Join(parts[:last], ", "), parts[last]) + r.sayClosure()
 }
 
-// curvedNorm is the part of the main drive from which what main and realized drive leave of the observed change is too much for them to tell it.
+// curvedNorm is the part of the observed change from which what main and realized drive miss of it is too much for them to tell it.
 const curvedNorm = 0.5
 
-// sayClosure says how well the parts of dN/dt, which are of first order in the step, make what was observed over it.
+// sayClosure says how well the parts of dN/dt, which are of first order in the step, make what was observed over it: how much of that they miss, and how
+// often they have its sign.
 func (r *Report) sayClosure() string {
 	at := r.together("drive.main", "drive.realized", "drive.observed")
 	var left []float64
+	same := 0
 	for i, main := range at[0] {
-		if main != 0 {
-			left = append(left, math.Abs((main+at[1][i]-at[2][i])/main))
+		made, observed := main+at[1][i], at[2][i]
+		if observed == 0 {
+			continue
+		}
+		if left = append(left, math.Abs((made-observed)/observed)); made*observed > 0 {
+			same++
 		}
 	}
-	switch middle := stats.Median(left); {
-	case len(left) == 0:
+	if len(left) == 0 {
 		return ""
-	case middle > curvedNorm:
-		return fmt.Sprintf(" With the main term it leaves %s of the main drive (median) of the change that was observed: N bends within a step, and the drives at its start do not tell what the step did.", percent(middle))
-	default:
-		return fmt.Sprintf(" With the main term it makes the change of N that was observed, but for %s of the main drive (median).", percent(middle))
 	}
+	middle, signs := stats.Median(left), fmt.Sprintf("its sign at %d of %s", same, steps(len(left), ""))
+	if middle > curvedNorm {
+		return fmt.Sprintf(" With the main term it misses the change of N that was observed by %s of it (median), and has %s: N bends within a step, and the drives at its start do not tell what the step did.",
+			percent(middle), signs)
+	}
+	return fmt.Sprintf(" With the main term it makes the change of N that was observed, but for %s of it (median), with %s.", percent(middle), signs)
 }
 
 // sayReach says on which coordinates.

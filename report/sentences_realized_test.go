@@ -14,18 +14,18 @@ func TestWhatTheRealizedBiasDidIsToldByWhatNWouldHaveDone(t *testing.T) {
 	}{
 		"against a fall": {[]float64{-2, -4}, []float64{1, 2}, nil,
 			"Realized: the bias of the steps hindered N's fall at all 2 measured steps, by 50.0% of the main drive in the median and at most 50.0%."},
-		"with a fall": {[]float64{-2}, []float64{-1}, nil, "Realized: the bias of the steps added to N's fall at all 1 measured steps, by 50.0% of the main drive."},
+		"with a fall": {[]float64{-2}, []float64{-1}, nil, "Realized: the bias of the steps added to N's fall at the one measured step, by 50.0% of the main drive."},
 		"with a rise": {[]float64{182, -100}, []float64{22.6, 50}, nil,
 			"hindered N's fall at 1 of 2 measured steps, by 50.0% of the main drive, and added to N's rise at 1, by 12.4% of the main drive."},
-		"against a rise": {[]float64{604}, []float64{-151}, []float64{450}, "hindered N's rise at all 1 measured steps, by 25.0% of the main drive."},
+		"against a rise": {[]float64{604}, []float64{-151}, []float64{450}, "hindered N's rise at the one measured step, by 25.0% of the main drive."},
 		"so far that the fall became a rise": {[]float64{-10, -10, -10}, []float64{9, 12, 13}, []float64{-1, 2, 3},
 			"hindered N's fall at all 3 measured steps, by 120.0% of the main drive in the median and at most 130.0% (N rose at 2 of them)."},
 		"nothing at the first step": {[]float64{-543, -500}, []float64{0, 100}, nil,
 			"hindered N's fall at 1 of 2 measured steps, by 20.0% of the main drive, and was none beyond rounding at 1."},
-		"nothing at any step":  {[]float64{-543}, []float64{0}, nil, "Realized: the steps had no bias beyond rounding at all 1 measured steps."},
+		"nothing at any step":  {[]float64{-543}, []float64{0}, nil, "Realized: the steps had no bias beyond rounding at the one measured step."},
 		"nothing was measured": {[]float64{-543}, []float64{nan}, nil, ""},
 		"next to nothing":      {[]float64{-1}, []float64{2e-7}, nil, "by 2.00e-5% of the main drive."},
-		"nothing to be beside": {[]float64{0, -1}, []float64{1, -1}, nil, "added to N's fall at all 1 measured steps, by 100.0% of the main drive."},
+		"nothing to be beside": {[]float64{0, -1}, []float64{1, -1}, nil, "added to N's fall at the one measured step, by 100.0% of the main drive."},
 		"many times the other": {[]float64{-1}, []float64{250}, nil, "by 25,000% of the main drive."},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -50,8 +50,6 @@ func TestABiasAgainstThePredictedOneIsNotSaidToBePartOfIt(t *testing.T) {
 	for want, explained := range map[string][]float64{
 		"; of its bias 40.0% is realized, at":                          {0.3, 0.5},
 		"; along its bias the realized one is 2.47 times as large, at": {2.47, 2.47},
-		"; the realized one goes against its bias, by 12.3% of it, at": {-0.123, -0.123},
-		"; against its bias the realized one is 3 times as large, at":  {-2, -4},
 		"; of its bias 198.5% is realized, at":                         {1.5, 2.47},
 	} {
 		t.Run(want, func(t *testing.T) {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -24,12 +25,49 @@ func (r *Report) saySharpness() string {
 			above++
 		}
 	}
-	s := fmt.Sprintf("Preconditioned sharpness was above its stability threshold of %s at %d of %d measured steps; it came to %s of it at step %s.",
-		number(at[2][top]), above, n, percent(at[1][top]), number(at[0][top]))
+	threshold := "its stability threshold of " + number(at[2][top])
+	if low, high := slices.Min(at[2]), slices.Max(at[2]); number(low) != number(high) {
+		threshold = fmt.Sprintf("the stability threshold of its step, which goes from %s to %s,", number(low), number(high))
+	}
+	s := fmt.Sprintf("Preconditioned sharpness was above %s at %d of %s; it came to %s of it at step %s.%s",
+		threshold, above, steps(n, "measured"), percent(at[1][top]), number(at[0][top]), r.sayUnconditioned())
 	if above > 0 {
 		s += r.sayFlips() + r.sayNearest()
 	}
 	return s + r.sayEdge() + r.saySpikes()
+}
+
+// sayUnconditioned says at how many steps sharpness was measured and the preconditioned one was not, and why.
+func (r *Report) sayUnconditioned() string {
+	scaled, lr, factors, shares := r.History.Floats("preconditioned_sharpness"), r.History.Floats("lr"), r.History.Floats("clip.factor"), r.History.Floats("clip.share")
+	lacking, clipped, still := 0, 0, 0
+	for i, v := range r.History.Floats("sharpness") {
+		if scaled == nil || math.IsNaN(v) || !math.IsNaN(scaled[i]) {
+			continue
+		}
+		lacking++
+		switch {
+		case lr != nil && lr[i] == 0:
+			still++
+		case factors != nil && factors[i] < 1 || shares != nil && shares[i] > 0:
+			clipped++
+		}
+	}
+	if lacking == 0 {
+		return ""
+	}
+	var why []string
+	if clipped > 0 {
+		why = append(why, fmt.Sprintf("%d whose gradient was clipped", clipped))
+	}
+	if still > 0 {
+		why = append(why, fmt.Sprintf("%d with an lr of 0", still))
+	}
+	s := fmt.Sprintf(" There is none of it at %d more where sharpness was measured", lacking)
+	if len(why) == 0 {
+		return s + "."
+	}
+	return s + ": " + strings.Join(why, " and ") + "."
 }
 
 // A step of a two-cycle turns the gradient along the sharpest direction to -1 of itself. One that leaves between leastFlip and mostFlip of it counts as such.
@@ -51,13 +89,16 @@ func (r *Report) sayFlips() string {
 	if beyond.steps == 0 {
 		return ""
 	}
-	s := fmt.Sprintf(" Of the %d steps measured above it %d turned the gradient along the sharpest direction to between %v and %v of itself, as a two-cycle from side to side turns it to -1",
-		beyond.steps, beyond.flips, leastFlip, mostFlip)
+	s := fmt.Sprintf(" Of %s measured above it %d turned the gradient along the sharpest direction to between %v and %v of itself, as a two-cycle from side to side turns it to -1",
+		steps(beyond.steps, ""), beyond.flips, leastFlip, mostFlip)
 	if below.steps > 0 {
 		s += fmt.Sprintf("; of the %d below it, %d did", below.steps, below.flips)
 	}
 	return s + "."
 }
+
+// lost is the distance from the iterates, over the way that they went, from which an equation is not said to follow them.
+const lost = 0.5
 
 // sayNearest says which came nearest to the iterates, of what oscillates with them and of the stable flows, where there were both to the end.
 func (r *Report) sayNearest() string {
@@ -83,6 +124,9 @@ func (r *Report) sayNearest() string {
 	switch {
 	case stable == nil || oscillating == nil:
 		return ""
+	case min(stable.distance, oscillating.distance) > lost:
+		return fmt.Sprintf(" At the end neither %s nor %s, the nearest of their kinds, was near the iterates: at %s and %s of the way.",
+			oscillating.name, stable.name, number(oscillating.distance), number(stable.distance))
 	case stable.distance < oscillating.distance:
 		return fmt.Sprintf(" At the end %s, a stable flow, was nearer to the iterates than %s.", stable.name, oscillating.name)
 	}
@@ -125,14 +169,11 @@ func (r *Report) saySpikes() string {
 // lossBehind says to what the loss came behind a step, which is a warning of a spike.
 func (r *Report) lossBehind(step float64) string {
 	const warning = ": a warning of a spike of the loss"
-	name := "loss"
-	if r.History.Index("full_loss") >= 0 {
-		name = "full_loss"
-	}
+	name, whose := r.overAll("loss")
 	steps, losses := r.column(name)
 	at, found := slices.BinarySearch(steps, step)
 	if !found || at+1 == len(steps) {
 		return warning + "."
 	}
-	return fmt.Sprintf("%s, which behind it came to at most %s times what it was there.", warning, number(slices.Max(losses[at+1:])/losses[at]))
+	return fmt.Sprintf("%s%s, which behind it came to at most %s times what it was there.", warning, whose, number(slices.Max(losses[at+1:])/losses[at]))
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -17,9 +18,9 @@ func TestSharpnessIsSaidBesideItsEdges(t *testing.T) {
 		"memory's edge": {[]float64{0.1, 0.2}, []float64{0.5, 3}, []float64{0, 0}, []float64{0.9, -0.9},
 			"Preconditioned sharpness was beyond the edge from which the series of the equations without memory diverges at 1 of 2, at most 3 times it.", "side"},
 		"past the edge": {[]float64{1.1, 1.3}, []float64{80, 95}, []float64{0, 1}, []float64{0.9, -1.1},
-			"Of the 2 steps measured above it 1 turned the gradient along the sharpest direction to between -2 and -0.5 of itself, as a two-cycle from side to side turns it to -1.", "lift"},
-		"any negative value is no two-cycle": {[]float64{1.1, 1.2, 1.3}, []float64{80, 90, 95}, []float64{0, 1}, []float64{-70.9, -0.1, -1.9}, "Of the 3 steps measured above it 1 turned", "spike"},
-		"beyond for a moment":                {[]float64{1.1, 0.9, 0.8}, []float64{80, 95, 95}, []float64{0, 1, 0}, []float64{0.8, -1, 0.5}, "Of the 1 steps measured above it 0 turned the gradient", "spike"},
+			"Of 2 steps measured above it 1 turned the gradient along the sharpest direction to between -2 and -0.5 of itself, as a two-cycle from side to side turns it to -1.", "lift"},
+		"any negative value is no two-cycle": {[]float64{1.1, 1.2, 1.3}, []float64{80, 90, 95}, []float64{0, 1}, []float64{-70.9, -0.1, -1.9}, "Of 3 steps measured above it 1 turned", "spike"},
+		"beyond for a moment":                {[]float64{1.1, 0.9, 0.8}, []float64{80, 95, 95}, []float64{0, 1, 0}, []float64{0.8, -1, 0.5}, "Of 1 step measured above it 0 turned the gradient", "spike"},
 		"as often below it":                  {[]float64{1.1, 0.9, 0.8}, []float64{80, 95, 95}, []float64{0, 1, 0}, []float64{-1, -1, -1}, "turns it to -1; of the 2 below it, 2 did.", "spike"},
 		"a spike":                            {[]float64{1.1, 1.3}, []float64{80, 95}, []float64{1, 2}, nil, "Sharpness along the gradient was above 2/h at 2 measurements in sequence, steps 0 to 10: a warning of a spike of the loss.", "NaN"},
 	} {
@@ -39,8 +40,9 @@ func TestWhichEquationWasNearerIsSaidWhereBothKindsRan(t *testing.T) {
 		distances map[string][]float64
 		want      string
 	}{
-		"a lift was":            {[]string{"state-2", "lift-1", "lift-2"}, map[string][]float64{"state-2": {1, 4.37}, "lift-1": {1, 9.91}, "lift-2": {1, 3.47}}, " At the end lift-2 was nearer to the iterates than state-2, the nearest stable flow."},
-		"a stable flow was":     {[]string{"state-1", "state-2", "lift-1"}, map[string][]float64{"state-1": {1, 5}, "state-2": {1, 4}, "lift-1": {1, 9}}, " At the end state-2, a stable flow, was nearer to the iterates than lift-1."},
+		"a lift was":            {[]string{"state-2", "lift-1", "lift-2"}, map[string][]float64{"state-2": {1, 0.437}, "lift-1": {1, 0.991}, "lift-2": {1, 0.347}}, " At the end lift-2 was nearer to the iterates than state-2, the nearest stable flow."},
+		"a stable flow was":     {[]string{"state-1", "state-2", "lift-1"}, map[string][]float64{"state-1": {1, 0.5}, "state-2": {1, 0.4}, "lift-1": {1, 0.9}}, " At the end state-2, a stable flow, was nearer to the iterates than lift-1."},
+		"neither follows":       {[]string{"state-2", "lift-1"}, map[string][]float64{"state-2": {1, 0.998}, "lift-1": {1, 0.812}}, " At the end neither lift-1 nor state-2, the nearest of their kinds, was near the iterates: at 0.812 and 0.998 of the way."},
 		"no lift ran":           {[]string{"state-2"}, map[string][]float64{"state-2": {1, 4}}, ""},
 		"no stable flow ran":    {[]string{"central"}, map[string][]float64{"central": {1, 4}}, ""},
 		"the lift had run away": {[]string{"state-2", "lift-1"}, map[string][]float64{"state-2": {1, 4}, "lift-1": {1}}, ""},
@@ -76,5 +78,18 @@ func TestAWarningOfASpikeIsSaidWithWhatBecameOfIt(t *testing.T) {
 				t.Errorf("%q does not end with %q", got, want)
 			}
 		})
+	}
+}
+
+func TestUnderAScheduleTheThresholdIsThatOfEachStep(t *testing.T) {
+	nan := math.NaN()
+	r := measured(map[string][]float64{
+		"sharpness": {1, 1, 1, 1, nan}, "preconditioned_sharpness": {nan, nan, 1, 1, nan}, "lr": {0, 0.1, 0.2, 0.1, 0.1}, "clip.factor": {0.5, 0.5, 1, 1, 0.5},
+		"stability_threshold": {nan, nan, 50667, 5002551, nan}, "monitor.period_two": {nan, nan, 0.5, 0.1, nan},
+	})
+	const want = "Preconditioned sharpness was above the stability threshold of its step, which goes from 50,667 to 5.00e6, at 0 of 2 measured steps; it came to 50.0% of it at step 20. " +
+		"There is none of it at 2 more where sharpness was measured: 1 whose gradient was clipped and 1 with an lr of 0."
+	if got := r.saySharpness(); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -25,7 +25,7 @@ func recordOf(c *config.Config, loss, norm func(c *config.Config, n int) float64
 	for n := range recordedSteps {
 		row := []record.Value{record.Int(int64(n))}
 		lr := c.Optimizer.LR
-		for _, v := range []float64{loss(c, n), norm(c, n), 0.9 + 0.01*float64(c.Seed), math.Pow(lr, 2), 100 * math.Pow(lr, 3), -2, 0.5, -8, -1.5, 10 * lr, 100 * lr} {
+		for _, v := range []float64{loss(c, n), norm(c, n), 0.9 + 0.01*float64(c.Seed), math.Pow(lr, 2), 100 * math.Pow(lr, 3), -2, 0.5, -8, -1.5, 10 * lr, 101 * lr} {
 			row = append(row, record.Float(v))
 		}
 		h.Rows = append(h.Rows, row)

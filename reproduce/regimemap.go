@@ -62,9 +62,9 @@ type Point struct {
 	Regime diagnose.Regime
 	// Drives are medians over the main drive's size, by stage of training: early, middle, late; NaN where a stage was not reached.
 	Realized, Predicted, Observed [3]float64
-	// Better is the share of measured steps that the equation of order 2 without memory predicts better than that of order 1.
+	// Better is the share of measured steps that bear out the equation of order 2 without memory: run.BornOut.
 	Better float64
-	// State is the median one-step defect of the state equation of order 2, over the step's length.
+	// State is the median one-step defect of the state equation of order 2, over the step's length; +Inf where most steps cannot be followed.
 	State float64
 	// Follows is the share of measured steps that it predicts to a twentieth; a step that it cannot be followed through counts as one that it does not.
 	Follows float64
@@ -238,7 +238,7 @@ func anyRegime(Point) bool            { return true }
 func (p Point) stateKnown() bool      { return !math.IsNaN(p.Follows) }
 func (p Point) memorylessKnown() bool { return !math.IsNaN(p.Better) }
 
-// memorylessHolds reports whether order 2 without memory was seen to predict most of the steps better than order 1.
+// memorylessHolds reports whether most of the steps were seen to bear out order 2 without memory.
 func (p Point) memorylessHolds() bool { return p.Better > 0.5 }
 
 // stateHolds reports whether the state equation of order 2 was seen to predict nearly all steps to a twentieth.

@@ -9,7 +9,6 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/sweep"
-	"shadowflow/schema"
 )
 
 func TestAMapTellsRegimesAndLimits(t *testing.T) {
@@ -33,8 +32,8 @@ func TestAMapTellsRegimesAndLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := "beta1 = 0.9, beta2 = 0.99, eps = 1e-08, full batch, lr 0.001 to 0.01: the runs are stable up to lr 0.003, spiking at 0.01; " +
-		"the realized bias of stable runs pushed the norm up, by 25% of the main drive; the state equation of order 2 predicts nearly all steps to 5% up to lr 0.003; " +
-		"the equation of order 2 without memory predicts most steps better than that of order 1 up to lr 0.003."; len(spiky) != 4 || spiky[0] != want {
+		"the realized bias of stable runs, before their late stage, pushed the norm up, by 25% of the main drive; the state equation of order 2 predicts nearly all steps to 5% up to lr 0.003; " +
+		"most steps bear out the equation of order 2 without memory (by a tenth closer than order 1, and not against the realized bias) up to lr 0.003."; len(spiky) != 4 || spiky[0] != want {
 		t.Errorf("%d sentences, the first %q, want %q", len(spiky), spiky[0], want)
 	}
 	if calm, _ := m.Sentences([]float64{0.5, 0.9}); !strings.Contains(calm[3], "eps = 0.0001, batches of 100, lr 0.001 to 0.01: the runs are stable up to lr 0.01, the largest that was tried") {
@@ -80,17 +79,17 @@ func TestAMapTellsAtWhichLRSomethingHolds(t *testing.T) {
 		cells           [3]string // of the figure
 	}{
 		"the largest lr were not measured": {[4]float64{1, 1, nan, nan}, [4]float64{0.2, 0.2, 0.2, 0.2}, [4]diagnose.Regime{},
-			"full batch, lr 0.1 to 0.4: the runs are stable up to lr 0.4, the largest that was tried; the realized bias of stable runs was not measured; the state equation of order 2 predicts nearly all steps to 5% up to lr 0.2; at lr 0.3 to 0.4 that was not measured; the equation of order 2 without memory predicts most steps better than that of order 1 at no lr that was tried.",
+			"full batch, lr 0.1 to 0.4: the runs are stable up to lr 0.4, the largest that was tried; the realized bias of stable runs, before their late stage, was not measured; the state equation of order 2 predicts nearly all steps to 5% up to lr 0.2; at lr 0.3 to 0.4 that was not measured; most steps bear out the equation of order 2 without memory (by a tenth closer than order 1, and not against the realized bias) at no lr that was tried.",
 			[3]string{"0.4", "0.2", "0"}},
 		"nothing was measured": {[4]float64{nan, nan, nan, nan}, [4]float64{nan, nan, nan, nan}, [4]diagnose.Regime{},
 			"what the state equation misses was not measured; no step was evidence for the equation of order 2 without memory, or against it.", [3]string{"0.4", "-", "-"}},
 		"the smallest lr were not measured": {[4]float64{nan, nan, 1, 1}, [4]float64{nan, nan, 1, 0.42}, [4]diagnose.Regime{},
-			"to 5% at lr 0.3 to 0.4 of those tried; at lr 0.1 to 0.2 that was not measured; the equation of order 2 without memory predicts most steps better than that of order 1 at lr 0.3 of those tried; at lr 0.1 to 0.2 that was not measured.",
+			"to 5% at lr 0.3 to 0.4 of those tried; at lr 0.1 to 0.2 that was not measured; most steps bear out the equation of order 2 without memory (by a tenth closer than order 1, and not against the realized bias) at lr 0.3 of those tried; at lr 0.1 to 0.2 that was not measured.",
 			[3]string{"0.4", "(0.4)", "(0.3)"}},
 		"it holds at none where it was measured": {[4]float64{0.1, nan, 0.1, nan}, [4]float64{1, 1, 1, 1}, [4]diagnose.Regime{},
-			"to 5% at no lr where that was measured; at lr 0.2 and 0.4 that was not measured; the equation of order 2 without memory predicts most steps better than that of order 1 up to lr 0.4, the largest that was tried.", [3]string{"0.4", "0", "0.4"}},
+			"to 5% at no lr where that was measured; at lr 0.2 and 0.4 that was not measured; most steps bear out the equation of order 2 without memory (by a tenth closer than order 1, and not against the realized bias) up to lr 0.4, the largest that was tried.", [3]string{"0.4", "0", "0.4"}},
 		"only a larger lr is stable": {[4]float64{1, 0.1, 1, 0.1}, [4]float64{0.1, 0.1, 0.1, 0.1}, [4]diagnose.Regime{diagnose.Spiking, diagnose.Spiking, "", diagnose.Diverged},
-			"the runs are stable at lr 0.3 of those tried, spiking at 0.1 to 0.2, diverged at 0.4; the realized bias of stable runs was not measured; the state equation of order 2 predicts nearly all steps to 5% at lr 0.1 and 0.3 of those tried;",
+			"the runs are stable at lr 0.3 of those tried, spiking at 0.1 to 0.2, diverged at 0.4; the realized bias of stable runs, before their late stage, was not measured; the state equation of order 2 predicts nearly all steps to 5% at lr 0.1 and 0.3 of those tried;",
 			[3]string{"(0.3)", "0.1 (0.3)", "0"}},
 		"none is stable": {[4]float64{1, 1, 1, 1}, [4]float64{1, 1, 1, 1}, [4]diagnose.Regime{diagnose.Spiking, diagnose.Spiking, diagnose.Spiking, diagnose.Diverged},
 			"the runs are stable at no lr that was tried, spiking at 0.1 to 0.3, diverged at 0.4;", [3]string{"0", "0.4", "0.4"}},
@@ -139,7 +138,7 @@ func TestAMapTellsWhatTheRealizedBiasDidInStableRuns(t *testing.T) {
 				}
 				m.Points = append(m.Points, p)
 			}
-			if got := m.biasText(m.slices()[0], 0, 0); !strings.HasPrefix(got, "the realized bias of stable runs "+want) {
+			if got := m.biasText(m.slices()[0], 0, 0); !strings.HasPrefix(got, "the realized bias of stable runs, before their late stage, "+want) {
 				t.Errorf("%q, want %q", got, want)
 			}
 		})
@@ -147,25 +146,66 @@ func TestAMapTellsWhatTheRealizedBiasDidInStableRuns(t *testing.T) {
 }
 
 func TestStepsThatTheStateEquationCannotBeFollowedThroughCount(t *testing.T) {
-	c, err := config.Resolve(nil, []schema.Setting{schema.Set("record.state", 2), schema.Set("flow.start", 4)})
+	nan, inf := math.NaN(), math.Inf(1)
+	one := history(t, map[string][]float64{"monitor.state_defect": {nan, 0.01, nan, inf, 0.2, 0.01}}) // not asked of, or hidden by rounding: nan
+	if got := stateDefects(one); len(got) != 4 || !math.IsInf(got[1], 1) {
+		t.Errorf("%v", got)
+	}
+	if p := pointOf(trials{one}, combination(one)); p.Follows != 0.5 || !(p.State > 0.05) {
+		t.Errorf("follows %g of the steps, and misses them by %g", p.Follows, p.State)
+	}
+	two := history(t, map[string][]float64{"monitor.state_defect": {inf, inf, 0.01}})
+	if p := pointOf(trials{two}, combination(two)); oneOf(p.State) != "not followed" {
+		t.Errorf("the defect is written %q", oneOf(p.State))
+	}
+}
+
+// A prediction that is better by a fraction of a percent, or by its term without memory alone, is no evidence for the equation without memory.
+func TestTheEquationWithoutMemoryHoldsWhereStepsBearItOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		ratio, cosine []float64
+		better        float64
+	}{
+		"clearly better, along the realized bias": {[]float64{1, 0.5, 0.5, 0.5}, []float64{0, 0.9, 0.9, 0.9}, 1},
+		"hardly better": {[]float64{1, 0.996, 0.996, 0.5}, []float64{0, 0.9, 0.9, 0.9}, 1. / 3},
+		"clearly better, against the realized bias": {[]float64{1, 0.6, 0.6, 1.2}, []float64{0, -0.5, -0.5, 0.9}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one := history(t, map[string][]float64{"monitor.second_over_first": c.ratio, "bias.cosine": c.cosine, "defect_1": {1, 1, 1, 1}, "defect_2": c.ratio})
+			if p := pointOf(trials{one}, combination(one)); p.Better != c.better || p.memorylessHolds() != (c.better > 0.5) {
+				t.Errorf("borne out at %g of the steps, and holds: %v", p.Better, p.memorylessHolds())
+			}
+		})
+	}
+}
+
+// history is a trial of the default config with some columns, every loss being 1.
+func history(t *testing.T, columns map[string][]float64) *trial {
+	t.Helper()
+	c, err := config.Resolve(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &record.History{Columns: []record.Column{{Name: "step", Type: record.IntColumn}, {Name: "monitor.state_defect", Type: record.FloatColumn}}}
-	for n, v := range []float64{0.5, math.NaN(), 0.5, math.NaN(), 0.1, math.NaN(), math.NaN(), math.NaN(), 0.2, math.NaN(), math.NaN(), math.NaN(), math.NaN()} {
-		row := []record.Value{record.Int(int64(n)), {}}
-		if !math.IsNaN(v) {
-			row[1] = record.Float(v)
+	h := &record.History{Columns: []record.Column{{Name: "step", Type: record.IntColumn}, {Name: "loss", Type: record.FloatColumn}}}
+	for name, values := range columns {
+		h.Columns = append(h.Columns, record.Column{Name: name, Type: record.FloatColumn})
+		for n, v := range values {
+			if n == len(h.Rows) {
+				h.Rows = append(h.Rows, []record.Value{record.Int(int64(n)), record.Float(1)})
+			}
+			value := record.Value{}
+			if !math.IsNaN(v) {
+				value = record.Float(v)
+			}
+			h.Rows[n] = append(h.Rows[n], value)
 		}
-		h.Rows = append(h.Rows, row)
 	}
-	one := &trial{sweep.Trial{History: h}}
-	one.Run = sweep.Run{Config: c}
-	h.Columns = append(h.Columns, record.Column{Name: "step_rounding", Type: record.FloatColumn}, record.Column{Name: "step_norm", Type: record.FloatColumn})
-	for n := range h.Rows { // rounding hides what was missed of step 10
-		h.Rows[n] = append(h.Rows[n], record.Float(map[bool]float64{true: 0.5, false: 1e-9}[n == 10]), record.Float(1))
-	}
-	if got := stateDefects(one); len(got) != 3 || got[0] != 0.1 || !math.IsNaN(got[1]) || got[2] != 0.2 { // steps 4, 6, 8; no step is taken from 12
-		t.Errorf("%v", got)
-	}
+	out := &trial{sweep.Trial{History: h}}
+	out.Run = sweep.Run{Config: c}
+	return out
+}
+
+// combination is the combination that a trial is of.
+func combination(t *trial) Point {
+	return Point{Beta1: t.number("optimizer.beta1"), Beta2: t.number("optimizer.beta2"), LR: t.number("optimizer.lr"), Slice: Slice{Eps: t.number("optimizer.eps")}}
 }

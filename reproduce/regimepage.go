@@ -44,7 +44,7 @@ func (m *Map) finding(s Slice) string {
 			}
 		}
 	}
-	return fmt.Sprintf("%v, %s: of %d combinations of betas and lr %d are stable; the state equation of order 2 predicts nearly all steps to %g%% in %s, the equation of order 2 without memory predicts most steps better than order 1 in %s. In %d of %d stages of training the bias that it predicts has the sign of the one that is realized.",
+	return fmt.Sprintf("%v, %s: of %d combinations of betas and lr %d are stable; the state equation of order 2 predicts nearly all steps to %g%% in %s, most steps bear out the equation of order 2 without memory in %s. In %d of %d stages of training the bias that it predicts has the sign of the one that is realized.",
 		s, m.tried(), n, stable, 100*run.StateHolds, ofMeasured(state, stateKnown, n), ofMeasured(memoryless, memorylessKnown, n), same, same+apart)
 }
 
@@ -67,7 +67,7 @@ const mapDesign = "Runs over a grid, in float64. The regime is told from the cur
 	"loss stands out twofold, or a norm fourfold, from both its sides; oscillating if the loss rises in all by a twentieth of its fall, or the norm turns in a tenth of the records; monotone otherwise. Stable is monotone or oscillating. " +
 	"Drives are parts of dN/dt, N the perturbed one-norm of the gradient, over the size of the main one, -q.F: observed, realized (what the step did beyond the update without memory), and predicted by the equation of second order that eliminates the memory; " +
 	"medians over the steps at which all of them were measured, so that what is compared is compared at the same points. Stages are told by the training loss beside the first: above 1/2, from there to 1/20, below. " +
-	"The equation without memory holds where its order 2 predicts most of the measured steps better than its order 1; the state equation where its one-step defect is below 5% of the step at nine of ten measured steps. " +
+	"A step bears out the equation without memory where its order 2 is closer to it than its order 1 by a tenth, and what it says of the memory does not have the opposite direction of what is realized; the equation holds where most of the measured steps do. The state equation holds where its one-step defect is below 5% of the step at nine of ten measured steps, those through which it cannot be followed being none of them. " +
 	"The law: from the smallest lr up, as long as the median one-step defect of order 2 in the early stage falls like lr^3, with a logarithmic slope to the next lr of at least 2.5. What is said of lr is said of those that were tried."
 
 func labels(values []float64) []string {
@@ -148,7 +148,7 @@ func (m *Map) driveFigure(s Slice) *report.Heatmap {
 	k := m.middleLR()
 	h := &report.Heatmap{Labels: report.Label{
 		Name: "drives-" + s.file(), Title: fmt.Sprintf("The bias on the norm over the main drive, lr = %g, %v", m.LR[k], s),
-		Caption: "Medians over the middle stage of training (loss 1/2 to 1/20 of the first), at the same steps. Orange: the bias pushes the norm up; blue: down; thick lines are at 0. Grey: not measured. A predicted value in brackets is from an equation that predicts most steps no better than without its bias: it is no statement about the run.",
+		Caption: "Medians over the middle stage of training (loss 1/2 to 1/20 of the first), at the same steps. Orange: the bias pushes the norm up; blue: down; thick lines are at 0. Grey: not measured. A predicted value in brackets is from an equation that most steps do not bear out: it is no statement about the run.",
 	}}
 	for _, f := range []struct {
 		title string
@@ -189,7 +189,7 @@ func (s Slice) file() string {
 func (m *Map) reachFigure(s Slice) *report.Heatmap {
 	h := &report.Heatmap{Labels: report.Label{
 		Name: "reach-" + s.file(), Title: fmt.Sprintf("How far the regimes and the equations reach in lr, %v", s),
-		Caption: "The largest lr of those tried up to which all runs are stable; up to which the state equation of order 2 predicts nearly all steps to 5%; up to which the equation of order 2 without memory predicts most steps better than that of order 1. 0: not at the smallest where that was measured. In brackets: the largest where it is so too, behind some where it is not, or was not measured. A dash: measured at none.",
+		Caption: "The largest lr of those tried up to which all runs are stable; up to which the state equation of order 2 predicts nearly all steps to 5%; up to which most steps bear out the equation of order 2 without memory. 0: not at the smallest where that was measured. In brackets: the largest where it is so too, behind some where it is not, or was not measured. A dash: measured at none.",
 	}}
 	for n, title := range []string{"stable", "state equation", "equation without memory"} {
 		p := m.panel(title, func(i, j int) (float64, string, int) {
@@ -209,7 +209,7 @@ func (m *Map) reachFigure(s Slice) *report.Heatmap {
 // limits has a row for each pair of betas in each slice.
 func (m *Map) limits() report.Table {
 	t := report.Table{
-		Caption: "At which lr, of those tried", Header: []string{"eps, batch", "beta1", "beta2", "stable", "state equation", "without memory, order 2 better", "its law lr^3"},
+		Caption: "At which lr, of those tried", Header: []string{"eps, batch", "beta1", "beta2", "stable", "state equation", "without memory, order 2 borne out", "its law lr^3"},
 	}
 	for _, s := range m.slices() {
 		for i, b1 := range m.Beta1 {
@@ -232,7 +232,7 @@ func (m *Map) limits() report.Table {
 func (m *Map) table() report.Table {
 	t := report.Table{
 		Caption: "All combinations. Drives over the size of the main one: early, middle, late",
-		Header:  []string{"eps, batch", "beta1", "beta2", "lr", "regime", "realized", "predicted", "observed", "share of steps that order 2 without memory predicts better", "defect of the state equation", "share of steps that it predicts to 5%"},
+		Header:  []string{"eps, batch", "beta1", "beta2", "lr", "regime", "realized", "predicted", "observed", "share of steps that bear out order 2 without memory", "defect of the state equation", "share of steps that it predicts to 5%"},
 	}
 	for _, p := range m.Points {
 		t.Rows = append(t.Rows, []string{
@@ -244,8 +244,11 @@ func (m *Map) table() report.Table {
 }
 
 func oneOf(v float64) string {
-	if math.IsNaN(v) {
+	switch {
+	case math.IsNaN(v):
 		return "-"
+	case math.IsInf(v, 1):
+		return "not followed"
 	}
 	return strconv.FormatFloat(v, 'g', 2, 64)
 }

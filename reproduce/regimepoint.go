@@ -37,21 +37,22 @@ func pointOf(ts trials, p Point) Point {
 				predicted[i] = append(predicted[i], drives[2][k]/size)
 				observed[i] = append(observed[i], drives[3][k]/size)
 			}
-			d := together(t, i, "defect_1", "defect_2", "monitor.second_over_first")
-			for k, first := range d[0] {
-				measured, better = measured+1, better+count(d[1][k] < first)
-				if i == 0 {
-					defects[0], defects[1] = append(defects[0], first), append(defects[1], d[1][k])
-				}
+			if i == 0 {
+				d := together(t, i, "defect_1", "defect_2", "monitor.second_over_first")
+				defects[0], defects[1] = append(defects[0], d[0]...), append(defects[1], d[1]...)
 			}
+		}
+		for row, v := range verdicts(t) {
+			if row == 0 || v == run.Unknown || v == run.Idle { // the memory is empty in the first
+				continue
+			}
+			measured, better = measured+1, better+count(v == run.BornOut)
 		}
 		defects := stateDefects(t)
 		tried += len(defects)
 		for _, v := range defects {
 			followed += count(v < run.StateHolds)
-			if !math.IsNaN(v) {
-				state = append(state, v)
-			}
+			state = append(state, v)
 		}
 	}
 	for i := range stages {
@@ -69,23 +70,18 @@ func share(n, of int) float64 {
 	return float64(n) / float64(of)
 }
 
-// stateDefects returns the defect of the state equation of order 2 at every step where it was asked for and rounding does not hide it, NaN where it
-// could not be followed; nil where it never was.
-func stateDefects(t *trial) []float64 {
-	defects, steps := t.column("monitor.state_defect"), t.column("step")
-	rounding, length := t.column("step_rounding"), t.column("step_norm")
-	every := t.Run.Config.Record.State
-	var out []float64
-	for i, v := range defects {
-		taken := i+1 < len(defects) // the last row has no step
-		if math.IsNaN(v) && rounding != nil && run.HidesDefects(rounding[i], length[i]) {
-			continue
-		}
-		if n := int(steps[i]); taken && n >= t.Run.Config.Flow.Start && every > 0 && n%every == 0 {
-			out = append(out, v)
-		}
+// verdicts returns what each row says of the equation of order 2 without memory.
+func verdicts(t *trial) []run.Verdict {
+	if t.History == nil {
+		return nil
 	}
-	return out
+	return run.Verdicts(t.History)
+}
+
+// stateDefects returns the defect of the state equation of order 2 at every step where it was asked for and rounding does not hide it, +Inf where it
+// could not be followed.
+func stateDefects(t *trial) []float64 {
+	return slices.DeleteFunc(slices.Clone(t.column("monitor.state_defect")), math.IsNaN)
 }
 
 // has reports whether a run is of the point.

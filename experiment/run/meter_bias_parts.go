@@ -72,7 +72,7 @@ func newPredictedGauges(effects *modeq.Effects, remembers bool) *predictedGauges
 	}
 	g.rounding = gauge("step_rounding", "parameter", "two-norm of what rounding the parameters to dtype makes of a step: defects and distances of this size may be nothing else")
 	if remembers {
-		g.secondOverFirst = gauge("monitor.second_over_first", "", "defect_2 / defect_1: below 1 the second-order equation predicts the step better than no correction, and its bias may be spoken of. Not recorded where defect_1 is within 3 times step_rounding")
+		g.secondOverFirst = gauge("monitor.second_over_first", "", "defect_2 / defect_1: below 1 the second-order equation predicts the step better than no correction; its bias may be spoken of where it is below 0.9 and bias.cosine is above 0. Not recorded where defect_1 is within 3 times step_rounding")
 	}
 	if effects != nil {
 		g.critical = gauge("critical_gradient", "loss/parameter", "g*: the |g_j| at which it changes between penalizing and hindering; the smallest if there are several")

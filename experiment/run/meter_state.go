@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"math"
 
 	"shadowflow/diagnose"
 	"shadowflow/graph"
@@ -17,6 +18,7 @@ type stateMeter[T graph.Float] struct {
 	start     []float64
 	ends      [2][]float64
 	coarse    []float64
+	asked     bool // of the step from the last point
 	predicted [2]bool
 
 	defects [2]*Gauge
@@ -33,7 +35,7 @@ func newStateMeter[T graph.Float](with *company[T], every int) (*stateMeter[T], 
 		m.ends[i] = make([]float64, equation.Size())
 	}
 	m.start, m.coarse = make([]float64, len(m.ends[0])), make([]float64, len(m.ends[0]))
-	const resolved = ", which is followed in as many steps as it takes, none being recorded where that are more than 32, nor where rounding to dtype hides whether it is below 0.05"
+	const resolved = ", which is followed in as many steps as it takes; +Inf where it could not be followed: it ran away within the step, or more than 32 would be needed. Not recorded where rounding to dtype hides whether it is below 0.05"
 	m.defects[0] = gauge("monitor.state_defect_1", "", "two-norm of the step less that of the state equation of order 1, over that of the step"+resolved)
 	m.defects[1] = gauge("monitor.state_defect", "", "two-norm of the step less that of the state equation of order 2, over that of the step: where it is small the equation holds"+resolved)
 	return m, nil
@@ -47,10 +49,11 @@ func (m *stateMeter[T]) Measure(context.Context, *Point[T]) error { return nil }
 
 // Before implements Follower: it follows the equations for one step.
 func (m *stateMeter[T]) Before(ctx context.Context, at *Point[T]) error {
-	m.predicted = [2]bool{}
+	m.asked, m.predicted = false, [2]bool{}
 	if !at.measurable() || at.Step < m.with.start { // an empty memory is nothing to start from
 		return nil
 	}
+	m.asked = true
 	m.with.beginAtState(m.start)
 	for i, s := range m.solvers {
 		var err error
@@ -94,13 +97,19 @@ const StateHolds = 0.05
 // HidesDefects reports whether rounding is so large beside a step that a defect of its size says nothing of whether the state equation holds.
 func HidesDefects(rounding, length float64) bool { return aboveRounding*rounding > StateHolds*length }
 
-// After implements Follower.
+// After implements Follower: a step that an equation cannot be followed through is infinitely far from what it says, unless rounding could be the reason.
 func (m *stateMeter[T]) After(_ context.Context, at *Point[T]) error {
 	dim := len(at.Theta)
 	length, rounding := diagnose.Distance(at.Theta, m.start[:dim]), diagnose.Rounding(at.Theta)
+	if !m.asked || !finite(length) || length == 0 {
+		return nil
+	}
 	for i, end := range m.ends {
-		defect := diagnose.Distance(at.Theta, end[:dim])
-		if m.predicted[i] && length > 0 && (defect > aboveRounding*rounding || !HidesDefects(rounding, length)) {
+		defect := math.Inf(1)
+		if m.predicted[i] {
+			defect = diagnose.Distance(at.Theta, end[:dim])
+		}
+		if known := m.predicted[i] && defect > aboveRounding*rounding; known || !HidesDefects(rounding, length) {
 			m.defects[i].Set(defect / length)
 		}
 	}

@@ -1,0 +1,53 @@
+package run
+
+import (
+	"math"
+
+	"shadowflow/experiment/record"
+)
+
+// A Verdict is what a step says of the second-order equation without memory. Whatever speaks of what the equation predicts as of what happens in a run,
+// or shows it as that, asks it.
+type Verdict int
+
+const (
+	// Unknown: the step was not measured, or rounding hides what the equation misses of it.
+	Unknown Verdict = iota
+	// Idle: there is no bias to correct, or none to compare with, as at the first step.
+	Idle
+	// Worse than no correction, or no better, is what the equation predicts of the step.
+	Worse
+	// Hardly better: it takes less than a tenth off the error.
+	Hardly
+	// Against: it takes more off the error, but what it says of the memory has the opposite direction of what is realized. Its other term,
+	// (h/2) F'F, can make that.
+	Against
+	// BornOut: it takes a tenth or more off the error, and what it says of the memory does not go against what is realized, so far as that is known.
+	BornOut
+)
+
+// clearlyBetter is monitor.second_over_first where the second-order equation takes a tenth off the error of a step.
+const clearlyBetter = 0.9
+
+// Verdicts returns what each row of a record says, from monitor.second_over_first and bias.cosine.
+func Verdicts(h *record.History) []Verdict {
+	ratios, cosines := h.Floats("monitor.second_over_first"), h.Floats("bias.cosine")
+	out := make([]Verdict, len(h.Rows))
+	for i, ratio := range ratios {
+		compared := cosines != nil
+		switch {
+		case math.IsNaN(ratio):
+		case ratio == 1 || compared && math.IsNaN(cosines[i]) && ratio < 1:
+			out[i] = Idle
+		case ratio > 1:
+			out[i] = Worse
+		case ratio >= clearlyBetter:
+			out[i] = Hardly
+		case compared && cosines[i] <= 0:
+			out[i] = Against
+		default:
+			out[i] = BornOut
+		}
+	}
+	return out
+}
