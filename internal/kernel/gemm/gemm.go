@@ -9,6 +9,8 @@ import (
 	"shadowflow/internal/kernel/par"
 )
 
+//go:generate go run ./asm -dir .
+
 // Float is an element type that kernels exist for.
 type Float interface{ float32 | float64 }
 

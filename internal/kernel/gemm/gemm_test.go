@@ -152,11 +152,28 @@ func instantiate(p problem, r *rand.Rand) instance {
 	return in
 }
 
+// tested are the instruction sets to test: all, or with -short, which is for emulated processors, the widest.
+func tested() []isa.Set {
+	all := isa.Available()
+	if testing.Short() {
+		return all[len(all)-1:]
+	}
+	return all
+}
+
+// rounds is how many random problems to try of n: a fifth with -short.
+func rounds(n int) int {
+	if testing.Short() {
+		return n / 5
+	}
+	return n
+}
+
 // verifyAll compares every instruction set and both types with the reference.
 func verifyAll(t *testing.T, pool *par.Pool, p problem, r *rand.Rand) {
 	t.Helper()
 	in := instantiate(p, r)
-	for _, set := range isa.Available() {
+	for _, set := range tested() {
 		verify(t, &in, set, p.plan32(set, pool.Workers()), pool, r, 1e-7*max(1, p.noise))
 		verify(t, &in, set, p.plan64(set, pool.Workers()), pool, r, 1e-16)
 	}
@@ -290,7 +307,7 @@ func TestProductsMatchTripleLoop(t *testing.T) {
 	pool := par.New(3)
 	defer pool.Close()
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 150 {
+	for range rounds(150) {
 		verifyAll(t, pool, matMulProblem(randomMatMul(r)), r)
 	}
 }
@@ -299,7 +316,7 @@ func TestConvolutionsMatchTripleLoop(t *testing.T) {
 	pool := par.New(3)
 	defer pool.Close()
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 120 {
+	for range rounds(120) {
 		for _, p := range convProblems(randomConv(r)) {
 			verifyAll(t, pool, p, r)
 		}
@@ -310,7 +327,7 @@ func TestWinogradConvolutionsMatchTripleLoop(t *testing.T) {
 	pool := par.New(3)
 	defer pool.Close()
 	r := rand.New(rand.NewPCG(11, 12))
-	for range 20 {
+	for range rounds(20) {
 		for _, p := range convProblems(randomWinograd(r)) {
 			verifyAll(t, pool, p, r)
 		}
@@ -329,7 +346,7 @@ func TestEveryKindOfBlockMatchesTripleLoop(t *testing.T) {
 }
 
 func TestBitsDoNotDependOnWorkers(t *testing.T) {
-	for _, set := range isa.Available() {
+	for _, set := range tested() {
 		r := rand.New(rand.NewPCG(5, 6))
 		for _, p := range fixedProblems() {
 			t.Run(p.name+" on "+set.String(), func(t *testing.T) {

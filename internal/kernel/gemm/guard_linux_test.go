@@ -5,8 +5,6 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
-
-	"shadowflow/internal/kernel/isa"
 )
 
 // walled maps n elements that end, or begin, at a page that cannot be touched: an access outside of them is a fault.
@@ -44,14 +42,14 @@ func runWalled[T Float](t *testing.T, p problem, plan *Plan[T], r *rand.Rand) {
 func TestNoAccessOutsideOfOperands(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	problems := fixedProblems()
-	for range 25 {
+	for range rounds(25) {
 		problems = append(problems, matMulProblem(randomMatMul(r)))
 		problems = append(problems, convProblems(randomConv(r))...)
 		problems = append(problems, convProblems(randomWinograd(r))...)
 	}
 	for _, p := range problems {
 		t.Run(p.name, func(t *testing.T) {
-			for _, set := range isa.Available() {
+			for _, set := range tested() {
 				runWalled(t, p, p.plan32(set, 1), r)
 				runWalled(t, p, p.plan64(set, 1), r)
 			}

@@ -88,7 +88,7 @@ type kernels struct {
 	lanes int // elements of a vector
 	vecs  int // most vectors in a tile's row
 	size  int // bytes of an element
-	// maskWide says that tiles of several vectors obey the mask. Those of one vector always do.
+	// maskWide says that tiles of several vectors obey the mask. Those of one vector always do; the mask has the columns before some one.
 	maskWide bool
 	tiles    [][]func(*tile) // by rows-1 and vectors-1
 	// Tiles of one vector, by rows-1, where A has vectors for elements: their lanes are multiplied by those of B.
@@ -109,7 +109,7 @@ type block struct {
 	dst, src   unsafe.Pointer
 	rows, cols int // of src; cols counts elements
 	ldd, lds   int
-	// For deal alone: each row is cut into pieces of so many elements, at most two vectors; gap is the distance in bytes
+	// For deal alone: each row is cut into pieces of so many elements, at most a panel's; gap is the distance in bytes
 	// of their copies. A copy fills whole vectors, with zeros behind the piece.
 	piece, gap int
 	// For spread alone: which 4 bytes of a vector of the source each 4 bytes of the copy are.
@@ -156,15 +156,16 @@ func (ks *kernels) edge(t *tile, byRows []func(*tile), n int) {
 		byRows[vecs-1](t)
 		return
 	}
-	for {
-		t.mask = 1<<min(n, ks.lanes) - 1
+	whole := n / ks.lanes
+	t.mask = 1<<(whole*ks.lanes) - 1
+	t.ask()
+	byRows[whole-1](t)
+	if n -= whole * ks.lanes; n > 0 {
+		t.b = unsafe.Add(t.b, whole*ks.lanes*ks.size)
+		t.c = unsafe.Add(t.c, whole*ks.lanes*ks.size)
+		t.mask = 1<<n - 1
 		t.ask()
 		byRows[0](t)
-		if n -= ks.lanes; n <= 0 {
-			return
-		}
-		t.b = unsafe.Add(t.b, ks.lanes*ks.size)
-		t.c = unsafe.Add(t.c, ks.lanes*ks.size)
 	}
 }
 

@@ -6,9 +6,6 @@ import (
 	"shadowflow/internal/kernel/isa"
 )
 
-//go:generate go run ./asm -set avx512 -pkg gemm -out avx512_amd64.s -table avx512_amd64.go
-//go:generate go run ./asm -set avx2 -pkg gemm -out avx2_amd64.s -table avx2_amd64.go
-
 // vectorKernels returns the kernels in assembly for elements of the given size, or nil.
 func vectorKernels(size int, set isa.Set) *kernels {
 	switch {

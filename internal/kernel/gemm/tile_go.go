@@ -12,7 +12,7 @@ func goKernels[T Float]() *kernels {
 	ks := &kernels{
 		rows: goRows, lanes: goLanes, vecs: 1, size: size[T](), maskWide: true,
 		dot: func(t *tile) { dotGo[T](t, 1) }, dot8: func(t *tile) { dotGo[T](t, 8) },
-		move: moveGo[T], deal: dealGo[T], flip: flipGo[T], spread: spreadGo[T], peak: peakGo[T],
+		move: moveGo[T], deal: dealGo[T](goLanes), flip: flipGo[T], spread: spreadGo[T], peak: peakGo[T],
 	}
 	for m := 1; m <= goRows; m++ {
 		ks.tiles = append(ks.tiles, []func(*tile){func(t *tile) { tileGo[T](t, m) }})
@@ -125,17 +125,19 @@ func moveGo[T Float](b *block) {
 	}
 }
 
-func dealGo[T Float](b *block) {
-	slot := roundUp(b.piece, goLanes)
-	for i := range b.rows {
-		src := unsafe.Slice((*T)(unsafe.Add(b.src, i*b.lds)), b.cols)
-		to := i * b.ldd
-		for len(src) > 0 {
-			n := min(b.piece, len(src))
-			dst := unsafe.Slice((*T)(unsafe.Add(b.dst, to)), slot)
-			clear(dst[copy(dst, src[:n]):])
-			src = src[n:]
-			to += b.gap
+func dealGo[T Float](lanes int) func(b *block) {
+	return func(b *block) {
+		slot := roundUp(b.piece, lanes)
+		for i := range b.rows {
+			src := unsafe.Slice((*T)(unsafe.Add(b.src, i*b.lds)), b.cols)
+			to := i * b.ldd
+			for len(src) > 0 {
+				n := min(b.piece, len(src))
+				dst := unsafe.Slice((*T)(unsafe.Add(b.dst, to)), slot)
+				clear(dst[copy(dst, src[:n]):])
+				src = src[n:]
+				to += b.gap
+			}
 		}
 	}
 }

@@ -146,7 +146,9 @@ func (p *printer) vector(o []operand.Op) {
 		p.line("FMOVQ F%d, %s", p.v(o[0]), p.memory(m))
 		return
 	}
-	p.line("VMOV V%d.B16, V%d.B16", p.v(o[0]), p.v(o[1]))
+	if from, to := p.v(o[0]), p.v(o[1]); from != to {
+		p.line("VMOV V%d.B16, V%d.B16", from, to)
+	}
 }
 
 // single prints a load of one element, which makes the other lanes zero, or a store.

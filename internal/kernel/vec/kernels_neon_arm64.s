@@ -38,32 +38,24 @@ TEXT ·neg32NEON(SB), NOSPLIT, $0-24
 	FMOVQ 0(R1), F0
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+16, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	VEOR V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F1, 0(R1)
+	FMOVQ 16(R0), F1
 	VEOR V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 16(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 32(R16), F1
+	FMOVQ F1, 16(R1)
+	FMOVQ 32(R0), F1
 	VEOR V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 32(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 48(R16), F1
+	FMOVQ F1, 32(R1)
+	FMOVQ 48(R0), F1
 	VEOR V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 48(R16)
-	ADDS $+64, R3, R3
+	FMOVQ F1, 48(R1)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
 	SUBS $+16, R2, R2
 	CMP $+16, R2
 	BGE many
@@ -73,12 +65,11 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	VEOR V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F1, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+4, R2, R2
 	CMP $+4, R2
 	BGE one
@@ -86,29 +77,27 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
 	TBZ $1, R2, n1
-	FMOVD (R16), F1
+	FMOVD (R0), F1
 	TBZ $0, R2, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V1.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F1
+	FMOVS (R0), F1
 
 n2:
 	VEOR V0.B16, V1.B16, V0.B16
-	ADD R3<<0, R1, R16
 	TBZ $1, R2, n3
-	FMOVD F0, (R16)
+	FMOVD F0, (R1)
 	TBZ $0, R2, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VST1 V0.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F0, (R16)
+	FMOVS F0, (R1)
 
 n4:
 
@@ -123,32 +112,24 @@ TEXT ·abs32NEON(SB), NOSPLIT, $0-24
 	FMOVQ 16(R1), F0
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+16, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F1, 0(R1)
+	FMOVQ 16(R0), F1
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 16(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 32(R16), F1
+	FMOVQ F1, 16(R1)
+	FMOVQ 32(R0), F1
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 32(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 48(R16), F1
+	FMOVQ F1, 32(R1)
+	FMOVQ 48(R0), F1
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 48(R16)
-	ADDS $+64, R3, R3
+	FMOVQ F1, 48(R1)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
 	SUBS $+16, R2, R2
 	CMP $+16, R2
 	BGE many
@@ -158,12 +139,11 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F1, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+4, R2, R2
 	CMP $+4, R2
 	BGE one
@@ -171,29 +151,27 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
 	TBZ $1, R2, n1
-	FMOVD (R16), F1
+	FMOVD (R0), F1
 	TBZ $0, R2, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V1.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F1
+	FMOVS (R0), F1
 
 n2:
 	VAND V0.B16, V1.B16, V0.B16
-	ADD R3<<0, R1, R16
 	TBZ $1, R2, n3
-	FMOVD F0, (R16)
+	FMOVD F0, (R1)
 	TBZ $0, R2, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VST1 V0.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F0, (R16)
+	FMOVS F0, (R1)
 
 n4:
 
@@ -210,64 +188,48 @@ TEXT ·sign32NEON(SB), NOSPLIT, $0-24
 	FMOVQ 48(R1), F2
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+16, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F3
+	FMOVQ 0(R0), F3
 	VAND V0.B16, V3.B16, V4.B16
 	VORR V1.B16, V4.B16, V4.B16
 	WORD $0x4e22e465 // fcmeq v5.4s, v3.4s, v2.4s
-	VMOV V5.B16, V5.B16
 	VBSL V4.B16, V2.B16, V5.B16
 	WORD $0x4e23e464 // fcmeq v4.4s, v3.4s, v3.4s
 	WORD $0x6e205884 // mvn v4.16b, v4.16b
-	VMOV V4.B16, V4.B16
 	VBSL V5.B16, V3.B16, V4.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F4, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F3
+	FMOVQ F4, 0(R1)
+	FMOVQ 16(R0), F3
 	VAND V0.B16, V3.B16, V4.B16
 	VORR V1.B16, V4.B16, V4.B16
 	WORD $0x4e22e465 // fcmeq v5.4s, v3.4s, v2.4s
-	VMOV V5.B16, V5.B16
 	VBSL V4.B16, V2.B16, V5.B16
 	WORD $0x4e23e464 // fcmeq v4.4s, v3.4s, v3.4s
 	WORD $0x6e205884 // mvn v4.16b, v4.16b
-	VMOV V4.B16, V4.B16
 	VBSL V5.B16, V3.B16, V4.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F4, 16(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 32(R16), F3
+	FMOVQ F4, 16(R1)
+	FMOVQ 32(R0), F3
 	VAND V0.B16, V3.B16, V4.B16
 	VORR V1.B16, V4.B16, V4.B16
 	WORD $0x4e22e465 // fcmeq v5.4s, v3.4s, v2.4s
-	VMOV V5.B16, V5.B16
 	VBSL V4.B16, V2.B16, V5.B16
 	WORD $0x4e23e464 // fcmeq v4.4s, v3.4s, v3.4s
 	WORD $0x6e205884 // mvn v4.16b, v4.16b
-	VMOV V4.B16, V4.B16
 	VBSL V5.B16, V3.B16, V4.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F4, 32(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 48(R16), F3
+	FMOVQ F4, 32(R1)
+	FMOVQ 48(R0), F3
 	VAND V0.B16, V3.B16, V4.B16
 	VORR V1.B16, V4.B16, V4.B16
 	WORD $0x4e22e465 // fcmeq v5.4s, v3.4s, v2.4s
-	VMOV V5.B16, V5.B16
 	VBSL V4.B16, V2.B16, V5.B16
 	WORD $0x4e23e464 // fcmeq v4.4s, v3.4s, v3.4s
 	WORD $0x6e205884 // mvn v4.16b, v4.16b
-	VMOV V4.B16, V4.B16
 	VBSL V5.B16, V3.B16, V4.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F4, 48(R16)
-	ADDS $+64, R3, R3
+	FMOVQ F4, 48(R1)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
 	SUBS $+16, R2, R2
 	CMP $+16, R2
 	BGE many
@@ -277,20 +239,17 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F3
+	FMOVQ 0(R0), F3
 	VAND V0.B16, V3.B16, V4.B16
 	VORR V1.B16, V4.B16, V4.B16
 	WORD $0x4e22e465 // fcmeq v5.4s, v3.4s, v2.4s
-	VMOV V5.B16, V5.B16
 	VBSL V4.B16, V2.B16, V5.B16
 	WORD $0x4e23e464 // fcmeq v4.4s, v3.4s, v3.4s
 	WORD $0x6e205884 // mvn v4.16b, v4.16b
-	VMOV V4.B16, V4.B16
 	VBSL V5.B16, V3.B16, V4.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F4, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F4, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+4, R2, R2
 	CMP $+4, R2
 	BGE one
@@ -298,37 +257,33 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
 	TBZ $1, R2, n1
-	FMOVD (R16), F3
+	FMOVD (R0), F3
 	TBZ $0, R2, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V3.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F3
+	FMOVS (R0), F3
 
 n2:
 	VAND V0.B16, V3.B16, V0.B16
 	VORR V1.B16, V0.B16, V0.B16
 	WORD $0x4e22e461 // fcmeq v1.4s, v3.4s, v2.4s
-	VMOV V1.B16, V1.B16
 	VBSL V0.B16, V2.B16, V1.B16
 	WORD $0x4e23e460 // fcmeq v0.4s, v3.4s, v3.4s
 	WORD $0x6e205800 // mvn v0.16b, v0.16b
-	VMOV V0.B16, V0.B16
 	VBSL V1.B16, V3.B16, V0.B16
-	ADD R3<<0, R1, R16
 	TBZ $1, R2, n3
-	FMOVD F0, (R16)
+	FMOVD F0, (R1)
 	TBZ $0, R2, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VST1 V0.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F0, (R16)
+	FMOVS F0, (R1)
 
 n4:
 
@@ -340,22 +295,18 @@ TEXT ·sqrt32NEON(SB), NOSPLIT, $0-24
 	MOVD x+8(FP), R0
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+8, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F0
+	FMOVQ 0(R0), F0
 	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
-	ADD R3<<0, R1, R16
-	FMOVQ F0, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F0
+	FMOVQ F0, 0(R1)
+	FMOVQ 16(R0), F0
 	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
-	ADD R3<<0, R1, R16
-	FMOVQ F0, 16(R16)
-	ADDS $+32, R3, R3
+	FMOVQ F0, 16(R1)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
 	SUBS $+8, R2, R2
 	CMP $+8, R2
 	BGE many
@@ -365,12 +316,11 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F0
+	FMOVQ 0(R0), F0
 	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
-	ADD R3<<0, R1, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F0, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+4, R2, R2
 	CMP $+4, R2
 	BGE one
@@ -378,29 +328,27 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
 	TBZ $1, R2, n1
-	FMOVD (R16), F0
+	FMOVD (R0), F0
 	TBZ $0, R2, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V0.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F0
+	FMOVS (R0), F0
 
 n2:
 	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
-	ADD R3<<0, R1, R16
 	TBZ $1, R2, n3
-	FMOVD F0, (R16)
+	FMOVD F0, (R1)
 	TBZ $0, R2, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VST1 V0.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F0, (R16)
+	FMOVS F0, (R1)
 
 n4:
 
@@ -415,24 +363,20 @@ TEXT ·rsqrt32NEON(SB), NOSPLIT, $0-24
 	FMOVQ 32(R1), F0
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+8, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	WORD $0x6ea1f821 // fsqrt v1.4s, v1.4s
 	WORD $0x6e21fc01 // fdiv v1.4s, v0.4s, v1.4s
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F1, 0(R1)
+	FMOVQ 16(R0), F1
 	WORD $0x6ea1f821 // fsqrt v1.4s, v1.4s
 	WORD $0x6e21fc01 // fdiv v1.4s, v0.4s, v1.4s
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 16(R16)
-	ADDS $+32, R3, R3
+	FMOVQ F1, 16(R1)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
 	SUBS $+8, R2, R2
 	CMP $+8, R2
 	BGE many
@@ -442,13 +386,12 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	WORD $0x6ea1f821 // fsqrt v1.4s, v1.4s
 	WORD $0x6e21fc01 // fdiv v1.4s, v0.4s, v1.4s
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F1, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+4, R2, R2
 	CMP $+4, R2
 	BGE one
@@ -456,30 +399,28 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
 	TBZ $1, R2, n1
-	FMOVD (R16), F1
+	FMOVD (R0), F1
 	TBZ $0, R2, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V1.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F1
+	FMOVS (R0), F1
 
 n2:
 	WORD $0x6ea1f821 // fsqrt v1.4s, v1.4s
 	WORD $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
-	ADD R3<<0, R1, R16
 	TBZ $1, R2, n3
-	FMOVD F0, (R16)
+	FMOVD F0, (R1)
 	TBZ $0, R2, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VST1 V0.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F0, (R16)
+	FMOVS F0, (R1)
 
 n4:
 
@@ -494,22 +435,18 @@ TEXT ·recip32NEON(SB), NOSPLIT, $0-24
 	FMOVQ 32(R1), F0
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+8, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	WORD $0x6e21fc01 // fdiv v1.4s, v0.4s, v1.4s
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F1, 0(R1)
+	FMOVQ 16(R0), F1
 	WORD $0x6e21fc01 // fdiv v1.4s, v0.4s, v1.4s
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 16(R16)
-	ADDS $+32, R3, R3
+	FMOVQ F1, 16(R1)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
 	SUBS $+8, R2, R2
 	CMP $+8, R2
 	BGE many
@@ -519,12 +456,11 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	WORD $0x6e21fc01 // fdiv v1.4s, v0.4s, v1.4s
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F1, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+4, R2, R2
 	CMP $+4, R2
 	BGE one
@@ -532,29 +468,27 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
 	TBZ $1, R2, n1
-	FMOVD (R16), F1
+	FMOVD (R0), F1
 	TBZ $0, R2, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V1.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F1
+	FMOVS (R0), F1
 
 n2:
 	WORD $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
-	ADD R3<<0, R1, R16
 	TBZ $1, R2, n3
-	FMOVD F0, (R16)
+	FMOVD F0, (R1)
 	TBZ $0, R2, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VST1 V0.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F0, (R16)
+	FMOVS F0, (R1)
 
 n4:
 
@@ -569,40 +503,28 @@ TEXT ·relu32NEON(SB), NOSPLIT, $0-24
 	FMOVQ 48(R1), F0
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+16, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	WORD $0x6ea1e402 // fcmgt v2.4s, v0.4s, v1.4s
-	VMOV V2.B16, V2.B16
 	VBSL V1.B16, V0.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F2, 0(R1)
+	FMOVQ 16(R0), F1
 	WORD $0x6ea1e402 // fcmgt v2.4s, v0.4s, v1.4s
-	VMOV V2.B16, V2.B16
 	VBSL V1.B16, V0.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 16(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 32(R16), F1
+	FMOVQ F2, 16(R1)
+	FMOVQ 32(R0), F1
 	WORD $0x6ea1e402 // fcmgt v2.4s, v0.4s, v1.4s
-	VMOV V2.B16, V2.B16
 	VBSL V1.B16, V0.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 32(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 48(R16), F1
+	FMOVQ F2, 32(R1)
+	FMOVQ 48(R0), F1
 	WORD $0x6ea1e402 // fcmgt v2.4s, v0.4s, v1.4s
-	VMOV V2.B16, V2.B16
 	VBSL V1.B16, V0.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 48(R16)
-	ADDS $+64, R3, R3
+	FMOVQ F2, 48(R1)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
 	SUBS $+16, R2, R2
 	CMP $+16, R2
 	BGE many
@@ -612,14 +534,12 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	WORD $0x6ea1e402 // fcmgt v2.4s, v0.4s, v1.4s
-	VMOV V2.B16, V2.B16
 	VBSL V1.B16, V0.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F2, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+4, R2, R2
 	CMP $+4, R2
 	BGE one
@@ -627,31 +547,28 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
 	TBZ $1, R2, n1
-	FMOVD (R16), F1
+	FMOVD (R0), F1
 	TBZ $0, R2, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V1.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F1
+	FMOVS (R0), F1
 
 n2:
 	WORD $0x6ea1e402 // fcmgt v2.4s, v0.4s, v1.4s
-	VMOV V2.B16, V2.B16
 	VBSL V1.B16, V0.B16, V2.B16
-	ADD R3<<0, R1, R16
 	TBZ $1, R2, n3
-	FMOVD F2, (R16)
+	FMOVD F2, (R1)
 	TBZ $0, R2, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VST1 V2.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F2, (R16)
+	FMOVS F2, (R1)
 
 n4:
 
@@ -667,36 +584,28 @@ TEXT ·step32NEON(SB), NOSPLIT, $0-24
 	FMOVQ 32(R1), F1
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+16, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F2
 	WORD $0x6ea0e442 // fcmgt v2.4s, v2.4s, v0.4s
 	VAND V1.B16, V2.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F2
+	FMOVQ F2, 0(R1)
+	FMOVQ 16(R0), F2
 	WORD $0x6ea0e442 // fcmgt v2.4s, v2.4s, v0.4s
 	VAND V1.B16, V2.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 16(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 32(R16), F2
+	FMOVQ F2, 16(R1)
+	FMOVQ 32(R0), F2
 	WORD $0x6ea0e442 // fcmgt v2.4s, v2.4s, v0.4s
 	VAND V1.B16, V2.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 32(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 48(R16), F2
+	FMOVQ F2, 32(R1)
+	FMOVQ 48(R0), F2
 	WORD $0x6ea0e442 // fcmgt v2.4s, v2.4s, v0.4s
 	VAND V1.B16, V2.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 48(R16)
-	ADDS $+64, R3, R3
+	FMOVQ F2, 48(R1)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
 	SUBS $+16, R2, R2
 	CMP $+16, R2
 	BGE many
@@ -706,13 +615,12 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F2
 	WORD $0x6ea0e442 // fcmgt v2.4s, v2.4s, v0.4s
 	VAND V1.B16, V2.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F2, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+4, R2, R2
 	CMP $+4, R2
 	BGE one
@@ -720,30 +628,28 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
 	TBZ $1, R2, n1
-	FMOVD (R16), F2
+	FMOVD (R0), F2
 	TBZ $0, R2, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V2.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F2
+	FMOVS (R0), F2
 
 n2:
 	WORD $0x6ea0e440 // fcmgt v0.4s, v2.4s, v0.4s
 	VAND V1.B16, V0.B16, V0.B16
-	ADD R3<<0, R1, R16
 	TBZ $1, R2, n3
-	FMOVD F0, (R16)
+	FMOVD F0, (R1)
 	TBZ $0, R2, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VST1 V0.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F0, (R16)
+	FMOVS F0, (R1)
 
 n4:
 
@@ -756,40 +662,29 @@ TEXT ·add32NEON(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R1
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+16, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F0, 0(R2)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
 	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 16(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 32(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 32(R16), F1
+	FMOVQ F0, 16(R2)
+	FMOVQ 32(R0), F0
+	FMOVQ 32(R1), F1
 	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 32(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 48(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 48(R16), F1
+	FMOVQ F0, 32(R2)
+	FMOVQ 48(R0), F0
+	FMOVQ 48(R1), F1
 	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 48(R16)
-	ADDS $+64, R5, R5
+	FMOVQ F0, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
 	SUBS $+16, R3, R3
 	CMP $+16, R3
 	BGE many
@@ -799,14 +694,13 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F0, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE one
@@ -814,41 +708,38 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
 	TBZ $1, R3, n1
-	FMOVD (R16), F0
+	FMOVD (R0), F0
 	TBZ $0, R3, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V0.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F0
+	FMOVS (R0), F0
 
 n2:
-	ADD R5<<0, R1, R16
 	TBZ $1, R3, n3
-	FMOVD (R16), F1
+	FMOVD (R1), F1
 	TBZ $0, R3, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VLD1 (R17), V1.S[2]
 	B n4
 
 n3:
-	FMOVS (R16), F1
+	FMOVS (R1), F1
 
 n4:
 	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
 	TBZ $1, R3, n5
-	FMOVD F0, (R16)
+	FMOVD F0, (R2)
 	TBZ $0, R3, n6
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VST1 V0.S[2], (R17)
 	B n6
 
 n5:
-	FMOVS F0, (R16)
+	FMOVS F0, (R2)
 
 n6:
 
@@ -861,40 +752,29 @@ TEXT ·sub32NEON(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R1
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+16, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F0, 0(R2)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
 	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 16(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 32(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 32(R16), F1
+	FMOVQ F0, 16(R2)
+	FMOVQ 32(R0), F0
+	FMOVQ 32(R1), F1
 	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 32(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 48(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 48(R16), F1
+	FMOVQ F0, 32(R2)
+	FMOVQ 48(R0), F0
+	FMOVQ 48(R1), F1
 	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 48(R16)
-	ADDS $+64, R5, R5
+	FMOVQ F0, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
 	SUBS $+16, R3, R3
 	CMP $+16, R3
 	BGE many
@@ -904,14 +784,13 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F0, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE one
@@ -919,41 +798,38 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
 	TBZ $1, R3, n1
-	FMOVD (R16), F0
+	FMOVD (R0), F0
 	TBZ $0, R3, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V0.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F0
+	FMOVS (R0), F0
 
 n2:
-	ADD R5<<0, R1, R16
 	TBZ $1, R3, n3
-	FMOVD (R16), F1
+	FMOVD (R1), F1
 	TBZ $0, R3, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VLD1 (R17), V1.S[2]
 	B n4
 
 n3:
-	FMOVS (R16), F1
+	FMOVS (R1), F1
 
 n4:
 	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
 	TBZ $1, R3, n5
-	FMOVD F0, (R16)
+	FMOVD F0, (R2)
 	TBZ $0, R3, n6
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VST1 V0.S[2], (R17)
 	B n6
 
 n5:
-	FMOVS F0, (R16)
+	FMOVS F0, (R2)
 
 n6:
 
@@ -966,40 +842,29 @@ TEXT ·mul32NEON(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R1
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+16, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F0, 0(R2)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
 	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 16(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 32(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 32(R16), F1
+	FMOVQ F0, 16(R2)
+	FMOVQ 32(R0), F0
+	FMOVQ 32(R1), F1
 	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 32(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 48(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 48(R16), F1
+	FMOVQ F0, 32(R2)
+	FMOVQ 48(R0), F0
+	FMOVQ 48(R1), F1
 	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 48(R16)
-	ADDS $+64, R5, R5
+	FMOVQ F0, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
 	SUBS $+16, R3, R3
 	CMP $+16, R3
 	BGE many
@@ -1009,14 +874,13 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F0, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE one
@@ -1024,41 +888,38 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
 	TBZ $1, R3, n1
-	FMOVD (R16), F0
+	FMOVD (R0), F0
 	TBZ $0, R3, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V0.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F0
+	FMOVS (R0), F0
 
 n2:
-	ADD R5<<0, R1, R16
 	TBZ $1, R3, n3
-	FMOVD (R16), F1
+	FMOVD (R1), F1
 	TBZ $0, R3, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VLD1 (R17), V1.S[2]
 	B n4
 
 n3:
-	FMOVS (R16), F1
+	FMOVS (R1), F1
 
 n4:
 	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
 	TBZ $1, R3, n5
-	FMOVD F0, (R16)
+	FMOVD F0, (R2)
 	TBZ $0, R3, n6
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VST1 V0.S[2], (R17)
 	B n6
 
 n5:
-	FMOVS F0, (R16)
+	FMOVS F0, (R2)
 
 n6:
 
@@ -1071,26 +932,21 @@ TEXT ·div32NEON(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R1
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+8, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F0, 0(R2)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
 	WORD $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 16(R16)
-	ADDS $+32, R5, R5
+	FMOVQ F0, 16(R2)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
+	ADDS $+32, R2, R2
 	SUBS $+8, R3, R3
 	CMP $+8, R3
 	BGE many
@@ -1100,14 +956,13 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F0, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE one
@@ -1115,41 +970,38 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
 	TBZ $1, R3, n1
-	FMOVD (R16), F0
+	FMOVD (R0), F0
 	TBZ $0, R3, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V0.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F0
+	FMOVS (R0), F0
 
 n2:
-	ADD R5<<0, R1, R16
 	TBZ $1, R3, n3
-	FMOVD (R16), F1
+	FMOVD (R1), F1
 	TBZ $0, R3, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VLD1 (R17), V1.S[2]
 	B n4
 
 n3:
-	FMOVS (R16), F1
+	FMOVS (R1), F1
 
 n4:
 	WORD $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
 	TBZ $1, R3, n5
-	FMOVD F0, (R16)
+	FMOVD F0, (R2)
 	TBZ $0, R3, n6
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VST1 V0.S[2], (R17)
 	B n6
 
 n5:
-	FMOVS F0, (R16)
+	FMOVS F0, (R2)
 
 n6:
 
@@ -1162,26 +1014,21 @@ TEXT ·maximum32NEON(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R1
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+8, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4e21f400 // fmax v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F0, 0(R2)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
 	WORD $0x4e21f400 // fmax v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 16(R16)
-	ADDS $+32, R5, R5
+	FMOVQ F0, 16(R2)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
+	ADDS $+32, R2, R2
 	SUBS $+8, R3, R3
 	CMP $+8, R3
 	BGE many
@@ -1191,14 +1038,13 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4e21f400 // fmax v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F0, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE one
@@ -1206,41 +1052,38 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
 	TBZ $1, R3, n1
-	FMOVD (R16), F0
+	FMOVD (R0), F0
 	TBZ $0, R3, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V0.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F0
+	FMOVS (R0), F0
 
 n2:
-	ADD R5<<0, R1, R16
 	TBZ $1, R3, n3
-	FMOVD (R16), F1
+	FMOVD (R1), F1
 	TBZ $0, R3, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VLD1 (R17), V1.S[2]
 	B n4
 
 n3:
-	FMOVS (R16), F1
+	FMOVS (R1), F1
 
 n4:
 	WORD $0x4e21f400 // fmax v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
 	TBZ $1, R3, n5
-	FMOVD F0, (R16)
+	FMOVD F0, (R2)
 	TBZ $0, R3, n6
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VST1 V0.S[2], (R17)
 	B n6
 
 n5:
-	FMOVS F0, (R16)
+	FMOVS F0, (R2)
 
 n6:
 
@@ -1253,26 +1096,21 @@ TEXT ·minimum32NEON(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R1
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+8, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4ea1f400 // fmin v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F0, 0(R2)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
 	WORD $0x4ea1f400 // fmin v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 16(R16)
-	ADDS $+32, R5, R5
+	FMOVQ F0, 16(R2)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
+	ADDS $+32, R2, R2
 	SUBS $+8, R3, R3
 	CMP $+8, R3
 	BGE many
@@ -1282,14 +1120,13 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4ea1f400 // fmin v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F0, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE one
@@ -1297,41 +1134,38 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
 	TBZ $1, R3, n1
-	FMOVD (R16), F0
+	FMOVD (R0), F0
 	TBZ $0, R3, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V0.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F0
+	FMOVS (R0), F0
 
 n2:
-	ADD R5<<0, R1, R16
 	TBZ $1, R3, n3
-	FMOVD (R16), F1
+	FMOVD (R1), F1
 	TBZ $0, R3, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VLD1 (R17), V1.S[2]
 	B n4
 
 n3:
-	FMOVS (R16), F1
+	FMOVS (R1), F1
 
 n4:
 	WORD $0x4ea1f400 // fmin v0.4s, v0.4s, v1.4s
-	ADD R5<<0, R2, R16
 	TBZ $1, R3, n5
-	FMOVD F0, (R16)
+	FMOVD F0, (R2)
 	TBZ $0, R3, n6
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VST1 V0.S[2], (R17)
 	B n6
 
 n5:
-	FMOVS F0, (R16)
+	FMOVS F0, (R2)
 
 n6:
 
@@ -1347,44 +1181,33 @@ TEXT ·greater32NEON(SB), NOSPLIT, $0-32
 	FMOVQ 32(R2), F0
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+16, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
 	WORD $0x6ea2e421 // fcmgt v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F2
+	FMOVQ F1, 0(R2)
+	FMOVQ 16(R0), F1
+	FMOVQ 16(R1), F2
 	WORD $0x6ea2e421 // fcmgt v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 16(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 32(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 32(R16), F2
+	FMOVQ F1, 16(R2)
+	FMOVQ 32(R0), F1
+	FMOVQ 32(R1), F2
 	WORD $0x6ea2e421 // fcmgt v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 32(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 48(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 48(R16), F2
+	FMOVQ F1, 32(R2)
+	FMOVQ 48(R0), F1
+	FMOVQ 48(R1), F2
 	WORD $0x6ea2e421 // fcmgt v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 48(R16)
-	ADDS $+64, R5, R5
+	FMOVQ F1, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
 	SUBS $+16, R3, R3
 	CMP $+16, R3
 	BGE many
@@ -1394,15 +1217,14 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
 	WORD $0x6ea2e421 // fcmgt v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F1, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE one
@@ -1410,42 +1232,39 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
 	TBZ $1, R3, n1
-	FMOVD (R16), F1
+	FMOVD (R0), F1
 	TBZ $0, R3, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V1.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F1
+	FMOVS (R0), F1
 
 n2:
-	ADD R5<<0, R1, R16
 	TBZ $1, R3, n3
-	FMOVD (R16), F2
+	FMOVD (R1), F2
 	TBZ $0, R3, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VLD1 (R17), V2.S[2]
 	B n4
 
 n3:
-	FMOVS (R16), F2
+	FMOVS (R1), F2
 
 n4:
 	WORD $0x6ea2e421 // fcmgt v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V0.B16
-	ADD R5<<0, R2, R16
 	TBZ $1, R3, n5
-	FMOVD F0, (R16)
+	FMOVD F0, (R2)
 	TBZ $0, R3, n6
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VST1 V0.S[2], (R17)
 	B n6
 
 n5:
-	FMOVS F0, (R16)
+	FMOVS F0, (R2)
 
 n6:
 
@@ -1461,44 +1280,33 @@ TEXT ·greaterEqual32NEON(SB), NOSPLIT, $0-32
 	FMOVQ 32(R2), F0
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+16, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
 	WORD $0x6e22e421 // fcmge v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F2
+	FMOVQ F1, 0(R2)
+	FMOVQ 16(R0), F1
+	FMOVQ 16(R1), F2
 	WORD $0x6e22e421 // fcmge v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 16(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 32(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 32(R16), F2
+	FMOVQ F1, 16(R2)
+	FMOVQ 32(R0), F1
+	FMOVQ 32(R1), F2
 	WORD $0x6e22e421 // fcmge v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 32(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 48(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 48(R16), F2
+	FMOVQ F1, 32(R2)
+	FMOVQ 48(R0), F1
+	FMOVQ 48(R1), F2
 	WORD $0x6e22e421 // fcmge v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 48(R16)
-	ADDS $+64, R5, R5
+	FMOVQ F1, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
 	SUBS $+16, R3, R3
 	CMP $+16, R3
 	BGE many
@@ -1508,15 +1316,14 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
 	WORD $0x6e22e421 // fcmge v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F1, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE one
@@ -1524,42 +1331,39 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
 	TBZ $1, R3, n1
-	FMOVD (R16), F1
+	FMOVD (R0), F1
 	TBZ $0, R3, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V1.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F1
+	FMOVS (R0), F1
 
 n2:
-	ADD R5<<0, R1, R16
 	TBZ $1, R3, n3
-	FMOVD (R16), F2
+	FMOVD (R1), F2
 	TBZ $0, R3, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VLD1 (R17), V2.S[2]
 	B n4
 
 n3:
-	FMOVS (R16), F2
+	FMOVS (R1), F2
 
 n4:
 	WORD $0x6e22e421 // fcmge v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V0.B16
-	ADD R5<<0, R2, R16
 	TBZ $1, R3, n5
-	FMOVD F0, (R16)
+	FMOVD F0, (R2)
 	TBZ $0, R3, n6
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VST1 V0.S[2], (R17)
 	B n6
 
 n5:
-	FMOVS F0, (R16)
+	FMOVS F0, (R2)
 
 n6:
 
@@ -1575,44 +1379,33 @@ TEXT ·equal32NEON(SB), NOSPLIT, $0-32
 	FMOVQ 32(R2), F0
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+16, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
 	WORD $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F2
+	FMOVQ F1, 0(R2)
+	FMOVQ 16(R0), F1
+	FMOVQ 16(R1), F2
 	WORD $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 16(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 32(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 32(R16), F2
+	FMOVQ F1, 16(R2)
+	FMOVQ 32(R0), F1
+	FMOVQ 32(R1), F2
 	WORD $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 32(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 48(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 48(R16), F2
+	FMOVQ F1, 32(R2)
+	FMOVQ 48(R0), F1
+	FMOVQ 48(R1), F2
 	WORD $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 48(R16)
-	ADDS $+64, R5, R5
+	FMOVQ F1, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
 	SUBS $+16, R3, R3
 	CMP $+16, R3
 	BGE many
@@ -1622,15 +1415,14 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
 	WORD $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F1, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE one
@@ -1638,42 +1430,39 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
 	TBZ $1, R3, n1
-	FMOVD (R16), F1
+	FMOVD (R0), F1
 	TBZ $0, R3, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V1.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F1
+	FMOVS (R0), F1
 
 n2:
-	ADD R5<<0, R1, R16
 	TBZ $1, R3, n3
-	FMOVD (R16), F2
+	FMOVD (R1), F2
 	TBZ $0, R3, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VLD1 (R17), V2.S[2]
 	B n4
 
 n3:
-	FMOVS (R16), F2
+	FMOVS (R1), F2
 
 n4:
 	WORD $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
 	VAND V0.B16, V1.B16, V0.B16
-	ADD R5<<0, R2, R16
 	TBZ $1, R3, n5
-	FMOVD F0, (R16)
+	FMOVD F0, (R2)
 	TBZ $0, R3, n6
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VST1 V0.S[2], (R17)
 	B n6
 
 n5:
-	FMOVS F0, (R16)
+	FMOVS F0, (R2)
 
 n6:
 
@@ -1690,36 +1479,28 @@ TEXT ·choose32NEON(SB), NOSPLIT, $0-40
 	FMOVQ 48(R3), F0
 	MOVD dst+0(FP), R3
 	MOVD n+32(FP), R5
-	EOR R6, R6, R6
 	CMP $+8, R5
 	BLT few
 
 many:
-	ADD R6<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R6<<0, R1, R16
-	FMOVQ 0(R16), F2
-	ADD R6<<0, R2, R16
-	FMOVQ 0(R16), F3
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
+	FMOVQ 0(R2), F3
 	WORD $0x4e20e421 // fcmeq v1.4s, v1.4s, v0.4s
 	WORD $0x6e205821 // mvn v1.16b, v1.16b
-	VMOV V1.B16, V1.B16
 	VBSL V3.B16, V2.B16, V1.B16
-	ADD R6<<0, R3, R16
-	FMOVQ F1, 0(R16)
-	ADD R6<<0, R0, R16
-	FMOVQ 16(R16), F1
-	ADD R6<<0, R1, R16
-	FMOVQ 16(R16), F2
-	ADD R6<<0, R2, R16
-	FMOVQ 16(R16), F3
+	FMOVQ F1, 0(R3)
+	FMOVQ 16(R0), F1
+	FMOVQ 16(R1), F2
+	FMOVQ 16(R2), F3
 	WORD $0x4e20e421 // fcmeq v1.4s, v1.4s, v0.4s
 	WORD $0x6e205821 // mvn v1.16b, v1.16b
-	VMOV V1.B16, V1.B16
 	VBSL V3.B16, V2.B16, V1.B16
-	ADD R6<<0, R3, R16
-	FMOVQ F1, 16(R16)
-	ADDS $+32, R6, R6
+	FMOVQ F1, 16(R3)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
+	ADDS $+32, R2, R2
+	ADDS $+32, R3, R3
 	SUBS $+8, R5, R5
 	CMP $+8, R5
 	BGE many
@@ -1729,19 +1510,17 @@ few:
 	BLT tail
 
 one:
-	ADD R6<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R6<<0, R1, R16
-	FMOVQ 0(R16), F2
-	ADD R6<<0, R2, R16
-	FMOVQ 0(R16), F3
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
+	FMOVQ 0(R2), F3
 	WORD $0x4e20e421 // fcmeq v1.4s, v1.4s, v0.4s
 	WORD $0x6e205821 // mvn v1.16b, v1.16b
-	VMOV V1.B16, V1.B16
 	VBSL V3.B16, V2.B16, V1.B16
-	ADD R6<<0, R3, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R6, R6
+	FMOVQ F1, 0(R3)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
+	ADDS $+16, R3, R3
 	SUBS $+4, R5, R5
 	CMP $+4, R5
 	BGE one
@@ -1749,56 +1528,51 @@ one:
 tail:
 	TST R5, R5
 	BEQ done
-	ADD R6<<0, R0, R16
 	TBZ $1, R5, n1
-	FMOVD (R16), F1
+	FMOVD (R0), F1
 	TBZ $0, R5, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V1.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F1
+	FMOVS (R0), F1
 
 n2:
-	ADD R6<<0, R1, R16
 	TBZ $1, R5, n3
-	FMOVD (R16), F2
+	FMOVD (R1), F2
 	TBZ $0, R5, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VLD1 (R17), V2.S[2]
 	B n4
 
 n3:
-	FMOVS (R16), F2
+	FMOVS (R1), F2
 
 n4:
-	ADD R6<<0, R2, R16
 	TBZ $1, R5, n5
-	FMOVD (R16), F3
+	FMOVD (R2), F3
 	TBZ $0, R5, n6
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VLD1 (R17), V3.S[2]
 	B n6
 
 n5:
-	FMOVS (R16), F3
+	FMOVS (R2), F3
 
 n6:
 	WORD $0x4e20e420 // fcmeq v0.4s, v1.4s, v0.4s
 	WORD $0x6e205800 // mvn v0.16b, v0.16b
-	VMOV V0.B16, V0.B16
 	VBSL V3.B16, V2.B16, V0.B16
-	ADD R6<<0, R3, R16
 	TBZ $1, R5, n7
-	FMOVD F0, (R16)
+	FMOVD F0, (R3)
 	TBZ $0, R5, n8
-	ADD $8, R16, R17
+	ADD $8, R3, R17
 	VST1 V0.S[2], (R17)
 	B n8
 
 n7:
-	FMOVS F0, (R16)
+	FMOVS F0, (R3)
 
 n8:
 
@@ -1812,32 +1586,26 @@ TEXT ·mulAdd32NEON(SB), NOSPLIT, $0-40
 	MOVD z+24(FP), R2
 	MOVD dst+0(FP), R3
 	MOVD n+32(FP), R5
-	EOR R6, R6, R6
 	CMP $+8, R5
 	BLT few
 
 many:
-	ADD R6<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R6<<0, R1, R16
-	FMOVQ 0(R16), F1
-	ADD R6<<0, R2, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
+	FMOVQ 0(R2), F2
 	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
 	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	ADD R6<<0, R3, R16
-	FMOVQ F0, 0(R16)
-	ADD R6<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R6<<0, R1, R16
-	FMOVQ 16(R16), F1
-	ADD R6<<0, R2, R16
-	FMOVQ 16(R16), F2
+	FMOVQ F0, 0(R3)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
+	FMOVQ 16(R2), F2
 	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
 	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	ADD R6<<0, R3, R16
-	FMOVQ F0, 16(R16)
-	ADDS $+32, R6, R6
+	FMOVQ F0, 16(R3)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
+	ADDS $+32, R2, R2
+	ADDS $+32, R3, R3
 	SUBS $+8, R5, R5
 	CMP $+8, R5
 	BGE many
@@ -1847,17 +1615,16 @@ few:
 	BLT tail
 
 one:
-	ADD R6<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R6<<0, R1, R16
-	FMOVQ 0(R16), F1
-	ADD R6<<0, R2, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
+	FMOVQ 0(R2), F2
 	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
 	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	ADD R6<<0, R3, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R6, R6
+	FMOVQ F0, 0(R3)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
+	ADDS $+16, R3, R3
 	SUBS $+4, R5, R5
 	CMP $+4, R5
 	BGE one
@@ -1865,54 +1632,50 @@ one:
 tail:
 	TST R5, R5
 	BEQ done
-	ADD R6<<0, R0, R16
 	TBZ $1, R5, n1
-	FMOVD (R16), F0
+	FMOVD (R0), F0
 	TBZ $0, R5, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V0.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F0
+	FMOVS (R0), F0
 
 n2:
-	ADD R6<<0, R1, R16
 	TBZ $1, R5, n3
-	FMOVD (R16), F1
+	FMOVD (R1), F1
 	TBZ $0, R5, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VLD1 (R17), V1.S[2]
 	B n4
 
 n3:
-	FMOVS (R16), F1
+	FMOVS (R1), F1
 
 n4:
-	ADD R6<<0, R2, R16
 	TBZ $1, R5, n5
-	FMOVD (R16), F2
+	FMOVD (R2), F2
 	TBZ $0, R5, n6
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VLD1 (R17), V2.S[2]
 	B n6
 
 n5:
-	FMOVS (R16), F2
+	FMOVS (R2), F2
 
 n6:
 	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
 	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	ADD R6<<0, R3, R16
 	TBZ $1, R5, n7
-	FMOVD F0, (R16)
+	FMOVD F0, (R3)
 	TBZ $0, R5, n8
-	ADD $8, R16, R17
+	ADD $8, R3, R17
 	VST1 V0.S[2], (R17)
 	B n8
 
 n7:
-	FMOVS F0, (R16)
+	FMOVS F0, (R3)
 
 n8:
 
@@ -1939,20 +1702,16 @@ TEXT ·exp32NEON(SB), NOSPLIT, $0-24
 	FMOVQ 240(R1), F12
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+4, R2
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F13
+	FMOVQ 0(R0), F13
 	WORD $0x4e2df42d // fmax v13.4s, v1.4s, v13.4s
 	WORD $0x4eadf40d // fmin v13.4s, v0.4s, v13.4s
 	WORD $0x6e22ddae // fmul v14.4s, v13.4s, v2.4s
 	WORD $0x4e2189ce // frintn v14.4s, v14.4s
-	VMOV V13.B16, V13.B16
 	VFMLS V3.S4, V14.S4, V13.S4
-	VMOV V13.B16, V13.B16
 	VFMLS V4.S4, V14.S4, V13.S4
 	VMOV V5.B16, V15.B16
 	VMOV V6.B16, V16.B16
@@ -1966,7 +1725,6 @@ one:
 	VMOV V10.B16, V16.B16
 	VFMLA V13.S4, V15.S4, V16.S4
 	WORD $0x6e2dddaf // fmul v15.4s, v13.4s, v13.4s
-	VMOV V13.B16, V13.B16
 	VFMLA V16.S4, V15.S4, V13.S4
 	WORD $0x4e2dd56d // fadd v13.4s, v11.4s, v13.4s
 	WORD $0x6e2addcf // fmul v15.4s, v14.4s, v10.4s
@@ -1978,9 +1736,9 @@ one:
 	WORD $0x4e2cd5ce // fadd v14.4s, v14.4s, v12.4s
 	VSHL $0x17, V14.S4, V14.S4
 	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	ADD R3<<0, R1, R16
-	FMOVQ F13, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F13, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+4, R2, R2
 	CMP $+4, R2
 	BGE one
@@ -1988,25 +1746,22 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
 	TBZ $1, R2, n1
-	FMOVD (R16), F13
+	FMOVD (R0), F13
 	TBZ $0, R2, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V13.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F13
+	FMOVS (R0), F13
 
 n2:
 	WORD $0x4e2df421 // fmax v1.4s, v1.4s, v13.4s
 	WORD $0x4ea1f400 // fmin v0.4s, v0.4s, v1.4s
 	WORD $0x6e22dc01 // fmul v1.4s, v0.4s, v2.4s
 	WORD $0x4e218821 // frintn v1.4s, v1.4s
-	VMOV V0.B16, V0.B16
 	VFMLS V3.S4, V1.S4, V0.S4
-	VMOV V0.B16, V0.B16
 	VFMLS V4.S4, V1.S4, V0.S4
 	VMOV V5.B16, V2.B16
 	VMOV V6.B16, V3.B16
@@ -2020,7 +1775,6 @@ n2:
 	VMOV V10.B16, V3.B16
 	VFMLA V0.S4, V2.S4, V3.S4
 	WORD $0x6e20dc02 // fmul v2.4s, v0.4s, v0.4s
-	VMOV V0.B16, V0.B16
 	VFMLA V3.S4, V2.S4, V0.S4
 	WORD $0x4e20d560 // fadd v0.4s, v11.4s, v0.4s
 	WORD $0x6e2adc22 // fmul v2.4s, v1.4s, v10.4s
@@ -2032,16 +1786,15 @@ n2:
 	WORD $0x4e2cd421 // fadd v1.4s, v1.4s, v12.4s
 	VSHL $0x17, V1.S4, V1.S4
 	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
-	ADD R3<<0, R1, R16
 	TBZ $1, R2, n3
-	FMOVD F0, (R16)
+	FMOVD F0, (R1)
 	TBZ $0, R2, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VST1 V0.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F0, (R16)
+	FMOVS F0, (R1)
 
 n4:
 
@@ -2069,18 +1822,15 @@ TEXT ·log32NEON(SB), NOSPLIT, $0-24
 	FMOVQ 400(R1), F13
 	MOVD dst+0(FP), R2
 	MOVD n+16(FP), R3
-	EOR R5, R5, R5
 	CMP $+4, R3
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F14
+	FMOVQ 0(R0), F14
 	WORD $0x6eaee40f // fcmgt v15.4s, v0.4s, v14.4s
 	WORD $0x6e21ddd0 // fmul v16.4s, v14.4s, v1.4s
 	VMOV V15.B16, V17.B16
 	VBSL V14.B16, V16.B16, V17.B16
-	VMOV V15.B16, V15.B16
 	VBSL V3.B16, V2.B16, V15.B16
 	VADD V4.S4, V17.S4, V16.S4
 	VUSHR $0x17, V16.S4, V17.S4
@@ -2098,13 +1848,10 @@ one:
 	WORD $0x6e2cddf4 // fmul v20.4s, v15.4s, v12.4s
 	VMOV V13.B16, V21.B16
 	FMOVQ 416(R1), F22
-	VMOV V22.B16, V22.B16
 	VFMLA V18.S4, V21.S4, V22.S4
 	FMOVQ 432(R1), F21
-	VMOV V21.B16, V21.B16
 	VFMLA V18.S4, V22.S4, V21.S4
 	FMOVQ 448(R1), F22
-	VMOV V22.B16, V22.B16
 	VFMLA V18.S4, V21.S4, V22.S4
 	VMOV V19.B16, V21.B16
 	VFMLA V22.S4, V18.S4, V21.S4
@@ -2113,24 +1860,20 @@ one:
 	FMOVQ 112(R1), F17
 	WORD $0x4eb2d672 // fsub v18.4s, v19.4s, v18.4s
 	WORD $0x4eb2d610 // fsub v16.4s, v16.4s, v18.4s
-	VMOV V16.B16, V16.B16
 	VFMLA V17.S4, V15.S4, V16.S4
 	FMOVQ 464(R1), F15
 	WORD $0x6eaee5ef // fcmgt v15.4s, v15.4s, v14.4s
 	WORD $0x6e2059ef // mvn v15.16b, v15.16b
-	VMOV V15.B16, V15.B16
 	VBSL V16.B16, V14.B16, V15.B16
 	WORD $0x4e23e5d0 // fcmeq v16.4s, v14.4s, v3.4s
 	FMOVQ 480(R1), F17
-	VMOV V16.B16, V16.B16
 	VBSL V15.B16, V17.B16, V16.B16
 	WORD $0x6eaee46e // fcmgt v14.4s, v3.4s, v14.4s
 	FMOVQ 496(R1), F15
-	VMOV V14.B16, V14.B16
 	VBSL V16.B16, V15.B16, V14.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F14, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F14, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE one
@@ -2138,23 +1881,21 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
 	TBZ $1, R3, n1
-	FMOVD (R16), F14
+	FMOVD (R0), F14
 	TBZ $0, R3, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V14.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F14
+	FMOVS (R0), F14
 
 n2:
 	WORD $0x6eaee400 // fcmgt v0.4s, v0.4s, v14.4s
 	WORD $0x6e21ddc1 // fmul v1.4s, v14.4s, v1.4s
 	VMOV V0.B16, V15.B16
 	VBSL V14.B16, V1.B16, V15.B16
-	VMOV V0.B16, V0.B16
 	VBSL V3.B16, V2.B16, V0.B16
 	VADD V4.S4, V15.S4, V1.S4
 	VUSHR $0x17, V1.S4, V2.S4
@@ -2172,13 +1913,10 @@ n2:
 	WORD $0x6e2cdc06 // fmul v6.4s, v0.4s, v12.4s
 	VMOV V13.B16, V7.B16
 	FMOVQ 416(R1), F8
-	VMOV V8.B16, V8.B16
 	VFMLA V4.S4, V7.S4, V8.S4
 	FMOVQ 432(R1), F7
-	VMOV V7.B16, V7.B16
 	VFMLA V4.S4, V8.S4, V7.S4
 	FMOVQ 448(R1), F8
-	VMOV V8.B16, V8.B16
 	VFMLA V4.S4, V7.S4, V8.S4
 	VMOV V5.B16, V7.B16
 	VFMLA V8.S4, V4.S4, V7.S4
@@ -2187,31 +1925,26 @@ n2:
 	FMOVQ 112(R1), F2
 	WORD $0x4ea4d4a4 // fsub v4.4s, v5.4s, v4.4s
 	WORD $0x4ea4d421 // fsub v1.4s, v1.4s, v4.4s
-	VMOV V1.B16, V1.B16
 	VFMLA V2.S4, V0.S4, V1.S4
 	FMOVQ 464(R1), F0
 	WORD $0x6eaee400 // fcmgt v0.4s, v0.4s, v14.4s
 	WORD $0x6e205800 // mvn v0.16b, v0.16b
-	VMOV V0.B16, V0.B16
 	VBSL V1.B16, V14.B16, V0.B16
 	WORD $0x4e23e5c1 // fcmeq v1.4s, v14.4s, v3.4s
 	FMOVQ 480(R1), F2
-	VMOV V1.B16, V1.B16
 	VBSL V0.B16, V2.B16, V1.B16
 	WORD $0x6eaee460 // fcmgt v0.4s, v3.4s, v14.4s
 	FMOVQ 496(R1), F2
-	VMOV V0.B16, V0.B16
 	VBSL V1.B16, V2.B16, V0.B16
-	ADD R5<<0, R2, R16
 	TBZ $1, R3, n3
-	FMOVD F0, (R16)
+	FMOVD F0, (R2)
 	TBZ $0, R3, n4
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VST1 V0.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F0, (R16)
+	FMOVS F0, (R2)
 
 n4:
 
@@ -2239,13 +1972,11 @@ TEXT ·log1p32NEON(SB), NOSPLIT, $0-24
 	FMOVQ 112(R1), F13
 	MOVD dst+0(FP), R2
 	MOVD n+16(FP), R3
-	EOR R5, R5, R5
 	CMP $+4, R3
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F14
+	FMOVQ 0(R0), F14
 	WORD $0x4e20d5cf // fadd v15.4s, v14.4s, v0.4s
 	WORD $0x4ea0d5f0 // fsub v16.4s, v15.4s, v0.4s
 	WORD $0x4eb0d5f1 // fsub v17.4s, v15.4s, v16.4s
@@ -2276,34 +2007,28 @@ one:
 	VFMLA V20.S4, V22.S4, V23.S4
 	VMOV V21.B16, V22.B16
 	VFMLA V23.S4, V20.S4, V22.S4
-	VMOV V16.B16, V16.B16
 	VFMLA V22.S4, V19.S4, V16.S4
 	WORD $0x4eb0d6b0 // fsub v16.4s, v21.4s, v16.4s
 	WORD $0x4eb0d630 // fsub v16.4s, v17.4s, v16.4s
-	VMOV V16.B16, V16.B16
 	VFMLA V13.S4, V18.S4, V16.S4
 	FMOVQ 48(R1), F17
 	WORD $0x4e31e5d1 // fcmeq v17.4s, v14.4s, v17.4s
-	VMOV V17.B16, V17.B16
 	VBSL V16.B16, V14.B16, V17.B16
 	FMOVQ 464(R1), F16
 	WORD $0x6eaee610 // fcmgt v16.4s, v16.4s, v14.4s
 	WORD $0x6e205a10 // mvn v16.16b, v16.16b
-	VMOV V16.B16, V16.B16
 	VBSL V17.B16, V14.B16, V16.B16
 	FMOVQ 48(R1), F14
 	WORD $0x4e2ee5ee // fcmeq v14.4s, v15.4s, v14.4s
 	FMOVQ 480(R1), F17
-	VMOV V14.B16, V14.B16
 	VBSL V16.B16, V17.B16, V14.B16
 	FMOVQ 48(R1), F16
 	WORD $0x6eafe60f // fcmgt v15.4s, v16.4s, v15.4s
 	FMOVQ 496(R1), F16
-	VMOV V15.B16, V15.B16
 	VBSL V14.B16, V16.B16, V15.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F15, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F15, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE one
@@ -2311,16 +2036,15 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
 	TBZ $1, R3, n1
-	FMOVD (R16), F14
+	FMOVD (R0), F14
 	TBZ $0, R3, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V14.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F14
+	FMOVS (R0), F14
 
 n2:
 	WORD $0x4e20d5cf // fadd v15.4s, v14.4s, v0.4s
@@ -2357,37 +2081,31 @@ n2:
 	VFMLA V6.S4, V1.S4, V3.S4
 	WORD $0x4ea3d481 // fsub v1.4s, v4.4s, v3.4s
 	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
-	VMOV V0.B16, V0.B16
 	VFMLA V13.S4, V2.S4, V0.S4
 	FMOVQ 48(R1), F1
 	WORD $0x4e21e5c1 // fcmeq v1.4s, v14.4s, v1.4s
-	VMOV V1.B16, V1.B16
 	VBSL V0.B16, V14.B16, V1.B16
 	FMOVQ 464(R1), F0
 	WORD $0x6eaee400 // fcmgt v0.4s, v0.4s, v14.4s
 	WORD $0x6e205800 // mvn v0.16b, v0.16b
-	VMOV V0.B16, V0.B16
 	VBSL V1.B16, V14.B16, V0.B16
 	FMOVQ 48(R1), F1
 	WORD $0x4e21e5e1 // fcmeq v1.4s, v15.4s, v1.4s
 	FMOVQ 480(R1), F2
-	VMOV V1.B16, V1.B16
 	VBSL V0.B16, V2.B16, V1.B16
 	FMOVQ 48(R1), F0
 	WORD $0x6eafe400 // fcmgt v0.4s, v0.4s, v15.4s
 	FMOVQ 496(R1), F2
-	VMOV V0.B16, V0.B16
 	VBSL V1.B16, V2.B16, V0.B16
-	ADD R5<<0, R2, R16
 	TBZ $1, R3, n3
-	FMOVD F0, (R16)
+	FMOVD F0, (R2)
 	TBZ $0, R3, n4
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VST1 V0.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F0, (R16)
+	FMOVS F0, (R2)
 
 n4:
 
@@ -2415,21 +2133,17 @@ TEXT ·tanh32NEON(SB), NOSPLIT, $0-24
 	FMOVQ 384(R1), F13
 	MOVD dst+0(FP), R2
 	MOVD n+16(FP), R3
-	EOR R5, R5, R5
 	CMP $+4, R3
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F14
+	FMOVQ 0(R0), F14
 	VORR V0.B16, V14.B16, V15.B16
 	WORD $0x4e2fd5f0 // fadd v16.4s, v15.4s, v15.4s
 	WORD $0x4e30f430 // fmax v16.4s, v1.4s, v16.4s
 	WORD $0x6e22de11 // fmul v17.4s, v16.4s, v2.4s
 	WORD $0x4e218a31 // frintn v17.4s, v17.4s
-	VMOV V16.B16, V16.B16
 	VFMLS V3.S4, V17.S4, V16.S4
-	VMOV V16.B16, V16.B16
 	VFMLS V4.S4, V17.S4, V16.S4
 	VMOV V5.B16, V18.B16
 	VMOV V6.B16, V19.B16
@@ -2443,12 +2157,10 @@ one:
 	VMOV V10.B16, V19.B16
 	VFMLA V16.S4, V18.S4, V19.S4
 	WORD $0x6e30de12 // fmul v18.4s, v16.4s, v16.4s
-	VMOV V16.B16, V16.B16
 	VFMLA V19.S4, V18.S4, V16.S4
 	WORD $0x4e2bd631 // fadd v17.4s, v17.4s, v11.4s
 	VSHL $0x17, V17.S4, V17.S4
 	WORD $0x4eb1d592 // fsub v18.4s, v12.4s, v17.4s
-	VMOV V18.B16, V18.B16
 	VFMLS V16.S4, V17.S4, V18.S4
 	WORD $0x4eb2d5b0 // fsub v16.4s, v13.4s, v18.4s
 	WORD $0x6e30fe51 // fdiv v17.4s, v18.4s, v16.4s
@@ -2457,35 +2169,28 @@ one:
 	WORD $0x6e2ade10 // fmul v16.4s, v16.4s, v10.4s
 	VMOV V17.B16, V18.B16
 	VFMLA V17.S4, V17.S4, V18.S4
-	VMOV V17.B16, V17.B16
 	VFMLS V16.S4, V18.S4, V17.S4
 	WORD $0x6e2eddd0 // fmul v16.4s, v14.4s, v14.4s
 	FMOVQ 528(R1), F18
-	VMOV V18.B16, V18.B16
 	FMOVQ 544(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V16.S4, V18.S4, V19.S4
 	FMOVQ 560(R1), F18
-	VMOV V18.B16, V18.B16
 	VFMLA V16.S4, V19.S4, V18.S4
 	FMOVQ 576(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V16.S4, V18.S4, V19.S4
 	FMOVQ 592(R1), F18
-	VMOV V18.B16, V18.B16
 	VFMLA V16.S4, V19.S4, V18.S4
 	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
 	VMOV V14.B16, V18.B16
 	VFMLA V16.S4, V14.S4, V18.S4
 	FMOVQ 608(R1), F16
 	WORD $0x6eb0e5ef // fcmgt v15.4s, v15.4s, v16.4s
-	VMOV V15.B16, V15.B16
 	VBSL V17.B16, V18.B16, V15.B16
 	VAND V0.B16, V14.B16, V14.B16
 	VORR V14.B16, V15.B16, V14.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F14, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F14, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE one
@@ -2493,16 +2198,15 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
 	TBZ $1, R3, n1
-	FMOVD (R16), F14
+	FMOVD (R0), F14
 	TBZ $0, R3, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V14.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F14
+	FMOVS (R0), F14
 
 n2:
 	VORR V0.B16, V14.B16, V15.B16
@@ -2510,9 +2214,7 @@ n2:
 	WORD $0x4e30f421 // fmax v1.4s, v1.4s, v16.4s
 	WORD $0x6e22dc22 // fmul v2.4s, v1.4s, v2.4s
 	WORD $0x4e218842 // frintn v2.4s, v2.4s
-	VMOV V1.B16, V1.B16
 	VFMLS V3.S4, V2.S4, V1.S4
-	VMOV V1.B16, V1.B16
 	VFMLS V4.S4, V2.S4, V1.S4
 	VMOV V5.B16, V3.B16
 	VMOV V6.B16, V4.B16
@@ -2526,12 +2228,10 @@ n2:
 	VMOV V10.B16, V4.B16
 	VFMLA V1.S4, V3.S4, V4.S4
 	WORD $0x6e21dc23 // fmul v3.4s, v1.4s, v1.4s
-	VMOV V1.B16, V1.B16
 	VFMLA V4.S4, V3.S4, V1.S4
 	WORD $0x4e2bd442 // fadd v2.4s, v2.4s, v11.4s
 	VSHL $0x17, V2.S4, V2.S4
 	WORD $0x4ea2d583 // fsub v3.4s, v12.4s, v2.4s
-	VMOV V3.B16, V3.B16
 	VFMLS V1.S4, V2.S4, V3.S4
 	WORD $0x4ea3d5a1 // fsub v1.4s, v13.4s, v3.4s
 	WORD $0x6e21fc62 // fdiv v2.4s, v3.4s, v1.4s
@@ -2540,42 +2240,34 @@ n2:
 	WORD $0x6e2adc21 // fmul v1.4s, v1.4s, v10.4s
 	VMOV V2.B16, V3.B16
 	VFMLA V2.S4, V2.S4, V3.S4
-	VMOV V2.B16, V2.B16
 	VFMLS V1.S4, V3.S4, V2.S4
 	WORD $0x6e2eddc1 // fmul v1.4s, v14.4s, v14.4s
 	FMOVQ 528(R1), F3
-	VMOV V3.B16, V3.B16
 	FMOVQ 544(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V1.S4, V3.S4, V4.S4
 	FMOVQ 560(R1), F3
-	VMOV V3.B16, V3.B16
 	VFMLA V1.S4, V4.S4, V3.S4
 	FMOVQ 576(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V1.S4, V3.S4, V4.S4
 	FMOVQ 592(R1), F3
-	VMOV V3.B16, V3.B16
 	VFMLA V1.S4, V4.S4, V3.S4
 	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
 	VMOV V14.B16, V3.B16
 	VFMLA V1.S4, V14.S4, V3.S4
 	FMOVQ 608(R1), F1
 	WORD $0x6ea1e5e1 // fcmgt v1.4s, v15.4s, v1.4s
-	VMOV V1.B16, V1.B16
 	VBSL V2.B16, V3.B16, V1.B16
 	VAND V0.B16, V14.B16, V0.B16
 	VORR V0.B16, V1.B16, V0.B16
-	ADD R5<<0, R2, R16
 	TBZ $1, R3, n3
-	FMOVD F0, (R16)
+	FMOVD F0, (R2)
 	TBZ $0, R3, n4
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VST1 V0.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F0, (R16)
+	FMOVS F0, (R2)
 
 n4:
 
@@ -2603,20 +2295,16 @@ TEXT ·sigmoid32NEON(SB), NOSPLIT, $0-24
 	FMOVQ 48(R1), F13
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+4, R2
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F14
+	FMOVQ 0(R0), F14
 	VORR V2.B16, V14.B16, V15.B16
 	WORD $0x4e2ff42f // fmax v15.4s, v1.4s, v15.4s
 	WORD $0x6e23ddf0 // fmul v16.4s, v15.4s, v3.4s
 	WORD $0x4e218a10 // frintn v16.4s, v16.4s
-	VMOV V15.B16, V15.B16
 	VFMLS V4.S4, V16.S4, V15.S4
-	VMOV V15.B16, V15.B16
 	VFMLS V5.S4, V16.S4, V15.S4
 	VMOV V6.B16, V17.B16
 	VMOV V7.B16, V18.B16
@@ -2630,7 +2318,6 @@ one:
 	VMOV V11.B16, V18.B16
 	VFMLA V15.S4, V17.S4, V18.S4
 	WORD $0x6e2fddf1 // fmul v17.4s, v15.4s, v15.4s
-	VMOV V15.B16, V15.B16
 	VFMLA V18.S4, V17.S4, V15.S4
 	WORD $0x4e2fd40f // fadd v15.4s, v0.4s, v15.4s
 	WORD $0x6e2bde11 // fmul v17.4s, v16.4s, v11.4s
@@ -2651,14 +2338,13 @@ one:
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
 	WORD $0x4eb0d5ef // fsub v15.4s, v15.4s, v16.4s
 	WORD $0x4eb1d410 // fsub v16.4s, v0.4s, v17.4s
-	VMOV V14.B16, V14.B16
 	VBSL V16.B16, V17.B16, V14.B16
 	WORD $0x6e2ede2e // fmul v14.4s, v17.4s, v14.4s
 	VMOV V17.B16, V16.B16
 	VFMLS V15.S4, V14.S4, V16.S4
-	ADD R3<<0, R1, R16
-	FMOVQ F16, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F16, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+4, R2, R2
 	CMP $+4, R2
 	BGE one
@@ -2666,25 +2352,22 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
 	TBZ $1, R2, n1
-	FMOVD (R16), F14
+	FMOVD (R0), F14
 	TBZ $0, R2, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V14.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F14
+	FMOVS (R0), F14
 
 n2:
 	VORR V2.B16, V14.B16, V2.B16
 	WORD $0x4e22f421 // fmax v1.4s, v1.4s, v2.4s
 	WORD $0x6e23dc22 // fmul v2.4s, v1.4s, v3.4s
 	WORD $0x4e218842 // frintn v2.4s, v2.4s
-	VMOV V1.B16, V1.B16
 	VFMLS V4.S4, V2.S4, V1.S4
-	VMOV V1.B16, V1.B16
 	VFMLS V5.S4, V2.S4, V1.S4
 	VMOV V6.B16, V3.B16
 	VMOV V7.B16, V4.B16
@@ -2698,7 +2381,6 @@ n2:
 	VMOV V11.B16, V4.B16
 	VFMLA V1.S4, V3.S4, V4.S4
 	WORD $0x6e21dc23 // fmul v3.4s, v1.4s, v1.4s
-	VMOV V1.B16, V1.B16
 	VFMLA V4.S4, V3.S4, V1.S4
 	WORD $0x4e21d401 // fadd v1.4s, v0.4s, v1.4s
 	WORD $0x6e2bdc43 // fmul v3.4s, v2.4s, v11.4s
@@ -2719,21 +2401,19 @@ n2:
 	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
 	WORD $0x4ea3d421 // fsub v1.4s, v1.4s, v3.4s
 	WORD $0x4ea4d400 // fsub v0.4s, v0.4s, v4.4s
-	VMOV V2.B16, V2.B16
 	VBSL V0.B16, V4.B16, V2.B16
 	WORD $0x6e22dc80 // fmul v0.4s, v4.4s, v2.4s
 	VMOV V4.B16, V2.B16
 	VFMLS V1.S4, V0.S4, V2.S4
-	ADD R3<<0, R1, R16
 	TBZ $1, R2, n3
-	FMOVD F2, (R16)
+	FMOVD F2, (R1)
 	TBZ $0, R2, n4
-	ADD $8, R16, R17
+	ADD $8, R1, R17
 	VST1 V2.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F2, (R16)
+	FMOVS F2, (R1)
 
 n4:
 
@@ -2761,13 +2441,11 @@ TEXT ·erf32NEON(SB), NOSPLIT, $0-24
 	FMOVQ 800(R1), F13
 	MOVD dst+0(FP), R2
 	MOVD n+16(FP), R3
-	EOR R5, R5, R5
 	CMP $+4, R3
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F14
+	FMOVQ 0(R0), F14
 	VAND V0.B16, V14.B16, V15.B16
 	WORD $0x6e2eddd0 // fmul v16.4s, v14.4s, v14.4s
 	VMOV V1.B16, V17.B16
@@ -2795,46 +2473,33 @@ one:
 	VMOV V13.B16, V20.B16
 	VFMLA V18.S4, V19.S4, V20.S4
 	FMOVQ 816(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.S4, V20.S4, V19.S4
 	FMOVQ 832(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.S4, V19.S4, V20.S4
 	FMOVQ 848(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.S4, V20.S4, V19.S4
 	FMOVQ 0(R1), F18
 	VEOR V18.B16, V17.B16, V18.B16
-	VMOV V18.B16, V18.B16
 	VFMLA V19.S4, V17.S4, V18.S4
 	FMOVQ 96(R1), F17
 	WORD $0x6e31de51 // fmul v17.4s, v18.4s, v17.4s
 	WORD $0x4e218a31 // frintn v17.4s, v17.4s
 	FMOVQ 112(R1), F19
-	VMOV V18.B16, V18.B16
 	VFMLS V19.S4, V17.S4, V18.S4
 	FMOVQ 128(R1), F19
-	VMOV V18.B16, V18.B16
 	VFMLS V19.S4, V17.S4, V18.S4
 	FMOVQ 144(R1), F19
-	VMOV V19.B16, V19.B16
 	FMOVQ 160(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.S4, V19.S4, V20.S4
 	FMOVQ 176(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.S4, V20.S4, V19.S4
 	FMOVQ 192(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.S4, V19.S4, V20.S4
 	FMOVQ 208(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.S4, V20.S4, V19.S4
 	FMOVQ 224(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.S4, V19.S4, V20.S4
 	WORD $0x6e32de53 // fmul v19.4s, v18.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VFMLA V20.S4, V19.S4, V18.S4
 	WORD $0x4e32d532 // fadd v18.4s, v9.4s, v18.4s
 	FMOVQ 224(R1), F19
@@ -2854,11 +2519,10 @@ one:
 	VAND V18.B16, V14.B16, V14.B16
 	VORR V14.B16, V17.B16, V14.B16
 	WORD $0x6eafe52f // fcmgt v15.4s, v9.4s, v15.4s
-	VMOV V15.B16, V15.B16
 	VBSL V14.B16, V16.B16, V15.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F15, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F15, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE one
@@ -2866,22 +2530,19 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
 	TBZ $1, R3, n1
-	FMOVD (R16), F14
+	FMOVD (R0), F14
 	TBZ $0, R3, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VLD1 (R17), V14.S[2]
 	B n2
 
 n1:
-	FMOVS (R16), F14
+	FMOVS (R0), F14
 
 n2:
 	VAND V0.B16, V14.B16, V0.B16
 	WORD $0x6e2eddcf // fmul v15.4s, v14.4s, v14.4s
-	VMOV V1.B16, V1.B16
-	VMOV V2.B16, V2.B16
 	VFMLA V15.S4, V1.S4, V2.S4
 	VMOV V3.B16, V1.B16
 	VFMLA V15.S4, V2.S4, V1.S4
@@ -2905,46 +2566,33 @@ n2:
 	VMOV V13.B16, V5.B16
 	VFMLA V3.S4, V4.S4, V5.S4
 	FMOVQ 816(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.S4, V5.S4, V4.S4
 	FMOVQ 832(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.S4, V4.S4, V5.S4
 	FMOVQ 848(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.S4, V5.S4, V4.S4
 	FMOVQ 0(R1), F3
 	VEOR V3.B16, V1.B16, V3.B16
-	VMOV V3.B16, V3.B16
 	VFMLA V4.S4, V1.S4, V3.S4
 	FMOVQ 96(R1), F1
 	WORD $0x6e21dc61 // fmul v1.4s, v3.4s, v1.4s
 	WORD $0x4e218821 // frintn v1.4s, v1.4s
 	FMOVQ 112(R1), F4
-	VMOV V3.B16, V3.B16
 	VFMLS V4.S4, V1.S4, V3.S4
 	FMOVQ 128(R1), F4
-	VMOV V3.B16, V3.B16
 	VFMLS V4.S4, V1.S4, V3.S4
 	FMOVQ 144(R1), F4
-	VMOV V4.B16, V4.B16
 	FMOVQ 160(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.S4, V4.S4, V5.S4
 	FMOVQ 176(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.S4, V5.S4, V4.S4
 	FMOVQ 192(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.S4, V4.S4, V5.S4
 	FMOVQ 208(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.S4, V5.S4, V4.S4
 	FMOVQ 224(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.S4, V4.S4, V5.S4
 	WORD $0x6e23dc64 // fmul v4.4s, v3.4s, v3.4s
-	VMOV V3.B16, V3.B16
 	VFMLA V5.S4, V4.S4, V3.S4
 	WORD $0x4e23d523 // fadd v3.4s, v9.4s, v3.4s
 	FMOVQ 224(R1), F4
@@ -2964,18 +2612,16 @@ n2:
 	VAND V3.B16, V14.B16, V3.B16
 	VORR V3.B16, V1.B16, V1.B16
 	WORD $0x6ea0e520 // fcmgt v0.4s, v9.4s, v0.4s
-	VMOV V0.B16, V0.B16
 	VBSL V1.B16, V2.B16, V0.B16
-	ADD R5<<0, R2, R16
 	TBZ $1, R3, n3
-	FMOVD F0, (R16)
+	FMOVD F0, (R2)
 	TBZ $0, R3, n4
-	ADD $8, R16, R17
+	ADD $8, R2, R17
 	VST1 V0.S[2], (R17)
 	B n4
 
 n3:
-	FMOVS F0, (R16)
+	FMOVS F0, (R2)
 
 n4:
 
@@ -2988,20 +2634,15 @@ TEXT ·fill32NEON(SB), NOSPLIT, $0-24
 	VLD1R (R0), [V0.S4]
 	MOVD dst+0(FP), R0
 	MOVD n+16(FP), R1
-	EOR R2, R2, R2
 	CMP $+16, R1
 	BLT few
 
 many:
-	ADD R2<<0, R0, R16
-	FMOVQ F0, 0(R16)
-	ADD R2<<0, R0, R16
-	FMOVQ F0, 16(R16)
-	ADD R2<<0, R0, R16
-	FMOVQ F0, 32(R16)
-	ADD R2<<0, R0, R16
-	FMOVQ F0, 48(R16)
-	ADDS $+64, R2, R2
+	FMOVQ F0, 0(R0)
+	FMOVQ F0, 16(R0)
+	FMOVQ F0, 32(R0)
+	FMOVQ F0, 48(R0)
+	ADDS $+64, R0, R0
 	SUBS $+16, R1, R1
 	CMP $+16, R1
 	BGE many
@@ -3011,9 +2652,8 @@ few:
 	BLT tail
 
 one:
-	ADD R2<<0, R0, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R2, R2
+	FMOVQ F0, 0(R0)
+	ADDS $+16, R0, R0
 	SUBS $+4, R1, R1
 	CMP $+4, R1
 	BGE one
@@ -3021,16 +2661,15 @@ one:
 tail:
 	TST R1, R1
 	BEQ done
-	ADD R2<<0, R0, R16
 	TBZ $1, R1, n1
-	FMOVD F0, (R16)
+	FMOVD F0, (R0)
 	TBZ $0, R1, n2
-	ADD $8, R16, R17
+	ADD $8, R0, R17
 	VST1 V0.S[2], (R17)
 	B n2
 
 n1:
-	FMOVS F0, (R16)
+	FMOVS F0, (R0)
 
 n2:
 
@@ -3075,52 +2714,36 @@ round:
 	BLT vectorA
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
-	VMOV V1.B16, V1.B16
 	FMOVQ 16(R1), F17
 	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
-	VMOV V2.B16, V2.B16
 	FMOVQ 32(R1), F17
 	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
-	VMOV V3.B16, V3.B16
 	FMOVQ 48(R1), F17
 	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
-	VMOV V4.B16, V4.B16
 	FMOVQ 64(R1), F17
 	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	VMOV V5.B16, V5.B16
 	FMOVQ 80(R1), F17
 	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
-	VMOV V6.B16, V6.B16
 	FMOVQ 96(R1), F17
 	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
-	VMOV V7.B16, V7.B16
 	FMOVQ 112(R1), F17
 	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
-	VMOV V8.B16, V8.B16
 	FMOVQ 128(R1), F17
 	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
-	VMOV V9.B16, V9.B16
 	FMOVQ 144(R1), F17
 	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
-	VMOV V10.B16, V10.B16
 	FMOVQ 160(R1), F17
 	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
-	VMOV V11.B16, V11.B16
 	FMOVQ 176(R1), F17
 	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
-	VMOV V12.B16, V12.B16
 	FMOVQ 192(R1), F17
 	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
-	VMOV V13.B16, V13.B16
 	FMOVQ 208(R1), F17
 	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
-	VMOV V14.B16, V14.B16
 	FMOVQ 224(R1), F17
 	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
-	VMOV V15.B16, V15.B16
 	FMOVQ 240(R1), F17
 	WORD $0x4e31d610 // fadd v16.4s, v16.4s, v17.4s
-	VMOV V16.B16, V16.B16
 	ADDS $+256, R1, R1
 	SUBS $+64, R6, R6
 	B round
@@ -3130,7 +2753,6 @@ vectorA:
 	BLT tailA
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
-	VMOV V1.B16, V1.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorB
@@ -3150,7 +2772,6 @@ n1:
 
 n2:
 	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
-	VMOV V1.B16, V1.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3160,7 +2781,6 @@ vectorB:
 	BLT tailB
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
-	VMOV V2.B16, V2.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorC
@@ -3180,7 +2800,6 @@ n3:
 
 n4:
 	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
-	VMOV V2.B16, V2.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3190,7 +2809,6 @@ vectorC:
 	BLT tailC
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
-	VMOV V3.B16, V3.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorD
@@ -3210,7 +2828,6 @@ n5:
 
 n6:
 	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
-	VMOV V3.B16, V3.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3220,7 +2837,6 @@ vectorD:
 	BLT tailD
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
-	VMOV V4.B16, V4.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorE
@@ -3240,7 +2856,6 @@ n7:
 
 n8:
 	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
-	VMOV V4.B16, V4.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3250,7 +2865,6 @@ vectorE:
 	BLT tailE
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	VMOV V5.B16, V5.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorF
@@ -3270,7 +2884,6 @@ n9:
 
 n10:
 	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	VMOV V5.B16, V5.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3280,7 +2893,6 @@ vectorF:
 	BLT tailF
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
-	VMOV V6.B16, V6.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorG
@@ -3300,7 +2912,6 @@ n11:
 
 n12:
 	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
-	VMOV V6.B16, V6.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3310,7 +2921,6 @@ vectorG:
 	BLT tailG
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
-	VMOV V7.B16, V7.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorH
@@ -3330,7 +2940,6 @@ n13:
 
 n14:
 	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
-	VMOV V7.B16, V7.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3340,7 +2949,6 @@ vectorH:
 	BLT tailH
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
-	VMOV V8.B16, V8.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorI
@@ -3360,7 +2968,6 @@ n15:
 
 n16:
 	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
-	VMOV V8.B16, V8.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3370,7 +2977,6 @@ vectorI:
 	BLT tailI
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
-	VMOV V9.B16, V9.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorJ
@@ -3390,7 +2996,6 @@ n17:
 
 n18:
 	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
-	VMOV V9.B16, V9.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3400,7 +3005,6 @@ vectorJ:
 	BLT tailJ
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
-	VMOV V10.B16, V10.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorK
@@ -3420,7 +3024,6 @@ n19:
 
 n20:
 	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
-	VMOV V10.B16, V10.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3430,7 +3033,6 @@ vectorK:
 	BLT tailK
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
-	VMOV V11.B16, V11.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorL
@@ -3450,7 +3052,6 @@ n21:
 
 n22:
 	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
-	VMOV V11.B16, V11.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3460,7 +3061,6 @@ vectorL:
 	BLT tailL
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
-	VMOV V12.B16, V12.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorM
@@ -3480,7 +3080,6 @@ n23:
 
 n24:
 	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
-	VMOV V12.B16, V12.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3490,7 +3089,6 @@ vectorM:
 	BLT tailM
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
-	VMOV V13.B16, V13.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorN
@@ -3510,7 +3108,6 @@ n25:
 
 n26:
 	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
-	VMOV V13.B16, V13.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3520,7 +3117,6 @@ vectorN:
 	BLT tailN
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
-	VMOV V14.B16, V14.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorO
@@ -3540,7 +3136,6 @@ n27:
 
 n28:
 	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
-	VMOV V14.B16, V14.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3550,7 +3145,6 @@ vectorO:
 	BLT tailO
 	FMOVQ 0(R1), F17
 	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
-	VMOV V15.B16, V15.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorP
@@ -3570,7 +3164,6 @@ n29:
 
 n30:
 	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
-	VMOV V15.B16, V15.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3590,7 +3183,6 @@ n31:
 
 n32:
 	WORD $0x4e31d610 // fadd v16.4s, v16.4s, v17.4s
-	VMOV V16.B16, V16.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 
@@ -3660,52 +3252,36 @@ round:
 	BLT vectorA
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f421 // fmax v1.4s, v1.4s, v17.4s
-	VMOV V1.B16, V1.B16
 	FMOVQ 16(R1), F17
 	WORD $0x4e31f442 // fmax v2.4s, v2.4s, v17.4s
-	VMOV V2.B16, V2.B16
 	FMOVQ 32(R1), F17
 	WORD $0x4e31f463 // fmax v3.4s, v3.4s, v17.4s
-	VMOV V3.B16, V3.B16
 	FMOVQ 48(R1), F17
 	WORD $0x4e31f484 // fmax v4.4s, v4.4s, v17.4s
-	VMOV V4.B16, V4.B16
 	FMOVQ 64(R1), F17
 	WORD $0x4e31f4a5 // fmax v5.4s, v5.4s, v17.4s
-	VMOV V5.B16, V5.B16
 	FMOVQ 80(R1), F17
 	WORD $0x4e31f4c6 // fmax v6.4s, v6.4s, v17.4s
-	VMOV V6.B16, V6.B16
 	FMOVQ 96(R1), F17
 	WORD $0x4e31f4e7 // fmax v7.4s, v7.4s, v17.4s
-	VMOV V7.B16, V7.B16
 	FMOVQ 112(R1), F17
 	WORD $0x4e31f508 // fmax v8.4s, v8.4s, v17.4s
-	VMOV V8.B16, V8.B16
 	FMOVQ 128(R1), F17
 	WORD $0x4e31f529 // fmax v9.4s, v9.4s, v17.4s
-	VMOV V9.B16, V9.B16
 	FMOVQ 144(R1), F17
 	WORD $0x4e31f54a // fmax v10.4s, v10.4s, v17.4s
-	VMOV V10.B16, V10.B16
 	FMOVQ 160(R1), F17
 	WORD $0x4e31f56b // fmax v11.4s, v11.4s, v17.4s
-	VMOV V11.B16, V11.B16
 	FMOVQ 176(R1), F17
 	WORD $0x4e31f58c // fmax v12.4s, v12.4s, v17.4s
-	VMOV V12.B16, V12.B16
 	FMOVQ 192(R1), F17
 	WORD $0x4e31f5ad // fmax v13.4s, v13.4s, v17.4s
-	VMOV V13.B16, V13.B16
 	FMOVQ 208(R1), F17
 	WORD $0x4e31f5ce // fmax v14.4s, v14.4s, v17.4s
-	VMOV V14.B16, V14.B16
 	FMOVQ 224(R1), F17
 	WORD $0x4e31f5ef // fmax v15.4s, v15.4s, v17.4s
-	VMOV V15.B16, V15.B16
 	FMOVQ 240(R1), F17
 	WORD $0x4e31f610 // fmax v16.4s, v16.4s, v17.4s
-	VMOV V16.B16, V16.B16
 	ADDS $+256, R1, R1
 	SUBS $+64, R6, R6
 	B round
@@ -3715,7 +3291,6 @@ vectorA:
 	BLT tailA
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f421 // fmax v1.4s, v1.4s, v17.4s
-	VMOV V1.B16, V1.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorB
@@ -3738,10 +3313,8 @@ n2:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f421 // fmax v1.4s, v1.4s, v18.4s
-	VMOV V1.B16, V1.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3751,7 +3324,6 @@ vectorB:
 	BLT tailB
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f442 // fmax v2.4s, v2.4s, v17.4s
-	VMOV V2.B16, V2.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorC
@@ -3774,10 +3346,8 @@ n4:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f442 // fmax v2.4s, v2.4s, v18.4s
-	VMOV V2.B16, V2.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3787,7 +3357,6 @@ vectorC:
 	BLT tailC
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f463 // fmax v3.4s, v3.4s, v17.4s
-	VMOV V3.B16, V3.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorD
@@ -3810,10 +3379,8 @@ n6:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f463 // fmax v3.4s, v3.4s, v18.4s
-	VMOV V3.B16, V3.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3823,7 +3390,6 @@ vectorD:
 	BLT tailD
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f484 // fmax v4.4s, v4.4s, v17.4s
-	VMOV V4.B16, V4.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorE
@@ -3846,10 +3412,8 @@ n8:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f484 // fmax v4.4s, v4.4s, v18.4s
-	VMOV V4.B16, V4.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3859,7 +3423,6 @@ vectorE:
 	BLT tailE
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f4a5 // fmax v5.4s, v5.4s, v17.4s
-	VMOV V5.B16, V5.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorF
@@ -3882,10 +3445,8 @@ n10:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f4a5 // fmax v5.4s, v5.4s, v18.4s
-	VMOV V5.B16, V5.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3895,7 +3456,6 @@ vectorF:
 	BLT tailF
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f4c6 // fmax v6.4s, v6.4s, v17.4s
-	VMOV V6.B16, V6.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorG
@@ -3918,10 +3478,8 @@ n12:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f4c6 // fmax v6.4s, v6.4s, v18.4s
-	VMOV V6.B16, V6.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3931,7 +3489,6 @@ vectorG:
 	BLT tailG
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f4e7 // fmax v7.4s, v7.4s, v17.4s
-	VMOV V7.B16, V7.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorH
@@ -3954,10 +3511,8 @@ n14:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f4e7 // fmax v7.4s, v7.4s, v18.4s
-	VMOV V7.B16, V7.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -3967,7 +3522,6 @@ vectorH:
 	BLT tailH
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f508 // fmax v8.4s, v8.4s, v17.4s
-	VMOV V8.B16, V8.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorI
@@ -3990,10 +3544,8 @@ n16:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f508 // fmax v8.4s, v8.4s, v18.4s
-	VMOV V8.B16, V8.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -4003,7 +3555,6 @@ vectorI:
 	BLT tailI
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f529 // fmax v9.4s, v9.4s, v17.4s
-	VMOV V9.B16, V9.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorJ
@@ -4026,10 +3577,8 @@ n18:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f529 // fmax v9.4s, v9.4s, v18.4s
-	VMOV V9.B16, V9.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -4039,7 +3588,6 @@ vectorJ:
 	BLT tailJ
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f54a // fmax v10.4s, v10.4s, v17.4s
-	VMOV V10.B16, V10.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorK
@@ -4062,10 +3610,8 @@ n20:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f54a // fmax v10.4s, v10.4s, v18.4s
-	VMOV V10.B16, V10.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -4075,7 +3621,6 @@ vectorK:
 	BLT tailK
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f56b // fmax v11.4s, v11.4s, v17.4s
-	VMOV V11.B16, V11.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorL
@@ -4098,10 +3643,8 @@ n22:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f56b // fmax v11.4s, v11.4s, v18.4s
-	VMOV V11.B16, V11.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -4111,7 +3654,6 @@ vectorL:
 	BLT tailL
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f58c // fmax v12.4s, v12.4s, v17.4s
-	VMOV V12.B16, V12.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorM
@@ -4134,10 +3676,8 @@ n24:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f58c // fmax v12.4s, v12.4s, v18.4s
-	VMOV V12.B16, V12.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -4147,7 +3687,6 @@ vectorM:
 	BLT tailM
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f5ad // fmax v13.4s, v13.4s, v17.4s
-	VMOV V13.B16, V13.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorN
@@ -4170,10 +3709,8 @@ n26:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f5ad // fmax v13.4s, v13.4s, v18.4s
-	VMOV V13.B16, V13.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -4183,7 +3720,6 @@ vectorN:
 	BLT tailN
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f5ce // fmax v14.4s, v14.4s, v17.4s
-	VMOV V14.B16, V14.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorO
@@ -4206,10 +3742,8 @@ n28:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f5ce // fmax v14.4s, v14.4s, v18.4s
-	VMOV V14.B16, V14.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -4219,7 +3753,6 @@ vectorO:
 	BLT tailO
 	FMOVQ 0(R1), F17
 	WORD $0x4e31f5ef // fmax v15.4s, v15.4s, v17.4s
-	VMOV V15.B16, V15.B16
 	ADDS $+16, R1, R1
 	SUBS $+4, R6, R6
 	B vectorP
@@ -4242,10 +3775,8 @@ n30:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f5ef // fmax v15.4s, v15.4s, v18.4s
-	VMOV V15.B16, V15.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -4268,10 +3799,8 @@ n32:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.S4
 	WORD $0x4eb23672 // cmgt v18.4s, v19.4s, v18.4s
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e32f610 // fmax v16.4s, v16.4s, v18.4s
-	VMOV V16.B16, V16.B16
 	LSL $0x02, R6, R6
 	ADDS R6, R1, R1
 
@@ -4344,82 +3873,66 @@ round:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
-	VMOV V1.B16, V1.B16
 	FMOVQ 16(R1), F17
 	FMOVQ 16(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
-	VMOV V2.B16, V2.B16
 	FMOVQ 32(R1), F17
 	FMOVQ 32(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
-	VMOV V3.B16, V3.B16
 	FMOVQ 48(R1), F17
 	FMOVQ 48(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
-	VMOV V4.B16, V4.B16
 	FMOVQ 64(R1), F17
 	FMOVQ 64(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	VMOV V5.B16, V5.B16
 	FMOVQ 80(R1), F17
 	FMOVQ 80(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
-	VMOV V6.B16, V6.B16
 	FMOVQ 96(R1), F17
 	FMOVQ 96(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
-	VMOV V7.B16, V7.B16
 	FMOVQ 112(R1), F17
 	FMOVQ 112(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
-	VMOV V8.B16, V8.B16
 	FMOVQ 128(R1), F17
 	FMOVQ 128(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
-	VMOV V9.B16, V9.B16
 	FMOVQ 144(R1), F17
 	FMOVQ 144(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
-	VMOV V10.B16, V10.B16
 	FMOVQ 160(R1), F17
 	FMOVQ 160(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
-	VMOV V11.B16, V11.B16
 	FMOVQ 176(R1), F17
 	FMOVQ 176(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
-	VMOV V12.B16, V12.B16
 	FMOVQ 192(R1), F17
 	FMOVQ 192(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
-	VMOV V13.B16, V13.B16
 	FMOVQ 208(R1), F17
 	FMOVQ 208(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
-	VMOV V14.B16, V14.B16
 	FMOVQ 224(R1), F17
 	FMOVQ 224(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
-	VMOV V15.B16, V15.B16
 	FMOVQ 240(R1), F17
 	FMOVQ 240(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d610 // fadd v16.4s, v16.4s, v17.4s
-	VMOV V16.B16, V16.B16
 	ADDS $+256, R1, R1
 	ADDS $+256, R2, R2
 	SUBS $+64, R8, R8
@@ -4432,7 +3945,6 @@ vectorA:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
-	VMOV V1.B16, V1.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -4465,7 +3977,6 @@ n3:
 n4:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
-	VMOV V1.B16, V1.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -4478,7 +3989,6 @@ vectorB:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
-	VMOV V2.B16, V2.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -4511,7 +4021,6 @@ n7:
 n8:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
-	VMOV V2.B16, V2.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -4524,7 +4033,6 @@ vectorC:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
-	VMOV V3.B16, V3.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -4557,7 +4065,6 @@ n11:
 n12:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
-	VMOV V3.B16, V3.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -4570,7 +4077,6 @@ vectorD:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
-	VMOV V4.B16, V4.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -4603,7 +4109,6 @@ n15:
 n16:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
-	VMOV V4.B16, V4.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -4616,7 +4121,6 @@ vectorE:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	VMOV V5.B16, V5.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -4649,7 +4153,6 @@ n19:
 n20:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	VMOV V5.B16, V5.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -4662,7 +4165,6 @@ vectorF:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
-	VMOV V6.B16, V6.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -4695,7 +4197,6 @@ n23:
 n24:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
-	VMOV V6.B16, V6.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -4708,7 +4209,6 @@ vectorG:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
-	VMOV V7.B16, V7.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -4741,7 +4241,6 @@ n27:
 n28:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
-	VMOV V7.B16, V7.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -4754,7 +4253,6 @@ vectorH:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
-	VMOV V8.B16, V8.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -4787,7 +4285,6 @@ n31:
 n32:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
-	VMOV V8.B16, V8.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -4800,7 +4297,6 @@ vectorI:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
-	VMOV V9.B16, V9.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -4833,7 +4329,6 @@ n35:
 n36:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
-	VMOV V9.B16, V9.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -4846,7 +4341,6 @@ vectorJ:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
-	VMOV V10.B16, V10.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -4879,7 +4373,6 @@ n39:
 n40:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
-	VMOV V10.B16, V10.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -4892,7 +4385,6 @@ vectorK:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
-	VMOV V11.B16, V11.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -4925,7 +4417,6 @@ n43:
 n44:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
-	VMOV V11.B16, V11.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -4938,7 +4429,6 @@ vectorL:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
-	VMOV V12.B16, V12.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -4971,7 +4461,6 @@ n47:
 n48:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
-	VMOV V12.B16, V12.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -4984,7 +4473,6 @@ vectorM:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
-	VMOV V13.B16, V13.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -5017,7 +4505,6 @@ n51:
 n52:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
-	VMOV V13.B16, V13.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -5030,7 +4517,6 @@ vectorN:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
-	VMOV V14.B16, V14.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -5063,7 +4549,6 @@ n55:
 n56:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
-	VMOV V14.B16, V14.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -5076,7 +4561,6 @@ vectorO:
 	FMOVQ 0(R2), F18
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
-	VMOV V15.B16, V15.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+4, R8, R8
@@ -5109,7 +4593,6 @@ n59:
 n60:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
-	VMOV V15.B16, V15.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -5142,7 +4625,6 @@ n63:
 n64:
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	WORD $0x4e31d610 // fadd v16.4s, v16.4s, v17.4s
-	VMOV V16.B16, V16.B16
 	LSL $0x02, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -5211,55 +4693,39 @@ wideRows:
 	BLT wideRest
 	FMOVQ 0(R6), F16
 	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
-	VMOV V0.B16, V0.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
-	VMOV V1.B16, V1.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e30d442 // fadd v2.4s, v2.4s, v16.4s
-	VMOV V2.B16, V2.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
-	VMOV V3.B16, V3.B16
 	ADDS R5, R6, R6
 	FMOVQ 0(R6), F16
 	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
-	VMOV V4.B16, V4.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
-	VMOV V5.B16, V5.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
-	VMOV V6.B16, V6.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
-	VMOV V7.B16, V7.B16
 	ADDS R5, R6, R6
 	FMOVQ 0(R6), F16
 	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
-	VMOV V8.B16, V8.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
-	VMOV V9.B16, V9.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
-	VMOV V10.B16, V10.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
-	VMOV V11.B16, V11.B16
 	ADDS R5, R6, R6
 	FMOVQ 0(R6), F16
 	WORD $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
-	VMOV V12.B16, V12.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e30d5ad // fadd v13.4s, v13.4s, v16.4s
-	VMOV V13.B16, V13.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
-	VMOV V14.B16, V14.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e30d5ef // fadd v15.4s, v15.4s, v16.4s
-	VMOV V15.B16, V15.B16
 	ADDS R5, R6, R6
 	SUBS $+4, R8, R8
 	B wideRows
@@ -5269,48 +4735,36 @@ wideRest:
 	BEQ wideSum
 	FMOVQ 0(R6), F16
 	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
-	VMOV V0.B16, V0.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
-	VMOV V1.B16, V1.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e30d442 // fadd v2.4s, v2.4s, v16.4s
-	VMOV V2.B16, V2.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
-	VMOV V3.B16, V3.B16
 	ADDS R5, R6, R6
 	SUBS $1, R8, R8
 	TST R8, R8
 	BEQ wideSum
 	FMOVQ 0(R6), F16
 	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
-	VMOV V4.B16, V4.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
-	VMOV V5.B16, V5.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
-	VMOV V6.B16, V6.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
-	VMOV V7.B16, V7.B16
 	ADDS R5, R6, R6
 	SUBS $1, R8, R8
 	TST R8, R8
 	BEQ wideSum
 	FMOVQ 0(R6), F16
 	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
-	VMOV V8.B16, V8.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
-	VMOV V9.B16, V9.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
-	VMOV V10.B16, V10.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
-	VMOV V11.B16, V11.B16
 	ADDS R5, R6, R6
 	SUBS $1, R8, R8
 
@@ -5359,19 +4813,15 @@ oneRows:
 	BLT oneRest
 	FMOVQ 0(R6), F4
 	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	VMOV V0.B16, V0.B16
 	ADDS R5, R6, R6
 	FMOVQ 0(R6), F4
 	WORD $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
-	VMOV V1.B16, V1.B16
 	ADDS R5, R6, R6
 	FMOVQ 0(R6), F4
 	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
-	VMOV V2.B16, V2.B16
 	ADDS R5, R6, R6
 	FMOVQ 0(R6), F4
 	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
-	VMOV V3.B16, V3.B16
 	ADDS R5, R6, R6
 	SUBS $+4, R8, R8
 	B oneRows
@@ -5381,21 +4831,18 @@ oneRest:
 	BEQ oneSum
 	FMOVQ 0(R6), F4
 	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	VMOV V0.B16, V0.B16
 	ADDS R5, R6, R6
 	SUBS $1, R8, R8
 	TST R8, R8
 	BEQ oneSum
 	FMOVQ 0(R6), F4
 	WORD $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
-	VMOV V1.B16, V1.B16
 	ADDS R5, R6, R6
 	SUBS $1, R8, R8
 	TST R8, R8
 	BEQ oneSum
 	FMOVQ 0(R6), F4
 	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
-	VMOV V2.B16, V2.B16
 	ADDS R5, R6, R6
 	SUBS $1, R8, R8
 
@@ -5435,7 +4882,6 @@ n1:
 
 n2:
 	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	VMOV V0.B16, V0.B16
 	ADDS R5, R1, R1
 	TBZ $1, R3, n3
 	FMOVD (R1), F4
@@ -5449,7 +4895,6 @@ n3:
 
 n4:
 	WORD $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
-	VMOV V1.B16, V1.B16
 	ADDS R5, R1, R1
 	TBZ $1, R3, n5
 	FMOVD (R1), F4
@@ -5463,7 +4908,6 @@ n5:
 
 n6:
 	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
-	VMOV V2.B16, V2.B16
 	ADDS R5, R1, R1
 	TBZ $1, R3, n7
 	FMOVD (R1), F4
@@ -5477,7 +4921,6 @@ n7:
 
 n8:
 	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
-	VMOV V3.B16, V3.B16
 	ADDS R5, R1, R1
 	SUBS $+4, R2, R2
 	B tailRows
@@ -5497,7 +4940,6 @@ n9:
 
 n10:
 	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	VMOV V0.B16, V0.B16
 	ADDS R5, R1, R1
 	SUBS $1, R2, R2
 	TST R2, R2
@@ -5514,7 +4956,6 @@ n11:
 
 n12:
 	WORD $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
-	VMOV V1.B16, V1.B16
 	ADDS R5, R1, R1
 	SUBS $1, R2, R2
 	TST R2, R2
@@ -5531,7 +4972,6 @@ n13:
 
 n14:
 	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
-	VMOV V2.B16, V2.B16
 	ADDS R5, R1, R1
 	SUBS $1, R2, R2
 
@@ -5581,10 +5021,8 @@ loop:
 	MOVD R3, R6
 	ADD R6<<2, R1, R16
 	FMOVQ 0(R16), F1
-	VMOV V1.B16, V1.B16
 	VDUP R6, V2.S4
 	VADD V2.S4, V0.S4, V2.S4
-	VMOV V2.B16, V2.B16
 	MOVD rows+32(FP), R5
 
 allRow:
@@ -5602,7 +5040,6 @@ allCol:
 	VMOV V5.B16, V7.B16
 	VBSL V1.B16, V3.B16, V7.B16
 	VMOV V7.B16, V1.B16
-	VMOV V5.B16, V5.B16
 	VBSL V2.B16, V4.B16, V5.B16
 	VMOV V5.B16, V2.B16
 	VMOV V6.B16, V5.B16
@@ -5641,10 +5078,8 @@ n1:
 	FMOVS (R16), F1
 
 n2:
-	VMOV V1.B16, V1.B16
 	VDUP R5, V2.S4
 	VADD V2.S4, V0.S4, V2.S4
-	VMOV V2.B16, V2.B16
 	MOVD rows+32(FP), R3
 
 someRow:
@@ -5672,7 +5107,6 @@ n4:
 	VMOV V5.B16, V7.B16
 	VBSL V1.B16, V3.B16, V7.B16
 	VMOV V7.B16, V1.B16
-	VMOV V5.B16, V5.B16
 	VBSL V2.B16, V4.B16, V5.B16
 	VMOV V5.B16, V2.B16
 	VMOV V6.B16, V5.B16
@@ -5822,32 +5256,24 @@ TEXT ·neg64NEON(SB), NOSPLIT, $0-24
 	FMOVQ 0(R1), F0
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+8, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	VEOR V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F1, 0(R1)
+	FMOVQ 16(R0), F1
 	VEOR V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 16(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 32(R16), F1
+	FMOVQ F1, 16(R1)
+	FMOVQ 32(R0), F1
 	VEOR V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 32(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 48(R16), F1
+	FMOVQ F1, 32(R1)
+	FMOVQ 48(R0), F1
 	VEOR V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 48(R16)
-	ADDS $+64, R3, R3
+	FMOVQ F1, 48(R1)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
 	SUBS $+8, R2, R2
 	CMP $+8, R2
 	BGE many
@@ -5857,12 +5283,11 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	VEOR V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F1, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+2, R2, R2
 	CMP $+2, R2
 	BGE one
@@ -5870,11 +5295,9 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
-	FMOVD 0(R16), F1
+	FMOVD 0(R0), F1
 	VEOR V0.B16, V1.B16, V0.B16
-	ADD R3<<0, R1, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R1)
 
 done:
 	RET
@@ -5887,32 +5310,24 @@ TEXT ·abs64NEON(SB), NOSPLIT, $0-24
 	FMOVQ 16(R1), F0
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+8, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F1, 0(R1)
+	FMOVQ 16(R0), F1
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 16(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 32(R16), F1
+	FMOVQ F1, 16(R1)
+	FMOVQ 32(R0), F1
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 32(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 48(R16), F1
+	FMOVQ F1, 32(R1)
+	FMOVQ 48(R0), F1
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 48(R16)
-	ADDS $+64, R3, R3
+	FMOVQ F1, 48(R1)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
 	SUBS $+8, R2, R2
 	CMP $+8, R2
 	BGE many
@@ -5922,12 +5337,11 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F1, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+2, R2, R2
 	CMP $+2, R2
 	BGE one
@@ -5935,11 +5349,9 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
-	FMOVD 0(R16), F1
+	FMOVD 0(R0), F1
 	VAND V0.B16, V1.B16, V0.B16
-	ADD R3<<0, R1, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R1)
 
 done:
 	RET
@@ -5954,64 +5366,48 @@ TEXT ·sign64NEON(SB), NOSPLIT, $0-24
 	FMOVQ 48(R1), F2
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+8, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F3
+	FMOVQ 0(R0), F3
 	VAND V0.B16, V3.B16, V4.B16
 	VORR V1.B16, V4.B16, V4.B16
 	WORD $0x4e62e465 // fcmeq v5.2d, v3.2d, v2.2d
-	VMOV V5.B16, V5.B16
 	VBSL V4.B16, V2.B16, V5.B16
 	WORD $0x4e63e464 // fcmeq v4.2d, v3.2d, v3.2d
 	WORD $0x6e205884 // mvn v4.16b, v4.16b
-	VMOV V4.B16, V4.B16
 	VBSL V5.B16, V3.B16, V4.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F4, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F3
+	FMOVQ F4, 0(R1)
+	FMOVQ 16(R0), F3
 	VAND V0.B16, V3.B16, V4.B16
 	VORR V1.B16, V4.B16, V4.B16
 	WORD $0x4e62e465 // fcmeq v5.2d, v3.2d, v2.2d
-	VMOV V5.B16, V5.B16
 	VBSL V4.B16, V2.B16, V5.B16
 	WORD $0x4e63e464 // fcmeq v4.2d, v3.2d, v3.2d
 	WORD $0x6e205884 // mvn v4.16b, v4.16b
-	VMOV V4.B16, V4.B16
 	VBSL V5.B16, V3.B16, V4.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F4, 16(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 32(R16), F3
+	FMOVQ F4, 16(R1)
+	FMOVQ 32(R0), F3
 	VAND V0.B16, V3.B16, V4.B16
 	VORR V1.B16, V4.B16, V4.B16
 	WORD $0x4e62e465 // fcmeq v5.2d, v3.2d, v2.2d
-	VMOV V5.B16, V5.B16
 	VBSL V4.B16, V2.B16, V5.B16
 	WORD $0x4e63e464 // fcmeq v4.2d, v3.2d, v3.2d
 	WORD $0x6e205884 // mvn v4.16b, v4.16b
-	VMOV V4.B16, V4.B16
 	VBSL V5.B16, V3.B16, V4.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F4, 32(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 48(R16), F3
+	FMOVQ F4, 32(R1)
+	FMOVQ 48(R0), F3
 	VAND V0.B16, V3.B16, V4.B16
 	VORR V1.B16, V4.B16, V4.B16
 	WORD $0x4e62e465 // fcmeq v5.2d, v3.2d, v2.2d
-	VMOV V5.B16, V5.B16
 	VBSL V4.B16, V2.B16, V5.B16
 	WORD $0x4e63e464 // fcmeq v4.2d, v3.2d, v3.2d
 	WORD $0x6e205884 // mvn v4.16b, v4.16b
-	VMOV V4.B16, V4.B16
 	VBSL V5.B16, V3.B16, V4.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F4, 48(R16)
-	ADDS $+64, R3, R3
+	FMOVQ F4, 48(R1)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
 	SUBS $+8, R2, R2
 	CMP $+8, R2
 	BGE many
@@ -6021,20 +5417,17 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F3
+	FMOVQ 0(R0), F3
 	VAND V0.B16, V3.B16, V4.B16
 	VORR V1.B16, V4.B16, V4.B16
 	WORD $0x4e62e465 // fcmeq v5.2d, v3.2d, v2.2d
-	VMOV V5.B16, V5.B16
 	VBSL V4.B16, V2.B16, V5.B16
 	WORD $0x4e63e464 // fcmeq v4.2d, v3.2d, v3.2d
 	WORD $0x6e205884 // mvn v4.16b, v4.16b
-	VMOV V4.B16, V4.B16
 	VBSL V5.B16, V3.B16, V4.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F4, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F4, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+2, R2, R2
 	CMP $+2, R2
 	BGE one
@@ -6042,19 +5435,15 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
-	FMOVD 0(R16), F3
+	FMOVD 0(R0), F3
 	VAND V0.B16, V3.B16, V0.B16
 	VORR V1.B16, V0.B16, V0.B16
 	WORD $0x4e62e461 // fcmeq v1.2d, v3.2d, v2.2d
-	VMOV V1.B16, V1.B16
 	VBSL V0.B16, V2.B16, V1.B16
 	WORD $0x4e63e460 // fcmeq v0.2d, v3.2d, v3.2d
 	WORD $0x6e205800 // mvn v0.16b, v0.16b
-	VMOV V0.B16, V0.B16
 	VBSL V1.B16, V3.B16, V0.B16
-	ADD R3<<0, R1, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R1)
 
 done:
 	RET
@@ -6064,22 +5453,18 @@ TEXT ·sqrt64NEON(SB), NOSPLIT, $0-24
 	MOVD x+8(FP), R0
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+4, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F0
+	FMOVQ 0(R0), F0
 	WORD $0x6ee1f800 // fsqrt v0.2d, v0.2d
-	ADD R3<<0, R1, R16
-	FMOVQ F0, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F0
+	FMOVQ F0, 0(R1)
+	FMOVQ 16(R0), F0
 	WORD $0x6ee1f800 // fsqrt v0.2d, v0.2d
-	ADD R3<<0, R1, R16
-	FMOVQ F0, 16(R16)
-	ADDS $+32, R3, R3
+	FMOVQ F0, 16(R1)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
 	SUBS $+4, R2, R2
 	CMP $+4, R2
 	BGE many
@@ -6089,12 +5474,11 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F0
+	FMOVQ 0(R0), F0
 	WORD $0x6ee1f800 // fsqrt v0.2d, v0.2d
-	ADD R3<<0, R1, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F0, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+2, R2, R2
 	CMP $+2, R2
 	BGE one
@@ -6102,11 +5486,9 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
-	FMOVD 0(R16), F0
+	FMOVD 0(R0), F0
 	WORD $0x6ee1f800 // fsqrt v0.2d, v0.2d
-	ADD R3<<0, R1, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R1)
 
 done:
 	RET
@@ -6119,24 +5501,20 @@ TEXT ·rsqrt64NEON(SB), NOSPLIT, $0-24
 	FMOVQ 32(R1), F0
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+4, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	WORD $0x6ee1f821 // fsqrt v1.2d, v1.2d
 	WORD $0x6e61fc01 // fdiv v1.2d, v0.2d, v1.2d
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F1, 0(R1)
+	FMOVQ 16(R0), F1
 	WORD $0x6ee1f821 // fsqrt v1.2d, v1.2d
 	WORD $0x6e61fc01 // fdiv v1.2d, v0.2d, v1.2d
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 16(R16)
-	ADDS $+32, R3, R3
+	FMOVQ F1, 16(R1)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
 	SUBS $+4, R2, R2
 	CMP $+4, R2
 	BGE many
@@ -6146,13 +5524,12 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	WORD $0x6ee1f821 // fsqrt v1.2d, v1.2d
 	WORD $0x6e61fc01 // fdiv v1.2d, v0.2d, v1.2d
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F1, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+2, R2, R2
 	CMP $+2, R2
 	BGE one
@@ -6160,12 +5537,10 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
-	FMOVD 0(R16), F1
+	FMOVD 0(R0), F1
 	WORD $0x6ee1f821 // fsqrt v1.2d, v1.2d
 	WORD $0x6e61fc00 // fdiv v0.2d, v0.2d, v1.2d
-	ADD R3<<0, R1, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R1)
 
 done:
 	RET
@@ -6178,22 +5553,18 @@ TEXT ·recip64NEON(SB), NOSPLIT, $0-24
 	FMOVQ 32(R1), F0
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+4, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	WORD $0x6e61fc01 // fdiv v1.2d, v0.2d, v1.2d
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F1, 0(R1)
+	FMOVQ 16(R0), F1
 	WORD $0x6e61fc01 // fdiv v1.2d, v0.2d, v1.2d
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 16(R16)
-	ADDS $+32, R3, R3
+	FMOVQ F1, 16(R1)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
 	SUBS $+4, R2, R2
 	CMP $+4, R2
 	BGE many
@@ -6203,12 +5574,11 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	WORD $0x6e61fc01 // fdiv v1.2d, v0.2d, v1.2d
-	ADD R3<<0, R1, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F1, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+2, R2, R2
 	CMP $+2, R2
 	BGE one
@@ -6216,11 +5586,9 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
-	FMOVD 0(R16), F1
+	FMOVD 0(R0), F1
 	WORD $0x6e61fc00 // fdiv v0.2d, v0.2d, v1.2d
-	ADD R3<<0, R1, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R1)
 
 done:
 	RET
@@ -6233,40 +5601,28 @@ TEXT ·relu64NEON(SB), NOSPLIT, $0-24
 	FMOVQ 48(R1), F0
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+8, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	WORD $0x6ee1e402 // fcmgt v2.2d, v0.2d, v1.2d
-	VMOV V2.B16, V2.B16
 	VBSL V1.B16, V0.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F2, 0(R1)
+	FMOVQ 16(R0), F1
 	WORD $0x6ee1e402 // fcmgt v2.2d, v0.2d, v1.2d
-	VMOV V2.B16, V2.B16
 	VBSL V1.B16, V0.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 16(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 32(R16), F1
+	FMOVQ F2, 16(R1)
+	FMOVQ 32(R0), F1
 	WORD $0x6ee1e402 // fcmgt v2.2d, v0.2d, v1.2d
-	VMOV V2.B16, V2.B16
 	VBSL V1.B16, V0.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 32(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 48(R16), F1
+	FMOVQ F2, 32(R1)
+	FMOVQ 48(R0), F1
 	WORD $0x6ee1e402 // fcmgt v2.2d, v0.2d, v1.2d
-	VMOV V2.B16, V2.B16
 	VBSL V1.B16, V0.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 48(R16)
-	ADDS $+64, R3, R3
+	FMOVQ F2, 48(R1)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
 	SUBS $+8, R2, R2
 	CMP $+8, R2
 	BGE many
@@ -6276,14 +5632,12 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F1
 	WORD $0x6ee1e402 // fcmgt v2.2d, v0.2d, v1.2d
-	VMOV V2.B16, V2.B16
 	VBSL V1.B16, V0.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F2, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+2, R2, R2
 	CMP $+2, R2
 	BGE one
@@ -6291,13 +5645,10 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
-	FMOVD 0(R16), F1
+	FMOVD 0(R0), F1
 	WORD $0x6ee1e402 // fcmgt v2.2d, v0.2d, v1.2d
-	VMOV V2.B16, V2.B16
 	VBSL V1.B16, V0.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVD F2, 0(R16)
+	FMOVD F2, 0(R1)
 
 done:
 	RET
@@ -6311,36 +5662,28 @@ TEXT ·step64NEON(SB), NOSPLIT, $0-24
 	FMOVQ 32(R1), F1
 	MOVD dst+0(FP), R1
 	MOVD n+16(FP), R2
-	EOR R3, R3, R3
 	CMP $+8, R2
 	BLT few
 
 many:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F2
 	WORD $0x6ee0e442 // fcmgt v2.2d, v2.2d, v0.2d
 	VAND V1.B16, V2.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 0(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 16(R16), F2
+	FMOVQ F2, 0(R1)
+	FMOVQ 16(R0), F2
 	WORD $0x6ee0e442 // fcmgt v2.2d, v2.2d, v0.2d
 	VAND V1.B16, V2.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 16(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 32(R16), F2
+	FMOVQ F2, 16(R1)
+	FMOVQ 32(R0), F2
 	WORD $0x6ee0e442 // fcmgt v2.2d, v2.2d, v0.2d
 	VAND V1.B16, V2.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 32(R16)
-	ADD R3<<0, R0, R16
-	FMOVQ 48(R16), F2
+	FMOVQ F2, 32(R1)
+	FMOVQ 48(R0), F2
 	WORD $0x6ee0e442 // fcmgt v2.2d, v2.2d, v0.2d
 	VAND V1.B16, V2.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 48(R16)
-	ADDS $+64, R3, R3
+	FMOVQ F2, 48(R1)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
 	SUBS $+8, R2, R2
 	CMP $+8, R2
 	BGE many
@@ -6350,13 +5693,12 @@ few:
 	BLT tail
 
 one:
-	ADD R3<<0, R0, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F2
 	WORD $0x6ee0e442 // fcmgt v2.2d, v2.2d, v0.2d
 	VAND V1.B16, V2.B16, V2.B16
-	ADD R3<<0, R1, R16
-	FMOVQ F2, 0(R16)
-	ADDS $+16, R3, R3
+	FMOVQ F2, 0(R1)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
 	SUBS $+2, R2, R2
 	CMP $+2, R2
 	BGE one
@@ -6364,12 +5706,10 @@ one:
 tail:
 	TST R2, R2
 	BEQ done
-	ADD R3<<0, R0, R16
-	FMOVD 0(R16), F2
+	FMOVD 0(R0), F2
 	WORD $0x6ee0e440 // fcmgt v0.2d, v2.2d, v0.2d
 	VAND V1.B16, V0.B16, V0.B16
-	ADD R3<<0, R1, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R1)
 
 done:
 	RET
@@ -6380,40 +5720,29 @@ TEXT ·add64NEON(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R1
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+8, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F0, 0(R2)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
 	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 16(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 32(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 32(R16), F1
+	FMOVQ F0, 16(R2)
+	FMOVQ 32(R0), F0
+	FMOVQ 32(R1), F1
 	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 32(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 48(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 48(R16), F1
+	FMOVQ F0, 32(R2)
+	FMOVQ 48(R0), F0
+	FMOVQ 48(R1), F1
 	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 48(R16)
-	ADDS $+64, R5, R5
+	FMOVQ F0, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
 	SUBS $+8, R3, R3
 	CMP $+8, R3
 	BGE many
@@ -6423,14 +5752,13 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F0, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -6438,13 +5766,10 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVD 0(R16), F1
+	FMOVD 0(R0), F0
+	FMOVD 0(R1), F1
 	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -6455,40 +5780,29 @@ TEXT ·sub64NEON(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R1
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+8, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4ee1d400 // fsub v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F0, 0(R2)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
 	WORD $0x4ee1d400 // fsub v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 16(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 32(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 32(R16), F1
+	FMOVQ F0, 16(R2)
+	FMOVQ 32(R0), F0
+	FMOVQ 32(R1), F1
 	WORD $0x4ee1d400 // fsub v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 32(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 48(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 48(R16), F1
+	FMOVQ F0, 32(R2)
+	FMOVQ 48(R0), F0
+	FMOVQ 48(R1), F1
 	WORD $0x4ee1d400 // fsub v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 48(R16)
-	ADDS $+64, R5, R5
+	FMOVQ F0, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
 	SUBS $+8, R3, R3
 	CMP $+8, R3
 	BGE many
@@ -6498,14 +5812,13 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4ee1d400 // fsub v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F0, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -6513,13 +5826,10 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVD 0(R16), F1
+	FMOVD 0(R0), F0
+	FMOVD 0(R1), F1
 	WORD $0x4ee1d400 // fsub v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -6530,40 +5840,29 @@ TEXT ·mul64NEON(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R1
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+8, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x6e61dc00 // fmul v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F0, 0(R2)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
 	WORD $0x6e61dc00 // fmul v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 16(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 32(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 32(R16), F1
+	FMOVQ F0, 16(R2)
+	FMOVQ 32(R0), F0
+	FMOVQ 32(R1), F1
 	WORD $0x6e61dc00 // fmul v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 32(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 48(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 48(R16), F1
+	FMOVQ F0, 32(R2)
+	FMOVQ 48(R0), F0
+	FMOVQ 48(R1), F1
 	WORD $0x6e61dc00 // fmul v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 48(R16)
-	ADDS $+64, R5, R5
+	FMOVQ F0, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
 	SUBS $+8, R3, R3
 	CMP $+8, R3
 	BGE many
@@ -6573,14 +5872,13 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x6e61dc00 // fmul v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F0, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -6588,13 +5886,10 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVD 0(R16), F1
+	FMOVD 0(R0), F0
+	FMOVD 0(R1), F1
 	WORD $0x6e61dc00 // fmul v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -6605,26 +5900,21 @@ TEXT ·div64NEON(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R1
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+4, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x6e61fc00 // fdiv v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F0, 0(R2)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
 	WORD $0x6e61fc00 // fdiv v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 16(R16)
-	ADDS $+32, R5, R5
+	FMOVQ F0, 16(R2)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
+	ADDS $+32, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE many
@@ -6634,14 +5924,13 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x6e61fc00 // fdiv v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F0, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -6649,13 +5938,10 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVD 0(R16), F1
+	FMOVD 0(R0), F0
+	FMOVD 0(R1), F1
 	WORD $0x6e61fc00 // fdiv v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -6666,26 +5952,21 @@ TEXT ·maximum64NEON(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R1
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+4, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4e61f400 // fmax v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F0, 0(R2)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
 	WORD $0x4e61f400 // fmax v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 16(R16)
-	ADDS $+32, R5, R5
+	FMOVQ F0, 16(R2)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
+	ADDS $+32, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE many
@@ -6695,14 +5976,13 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4e61f400 // fmax v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F0, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -6710,13 +5990,10 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVD 0(R16), F1
+	FMOVD 0(R0), F0
+	FMOVD 0(R1), F1
 	WORD $0x4e61f400 // fmax v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -6727,26 +6004,21 @@ TEXT ·minimum64NEON(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R1
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+4, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4ee1f400 // fmin v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F1
+	FMOVQ F0, 0(R2)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
 	WORD $0x4ee1f400 // fmin v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 16(R16)
-	ADDS $+32, R5, R5
+	FMOVQ F0, 16(R2)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
+	ADDS $+32, R2, R2
 	SUBS $+4, R3, R3
 	CMP $+4, R3
 	BGE many
@@ -6756,14 +6028,13 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F1
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
 	WORD $0x4ee1f400 // fmin v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F0, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -6771,13 +6042,10 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F0
-	ADD R5<<0, R1, R16
-	FMOVD 0(R16), F1
+	FMOVD 0(R0), F0
+	FMOVD 0(R1), F1
 	WORD $0x4ee1f400 // fmin v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -6791,44 +6059,33 @@ TEXT ·greater64NEON(SB), NOSPLIT, $0-32
 	FMOVQ 32(R2), F0
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+8, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
 	WORD $0x6ee2e421 // fcmgt v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F2
+	FMOVQ F1, 0(R2)
+	FMOVQ 16(R0), F1
+	FMOVQ 16(R1), F2
 	WORD $0x6ee2e421 // fcmgt v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 16(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 32(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 32(R16), F2
+	FMOVQ F1, 16(R2)
+	FMOVQ 32(R0), F1
+	FMOVQ 32(R1), F2
 	WORD $0x6ee2e421 // fcmgt v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 32(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 48(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 48(R16), F2
+	FMOVQ F1, 32(R2)
+	FMOVQ 48(R0), F1
+	FMOVQ 48(R1), F2
 	WORD $0x6ee2e421 // fcmgt v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 48(R16)
-	ADDS $+64, R5, R5
+	FMOVQ F1, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
 	SUBS $+8, R3, R3
 	CMP $+8, R3
 	BGE many
@@ -6838,15 +6095,14 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
 	WORD $0x6ee2e421 // fcmgt v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F1, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -6854,14 +6110,11 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVD 0(R16), F2
+	FMOVD 0(R0), F1
+	FMOVD 0(R1), F2
 	WORD $0x6ee2e421 // fcmgt v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V0.B16
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -6875,44 +6128,33 @@ TEXT ·greaterEqual64NEON(SB), NOSPLIT, $0-32
 	FMOVQ 32(R2), F0
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+8, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
 	WORD $0x6e62e421 // fcmge v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F2
+	FMOVQ F1, 0(R2)
+	FMOVQ 16(R0), F1
+	FMOVQ 16(R1), F2
 	WORD $0x6e62e421 // fcmge v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 16(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 32(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 32(R16), F2
+	FMOVQ F1, 16(R2)
+	FMOVQ 32(R0), F1
+	FMOVQ 32(R1), F2
 	WORD $0x6e62e421 // fcmge v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 32(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 48(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 48(R16), F2
+	FMOVQ F1, 32(R2)
+	FMOVQ 48(R0), F1
+	FMOVQ 48(R1), F2
 	WORD $0x6e62e421 // fcmge v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 48(R16)
-	ADDS $+64, R5, R5
+	FMOVQ F1, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
 	SUBS $+8, R3, R3
 	CMP $+8, R3
 	BGE many
@@ -6922,15 +6164,14 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
 	WORD $0x6e62e421 // fcmge v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F1, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -6938,14 +6179,11 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVD 0(R16), F2
+	FMOVD 0(R0), F1
+	FMOVD 0(R1), F2
 	WORD $0x6e62e421 // fcmge v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V0.B16
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -6959,44 +6197,33 @@ TEXT ·equal64NEON(SB), NOSPLIT, $0-32
 	FMOVQ 32(R2), F0
 	MOVD dst+0(FP), R2
 	MOVD n+24(FP), R3
-	EOR R5, R5, R5
 	CMP $+8, R3
 	BLT few
 
 many:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
 	WORD $0x4e62e421 // fcmeq v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 0(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 16(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 16(R16), F2
+	FMOVQ F1, 0(R2)
+	FMOVQ 16(R0), F1
+	FMOVQ 16(R1), F2
 	WORD $0x4e62e421 // fcmeq v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 16(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 32(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 32(R16), F2
+	FMOVQ F1, 16(R2)
+	FMOVQ 32(R0), F1
+	FMOVQ 32(R1), F2
 	WORD $0x4e62e421 // fcmeq v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 32(R16)
-	ADD R5<<0, R0, R16
-	FMOVQ 48(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 48(R16), F2
+	FMOVQ F1, 32(R2)
+	FMOVQ 48(R0), F1
+	FMOVQ 48(R1), F2
 	WORD $0x4e62e421 // fcmeq v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 48(R16)
-	ADDS $+64, R5, R5
+	FMOVQ F1, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
 	SUBS $+8, R3, R3
 	CMP $+8, R3
 	BGE many
@@ -7006,15 +6233,14 @@ few:
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
 	WORD $0x4e62e421 // fcmeq v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V1.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F1, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -7022,14 +6248,11 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F1
-	ADD R5<<0, R1, R16
-	FMOVD 0(R16), F2
+	FMOVD 0(R0), F1
+	FMOVD 0(R1), F2
 	WORD $0x4e62e421 // fcmeq v1.2d, v1.2d, v2.2d
 	VAND V0.B16, V1.B16, V0.B16
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -7044,36 +6267,28 @@ TEXT ·choose64NEON(SB), NOSPLIT, $0-40
 	FMOVQ 48(R3), F0
 	MOVD dst+0(FP), R3
 	MOVD n+32(FP), R5
-	EOR R6, R6, R6
 	CMP $+4, R5
 	BLT few
 
 many:
-	ADD R6<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R6<<0, R1, R16
-	FMOVQ 0(R16), F2
-	ADD R6<<0, R2, R16
-	FMOVQ 0(R16), F3
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
+	FMOVQ 0(R2), F3
 	WORD $0x4e60e421 // fcmeq v1.2d, v1.2d, v0.2d
 	WORD $0x6e205821 // mvn v1.16b, v1.16b
-	VMOV V1.B16, V1.B16
 	VBSL V3.B16, V2.B16, V1.B16
-	ADD R6<<0, R3, R16
-	FMOVQ F1, 0(R16)
-	ADD R6<<0, R0, R16
-	FMOVQ 16(R16), F1
-	ADD R6<<0, R1, R16
-	FMOVQ 16(R16), F2
-	ADD R6<<0, R2, R16
-	FMOVQ 16(R16), F3
+	FMOVQ F1, 0(R3)
+	FMOVQ 16(R0), F1
+	FMOVQ 16(R1), F2
+	FMOVQ 16(R2), F3
 	WORD $0x4e60e421 // fcmeq v1.2d, v1.2d, v0.2d
 	WORD $0x6e205821 // mvn v1.16b, v1.16b
-	VMOV V1.B16, V1.B16
 	VBSL V3.B16, V2.B16, V1.B16
-	ADD R6<<0, R3, R16
-	FMOVQ F1, 16(R16)
-	ADDS $+32, R6, R6
+	FMOVQ F1, 16(R3)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
+	ADDS $+32, R2, R2
+	ADDS $+32, R3, R3
 	SUBS $+4, R5, R5
 	CMP $+4, R5
 	BGE many
@@ -7083,19 +6298,17 @@ few:
 	BLT tail
 
 one:
-	ADD R6<<0, R0, R16
-	FMOVQ 0(R16), F1
-	ADD R6<<0, R1, R16
-	FMOVQ 0(R16), F2
-	ADD R6<<0, R2, R16
-	FMOVQ 0(R16), F3
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
+	FMOVQ 0(R2), F3
 	WORD $0x4e60e421 // fcmeq v1.2d, v1.2d, v0.2d
 	WORD $0x6e205821 // mvn v1.16b, v1.16b
-	VMOV V1.B16, V1.B16
 	VBSL V3.B16, V2.B16, V1.B16
-	ADD R6<<0, R3, R16
-	FMOVQ F1, 0(R16)
-	ADDS $+16, R6, R6
+	FMOVQ F1, 0(R3)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
+	ADDS $+16, R3, R3
 	SUBS $+2, R5, R5
 	CMP $+2, R5
 	BGE one
@@ -7103,18 +6316,13 @@ one:
 tail:
 	TST R5, R5
 	BEQ done
-	ADD R6<<0, R0, R16
-	FMOVD 0(R16), F1
-	ADD R6<<0, R1, R16
-	FMOVD 0(R16), F2
-	ADD R6<<0, R2, R16
-	FMOVD 0(R16), F3
+	FMOVD 0(R0), F1
+	FMOVD 0(R1), F2
+	FMOVD 0(R2), F3
 	WORD $0x4e60e420 // fcmeq v0.2d, v1.2d, v0.2d
 	WORD $0x6e205800 // mvn v0.16b, v0.16b
-	VMOV V0.B16, V0.B16
 	VBSL V3.B16, V2.B16, V0.B16
-	ADD R6<<0, R3, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R3)
 
 done:
 	RET
@@ -7126,32 +6334,26 @@ TEXT ·mulAdd64NEON(SB), NOSPLIT, $0-40
 	MOVD z+24(FP), R2
 	MOVD dst+0(FP), R3
 	MOVD n+32(FP), R5
-	EOR R6, R6, R6
 	CMP $+4, R5
 	BLT few
 
 many:
-	ADD R6<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R6<<0, R1, R16
-	FMOVQ 0(R16), F1
-	ADD R6<<0, R2, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
+	FMOVQ 0(R2), F2
 	WORD $0x6e61dc00 // fmul v0.2d, v0.2d, v1.2d
 	WORD $0x4e62d400 // fadd v0.2d, v0.2d, v2.2d
-	ADD R6<<0, R3, R16
-	FMOVQ F0, 0(R16)
-	ADD R6<<0, R0, R16
-	FMOVQ 16(R16), F0
-	ADD R6<<0, R1, R16
-	FMOVQ 16(R16), F1
-	ADD R6<<0, R2, R16
-	FMOVQ 16(R16), F2
+	FMOVQ F0, 0(R3)
+	FMOVQ 16(R0), F0
+	FMOVQ 16(R1), F1
+	FMOVQ 16(R2), F2
 	WORD $0x6e61dc00 // fmul v0.2d, v0.2d, v1.2d
 	WORD $0x4e62d400 // fadd v0.2d, v0.2d, v2.2d
-	ADD R6<<0, R3, R16
-	FMOVQ F0, 16(R16)
-	ADDS $+32, R6, R6
+	FMOVQ F0, 16(R3)
+	ADDS $+32, R0, R0
+	ADDS $+32, R1, R1
+	ADDS $+32, R2, R2
+	ADDS $+32, R3, R3
 	SUBS $+4, R5, R5
 	CMP $+4, R5
 	BGE many
@@ -7161,17 +6363,16 @@ few:
 	BLT tail
 
 one:
-	ADD R6<<0, R0, R16
-	FMOVQ 0(R16), F0
-	ADD R6<<0, R1, R16
-	FMOVQ 0(R16), F1
-	ADD R6<<0, R2, R16
-	FMOVQ 0(R16), F2
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
+	FMOVQ 0(R2), F2
 	WORD $0x6e61dc00 // fmul v0.2d, v0.2d, v1.2d
 	WORD $0x4e62d400 // fadd v0.2d, v0.2d, v2.2d
-	ADD R6<<0, R3, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R6, R6
+	FMOVQ F0, 0(R3)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
+	ADDS $+16, R3, R3
 	SUBS $+2, R5, R5
 	CMP $+2, R5
 	BGE one
@@ -7179,16 +6380,12 @@ one:
 tail:
 	TST R5, R5
 	BEQ done
-	ADD R6<<0, R0, R16
-	FMOVD 0(R16), F0
-	ADD R6<<0, R1, R16
-	FMOVD 0(R16), F1
-	ADD R6<<0, R2, R16
-	FMOVD 0(R16), F2
+	FMOVD 0(R0), F0
+	FMOVD 0(R1), F1
+	FMOVD 0(R2), F2
 	WORD $0x6e61dc00 // fmul v0.2d, v0.2d, v1.2d
 	WORD $0x4e62d400 // fadd v0.2d, v0.2d, v2.2d
-	ADD R6<<0, R3, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R3)
 
 done:
 	RET
@@ -7214,20 +6411,16 @@ TEXT ·exp64NEON(SB), NOSPLIT, $0-24
 	FMOVQ 272(R1), F13
 	MOVD dst+0(FP), R2
 	MOVD n+16(FP), R3
-	EOR R5, R5, R5
 	CMP $+2, R3
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F14
+	FMOVQ 0(R0), F14
 	WORD $0x4e6ef42e // fmax v14.2d, v1.2d, v14.2d
 	WORD $0x4eeef40e // fmin v14.2d, v0.2d, v14.2d
 	WORD $0x6e62ddcf // fmul v15.2d, v14.2d, v2.2d
 	WORD $0x4e6189ef // frintn v15.2d, v15.2d
-	VMOV V14.B16, V14.B16
 	VFMLS V3.D2, V15.D2, V14.D2
-	VMOV V14.B16, V14.B16
 	VFMLS V4.D2, V15.D2, V14.D2
 	VMOV V5.B16, V16.B16
 	VMOV V6.B16, V17.B16
@@ -7247,10 +6440,8 @@ one:
 	VMOV V13.B16, V16.B16
 	VFMLA V14.D2, V17.D2, V16.D2
 	FMOVQ 288(R1), F17
-	VMOV V17.B16, V17.B16
 	VFMLA V14.D2, V16.D2, V17.D2
 	WORD $0x6e6eddd0 // fmul v16.2d, v14.2d, v14.2d
-	VMOV V14.B16, V14.B16
 	VFMLA V17.D2, V16.D2, V14.D2
 	FMOVQ 32(R1), F16
 	WORD $0x4e6ed60e // fadd v14.2d, v16.2d, v14.2d
@@ -7266,9 +6457,9 @@ one:
 	WORD $0x4e70d5ef // fadd v15.2d, v15.2d, v16.2d
 	VSHL $0x34, V15.D2, V15.D2
 	WORD $0x6e6fddce // fmul v14.2d, v14.2d, v15.2d
-	ADD R5<<0, R2, R16
-	FMOVQ F14, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F14, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -7276,15 +6467,12 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F14
+	FMOVD 0(R0), F14
 	WORD $0x4e6ef421 // fmax v1.2d, v1.2d, v14.2d
 	WORD $0x4ee1f400 // fmin v0.2d, v0.2d, v1.2d
 	WORD $0x6e62dc01 // fmul v1.2d, v0.2d, v2.2d
 	WORD $0x4e618821 // frintn v1.2d, v1.2d
-	VMOV V0.B16, V0.B16
 	VFMLS V3.D2, V1.D2, V0.D2
-	VMOV V0.B16, V0.B16
 	VFMLS V4.D2, V1.D2, V0.D2
 	VMOV V5.B16, V2.B16
 	VMOV V6.B16, V3.B16
@@ -7304,10 +6492,8 @@ tail:
 	VMOV V13.B16, V2.B16
 	VFMLA V0.D2, V3.D2, V2.D2
 	FMOVQ 288(R1), F3
-	VMOV V3.B16, V3.B16
 	VFMLA V0.D2, V2.D2, V3.D2
 	WORD $0x6e60dc02 // fmul v2.2d, v0.2d, v0.2d
-	VMOV V0.B16, V0.B16
 	VFMLA V3.D2, V2.D2, V0.D2
 	FMOVQ 32(R1), F2
 	WORD $0x4e60d440 // fadd v0.2d, v2.2d, v0.2d
@@ -7323,8 +6509,7 @@ tail:
 	WORD $0x4e62d421 // fadd v1.2d, v1.2d, v2.2d
 	VSHL $0x34, V1.D2, V1.D2
 	WORD $0x6e61dc00 // fmul v0.2d, v0.2d, v1.2d
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -7350,18 +6535,15 @@ TEXT ·log64NEON(SB), NOSPLIT, $0-24
 	FMOVQ 480(R1), F13
 	MOVD dst+0(FP), R2
 	MOVD n+16(FP), R3
-	EOR R5, R5, R5
 	CMP $+2, R3
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F14
+	FMOVQ 0(R0), F14
 	WORD $0x6eeee40f // fcmgt v15.2d, v0.2d, v14.2d
 	WORD $0x6e61ddd0 // fmul v16.2d, v14.2d, v1.2d
 	VMOV V15.B16, V17.B16
 	VBSL V14.B16, V16.B16, V17.B16
-	VMOV V15.B16, V15.B16
 	VBSL V3.B16, V2.B16, V15.B16
 	VADD V4.D2, V17.D2, V16.D2
 	VUSHR $0x34, V16.D2, V17.D2
@@ -7379,22 +6561,16 @@ one:
 	WORD $0x6e6cddf4 // fmul v20.2d, v15.2d, v12.2d
 	VMOV V13.B16, V21.B16
 	FMOVQ 496(R1), F22
-	VMOV V22.B16, V22.B16
 	VFMLA V18.D2, V21.D2, V22.D2
 	FMOVQ 512(R1), F21
-	VMOV V21.B16, V21.B16
 	VFMLA V18.D2, V22.D2, V21.D2
 	FMOVQ 528(R1), F22
-	VMOV V22.B16, V22.B16
 	VFMLA V18.D2, V21.D2, V22.D2
 	FMOVQ 544(R1), F21
-	VMOV V21.B16, V21.B16
 	VFMLA V18.D2, V22.D2, V21.D2
 	FMOVQ 560(R1), F22
-	VMOV V22.B16, V22.B16
 	VFMLA V18.D2, V21.D2, V22.D2
 	FMOVQ 576(R1), F21
-	VMOV V21.B16, V21.B16
 	VFMLA V18.D2, V22.D2, V21.D2
 	VMOV V19.B16, V22.B16
 	VFMLA V21.D2, V18.D2, V22.D2
@@ -7403,24 +6579,20 @@ one:
 	FMOVQ 112(R1), F17
 	WORD $0x4ef2d672 // fsub v18.2d, v19.2d, v18.2d
 	WORD $0x4ef2d610 // fsub v16.2d, v16.2d, v18.2d
-	VMOV V16.B16, V16.B16
 	VFMLA V17.D2, V15.D2, V16.D2
 	FMOVQ 592(R1), F15
 	WORD $0x6eeee5ef // fcmgt v15.2d, v15.2d, v14.2d
 	WORD $0x6e2059ef // mvn v15.16b, v15.16b
-	VMOV V15.B16, V15.B16
 	VBSL V16.B16, V14.B16, V15.B16
 	WORD $0x4e63e5d0 // fcmeq v16.2d, v14.2d, v3.2d
 	FMOVQ 608(R1), F17
-	VMOV V16.B16, V16.B16
 	VBSL V15.B16, V17.B16, V16.B16
 	WORD $0x6eeee46e // fcmgt v14.2d, v3.2d, v14.2d
 	FMOVQ 624(R1), F15
-	VMOV V14.B16, V14.B16
 	VBSL V16.B16, V15.B16, V14.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F14, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F14, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -7428,13 +6600,11 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F14
+	FMOVD 0(R0), F14
 	WORD $0x6eeee400 // fcmgt v0.2d, v0.2d, v14.2d
 	WORD $0x6e61ddc1 // fmul v1.2d, v14.2d, v1.2d
 	VMOV V0.B16, V15.B16
 	VBSL V14.B16, V1.B16, V15.B16
-	VMOV V0.B16, V0.B16
 	VBSL V3.B16, V2.B16, V0.B16
 	VADD V4.D2, V15.D2, V1.D2
 	VUSHR $0x34, V1.D2, V2.D2
@@ -7452,22 +6622,16 @@ tail:
 	WORD $0x6e6cdc06 // fmul v6.2d, v0.2d, v12.2d
 	VMOV V13.B16, V7.B16
 	FMOVQ 496(R1), F8
-	VMOV V8.B16, V8.B16
 	VFMLA V4.D2, V7.D2, V8.D2
 	FMOVQ 512(R1), F7
-	VMOV V7.B16, V7.B16
 	VFMLA V4.D2, V8.D2, V7.D2
 	FMOVQ 528(R1), F8
-	VMOV V8.B16, V8.B16
 	VFMLA V4.D2, V7.D2, V8.D2
 	FMOVQ 544(R1), F7
-	VMOV V7.B16, V7.B16
 	VFMLA V4.D2, V8.D2, V7.D2
 	FMOVQ 560(R1), F8
-	VMOV V8.B16, V8.B16
 	VFMLA V4.D2, V7.D2, V8.D2
 	FMOVQ 576(R1), F7
-	VMOV V7.B16, V7.B16
 	VFMLA V4.D2, V8.D2, V7.D2
 	VMOV V5.B16, V8.B16
 	VFMLA V7.D2, V4.D2, V8.D2
@@ -7476,23 +6640,18 @@ tail:
 	FMOVQ 112(R1), F2
 	WORD $0x4ee4d4a4 // fsub v4.2d, v5.2d, v4.2d
 	WORD $0x4ee4d421 // fsub v1.2d, v1.2d, v4.2d
-	VMOV V1.B16, V1.B16
 	VFMLA V2.D2, V0.D2, V1.D2
 	FMOVQ 592(R1), F0
 	WORD $0x6eeee400 // fcmgt v0.2d, v0.2d, v14.2d
 	WORD $0x6e205800 // mvn v0.16b, v0.16b
-	VMOV V0.B16, V0.B16
 	VBSL V1.B16, V14.B16, V0.B16
 	WORD $0x4e63e5c1 // fcmeq v1.2d, v14.2d, v3.2d
 	FMOVQ 608(R1), F2
-	VMOV V1.B16, V1.B16
 	VBSL V0.B16, V2.B16, V1.B16
 	WORD $0x6eeee460 // fcmgt v0.2d, v3.2d, v14.2d
 	FMOVQ 624(R1), F2
-	VMOV V0.B16, V0.B16
 	VBSL V1.B16, V2.B16, V0.B16
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -7518,13 +6677,11 @@ TEXT ·log1p64NEON(SB), NOSPLIT, $0-24
 	FMOVQ 544(R1), F13
 	MOVD dst+0(FP), R2
 	MOVD n+16(FP), R3
-	EOR R5, R5, R5
 	CMP $+2, R3
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F14
+	FMOVQ 0(R0), F14
 	WORD $0x4e60d5cf // fadd v15.2d, v14.2d, v0.2d
 	WORD $0x4ee0d5f0 // fsub v16.2d, v15.2d, v0.2d
 	WORD $0x4ef0d5f1 // fsub v17.2d, v15.2d, v16.2d
@@ -7556,42 +6713,34 @@ one:
 	VMOV V13.B16, V22.B16
 	VFMLA V20.D2, V23.D2, V22.D2
 	FMOVQ 560(R1), F23
-	VMOV V23.B16, V23.B16
 	VFMLA V20.D2, V22.D2, V23.D2
 	FMOVQ 576(R1), F22
-	VMOV V22.B16, V22.B16
 	VFMLA V20.D2, V23.D2, V22.D2
 	VMOV V21.B16, V23.B16
 	VFMLA V22.D2, V20.D2, V23.D2
-	VMOV V16.B16, V16.B16
 	VFMLA V23.D2, V19.D2, V16.D2
 	FMOVQ 112(R1), F19
 	WORD $0x4ef0d6b0 // fsub v16.2d, v21.2d, v16.2d
 	WORD $0x4ef0d630 // fsub v16.2d, v17.2d, v16.2d
-	VMOV V16.B16, V16.B16
 	VFMLA V19.D2, V18.D2, V16.D2
 	FMOVQ 48(R1), F17
 	WORD $0x4e71e5d1 // fcmeq v17.2d, v14.2d, v17.2d
-	VMOV V17.B16, V17.B16
 	VBSL V16.B16, V14.B16, V17.B16
 	FMOVQ 592(R1), F16
 	WORD $0x6eeee610 // fcmgt v16.2d, v16.2d, v14.2d
 	WORD $0x6e205a10 // mvn v16.16b, v16.16b
-	VMOV V16.B16, V16.B16
 	VBSL V17.B16, V14.B16, V16.B16
 	FMOVQ 48(R1), F14
 	WORD $0x4e6ee5ee // fcmeq v14.2d, v15.2d, v14.2d
 	FMOVQ 608(R1), F17
-	VMOV V14.B16, V14.B16
 	VBSL V16.B16, V17.B16, V14.B16
 	FMOVQ 48(R1), F16
 	WORD $0x6eefe60f // fcmgt v15.2d, v16.2d, v15.2d
 	FMOVQ 624(R1), F16
-	VMOV V15.B16, V15.B16
 	VBSL V14.B16, V16.B16, V15.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F15, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F15, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -7599,8 +6748,7 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F14
+	FMOVD 0(R0), F14
 	WORD $0x4e60d5cf // fadd v15.2d, v14.2d, v0.2d
 	WORD $0x4ee0d5f0 // fsub v16.2d, v15.2d, v0.2d
 	WORD $0x4ef0d5f1 // fsub v17.2d, v15.2d, v16.2d
@@ -7632,10 +6780,8 @@ tail:
 	VMOV V13.B16, V6.B16
 	VFMLA V3.D2, V7.D2, V6.D2
 	FMOVQ 560(R1), F7
-	VMOV V7.B16, V7.B16
 	VFMLA V3.D2, V6.D2, V7.D2
 	FMOVQ 576(R1), F6
-	VMOV V6.B16, V6.B16
 	VFMLA V3.D2, V7.D2, V6.D2
 	VMOV V4.B16, V7.B16
 	VFMLA V6.D2, V3.D2, V7.D2
@@ -7644,29 +6790,23 @@ tail:
 	FMOVQ 112(R1), F1
 	WORD $0x4ee3d483 // fsub v3.2d, v4.2d, v3.2d
 	WORD $0x4ee3d400 // fsub v0.2d, v0.2d, v3.2d
-	VMOV V0.B16, V0.B16
 	VFMLA V1.D2, V2.D2, V0.D2
 	FMOVQ 48(R1), F1
 	WORD $0x4e61e5c1 // fcmeq v1.2d, v14.2d, v1.2d
-	VMOV V1.B16, V1.B16
 	VBSL V0.B16, V14.B16, V1.B16
 	FMOVQ 592(R1), F0
 	WORD $0x6eeee400 // fcmgt v0.2d, v0.2d, v14.2d
 	WORD $0x6e205800 // mvn v0.16b, v0.16b
-	VMOV V0.B16, V0.B16
 	VBSL V1.B16, V14.B16, V0.B16
 	FMOVQ 48(R1), F1
 	WORD $0x4e61e5e1 // fcmeq v1.2d, v15.2d, v1.2d
 	FMOVQ 608(R1), F2
-	VMOV V1.B16, V1.B16
 	VBSL V0.B16, V2.B16, V1.B16
 	FMOVQ 48(R1), F0
 	WORD $0x6eefe400 // fcmgt v0.2d, v0.2d, v15.2d
 	FMOVQ 624(R1), F2
-	VMOV V0.B16, V0.B16
 	VBSL V1.B16, V2.B16, V0.B16
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -7692,21 +6832,17 @@ TEXT ·tanh64NEON(SB), NOSPLIT, $0-24
 	FMOVQ 272(R1), F13
 	MOVD dst+0(FP), R2
 	MOVD n+16(FP), R3
-	EOR R5, R5, R5
 	CMP $+2, R3
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F14
+	FMOVQ 0(R0), F14
 	VORR V0.B16, V14.B16, V15.B16
 	WORD $0x4e6fd5f0 // fadd v16.2d, v15.2d, v15.2d
 	WORD $0x4e70f430 // fmax v16.2d, v1.2d, v16.2d
 	WORD $0x6e62de11 // fmul v17.2d, v16.2d, v2.2d
 	WORD $0x4e618a31 // frintn v17.2d, v17.2d
-	VMOV V16.B16, V16.B16
 	VFMLS V3.D2, V17.D2, V16.D2
-	VMOV V16.B16, V16.B16
 	VFMLS V4.D2, V17.D2, V16.D2
 	VMOV V5.B16, V18.B16
 	VMOV V6.B16, V19.B16
@@ -7726,17 +6862,14 @@ one:
 	VMOV V13.B16, V18.B16
 	VFMLA V16.D2, V19.D2, V18.D2
 	FMOVQ 288(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V16.D2, V18.D2, V19.D2
 	WORD $0x6e70de12 // fmul v18.2d, v16.2d, v16.2d
-	VMOV V16.B16, V16.B16
 	VFMLA V19.D2, V18.D2, V16.D2
 	FMOVQ 320(R1), F18
 	WORD $0x4e72d631 // fadd v17.2d, v17.2d, v18.2d
 	VSHL $0x34, V17.D2, V17.D2
 	FMOVQ 32(R1), F18
 	WORD $0x4ef1d652 // fsub v18.2d, v18.2d, v17.2d
-	VMOV V18.B16, V18.B16
 	VFMLS V16.D2, V17.D2, V18.D2
 	FMOVQ 464(R1), F16
 	WORD $0x4ef2d610 // fsub v16.2d, v16.2d, v18.2d
@@ -7748,56 +6881,42 @@ one:
 	WORD $0x6e72de10 // fmul v16.2d, v16.2d, v18.2d
 	VMOV V17.B16, V18.B16
 	VFMLA V17.D2, V17.D2, V18.D2
-	VMOV V17.B16, V17.B16
 	VFMLS V16.D2, V18.D2, V17.D2
 	WORD $0x6e6eddd0 // fmul v16.2d, v14.2d, v14.2d
 	FMOVQ 656(R1), F18
-	VMOV V18.B16, V18.B16
 	FMOVQ 672(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V16.D2, V18.D2, V19.D2
 	FMOVQ 688(R1), F18
-	VMOV V18.B16, V18.B16
 	VFMLA V16.D2, V19.D2, V18.D2
 	FMOVQ 704(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V16.D2, V18.D2, V19.D2
 	FMOVQ 720(R1), F18
-	VMOV V18.B16, V18.B16
 	VFMLA V16.D2, V19.D2, V18.D2
 	FMOVQ 736(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V16.D2, V18.D2, V19.D2
 	FMOVQ 752(R1), F18
-	VMOV V18.B16, V18.B16
 	VFMLA V16.D2, V19.D2, V18.D2
 	FMOVQ 768(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V16.D2, V18.D2, V19.D2
 	FMOVQ 784(R1), F18
-	VMOV V18.B16, V18.B16
 	VFMLA V16.D2, V19.D2, V18.D2
 	FMOVQ 800(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V16.D2, V18.D2, V19.D2
 	FMOVQ 816(R1), F18
-	VMOV V18.B16, V18.B16
 	VFMLA V16.D2, V19.D2, V18.D2
 	FMOVQ 832(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V16.D2, V18.D2, V19.D2
 	WORD $0x6e73de10 // fmul v16.2d, v16.2d, v19.2d
 	VMOV V14.B16, V18.B16
 	VFMLA V16.D2, V14.D2, V18.D2
 	FMOVQ 848(R1), F16
 	WORD $0x6ef0e5ef // fcmgt v15.2d, v15.2d, v16.2d
-	VMOV V15.B16, V15.B16
 	VBSL V17.B16, V18.B16, V15.B16
 	VAND V0.B16, V14.B16, V14.B16
 	VORR V14.B16, V15.B16, V14.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F14, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F14, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -7805,16 +6924,13 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F14
+	FMOVD 0(R0), F14
 	VORR V0.B16, V14.B16, V15.B16
 	WORD $0x4e6fd5f0 // fadd v16.2d, v15.2d, v15.2d
 	WORD $0x4e70f421 // fmax v1.2d, v1.2d, v16.2d
 	WORD $0x6e62dc22 // fmul v2.2d, v1.2d, v2.2d
 	WORD $0x4e618842 // frintn v2.2d, v2.2d
-	VMOV V1.B16, V1.B16
 	VFMLS V3.D2, V2.D2, V1.D2
-	VMOV V1.B16, V1.B16
 	VFMLS V4.D2, V2.D2, V1.D2
 	VMOV V5.B16, V3.B16
 	VMOV V6.B16, V4.B16
@@ -7834,17 +6950,14 @@ tail:
 	VMOV V13.B16, V3.B16
 	VFMLA V1.D2, V4.D2, V3.D2
 	FMOVQ 288(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V1.D2, V3.D2, V4.D2
 	WORD $0x6e61dc23 // fmul v3.2d, v1.2d, v1.2d
-	VMOV V1.B16, V1.B16
 	VFMLA V4.D2, V3.D2, V1.D2
 	FMOVQ 320(R1), F3
 	WORD $0x4e63d442 // fadd v2.2d, v2.2d, v3.2d
 	VSHL $0x34, V2.D2, V2.D2
 	FMOVQ 32(R1), F3
 	WORD $0x4ee2d463 // fsub v3.2d, v3.2d, v2.2d
-	VMOV V3.B16, V3.B16
 	VFMLS V1.D2, V2.D2, V3.D2
 	FMOVQ 464(R1), F1
 	WORD $0x4ee3d421 // fsub v1.2d, v1.2d, v3.2d
@@ -7856,55 +6969,40 @@ tail:
 	WORD $0x6e63dc21 // fmul v1.2d, v1.2d, v3.2d
 	VMOV V2.B16, V3.B16
 	VFMLA V2.D2, V2.D2, V3.D2
-	VMOV V2.B16, V2.B16
 	VFMLS V1.D2, V3.D2, V2.D2
 	WORD $0x6e6eddc1 // fmul v1.2d, v14.2d, v14.2d
 	FMOVQ 656(R1), F3
-	VMOV V3.B16, V3.B16
 	FMOVQ 672(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V1.D2, V3.D2, V4.D2
 	FMOVQ 688(R1), F3
-	VMOV V3.B16, V3.B16
 	VFMLA V1.D2, V4.D2, V3.D2
 	FMOVQ 704(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V1.D2, V3.D2, V4.D2
 	FMOVQ 720(R1), F3
-	VMOV V3.B16, V3.B16
 	VFMLA V1.D2, V4.D2, V3.D2
 	FMOVQ 736(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V1.D2, V3.D2, V4.D2
 	FMOVQ 752(R1), F3
-	VMOV V3.B16, V3.B16
 	VFMLA V1.D2, V4.D2, V3.D2
 	FMOVQ 768(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V1.D2, V3.D2, V4.D2
 	FMOVQ 784(R1), F3
-	VMOV V3.B16, V3.B16
 	VFMLA V1.D2, V4.D2, V3.D2
 	FMOVQ 800(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V1.D2, V3.D2, V4.D2
 	FMOVQ 816(R1), F3
-	VMOV V3.B16, V3.B16
 	VFMLA V1.D2, V4.D2, V3.D2
 	FMOVQ 832(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V1.D2, V3.D2, V4.D2
 	WORD $0x6e64dc21 // fmul v1.2d, v1.2d, v4.2d
 	VMOV V14.B16, V3.B16
 	VFMLA V1.D2, V14.D2, V3.D2
 	FMOVQ 848(R1), F1
 	WORD $0x6ee1e5e1 // fcmgt v1.2d, v15.2d, v1.2d
-	VMOV V1.B16, V1.B16
 	VBSL V2.B16, V3.B16, V1.B16
 	VAND V0.B16, V14.B16, V0.B16
 	VORR V0.B16, V1.B16, V0.B16
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -7930,20 +7028,16 @@ TEXT ·sigmoid64NEON(SB), NOSPLIT, $0-24
 	FMOVQ 256(R1), F13
 	MOVD dst+0(FP), R2
 	MOVD n+16(FP), R3
-	EOR R5, R5, R5
 	CMP $+2, R3
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F14
+	FMOVQ 0(R0), F14
 	VORR V2.B16, V14.B16, V15.B16
 	WORD $0x4e6ff42f // fmax v15.2d, v1.2d, v15.2d
 	WORD $0x6e63ddf0 // fmul v16.2d, v15.2d, v3.2d
 	WORD $0x4e618a10 // frintn v16.2d, v16.2d
-	VMOV V15.B16, V15.B16
 	VFMLS V4.D2, V16.D2, V15.D2
-	VMOV V15.B16, V15.B16
 	VFMLS V5.D2, V16.D2, V15.D2
 	VMOV V6.B16, V17.B16
 	VMOV V7.B16, V18.B16
@@ -7961,13 +7055,10 @@ one:
 	VMOV V13.B16, V18.B16
 	VFMLA V15.D2, V17.D2, V18.D2
 	FMOVQ 272(R1), F17
-	VMOV V17.B16, V17.B16
 	VFMLA V15.D2, V18.D2, V17.D2
 	FMOVQ 288(R1), F18
-	VMOV V18.B16, V18.B16
 	VFMLA V15.D2, V17.D2, V18.D2
 	WORD $0x6e6fddf1 // fmul v17.2d, v15.2d, v15.2d
-	VMOV V15.B16, V15.B16
 	VFMLA V18.D2, V17.D2, V15.D2
 	WORD $0x4e6fd40f // fadd v15.2d, v0.2d, v15.2d
 	FMOVQ 304(R1), F17
@@ -7992,14 +7083,13 @@ one:
 	WORD $0x4ee0d610 // fsub v16.2d, v16.2d, v0.2d
 	WORD $0x4ef0d5ef // fsub v15.2d, v15.2d, v16.2d
 	WORD $0x4ef1d410 // fsub v16.2d, v0.2d, v17.2d
-	VMOV V14.B16, V14.B16
 	VBSL V16.B16, V17.B16, V14.B16
 	WORD $0x6e6ede2e // fmul v14.2d, v17.2d, v14.2d
 	VMOV V17.B16, V16.B16
 	VFMLS V15.D2, V14.D2, V16.D2
-	ADD R5<<0, R2, R16
-	FMOVQ F16, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F16, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -8007,15 +7097,12 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F14
+	FMOVD 0(R0), F14
 	VORR V2.B16, V14.B16, V2.B16
 	WORD $0x4e62f421 // fmax v1.2d, v1.2d, v2.2d
 	WORD $0x6e63dc22 // fmul v2.2d, v1.2d, v3.2d
 	WORD $0x4e618842 // frintn v2.2d, v2.2d
-	VMOV V1.B16, V1.B16
 	VFMLS V4.D2, V2.D2, V1.D2
-	VMOV V1.B16, V1.B16
 	VFMLS V5.D2, V2.D2, V1.D2
 	VMOV V6.B16, V3.B16
 	VMOV V7.B16, V4.B16
@@ -8033,13 +7120,10 @@ tail:
 	VMOV V13.B16, V4.B16
 	VFMLA V1.D2, V3.D2, V4.D2
 	FMOVQ 272(R1), F3
-	VMOV V3.B16, V3.B16
 	VFMLA V1.D2, V4.D2, V3.D2
 	FMOVQ 288(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V1.D2, V3.D2, V4.D2
 	WORD $0x6e61dc23 // fmul v3.2d, v1.2d, v1.2d
-	VMOV V1.B16, V1.B16
 	VFMLA V4.D2, V3.D2, V1.D2
 	WORD $0x4e61d401 // fadd v1.2d, v0.2d, v1.2d
 	FMOVQ 304(R1), F3
@@ -8064,13 +7148,11 @@ tail:
 	WORD $0x4ee0d463 // fsub v3.2d, v3.2d, v0.2d
 	WORD $0x4ee3d421 // fsub v1.2d, v1.2d, v3.2d
 	WORD $0x4ee4d400 // fsub v0.2d, v0.2d, v4.2d
-	VMOV V2.B16, V2.B16
 	VBSL V0.B16, V4.B16, V2.B16
 	WORD $0x6e62dc80 // fmul v0.2d, v4.2d, v2.2d
 	VMOV V4.B16, V2.B16
 	VFMLS V1.D2, V0.D2, V2.D2
-	ADD R5<<0, R2, R16
-	FMOVD F2, 0(R16)
+	FMOVD F2, 0(R2)
 
 done:
 	RET
@@ -8096,13 +7178,11 @@ TEXT ·erf64NEON(SB), NOSPLIT, $0-24
 	FMOVQ 1056(R1), F13
 	MOVD dst+0(FP), R2
 	MOVD n+16(FP), R3
-	EOR R5, R5, R5
 	CMP $+2, R3
 	BLT tail
 
 one:
-	ADD R5<<0, R0, R16
-	FMOVQ 0(R16), F14
+	FMOVQ 0(R0), F14
 	VAND V0.B16, V14.B16, V15.B16
 	WORD $0x6e6eddd0 // fmul v16.2d, v14.2d, v14.2d
 	VMOV V1.B16, V17.B16
@@ -8137,117 +7217,80 @@ one:
 	FMOVQ 32(R1), F18
 	WORD $0x4ef2d632 // fsub v18.2d, v17.2d, v18.2d
 	FMOVQ 1088(R1), F19
-	VMOV V19.B16, V19.B16
 	FMOVQ 1104(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 1120(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 1136(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 1152(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 1168(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 1184(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 1200(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 1216(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 1232(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 1248(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 1264(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 1280(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 1296(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 1312(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 1328(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 1344(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 1360(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 1376(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 1392(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 1408(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 1424(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 1440(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 0(R1), F18
 	VEOR V18.B16, V17.B16, V18.B16
-	VMOV V18.B16, V18.B16
 	VFMLA V19.D2, V17.D2, V18.D2
 	FMOVQ 96(R1), F17
 	WORD $0x6e71de51 // fmul v17.2d, v18.2d, v17.2d
 	WORD $0x4e618a31 // frintn v17.2d, v17.2d
 	FMOVQ 112(R1), F19
-	VMOV V18.B16, V18.B16
 	VFMLS V19.D2, V17.D2, V18.D2
 	FMOVQ 128(R1), F19
-	VMOV V18.B16, V18.B16
 	VFMLS V19.D2, V17.D2, V18.D2
 	FMOVQ 144(R1), F19
-	VMOV V19.B16, V19.B16
 	FMOVQ 160(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 176(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 192(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 208(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 224(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 240(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 256(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	FMOVQ 272(R1), F19
-	VMOV V19.B16, V19.B16
 	VFMLA V18.D2, V20.D2, V19.D2
 	FMOVQ 288(R1), F20
-	VMOV V20.B16, V20.B16
 	VFMLA V18.D2, V19.D2, V20.D2
 	WORD $0x6e72de53 // fmul v19.2d, v18.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VFMLA V20.D2, V19.D2, V18.D2
 	FMOVQ 32(R1), F19
 	FMOVQ 32(R1), F20
@@ -8270,11 +7313,10 @@ one:
 	VORR V14.B16, V17.B16, V14.B16
 	FMOVQ 32(R1), F17
 	WORD $0x6eefe62f // fcmgt v15.2d, v17.2d, v15.2d
-	VMOV V15.B16, V15.B16
 	VBSL V14.B16, V16.B16, V15.B16
-	ADD R5<<0, R2, R16
-	FMOVQ F15, 0(R16)
-	ADDS $+16, R5, R5
+	FMOVQ F15, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R2, R2
 	SUBS $+2, R3, R3
 	CMP $+2, R3
 	BGE one
@@ -8282,12 +7324,9 @@ one:
 tail:
 	TST R3, R3
 	BEQ done
-	ADD R5<<0, R0, R16
-	FMOVD 0(R16), F14
+	FMOVD 0(R0), F14
 	VAND V0.B16, V14.B16, V0.B16
 	WORD $0x6e6eddcf // fmul v15.2d, v14.2d, v14.2d
-	VMOV V1.B16, V1.B16
-	VMOV V2.B16, V2.B16
 	VFMLA V15.D2, V1.D2, V2.D2
 	VMOV V3.B16, V1.B16
 	VFMLA V15.D2, V2.D2, V1.D2
@@ -8318,117 +7357,80 @@ tail:
 	FMOVQ 32(R1), F3
 	WORD $0x4ee3d423 // fsub v3.2d, v1.2d, v3.2d
 	FMOVQ 1088(R1), F4
-	VMOV V4.B16, V4.B16
 	FMOVQ 1104(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 1120(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 1136(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 1152(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 1168(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 1184(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 1200(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 1216(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 1232(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 1248(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 1264(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 1280(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 1296(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 1312(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 1328(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 1344(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 1360(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 1376(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 1392(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 1408(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 1424(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 1440(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 0(R1), F3
 	VEOR V3.B16, V1.B16, V3.B16
-	VMOV V3.B16, V3.B16
 	VFMLA V4.D2, V1.D2, V3.D2
 	FMOVQ 96(R1), F1
 	WORD $0x6e61dc61 // fmul v1.2d, v3.2d, v1.2d
 	WORD $0x4e618821 // frintn v1.2d, v1.2d
 	FMOVQ 112(R1), F4
-	VMOV V3.B16, V3.B16
 	VFMLS V4.D2, V1.D2, V3.D2
 	FMOVQ 128(R1), F4
-	VMOV V3.B16, V3.B16
 	VFMLS V4.D2, V1.D2, V3.D2
 	FMOVQ 144(R1), F4
-	VMOV V4.B16, V4.B16
 	FMOVQ 160(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 176(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 192(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 208(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 224(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 240(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 256(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	FMOVQ 272(R1), F4
-	VMOV V4.B16, V4.B16
 	VFMLA V3.D2, V5.D2, V4.D2
 	FMOVQ 288(R1), F5
-	VMOV V5.B16, V5.B16
 	VFMLA V3.D2, V4.D2, V5.D2
 	WORD $0x6e63dc64 // fmul v4.2d, v3.2d, v3.2d
-	VMOV V3.B16, V3.B16
 	VFMLA V5.D2, V4.D2, V3.D2
 	FMOVQ 32(R1), F4
 	FMOVQ 32(R1), F5
@@ -8451,10 +7453,8 @@ tail:
 	VORR V3.B16, V1.B16, V1.B16
 	FMOVQ 32(R1), F3
 	WORD $0x6ee0e460 // fcmgt v0.2d, v3.2d, v0.2d
-	VMOV V0.B16, V0.B16
 	VBSL V1.B16, V2.B16, V0.B16
-	ADD R5<<0, R2, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R2)
 
 done:
 	RET
@@ -8465,20 +7465,15 @@ TEXT ·fill64NEON(SB), NOSPLIT, $0-24
 	VLD1R (R0), [V0.D2]
 	MOVD dst+0(FP), R0
 	MOVD n+16(FP), R1
-	EOR R2, R2, R2
 	CMP $+8, R1
 	BLT few
 
 many:
-	ADD R2<<0, R0, R16
-	FMOVQ F0, 0(R16)
-	ADD R2<<0, R0, R16
-	FMOVQ F0, 16(R16)
-	ADD R2<<0, R0, R16
-	FMOVQ F0, 32(R16)
-	ADD R2<<0, R0, R16
-	FMOVQ F0, 48(R16)
-	ADDS $+64, R2, R2
+	FMOVQ F0, 0(R0)
+	FMOVQ F0, 16(R0)
+	FMOVQ F0, 32(R0)
+	FMOVQ F0, 48(R0)
+	ADDS $+64, R0, R0
 	SUBS $+8, R1, R1
 	CMP $+8, R1
 	BGE many
@@ -8488,9 +7483,8 @@ few:
 	BLT tail
 
 one:
-	ADD R2<<0, R0, R16
-	FMOVQ F0, 0(R16)
-	ADDS $+16, R2, R2
+	FMOVQ F0, 0(R0)
+	ADDS $+16, R0, R0
 	SUBS $+2, R1, R1
 	CMP $+2, R1
 	BGE one
@@ -8498,8 +7492,7 @@ one:
 tail:
 	TST R1, R1
 	BEQ done
-	ADD R2<<0, R0, R16
-	FMOVD F0, 0(R16)
+	FMOVD F0, 0(R0)
 
 done:
 	RET
@@ -8542,52 +7535,36 @@ round:
 	BLT vectorA
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d421 // fadd v1.2d, v1.2d, v17.2d
-	VMOV V1.B16, V1.B16
 	FMOVQ 16(R1), F17
 	WORD $0x4e71d442 // fadd v2.2d, v2.2d, v17.2d
-	VMOV V2.B16, V2.B16
 	FMOVQ 32(R1), F17
 	WORD $0x4e71d463 // fadd v3.2d, v3.2d, v17.2d
-	VMOV V3.B16, V3.B16
 	FMOVQ 48(R1), F17
 	WORD $0x4e71d484 // fadd v4.2d, v4.2d, v17.2d
-	VMOV V4.B16, V4.B16
 	FMOVQ 64(R1), F17
 	WORD $0x4e71d4a5 // fadd v5.2d, v5.2d, v17.2d
-	VMOV V5.B16, V5.B16
 	FMOVQ 80(R1), F17
 	WORD $0x4e71d4c6 // fadd v6.2d, v6.2d, v17.2d
-	VMOV V6.B16, V6.B16
 	FMOVQ 96(R1), F17
 	WORD $0x4e71d4e7 // fadd v7.2d, v7.2d, v17.2d
-	VMOV V7.B16, V7.B16
 	FMOVQ 112(R1), F17
 	WORD $0x4e71d508 // fadd v8.2d, v8.2d, v17.2d
-	VMOV V8.B16, V8.B16
 	FMOVQ 128(R1), F17
 	WORD $0x4e71d529 // fadd v9.2d, v9.2d, v17.2d
-	VMOV V9.B16, V9.B16
 	FMOVQ 144(R1), F17
 	WORD $0x4e71d54a // fadd v10.2d, v10.2d, v17.2d
-	VMOV V10.B16, V10.B16
 	FMOVQ 160(R1), F17
 	WORD $0x4e71d56b // fadd v11.2d, v11.2d, v17.2d
-	VMOV V11.B16, V11.B16
 	FMOVQ 176(R1), F17
 	WORD $0x4e71d58c // fadd v12.2d, v12.2d, v17.2d
-	VMOV V12.B16, V12.B16
 	FMOVQ 192(R1), F17
 	WORD $0x4e71d5ad // fadd v13.2d, v13.2d, v17.2d
-	VMOV V13.B16, V13.B16
 	FMOVQ 208(R1), F17
 	WORD $0x4e71d5ce // fadd v14.2d, v14.2d, v17.2d
-	VMOV V14.B16, V14.B16
 	FMOVQ 224(R1), F17
 	WORD $0x4e71d5ef // fadd v15.2d, v15.2d, v17.2d
-	VMOV V15.B16, V15.B16
 	FMOVQ 240(R1), F17
 	WORD $0x4e71d610 // fadd v16.2d, v16.2d, v17.2d
-	VMOV V16.B16, V16.B16
 	ADDS $+256, R1, R1
 	SUBS $+32, R6, R6
 	B round
@@ -8597,7 +7574,6 @@ vectorA:
 	BLT tailA
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d421 // fadd v1.2d, v1.2d, v17.2d
-	VMOV V1.B16, V1.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorB
@@ -8607,7 +7583,6 @@ tailA:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d421 // fadd v1.2d, v1.2d, v17.2d
-	VMOV V1.B16, V1.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8617,7 +7592,6 @@ vectorB:
 	BLT tailB
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d442 // fadd v2.2d, v2.2d, v17.2d
-	VMOV V2.B16, V2.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorC
@@ -8627,7 +7601,6 @@ tailB:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d442 // fadd v2.2d, v2.2d, v17.2d
-	VMOV V2.B16, V2.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8637,7 +7610,6 @@ vectorC:
 	BLT tailC
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d463 // fadd v3.2d, v3.2d, v17.2d
-	VMOV V3.B16, V3.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorD
@@ -8647,7 +7619,6 @@ tailC:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d463 // fadd v3.2d, v3.2d, v17.2d
-	VMOV V3.B16, V3.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8657,7 +7628,6 @@ vectorD:
 	BLT tailD
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d484 // fadd v4.2d, v4.2d, v17.2d
-	VMOV V4.B16, V4.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorE
@@ -8667,7 +7637,6 @@ tailD:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d484 // fadd v4.2d, v4.2d, v17.2d
-	VMOV V4.B16, V4.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8677,7 +7646,6 @@ vectorE:
 	BLT tailE
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d4a5 // fadd v5.2d, v5.2d, v17.2d
-	VMOV V5.B16, V5.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorF
@@ -8687,7 +7655,6 @@ tailE:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d4a5 // fadd v5.2d, v5.2d, v17.2d
-	VMOV V5.B16, V5.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8697,7 +7664,6 @@ vectorF:
 	BLT tailF
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d4c6 // fadd v6.2d, v6.2d, v17.2d
-	VMOV V6.B16, V6.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorG
@@ -8707,7 +7673,6 @@ tailF:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d4c6 // fadd v6.2d, v6.2d, v17.2d
-	VMOV V6.B16, V6.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8717,7 +7682,6 @@ vectorG:
 	BLT tailG
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d4e7 // fadd v7.2d, v7.2d, v17.2d
-	VMOV V7.B16, V7.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorH
@@ -8727,7 +7691,6 @@ tailG:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d4e7 // fadd v7.2d, v7.2d, v17.2d
-	VMOV V7.B16, V7.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8737,7 +7700,6 @@ vectorH:
 	BLT tailH
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d508 // fadd v8.2d, v8.2d, v17.2d
-	VMOV V8.B16, V8.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorI
@@ -8747,7 +7709,6 @@ tailH:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d508 // fadd v8.2d, v8.2d, v17.2d
-	VMOV V8.B16, V8.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8757,7 +7718,6 @@ vectorI:
 	BLT tailI
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d529 // fadd v9.2d, v9.2d, v17.2d
-	VMOV V9.B16, V9.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorJ
@@ -8767,7 +7727,6 @@ tailI:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d529 // fadd v9.2d, v9.2d, v17.2d
-	VMOV V9.B16, V9.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8777,7 +7736,6 @@ vectorJ:
 	BLT tailJ
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d54a // fadd v10.2d, v10.2d, v17.2d
-	VMOV V10.B16, V10.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorK
@@ -8787,7 +7745,6 @@ tailJ:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d54a // fadd v10.2d, v10.2d, v17.2d
-	VMOV V10.B16, V10.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8797,7 +7754,6 @@ vectorK:
 	BLT tailK
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d56b // fadd v11.2d, v11.2d, v17.2d
-	VMOV V11.B16, V11.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorL
@@ -8807,7 +7763,6 @@ tailK:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d56b // fadd v11.2d, v11.2d, v17.2d
-	VMOV V11.B16, V11.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8817,7 +7772,6 @@ vectorL:
 	BLT tailL
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d58c // fadd v12.2d, v12.2d, v17.2d
-	VMOV V12.B16, V12.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorM
@@ -8827,7 +7781,6 @@ tailL:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d58c // fadd v12.2d, v12.2d, v17.2d
-	VMOV V12.B16, V12.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8837,7 +7790,6 @@ vectorM:
 	BLT tailM
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d5ad // fadd v13.2d, v13.2d, v17.2d
-	VMOV V13.B16, V13.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorN
@@ -8847,7 +7799,6 @@ tailM:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d5ad // fadd v13.2d, v13.2d, v17.2d
-	VMOV V13.B16, V13.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8857,7 +7808,6 @@ vectorN:
 	BLT tailN
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d5ce // fadd v14.2d, v14.2d, v17.2d
-	VMOV V14.B16, V14.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorO
@@ -8867,7 +7817,6 @@ tailN:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d5ce // fadd v14.2d, v14.2d, v17.2d
-	VMOV V14.B16, V14.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8877,7 +7826,6 @@ vectorO:
 	BLT tailO
 	FMOVQ 0(R1), F17
 	WORD $0x4e71d5ef // fadd v15.2d, v15.2d, v17.2d
-	VMOV V15.B16, V15.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorP
@@ -8887,7 +7835,6 @@ tailO:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d5ef // fadd v15.2d, v15.2d, v17.2d
-	VMOV V15.B16, V15.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -8897,7 +7844,6 @@ vectorP:
 	BEQ fold
 	FMOVD 0(R1), F17
 	WORD $0x4e71d610 // fadd v16.2d, v16.2d, v17.2d
-	VMOV V16.B16, V16.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 
@@ -8965,52 +7911,36 @@ round:
 	BLT vectorA
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f421 // fmax v1.2d, v1.2d, v17.2d
-	VMOV V1.B16, V1.B16
 	FMOVQ 16(R1), F17
 	WORD $0x4e71f442 // fmax v2.2d, v2.2d, v17.2d
-	VMOV V2.B16, V2.B16
 	FMOVQ 32(R1), F17
 	WORD $0x4e71f463 // fmax v3.2d, v3.2d, v17.2d
-	VMOV V3.B16, V3.B16
 	FMOVQ 48(R1), F17
 	WORD $0x4e71f484 // fmax v4.2d, v4.2d, v17.2d
-	VMOV V4.B16, V4.B16
 	FMOVQ 64(R1), F17
 	WORD $0x4e71f4a5 // fmax v5.2d, v5.2d, v17.2d
-	VMOV V5.B16, V5.B16
 	FMOVQ 80(R1), F17
 	WORD $0x4e71f4c6 // fmax v6.2d, v6.2d, v17.2d
-	VMOV V6.B16, V6.B16
 	FMOVQ 96(R1), F17
 	WORD $0x4e71f4e7 // fmax v7.2d, v7.2d, v17.2d
-	VMOV V7.B16, V7.B16
 	FMOVQ 112(R1), F17
 	WORD $0x4e71f508 // fmax v8.2d, v8.2d, v17.2d
-	VMOV V8.B16, V8.B16
 	FMOVQ 128(R1), F17
 	WORD $0x4e71f529 // fmax v9.2d, v9.2d, v17.2d
-	VMOV V9.B16, V9.B16
 	FMOVQ 144(R1), F17
 	WORD $0x4e71f54a // fmax v10.2d, v10.2d, v17.2d
-	VMOV V10.B16, V10.B16
 	FMOVQ 160(R1), F17
 	WORD $0x4e71f56b // fmax v11.2d, v11.2d, v17.2d
-	VMOV V11.B16, V11.B16
 	FMOVQ 176(R1), F17
 	WORD $0x4e71f58c // fmax v12.2d, v12.2d, v17.2d
-	VMOV V12.B16, V12.B16
 	FMOVQ 192(R1), F17
 	WORD $0x4e71f5ad // fmax v13.2d, v13.2d, v17.2d
-	VMOV V13.B16, V13.B16
 	FMOVQ 208(R1), F17
 	WORD $0x4e71f5ce // fmax v14.2d, v14.2d, v17.2d
-	VMOV V14.B16, V14.B16
 	FMOVQ 224(R1), F17
 	WORD $0x4e71f5ef // fmax v15.2d, v15.2d, v17.2d
-	VMOV V15.B16, V15.B16
 	FMOVQ 240(R1), F17
 	WORD $0x4e71f610 // fmax v16.2d, v16.2d, v17.2d
-	VMOV V16.B16, V16.B16
 	ADDS $+256, R1, R1
 	SUBS $+32, R6, R6
 	B round
@@ -9020,7 +7950,6 @@ vectorA:
 	BLT tailA
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f421 // fmax v1.2d, v1.2d, v17.2d
-	VMOV V1.B16, V1.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorB
@@ -9033,10 +7962,8 @@ tailA:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f421 // fmax v1.2d, v1.2d, v18.2d
-	VMOV V1.B16, V1.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9046,7 +7973,6 @@ vectorB:
 	BLT tailB
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f442 // fmax v2.2d, v2.2d, v17.2d
-	VMOV V2.B16, V2.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorC
@@ -9059,10 +7985,8 @@ tailB:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f442 // fmax v2.2d, v2.2d, v18.2d
-	VMOV V2.B16, V2.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9072,7 +7996,6 @@ vectorC:
 	BLT tailC
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f463 // fmax v3.2d, v3.2d, v17.2d
-	VMOV V3.B16, V3.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorD
@@ -9085,10 +8008,8 @@ tailC:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f463 // fmax v3.2d, v3.2d, v18.2d
-	VMOV V3.B16, V3.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9098,7 +8019,6 @@ vectorD:
 	BLT tailD
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f484 // fmax v4.2d, v4.2d, v17.2d
-	VMOV V4.B16, V4.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorE
@@ -9111,10 +8031,8 @@ tailD:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f484 // fmax v4.2d, v4.2d, v18.2d
-	VMOV V4.B16, V4.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9124,7 +8042,6 @@ vectorE:
 	BLT tailE
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f4a5 // fmax v5.2d, v5.2d, v17.2d
-	VMOV V5.B16, V5.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorF
@@ -9137,10 +8054,8 @@ tailE:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f4a5 // fmax v5.2d, v5.2d, v18.2d
-	VMOV V5.B16, V5.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9150,7 +8065,6 @@ vectorF:
 	BLT tailF
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f4c6 // fmax v6.2d, v6.2d, v17.2d
-	VMOV V6.B16, V6.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorG
@@ -9163,10 +8077,8 @@ tailF:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f4c6 // fmax v6.2d, v6.2d, v18.2d
-	VMOV V6.B16, V6.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9176,7 +8088,6 @@ vectorG:
 	BLT tailG
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f4e7 // fmax v7.2d, v7.2d, v17.2d
-	VMOV V7.B16, V7.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorH
@@ -9189,10 +8100,8 @@ tailG:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f4e7 // fmax v7.2d, v7.2d, v18.2d
-	VMOV V7.B16, V7.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9202,7 +8111,6 @@ vectorH:
 	BLT tailH
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f508 // fmax v8.2d, v8.2d, v17.2d
-	VMOV V8.B16, V8.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorI
@@ -9215,10 +8123,8 @@ tailH:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f508 // fmax v8.2d, v8.2d, v18.2d
-	VMOV V8.B16, V8.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9228,7 +8134,6 @@ vectorI:
 	BLT tailI
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f529 // fmax v9.2d, v9.2d, v17.2d
-	VMOV V9.B16, V9.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorJ
@@ -9241,10 +8146,8 @@ tailI:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f529 // fmax v9.2d, v9.2d, v18.2d
-	VMOV V9.B16, V9.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9254,7 +8157,6 @@ vectorJ:
 	BLT tailJ
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f54a // fmax v10.2d, v10.2d, v17.2d
-	VMOV V10.B16, V10.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorK
@@ -9267,10 +8169,8 @@ tailJ:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f54a // fmax v10.2d, v10.2d, v18.2d
-	VMOV V10.B16, V10.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9280,7 +8180,6 @@ vectorK:
 	BLT tailK
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f56b // fmax v11.2d, v11.2d, v17.2d
-	VMOV V11.B16, V11.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorL
@@ -9293,10 +8192,8 @@ tailK:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f56b // fmax v11.2d, v11.2d, v18.2d
-	VMOV V11.B16, V11.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9306,7 +8203,6 @@ vectorL:
 	BLT tailL
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f58c // fmax v12.2d, v12.2d, v17.2d
-	VMOV V12.B16, V12.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorM
@@ -9319,10 +8215,8 @@ tailL:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f58c // fmax v12.2d, v12.2d, v18.2d
-	VMOV V12.B16, V12.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9332,7 +8226,6 @@ vectorM:
 	BLT tailM
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f5ad // fmax v13.2d, v13.2d, v17.2d
-	VMOV V13.B16, V13.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorN
@@ -9345,10 +8238,8 @@ tailM:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f5ad // fmax v13.2d, v13.2d, v18.2d
-	VMOV V13.B16, V13.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9358,7 +8249,6 @@ vectorN:
 	BLT tailN
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f5ce // fmax v14.2d, v14.2d, v17.2d
-	VMOV V14.B16, V14.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorO
@@ -9371,10 +8261,8 @@ tailN:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f5ce // fmax v14.2d, v14.2d, v18.2d
-	VMOV V14.B16, V14.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9384,7 +8272,6 @@ vectorO:
 	BLT tailO
 	FMOVQ 0(R1), F17
 	WORD $0x4e71f5ef // fmax v15.2d, v15.2d, v17.2d
-	VMOV V15.B16, V15.B16
 	ADDS $+16, R1, R1
 	SUBS $+2, R6, R6
 	B vectorP
@@ -9397,10 +8284,8 @@ tailO:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f5ef // fmax v15.2d, v15.2d, v18.2d
-	VMOV V15.B16, V15.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 	B fold
@@ -9413,10 +8298,8 @@ vectorP:
 	FMOVQ 0(R16), F18
 	VDUP R5, V19.D2
 	WORD $0x4ef23672 // cmgt v18.2d, v19.2d, v18.2d
-	VMOV V18.B16, V18.B16
 	VBSL V0.B16, V17.B16, V18.B16
 	WORD $0x4e72f610 // fmax v16.2d, v16.2d, v18.2d
-	VMOV V16.B16, V16.B16
 	LSL $0x03, R6, R6
 	ADDS R6, R1, R1
 
@@ -9487,82 +8370,66 @@ round:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d421 // fadd v1.2d, v1.2d, v17.2d
-	VMOV V1.B16, V1.B16
 	FMOVQ 16(R1), F17
 	FMOVQ 16(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d442 // fadd v2.2d, v2.2d, v17.2d
-	VMOV V2.B16, V2.B16
 	FMOVQ 32(R1), F17
 	FMOVQ 32(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d463 // fadd v3.2d, v3.2d, v17.2d
-	VMOV V3.B16, V3.B16
 	FMOVQ 48(R1), F17
 	FMOVQ 48(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d484 // fadd v4.2d, v4.2d, v17.2d
-	VMOV V4.B16, V4.B16
 	FMOVQ 64(R1), F17
 	FMOVQ 64(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d4a5 // fadd v5.2d, v5.2d, v17.2d
-	VMOV V5.B16, V5.B16
 	FMOVQ 80(R1), F17
 	FMOVQ 80(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d4c6 // fadd v6.2d, v6.2d, v17.2d
-	VMOV V6.B16, V6.B16
 	FMOVQ 96(R1), F17
 	FMOVQ 96(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d4e7 // fadd v7.2d, v7.2d, v17.2d
-	VMOV V7.B16, V7.B16
 	FMOVQ 112(R1), F17
 	FMOVQ 112(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d508 // fadd v8.2d, v8.2d, v17.2d
-	VMOV V8.B16, V8.B16
 	FMOVQ 128(R1), F17
 	FMOVQ 128(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d529 // fadd v9.2d, v9.2d, v17.2d
-	VMOV V9.B16, V9.B16
 	FMOVQ 144(R1), F17
 	FMOVQ 144(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d54a // fadd v10.2d, v10.2d, v17.2d
-	VMOV V10.B16, V10.B16
 	FMOVQ 160(R1), F17
 	FMOVQ 160(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d56b // fadd v11.2d, v11.2d, v17.2d
-	VMOV V11.B16, V11.B16
 	FMOVQ 176(R1), F17
 	FMOVQ 176(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d58c // fadd v12.2d, v12.2d, v17.2d
-	VMOV V12.B16, V12.B16
 	FMOVQ 192(R1), F17
 	FMOVQ 192(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d5ad // fadd v13.2d, v13.2d, v17.2d
-	VMOV V13.B16, V13.B16
 	FMOVQ 208(R1), F17
 	FMOVQ 208(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d5ce // fadd v14.2d, v14.2d, v17.2d
-	VMOV V14.B16, V14.B16
 	FMOVQ 224(R1), F17
 	FMOVQ 224(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d5ef // fadd v15.2d, v15.2d, v17.2d
-	VMOV V15.B16, V15.B16
 	FMOVQ 240(R1), F17
 	FMOVQ 240(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d610 // fadd v16.2d, v16.2d, v17.2d
-	VMOV V16.B16, V16.B16
 	ADDS $+256, R1, R1
 	ADDS $+256, R2, R2
 	SUBS $+32, R8, R8
@@ -9575,7 +8442,6 @@ vectorA:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d421 // fadd v1.2d, v1.2d, v17.2d
-	VMOV V1.B16, V1.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9588,7 +8454,6 @@ tailA:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d421 // fadd v1.2d, v1.2d, v17.2d
-	VMOV V1.B16, V1.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9601,7 +8466,6 @@ vectorB:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d442 // fadd v2.2d, v2.2d, v17.2d
-	VMOV V2.B16, V2.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9614,7 +8478,6 @@ tailB:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d442 // fadd v2.2d, v2.2d, v17.2d
-	VMOV V2.B16, V2.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9627,7 +8490,6 @@ vectorC:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d463 // fadd v3.2d, v3.2d, v17.2d
-	VMOV V3.B16, V3.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9640,7 +8502,6 @@ tailC:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d463 // fadd v3.2d, v3.2d, v17.2d
-	VMOV V3.B16, V3.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9653,7 +8514,6 @@ vectorD:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d484 // fadd v4.2d, v4.2d, v17.2d
-	VMOV V4.B16, V4.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9666,7 +8526,6 @@ tailD:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d484 // fadd v4.2d, v4.2d, v17.2d
-	VMOV V4.B16, V4.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9679,7 +8538,6 @@ vectorE:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d4a5 // fadd v5.2d, v5.2d, v17.2d
-	VMOV V5.B16, V5.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9692,7 +8550,6 @@ tailE:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d4a5 // fadd v5.2d, v5.2d, v17.2d
-	VMOV V5.B16, V5.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9705,7 +8562,6 @@ vectorF:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d4c6 // fadd v6.2d, v6.2d, v17.2d
-	VMOV V6.B16, V6.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9718,7 +8574,6 @@ tailF:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d4c6 // fadd v6.2d, v6.2d, v17.2d
-	VMOV V6.B16, V6.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9731,7 +8586,6 @@ vectorG:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d4e7 // fadd v7.2d, v7.2d, v17.2d
-	VMOV V7.B16, V7.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9744,7 +8598,6 @@ tailG:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d4e7 // fadd v7.2d, v7.2d, v17.2d
-	VMOV V7.B16, V7.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9757,7 +8610,6 @@ vectorH:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d508 // fadd v8.2d, v8.2d, v17.2d
-	VMOV V8.B16, V8.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9770,7 +8622,6 @@ tailH:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d508 // fadd v8.2d, v8.2d, v17.2d
-	VMOV V8.B16, V8.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9783,7 +8634,6 @@ vectorI:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d529 // fadd v9.2d, v9.2d, v17.2d
-	VMOV V9.B16, V9.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9796,7 +8646,6 @@ tailI:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d529 // fadd v9.2d, v9.2d, v17.2d
-	VMOV V9.B16, V9.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9809,7 +8658,6 @@ vectorJ:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d54a // fadd v10.2d, v10.2d, v17.2d
-	VMOV V10.B16, V10.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9822,7 +8670,6 @@ tailJ:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d54a // fadd v10.2d, v10.2d, v17.2d
-	VMOV V10.B16, V10.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9835,7 +8682,6 @@ vectorK:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d56b // fadd v11.2d, v11.2d, v17.2d
-	VMOV V11.B16, V11.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9848,7 +8694,6 @@ tailK:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d56b // fadd v11.2d, v11.2d, v17.2d
-	VMOV V11.B16, V11.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9861,7 +8706,6 @@ vectorL:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d58c // fadd v12.2d, v12.2d, v17.2d
-	VMOV V12.B16, V12.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9874,7 +8718,6 @@ tailL:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d58c // fadd v12.2d, v12.2d, v17.2d
-	VMOV V12.B16, V12.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9887,7 +8730,6 @@ vectorM:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d5ad // fadd v13.2d, v13.2d, v17.2d
-	VMOV V13.B16, V13.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9900,7 +8742,6 @@ tailM:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d5ad // fadd v13.2d, v13.2d, v17.2d
-	VMOV V13.B16, V13.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9913,7 +8754,6 @@ vectorN:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d5ce // fadd v14.2d, v14.2d, v17.2d
-	VMOV V14.B16, V14.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9926,7 +8766,6 @@ tailN:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d5ce // fadd v14.2d, v14.2d, v17.2d
-	VMOV V14.B16, V14.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9939,7 +8778,6 @@ vectorO:
 	FMOVQ 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d5ef // fadd v15.2d, v15.2d, v17.2d
-	VMOV V15.B16, V15.B16
 	ADDS $+16, R1, R1
 	ADDS $+16, R2, R2
 	SUBS $+2, R8, R8
@@ -9952,7 +8790,6 @@ tailO:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d5ef // fadd v15.2d, v15.2d, v17.2d
-	VMOV V15.B16, V15.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -9965,7 +8802,6 @@ vectorP:
 	FMOVD 0(R2), F18
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	WORD $0x4e71d610 // fadd v16.2d, v16.2d, v17.2d
-	VMOV V16.B16, V16.B16
 	LSL $0x03, R8, R8
 	ADDS R8, R1, R1
 	ADDS R8, R2, R2
@@ -10032,55 +8868,39 @@ wideRows:
 	BLT wideRest
 	FMOVQ 0(R6), F16
 	WORD $0x4e70d400 // fadd v0.2d, v0.2d, v16.2d
-	VMOV V0.B16, V0.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e70d421 // fadd v1.2d, v1.2d, v16.2d
-	VMOV V1.B16, V1.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e70d442 // fadd v2.2d, v2.2d, v16.2d
-	VMOV V2.B16, V2.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e70d463 // fadd v3.2d, v3.2d, v16.2d
-	VMOV V3.B16, V3.B16
 	ADDS R5, R6, R6
 	FMOVQ 0(R6), F16
 	WORD $0x4e70d484 // fadd v4.2d, v4.2d, v16.2d
-	VMOV V4.B16, V4.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e70d4a5 // fadd v5.2d, v5.2d, v16.2d
-	VMOV V5.B16, V5.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e70d4c6 // fadd v6.2d, v6.2d, v16.2d
-	VMOV V6.B16, V6.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e70d4e7 // fadd v7.2d, v7.2d, v16.2d
-	VMOV V7.B16, V7.B16
 	ADDS R5, R6, R6
 	FMOVQ 0(R6), F16
 	WORD $0x4e70d508 // fadd v8.2d, v8.2d, v16.2d
-	VMOV V8.B16, V8.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e70d529 // fadd v9.2d, v9.2d, v16.2d
-	VMOV V9.B16, V9.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e70d54a // fadd v10.2d, v10.2d, v16.2d
-	VMOV V10.B16, V10.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e70d56b // fadd v11.2d, v11.2d, v16.2d
-	VMOV V11.B16, V11.B16
 	ADDS R5, R6, R6
 	FMOVQ 0(R6), F16
 	WORD $0x4e70d58c // fadd v12.2d, v12.2d, v16.2d
-	VMOV V12.B16, V12.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e70d5ad // fadd v13.2d, v13.2d, v16.2d
-	VMOV V13.B16, V13.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e70d5ce // fadd v14.2d, v14.2d, v16.2d
-	VMOV V14.B16, V14.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e70d5ef // fadd v15.2d, v15.2d, v16.2d
-	VMOV V15.B16, V15.B16
 	ADDS R5, R6, R6
 	SUBS $+4, R8, R8
 	B wideRows
@@ -10090,48 +8910,36 @@ wideRest:
 	BEQ wideSum
 	FMOVQ 0(R6), F16
 	WORD $0x4e70d400 // fadd v0.2d, v0.2d, v16.2d
-	VMOV V0.B16, V0.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e70d421 // fadd v1.2d, v1.2d, v16.2d
-	VMOV V1.B16, V1.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e70d442 // fadd v2.2d, v2.2d, v16.2d
-	VMOV V2.B16, V2.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e70d463 // fadd v3.2d, v3.2d, v16.2d
-	VMOV V3.B16, V3.B16
 	ADDS R5, R6, R6
 	SUBS $1, R8, R8
 	TST R8, R8
 	BEQ wideSum
 	FMOVQ 0(R6), F16
 	WORD $0x4e70d484 // fadd v4.2d, v4.2d, v16.2d
-	VMOV V4.B16, V4.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e70d4a5 // fadd v5.2d, v5.2d, v16.2d
-	VMOV V5.B16, V5.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e70d4c6 // fadd v6.2d, v6.2d, v16.2d
-	VMOV V6.B16, V6.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e70d4e7 // fadd v7.2d, v7.2d, v16.2d
-	VMOV V7.B16, V7.B16
 	ADDS R5, R6, R6
 	SUBS $1, R8, R8
 	TST R8, R8
 	BEQ wideSum
 	FMOVQ 0(R6), F16
 	WORD $0x4e70d508 // fadd v8.2d, v8.2d, v16.2d
-	VMOV V8.B16, V8.B16
 	FMOVQ 16(R6), F16
 	WORD $0x4e70d529 // fadd v9.2d, v9.2d, v16.2d
-	VMOV V9.B16, V9.B16
 	FMOVQ 32(R6), F16
 	WORD $0x4e70d54a // fadd v10.2d, v10.2d, v16.2d
-	VMOV V10.B16, V10.B16
 	FMOVQ 48(R6), F16
 	WORD $0x4e70d56b // fadd v11.2d, v11.2d, v16.2d
-	VMOV V11.B16, V11.B16
 	ADDS R5, R6, R6
 	SUBS $1, R8, R8
 
@@ -10180,19 +8988,15 @@ oneRows:
 	BLT oneRest
 	FMOVQ 0(R6), F4
 	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
-	VMOV V0.B16, V0.B16
 	ADDS R5, R6, R6
 	FMOVQ 0(R6), F4
 	WORD $0x4e64d421 // fadd v1.2d, v1.2d, v4.2d
-	VMOV V1.B16, V1.B16
 	ADDS R5, R6, R6
 	FMOVQ 0(R6), F4
 	WORD $0x4e64d442 // fadd v2.2d, v2.2d, v4.2d
-	VMOV V2.B16, V2.B16
 	ADDS R5, R6, R6
 	FMOVQ 0(R6), F4
 	WORD $0x4e64d463 // fadd v3.2d, v3.2d, v4.2d
-	VMOV V3.B16, V3.B16
 	ADDS R5, R6, R6
 	SUBS $+4, R8, R8
 	B oneRows
@@ -10202,21 +9006,18 @@ oneRest:
 	BEQ oneSum
 	FMOVQ 0(R6), F4
 	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
-	VMOV V0.B16, V0.B16
 	ADDS R5, R6, R6
 	SUBS $1, R8, R8
 	TST R8, R8
 	BEQ oneSum
 	FMOVQ 0(R6), F4
 	WORD $0x4e64d421 // fadd v1.2d, v1.2d, v4.2d
-	VMOV V1.B16, V1.B16
 	ADDS R5, R6, R6
 	SUBS $1, R8, R8
 	TST R8, R8
 	BEQ oneSum
 	FMOVQ 0(R6), F4
 	WORD $0x4e64d442 // fadd v2.2d, v2.2d, v4.2d
-	VMOV V2.B16, V2.B16
 	ADDS R5, R6, R6
 	SUBS $1, R8, R8
 
@@ -10246,19 +9047,15 @@ tailRows:
 	BLT tailRest
 	FMOVD 0(R1), F4
 	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
-	VMOV V0.B16, V0.B16
 	ADDS R5, R1, R1
 	FMOVD 0(R1), F4
 	WORD $0x4e64d421 // fadd v1.2d, v1.2d, v4.2d
-	VMOV V1.B16, V1.B16
 	ADDS R5, R1, R1
 	FMOVD 0(R1), F4
 	WORD $0x4e64d442 // fadd v2.2d, v2.2d, v4.2d
-	VMOV V2.B16, V2.B16
 	ADDS R5, R1, R1
 	FMOVD 0(R1), F4
 	WORD $0x4e64d463 // fadd v3.2d, v3.2d, v4.2d
-	VMOV V3.B16, V3.B16
 	ADDS R5, R1, R1
 	SUBS $+4, R2, R2
 	B tailRows
@@ -10268,21 +9065,18 @@ tailRest:
 	BEQ tailSum
 	FMOVD 0(R1), F4
 	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
-	VMOV V0.B16, V0.B16
 	ADDS R5, R1, R1
 	SUBS $1, R2, R2
 	TST R2, R2
 	BEQ tailSum
 	FMOVD 0(R1), F4
 	WORD $0x4e64d421 // fadd v1.2d, v1.2d, v4.2d
-	VMOV V1.B16, V1.B16
 	ADDS R5, R1, R1
 	SUBS $1, R2, R2
 	TST R2, R2
 	BEQ tailSum
 	FMOVD 0(R1), F4
 	WORD $0x4e64d442 // fadd v2.2d, v2.2d, v4.2d
-	VMOV V2.B16, V2.B16
 	ADDS R5, R1, R1
 	SUBS $1, R2, R2
 
@@ -10312,10 +9106,8 @@ loop:
 	MOVD R3, R6
 	ADD R6<<3, R1, R16
 	FMOVQ 0(R16), F1
-	VMOV V1.B16, V1.B16
 	VDUP R6, V2.D2
 	VADD V2.D2, V0.D2, V2.D2
-	VMOV V2.B16, V2.B16
 	MOVD rows+32(FP), R5
 
 allRow:
@@ -10333,7 +9125,6 @@ allCol:
 	VMOV V5.B16, V7.B16
 	VBSL V1.B16, V3.B16, V7.B16
 	VMOV V7.B16, V1.B16
-	VMOV V5.B16, V5.B16
 	VBSL V2.B16, V4.B16, V5.B16
 	VMOV V5.B16, V2.B16
 	VMOV V6.B16, V5.B16
@@ -10363,10 +9154,8 @@ tail:
 	MOVD R3, R5
 	ADD R5<<3, R1, R16
 	FMOVD 0(R16), F1
-	VMOV V1.B16, V1.B16
 	VDUP R5, V2.D2
 	VADD V2.D2, V0.D2, V2.D2
-	VMOV V2.B16, V2.B16
 	MOVD rows+32(FP), R3
 
 someRow:
@@ -10384,7 +9173,6 @@ someCol:
 	VMOV V5.B16, V7.B16
 	VBSL V1.B16, V3.B16, V7.B16
 	VMOV V7.B16, V1.B16
-	VMOV V5.B16, V5.B16
 	VBSL V2.B16, V4.B16, V5.B16
 	VMOV V5.B16, V2.B16
 	VMOV V6.B16, V5.B16

@@ -1,7 +1,6 @@
 package main
 
 import (
-	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -30,7 +29,7 @@ func loadBlock(dst, src, rows, ldd, lds reg.Register) {
 
 // deal writes the copy of a matrix whose rows are cut into pieces of one or two vectors. Copies are whole vectors. Masks 0 and 1 are
 // those of a piece's vectors, 2 and 3 those of what is left of a row behind its last whole piece.
-func deal(ma machine) {
+func deal(ma copier) {
 	TEXT("deal"+ma.name(), NOSPLIT, "func(b *byte)")
 	Load(Param("b"), args)
 	dst, src, rows, lds, ldd, gap := reg.RDI, reg.RSI, reg.RBX, reg.R8, reg.R9, reg.R10
@@ -87,7 +86,7 @@ func deal(ma machine) {
 }
 
 // pieceMasks sets two masks, the first one given, for n elements in two vectors.
-func pieceMasks(ma machine, n reg.Register, first int) {
+func pieceMasks(ma copier, n reg.Register, first int) {
 	MOVQ(n, reg.RCX)
 	MOVQ(U32(1), reg.RDX)
 	SHLQ(reg.CL, reg.RDX)
@@ -98,7 +97,7 @@ func pieceMasks(ma machine, n reg.Register, first int) {
 }
 
 // flip writes the transposed copy of a matrix of whole squares, one vector wide and high.
-func flip(ma machine) {
+func flip(ma copier) {
 	n := ma.lanes()
 	width := uint64(n * ma.size())
 	TEXT("flip"+ma.name(), NOSPLIT, "func(b *byte)")
@@ -138,7 +137,7 @@ func flip(ma machine) {
 }
 
 // spread writes the copy of a matrix of whole vectors whose parts of 4 bytes change places within each.
-func spread(ma machine) {
+func spread(ma copier) {
 	width := ma.lanes() * ma.size()
 	TEXT("spread"+ma.name(), NOSPLIT, "func(b *byte)")
 	Load(Param("b"), args)
@@ -166,7 +165,7 @@ func spread(ma machine) {
 
 // transpose transposes the square in the first registers, and returns those that hold the result's rows. Elements change places
 // in pairs, then (4 bytes) in pairs of pairs, then quarters of vectors.
-func transpose(ma machine) []reg.VecPhysical {
+func transpose(ma copier) []reg.VecPhysical {
 	n := ma.lanes()
 	var in, out []reg.VecPhysical
 	for i := range n {

@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 
-	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"shadowflow/internal/kernel/neon"
 )
 
 // lanes512 keeps the constants in registers, and the mask of the vector at hand in K1.
@@ -82,9 +83,12 @@ func (v lanes256) write(y reg.VecPhysical, masked bool, p Mem) {
 	VMOVUPS(y, p)
 }
 
-// each does whole vectors without the mask: storing with one is slow on many processors.
 func (v lanes256) each(n, last Mem, label string, body func(masked bool)) {
-	const whole = 0xff
+	wholeFirst(0xff, n, last, label, body)
+}
+
+// wholeFirst does whole vectors, whose mask is given, without it: storing with one is slow on many processors.
+func wholeFirst(whole uint64, n, last Mem, label string, body func(masked bool)) {
 	MOVQ(n, remaining)
 	CMPQ(last, Imm(whole))
 	JE(LabelRef(label + "_vector"))
@@ -99,4 +103,59 @@ func (v lanes256) each(n, last Mem, label string, body func(masked bool)) {
 	Label(label + "_last")
 	body(true)
 	Label(label + "_end")
+}
+
+// lanes128 keeps the constants in registers, and in one more how many channels the last vector has.
+type lanes128 struct {
+	neonMachine
+	constants map[float64]reg.VecPhysical
+}
+
+var lastChannels = reg.RBP
+
+func (*lanes128) vectorBytes() int { return 16 }
+
+// prepare counts the bits of the mask, which are the low ones: x less x/2, x/4 and x/8.
+func (v *lanes128) prepare(constants []float64, mask Mem) {
+	v.constants = map[float64]reg.VecPhysical{}
+	for i, c := range constants {
+		v.constants[c] = xmm(16 + i)
+		VBROADCASTSS(eightOf(c), xmm(16+i))
+	}
+	MOVQ(mask, lastChannels)
+	MOVQ(lastChannels, remaining)
+	for range 3 {
+		SHRQ(Imm(1), remaining)
+		SUBQ(remaining, lastChannels)
+	}
+}
+
+func (v *lanes128) constant(c float64) Op {
+	if v.constants[c] == nil {
+		panic(fmt.Sprintf("asm: the constant %v is not in the transform's list", c))
+	}
+	return v.constants[c]
+}
+
+func (v *lanes128) fma(c float64, x, dst reg.VecPhysical)  { VFMADD231PS(v.constant(c), x, dst) }
+func (v *lanes128) fnma(c float64, x, dst reg.VecPhysical) { VFNMADD231PS(v.constant(c), x, dst) }
+
+func (v *lanes128) each(n, last Mem, label string, body func(masked bool)) {
+	wholeFirst(0xf, n, last, label, body)
+}
+
+func (v *lanes128) read(p Mem, masked bool, to reg.VecPhysical) {
+	if masked {
+		ctx.Instruction(neon.LoadSome(false, lastChannels, p, to))
+		return
+	}
+	VMOVUPS(p, to)
+}
+
+func (v *lanes128) write(from reg.VecPhysical, masked bool, p Mem) {
+	if masked {
+		ctx.Instruction(neon.StoreSome(false, lastChannels, from, p))
+		return
+	}
+	VMOVUPS(from, p)
 }

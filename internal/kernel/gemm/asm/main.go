@@ -1,24 +1,26 @@
-// Command asm writes the tile kernels in assembly, for one instruction set a run.
+// Command asm writes the tile kernels in assembly, and the tables of them.
 //
 // A tile of m rows and v vectors keeps m*v accumulators in registers; each inner step loads v vectors of B and
-// broadcasts m elements of A. With 14 rows by 2 vectors of AVX-512 (6 by 2 of AVX2) that is 16 loads for 28
-// multiply-adds (8 for 12), below what the load ports give. There is a kernel for every number of rows,
+// broadcasts m elements of A. With 14 rows by 2 vectors of AVX-512 (6 by 2 of AVX2, 6 by 4 of NEON) that is 16 loads for 28
+// multiply-adds (8 for 12, 8 for 24), below what the load ports give. There is a kernel for every number of rows,
 // so that any extent can be cut into nearly equal tiles.
 package main
 
 import (
 	"flag"
 	"fmt"
+	"log"
 	"os"
+	"path/filepath"
+	"strings"
 
-	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/pass"
+	"github.com/mmcloughlin/avo/printer"
 	"github.com/mmcloughlin/avo/reg"
-)
 
-var (
-	set   = flag.String("set", "avx512", "instruction set: avx512 or avx2")
-	table = flag.String("table", "", "file for the table of kernels")
+	"shadowflow/internal/kernel/neon"
 )
 
 // machine is an instruction set with an element type.
@@ -48,62 +50,123 @@ type machine interface {
 	fmaRest(a Mem, m, i int)
 	// halve adds accumulator i's parts until an xmm register holds it.
 	halve(i int)
-	move()
-	// What copies and the peak need, registers by number: a mask of the lanes that bits' low bits stand for, a load of those, and the last
-	// rounds of a transposition, by way of other registers.
+	// What the peak needs: registers by number.
 	register(i int) reg.VecPhysical
 	fma(a, b, acc Op)
+}
+
+// copier is a machine that copies, too: with a mask of the lanes that bits' low bits stand for, a load of those, and the last rounds of
+// a transposition, by way of other registers.
+type copier interface {
+	machine
+	move()
 	setMask(bits reg.Register, which int)
 	loadMasked(p Mem, which, i int)
 	spreadQuarters(in, out []reg.VecPhysical) []reg.VecPhysical
 }
 
 func main() {
+	log.SetFlags(0)
+	dir := flag.String("dir", ".", "the `folder` of package gemm")
 	flag.Parse()
-	ConstraintExpr("amd64")
-	var machines []machine
-	var floats lanes
-	switch *set {
-	case "avx512":
-		machines = []machine{avx512{bytes: 4}, avx512{bytes: 8}}
-		floats = &lanes512{avx512: avx512{bytes: 4}}
-	case "avx2":
-		machines = []machine{avx2{bytes: 4}, avx2{bytes: 8}}
-		floats = lanes256{avx2{bytes: 4}}
-	default:
-		fmt.Fprintf(os.Stderr, "asm: set %q: want avx512 or avx2\n", *set)
-		os.Exit(2)
-	}
-	for _, ma := range machines {
-		for v := 1; v <= ma.vecs(); v++ {
-			for m := 1; m <= ma.rows(); m++ {
-				tile(ma, fmt.Sprintf("tile%s_%dx%d", ma.name(), m, v), m, v, func() { ma.step(m, v) })
-			}
+	for _, t := range targets() {
+		if err := generate(*dir, t); err != nil {
+			log.Fatal(err)
 		}
-		for m := 1; m <= ma.rows(); m++ {
-			tile(ma, fmt.Sprintf("lanes%s_%d", ma.name(), m), m, 1, func() { ma.stepLanes(m) })
-		}
-		for _, m := range dotRows {
-			dots(ma, m)
-		}
-		ma.move()
-		deal(ma)
-		flip(ma)
-		spread(ma)
-		peak(ma)
 	}
-	for _, t := range transforms {
-		transform(floats, t)
+}
+
+// target is an instruction set to write kernels for.
+type target struct {
+	suffix   string // of the files' names
+	machines []machine
+	floats   lanes
+	print    func(*ir.File) ([]byte, error)
+}
+
+const command = "go run ./asm -dir ."
+
+func targets() []target {
+	return []target{
+		{"avx512_amd64", []machine{avx512{bytes: 4}, avx512{bytes: 8}}, &lanes512{avx512: avx512{bytes: 4}}, printAMD64},
+		{"avx2_amd64", []machine{avx2{bytes: 4}, avx2{bytes: 8}}, lanes256{avx2{bytes: 4}}, printAMD64},
+		{"neon_arm64", []machine{&neonMachine{bytes: 4}, &neonMachine{bytes: 8}}, &lanes128{neonMachine: neonMachine{bytes: 4}}, printARM64},
 	}
-	Generate()
-	source, err := tables(machines)
-	if err == nil {
-		err = os.WriteFile(*table, source, 0o644)
+}
+
+func printAMD64(file *ir.File) ([]byte, error) {
+	return printer.NewGoAsm(printer.Config{Argv: strings.Fields(command)}).Print(file)
+}
+
+func printARM64(file *ir.File) ([]byte, error) { return neon.Print(file, command) }
+
+// generate writes the assembly and the table of an instruction set.
+func generate(dir string, t target) error {
+	begin()
+	for _, ma := range t.machines {
+		kernels(ma)
 	}
+	for _, s := range transforms {
+		transform(t.floats, s)
+	}
+	file, err := ctx.Result()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "asm:", err)
-		os.Exit(1)
+		return fmt.Errorf("%s: %w", t.suffix, err)
 	}
+	if err := pass.Compile.Execute(file); err != nil {
+		return fmt.Errorf("%s: %w", t.suffix, err)
+	}
+	assembly, err := t.print(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.suffix, err)
+	}
+	table, err := tables(t.machines)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, t.suffix+".s"), assembly, 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, t.suffix+".go"), table, 0o644)
+}
+
+// kernels writes what an element type has.
+func kernels(ma machine) {
+	for v := 1; v <= ma.vecs(); v++ {
+		for m := 1; m <= ma.rows(); m++ {
+			eachColumns(ma, v, func(suffix string) {
+				tile(ma, fmt.Sprintf("tile%s_%dx%d%s", ma.name(), m, v, suffix), m, v, func() { ma.step(m, v) })
+			})
+		}
+	}
+	for m := 1; m <= ma.rows(); m++ {
+		eachColumns(ma, 1, func(suffix string) {
+			tile(ma, fmt.Sprintf("lanes%s_%d%s", ma.name(), m, suffix), m, 1, func() { ma.stepLanes(m) })
+		})
+	}
+	for _, m := range dotRows {
+		dots(ma, m)
+	}
+	if c, ok := ma.(copier); ok {
+		c.move()
+		deal(c)
+		flip(c)
+		spread(c)
+	}
+	peak(ma)
+}
+
+// eachColumns does something for each version that a machine has of a tile of v vectors, with the ending of its name.
+func eachColumns(ma machine, v int, do func(suffix string)) {
+	n, ok := ma.(*neonMachine)
+	if !ok || v > 1 {
+		do("")
+		return
+	}
+	for n.columns = 1; n.columns < n.lanes(); n.columns++ {
+		do(fmt.Sprintf("of%d", n.columns))
+	}
+	do("")
 }
 
 // Offsets in gemm's struct tile.

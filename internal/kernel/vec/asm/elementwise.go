@@ -94,7 +94,7 @@ func (m *machine) elementwise(f elementwise) {
 		}
 		f.body(m, a)
 	})
-	m.overVectors(f.unroll, func(at func(base reg.Register) operand.Mem, mask op) vec {
+	m.overVectors(f.unroll, x, func(at func(base reg.Register) operand.Mem, mask op) vec {
 		var a []vec
 		for _, base := range x {
 			a = append(a, m.load(at(base), mask))
@@ -103,14 +103,19 @@ func (m *machine) elementwise(f elementwise) {
 	})
 }
 
-// overVectors emits the loops over dst; value computes the vector to store at an offset from the arguments' start.
-func (m *machine) overVectors(unroll int, value func(at func(base reg.Register) operand.Mem, mask op) vec) {
+// overVectors emits the loops over dst and the sources at x; value computes the vector to store at an offset from the arguments' start.
+func (m *machine) overVectors(unroll int, x []reg.Register, value func(at func(base reg.Register) operand.Mem, mask op) vec) {
 	dst, n := m.pointer("dst"), m.Load(m.Param("n"), m.GP64())
 	i := m.GP64()
-	m.XORQ(i, i)
+	if !m.neon {
+		m.XORQ(i, i)
+	}
 	vectors := func(count int, mask op) {
 		for u := range count {
 			at := func(base reg.Register) operand.Mem {
+				if m.neon { // which has no address of three parts
+					return operand.Mem{Base: base, Disp: u * m.width}
+				}
 				return operand.Mem{Base: base, Index: i, Scale: 1, Disp: u * m.width}
 			}
 			m.store(value(at, mask), at(dst), mask)
@@ -122,7 +127,13 @@ func (m *machine) overVectors(unroll int, value func(at func(base reg.Register) 
 		m.JLT(operand.LabelRef(next))
 		m.Label(label)
 		vectors(count, nil)
-		m.ADDQ(operand.I32(count*m.width), i)
+		moving := []reg.Register{i}
+		if m.neon {
+			moving = append(x[:len(x):len(x)], dst)
+		}
+		for _, r := range moving {
+			m.ADDQ(operand.I32(count*m.width), r)
+		}
 		m.SUBQ(elements, n)
 		m.CMPQ(n, elements)
 		m.JGE(operand.LabelRef(label))
@@ -152,5 +163,5 @@ func (m *machine) fill() {
 	default:
 		m.VBROADCASTSD(operand.Mem{Base: from}, v)
 	}
-	m.overVectors(4, func(func(reg.Register) operand.Mem, op) vec { return v })
+	m.overVectors(4, nil, func(func(reg.Register) operand.Mem, op) vec { return v })
 }
