@@ -14,7 +14,9 @@ var branches = map[string]string{
 
 // arithmetic are instructions that compute with their last operand, a register or in memory, and leave the result there. They set the
 // flags, as on amd64.
-var arithmetic = map[string]string{"ADDQ": "ADDS", "SUBQ": "SUBS", "ANDQ": "ANDS", "IMULQ": "MUL", "SHLQ": "LSL", "SHRQ": "LSR", "DECQ": "SUBS"}
+var arithmetic = map[string]string{
+	"ADDQ": "ADDS", "SUBQ": "SUBS", "ANDQ": "ANDS", "IMULQ": "MUL", "SHLQ": "LSL", "SHRQ": "LSR", "DECQ": "SUBS",
+}
 
 func (p *printer) arithmetic(name string, o []operand.Op) {
 	from, to := "$1", o[len(o)-1]

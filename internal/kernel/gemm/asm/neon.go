@@ -9,8 +9,8 @@ import (
 	"shadowflow/internal/kernel/neon"
 )
 
-// neonMachine is arm64's 128-bit machine for elements of 4 or 8 bytes. It has no masks: tiles of one vector come in a version for each number
-// of columns.
+// neonMachine is arm64's 128-bit machine for elements of 4 or 8 bytes. It has no masks: tiles of one vector come in a version for each
+// number of columns.
 type neonMachine struct {
 	bytes   int
 	columns int            // of a tile of one vector
