@@ -137,7 +137,7 @@ func operandsFit(op string, vs []Value) (*Builder, bool) {
 
 // maxNodes bounds a program: derivatives of high order grow with the fourth power of the order, and with the length of what they are of.
 // LAMB's equation of order 12 has 26,000 operations.
-const maxNodes = 1 << 17
+const maxNodes = 1 << 19
 
 // record adds the operation, or returns the equal one recorded before.
 func (b *Builder) record(op Op, attr any, shape []int, dtype DType, in ...Value) Value {

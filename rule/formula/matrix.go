@@ -165,6 +165,9 @@ func (l Layout) matrix(x graph.Value, form Form, i int) graph.Value {
 
 // unit is the identity matrix as large as x.
 func unit(x graph.Value) graph.Value {
+	if !x.Valid() { // the builder has the reason
+		return x
+	}
 	n := x.Shape()[0]
 	data := make([]float64, n*n)
 	for i := range n {
@@ -175,6 +178,9 @@ func unit(x graph.Value) graph.Value {
 
 // gramSchmidt makes the columns of a matrix orthonormal, each by those before it.
 func gramSchmidt(x graph.Value) graph.Value {
+	if !x.Valid() { // the builder has the reason, as that there would be too many operations
+		return x
+	}
 	n := x.Shape()[1]
 	if n == 1 {
 		norm := x.Square().Sum().Sqrt()
