@@ -9,7 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"shadowflow/schema"
 	"slices"
 	"strconv"
 	"strings"
@@ -247,8 +247,8 @@ func (r *tableReader) wrong(column int, cell, want string) error {
 }
 
 func number(cell string) (float64, bool) {
-	v, err := strconv.ParseFloat(strings.TrimSpace(cell), 64)
-	return v, err == nil && !math.IsInf(v, 0) && !math.IsNaN(v)
+	v, err := schema.ParseNumber(strings.TrimSpace(cell))
+	return v, err == nil
 }
 
 // targetColumns are the columns to predict. While they may be classes, the

@@ -94,6 +94,22 @@ func TestWordsAndClassesThatAreSaidToBeAreClasses(t *testing.T) {
 	}
 }
 
+func TestNumbersTooLargeToStandardizeAreRefused(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"of an input":  {"x,y\n0,1\n1e300,2\n5e300,3\n", `standardize: column "x" of `},
+		"of a target":  {"x,y\n0,1e300\n1,2e301\n2,1\n", `standardize_target: column "y" of `},
+		"whose sum is": {"x,y\n0,1\n1.7e308,2\n1.6e308,3\n", `standardize: column "x" of `},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := whole(tableOf(t, c.text), "y")
+			s.Task, s.Standardize, s.StandardizeTarget = TaskRegression, true, true
+			if _, err := Load(t.Context(), s); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v; want %q", err, c.want)
+			}
+		})
+	}
+}
+
 func TestWrongCellsAreRefusedByLineAndColumn(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
@@ -106,6 +122,7 @@ func TestWrongCellsAreRefusedByLineAndColumn(t *testing.T) {
 		"a missing class":          {"x,y\n1,a\n2,\n", TaskClassification, `line 3, column "y": an empty cell`},
 		"a word among the targets": {"x,y\n1,2\n3,4\n2,NA\n", "", `line 4, column "y": "NA"; expected a number, as 2 other rows`},
 		"a word to predict":        {"x,y\n1,a\n2,b\n", TaskRegression, `line 2, column "y": "a"; expected a finite number to predict`},
+		"a number below float64":   {"x,y\n1,2\n2e-400,2\n", "", `"2e-400"; expected a finite number`},
 		"infinity":                 {"x,y\n1,2\ninf,2\n", "", `"inf"; expected a finite number`},
 		"a quoted line break":      {"x,y\n\"1\n\",2\nred,3\n", "", `line 4, column "x"`},
 		"a short row":              {"x,y\n1,2\n3\n", "", "line 3: 1 cells; expected 2"},

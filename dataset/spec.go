@@ -227,6 +227,9 @@ func Load(ctx context.Context, s Spec) (*Dataset, error) {
 	}
 	if s.Standardize && !d.Train.tokens {
 		d.Standardize()
+		if i := beyond(d.Mean, d.Std); i >= 0 {
+			return nil, tooLarge("standardize", s.Path, d.FeatureNames, i)
+		}
 	}
 	if s.StandardizeTarget {
 		if d.Classes > 0 {
@@ -234,6 +237,9 @@ func Load(ctx context.Context, s Spec) (*Dataset, error) {
 				s.Path, TaskRegression)}
 		}
 		d.StandardizeTargets()
+		if i := beyond(d.TargetMean, d.TargetStd); i >= 0 {
+			return nil, tooLarge("standardize_target", s.Path, d.TargetNames, i)
+		}
 	}
 	if err := s.takeSubsets(d); err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package dataset
 
 import (
+	"fmt"
+	"math"
 	"slices"
 
 	"gonum.org/v1/gonum/stat"
@@ -20,6 +22,26 @@ func (d *Dataset) Standardize() {
 	for _, p := range []*Part{&d.Train, &d.Test} {
 		p.mean, p.std = d.Mean, d.Std
 	}
+}
+
+// beyond returns the first channel or column whose numbers are so large that float64 has no mean or no deviation of them, -1 if
+// there is none.
+func beyond(mean, std []float64) int {
+	for i := range mean {
+		if x := mean[i] + std[i]; math.IsInf(x, 0) || math.IsNaN(x) {
+			return i
+		}
+	}
+	return -1
+}
+
+// tooLarge says that the i-th column of a file cannot be standardized.
+func tooLarge(key, path string, names []string, i int) error {
+	column := fmt.Sprint(1 + i)
+	if i < len(names) {
+		column = fmt.Sprintf("%.60q", names[i])
+	}
+	return &FieldError{key, fmt.Sprintf("column %s of %s has numbers whose squares are beyond the largest, 1.8e308; scale them", column, path)}
 }
 
 // meanStd returns the mean and population deviation of channel c.

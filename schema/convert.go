@@ -2,7 +2,6 @@ package schema
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -167,14 +166,12 @@ func numeralOf(value any) (numeral, bool) {
 
 // number parses a number. Whole numbers may be written as 1e5.
 func (t Type) number(text string) (any, string) {
-	x, err := strconv.ParseFloat(text, 64)
+	x, beyond, ok := parseNumber(text)
 	switch {
-	case errors.Is(err, strconv.ErrRange):
-		return nil, fmt.Sprintf("%s is beyond the largest number, 1.8e308", clip(text))
-	case err != nil:
+	case !ok:
 		return nil, fmt.Sprintf("expected %s, got %s", t, clip(text))
-	case x == 0 && strings.ContainsAny(mantissa(text), "123456789abcdefABCDEF"):
-		return nil, fmt.Sprintf("%s is below the smallest number above 0, 4.9e-324; write 0 if that is meant", clip(text))
+	case beyond != "":
+		return nil, beyond
 	}
 	const exact = 1 << 53 // whole numbers beyond it are not told apart
 	switch t {
@@ -196,15 +193,4 @@ func (t Type) number(text string) (any, string) {
 		return int(x), ""
 	}
 	return x, ""
-}
-
-// mantissa returns the digits of a number that ParseFloat can read, without its exponent.
-func mantissa(text string) string {
-	text = strings.ToLower(strings.TrimLeft(text, "+-"))
-	exponent := "e"
-	if hex, ok := strings.CutPrefix(text, "0x"); ok {
-		text, exponent = hex, "p"
-	}
-	digits, _, _ := strings.Cut(text, exponent)
-	return digits
 }

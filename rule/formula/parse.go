@@ -3,8 +3,6 @@ package formula
 import (
 	"cmp"
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -237,22 +235,16 @@ func (p *parser) atom() (*Formula, error) {
 	}
 	start := p.at
 	text := p.digits()
-	v, err := strconv.ParseFloat(text, 64)
+	v, err := schema.ParseNumber(text)
 	if text == "." || text == "" {
 		p.at = start
 		return nil, p.fail("a number, a name or (")
 	}
-	if err != nil || math.IsInf(v, 0) || v == 0 && strings.ContainsAny(beforeExponent(text), "123456789") {
+	if err != nil {
 		p.at = start
 		return nil, p.fail("a number that float64 can hold")
 	}
 	return &Formula{number: v, text: text, Column: column, size: 1}, nil
-}
-
-// beforeExponent returns the digits of a number but for those of its exponent.
-func beforeExponent(text string) string {
-	digits, _, _ := strings.Cut(strings.ToLower(text), "e")
-	return digits
 }
 
 // call reads a function and its arguments.

@@ -4,11 +4,10 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"math"
-	"strconv"
 	"strings"
 
 	"shadowflow/internal/userfile"
+	"shadowflow/schema"
 )
 
 // maxFactors bounds the steps that a file is for.
@@ -32,9 +31,11 @@ func parse(name string, r io.Reader) ([]float64, error) {
 		if text = strings.TrimSpace(text); text == "" {
 			continue
 		}
-		v, err := strconv.ParseFloat(text, 64)
+		v, err := schema.ParseNumber(text)
 		switch {
-		case err != nil || !(v >= 0) || math.IsInf(v, 1):
+		case err != nil:
+			return nil, fmt.Errorf("%s:%d: %.80q: want the factor of a step, a number of at least 0: %w", name, line, text, err)
+		case v < 0:
 			return nil, fmt.Errorf("%s:%d: %.80q: want the factor of a step, a number of at least 0", name, line, text)
 		case len(factors) == maxFactors:
 			return nil, fmt.Errorf("%s:%d: more than %d steps", name, line, maxFactors)

@@ -94,6 +94,7 @@ func TestAFileIsANumberALine(t *testing.T) {
 		`x:2: "half": want the factor of a step`: "1\nhalf\n",
 		`x:1: "-1": want the factor`:             "-1",
 		`x:1: "NaN": want the factor`:            "NaN",
+		"4.9e-324; write 0 if that is meant":     "1\n1e-400\n",
 		"no numbers":                             "# nothing\n",
 	} {
 		if _, err := parse("x", strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
