@@ -35,11 +35,7 @@ func Read(dir string) (*Report, error) {
 	if r.History, err = record.ReadHistory(dir); err != nil {
 		return nil, err
 	}
-	result := &run.Result{}
-	switch err := record.ReadResult(dir, result); {
-	case err == nil:
-		r.Result = result
-	case !errors.Is(err, fs.ErrNotExist):
+	if r.Result, err = run.ReadResult(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	return r, nil

@@ -40,7 +40,7 @@ func smallSweep(t *testing.T) (s *sweep.Sweep, dir string) {
 				return err
 			}
 		}
-		return errors.Join(d.WriteResult(run.Result{Status: run.Finished}), d.Close())
+		return errors.Join(d.WriteResult(run.Result{Status: run.Finished, Parameters: 1}), d.Close())
 	}
 	dir = t.TempDir()
 	if err := s.Execute(t.Context(), dir, sweep.Options{Parallel: 1, Run: runner}); err != nil {

@@ -46,7 +46,7 @@ func recorder(loss, norm func(c *config.Config, n int) float64) sweep.Runner {
 				return err
 			}
 		}
-		result := run.Result{Status: run.Finished, Step: recordedSteps - 1, Regime: diagnose.Classify(h.Floats("loss"), h.Floats("excess"))}
+		result := run.Result{Status: run.Finished, Parameters: 1, Step: recordedSteps - 1, Regime: diagnose.Classify(h.Floats("loss"), h.Floats("excess"))}
 		return errors.Join(d.WriteResult(result), d.Close())
 	}
 }

@@ -117,7 +117,7 @@ type Bias struct {
 
 // Stop is the section stop: what ends a run before its steps are done.
 type Stop struct {
-	Loss    float64 `yaml:"loss" range:"[0,inf)" time:"-" doc:"stop when the training loss is below this; 0: never"`
+	Loss    float64 `yaml:"loss" range:"[0,inf)" time:"-" doc:"stop when the training loss is below this; with mini-batches, that over all examples, looked at once an epoch; 0: never"`
 	Seconds float64 `yaml:"seconds" range:"[0,inf)" time:"-" doc:"stop after this wall time, in seconds; 0: never"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"shadowflow/internal/atomicfile"
 	"shadowflow/schema"
@@ -101,7 +102,10 @@ func findExportFormat(name string) (exportFormat, error) {
 	return exportFormat{}, fmt.Errorf("unknown format %q; %s", name, schema.Suggest(name, ExportFormats()))
 }
 
-// refuseRecord keeps an export from replacing a file of the record itself.
+// RefuseRecord returns an error where a path is a file of the record of the run in its directory.
+func RefuseRecord(path string) error { return refuseRecord(filepath.Dir(path), path) }
+
+// refuseRecord keeps a file of the record of the run in a directory from being replaced.
 func refuseRecord(dir, path string) error {
 	there, err := os.Stat(path)
 	if err != nil {
@@ -112,6 +116,10 @@ func refuseRecord(dir, path string) error {
 		if err == nil && os.SameFile(there, record) {
 			return fmt.Errorf("%s is part of the run's record; choose another file", path)
 		}
+	}
+	_, err = os.Stat(filepath.Join(dir, historyFile))
+	if isRun := err == nil; isRun && strings.HasSuffix(path, ".safetensors") && filepath.Clean(filepath.Dir(path)) == filepath.Clean(dir) {
+		return fmt.Errorf("%s is part of the run's record; choose another file", path)
 	}
 	if filepath.Clean(filepath.Dir(path)) == filepath.Clean(dir) && isCheckpoint(filepath.Base(path)) {
 		return fmt.Errorf("%s is named like a checkpoint; choose another file", path)

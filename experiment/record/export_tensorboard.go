@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
 	"shadowflow/internal/userfile"
 	"strings"
@@ -65,22 +66,25 @@ func writeTensorBoard(w io.Writer, dir string, h *History) error {
 	return writeTFRecord(w, event(wall, 0, appendMessage(nil, eventSummary, session.end(wall))))
 }
 
-// startOf returns when the run in a directory began, in seconds since 1970, as the first line of its log says; 0 where nothing does.
+// startOf returns when the run in a directory began, in seconds since 1970: as the first line of its log says or, where that was altered
+// or removed, when its config was written; 0 for a history alone.
 func startOf(dir string) (float64, error) {
 	file, _, err := userfile.Open(filepath.Join(dir, logFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		defer func() { _ = file.Close() }() // it was only read
+		line, _ := bufio.NewReader(io.LimitReader(file, 1<<10)).ReadString(' ')
+		if t, err := time.Parse(time.RFC3339, strings.TrimSpace(line)); err == nil {
+			return float64(t.Unix()), nil
+		}
+	case !errors.Is(err, fs.ErrNotExist):
 		return 0, err
 	}
-	defer func() { _ = file.Close() }() // it was only read
-	line, _ := bufio.NewReader(io.LimitReader(file, 1<<10)).ReadString(' ')
-	t, err := time.Parse(time.RFC3339, strings.TrimSpace(line))
-	if err != nil { // altered by hand
+	written, err := os.Stat(filepath.Join(dir, configFile))
+	if err != nil { // a history alone
 		return 0, nil
 	}
-	return float64(t.Unix()), nil
+	return float64(written.ModTime().Unix()), nil
 }
 
 // event returns an event of so much behind the wall time and the step.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 )
 
 // sessionFiles makes of a directory with a history the run that testdata/events has.
@@ -167,5 +168,34 @@ func TestColumnsHaveGroups(t *testing.T) {
 func TestATableIsNotWrittenForTensorBoard(t *testing.T) {
 	if err := WriteTable(&bytes.Buffer{}, "tensorboard", &History{Columns: []Column{{Name: "index", Type: IntColumn}}}); err == nil {
 		t.Error("it is")
+	}
+}
+
+func TestARunWhoseLogWasRemovedBeganWhenItsConfigWasWritten(t *testing.T) {
+	dir := t.TempDir()
+	written := time.Unix(1_700_000_000, 0)
+	path := filepath.Join(dir, configFile)
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, written, written); err != nil {
+		t.Fatal(err)
+	}
+	for name, log := range map[string]string{"no log": "", "a log of something else": "garbage\n", "a log": "2024-01-02T03:04:05Z begun\n"} {
+		t.Run(name, func(t *testing.T) {
+			want := 1_700_000_000.
+			if log != "" {
+				if err := os.WriteFile(filepath.Join(dir, logFile), []byte(log), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if name == "a log" {
+				want = 1_704_164_645
+			}
+			if got, err := startOf(dir); err != nil || got != want {
+				t.Errorf("%g, %v; want %g", got, err, want)
+			}
+			_ = os.Remove(filepath.Join(dir, logFile))
+		})
 	}
 }

@@ -70,6 +70,13 @@ func TestADamagedEndIsMadeAgain(t *testing.T) {
 		"a result of nothing": func(dir string) error { return os.WriteFile(filepath.Join(dir, "result.json"), []byte("{}"), 0o644) },
 		"half a result":       func(dir string) error { return os.Truncate(filepath.Join(dir, "result.json"), 40) },
 		"no result":           func(dir string) error { return os.Remove(filepath.Join(dir, "result.json")) },
+		"a result of another end": func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "result.json"), []byte(`{"status": "finished", "step": 1000000000, "parameters": 7}`), 0o644)
+		},
+		"a result of no known end": func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "result.json"), []byte(`{"status": "bogus", "step": 12, "parameters": 7}`), 0o644)
+		},
+		"no weights": func(dir string) error { return os.Remove(filepath.Join(dir, weightsFile)) },
 		"a cut history": func(dir string) error {
 			return os.Truncate(filepath.Join(dir, "history.csv"), int64(len(historyBytes(t, dir))-9))
 		},
@@ -86,9 +93,11 @@ func TestADamagedEndIsMadeAgain(t *testing.T) {
 				t.Fatalf("%+v, %v", result, err)
 			}
 			wantSameHistory(t, dir, whole)
-			var again Result
-			if err := record.ReadResult(dir, &again); err != nil || again.Step != 12 {
+			if again, err := ReadResult(dir); err != nil || again.Step != 12 {
 				t.Errorf("the result is %+v, %v", again, err)
+			}
+			if !exists(filepath.Join(dir, weightsFile)) {
+				t.Error("it has no weights")
 			}
 		})
 	}
@@ -166,6 +175,19 @@ func TestARunThatHasEndedIsLeftAsItIs(t *testing.T) {
 				wantSameHistory(t, dir, from)
 			}
 		})
+	}
+}
+
+func TestARunThatHasEndedTakesNoChangeThatItCannotGoOnWith(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	runIn(t, dir, parse(t, brief))
+	before := fileBytes(t, dir, "result.json")
+	opt := Options{AcceptChanged: true, Settings: settings(t, "optimizer.lr=0.5")}
+	if _, err := Resume(t.Context(), dir, opt); err == nil || !strings.Contains(err.Error(), "optimizer.lr was") || !strings.Contains(err.Error(), "of another run: begin one") {
+		t.Errorf("%v", err)
+	}
+	if !bytes.Equal(before, fileBytes(t, dir, "result.json")) {
+		t.Error("its result changed")
 	}
 }
 

@@ -235,15 +235,11 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 // regimeOf returns the regime that a history shows. With mini-batches it is that of the loss over all examples, where it is measured: the loss of
 // each step's own examples jumps whatever the step does.
 func regimeOf(c *config.Config, h *record.History) diagnose.Regime {
-	losses, norms := h.Floats("loss"), h.Floats("excess")
-	full := h.Floats("full_loss")
-	switch {
-	case c.Batch.Mode == "full":
-		return diagnose.Classify(losses, norms)
-	case full != nil:
+	if c.Batch.Mode == "full" {
+		return diagnose.Classify(h.Floats("loss"), h.Floats("excess"))
+	}
+	if full := h.Floats("full_loss"); full != nil {
 		return diagnose.Classify(measured(full), measured(h.Floats("full_excess")))
-	case diagnose.Classify(losses, norms) == diagnose.Diverged:
-		return diagnose.Diverged
 	}
 	return diagnose.Unknown
 }

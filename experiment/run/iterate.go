@@ -89,7 +89,7 @@ type Iteration struct {
 	// Beside are further equations, by the names that configs have for them; they begin behind Start steps.
 	Beside []string
 	Start  int
-	// StopLoss ends it where the batch's loss is below; 0: nowhere.
+	// StopLoss ends it where the loss is below, with mini-batches as in [Loop]; 0: nowhere.
 	StopLoss float64
 	// Every is the number of steps from one point that is kept to the next; 0 stands for 1.
 	Every int

@@ -32,7 +32,8 @@ type Loop[T graph.Float] struct {
 	Eps float64
 	// Field is the direction F of which meters may want the product with the Hessian; nil if none does.
 	Field *objective.Direction
-	// StopLoss and StopSeconds end the loop where the loss is below the one, or the wall time has reached the other; 0: never.
+	// StopLoss and StopSeconds end the loop where the loss over all examples is below the one, or the wall time has reached the other; 0:
+	// never. With mini-batches the loss is looked at once an epoch.
 	StopLoss, StopSeconds float64
 	// Progress, if not nil, is told of each step that was taken, and of the last point.
 	Progress func(at *Point[T])
@@ -120,7 +121,10 @@ func (l *Loop[T]) advance(ctx context.Context, to sink, n int) (Status, error) {
 	if err := l.complete(ctx, to); err != nil {
 		return "", err
 	}
-	status := l.ending(recorded)
+	status, err := l.ending(ctx, recorded)
+	if err != nil {
+		return "", err
+	}
 	if status != "" && !recorded {
 		recorded = true
 		at.Norms = diagnose.GradientNorms(at.Gradient, l.Eps)
@@ -239,19 +243,42 @@ func (l *Loop[T]) readings() []record.Value {
 }
 
 // ending returns the status with which the loop ends at the present point, "" if it goes on. The norms count where they are known.
-func (l *Loop[T]) ending(normed bool) Status {
+func (l *Loop[T]) ending(ctx context.Context, normed bool) (Status, error) {
+	at := &l.point
+	if !finite(at.Seen.Loss) || normed && !finite(at.Norms.Two) || at.Seen.Loss > divergedLoss*max(l.firstLoss, 1e-3) {
+		return Diverged, nil
+	}
+	reached, err := l.lossReached(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case reached:
+		return LossReached, nil
+	case at.Step >= l.Steps:
+		return Finished, nil
+	case l.StopSeconds > 0 && l.watch.seconds() >= l.StopSeconds:
+		return TimeUp, nil
+	}
+	return "", nil
+}
+
+// lossReached reports whether the loss over all examples is looked at here, and below StopLoss.
+func (l *Loop[T]) lossReached(ctx context.Context) (bool, error) {
 	at := &l.point
 	switch {
-	case !finite(at.Seen.Loss), normed && !finite(at.Norms.Two), at.Seen.Loss > divergedLoss*max(l.firstLoss, 1e-3):
-		return Diverged
-	case l.StopLoss > 0 && at.Seen.Loss < l.StopLoss:
-		return LossReached
-	case at.Step >= l.Steps:
-		return Finished
-	case l.StopSeconds > 0 && l.watch.seconds() >= l.StopSeconds:
-		return TimeUp
+	case l.StopLoss == 0:
+		return false, nil
+	case at.Batch == objective.Full:
+		return at.Seen.Loss < l.StopLoss, nil
+	case at.Step%l.Objective.Batches() != 0:
+		return false, nil
 	}
-	return ""
+	var full objective.Evaluation
+	err := l.watch.time("loss over all examples", func() (err error) {
+		full, err = l.Objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{})
+		return err
+	})
+	return full.Loss < l.StopLoss, err
 }
 
 // step takes the step from the present point: every process finds its next point, and then all move, the optimizer first, whose move the context

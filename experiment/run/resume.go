@@ -87,9 +87,12 @@ func takeUp(ctx context.Context, d *record.Dir, opt Options) (runner, *Result, e
 		return nil, nil, err
 	}
 	if over {
-		if len(opt.Settings) > 0 {
-			err = r.tell(fmt.Sprintf("the run has ended, %s at step %d, and the settings do not make it go on: it is left as it is",
-				ended.Status, ended.Step))
+		left := fmt.Sprintf("the run has ended, %s at step %d, and the settings do not make it go on: it is left as it is", ended.Status, ended.Step)
+		switch {
+		case len(r.accepted) > 0:
+			return nil, nil, fmt.Errorf("%s: %s; what changed (%s) is of another run: begin one", d.Path(), left, strings.Join(r.accepted, "; "))
+		case len(opt.Settings) > 0:
+			err = r.tell(left)
 		}
 		return nil, ended, err
 	}
@@ -135,8 +138,7 @@ func (r *resumption) findCheckpoint() (notes []string, err error) {
 
 // result returns the result of a run that has ended, nil without one. Notes say that there is one, and that it is damaged.
 func (r *resumption) result() (ended *Result, notes []string, err error) {
-	ended = &Result{}
-	err = record.ReadResult(r.dir.Path(), ended)
+	ended, err = ReadResult(r.dir.Path())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil, nil
@@ -144,8 +146,10 @@ func (r *resumption) result() (ended *Result, notes []string, err error) {
 		return nil, []string{"result.json is damaged: it is written anew"}, nil
 	case err != nil:
 		return nil, nil, err
-	case ended.Status == "":
-		return nil, []string{"result.json does not say how the run ended: it is written anew"}, nil
+	case r.meta.Ended != "" && !exists(filepath.Join(r.dir.Path(), weightsFile)):
+		return nil, []string{weightsFile + " is not there: the end is made again"}, nil
+	case r.meta.Ended != "" && (r.meta.Ended != ended.Status || r.at.Step != ended.Step):
+		return nil, []string{fmt.Sprintf("result.json is not of this run, which ended at step %d, %s: it is written anew", r.at.Step, r.meta.Ended)}, nil
 	}
 	return ended, nil, nil
 }
@@ -325,4 +329,10 @@ func (r *resumption) filesOf(key string) string {
 		return "what the program has of its own"
 	}
 	return strings.Join(files, ", ")
+}
+
+// exists reports whether there is a file of that name.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -3,6 +3,8 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
@@ -43,7 +45,7 @@ type Status string
 // The ways in which a run ends. An interrupted run has not ended: it can be resumed.
 const (
 	Finished    Status = "finished"     // all steps were taken
-	LossReached Status = "loss-reached" // the training loss fell below stop.loss
+	LossReached Status = "loss-reached" // the training loss, over all examples, fell below stop.loss
 	TimeUp      Status = "time-up"      // the wall time reached stop.seconds
 	Diverged    Status = "diverged"     // loss or gradient ceased to be finite, or the loss rose out of all bounds
 	Interrupted Status = "interrupted"
@@ -77,6 +79,9 @@ type Result struct {
 	Changed []string `json:"changed,omitempty"`
 }
 
+// Diverged reports whether the loss rose out of all bounds, was no number, or ended at more than twice what it was.
+func (r *Result) Diverged() bool { return r.Status == Diverged || r.Regime == diagnose.Diverged }
+
 // A Cost is the time spent on one kind of work.
 type Cost struct {
 	Kind    string  `json:"kind"`
@@ -103,6 +108,19 @@ func Run(ctx context.Context, c *config.Config, dir string, opt Options) (*Resul
 
 // ReadConfig returns the config of the run in a directory.
 func ReadConfig(dir string) (*config.Config, error) { return config.Read(record.ConfigPath(dir), nil) }
+
+// ReadResult returns the result of the run in a directory. The error is [fs.ErrNotExist] where there is none, and [record.ErrNoResult] where what
+// is there is none.
+func ReadResult(dir string) (*Result, error) {
+	r := &Result{}
+	if err := record.ReadResult(dir, r); err != nil {
+		return nil, err
+	}
+	if ends := []Status{Finished, LossReached, TimeUp, Diverged}; !slices.Contains(ends, r.Status) || r.Step < 0 || r.Parameters < 1 {
+		return nil, fmt.Errorf("%w: %s: status %q, %d steps, %d parameters; run --resume writes it anew", record.ErrNoResult, dir, r.Status, r.Step, r.Parameters)
+	}
+	return r, nil
+}
 
 // runner is a run of either precision.
 type runner interface {

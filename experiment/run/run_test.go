@@ -321,3 +321,25 @@ func TestModifiedEquationsFollowTheIterates(t *testing.T) {
 		t.Errorf("the distance of order 2 shrinks with slope %.3f, want about 2", slope)
 	}
 }
+
+// The loss of single examples is below the bound at once; that over all of them is looked at once an epoch.
+func TestWithMiniBatchesTheLossToReachIsThatOverAllExamples(t *testing.T) {
+	const bound, examples = 1.2, 200
+	result, h := runFor(t, small, "data={subset: 200, test_subset: 20}", "model.hidden=[4]", "batch={mode: sampled, size: 1}", "steps=2000", "optimizer.lr=0.01", "stop.loss=1.2",
+		"beside=[]", "record={every: 1, bias: 200, sharpness: 0, state: 0}")
+	if result.Status != LossReached || result.Step%examples != 0 {
+		t.Fatalf("%s at step %d, want the loss reached at the end of an epoch", result.Status, result.Step)
+	}
+	full, alone, below := h.Floats("full_loss"), h.Floats("loss"), 0
+	for i, v := range full {
+		if v < bound != (i == len(full)-1) && !math.IsNaN(v) {
+			t.Errorf("the loss over all examples is %g in row %d of %d", v, i, len(full))
+		}
+		if alone[i] < bound {
+			below++
+		}
+	}
+	if below < 2 {
+		t.Errorf("%d losses of single examples below %g: too few to show anything", below, bound)
+	}
+}

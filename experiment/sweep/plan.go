@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"shadowflow/experiment/config"
-	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/internal/atomicfile"
 	"shadowflow/internal/memory"
@@ -122,8 +121,8 @@ func probe(ctx context.Context, dir string, c *config.Config, seconds float64, m
 	if err := guarded(func() error { return make(ctx, &short, filepath.Join(aside, "run")) }); err != nil {
 		return speed{problem: err.Error()}
 	}
-	var result run.Result
-	switch err := record.ReadResult(filepath.Join(aside, "run"), &result); {
+	result, err := run.ReadResult(filepath.Join(aside, "run"))
+	switch {
 	case err != nil:
 		return speed{problem: "the probe left no result: " + err.Error()}
 	case result.Step == 0:

@@ -71,7 +71,7 @@ func (f *fake) run(ctx context.Context, c *config.Config, dir string) error {
 			return err
 		}
 	}
-	result := run.Result{Status: run.Finished, Step: 9, Loss: 0.1, Seconds: 0.9}
+	result := run.Result{Status: run.Finished, Step: 9, Parameters: 1, Loss: 0.1, Seconds: 0.9}
 	if c.Optimizer.LR > 1 {
 		result.Status = run.Diverged
 	}

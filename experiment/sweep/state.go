@@ -86,15 +86,14 @@ func statusOf(r Run, dir string) (Status, error) {
 	if err == nil && there.Hash() != r.Hash {
 		return s, fmt.Errorf("%s holds another config than run %d, though its name is the same; remove it", dir, r.Index)
 	}
-	var result run.Result
-	switch err := record.ReadResult(dir, &result); {
-	case err == nil && result.Status != "":
-		s.State, s.Result = Ended, &result
-		if result.Status == run.Diverged {
+	switch result, err := run.ReadResult(dir); {
+	case err == nil:
+		s.State, s.Result = Ended, result
+		if result.Diverged() {
 			s.Reason = fmt.Sprintf("diverged at step %d", result.Step)
 		}
 		return s, nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, record.ErrNoResult): // a damaged one is made again
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, record.ErrNoResult): // a damaged one is made again
 		return s, err
 	}
 	if record.InUse(dir) {

@@ -221,7 +221,8 @@ func TestAtALossAMeasurementIsInterpolatedInTheLogarithmOfTheLoss(t *testing.T) 
 	}{
 		{"half way in the logarithm", []float64{1, 0.1, 0.01}, []float64{5, 3, 1}, 3 - 2*math.Log10(0.1/0.04)},
 		{"measured now and then", []float64{1, 0.1, 0.01, 0.001}, []float64{6, hole, hole, 0}, 6 * (1 - math.Log10(1/0.04)/3)},
-		{"at the start already", []float64{0.01, 0.001}, []float64{5, 3}, 5},
+		{"below from the start on", []float64{0.01, 0.001}, []float64{5, 3}, hole},
+		{"below from the first loss on", []float64{hole, 0.001}, []float64{5, 3}, hole},
 		{"not measured behind", []float64{1, 0.01}, []float64{5, hole}, 5},
 		{"back above the level", []float64{1, 0.01, 2}, []float64{5, hole, 3}, 3},
 		{"a loss now and then", []float64{1, hole, 0.0016}, []float64{4, hole, 0}, 2},

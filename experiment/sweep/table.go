@@ -263,10 +263,10 @@ func FirstBelow(losses []float64, level float64) int {
 
 // AtLoss returns what values are where the loss first passes a level: between the nearest that are measured before and behind, since not
 // everything is measured at each step, linearly in the logarithm of the loss. So it moves smoothly with the run, unlike the value at the
-// first step below. It is NaN where the loss never passes the level.
+// first step below. It is NaN where the loss never passes the level, or begins below it.
 func AtLoss(losses, values []float64, level float64) float64 {
 	at := FirstBelow(losses, level)
-	if at < 0 {
+	if at < 0 || FirstBelow(losses[:at], math.Inf(1)) < 0 {
 		return math.NaN()
 	}
 	measured := func(i int) bool { return !math.IsNaN(values[i]) && !math.IsNaN(losses[i]) }

@@ -332,7 +332,7 @@ func TestTheExamplesOfTheHelpRun(t *testing.T) {
 					if code := Main(stopped, words(command)[1:], &stdout, &stderr); code != 130 {
 						t.Errorf("code %d: %s", code, stderr.String())
 					}
-					if text := stderr.String(); !strings.Contains(text, "interrupted; go on with") && !strings.Contains(text, "context canceled") {
+					if text := stderr.String(); !strings.Contains(text, "interrupted; go on with") && !strings.Contains(text, "shadowflow: interrupt\n") {
 						t.Errorf("it was not begun: %s", text)
 					}
 					return

@@ -71,8 +71,8 @@ func exitCode(ctx context.Context, err error, began bool) int {
 
 // notice makes began true once a command's flags and arguments are accepted.
 func notice(root *cobra.Command, began *bool) {
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		if err := noEmptyPaths(cmd); err != nil {
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		if err := noEmptyPaths(cmd, args); err != nil {
 			return err
 		}
 		if err := cmd.ValidateFlagGroups(); err != nil {

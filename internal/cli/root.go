@@ -3,6 +3,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -56,6 +57,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		if kept.err != nil {
 			err = fmt.Errorf("standard output: %w", kept.err)
 		}
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = context.Cause(ctx) // what was in the midst of what is of no interest
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "shadowflow: %v\n", err)

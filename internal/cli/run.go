@@ -85,10 +85,13 @@ type runOutput struct {
 
 // diverged returns an error if a run did.
 func diverged(r *run.Result) error {
-	if r.Status != run.Diverged {
-		return nil
+	switch {
+	case r.Status == run.Diverged:
+		return against{fmt.Errorf("the run diverged after step %d", r.Step)}
+	case r.Diverged():
+		return against{fmt.Errorf("the run diverged: its last loss, after step %d, is more than twice the first", r.Step)}
 	}
-	return against{fmt.Errorf("the run diverged after step %d", r.Step)}
+	return nil
 }
 
 // starter begins or continues a run in a directory.

@@ -127,10 +127,17 @@ func TestWhatIsThereIsNotReplacedUnlessForced(t *testing.T) {
 func TestAnEmptyPathIsNoPath(t *testing.T) {
 	for _, args := range [][]string{
 		{"run", "--resume", ""}, {"run", "--out", ""}, {"export", "x", "--out="}, {"probe", "--out", ""}, {"sweep", "x", "--out", ""},
-		{"verify", "--plot", ""}, {"map", "--out", ""}, {"reproduce", "hill", "--out", ""}, {"data", "fetch", "cifar10", "--dir", ""},
+		{"verify", "--plot", ""}, {"map", "--out", ""}, {"probe", "--weights", ""}, {"probe", "--moments", ""}, {"reproduce", "hill", "--out", ""}, {"data", "fetch", "cifar10", "--dir", ""},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			if _, stderr, code := shadowflow(args...); code != exitMisused || !strings.Contains(stderr, "it is empty; want a path, or leave the flag out") {
+				t.Errorf("%d: %q", code, stderr)
+			}
+		})
+	}
+	for _, args := range [][]string{{"run", ""}, {"report", ""}, {"export", "", "--format", "csv"}, {"config", ""}, {"sweep", ""}, {"data", "info", ""}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			if _, stderr, code := shadowflow(args...); code != exitMisused || !strings.Contains(stderr, "an argument is empty") {
 				t.Errorf("%d: %q", code, stderr)
 			}
 		})

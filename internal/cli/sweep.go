@@ -328,8 +328,8 @@ func (f *sweepFlags) newRunOne() *cobra.Command {
 			if err := s.RunOne(cmd.Context(), dir, index, opt); err != nil {
 				return err
 			}
-			out := runOutput{Dir: s.RunDirs(dir)[index], Result: &run.Result{}}
-			if err := record.ReadResult(out.Dir, out.Result); err != nil {
+			out := runOutput{Dir: s.RunDirs(dir)[index]}
+			if out.Result, err = run.ReadResult(out.Dir); err != nil {
 				return err
 			}
 			if f.json {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"shadowflow/experiment/record"
-	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 	"shadowflow/schema"
 )
@@ -45,7 +44,7 @@ func countOf(statuses []sweep.Status) counts {
 		switch s.State {
 		case sweep.Ended:
 			c.Ended++
-			if s.Result.Status == run.Diverged {
+			if s.Result.Diverged() {
 				c.Diverged++
 			}
 		case sweep.Failed:
