@@ -145,7 +145,13 @@ func (r *tableReader) header() error {
 	}
 	r.csv = csv.NewReader(in)
 	first, _ := in.Peek(1 << 16) // errors come again when the content is read
+	if bytes.HasPrefix(first, []byte("\xff\xfe")) || bytes.HasPrefix(first, []byte("\xfe\xff")) {
+		return &FormatError{File: r.c.file, Line: 1, Got: "text in UTF-16", Want: "UTF-8; a spreadsheet saves it as \"CSV UTF-8\""}
+	}
 	first, _, _ = bytes.Cut(first, []byte("\n"))
+	if cr := bytes.IndexByte(first, '\r'); cr >= 0 && cr < len(first)-1 {
+		return &FormatError{File: r.c.file, Line: 1, Got: "a carriage return within the line", Want: "lines that end with a line feed"}
+	}
 	for _, separator := range ",;\t" {
 		if bytes.ContainsRune(first, separator) {
 			r.csv.Comma = separator

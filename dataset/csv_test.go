@@ -131,6 +131,8 @@ func TestWrongCellsAreRefusedByLineAndColumn(t *testing.T) {
 		"nothing":                  {"", "", "line 1: the file ends; expected a line of column names"},
 		"no header":                {"1,2\n3,4\n", "", `line 1: only numbers, "1,2"; expected a line of column names`},
 		"a name twice":             {"x,x,y\n1,2,3\n", "", `line 1, column "x": the name "x" of column 2`},
+		"UTF-16":                   {"\xff\xfex\x00,\x00y\x00\n\x00", "", "line 1: text in UTF-16; expected UTF-8"},
+		"no line feeds":            {"x,y\r1,2\r3,4\r", "", "line 1: a carriage return within the line; expected lines"},
 		"a nameless column":        {"x,,y\n1,2,3\n", "", "different names"},
 	} {
 		t.Run(name, func(t *testing.T) {

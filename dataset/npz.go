@@ -127,7 +127,8 @@ type npzArchive struct {
 // member is how errors call an array.
 func (a npzArchive) member(array string) string { return fmt.Sprintf("%s (%s.npy)", a.path, array) }
 
-// checkNames refuses an archive with two arrays of one name: which of them NumPy reads is chance.
+// checkNames refuses an archive with two arrays of one name: which of them NumPy reads is chance. One that is there in other letters would
+// not be read at all.
 func (a npzArchive) checkNames() error {
 	seen := map[string]bool{}
 	for _, f := range a.zip.File {
@@ -136,6 +137,13 @@ func (a npzArchive) checkNames() error {
 			return &FormatError{File: a.path, Got: fmt.Sprintf("two arrays %q", name), Want: "one of each name"}
 		}
 		seen[name] = true
+	}
+	for _, array := range []string{"X", "y", "X_test", "y_test"} {
+		for name := range seen {
+			if !seen[array] && strings.EqualFold(name, array) {
+				return &FormatError{File: a.path, Got: fmt.Sprintf("an array %q", name), Want: array + ", if that is what it is, or another name"}
+			}
+		}
 	}
 	return nil
 }

@@ -200,6 +200,14 @@ func TestNPZWithoutWhatIsNeededIsRefused(t *testing.T) {
 	if _, err := Load(t.Context(), Spec{Name: NameNPZ, Path: path}); err == nil || !strings.Contains(err.Error(), `two arrays "X"; expected one of each name`) {
 		t.Errorf("two arrays of one name: %v", err)
 	}
+	members = npzMembersOf()
+	members["x_test.npy"] = members["X_test.npy"]
+	delete(members, "X_test.npy")
+	delete(members, "y_test.npy")
+	writeFile(t, path, zipOf(t, members))
+	if _, err := Load(t.Context(), Spec{Name: NameNPZ, Path: path}); err == nil || !strings.Contains(err.Error(), `an array "x_test"; expected X_test`) {
+		t.Errorf("a test part in small letters: %v", err)
+	}
 	writeFile(t, path, whole[:len(whole)-10])
 	if _, err := Load(t.Context(), Spec{Name: NameNPZ, Path: path}); err == nil || !strings.Contains(err.Error(), "expected a zip archive") {
 		t.Errorf("cut archive: error %v", err)

@@ -37,11 +37,7 @@ func beyond(mean, std []float64) int {
 
 // tooLarge says that the i-th column of a file cannot be standardized.
 func tooLarge(key, path string, names []string, i int) error {
-	column := fmt.Sprint(1 + i)
-	if i < len(names) {
-		column = fmt.Sprintf("%.60q", names[i])
-	}
-	return &FieldError{key, fmt.Sprintf("column %s of %s has numbers whose squares are beyond the largest, 1.8e308; scale them", column, path)}
+	return &FieldError{key, fmt.Sprintf("column %s of %s has numbers whose squares are beyond the largest, 1.8e308; scale them", columnName(names, i), path)}
 }
 
 // meanStd returns the mean and population deviation of channel c.

@@ -187,8 +187,11 @@ func (t Type) number(text string) (any, string) {
 		}
 		return uint64(x), ""
 	case Whole:
-		if x != math.Trunc(x) || math.Abs(x) > exact {
+		if x != math.Trunc(x) {
 			return nil, fmt.Sprintf("expected a whole number, got %s", clip(text))
+		}
+		if math.Abs(x) > exact {
+			return nil, fmt.Sprintf("expected a whole number of at most 2^53 in size, got %s", clip(text))
 		}
 		return int(x), ""
 	}

@@ -110,6 +110,10 @@ func TestNumbersThatSinglePrecisionLacksAreRefused(t *testing.T) {
 			}
 		})
 	}
+	if _, err := newTraining[float32](t.Context(), parse(t, "objective: {name: bilinear, pairs: [[1, 1e39]]}"), Options{}); err == nil ||
+		!strings.Contains(err.Error(), "objective.pairs: 1e+39 is +Inf in float32") {
+		t.Errorf("of a pair: %v", err)
+	}
 	if _, err := newTraining[float64](t.Context(), parse(t, small, "optimizer.eps=1e-60", "dtype=float64"), Options{}); err != nil {
 		t.Errorf("in float64: %v", err)
 	}

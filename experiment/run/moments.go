@@ -70,6 +70,9 @@ func readMoments[T graph.Float](c *config.Config, s *source, r *rule.Rule) (*Mom
 	for i, entry := range r.State {
 		array := make([]T, r.Length(i, s.model.NumParams()))
 		readVector(reader, Vector{Prefix: statePrefix(entry), Parts: r.PartsOf(i)}, array)
+		if at := slices.IndexFunc(array, func(x T) bool { return x < 0 }); at >= 0 && r.NonNegative(i) {
+			return nil, fmt.Errorf("optimizer.moments: %s: number %d of %s is %g; want none below 0", path, at, entry, array[at])
+		}
 		m.State = append(m.State, array)
 	}
 	if err := reader.Err(); err != nil {

@@ -207,21 +207,47 @@ func (s *source) notes() []string {
 // representable refuses numbers that are infinite in T, or 0 and were not.
 func representable[T graph.Float](c *config.Config, s *source) error {
 	o := c.Optimizer
-	numbers := map[string]float64{"lr": o.LR, "clip_norm": o.ClipNorm, "clip_value": o.ClipValue, "l2": o.L2, "sam": o.SAM}
+	numbers := map[string]any{"optimizer.lr": o.LR, "optimizer.clip_norm": o.ClipNorm, "optimizer.clip_value": o.ClipValue, "optimizer.l2": o.L2,
+		"optimizer.sam": o.SAM}
 	for key, v := range o.Values {
-		if v, ok := v.(float64); ok {
-			numbers[key] = v
-		}
+		numbers["optimizer."+key] = v
+	}
+	for key, v := range c.Objective.Values {
+		numbers["objective."+key] = v
 	}
 	for _, key := range slices.Sorted(maps.Keys(numbers)) {
-		if v := numbers[key]; math.IsInf(float64(T(v)), 0) || T(v) == 0 && v != 0 {
-			return &schema.Error{Key: "optimizer." + key, Problem: fmt.Sprintf("%g is %g in %s; want dtype float64, or a number that it has", v, T(v), c.DType)}
+		for _, v := range numbersOf(numbers[key]) {
+			if math.IsInf(float64(T(v)), 0) || T(v) == 0 && v != 0 {
+				return &schema.Error{Key: key, Problem: fmt.Sprintf("%g is %g in %s; want dtype float64, or a number that it has", v, T(v), c.DType)}
+			}
+		}
+	}
+	if s.data != nil {
+		if err := dataset.Representable[T](s.data); err != nil {
+			return fmt.Errorf("data: %w", err)
 		}
 	}
 	for i, v := range s.start.Theta {
 		if math.IsInf(float64(T(v)), 0) {
 			return fmt.Errorf("parameter %d of the start is %g, and infinite in %s; want dtype float64, or other weights", i, v, c.DType)
 		}
+	}
+	return nil
+}
+
+// numbersOf returns the numbers of a key's value.
+func numbersOf(value any) []float64 {
+	switch v := value.(type) {
+	case float64:
+		return []float64{v}
+	case []float64:
+		return v
+	case [][2]float64:
+		var all []float64
+		for _, pair := range v {
+			all = append(all, pair[:]...)
+		}
+		return all
 	}
 	return nil
 }

@@ -140,7 +140,8 @@ func (s *Spec) expand(dimensions []dimension, n int) ([]Run, error) {
 		for k, hash := range hashes {
 			run := Run{Index: first + k, Settings: pick(dimensions, first+k), Config: configs[k], Hash: hash, alike: first}
 			if j, ok := seen[hash]; ok && len(problems) == 0 {
-				problems = append(problems, fmt.Errorf("%s: runs %d and %d are the same config: %s", s.source(), j, run.Index, run))
+				problems = append(problems, &schema.Error{Place: schema.Place{Source: s.source()},
+					Problem: fmt.Sprintf("runs %d and %d are the same config: %s", j, run.Index, run)})
 			}
 			seen[hash] = run.Index
 			runs = append(runs, run)

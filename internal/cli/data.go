@@ -118,10 +118,10 @@ func describeData(w io.Writer, d *dataset.Dataset) {
 		if n == 0 && d.Train.Tokens() {
 			continue // of the bytes that there are a text has few
 		}
-		fmt.Fprintf(w, "  %s: %d\n", d.ClassNames[i], n)
+		fmt.Fprintf(w, "  %s: %d\n", visible.Name(d.ClassNames[i]), n)
 	}
 	for _, t := range targetsOf(d) {
-		fmt.Fprintf(w, "  target %s: %.6g to %.6g", t.Name, t.Least, t.Most)
+		fmt.Fprintf(w, "  target %s: %.6g to %.6g", visible.Name(t.Name), t.Least, t.Most)
 		if t.Mean != nil {
 			fmt.Fprintf(w, ", standardized by mean %.6g, deviation %.6g", *t.Mean, *t.Deviation)
 		}
@@ -143,7 +143,7 @@ func describeInputs(w io.Writer, d *dataset.Dataset) {
 	case d.Mean == nil:
 	case len(d.FeatureNames) > 0 && len(d.Mean) <= shown:
 		for i, name := range d.FeatureNames {
-			fmt.Fprintf(w, "  %s: standardized by mean %.6g, deviation %.6g\n", name, d.Mean[i], d.Std[i])
+			fmt.Fprintf(w, "  %s: standardized by mean %.6g, deviation %.6g\n", visible.Name(name), d.Mean[i], d.Std[i])
 		}
 	case len(d.Mean) <= shown:
 		fmt.Fprintf(w, "standardized by mean %.6g, deviation %.6g\n", d.Mean, d.Std)

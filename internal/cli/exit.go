@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/experiment/run"
+	"shadowflow/experiment/sweep"
 	"shadowflow/schema"
 )
 
@@ -49,6 +50,7 @@ func exitCode(ctx context.Context, err error, began bool) int {
 		settings schema.Errors
 		against  against
 		diverged *run.DivergedError
+		tooMany  *sweep.TooManyError
 	)
 	switch {
 	case ctx.Err() != nil:
@@ -61,7 +63,7 @@ func exitCode(ctx context.Context, err error, began bool) int {
 		return exitSignal + int(signal)
 	case err == nil:
 		return exitDone
-	case !began, errors.As(err, &misused), errors.As(err, &wrong), errors.As(err, &settings):
+	case !began, errors.As(err, &misused), errors.As(err, &wrong), errors.As(err, &settings), errors.As(err, &tooMany):
 		return exitMisused
 	case errors.As(err, &against), errors.As(err, &diverged):
 		return exitAgainst

@@ -25,6 +25,8 @@ func workplace(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{
 		"sweep.yaml":     "name: betas\nbase: {steps: 2, data: {subset: 50}, model: {hidden: [4]}, record: {every: 1, bias: 0, sharpness: 0, test: 0}}\ngrid: {optimizer.beta2: [0.9, 0.99]}\n",
+		"alike.yaml":     "grid: {optimizer.beta2: [0.9, 0.9]}\n",
+		"many.yaml":      "seeds: 1001\n",
 		"broken.yaml":    "optimizer: {beta2: 2}\n",
 		"unclosed.yaml":  "optimizer: [\n",
 		"notes.txt":      "nothing of use\n",
@@ -157,6 +159,8 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 		{"a text for a config", "run notes.txt", exitMisused},
 		{"a wrong sweep", "sweep broken.yaml", exitMisused},
 		{"a sweep that is no YAML", "sweep plan unclosed.yaml", exitMisused},
+		{"runs of a sweep that are alike", "sweep plan alike.yaml", exitMisused},
+		{"more runs than one may mean", "sweep plan many.yaml", exitMisused},
 		{"a run that a sweep has not", "sweep run-one sweep.yaml 7 --out sweep", exitMisused},
 		{"a run that has no number", "sweep run-one sweep.yaml first --out sweep", exitMisused},
 		{"a number of runs at once", "sweep sweep.yaml --parallel -1 --out sweep", exitMisused},
@@ -168,6 +172,7 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 		{"a sweep as a table", "export sweep", exitMisused},
 		{"an unknown format", "export run --format xls", exitMisused},
 		{"an unknown reproduction", "reproduce nothing", exitMisused},
+		{"a name for a list of all", "reproduce --list hill", exitMisused},
 		{"no reproduction", "reproduce", exitMisused},
 		{"an unknown scale", "reproduce hill --scale moon", exitMisused},
 		{"a wrong word", "field --memory none", exitMisused},

@@ -42,6 +42,9 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w := cmd.OutOrStdout()
+			if list && len(args) > 0 {
+				return misuse("--list: of no use with a name, which is %q", args[0])
+			}
 			if list && asJSON {
 				return printJSON(w, reproductionsJSON())
 			}

@@ -55,7 +55,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil { // else it may still print
 		_ = visible.Flush(out) // kept has the error
 		if kept.err != nil {
-			err = fmt.Errorf("standard output: %w", kept.err)
+			began, err = true, fmt.Errorf("standard output: %w", kept.err)
 		}
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {

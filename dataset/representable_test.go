@@ -1,0 +1,36 @@
+package dataset
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestNumbersThatSinglePrecisionLacksAreNamedByColumn(t *testing.T) {
+	for name, c := range map[string]struct {
+		text                string
+		standardized, given bool // inputs, targets
+		want                string
+	}{
+		"an input":                       {"a,x,y\n0,1,1\n1,-1e40,2\n", false, false, `an input in column "x" is -1e+40, and infinite in float32; want standardize: true`},
+		"a standardized input":           {"a,x,y\n0,1,1\n1,-1e40,2\n", true, false, ""},
+		"a target":                       {"a,x,y\n0,1,1\n1,2,1e39\n", true, false, `a target in column "y" is 1e+39, and infinite in float32; want standardize_target: true`},
+		"a standardized target":          {"a,x,y\n0,1,1\n1,2,1e39\n", true, true, ""},
+		"the largest number that it has": {"a,x,y\n0,3.4028234e38,1\n1,2,3\n", false, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := whole(tableOf(t, c.text), "y")
+			s.Task, s.Standardize, s.StandardizeTarget = TaskRegression, c.standardized, c.given
+			d, err := Load(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := Representable[float64](d); err != nil {
+				t.Errorf("in float64: %v", err)
+			}
+			err = Representable[float32](d)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%v; want %q", err, c.want)
+			}
+		})
+	}
+}
