@@ -78,3 +78,14 @@ func Distance[T, U graph.Float](x []T, y []U) float64 {
 		return s
 	}, func(total *float64, part float64) { *total += part }))
 }
+
+// LargestDifference returns the largest |x_i - y_i|, NaN if one is.
+func LargestDifference[T, U graph.Float](x []T, y []U) float64 {
+	return sumBlocks(len(x), func(from, to int) float64 {
+		largest := 0.0
+		for i := from; i < to; i++ {
+			largest = max(largest, math.Abs(float64(x[i])-float64(y[i])))
+		}
+		return largest
+	}, func(total *float64, part float64) { *total = max(*total, part) })
+}

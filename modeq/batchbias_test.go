@@ -262,7 +262,4 @@ func TestExpectedBiasRefusesWhatHasNone(t *testing.T) {
 	if _, err := b.At(t.Context(), []float64{1}, nil, nil, nil); err == nil || !strings.Contains(err.Error(), "want 2") {
 		t.Errorf("error %v", err)
 	}
-	if _, err := NewSecondOrder[float64](r, numeric(threePairs(t)), SecondOptions{MemoryAlone: true}); err == nil {
-		t.Error("the memory's part of a full batch was not refused")
-	}
 }

@@ -32,7 +32,12 @@ func MemorylessDirection(m *rule.Memory) *objective.Direction {
 // given F, the Hessian-vector product H F, the sums W_i and the ages a_i = sum_k k w_i(k), scalars. It holds wherever the past
 // updates all equalled F: with the memory full, or under bias correction.
 func SecondOrderTerm(m *rule.Memory, sums, ages []graph.Value, g, theta, f, hf graph.Value) graph.Value {
-	half := g.Like(0.5)
+	return ofOwnStep(0.5, m, sums, ages, g, theta, f, hf)
+}
+
+// ofOwnStep is SecondOrderTerm with another share of the present step in the place of 1/2: without any, C is what the memory alone makes of it.
+func ofOwnStep(share float64, m *rule.Memory, sums, ages []graph.Value, g, theta, f, hf graph.Value) graph.Value {
+	half := g.Like(share)
 	s, ds := make([]graph.Value, len(m.Moments)), make([]graph.Value, len(m.Moments))
 	for i, moment := range m.Moments {
 		phi := moment.Apply(g, theta)

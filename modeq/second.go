@@ -24,8 +24,8 @@ type SecondOptions struct {
 	Tolerance float64
 	// LR gives the size of each step, of which the ratios count; if nil, all steps are of one size. At a step of size 0 there is no equation.
 	LR func(step int) float64
-	// MemoryAlone leaves out of C what the step's own length adds, all that is made of (1/2) F^(n): C is then C_mem, of [BatchBias]. For an
-	// order of batches only.
+	// MemoryAlone leaves out of C what the step's own length adds, all that is made of (1/2) F^(n): C is then C_mem, of [BatchBias] and of the
+	// iteration without memory, theta - lr F^(n) - lr^2 C_mem.
 	MemoryAlone bool
 	Threads     int
 }
@@ -85,11 +85,11 @@ func NewSecondOrder[T graph.Float](r *rule.Rule, loss objective.Objective[T], op
 	if !(tol > 0 && tol < 1) {
 		return nil, fmt.Errorf("modified equation: tolerance %v: want a number between 0 and 1", tol)
 	}
-	if opt.MemoryAlone && opt.Order == nil {
-		return nil, errors.New("modified equation: the part of the memory alone is that of an order of batches: give one")
+	dim, share := loss.Dim(), 0.5
+	if opt.MemoryAlone {
+		share = 0
 	}
-	dim := loss.Dim()
-	terms, err := NewTerms[T](r, dim, opt.Threads)
+	terms, err := newTerms[T](r, dim, opt.Threads, share)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,11 @@ type Terms[T graph.Float] struct {
 
 // NewTerms compiles a rule's terms for vectors of dim elements. Threads is that of engine.Options.
 func NewTerms[T graph.Float](r *rule.Rule, dim, threads int) (*Terms[T], error) {
+	return newTerms[T](r, dim, threads, 0.5)
+}
+
+// newTerms compiles them with a share of the present step in C.
+func newTerms[T graph.Float](r *rule.Rule, dim, threads int, share float64) (*Terms[T], error) {
 	m, err := r.MemoryForm()
 	if err != nil {
 		return nil, err
@@ -47,7 +52,7 @@ func NewTerms[T graph.Float](r *rule.Rule, dim, threads int) (*Terms[T], error) 
 		return nil, fmt.Errorf("memoryless field of %s: %w", r.Name, err)
 	}
 	in = append(append([]graph.Value{g, theta, f, hf}, sums...), ages...)
-	c := SecondOrderTerm(m, sums, ages, g, theta, f, hf)
+	c := ofOwnStep(share, m, sums, ages, g, theta, f, hf)
 	if t.second, err = engine.Compile(in, []graph.Value{c}, t.options); err != nil {
 		return nil, fmt.Errorf("second-order term of %s: %w", r.Name, err)
 	}

@@ -91,7 +91,7 @@ func (r *Reproduction) Sweeps(s Scale) ([]*sweep.Sweep, error) {
 // All returns the reproductions.
 func All() []*Reproduction {
 	return []*Reproduction{
-		figure1(), figure2(), bilinear(), normVsBeta2(), normVsBeta1(), hill(), order(), datasets(), minibatch(), table1(), causes(), usual(), edge(), language(),
+		figure1(), figure2(), figure3(), bilinear(), normVsBeta2(), normVsBeta1(), hill(), order(), datasets(), minibatch(), table1(), causes(), usual(), edge(), language(),
 	}
 }
 

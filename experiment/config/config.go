@@ -25,7 +25,7 @@ type Config struct {
 	Bias        Bias         `yaml:"bias"`
 	Stop        Stop         `yaml:"stop"`
 	Record      Record       `yaml:"record"`
-	Beside      []string     `yaml:"beside" oneof:"state-1|state-2|memoryless-1|memoryless-2|gradient-flow|lift-1|lift-2|central" doc:"what moves beside the optimizer from the same point on the same data: modified equations with memory as state, those that eliminate it, gradient flow, the period-two lifts, and the central flow of gradient descent or RMSProp; the number is the order"`
+	Beside      []string     `yaml:"beside" oneof:"state-1|state-2|memoryless-1|memoryless-2|iteration-1|iteration-2|gradient-flow|lift-1|lift-2|central" doc:"what moves beside the optimizer from the same point on the same data: modified equations with memory as state, those that eliminate it, the iterations without memory, gradient flow, the period-two lifts, and the central flow of gradient descent or RMSProp; the number is the order"`
 	Flow        Flow         `yaml:"flow"`
 	Checkpoint  Checkpoints  `yaml:"checkpoint"`
 }

@@ -36,6 +36,10 @@ func (c *company[T]) named(name string) (*equation[T], error) {
 		e, err = c.memoryless(1)
 	case "memoryless-2":
 		e, err = c.memoryless(2)
+	case "iteration-1":
+		e, err = c.iteration(1)
+	case "iteration-2":
+		e, err = c.iteration(2)
 	case "gradient-flow":
 		e, err = c.gradientFlow()
 	case "state-1":

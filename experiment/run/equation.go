@@ -25,6 +25,7 @@ type equation[T graph.Float] struct {
 	parts   []stretch
 	y, next []float64
 	solver  solver
+	leaps   bool  // by whole steps, as the optimizer does: an iteration
 	ended   error // why the solution ended, nil if it did not
 	noted   bool  // that it ended is in the log
 

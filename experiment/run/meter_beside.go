@@ -19,7 +19,7 @@ type besideMeter[T graph.Float] struct {
 	negatives int // that were counted before
 
 	distance, relative, loss, excess *Gauge
-	negative, amplitude              *Gauge // nil where there is no such thing
+	negative, amplitude, largest     *Gauge // nil where there is no such thing
 	curvature, directions            *Gauge
 }
 
@@ -46,6 +46,9 @@ func newBesideMeter[T graph.Float](p *Problem[T], e *equation[T], t *trail[T], l
 		m.loss = gauge(e.column("loss"), lossUnit, "mean of the training losses at the two ends of the "+e.title+": predicts iterates.mean_loss")
 		m.amplitude = gauge(e.column("amplitude"), "parameter", "half the distance between the two ends of the "+e.title+": predicts iterates.amplitude")
 	}
+	if e.leaps {
+		m.largest = gauge(e.column("largest"), "parameter", "largest difference of a parameter from that of the "+e.title)
+	}
 	if e.negative != nil {
 		m.negative = counter(e.column("negative"), "", "times that a coordinate of a state that cannot be negative was so at a stage of the integrator since the last row: it counts as 0")
 	}
@@ -55,7 +58,7 @@ func newBesideMeter[T graph.Float](p *Problem[T], e *equation[T], t *trail[T], l
 // Gauges implements Meter.
 func (m *besideMeter[T]) Gauges() []*Gauge {
 	out := []*Gauge{m.distance, m.relative, m.loss, m.excess}
-	for _, g := range []*Gauge{m.amplitude, m.curvature, m.directions, m.negative} {
+	for _, g := range []*Gauge{m.largest, m.amplitude, m.curvature, m.directions, m.negative} {
 		if g != nil {
 			out = append(out, g)
 		}
@@ -82,6 +85,9 @@ func (m *besideMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	case e.previous == nil:
 		m.loss.Set(seen.Loss)
 		m.compare(diagnose.Distance(at.Theta, e.theta()), at)
+		if m.largest != nil {
+			m.largest.Set(diagnose.LargestDifference(at.Theta, e.theta()))
+		}
 	case e.predict != nil:
 		m.measureCentral(ctx, at)
 	default:

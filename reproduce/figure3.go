@@ -1,0 +1,129 @@
+package reproduce
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"shadowflow/experiment/sweep"
+	"shadowflow/report"
+)
+
+// figure3Plateau is where the paper's curves of order 2 end at small step sizes.
+const figure3Plateau = 2.98e-7
+
+// The step sizes of the paper's figure, and a smaller one, at which rounding is all that is left of the distance.
+var (
+	figure3LR    = []float64{1e-6, 3e-6, 1e-5}
+	figure3Small = 1e-7
+)
+
+func figure3() *Reproduction {
+	return &Reproduction{
+		Name:  "figure-3",
+		Title: "Figure 3: how far Adam is from the iterations without its memory",
+		Claim: "Adam stays nearer to the iteration theta - lr F - lr^2 C, which has its memory's second-order term, than to theta - lr F, which has none. That the paper's distances do not fall below 3e-7 is rounding of the weights in float32: in float64 they do.",
+		Design: "A network 784-32-32-10 with GELU on 10,000 images (of Fashion-MNIST, where its files are found; else the digits), full batch, betas 0.9 and 0.95, eps = 1e-6, 100 steps, at the three step sizes of the paper's figure and at a tenth of the smallest; each in float32, like the paper, and in float64, from five seeds. " +
+			"The measure is the largest difference of a parameter, at any step. Sign tests over seeds ask whether order 2 is nearer than order 1 in most runs of a seed, at the paper's step sizes in float64, and whether, at the smallest step size, the distance of order 2 in float32 is more than 10 times that in float64 and within a factor of 10 of 2.98e-7.",
+		sweeps: func(Scale) []sweep.Spec {
+			return []sweep.Spec{{
+				Name: "figure-3",
+				Base: slices.Concat(figure3Data(), settings{
+					set("steps", 100), set("model.hidden", []int{32, 32}), set("model.activation", "gelu"),
+					set("optimizer.beta1", 0.9), set("optimizer.beta2", 0.95), set("optimizer.eps", 1e-6), set("beside", []string{"iteration-1", "iteration-2"}), set("flow.start", 0),
+					set("record.every", 1), set("record.bias", 0), set("record.sharpness", 0), set("record.state", 0), set("record.test", 0),
+				}),
+				Grid:  settings{set("dtype", []string{"float32", "float64"}), set("optimizer.lr", append([]float64{figure3Small}, figure3LR...))},
+				Seeds: sweep.Seeds(5),
+			}}
+		},
+		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeFigure3(sweeps[0]), nil },
+	}
+}
+
+func figure3Data() settings {
+	if haveFashion() {
+		return fashionData(10_000)
+	}
+	return nil
+}
+
+// farthest is the largest difference of a parameter from the iteration of an order, at any step.
+func (t *trial) farthest(order int) float64 {
+	if !t.good() {
+		return math.NaN()
+	}
+	return sweep.Largest(t.column(fmt.Sprintf("iteration-%d.largest", order)))
+}
+
+func judgeFigure3(ts trials) *Result {
+	f := &Result{}
+	double := ts.where("dtype", "float64")
+	nearer := bySeeds(double, func(t *trial) (yes, counts bool) {
+		first, second := t.farthest(1), t.farthest(2)
+		return second < first, slices.Contains(figure3LR, t.number("optimizer.lr")) && !math.IsNaN(first+second)
+	})
+	small := ts.where("optimizer.lr", figure3Small)
+	exact := map[any]float64{} // in float64, by seed
+	for _, t := range small.where("dtype", "float64") {
+		exact[t.Run.Config.Get("seed")] = t.farthest(2)
+	}
+	rounded := bySeeds(small.where("dtype", "float32"), func(t *trial) (yes, counts bool) {
+		single, double := t.farthest(2), exact[t.Run.Config.Get("seed")]
+		return single > 10*double && single > figure3Plateau/10 && single < figure3Plateau*10, !math.IsNaN(single + double)
+	})
+	outcomes := judged(nearer.evidence, rounded.evidence)
+	f.say("Order 2 is nearer to the iterates than order 1: %s, in %s.", outcomes[0], nearer)
+	f.say("At lr %g the distance of order 2 is rounding in float32, and less than a tenth of it in float64: %s, in %s.", figure3Small, outcomes[1], rounded)
+	f.sayCorrected(len(outcomes))
+	f.say("Data and model: %s.", problemOf(ts[0]))
+	f.Outcome = all(outcomes...)
+	f.Figures, f.Tables = []report.Drawing{figure3Chart(ts)}, []report.Table{figure3Table(ts)}
+	return f
+}
+
+func figure3Table(ts trials) report.Table {
+	table := report.Table{
+		Caption: "The largest difference of a parameter from the iterations, at any of 100 steps: means over seeds with 95% confidence intervals",
+		Header:  []string{"precision", "lr", "order 1", "order 2"},
+	}
+	for _, precision := range ts.groups(func(t *trial) string { return t.Run.Value("dtype") }) {
+		for _, lr := range precision.numbers("optimizer.lr") {
+			row := []string{precision.name, fmt.Sprint(lr)}
+			for order := 1; order <= 2; order++ {
+				var far []float64
+				for _, t := range precision.where("optimizer.lr", lr) {
+					far = append(far, t.farthest(order))
+				}
+				row = append(row, withInterval(far))
+			}
+			table.Rows = append(table.Rows, row)
+		}
+	}
+	return table
+}
+
+func figure3Chart(ts trials) *report.Chart {
+	c := &report.Chart{Height: 3, Labels: report.Label{
+		Name: "figure-3", Title: "Distance between Adam and the iterations without memory",
+		Caption: "The largest difference of a parameter at each step, means over seeds: from theta - lr F (dashed) and from theta - lr F - lr² C (full lines). Above in float32, as the paper, where rounding of the weights holds the curves of small step sizes up; below in float64. Grey: 2.98e-7, where the paper's curves lie at the smallest step sizes.",
+	}}
+	for _, precision := range ts.groups(func(t *trial) string { return t.Run.Value("dtype") }) {
+		axes := report.Axes{X: "step, " + precision.name, Y: "largest difference of a parameter", LogY: true}
+		for i, lr := range precision.numbers("optimizer.lr") {
+			for order := 2; order >= 1; order-- {
+				s := meanCurve(precision.where("optimizer.lr", lr), func(t *trial) []float64 { return t.column(fmt.Sprintf("iteration-%d.largest", order)) })
+				s.Low, s.High, s.Line, s.Color = nil, nil, true, i
+				if s.Name = fmt.Sprintf("lr %g, order %d", lr, order); order == 1 {
+					s.Dash = 1
+				}
+				axes.Series = append(axes.Series, s)
+			}
+		}
+		plateau := report.Series{Name: "the paper's plateau", Line: true, Faint: true, X: []float64{1, 100}, Y: []float64{figure3Plateau, figure3Plateau}}
+		axes.Series = append(axes.Series, plateau)
+		c.Axes = append(c.Axes, axes)
+	}
+	return c
+}
