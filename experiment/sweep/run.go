@@ -123,8 +123,8 @@ type scheduler struct {
 	threads int // of each run; 0 leaves what its config says
 	sizes   []int64
 	sizing  chan struct{} // has room for the one measurement that may go on
-	dir     string      // of the sweep
-	held    fs.FileInfo // what it was at the start
+	dir     string        // of the sweep
+	held    fs.FileInfo   // what it was at the start
 }
 
 func newScheduler(todo []Status, opt Options) *scheduler {
