@@ -3,7 +3,9 @@ package visible
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -51,6 +53,32 @@ func TestNamesAreShortAndOnOneLine(t *testing.T) {
 	}
 	if got := Name(strings.Repeat("ä", 1000)); got != strings.Repeat("ä", 120)+"..." {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestALongNameIsCutBetweenCharactersAndKeepsItsBytes(t *testing.T) {
+	if got := Name(strings.Repeat("\xff", 121)); got != strings.Repeat(`\xff`, 120)+"..." {
+		t.Errorf("%q", got)
+	}
+	if got := Clip("\x9b" + strings.Repeat("ä", 120)); got != "\x9b"+strings.Repeat("ä", 119)+"..." {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestSeveralMayWriteAtOnce(t *testing.T) {
+	var out bytes.Buffer
+	w, wait := Writer(&out), sync.WaitGroup{}
+	const writers, lines, line = 8, 1000, "日本\n"
+	for range writers {
+		wait.Go(func() {
+			for range lines {
+				fmt.Fprint(w, line)
+			}
+		})
+	}
+	wait.Wait()
+	if got := strings.Count(out.String(), line); got != writers*lines || out.Len() != writers*lines*len(line) {
+		t.Errorf("%d of %d lines", got, writers*lines)
 	}
 }
 
