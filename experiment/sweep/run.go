@@ -98,11 +98,19 @@ func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) error {
 	return sched.run(ctx)
 }
 
+// CheckIndex returns an error if there is no run of an index.
+func (s *Sweep) CheckIndex(index int) error {
+	if index < 0 || index >= len(s.Runs) {
+		return fmt.Errorf("run %d: the sweep %s has %d, counted from 0", index, s.Name, len(s.Runs))
+	}
+	return nil
+}
+
 // RunOne makes one run of the sweep in its directory with all processors, unless it has ended. This is what a cluster's scheduler
 // calls, for each index once.
 func (s *Sweep) RunOne(ctx context.Context, dir string, index int, opt Options) error {
-	if index < 0 || index >= len(s.Runs) {
-		return fmt.Errorf("run %d: the sweep %s has %d, counted from 0", index, s.Name, len(s.Runs))
+	if err := s.CheckIndex(index); err != nil {
+		return err
 	}
 	if _, err := os.Stat(filepath.Join(dir, sourceFile)); err != nil {
 		if err := s.Prepare(dir); err != nil {
