@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/gzip"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // allocated returns the bytes that f takes in all, which its peak is not above.
@@ -208,18 +210,25 @@ func TestWhatCompressesWellIsReadWhileItIsSmall(t *testing.T) {
 	}
 }
 
-// Large images wait for each other, so that what they take together is bounded.
-func TestManyLargeImagesTakeNoMoreThanOne(t *testing.T) {
-	w := newImageWork()
-	one := workOf(image.Config{Width: 8000, Height: 8000}, 32)
-	if one > w.most {
-		t.Skip("there is too little memory for one of them")
+// Images wait for each other, so that what they take together is bounded.
+func TestAnImageWaitsForItsShareOfTheMemory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.png")
+	writeFile(t, file, pngOf(t, image.NewGray(image.Rect(0, 0, 8, 8))))
+	w, pixels := newImageWork(), make([]uint8, 8*8)
+	if !w.sum.TryAcquire(w.most) {
+		t.Fatal("there is less room than it says")
 	}
-	if !w.sum.TryAcquire(one) {
-		t.Fatal("there is no room for one")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := w.read(ctx, pixels, file, 8); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while others have it all: %v, want the context's end", err)
 	}
-	if one > w.most/2 && w.sum.TryAcquire(one) {
-		t.Error("there is room for two")
+	w.sum.Release(w.most)
+	if _, err := w.read(t.Context(), pixels, file, 8); err != nil {
+		t.Errorf("when they have ended: %v", err)
+	}
+	if !w.sum.TryAcquire(w.most) {
+		t.Error("it has not given its share back")
 	}
 }
 

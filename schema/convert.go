@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"shadowflow/internal/visible"
 	"strconv"
 	"strings"
 )
@@ -169,7 +170,7 @@ func (t Type) number(text string) (any, string) {
 	x, beyond, ok := parseNumber(text)
 	switch {
 	case !ok:
-		return nil, fmt.Sprintf("expected %s, got %s", t, clip(text))
+		return nil, fmt.Sprintf("expected %s, got %s", t, visible.Name(text))
 	case beyond != "":
 		return nil, beyond
 	}
@@ -180,18 +181,18 @@ func (t Type) number(text string) (any, string) {
 			return u, ""
 		}
 		if x < 0 {
-			return nil, clip(text) + " is negative"
+			return nil, visible.Name(text) + " is negative"
 		}
 		if x != math.Trunc(x) || x > exact {
-			return nil, fmt.Sprintf("expected a whole number below 2^64, got %s", clip(text))
+			return nil, fmt.Sprintf("expected a whole number below 2^64, got %s", visible.Name(text))
 		}
 		return uint64(x), ""
 	case Whole:
 		if x != math.Trunc(x) {
-			return nil, fmt.Sprintf("expected a whole number, got %s", clip(text))
+			return nil, fmt.Sprintf("expected a whole number, got %s", visible.Name(text))
 		}
 		if math.Abs(x) > exact {
-			return nil, fmt.Sprintf("expected a whole number of at most 2^53 in size, got %s", clip(text))
+			return nil, fmt.Sprintf("expected a whole number of at most 2^53 in size, got %s", visible.Name(text))
 		}
 		return int(x), ""
 	}

@@ -59,8 +59,9 @@ func (e Errors) Error() string {
 // mostErrors is how many errors are told at once.
 const mostErrors = 20
 
-// Join returns errors as one, nil if there are none; of very many the first.
+// Join returns errors as one, nil if there are none; of very many the first. Those that are nil count for nothing.
 func Join(wrong []error) error {
+	wrong = slices.DeleteFunc(slices.Clone(wrong), func(err error) bool { return err == nil })
 	if more := len(wrong) - mostErrors; more > 0 {
 		wrong = append(wrong[:mostErrors:mostErrors], fmt.Errorf("and %d more", more))
 	}

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"math"
+	"shadowflow/internal/visible"
 	"slices"
 )
 
@@ -88,7 +89,7 @@ func (k *Key) check(value any) (problem string) {
 		there := map[string]bool{}
 		for i, text := range v {
 			if there[text] {
-				return inItem(i, clip(text)+" is there already")
+				return inItem(i, visible.Name(text)+" is there already")
 			}
 			there[text] = true
 		}
@@ -113,7 +114,7 @@ func (k *Key) checkText(text string) (problem string) {
 	if k.Words == nil || slices.Contains(k.Words, text) {
 		return ""
 	}
-	return fmt.Sprintf("unknown value %q; %s", clip(text), Suggest(text, k.Words))
+	return fmt.Sprintf("unknown value %q; %s", visible.Clip(text), Suggest(text, k.Words))
 }
 
 func checkEach[T any](values []T, check func(T) string) (problem string) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"shadowflow/internal/visible"
 	"strconv"
 	"strings"
 )
@@ -14,7 +15,7 @@ func ParseNumber(text string) (float64, error) {
 	x, beyond, ok := parseNumber(text)
 	switch {
 	case !ok || math.IsInf(x, 0) || math.IsNaN(x):
-		return 0, fmt.Errorf("expected a finite number, got %s", clip(text))
+		return 0, fmt.Errorf("expected a finite number, got %s", visible.Name(text))
 	case beyond != "":
 		return 0, errors.New(beyond)
 	}
@@ -26,11 +27,11 @@ func parseNumber(text string) (x float64, beyond string, ok bool) {
 	x, err := strconv.ParseFloat(text, 64)
 	switch {
 	case errors.Is(err, strconv.ErrRange):
-		return 0, clip(text) + " is beyond the largest number, 1.8e308", true
+		return 0, visible.Name(text) + " is beyond the largest number, 1.8e308", true
 	case err != nil:
 		return 0, "", false
 	case x == 0 && strings.ContainsAny(mantissa(text), "123456789abcdefABCDEF"):
-		return 0, clip(text) + " is below the smallest number above 0, 4.9e-324; write 0 if that is meant", true
+		return 0, visible.Name(text) + " is below the smallest number above 0, 4.9e-324; write 0 if that is meant", true
 	}
 	return x, "", true
 }

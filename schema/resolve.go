@@ -12,11 +12,12 @@ import (
 type Resolved struct {
 	Values Values
 
-	schema *Schema
-	given  map[string]given
-	later  []given // their keys lack their sections, and there are several
-	wrong  map[string]bool
-	errors Errors
+	schema  *Schema
+	given   map[string]given
+	later   []given // their keys lack their sections, and there are several
+	unknown []given // there are no such keys
+	wrong   map[string]bool
+	errors  Errors
 }
 
 // given is a setting of a single key, and the group of settings that it came with: 0 for the document, then those that override it.
@@ -35,6 +36,7 @@ func (s *Schema) Resolve(document []Setting, overrides ...[]Setting) *Resolved {
 			r.set(k)
 		}
 	}
+	r.refuseUnknown()
 	for _, g := range r.later {
 		r.choose(g)
 	}
@@ -59,6 +61,7 @@ func Complete(keys []Key, given map[string]any) (Values, error) {
 // Merge returns the settings of a document with overrides put in, one for each key, without resolving them.
 func (s *Schema) Merge(document []Setting, overrides ...[]Setting) ([]Setting, error) {
 	r := s.collect(append([][]Setting{document}, overrides...))
+	r.refuseUnknown()
 	for _, g := range r.later {
 		r.fail(g.key, g, fmt.Sprintf("several sections have it; say which: %s", strings.Join(s.named(g.Key), ", ")))
 	}
@@ -140,7 +143,7 @@ func (r *Resolved) walk(g given) {
 	case r.schema.byPath[g.Key] != nil:
 		r.assign(g)
 	case !r.schema.IsSection(g.Key):
-		r.fail(g.key, g, "unknown key; "+r.schema.suggestKey(g.Key, g.loose))
+		r.unknown = append(r.unknown, g)
 	case g.Value != nil && !ok:
 		r.fail(g.key, g, "expected keys and values, got "+describe(g.Value))
 	default:
@@ -200,6 +203,13 @@ func (s *Schema) isSelector(path string) bool {
 	return slices.ContainsFunc(s.keys, func(k *Key) bool {
 		return slices.ContainsFunc(k.When, func(c Condition) bool { return c.Key == path })
 	})
+}
+
+// refuseUnknown notes the keys that there are not: what they were meant to be may depend on the values.
+func (r *Resolved) refuseUnknown() {
+	for _, g := range r.unknown {
+		r.fail(g.key, g, "unknown key; "+r.schema.suggestKey(g.Key, g.loose, r.Values))
+	}
 }
 
 // refuse notes that a key has no meaning, unless something else is to blame.

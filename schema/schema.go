@@ -8,6 +8,10 @@ import (
 
 // Schema is all keys of a config.
 type Schema struct {
+	// Hint, if not nil, knows better than a list or the nearest key what would be right where a path has no key, or none that has a meaning beside the
+	// values. It returns "" where it does not.
+	Hint func(path string, values Values) string
+
 	// keys are in the order in which they are written. Those of one path are variants, at most one of which has a meaning at a time.
 	keys     []*Key
 	byPath   map[string][]*Key
@@ -100,13 +104,26 @@ func (s *Schema) useless(path string, values Values) (selector, problem string) 
 	if s.Find(selector, values) == nil { // the selector itself has no meaning: that is the reason
 		return s.useless(selector, values)
 	}
-	in := intersection(s.byPath[selector][0].Words, words)
-	return selector, fmt.Sprintf("of no use with %s: %s; it is for %s", selector, Format(values[selector]), strings.Join(in, ", "))
+	right := s.hint(path, values)
+	if right == "" {
+		right = "it is for " + strings.Join(intersection(s.byPath[selector][0].Words, words), ", ")
+	}
+	return selector, fmt.Sprintf("of no use with %s: %s; %s", selector, Format(values[selector]), right)
 }
 
-// suggestKey finds what an unknown key was meant to be: a key of another section, or
+func (s *Schema) hint(path string, values Values) string {
+	if s.Hint == nil {
+		return ""
+	}
+	return s.Hint(path, values)
+}
+
+// suggestKey finds what an unknown key was meant to be: what a hint says, a key of another section, or
 // the nearest one of its own, or of all if a key may lack its section.
-func (s *Schema) suggestKey(path string, loose bool) string {
+func (s *Schema) suggestKey(path string, loose bool, values Values) string {
+	if hint := s.hint(path, values); hint != "" {
+		return hint
+	}
 	section, name := "", path
 	if i := strings.LastIndexByte(path, '.'); i >= 0 {
 		section, name = path[:i], path[i+1:]

@@ -238,6 +238,25 @@ func TestMergedSettingsResolveLikeTheirParts(t *testing.T) {
 	}
 }
 
+// What is right is no error, however much there is of it.
+func TestAFlagMayHaveAnyNumberOfSettings(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want string // the error, empty for none
+	}{
+		"25 that are right":           {strings.Repeat("seed=1,", 24) + "seed=1", ""},
+		"24 that are right, one not":  {strings.Repeat("seed=1,", 24) + "seed", "--set seed: expected key=value, like optimizer.beta2=0.99"},
+		"30 that are not, among them": {strings.Repeat("seed=1,seed,", 30) + "seed=1", "and 10 more"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ParseSet("--set", c.text)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasSuffix(err.Error(), c.want)) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
 func TestCompletionKnowsKeysAndValues(t *testing.T) {
 	for _, c := range []struct {
 		name, text string

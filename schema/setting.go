@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"shadowflow/internal/visible"
 	"strconv"
 )
 
@@ -131,13 +132,13 @@ func describe(v any) string {
 	case []Setting:
 		return "keys and values"
 	case string:
-		return fmt.Sprintf("the text %q", clip(v))
+		return fmt.Sprintf("the text %q", visible.Clip(v))
 	case bool:
 		return strconv.FormatBool(v)
 	case foreign:
 		return "a YAML anchor, alias or tag, which is of no use here"
 	case numeral:
-		return "the number " + clip(v.text)
+		return "the number " + visible.Name(v.text)
 	}
 	if _, ok := listOf(v); ok {
 		return "a list"
@@ -146,13 +147,4 @@ func describe(v any) string {
 		return "the number " + number.text
 	}
 	return fmt.Sprintf("a Go %T", v)
-}
-
-// clip shortens foreign text for a message.
-func clip(s string) string {
-	const most = 80
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "..."
-	}
-	return s
 }

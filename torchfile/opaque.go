@@ -17,9 +17,6 @@ func (o *opaque) Call(...any) (any, error) { return o, nil }
 // PyNew implements [types.PyNewable].
 func (o *opaque) PyNew(...any) (any, error) { return o, nil }
 
-// PySetState implements [types.PyStateSettable].
-func (o *opaque) PySetState(any) error { return nil }
-
 // Set implements [types.DictSetter].
 func (o *opaque) Set(any, any) {}
 
@@ -30,12 +27,11 @@ func (o *opaque) Append(any) {}
 func (o *opaque) Add(any) {}
 
 var (
-	_ types.Callable        = (*opaque)(nil)
-	_ types.PyNewable       = (*opaque)(nil)
-	_ types.PyStateSettable = (*opaque)(nil)
-	_ types.DictSetter      = (*opaque)(nil)
-	_ types.ListAppender    = (*opaque)(nil)
-	_ types.SetAdder        = (*opaque)(nil)
+	_ types.Callable     = (*opaque)(nil)
+	_ types.PyNewable    = (*opaque)(nil)
+	_ types.DictSetter   = (*opaque)(nil)
+	_ types.ListAppender = (*opaque)(nil)
+	_ types.SetAdder     = (*opaque)(nil)
 )
 
 // String says what it is.
@@ -46,20 +42,4 @@ func (o *opaque) String() string {
 		}
 	}
 	return fmt.Sprintf("an object %.100s of Python's, which only Python can make", o.name)
-}
-
-// running are the modules of Python's whose functions do things, and those of builtins that do. A state_dict has no use for them.
-var running = map[string]bool{
-	"os": true, "posix": true, "nt": true, "sys": true, "subprocess": true, "shutil": true, "socket": true, "pty": true, "runpy": true, "importlib": true,
-	"ctypes": true, "code": true, "pickle": true, "webbrowser": true,
-	"eval": true, "exec": true, "compile": true, "open": true, "getattr": true, "setattr": true, "__import__": true, "globals": true, "apply": true, "execfile": true,
-}
-
-// runs reports whether a name of Python's is one that hostile pickles call.
-func runs(module, name string) bool {
-	if module == "builtins" || module == "__builtin__" {
-		return running[name]
-	}
-	first, _, _ := strings.Cut(module, ".")
-	return running[first]
 }

@@ -58,7 +58,8 @@ var operands = func() (of [256]operand) {
 }()
 
 // readPickle returns the bytes of a pickle, to its end. They are checked so far that whoever runs its instructions allocates no more than is
-// in proportion to them.
+// in proportion to them. BUILD, which copies attributes into an object, becomes POP: nothing here has attributes, and one large state, taken from
+// the memo for each of many objects, would cost the square of the pickle's length.
 func readPickle(in *bufio.Reader) ([]byte, error) {
 	p := &scanner{in: in}
 	for n := 0; ; n++ {
@@ -71,6 +72,9 @@ func readPickle(in *bufio.Reader) ([]byte, error) {
 		}
 		if code[0] == '.' {
 			return p.bytes.Bytes(), nil
+		}
+		if code[0] == 'b' {
+			code[0] = '0'
 		}
 		if err := p.operand(code[0]); err != nil {
 			return nil, err

@@ -75,7 +75,7 @@ func (c call) Call(args ...any) (any, error) { return c(args) }
 
 var _ types.Callable = call(nil)
 
-// named returns what a name of Python's stands for: tensors, or what is passed over. Names of what hostile files run are refused.
+// named returns what a name of Python's stands for: tensors, or an object that does nothing, whatever Python would do by that name.
 func named(module, name string) (any, error) {
 	if e := elements[name]; e != nil && module == "torch" {
 		return e, nil
@@ -88,8 +88,6 @@ func named(module, name string) (any, error) {
 	case module == "torch._utils" && strings.HasPrefix(name, "_rebuild_"), module == "torch" && strings.HasSuffix(name, "Storage"), module == "torch.storage":
 		return nil, malformed("it holds a tensor of a kind that is not read (%s; so are those of unsigned 16-bit, 8-bit floating-point, complex, quantized and sparse numbers): "+
 			"convert it before saving: torch.save({k: v.float() for k, v in model.state_dict().items()}, \"weights.pt\")", full)
-	case runs(module, name):
-		return nil, malformed("it names %s, which in Python does things; nothing is executed here, and such a file is not read: %s", full, Advice)
 	default:
 		return &opaque{full}, nil
 	}

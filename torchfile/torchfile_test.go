@@ -271,10 +271,12 @@ func consume(t *testing.T, raw []byte) error {
 	return nil
 }
 
+// older returns a file of the older format, up to the pickle of its object, which is given.
+func older(object string) []byte {
+	return []byte(string(pickleMagic) + "\x80\x02M\xe9\x03.\x80\x02}." + object)
+}
+
 func TestHostilePicklesAreErrors(t *testing.T) {
-	older := func(object string) []byte {
-		return []byte(string(pickleMagic) + "\x80\x02M\xe9\x03.\x80\x02}." + object)
-	}
 	for name, object := range map[string]string{
 		"a text of 2^62 bytes":               "\x80\x04\x8d\x00\x00\x00\x00\x00\x00\x00\x40",
 		"a text of 4 GB":                     "\x80\x02X\xff\xff\xff\xff",
@@ -284,8 +286,6 @@ func TestHostilePicklesAreErrors(t *testing.T) {
 		"a key without a value":              "\x80\x02}(K\x01u.",
 		"a key that is bytes":                "\x80\x02ccollections\nOrderedDict\n)R(C\x01aK\x01u.",
 		"an instruction that does not exist": "\xff.",
-		"a function of the system":           "\x80\x02cos\nsystem\n(X\x02\x00\x00\x00lsR.",
-		"builtins' eval":                     "\x80\x02c__builtin__\neval\n(X\x01\x00\x00\x001tR.",
 		"a dictionary in itself":             "\x80\x02}q\x00K\x01h\x00s.",
 		"a storage of 2^31 numbers":          "\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuJ\xff\xff\xff\x7fNtQ.",
 		"a million marks":                    "\x80\x02" + strings.Repeat("(", 1<<20) + ".",

@@ -54,8 +54,12 @@ func (c *Config) resolveGroups(r *schema.Resolved, own []*rule.Definition) {
 	items, _ := given.Items()
 	o := &c.Optimizer
 	o.Groups = nil
+	if len(items) == 0 {
+		return
+	}
+	keys := o.groupSchema(own, nil)
 	for i, item := range items {
-		g, settings, err := o.group(item, own)
+		g, settings, err := o.group(item, own, keys)
 		if err != nil {
 			r.FailInside(groupPath, fmt.Sprintf("group %d", 1+i), err)
 			continue
@@ -64,8 +68,9 @@ func (c *Config) resolveGroups(r *schema.Resolved, own []*rule.Definition) {
 	}
 }
 
-// group reads one, and returns its settings as resolved: what it needs to be read again under the same optimizer.
-func (o *Optimizer) group(item schema.Setting, own []*rule.Definition) (Group, []schema.Setting, schema.Errors) {
+// group reads one, and returns its settings as resolved: what it needs to be read again under the same optimizer. s is the schema of a group that
+// defines no optimizer itself.
+func (o *Optimizer) group(item schema.Setting, own []*rule.Definition, s *schema.Schema) (Group, []schema.Setting, schema.Errors) {
 	inside, _ := item.Value.([]schema.Setting)
 	inside = slices.Clone(inside)
 	var wrong schema.Errors
@@ -86,7 +91,9 @@ func (o *Optimizer) group(item schema.Setting, own []*rule.Definition) (Group, [
 	if err != nil {
 		return Group{}, nil, flatten(err)
 	}
-	s := o.groupSchema(append(slices.Clone(own), defined...), defined)
+	if defined != nil {
+		s = o.groupSchema(append(slices.Clone(own), defined...), defined)
+	}
 	r := s.Resolve(kept[0])
 	var read struct {
 		Optimizer group `yaml:"optimizer"`
@@ -100,7 +107,7 @@ func (o *Optimizer) group(item schema.Setting, own []*rule.Definition) (Group, [
 		r.Fail("optimizer.lr_scale", "lr is given as well; give one of them")
 	}
 	if err := r.Err(); err != nil {
-		return Group{}, nil, flatten(withHints(err, read.Optimizer.Name))
+		return Group{}, nil, flatten(err)
 	}
 	return g, o.settings(s, r), nil
 }
@@ -176,7 +183,9 @@ func (o *Optimizer) groupSchema(own, defined []*rule.Definition) *schema.Schema 
 		}
 		keys = append(keys, k)
 	}
-	return schema.New(keys)
+	s := schema.New(keys)
+	s.Hint = hint
+	return s
 }
 
 // groupOwnKeys are the keys that a group has of its own, and at last its name.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"shadowflow/graph"
+	"shadowflow/schema"
 )
 
 // layers are the weights of a small network.
@@ -104,5 +105,24 @@ func TestMistakesInGroupsSayWhereTheyAre(t *testing.T) {
 		if _, err := c.Optimizer.RuleOf(layers); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("got  %v\nwant %s", err, tc.want)
 		}
+	}
+}
+
+// Keys of all optimizers are made once, not for each group of each run of a sweep.
+func TestGroupsCostLittleToRead(t *testing.T) {
+	of := func(groups int) float64 {
+		src := "optimizer: {groups: [" + strings.Repeat("{match: 0.*, lr_scale: 2}, ", groups) + "]}"
+		document, err := schema.Parse("c.yaml", []byte(src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return testing.AllocsPerRun(3, func() {
+			if _, err := Resolve(document); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if one, twenty := of(1), of(20); twenty > 5*one {
+		t.Errorf("%v allocations with one group, %v with twenty", one, twenty)
 	}
 }

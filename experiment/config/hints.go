@@ -1,7 +1,7 @@
 package config
 
 import (
-	"errors"
+	"slices"
 	"strings"
 
 	"shadowflow/schema"
@@ -37,35 +37,12 @@ var torchKeys = []struct {
 	{"gradient_clip_val", "", "the norm that gradients are clipped at is clip_norm"},
 }
 
-// withHints says of keys of an optimizer that it does not have what they are called here, or which optimizer has them; it is said in the place of the list of
-// all that there are.
-func withHints(err error, optimizer string) error {
-	var all schema.Errors
-	if !errors.As(err, &all) {
-		return err
-	}
-	for _, e := range all {
-		key := strings.TrimPrefix(e.Key, "optimizer.") // which a flag may leave out
-		head, _, listed := strings.Cut(e.Problem, "; ")
-		if !listed || head != "unknown key" && !strings.HasPrefix(head, "of no use with optimizer.name") {
-			continue
-		}
-		if hint := hintOf(key, optimizer); hint != "" {
-			e.Problem = head + "; " + hint
-		}
-	}
-	return err
-}
-
-func hintOf(key, optimizer string) string {
+// hint says of a key of the section optimizer that there is not, or that the optimizer does not have, what it is called here, or which optimizer has it.
+func hint(path string, values schema.Values) string {
+	key := strings.TrimPrefix(path, "optimizer.") // which a flag may leave out
+	optimizer, _ := values["optimizer.name"].(string)
 	for _, k := range torchKeys {
-		of := strings.Fields(k.optimizers)
-		for _, name := range of {
-			if k.key == key && name == optimizer {
-				return k.hint
-			}
-		}
-		if k.key == key && len(of) == 0 {
+		if k.key == key && (k.optimizers == "" || slices.Contains(strings.Fields(k.optimizers), optimizer)) {
 			return k.hint
 		}
 	}

@@ -29,7 +29,7 @@ func Resolve(document []schema.Setting, overrides ...[]schema.Setting) (*Config,
 		c.resolveGroups(r, own)
 	}
 	if err := r.Err(); err != nil {
-		return nil, withHints(err, c.Optimizer.Name)
+		return nil, err
 	}
 	return c, nil
 }

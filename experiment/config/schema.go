@@ -46,13 +46,26 @@ func (c *Config) JSONSchema(title string) any {
 
 // newSchema returns the schema of configs with optimizers of their own, beside the built-in ones whose names they do not take.
 func newSchema(own []*rule.Definition) *schema.Schema {
-	keys := configKeys(own)
+	keys := slices.Clone(configKeys(own))
 	groups := slices.IndexFunc(keys, func(k schema.Key) bool { return k.Path() == groupPath })
 	keys[groups].Inside = groupKeys(keys)
-	return schema.New(keys)
+	s := schema.New(keys)
+	s.Hint = hint
+	return s
 }
 
+// builtinKeys are those of configs that define no optimizer themselves.
+var builtinKeys = sync.OnceValue(func() []schema.Key { return makeKeys(nil) })
+
+// configKeys returns the keys of configs with optimizers of their own, which are not the caller's to change.
 func configKeys(own []*rule.Definition) []schema.Key {
+	if len(own) == 0 {
+		return builtinKeys()
+	}
+	return makeKeys(own)
+}
+
+func makeKeys(own []*rule.Definition) []schema.Key {
 	optimizers, names := map[string]*rule.Definition{}, rule.Names()
 	for _, name := range names {
 		d, err := rule.Find(name)

@@ -134,6 +134,9 @@ func lockFor(path string) (*Dir, error) {
 // ConfigPath returns the path of the config of the run in a directory.
 func ConfigPath(dir string) string { return filepath.Join(dir, configFile) }
 
+// HistoryPath returns the path of the history of the run in a directory.
+func HistoryPath(dir string) string { return filepath.Join(dir, historyFile) }
+
 // Path returns the directory's path.
 func (d *Dir) Path() string { return d.path }
 

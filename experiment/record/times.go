@@ -55,7 +55,7 @@ func keepTimes(data []byte, step int) (kept []byte, damaged int) {
 		if !whole || text == timesHeader && len(kept) == len(timesHeader)+1 {
 			continue
 		}
-		n, ok := stepOf(text)
+		n, _, ok := timeOf(text)
 		switch {
 		case !ok || n <= last:
 			damaged++
@@ -78,22 +78,19 @@ func readTimes(dir string) (map[int]float64, error) {
 	kept, _ := keepTimes(data, math.MaxInt)
 	out := map[int]float64{}
 	for line := range strings.Lines(string(kept)) {
-		step, seconds, _ := strings.Cut(strings.TrimSpace(line), ",")
-		n, err := strconv.Atoi(step)
-		s, fault := strconv.ParseFloat(seconds, 64)
-		if err == nil && fault == nil { // not so in the header
-			out[n] = s
+		if n, seconds, ok := timeOf(strings.TrimSuffix(line, "\n")); ok { // not so in the header
+			out[n] = seconds
 		}
 	}
 	return out, nil
 }
 
-// stepOf returns the step of a line that Add wrote.
-func stepOf(line string) (int, bool) {
-	step, seconds, _ := strings.Cut(line, ",")
-	n, err := strconv.Atoi(step)
-	s, fault := strconv.ParseFloat(seconds, 64)
-	return n, err == nil && fault == nil && n >= 0 && s >= 0 && !math.IsInf(s, 1)
+// timeOf returns the step and the seconds of a line that Add wrote.
+func timeOf(line string) (step int, seconds float64, ok bool) {
+	before, after, _ := strings.Cut(line, ",")
+	step, err := strconv.Atoi(before)
+	seconds, fault := strconv.ParseFloat(after, 64)
+	return step, seconds, err == nil && fault == nil && step >= 0 && seconds >= 0 && !math.IsInf(seconds, 1)
 }
 
 // Add says that the record of a step was complete after so many seconds of work.

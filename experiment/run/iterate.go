@@ -95,10 +95,26 @@ type Iteration struct {
 	Every int
 }
 
+// Check returns what is wrong with the orders for a problem.
+func (how Iteration) Check(p *Problem[float64]) error {
+	for _, order := range how.Orders {
+		switch {
+		case order < 1 || order > modeq.MaxOrder:
+			return fmt.Errorf("order %d: want 1 to %d", order, modeq.MaxOrder)
+		case order > 2 && p.Order != nil:
+			return fmt.Errorf("order %d with mini-batches: want 1 or 2", order)
+		}
+	}
+	return nil
+}
+
 // Iterate takes steps of an optimizer from the problem's moments, or an empty memory, with equations beside it, and returns the paths, that
 // of the iterates first, then those of the orders, then those of the names.
 func Iterate(ctx context.Context, p Problem[float64], how Iteration) ([]Path, error) {
 	if err := p.check(); err != nil {
+		return nil, err
+	}
+	if err := how.Check(&p); err != nil {
 		return nil, err
 	}
 	how.Every = max(1, how.Every)
@@ -110,12 +126,6 @@ func Iterate(ctx context.Context, p Problem[float64], how Iteration) ([]Path, er
 		start, relTol := Cold, 1e-10
 		if order > 2 {
 			start, relTol = Manifold, 1e-12
-		}
-		if order < 1 || order > modeq.MaxOrder {
-			return nil, fmt.Errorf("order %d: want 1 to %d", order, modeq.MaxOrder)
-		}
-		if order > 2 && p.Order != nil {
-			return nil, fmt.Errorf("order %d with mini-batches: want 1 or 2", order)
 		}
 		one, err := equationsOf(&p, []int{order}, start, relTol)
 		if err != nil {

@@ -15,23 +15,19 @@ const exportDir = "tensorboard"
 // An Export is a run of a sweep, and the folder of TensorBoard's log directory that it goes to.
 type Export struct{ Dir, Out string }
 
-// Exports returns the runs of a sweep in a directory that have a history, each with its folder in the log directory out, called as the run's, and
-// how many have none yet. If out is empty it is in the sweep's directory.
-func (s *Sweep) Exports(dir, out string) (exports []Export, logDir string, without int, err error) {
+// Exports returns the runs of a sweep in a directory that have a history, which may be damaged, each with its folder in the log directory out, called
+// as the run's. If out is empty it is in the sweep's directory.
+func (s *Sweep) Exports(dir, out string) []Export {
 	if out == "" {
 		out = filepath.Join(dir, exportDir)
 	}
+	var exports []Export
 	for _, run := range s.RunDirs(dir) {
-		switch _, err := record.ReadHistory(run); {
-		case err == nil:
+		if _, err := os.Stat(record.HistoryPath(run)); !errors.Is(err, fs.ErrNotExist) {
 			exports = append(exports, Export{run, filepath.Join(out, filepath.Base(run))})
-		case errors.Is(err, fs.ErrNotExist):
-			without++
-		default:
-			return nil, "", 0, err
 		}
 	}
-	return exports, out, without, nil
+	return exports
 }
 
 // IsDir reports whether a directory is one of a sweep.

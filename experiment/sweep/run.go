@@ -51,8 +51,8 @@ type Options struct {
 	AcceptChanged bool
 	// Run makes a run; nil stands for Execute.
 	Run Runner
-	// Size says what a run takes, in bytes; nil stands for MemoryOf. A run whose size is an error takes its turn like a small one,
-	// and fails there with the reason.
+	// Size says what a run takes, in bytes; nil stands for what its programs, vectors and data take. It is asked for one run at a time. A run
+	// whose size is an error is made alone, as if it took all of the memory, and fails there if that was its own.
 	Size func(ctx context.Context, c *config.Config) (int64, error)
 	// Progress, if not nil, is told of each run that starts or stops, from one goroutine.
 	Progress func(Event)
@@ -98,11 +98,19 @@ func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) error {
 	return sched.run(ctx)
 }
 
+// CheckIndex returns an error if there is no run of an index.
+func (s *Sweep) CheckIndex(index int) error {
+	if index < 0 || index >= len(s.Runs) {
+		return fmt.Errorf("run %d: the sweep %s has %d, counted from 0", index, s.Name, len(s.Runs))
+	}
+	return nil
+}
+
 // RunOne makes one run of the sweep in its directory with all processors, unless it has ended. This is what a cluster's scheduler
 // calls, for each index once.
 func (s *Sweep) RunOne(ctx context.Context, dir string, index int, opt Options) error {
-	if index < 0 || index >= len(s.Runs) {
-		return fmt.Errorf("run %d: the sweep %s has %d, counted from 0", index, s.Name, len(s.Runs))
+	if err := s.CheckIndex(index); err != nil {
+		return err
 	}
 	if _, err := os.Stat(filepath.Join(dir, sourceFile)); err != nil {
 		if err := s.Prepare(dir); err != nil {
@@ -122,8 +130,9 @@ type scheduler struct {
 	opt     Options
 	threads int // of each run; 0 leaves what its config says
 	sizes   []int64
-	dir     string      // of the sweep
-	held    fs.FileInfo // what it was at the start
+	sizing  chan struct{} // has room for the one measurement that may go on
+	dir     string        // of the sweep
+	held    fs.FileInfo   // what it was at the start
 }
 
 func newScheduler(todo []Status, opt Options) *scheduler {
@@ -142,7 +151,7 @@ func newScheduler(todo []Status, opt Options) *scheduler {
 		opt.Memory = memory.Available()
 	}
 	opt.Parallel = min(opt.Parallel, max(1, len(todo)))
-	s := &scheduler{todo: todo, opt: opt}
+	s := &scheduler{todo: todo, opt: opt, sizing: make(chan struct{}, 1)}
 	if opt.Parallel > 1 {
 		s.threads = 1
 	}
@@ -198,7 +207,9 @@ func (s *scheduler) measure(ctx context.Context) {
 	var size needed
 	for i, st := range s.todo {
 		if i == 0 || st.Run.alike != s.todo[i-1].Run.alike {
-			size = s.size(ctx, st.Run.Config)
+			if size = s.size(ctx, st.Run.Config); size.err != nil {
+				size.bytes = s.opt.Memory
+			}
 		}
 		s.sizes[i] = size.bytes
 	}
@@ -210,13 +221,22 @@ type needed struct {
 	err   error
 }
 
-// size tells what a run takes. What cannot even be measured, as a file that its reader was not made for, is the run's own error.
+// size tells what a run takes. What cannot even be measured, as a file that its reader was not made for, is the run's own error. A measurement that is
+// no longer waited for goes on by itself, and the next begins when it has ended.
 func (s *scheduler) size(ctx context.Context, c *config.Config) needed {
-	var n needed
 	ctx, cancel := context.WithTimeoutCause(ctx, askedFor, errAskedFor)
 	defer cancel()
+	select {
+	case s.sizing <- struct{}{}:
+	case <-ctx.Done():
+		return needed{err: context.Cause(ctx)}
+	}
+	var n needed
 	n.err = guarded(func() (err error) {
-		n.bytes, err = patience.Wait(ctx, func() (int64, error) { return s.opt.Size(ctx, c) })
+		n.bytes, err = patience.Wait(ctx, func() (int64, error) {
+			defer func() { <-s.sizing }()
+			return s.opt.Size(ctx, c)
+		})
 		return err
 	})
 	return n

@@ -206,6 +206,41 @@ func TestRunsThatDoNotFitInMemoryWait(t *testing.T) {
 	}
 }
 
+func TestARunOfUnknownSizeIsMadeAlone(t *testing.T) {
+	s, f := mustParse(t, "seeds: 4"), &fake{pause: 10 * time.Millisecond}
+	opt := f.options()
+	opt.Size = func(context.Context, *config.Config) (int64, error) { return 0, errAskedFor }
+	if err := s.Execute(t.Context(), t.TempDir(), opt); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.made) != 4 || f.top.Load() != 1 {
+		t.Errorf("%d runs, %d at once, want 4, one at a time", len(f.made), f.top.Load())
+	}
+}
+
+func TestOneSizeIsMeasuredAtATime(t *testing.T) {
+	asked, release := atomic.Int64{}, make(chan struct{})
+	sched := newScheduler(nil, Options{Size: func(context.Context, *config.Config) (int64, error) {
+		asked.Add(1)
+		<-release
+		return 7, nil
+	}})
+	for range 2 { // the first is given up and goes on
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if n := sched.size(ctx, &config.Config{}); !errors.Is(n.err, context.DeadlineExceeded) {
+			t.Errorf("%+v, want the context's end", n)
+		}
+		cancel()
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("%d measurements at once", n)
+	}
+	close(release)
+	if n := sched.size(t.Context(), &config.Config{}); n != (needed{bytes: 7}) {
+		t.Errorf("after its end: %+v", n)
+	}
+}
+
 func TestAnInterruptionLeavesTheRestForLater(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	dir, s, f := t.TempDir(), mustParse(t, "seeds: 6"), &fake{}

@@ -69,7 +69,7 @@ type TooManyError struct {
 }
 
 func (e *TooManyError) Error() string {
-	if e.Limit <= 0 || e.Limit >= hardLimit {
+	if e.Runs > hardLimit {
 		return fmt.Sprintf("%s: %.0f runs, more than the %d that a sweep may have: make several of it", e.File, e.Runs, hardLimit)
 	}
 	return fmt.Sprintf("%s: %.0f runs, more than %d; if so many are meant, say --yes", e.File, e.Runs, e.Limit)

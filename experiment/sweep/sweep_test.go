@@ -165,8 +165,10 @@ func TestTooManyRunsAreRefusedUnlessMeant(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	huge := "seeds: 100000\ngrid: {steps: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]}"
-	if _, err := Parse("s.yaml", []byte(huge), 0); !errors.As(err, &many) {
-		t.Errorf("error %v", err)
+	for _, limit := range []int{0, Limit} { // where it is of no use to mean them
+		if _, err := Parse("s.yaml", []byte(huge), limit); !errors.As(err, &many) || !strings.Contains(err.Error(), "make several of it") {
+			t.Errorf("with a limit of %d: error %v", limit, err)
+		}
 	}
 }
 

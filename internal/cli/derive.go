@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -80,7 +82,7 @@ func printDerivation(w io.Writer, d *report.Derivation, asLaTeX bool) {
 }
 
 // deriveGroups derives the optimizer of each group of weights, of those that there are in the config's model. Of one without the memory form
-// it says so.
+// it says so; where none has it, that is an error.
 func deriveGroups(cmd *cobra.Command, c *config.Config, asLaTeX, asJSON bool) error {
 	p, err := run.NewProblem[float64](cmd.Context(), c)
 	if err != nil {
@@ -100,9 +102,13 @@ func deriveGroups(cmd *cobra.Command, c *config.Config, asLaTeX, asJSON bool) er
 		}
 		all = append(all, d)
 	}
+	none := error(nil)
+	if !slices.ContainsFunc(all, func(d derived) bool { return d.Problem == "" }) {
+		none = fmt.Errorf("nothing can be derived of any group's optimizer: %s", all[0].Problem)
+	}
 	w := cmd.OutOrStdout()
 	if asJSON {
-		return printJSON(w, map[string]any{"groups": all})
+		return cmp.Or(printJSON(w, map[string]any{"groups": all}), none)
 	}
 	comment := ""
 	if asLaTeX {
@@ -119,5 +125,5 @@ func deriveGroups(cmd *cobra.Command, c *config.Config, asLaTeX, asJSON bool) er
 		}
 		printDerivation(w, d.Derivation, asLaTeX)
 	}
-	return nil
+	return none
 }

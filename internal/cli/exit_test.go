@@ -181,6 +181,7 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 		{"an order that there is not", "field --order 13", exitMisused},
 		{"an order that there is not with memory", "field --memory state --order 9", exitMisused},
 		{"an order of a flow", "iterate --flow 0", exitMisused},
+		{"an order of a flow with mini-batches", "iterate --flow 3 --pairs 2:1.5,1:2 --batches cyclic", exitMisused},
 		{"a number of steps", "iterate --steps -1", exitMisused},
 		{"a start", "verify --start warm", exitMisused},
 		{"a start that there is not", "verify --batches cyclic --start manifold", exitMisused},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -61,7 +62,7 @@ the config is what its tab HPARAMS shows. DIR may be the directory of a sweep th
 	return cmd
 }
 
-// sweep exports the runs of a sweep into one log directory.
+// sweep exports the runs of a sweep into one log directory. A run that cannot be read stops none of the others.
 func (f *exportFlags) sweep(cmd *cobra.Command, dir string) error {
 	if f.format != tensorBoard {
 		return misuse("--format %s: %s is of a sweep, whose table is beside its runs (shadowflow sweep table); want %s", f.format, dir, tensorBoard)
@@ -70,10 +71,7 @@ func (f *exportFlags) sweep(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
-	exports, logDir, without, err := s.Exports(dir, f.out)
-	if err != nil {
-		return err
-	}
+	exports := s.Exports(dir, f.out)
 	if len(exports) == 0 {
 		return fmt.Errorf("%s: no run of the sweep has a history yet", dir)
 	}
@@ -86,15 +84,19 @@ func (f *exportFlags) sweep(cmd *cobra.Command, dir string) error {
 			return err
 		}
 	}
+	var wrong []error
 	for _, e := range exports {
 		if _, err := record.Export(e.Dir, f.format, e.Out); err != nil {
-			return err
+			wrong = append(wrong, err)
 		}
 	}
-	if without > 0 {
+	if without := len(s.Runs) - len(exports); without > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d runs have no history yet\n", without, len(s.Runs))
 	}
-	return f.print(cmd, logDir, len(exports))
+	if done := len(exports) - len(wrong); done > 0 {
+		wrong = append(wrong, f.print(cmd, filepath.Dir(exports[0].Out), done))
+	}
+	return schema.Join(wrong)
 }
 
 func (f *exportFlags) print(cmd *cobra.Command, path string, runs int) error {

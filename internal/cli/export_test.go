@@ -38,6 +38,19 @@ func TestASweepIsExportedAsOneLogDirectory(t *testing.T) {
 			printed(t, append(args, "--force")...)
 		})
 	}
+	histories, err := filepath.Glob(filepath.Join(dir, "runs", "*", "history.csv"))
+	if err != nil || len(histories) != 2 {
+		t.Fatalf("%v, %v", histories, err)
+	}
+	if err := os.WriteFile(histories[0], []byte("step\nx\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	logs := filepath.Join(t.TempDir(), "logs")
+	stdout, stderr, code := shadowflow("export", dir, "--format", "tensorboard", "--out", logs)
+	files, err := filepath.Glob(filepath.Join(logs, "*", "events.out.tfevents.*"))
+	if code != exitFailed || strings.TrimSpace(stdout) != logs || !strings.Contains(stderr, histories[0]) || err != nil || len(files) != 1 {
+		t.Errorf("with a damaged member: %d, %q, %q; %v", code, stdout, stderr, files)
+	}
 	path, dir = sweepFile(t, tiny)
 	printed(t, "sweep", "plan", path, "--out", dir, "--probe", "0")
 	if _, stderr, code := shadowflow("export", dir, "--format", "tensorboard"); code != exitFailed || !strings.Contains(stderr, dir) {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/modeq"
 	"shadowflow/modeq/state"
@@ -101,18 +100,10 @@ exp(-lr/tau).`,
 // printFieldsAs prints fields, the vectors of which consist of parts of one size.
 func printFieldsAs(w io.Writer, parts []string, values [][]float64, asJSON bool) error {
 	if asJSON {
-		return printJSON(w, fieldsJSON(values))
+		return printJSON(w, map[string]any{"fields": values})
 	}
 	printFields(w, parts, values)
 	return nil
-}
-
-func fieldsJSON(values [][]float64) any {
-	rows := make([][]record.Number, len(values))
-	for i, v := range values {
-		rows[i] = record.Numbers(v)
-	}
-	return map[string]any{"fields": rows}
 }
 
 func printFields(w io.Writer, parts []string, values [][]float64) {

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +11,7 @@ import (
 	"time"
 )
 
-// What takes minutes or more of each command, or for ever.
+// What takes minutes or more of each command, or for ever. It is to end within about a second; the bound is far beyond what a busy machine adds to that.
 func TestEveryCommandEndsWhereverItIsInterrupted(t *testing.T) {
 	const big, wide = "--set model.hidden=[1500,1500],threads=1 ", "--set model.hidden=[300,300],threads=1 "
 	sweep := filepath.Join(t.TempDir(), "many.yaml")
@@ -39,18 +40,47 @@ func TestEveryCommandEndsWhereverItIsInterrupted(t *testing.T) {
 		"iterate":                      "iterate --objective network --steps 40 --flow 1,2 " + big,
 		"iterate, many steps":          "iterate --steps 20000000 --flow 3",
 		"probe":                        "probe --set model.hidden=[4000,4000],threads=1",
+		"probe, into a file":           "probe --out OUT --set model.hidden=[4000,4000],threads=1",
+		"verify, into a file":          "verify --plot OUT.svg --objective network " + big,
 		"field":                        "field --objective network --order 6 " + big,
 		"check":                        "check --objective network " + big,
 		"check --batches":              "check --batches --orders 100000000",
 		"bench":                        "bench",
 	} {
 		t.Run(name, func(t *testing.T) {
+			const after, bound = 700 * time.Millisecond, 20 * time.Second
 			ctx, cancel := context.WithCancelCause(t.Context())
-			time.AfterFunc(700*time.Millisecond, func() { cancel(Interrupted{os.Interrupt}) })
+			began := time.Now()
+			time.AfterFunc(after, func() { cancel(Interrupted{os.Interrupt}) })
 			var out, errs bytes.Buffer
 			args := strings.Fields(strings.ReplaceAll(args, "OUT", filepath.Join(t.TempDir(), "out")))
 			if code := Main(ctx, args, &out, &errs); code != 130 {
 				t.Errorf("code %d: %s", code, errs.String())
+			}
+			if took := time.Since(began) - after; took > bound {
+				t.Errorf("it went on for %v", took)
+			}
+		})
+	}
+}
+
+// A command that is writing a file of the user's is waited for, so that nothing is left beside it.
+func TestWhatWritesIsNotBrokenOff(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want bool
+	}{
+		{"run", true}, {"sweep plan s.yaml", true}, {"data fetch cifar10", true}, {"export runs/1", true}, {"field --order 2", false},
+		{"probe", false}, {"probe --out x", true}, {"probe --out=x", true}, {"verify --orders 1,2", false}, {"verify --plot x.svg", true}, {"verify --plot=x.svg", true},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			args := strings.Fields(c.args)
+			cmd, _, err := New(io.Discard, io.Discard).Find(args)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := keeps(cmd, args); got != c.want {
+				t.Errorf("%v, want %v", got, c.want)
 			}
 		})
 	}

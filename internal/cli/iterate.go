@@ -7,9 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/experiment/config"
-	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
-	"shadowflow/modeq"
 	"shadowflow/schema"
 )
 
@@ -33,21 +31,20 @@ that they know how the memory fills, those of higher order with the memory full.
 			if err != nil {
 				return err
 			}
-			for _, order := range orders {
-				if order < 1 || order > modeq.MaxOrder {
-					return misuse("--flow %d: order %d: want 1 to %d", order, order, modeq.MaxOrder)
-				}
-			}
 			problem, err := run.NewProblem[float64](cmd.Context(), c)
 			if err != nil {
 				return err
 			}
+			how := run.Iteration{Steps: c.Steps, Orders: orders}
+			if err := how.Check(problem); err != nil {
+				return misuse("--flow: %w", err)
+			}
 			first := imported(cmd, problem)
-			paths, err := run.Iterate(cmd.Context(), *problem, run.Iteration{Steps: c.Steps, Orders: orders})
+			paths, err := run.Iterate(cmd.Context(), *problem, how)
 			if err != nil {
 				return err
 			}
-			out := iterateOutput{Theta: paths[0].Theta, Loss: record.Numbers(paths[0].Loss)}
+			out := iterateOutput{Theta: paths[0].Theta, Loss: paths[0].Loss}
 			for _, path := range paths[1:] {
 				f := flowOutput{Order: path.Order, Theta: path.Theta}
 				if path.Ended != nil { // the others are still worth seeing
@@ -73,9 +70,9 @@ that they know how the memory fills, those of higher order with the memory full.
 
 // iterateOutput is one row a step, the start first.
 type iterateOutput struct {
-	Theta [][]float64     `json:"theta"`
-	Loss  []record.Number `json:"loss"`
-	Flow  []flowOutput    `json:"flow,omitempty"`
+	Theta [][]float64  `json:"theta"`
+	Loss  []float64    `json:"loss"`
+	Flow  []flowOutput `json:"flow,omitempty"`
 }
 
 type flowOutput struct {

@@ -3,11 +3,9 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"shadowflow/experiment/run"
 	"shadowflow/internal/visible"
@@ -33,9 +31,8 @@ const (
 )
 
 func newProgress(w io.Writer, quiet bool) *progress {
-	w = visible.Raw(w) // a bar steers the terminal, and shows numbers alone
-	f, isFile := w.(*os.File)
-	return &progress{quiet: quiet, w: w, terminal: isFile && term.IsTerminal(int(f.Fd()))}
+	// A bar steers the terminal, and shows numbers alone.
+	return &progress{quiet: quiet, w: visible.Raw(w), terminal: isTerminal(w)}
 }
 
 // show updates the bar, or prints a line if the last is old enough.

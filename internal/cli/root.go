@@ -31,7 +31,8 @@ standard output, all else on standard error; with --json the former is one value
 	for _, cmd := range []*cobra.Command{newRun(), newSweep(), newReproduce(), newMap(), newReport(), newExport(), newData()} {
 		root.AddCommand(keepingRecord(cmd))
 	}
-	root.AddCommand(newProbe(), newSample(), newConfig(), newOptimizers(), newDerive(), newField(), newVerify(), newIterate(), newCheck(), newBench(), newVersion())
+	root.AddCommand(keepingWhere("--out", newProbe()), keepingWhere("--plot", newVerify()))
+	root.AddCommand(newSample(), newConfig(), newOptimizers(), newDerive(), newField(), newIterate(), newCheck(), newBench(), newVersion())
 	root.SetOut(out)
 	root.SetErr(err)
 	root.InitDefaultCompletionCmd() // which keeps where to print to

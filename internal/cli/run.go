@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/report"
 )
@@ -179,7 +180,7 @@ func (f *runFlags) present(w io.Writer, dir string, result *run.Result) error {
 	for _, c := range result.Costs {
 		fmt.Fprintf(w, "  %v\n", c)
 	}
-	fmt.Fprintf(w, "\nrecord: %s\n", filepath.Join(dir, "history.csv"))
+	fmt.Fprintf(w, "\nrecord: %s\n", record.HistoryPath(dir))
 	if page != "" {
 		fmt.Fprintf(w, "figures: %s\n", page)
 	}

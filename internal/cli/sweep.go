@@ -322,8 +322,8 @@ func (f *sweepFlags) newRunOne() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if index < 0 || index >= len(s.Runs) {
-				return misuse("run %d: the sweep %s has %d, counted from 0", index, s.Name, len(s.Runs))
+			if err := s.CheckIndex(index); err != nil {
+				return misused{err}
 			}
 			if err := s.RunOne(cmd.Context(), dir, index, opt); err != nil {
 				return err

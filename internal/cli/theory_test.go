@@ -315,6 +315,12 @@ func TestDeriveSaysWhichGroupsThereAreAndDerivesEach(t *testing.T) {
 	if out := printed(t, "derive", config, "--latex"); !strings.Contains(out, "% Group: dims 1\n\\begin{align*}") {
 		t.Error(out)
 	}
+	for _, form := range []string{"", "--json", "--latex"} {
+		stdout, stderr, code := shadowflow(strings.Fields("derive radam --set optimizer.groups=[{match:2.*,lr_scale:2}] " + form)...)
+		if code != exitFailed || !strings.Contains(stderr, "nothing can be derived of any group's optimizer") || !strings.Contains(stdout, "2.*") {
+			t.Errorf("none of them, %s: %d, %q, %q", form, code, stdout, stderr)
+		}
+	}
 	if _, stderr, code := shadowflow("check", "--optimizer", "adam", "--objective", "bilinear", "--set", "optimizer.groups=[{match: x*}]"); code == 0 || !strings.Contains(stderr, "group 1: match: x* holds no weight; the weights are ") {
 		t.Errorf("%d %s", code, stderr)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/report"
 )
@@ -119,15 +118,15 @@ each memory has one time tau = lr/(-log beta). So it is where nothing says what 
 
 func verifyJSON(r *run.Verification, memory run.Memory) any {
 	type row struct {
-		Order  int             `json:"order"`
-		Errors []record.Number `json:"errors"`
-		Slopes []record.Number `json:"slopes"`
+		Order  int       `json:"order"`
+		Errors []float64 `json:"errors"`
+		Slopes []float64 `json:"slopes"`
 	}
 	rows := []row{}
 	for _, o := range r.Orders {
-		rows = append(rows, row{o.Order, record.Numbers(o.Errors), record.Numbers(o.Slopes)})
+		rows = append(rows, row{o.Order, o.Errors, o.Slopes})
 	}
-	out := map[string]any{"memory": memory, "lr": record.Numbers(r.LR), "steps": r.Steps, "orders": rows}
+	out := map[string]any{"memory": memory, "lr": r.LR, "steps": r.Steps, "orders": rows}
 	if len(r.Notes) > 0 {
 		out["notes"] = r.Notes
 	}

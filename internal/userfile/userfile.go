@@ -51,7 +51,7 @@ func Writable(path string) error {
 	return regular(path, info)
 }
 
-// ReadAll returns what a regular file holds, if that fits the memory.
+// ReadAll returns what a regular file holds, if that fits the memory: of one that is being written, like a history, what it held when it was opened.
 func ReadAll(path string) ([]byte, error) {
 	f, size, err := Open(path)
 	if err != nil {
@@ -61,7 +61,12 @@ func ReadAll(path string) ([]byte, error) {
 	if err := memory.Check(size); err != nil {
 		return nil, fmt.Errorf("%s: its %s of content %w", path, memory.Format(size), err)
 	}
-	return io.ReadAll(f)
+	data := make([]byte, size)
+	n, err := io.ReadFull(f, data)
+	if err == io.EOF || err == io.ErrUnexpectedEOF { // it became shorter meanwhile
+		err = nil
+	}
+	return data[:n], err
 }
 
 // Read returns what a regular file holds, of more than so many bytes only these and one more.

@@ -2,6 +2,9 @@ package userfile
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -21,5 +24,22 @@ func TestFilesAreNamedByTheirFirstBytes(t *testing.T) {
 				t.Errorf("%q is %q, want %q", head, got, want)
 			}
 		})
+	}
+}
+
+func TestAFileTakesNoMoreMemoryThanItHas(t *testing.T) {
+	path, size := filepath.Join(t.TempDir(), "file"), 8<<20
+	if err := os.WriteFile(path, bytes.Repeat([]byte("0123456\n"), size/8), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	data, err := ReadAll(path)
+	runtime.ReadMemStats(&after)
+	if err != nil || len(data) != size || !bytes.HasSuffix(data, []byte("6\n")) {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+	if took := int(after.TotalAlloc - before.TotalAlloc); took > size+1<<20 {
+		t.Errorf("it took %d bytes for %d", took, size)
 	}
 }

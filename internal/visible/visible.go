@@ -6,24 +6,32 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
 
 // String returns s with escapes in the place of control characters but for line breaks and tabs, of those that change the direction of text, and
-// of bytes that are no UTF-8: \u001b, \x9b. In a string of JSON or in one that YAML has in double quotes they mean the same.
+// of bytes that are no UTF-8: \u001b, \x9b. In a string of JSON, or in one that YAML has in double quotes, an escape with u means the same as what it
+// stands for.
 func String(s string) string { return escape(s, "\n\t") }
 
 // Line returns s on one line: line breaks and tabs are escapes too. It is for paths.
 func Line(s string) string { return escape(s, "") }
 
 // Name returns a name for a message: on one line, and no more of it than tells which it is.
-func Name(s string) string {
-	const most = 120
-	if utf8.RuneCountInString(s) > most {
-		s = string([]rune(s)[:most]) + "..."
+func Name(s string) string { return Line(Clip(s)) }
+
+// Clip returns no more of s than tells which it is, for where it gets quotes and escapes of its own.
+func Clip(s string) string {
+	const most = 120 // characters, or bytes that are none
+	n := 0
+	for i := range s {
+		if n++; n > most {
+			return s[:i] + "..."
+		}
 	}
-	return escape(s, "")
+	return s
 }
 
 func escape(s, but string) string {
@@ -60,12 +68,15 @@ func Raw(w io.Writer) io.Writer {
 }
 
 type writer struct {
+	mu   sync.Mutex // a command that is no longer waited for may go on printing
 	w    io.Writer
 	rest []byte // the beginning of a character, whose end is still to come
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. It may be called from several goroutines.
 func (v *writer) Write(p []byte) (int, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	text := append(v.rest, p...)
 	whole := len(text) - len(begun(text))
 	v.rest = append([]byte(nil), text[whole:]...)
@@ -93,7 +104,12 @@ func begun(text []byte) []byte {
 // Flush writes what is left of a character that has no end.
 func Flush(w io.Writer) error {
 	v, ok := w.(*writer)
-	if !ok || len(v.rest) == 0 {
+	if !ok {
+		return nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.rest) == 0 {
 		return nil
 	}
 	rest := v.rest

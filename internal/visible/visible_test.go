@@ -3,8 +3,12 @@ package visible
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -51,6 +55,46 @@ func TestNamesAreShortAndOnOneLine(t *testing.T) {
 	}
 	if got := Name(strings.Repeat("ä", 1000)); got != strings.Repeat("ä", 120)+"..." {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestALongNameIsCutBetweenCharactersAndKeepsItsBytes(t *testing.T) {
+	if got := Name(strings.Repeat("\xff", 121)); got != strings.Repeat(`\xff`, 120)+"..." {
+		t.Errorf("%q", got)
+	}
+	if got := Clip("\x9b" + strings.Repeat("ä", 120)); got != "\x9b"+strings.Repeat("ä", 119)+"..." {
+		t.Errorf("%q", got)
+	}
+}
+
+// alone is a writer that notices when it is called by two at once.
+type alone struct {
+	busy, shared atomic.Bool
+}
+
+func (a *alone) Write(p []byte) (int, error) {
+	if !a.busy.CompareAndSwap(false, true) {
+		a.shared.Store(true)
+	}
+	time.Sleep(time.Millisecond)
+	a.busy.Store(false)
+	return len(p), nil
+}
+
+func TestSeveralMayWriteAtOnce(t *testing.T) {
+	var out alone
+	var wait sync.WaitGroup
+	w := Writer(&out)
+	for range 4 {
+		wait.Go(func() {
+			for range 10 {
+				fmt.Fprintln(w, "日本")
+			}
+		})
+	}
+	wait.Wait()
+	if out.shared.Load() {
+		t.Error("two wrote at once")
 	}
 }
 
