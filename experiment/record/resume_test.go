@@ -113,6 +113,7 @@ func TestDamagedTimesAreLeftOut(t *testing.T) {
 		"not finite":          {"step,seconds\n0,NaN\n1,Inf\n2,-1\n3,0.1\n", "3,0.1\n", 3},
 		"another header":      {"stop,seconds\n0,0.1\n", "0,0.1\n", 1},
 		"the header twice":    {"step,seconds\n0,0.1\nstep,seconds\n", "0,0.1\n", 1},
+		"falling, or huge":    {"step,seconds\n0,0.2\n1,0.1\n2,1e300\n3,0.3\n", "0,0.2\n3,0.3\n", 2},
 		"bytes of no meaning": {"\x00\xff\n\"\n,,,\n", "", 3},
 	} {
 		t.Run(name, func(t *testing.T) {

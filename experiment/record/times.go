@@ -49,21 +49,19 @@ func OpenTimes(dir string, step int) (f *Times, damaged int, err error) {
 // keepTimes returns the header and the lines of steps before the given one, as they stand in the file. A last line may be cut short.
 func keepTimes(data []byte, step int) (kept []byte, damaged int) {
 	kept = []byte(timesHeader + "\n")
-	last := -1
+	last, before := -1, 0.
 	for line := range strings.Lines(string(data)) {
 		text, whole := strings.CutSuffix(line, "\n")
 		if !whole || text == timesHeader && len(kept) == len(timesHeader)+1 {
 			continue
 		}
-		n, _, ok := timeOf(text)
-		switch {
-		case !ok || n <= last:
+		n, seconds, ok := timeOf(text)
+		if !ok || n <= last || seconds < before {
 			damaged++
-		case n < step:
-			kept = append(kept, line...)
+			continue
 		}
-		if ok {
-			last = max(last, n)
+		if last, before = n, seconds; n < step {
+			kept = append(kept, line...)
 		}
 	}
 	return kept, damaged
@@ -90,7 +88,8 @@ func timeOf(line string) (step int, seconds float64, ok bool) {
 	before, after, _ := strings.Cut(line, ",")
 	step, err := strconv.Atoi(before)
 	seconds, fault := strconv.ParseFloat(after, 64)
-	return step, seconds, err == nil && fault == nil && step >= 0 && seconds >= 0 && !math.IsInf(seconds, 1)
+	const longest = 1e9 // 30 years
+	return step, seconds, err == nil && fault == nil && step >= 0 && seconds >= 0 && seconds <= longest
 }
 
 // Add says that the record of a step was complete after so many seconds of work.
