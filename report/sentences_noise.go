@@ -61,9 +61,9 @@ func (r *Report) sayNoiseTerms() string {
 	if left := stats.Median(at[0]); left > mostLeftOut {
 		return fmt.Sprintf(" The expansion in the noise leaves out %s of the coordinates (median of %d), whose variance is too large for it: it is not shown as the batches' bias.", percent(left), n)
 	}
-	verdicts := map[float64]run.Verdict{}
+	verdicts, all := map[float64]run.Verdict{}, r.History.Floats("step")
 	for i, v := range run.Verdicts(r.History) {
-		verdicts[r.History.Floats("step")[i]] = v
+		verdicts[all[i]] = v
 	}
 	var ratios []float64
 	same, steps := 0, at[len(columns)]

@@ -101,6 +101,9 @@ func apart(p run.Path, end []float64) (float64, string) {
 	return d, short(d)
 }
 
+// isNearer reports whether a path ends nearer than another. One that runs away, at a distance that is no number, is not; any other is nearer than it.
+func isNearer(distance, other float64) bool { return !math.IsNaN(distance) && !(other <= distance) }
+
 func judgeFigure2(ctx context.Context) (*Result, error) {
 	f := &Result{}
 	chart := &report.Chart{Height: 3.4, Labels: report.Label{
@@ -128,9 +131,7 @@ func judgeFigure2(ctx context.Context) (*Result, error) {
 			}
 			keptOff, keptText := apart(kept, end)
 			eliminatedOff, eliminatedText := apart(eliminated, end)
-			if !(eliminatedOff <= keptOff) {
-				nearer++
-			}
+			nearer += count(isNearer(keptOff, eliminatedOff))
 			if eliminated.Ended != nil {
 				away++
 			}
