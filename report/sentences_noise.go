@@ -40,7 +40,7 @@ func (r *Report) sayNoiseShare() string {
 	}
 	s := fmt.Sprintf(" It was above batches of %s at %d of %d measured steps. On most coordinates the noise of such a batch is %s %s of them in the median, %s at the start and %s at the end.",
 		number(at[1][n-1]), above, n, mostly, percent(share), percent(at[2][0]), percent(at[2][n-1]))
-	if r.Config.Batch.Mode == "full" {
+	if !r.Config.Batch.Mini() {
 		s += " The run's own batches are full, and have none."
 	}
 	return s + r.sayNoiseTerms()

@@ -109,7 +109,7 @@ func TestAMapTellsAtWhichLRSomethingHolds(t *testing.T) {
 			}
 			for n, r := range m.reachesOf(m.slices()[0], 0, 0) {
 				if _, text := r.cell(); text != c.cells[n] {
-					t.Errorf("%s: the figure has %q, want %q", r.title, text, c.cells[n])
+					t.Errorf("panel %d of the figure has %q, want %q", n, text, c.cells[n])
 				}
 			}
 		})

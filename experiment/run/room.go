@@ -21,7 +21,7 @@ const (
 func roomFor(c *config.Config, dim, width int) error {
 	vectors := 0
 	switch {
-	case c.Record.Bias > 0 && c.Batch.Mode != "full":
+	case c.Record.Bias > 0 && c.Batch.Mini():
 		vectors += vectorsOfBatchBias
 	case c.Record.Bias > 0 || c.Bias.Scale != 0:
 		vectors += vectorsOfBias

@@ -50,7 +50,7 @@ func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 		return 0, err
 	}
 	n := min(c.Batch.Physical, d.n)
-	if c.Batch.Mode != "full" {
+	if c.Batch.Mini() {
 		n = min(n, c.Batch.Size)
 	}
 	model, err := build(c, d)
@@ -108,9 +108,9 @@ func productsOf(c *config.Config, r *rule.Rule) (int, error) {
 	switch {
 	case bias && err != nil:
 		return 0, err
-	case bias && (c.Batch.Mode != "full" || !m.Steady()):
+	case bias && (c.Batch.Mini() || !m.Steady()):
 		return len(m.Moments) + 1, nil
-	case err == nil && c.Record.Sharpness > 0 && c.Batch.Mode != "full": // what the noise does to the bias
+	case err == nil && c.Record.Sharpness > 0 && c.Batch.Mini(): // what the noise does to the bias
 		return 2, nil
 	case bias || r.Hessian != nil || c.Record.Sharpness > 0 || c.Regularizer.Kind != "none" || len(c.Beside) > 0:
 		return 1, nil
