@@ -13,7 +13,7 @@ import (
 
 // What people, spreadsheets and disks make of a number: another number, or something else.
 var (
-	numbers = []string{"", "NaN", "+Inf", "-Inf", "1e300", "-1e300", "1e-313", "0", "-1", "-0", "1e-300", "5e-324", "1.7976931348623157e308"}
+	numbers = []string{"", "NaN", "+Inf", "-Inf", "1e300", "-1e300", "1e-313", "0", "7", "1000000", "-1", "-0", "1e-300", "5e-324", "1.7976931348623157e308"}
 	others  = []string{
 		"nan", "inf", "x", "1e400", "99999999999999999999", `"`, "1,2", "\x00", "é", "  3", "0x10", "1_000", "true", "+5", "1e-400", "=1+1",
 		strings.Repeat("9", 5000),

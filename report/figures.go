@@ -101,7 +101,7 @@ func thin(x, y []float64) (tx, ty []float64) {
 
 // trained returns the curve of what is measured of the examples that a step sees and, with mini-batches, that over all of them, each saying so.
 func (r *Report) trained(column, name string, color int, further ...Series) []Series {
-	if !r.miniBatches() {
+	if !r.Config.Batch.Mini() {
 		return append([]Series{r.line(column, name, color, 0)}, further...)
 	}
 	seen := r.line(column, name+",\nsingle batches", 4, 3)

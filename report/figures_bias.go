@@ -66,7 +66,7 @@ func (r *Report) beyond() []Span {
 		}
 	}
 	for i, v := range judged {
-		if v == run.BornOut || v == run.Idle {
+		if !v.Judged() || v == run.BornOut {
 			continue
 		}
 		s := Span{steps[i], steps[i], shadedName}

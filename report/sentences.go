@@ -91,7 +91,7 @@ func minimized(c *config.Config) string {
 		loss = c.Data.Name + " with " + c.Model.Name
 	}
 	switch {
-	case c.Batch.Mode == "full":
+	case !c.Batch.Mini():
 		return loss + ", full batch"
 	case c.Objective.Name == config.Network:
 		return fmt.Sprintf("%s, %s mini-batches of %d", loss, c.Batch.Mode, c.Batch.Size)
@@ -99,15 +99,10 @@ func minimized(c *config.Config) string {
 	return fmt.Sprintf("%s, %s batches", loss, c.Batch.Mode)
 }
 
-// miniBatches reports whether a step sees a part of the examples.
-func (r *Report) miniBatches() bool {
-	return r.Config.Batch.Mode != "full" && r.Config.Batch.Mode != ""
-}
-
 // overAll names the column over all training examples of what is also recorded of the batch that a step sees, and says of which examples it is: with
 // mini-batches, where it was not recorded over all, of one batch.
 func (r *Report) overAll(name string) (column, whose string) {
-	if !r.miniBatches() {
+	if !r.Config.Batch.Mini() {
 		return name, ""
 	}
 	if full := "full_" + name; len(r.together(full)[0]) > 0 {
@@ -118,7 +113,7 @@ func (r *Report) overAll(name string) (column, whose string) {
 
 // ofBatch says of the gradient that a step sees whose it is.
 func (r *Report) ofBatch() string {
-	if !r.miniBatches() {
+	if !r.Config.Batch.Mini() {
 		return ""
 	}
 	return " of the step's own batch"

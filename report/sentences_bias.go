@@ -30,12 +30,12 @@ func (r *Report) together(columns ...string) [][]float64 {
 	return out
 }
 
-// of returns the values of a column, so far as they are finite, in the rows of a verdict.
+// of returns the values of a column, so far as they are numbers, in the rows of a verdict.
 func (r *Report) of(v run.Verdict, column string) []float64 {
 	var out []float64
 	verdicts := run.Verdicts(r.History)
 	for i, x := range r.History.Floats(column) {
-		if verdicts[i] == v && !math.IsNaN(x) && !math.IsInf(x, 0) {
+		if verdicts[i] == v && !math.IsNaN(x) {
 			out = append(out, x)
 		}
 	}
@@ -44,23 +44,31 @@ func (r *Report) of(v run.Verdict, column string) []float64 {
 
 // sayPrediction says where the second-order equation without memory may be spoken of, and only there what it predicts.
 func (r *Report) sayPrediction() string {
-	counts := map[run.Verdict]int{}
-	for _, v := range run.Verdicts(r.History) {
+	counts, verdicts := map[run.Verdict]int{}, run.Verdicts(r.History)
+	for _, v := range verdicts {
 		counts[v]++
 	}
-	known, rounded := len(r.together("monitor.second_over_first")[0]), len(r.together("step_rounding")[0])
-	monitored := r.History.Index("monitor.second_over_first") >= 0
-	n := counts[run.Worse] + counts[run.Hardly] + counts[run.Against] + counts[run.BornOut]
+	bornOut, n := run.CountBornOut(verdicts)
+	ratios := r.History.Floats("monitor.second_over_first")
+	known, hidden, monitored := 0, 0, ratios != nil
+	for i, rounding := range r.History.Floats("step_rounding") {
+		switch {
+		case monitored && !math.IsNaN(ratios[i]):
+			known++
+		case !math.IsNaN(rounding):
+			hidden++
+		}
+	}
 	switch {
-	case known == 0 && rounded > 0 && monitored:
+	case known == 0 && hidden > 0 && monitored:
 		return fmt.Sprintf("What the second-order equation misses of a step is within what rounding to %s makes: its bias is not shown as this run's bias; dtype float64 tells more.", r.Config.DType)
 	case n == 0 && r.History.Index("defect_2") >= 0 && !monitored:
 		return "The second-order equation of an optimizer without memory has its step by construction, up to higher orders of lr: that it predicts steps is no evidence, and its bias is not shown as this run's bias."
 	case n == 0:
 		return ""
 	}
-	s := r.sayVerdicts(counts, n) + r.explanation(counts[run.BornOut], n)
-	if hidden := rounded - known; hidden > 0 {
+	s := r.sayVerdicts(counts, n) + r.explanation(bornOut, n)
+	if hidden > 0 {
 		s += fmt.Sprintf(" At %d more, what it misses is within what rounding to %s makes.", hidden, r.Config.DType)
 	}
 	return s
@@ -68,6 +76,10 @@ func (r *Report) sayPrediction() string {
 
 // sayVerdicts says at how many of n steps the second-order equation predicts what.
 func (r *Report) sayVerdicts(counts map[run.Verdict]int, n int) string {
+	along := ""
+	if r.History.Index("bias.cosine") >= 0 {
+		along = " and with a bias along the realized one"
+	}
 	var parts []string
 	for _, part := range []struct {
 		of           run.Verdict
@@ -77,7 +89,7 @@ func (r *Report) sayVerdicts(counts map[run.Verdict]int, n int) string {
 		{run.Hardly, "better than no correction", ", but by less than a tenth"},
 		{run.Against, "better than no correction", ", but for its term without memory alone: what it says of the memory goes against the realized bias, at a cosine of " +
 			number(stats.Median(r.of(run.Against, "bias.cosine"))) + " (median)"},
-		{run.BornOut, "better than no correction", ", by a tenth or more and with a bias along the realized one"},
+		{run.BornOut, "better than no correction", ", by a tenth or more" + along},
 	} {
 		k := counts[part.of]
 		where := fmt.Sprintf("at %d", k)
@@ -96,6 +108,9 @@ func (r *Report) sayVerdicts(counts map[run.Verdict]int, n int) string {
 
 // times writes the ratio of an error to another that is not larger: small excesses as a percentage.
 func times(ratio float64) string {
+	if math.IsInf(ratio, 1) {
+		return "beyond all bounds"
+	}
 	if ratio < 2 {
 		return "by " + percent(ratio-1)
 	}
@@ -150,7 +165,7 @@ func (r *Report) sayCritical() string {
 	verdicts := run.Verdicts(r.History)
 	critical := r.History.Floats("critical_gradient")
 	for i := len(critical) - 1; i >= 0; i-- {
-		if math.IsNaN(critical[i]) || verdicts[i] == run.Unknown || verdicts[i] == run.Idle {
+		if math.IsNaN(critical[i]) || !verdicts[i].Judged() {
 			continue
 		}
 		if verdicts[i] != run.BornOut {
@@ -208,15 +223,9 @@ func (r *Report) sayState() string {
 
 // stateHidden counts the steps at which whether it holds was asked, and rounding hides it.
 func (r *Report) stateHidden() int {
-	defects, steps := r.History.Floats("monitor.state_defect"), r.History.Floats("step")
-	rounding, length := r.History.Floats("step_rounding"), r.History.Floats("step_norm")
-	if defects == nil || rounding == nil || length == nil {
-		return 0
-	}
-	n, interval := 0, r.Config.Record.State
-	for i, v := range defects {
-		due := interval > 0 && int(steps[i])%interval == 0 && int(steps[i]) >= r.Config.Flow.Start
-		if due && math.IsNaN(v) && run.HidesDefects(rounding[i], length[i]) {
+	n, defects := 0, r.History.Floats("monitor.state_defect")
+	for i, rounding := range r.History.Floats("monitor.state_rounding") {
+		if defects != nil && math.IsNaN(defects[i]) && rounding > run.StateHolds {
 			n++
 		}
 	}

@@ -104,21 +104,21 @@ func TestNothingIsSaidOfWhatWasNotMeasured(t *testing.T) {
 func TestTheStateEquationHoldsWhereItsDefectIsSmall(t *testing.T) {
 	nan := math.NaN()
 	inf := math.Inf(1)
-	for want, c := range map[string]struct{ defects, rounding []float64 }{
+	for want, c := range map[string]struct{ defects, rounding []float64 }{ // rounding over the step's length, as the meter records it where it was asked
 		"misses a step by 0.2% of its length (median of 3): it holds.":                                                                                   {[]float64{0.001, 0.002, 0.003}, nil},
 		"missed the one step that was measured by 0.2% of its length.":                                                                                   {[]float64{0.002}, nil},
 		"misses a step by 50.0% of its length (median of 3): it does not hold.":                                                                          {[]float64{0.1, 0.5, 0.7}, nil},
 		"misses a step by 10.0% of its length (median of 3): it holds at 1 of 3, to 5.0%.":                                                               {[]float64{0.001, 0.1, 0.3}, nil},
 		"misses a step by 4.9% of its length (median of 4): it holds at 2 of 4, to 5.0%.":                                                                {[]float64{0.0126, 0.197, 0.0288, 0.0691}, nil},
-		"(median of 2): it holds. At 1 more, rounding to float32 hides what it misses.":                                                                  {[]float64{0.001, 0.001, nan}, []float64{1e-4, 1e-4, 0.1}},
+		"(median of 2): it holds. At 1 more, rounding to float32 hides what it misses.":                                                                  {[]float64{0.001, 0.001, nan, nan}, []float64{1e-4, 1e-4, 0.1, nan}},
 		"is within what rounding to float32 makes: whether it holds is not told; dtype float64 tells more.":                                              {[]float64{nan, nan, nan}, []float64{0.1, 0.1, 0.1}},
 		"could not be followed through 2 of 5 measured steps, and misses the others by 0.2% of their length (median of 3): it holds at 3 of 5, to 5.0%.": {[]float64{0.001, 0.002, 0.003, inf, inf}, nil},
 		"could not be followed through a step at all 2 measured steps: it does not hold.":                                                                {[]float64{inf, inf}, nil},
-		"": {[]float64{nan, nan, nan}, []float64{1e-4, 1e-4, 1e-4}}, // it was not asked for
+		"": {[]float64{nan, nan, nan}, []float64{1e-4, 1e-4, nan}}, // steps of which there is no number, and one that was not asked for
 	} {
 		t.Run(want, func(t *testing.T) {
-			r := measured(map[string][]float64{"monitor.state_defect": c.defects, "step_rounding": c.rounding, "step_norm": {1, 1, 1}})
-			r.Config.DType, r.Config.Record.State = "float32", 10
+			r := measured(map[string][]float64{"monitor.state_defect": c.defects, "monitor.state_rounding": c.rounding})
+			r.Config.DType = "float32"
 			if got := r.sayState(); !strings.HasSuffix(got, want) || want == "" && got != "" {
 				t.Errorf("%q does not end with %q", got, want)
 			}
@@ -278,7 +278,7 @@ func TestWhatTheDrivesMissOfTheObservedChangeIsSaidBesideIt(t *testing.T) {
 }
 
 func TestWhatIsPredictedIsSpokenOfOnlyWhereStepsBearItOut(t *testing.T) {
-	nan := math.NaN()
+	nan, inf := math.NaN(), math.Inf(1)
 	for name, c := range map[string]struct {
 		ratio, cosine []float64
 		want          string
@@ -291,22 +291,30 @@ func TestWhatIsPredictedIsSpokenOfOnlyWhereStepsBearItOut(t *testing.T) {
 		"each in part": {[]float64{3, 0.95, 0.5, 0.5}, []float64{0.9, 0.9, -0.1, 0.8},
 			"worse than no correction at 1 of 4 measured steps (3 times, in the median); better than no correction at 1, but by less than a tenth; better than no correction at 1, but for its term without memory alone: what it says of the memory goes against the realized bias, at a cosine of -0.1 (median); better than no correction at 1, by a tenth or more and with a bias along the realized one: its bias is shown as this run's at these last ones alone; of its bias 45.6% is realized, at a cosine of 0.8 with the realized one (medians of 1 of 4 steps).",
 			[][2]float64{{0, 25}}},
-		"at one step": {[]float64{0.5}, []float64{0.8}, "better than no correction at the one measured step, by a tenth", nil},
+		"with no realized bias beside it": {[]float64{0.5, 0.6}, nil, "better than no correction at all 2 measured steps, by a tenth or more.", nil},
+		"worse without bound":             {[]float64{inf, inf, 3}, []float64{0.8, 0.8, 0.8}, "worse than no correction at all 3 measured steps (beyond all bounds, in the median): its bias is not shown as this run's bias.", [][2]float64{{0, 20}}},
+		"at one step":                     {[]float64{0.5}, []float64{0.8}, "better than no correction at the one measured step, by a tenth", nil},
 		"rounding hides some": {[]float64{0.5, nan, nan}, []float64{0.8, nan, nan},
 			"at a cosine of 0.8 with the realized one. At 2 more, what it misses is within what rounding to float32 makes.", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ones := slices.Repeat([]float64{1}, len(c.ratio))
-			columns := map[string][]float64{"monitor.second_over_first": c.ratio, "bias.cosine": c.cosine, "step_rounding": ones,
+			columns := map[string][]float64{"monitor.second_over_first": c.ratio, "step_rounding": ones,
 				"noise_scale": ones, "noise_batch": ones, "monitor.noise_over_batch": ones, "noise_dominated": ones, "noise.left_out": slices.Repeat([]float64{0}, len(ones)), "noise.drive_memory": ones}
 			for i := 1; i <= 5; i++ {
 				columns[fmt.Sprintf("noise.drive_%d", i)] = slices.Repeat([]float64{-0.4}, len(ones))
 			}
-			columns["bias.explained"] = slices.Repeat([]float64{0.456}, len(ones))
+			if c.cosine != nil {
+				columns["bias.cosine"], columns["bias.explained"] = c.cosine, slices.Repeat([]float64{0.456}, len(ones))
+			}
 			r := measured(columns)
 			r.Config.DType = "float32"
-			if got := r.sayPrediction(); !strings.Contains(got, c.want) {
+			got := r.sayPrediction()
+			if !strings.Contains(got, c.want) {
 				t.Errorf("%q lacks %q", got, c.want)
+			}
+			if hides := slices.ContainsFunc(c.ratio, math.IsNaN); strings.Contains(got, "rounding to") != hides {
+				t.Errorf("rounding is said to hide some: %v, want %v: %q", !hides, hides, got)
 			}
 			var shaded [][2]float64
 			for _, s := range r.beyond() {
@@ -315,7 +323,7 @@ func TestWhatIsPredictedIsSpokenOfOnlyWhereStepsBearItOut(t *testing.T) {
 			if !reflect.DeepEqual(shaded, c.shaded) {
 				t.Errorf("shaded %v, want %v", shaded, c.shaded)
 			}
-			borneOut := len(r.of(run.BornOut, "bias.cosine"))
+			borneOut := len(r.of(run.BornOut, "monitor.second_over_first"))
 			noise := fmt.Sprintf("At the %d of %d measured steps where that is borne out its terms would be 2 times what memory does without noise (median), the same way at 0 of them.", borneOut, len(ones))
 			if borneOut == 0 {
 				noise = fmt.Sprintf("borne out at none of the %d steps at which its terms were measured: they are not shown as the batches' bias.", len(ones))

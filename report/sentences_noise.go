@@ -40,7 +40,7 @@ func (r *Report) sayNoiseShare() string {
 	}
 	s := fmt.Sprintf(" It was above batches of %s at %d of %d measured steps. On most coordinates the noise of such a batch is %s %s of them in the median, %s at the start and %s at the end.",
 		number(at[1][n-1]), above, n, mostly, percent(share), percent(at[2][0]), percent(at[2][n-1]))
-	if r.Config.Batch.Mode == "full" {
+	if !r.Config.Batch.Mini() {
 		s += " The run's own batches are full, and have none."
 	}
 	return s + r.sayNoiseTerms()
@@ -61,9 +61,9 @@ func (r *Report) sayNoiseTerms() string {
 	if left := stats.Median(at[0]); left > mostLeftOut {
 		return fmt.Sprintf(" The expansion in the noise leaves out %s of the coordinates (median of %d), whose variance is too large for it: it is not shown as the batches' bias.", percent(left), n)
 	}
-	verdicts := map[float64]run.Verdict{}
+	verdicts, all := map[float64]run.Verdict{}, r.History.Floats("step")
 	for i, v := range run.Verdicts(r.History) {
-		verdicts[r.History.Floats("step")[i]] = v
+		verdicts[all[i]] = v
 	}
 	var ratios []float64
 	same, steps := 0, at[len(columns)]

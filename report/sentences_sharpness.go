@@ -152,18 +152,21 @@ func (r *Report) sayEdge() string {
 // saySpikes says where the sharpness along the gradient warned of spikes of the loss, and how the loss went on from there.
 func (r *Report) saySpikes() string {
 	at := r.together("step", "monitor.spike_rows")
-	for i, rows := range at[1] {
-		if rows < 2 || rows < slices.Max(at[1]) {
-			continue
-		}
-		s := fmt.Sprintf(" Sharpness along the gradient was above 2/h at %s measurements in sequence, steps %s to %s",
-			number(rows), number(at[0][i+1-int(rows)]), number(at[0][i]))
-		if r.Result != nil && r.Result.Regime == diagnose.Diverged {
-			return s + ", in a run that diverged."
-		}
-		return s + r.lossBehind(at[0][i])
+	if len(at[1]) == 0 {
+		return ""
 	}
-	return ""
+	most := slices.Max(at[1])
+	if most < 2 {
+		return ""
+	}
+	last := slices.Index(at[1], most)
+	measured := min(most, float64(last+1)) // a record that something has altered may count more
+	s := fmt.Sprintf(" Sharpness along the gradient was above 2/h at %s measurements in sequence, steps %s to %s",
+		number(measured), number(at[0][last+1-int(measured)]), number(at[0][last]))
+	if r.Result != nil && r.Result.Regime == diagnose.Diverged {
+		return s + ", in a run that diverged."
+	}
+	return s + r.lossBehind(at[0][last])
 }
 
 // lossBehind says to what the loss came behind a step, which is a warning of a spike.

@@ -81,6 +81,14 @@ func TestAWarningOfASpikeIsSaidWithWhatBecameOfIt(t *testing.T) {
 	}
 }
 
+// A record that something has altered may count more measurements in sequence than there are.
+func TestNoMoreMeasurementsInSequenceAreSaidThanThereAre(t *testing.T) {
+	r := measured(map[string][]float64{"loss": {9, 2, 1}, "monitor.spike_rows": {0, 1e6, 2}})
+	if got, want := r.saySpikes(), "above 2/h at 2 measurements in sequence, steps 0 to 10:"; !strings.Contains(got, want) {
+		t.Errorf("%q lacks %q", got, want)
+	}
+}
+
 func TestUnderAScheduleTheThresholdIsThatOfEachStep(t *testing.T) {
 	nan := math.NaN()
 	r := measured(map[string][]float64{

@@ -48,20 +48,25 @@ func imbalance(path [][]float64) float64 {
 	return end[0]*end[0] - end[1]*end[1]
 }
 
-func runBilinear(ctx context.Context, beta1, beta2, lr float64) (*bilinearRun, error) {
-	c, err := config.New(set("optimizer.beta1", beta1), set("optimizer.beta2", beta2), set("optimizer.eps", bilinearEps))
+// bilinearProblem is Adam on the loss of two parameters.
+func bilinearProblem(beta1, beta2, eps, lr float64, start []float64) (p run.Problem[float64], err error) {
+	c, err := config.New(set("optimizer.beta1", beta1), set("optimizer.beta2", beta2), set("optimizer.eps", eps))
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	r, err := c.Optimizer.Rule()
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	loss, err := closed.New("bilinear", map[string]any{"pairs": [][2]float64{bilinearPair}})
+	return run.Problem[float64]{Objective: objective.NewNumeric[float64](loss, 0), Rule: r, Theta: start, LR: lr}, err
+}
+
+func runBilinear(ctx context.Context, beta1, beta2, lr float64) (*bilinearRun, error) {
+	p, err := bilinearProblem(beta1, beta2, bilinearEps, lr, bilinearStart)
 	if err != nil {
 		return nil, err
 	}
-	p := run.Problem[float64]{Objective: objective.NewNumeric[float64](loss, 0), Rule: r, Theta: bilinearStart, LR: lr}
 	paths, err := run.Iterate(ctx, p, run.Iteration{Steps: int(math.Round(bilinearTime / lr)), Orders: []int{1, 2}})
 	if err != nil {
 		return nil, err

@@ -49,12 +49,11 @@ func judgeFigure1(ctx context.Context) (*Result, error) {
 			if err != nil {
 				return nil, err
 			}
-			formula, off := make([]float64, len(x)), 0.0
+			formula, off, top := make([]float64, len(x)), 0.0, 0.0
 			for k := range x {
 				formula[k] = p.formula(x[k])
-				off = math.Max(off, math.Abs(derived[k]-formula[k]))
+				off, top = math.Max(off, math.Abs(derived[k]-formula[k])), math.Max(top, math.Abs(formula[k]))
 			}
-			top := max(math.Abs(formula[0]), math.Abs(formula[len(x)-1]), math.Abs(formula[len(x)/4]))
 			worst = math.Max(worst, off/top)
 			table.Rows = append(table.Rows, []string{fmt.Sprint(eps), fmt.Sprint(beta2), short(edge), short(formula[len(x)-1]), fmt.Sprintf("%.1e", off/top)})
 			axes.Series = append(axes.Series, report.Series{Name: fmt.Sprintf("beta2 = %g", beta2), X: x, Y: formula, Line: true, Color: i},

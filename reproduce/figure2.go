@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
-	"shadowflow/objective"
-	"shadowflow/objective/closed"
 	"shadowflow/report"
 )
 
@@ -72,19 +69,10 @@ func (p panel2) value(c curve2) float64 {
 
 // paths returns the iterates, and the equations of those names, some of their points.
 func (c curve2) paths(ctx context.Context, beside ...string) ([]run.Path, error) {
-	cfg, err := config.New(set("optimizer.beta1", c.beta1), set("optimizer.beta2", c.beta2), set("optimizer.eps", figure2Eps))
+	p, err := bilinearProblem(c.beta1, c.beta2, figure2Eps, c.lr, figure2Start)
 	if err != nil {
 		return nil, err
 	}
-	r, err := cfg.Optimizer.Rule()
-	if err != nil {
-		return nil, err
-	}
-	loss, err := closed.New("bilinear", map[string]any{"pairs": [][2]float64{{2, 1.5}}})
-	if err != nil {
-		return nil, err
-	}
-	p := run.Problem[float64]{Objective: objective.NewNumeric[float64](loss, 0), Rule: r, Theta: figure2Start, LR: c.lr}
 	return run.Iterate(ctx, p, run.Iteration{
 		Steps: int(figure2Span / c.lr), Beside: beside, Start: figure2Begin,
 		StopLoss: figure2Residual * figure2Residual / 2, Every: max(1, int(math.Round(figure2Kept/c.lr))),
@@ -100,6 +88,9 @@ func apart(p run.Path, end []float64) (float64, string) {
 	d := math.Hypot(last[0]-end[0], last[1]-end[1])
 	return d, short(d)
 }
+
+// isNearer reports whether a path ends nearer than another. One that runs away, at a distance that is no number, is not; any other is nearer than it.
+func isNearer(distance, other float64) bool { return !math.IsNaN(distance) && !(other <= distance) }
 
 func judgeFigure2(ctx context.Context) (*Result, error) {
 	f := &Result{}
@@ -128,9 +119,7 @@ func judgeFigure2(ctx context.Context) (*Result, error) {
 			}
 			keptOff, keptText := apart(kept, end)
 			eliminatedOff, eliminatedText := apart(eliminated, end)
-			if !(eliminatedOff <= keptOff) {
-				nearer++
-			}
+			nearer += count(isNearer(keptOff, eliminatedOff))
 			if eliminated.Ended != nil {
 				away++
 			}

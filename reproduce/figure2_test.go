@@ -23,6 +23,18 @@ func TestFigure2EndsWhereThePapersDoes(t *testing.T) {
 	}
 }
 
+func TestAPathThatRunsAwayIsNotNearer(t *testing.T) {
+	nan := math.NaN()
+	for _, c := range []struct {
+		distance, other float64
+		want            bool
+	}{{1, 2, true}, {2, 1, false}, {1, 1, false}, {1, nan, true}, {nan, 1, false}, {nan, nan, false}} {
+		if got := isNearer(c.distance, c.other); got != c.want {
+			t.Errorf("%g is nearer than %g: %v", c.distance, c.other, got)
+		}
+	}
+}
+
 // At beta2 = 0.999 and lr = 0.001, Adam's defaults, the equation that eliminates the memory ends elsewhere.
 func TestFigure2sEquationThatKeepsTheMemoryFollows(t *testing.T) {
 	for _, tc := range []struct {

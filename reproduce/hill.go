@@ -3,6 +3,7 @@ package reproduce
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -166,9 +167,9 @@ func quotient(a, b []float64) []float64 {
 // maxCurve bounds the points of a curve drawn with a band.
 const maxCurve = 300
 
-// meanCurve returns the mean over runs of something recorded, against the step from 1, with its 95% confidence interval.
-func meanCurve(ts trials, measure func(*trial) []float64) report.Series {
-	bySteps := map[float64][]float64{}
+// bySteps returns the steps from 1 at which runs recorded something, about equally far apart, and what they did at each step.
+func bySteps(ts trials, measure func(*trial) []float64) (x []float64, values map[float64][]float64) {
+	values = map[float64][]float64{}
 	for _, t := range ts {
 		if !t.good() {
 			continue
@@ -176,18 +177,19 @@ func meanCurve(ts trials, measure func(*trial) []float64) report.Series {
 		steps := t.column("step")
 		for i, v := range measure(t) {
 			if !math.IsNaN(v) && steps[i] >= 1 {
-				bySteps[steps[i]] = append(bySteps[steps[i]], v)
+				values[steps[i]] = append(values[steps[i]], v)
 			}
 		}
 	}
-	var x []float64
-	for step := range bySteps {
-		x = append(x, step)
-	}
-	slices.Sort(x)
+	return thin(slices.Sorted(maps.Keys(values))), values
+}
+
+// meanCurve returns the mean over runs of something recorded, against the step, with its 95% confidence interval.
+func meanCurve(ts trials, measure func(*trial) []float64) report.Series {
 	s := report.Series{}
-	for _, step := range thin(x) {
-		m, l, h := intervals([][]float64{bySteps[step]})
+	x, values := bySteps(ts, measure)
+	for _, step := range x {
+		m, l, h := intervals([][]float64{values[step]})
 		s.X, s.Y, s.Low, s.High = append(s.X, step), append(s.Y, m[0]), append(s.Low, l[0]), append(s.High, h[0])
 	}
 	return s

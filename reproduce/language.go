@@ -88,13 +88,10 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 		f.say("%s: behind the warmup the realized bias hinders the norm's fall at %d of %d measured steps; in the median its part of dN/dt is %.2f of the main term's size.",
 			name, hindered, len(ratios), middle)
 		table.Rows = append(table.Rows, []string{name, withInterval(ends(ts, "bits_per_byte")), fmt.Sprintf("%.2f", middle), fmt.Sprintf("%d of %d", hindered, len(ratios))})
-		draw := func(axes *report.Axes, of func(*trial) []float64) {
-			s := meanCurve(ts, of)
-			s.Name, s.Color, s.Dash, s.Line = name, i, i, true
-			axes.Series = append(axes.Series, s)
-		}
+		bits := meanCurve(ts, func(t *trial) []float64 { return t.column("bits_per_byte") })
+		bits.Name, bits.Color, bits.Dash, bits.Line = name, i, i, true
+		loss.Series = append(loss.Series, bits)
 		realized.Series = append(realized.Series, middleCurve(ts, realizedOverMain, name, i))
-		draw(&loss, func(t *trial) []float64 { return t.column("bits_per_byte") })
 		if c.clip > 0 {
 			factor.Series = append(factor.Series, middleCurve(ts, func(t *trial) []float64 { return t.column("clip.factor") }, name, i))
 		}
@@ -141,19 +138,13 @@ func realizedOverMain(t *trial) []float64 {
 // middleCurve is the median over seeds of what is measured in each step, with the quartiles: of ratios, whose means single seeds decide, and of factors, which
 // have bounds that no interval of confidence knows.
 func middleCurve(ts trials, measure func(*trial) []float64, name string, look int) report.Series {
-	mean := meanCurve(ts, measure)
 	s := report.Series{Name: name, Color: look, Dash: look, Line: true}
-	for _, step := range mean.X {
-		var values []float64
-		for _, t := range ts {
-			if k := slices.Index(t.column("step"), step); t.good() && k >= 0 && !math.IsNaN(measure(t)[k]) {
-				values = append(values, measure(t)[k])
-			}
-		}
-		slices.Sort(values)
-		quarter := len(values) / 4
-		s.X, s.Y = append(s.X, step), append(s.Y, (values[len(values)/2]+values[(len(values)-1)/2])/2)
-		s.Low, s.High = append(s.Low, values[quarter]), append(s.High, values[len(values)-1-quarter])
+	x, values := bySteps(ts, measure)
+	for _, step := range x {
+		here := slices.Sorted(slices.Values(values[step]))
+		quarter := len(here) / 4
+		s.X, s.Y = append(s.X, step), append(s.Y, stats.Median(here))
+		s.Low, s.High = append(s.Low, here[quarter]), append(s.High, here[len(here)-1-quarter])
 	}
 	return s
 }

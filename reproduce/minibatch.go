@@ -41,7 +41,7 @@ const noiseLoss = 0.05
 
 // noiseOf is B_simple/b of the batches that the run steps with, near the loss; 0 for the full batch.
 func noiseOf(t *trial) float64 {
-	if t.Run.Config.Batch.Mode == "full" {
+	if !t.Run.Config.Batch.Mini() {
 		return 0
 	}
 	return t.at("noise_scale", noiseLoss) / t.at("noise_batch", noiseLoss)

@@ -109,7 +109,7 @@ func TestAMapTellsAtWhichLRSomethingHolds(t *testing.T) {
 			}
 			for n, r := range m.reachesOf(m.slices()[0], 0, 0) {
 				if _, text := r.cell(); text != c.cells[n] {
-					t.Errorf("%s: the figure has %q, want %q", r.title, text, c.cells[n])
+					t.Errorf("panel %d of the figure has %q, want %q", n, text, c.cells[n])
 				}
 			}
 		})
@@ -162,11 +162,13 @@ func TestStepsThatTheStateEquationCannotBeFollowedThroughCount(t *testing.T) {
 
 // A prediction that is better by a fraction of a percent, or by its term without memory alone, is no evidence for the equation without memory.
 func TestTheEquationWithoutMemoryHoldsWhereStepsBearItOut(t *testing.T) {
+	nan := math.NaN()
 	for name, c := range map[string]struct {
 		ratio, cosine []float64
 		better        float64
 	}{
 		"clearly better, along the realized bias": {[]float64{1, 0.5, 0.5, 0.5}, []float64{0, 0.9, 0.9, 0.9}, 1},
+		"worse at the first step as at any other": {[]float64{1.2, 0.5, 0.5, 1.2}, []float64{nan, 0.9, 0.9, 0.9}, 0.5},
 		"hardly better": {[]float64{1, 0.996, 0.996, 0.5}, []float64{0, 0.9, 0.9, 0.9}, 1. / 3},
 		"clearly better, against the realized bias": {[]float64{1, 0.6, 0.6, 1.2}, []float64{0, -0.5, -0.5, 0.9}, 0},
 	} {

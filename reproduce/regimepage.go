@@ -191,9 +191,15 @@ func (m *Map) reachFigure(s Slice) *report.Heatmap {
 		Name: "reach-" + s.file(), Title: fmt.Sprintf("How far the regimes and the equations reach in lr, %v", s),
 		Caption: "The largest lr of those tried up to which all runs are stable; up to which the state equation of order 2 predicts nearly all steps to 5%; up to which most steps bear out the equation of order 2 without memory. 0: not at the smallest where that was measured. In brackets: the largest where it is so too, behind some where it is not, or was not measured. A dash: measured at none.",
 	}}
+	reaches := map[[2]int][]reach{}
+	for i := range m.Beta1 {
+		for j := range m.Beta2 {
+			reaches[[2]int{i, j}] = m.reachesOf(s, i, j)
+		}
+	}
 	for n, title := range []string{"stable", "state equation", "equation without memory"} {
 		p := m.panel(title, func(i, j int) (float64, string, int) {
-			v, text := m.reachesOf(s, i, j)[n].cell()
+			v, text := reaches[[2]int{i, j}][n].cell()
 			if math.IsNaN(v) {
 				return v, text, -2
 			}

@@ -42,12 +42,8 @@ func pointOf(ts trials, p Point) Point {
 				defects[0], defects[1] = append(defects[0], d[0]...), append(defects[1], d[1]...)
 			}
 		}
-		for row, v := range verdicts(t) {
-			if row == 0 || v == run.Unknown || v == run.Idle { // the memory is empty in the first
-				continue
-			}
-			measured, better = measured+1, better+count(v == run.BornOut)
-		}
+		bornOut, judged := countBornOut(t)
+		better, measured = better+bornOut, measured+judged
 		defects := stateDefects(t)
 		tried += len(defects)
 		for _, v := range defects {
@@ -70,12 +66,12 @@ func share(n, of int) float64 {
 	return float64(n) / float64(of)
 }
 
-// verdicts returns what each row says of the equation of order 2 without memory.
-func verdicts(t *trial) []run.Verdict {
+// countBornOut returns at how many steps a run says anything of the equation of order 2 without memory, and at how many of them it bears it out.
+func countBornOut(t *trial) (bornOut, judged int) {
 	if t.History == nil {
-		return nil
+		return 0, 0
 	}
-	return run.Verdicts(t.History)
+	return run.CountBornOut(run.Verdicts(t.History))
 }
 
 // stateDefects returns the defect of the state equation of order 2 at every step where it was asked for and rounding does not hide it, +Inf where it

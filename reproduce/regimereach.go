@@ -9,23 +9,22 @@ import (
 
 // A reach says at which lr of those tried something holds. What was not measured neither holds nor fails.
 type reach struct {
-	title        string
 	lr           []float64
 	holds, known []bool
 }
 
 // reachesOf are the reaches of a pair of betas in a slice: of stable runs, of the state equation, and of the equation without memory.
 func (m *Map) reachesOf(s Slice, i, j int) []reach {
-	out := []reach{{title: "stable"}, {title: "state equation"}, {title: "equation without memory"}}
-	for n, of := range []struct{ holds, known func(Point) bool }{
+	var out []reach
+	for _, of := range []struct{ holds, known func(Point) bool }{
 		{Point.stable, anyRegime}, {Point.stateHolds, Point.stateKnown}, {Point.memorylessHolds, Point.memorylessKnown},
 	} {
-		r := &out[n]
-		r.lr = m.LR
+		r := reach{lr: m.LR}
 		for k := range m.LR {
 			p := m.at(s, i, j, k)
 			r.holds, r.known = append(r.holds, of.holds(p)), append(r.known, of.known(p))
 		}
+		out = append(out, r)
 	}
 	return out
 }
@@ -67,7 +66,7 @@ func (r *reach) count(is func(k int) bool) int {
 // where says at which lr it holds, and at which that was not measured.
 func (r *reach) where() string {
 	unknown := ""
-	if gaps := r.list(func(k int) bool { return !r.known[k] }); gaps != "" {
+	if gaps := ranges(r.lr, func(k int) bool { return !r.known[k] }); gaps != "" {
 		unknown = "; at lr " + gaps + " that was not measured"
 	}
 	limit, held := r.limit(), r.count(func(k int) bool { return r.holds[k] })
@@ -81,11 +80,8 @@ func (r *reach) where() string {
 	case limit > 0 && limit == r.largest():
 		return fmt.Sprintf("up to lr %g%s", limit, unknown)
 	}
-	return "at lr " + r.list(func(k int) bool { return r.holds[k] }) + " of those tried" + unknown
+	return "at lr " + ranges(r.lr, func(k int) bool { return r.holds[k] }) + " of those tried" + unknown
 }
-
-// list writes the lr at which something is so, those in sequence as a range.
-func (r *reach) list(is func(k int) bool) string { return ranges(r.lr, is) }
 
 // ranges writes the values at whose places something is so, those in sequence as a range.
 func ranges(values []float64, is func(k int) bool) string {

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
@@ -126,11 +125,8 @@ func effectOf(cell trials) (effect stats.Difference, holds float64) {
 		}
 		realized, main := 0.0, 0.0
 		mains := t.column("drive.main")
-		for _, v := range verdicts(t) {
-			if v != run.Unknown && v != run.Idle {
-				measured, better = measured+1, better+count(v == run.BornOut)
-			}
-		}
+		bornOut, judged := countBornOut(t)
+		better, measured = better+bornOut, measured+judged
 		for i, v := range t.column("drive.realized") {
 			if math.IsNaN(v) {
 				continue

@@ -104,6 +104,9 @@ type Batch struct {
 	Shuffle  bool `yaml:"shuffle" when:"objective.name=network" for:"full" doc:"draw new micro-batches each step, which matters with batch norm only"`
 }
 
+// Mini reports whether a step sees a part of the examples.
+func (b Batch) Mini() bool { return b.Mode != "full" && b.Mode != "" }
+
 // Regularizer is the section regularizer: an explicit penalty added to the loss.
 type Regularizer struct {
 	Kind   string  `yaml:"kind" selector:"true" oneof:"none|perturbed-one-norm|two-norm-squared" doc:"perturbed-one-norm: the perturbed one-norm of the loss gradient, with the optimizer's eps; two-norm-squared: its squared two-norm"`

@@ -437,3 +437,11 @@ func TestWhatPyTorchCallsOtherwiseIsSaidWithItsNameHere(t *testing.T) {
 		}
 	}
 }
+
+func TestAStepSeesAPartOfTheExamplesWithMiniBatchesAlone(t *testing.T) {
+	for mode, want := range map[string]bool{"": false, "full": false, "cyclic": true, "shuffled": true, "sampled": true} {
+		if got := (Batch{Mode: mode}).Mini(); got != want {
+			t.Errorf("%q: %v", mode, got)
+		}
+	}
+}

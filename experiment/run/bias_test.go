@@ -306,3 +306,12 @@ func TestTheFirstStepHasNoBiasBeyondRounding(t *testing.T) {
 		}
 	}
 }
+
+// Of an optimizer without the memory form nothing is predicted; where the gradient is 0 its main term does nothing, too.
+func TestADriveOfNothingIsNotNegative(t *testing.T) {
+	_, h := runFor(t, "", "objective={name: quadratic, spectrum: [1, 1], theta: [0, 0]}", "dtype=float64", "optimizer={name: adamax, lr: 0.01}", "steps=1",
+		"record={every: 1, bias: 1, sharpness: 0, state: 0}")
+	if v := h.Floats("drive.main")[0]; v != 0 || math.Signbit(v) || h.Index("drive.predicted") >= 0 {
+		t.Errorf("drive.main is %g, want 0 and nothing predicted", v)
+	}
+}

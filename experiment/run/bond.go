@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"maps"
+	"math"
 	"slices"
 
 	"shadowflow/experiment/config"
@@ -118,8 +119,14 @@ func (f *factors) sum(s stepsize.Schedule, steps int) string {
 	if f.of == nil || steps < f.steps {
 		f.of, f.steps = sha256.New(), 0
 	}
-	for ; f.steps < steps; f.steps++ {
-		_ = binary.Write(f.of, binary.LittleEndian, s.At(f.steps))
+	var part [4096]byte
+	for f.steps < steps {
+		n := min(steps-f.steps, len(part)/8)
+		for i := range n {
+			binary.LittleEndian.PutUint64(part[8*i:], math.Float64bits(s.At(f.steps+i)))
+		}
+		_, _ = f.of.Write(part[:8*n]) // a hash takes everything
+		f.steps += n
 	}
 	return hex.EncodeToString(f.of.Sum(nil))
 }

@@ -235,7 +235,7 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 // regimeOf returns the regime that a history shows. With mini-batches it is that of the loss over all examples, where it is measured: the loss of
 // each step's own examples jumps whatever the step does.
 func regimeOf(c *config.Config, h *record.History) diagnose.Regime {
-	if c.Batch.Mode == "full" {
+	if !c.Batch.Mini() {
 		return diagnose.Classify(h.Floats("loss"), h.Floats("excess"))
 	}
 	if full := h.Floats("full_loss"); full != nil {

@@ -70,8 +70,6 @@ type Path struct {
 	Theta [][]float64
 	// Order is that of the modified equation, 0 for the optimizer's iterates.
 	Order int
-	// From is the number of steps behind which the path begins, and Every that from one of its points to the next; the last may be nearer.
-	From, Every int
 	// Last is the number of steps behind which it ends.
 	Last int
 	// Loss is the full batch's along the iterates.
@@ -182,10 +180,7 @@ type tracer struct {
 func newTracer(p *Problem[float64], equations []*equation[float64], every int) *tracer {
 	t := &tracer{schedule: schedule{every: every}, objective: p.Objective, equations: equations, paths: make([]Path, 1+len(equations))}
 	for i, e := range equations {
-		t.paths[1+i].Order, t.paths[1+i].From = e.order, e.start
-	}
-	for i := range t.paths {
-		t.paths[i].Every = every
+		t.paths[1+i].Order = e.order
 	}
 	return t
 }

@@ -308,9 +308,10 @@ func (l *Loop[T]) step(ctx context.Context, measured []Meter[T]) error {
 			return err
 		}
 	}
+	taken := context.WithoutCancel(ctx) // the step is: what is measured of it is, too, and the next one ends the loop
 	for _, m := range measured {
 		if f, ok := m.(Follower[T]); ok {
-			if err := f.After(ctx, at); err != nil {
+			if err := f.After(taken, at); err != nil {
 				return err
 			}
 		}

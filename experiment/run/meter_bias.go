@@ -162,7 +162,7 @@ func (m *biasMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 			return err
 		}
 	} else {
-		m.drive.main.Set(-diagnose.Dot(m.qNow, f))
+		m.drive.main.Set(0 - diagnose.Dot(m.qNow, f)) // never -0
 	}
 	for _, b := range m.blocks {
 		predict(b, at.LR, part(b.at, f), part(b.at, c), part(b.at, m.qNow))

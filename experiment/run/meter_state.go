@@ -21,7 +21,8 @@ type stateMeter[T graph.Float] struct {
 	asked     bool // of the step from the last point
 	predicted [2]bool
 
-	defects [2]*Gauge
+	defects  [2]*Gauge
+	rounding *Gauge
 }
 
 func newStateMeter[T graph.Float](with *company[T], every int) (*stateMeter[T], error) {
@@ -38,11 +39,12 @@ func newStateMeter[T graph.Float](with *company[T], every int) (*stateMeter[T], 
 	const resolved = ", which is followed in as many steps as it takes; +Inf where it could not be followed: it ran away within the step, or more than 32 would be needed. Not recorded where rounding to dtype hides whether it is below 0.05"
 	m.defects[0] = gauge("monitor.state_defect_1", "", "two-norm of the step less that of the state equation of order 1, over that of the step"+resolved)
 	m.defects[1] = gauge("monitor.state_defect", "", "two-norm of the step less that of the state equation of order 2, over that of the step: where it is small the equation holds"+resolved)
+	m.rounding = gauge("monitor.state_rounding", "", "the defect that rounding to dtype may make of a step, over the step's length: where it is above 0.05, no defect of its size is recorded")
 	return m, nil
 }
 
 // Gauges implements Meter.
-func (m *stateMeter[T]) Gauges() []*Gauge { return m.defects[:] }
+func (m *stateMeter[T]) Gauges() []*Gauge { return append(m.defects[:], m.rounding) }
 
 // Measure implements Meter.
 func (m *stateMeter[T]) Measure(context.Context, *Point[T]) error { return nil }
@@ -94,22 +96,20 @@ func (m *stateMeter[T]) follow(ctx context.Context, s *fading, n int, end []floa
 // StateHolds is the one-step defect of the state equation of order 2, over the step's length, below which it is said to hold.
 const StateHolds = 0.05
 
-// HidesDefects reports whether rounding is so large beside a step that a defect of its size says nothing of whether the state equation holds.
-func HidesDefects(rounding, length float64) bool { return aboveRounding*rounding > StateHolds*length }
-
 // After implements Follower: a step that an equation cannot be followed through is infinitely far from what it says, unless rounding could be the reason.
 func (m *stateMeter[T]) After(_ context.Context, at *Point[T]) error {
 	dim := len(at.Theta)
-	length, rounding := diagnose.Distance(at.Theta, m.start[:dim]), diagnose.Rounding(at.Theta)
+	length, rounding := diagnose.Distance(at.Theta, m.start[:dim]), aboveRounding*diagnose.Rounding(at.Theta)
 	if !m.asked || !finite(length) || length == 0 {
 		return nil
 	}
+	m.rounding.Set(rounding / length)
 	for i, end := range m.ends {
 		defect := math.Inf(1)
 		if m.predicted[i] {
 			defect = diagnose.Distance(at.Theta, end[:dim])
 		}
-		if known := m.predicted[i] && defect > aboveRounding*rounding; known || !HidesDefects(rounding, length) {
+		if known := m.predicted[i] && defect > rounding; known || rounding/length <= StateHolds {
 			m.defects[i].Set(defect / length)
 		}
 	}

@@ -43,6 +43,9 @@ func (m *Moments[T]) notes() []string {
 	return m.Notes
 }
 
+// mostMomentsSteps is the largest optimizer.moments_steps.
+const mostMomentsSteps = 1_000_000_000
+
 // readMoments reads the file optimizer.moments, nil if there is none.
 func readMoments[T graph.Float](c *config.Config, s *source, r *rule.Rule) (*Moments[T], error) {
 	path := c.Optimizer.Moments
@@ -81,8 +84,12 @@ func readMoments[T graph.Float](c *config.Config, s *source, r *rule.Rule) (*Mom
 	if c.Optimizer.MomentsSteps != 0 {
 		m.Steps = c.Optimizer.MomentsSteps
 	}
-	if m.Steps == 0 {
+	switch {
+	case m.Steps == 0:
 		return nil, fmt.Errorf("optimizer.moments: %s does not say how many steps its moments are from; want optimizer.moments_steps", path)
+	case m.Steps < 0 || m.Steps > mostMomentsSteps:
+		return nil, fmt.Errorf("optimizer.moments: %s says that its moments are from %d steps; want at least 1 and at most %d, or optimizer.moments_steps",
+			path, m.Steps, mostMomentsSteps)
 	}
 	return m, nil
 }

@@ -184,11 +184,22 @@ func TestMomentsThatDoNotFitAreRefused(t *testing.T) {
 	if err := safetensors.WriteFile(ours, []safetensors.Tensor{{Name: "state.m.0.weight", Shape: []int{2}, Data: []float64{1, 2}}}, nil); err != nil {
 		t.Fatal(err)
 	}
+	long := filepath.Join(t.TempDir(), "long.safetensors")
+	var moments []safetensors.Tensor
+	for _, entry := range []string{"m", "v"} {
+		for weight, shape := range map[string][]int{"0.weight": {4, 64}, "0.bias": {4}, "2.weight": {10, 4}, "2.bias": {10}} {
+			moments = append(moments, safetensors.Tensor{Name: "state." + entry + "." + weight, Shape: shape, Data: make([]float64, graph.Block{Shape: shape}.Size())})
+		}
+	}
+	if err := safetensors.WriteFile(long, moments, map[string]string{"step": "9000000000000000000"}); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		base     continued
 		settings []schema.Setting
 		want     []string
 	}{
+		"more steps than any run has": {all[0], []schema.Setting{schema.Set("optimizer.moments", long)}, []string{"9000000000000000000 steps", "at most 1000000000"}},
 		"another optimizer": {all[0], []schema.Setting{schema.Set("optimizer", []schema.Setting{schema.Set("name", "rmsprop")})},
 			[]string{"state of parameter 0, 0.weight", "exp_avg", "rmsprop"}},
 		"one that remembers nothing": {all[0], []schema.Setting{schema.Set("optimizer.name", "gd")}, []string{"gd remembers nothing"}},

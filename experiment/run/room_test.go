@@ -7,28 +7,48 @@ import (
 
 func TestWhatCannotFitIsRefusedBeforeItIsAllocated(t *testing.T) {
 	// 5e13 bytes a vector: more than any machine has, and small enough to be counted.
-	for name, c := range map[string]struct{ set, want string }{
-		"nothing":      {"record={bias: 0, sharpness: 0}", ""},
-		"bias":         {"record={bias: 1, sharpness: 0}", "more than 7 vectors"},
-		"mini-batches": {"record={bias: 1, sharpness: 0},batch={mode: shuffled, size: 10}", "more than 28 vectors"},
-		"sharpness":    {"record={bias: 0, sharpness: 1}", "more than 24 vectors"},
-		"beside":       {"record={bias: 0, sharpness: 0},beside=[state-2, memoryless-1]", "more than 8 vectors"},
+	for name, c := range map[string]struct {
+		set  string
+		want int64 // bytes a parameter
+	}{
+		"nothing":      {"record={bias: 0, sharpness: 0, state: 0}", 0},
+		"bias":         {"record={bias: 1, sharpness: 0, state: 0}", 7 * 4},
+		"in float64":   {"record={bias: 1, sharpness: 0, state: 0},dtype=float64", 7 * 8},
+		"mini-batches": {"record={bias: 1, sharpness: 0, state: 0},batch={mode: shuffled, size: 10}", 28 * 4},
+		"the bias of an optimizer without the memory form":          {"record={bias: 1, sharpness: 0, state: 0},optimizer.name=adamax", 7 * 4},
+		"that of mini-batches, which is not measured":               {"record={bias: 1, sharpness: 0, state: 0},optimizer.name=adamax,batch={mode: shuffled, size: 10}", 0},
+		"the state equations, of theta and two moments, in float64": {"record={bias: 0, sharpness: 0, state: 1}", 16 * 3 * 8},
+		"those of an optimizer that remembers nothing":              {"record={bias: 0, sharpness: 0, state: 1},optimizer={name: gd, lr: 1}", 16 * 8},
+		"those of a penalized loss, which is not followed":          {"record={bias: 0, sharpness: 0, state: 1},regularizer={kind: perturbed-one-norm, weight: 1}", 0},
+		"the central flow": {"record={bias: 0, sharpness: 0, state: 0},beside=[central]", 74*4 + 33*8},
+		"sharpness":        {"record={bias: 0, sharpness: 1, state: 0}", 24 * 4},
+		"beside, with the stages of one at a time": {"record={bias: 0, sharpness: 0, state: 0},beside=[state-2, memoryless-1]", (4*3 + 4 + 5*3) * 8},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := roomFor(parse(t, "", c.set), 1<<43, 8)
-			if c.want == "" {
+			const dim = 1 << 43
+			config := parse(t, "beside: []", c.set)
+			r, err := config.Optimizer.Rule()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := Room(config, r, dim) / dim; got != c.want {
+				t.Errorf("%d bytes a parameter, want %d", got, c.want)
+			}
+			err = roomFor(config, r, dim)
+			if c.want == 0 {
 				if err != nil {
 					t.Errorf("refused: %v", err)
 				}
 				return
 			}
-			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "are left: want fewer parameters") {
+			if err == nil || !strings.Contains(err.Error(), "are left: want fewer parameters") {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
-	if err := roomFor(parse(t, ""), 1000, 8); err != nil {
-		t.Errorf("a small run is refused: %v", err)
+	small := parse(t, "")
+	if r, err := small.Optimizer.Rule(); err != nil || roomFor(small, r, 1000) != nil {
+		t.Errorf("a small run is refused: %v, %v", err, roomFor(small, r, 1000))
 	}
 }
 

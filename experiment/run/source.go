@@ -174,7 +174,7 @@ func networkOf[T graph.Float](c *config.Config, s *source) (*network.Objective[T
 		return nil, err
 	}
 	opt := network.Options{MicroBatch: c.Batch.Physical, Seed: c.Seed, Shuffle: c.Batch.Shuffle, Threads: c.Threads, Test: s.data.Test}
-	if c.Batch.Mode != "full" {
+	if c.Batch.Mini() {
 		opt.BatchSize = c.Batch.Size
 	}
 	if c.Data.Augment {

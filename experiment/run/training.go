@@ -4,13 +4,13 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"unsafe"
 
 	"shadowflow/dataset"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/graph"
 	"shadowflow/objective"
+	"shadowflow/rule"
 	"shadowflow/schema"
 )
 
@@ -53,7 +53,7 @@ func newTraining[T graph.Float](ctx context.Context, c *config.Config, opt Optio
 	if t.problem, err = problemOf[T](c, s); err != nil {
 		return nil, err
 	}
-	if err := roomFor(c, t.problem.Objective.Dim(), int(unsafe.Sizeof(T(0)))); err != nil {
+	if err := roomFor(c, t.problem.Rule, t.problem.Objective.Dim()); err != nil {
 		return nil, err
 	}
 	return t, t.assemble(opt)
@@ -148,9 +148,8 @@ func (t *training[T]) company() *company[T] {
 }
 
 // followable reports whether the optimizer's step is the rule's on one loss and the rule has a state equation, so that this is its.
-func (t *training[T]) followable() bool {
-	c := t.config
-	return t.problem.BiasScale == 0 && t.problem.Rule.StepsOfAllSizes() == nil && !penalized(c) && !c.Data.Augment && !c.Batch.Shuffle
+func followable(c *config.Config, r *rule.Rule) bool {
+	return c.Bias.Scale == 0 && r.StepsOfAllSizes() == nil && !penalized(c) && !c.Data.Augment && !c.Batch.Shuffle
 }
 
 // fullBatchParts is the number of batches that a full batch is cut into for the noise, unless micro-batches are smaller still.
@@ -184,7 +183,7 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 			return err
 		}
 	}
-	if c.Record.State > 0 && t.followable() {
+	if c.Record.State > 0 && followable(c, p.Rule) {
 		m, err := newStateMeter(t.company(), c.Record.State)
 		if err != nil {
 			return err

@@ -26,6 +26,22 @@ const (
 	BornOut
 )
 
+// Judged reports whether a step says anything for the equation, or against it.
+func (v Verdict) Judged() bool { return v >= Worse }
+
+// CountBornOut returns how many steps there are that say anything of the equation, and how many of them bear it out.
+func CountBornOut(verdicts []Verdict) (bornOut, judged int) {
+	for _, v := range verdicts {
+		if v.Judged() {
+			judged++
+		}
+		if v == BornOut {
+			bornOut++
+		}
+	}
+	return bornOut, judged
+}
+
 // clearlyBetter is monitor.second_over_first where the second-order equation takes a tenth off the error of a step.
 const clearlyBetter = 0.9
 

@@ -7,6 +7,7 @@ import (
 	"shadowflow/dataset"
 	"shadowflow/engine"
 	"shadowflow/experiment/config"
+	"shadowflow/experiment/run"
 	"shadowflow/graph"
 	"shadowflow/nn"
 	"shadowflow/rule"
@@ -37,9 +38,9 @@ func widthOf(c *config.Config) int64 {
 	return 4
 }
 
-// vectors is about the number of vectors of parameters that a run holds: parameters, moments, gradient, directions, their
-// Hessian-vector products, a checkpoint being written.
-const vectors = 16
+// vectors is about the number of vectors of parameters that any run holds: parameters, moments, gradient, update, a checkpoint being written. What
+// is measured along it, and moves beside it, comes on top.
+const vectors = 12
 
 func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 	if c.Objective.Name != config.Network {
@@ -50,7 +51,7 @@ func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 		return 0, err
 	}
 	n := min(c.Batch.Physical, d.n)
-	if c.Batch.Mode != "full" {
+	if c.Batch.Mini() {
 		n = min(n, c.Batch.Size)
 	}
 	model, err := build(c, d)
@@ -72,18 +73,17 @@ func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 	if !r.Elementwise {
 		key += fmt.Sprint(c.Optimizer.Name, c.Optimizer.Values, c.Optimizer.Groups)
 	}
-	if size, ok := s.sizes[key]; ok {
-		return size, nil
+	size, ok := s.sizes[key]
+	if !ok {
+		if size, err = sizeOf(c, model, r, d, n, products); err != nil {
+			return 0, err
+		}
+		if s.sizes == nil {
+			s.sizes = map[string]int64{}
+		}
+		s.sizes[key] = size
 	}
-	size, err := sizeOf(c, model, r, d, n, products)
-	if err != nil {
-		return 0, err
-	}
-	if s.sizes == nil {
-		s.sizes = map[string]int64{}
-	}
-	s.sizes[key] = size
-	return size, nil
+	return size + run.Room(c, r, model.NumParams()), nil
 }
 
 // closedForm returns the memory of a run on a loss in closed form, whose programs are small beside its vectors.
@@ -97,22 +97,24 @@ func closedForm(c *config.Config) (int64, error) {
 		return 0, err
 	}
 	matrices, err := ofMatrices(f.Dim, r)
-	return 8 * (2*vectors*int64(f.Dim) + matrices), err
+	return 8*(2*vectors*int64(f.Dim)+matrices) + run.Room(c, r, f.Dim), err
 }
 
 // productsOf returns how many Hessian-vector products a run makes in one pass at most. The bias of mini-batches, and of memories that
 // fill, takes one a moment, and one more where the update reads the gradient itself.
 func productsOf(c *config.Config, r *rule.Rule) (int, error) {
 	m, err := r.MemoryForm()
-	bias := c.Record.Bias > 0 && err == nil || c.Bias.Scale != 0 // a run leaves the measurement out where there is no such form
+	bias := c.Record.Bias > 0 && err == nil || c.Bias.Scale != 0
+	_, unsettled := r.Settled()
+	settled := c.Record.Bias > 0 && unsettled == nil && !c.Batch.Mini() // measured without such a form
 	switch {
 	case bias && err != nil:
 		return 0, err
-	case bias && (c.Batch.Mode != "full" || !m.Steady()):
+	case bias && (c.Batch.Mini() || !m.Steady()):
 		return len(m.Moments) + 1, nil
-	case err == nil && c.Record.Sharpness > 0 && c.Batch.Mode != "full": // what the noise does to the bias
+	case err == nil && c.Record.Sharpness > 0 && c.Batch.Mini(): // what the noise does to the bias
 		return 2, nil
-	case bias || r.Hessian != nil || c.Record.Sharpness > 0 || c.Regularizer.Kind != "none" || len(c.Beside) > 0:
+	case bias || settled || r.Hessian != nil || c.Record.Sharpness > 0 || c.Regularizer.Kind != "none" || len(c.Beside) > 0:
 		return 1, nil
 	}
 	return 0, nil

@@ -373,16 +373,47 @@ func TestRealRunsGiveTheSameBitsHoweverManyAtOnce(t *testing.T) {
 	}
 }
 
+// sizeOfConfig returns a config, and its memory as planned.
+func sizeOfConfig(t *testing.T, src string, overrides ...string) (*config.Config, int64) {
+	t.Helper()
+	c, err := config.Parse("c", []byte(src), overrides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := (&sizer{}).of(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, n
+}
+
+// What is said to fit must not be refused by the run, which asks for less than all of it.
+func TestWhatIsPlannedHasRoomForWhatARunAsksFor(t *testing.T) {
+	for _, objective := range []string{"objective={name: quadratic, spectrum: [1, 2, 3]}", "model.hidden=[300]"} {
+		_, bare := sizeOfConfig(t, "record: {bias: 0, sharpness: 0, state: 0}\nbeside: []", objective)
+		for _, more := range []string{"record.state=1", "record.state=1,dtype=float64", "record.sharpness=1", "record.bias=1", "beside=[state-2, central]", "optimizer.name=adamax,record.bias=1"} {
+			t.Run(objective+" "+more, func(t *testing.T) {
+				c, planned := sizeOfConfig(t, "record: {bias: 0, sharpness: 0, state: 0}\nbeside: []", objective, more)
+				r, err := c.Optimizer.Rule()
+				if err != nil {
+					t.Fatal(err)
+				}
+				dim := 3
+				if c.Objective.Name == config.Network {
+					dim = 64*300 + 300 + 300*10 + 10
+				}
+				room := run.Room(c, r, dim)
+				if room == 0 || planned < bare+room {
+					t.Errorf("%d bytes are planned, and %d of nothing measured; a run asks for %d more", planned, bare, room)
+				}
+			})
+		}
+	}
+}
+
 func TestMemoryGrowsWithTheBatchAndIsKnownForDataThatIsNotThere(t *testing.T) {
 	size := func(src string, overrides ...string) int64 {
-		c, err := config.Parse("c", []byte(src), overrides)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, err := (&sizer{}).of(t.Context(), c)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, n := sizeOfConfig(t, src, overrides...)
 		return n
 	}
 	src := "{data: {name: cifar10, path: nowhere}, model: {name: cnn, channels: [4, 8], dense: 16}}"
@@ -394,7 +425,7 @@ func TestMemoryGrowsWithTheBatchAndIsKnownForDataThatIsNotThere(t *testing.T) {
 	if one, several := size(whole), size(whole, "batch.mode=cyclic", "batch.size=64"); several <= one {
 		t.Errorf("%d bytes with the Hessian-vector product of full batches, %d with those of mini-batches", one, several)
 	}
-	wide := "{data: {name: digits}, model: {name: mlp, hidden: [300]}, record: {bias: 0}, batch: {physical: 64}}" // rows by rows of the first weight are 90,000
+	wide := "{data: {name: digits}, model: {name: mlp, hidden: [300]}, record: {bias: 0, state: 0}, batch: {physical: 64}}" // rows by rows of the first weight are 90,000
 	if plain, matrices := size(wide), size(wide, "optimizer={name: shampoo}"); matrices < plain+4*2*90_000 {
 		t.Errorf("%d bytes with what Adam remembers, %d with Shampoo's matrices, too", plain, matrices)
 	}

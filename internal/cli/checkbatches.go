@@ -27,7 +27,7 @@ func manyPairs() []schema.Setting {
 
 // checkBatches compares the expected bias over the order of a config's batches with its mean over random orders.
 func checkBatches(cmd *cobra.Command, c *config.Config, orders int, asJSON bool) error {
-	if c.Batch.Mode == "full" {
+	if !c.Batch.Mini() {
 		return misuse("--batches: batch.mode is full, and a full batch has no order: want shuffled, sampled or cyclic, " +
 			"with batch.size for a network, like --set batch.mode=shuffled,batch.size=100")
 	}
