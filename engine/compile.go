@@ -246,31 +246,3 @@ func (c *compiler) stepOf(u *unit) step {
 	}
 	return c.rows[u.nodes[0].Op()].alone(c, u)
 }
-
-// findInPlace finds out which outputs may be written over which inputs: those first written after the input was last read, or by
-// the same fused step, tile by tile, after the last operation that reads it.
-func (c *compiler) findInPlace() {
-	ins, outs := make([]*storage, len(c.p.in)), make([]*storage, len(c.p.out))
-	for _, s := range c.storages {
-		if s.input >= 0 {
-			ins[s.input] = s
-		}
-		if s.output >= 0 {
-			outs[s.output] = s
-		}
-	}
-	c.p.inPlace = make([][]bool, len(outs))
-	for o, out := range outs {
-		c.p.inPlace[o] = make([]bool, len(ins))
-		for i, in := range ins {
-			switch {
-			case in.last < 0 || out == nil || in.last < out.first:
-				c.p.inPlace[o][i] = out != nil || in.last < len(c.units)
-			case in.last == out.first && in.last < len(c.units):
-				if s, ok := c.p.steps[in.last].(interface{ inPlace(in, out int) bool }); ok && in.dtype == out.dtype {
-					c.p.inPlace[o][i] = s.inPlace(in.id, out.id)
-				}
-			}
-		}
-	}
-}
