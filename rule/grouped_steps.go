@@ -90,7 +90,7 @@ func (g *grouped) together(theta graph.Value, of func(p *Part) []graph.Value) []
 		}
 		var runs []graph.Value
 		for _, p := range g.parts {
-			if i := p.index(place); i >= 0 {
+			if i := p.index(place); i >= 0 && !p.rest {
 				runs = append(runs, made[p.at][1+i])
 			}
 		}
@@ -111,6 +111,54 @@ func (g *grouped) rates(c Call, of func(p *Part) (theta graph.Value, state []gra
 // index returns which of the part's arrays stands at a place among those of all, -1 if none does.
 func (p *Part) index(place int) int {
 	return slices.IndexFunc(p.arrays, func(a array) bool { return a.place == place })
+}
+
+// worth is the number of elements from which on a run is worth a pass of its own.
+const worth = 1 << 12
+
+// stretches returns the parts as steps take them: one whose elements are each for themselves is cut up into its long runs, whose elements a
+// pass reads and writes where they are, and its short ones together.
+func (g *grouped) stretches() *grouped {
+	out := &grouped{entries: g.entries}
+	for _, p := range g.parts {
+		cuts := [][]run{p.runs}
+		if p.rule.Elementwise {
+			cuts = p.stretches()
+		}
+		for i, runs := range cuts {
+			p.at, p.runs, p.Parameters, p.rest = len(out.parts), runs, 0, i > 0
+			for _, r := range runs {
+				p.Parameters += r.to - r.from
+			}
+			out.parts = append(out.parts, p)
+		}
+	}
+	out.order()
+	return out
+}
+
+// stretches cuts a part up. Short runs take some elements of a long one along, for an engine computes what is a few elements as a whole by
+// other means than many, and to other bits.
+func (p *Part) stretches() [][]run {
+	var out [][]run
+	var short []run
+	for _, r := range p.runs {
+		if r.to-r.from < worth {
+			short = append(short, r)
+		} else {
+			out = append(out, []run{r})
+		}
+	}
+	if len(short) == 0 {
+		return out
+	}
+	if len(out) > 0 {
+		long := &out[0][0]
+		cut := long.from + worth/2
+		short = append(short, run{long.from, cut})
+		long.from = cut
+	}
+	return append(out, short)
 }
 
 func (g *grouped) step(c Call) (theta graph.Value, state []graph.Value) {

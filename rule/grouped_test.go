@@ -18,7 +18,7 @@ var someWeights = []graph.Block{
 	{Name: "2.weight", Shape: []int{2, 4}, Offset: 8}, {Name: "2.bias", Shape: []int{4}, Offset: 16},
 }
 
-func mustConfig(t *testing.T, name string, values map[string]any) Config {
+func mustConfig(t testing.TB, name string, values map[string]any) Config {
 	t.Helper()
 	c, err := New(name, values)
 	if err != nil {
