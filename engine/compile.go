@@ -15,7 +15,8 @@ import (
 
 // Options say how a program is compiled. The zero value is a good default.
 type Options struct {
-	// Threads is the number of threads a run uses, no more than there are processors; 0 stands for GOMAXPROCS. It changes no bit of any result.
+	// Threads is the number of threads a run uses, no more than GOMAXPROCS or eight, whichever is more; 0 stands for GOMAXPROCS. It changes no
+	// bit of any result.
 	Threads int
 }
 
