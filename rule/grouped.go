@@ -194,7 +194,7 @@ func (g *grouped) order() {
 func (g *grouped) complete(whole *Rule) {
 	whole.Step = g.stretches().step
 	whole.update = func(c Call) graph.Value {
-		return g.spread(c.Theta, func(p *Part) graph.Value { return p.scaled(p.rule.update(p.call(c))) })
+		return g.spread(c.Theta, func(p *Part) graph.Value { return p.moving(p.scaled(p.rule.update(p.call(c)))) })
 	}
 	for _, p := range g.parts {
 		if p.rule.family == nil && whole.whole == "" {
@@ -215,7 +215,7 @@ func (g *grouped) complete(whole *Rule) {
 	}
 	if whole.wanders == "" {
 		whole.settled = func(x, theta graph.Value) graph.Value {
-			return g.spread(theta, func(p *Part) graph.Value { return p.scaled(p.rule.settled(p.of(x), p.of(theta))) })
+			return g.spread(theta, func(p *Part) graph.Value { return p.moving(p.scaled(p.rule.settled(p.of(x), p.of(theta)))) })
 		}
 	}
 	if whole.lacks == "" {
