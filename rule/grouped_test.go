@@ -279,6 +279,15 @@ func TestAGroupWithoutTheMemoryFormIsNamed(t *testing.T) {
 	}
 }
 
+func TestAPatternsStarStandsForAnyCharacters(t *testing.T) {
+	w := graph.Block{Name: "model/layers.0/kernel", Shape: []int{2}}
+	for pattern, want := range map[string]bool{"*": true, "*kernel": true, "model*0/kernel": true, "model?layers.0[/]kernel": true, "*/bias": false, "model/*/*/*": false} {
+		if got := (Group{Match: []string{pattern}}).holds(w); got != want {
+			t.Errorf("%s holds %s: %v", pattern, w.Name, got)
+		}
+	}
+}
+
 func TestMistakesInGroupsAreNamed(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
