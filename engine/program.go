@@ -51,7 +51,8 @@ func (p *Program) PeakBytes() int64 {
 	return p.cost.PeakBytes
 }
 
-// Flops returns the multiplications and additions of a run's matrix products and convolutions, as their definitions have them.
+// Flops returns the multiplications and additions of a run's matrix products and convolutions, as their definitions have them: with those that
+// Winograd's algorithm spares, and the halves of products that are left out.
 func (p *Program) Flops() int64 { return p.cost.Flops }
 
 // Run is [Program.RunContext] without an end: for programs that take no time worth breaking off.
