@@ -15,7 +15,8 @@ import (
 
 // Options say how a program is compiled. The zero value is a good default.
 type Options struct {
-	// Threads is the number of threads a run uses, no more than there are processors; 0 stands for GOMAXPROCS. It changes no bit of any result.
+	// Threads is the number of threads a run uses, no more than GOMAXPROCS or eight, whichever is more; 0 stands for GOMAXPROCS. It changes no
+	// bit of any result.
 	Threads int
 }
 
@@ -245,32 +246,4 @@ func (c *compiler) stepOf(u *unit) step {
 		return fusedOf(c, u, vec.For[float64](c.set))
 	}
 	return c.rows[u.nodes[0].Op()].alone(c, u)
-}
-
-// findInPlace finds out which outputs may be written over which inputs: those first written after the input was last read, or by
-// the same fused step, tile by tile, after the last operation that reads it.
-func (c *compiler) findInPlace() {
-	ins, outs := make([]*storage, len(c.p.in)), make([]*storage, len(c.p.out))
-	for _, s := range c.storages {
-		if s.input >= 0 {
-			ins[s.input] = s
-		}
-		if s.output >= 0 {
-			outs[s.output] = s
-		}
-	}
-	c.p.inPlace = make([][]bool, len(outs))
-	for o, out := range outs {
-		c.p.inPlace[o] = make([]bool, len(ins))
-		for i, in := range ins {
-			switch {
-			case in.last < 0 || out == nil || in.last < out.first:
-				c.p.inPlace[o][i] = out != nil || in.last < len(c.units)
-			case in.last == out.first && in.last < len(c.units):
-				if s, ok := c.p.steps[in.last].(interface{ inPlace(in, out int) bool }); ok && in.dtype == out.dtype {
-					c.p.inPlace[o][i] = s.inPlace(in.id, out.id)
-				}
-			}
-		}
-	}
 }

@@ -359,30 +359,3 @@ func (s *fusedStep[T]) combine(in *instr[T]) {
 		}
 	}
 }
-
-// inPlace reports whether array out may be written over array in: every read of in is whole and comes, within a tile, no later
-// than the operation that writes out.
-func (s *fusedStep[T]) inPlace(in, out int) bool {
-	last, write := -1, -1
-	for _, l := range s.loads {
-		if l.src.bank != nil && l.src.id == out && l.src.off != 0 {
-			return false // a part of a concatenation: its tiles lie elsewhere than those of the input
-		}
-		for i := range s.code {
-			op := &s.code[i]
-			if l.src.bank == nil {
-				continue
-			}
-			if l.src.id == out && op.dst == l.slot && op.reduce == reduceNone {
-				write = i
-			}
-			if l.src.id == in && (op.a == l.slot || op.b == l.slot || op.c == l.slot) {
-				last = i
-			}
-		}
-		if l.src.bank != nil && l.src.id == in && (l.kind != readWhole || l.src.off != 0) {
-			return false
-		}
-	}
-	return write >= 0 && last <= write
-}

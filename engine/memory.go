@@ -17,6 +17,9 @@ type ref[T any] struct {
 
 func (r ref[T]) get() []T { return r.bank.arrays[r.id][r.off : r.off+r.n : r.off+r.n] }
 
+// overlaps reports whether two parts of one array have elements in common.
+func (r ref[T]) overlaps(o ref[T]) bool { return r.off < o.off+o.n && o.off < r.off+r.n }
+
 // bankOf returns the program's memory of type T.
 func bankOf[T any](p *Program) *bank[T] {
 	var zero T

@@ -51,14 +51,15 @@ func (p *Program) PeakBytes() int64 {
 	return p.cost.PeakBytes
 }
 
-// Flops returns the multiplications and additions of a run's matrix products and convolutions, as their definitions have them.
+// Flops returns the multiplications and additions of a run's matrix products and convolutions, as their definitions have them: with those that
+// Winograd's algorithm spares, and the halves of products that are left out.
 func (p *Program) Flops() int64 { return p.cost.Flops }
 
 // Run is [Program.RunContext] without an end: for programs that take no time worth breaking off.
 func (p *Program) Run(in, out []Buffer) error { return p.RunContext(context.Background(), in, out) }
 
 // RunContext computes the outputs from the inputs, given in the order in which Compile took them. A context that ends breaks it off within
-// a part of a step, some milliseconds, and its error is returned; the outputs hold nothing of use then. An output may be the very buffer of an
+// a part of a step, some milliseconds, and its cause is returned; the outputs hold nothing of use then. An output may be the very buffer of an
 // input; Run refuses any other overlap of an output with an input or with another output. It allocates nothing, except to copy an
 // input that an output overwrites too early.
 func (p *Program) RunContext(ctx context.Context, in, out []Buffer) error {
@@ -81,7 +82,7 @@ func (p *Program) RunContext(ctx context.Context, in, out []Buffer) error {
 			return err
 		}
 		if p.pool.Broken() {
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 	p.outNow = nil

@@ -176,6 +176,26 @@ var inPlacePrograms = []struct {
 		return []graph.Value{graph.Concat(0, x.SliceAxis(0, n, n*n), x.SliceAxis(0, 0, n)),
 			graph.Concat(0, y.SliceAxis(0, 1, n*n).Exp(), y.SliceAxis(0, 0, 1).Exp())}
 	}},
+	{"parts of each, as they lie", func(x, y graph.Value, n int) []graph.Value {
+		return []graph.Value{graph.Concat(0, x.SliceAxis(0, 0, n).Exp(), x.SliceAxis(0, n, n*n).Mul(y.SliceAxis(0, n, n*n))),
+			graph.Concat(0, y.SliceAxis(0, 0, n).Sub(x.SliceAxis(0, 0, n)), y.SliceAxis(0, n, n*n).Neg())}
+	}},
+	{"parts that a part before reads", func(x, y graph.Value, n int) []graph.Value {
+		return []graph.Value{graph.Concat(0, x.SliceAxis(0, 0, n).Exp(), x.SliceAxis(0, n, n*n).Mul(x.SliceAxis(0, 0, n*n-n))),
+			graph.Concat(0, y.SliceAxis(0, 0, n).Sub(y.SliceAxis(0, n*n-n, n*n)), y.SliceAxis(0, n, n*n).Neg())}
+	}},
+	{"parts that overlap those they are of", func(x, y graph.Value, n int) []graph.Value {
+		return []graph.Value{graph.Concat(0, x.SliceAxis(0, 1, n+1).Exp(), x.SliceAxis(0, n, n*n).Neg()),
+			graph.Concat(0, y.SliceAxis(0, 0, n).Neg(), y.SliceAxis(0, n-1, n*n-1).Exp())}
+	}},
+	{"a part that stays", func(x, y graph.Value, n int) []graph.Value {
+		return []graph.Value{graph.Concat(0, x.SliceAxis(0, 0, n), x.SliceAxis(0, n, n*n).Exp()),
+			graph.Concat(0, y.SliceAxis(0, 0, n).Exp(), y.SliceAxis(0, n, n*n))}
+	}},
+	{"a part's sum", func(x, y graph.Value, n int) []graph.Value {
+		return []graph.Value{graph.Concat(0, x.SliceAxis(0, 0, n).Exp(), x.SliceAxis(0, n, n*n).Mul(x.SliceAxis(0, 0, n).Sum())),
+			graph.Concat(0, y.SliceAxis(0, 0, 1).Sum().Reshape(1), y.SliceAxis(0, 1, n*n).Neg())}
+	}},
 	{"broadcasts of the first element", func(x, y graph.Value, _ int) []graph.Value {
 		return []graph.Value{x.Mul(x.At(0)), y.Add(x.At(1)).Mul(y.At(-1))}
 	}},

@@ -16,10 +16,13 @@ type sides uint8
 const (
 	above sides = 1 << iota // the diagonal
 	below
+	diagonal
+
+	anywhere = above | below | diagonal
 )
 
 // flipped returns the sides of the transposed matrix.
-func (s sides) flipped() sides { return s&above<<1 | s&below>>1 }
+func (s sides) flipped() sides { return s&above<<1 | s&below>>1 | s&diagonal }
 
 // shape returns the triangle that is left without the sides.
 func (s sides) shape() gemm.Shape {
@@ -41,6 +44,7 @@ func (s sides) shape() gemm.Shape {
 type triangles struct {
 	zero      map[*graph.Node]sides // where the array is zero
 	far       map[*graph.Node]sides // where it is below farBelow
+	huge      map[*graph.Node]huge  // where it may be, or above all numbers
 	unneeded  map[*graph.Node]sides // where any finite number does
 	constants bool                  // there is a triangle to begin with
 }
@@ -50,8 +54,9 @@ const farBelow = -1e29
 
 // findTriangles looks at nodes in topological order.
 func findTriangles(nodes, outs []*graph.Node) *triangles {
-	t := &triangles{zero: map[*graph.Node]sides{}, far: map[*graph.Node]sides{}, unneeded: map[*graph.Node]sides{}}
+	t := &triangles{zero: map[*graph.Node]sides{}, far: map[*graph.Node]sides{}, huge: map[*graph.Node]huge{}, unneeded: map[*graph.Node]sides{}}
 	for _, n := range nodes {
+		t.huge[n] = t.hugeIn(n)
 		if square(n) {
 			t.far[n] = t.farBelow(n)
 			t.zero[n] = t.zeros(n)
@@ -99,15 +104,18 @@ func (t *triangles) zeros(n *graph.Node) sides {
 	return 0
 }
 
-// farBelow returns where an array is far below all numbers.
+// farBelow returns where an array is far below all numbers, which it does not stay beside a huge one: the largest element of a row that is
+// hidden as a whole is as low as its others.
 func (t *triangles) farBelow(n *graph.Node) sides {
 	of := func(i int) sides { return t.far[n.In()[i]] }
 	switch n.Op() {
 	case graph.OpConstArray:
 		return t.constant(n, func(v float64) bool { return v <= farBelow })
 	case graph.OpAdd:
-		return of(0) | of(1)
-	case graph.OpSub, graph.OpAlias, graph.OpStop:
+		return of(0)&^t.huge[n.In()[1]].high | of(1)&^t.huge[n.In()[0]].high
+	case graph.OpSub:
+		return of(0) &^ t.huge[n.In()[1]].low
+	case graph.OpAlias, graph.OpStop:
 		return of(0)
 	case graph.OpBroadcast, graph.OpReshape, graph.OpTranspose:
 		return alike(n, of(0))
@@ -140,7 +148,7 @@ func (t *triangles) spares(n *graph.Node, i int) sides {
 	case graph.OpNeg, graph.OpAbs, graph.OpSign, graph.OpTanh, graph.OpErf, graph.OpRelu, graph.OpExp, graph.OpAlias, graph.OpStop, graph.OpSub:
 		return t.unneeded[n]
 	case graph.OpAdd:
-		return t.unneeded[n] | t.far[n.In()[1-i]]
+		return t.unneeded[n] | t.far[n.In()[1-i]]&^t.huge[n.In()[i]].high
 	case graph.OpDiv:
 		if i == 0 {
 			return t.unneeded[n]

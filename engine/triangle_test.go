@@ -31,11 +31,14 @@ func products(outs []graph.Value, n int) (squares, triangular int) {
 }
 
 // maskOf hides what is above the diagonal.
-func maskOf(x graph.Value) graph.Value {
+func maskOf(x graph.Value) graph.Value { return hiding(x, func(i, j int) bool { return j > i }) }
+
+// hiding is a mask.
+func hiding(x graph.Value, hidden func(i, j int) bool) graph.Value {
 	n := x.Shape()[0]
 	mask := make([]float64, n*n)
 	for i := range mask {
-		if i%n > i/n {
+		if hidden(i/n, i%n) {
 			mask[i] = -1e30
 		}
 	}
@@ -100,6 +103,40 @@ func TestOnlyTrianglesThatNothingNeedsAreLeftOut(t *testing.T) {
 			return []graph.Value{x.Sub(x.MatMul(y).Sub(maskOf(x))).Exp()}
 		}, gemm.Full, gemm.Full},
 		{"e to a mask", func(x, y, l graph.Value) []graph.Value { return []graph.Value{x.Add(maskOf(x)).Exp().MatMul(y)} }, gemm.Lower, gemm.Full},
+		{"shares below a mask", func(x, y, l graph.Value) []graph.Value { return []graph.Value{x.Add(maskOf(x)).Softmax().MatMul(y)} }, gemm.Lower, gemm.Full},
+		{"shares of a column below a mask", func(x, y, l graph.Value) []graph.Value {
+			return []graph.Value{x.Add(maskOf(x)).T().Softmax().MatMul(y)}
+		}, gemm.Upper, gemm.Full},
+		{"shares below two masks", func(x, y, l graph.Value) []graph.Value {
+			return []graph.Value{x.Add(maskOf(x)).Add(hiding(x, func(i, j int) bool { return j < i-9 })).Softmax().MatMul(y)}
+		}, gemm.Lower, gemm.Full},
+		{"a mask that hides a row as a whole", func(x, y, l graph.Value) []graph.Value {
+			return []graph.Value{x.Add(hiding(x, func(i, j int) bool { return j >= i })).Softmax().MatMul(y)}
+		}, gemm.Full, gemm.Full},
+		{"one that hides a column as a whole", func(x, y, l graph.Value) []graph.Value {
+			return []graph.Value{x.Add(hiding(x, func(i, j int) bool { return j <= i })).T().Softmax().MatMul(y)}
+		}, gemm.Full, gemm.Full},
+		{"two masks that do so together", func(x, y, l graph.Value) []graph.Value {
+			return []graph.Value{x.Add(maskOf(x)).Add(hiding(x, func(i, j int) bool { return j <= i && i < 3 })).Softmax().MatMul(y)}
+		}, gemm.Full, gemm.Full},
+		{"a mask, and another of columns", func(x, y, l graph.Value) []graph.Value {
+			first := make([]float64, n)
+			first[0] = -1e30
+			return []graph.Value{x.Add(maskOf(x)).Add(x.Builder().ConstArray(x.DType(), first, 1, n)).Softmax().MatMul(y)}
+		}, gemm.Full, gemm.Full},
+		{"a mask less itself", func(x, y, l graph.Value) []graph.Value {
+			return []graph.Value{maskOf(x).Sub(maskOf(x)).Exp().MatMul(y)}
+		}, gemm.Full, gemm.Full},
+		{"a mask and its negative", func(x, y, l graph.Value) []graph.Value {
+			return []graph.Value{maskOf(x).Add(maskOf(x).Neg()).Exp().MatMul(y)}
+		}, gemm.Full, gemm.Full},
+		{"a mask and a number as high", func(x, y, l graph.Value) []graph.Value {
+			everything := hiding(x, func(i, j int) bool { return true })
+			return []graph.Value{everything.Add(x.Add(x.Like(1e30))).Exp().MatMul(y)}
+		}, gemm.Full, gemm.Full},
+		{"a product as high as a mask", func(x, y, l graph.Value) []graph.Value {
+			return []graph.Value{x.MatMul(y).Mul(x.Like(1e30)).Add(maskOf(x)).Tanh()}
+		}, gemm.Full, gemm.Full},
 		{"a triangle and a number", func(x, y, l graph.Value) []graph.Value { return []graph.Value{l.Add(l.Like(1)).MatMul(y)} }, gemm.Full, gemm.Full},
 		{"a sum of triangles", func(x, y, l graph.Value) []graph.Value { return []graph.Value{l.Add(x.Mul(l)).MatMul(y)} }, gemm.Lower, gemm.Full},
 		{"rows cut out of a triangle", func(x, y, l graph.Value) []graph.Value {

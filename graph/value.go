@@ -104,8 +104,17 @@ func (b *Builder) fail(op string, operands []Value, format string, args ...any) 
 	if b == nil {
 		return Value{}
 	}
+	var err error
+	if b.err == nil { // describing the call takes a while
+		err = callOf(op, operands).Fails(fmt.Sprintf(format, args...))
+	}
+	return b.failed(err)
+}
+
+// failed records an error, unless there is one before, and returns an invalid value.
+func (b *Builder) failed(err error) Value {
 	if b.err == nil {
-		b.err = callOf(op, operands).Fails(fmt.Sprintf(format, args...))
+		b.err = err
 	}
 	return Value{&Node{b: b, bad: true}}
 }
@@ -136,7 +145,6 @@ func operandsFit(op string, vs []Value) (*Builder, bool) {
 }
 
 // maxNodes bounds a program: derivatives of high order grow with the fourth power of the order, and with the length of what they are of.
-// LAMB's equation of order 12 has 26,000 operations.
 const maxNodes = 1 << 19
 
 // record adds the operation, or returns the equal one recorded before.
@@ -158,10 +166,7 @@ func (b *Builder) record(op Op, attr any, shape []int, dtype DType, in ...Value)
 		return b.fail(op.String(), in, "a result of shape %v has more than 2^36 elements", shape)
 	}
 	if len(b.nodes) >= maxNodes {
-		if b.err == nil {
-			b.err = fmt.Errorf("a program of more than %d operations: want a lower order of derivatives, shorter formulas or fewer layers", maxNodes)
-		}
-		return Value{&Node{b: b, bad: true}}
+		return b.failed(fmt.Errorf("a program of more than %d operations: want a lower order of derivatives, shorter formulas or fewer layers", maxNodes))
 	}
 	n := &Node{id: len(b.nodes), op: op, attr: attr, shape: slices.Clone(shape), dtype: dtype, b: b}
 	for _, v := range in {

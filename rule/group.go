@@ -62,11 +62,14 @@ func (g Group) Validate() (key, problem string) {
 // holds reports whether a weight is as the group wants it.
 func (g Group) holds(w graph.Block) bool {
 	named := len(g.Match) == 0 || slices.ContainsFunc(g.Match, func(pattern string) bool {
-		ok, err := glob.Match(pattern, w.Name)
+		ok, err := glob.Match(flat(pattern), flat(w.Name))
 		return ok && err == nil
 	})
 	return named && (len(g.Dims) == 0 || slices.Contains(g.Dims, len(w.Shape)))
 }
+
+// flat puts another character in the place of what is a border to patterns of paths, but is none in a name.
+func flat(name string) string { return strings.ReplaceAll(name, "/", "\x00") }
 
 // divide returns the weights of each group, which are those that it is the first to hold, and at last the others.
 func divide(groups []Group, weights []graph.Block) ([][]graph.Block, error) {

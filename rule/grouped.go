@@ -20,7 +20,8 @@ type Part struct {
 	Weights    []string
 	Parameters int
 
-	at    int // among the parts
+	at    int  // among the parts
+	rest  bool // it is of a part whose numbers one before it has, see stretches
 	rule  *Rule
 	scale float64
 	runs  []run // where its parameters stand among all, in order
@@ -191,9 +192,9 @@ func (g *grouped) order() {
 
 // complete sets what the whole has where all parts have it.
 func (g *grouped) complete(whole *Rule) {
-	whole.Step = g.step
+	whole.Step = g.stretches().step
 	whole.update = func(c Call) graph.Value {
-		return g.spread(c.Theta, func(p *Part) graph.Value { return p.scaled(p.rule.update(p.call(c))) })
+		return g.spread(c.Theta, func(p *Part) graph.Value { return p.moving(p.scaled(p.rule.update(p.call(c)))) })
 	}
 	for _, p := range g.parts {
 		if p.rule.family == nil && whole.whole == "" {
@@ -214,7 +215,7 @@ func (g *grouped) complete(whole *Rule) {
 	}
 	if whole.wanders == "" {
 		whole.settled = func(x, theta graph.Value) graph.Value {
-			return g.spread(theta, func(p *Part) graph.Value { return p.scaled(p.rule.settled(p.of(x), p.of(theta))) })
+			return g.spread(theta, func(p *Part) graph.Value { return p.moving(p.scaled(p.rule.settled(p.of(x), p.of(theta)))) })
 		}
 	}
 	if whole.lacks == "" {

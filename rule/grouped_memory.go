@@ -42,7 +42,7 @@ func (g *grouped) memory() *Memory {
 					own = append(own, s[i])
 				}
 			}
-			return p.scaled(p.rule.Memory.Update(own, p.of(x), p.of(theta)))
+			return p.moving(p.scaled(p.rule.Memory.Update(own, p.of(x), p.of(theta))))
 		})
 	}
 	m.Of = func(c Call) []graph.Value {

@@ -53,6 +53,15 @@ func (p *Part) scaled(v graph.Value) graph.Value {
 	return v.Mul(v.Like(p.scale))
 }
 
+// moving returns what moves the part's weights, or the zero Value if they stay, whatever an optimizer does at a step size of 0: the steps of
+// some are not proportional to it.
+func (p *Part) moving(v graph.Value) graph.Value {
+	if p.Stays() {
+		return graph.Value{}
+	}
+	return v
+}
+
 // spread puts vectors of the parts' weights together, to one of all parameters, of the form of like. The zero Value stands for
 // zeros.
 func (g *grouped) spread(like graph.Value, of func(p *Part) graph.Value) graph.Value {
@@ -90,7 +99,7 @@ func (g *grouped) together(theta graph.Value, of func(p *Part) []graph.Value) []
 		}
 		var runs []graph.Value
 		for _, p := range g.parts {
-			if i := p.index(place); i >= 0 {
+			if i := p.index(place); i >= 0 && !p.rest {
 				runs = append(runs, made[p.at][1+i])
 			}
 		}
@@ -99,11 +108,11 @@ func (g *grouped) together(theta graph.Value, of func(p *Part) []graph.Value) []
 	return out
 }
 
-// rates puts together rates of theta and the state, or what they are behind a step.
+// rates puts together rates of theta and the state.
 func (g *grouped) rates(c Call, of func(p *Part) (theta graph.Value, state []graph.Value)) (theta graph.Value, state []graph.Value) {
 	all := g.together(c.Theta, func(p *Part) []graph.Value {
 		theta, state := of(p)
-		return append([]graph.Value{theta}, state...)
+		return append([]graph.Value{p.moving(theta)}, state...)
 	})
 	return all[0], all[1:]
 }
@@ -113,8 +122,64 @@ func (p *Part) index(place int) int {
 	return slices.IndexFunc(p.arrays, func(a array) bool { return a.place == place })
 }
 
+// worth is the number of elements from which on a run is worth a pass of its own.
+const worth = 1 << 12
+
+// stretches returns the parts as steps take them: one whose elements are each for themselves is cut up into its long runs, whose elements a
+// pass reads and writes where they are, and its short ones together.
+func (g *grouped) stretches() *grouped {
+	out := &grouped{entries: g.entries}
+	for _, p := range g.parts {
+		cuts := [][]run{p.runs}
+		if p.rule.Elementwise {
+			cuts = p.stretches()
+		}
+		for i, runs := range cuts {
+			p.at, p.runs, p.Parameters, p.rest = len(out.parts), runs, 0, i > 0
+			for _, r := range runs {
+				p.Parameters += r.to - r.from
+			}
+			out.parts = append(out.parts, p)
+		}
+	}
+	out.order()
+	return out
+}
+
+// stretches cuts a part up. Short runs take some elements of a long one along, for an engine computes what is a few elements as a whole by
+// other means than many, and to other bits.
+func (p *Part) stretches() [][]run {
+	var out [][]run
+	var short []run
+	for _, r := range p.runs {
+		if r.to-r.from < worth {
+			short = append(short, r)
+		} else {
+			out = append(out, []run{r})
+		}
+	}
+	if len(short) == 0 {
+		return out
+	}
+	if len(out) > 0 {
+		long := &out[0][0]
+		cut := long.from + worth/2
+		short = append(short, run{long.from, cut})
+		long.from = cut
+	}
+	return append(out, short)
+}
+
 func (g *grouped) step(c Call) (theta graph.Value, state []graph.Value) {
-	return g.rates(c, func(p *Part) (graph.Value, []graph.Value) { return p.rule.Step(p.call(c)) })
+	all := g.together(c.Theta, func(p *Part) []graph.Value {
+		own := p.call(c)
+		theta, state := p.rule.Step(own)
+		if p.Stays() {
+			theta = own.Theta
+		}
+		return append([]graph.Value{theta}, state...)
+	})
+	return all[0], all[1:]
 }
 
 func (g *grouped) velocity(c Call, at Scale) (theta graph.Value, state []graph.Value) {
@@ -130,7 +195,11 @@ func (g *grouped) centered(c Call, before []graph.Value, age graph.Value) (theta
 func (g *grouped) centeredLift(ends [2]Call, mean []graph.Value, age graph.Value) (dmean, dflip []graph.Value) {
 	flips := make([][]graph.Value, len(g.parts))
 	dmean = g.together(ends[0].Theta, func(p *Part) (means []graph.Value) {
-		means, flips[p.at] = p.rule.family.centeredLift([2]Call{p.call(ends[0]), p.call(ends[1])}, p.state(mean), age)
+		own := [2]Call{p.call(ends[0]), p.call(ends[1])}
+		means, flips[p.at] = p.rule.family.centeredLift(own, p.state(mean), age)
+		if p.Stays() { // both ends would be one behind a step
+			means[0], flips[p.at][0] = graph.Value{}, own[1].Theta.Sub(own[0].Theta)
+		}
 		return means
 	})
 	return dmean, g.together(ends[0].Theta, func(p *Part) []graph.Value { return flips[p.at] })

@@ -18,7 +18,7 @@ var someWeights = []graph.Block{
 	{Name: "2.weight", Shape: []int{2, 4}, Offset: 8}, {Name: "2.bias", Shape: []int{4}, Offset: 16},
 }
 
-func mustConfig(t *testing.T, name string, values map[string]any) Config {
+func mustConfig(t testing.TB, name string, values map[string]any) Config {
 	t.Helper()
 	c, err := New(name, values)
 	if err != nil {
@@ -276,6 +276,15 @@ func TestAGroupWithoutTheMemoryFormIsNamed(t *testing.T) {
 	}
 	if _, err := r.Settled(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAPatternsStarStandsForAnyCharacters(t *testing.T) {
+	w := graph.Block{Name: "model/layers.0/kernel", Shape: []int{2}}
+	for pattern, want := range map[string]bool{"*": true, "*kernel": true, "model*0/kernel": true, "model?layers.0[/]kernel": true, "*/bias": false, "model/*/*/*": false} {
+		if got := (Group{Match: []string{pattern}}).holds(w); got != want {
+			t.Errorf("%s holds %s: %v", pattern, w.Name, got)
+		}
 	}
 }
 

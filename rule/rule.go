@@ -143,5 +143,13 @@ func (r *Rule) Validate() error {
 	return nil
 }
 
+// short reports whether a step takes one pass over the parameters.
+func (r *Rule) short() bool {
+	if r.grouped == nil {
+		return r.Elementwise
+	}
+	return r.conditioning.ClipNorm == 0 && !slices.ContainsFunc(r.grouped.parts, func(p Part) bool { return !p.rule.short() })
+}
+
 // step is Step from the gradient of the loss.
 func (r *Rule) step(c Call) (theta graph.Value, state []graph.Value) { return r.Step(r.condition(c)) }

@@ -128,6 +128,7 @@ type Stepper[T graph.Float] struct {
 	options engine.Options
 	update  *engine.Program // compiled when first needed
 	aside   [][]T           // theta and the state behind a step that may be broken off
+	behind  []engine.Buffer // these, as the program's outputs
 }
 
 // NewStepper compiles the step of a rule for the weights that a vector of parameters consists of.
@@ -190,29 +191,26 @@ func (s *Stepper[T]) Step(lr float64, theta, gradient []T) error {
 }
 
 // StepContext is Step, broken off by a context that ends where steps take long, those of rules of whole weights: they are computed aside and
-// then moved to, so that a step that was broken off has moved nothing. Others are as short as they are not broken off.
+// then moved to, so that a step that was broken off has moved nothing. Others, and those of groups of such, are too short to be broken off.
 func (s *Stepper[T]) StepContext(ctx context.Context, lr float64, theta, gradient []T) error {
-	if s.rule.Elementwise {
+	if s.rule.short() {
 		return s.Step(lr, theta, gradient)
 	}
 	if err := s.take(lr, theta, gradient); err != nil {
 		return err
 	}
-	there := append([][]T{theta}, s.arrays...)
-	out := make([]engine.Buffer, len(there))
 	if s.aside == nil {
-		for _, a := range there {
-			s.aside = append(s.aside, make([]T, len(a)))
+		for _, n := range s.rule.Lengths(s.dim) {
+			s.aside = append(s.aside, make([]T, n))
+			s.behind = append(s.behind, engine.Of(s.aside[len(s.aside)-1]))
 		}
 	}
-	for i, a := range s.aside {
-		out[i] = engine.Of(a)
-	}
-	if err := s.program.RunContext(ctx, s.in, out); err != nil {
+	if err := s.program.RunContext(ctx, s.in, s.behind); err != nil {
 		return fmt.Errorf("rule %s: step %d: %w", s.rule.Name, s.n, err)
 	}
-	for i, a := range s.aside {
-		copy(there[i], a)
+	copy(theta, s.aside[0])
+	for i, a := range s.arrays {
+		copy(a, s.aside[1+i])
 	}
 	s.n++
 	return nil

@@ -30,7 +30,7 @@ type Work struct {
 type Result struct {
 	Name        string  `json:"name"`
 	Seconds     float64 `json:"seconds"`              // of the fastest run
-	Gflops      float64 `json:"gflops"`               // products alone, per second
+	Gflops      float64 `json:"gflops"`               // products alone, per second, as their definitions have them: see engine.Program.Flops
 	Peak        float64 `json:"peak_fraction"`        // of the multiply-add peak measured next to the runs
 	PeakGflops  float64 `json:"peak_gflops"`          // that peak
 	Gradients   float64 `json:"gradients,omitempty"`  // cost relative to the gradient alone

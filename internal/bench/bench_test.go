@@ -67,6 +67,38 @@ func TestAnObjectivesCostsStandBesideItsGradient(t *testing.T) {
 	}
 }
 
+// counted counts evaluations of the loss alone.
+type counted struct {
+	objective.Objective[float64]
+	losses *int
+}
+
+func (c counted) Evaluate(ctx context.Context, theta []float64, batch int, want objective.Want[float64]) (objective.Evaluation, error) {
+	if want.Gradient == nil {
+		*c.losses++
+	}
+	return c.Objective.Evaluate(ctx, theta, batch, want)
+}
+
+func TestAnObjectivesWorksAreRunAsOftenAsOthers(t *testing.T) {
+	o := objective.NewNumeric[float64](&objective.Function{Dim: 3, Batch: func(theta graph.Value, _ int) graph.Value { return theta.Square().Sum() }}, 1)
+	c, err := rule.New("gd", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Rule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	losses := 0
+	if _, err := Objective(t.Context(), counted{o, &losses}, r, []float64{1, 2, 3}, objective.Full, c.LR, Options{Threads: 1, Budget: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if want := 1 + rounds*minRuns; losses < want { // the first compiles
+		t.Errorf("%d runs, want %d", losses, want)
+	}
+}
+
 // BenchmarkWorks measures every line of the table: fraction of the multiply-add peak, and cost in gradients.
 func BenchmarkWorks(b *testing.B) {
 	for _, w := range Works() {

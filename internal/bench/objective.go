@@ -41,7 +41,7 @@ func Objective[T graph.Float](ctx context.Context, o objective.Objective[T], r *
 		budget = 2 * time.Second
 	}
 	start := time.Now()
-	for n := 0; n < minRuns || time.Since(start) < budget*time.Duration(len(works)); n++ {
+	for n := 0; n < rounds*minRuns || time.Since(start) < budget*time.Duration(len(works)); n++ {
 		for i, w := range works {
 			t := time.Now()
 			if err := w.run(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -23,8 +24,14 @@ var (
 	worker string
 )
 
+// scripts are the works as each framework has them.
+var scripts = map[string]string{"torch": torchWorks, "jax": jaxWorks}
+
 // PeerNames are the frameworks that the works are written in too.
-var PeerNames = []string{"torch", "jax"}
+var PeerNames = slices.Sorted(maps.Keys(scripts))
+
+// ErrNoPeer says that a peer is none of PeerNames.
+var ErrNoPeer = errors.New("no such peer")
 
 // A Peer is another framework at work beside this program, in a process of its own that lives until Close.
 type Peer struct {
@@ -36,6 +43,7 @@ type Peer struct {
 	ask     io.WriteCloser
 	answers *bufio.Reader
 	stderr  *tail
+	ended   bool // it is asked for nothing more
 }
 
 // A Setting is a way in which a peer does a work, with the time of its fastest run, or why it cannot.
@@ -48,8 +56,9 @@ type Setting struct {
 // StartPeer starts a peer on so many threads in the given interpreter; an empty one stands for the first python3 that has the framework.
 // The error says what is missing. The peer ends with the context.
 func StartPeer(ctx context.Context, name, python string, threads int) (*Peer, error) {
-	if !slices.Contains(PeerNames, name) {
-		return nil, fmt.Errorf("no peer %q: there are %s", name, strings.Join(PeerNames, ", "))
+	works, ok := scripts[name]
+	if !ok {
+		return nil, fmt.Errorf("%w: %q; there are %s", ErrNoPeer, name, strings.Join(PeerNames, ", "))
 	}
 	if python == "" {
 		var err error
@@ -57,8 +66,7 @@ func StartPeer(ctx context.Context, name, python string, threads int) (*Peer, er
 			return nil, err
 		}
 	}
-	script := map[string]string{"torch": torchWorks, "jax": jaxWorks}[name] + worker
-	p := &Peer{cmd: exec.CommandContext(ctx, python, "-c", script, fmt.Sprint(threads)), stderr: &tail{}}
+	p := &Peer{cmd: exec.CommandContext(ctx, python, "-c", works+worker, fmt.Sprint(threads)), stderr: &tail{}}
 	p.cmd.Stderr = p.stderr
 	p.cmd.WaitDelay = 5 * time.Second
 	var err error
@@ -169,15 +177,15 @@ func (t *tail) last() string {
 }
 
 // turns has this program, own, and each setting of each peer do a work in turn, so that what else the machine does hits all alike; in
-// each round for a share of the budget. It returns the peers that have the work, with the times of their settings.
+// each round for a share of the budget. It returns the peers that have the work, with the times of their settings; one that ends does nothing
+// from then on, and the others go on.
 func turns(ctx context.Context, work string, peers []*Peer, budget time.Duration, own func(time.Duration) error) ([]PeerResult, error) {
 	results := make([]PeerResult, len(peers))
 	for i, p := range peers {
-		settings, err := p.prepare(work)
-		if err != nil {
+		results[i] = PeerResult{Peer: p.Name, Version: p.Version, Device: p.Device}
+		if err := results[i].prepare(ctx, p, work); err != nil {
 			return nil, err
 		}
-		results[i] = PeerResult{Peer: p.Name, Version: p.Version, Device: p.Device, Settings: settings}
 	}
 	for range rounds {
 		if err := own(budget / rounds); err != nil {
@@ -188,7 +196,7 @@ func turns(ctx context.Context, work string, peers []*Peer, budget time.Duration
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
-				if err := results[i].turn(p, j, budget/rounds); err != nil {
+				if err := results[i].turn(ctx, p, j, budget/rounds); err != nil {
 					return nil, err
 				}
 			}
@@ -196,10 +204,12 @@ func turns(ctx context.Context, work string, peers []*Peer, budget time.Duration
 	}
 	kept := results[:0]
 	for i, p := range peers {
-		if err := p.drop(); err != nil {
-			return nil, err
+		if !p.ended {
+			if err := results[i].end(ctx, p, p.drop()); err != nil {
+				return nil, err
+			}
 		}
-		if len(results[i].Settings) > 0 {
+		if len(results[i].Settings) > 0 || results[i].Ended != "" {
 			kept = append(kept, results[i])
 		}
 	}
@@ -214,17 +224,40 @@ type PeerResult struct {
 	Best     string    `json:"best,omitempty"`    // the fastest setting
 	Seconds  float64   `json:"seconds,omitempty"` // its time
 	Settings []Setting `json:"settings"`
+	Ended    string    `json:"ended,omitempty"` // why it did no more, if it ended in this work
+}
+
+// end notes the error, if any, with which a peer ended, unless that is the context's doing.
+func (r *PeerResult) end(ctx context.Context, p *Peer, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	p.ended, r.Ended = true, err.Error()
+	for j := range r.Settings {
+		if s := &r.Settings[j]; s.Seconds == 0 && s.Error == "" {
+			s.Error = r.Ended
+		}
+	}
+	return nil
+}
+
+func (r *PeerResult) prepare(ctx context.Context, p *Peer, work string) (err error) {
+	if p.ended {
+		return nil
+	}
+	r.Settings, err = p.prepare(work)
+	return r.end(ctx, p, err)
 }
 
 // turn runs setting j for about so long.
-func (r *PeerResult) turn(p *Peer, j int, budget time.Duration) error {
+func (r *PeerResult) turn(ctx context.Context, p *Peer, j int, budget time.Duration) error {
 	s := &r.Settings[j]
-	if s.Error != "" {
+	if s.Error != "" || p.ended {
 		return nil
 	}
 	seconds, err := p.run(s.Name, budget)
 	if err != nil {
-		return err
+		return r.end(ctx, p, err)
 	}
 	if s.Seconds == 0 || seconds < s.Seconds {
 		s.Seconds = seconds

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -99,14 +100,41 @@ func TestAPeerThatEndsSaysItsLastWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = Run(t.Context(), Options{Budget: time.Millisecond, Only: only("two-parameter-gradient"), Peers: []*Peer{p}}, func(Result) {})
-	if err == nil || !strings.Contains(err.Error(), "MemoryError") || !strings.Contains(err.Error(), "exit status 3") {
-		t.Errorf("died: %v", err)
+	var got []Result
+	opt := Options{Budget: time.Millisecond, Only: only("two-parameter-gradient"), Peers: []*Peer{p}}
+	for range 2 {
+		if err := Run(t.Context(), opt, func(r Result) { got = append(got, r) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(got) != 2 || len(got[0].Peers) != 1 || len(got[1].Peers) != 0 || got[0].Fastest() != nil || !(got[1].Seconds > 0) {
+		t.Fatalf("results %+v", got)
+	}
+	died := got[0].Peers[0]
+	for _, why := range []string{died.Ended, died.Settings[0].Error, died.Settings[1].Error} {
+		if !strings.Contains(why, "MemoryError") || !strings.Contains(why, "exit status 3") {
+			t.Errorf("it died of %q", why)
+		}
+	}
+	if last := died.Settings[2].Error; last != "RuntimeError: no" {
+		t.Errorf("its last setting says %q", last)
+	}
+}
+
+func TestAPeerThatAContextEndsEndsTheWork(t *testing.T) {
+	p, err := startPlayed(t, "dies")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	own := func(time.Duration) error { cancel(); return nil }
+	if got, err := turns(ctx, "two-parameter-gradient", []*Peer{p}, time.Millisecond, own); err == nil {
+		t.Errorf("%+v", got)
 	}
 }
 
 func TestUnknownPeersAndInterpretersAreNamed(t *testing.T) {
-	if _, err := StartPeer(t.Context(), "caffe", "", 1); err == nil || !strings.Contains(err.Error(), "torch, jax") {
+	if _, err := StartPeer(t.Context(), "caffe", "", 1); err == nil || !errors.Is(err, ErrNoPeer) || !strings.Contains(err.Error(), `"caffe"; there are jax, torch`) {
 		t.Errorf("%v", err)
 	}
 	t.Setenv("PATH", t.TempDir())
@@ -121,7 +149,7 @@ func TestEveryPeersWorkIsOneOfOurs(t *testing.T) {
 	for _, w := range Works() {
 		ours[w.Name] = true
 	}
-	for _, script := range []string{torchWorks, jaxWorks} {
+	for _, script := range scripts {
 		_, works, _ := strings.Cut(script, "\ndef works():")
 		n := 0
 		for line := range strings.Lines(works) {

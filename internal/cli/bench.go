@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -36,9 +37,10 @@ func newBench() *cobra.Command {
 		Short: "Measure the heaviest work: fraction of the machine's peak, cost in gradients, speed beside PyTorch",
 		Long: `bench times matrix products, convolutions, and the gradients and Hessian-vector products of networks in float32. Each line
 gives the fastest run, as a fraction of the peak of fused multiply-adds measured next to it. The multiplications counted are
-those of the definition; 3 by 3 convolutions do with a quarter of them, so they may exceed the peak. With --peers torch,jax the same
-work runs there too, turn by turn with this program, in each setting that a user would try (eager, channels_last, torch.func, torch.compile,
-jit; products by jvp, linearize, vjp); the fastest counts, and is named. Compiling them takes a minute or more a work.
+those of the definition; 3 by 3 convolutions do with a quarter of them, so they may exceed the peak, and products of causal attention (gpt)
+with half. With --peers torch,jax the same work runs there too, turn by turn with this program, in each setting that a user would try
+(eager, channels_last, torch.func, torch.compile, jit; products by jvp, linearize, vjp); the fastest counts, and is named. Compiling them
+takes a minute or more a work.
 
 With a config, or flags for one, it times what a run of it does instead: loss, gradient, Hessian-vector product, the optimizer's step, an
 evaluation of its state equation, each beside the gradient.`,
@@ -64,10 +66,10 @@ evaluation of its state equation, each beside the gradient.`,
 			opt := bench.Options{Threads: threads, Budget: budget, Only: keep}
 			out, ctx := cmd.OutOrStdout(), cmd.Context()
 			for _, name := range peers {
-				if !slices.Contains(bench.PeerNames, name) {
-					return misuse("--peers %s: there are %s", name, strings.Join(bench.PeerNames, ", "))
-				}
 				p, err := bench.StartPeer(ctx, name, python, threads)
+				if errors.Is(err, bench.ErrNoPeer) {
+					return misuse("--peers: %w", err)
+				}
 				if err != nil {
 					return err
 				}
@@ -99,7 +101,7 @@ evaluation of its state equation, each beside the gradient.`,
 	given = bindSettings(cmd)
 	f := cmd.Flags()
 	bindJSON(cmd, &asJSON)
-	f.StringSliceVar(&peers, "peers", nil, "do the same work in other frameworks and print the ratio to the fastest: torch, jax")
+	f.StringSliceVar(&peers, "peers", nil, "do the same work in other frameworks and print the ratio to the fastest: "+strings.Join(bench.PeerNames, ", "))
 	f.StringVar(&python, "python", "", "the interpreter that has the peers; by default the first python3 that does")
 	f.StringVar(&only, "only", "", "measure the works whose name matches this regular expression")
 	f.DurationVar(&budget, "budget", 2*time.Second, "time for each work")
@@ -173,6 +175,11 @@ func printResult(out io.Writer, r bench.Result) {
 	if p := r.Fastest(); p != nil {
 		ratio = fmt.Sprintf("%.2f", r.PeerRatio)
 		remarks = append([]string{fmt.Sprintf("%s, %s: %s", p.Peer, p.Best, duration(p.Seconds))}, remarks...)
+	}
+	for _, p := range r.Peers {
+		if p.Ended != "" {
+			remarks = append(remarks, fmt.Sprintf("%s ended: %s", p.Peer, p.Ended))
+		}
 	}
 	flops, peak := "", ""
 	if r.Gflops > 0 {

@@ -194,6 +194,7 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 		{"orders of no use", "check --orders 5", exitMisused},
 		{"batches of a loss without any", "check --batches --objective rosenbrock", exitMisused},
 		{"works that there are not", "bench --only elephant", exitMisused},
+		{"a peer that there is not", "bench --peers caffe", exitMisused},
 		{"no time", "bench --budget 0s", exitMisused},
 		{"threads", "bench --threads -1", exitMisused},
 		{"works of a config", "bench --objective rosenbrock --only matmul", exitMisused},

@@ -59,8 +59,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			began, err = true, fmt.Errorf("standard output: %w", kept.err)
 		}
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = context.Cause(ctx) // what was in the midst of what is of no interest
+	if ended := context.Cause(ctx); ended != nil && (errors.Is(err, context.Canceled) || errors.Is(err, ended)) {
+		err = ended // what was in the midst of what is of no interest
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "shadowflow: %v\n", err)

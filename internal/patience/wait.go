@@ -8,8 +8,12 @@ import (
 )
 
 // Wait returns what f makes, or the cause of the context's end, should that come first. Then f goes on by itself until it is done, for nobody: it
-// is to touch nothing outside of what it makes. A panic of f is the caller's, with f's stack in its text.
+// is to touch nothing outside of what it makes. In a context that has ended nothing is begun. A panic of f is the caller's, with f's stack in its text.
 func Wait[A any](ctx context.Context, f func() (A, error)) (A, error) {
+	var none A
+	if ctx.Err() != nil {
+		return none, context.Cause(ctx)
+	}
 	type made struct {
 		a     A
 		err   error
@@ -33,7 +37,6 @@ func Wait[A any](ctx context.Context, f func() (A, error)) (A, error) {
 		}
 		return m.a, m.err
 	case <-ctx.Done():
-		var none A
 		return none, context.Cause(ctx)
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -19,9 +21,24 @@ func TestItIsNotWaitedForBehindTheContextsEnd(t *testing.T) {
 	never, why := make(chan int), errors.New("a signal")
 	defer close(never)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(why)
-	if a, err := Wait(ctx, func() (int, error) { return <-never, nil }); a != 0 || err != why {
+	if a, err := Wait(ctx, func() (int, error) { cancel(why); return <-never, nil }); a != 0 || err != why {
 		t.Errorf("%d, %v", a, err)
+	}
+}
+
+func TestInAContextThatHasEndedNothingIsBegun(t *testing.T) {
+	why := errors.New("a signal")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(why)
+	var begun atomic.Int32
+	for range 100 {
+		if a, err := Wait(ctx, func() (int, error) { return int(begun.Add(1)), nil }); a != 0 || err != why {
+			t.Fatalf("%d, %v", a, err)
+		}
+		runtime.Gosched() // to what was begun
+	}
+	if n := begun.Load(); n != 0 {
+		t.Errorf("begun %d times", n)
 	}
 }
 

@@ -3,7 +3,8 @@ import os
 import sys
 
 threads = int(sys.argv[1])
-os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+if hasattr(os, "sched_setaffinity"):  # on Linux
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax

@@ -9,14 +9,16 @@ import (
 
 // branches are arm64's names of amd64's jumps. Both compare signed integers.
 var branches = map[string]string{
-	"JMP": "B", "JE": "BEQ", "JZ": "BEQ", "JNE": "BNE", "JNZ": "BNE", "JL": "BLT", "JLT": "BLT", "JLE": "BLE", "JG": "BGT", "JGE": "BGE",
+	"JMP": "B", "JE": "BEQ", "JZ": "BEQ", "JNE": "BNE", "JNZ": "BNE", "JL": "BLT", "JLT": "BLT", "JGE": "BGE",
 }
 
 // arithmetic are instructions that compute with their last operand, a register or in memory, and leave the result there. They set the
-// flags, as on amd64.
+// flags as on amd64, but for those of flagless: a branch that would go by their result is refused.
 var arithmetic = map[string]string{
 	"ADDQ": "ADDS", "SUBQ": "SUBS", "ANDQ": "ANDS", "IMULQ": "MUL", "SHLQ": "LSL", "SHRQ": "LSR", "DECQ": "SUBS",
 }
+
+var flagless = map[string]bool{"MUL": true, "LSL": true, "LSR": true}
 
 func (p *printer) arithmetic(name string, o []operand.Op) {
 	from, to := "$1", o[len(o)-1]
@@ -72,22 +74,21 @@ var others = map[string]func(p *printer, o []operand.Op){
 	"VZEROUPPER": func(*printer, []operand.Op) {},
 	"MOVQ":       (*printer).move,
 	"LEAQ":       (*printer).addressOf,
-	"NEGQ":       func(p *printer, o []operand.Op) { p.line("NEG %s, %s", p.value(o[0]), p.value(o[0])) },
-	"XORQ": func(p *printer, o []operand.Op) {
-		p.line("EOR %s, %s, %s", p.value(o[0]), p.value(o[1]), p.value(o[1]))
-	},
 	"IMUL3Q": func(p *printer, o []operand.Op) {
 		p.line("MOVD %s, %s", p.value(o[0]), valueScratch)
 		p.line("MUL %s, %s, %s", valueScratch, p.value(o[1]), p.value(o[2]))
+		p.unset = "IMUL3Q"
 	},
-	"CMPQ":       (*printer).compare,
-	"TESTQ":      func(p *printer, o []operand.Op) { p.line("TST %s, %s", p.value(o[0]), p.value(o[1])) },
+	"CMPQ": (*printer).compare,
+	"TESTQ": func(p *printer, o []operand.Op) {
+		p.line("TST %s, %s", p.value(o[0]), p.value(o[1]))
+		p.unset = ""
+	},
 	"PREFETCHT0": func(p *printer, o []operand.Op) { p.line("PRFM %s, PLDL1KEEP", p.memory(o[0].(operand.Mem))) },
 	"VMOVAPS":    (*printer).vector,
 	"VMOVAPD":    (*printer).vector,
 	"VMOVUPS":    (*printer).vector,
 	"VMOVUPD":    (*printer).vector,
-	"VMOVDQU":    (*printer).vector,
 	"VMOVSS":     func(p *printer, o []operand.Op) { p.single("FMOVS", 4, o) },
 	"VMOVSD":     func(p *printer, o []operand.Op) { p.single("FMOVD", 8, o) },
 	"VADDSS":     func(p *printer, o []operand.Op) { p.addSingle("FADDS", "FMOVS", 4, o) },
@@ -136,6 +137,7 @@ func (p *printer) addressOf(o []operand.Op) {
 func (p *printer) compare(o []operand.Op) {
 	first, second := p.scalar(o[0]), p.value(o[1])
 	p.line("CMP %s, %s", second, first)
+	p.unset = ""
 }
 
 // vector prints a move of a whole vector.

@@ -32,6 +32,8 @@ type printer struct {
 	labels int   // of the function at hand, made by the printer
 	taken  bool  // V31 is the function's own
 	err    error // the first
+	// unset is the instruction by whose result amd64 has set the flags last, if arm64 has not.
+	unset string
 }
 
 func (p *printer) global(g *ir.Global) {
@@ -43,7 +45,7 @@ func (p *printer) global(g *ir.Global) {
 }
 
 func (p *printer) function(f *ir.Function) error {
-	p.labels, p.taken = 0, false
+	p.labels, p.taken, p.unset = 0, false, ""
 	for _, i := range f.Instructions() {
 		for _, r := range i.Registers() {
 			p.taken = p.taken || r.Kind() == reg.KindVector && reg.ToPhysical(r).PhysicalIndex() == scratchVector
@@ -177,11 +179,17 @@ func (p *printer) instruction(i *ir.Instruction) {
 		return
 	}
 	if b, ok := branches[i.Opcode]; ok {
+		if b != "B" && p.unset != "" {
+			p.fail("it goes by the result of %s, which sets no flags on arm64: want a comparison between them", p.unset)
+		}
 		p.line("%s %s", b, o[0].Asm())
 		return
 	}
 	if s, ok := arithmetic[i.Opcode]; ok {
 		p.arithmetic(s, o)
+		if p.unset = ""; flagless[s] {
+			p.unset = i.Opcode
+		}
 		return
 	}
 	if s, ok := inGo[i.Opcode]; ok {

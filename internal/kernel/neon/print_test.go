@@ -76,3 +76,36 @@ func TestPrintRefusesWhatArm64Lacks(t *testing.T) {
 		})
 	}
 }
+
+// On amd64 a branch goes by the result of a product or a shift too; arm64 sets no flags there, and what was compared before would count.
+func TestNoBranchGoesByWhatSetsNoFlags(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		body    func(c *build.Context)
+		refused bool
+	}{
+		{"a count", func(c *build.Context) { c.DECQ(reg.RCX) }, false},
+		{"a comparison", func(c *build.Context) { c.CMPQ(reg.RCX, operand.U8(3)) }, false},
+		{"a test behind a shift", func(c *build.Context) { c.SHLQ(operand.U8(2), reg.RCX); c.TESTQ(reg.RCX, reg.RCX) }, false},
+		{"a shift to the left", func(c *build.Context) { c.SHLQ(operand.U8(2), reg.RCX) }, true},
+		{"a shift to the right", func(c *build.Context) { c.SHRQ(operand.U8(2), reg.RCX) }, true},
+		{"a product", func(c *build.Context) { c.IMULQ(reg.RDX, reg.RCX) }, true},
+		{"a product of three", func(c *build.Context) { c.IMUL3Q(operand.U8(12), reg.RDX, reg.RCX) }, true},
+		{"a shift behind a count, and a load", func(c *build.Context) {
+			c.DECQ(reg.RDX)
+			c.SHRQ(operand.U8(2), reg.RCX)
+			c.VMOVUPS(operand.Mem{Base: reg.RDI}, reg.X3)
+		}, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := printed(t, func(c *build.Context) {
+				c.Label("again")
+				tc.body(c)
+				c.JNE(operand.LabelRef("again"))
+			})
+			if (err != nil) != tc.refused {
+				t.Errorf("printed %s (%v)", got, err)
+			}
+		})
+	}
+}
