@@ -31,7 +31,8 @@ ended with. The same seed prints the same text. In a terminal, bytes that are no
 				if err := run.Sample(cmd.Context(), args[0], s, &text); err != nil {
 					return err
 				}
-				return printJSON(cmd.OutOrStdout(), map[string]string{"prompt": s.Prompt, "text": text.String()})
+				// JSON has characters, not bytes: what is no UTF-8 is only in bytes, which it writes in base64.
+				return printJSON(cmd.OutOrStdout(), map[string]any{"prompt": s.Prompt, "text": text.String(), "bytes": []byte(text.String())})
 			}
 			out := cmd.OutOrStdout()
 			if !isTerminal(out) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,6 +20,13 @@ func TestALanguageModelIsTrainedAndSampled(t *testing.T) {
 	one := sample("--seed", "5")
 	if !strings.HasPrefix(one, "To be") || len(one) != len("To be")+12+len("\n") || sample("--seed", "5") != one {
 		t.Errorf("the sample is %q", one)
+	}
+	var inJSON struct {
+		Text  string
+		Bytes []byte
+	}
+	if err := json.Unmarshal([]byte(sample("--seed", "5", "--json")), &inJSON); err != nil || string(inJSON.Bytes)+"\n" != one || !strings.HasPrefix(inJSON.Text, "To be") {
+		t.Errorf("%v: in JSON it is %q, %q", err, inJSON.Text, inJSON.Bytes)
 	}
 }
 
