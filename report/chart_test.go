@@ -2,6 +2,8 @@ package report
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"image/png"
 	"math"
 	"os"
@@ -73,13 +75,26 @@ func TestWhatCannotBeDrawnIsAnError(t *testing.T) {
 	}
 }
 
+func TestAPageIsNotWrittenBehindItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("no more of it")
+	cancel(cause)
+	dir := t.TempDir()
+	if _, err := (&Document{Figures: []Drawing{exampleChart()}}).Write(ctx, dir); !errors.Is(err, cause) {
+		t.Errorf("error %v, want %v", err, cause)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "index.html")); err == nil {
+		t.Error("the page is there")
+	}
+}
+
 func TestAPageIsInTheReadersColoursAndNeedsNothingBesideItself(t *testing.T) {
 	d := &Document{
 		Title: "What <we> did", Claim: "It & that.", Verdict: "It holds.", Findings: []string{"p = 0.01"}, Figures: []Drawing{exampleChart(), exampleHeatmap()},
 		Tables: []Table{{Caption: "numbers", Header: []string{"a"}, Rows: [][]string{{"1"}}}}, Commands: []string{"shadowflow map"}, Sources: []Source{{"sweep.yaml", "seeds: 2"}},
 	}
 	dir := t.TempDir()
-	path, err := d.Write(dir)
+	path, err := d.Write(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}

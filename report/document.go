@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"context"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -51,15 +52,17 @@ const (
 )
 
 // Write draws the figures of a document as PNG, SVG and PDF into the folder figures of dir, and writes the page index.html, which
-// needs nothing beside itself. It returns the page's path.
-func (d *Document) Write(dir string) (page string, err error) { return d.write(dir, documentPage) }
+// needs nothing beside itself. It returns the page's path. An error of ctx ends it between two figures.
+func (d *Document) Write(ctx context.Context, dir string) (page string, err error) {
+	return d.write(ctx, dir, documentPage)
+}
 
 // PagePaths returns the page that a document's Write writes, and the folder of its figures.
 func PagePaths(dir string) []string {
 	return []string{filepath.Join(dir, documentPage), filepath.Join(dir, figuresDir)}
 }
 
-func (d *Document) write(dir, name string) (page string, err error) {
+func (d *Document) write(ctx context.Context, dir, name string) (page string, err error) {
 	figures := filepath.Join(dir, figuresDir)
 	if err := os.MkdirAll(figures, 0o755); err != nil {
 		return "", err
@@ -69,6 +72,9 @@ func (d *Document) write(dir, name string) (page string, err error) {
 	}
 	for _, f := range d.Figures {
 		for _, format := range formats {
+			if ctx.Err() != nil {
+				return "", context.Cause(ctx)
+			}
 			if err := Save(f, filepath.Join(figures, f.Label().Name+"."+format)); err != nil {
 				return "", err
 			}

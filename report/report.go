@@ -6,6 +6,7 @@
 package report
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"math"
@@ -76,4 +77,6 @@ func (r *Report) Document() *Document {
 
 // Write draws every figure as PNG, SVG and PDF into the folder figures of the run directory, and writes the page report.html,
 // whose path it returns.
-func (r *Report) Write() (page string, err error) { return r.Document().write(r.Dir, pageFile) }
+func (r *Report) Write(ctx context.Context) (page string, err error) {
+	return r.Document().write(ctx, r.Dir, pageFile)
+}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -12,12 +13,12 @@ import (
 )
 
 // WriteSweep writes the page of a sweep and its figures into the sweep's directory, and returns the page's path.
-func WriteSweep(s *sweep.Sweep, dir string) (page string, err error) {
+func WriteSweep(ctx context.Context, s *sweep.Sweep, dir string) (page string, err error) {
 	d, err := SweepPage(s, dir)
 	if err != nil {
 		return "", err
 	}
-	return d.Write(dir)
+	return d.Write(ctx, dir)
 }
 
 // maxCurves is how many groups of runs can be told apart in one figure.

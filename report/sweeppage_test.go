@@ -63,7 +63,7 @@ func TestASweepsPageHasCurvesMeansAndReasons(t *testing.T) {
 	if len(norms) != 2 || norms[0].Name != "beta2 0.9" || len(norms[0].X) != 5 || norms[0].Y[0] != 1.5 {
 		t.Errorf("curves %+v, want two, the first of 5 steps and of the mean norm 1.5", norms)
 	}
-	path, err := WriteSweep(s, dir)
+	path, err := WriteSweep(t.Context(), s, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

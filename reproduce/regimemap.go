@@ -211,7 +211,7 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 	doc := m.document()
 	doc.Commands = []string{o.command(dir)}
 	doc.Sources = []report.Source{{Name: "map/sweep.yaml", Text: string(s.Source)}}
-	m.Page, err = doc.Write(dir)
+	m.Page, err = doc.Write(ctx, dir)
 	return m, err
 }
 

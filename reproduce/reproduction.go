@@ -156,6 +156,6 @@ func (r *Reproduction) Run(ctx context.Context, s Scale, dir string, opt sweep.O
 		f.Verdict = "The claim " + said(f.Outcome) + "."
 	}
 	f.Findings = append(f.Findings, missing(made)...)
-	f.Path, err = f.Write(dir)
+	f.Path, err = f.Write(ctx, dir)
 	return f, err
 }

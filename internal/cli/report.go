@@ -26,7 +26,7 @@ func newReport() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			page, err := r.Write()
+			page, err := r.Write(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -71,7 +72,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		fmt.Fprintf(stderr, "interrupted at step %d; go on with: shadowflow run --resume %s\n", result.Step, dir)
 		return nil
 	}
-	if err := f.present(cmd.OutOrStdout(), dir, result); err != nil {
+	if err := f.present(cmd.Context(), cmd.OutOrStdout(), dir, result); err != nil {
 		return err
 	}
 	return diverged(result)
@@ -156,14 +157,18 @@ func newRunName(c *config.Config) string {
 }
 
 // present draws the figures and says what the run found.
-func (f *runFlags) present(w io.Writer, dir string, result *run.Result) error {
+func (f *runFlags) present(ctx context.Context, w io.Writer, dir string, result *run.Result) error {
 	r, err := report.Read(dir)
 	if err != nil {
 		return err
 	}
 	var page string
 	if f.figures {
-		if page, err = r.Write(); err != nil {
+		page, err = r.Write(ctx)
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: the run has ended, and only its page is not there; draw it with: shadowflow report %s", context.Cause(ctx), dir)
+		}
+		if err != nil {
 			return err
 		}
 	}

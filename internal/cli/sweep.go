@@ -155,7 +155,10 @@ func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) err
 	if err := errors.Join(failed, s.WriteTables(dir)); err != nil {
 		return err
 	}
-	page, err := report.WriteSweep(s, dir)
+	page, err := report.WriteSweep(cmd.Context(), s, dir)
+	if cmd.Context().Err() != nil {
+		return interrupted(cmd, "shadowflow sweep "+dir)
+	}
 	if err != nil {
 		return err
 	}
