@@ -175,7 +175,7 @@ func TestWhichStepsAreMemories(t *testing.T) {
 		"the gradient before":                {"d: g - p\n    p: g", "d", []moment{{"d", "g", Kernel{1, -1, 0}, false}}, "", []string{"p"}},
 		"a sum that never forgets":           {"s: s + g^2", "g / sqrt(s)", nil, "s = s + g^2 is no exponential memory of a function of the gradient alone", []string{"s"}},
 		"an average of an average":           {"m: ema(g, b)\n    mm: ema(m, b2)", "mm", nil, "mm = ema(m, b2) is no exponential memory of a function of the gradient alone", []string{"m", "mm"}},
-		"a decay that changes":               {"v: ema(g^2, 1 - (n + 1)^(-0.8))", "g / sqrt(v)", nil, "v = ema(g^2, 1 - (n + 1)^(-0.8)) is no exponential memory of a function of the gradient alone", []string{"v"}},
+		"a decay that changes":               {"v: ema(g^2, 1 - (n + 1)^(-0.8))", "g / sqrt(v)", nil, "v = ema(g^2, 1 - (n + 1)^-0.8) is no exponential memory of a function of the gradient alone", []string{"v"}},
 		"parameters in phi":                  {"m: ema(g + 0.1 * theta, b)", "m", nil, "m = ema(g + 0.1 * theta, b) is no exponential memory of a function of the gradient alone", []string{"m"}},
 		"the step in U":                      {"m: ema(g, b)", "m / (n + 1)", nil, "its update m / (n + 1) depends on n, the step", []string{"m"}},
 		"the step size in U":                 {"m: ema(g, b)", "m * (1 - lr)", nil, "its update m * (1 - lr) depends on lr, the step size", []string{"m"}},

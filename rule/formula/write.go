@@ -52,7 +52,8 @@ func (f *Formula) String() string {
 	case Negate:
 		return "-" + within(f.Args[0], looseSign)
 	case "^":
-		return within(f.Args[0], tight) + "^" + within(f.Args[1], tight)
+		// An exponent is all that follows, as it is read: no more levels are written than were there.
+		return within(f.Args[0], tight) + "^" + within(f.Args[1], looseSign)
 	}
 	return f.Op + "(" + f.list(", ", (*Formula).String) + ")"
 }
