@@ -61,12 +61,9 @@ func (p *progress) show(at run.Progress) {
 	p.bar.Describe(report.Standing(at))
 }
 
-// line prints where the run stands.
+// line prints where the run stands: at once, and then now and then.
 func (p *progress) line(at run.Progress) {
 	now := time.Now()
-	if p.shown.IsZero() {
-		p.shown = p.started
-	}
 	if p.quiet || now.Sub(p.shown) < lineEvery {
 		return
 	}

@@ -18,6 +18,7 @@ func TestProgressOutsideATerminalIsALineNowAndThen(t *testing.T) {
 		want  string
 	}{
 		{"a line when the last is old", false, 2 * lineEvery, "step 30 of 100  loss 0.5  norm 2  realized bias - lowers  time left"},
+		{"a line at once", false, 0, "step 30 of 100  loss 0.5"},
 		{"nothing soon after a line", false, lineEvery / 2, ""},
 		{"nothing when quiet", true, 2 * lineEvery, ""},
 	} {
@@ -25,7 +26,9 @@ func TestProgressOutsideATerminalIsALineNowAndThen(t *testing.T) {
 			var out strings.Builder
 			p := newProgress(&out, c.quiet)
 			p.started, p.first = time.Now().Add(-time.Minute), 10
-			p.shown = time.Now().Add(-c.since)
+			if p.shown = time.Now().Add(-c.since); c.name == "a line at once" {
+				p.shown = time.Time{}
+			}
 			p.show(at)
 			if got := out.String(); !strings.HasPrefix(got, c.want) || (c.want == "") != (got == "") {
 				t.Errorf("printed %q, want it to begin with %q", got, c.want)
