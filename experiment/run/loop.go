@@ -35,12 +35,14 @@ type Loop[T graph.Float] struct {
 	// StopLoss and StopSeconds end the loop where the loss over all examples is below the one, or the wall time has reached the other; 0:
 	// never. With mini-batches the loss is looked at once an epoch.
 	StopLoss, StopSeconds float64
-	// Progress, if not nil, is told of each step that was taken, and of the last point.
+	// Progress, if not nil, is told of the point where the loop begins, before anything is measured there, of each step that was taken, and of
+	// the last point.
 	Progress func(at *Point[T])
 
 	watch     stopwatch
 	point     Point[T]
 	held      *heldRow
+	first     int // the step that it begins with
 	firstLoss float64
 	averages  averages[T]
 }
@@ -76,12 +78,12 @@ func (l *Loop[T]) columns() []record.Column {
 // step at hand had not been begun.
 func (l *Loop[T]) run(ctx context.Context, to sink) (Status, error) {
 	l.makeRoom()
-	first := l.Optimizer.Steps()
-	for n := first; ; n++ {
+	l.first = l.Optimizer.Steps()
+	for n := l.first; ; n++ {
 		if ctx.Err() != nil {
 			return Interrupted, nil
 		}
-		if n > first && to != nil {
+		if n > l.first && to != nil {
 			if err := to.between(n); err != nil {
 				return "", err
 			}
@@ -115,7 +117,7 @@ func (l *Loop[T]) advance(ctx context.Context, to sink, n int) (Status, error) {
 		return "", err
 	}
 	recorded := l.records(n)
-	if recorded || l.held != nil {
+	if recorded || l.held != nil || n == l.first {
 		at.Norms = diagnose.GradientNorms(at.Gradient, l.Eps)
 	}
 	if err := l.complete(ctx, to); err != nil {
@@ -132,6 +134,9 @@ func (l *Loop[T]) advance(ctx context.Context, to sink, n int) (Status, error) {
 	var measured []Meter[T]
 	if recorded {
 		measured = l.due(n, status != "")
+	}
+	if n == l.first && l.Progress != nil {
+		l.Progress(at)
 	}
 	for _, m := range measured {
 		if err := l.watch.time(m.Name(), func() error { return m.Measure(ctx, at) }); err != nil {

@@ -20,7 +20,7 @@ type Options struct {
 	Settings [][]schema.Setting
 	// AcceptChanged, of Resume alone, lets a run go on whose config, data or program changed. Its result says so.
 	AcceptChanged bool
-	// Progress, if not nil, is told after each step.
+	// Progress, if not nil, is told where the run begins, and after each step.
 	Progress func(Progress)
 	// Introduce, if not nil, is told before the first step what the run is, line by line: its optimizer's groups.
 	Introduce func(text string)
