@@ -99,6 +99,9 @@ func (c *Chart) draw(whole draw.Canvas) error {
 	return nil
 }
 
+// errNothing is the error of axes without a point.
+var errNothing = errors.New("nothing in it can be drawn: all its values are missing, or not positive on a logarithmic axis")
+
 func (a *Axes) plot() (*plot.Plot, *plot.Legend, error) {
 	p := plot.New()
 	style(p)
@@ -128,7 +131,7 @@ func (a *Axes) plot() (*plot.Plot, *plot.Legend, error) {
 		}
 	}
 	if !drawn {
-		return nil, nil, errors.New("nothing in it can be drawn: all its values are missing, or not positive on a logarithmic axis")
+		return nil, nil, errNothing
 	}
 	a.scale(p)
 	if a.Zero {

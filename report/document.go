@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"image/color"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,22 +72,39 @@ func (d *Document) write(ctx context.Context, dir, name string) (page string, er
 	if err := atomicfile.Sweep(figures, time.Minute); err != nil {
 		return "", err
 	}
+	drawn := *d
+	drawn.Figures = nil
 	for _, f := range d.Figures {
-		for _, format := range formats {
-			if ctx.Err() != nil {
-				return "", context.Cause(ctx)
-			}
-			if err := Save(f, filepath.Join(figures, f.Label().Name+"."+format)); err != nil {
-				return "", err
-			}
+		err := saveAll(ctx, f, figures)
+		if errors.Is(err, errNothing) {
+			drawn.Findings = append(slices.Clip(drawn.Findings), fmt.Sprintf("Of the figure %q %v.", f.Label().Title, errNothing))
+			continue
 		}
+		if err != nil {
+			return "", err
+		}
+		drawn.Figures = append(drawn.Figures, f)
 	}
+	d = &drawn
 	text, err := d.Page()
 	if err != nil {
 		return "", err
 	}
 	page = filepath.Join(dir, name)
 	return page, atomicfile.WriteBytes(page, text)
+}
+
+// saveAll draws a figure in each format.
+func saveAll(ctx context.Context, f Drawing, dir string) error {
+	for _, format := range formats {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := Save(f, filepath.Join(dir, f.Label().Name+"."+format)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Page returns the document as one HTML page with its figures in it.

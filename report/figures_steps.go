@@ -33,6 +33,24 @@ func (r *Report) stepsFigure() *Chart {
 	return c
 }
 
+// sayClippedElements says how many elements of the gradient were clipped.
+func (r *Report) sayClippedElements() string {
+	_, shares := r.column("clip.share")
+	most, steps := 0.0, 0
+	for _, s := range shares {
+		if most = max(most, s); s > 0 {
+			steps++
+		}
+	}
+	switch {
+	case len(shares) == 0:
+		return ""
+	case steps == 0:
+		return fmt.Sprintf("No element of the gradient%s was beyond optimizer.clip_value at any of %d recorded steps.", r.ofBatch(), len(shares))
+	}
+	return fmt.Sprintf("Elements of the gradient%s were clipped at %d of %d recorded steps, up to %s of them.", r.ofBatch(), steps, len(shares), percent(most))
+}
+
 // sayClipping says how often the gradient's norm was clipped, and what that did to N.
 func (r *Report) sayClipping() string {
 	_, factors := r.column("clip.factor")
@@ -46,7 +64,7 @@ func (r *Report) sayClipping() string {
 	case len(factors) == 0:
 		return ""
 	case len(active) == 0:
-		return fmt.Sprintf("The norm of the gradient%s was within its bound at all %d recorded steps: nothing was clipped.", r.ofBatch(), len(factors))
+		return fmt.Sprintf("The norm of the gradient%s was within its bound at all %d recorded steps: it was not clipped.", r.ofBatch(), len(factors))
 	}
 	s := fmt.Sprintf("The norm of the gradient%s was clipped at %d of %d recorded steps, to %s of it in the median", r.ofBatch(), len(active), len(factors), percent(stats.Median(active)))
 	drives := r.together("drive.clip", "drive.main")

@@ -189,10 +189,26 @@ func TestClippingIsSaidWithWhatItDoesToTheNorm(t *testing.T) {
 		{"clipped", map[string][]float64{"clip.factor": {0.5, 1, 0.25, 0.75}, "drive.main": {-2, -4, -4}, "drive.clip": {1, 0, -1}},
 			"The norm of the gradient was clipped at 3 of 4 recorded steps, to 50.0% of it in the median; of the 2 of those where it was measured that raised dN/dt at 1 and lowered it at 1, by 37.5% of the main drive in the median."},
 		{"clipped, with no bias measured", map[string][]float64{"clip.factor": {0.5, 1}}, "The norm of the gradient was clipped at 1 of 2 recorded steps, to 50.0% of it in the median."},
-		{"within the bound", map[string][]float64{"clip.factor": {1, 1}}, "The norm of the gradient was within its bound at all 2 recorded steps: nothing was clipped."},
+		{"within the bound", map[string][]float64{"clip.factor": {1, 1}}, "The norm of the gradient was within its bound at all 2 recorded steps: it was not clipped."},
 		{"no bound", map[string][]float64{"loss": {1, 1}}, ""},
 	} {
 		if got := measured(c.columns).sayClipping(); got != c.want {
+			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestClippedElementsAreSaid(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		shares []float64
+		want   string
+	}{
+		{"at some steps", []float64{0.25, 0, 0.5}, "Elements of the gradient were clipped at 2 of 3 recorded steps, up to 50.0% of them."},
+		{"at none", []float64{0, 0}, "No element of the gradient was beyond optimizer.clip_value at any of 2 recorded steps."},
+		{"without a bound", nil, ""},
+	} {
+		if got := measured(map[string][]float64{"loss": {1, 1, 1}, "clip.share": c.shares}).sayClippedElements(); got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
 		}
 	}

@@ -37,7 +37,7 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 		seed:     seed, objective: objective.Plain(p.Objective), stepper: o.stepper, with: p.Rule.Conditioning(),
 		plain:          gauge("sharpness", "loss/parameter^2", "largest eigenvalue of the Hessian of the training loss"),
 		plainResidual:  gauge("sharpness_residual", "loss/parameter^2", "an eigenvalue lies within this of sharpness"),
-		scaled:         gauge("preconditioned_sharpness", "1/h", "largest eigenvalue of P^-1 H, for Adam P = diag(sqrt(v + eps))"),
+		scaled:         gauge("preconditioned_sharpness", "1/h", "largest eigenvalue of P^-1 H, for Adam P = diag(sqrt(v + eps)); not recorded where an element of P is below 0, as those of lamb and muon may be"),
 		scaledResidual: gauge("preconditioned_residual", "1/h", "an eigenvalue lies within this of preconditioned_sharpness"),
 		threshold:      gauge("stability_threshold", "1/h", "preconditioned sharpness above which oscillations grow, for Adam (2 + 2 beta1)/((1 - beta1) h)"),
 		memoryEdge:     gauge("monitor.memory_edge", "", "preconditioned sharpness over that beyond which the series of the equations without memory diverges, for Adam (1 - sqrt beta1)/((1 + sqrt beta1) h): above 1 they say nothing here"),
@@ -106,6 +106,9 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	scaled, err := diagnose.LargestEigenpair(len(at.Theta), diagnose.Preconditioned(m.root, decayed), opt)
 	if err != nil {
 		return err
+	}
+	if math.IsNaN(scaled.Value) {
+		return nil // P^-1 has no root: an element is below 0
 	}
 	m.scaled.Set(scaled.Value)
 	m.scaledResidual.Set(scaled.Residual)

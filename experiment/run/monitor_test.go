@@ -147,3 +147,14 @@ func TestRoundingIsNotTakenForADefectOfTheStateEquation(t *testing.T) {
 		})
 	}
 }
+
+func TestWithoutARootOfThePreconditionerThereIsNoSharpnessOfIt(t *testing.T) {
+	_, h := runFor(t, small, "optimizer={name: lamb}", "steps=30", "record={bias: 0, state: 0, sharpness: 10}", "beside=[]")
+	for _, column := range []string{"preconditioned_sharpness", "monitor.memory_edge", "monitor.period_two"} {
+		for i, row := range h.Rows {
+			if v := row[h.Index(column)]; v.Measured() && math.IsNaN(v.Float()) {
+				t.Errorf("row %d: %s is NaN", i, column)
+			}
+		}
+	}
+}

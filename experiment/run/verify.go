@@ -144,6 +144,9 @@ func (opt *VerifyOptions) Check(p *Problem[float64]) error {
 		if slices.Contains(opt.LR[:i], lr) {
 			return fmt.Errorf("lr %g is there twice: want different ones, between which a slope can be told", lr)
 		}
+		if i > 0 && lr > opt.LR[i-1] {
+			return fmt.Errorf("lr %g behind %g: want the largest first, and each smaller than the one before", lr, opt.LR[i-1])
+		}
 		at := *p
 		at.LR = lr
 		if err := at.check(); err != nil {

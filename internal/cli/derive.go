@@ -97,7 +97,9 @@ func deriveGroups(cmd *cobra.Command, c *config.Config, asLaTeX, asJSON bool) er
 	groups := run.Groups(c.Optimizer, p.Rule)
 	for i, part := range p.Rule.Parts() {
 		d := derived{Group: groups[i]}
-		if d.Derivation, err = report.Derive(c.Optimizer.Part(part.Group)); err != nil {
+		own := c.Optimizer.Part(part.Group)
+		own.ClipValue, own.ClipNorm, own.SAM = c.Optimizer.ClipValue, c.Optimizer.ClipNorm, c.Optimizer.SAM // which are of all weights
+		if d.Derivation, err = report.Derive(own); err != nil {
 			d.Problem = err.Error()
 		}
 		all = append(all, d)
