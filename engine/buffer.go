@@ -74,3 +74,15 @@ func (b *Buffer) span() span {
 func (b *Buffer) clone() *Buffer {
 	return &Buffer{slices.Clone(b.f32), slices.Clone(b.f64), slices.Clone(b.i32)}
 }
+
+// arrayIn returns where a buffer holds elements of type T.
+func arrayIn[T any](b *Buffer) *[]T {
+	var zero T
+	switch any(zero).(type) {
+	case float32:
+		return any(&b.f32).(*[]T)
+	case float64:
+		return any(&b.f64).(*[]T)
+	}
+	return any(&b.i32).(*[]T)
+}

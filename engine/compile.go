@@ -18,6 +18,8 @@ type Options struct {
 	// Threads is the number of threads a run uses, no more than GOMAXPROCS or eight, whichever is more; 0 stands for GOMAXPROCS. It changes no
 	// bit of any result.
 	Threads int
+
+	whole bool // without stacks: all items of an array are made before what is next
 }
 
 // Compile makes a program that computes the outputs from the inputs, which are parameters. It returns the first error recorded by
@@ -33,7 +35,7 @@ func Compile(in, out []graph.Value, opt Options) (*Program, error) {
 	if err := memory.Check(c.p.cost.PeakBytes); err != nil {
 		return nil, fmt.Errorf("engine: a program %w", err)
 	}
-	c.allocate()
+	c.allocate(newRoom(c.room(), map[constant]any{}))
 	return c.p, nil
 }
 
@@ -72,8 +74,11 @@ type compiler struct {
 	rows      *table
 	set       isa.Set
 	pool      *par.Pool
+	whole     bool
+	given     map[*graph.Node]facts // what is known of inputs
 	fuse      *fuser
 	triangles *triangles
+	replicas  map[string]*replica
 	units     []*unit
 	unitOf    map[*graph.Node]*unit
 	homes     map[*graph.Node]home
@@ -103,7 +108,7 @@ func newCompiler(in, out []graph.Value, opt Options) (*compiler, error) {
 		}
 	}
 	pool := par.Shared(opt.Threads)
-	c := &compiler{p: &Program{pool: pool}, rows: sharedTable(), set: set, pool: pool, unitOf: map[*graph.Node]*unit{},
+	c := &compiler{p: &Program{pool: pool}, rows: sharedTable(), set: set, pool: pool, whole: opt.whole, replicas: map[string]*replica{}, unitOf: map[*graph.Node]*unit{},
 		homes: map[*graph.Node]home{}, constants: map[constant]*storage{}}
 	for i, v := range in {
 		n := v.Node()
@@ -130,16 +135,22 @@ func (c *compiler) plan() error {
 	if err := c.check(nodes); err != nil {
 		return err
 	}
-	c.triangles = findTriangles(nodes, c.outs)
-	c.fuse = partition(c.rows, nodes, c.outs)
+	for _, n := range nodes {
+		if flops := c.rows[n.Op()].flops; flops != nil {
+			c.p.cost.Flops += flops(n)
+		}
+	}
+	c.triangles = findTriangles(nodes, c.outs, c.given)
+	stacks := &stacks{}
+	if !c.whole {
+		stacks = findStacks(c.rows, nodes, c.outs)
+	}
+	c.fuse = partition(c.rows, stacks, stacks.order(nodes), c.outs)
 	c.dropVirtual()
 	c.units = c.fuse.units()
 	for _, u := range c.units {
 		for _, n := range u.made {
 			c.unitOf[n] = u
-			if flops := c.rows[n.Op()].flops; flops != nil {
-				c.p.cost.Flops += flops(n)
-			}
 		}
 	}
 	c.placeInputs()
@@ -208,6 +219,12 @@ func (c *compiler) dropVirtual() {
 		if c.fuse.inline[n] {
 			continue
 		}
+		if st := c.fuse.stacks.of[n]; st != nil {
+			for _, in := range st.inputs {
+				need(in)
+			}
+			continue
+		}
 		if g, ok := c.fuse.group[n]; ok {
 			for _, m := range expand([]*graph.Node{n}, c.fuse.inline) {
 				for _, in := range m.In() {
@@ -240,6 +257,10 @@ func (c *compiler) dropVirtual() {
 // stepOf binds a unit to its memory.
 func (c *compiler) stepOf(u *unit) step {
 	switch {
+	case u.stack != nil && u.dtype == graph.Float32:
+		return stackStepOf[float32](c, u)
+	case u.stack != nil:
+		return stackStepOf[float64](c, u)
 	case u.fused && u.dtype == graph.Float32:
 		return fusedOf(c, u, vec.For[float32](c.set))
 	case u.fused:

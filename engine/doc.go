@@ -5,5 +5,6 @@
 // same inputs give the same bits on any number of cores of the same kind of processor.
 //
 // A program is cut into units (fuse.go), put in order (schedule.go), its arrays placed (storage.go), and each unit made a step:
-// a pass over tiles (fused.go), bytecode where arrays have a few elements (bytecode.go), or one operation with a kernel of its own.
+// a pass over tiles (fused.go), bytecode where arrays have a few elements (bytecode.go), or one operation with a kernel of its own. Before that, chains
+// like attention's, which are run item by item so that their large matrices are never in memory, are taken out of it (stacks.go).
 package engine

@@ -12,10 +12,19 @@ type unit struct {
 	nodes []*graph.Node // operands first; inlined ones among them
 	made  []*graph.Node // those that no other unit computes, in id order
 	fused bool
-	size  int // elements of the arrays that a fused unit walks over
-	cols  int // fused: the arrays are seen as [size/cols, cols]; 0 while nothing asks for two axes
+	stack *stack // what is run item by item, or nil
+	size  int    // elements of the arrays that a fused unit walks over
+	cols  int    // fused: the arrays are seen as [size/cols, cols]; 0 while nothing asks for two axes
 	dtype graph.DType
 	order int // position in the schedule
+}
+
+// reads returns what has to be in memory for the unit's node n.
+func (u *unit) reads(n *graph.Node) []*graph.Node {
+	if u.stack != nil {
+		return u.stack.inputs
+	}
+	return n.In()
 }
 
 // result is what the unit makes last.
@@ -31,6 +40,7 @@ const (
 // knows which units it depends on.
 type fuser struct {
 	rows    *table
+	stacks  *stacks
 	live    []*graph.Node
 	group   map[*graph.Node]int // node -> index in groups, before find
 	groups  []*fuseGroup
@@ -54,15 +64,23 @@ type fuseGroup struct {
 
 // elementwise reports whether the node is computed tile by tile.
 func (f *fuser) elementwise(n *graph.Node) bool {
-	return f.rows.elementwise(n) && f.sums[n] == nil && !f.summed[n]
+	return f.rows.elementwise(n) && f.sums[n] == nil && !f.summed[n] && f.stacks.of[n] == nil
+}
+
+// reduction returns the kind of the reduction n and the columns it asks for, if it is computed tile by tile.
+func (f *fuser) reduction(n *graph.Node) (reduction, int) {
+	if f.stacks.of[n] != nil {
+		return reduceNone, 0
+	}
+	return f.rows.reduction(n)
 }
 
 // productSums finds the additions whose operands are products that nothing else reads: the later product adds to the result of
 // the earlier. An addition comes with the products, and the additions of products, that it is made of.
-func productSums(rows *table, live, outs []*graph.Node) map[*graph.Node][]*graph.Node {
+func productSums(rows *table, stacks *stacks, live, outs []*graph.Node) map[*graph.Node][]*graph.Node {
 	uses := map[*graph.Node]int{}
 	for _, n := range live {
-		for _, in := range n.In() {
+		for _, in := range stacks.operands(n) {
 			uses[in]++
 		}
 	}
@@ -71,13 +89,13 @@ func productSums(rows *table, live, outs []*graph.Node) map[*graph.Node][]*graph
 	}
 	sums := map[*graph.Node][]*graph.Node{}
 	terms := func(n *graph.Node) []*graph.Node {
-		if rows.product(n) {
+		if rows.product(n) && stacks.of[n] == nil {
 			return []*graph.Node{n}
 		}
 		return sums[n]
 	}
 	for _, n := range live {
-		if n.Op() != graph.OpAdd || n.In()[0] == n.In()[1] || uses[n.In()[0]] != 1 || uses[n.In()[1]] != 1 {
+		if n.Op() != graph.OpAdd || stacks.of[n] != nil || n.In()[0] == n.In()[1] || uses[n.In()[0]] != 1 || uses[n.In()[1]] != 1 {
 			continue
 		}
 		x, y := terms(n.In()[0]), terms(n.In()[1])
@@ -104,10 +122,10 @@ func (f *fuser) find(g int) int {
 	return g
 }
 
-// partition cuts the live nodes, in topological order, into units.
-func partition(rows *table, live, outs []*graph.Node) *fuser {
-	f := &fuser{rows: rows, live: live, group: map[*graph.Node]int{}, reach: map[*graph.Node]bitset{}, reader: map[*graph.Node]int{},
-		sums: productSums(rows, live, outs), summed: map[*graph.Node]bool{}}
+// partition cuts the live nodes, in topological order and without those that stacks make anew, into units.
+func partition(rows *table, stacks *stacks, live, outs []*graph.Node) *fuser {
+	f := &fuser{rows: rows, stacks: stacks, live: live, group: map[*graph.Node]int{}, reach: map[*graph.Node]bitset{}, reader: map[*graph.Node]int{},
+		sums: productSums(rows, stacks, live, outs), summed: map[*graph.Node]bool{}}
 	for _, terms := range f.sums {
 		for _, x := range terms {
 			f.summed[x] = true
@@ -115,7 +133,7 @@ func partition(rows *table, live, outs []*graph.Node) *fuser {
 	}
 	f.inline = f.inlined(outs)
 	for _, n := range live {
-		kind, cols := rows.reduction(n)
+		kind, cols := f.reduction(n)
 		switch {
 		case f.elementwise(n) && !f.inline[n]:
 			f.place(n, n.Size(), f.colsOf(n))
@@ -123,11 +141,11 @@ func partition(rows *table, live, outs []*graph.Node) *fuser {
 			f.place(n, n.In()[0].Size(), append([]int{cols}, f.colsOf(n)...))
 		default:
 			var deps bitset
-			for _, in := range n.In() {
+			for _, in := range stacks.operands(n) {
 				deps.union(f.dependsOn(in))
 			}
 			f.reach[n] = deps
-			if len(n.In()) > 0 && !isView(n) && !f.inline[n] && !f.summed[n] {
+			if len(n.In()) > 0 && !isView(n) && !f.inline[n] && !f.summed[n] && stacks.of[n] == nil {
 				f.singles = append(f.singles, n)
 			}
 		}

@@ -54,14 +54,14 @@ func (f *fuser) anchors(outs []*graph.Node) map[*graph.Node]bool {
 		a[peel(n)] = true
 	}
 	for _, n := range f.live {
-		r, _ := f.rows.reduction(n)
+		r, _ := f.reduction(n)
 		walks := f.elementwise(n) || r != reduceNone
 		if !f.elementwise(n) {
 			a[n] = true
 		}
-		for _, m := range n.In() {
+		for _, m := range f.stacks.operands(n) {
 			if o := operandOf(m); !walks || o.kind != readWhole {
-				if !isRename(n) {
+				if !isRename(n) || f.stacks.of[n] != nil {
 					a[peel(m)] = true
 				}
 				if o.n != nil {

@@ -47,24 +47,76 @@ func (c *compiler) placeArenas() {
 	for t, n := range c.work {
 		held[t] += n
 	}
-	for _, s := range c.storages {
-		if s.fixed != nil {
-			held[s.dtype] += s.size
-		}
+	known := map[constant]bool{}
+	for k := range c.constants {
+		known[k] = true
 	}
 	c.p.cost.PeakBytes = c.scratch
+	for _, r := range c.replicas {
+		for k := range r.byWorker[0].constants {
+			known[k] = true
+		}
+		c.p.cost.PeakBytes += r.byWorker[0].scratch * int64(len(r.byWorker))
+	}
+	for k := range known {
+		held[k.dtype] += k.size
+	}
+	for t, n := range c.replicaRoom() {
+		held[t] += n * c.pool.Workers()
+	}
 	for t, n := range held {
 		c.p.cost.PeakBytes += int64(n) * int64(graph.DType(t).Size())
 	}
 }
 
-// allocate makes the memory.
-func (c *compiler) allocate() {
+// room is memory for the arrays and the products' scratch of programs that do not run at the same time. Rooms may share what is known.
+type room struct {
+	f32   []float32
+	f64   []float64
+	i32   []int32
+	known map[constant]any // slices of the type's elements
+}
+
+// room returns the elements that the program needs, by type.
+func (c *compiler) room() [3]int {
+	n := c.arenas
+	for t, work := range c.work {
+		n[t] += work
+	}
+	return n
+}
+
+// replicaRoom returns the elements that a worker's replicas need, by type.
+func (c *compiler) replicaRoom() [3]int {
+	var most [3]int
+	for _, r := range c.replicas {
+		for t, n := range r.byWorker[0].room() {
+			most[t] = max(most[t], n)
+		}
+	}
+	return most
+}
+
+func newRoom(n [3]int, known map[constant]any) *room {
+	return &room{make([]float32, n[graph.Float32]), make([]float64, n[graph.Float64]), make([]int32, n[graph.Int32]), known}
+}
+
+// allocate makes the memory, in a room.
+func (c *compiler) allocate(r *room) {
 	p := c.p
-	allocateBank(c, &p.f32, graph.Float32)
-	allocateBank(c, &p.f64, graph.Float64)
-	allocateBank(c, &p.i32, graph.Int32)
-	p.work32, p.work64 = make([]float32, c.work[graph.Float32]), make([]float64, c.work[graph.Float64])
+	allocateBank(c, &p.f32, graph.Float32, r.f32, r.known)
+	allocateBank(c, &p.f64, graph.Float64, r.f64, r.known)
+	allocateBank(c, &p.i32, graph.Int32, r.i32, r.known)
+	p.work32, p.work64 = r.f32[c.arenas[graph.Float32]:], r.f64[c.arenas[graph.Float64]:]
+	rooms := make([]*room, c.pool.Workers())
+	for w := range rooms {
+		rooms[w] = newRoom(c.replicaRoom(), r.known)
+	}
+	for _, replica := range c.replicas {
+		for w, inner := range replica.byWorker {
+			inner.allocate(rooms[w])
+		}
+	}
 	for _, s := range p.steps {
 		if s, ok := s.(interface{ allocate() }); ok { // it has scratch of its own
 			s.allocate()
@@ -85,20 +137,28 @@ func (c *compiler) allocate() {
 	}
 }
 
-// allocateBank makes the arena of one type and cuts it into the storages' arrays.
-func allocateBank[T float32 | float64 | int32](c *compiler, b *bank[T], t graph.DType) {
-	arena := make([]T, c.arenas[t])
+// allocateBank cuts the arena of one type into the storages' arrays.
+func allocateBank[T float32 | float64 | int32](c *compiler, b *bank[T], t graph.DType, arena []T, known map[constant]any) {
 	b.arrays = make([][]T, c.counts[t])
 	for _, s := range c.storages {
 		switch {
 		case s.dtype != t:
 		case s.fixed != nil:
-			b.arrays[s.id] = make([]T, s.size)
-			for i := range s.size {
-				b.arrays[s.id][i] = T(s.fixed[min(i, len(s.fixed)-1)])
+			if known[s.constant] == nil {
+				known[s.constant] = constantOf[T](s)
 			}
+			b.arrays[s.id] = known[s.constant].([]T)
 		case s.owned():
 			b.arrays[s.id] = arena[s.offset : s.offset+s.size : s.offset+s.size]
 		}
 	}
+}
+
+// constantOf makes the elements of an array that is known.
+func constantOf[T float32 | float64 | int32](s *storage) []T {
+	a := make([]T, s.size)
+	for i := range a {
+		a[i] = T(s.fixed[min(i, len(s.fixed)-1)])
+	}
+	return a
 }

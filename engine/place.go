@@ -21,7 +21,7 @@ func (c *compiler) homeOf(n *graph.Node) home {
 	}
 	switch n.Op() {
 	case graph.OpConstArray:
-		return home{st: c.fixed(constant{node: n, size: n.Size(), dtype: n.DType()}, n.Attr().(*graph.ArrayAttr).Data)}
+		return home{st: c.fixed(constant{array: n.Attr().(*graph.ArrayAttr), size: n.Size(), dtype: n.DType()}, n.Attr().(*graph.ArrayAttr).Data)}
 	case graph.OpReshape, graph.OpAlias, graph.OpStop:
 		return c.homeOf(n.In()[0])
 	case graph.OpSlice:
@@ -35,7 +35,7 @@ func (c *compiler) homeOf(n *graph.Node) home {
 
 // constant is what tells arrays of known numbers apart: a constant array, or one number that all elements are.
 type constant struct {
-	node  *graph.Node
+	array *graph.ArrayAttr
 	bits  uint64
 	size  int
 	dtype graph.DType
@@ -45,7 +45,7 @@ func (c *compiler) fixed(key constant, data []float64) *storage {
 	s, ok := c.constants[key]
 	if !ok {
 		s = c.newStorage(key.dtype, key.size)
-		s.fixed = data
+		s.fixed, s.constant = data, key
 		c.constants[key] = s
 	}
 	return s
@@ -54,7 +54,7 @@ func (c *compiler) fixed(key constant, data []float64) *storage {
 // readsOf returns the nodes whose memory unit u reads for its member n.
 func (c *compiler) readsOf(u *unit, n *graph.Node) []*graph.Node {
 	var out []*graph.Node
-	for _, in := range n.In() {
+	for _, in := range u.reads(n) {
 		out = append(out, c.readBy(u, in).n)
 	}
 	return slices.DeleteFunc(out, func(m *graph.Node) bool { return m == nil || c.unitOf[peel(m)] == u || c.fuse.inline[m] })

@@ -28,6 +28,9 @@ func (f *fuser) units() []*unit {
 		all := append(slices.Clone(f.sums[n]), n)
 		add(&unit{nodes: all, made: all, dtype: n.DType()})
 	}
+	for _, st := range f.stacks.all {
+		add(&unit{nodes: st.made, made: st.made, stack: st, dtype: st.made[0].DType()})
+	}
 	return schedule(all, of)
 }
 
@@ -37,7 +40,7 @@ func schedule(all []*unit, of map[*graph.Node]*unit) []*unit {
 	for _, u := range all {
 		before := map[*unit]bool{}
 		for _, n := range u.nodes {
-			for _, in := range n.In() {
+			for _, in := range u.reads(n) {
 				for _, m := range producers(in, of) {
 					if m != u && !before[m] {
 						before[m] = true

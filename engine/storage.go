@@ -9,15 +9,16 @@ import (
 
 // storage is memory for one array (or, for a concatenation, for the arrays it is made of).
 type storage struct {
-	id     int // in the bank of its type
-	dtype  graph.DType
-	size   int
-	first  int       // the step that writes it
-	last   int       // the last step that reads it
-	offset int       // in the arena
-	input  int       // the input it is, or -1
-	output int       // the output it is, or -1
-	fixed  []float64 // what is known of it: its elements, or one number that all of them are
+	id       int // in the bank of its type
+	dtype    graph.DType
+	size     int
+	first    int       // the step that writes it
+	last     int       // the last step that reads it
+	offset   int       // in the arena
+	input    int       // the input it is, or -1
+	output   int       // the output it is, or -1
+	fixed    []float64 // what is known of it: its elements, or one number that all of them are
+	constant constant  // what tells it apart, if it is known
 	// inside says that the array is written where a larger one has it.
 	inside *storage
 	at     int

@@ -52,10 +52,24 @@ type triangles struct {
 // farBelow is a number that a mask has or is below, so that the products of queries and keys beside it count for nothing: they are smaller.
 const farBelow = -1e29
 
-// findTriangles looks at nodes in topological order.
-func findTriangles(nodes, outs []*graph.Node) *triangles {
+// facts are what is known of one array.
+type facts struct {
+	zero, far sides
+	huge      huge
+}
+
+// at returns what is known of n.
+func (t *triangles) at(n *graph.Node) facts { return facts{t.zero[n], t.far[n], t.huge[n]} }
+
+// findTriangles looks at nodes in topological order. Of parameters it knows what is given.
+func findTriangles(nodes, outs []*graph.Node, given map[*graph.Node]facts) *triangles {
 	t := &triangles{zero: map[*graph.Node]sides{}, far: map[*graph.Node]sides{}, huge: map[*graph.Node]huge{}, unneeded: map[*graph.Node]sides{}}
 	for _, n := range nodes {
+		if known, ok := given[n]; ok {
+			t.zero[n], t.far[n], t.huge[n] = known.zero, known.far, known.huge
+			t.constants = t.constants || known.zero|known.far != 0
+			continue
+		}
 		t.huge[n] = t.hugeIn(n)
 		if square(n) {
 			t.far[n] = t.farBelow(n)

@@ -14,7 +14,7 @@ func products(outs []graph.Value, n int) (squares, triangular int) {
 		ends = append(ends, v.Node())
 	}
 	nodes := live(ends)
-	found := findTriangles(nodes, ends)
+	found := findTriangles(nodes, ends, nil)
 	for _, m := range nodes {
 		if m.Op() != graph.OpMatMul {
 			continue
@@ -152,7 +152,7 @@ func TestOnlyTrianglesThatNothingNeedsAreLeftOut(t *testing.T) {
 				ends = append(ends, v.Node())
 			}
 			nodes := live(ends)
-			found := findTriangles(nodes, ends)
+			found := findTriangles(nodes, ends, nil)
 			for _, m := range nodes {
 				if m.Op() == graph.OpMatMul {
 					if a, c := found.of(m); a != tc.a || c != tc.c {
