@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 
 	"shadowflow/engine"
@@ -14,6 +15,7 @@ import (
 	"shadowflow/internal/kernel/gemm"
 	"shadowflow/internal/kernel/isa"
 	"shadowflow/internal/kernel/par"
+	"shadowflow/internal/memory"
 )
 
 // Work is one line of the table: a program, and what is expected of it on two AVX-512 cores.
@@ -36,6 +38,10 @@ type Result struct {
 	Gradients   float64 `json:"gradients,omitempty"`  // cost relative to the gradient alone
 	PeerRatio   float64 `json:"peer_ratio,omitempty"` // time of the fastest peer's best setting over this
 	MemoryBytes int64   `json:"memory_bytes"`         // what the program holds beside its inputs and outputs
+	// ResidentBytes is the most that this process had resident while the work ran, as of peers: all of it, the program's text and what it
+	// multiplies too. It is measured beside peers alone.
+	ResidentBytes int64 `json:"resident_bytes,omitempty"`
+
 	PeakFloor   float64 `json:"peak_floor,omitempty"`
 	PeerFloor   float64 `json:"peer_floor,omitempty"`
 	GradientCap float64 `json:"gradient_cap,omitempty"`
@@ -138,6 +144,11 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 	batch := repeats(ctx, p, ins, outs)
 	best, peak := math.Inf(1), 0.0
 	own := func(budget time.Duration) error {
+		counted := len(opt.Peers) > 0
+		if counted {
+			debug.FreeOSMemory() // of works before this one
+			counted = memory.ResetPeak()
+		}
 		peak = max(peak, gemm.PeakFlops[float32](pool, set, 50*time.Millisecond))
 		start := time.Now()
 		for n := 0; n < minRuns || time.Since(start) < budget; n++ {
@@ -153,6 +164,9 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 			best = min(best, time.Since(t).Seconds()/float64(batch))
 		}
 		peak = max(peak, gemm.PeakFlops[float32](pool, set, 50*time.Millisecond))
+		if counted {
+			r.ResidentBytes = max(r.ResidentBytes, memory.Peak())
+		}
 		return nil
 	}
 	if r.Peers, err = turns(ctx, w.Name, opt.Peers, opt.Budget, own); err != nil {

@@ -48,9 +48,10 @@ type Peer struct {
 
 // A Setting is a way in which a peer does a work, with the time of its fastest run, or why it cannot.
 type Setting struct {
-	Name    string  `json:"name"`
-	Seconds float64 `json:"seconds,omitempty"`
-	Error   string  `json:"error,omitempty"`
+	Name      string  `json:"name"`
+	Seconds   float64 `json:"seconds,omitempty"`
+	PeakBytes int64   `json:"peak_bytes,omitempty"` // the most that its process had resident in a turn of it
+	Error     string  `json:"error,omitempty"`
 }
 
 // StartPeer starts a peer on so many threads in the given interpreter; an empty one stands for the first python3 that has the framework.
@@ -102,14 +103,18 @@ func (p *Peer) prepare(work string) ([]Setting, error) {
 	return got.Settings, err
 }
 
-// run runs a setting for about so long and returns the time of the fastest run.
-func (p *Peer) run(setting string, budget time.Duration) (float64, error) {
-	var got struct{ Seconds float64 }
-	err := p.call(map[string]any{"do": "run", "setting": setting, "seconds": budget.Seconds()}, &got)
+// run runs a setting for about so long and returns the time of the fastest run, and the most memory that was resident meanwhile, 0 if that is
+// not known.
+func (p *Peer) run(setting string, budget time.Duration) (seconds float64, peak int64, err error) {
+	var got struct {
+		Seconds   float64
+		PeakBytes int64 `json:"peak_bytes"`
+	}
+	err = p.call(map[string]any{"do": "run", "setting": setting, "seconds": budget.Seconds()}, &got)
 	if err == nil && !(got.Seconds > 0) {
 		err = fmt.Errorf("%s: %g seconds", p.Name, got.Seconds)
 	}
-	return got.Seconds, err
+	return got.Seconds, got.PeakBytes, err
 }
 
 // drop forgets the work and frees its memory.
@@ -227,6 +232,16 @@ type PeerResult struct {
 	Ended    string    `json:"ended,omitempty"` // why it did no more, if it ended in this work
 }
 
+// PeakBytes returns the most that was resident in a turn of the fastest setting; 0 if that is not known.
+func (r *PeerResult) PeakBytes() int64 {
+	for _, s := range r.Settings {
+		if s.Name == r.Best {
+			return s.PeakBytes
+		}
+	}
+	return 0
+}
+
 // end notes the error, if any, with which a peer ended, unless that is the context's doing.
 func (r *PeerResult) end(ctx context.Context, p *Peer, err error) error {
 	if err == nil || ctx.Err() != nil {
@@ -255,10 +270,11 @@ func (r *PeerResult) turn(ctx context.Context, p *Peer, j int, budget time.Durat
 	if s.Error != "" || p.ended {
 		return nil
 	}
-	seconds, err := p.run(s.Name, budget)
+	seconds, peak, err := p.run(s.Name, budget)
 	if err != nil {
 		return r.end(ctx, p, err)
 	}
+	s.PeakBytes = max(s.PeakBytes, peak)
 	if s.Seconds == 0 || seconds < s.Seconds {
 		s.Seconds = seconds
 	}

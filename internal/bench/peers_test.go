@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"shadowflow/internal/memory"
 )
 
 // TestMain plays a peer where a test asks for one: the test's own binary stands for the interpreter.
@@ -43,7 +45,7 @@ func playPeer(manner string) {
 			fmt.Fprintln(os.Stderr, "MemoryError")
 			os.Exit(3)
 		case asked.Do == "run":
-			fmt.Println(map[string]string{"slow": `{"seconds": 2}`, "fast": `{"seconds": 1}`}[asked.Setting])
+			fmt.Println(map[string]string{"slow": `{"seconds": 2}`, "fast": `{"seconds": 1, "peak_bytes": 3000000}`}[asked.Setting])
 		default:
 			fmt.Println(`{}`)
 		}
@@ -77,6 +79,12 @@ func TestTheFastestSettingOfAPeerCounts(t *testing.T) {
 	peer := got[0].Fastest()
 	if peer == nil || peer.Best != "fast" || peer.Seconds != 1 || len(peer.Settings) != 3 || peer.Settings[2].Error == "" || peer.Version != "2" {
 		t.Errorf("peer %+v", peer)
+	}
+	if peer != nil && peer.PeakBytes() != 3000000 {
+		t.Errorf("%d bytes of the fastest setting", peer.PeakBytes())
+	}
+	if memory.ResetPeak() && got[0].ResidentBytes < 1<<20 {
+		t.Errorf("%d bytes of our own", got[0].ResidentBytes)
 	}
 }
 

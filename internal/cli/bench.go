@@ -40,7 +40,8 @@ gives the fastest run, as a fraction of the peak of fused multiply-adds measured
 those of the definition; 3 by 3 convolutions do with a quarter of them, so they may exceed the peak, and products of causal attention (gpt)
 with half. With --peers torch,jax the same work runs there too, turn by turn with this program, in each setting that a user would try
 (eager, channels_last, torch.func, torch.compile, jit; products by jvp, linearize, vjp); the fastest counts, and is named. Compiling them
-takes a minute or more a work.
+takes a minute or more a work. Beside the fastest setting stands what its process had resident while it ran, and what this one had (on Linux): all
+of each, interpreter and libraries too. The column of memory is what a program of ours holds beside its inputs and outputs.
 
 With a config, or flags for one, it times what a run of it does instead: loss, gradient, Hessian-vector product, the optimizer's step, an
 evaluation of its state equation, each beside the gradient.`,
@@ -174,7 +175,11 @@ func printResult(out io.Writer, r bench.Result) {
 	remarks := r.Misses()
 	if p := r.Fastest(); p != nil {
 		ratio = fmt.Sprintf("%.2f", r.PeerRatio)
-		remarks = append([]string{fmt.Sprintf("%s, %s: %s", p.Peer, p.Best, duration(p.Seconds))}, remarks...)
+		fastest := fmt.Sprintf("%s, %s: %s", p.Peer, p.Best, duration(p.Seconds))
+		if peak := p.PeakBytes(); peak > 0 && r.ResidentBytes > 0 {
+			fastest += fmt.Sprintf(", %s resident to our %s", memory.Format(peak), memory.Format(r.ResidentBytes))
+		}
+		remarks = append([]string{fastest}, remarks...)
 	}
 	for _, p := range r.Peers {
 		if p.Ended != "" {

@@ -1,7 +1,8 @@
 """The part of a peer that speaks with shadowflow bench: it reads a JSON object a line and answers each with one.
 
     {"do": "prepare", "work": name}           -> {"settings": [{"name": ..., "error": ...}, ...]}, none for a work that is not there
-    {"do": "run", "setting": name, "seconds"} -> {"seconds": of the fastest run}
+    {"do": "run", "setting": name, "seconds"} -> {"seconds": of the fastest run,
+                                                  "peak_bytes": the most that was resident meanwhile, 0 if unknown}
     {"do": "drop"}                            -> {}
 
 describe() and works() are of the file that is put before this one, of one peer. works()[name]() returns {setting: make}, and make()
@@ -23,6 +24,21 @@ def fastest(run, budget):
         best = min(best, now - t)
         if now - start > budget:
             return best
+
+
+def most_resident(run):
+    """What run() returns, and the most bytes that this process had resident meanwhile, as Linux has it; 0 elsewhere."""
+    try:
+        with open("/proc/self/clear_refs", "w") as f:
+            f.write("5")
+        known = True
+    except OSError:
+        known = False
+    result = run()
+    if not known:
+        return result, 0
+    with open("/proc/self/status") as f:
+        return result, next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM:"))
 
 
 def prepare(works, name, runs):
@@ -58,7 +74,8 @@ def main(describe, works):
         if asked["do"] == "prepare":
             answer(prepare(works, asked["work"], runs))
         elif asked["do"] == "run":
-            answer({"seconds": fastest(runs[asked["setting"]], asked["seconds"])})
+            seconds, peak = most_resident(lambda: fastest(runs[asked["setting"]], asked["seconds"]))
+            answer({"seconds": seconds, "peak_bytes": peak})
         else:
             runs.clear()
             gc.collect()
