@@ -9,11 +9,17 @@ import (
 	"shadowflow/graph"
 )
 
-// BenchmarkAdamOnResNet50 takes steps of Adam over as many float32 parameters as ResNet-50 for CIFAR has. A step reads theta, the
+// BenchmarkAdam takes steps of Adam over 10^3 to 10^8 float32 parameters, and over as many as ResNet-50 for CIFAR has. A step reads theta, the
 // gradient and two moments and writes theta and the moments: 7 streams. Its bandwidth is compared with that of copying as many
 // bytes, measured in the same run.
-func BenchmarkAdamOnResNet50(b *testing.B) {
-	const dim, streams = 23_520_842, 7
+func BenchmarkAdam(b *testing.B) {
+	for _, dim := range []int{1e3, 1e4, 1e5, 1e6, 1e7, 23_520_842, 1e8} {
+		b.Run(fmt.Sprint(dim), func(b *testing.B) { benchmarkAdam(b, dim) })
+	}
+}
+
+func benchmarkAdam(b *testing.B, dim int) {
+	const streams = 7
 	r, c := mustRule(b, "adam", nil)
 	s, err := NewStepper[float32](r, vector(dim), engine.Options{})
 	if err != nil {
