@@ -1,0 +1,1 @@
+"""JAX functions as losses, and what is measured of a training step in optax."""

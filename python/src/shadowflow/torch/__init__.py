@@ -1,0 +1,1 @@
+"""PyTorch models as losses, and a watch over a training loop in PyTorch."""
