@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,6 +10,7 @@ import (
 	"shadowflow/experiment/run"
 	"shadowflow/modeq/crosscheck"
 	"shadowflow/objective/closed"
+	"shadowflow/rule"
 	"shadowflow/schema"
 )
 
@@ -68,11 +70,7 @@ that their noise adds, and by averaging over --orders random orders, with the st
 			var results []result
 			var apart error
 			for _, c := range configs {
-				p, err := run.NewProblem[float64](cmd.Context(), c)
-				if err != nil {
-					return err
-				}
-				checks, err := crosscheck.Run(cmd.Context(), p.Objective, r, p.Theta)
+				checks, err := crossChecks(cmd.Context(), c, r)
 				if err != nil {
 					return fmt.Errorf("objective %s: %w", c.Objective.Name, err)
 				}
@@ -109,6 +107,16 @@ that their noise adds, and by averaging over --orders random orders, with the st
 	given = bindSettings(cmd)
 	bindJSON(cmd, &asJSON)
 	return cmd
+}
+
+// crossChecks compares the derivations on a config's loss.
+func crossChecks(ctx context.Context, c *config.Config, r rule.Config) (checks []crosscheck.Check, err error) {
+	p, err := run.NewProblem[float64](ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(p, &err)
+	return crosscheck.Run(ctx, p.Objective, r, p.Theta)
 }
 
 // onEveryClosedForm returns the config with each loss in closed form in the network's place.
