@@ -80,6 +80,9 @@ func (o *Objective[T]) Evaluate(ctx context.Context, theta []T, batch int, want 
 	if err := want.Check(o.dim); err != nil {
 		return objective.Evaluation{}, err
 	}
+	if o.p.lost != nil { // with its memory
+		return objective.Evaluation{}, o.p.lost
+	}
 	copy(o.vector(atTheta), theta)
 	left := len(want.Vectors) + len(want.Lines)
 	if want.HField != nil {
@@ -221,6 +224,9 @@ func nameOf(batch int) string {
 
 // Test implements objective.Tester: the loss of the worker's test examples, with the running averages.
 func (o *Objective[T]) Test(ctx context.Context, theta []T) (objective.Evaluation, error) {
+	if o.p.lost != nil {
+		return objective.Evaluation{}, o.p.lost
+	}
 	copy(o.vector(atTheta), theta)
 	what := "the loss of the test examples"
 	r, err := o.p.call(ctx, what, request{Do: doTest})

@@ -36,7 +36,7 @@ type Options struct {
 	Timeout time.Duration
 }
 
-// Process is a worker at work. It is not for concurrent use, except for Close.
+// Process is a worker at work. It is not for concurrent use.
 type Process struct {
 	opt    Options
 	info   Info
@@ -278,6 +278,9 @@ func (p *Process) end() error {
 		break
 	}
 	kill(p.cmd) // what it left of its group
+	if p.lost == nil {
+		p.lost = fmt.Errorf("worker %s was closed", p)
+	}
 	if p.shared == nil {
 		return nil
 	}

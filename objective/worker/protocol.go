@@ -170,7 +170,7 @@ func sizeOf(what string, arrays []Array) (int, error) {
 		size := 1
 		for _, n := range a.Shape {
 			if n < 1 || n > mostNumber/size {
-				return 0, fmt.Errorf("%s: %.100q of shape %.100v: want sizes of 1 or more, at most %d elements in all", what, a.Name, a.Shape, mostNumber)
+				return 0, fmt.Errorf("%s: %.100q of shape %.100s: want sizes of 1 or more, at most %d elements in all", what, a.Name, fmt.Sprint(a.Shape), mostNumber)
 			}
 			size *= n
 		}
