@@ -30,8 +30,8 @@ class Score:
     def add(self, outputs: Any, targets: Any) -> None:
         if not isinstance(outputs, Tensor) or not isinstance(targets, Tensor):
             return
-        if self.kind == "accuracy" and outputs.ndim == targets.ndim + 1:
-            right = (outputs.argmax(dim=1) == targets).double()
+        if self.kind == "accuracy" and (classes := _class_axis(outputs, targets)) is not None:
+            right = (outputs.argmax(dim=classes) == targets).double()
             self.right += float(right.reshape(len(right), -1).mean(dim=1).sum())
             self.n += len(targets)
         if self.kind == "r2" and outputs.numel() == targets.numel():
@@ -52,3 +52,12 @@ class Score:
         if bool((deviations <= 0).any()):
             return None
         return float((1 - residuals / deviations).mean())
+
+
+def _class_axis(outputs: Tensor, targets: Tensor) -> int | None:
+    """Return the axis of outputs that has the classes: the second, as PyTorch's losses want it, or the last; None if that is not to be told."""
+    second = outputs.ndim == targets.ndim + 1 and outputs.shape[:1] + outputs.shape[2:] == targets.shape
+    last = outputs.shape[:-1] == targets.shape
+    if second and last and outputs.ndim > 2:
+        return None
+    return 1 if second else outputs.ndim - 1 if last else None
