@@ -106,7 +106,7 @@ func (t *training[T]) logStart() error {
 		}
 	}
 	if w := s.worker; w != nil {
-		if err := t.dir.Logf("worker %s: %s; %d training examples, %d test examples", w, visible.Name(w.Info().Worker), w.Info().Train, w.Info().Test); err != nil {
+		if err := t.dir.Logf("worker %s, process %d: %s; %d training examples, %d test examples", w, w.PID(), visible.Name(w.Info().Worker), w.Info().Train, w.Info().Test); err != nil {
 			return err
 		}
 	}

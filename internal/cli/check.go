@@ -26,8 +26,8 @@ func newCheck() *cobra.Command {
 		Short: "Compare independent derivations of the norm's gradient and of the bias",
 		Long: `Compute the gradient of an optimizer's norm by a Hessian-vector product and by central differences of the norm, and its
 second-order term by the general formula, by the series of any order, and by the paper's closed form where it has one; print how
-far they agree: on the loss that is given, a network too, and where nothing but an optimizer is, on each of those in closed form. A
-disagreement is an error.
+far they agree: on the loss that is given, a network too, and where nothing but an optimizer is, on each of those in closed form. Of a loss that another
+program serves its gradient and products are compared with central differences, too, and those of two calls. A disagreement is an error.
 
 With --batches compare, instead, what the memory adds to the equation on the average over the order of mini-batches: by the terms
 that their noise adds, and by averaging over --orders random orders, with the standard error. It takes a loss with batches
@@ -93,10 +93,10 @@ that their noise adds, and by averaging over --orders random orders, with the st
 				fmt.Fprintf(w, "\n%s\n", res.Objective)
 				for _, r := range res.CrossChecks {
 					if r.Skipped != "" {
-						fmt.Fprintf(w, "  %-72s skipped: %s\n", r.What, r.Skipped)
+						fmt.Fprintf(w, "  %-80s skipped: %s\n", r.What, r.Skipped)
 						continue
 					}
-					fmt.Fprintf(w, "  %-72s %8.1e\n", r.What, r.Difference)
+					fmt.Fprintf(w, "  %-80s %8.1e\n", r.What, r.Difference)
 				}
 			}
 			return apart

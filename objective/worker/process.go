@@ -96,6 +96,9 @@ func Start(ctx context.Context, opt Options) (*Process, error) {
 // String returns the command, as messages show it.
 func (p *Process) String() string { return visible.Name(strings.Join(p.opt.Command, " ")) }
 
+// PID returns the process's number.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Info returns what the worker said of its loss.
 func (p *Process) Info() Info { return p.info }
 
