@@ -15,11 +15,15 @@ func (m *Model) Blocks() []graph.Block {
 	return blocks
 }
 
-// Bare returns weights without a network around them: how files name and shape the parameters of a loss that is none. It records nothing.
-func Bare(blocks []graph.Block) *Model {
+// Bare returns weights, and running averages, without a network around them: how files name and shape the parameters of a loss that is none.
+// It records nothing.
+func Bare(blocks, running []graph.Block) *Model {
 	m := &Model{}
 	for _, b := range blocks {
 		m.params = append(m.params, Param{Name: b.Name, Shape: slices.Clone(b.Shape), Torch: slices.Clone(b.Shape), Offset: b.Offset})
+	}
+	for _, b := range running {
+		m.stats = append(m.stats, Stat{Name: b.Name, Size: b.Size(), Offset: b.Offset})
 	}
 	return m
 }

@@ -9,6 +9,7 @@ import (
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/visible"
 )
 
 // passes is the training loss at whose first passing runs are compared.
@@ -89,6 +90,9 @@ func minimized(c *config.Config) string {
 	loss := c.Objective.Name
 	if loss == config.Network {
 		loss = c.Data.Name + " with " + c.Model.Name
+	}
+	if loss == config.Worker {
+		loss = visible.Name(strings.Join(c.Objective.Command, " "))
 	}
 	switch {
 	case !c.Batch.Mini():

@@ -210,7 +210,7 @@ func (k *Key) constrain(value object) {
 		if k.Words != nil {
 			item = object{"enum": k.Words}
 		}
-		value["type"], value["items"], value["uniqueItems"] = []string{"array", "null"}, item, true
+		value["type"], value["items"], value["uniqueItems"] = []string{"array", "null"}, item, !k.Repeats
 	case Tree:
 		value["type"] = []string{"object", "null"}
 	case Trees:

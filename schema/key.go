@@ -57,6 +57,8 @@ type Key struct {
 	Optional bool
 	// Sparse keys are written only where their value is not the default.
 	Sparse bool
+	// Repeats allows a list of texts to hold one twice.
+	Repeats bool
 	// Inert keys cannot change what is computed.
 	Inert bool
 	// Timeless keys cannot change how long a step of a computation takes.
@@ -88,7 +90,7 @@ func (k *Key) check(value any) (problem string) {
 	case []string:
 		there := map[string]bool{}
 		for i, text := range v {
-			if there[text] {
+			if there[text] && !k.Repeats {
 				return inItem(i, visible.Name(text)+" is there already")
 			}
 			there[text] = true

@@ -14,6 +14,7 @@ import (
 //   - range is an interval, oneof the words that a text may be, between bars;
 //   - for has the values of the section's selector that the key is for, the selector being the field with the tag selector;
 //   - when:"section.key=a|b" is a condition on another section, also on a section as a whole;
+//   - repeat:"true" marks a list of texts that may hold one twice;
 //   - hash:"-" marks what cannot change what is computed, time:"-" what cannot change how long a step takes.
 func KeysOf(defaults any) []Key { return keysOf(reflect.ValueOf(defaults), "", "") }
 
@@ -33,7 +34,7 @@ func keysOf(v reflect.Value, section, when string) []Key {
 		k := Key{
 			Section: section, Name: name, Type: typeOf(field.Type), Optional: field.Type.Kind() == reflect.Pointer,
 			Doc: tag.Get("doc"), Range: ParseInterval(tag.Get("range")), Words: splitWords(tag.Get("oneof")),
-			Sparse: option == "omitempty", Inert: tag.Get("hash") == "-", Timeless: tag.Get("time") == "-",
+			Sparse: option == "omitempty", Inert: tag.Get("hash") == "-", Timeless: tag.Get("time") == "-", Repeats: tag.Get("repeat") != "",
 		}
 		k.Default = load(v.Field(i))
 		if own := tag.Get("when"); own != "" {

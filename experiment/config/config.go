@@ -30,12 +30,18 @@ type Config struct {
 	Checkpoint  Checkpoints  `yaml:"checkpoint"`
 }
 
-// Network is the name of the objective that is a network on data.
-const Network = "network"
+// Names of objectives that are not in closed form: a network on data, and a program that serves a loss.
+const (
+	Network = "network"
+	Worker  = "worker"
+)
 
 // Objective is the section objective: what is minimized.
 type Objective struct {
-	Name string `yaml:"name,omitempty" selector:"true" doc:"loss: a network on data, or one in closed form"`
+	Name string `yaml:"name,omitempty" selector:"true" doc:"loss: a network on data, one that a program of yours serves, worker, or one in closed form"`
+	// Command and Timeout are those of a worker.
+	Command []string `yaml:"command" for:"worker" repeat:"true" doc:"program that serves the loss, and its arguments, as [python3, model.py]; docs/worker.md has the protocol"`
+	Timeout float64  `yaml:"timeout" for:"worker" range:"(0,1e6]" hash:"-" doc:"longest time that one of its answers may take, in seconds"`
 	// Theta is where a loss in closed form starts from; empty for its own start.
 	Theta []float64 `yaml:"theta"`
 	// Values are the options of a loss in closed form, by key.
@@ -133,7 +139,7 @@ type Record struct {
 	State     int  `yaml:"state" range:"[0,inf)" doc:"steps between measurements of how well the equation with memory as state predicts a step, which take some dozens of gradients; 0: never"`
 	// Average is the decay of a mean of the weights that is kept beside the run.
 	Average float64 `yaml:"average,omitempty" range:"[0,1)" doc:"decay of an exponential moving average of the weights beside the run, recorded and saved; 0: none"`
-	Test    int     `yaml:"test" when:"objective.name=network" range:"[0,inf)" doc:"steps between evaluations of the test data; 0: never"`
+	Test    int     `yaml:"test" when:"objective.name=network|worker" range:"[0,inf)" doc:"steps between evaluations of the test data; 0: never"`
 }
 
 // Flow is the section flow: how the equations beside the run are integrated.
@@ -156,7 +162,7 @@ func defaults() Config {
 	return Config{
 		Steps:       900,
 		DType:       "float32",
-		Objective:   Objective{Name: Network},
+		Objective:   Objective{Name: Network, Timeout: 600},
 		Data:        dataset.DefaultSpec(),
 		Model:       defaultModel(),
 		Loss:        "cross-entropy",

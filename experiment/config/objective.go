@@ -10,8 +10,8 @@ import (
 
 // New returns the loss, which must be one in closed form, and the point to start from: theta, or the loss's own start.
 func (o Objective) New() (*objective.Function, []float64, error) {
-	if o.Name == Network {
-		return nil, nil, schema.Setting{}.ValueError("objective.name", "%s; expected a loss in closed form, one of %s", Network, strings.Join(closed.Names(), ", "))
+	if o.Name == Network || o.Name == Worker {
+		return nil, nil, schema.Setting{}.ValueError("objective.name", "%s; expected a loss in closed form, one of %s", o.Name, strings.Join(closed.Names(), ", "))
 	}
 	f, err := closed.New(o.Name, o.Values)
 	if err != nil {

@@ -71,6 +71,7 @@ func (t *training[T]) bind(metadata map[string]string) error {
 // Keys of contents.
 const (
 	dataContent     = "data"
+	workerContent   = "objective.command"
 	weightsContent  = "model.weights"
 	momentsContent  = "optimizer.moments"
 	scheduleContent = "schedule"
@@ -83,6 +84,9 @@ func (t *training[T]) contents(steps int) map[string]string {
 		t.read = map[string]string{}
 		if t.source.data != nil {
 			t.read[dataContent] = t.source.data.Sum()
+		}
+		if w := t.source.worker; w != nil {
+			t.read[workerContent] = w.Sum()
 		}
 		if t.config.Model.Weights != "" {
 			t.read[weightsContent] = sumOf(t.source.start.Theta, t.source.start.Running)

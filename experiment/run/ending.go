@@ -11,6 +11,7 @@ import (
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
+	"shadowflow/internal/visible"
 )
 
 // columns implements runner.
@@ -104,6 +105,11 @@ func (t *training[T]) logStart() error {
 			return err
 		}
 	}
+	if w := s.worker; w != nil {
+		if err := t.dir.Logf("worker %s, process %d: %s; %d training examples, %d test examples", w, w.PID(), visible.Name(w.Info().Worker), w.Info().Train, w.Info().Test); err != nil {
+			return err
+		}
+	}
 	if s.data == nil {
 		return t.dir.Logf("%s: %d parameters, %d batches; optimizer %s, lr %s", c.Objective.Name, p.Objective.Dim(), p.Objective.Batches(), p.Rule.Name, p.pace())
 	}
@@ -148,10 +154,13 @@ func (t *training[T]) untrained() int {
 
 // examples returns the number of examples of the full batch; a batch of a closed form counts as one.
 func (t *training[T]) examples() int {
-	if t.source.data == nil {
-		return t.problem.Objective.Batches()
+	switch s := t.source; {
+	case s.worker != nil:
+		return s.worker.Info().Train
+	case s.data != nil:
+		return s.data.Train.N()
 	}
-	return t.source.data.Train.N()
+	return t.problem.Objective.Batches()
 }
 
 // row implements sink.

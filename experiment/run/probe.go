@@ -80,11 +80,12 @@ func Probe(ctx context.Context, c *config.Config, out string) (*Probed, error) {
 	return probe[float32](ctx, &plain, out)
 }
 
-func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*Probed, error) {
+func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (result *Probed, err error) {
 	s, err := loadSource(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, s.close()) }()
 	p, err := problemOf[T](c, s)
 	if err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (*P
 		return nil, err
 	}
 	n := diagnose.GradientNorms(v.g, p.Eps)
-	result := &Probed{
+	result = &Probed{
 		Loss: record.Number(e.Loss), Accuracy: record.Number(e.Accuracy()), Parameters: len(p.Theta), Examples: e.Examples,
 		Perturbed: record.Number(n.Perturbed), Excess: record.Number(n.Excess), One: record.Number(n.One), Two: record.Number(n.Two), Max: record.Number(n.Max),
 	}

@@ -30,6 +30,16 @@ type Problem[T graph.Float] struct {
 	// Eps is that of the perturbed one-norm.
 	Eps     float64
 	Threads int
+
+	closer func() error
+}
+
+// Close ends the program that serves the loss, if one does. Problems of [NewProblem] need it.
+func (p *Problem[T]) Close() error {
+	if p.closer == nil {
+		return nil
+	}
+	return p.closer()
 }
 
 // check refuses what does not fit together.

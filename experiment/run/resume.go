@@ -233,11 +233,16 @@ func (r *resumption) refuse(changes []string) error {
 }
 
 // begin makes the run, compares what it has read, restores it and puts the directory in order.
-func (r *resumption) begin(ctx context.Context) (runner, error) {
+func (r *resumption) begin(ctx context.Context) (_ runner, err error) {
 	out, err := newRunner(ctx, r.config, r.opt)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, out.close())
+		}
+	}()
 	if !slices.EqualFunc(out.columns(), r.dir.Columns(), sameColumn) {
 		return nil, fmt.Errorf("the history in %s has other columns than this version of the program records with this config: "+
 			"what is measured cannot change in a run", r.dir.Path())

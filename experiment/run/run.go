@@ -98,10 +98,10 @@ func Run(ctx context.Context, c *config.Config, dir string, opt Options) (*Resul
 	}
 	d, err := record.Create(dir, c.YAML(), r.columns())
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, r.close())
 	}
 	if err := errors.Join(d.WriteVersion(version.Current()), d.Logf("begun by %v", version.Current())); err != nil {
-		return nil, errors.Join(err, d.Close())
+		return nil, errors.Join(err, d.Close(), r.close())
 	}
 	return carryOut(ctx, r, d)
 }
@@ -134,6 +134,8 @@ type runner interface {
 	noteChange(change string)
 	// run takes the steps.
 	run(ctx context.Context, d *record.Dir) (*Result, error)
+	// close ends what serves the loss.
+	close() error
 }
 
 func newRunner(ctx context.Context, c *config.Config, opt Options) (runner, error) {
@@ -148,6 +150,7 @@ func newRunner(ctx context.Context, c *config.Config, opt Options) (runner, erro
 // carryOut runs to the end and closes the directory.
 func carryOut(ctx context.Context, r runner, d *record.Dir) (*Result, error) {
 	result, err := r.run(ctx, d)
+	err = errors.Join(err, r.close())
 	if err != nil {
 		return nil, errors.Join(err, d.Logf("stopped by an error: %v", err), d.Close())
 	}

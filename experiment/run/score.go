@@ -17,9 +17,9 @@ type score struct {
 // score returns that of a source's predictions: the accuracy of classes, or R^2 of numbers; nil in closed form.
 func (s *source) score() *score {
 	switch {
-	case s.data == nil:
+	case s.worker != nil && s.worker.Info().Score == "", s.worker == nil && s.data == nil:
 		return nil
-	case s.data.Classes > 0:
+	case s.worker != nil && s.worker.Info().Score == "accuracy", s.data != nil && s.data.Classes > 0:
 		return &score{name: "accuracy", before: "share of ", after: " classified rightly", of: objective.Evaluation.Accuracy}
 	}
 	return &score{

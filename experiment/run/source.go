@@ -2,10 +2,12 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"shadowflow/dataset"
 	"shadowflow/experiment/config"
@@ -14,36 +16,59 @@ import (
 	"shadowflow/nn"
 	"shadowflow/objective"
 	"shadowflow/objective/network"
+	"shadowflow/objective/worker"
 	"shadowflow/schema"
 )
 
 // source is what a config's objective is made from, and the point that it starts from.
 type source struct {
-	closed *objective.Function // a loss in closed form; nil for a network
-	data   *dataset.Dataset    // a network's; nil for a closed form
-	// model names and shapes the parameters in files; for a closed form it is nothing else.
+	closed *objective.Function // a loss in closed form; nil for any other
+	worker *worker.Process     // a loss that another program serves; nil for any other
+	data   *dataset.Dataset    // a network's; nil for any other
+	// model names and shapes the parameters in files; for what is no network it is nothing else.
 	model *nn.Model
 	start *nn.State
 }
 
 // tests returns the number of test examples.
 func (s *source) tests() int {
-	if s.data == nil {
-		return 0
+	switch {
+	case s.worker != nil:
+		return s.worker.Info().Test
+	case s.data != nil:
+		return s.data.Test.N()
 	}
-	return s.data.Test.N()
+	return 0
 }
 
-// loadSource makes the loss in closed form, or reads the data and builds the network for it.
+// close ends the worker, if that is what the loss is of.
+func (s *source) close() error { return s.worker.Close() }
+
+// loadSource makes the loss in closed form, starts the worker, or reads the data and builds the network for it. What it returns is to be closed.
 func loadSource(ctx context.Context, c *config.Config) (*source, error) {
-	if c.Objective.Name == config.Network {
+	switch c.Objective.Name {
+	case config.Network:
 		return loadNetwork(ctx, c)
+	case config.Worker:
+		return startWorker(ctx, c)
 	}
 	f, theta, err := c.Objective.New()
 	if err != nil {
 		return nil, err
 	}
-	return &source{closed: f, model: nn.Bare(f.Weights()), start: &nn.State{Theta: theta}}, nil
+	return &source{closed: f, model: nn.Bare(f.Weights(), nil), start: &nn.State{Theta: theta}}, nil
+}
+
+func startWorker(ctx context.Context, c *config.Config) (*source, error) {
+	p, err := worker.Start(ctx, worker.Options{
+		Command: c.Objective.Command, DType: c.DType, Threads: c.Threads, Seed: c.Seed, Timeout: time.Duration(c.Objective.Timeout * float64(time.Second)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	theta, running := p.Start()
+	info := p.Info()
+	return &source{worker: p, model: nn.Bare(worker.Blocks(info.Blocks), worker.Blocks(info.Running)), start: &nn.State{Theta: theta, Running: running}}, nil
 }
 
 func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
@@ -106,13 +131,20 @@ func fits(c *config.Config, model *nn.Model) error {
 	return nil
 }
 
-// NewProblem returns the problem that a config states: its objective, its optimizer, and its start.
+// NewProblem returns the problem that a config states: its objective, its optimizer, and its start. It is to be closed.
 func NewProblem[T graph.Float](ctx context.Context, c *config.Config) (*Problem[T], error) {
-	s, err := loadSource(ctx, c)
+	own := *c // whose worker has vectors of this type
+	own.DType = graph.TypeOf[T]().String()
+	s, err := loadSource(ctx, &own)
 	if err != nil {
 		return nil, err
 	}
-	return problemOf[T](c, s)
+	p, err := problemOf[T](c, s)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	p.closer = s.close
+	return p, nil
 }
 
 func problemOf[T graph.Float](c *config.Config, s *source) (*Problem[T], error) {
@@ -156,8 +188,11 @@ func objectiveOf[T graph.Float](c *config.Config, s *source) (objective.Objectiv
 }
 
 func lossOf[T graph.Float](c *config.Config, s *source) (objective.Objective[T], error) {
-	if s.closed != nil {
+	switch {
+	case s.closed != nil:
 		return objective.NewNumeric[T](s.closed, c.Threads), nil
+	case s.worker != nil:
+		return worker.New[T](s.worker)
 	}
 	o, err := networkOf[T](c, s)
 	if err != nil {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -50,14 +51,27 @@ func newTraining[T graph.Float](ctx context.Context, c *config.Config, opt Optio
 		return nil, err
 	}
 	t := &training[T]{config: c, source: s, notice: opt.Notice, introduce: opt.Introduce}
-	if t.problem, err = problemOf[T](c, s); err != nil {
-		return nil, err
+	if err := t.make(opt); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return t, nil
+}
+
+// make makes what is run of the config and the source.
+func (t *training[T]) make(opt Options) error {
+	c := t.config
+	var err error
+	if t.problem, err = problemOf[T](c, t.source); err != nil {
+		return err
 	}
 	if err := roomFor(c, t.problem.Rule, t.problem.Objective.Dim()); err != nil {
-		return nil, err
+		return err
 	}
-	return t, t.assemble(opt)
+	return t.assemble(opt)
 }
+
+// close implements runner.
+func (t *training[T]) close() error { return t.source.close() }
 
 // checkCombination refuses what has no meaning together.
 func checkCombination(c *config.Config) error {
@@ -227,7 +241,10 @@ func (t *training[T]) addNoise() error {
 func (t *training[T]) noiseBatches() (batches objective.Objective[T], size int, err error) {
 	c, o := t.config, objective.Plain(t.problem.Objective)
 	size = c.Batch.Size
-	if t.source.data == nil {
+	switch w := t.source.worker; {
+	case w != nil:
+		size = w.Info().Train / w.Info().Batches
+	case t.source.data == nil:
 		size = 1
 	}
 	if t.source.data == nil || t.problem.Order != nil {

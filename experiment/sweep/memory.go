@@ -43,7 +43,11 @@ func widthOf(c *config.Config) int64 {
 const vectors = 12
 
 func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
-	if c.Objective.Name != config.Network {
+	switch c.Objective.Name {
+	case config.Network:
+	case config.Worker: // what it takes, it alone knows
+		return 0, nil
+	default:
 		return closedForm(c)
 	}
 	d, err := s.shape(ctx, c.Data)

@@ -155,11 +155,12 @@ func benchConfig(cmd *cobra.Command, given *settings, args []string, opt bench.O
 	return nil
 }
 
-func costsOf[T graph.Float](ctx context.Context, c *config.Config, opt bench.Options) ([]bench.Cost, error) {
+func costsOf[T graph.Float](ctx context.Context, c *config.Config, opt bench.Options) (costs []bench.Cost, err error) {
 	p, err := run.NewProblem[T](ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	defer closing(p, &err)
 	batch := objective.Full
 	if p.Order != nil {
 		batch = p.Order(0)

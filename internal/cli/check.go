@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,6 +10,7 @@ import (
 	"shadowflow/experiment/run"
 	"shadowflow/modeq/crosscheck"
 	"shadowflow/objective/closed"
+	"shadowflow/rule"
 	"shadowflow/schema"
 )
 
@@ -24,8 +26,8 @@ func newCheck() *cobra.Command {
 		Short: "Compare independent derivations of the norm's gradient and of the bias",
 		Long: `Compute the gradient of an optimizer's norm by a Hessian-vector product and by central differences of the norm, and its
 second-order term by the general formula, by the series of any order, and by the paper's closed form where it has one; print how
-far they agree: on the loss that is given, a network too, and where nothing but an optimizer is, on each of those in closed form. A
-disagreement is an error.
+far they agree: on the loss that is given, a network too, and where nothing but an optimizer is, on each of those in closed form. Of a loss that another
+program serves its gradient and products are compared with central differences, too, and those of two calls. A disagreement is an error.
 
 With --batches compare, instead, what the memory adds to the equation on the average over the order of mini-batches: by the terms
 that their noise adds, and by averaging over --orders random orders, with the standard error. It takes a loss with batches
@@ -68,11 +70,7 @@ that their noise adds, and by averaging over --orders random orders, with the st
 			var results []result
 			var apart error
 			for _, c := range configs {
-				p, err := run.NewProblem[float64](cmd.Context(), c)
-				if err != nil {
-					return err
-				}
-				checks, err := crosscheck.Run(cmd.Context(), p.Objective, r, p.Theta)
+				checks, err := crossChecks(cmd.Context(), c, r)
 				if err != nil {
 					return fmt.Errorf("objective %s: %w", c.Objective.Name, err)
 				}
@@ -95,10 +93,10 @@ that their noise adds, and by averaging over --orders random orders, with the st
 				fmt.Fprintf(w, "\n%s\n", res.Objective)
 				for _, r := range res.CrossChecks {
 					if r.Skipped != "" {
-						fmt.Fprintf(w, "  %-72s skipped: %s\n", r.What, r.Skipped)
+						fmt.Fprintf(w, "  %-80s skipped: %s\n", r.What, r.Skipped)
 						continue
 					}
-					fmt.Fprintf(w, "  %-72s %8.1e\n", r.What, r.Difference)
+					fmt.Fprintf(w, "  %-80s %8.1e\n", r.What, r.Difference)
 				}
 			}
 			return apart
@@ -109,6 +107,16 @@ that their noise adds, and by averaging over --orders random orders, with the st
 	given = bindSettings(cmd)
 	bindJSON(cmd, &asJSON)
 	return cmd
+}
+
+// crossChecks compares the derivations on a config's loss.
+func crossChecks(ctx context.Context, c *config.Config, r rule.Config) (checks []crosscheck.Check, err error) {
+	p, err := run.NewProblem[float64](ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(p, &err)
+	return crosscheck.Run(ctx, p.Objective, r, p.Theta)
 }
 
 // onEveryClosedForm returns the config with each loss in closed form in the network's place.

@@ -26,7 +26,7 @@ func manyPairs() []schema.Setting {
 }
 
 // checkBatches compares the expected bias over the order of a config's batches with its mean over random orders.
-func checkBatches(cmd *cobra.Command, c *config.Config, orders int, asJSON bool) error {
+func checkBatches(cmd *cobra.Command, c *config.Config, orders int, asJSON bool) (err error) {
 	if !c.Batch.Mini() {
 		return misuse("--batches: batch.mode is full, and a full batch has no order: want shuffled, sampled or cyclic, " +
 			"with batch.size for a network, like --set batch.mode=shuffled,batch.size=100")
@@ -38,6 +38,7 @@ func checkBatches(cmd *cobra.Command, c *config.Config, orders int, asJSON bool)
 	if err != nil {
 		return err
 	}
+	defer closing(p, &err)
 	result, err := crosscheck.OverOrders(cmd.Context(), p.Objective, p.Rule, p.Theta, crosscheck.OrderOptions{
 		Order: c.Batch.Mode, Orders: orders, Seed: c.Seed, Eps: p.Eps, LR: p.LR, Threads: p.Threads,
 	})

@@ -83,11 +83,12 @@ func printDerivation(w io.Writer, d *report.Derivation, asLaTeX bool) {
 
 // deriveGroups derives the optimizer of each group of weights, of those that there are in the config's model. Of one without the memory form
 // it says so; where none has it, that is an error.
-func deriveGroups(cmd *cobra.Command, c *config.Config, asLaTeX, asJSON bool) error {
+func deriveGroups(cmd *cobra.Command, c *config.Config, asLaTeX, asJSON bool) (err error) {
 	p, err := run.NewProblem[float64](cmd.Context(), c)
 	if err != nil {
 		return err
 	}
+	defer closing(p, &err)
 	type derived struct {
 		run.Group
 		Derivation *report.Derivation `json:"derivation"`

@@ -31,7 +31,7 @@ They hold for any memory: --moments, optimizer.moments of a file, or what flow.s
 exp(-lr/tau).`,
 		Example: "  shadowflow field --objective bilinear --optimizer adam --set beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --order 5",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			c, err := given.config(args)
 			if err != nil {
 				return err
@@ -40,6 +40,7 @@ exp(-lr/tau).`,
 			if err != nil {
 				return err
 			}
+			defer closing(p, &err)
 			imported(cmd, p)
 			most := modeq.MaxOrder
 			if memory == string(run.State) {

@@ -26,7 +26,7 @@ func newIterate() *cobra.Command {
 that they know how the memory fills, those of higher order with the memory full.`,
 		Example: "  shadowflow iterate --objective bilinear --optimizer adam --set lr=0.1,beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --steps 5 --flow 1,2,3",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			c, err := given.config(args)
 			if err != nil {
 				return err
@@ -35,6 +35,7 @@ that they know how the memory fills, those of higher order with the memory full.
 			if err != nil {
 				return err
 			}
+			defer closing(problem, &err)
 			how := run.Iteration{Steps: c.Steps, Orders: orders}
 			if err := how.Check(problem); err != nil {
 				return misuse("--flow: %w", err)

@@ -39,7 +39,7 @@ each memory has one time tau = lr/(-log beta). So it is where nothing says what 
   shadowflow verify --memory state --objective bilinear --optimizer adam --set beta1=0.7,beta2=0.85,eps=0.3 --theta 1.6,1.1 --orders 1,2,3,4,5
   shadowflow verify --pairs 2:1.5,1:2,1.5:0.3 --batches cyclic --set beta1=0.6,beta2=0.8,eps=0.5 --orders 1,2 --time 1`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			c, err := given.config(args)
 			if err != nil {
 				return err
@@ -53,6 +53,7 @@ each memory has one time tau = lr/(-log beta). So it is where nothing says what 
 			if err != nil {
 				return err
 			}
+			defer closing(problem, &err)
 			imported(cmd, problem)
 			if opt.LR, err = floats("--lr", lrs); err != nil {
 				return err

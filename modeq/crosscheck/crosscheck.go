@@ -36,7 +36,9 @@ func (c Check) Agrees() bool { return c.Skipped != "" || c.Difference <= c.Toler
 //   - C: by the general formula from one Hessian-vector product, and by the series in t and lr (-f_1), for a loss that is an
 //     objective.GraphLoss;
 //   - for Adam and RMSProp with eps inside the root, the bias: by the general formula, and by the paper's closed form;
-//   - without weight decay, C again: by the coefficient in front of H F.
+//   - without weight decay, C again: by the coefficient in front of H F;
+//   - for a loss whose derivatives are another program's, its gradient and H F: by central differences of its loss and of its gradient, and
+//     those of two calls.
 //
 // Where an element of a step depends on other elements, as in LAMB and Muon, H F is no norm's gradient, and has no coefficient.
 func Run(ctx context.Context, o objective.Objective[float64], c rule.Config, theta []float64) ([]Check, error) {
@@ -49,7 +51,7 @@ func Run(ctx context.Context, o objective.Objective[float64], c rule.Config, the
 		return nil, err
 	}
 	var out []Check
-	for _, check := range []func() (Check, bool, error){k.norm, k.series, k.closedForm, k.coefficient} {
+	for _, check := range []func() (Check, bool, error){k.gradientOfLoss, k.productOfGradient, k.repeated, k.norm, k.series, k.closedForm, k.coefficient} {
 		found, applies, err := check()
 		if err != nil {
 			return nil, err
@@ -218,21 +220,13 @@ func (k *checker) direction(i int, r *rand.Rand) (direction []float64, scale flo
 
 // centralDifference returns the slope of the norm along a direction.
 func (k *checker) centralDifference(norm *modeq.Norm, direction []float64, step float64) (float64, error) {
-	slope, at, g := 0.0, k.vector(), k.vector()
-	for _, p := range []struct{ shift, weight float64 }{{-2, 1. / 12}, {-1, -2. / 3}, {1, 2. / 3}, {2, -1. / 12}} {
-		for j, x := range k.theta {
-			at[j] = x + p.shift*step*direction[j]
-		}
+	g := k.vector()
+	return k.along(direction, step, func(at []float64) (float64, error) {
 		if err := k.gradient(at, g); err != nil {
 			return 0, err
 		}
-		value, err := norm.Value(g)
-		if err != nil {
-			return 0, err
-		}
-		slope += p.weight * value / step
-	}
-	return slope, nil
+		return norm.Value(g)
+	})
 }
 
 func (k *checker) series() (Check, bool, error) {

@@ -1,6 +1,7 @@
 package crosscheck
 
 import (
+	"context"
 	"math"
 	"shadowflow/dataset"
 	"shadowflow/engine"
@@ -11,6 +12,7 @@ import (
 	"shadowflow/objective/closed"
 	"shadowflow/objective/network"
 	"shadowflow/rule"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -148,8 +150,48 @@ func TestALossWithoutGraphCodeSkipsTheSeriesAndSaysSo(t *testing.T) {
 			skipped++
 		}
 	}
-	if len(checks) != 4 || skipped != 1 {
-		t.Errorf("%+v, want one of four skipped", checks)
+	if len(checks) != 7 || skipped != 1 {
+		t.Errorf("%+v, want one of seven skipped", checks)
+	}
+}
+
+// mistaken is a loss of another program that makes a mistake.
+type mistaken struct {
+	objective.Objective[float64]
+	in    string
+	calls int
+}
+
+func (m *mistaken) Evaluate(ctx context.Context, theta []float64, batch int, want objective.Want[float64]) (objective.Evaluation, error) {
+	e, err := m.Objective.Evaluate(ctx, theta, batch, want)
+	switch {
+	case m.in == "gradient" && want.Gradient != nil:
+		want.Gradient[0] *= 1 + 1e-5
+	case m.in == "Hessian-vector product" && want.Products != nil:
+		want.Products[0][0] *= 1 + 1e-5
+	case m.in == "two calls" && want.Products != nil:
+		m.calls++
+		want.Products[0][1] *= 1 + float64(m.calls)*1e-15
+	}
+	return e, err
+}
+
+func TestAMistakeInTheDerivativesOfAnotherProgramIsFound(t *testing.T) {
+	c, err := rule.New("adam", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range []string{"gradient", "Hessian-vector product", "two calls"} {
+		t.Run(in, func(t *testing.T) {
+			m := &mistaken{Objective: fixture.Objective(t, "bilinear", nil), in: in}
+			checks, err := Run(t.Context(), m, c, []float64{1.6, 1.1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i := slices.IndexFunc(checks, func(k Check) bool { return strings.Contains(k.What, in) && !k.Agrees() }); i < 0 {
+				t.Errorf("it is not found: %+v", checks)
+			}
+		})
 	}
 }
 

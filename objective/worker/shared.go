@@ -1,0 +1,105 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"unsafe"
+
+	"github.com/edsrzf/mmap-go"
+
+	"shadowflow/graph"
+	"shadowflow/internal/memory"
+)
+
+// Names of the vectors that program and worker share. Those of parameters are theta, the gradient, the vector that a product is of, and the
+// product; running averages are as they stand, and as the last gradient left them.
+const (
+	atTheta    = "theta"
+	atGradient = "gradient"
+	atVector   = "vector"
+	atProduct  = "product"
+	atRunning  = "running"
+	atAveraged = "averaged"
+)
+
+// alignment is that of each vector, in bytes: a cache line's.
+const alignment = 64
+
+// shared is the memory that program and worker have mapped.
+type shared struct {
+	path    string
+	file    *os.File
+	bytes   mmap.MMap
+	vectors map[string]span
+	width   int    // of a number, in bytes
+	unlink  func() // takes the file's name away, once both have it
+}
+
+// span is where a vector lies, in bytes.
+type span struct{ from, size int }
+
+// newShared maps room for four vectors of the parameters and two of the running averages.
+func newShared(dtype string, dim, running int) (*shared, error) {
+	width := 4
+	if dtype == graph.Float64.String() {
+		width = 8
+	}
+	s, end := &shared{width: width, vectors: map[string]span{}}, 0
+	for _, v := range []struct {
+		name string
+		n    int
+	}{{atTheta, dim}, {atGradient, dim}, {atVector, dim}, {atProduct, dim}, {atRunning, running}, {atAveraged, running}} {
+		s.vectors[v.name] = span{end, v.n * width}
+		end += (v.n*width + alignment - 1) / alignment * alignment
+	}
+	if err := memory.Check(int64(end)); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.file, s.path, s.unlink, err = anonymous(); err != nil {
+		return nil, err
+	}
+	if err = s.file.Truncate(int64(end)); err == nil {
+		s.bytes, err = mmap.MapRegion(s.file, end, mmap.RDWR, 0, 0)
+	}
+	if err != nil {
+		s.unlink()
+		return nil, errors.Join(fmt.Errorf("%d bytes of shared memory: %w", end, err), s.file.Close())
+	}
+	return s, nil
+}
+
+// offsets returns where each vector begins, in bytes.
+func (s *shared) offsets() map[string]int {
+	out := map[string]int{}
+	for name, v := range s.vectors {
+		out[name] = v.from
+	}
+	return out
+}
+
+// numbers returns a copy of a vector of either type.
+func (s *shared) numbers(name string) []float64 {
+	if s.width == 8 {
+		return slices.Clone(vector[float64](s, name))
+	}
+	out := []float64{}
+	for _, v := range vector[float32](s, name) {
+		out = append(out, float64(v))
+	}
+	return out
+}
+
+func (s *shared) close() error { return errors.Join(s.bytes.Unmap(), s.file.Close()) }
+
+// vector returns a vector, in place. Its type is that which the memory was made for.
+func vector[T graph.Float](s *shared, name string) []T {
+	v := s.vectors[name]
+	if v.size == 0 {
+		return nil
+	}
+	var one T
+	return unsafe.Slice((*T)(unsafe.Pointer(&s.bytes[v.from])), v.size/int(unsafe.Sizeof(one)))
+}

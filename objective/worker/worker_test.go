@@ -1,0 +1,247 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"shadowflow/graph"
+	"shadowflow/objective"
+)
+
+// start starts the tests' worker, which does wrong what it is told.
+func start(t *testing.T, wrong string, timeout time.Duration) (*Process, error) {
+	t.Helper()
+	t.Setenv(misdeed, wrong)
+	p, err := Start(t.Context(), Options{Command: []string{os.Args[0]}, DType: "float64", Timeout: timeout})
+	if p != nil {
+		t.Cleanup(func() { _ = p.Close() })
+	}
+	return p, err
+}
+
+func quartic(t *testing.T) *Objective[float64] {
+	t.Helper()
+	p, err := start(t, "", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := New[float64](p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestAWorkersDerivativesArriveWhereTheyAreWanted(t *testing.T) {
+	o := quartic(t)
+	theta, v, u := []float64{1, -2, 0.5, 3}, []float64{1, 2, 3, 4}, []float64{-1, 0, 1, 2}
+	room := func() []float64 { return make([]float64, 4) }
+	double := &objective.Direction{Make: func(g, theta graph.Value) graph.Value { return g.Add(g).Add(theta) }}
+	want := objective.Want[float64]{
+		Gradient: room(), Vectors: [][]float64{v, u}, Products: [][]float64{room(), room()}, Lines: [][]float64{u}, Bends: [][]float64{room()},
+		Direction: double, Field: room(), HField: room(),
+	}
+	for batch, shift := range map[int]float64{objective.Full: 0, 0: -1, 1: 1} {
+		e, err := o.Evaluate(t.Context(), theta, batch, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loss := 0.0
+		for j, x := range theta {
+			a := float64(j + 1)
+			loss += a*x*x*x*x/4 + shift*x
+			g, h := a*x*x*x+shift, 3*a*x*x
+			for _, c := range []struct {
+				what      string
+				got, want float64
+			}{
+				{"gradient", want.Gradient[j], g}, {"H v", want.Products[0][j], h * v[j]}, {"H u", want.Products[1][j], h * u[j]},
+				{"D^3E[u,u]", want.Bends[0][j], 6 * a * x * u[j] * u[j]}, {"F", want.Field[j], 2*g + x}, {"H F", want.HField[j], h * (2*g + x)},
+			} {
+				if c.got != c.want {
+					t.Errorf("batch %d: %s[%d] = %v: want %v", batch, c.what, j, c.got, c.want)
+				}
+			}
+		}
+		if e.Loss != loss || !math.IsNaN(e.Correct) {
+			t.Errorf("batch %d: %+v: want the loss %v", batch, e, loss)
+		}
+	}
+}
+
+func TestAWorkerSaysWhatItsLossIs(t *testing.T) {
+	o := quartic(t)
+	if o.Dim() != 4 || o.Batches() != 2 || !slices.Equal(o.Start(), []float64{.5, .25, 0, -.25}) {
+		t.Errorf("%d parameters, %d batches, start %v", o.Dim(), o.Batches(), o.Start())
+	}
+	if b := o.Blocks(); len(b) != 2 || b[1].Name != "a.bias" || b[1].Offset != 3 {
+		t.Errorf("blocks %v", b)
+	}
+	e, err := o.Test(t.Context(), o.Start())
+	if err != nil || e.Loss != .25 || e.Examples != 5 || e.Accuracy() != .8 {
+		t.Errorf("test: %+v, %v", e, err)
+	}
+}
+
+func TestRunningAveragesMoveOnlyWhenAskedTo(t *testing.T) {
+	o := quartic(t)
+	o.SetRunning([]float64{7, 0}, 3)
+	o.Draw(11)
+	g := make([]float64, 4)
+	for range 2 {
+		if _, err := o.Evaluate(t.Context(), o.Start(), 0, objective.Want[float64]{Gradient: g}); err != nil {
+			t.Fatal(err)
+		}
+		if r, n := o.Running(); r[0] != 7 || n != 3 {
+			t.Errorf("a gradient moved the averages to %v, %d", r, n)
+		}
+	}
+	o.UpdateRunning()
+	if r, n := o.Running(); !slices.Equal(r, []float64{8, 11}) || n != 4 {
+		t.Errorf("averages %v of %d batches: want [8 11] of 4", r, n)
+	}
+}
+
+func TestWhatAWorkerDoesWrongIsSaidWithItsLastWords(t *testing.T) {
+	for wrong, want := range map[string]string{
+		"dies":                `asked the gradient of batch 1: it ended: exit status 7` + "\nits last words:\n  Traceback: out of\\u001b[31m luck",
+		"hangs":               "no answer for 300ms: want a larger objective.timeout if it takes that long\nits last words:\n  thinking",
+		"prints":              `it printed epoch 1 of 10 to its standard output, where only answers belong`,
+		"prints JSON":         `it printed {"loss": 1} to its standard output`,
+		"writes without end":  "a line of more than 67108864 bytes is no answer",
+		"closes its output":   "it closed its standard output",
+		"with another id":     "its answer has the id 4: want 3",
+		"an error":            "asked the gradient of batch 1: ValueError: the batch is empty",
+		"no loss":             "its answer has no loss",
+		"no examples":         "examples: 0: want the number of examples",
+		"a gradient of NaN":   "element 0 of a.bias is NaN, where the loss is a number",
+		"a product of NaN":    "asked a Hessian-vector product of batch 1: element 2 of a.weight is NaN",
+		"a start of NaN":      "asked where it starts: element 1 of its parameters and averages is NaN",
+		"another protocol":    "it speaks protocol 99; this program speaks 1",
+		"another type":        `its vectors are "float16"; the config says dtype float64`,
+		"no weights":          "it has no weights",
+		"two of a name":       `the name "w" is empty, or that of two arrays`,
+		"a shape of nothing":  `blocks: "w" of shape [2 0]`,
+		"too many parameters": "more than 1099511627776 elements",
+		"no batches":          "batches: 0: want 1 or more",
+		"another score":       `score: "bleu": want accuracy, r2 or nothing`,
+		"other than numbers":  "Go struct field",
+
+		"fewer examples than batches": "train: 1 examples in 2 batches",
+		"more than memory holds":      "memory for vectors of its 274877906944 parameters",
+	} {
+		t.Run(wrong, func(t *testing.T) {
+			timeout := 300 * time.Millisecond
+			if wrong != "hangs" {
+				timeout = time.Minute
+			}
+			p, err := start(t, wrong, timeout)
+			if err == nil {
+				err = useOf(t, p)
+			}
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("error %v\nwant %s", err, want)
+			}
+		})
+	}
+}
+
+// useOf takes a gradient and a product of a worker's second batch.
+func useOf(t *testing.T, p *Process) error {
+	o, err := New[float64](p)
+	if err != nil {
+		return err
+	}
+	room := func() []float64 { return make([]float64, o.Dim()) }
+	_, err = o.Evaluate(t.Context(), o.Start(), 1, objective.Want[float64]{Gradient: room(), Vectors: [][]float64{room()}, Products: [][]float64{room()}})
+	return err
+}
+
+func TestALossThatIsNoNumberIsForTheRunToSay(t *testing.T) {
+	p, err := start(t, "a loss of NaN", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := New[float64](p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := o.Evaluate(t.Context(), o.Start(), 0, objective.Want[float64]{})
+	if err != nil || !math.IsNaN(e.Loss) {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+func TestAnInterruptedAnswerIsPassedOver(t *testing.T) {
+	o := quartic(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 3 { // the worker gets the request, and answers it for nobody
+		if _, err := o.Evaluate(ctx, o.Start(), 0, objective.Want[float64]{}); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	e, err := o.Evaluate(t.Context(), []float64{0, 0, 0, 2}, 1, objective.Want[float64]{})
+	if err != nil || e.Loss != 18 {
+		t.Errorf("%+v, %v: want the loss 18", e, err)
+	}
+}
+
+func TestAProgramThatIsNoWorkerIsSaid(t *testing.T) {
+	for _, c := range []struct {
+		command []string
+		want    string
+	}{
+		{nil, "objective.command is empty"},
+		{[]string{"no-such-program-at-all"}, "does not start"},
+		{[]string{"sh", "-c", "echo fault >&2; exit 3"}, "it ended: exit status 3\nits last words:\n  fault"},
+		{[]string{"cat"}, "it has no weights"}, // its echo is the answer of such a one
+	} {
+		p, err := Start(t.Context(), Options{Command: c.command, DType: "float64", Timeout: time.Minute})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v: want %s", c.command, err, c.want)
+		}
+		_ = p.Close()
+	}
+}
+
+func TestAWorkerEndsWithItsStandardInput(t *testing.T) {
+	p, err := start(t, "", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.gone:
+	case <-time.After(time.Minute):
+		t.Error("the worker stays without its standard input")
+	}
+}
+
+func FuzzAnswersOfAWorker(f *testing.F) {
+	for _, line := range []string{
+		`{"id":1,"loss":1.5,"examples":3}`, `{"id":1,"error":"no"}`, `{"id":1,"loss":"nan","blocks":[{"name":"w","shape":[2,3]}],"batches":2}`, `{`, `null`, `[]`,
+	} {
+		f.Add([]byte(line))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		p := &Process{opt: Options{Command: []string{"x"}, DType: "float64"}, id: 1, words: &tail{}}
+		a, err := p.answer("a thing", line)
+		if a == nil || err != nil {
+			return
+		}
+		if a.check("float64") == nil {
+			if n, err := sizeOf("blocks", a.Blocks); err != nil || n < 1 {
+				t.Errorf("%d parameters, %v", n, err)
+			}
+		}
+	})
+}

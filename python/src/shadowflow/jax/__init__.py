@@ -1,0 +1,7 @@
+"""JAX functions as losses, and what is measured of a training step in optax."""
+
+from __future__ import annotations
+
+from shadowflow.jax.objective import Objective
+
+__all__ = ["Objective"]

@@ -1,0 +1,7 @@
+"""PyTorch models as losses, and a watch over a training loop in PyTorch."""
+
+from __future__ import annotations
+
+from shadowflow.torch.objective import Objective
+
+__all__ = ["Objective"]

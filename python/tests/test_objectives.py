@@ -1,0 +1,177 @@
+"""What the objectives of both frameworks compute, against closed forms and central differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import shadowflow
+from shadowflow import FULL, Point
+
+torch = pytest.importorskip("torch")
+jax = pytest.importorskip("jax")
+
+X = np.random.default_rng(1).normal(size=(7, 3))
+Y = np.random.default_rng(2).normal(size=(7, 2))
+PARTS = [(X[:4], Y[:4]), (X[4:], Y[4:])]  # of different sizes
+
+
+def in_torch(dtype: Any = None) -> Any:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2))
+    parts = [(torch.from_numpy(a), torch.from_numpy(b)) for a, b in PARTS]
+    return shadowflow.torch.Objective(model, torch.nn.functional.mse_loss, parts, test=parts[1:], dtype=dtype)
+
+
+def in_jax() -> Any:
+    import jax.numpy as jnp
+
+    r = np.random.default_rng(3)
+    params = {"a": {"w": r.normal(size=(3, 4)), "b": r.normal(size=4)}, "b": r.normal(size=(4, 2))}
+
+    def loss(p: Any, batch: Any) -> Any:
+        x, y = batch
+        return jnp.square(jnp.tanh(x @ p["a"]["w"] + p["a"]["b"]) @ p["b"] - y).mean()
+
+    return shadowflow.jax.Objective(loss, params, PARTS, test=PARTS[1:])
+
+
+class Asked:
+    """An objective with the vectors that a program would share with it."""
+
+    def __init__(self, objective: Any, dtype: str = "float64") -> None:
+        self.objective = objective
+        self.description = objective.describe(dtype, 1, 5)
+        n = sum(int(np.prod(shape)) for _, shape in self.description.blocks)
+        k = sum(int(np.prod(shape)) for _, shape in self.description.running)
+        self.theta, self.gradient, self.running, self.averaged = (np.zeros(m, dtype) for m in (n, n, k, k))
+        objective.start(self.theta, self.running)
+
+    def at(self, batch: int = FULL, step: int = 0) -> Point:
+        return Point(self.theta, self.running, batch, step)
+
+    def loss(self, batch: int = FULL, step: int = 0) -> float:
+        return self.objective.evaluate(self.at(batch, step), None, self.averaged, False).loss
+
+    def slope(self, batch: int = FULL, step: int = 0, more: bool = False) -> np.ndarray:
+        self.objective.evaluate(self.at(batch, step), self.gradient, self.averaged, more)
+        return self.gradient.copy()
+
+    def along(self, name: str, v: np.ndarray, batch: int = FULL) -> np.ndarray:
+        out = np.zeros_like(self.theta)
+        getattr(self.objective, name)(self.at(batch), v, out, False)
+        return out
+
+    def difference(self, f: Callable[[], Any], v: np.ndarray, h: float) -> Any:
+        start, total = self.theta.copy(), 0.0
+        for shift, weight in (-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12):
+            self.theta[:] = start + shift * h * v
+            total = total + weight / h * f()
+        self.theta[:] = start
+        return total
+
+
+@pytest.mark.parametrize("make", [in_torch, in_jax])
+@pytest.mark.parametrize("batch", [FULL, 0, 1])
+def test_derivatives_are_those_of_central_differences(make: Callable[[], Any], batch: int) -> None:
+    a = Asked(make())
+    v = np.random.default_rng(4).normal(size=a.theta.size)
+    assert a.slope(batch) @ v == pytest.approx(a.difference(lambda: a.loss(batch), v, 1e-3), rel=1e-9)
+    product = a.along("product", v, batch)
+    np.testing.assert_allclose(product, a.difference(lambda: a.slope(batch), v, 1e-3), rtol=1e-7, atol=1e-9)
+    bend = a.along("bend", v, batch)
+    np.testing.assert_allclose(bend, a.difference(lambda: a.along("product", v, batch), v, 1e-3), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("make", [in_torch, in_jax])
+def test_the_full_batch_weighs_each_batch_by_its_examples(make: Callable[[], Any]) -> None:
+    a = Asked(make())
+    assert a.loss() == pytest.approx((4 * a.loss(0) + 3 * a.loss(1)) / 7, rel=1e-14)
+    np.testing.assert_allclose(a.slope(), (4 * a.slope(0) + 3 * a.slope(1)) / 7, rtol=1e-12)
+    assert a.description.train == 7 and a.description.test == 3
+    assert a.objective.test(a.theta, a.running).loss == pytest.approx(a.loss(1), rel=1e-14)
+
+
+def test_a_product_behind_its_gradient_is_that_of_a_pass_of_its_own() -> None:
+    a = Asked(in_torch())
+    v = np.ones_like(a.theta)
+    a.slope(0, more=True)
+    kept = a.along("product", v, 0)
+    np.testing.assert_array_equal(kept, a.along("product", v, 0))
+
+
+def test_dropout_draws_by_the_step() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(3, 50), torch.nn.Dropout(0.5), torch.nn.Linear(50, 2))
+    parts = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in PARTS]
+    a = Asked(shadowflow.torch.Objective(model, torch.nn.functional.mse_loss, parts))
+    assert a.loss(step=3) == a.loss(step=3) != a.loss(step=4)
+
+
+def test_running_averages_are_those_of_pytorch_after_one_pass() -> None:
+    torch.manual_seed(1)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 2)).double()
+    x, y = torch.from_numpy(X), torch.from_numpy(Y)
+    a = Asked(shadowflow.torch.Objective(model, torch.nn.functional.mse_loss, [(x, y)]))
+    a.slope()
+    a.slope()  # a second call leaves what the first one did: both begin with the averages of the point
+    linear = model[0]
+    with torch.no_grad():
+        h = x @ linear.weight.T + linear.bias
+    want = torch.cat([0.1 * h.mean(0), 0.9 + 0.1 * h.var(0)]).numpy()
+    np.testing.assert_allclose(a.averaged, want, rtol=1e-12)
+    np.testing.assert_array_equal(a.running, [0] * 4 + [1] * 4)
+
+
+def test_a_model_in_bfloat16_has_vectors_of_the_type_that_was_asked_for() -> None:
+    a = Asked(in_torch(torch.bfloat16), "float32")
+    g = a.slope()
+    exact = Asked(in_torch(), "float64")
+    exact.theta[:] = a.theta
+    assert g.dtype == np.float32
+    np.testing.assert_allclose(g, exact.slope(), atol=0.05 * np.abs(exact.gradient).max())
+
+
+def test_attention_can_be_differentiated_twice() -> None:
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.qkv = torch.nn.Linear(8, 24)
+
+        def forward(self, x: Any) -> Any:
+            q, k, v = self.qkv(x).chunk(3, -1)
+            return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).mean((1, 2))
+
+    x = torch.randn(2, 5, 8, dtype=torch.float64)
+    a = Asked(shadowflow.torch.Objective(Net(), lambda out, y: (out - y).square().mean(), [(x, torch.zeros(2, dtype=torch.float64))]))
+    v = np.random.default_rng(4).normal(size=a.theta.size)
+    np.testing.assert_allclose(a.along("product", v), a.difference(a.slope, v, 1e-3), rtol=1e-6, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"batches": []}, "batches: there are none"),
+        ({"loss": None}, "want one of them"),
+        ({"batches": [torch.zeros(3)]}, "want a tuple"),
+    ],
+)
+def test_what_is_no_model_is_said(given: dict[str, Any], said: str) -> None:
+    args = {"model": torch.nn.Linear(1, 1), "loss": torch.nn.functional.mse_loss, "batches": [(torch.zeros(1, 1), torch.zeros(1, 1))], **given}
+    with pytest.raises((ValueError, TypeError), match=said):
+        shadowflow.torch.Objective(**args).describe("float64", 0, 0)
+
+
+def test_r2_and_accuracy_are_those_of_all_examples() -> None:
+    a = Asked(in_torch())
+    e = a.objective.evaluate(a.at(), None, a.averaged, False)
+    with torch.no_grad():
+        residual = Y - a.objective.model(torch.from_numpy(X)).numpy()
+    want = (1 - (residual**2).sum(0) / ((Y - Y.mean(0)) ** 2).sum(0)).mean()
+    assert e.r2 == pytest.approx(want, rel=1e-10)
+    labels = torch.tensor([0, 1, 1, 0])
+    b = Asked(shadowflow.torch.Objective(torch.nn.Linear(3, 2), torch.nn.functional.cross_entropy, [(torch.from_numpy(X[:4]), labels)]))
+    out = b.objective.model(torch.from_numpy(X[:4]))
+    assert b.objective.evaluate(b.at(), None, b.averaged, False).correct == float((out.argmax(1) == labels).sum())
