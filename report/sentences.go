@@ -9,6 +9,7 @@ import (
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/plural"
 )
 
 // passes is the training loss at whose first passing runs are compared.
@@ -37,7 +38,7 @@ func (r *Report) saySetting() string {
 		}
 	}
 	if shape := r.Config.Schedule; shape.Warmup > 0 || shape.Shape != "constant" {
-		settings = append(settings, fmt.Sprintf("schedule %s with a warmup of %d steps", shape.Shape, shape.Warmup))
+		settings = append(settings, fmt.Sprintf("schedule %s with a warmup of %s", shape.Shape, plural.Of(shape.Warmup, "step")))
 	}
 	if with := o.Conditioning(); with.Active() {
 		settings = append(settings, with.String())
@@ -50,10 +51,10 @@ func (r *Report) saySetting() string {
 		return s + ": the run has not ended."
 	}
 	end := map[run.Status]string{
-		run.Finished:    "took all its %s steps",
-		run.LossReached: "reached its training loss after %s steps",
-		run.TimeUp:      "ran out of time after %s steps",
-		run.Diverged:    "diverged after %s steps",
+		run.Finished:    "took all its %s",
+		run.LossReached: "reached its training loss after %s",
+		run.TimeUp:      "ran out of time after %s",
+		run.Diverged:    "diverged after %s",
 	}[r.Result.Status]
 	regime := fmt.Sprintf(" and was %s", r.Result.Regime)
 	switch {
@@ -64,12 +65,22 @@ func (r *Report) saySetting() string {
 	case r.Result.Regime == diagnose.Diverged:
 		regime = ", and diverged: its last loss is more than twice the first, or no number"
 	}
-	examples := grouped(r.Result.Examples) + " examples"
+	examples := plural.Of(r.Result.Examples, "example")
 	if n := r.Result.Untrained; n > 0 {
-		examples += fmt.Sprintf(", %s of them in no mini-batch and not trained on", grouped(n))
+		examples += fmt.Sprintf(", %s of them in no mini-batch and not trained on", plural.Grouped(n))
 	}
-	return fmt.Sprintf("%s: %s parameters, %s; the run %s in %s s%s.", s, grouped(r.Result.Parameters), examples,
-		fmt.Sprintf(end, grouped(r.Result.Step)), number(r.Result.Seconds), regime)
+	return fmt.Sprintf("%s: %s, %s; the run %s in %s s%s.", s, plural.Of(r.Result.Parameters, "parameter"), examples,
+		fmt.Sprintf(end, r.stepsTaken()), number(r.Result.Seconds), regime)
+}
+
+// stepsTaken counts the steps of the run itself, beside those that its optimizer remembers from elsewhere.
+func (r *Report) stepsTaken() string {
+	s := plural.Of(r.Result.Taken(), "step")
+	if r.Result.Before > 0 {
+		s += fmt.Sprintf(", from %s to %s, behind the %s that left its moments,",
+			plural.Grouped(r.Result.Before), plural.Grouped(r.Result.Step), plural.Grouped(r.Result.Before))
+	}
+	return s
 }
 
 // sayGroups says which weights have settings of their own, and how many they are.

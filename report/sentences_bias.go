@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"shadowflow/experiment/run"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 )
 
@@ -97,9 +98,9 @@ func (r *Report) sayVerdicts(counts map[run.Verdict]int, n int) string {
 		case k == 0:
 			continue
 		case k == n:
-			where = "at " + every(n)
+			where = "at " + every(n, "measured")
 		case len(parts) == 0:
-			where += " of " + steps(n, "measured")
+			where += " of " + plural.Of(n, "measured step")
 		}
 		parts = append(parts, fmt.Sprintf("%s %s%s", part.says, where, part.behind))
 	}
@@ -117,23 +118,12 @@ func times(ratio float64) string {
 	return number(ratio) + " times"
 }
 
-// steps names n steps of a kind.
-func steps(n int, kind string) string {
-	if kind != "" {
-		kind += " "
-	}
+// every names all of n steps that were measured, or what was done to them.
+func every(n int, did string) string {
 	if n == 1 {
-		return "1 " + kind + "step"
+		return "the one " + did + " step"
 	}
-	return fmt.Sprintf("%d %ssteps", n, kind)
-}
-
-// every names all of n steps that were measured.
-func every(n int) string {
-	if n == 1 {
-		return "the one measured step"
-	}
-	return fmt.Sprintf("all %d measured steps", n)
+	return "all " + plural.Of(n, did+" step")
 }
 
 // explanation says how much of what the second-order equation predicts is realized at the k of n steps where it may be spoken of.
@@ -155,7 +145,7 @@ func (r *Report) explanation(k, n int) string {
 	}
 	s += fmt.Sprintf(", at a cosine of %s with the realized one", number(stats.Median(cosine)))
 	if n > 1 {
-		s += fmt.Sprintf(" (medians of %d of %d steps)", len(cosine), n)
+		s += fmt.Sprintf(" (medians of %d of %s)", len(cosine), plural.Of(n, "step"))
 	}
 	return s + r.sayCritical() + "."
 }
@@ -204,13 +194,13 @@ func (r *Report) sayState() string {
 	case n == 0:
 		return ""
 	case k == 0:
-		return fmt.Sprintf("%scould not be followed through a step at %s: it does not hold.", subject, every(n)) + more
+		return fmt.Sprintf("%scould not be followed through a step at %s: it does not hold.", subject, every(n, "measured")) + more
 	case n == 1:
 		return fmt.Sprintf("%smissed the one step that was measured by %s of its length.", subject, percent(followed[0])) + more
 	}
 	s := fmt.Sprintf("%smisses a step by %s of its length (median of %d)", subject, percent(stats.Median(followed)), n)
 	if k < n {
-		s = fmt.Sprintf("%scould not be followed through %d of %d measured steps, and misses the others by %s of their length (median of %d)", subject, n-k, n, percent(stats.Median(followed)), k)
+		s = fmt.Sprintf("%scould not be followed through %d of %s, and misses the others by %s of their length (median of %d)", subject, n-k, plural.Of(n, "measured step"), percent(stats.Median(followed)), k)
 	}
 	switch holds {
 	case n:
@@ -256,7 +246,7 @@ func Probed(p *run.Probed) []string {
 		loss += fmt.Sprintf(", R² %.4g", float64(*p.R2))
 	}
 	lines := []string{
-		fmt.Sprintf("%s (%d parameters, %d examples)", loss, p.Parameters, p.Examples),
+		fmt.Sprintf("%s (%s, %s)", loss, plural.Of(p.Parameters, "parameter"), plural.Of(p.Examples, "example")),
 		fmt.Sprintf("gradient: perturbed one-norm %.9g (excess %.9g), one-norm %.9g, two-norm %.9g, largest %.9g", p.Perturbed, p.Excess, p.One, p.Two, p.Max),
 	}
 	for _, note := range p.Notes {
@@ -290,7 +280,7 @@ func nextStep(n *run.NextStep) []string {
 	if n.NoBias != "" {
 		return append(lines, "no bias of the step from here: "+n.NoBias)
 	}
-	lines = append(lines, fmt.Sprintf("the step from here, with the moments that %d steps left (two-norm %.4g):", n.Steps, n.Columns["step_norm"]))
+	lines = append(lines, fmt.Sprintf("the step from here, with the moments that %s left (two-norm %.4g):", plural.Of(n.Steps, "step"), n.Columns["step_norm"]))
 	for _, bias := range []struct{ what, share, drive, effect, says string }{
 		{"realized", "bias.realized_share", "drive.realized", "realized.", "it penalizes %.4g and hinders %.4g of the coordinates"},
 		{"predicted", "bias_share", "drive.predicted", "", "it would penalize %.4g and hinder %.4g of the coordinates, where the equation holds"},
