@@ -22,7 +22,7 @@ func (r *Report) stepsFigure() *Chart {
 	}
 	drives := Axes{Y: "dN/dt", Zero: true, Series: []Series{
 		r.line("drive.realized", "realized bias, -q.b", 2, 0), r.line("drive.clip", "clipping, -q.(U - U')", 1, 1),
-		r.line("drive.schedule", "change of lr, -h q.(C - C')", 4, 2),
+		r.predicted("drive.schedule", "change of lr, -h q.(C - C')", 4, 2),
 	}}
 	if len(drives.Series[2].X) > 0 {
 		drives.Shaded = r.beyond()

@@ -32,10 +32,13 @@ func (r *Report) Sentences() []string {
 func (r *Report) saySetting() string {
 	o := r.Config.Optimizer
 	settings := []string{"lr " + number(o.LR)}
-	for _, key := range []string{"beta1", "beta2", "eps"} {
+	for _, key := range []string{"beta1", "beta2", "momentum", "eps"} {
 		if v, ok := o.Values[key]; ok {
 			settings = append(settings, fmt.Sprintf("%s %v", key, v))
 		}
+	}
+	if decay, ok := o.Values["weight_decay"]; ok && decay != 0.0 {
+		settings = append(settings, fmt.Sprintf("weight_decay %v", decay))
 	}
 	if shape := r.Config.Schedule; shape.Warmup > 0 || shape.Shape != "constant" {
 		settings = append(settings, fmt.Sprintf("schedule %s with a warmup of %s", shape.Shape, plural.Of(shape.Warmup, "step")))
@@ -45,6 +48,12 @@ func (r *Report) saySetting() string {
 	}
 	if o.SAM > 0 {
 		settings = append(settings, fmt.Sprintf("sam %v", o.SAM))
+	}
+	if r.penalized() {
+		settings = append(settings, fmt.Sprintf("regularizer %s of weight %v", r.Config.Regularizer.Kind, r.Config.Regularizer.Weight))
+	}
+	if scale := r.Config.Bias.Scale; scale != 0 {
+		settings = append(settings, fmt.Sprintf("bias.scale %v", scale))
 	}
 	s := fmt.Sprintf("%s (%s) on %s", o.Name, strings.Join(settings, ", "), minimized(r.Config))
 	if r.Result == nil {

@@ -1,14 +1,17 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
 	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
+	"shadowflow/rule"
 )
 
 // together returns the values of columns, in the rows that have a finite number in each of them.
@@ -61,9 +64,14 @@ func (r *Report) sayPrediction() string {
 		}
 	}
 	switch {
+	case r.penalized():
+		return fmt.Sprintf("A regularizer, %s of weight %s, moves the optimizer, too: the second-order equation is of the loss without it, what the steps have beyond an optimizer without memory is not the memory's alone, and neither is shown as this run's bias.",
+			r.Config.Regularizer.Kind, number(r.Config.Regularizer.Weight))
+	case r.whyNoEquation() != "":
+		return fmt.Sprintf("No equation of second order without memory predicts a bias here: %s has none, for %s.", r.Config.Optimizer.Name, r.whyNoEquation())
 	case known == 0 && hidden > 0 && monitored:
 		return fmt.Sprintf("What the second-order equation misses of a step is within what rounding to %s makes: its bias is not shown as this run's bias; dtype float64 tells more.", r.Config.DType)
-	case n == 0 && r.History.Index("defect_2") >= 0 && !monitored:
+	case n == 0 && r.remembersNothing():
 		return "The second-order equation of an optimizer without memory has its step by construction, up to higher orders of lr: that it predicts steps is no evidence, and its bias is not shown as this run's bias."
 	case n == 0:
 		return ""
@@ -75,12 +83,34 @@ func (r *Report) sayPrediction() string {
 	return s
 }
 
+// penalized reports whether an explicit penalty was added to the loss.
+func (r *Report) penalized() bool {
+	return r.Config.Objective.Name == config.Network && r.Config.Regularizer.Kind != "none"
+}
+
+// remembersNothing reports whether the optimizer has no memory, so that its step has the second-order equation by construction.
+func (r *Report) remembersNothing() bool {
+	return r.History.Index("defect_2") >= 0 && r.History.Index(monitor) < 0 && !r.penalized()
+}
+
+// whyNoEquation says, of a run whose bias was measured, what stands against an equation that eliminates the optimizer's memory; nothing where there is one.
+func (r *Report) whyNoEquation() string {
+	if r.Config.Record.Bias == 0 || r.History.Index("defect_2") >= 0 {
+		return ""
+	}
+	of, err := r.Config.Optimizer.Rule()
+	if err != nil {
+		return ""
+	}
+	_, err = of.MemoryForm()
+	if lacks := (*rule.NoMemoryError)(nil); errors.As(err, &lacks) {
+		return lacks.Lacks
+	}
+	return ""
+}
+
 // sayVerdicts says at how many of n steps the second-order equation predicts what.
 func (r *Report) sayVerdicts(counts map[run.Verdict]int, n int) string {
-	along := ""
-	if r.History.Index("bias.cosine") >= 0 {
-		along = " and with a bias along the realized one"
-	}
 	var parts []string
 	for _, part := range []struct {
 		of           run.Verdict
@@ -90,7 +120,7 @@ func (r *Report) sayVerdicts(counts map[run.Verdict]int, n int) string {
 		{run.Hardly, "better than no correction", ", but by less than a tenth"},
 		{run.Against, "better than no correction", ", but for its term without memory alone: what it says of the memory goes against the realized bias, at a cosine of " +
 			number(stats.Median(r.of(run.Against, "bias.cosine"))) + " (median)"},
-		{run.BornOut, "better than no correction", ", by a tenth or more" + along},
+		{run.BornOut, "better than no correction", ", by a tenth or more and with a bias along the realized one"},
 	} {
 		k := counts[part.of]
 		where := fmt.Sprintf("at %d", k)

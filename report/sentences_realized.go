@@ -72,6 +72,8 @@ func (r *Report) sayRealized() string {
 		n += len(e.sizes)
 	}
 	switch {
+	case n == 0 && r.remembersNothing():
+		return fmt.Sprintf("Realized: none, at any step. %s remembers nothing, so that its update U is F, that of the optimizer without memory.", r.Config.Optimizer.Name)
 	case n == 0:
 		return ""
 	case n == none:
@@ -127,7 +129,7 @@ func (r *Report) sayClosure() string {
 func (r *Report) sayReach() string {
 	at := r.together("step", "realized.penalized", "realized.penalized_weight", "realized.hindered")
 	n := len(at[0])
-	if n == 0 {
+	if n == 0 || at[1][n-1]+at[3][n-1] == 0 {
 		return ""
 	}
 	return fmt.Sprintf("At step %s it moved %s of the coordinates, which hold %s of the norm's gradient, so that the norm falls, and %s so that it rises.",
