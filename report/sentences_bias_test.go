@@ -159,17 +159,6 @@ func TestShadedStretchesAreDrawnBehindTheCurves(t *testing.T) {
 	}
 }
 
-func TestAPointsPredictionIsSaidToBeOne(t *testing.T) {
-	for share, want := range map[float64]string{5: "do not take it for what happens", 0.1: "if steps bear it out"} {
-		t.Run(fmt.Sprintf("share %g", share), func(t *testing.T) {
-			all := strings.Join(Probed(&run.Probed{PredictedBias: &run.PredictedBias{Share: record.Number(share)}, Accuracy: record.Number(math.NaN())}), "\n")
-			if !strings.Contains(all, want) || !strings.Contains(all, "predicted bias") || strings.Contains(all, "accuracy") {
-				t.Errorf("%q lacks %q", all, want)
-			}
-		})
-	}
-}
-
 // Whatever is recorded, sentences and figures have their numbers from it, and a run without a realized bias has no figure of it.
 func TestARunWithARegularizerHasNoFigureOfTheRealizedBias(t *testing.T) {
 	r := read(t, runDir(t, "beside=[]", "regularizer={kind: perturbed-one-norm, weight: 0.01}"))
@@ -212,28 +201,6 @@ func TestClippedElementsAreSaid(t *testing.T) {
 		if got := measured(map[string][]float64{"loss": {1, 1, 1}, "clip.share": c.shares}).sayClippedElements(); got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
 		}
-	}
-}
-
-func TestProbedSaysWhatTheNextStepDoesWhereTheMomentsAreKnown(t *testing.T) {
-	p := &run.Probed{PredictedBias: &run.PredictedBias{}, Next: &run.NextStep{
-		Steps: 10, Notes: []string{"optimizer.beta2 is 0.99, where the optimizer of a.pt had 0.999"},
-		Columns: map[string]record.Number{
-			"step_norm": 0.25, "drive.main": -3, "drive.observed": -2, "drive.realized": 1.5, "bias.realized_share": 0.5, "realized.penalized": 0.125,
-			"realized.hindered": 0.875, "monitor.state_defect": 0.01,
-		},
-	}}
-	all := strings.Join(Probed(p), "\n")
-	for _, want := range []string{
-		"note: optimizer.beta2 is 0.99", "moments that 10 steps left (two-norm 0.25)",
-		"realized bias: size 0.5 of the main term; dN/dt 1.5; it penalizes 0.125 and hinders 0.875", "-3 by the main term, -2 as it is", "to 0.01 of its length",
-	} {
-		if !strings.Contains(all, want) {
-			t.Errorf("%s\nshould say %q", all, want)
-		}
-	}
-	if strings.Contains(all, "predicted bias: size") {
-		t.Errorf("%s\nspeaks of a prediction that is not there", all)
 	}
 }
 

@@ -26,6 +26,11 @@ const (
 	BornOut
 )
 
+// String returns the verdict as JSON has it.
+func (v Verdict) String() string {
+	return [...]string{"unknown", "idle", "worse", "hardly better", "against the realized bias", "borne out"}[v]
+}
+
 // Judged reports whether a step says anything for the equation, or against it.
 func (v Verdict) Judged() bool { return v >= Worse }
 
