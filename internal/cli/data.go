@@ -107,7 +107,7 @@ func newDataInfo() *cobra.Command {
 
 // describeData says what data holds.
 func describeData(w io.Writer, d *dataset.Dataset) {
-	what := fmt.Sprintf("%s", plural.Of(d.Classes, "class"))
+	what := plural.Of(d.Classes, "class")
 	if d.Classes == 0 {
 		what = fmt.Sprintf("%d to predict", d.Train.Targets.Columns)
 	}
