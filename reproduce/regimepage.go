@@ -222,7 +222,7 @@ func (m *Map) reachFigure(s Slice) *report.Heatmap {
 			return float64(slices.Index(m.LR, v) + 1), text, slices.Index(m.LR, v)
 		})
 		p.Low, p.High, p.Scale = 0, float64(len(m.LR)), "lr"
-		p.Legend = []string{fmt.Sprintf("%g, the largest tried", m.LR[len(m.LR)-1]), "", "", "", "0: none tried"}
+		p.Legend = []string{fmt.Sprintf("%g, largest tried", m.LR[len(m.LR)-1]), "", "", "", "0: not at the least"}
 		h.Panels = append(h.Panels, p)
 	}
 	return h
