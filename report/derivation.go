@@ -73,8 +73,17 @@ func (d *Derivation) Text() string {
 	for _, s := range d.Sentences() {
 		fmt.Fprintf(&w, "  %s\n", s)
 	}
-	fmt.Fprintln(&w, "  (what the second-order equation predicts; shadowflow run says where it holds, and what is realized)")
+	fmt.Fprintf(&w, "  (%s)\n", d.reach())
 	return w.String()
+}
+
+// reach says of which steps that is more than a prediction.
+func (d *Derivation) reach() string {
+	if !d.rule.Memory.Remembers() {
+		return fmt.Sprintf("%s remembers nothing: no step of it has a realized bias, and all of them have this equation by construction, up to higher orders of lr", d.rule.Name)
+	}
+	return "what the second-order equation predicts. It is a run's bias at the steps that bear it out, by a tenth closer than no correction and not against the\n" +
+		"  realized bias: shadowflow run says at which, and what is realized"
 }
 
 // moment says what a moment remembers.
@@ -131,11 +140,11 @@ func effectOf(l modeq.Limit) (effect, where string) {
 	}
 	switch {
 	case l.Kappa.IsZero():
-		return fmt.Sprintf("the %s is neither penalized nor hindered", norm), ""
+		return fmt.Sprintf("the %s would be neither penalized nor hindered", norm), ""
 	case l.Sign > 0:
-		return fmt.Sprintf("the %s is penalized", norm), where
+		return fmt.Sprintf("the %s would be penalized", norm), where
 	case l.Sign < 0:
-		return fmt.Sprintf("the decrease of the %s is hindered", norm), where
+		return fmt.Sprintf("the decrease of the %s would be hindered", norm), where
 	}
 	return "with these numbers the terms cancel", where
 }
@@ -148,12 +157,12 @@ func turnsWithBetas(kappa formula.Expr) bool {
 // Sentences say in plain words which coordinates the second-order term penalizes and which it hinders.
 func (d *Derivation) Sentences() []string {
 	effect := map[int]string{
-		1:  "penalized: the second-order term drives the norm down",
-		-1: "hindered: the second-order term works against the norm's decrease",
-		0:  "left alone: the second-order terms cancel to within rounding",
+		1:  "would be penalized: the second-order term acts to drive the norm down",
+		-1: "would be hindered: the second-order term acts against the norm's decrease",
+		0:  "would be left alone: the second-order terms cancel to within rounding",
 	}
 	if len(d.signs) == 1 {
-		return []string{"all coordinates are " + effect[d.signs[0].Sign] + "."}
+		return []string{"all coordinates " + effect[d.signs[0].Sign] + "."}
 	}
 	var out []string
 	for i, s := range d.signs {
@@ -164,7 +173,7 @@ func (d *Derivation) Sentences() []string {
 		case math.IsInf(s.To, 1):
 			where = fmt.Sprintf("|g| > %.2g", s.From)
 		}
-		out = append(out, fmt.Sprintf("coordinates with %s are %s.", where, effect[s.Sign]))
+		out = append(out, fmt.Sprintf("coordinates with %s %s.", where, effect[s.Sign]))
 	}
 	if len(d.signs) == 2 && d.signs[0].Sign*d.signs[1].Sign < 0 {
 		out = append(out, fmt.Sprintf("the critical gradient size is g* = %.6g.", d.signs[0].To))

@@ -32,13 +32,13 @@ func TestDerivationText(t *testing.T) {
 	}{
 		{"adam hinders large gradients", "adam", nil, []string{
 			"F = g / sqrt(g^2 + eps)", "kappa = (c1 - c2 g^2 / (g^2 + eps)) / (2 sqrt(g^2 + eps))", "perturbed one-norm",
-			"coordinates with |g| > 3.2e-05 are hindered:", "c1 = 1 + 2 (mean age) = 19", "the two-norm is penalized",
-			"the decrease of the one-norm is hindered (penalized where c1 > c2",
+			"coordinates with |g| > 3.2e-05 would be hindered:", "c1 = 1 + 2 (mean age) = 19", "the two-norm would be penalized",
+			"the decrease of the one-norm would be hindered (penalized where c1 > c2",
 		}},
 		{"adam with equal betas penalizes small gradients", "adam", []schema.Setting{schema.Set("optimizer.beta2", 0.9)}, []string{
 			"with these numbers the terms cancel (penalized where c1 > c2",
 		}},
-		{"gradient descent penalizes all", "gd", nil, []string{"all coordinates are penalized", "half the squared two-norm"}},
+		{"gradient descent penalizes all", "gd", nil, []string{"all coordinates would be penalized", "gd remembers nothing: no step of it has a realized bias", "half the squared two-norm"}},
 		{"weight decay adds a term", "adamw", nil, []string{"/2) F_j", "that weight decay does not add"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func ExampleDerivation_Sentences() {
 		fmt.Println(sentence)
 	}
 	// Output:
-	// coordinates with |g| < 3.2e-05 are penalized: the second-order term drives the norm down.
-	// coordinates with |g| > 3.2e-05 are hindered: the second-order term works against the norm's decrease.
+	// coordinates with |g| < 3.2e-05 would be penalized: the second-order term acts to drive the norm down.
+	// coordinates with |g| > 3.2e-05 would be hindered: the second-order term acts against the norm's decrease.
 	// the critical gradient size is g* = 3.24893e-05.
 }

@@ -50,9 +50,20 @@ func (r *Report) biasFigure() *Chart {
 }
 
 const (
-	shadedMeans = "Shaded: there a step does not bear the second-order equation out, which does not predict it by a tenth better than no correction, or with a bias that goes against the realized one: what it predicts is not this run's."
+	shadedMeans = "Shaded: there a step does not bear the second-order equation out, which does not predict it by a tenth better than no correction, or with a bias that goes against the realized one, or rounding hides whether it does: what it predicts is not this run's."
 	shadedName  = "prediction not\nborne out"
 )
+
+// monitor is the column by which steps are judged. A record that lacks it has nothing to judge the prediction by.
+const monitor = "monitor.second_over_first"
+
+// predicted is the line of a column that the second-order equation without memory predicts, none where nothing tells whether steps bear it out.
+func (r *Report) predicted(column, name string, color, dash int) Series {
+	if r.History.Index(monitor) < 0 {
+		return Series{Name: name, Color: color, Dash: dash}
+	}
+	return r.line(column, name, color, dash)
+}
 
 // beyond returns the stretches in which steps do not bear the second-order equation out, each measured step reaching half way to its neighbours.
 func (r *Report) beyond() []Span {
@@ -60,13 +71,18 @@ func (r *Report) beyond() []Span {
 	var out []Span
 	var judged []run.Verdict
 	all := r.History.Floats("step")
+	if r.History.Index(monitor) < 0 {
+		return nil // and nothing predicted is drawn
+	}
+	predicted, rounding := r.History.Floats("drive.predicted"), r.History.Floats("step_rounding")
 	for i, v := range run.Verdicts(r.History) {
-		if v != run.Unknown {
+		hidden := predicted != nil && rounding != nil && !math.IsNaN(predicted[i]) && !math.IsNaN(rounding[i])
+		if v != run.Unknown || hidden {
 			steps, judged = append(steps, all[i]), append(judged, v)
 		}
 	}
 	for i, v := range judged {
-		if !v.Judged() || v == run.BornOut {
+		if v == run.Idle || v == run.BornOut {
 			continue
 		}
 		s := Span{steps[i], steps[i], shadedName}
@@ -89,7 +105,7 @@ func (r *Report) beyond() []Span {
 // for what happens.
 func (r *Report) driveFigure() *Chart {
 	observed, main := r.line("drive.observed", "observed", 5, 0), r.line("drive.main", "main term, -q.F", 0, 1)
-	realized, predicted := r.line("drive.realized", "realized bias, -q.b", 2, 0), r.line("drive.predicted", "predicted bias, -h q.C", 1, 2)
+	realized, predicted := r.line("drive.realized", "realized bias, -q.b", 2, 0), r.predicted("drive.predicted", "predicted bias, -h q.C", 1, 2)
 	above := Axes{Y: "dN/dt", Zero: true, Shaded: r.beyond(), Series: []Series{observed, main, realized, predicted}}
 	above.MinY, above.MaxY = reach(observed, main, realized)
 	below := Axes{Y: "size of dN/dt", LogY: true, Shaded: r.beyond()}
@@ -98,7 +114,7 @@ func (r *Report) driveFigure() *Chart {
 	}
 	return &Chart{
 		Labels: Label{"drive", "What moves the norm: dN/dt as it was, and in parts",
-			"The change of the perturbed one-norm N of the gradient, per unit of time (a step is h of it): as observed over single steps; by the main term, the optimizer without memory; by the realized bias, what the steps have beyond that; and by the bias that the second-order equation predicts, which may leave the upper axes. Below, their sizes. " + shadedMeans},
+			"The change of the perturbed one-norm N of the gradient, per unit of time (a step is h of it): as observed over single steps; by the main term, the optimizer without memory; by the realized bias, what the steps have beyond that; and, where steps can tell whether they bear it out, by the bias that the second-order equation predicts, which may leave the upper axes. Below, their sizes. " + shadedMeans},
 		Axes: []Axes{above, below},
 	}
 }

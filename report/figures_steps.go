@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 )
 
@@ -21,7 +22,7 @@ func (r *Report) stepsFigure() *Chart {
 	}
 	drives := Axes{Y: "dN/dt", Zero: true, Series: []Series{
 		r.line("drive.realized", "realized bias, -q.b", 2, 0), r.line("drive.clip", "clipping, -q.(U - U')", 1, 1),
-		r.line("drive.schedule", "change of lr, -h q.(C - C')", 4, 2),
+		r.predicted("drive.schedule", "change of lr, -h q.(C - C')", 4, 2),
 	}}
 	if len(drives.Series[2].X) > 0 {
 		drives.Shaded = r.beyond()
@@ -46,9 +47,9 @@ func (r *Report) sayClippedElements() string {
 	case len(shares) == 0:
 		return ""
 	case steps == 0:
-		return fmt.Sprintf("No element of the gradient%s was beyond optimizer.clip_value at any of %d recorded steps.", r.ofBatch(), len(shares))
+		return fmt.Sprintf("No element of the gradient%s was beyond optimizer.clip_value at any of %s.", r.ofBatch(), plural.Of(len(shares), "recorded step"))
 	}
-	return fmt.Sprintf("Elements of the gradient%s were clipped at %d of %d recorded steps, up to %s of them.", r.ofBatch(), steps, len(shares), percent(most))
+	return fmt.Sprintf("Elements of the gradient%s were clipped at %d of %s, up to %s of them.", r.ofBatch(), steps, plural.Of(len(shares), "recorded step"), percent(most))
 }
 
 // sayClipping says how often the gradient's norm was clipped, and what that did to N.
@@ -64,9 +65,9 @@ func (r *Report) sayClipping() string {
 	case len(factors) == 0:
 		return ""
 	case len(active) == 0:
-		return fmt.Sprintf("The norm of the gradient%s was within its bound at all %d recorded steps: it was not clipped.", r.ofBatch(), len(factors))
+		return fmt.Sprintf("The norm of the gradient%s was within its bound at %s: it was not clipped.", r.ofBatch(), every(len(factors), "recorded"))
 	}
-	s := fmt.Sprintf("The norm of the gradient%s was clipped at %d of %d recorded steps, to %s of it in the median", r.ofBatch(), len(active), len(factors), percent(stats.Median(active)))
+	s := fmt.Sprintf("The norm of the gradient%s was clipped at %d of %s, to %s of it in the median", r.ofBatch(), len(active), plural.Of(len(factors), "recorded step"), percent(stats.Median(active)))
 	drives := r.together("drive.clip", "drive.main")
 	sizes, raised := []float64{}, 0
 	for i, v := range drives[0] {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"shadowflow/internal/plural"
 )
 
 // tickLabel writes a number on an axis whose labels lie step apart.
@@ -31,28 +33,15 @@ func number(v float64) string {
 	case math.IsNaN(v):
 		return "not a number"
 	case v == math.Trunc(v) && a < 1e6:
-		return grouped(int(v))
+		return plural.Grouped(int(v))
 	case a >= 1e6 || a < 1e-3:
 		s := strconv.FormatFloat(v, 'e', 2, 64)
 		return strings.Replace(strings.Replace(s, "e-0", "e-", 1), "e+0", "e", 1)
 	case a >= 100:
-		return grouped(int(math.Round(v)))
+		return plural.Grouped(int(math.Round(v)))
 	default:
 		return strconv.FormatFloat(v, 'g', 3, 64)
 	}
-}
-
-// grouped writes a whole number with commas.
-func grouped(n int) string {
-	s := strconv.Itoa(n)
-	sign := ""
-	if n < 0 {
-		sign, s = "-", s[1:]
-	}
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return sign + s
 }
 
 // percent writes a share; one that is not 0 is not written as if it were.

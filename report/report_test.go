@@ -199,6 +199,37 @@ func TestReportOfADivergedRun(t *testing.T) {
 	}
 }
 
+// A run that begins with moments took its own steps alone.
+func TestStepsBehindTheMomentsAreNotTheRuns(t *testing.T) {
+	first := runDir(t, "beside=[]")
+	at, err := filepath.Glob(filepath.Join(first, "checkpoint-*-ended.safetensors"))
+	if err != nil || len(at) != 1 {
+		t.Fatal(at, err)
+	}
+	dir := runDir(t, "beside=[]", "steps=2", "record.bias=1", "model.weights="+at[0], "optimizer.moments="+at[0])
+	said := read(t, dir).Sentences()[0]
+	if want := "took all its 2 steps, from 30 to 32, behind the 30 that left its moments, in "; !strings.Contains(said, want) {
+		t.Errorf("%q lacks %q", said, want)
+	}
+	if result, err := run.ReadResult(dir); err != nil || result.Step != 32 || result.Before != 30 || result.Taken() != 2 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// A count agrees with what it counts, in all that is said of a run of one step on one example.
+func TestOneStepOnOneExampleIsSaidInTheSingular(t *testing.T) {
+	r := read(t, runDir(t, "steps=1", "data.subset=1", "record.bias=1", "beside=[]", "schedule={shape: constant, warmup: 1}"))
+	all := strings.Join(r.Sentences(), "\n")
+	if plurals := regexp.MustCompile(`\b1 (measured |recorded )?(steps|examples|parameters|measurements|times|batches)\b`).FindAllString(all, -1); len(plurals) > 0 {
+		t.Errorf("%q in\n%s", plurals, all)
+	}
+	for _, want := range []string{"1 example;", "took all its 1 step in", "a warmup of 1 step)"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %q in\n%s", want, all)
+		}
+	}
+}
+
 func TestThinningKeepsPeaks(t *testing.T) {
 	var x, y []float64
 	for i := range 100_000 {

@@ -9,6 +9,7 @@ import (
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/visible"
 )
 
@@ -32,13 +33,16 @@ func (r *Report) Sentences() []string {
 func (r *Report) saySetting() string {
 	o := r.Config.Optimizer
 	settings := []string{"lr " + number(o.LR)}
-	for _, key := range []string{"beta1", "beta2", "eps"} {
+	for _, key := range []string{"beta1", "beta2", "momentum", "eps"} {
 		if v, ok := o.Values[key]; ok {
 			settings = append(settings, fmt.Sprintf("%s %v", key, v))
 		}
 	}
+	if decay, ok := o.Values["weight_decay"]; ok && decay != 0.0 {
+		settings = append(settings, fmt.Sprintf("weight_decay %v", decay))
+	}
 	if shape := r.Config.Schedule; shape.Warmup > 0 || shape.Shape != "constant" {
-		settings = append(settings, fmt.Sprintf("schedule %s with a warmup of %d steps", shape.Shape, shape.Warmup))
+		settings = append(settings, fmt.Sprintf("schedule %s with a warmup of %s", shape.Shape, plural.Of(shape.Warmup, "step")))
 	}
 	if with := o.Conditioning(); with.Active() {
 		settings = append(settings, with.String())
@@ -46,15 +50,21 @@ func (r *Report) saySetting() string {
 	if o.SAM > 0 {
 		settings = append(settings, fmt.Sprintf("sam %v", o.SAM))
 	}
+	if r.penalized() {
+		settings = append(settings, fmt.Sprintf("regularizer %s of weight %v", r.Config.Regularizer.Kind, r.Config.Regularizer.Weight))
+	}
+	if scale := r.Config.Bias.Scale; scale != 0 {
+		settings = append(settings, fmt.Sprintf("bias.scale %v", scale))
+	}
 	s := fmt.Sprintf("%s (%s) on %s", o.Name, strings.Join(settings, ", "), minimized(r.Config))
 	if r.Result == nil {
 		return s + ": the run has not ended."
 	}
 	end := map[run.Status]string{
-		run.Finished:    "took all its %s steps",
-		run.LossReached: "reached its training loss after %s steps",
-		run.TimeUp:      "ran out of time after %s steps",
-		run.Diverged:    "diverged after %s steps",
+		run.Finished:    "took all its %s",
+		run.LossReached: "reached its training loss after %s",
+		run.TimeUp:      "ran out of time after %s",
+		run.Diverged:    "diverged after %s",
 	}[r.Result.Status]
 	regime := fmt.Sprintf(" and was %s", r.Result.Regime)
 	switch {
@@ -65,12 +75,22 @@ func (r *Report) saySetting() string {
 	case r.Result.Regime == diagnose.Diverged:
 		regime = ", and diverged: its last loss is more than twice the first, or no number"
 	}
-	examples := grouped(r.Result.Examples) + " examples"
+	examples := plural.Of(r.Result.Examples, "example")
 	if n := r.Result.Untrained; n > 0 {
-		examples += fmt.Sprintf(", %s of them in no mini-batch and not trained on", grouped(n))
+		examples += fmt.Sprintf(", %s of them in no mini-batch and not trained on", plural.Grouped(n))
 	}
-	return fmt.Sprintf("%s: %s parameters, %s; the run %s in %s s%s.", s, grouped(r.Result.Parameters), examples,
-		fmt.Sprintf(end, grouped(r.Result.Step)), number(r.Result.Seconds), regime)
+	return fmt.Sprintf("%s: %s, %s; the run %s in %s s%s.", s, plural.Of(r.Result.Parameters, "parameter"), examples,
+		fmt.Sprintf(end, r.stepsTaken()), number(r.Result.Seconds), regime)
+}
+
+// stepsTaken counts the steps of the run itself, beside those that its optimizer remembers from elsewhere.
+func (r *Report) stepsTaken() string {
+	s := plural.Of(r.Result.Taken(), "step")
+	if r.Result.Before > 0 {
+		s += fmt.Sprintf(", from %s to %s, behind the %s that left its moments,",
+			plural.Grouped(r.Result.Before), plural.Grouped(r.Result.Step), plural.Grouped(r.Result.Before))
+	}
+	return s
 }
 
 // sayGroups says which weights have settings of their own, and how many they are.

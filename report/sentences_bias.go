@@ -1,13 +1,17 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
+	"shadowflow/rule"
 )
 
 // together returns the values of columns, in the rows that have a finite number in each of them.
@@ -60,9 +64,14 @@ func (r *Report) sayPrediction() string {
 		}
 	}
 	switch {
+	case r.penalized():
+		return fmt.Sprintf("A regularizer, %s of weight %s, moves the optimizer, too: the second-order equation is of the loss without it, what the steps have beyond an optimizer without memory is not the memory's alone, and neither is shown as this run's bias.",
+			r.Config.Regularizer.Kind, number(r.Config.Regularizer.Weight))
+	case r.whyNoEquation() != "":
+		return fmt.Sprintf("No equation of second order without memory predicts a bias here: %s has none, for %s.", r.Config.Optimizer.Name, r.whyNoEquation())
 	case known == 0 && hidden > 0 && monitored:
 		return fmt.Sprintf("What the second-order equation misses of a step is within what rounding to %s makes: its bias is not shown as this run's bias; dtype float64 tells more.", r.Config.DType)
-	case n == 0 && r.History.Index("defect_2") >= 0 && !monitored:
+	case n == 0 && r.remembersNothing():
 		return "The second-order equation of an optimizer without memory has its step by construction, up to higher orders of lr: that it predicts steps is no evidence, and its bias is not shown as this run's bias."
 	case n == 0:
 		return ""
@@ -74,12 +83,34 @@ func (r *Report) sayPrediction() string {
 	return s
 }
 
+// penalized reports whether an explicit penalty was added to the loss.
+func (r *Report) penalized() bool {
+	return r.Config.Objective.Name == config.Network && r.Config.Regularizer.Kind != "none"
+}
+
+// remembersNothing reports whether the optimizer has no memory, so that its step has the second-order equation by construction.
+func (r *Report) remembersNothing() bool {
+	return r.History.Index("defect_2") >= 0 && r.History.Index(monitor) < 0 && !r.penalized()
+}
+
+// whyNoEquation says, of a run whose bias was measured, what stands against an equation that eliminates the optimizer's memory; nothing where there is one.
+func (r *Report) whyNoEquation() string {
+	if r.Config.Record.Bias == 0 || r.History.Index("defect_2") >= 0 {
+		return ""
+	}
+	of, err := r.Config.Optimizer.Rule()
+	if err != nil {
+		return ""
+	}
+	_, err = of.MemoryForm()
+	if lacks := (*rule.NoMemoryError)(nil); errors.As(err, &lacks) {
+		return lacks.Lacks
+	}
+	return ""
+}
+
 // sayVerdicts says at how many of n steps the second-order equation predicts what.
 func (r *Report) sayVerdicts(counts map[run.Verdict]int, n int) string {
-	along := ""
-	if r.History.Index("bias.cosine") >= 0 {
-		along = " and with a bias along the realized one"
-	}
 	var parts []string
 	for _, part := range []struct {
 		of           run.Verdict
@@ -89,7 +120,7 @@ func (r *Report) sayVerdicts(counts map[run.Verdict]int, n int) string {
 		{run.Hardly, "better than no correction", ", but by less than a tenth"},
 		{run.Against, "better than no correction", ", but for its term without memory alone: what it says of the memory goes against the realized bias, at a cosine of " +
 			number(stats.Median(r.of(run.Against, "bias.cosine"))) + " (median)"},
-		{run.BornOut, "better than no correction", ", by a tenth or more" + along},
+		{run.BornOut, "better than no correction", ", by a tenth or more and with a bias along the realized one"},
 	} {
 		k := counts[part.of]
 		where := fmt.Sprintf("at %d", k)
@@ -97,9 +128,9 @@ func (r *Report) sayVerdicts(counts map[run.Verdict]int, n int) string {
 		case k == 0:
 			continue
 		case k == n:
-			where = "at " + every(n)
+			where = "at " + every(n, "measured")
 		case len(parts) == 0:
-			where += " of " + steps(n, "measured")
+			where += " of " + plural.Of(n, "measured step")
 		}
 		parts = append(parts, fmt.Sprintf("%s %s%s", part.says, where, part.behind))
 	}
@@ -117,23 +148,12 @@ func times(ratio float64) string {
 	return number(ratio) + " times"
 }
 
-// steps names n steps of a kind.
-func steps(n int, kind string) string {
-	if kind != "" {
-		kind += " "
-	}
+// every names all of n steps that were measured, or what was done to them.
+func every(n int, did string) string {
 	if n == 1 {
-		return "1 " + kind + "step"
+		return "the one " + did + " step"
 	}
-	return fmt.Sprintf("%d %ssteps", n, kind)
-}
-
-// every names all of n steps that were measured.
-func every(n int) string {
-	if n == 1 {
-		return "the one measured step"
-	}
-	return fmt.Sprintf("all %d measured steps", n)
+	return "all " + plural.Of(n, did+" step")
 }
 
 // explanation says how much of what the second-order equation predicts is realized at the k of n steps where it may be spoken of.
@@ -155,7 +175,7 @@ func (r *Report) explanation(k, n int) string {
 	}
 	s += fmt.Sprintf(", at a cosine of %s with the realized one", number(stats.Median(cosine)))
 	if n > 1 {
-		s += fmt.Sprintf(" (medians of %d of %d steps)", len(cosine), n)
+		s += fmt.Sprintf(" (medians of %d of %s)", len(cosine), plural.Of(n, "step"))
 	}
 	return s + r.sayCritical() + "."
 }
@@ -204,13 +224,13 @@ func (r *Report) sayState() string {
 	case n == 0:
 		return ""
 	case k == 0:
-		return fmt.Sprintf("%scould not be followed through a step at %s: it does not hold.", subject, every(n)) + more
+		return fmt.Sprintf("%scould not be followed through a step at %s: it does not hold.", subject, every(n, "measured")) + more
 	case n == 1:
 		return fmt.Sprintf("%smissed the one step that was measured by %s of its length.", subject, percent(followed[0])) + more
 	}
 	s := fmt.Sprintf("%smisses a step by %s of its length (median of %d)", subject, percent(stats.Median(followed)), n)
 	if k < n {
-		s = fmt.Sprintf("%scould not be followed through %d of %d measured steps, and misses the others by %s of their length (median of %d)", subject, n-k, n, percent(stats.Median(followed)), k)
+		s = fmt.Sprintf("%scould not be followed through %d of %s, and misses the others by %s of their length (median of %d)", subject, n-k, plural.Of(n, "measured step"), percent(stats.Median(followed)), k)
 	}
 	switch holds {
 	case n:
@@ -244,72 +264,4 @@ func Standing(at run.Progress) string {
 		bias = "none"
 	}
 	return fmt.Sprintf("loss %.3g  norm %.3g  realized bias %s", at.Loss, at.Excess, bias)
-}
-
-// Probed says what was found at a point.
-func Probed(p *run.Probed) []string {
-	loss := fmt.Sprintf("loss %.9g", p.Loss)
-	if accuracy := float64(p.Accuracy); !math.IsNaN(accuracy) {
-		loss += fmt.Sprintf(", accuracy %.4g", accuracy)
-	}
-	if p.R2 != nil {
-		loss += fmt.Sprintf(", R² %.4g", float64(*p.R2))
-	}
-	lines := []string{
-		fmt.Sprintf("%s (%d parameters, %d examples)", loss, p.Parameters, p.Examples),
-		fmt.Sprintf("gradient: perturbed one-norm %.9g (excess %.9g), one-norm %.9g, two-norm %.9g, largest %.9g", p.Perturbed, p.Excess, p.One, p.Two, p.Max),
-	}
-	for _, note := range p.Notes {
-		lines = append(lines, "note: "+note)
-	}
-	if p.PredictedBias == nil {
-		return append(append(lines, "no predicted bias: "+p.NoPrediction), nextStep(p.Next)...)
-	}
-	reach := "it is a correction there if steps bear it out, which monitor.second_over_first of a run says"
-	if p.Share >= 1 {
-		reach = "no correction there, but larger than what it corrects: do not take it for what happens"
-	}
-	lines = append(lines,
-		fmt.Sprintf("predicted bias (second order, memory full): size %.4g of the main term, %s", p.Share, reach),
-		fmt.Sprintf("  it would penalize %.4g and hinder %.4g of the coordinates (%.4g and %.4g of sum |q|)",
-			p.Penalized, p.Hindered, p.PenalizedWeight, p.HinderedWeight),
-		fmt.Sprintf("  dN/dt: %.6g by the main term, %.6g by the predicted bias", p.MainDrive, p.PredictedDrive),
-	)
-	return append(lines, nextStep(p.Next)...)
-}
-
-// nextStep says what the step from a point is like with the moments that the optimizer has there, nothing if they are not known.
-func nextStep(n *run.NextStep) []string {
-	if n == nil {
-		return nil
-	}
-	var lines []string
-	for _, note := range n.Notes {
-		lines = append(lines, "note: "+note)
-	}
-	if n.NoBias != "" {
-		return append(lines, "no bias of the step from here: "+n.NoBias)
-	}
-	lines = append(lines, fmt.Sprintf("the step from here, with the moments that %d steps left (two-norm %.4g):", n.Steps, n.Columns["step_norm"]))
-	for _, bias := range []struct{ what, share, drive, effect, says string }{
-		{"realized", "bias.realized_share", "drive.realized", "realized.", "it penalizes %.4g and hinders %.4g of the coordinates"},
-		{"predicted", "bias_share", "drive.predicted", "", "it would penalize %.4g and hinder %.4g of the coordinates, where the equation holds"},
-	} {
-		if drive, ok := n.Columns[bias.drive]; ok {
-			lines = append(lines, fmt.Sprintf("  %s bias: size %.4g of the main term; dN/dt %.6g; "+bias.says,
-				bias.what, n.Columns[bias.share], drive, n.Columns[bias.effect+"penalized"], n.Columns[bias.effect+"hindered"]))
-		}
-	}
-	if cosine, ok := n.Columns["bias.cosine"]; ok {
-		lines = append(lines, fmt.Sprintf("  cosine between them %.4g", cosine))
-	}
-	lines = append(lines, fmt.Sprintf("  dN/dt: %.6g by the main term, %.6g as it is over the step", n.Columns["drive.main"], n.Columns["drive.observed"]))
-	switch defect, ok := n.Columns["monitor.state_defect"]; {
-	case !ok:
-	case math.IsInf(float64(defect), 1):
-		lines = append(lines, "  the equation with memory as state cannot be followed through the step")
-	default:
-		lines = append(lines, fmt.Sprintf("  the equation with memory as state predicts the step to %.3g of its length", defect))
-	}
-	return lines
 }

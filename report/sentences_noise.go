@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"shadowflow/experiment/run"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 )
 
@@ -38,8 +39,8 @@ func (r *Report) sayNoiseShare() string {
 	if share > 0.5 {
 		mostly = "larger than the gradient: on"
 	}
-	s := fmt.Sprintf(" It was above batches of %s at %d of %d measured steps. On most coordinates the noise of such a batch is %s %s of them in the median, %s at the start and %s at the end.",
-		number(at[1][n-1]), above, n, mostly, percent(share), percent(at[2][0]), percent(at[2][n-1]))
+	s := fmt.Sprintf(" It was above batches of %s at %d of %s. On most coordinates the noise of such a batch is %s %s of them in the median, %s at the start and %s at the end.",
+		number(at[1][n-1]), above, plural.Of(n, "measured step"), mostly, percent(share), percent(at[2][0]), percent(at[2][n-1]))
 	if !r.Config.Batch.Mini() {
 		s += " The run's own batches are full, and have none."
 	}
@@ -81,8 +82,8 @@ func (r *Report) sayNoiseTerms() string {
 	}
 	const from = " The expansion in the noise is one of the second-order equation"
 	if len(ratios) == 0 {
-		return fmt.Sprintf("%s, which is borne out at none of the %d steps at which its terms were measured: they are not shown as the batches' bias.", from, n)
+		return fmt.Sprintf("%s, which is borne out at none of the %s at which its terms were measured: they are not shown as the batches' bias.", from, plural.Of(n, "step"))
 	}
-	return fmt.Sprintf("%s. At the %d of %d measured steps where that is borne out its terms would be %s times what memory does without noise (median), the same way at %d of them.",
-		from, len(ratios), n, number(stats.Median(ratios)), same)
+	return fmt.Sprintf("%s. At the %d of %s where that is borne out its terms would be %s times what memory does without noise (median), the same way at %d of them.",
+		from, len(ratios), plural.Of(n, "measured step"), number(stats.Median(ratios)), same)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 )
 
@@ -71,18 +72,20 @@ func (r *Report) sayRealized() string {
 		n += len(e.sizes)
 	}
 	switch {
+	case n == 0 && r.remembersNothing():
+		return fmt.Sprintf("Realized: none, at any step. %s remembers nothing, so that its update U is F, that of the optimizer without memory.", r.Config.Optimizer.Name)
 	case n == 0:
 		return ""
 	case n == none:
-		return fmt.Sprintf("Realized: the steps had no bias beyond rounding at %s.", every(n)) + r.sayClosure()
+		return fmt.Sprintf("Realized: the steps had no bias beyond rounding at %s.", every(n, "measured")) + r.sayClosure()
 	case len(effects) == 1 && none == 0:
-		return fmt.Sprintf("Realized: the bias of the steps %s at %s, %s.", effects[0].did, every(n), effects[0]) + r.sayClosure()
+		return fmt.Sprintf("Realized: the bias of the steps %s at %s, %s.", effects[0].did, every(n, "measured"), effects[0]) + r.sayClosure()
 	}
 	var parts []string
 	for i, e := range effects {
 		of := ""
 		if i == 0 {
-			of = fmt.Sprintf(" of %d measured steps", n)
+			of = " of " + plural.Of(n, "measured step")
 		}
 		parts = append(parts, fmt.Sprintf("%s at %d%s, %s", e.did, len(e.sizes), of, e))
 	}
@@ -114,7 +117,7 @@ func (r *Report) sayClosure() string {
 	if len(left) == 0 {
 		return ""
 	}
-	middle, signs := stats.Median(left), fmt.Sprintf("its sign at %d of %s", same, steps(len(left), ""))
+	middle, signs := stats.Median(left), fmt.Sprintf("its sign at %d of %s", same, plural.Of(len(left), "step"))
 	if middle > curvedNorm {
 		return fmt.Sprintf(" With the main term it misses the change of N that was observed by %s of it (median), and has %s: N bends within a step, and the drives at its start do not tell what the step did.",
 			percent(middle), signs)
@@ -126,7 +129,7 @@ func (r *Report) sayClosure() string {
 func (r *Report) sayReach() string {
 	at := r.together("step", "realized.penalized", "realized.penalized_weight", "realized.hindered")
 	n := len(at[0])
-	if n == 0 {
+	if n == 0 || at[1][n-1]+at[3][n-1] == 0 {
 		return ""
 	}
 	return fmt.Sprintf("At step %s it moved %s of the coordinates, which hold %s of the norm's gradient, so that the norm falls, and %s so that it rises.",

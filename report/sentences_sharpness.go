@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"shadowflow/diagnose"
+	"shadowflow/internal/plural"
 )
 
 // saySharpness says where the optimizer is beside its edges.
@@ -30,7 +31,7 @@ func (r *Report) saySharpness() string {
 		threshold = fmt.Sprintf("the stability threshold of its step, which goes from %s to %s,", number(low), number(high))
 	}
 	s := fmt.Sprintf("Preconditioned sharpness was above %s at %d of %s; it came to %s of it at step %s.%s",
-		threshold, above, steps(n, "measured"), percent(at[1][top]), number(at[0][top]), r.sayUnconditioned())
+		threshold, above, plural.Of(n, "measured step"), percent(at[1][top]), number(at[0][top]), r.sayUnconditioned())
 	if above > 0 {
 		s += r.sayFlips() + r.sayNearest()
 	}
@@ -90,7 +91,7 @@ func (r *Report) sayFlips() string {
 		return ""
 	}
 	s := fmt.Sprintf(" Of %s measured above it %d turned the gradient along the sharpest direction to between %v and %v of itself, as a two-cycle from side to side turns it to -1",
-		steps(beyond.steps, ""), beyond.flips, leastFlip, mostFlip)
+		plural.Of(beyond.steps, "step"), beyond.flips, leastFlip, mostFlip)
 	if below.steps > 0 {
 		s += fmt.Sprintf("; of the %d below it, %d did", below.steps, below.flips)
 	}
@@ -145,8 +146,8 @@ func (r *Report) sayEdge() string {
 	if beyond == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" Preconditioned sharpness was beyond the edge from which the series of the equations without memory diverges at %d of %d, at most %s times it.",
-		beyond, len(edge), number(slices.Max(edge)))
+	return fmt.Sprintf(" Preconditioned sharpness was beyond the edge from which the series of the equations without memory diverges at %d of %s, at most %s times it.",
+		beyond, plural.Of(len(edge), "measured step"), number(slices.Max(edge)))
 }
 
 // saySpikes says where the sharpness along the gradient warned of spikes of the loss, and how the loss went on from there.
@@ -161,8 +162,8 @@ func (r *Report) saySpikes() string {
 	}
 	last := slices.Index(at[1], most)
 	measured := min(most, float64(last+1)) // a record that something has altered may count more
-	s := fmt.Sprintf(" Sharpness along the gradient was above 2/h at %s measurements in sequence, steps %s to %s",
-		number(measured), number(at[0][last+1-int(measured)]), number(at[0][last]))
+	s := fmt.Sprintf(" Sharpness along the gradient was above 2/h at %s in sequence, steps %s to %s",
+		plural.Of(int(measured), "measurement"), number(at[0][last+1-int(measured)]), number(at[0][last]))
 	if r.Result != nil && r.Result.Regime == diagnose.Diverged {
 		return s + ", in a run that diverged."
 	}

@@ -16,7 +16,7 @@ func TestSharpnessIsSaidBesideItsEdges(t *testing.T) {
 	}{
 		"calm": {[]float64{0.1, 0.2}, []float64{0.5, 0.9}, []float64{0, 0}, []float64{0.9, 0.9}, "at 0 of 2 measured steps; it came to 20.0% of it at step 10.", "beyond"},
 		"memory's edge": {[]float64{0.1, 0.2}, []float64{0.5, 3}, []float64{0, 0}, []float64{0.9, -0.9},
-			"Preconditioned sharpness was beyond the edge from which the series of the equations without memory diverges at 1 of 2, at most 3 times it.", "side"},
+			"Preconditioned sharpness was beyond the edge from which the series of the equations without memory diverges at 1 of 2 measured steps, at most 3 times it.", "side"},
 		"past the edge": {[]float64{1.1, 1.3}, []float64{80, 95}, []float64{0, 1}, []float64{0.9, -1.1},
 			"Of 2 steps measured above it 1 turned the gradient along the sharpest direction to between -2 and -0.5 of itself, as a two-cycle from side to side turns it to -1.", "lift"},
 		"any negative value is no two-cycle": {[]float64{1.1, 1.2, 1.3}, []float64{80, 90, 95}, []float64{0, 1}, []float64{-70.9, -0.1, -1.9}, "Of 3 steps measured above it 1 turned", "spike"},

@@ -9,6 +9,7 @@ import (
 
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 )
 
@@ -39,8 +40,8 @@ func SweepPage(s *sweep.Sweep, dir string) (*Document, error) {
 	d := &Document{
 		Title: "Sweep " + s.Name, Sources: []Source{{"sweep.yaml", string(s.Source)}},
 		Commands: []string{"shadowflow sweep sweep.yaml --out " + dir, "shadowflow sweep table sweep.yaml --out " + dir},
-		Design: fmt.Sprintf("%d runs in %d groups that differ in their seeds only. Means are given with 95%% confidence intervals (Student's t); "+
-			"runs that failed or diverged are left out of them.", len(table.Rows), len(means.Rows)),
+		Design: fmt.Sprintf("%s in %s that differ in their seeds only. Means are given with 95%% confidence intervals (Student's t); "+
+			"runs that failed or diverged are left out of them.", plural.Of(len(table.Rows), "run"), plural.Of(len(means.Rows), "group")),
 		Figures: sweepFigures(groups),
 		Tables:  []Table{summary(means)},
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
 	"shadowflow/schema"
@@ -83,8 +84,8 @@ func judgeBeta(ts trials, name string, norm direction) (*Result, error) {
 		parts = append(parts, norm.of(n), (-norm).of(a))
 		accuracyChange := stats.PairedT(lastLessFirst(accuracy))
 		says = append(says, func(ofNorm, ofAccuracy Outcome) string {
-			return fmt.Sprintf("lr %g: the norm %s with %s: %s (Page's L = %g over %d seeds, p = %s, %s the other way; mean rank correlation %.2f), %s. The test accuracy %s: %s (p = %s, %s the other way; correlation %.2f), from the first to the last %s.",
-				lr, norm, name, ofNorm, n.L, n.Blocks, stats.Probability(norm.of(n).with), stats.Probability(norm.of(n).against), n.Rho, growth(excess),
+			return fmt.Sprintf("lr %g: the norm %s with %s: %s (Page's L = %g over %s, p = %s, %s the other way; mean rank correlation %.2f), %s. The test accuracy %s: %s (p = %s, %s the other way; correlation %.2f), from the first to the last %s.",
+				lr, norm, name, ofNorm, n.L, plural.Of(n.Blocks, "seed"), stats.Probability(norm.of(n).with), stats.Probability(norm.of(n).against), n.Rho, growth(excess),
 				-norm, ofAccuracy, stats.Probability((-norm).of(a).with), stats.Probability((-norm).of(a).against), a.Rho, accuracyChange)
 		})
 		if n := part.unsteady(); n > 0 {

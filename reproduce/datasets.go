@@ -10,6 +10,7 @@ import (
 
 	"shadowflow/dataset"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
 	"shadowflow/schema"
@@ -136,8 +137,8 @@ func judgeDatasets(ts trials) (*Result, error) {
 		hilly += count(2*hills > len(part.trials))
 		parts = append(parts, rising.of(trend))
 		says = append(says, func(rises Outcome) string {
-			return fmt.Sprintf("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f), %s; it has a hill in %d of %d runs; %d are not monotone.",
-				part.name, rises, trend.L, trend.Blocks, stats.Probability(trend.Up), trend.Rho, growth(norms), hills, len(part.trials), part.unsteady())
+			return fmt.Sprintf("%s: the norm rises with beta2: %s (Page's L = %g over %s, p = %s; correlation %.2f), %s; it has a hill in %d of %s; %d are not monotone.",
+				part.name, rises, trend.L, plural.Of(trend.Blocks, "seed"), stats.Probability(trend.Up), trend.Rho, growth(norms), hills, plural.Of(len(part.trials), "run"), part.unsteady())
 		})
 		x := part.numbers("optimizer.beta2")
 		for k, beta2 := range x {

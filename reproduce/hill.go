@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
 
@@ -107,8 +108,8 @@ func judgeHill(ts trials) (*Result, error) {
 	raises := stats.PairedT(raised)
 	outcomes := judged(exists.evidence, rising.of(height), rising.differs(raises), rising.of(bias))
 	f.say("The norm rises above its start and ends below it: %s, in %s.", outcomes[0], exists)
-	f.say("The hill's height rises with beta2: %s (Page's L = %g over %d seeds, p = %s); from the smallest to the largest beta2 by %s of its mean.",
-		outcomes[1], height.L, height.Blocks, stats.Probability(height.Up), withInterval(change))
+	f.say("The hill's height rises with beta2: %s (Page's L = %g over %s, p = %s); from the smallest to the largest beta2 by %s of its mean.",
+		outcomes[1], height.L, plural.Of(height.Blocks, "seed"), stats.Probability(height.Up), withInterval(change))
 	f.say("The realized bias raises the norm up to the top: %s (%s).", outcomes[2], raises)
 	f.say("What it accounts for up to the top rises with beta2: %s (Page's p = %s).", outcomes[3], stats.Probability(bias.Up))
 	var together, mainShare, biasShare []float64

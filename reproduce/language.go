@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
@@ -85,8 +86,8 @@ func judgeLanguage(sweeps []trials) (*Result, error) {
 			continue
 		}
 		middle := stats.Median(ratios)
-		f.say("%s: behind the warmup the realized bias hinders the norm's fall at %d of %d measured steps; in the median its part of dN/dt is %.2f of the main term's size.",
-			name, hindered, len(ratios), middle)
+		f.say("%s: behind the warmup the realized bias hinders the norm's fall at %d of %s; in the median its part of dN/dt is %.2f of the main term's size.",
+			name, hindered, plural.Of(len(ratios), "measured step"), middle)
 		table.Rows = append(table.Rows, []string{name, withInterval(ends(ts, "bits_per_byte")), fmt.Sprintf("%.2f", middle), fmt.Sprintf("%d of %d", hindered, len(ratios))})
 		bits := meanCurve(ts, func(t *trial) []float64 { return t.column("bits_per_byte") })
 		bits.Name, bits.Color, bits.Dash, bits.Line = name, i, i, true

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
@@ -89,7 +90,7 @@ func judgeMinibatch(ts trials) (*Result, error) {
 		trend := stats.PageTrend(norms)
 		parts = append(parts, rising.of(trend))
 		says = append(says, func(o Outcome) string {
-			return fmt.Sprintf("%s: the norm rises with beta2: %s (Page's L = %g over %d seeds, p = %s; correlation %.2f), %s.", name, o, trend.L, trend.Blocks, stats.Probability(trend.Up), trend.Rho, growth(norms))
+			return fmt.Sprintf("%s: the norm rises with beta2: %s (Page's L = %g over %s, p = %s; correlation %.2f), %s.", name, o, trend.L, plural.Of(trend.Blocks, "seed"), stats.Probability(trend.Up), trend.Rho, growth(norms))
 		})
 		x := part.numbers(key)
 		for k, b := range x {

@@ -19,13 +19,13 @@ const recordedSteps = 40
 func recordOf(c *config.Config, loss, norm func(c *config.Config, n int) float64) *record.History {
 	h := &record.History{Columns: []record.Column{{Name: "step", Type: record.IntColumn}}}
 	for _, name := range []string{"loss", "excess", "test_accuracy", "defect_1", "defect_2", "drive.main", "drive.realized", "drive.predicted", "drive.observed", "monitor.state_defect",
-		"monitor.second_over_first"} {
+		"monitor.second_over_first", "bias.cosine"} {
 		h.Columns = append(h.Columns, record.Column{Name: name, Type: record.FloatColumn})
 	}
 	for n := range recordedSteps {
 		row := []record.Value{record.Int(int64(n))}
 		lr := c.Optimizer.LR
-		for _, v := range []float64{loss(c, n), norm(c, n), 0.9 + 0.01*float64(c.Seed), math.Pow(lr, 2), 100 * math.Pow(lr, 3), -2, 0.5, -8, -1.5, 10 * lr, 101 * lr} {
+		for _, v := range []float64{loss(c, n), norm(c, n), 0.9 + 0.01*float64(c.Seed), math.Pow(lr, 2), 100 * math.Pow(lr, 3), -2, 0.5, -8, -1.5, 10 * lr, 101 * lr, 0.9} {
 			row = append(row, record.Float(v))
 		}
 		h.Rows = append(h.Rows, row)

@@ -31,6 +31,9 @@ type MapOptions struct {
 type Map struct {
 	Beta1, Beta2, LR, Eps []float64
 	Batch                 []int
+	// Optimizer is the one that was mapped, with the preset that its other keys are of, and Root where its eps stands: "inside the root", "outside the
+	// root", or empty where it has no choice.
+	Optimizer, Root string
 	// Points are in the order of batch, then eps, beta1, beta2 and lr.
 	Points []Point
 	lacks  map[string]bool // hyperparameters that the optimizer has not, and that are 0 here
@@ -43,14 +46,24 @@ type Map struct {
 type Slice struct {
 	Eps   float64
 	Batch int
-	from  int // its first point
+	root  string // where eps stands
+	from  int    // its first point
 }
 
-func (s Slice) String() string {
-	if s.Batch == 0 {
-		return fmt.Sprintf("eps %g, full batch", s.Eps)
+func (s Slice) String() string { return fmt.Sprintf("eps %s, %s", s.eps(), s.batch()) }
+
+func (s Slice) eps() string {
+	if s.root == "" {
+		return fmt.Sprintf("%g", s.Eps)
 	}
-	return fmt.Sprintf("eps %g, batches of %d", s.Eps, s.Batch)
+	return fmt.Sprintf("%g %s", s.Eps, s.root)
+}
+
+func (s Slice) batch() string {
+	if s.Batch == 0 {
+		return "full batch"
+	}
+	return fmt.Sprintf("batches of %d", s.Batch)
 }
 
 // A Point is one combination, over all its seeds. What is compared in it was measured at the same steps of the same runs: a step counts where
@@ -199,6 +212,7 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 	for _, key := range []string{"beta1", "beta2", "eps"} {
 		m.lacks[key] = !o.has("optimizer." + key)
 	}
+	m.Optimizer, m.Root = conventionsOf(s.Runs[0].Config)
 	for _, slice := range m.slices() {
 		for _, b1 := range o.Beta1 {
 			for _, b2 := range o.Beta2 {
@@ -215,12 +229,28 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 	return m, err
 }
 
+// conventionsOf names a config's optimizer, with its preset where it has others, and says where its eps stands.
+func conventionsOf(c *config.Config) (optimizer, root string) {
+	optimizer = c.Optimizer.Name
+	if preset, ok := c.Get("optimizer.preset").(string); ok {
+		optimizer += " (preset " + preset + ")"
+	}
+	switch inside, ok := c.Get("optimizer.eps_inside").(bool); {
+	case !ok:
+	case inside:
+		root = "inside the root"
+	default:
+		root = "outside the root"
+	}
+	return optimizer, root
+}
+
 // slices returns the slices in the order of their points.
 func (m *Map) slices() []Slice {
 	var out []Slice
 	for _, b := range m.Batch {
 		for _, eps := range m.Eps {
-			out = append(out, Slice{eps, b, len(out) * len(m.Beta1) * len(m.Beta2) * len(m.LR)})
+			out = append(out, Slice{eps, b, m.Root, len(out) * len(m.Beta1) * len(m.Beta2) * len(m.LR)})
 		}
 	}
 	return out

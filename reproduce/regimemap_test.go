@@ -9,6 +9,7 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/sweep"
+	"shadowflow/schema"
 )
 
 func TestAMapTellsRegimesAndLimits(t *testing.T) {
@@ -31,12 +32,12 @@ func TestAMapTellsRegimesAndLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "beta1 = 0.9, beta2 = 0.99, eps = 1e-08, full batch, lr 0.001 to 0.01: the runs are stable up to lr 0.003, spiking at 0.01; " +
-		"the realized bias of stable runs, before their late stage, pushed the norm up, by 25% of the main drive; the state equation of order 2 predicts nearly all steps to 5% up to lr 0.003; " +
-		"most steps bear out the equation of order 2 without memory (by a tenth closer than order 1, and not against the realized bias) up to lr 0.003."; len(spiky) != 4 || spiky[0] != want {
+	if want := "adam (preset paper), beta1 = 0.9, beta2 = 0.99, eps = 1e-08 outside the root, full batch, lr 0.001, 0.003 and 0.01: the runs are stable up to lr 0.003 of those tried, spiking at 0.01; " +
+		"the realized bias of stable runs, before their late stage, pushed the norm up, by 25% of the main drive; the state equation of order 2 predicts nearly all steps to 5% up to lr 0.003 of those tried; " +
+		"most steps bear out the equation of order 2 without memory (by a tenth closer than order 1, and not against the realized bias) up to lr 0.003 of those tried."; len(spiky) != 4 || spiky[0] != want {
 		t.Errorf("%d sentences, the first %q, want %q", len(spiky), spiky[0], want)
 	}
-	if calm, _ := m.Sentences([]float64{0.5, 0.9}); !strings.Contains(calm[3], "eps = 0.0001, batches of 100, lr 0.001 to 0.01: the runs are stable up to lr 0.01, the largest that was tried") {
+	if calm, _ := m.Sentences([]float64{0.5, 0.9}); !strings.Contains(calm[3], "eps = 0.0001 outside the root, batches of 100, lr 0.001, 0.003 and 0.01: the runs are stable up to lr 0.01, the largest that was tried") {
 		t.Errorf("%q", calm[3])
 	}
 	if _, err := m.Sentences([]float64{0.3, 0.9}); err == nil {
@@ -79,7 +80,7 @@ func TestAMapTellsAtWhichLRSomethingHolds(t *testing.T) {
 		cells           [3]string // of the figure
 	}{
 		"the largest lr were not measured": {[4]float64{1, 1, nan, nan}, [4]float64{0.2, 0.2, 0.2, 0.2}, [4]diagnose.Regime{},
-			"full batch, lr 0.1 to 0.4: the runs are stable up to lr 0.4, the largest that was tried; the realized bias of stable runs, before their late stage, was not measured; the state equation of order 2 predicts nearly all steps to 5% up to lr 0.2; at lr 0.3 to 0.4 that was not measured; most steps bear out the equation of order 2 without memory (by a tenth closer than order 1, and not against the realized bias) at no lr that was tried.",
+			"gd, full batch, lr 0.1, 0.2, 0.3 and 0.4: the runs are stable up to lr 0.4, the largest that was tried; the realized bias of stable runs, before their late stage, was not measured; the state equation of order 2 predicts nearly all steps to 5% up to lr 0.2 of those tried; at lr 0.3 to 0.4 that was not measured; most steps bear out the equation of order 2 without memory (by a tenth closer than order 1, and not against the realized bias) at no lr that was tried.",
 			[3]string{"0.4", "0.2", "0"}},
 		"nothing was measured": {[4]float64{nan, nan, nan, nan}, [4]float64{nan, nan, nan, nan}, [4]diagnose.Regime{},
 			"what the state equation misses was not measured; no step was evidence for the equation of order 2 without memory, or against it.", [3]string{"0.4", "-", "-"}},
@@ -95,7 +96,7 @@ func TestAMapTellsAtWhichLRSomethingHolds(t *testing.T) {
 			"the runs are stable at no lr that was tried, spiking at 0.1 to 0.3, diverged at 0.4;", [3]string{"0", "0.4", "0.4"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := &Map{Beta1: []float64{0}, Beta2: []float64{0}, LR: []float64{0.1, 0.2, 0.3, 0.4}, Eps: []float64{0}, Batch: []int{0}, lacks: map[string]bool{"beta1": true, "beta2": true, "eps": true}}
+			m := &Map{Optimizer: "gd", Beta1: []float64{0}, Beta2: []float64{0}, LR: []float64{0.1, 0.2, 0.3, 0.4}, Eps: []float64{0}, Batch: []int{0}, lacks: map[string]bool{"beta1": true, "beta2": true, "eps": true}}
 			for k, lr := range m.LR {
 				regime := c.regimes[k]
 				if regime == "" {
@@ -210,4 +211,57 @@ func history(t *testing.T, columns map[string][]float64) *trial {
 // combination is the combination that a trial is of.
 func combination(t *trial) Point {
 	return Point{Beta1: t.number("optimizer.beta1"), Beta2: t.number("optimizer.beta2"), LR: t.number("optimizer.lr"), Slice: Slice{Eps: t.number("optimizer.eps")}}
+}
+
+// What a map says names whose conventions its runs had: where eps stands decides what is penalized.
+func TestAMapSaysWhereEpsStands(t *testing.T) {
+	norm := func(_ *config.Config, n int) float64 { return math.Exp(-float64(n) / 5) }
+	for name, c := range map[string]struct {
+		settings []schema.Setting
+		said     string // where a sentence begins
+		caption  string
+	}{
+		"outside, as the map has it": {nil, "adam (preset paper), beta1 = 0.9, beta2 = 0.99, eps = 1e-08 outside the root, full batch, lr 0.001: ", "Optimizer adam (preset paper), eps outside the root; tried were lr 0.001."},
+		"inside, as is asked": {[]schema.Setting{schema.Set("optimizer.eps_inside", true), schema.Set("optimizer.preset", "pytorch")},
+			"adam (preset pytorch), beta1 = 0.9, beta2 = 0.99, eps = 1e-08 inside the root, full batch, lr 0.001: ", "Optimizer adam (preset pytorch), eps inside the root; tried were lr 0.001."},
+		"without a choice": {[]schema.Setting{schema.Set("optimizer.name", "adabelief")}, "adabelief", "; tried were lr 0.001."},
+		"without eps":      {[]schema.Setting{schema.Set("optimizer.name", "heavy-ball")}, "heavy-ball", "; tried were lr 0.001."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := RunMap(t.Context(), t.TempDir(), MapOptions{
+				Beta1: []float64{0.9}, Beta2: []float64{0.99}, LR: []float64{1e-3}, Eps: []float64{1e-8}, Batch: []int{0},
+				Settings: [][]schema.Setting{c.settings}, Sweep: recording(decaying, norm),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			said, err := m.Sentences(nil)
+			if err != nil || len(said) != 1 || !strings.HasPrefix(said[0], c.said) || strings.Contains(said[0], "the root") != strings.Contains(c.said, "the root") {
+				t.Errorf("%q, %v, want it to begin %q", said, err, c.said)
+			}
+			if !strings.Contains(said[0], "the runs are stable at lr 0.001, the only one that was tried") {
+				t.Errorf("%q does not say that there was one lr", said[0])
+			}
+			doc := m.document()
+			for _, f := range doc.Figures {
+				l := f.Label()
+				if !strings.Contains(l.Caption, c.caption) || !strings.Contains(l.Title, m.name()) {
+					t.Errorf("figure %q has the caption %q, want %q in it", l.Title, l.Caption, c.caption)
+				}
+				if named := strings.Contains(l.Title, m.Root); l.Name != "regimes" && !named {
+					t.Errorf("the title %q does not say where eps stands", l.Title)
+				}
+			}
+			if !strings.Contains(doc.Findings[0], m.Optimizer) || !strings.Contains(doc.Findings[0], m.Root) {
+				t.Errorf("the finding %q does not say what it is of", doc.Findings[0])
+			}
+		})
+	}
+}
+
+func TestManyLRAreToldByTheirNumberAndEnds(t *testing.T) {
+	m := &Map{LR: []float64{1, 2, 3, 4, 5, 6, 7, 8, 9}}
+	if got := m.tried(); got != "9 lr from 1 to 9" {
+		t.Errorf("%q", got)
+	}
 }

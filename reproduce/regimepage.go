@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"shadowflow/diagnose"
 	"shadowflow/experiment/run"
@@ -13,9 +14,9 @@ import (
 
 func (m *Map) document() *report.Document {
 	d := &report.Document{
-		Title:  "Regime map over beta1, beta2, lr, eps and the size of a batch",
+		Title:  fmt.Sprintf("Regime map of %s over beta1, beta2, lr, eps and the size of a batch", m.Optimizer),
 		Claim:  "In which regime is a run, what does the bias that is realized do to the norm of the gradient, what does each equation say of it, and where does each hold?",
-		Design: mapDesign,
+		Design: m.inForce() + " " + mapDesign,
 	}
 	for _, s := range m.slices() {
 		d.Findings = append(d.Findings, m.finding(s))
@@ -44,8 +45,8 @@ func (m *Map) finding(s Slice) string {
 			}
 		}
 	}
-	return fmt.Sprintf("%v, %s: of %d combinations of betas and lr %d are stable; the state equation of order 2 predicts nearly all steps to %g%% in %s, most steps bear out the equation of order 2 without memory in %s. In %d of %d stages of training the bias that it predicts has the sign of the one that is realized.",
-		s, m.tried(), n, stable, 100*run.StateHolds, ofMeasured(state, stateKnown, n), ofMeasured(memoryless, memorylessKnown, n), same, same+apart)
+	return fmt.Sprintf("%s, %v, %s: of %d combinations of betas and lr %d are stable; the state equation of order 2 predicts nearly all steps to %g%% in %s, most steps bear out the equation of order 2 without memory in %s. In %d of %d stages of training the bias that it predicts has the sign of the one that is realized.",
+		m.Optimizer, s, m.tried(), n, stable, 100*run.StateHolds, ofMeasured(state, stateKnown, n), ofMeasured(memoryless, memorylessKnown, n), same, same+apart)
 }
 
 // ofMeasured writes in how many of n combinations something is so, and in how many that was measured, where these are not all.
@@ -69,6 +70,21 @@ const mapDesign = "Runs over a grid, in float64. The regime is told from the cur
 	"medians over the steps at which all of them were measured, so that what is compared is compared at the same points. Stages are told by the training loss beside the first: above 1/2, from there to 1/20, below. " +
 	"A step bears out the equation without memory where its order 2 is closer to it than its order 1 by a tenth, and what it says of the memory does not have the opposite direction of what is realized; the equation holds where most of the measured steps do. The state equation holds where its one-step defect is below 5% of the step at nine of ten measured steps, those through which it cannot be followed being none of them. " +
 	"The law: from the smallest lr up, as long as the median one-step defect of order 2 in the early stage falls like lr^3, with a logarithmic slope to the next lr of at least 2.5. What is said of lr is said of those that were tried."
+
+// name is the optimizer's alone, for titles.
+func (m *Map) name() string {
+	name, _, _ := strings.Cut(m.Optimizer, " ")
+	return name
+}
+
+// inForce says what a figure or a page is of: the optimizer, its preset, where eps stands, and which lr were tried.
+func (m *Map) inForce() string {
+	s := "Optimizer " + m.Optimizer
+	if m.Root != "" {
+		s += ", eps " + m.Root
+	}
+	return fmt.Sprintf("%s; tried were %s.", s, m.tried())
+}
 
 func labels(values []float64) []string {
 	out := make([]string, len(values))
@@ -108,8 +124,8 @@ func (m *Map) calm(s Slice, k int) bool {
 
 func (m *Map) regimeFigure() *report.Heatmap {
 	h := &report.Heatmap{Labels: report.Label{
-		Name: "regimes", Title: "Regime of the run",
-		Caption: "Monotone, oscillating, spiking or diverged; thick lines part stable combinations from the others. An lr at which all runs are monotone is not drawn, unless there is no other.",
+		Name: "regimes", Title: "Regime of the run: " + m.Optimizer,
+		Caption: m.inForce() + " Monotone, oscillating, spiking or diverged; thick lines part stable combinations from the others. An lr at which all runs are monotone is not drawn, unless there is no other.",
 	}}
 	all := m.slices()
 	for n, s := range all {
@@ -147,8 +163,8 @@ func (m *Map) driveFigure(s Slice) *report.Heatmap {
 	const middle = 1
 	k := m.middleLR()
 	h := &report.Heatmap{Labels: report.Label{
-		Name: "drives-" + s.file(), Title: fmt.Sprintf("The bias on the norm over the main drive, lr = %g, %v", m.LR[k], s),
-		Caption: "Medians over the middle stage of training (loss 1/2 to 1/20 of the first), at the same steps. Orange: the bias pushes the norm up; blue: down; thick lines are at 0. Grey: not measured. A predicted value in brackets is from an equation that most steps do not bear out: it is no statement about the run.",
+		Name: "drives-" + s.file(), Title: fmt.Sprintf("The bias on the norm: %s, lr %g, %v", m.name(), m.LR[k], s),
+		Caption: m.inForce() + " Medians over the middle stage of training (loss 1/2 to 1/20 of the first), at the same steps. Orange: the bias pushes the norm up; blue: down; thick lines are at 0. Grey: not measured. A predicted value in brackets is from an equation that most steps do not bear out: it is no statement about the run.",
 	}}
 	for _, f := range []struct {
 		title string
@@ -188,8 +204,8 @@ func (s Slice) file() string {
 
 func (m *Map) reachFigure(s Slice) *report.Heatmap {
 	h := &report.Heatmap{Labels: report.Label{
-		Name: "reach-" + s.file(), Title: fmt.Sprintf("How far the regimes and the equations reach in lr, %v", s),
-		Caption: "The largest lr of those tried up to which all runs are stable; up to which the state equation of order 2 predicts nearly all steps to 5%; up to which most steps bear out the equation of order 2 without memory. 0: not at the smallest where that was measured. In brackets: the largest where it is so too, behind some where it is not, or was not measured. A dash: measured at none.",
+		Name: "reach-" + s.file(), Title: fmt.Sprintf("How far regimes and equations reach in lr: %s, %v", m.name(), s),
+		Caption: m.inForce() + " The largest lr of those tried up to which, from the smallest one on, all runs are stable; up to which the state equation of order 2 predicts nearly all steps to 5%; up to which most steps bear out the equation of order 2 without memory. 0: not at the smallest where that was measured. In brackets: the largest where it is so too, behind some where it is not, or was not measured. A dash: measured at none.",
 	}}
 	reaches := map[[2]int][]reach{}
 	for i := range m.Beta1 {
@@ -206,7 +222,7 @@ func (m *Map) reachFigure(s Slice) *report.Heatmap {
 			return float64(slices.Index(m.LR, v) + 1), text, slices.Index(m.LR, v)
 		})
 		p.Low, p.High, p.Scale = 0, float64(len(m.LR)), "lr"
-		p.Legend = []string{"large", "", "", "", "small, or none"}
+		p.Legend = []string{fmt.Sprintf("%g, largest tried", m.LR[len(m.LR)-1]), "", "", "", "0: not at the least"}
 		h.Panels = append(h.Panels, p)
 	}
 	return h
@@ -226,7 +242,7 @@ func (m *Map) limits() report.Table {
 				}
 				law := "not from the smallest lr on"
 				if limit := m.lawLimit(s, i, j); limit > 0 {
-					law = fmt.Sprintf("up to lr %g", limit)
+					law = fmt.Sprintf("up to lr %g of those tried", limit)
 				}
 				t.Rows = append(t.Rows, append(row, law))
 			}

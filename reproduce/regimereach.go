@@ -75,10 +75,12 @@ func (r *reach) where() string {
 		return "at no lr that was tried"
 	case held == 0:
 		return "at no lr where that was measured" + unknown
+	case held == 1 && len(r.lr) == 1:
+		return fmt.Sprintf("at lr %g, the only one that was tried", limit)
 	case held == len(r.lr):
 		return fmt.Sprintf("up to lr %g, the largest that was tried", limit)
 	case limit > 0 && limit == r.largest():
-		return fmt.Sprintf("up to lr %g%s", limit, unknown)
+		return fmt.Sprintf("up to lr %g of those tried%s", limit, unknown)
 	}
 	return "at lr " + ranges(r.lr, func(k int) bool { return r.holds[k] }) + " of those tried" + unknown
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"shadowflow/experiment/run"
 )
@@ -39,12 +40,19 @@ func (m *Map) sentencesOf(beta1, beta2 float64) ([]string, error) {
 	return out, nil
 }
 
-// tried says over which lr the map speaks.
+// mostNamed is how many lr are named one by one.
+const mostNamed = 8
+
+// tried says over which lr the map speaks: those that runs had, and none between them.
 func (m *Map) tried() string {
-	if len(m.LR) == 1 {
+	last := len(m.LR) - 1
+	switch {
+	case last == 0:
 		return fmt.Sprintf("lr %g", m.LR[0])
+	case last >= mostNamed:
+		return fmt.Sprintf("%d lr from %g to %g", last+1, m.LR[0], m.LR[last])
 	}
-	return fmt.Sprintf("lr %g to %g", m.LR[0], m.LR[len(m.LR)-1])
+	return fmt.Sprintf("lr %s and %g", strings.Join(labels(m.LR[:last]), ", "), m.LR[last])
 }
 
 func (m *Map) sentence(s Slice, i, j int) string {
@@ -74,19 +82,15 @@ func (m *Map) unstable(s Slice, i, j int) string {
 
 // place names what of the map a sentence is about, so far as the optimizer has it.
 func (m *Map) place(s Slice, i, j int) string {
-	out := ""
-	for _, axis := range []struct {
-		key   string
-		value float64
-	}{{"beta1", m.Beta1[i]}, {"beta2", m.Beta2[j]}, {"eps", s.Eps}} {
+	out := m.Optimizer + ", "
+	for _, axis := range []struct{ key, value string }{
+		{"beta1", fmt.Sprintf("%g", m.Beta1[i])}, {"beta2", fmt.Sprintf("%g", m.Beta2[j])}, {"eps", s.eps()},
+	} {
 		if !m.lacks[axis.key] {
-			out += fmt.Sprintf("%s = %g, ", axis.key, axis.value)
+			out += fmt.Sprintf("%s = %s, ", axis.key, axis.value)
 		}
 	}
-	if s.Batch == 0 {
-		return out + "full batch, "
-	}
-	return out + fmt.Sprintf("batches of %d, ", s.Batch)
+	return out + s.batch() + ", "
 }
 
 // biasText says what the realized bias did, from what was measured in the early and the middle stage of stable runs.

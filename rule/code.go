@@ -60,7 +60,9 @@ func (d *Definition) rule(values map[string]any, weights []graph.Block) (*Rule, 
 	if r.whole = p.ofWholeSteps(); r.whole == "" {
 		r.family = p.family(c)
 	}
-	r.Memory, r.lacks = p.memory(c)
+	if r.Memory, r.lacks = p.memory(c); r.lacks != "" && d.Remembers != "" {
+		r.lacks = fmt.Sprintf("it remembers %s (%s)", d.Remembers, r.lacks)
+	}
 	return r, nil
 }
 

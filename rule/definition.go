@@ -27,6 +27,8 @@ type Definition struct {
 	Name  string
 	Title string // a line that says what it is
 	Paper string // where it comes from
+	// Remembers says, of an optimizer without the memory form, what it remembers that no means of functions of the gradient are.
+	Remembers string
 	// LR is the default step size.
 	LR float64
 	// Let are the hyperparameters, in the order of the text.
@@ -60,7 +62,7 @@ type Entry struct {
 	Formula *formula.Formula
 }
 
-var definitionKeys = []string{"title", "paper", "let", "presets", "state", "update"}
+var definitionKeys = []string{"title", "paper", "remembers", "let", "presets", "state", "update"}
 
 // DefinitionKeys returns the keys of a definition beside name and lr, which every optimizer has.
 func DefinitionKeys() []string { return slices.Clone(definitionKeys) }
@@ -152,15 +154,11 @@ func (r *reader) section(section []schema.Setting) {
 			if r.d.Name = text; !optimizerName.MatchString(text) || IsFile(text) {
 				r.fail(s.ValueError(path("name"), "expected a name of letters, digits and _ . + -, got %s", schema.Format(s.Value)))
 			}
-		case "title", "paper":
+		case "title", "paper", "remembers":
 			if !isText {
 				r.fail(s.ValueError(path(s.Key), "expected text"))
 			}
-			if s.Key == "title" {
-				r.d.Title = text
-			} else {
-				r.d.Paper = text
-			}
+			*map[string]*string{"title": &r.d.Title, "paper": &r.d.Paper, "remembers": &r.d.Remembers}[s.Key] = text
 		case "lr":
 			lr, problem := lrKey(0).Convert(s.Value)
 			if problem != "" {

@@ -486,3 +486,22 @@ func ExampleDefinition() {
 	// adam(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08, eps_inside=true, bias_correction=true)
 	// [m v] corrected(m) / sqrt(corrected(v) + eps)
 }
+
+// An optimizer that has no equation without memory says why, and no other has anything to say.
+func TestWhatHasNoMemoryFormSaysWhatItRemembers(t *testing.T) {
+	for _, name := range Names() {
+		d, err := Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, _ := mustRule(t, name, nil)
+		_, err = r.MemoryForm()
+		lacks := (*NoMemoryError)(nil)
+		switch {
+		case err == nil && d.Remembers != "":
+			t.Errorf("%s has the memory form, and remembers %s", name, d.Remembers)
+		case err != nil && (d.Remembers == "" || !errors.As(err, &lacks) || !strings.HasPrefix(lacks.Lacks, "it remembers "+d.Remembers+" (")):
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/visible"
 )
 
@@ -111,10 +112,10 @@ func (t *training[T]) logStart() error {
 		}
 	}
 	if s.data == nil {
-		return t.dir.Logf("%s: %d parameters, %d batches; optimizer %s, lr %s", c.Objective.Name, p.Objective.Dim(), p.Objective.Batches(), p.Rule.Name, p.pace())
+		return t.dir.Logf("%s: %s, %s; optimizer %s, lr %s", c.Objective.Name, plural.Of(p.Objective.Dim(), "parameter"), plural.Of(p.Objective.Batches(), "batch"), p.Rule.Name, p.pace())
 	}
-	return t.dir.Logf("%s on %s: %d parameters, %d training examples, %d test examples; optimizer %s, lr %s",
-		c.Model.Name, c.Data.Name, p.Objective.Dim(), s.data.Train.N(), s.data.Test.N(), p.Rule.Name, p.pace())
+	return t.dir.Logf("%s on %s: %s, %s, %s; optimizer %s, lr %s",
+		c.Model.Name, c.Data.Name, plural.Of(p.Objective.Dim(), "parameter"), plural.Of(s.data.Train.N(), "training example"), plural.Of(s.data.Test.N(), "test example"), p.Rule.Name, p.pace())
 }
 
 // leftOut says what is not measured that might be, and why.
@@ -133,7 +134,7 @@ func (t *training[T]) leftOut() []string {
 		out = append(out, fmt.Sprintf("nothing moves beside the optimizer: flow.start is %d, and the run ends at step %d", c.Flow.Start, c.Steps))
 	}
 	if n := t.untrained(); n > 0 {
-		out = append(out, fmt.Sprintf("%d of %d examples are in none of the %d mini-batches of %d, and are not trained on", n, t.examples(), t.problem.Objective.Batches(), t.config.Batch.Size))
+		out = append(out, fmt.Sprintf("%d of %s are in none of the %s of %d, and are not trained on", n, plural.Of(t.examples(), "example"), plural.Of(t.problem.Objective.Batches(), "mini-batch"), t.config.Batch.Size))
 	}
 	if t.unmeasured != nil {
 		out = append(out, fmt.Sprintf("nor is the realized bias: %v", t.unmeasured))
@@ -221,7 +222,7 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 	}
 	l := t.loop
 	r := &Result{
-		Status: s, Step: l.Optimizer.Steps(), Parameters: t.problem.Objective.Dim(), Examples: t.examples(), Untrained: t.untrained(),
+		Status: s, Step: l.Optimizer.Steps(), Before: t.problem.Moments.steps(), Parameters: t.problem.Objective.Dim(), Examples: t.examples(), Untrained: t.untrained(),
 		Regime:  regimeOf(t.config, h),
 		Groups:  Groups(t.config.Optimizer, t.problem.Rule),
 		Seconds: l.watch.seconds(), Costs: l.watch.costs, Changed: t.changed,

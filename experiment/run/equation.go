@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 	"shadowflow/modeq/central"
 )
 
@@ -74,8 +75,8 @@ func (e *equation[T]) Advance(ctx context.Context, at *Point[T]) error {
 	if err != nil {
 		after := fmt.Sprintf("after step %d", at.Step)
 		if at.Step >= fullyFilled {
-			after = fmt.Sprintf("%d steps behind its start on the slow manifold (it takes small betas or a large eps; with the memory as state it takes any)",
-				at.Step-fullyFilled)
+			after = fmt.Sprintf("%s behind its start on the slow manifold (it takes small betas or a large eps; with the memory as state it takes any)",
+				plural.Of(at.Step-fullyFilled, "step"))
 		}
 		e.end(fmt.Errorf("%s ends %s: %w", e.title, after, err))
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"shadowflow/experiment/config"
+	"shadowflow/internal/plural"
 	"shadowflow/rule"
 )
 
@@ -19,11 +20,7 @@ type Group struct {
 
 // String returns the group in a line.
 func (g Group) String() string {
-	noun := "weights"
-	if g.Weights == 1 {
-		noun = "weight"
-	}
-	return fmt.Sprintf("%s (%d %s, %d parameters): %s", g.Holds, g.Weights, noun, g.Parameters, g.Optimizer)
+	return fmt.Sprintf("%s (%s, %s): %s", g.Holds, plural.Of(g.Weights, "weight"), plural.Of(g.Parameters, "parameter"), g.Optimizer)
 }
 
 // Groups returns those of a config's optimizer, whose rule for the weights is r: first what is left to the optimizer itself.

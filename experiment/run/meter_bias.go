@@ -81,7 +81,7 @@ func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[
 		if err != nil {
 			return nil, err
 		}
-		m.predicted = newPredictedGauges(effects, memory.Remembers())
+		m.predicted = newPredictedGauges(effects, memory.Remembers() && o.penalty == nil)
 		m.drive.predicted = gauge("drive.predicted", "1/h", "dN/dt by the bias that the second-order equation predicts, -h q.C: negative it acts to lower N, positive to raise it")
 	}
 	if realizable(p, o) == nil {

@@ -60,8 +60,9 @@ type predictedGauges struct {
 }
 
 // newPredictedGauges makes them; without effects there is no critical gradient. The step of an optimizer that remembers nothing is its second-order
-// equation's by Taylor's formula, however wild the run: there its defect is rounding, and no monitor.
-func newPredictedGauges(effects *modeq.Effects, remembers bool) *predictedGauges {
+// equation's by Taylor's formula, however wild the run: there its defect is rounding, and no monitor. Nor is it one where a regularizer moves the
+// optimizer, too, for the equation is of the loss without it.
+func newPredictedGauges(effects *modeq.Effects, monitored bool) *predictedGauges {
 	const bias = "the bias that the second-order equation predicts"
 	g := &predictedGauges{
 		effects: effects,
@@ -71,7 +72,7 @@ func newPredictedGauges(effects *modeq.Effects, remembers bool) *predictedGauges
 		second:  gauge("defect_2", "parameter", "two-norm of the step less what that of order 2 makes of it to second order in h, -h F - h^2 C + (h^2/2) F'F"),
 	}
 	g.rounding = gauge("step_rounding", "parameter", "two-norm of what rounding the parameters to dtype makes of a step: defects and distances of this size may be nothing else")
-	if remembers {
+	if monitored {
 		g.secondOverFirst = gauge("monitor.second_over_first", "", "defect_2 / defect_1: below 1 the second-order equation predicts the step better than no correction; its bias may be spoken of where it is below 0.9 and bias.cosine is above 0. Not recorded where defect_1 is within 3 times step_rounding")
 	}
 	if effects != nil {
@@ -143,7 +144,7 @@ func realizable[T graph.Float](p *Problem[T], o *Optimizer[T]) error {
 		return errors.New("a regularizer moves the optimizer, too, and its part of the step would count as bias")
 	}
 	if m := p.Rule.Memory; m != nil && !m.Remembers() && p.BiasScale == 0 {
-		return fmt.Errorf("optimizer %s remembers nothing, so that U is F", p.Rule.Name)
+		return fmt.Errorf("optimizer %s remembers nothing, so that its update U is F, that without memory", p.Rule.Name)
 	}
 	_, err := p.Rule.Settled()
 	return err

@@ -154,6 +154,9 @@ func TestProbeOfACheckpointReadsWhatTheRunRead(t *testing.T) {
 					t.Errorf("%s = %v, the run has %v", name, got, want)
 				}
 			}
+			if want := Verdicts(h)[7].String(); p.Next.Second != want {
+				t.Errorf("the step is %q, in the run %q", p.Next.Second, want)
+			}
 			if loss := h.Floats("loss")[7]; math.Abs(float64(p.Loss)-loss) > 1e-12 {
 				t.Errorf("loss %v, the run has %v", p.Loss, loss)
 			}
@@ -445,5 +448,37 @@ func TestTheWeightDecayOfAFileIsSaidAsTheKeysThatHaveIt(t *testing.T) {
 		if got := strings.Join(m.Notes, "; "); got != c.want {
 			t.Errorf("%s of %v: %q, want %q", c.optimizer, c.file, got, c.want)
 		}
+	}
+}
+
+// The step from a point is the one that the run takes, penalty included; what it has beyond the optimizer without memory is then no bias of the memory.
+func TestTheNextStepOfARegularizedRunHasThePenaltyAndNoRealizedBias(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	base := []string{"dtype=float64", "model.hidden=[6]", "data.subset=40", "record.bias=1", "record.sharpness=0", "checkpoint.every=3", "regularizer={kind: perturbed-one-norm, weight: 0.01}"}
+	if _, err := Run(t.Context(), parse(t, "", append(base, "steps=5")...), dir, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	checkpoint := filepath.Join(dir, "checkpoint-000000000003.safetensors")
+	p, err := Probe(t.Context(), parse(t, "", append(base, "model.weights="+checkpoint, "optimizer.moments="+checkpoint)...), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := record.ReadHistory(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"step_norm", "drive.main", "drive.observed"} {
+		if got, want := float64(p.Next.Columns[name]), h.Floats(name)[3]; math.Abs(got-want) > 1e-9*math.Abs(want) {
+			t.Errorf("%s = %v, the run has %v", name, got, want)
+		}
+	}
+	if _, realized := p.Next.Columns["drive.realized"]; realized || !strings.Contains(p.Next.NoRealized, "a regularizer moves the optimizer, too") || p.Next.Second != "unknown" {
+		t.Errorf("%+v", p.Next)
+	}
+	if !slices.ContainsFunc(p.Notes, func(s string) bool { return strings.Contains(s, "perturbed-one-norm of weight 0.01, is no part of") }) {
+		t.Errorf("notes %q", p.Notes)
+	}
+	if h.Index("monitor.second_over_first") >= 0 {
+		t.Error("the run judges the equation of the loss without the penalty by steps with it")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"shadowflow/experiment/config"
 	"shadowflow/graph"
 	"shadowflow/objective"
 )
@@ -29,6 +30,15 @@ func newPenalty[T graph.Float](o objective.Objective[T], weight, eps float64, sq
 		objective: o, weight: weight, eps: eps, squared: squared,
 		direction: make([]T, dim), product: make([]T, dim), total: make([]T, dim),
 	}
+}
+
+// penalize adds the penalty of a config, if it has one, to the loss that an optimizer minimizes.
+func (o *Optimizer[T]) penalize(c *config.Config, p *Problem[T], term *secondOrder[T]) {
+	if !penalized(c) {
+		return
+	}
+	o.penalty = newPenalty(p.Objective, c.Regularizer.Weight, p.Eps, c.Regularizer.Kind == "two-norm-squared")
+	o.penalty.fieldIsNormDirection = term != nil && term.isNormDirection
 }
 
 // gradient returns the gradient of the penalized loss at the present point.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
@@ -37,6 +38,8 @@ type Probed struct {
 	// PredictedBias is nil where there is no such equation, for the reason NoPrediction.
 	*PredictedBias
 	NoPrediction string `json:"no_prediction,omitempty"`
+	// WithoutMemory says that the optimizer remembers nothing: no step of it has a realized bias, and all of them are the equation's by construction.
+	WithoutMemory bool `json:"without_memory,omitempty"`
 	// Next is what is known of the step from here where the optimizer's moments are, nil elsewhere.
 	Next *NextStep `json:"next_step,omitempty"`
 	// Notes say what of the weights' file was taken otherwise than it stands there.
@@ -51,6 +54,10 @@ type NextStep struct {
 	Columns map[string]record.Number `json:"columns"`
 	// NoBias says why there is no bias to speak of, where there is none.
 	NoBias string `json:"no_bias,omitempty"`
+	// NoRealized says why there is no realized bias beside the predicted one, where there is none.
+	NoRealized string `json:"no_realized_bias,omitempty"`
+	// Second is what the step says of the second-order equation, as a [Verdict].
+	Second string `json:"second_order,omitempty"`
 	// Notes say where the optimizer that the moments are of had other hyperparameters.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -100,6 +107,12 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (re
 		Perturbed: record.Number(n.Perturbed), Excess: record.Number(n.Excess), One: record.Number(n.One), Two: record.Number(n.Two), Max: record.Number(n.Max),
 	}
 	result.Notes = s.notes()
+	if r := c.Regularizer; penalized(c) {
+		result.Notes = append(result.Notes, fmt.Sprintf("the regularizer, %s of weight %g, is no part of the loss, the gradient, the norms and the predicted bias here", r.Kind, r.Weight))
+	}
+	if m := p.Rule.Memory; m != nil {
+		result.WithoutMemory = !m.Remembers()
+	}
 	if v.lacks != nil {
 		result.NoPrediction = v.lacks.Error()
 	} else if result.PredictedBias, err = predictedBias(ctx, p, v); err != nil {
@@ -109,7 +122,7 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (re
 		result.R2 = &r2
 	}
 	if p.Moments != nil {
-		if result.Next, v.realized, err = nextStep(ctx, p); err != nil {
+		if result.Next, v.realized, err = nextStep(ctx, c, p); err != nil {
 			return nil, err
 		}
 	}
@@ -133,7 +146,7 @@ func predictedBias[T graph.Float](ctx context.Context, p *Problem[T], v *probed[
 }
 
 // nextStep takes a run's step from the problem's moments, and returns what its meters read, and the realized bias if there is one.
-func nextStep[T graph.Float](ctx context.Context, p *Problem[T]) (*NextStep, []T, error) {
+func nextStep[T graph.Float](ctx context.Context, c *config.Config, p *Problem[T]) (*NextStep, []T, error) {
 	next := &NextStep{Steps: p.Moments.Steps, Columns: map[string]record.Number{}, Notes: p.Moments.Notes}
 	term, err := newSecondOrder(p)
 	if lacks := (*rule.NoMemoryError)(nil); errors.As(err, &lacks) {
@@ -149,13 +162,17 @@ func nextStep[T graph.Float](ctx context.Context, p *Problem[T]) (*NextStep, []T
 	if err != nil {
 		return nil, nil, err
 	}
+	o.penalize(c, p, term)
+	if err := realizable(p, o); err != nil {
+		next.NoRealized = err.Error()
+	}
 	bias, err := newBiasMeter(p, o, term, 1, false, "", nil)
 	if err != nil {
 		return nil, nil, err
 	}
 	l := newLoop(p.Objective, o)
 	l.Eps, l.Field, l.Steps, l.Meters = p.Eps, term.field, p.Moments.Steps+1, []Meter[T]{bias}
-	if p.BiasScale == 0 && p.Rule.StepsOfAllSizes() == nil {
+	if p.BiasScale == 0 && o.penalty == nil && p.Rule.StepsOfAllSizes() == nil {
 		state, err := newStateMeter(&company[T]{problem: p, optimizer: o, how: integration{method: flow.RK4.Name(), steps: 1}}, 1)
 		if err != nil {
 			return nil, nil, err
@@ -168,10 +185,25 @@ func nextStep[T graph.Float](ctx context.Context, p *Problem[T]) (*NextStep, []T
 		return nil, nil, err
 	case status == Interrupted:
 		return nil, nil, context.Cause(ctx)
-	case bias.realized == nil:
+	}
+	if bias.predicted != nil {
+		next.Second = next.verdict().String()
+	}
+	if bias.realized == nil {
 		return next, nil, nil
 	}
 	return next, bias.b, nil
+}
+
+// verdict is what the step says of the second-order equation.
+func (n *NextStep) verdict() Verdict {
+	measured := func(column string) float64 {
+		if v, ok := n.Columns[column]; ok {
+			return float64(v)
+		}
+		return math.NaN()
+	}
+	return VerdictOf(measured("monitor.second_over_first"), measured("bias.cosine"))
 }
 
 // firstRow is a sink that keeps the first row, by the columns' names.

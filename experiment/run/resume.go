@@ -13,6 +13,7 @@ import (
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/version"
 	"shadowflow/rule/stepsize"
 	"shadowflow/schema"
@@ -309,7 +310,7 @@ func (r *resumption) describe(key, was, is string) string {
 	if key != scheduleContent {
 		return fmt.Sprintf("%s: the contents of %s changed (SHA-256 %.12s, was %.12s)", key, r.filesOf(key), orNone(is), orNone(was))
 	}
-	text := fmt.Sprintf("schedule: the sizes of the %d steps taken would not be those that they had", r.at.Step)
+	text := fmt.Sprintf("schedule: the sizes of the %s taken would not be those that they had", plural.Of(r.at.Step, "step"))
 	shape := stepsize.Shape(r.config.Schedule.Shape)
 	ends := slices.Contains([]stepsize.Shape{stepsize.Linear, stepsize.Cosine, stepsize.WSD}, shape)
 	switch {

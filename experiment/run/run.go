@@ -54,8 +54,10 @@ const (
 // A Result is the summary of a run, kept as result.json.
 type Result struct {
 	Status Status `json:"status"`
-	// Step is the number of steps taken.
-	Step       int `json:"step"`
+	// Step is the number of the last step, those before the run's start included.
+	Step int `json:"step"`
+	// Before is the number of steps that optimizer.moments are the memory of, which others took.
+	Before     int `json:"steps_before,omitempty"`
 	Parameters int `json:"parameters"`
 	Examples   int `json:"examples"`
 	// Untrained is the number of examples that are in no mini-batch, for these do not divide all of them.
@@ -78,6 +80,9 @@ type Result struct {
 	// Changed says what was accepted to change in the course of the run, and from which step on: its record is not of one config then.
 	Changed []string `json:"changed,omitempty"`
 }
+
+// Taken is the number of steps that the run itself took.
+func (r *Result) Taken() int { return r.Step - r.Before }
 
 // Diverged reports whether the loss rose out of all bounds, was no number, or ended at more than twice what it was.
 func (r *Result) Diverged() bool { return r.Status == Diverged || r.Regime == diagnose.Diverged }
@@ -116,7 +121,7 @@ func ReadResult(dir string) (*Result, error) {
 	if err := record.ReadResult(dir, r); err != nil {
 		return nil, err
 	}
-	if ends := []Status{Finished, LossReached, TimeUp, Diverged}; !slices.Contains(ends, r.Status) || r.Step < 0 || r.Parameters < 1 {
+	if ends := []Status{Finished, LossReached, TimeUp, Diverged}; !slices.Contains(ends, r.Status) || r.Before < 0 || r.Step < r.Before || r.Parameters < 1 {
 		return nil, fmt.Errorf("%w: %s: status %q, %d steps, %d parameters; run --resume writes it anew", record.ErrNoResult, dir, r.Status, r.Step, r.Parameters)
 	}
 	return r, nil

@@ -3,6 +3,8 @@ package run
 import (
 	"fmt"
 	"time"
+
+	"shadowflow/internal/plural"
 )
 
 // stopwatch measures where the time goes.
@@ -51,5 +53,5 @@ func (w *stopwatch) add(kind string, seconds float64) {
 
 // String says a cost for people.
 func (c Cost) String() string {
-	return fmt.Sprintf("%s: %d times, %.3g s, %.3g ms each", c.Kind, c.Count, c.Seconds, 1e3*c.Seconds/float64(c.Count))
+	return fmt.Sprintf("%s: %s, %.3g s, %.3g ms each", c.Kind, plural.Of(c.Count, "time"), c.Seconds, 1e3*c.Seconds/float64(c.Count))
 }

@@ -109,10 +109,7 @@ func (t *training[T]) assemble(opt Options) error {
 	if err != nil {
 		return err
 	}
-	if kind := c.Regularizer.Kind; penalized(c) {
-		o.penalty = newPenalty(p.Objective, c.Regularizer.Weight, p.Eps, kind == "two-norm-squared")
-		o.penalty.fieldIsNormDirection = term != nil && term.isNormDirection
-	}
+	o.penalize(c, p, term)
 	l := newLoop(p.Objective, o)
 	l.Order, l.Steps, l.Every, l.Eps = p.Order, o.Steps()+c.Steps, c.Record.Every, p.Eps
 	l.StopLoss, l.StopSeconds = c.Stop.Loss, c.Stop.Seconds

@@ -22,9 +22,14 @@ const (
 	// Against: it takes more off the error, but what it says of the memory has the opposite direction of what is realized. Its other term,
 	// (h/2) F'F, can make that.
 	Against
-	// BornOut: it takes a tenth or more off the error, and what it says of the memory does not go against what is realized, so far as that is known.
+	// BornOut: it takes a tenth or more off the error, and what it says of the memory does not go against what is realized.
 	BornOut
 )
+
+// String returns the verdict as JSON has it.
+func (v Verdict) String() string {
+	return [...]string{"unknown", "idle", "worse", "hardly better", "against the realized bias", "borne out"}[v]
+}
 
 // Judged reports whether a step says anything for the equation, or against it.
 func (v Verdict) Judged() bool { return v >= Worse }
@@ -45,25 +50,32 @@ func CountBornOut(verdicts []Verdict) (bornOut, judged int) {
 // clearlyBetter is monitor.second_over_first where the second-order equation takes a tenth off the error of a step.
 const clearlyBetter = 0.9
 
-// Verdicts returns what each row of a record says, from monitor.second_over_first and bias.cosine.
+// VerdictOf returns what a step says by its monitor.second_over_first and bias.cosine, NaN where they were not measured.
+func VerdictOf(ratio, cosine float64) Verdict {
+	switch {
+	case math.IsNaN(ratio):
+		return Unknown
+	case ratio == 1 || math.IsNaN(cosine) && ratio < 1:
+		return Idle
+	case ratio > 1:
+		return Worse
+	case ratio >= clearlyBetter:
+		return Hardly
+	case cosine <= 0:
+		return Against
+	}
+	return BornOut
+}
+
+// Verdicts returns what each row of a record says. One without bias.cosine says nothing, as no realized bias stands beside the predicted one.
 func Verdicts(h *record.History) []Verdict {
 	ratios, cosines := h.Floats("monitor.second_over_first"), h.Floats("bias.cosine")
 	out := make([]Verdict, len(h.Rows))
+	if cosines == nil {
+		return out
+	}
 	for i, ratio := range ratios {
-		compared := cosines != nil
-		switch {
-		case math.IsNaN(ratio):
-		case ratio == 1 || compared && math.IsNaN(cosines[i]) && ratio < 1:
-			out[i] = Idle
-		case ratio > 1:
-			out[i] = Worse
-		case ratio >= clearlyBetter:
-			out[i] = Hardly
-		case compared && cosines[i] <= 0:
-			out[i] = Against
-		default:
-			out[i] = BornOut
-		}
+		out[i] = VerdictOf(ratio, cosines[i])
 	}
 	return out
 }

@@ -10,6 +10,7 @@ import (
 	"shadowflow/experiment/run"
 	"shadowflow/internal/atomicfile"
 	"shadowflow/internal/memory"
+	"shadowflow/internal/plural"
 )
 
 // A Plan is what a sweep will take.
@@ -53,8 +54,8 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 	for _, st := range statuses {
 		if st.State != Ended {
 			todo++
-		} else if st.Result.Step > 0 {
-			speeds[st.Run.Config.Kind()] = speed{st.Result.Seconds / float64(st.Result.Step), "an ended run", ""}
+		} else if st.Result.Taken() > 0 {
+			speeds[st.Run.Config.Kind()] = speed{st.Result.Seconds / float64(st.Result.Taken()), "an ended run", ""}
 		}
 	}
 	sched := newScheduler(make([]Status, todo), opt.Options)
@@ -125,8 +126,8 @@ func probe(ctx context.Context, dir string, c *config.Config, seconds float64, m
 	switch {
 	case err != nil:
 		return speed{problem: "the probe left no result: " + err.Error()}
-	case result.Step == 0:
+	case result.Taken() == 0:
 		return speed{problem: fmt.Sprintf("no step in %g seconds", seconds)}
 	}
-	return speed{perStep: result.Seconds / float64(result.Step), from: fmt.Sprintf("a probe of %d steps", result.Step)}
+	return speed{perStep: result.Seconds / float64(result.Taken()), from: "a probe of " + plural.Of(result.Taken(), "step")}
 }

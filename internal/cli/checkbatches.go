@@ -10,6 +10,7 @@ import (
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/plural"
 	"shadowflow/modeq"
 	"shadowflow/modeq/crosscheck"
 	"shadowflow/schema"
@@ -60,8 +61,8 @@ func checkBatches(cmd *cobra.Command, c *config.Config, orders int, asJSON bool)
 }
 
 func printOrders(w io.Writer, c *config.Config, o *crosscheck.Orders) {
-	fmt.Fprintf(w, "%v\n%s, %d batches %s: the memory's part of the second-order term, expected and on the average over %d random orders\n\n",
-		c.Optimizer, c.Objective.Name, o.Batches, c.Batch.Mode, o.Orders)
+	fmt.Fprintf(w, "%v\n%s, %s %s: the memory's part of the second-order term, expected and on the average over %s\n\n",
+		c.Optimizer, c.Objective.Name, plural.Of(o.Batches, "batch"), c.Batch.Mode, plural.Of(o.Orders, "random order"))
 	fmt.Fprintf(w, "%-12s %13s %13s %24s %8s\n", "", "without noise", "expected", "mean (standard error)", "apart")
 	row := func(name string, k crosscheck.Comparison) {
 		fmt.Fprintf(w, "%-12s %13.6g %13.6g %13.6g (%8.2g) %8.1f\n", name, k.Terms[0], k.Expected, k.Mean, k.Error, k.Apart())

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/dataset"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/visible"
 	"shadowflow/schema"
 )
@@ -106,13 +107,13 @@ func newDataInfo() *cobra.Command {
 
 // describeData says what data holds.
 func describeData(w io.Writer, d *dataset.Dataset) {
-	what := fmt.Sprintf("%d classes", d.Classes)
+	what := plural.Of(d.Classes, "class")
 	if d.Classes == 0 {
 		what = fmt.Sprintf("%d to predict", d.Train.Targets.Columns)
 	}
-	fmt.Fprintf(w, "%s: %d examples to train on, %d to test, shape %v, %s\n", d.Name, d.Train.N(), d.Test.N(), d.Shape, what)
+	fmt.Fprintf(w, "%s: %s to train on, %s to test, shape %v, %s\n", d.Name, plural.Of(d.Train.N(), "example"), plural.Grouped(d.Test.N()), d.Shape, what)
 	if len(d.Shape) == 3 {
-		fmt.Fprintf(w, "images of %d by %d pixels, %d channels\n", d.Shape[0], d.Shape[1], d.Shape[2])
+		fmt.Fprintf(w, "images of %d by %d pixels, %s\n", d.Shape[0], d.Shape[1], plural.Of(d.Shape[2], "channel"))
 	}
 	for i, n := range d.Train.ClassCounts(d.Classes) {
 		if n == 0 && d.Train.Tokens() {

@@ -10,6 +10,7 @@ import (
 
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 	"shadowflow/schema"
 )
 
@@ -91,7 +92,7 @@ func (f *exportFlags) sweep(cmd *cobra.Command, dir string) error {
 		}
 	}
 	if without := len(s.Runs) - len(exports); without > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d runs have no history yet\n", without, len(s.Runs))
+		fmt.Fprintf(cmd.ErrOrStderr(), "no history yet: %d of %s\n", without, plural.Of(len(s.Runs), "run"))
 	}
 	if done := len(exports) - len(wrong); done > 0 {
 		wrong = append(wrong, f.print(cmd, filepath.Dir(exports[0].Out), done))

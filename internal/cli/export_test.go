@@ -19,7 +19,7 @@ func TestASweepIsExportedAsOneLogDirectory(t *testing.T) {
 				args, want = append(args, "--out", out), out
 			}
 			stdout, stderr, code := shadowflow(args...)
-			if code != exitDone || strings.TrimSpace(stdout) != want || !strings.Contains(stderr, "2 of 4 runs have no history yet") {
+			if code != exitDone || strings.TrimSpace(stdout) != want || !strings.Contains(stderr, "no history yet: 2 of 4 runs") {
 				t.Errorf("%d: %q, %q", code, stdout, stderr)
 			}
 			files, err := filepath.Glob(filepath.Join(want, "*", "events.out.tfevents.*"))

@@ -20,7 +20,7 @@ func newProbe() *cobra.Command {
 		Short: "Evaluate gradient, Hessian-vector product and predicted bias at one point",
 		Long: `probe evaluates a network at one point on the config's training data: at the weights of a file with the names of the PyTorch
 state_dict, or where the config starts. It prints loss, norms and the bias that the second-order equation predicts there; with --moments, what the
-optimizer remembers there, the bias of the step that it takes next, too, realized and predicted. --out gets, under each weight's name
+optimizer remembers there, the realized bias of the step that it takes next, too, and whether that step bears the prediction out. --out gets, under each weight's name
 with a prefix, the gradient (grad.), H F (hf., for Adam the gradient of the perturbed one-norm) and h C (bias.), full batch and memory full,
 and the realized bias (realized.) with --moments.`,
 		Args: cobra.MaximumNArgs(1),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/internal/plural"
 	"shadowflow/report"
 	"shadowflow/reproduce"
 )
@@ -154,8 +155,8 @@ func noneFailed(failed, of int) error {
 	if failed == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of %d runs failed or have not ended, and what was found is of the others; shadowflow sweep status says why, "+
-		"and shadowflow sweep --retry-failed makes them again", failed, of)
+	return fmt.Errorf("failed, or not ended: %d of %s, and what was found is of the others; shadowflow sweep status says why, "+
+		"and shadowflow sweep --retry-failed makes them again", failed, plural.Of(of, "run"))
 }
 
 // planReproduction writes the sweeps, each ready to be made one run at a time.
@@ -176,7 +177,7 @@ func planReproduction(cmd *cobra.Command, r *reproduce.Reproduction, s reproduce
 		}
 		plans = append(plans, plan{dir, len(sw.Runs)})
 		if !asJSON {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d runs; shadowflow sweep plan %s, shadowflow sweep run-one %s INDEX\n", sw.Name, len(sw.Runs), dir, dir)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s; shadowflow sweep plan %s, shadowflow sweep run-one %s INDEX\n", sw.Name, plural.Of(len(sw.Runs), "run"), dir, dir)
 		}
 	}
 	if asJSON {

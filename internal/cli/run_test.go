@@ -251,7 +251,7 @@ func TestConfigListsEveryKeyAndResolves(t *testing.T) {
 
 func TestDataSaysWhatIsInIt(t *testing.T) {
 	out := printed(t, "data", "info")
-	for _, want := range []string{"1297 examples to train on, 500 to test", "10 classes", "CC BY 4.0"} {
+	for _, want := range []string{"1,297 examples to train on, 500 to test", "10 classes", "CC BY 4.0"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}

@@ -70,7 +70,7 @@ func TestAMapTakesSettingsButNotThoseOfItsAxes(t *testing.T) {
 
 func TestAMapTakesAnyObjective(t *testing.T) {
 	out := printed(t, strings.Fields("map --quiet --objective rosenbrock --at 0.9,0.9 --lr 1e-3 --eps 1e-4 --set steps=12 --out "+filepath.Join(t.TempDir(), "map"))...)
-	if !strings.Contains(out, "eps = 0.0001, full batch, lr 0.001: the runs are stable") || !strings.Contains(out, "predicts nearly all steps") {
+	if !strings.Contains(out, "eps = 0.0001 outside the root, full batch, lr 0.001: the runs are stable") || !strings.Contains(out, "predicts nearly all steps") {
 		t.Errorf("%s", out)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/patience"
+	"shadowflow/internal/plural"
 	"shadowflow/report"
 	"shadowflow/schema"
 )
@@ -183,10 +184,10 @@ func allEnded(statuses []sweep.Status) error {
 	c := countOf(statuses)
 	if c.Failed > 0 {
 		first := statuses[slices.IndexFunc(statuses, func(s sweep.Status) bool { return s.State == sweep.Failed })]
-		return fmt.Errorf("%d of %d runs failed, the first of them run %d: %s (--retry-failed makes them again)", c.Failed, len(statuses), first.Run.Index, inALine(first.Reason))
+		return fmt.Errorf("%d of %s failed, the first of them run %d: %s (--retry-failed makes them again)", c.Failed, plural.Of(len(statuses), "run"), first.Run.Index, inALine(first.Reason))
 	}
 	if left := len(statuses) - c.Ended; left > 0 {
-		return fmt.Errorf("%d of %d runs have not ended: another process has them", left, len(statuses))
+		return fmt.Errorf("not ended: %d of %s, which another process has", left, plural.Of(len(statuses), "run"))
 	}
 	return nil
 }
@@ -221,7 +222,7 @@ func sweepProgress(w io.Writer) func(sweep.Event) {
 
 func printStates(w io.Writer, statuses []sweep.Status) {
 	c := countOf(statuses)
-	fmt.Fprintf(w, "%d runs: %d ended (%d of them diverged), %d failed, %d interrupted, %d running, %d pending\n", len(statuses),
+	fmt.Fprintf(w, "%s: %d ended (%d of them diverged), %d failed, %d interrupted, %d running, %d pending\n", plural.Of(len(statuses), "run"),
 		c.Ended, c.Diverged, c.Failed, c.Interrupted, c.Running, c.Pending)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/memory"
+	"shadowflow/internal/plural"
 )
 
 func (f *sweepFlags) newPlan() *cobra.Command {
@@ -78,7 +79,7 @@ func printPlan(out io.Writer, p *sweep.Plan) error {
 		fmt.Fprintf(out, ", about %s on this machine", clock(p.Seconds))
 	}
 	if p.Unknown > 0 {
-		fmt.Fprintf(out, "; the time of %d runs is not known", p.Unknown)
+		fmt.Fprintf(out, "; the time of %s is not known", plural.Of(p.Unknown, "run"))
 	}
 	fmt.Fprintln(out)
 	said := map[string]bool{}
