@@ -145,7 +145,7 @@ func TestHyperparametersAreRead(t *testing.T) {
 	}
 	g := o.Groups[0]
 	betas, _ := g["betas"].([]float64)
-	if g["lr"] != 0.01 || !slices.Equal(betas, []float64{0.8, 0.95}) || g["amsgrad"] != false {
+	if g["foreach"] != nil || g["lr"] != 0.01 || !slices.Equal(betas, []float64{0.8, 0.95}) || g["amsgrad"] != false {
 		t.Errorf("%v", g)
 	}
 }
