@@ -72,15 +72,15 @@ func (t Tensor) elements() (dtype string, size, count int) {
 	case []int64:
 		return "I64", 8, len(d)
 	case func() []float32:
-		return "F32", 4, t.size()
+		return "F32", 4, t.Size()
 	case func() []float64:
-		return "F64", 8, t.size()
+		return "F64", 8, t.Size()
 	}
 	return "", 0, 0
 }
 
-// size returns the number of elements that fill the shape.
-func (t Tensor) size() int {
+// Size returns the number of elements that fill the shape.
+func (t Tensor) Size() int {
 	n := 1
 	for _, d := range t.Shape {
 		n *= d
