@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/jpeg"
 	"image/png"
 	"io"
@@ -15,7 +16,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/image/draw"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
@@ -194,15 +194,15 @@ func (w *imageWork) read(ctx context.Context, dst []uint8, file string, size int
 }
 
 // workOf is the memory, at most, in which an image is decoded and resized: its
-// pixels of up to 16 bits a channel and those in 8 bits, and, where it is
-// resized, rows that are as wide as the result, four float64 a pixel, and the
-// weights of all pixels in one direction, in slices that double.
+// pixels of up to 16 bits a channel, those in 8 bits with alpha and without, and,
+// where it is resized, rows that are as wide as the result, and the weights of
+// all pixels in both directions, in 22 bits and before.
 func workOf(c image.Config, size int) int64 {
-	const decoded, opaque, row, weights = 8, 4, 32, 128
+	const decoded, opaque, bare, weights = 8, 4, 3, 64
 	w, h := int64(c.Width), int64(c.Height)
-	bytes := (decoded + opaque) * w * h
+	bytes := (decoded + opaque + bare) * w * h
 	if c.Width != size || c.Height != size {
-		bytes += row*int64(size)*h + weights*(w+h)
+		bytes += bare*int64(size)*h + weights*(w+h+2*int64(size))
 	}
 	return bytes
 }
@@ -257,16 +257,21 @@ func decodeImage(dst []uint8, file string, content []byte, size int) error {
 	if err != nil {
 		return c.ended(err, "a whole JPEG or PNG image")
 	}
-	pixels := resize(opaque(src), size).Pix
-	for j := range size * size {
-		pixel := pixels[4*j:]
-		if len(dst) == size*size {
-			dst[j] = grey(pixel)
+	copy(dst, channelsOf(opaque(src), len(dst)/(size*size)).resized(size, size).of)
+	return nil
+}
+
+// channelsOf returns an image's red, green and blue, or its grey for one channel.
+func channelsOf(src *image.RGBA, channels int) pixels {
+	p := pixels{src.Rect.Dx(), src.Rect.Dy(), channels, make([]uint8, src.Rect.Dx()*src.Rect.Dy()*channels)}
+	for j := range p.width * p.height {
+		if pixel := src.Pix[4*j:]; channels == 1 {
+			p.of[j] = grey(pixel)
 		} else {
-			copy(dst[3*j:][:3], pixel)
+			copy(p.of[3*j:][:3], pixel)
 		}
 	}
-	return nil
+	return p
 }
 
 // opaque returns an image's colours without its alpha, as PIL's convert("RGB"):
@@ -303,15 +308,4 @@ func opaque(src image.Image) *image.RGBA {
 // grey is ITU-R 601-2 luma as PIL's convert("L") rounds it.
 func grey(rgb []uint8) uint8 {
 	return uint8((19595*uint32(rgb[0]) + 38470*uint32(rgb[1]) + 7471*uint32(rgb[2]) + 1<<15) >> 16)
-}
-
-// resize returns src at size x size; with that size already, its very pixels.
-// Making an image smaller, CatmullRom averages over all that it leaves out.
-func resize(src *image.RGBA, size int) *image.RGBA {
-	dst := image.NewRGBA(image.Rect(0, 0, size, size))
-	if src.Bounds() == dst.Bounds() {
-		return src
-	}
-	draw.CatmullRom.Scale(dst, dst.Bounds(), src, src.Bounds(), draw.Src, nil)
-	return dst
 }

@@ -59,7 +59,7 @@ func (a *GPT) Build(input []int, classes int) (*Model, error) {
 	}
 	layers = append(layers, func(p *pass, x graph.Value) graph.Value { return x.MatMul(p.params[head].T()) })
 	m := d.model(input, classes, sequence(layers...))
-	m.tokens = true
+	m.tokens, m.adapt = true, a.adapt
 	return m, nil
 }
 

@@ -27,6 +27,7 @@ type Model struct {
 	params  []Param
 	stats   []Stat
 	layer   layer
+	adapt   adapter // nil: files have the model's names and layouts
 }
 
 // Param is one array of parameters, and where it lies in theta.

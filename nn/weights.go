@@ -114,7 +114,7 @@ func (m *Model) Load(path string) (*State, error) {
 		return nil, err
 	}
 	if _, isCheckpoint := file.Metadata[checkpointVersion]; isCheckpoint {
-		return m.fromStateDict(path, slices.DeleteFunc(file.Tensors, func(t safetensors.Tensor) bool { return !m.has(t.Name) }))
+		return m.fromStateDict(path, slices.DeleteFunc(file.Tensors, func(t safetensors.Tensor) bool { return !m.has(t.Name) && !m.isBeside(t.Name) }))
 	}
 	return m.fromStateDict(path, file.Tensors)
 }
@@ -130,18 +130,35 @@ func (m *Model) has(name string) bool {
 	})
 }
 
+// isBeside reports whether a name is that of a weight of another model of this kind: one with more blocks, or a head of its own.
+func (m *Model) isBeside(name string) bool {
+	first, _, _ := strings.Cut(name, ".")
+	return name == gptHead || slices.ContainsFunc(m.params, func(p Param) bool { return strings.HasPrefix(p.Name, first+".") })
+}
+
+// adapter makes the tensors of a file, whose names nothing stands before, those of the model where other programs have them otherwise, and says what it did.
+type adapter func(m *Model, path string, tensors []safetensors.Tensor) (adapted []safetensors.Tensor, notes []string, err error)
+
 func (m *Model) fromStateDict(path string, tensors []safetensors.Tensor) (*State, error) {
 	tensors, prefix := m.unwrapped(tensors)
+	s := &State{Theta: make([]float64, m.NumParams()), Running: make([]float64, m.NumStats())}
+	if prefix != "" {
+		s.Notes = append(s.Notes, fmt.Sprintf("%s: all names begin with %q, which is left out", path, prefix))
+	}
+	if m.adapt != nil {
+		var notes []string
+		var err error
+		if tensors, notes, err = m.adapt(m, path, tensors); err != nil {
+			return nil, err
+		}
+		s.Notes = append(s.Notes, notes...)
+	}
 	r := NewReader(m, path, tensors)
 	r.WantFinite()
-	s := &State{Theta: make([]float64, m.NumParams()), Running: make([]float64, m.NumStats())}
 	ReadVector(r, "", s.Theta)
 	s.Batches = ReadRunning(r, s.Running)
 	if err := r.Err(); err != nil {
 		return nil, err
-	}
-	if prefix != "" {
-		s.Notes = append(s.Notes, fmt.Sprintf("%s: all names begin with %q, which is left out", path, prefix))
 	}
 	return s, nil
 }

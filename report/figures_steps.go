@@ -3,17 +3,19 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"shadowflow/internal/plural"
+	"shadowflow/experiment/run"
 	"shadowflow/internal/stats"
 )
 
 // stepsFigure shows what changes the steps beside the loss: their size, what clipping leaves of the gradient, and what both do to the norm.
 func (r *Report) stepsFigure() *Chart {
 	c := &Chart{Labels: Label{"steps", "What changes the steps",
-		"The size of each step; the factor by which the norm of its gradient, and the fraction of its elements that, were clipped; and parts of the change of the perturbed one-norm N, per unit of time: by the realized bias, by clipping the gradient of the step itself, and by the change of lr in the bias that the second-order equation predicts. " + shadedMeans}}
+		"The size of each step, where there are groups of weights that of each; the factor by which the norm of its gradient, and the fraction of its elements that, were clipped; and parts of the change of the perturbed one-norm N, per unit of time: by the realized bias, by clipping the gradient of the step itself, and by the change of lr in the bias that the second-order equation predicts. " + shadedMeans}}
 	for _, axes := range []Axes{
-		{Y: "lr", Zero: true, Series: []Series{r.line("lr", "lr", 0, 0)}},
+		{Y: "lr", Zero: true, Series: r.stepSizes()},
 		{Y: "clipping", Zero: true, Series: []Series{r.line("clip.factor", "factor of the norm", 1, 0), r.line("clip.share", "fraction of elements", 3, 1)}},
 	} {
 		if axes.drawable() {
@@ -32,6 +34,39 @@ func (r *Report) stepsFigure() *Chart {
 		c.Axes = append(c.Axes, drives)
 	}
 	return c
+}
+
+// stepSizes returns lr as a curve, with groups of weights one for each size that moves some, which are factors of the optimizer's lr.
+func (r *Report) stepSizes() []Series {
+	o := r.Config.Optimizer
+	all := r.line("lr", "lr", 0, 0)
+	if len(o.Groups) == 0 {
+		return []Series{all}
+	}
+	var out []Series
+	names := map[float64]int{}
+	for group := range len(o.Groups) + 1 {
+		lr, holds := o.Part(group).LR, o.Holds(group)
+		if lr == 0 || !r.moves(holds) {
+			continue
+		}
+		if i, ok := names[lr]; ok {
+			out[i].Name += ",\n" + holds
+			continue
+		}
+		names[lr] = len(out)
+		curve := Series{Name: holds, X: all.X, Color: len(out), Dash: len(out)}
+		for _, y := range all.Y {
+			curve.Y = append(curve.Y, y*lr/o.LR)
+		}
+		out = append(out, curve)
+	}
+	return out
+}
+
+// moves reports whether any weight is in a group; as far as is known before the end, one is.
+func (r *Report) moves(holds string) bool {
+	return r.Result == nil || r.Result.Groups == nil || slices.ContainsFunc(r.Result.Groups, func(g run.Group) bool { return g.Holds == holds })
 }
 
 // sayClippedElements says how many elements of the gradient were clipped.

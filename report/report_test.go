@@ -120,6 +120,24 @@ func TestWhatChangesTheStepsHasAFigureWhereSomethingDoes(t *testing.T) {
 	}
 }
 
+func TestTheStepSizesOfGroupsAreAllDrawn(t *testing.T) {
+	r := read(t, runDir(t, "schedule.warmup=5", "optimizer.groups=[{match: '0.bias', lr_scale: 0.1}, {match: '0.weight', lr_scale: 0}, {match: '2.bias', lr_scale: 0.1}]"))
+	_, lr := r.column("lr")
+	got := r.stepsFigure().Axes[0].Series
+	if len(got) != 2 || got[0].Name != "all other weights" || got[1].Name != "0.bias,\n2.bias" || got[0].Color == got[1].Color {
+		t.Fatalf("%+v", got)
+	}
+	for i, y := range lr {
+		if got[0].Y[i] != y || math.Abs(got[1].Y[i]-0.1*y) > 1e-15 {
+			t.Errorf("step %d: %v and %v, want %v and a tenth", i, got[0].Y[i], got[1].Y[i], y)
+		}
+	}
+	all := read(t, runDir(t, "schedule.warmup=5", "optimizer.groups=[{match: '*', lr_scale: 2}]"))
+	if got := all.stepsFigure().Axes[0].Series; len(got) != 1 || got[0].Name != "*" {
+		t.Errorf("groups that leave no weight: %+v", got)
+	}
+}
+
 func TestPageNeedsNothingBesideItself(t *testing.T) {
 	r := read(t, runDir(t))
 	text, err := r.Document().Page()

@@ -10,6 +10,9 @@ import (
 	"shadowflow/graph"
 )
 
+// Rest is the title of the part that is left to the optimizer itself.
+const Rest = "all other weights"
+
 // Part is a group as a rule has it.
 type Part struct {
 	// Group counts from 1 in the order of the config; 0 is the optimizer itself, of all other weights.
@@ -90,7 +93,7 @@ func (c Config) grouped(weights []graph.Block) (*Rule, error) {
 		return nil
 	}
 	rest := len(c.Groups)
-	if err := add(Part{Title: "all other weights", scale: 1}, divided[rest], c); err != nil {
+	if err := add(Part{Title: Rest, scale: 1}, divided[rest], c); err != nil {
 		return nil, err
 	}
 	for i, g := range c.Groups {

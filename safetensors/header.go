@@ -193,11 +193,11 @@ func (p *headerParser) entry(name string) (entry, error) {
 	if fields != 3 {
 		return e, p.fail("want the three fields dtype, shape and data_offsets")
 	}
-	size := elementSize(e.dtype)
-	if size == 0 {
-		return e, p.fail("dtype %.120q: want F32, F64 or I64", e.dtype)
+	of := elements[e.dtype]
+	if of == nil {
+		return e, p.fail("dtype %.120q: want %s", e.dtype, readable)
 	}
-	bytes, ok := product(append([]uint64{size}, e.shape...))
+	bytes, ok := product(append([]uint64{uint64(of.size)}, e.shape...))
 	if !ok || bytes != e.end-e.begin {
 		return e, p.fail("data_offsets [%d, %d] hold %d bytes, which shape %v of type %.120s does not fill",
 			e.begin, e.end, e.end-e.begin, e.shape, e.dtype)

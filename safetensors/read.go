@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 
 	"shadowflow/internal/memory"
 	"shadowflow/internal/userfile"
@@ -58,7 +57,7 @@ func Read(r io.Reader, size int64) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := memory.Check(size); err != nil {
+	if err := memory.Check(need(entries)); err != nil {
 		return nil, fmt.Errorf("a file of %s %w", memory.Format(size), err)
 	}
 	file := &File{Metadata: metadata}
@@ -72,38 +71,30 @@ func Read(r io.Reader, size int64) (*File, error) {
 	return file, nil
 }
 
+// need returns the bytes that the elements take in memory.
+func need(entries []entry) (bytes int64) {
+	for _, e := range entries {
+		of := elements[e.dtype]
+		bytes += int64(e.end-e.begin) / int64(of.size) * int64(of.width())
+	}
+	return bytes
+}
+
 func readTensor(r io.Reader, e entry) (Tensor, error) {
 	shape := make([]int, len(e.shape))
 	for i, d := range e.shape {
 		shape[i] = int(d)
 	}
-	width := int(elementSize(e.dtype))
-	t := Tensor{Name: e.name, Shape: shape, Data: newData(e.dtype, int(e.end-e.begin)/width)}
+	of := elements[e.dtype]
+	width := of.size
+	t := Tensor{Name: e.name, Shape: shape, Data: of.newData(int(e.end-e.begin) / width)}
 	block := make([]byte, min(1<<15, int(e.end-e.begin)))
 	for at := 0; at < int(e.end-e.begin)/width; at += len(block) / width {
 		part := block[:min(len(block), int(e.end-e.begin)-at*width)]
 		if _, err := io.ReadFull(r, part); err != nil {
 			return t, err
 		}
-		decode(t.Data, at, part)
+		of.decode(t.Data, at, part)
 	}
 	return t, nil
-}
-
-// decode sets the elements from number at on.
-func decode(data any, at int, from []byte) {
-	switch d := data.(type) {
-	case []float32:
-		for i := range len(from) / 4 {
-			d[at+i] = math.Float32frombits(binary.LittleEndian.Uint32(from[4*i:]))
-		}
-	case []float64:
-		for i := range len(from) / 8 {
-			d[at+i] = math.Float64frombits(binary.LittleEndian.Uint64(from[8*i:]))
-		}
-	case []int64:
-		for i := range len(from) / 8 {
-			d[at+i] = int64(binary.LittleEndian.Uint64(from[8*i:]))
-		}
-	}
 }

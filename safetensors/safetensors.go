@@ -1,6 +1,6 @@
 // Package safetensors reads and writes the safetensors format: named arrays behind a JSON header, without code that runs when
-// a file is opened. It accepts no file that the reference implementation refuses, and of the element types those that
-// this project holds: F32, F64 and I64.
+// a file is opened. It accepts no file that the reference implementation refuses. Floating-point
+// elements of 16 bits are read as float32 and whole numbers as int64; F32, F64 and I64 are written.
 //
 // A file is eight bytes with the header's length (little-endian), the header, and the elements of all arrays, row-major and
 // little-endian, without gaps or overlaps. See https://github.com/huggingface/safetensors.
@@ -72,43 +72,20 @@ func (t Tensor) elements() (dtype string, size, count int) {
 	case []int64:
 		return "I64", 8, len(d)
 	case func() []float32:
-		return "F32", 4, t.size()
+		return "F32", 4, t.Size()
 	case func() []float64:
-		return "F64", 8, t.size()
+		return "F64", 8, t.Size()
 	}
 	return "", 0, 0
 }
 
-// size returns the number of elements that fill the shape.
-func (t Tensor) size() int {
+// Size returns the number of elements that fill the shape.
+func (t Tensor) Size() int {
 	n := 1
 	for _, d := range t.Shape {
 		n *= d
 	}
 	return n
-}
-
-// newData returns the elements that a tensor of that type holds, and their size in bytes; nil for an unknown type.
-func newData(dtype string, count int) any {
-	switch dtype {
-	case "F32":
-		return make([]float32, count)
-	case "F64":
-		return make([]float64, count)
-	case "I64":
-		return make([]int64, count)
-	}
-	return nil
-}
-
-func elementSize(dtype string) uint64 {
-	switch dtype {
-	case "F32":
-		return 4
-	case "F64", "I64":
-		return 8
-	}
-	return 0
 }
 
 // File is the content of a safetensors file.

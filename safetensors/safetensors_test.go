@@ -51,6 +51,45 @@ func TestWhatIsWrittenReadsBackBitForBit(t *testing.T) {
 	}
 }
 
+func TestNarrowTypesAreReadAsWideOnes(t *testing.T) {
+	f, err := ReadFile("testdata/narrow.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensors := map[string]Tensor{}
+	for _, tensor := range f.Tensors {
+		tensors[tensor.Name] = tensor
+	}
+	for name, dtype := range map[string]string{"half": "F32", "brain": "F32", "int32": "I64", "int16": "I64", "int8": "I64", "uint8": "I64", "bool": "I64"} {
+		got, want := tensors[name], tensors["is."+name]
+		values, _ := got.Float64s()
+		whole, _ := got.Data.([]int64)
+		for _, x := range whole {
+			values = append(values, float64(x))
+		}
+		if got.DType() != dtype || !reflect.DeepEqual(got.Shape, want.Shape) || !reflect.DeepEqual(any(values), want.Data) {
+			t.Errorf("%s: %s %v %v, want %s %v %v", name, got.DType(), got.Shape, values, dtype, want.Shape, want.Data)
+		}
+	}
+}
+
+func TestHalfPrecisionCoversItsRange(t *testing.T) {
+	for bits, want := range map[uint16]float64{
+		0x0000: 0, 0x0001: math.Ldexp(1, -24), 0x03ff: math.Ldexp(1023, -24), 0x0400: math.Ldexp(1, -14), 0x3c00: 1, 0xc000: -2,
+		0x7bff: 65504, 0x7c00: math.Inf(1), 0xfc00: math.Inf(-1),
+	} {
+		if got := float64(Half(bits)); got != want {
+			t.Errorf("0x%04x is %v, want %v", bits, got, want)
+		}
+	}
+	if got := Half(0x8000); got != 0 || !math.Signbit(float64(got)) {
+		t.Errorf("0x8000 is %v, want -0", got)
+	}
+	if got := Half(0x7e00); got == got {
+		t.Errorf("0x7e00 is %v, want NaN", got)
+	}
+}
+
 func TestArraysOfManyBlocksReadBack(t *testing.T) {
 	long := make([]float64, 10_001)
 	for i := range long {
@@ -99,7 +138,7 @@ func TestDataIsAlignedToItsType(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if at := uint64(8+n) + e.begin; at%elementSize(e.dtype) != 0 {
+		if at := uint64(8+n) + e.begin; at%uint64(elements[e.dtype].size) != 0 {
 			t.Errorf("tensor %q of type %s starts at byte %d", e.name, e.dtype, at)
 		}
 	}
@@ -133,8 +172,8 @@ func TestFaultyFilesAreRefusedWithTensorAndReason(t *testing.T) {
 		"field missing": {file: withHeader(`{"a":{"dtype":"F32","shape":[2]}}`, 8), tensor: "a", reason: "three fields", anyOffset: true},
 		"field unknown": {file: withHeader(`{"a":{"dtype":"F32","size":[2],"data_offsets":[0,8]}}`, 8),
 			tensor: "a", reason: `unknown field "size"`, anyOffset: true},
-		"dtype unknown": {file: withHeader(`{"a":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]}}`, 8),
-			tensor: "a", reason: `dtype "BF16": want F32, F64 or I64`, anyOffset: true},
+		"dtype unknown": {file: withHeader(`{"a":{"dtype":"F8_E5M2","shape":[8],"data_offsets":[0,8]}}`, 8),
+			tensor: "a", reason: `dtype "F8_E5M2": want F64, F32, F16, BF16, I64, I32, I16, I8, U8 or BOOL`, anyOffset: true},
 		"negative length": {file: withHeader(`{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}`, 8),
 			tensor: "a", reason: "want an integer from 0", anyOffset: true},
 		"fractional length": {file: withHeader(`{"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}}`, 8),

@@ -36,7 +36,7 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	out.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header))))
 	out.Write(header)
 	for _, t := range tensors {
-		if count := encode(out, made(t.Data)); count != t.size() {
+		if count := encode(out, made(t.Data)); count != t.Size() {
 			return fmt.Errorf("safetensors: tensor %q: %d elements were made for shape %v", t.Name, count, t.Shape)
 		}
 	}
@@ -60,7 +60,7 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 		}
 		seen[t.Name] = true
 		dtype, width, count := t.elements()
-		if dtype == "" || t.size() != count {
+		if dtype == "" || t.Size() != count {
 			return nil, fmt.Errorf("safetensors: tensor %q: %T of %d elements does not fill shape %v: want float32, float64 or int64",
 				t.Name, t.Data, count, t.Shape)
 		}

@@ -39,7 +39,7 @@ func (f *File) Tensors() ([]safetensors.Tensor, error) {
 
 func (f *File) tensors(dict []types.DictEntry) ([]safetensors.Tensor, error) {
 	var out []safetensors.Tensor
-	left := f.size // bytes of whole numbers that may be gathered
+	left := f.size // whole numbers that may be gathered: as many as there may be of a byte each
 	for _, e := range dict {
 		name, isText := e.Key.(string)
 		t, ok := e.Value.(*tensor)
@@ -47,7 +47,7 @@ func (f *File) tensors(dict []types.DictEntry) ([]safetensors.Tensor, error) {
 			return nil, malformed("%.100q is %s in it, want tensors by their names (its keys: %s): %s", keyText(e.Key), describe(e.Value), keysOf(dict), Advice)
 		}
 		if t.from.of.i64 != nil {
-			if left -= 8 * int64(t.count); left < 0 && t.count > 1 {
+			if left -= int64(t.count); left < 0 && t.count > 1 {
 				return nil, malformed("tensor %.100q of whole numbers is larger than the file", name)
 			}
 		}

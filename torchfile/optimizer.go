@@ -1,6 +1,8 @@
 package torchfile
 
 import (
+	"math"
+
 	"github.com/nlpodyssey/gopickle/types"
 
 	"shadowflow/safetensors"
@@ -12,8 +14,8 @@ type Optimizer struct {
 	State []*Remembered
 	// Names are the parameters' names; nil where the optimizer was not given them.
 	Names []string
-	// Groups are the hyperparameters of the groups of parameters, by PyTorch's names. Values are float64, bool or []float64; others are left
-	// out.
+	// Groups are the hyperparameters of the groups of parameters, by PyTorch's names. Values are float64, bool, string, or []float64, where
+	// None is NaN; others are left out.
 	Groups []map[string]any
 	// Sizes are the numbers of parameters of the groups, which State and Names have one behind the other.
 	Sizes []int
@@ -183,10 +185,10 @@ func (r *reading) remembered(i int, dict []types.DictEntry) (*Remembered, error)
 	return of, nil
 }
 
-// settingOf returns a number, a flag or a few numbers, nil for anything else.
+// settingOf returns a number, a flag, a word or a few numbers, of which None is NaN; nil for anything else.
 func settingOf(v any) any {
 	switch v := v.(type) {
-	case bool:
+	case bool, string:
 		return v
 	case int:
 		return float64(v)
@@ -205,6 +207,8 @@ func settingOf(v any) any {
 			numbers = append(numbers, x)
 		case int:
 			numbers = append(numbers, float64(x))
+		case nil:
+			numbers = append(numbers, math.NaN())
 		}
 	}
 	if len(numbers) == 0 || len(numbers) != len(items) {

@@ -21,7 +21,7 @@ type element struct {
 // elements are the types by the names of their storages in module torch.
 var elements = map[string]*element{
 	"FloatStorage":    {size: 4, f32: func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }},
-	"HalfStorage":     {size: 2, f32: func(b []byte) float32 { return half(binary.LittleEndian.Uint16(b)) }},
+	"HalfStorage":     {size: 2, f32: func(b []byte) float32 { return safetensors.Half(binary.LittleEndian.Uint16(b)) }},
 	"BFloat16Storage": {size: 2, f32: func(b []byte) float32 { return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16) }},
 	"DoubleStorage":   {size: 8, f64: func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) }},
 	"LongStorage":     {size: 8, i64: func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) }},
@@ -30,20 +30,6 @@ var elements = map[string]*element{
 	"CharStorage":     {size: 1, i64: func(b []byte) int64 { return int64(int8(b[0])) }},
 	"ByteStorage":     {size: 1, i64: func(b []byte) int64 { return int64(b[0]) }},
 	"BoolStorage":     {size: 1, i64: func(b []byte) int64 { return int64(b[0]) }},
-}
-
-// half returns a number of 16 bits, which float32 holds exactly. (gopickle's conversion is wrong below 2^-14.)
-func half(bits uint16) float32 {
-	fraction, exponent := float64(bits&0x3ff), int(bits>>10&0x1f)
-	switch {
-	case exponent == 0x1f && fraction == 0:
-		fraction = math.Inf(1)
-	case exponent == 0x1f:
-		return float32(math.NaN())
-	case exponent > 0:
-		fraction += 1 << 10
-	}
-	return float32(math.Copysign(math.Ldexp(fraction, max(exponent, 1)-25), float64(int16(bits))))
 }
 
 // storage is the elements that tensors are views of. In the older format its bytes come when the tensors are known.

@@ -47,3 +47,6 @@ write("turned_jpeg.jpg", colours, quality=100, subsampling=0, exif=exif)
 write("turned_png.png", colours, exif=exif)
 write("cmyk.jpg", colours.convert("CMYK"), quality=100, subsampling=0)
 write("shrunk.png", Image.fromarray(random.randint(0, 256, (21, 30, 3), dtype=np.uint8)))
+# Black and white overshoots at every edge, and what is cut at 0 and 255 between the two passes makes a difference then.
+for name, height, width in ("contrast", 37, 29), ("enlarged", 5, 6), ("columns", 40, SIZE), ("rows", SIZE, 23), ("mixed", 3, 200):
+    write(f"{name}.png", Image.fromarray(255 * random.randint(0, 2, (height, width, 3), dtype=np.uint8)))

@@ -48,6 +48,14 @@ func (o Optimizer) Part(group int) Optimizer {
 	return o
 }
 
+// Holds returns which weights are in a group, counted from 1; for 0, those that are left to the optimizer itself.
+func (o Optimizer) Holds(group int) string {
+	if group > 0 {
+		return o.parts[group-1].String()
+	}
+	return rule.Rest
+}
+
 // resolveGroups reads the groups of a config; own are the optimizers that the config defines.
 func (c *Config) resolveGroups(r *schema.Resolved, own []*rule.Definition) {
 	given, _ := r.Given(groupPath)

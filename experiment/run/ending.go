@@ -87,6 +87,9 @@ func (t *training[T]) logStart() error {
 	for _, note := range p.Moments.notes() {
 		notes = append(notes, "optimizer.moments: "+note)
 	}
+	if s.data != nil {
+		notes = append(notes, textNotes(c, s.model, s.data.Train.N(), p.Threads)...)
+	}
 	for _, note := range notes {
 		if err := t.say("%s", note); err != nil {
 			return err

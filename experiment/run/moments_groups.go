@@ -18,15 +18,28 @@ import (
 type torchGroup struct {
 	settings map[string]any
 	weights  []string
+	epsilon  float64 // of the type of what it remembers
 }
 
 func torchGroups(o *torchfile.Optimizer, names []string) []torchGroup {
 	var out []torchGroup
+	state := o.State
 	for i, settings := range o.Groups {
-		out = append(out, torchGroup{settings, names[:o.Sizes[i]]})
-		names = names[o.Sizes[i]:]
+		n := o.Sizes[i]
+		out = append(out, torchGroup{settings, names[:n], epsilonOf(state[:n])})
+		names, state = names[n:], state[n:]
 	}
 	return out
+}
+
+// epsilonOf returns the distance from 1 to the next number of the type of the first array that is remembered, that of float64 where there is none.
+func epsilonOf(state []*torchfile.Remembered) float64 {
+	for _, of := range state {
+		if of != nil && len(of.Arrays) > 0 && of.Arrays[0].DType() == "F32" {
+			return 0x1p-23
+		}
+	}
+	return 0x1p-52
 }
 
 // parameterNames returns the names of an optimizer's parameters: its own; or the model's in their order; or those of the rule's
@@ -106,7 +119,7 @@ func (m *Moments[T]) compare(c *config.Config, r *rule.Rule, factor float64) {
 	}
 	for _, there := range m.groups {
 		if r.Parts() == nil {
-			m.compareWith(c.Optimizer, "optimizer.", c.Optimizer.Moments, there.settings, factor)
+			m.compareWith(c.Optimizer, "optimizer.", c.Optimizer.Moments, there, factor)
 		}
 		for _, p := range r.Parts() {
 			if !slices.ContainsFunc(p.Weights, func(w string) bool { return slices.Contains(there.weights, w) }) {
@@ -116,82 +129,143 @@ func (m *Moments[T]) compare(c *config.Config, r *rule.Rule, factor float64) {
 			if p.Group > 0 {
 				prefix = fmt.Sprintf("optimizer.groups: group %d: ", p.Group)
 			}
-			m.compareWith(c.Optimizer.Part(p.Group), prefix, c.Optimizer.Moments, there.settings, factor)
+			m.compareWith(c.Optimizer.Part(p.Group), prefix, c.Optimizer.Moments, there, factor)
 		}
 	}
 }
 
 // compareWith compares an optimizer with the hyperparameters of one of PyTorch's in a file.
-func (m *Moments[T]) compareWith(o config.Optimizer, prefix, file string, group map[string]any, factor float64) {
-	note := func(name string, here, there any, that ...string) {
-		text := fmt.Sprintf("%s%s is %v, where the optimizer of %s had %v%s", prefix, name, here, file, there, strings.Join(that, ""))
-		if !alike(here, there) && !slices.Contains(m.Notes, text) {
+func (m *Moments[T]) compareWith(o config.Optimizer, prefix, file string, of torchGroup, factor float64) {
+	c := comparison{of: o, prefix: prefix, file: file, group: of.settings}
+	if kind := kindOf(of.settings); kind != nil && isBuiltIn(o) {
+		c.kind(kind)
+	}
+	for _, name := range slices.Sorted(maps.Keys(of.settings)) {
+		c.setting(name, of, factor)
+	}
+	c.decay()
+	if o.Values["eps_inside"] == true && of.settings["eps"] != nil {
+		c.note("eps_inside", true, false)
+	}
+	for _, text := range c.notes {
+		if !slices.Contains(m.Notes, text) {
 			m.Notes = append(m.Notes, text)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(group)) {
-		there, key := group[name], name
-		if o.Values[key] == nil {
-			key = torchSettings[name]
-		}
-		switch {
-		case name == "lr":
-			note("lr of the coming step", o.LR*factor, there)
-		case lists[name] != nil:
-			several, _ := there.([]float64)
-			for i, key := range lists[name][:min(len(several), len(lists[name]))] {
-				if o.Values[key] != nil {
-					note(key, o.Values[key], several[i])
-				}
+}
+
+// comparison is one of an optimizer of the config with a group of a file's.
+type comparison struct {
+	of           config.Optimizer
+	prefix, file string
+	group        map[string]any
+	notes        []string
+}
+
+// note says that a hyperparameter differs, if it does.
+func (c *comparison) note(name string, here, there any, that ...string) {
+	if !alike(here, there) {
+		c.notes = append(c.notes, fmt.Sprintf("%s%s is %v, where the optimizer of %s had %v%s", c.prefix, name, here, c.file, there, strings.Join(that, "")))
+	}
+}
+
+// setting compares one entry of the group.
+func (c *comparison) setting(name string, of torchGroup, factor float64) {
+	o, there, key := c.of, of.settings[name], name
+	if o.Values[key] == nil {
+		key = torchSettings[name]
+	}
+	list := lists[name]
+	if name == "eps" && of.settings["beta2_decay"] != nil {
+		list = []string{"least", "eps2"} // of torch.optim.Adafactor
+	}
+	switch {
+	case name == "lr":
+		c.note("lr of the coming step", o.LR*factor, there)
+	case list != nil:
+		several, _ := there.([]float64)
+		for i, key := range list[:min(len(several), len(list))] {
+			value := several[i]
+			if math.IsNaN(value) && key == "least" { // None: the type's
+				value = of.epsilon
 			}
-		case key == "nesterov" && slices.Contains([]string{"heavy-ball", "nesterov"}, o.Name):
-			note("name nesterov", o.Name == "nesterov", there)
-		case name == "beta2_decay" && o.Values["decay"] != nil:
-			exponent, _ := there.(float64)
-			note("decay", o.Values["decay"], -exponent)
-		case key == "eps" && group["ns_steps"] != nil, key == "weight_decay": // Muon's is of another norm; see below
-		case key != "" && o.Values[key] != nil:
-			note(key, o.Values[key], there)
-		}
-	}
-	if there, ok := group["weight_decay"].(float64); ok {
-		coupled, decoupled := there, 0.0
-		if isDecoupled(o, group) {
-			coupled, decoupled = 0, there
-		}
-		if o.Name == "adamw" && coupled != 0 {
-			note("l2", o.L2, coupled, ", coupled: that is name: adam with l2")
-		} else {
-			note("l2", o.L2, coupled)
-		}
-		switch {
-		case o.Values["weight_decay"] != nil:
-			note("weight_decay", o.Values["weight_decay"], decoupled)
-		case decoupled != 0:
-			text := fmt.Sprintf("%sname %s has no weight_decay, where the optimizer of %s had %v, decoupled", prefix, o.Name, file, decoupled)
-			if o.Name == "adam" {
-				text += ": that is name: adamw"
+			if o.Values[key] != nil && !math.IsNaN(value) {
+				c.note(key, o.Values[key], value)
 			}
-			m.Notes = append(m.Notes, text)
 		}
+	case key == "nesterov" && slices.Contains([]string{"heavy-ball", "nesterov"}, o.Name):
+		c.note("name nesterov", o.Name == "nesterov", there)
+	case (name == "beta2_decay" || name == "decay_rate") && o.Values["decay"] != nil:
+		exponent, _ := there.(float64)
+		c.note("decay", o.Values["decay"], -exponent)
+	case name == "momentum_decay" && o.Values[name] != nil && there == 0.0:
+		if o.Values[name] == 0.0 {
+			c.note(name, 0, "0, which in PyTorch keeps momentum at half of beta1: that is nearly momentum_decay: 1e-9 here")
+		} else if o.Value(name) > 1e-6 {
+			c.note(name, o.Values[name], there)
+		}
+	case name == "weight_decay": // with l2; see decay
+	case name == "eps" && of.settings["ns_steps"] != nil: // of Muon's is of another norm
+		c.option(name, there)
+	case key != "" && o.Values[key] != nil:
+		c.note(key, o.Values[key], there)
+	default:
+		c.option(name, there)
 	}
-	if o.Values["eps_inside"] == true && group["eps"] != nil {
-		note("eps_inside", true, false)
+}
+
+// decay compares weight decay, of which l2 is the coupled one.
+func (c *comparison) decay() {
+	there, ok := c.group["weight_decay"].(float64)
+	if !ok {
+		return
 	}
+	o, coupled, decoupled := c.of, there, 0.0
+	if isDecoupled(o, c.group) {
+		coupled, decoupled = 0, there
+	}
+	if o.Name == "adamw" && coupled != 0 {
+		c.note("l2", o.L2, coupled, ", coupled: that is name: adam with l2")
+	} else {
+		c.note("l2", o.L2, coupled)
+	}
+	switch {
+	case o.Values["weight_decay"] != nil:
+		c.note("weight_decay", o.Values["weight_decay"], decoupled)
+	case decoupled != 0:
+		hint := ""
+		if o.Name == "adam" {
+			hint = ": that is name: adamw"
+		}
+		c.hasNo("weight_decay", fmt.Sprintf("%v, decoupled%s", decoupled, hint))
+	}
+}
+
+// hasNo says that the optimizer in the file had what the config's cannot have.
+func (c *comparison) hasNo(name string, there any) {
+	c.notes = append(c.notes, fmt.Sprintf("%sname %s has no %s, where the optimizer of %s had %v", c.prefix, c.of.Name, name, c.file, there))
 }
 
 // alike reports whether two hyperparameters are the same, up to the rounding of a factor.
 func alike(a, b any) bool {
 	x, isNumber := a.(float64)
 	y, too := b.(float64)
-	return a == b || isNumber && too && math.Abs(x-y) <= 1e-12*math.Abs(y)
+	if isNumber && too {
+		return x == y || math.Abs(x-y) <= 1e-12*math.Abs(y)
+	}
+	several, isList := a.([]float64)
+	others, too := b.([]float64)
+	if isList && too {
+		return slices.EqualFunc(several, others, func(x, y float64) bool { return alike(x, y) })
+	}
+	return !isList && !too && a == b
 }
 
 // torchSettings are the names here of hyperparameters that PyTorch's optimizers call otherwise, by their names there, and lists are the names of those
 // that stand there in one.
 var (
 	torchSettings = map[string]string{
-		"momentum": "beta1", "alpha": "beta2", "rho": "beta2", "d": "largest", "initial_accumulator_value": "initial", "nesterov": "nesterov",
+		"momentum": "beta1", "alpha": "beta2", "rho": "beta2", "d": "largest", "clip_threshold": "largest", "nesterov": "nesterov",
 	}
 	lists = map[string][]string{"betas": {"beta1", "beta2", "beta3"}, "etas": {"shorter", "longer"}, "step_sizes": {"least", "most"}}
 )

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -436,15 +437,15 @@ func TestTheWeightDecayOfAFileIsSaidAsTheKeysThatHaveIt(t *testing.T) {
 		{"{name: rmsprop, beta2: 0.9, eps_inside: false}", map[string]any{"alpha": 0.99}, "optimizer.beta2 is 0.9, where the optimizer of f.pt had 0.99"},
 		{"{name: muon}", map[string]any{"eps": 1e-7, "ns_steps": 5., "momentum": 0.9}, "optimizer.momentum is 0.95, where the optimizer of f.pt had 0.9"},
 		{"{name: rprop}", map[string]any{"etas": []float64{0.4, 1.2}}, "optimizer.shorter is 0.5, where the optimizer of f.pt had 0.4"},
-		{"{name: adafactor}", map[string]any{"beta2_decay": -0.7, "d": 2.}, "optimizer.decay is 0.8, where the optimizer of f.pt had 0.7; " +
-			"optimizer.largest is 1, where the optimizer of f.pt had 2"},
+		{"{name: adafactor}", map[string]any{"beta2_decay": -0.7, "d": 2.}, "optimizer.planes is false, where the optimizer of f.pt had true; " +
+			"optimizer.eps1 is 1e-30, where the optimizer of f.pt had 0; optimizer.decay is 0.8, where the optimizer of f.pt had 0.7; optimizer.largest is 1, where the optimizer of f.pt had 2"},
 	} {
 		o, err := config.Parse("", nil, []string{"optimizer=" + c.optimizer})
 		if err != nil {
 			t.Fatal(err)
 		}
 		m := &Moments[float64]{}
-		m.compareWith(o.Optimizer, "optimizer.", "f.pt", c.file, 1)
+		m.compareWith(o.Optimizer, "optimizer.", "f.pt", torchGroup{settings: c.file, epsilon: 0x1p-52}, 1)
 		if got := strings.Join(m.Notes, "; "); got != c.want {
 			t.Errorf("%s of %v: %q, want %q", c.optimizer, c.file, got, c.want)
 		}
@@ -480,5 +481,122 @@ func TestTheNextStepOfARegularizedRunHasThePenaltyAndNoRealizedBias(t *testing.T
 	}
 	if h.Index("monitor.second_over_first") >= 0 {
 		t.Error("the run judges the equation of the loss without the penalty by steps with it")
+	}
+}
+
+// torchDefaults are what groups of torch.optim's optimizers have in PyTorch 2.15.
+var torchDefaults = map[string]map[string]any{
+	"sgd":       {"momentum": 0.9, "dampening": 0., "weight_decay": 0., "nesterov": false},
+	"adam":      {"betas": []float64{0.9, 0.999}, "eps": 1e-8, "weight_decay": 0., "amsgrad": false, "decoupled_weight_decay": false},
+	"adamw":     {"betas": []float64{0.9, 0.999}, "eps": 1e-8, "weight_decay": 0.01, "amsgrad": false, "decoupled_weight_decay": true},
+	"amsgrad":   {"betas": []float64{0.9, 0.999}, "eps": 1e-8, "weight_decay": 0., "amsgrad": true, "decoupled_weight_decay": false},
+	"nadam":     {"betas": []float64{0.9, 0.999}, "eps": 1e-8, "weight_decay": 0., "momentum_decay": 0.004, "decoupled_weight_decay": false},
+	"radam":     {"betas": []float64{0.9, 0.999}, "eps": 1e-8, "weight_decay": 0., "decoupled_weight_decay": false},
+	"adamax":    {"betas": []float64{0.9, 0.999}, "eps": 1e-8, "weight_decay": 0.},
+	"adagrad":   {"lr_decay": 0., "eps": 1e-10, "weight_decay": 0., "initial_accumulator_value": 0.},
+	"adadelta":  {"rho": 0.9, "eps": 1e-6, "weight_decay": 0.},
+	"rmsprop":   {"momentum": 0., "alpha": 0.99, "eps": 1e-8, "centered": false, "weight_decay": 0.},
+	"rprop":     {"etas": []float64{0.5, 1.2}, "step_sizes": []float64{1e-6, 50}},
+	"adafactor": {"beta2_decay": -0.8, "eps": []float64{math.NaN(), 1e-3}, "d": 1., "weight_decay": 0.},
+	"muon":      {"weight_decay": 0.1, "momentum": 0.95, "nesterov": true, "ns_coefficients": []float64{3.4445, -4.7750, 2.0315}, "eps": 1e-7, "ns_steps": 5.},
+}
+
+func TestEveryOptionOfTorchOptimThatChangesAStepIsSaid(t *testing.T) {
+	of := func(optimizer, settings, key string, value any) string {
+		t.Helper()
+		group := maps.Clone(torchDefaults[optimizer])
+		if optimizer != "muon" {
+			maps.Copy(group, map[string]any{"maximize": false, "differentiable": false, "capturable": false})
+		}
+		if key != "" {
+			group[key] = value
+		}
+		o, err := config.Parse("", nil, []string{"optimizer=" + settings})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &Moments[float64]{}
+		m.compareWith(o.Optimizer, "optimizer.", "f.pt", torchGroup{settings: group, epsilon: 0x1p-52}, 1)
+		return strings.Join(m.Notes, "; ")
+	}
+	for name := range torchDefaults {
+		settings := "{name: " + name + ", preset: pytorch}"
+		if name == "sgd" {
+			settings = "{name: sgd, preset: pytorch, momentum: 0.9}"
+		}
+		if got := of(name, settings, "", nil); got != "" {
+			t.Errorf("%s as PyTorch has it: %q", name, got)
+		}
+		for key, value := range torchDefaults[name] { // what is remembered tells of amsgrad, and the first sum is in it
+			if key == "amsgrad" || key == "initial_accumulator_value" {
+				continue
+			}
+			var other any
+			switch v := value.(type) {
+			case bool:
+				other = !v
+				if torchDefaults[name]["weight_decay"] == 0. && key == "decoupled_weight_decay" {
+					continue // nothing decays
+				}
+			case float64:
+				other = v/2 + 0.125
+			case []float64:
+				several := slices.Clone(v)
+				several[1] = v[1]/2 + 0.125
+				other = several
+			}
+			if got := of(name, settings, key, other); got == "" {
+				t.Errorf("%s: %s %v: not a word", name, key, other)
+			}
+		}
+	}
+	for _, c := range []struct {
+		of, optimizer, key string
+		value              any
+		want               string
+	}{
+		{"muon", "{name: muon}", "ns_steps", 7., "optimizer.name muon goes by ns_steps 5, where the optimizer of f.pt had 7"},
+		{"muon", "{name: muon}", "ns_coefficients", []float64{3, -2, 0.5},
+			"optimizer.name muon goes by ns_coefficients [3.4445 -4.775 2.0315], where the optimizer of f.pt had [3 -2 0.5]"},
+		{"muon", "{name: muon}", "adjust_lr_fn", "original", ""},
+		{"muon", "{name: muon}", "adjust_lr_fn", "match_rms_adamw", "optimizer.name muon goes by adjust_lr_fn original, where the optimizer of f.pt had " +
+			"match_rms_adamw, whose steps are longer by a factor of each weight's shape, and its decay is not: that is lr_scale in optimizer.groups, and weight_decay over it"},
+		{"muon", "{name: muon, exact: true}", "", nil, "optimizer.exact is true, where the optimizer of f.pt had false"},
+		{"adagrad", "{name: adagrad}", "lr_decay", 0.1, "optimizer.name adagrad goes by lr_decay 0, where the optimizer of f.pt had 0.1, by which lr is divided by " +
+			"1 + lr_decay n in step n = 0, 1, ...: that is schedule: {shape: file}"},
+		{"sgd", "{name: heavy-ball}", "dampening", 0.5, "optimizer.name heavy-ball goes by dampening 0, where the optimizer of f.pt had 0.5: that is name: sgd"},
+		{"sgd", "{name: lion}", "", nil, "optimizer.name is lion, where f.pt is of torch.optim's SGD: want sgd or heavy-ball or nesterov"},
+		{"adam", "{name: lamb, eps: 1e-8, weight_decay: 0}", "", nil, "optimizer.name is lamb, where f.pt is of torch.optim's Adam or AdamW: want adam or adamw or amsgrad or muon"},
+		{"adam", "{name: adam, preset: pytorch, bias_correction: false}", "", nil, "optimizer.bias_correction is false, where the optimizer of f.pt had true"},
+		{"radam", "{name: radam}", "", nil, "optimizer.threshold is 4, where the optimizer of f.pt had 5"},
+		{"nadam", "{name: nadam, preset: pytorch, momentum_decay: 0}", "momentum_decay", 0., "optimizer.momentum_decay is 0, where the optimizer of f.pt had 0, " +
+			"which in PyTorch keeps momentum at half of beta1: that is nearly momentum_decay: 1e-9 here"},
+		{"nadam", "{name: nadam, preset: pytorch, momentum_decay: 1e-9}", "momentum_decay", 0., ""},
+		{"adafactor", "{name: adafactor, preset: pytorch}", "eps", []float64{1e-20, 1e-3}, "optimizer.least is 2.220446049250313e-16, where the optimizer of f.pt had 1e-20"},
+		{"adam", "{name: adam, preset: pytorch}", "cautious", true, "optimizer.name adam has no cautious, where the optimizer of f.pt had true"},
+		{"adam", "{name: adam, preset: pytorch}", "note\n", strings.Repeat("x", 200), `optimizer.name adam has no note\u000a, where the optimizer of f.pt had ` + strings.Repeat("x", 100)},
+		{"adam", "{name: adam, preset: pytorch}", "initial_lr", 3., ""},
+	} {
+		if got := of(c.of, c.optimizer, c.key, c.value); got != c.want {
+			t.Errorf("%s of %s %v: %q, want %q", c.optimizer, c.key, c.value, got, c.want)
+		}
+	}
+	single := &Moments[float64]{}
+	o, err := config.Parse("", nil, []string{"optimizer={name: adafactor, preset: pytorch}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	single.compareWith(o.Optimizer, "optimizer.", "f.pt", torchGroup{settings: torchDefaults["adafactor"], epsilon: 0x1p-23}, 1)
+	if got, want := strings.Join(single.Notes, "; "), "optimizer.least is 2.220446049250313e-16, where the optimizer of f.pt had 1.1920928955078125e-07"; got != want {
+		t.Errorf("moments of float32: %q, want %q", got, want)
+	}
+}
+
+func TestAnOptimizerThatGoesUpIsRefused(t *testing.T) {
+	for _, is := range []any{nil, false, true} {
+		err := minimizing([]torchGroup{{settings: map[string]any{}}, {settings: map[string]any{"maximize": is}}})
+		if (err != nil) != (is == true) || err != nil && !strings.Contains(err.Error(), "it is of an optimizer with maximize: true") {
+			t.Errorf("maximize %v: %v", is, err)
+		}
 	}
 }

@@ -127,7 +127,7 @@ func (m *Moments[T]) readTorch(path string, model *nn.Model, r *rule.Rule) ([]sa
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	m.groups = torchGroups(o, names)
-	if err := inTraining(m.groups); err != nil {
+	if err := errors.Join(inTraining(m.groups), minimizing(m.groups)); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	for _, name := range names {

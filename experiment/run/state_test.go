@@ -3,6 +3,7 @@ package run
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"shadowflow/experiment/record"
@@ -78,6 +79,19 @@ func TestGradientFlowFollowsSmallSteps(t *testing.T) {
 	}
 	if slope := math.Log2(far(0.05) / far(0.025)); math.Abs(slope-1) > 0.15 {
 		t.Errorf("the distance falls like lr^%.2f, want lr", slope)
+	}
+}
+
+func TestVerifySaysThatProdigysEstimateGrew(t *testing.T) {
+	for d0, grows := range map[float64]bool{1e-6: true, 0.1: false} {
+		p := Problem[float64]{Objective: fixture.Objective(t, "bilinear", nil), Rule: fixture.Rule(t, "prodigy", map[string]any{"d0": d0}), Theta: []float64{1.6, 1.1}}
+		v := verified(t, p, VerifyOptions{Memory: State, Wait: 10, Orders: []int{1, 2}, LR: []float64{0.02, 0.01}, Time: 0.2})
+		if said := len(v.Notes) == 1 && strings.Contains(v.Notes[0], "optimizer.d0: Prodigy's estimate d of the distance grew from 1e-06 to 1."); said != grows || len(v.Notes) > 1 {
+			t.Errorf("d0 %g: notes %q", d0, v.Notes)
+		}
+		if slope := v.Orders[1].Slopes[0]; !grows && math.Abs(slope-2) > 0.1 {
+			t.Errorf("d0 %g: the error of order 2 falls like lr^%.2f", d0, slope)
+		}
 	}
 }
 

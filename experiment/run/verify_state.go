@@ -79,6 +79,7 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 		return nil, err
 	}
 	v := &Verification{LR: opt.LR, Kinks: p.Rule.Kinks()}
+	from, to := 0.0, 0.0
 	for _, lr := range opt.LR {
 		v.Steps = append(v.Steps, int(math.Round(opt.Time/lr)))
 	}
@@ -89,7 +90,11 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 		}
 		errs := OrderErrors{Order: order}
 		for i, lr := range opt.LR {
-			far, err := farFromState(ctx, p, fields, start, float64(opt.Wait), lr/p.LR, v.Steps[i], opt.RelTol)
+			end := append([]float64(nil), start...)
+			far, err := farFromState(ctx, p, fields, end, float64(opt.Wait), lr/p.LR, v.Steps[i], opt.RelTol)
+			if i == 0 {
+				from, to = distanceEstimate(p, start), distanceEstimate(p, end)
+			}
 			switch {
 			case unfollowable(err):
 				v.Notes, far = append(v.Notes, fmt.Sprintf("order %d, lr %g: the equation could not be followed: %v", order, lr, err)), math.NaN()
@@ -101,12 +106,28 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 		errs.Slopes = slopes(opt.LR, errs.Errors)
 		v.Orders = append(v.Orders, errs)
 	}
+	if to > from {
+		v.Notes = append(v.Notes, fmt.Sprintf("optimizer.d0: Prodigy's estimate d of the distance grew from %.3g to %.3g within %d steps of the largest lr, and where it "+
+			"grows, a max in the step has no order: want a d0 from which it does not grow, as 0.1 often is", from, to, v.Steps[0]))
+	}
 	return v, nil
 }
 
-// farFromState returns the largest distance of a coordinate of theta from the equation over a number of steps of a size.
-func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, start []float64, age, size float64, steps int, relTol float64) (float64, error) {
-	z := append([]float64(nil), start...)
+// distanceEstimate returns Prodigy's estimate in a state; 0 for another optimizer.
+func distanceEstimate(p *Problem[float64], z []float64) float64 {
+	at := len(p.Theta)
+	for i, entry := range p.Rule.State {
+		if p.Rule.Name == "prodigy" && entry == "d" {
+			return z[at]
+		}
+		at += p.Rule.Length(i, len(p.Theta))
+	}
+	return 0
+}
+
+// farFromState moves the state z by a number of steps of a size, and returns the largest distance of a coordinate of theta from the equation.
+func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, z []float64, age, size float64, steps int, relTol float64) (float64, error) {
+	start := append([]float64(nil), z...)
 	opt := flow.Options{RelTol: relTol, AbsTol: relTol / 10}
 	varies := p.varying() != nil
 	if err := timesFit(steps, varies); err != nil {
