@@ -38,7 +38,16 @@ func figure3() *Reproduction {
 				Seeds: sweep.Seeds(5),
 			}}
 		},
-		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeFigure3(sweeps[0]), nil },
+		hypotheses: func(Scale) []Hypothesis {
+			return []Hypothesis{
+				{Name: "nearer", Claim: "Order 2 is nearer to the iterates than order 1", Measure: "runs in float64 at the paper's step sizes", Test: Majority, Direction: Up},
+				{
+					Name: "rounded", Claim: fmt.Sprintf("At lr %g the distance of order 2 is rounding in float32, near the paper's plateau, and less than a tenth of it in float64", figure3Small),
+					Measure: "runs in float32 there", Test: Majority, Direction: Up,
+				},
+			}
+		},
+		judge: func(_ context.Context, f *Result, sweeps []trials) error { judgeFigure3(f, sweeps[0]); return nil },
 	}
 }
 
@@ -57,30 +66,23 @@ func (t *trial) farthest(order int) float64 {
 	return sweep.Largest(t.column(fmt.Sprintf("iteration-%d.largest", order)))
 }
 
-func judgeFigure3(ts trials) *Result {
-	f := &Result{}
+func judgeFigure3(f *Result, ts trials) {
 	double := ts.where("dtype", "float64")
-	nearer := bySeeds(double, func(t *trial) (yes, counts bool) {
+	f.give("nearer", votes(double, func(t *trial) (yes, counts bool) {
 		first, second := t.farthest(1), t.farthest(2)
 		return second < first, slices.Contains(figure3LR, t.number("optimizer.lr")) && !math.IsNaN(first+second)
-	})
+	}))
 	small := ts.where("optimizer.lr", figure3Small)
 	exact := map[any]float64{} // in float64, by seed
 	for _, t := range small.where("dtype", "float64") {
 		exact[t.Run.Config.Get("seed")] = t.farthest(2)
 	}
-	rounded := bySeeds(small.where("dtype", "float32"), func(t *trial) (yes, counts bool) {
+	f.give("rounded", votes(small.where("dtype", "float32"), func(t *trial) (yes, counts bool) {
 		single, double := t.farthest(2), exact[t.Run.Config.Get("seed")]
 		return single > 10*double && single > figure3Plateau/10 && single < figure3Plateau*10, !math.IsNaN(single + double)
-	})
-	outcomes := judged(nearer.evidence, rounded.evidence)
-	f.say("Order 2 is nearer to the iterates than order 1: %s, in %s.", outcomes[0], nearer)
-	f.say("At lr %g the distance of order 2 is rounding in float32, and less than a tenth of it in float64: %s, in %s.", figure3Small, outcomes[1], rounded)
-	f.sayCorrected(len(outcomes))
+	}))
 	f.say("Data and model: %s.", problemOf(ts[0]))
-	f.Outcome = all(outcomes...)
-	f.Figures, f.Tables = []report.Drawing{figure3Chart(ts)}, []report.Table{figure3Table(ts)}
-	return f
+	f.drawings, f.tables = []report.Drawing{figure3Chart(ts)}, []report.Table{figure3Table(ts)}
 }
 
 func figure3Table(ts trials) report.Table {

@@ -18,14 +18,14 @@ const recordedSteps = 40
 // recordOf is a record with the loss and norm that it is given.
 func recordOf(c *config.Config, loss, norm func(c *config.Config, n int) float64) *record.History {
 	h := &record.History{Columns: []record.Column{{Name: "step", Type: record.IntColumn}}}
-	for _, name := range []string{"loss", "excess", "test_accuracy", "defect_1", "defect_2", "drive.main", "drive.realized", "drive.predicted", "drive.observed", "monitor.state_defect",
+	for _, name := range []string{"loss", "excess", "perturbed_norm", "accuracy", "test_loss", "test_accuracy", "defect_1", "defect_2", "drive.main", "drive.realized", "drive.predicted", "drive.observed", "monitor.state_defect",
 		"monitor.second_over_first"} {
 		h.Columns = append(h.Columns, record.Column{Name: name, Type: record.FloatColumn})
 	}
 	for n := range recordedSteps {
 		row := []record.Value{record.Int(int64(n))}
-		lr := c.Optimizer.LR
-		for _, v := range []float64{loss(c, n), norm(c, n), 0.9 + 0.01*float64(c.Seed), math.Pow(lr, 2), 100 * math.Pow(lr, 3), -2, 0.5, -8, -1.5, 10 * lr, 101 * lr} {
+		lr, height := c.Optimizer.LR, norm(c, n)
+		for _, v := range []float64{loss(c, n), height, height, 0.9, 0.4, 0.9 + 0.01*float64(c.Seed), math.Pow(lr, 2), 100 * math.Pow(lr, 3), -2, 0.5, -8, -1.5, 10 * lr, 101 * lr} {
 			row = append(row, record.Float(v))
 		}
 		h.Rows = append(h.Rows, row)

@@ -188,6 +188,20 @@ func (ts trials) matrix(key string, measure func(*trial) float64) [][]float64 {
 	return out
 }
 
+// votes asks of every run whether it does something, and whether it counts: a row a seed, with 1 for each run that does and -1 for each that does not. Runs of a
+// seed have examples and weights in common, and are no independent evidence.
+func votes(ts trials, does func(*trial) (yes, counts bool)) [][]float64 {
+	seeds := ts.values("seed")
+	out := make([][]float64, len(seeds))
+	for _, t := range ts {
+		if yes, counts := does(t); counts {
+			i := slices.Index(seeds, t.Run.Config.Get("seed"))
+			out[i] = append(out[i], float64(2*count(yes)-1))
+		}
+	}
+	return out
+}
+
 // transpose turns rows into columns.
 func transpose(m [][]float64) [][]float64 {
 	if len(m) == 0 {
