@@ -47,8 +47,9 @@ func duration(seconds float64) string {
 // cifarImages is how many there are to train on.
 const cifarImages = 50_000
 
-// estimateImages is how many are timed at once: few, so that a large network is compiled and timed in a moment, and memory is no matter.
-const estimateImages = 4
+// estimateImages is how many are timed at once: few, so that a large network is compiled and timed in a moment, and memory is no matter. An image of so few may
+// take longer than one of 500.
+const estimateImages = 8
 
 // Estimate times a gradient of the paper's network for about so long, or once where it takes longer, and says what the runs of the sweeps would take. It is nil
 // for a reproduction whose scale paper is made like the others.

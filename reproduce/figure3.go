@@ -38,6 +38,7 @@ func figure3() *Reproduction {
 				Seeds: sweep.Seeds(5),
 			}}
 		},
+		Changed: []string{earlier},
 		hypotheses: func(Scale) []Hypothesis {
 			return []Hypothesis{
 				{Name: "nearer", Claim: "Order 2 is nearer to the iterates than order 1", Measure: "runs in float64 at the paper's step sizes", Test: Majority, Direction: Up},

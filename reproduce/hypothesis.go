@@ -119,7 +119,8 @@ type Finding struct {
 
 // weigh measures the effect and the evidence in rows of numbers. The outcome needs the family.
 func (h Hypothesis) weigh(rows [][]float64) Finding {
-	f := Finding{Hypothesis: h, Numbers: numbersOf(rows), Outcome: Undecided, evidence: nothing}
+	none := Number(math.NaN())
+	f := Finding{Hypothesis: h, Numbers: numbersOf(rows), Outcome: Undecided, evidence: nothing, Change: none, ChangeLow: none, ChangeHigh: none, P: none, Corrected: none}
 	var effects []float64 // of each seed
 	switch h.Test {
 	case Trend:
@@ -162,7 +163,9 @@ func (h Hypothesis) weigh(rows [][]float64) Finding {
 	f.Given = len(effects)
 	mean, low, high := stats.Bootstrap(effects)
 	f.Effect, f.Low, f.High = Number(mean), Number(low), Number(high)
-	f.P, f.Corrected = Number(f.evidence.p()), Number(f.evidence.p())
+	if h.Test != Bound {
+		f.P = Number(f.evidence.p())
+	}
 	return f
 }
 

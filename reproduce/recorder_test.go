@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"testing"
 
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
@@ -49,4 +50,24 @@ func recorder(loss, norm func(c *config.Config, n int) float64) sweep.Runner {
 		result := run.Result{Status: run.Finished, Parameters: 1, Step: recordedSteps - 1, Regime: diagnose.Classify(h.Floats("loss"), h.Floats("excess"))}
 		return errors.Join(d.WriteResult(result), d.Close())
 	}
+}
+
+// recorded is the runs of a reproduction for a laptop, with such records.
+func recorded(t *testing.T, r *Reproduction, loss, norm func(c *config.Config, n int) float64) []trials {
+	t.Helper()
+	sweeps, err := r.Sweeps(Laptop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []trials
+	for _, s := range sweeps {
+		var ts trials
+		for _, one := range s.Runs {
+			made := &trial{sweep.Trial{History: recordOf(one.Config, loss, norm)}}
+			made.Run, made.Result = one, &run.Result{Status: run.LossReached, Regime: diagnose.Monotone}
+			ts = append(ts, made)
+		}
+		out = append(out, ts)
+	}
+	return out
 }

@@ -10,9 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
-	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 )
 
@@ -140,10 +138,6 @@ func TestJudgingFindsWhatTheRunsWereMadeToShow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sweeps, err := r.Sweeps(Laptop)
-	if err != nil {
-		t.Fatal(err)
-	}
 	seedly := func(c *config.Config) float64 { return 1 + 0.1*float64(c.Seed) }
 	for _, c := range []struct {
 		name string
@@ -155,13 +149,7 @@ func TestJudgingFindsWhatTheRunsWereMadeToShow(t *testing.T) {
 		{"a norm that stays", func(c *config.Config, n int) float64 { return seedly(c) }, Undecided},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var ts trials
-			for _, one := range sweeps[0].Runs {
-				made := &trial{sweep.Trial{History: recordOf(one.Config, decaying, c.norm)}}
-				made.Run, made.Result = one, &run.Result{Status: run.LossReached, Regime: diagnose.Monotone}
-				ts = append(ts, made)
-			}
-			found, err := r.reach(t.Context(), Laptop, []trials{ts})
+			found, err := r.reach(t.Context(), Laptop, recorded(t, r, decaying, c.norm))
 			if err != nil {
 				t.Fatal(err)
 			}

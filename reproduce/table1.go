@@ -99,7 +99,7 @@ func judgeTable1(f *Result, ts trials) {
 		Header:  []string{"eps", "beta1", "beta2", "predicted", "realized / main", "outcome", "steps that bear out order 2"},
 	}
 	heat := &report.Heatmap{Labels: report.Label{
-		Name: "table1", Title: "What the realized bias does to the norm, and the predicted sign",
+		Name: "table-1", Title: "What the realized bias does to the norm, and the predicted sign",
 		Caption: "Colours and numbers: the realized bias's drive on the norm over the main one, until the training loss is below 0.2; blue and negative: the bias penalizes the norm, orange and positive: it hinders its decrease, on the average over the steps. " +
 			"The sign in brackets is the prediction; a question mark says that the sign is undecided, or that none is predicted. Thick lines part the predictions.",
 	}}

@@ -75,10 +75,11 @@ func (t *trial) column(name string) []float64 {
 
 // at returns a measurement where the training loss first passes a level, NaN if it never does.
 func (t *trial) at(column string, loss float64) float64 {
-	if !t.good() {
+	values := t.column(column)
+	if !t.good() || values == nil {
 		return math.NaN()
 	}
-	return sweep.AtLoss(t.losses(), t.column(column), loss)
+	return sweep.AtLoss(t.losses(), values, loss)
 }
 
 // logNormAt returns the logarithm of the excess norm where the training loss passes a level, interpolated in the logarithms of both; NaN if
