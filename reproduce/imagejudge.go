@@ -146,9 +146,10 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 		f.say("lr %g: the best test accuracy of a run is %s above the mean of its last tenth: the bias of a maximum over noisy steps, and whatever the accuracy has lost since.",
 			lr, withInterval(difference(slices.Concat(rows[1]...), slices.Concat(rows[3]...))))
 	}
+	ours := len(ts.numbers("optimizer.lr"))
 	for i, c := range paper.Curves {
 		for panel, values := range [][]float64{c.Norm, scaled(c.Accuracy, 0.01)} {
-			s := fig.pointsSeries(fmt.Sprintf("paper, lr %g", c.LR), paper.Beta, f.Scale, [][]float64{values}, panel, i)
+			s := fig.pointsSeries(fmt.Sprintf("paper, lr %g", c.LR), paper.Beta, f.Scale, [][]float64{values}, panel, i+ours)
 			s.Low, s.High, s.Bars, s.Line, s.Faint = nil, nil, false, true, true
 			chart.Axes[panel].Series = append(chart.Axes[panel].Series, s)
 		}

@@ -95,8 +95,8 @@ func predictedSign(beta1, beta2, eps float64) int {
 
 func judgeTable1(f *Result, ts trials) {
 	table := report.Table{
-		Caption: "The realized bias's drive on the norm over the main one, until the training loss is below 0.2: means over seeds with 95% confidence intervals. Negative: penalized.",
-		Header:  []string{"eps", "beta1", "beta2", "predicted", "realized / main", "outcome", "steps that bear out order 2"},
+		Caption: "The drive on the norm of the bias over the main one, until the training loss is below 0.2, as the second-order equation predicts it and as it is: signs, and means over seeds with 95% confidence intervals. Negative: penalized; -: the interval holds 0.",
+		Header:  []string{"eps", "beta1", "beta2", "predicted", "realized", "predicted / main", "realized / main", "outcome", "steps that bear out order 2"},
 	}
 	heat := &report.Heatmap{Labels: report.Label{
 		Name: "table-1", Title: "What the realized bias does to the norm, and the predicted sign",
@@ -132,7 +132,7 @@ func judgeTable1(f *Result, ts trials) {
 				}
 				values, regions = append(values, -d.Mean), append(regions, predicted)
 				texts = append(texts, cellText(d.Mean, outcome, predicted))
-				table.Rows = append(table.Rows, []string{fmt.Sprint(eps), fmt.Sprint(beta1), fmt.Sprint(beta2), signName(predicted), intervalText(d), string(outcome), fmt.Sprintf("%.0f%%", 100*holds)})
+				table.Rows = append(table.Rows, []string{fmt.Sprint(eps), fmt.Sprint(beta1), fmt.Sprint(beta2), signName(predicted), signName(signOf(d)), intervalText(stats.PairedT(cells[c].predicted)), intervalText(d), string(outcome), fmt.Sprintf("%.0f%%", 100*holds)})
 			}
 			panel.Values, panel.Texts, panel.Regions = append(panel.Values, values), append(panel.Texts, texts), append(panel.Regions, regions)
 		}
@@ -146,8 +146,9 @@ func judgeTable1(f *Result, ts trials) {
 // A table1Effect is the realized bias's drive over the main one in each run of a cell, a seed each, and the share of their steps that bear out the second-order
 // equation.
 type table1Effect struct {
-	shares []float64
-	holds  float64
+	shares    []float64
+	predicted []float64 // the same of the bias that the second-order equation predicts
+	holds     float64
 }
 
 func effectOf(cell trials) table1Effect {
@@ -155,23 +156,34 @@ func effectOf(cell trials) table1Effect {
 	better, measured := 0, 0
 	for _, t := range cell {
 		if !t.good() || sweep.FirstBelow(t.losses(), tableLoss) < 0 {
-			out.shares = append(out.shares, math.NaN()) // it stops elsewhere
+			out.shares, out.predicted = append(out.shares, math.NaN()), append(out.predicted, math.NaN()) // it stops elsewhere
 			continue
 		}
-		realized, main := 0.0, 0.0
-		mains := t.column("drive.main")
+		realized, predicted, main := 0.0, 0.0, 0.0
+		mains, predictions := t.column("drive.main"), t.column("drive.predicted")
 		bornOut, judged := countBornOut(t)
 		better, measured = better+bornOut, measured+judged
 		for i, v := range t.column("drive.realized") {
 			if math.IsNaN(v) {
 				continue
 			}
-			realized, main = realized+v, main+math.Abs(mains[i])
+			realized, predicted, main = realized+v, predicted+predictions[i], main+math.Abs(mains[i])
 		}
-		out.shares = append(out.shares, realized/main)
+		out.shares, out.predicted = append(out.shares, realized/main), append(out.predicted, predicted/main)
 	}
 	out.holds = share(better, measured)
 	return out
+}
+
+// signOf is the sign of a mean whose interval does not hold 0.
+func signOf(d stats.Difference) int {
+	switch {
+	case d.Mean-d.Half > 0:
+		return 1
+	case d.Mean+d.Half < 0:
+		return -1
+	}
+	return 0
 }
 
 func signName(sign int) string { return []string{"penalized", "-", "hindered"}[sign+1] }
