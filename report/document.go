@@ -32,6 +32,8 @@ type Document struct {
 	Commands []string
 	// Sources are the files that say what was done, by name.
 	Sources []Source
+	// Made says which program made it.
+	Made string
 }
 
 // A Table has a row of names, unless there are none, and rows of texts.
@@ -49,7 +51,7 @@ var documentSource string
 
 // Names of files in a document's directory.
 const (
-	figuresDir   = "figures"
+	FiguresDir   = "figures"
 	documentPage = "index.html"
 )
 
@@ -61,11 +63,11 @@ func (d *Document) Write(ctx context.Context, dir string) (page string, err erro
 
 // PagePaths returns the page that a document's Write writes, and the folder of its figures.
 func PagePaths(dir string) []string {
-	return []string{filepath.Join(dir, documentPage), filepath.Join(dir, figuresDir)}
+	return []string{filepath.Join(dir, documentPage), filepath.Join(dir, FiguresDir)}
 }
 
 func (d *Document) write(ctx context.Context, dir, name string) (page string, err error) {
-	figures := filepath.Join(dir, figuresDir)
+	figures := filepath.Join(dir, FiguresDir)
 	if err := os.MkdirAll(figures, 0o755); err != nil {
 		return "", err
 	}

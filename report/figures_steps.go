@@ -5,8 +5,8 @@ import (
 	"math"
 	"slices"
 
-	"shadowflow/internal/plural"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 )
 

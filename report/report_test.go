@@ -73,7 +73,7 @@ func TestEveryFigureIsDrawnInEveryFormat(t *testing.T) {
 	}
 	for _, name := range want {
 		t.Run(name, func(t *testing.T) {
-			base := filepath.Join(r.Dir, figuresDir, name)
+			base := filepath.Join(r.Dir, FiguresDir, name)
 			f, err := os.Open(base + ".png")
 			if err != nil {
 				t.Fatal(err)

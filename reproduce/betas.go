@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"shadowflow/experiment/sweep"
-	"shadowflow/internal/plural"
-	"shadowflow/internal/stats"
 	"shadowflow/report"
 	"shadowflow/schema"
 )
@@ -26,8 +24,11 @@ func normVsBeta2() *Reproduction {
 		sweeps: func(s Scale) []sweep.Spec {
 			return []sweep.Spec{betaSweep(s, "norm-vs-beta2", "optimizer.beta2", []float64{0.9, 0.95, 0.98, 0.99, 0.995, 0.999})}
 		},
-		judge: func(_ context.Context, sweeps []trials) (*Result, error) {
-			return judgeBeta(sweeps[0], "beta2", rising)
+		Changed:    []string{earlier},
+		hypotheses: func(s Scale) []Hypothesis { return betaHypotheses(s, "beta2", Up) },
+		judge: func(_ context.Context, f *Result, sweeps []trials) error {
+			judgeBeta(f, sweeps[0], "beta2")
+			return nil
 		},
 	}
 }
@@ -44,10 +45,36 @@ func normVsBeta1() *Reproduction {
 				betaSweep(s, "norm-vs-beta1", "optimizer.beta1", []float64{0.1, 0.5, 0.8, 0.9, 0.97}, set("optimizer.beta2", 0.99)),
 			}
 		},
-		judge: func(_ context.Context, sweeps []trials) (*Result, error) {
-			return judgeBeta(sweeps[0], "beta1", falling)
+		Changed:    []string{earlier},
+		hypotheses: func(s Scale) []Hypothesis { return betaHypotheses(s, "beta1", Down) },
+		judge: func(_ context.Context, f *Result, sweeps []trials) error {
+			judgeBeta(f, sweeps[0], "beta1")
+			return nil
 		},
 	}
+}
+
+// betaLRs are the step sizes.
+func betaLRs(s Scale) []float64 {
+	return pick(s, []float64{3e-4, 1e-3, 2e-3}, []float64{3e-4, 1e-3}, []float64{7.5e-5, 1e-4})
+}
+
+// betaHypotheses are those of norm and accuracy at each step size.
+func betaHypotheses(s Scale, beta string, norm Direction) []Hypothesis {
+	var out []Hypothesis
+	for _, lr := range betaLRs(s) {
+		at := fmt.Sprintf(" at lr %g", lr)
+		out = append(out,
+			Hypothesis{
+				Name: "norm" + at, Claim: fmt.Sprintf("The norm %s with %s%s", norm.word("rises", "falls"), beta, at), Measure: fmt.Sprintf("excess norm at training loss %g", targetLoss),
+				Test: Trend, Direction: norm, Least: 0.2,
+			},
+			Hypothesis{
+				Name: "accuracy" + at, Claim: fmt.Sprintf("The test accuracy %s with %s%s", (-norm).word("rises", "falls"), beta, at),
+				Measure: fmt.Sprintf("test accuracy at training loss %g", targetLoss), Test: Trend, Direction: -norm, Least: 0.2,
+			})
+	}
+	return out
 }
 
 // betaSweep varies one beta at several step sizes.
@@ -59,52 +86,33 @@ func betaSweep(s Scale, name, key string, betas []float64, base ...schema.Settin
 			set("record.bias", pick(s, 50, 100, 500)), set("record.sharpness", 0), set("record.state", 0), set("record.test", pick(s, 5, 20, 50)),
 		}),
 		Grid: settings{
-			set("optimizer.lr", pick(s, []float64{3e-4, 1e-3, 2e-3}, []float64{1e-4, 3e-4}, []float64{7.5e-5, 1e-4})), set(key, betas),
+			set("optimizer.lr", betaLRs(s)), set(key, betas),
 		},
 		Seeds: sweep.Seeds(pick(s, 5, 3, 3)), AtLoss: []float64{targetLoss},
 	}
 }
 
 // judgeBeta compares norm and accuracy over the values of a beta at each step size.
-func judgeBeta(ts trials, name string, norm direction) (*Result, error) {
-	f := &Result{}
+func judgeBeta(f *Result, ts trials, name string) {
 	key := "optimizer." + name
 	table := report.Table{
 		Caption: fmt.Sprintf("Means over seeds with 95%% confidence intervals, where the training loss first is below %g", targetLoss),
 		Header:  []string{"lr", name, "excess norm", "relative to the first", "test accuracy", "steps", "seeds"},
 	}
 	chart := betaChart(name)
-	var parts []evidence // of norm and accuracy at each lr
-	var says []func(norm, accuracy Outcome) string
 	for i, lr := range ts.numbers("optimizer.lr") {
 		part := ts.where("optimizer.lr", lr)
 		excess := part.matrix(key, func(t *trial) float64 { return t.at("excess", targetLoss) })
 		accuracy := part.matrix(key, func(t *trial) float64 { return t.at("test_accuracy", targetLoss) })
-		n, a := stats.PageTrend(excess), stats.PageTrend(accuracy)
-		parts = append(parts, norm.of(n), (-norm).of(a))
-		accuracyChange := stats.PairedT(lastLessFirst(accuracy))
-		says = append(says, func(ofNorm, ofAccuracy Outcome) string {
-			return fmt.Sprintf("lr %g: the norm %s with %s: %s (Page's L = %g over %s, p = %s, %s the other way; mean rank correlation %.2f), %s. The test accuracy %s: %s (p = %s, %s the other way; correlation %.2f), from the first to the last %s.",
-				lr, norm, name, ofNorm, n.L, plural.Of(n.Blocks, "seed"), stats.Probability(norm.of(n).with), stats.Probability(norm.of(n).against), n.Rho, growth(excess),
-				-norm, ofAccuracy, stats.Probability((-norm).of(a).with), stats.Probability((-norm).of(a).against), a.Rho, accuracyChange)
-		})
+		f.give(fmt.Sprintf("norm at lr %g", lr), excess)
+		f.give(fmt.Sprintf("accuracy at lr %g", lr), accuracy)
 		if n := part.unsteady(); n > 0 {
 			f.say("lr %g: %d of %d runs are not monotone: there the modified equation is not to be trusted.", lr, n, len(part))
 		}
 		steps := part.matrix(key, func(t *trial) float64 { return t.at("step", targetLoss) })
 		addBeta(chart, &table, i, lr, part.numbers(key), excess, accuracy, steps)
 	}
-	var norms, accuracies []Outcome
-	each := judged(parts...)
-	for i, say := range says {
-		norms, accuracies = append(norms, each[2*i]), append(accuracies, each[2*i+1])
-		f.say("%s", say(each[2*i], each[2*i+1]))
-	}
-	f.sayCorrected(len(each))
-	f.Outcome = all(all(norms...), all(accuracies...))
-	f.Verdict = fmt.Sprintf("What is claimed of the norm %s; what is claimed of the test accuracy %s.", said(all(norms...)), said(all(accuracies...)))
-	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
-	return f, nil
+	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
 }
 
 func betaChart(name string) *report.Chart {
@@ -138,13 +146,4 @@ func addBeta(c *report.Chart, table *report.Table, i int, lr float64, betas []fl
 			fmt.Sprint(lr), fmt.Sprint(betas[k]), withInterval(columns[0][k]), withInterval(columns[1][k]), withInterval(columns[2][k]), withInterval(transpose(steps)[k]), fmt.Sprint(counted(columns[0][k])),
 		})
 	}
-}
-
-// lastLessFirst returns the difference within each row.
-func lastLessFirst(rows [][]float64) []float64 {
-	var out []float64
-	for _, row := range rows {
-		out = append(out, row[len(row)-1]-row[0])
-	}
-	return out
 }

@@ -21,7 +21,9 @@ func bilinear() *Reproduction {
 			"theta1 = theta2, than with a smaller lr, and nearer than with the betas exchanged; the modified equation of order 2 predicts the end to second order in lr, and at each lr nearer than that of order 1.",
 		Design: "Full-batch Adam with eps = 0.01 from (2.2, 1.6) at five lr and four pairs of betas, and the modified equations of orders 1 and 2 from the same start, exact in the step number. The end is described by theta1^2 - theta2^2, which is 0 at the minimizer. " +
 			"No seeds are involved: the verdict rests on the order of the ends, on the slope with which the prediction's error falls between the two smallest lr, and on whether order 2 is nearer than order 1 at each lr.",
-		judge: func(ctx context.Context, _ []trials) (*Result, error) { return judgeBilinear(ctx) },
+		Changed:    []string{earlier},
+		hypotheses: func(Scale) []Hypothesis { return bilinearHypotheses() },
+		judge:      func(ctx context.Context, f *Result, _ []trials) error { return judgeBilinear(ctx, f) },
 	}
 }
 
@@ -35,6 +37,33 @@ const (
 	bilinearEps  = 0.01
 	bilinearTime = 1.6
 )
+
+var (
+	bilinearPairs = [][2]float64{{0.9, 0.5}, {0.7, 0.3}, {0.3, 0.7}, {0.5, 0.9}} // the last two are the first with the betas exchanged
+	bilinearLRs   = []float64{8e-3, 4e-3, 2e-3, 1e-3, 5e-4}
+)
+
+func bilinearHypotheses() []Hypothesis {
+	var out []Hypothesis
+	every := float64(len(bilinearLRs))
+	for i, betas := range bilinearPairs {
+		name := fmt.Sprintf("%g, %g", betas[0], betas[1])
+		out = append(out,
+			Hypothesis{
+				Name: "slope of " + name, Claim: "Betas " + name + ": the error of order 2 falls like lr^2", Measure: "slope between the two smallest lr", Test: Bound, Direction: Up, Least: 2 - report.SlopeMargin,
+			},
+			Hypothesis{
+				Name: "nearer of " + name, Claim: "Betas " + name + ": order 2 predicts the end better than order 1", Measure: fmt.Sprintf("step sizes, of %g", every), Test: Bound, Direction: Up, Least: every,
+			})
+		if i < 2 {
+			out = append(out, Hypothesis{
+				Name: "ends of " + name, Claim: "Betas " + name + " end nearer to the minimizer the larger lr is, and nearer than with the betas exchanged", Measure: fmt.Sprintf("step sizes, of %g", every),
+				Test: Bound, Direction: Up, Least: every,
+			})
+		}
+	}
+	return out
+}
 
 // A bilinearRun is one run and its modified equations, as paths in the plane.
 type bilinearRun struct {
@@ -79,13 +108,10 @@ func runBilinear(ctx context.Context, beta1, beta2, lr float64) (*bilinearRun, e
 	return &bilinearRun{beta1: beta1, beta2: beta2, lr: lr, iterates: paths[0].Theta, first: paths[1].Theta, second: paths[2].Theta}, nil
 }
 
-func judgeBilinear(ctx context.Context) (*Result, error) {
-	f := &Result{}
-	pairs := [][2]float64{{0.9, 0.5}, {0.7, 0.3}, {0.3, 0.7}, {0.5, 0.9}}
-	lrs := []float64{8e-3, 4e-3, 2e-3, 1e-3, 5e-4}
+func judgeBilinear(ctx context.Context, f *Result) error {
+	pairs, lrs := bilinearPairs, bilinearLRs
 	ends := report.Axes{X: "lr", Y: "theta1² - theta2² at the end", LogX: true, TicksX: lrs}
 	table := report.Table{Caption: "theta1^2 - theta2^2 at the end; 0 is the minimizer of the norm on the solution curve", Header: []string{"beta1", "beta2", "lr", "iterates", "order 1", "order 2"}}
-	var outcomes, nearerAtAll []Outcome
 	var drawn []*bilinearRun
 	byPair := map[[2]float64][]float64{}
 	for i, betas := range pairs {
@@ -93,7 +119,7 @@ func judgeBilinear(ctx context.Context) (*Result, error) {
 		for _, lr := range lrs {
 			run, err := runBilinear(ctx, betas[0], betas[1], lr)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			a, b, c := imbalance(run.iterates), imbalance(run.first), imbalance(run.second)
 			iterates, second = append(iterates, a), append(second, c)
@@ -106,61 +132,46 @@ func judgeBilinear(ctx context.Context) (*Result, error) {
 		byPair[betas] = iterates
 		n := len(lrs)
 		slope := math.Log(secondErrors[n-2]/secondErrors[n-1]) / math.Log(lrs[n-2]/lrs[n-1])
-		shows, nearer := Fails, Holds
-		if slope > 2-report.SlopeMargin {
-			shows = Holds
-		}
-		worse := farther(lrs, firstErrors, secondErrors)
-		if worse != "" {
-			nearer = Fails
-		}
-		outcomes, nearerAtAll = append(outcomes, shows), append(nearerAtAll, nearer)
-		f.say("Betas %g, %g: the error of order 2 falls like lr^%.2f between the two smallest lr: %s. It is smaller than that of order 1 at every lr: %s%s.",
-			betas[0], betas[1], slope, shows, nearer, worse)
 		name := fmt.Sprintf("%g, %g", betas[0], betas[1])
+		worse, nearer := farther(lrs, firstErrors, secondErrors)
+		f.giveEach("slope of "+name, []float64{slope})
+		f.giveEach("nearer of "+name, []float64{float64(nearer)})
+		if worse != "" {
+			f.say("Betas %s: order 2 is farther than order 1 at lr %s.", name, worse)
+		}
 		ends.Series = append(ends.Series,
 			report.Series{Name: name, X: lrs, Y: iterates, Marks: true, Color: i, Mark: i},
 			report.Series{Name: "", X: lrs, Y: second, Line: true, Color: i, Dash: i})
 	}
 	for _, betas := range pairs[:2] {
 		here, exchanged := byPair[betas], byPair[[2]float64{betas[1], betas[0]}]
-		outcome := Holds
+		ordered := 0
 		for k := range here {
-			if k > 0 && here[k] <= here[k-1] || here[k] >= exchanged[k] { // lrs fall
-				outcome = Fails
-			}
+			ordered += count((k == 0 || here[k] > here[k-1]) && here[k] < exchanged[k]) // lrs fall
 		}
-		outcomes = append(outcomes, outcome)
-		f.say("Betas %g, %g end nearer to the minimizer the larger lr is, and nearer than %g, %g at every lr: %s (%s at lr %g, against %s).",
-			betas[0], betas[1], betas[1], betas[0], outcome, short(here[0]), lrs[0], short(exchanged[0]))
+		f.giveEach(fmt.Sprintf("ends of %g, %g", betas[0], betas[1]), []float64{float64(ordered)})
+		f.say("Betas %g, %g end at %s at lr %g, the betas exchanged at %s.", betas[0], betas[1], short(here[0]), lrs[0], short(exchanged[0]))
 	}
-	f.Outcome = all(append(outcomes, nearerAtAll...)...)
-	if f.Outcome == Fails && all(outcomes...) == Holds {
-		f.Verdict = "What is claimed of the ends holds, and that order 2 predicts them to second order in lr; that it is nearer than order 1 at each lr fails: it is only where lr is small."
-	}
-	f.Figures = []report.Drawing{bilinearPlane(drawn), &report.Chart{
+	f.drawings = []report.Drawing{bilinearPlane(drawn), &report.Chart{
 		Labels: report.Label{
 			Name: "bilinear-ends", Title: "Where runs end on the solution curve, against lr",
 			Caption: "Marks: the iterates' theta1² - theta2² at the end, for four pairs beta1, beta2; lines of the same colour: the prediction of the modified equation of order 2. Zero is the minimizer of the norm on the solution curve.",
 		},
 		Height: 3, Axes: []report.Axes{ends},
 	}}
-	f.Tables = []report.Table{table}
-	return f, nil
+	f.tables = []report.Table{table}
+	return nil
 }
 
-// farther names the step sizes at which order 2 misses the end by more than order 1, in a clause.
-func farther(lrs, first, second []float64) string {
+// farther names the step sizes at which order 2 misses the end by more than order 1, and counts the others.
+func farther(lrs, first, second []float64) (text string, nearer int) {
 	var at []string
 	for k, lr := range lrs {
 		if !(second[k] < first[k]) {
 			at = append(at, fmt.Sprintf("%g, where it misses by %.2g and order 1 by %.2g", lr, second[k], first[k]))
 		}
 	}
-	if at == nil {
-		return ""
-	}
-	return ", for it is not at " + strings.Join(at, "; ")
+	return strings.Join(at, "; "), len(lrs) - len(at)
 }
 
 // bilinearPlane draws the paths of the largest lr among level sets of the loss, whole and near the ends.

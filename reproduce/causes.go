@@ -31,7 +31,18 @@ func causes() *Reproduction {
 			}
 			return out
 		},
-		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeCauses(sweeps) },
+		Changed: []string{earlier},
+		hypotheses: func(s Scale) []Hypothesis {
+			var out []Hypothesis
+			for _, p := range causeProblems(s) {
+				out = append(out, Hypothesis{
+					Name: p.name, Claim: p.name + ": interventions that lower the norm raise the test accuracy", Measure: "change of the test accuracy for each unit of the norm's logarithm",
+					Test: Mean, Direction: Down,
+				})
+			}
+			return out
+		},
+		judge: func(_ context.Context, f *Result, sweeps []trials) error { judgeCauses(f, sweeps); return nil },
 	}
 }
 
@@ -43,13 +54,19 @@ type causeProblem struct {
 }
 
 func causeProblems(s Scale) []causeProblem {
-	if s != Laptop {
-		cifar10, cifar100 := cifar(s, dataset.NameCIFAR10, cifar10File), cifar(s, dataset.NameCIFAR100, cifar100File)
-		resnet := pick(s, nil, modelOf("resnet18", set("model.width", 16)), modelOf("resnet50"))
+	switch s {
+	case Small:
+		return []causeProblem{
+			{"cnn-fashion", 3e-4, 0.2, slices.Concat(fashionData(2000), smallCNN())},
+			{"resnet-fashion", 3e-4, 0.2, slices.Concat(fashionData(2000), smallResNet())},
+			{"vit-fashion", 3e-4, 0.2, slices.Concat(fashionData(2000), smallViT())},
+		}
+	case Paper:
+		cifar10, cifar100 := cifar(dataset.NameCIFAR10, cifar10File), cifar(dataset.NameCIFAR100, cifar100File)
 		return []causeProblem{
 			{"cnn-cifar10", 1e-4, 0.02, slices.Concat(cifar10, modelOf("cnn"))},
-			{"resnet-cifar10", 1e-4, 0.02, slices.Concat(cifar10, resnet)},
-			{"resnet-cifar100", 1e-4, 0.02, slices.Concat(cifar100, resnet)},
+			{"resnet-cifar10", 1e-4, 0.02, slices.Concat(cifar10, modelOf("resnet50"))},
+			{"resnet-cifar100", 1e-4, 0.02, slices.Concat(cifar100, modelOf("resnet50"))},
 		}
 	}
 	out := []causeProblem{
@@ -93,8 +110,7 @@ func interventionOf(t *trial) string {
 	return fmt.Sprintf("bias scale %g", c.Bias.Scale)
 }
 
-func judgeCauses(sweeps []trials) (*Result, error) {
-	f := &Result{}
+func judgeCauses(f *Result, sweeps []trials) {
 	chart := &report.Chart{
 		Height: 2.7,
 		Labels: report.Label{
@@ -107,10 +123,7 @@ func judgeCauses(sweeps []trials) (*Result, error) {
 		Caption: "Change against Adam as it is, means over seeds with 95% confidence intervals (paired t)",
 		Header:  []string{"model and data", "intervention", "log norm", "test accuracy", "p of the accuracy", "effect size d", "pairs"},
 	}
-	var parts []evidence
-	var names []string
-	var found []stats.Difference
-	for _, ts := range sweeps {
+	for k, ts := range sweeps {
 		name := problemOf(ts[0])
 		missed := 0
 		for _, t := range ts {
@@ -139,29 +152,12 @@ func judgeCauses(sweeps []trials) (*Result, error) {
 		if len(axes.Series) > 0 {
 			chart.Axes = append(chart.Axes, axes)
 		}
-		slopes := slopesWithin(norms, accuracies)
-		d := stats.PairedT(slopes)
-		names, found, parts = append(names, name), append(found, d), append(parts, falling.differs(d))
-	}
-	outcomes := judged(parts...)
-	for i, d := range found {
-		if d.Pairs == 0 {
-			f.say("%s: too few runs reached the loss to say anything.", names[i])
-			continue
-		}
-		f.say("%s: test accuracy changes by %s for each unit of the norm's logarithm: the claim %s there.", names[i], d, said(outcomes[i]))
-	}
-	f.sayCorrected(len(outcomes))
-	f.Outcome = all(outcomes...)
-	if slices.Contains(outcomes, Holds) && slices.Contains(outcomes, Fails) {
-		f.Outcome = Undecided
-		f.say("Models and data sets contradict one another, so the claim as it stands is undecided.")
+		f.giveEach(causeProblems(f.Scale)[k].name, slopesWithin(norms, accuracies))
 	}
 	if len(chart.Axes) > 0 {
-		f.Figures = []report.Drawing{chart}
+		f.drawings = []report.Drawing{chart}
 	}
-	f.Tables = []report.Table{table}
-	return f, nil
+	f.tables = []report.Table{table}
 }
 
 // changes returns, for each intervention, the changes of log norm and accuracy against the first of the same seed.

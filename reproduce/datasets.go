@@ -6,12 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"shadowflow/dataset"
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/sweep"
-	"shadowflow/internal/plural"
-	"shadowflow/internal/stats"
 	"shadowflow/report"
 	"shadowflow/schema"
 )
@@ -35,20 +33,39 @@ func datasets() *Reproduction {
 				Base: settings{
 					set("steps", pick(s, 6000, 10_000, 20_000)), set("stop.loss", datasetsLoss),
 					set("record.bias", 0), set("record.sharpness", 0), set("record.state", 0), set("record.test", 0),
-					set("optimizer.lr", pick(s, 3e-4, 1e-4, 1e-4)),
+					set("optimizer.lr", pick(s, 3e-4, 3e-4, 1e-4)),
 				},
 				List:  datasetList(s),
 				Grid:  settings{set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
 				Seeds: sweep.Seeds(6),
 			}}
 		},
-		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeDatasets(sweeps[0]) },
+		Changed: []string{earlier},
+		hypotheses: func(s Scale) []Hypothesis {
+			out := []Hypothesis{{Name: "hill", Claim: "The norm rises above its start and ends below it", Measure: "runs", Test: Majority, Direction: Up}}
+			for _, problem := range datasetList(s) {
+				name := problemIn(problem)
+				out = append(out, Hypothesis{
+					Name: name, Claim: name + ": the norm rises with beta2", Measure: fmt.Sprintf("excess norm at training loss %g", datasetsLoss), Test: Trend, Direction: Up, Least: 0.2,
+				})
+			}
+			return out
+		},
+		judge: func(_ context.Context, f *Result, sweeps []trials) error { judgeDatasets(f, sweeps[0]); return nil },
 	}
 }
 
 func haveFashion() bool {
 	_, err := os.Stat(filepath.Join(fashion, "train-images-idx3-ubyte.gz"))
 	return err == nil
+}
+
+// Needs returns an error where data that a scale takes is not there.
+func (r *Reproduction) Needs(s Scale) error {
+	if s == Small && r.sweeps != nil && !haveFashion() {
+		return fmt.Errorf("scale small: no Fashion-MNIST in %s: want the files of Debian's package dataset-fashion-mnist there", fashion)
+	}
+	return nil
 }
 
 // fashionData is part of Fashion-MNIST.
@@ -72,20 +89,26 @@ func datasetList(s Scale) []settings {
 	if s == Laptop {
 		return smallDatasets()
 	}
-	models := []settings{modelOf("cnn"), modelOf("resnet50"), modelOf("vit"), modelOf("resnet101")}
-	if s == Workstation {
-		models = []settings{
-			modelOf("cnn"), modelOf("resnet18", set("model.width", 16)),
-			modelOf("vit", set("model.dim", 128), set("model.heads", 4), set("model.dim_head", 32), set("model.mlp_dim", 256)),
-		}
+	if s == Small {
+		data := fashionData(2000)
+		return []settings{slices.Concat(data, smallCNN()), slices.Concat(data, smallResNet()), slices.Concat(data, smallViT())}
 	}
 	var list []settings
-	for _, data := range []settings{cifar(s, dataset.NameCIFAR10, cifar10File), cifar(s, dataset.NameCIFAR100, cifar100File)} {
-		for _, model := range models {
+	for _, data := range []settings{cifar(dataset.NameCIFAR10, cifar10File), cifar(dataset.NameCIFAR100, cifar100File)} {
+		for _, model := range []settings{modelOf("cnn"), modelOf("resnet50"), modelOf("vit"), modelOf("resnet101")} {
 			list = append(list, slices.Concat(data, model))
 		}
 	}
 	return list
+}
+
+// The networks of the small scale: the paper's CNN at reduced width, a residual network with batch norm, and a vision transformer.
+func smallCNN() settings {
+	return modelOf("cnn", set("model.channels", []int{8, 16, 32}), set("model.dense", 64))
+}
+func smallResNet() settings { return modelOf("resnet18", set("model.width", 8)) }
+func smallViT() settings {
+	return modelOf("vit", set("model.patch", 4), set("model.dim", 32), set("model.depth", 2), set("model.heads", 2), set("model.dim_head", 16), set("model.mlp_dim", 64))
 }
 
 // smallDatasets are problems for a laptop.
@@ -106,17 +129,30 @@ func smallDatasets() []settings {
 }
 
 // problemOf names data and model of a run.
-func problemOf(t *trial) string {
-	data := t.Run.Config.Data
-	name := data.Name
-	if data.TrainImages != "" {
-		name = filepath.Base(filepath.Dir(data.TrainImages))
+func problemOf(t *trial) string { return problemNamed(t.Run.Config) }
+
+func problemNamed(c *config.Config) string {
+	name := c.Data.Name
+	if c.Data.TrainImages != "" {
+		name = filepath.Base(filepath.Dir(c.Data.TrainImages))
 	}
-	return strings.TrimSpace(t.Run.Value("model.name")+" "+t.Run.Value("model.hidden")) + " on " + name
+	model := c.Model.Name
+	if hidden := c.Get("model.hidden"); hidden != nil {
+		model += " " + schema.Format(hidden)
+	}
+	return model + " on " + name
 }
 
-func judgeDatasets(ts trials) (*Result, error) {
-	f := &Result{}
+// problemIn names data and model that settings make; "" where they make none, which the sweep then says.
+func problemIn(s settings) string {
+	c, err := config.New(s...)
+	if err != nil {
+		return ""
+	}
+	return problemNamed(c)
+}
+
+func judgeDatasets(f *Result, ts trials) {
 	chart := &report.Chart{
 		Labels: report.Label{
 			Name: "datasets", Title: "Norm against beta2 on other data and models",
@@ -126,20 +162,10 @@ func judgeDatasets(ts trials) (*Result, error) {
 		Axes:   []report.Axes{{X: "memory 1/(1 - beta2), in steps", Y: "norm relative to beta2 = 0.9", LogX: true}},
 	}
 	table := report.Table{Caption: "Excess norm, means over seeds with 95% confidence intervals", Header: []string{"model and data", "beta2", "norm", "runs with a hill"}}
-	var parts []evidence
-	var says []func(rises Outcome) string
-	hilly := 0
-	problems := ts.groups(problemOf)
-	for i, part := range problems {
+	for i, part := range ts.groups(problemOf) {
 		norms := part.matrix("optimizer.beta2", func(t *trial) float64 { return t.at("excess", datasetsLoss) })
-		trend := stats.PageTrend(norms)
-		hills := countHills(part.trials)
-		hilly += count(2*hills > len(part.trials))
-		parts = append(parts, rising.of(trend))
-		says = append(says, func(rises Outcome) string {
-			return fmt.Sprintf("%s: the norm rises with beta2: %s (Page's L = %g over %s, p = %s; correlation %.2f), %s; it has a hill in %d of %s; %d are not monotone.",
-				part.name, rises, trend.L, plural.Of(trend.Blocks, "seed"), stats.Probability(trend.Up), trend.Rho, growth(norms), hills, plural.Of(len(part.trials), "run"), part.unsteady())
-		})
+		f.give(part.name, norms)
+		f.say("%s: the norm has a hill in %d of %d runs; %d are not monotone.", part.name, countHills(part.trials), len(part.trials), part.unsteady())
 		x := part.numbers("optimizer.beta2")
 		for k, beta2 := range x {
 			x[k] = 1 / (1 - beta2) * (1 + 0.04*float64(i))
@@ -153,33 +179,11 @@ func judgeDatasets(ts trials) (*Result, error) {
 			Name: part.name, X: x, Y: mean, Low: low, High: high, Bars: true, Line: true, Marks: true, Color: i, Mark: i, Dash: i,
 		})
 	}
-	hills := bySeeds(ts, func(t *trial) (yes, counts bool) { return hasHill(t), true })
-	outcomes := judged(append(parts, hills.evidence)...)
-	for i, say := range says {
-		f.say("%s", say(outcomes[i]))
-	}
-	f.say("The norm has a hill: %s, in %s.", outcomes[len(says)], hills)
-	f.sayCorrected(len(outcomes))
+	f.give("hill", votes(ts, func(t *trial) (yes, counts bool) { return hasHill(t), true }))
 	if !haveFashion() {
 		f.say("Fashion-MNIST was not found in %s; it is left out.", fashion)
 	}
-	f.Outcome = all(outcomes...)
-	f.Verdict = fmt.Sprintf("With beta2 the norm rises for %s and falls for %s of %d problems (the rest are undecided); it has a hill in most runs of %d of them.",
-		tally(outcomes[:len(says)], Holds), tally(outcomes[:len(says)], Fails), len(problems), hilly)
-	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
-	return f, nil
-}
-
-// tally returns how many of the outcomes are of a kind, in a word.
-func tally(outcomes []Outcome, kind Outcome) string {
-	n := 0
-	for _, o := range outcomes {
-		n += count(o == kind)
-	}
-	if n == 0 {
-		return "none"
-	}
-	return fmt.Sprint(n)
+	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
 }
 
 func countHills(ts trials) int {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
@@ -34,7 +33,17 @@ func edge() *Reproduction {
 			}
 			return out
 		},
-		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeEdge(sweeps) },
+		Changed: []string{earlier},
+		hypotheses: func(s Scale) []Hypothesis {
+			out := []Hypothesis{{Name: "nearer", Claim: "Past the edge the nearer lift is nearer to the iterates than the stable flow", Measure: "runs past the edge", Test: Majority, Direction: Up}}
+			for _, r := range edgeRuns(s) {
+				out = append(out, Hypothesis{
+					Name: r.name, Claim: r.name + ": that is so in at least half of the runs", Measure: "share of the runs past the edge in which the nearer lift is nearer", Test: Bound, Direction: Up, Least: 0.5,
+				})
+			}
+			return out
+		},
+		judge: func(_ context.Context, f *Result, sweeps []trials) error { judgeEdge(f, sweeps); return nil },
 	}
 }
 
@@ -67,15 +76,13 @@ func edgeRuns(s Scale) []edgeRun {
 	}
 }
 
-func judgeEdge(sweeps []trials) (*Result, error) {
-	f := &Result{}
+func judgeEdge(f *Result, sweeps []trials) {
 	table := report.Table{
 		Caption: "At the end: sharpness over the threshold of period two (mean of the last quarter), loss (mean of two iterates), and of each equation its loss, and its distance over the way that the iterates went; the cost of a step, in gradients. Means over seeds with 95% confidence intervals",
 		Header:  []string{"run", "sharpness / threshold", "loss", "beside", "its loss", "distance", "gradients a step"},
 	}
 	var drawings []report.Drawing
-	var lost []string
-	for _, ts := range sweeps {
+	for i, ts := range sweeps {
 		if len(ts) == 0 {
 			continue
 		}
@@ -88,21 +95,16 @@ func judgeEdge(sweeps []trials) (*Result, error) {
 			})
 		}
 		drawings = append(drawings, edgeChart(name, ts[0]))
-		here := bySeeds(ts, liftIsNearer)
-		f.say("%s: the nearer lift is nearer than the stable flow in %d of %d runs past the edge.", name, here.runs, here.of)
-		if 2*here.runs < here.of {
-			lost = append(lost, name)
+		nearer, of := 0, 0
+		for _, t := range ts {
+			yes, counts := liftIsNearer(t)
+			nearer, of = nearer+count(yes && counts), of+count(counts)
 		}
+		f.giveEach(edgeRuns(f.Scale)[i].name, []float64{float64(nearer) / float64(of)})
+		f.say("%s: %d of %d runs were past the edge, and had a lift to the end.", name, of, len(ts))
 	}
-	nearer := bySeeds(slices.Concat(sweeps...), liftIsNearer)
-	f.Outcome = judged(nearer.evidence)[0]
-	f.say("Past the edge the nearer lift is nearer to the iterates than the stable flow: %s, in %s.", f.Outcome, nearer)
-	if f.Outcome == Holds && lost != nil { // it is claimed of each
-		f.Outcome = Undecided
-		f.Verdict = fmt.Sprintf("The claim holds of most runs, and not of those of %s.", strings.Join(lost, " and of "))
-	}
-	f.Figures, f.Tables = drawings, []report.Table{table}
-	return f, nil
+	f.give("nearer", votes(slices.Concat(sweeps...), liftIsNearer))
+	f.drawings, f.tables = drawings, []report.Table{table}
 }
 
 // liftIsNearer reports whether the nearer lift of a run is nearer to the iterates at the end than the stable flow, which is lost if it has run away; only

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"shadowflow/experiment/sweep"
-	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
 
@@ -32,7 +31,16 @@ func hill() *Reproduction {
 				Seeds: sweep.Seeds(6),
 			}}
 		},
-		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeHill(sweeps[0]) },
+		Changed: []string{earlier},
+		hypotheses: func(Scale) []Hypothesis {
+			return []Hypothesis{
+				{Name: "exists", Claim: "The norm rises above its start and ends below it", Measure: "runs", Test: Majority, Direction: Up},
+				{Name: "height", Claim: "The hill is the higher the larger beta2 is", Measure: "largest excess norm less the first", Test: Trend, Direction: Up, Least: 0.2},
+				{Name: "raises", Claim: "The realized bias raises the norm up to the top", Measure: "change of the norm by the realized bias, mean over beta2", Test: Mean, Direction: Up},
+				{Name: "change", Claim: "What the realized bias accounts for up to the top rises with beta2", Measure: "change of the norm by the realized bias", Test: Trend, Direction: Up, Least: 0.2},
+			}
+		},
+		judge: func(_ context.Context, f *Result, sweeps []trials) error { judgeHill(f, sweeps[0]); return nil },
 	}
 }
 
@@ -88,30 +96,22 @@ func integral(steps, values []float64, to float64) float64 {
 	return sum
 }
 
-func judgeHill(ts trials) (*Result, error) {
+func judgeHill(f *Result, ts trials) {
 	const key = "optimizer.beta2"
-	f := &Result{}
 	heights := ts.matrix(key, func(t *trial) float64 { return riseOf(t).height })
 	biases := ts.matrix(key, func(t *trial) float64 { return riseOf(t).bias })
 	mains := ts.matrix(key, func(t *trial) float64 { return riseOf(t).main })
 	tops := ts.matrix(key, func(t *trial) float64 { return riseOf(t).top })
-	exists := bySeeds(ts, func(t *trial) (yes, counts bool) {
+	f.give("exists", votes(ts, func(t *trial) (yes, counts bool) {
 		return hasHill(t), !math.IsNaN(riseOf(t).height)
-	})
-	height, bias := stats.PageTrend(heights), stats.PageTrend(biases)
-	var raised, change []float64 // seed by seed
+	}))
+	f.give("height", heights)
+	f.give("change", biases)
+	var raised []float64 // seed by seed
 	for i := range heights {
 		raised = append(raised, stat.Mean(biases[i], nil))
-		last := len(heights[i]) - 1
-		change = append(change, (heights[i][last]-heights[i][0])/math.Abs(stat.Mean(heights[i], nil)))
 	}
-	raises := stats.PairedT(raised)
-	outcomes := judged(exists.evidence, rising.of(height), rising.differs(raises), rising.of(bias))
-	f.say("The norm rises above its start and ends below it: %s, in %s.", outcomes[0], exists)
-	f.say("The hill's height rises with beta2: %s (Page's L = %g over %s, p = %s); from the smallest to the largest beta2 by %s of its mean.",
-		outcomes[1], height.L, plural.Of(height.Blocks, "seed"), stats.Probability(height.Up), withInterval(change))
-	f.say("The realized bias raises the norm up to the top: %s (%s).", outcomes[2], raises)
-	f.say("What it accounts for up to the top rises with beta2: %s (Page's p = %s).", outcomes[3], stats.Probability(bias.Up))
+	f.giveEach("raises", raised)
 	var together, mainShare, biasShare []float64
 	for i := range heights {
 		together = append(together, stats.Spearman(biases[i], heights[i]))
@@ -119,15 +119,12 @@ func judgeHill(ts trials) (*Result, error) {
 	}
 	f.say("Up to the top the main term makes %s of the norm's change, and the realized bias %s (means within seeds); within seeds the rank correlation of the height with the latter is %s.",
 		withInterval(mainShare), withInterval(biasShare), withInterval(together))
-	f.sayCorrected(len(outcomes))
-	f.Outcome = all(outcomes...)
-	f.Figures = []report.Drawing{hillChart(ts)}
+	f.drawings = []report.Drawing{hillChart(ts)}
 	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"beta2", "height", "by the main term", "by the realized bias", "step of the top"}}
 	for k, b := range ts.numbers(key) {
 		table.Rows = append(table.Rows, []string{fmt.Sprint(b), withInterval(transpose(heights)[k]), withInterval(transpose(mains)[k]), withInterval(transpose(biases)[k]), withInterval(transpose(tops)[k])})
 	}
-	f.Tables = []report.Table{table}
-	return f, nil
+	f.tables = []report.Table{table}
 }
 
 // hillChart shows loss, norm, and the drive of the realized bias, means over seeds with bands.

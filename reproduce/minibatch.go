@@ -6,7 +6,6 @@ import (
 	"math"
 
 	"shadowflow/experiment/sweep"
-	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
@@ -27,14 +26,39 @@ func minibatch() *Reproduction {
 				Grid:  settings{set("optimizer.beta2", []float64{0.9, 0.95, 0.99, 0.999})},
 				Seeds: sweep.Seeds(pick(s, 4, 3, 3)),
 			}
-			examples := pick(s, 1297, 5000, 50_000)
-			for _, parts := range []int{2, 8, 32} {
-				spec.List = append(spec.List, settings{set("batch.mode", "shuffled"), set("batch.size", examples/parts)})
+			for _, size := range minibatchSizes(s) {
+				spec.List = append(spec.List, settings{set("batch.mode", "shuffled"), set("batch.size", size)})
 			}
 			return []sweep.Spec{spec}
 		},
-		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeMinibatch(sweeps[0]) },
+		Changed: []string{earlier},
+		hypotheses: func(s Scale) []Hypothesis {
+			var out []Hypothesis
+			for _, size := range append([]any{nil}, minibatchSizes(s)...) {
+				name := batchName(size)
+				out = append(out, Hypothesis{
+					Name: name, Claim: capital(name) + ": the norm of the full gradient rises with beta2", Measure: fmt.Sprintf("excess norm of the full gradient at full training loss %g", noiseLoss),
+					Test: Trend, Direction: Up, Least: 0.2,
+				})
+			}
+			return out
+		},
+		judge: func(_ context.Context, f *Result, sweeps []trials) error { judgeMinibatch(f, sweeps[0]); return nil },
 	}
+}
+
+// minibatchSizes are a half, an eighth and a thirty-second of the examples.
+func minibatchSizes(s Scale) []any {
+	examples := pick(s, 1297, 2000, 50_000)
+	return []any{examples / 2, examples / 8, examples / 32}
+}
+
+// batchName names a size, nil being that of the full batch.
+func batchName(size any) string {
+	if size == nil {
+		return "full batch"
+	}
+	return fmt.Sprintf("batches of %d", size)
 }
 
 // noiseLoss is the training loss at which mini-batches are compared: noise keeps them from much lower ones.
@@ -48,9 +72,8 @@ func noiseOf(t *trial) float64 {
 	return t.at("noise_scale", noiseLoss) / t.at("noise_batch", noiseLoss)
 }
 
-func judgeMinibatch(ts trials) (*Result, error) {
+func judgeMinibatch(f *Result, ts trials) {
 	const key = "optimizer.beta2"
-	f := &Result{}
 	chart := &report.Chart{
 		Labels: report.Label{
 			Name: "minibatch", Title: "Norm of the full gradient with mini-batches",
@@ -64,14 +87,9 @@ func judgeMinibatch(ts trials) (*Result, error) {
 	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"batch", "beta2", "norm of the full gradient", "noise"}}
 	sizes := ts.values("batch.size")
 	base := ts.where("batch.size", sizes[0]).where(key, ts.numbers(key)[0])
-	var parts []evidence
-	var says []func(Outcome) string
 	for i, size := range sizes {
 		part := ts.where("batch.size", size)
-		name := "full batch"
-		if size != nil {
-			name = fmt.Sprintf("batches of %d", size)
-		}
+		name := batchName(size)
 		norm := func(t *trial) float64 {
 			if !t.good() {
 				return math.NaN()
@@ -87,11 +105,7 @@ func judgeMinibatch(ts trials) (*Result, error) {
 				related[r] = append(related[r], v/first[r][0])
 			}
 		}
-		trend := stats.PageTrend(norms)
-		parts = append(parts, rising.of(trend))
-		says = append(says, func(o Outcome) string {
-			return fmt.Sprintf("%s: the norm rises with beta2: %s (Page's L = %g over %s, p = %s; correlation %.2f), %s.", name, o, trend.L, plural.Of(trend.Blocks, "seed"), stats.Probability(trend.Up), trend.Rho, growth(norms))
-		})
+		f.give(name, norms)
 		x := part.numbers(key)
 		for k, b := range x {
 			x[k] = 1 / (1 - b) * (1 + 0.04*float64(i))
@@ -104,17 +118,10 @@ func judgeMinibatch(ts trials) (*Result, error) {
 			})
 		}
 	}
-	outcomes := judged(parts...)
-	for i, say := range says {
-		f.say("%s", say(outcomes[i]))
-	}
-	f.sayCorrected(len(outcomes))
 	memory, noise, both := explained(ts)
 	f.say("Of the variance of the norm's logarithm within seeds, over all batches, the memory alone explains %.0f%%, the noise alone %.0f%%, both together %.0f%%: what the noise adds to beta2 is %.0f%%.",
 		100*memory, 100*noise, 100*both, 100*(both-memory))
-	f.Outcome = all(outcomes...)
-	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
-	return f, nil
+	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
 }
 
 // explained returns the parts of the variance of the norm's logarithm within seeds that memory, noise, and both explain.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/floats"
 
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
@@ -23,7 +26,18 @@ func order() *Reproduction {
 				orderSweep(s, "order-long-memory", 0.9, 0.95, []float64{1e-3, 1e-4, 5e-5, 2.5e-5, 1.25e-5}, []int{10, 100, 200, 400, 800}),
 			}
 		},
-		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeOrder(sweeps) },
+		Changed: []string{earlier},
+		hypotheses: func(Scale) []Hypothesis {
+			var out []Hypothesis
+			for r := 1; r <= 2; r++ {
+				out = append(out, Hypothesis{
+					Name: fmt.Sprintf("order %d", r), Claim: fmt.Sprintf("The error of order %d falls like lr^%d at betas 0.5, 0.7", r, r),
+					Measure: fmt.Sprintf("slope between the two smallest lr, less %g", float64(r)-report.SlopeMargin), Test: Mean, Direction: Up,
+				})
+			}
+			return out
+		},
+		judge: func(_ context.Context, f *Result, sweeps []trials) error { judgeOrder(f, sweeps); return nil },
 	}
 }
 
@@ -41,8 +55,7 @@ func orderSweep(s Scale, name string, beta1, beta2 float64, lr []float64, steps 
 	}
 }
 
-func judgeOrder(sweeps []trials) (*Result, error) {
-	f := &Result{}
+func judgeOrder(f *Result, sweeps []trials) {
 	chart := &report.Chart{
 		Height: 3,
 		Labels: report.Label{
@@ -51,7 +64,6 @@ func judgeOrder(sweeps []trials) (*Result, error) {
 		},
 	}
 	table := report.Table{Caption: "Slopes between neighbouring lr, means over seeds with 95% confidence intervals", Header: []string{"betas", "order", "lr", "error", "slope to the next lr"}}
-	var outcomes []Outcome
 	for i, ts := range sweeps {
 		lrs := ts.numbers("optimizer.lr")
 		betas := fmt.Sprintf("%g, %g", ts[0].number("optimizer.beta1"), ts[0].number("optimizer.beta2"))
@@ -65,10 +77,11 @@ func judgeOrder(sweeps []trials) (*Result, error) {
 			})
 			slopes := slopesOf(lrs, errs)
 			last := transpose(slopes)[len(lrs)-2]
-			outcome := judgeSlope(last, r)
-			f.say("Betas %s, order %d: between lr %g and %g the error falls like lr^(%s): %s.", betas, r, lrs[len(lrs)-2], lrs[len(lrs)-1], withInterval(last), outcome)
+			f.say("Betas %s, order %d: between lr %g and %g the error falls like lr^(%s).", betas, r, lrs[len(lrs)-2], lrs[len(lrs)-1], withInterval(last))
 			if i == 0 {
-				outcomes = append(outcomes, outcome)
+				above := slices.Clone(last)
+				floats.AddConst(report.SlopeMargin-float64(r), above)
+				f.giveEach(fmt.Sprintf("order %d", r), above)
 			}
 			axes.Series = append(axes.Series, orderSeries(r, lrs, errs)...)
 			for k, lr := range lrs {
@@ -81,9 +94,7 @@ func judgeOrder(sweeps []trials) (*Result, error) {
 		}
 		chart.Axes = append(chart.Axes, axes)
 	}
-	f.Outcome = all(outcomes...)
-	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
-	return f, nil
+	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
 }
 
 // slopesOf returns, for each row of errors, the slopes of its logarithm between neighbouring step sizes.

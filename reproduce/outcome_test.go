@@ -1,11 +1,9 @@
 package reproduce
 
 import (
-	"math"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/sweep"
 	"shadowflow/schema"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -17,9 +15,9 @@ func TestOutcomesTogether(t *testing.T) {
 		want  Outcome
 	}{
 		{"nothing decides nothing", nil, Undecided},
-		{"all hold", []Outcome{Holds, Holds}, Holds},
-		{"one open part leaves all open", []Outcome{Holds, Undecided}, Undecided},
-		{"one failing part is enough", []Outcome{Undecided, Fails, Holds}, Fails},
+		{"all are supported", []Outcome{Supported, Supported}, Supported},
+		{"one open part leaves all open", []Outcome{Supported, Undecided}, Undecided},
+		{"one part against is enough", []Outcome{Undecided, Against, Supported}, Against},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := all(c.parts...); got != c.want {
@@ -29,29 +27,9 @@ func TestOutcomesTogether(t *testing.T) {
 	}
 }
 
-func TestHolmsCorrectionDecidesNoMoreThanItMay(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		parts []evidence
-		want  []Outcome
-	}{
-		{"one test is as it is", []evidence{{0.04, 0.9}}, []Outcome{Holds}},
-		{"two need half of the level", []evidence{{0.04, 0.9}, {0.5, 0.5}}, []Outcome{Undecided, Undecided}},
-		{"what is decided leaves the level to the rest", []evidence{{0.04, 0.9}, {0.9, 0.01}}, []Outcome{Holds, Fails}},
-		{"no number decides nothing", []evidence{{math.NaN(), math.NaN()}}, []Outcome{Undecided}},
-		{"nothing", nil, nil},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if got := judged(c.parts...); !slices.Equal(got, c.want) {
-				t.Errorf("%v, want %v", got, c.want)
-			}
-		})
-	}
-}
-
 // Four runs of a seed are one piece of evidence.
 func TestRunsOfASeedAreOnePieceOfEvidence(t *testing.T) {
-	made := func(seeds, runs int, yes func(seed, run int) bool) seedwise {
+	made := func(seeds, runs int, yes func(seed, run int) bool) [][]float64 {
 		var ts trials
 		answers := map[*trial]bool{}
 		for seed := range seeds {
@@ -66,7 +44,7 @@ func TestRunsOfASeedAreOnePieceOfEvidence(t *testing.T) {
 				answers[one] = yes(seed, run)
 			}
 		}
-		return bySeeds(ts, func(t *trial) (bool, bool) { return answers[t], true })
+		return votes(ts, func(t *trial) (bool, bool) { return answers[t], true })
 	}
 	for name, c := range map[string]struct {
 		seeds, runs int
@@ -74,19 +52,20 @@ func TestRunsOfASeedAreOnePieceOfEvidence(t *testing.T) {
 		want        Outcome
 	}{
 		"twenty runs of two seeds":            {2, 10, func(int, int) bool { return true }, Undecided},
-		"five seeds":                          {5, 1, func(int, int) bool { return true }, Holds},
-		"five seeds against":                  {5, 3, func(int, int) bool { return false }, Fails},
-		"most runs of five seeds":             {5, 3, func(_, run int) bool { return run > 0 }, Holds},
+		"five seeds":                          {5, 1, func(int, int) bool { return true }, Supported},
+		"five seeds against":                  {5, 3, func(int, int) bool { return false }, Against},
+		"most runs of five seeds":             {5, 3, func(_, run int) bool { return run > 0 }, Supported},
 		"ties of a seed leave it out":         {5, 2, func(seed, run int) bool { return seed > 0 || run > 0 }, Undecided},
 		"three of four runs of three in five": {5, 4, func(seed, run int) bool { return run > 0 && seed > 1 }, Undecided},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found := made(c.seeds, c.runs, c.yes)
-			if got := judged(found.evidence)[0]; got != c.want {
-				t.Errorf("%s, want %s: %s", got, c.want, found)
+			found := []Finding{Hypothesis{Test: Majority, Direction: Up, Seeds: c.seeds}.weigh(made(c.seeds, c.runs, c.yes))}
+			settle(found)
+			if found[0].Outcome != c.want {
+				t.Errorf("%s", found[0])
 			}
-			if few := strings.Contains(found.String(), "too few"); few != (found.agreeing+found.disagreeing < 5) {
-				t.Errorf("said: %s", found)
+			if few := strings.Contains(found[0].String(), "too few"); few != (found[0].Given < 5) {
+				t.Errorf("said: %s", found[0])
 			}
 		})
 	}

@@ -3,7 +3,11 @@ package reproduce
 import (
 	"context"
 	"fmt"
+	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"shadowflow/dataset"
 	"shadowflow/experiment/sweep"
@@ -16,13 +20,13 @@ type Scale string
 
 // The scales.
 const (
-	Laptop      Scale = "laptop"      // minutes on two cores, with the embedded digits
-	Workstation Scale = "workstation" // hours: the paper's CNN on part of CIFAR-10
-	Paper       Scale = "paper"       // the paper's own: ResNets on all of CIFAR, full batch
+	Laptop Scale = "laptop" // minutes on two cores, with the embedded digits
+	Small  Scale = "small"  // hours on two cores: small networks on part of Fashion-MNIST
+	Paper  Scale = "paper"  // the paper's own: ResNets on all of CIFAR, full batch
 )
 
 // Scales returns the scales, smallest first.
-func Scales() []Scale { return []Scale{Laptop, Workstation, Paper} }
+func Scales() []Scale { return []Scale{Laptop, Small, Paper} }
 
 // settings give keys of a config values.
 type settings = []schema.Setting
@@ -30,29 +34,24 @@ type settings = []schema.Setting
 func set(key string, value any) schema.Setting { return schema.Set(key, value) }
 
 // pick returns what belongs to a scale.
-func pick[T any](s Scale, laptop, workstation, paper T) T {
+func pick[T any](s Scale, laptop, small, paper T) T {
 	switch s {
-	case Workstation:
-		return workstation
+	case Small:
+		return small
 	case Paper:
 		return paper
 	}
 	return laptop
 }
 
-// cifar is CIFAR-10 or CIFAR-100 as a sweep's base, all of it at the paper's scale.
-func cifar(s Scale, name, file string) settings {
-	return settings{
-		set("data.name", name), set("data.path", "data/"+file), set("data.subset", pick(s, 0, 5000, 0)),
-	}
+// cifar is all of CIFAR-10 or CIFAR-100 as a sweep's base.
+func cifar(name, file string) settings {
+	return settings{set("data.name", name), set("data.path", "data/"+file)}
 }
 
 // problem is the data and the model of a scale; the laptop's are those of a run without arguments.
 func problem(s Scale) settings {
-	if s == Laptop {
-		return nil
-	}
-	return append(cifar(s, dataset.NameCIFAR10, cifar10File), set("model.name", pick(s, "", "cnn", "resnet50")))
+	return pick(s, nil, slices.Concat(fashionData(2000), smallCNN()), append(cifar(dataset.NameCIFAR10, cifar10File), set("model.name", "resnet50")))
 }
 
 // The files of CIFAR as their authors name them.
@@ -66,10 +65,36 @@ type Reproduction struct {
 	Name string
 	// Title is a line; Claim says what is tested, Design how.
 	Title, Claim, Design string
+	// Changed says what of it was changed after numbers had been looked at.
+	Changed []string
+	// cluster says that the paper's scale is beyond what is made without asking.
+	cluster bool
 
+	hypotheses func(s Scale) []Hypothesis
 	// sweeps returns what the runs are made of whose results judge gets; nil for a computation in closed form.
 	sweeps func(s Scale) []sweep.Spec
-	judge  func(ctx context.Context, made []trials) (*Result, error)
+	// judge gives the hypotheses their numbers, and the result its notes, figures and tables.
+	judge func(ctx context.Context, f *Result, made []trials) error
+}
+
+// Hypotheses returns what is tested at a scale.
+func (r *Reproduction) Hypotheses(s Scale) []Hypothesis {
+	seeds := 0
+	if r.sweeps != nil {
+		for _, spec := range r.sweeps(s) {
+			seeds = max(seeds, len(spec.Seeds))
+		}
+	}
+	out := r.hypotheses(s)
+	for i := range out {
+		if out[i].Test != Bound {
+			out[i].Seeds = seeds
+		}
+		if out[i].Family == "" {
+			out[i].Family = r.Name
+		}
+	}
+	return out
 }
 
 // Sweeps returns the sweeps that a reproduction makes at a scale; none if it is a computation in closed form.
@@ -90,9 +115,10 @@ func (r *Reproduction) Sweeps(s Scale) ([]*sweep.Sweep, error) {
 
 // All returns the reproductions.
 func All() []*Reproduction {
-	return []*Reproduction{
-		figure1(), figure2(), figure3(), bilinear(), normVsBeta2(), normVsBeta1(), hill(), order(), datasets(), minibatch(), table1(), causes(), usual(), edge(), language(),
-	}
+	return slices.Concat(
+		[]*Reproduction{figure1(), figure2(), figure3()}, imageFigures(),
+		[]*Reproduction{table1(), bilinear(), normVsBeta2(), normVsBeta1(), hill(), order(), datasets(), minibatch(), causes(), usual(), edge(), language()},
+	)
 }
 
 // Find returns the reproduction of a name.
@@ -107,22 +133,84 @@ func Find(name string) (*Reproduction, error) {
 	return nil, fmt.Errorf("no reproduction %q; %s", name, schema.Suggest(name, names))
 }
 
-// A Result is what a reproduction found.
+// A Result is what a reproduction found, with its figures and tables.
 type Result struct {
-	Outcome Outcome
-	// Document has the outcome in a sentence, its Verdict, and the findings with their numbers.
-	report.Document
-	// Path is that of the page.
-	Path string
-	// Runs is how many were made, Failed how many of these have not ended.
-	Runs, Failed int
+	Verdict
+	// Page is the path of the page.
+	Page string
+
+	drawings []report.Drawing
+	tables   []report.Table
 }
 
+// say adds a note.
 func (f *Result) say(format string, args ...any) {
-	f.Findings = append(f.Findings, fmt.Sprintf(format, args...))
+	f.Notes = append(f.Notes, fmt.Sprintf(format, args...))
 }
 
-// Run makes the runs that are not there yet in dir, and judges: figures, tables and page are written there.
+// give gives a hypothesis its numbers, a row a seed. One that the definition does not have is a mistake in the program.
+func (f *Result) give(name string, rows [][]float64) {
+	h := f.hypothesis(name)
+	if h == nil {
+		panic(fmt.Sprintf("%s has no hypothesis %q", f.Name, name))
+	}
+	*h = h.weigh(rows)
+}
+
+// giveEach gives it one number of each seed.
+func (f *Result) giveEach(name string, values []float64) {
+	rows := make([][]float64, len(values))
+	for i, v := range values {
+		rows[i] = []float64{v}
+	}
+	f.give(name, rows)
+}
+
+// outcomes returns those of the hypotheses that satisfy a condition, together.
+func (f *Result) outcomes(which func(h Hypothesis) bool) Outcome {
+	var out []Outcome
+	for _, h := range f.Hypotheses {
+		if which(h.Hypothesis) {
+			out = append(out, h.Outcome)
+		}
+	}
+	return all(out...)
+}
+
+// reach judges what was made.
+func (r *Reproduction) reach(ctx context.Context, s Scale, made []trials) (*Result, error) {
+	f := &Result{Verdict: Verdict{Name: r.Name, Title: r.Title, Scale: s, Claim: r.Claim, Design: r.Design, Changed: r.Changed, Made: madeBy()}}
+	for _, h := range r.Hypotheses(s) {
+		f.Hypotheses = append(f.Hypotheses, h.weigh(nil))
+	}
+	if err := r.judge(ctx, f, made); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	settle(f.Hypotheses)
+	f.Outcome = f.outcomes(func(Hypothesis) bool { return true })
+	f.Verdict.Verdict = fmt.Sprintf("The claim %s%s.", f.Outcome.said(), f.parts())
+	return f, nil
+}
+
+// parts says what became of how many hypotheses, where there are several.
+func (f *Result) parts() string {
+	if len(f.Hypotheses) < 2 {
+		return ""
+	}
+	var out []string
+	for _, kind := range []Outcome{Against, Undecided, Supported} {
+		n := 0
+		for _, h := range f.Hypotheses {
+			n += count(h.Outcome == kind)
+		}
+		if n > 0 {
+			out = append(out, fmt.Sprintf("%d %s", n, kind))
+		}
+	}
+	return fmt.Sprintf(" (of %d hypotheses: %s)", len(f.Hypotheses), strings.Join(out, ", "))
+}
+
+// Run makes the runs that are not there yet in dir, and judges: verdict, figures, tables and pages are written there.
 func (r *Reproduction) Run(ctx context.Context, s Scale, dir string, opt sweep.Options) (*Result, error) {
 	sweeps, err := r.Sweeps(s)
 	if err != nil {
@@ -140,22 +228,48 @@ func (r *Reproduction) Run(ctx context.Context, s Scale, dir string, opt sweep.O
 		}
 		made = append(made, ts)
 	}
-	f, err := r.judge(ctx, made)
+	f, err := r.reach(ctx, s, made)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r.Name, err)
+		return nil, err
 	}
 	for _, ts := range made {
 		f.Runs, f.Failed = f.Runs+len(ts), f.Failed+ts.failed()
 	}
-	f.Title, f.Claim, f.Design = r.Title, r.Claim, r.Design
-	f.Commands = []string{fmt.Sprintf("shadowflow reproduce %s --scale %s --out %s", r.Name, s, dir)}
+	f.Notes = append(f.Notes, missing(made)...)
+	f.Command = fmt.Sprintf("shadowflow reproduce %s --scale %s", r.Name, s)
+	var sources []report.Source
 	for _, sw := range sweeps {
-		f.Sources = append(f.Sources, report.Source{Name: filepath.Join(sw.Name, "sweep.yaml"), Text: string(sw.Source)})
+		sources = append(sources, report.Source{Name: path.Join(sw.Name, "sweep.yaml"), Text: string(sw.Source)})
 	}
-	if f.Verdict == "" {
-		f.Verdict = "The claim " + said(f.Outcome) + "."
+	return f, f.write(ctx, dir, sources)
+}
+
+// write writes everything into the directory.
+func (f *Result) write(ctx context.Context, dir string, sources []report.Source) error {
+	for i, t := range f.tables {
+		name := "table.csv"
+		if i > 0 {
+			name = fmt.Sprintf("table-%d.csv", i+1)
+		}
+		f.Tables = append(f.Tables, Figure{File: name, Caption: t.Caption})
 	}
-	f.Findings = append(f.Findings, missing(made)...)
-	f.Path, err = f.Write(ctx, dir)
-	return f, err
+	var sentences []string
+	for _, h := range f.Hypotheses {
+		sentences = append(sentences, h.String())
+	}
+	document := report.Document{
+		Title: f.Title, Claim: f.Claim, Design: f.Design + f.amount() + " " + changedText(f.Changed), Verdict: capital(string(f.Outcome)) + ". " + f.Verdict.Verdict,
+		Findings: append(sentences, f.Notes...), Figures: f.drawings, Tables: f.tables, Commands: []string{f.Command}, Sources: sources, Made: f.Made,
+	}
+	var err error
+	if f.Page, err = document.Write(ctx, dir); err != nil {
+		return err
+	}
+	for _, d := range f.drawings {
+		file := path.Join(report.FiguresDir, d.Label().Name+".png")
+		if _, err := os.Stat(filepath.Join(dir, file)); err == nil { // there may have been nothing to draw
+			f.Figures = append(f.Figures, Figure{file, d.Label().Title, d.Label().Caption})
+		}
+	}
+	return f.Verdict.write(dir, f.tables)
 }

@@ -2,6 +2,7 @@ package reproduce
 
 import (
 	"context"
+	"html"
 	"math"
 	"os"
 	"path/filepath"
@@ -9,17 +10,15 @@ import (
 	"strings"
 	"testing"
 
-	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
-	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 )
 
 func TestEveryReproductionSaysWhatItTests(t *testing.T) {
 	names := map[string]bool{}
 	for _, r := range All() {
-		if names[r.Name] || r.Claim == "" || r.Design == "" || r.Title == "" {
-			t.Errorf("%q is there twice, or lacks a title, a claim or a design", r.Name)
+		if names[r.Name] || r.Claim == "" || r.Design == "" || r.Title == "" || len(r.Hypotheses(Laptop)) == 0 {
+			t.Errorf("%q is there twice, or lacks a title, a claim, a design or a hypothesis", r.Name)
 		}
 		names[r.Name] = true
 	}
@@ -122,6 +121,11 @@ func TestAnUnknownReproductionIsRefusedWithTheNearest(t *testing.T) {
 // decaying is a loss that falls from 2.3 exponentially.
 func decaying(_ *config.Config, n int) float64 { return 2.3 * math.Exp(-float64(n)/3) }
 
+// hilly is a norm that falls, rises and falls, the higher the smaller beta1 is.
+func hilly(c *config.Config, n int) float64 {
+	return 1 + math.Exp(-float64(n)) + (2-c.Optimizer.Value("beta1"))*math.Exp(-math.Pow(float64(n)-15, 2)/20)
+}
+
 // recording makes a run in a directory, with a given loss and norm at step n.
 func recording(loss, norm func(c *config.Config, n int) float64) sweep.Options {
 	opt := sweep.Options{Parallel: 1}
@@ -134,33 +138,29 @@ func TestJudgingFindsWhatTheRunsWereMadeToShow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sweeps, err := r.Sweeps(Laptop)
-	if err != nil {
-		t.Fatal(err)
-	}
 	seedly := func(c *config.Config) float64 { return 1 + 0.1*float64(c.Seed) }
 	for _, c := range []struct {
 		name string
 		norm func(c *config.Config, n int) float64
 		want Outcome
 	}{
-		{"a norm that rises", func(c *config.Config, n int) float64 { return seedly(c) * (1 + c.Optimizer.Value("beta2")) }, Holds},
-		{"a norm that falls", func(c *config.Config, n int) float64 { return seedly(c) * (2 - c.Optimizer.Value("beta2")) }, Fails},
+		{"a norm that rises", func(c *config.Config, n int) float64 { return seedly(c) * (1 + c.Optimizer.Value("beta2")) }, Supported},
+		{"a norm that falls", func(c *config.Config, n int) float64 { return seedly(c) * (2 - c.Optimizer.Value("beta2")) }, Against},
 		{"a norm that stays", func(c *config.Config, n int) float64 { return seedly(c) }, Undecided},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var ts trials
-			for _, one := range sweeps[0].Runs {
-				made := &trial{sweep.Trial{History: recordOf(one.Config, decaying, c.norm)}}
-				made.Run, made.Result = one, &run.Result{Status: run.LossReached, Regime: diagnose.Monotone}
-				ts = append(ts, made)
-			}
-			found, err := r.judge(t.Context(), []trials{ts})
+			found, err := r.reach(t.Context(), Laptop, recorded(t, r, decaying, c.norm))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.HasPrefix(found.Verdict, "What is claimed of the norm "+said(c.want)) {
-				t.Errorf("verdict %q, want the norm's to be %s", found.Verdict, c.want)
+			for _, h := range found.Hypotheses {
+				want := Undecided // the accuracy is the same for each beta
+				if strings.HasPrefix(h.Name, "norm") {
+					want = c.want
+				}
+				if h.Outcome != want {
+					t.Errorf("want %s: %s", want, h)
+				}
 			}
 		})
 	}
@@ -172,11 +172,13 @@ func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 		sweeps: func(Scale) []sweep.Spec {
 			return []sweep.Spec{{
 				Name: "small", Seeds: sweep.Seeds(2),
-				Grid: settings{set("optimizer.lr", []float64{1e-3}), set("optimizer.beta2", []float64{0.9, 0.99})},
+				Grid: settings{set("optimizer.lr", betaLRs(Paper)[:1]), set("optimizer.beta2", []float64{0.9, 0.99})},
 			}}
 		},
-		judge: func(_ context.Context, sweeps []trials) (*Result, error) {
-			return judgeBeta(sweeps[0], "beta2", rising)
+		hypotheses: func(Scale) []Hypothesis { return betaHypotheses(Paper, "beta2", Up)[:2] },
+		judge: func(_ context.Context, f *Result, sweeps []trials) error {
+			judgeBeta(f, sweeps[0], "beta2")
+			return nil
 		},
 	}
 	dir := t.TempDir()
@@ -192,7 +194,7 @@ func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 	if made != 4*recordedSteps {
 		t.Errorf("%d steps were made, want those of 4 runs", made)
 	}
-	page, err := os.ReadFile(result.Path)
+	page, err := os.ReadFile(result.Page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,9 +208,12 @@ func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 			t.Errorf("the page has %s: it would need something beside itself", foreign)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, "figures", "norm-vs-beta2.png")); err != nil {
-		t.Error(err)
+	for _, file := range []string{filepath.Join("figures", "norm-vs-beta2.png"), "table.csv"} {
+		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
+			t.Error(err)
+		}
 	}
+	checkPages(t, dir)
 }
 
 func TestTheTwoParameterPictureHoldsWhereLRIsSmall(t *testing.T) {
@@ -217,15 +222,41 @@ func TestTheTwoParameterPictureHoldsWhereLRIsSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	result, err := r.Run(t.Context(), Laptop, t.TempDir(), sweep.Options{})
-	if err != nil || result.Outcome != Fails || !strings.HasPrefix(result.Verdict, "What is claimed of the ends holds") {
+	if err != nil || result.Outcome != Against {
 		t.Fatalf("%+v, %v", result, err)
 	}
-	for i, want := range []string{
-		"like lr^2.22 between the two smallest lr: holds. It is smaller than that of order 1 at every lr: holds.", "It is smaller than that of order 1 at every lr: holds.",
-		"holds. It is smaller than that of order 1 at every lr: fails, for it is not at 0.008, where it misses by 0.011 and order 1 by 0.0025.", "fails, for it is not at 0.008",
-	} {
-		if !strings.Contains(result.Findings[i], want) {
-			t.Errorf("finding %q lacks %q", result.Findings[i], want)
+	for name, want := range map[string]Number{"slope of 0.9, 0.5": 2.222, "nearer of 0.9, 0.5": 5, "ends of 0.9, 0.5": 5, "nearer of 0.3, 0.7": 4, "nearer of 0.5, 0.9": 1} {
+		if h := result.hypothesis(name); !near(float64(h.Effect), float64(want), 1e-3) {
+			t.Errorf("%s, want %g", h, want)
+		}
+	}
+	if !strings.Contains(result.Notes[0], "lr 0.008, where it misses by 0.011 and order 1 by 0.0025") {
+		t.Errorf("notes %q", result.Notes)
+	}
+}
+
+// checkPages compares the pages of prose with the verdict beside them.
+func checkPages(t *testing.T, dir string) {
+	t.Helper()
+	v, err := ReadVerdict(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile(filepath.Join(dir, readmeFile))
+	if err != nil || string(readme) != v.Markdown() {
+		t.Errorf("%s does not say what %s has (%v)", filepath.Join(dir, readmeFile), verdictFile, err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "index.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sentences := append([]string{v.Verdict, v.Made, v.Claim}, v.Notes...)
+	for _, h := range v.Hypotheses {
+		sentences = append(sentences, h.String())
+	}
+	for _, s := range sentences {
+		if !strings.Contains(html.UnescapeString(string(page)), s) {
+			t.Errorf("the page of %s does not say %q", dir, s)
 		}
 	}
 }

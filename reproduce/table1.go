@@ -13,7 +13,7 @@ import (
 
 func table1() *Reproduction {
 	return &Reproduction{
-		Name:  "table1",
+		Name:  "table-1",
 		Title: "The sign of the bias over beta1, beta2 and eps: predicted and measured",
 		Claim: "Table 1 of the paper: with eps small beside the squared gradients the bias penalizes the one-norm if beta1 > beta2 and hinders its decrease if beta2 > beta1; with eps large it penalizes the (two-)norm whatever the betas.",
 		Design: "What is measured is the realized bias, of what each step has beyond the update without memory: its drive on the norm, summed over the steps until the training loss is below 0.2, over the sum of the main drive's sizes; " +
@@ -23,20 +23,57 @@ func table1() *Reproduction {
 			if s == Laptop {
 				base = settings{set("data.subset", 500)}
 			}
-			betas := []float64{0.5, 0.9, 0.97}
 			return []sweep.Spec{{
-				Name: "table1",
+				Name: "table-1",
 				Base: append(base, set("steps", pick(s, 2500, 10_000, 20_000)), set("stop.loss", tableLoss),
 					set("record.bias", 5), set("record.sharpness", 0), set("record.state", 0), set("record.test", 0)),
-				Zip: settings{set("optimizer.eps", []float64{1e-8, 1e-2}), set("optimizer.lr", []float64{2e-4, 4e-3})},
+				Zip: settings{set("optimizer.eps", table1Eps), set("optimizer.lr", []float64{2e-4, 4e-3})},
 				Grid: settings{
-					set("optimizer.beta1", betas), set("optimizer.beta2", betas),
+					set("optimizer.beta1", table1Betas), set("optimizer.beta2", table1Betas),
 				},
 				Seeds: sweep.Seeds(pick(s, 4, 3, 3)),
 			}}
 		},
-		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeTable1(sweeps[0]) },
+		Changed: []string{earlier},
+		hypotheses: func(Scale) []Hypothesis {
+			var out []Hypothesis
+			for _, c := range table1Cells() {
+				if sign := predictedSign(c.beta1, c.beta2, c.eps); sign != 0 {
+					out = append(out, Hypothesis{
+						Name: c.name(), Claim: fmt.Sprintf("%s: %s", c.name(), signName(sign)), Measure: "realized drive on the norm over the main one", Test: Mean, Direction: Direction(sign),
+					})
+				}
+			}
+			return out
+		},
+		judge: func(_ context.Context, f *Result, sweeps []trials) error { judgeTable1(f, sweeps[0]); return nil },
 	}
+}
+
+// The grid of the table.
+var (
+	table1Betas = []float64{0.5, 0.9, 0.97}
+	table1Eps   = []float64{1e-8, 1e-2}
+)
+
+// A table1Cell is one of its combinations.
+type table1Cell struct{ eps, beta1, beta2 float64 }
+
+func (c table1Cell) name() string {
+	return fmt.Sprintf("eps %g, betas %g and %g", c.eps, c.beta1, c.beta2)
+}
+
+// table1Cells returns all of them: by eps, beta2, beta1.
+func table1Cells() []table1Cell {
+	var out []table1Cell
+	for _, eps := range table1Eps {
+		for _, beta2 := range table1Betas {
+			for _, beta1 := range table1Betas {
+				out = append(out, table1Cell{eps, beta1, beta2})
+			}
+		}
+	}
+	return out
 }
 
 // tableLoss is the training loss up to which the bias is measured.
@@ -56,19 +93,24 @@ func predictedSign(beta1, beta2, eps float64) int {
 	return 0
 }
 
-func judgeTable1(ts trials) (*Result, error) {
-	f := &Result{}
+func judgeTable1(f *Result, ts trials) {
 	table := report.Table{
-		Caption: "The realized bias's drive on the norm over the main one, until the training loss is below 0.2: means over seeds with 95% confidence intervals. Negative: penalized.",
-		Header:  []string{"eps", "beta1", "beta2", "predicted", "realized / main", "p", "steps that bear out order 2"},
+		Caption: "The drive on the norm of the bias over the main one, until the training loss is below 0.2, as the second-order equation predicts it and as it is: signs, and means over seeds with 95% confidence intervals. Negative: penalized; -: the interval holds 0.",
+		Header:  []string{"eps", "beta1", "beta2", "predicted", "realized", "predicted / main", "realized / main", "outcome", "steps that bear out order 2"},
 	}
 	heat := &report.Heatmap{Labels: report.Label{
-		Name: "table1", Title: "What the realized bias does to the norm, and the predicted sign",
+		Name: "table-1", Title: "What the realized bias does to the norm, and the predicted sign",
 		Caption: "Colours and numbers: the realized bias's drive on the norm over the main one, until the training loss is below 0.2; blue and negative: the bias penalizes the norm, orange and positive: it hinders its decrease, on the average over the steps. " +
-			"The sign in brackets is the prediction; a question mark says that the 95% interval over seeds holds 0. Thick lines part the predictions.",
+			"The sign in brackets is the prediction; a question mark says that the sign is undecided, or that none is predicted. Thick lines part the predictions.",
 	}}
-	cells, signs := tableCells(ts)
-	agree, against, open, next := 0, 0, 0, 0
+	cells := map[table1Cell]table1Effect{}
+	for _, c := range table1Cells() {
+		cells[c] = effectOf(ts.where("optimizer.eps", c.eps).where("optimizer.beta1", c.beta1).where("optimizer.beta2", c.beta2))
+		if f.hypothesis(c.name()) != nil {
+			f.giveEach(c.name(), cells[c].shares)
+		}
+	}
+	settle(f.Hypotheses)
 	for _, eps := range ts.numbers("optimizer.eps") {
 		panel := report.HeatPanel{Title: fmt.Sprintf("eps = %g", eps), X: "beta1", Y: "beta2", Diverging: true, Scale: "of the main drive"}
 		beta1s := ts.numbers("optimizer.beta1")
@@ -79,21 +121,18 @@ func judgeTable1(ts trials) (*Result, error) {
 			var texts []string
 			var regions []int
 			for _, beta1 := range beta1s {
-				d, holds, predicted, measured := cells[next].Difference, cells[next].holds, cells[next].predicted, signs[next]
-				next++
-				switch {
-				case predicted == 0:
-				case measured == 0:
-					open++
-				case measured == predicted:
-					agree++
-				default:
-					against++
-					f.say("Against the prediction: eps %g, beta1 %g, beta2 %g: %s. %.0f%% of the measured steps there bear out the second-order equation.", eps, beta1, beta2, d, 100*holds)
+				c := table1Cell{eps, beta1, beta2}
+				predicted, outcome := predictedSign(beta1, beta2, eps), Undecided
+				d, holds := stats.PairedT(cells[c].shares), cells[c].holds
+				if h := f.hypothesis(c.name()); h != nil {
+					outcome = h.Outcome
+				}
+				if outcome == Against {
+					f.say("Against the prediction, %s: %.0f%% of the measured steps there bear out the second-order equation, from which it is.", c.name(), 100*holds)
 				}
 				values, regions = append(values, -d.Mean), append(regions, predicted)
-				texts = append(texts, cellText(d.Mean, measured, predicted))
-				table.Rows = append(table.Rows, []string{fmt.Sprint(eps), fmt.Sprint(beta1), fmt.Sprint(beta2), signName(predicted), intervalText(d), stats.Probability(d.P), fmt.Sprintf("%.0f%%", 100*holds)})
+				texts = append(texts, cellText(d.Mean, outcome, predicted))
+				table.Rows = append(table.Rows, []string{fmt.Sprint(eps), fmt.Sprint(beta1), fmt.Sprint(beta2), signName(predicted), signName(signOf(d)), intervalText(stats.PairedT(cells[c].predicted)), intervalText(d), string(outcome), fmt.Sprintf("%.0f%%", 100*holds)})
 			}
 			panel.Values, panel.Texts, panel.Regions = append(panel.Values, values), append(panel.Texts, texts), append(panel.Regions, regions)
 		}
@@ -101,76 +140,60 @@ func judgeTable1(ts trials) (*Result, error) {
 		panel.Legend = []string{"penalized", "", "none", "", "hindered"}
 		heat.Panels = append(heat.Panels, panel)
 	}
-	f.Findings = append([]string{fmt.Sprintf("Of %d combinations with a predicted sign, %d have it (t-tests, the probability of any error below 0.05), %d have the other, %d are open.", agree+against+open, agree, against, open)}, f.Findings...)
-	switch {
-	case against > 0:
-		f.Outcome = Fails
-	case open > 0 || agree == 0:
-		f.Outcome = Undecided
-	default:
-		f.Outcome = Holds
-	}
-	f.Figures, f.Tables = []report.Drawing{heat}, []report.Table{table}
-	return f, nil
+	f.drawings, f.tables = []report.Drawing{heat}, []report.Table{table}
 }
 
-// effectOf returns the realized bias's drive over the main one in the runs of a cell, and the share of their steps that bear out the
-// second-order equation.
-func effectOf(cell trials) (effect stats.Difference, holds float64) {
-	var shares []float64
+// A table1Effect is the realized bias's drive over the main one in each run of a cell, a seed each, and the share of their steps that bear out the second-order
+// equation.
+type table1Effect struct {
+	shares    []float64
+	predicted []float64 // the same of the bias that the second-order equation predicts
+	holds     float64
+}
+
+func effectOf(cell trials) table1Effect {
+	var out table1Effect
 	better, measured := 0, 0
 	for _, t := range cell {
 		if !t.good() || sweep.FirstBelow(t.losses(), tableLoss) < 0 {
-			continue // it stops elsewhere
+			out.shares, out.predicted = append(out.shares, math.NaN()), append(out.predicted, math.NaN()) // it stops elsewhere
+			continue
 		}
-		realized, main := 0.0, 0.0
-		mains := t.column("drive.main")
+		realized, predicted, main := 0.0, 0.0, 0.0
+		mains, predictions := t.column("drive.main"), t.column("drive.predicted")
 		bornOut, judged := countBornOut(t)
 		better, measured = better+bornOut, measured+judged
 		for i, v := range t.column("drive.realized") {
 			if math.IsNaN(v) {
 				continue
 			}
-			realized, main = realized+v, main+math.Abs(mains[i])
+			realized, predicted, main = realized+v, predicted+predictions[i], main+math.Abs(mains[i])
 		}
-		shares = append(shares, realized/main)
+		out.shares, out.predicted = append(out.shares, realized/main), append(out.predicted, predicted/main)
 	}
-	return stats.PairedT(shares), share(better, measured)
+	out.holds = share(better, measured)
+	return out
 }
 
-// A tableCell is a combination of eps, beta1 and beta2: the realized bias there, the share of steps that bear the equation out, and the sign that it has.
-type tableCell struct {
-	stats.Difference
-	holds     float64
-	predicted int
-}
-
-// tableCells returns all combinations, and the signs that are measured, in the order of the table: eps, beta2, beta1.
-func tableCells(ts trials) (cells []tableCell, signs []int) {
-	var parts []evidence
-	for _, eps := range ts.numbers("optimizer.eps") {
-		for _, beta2 := range ts.numbers("optimizer.beta2") {
-			for _, beta1 := range ts.numbers("optimizer.beta1") {
-				d, holds := effectOf(ts.where("optimizer.eps", eps).where("optimizer.beta1", beta1).where("optimizer.beta2", beta2))
-				cells = append(cells, tableCell{d, holds, predictedSign(beta1, beta2, eps)})
-				parts = append(parts, rising.differs(d))
-			}
-		}
+// signOf is the sign of a mean whose interval does not hold 0.
+func signOf(d stats.Difference) int {
+	switch {
+	case d.Mean-d.Half > 0:
+		return 1
+	case d.Mean+d.Half < 0:
+		return -1
 	}
-	for _, o := range judged(parts...) {
-		signs = append(signs, map[Outcome]int{Holds: 1, Fails: -1}[o])
-	}
-	return cells, signs
+	return 0
 }
 
 func signName(sign int) string { return []string{"penalized", "-", "hindered"}[sign+1] }
 
-func cellText(mean float64, measured, predicted int) string {
+func cellText(mean float64, outcome Outcome, predicted int) string {
 	if math.IsNaN(mean) {
 		return "-"
 	}
 	doubt := ""
-	if measured == 0 {
+	if outcome == Undecided {
 		doubt = "?"
 	}
 	return fmt.Sprintf("%+.2g%s [%s]", mean, doubt, []string{"-", "0", "+"}[predicted+1])

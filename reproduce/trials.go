@@ -75,10 +75,11 @@ func (t *trial) column(name string) []float64 {
 
 // at returns a measurement where the training loss first passes a level, NaN if it never does.
 func (t *trial) at(column string, loss float64) float64 {
-	if !t.good() {
+	values := t.column(column)
+	if !t.good() || values == nil {
 		return math.NaN()
 	}
-	return sweep.AtLoss(t.losses(), t.column(column), loss)
+	return sweep.AtLoss(t.losses(), values, loss)
 }
 
 // logNormAt returns the logarithm of the excess norm where the training loss passes a level, interpolated in the logarithms of both; NaN if
@@ -184,6 +185,20 @@ func (ts trials) matrix(key string, measure func(*trial) float64) [][]float64 {
 	for _, t := range ts {
 		row, column := slices.Index(seeds, t.Run.Config.Get("seed")), slices.Index(columns, t.Run.Config.Get(key))
 		out[row][column] = measure(t)
+	}
+	return out
+}
+
+// votes asks of every run whether it does something, and whether it counts: a row a seed, with 1 for each run that does and -1 for each that does not. Runs of a
+// seed have examples and weights in common, and are no independent evidence.
+func votes(ts trials, does func(*trial) (yes, counts bool)) [][]float64 {
+	seeds := ts.values("seed")
+	out := make([][]float64, len(seeds))
+	for _, t := range ts {
+		if yes, counts := does(t); counts {
+			i := slices.Index(seeds, t.Run.Config.Get("seed"))
+			out[i] = append(out[i], float64(2*count(yes)-1))
+		}
 	}
 	return out
 }

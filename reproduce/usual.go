@@ -32,7 +32,14 @@ func usual() *Reproduction {
 				usualSweep(6, min(seeds, 3), nil, set("model.name", "cnn"), set("data.subset", subset)),
 			}
 		},
-		judge: func(_ context.Context, sweeps []trials) (*Result, error) { return judgeUsual(sweeps) },
+		Changed: []string{earlier},
+		hypotheses: func(Scale) []Hypothesis {
+			return []Hypothesis{
+				{Name: "near", Claim: "Order 2 with the memory as state is at least three times nearer than order 1 on smooth networks", Measure: "runs", Test: Majority, Direction: Up},
+				{Name: "nearer", Claim: "It is at least ten times nearer than order 2 without memory, or that ran away", Measure: "runs", Test: Majority, Direction: Up},
+			}
+		},
+		judge: func(_ context.Context, f *Result, sweeps []trials) error { judgeUsual(f, sweeps); return nil },
 	}
 }
 
@@ -53,8 +60,7 @@ func usualSweep(run, seeds int, also []string, changed ...schema.Setting) sweep.
 	}
 }
 
-func judgeUsual(sweeps []trials) (*Result, error) {
-	f := &Result{}
+func judgeUsual(f *Result, sweeps []trials) {
 	chart := &report.Chart{
 		Height: 2.2,
 		Labels: report.Label{
@@ -87,21 +93,15 @@ func judgeUsual(sweeps []trials) (*Result, error) {
 		}
 		smooth = append(smooth, ts...)
 	}
-	near := bySeeds(smooth, func(t *trial) (yes, counts bool) {
+	f.give("near", votes(smooth, func(t *trial) (yes, counts bool) {
 		first, second := end(t, "state-1.relative_distance"), end(t, "state-2.relative_distance")
 		return 3*second < first, !math.IsNaN(second)
-	})
-	nearer := bySeeds(smooth, func(t *trial) (yes, counts bool) {
+	}))
+	f.give("nearer", votes(smooth, func(t *trial) (yes, counts bool) {
 		second, memoryless := end(t, "state-2.relative_distance"), end(t, "memoryless-2.relative_distance")
 		return math.IsNaN(memoryless) || 10*second < memoryless, !math.IsNaN(second) && slices.Contains(t.Run.Config.Beside, "memoryless-2") // NaN: it ran away
-	})
-	outcomes := judged(near.evidence, nearer.evidence)
-	f.say("Order 2 with the memory as state is at least three times nearer than order 1 on smooth networks: %s, in %s.", outcomes[0], near)
-	f.say("It is at least ten times nearer than order 2 without memory, or that ran away: %s, in %s.", outcomes[1], nearer)
-	f.sayCorrected(len(outcomes))
-	f.Outcome = all(outcomes...)
-	f.Figures, f.Tables = []report.Drawing{chart}, []report.Table{table}
-	return f, nil
+	}))
+	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
 }
 
 // ends returns the last value of a column in each run.

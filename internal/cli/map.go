@@ -118,7 +118,7 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 	f.IntSliceVar(&o.Batch, "batch", nil, "sizes of mini-batches, 0 for the full batch (default 0,100)")
 	f.StringVar(&at, "at", "", "beta1,beta2: print the sentence for this pair; alone, map it only")
 	f.IntVar(&o.Seeds, "seeds", 1, "seeds for each combination")
-	f.StringVar(&scale, "scale", string(reproduce.Laptop), "laptop, workstation or paper")
+	f.StringVar(&scale, "scale", string(reproduce.Laptop), "laptop, small or paper")
 	completeWords(cmd, "scale", scales()...)
 	f.StringVar(&out, "out", "", "directory (default reproductions/map-SCALE)")
 	f.BoolVar(&quiet, "quiet", false, "no progress")

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/experiment/sweep"
 	"shadowflow/internal/plural"
-	"shadowflow/report"
 	"shadowflow/reproduce"
 )
 
@@ -30,8 +30,12 @@ func newReproduce() *cobra.Command {
 its runs, draws the figures on a page that needs nothing beside itself, and ends in a verdict with the test and its numbers.
 Interrupted, it continues where it was when it is called again.
 
-The scale laptop takes minutes on two cores with the embedded digits; workstation takes part of CIFAR-10; paper takes the paper's
-setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`,
+The scale laptop takes minutes on two cores with the embedded digits; small takes hours, with part of Fashion-MNIST (Debian's package
+dataset-fashion-mnist); paper takes the paper's setting. Figures 4 to 12 at the scale paper are for a cluster: a call estimates the time,
+and writes the sweeps, for sweep run-one; once all runs are there, the same call judges them.
+
+Beside the page, OUT has verdict.json with the hypotheses, their numbers and what became of them, README.md, which says the same in
+prose, and the tables as CSV.`,
 		Example: "  shadowflow reproduce --list\n  shadowflow reproduce norm-vs-beta2\n  shadowflow reproduce causes --scale paper --plan",
 		Args:    cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -46,8 +50,11 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 			if list && len(args) > 0 {
 				return misuse("--list: of no use with a name, which is %q", args[0])
 			}
+			if s := reproduce.Scale(scale); !slices.Contains(reproduce.Scales(), s) {
+				return misuse("--scale %q: want one of %v", scale, reproduce.Scales())
+			}
 			if list && asJSON {
-				return printJSON(w, reproductionsJSON())
+				return printJSON(w, reproductionsJSON(reproduce.Scale(scale)))
 			}
 			if list {
 				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -64,14 +71,11 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 				return misused{err}
 			}
 			s := reproduce.Scale(scale)
-			if !slices.Contains(reproduce.Scales(), s) {
-				return misuse("--scale %q: want one of %v", scale, reproduce.Scales())
-			}
 			if out == "" {
 				out = filepath.Join("reproductions", r.Name+"-"+scale)
 			}
 			if !planOnly {
-				if err := mayWrite(*force, report.PagePaths(out)...); err != nil {
+				if err := mayWrite(*force, reproduce.Paths(out)...); err != nil {
 					return err
 				}
 			}
@@ -79,11 +83,22 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 			if err != nil {
 				return err
 			}
-			if !asJSON {
-				fmt.Fprintf(w, "%s\n\nClaim: %s\n\nDesign: %s\n\n", r.Title, r.Claim, r.Design)
+			sweeps, err := r.Sweeps(s)
+			if err != nil {
+				return err
 			}
-			if planOnly {
-				return planReproduction(cmd, r, s, out, asJSON)
+			cluster, err := r.ForACluster(s, sweeps, out)
+			if err != nil {
+				return err
+			}
+			if !asJSON {
+				printDesign(w, r, s)
+			}
+			if planOnly || cluster {
+				return planReproduction(cmd, r, sweeps, cluster, out, asJSON)
+			}
+			if err := r.Needs(s); err != nil {
+				return err
 			}
 			if !quiet {
 				opt.Progress = sweepProgress(cmd.ErrOrStderr())
@@ -96,22 +111,22 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 				return err
 			}
 			if asJSON {
-				err = printJSON(w, reproductionOutput{r.Name, r.Title, r.Claim, r.Design, string(result.Outcome), result.Verdict, result.Findings, result.Path})
+				err = printJSON(w, reproductionOutput{result.Verdict, result.Page})
 			} else {
 				printReproduction(w, result)
 			}
 			if err := errors.Join(err, noneFailed(result.Failed, result.Runs)); err != nil {
 				return err
 			}
-			if result.Outcome == reproduce.Fails {
-				return against{errors.New("the claim fails")}
+			if result.Outcome == reproduce.Against {
+				return against{errors.New("there is evidence against the claim")}
 			}
 			return nil
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&list, "list", false, "print the names of the reproductions")
-	f.StringVar(&scale, "scale", string(reproduce.Laptop), "laptop, workstation or paper")
+	f.StringVar(&scale, "scale", string(reproduce.Laptop), "laptop, small or paper")
 	completeWords(cmd, "scale", scales()...)
 	f.StringVar(&out, "out", "", "directory (default reproductions/NAME-SCALE)")
 	f.BoolVar(&planOnly, "plan", false, "write the sweeps and print them, and make no runs")
@@ -122,30 +137,49 @@ setting, whose sweeps are in OUT after a start, for sweep run-one on a cluster.`
 	return cmd
 }
 
+// printDesign prints what is tested, and how, before anything is run.
+func printDesign(w io.Writer, r *reproduce.Reproduction, s reproduce.Scale) {
+	fmt.Fprintf(w, "%s\n\nClaim: %s\n\nDesign: %s\n\nHypotheses:\n", r.Title, r.Claim, r.Design)
+	for _, h := range r.Hypotheses(s) {
+		fmt.Fprintf(w, "- %s\n", h)
+	}
+	for _, changed := range r.Changed {
+		fmt.Fprintf(w, "\nChanged after numbers had been looked at: %s\n", changed)
+	}
+	fmt.Fprintln(w)
+}
+
 func printReproduction(w io.Writer, r *reproduce.Result) {
-	fmt.Fprintf(w, "Verdict (%s): %s\n\n", r.Outcome, r.Verdict)
-	for _, sentence := range r.Findings {
+	fmt.Fprintf(w, "Verdict (%s): %s\n\n", r.Outcome, r.Verdict.Verdict)
+	for _, h := range r.Verdict.Hypotheses {
+		fmt.Fprintf(w, "- %s\n", h)
+	}
+	for _, sentence := range r.Notes {
 		fmt.Fprintf(w, "- %s\n", sentence)
 	}
-	fmt.Fprintf(w, "\npage: %s\n", r.Path)
+	fmt.Fprintf(w, "\npage: %s\n", r.Page)
 }
 
-// reproductionOutput is a reproduction for JSON.
+// reproductionOutput is a reproduction for JSON: its verdict.json, and where the page is.
 type reproductionOutput struct {
-	Name     string   `json:"name"`
-	Title    string   `json:"title"`
-	Claim    string   `json:"claim"`
-	Design   string   `json:"design"`
-	Outcome  string   `json:"outcome"`
-	Verdict  string   `json:"verdict"`
-	Findings []string `json:"findings"`
-	Page     string   `json:"page"`
+	reproduce.Verdict
+	Page string `json:"page"`
 }
 
-func reproductionsJSON() []map[string]string {
-	var out []map[string]string
+// reproductionListed is a reproduction in the list.
+type reproductionListed struct {
+	Name       string                 `json:"name"`
+	Title      string                 `json:"title"`
+	Claim      string                 `json:"claim"`
+	Design     string                 `json:"design"`
+	Changed    []string               `json:"changed"`
+	Hypotheses []reproduce.Hypothesis `json:"hypotheses"`
+}
+
+func reproductionsJSON(s reproduce.Scale) []reproductionListed {
+	var out []reproductionListed
 	for _, r := range reproduce.All() {
-		out = append(out, map[string]string{"name": r.Name, "title": r.Title, "claim": r.Claim, "design": r.Design})
+		out = append(out, reproductionListed{r.Name, r.Title, r.Claim, r.Design, r.Changed, r.Hypotheses(s)})
 	}
 	return out
 }
@@ -159,11 +193,17 @@ func noneFailed(failed, of int) error {
 		"and shadowflow sweep --retry-failed makes them again", failed, plural.Of(of, "run"))
 }
 
-// planReproduction writes the sweeps, each ready to be made one run at a time.
-func planReproduction(cmd *cobra.Command, r *reproduce.Reproduction, s reproduce.Scale, out string, asJSON bool) error {
-	sweeps, err := r.Sweeps(s)
-	if err != nil {
-		return err
+// estimateSeconds is about how long gradients are timed for an estimate.
+const estimateSeconds = 2
+
+// planReproduction writes the sweeps, each ready to be made one run at a time, and estimates the time of those for a cluster.
+func planReproduction(cmd *cobra.Command, r *reproduce.Reproduction, sweeps []*sweep.Sweep, cluster bool, out string, asJSON bool) error {
+	var estimate *reproduce.Estimate
+	if cluster {
+		var err error
+		if estimate, err = r.Estimate(cmd.Context(), sweeps, estimateSeconds); err != nil {
+			return err
+		}
 	}
 	type plan struct {
 		Dir  string `json:"dir"`
@@ -181,7 +221,14 @@ func planReproduction(cmd *cobra.Command, r *reproduce.Reproduction, s reproduce
 		}
 	}
 	if asJSON {
-		return printJSON(cmd.OutOrStdout(), map[string]any{"name": r.Name, "sweeps": plans})
+		plan := map[string]any{"name": r.Name, "sweeps": plans}
+		if estimate != nil {
+			plan["seconds"] = estimate.Seconds
+		}
+		return printJSON(cmd.OutOrStdout(), plan)
+	}
+	if estimate != nil {
+		fmt.Fprintln(cmd.OutOrStdout(), estimate)
 	}
 	if len(sweeps) == 0 {
 		fmt.Fprintln(cmd.OutOrStdout(), "a computation in closed form: it makes no runs")

@@ -185,7 +185,7 @@ func TestTheShellCompletes(t *testing.T) {
 		{"objectives", "verify --objective ", "rosenbrock"},
 		{"batches", "verify --batches ", "shuffled"},
 		{"optimizers to derive", "derive ", "lion"},
-		{"scales", "reproduce --scale ", "workstation"},
+		{"scales", "reproduce --scale ", "small"},
 		{"reproductions", "reproduce ", "norm-vs-beta2"},
 		{"formats of config", "config --format ", "json-schema"},
 		{"formats of export", "export --format ", "parquet"},

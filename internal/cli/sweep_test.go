@@ -78,7 +78,7 @@ func TestBadSweepsAreRefusedBeforeAnythingStarts(t *testing.T) {
 
 func TestReproductionsAreListedAndPlanned(t *testing.T) {
 	text, code := sayings("reproduce", "--list")
-	for _, name := range []string{"bilinear", "norm-vs-beta2", "norm-vs-beta1", "hill", "order", "datasets", "minibatch", "table1", "causes"} {
+	for _, name := range []string{"bilinear", "norm-vs-beta2", "norm-vs-beta1", "hill", "order", "datasets", "minibatch", "table-1", "figure-4", "figure-12", "causes"} {
 		if code != 0 || !strings.Contains(text, "\n"+name+" ") && !strings.HasPrefix(text, name) {
 			t.Errorf("no %s in\n%s", name, text)
 		}
@@ -86,6 +86,10 @@ func TestReproductionsAreListedAndPlanned(t *testing.T) {
 	dir := t.TempDir()
 	text, code = sayings("reproduce", "causes", "--scale", "paper", "--plan", "--out", dir)
 	if code != 0 || !strings.Contains(text, "Claim: ") || !strings.Contains(text, "sweep run-one") {
+		t.Errorf("%s", text)
+	}
+	text, code = sayings("reproduce", "figure-8", "--scale", "paper", "--out", dir)
+	if code != 0 || !strings.Contains(text, "years on this machine") || !strings.Contains(text, "figure-8: 78 runs") || !strings.Contains(text, "Hypotheses:\n- The top of the norm's hill falls with beta1 at lr 7.5e-05. ") {
 		t.Errorf("%s", text)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "causes-cnn-cifar10", "sweep.yaml")); err != nil {

@@ -1,0 +1,150 @@
+package reproduce
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write docs/findings.md from results/*/verdict.json")
+
+// committed returns the verdicts of results, in the order of the reproductions.
+func committed(t *testing.T) []*Verdict {
+	t.Helper()
+	var out []*Verdict
+	for _, r := range All() {
+		dir := filepath.Join("..", "results", r.Name)
+		if _, err := os.Stat(filepath.Join(dir, verdictFile)); err != nil {
+			continue // not there, or on its way
+		}
+		v, err := ReadVerdict(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+func TestTheFindingsAreThoseOfTheResults(t *testing.T) {
+	const file = "../docs/findings.md"
+	want := Findings(committed(t))
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(file); err != nil || string(got) != want {
+		t.Errorf("docs/findings.md is not what the results say (%v): go test ./reproduce -run TestTheFindings -update makes it anew", err)
+	}
+}
+
+func TestThePagesOfTheResultsSayWhatTheirVerdictsHave(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "results", "*", verdictFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		dir := filepath.Dir(file)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			checkPages(t, dir)
+			v, err := ReadVerdict(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := Find(v.Name)
+			if err != nil || v.Name != filepath.Base(dir) {
+				t.Fatalf("it is of %s: %v", v.Name, err)
+			}
+			for _, f := range slices.Concat(v.Figures, v.Tables) {
+				if _, err := os.Stat(filepath.Join(dir, f.File)); err != nil {
+					t.Error(err)
+				}
+			}
+			if !haveFashion() {
+				t.Skip("hypotheses are of the data that there are")
+			}
+			var tested []Hypothesis
+			for _, f := range v.Hypotheses {
+				tested = append(tested, f.Hypothesis)
+			}
+			if want := r.Hypotheses(v.Scale); !reflect.DeepEqual(tested, want) || v.Claim != r.Claim || v.Design != r.Design {
+				t.Errorf("it tested %v, and the definition has %v: make it again", tested, want)
+			}
+			again := slices.Clone(v.Hypotheses)
+			for i, f := range v.Hypotheses {
+				again[i] = f.weigh(plain(f.Numbers))
+			}
+			settle(again)
+			for i, f := range again {
+				if f.Outcome != v.Hypotheses[i].Outcome || f.String() != v.Hypotheses[i].String() {
+					t.Errorf("its numbers say %s\nand it says %s", f, v.Hypotheses[i])
+				}
+			}
+		})
+	}
+}
+
+func plain(rows [][]Number) [][]float64 {
+	out := make([][]float64, len(rows))
+	for i, row := range rows {
+		for _, v := range row {
+			out[i] = append(out[i], float64(v))
+		}
+	}
+	return out
+}
+
+func TestEveryReproductionAnswersAQuestion(t *testing.T) {
+	asked := map[string]bool{}
+	for _, q := range questions {
+		for _, name := range q.answers {
+			asked[name] = true
+			if _, err := Find(name); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, r := range All() {
+		if !asked[r.Name] {
+			t.Errorf("%s answers no question of docs/findings.md", r.Name)
+		}
+	}
+}
+
+func TestWhatComesOutAgainstIsSaidFirst(t *testing.T) {
+	bad := Hypothesis{Name: "b", Claim: "The moon is large", Measure: "moons", Test: Bound, Direction: Up, Least: 2}.weigh([][]float64{{1}})
+	good := Hypothesis{Name: "g", Claim: "The sun is large", Measure: "suns", Test: Bound, Direction: Up, Least: 1}.weigh([][]float64{{1}})
+	v := &Verdict{Name: "table-1", Title: "Sizes", Scale: Laptop, Hypotheses: []Finding{good, bad}}
+	settle(v.Hypotheses)
+	text := Findings([]*Verdict{v})
+	first, rest, _ := strings.Cut(text, questions[0].asked)
+	if !strings.Contains(first, "[Sizes](../results/table-1/README.md), at scale laptop: The moon is large: against. Moons: 1; wanted: at least 2.") || strings.Contains(first, "The sun") {
+		t.Errorf("first: %s", first)
+	}
+	if !strings.Contains(rest, "The sun is large: supported") || !strings.Contains(rest, "Not run yet, so that nothing is said of it: `shadowflow reproduce causes`.") {
+		t.Errorf("then: %s", rest)
+	}
+}
+
+// Every claim, of records in place of training, in which most columns lack: nothing is decided, and nothing breaks.
+func TestEveryClaimIsJudgedWhateverIsMissing(t *testing.T) {
+	for _, r := range All() {
+		if r.sweeps == nil {
+			continue
+		}
+		t.Run(r.Name, func(t *testing.T) {
+			result, err := r.reach(t.Context(), Laptop, recorded(t, r, decaying, hilly))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(result.Hypotheses) != len(r.Hypotheses(Laptop)) || len(result.drawings)+len(result.tables) == 0 {
+				t.Errorf("%d hypotheses, %d drawings, %d tables", len(result.Hypotheses), len(result.drawings), len(result.tables))
+			}
+		})
+	}
+}

@@ -1,0 +1,273 @@
+package reproduce
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"shadowflow/internal/stats"
+)
+
+// A Hypothesis is a sentence about numbers, and all that is needed to judge it: it is part of a claim's definition, and written before the numbers are there.
+// Seeds are the unit of evidence, and are paired: a seed has the same initial weights and the same batches in each setting.
+type Hypothesis struct {
+	Name string `json:"name"`
+	// Family names the hypotheses that are corrected together, by Holm's method.
+	Family string `json:"family"`
+	Claim  string `json:"claim"`
+	// Measure is what is measured, of each seed unless the test is Bound.
+	Measure   string    `json:"measure"`
+	Test      Test      `json:"test"`
+	Direction Direction `json:"direction"`
+	// Least is the least effect that supports the hypothesis; of a Bound, the bound.
+	Least float64 `json:"least_effect"`
+	// Seeds is how many there are; 0: nothing is random.
+	Seeds int `json:"seeds"`
+}
+
+// String says what will be tested, and how.
+func (h Hypothesis) String() string {
+	if h.Test == Bound {
+		return fmt.Sprintf("%s. %s: at %s %s.", h.Claim, capital(h.Measure), h.Direction.word("least", "most"), short(h.Least))
+	}
+	least := ""
+	if h.Least > 0 {
+		least = fmt.Sprintf(", least effect %s", short(h.Least))
+	}
+	return fmt.Sprintf("%s. %s: %s, %d seeds%s; family %q.", h.Claim, capital(h.Measure), h.Test.name(), h.Seeds, least, h.Family)
+}
+
+// name is that of the test.
+func (t Test) name() string {
+	return map[Test]string{Trend: "Page's test", Mean: "t-test over seeds", Majority: "sign test over seeds"}[t]
+}
+
+// A Test says how numbers are judged, and what the size of an effect is.
+type Test string
+
+// The tests. Each is given rows of numbers, a row a seed.
+const (
+	// Trend is Page's test of whether the numbers of a row, which are those along a grid, rise or fall within seeds. The effect is the mean over seeds of
+	// Kendall's rank correlation with the grid.
+	Trend Test = "trend"
+	// Mean is the t-test of whether the mean over seeds, of one number each, differs from 0. The effect is the mean.
+	Mean Test = "mean"
+	// Majority is the sign test over seeds of whether most of a seed's runs, 1 where they do and -1 where they do not, do something. The effect is the
+	// share of the seeds that agree less that of those that disagree.
+	Majority Test = "majority"
+	// Bound asks whether one number, in which nothing is random, keeps within a bound. The effect is the number.
+	Bound Test = "bound"
+)
+
+// Direction is that of a claimed effect.
+type Direction int
+
+// The directions.
+const (
+	Up   Direction = 1
+	Down Direction = -1
+)
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Direction) MarshalText() ([]byte, error) { return []byte(d.word("up", "down")), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Direction) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "up":
+		*d = Up
+	case "down":
+		*d = Down
+	default:
+		return fmt.Errorf("direction %q: want up or down", text)
+	}
+	return nil
+}
+
+func (d Direction) word(up, down string) string {
+	if d == Up {
+		return up
+	}
+	return down
+}
+
+// A Finding is a hypothesis and what became of it.
+type Finding struct {
+	Hypothesis
+	// Numbers are those that were judged, a row a seed.
+	Numbers [][]Number `json:"numbers"`
+	// Given is the number of seeds that count: Page's test leaves out those that lack a number, the sign test those that are even.
+	Given int `json:"given"`
+	// Effect is its size, Low and High are the ends of its 95% bootstrap interval over seeds.
+	Effect Number `json:"effect"`
+	Low    Number `json:"low"`
+	High   Number `json:"high"`
+	// Change is how much the numbers of a Trend change from the first to the last of the grid, with its interval; ChangeUnit is "%" where they are all positive.
+	Change     Number `json:"change"`
+	ChangeLow  Number `json:"change_low"`
+	ChangeHigh Number `json:"change_high"`
+	ChangeUnit string `json:"change_unit,omitempty"`
+	// P is the probability of such evidence, in its direction (of a Mean, two-sided), if there were nothing to find, Corrected that after Holm's
+	// correction for the family.
+	P         Number  `json:"p"`
+	Corrected Number  `json:"p_corrected"`
+	Outcome   Outcome `json:"outcome"`
+
+	evidence evidence
+}
+
+// weigh measures the effect and the evidence in rows of numbers. The outcome needs the family.
+func (h Hypothesis) weigh(rows [][]float64) Finding {
+	none := Number(math.NaN())
+	f := Finding{Hypothesis: h, Numbers: numbersOf(rows), Outcome: Undecided, evidence: nothing, Change: none, ChangeLow: none, ChangeHigh: none, P: none, Corrected: none}
+	var effects []float64 // of each seed
+	switch h.Test {
+	case Trend:
+		for _, row := range rows {
+			if !slices.ContainsFunc(row, math.IsNaN) {
+				effects = append(effects, stats.Kendall(row))
+			}
+		}
+		trend := stats.PageTrend(rows)
+		f.evidence = evidence{trend.Up, trend.Down}.towards(h.Direction)
+		f.change(rows)
+	case Mean:
+		for _, row := range rows {
+			if !math.IsNaN(row[0]) && !math.IsInf(row[0], 0) {
+				effects = append(effects, row[0])
+			}
+		}
+		if d := stats.PairedT(effects); d.Mean > 0 {
+			f.evidence = evidence{d.P, 1}.towards(h.Direction)
+		} else {
+			f.evidence = evidence{1, d.P}.towards(h.Direction)
+		}
+	case Majority:
+		agree := 0
+		for _, row := range rows {
+			if vote := voteOf(row); vote != 0 {
+				effects = append(effects, vote)
+				agree += count(vote > 0)
+			}
+		}
+		if n := len(effects); n > 0 {
+			more, less := stats.SignTest(agree, n)
+			f.evidence = evidence{more, less}.towards(h.Direction)
+		}
+	case Bound:
+		if len(rows) > 0 {
+			effects = append(effects, rows[0][0])
+		}
+	}
+	f.Given = len(effects)
+	mean, low, high := stats.Bootstrap(effects)
+	f.Effect, f.Low, f.High = Number(mean), Number(low), Number(high)
+	if h.Test != Bound {
+		f.P = Number(f.evidence.p())
+	}
+	return f
+}
+
+// voteOf is 1 where most of a seed's runs do something, -1 where most do not, and 0 where they are even, or none counts.
+func voteOf(row []float64) float64 {
+	balance := 0.0
+	for _, v := range row {
+		if !math.IsNaN(v) {
+			balance += v
+		}
+	}
+	return float64(cmp.Compare(balance, 0))
+}
+
+// change measures by how much the numbers grow from the first to the last column within rows.
+func (f *Finding) change(rows [][]float64) {
+	positive := true
+	for _, row := range rows {
+		first, last := row[0], row[len(row)-1]
+		positive = positive && !(first <= 0) && !(last <= 0)
+	}
+	var changes []float64
+	for _, row := range rows {
+		if first, last := row[0], row[len(row)-1]; positive {
+			changes = append(changes, math.Log(last/first))
+		} else {
+			changes = append(changes, last-first)
+		}
+	}
+	mean, low, high := stats.Bootstrap(changes)
+	if positive {
+		percent := func(log float64) float64 { return 100 * math.Expm1(log) }
+		f.ChangeUnit, mean, low, high = "%", percent(mean), percent(low), percent(high)
+	}
+	f.Change, f.ChangeLow, f.ChangeHigh = Number(mean), Number(low), Number(high)
+}
+
+// settle says what becomes of the hypotheses. One is supported, or decided against, where the probability of such evidence after Holm's correction for its
+// family is below the level, and the interval of the effect lies on that side of 0; it is supported if the effect is no smaller than the least, too.
+func settle(findings []Finding) {
+	families := map[string][]int{}
+	for i, f := range findings {
+		if f.Test == Bound {
+			findings[i].Outcome = f.bounded()
+			continue
+		}
+		families[f.Family] = append(families[f.Family], i)
+	}
+	for _, members := range families {
+		parts := make([]evidence, len(members))
+		for k, i := range members {
+			parts[k] = findings[i].evidence
+		}
+		corrected := holm(parts)
+		for k, i := range members {
+			findings[i].Corrected = Number(corrected[k])
+			findings[i].Outcome = findings[i].decided(corrected[k])
+		}
+	}
+}
+
+func (f Finding) decided(corrected float64) Outcome {
+	towards := float64(f.Effect) * float64(f.Direction)
+	near := math.Min(float64(f.Low)*float64(f.Direction), float64(f.High)*float64(f.Direction)) // ends of the interval
+	far := math.Max(float64(f.Low)*float64(f.Direction), float64(f.High)*float64(f.Direction))
+	switch {
+	case !(corrected < level):
+		return Undecided
+	case f.evidence.with < f.evidence.against && near > 0 && towards >= f.Least:
+		return Supported
+	case f.evidence.against < f.evidence.with && far < 0:
+		return Against
+	}
+	return Undecided
+}
+
+func (f Finding) bounded() Outcome {
+	switch effect := float64(f.Effect); {
+	case math.IsNaN(effect):
+		return Undecided
+	case f.Direction == Up && effect >= f.Least, f.Direction == Down && effect <= f.Least:
+		return Supported
+	}
+	return Against
+}
+
+// holm returns the probabilities of the parts' evidence after Holm's correction (Scand. J. Statist. 6, 1979): the probability that any of those below a level is
+// there by chance is at most that level, however many there are.
+func holm(parts []evidence) []float64 {
+	order := make([]int, len(parts))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(parts[a].p(), parts[b].p()) })
+	out := make([]float64, len(parts))
+	most := 0.0
+	for k, i := range order {
+		most = math.Max(most, math.Min(1, parts[i].p()*float64(len(parts)-k)))
+		out[i] = most
+	}
+	return out
+}
+
+// earlier is what is to be said of claims whose runs had been looked at before this form of their hypotheses was written.
+const earlier = "families, least effects and the form of the tests were set after runs of earlier versions at the laptop's scale had been looked at."

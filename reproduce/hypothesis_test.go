@@ -1,0 +1,117 @@
+package reproduce
+
+import (
+	"encoding/json"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestHolmsCorrectionDecidesNoMoreThanItMay(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		parts []evidence
+		want  []float64
+	}{
+		{"one test is as it is", []evidence{{0.04, 0.9}}, []float64{0.04}},
+		{"two are doubled", []evidence{{0.04, 0.9}, {0.5, 0.5}}, []float64{0.08, 0.5}},
+		{"what is decided leaves the level to the rest", []evidence{{0.04, 0.9}, {0.9, 0.01}}, []float64{0.04, 0.02}},
+		{"none is below one before it", []evidence{{0.02, 1}, {0.021, 1}, {0.022, 1}}, []float64{0.06, 0.06, 0.06}},
+		{"no number decides nothing", []evidence{{math.NaN(), math.NaN()}}, []float64{1}},
+		{"nothing", nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := holm(c.parts)
+			same := slices.EqualFunc(got, c.want, func(a, b float64) bool { return near(a, b, 1e-12) })
+			if !same {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestAHypothesisIsDecidedByItsSeeds(t *testing.T) {
+	nan := math.NaN()
+	rising, mixed := []float64{1, 2, 3, 4, 5}, []float64{2, 1, 3, 4, 5}
+	falling := []float64{5, 4, 3, 2, 1}
+	trend := Hypothesis{Test: Trend, Direction: Up, Least: 0.2}
+	mean := Hypothesis{Test: Mean, Direction: Down}
+	for _, c := range []struct {
+		name   string
+		h      Hypothesis
+		rows   [][]float64
+		want   Outcome
+		effect float64
+	}{
+		{"a rise", trend, [][]float64{rising, rising, mixed}, Supported, (1 + 1 + 0.8) / 3},
+		{"a fall against a rise", trend, [][]float64{falling, falling, falling}, Against, -1},
+		{"a seed that lacks a number does not count", trend, [][]float64{rising, rising, {1, 2, nan, 4, 5}}, Supported, 1},
+		// Page's test is sure of a single seed with so many values, and yet knows nothing of others.
+		{"one seed", trend, [][]float64{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}, Undecided, 1},
+		{"seeds that disagree", trend, [][]float64{rising, falling, rising}, Undecided, 1.0 / 3},
+		{"less than the least effect", Hypothesis{Test: Trend, Direction: Up, Least: 0.95}, [][]float64{rising, rising, mixed}, Undecided, (1 + 1 + 0.8) / 3},
+		{"a negative mean", mean, [][]float64{{-1}, {-1.1}, {-0.9}, {nan}}, Supported, -1},
+		{"a positive mean", mean, [][]float64{{1}, {1.1}, {0.9}}, Against, 1},
+		{"a small mean", Hypothesis{Test: Mean, Direction: Down, Least: 2}, [][]float64{{-1}, {-1.1}, {-0.9}}, Undecided, -1},
+		{"a mean of nothing", mean, [][]float64{{nan}}, Undecided, nan},
+		{"a bound kept", Hypothesis{Test: Bound, Direction: Down, Least: 1}, [][]float64{{1}}, Supported, 1},
+		{"a bound not kept", Hypothesis{Test: Bound, Direction: Up, Least: 1}, [][]float64{{0.9}}, Against, 0.9},
+		{"a bound without a number", Hypothesis{Test: Bound, Direction: Up, Least: 1}, [][]float64{{nan}}, Undecided, nan},
+		{"no runs", trend, nil, Undecided, nan},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			found := []Finding{c.h.weigh(c.rows)}
+			settle(found)
+			got := float64(found[0].Effect)
+			if same := near(got, c.effect, 1e-12) || math.IsNaN(got) && math.IsNaN(c.effect); found[0].Outcome != c.want || !same {
+				t.Errorf("%v: %s, want %v: %s", got, found[0].Outcome, c.effect, c.want)
+			}
+		})
+	}
+}
+
+func TestFamiliesAreCorrectedEachForItself(t *testing.T) {
+	h := func(family string, rows [][]float64) Finding {
+		return Hypothesis{Family: family, Test: Majority, Direction: Up}.weigh(rows)
+	}
+	five, even := [][]float64{{1}, {1}, {1}, {1}, {1}}, [][]float64{{1}, {-1}, {1}, {-1}, {1}}
+	found := []Finding{h("a", five), h("b", five), h("b", even)} // p = 1/32
+	settle(found)
+	if found[0].Outcome != Supported || found[1].Outcome != Undecided || !near(float64(found[1].Corrected), 1.0/16, 1e-9) {
+		t.Errorf("%v", found)
+	}
+}
+
+func TestATrendSaysByHowMuch(t *testing.T) {
+	f := Hypothesis{Test: Trend, Direction: Up, Seeds: 2}.weigh([][]float64{{1, 2}, {1, 4.5}})
+	if !near(float64(f.Change), 200, 1e-9) || f.ChangeUnit != "%" || !strings.Contains(f.String(), "from the first to the last +200% [+100%, +350%]") {
+		t.Errorf("%s", f)
+	}
+	if f = (Hypothesis{Test: Trend, Direction: Up, Seeds: 2}).weigh([][]float64{{-1, 2}, {1, 2}}); float64(f.Change) != 2 || f.ChangeUnit != "" {
+		t.Errorf("%s", f)
+	}
+}
+
+func TestAVerdictIsReadAsItWasWritten(t *testing.T) {
+	v := &Verdict{Name: "some", Hypotheses: []Finding{
+		Hypothesis{Name: "a", Test: Trend, Direction: Down, Seeds: 2, Least: 0.2}.weigh([][]float64{{1, 2, math.NaN()}, {3, 2, 1e-300}}),
+		Hypothesis{Name: "b", Test: Mean, Direction: Up}.weigh([][]float64{{math.Inf(1)}}),
+	}}
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := &Verdict{}
+	if err := json.Unmarshal(text, read); err != nil {
+		t.Fatal(err)
+	}
+	again, err := json.Marshal(read)
+	if err != nil || string(again) != string(text) || !reflect.DeepEqual(read.Markdown(), v.Markdown()) {
+		t.Errorf("%s\nbecame %v\n%s", text, err, again)
+	}
+	if err := json.Unmarshal([]byte(`{"hypotheses": [{"direction": "sideways"}]}`), read); err == nil {
+		t.Error("a direction that there is not is read")
+	}
+}

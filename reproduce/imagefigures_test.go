@@ -1,0 +1,136 @@
+package reproduce
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestThePapersScaleOfTheFiguresIsThePapers(t *testing.T) {
+	for _, fig := range imageFigureList() {
+		t.Run(fig.name(), func(t *testing.T) {
+			r, err := Find(fig.name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			sweeps, err := r.Sweeps(Paper)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := len(fig.betas) * len(fig.lrs) * fig.seeds; len(sweeps[0].Runs) != want {
+				t.Errorf("%d runs, want %d", len(sweeps[0].Runs), want)
+			}
+			c := sweeps[0].Runs[0].Config
+			whole := c.Data.Name == "cifar10" && c.Data.Subset == 0 && c.Data.Augment && c.Batch.Mode == "full" && c.Batch.Physical == 500 && c.Batch.Shuffle
+			if !whole || c.Steps != 4000 || c.Get("optimizer.eps") != 1e-8 || c.Get("optimizer.eps_inside") != true {
+				t.Errorf("%s", c.YAML())
+			}
+		})
+	}
+}
+
+// The grids are computed; the paper's points are where they are drawn.
+func TestThePapersPointsLieOnTheGrids(t *testing.T) {
+	for _, fig := range imageFigureList() {
+		points := paperFigureOf(fig.number)
+		if fig.shows != pointsOverBeta {
+			if len(points.Curves) > 0 {
+				t.Errorf("figure %d has points that are not shown", fig.number)
+			}
+			continue
+		}
+		if len(points.Beta) != len(fig.betas) || len(points.Curves) != len(fig.lrs) {
+			t.Fatalf("figure %d: %d betas, %d curves", fig.number, len(points.Beta), len(points.Curves))
+		}
+		for i, beta := range fig.betas {
+			if math.Abs(points.Beta[i]-beta) > 6e-6 {
+				t.Errorf("figure %d: beta %g, want %g", fig.number, points.Beta[i], beta)
+			}
+		}
+		for i, c := range points.Curves {
+			if c.LR != fig.lrs[i] || len(c.Norm) != len(fig.betas) || len(c.Accuracy) != len(fig.betas) {
+				t.Errorf("figure %d: lr %g, %d norms, %d accuracies", fig.number, c.LR, len(c.Norm), len(c.Accuracy))
+			}
+		}
+	}
+}
+
+func TestTheHillsTopIsBehindTheFirstFall(t *testing.T) {
+	nan := math.NaN()
+	for name, c := range map[string]struct {
+		values []float64
+		want   float64
+		has    bool
+	}{
+		"a hill behind a fall":         {[]float64{9, 5, 4, 6, 7, 3}, 7, true},
+		"a rise from the start":        {[]float64{1, 2, 5, 4}, 5, true},
+		"a fall all along":             {[]float64{3, 2, 1}, nan, false},
+		"no end of the rise":           {[]float64{3, 2, 4}, 4, false},
+		"nothing":                      {nil, nan, false},
+		"a start above all that comes": {[]float64{100, 1, 2, 1}, 2, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := hillTop(c.values)
+			if same := got == c.want || math.IsNaN(got) && math.IsNaN(c.want); !same || hasTop(c.values) != c.has {
+				t.Errorf("%g and %v, want %g and %v", got, hasTop(c.values), c.want, c.has)
+			}
+		})
+	}
+}
+
+func TestTheLastTenthIsAMeanOfWhatWasMeasured(t *testing.T) {
+	values := make([]float64, 20)
+	for i := range values {
+		values[i] = float64(i)
+	}
+	if got := lastTenth(values); got != 18.5 {
+		t.Errorf("%g, want 18.5", got)
+	}
+	values[19] = math.NaN()
+	if got := lastTenth(values); got != 18 {
+		t.Errorf("%g, want 18", got)
+	}
+	if got := lastTenth(nil); !math.IsNaN(got) {
+		t.Errorf("%g of nothing", got)
+	}
+}
+
+func TestAnEstimateIsOfAllSteps(t *testing.T) {
+	r, err := Find("figure-7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sweeps, err := r.Sweeps(Paper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := r.Estimate(t.Context(), sweeps, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Runs != 150 || e.Steps != 600_000 || e.Gradients != 1 || !near(e.Seconds/(600_000*50_000*e.Image), 1, 1e-12) || !strings.Contains(e.String(), "years") {
+		t.Errorf("%+v: %s", e, e)
+	}
+	if e, err := bilinear().Estimate(t.Context(), sweeps, 0); e != nil || err != nil {
+		t.Errorf("%v, %v of what is no figure", e, err)
+	}
+}
+
+// A whole figure at the laptop's scale, of records in place of training.
+func TestAFigureIsJudgedAndDrawn(t *testing.T) {
+	for _, fig := range []imageFigure{imageFigureList()[1], imageFigureList()[2], imageFigureList()[7]} {
+		t.Run(fig.name(), func(t *testing.T) {
+			dir := t.TempDir()
+			result, err := fig.reproduction().Run(t.Context(), Laptop, dir, recording(decaying, hilly))
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkPages(t, dir)
+			for _, h := range result.Hypotheses {
+				if strings.HasPrefix(h.Name, "top") && h.Outcome != Supported {
+					t.Errorf("%s", h)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,290 @@
+package reproduce
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+
+	"shadowflow/experiment/sweep"
+	"shadowflow/report"
+)
+
+// paperPoints are those of the paper's Figures 4, 5 and 7 to 10 as they are drawn there: means over its seeds.
+//
+//go:embed paper.json
+var paperPoints []byte
+
+// A paperFigure is one of them.
+type paperFigure struct {
+	Beta   []float64    `json:"beta"`
+	Curves []paperCurve `json:"curves"`
+}
+
+type paperCurve struct {
+	LR       float64   `json:"lr"`
+	Norm     []float64 `json:"norm"`
+	Accuracy []float64 `json:"accuracy"` // in percent
+}
+
+// paperFigureOf returns a figure's points, none for a figure whose points are not at hand.
+func paperFigureOf(number int) paperFigure {
+	all := map[string]paperFigure{}
+	if err := json.Unmarshal(paperPoints, &all); err != nil {
+		panic(err) // it is part of the program, and tested
+	}
+	return all[fmt.Sprint(number)]
+}
+
+// hillTop is the largest value behind the first fall: from where values first rise. NaN if they never do.
+func hillTop(values []float64) float64 {
+	for i := 1; i < len(values); i++ {
+		if values[i] > values[i-1] {
+			return sweep.Largest(values[i:])
+		}
+	}
+	return math.NaN()
+}
+
+// hasTop reports whether values rise behind their first fall and end below that top.
+func hasTop(values []float64) bool {
+	top := hillTop(values)
+	return len(values) > 0 && values[len(values)-1] < top
+}
+
+// lastTenth is the mean of what was measured in the last tenth of the rows.
+func lastTenth(values []float64) float64 {
+	var late []float64
+	for _, v := range values[len(values)-(len(values)+9)/10:] {
+		if !math.IsNaN(v) {
+			late = append(late, v)
+		}
+	}
+	if len(late) == 0 {
+		return math.NaN()
+	}
+	return stat.Mean(late, nil)
+}
+
+// An imageMeasure is a number of a run.
+type imageMeasure struct {
+	name, label string
+	of          func(*trial) float64
+}
+
+func imageMeasures(s Scale) []imageMeasure {
+	good := func(of func(*trial) float64) func(*trial) float64 {
+		return func(t *trial) float64 {
+			if !t.good() {
+				return math.NaN()
+			}
+			return of(t)
+		}
+	}
+	return []imageMeasure{
+		{"top", "top of the norm's hill", good(func(t *trial) float64 { return hillTop(t.column("perturbed_norm")) })},
+		{"best", "best test accuracy", good(func(t *trial) float64 { return sweep.Largest(t.column("test_accuracy")) })},
+		{"excess", fmt.Sprintf("excess norm at training loss %g", imageLoss(s)), func(t *trial) float64 { return t.at("excess", imageLoss(s)) }},
+		{"late", "mean test accuracy of the last tenth", good(func(t *trial) float64 { return lastTenth(t.column("test_accuracy")) })},
+	}
+}
+
+func (fig imageFigure) judge(f *Result, ts trials) {
+	switch fig.shows {
+	case normOverEpochs:
+		f.give("hill", votes(ts, func(t *trial) (yes, counts bool) { return hasTop(t.column("perturbed_norm")), t.good() }))
+		f.drawings = []report.Drawing{fig.curves(ts, []curveOf{{"perturbed one-norm", "perturbed_norm", false}, {"training loss (nats)", "loss", true}})}
+	case losesOverSteps:
+		var fallen []float64
+		for _, row := range ts.matrix(fig.varied, lossOverHalf) {
+			fallen = append(fallen, stat.Mean(row, nil))
+		}
+		f.giveEach("loss", fallen)
+		f.give("accuracy", ts.matrix(fig.varied, imageMeasures(f.Scale)[3].of))
+		f.drawings = []report.Drawing{fig.curves(ts, []curveOf{
+			{"training loss (nats)", "loss", true}, {"test loss (nats)", "test_loss", false}, {"training accuracy", "accuracy", false}, {"test accuracy", "test_accuracy", false},
+		})}
+	default:
+		fig.judgePoints(f, ts)
+	}
+	if n := ts.unsteady(); n > 0 {
+		f.say("%d of %d runs are not monotone: there the modified equation is not to be trusted.", n, len(ts))
+	}
+	if fig.shows != pointsOverBeta {
+		f.tables = []report.Table{fig.endTable(f.Scale, ts)}
+		f.say("The paper's points of this figure are not at hand; the choice of betas is ours.")
+	}
+}
+
+// lossOverHalf is the binary logarithm of the last loss over half of the first.
+func lossOverHalf(t *trial) float64 {
+	losses := t.column("loss")
+	if !t.good() || len(losses) == 0 {
+		return math.NaN()
+	}
+	return math.Log2(2 * losses[len(losses)-1] / losses[0])
+}
+
+func (fig imageFigure) judgePoints(f *Result, ts trials) {
+	measures, paper := imageMeasures(f.Scale), paperFigureOf(fig.number)
+	table := report.Table{
+		Caption: "Means over seeds with 95% confidence intervals; the paper's are means over its seeds, at the step size of the same place in its figure",
+		Header: []string{"lr", fig.beta(), measures[0].label, "the paper's", measures[1].label, "the paper's", measures[2].label, measures[3].label, "best less mean of the last tenth",
+			"the paper's lr"},
+	}
+	chart := fig.pointsChart(measures, f.Scale)
+	for i, lr := range ts.numbers("optimizer.lr") {
+		part := ts.where("optimizer.lr", lr)
+		betas := part.numbers(fig.varied)
+		theirs := paper.near(f.Scale, lr, i)
+		var rows [][][]float64
+		for k, m := range measures {
+			rows = append(rows, part.matrix(fig.varied, m.of))
+			f.give(fmt.Sprintf("%s at lr %g", m.name, lr), rows[k])
+			chart.Axes[k].Series = append(chart.Axes[k].Series, fig.pointsSeries(fmt.Sprintf("lr %g", lr), betas, f.Scale, rows[k], k, i))
+		}
+		for k, beta := range betas {
+			at := nearest(paper.Beta, beta)
+			table.Rows = append(table.Rows, []string{
+				fmt.Sprint(lr), fmt.Sprintf("%.5g", beta), withInterval(transpose(rows[0])[k]), short(theirs.Norm[at]), withInterval(transpose(rows[1])[k]), short(theirs.Accuracy[at] / 100),
+				withInterval(transpose(rows[2])[k]), withInterval(transpose(rows[3])[k]), withInterval(difference(transpose(rows[1])[k], transpose(rows[3])[k])), fmt.Sprint(theirs.LR),
+			})
+		}
+		f.say("lr %g: the best test accuracy of a run is %s above the mean of its last tenth: the bias of a maximum over noisy steps, and whatever the accuracy has lost since.",
+			lr, withInterval(difference(slices.Concat(rows[1]...), slices.Concat(rows[3]...))))
+	}
+	ours := len(ts.numbers("optimizer.lr"))
+	for i, c := range paper.Curves {
+		for panel, values := range [][]float64{c.Norm, scaled(c.Accuracy, 0.01)} {
+			s := fig.pointsSeries(fmt.Sprintf("paper, lr %g", c.LR), paper.Beta, f.Scale, [][]float64{values}, panel, i+ours)
+			s.Low, s.High, s.Bars, s.Line, s.Faint = nil, nil, false, true, true
+			chart.Axes[panel].Series = append(chart.Axes[panel].Series, s)
+		}
+	}
+	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
+}
+
+// near returns the curve that stands beside ours: of our step size at the paper's scale, else of the same place.
+func (p paperFigure) near(s Scale, lr float64, place int) paperCurve {
+	if s == Paper {
+		for _, c := range p.Curves {
+			if c.LR == lr {
+				return c
+			}
+		}
+	}
+	return p.Curves[len(p.Curves)-1-place%len(p.Curves)]
+}
+
+// nearest returns the place of the value that is nearest to x.
+func nearest(values []float64, x float64) int {
+	best := 0
+	for i, v := range values {
+		if math.Abs(v-x) < math.Abs(values[best]-x) {
+			best = i
+		}
+	}
+	return best
+}
+
+func scaled(values []float64, by float64) []float64 {
+	var out []float64
+	for _, v := range values {
+		out = append(out, by*v)
+	}
+	return out
+}
+
+func difference(a, b []float64) []float64 {
+	var out []float64
+	for i := range a {
+		out = append(out, a[i]-b[i])
+	}
+	return out
+}
+
+func (fig imageFigure) pointsChart(measures []imageMeasure, s Scale) *report.Chart {
+	against := fmt.Sprintf("memory 1/(1 - %s), in steps", fig.beta())
+	caption := "From above: the top of the norm's hill, and the best test accuracy of a run, with the paper's points (grey); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over seeds, bars are 95% confidence intervals."
+	relative := ""
+	if s != Paper {
+		caption += " Norms are relative to that of the same seed at the first beta, accuracies less it: network and data are not the paper's."
+		relative = ", relative"
+	}
+	c := &report.Chart{Height: 2.3, Labels: report.Label{Name: fig.name(), Title: fmt.Sprintf("Figure %d: %s", fig.number, fig.title), Caption: caption}}
+	for _, label := range []string{"hill's top", "best accuracy", "excess", "late accuracy"} {
+		c.Axes = append(c.Axes, report.Axes{X: against, Y: label + relative, LogX: true})
+	}
+	return c
+}
+
+// pointsSeries draws rows of seeds against the beta: a norm, in the first and the third panel, over the first of its row, an accuracy less it, but at the paper's
+// scale as they are.
+func (fig imageFigure) pointsSeries(name string, betas []float64, s Scale, rows [][]float64, panel, look int) report.Series {
+	x := make([]float64, len(betas))
+	for k, b := range betas { // a nudge keeps bars apart
+		x[k] = 1 / (1 - b) * math.Pow(1.02, float64(look))
+	}
+	if s != Paper && panel%2 == 0 {
+		rows = relative(rows)
+	} else if s != Paper {
+		rows = lessFirst(rows)
+	}
+	mean, low, high := intervals(transpose(rows))
+	return report.Series{Name: name, X: x, Y: mean, Low: low, High: high, Bars: true, Line: true, Marks: true, Color: look, Mark: look, Dash: look}
+}
+
+// lessFirst subtracts from each row its first number.
+func lessFirst(rows [][]float64) [][]float64 {
+	out := make([][]float64, len(rows))
+	for i, row := range rows {
+		for _, v := range row {
+			out[i] = append(out[i], v-row[0])
+		}
+	}
+	return out
+}
+
+// curveOf is a column as a curve.
+type curveOf struct {
+	label, column string
+	log           bool
+}
+
+// curves draws columns along training.
+func (fig imageFigure) curves(ts trials, of []curveOf) *report.Chart {
+	c := &report.Chart{Height: 2.2, Labels: report.Label{
+		Name: fig.name(), Title: fmt.Sprintf("Figure %d: %s", fig.number, fig.title),
+		Caption: fmt.Sprintf("Against the step, which is an epoch, for several %s: means over seeds, bands are 95%% confidence intervals.", fig.beta()),
+	}}
+	for _, curve := range of {
+		axes := report.Axes{X: "step", Y: curve.label, LogX: true, LogY: curve.log}
+		for i, beta := range ts.numbers(fig.varied) {
+			s := meanCurve(ts.where(fig.varied, beta), func(t *trial) []float64 { return t.column(curve.column) })
+			s.Name, s.Color, s.Dash, s.Line = fmt.Sprintf("%s = %.4g", fig.beta(), beta), i, i, true
+			axes.Series = append(axes.Series, s)
+		}
+		c.Axes = append(c.Axes, axes)
+	}
+	return c
+}
+
+// endTable says where the runs end.
+func (fig imageFigure) endTable(s Scale, ts trials) report.Table {
+	measures := imageMeasures(s)
+	table := report.Table{
+		Caption: "Means over seeds with 95% confidence intervals",
+		Header:  []string{fig.beta(), "loss at the end", measures[0].label, "norm at the end", measures[1].label, measures[3].label},
+	}
+	for _, beta := range ts.numbers(fig.varied) {
+		part := ts.where(fig.varied, beta)
+		table.Rows = append(table.Rows, []string{
+			fmt.Sprintf("%.5g", beta), withInterval(ends(part, "loss")), withInterval(each(part, measures[0].of)), withInterval(ends(part, "perturbed_norm")),
+			withInterval(each(part, measures[1].of)), withInterval(each(part, measures[3].of)),
+		})
+	}
+	return table
+}

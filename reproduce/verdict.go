@@ -1,0 +1,262 @@
+package reproduce
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/stats"
+	"shadowflow/internal/userfile"
+	"shadowflow/internal/version"
+	"shadowflow/report"
+)
+
+// A Number is a float64 that is null in JSON where it is not finite.
+type Number float64
+
+// MarshalJSON implements json.Marshaler.
+func (n Number) MarshalJSON() ([]byte, error) {
+	if v := float64(n); math.IsNaN(v) || math.IsInf(v, 0) {
+		return []byte("null"), nil
+	}
+	return strconv.AppendFloat(nil, float64(n), 'g', -1, 64), nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *Number) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		*n = Number(math.NaN())
+		return nil
+	}
+	v, err := strconv.ParseFloat(string(text), 64)
+	*n = Number(v)
+	return err
+}
+
+func numbersOf(rows [][]float64) [][]Number {
+	out := make([][]Number, len(rows))
+	for i, row := range rows {
+		out[i] = make([]Number, len(row))
+		for k, v := range row {
+			out[i][k] = Number(v)
+		}
+	}
+	return out
+}
+
+// A Verdict is what a reproduction found, and all that its pages say: they are made from its file.
+type Verdict struct {
+	Name   string `json:"name"`
+	Title  string `json:"title"`
+	Scale  Scale  `json:"scale"`
+	Claim  string `json:"claim"`
+	Design string `json:"design"`
+	// Changed says what of the design was changed after numbers had been looked at.
+	Changed []string `json:"changed"`
+	Outcome Outcome  `json:"outcome"`
+	// Verdict is the outcome in a sentence.
+	Verdict    string    `json:"verdict"`
+	Hypotheses []Finding `json:"hypotheses"`
+	// Notes are sentences with numbers that no hypothesis is about.
+	Notes []string `json:"notes"`
+	// Runs is how many were made, Failed how many of these have not ended.
+	Runs    int    `json:"runs"`
+	Failed  int    `json:"failed"`
+	Command string `json:"command"`
+	// Made says by which program.
+	Made    string   `json:"made"`
+	Figures []Figure `json:"figures"`
+	Tables  []Figure `json:"tables"`
+}
+
+// A Figure is a file beside the verdict, and what is to be seen in it.
+type Figure struct {
+	File    string `json:"file"`
+	Title   string `json:"title,omitempty"`
+	Caption string `json:"caption"`
+}
+
+// The names of a verdict's files.
+const (
+	verdictFile = "verdict.json"
+	readmeFile  = "README.md"
+)
+
+// Paths returns the files and the folder that a verdict, its pages and its figures take in a directory; its tables have names of their own.
+func Paths(dir string) []string {
+	return append(report.PagePaths(dir), filepath.Join(dir, verdictFile), filepath.Join(dir, readmeFile))
+}
+
+// mostOfAVerdict is the size beyond which a file is no verdict, in bytes.
+const mostOfAVerdict = 8 << 20
+
+// ReadVerdict reads the verdict in a directory.
+func ReadVerdict(dir string) (*Verdict, error) {
+	path := filepath.Join(dir, verdictFile)
+	text, err := userfile.Read(path, mostOfAVerdict)
+	if err != nil {
+		return nil, err
+	}
+	v := &Verdict{}
+	if err := json.Unmarshal(text, v); err != nil {
+		return nil, fmt.Errorf("%s: %w: want what reproduce writes", path, err)
+	}
+	return v, nil
+}
+
+// write writes the verdict, and all else from what its file then says.
+func (v *Verdict) write(dir string, tables []report.Table) error {
+	text, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.WriteBytes(filepath.Join(dir, verdictFile), append(text, '\n')); err != nil {
+		return err
+	}
+	for i, t := range tables {
+		if err := atomicfile.WriteBytes(filepath.Join(dir, v.Tables[i].File), asCSV(t)); err != nil {
+			return err
+		}
+	}
+	read, err := ReadVerdict(dir)
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(filepath.Join(dir, readmeFile), []byte(read.Markdown()))
+}
+
+func asCSV(t report.Table) []byte {
+	var out bytes.Buffer
+	w := csv.NewWriter(&out)
+	_ = w.WriteAll(append([][]string{t.Header}, t.Rows...)) // a buffer takes everything
+	return out.Bytes()
+}
+
+// madeBy says which program this is.
+func madeBy() string {
+	switch p := version.Current(); {
+	case p.Commit == "":
+		return "Made by a build that does not say its commit."
+	case p.Modified:
+		return fmt.Sprintf("Made by commit %s with changes beside it.", p.Commit)
+	default:
+		return fmt.Sprintf("Made by commit %s.", p.Commit)
+	}
+}
+
+// Markdown returns the page of prose.
+func (v *Verdict) Markdown() string {
+	var out strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n\n", args...) }
+	p("# %s", v.Title)
+	p("**%s.** %s", capital(string(v.Outcome)), v.Verdict)
+	p("*Asked.* %s", v.Claim)
+	p("*Done.* %s%s", v.Design, v.amount())
+	p("%s", changedText(v.Changed))
+	if len(v.Hypotheses) > 0 {
+		p("## Hypotheses, written before the runs")
+		for _, f := range v.Hypotheses {
+			fmt.Fprintf(&out, "- %s\n", f)
+		}
+		out.WriteString("\n")
+		p("%s", howJudged)
+	}
+	if len(v.Notes) > 0 {
+		p("## Besides")
+		for _, note := range v.Notes {
+			fmt.Fprintf(&out, "- %s\n", note)
+		}
+		out.WriteString("\n")
+	}
+	for _, f := range v.Figures {
+		p("![%s](%s)", f.Title, f.File)
+		p("%s", f.Caption)
+	}
+	for _, t := range v.Tables {
+		p("[%s](%s)", t.Caption, t.File)
+	}
+	p("```sh\n%s\n```", v.Command)
+	p("%s The numbers of this page are those of [%s](%s).", v.Made, verdictFile, verdictFile)
+	return strings.TrimSpace(out.String()) + "\n"
+}
+
+func (v *Verdict) amount() string {
+	if v.Runs == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" At scale %s: %d runs.", v.Scale, v.Runs)
+}
+
+const howJudged = "An effect's interval is a 95% bootstrap interval over seeds. A hypothesis is supported, or decided against, where p after Holm's correction for its family is below 0.05 and the interval " +
+	"lies on one side of 0; it is supported if the effect reaches the least that was set, too. A bound is kept or not."
+
+func changedText(changed []string) string {
+	if len(changed) == 0 {
+		return "The design was not changed after numbers had been looked at."
+	}
+	return "Changed after numbers had been looked at: " + strings.Join(changed, " ")
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// String is the hypothesis, what became of it, and the numbers.
+func (f Finding) String() string {
+	if f.Test == Bound {
+		return fmt.Sprintf("%s: %s. %s: %s; wanted: at %s %s.", f.Claim, f.Outcome, capital(f.Measure), short(float64(f.Effect)), f.Direction.word("least", "most"), short(f.Least))
+	}
+	effect := map[Test]string{Trend: "Kendall's tau with the grid", Mean: "the mean", Majority: "seeds that agree less those that do not, of all"}[f.Test]
+	if f.Given == 0 {
+		return fmt.Sprintf("%s: %s; no seed has the numbers.", f.Claim, f.Outcome)
+	}
+	text := fmt.Sprintf("%s: %s. %s: %s %s (%s; p = %s, %s after Holm's correction; %s; least effect %s)", f.Claim, f.Outcome, capital(f.Measure), effect,
+		within(f.Effect, f.Low, f.High, ""), seedsText(f.Given, f.Seeds), stats.Probability(float64(f.P)), stats.Probability(float64(f.Corrected)),
+		f.Test.name(), short(f.Least))
+	if f.Test == Trend {
+		text += fmt.Sprintf("; from the first to the last %s", within(f.Change, f.ChangeLow, f.ChangeHigh, f.ChangeUnit))
+	}
+	return text + f.tooFew() + "."
+}
+
+// tooFew says where no numbers of so few seeds could have decided anything.
+func (f Finding) tooFew() string {
+	if most, _ := stats.SignTest(f.Given, f.Given); f.Test == Majority && most >= level || f.Given < 2 {
+		return fmt.Sprintf("; %d are too few to decide anything", f.Given)
+	}
+	return ""
+}
+
+func seedsText(given, of int) string {
+	if given == of {
+		return fmt.Sprintf("%d seeds", of)
+	}
+	return fmt.Sprintf("%d of %d seeds", given, of)
+}
+
+// within writes an effect and its interval.
+func within(effect, low, high Number, unit string) string {
+	write := func(n Number) string { return fmt.Sprintf("%+.3g%s", float64(n), unit) }
+	if math.IsNaN(float64(low)) {
+		return write(effect)
+	}
+	return fmt.Sprintf("%s [%s, %s]", write(effect), write(low), write(high))
+}
+
+// hypothesis returns the finding of a name, nil if there is none.
+func (v *Verdict) hypothesis(name string) *Finding {
+	if i := slices.IndexFunc(v.Hypotheses, func(f Finding) bool { return f.Name == name }); i >= 0 {
+		return &v.Hypotheses[i]
+	}
+	return nil
+}
