@@ -44,6 +44,9 @@ func (e *LostError) Error() string {
 		"run --resume goes on from the newest checkpoint, where the directory is now", e.Dir, e.What)
 }
 
+// Lost returns a *LostError if the directory is no longer that of this process, which then is why something failed in it.
+func (d *Dir) Lost() error { return d.check() }
+
 // check returns a *LostError if the lock is not where it was taken: the directory was moved or deleted, or the lock was.
 func (d *Dir) check() error {
 	if there, err := os.Stat(d.file(lockFile)); err == nil && os.SameFile(there, d.held) {

@@ -35,7 +35,13 @@ func (t *training[T]) introduceData() error {
 			return err
 		}
 	}
-	if d.Mean == nil && d.TargetMean == nil {
+	return t.saveStandardization()
+}
+
+// saveStandardization records how the data was standardized, if it was.
+func (t *training[T]) saveStandardization() error {
+	d := t.source.data
+	if d == nil || d.Mean == nil && d.TargetMean == nil {
 		return nil
 	}
 	return t.dir.WriteStandardization(Standardization{
