@@ -1,8 +1,10 @@
 package report
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -10,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gonum.org/v1/plot/vg/draw"
 
 	"shadowflow/experiment/record"
 )
@@ -189,5 +193,26 @@ func TestFiguresNeedNoTemporaryFolderOfTheSystem(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 {
 		t.Errorf("%v, %v: want the figure alone", entries, err)
+	}
+}
+
+// full stands for a figure whose PDF fails as that of a full disk does.
+type full struct{ *Chart }
+
+func (f full) draw(draw.Canvas) error {
+	log.Panic("no space left on device")
+	return nil
+}
+
+func TestAFigureThatCannotBeWrittenSaysSoOnce(t *testing.T) {
+	var said bytes.Buffer
+	defer log.SetOutput(log.Writer())
+	log.SetOutput(&said)
+	err := Save(full{&Chart{Axes: []Axes{{X: "x", Y: "y"}}}}, filepath.Join(t.TempDir(), "line.pdf"))
+	if err == nil || !strings.Contains(err.Error(), "line.pdf: writing PDF: no space left on device") || said.Len() > 0 {
+		t.Errorf("%v; beside that %q", err, &said)
+	}
+	if log.Writer() != &said {
+		t.Error("the log is not what it was")
 	}
 }
