@@ -53,10 +53,23 @@ func newTraining[T graph.Float](ctx context.Context, c *config.Config, opt Optio
 	if t.problem, err = problemOf[T](c, s); err != nil {
 		return nil, err
 	}
-	if err := roomFor(c, t.problem.Rule, t.problem.Objective.Dim()); err != nil {
+	if err := t.room(); err != nil {
 		return nil, err
 	}
 	return t, t.assemble(opt)
+}
+
+// room refuses a run that the memory does not hold.
+func (t *training[T]) room() error {
+	c, s := t.config, t.source
+	if s.data == nil {
+		return roomFor(c, t.problem.Rule, t.problem.Objective.Dim(), nil, 0, false)
+	}
+	n := min(c.Batch.Physical, s.data.Train.N())
+	if c.Batch.Mini() {
+		n = min(n, c.Batch.Size)
+	}
+	return roomFor(c, t.problem.Rule, t.problem.Objective.Dim(), s.model, n, s.data.Classes == 0)
 }
 
 // checkCombination refuses what has no meaning together.
