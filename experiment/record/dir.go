@@ -214,7 +214,10 @@ func ReadResult(dir string, v any) error {
 func ReadConfig(dir string) ([]schema.Setting, error) {
 	path := ConfigPath(dir)
 	document, err := schema.ReadFile(path)
-	if err == nil && len(document) == 0 {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, noRun(dir, configFile)
+	case err == nil && len(document) == 0:
 		return nil, fmt.Errorf("%s is empty, and a run's has every key: it was %w; put it back as it was", path, errAltered)
 	}
 	return document, err

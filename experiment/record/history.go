@@ -83,7 +83,11 @@ func thereIsARun(dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return noDir(dir)
 	}
-	return fmt.Errorf("no run is in %s, which would have a file %s: %w", dir, columnsFile, fs.ErrNotExist)
+	return noRun(dir, columnsFile)
+}
+
+func noRun(dir, lacks string) error {
+	return fmt.Errorf("no run is in %s, which would have a file %s: %w", dir, lacks, fs.ErrNotExist)
 }
 
 func noDir(dir string) error {

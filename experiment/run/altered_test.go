@@ -256,9 +256,12 @@ func TestARunWhoseDirectoryIsTakenAwayEndsWithASentence(t *testing.T) {
 		take func(dir string) error
 		want string
 	}{
-		"moved":            {func(dir string) error { return os.Rename(dir, dir+"-elsewhere") }, "it was moved or deleted while the run went on"},
-		"deleted":          {os.RemoveAll, "it was moved or deleted while the run went on"},
-		"made anew":        {func(dir string) error { return errors.Join(os.Rename(dir, dir+"-elsewhere"), os.Mkdir(dir, 0o755)) }, "its lock was removed or replaced"},
+		"moved":     {func(dir string) error { return os.Rename(dir, dir+"-elsewhere") }, "it was moved or deleted while the run went on"},
+		"deleted":   {os.RemoveAll, "it was moved or deleted while the run went on"},
+		"made anew": {func(dir string) error { return errors.Join(os.Rename(dir, dir+"-elsewhere"), os.Mkdir(dir, 0o755)) }, "its lock was removed or replaced"},
+		"without its columns": {func(dir string) error {
+			return os.Rename(filepath.Join(dir, "columns.csv"), filepath.Join(dir, "..", "columns.csv"))
+		}, "its file columns.csv was moved or deleted while the run went on"},
 		"without its lock": {func(dir string) error { return os.Remove(filepath.Join(dir, "lock")) }, "its lock was removed or replaced"},
 		"with another's lock": {func(dir string) error {
 			return errors.Join(os.Remove(filepath.Join(dir, "lock")), os.WriteFile(filepath.Join(dir, "lock"), nil, 0o644))
@@ -284,6 +287,11 @@ func TestARunWhoseDirectoryIsTakenAwayEndsWithASentence(t *testing.T) {
 					t.Errorf("%d files are where the directory was", len(entries))
 				}
 				dir += "-elsewhere"
+			}
+			if name == "without its columns" {
+				if err := os.Rename(filepath.Join(dir, "..", "columns.csv"), filepath.Join(dir, "columns.csv")); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if _, err := Resume(t.Context(), dir, Options{}); err != nil {
 				t.Fatal(err)

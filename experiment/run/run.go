@@ -154,9 +154,7 @@ func newRunner(ctx context.Context, c *config.Config, opt Options) (runner, erro
 func carryOut(ctx context.Context, r runner, d *record.Dir) (*Result, error) {
 	result, err := r.run(ctx, d)
 	if err != nil {
-		if lost := d.Lost(); lost != nil { // whatever failed first, this is why
-			err = lost
-		}
+		err = d.Explain(err)
 		return nil, errors.Join(err, d.Logf("stopped by an error: %v", err), d.Close())
 	}
 	return result, errors.Join(d.Logf("%s at step %d, loss %.6g", result.Status, result.Step, result.Loss), d.Close())
