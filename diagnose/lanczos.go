@@ -32,19 +32,42 @@ type Eigenpair[T graph.Float] struct {
 }
 
 // LargestEigenpair finds the algebraically largest eigenvalue, and its vector, of a symmetric operator on vectors of dim elements by the
-// Lanczos method with full reorthogonalization. apply writes A v into av. The basis is kept in T: Iterations vectors.
+// Lanczos method with full reorthogonalization. apply writes A v into av. The basis is kept in T: one vector more than Iterations.
 func LargestEigenpair[T graph.Float](dim int, apply func(v, av []T) error, opt LanczosOptions) (Eigenpair[T], error) {
+	return new(Lanczos[T]).LargestEigenpair(dim, apply, opt)
+}
+
+// LanczosIterations is the number of iterations at most unless options say another, and LanczosVectors that of vectors that a basis then has.
+const (
+	LanczosIterations = 40
+	LanczosVectors    = LanczosIterations + 1
+)
+
+// A Lanczos keeps the memory of a basis from one search to the next, which is most of what a large run takes. The zero value is ready.
+type Lanczos[T graph.Float] struct{ vectors [][]T }
+
+// vector returns memory for the k-th vector of a basis.
+func (l *Lanczos[T]) vector(k, dim int) []T {
+	if k < len(l.vectors) && len(l.vectors[k]) == dim {
+		return l.vectors[k]
+	}
+	l.vectors = append(l.vectors[:k], make([]T, dim))
+	return l.vectors[k]
+}
+
+// LargestEigenpair is the function of that name, in the memory of l. The vector of the result is its own.
+func (l *Lanczos[T]) LargestEigenpair(dim int, apply func(v, av []T) error, opt LanczosOptions) (Eigenpair[T], error) {
 	if opt.Tolerance == 0 {
 		opt.Tolerance = 1e-3
 	}
 	if opt.MaxIterations == 0 {
-		opt.MaxIterations = 40
+		opt.MaxIterations = LanczosIterations
 	}
 	if dim < 1 {
 		return Eigenpair[T]{}, errors.New("largest eigenvalue: an operator on no dimensions")
 	}
 	rnd := rand.New(rand.NewPCG(opt.Seed, 0x1a9c205))
-	v := make([]T, dim)
+	v := l.vector(0, dim)
 	for i := range v {
 		v[i] = T(rnd.NormFloat64())
 	}
@@ -54,7 +77,7 @@ func LargestEigenpair[T graph.Float](dim int, apply func(v, av []T) error, opt L
 	var best Eigenpair[T]
 	var ritz []float64
 	for k := range min(dim, opt.MaxIterations) {
-		w := make([]T, dim)
+		w := l.vector(k+1, dim)
 		if err := apply(basis[k], w); err != nil {
 			return best, err
 		}

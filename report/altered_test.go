@@ -1,7 +1,10 @@
 package report
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"log"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -9,6 +12,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gonum.org/v1/plot/vg/draw"
+
+	"shadowflow/experiment/record"
 )
 
 // What people, spreadsheets and disks make of a number: another number, or something else.
@@ -71,9 +78,22 @@ func alter(r *rand.Rand, history string) string {
 	}
 }
 
-// A report of a history that something has altered is an error or a page, and comes in finite time.
+// unbind removes what says whether the history of a run is the one that was recorded.
+func unbind(t *testing.T, dir string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "checkpoint-*"))
+	for _, name := range append(names, filepath.Join(dir, "SHA256SUMS")) {
+		err = errors.Join(err, os.Remove(name))
+	}
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+}
+
+// A report of a history that something has altered, and that nothing knows any more, is an error or a page, and comes in finite time.
 func TestAnAlteredHistoryIsRefusedOrReported(t *testing.T) {
 	dir := runDir(t)
+	unbind(t, dir)
 	path := filepath.Join(dir, "history.csv")
 	history, err := os.ReadFile(path)
 	if err != nil {
@@ -103,6 +123,66 @@ func TestAnAlteredHistoryIsRefusedOrReported(t *testing.T) {
 	}
 }
 
+// What is recorded is reported as it was, or not at all.
+func TestWhatIsNoLongerTheRecordIsNotReported(t *testing.T) {
+	whole := runDir(t)
+	for name, c := range map[string]struct {
+		change func(dir string) error
+		want   string
+	}{
+		"another number, of a run that has ended": {func(dir string) error { return alterHistory(dir) }, "history.csv was altered since the run ended"},
+		"another number, of one that has not": {func(dir string) error {
+			return errors.Join(os.Remove(filepath.Join(dir, "SHA256SUMS")), os.Remove(filepath.Join(dir, "result.json")), alterHistory(dir))
+		}, "are not those after which the checkpoint of step 30 was written"},
+		"a line less": {func(dir string) error {
+			text, err := os.ReadFile(filepath.Join(dir, "history.csv"))
+			return errors.Join(err, os.WriteFile(filepath.Join(dir, "history.csv"), text[:len(text)*2/3], 0o644))
+		}, "history.csv was altered"},
+		"another unit": {func(dir string) error {
+			text, err := os.ReadFile(filepath.Join(dir, "columns.csv"))
+			return errors.Join(err, os.WriteFile(filepath.Join(dir, "columns.csv"), []byte(strings.Replace(string(text), "nats", "bits", 1)), 0o644))
+		}, "columns.csv was altered"},
+		"an empty config": {func(dir string) error { return os.Truncate(filepath.Join(dir, "config.yaml"), 0) }, "config.yaml was altered since the run ended"},
+		"an empty config, of a run that has not ended": {func(dir string) error {
+			return errors.Join(os.Remove(filepath.Join(dir, "SHA256SUMS")), os.Remove(filepath.Join(dir, "result.json")), os.Truncate(filepath.Join(dir, "config.yaml"), 0))
+		}, "config.yaml is empty"},
+		"half a config": {func(dir string) error { return os.Truncate(filepath.Join(dir, "config.yaml"), 150) }, "config.yaml was altered since the run ended"},
+		"another result": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "result.json"), []byte(`{"status":"finished","step":30,"parameters":9}`), 0o644)
+		}, "the result is damaged"},
+		"no sums that are": {func(dir string) error { return os.Truncate(filepath.Join(dir, "SHA256SUMS"), 70) }, "SHA256SUMS"},
+		"no directory":     {os.RemoveAll, "there is no directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			if err := errors.Join(os.CopyFS(dir, os.DirFS(whole)), c.change(dir)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("report says %v, want %q", err, c.want)
+			}
+			if name == "another result" {
+				return
+			}
+			if _, _, err := record.Export(dir, "csv", filepath.Join(t.TempDir(), "x.csv")); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("export says %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// alterHistory makes the last digit of a history another.
+func alterHistory(dir string) error {
+	path := filepath.Join(dir, "history.csv")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	at := strings.LastIndexAny(string(text), "0123456789")
+	text[at] = '0' + (text[at]-'0'+1)%10
+	return os.WriteFile(path, text, 0o644)
+}
+
 func TestFiguresNeedNoTemporaryFolderOfTheSystem(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", filepath.Join(dir, "missing"))
@@ -113,5 +193,26 @@ func TestFiguresNeedNoTemporaryFolderOfTheSystem(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 {
 		t.Errorf("%v, %v: want the figure alone", entries, err)
+	}
+}
+
+// full stands for a figure whose PDF fails as that of a full disk does.
+type full struct{ *Chart }
+
+func (f full) draw(draw.Canvas) error {
+	log.Panic("no space left on device")
+	return nil
+}
+
+func TestAFigureThatCannotBeWrittenSaysSoOnce(t *testing.T) {
+	var said bytes.Buffer
+	defer log.SetOutput(log.Writer())
+	log.SetOutput(&said)
+	err := Save(full{&Chart{Axes: []Axes{{X: "x", Y: "y"}}}}, filepath.Join(t.TempDir(), "line.pdf"))
+	if err == nil || !strings.Contains(err.Error(), "line.pdf: writing PDF: no space left on device") || said.Len() > 0 {
+		t.Errorf("%v; beside that %q", err, &said)
+	}
+	if log.Writer() != &said {
+		t.Error("the log is not what it was")
 	}
 }

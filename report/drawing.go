@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"image/color"
+	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"shadowflow/internal/atomicfile"
@@ -74,7 +76,7 @@ func Save(d Drawing, file string) error {
 	return atomicfile.WriteBytes(file, data)
 }
 
-// temporary guards the environment, where the writer of PDF reads in which folder it may put the fonts that it takes apart.
+// temporary guards the log of the standard library and the environment, where the writer of PDF reads in which folder it may put the fonts that it takes apart.
 var temporary sync.Mutex
 
 // renderIn draws a figure, with temporary files in a folder if there are any: those of the system may be missing or full, and what is
@@ -103,6 +105,8 @@ func renderIn(folder string, d Drawing, format string) (data []byte, err error) 
 		}()
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	defer log.SetOutput(log.Writer()) // to which the writer of PDF says what it then panics with
+	log.SetOutput(io.Discard)
 	defer func() {
 		if fault := recover(); fault != nil { // its only way to say that a disk is full
 			err = fmt.Errorf("writing PDF: %v", fault)

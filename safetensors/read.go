@@ -35,25 +35,7 @@ func ReadFile(path string) (*File, error) {
 // reported as *FormatError.
 func Read(r io.Reader, size int64) (*File, error) {
 	in := bufio.NewReaderSize(r, 1<<16)
-	var length [8]byte
-	if size < 8 {
-		return nil, &FormatError{Offset: max(size, 0), Reason: "the file is shorter than the 8 bytes of the header's length"}
-	}
-	if _, err := io.ReadFull(in, length[:]); err != nil {
-		return nil, fmt.Errorf("read the header's length: %w", err)
-	}
-	n := binary.LittleEndian.Uint64(length[:])
-	switch {
-	case n > maxHeader:
-		return nil, &FormatError{Reason: fmt.Sprintf("a header of %d bytes, want at most %d", n, maxHeader)}
-	case n > uint64(size-8):
-		return nil, &FormatError{Reason: fmt.Sprintf("a header of %d bytes, but only %d follow", n, size-8)}
-	}
-	header := make([]byte, n)
-	if _, err := io.ReadFull(in, header); err != nil {
-		return nil, fmt.Errorf("read the header: %w", err)
-	}
-	entries, metadata, err := parseHeader(header, uint64(size-8)-n)
+	entries, metadata, begin, err := readHeader(in, size)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +46,7 @@ func Read(r io.Reader, size int64) (*File, error) {
 	for _, e := range entries {
 		t, err := readTensor(in, e)
 		if err != nil {
-			return nil, fmt.Errorf("read tensor %.120q at offset %d: %w", e.name, 8+n+e.begin, err)
+			return nil, fmt.Errorf("read tensor %.120q at offset %d: %w", e.name, begin+e.begin, err)
 		}
 		file.Tensors = append(file.Tensors, t)
 	}
@@ -78,6 +60,36 @@ func need(entries []entry) (bytes int64) {
 		bytes += int64(e.end-e.begin) / int64(of.size) * int64(of.width())
 	}
 	return bytes
+}
+
+// ReadMetadata reads the metadata of a file of size bytes, and none of its arrays. The errors are those of Read, as far as the header goes.
+func ReadMetadata(r io.Reader, size int64) (map[string]string, error) {
+	_, metadata, _, err := readHeader(r, size)
+	return metadata, err
+}
+
+// readHeader reads the header of a file of size bytes, and returns where the arrays begin.
+func readHeader(in io.Reader, size int64) (entries []entry, metadata map[string]string, begin uint64, err error) {
+	var length [8]byte
+	if size < 8 {
+		return nil, nil, 0, &FormatError{Offset: max(size, 0), Reason: "the file is shorter than the 8 bytes of the header's length"}
+	}
+	if _, err := io.ReadFull(in, length[:]); err != nil {
+		return nil, nil, 0, fmt.Errorf("read the header's length: %w", err)
+	}
+	n := binary.LittleEndian.Uint64(length[:])
+	switch {
+	case n > maxHeader:
+		return nil, nil, 0, &FormatError{Reason: fmt.Sprintf("a header of %d bytes, want at most %d", n, maxHeader)}
+	case n > uint64(size-8):
+		return nil, nil, 0, &FormatError{Reason: fmt.Sprintf("a header of %d bytes, but only %d follow", n, size-8)}
+	}
+	header := make([]byte, n)
+	if _, err := io.ReadFull(in, header); err != nil {
+		return nil, nil, 0, fmt.Errorf("read the header: %w", err)
+	}
+	entries, metadata, err = parseHeader(header, uint64(size-8)-n)
+	return entries, metadata, 8 + n, err
 }
 
 func readTensor(r io.Reader, e entry) (Tensor, error) {

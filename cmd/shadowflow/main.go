@@ -3,14 +3,20 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"shadowflow/internal/cli"
+	"shadowflow/internal/memory"
 )
 
 func main() {
+	if err := memory.Started(); err != nil {
+		fmt.Fprintln(os.Stderr, "shadowflow:", err)
+		os.Exit(1)
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

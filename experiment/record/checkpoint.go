@@ -39,6 +39,15 @@ type binding struct {
 	sum, columns string
 }
 
+// isOf reports whether a history, no shorter than it was then, begins as it was then.
+func (b binding) isOf(history []byte) bool {
+	history = history[:b.size]
+	if b.sum == "" { // a checkpoint of an earlier version knows the length alone
+		return b.size == 0 || history[b.size-1] == '\n'
+	}
+	return b.sum == sumOfBytes(history)
+}
+
 // A checkpoint is a safetensors file with these names in its metadata beside the run's own. The checksum is the SHA-256, in lower-case
 // hexadecimal digits, of the whole file with 64 zeros in the place of these digits. It is made and checked this way in every
 // version, such that a changed byte is never taken for another version.
@@ -94,6 +103,24 @@ func openCheckpoint(path string) (*Checkpoint, error) {
 	}
 	defer file.Close()
 	c, err := readCheckpoint(file, size)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// peekCheckpoint reads what a checkpoint's header says, and does not ask whether the file is whole.
+func peekCheckpoint(path string) (*Checkpoint, error) {
+	file, size, err := userfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	metadata, err := safetensors.ReadMetadata(file, size)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, judge(err))
+	}
+	c, err := fromFile(&safetensors.File{Metadata: metadata})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

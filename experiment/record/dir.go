@@ -14,6 +14,7 @@ import (
 
 	"shadowflow/internal/atomicfile"
 	"shadowflow/internal/userfile"
+	"shadowflow/schema"
 )
 
 const (
@@ -162,8 +163,21 @@ func (d *Dir) Logf(format string, args ...any) error {
 	return err
 }
 
-// WriteResult makes v, as JSON, the result of the run.
-func (d *Dir) WriteResult(v any) error { return writeJSON(d.file(resultFile), v) }
+// WriteResult makes v, as JSON, the result of the run, which marks its end. The files of the directory that are named here, and those of the record
+// itself, are bound to it: SHA256SUMS has what they are.
+func (d *Dir) WriteResult(v any, files ...string) error {
+	data, err := formatJSON(d.file(resultFile), v)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(d.check(), d.history.sync()); err != nil {
+		return err
+	}
+	if err := d.writeSums(data, files); err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(d.file(resultFile), data)
+}
 
 // WriteStandardization makes v, as JSON, what says how the run's data was standardized.
 func (d *Dir) WriteStandardization(v any) error { return writeJSON(d.file(standardFile), v) }
@@ -177,10 +191,51 @@ func WriteVersion(dir string, v any) error { return writeJSON(filepath.Join(dir,
 // ReadResult reads the result of the run in a directory into v. The error is fs.ErrNotExist if the run has not ended, and wraps
 // ErrNoResult if the file has none: the run that is resumed writes it anew.
 func ReadResult(dir string, v any) error {
-	err := readJSON(filepath.Join(dir, resultFile), v)
-	if isJSONError(err) {
+	path := filepath.Join(dir, resultFile)
+	data, err := userfile.ReadAll(path)
+	if err != nil {
+		return err
+	}
+	if err := parseJSON(path, data, v); err != nil {
 		return fmt.Errorf("%w: %w; run --resume writes it anew", ErrNoResult, err)
 	}
+	switch s, err := readSums(dir); {
+	case errors.Is(err, errSums):
+		return fmt.Errorf("%w: %w, by which the result is known", ErrNoResult, err)
+	case err != nil:
+		return err
+	case s != nil && s[resultFile] != sumOfBytes(data):
+		return fmt.Errorf("%w: %s is not the one that the run wrote, by %s; run --resume writes it anew", ErrNoResult, path, sumsFile)
+	}
+	return nil
+}
+
+// ReadConfig reads the config of a run. An empty one is refused.
+func ReadConfig(dir string) ([]schema.Setting, error) {
+	path := ConfigPath(dir)
+	document, err := schema.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, noRun(dir, configFile)
+	case err == nil && len(document) == 0:
+		return nil, fmt.Errorf("%s is empty, and a run's has every key: it was %w; put it back as it was", path, errAltered)
+	}
+	return document, err
+}
+
+// CheckConfig refuses a config of a run that is empty, or is not the one that the run ended with.
+func CheckConfig(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return noDir(dir)
+	}
+	s, err := readSums(dir)
+	if err != nil {
+		return err
+	}
+	if err := s.check(dir, configFile); err != nil {
+		return fmt.Errorf("%w; put it back as it was", err)
+	}
+	_, err = ReadConfig(dir)
 	return err
 }
 

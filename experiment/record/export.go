@@ -18,7 +18,7 @@ type exportFormat struct {
 	isDir bool   // what is given is the directory to put it in
 	write func(w io.Writer, h *History) error
 	// run writes a history with what else the run's directory says, where the format has a place for it.
-	run func(w io.Writer, dir string, h *History) error
+	run func(w io.Writer, dir string, h *History) (notes []string, err error)
 }
 
 func exportFormats() []exportFormat {
@@ -41,40 +41,43 @@ func ExportFormats() []string {
 }
 
 // Export writes the history of a run directory, which may be in use, in another
-// format, and returns the path of the file it wrote. A file of that name is replaced.
+// format, and returns the path of the file it wrote, and what of it is not as it should be, a sentence each. A file of that name is replaced.
 //
 //   - parquet: a column each, null where nothing was measured.
 //   - csv: the history's complete lines.
 //   - npz: an array each; where nothing was measured floats are NaN and texts empty, and a
 //     column of whole numbers becomes one of floats.
 //   - tensorboard: a scalar each of the columns that are numbers, in float32 as TensorBoard has them, in groups, at the time when the run
-//     began (the first line of its log; 1970 without one) and the seconds of work since; and the config as hyperparameters.
+//     began (the first line of its log; 1970 without one) and the seconds of work since; and the config as hyperparameters. A point whose
+//     time is not known is at that of the one before it.
 //
 // out is the file, and for tensorboard the directory; if empty it is in the run directory.
-func Export(dir, format, out string) (path string, err error) {
+func Export(dir, format, out string) (path string, notes []string, err error) {
 	f, err := findExportFormat(format)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	h, err := ReadHistory(dir)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	path = f.path(dir, out)
 	if err := refuseRecord(dir, path); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if f.isDir {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return "", err
+			return "", nil, err
 		}
 	}
-	return path, atomicfile.Write(path, func(w io.Writer) error {
-		if f.run != nil {
-			return f.run(w, dir, h)
+	err = atomicfile.Write(path, func(w io.Writer) error {
+		if f.run == nil {
+			return f.write(w, h)
 		}
-		return f.write(w, h)
+		notes, err = f.run(w, dir, h)
+		return err
 	})
+	return path, notes, err
 }
 
 // ExportPath returns the file that Export would write.
@@ -111,7 +114,7 @@ func refuseRecord(dir, path string) error {
 	if err != nil {
 		return nil // no such file, which cannot be one of the record
 	}
-	for _, name := range []string{historyFile, columnsFile, timesFile, configFile, logFile, resultFile, failureFile, VersionFile, standardFile, lockFile, holderFile} {
+	for _, name := range []string{historyFile, columnsFile, timesFile, configFile, logFile, resultFile, failureFile, VersionFile, standardFile, sumsFile, lockFile, holderFile} {
 		record, err := os.Stat(filepath.Join(dir, name))
 		if err == nil && os.SameFile(there, record) {
 			return fmt.Errorf("%s is part of the run's record; choose another file", path)

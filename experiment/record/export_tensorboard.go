@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -34,36 +35,46 @@ const (
 
 // writeTensorBoard writes an event a row, with a scalar for each number measured, at the time when it was; before them the run's config as what
 // TensorBoard calls hyperparameters, behind them how it ended.
-func writeTensorBoard(w io.Writer, dir string, h *History) error {
+func writeTensorBoard(w io.Writer, dir string, h *History) (notes []string, err error) {
 	start, err := startOf(dir)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if start == 0 {
+		notes = append(notes, "nothing says when the run began: its points begin in 1970")
 	}
 	elapsed, err := readTimes(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	session, err := sessionOf(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	wall := start
-	if err := writeTFRecord(w, event(start, 0, appendText(nil, eventFileVersion, "brain.Event:2"))); err != nil {
-		return err
+	events := [][]byte{
+		event(start, 0, appendText(nil, eventFileVersion, "brain.Event:2")),
+		event(start, 0, appendMessage(nil, eventSummary, session.start(start))),
 	}
-	if err := writeTFRecord(w, event(start, 0, appendMessage(nil, eventSummary, session.start(start)))); err != nil {
-		return err
-	}
+	wall, unknown := start, 0
 	described := make([]bool, len(h.Columns))
 	for _, row := range h.Rows {
-		if s, ok := elapsed[int(row[0].Int())]; ok {
+		s, ok := elapsed[int(row[0].Int())]
+		if ok {
 			wall = start + s
+		} else {
+			unknown++
 		}
-		if err := writeTFRecord(w, event(wall, row[0].Int(), appendMessage(nil, eventSummary, summary(row, h.Columns, described)))); err != nil {
-			return err
+		events = append(events, event(wall, row[0].Int(), appendMessage(nil, eventSummary, summary(row, h.Columns, described))))
+	}
+	if unknown > 0 {
+		notes = append(notes, fmt.Sprintf("%s has no time of %d of %d points, which get that of the point before", filepath.Join(dir, timesFile), unknown, len(h.Rows)))
+	}
+	for _, e := range append(events, event(wall, 0, appendMessage(nil, eventSummary, session.end(wall)))) {
+		if err := writeTFRecord(w, e); err != nil {
+			return nil, err
 		}
 	}
-	return writeTFRecord(w, event(wall, 0, appendMessage(nil, eventSummary, session.end(wall))))
+	return notes, nil
 }
 
 // startOf returns when the run in a directory began, in seconds since 1970: as the first line of its log says or, where that was altered

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -71,10 +72,34 @@ type eventsRead struct {
 	Metrics      []string // of the HPARAMS tab
 }
 
+func TestPointsWhoseTimeIsNotKnownAreSaidToBe(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(dir string) error
+		want   string
+	}{
+		"all known": {func(string) error { return nil }, ""},
+		"no times":  {func(dir string) error { return os.Remove(filepath.Join(dir, timesFile)) }, "times.csv has no time of 3 of 3 points"},
+		"a line less": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, timesFile), []byte(timesHeader+"\n0,0.25\n"), 0o600)
+		}, "times.csv has no time of 2 of 3 points"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, _ := sessionFiles(t)
+			if err := c.change(dir); err != nil {
+				t.Fatal(err)
+			}
+			_, notes, err := Export(dir, "tensorboard", t.TempDir())
+			if said := strings.Join(notes, "\n"); err != nil || !strings.Contains(said, c.want) || c.want == "" && said != "" {
+				t.Errorf("%q, %v", notes, err)
+			}
+		})
+	}
+}
+
 // The file that was given to TensorBoard is the one that Export writes, byte for byte, so what TensorBoard read in it is what it reads.
 func TestTensorBoardReadsWhatIsExported(t *testing.T) {
 	dir, h := sessionFiles(t)
-	path, err := Export(dir, "tensorboard", "")
+	path, _, err := Export(dir, "tensorboard", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +168,7 @@ func TestTensorBoardReadsWhatIsExported(t *testing.T) {
 
 func TestAHistoryAloneIsExportedForTensorBoard(t *testing.T) {
 	dir, _ := exportable(t)
-	path, err := Export(dir, "tensorboard", t.TempDir())
+	path, _, err := Export(dir, "tensorboard", t.TempDir())
 	if err != nil || len(readFile(t, path)) == 0 {
 		t.Error(path, err)
 	}

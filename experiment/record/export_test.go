@@ -50,7 +50,7 @@ func exportable(t *testing.T) (dir string, h *History) {
 func export(t *testing.T, format string) (path string, h *History) {
 	t.Helper()
 	dir, h := exportable(t)
-	path, err := Export(dir, format, "")
+	path, _, err := Export(dir, format, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestCSVIsTheHistoryWithoutATornLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), "table.csv")
-	path, err := Export(dir, "csv", out)
+	path, _, err := Export(dir, "csv", out)
 	if err != nil || path != out {
 		t.Fatal(path, err)
 	}
@@ -176,7 +176,7 @@ func TestChecksumIsTheMaskedCRC32C(t *testing.T) {
 func TestExportNeverReplacesTheRecord(t *testing.T) {
 	dir, _ := exportable(t)
 	before := readFile(t, dir, historyFile)
-	if _, err := Export(dir, "csv", filepath.Join(dir, historyFile)); err == nil || !strings.HasSuffix(err.Error(), "is part of the run's record; choose another file") {
+	if _, _, err := Export(dir, "csv", filepath.Join(dir, historyFile)); err == nil || !strings.HasSuffix(err.Error(), "is part of the run's record; choose another file") {
 		t.Errorf("got %v", err)
 	}
 	if !bytes.Equal(readFile(t, dir, historyFile), before) {
@@ -189,7 +189,7 @@ func TestAnEmptyHistoryIsExported(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			dir := t.TempDir()
 			writeHistory(t, dir, nil)
-			path, err := Export(dir, format, filepath.Join(t.TempDir(), "out"))
+			path, _, err := Export(dir, format, filepath.Join(t.TempDir(), "out"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,10 +202,10 @@ func TestAnEmptyHistoryIsExported(t *testing.T) {
 
 func TestUnknownFormatsAndRunsAreRefused(t *testing.T) {
 	dir, _ := exportable(t)
-	if _, err := Export(dir, "parket", ""); err == nil || err.Error() != `unknown format "parket"; did you mean parquet?` {
+	if _, _, err := Export(dir, "parket", ""); err == nil || err.Error() != `unknown format "parket"; did you mean parquet?` {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Export(t.TempDir(), "csv", ""); !errors.Is(err, os.ErrNotExist) {
+	if _, _, err := Export(t.TempDir(), "csv", ""); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }

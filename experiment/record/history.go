@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,19 +50,81 @@ func (h *History) Floats(name string) []float64 {
 }
 
 // ReadHistory reads the history of a run directory, also of one in use: a last
-// line that is not complete is left out.
+// line that is not complete is left out. A history, columns or config that are not those that the newest checkpoint was written with, or that the run ended
+// with, are refused.
 func ReadHistory(dir string) (*History, error) {
+	if err := thereIsARun(dir); err != nil {
+		return nil, err
+	}
+	if err := CheckConfig(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // a history alone is one too
+		return nil, err
+	}
 	columns, err := readColumns(filepath.Join(dir, columnsFile))
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, historyFile)
-	data, err := userfile.ReadAll(path)
+	data, err := readBound(dir)
+	if errors.Is(err, errAltered) { // or a run was resumed meanwhile, which cuts it off
+		data, err = readBound(dir)
+	}
 	if err != nil {
 		return nil, err
 	}
-	h, _, err := parseHistory(path, data, columns)
+	h, _, err := parseHistory(filepath.Join(dir, historyFile), data, columns)
 	return h, err
+}
+
+// thereIsARun says what is not there where a directory has no run.
+func thereIsARun(dir string) error {
+	_, err := os.Stat(filepath.Join(dir, columnsFile))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return noDir(dir)
+	}
+	return noRun(dir, columnsFile)
+}
+
+func noRun(dir, lacks string) error {
+	return fmt.Errorf("no run is in %s, which would have a file %s: %w", dir, lacks, fs.ErrNotExist)
+}
+
+func noDir(dir string) error {
+	return fmt.Errorf("there is no directory %s: it has another name, or was moved or deleted: %w", dir, fs.ErrNotExist)
+}
+
+// readBound reads the bytes of a history, once they are known to be those that were recorded: by the sums of the run's end or, before that, by the
+// newest checkpoint that is whole.
+func readBound(dir string) ([]byte, error) {
+	s, err := readSums(dir)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	names := checkpointsAmong(entries)
+	slices.Reverse(names)
+	var newest []*Checkpoint // seen before the history, which grows meanwhile
+	for _, name := range names {
+		if c, err := peekCheckpoint(filepath.Join(dir, name)); err == nil {
+			c.name = name
+			newest = append(newest, c)
+		}
+	}
+	columns, history, err := recordedIn(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err = errors.Join(s.check(dir, columnsFile), s.check(dir, historyFile)); err == nil && s == nil {
+		err = bindTo(newest, dir, columns, history)
+	}
+	if errors.Is(err, errAltered) {
+		return nil, fmt.Errorf("%w; put it back as it was, or go on from a checkpoint before that, if there is one, with: shadowflow run --resume %s", err, dir)
+	}
+	return history, err
 }
 
 // parseHistory reads the complete lines of a history, and returns how many bytes they are.
@@ -100,6 +163,20 @@ func parseHistory(path string, data []byte, columns []Column) (h *History, size 
 		}
 		h.Rows = append(h.Rows, row)
 	}
+}
+
+// bindTo says why what is recorded is not that of the newest of the checkpoints that is whole.
+func bindTo(newest []*Checkpoint, dir, columns string, history []byte) error {
+	for _, c := range newest {
+		err := c.belongsTo(dir, columns, history)
+		if err == nil {
+			return nil
+		}
+		if _, fault := openCheckpoint(filepath.Join(dir, c.name)); fault == nil {
+			return err
+		} // else it is the checkpoint that is damaged, or is gone
+	}
+	return nil
 }
 
 var columnsHeader = []string{"name", "type", "unit", "meaning"}

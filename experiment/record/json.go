@@ -12,11 +12,20 @@ import (
 
 // writeJSON makes v, as JSON, the content of a file.
 func writeJSON(path string, v any) error {
+	data, err := formatJSON(path, v)
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(path, data)
+}
+
+// formatJSON returns v as a file of JSON has it.
+func formatJSON(path string, v any) ([]byte, error) {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return atomicfile.WriteBytes(path, append(data, '\n'))
+	return append(data, '\n'), nil
 }
 
 // readJSON reads a file of JSON into v.
@@ -25,6 +34,11 @@ func readJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
+	return parseJSON(path, data, v)
+}
+
+// parseJSON reads what a file of JSON has into v.
+func parseJSON(path string, data []byte, v any) error {
 	if err := json.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

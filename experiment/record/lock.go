@@ -44,6 +44,19 @@ func (e *LostError) Error() string {
 		"run --resume goes on from the newest checkpoint, where the directory is now", e.Dir, e.What)
 }
 
+// Explain returns the error of something that failed in the directory: a *LostError where the directory is no longer that of this process, or a file of it is
+// not there, for then this is why.
+func (d *Dir) Explain(err error) error {
+	if lost := d.check(); lost != nil {
+		return lost
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) && errors.Is(err, fs.ErrNotExist) && filepath.Dir(path.Path) == filepath.Clean(d.path) {
+		return &LostError{d.path, fmt.Sprintf("its file %s was moved or deleted", filepath.Base(path.Path))}
+	}
+	return err
+}
+
 // check returns a *LostError if the lock is not where it was taken: the directory was moved or deleted, or the lock was.
 func (d *Dir) check() error {
 	if there, err := os.Stat(d.file(lockFile)); err == nil && os.SameFile(there, d.held) {

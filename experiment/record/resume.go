@@ -1,7 +1,6 @@
 package record
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -47,7 +46,7 @@ func (d *Dir) Newest(use func(*Checkpoint) (bool, error)) (c *Checkpoint, notes 
 	if err != nil {
 		return nil, nil, err
 	}
-	columns, history, err := d.recorded()
+	columns, history, err := recordedIn(d.path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -57,7 +56,7 @@ func (d *Dir) Newest(use func(*Checkpoint) (bool, error)) (c *Checkpoint, notes 
 	for _, name := range names {
 		c, err := openCheckpoint(d.file(name))
 		if err == nil {
-			err = c.belongsTo(d, columns, history)
+			err = c.belongsTo(d.path, columns, history)
 		}
 		switch {
 		case errors.Is(err, errAltered):
@@ -94,57 +93,44 @@ func (d *Dir) Newest(use func(*Checkpoint) (bool, error)) (c *Checkpoint, notes 
 	return nil, notes, nil
 }
 
-// recorded returns the SHA-256 of the file of columns, and the history.
-func (d *Dir) recorded() (columns string, history []byte, err error) {
-	if columns, err = sumOf(d.file(columnsFile)); err == nil {
-		history, err = userfile.ReadAll(d.file(historyFile))
+// recordedIn returns the SHA-256 of the file of columns in a run directory, and the history.
+func recordedIn(dir string) (columns string, history []byte, err error) {
+	if columns, err = sumOf(filepath.Join(dir, columnsFile)); err == nil {
+		history, err = userfile.ReadAll(filepath.Join(dir, historyFile))
 	}
 	return columns, history, err
-}
-
-// sumOf returns the SHA-256 of a file.
-func sumOf(path string) (string, error) {
-	data, err := userfile.ReadAll(path)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
 }
 
 // errAltered marks a history that is not the one that a checkpoint was written with.
 var errAltered = errors.New("altered")
 
-// belongsTo says why a checkpoint does not belong to what is recorded: another file of columns, or, wrapping errAltered, another history.
-func (c *Checkpoint) belongsTo(d *Dir, columns string, history []byte) error {
-	b, path := c.history, d.file(historyFile)
-	if b.columns != "" && b.columns != columns {
+// belongsTo says why a checkpoint does not belong to what is recorded in a directory: another file of columns, or, wrapping errAltered, another history.
+func (c *Checkpoint) belongsTo(dir, columns string, history []byte) error {
+	if c.history.columns != "" && c.history.columns != columns {
 		return fmt.Errorf("%s was altered since the checkpoint of step %d was written: put it back as it was, "+
-			"or make the run anew in another directory", d.file(columnsFile), c.Step)
+			"or make the run anew in another directory", filepath.Join(dir, columnsFile), c.Step)
 	}
-	if b.size > int64(len(history)) {
-		return fmt.Errorf("%s was %w: it has %d bytes, and the checkpoint of step %d was written after %d",
-			path, errAltered, len(history), c.Step, b.size)
+	path, size := filepath.Join(dir, historyFile), c.history.size
+	switch {
+	case size > int64(len(history)):
+		return fmt.Errorf("%s was %w: it has %d bytes, and the checkpoint of step %d was written after %d", path, errAltered, len(history), c.Step, size)
+	case !c.history.isOf(history):
+		return fmt.Errorf("%s was %w: its first %d bytes are not those after which the checkpoint of step %d was written", path, errAltered, size, c.Step)
 	}
-	history = history[:b.size]
-	sum := sha256.Sum256(history)
-	// A checkpoint of an earlier version knows the length alone.
-	if b.sum == "" && (b.size == 0 || history[b.size-1] == '\n') || b.sum == hex.EncodeToString(sum[:]) {
-		return nil
-	}
-	return fmt.Errorf("%s was %w: its first %d bytes are not those after which the checkpoint of step %d was written",
-		path, errAltered, b.size, c.Step)
+	return nil
 }
 
-// GoOn makes the run go on from a checkpoint of Newest with a config: the result, if there is one, and newer checkpoints are removed, and
+// GoOn makes the run go on from a checkpoint of Newest with a config: the result and its sums, if there are any, and newer checkpoints are removed, and
 // the history is cut off behind it, so that what is recorded from here on is what a run that was never interrupted would have recorded. It
 // may be killed anywhere.
 func (d *Dir) GoOn(c *Checkpoint, config []byte) error {
 	if err := d.check(); err != nil {
 		return err
 	}
-	if err := os.Remove(d.file(resultFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	for _, name := range []string{resultFile, sumsFile} {
+		if err := os.Remove(d.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	if before, err := userfile.ReadAll(d.file(configFile)); err != nil || string(before) != string(config) {
 		if err := atomicfile.WriteBytes(d.file(configFile), config); err != nil {
@@ -203,22 +189,26 @@ func (d *Dir) WriteCheckpoint(c *Checkpoint) error {
 // checkpoints returns the names of the checkpoints' files, the oldest first; that of a run that has ended is newer than another of its step.
 func (d *Dir) checkpoints() ([]string, error) {
 	entries, err := os.ReadDir(d.path)
-	if err != nil {
-		return nil, err
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), checkpointPrefix) && strings.HasSuffix(e.Name(), ".ckpt") {
+			return nil, fmt.Errorf("%s is of an earlier version of the program: resume the run with that", filepath.Join(d.path, e.Name()))
+		}
 	}
+	return checkpointsAmong(entries), err
+}
+
+// checkpointsAmong returns the names of the checkpoints among the files of a directory, in the order of checkpoints.
+func checkpointsAmong(entries []os.DirEntry) []string {
 	var names []string
 	for _, e := range entries {
 		if isCheckpoint(e.Name()) {
 			names = append(names, e.Name())
 		}
-		if strings.HasPrefix(e.Name(), checkpointPrefix) && strings.HasSuffix(e.Name(), ".ckpt") {
-			return nil, fmt.Errorf("%s is of an earlier version of the program: resume the run with that", filepath.Join(d.path, e.Name()))
-		}
 	}
 	slices.SortFunc(names, func(a, b string) int {
 		return strings.Compare(strings.TrimSuffix(a, checkpointSuffix), strings.TrimSuffix(b, checkpointSuffix))
 	})
-	return names, nil
+	return names
 }
 
 // isCheckpoint reports whether a file of that name in a run directory is a checkpoint.

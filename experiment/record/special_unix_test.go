@@ -21,7 +21,11 @@ func TestPipesAndDevicesInARunsDirectoryAreRefused(t *testing.T) {
 				}
 				for _, other := range []string{configFile, columnsFile, historyFile} {
 					if other != name {
-						if err := os.WriteFile(filepath.Join(dir, other), []byte("name,type,unit,meaning\nstep,int,1,n\n"), 0o600); err != nil {
+						text := "name,type,unit,meaning\nstep,int,1,n\n"
+						if other == configFile {
+							text = "steps: 1\n"
+						}
+						if err := os.WriteFile(filepath.Join(dir, other), []byte(text), 0o600); err != nil {
 							t.Fatal(err)
 						}
 					}

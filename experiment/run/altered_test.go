@@ -3,6 +3,7 @@ package run
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,7 +77,17 @@ func TestADamagedEndIsMadeAgain(t *testing.T) {
 		"a result of no known end": func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "result.json"), []byte(`{"status": "bogus", "step": 12, "parameters": 7}`), 0o644)
 		},
-		"no weights": func(dir string) error { return os.Remove(filepath.Join(dir, weightsFile)) },
+		"a result with another loss": func(dir string) error { return change(dir, "result.json", `"loss": `, `"loss": 1`) },
+		"cut weights":                func(dir string) error { return os.Truncate(filepath.Join(dir, weightsFile), 900) },
+		"weights with another bit": func(dir string) error {
+			flip(t, filepath.Join(dir, weightsFile), len(fileBytes(t, dir, weightsFile))-5)
+			return nil
+		},
+		"another standardization": func(dir string) error { return change(dir, "standardization.json", `"mean": [`, `"mean": [ 7,`) },
+		"no standardization":      func(dir string) error { return os.Remove(filepath.Join(dir, "standardization.json")) },
+		"cut sums":                func(dir string) error { return os.Truncate(filepath.Join(dir, "SHA256SUMS"), 100) },
+		"no sums":                 func(dir string) error { return os.Remove(filepath.Join(dir, "SHA256SUMS")) },
+		"no weights":              func(dir string) error { return os.Remove(filepath.Join(dir, weightsFile)) },
 		"a cut history": func(dir string) error {
 			return os.Truncate(filepath.Join(dir, "history.csv"), int64(len(historyBytes(t, dir))-9))
 		},
@@ -96,11 +107,30 @@ func TestADamagedEndIsMadeAgain(t *testing.T) {
 			if again, err := ReadResult(dir); err != nil || again.Step != 12 {
 				t.Errorf("the result is %+v, %v", again, err)
 			}
-			if !exists(filepath.Join(dir, weightsFile)) {
-				t.Error("it has no weights")
+			for _, name := range []string{weightsFile, "standardization.json"} {
+				if !bytes.Equal(fileBytes(t, dir, name), fileBytes(t, whole, name)) {
+					t.Errorf("%s is not that of the end", name)
+				}
+			}
+			var notes []string
+			if _, err := Resume(t.Context(), dir, notesOf(&notes)); err != nil || len(notes) > 0 {
+				t.Errorf("made again it is not whole: %v, %q", err, notes)
 			}
 		})
 	}
+}
+
+// change replaces a text, where it first stands in a file.
+func change(dir, name, text, by string) error {
+	before, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return err
+	}
+	after := bytes.Replace(before, []byte(text), []byte(by), 1)
+	if bytes.Equal(before, after) {
+		return fmt.Errorf("%s has no %q", name, text)
+	}
+	return os.WriteFile(filepath.Join(dir, name), after, 0o644)
 }
 
 // endOf returns the checkpoint of a run's end.
@@ -141,7 +171,6 @@ func TestARunThatHasEndedIsLeftAsItIs(t *testing.T) {
 		"with all of them damaged":       {damage, "", []string{"checkpoint not used", "checkpoint not used", "checkpoint not used", "no checkpoint is whole"}},
 		"given more, with no checkpoint": {remove, "steps=15", []string{"starting again from step 0"}},
 		"given more, with all damaged":   {damage, "steps=15", []string{"checkpoint not used", "checkpoint not used", "checkpoint not used", "no checkpoint is whole", "starting again from step 0"}},
-		"given fewer than it has taken":  {func(string) error { return nil }, "steps=3", []string{"the run has ended, finished at step 12"}},
 		"given what makes no difference": {func(string) error { return nil }, "threads=1", []string{"the run has ended, finished at step 12"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -182,6 +211,13 @@ func TestARunThatHasEndedTakesNoChangeThatItCannotGoOnWith(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	runIn(t, dir, parse(t, brief))
 	before := fileBytes(t, dir, "result.json")
+	for _, fewer := range []string{"steps=3", "stop.seconds=100", "schedule.shape=cosine"} {
+		var ended *EndedError
+		_, err := Resume(t.Context(), dir, Options{Settings: settings(t, fewer)})
+		if key, _, _ := strings.Cut(fewer, "="); !errors.As(err, &ended) || !strings.Contains(err.Error(), "finished at step 12") || !strings.Contains(err.Error(), key+" was ") {
+			t.Errorf("%s: %v", fewer, err)
+		}
+	}
 	opt := Options{AcceptChanged: true, Settings: settings(t, "optimizer.lr=0.5")}
 	if _, err := Resume(t.Context(), dir, opt); err == nil || !strings.Contains(err.Error(), "optimizer.lr was") || !strings.Contains(err.Error(), "of another run: begin one") {
 		t.Errorf("%v", err)
@@ -220,9 +256,12 @@ func TestARunWhoseDirectoryIsTakenAwayEndsWithASentence(t *testing.T) {
 		take func(dir string) error
 		want string
 	}{
-		"moved":            {func(dir string) error { return os.Rename(dir, dir+"-elsewhere") }, "it was moved or deleted while the run went on"},
-		"deleted":          {os.RemoveAll, "it was moved or deleted while the run went on"},
-		"made anew":        {func(dir string) error { return errors.Join(os.Rename(dir, dir+"-elsewhere"), os.Mkdir(dir, 0o755)) }, "its lock was removed or replaced"},
+		"moved":     {func(dir string) error { return os.Rename(dir, dir+"-elsewhere") }, "it was moved or deleted while the run went on"},
+		"deleted":   {os.RemoveAll, "it was moved or deleted while the run went on"},
+		"made anew": {func(dir string) error { return errors.Join(os.Rename(dir, dir+"-elsewhere"), os.Mkdir(dir, 0o755)) }, "its lock was removed or replaced"},
+		"without its columns": {func(dir string) error {
+			return os.Rename(filepath.Join(dir, "columns.csv"), filepath.Join(dir, "..", "columns.csv"))
+		}, "its file columns.csv was moved or deleted while the run went on"},
 		"without its lock": {func(dir string) error { return os.Remove(filepath.Join(dir, "lock")) }, "its lock was removed or replaced"},
 		"with another's lock": {func(dir string) error {
 			return errors.Join(os.Remove(filepath.Join(dir, "lock")), os.WriteFile(filepath.Join(dir, "lock"), nil, 0o644))
@@ -248,6 +287,11 @@ func TestARunWhoseDirectoryIsTakenAwayEndsWithASentence(t *testing.T) {
 					t.Errorf("%d files are where the directory was", len(entries))
 				}
 				dir += "-elsewhere"
+			}
+			if name == "without its columns" {
+				if err := os.Rename(filepath.Join(dir, "..", "columns.csv"), filepath.Join(dir, "columns.csv")); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if _, err := Resume(t.Context(), dir, Options{}); err != nil {
 				t.Fatal(err)

@@ -208,14 +208,18 @@ const weightsFile = "weights.safetensors"
 
 // conclude writes the result of a run whose record is complete.
 func (t *training[T]) conclude(s Status) (*Result, error) {
-	if err := errors.Join(t.saveWeights(filepath.Join(t.dir.Path(), weightsFile)), t.saveAverage()); err != nil {
+	if err := errors.Join(t.saveWeights(filepath.Join(t.dir.Path(), weightsFile)), t.saveAverage(), t.saveStandardization()); err != nil {
 		return nil, err
 	}
 	result, err := t.summary(s)
 	if err != nil {
 		return nil, err
 	}
-	return result, t.dir.WriteResult(result)
+	files := []string{weightsFile}
+	if t.average != nil {
+		files = append(files, averageFile)
+	}
+	return result, t.dir.WriteResult(result, files...)
 }
 
 func (t *training[T]) summary(s Status) (*Result, error) {

@@ -19,6 +19,7 @@ type sharpnessMeter[T graph.Float] struct {
 	stepper      *rule.Stepper[T]
 	precondition *diagnose.Preconditioner[T] // nil without the memory form: nothing is known then of how a rule preconditions
 	with         rule.Conditioning
+	lanczos      diagnose.Lanczos[T]
 	along        *objective.Direction // the gradient, as the rule's formulas see it where nothing is clipped
 	condition    objective.CompiledDirection[T]
 	// root is that of 1/P; then what alternates, the gradient over all examples, the Hessian times it, and the gradient that the rule's formulas see.
@@ -78,7 +79,7 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	}
 	hvp := func(v, hv []T) error { return product(ctx, m.objective, objective.Full, at.Theta, v, hv) }
 	opt := diagnose.LanczosOptions{Seed: m.seed}
-	plain, err := diagnose.LargestEigenpair(len(at.Theta), hvp, opt)
+	plain, err := m.lanczos.LargestEigenpair(len(at.Theta), hvp, opt)
 	if err != nil {
 		return err
 	}
@@ -103,7 +104,7 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 		rule.AddDecay(m.with, hv, v)
 		return err
 	}
-	scaled, err := diagnose.LargestEigenpair(len(at.Theta), diagnose.Preconditioned(m.root, decayed), opt)
+	scaled, err := m.lanczos.LargestEigenpair(len(at.Theta), diagnose.Preconditioned(m.root, decayed), opt)
 	if err != nil {
 		return err
 	}

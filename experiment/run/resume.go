@@ -16,7 +16,6 @@ import (
 	"shadowflow/internal/plural"
 	"shadowflow/internal/version"
 	"shadowflow/rule/stepsize"
-	"shadowflow/schema"
 )
 
 // ChangedError says that a run would go on with something else than its steps so far were made of.
@@ -32,9 +31,22 @@ func (e *ChangedError) Error() string {
 		e.Dir, strings.Join(e.What, "\n  "))
 }
 
+// EndedError says that a run which has ended was to go on with settings that do not let it.
+type EndedError struct {
+	Dir, Left string
+	// What are the changes, each a phrase.
+	What []string
+}
+
+func (e *EndedError) Error() string {
+	return fmt.Sprintf("%s: %s; %s: want more steps than it took (a lower stop.loss, more stop.seconds, where these ended it), the settings that it had, or another directory",
+		e.Dir, e.Left, strings.Join(e.What, "; "))
+}
+
 // Resume continues the run in a directory where its newest whole checkpoint left it, and ends with the record of a run that
 // was never interrupted. A run that has ended is left as it is, and its result is returned, unless the settings let it go on: more steps,
-// or less to stop it. Its record is then that of a run that had these settings from the start.
+// or less to stop it. Its record is then that of a run that had these settings from the start. Other settings than it had, which do not let it go on, are an
+// *EndedError.
 //
 // The error is a *ChangedError if config, data, files or program are not those of the steps so far. A directory that was moved is none such,
 // nor is data of the same content in another place.
@@ -92,6 +104,8 @@ func takeUp(ctx context.Context, d *record.Dir, opt Options) (runner, *Result, e
 		switch {
 		case len(r.accepted) > 0:
 			return nil, nil, fmt.Errorf("%s: %s; what changed (%s) is of another run: begin one", d.Path(), left, strings.Join(r.accepted, "; "))
+		case r.bond != nil && len(r.bond.config.Changes(r.config)) > 0:
+			return nil, nil, &EndedError{d.Path(), left, describeAll(r.bond.config.Changes(r.config))}
 		case len(opt.Settings) > 0:
 			err = r.tell(left)
 		}
@@ -103,7 +117,7 @@ func takeUp(ctx context.Context, d *record.Dir, opt Options) (runner, *Result, e
 
 // readConfig reads the config that the directory has, and puts the settings into it.
 func (r *resumption) readConfig() error {
-	document, err := schema.ReadFile(record.ConfigPath(r.dir.Path()))
+	document, err := record.ReadConfig(r.dir.Path())
 	if err != nil {
 		return err
 	}
@@ -147,12 +161,14 @@ func (r *resumption) result() (ended *Result, notes []string, err error) {
 		return nil, []string{"result.json is damaged: it is written anew"}, nil
 	case err != nil:
 		return nil, nil, err
-	case r.meta.Ended != "" && !exists(filepath.Join(r.dir.Path(), weightsFile)):
-		return nil, []string{weightsFile + " is not there: the end is made again"}, nil
 	case r.meta.Ended != "" && (r.meta.Ended != ended.Status || r.at.Step != ended.Step):
 		return nil, []string{fmt.Sprintf("result.json is not of this run, which ended at step %d, %s: it is written anew", r.at.Step, r.meta.Ended)}, nil
 	}
-	return ended, nil, nil
+	wrong, bound, err := r.dir.Changed()
+	if err != nil || len(wrong) == 0 || !bound && r.meta.Ended == "" { // of an earlier version whose checkpoint of the end was removed
+		return ended, nil, err
+	}
+	return nil, []string{strings.Join(wrong, "; ") + ": the end is made again"}, nil
 }
 
 // extended reports whether the settings let a run go on that ended in a way. One that diverged would do so again.
@@ -190,13 +206,22 @@ func (r *resumption) changes(computes bool) []string {
 	var out []string
 	for _, c := range r.bond.config.Changes(r.config) {
 		if !r.free(c) {
-			out = append(out, fmt.Sprintf("%s was %s, is %s", c.Key, orNone(c.Before), orNone(c.Now)))
+			out = append(out, describeAll([]config.Change{c})...)
 		}
 	}
 	if computes {
 		for _, change := range r.bond.program.Changes(version.Current()) {
 			out = append(out, "the program: "+change)
 		}
+	}
+	return out
+}
+
+// describeAll returns changes of a config as people read them.
+func describeAll(changes []config.Change) []string {
+	var out []string
+	for _, c := range changes {
+		out = append(out, fmt.Sprintf("%s was %s, is %s", c.Key, orNone(c.Before), orNone(c.Now)))
 	}
 	return out
 }
@@ -335,10 +360,4 @@ func (r *resumption) filesOf(key string) string {
 		return "what the program has of its own"
 	}
 	return strings.Join(files, ", ")
-}
-
-// exists reports whether there is a file of that name.
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -164,12 +164,10 @@ func TestWhatDoesNotLetARunGoOnLeavesItAsItIs(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	runIn(t, dir, parse(t, brief, "stop.loss=2", "steps=20", "optimizer.lr=0.01"))
 	before := historyBytes(t, dir)
-	var notes []string
-	opt := notesOf(&notes)
-	opt.Settings = settings(t, "steps=30")
-	result, err := Resume(t.Context(), dir, opt)
-	if err != nil || result.Status != LossReached || len(notes) != 1 || !strings.Contains(notes[0], "the run has ended, loss-reached at step") {
-		t.Errorf("%+v, %v: %q", result, err, notes)
+	var ended *EndedError
+	_, err := Resume(t.Context(), dir, Options{Settings: settings(t, "steps=30")})
+	if !errors.As(err, &ended) || !strings.Contains(err.Error(), "the run has ended, loss-reached at step") {
+		t.Error(err)
 	}
 	if !bytes.Equal(historyBytes(t, dir), before) || strings.Contains(string(fileBytes(t, dir, "config.yaml")), "steps: 30") {
 		t.Error("it is another record")

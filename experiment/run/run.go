@@ -111,8 +111,13 @@ func Run(ctx context.Context, c *config.Config, dir string, opt Options) (*Resul
 	return carryOut(ctx, r, d)
 }
 
-// ReadConfig returns the config of the run in a directory.
-func ReadConfig(dir string) (*config.Config, error) { return config.Read(record.ConfigPath(dir), nil) }
+// ReadConfig returns the config of the run in a directory. One that is empty, or was altered since the run ended, is refused.
+func ReadConfig(dir string) (*config.Config, error) {
+	if err := record.CheckConfig(dir); err != nil {
+		return nil, err
+	}
+	return config.Read(record.ConfigPath(dir), nil)
+}
 
 // ReadResult returns the result of the run in a directory. The error is [fs.ErrNotExist] where there is none, and [record.ErrNoResult] where what
 // is there is none.
@@ -157,6 +162,7 @@ func carryOut(ctx context.Context, r runner, d *record.Dir) (*Result, error) {
 	result, err := r.run(ctx, d)
 	err = errors.Join(err, r.close())
 	if err != nil {
+		err = d.Explain(err)
 		return nil, errors.Join(err, d.Logf("stopped by an error: %v", err), d.Close())
 	}
 	return result, errors.Join(d.Logf("%s at step %d, loss %.6g", result.Status, result.Step, result.Loss), d.Close())

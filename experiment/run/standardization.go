@@ -1,6 +1,11 @@
 package run
 
-import "shadowflow/experiment/record"
+import (
+	"slices"
+
+	"shadowflow/dataset"
+	"shadowflow/experiment/record"
+)
 
 // Standardization says how a run's data was standardized, so that the weights can be used without this program: in the file
 // standardization.json.
@@ -27,7 +32,11 @@ func (t *training[T]) introduceData() error {
 	if d == nil {
 		return nil
 	}
-	for _, note := range d.Notes {
+	notes := d.Notes
+	if note := dataset.NoteOnSquares[T](d); note != "" {
+		notes = append(slices.Clip(notes), note)
+	}
+	for _, note := range notes {
 		if t.notice != nil {
 			t.notice("data: " + note)
 		}
@@ -35,7 +44,13 @@ func (t *training[T]) introduceData() error {
 			return err
 		}
 	}
-	if d.Mean == nil && d.TargetMean == nil {
+	return t.saveStandardization()
+}
+
+// saveStandardization records how the data was standardized, if it was.
+func (t *training[T]) saveStandardization() error {
+	d := t.source.data
+	if d == nil || d.Mean == nil && d.TargetMean == nil {
 		return nil
 	}
 	return t.dir.WriteStandardization(Standardization{

@@ -64,7 +64,7 @@ func (t *training[T]) make(opt Options) error {
 	if t.problem, err = problemOf[T](c, t.source); err != nil {
 		return err
 	}
-	if err := roomFor(c, t.problem.Rule, t.problem.Objective.Dim()); err != nil {
+	if err := t.room(); err != nil {
 		return err
 	}
 	return t.assemble(opt)
@@ -72,6 +72,19 @@ func (t *training[T]) make(opt Options) error {
 
 // close implements runner.
 func (t *training[T]) close() error { return t.source.close() }
+
+// room refuses a run that the memory does not hold.
+func (t *training[T]) room() error {
+	c, s := t.config, t.source
+	if s.data == nil {
+		return roomFor(c, t.problem.Rule, t.problem.Objective.Dim(), nil, 0, false)
+	}
+	n := min(c.Batch.Physical, s.data.Train.N())
+	if c.Batch.Mini() {
+		n = min(n, c.Batch.Size)
+	}
+	return roomFor(c, t.problem.Rule, t.problem.Objective.Dim(), s.model, n, s.data.Classes == 0)
+}
 
 // checkCombination refuses what has no meaning together.
 func checkCombination(c *config.Config) error {

@@ -5,12 +5,9 @@ import (
 	"fmt"
 
 	"shadowflow/dataset"
-	"shadowflow/engine"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
-	"shadowflow/graph"
 	"shadowflow/nn"
-	"shadowflow/rule"
 )
 
 // sizer tells about what a run takes at its peak, in bytes: the memory of its compiled programs, its vectors of parameters, and its data. It
@@ -30,17 +27,6 @@ type shape struct {
 
 // beyond is a number of parameters that fit no machine with their vectors.
 const beyond = 1 << 35
-
-func widthOf(c *config.Config) int64 {
-	if c.DType == "float64" {
-		return 8
-	}
-	return 4
-}
-
-// vectors is about the number of vectors of parameters that any run holds: parameters, moments, gradient, update, a checkpoint being written. What
-// is measured along it, and moves beside it, comes on top.
-const vectors = 12
 
 func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 	switch c.Objective.Name {
@@ -63,13 +49,13 @@ func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 		return 0, err
 	}
 	if n := int64(model.NumParams()); n > beyond { // whose programs no graph holds
-		return vectors * n * widthOf(c), nil
+		return 12 * 4 * n, nil // its vectors alone
 	}
 	r, err := c.Optimizer.RuleOf(model.Blocks())
 	if err != nil {
 		return 0, err
 	}
-	products, err := productsOf(c, r)
+	products, err := run.Products(c, r)
 	if err != nil {
 		return 0, err
 	}
@@ -79,7 +65,7 @@ func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 	}
 	size, ok := s.sizes[key]
 	if !ok {
-		if size, err = sizeOf(c, model, r, d, n, products); err != nil {
+		if size, err = run.RoomOfPrograms(c, model, r, n, d.classes == 0); err != nil {
 			return 0, err
 		}
 		if s.sizes == nil {
@@ -87,7 +73,7 @@ func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 		}
 		s.sizes[key] = size
 	}
-	return size + run.Room(c, r, model.NumParams()), nil
+	return size + dataOf(c, d) + run.Room(c, r, model.NumParams()), nil
 }
 
 // closedForm returns the memory of a run on a loss in closed form, whose programs are small beside its vectors.
@@ -100,66 +86,21 @@ func closedForm(c *config.Config) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	matrices, err := ofMatrices(f.Dim, r)
-	return 8*(2*vectors*int64(f.Dim)+matrices) + run.Room(c, r, f.Dim), err
+	matrices, err := run.RoomOfMatrices(f.Dim, r)
+	return 8*matrices + run.Room(c, r, f.Dim), err
 }
 
-// productsOf returns how many Hessian-vector products a run makes in one pass at most. The bias of mini-batches, and of memories that
-// fill, takes one a moment, and one more where the update reads the gradient itself.
-func productsOf(c *config.Config, r *rule.Rule) (int, error) {
-	m, err := r.MemoryForm()
-	bias := c.Record.Bias > 0 && err == nil || c.Bias.Scale != 0
-	_, unsettled := r.Settled()
-	settled := c.Record.Bias > 0 && unsettled == nil && !c.Batch.Mini() // measured without such a form
-	switch {
-	case bias && err != nil:
-		return 0, err
-	case bias && (c.Batch.Mini() || !m.Steady()):
-		return len(m.Moments) + 1, nil
-	case err == nil && c.Record.Sharpness > 0 && c.Batch.Mini(): // what the noise does to the bias
-		return 2, nil
-	case bias || settled || r.Hessian != nil || c.Record.Sharpness > 0 || c.Regularizer.Kind != "none" || len(c.Beside) > 0:
-		return 1, nil
-	}
-	return 0, nil
-}
-
-func sizeOf(c *config.Config, model *nn.Model, r *rule.Rule, d shape, n, products int) (int64, error) {
-	width := widthOf(c)
-	peak, err := programs(c, model, n, products, d.classes == 0)
-	if err != nil {
-		return 0, err
-	}
-	matrices, err := ofMatrices(model.NumParams(), r)
-	if err != nil {
-		return 0, err
-	}
+// dataOf returns the memory of data, with its inputs as a model takes them.
+func dataOf(c *config.Config, d shape) int64 {
 	numbers := int64(1)
 	for _, k := range d.example {
 		numbers *= int64(k)
 	}
-	data := int64(d.all)*numbers + min(int64(d.n)*numbers*width, 1<<30)
-	return peak + vectors*int64(model.NumParams())*width + matrices*width + data, nil
-}
-
-// ofMatrices returns how many numbers an optimizer of whole weights holds beside vectors of parameters: what of its state has
-// shapes of its own, in a checkpoint too, and what a step makes on its way.
-func ofMatrices(dim int, r *rule.Rule) (int64, error) {
-	if r.Elementwise {
-		return 0, nil
+	width := int64(4)
+	if c.DType == "float64" {
+		width = 8
 	}
-	own := 0
-	for i := range r.State {
-		if r.PartsOf(i) != nil {
-			own += r.Length(i, dim)
-		}
-	}
-	b := graph.NewBuilder()
-	theta, g := b.Param("theta", graph.Float32, dim), b.Param("gradient", graph.Float32, dim)
-	call, in := r.Inputs(theta, g)
-	next, after := r.Step(call)
-	cost, err := engine.Measure(append([]graph.Value{theta, g}, in...), append([]graph.Value{next}, after...), engine.Options{Threads: 1})
-	return int64(2*own) + cost.PeakBytes/4, err
+	return int64(d.all)*numbers + min(int64(d.n)*numbers*width, 1<<30)
 }
 
 func build(c *config.Config, d shape) (*nn.Model, error) {
@@ -176,45 +117,6 @@ func build(c *config.Config, d shape) (*nn.Model, error) {
 		return nil, err
 	}
 	return a.Build(d.example, outputs)
-}
-
-// programs returns the memory of the programs for n examples: the gradient, and the Hessian-vector products if they are needed.
-func programs(c *config.Config, m *nn.Model, n, products int, regression bool) (int64, error) {
-	gradient, err := program(c, m, n, regression, 0)
-	if err != nil || products == 0 {
-		return gradient, err
-	}
-	pair, err := program(c, m, n, regression, products)
-	return gradient + pair, err
-}
-
-func program(c *config.Config, m *nn.Model, n int, regression bool, products int) (int64, error) {
-	loss, err := nn.ParseLoss(c.Loss)
-	if err != nil {
-		return 0, err
-	}
-	dtype := graph.Float32
-	if c.DType == "float64" {
-		dtype = graph.Float64
-	}
-	b := graph.NewBuilder()
-	inputsOf := m.Inputs
-	if regression {
-		inputsOf = m.RegressionInputs
-	}
-	in := inputsOf(b, dtype, n)
-	result, err := m.TrainLoss(in, loss)
-	if err != nil {
-		return 0, err
-	}
-	g := graph.Grad(result.Loss, in.Theta)[0]
-	args, out := []graph.Value{in.Theta, in.X, in.Answer()}, []graph.Value{result.Loss, g}
-	for i := range products {
-		v := b.Param(fmt.Sprintf("v%d", i), dtype, m.NumParams())
-		args, out = append(args, v), append(out, graph.JVP([]graph.Value{g}, []graph.Value{in.Theta}, []graph.Value{v})[0])
-	}
-	cost, err := engine.Measure(args, out, engine.Options{Threads: 1})
-	return cost.PeakBytes, err
 }
 
 // shape returns what the data looks like, without reading it where the name says so.

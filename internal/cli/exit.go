@@ -51,6 +51,7 @@ func exitCode(ctx context.Context, err error, began bool) int {
 		against  against
 		diverged *run.DivergedError
 		tooMany  *sweep.TooManyError
+		ended    *run.EndedError
 	)
 	switch {
 	case ctx.Err() != nil:
@@ -63,7 +64,7 @@ func exitCode(ctx context.Context, err error, began bool) int {
 		return exitSignal + int(signal)
 	case err == nil:
 		return exitDone
-	case !began, errors.As(err, &misused), errors.As(err, &wrong), errors.As(err, &settings), errors.As(err, &tooMany):
+	case !began, errors.As(err, &misused), errors.As(err, &wrong), errors.As(err, &settings), errors.As(err, &tooMany), errors.As(err, &ended):
 		return exitMisused
 	case errors.As(err, &against), errors.As(err, &diverged):
 		return exitAgainst

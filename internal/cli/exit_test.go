@@ -231,6 +231,7 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 		{"a directory that is no run", "report .", exitFailed},
 		{"another directory that is no run", "export .", exitFailed},
 		{"a run that is no language model", "sample run", exitFailed},
+		{"a run that has ended, and fewer steps than it took", "run --quiet --resume run --set steps=1", exitMisused},
 		{"a file of a run's record", "probe --force --out run/history.csv --set " + settingsOfAMoment, exitFailed},
 		{"the weights of a run", "probe --force --out run/weights.safetensors --set " + settingsOfAMoment, exitFailed},
 		{"a file that is there", "probe --out notes.txt --set " + settingsOfAMoment, exitFailed},

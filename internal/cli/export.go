@@ -47,7 +47,7 @@ the config is what its tab HPARAMS shows. DIR may be the directory of a sweep th
 				err = mayWrite(*f.force, path)
 			}
 			if err == nil {
-				path, err = record.Export(args[0], f.format, f.out)
+				path, err = f.export(cmd, args[0], f.out)
 			}
 			if err != nil {
 				return err
@@ -87,7 +87,7 @@ func (f *exportFlags) sweep(cmd *cobra.Command, dir string) error {
 	}
 	var wrong []error
 	for _, e := range exports {
-		if _, err := record.Export(e.Dir, f.format, e.Out); err != nil {
+		if _, err := f.export(cmd, e.Dir, e.Out); err != nil {
 			wrong = append(wrong, err)
 		}
 	}
@@ -98,6 +98,15 @@ func (f *exportFlags) sweep(cmd *cobra.Command, dir string) error {
 		wrong = append(wrong, f.print(cmd, filepath.Dir(exports[0].Out), done))
 	}
 	return schema.Join(wrong)
+}
+
+// export writes one run, and says what of it is not as it should be.
+func (f *exportFlags) export(cmd *cobra.Command, dir, out string) (path string, err error) {
+	path, notes, err := record.Export(dir, f.format, out)
+	for _, note := range notes {
+		fmt.Fprintln(cmd.ErrOrStderr(), note)
+	}
+	return path, err
 }
 
 func (f *exportFlags) print(cmd *cobra.Command, path string, runs int) error {

@@ -28,6 +28,20 @@ func Check(need int64) error {
 	return nil
 }
 
+// Started returns an error if the process's limit of address space is less than the runtime and its threads reserve before any work, which ends a program
+// without a sentence where it cannot. A limit that is smaller still, often of less than 1.3 GiB, does so before anything can be asked.
+func Started() error { return startedIn(os.DirFS("/")) }
+
+func startedIn(root fs.FS) error {
+	const least = 2 << 30
+	limit, ok := addressSpaceLimit(root)
+	if !ok || limit >= least {
+		return nil
+	}
+	return fmt.Errorf("the limit of address space (ulimit -v) is %s, and the runtime and its threads reserve up to %s before any work: want a higher one, "+
+		"or none (ulimit -v unlimited) and a control group that limits memory", Format(limit), Format(least))
+}
+
 // Format returns a size for people, like 3.2 GiB; a negative one is more than can be counted.
 func Format(bytes int64) string {
 	if bytes < 0 {
@@ -66,17 +80,20 @@ func availableIn(root fs.FS) int64 {
 
 // addressSpace returns what a limit of the process's address space leaves, as a shell's ulimit -v sets it, if there is one.
 func addressSpace(root fs.FS) (int64, bool) {
+	limit, ok := addressSpaceLimit(root)
+	used, _ := numberIn(root, "proc/self/status", "VmSize:")
+	return limit - used<<10, ok
+}
+
+// addressSpaceLimit returns that limit, if there is one.
+func addressSpaceLimit(root fs.FS) (limit int64, ok bool) {
 	text, err := fs.ReadFile(root, "proc/self/limits")
 	if err != nil {
 		return 0, false
 	}
 	_, behind, _ := strings.Cut(string(text), "Max address space")
-	var limit int64
-	if _, err := fmt.Sscan(behind, &limit); err != nil { // unlimited
-		return 0, false
-	}
-	used, _ := numberIn(root, "proc/self/status", "VmSize:")
-	return limit - used<<10, true
+	_, err = fmt.Sscan(behind, &limit) // no number is unlimited
+	return limit, err == nil
 }
 
 // controlGroup is the directory of a control group that may limit memory, and the names of its files.

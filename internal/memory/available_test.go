@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"strings"
 	"testing"
 	"testing/fstest"
 )
@@ -67,6 +68,20 @@ func TestAvailableMemoryIsTheLeastOfWhatTheMachineAndTheControlGroupsLeave(t *te
 				t.Errorf("%d bytes: want %d", got, c.want)
 			}
 		})
+	}
+}
+
+func TestALimitOfAddressSpaceBelowTheRuntimesOwnIsSaid(t *testing.T) {
+	for limit, want := range map[string]string{
+		"unlimited": "", "2147483648": "", "1610612736": "(ulimit -v) is 1.5 GiB, and the runtime and its threads reserve up to 2 GiB", "0": "is 0 B",
+	} {
+		err := startedIn(files(map[string]string{"proc/self/limits": "Max address space         " + limit + "            unlimited            bytes\n"}))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", limit, err)
+		}
+	}
+	if err := startedIn(files(nil)); err != nil {
+		t.Errorf("where nothing says so: %v", err)
 	}
 }
 
