@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from shadowflow.torch import Watch  # noqa: E402
 from watched import GOLDEN, SEARCHED, differences, digits, history, weights  # noqa: E402
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+# Differences of nearly equal numbers, a sum over coordinates chosen by a sign, and a single coordinate.
+ROUNDED = re.compile(r"drive\.observed$|_weight$|^max_norm$")
 
 Optimizer = Callable[[torch.nn.Module], torch.optim.Optimizer]
 
@@ -64,6 +68,15 @@ def cosine(n: int) -> float:
     return (n + 1) / 4 if n < 4 else 0.5 * (1 + math.cos(math.pi * (n - 4) / 26))
 
 
+@pytest.fixture(autouse=True)
+def _scalars_of_the_same_precision(request: pytest.FixtureRequest) -> Iterator[None]:
+    """NAdam keeps its product of betas in the default type."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, request.node.callspec.params["dtype"]))
+    yield
+    torch.set_default_dtype(before)
+
+
 def watched(name: str, dtype: str, out: Path, device: str = "cpu") -> dict[str, list[float | None]]:
     model = torch.nn.Sequential(torch.nn.Linear(16, 8), torch.nn.Tanh(), torch.nn.Linear(8, 10)).to(device, getattr(torch, dtype))
     model.load_state_dict({k: torch.from_numpy(v) for k, v in weights(dtype).items()})
@@ -89,10 +102,13 @@ def watched(name: str, dtype: str, out: Path, device: str = "cpu") -> dict[str, 
 def test_columns_are_those_of_our_own_run(name: str, dtype: str, tolerance: float, device: str, tmp_path: Path) -> None:
     ours = watched(name, dtype, tmp_path / "run", device)
     golden = history(GOLDEN / f"{name}-{dtype}.csv")
+    if name == "lion":  # a sign has the derivative 0, and no preconditioned sharpness: there 0 and NaN, here nothing
+        golden = {k: v for k, v in golden.items() if k not in (*SEARCHED, "stability_threshold", "monitor.lambda_grad", "monitor.spike_rows")}
     found = differences(ours, golden)
     whole = {"drive.main", "drive.observed"} if name != "nadam" else set()  # what its rising momentum tends to is not known there
     assert {"step", "loss", "excess"} | whole <= found.keys()
-    wrong = {k: v for k, v in found.items() if v > tolerance and k not in SEARCHED}
-    assert not wrong
-    for a, b, r in zip(*(x.get("preconditioned_sharpness", []) for x in (ours, golden)), ours.get("preconditioned_residual", []), strict=True):
-        assert b is None or abs(a - b) <= 2e-3 * abs(b) + r
+    wrong = {k: v for k, v in found.items() if v > (tolerance if dtype == "float64" or not ROUNDED.search(k) else 1e-5) and k not in SEARCHED}
+    assert not wrong, max(wrong.values())
+    for i, b in enumerate(golden.get("preconditioned_sharpness", [])):
+        a, residual = ours["preconditioned_sharpness"][i], ours["preconditioned_residual"][i]
+        assert b is None or abs(a - b) <= residual + golden["preconditioned_residual"][i]

@@ -43,13 +43,17 @@ SEARCHED = ("preconditioned_sharpness", "monitor.memory_edge", "monitor.period_t
 
 
 def differences(ours: dict[str, list[float | None]], golden: dict[str, list[float | None]]) -> dict[str, float]:
-    """Returns, of each column that both have, the largest difference over the column's largest number."""
-    out = {}
+    """Returns, of each column that both have, the largest difference over the largest number of its kind: drives, of all and of weights, are one kind,
+    for they add up to each other."""
+    out, scales = {}, {}
+    for name in golden:
+        kind = "drive" if ".drive." in "." + name else name
+        scales[kind] = max([scales.get(kind, 0.0), *(abs(b) for b in golden[name] if b is not None)])
     for name in golden:
         if name not in ours:
             continue
         pairs = [(a, b) for a, b in zip(ours[name], golden[name], strict=True) if b is not None]
         assert all(a is not None for a, _ in pairs), f"{name} was not measured at a step where the golden run has it"
-        largest = max((abs(b) for _, b in pairs), default=0.0)
-        out[name] = max((abs(a - b) for a, b in pairs), default=0.0) / (largest or 1.0)
+        scale = scales["drive" if ".drive." in "." + name else name]
+        out[name] = max((abs(a - b) for a, b in pairs), default=0.0) / (scale or 1.0)
     return out

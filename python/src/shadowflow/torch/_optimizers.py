@@ -1,8 +1,9 @@
 """The optimizers of ``torch.optim`` as a watch needs them: the update they make, and the one that they settle to while the gradient stays.
 
 With h the lr of a group, a step is theta' = theta - h U. U is made here from what the optimizer remembers behind the step, as its own code
-makes it, since the digits of theta hide those of a small step; the watch compares h U with the step that was taken. F is U where every entry of
-the state is what it tends to while gradient and parameters stay (theory of the modified equation: the update without memory).
+makes it, since the digits of theta hide those of a small step; the watch compares h U with the step that was taken. F is U with every past gradient
+equal to the present one, as many as there were steps; where a moment is no weighted sum of gradients' functions (RMSprop's momentum, SGD's with
+dampening, NAdam's rising one), it is U with the state at what it tends to while the gradient stays.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ class Rule:
         """Returns U without decoupled decay, from g as seen and the state behind the step."""
         raise NotImplementedError
 
-    def settled(self, group: Group, g: Tensor) -> Tensor:
-        """Returns F without decoupled decay, from g as seen."""
+    def settled(self, group: Group, g: Tensor, steps: float) -> Tensor:
+        """Returns F without decoupled decay, from g as seen, in a step that is the steps-th; inf: the memory is full."""
         raise NotImplementedError
 
     def sensitivity(self, group: Group, g: Tensor, state: State) -> Sensitivity | None:
@@ -93,7 +94,7 @@ class _Adam(Rule):
         v = state["max_exp_avg_sq" if group.get("amsgrad") else "exp_avg_sq"]
         return _like(v, g).sqrt() / math.sqrt(second) + group["eps"]
 
-    def settled(self, group: Group, g: Tensor) -> Tensor:
+    def settled(self, group: Group, g: Tensor, steps: float) -> Tensor:
         return g / (g.abs() + group["eps"])
 
     def sensitivity(self, group: Group, g: Tensor, state: State) -> Sensitivity:
@@ -147,9 +148,10 @@ class _RMSprop(Rule):
     def _denominator(self, group: Group, g: Tensor, state: State) -> Tensor:
         return _like(state["square_avg"], g).sqrt() + group["eps"]
 
-    def settled(self, group: Group, g: Tensor) -> Tensor:
-        f = g / (g.abs() + group["eps"])
-        return f / (1 - group["momentum"]) if group["momentum"] > 0 else f
+    def settled(self, group: Group, g: Tensor, steps: float) -> Tensor:
+        if group["momentum"] > 0:
+            return g / (g.abs() + group["eps"]) / (1 - group["momentum"])
+        return g / (g.abs() * math.sqrt(1 - float(group["alpha"]) ** steps) + group["eps"])
 
     def sensitivity(self, group: Group, g: Tensor, state: State) -> Sensitivity:
         beta = float(group["momentum"])
@@ -171,18 +173,21 @@ class _SGD(Rule):
         buffer = _like(state["momentum_buffer"], g)
         return g + beta * buffer if group["nesterov"] else buffer
 
-    def settled(self, group: Group, g: Tensor) -> Tensor:
-        return g * self._gain(group)
+    def settled(self, group: Group, g: Tensor, steps: float) -> Tensor:
+        return g * self._gain(group, steps)
 
-    def _gain(self, group: Group) -> float:
-        beta = float(group["momentum"])
+    def _gain(self, group: Group, steps: float) -> float:
+        """Returns what the update makes of a gradient that stays for so many steps."""
+        beta, dampening = float(group["momentum"]), float(group["dampening"])
         if beta == 0:
             return 1.0
-        gain = (1 - float(group["dampening"])) / (1 - beta)
+        gain = (1 - dampening) / (1 - beta)
+        if dampening == 0:
+            gain *= 1 - beta**steps
         return 1 + beta * gain if group["nesterov"] else gain
 
     def sensitivity(self, group: Group, g: Tensor, state: State) -> Sensitivity:
-        beta, gain = float(group["momentum"]), self._gain(group)
+        beta, gain = float(group["momentum"]), self._gain(group, math.inf)
         shares = ((1.0, beta),)
         if beta != 0 and group["nesterov"]:
             shares = ((1 - 1 / gain, beta), (1 / gain, 0.0))  # type: ignore[assignment]
@@ -205,7 +210,7 @@ class _Lion(Rule):
         along = (1 - beta) * g
         return (along if before is None else beta * _like(before, g) + along).sign()
 
-    def settled(self, group: Group, g: Tensor) -> Tensor:
+    def settled(self, group: Group, g: Tensor, steps: float) -> Tensor:
         return g.sign()
 
 
@@ -224,7 +229,7 @@ class _Muon(Rule):
         buffer = _like(state["momentum_buffer"], g)
         return self._orthogonal(group, g.lerp(buffer, group["momentum"]) if group["nesterov"] else buffer)
 
-    def settled(self, group: Group, g: Tensor) -> Tensor:
+    def settled(self, group: Group, g: Tensor, steps: float) -> Tensor:
         return self._orthogonal(group, g)
 
     def _orthogonal(self, group: Group, x: Tensor) -> Tensor:

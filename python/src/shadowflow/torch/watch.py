@@ -126,6 +126,7 @@ class Watch:
             raise ValueError(f"blocks=True: the optimizer has {len(self._weights)} weights: want at most {figures.MAX_BLOCKS}, or blocks=False")
         self._record = self._begin(out) if self._loss.rank == 0 else None
         self._step = self._first = _steps_taken(optimizer, [w.tensor for w in self._weights])
+        self._from_empty = not any(optimizer.state.get(w.tensor) for w in self._weights)
         self._pending: _Pending | None = None
         self._stepped = self._warned = False
         self._skips = self._rows = self._above = 0
@@ -290,7 +291,7 @@ class Watch:
         group, state = at.groups[self._weights[i].group], self._optimizer.state[self._weights[i].tensor]
         g = self._rule.seen(group, at.taken[i], theta)
         u = self._rule.decayed(group, self._rule.update(group, g, state, at.before.get(i)), theta)
-        f = self._rule.decayed(group, self._rule.settled(group, g), theta)
+        f = self._rule.decayed(group, self._rule.settled(group, g, self._age(at, i)), theta)
         scale = _lr(group) / h
         return (u, f) if scale == 1 else (scale * u, scale * f)
 
@@ -305,6 +306,11 @@ class Watch:
                 )
             )
         return [figures.Sums(*r) for r in _to_host(rows)]
+
+    def _age(self, at: _Pending, i: int) -> float:
+        """Returns how many steps a weight's state is the memory of, this one included."""
+        steps = self._optimizer.state[self._weights[i].tensor].get("step")
+        return float(steps) if steps is not None else at.step + 1 if self._from_empty else math.inf
 
     def _sensitivities(self, at: _Pending) -> list[Sensitivity] | None:
         """Returns how each weight's update answers changes of its gradient; None where that is not known of all."""
