@@ -18,7 +18,7 @@ const passes = 0.01
 func (r *Report) Sentences() []string {
 	var out []string
 	for _, f := range []func() string{
-		r.saySetting, r.sayGroups, r.Config.Optimizer.Conventions, r.sayLoss, r.sayHill, r.sayPassing, r.sayRealized, r.sayReach, r.sayClipping, r.sayClippedElements, r.sayPrediction, r.sayState, r.sayFlow, r.saySharpness,
+		r.saySetting, r.sayGroups, r.sayConventions, r.sayLoss, r.sayHill, r.sayPassing, r.sayRealized, r.sayReach, r.sayClipping, r.sayClippedElements, r.sayPrediction, r.sayState, r.sayFlow, r.saySharpness,
 		r.sayNoise,
 	} {
 		if s := f(); s != "" {
@@ -64,11 +64,17 @@ func (r *Report) saySetting() string {
 	case r.Result.Regime == diagnose.Diverged:
 		regime = ", and diverged: its last loss is more than twice the first, or no number"
 	}
-	examples := grouped(r.Result.Examples) + " examples"
+	examples := ", " + grouped(r.Result.Examples) + " examples"
+	if r.watched() { // what the loop trains on, and when it ends, is its own
+		examples = ""
+		if r.Result.Status == run.Finished {
+			end = "took %s steps"
+		}
+	}
 	if n := r.Result.Untrained; n > 0 {
 		examples += fmt.Sprintf(", %s of them in no mini-batch and not trained on", grouped(n))
 	}
-	return fmt.Sprintf("%s: %s parameters, %s; the run %s in %s s%s.", s, grouped(r.Result.Parameters), examples,
+	return fmt.Sprintf("%s: %s parameters%s; the run %s in %s s%s.", s, grouped(r.Result.Parameters), examples,
 		fmt.Sprintf(end, grouped(r.Result.Step)), number(r.Result.Seconds), regime)
 }
 
@@ -84,6 +90,14 @@ func (r *Report) sayGroups() string {
 	return "Groups: " + strings.Join(groups, "; ") + "."
 }
 
+// sayConventions says whose conventions the optimizer's defaults are. A loop in Python has those of its library.
+func (r *Report) sayConventions() string {
+	if r.watched() {
+		return ""
+	}
+	return r.Config.Optimizer.Conventions()
+}
+
 // minimized says what loss a config is about, and what a step sees of it.
 func minimized(c *config.Config) string {
 	loss := c.Objective.Name
@@ -91,6 +105,8 @@ func minimized(c *config.Config) string {
 		loss = c.Data.Name + " with " + c.Model.Name
 	}
 	switch {
+	case loss == config.Watched:
+		return "a loop in Python, watched"
 	case !c.Batch.Mini():
 		return loss + ", full batch"
 	case c.Objective.Name == config.Network:

@@ -35,7 +35,7 @@ const Network = "network"
 
 // Objective is the section objective: what is minimized.
 type Objective struct {
-	Name string `yaml:"name,omitempty" selector:"true" doc:"loss: a network on data, or one in closed form"`
+	Name string `yaml:"name,omitempty" selector:"true" doc:"loss: a network on data, or one in closed form; watched is that of a loop in Python, in the record that its watch writes"`
 	// Theta is where a loss in closed form starts from; empty for its own start.
 	Theta []float64 `yaml:"theta"`
 	// Values are the options of a loss in closed form, by key.

@@ -11,6 +11,9 @@ from dataclasses import dataclass, fields
 
 from ._record import Column
 
+CLIPPED = 1e-3
+"""How far the gradient that the optimizer took is from the closure's, relatively, where it counts as clipped."""
+
 MAX_BLOCKS = 256
 """The most weights that have columns of their own."""
 
@@ -227,6 +230,8 @@ def step_figures(s: Sums, lr: float) -> dict[str, float]:
     left = max(0.0, s.taken_square - factor * s.taken_g)
     if left < 1e-14 * s.taken_square:  # the difference of two equal numbers
         left = 0.0
+    if abs(factor - 1) < CLIPPED:  # it is the same gradient, computed twice
+        factor = 1.0
     return {
         "step_norm": math.sqrt(s.moved),
         "lr": lr,

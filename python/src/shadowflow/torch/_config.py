@@ -9,6 +9,9 @@ import torch
 
 from ._optimizers import rule_of
 
+SETTINGS = ("lr", "betas", "momentum", "dampening", "alpha", "momentum_decay", "eps", "weight_decay", "nesterov", "amsgrad")
+"""The settings of a group that a record tells."""
+
 
 def config_of(optimizer: torch.optim.Optimizer, *, dtype: str, every: int, sharpness: int, blocks: bool) -> dict[str, Any]:
     """Returns the config: of the optimizer what its first group says, as shadowflow calls it."""
@@ -16,6 +19,7 @@ def config_of(optimizer: torch.optim.Optimizer, *, dtype: str, every: int, sharp
         "dtype": dtype,
         "objective": {"name": "watched"},
         "optimizer": _optimizer(optimizer),
+        "batch": {"mode": "sampled"},  # figures are those of the step's own loss, whatever of the examples that is
         "record": {"every": every, "bias": every, "blocks": blocks, "sharpness": sharpness},
     }
 

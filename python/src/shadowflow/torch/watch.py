@@ -20,15 +20,12 @@ from torch import Tensor
 from .. import _figures as figures
 from .. import _lanczos
 from .._record import Record
-from ._config import config_of
+from . import _config
 from ._loss import Evaluation, Loss
 from ._optimizers import Rule, Sensitivity, rule_of
 from ._vectors import Vector, Vectors, like, of_equal_size, sums_of
 
 Closure = Callable[[], "Tensor | Iterable[Tensor]"]
-
-CLIPPED = 1e-3
-"""How far the gradient that the optimizer took is from the closure's where it counts as clipped."""
 
 SKIPS = 100
 """Calls of watch.step() without a step of the optimizer between after which something is wrong."""
@@ -161,7 +158,7 @@ class Watch:
             noise=self._part_examples > 0,
         )
         dtype = "float64" if self._weights[0].tensor.dtype == torch.float64 else "float32"
-        config = config_of(self._optimizer, dtype=dtype, every=self._every, sharpness=self._sharpness, blocks=self._blocks)
+        config = _config.config_of(self._optimizer, dtype=dtype, every=self._every, sharpness=self._sharpness, blocks=self._blocks)
         record = Record(out, config, columns, {"torch": torch.__version__})
         parameters = sum(w.tensor.numel() for w in self._weights)
         record.log(f"watching {type(self._optimizer).__name__} in PyTorch {torch.__version__}: {parameters:,} parameters in {len(self._weights)} weights")
@@ -364,7 +361,7 @@ class Watch:
 
     def _is_clipped(self, at: _Pending, here: Evaluation) -> bool:
         left = [t - g for t, g in zip(at.taken, here.gradient, strict=True)]
-        return self._vectors.dot(left, left) > CLIPPED**2 * self._vectors.dot(here.gradient, here.gradient)
+        return self._vectors.dot(left, left) > figures.CLIPPED**2 * self._vectors.dot(here.gradient, here.gradient)
 
     def _check(self, at: _Pending, s: figures.Sums, row: Mapping[str, float | int]) -> None:
         """Refuses a step that is not the optimizer's, and says where the closure computes another loss than the step's."""
@@ -402,6 +399,7 @@ class Watch:
                 "loss": self._last_loss,
                 "accuracy": None,
                 "regime": "unknown",
+                **({"groups": self._groups()} if len(self._optimizer.param_groups) > 1 else {}),
                 "seconds": seconds,
                 "costs": [
                     {"kind": "watching", "count": self._rows, "seconds": self._watching},
@@ -413,6 +411,22 @@ class Watch:
         said = f"shadowflow: watched {self._rows} of {steps:,} steps: {self._watching:.3g} s of {seconds:.3g} s ({share:.1%}); record: {record.path}"
         record.log(said.removeprefix("shadowflow: "))
         print(said, file=sys.stderr)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Returns the optimizer's groups as a result has them."""
+        out = []
+        for i, group in enumerate(self._optimizer.param_groups):
+            own = [w.tensor for w in self._weights if w.group == i]
+            settings = ", ".join(f"{k}={v}" for k, v in group.items() if k in _config.SETTINGS)
+            out.append(
+                {
+                    "holds": f"param_groups[{i}]",
+                    "weights": len(own),
+                    "parameters": sum(w.numel() for w in own),
+                    "optimizer": f"{type(self._optimizer).__name__}({settings})",
+                }
+            )
+        return out
 
     def __enter__(self) -> Watch:
         return self
