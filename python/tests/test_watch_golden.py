@@ -11,8 +11,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from shadowflow.torch import Watch  # noqa: E402
 from watched import GOLDEN, SEARCHED, differences, digits, history, weights  # noqa: E402
+
+from shadowflow.torch import Watch  # noqa: E402
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 

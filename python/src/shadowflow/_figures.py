@@ -149,12 +149,8 @@ def _block(weight: str, realized: bool) -> list[Column]:
     if realized:
         out += [
             Column(f"block.{weight}.drive.realized", "1/h", "the part of drive.realized that this weight's movement makes"),
-            Column(
-                f"block.{weight}.realized.penalized", "", "fraction of this weight's coordinates that the realized bias moves so that N falls"
-            ),
-            Column(
-                f"block.{weight}.realized.hindered", "", "fraction of this weight's coordinates that the realized bias moves so that N rises"
-            ),
+            Column(f"block.{weight}.realized.penalized", "", "fraction of this weight's coordinates that the realized bias moves so that N falls"),
+            Column(f"block.{weight}.realized.hindered", "", "fraction of this weight's coordinates that the realized bias moves so that N rises"),
         ]
     return out
 

@@ -31,9 +31,7 @@ class Eigenpair(Generic[V]):
     products: int
 
 
-def largest(
-    space: Space[V], apply: Callable[[V], V], start: V, *, tolerance: float = 1e-3, iterations: int = 40, epsilon: float = 1e-7
-) -> Eigenpair[V]:
+def largest(space: Space[V], apply: Callable[[V], V], start: V, *, tolerance: float = 1e-3, iterations: int = 40, epsilon: float = 1e-7) -> Eigenpair[V]:
     """Returns the algebraically largest eigenvalue by the Lanczos method with full reorthogonalization.
 
     It ends where the residual is within ``tolerance`` of the value, or after ``iterations`` products. A start near the eigenvector, that of the last

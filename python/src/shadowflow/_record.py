@@ -34,9 +34,7 @@ class Record:
     directory is new, or empty.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], config: Mapping[str, Any], columns: Sequence[Column], versions: Mapping[str, str]
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str], config: Mapping[str, Any], columns: Sequence[Column], versions: Mapping[str, str]) -> None:
         self.path = Path(path)
         self.columns = tuple(columns)
         self._claim()

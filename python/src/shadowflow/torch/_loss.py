@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,11 +44,11 @@ class Loss:
     @contextlib.contextmanager
     def measuring(self) -> Iterator[None]:
         """In it the loss is evaluated; behind it the model's buffers are as they were."""
-        buffers = [(b, b.detach().clone()) for b in self._model.buffers()]
+        buffers = [(b, b.detach().clone()) for _, b in self._model.named_buffers()]
         try:
             with contextlib.ExitStack() as stack:
-                inner = getattr(self._model, "_orig_mod", self._model)
                 if self._processes > 1:
+                    inner: Any = getattr(self._model, "_orig_mod", self._model)
                     stack.enter_context(inner.no_sync())
                 if "torch._dynamo" in sys.modules:
                     stack.enter_context(_eager())
@@ -111,8 +112,9 @@ class Loss:
             hv = torch.autograd.grad([g for g, _ in pairs], self._weights, [x for _, x in pairs], retain_graph=True, allow_unused=True)
         except (RuntimeError, NotImplementedError) as error:
             raise RuntimeError(
-                f"the model's gradient cannot be differentiated, which the Hessian-vector product needs: {error}. Kernels that are fused by hand, cuDNN's recurrent "
-                "ones (torch.backends.cudnn.flags(enabled=False) helps) and reentrant checkpoints have no second derivative"
+                f"the model's gradient cannot be differentiated, which the Hessian-vector product needs: {error}. Kernels that are fused "
+                "by hand, cuDNN's recurrent ones (torch.backends.cudnn.flags(enabled=False) helps) and reentrant checkpoints have no "
+                "second derivative"
             ) from error
         return [torch.zeros_like(x) if y is None else like(y) for x, y in zip(v, hv, strict=True)]
 
@@ -181,7 +183,8 @@ def _eager() -> contextlib.AbstractContextManager[object]:
     """What torch.compile made has no second derivative: the model runs as it is written."""
     if not hasattr(torch.compiler, "set_stance"):
         return contextlib.nullcontext()
-    return torch.compiler.set_stance("force_eager")
+    stance: contextlib.AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
+    return stance
 
 
 def _differentiable_attention() -> contextlib.AbstractContextManager[object]:

@@ -53,9 +53,9 @@ class Rule:
     def seen(self, group: Group, g: Tensor, theta: Tensor) -> Tensor:
         """Returns the gradient as the rule's formulas see it: its sign, and coupled decay."""
         if group.get("maximize", False):
-            g = -g
+            g = g.neg()
         decay = _number(group.get("weight_decay", 0))
-        return g if self.decoupled(group) or decay == 0 else g + decay * theta
+        return g if self.decoupled(group) or decay == 0 else g + theta * decay
 
     def decoupled(self, group: Group) -> bool:
         return bool(group.get("decoupled_weight_decay", False))
@@ -67,7 +67,9 @@ class Rule:
     def decayed(self, group: Group, u: Tensor, theta: Tensor) -> Tensor:
         """Adds decoupled decay to an update."""
         decay = _number(group.get("weight_decay", 0))
-        return u + decay * theta if self.decoupled(group) and decay != 0 else u
+        if not self.decoupled(group) or decay == 0:
+            return u
+        return u + theta * decay
 
     def update(self, group: Group, g: Tensor, state: State, before: Tensor | None) -> Tensor:
         """Returns U without decoupled decay, from g as seen and the state behind the step."""
@@ -92,10 +94,10 @@ class _Adam(Rule):
     def _denominator(self, group: Group, g: Tensor, state: State) -> Tensor:
         second = 1 - _number(group["betas"][1]) ** _number(state["step"])
         v = state["max_exp_avg_sq" if group.get("amsgrad") else "exp_avg_sq"]
-        return _like(v, g).sqrt() / math.sqrt(second) + group["eps"]
+        return _like(v, g).sqrt() / math.sqrt(second) + float(group["eps"])
 
     def settled(self, group: Group, g: Tensor, steps: float) -> Tensor:
-        return g / (g.abs() + group["eps"])
+        return _over(g, group["eps"])
 
     def sensitivity(self, group: Group, g: Tensor, state: State) -> Sensitivity:
         beta = _number(group["betas"][0])
@@ -146,12 +148,12 @@ class _RMSprop(Rule):
         return g / self._denominator(group, g, state)
 
     def _denominator(self, group: Group, g: Tensor, state: State) -> Tensor:
-        return _like(state["square_avg"], g).sqrt() + group["eps"]
+        return _like(state["square_avg"], g).sqrt() + float(group["eps"])
 
     def settled(self, group: Group, g: Tensor, steps: float) -> Tensor:
         if group["momentum"] > 0:
-            return g / (g.abs() + group["eps"]) / (1 - group["momentum"])
-        return g / (g.abs() * math.sqrt(1 - float(group["alpha"]) ** steps) + group["eps"])
+            return _over(g, group["eps"]) / (1 - float(group["momentum"]))
+        return g / (g.abs() * math.sqrt(1 - float(group["alpha"]) ** steps) + float(group["eps"]))
 
     def sensitivity(self, group: Group, g: Tensor, state: State) -> Sensitivity:
         beta = float(group["momentum"])
@@ -250,6 +252,12 @@ def rule_of(optimizer: torch.optim.Optimizer) -> Rule:
                 return rule
     known = ", ".join(name for rule in _RULES for name in rule.names)
     raise TypeError(f"optimizer is a {type(optimizer).__name__}, whose update without memory is not known: want one of {known}")
+
+
+def _over(g: Tensor, eps: Any) -> Tensor:
+    """Returns g/(|g| + eps)."""
+    out: Tensor = g / (g.abs() + eps)
+    return out
 
 
 def _number(x: Any) -> float:

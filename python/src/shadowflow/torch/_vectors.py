@@ -47,9 +47,7 @@ def of_equal_size(u: Tensor, f: Tensor) -> Tensor:
     return torch.where(difference.abs() <= near, torch.zeros_like(difference), difference)
 
 
-def sums_of(
-    *, g: Tensor, taken: Tensor, f: Tensor, b: Tensor, q: Tensor, u: Tensor, h: float, theta: Tensor, now: Tensor, after: Tensor, eps: float
-) -> Tensor:
+def sums_of(*, g: Tensor, taken: Tensor, f: Tensor, b: Tensor, q: Tensor, u: Tensor, h: float, theta: Tensor, now: Tensor, after: Tensor, eps: float) -> Tensor:
     """Returns what :class:`shadowflow._figures.Sums` names, of one weight, in that order, on its device."""
     ulp = torch.finfo(theta.dtype).eps
     theta, now = _wide(theta), _wide(now)
@@ -87,4 +85,5 @@ def _excess(g: Tensor, eps: float) -> Tensor:
     if eps == 0:
         return g.abs().sum()
     square = g.square()
-    return (square / ((square + eps).sqrt() + eps**0.5)).sum()
+    above: Tensor = square / ((square + eps).sqrt() + eps**0.5)
+    return above.sum()

@@ -126,7 +126,7 @@ class Watch:
         self._from_empty = not any(optimizer.state.get(w.tensor) for w in self._weights)
         self._pending: _Pending | None = None
         self._stepped = self._warned = False
-        self._skips = self._rows = self._above = 0
+        self._depth = self._skips = self._rows = self._above = 0
         self._last_loss = math.nan
         self._sharpest: Vector | None = None  # where the search for the largest eigenvalue begins
         self._began, self._watching = time.perf_counter(), 0.0
@@ -135,7 +135,6 @@ class Watch:
             optimizer.register_step_pre_hook(lambda _, args, kwargs: _call(this, "_before", args, kwargs)),
             optimizer.register_step_post_hook(lambda *_: _call(this, "_after")),
         ]
-        self._at_exit = weakref.finalize(self, lambda: None)
         atexit.register(_close, this)
 
     def _refuse(self) -> None:
@@ -167,6 +166,9 @@ class Watch:
     # What the optimizer's hooks call.
 
     def _before(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self._depth += 1
+        if self._depth > 1:  # a step that calls that of the class which it is derived from
+            return
         if self._stepped or self._pending is not None:
             raise RuntimeError("optimizer.step() was called twice without watch.step() between: call watch.step() behind each step, or watch.close() to end")
         if len(args) > 1 or kwargs.get("closure") is not None:
@@ -196,6 +198,9 @@ class Watch:
         self._watching += self._clock() - began
 
     def _after(self) -> None:
+        self._depth -= 1
+        if self._depth > 0:
+            return
         found = getattr(self._optimizer, "found_inf", None)
         if found is not None and float(found) > 0:  # a fused step that GradScaler had skipped
             self._pending = None
@@ -207,6 +212,7 @@ class Watch:
 
         In a group of processes every rank calls it. A step that GradScaler skipped is none.
         """
+        self._depth = 0  # a step that raised an error has not told that it ended
         if not self._stepped:
             self._skips += 1
             if self._skips == SKIPS:
@@ -369,15 +375,17 @@ class Watch:
         if _lr(at.groups[0]) > 0 and math.sqrt(s.missed) > bound:
             name = type(self._optimizer).__name__
             raise RuntimeError(
-                f"step {at.step}: the weights moved by {math.sqrt(s.moved):.3g}, and {math.sqrt(s.missed):.3g} of that is not what torch.optim's {name} makes of "
-                f"its state: does something else change the weights between optimizer.step() and watch.step(), or is this {name} another rule?"
+                f"step {at.step}: the weights moved by {math.sqrt(s.moved):.3g}, and {math.sqrt(s.missed):.3g} of that is not what "
+                f"torch.optim's {name} makes of its state: does something else change the weights between optimizer.step() and "
+                f"watch.step(), or is this {name} another rule?"
             )
         difference = row["gradient_difference"]
         if difference > 0.1 and not self._warned:
             self._warned = True
             warnings.warn(
-                f"step {at.step}: the gradient that the optimizer took is not the closure's: they differ by {difference:.1%} beyond a factor. The closure should "
-                "compute the loss of the step that was just taken, on its batch (in all its parts, where gradients are accumulated). Dropout and clipping of single elements make a difference too.",
+                f"step {at.step}: the gradient that the optimizer took is not the closure's: they differ by {difference:.1%} beyond a "
+                "factor. The closure should compute the loss of the step that was just taken, on its batch (in all its parts, where "
+                "gradients are accumulated). Dropout and clipping of single elements make a difference too.",
                 stacklevel=3,
             )
 
