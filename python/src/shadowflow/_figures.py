@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 from ._record import Column
 
@@ -68,9 +69,9 @@ def ratio(a: float, b: float) -> float:
     return a / b
 
 
-def columns(blocks: Sequence[str], *, realized: bool, sharpness: bool, noise: bool) -> list[Column]:
-    """Returns the columns of a watch, ``blocks`` being the weights that have their own."""
-    out = [*_point(), *_bias(realized), *_step()]
+def columns(blocks: Sequence[str], *, realized: bool, sharpness: bool, noise: bool, taken: bool = True) -> list[Column]:
+    """Returns the columns of a watch, ``blocks`` being the weights that have their own, ``taken`` saying that the gradient is seen that the optimizer took."""
+    out = [*_point(), *_bias(realized), *(_step() if taken else _step()[:2])]
     for name in blocks:
         out += _block(name, realized)
     if sharpness:
@@ -273,6 +274,30 @@ def noise_figures(squares: Iterable[float], mean_square: float, examples: int) -
         "noise_batch": examples,
         "monitor.noise_over_batch": scale / examples,
     }
+
+
+def result(step: int, steps: int, parameters: int, loss: float, rows: int, seconds: float, watching: float) -> dict[str, Any]:
+    """Returns the result of a loop that ended behind ``step`` steps, ``steps`` of them watched."""
+    return {
+        "status": "finished" if math.isfinite(loss) or rows == 0 else "diverged",
+        "step": step,
+        "parameters": parameters,
+        "examples": 0,
+        "loss": loss,
+        "accuracy": None,
+        "regime": "unknown",
+        "seconds": seconds,
+        "costs": [
+            {"kind": "watching", "count": rows, "seconds": watching},
+            {"kind": "the loop itself", "count": steps, "seconds": seconds - watching},
+        ],
+    }
+
+
+def cost_sentence(rows: int, steps: int, watching: float, seconds: float) -> str:
+    """Says what watching cost."""
+    share = watching / seconds if seconds > 0 else 0.0
+    return f"watched {rows} of {steps:,} steps: {watching:.3g} s of {seconds:.3g} s ({share:.1%})"
 
 
 @dataclass(frozen=True)

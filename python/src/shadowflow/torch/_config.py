@@ -24,6 +24,11 @@ def config_of(optimizer: torch.optim.Optimizer, *, dtype: str, every: int, sharp
     }
 
 
+def lr_of(group: Mapping[str, Any]) -> float:
+    """Returns the lr that a schedule multiplies, where there is one."""
+    return float(group.get("initial_lr", group["lr"]))
+
+
 def _optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     group = optimizer.param_groups[0]
     rule = rule_of(optimizer)
@@ -33,7 +38,7 @@ def _optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
         name = "amsgrad"
     elif name == "adam" and rule.decoupled(group):
         name = "adamw"
-    out: dict[str, Any] = {"name": name, "preset": "pytorch", "lr": float(group["lr"]), **_values(name, group)}
+    out: dict[str, Any] = {"name": name, "preset": "pytorch", "lr": lr_of(group), **_values(name, group)}
     if name in ("adamw", "lion", "muon"):
         out["weight_decay"] = decay
     elif decay > 0 and not rule.decoupled(group):

@@ -89,7 +89,8 @@ class _Adam(Rule):
 
     def update(self, group: Group, g: Tensor, state: State, before: Tensor | None) -> Tensor:
         first = 1 - _number(group["betas"][0]) ** _number(state["step"])
-        return _like(state["exp_avg"], g) / first / self._denominator(group, g, state)
+        u: Tensor = _like(state["exp_avg"], g) / first / self._denominator(group, g, state)
+        return u
 
     def _denominator(self, group: Group, g: Tensor, state: State) -> Tensor:
         second = 1 - _number(group["betas"][1]) ** _number(state["step"])

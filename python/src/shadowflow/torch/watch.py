@@ -398,34 +398,22 @@ class Watch:
             return
         seconds = time.perf_counter() - self._began
         steps = self._step - self._first
-        record.finish(
-            {
-                "status": "finished" if math.isfinite(self._last_loss) or self._rows == 0 else "diverged",
-                "step": self._step,
-                "parameters": sum(w.tensor.numel() for w in self._weights),
-                "examples": 0,
-                "loss": self._last_loss,
-                "accuracy": None,
-                "regime": "unknown",
-                **({"groups": self._groups()} if len(self._optimizer.param_groups) > 1 else {}),
-                "seconds": seconds,
-                "costs": [
-                    {"kind": "watching", "count": self._rows, "seconds": self._watching},
-                    {"kind": "the loop itself", "count": steps, "seconds": seconds - self._watching},
-                ],
-            }
-        )
-        share = self._watching / seconds if seconds > 0 else 0.0
-        said = f"shadowflow: watched {self._rows} of {steps:,} steps: {self._watching:.3g} s of {seconds:.3g} s ({share:.1%}); record: {record.path}"
-        record.log(said.removeprefix("shadowflow: "))
-        print(said, file=sys.stderr)
+        parameters = sum(w.tensor.numel() for w in self._weights)
+        result = figures.result(self._step, steps, parameters, self._last_loss, self._rows, seconds, self._watching)
+        if len(self._optimizer.param_groups) > 1:
+            result["groups"] = self._groups()
+        record.finish(result)
+        said = figures.cost_sentence(self._rows, steps, self._watching, seconds)
+        record.log(said)
+        print(f"shadowflow: {said}; record: {record.path}", file=sys.stderr)
 
     def _groups(self) -> list[dict[str, Any]]:
         """Returns the optimizer's groups as a result has them."""
         out = []
         for i, group in enumerate(self._optimizer.param_groups):
             own = [w.tensor for w in self._weights if w.group == i]
-            settings = ", ".join(f"{k}={v}" for k, v in group.items() if k in _config.SETTINGS)
+            told = {**group, "lr": _config.lr_of(group)}
+            settings = ", ".join(f"{k}={told[k]}" for k in _config.SETTINGS if k in told)
             out.append(
                 {
                     "holds": f"param_groups[{i}]",
