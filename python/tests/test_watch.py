@@ -58,7 +58,7 @@ def train(
         optimizer.step()
         if watch:
             watch.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     if watch:
         watch.close()
     return losses, optimizer
