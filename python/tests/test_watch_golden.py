@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,14 +10,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from watched import GOLDEN, SEARCHED, differences, digits, history, weights  # noqa: E402
+from watched import GOLDEN, ROUNDED, SEARCHED, differences, digits, history, weights  # noqa: E402
 
 from shadowflow.torch import Watch  # noqa: E402
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
-# Differences of nearly equal numbers, a sum over coordinates chosen by a sign, and a single coordinate.
-ROUNDED = re.compile(r"drive\.observed$|_weight$|^max_norm$")
 
 Optimizer = Callable[[torch.nn.Module], torch.optim.Optimizer]
 

@@ -11,7 +11,7 @@ jax = pytest.importorskip("jax")
 optax = pytest.importorskip("optax")
 
 import jax.numpy as jnp  # noqa: E402
-from watched import GOLDEN, differences, digits, history, weights  # noqa: E402
+from watched import GOLDEN, ROUNDED, differences, digits, history, weights  # noqa: E402
 
 from shadowflow.jax import Watch  # noqa: E402
 
@@ -71,6 +71,13 @@ def watched(name: str, dtype: str, out: Path) -> dict[str, list[float | None]]:
             watch(params, state, batch)
             params, state = step(params, state)
     return history(out / "history.csv")
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd", "lion"])
+def test_columns_in_single_precision_are_those_of_our_own_run(name: str, tmp_path: Path) -> None:
+    found = differences(watched(name, "float32", tmp_path / "run"), history(GOLDEN / f"{name}-float32.csv"))
+    wrong = {k: v for k, v in found.items() if v > (1e-5 if ROUNDED.search(k) else 1e-6)}
+    assert not wrong, max(wrong.values())
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import struct
 from pathlib import Path
 
@@ -37,6 +38,9 @@ def history(path: Path) -> dict[str, list[float | None]]:
         rows = list(csv.DictReader(file))
     return {name: [float(r[name]) if r[name] else None for r in rows] for name in rows[0]}
 
+
+# Differences of nearly equal numbers, a sum over coordinates chosen by a sign, and a single coordinate.
+ROUNDED = re.compile(r"drive\.observed$|_weight$|^max_norm$")
 
 # Columns found by a search that ends within a residual.
 SEARCHED = ("preconditioned_sharpness", "monitor.memory_edge", "monitor.period_two", "monitor.flip", "preconditioned_residual")
