@@ -97,7 +97,7 @@ func (r *Report) sayClipping() string {
 		}
 	}
 	switch {
-	case len(factors) == 0:
+	case len(factors) == 0, len(active) == 0 && r.watched(): // a watch does not know whether there is a bound
 		return ""
 	case len(active) == 0:
 		return fmt.Sprintf("The norm of the gradient%s was within its bound at %s: it was not clipped.", r.ofBatch(), every(len(factors), "recorded"))

@@ -15,6 +15,7 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/schema"
 )
 
 // A Report is what a run directory holds.
@@ -24,7 +25,12 @@ type Report struct {
 	History *record.History
 	// Result is nil if the run has not ended.
 	Result *run.Result
+	// source is the text of a config that is not one of a run of ours.
+	source []byte
 }
+
+// watched reports whether the record is of a loop in Python that was watched.
+func (r *Report) watched() bool { return r.Config.Objective.Name == config.Watched }
 
 // Read reads a run directory, also of a run that goes on.
 func Read(dir string) (*Report, error) {
@@ -32,6 +38,11 @@ func Read(dir string) (*Report, error) {
 	var err error
 	if r.Config, err = run.ReadConfig(dir); err != nil {
 		return nil, err
+	}
+	if r.watched() { // keys that are not in it have no meaning there
+		if r.source, err = schema.Source(record.ConfigPath(dir)); err != nil {
+			return nil, err
+		}
 	}
 	if r.History, err = record.ReadHistory(dir); err != nil {
 		return nil, err
@@ -64,6 +75,9 @@ func (r *Report) Document() *Document {
 	d := &Document{
 		Title: "shadowflow: " + filepath.Base(r.Dir), Findings: r.Sentences(), Figures: r.Figures(),
 		Sources: []Source{{"config.yaml", string(r.Config.YAML())}},
+	}
+	if r.watched() {
+		d.Sources[0].Text = string(r.source)
 	}
 	if r.Result != nil {
 		costs := Table{Caption: "Where the time went"}

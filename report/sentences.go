@@ -20,7 +20,7 @@ const passes = 0.01
 func (r *Report) Sentences() []string {
 	var out []string
 	for _, f := range []func() string{
-		r.saySetting, r.sayGroups, r.Config.Optimizer.Conventions, r.sayLoss, r.sayHill, r.sayPassing, r.sayRealized, r.sayReach, r.sayClipping, r.sayClippedElements, r.sayPrediction, r.sayState, r.sayFlow, r.saySharpness,
+		r.saySetting, r.sayGroups, r.sayConventions, r.sayLoss, r.sayHill, r.sayPassing, r.sayRealized, r.sayReach, r.sayClipping, r.sayClippedElements, r.sayPrediction, r.sayState, r.sayFlow, r.saySharpness,
 		r.sayNoise,
 	} {
 		if s := f(); s != "" {
@@ -75,11 +75,17 @@ func (r *Report) saySetting() string {
 	case r.Result.Regime == diagnose.Diverged:
 		regime = ", and diverged: its last loss is more than twice the first, or no number"
 	}
-	examples := plural.Of(r.Result.Examples, "example")
+	examples := ", " + plural.Of(r.Result.Examples, "example")
+	if r.watched() { // what the loop trains on, and when it ends, is its own
+		examples = ""
+		if r.Result.Status == run.Finished {
+			end = "took %s"
+		}
+	}
 	if n := r.Result.Untrained; n > 0 {
 		examples += fmt.Sprintf(", %s of them in no mini-batch and not trained on", plural.Grouped(n))
 	}
-	return fmt.Sprintf("%s: %s, %s; the run %s in %s s%s.", s, plural.Of(r.Result.Parameters, "parameter"), examples,
+	return fmt.Sprintf("%s: %s%s; the run %s in %s s%s.", s, plural.Of(r.Result.Parameters, "parameter"), examples,
 		fmt.Sprintf(end, r.stepsTaken()), number(r.Result.Seconds), regime)
 }
 
@@ -105,6 +111,14 @@ func (r *Report) sayGroups() string {
 	return "Groups: " + strings.Join(groups, "; ") + "."
 }
 
+// sayConventions says whose conventions the optimizer's defaults are. A loop in Python has those of its library.
+func (r *Report) sayConventions() string {
+	if r.watched() {
+		return ""
+	}
+	return r.Config.Optimizer.Conventions()
+}
+
 // minimized says what loss a config is about, and what a step sees of it.
 func minimized(c *config.Config) string {
 	loss := c.Objective.Name
@@ -115,6 +129,8 @@ func minimized(c *config.Config) string {
 		loss = visible.Name(strings.Join(c.Objective.Command, " "))
 	}
 	switch {
+	case loss == config.Watched:
+		return "a loop in Python, watched"
 	case !c.Batch.Mini():
 		return loss + ", full batch"
 	case c.Objective.Name == config.Network:

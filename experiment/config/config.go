@@ -30,15 +30,17 @@ type Config struct {
 	Checkpoint  Checkpoints  `yaml:"checkpoint"`
 }
 
-// Names of objectives that are not in closed form: a network on data, and a program that serves a loss.
+// Names of objectives that are not in closed form: a network on data, a program that serves a loss, and that of a training loop in Python that was
+// watched (docs/watch.md), which has a record, and no loss that could be evaluated here.
 const (
 	Network = "network"
 	Worker  = "worker"
+	Watched = "watched"
 )
 
 // Objective is the section objective: what is minimized.
 type Objective struct {
-	Name string `yaml:"name,omitempty" selector:"true" doc:"loss: a network on data, one that a program of yours serves, worker, or one in closed form"`
+	Name string `yaml:"name,omitempty" selector:"true" doc:"loss: a network on data, one that a program of yours serves, worker, or one in closed form; watched is that of a loop in Python, in the record that its watch writes"`
 	// Command and Timeout are those of a worker.
 	Command []string `yaml:"command" for:"worker" repeat:"true" doc:"program that serves the loss, and its arguments, as [python3, model.py]; docs/worker.md has the protocol"`
 	Timeout float64  `yaml:"timeout" for:"worker" range:"(0,1e6]" hash:"-" doc:"longest time that one of its answers may take, in seconds"`

@@ -13,6 +13,9 @@ func (o Objective) New() (*objective.Function, []float64, error) {
 	if o.Name == Network || o.Name == Worker {
 		return nil, nil, schema.Setting{}.ValueError("objective.name", "%s; expected a loss in closed form, one of %s", o.Name, strings.Join(closed.Names(), ", "))
 	}
+	if o.Name == Watched {
+		return nil, nil, schema.Setting{}.ValueError("objective.name", "%s: the record of a training loop in Python (docs/watch.md), whose loss is there alone; it can be reported on and exported, not run", Watched)
+	}
 	f, err := closed.New(o.Name, o.Values)
 	if err != nil {
 		return nil, nil, err

@@ -87,7 +87,7 @@ func makeKeys(own []*rule.Definition) []schema.Key {
 		case "data.name":
 			k.Words = dataset.Names()
 		case "objective.name":
-			k.Words = append([]string{Network, Worker}, closed.Names()...)
+			k.Words = append([]string{Network, Worker, Watched}, closed.Names()...)
 		case "optimizer.name":
 			k.Words = names
 		}

@@ -124,6 +124,10 @@ func (r *resumption) readConfig() error {
 	if r.before, err = config.Resolve(document); err != nil {
 		return err
 	}
+	if r.before.Objective.Name == config.Watched { // said before anything else, for there is no checkpoint to look for
+		_, _, err := r.before.Objective.New()
+		return err
+	}
 	r.config, err = config.Resolve(document, r.opt.Settings...)
 	return err
 }

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from shadowflow.jax.objective import Objective
+from shadowflow.jax.watch import Watch
 
-__all__ = ["Objective"]
+__all__ = ["Objective", "Watch"]

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from shadowflow.torch.objective import Objective
+from shadowflow.torch.watch import Watch
 
-__all__ = ["Objective"]
+__all__ = ["Objective", "Watch"]
