@@ -12,6 +12,7 @@ import (
 	"shadowflow/experiment/sweep"
 	"shadowflow/graph"
 	"shadowflow/internal/patience"
+	"shadowflow/internal/plural"
 	"shadowflow/nn"
 )
 
@@ -28,18 +29,18 @@ type Estimate struct {
 
 // String is the estimate in a sentence.
 func (e *Estimate) String() string {
-	return fmt.Sprintf("%d runs, %d steps in all, each over the gradients of %d images: about %s on this machine, from %d gradients of %d images, %.2g s an image. That is for a cluster: each run is made by itself.",
-		e.Runs, e.Steps, cifarImages, duration(e.Seconds), e.Gradients, e.Images, e.Image)
+	return fmt.Sprintf("%s, %s in all, each over the gradients of %s: about %s on this machine, from %s of %s, %.2g s an image. That is for a cluster: each run is made by itself.",
+		plural.Of(e.Runs, "run"), plural.Of(e.Steps, "step"), plural.Of(cifarImages, "image"), duration(e.Seconds), plural.Of(e.Gradients, "gradient"), plural.Of(e.Images, "image"), e.Image)
 }
 
 // duration writes a time in the unit that suits it.
 func duration(seconds float64) string {
 	const day, year = 86400, 365.25 * 86400
 	switch {
-	case seconds >= 2*year:
+	case seconds >= year:
 		return fmt.Sprintf("%.2g years", seconds/year)
 	case seconds >= 2*day:
-		return fmt.Sprintf("%.2g days", seconds/day)
+		return fmt.Sprintf("%.0f days", seconds/day)
 	}
 	return fmt.Sprintf("%.2g hours", seconds/3600)
 }

@@ -32,7 +32,7 @@ def read(path: str) -> dict[str, np.ndarray]:
 
 
 def split(x: np.ndarray, y: np.ndarray, batches: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    return list(zip(np.array_split(x, batches), np.array_split(y, batches)))
+    return list(zip(np.array_split(x, batches), np.array_split(y, batches), strict=True))
 
 
 def in_torch(kind: str, tensors: dict[str, np.ndarray], batches: int, device: str) -> object:

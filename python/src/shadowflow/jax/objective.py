@@ -50,8 +50,8 @@ class Objective:
 
     def describe(self, dtype: str, threads: int, seed: int) -> Description:
         if dtype == "float64":
-            jax.config.update("jax_enable_x64", True)
-        jax.config.update("jax_default_matmul_precision", "highest")
+            jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+        jax.config.update("jax_default_matmul_precision", "highest")  # type: ignore[no-untyped-call]
         self.dtype, self.seed = np.dtype(dtype), seed
         self.device = self.device or jax.devices()[0]
         self.weights = _Flat(self.params, self.dtype)
@@ -187,7 +187,7 @@ class _Flat:
         self.ends = np.cumsum([0, *sizes])
 
     def tree(self, vector: Any) -> Any:
-        parts = [vector[a:b].reshape(shape) for a, b, (_, shape) in zip(self.ends[:-1], self.ends[1:], self.blocks)]
+        parts = [vector[a:b].reshape(shape) for a, b, (_, shape) in zip(self.ends[:-1], self.ends[1:], self.blocks, strict=True)]
         return jax.tree_util.tree_unflatten(self.structure, parts)
 
     def vector(self, tree: Any) -> Any:

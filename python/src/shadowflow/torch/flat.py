@@ -23,8 +23,8 @@ class Parameters:
 
     def cut(self, theta: Tensor, dtype: torch.dtype) -> list[Tensor]:
         """Return the parts of a vector in the parameters' shapes."""
-        parts = theta.to(dtype).split([p.numel() for p in self.tensors])
-        return [x.view(p.shape) for x, p in zip(parts, self.tensors)]
+        parts = torch.split(theta.to(dtype), [p.numel() for p in self.tensors])
+        return [x.view(p.shape) for x, p in zip(parts, self.tensors, strict=True)]
 
     def flat(self, parts: list[Tensor], dtype: torch.dtype) -> Tensor:
         """Return arrays of the parameters' shapes as a vector."""
@@ -38,7 +38,7 @@ class Parameters:
     @torch.no_grad()
     def write(self, theta: Tensor) -> None:
         """Set the parameters to those of a vector."""
-        for p, x in zip(self.tensors, theta.split([p.numel() for p in self.tensors])):
+        for p, x in zip(self.tensors, torch.split(theta, [p.numel() for p in self.tensors]), strict=True):
             p.copy_(x.view(p.shape))
 
 
@@ -68,5 +68,5 @@ class RunningAverages:
     @torch.no_grad()
     def write(self, running: Tensor) -> None:
         """Set the averages to those of a vector."""
-        for x, part in zip(self.tensors, running.split(self.lengths) if self.tensors else ()):
+        for x, part in zip(self.tensors, torch.split(running, self.lengths) if self.tensors else (), strict=True):
             x.copy_(part.view(x.shape))

@@ -199,17 +199,17 @@ class _Pass:
         return self._gradient
 
     def product(self, v: list[Tensor], *, keep: bool) -> list[Tensor]:
-        pairs = [(g, x) for g, x in zip(self.gradient(), v) if g.requires_grad]
+        pairs = [(g, x) for g, x in zip(self.gradient(), v, strict=True) if g.requires_grad]
         if not pairs:  # a loss that is linear
             return [torch.zeros_like(x) for x in v]
         return _grad([g for g, _ in pairs], self.parameters, [x for _, x in pairs], retain_graph=keep)
 
     def bend(self, v: list[Tensor], *, keep: bool) -> list[Tensor]:
-        pairs = [(g, x) for g, x in zip(self.gradient(), v) if g.requires_grad]
+        pairs = [(g, x) for g, x in zip(self.gradient(), v, strict=True) if g.requires_grad]
         if not pairs:
             return [torch.zeros_like(x) for x in v]
         product = _grad([g for g, _ in pairs], self.parameters, [x for _, x in pairs], create_graph=True)
-        curvature = torch.stack([(h * x).sum() for h, x in zip(product, v)]).sum()
+        curvature = torch.stack([(h * x).sum() for h, x in zip(product, v, strict=True)]).sum()
         if not curvature.requires_grad:
             return [torch.zeros_like(x) for x in v]
         return _grad(curvature, self.parameters, retain_graph=keep)
@@ -218,7 +218,7 @@ class _Pass:
 def _grad(outputs: Any, parameters: list[Tensor], vectors: Any = None, **how: bool) -> list[Tensor]:
     """``torch.autograd.grad`` with zeros where a parameter has no part in the outputs."""
     found = torch.autograd.grad(outputs, parameters, vectors, allow_unused=True, **how)
-    return [torch.zeros_like(p) if g is None else g for g, p in zip(found, parameters)]
+    return [torch.zeros_like(p) if g is None else g for g, p in zip(found, parameters, strict=True)]
 
 
 @contextlib.contextmanager
