@@ -29,6 +29,8 @@ type Definition struct {
 	Paper string // where it comes from
 	// Remembers says, of an optimizer without the memory form, what it remembers that no means of functions of the gradient are.
 	Remembers string
+	// Note says, in a clause, what a library or the paper has otherwise that no preset sets and a user would not suspect. Runs begin with it.
+	Note string
 	// LR is the default step size.
 	LR float64
 	// Let are the hyperparameters, in the order of the text.
@@ -62,7 +64,7 @@ type Entry struct {
 	Formula *formula.Formula
 }
 
-var definitionKeys = []string{"title", "paper", "remembers", "let", "presets", "state", "update"}
+var definitionKeys = []string{"title", "paper", "remembers", "note", "let", "presets", "state", "update"}
 
 // DefinitionKeys returns the keys of a definition beside name and lr, which every optimizer has.
 func DefinitionKeys() []string { return slices.Clone(definitionKeys) }
@@ -154,11 +156,11 @@ func (r *reader) section(section []schema.Setting) {
 			if r.d.Name = text; !optimizerName.MatchString(text) || IsFile(text) {
 				r.fail(s.ValueError(path("name"), "expected a name of letters, digits and _ . + -, got %s", schema.Format(s.Value)))
 			}
-		case "title", "paper", "remembers":
+		case "title", "paper", "remembers", "note":
 			if !isText {
 				r.fail(s.ValueError(path(s.Key), "expected text"))
 			}
-			*map[string]*string{"title": &r.d.Title, "paper": &r.d.Paper, "remembers": &r.d.Remembers}[s.Key] = text
+			*map[string]*string{"title": &r.d.Title, "paper": &r.d.Paper, "remembers": &r.d.Remembers, "note": &r.d.Note}[s.Key] = text
 		case "lr":
 			lr, problem := lrKey(0).Convert(s.Value)
 			if problem != "" {

@@ -44,7 +44,8 @@ type tensor struct {
 	from         *storage
 	offset       int
 	size, stride []int
-	count        int // of elements
+	count        int  // of elements
+	negative     bool // its elements are those of the storage with the other sign
 }
 
 // maxRank is the largest number of dimensions that is read, maxCount of elements.
@@ -89,7 +90,7 @@ func rebuildParameter(args []any) (any, error) {
 	return nil, malformed("a parameter has no tensor: the file is damaged")
 }
 
-// rebuildTensor is given a storage, an offset, sizes and strides, and what is of no use here.
+// rebuildTensor is given a storage, an offset, sizes and strides, two things of no use here, and maybe the bits of a view.
 func rebuildTensor(args []any) (any, error) {
 	damaged := func(what string) error { return malformed("a tensor has %s: the file is damaged", what) }
 	if len(args) < 4 {
@@ -112,7 +113,22 @@ func rebuildTensor(args []any) (any, error) {
 	if t.count > 0 && !t.inside() {
 		return nil, damaged("elements outside of its storage")
 	}
+	if len(args) > 6 {
+		return t, t.setBits(args[6])
+	}
 	return t, nil
+}
+
+// setBits honours what PyTorch calls the negative bit, of a view whose elements it negates when they are read, as it leaves those of the imaginary part
+// of a conjugate.
+func (t *tensor) setBits(v any) error {
+	bits, _ := entriesOf(v)
+	t.negative = lookup(bits, "neg") == true
+	if lookup(bits, "conj") == true || t.negative && t.from.of.i64 != nil {
+		return malformed("it holds a tensor of whole numbers that is to be negated, or one to be conjugated: " +
+			"save t.resolve_neg().resolve_conj() in its place")
+	}
+	return nil
 }
 
 // inside reports whether a tensor with elements has them all in its storage.
@@ -148,12 +164,14 @@ func wholes(v any) ([]int, bool) {
 }
 
 // gather returns a tensor's elements, row by row.
-func gather[T any](t *tensor, read func(b []byte) T) []T {
+func gather[T float32 | float64 | int64](t *tensor, read func(b []byte) T) []T {
 	out := make([]T, t.count)
 	index := make([]int, len(t.size))
 	at, width := t.offset, t.from.of.size
 	for i := range out {
-		out[i] = read(t.from.data[at*width:])
+		if out[i] = read(t.from.data[at*width:]); t.negative {
+			out[i] = -out[i]
+		}
 		for axis := len(index) - 1; axis >= 0; axis-- {
 			index[axis]++
 			if at += t.stride[axis]; index[axis] < t.size[axis] {

@@ -178,6 +178,7 @@ func TestWhatCannotBeReadIsSaidWithWhatToSaveInstead(t *testing.T) {
 		"module.pt":       {"whole module", "torch.save(model.state_dict()"},
 		"float8.pt":       {"8-bit", "v.float()"},
 		"uint16.pt":       {"unsigned 16-bit", "v.float()"},
+		"negative.pt":     {"to be negated", "resolve_neg()"},
 		"complex.pt":      {`"epoch" is the number 3`, "torch.save(model.state_dict()"},
 		"tensor.pt":       {"a tensor of shape [3]", "torch.save(model.state_dict()"},
 		"numbers.pt":      {`"epoch" is the number 3`, "its keys: epoch, loss", "torch.save(model.state_dict()"},

@@ -8,10 +8,11 @@ import (
 )
 
 // Conventions says in plain words whose conventions are in force, what is otherwise under the others, how to get those, and which keys would stay, for
-// they are set; empty where there are no others. Of groups whose rule is another it says so, too.
+// they are set; empty where there are no others. Of groups whose rule is another it says so, too, and of each rule what its definition notes.
 func (o Optimizer) Conventions() string {
 	var text []string
-	if c := o.conventions(); c.other != "" {
+	c := o.conventions()
+	if c.other != "" {
 		text = append(text, fmt.Sprintf("Conventions: optimizer.preset is %s.", c.mine))
 		switch {
 		case len(c.apart) > 0:
@@ -26,11 +27,15 @@ func (o Optimizer) Conventions() string {
 			text = append(text, "Where eps stands decides what is penalized.")
 		}
 	}
+	text = append(text, c.noted(o.Name)...)
 	said := map[string]bool{o.Name: true}
 	for _, g := range o.parts {
 		c, name := g.Optimizer.conventions(), g.Optimizer.Name
 		if !said[name] && len(c.apart) > 0 {
 			text = append(text, fmt.Sprintf("The preset of %s in optimizer.groups is %s; what differs under %s: %s.", name, c.mine, c.other, strings.Join(c.apart, "; ")))
+		}
+		if !said[name] {
+			text = append(text, c.noted(name)...)
 		}
 		said[name] = true
 	}
@@ -42,14 +47,26 @@ type conventions struct {
 	mine, other string
 	// apart says what is otherwise under the others, and set which of the keys whose defaults differ are set, so that they stay.
 	apart, set []string
-	eps        bool // where eps stands is otherwise
+	eps        bool   // where eps stands is otherwise
+	note       string // of the definition
+}
+
+// noted is the sentence of the definition's note, none where it has none.
+func (c conventions) noted(name string) []string {
+	if c.note == "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("Of %s: %s.", name, c.note)}
 }
 
 // conventions compares the defaults under both.
 func (o Optimizer) conventions() (c conventions) {
 	d, err := o.definition()
-	if err != nil || len(d.Presets) == 0 {
+	if err != nil {
 		return conventions{}
+	}
+	if c.note = d.Note; len(d.Presets) == 0 {
+		return c
 	}
 	c.mine, _ = o.Values["preset"].(string)
 	if c.other = rule.PyTorch; c.mine == c.other {

@@ -20,7 +20,13 @@ func TestConventionsSayWhatIsOtherwiseUnderTheOthers(t *testing.T) {
 			"the factor of clip_norm is c/norm, there c/(norm + 1e-6)."},
 		{"all the same", "optimizer.name=lamb", "Conventions: optimizer.preset is paper. No default of lamb is another under pytorch."},
 		{"a group's", "optimizer={name: muon, groups: [{dims: 1, name: adamw, preset: pytorch}]}", "Conventions: optimizer.preset is paper. No default of muon is another under pytorch. " +
-			"The preset of adamw in optimizer.groups is pytorch; what differs under paper: beta2 is 0.999, there 0.99; eps_inside is false, there true."},
+			"Of muon: torch.optim.Muon rounds its Newton-Schulz steps to bfloat16, which is not done here. " +
+			"The preset of adamw in optimizer.groups is pytorch; what differs under paper: beta2 is 0.999, there 0.99; eps_inside is false, there true. " +
+			"Of adamw: weights decay by lr weight_decay a step under both, as in PyTorch; weight_decay: lambda / lr is the decay of the paper, which lr does not scale."},
+		{"what no preset sets", "optimizer={name: nadam, preset: pytorch, momentum_decay: 0}", "Conventions: optimizer.preset is pytorch. --set optimizer.preset=paper takes the others, of keys " +
+			"that are left out: beta2 is 0.999, there 0.99; eps_inside is false, there true. Under paper, too, stays what is set: momentum_decay is 0 (by default 0.004, there 0). " +
+			"Where eps stands decides what is penalized. Of nadam: momentum_decay 0 is a constant beta1; PyTorch's 0, which keeps momentum at half of beta1, is 1e-9 here."},
+		{"a note of one's own", "optimizer={name: mine, lr: 1, update: g, note: it is gd}", "Of mine: it is gd."},
 		{"a definition of one's own", "optimizer={name: mine, lr: 1, update: g}", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -202,6 +202,7 @@ var definitionKeys = []schema.Key{
 	{Name: "title", Type: schema.Text, Default: "", Sparse: true, Doc: "what the optimizer is, a line"},
 	{Name: "paper", Type: schema.Text, Default: "", Sparse: true, Doc: "where the optimizer comes from"},
 	{Name: "remembers", Type: schema.Text, Default: "", Sparse: true, Doc: "what the optimizer remembers that no means of functions of the gradient are, where it does: why it has no equation without memory"},
+	{Name: "note", Type: schema.Text, Default: "", Sparse: true, Doc: "what a library or the paper has otherwise that no preset sets, which a run's first line says"},
 	{Name: "presets", Type: schema.Tree, Default: []schema.Setting(nil), Sparse: true, Doc: "other conventions: values of lr and hyperparameters, by name"},
 	{Name: "let", Type: schema.Tree, Default: []schema.Setting(nil), Sparse: true, Doc: "hyperparameters of the optimizer, with their defaults"},
 	{Name: "state", Type: schema.Tree, Default: []schema.Setting(nil), Sparse: true, Doc: "what the optimizer remembers: formulas, in order"},

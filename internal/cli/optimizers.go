@@ -79,6 +79,7 @@ type optimizerOutput struct {
 	Name   string        `json:"name"`
 	Title  string        `json:"title"`
 	Paper  string        `json:"paper"`
+	Note   string        `json:"note,omitempty"`
 	Keys   []keyOutput   `json:"keys"`
 	State  []entryOutput `json:"state"`
 	Update string        `json:"update"`
@@ -97,7 +98,7 @@ type entryOutput struct {
 }
 
 func outputOf(d *rule.Definition) optimizerOutput {
-	o := optimizerOutput{Name: d.Name, Title: d.Title, Paper: d.Paper, State: []entryOutput{}, Update: d.Update.String()}
+	o := optimizerOutput{Name: d.Name, Title: d.Title, Paper: d.Paper, Note: d.Note, State: []entryOutput{}, Update: d.Update.String()}
 	for _, k := range d.Keys() {
 		key := keyOutput{Name: k.Name, Default: k.Default, Doc: k.Doc}
 		if k.Range != nil {

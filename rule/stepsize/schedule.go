@@ -67,8 +67,8 @@ func (s Schedule) Validate() error {
 			return wrong("steps", "%d, with a warmup of %d steps: want more, for %s to come to its final value in", s.Steps, s.Warmup, s.Shape)
 		}
 	case WSD:
-		if s.Steps <= s.Warmup+s.Stable {
-			return wrong("steps", "%d, with %d steps of warmup and %d stable ones: want more, to decay in", s.Steps, s.Warmup, s.Stable)
+		if s.Steps < s.Warmup+s.Stable {
+			return wrong("steps", "%d, with %d steps of warmup and %d stable ones: want at least as many", s.Steps, s.Warmup, s.Stable)
 		}
 	case Step:
 		if s.Every < 1 {
@@ -111,9 +111,12 @@ func (s Schedule) At(n int) float64 {
 	return 1
 }
 
-// line goes from 1 at a step to Final at Steps.
+// line goes from 1 at a step to Final at Steps, with a jump where that is no later.
 func (s Schedule) line(n, from int) float64 {
-	if n <= from {
+	switch {
+	case n >= from && s.Steps <= from:
+		return s.Final
+	case n <= from:
 		return 1
 	}
 	u := math.Min(1, float64(n-from)/float64(s.Steps-from))

@@ -21,6 +21,7 @@ func TestEachShapeIsItsFormula(t *testing.T) {
 		"cosine":                       {Schedule{Shape: Cosine, Steps: 8, Final: .1}, map[int]float64{0: 1, 4: .55, 2: .1 + .9*(1+math.Sqrt2/2)/2, 8: .1, 9: .1}},
 		"step":                         {Schedule{Shape: Step, Every: 3, Factor: .5}, map[int]float64{0: 1, 2: 1, 3: .5, 5: .5, 6: .25}},
 		"step counts from the start":   {Schedule{Shape: Step, Every: 3, Factor: .5, Warmup: 4}, map[int]float64{0: .25, 3: 1, 4: .5, 6: .25}},
+		"warmup and stable alone":      {Schedule{Shape: WSD, Warmup: 2, Stable: 3, Steps: 5, Final: .2}, map[int]float64{0: .5, 2: 1, 4: 1, 5: .2, 6: .2}},
 		"warmup, stable, decay":        {Schedule{Shape: WSD, Warmup: 2, Stable: 3, Steps: 9, Final: .2}, map[int]float64{0: .5, 2: 1, 5: 1, 7: .6, 9: .2, 20: .2}},
 		"a file, whose last one holds": {Schedule{Shape: File, Factors: []float64{1, .5, .1}}, map[int]float64{0: 1, 1: .5, 2: .1, 3: .1}},
 	} {
@@ -67,7 +68,7 @@ func TestAStretchedScheduleHasTheSameFactorsAtTheSameTimes(t *testing.T) {
 func TestErrorsSayWhichKeyIsWrong(t *testing.T) {
 	for want, s := range map[string]Schedule{
 		"schedule.steps: 5, with a warmup of 5":        {Shape: Cosine, Warmup: 5, Steps: 5},
-		"2 steps of warmup and 3 stable ones":          {Shape: WSD, Warmup: 2, Stable: 3, Steps: 5},
+		"2 steps of warmup and 3 stable ones":          {Shape: WSD, Warmup: 2, Stable: 3, Steps: 4},
 		"schedule.every: 0: want":                      {Shape: Step, Factor: .5},
 		"schedule.factor: 0: want":                     {Shape: Step, Every: 3},
 		"schedule.path":                                {Shape: File},

@@ -28,6 +28,8 @@ def tensors():
         "mask": torch.tensor([[True, False], [False, True]]),
         "small": torch.tensor([-3, 4], dtype=torch.int8),
         "empty": torch.zeros(0, 3),
+        "negative": torch._neg_view(torch.arange(6, dtype=torch.float64).reshape(2, 3).T / 7),
+        "imaginary": torch.complex(torch.tensor([0.5, 1.5]), torch.tensor([2.0, -3.0])).conj().imag,
         "parameter": nn.Parameter(torch.tensor([[0.25, -1.0]])),
     }
 
@@ -47,6 +49,7 @@ net = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 2)).double()
 torch.save(net, "module.pt")
 torch.save({"weight": torch.ones(3).to(torch.float8_e4m3fn)}, "float8.pt")
 torch.save({"weight": torch.ones(3).to(torch.uint16)}, "uint16.pt")
+torch.save({"weight": torch._neg_view(torch.arange(3))}, "negative.pt")
 torch.save({"epoch": 3, "metric": complex(1, 2)}, "complex.pt")
 torch.save(torch.ones(3), "tensor.pt")
 torch.save({"epoch": 3, "loss": 0.5}, "numbers.pt")
