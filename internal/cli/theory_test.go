@@ -199,6 +199,8 @@ func TestCheckOfBatchesPrintsExpectationAndMean(t *testing.T) {
 		"check --batches --orders 400 --set beta1=0.6,beta2=0.8":                                                   "they agree",
 		"check --batches --orders 50 --pairs 2:1.5,1:2,1.5:0.3,2.1:1.4 --set batch.mode=sampled":                   "variances being up to 0.41 of g^2 + eps",
 		"check --batches --orders 3 --objective network --set data.subset=60,batch.size=15 --set model.hidden=[3]": "is too large to expand in",
+		"check --batches --orders 60 --objective network --set batch.size=430,eps=1e-2,model.hidden=[16]":          ": they agree",
+		"check --batches --orders 20 --set beta1=0,beta2=0.8":                                                      "they agree",
 		"check --batches --orders 20 --optimizer nadam --objective logistic --set samples=400,batches=20":          "logistic, 20 batches shuffled",
 	} {
 		t.Run(args, func(t *testing.T) {
@@ -259,6 +261,8 @@ func TestMistakesAreExplainedAndNothingIsPrinted(t *testing.T) {
 		"derive sdg":                                         `optimizer.name: unknown value "sdg"; did you mean sgd?`,
 		"check --objective cubic --theta 1":                  "objective.theta: 1 numbers",
 		"check --batches --objective rosenbrock":             "which has no order",
+		"check --batches --optimizer gd":                     "gd remembers no gradient before the present one as it is set",
+		"check --batches --set beta1=0,beta2=0":              "there is nothing to compare: want an optimizer with memory",
 		"check --batches --orders 1":                         "want at least 2",
 		"check --batches --set batch.mode=full":              "--set batch.mode=shuffled,batch.size=100",
 	} {
