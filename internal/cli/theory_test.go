@@ -226,6 +226,25 @@ func TestCheckOfBatchesPrintsExpectationAndMean(t *testing.T) {
 	}
 }
 
+// At decay 0 a moment is no memory: what --moments says of it counts for nothing, and that is said.
+func TestAMomentWithoutMemoryIsSaidToDropOut(t *testing.T) {
+	const said = ": of decay 0, and so no memory."
+	field := func(settings string, more ...string) string {
+		return printed(t, append([]string{"field", "--memory", "state", "--set", settings}, more...)...)
+	}
+	one, other := field("beta1=0", "--moments", "m=1,1;v=30,40"), field("beta1=0", "--moments", "m=-7,3;v=30,40")
+	if one != other || !strings.Contains(one, "(m"+said) {
+		t.Errorf("with two values of m it prints\n%s\n%s", one, other)
+	}
+	if out := field("beta1=0,beta2=0"); !strings.Contains(out, "(m, v"+said) {
+		t.Errorf("it prints\n%s", out)
+	}
+	if out := field("beta1=0.5"); strings.Contains(out, said) {
+		t.Errorf("m is said to drop out of\n%s", out)
+	}
+	decode[struct{ Fields [][]float64 }](t, field("beta1=0", "--json"))
+}
+
 func TestMistakesAreExplainedAndNothingIsPrinted(t *testing.T) {
 	for args, want := range map[string]string{
 		"field --objective bilinaer":                         `--objective bilinaer: objective.name: unknown value "bilinaer"; did you mean bilinear?`,
