@@ -198,7 +198,7 @@ func edgeChart(name string, t *trial) *report.Chart {
 		}
 	}
 	sharpness := report.Axes{X: "step", Y: "sharpness", LogY: true, Series: []report.Series{
-		curve("preconditioned", "preconditioned_sharpness", 0), curve("threshold of\nperiod two", "stability_threshold", len(t.Run.Config.Beside)+1), // a colour that no equation has
+		curve("preconditioned", "preconditioned_sharpness", 0), curve("threshold of\nperiod two", "stability_threshold", 5), // a colour that no equation has
 	}}
 	for i := range sharpness.Series {
 		sharpness.Series[i].Marks = true
