@@ -383,6 +383,20 @@ func TestAnOptimizerWithoutMemoryIsNotSaidToBePredicted(t *testing.T) {
 	}
 }
 
+// An equation begins behind flow.start: of a run that ended there or before nothing went wrong, and no log has a reason.
+func TestAnEquationThatNeverBeganIsSaidToHaveNotBegun(t *testing.T) {
+	for steps, want := range map[int]string{
+		5:  "No equation began: memoryless-1, memoryless-2 would from step 10 on, behind the flow.start of 10 steps, and the record ends at step 5.",
+		10: "No equation began: memoryless-1, memoryless-2 would from step 10 on, behind the flow.start of 10 steps, and the record ends at step 10.",
+		11: "Over the way that the iterates went since the equations began, they ended at a distance of ",
+	} {
+		r := read(t, runDir(t, "flow.start=10", fmt.Sprintf("steps=%d", steps)))
+		if got := r.sayFlow(); !strings.HasPrefix(got, want) || strings.Contains(got, "log says why") {
+			t.Errorf("%d steps: %q, want %q", steps, got, want)
+		}
+	}
+}
+
 // An equation that ended on the way has not arrived where it ended.
 func TestAnEquationThatEndedIsSaidToHaveEnded(t *testing.T) {
 	r := read(t, runDir(t))

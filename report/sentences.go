@@ -231,6 +231,10 @@ func (r *Report) sayFlow() string {
 	last, nearest := math.Inf(-1), math.Inf(1)
 	if steps := r.History.Floats("step"); len(steps) > 0 {
 		last = steps[len(steps)-1]
+		if start := steps[0] + float64(r.Config.Flow.Start); len(r.Config.Beside) > 0 && last <= start {
+			return fmt.Sprintf("No equation began: %s would from step %s on, behind the flow.start of %s, and the record ends at step %s.",
+				strings.Join(r.Config.Beside, ", "), number(start), plural.Of(r.Config.Flow.Start, "step"), number(last))
+		}
 	}
 	for _, name := range r.Config.Beside {
 		steps, d := r.column(name + ".relative_distance")

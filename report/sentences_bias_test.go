@@ -234,6 +234,29 @@ func TestNoiseIsSpokenOfByCoordinatesAsItWasRecorded(t *testing.T) {
 	}
 }
 
+func TestTheNoiseScaleIsSaidWithHowItWasEstimated(t *testing.T) {
+	for name, c := range map[string]struct {
+		scale, failure []float64
+		want           string
+	}{
+		"one measurement, two batches": {[]float64{30.6}, nil,
+			"The gradient noise scale was 30.6 examples at step 0, by how far batches of 648 without common examples scatter, with no standard error, for which it takes three batches."},
+		"one measurement": {[]float64{30.6}, []float64{4},
+			"The gradient noise scale was 30.6 examples at step 0, by how far batches of 648 without common examples scatter, with a standard error of 4."},
+		"several": {[]float64{30.6, 41}, []float64{4, 5},
+			"The gradient noise scale went from 30.6 to 41 examples, by how far batches of 648 without common examples scatter, with a standard error of 5 at the end."},
+		"an error of an earlier step is none of the last": {[]float64{30.6, 41}, []float64{4},
+			"The gradient noise scale went from 30.6 to 41 examples, by how far batches of 648 without common examples scatter, with no standard error, for which it takes three batches."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sizes := slices.Repeat([]float64{648}, len(c.scale))
+			if got := measured(map[string][]float64{"noise_scale": c.scale, "noise_scale_error": c.failure, "noise_batch": sizes}).sayNoise(); got != c.want {
+				t.Errorf("%q\nwant %q", got, c.want)
+			}
+		})
+	}
+}
+
 func TestWhatRoundingMakesIsNotTakenForAFinding(t *testing.T) {
 	r := measured(map[string][]float64{"step_rounding": {1e-9, 1e-9}, "monitor.second_over_first": {math.NaN(), math.NaN()}, "state-2.relative_distance": {1e-3, 2e-3}, "iterates.rounding": {5e-4, 1.5e-3}})
 	r.Config = &config.Config{DType: "float32", Beside: []string{"state-2"}}

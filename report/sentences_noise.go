@@ -11,15 +11,33 @@ import (
 
 // sayNoise says how much of a batch's gradient is noise, and what the expansion in the noise would make of it.
 func (r *Report) sayNoise() string {
-	_, scale := r.column("noise_scale")
-	if len(scale) == 0 || math.IsInf(scale[len(scale)-1], 0) {
+	steps, scale := r.column("noise_scale")
+	n := len(scale)
+	if n == 0 || math.IsInf(scale[n-1], 0) {
 		return ""
 	}
-	s := fmt.Sprintf("The gradient noise scale went from %s to %s examples", number(scale[0]), number(scale[len(scale)-1]))
-	if _, e := r.column("noise_scale_error"); len(e) > 0 {
-		s += fmt.Sprintf(", with a standard error of %s at the end", number(e[len(e)-1]))
+	s := fmt.Sprintf("The gradient noise scale went from %s to %s examples", number(scale[0]), number(scale[n-1]))
+	if n == 1 {
+		s = fmt.Sprintf("The gradient noise scale was %s examples at step %s", number(scale[0]), number(steps[0]))
 	}
-	return s + "." + r.sayNoiseShare()
+	return s + r.sayNoiseError(steps[n-1], n > 1) + "." + r.sayNoiseShare()
+}
+
+// sayNoiseError says how the noise scale was estimated and how well that is known at the last step where it was, the end of several.
+func (r *Report) sayNoiseError(last float64, several bool) string {
+	s := ", by how far batches without common examples scatter"
+	if _, sizes := r.column("noise_batch"); len(sizes) > 0 {
+		s = fmt.Sprintf(", by how far batches of %s without common examples scatter", number(sizes[len(sizes)-1]))
+	}
+	at, e := r.column("noise_scale_error")
+	if len(e) == 0 || at[len(at)-1] != last {
+		return s + ", with no standard error, for which it takes three batches"
+	}
+	s += fmt.Sprintf(", with a standard error of %s", number(e[len(e)-1]))
+	if several {
+		s += " at the end"
+	}
+	return s
 }
 
 // sayNoiseShare says how large the noise of a batch's gradient is beside the gradient, as a vector and by coordinates, which need not agree.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"shadowflow/diagnose"
+	"shadowflow/experiment/run"
 	"shadowflow/internal/plural"
 )
 
@@ -146,8 +147,14 @@ func (r *Report) sayEdge() string {
 	if beyond == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" Preconditioned sharpness was beyond the edge from which the series of the equations without memory diverges at %d of %s, at most %s times it.",
+	s := fmt.Sprintf(" Preconditioned sharpness was beyond the edge from which the series of the equations without memory diverges at %d of %s, at most %s times it",
 		beyond, plural.Of(len(edge), "measured step"), number(slices.Max(edge)))
+	bornOut, n := run.CountBornOut(run.Verdicts(r.History))
+	if bornOut == 0 {
+		return s + "."
+	}
+	return fmt.Sprintf("%s: higher orders then come no nearer, while its first two terms may. What order 2 misses of the steps is measured, and that is what counts: it is borne out at %d of %s.",
+		s, bornOut, plural.Of(n, "step"))
 }
 
 // saySpikes says where the sharpness along the gradient warned of spikes of the loss, and how the loss went on from there.

@@ -34,6 +34,27 @@ func TestSharpnessIsSaidBesideItsEdges(t *testing.T) {
 	}
 }
 
+// Two monitors speak of the equations without memory: where its series diverges order 2 may be borne out all the same, and the reader is told which counts.
+func TestAnEquationBorneOutBeyondItsEdgeIsReconciledWithIt(t *testing.T) {
+	const first = " Preconditioned sharpness was beyond the edge from which the series of the equations without memory diverges at 3 of 3 measured steps, at most 134 times it"
+	for name, c := range map[string]struct {
+		ratios, cosines []float64
+		want            string
+	}{
+		"borne out at some": {[]float64{4, 3, 0.5}, []float64{0.8, 0.8, 0.8},
+			first + ": higher orders then come no nearer, while its first two terms may. What order 2 misses of the steps is measured, and that is what counts: it is borne out at 1 of 3 steps."},
+		"borne out at none": {[]float64{4, 3, 2}, []float64{0.8, 0.8, 0.8}, first + "."},
+		"not measured":      {nil, nil, first + "."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := measured(map[string][]float64{"monitor.memory_edge": {20, 134, 30}, "monitor.second_over_first": c.ratios, "bias.cosine": c.cosines})
+			if got := r.sayEdge(); got != c.want {
+				t.Errorf("%q\nwant %q", got, c.want)
+			}
+		})
+	}
+}
+
 func TestWhichEquationWasNearerIsSaidWhereBothKindsRan(t *testing.T) {
 	for name, c := range map[string]struct {
 		beside    []string

@@ -187,23 +187,31 @@ func edgeChart(name string, t *trial) *report.Chart {
 	distance := report.Axes{X: "step", Y: "relative distance", LogY: true}
 	amplitude := report.Axes{X: "step", Y: "amplitude", LogY: true, Series: []report.Series{curve("iterates", "iterates.amplitude", 0)}}
 	for i, beside := range t.Run.Config.Beside {
-		loss.Series = append(loss.Series, curve(beside, beside+".loss", i+1))
-		distance.Series = append(distance.Series, curve(beside, beside+".relative_distance", i+1))
+		label := beside
+		if beside == "state-2" {
+			label = "stable flow\n(state-2)"
+		}
+		loss.Series = append(loss.Series, curve(label, beside+".loss", i+1))
+		distance.Series = append(distance.Series, curve(label, beside+".relative_distance", i+1))
 		if beside != "state-2" {
 			amplitude.Series = append(amplitude.Series, curve(beside, beside+".amplitude", i+1))
 		}
 	}
 	sharpness := report.Axes{X: "step", Y: "sharpness", LogY: true, Series: []report.Series{
-		curve("preconditioned", "preconditioned_sharpness", 0), curve("threshold of\nperiod two", "stability_threshold", 1),
+		curve("preconditioned", "preconditioned_sharpness", 0), curve("threshold of\nperiod two", "stability_threshold", 5), // a colour that no equation has
 	}}
 	for i := range sharpness.Series {
 		sharpness.Series[i].Marks = true
+	}
+	without := ""
+	if !slices.Contains(t.Run.Config.Beside, "central") {
+		without = " There is no central flow of " + t.Run.Config.Optimizer.Name + " here: it is defined for gradient descent and RMSProp."
 	}
 	return &report.Chart{
 		Height: 1.9,
 		Labels: report.Label{
 			Name: "edge-" + t.Run.Config.Optimizer.Name + "-" + t.Run.Config.Model.Name, Title: "Past the edge: " + name,
-			Caption: "From above: loss, of the iterates the mean of two consecutive ones, of a lift or a central flow the one that it predicts; sharpness, preconditioned as the optimizer does, and the threshold of period two, for gradient descent 2/lr; half the distance by which iterates flip from side to side; distance from the iterates over the way that they went.",
+			Caption: "From above: loss, of the iterates the mean of two consecutive ones, of a lift or a central flow the one that it predicts; sharpness, preconditioned as the optimizer does, and the threshold of period two, for gradient descent 2/lr; half the distance by which iterates flip from side to side; distance from the iterates over the way that they went." + without,
 		},
 		Axes: []report.Axes{loss, sharpness, amplitude, distance},
 	}

@@ -229,11 +229,16 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 	return m, err
 }
 
-// conventionsOf names a config's optimizer, with its preset where it has others, and says where its eps stands.
+// conventionsOf names a config's optimizer, with its preset where it has others, and says where its eps stands, which need not be where the preset has it.
 func conventionsOf(c *config.Config) (optimizer, root string) {
 	optimizer = c.Optimizer.Name
 	if preset, ok := c.Get("optimizer.preset").(string); ok {
-		optimizer += " (preset " + preset + ")"
+		but := ""
+		of, err := config.New(schema.Set("optimizer.name", c.Optimizer.Name), schema.Set("optimizer.preset", preset))
+		if err == nil && of.Get("optimizer.eps_inside") != c.Get("optimizer.eps_inside") {
+			but = " but for where eps stands"
+		}
+		optimizer += " (preset " + preset + but + ")"
 	}
 	switch inside, ok := c.Get("optimizer.eps_inside").(bool); {
 	case !ok:

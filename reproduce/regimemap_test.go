@@ -32,7 +32,7 @@ func TestAMapTellsRegimesAndLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "adam (preset paper), beta1 = 0.9, beta2 = 0.99, eps = 1e-08 outside the root, full batch, lr 0.001, 0.003 and 0.01: the runs are stable up to lr 0.003 of those tried, spiking at 0.01; " +
+	if want := "adam (preset paper but for where eps stands), beta1 = 0.9, beta2 = 0.99, eps = 1e-08 outside the root, full batch, lr 0.001, 0.003 and 0.01: the runs are stable up to lr 0.003 of those tried, spiking at 0.01; " +
 		"the realized bias of stable runs, before their late stage, pushed the norm up, by 25% of the main drive; the state equation of order 2 predicts nearly all steps to 5% up to lr 0.003 of those tried; " +
 		"most steps bear out the equation of order 2 without memory (by a tenth closer than order 1, and not against the realized bias) up to lr 0.003 of those tried."; len(spiky) != 4 || spiky[0] != want {
 		t.Errorf("%d sentences, the first %q, want %q", len(spiky), spiky[0], want)
@@ -182,6 +182,26 @@ func TestTheEquationWithoutMemoryHoldsWhereStepsBearItOut(t *testing.T) {
 	}
 }
 
+// Of the bias that the equation without memory predicts a map speaks only where that equation holds.
+func TestAMapComparesSignsWhereThePredictionHolds(t *testing.T) {
+	point := func(better float64, predicted ...float64) Point {
+		p := Point{Better: better}
+		copy(p.Predicted[:], predicted)
+		copy(p.Realized[:], []float64{1, 1, 1})
+		return p
+	}
+	out, in := point(0.1, 1, 1, 1), point(0.9, 1, -1, 1)
+	for want, points := range map[string][]Point{
+		"in 0. Nothing is said, therefore, of the bias that it predicts.":                                                 {out, out},
+		"in 1. In 2 of 3 of their stages of training the bias that it predicts has the sign of the one that is realized.": {out, in},
+	} {
+		m := &Map{Optimizer: "adam", Beta1: []float64{0.9}, Beta2: []float64{0.99}, LR: []float64{1e-3, 1e-2}, Eps: []float64{1e-8}, Batch: []int{0}, Points: points}
+		if got := m.finding(m.slices()[0]); !strings.HasSuffix(got, want) {
+			t.Errorf("%q, want it to end %q", got, want)
+		}
+	}
+}
+
 // history is a trial of the default config with some columns, every loss being 1.
 func history(t *testing.T, columns map[string][]float64) *trial {
 	t.Helper()
@@ -221,9 +241,11 @@ func TestAMapSaysWhereEpsStands(t *testing.T) {
 		said     string // where a sentence begins
 		caption  string
 	}{
-		"outside, as the map has it": {nil, "adam (preset paper), beta1 = 0.9, beta2 = 0.99, eps = 1e-08 outside the root, full batch, lr 0.001: ", "Optimizer adam (preset paper), eps outside the root; tried were lr 0.001."},
+		"outside, as the map has it": {nil, "adam (preset paper but for where eps stands), beta1 = 0.9, beta2 = 0.99, eps = 1e-08 outside the root, full batch, lr 0.001: ", "Optimizer adam (preset paper but for where eps stands), eps outside the root; tried were lr 0.001."},
 		"inside, as is asked": {[]schema.Setting{schema.Set("optimizer.eps_inside", true), schema.Set("optimizer.preset", "pytorch")},
-			"adam (preset pytorch), beta1 = 0.9, beta2 = 0.99, eps = 1e-08 inside the root, full batch, lr 0.001: ", "Optimizer adam (preset pytorch), eps inside the root; tried were lr 0.001."},
+			"adam (preset pytorch but for where eps stands), beta1 = 0.9, beta2 = 0.99, eps = 1e-08 inside the root, full batch, lr 0.001: ", "Optimizer adam (preset pytorch but for where eps stands), eps inside the root; tried were lr 0.001."},
+		"as the preset has it": {[]schema.Setting{schema.Set("optimizer.preset", "pytorch")},
+			"adam (preset pytorch), beta1 = 0.9, beta2 = 0.99, eps = 1e-08 outside the root, full batch, lr 0.001: ", "Optimizer adam (preset pytorch), eps outside the root; tried were lr 0.001."},
 		"without a choice": {[]schema.Setting{schema.Set("optimizer.name", "adabelief")}, "adabelief", "; tried were lr 0.001."},
 		"without eps":      {[]schema.Setting{schema.Set("optimizer.name", "heavy-ball")}, "heavy-ball", "; tried were lr 0.001."},
 	} {

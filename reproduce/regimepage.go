@@ -27,7 +27,7 @@ func (m *Map) document() *report.Document {
 	return d
 }
 
-// finding counts, in a slice, what holds at how many points, and how often the prediction has the sign of what is realized.
+// finding counts, in a slice, what holds at how many points, and how often the prediction has the sign of what is realized where it may be spoken of.
 func (m *Map) finding(s Slice) string {
 	n, stable, state, memoryless, same, apart := 0, 0, 0, 0, 0, 0
 	stateKnown, memorylessKnown := 0, 0
@@ -38,6 +38,9 @@ func (m *Map) finding(s Slice) string {
 				n++
 				stateKnown, memorylessKnown = stateKnown+count(p.stateKnown()), memorylessKnown+count(p.memorylessKnown())
 				stable, state, memoryless = stable+count(p.stable()), state+count(p.stateHolds()), memoryless+count(p.memorylessHolds())
+				if !p.memorylessHolds() {
+					continue
+				}
 				for stage := range stages {
 					product := p.Realized[stage] * p.Predicted[stage]
 					same, apart = same+count(product > 0), apart+count(product < 0)
@@ -45,8 +48,12 @@ func (m *Map) finding(s Slice) string {
 			}
 		}
 	}
-	return fmt.Sprintf("%s, %v, %s: of %d combinations of betas and lr %d are stable; the state equation of order 2 predicts nearly all steps to %g%% in %s, most steps bear out the equation of order 2 without memory in %s. In %d of %d stages of training the bias that it predicts has the sign of the one that is realized.",
-		m.Optimizer, s, m.tried(), n, stable, 100*run.StateHolds, ofMeasured(state, stateKnown, n), ofMeasured(memoryless, memorylessKnown, n), same, same+apart)
+	sign := "Nothing is said, therefore, of the bias that it predicts."
+	if memoryless > 0 {
+		sign = fmt.Sprintf("In %d of %d of their stages of training the bias that it predicts has the sign of the one that is realized.", same, same+apart)
+	}
+	return fmt.Sprintf("%s, %v, %s: of %d combinations of betas and lr %d are stable; the state equation of order 2 predicts nearly all steps to %g%% in %s, most steps bear out the equation of order 2 without memory in %s. %s",
+		m.Optimizer, s, m.tried(), n, stable, 100*run.StateHolds, ofMeasured(state, stateKnown, n), ofMeasured(memoryless, memorylessKnown, n), sign)
 }
 
 // ofMeasured writes in how many of n combinations something is so, and in how many that was measured, where these are not all.

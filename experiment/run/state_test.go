@@ -33,7 +33,6 @@ func TestTheStateEquationHoldsWherePeopleTrain(t *testing.T) {
 		first, second float64 // the largest relative distances at the end
 	}{
 		{"the usual settings", nil, 0.012, 0.0006},
-		{"pixels as they are", []string{"data.standardize=false", "optimizer.eps_inside=true", "seed=3"}, 0.012, 0.0006},
 		{"beta1 0.5", []string{"optimizer.beta1=0.5", "steps=50"}, 0.02, 0.0023},
 		{"three times the lr", []string{"optimizer.lr=3e-3", "steps=50", "flow.start=5"}, 0.03, 0.0023},
 		{"mini-batches", []string{"batch={mode: shuffled, size: 100}"}, 0.012, 0.001},
@@ -51,6 +50,28 @@ func TestTheStateEquationHoldsWherePeopleTrain(t *testing.T) {
 			}
 			if n := last(h, "state-2.negative"); n != 0 {
 				t.Errorf("v was negative %v times", n)
+			}
+		})
+	}
+}
+
+// The check table of the theory (section 6) has order 1 at .0098 and order 2 at .00048 of the way at step 100. The weights that its run began with are not
+// known, so that no digit of it can be asked for: every start is held to a range, and the documented digits to themselves.
+func TestTheStateEquationHoldsFromAnyStartAtTheTheorysSettings(t *testing.T) {
+	for seed, documented := range [][2]float64{{0.0094, 0.000614}, {0.0093, 0.000627}, {0.0074, 0.000656}, {0.0081, 0.000440}} { // docs/equations.md
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			_, h := runFor(t, usual, "data.standardize=false", "optimizer.eps_inside=true", fmt.Sprintf("seed=%d", seed), "record.every=100")
+			first, second := last(h, "state-1.relative_distance"), last(h, "state-2.relative_distance")
+			if !(first > 0.006 && first < 0.011) || !(second < 0.0007) {
+				t.Errorf("order 1 is at %.3g of the way from the iterates, order 2 at %.3g: want .006 to .011, and at most .0007", first, second)
+			}
+			if math.Abs(first/documented[0]-1) > 0.02 || math.Abs(second/documented[1]-1) > 0.02 {
+				t.Errorf("order 1 is at %.3g of the way from the iterates, order 2 at %.3g: docs/equations.md has %v", first, second, documented)
+			}
+			loss := last(h, "loss")
+			if far, off := math.Abs(last(h, "state-1.loss")/loss-1), math.Abs(last(h, "state-2.loss")/loss-1); !(off < 5e-4) || !(far < 6e-3) || !(4*off < far) {
+				t.Errorf("the loss of order 1 is off by %.2g of the iterates', that of order 2 by %.2g", far, off)
 			}
 		})
 	}

@@ -31,10 +31,11 @@ program serves its gradient and products are compared with central differences, 
 
 With --batches compare, instead, what the memory adds to the equation on the average over the order of mini-batches: by the terms
 that their noise adds, and by averaging over --orders random orders, with the standard error. It takes a loss with batches
-(of bilinear, 100 --pairs where none are given; of a network, those of batch.size) in the order of batch.mode.`,
+(of bilinear, 100 --pairs where none are given; of a network, those of batch.size) in the order of batch.mode, and an optimizer
+with memory. The terms are of second order in the noise: where it is large beside eps, as at the eps of every day, they are out of range.`,
 		Example: `  shadowflow check --optimizer adam --set beta1=0.9,beta2=0.99,eps=1e-4
   shadowflow check --batches --set beta1=0.6,beta2=0.8
-  shadowflow check --batches --orders 200 --objective network --set batch.size=430,eps=1e-4`,
+  shadowflow check --batches --orders 200 --objective network --set batch.size=430,eps=1e-2,model.hidden=[16]`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !batches && cmd.Flags().Changed("orders") {

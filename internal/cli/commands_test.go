@@ -208,7 +208,26 @@ func keysAfter(text, mark string) []string {
 	return out
 }
 
-// TestTheDocsShowWhatIsPrintedAsJSON runs the commands of docs/commands.md and compares the keys and types of what they print with those there.
+// texts returns the texts in a value, in the order of its keys.
+func texts(v any) []string {
+	var out []string
+	switch v := v.(type) {
+	case string:
+		out = []string{v}
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			out = append(out, texts(v[k])...)
+		}
+	case []any:
+		for _, item := range v {
+			out = append(out, texts(item)...)
+		}
+	}
+	return out
+}
+
+// TestTheDocsShowWhatIsPrintedAsJSON runs the commands of docs/commands.md and compares the keys and types of what they print with those there, and of
+// what a formula says every word.
 func TestTheDocsShowWhatIsPrintedAsJSON(t *testing.T) {
 	path, err := filepath.Abs("../../docs/commands.md")
 	if err != nil {
@@ -256,6 +275,12 @@ func TestTheDocsShowWhatIsPrintedAsJSON(t *testing.T) {
 				for _, d := range differences(decoded(t, f.text), got, optional, loose) {
 					t.Error(d)
 				}
+				if !strings.HasPrefix(line, "shadowflow derive ") { // what it says depends on the formulas alone, not on a path or a measurement
+					return
+				}
+				if shown, now := texts(decoded(t, f.text)), texts(cut(got)); !slices.Equal(shown, now) {
+					t.Errorf("docs/commands.md shows\n%q\nand it prints\n%q\nrun go test ./internal/cli -run TheDocs -update", shown, now)
+				}
 			})
 		}
 	}
@@ -298,7 +323,6 @@ var costly = map[string]bool{
 	"shadowflow map": true, "shadowflow map --at 0.9,0.999": true,
 	"shadowflow map --beta1 0.9 --beta2 0.9,0.99,0.999 --lr 1e-4,3e-4,1e-3 --eps 1e-8 --batch 0 --seeds 3": true,
 	"shadowflow reproduce norm-vs-beta2": true, "shadowflow bench --peers torch,jax --only gpt": true, "shadowflow bench --objective rosenbrock": true,
-	"shadowflow check --batches --orders 200 --objective network --set batch.size=430,eps=1e-4": true,
 }
 
 // TestTheExamplesOfTheHelpRun runs them where they are printed, in the order of the commands; those that are costly until they would begin.

@@ -194,6 +194,7 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 		{"an order to verify", "verify --orders 0", exitMisused},
 		{"a figure's format", "verify --orders 1 --plot figure.bmp", exitMisused},
 		{"orders of no use", "check --orders 5", exitMisused},
+		{"batches of an optimizer without memory", "check --batches --optimizer gd", exitMisused},
 		{"batches of a loss without any", "check --batches --objective rosenbrock", exitMisused},
 		{"works that there are not", "bench --only elephant", exitMisused},
 		{"a peer that there is not", "bench --peers caffe", exitMisused},

@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -10,6 +12,7 @@ import (
 	"shadowflow/modeq"
 	"shadowflow/modeq/state"
 	"shadowflow/objective"
+	"shadowflow/rule"
 )
 
 func newField() *cobra.Command {
@@ -27,8 +30,8 @@ func newField() *cobra.Command {
 closed form, full batch and memory full, at one point.
 
 --memory state prints those of dz/dt for z = (theta, what the optimizer remembers), theta first and then the arrays in the rule's order.
-They hold for any memory: --moments, optimizer.moments of a file, or what flow.start steps leave that see the gradient at theta. A decay beta stands for
-exp(-lr/tau).`,
+They hold for any memory: --moments, optimizer.moments of a file, or what flow.start steps leave that see the gradient at theta. Bias correction is that of
+step flow.start, with --moments too. A decay beta stands for exp(-lr/tau); an array whose decay is 0 is no memory, its field is 0 and nothing depends on it.`,
 		Example: "  shadowflow field --objective bilinear --optimizer adam --set beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --order 5",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -58,7 +61,11 @@ exp(-lr/tau).`,
 				if err != nil {
 					return err
 				}
-				return printFieldsAs(cmd.OutOrStdout(), append([]string{"theta"}, p.Rule.State...), values, asJSON)
+				err = printFieldsAs(cmd.OutOrStdout(), append([]string{"theta"}, p.Rule.State...), values, asJSON)
+				if without := withoutMemory(p.Rule); err == nil && !asJSON && len(without) > 0 {
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n(%s: of decay 0, and so no memory. The field printed there is 0, and no other depends on the value.)\n", strings.Join(without, ", "))
+				}
+				return err
 			}
 			if memory != string(run.Eliminated) {
 				return misuse("--memory %s: want %s or %s", memory, run.Eliminated, run.State)
@@ -96,6 +103,21 @@ exp(-lr/tau).`,
 	completeWords(cmd, "memory", string(run.Eliminated), string(run.State))
 	bindJSON(cmd, &asJSON)
 	return cmd
+}
+
+// withoutMemory returns the arrays of a rule's state of which the next step takes nothing, because their decay is 0.
+func withoutMemory(r *rule.Rule) []string {
+	m, err := r.MemoryForm()
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, mo := range m.Moments {
+		if mo.Kernel.Next == 0 && slices.Contains(r.State, mo.State) && !slices.Contains(out, mo.State) {
+			out = append(out, mo.State)
+		}
+	}
+	return out
 }
 
 // printFieldsAs prints fields, the vectors of which consist of parts of one size.

@@ -199,6 +199,8 @@ func TestCheckOfBatchesPrintsExpectationAndMean(t *testing.T) {
 		"check --batches --orders 400 --set beta1=0.6,beta2=0.8":                                                   "they agree",
 		"check --batches --orders 50 --pairs 2:1.5,1:2,1.5:0.3,2.1:1.4 --set batch.mode=sampled":                   "variances being up to 0.41 of g^2 + eps",
 		"check --batches --orders 3 --objective network --set data.subset=60,batch.size=15 --set model.hidden=[3]": "is too large to expand in",
+		"check --batches --orders 60 --objective network --set batch.size=430,eps=1e-2,model.hidden=[16]":          ": they agree",
+		"check --batches --orders 20 --set beta1=0,beta2=0.8":                                                      "they agree",
 		"check --batches --orders 20 --optimizer nadam --objective logistic --set samples=400,batches=20":          "logistic, 20 batches shuffled",
 	} {
 		t.Run(args, func(t *testing.T) {
@@ -222,6 +224,25 @@ func TestCheckOfBatchesPrintsExpectationAndMean(t *testing.T) {
 	if far := math.Abs(drive.Mean-drive.Expected) / drive.Error; !out.Agrees || out.Result.Orders != 400 || out.Result.Batches != 100 || len(drive.Terms) != 6 || !(far < 3) {
 		t.Errorf("%+v", out)
 	}
+}
+
+// At decay 0 a moment is no memory: what --moments says of it counts for nothing, and that is said.
+func TestAMomentWithoutMemoryIsSaidToDropOut(t *testing.T) {
+	const said = ": of decay 0, and so no memory."
+	field := func(settings string, more ...string) string {
+		return printed(t, append([]string{"field", "--memory", "state", "--set", settings}, more...)...)
+	}
+	one, other := field("beta1=0", "--moments", "m=1,1;v=30,40"), field("beta1=0", "--moments", "m=-7,3;v=30,40")
+	if one != other || !strings.Contains(one, "(m"+said) {
+		t.Errorf("with two values of m it prints\n%s\n%s", one, other)
+	}
+	if out := field("beta1=0,beta2=0"); !strings.Contains(out, "(m, v"+said) {
+		t.Errorf("it prints\n%s", out)
+	}
+	if out := field("beta1=0.5"); strings.Contains(out, said) {
+		t.Errorf("m is said to drop out of\n%s", out)
+	}
+	decode[struct{ Fields [][]float64 }](t, field("beta1=0", "--json"))
 }
 
 func TestMistakesAreExplainedAndNothingIsPrinted(t *testing.T) {
@@ -259,6 +280,8 @@ func TestMistakesAreExplainedAndNothingIsPrinted(t *testing.T) {
 		"derive sdg":                                         `optimizer.name: unknown value "sdg"; did you mean sgd?`,
 		"check --objective cubic --theta 1":                  "objective.theta: 1 numbers",
 		"check --batches --objective rosenbrock":             "which has no order",
+		"check --batches --optimizer gd":                     "gd remembers no gradient before the present one as it is set",
+		"check --batches --set beta1=0,beta2=0":              "there is nothing to compare: want an optimizer with memory",
 		"check --batches --orders 1":                         "want at least 2",
 		"check --batches --set batch.mode=full":              "--set batch.mode=shuffled,batch.size=100",
 	} {

@@ -77,7 +77,8 @@ func (o *Orders) Far(limit float64) int {
 }
 
 // OverOrders makes the comparison at theta. The expectation takes the Hessian's products exactly: one with each batch's Hessian for
-// each batch and moment. An order costs a gradient and a Hessian-vector product a moment of each batch that the memory holds.
+// each batch and moment. An order costs a gradient and a Hessian-vector product a moment of each batch that the memory holds. Of a rule without memory
+// it is an error: C_mem is 0 in every order, and nothing is compared.
 func OverOrders(ctx context.Context, o objective.Objective[float64], r *rule.Rule, theta []float64, opt OrderOptions) (*Orders, error) {
 	batches := o.Batches()
 	laws := map[string]modeq.Correlation{"sampled": modeq.SampledCorrelation()}
@@ -94,6 +95,9 @@ func OverOrders(ctx context.Context, o objective.Objective[float64], r *rule.Rul
 		return nil, fmt.Errorf("%d orders: want at least 2, for a standard error", opt.Orders)
 	case len(theta) != o.Dim():
 		return nil, fmt.Errorf("theta has %d numbers: the objective has %d parameters", len(theta), o.Dim())
+	}
+	if m, err := r.MemoryForm(); err == nil && !m.Remembers() {
+		return nil, fmt.Errorf("%s remembers no gradient before the present one as it is set, so that the order of batches adds nothing, and there is nothing to compare: want an optimizer with memory, like adam with a beta above 0", r.Name)
 	}
 	k := &orderChecker{ctx: ctx, o: o, rule: r, theta: theta, opt: opt}
 	if err := k.expect(law); err != nil {

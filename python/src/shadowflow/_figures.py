@@ -165,7 +165,7 @@ def _sharpness() -> list[Column]:
             "monitor.memory_edge",
             "",
             "preconditioned sharpness over that beyond which the series of the equations without memory diverges, for Adam "
-            "(1 - sqrt beta1)/((1 + sqrt beta1) h): above 1 they say nothing here",
+            "(1 - sqrt beta1)/((1 + sqrt beta1) h): above 1 higher orders come no nearer",
         ),
         Column(
             "monitor.period_two",
