@@ -187,7 +187,7 @@ func (s *Sweep) row(st Trial) []cell {
 	if st.History == nil {
 		return row
 	}
-	return append(row, s.measurements(st.History)...)
+	return append(row, s.measurements(st.Run.Config, st.History)...)
 }
 
 func textCell(name, meaning, text string) cell {
@@ -227,33 +227,37 @@ func resultCells(r *run.Result) []cell {
 }
 
 // measurements are what a history tells.
-func (s *Sweep) measurements(h *record.History) []cell {
+func (s *Sweep) measurements(cfg *config.Config, h *record.History) []cell {
 	var row []cell
 	if excess := h.Floats("excess"); excess != nil {
 		row = append(row,
 			floatCell("excess_max", "largest excess of the perturbed one-norm", Largest(excess)),
 			floatCell("excess_last", "last excess of the perturbed one-norm", Last(excess)))
 	}
-	losses := FullLosses(h)
+	losses := FullLosses(cfg, h)
 	for _, level := range s.AtLoss {
 		for i, c := range h.Columns {
 			if c.Type != record.FloatColumn && i > 0 || c.Name == "loss" || c.Name == "full_loss" { // the loss is the level there
 				continue
 			}
 			name := fmt.Sprintf("%s_at_loss_%g", c.Name, level)
-			meaning := fmt.Sprintf("%s, where the training loss first passes %g, interpolated in its logarithm", c.Meaning, level)
+			meaning := fmt.Sprintf("%s, where the loss over all training examples first passes %g, interpolated in its logarithm (empty for mini-batches without full_loss: record.bias is 0)", c.Meaning, level)
 			row = append(row, floatCell(name, meaning, AtLoss(losses, h.Floats(c.Name), level)))
 		}
 	}
 	return row
 }
 
-// FullLosses returns the loss over all training examples where it is known, and else that of each step's mini-batch.
-func FullLosses(h *record.History) []float64 {
+// FullLosses returns the loss over all training examples, NaN where it was not recorded: the loss of a mini-batch is another's at each step,
+// and passes a level long before that of all examples does.
+func FullLosses(c *config.Config, h *record.History) []float64 {
 	if full := h.Floats("full_loss"); full != nil {
 		return full
 	}
-	return h.Floats("loss")
+	if !c.Batch.Mini() {
+		return h.Floats("loss")
+	}
+	return slices.Repeat([]float64{math.NaN()}, len(h.Rows))
 }
 
 // FirstBelow returns the place of the first loss below a level, -1 if there is none.
