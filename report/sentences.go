@@ -76,6 +76,9 @@ func (r *Report) saySetting() string {
 	case r.Result.Regime == diagnose.Diverged:
 		regime = ", and diverged: its last loss is more than twice the first, or no number"
 	}
+	if every := r.Result.RegimeEvery; every > 1 {
+		regime += fmt.Sprintf(", as far as records %s steps apart tell", plural.Grouped(every))
+	}
 	examples := ", " + plural.Of(r.Result.Examples, "example")
 	if r.watched() { // what the loop trains on, and when it ends, is its own
 		examples = ""

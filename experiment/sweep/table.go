@@ -204,9 +204,14 @@ func floatCell(name, meaning string, x float64) cell {
 
 func resultCells(r *run.Result) []cell {
 	steps := record.Column{Name: "steps_taken", Type: record.IntColumn, Meaning: "steps taken"}
+	every := cell{column: record.Column{Name: "regime_every", Type: record.IntColumn, Meaning: "steps between the records that the regime was judged from, as far as which it holds; empty where that is one, or none matter"}}
+	if r.RegimeEvery > 1 {
+		every.value = record.Int(int64(r.RegimeEvery))
+	}
 	row := []cell{
 		{steps, record.Int(int64(r.Step))},
-		textCell("regime", "monotone, oscillating, spiking or diverged", string(r.Regime)),
+		textCell("regime", "monotone, oscillating, spiking, diverged or unknown", string(r.Regime)),
+		every,
 		floatCell("loss", "training loss at the end", float64(r.Loss)),
 		floatCell("accuracy", "training accuracy at the end", float64(r.Accuracy)),
 	}
