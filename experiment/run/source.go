@@ -123,7 +123,7 @@ func fits(c *config.Config, model *nn.Model) error {
 		numbers += length
 	}
 	if err := memory.Check(int64(8*n + width*numbers)); err != nil {
-		return fmt.Errorf("model %s: a run of its %d parameters %w: want a smaller model", c.Model.Name, n, err)
+		return fmt.Errorf("model %s: a run of its %d parameters %w, for its start, weights, gradient and optimizer alone: want a smaller model", c.Model.Name, n, err)
 	}
 	return nil
 }

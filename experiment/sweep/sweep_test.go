@@ -260,6 +260,10 @@ func TestOfMiniBatchesOnlyTheLossOverAllExamplesPassesALevel(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := mustParse(t, "grid: {seed: [1]}\nat_loss: [0.1]\nbase: {batch: {mode: "+c.mode+"}}")
+			r := s.reason(Trial{Status: Status{Run: s.Runs[0]}, History: c.h})
+			if strings.Contains(r, "record.bias is 0") != math.IsNaN(c.want) {
+				t.Errorf("the reason is %q", r)
+			}
 			got := math.NaN()
 			for _, cell := range s.measurements(s.Runs[0].Config, c.h) {
 				if cell.column.Name == "step_at_loss_0.1" && cell.value.Measured() {

@@ -179,7 +179,7 @@ func (s *Sweep) row(st Trial) []cell {
 	}
 	row = append(row,
 		textCell("status", "how the run ended, or how far it has come", status),
-		textCell("reason", "why it failed or diverged", strings.Join(strings.Fields(st.Reason), " ")),
+		textCell("reason", "why it failed or diverged, or has no measurements at a loss", strings.Join(strings.Fields(s.reason(st)), " ")),
 		textCell("dir", "its directory", st.Dir))
 	if st.Result != nil {
 		row = append(row, resultCells(st.Result)...)
@@ -188,6 +188,14 @@ func (s *Sweep) row(st Trial) []cell {
 		return row
 	}
 	return append(row, s.measurements(st.Run.Config, st.History)...)
+}
+
+// reason says why a run has not what others have.
+func (s *Sweep) reason(st Trial) string {
+	if st.Reason == "" && len(s.AtLoss) > 0 && st.History != nil && st.Run.Config.Batch.Mini() && st.History.Index("full_loss") < 0 {
+		return "at_loss: the loss over all examples was not recorded, for record.bias is 0"
+	}
+	return st.Reason
 }
 
 func textCell(name, meaning, text string) cell {
