@@ -232,3 +232,82 @@ func TestFilesAreOpenedByUserfileAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestTheTestsThatTheDocsNameAreThere looks for each test that docs/reliability.md names in the package that is named before it: `go test -run` takes a
+// name that no test has for nothing to do.
+func TestTheTestsThatTheDocsNameAreThere(t *testing.T) {
+	text, err := os.ReadFile("docs/reliability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	isTest := regexp.MustCompile(`^(Test|Fuzz)[A-Z0-9]\w*$`)
+	named, pkg := 0, ""
+	for _, m := range regexp.MustCompile("`([^`\n]+)`").FindAllStringSubmatch(string(text), -1) {
+		name := m[1]
+		if !isTest.MatchString(name) {
+			if info, err := os.Stat(name); err == nil && info.IsDir() {
+				pkg = name
+			}
+			continue
+		}
+		named++
+		if !declares(t, pkg, name) {
+			t.Errorf("docs/reliability.md names %s in %q, where there is no such test", name, pkg)
+		}
+	}
+	if named < 100 {
+		t.Errorf("found %d names of tests in docs/reliability.md, want 100 and more: its tables are no longer read rightly", named)
+	}
+}
+
+// declares reports whether a package's tests have a function of this name.
+func declares(t *testing.T, pkg, name string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(pkg, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(source), "\nfunc "+name+"(") {
+			return true
+		}
+	}
+	return false
+}
+
+// TestTheDocsNameEveryFuzzTarget holds docs/reliability.md to say of each fuzz target how long it ran.
+func TestTheDocsNameEveryFuzzTarget(t *testing.T) {
+	text, err := os.ReadFile("docs/reliability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
+	err = filepath.WalkDir(".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return skipped(file)
+		}
+		if !strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		for _, m := range target.FindAllStringSubmatch(string(source), -1) {
+			if !strings.Contains(string(text), "`"+m[1]+"`") {
+				t.Errorf("docs/reliability.md does not name %s of %s", m[1], file)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

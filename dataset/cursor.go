@@ -125,6 +125,9 @@ func (c *cursor) fail(offset int64, got, want string) error {
 	return &FormatError{File: c.file, Offset: offset, Got: got, Want: want}
 }
 
+// atStart is the last byte that is at a file's start: an archive's first header is that long.
+const atStart = 512
+
 // withFile parses a file, which may be compressed with gzip.
 func withFile(ctx context.Context, path string, parse func(*cursor) error) error {
 	f, _, err := userfile.Open(path)
@@ -132,16 +135,32 @@ func withFile(ctx context.Context, path string, parse func(*cursor) error) error
 		return err
 	}
 	defer f.Close()
+	if userfile.IsPointer(f) {
+		return &FormatError{File: path, Got: "not the data" + userfile.Explain(f), Want: wantData}
+	}
 	r, err := maybeGunzip(path, &contextReader{ctx, f})
 	if err != nil {
 		return err
 	}
 	err = parse(&cursor{file: path, r: r})
-	var format *FormatError
-	if _, unzipped := r.(*gunzipper); errors.As(err, &format) && !unzipped && format.File == path && format.Offset < 16 && format.Line <= 1 {
-		format.Got += userfile.Explain(f) // what is wrong at the start may be the whole file
+	if _, unzipped := r.(*gunzipper); !unzipped {
+		explain(err, path, f)
 	}
 	return err
+}
+
+// explain adds to an error what the file is: what is wrong at the start, in the names of columns, or in an archive's first header may be the whole file.
+func explain(err error, path string, f io.ReaderAt) {
+	var (
+		format *FormatError
+		field  *FieldError
+	)
+	switch {
+	case errors.As(err, &format) && format.File == path && format.Offset <= atStart && format.Line <= 1:
+		format.Got += userfile.Explain(f)
+	case errors.As(err, &field):
+		field.Problem += userfile.Explain(f)
+	}
 }
 
 // maybeGunzip decides by the content, not by the name.

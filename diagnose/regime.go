@@ -19,42 +19,53 @@ const (
 // The thresholds of Classify.
 const (
 	divergedFactor  = 2    // of the first loss
-	spikeWidth      = 20   // records on either side of a peak
+	spikeWidth      = 20   // steps on either side of a peak
 	lossSpike       = 2    // height of a peak above the floors on its sides
 	normSpike       = 4    // the same; norms vary more
 	spikeShare      = 0.25 // of all records: more in peaks is an oscillation
 	oscillatingRise = 0.05 // of the fall
 	normTurn        = 0.05 // of the log of the norm
-	normTurns       = 0.1  // of all records
+	normTurns       = 0.1  // of all steps
 )
 
-// Classify returns the regime of a run from the losses and the norms of its records, by the first of these rules that holds.
+// Classify returns the regime of a run from the losses and the norms of its records, which were made at these steps, by the first of these
+// rules that holds.
 //
 //   - Diverged: the last loss or norm is not finite, or the last loss is more than twice the first.
 //   - Spiking: there are peaks, in less than a quarter of the records: a loss at least 2 times (a norm at least 4 times) the
-//     smallest of the 20 records before it, and of the 20 behind it. A slow hill is no peak.
-//   - Oscillating: the log of the loss rises, in all, by at least a twentieth of what it falls in all; or in at least a tenth of
-//     the records the norm turns between rise and fall, each of at least 5%.
+//     smallest of the 20 steps before it, and of the 20 behind it. A slow hill is no peak.
+//   - Oscillating: the log of the loss rises, in all, by at least a twentieth of what it falls in all; or the norm turns between
+//     rise and fall, each of at least 5%, more than once, and at one step in ten or more. A hill is one turn.
 //   - Monotone otherwise.
 //
-// The records should be a step apart: what happens between them is not seen. Without records a run is Monotone.
-func Classify(losses, norms []float64) Regime {
+// What happens between records is not seen, so all but Diverged is then as far as they tell; see [Apart]. They show no turn, rise or peak that records
+// of every step would not. Without records a run is Monotone.
+func Classify(steps []int, losses, norms []float64) Regime {
 	if diverged(losses) || diverged(norms) && !finite(norms[len(norms)-1]) {
 		return Diverged
 	}
-	if peaks := peaks(losses, lossSpike); peaks > 0 && float64(peaks) < spikeShare*float64(len(losses)) {
+	if peaks := peaks(steps, losses, lossSpike); peaks > 0 && float64(peaks) < spikeShare*float64(len(losses)) {
 		return Spiking
 	}
-	if peaks := peaks(norms, normSpike); peaks > 0 && float64(peaks) < spikeShare*float64(len(norms)) {
+	if peaks := peaks(steps, norms, normSpike); peaks > 0 && float64(peaks) < spikeShare*float64(len(norms)) {
 		return Spiking
 	}
 	if up, down := logVariation(losses); up > 0 && up >= oscillatingRise*down {
 		return Oscillating
 	}
-	if n := turns(norms); float64(n) >= normTurns*float64(len(norms)) && n > 0 {
+	if n := turns(norms); n > 1 && float64(n) >= normTurns*float64(steps[len(steps)-1]-steps[0]+1) {
 		return Oscillating
 	}
 	return Monotone
+}
+
+// Apart returns the largest number of steps between neighbouring records, 0 if there are less than two.
+func Apart(steps []int) int {
+	widest := 0
+	for i := 1; i < len(steps); i++ {
+		widest = max(widest, steps[i]-steps[i-1])
+	}
+	return widest
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
@@ -67,13 +78,18 @@ func diverged(x []float64) bool {
 	return !finite(last) || last > divergedFactor*x[0]
 }
 
-// peaks counts the records that stand out from both their sides by a factor.
-func peaks(x []float64, factor float64) int {
-	count := 0
+// peaks counts the records that stand out by a factor from both their sides.
+func peaks(steps []int, x []float64, factor float64) int {
+	count, first, behind := 0, 0, 0 // the records within the width
 	for i := 1; i < len(x)-1; i++ {
-		before := smallest(x[max(0, i-spikeWidth):i])
-		after := smallest(x[i+1 : min(len(x), i+1+spikeWidth)])
-		if floor := max(before, after); floor > 0 && x[i] >= factor*floor {
+		for steps[i]-steps[first] > spikeWidth {
+			first++
+		}
+		for behind < len(x) && steps[behind]-steps[i] <= spikeWidth {
+			behind++
+		}
+		floor := max(smallest(x[first:i]), smallest(x[i+1:behind])) // infinite on a side without records
+		if floor > 0 && x[i] >= factor*floor {
 			count++
 		}
 	}

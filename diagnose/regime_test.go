@@ -15,6 +15,15 @@ func series(n int, f func(i int) float64) []float64 {
 	return out
 }
 
+// everyStep returns the steps of n records a step apart.
+func everyStep(n int) []int {
+	steps := make([]int, n)
+	for i := range steps {
+		steps[i] = i
+	}
+	return steps
+}
+
 func TestRegimesOfCurvesWithKnownAnswers(t *testing.T) {
 	decay := func(i int) float64 { return math.Exp(-float64(i) / 100) }
 	hill := func(i int) float64 { return (1 + float64(i)/10) * math.Exp(-float64(i)/60) }
@@ -55,7 +64,7 @@ func TestRegimesOfCurvesWithKnownAnswers(t *testing.T) {
 		{"a norm that ends much higher", decay, func(i int) float64 { return 1 / decay(i) }, Monotone},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := Classify(series(400, c.losses), series(400, c.norm)); got != c.want {
+			if got := Classify(everyStep(400), series(400, c.losses), series(400, c.norm)); got != c.want {
 				t.Errorf("the regime is %s, want %s", got, c.want)
 			}
 		})
@@ -65,9 +74,41 @@ func TestRegimesOfCurvesWithKnownAnswers(t *testing.T) {
 func TestRegimeOfNextToNothing(t *testing.T) {
 	for _, x := range [][]float64{nil, {1}, {1, 0}} {
 		t.Run(fmt.Sprintf("%d rows", len(x)), func(t *testing.T) {
-			if got := Classify(x, x); got != Monotone {
+			if got := Classify(everyStep(len(x)), x, x); got != Monotone {
 				t.Errorf("%v is %s, want %s", x, got, Monotone)
 			}
 		})
+	}
+}
+
+// TestSparseRecordsShowNoMoreThanThoseOfEveryStep looks at curves less and less often: a word other than monotone must not come of that, but may go.
+func TestSparseRecordsShowNoMoreThanThoseOfEveryStep(t *testing.T) {
+	decay := func(i int) float64 { return math.Exp(-float64(i) / 100) }
+	hill := func(i int) float64 { return (1 + float64(i)/10) * math.Exp(-float64(i)/60) }
+	wiggles := func(i int) float64 { return decay(i) * (1 + 0.2*math.Cos(math.Pi*float64(i)/10)) }
+	steep := func(i int) float64 { return math.Exp(-math.Abs(float64(i-100)) / 25) }
+	for _, c := range []struct {
+		name string
+		n    int
+		norm func(i int) float64
+	}{
+		{"a short hill", 9, func(i int) float64 { return math.Exp(-math.Abs(float64(i-4)) / 4) }}, {"a hill", 100, hill}, {"a steep hill", 300, steep},
+		{"a norm that turns every tenth step less one", 300, wiggles},
+	} {
+		for _, every := range []int{1, 2, 5, 10, 20, 50} {
+			t.Run(fmt.Sprintf("%s, records %d apart", c.name, every), func(t *testing.T) {
+				var steps []int
+				var losses, norms []float64
+				for i := 0; i < c.n; i += every {
+					steps, losses, norms = append(steps, i), append(losses, decay(i)), append(norms, c.norm(i))
+				}
+				if got := Classify(steps, losses, norms); got != Monotone {
+					t.Errorf("the regime is %s, want %s", got, Monotone)
+				}
+				if want := min(every, c.n-1); len(steps) > 1 && Apart(steps) != every {
+					t.Errorf("the records are %d apart, want %d", Apart(steps), want)
+				}
+			})
+		}
 	}
 }

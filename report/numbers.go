@@ -55,3 +55,6 @@ func percent(v float64) string {
 	}
 	return strconv.FormatFloat(100*v, 'f', digits, 64) + "%"
 }
+
+// finite reports whether a number is one.
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -9,6 +9,7 @@ import (
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
+	"shadowflow/experiment/sweep"
 	"shadowflow/internal/plural"
 	"shadowflow/internal/visible"
 )
@@ -74,6 +75,9 @@ func (r *Report) saySetting() string {
 		regime = ""
 	case r.Result.Regime == diagnose.Diverged:
 		regime = ", and diverged: its last loss is more than twice the first, or no number"
+	}
+	if every := r.Result.RegimeEvery; every > 1 {
+		regime += fmt.Sprintf(", as far as records %s steps apart tell", plural.Grouped(every))
 	}
 	examples := ", " + plural.Of(r.Result.Examples, "example")
 	if r.watched() { // what the loop trains on, and when it ends, is its own
@@ -214,16 +218,22 @@ func (r *Report) sayHill() string {
 	return fmt.Sprintf("%s went from %s to its largest, %s, at step %s, and ended at %s.", norm, number(first), number(excess[top]), number(steps[top]), number(last))
 }
 
+// sayPassing tells the norm at a loss as the tables of sweeps do: between the records on both sides, so that it does not depend on how often
+// there was one.
 func (r *Report) sayPassing() string {
 	lossColumn, whose := r.overAll("loss")
 	excessColumn, ofExcess := r.overAll("excess")
-	at := r.together("step", lossColumn, excessColumn)
-	for i, v := range at[1] {
-		if v < passes && i > 0 {
-			return fmt.Sprintf("When training loss%s first passed %v, at step %s, the excess norm%s was %s.", whose, passes, number(at[0][i]), ofExcess, number(at[2][i]))
-		}
+	losses, steps := r.History.Floats(lossColumn), r.History.Floats("step")
+	excess := r.History.Floats(excessColumn)
+	if losses == nil || steps == nil || excess == nil {
+		return ""
 	}
-	return ""
+	step, norm := sweep.AtLoss(losses, steps, passes), sweep.AtLoss(losses, excess, passes)
+	if !finite(step) || !finite(norm) {
+		return ""
+	}
+	return fmt.Sprintf("When training loss%s first passed %v, at step %s, the excess norm%s was %s.",
+		whose, passes, number(step), ofExcess, number(norm))
 }
 
 func (r *Report) sayFlow() string {

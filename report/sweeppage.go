@@ -98,7 +98,7 @@ func groupName(table *record.History, row int) string {
 	return strings.Join(parts, ",\n")
 }
 
-// failures says which runs ended badly, and why.
+// failures says which runs ended badly or have nothing at a loss, and why.
 func failures(table *record.History) []string {
 	var out []string
 	at := table.Index("reason")

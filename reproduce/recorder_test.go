@@ -47,7 +47,7 @@ func recorder(loss, norm func(c *config.Config, n int) float64) sweep.Runner {
 				return err
 			}
 		}
-		result := run.Result{Status: run.Finished, Parameters: 1, Step: recordedSteps - 1, Regime: diagnose.Classify(h.Floats("loss"), h.Floats("excess"))}
+		result := run.Result{Status: run.Finished, Parameters: 1, Step: recordedSteps - 1, Regime: diagnose.Classify(stepsOf(h), h.Floats("loss"), h.Floats("excess"))}
 		return errors.Join(d.WriteResult(result), d.Close())
 	}
 }
@@ -70,4 +70,13 @@ func recorded(t *testing.T, r *Reproduction, loss, norm func(c *config.Config, n
 		out = append(out, ts)
 	}
 	return out
+}
+
+// stepsOf returns the steps of a history's records.
+func stepsOf(h *record.History) []int {
+	var steps []int
+	for _, step := range h.Floats("step") {
+		steps = append(steps, int(step))
+	}
+	return steps
 }

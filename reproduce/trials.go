@@ -97,10 +97,10 @@ func (t *trial) logNormAt(level float64) float64 {
 
 // losses returns the loss over all training examples, where it is known.
 func (t *trial) losses() []float64 {
-	if t.History == nil {
-		return nil
+	if full := t.column("full_loss"); full != nil {
+		return full
 	}
-	return sweep.FullLosses(t.History)
+	return t.column("loss")
 }
 
 // norms returns the excess norm of the gradient over all training examples, where it is known.

@@ -101,7 +101,11 @@ func Read(r io.ReaderAt, size int64) (*File, error) {
 	case bytes.HasPrefix(head, pickleMagic):
 		root, err = l.readSequence(bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 1<<16))
 	default:
-		return nil, malformed("this is no file of torch.save, neither today's (a zip archive) nor an older one (pickles): %s", Advice)
+		const no = "this is no file of torch.save, neither today's (a zip archive) nor an older one (pickles)"
+		if what := userfile.Explain(r); what != "" {
+			return nil, malformed("%s%s", no, what)
+		}
+		return nil, malformed("%s: %s", no, Advice)
 	}
 	if err != nil {
 		return nil, err

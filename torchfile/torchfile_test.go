@@ -208,6 +208,19 @@ func TestWhatCannotBeReadIsSaidWithWhatToSaveInstead(t *testing.T) {
 	}
 }
 
+func TestWhatStandsInThePlaceOfATorchFileIsNamed(t *testing.T) {
+	for content, want := range map[string]string{
+		"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n": "Git LFS pointer",
+		"<!DOCTYPE html>\n<html></html>\n":                                    "page of HTML",
+		"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03":                            "this is gzip",
+	} {
+		_, err := Read(strings.NewReader(content), int64(len(content)))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "save the tensors alone") {
+			t.Errorf("%q: %v\nshould say %q alone", content, err, want)
+		}
+	}
+}
+
 func TestAFileCutShortIsRefused(t *testing.T) {
 	for _, name := range []string{"zip.pt", "older.pt", "adam.pt"} {
 		whole, err := os.ReadFile(filepath.Join("testdata", name))

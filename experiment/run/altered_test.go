@@ -211,7 +211,7 @@ func TestARunThatHasEndedTakesNoChangeThatItCannotGoOnWith(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	runIn(t, dir, parse(t, brief))
 	before := fileBytes(t, dir, "result.json")
-	for _, fewer := range []string{"steps=3", "stop.seconds=100", "schedule.shape=cosine"} {
+	for _, fewer := range []string{"steps=3", "stop.seconds=100", "schedule.shape=cosine", "data.subset=40", "optimizer.lr=0.5", "seed=7"} {
 		var ended *EndedError
 		_, err := Resume(t.Context(), dir, Options{Settings: settings(t, fewer)})
 		if key, _, _ := strings.Cut(fewer, "="); !errors.As(err, &ended) || !strings.Contains(err.Error(), "finished at step 12") || !strings.Contains(err.Error(), key+" was ") {
@@ -224,6 +224,26 @@ func TestARunThatHasEndedTakesNoChangeThatItCannotGoOnWith(t *testing.T) {
 	}
 	if !bytes.Equal(before, fileBytes(t, dir, "result.json")) {
 		t.Error("its result changed")
+	}
+}
+
+func TestNoAdviceIsGivenThatWouldBeRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	interrupted(t, dir, 10, brief)
+	for setting, helps := range map[string]bool{"optimizer.lr=0.5": true, "dtype=float64": false, "model.hidden=[5]": false, "optimizer.name=gd": false} {
+		t.Run(setting, func(t *testing.T) {
+			var changed *ChangedError
+			_, err := Resume(t.Context(), dir, Options{Settings: settings(t, setting)})
+			if !errors.As(err, &changed) || strings.Contains(err.Error(), "say --accept-changed") != helps {
+				t.Fatalf("advises --accept-changed: want %v: %v", helps, err)
+			}
+			if helps {
+				return
+			}
+			if _, err := Resume(t.Context(), dir, Options{Settings: settings(t, setting), AcceptChanged: true}); err == nil {
+				t.Error("it goes on with --accept-changed, and the advice was not given")
+			}
+		})
 	}
 }
 

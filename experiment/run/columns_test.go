@@ -60,6 +60,15 @@ func TestTheDocsTableOfColumnsIsWhatTheMetersDeclare(t *testing.T) {
 			columns = append(columns, c)
 		}
 	}
+	whole := columnsOf(t, small, "beside=[]") // what only a full batch has, behind what stands before it there
+	for i, c := range whole {
+		known := func(name string) int {
+			return slices.IndexFunc(columns, func(k record.Column) bool { return k.Name == name })
+		}
+		if known(c.Name) < 0 {
+			columns = slices.Insert(columns, known(whole[i-1].Name)+1, c)
+		}
+	}
 	for _, c := range columns {
 		unit := c.Unit
 		if unit == "" {

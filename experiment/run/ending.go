@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
-	"slices"
 
 	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
@@ -230,12 +229,11 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 	l := t.loop
 	r := &Result{
 		Status: s, Step: l.Optimizer.Steps(), Before: t.problem.Moments.steps(), Parameters: t.problem.Objective.Dim(), Examples: t.examples(), Untrained: t.untrained(),
-		Regime:  regimeOf(t.config, h),
 		Groups:  Groups(t.config.Optimizer, t.problem.Rule),
 		Seconds: l.watch.seconds(), Costs: l.watch.costs, Changed: t.changed,
 	}
-	if s == Diverged {
-		r.Regime = diagnose.Diverged
+	if r.Regime, r.RegimeEvery = regimeOf(t.config, h); s == Diverged {
+		r.Regime, r.RegimeEvery = diagnose.Diverged, 0
 	}
 	if n := len(h.Rows); n > 0 {
 		last := h.Rows[n-1]
@@ -249,21 +247,31 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 	return r, nil
 }
 
-// regimeOf returns the regime that a history shows. With mini-batches it is that of the loss over all examples, where it is measured: the loss of
-// each step's own examples jumps whatever the step does.
-func regimeOf(c *config.Config, h *record.History) diagnose.Regime {
-	if !c.Batch.Mini() {
-		return diagnose.Classify(h.Floats("loss"), h.Floats("excess"))
+// regimeOf returns the regime that a history shows, and how many steps apart the records are that it was judged from, 0 where that is one step
+// or matters not. With mini-batches it is that of the loss over all examples, where it is measured: the loss of each step's own examples jumps whatever
+// the step does.
+func regimeOf(c *config.Config, h *record.History) (diagnose.Regime, int) {
+	loss, excess := "loss", "excess"
+	if c.Batch.Mini() {
+		loss, excess = "full_loss", "full_excess"
 	}
-	if full := h.Floats("full_loss"); full != nil {
-		return diagnose.Classify(measured(full), measured(h.Floats("full_excess")))
+	losses, norms := h.Floats(loss), h.Floats(excess)
+	if losses == nil && c.Batch.Mini() {
+		return diagnose.Unknown, 0
 	}
-	return diagnose.Unknown
-}
-
-// measured leaves out what was not.
-func measured(values []float64) []float64 {
-	return slices.DeleteFunc(slices.Clone(values), math.IsNaN)
+	var steps []int
+	var of, at []float64
+	for i, step := range h.Floats("step") {
+		if c.Batch.Mini() && math.IsNaN(losses[i]) {
+			continue // this record is of the batch alone
+		}
+		steps, of, at = append(steps, int(step)), append(of, losses[i]), append(at, norms[i])
+	}
+	regime, apart := diagnose.Classify(steps, of, at), diagnose.Apart(steps)
+	if regime == diagnose.Diverged || apart < 2 {
+		return regime, 0
+	}
+	return regime, apart
 }
 
 // lastMeasured returns the last number in a column, nil if there is none.

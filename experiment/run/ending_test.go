@@ -102,9 +102,18 @@ func TestExamplesInNoMiniBatchAreSaid(t *testing.T) {
 func TestNumbersThatSinglePrecisionLacksAreRefused(t *testing.T) {
 	for override, want := range map[string]string{
 		"optimizer.eps=1e-60": "optimizer.eps: 1e-60 is 0 in float32", "optimizer.lr=1e60": "optimizer.lr: 1e+60 is +Inf in float32", "optimizer.l2=1e-50": "optimizer.l2: 1e-50 is 0 in float32",
+		"bias.scale=1e39": "bias.scale: 1e+39 is +Inf in float32", "bias.scale=-1e-50": "bias.scale: -1e-50 is",
+		"beside=[];regularizer={kind: perturbed-one-norm, weight: 1e300}": "regularizer.weight: 1e+300 is +Inf in float32",
+		"optimizer.groups=[{match: [\"*.bias\"], lr: 1e39}]":              "optimizer.groups: group 1: lr: 1e+39 is +Inf in float32",
+		"optimizer.groups=[{match: [\"*.bias\"], lr: 1e-50}]":             "optimizer.groups: group 1: lr: 1e-50 is 0 in float32",
+		"optimizer.groups=[{match: [\"*.bias\"], lr_scale: 1e300}]":       "optimizer.groups: group 1: lr: 1e+",
+		"optimizer.groups=[{match: [\"*.bias\"], eps: 1e-60}]":            "optimizer.groups: group 1: eps: 1e-60 is 0 in float32",
+		"schedule={shape: cosine, final: 1e300}":                          "schedule.final: lr times it, 1e+",
+		"schedule={shape: step, every: 1, factor: 1e60}":                  "schedule.factor: lr times it, 1e+",
+		"schedule={shape: step, every: 1, factor: 1e20}":                  "schedule.factor: the size of step 3, 1e+",
 	} {
 		t.Run(override, func(t *testing.T) {
-			_, err := Run(t.Context(), parse(t, small, override), filepath.Join(t.TempDir(), "run"), Options{})
+			_, err := Run(t.Context(), parse(t, small, strings.Split(override, ";")...), filepath.Join(t.TempDir(), "run"), Options{})
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("error %v, want %q", err, want)
 			}
@@ -113,6 +122,14 @@ func TestNumbersThatSinglePrecisionLacksAreRefused(t *testing.T) {
 	if _, err := newTraining[float32](t.Context(), parse(t, "objective: {name: bilinear, pairs: [[1, 1e39]]}"), Options{}); err == nil ||
 		!strings.Contains(err.Error(), "objective.pairs: 1e+39 is +Inf in float32") {
 		t.Errorf("of a pair: %v", err)
+	}
+	for _, fine := range [][]string{
+		{"stop.loss=1e-50"}, {"flow={method: dop853, abs_tol: 1e-60}"},
+		{"optimizer.groups=[{match: [\"*.bias\"], lr: 0.5}]"}, {"schedule={shape: step, every: 1, factor: 1e-30}"}, {"optimizer.groups=[{match: [\"*.bias\"], lr_scale: 0}]"},
+	} {
+		if _, err := newTraining[float32](t.Context(), parse(t, small, fine...), Options{}); err != nil {
+			t.Errorf("%v in float32: %v", fine, err)
+		}
 	}
 	if _, err := newTraining[float64](t.Context(), parse(t, small, "optimizer.eps=1e-60", "dtype=float64"), Options{}); err != nil {
 		t.Errorf("in float64: %v", err)

@@ -23,12 +23,16 @@ type ChangedError struct {
 	Dir string
 	// What are the changes, a sentence each.
 	What []string
+	// Never says why the run cannot go on with them even if they are accepted; nil if it can.
+	Never error
 }
 
 func (e *ChangedError) Error() string {
-	return fmt.Sprintf("the run in %s would go on otherwise than it began:\n  %s\n"+
-		"put it back as it was, make the run anew in another directory, or, if the change is meant, say --accept-changed",
-		e.Dir, strings.Join(e.What, "\n  "))
+	advice := "put it back as it was, make the run anew in another directory, or, if the change is meant, say --accept-changed"
+	if e.Never != nil {
+		advice = fmt.Sprintf("put it back as it was, or make the run anew in another directory: it cannot go on with the change (%v)", e.Never)
+	}
+	return fmt.Sprintf("the run in %s would go on otherwise than it began:\n  %s\n%s", e.Dir, strings.Join(e.What, "\n  "), advice)
 }
 
 // EndedError says that a run which has ended was to go on with settings that do not let it.
@@ -96,11 +100,14 @@ func takeUp(ctx context.Context, d *record.Dir, opt Options) (runner, *Result, e
 	if r.at == nil && !over {
 		notes = append(notes, "starting again from step 0")
 	}
-	if err := errors.Join(r.tell(notes...), r.refuse(r.changes(!over))); err != nil {
+	if err := r.tell(notes...); err != nil {
 		return nil, nil, err
 	}
+	if err := r.refuse(r.changes(!over)); err != nil {
+		return nil, nil, r.withoutHope(ctx, err, ended, over)
+	}
 	if over {
-		left := fmt.Sprintf("the run has ended, %s at step %d, and the settings do not make it go on: it is left as it is", ended.Status, ended.Step)
+		left := leftAsItIs(ended)
 		switch {
 		case len(r.accepted) > 0:
 			return nil, nil, fmt.Errorf("%s: %s; what changed (%s) is of another run: begin one", d.Path(), left, strings.Join(r.accepted, "; "))
@@ -256,10 +263,55 @@ func (r *resumption) refuse(changes []string) error {
 	case len(changes) == 0:
 		return nil
 	case !r.opt.AcceptChanged:
-		return &ChangedError{r.dir.Path(), changes}
+		return &ChangedError{Dir: r.dir.Path(), What: changes}
 	}
 	r.accepted = append(r.accepted, changes...)
 	return nil
+}
+
+// withoutHope adds to a refusal why it would be one with --accept-changed as well: the run has ended and does not go on, or what it remembers does not
+// fit what it would be.
+func (r *resumption) withoutHope(ctx context.Context, refused error, ended *Result, over bool) error {
+	var changed *ChangedError
+	switch {
+	case !errors.As(refused, &changed):
+		return refused
+	case over && len(r.opt.Settings) > 0:
+		return &EndedError{changed.Dir, leftAsItIs(ended), changed.What}
+	case over:
+		changed.Never = errors.New(leftAsItIs(ended))
+	default:
+		quiet := *r
+		quiet.opt.Notice = nil
+		out, err := newRunner(ctx, r.config, quiet.opt)
+		if err != nil {
+			changed.Never = err
+			break
+		}
+		defer out.close()
+		changed.Never = quiet.takes(out)
+	}
+	return changed
+}
+
+// takes restores a run from the checkpoint, if what it records is what the directory has.
+func (r *resumption) takes(out runner) error {
+	if err := r.sameColumns(out); err != nil || r.at == nil {
+		return err
+	}
+	return out.restore(r.at)
+}
+
+func (r *resumption) sameColumns(out runner) error {
+	if slices.EqualFunc(out.columns(), r.dir.Columns(), sameColumn) {
+		return nil
+	}
+	return fmt.Errorf("the history in %s has other columns than this version of the program records with this config: "+
+		"what is measured cannot change in a run", r.dir.Path())
+}
+
+func leftAsItIs(ended *Result) string {
+	return fmt.Sprintf("the run has ended, %s at step %d, and the settings do not make it go on: it is left as it is", ended.Status, ended.Step)
 }
 
 // begin makes the run, compares what it has read, restores it and puts the directory in order.
@@ -273,9 +325,8 @@ func (r *resumption) begin(ctx context.Context) (_ runner, err error) {
 			err = errors.Join(err, out.close())
 		}
 	}()
-	if !slices.EqualFunc(out.columns(), r.dir.Columns(), sameColumn) {
-		return nil, fmt.Errorf("the history in %s has other columns than this version of the program records with this config: "+
-			"what is measured cannot change in a run", r.dir.Path())
+	if err := r.sameColumns(out); err != nil {
+		return nil, err
 	}
 	step := 0
 	if r.at != nil {

@@ -257,7 +257,11 @@ func TestARunDoesNotGoOnWithSomethingElse(t *testing.T) {
 			if !errors.As(err, &changed) {
 				t.Fatalf("got %v", err)
 			}
-			for _, want := range append(c.want, "--accept-changed") {
+			advice := "say --accept-changed"
+			if name == "a key that is not there" { // another optimizer remembers other things
+				advice = "it cannot go on with the change"
+			}
+			for _, want := range append(c.want, advice) {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%q is not in %v", want, err)
 				}

@@ -71,6 +71,9 @@ type Result struct {
 	R2     *record.Number  `json:"r2,omitempty"`
 	TestR2 *record.Number  `json:"test_r2,omitempty"`
 	Regime diagnose.Regime `json:"regime"`
+	// RegimeEvery is, where the records that the regime was judged from are further apart than a step, by how many steps at most: what happened between
+	// them is not known. 0 otherwise.
+	RegimeEvery int `json:"regime_every,omitempty"`
 	// Groups are those of the optimizer, nil without any.
 	Groups []Group `json:"groups,omitempty"`
 	// Seconds is the wall time of all parts of the run, without the time between them.

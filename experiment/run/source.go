@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"math"
-	"slices"
 	"time"
 
 	"shadowflow/dataset"
@@ -126,7 +123,7 @@ func fits(c *config.Config, model *nn.Model) error {
 		numbers += length
 	}
 	if err := memory.Check(int64(8*n + width*numbers)); err != nil {
-		return fmt.Errorf("model %s: a run of its %d parameters %w: want a smaller model", c.Model.Name, n, err)
+		return fmt.Errorf("model %s: a run of its %d parameters %w, for its start, weights, gradient and optimizer alone: want a smaller model", c.Model.Name, n, err)
 	}
 	return nil
 }
@@ -166,7 +163,7 @@ func problemOf[T graph.Float](c *config.Config, s *source) (*Problem[T], error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := representable[T](c, s); err != nil {
+	if err := representable[T](c, s, plan); err != nil {
 		return nil, err
 	}
 	p := &Problem[T]{
@@ -237,54 +234,6 @@ func (s *source) notes() []string {
 		return nil
 	}
 	return s.start.Notes
-}
-
-// representable refuses numbers that are infinite in T, or 0 and were not.
-func representable[T graph.Float](c *config.Config, s *source) error {
-	o := c.Optimizer
-	numbers := map[string]any{"optimizer.lr": o.LR, "optimizer.clip_norm": o.ClipNorm, "optimizer.clip_value": o.ClipValue, "optimizer.l2": o.L2,
-		"optimizer.sam": o.SAM}
-	for key, v := range o.Values {
-		numbers["optimizer."+key] = v
-	}
-	for key, v := range c.Objective.Values {
-		numbers["objective."+key] = v
-	}
-	for _, key := range slices.Sorted(maps.Keys(numbers)) {
-		for _, v := range numbersOf(numbers[key]) {
-			if math.IsInf(float64(T(v)), 0) || T(v) == 0 && v != 0 {
-				return &schema.Error{Key: key, Problem: fmt.Sprintf("%g is %g in %s; want dtype float64, or a number that it has", v, T(v), c.DType)}
-			}
-		}
-	}
-	if s.data != nil {
-		if err := dataset.Representable[T](s.data); err != nil {
-			return fmt.Errorf("data: %w", err)
-		}
-	}
-	for i, v := range s.start.Theta {
-		if math.IsInf(float64(T(v)), 0) {
-			return fmt.Errorf("parameter %d of the start is %g, and infinite in %s; want dtype float64, or other weights", i, v, c.DType)
-		}
-	}
-	return nil
-}
-
-// numbersOf returns the numbers of a key's value.
-func numbersOf(value any) []float64 {
-	switch v := value.(type) {
-	case float64:
-		return []float64{v}
-	case []float64:
-		return v
-	case [][2]float64:
-		var all []float64
-		for _, pair := range v {
-			all = append(all, pair[:]...)
-		}
-		return all
-	}
-	return nil
 }
 
 func narrow[T graph.Float](x []float64) []T {

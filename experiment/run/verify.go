@@ -37,7 +37,7 @@ const (
 type VerifyOptions struct {
 	Orders []int     // of the modified equations
 	LR     []float64 // step sizes
-	Time   float64   // span of time, lr times the number of steps
+	Time   float64   // span of time, lr times the number of steps; the nearest from half to twice this that is a whole number of steps of each lr is taken
 	Start  Start     // empty: Manifold, or Cold with mini-batches
 	// Memory says what becomes of the memory in the equations: Eliminated, or State.
 	Memory Memory
@@ -49,6 +49,8 @@ type VerifyOptions struct {
 	// RelTol is the integrator's relative tolerance; if 0, 1e-12, or 1e-10 with a cold start, where the orders are low, or 1e-13 with the
 	// memory as state.
 	RelTol float64
+	// timed says what is to be known of the times that the step sizes are compared at.
+	timed []string
 }
 
 // Verification is what a comparison found.
@@ -81,7 +83,7 @@ func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verifi
 	if opt.Memory == State {
 		return verifyState(ctx, &p, opt)
 	}
-	v := &Verification{LR: opt.LR, Kinks: p.Rule.Kinks()}
+	v := &Verification{LR: opt.LR, Kinks: p.Rule.Kinks(), Notes: opt.timed}
 	for _, order := range opt.Orders {
 		v.Orders = append(v.Orders, OrderErrors{Order: order})
 	}
@@ -155,6 +157,9 @@ func (opt *VerifyOptions) Check(p *Problem[float64]) error {
 		if steps := math.Round(opt.Time / lr); steps < 1 || steps > 1e8 {
 			return fmt.Errorf("time %g takes %g steps of lr %g: want from 1 to 1e8", opt.Time, steps, lr)
 		}
+	}
+	if err := opt.shareTime(); err != nil {
+		return err
 	}
 	highest := modeq.MaxOrder
 	switch {

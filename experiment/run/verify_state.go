@@ -78,7 +78,7 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 	if err != nil {
 		return nil, err
 	}
-	v := &Verification{LR: opt.LR, Kinks: p.Rule.Kinks()}
+	v := &Verification{LR: opt.LR, Kinks: p.Rule.Kinks(), Notes: opt.timed}
 	from, to := 0.0, 0.0
 	for _, lr := range opt.LR {
 		v.Steps = append(v.Steps, int(math.Round(opt.Time/lr)))

@@ -239,6 +239,44 @@ func TestAtALossAMeasurementIsInterpolatedInTheLogarithmOfTheLoss(t *testing.T) 
 	}
 }
 
+func TestOfMiniBatchesOnlyTheLossOverAllExamplesPassesALevel(t *testing.T) {
+	column := func(name string) record.Column { return record.Column{Name: name, Type: record.FloatColumn} }
+	row := func(values ...float64) (out []record.Value) {
+		for _, v := range values {
+			out = append(out, record.Float(v))
+		}
+		return out
+	}
+	batches := &record.History{Columns: []record.Column{column("step"), column("loss")}, Rows: [][]record.Value{row(0, 1), row(1, 0.01)}}
+	all := &record.History{Columns: []record.Column{column("step"), column("loss"), column("full_loss")}, Rows: [][]record.Value{row(0, 1, 1), row(1, 0.01, 1), row(2, 1, 0.01)}}
+	for name, c := range map[string]struct {
+		mode string
+		h    *record.History
+		want float64
+	}{
+		"a full batch":                            {"full", batches, 0.5},
+		"mini-batches alone":                      {"shuffled", batches, math.NaN()},
+		"mini-batches with the loss over all too": {"shuffled", all, 1.5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := mustParse(t, "grid: {seed: [1]}\nat_loss: [0.1]\nbase: {batch: {mode: "+c.mode+"}}")
+			r := s.reason(Trial{Status: Status{Run: s.Runs[0]}, History: c.h})
+			if strings.Contains(r, "record.bias is 0") != math.IsNaN(c.want) {
+				t.Errorf("the reason is %q", r)
+			}
+			got := math.NaN()
+			for _, cell := range s.measurements(s.Runs[0].Config, c.h) {
+				if cell.column.Name == "step_at_loss_0.1" && cell.value.Measured() {
+					got = cell.value.Float()
+				}
+			}
+			if !(math.Abs(got-c.want) < 1e-9) && !(math.IsNaN(got) && math.IsNaN(c.want)) {
+				t.Errorf("passed at %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
 func TestAGridVariesListsOfGroups(t *testing.T) {
 	s := mustParse(t, `
 grid:

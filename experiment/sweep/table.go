@@ -179,7 +179,7 @@ func (s *Sweep) row(st Trial) []cell {
 	}
 	row = append(row,
 		textCell("status", "how the run ended, or how far it has come", status),
-		textCell("reason", "why it failed or diverged", strings.Join(strings.Fields(st.Reason), " ")),
+		textCell("reason", "why it failed or diverged, or has no measurements at a loss", strings.Join(strings.Fields(s.reason(st)), " ")),
 		textCell("dir", "its directory", st.Dir))
 	if st.Result != nil {
 		row = append(row, resultCells(st.Result)...)
@@ -187,7 +187,15 @@ func (s *Sweep) row(st Trial) []cell {
 	if st.History == nil {
 		return row
 	}
-	return append(row, s.measurements(st.History)...)
+	return append(row, s.measurements(st.Run.Config, st.History)...)
+}
+
+// reason says why a run has not what others have.
+func (s *Sweep) reason(st Trial) string {
+	if st.Reason == "" && len(s.AtLoss) > 0 && st.History != nil && st.Run.Config.Batch.Mini() && st.History.Index("full_loss") < 0 {
+		return "at_loss: the loss over all examples was not recorded, for record.bias is 0"
+	}
+	return st.Reason
 }
 
 func textCell(name, meaning, text string) cell {
@@ -204,9 +212,14 @@ func floatCell(name, meaning string, x float64) cell {
 
 func resultCells(r *run.Result) []cell {
 	steps := record.Column{Name: "steps_taken", Type: record.IntColumn, Meaning: "steps taken"}
+	every := cell{column: record.Column{Name: "regime_every", Type: record.IntColumn, Meaning: "steps between the records that the regime was judged from, as far as which it holds; empty where that is one, or none matter"}}
+	if r.RegimeEvery > 1 {
+		every.value = record.Int(int64(r.RegimeEvery))
+	}
 	row := []cell{
 		{steps, record.Int(int64(r.Step))},
-		textCell("regime", "monotone, oscillating, spiking or diverged", string(r.Regime)),
+		textCell("regime", "monotone, oscillating, spiking, diverged or unknown", string(r.Regime)),
+		every,
 		floatCell("loss", "training loss at the end", float64(r.Loss)),
 		floatCell("accuracy", "training accuracy at the end", float64(r.Accuracy)),
 	}
@@ -227,33 +240,37 @@ func resultCells(r *run.Result) []cell {
 }
 
 // measurements are what a history tells.
-func (s *Sweep) measurements(h *record.History) []cell {
+func (s *Sweep) measurements(cfg *config.Config, h *record.History) []cell {
 	var row []cell
 	if excess := h.Floats("excess"); excess != nil {
 		row = append(row,
 			floatCell("excess_max", "largest excess of the perturbed one-norm", Largest(excess)),
 			floatCell("excess_last", "last excess of the perturbed one-norm", Last(excess)))
 	}
-	losses := FullLosses(h)
+	losses := FullLosses(cfg, h)
 	for _, level := range s.AtLoss {
 		for i, c := range h.Columns {
 			if c.Type != record.FloatColumn && i > 0 || c.Name == "loss" || c.Name == "full_loss" { // the loss is the level there
 				continue
 			}
 			name := fmt.Sprintf("%s_at_loss_%g", c.Name, level)
-			meaning := fmt.Sprintf("%s, where the training loss first passes %g, interpolated in its logarithm", c.Meaning, level)
+			meaning := fmt.Sprintf("%s, where the loss over all training examples first passes %g, interpolated in its logarithm (empty for mini-batches without full_loss: record.bias is 0)", c.Meaning, level)
 			row = append(row, floatCell(name, meaning, AtLoss(losses, h.Floats(c.Name), level)))
 		}
 	}
 	return row
 }
 
-// FullLosses returns the loss over all training examples where it is known, and else that of each step's mini-batch.
-func FullLosses(h *record.History) []float64 {
+// FullLosses returns the loss over all training examples, NaN where it was not recorded: the loss of a mini-batch is another's at each step,
+// and passes a level long before that of all examples does.
+func FullLosses(c *config.Config, h *record.History) []float64 {
 	if full := h.Floats("full_loss"); full != nil {
 		return full
 	}
-	return h.Floats("loss")
+	if !c.Batch.Mini() {
+		return h.Floats("loss")
+	}
+	return slices.Repeat([]float64{math.NaN()}, len(h.Rows))
 }
 
 // FirstBelow returns the place of the first loss below a level, -1 if there is none.

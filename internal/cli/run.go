@@ -13,6 +13,7 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/visible"
 	"shadowflow/report"
 )
 
@@ -185,7 +186,7 @@ func (f *runFlags) present(ctx context.Context, w io.Writer, dir string, result 
 	for _, c := range result.Costs {
 		fmt.Fprintf(w, "  %v\n", c)
 	}
-	fmt.Fprintf(w, "\nrecord: %s\n", record.HistoryPath(dir))
+	fmt.Fprintf(w, "\nrecord: %s\n", visible.Line(record.HistoryPath(dir)))
 	if page != "" {
 		fmt.Fprintf(w, "figures: %s\n", page)
 	}

@@ -105,7 +105,7 @@ each memory has one time tau = lr/(-log beta). So it is where nothing says what 
 	flags := cmd.Flags()
 	flags.IntSliceVar(&opt.Orders, "orders", []int{1, 2, 3}, "orders of the modified equations")
 	flags.StringVar(&lrs, "lr", "0.02,0.01,0.005,0.0025", "step sizes, largest first")
-	flags.Float64Var(&opt.Time, "time", 0.2, "span of time, lr times the number of steps")
+	flags.Float64Var(&opt.Time, "time", 0.2, "span of time, lr times the number of steps; the nearest that is a whole number of steps of each lr is taken, and said")
 	flags.StringVar(&start, "start", string(run.Manifold), "manifold or cold")
 	flags.StringVar(&memory, "memory", string(run.Eliminated), "full: equations that eliminate the memory; state: those that keep it, as without a config and flags for one")
 	flags.StringVar(&moments, "moments", "", momentsUsage)

@@ -103,7 +103,7 @@ const headLength = 512
 
 // kinds are what files begin with, and what that says.
 var kinds = []struct{ magic, kind string }{
-	{"version https://git-lfs.github.com/", "a Git LFS pointer, which stands for a file that was not downloaded: `git lfs pull` fetches it"},
+	{pointerMagic, "a Git LFS pointer, which stands for a file that was not downloaded: `git lfs pull` fetches it"},
 	{"<!DOCTYPE", "a page of HTML, perhaps a server's error in the place of the file"},
 	{"<!doctype", "a page of HTML, perhaps a server's error in the place of the file"},
 	{"<html", "a page of HTML, perhaps a server's error in the place of the file"},
@@ -131,10 +131,23 @@ var kinds = []struct{ magic, kind string }{
 	{"\x7fELF", "a program"},
 }
 
+// pointerMagic is how pointers of Git LFS begin.
+const pointerMagic = "version https://git-lfs.github.com/"
+
+// IsPointer reports whether a file is a Git LFS pointer. No file of data is: where any text is data, nothing else would tell.
+func IsPointer(r io.ReaderAt) bool {
+	head := make([]byte, len(pointerMagic))
+	n, _ := r.ReadAt(head, 0)
+	return string(head[:n]) == pointerMagic
+}
+
 // Kind says what bytes at the start of a file are of, empty if it is not known.
 func Kind(head []byte) string {
 	if bytes.HasPrefix(head, []byte("RIFF")) && len(head) >= 12 && string(head[8:12]) == "WEBP" {
 		return "a WebP image"
+	}
+	if bytes.HasPrefix(head, []byte("BM")) && (len(head) < 10 || !bytes.Equal(head[6:10], make([]byte, 4))) {
+		return "" // a word: where a bitmap's header has zeros is something else
 	}
 	for _, k := range kinds {
 		if bytes.HasPrefix(head, []byte(k.magic)) {

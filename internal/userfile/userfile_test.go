@@ -12,12 +12,14 @@ import (
 func TestFilesAreNamedByTheirFirstBytes(t *testing.T) {
 	for head, want := range map[string]string{
 		"version https://git-lfs.github.com/spec/v1\noid sha256:00": ": this is a Git LFS pointer",
-		"PK\x03\x04\x14":               ": this is a zip archive",
-		"RIFF\x10\x00\x00\x00WEBPVP8 ": ": this is a WebP image",
-		"GIF89a":                       ": this is a GIF image",
-		"II*\x00\x08":                  ": this is a TIFF image",
-		"a,b,c\n1,2,3\n":               "",
-		"":                             "",
+		"PK\x03\x04\x14":                         ": this is a zip archive",
+		"RIFF\x10\x00\x00\x00WEBPVP8 ":           ": this is a WebP image",
+		"GIF89a":                                 ": this is a GIF image",
+		"II*\x00\x08":                            ": this is a TIFF image",
+		"BM\x36\x00\x00\x00\x00\x00\x00\x00\x36": ": this is a BMP image",
+		"BMI,age,y\n1,2,3\n":                     "",
+		"a,b,c\n1,2,3\n":                         "",
+		"":                                       "",
 	} {
 		t.Run(want, func(t *testing.T) {
 			if got := Explain(bytes.NewReader([]byte(head))); !strings.HasPrefix(got, want) || want == "" && got != "" {

@@ -1,0 +1,41 @@
+package dataset
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestWhatStandsInThePlaceOfDataIsNamed gives what lies where data should: a pointer whose file was not fetched, and a server's error.
+func TestWhatStandsInThePlaceOfDataIsNamed(t *testing.T) {
+	const (
+		pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
+		page    = "<!DOCTYPE html>\n<html><body>404, there is nothing here</body></html>\n"
+	)
+	const lfs, html = "Git LFS pointer", "page of HTML"
+	for name, c := range map[string]struct {
+		file, content, want string
+		spec                Spec
+	}{
+		"text, a pointer":             {"a.txt", pointer, lfs, Spec{Name: NameText}},
+		"table, a pointer":            {"a.csv", pointer, lfs, Spec{Name: NameCSV, Target: []string{"y"}}},
+		"table, a page":               {"a.csv", page, html, Spec{Name: NameCSV, Target: []string{"y"}}},
+		"archive of CIFAR, a pointer": {"cifar-10-binary.tar.gz", pointer, lfs, Spec{Name: NameCIFAR10}},
+		"archive of CIFAR, a page":    {"cifar-10-binary.tar.gz", page, html, Spec{Name: NameCIFAR10}},
+		"NPZ, a pointer":              {"a.npz", pointer, lfs, Spec{Name: NameNPZ}},
+		"NPZ, a page":                 {"a.npz", page, html, Spec{Name: NameNPZ}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), c.file)
+			if err := os.WriteFile(path, []byte(c.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			spec := DefaultSpec()
+			spec.Name, spec.Target, spec.Path = c.spec.Name, c.spec.Target, path
+			if _, err := Load(t.Context(), spec); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v\nshould say %q", err, c.want)
+			}
+		})
+	}
+}
