@@ -73,10 +73,10 @@ func (p *mulPlan[T]) triangle(t *tile, k, top, bottom, lo, hi, panel int, add bo
 
 // clear makes columns from to to of so many rows of C zero; row is the first of them.
 func (p *mulPlan[T]) clear(row unsafe.Pointer, rows, from, to int) {
-	for range rows {
-		if from < to {
-			clear(unsafe.Slice((*T)(row), to)[from:])
-		}
-		row = unsafe.Add(row, p.N*p.ks.size)
+	if from >= to {
+		return
+	}
+	for i := range rows { // each from the first: behind the last row there may be nothing to point to
+		clear(unsafe.Slice((*T)(unsafe.Add(row, i*p.N*p.ks.size)), to)[from:])
 	}
 }
