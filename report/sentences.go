@@ -34,13 +34,19 @@ func (r *Report) Sentences() []string {
 func (r *Report) saySetting() string {
 	o := r.Config.Optimizer
 	settings := []string{"lr " + number(o.LR)}
-	for _, key := range []string{"beta1", "beta2", "momentum", "eps"} {
+	always := []string{"beta1", "beta2", "momentum", "eps"}
+	for _, key := range always {
 		if v, ok := o.Values[key]; ok {
 			settings = append(settings, fmt.Sprintf("%s %v", key, v))
 		}
 	}
 	if decay, ok := o.Values["weight_decay"]; ok && decay != 0.0 {
 		settings = append(settings, fmt.Sprintf("weight_decay %v", decay))
+	}
+	for _, k := range o.Deviations() {
+		if v := o.Values[k.Name]; !slices.Contains(always, k.Name) && (k.Name != "weight_decay" || v == 0.0) {
+			settings = append(settings, fmt.Sprintf("%s %v", k.Name, v))
+		}
 	}
 	if shape := r.Config.Schedule; shape.Warmup > 0 || shape.Shape != "constant" {
 		settings = append(settings, fmt.Sprintf("schedule %s with a warmup of %s", shape.Shape, plural.Of(shape.Warmup, "step")))

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"shadowflow/rule"
+	"shadowflow/schema"
 )
 
 // Conventions says in plain words whose conventions are in force, what is otherwise under the others, how to get those, and which keys would stay, for
@@ -59,6 +60,23 @@ func (c conventions) noted(name string) []string {
 	return []string{fmt.Sprintf("Of %s: %s.", name, c.note)}
 }
 
+// Deviations returns the hyperparameters, lr aside, that are set to another value than their default under the optimizer's preset, in the
+// order of its definition.
+func (o Optimizer) Deviations() []schema.Key {
+	d, err := o.definition()
+	if err != nil {
+		return nil
+	}
+	preset, _ := o.Values["preset"].(string)
+	var out []schema.Key
+	for _, k := range d.Let {
+		if have, ok := o.Values[k.Name]; ok && have != d.Preset(preset, k) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
 // conventions compares the defaults under both.
 func (o Optimizer) conventions() (c conventions) {
 	d, err := o.definition()
@@ -78,7 +96,9 @@ func (o Optimizer) conventions() (c conventions) {
 			have = o.LR
 		}
 		switch {
+		case here == there && (have == here || k.Type != schema.Flag):
 		case here == there:
+			c.set = append(c.set, fmt.Sprintf("%s is %v (by default %v under both)", k.Name, have, here))
 		case have != here:
 			c.set = append(c.set, fmt.Sprintf("%s is %v (by default %v, there %v)", k.Name, have, here, there))
 		default:

@@ -1,6 +1,10 @@
 package config
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+)
 
 func TestConventionsSayWhatIsOtherwiseUnderTheOthers(t *testing.T) {
 	for _, c := range []struct{ name, set, want string }{
@@ -18,6 +22,9 @@ func TestConventionsSayWhatIsOtherwiseUnderTheOthers(t *testing.T) {
 			"beta2 is 0.99, there 0.999. Under pytorch, too, stays what is set: eps_inside is false (by default true, there false)."},
 		{"clipping", "optimizer={name: lamb, clip_norm: 1}", "Conventions: optimizer.preset is paper. --set optimizer.preset=pytorch takes the others, of keys that are left out: " +
 			"the factor of clip_norm is c/norm, there c/(norm + 1e-6)."},
+		{"no correction of the bias", "optimizer={name: adam, bias_correction: false}", "Conventions: optimizer.preset is paper. --set optimizer.preset=pytorch takes the others, of keys that are left out: " +
+			"beta2 is 0.99, there 0.999; eps_inside is true, there false. Under pytorch, too, stays what is set: bias_correction is false (by default true under both). " +
+			"Where eps stands decides what is penalized."},
 		{"all the same", "optimizer.name=lamb", "Conventions: optimizer.preset is paper. No default of lamb is another under pytorch."},
 		{"a group's", "optimizer={name: muon, groups: [{dims: 1, name: adamw, preset: pytorch}]}", "Conventions: optimizer.preset is paper. No default of muon is another under pytorch. " +
 			"Of muon: torch.optim.Muon rounds its Newton-Schulz steps to bfloat16, which is not done here. " +
@@ -32,6 +39,29 @@ func TestConventionsSayWhatIsOtherwiseUnderTheOthers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			if got := mustParse(t, "", c.set).Optimizer.Conventions(); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestDeviationsAreWhatIsNotTheDefaultUnderThePreset(t *testing.T) {
+	for set, want := range map[string]string{
+		"optimizer.name=adam":                                                  "",
+		"optimizer={name: adam, beta2: 0.99, eps: 1e-6}":                       "eps",
+		"optimizer={name: adam, preset: pytorch, beta2: 0.999, beta1: 0.8}":    "beta1",
+		"optimizer={name: sgd, momentum: 0.9, dampening: 0.5, nesterov: true}": "momentum dampening nesterov",
+		"optimizer={name: muon, exact: true, nesterov: false}":                 "nesterov exact",
+	} {
+		t.Run(set, func(t *testing.T) {
+			var got []string
+			for _, k := range mustParse(t, "", set).Optimizer.Deviations() {
+				got = append(got, k.Name)
+			}
+			slices.Sort(got)
+			expected := strings.Fields(want)
+			slices.Sort(expected)
+			if !slices.Equal(got, expected) {
+				t.Errorf("%v, want %v", got, expected)
 			}
 		})
 	}
