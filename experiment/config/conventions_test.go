@@ -49,7 +49,7 @@ func TestDeviationsAreWhatIsNotTheDefaultUnderThePreset(t *testing.T) {
 		"optimizer.name=adam":                                                  "",
 		"optimizer={name: adam, beta2: 0.99, eps: 1e-6}":                       "eps",
 		"optimizer={name: adam, preset: pytorch, beta2: 0.999, beta1: 0.8}":    "beta1",
-		"optimizer={name: sgd, momentum: 0.9, dampening: 0.5, nesterov: true}": "momentum dampening nesterov",
+		"optimizer={name: sgd, momentum: 0.9, dampening: 0.5, nesterov: true}": "dampening nesterov",
 		"optimizer={name: muon, exact: true, nesterov: false}":                 "nesterov exact",
 	} {
 		t.Run(set, func(t *testing.T) {
