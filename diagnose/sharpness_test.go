@@ -104,6 +104,30 @@ func TestLargestEigenpairInSinglePrecision(t *testing.T) {
 	close(t, "largest eigenvalue", got.Value, 50, 1e-3)
 }
 
+// The spectrum of a preconditioned Hessian at a step of Adam on the digits, of which the second was once taken for the largest.
+func TestLanczosPassesTheSecondEigenvalueBy(t *testing.T) {
+	const dim = 1500
+	spectrum := []float64{1748.73, 1711.04, 1451, 1221}
+	for i := len(spectrum); i < dim; i++ {
+		spectrum = append(spectrum, 1200*math.Pow(float64(i-2), -0.7)*[]float64{1, 1, -0.3}[i%3])
+	}
+	apply := func(v, av []float64) error {
+		for i, x := range v {
+			av[i] = spectrum[i] * x
+		}
+		return nil
+	}
+	for seed := range uint64(100) {
+		got, err := LargestEigenpair(dim, apply, LanczosOptions{Seed: seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !got.Converged || got.Value < spectrum[0]*(1-1e-3) {
+			t.Errorf("seed %d: %v after %d products", seed, got.Value, got.Iterations)
+		}
+	}
+}
+
 func TestLanczosStopsInASmallInvariantSpace(t *testing.T) {
 	identity := func(v, av []float64) error { copy(av, v); return nil }
 	got, err := LargestEigenpair(30, identity, LanczosOptions{})
