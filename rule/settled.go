@@ -117,12 +117,24 @@ func (s *settling) ofSquares(f *formula.Formula) bool {
 	return q != nil && q.kernel != nil && q.kernel.First > 0 && nonNegative(q.phi)
 }
 
+// renamed writes an entry's own past where its formula reads that of another which is nothing but this entry: m, where it is damped.
+func (s *settling) renamed(q *quantity, f *formula.Formula) *formula.Formula {
+	by := map[string]*formula.Formula{}
+	for _, name := range f.Names() {
+		past, ok := pastOf(name)
+		if e := s.entry(past); ok && e != nil && e != q && s.late(e.formula).Fold(s.numbers).Name == q.name {
+			by[name] = formula.Variable(before(q.name))
+		}
+	}
+	return f.Substitute(by)
+}
+
 // value returns what an entry tends to, or a memory over the sum of its weights.
 func (s *settling) value(q *quantity, corrected bool) (*formula.Formula, string) {
 	remembers := q.kept && (q.kernel != nil || q.average)
 	own := s.late(q.formula).Fold(s.numbers)
 	if !remembers {
-		own = s.outgrown(q, own)
+		own = s.outgrown(q, s.renamed(q, own))
 		if slope, rest, ok := s.affine(own, before(q.name)); ok && rest != nil && slope > 0 && slope < 1-1e-6 {
 			own = formula.Apply("/", rest, formula.Number(1-slope))
 		}

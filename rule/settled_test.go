@@ -75,6 +75,9 @@ func TestUpdatesSettleToWhatIsSaid(t *testing.T) {
 			t.Errorf("%s: %v, though %s", name, err, restless[name])
 		}
 	}
+	for name, nesterov := range map[string]bool{"sgd with dampening": false, "sgd with dampening and Nesterov's step": true} {
+		rules[name], _ = mustRule(t, "sgd", map[string]any{"momentum": 0.9, "dampening": 0.25, "nesterov": nesterov})
+	}
 	for name, text := range settlers {
 		d := define(t, "optimizer:\n  name: mine\n  lr: 1e-3\n  let: {beta1: 0.9, beta2: 0.99, eps: 1e-8}\n"+text)
 		r, _ := ruleOf(t, d, nil)
