@@ -87,14 +87,17 @@ evaluation of its state equation, each beside the gradient.`,
 				fmt.Fprintf(out, "%s, GOMAXPROCS %d\n", set, runtime.GOMAXPROCS(0))
 				fmt.Fprintf(out, "%-24s %12s %9s %7s %9s %8s %8s  %s\n", "work", "time", "GFLOP/s", "% peak", "gradients", "memory", "x peers", "fastest peer; misses")
 			}
+			start, works := time.Now(), worksOf(keep)
 			err = bench.Run(ctx, opt, func(r bench.Result) {
 				results = append(results, r)
-				if !asJSON {
+				if asJSON {
+					fmt.Fprintln(cmd.ErrOrStderr(), benchProgress(r.Name, len(results), works, time.Since(start)))
+				} else {
 					printResult(out, r)
 				}
 			})
-			if err == nil && asJSON {
-				err = printIndented(out, results)
+			if asJSON && (err == nil || len(results) > 0) { // stopped, what was measured until then
+				err = errors.Join(err, printIndented(out, results))
 			}
 			return err
 		},
@@ -124,6 +127,26 @@ func worksMatching(only string) (func(name string) bool, error) {
 		return nil, misuse("--only %q matches no work; there are %s", only, strings.Join(names, ", "))
 	}
 	return keep.MatchString, nil
+}
+
+// worksOf returns how many works keep chooses.
+func worksOf(keep func(name string) bool) (n int) {
+	for _, w := range bench.Works() {
+		if keep(w.Name) {
+			n++
+		}
+	}
+	return n
+}
+
+// benchProgress says how far a bench is whose results are printed at its end. Works differ, so the time left is a guess by their mean.
+func benchProgress(name string, done, of int, elapsed time.Duration) string {
+	line := fmt.Sprintf("%s: %d of %d", name, done, of)
+	if done == of {
+		return line
+	}
+	left := time.Duration(float64(elapsed) / float64(done) * float64(of-done))
+	return line + fmt.Sprintf(", about %v left", left.Round(time.Second))
 }
 
 // benchConfig times what a run of a config does.

@@ -3,12 +3,16 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"shadowflow/internal/bench"
 )
 
 // What takes minutes or more of each command, or for ever. It is to end within about a second; the bound is far beyond what a busy machine adds to that.
@@ -64,6 +68,31 @@ func TestEveryCommandEndsWhereverItIsInterrupted(t *testing.T) {
 	}
 }
 
+// An afterwards does something when it is first written to.
+type afterwards struct {
+	buf  bytes.Buffer
+	once sync.Once
+	do   func()
+}
+
+func (w *afterwards) Write(p []byte) (int, error) {
+	w.once.Do(w.do)
+	return w.buf.Write(p)
+}
+
+func TestAnInterruptedBenchPrintsWhatItMeasured(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	var out bytes.Buffer
+	errs := afterwards{do: func() { cancel(Interrupted{os.Interrupt}) }} // its first line tells of the first work's end
+	if code := Main(ctx, []string{"bench", "--json", "--budget", "1ms"}, &out, &errs); code != 130 {
+		t.Errorf("code %d: %s", code, errs.buf.String())
+	}
+	var got []bench.Result
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || len(got) != 1 || got[0].Seconds <= 0 {
+		t.Errorf("%v, error %v: %s", got, err, out.String())
+	}
+}
+
 // A command that is writing a file of the user's is waited for, so that nothing is left beside it.
 func TestWhatWritesIsNotBrokenOff(t *testing.T) {
 	for _, c := range []struct {
@@ -71,7 +100,7 @@ func TestWhatWritesIsNotBrokenOff(t *testing.T) {
 		want bool
 	}{
 		{"run", true}, {"sweep plan s.yaml", true}, {"data fetch cifar10", true}, {"export runs/1", true}, {"field --order 2", false},
-		{"probe", false}, {"probe --out x", true}, {"probe --out=x", true}, {"verify --orders 1,2", false}, {"verify --plot x.svg", true}, {"verify --plot=x.svg", true},
+		{"bench", false}, {"bench --json", true}, {"probe", false}, {"probe --out x", true}, {"probe --out=x", true}, {"verify --orders 1,2", false}, {"verify --plot x.svg", true}, {"verify --plot=x.svg", true},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			args := strings.Fields(c.args)
