@@ -1,6 +1,10 @@
 package diagnose
 
-import "math"
+import (
+	"math"
+
+	"shadowflow/internal/stats"
+)
 
 // A Regime is the kind of a run, after its curves of loss and gradient norm (Ma, Wu, E 2022 tell spikes, oscillation and
 // divergence of adaptive methods apart).
@@ -23,6 +27,7 @@ const (
 	lossSpike       = 2    // height of a peak above the floors on its sides
 	normSpike       = 4    // the same; norms vary more
 	spikeShare      = 0.25 // of all records: more in peaks is an oscillation
+	spikeScatter    = 6    // height of a peak, in logs, over how much the change between records scatters: less is noise
 	oscillatingRise = 0.05 // of the fall
 	normTurn        = 0.05 // of the log of the norm
 	normTurns       = 0.1  // of all steps
@@ -33,7 +38,8 @@ const (
 //
 //   - Diverged: the last loss or norm is not finite, or the last loss is more than twice the first.
 //   - Spiking: there are peaks, in less than a quarter of the records: a loss at least 2 times (a norm at least 4 times) the
-//     smallest of the 20 steps before it, and of the 20 behind it. A slow hill is no peak.
+//     smallest of the 20 steps before it, and of the 20 behind it. A slow hill is no peak, nor is a rise to where the loss stays, nor what stands out by
+//     less, in logs, than 6 times the median by which changes between neighbouring records are off their median: the noise of mini-batches.
 //   - Oscillating: the log of the loss rises, in all, by at least a twentieth of what it falls in all; or the norm turns between
 //     rise and fall, each of at least 5%, more than once, and at one step in ten or more. A hill is one turn.
 //   - Monotone otherwise.
@@ -80,6 +86,7 @@ func diverged(x []float64) bool {
 
 // peaks counts the records that stand out by a factor from both their sides.
 func peaks(steps []int, x []float64, factor float64) int {
+	factor = max(factor, math.Exp(spikeScatter*scatter(x)))
 	count, first, behind := 0, 0, 0 // the records within the width
 	for i := 1; i < len(x)-1; i++ {
 		for steps[i]-steps[first] > spikeWidth {
@@ -94,6 +101,24 @@ func peaks(steps []int, x []float64, factor float64) int {
 		}
 	}
 	return count
+}
+
+// scatter returns by how much the changes of the log of x between neighbouring records are off their median, in the median; 0 where there are none.
+func scatter(x []float64) float64 {
+	var changes []float64
+	for i := 1; i < len(x); i++ {
+		if d := math.Log(x[i] / x[i-1]); finite(d) {
+			changes = append(changes, d)
+		}
+	}
+	if len(changes) == 0 {
+		return 0
+	}
+	usual := stats.Median(changes)
+	for i, v := range changes {
+		changes[i] = math.Abs(v - usual)
+	}
+	return stats.Median(changes)
 }
 
 func smallest(x []float64) float64 {

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -33,6 +34,7 @@ func TestRegimesOfCurvesWithKnownAnswers(t *testing.T) {
 		}
 		return decay(i)
 	}
+	noise := func(i int) float64 { return math.Exp(0.3 * rand.New(rand.NewPCG(1, uint64(i))).NormFloat64()) }
 	ringing := func(i int) float64 { return decay(i) * (1 + 0.2*math.Cos(float64(i)/3)) }
 	for _, c := range []struct {
 		name         string
@@ -47,6 +49,14 @@ func TestRegimesOfCurvesWithKnownAnswers(t *testing.T) {
 		{"a norm that rings", decay, ringing, Oscillating},
 		{"a loss that alternates by a factor of three", func(i int) float64 { return decay(i) * (2 + math.Cos(math.Pi*float64(i))) }, decay, Oscillating},
 		{"a loss with spikes", spiked, decay, Spiking},
+		{"a loss that scatters, as with mini-batches", func(i int) float64 { return decay(i) * noise(i) }, decay, Oscillating},
+		{"a loss that scatters, and has spikes", func(i int) float64 { return spiked(i) * noise(i) }, decay, Spiking},
+		{"a loss that rises twofold once, and goes on from there", func(i int) float64 {
+			if i >= 200 {
+				return 2.5 * decay(i)
+			}
+			return decay(i)
+		}, decay, Oscillating},
 		{"a norm with spikes", decay, spiked, Spiking},
 		{"a loss that grows", func(i int) float64 { return 1 / decay(i) }, decay, Diverged},
 		{"a loss that ends in NaN", func(i int) float64 {

@@ -24,11 +24,12 @@ func (r *Report) signAxes() Axes {
 	at := r.together("step", "bias.realized_share", "drive.realized")
 	lowers := Series{Name: "lowers dN/dt", Color: 0, Mark: 2, Marks: true}
 	raises := Series{Name: "raises dN/dt", Color: 1, Mark: 0, Marks: true}
+	overreaching := r.overreaching()
 	every := max(1, len(at[0])/100) // marks, unlike lines, hide one another
 	for i := 0; i < len(at[0]); i += every {
 		s := &raises
 		switch {
-		case at[2][i] == 0:
+		case at[2][i] == 0 || overreaching[at[0][i]] > 0:
 			continue
 		case at[2][i] < 0:
 			s = &lowers
@@ -65,27 +66,29 @@ func (r *Report) predicted(column, name string, color, dash int) Series {
 	return r.line(column, name, color, dash)
 }
 
-// beyond returns the stretches in which steps do not bear the second-order equation out, each measured step reaching half way to its neighbours.
+// beyond returns the stretches in which steps do not bear the second-order equation out. Each step that says so, or of which rounding hides it, reaches half way
+// to its neighbours, and the first and the last of them to the ends of the record: what is drawn of a step without a bias, as Adam's first, or of one that
+// was not taken any more, as the last, is no better known.
 func (r *Report) beyond() []Span {
-	var steps []float64
-	var out []Span
-	var judged []run.Verdict
-	all := r.History.Floats("step")
 	if r.History.Index(monitor) < 0 {
 		return nil // and nothing predicted is drawn
 	}
+	all := r.History.Floats("step")
 	predicted, rounding := r.History.Floats("drive.predicted"), r.History.Floats("step_rounding")
+	var steps []float64
+	var within []bool
 	for i, v := range run.Verdicts(r.History) {
-		hidden := predicted != nil && rounding != nil && !math.IsNaN(predicted[i]) && !math.IsNaN(rounding[i])
-		if v != run.Unknown || hidden {
-			steps, judged = append(steps, all[i]), append(judged, v)
+		hidden := v == run.Unknown && predicted != nil && rounding != nil && !math.IsNaN(predicted[i]) && !math.IsNaN(rounding[i])
+		if v.Judged() || hidden {
+			steps, within = append(steps, all[i]), append(within, v == run.BornOut)
 		}
 	}
-	for i, v := range judged {
-		if v == run.Idle || v == run.BornOut {
+	var out []Span
+	for i := range steps {
+		if within[i] {
 			continue
 		}
-		s := Span{steps[i], steps[i], shadedName}
+		s := Span{all[0], all[len(all)-1], shadedName}
 		if i > 0 {
 			s.From = (steps[i-1] + steps[i]) / 2
 		}

@@ -103,10 +103,10 @@ func (r *Report) sayClipping() string {
 		return fmt.Sprintf("The norm of the gradient%s was within its bound at %s: it was not clipped.", r.ofBatch(), every(len(factors), "recorded"))
 	}
 	s := fmt.Sprintf("The norm of the gradient%s was clipped at %d of %s, to %s of it in the median", r.ofBatch(), len(active), plural.Of(len(factors), "recorded step"), percent(stats.Median(active)))
-	drives := r.together("drive.clip", "drive.main")
+	drives, overreaching := r.together("drive.clip", "drive.main", "step"), r.overreaching()
 	sizes, raised := []float64{}, 0
 	for i, v := range drives[0] {
-		if v == 0 || drives[1][i] == 0 {
+		if v == 0 || drives[1][i] == 0 || overreaching[drives[2][i]] > 0 {
 			continue
 		}
 		if sizes = append(sizes, math.Abs(v/drives[1][i])); v > 0 {

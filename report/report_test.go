@@ -346,7 +346,7 @@ func TestStanding(t *testing.T) {
 		{"a bias that lowers the norm", -1, "loss 0.5  norm 2  realized bias - lowers"},
 		{"a bias that raises it", 1, "loss 0.5  norm 2  realized bias + raises"},
 		{"no bias beyond rounding", 0, "loss 0.5  norm 2  realized bias none"},
-		{"a bias that was not measured", math.NaN(), "loss 0.5  norm 2  realized bias not measured"},
+		{"a bias that was not measured", math.NaN(), "loss 0.5  norm 2  realized bias not known"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := Standing(run.Progress{Loss: 0.5, Excess: 2, RealizedDrive: c.drive}); got != c.want {

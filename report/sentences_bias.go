@@ -257,7 +257,7 @@ func Standing(at run.Progress) string {
 	bias := "+ raises"
 	switch {
 	case math.IsNaN(at.RealizedDrive):
-		bias = "not measured"
+		bias = "not known"
 	case at.RealizedDrive < 0:
 		bias = "- lowers"
 	case at.RealizedDrive == 0:

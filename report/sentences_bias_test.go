@@ -128,13 +128,30 @@ func TestTheStateEquationHoldsWhereItsDefectIsSmall(t *testing.T) {
 }
 
 func TestWhatIsOutOfRangeReachesHalfWayToItsNeighbours(t *testing.T) {
-	r := measured(map[string][]float64{"monitor.second_over_first": {2, 3, 0.5, 0.5, 1, 0.8, 5}, "bias.cosine": {1, 1, 1, 1, 1, 1, 1}})
-	var got [][2]float64
-	for _, s := range r.beyond() {
-		got = append(got, [2]float64{s.From, s.To})
-	}
-	if want := [][2]float64{{0, 15}, {55, 60}}; !reflect.DeepEqual(got, want) {
-		t.Errorf("stretches %v, want %v", got, want)
+	nan := math.NaN()
+	for name, c := range map[string]struct {
+		ratios, cosines []float64 // of steps 0, 10, ..
+		want            [][2]float64
+	}{
+		"in part":                                  {[]float64{2, 3, 0.5, 0.5, 1, 0.8, 5}, []float64{1, 1, 1, 1, 1, 1, 1}, [][2]float64{{0, 15}, {55, 60}}},
+		"behind a first step that has no bias":     {[]float64{0.4, 3, 0.5}, []float64{nan, 1, 1}, [][2]float64{{0, 15}}},
+		"up to a last step that was not taken":     {[]float64{0.5, 3, nan}, []float64{1, 1, nan}, [][2]float64{{5, 20}}},
+		"throughout, between such steps":           {[]float64{0.4, 3, 4, nan}, []float64{nan, 1, 1, nan}, [][2]float64{{0, 30}}},
+		"nowhere, between such steps":              {[]float64{0.4, 0.5, 0.5, nan}, []float64{nan, 1, 1, nan}, nil},
+		"nowhere, for no step has a bias":          {[]float64{0.4, 1, nan}, []float64{nan, 1, nan}, nil},
+		"of one step":                              {[]float64{3}, []float64{1}, [][2]float64{{0, 0}}},
+		"on both sides of a step that has no bias": {[]float64{3, 1, 0.5}, []float64{1, 1, 1}, [][2]float64{{0, 10}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := measured(map[string][]float64{monitor: c.ratios, "bias.cosine": c.cosines})
+			var got [][2]float64
+			for _, s := range r.beyond() {
+				got = append(got, [2]float64{s.From, s.To})
+			}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("stretches %v, want %v", got, c.want)
+			}
+		})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"shadowflow/experiment/run"
 	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 )
@@ -19,20 +20,25 @@ type realizedEffect struct {
 }
 
 // realizedEffects tells the steps apart by the signs of the main term's part of dN/dt and of the realized bias's, so that no fall is spoken of where
-// the main term makes N rise; none counts the steps that have no bias beyond rounding.
-func (r *Report) realizedEffects() (effects []realizedEffect, none int) {
+// the main term makes N rise; none counts the steps that have no bias beyond rounding, and beyond has the overreaches of those at which there is nothing
+// to measure it by.
+func (r *Report) realizedEffects() (effects []realizedEffect, none int, beyond []float64) {
 	effects = []realizedEffect{
 		{did: "hindered N's fall", instead: "rose"}, {did: "added to N's rise", instead: "fell"}, {did: "added to N's fall", instead: "rose"}, {did: "hindered N's rise", instead: "fell"},
 	}
 	realized, observed := r.History.Floats("drive.realized"), r.History.Floats("drive.observed")
+	steps, overreaching := r.History.Floats("step"), r.overreaching()
 	for i, main := range r.History.Floats("drive.main") {
 		if realized == nil || main == 0 || math.IsNaN(main*realized[i]) || math.IsInf(main*realized[i], 0) {
 			continue
 		}
 		at := 0
-		switch v := realized[i]; {
+		switch v, reach := realized[i], overreaching[steps[i]]; {
 		case v == 0:
 			none++
+			continue
+		case reach > 0:
+			beyond = append(beyond, reach)
 			continue
 		case v > 0 && main > 0:
 			at = 1
@@ -46,7 +52,18 @@ func (r *Report) realizedEffects() (effects []realizedEffect, none int) {
 			e.turned++
 		}
 	}
-	return slices.DeleteFunc(effects, func(e realizedEffect) bool { return len(e.sizes) == 0 }), none
+	return slices.DeleteFunc(effects, func(e realizedEffect) bool { return len(e.sizes) == 0 }), none, beyond
+}
+
+// overreaching returns the steps at which drives cannot be compared, and how far the update without memory reaches there.
+func (r *Report) overreaching() map[float64]float64 {
+	out, steps := map[float64]float64{}, r.History.Floats("step")
+	for i, reach := range run.Overreaches(r.Config, r.History) {
+		if reach > run.Incomparable {
+			out[steps[i]] = reach
+		}
+	}
+	return out
 }
 
 // String says how large the effect was.
@@ -66,8 +83,8 @@ func (e realizedEffect) String() string {
 
 // sayRealized says what the steps that were taken have beyond the optimizer without memory, and what that did to the norm.
 func (r *Report) sayRealized() string {
-	effects, none := r.realizedEffects()
-	n := none
+	effects, none, beyond := r.realizedEffects()
+	n := none + len(beyond)
 	for _, e := range effects {
 		n += len(e.sizes)
 	}
@@ -75,25 +92,58 @@ func (r *Report) sayRealized() string {
 	case n == 0 && r.remembersNothing():
 		return fmt.Sprintf("Realized: none, at any step. %s remembers nothing, so that its update U is F, that of the optimizer without memory.", r.Config.Optimizer.Name)
 	case n == 0:
-		return ""
+		return r.sayUnmeasured()
+	case len(beyond) == n:
+		return fmt.Sprintf("Realized: nothing can be compared at %s: %s.", every(n, "measured"), outOfReach(beyond))
 	case n == none:
 		return fmt.Sprintf("Realized: the steps had no bias beyond rounding at %s.", every(n, "measured")) + r.sayClosure()
-	case len(effects) == 1 && none == 0:
+	case len(effects) == 1 && none+len(beyond) == 0:
 		return fmt.Sprintf("Realized: the bias of the steps %s at %s, %s.", effects[0].did, every(n, "measured"), effects[0]) + r.sayClosure()
 	}
 	var parts []string
-	for i, e := range effects {
-		of := ""
-		if i == 0 {
-			of = " of " + plural.Of(n, "measured step")
-		}
-		parts = append(parts, fmt.Sprintf("%s at %d%s, %s", e.did, len(e.sizes), of, e))
+	for _, e := range effects {
+		parts = append(parts, fmt.Sprintf("%s at %d%s, %s", e.did, len(e.sizes), ofAll(parts, n), e))
 	}
 	if none > 0 {
-		parts = append(parts, fmt.Sprintf("was none beyond rounding at %d", none))
+		parts = append(parts, fmt.Sprintf("was none beyond rounding at %d%s", none, ofAll(parts, n)))
 	}
-	last := len(parts) - 1
-	return fmt.Sprintf("Realized: the bias of the steps %s, and %s.", strings.Join(parts[:last], ", "), parts[last]) + r.sayClosure()
+	did := parts[0]
+	if last := len(parts) - 1; last > 0 {
+		did = strings.Join(parts[:last], ", ") + ", and " + parts[last]
+	}
+	s := fmt.Sprintf("Realized: the bias of the steps %s.", did)
+	if len(beyond) > 0 {
+		s += fmt.Sprintf(" At %d nothing can be compared: %s.", len(beyond), outOfReach(beyond))
+	}
+	return s + r.sayClosure()
+}
+
+// ofAll says of how many steps the first part of a list speaks.
+func ofAll(before []string, n int) string {
+	if len(before) > 0 {
+		return ""
+	}
+	return " of " + plural.Of(n, "measured step")
+}
+
+// outOfReach says what makes drives useless as a measure.
+func outOfReach(reaches []float64) string {
+	by := number(stats.Median(reaches)) + " times N"
+	if len(reaches) > 1 {
+		by += " (median)"
+	}
+	return fmt.Sprintf("within one step the update without memory would change N by %s, and no step goes where that points", by)
+}
+
+// sayUnmeasured says why nothing was measured that was asked for.
+func (r *Report) sayUnmeasured() string {
+	if r.watched() || r.penalized() {
+		return ""
+	}
+	if err := run.Unmeasured(r.Config); err != nil {
+		return fmt.Sprintf("Realized: not measured, for %v.", err)
+	}
+	return ""
 }
 
 // curvedNorm is the part of the observed change from which what main and realized drive miss of it is too much for them to tell it.
@@ -102,12 +152,12 @@ const curvedNorm = 0.5
 // sayClosure says how well the parts of dN/dt, which are of first order in the step, make what was observed over it: how much of that they miss, and how
 // often they have its sign.
 func (r *Report) sayClosure() string {
-	at := r.together("drive.main", "drive.realized", "drive.observed")
+	at, overreaching := r.together("drive.main", "drive.realized", "drive.observed", "step"), r.overreaching()
 	var left []float64
 	same := 0
 	for i, main := range at[0] {
 		made, observed := main+at[1][i], at[2][i]
-		if observed == 0 {
+		if observed == 0 || overreaching[at[3][i]] > 0 {
 			continue
 		}
 		if left = append(left, math.Abs((made-observed)/observed)); made*observed > 0 {
@@ -130,6 +180,9 @@ func (r *Report) sayReach() string {
 	at := r.together("step", "realized.penalized", "realized.penalized_weight", "realized.hindered")
 	n := len(at[0])
 	if n == 0 || at[1][n-1]+at[3][n-1] == 0 {
+		return ""
+	}
+	if r.overreaching()[at[0][n-1]] > 0 {
 		return ""
 	}
 	return fmt.Sprintf("At step %s it moved %s of the coordinates, which hold %s of the norm's gradient, so that the norm falls, and %s so that it rises.",

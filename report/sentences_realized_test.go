@@ -2,8 +2,12 @@ package report
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
+
+	"shadowflow/experiment/config"
+	"shadowflow/schema"
 )
 
 func TestWhatTheRealizedBiasDidIsToldByWhatNWouldHaveDone(t *testing.T) {
@@ -32,6 +36,65 @@ func TestWhatTheRealizedBiasDidIsToldByWhatNWouldHaveDone(t *testing.T) {
 			r := measured(map[string][]float64{"drive.main": c.main, "drive.realized": c.realized, "drive.observed": c.observed})
 			if got := r.sayRealized(); !strings.Contains(got, c.want) || c.want == "" && got != "" {
 				t.Errorf("%q lacks %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestNothingIsComparedWithAnUpdateThatReachesTooFar(t *testing.T) {
+	const why = "no step goes where that points"
+	for name, c := range map[string]struct {
+		excess, main, realized []float64
+		want                   string
+		marks                  int
+	}{
+		"at any step": {[]float64{2, 2}, []float64{-4e6, -2e6}, []float64{4e6, 2e6},
+			"Realized: nothing can be compared at all 2 measured steps: within one step the update without memory would change N by 1,500 times N (median), and " + why + ".", 0},
+		"at one": {[]float64{2}, []float64{-4e6}, []float64{4e6},
+			"Realized: nothing can be compared at the one measured step: within one step the update without memory would change N by 2,000 times N, and " + why + ".", 0},
+		"at some": {[]float64{2, 2, 2}, []float64{4e3, -1e3, -1e3}, []float64{4e3, 500, 0},
+			"Realized: the bias of the steps hindered N's fall at 1 of 3 measured steps, by 50.0% of the main drive, and was none beyond rounding at 1. At 1 nothing can be compared: within one step the update without memory would change N by 2 times N, and " + why + ".", 1},
+		"at none": {[]float64{2, 2}, []float64{-2e3, -1e3}, []float64{500, 500},
+			"Realized: the bias of the steps hindered N's fall at all 2 measured steps, by 37.5% of the main drive in the median and at most 50.0%.", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ones := slices.Repeat([]float64{1}, len(c.main))
+			r := measured(map[string][]float64{"excess": c.excess, "drive.main": c.main, "drive.realized": c.realized, "drive.observed": c.main,
+				"bias.realized_share": ones, "realized.penalized": ones, "realized.hindered": ones, "realized.penalized_weight": ones})
+			r.Config.Optimizer.LR = 1e-3
+			got := r.sayRealized()
+			if said, _, _ := strings.Cut(got, " With the main term"); said != c.want {
+				t.Errorf("%q\nwant %q", said, c.want)
+			}
+			if all := len(c.want) > 0 && c.marks == 0; all != !strings.Contains(got, "With the main term") || all != (r.sayReach() == "") {
+				t.Errorf("%q, %q", got, r.sayReach())
+			}
+			marks := 0
+			for _, s := range r.signAxes().Series {
+				marks += len(s.X)
+			}
+			if marks != c.marks {
+				t.Errorf("%d marks, want %d", marks, c.marks)
+			}
+		})
+	}
+}
+
+func TestARunWhoseUpdateWithoutMemoryIsNotKnownSaysSo(t *testing.T) {
+	for name, want := range map[string]string{
+		"adagrad": "Realized: not measured, for optimizer adagrad has no update without memory that is known: it remembers the sum of all squared gradients, of which it forgets none, so that its memory has no length (v = if(n > 0, v, initial) + g^2 grows without end while the gradient stays).",
+		"rprop":   "Realized: not measured, for optimizer rprop has no update without memory that is known: it remembers a step size of each element, which shrinks where the sign of the gradient changes, grows to its bound where it stays, whatever lr is, and is no sum over gradients (what ",
+		"adopt":   "", "adadelta": "", "adabelief": "", "gd": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := config.New(schema.Set("optimizer.name", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := measured(map[string][]float64{"loss": {1, 2}})
+			r.Config = c
+			if got := r.sayRealized(); !strings.HasPrefix(got, want) || want == "" && got != "" {
+				t.Errorf("%q, want %q", got, want)
 			}
 		})
 	}

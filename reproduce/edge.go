@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
 )
@@ -16,7 +17,8 @@ func edge() *Reproduction {
 		Name:  "edge",
 		Title: "Past the edge of stability: stable flow, lift, central flow",
 		Claim: "Where the sharpness has reached the threshold of period two, and iterates flip from side to side, the stable modified equation loses them, and the flow of the period-two lift keeps with them: of gradient descent, RMSProp and Adam, on different networks.",
-		Design: "Gradient descent, RMSProp and Adam at an lr that brings them to their edge, in float64, squared error on one-hot targets. Beside each, from step 10: the state equation of order 2, which is the stable flow; the lifts of orders 1 and 2; the central flow where it is known. " +
+		Design: "Gradient descent, RMSProp and Adam at an lr that brings them to their edge, in float64, squared error on one-hot targets. " +
+			fmt.Sprintf("Beside each, from step %d: the state equation of order 2, which is the stable flow; the lifts of orders 1 and 2; the central flow where it is known. ", config.Default().Flow.Start) +
 			"Distances are from the mean of two consecutive iterates, over the way that the iterates went. The claim holds if at the end the nearer lift is nearer than the stable flow for most runs of a seed that are past their edge, in significantly more than half of the seeds (sign test), and for no optimizer and network in less than half of its runs: those whose preconditioned sharpness was above the threshold in a quarter of its measurements.",
 		sweeps: func(s Scale) []sweep.Spec {
 			var out []sweep.Spec

@@ -65,7 +65,7 @@ func TestAHypothesisIsDecidedByItsSeeds(t *testing.T) {
 			found := []Finding{c.h.weigh(c.rows)}
 			settle(found)
 			got := float64(found[0].Effect)
-			if same := near(got, c.effect, 1e-12) || math.IsNaN(got) && math.IsNaN(c.effect); found[0].Outcome != c.want || !same {
+			if same := near(got, c.effect, 1e-6) || math.IsNaN(got) && math.IsNaN(c.effect); found[0].Outcome != c.want || !same {
 				t.Errorf("%v: %s, want %v: %s", got, found[0].Outcome, c.effect, c.want)
 			}
 		})
@@ -81,6 +81,21 @@ func TestFamiliesAreCorrectedEachForItself(t *testing.T) {
 	settle(found)
 	if found[0].Outcome != Supported || found[1].Outcome != Undecided || !near(float64(found[1].Corrected), 1.0/16, 1e-9) {
 		t.Errorf("%v", found)
+	}
+}
+
+func TestAStatisticHasTheDigitsThatSeedsBear(t *testing.T) {
+	for v, want := range map[float64]string{0.9999999999999999: "1", 0.9199999999999999: "0.92", -0.27999999999999997: "-0.28", 1.1375161214097614e-11: "1.13752e-11", math.NaN(): "null", math.Inf(1): "null"} {
+		if text, err := json.Marshal(statistic(v)); err != nil || string(text) != want {
+			t.Errorf("%v is %s (%v), want %s", v, text, err, want)
+		}
+	}
+	f := Hypothesis{Test: Majority, Direction: Up}.weigh(slices.Repeat([][]float64{{1}}, 6))
+	if f.Low != 1 || f.High != 1 {
+		t.Errorf("six seeds that agree: from %v to %v", f.Low, f.High)
+	}
+	if f := (Hypothesis{Test: Bound, Direction: Up, Least: 1.8}).weigh([][]float64{{1.7999999}}); f.bounded() != Against {
+		t.Error("rounding keeps a bound that is not kept")
 	}
 }
 

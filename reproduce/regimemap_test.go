@@ -64,8 +64,8 @@ func TestAMapComparesWhatWasMeasuredTogether(t *testing.T) {
 		}
 	}
 	t1 := &trial{sweep.Trial{History: h}}
-	both := together(t1, 0, "drive.main", "drive.realized")
-	if all := together(t1, 0, "drive.main"); len(both[0]) != len(both[1]) || len(both[0]) == 0 || len(both[0]) >= len(all[0]) {
+	both := together(t1, 0, nil, "drive.main", "drive.realized")
+	if all := together(t1, 0, nil, "drive.main"); len(both[0]) != len(both[1]) || len(both[0]) == 0 || len(both[0]) >= len(all[0]) {
 		t.Errorf("%d and %d compared, of %d", len(both[0]), len(both[1]), len(all[0]))
 	}
 }

@@ -72,7 +72,7 @@ func count(b bool) int {
 }
 
 const mapDesign = "Runs over a grid, in float64. The regime is told from the curves of loss and norm, and is the worst of all seeds: diverged if they end above twice the start or not finite; spiking if a " +
-	"loss stands out twofold, or a norm fourfold, from both its sides; oscillating if the loss rises in all by a twentieth of its fall, or the norm turns in a tenth of the records; monotone otherwise. Stable is monotone or oscillating. " +
+	"loss stands out twofold, or a norm fourfold, from both its sides, and by more than noise does; oscillating if the loss rises in all by a twentieth of its fall, or the norm turns in a tenth of the records; monotone otherwise. Stable is monotone or oscillating. " +
 	"Drives are parts of dN/dt, N the perturbed one-norm of the gradient, over the size of the main one, -q.F: observed, realized (what the step did beyond the update without memory), and predicted by the equation of second order that eliminates the memory; " +
 	"medians over the steps at which all of them were measured, so that what is compared is compared at the same points. Stages are told by the training loss beside the first: above 1/2, from there to 1/20, below. " +
 	"A step bears out the equation without memory where its order 2 is closer to it than its order 1 by a tenth, and what it says of the memory does not have the opposite direction of what is realized; the equation holds where most of the measured steps do. The state equation holds where its one-step defect is below 5% of the step at nine of ten measured steps, those through which it cannot be followed being none of them. " +

@@ -27,7 +27,7 @@ func pointOf(ts trials, p Point) Point {
 			p.Regime = r
 		}
 		for i := range stages {
-			drives := together(t, i, "drive.main", "drive.realized", "drive.predicted", "drive.observed")
+			drives := together(t, i, withinReach(t), "drive.main", "drive.realized", "drive.predicted", "drive.observed")
 			for k, main := range drives[0] {
 				size := math.Abs(main)
 				if size == 0 {
@@ -38,7 +38,7 @@ func pointOf(ts trials, p Point) Point {
 				observed[i] = append(observed[i], drives[3][k]/size)
 			}
 			if i == 0 {
-				d := together(t, i, "defect_1", "defect_2", "monitor.second_over_first")
+				d := together(t, i, nil, "defect_1", "defect_2", "monitor.second_over_first")
 				defects[0], defects[1] = append(defects[0], d[0]...), append(defects[1], d[1]...)
 			}
 		}
@@ -98,9 +98,22 @@ func regimeOf(t *trial) diagnose.Regime {
 	return t.Result.Regime
 }
 
-// together returns what was measured of some columns in a stage of training, at the steps at which all of them were. The first record is left
-// out: the memory is empty there.
-func together(t *trial, stage int, names ...string) [][]float64 {
+// withinReach reports of each record of a run whether its drives can be compared with the main one.
+func withinReach(t *trial) []bool {
+	if t.History == nil {
+		return nil
+	}
+	reaches := run.Overreaches(t.Run.Config, t.History)
+	out := make([]bool, len(reaches))
+	for i, reach := range reaches {
+		out[i] = !(reach > run.Incomparable)
+	}
+	return out
+}
+
+// together returns what was measured of some columns in a stage of training, at the steps at which all of them were, of those that count; nil: all count.
+// The first record is left out: the memory is empty there.
+func together(t *trial, stage int, counts []bool, names ...string) [][]float64 {
 	losses := t.losses()
 	columns, out := make([][]float64, len(names)), make([][]float64, len(names))
 	for c, name := range names {
@@ -110,7 +123,7 @@ func together(t *trial, stage int, names ...string) [][]float64 {
 	}
 	for i := 1; i < len(losses); i++ {
 		f := losses[i] / losses[0]
-		if !(f >= stages[stage].low && f < stages[stage].high) || slices.ContainsFunc(columns, func(v []float64) bool { return math.IsNaN(v[i]) }) {
+		if counts != nil && !counts[i] || !(f >= stages[stage].low && f < stages[stage].high) || slices.ContainsFunc(columns, func(v []float64) bool { return math.IsNaN(v[i]) }) {
 			continue
 		}
 		for c := range columns {

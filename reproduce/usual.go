@@ -2,9 +2,11 @@ package reproduce
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
 	"shadowflow/schema"
@@ -16,14 +18,16 @@ func usual() *Reproduction {
 		Name:  "usual-settings",
 		Title: "Which modified equation holds where people train",
 		Claim: "At everyday settings (betas 0.9 and 0.999, eps 1e-8, lr 1e-3) the modified equation of second order that keeps the memory as state stays with Adam's iterates, several times nearer than that of first order; the equation that eliminates the memory does not hold there.",
-		Design: "Adam in float64 at the usual settings, with one of them changed, on mini-batches, and on other networks. The equations start from where the optimizer is after 10 steps, with what it remembers. " +
-			"Their distance from the iterates after 100 steps is taken over the distance that the iterates went since. The claim holds if, on smooth networks, order 2 with the memory as state is at least three times nearer than its order 1 and at least ten times nearer than order 2 without memory, for most runs of a seed, in significantly more than half of the seeds (sign test).",
+		Design: fmt.Sprintf("Adam in float64 at the usual settings, with one of them changed, on mini-batches, and on other networks. The equations start from where the optimizer is after %d steps, at the larger lr after %d, with what it remembers. ",
+			config.Default().Flow.Start, earlyStart) +
+			fmt.Sprintf("Their distance from the iterates after %d steps is taken over the distance that the iterates went since. ", usualSteps) +
+			"The claim holds if, on smooth networks, order 2 with the memory as state is at least three times nearer than its order 1 and at least ten times nearer than order 2 without memory, for most runs of a seed, in significantly more than half of the seeds (sign test).",
 		sweeps: func(s Scale) []sweep.Spec {
 			seeds := pick(s, 6, 6, 10)
 			subset := pick(s, 500, 2000, 0)
 			return []sweep.Spec{
 				usualSweep(0, seeds, memorylessToo),
-				usualSweep(1, seeds, memorylessToo, set("optimizer.lr", 3e-3), set("flow.start", 5)),
+				usualSweep(1, seeds, memorylessToo, set("optimizer.lr", 3e-3), set("flow.start", earlyStart)),
 				usualSweep(2, seeds, memorylessToo, set("optimizer.beta1", 0.5)),
 				usualSweep(3, seeds, memorylessToo, set("data.standardize", false)),
 				usualSweep(4, seeds, nil, set("batch.mode", "shuffled"), set("batch.size", 100)),
@@ -43,6 +47,12 @@ func usual() *Reproduction {
 	}
 }
 
+const (
+	usualSteps = 100
+	// earlyStart is flow.start at the larger lr, which comes as far in fewer steps.
+	earlyStart = 5
+)
+
 // usualRuns are the sweeps, in order.
 var usualRuns = []string{"usual", "large-lr", "small-beta1", "raw-pixels", "mini-batches", "vit", "cnn"}
 
@@ -52,7 +62,7 @@ func usualSweep(run, seeds int, also []string, changed ...schema.Setting) sweep.
 	return sweep.Spec{
 		Name: usualRuns[run],
 		Base: append(settings{
-			set("steps", 100), set("dtype", "float64"), set("optimizer.beta2", 0.999), set("optimizer.eps", 1e-8), set("optimizer.eps_inside", false),
+			set("steps", usualSteps), set("dtype", "float64"), set("optimizer.beta2", 0.999), set("optimizer.eps", 1e-8), set("optimizer.eps_inside", false),
 			set("beside", append([]string{"state-1", "state-2"}, also...)),
 			set("record.every", 5), set("record.bias", 0), set("record.sharpness", 0), set("record.state", 0), set("record.test", 0),
 		}, changed...),
@@ -65,10 +75,10 @@ func judgeUsual(f *Result, sweeps []trials) {
 		Height: 2.2,
 		Labels: report.Label{
 			Name: "usual-settings", Title: "Distance from Adam's iterates, over the way that they went",
-			Caption: "Two-norm of the difference between the iterates and each equation, over the distance that the iterates went since the equations began at step 10: means over seeds, bands are 95% confidence intervals.",
+			Caption: fmt.Sprintf("Two-norm of the difference between the iterates and each equation, over the distance that the iterates went since the equations began, %s: means over seeds, bands are 95%% confidence intervals.", began(sweeps)),
 		},
 	}
-	table := report.Table{Caption: "After 100 steps: loss of the iterates, and distance of each equation over the way that the iterates went; means over seeds with 95% confidence intervals",
+	table := report.Table{Caption: fmt.Sprintf("After %d steps: loss of the iterates, and distance of each equation over the way that the iterates went; means over seeds with 95%% confidence intervals", usualSteps),
 		Header: []string{"run", "loss", "loss, state-2", "state-1", "state-2", "memoryless-1", "memoryless-2"}}
 	var smooth trials
 	for i, ts := range sweeps {
@@ -102,6 +112,18 @@ func judgeUsual(f *Result, sweeps []trials) {
 		return math.IsNaN(memoryless) || 10*second < memoryless, !math.IsNaN(second) && slices.Contains(t.Run.Config.Beside, "memoryless-2") // NaN: it ran away
 	}))
 	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
+}
+
+// began says at which step the equations began: that of the first sweep, and of others where it is another there.
+func began(sweeps []trials) string {
+	of := func(ts trials) int { return ts[0].Run.Config.Flow.Start }
+	s := fmt.Sprintf("at step %d", of(sweeps[0]))
+	for i, ts := range sweeps {
+		if at := of(ts); at != of(sweeps[0]) {
+			s += fmt.Sprintf(", of %s at step %d", usualRuns[i], at)
+		}
+	}
+	return s
 }
 
 // ends returns the last value of a column in each run.

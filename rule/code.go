@@ -55,7 +55,9 @@ func (d *Definition) rule(values map[string]any, weights []graph.Block) (*Rule, 
 	r.update = func(call Call) graph.Value {
 		return c.update.Graph(c.layout, call.Theta, c.evaluate(call)).BroadcastTo(call.Theta.Shape()...)
 	}
-	r.settled, r.wanders = p.settled()
+	if r.settled, r.wanders = p.settled(); r.wanders != "" && d.Remembers != "" {
+		r.wanders = fmt.Sprintf("it remembers %s (%s)", d.Remembers, r.wanders)
+	}
 	r.Hessian = p.hessian()
 	if r.whole = p.ofWholeSteps(); r.whole == "" {
 		r.family = p.family(c)
@@ -182,6 +184,9 @@ func (p *program) memory(c *code) (m *Memory, lacks string) {
 			if !p.update.Uses(name) {
 				continue
 			}
+			if q.kernel == nil && p.becomesMemory(q) {
+				return nil, fmt.Sprintf("%s = %s gives its first gradients other weights than those behind them, so that it is an exponential memory only once they have faded", q.name, q.text)
+			}
 			if q.kernel == nil || !p.ofGradient(q.phi) {
 				return nil, fmt.Sprintf("%s = %s is no exponential memory of a function of the gradient alone", q.name, q.text)
 			}
@@ -213,6 +218,12 @@ func (p *program) memory(c *code) (m *Memory, lacks string) {
 		return s
 	}
 	return m, ""
+}
+
+// becomesMemory reports whether an entry is a memory of the gradient behind some first steps.
+func (p *program) becomesMemory(q *quantity) bool {
+	slope, rest, ok := p.affine(p.late(q.formula).Fold(p.numbers), before(q.name))
+	return ok && rest != nil && slope >= 0 && slope < 1-1e-6 && p.ofGradient(rest)
 }
 
 // positive puts a tiny number in the place of 0, and of less, in what cannot be negative, like a mean of squares. Where a parameter has no gradient

@@ -94,6 +94,8 @@ type NoMemoryError struct {
 	Lacks string
 	// Whole says why there is no equation with memory as state either; empty if there is.
 	Whole string
+	// Settles says that its update without memory is known all the same; see [Rule.Settled].
+	Settles bool
 }
 
 func (e *NoMemoryError) Error() string {
@@ -101,9 +103,13 @@ func (e *NoMemoryError) Error() string {
 	if e.Whole != "" {
 		state = "; the equation with memory as state there is not, for " + e.Whole
 	}
+	bias := "; the realized bias is measured in a run all the same"
+	if !e.Settles {
+		bias = ". Nor has it an update without memory that is known, from which a run would measure the realized bias"
+	}
 	return fmt.Sprintf("optimizer %s takes steps, but has no modified equation that eliminates its memory: %s. Its iterates and runs need only "+
-		"the step%s; derivations, the fields without memory, predicted bias and preconditioner need moments sum_k w(k) phi(g) and an update made from them, g and theta",
-		e.Rule, e.Lacks, state)
+		"the step%s; derivations, the fields without memory, predicted bias and preconditioner need moments sum_k w(k) phi(g) and an update made from them, g and theta%s",
+		e.Rule, e.Lacks, state, bias)
 }
 
 // MemoryForm returns the rule's moments and update, or a *NoMemoryError.
@@ -116,7 +122,7 @@ func (r *Rule) MemoryForm() (*Memory, error) {
 		if lacks == "" {
 			lacks = "its step is given as code alone"
 		}
-		return nil, &NoMemoryError{r.Name, lacks, r.whole}
+		return nil, &NoMemoryError{r.Name, lacks, r.whole, r.settled != nil}
 	}
 	return r.Memory, nil
 }

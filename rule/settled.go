@@ -20,8 +20,8 @@ func (r *Rule) Update(c Call) (graph.Value, error) {
 
 // Settled returns F, the update of the optimizer without memory, as graph code made from a gradient and the parameters: U where every entry
 // of the state is what it tends to while gradients and parameters stay what they are. ema(x, b) tends to x, sum(x, b) to x/(1-b), a corrected
-// memory to x; an entry that does not read what the step before left of itself is what its formula says. The error says which entry does
-// not settle to anything that is known. Where the rule has the memory form, F is that of the full memory.
+// memory to x; an entry that does not read what the step before left of itself is what its formula says, and a bound that grows without end
+// bounds nothing. The error says which entry does not settle to anything that is known. Where the rule has the memory form, F is that of the full memory.
 func (r *Rule) Settled() (func(g, theta graph.Value) graph.Value, error) {
 	if r.settled == nil {
 		lacks := r.wanders
@@ -54,19 +54,37 @@ func (p *program) settled() (f func(g, theta graph.Value) graph.Value, lacks str
 // late puts what they tend to as n grows into the places of a formula's parts that depend on the step alone, where that is plain.
 func (p *program) late(f *formula.Formula) *formula.Formula {
 	return f.Rewrite(func(part *formula.Formula) *formula.Formula {
-		if part.Op == "every" { // what is renewed in some steps tends to what it is renewed to
+		switch part.Op {
+		case "every": // what is renewed in some steps tends to what it is renewed to
 			return formula.Number(1)
+		case "min", "max":
+			for i, bound := range part.Args {
+				if v, ok := p.limit(bound); ok && math.IsInf(v, map[string]int{"min": 1, "max": -1}[part.Op]) {
+					return p.late(part.Args[1-i])
+				}
+			}
 		}
-		if !part.Uses("n") || slices.ContainsFunc(part.Names(), func(name string) bool { _, ok := p.numbers[name]; return !ok && name != "n" }) {
-			return nil
+		if v, ok := p.limit(part); ok && !math.IsInf(v, 0) {
+			return formula.Number(v)
 		}
-		fixed := part.Fold(p.numbers)
-		a, b := fixed.Value(map[string]float64{"n": 1e12}), fixed.Value(map[string]float64{"n": 1e15})
-		if !(math.Abs(a-b) <= 1e-6*math.Abs(b)) {
-			return nil
-		}
-		return formula.Number(b)
+		return nil
 	})
+}
+
+// limit returns what a formula of the step alone tends to as n grows, which may be infinite, where that is plain.
+func (p *program) limit(f *formula.Formula) (v float64, ok bool) {
+	if !f.Uses("n") || slices.ContainsFunc(f.Names(), func(name string) bool { _, ok := p.numbers[name]; return !ok && name != "n" }) {
+		return 0, false
+	}
+	fixed := f.Fold(p.numbers)
+	a, b := fixed.Value(map[string]float64{"n": 1e12}), fixed.Value(map[string]float64{"n": 1e15})
+	switch {
+	case math.Abs(a-b) <= 1e-6*math.Abs(b):
+		return b, true
+	case b/a >= 2: // of one sign
+		return math.Inf(int(math.Copysign(1, b))), true
+	}
+	return 0, false
 }
 
 // settling finds what the entries of a state tend to while the gradient stays.
@@ -74,6 +92,7 @@ type settling struct {
 	*program
 	values map[string]*formula.Formula // that are known
 	open   map[string]bool             // that wait for others
+	left   string                      // the entry, if any, that stands for its own past
 }
 
 // resolve puts what the entries tend to into a formula.
@@ -117,25 +136,20 @@ func (s *settling) ofSquares(f *formula.Formula) bool {
 	return q != nil && q.kernel != nil && q.kernel.First > 0 && nonNegative(q.phi)
 }
 
-// renamed writes an entry's own past where its formula reads that of another which is nothing but this entry: m, where it is damped.
-func (s *settling) renamed(q *quantity, f *formula.Formula) *formula.Formula {
-	by := map[string]*formula.Formula{}
-	for _, name := range f.Names() {
-		past, ok := pastOf(name)
-		if e := s.entry(past); ok && e != nil && e != q && s.late(e.formula).Fold(s.numbers).Name == q.name {
-			by[name] = formula.Variable(before(q.name))
-		}
-	}
-	return f.Substitute(by)
-}
-
 // value returns what an entry tends to, or a memory over the sum of its weights.
 func (s *settling) value(q *quantity, corrected bool) (*formula.Formula, string) {
+	if q.name == s.left {
+		return formula.Variable(before(q.name)), ""
+	}
 	remembers := q.kept && (q.kernel != nil || q.average)
 	own := s.late(q.formula).Fold(s.numbers)
 	if !remembers {
-		own = s.outgrown(q, s.renamed(q, own))
-		if slope, rest, ok := s.affine(own, before(q.name)); ok && rest != nil && slope > 0 && slope < 1-1e-6 {
+		own = s.outgrown(q, own)
+		slope, rest, ok := s.affine(own, before(q.name))
+		switch {
+		case ok && rest != nil && slope >= 1:
+			return nil, fmt.Sprintf("%s = %s grows without end while the gradient stays", q.name, q.text)
+		case ok && rest != nil && slope > 0 && slope < 1-1e-6:
 			own = formula.Apply("/", rest, formula.Number(1-slope))
 		}
 	}
@@ -153,7 +167,10 @@ func (s *settling) value(q *quantity, corrected bool) (*formula.Formula, string)
 		var lacks string
 		v, lacks = s.resolve(of)
 		s.open[q.name] = false
-		if lacks != "" {
+		if lacks != "" && q.average && s.left == "" {
+			v = s.rest(q)
+		}
+		if v == nil {
 			return nil, lacks
 		}
 		s.values[q.name] = v
@@ -164,4 +181,27 @@ func (s *settling) value(q *quantity, corrected bool) (*formula.Formula, string)
 		}
 	}
 	return v, ""
+}
+
+// rest returns where an average rests that reads its own past through other entries, as Adadelta's of its squared steps does. With those settled, what it is
+// after a step must be affine in what it was, with a slope from 0 to below 1, so that there is one such place and it comes there. That this is the
+// square of the gradient is tried, over sizes of it; nil says that it is not.
+func (s *settling) rest(q *quantity) *formula.Formula {
+	within := &settling{program: s.program, values: map[string]*formula.Formula{}, open: map[string]bool{}, left: q.name}
+	next, lacks := within.resolve(s.late(q.formula).Fold(s.numbers))
+	if lacks != "" {
+		return nil
+	}
+	next = next.Fold(s.numbers)
+	for _, g := range []float64{1e-3, -0.02, 0.3, -1} {
+		at := func(past float64) float64 { return next.Value(map[string]float64{"g": g, before(q.name): past}) }
+		place := g * g
+		none, here, twice := at(0), at(place), at(2*place)
+		slope := (twice - none) / (2 * place)
+		equal := func(a, b float64) bool { return math.Abs(a-b) <= 1e-12*math.Abs(b) }
+		if !(slope >= 0 && slope < 1 && equal(here, place) && equal((none+twice)/2, here)) {
+			return nil
+		}
+	}
+	return formula.Apply("^", formula.Variable("g"), formula.Number(2))
 }

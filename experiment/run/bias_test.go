@@ -166,7 +166,7 @@ func TestWhereNoRealizedBiasIsKnownTheLogSaysWhy(t *testing.T) {
 		src, override, want string
 		recorded            bool // the other columns of the bias
 	}{
-		"state that does not settle": {strings.Replace(ownOptimizer, "max(top, v)", "top + v", 1), "", "what top = top + v tends to while the gradient stays is not known", false},
+		"state that does not settle": {strings.Replace(ownOptimizer, "max(top, v)", "top + v", 1), "", "top = top + v grows without end while the gradient stays", false},
 		"a regularizer":              {small, "regularizer={kind: perturbed-one-norm, weight: 0.01}", "a regularizer moves the optimizer, too", true},
 		"mini-batches":               {believing, "batch={mode: cyclic, size: 20}", "needs the memory form", false},
 	} {

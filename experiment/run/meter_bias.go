@@ -39,7 +39,7 @@ type biasMeter[T graph.Float] struct {
 	b                []T         // U, and then the realized bias
 	ofMemory         []T         // the part of C that is not (1/2) F'F, and the scaled bias
 	waits            observation // of the last point measured
-	last             float64     // realized drive that was last read; NaN before the first
+	last             float64     // realized drive that was last read; NaN before the first, and where it cannot be compared
 }
 
 // driveGauges are dN/dt in parts, and as it is.
@@ -227,7 +227,9 @@ func (m *biasMeter[T]) After(_ context.Context, at *Point[T]) error {
 	b := diagnose.BiasOf(1, s.f, m.b, m.qNow)
 	m.realized.set(b)
 	m.drive.realized.Set(b.Drive)
-	m.last = b.Drive
+	if m.last = b.Drive; at.LR*math.Abs(b.MainDrive) > Incomparable*m.waits.Excess {
+		m.last = math.NaN()
+	}
 	if m.predicted != nil {
 		for j, v := range s.c {
 			m.ofMemory[j] = T(m.scale)*v - s.ff[j]/2

@@ -35,7 +35,7 @@ type Progress struct {
 	// Excess is the excess of the perturbed one-norm of the gradient where something was last recorded.
 	Excess float64
 	// RealizedDrive is the last measured part of dN/dt that the realized bias has: negative where it acts to lower the norm, 0 where the
-	// step had none; NaN before the first.
+	// step had none; NaN before the first, and where the main drive is no measure of it, see [Overreaches].
 	RealizedDrive float64
 }
 

@@ -6,9 +6,11 @@ import (
 	"math"
 
 	"shadowflow/diagnose"
+	"shadowflow/experiment/config"
 	"shadowflow/graph"
 	"shadowflow/modeq"
 	"shadowflow/objective"
+	"shadowflow/rule"
 )
 
 // secondOrder evaluates F and C of the modified equation of second order, dtheta/dt = -F - lr C, at the optimizer's point, and F'F.
@@ -59,14 +61,33 @@ func newSecondOrder[T graph.Float](p *Problem[T]) (*secondOrder[T], error) {
 
 // newSettled prepares F of a problem's rule without the memory form.
 func newSettled[T graph.Float](p *Problem[T]) (*secondOrder[T], error) {
-	settled, err := p.Rule.Settled()
+	settled, err := settledUpdate(p.Rule, p.Order != nil)
 	if err != nil {
 		return nil, err
 	}
-	if p.Order != nil {
-		return nil, errors.New("with mini-batches the update without memory is made from those that the memory holds, which needs the memory form")
-	}
 	return newFirstOrder(p, &objective.Direction{Make: func(g, theta graph.Value) graph.Value { return settled(g, theta) }})
+}
+
+// settledUpdate returns F of a rule without the memory form, or why there is none in a run.
+func settledUpdate(r *rule.Rule, mini bool) (func(g, theta graph.Value) graph.Value, error) {
+	settled, err := r.Settled()
+	if err == nil && mini {
+		err = errors.New("with mini-batches the update without memory is made from those that the memory holds, which needs the memory form")
+	}
+	return settled, err
+}
+
+// Unmeasured says why neither bias nor drives of a run are measured, though record.bias asks for them; nil where they are, or as far as is known.
+func Unmeasured(c *config.Config) error {
+	if c.Record.Bias == 0 || c.Bias.Scale != 0 {
+		return nil
+	}
+	r, err := c.Optimizer.Rule()
+	if err != nil || r.Memory != nil { // the rule of groups is known to those who know the weights
+		return nil
+	}
+	_, err = settledUpdate(r, c.Batch.Mini())
+	return err
 }
 
 // newFirstOrder prepares F, a direction, its product with the Hessian, and F'F, for the full batch.

@@ -3,6 +3,7 @@ package run
 import (
 	"math"
 
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 )
 
@@ -76,6 +77,34 @@ func Verdicts(h *record.History) []Verdict {
 	}
 	for i, ratio := range ratios {
 		out[i] = VerdictOf(ratio, cosines[i])
+	}
+	return out
+}
+
+// Incomparable is the overreach above which drives are not compared with the main one.
+const Incomparable = 1
+
+// Overreaches returns how far the update without memory reaches at each row of a record: lr |drive.main| over N, the excess norm over all examples. It is
+// by how many times N itself the main term alone would change N within a step, NaN where the bias was not measured. Above [Incomparable] no step goes
+// where that update points, and its rate is of no use as a measure: AdaBelief's, whose second moment settles to nothing but eps while the gradient stays,
+// is a million times the gradient, and whatever the steps do is then a bias of -100% of it.
+func Overreaches(c *config.Config, h *record.History) []float64 {
+	out := make([]float64, len(h.Rows))
+	excess := h.Floats("excess")
+	if c.Batch.Mini() {
+		excess = h.Floats("full_excess")
+	}
+	main, lr := h.Floats("drive.main"), h.Floats("lr")
+	for i := range out {
+		out[i] = math.NaN()
+		if main == nil || excess == nil || math.IsInf(main[i], 0) {
+			continue
+		}
+		step := c.Optimizer.LR
+		if lr != nil {
+			step = lr[i]
+		}
+		out[i] = step * math.Abs(main[i]) / excess[i]
 	}
 	return out
 }

@@ -43,7 +43,7 @@ func TestTimeLeftFollowsTheStepsDone(t *testing.T) {
 	p.started, p.first = time.Now().Add(-20*time.Second), 10
 	p.shown = time.Now().Add(-2 * lineEvery)
 	p.show(run.Progress{Step: 30, Steps: 50, RealizedDrive: math.NaN()}) // 20 steps took 20 s, 20 are left
-	if got := out.String(); !strings.Contains(got, "time left 20s") || !strings.Contains(got, "realized bias not measured") {
-		t.Errorf("printed %q, want 20 s left and a realized bias not measured", got)
+	if got := out.String(); !strings.Contains(got, "time left 20s") || !strings.Contains(got, "realized bias not known") {
+		t.Errorf("printed %q, want 20 s left and a realized bias not known", got)
 	}
 }

@@ -28,9 +28,11 @@ func Bootstrap(values []float64) (mean, low, high float64) {
 	random := rand.New(rand.NewPCG(1, uint64(n)))
 	means := make([]float64, resamples)
 	for i := range means {
+		sum := 0.0
 		for range v {
-			means[i] += v[random.IntN(n)] / float64(n)
+			sum += v[random.IntN(n)]
 		}
+		means[i] = sum / float64(n) // one division: equal values have exactly their mean
 	}
 	slices.Sort(means)
 	return mean, stat.Quantile(0.025, stat.Empirical, means, nil), stat.Quantile(0.975, stat.Empirical, means, nil)

@@ -211,3 +211,14 @@ func TestTheMedianOfAnEvenNumberIsBetweenTheTwoInTheMiddle(t *testing.T) {
 		})
 	}
 }
+
+func TestAnIntervalOfEqualValuesHasNoWidth(t *testing.T) {
+	for _, v := range []float64{1, -1, 0.1, 1.0 / 3} {
+		for n := 2; n < 12; n++ {
+			mean, low, high := Bootstrap(slices.Repeat([]float64{v}, n))
+			if !near(mean, v, 1e-15) || !near(low, v, 1e-15) || !near(high, v, 1e-15) || v*v == 1 && (low != v || high != v) {
+				t.Errorf("%d times %v: mean %v, from %v to %v", n, v, mean, low, high)
+			}
+		}
+	}
+}
