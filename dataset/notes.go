@@ -3,6 +3,8 @@ package dataset
 import (
 	"fmt"
 	"strings"
+
+	"shadowflow/internal/plural"
 )
 
 // classNotes says which classes have no example to train on: a sign of labels
@@ -39,27 +41,33 @@ func classNotes(d *Dataset) []string {
 		strings.Join(shown, ", "), more, d.Classes-1, outputs)}
 }
 
-// mostChannels is the largest length of an axis that is taken for channels
-// where another is longer.
+// mostChannels is how many channels a picture has at most: grey, colours, and alpha.
 const mostChannels = 4
 
-// layoutNotes says where images [N, ...] look as if their channels were on the
-// other side than the layout has them.
+// layoutNotes says where images [N, ...] look as if their channels were on the other side than the layout has them. They do where they would have more
+// channels than a picture has, and in the other layout no more than that, or be square, which as they are read they are not: 28 by 28 pixels with 16 channels are
+// likelier than 28 by 16 with 28. Shapes of which neither reading is a picture or alone is square say nothing.
 func layoutNotes(shape []int, layout string) []string {
 	if len(shape) != 4 {
 		return nil
 	}
-	channels, pixels, other := shape[1], shape[2:], LayoutNHWC
-	farSide := shape[3]
+	read, turned, other := imageShape{shape[1], shape[2], shape[3]}, imageShape{shape[3], shape[1], shape[2]}, LayoutNHWC
 	if layout == LayoutNHWC {
-		channels, pixels, other = shape[3], shape[1:3], LayoutNCHW
-		farSide = shape[1]
+		read, turned, other = turned, read, LayoutNCHW
 	}
-	if channels <= mostChannels || farSide > mostChannels {
+	if read.channels <= mostChannels || turned.channels > mostChannels && (read.square() || !turned.square()) {
 		return nil
 	}
-	const text = "X has shape %v, read as images of %d by %d pixels with %d channels: if it is those of %d channels, say data.layout: %s"
-	return []string{fmt.Sprintf(text, shape, pixels[0], pixels[1], channels, farSide, other)}
+	return []string{fmt.Sprintf("X has shape %v, read as images of %v: if it is those of %v, say data.layout: %s", shape, read, turned, other)}
+}
+
+// imageShape is what a layout makes of the axes of images.
+type imageShape struct{ channels, height, width int }
+
+func (s imageShape) square() bool { return s.height == s.width }
+
+func (s imageShape) String() string {
+	return fmt.Sprintf("%d by %d pixels with %s", s.height, s.width, plural.Of(s.channels, "channel"))
 }
 
 // turnedNotes says which image files ask for their pixels to be turned, as many

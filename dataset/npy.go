@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"shadowflow/internal/element"
 )
 
 // NPY, NumPy's format for one array
@@ -172,7 +174,7 @@ func readNPYFloats(c *cursor, h npyHeader) (v values, err error) {
 	case "u1":
 		v.u8, err = readNPYElements(c, h, func(b []byte) uint8 { return b[0] })
 	case "f2":
-		v.f32, err = readNPYElements(c, h, func(b []byte) float32 { return halfToFloat(h.order.Uint16(b)) })
+		v.f32, err = readNPYElements(c, h, func(b []byte) float32 { return element.Half(h.order.Uint16(b)) })
 		err = firstError(err, func() error { return checkFinite(c, h, start, v.f32) })
 	case "f4":
 		v.f32, err = readNPYElements(c, h, func(b []byte) float32 { return math.Float32frombits(h.order.Uint32(b)) })
@@ -206,21 +208,6 @@ func checkFinite[T Float](c *cursor, h npyHeader, start int64, x []T) error {
 		}
 	}
 	return nil
-}
-
-// halfToFloat converts an IEEE 754 half-precision number, exactly.
-func halfToFloat(bits uint16) float32 {
-	sign := uint32(bits>>15) << 31
-	exponent, fraction := uint32(bits>>10)&0x1f, uint32(bits)&0x3ff
-	switch exponent {
-	case 0:
-		// Subnormal: fraction * 2^-24.
-		return math.Float32frombits(sign | math.Float32bits(float32(fraction)*0x1p-24))
-	case 0x1f:
-		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
-	default:
-		return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
-	}
 }
 
 // readNPYLabels reads integers of any width as labels, or floats that are whole.
@@ -259,7 +246,7 @@ func (h npyHeader) isFloat() bool { return h.kind[0] == 'f' }
 
 // npyDecoders decode an element of each type of numbers.
 var npyDecoders = map[string]func(h npyHeader, b []byte) float64{
-	"f2": func(h npyHeader, b []byte) float64 { return float64(halfToFloat(h.order.Uint16(b))) },
+	"f2": func(h npyHeader, b []byte) float64 { return float64(element.Half(h.order.Uint16(b))) },
 	"f4": func(h npyHeader, b []byte) float64 { return float64(math.Float32frombits(h.order.Uint32(b))) },
 	"f8": func(h npyHeader, b []byte) float64 { return math.Float64frombits(h.order.Uint64(b)) },
 	"i1": func(_ npyHeader, b []byte) float64 { return float64(int8(b[0])) },

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -255,20 +254,6 @@ func TestNPZWithoutTestPartIsSplitOnlyWhenAsked(t *testing.T) {
 	writeFile(t, path, zipOf(t, npzMembersOf()))
 	if _, err := Load(t.Context(), spec); err == nil || !strings.HasPrefix(err.Error(), "test_fraction: ") {
 		t.Errorf("with a test part of its own: error %v", err)
-	}
-}
-
-func TestHalfPrecisionIsConvertedExactly(t *testing.T) {
-	for bits, want := range map[uint16]float64{
-		0x0000: 0, 0x3c00: 1, 0xc000: -2, 0x7bff: 65504, 0x0400: 0x1p-14, 0x0001: 0x1p-24, 0x83ff: -1023 * 0x1p-24,
-		0x3555: 0.333251953125, 0x7c00: math.Inf(1), 0xfc00: math.Inf(-1),
-	} {
-		if got := float64(halfToFloat(bits)); got != want {
-			t.Errorf("%04x: %v, want %v", bits, got, want)
-		}
-	}
-	if got := halfToFloat(0x7e00); got == got {
-		t.Errorf("7e00: %v, want NaN", got)
 	}
 }
 

@@ -176,10 +176,13 @@ func TestTheLayoutDecidesWhereChannelsAre(t *testing.T) {
 	}{
 		{"(1, 3, 6, 5)", "", []int{6, 5, 3}, ""},
 		{"(1, 6, 5, 3)", LayoutNHWC, []int{6, 5, 3}, ""},
-		{"(1, 6, 5, 3)", LayoutNCHW, []int{5, 3, 6}, "if it is those of 3 channels, say data.layout: nhwc"},
+		{"(1, 6, 5, 3)", LayoutNCHW, []int{5, 3, 6}, "read as images of 5 by 3 pixels with 6 channels: if it is those of 6 by 5 pixels with 3 channels, say data.layout: nhwc"},
 		{"(1, 3, 6, 5)", LayoutNHWC, []int{3, 6, 5}, "say data.layout: nchw"},
 		{"(1, 10, 3, 3)", LayoutNCHW, []int{3, 3, 10}, "nhwc"},
 		{"(1, 2, 15, 3)", LayoutNCHW, []int{15, 3, 2}, ""},
+		{"(1, 9, 10, 1)", LayoutNCHW, []int{10, 1, 9}, "if it is those of 9 by 10 pixels with 1 channel, say data.layout: nhwc"},
+		{"(1, 1, 9, 10)", LayoutNHWC, []int{1, 9, 10}, "if it is those of 9 by 10 pixels with 1 channel, say data.layout: nchw"},
+		{"(1, 1, 9, 10)", LayoutNCHW, []int{9, 10, 1}, ""},
 	} {
 		x := make([]byte, 90)
 		for i := range x {
@@ -199,6 +202,29 @@ func TestTheLayoutDecidesWhereChannelsAre(t *testing.T) {
 		}
 		if !slices.Equal(got, countUp(90)) {
 			t.Errorf("%s as %s: the inputs are not in the order of the file", c.shape, c.layout)
+		}
+	}
+}
+
+// Of many channels on either side the squares among the readings decide.
+func TestManyChannelsOnTheOtherSideAreNoticedBySquareImages(t *testing.T) {
+	for _, c := range []struct {
+		shape  []int
+		layout string
+		want   string
+	}{
+		{[]int{10, 28, 28, 16}, LayoutNCHW, "X has shape [10 28 28 16], read as images of 28 by 16 pixels with 28 channels: if it is those of 28 by 28 pixels with 16 channels, say data.layout: nhwc"},
+		{[]int{10, 28, 28, 16}, LayoutNHWC, ""},
+		{[]int{10, 16, 28, 28}, LayoutNCHW, ""},
+		{[]int{10, 16, 28, 28}, LayoutNHWC, "say data.layout: nchw"},
+		{[]int{10, 512, 7, 7}, LayoutNCHW, ""},
+		{[]int{10, 8, 8, 8}, LayoutNCHW, ""},
+		{[]int{10, 30, 40, 16}, LayoutNCHW, ""},
+		{[]int{10, 16, 30, 40}, LayoutNCHW, ""},
+		{[]int{10, 16}, LayoutNCHW, ""},
+	} {
+		if got := strings.Join(layoutNotes(c.shape, c.layout), "\n"); (got == "") != (c.want == "") || !strings.HasSuffix(got, c.want) {
+			t.Errorf("%v as %s: %q, want %q", c.shape, c.layout, got, c.want)
 		}
 	}
 }

@@ -9,6 +9,9 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
+
+	"shadowflow/internal/plural"
 )
 
 // FolioAttribution says where the embedded text comes from.
@@ -48,11 +51,47 @@ func readText(ctx context.Context, s Spec) (*Dataset, error) {
 		Name: NameText, Shape: []int{size}, Classes: Bytes, ClassNames: byteNames(), Attribution: attribution,
 		Train: windowsOf(text[:cut], size), Test: windowsOf(text[cut:], size),
 	}
-	if d.Train.N() == 0 {
-		return nil, &FormatError{File: s.Path, Offset: int64(len(text)), Got: "the file ends",
-			Want: fmt.Sprintf("text of at least one window, %d bytes of nine tenths of it", size+1)}
+	train, test := shares(len(text), size)
+	switch {
+	case d.Train.N() == 0:
+		return nil, &FormatError{File: s.Path, Offset: int64(len(text)), Got: "the file ends", Want: "a window to train on: " + train.lacks(1)}
+	case d.Train.N() < s.Subset:
+		return nil, &FieldError{"subset", fmt.Sprintf("%d windows; %s", s.Subset, train.lacks(s.Subset))}
+	case d.Test.N() < s.TestSubset:
+		return nil, &FieldError{"test_subset", fmt.Sprintf("%d windows; %s", s.TestSubset, test.lacks(s.TestSubset))}
+	case d.Test.N() == 0:
+		d.Notes = append(d.Notes, "nothing is tested: "+test.lacks(1))
 	}
 	return d, nil
+}
+
+// textShare is the part of a text that windows are cut from.
+type textShare struct {
+	key, what        string
+	bytes, all, size int                 // of the share, of the text, and of a window without the byte behind it
+	least            func(bytes int) int // of a text that has so many bytes in such a share
+}
+
+// shares returns the parts of a text of so many bytes: to train, and to test.
+func shares(all, size int) (train, test textShare) {
+	behind := all / textTestShare
+	train = textShare{"subset", "the first nine tenths", all - behind, all, size, func(n int) int { return (n*textTestShare - 1) / (textTestShare - 1) }}
+	test = textShare{"test_subset", "the last tenth", behind, all, size, func(n int) int { return n * textTestShare }}
+	return train, test
+}
+
+// lacks says how many bytes and windows there are, how many bytes so many windows take, and what to lower.
+func (p textShare) lacks(windows int) string {
+	there, need := max(0, p.bytes-1)/p.size, windows*p.size+1
+	advice := []string{fmt.Sprintf("a text of at least %d bytes", p.least(need))}
+	if context := (p.bytes - 1) / windows; context >= 1 {
+		advice = append([]string{fmt.Sprintf("model.context of at most %d", context)}, advice...)
+	}
+	if there > 0 {
+		advice = append([]string{fmt.Sprintf("data.%s of at most %d", p.key, there)}, advice...)
+	}
+	return fmt.Sprintf("%s of the text, %d of %d bytes, hold %s of model.context %d, and %d would need %d bytes: want %s", p.what, p.bytes, p.all, plural.Of(there, "window"), p.size, windows, need,
+		strings.Join(advice, ", or "))
 }
 
 // textOf reads a text, which may be compressed with gzip; without a path the embedded one.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -97,14 +98,63 @@ func TestASubsetOfWindowsHasTheSmallerOne(t *testing.T) {
 	}
 }
 
-func TestATextWithoutAWindowIsRefused(t *testing.T) {
+func TestATextThatIsTooShortSaysWhatItHasAndWhatWouldBeEnough(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.txt")
-	if err := os.WriteFile(path, []byte("too short"), 0o600); err != nil {
-		t.Fatal(err)
+	write := func(bytes int) {
+		if err := os.WriteFile(path, slices.Repeat([]byte("x"), bytes), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	var wrong *FormatError
-	if _, err := Load(t.Context(), Spec{Name: NameText, Path: path, Context: 9}); !errors.As(err, &wrong) || wrong.File != path {
-		t.Errorf("error %v, want a format error that names the file", err)
+	for _, c := range []struct {
+		name  string
+		bytes int
+		spec  Spec
+		key   string // of a field error; without one the error is of the file
+		want  string
+		// mended are settings that the error advises, with which the text is enough.
+		mended []Spec
+		least  int // bytes that are enough, and one less is not
+	}{
+		{"no window to train on", 9, Spec{Context: 9}, "",
+			"expected a window to train on: the first nine tenths of the text, 9 of 9 bytes, hold 0 windows of model.context 9, and 1 would need 10 bytes: want model.context of at most 8, or a text of at least 11 bytes",
+			[]Spec{{Context: 8}}, 11},
+		{"an empty text", 0, Spec{Context: 4}, "", "0 of 0 bytes, hold 0 windows of model.context 4, and 1 would need 5 bytes: want a text of at least 5 bytes", nil, 5},
+		{"fewer windows than a subset", 100, Spec{Context: 20, Subset: 5}, "subset",
+			"5 windows; the first nine tenths of the text, 90 of 100 bytes, hold 4 windows of model.context 20, and 5 would need 101 bytes: want data.subset of at most 4, or model.context of at most 17, or a text of at least 112 bytes",
+			[]Spec{{Context: 20, Subset: 4}, {Context: 17, Subset: 5}}, 112},
+		{"no window to test on", 300, Spec{Context: 64, TestSubset: 5}, "test_subset",
+			"5 windows; the last tenth of the text, 30 of 300 bytes, hold 0 windows of model.context 64, and 5 would need 321 bytes: want model.context of at most 5, or a text of at least 3210 bytes",
+			[]Spec{{Context: 5, TestSubset: 5}}, 3210},
+	} {
+		load := func(bytes int, s Spec) error {
+			write(bytes)
+			s.Name, s.Path = NameText, path
+			_, err := Load(t.Context(), s)
+			return err
+		}
+		err := load(c.bytes, c.spec)
+		var format *FormatError
+		var field *FieldError
+		if isField := errors.As(err, &field); isField != (c.key != "") || isField && field.Field != c.key || !isField && (!errors.As(err, &format) || format.File != path) ||
+			!strings.HasSuffix(err.Error(), c.want) {
+			t.Errorf("%s: %v\nwant %s", c.name, err, c.want)
+		}
+		for _, s := range c.mended {
+			if err := load(c.bytes, s); err != nil {
+				t.Errorf("%s: with %+v, as advised: %v", c.name, s, err)
+			}
+		}
+		if err := load(c.least, c.spec); err != nil {
+			t.Errorf("%s: with %d bytes, as advised: %v", c.name, c.least, err)
+		}
+		if load(c.least-1, c.spec) == nil {
+			t.Errorf("%s: %d bytes are enough, and more are advised", c.name, c.least-1)
+		}
+	}
+	write(300)
+	d := loadText(t, Spec{Path: path, Context: 64})
+	if notes := strings.Join(d.Notes, "\n"); d.Test.N() != 0 || !strings.HasPrefix(notes, "nothing is tested: the last tenth of the text, 30 of 300 bytes, hold 0 windows") {
+		t.Errorf("%d windows to test on, notes %q", d.Test.N(), notes)
 	}
 }
 

@@ -159,7 +159,11 @@ func (c *compiler) plan() error {
 	c.placeConcats()
 	c.setLifetimes()
 	for _, u := range c.units {
-		c.p.steps = append(c.p.steps, c.stepOf(u))
+		st, err := c.stepOf(u)
+		if err != nil {
+			return err
+		}
+		c.p.steps = append(c.p.steps, st)
 	}
 	for i, n := range c.outs {
 		if h := c.homeOf(n); h.st.output != i || h.off != 0 {
@@ -255,16 +259,16 @@ func (c *compiler) dropVirtual() {
 }
 
 // stepOf binds a unit to its memory.
-func (c *compiler) stepOf(u *unit) step {
+func (c *compiler) stepOf(u *unit) (step, error) {
 	switch {
 	case u.stack != nil && u.dtype == graph.Float32:
 		return stackStepOf[float32](c, u)
 	case u.stack != nil:
 		return stackStepOf[float64](c, u)
 	case u.fused && u.dtype == graph.Float32:
-		return fusedOf(c, u, vec.For[float32](c.set))
+		return fusedOf(c, u, vec.For[float32](c.set)), nil
 	case u.fused:
-		return fusedOf(c, u, vec.For[float64](c.set))
+		return fusedOf(c, u, vec.For[float64](c.set)), nil
 	}
-	return c.rows[u.nodes[0].Op()].alone(c, u)
+	return c.rows[u.nodes[0].Op()].alone(c, u), nil
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"shadowflow/graph"
@@ -225,5 +226,13 @@ func BenchmarkStacks(b *testing.B) {
 				b.ReportMetric(float64(p.PeakBytes())/1e6, "MB")
 			})
 		}
+	}
+}
+
+func TestAPartOfAProgramThatCannotBeMadeIsAnErrorAndNoPanic(t *testing.T) {
+	b := graph.NewBuilder()
+	x, y := b.Param("x", graph.Float64, 3), b.Param("y", graph.Float64, 3)
+	if _, err := planReplica([]graph.Value{x}, []graph.Value{x.Add(y)}, nil, 2); err == nil || !strings.Contains(err.Error(), `parameter "y", which is not among the inputs`) {
+		t.Errorf("%v", err)
 	}
 }

@@ -32,7 +32,7 @@ func (p part[T]) of(group int) []T {
 	return p.src.get()[group*p.step : (group+1)*p.step : (group+1)*p.step]
 }
 
-func stackStepOf[T graph.Float](c *compiler, u *unit) step {
+func stackStepOf[T graph.Float](c *compiler, u *unit) (step, error) {
 	st := u.stack
 	var outs []*graph.Node
 	for _, n := range st.made {
@@ -55,11 +55,15 @@ func stackStepOf[T graph.Float](c *compiler, u *unit) step {
 	for _, n := range outs {
 		s.outs = append(s.outs, partOf(n))
 	}
-	for _, inner := range c.replicaOf(st, outs, items).byWorker {
+	r, err := c.replicaOf(st, outs, items)
+	if err != nil {
+		return nil, err
+	}
+	for _, inner := range r.byWorker {
 		s.programs = append(s.programs, inner.p)
 		s.results = append(s.results, make([]Buffer, len(outs)))
 	}
-	return s
+	return s, nil
 }
 
 // together returns how many items are done at a time. It depends on shapes alone.
@@ -111,7 +115,7 @@ type copier struct {
 }
 
 // replicaOf plans the program of a stack, which makes outs of the stack's inputs; stacks that are alike have one.
-func (c *compiler) replicaOf(st *stack, outs []*graph.Node, items int) *replica {
+func (c *compiler) replicaOf(st *stack, outs []*graph.Node, items int) (*replica, error) {
 	r := &copier{b: graph.NewBuilder(), st: st, items: items, of: map[*graph.Node]graph.Value{}}
 	given := map[*graph.Node]facts{}
 	var in, out []graph.Value
@@ -124,26 +128,31 @@ func (c *compiler) replicaOf(st *stack, outs []*graph.Node, items int) *replica 
 		out = append(out, r.value(n))
 	}
 	key := keyOf(in, out, given)
-	if c.replicas[key] == nil {
-		c.replicas[key] = planReplica(in, out, given, c.pool.Workers())
+	if c.replicas[key] != nil {
+		return c.replicas[key], nil
 	}
-	return c.replicas[key]
+	planned, err := planReplica(in, out, given, c.pool.Workers())
+	if err != nil {
+		return nil, fmt.Errorf("%w, in the part of the program for %d of the items of a stack", err, items)
+	}
+	c.replicas[key] = planned
+	return planned, nil
 }
 
-func planReplica(in, out []graph.Value, given map[*graph.Node]facts, workers int) *replica {
+func planReplica(in, out []graph.Value, given map[*graph.Node]facts, workers int) (*replica, error) {
 	r := &replica{}
 	for range workers {
 		inner, err := newCompiler(in, out, Options{Threads: 1, whole: true})
-		if err == nil {
-			inner.given = given
-			err = inner.plan()
+		if err != nil {
+			return nil, err
 		}
-		if err != nil { // a part of a program that is without error
-			panic(fmt.Sprintf("engine: part of a program: %v", err))
+		inner.given = given
+		if err := inner.plan(); err != nil {
+			return nil, err
 		}
 		r.byWorker = append(r.byWorker, inner)
 	}
-	return r
+	return r, nil
 }
 
 // keyOf writes a program down.

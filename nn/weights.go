@@ -114,9 +114,15 @@ func (m *Model) Load(path string) (*State, error) {
 		return nil, err
 	}
 	if _, isCheckpoint := file.Metadata[checkpointVersion]; isCheckpoint {
-		return m.fromStateDict(path, slices.DeleteFunc(file.Tensors, func(t safetensors.Tensor) bool { return !m.has(t.Name) && !m.isBeside(t.Name) }))
+		return m.FromCheckpoint(path, file.Tensors)
 	}
 	return m.fromStateDict(path, file.Tensors)
+}
+
+// FromCheckpoint makes a state of the model's tensors among those of a run's checkpoint, which an error calls by a name. Tensors that do not fit are a *WeightsError.
+func (m *Model) FromCheckpoint(name string, tensors []safetensors.Tensor) (*State, error) {
+	ofModel := slices.DeleteFunc(slices.Clone(tensors), func(t safetensors.Tensor) bool { return !m.has(t.Name) && !m.isBeside(t.Name) })
+	return m.fromStateDict(name, ofModel)
 }
 
 // checkpointVersion is what the metadata of a run's checkpoint have, which holds what the optimizer remembers, too.

@@ -24,12 +24,15 @@ type Derivation struct {
 	signs  []modeq.Interval // of gradient sizes, without gaps
 }
 
-// Derive derives it from the definition of an optimizer that has formulas.
+// Derive derives it from the definition of an optimizer that has formulas. What is done to the gradient before these see it changes what g and H F stand for,
+// and not the formulas; SAM, whose gradient is that of no loss, is refused.
 func Derive(o config.Optimizer) (*Derivation, error) {
-	if err := o.Bare(); err != nil {
+	bare := o
+	bare.ClipValue, bare.ClipNorm, bare.L2 = 0, 0, 0
+	if err := bare.Bare(); err != nil {
 		return nil, err
 	}
-	r, err := o.Rule()
+	r, err := bare.Rule()
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +64,9 @@ func (d *Derivation) Text() string {
 	fmt.Fprintf(&w, "\nMemoryless field (every remembered gradient the same)\n  F = %s\n", d.Field)
 	fmt.Fprintf(&w, "\nModified equation of second order (full batch, memory full)\n  dtheta/dt = -F - lr C\n"+
 		"  C_j = kappa_j (H F)_j%s,  H the Hessian of the loss\n  kappa = %s\n", d.decayTerm(), d.Kappa)
+	for _, line := range gradientLines(d.optimizer.Conditioning()) {
+		fmt.Fprintf(&w, "  %s\n", line)
+	}
 	fmt.Fprintf(&w, "\nImplicit norm\n  %s\n", d.norm())
 	if len(d.limits) > 0 {
 		fmt.Fprintln(&w, "\nLimiting cases")
@@ -207,6 +213,9 @@ func (d *Derivation) LaTeX() string {
 			fmt.Sprintf(`%s:\quad F &\to %s, \quad \kappa \to %s \quad\text{(%s)}`, relation, l.Field.LaTeX(), l.Kappa.LaTeX(), effect))
 	}
 	fmt.Fprintf(&w, "\\begin{align*}\n%s\n\\end{align*}\n", strings.Join(lines, " \\\\\n"))
+	for _, s := range gradientLines(d.optimizer.Conditioning()) {
+		fmt.Fprintf(&w, "%% %s\n", s)
+	}
 	for _, s := range d.Sentences() {
 		fmt.Fprintf(&w, "%% %s\n", s)
 	}
@@ -243,7 +252,7 @@ func (d *Derivation) MarshalJSON() ([]byte, error) {
 	e.SetEscapeHTML(false) // the encoder that asks escapes if it should
 	err := e.Encode(map[string]any{
 		"optimizer": d.optimizer.String(), "update": d.rule.Memory.Formula.String(), "field": d.Field.String(), "kappa": d.Kappa.String(),
-		"norm": d.Norm, "values": d.Values, "limits": limits, "signs": intervals, "sentences": d.Sentences(), "conventions": d.optimizer.Conventions(),
+		"norm": d.Norm, "values": d.Values, "limits": limits, "signs": intervals, "sentences": d.Sentences(), "conventions": d.optimizer.Conventions(), "gradient": gradientText(d.optimizer.Conditioning()),
 	})
 	return out.Bytes(), err
 }

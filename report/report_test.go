@@ -248,6 +248,21 @@ func TestOneStepOnOneExampleIsSaidInTheSingular(t *testing.T) {
 	}
 }
 
+func TestAWarmupIsNamedWhereThereIsOne(t *testing.T) {
+	for _, c := range []struct {
+		schedule config.Schedule
+		want     string
+	}{
+		{config.Schedule{Shape: "cosine"}, "schedule cosine"},
+		{config.Schedule{Shape: "cosine", Warmup: 20}, "schedule cosine with a warmup of 20 steps"},
+		{config.Schedule{Shape: "constant", Warmup: 1}, "schedule constant with a warmup of 1 step"},
+	} {
+		if got := saySchedule(c.schedule); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.schedule, got, c.want)
+		}
+	}
+}
+
 func TestThinningKeepsPeaks(t *testing.T) {
 	var x, y []float64
 	for i := range 100_000 {

@@ -31,6 +31,15 @@ func (r *Report) Sentences() []string {
 	return out
 }
 
+// saySchedule names a schedule, and its warmup where it has one.
+func saySchedule(s config.Schedule) string {
+	text := "schedule " + s.Shape
+	if s.Warmup > 0 {
+		text += " with a warmup of " + plural.Of(s.Warmup, "step")
+	}
+	return text
+}
+
 func (r *Report) saySetting() string {
 	o := r.Config.Optimizer
 	settings := []string{"lr " + number(o.LR)}
@@ -49,7 +58,7 @@ func (r *Report) saySetting() string {
 		}
 	}
 	if shape := r.Config.Schedule; shape.Warmup > 0 || shape.Shape != "constant" {
-		settings = append(settings, fmt.Sprintf("schedule %s with a warmup of %s", shape.Shape, plural.Of(shape.Warmup, "step")))
+		settings = append(settings, saySchedule(shape))
 	}
 	if with := o.Conditioning(); with.Active() {
 		settings = append(settings, with.String())

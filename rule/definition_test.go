@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -303,8 +304,13 @@ func TestBuiltInsAreReadFromTheirFilesAndDocumented(t *testing.T) {
 			if err != nil || !reflect.DeepEqual(again, d) || d.Name != name {
 				t.Errorf("%+v, %v, want %+v", again, err, d)
 			}
-			if d.Title == "" || d.Paper == "" && name != "gd" {
+			if d.Title == "" || d.Paper == "" {
 				t.Errorf("title %q, paper %q", d.Title, d.Paper)
+			}
+			// Where implementations disagree, or that they do not, is said at the beginning, of those that people have.
+			head, _, _ := strings.Cut(string(src), "optimizer:\n")
+			if said := regexp.MustCompile(`PyTorch|torch\.optim|optax|pytorch_optimizer`); !strings.HasPrefix(head, "# ") || !said.MatchString(head) {
+				t.Errorf("it begins with %q, and says of no library what differs there", head)
 			}
 			keys, err := Keys(name)
 			if err != nil || keys[0].Name != "lr" {

@@ -34,7 +34,7 @@ type Decay struct {
 var conditioningKeys = []string{"clip_value", "clip_norm", "l2", "sam", "preset", "groups", "match", "dims", "lr_scale"}
 
 // Active reports whether anything is done to the gradient.
-func (c Conditioning) Active() bool { return c.clips() || c.Decaying() }
+func (c Conditioning) Active() bool { return c.Clips() || c.Decaying() }
 
 // Decaying reports whether coupled decay is added.
 func (c Conditioning) Decaying() bool {
@@ -63,7 +63,8 @@ type keyed struct {
 	v   float64
 }
 
-func (c Conditioning) clips() bool { return c.ClipValue != 0 || c.ClipNorm != 0 }
+// Clips reports whether anything is clipped.
+func (c Conditioning) Clips() bool { return c.ClipValue != 0 || c.ClipNorm != 0 }
 
 // Validate says which number is wrong, by the config's key.
 func (c Conditioning) Validate() error {
@@ -86,8 +87,8 @@ func (c Conditioning) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// softening is what PyTorch adds to the norm.
-const softening = 1e-6
+// Softening is what PyTorch adds to the norm.
+const Softening = 1e-6
 
 // Of returns the gradient that the optimizer sees, of all parameters, as graph code.
 func (c Conditioning) Of(g, theta graph.Value) graph.Value {
@@ -97,7 +98,7 @@ func (c Conditioning) Of(g, theta graph.Value) graph.Value {
 	if c.ClipNorm > 0 {
 		norm := g.Square().Sum().Sqrt()
 		if c.PyTorch {
-			norm = norm.Add(norm.Like(softening))
+			norm = norm.Add(norm.Like(Softening))
 		}
 		bound := norm.Like(c.ClipNorm)
 		// A gradient of 0 is not clipped, and has the derivative of what it is.
@@ -158,7 +159,7 @@ func Clip[T graph.Float](c Conditioning, g []T) Clipped {
 	out := Clipped{Factor: 1, Share: float64(count) / float64(len(g))}
 	norm := math.Sqrt(square)
 	if c.PyTorch {
-		norm += softening
+		norm += Softening
 	}
 	if c.ClipNorm > 0 && norm > c.ClipNorm {
 		out.Factor = c.ClipNorm / norm

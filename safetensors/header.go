@@ -197,7 +197,7 @@ func (p *headerParser) entry(name string) (entry, error) {
 	if of == nil {
 		return e, p.fail("dtype %.120q: want %s", e.dtype, readable)
 	}
-	bytes, ok := product(append([]uint64{uint64(of.size)}, e.shape...))
+	bytes, ok := product(append([]uint64{uint64(of.Size)}, e.shape...))
 	if !ok || bytes != e.end-e.begin {
 		return e, p.fail("data_offsets [%d, %d] hold %d bytes, which shape %v of type %.120s does not fill",
 			e.begin, e.end, e.end-e.begin, e.shape, e.dtype)

@@ -57,7 +57,7 @@ func Read(r io.Reader, size int64) (*File, error) {
 func need(entries []entry) (bytes int64) {
 	for _, e := range entries {
 		of := elements[e.dtype]
-		bytes += int64(e.end-e.begin) / int64(of.size) * int64(of.width())
+		bytes += int64(e.end-e.begin) / int64(of.Size) * int64(width(of))
 	}
 	return bytes
 }
@@ -98,15 +98,15 @@ func readTensor(r io.Reader, e entry) (Tensor, error) {
 		shape[i] = int(d)
 	}
 	of := elements[e.dtype]
-	width := of.size
-	t := Tensor{Name: e.name, Shape: shape, Data: of.newData(int(e.end-e.begin) / width)}
+	width := of.Size
+	t := Tensor{Name: e.name, Shape: shape, Data: newData(of, int(e.end-e.begin)/width)}
 	block := make([]byte, min(1<<15, int(e.end-e.begin)))
 	for at := 0; at < int(e.end-e.begin)/width; at += len(block) / width {
 		part := block[:min(len(block), int(e.end-e.begin)-at*width)]
 		if _, err := io.ReadFull(r, part); err != nil {
 			return t, err
 		}
-		of.decode(t.Data, at, part)
+		decode(of, t.Data, at, part)
 	}
 	return t, nil
 }

@@ -73,23 +73,6 @@ func TestNarrowTypesAreReadAsWideOnes(t *testing.T) {
 	}
 }
 
-func TestHalfPrecisionCoversItsRange(t *testing.T) {
-	for bits, want := range map[uint16]float64{
-		0x0000: 0, 0x0001: math.Ldexp(1, -24), 0x03ff: math.Ldexp(1023, -24), 0x0400: math.Ldexp(1, -14), 0x3c00: 1, 0xc000: -2,
-		0x7bff: 65504, 0x7c00: math.Inf(1), 0xfc00: math.Inf(-1),
-	} {
-		if got := float64(Half(bits)); got != want {
-			t.Errorf("0x%04x is %v, want %v", bits, got, want)
-		}
-	}
-	if got := Half(0x8000); got != 0 || !math.Signbit(float64(got)) {
-		t.Errorf("0x8000 is %v, want -0", got)
-	}
-	if got := Half(0x7e00); got == got {
-		t.Errorf("0x7e00 is %v, want NaN", got)
-	}
-}
-
 func TestArraysOfManyBlocksReadBack(t *testing.T) {
 	long := make([]float64, 10_001)
 	for i := range long {
@@ -138,7 +121,7 @@ func TestDataIsAlignedToItsType(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if at := uint64(8+n) + e.begin; at%uint64(elements[e.dtype].size) != 0 {
+		if at := uint64(8+n) + e.begin; at%uint64(elements[e.dtype].Size) != 0 {
 			t.Errorf("tensor %q of type %s starts at byte %d", e.name, e.dtype, at)
 		}
 	}

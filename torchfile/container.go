@@ -10,6 +10,7 @@ import (
 
 	"github.com/nlpodyssey/gopickle/types"
 
+	"shadowflow/internal/element"
 	"shadowflow/internal/memory"
 )
 
@@ -32,7 +33,7 @@ func (l *loader) load(id any) (any, error) {
 		}
 		return nil, wrong
 	}
-	of, isElement := tuple.Get(1).(*element)
+	of, isElement := tuple.Get(1).(*element.Type)
 	key, isText := tuple.Get(2).(string)
 	count, isWhole := tuple.Get(4).(int)
 	if !isElement || !isText || !isWhole {
@@ -47,10 +48,10 @@ func (l *loader) load(id any) (any, error) {
 		}
 		return s, nil
 	}
-	if count < 0 || int64(count) > l.left/int64(of.size) {
+	if count < 0 || int64(count) > l.left/int64(of.Size) {
 		return nil, malformed("storage %.100q has %d elements, which the file cannot hold: it is cut short or damaged", key, count)
 	}
-	l.left -= int64(count) * int64(of.size)
+	l.left -= int64(count) * int64(of.Size)
 	s := &storage{of: of, count: count}
 	l.storages[key] = s
 	if l.fill != nil {
@@ -61,10 +62,10 @@ func (l *loader) load(id any) (any, error) {
 
 // read sets a storage's bytes.
 func (s *storage) read(key string, r io.Reader) error {
-	if err := memory.Check(int64(s.count) * int64(s.of.size)); err != nil {
+	if err := memory.Check(int64(s.count) * int64(s.of.Size)); err != nil {
 		return malformed("storage %.100q of %d elements %v", key, s.count, err)
 	}
-	s.data = make([]byte, s.count*s.of.size)
+	s.data = make([]byte, s.count*s.of.Size)
 	if _, err := io.ReadFull(r, s.data); err != nil {
 		return malformed("the elements of storage %.100q cannot be read (%v): the file is cut short or damaged", key, err)
 	}
@@ -190,7 +191,7 @@ func (l *loader) readSequence(in *bufio.Reader) (any, error) {
 		}
 	}
 	for key, s := range l.storages {
-		if len(s.data) != s.count*s.of.size {
+		if len(s.data) != s.count*s.of.Size {
 			return nil, malformed("storage %.100q has no elements: the file is damaged", key)
 		}
 	}

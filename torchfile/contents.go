@@ -46,7 +46,7 @@ func (f *File) tensors(dict []types.DictEntry) ([]safetensors.Tensor, error) {
 		if !isText || !ok {
 			return nil, malformed("%.100q is %s in it, want tensors by their names (its keys: %s): %s", keyText(e.Key), describe(e.Value), keysOf(dict), Advice)
 		}
-		if t.from.of.i64 != nil {
+		if t.from.of.I64 != nil {
 			if left -= int64(t.count); left < 0 && t.count > 1 {
 				return nil, malformed("tensor %.100q of whole numbers is larger than the file", name)
 			}

@@ -170,7 +170,7 @@ func (r *reading) remembered(i int, dict []types.DictEntry) (*Remembered, error)
 				of.Numbers[name] = v.number()
 				continue
 			}
-			if v.from.of.i64 != nil {
+			if v.from.of.I64 != nil {
 				return nil, malformed("state[%d].%.100s holds whole numbers, want floating-point ones", i, name)
 			}
 			of.Arrays = append(of.Arrays, v.array(name))

@@ -1,40 +1,24 @@
 package torchfile
 
 import (
-	"encoding/binary"
-	"math"
 	"strings"
 
 	"github.com/nlpodyssey/gopickle/types"
 
+	"shadowflow/internal/element"
 	"shadowflow/safetensors"
 )
 
-// element is a type of elements: its size in a file, and one function that reads it.
-type element struct {
-	size int
-	f32  func(b []byte) float32
-	f64  func(b []byte) float64
-	i64  func(b []byte) int64
-}
-
-// elements are the types by the names of their storages in module torch.
-var elements = map[string]*element{
-	"FloatStorage":    {size: 4, f32: func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }},
-	"HalfStorage":     {size: 2, f32: func(b []byte) float32 { return safetensors.Half(binary.LittleEndian.Uint16(b)) }},
-	"BFloat16Storage": {size: 2, f32: func(b []byte) float32 { return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16) }},
-	"DoubleStorage":   {size: 8, f64: func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) }},
-	"LongStorage":     {size: 8, i64: func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) }},
-	"IntStorage":      {size: 4, i64: func(b []byte) int64 { return int64(int32(binary.LittleEndian.Uint32(b))) }},
-	"ShortStorage":    {size: 2, i64: func(b []byte) int64 { return int64(int16(binary.LittleEndian.Uint16(b))) }},
-	"CharStorage":     {size: 1, i64: func(b []byte) int64 { return int64(int8(b[0])) }},
-	"ByteStorage":     {size: 1, i64: func(b []byte) int64 { return int64(b[0]) }},
-	"BoolStorage":     {size: 1, i64: func(b []byte) int64 { return int64(b[0]) }},
+// elements are the types of elements by the names of their storages in module torch.
+var elements = map[string]*element.Type{
+	"FloatStorage": element.Float32, "HalfStorage": element.Float16, "BFloat16Storage": element.BFloat16, "DoubleStorage": element.Float64,
+	"LongStorage": element.Int64, "IntStorage": element.Int32, "ShortStorage": element.Int16, "CharStorage": element.Int8,
+	"ByteStorage": element.Uint8, "BoolStorage": element.Bool,
 }
 
 // storage is the elements that tensors are views of. In the older format its bytes come when the tensors are known.
 type storage struct {
-	of    *element
+	of    *element.Type
 	count int // of elements
 	data  []byte
 }
@@ -124,7 +108,7 @@ func rebuildTensor(args []any) (any, error) {
 func (t *tensor) setBits(v any) error {
 	bits, _ := entriesOf(v)
 	t.negative = lookup(bits, "neg") == true
-	if lookup(bits, "conj") == true || t.negative && t.from.of.i64 != nil {
+	if lookup(bits, "conj") == true || t.negative && t.from.of.I64 != nil {
 		return malformed("it holds a tensor of whole numbers that is to be negated, or one to be conjugated: " +
 			"save t.resolve_neg().resolve_conj() in its place")
 	}
@@ -167,7 +151,7 @@ func wholes(v any) ([]int, bool) {
 func gather[T float32 | float64 | int64](t *tensor, read func(b []byte) T) []T {
 	out := make([]T, t.count)
 	index := make([]int, len(t.size))
-	at, width := t.offset, t.from.of.size
+	at, width := t.offset, t.from.of.Size
 	for i := range out {
 		if out[i] = read(t.from.data[at*width:]); t.negative {
 			out[i] = -out[i]
@@ -188,12 +172,12 @@ func gather[T float32 | float64 | int64](t *tensor, read func(b []byte) T) []T {
 func (t *tensor) array(name string) safetensors.Tensor {
 	out := safetensors.Tensor{Name: name, Shape: t.size}
 	switch e := t.from.of; {
-	case e.f32 != nil:
-		out.Data = func() []float32 { return gather(t, e.f32) }
-	case e.f64 != nil:
-		out.Data = func() []float64 { return gather(t, e.f64) }
+	case e.F32 != nil:
+		out.Data = func() []float32 { return gather(t, e.F32) }
+	case e.F64 != nil:
+		out.Data = func() []float64 { return gather(t, e.F64) }
 	default:
-		out.Data = gather(t, e.i64)
+		out.Data = gather(t, e.I64)
 	}
 	return out
 }
@@ -201,11 +185,11 @@ func (t *tensor) array(name string) safetensors.Tensor {
 // number returns the only element of a tensor without dimensions.
 func (t *tensor) number() float64 {
 	switch e := t.from.of; {
-	case e.f32 != nil:
-		return float64(gather(t, e.f32)[0])
-	case e.f64 != nil:
-		return gather(t, e.f64)[0]
+	case e.F32 != nil:
+		return float64(gather(t, e.F32)[0])
+	case e.F64 != nil:
+		return gather(t, e.F64)[0]
 	default:
-		return float64(gather(t, e.i64)[0])
+		return float64(gather(t, e.I64)[0])
 	}
 }

@@ -228,15 +228,24 @@ func CheckConfig(dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return noDir(dir)
 	}
+	if err := CheckFile(dir, configFile); err != nil {
+		return err
+	}
+	_, err := ReadConfig(dir)
+	return err
+}
+
+// CheckFile refuses a file of a run that has ended, which is not the one that it ended with. Of one that has not, and of files that it does not
+// end with, nothing is known.
+func CheckFile(dir, name string) error {
 	s, err := readSums(dir)
 	if err != nil {
 		return err
 	}
-	if err := s.check(dir, configFile); err != nil {
+	if err := s.check(dir, name); err != nil {
 		return fmt.Errorf("%w; put it back as it was", err)
 	}
-	_, err = ReadConfig(dir)
-	return err
+	return nil
 }
 
 // ErrNoResult says that a run's result is damaged.

@@ -42,11 +42,30 @@ func Open(path string) (*Dir, error) {
 // from step 0. The notes say what is wrong with newer ones. The error says that columns or history were altered, and that
 // nothing can be gone on from. Nothing in the directory changes.
 func (d *Dir) Newest(use func(*Checkpoint) (bool, error)) (c *Checkpoint, notes []string, err error) {
-	names, err := d.checkpoints()
+	c, notes, err = newest(d.path, use)
+	if c != nil && len(notes) > 0 {
+		notes = append(notes, fmt.Sprintf("resuming from %s, step %d", c.name, c.Step))
+	}
+	return c, notes, err
+}
+
+// Latest returns the newest checkpoint, as [Dir.Newest] does, of the run in a directory that another process may have: nil where none is whole yet. The
+// notes say what is wrong with newer ones.
+func Latest(dir string) (c *Checkpoint, notes []string, err error) {
+	all := func(*Checkpoint) (bool, error) { return true, nil }
+	c, notes, err = newest(dir, all)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errAltered) { // the run goes on meanwhile: two newer ones were written, or a resumed one was cut off
+		c, notes, err = newest(dir, all)
+	}
+	return c, notes, err
+}
+
+func newest(dir string, use func(*Checkpoint) (bool, error)) (c *Checkpoint, notes []string, err error) {
+	names, err := checkpointsOf(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	columns, history, err := recordedIn(d.path)
+	columns, history, err := recordedIn(dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -54,9 +73,9 @@ func (d *Dir) Newest(use func(*Checkpoint) (bool, error)) (c *Checkpoint, notes 
 	passed := false
 	slices.Reverse(names)
 	for _, name := range names {
-		c, err := openCheckpoint(d.file(name))
+		c, err := openCheckpoint(filepath.Join(dir, name))
 		if err == nil {
-			err = c.belongsTo(d.path, columns, history)
+			err = c.belongsTo(dir, columns, history)
 		}
 		switch {
 		case errors.Is(err, errAltered):
@@ -75,9 +94,6 @@ func (d *Dir) Newest(use func(*Checkpoint) (bool, error)) (c *Checkpoint, notes 
 		case !taken:
 			passed = true
 			continue
-		}
-		if len(notes) > 0 {
-			notes = append(notes, fmt.Sprintf("resuming from %s, step %d", name, c.Step))
 		}
 		return c, notes, nil
 	}
@@ -186,12 +202,15 @@ func (d *Dir) WriteCheckpoint(c *Checkpoint) error {
 	return nil
 }
 
-// checkpoints returns the names of the checkpoints' files, the oldest first; that of a run that has ended is newer than another of its step.
-func (d *Dir) checkpoints() ([]string, error) {
-	entries, err := os.ReadDir(d.path)
+func (d *Dir) checkpoints() ([]string, error) { return checkpointsOf(d.path) }
+
+// checkpointsOf returns the names of the files of the checkpoints in a run directory, the oldest first; that of a run that has ended is newer than another of
+// its step.
+func checkpointsOf(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), checkpointPrefix) && strings.HasSuffix(e.Name(), ".ckpt") {
-			return nil, fmt.Errorf("%s is of an earlier version of the program: resume the run with that", filepath.Join(d.path, e.Name()))
+			return nil, fmt.Errorf("%s is of an earlier version of the program: resume the run with that", filepath.Join(dir, e.Name()))
 		}
 	}
 	return checkpointsAmong(entries), err

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"shadowflow/experiment/config"
+	"shadowflow/internal/plural"
 	"shadowflow/nn"
 )
 
-// perSecond is about how many operations of a language model's gradient one core does in a second, in float32.
-const perSecond = 3e10
+// assumedRate is how many operations of a language model's gradient, in float32, a core is taken to do in a second: about what cores with AVX2 do
+// (examples/folio on two). The note that rests on it says so.
+const assumedRate = 3e10
 
 // longGradient is how long a gradient may take without a word.
 const longGradient = 5 * time.Second
@@ -29,13 +31,14 @@ func textNotes(c *config.Config, model *nn.Model, windows, threads int) (notes [
 	}
 	tokens := model.Input()[0]
 	operations := 6 * float64(model.NumParams()) * float64(windows) * float64(tokens)
-	rate := perSecond * float64(threads)
+	rate := assumedRate * float64(threads)
 	if c.DType == "float64" {
 		rate /= 2
 	}
 	if takes := time.Duration(operations / rate * float64(time.Second)); !c.Batch.Mini() && takes > longGradient {
-		notes = append(notes, fmt.Sprintf("batch.mode full: each gradient is over all %d windows of %d bytes, and takes about %v here; a step takes one, and what is measured "+
-			"several. data.subset takes fewer windows, batch: {mode: shuffled, size: 32} so many a step", windows, tokens, takes.Round(time.Second)))
+		notes = append(notes, fmt.Sprintf("batch.mode full: each gradient is over all %d windows of %d bytes, %.1e operations, about %v at %.1e a second, with %s; "+
+			"a step takes one gradient, and what is measured several. data.subset takes fewer windows, batch: {mode: shuffled, size: 32} so many a step",
+			windows, tokens, operations, takes.Round(time.Second), rate, plural.Of(threads, "thread")))
 	}
 	return notes
 }

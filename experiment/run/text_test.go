@@ -1,9 +1,7 @@
 package run
 
 import (
-	"bytes"
 	"math"
-	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,52 +65,5 @@ func TestTextAndLanguageModelNeedEachOther(t *testing.T) {
 		if _, err := NewProblem[float64](t.Context(), parse(t, smallText, override)); err == nil || !strings.Contains(err.Error(), "gpt") {
 			t.Errorf("%s: error %v", override, err)
 		}
-	}
-}
-
-func TestASampleIsThatOfItsSeed(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	if _, err := Run(t.Context(), parse(t, smallText, "threads=1"), dir, Options{}); err != nil {
-		t.Fatal(err)
-	}
-	sample := func(s Sampling) string {
-		var w bytes.Buffer
-		if err := Sample(t.Context(), dir, s, &w); err != nil {
-			t.Fatal(err)
-		}
-		return w.String()
-	}
-	one := sample(Sampling{Prompt: "longer than six", Length: 20, Temperature: 1, Seed: 3})
-	if len(one) != len("longer than six")+20 || !strings.HasPrefix(one, "longer than six") {
-		t.Errorf("sample %q", one)
-	}
-	if again := sample(Sampling{Prompt: "longer than six", Length: 20, Temperature: 1, Seed: 3}); again != one {
-		t.Errorf("the same seed gives %q and %q", one, again)
-	}
-	if other := sample(Sampling{Prompt: "longer than six", Length: 20, Temperature: 1, Seed: 4}); other == one {
-		t.Error("another seed gives the same text")
-	}
-	if a, b := sample(Sampling{Length: 5, Seed: 1}), sample(Sampling{Length: 5, Seed: 2}); a != b {
-		t.Errorf("at temperature 0 seeds give %q and %q", a, b)
-	}
-	for _, s := range []Sampling{{Length: -1}, {Temperature: -1}, {Temperature: math.NaN()}} {
-		if Sample(t.Context(), dir, s, &bytes.Buffer{}) == nil {
-			t.Errorf("%+v: no error", s)
-		}
-	}
-}
-
-func TestDrawsHaveTheModelsFrequencies(t *testing.T) {
-	logits := make([]float64, 256)
-	for b := range logits {
-		logits[b] = -40
-	}
-	logits['a'], logits['b'] = math.Log(3)*2, 0
-	counts, r := map[byte]int{}, rand.New(rand.NewPCG(1, 1))
-	for range 10_000 {
-		counts[draw(logits, 2, r.Float64())]++
-	}
-	if share := float64(counts['a']) / 10_000; math.Abs(share-0.75) > 0.015 || counts['a']+counts['b'] != 10_000 {
-		t.Errorf("%v, want three quarters a and one quarter b", counts)
 	}
 }

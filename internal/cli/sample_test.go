@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,6 +28,27 @@ func TestALanguageModelIsTrainedAndSampled(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(sample("--seed", "5", "--json")), &inJSON); err != nil || string(inJSON.Bytes)+"\n" != one || !strings.HasPrefix(inJSON.Text, "To be") {
 		t.Errorf("%v: in JSON it is %q, %q", err, inJSON.Text, inJSON.Bytes)
+	}
+	if _, stderr, _ := shadowflow("sample", dir); stderr != "" {
+		t.Errorf("of a run that has ended it says %q", stderr)
+	}
+
+	// as a kill before the result leaves it
+	for _, name := range []string{"result.json", "SHA256SUMS", "weights.safetensors"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, stderr, code := shadowflow("sample", dir, "--prompt", "To be", "--length", "12", "--seed", "5")
+	if code != exitDone || text != one || !strings.Contains(stderr, dir+" has not ended: the weights are those of its newest checkpoint, behind 4 of 4 steps") {
+		t.Errorf("code %d: %q, and says %q", code, text, stderr)
+	}
+	var ofCheckpoint struct {
+		Step  int
+		Ended bool
+	}
+	if err := json.Unmarshal([]byte(sample("--json")), &ofCheckpoint); err != nil || ofCheckpoint.Step != 4 || ofCheckpoint.Ended {
+		t.Errorf("%v: in JSON %+v", err, ofCheckpoint)
 	}
 }
 
