@@ -9,6 +9,8 @@ import (
 	"io"
 	"slices"
 	"strconv"
+
+	"shadowflow/internal/plural"
 )
 
 // FolioAttribution says where the embedded text comes from.
@@ -50,7 +52,7 @@ func readText(ctx context.Context, s Spec) (*Dataset, error) {
 	}
 	if d.Train.N() == 0 {
 		return nil, &FormatError{File: s.Path, Offset: int64(len(text)), Got: "the file ends",
-			Want: fmt.Sprintf("text of at least one window, %d bytes of nine tenths of it", size+1)}
+			Want: fmt.Sprintf("text of at least one window, %s of nine tenths of it", plural.Count(size+1, "byte"))}
 	}
 	return d, nil
 }
