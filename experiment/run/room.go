@@ -114,9 +114,13 @@ func roomFor(c *config.Config, s Subject) error {
 		room.Data = 0
 	}
 	if err := memory.Check(room.Bytes()); err != nil {
-		return fmt.Errorf("the run of %d parameters, with what is measured along it and moves beside it, %w (vectors of parameters take %s, programs %s): "+
+		parts := "vectors of parameters take " + memory.Format(room.Vectors)
+		if room.Programs > 0 { // else they were not asked
+			parts += ", programs " + memory.Format(room.Programs)
+		}
+		return fmt.Errorf("the run of %d parameters, with what is measured along it and moves beside it, %w (%s): "+
 			"want fewer parameters, dtype float32, or less of record.sharpness, record.bias, record.state (0: none), beside and batch.physical",
-			s.Dim, err, memory.Format(room.Vectors), memory.Format(room.Programs))
+			s.Dim, err, parts)
 	}
 	return nil
 }
