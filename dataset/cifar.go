@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"shadowflow/internal/plural"
 )
 
 // The binary versions of CIFAR-10 and CIFAR-100 (A. Krizhevsky, 2009,
@@ -128,7 +130,7 @@ func (l cifarLayout) join(files cifarFiles) (cifarBatch, error) {
 		batch := files.batches[name]
 		if len(batch.labels) != len(first.labels) {
 			return cifarBatch{}, &FormatError{File: batch.file, Offset: int64(len(batch.labels) * l.record()),
-				Got:  fmt.Sprintf("the end of the file after %d images", len(batch.labels)),
+				Got:  fmt.Sprintf("the end of the file after %s", plural.Count(len(batch.labels), "image")),
 				Want: fmt.Sprintf("%d as in %s", len(first.labels), l.train[0])}
 		}
 		all.pixels = append(all.pixels, batch.pixels...)
@@ -210,7 +212,7 @@ func (l cifarLayout) readArchive(c *cursor) (cifarFiles, error) {
 			return cifarFiles{}, c.ended(err, "a tar archive's next file, or its end")
 		}
 		if header.Size > cifarMaxArchive-c.off {
-			return cifarFiles{}, c.fail(c.off, fmt.Sprintf("%.80q of %d bytes", header.Name, header.Size), fmt.Sprintf("an archive of at most %d", cifarMaxArchive))
+			return cifarFiles{}, c.fail(c.off, fmt.Sprintf("%.80q of %s", header.Name, plural.Count(header.Size, "byte")), fmt.Sprintf("an archive of at most %d", cifarMaxArchive))
 		}
 		if err := l.readMember(c.file, header.Name, archive, &out); err != nil {
 			return cifarFiles{}, err

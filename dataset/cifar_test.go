@@ -148,7 +148,7 @@ func TestWrongCIFARFilesAreRefusedWithNameOffsetAndExpectation(t *testing.T) {
 		{"cut within an image", func(f map[string][]byte) { f["data_batch_2.bin"] = f["data_batch_2.bin"][:5000] },
 			"data_batch_2.bin): byte 5000: the file ends; expected whole records of 3073 bytes, image 1 is cut"},
 		{"cut between images", func(f map[string][]byte) { f["data_batch_4.bin"] = f["data_batch_4.bin"][:3073] },
-			"data_batch_4.bin): byte 3073: the end of the file after 1 images; expected 2 as in data_batch_1.bin"},
+			"data_batch_4.bin): byte 3073: the end of the file after 1 image; expected 2 as in data_batch_1.bin"},
 		{"empty", func(f map[string][]byte) { f["test_batch.bin"] = nil },
 			"test_batch.bin): byte 0: the file ends; expected whole records"},
 		{"wrong label", func(f map[string][]byte) { f["data_batch_3.bin"][3073] = 10 },

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"shadowflow/internal/plural"
 	"shadowflow/schema"
 	"slices"
 	"strconv"
@@ -167,7 +168,7 @@ func (r *tableReader) header() error {
 		return err
 	}
 	if len(names) > csvMaxColumns {
-		return &FormatError{File: r.c.file, Line: 1, Got: fmt.Sprintf("%d columns", len(names)),
+		return &FormatError{File: r.c.file, Line: 1, Got: plural.Count(len(names), "column"),
 			Want: fmt.Sprintf("at most %d", csvMaxColumns)}
 	}
 	numbers, seen := 0, map[string]bool{}
@@ -200,7 +201,7 @@ func (r *tableReader) next() ([]string, error) {
 	case err != nil && r.c.off >= r.most:
 		return nil, r.c.fail(r.c.off, "more bytes", fmt.Sprintf("a table of less than %d", r.most))
 	case errors.As(err, &parse) && parse.Err == csv.ErrFieldCount:
-		return nil, &FormatError{File: r.c.file, Line: parse.StartLine, Got: fmt.Sprintf("%d cells", len(row)),
+		return nil, &FormatError{File: r.c.file, Line: parse.StartLine, Got: plural.Count(len(row), "cell"),
 			Want: fmt.Sprintf("%d, one for each column", len(r.names)), Err: err}
 	case errors.As(err, &parse):
 		return nil, &FormatError{File: r.c.file, Line: parse.Line, Got: fmt.Sprintf("at character %d: %v", parse.Column, parse.Err),

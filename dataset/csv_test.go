@@ -125,7 +125,7 @@ func TestWrongCellsAreRefusedByLineAndColumn(t *testing.T) {
 		"a number below float64":   {"x,y\n1,2\n2e-400,2\n", "", `"2e-400"; expected a finite number`},
 		"infinity":                 {"x,y\n1,2\ninf,2\n", "", `"inf"; expected a finite number`},
 		"a quoted line break":      {"x,y\n\"1\n\",2\nred,3\n", "", `line 4, column "x"`},
-		"a short row":              {"x,y\n1,2\n3\n", "", "line 3: 1 cells; expected 2"},
+		"a short row":              {"x,y\n1,2\n3\n", "", "line 3: 1 cell; expected 2"},
 		"an open quote":            {"x,y\n1,2\n\"3,4\n", "", "line 3: at character "},
 		"no rows":                  {"x,y\n", "", "line 2: the file ends"},
 		"nothing":                  {"", "", "line 1: the file ends; expected a line of column names"},

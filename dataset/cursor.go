@@ -135,9 +135,6 @@ func withFile(ctx context.Context, path string, parse func(*cursor) error) error
 		return err
 	}
 	defer f.Close()
-	if userfile.IsPointer(f) {
-		return &FormatError{File: path, Got: "not the data" + userfile.Explain(f), Want: wantData}
-	}
 	r, err := maybeGunzip(path, &contextReader{ctx, f})
 	if err != nil {
 		return err

@@ -11,6 +11,8 @@ package dataset
 import (
 	"fmt"
 	"slices"
+
+	"shadowflow/internal/plural"
 )
 
 // Dataset is data for classification or regression, whole in memory.
@@ -121,7 +123,7 @@ func newPart[T raw](shape []int, x []T, n int, p Part) (Part, error) {
 		return Part{}, err
 	}
 	if len(x)%size != 0 || len(x)/size != n {
-		return Part{}, fmt.Errorf("dataset: %d values and %d labels; expected %d values (shape %v) a label", len(x), n, size, shape)
+		return Part{}, fmt.Errorf("dataset: %s and %s; expected %s (shape %v) a label", plural.Count(len(x), "value"), plural.Count(n, "label"), plural.Count(size, "value"), shape)
 	}
 	p.Shape = slices.Clone(shape)
 	switch x := any(x).(type) {

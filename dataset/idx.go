@@ -3,6 +3,8 @@ package dataset
 import (
 	"context"
 	"fmt"
+
+	"shadowflow/internal/plural"
 )
 
 // IDX, the format of MNIST and its relatives (http://yann.lecun.com/exdb/mnist):
@@ -95,7 +97,7 @@ func parseIDXImages(c *cursor) (Part, error) {
 		return Part{}, c.fail(4, fmt.Sprintf("%d images of %dx%d bytes", dims[0], dims[1], dims[2]),
 			fmt.Sprintf("at most %d bytes in all", idxMaxBytes))
 	}
-	x, err := c.bytes(dims[0]*dims[1]*dims[2], fmt.Sprintf("pixels of %d images of %dx%d", dims[0], dims[1], dims[2]))
+	x, err := c.bytes(dims[0]*dims[1]*dims[2], fmt.Sprintf("pixels of %s of %dx%d", plural.Count(dims[0], "image"), dims[1], dims[2]))
 	if err != nil {
 		return Part{}, err
 	}
@@ -114,7 +116,7 @@ func parseIDXLabels(c *cursor) (labelled, error) {
 		return labelled{}, c.fail(4, fmt.Sprintf("number of labels %d", n), fmt.Sprintf("1 to %d", idxMaxBytes))
 	}
 	start := c.off
-	raw, err := c.bytes(int64(n), fmt.Sprintf("%d labels", n))
+	raw, err := c.bytes(int64(n), plural.Count(n, "label"))
 	if err != nil {
 		return labelled{}, err
 	}

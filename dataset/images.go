@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"shadowflow/internal/memory"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/userfile"
 )
 
@@ -56,7 +57,7 @@ func readImages(ctx context.Context, s Spec) (*Dataset, error) {
 	shape := []int{s.Size, s.Size, channels}
 	size := s.Size * s.Size * channels
 	if len(files) > imagesMaxBytes/size {
-		return nil, &FieldError{"size", fmt.Sprintf("%d; the %d images of %s would take more than 8 GiB", s.Size, len(files), s.Path)}
+		return nil, &FieldError{"size", fmt.Sprintf("%d; the %s of %s would take more than 8 GiB", s.Size, plural.Count(len(files), "image"), s.Path)}
 	}
 	if err := room[uint8](len(files) * size); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Path, err)
@@ -171,7 +172,7 @@ func (w *imageWork) read(ctx context.Context, dst []uint8, file string, size int
 	}
 	defer f.Close()
 	if length > imageMaxBytes {
-		return false, fmt.Errorf("%s: %d bytes; expected an image of at most %d", file, length, imageMaxBytes)
+		return false, fmt.Errorf("%s: %s; expected an image of at most %d", file, plural.Count(length, "byte"), imageMaxBytes)
 	}
 	config, err := imageConfig(file, f, length)
 	if err != nil {

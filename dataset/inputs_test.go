@@ -107,8 +107,8 @@ func TestNewPartRefusesWhatDoesNotFit(t *testing.T) {
 	}{
 		{[]int{2, 2}, 4, []int32{0}, "expected [D] or [H, W, C]"},
 		{[]int{0}, 4, []int32{0}, "positive"},
-		{[]int{3}, 4, []int32{0}, "4 values and 1 labels"},
-		{[]int{2}, 4, []int32{0}, "4 values and 1 labels"},
+		{[]int{3}, 4, []int32{0}, "4 values and 1 label"},
+		{[]int{2}, 4, []int32{0}, "4 values and 1 label"},
 		{[]int{2}, 4, []int32{0, -1}, "label -1 of example 1 is negative"},
 	} {
 		_, err := NewPart(tc.shape, make([]float32, tc.values), tc.labels)

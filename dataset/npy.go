@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"shadowflow/internal/element"
+	"shadowflow/internal/plural"
 )
 
 // NPY, NumPy's format for one array
@@ -71,7 +72,7 @@ func parseNPYHeader(c *cursor) (npyHeader, error) {
 		length |= int64(b[2])<<16 | int64(b[3])<<24
 	}
 	if length > npyMaxHeader {
-		return npyHeader{}, c.fail(8, fmt.Sprintf("header of %d bytes", length), fmt.Sprintf("at most %d", npyMaxHeader))
+		return npyHeader{}, c.fail(8, fmt.Sprintf("header of %s", plural.Count(length, "byte")), fmt.Sprintf("at most %d", npyMaxHeader))
 	}
 	start := c.off
 	text, err := c.bytes(length, "header")
@@ -127,7 +128,7 @@ func readNPYElements[T any](c *cursor, h npyHeader, convert func([]byte) T) ([]T
 	var out []T
 	for n := h.count(); len(out) < n; {
 		k := min(chunk, n-len(out))
-		raw, err := c.bytes(int64(k*h.width), fmt.Sprintf("%d elements of shape %v", n, h.shape))
+		raw, err := c.bytes(int64(k*h.width), fmt.Sprintf("%s of shape %v", plural.Count(n, "element"), h.shape))
 		if err != nil {
 			return nil, err
 		}
@@ -236,7 +237,7 @@ func readNPYTargets(c *cursor, h npyHeader, n int, of string) (Targets, error) {
 		return Targets{}, c.fail(0, fmt.Sprintf("shape %v", h.shape), "[N] or [N, K], K numbers to predict for each example")
 	}
 	if h.shape[0] != n {
-		return Targets{}, c.fail(0, fmt.Sprintf("shape %v", h.shape), fmt.Sprintf("targets of %d examples, as %s has", n, of))
+		return Targets{}, c.fail(0, fmt.Sprintf("shape %v", h.shape), fmt.Sprintf("targets of %s, as %s has", plural.Count(n, "example"), of))
 	}
 	y, err := readNPYNumbers(c, h)
 	return Targets{Columns: h.count() / n, Values: y}, err

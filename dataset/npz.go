@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/userfile"
 	"slices"
 	"strings"
@@ -110,7 +111,7 @@ func parseNPZ(ctx context.Context, name string, r io.ReaderAt, size int64, task 
 		err = &FormatError{File: a.member("X_test"), Got: fmt.Sprintf("shape %v", test.shape),
 			Want: fmt.Sprintf("examples of shape %v as in X", train.shape[1:])}
 	case test.targets.Columns != train.targets.Columns:
-		err = &FormatError{File: a.member("y_test"), Got: fmt.Sprintf("%d columns", test.targets.Columns),
+		err = &FormatError{File: a.member("y_test"), Got: plural.Count(test.targets.Columns, "column"),
 			Want: fmt.Sprintf("%d as in y", train.targets.Columns)}
 	}
 	return train, test, err
@@ -223,7 +224,7 @@ func (a npzArchive) read(array string, parse func(*cursor, npyHeader) error) err
 		return err
 	}
 	if end := int64(f.UncompressedSize64); c.off+int64(h.count()*h.width) > end { // before room is made for it
-		return c.fail(end, "the file ends", fmt.Sprintf("%d elements of shape %v: %d more bytes", h.count(), h.shape, c.off+int64(h.count()*h.width)-end))
+		return c.fail(end, "the file ends", fmt.Sprintf("%s of shape %v: %d more bytes", plural.Count(h.count(), "element"), h.shape, c.off+int64(h.count()*h.width)-end))
 	}
 	return parse(c, h)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"shadowflow/internal/plural"
 )
 
 // The names of the formats that Spec.Name chooses from.
@@ -206,7 +208,7 @@ func (s Spec) validateTarget() error {
 		return &FieldError{"target", "empty; name: csv needs the columns to predict, like [price]"}
 	}
 	if len(s.Target) > 1 && s.Task == TaskClassification {
-		return &FieldError{"target", fmt.Sprintf("%d columns; classes are in one", len(s.Target))}
+		return &FieldError{"target", fmt.Sprintf("%s; classes are in one", plural.Count(len(s.Target), "column"))}
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"shadowflow/internal/plural"
 )
 
 // Balanced returns a subset of size examples with as equally many of each class
@@ -13,7 +15,7 @@ import (
 // part's order. Windows of a text have many classes each: they are drawn from all. It returns an error if the part has fewer than size examples.
 func (p Part) Balanced(size, classes int, seed uint64) (Part, error) {
 	if size < 1 || size > p.N() {
-		return Part{}, fmt.Errorf("subset of %d examples; expected 1 to %d, which there are", size, p.N())
+		return Part{}, fmt.Errorf("subset of %s; expected 1 to %d, which there are", plural.Count(size, "example"), p.N())
 	}
 	if p.tokens {
 		rows := shuffled(allRows(p.N()), "subset", seed, 0)[:size]

@@ -3,6 +3,8 @@ package dataset
 import (
 	"fmt"
 	"math"
+
+	"shadowflow/internal/plural"
 )
 
 // Targets are the numbers that a regression predicts, row-major: as many an
@@ -20,7 +22,7 @@ func (t Targets) n() int { return len(t.Values) / t.Columns }
 // not finite.
 func NewRegression[T raw](shape []int, x []T, targets Targets) (Part, error) {
 	if targets.Columns < 1 || len(targets.Values)%targets.Columns != 0 {
-		return Part{}, fmt.Errorf("dataset: %d targets in %d columns; expected as many in each", len(targets.Values), targets.Columns)
+		return Part{}, fmt.Errorf("dataset: %s in %s; expected as many in each", plural.Count(len(targets.Values), "target"), plural.Count(targets.Columns, "column"))
 	}
 	for i, y := range targets.Values {
 		if math.IsNaN(y) || math.IsInf(y, 0) {

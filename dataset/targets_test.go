@@ -138,7 +138,7 @@ func TestNewRegressionRefusesWhatDoesNotFit(t *testing.T) {
 		{Targets{}, "0 targets in 0 columns"},
 		{Targets{Columns: 2, Values: countUp(3)}, "3 targets in 2 columns"},
 		{Targets{Columns: 1, Values: []float64{1, math.Inf(1)}}, "target +Inf of example 1"},
-		{Targets{Columns: 1, Values: countUp(3)}, "expected 1 values"},
+		{Targets{Columns: 1, Values: countUp(3)}, "expected 1 value"},
 	} {
 		if _, err := NewRegression([]int{1}, countUp(2), c.targets); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: error %v, want %q", c.targets, err, c.want)

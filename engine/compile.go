@@ -18,6 +18,8 @@ type Options struct {
 	// Threads is the number of threads a run uses, no more than GOMAXPROCS or eight, whichever is more; 0 stands for GOMAXPROCS. It changes no
 	// bit of any result.
 	Threads int
+	// Room is shared with programs that never run at the same time as this one; if nil, the program has its own.
+	Room *Room
 
 	whole bool // without stacks: all items of an array are made before what is next
 }
@@ -25,41 +27,58 @@ type Options struct {
 // Compile makes a program that computes the outputs from the inputs, which are parameters. It returns the first error recorded by
 // the builder, if any, and refuses primitives that it does not know, and programs that need more memory than this process can get.
 func Compile(in, out []graph.Value, opt Options) (*Program, error) {
-	c, err := newCompiler(in, out, opt)
+	c, err := planned(in, out, opt)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.plan(); err != nil {
-		return nil, err
-	}
-	if err := memory.Check(c.p.cost.PeakBytes); err != nil {
-		return nil, fmt.Errorf("engine: a program %w", err)
-	}
-	c.allocate(newRoom(c.room(), map[constant]any{}))
-	return c.p, nil
+	return c.settle(opt.Room)
 }
 
-// CompileContext is Compile, given up when a context ends: what was begun is computed to its end aside, and is for nobody.
+// CompileContext is Compile, given up when a context ends: what was begun is planned to its end aside, and is for nobody.
 func CompileContext(ctx context.Context, in, out []graph.Value, opt Options) (*Program, error) {
-	return patience.Wait(ctx, func() (*Program, error) { return Compile(in, out, opt) })
+	c, err := patience.Wait(ctx, func() (*compiler, error) { return planned(in, out, opt) })
+	if err != nil {
+		return nil, err
+	}
+	return c.settle(opt.Room)
+}
+
+// settle makes a planned program's memory, in a room of its own if there is none.
+func (c *compiler) settle(r *Room) (*Program, error) {
+	if r == nil {
+		r = &Room{}
+	}
+	cost := c.p.cost
+	if err := memory.Check(cost.PeakBytes - cost.RoomBytes + r.lacks(c.room())); err != nil {
+		return nil, fmt.Errorf("engine: a program %w", err)
+	}
+	c.allocate(r, map[constant]any{})
+	return c.p, nil
 }
 
 // Cost is what a program takes.
 type Cost struct {
 	PeakBytes int64 // see Program.PeakBytes
+	RoomBytes int64 // of these, what programs in one Room have in common
 	Flops     int64 // see Program.Flops
 }
 
 // Measure returns the cost of the program that Compile would make, without making its arrays.
 func Measure(in, out []graph.Value, opt Options) (Cost, error) {
-	c, err := newCompiler(in, out, opt)
+	c, err := planned(in, out, opt)
 	if err != nil {
 		return Cost{}, err
 	}
-	if err := c.plan(); err != nil {
-		return Cost{}, err
-	}
 	return c.p.cost, nil
+}
+
+// planned returns a program without its memory.
+func planned(in, out []graph.Value, opt Options) (*compiler, error) {
+	c, err := newCompiler(in, out, opt)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.plan()
 }
 
 // step is one unit of a compiled program, bound to its memory.

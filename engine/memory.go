@@ -47,6 +47,7 @@ func (c *compiler) placeArenas() {
 	for t, n := range c.work {
 		held[t] += n
 	}
+	c.p.cost.RoomBytes = bytesOf(held)
 	known := map[constant]bool{}
 	for k := range c.constants {
 		known[k] = true
@@ -64,20 +65,18 @@ func (c *compiler) placeArenas() {
 	for t, n := range c.replicaRoom() {
 		held[t] += n * c.pool.Workers()
 	}
-	for t, n := range held {
-		c.p.cost.PeakBytes += int64(n) * int64(graph.DType(t).Size())
+	c.p.cost.PeakBytes += bytesOf(held)
+}
+
+// bytesOf returns the memory of so many elements of each type.
+func bytesOf(n [3]int) (bytes int64) {
+	for t, n := range n {
+		bytes += int64(n) * int64(graph.DType(t).Size())
 	}
+	return bytes
 }
 
-// room is memory for the arrays and the products' scratch of programs that do not run at the same time. Rooms may share what is known.
-type room struct {
-	f32   []float32
-	f64   []float64
-	i32   []int32
-	known map[constant]any // slices of the type's elements
-}
-
-// room returns the elements that the program needs, by type.
+// room returns the elements that the program needs of a [Room], by type.
 func (c *compiler) room() [3]int {
 	n := c.arenas
 	for t, work := range c.work {
@@ -97,24 +96,20 @@ func (c *compiler) replicaRoom() [3]int {
 	return most
 }
 
-func newRoom(n [3]int, known map[constant]any) *room {
-	return &room{make([]float32, n[graph.Float32]), make([]float64, n[graph.Float64]), make([]int32, n[graph.Int32]), known}
-}
-
-// allocate makes the memory, in a room.
-func (c *compiler) allocate(r *room) {
+// allocate makes the memory, in a room; known are the constants that others have made.
+func (c *compiler) allocate(r *Room, known map[constant]any) {
 	p := c.p
-	allocateBank(c, &p.f32, graph.Float32, r.f32, r.known)
-	allocateBank(c, &p.f64, graph.Float64, r.f64, r.known)
-	allocateBank(c, &p.i32, graph.Int32, r.i32, r.known)
-	p.work32, p.work64 = r.f32[c.arenas[graph.Float32]:], r.f64[c.arenas[graph.Float64]:]
-	rooms := make([]*room, c.pool.Workers())
+	allocateBank(c, &p.f32, graph.Float32, known)
+	allocateBank(c, &p.f64, graph.Float64, known)
+	allocateBank(c, &p.i32, graph.Int32, known)
+	r.take(c)
+	rooms := make([]Room, c.pool.Workers())
 	for w := range rooms {
-		rooms[w] = newRoom(c.replicaRoom(), r.known)
+		rooms[w].grow(c.replicaRoom())
 	}
 	for _, replica := range c.replicas {
 		for w, inner := range replica.byWorker {
-			inner.allocate(rooms[w])
+			inner.allocate(&rooms[w], known)
 		}
 	}
 	for _, s := range p.steps {
@@ -137,20 +132,17 @@ func (c *compiler) allocate(r *room) {
 	}
 }
 
-// allocateBank cuts the arena of one type into the storages' arrays.
-func allocateBank[T float32 | float64 | int32](c *compiler, b *bank[T], t graph.DType, arena []T, known map[constant]any) {
+// allocateBank makes the list of the arrays of one type, with those that are known.
+func allocateBank[T float32 | float64 | int32](c *compiler, b *bank[T], t graph.DType, known map[constant]any) {
 	b.arrays = make([][]T, c.counts[t])
 	for _, s := range c.storages {
-		switch {
-		case s.dtype != t:
-		case s.fixed != nil:
-			if known[s.constant] == nil {
-				known[s.constant] = constantOf[T](s)
-			}
-			b.arrays[s.id] = known[s.constant].([]T)
-		case s.owned():
-			b.arrays[s.id] = arena[s.offset : s.offset+s.size : s.offset+s.size]
+		if s.dtype != t || s.fixed == nil {
+			continue
 		}
+		if known[s.constant] == nil {
+			known[s.constant] = constantOf[T](s)
+		}
+		b.arrays[s.id] = known[s.constant].([]T)
 	}
 }
 

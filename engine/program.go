@@ -7,6 +7,7 @@ import (
 
 	"shadowflow/graph"
 	"shadowflow/internal/kernel/par"
+	"shadowflow/internal/plural"
 )
 
 // Spec is the shape and type of a program's input or output.
@@ -45,8 +46,8 @@ func (p *Program) Inputs() []Spec { return slices.Clone(p.in) }
 // Outputs returns the shapes and types that Run fills.
 func (p *Program) Outputs() []Spec { return slices.Clone(p.out) }
 
-// PeakBytes returns the memory that the program holds, its inputs and outputs not counted. It is known before the first run and
-// does not change.
+// PeakBytes returns the memory that the program takes, its inputs and outputs not counted; in a [Room] it has part of it in common with others. It is
+// known before the first run and does not change.
 func (p *Program) PeakBytes() int64 {
 	return p.cost.PeakBytes
 }
@@ -92,7 +93,7 @@ func (p *Program) RunContext(ctx context.Context, in, out []Buffer) error {
 // checkSizes returns an error where a buffer does not hold what the program wants.
 func (p *Program) checkSizes(in, out []Buffer) error {
 	if len(in) != len(p.in) || len(out) != len(p.out) {
-		return fmt.Errorf("program: %d inputs and %d outputs: want %d and %d", len(in), len(out), len(p.in), len(p.out))
+		return fmt.Errorf("program: %s and %s: want %d and %d", plural.Count(len(in), "input"), plural.Count(len(out), "output"), len(p.in), len(p.out))
 	}
 	for i := range in {
 		if s := &p.in[i]; !in[i].fits(s.DType, s.Size()) {

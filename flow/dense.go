@@ -13,8 +13,8 @@ func (s *stepper) interpolate() error {
 	h := s.tNew - s.t
 	first := s.stages() + 1
 	for j, weights := range s.denseA {
-		combine(s.stage, s.y, h, weights, s.k)
-		if err := s.eval(first+j, s.stageTime(s.denseC[j], h), s.stage); err != nil {
+		combine(s.between, s.y, h, weights, s.k)
+		if err := s.eval(first+j, s.stageTime(s.denseC[j], h), s.between); err != nil {
 			return err
 		}
 	}
@@ -45,6 +45,7 @@ func (s *stepper) allocateDense() {
 	for range s.denseA {
 		s.k = append(s.k, make([]float64, dim))
 	}
+	s.between = make([]float64, dim)
 }
 
 // evaluateDense writes the interpolant with coefficients r at the fraction x of

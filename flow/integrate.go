@@ -21,8 +21,8 @@ type Field func(n int, t float64, y, dydt []float64) error
 // cannot be used; that of Options.Output; or it wraps ctx.Err(). Except for an
 // *OptionError, the solution up to that time is returned with it.
 //
-// Beyond the buffers made at the start (s + 4 states for a method of s stages) it
-// allocates only what it returns: the rows, and the dense output if it is kept.
+// Beyond the buffers made at the start (four states for a method of fixed steps each of whose stages reads one other, as those of RK4 do, if nothing is
+// asked at Times; for others of s stages, s + 2, with the derivative at the end s + 3) it allocates what Times need: dense output and rows.
 func Integrate(ctx context.Context, m *Method, field Field, t0, t1 float64, y0 []float64, opt Options) (*Solution, error) {
 	if err := opt.prepare(m, t0, t1, y0); err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func Integrate(ctx context.Context, m *Method, field Field, t0, t1 float64, y0 [
 		return nil, err
 	}
 	in := &integration{
-		stepper:  newStepper(m, field, t0, y0),
+		stepper:  newStepper(m, field, t0, y0, &opt),
 		ctx:      ctx,
 		opt:      &opt,
 		t1:       t1,
@@ -218,7 +218,9 @@ func (in *integration) accept() error {
 
 // outputStart gives out the times that are t0.
 func (in *integration) outputStart() error {
-	in.row = make([]float64, len(in.y))
+	if len(in.opt.Times) > 0 {
+		in.row = make([]float64, len(in.y))
+	}
 	for len(in.opt.Times) > in.solution.outputs && in.opt.Times[in.solution.outputs] == in.t {
 		if err := in.output(in.y); err != nil {
 			return err

@@ -67,6 +67,30 @@ func (m *Method) usesEnd() bool {
 	return false
 }
 
+// States returns the number of states that an integration works with where nothing is asked between its steps, which a method without step control takes at
+// a fixed size.
+func (m *Method) States() int {
+	switch {
+	case !m.Adaptive() && m.looksBackOnce():
+		return 4
+	case m.usesEnd():
+		return 3 + m.stages()
+	}
+	return 2 + m.stages()
+}
+
+// looksBackOnce reports whether each stage reads the one before it alone.
+func (m *Method) looksBackOnce() bool {
+	for i, row := range m.a {
+		for j, w := range row {
+			if w != 0 && j != i-1 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 func methods() []*Method {
 	return []*Method{DormandPrince5, DormandPrince8, RK4, Euler}
 }

@@ -50,6 +50,33 @@ type Options struct {
 	// integration has passed it. It must not keep y. An error from it ends the integration and
 	// is returned as it is. If nil, the states are stored in Solution.Rows.
 	Output func(i int, t float64, y []float64) error
+
+	// Buffers, if not nil, has the states that an integration works with, for others that do not run at the same time to work with again. Solution.Y
+	// is then one of them: the next integration overwrites it.
+	Buffers *Buffers
+}
+
+// Buffers are states that integrations share. The zero value has none.
+type Buffers struct{ states [][]float64 }
+
+// taker returns a function that gives out states of dim numbers, whatever they hold. Those of nil Buffers are new ones.
+func (b *Buffers) taker(dim int) func() []float64 {
+	if b == nil {
+		return func() []float64 { return make([]float64, dim) }
+	}
+	given := 0
+	return func() []float64 {
+		if given == len(b.states) {
+			b.states = append(b.states, nil)
+		}
+		s := &b.states[given]
+		given++
+		if cap(*s) < dim {
+			*s = nil
+			*s = make([]float64, dim)
+		}
+		return (*s)[:dim]
+	}
 }
 
 // prepare checks the options and fills in defaults.

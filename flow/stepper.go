@@ -10,27 +10,38 @@ type stepper struct {
 	n     int // interval
 
 	t, tNew float64
-	y, yNew []float64
+	y, yNew []float64   // before the end is known, yNew is the argument of a stage
 	k       [][]float64 // stages, the derivative at the end, stages of the dense output
-	stage   []float64   // argument of a stage
+	sum     []float64   // sum_i b_i k_i as far as it is known, where k has one state alone; otherwise nil
 
 	haveStart bool // k[0] is f(n, t, y)
 	haveEnd   bool // k[s] is f(n, tNew, yNew)
 	haveDense bool // r is the interpolant of the step
 
 	r           [][]float64 // coefficients of the dense output
+	between     []float64   // argument of its stages
 	evaluations int
 }
 
-func newStepper(m *Method, field Field, t0 float64, y0 []float64) *stepper {
+// newStepper makes the buffers. Where nothing is asked between the steps, a method that looks back one stage alone takes one state for all of them.
+func newStepper(m *Method, field Field, t0 float64, y0 []float64, opt *Options) *stepper {
 	dim := len(y0)
-	s := &stepper{
-		Method: m, field: field, t: t0,
-		y: append([]float64(nil), y0...), yNew: make([]float64, dim), stage: make([]float64, dim),
-	}
+	take := opt.Buffers.taker(dim)
+	s := &stepper{Method: m, field: field, t: t0, y: take(), yNew: take()}
+	copy(s.y, y0)
 	s.k = make([][]float64, m.stages()+1)
+	if opt.fixed(m) && len(opt.Times) == 0 && m.looksBackOnce() {
+		s.sum = take()
+		one := take()
+		for i := range s.k {
+			s.k[i] = one
+		}
+		return s
+	}
 	for i := range s.k {
-		s.k[i] = make([]float64, dim)
+		if i < m.stages() || m.usesEnd() || len(opt.Times) > 0 {
+			s.k[i] = take()
+		}
 	}
 	return s
 }
@@ -72,9 +83,12 @@ func (s *stepper) enter(n int) {
 func (s *stepper) try(tNew float64) error {
 	h := tNew - s.t
 	s.tNew, s.haveEnd, s.haveDense = tNew, false, false
+	if s.sum != nil {
+		return s.tryInOne(h)
+	}
 	for i := 1; i < s.stages(); i++ {
-		combine(s.stage, s.y, h, s.a[i], s.k)
-		if err := s.eval(i, s.stageTime(s.c[i], h), s.stage); err != nil {
+		combine(s.yNew, s.y, h, s.a[i], s.k)
+		if err := s.eval(i, s.stageTime(s.c[i], h), s.yNew); err != nil {
 			return err
 		}
 	}
@@ -82,6 +96,28 @@ func (s *stepper) try(tNew float64) error {
 	if s.usesEnd() {
 		return s.end()
 	}
+	return nil
+}
+
+// tryInOne is try where all stages are in one state: each joins the sum before the next takes its place. It makes the same bits.
+func (s *stepper) tryInOne(h float64) error {
+	clear(s.sum)
+	for i, b := range s.b {
+		if i > 0 {
+			combine(s.yNew, s.y, h, s.a[i], s.k)
+			if err := s.eval(i, s.stageTime(s.c[i], h), s.yNew); err != nil {
+				return err
+			}
+		}
+		if b == 0 {
+			continue
+		}
+		for j, v := range s.k[i] {
+			s.sum[j] += b * v
+		}
+	}
+	s.haveStart = false // k[0] is another stage now
+	combine(s.yNew, s.y, h, []float64{1}, [][]float64{s.sum})
 	return nil
 }
 
@@ -164,8 +200,8 @@ func (s *stepper) initialStep(toward, limit, relTol, absTol float64) (float64, e
 		h = 0.01 * math.Sqrt(d0/d1)
 	}
 	h = max(min(h, limit), smallestGuess*limit)
-	combine(s.stage, s.y, math.Copysign(h, toward), []float64{1}, s.k)
-	if err := s.eval(1, s.t+math.Copysign(h, toward), s.stage); err != nil {
+	combine(s.yNew, s.y, math.Copysign(h, toward), []float64{1}, s.k)
+	if err := s.eval(1, s.t+math.Copysign(h, toward), s.yNew); err != nil {
 		return h * s.control.smallest, ignoreNonFinite(err)
 	}
 	d2 := 0.0

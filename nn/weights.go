@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 	"shadowflow/safetensors"
 	"shadowflow/torchfile"
 )
@@ -21,7 +22,7 @@ func countName(s Stat) (string, bool) {
 // written.
 func Tensors[T graph.Float](m *Model, prefix string, theta []T) ([]safetensors.Tensor, error) {
 	if len(theta) != m.NumParams() {
-		return nil, fmt.Errorf("a vector of %d elements, want %d, one a parameter", len(theta), m.NumParams())
+		return nil, fmt.Errorf("a vector of %s, want %d, one a parameter", plural.Count(len(theta), "element"), m.NumParams())
 	}
 	out := make([]safetensors.Tensor, len(m.params))
 	for i, p := range m.params {
@@ -72,7 +73,7 @@ func (m *Model) Save(path string, s *State, dtype graph.DType) error {
 // with the number of batches that they have seen. They are views, as those of Tensors.
 func StateDict[T graph.Float](m *Model, theta, running []T, batches int64) ([]safetensors.Tensor, error) {
 	if len(running) != m.NumStats() {
-		return nil, fmt.Errorf("running averages of %d elements, want %d", len(running), m.NumStats())
+		return nil, fmt.Errorf("running averages of %s, want %d", plural.Count(len(running), "element"), m.NumStats())
 	}
 	tensors, err := Tensors(m, "", theta)
 	if err != nil {

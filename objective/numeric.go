@@ -8,6 +8,7 @@ import (
 
 	"shadowflow/engine"
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 )
 
 // Numeric is the Objective of a Function, in float32 or float64. A program is compiled when what it computes is first wanted.
@@ -15,6 +16,7 @@ type Numeric[T graph.Float] struct {
 	f        *Function
 	threads  int
 	programs map[int][]*program[T] // by batch, a few kinds each
+	room     engine.Room           // of all of them
 }
 
 // program is a compiled program and the buffers of a call: theta and the inputs go in, the loss and the results come out.
@@ -55,7 +57,7 @@ func (n *Numeric[T]) Evaluate(ctx context.Context, theta []T, batch int, want Wa
 		return Evaluation{}, err
 	}
 	if len(theta) != n.f.Dim {
-		return Evaluation{}, fmt.Errorf("objective: %d parameters: want %d", len(theta), n.f.Dim)
+		return Evaluation{}, fmt.Errorf("objective: %s: want %d", plural.Count(len(theta), "parameter"), n.f.Dim)
 	}
 	if err := want.Check(n.f.Dim); err != nil {
 		return Evaluation{}, err
@@ -99,7 +101,7 @@ func (n *Numeric[T]) program(ctx context.Context, batch int, kind Kind) (*progra
 	inputs, results := kind.Record(loss, theta)
 	in, out := append([]graph.Value{theta}, inputs...), append([]graph.Value{loss}, results...)
 	p := &program[T]{kind: kind, in: make([]engine.Buffer, len(in)), out: make([]engine.Buffer, len(out)), loss: make([]T, 1)}
-	if p.compiled, err = engine.CompileContext(ctx, in, out, engine.Options{Threads: n.threads}); err != nil {
+	if p.compiled, err = engine.CompileContext(ctx, in, out, engine.Options{Threads: n.threads, Room: &n.room}); err != nil {
 		return nil, fmt.Errorf("objective: %w", err)
 	}
 	p.out[0] = engine.Of(p.loss)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 )
 
 // Want names what Evaluate computes beside the loss. The zero Want is the loss alone. Results go into the caller's slices of Dim elements,
@@ -40,27 +41,27 @@ func (e Evaluation) Accuracy() float64 { return e.Correct / float64(e.Examples) 
 // Check reports what is wrong with a want for dim parameters.
 func (w Want[T]) Check(dim int) error {
 	if len(w.Vectors) != len(w.Products) {
-		return fmt.Errorf("objective: %d vectors and room for %d products: want as many", len(w.Vectors), len(w.Products))
+		return fmt.Errorf("objective: %s and room for %s: want as many", plural.Count(len(w.Vectors), "vector"), plural.Count(len(w.Products), "product"))
 	}
 	if (w.Direction == nil) != (w.Field == nil && w.HField == nil) {
 		return fmt.Errorf("objective: Direction, Field and HField: want a direction and room for it or its product, or none of them")
 	}
 	if len(w.Lines) != len(w.Bends) {
-		return fmt.Errorf("objective: %d lines and room for %d bends: want as many", len(w.Lines), len(w.Bends))
+		return fmt.Errorf("objective: %s and room for %s: want as many", plural.Count(len(w.Lines), "line"), plural.Count(len(w.Bends), "bend"))
 	}
 	for _, v := range slices.Concat(w.Vectors, w.Lines) {
 		if len(v) != dim {
-			return fmt.Errorf("objective: a vector of %d numbers: want %d", len(v), dim)
+			return fmt.Errorf("objective: a vector of %s: want %d", plural.Count(len(v), "number"), dim)
 		}
 	}
 	for _, r := range slices.Concat(w.Products, w.Bends) {
 		if len(r) != dim {
-			return fmt.Errorf("objective: room for %d numbers of a product: want %d", len(r), dim)
+			return fmt.Errorf("objective: room for %s of a product: want %d", plural.Count(len(r), "number"), dim)
 		}
 	}
 	for _, r := range [...][]T{w.Gradient, w.Field, w.HField} {
 		if r != nil && len(r) != dim {
-			return fmt.Errorf("objective: room for %d numbers of a result: want %d", len(r), dim)
+			return fmt.Errorf("objective: room for %s of a result: want %d", plural.Count(len(r), "number"), dim)
 		}
 	}
 	return nil

@@ -65,7 +65,7 @@ func TestWhatCannotBeDrawnIsAnError(t *testing.T) {
 		want string
 	}{
 		{"a chart without a point", empty, "figure example: nothing in it can be drawn"},
-		{"a table with rows without labels", crooked, "figure heat: 2 rows of values for 1 labels"},
+		{"a table with rows without labels", crooked, "figure heat: 2 rows of values for 1 label"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := Render(c.d, "svg"); err == nil || !strings.Contains(err.Error(), c.want) {

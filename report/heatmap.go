@@ -8,6 +8,8 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"shadowflow/internal/plural"
 )
 
 // A Heatmap is a table of colours: one cell for each pair of values on its axes, which are equally spaced whatever the values.
@@ -82,11 +84,11 @@ func (h *Heatmap) draw(c draw.Canvas) error {
 
 func (p *HeatPanel) check() error {
 	if len(p.Values) != len(p.Rows) || len(p.Rows) == 0 {
-		return fmt.Errorf("%d rows of values for %d labels", len(p.Values), len(p.Rows))
+		return fmt.Errorf("%s of values for %s", plural.Count(len(p.Values), "row"), plural.Count(len(p.Rows), "label"))
 	}
 	for _, row := range p.Values {
 		if len(row) != len(p.Columns) || len(row) == 0 {
-			return fmt.Errorf("%d values in a row for %d labels", len(row), len(p.Columns))
+			return fmt.Errorf("%s in a row for %s", plural.Count(len(row), "value"), plural.Count(len(p.Columns), "label"))
 		}
 	}
 	return nil

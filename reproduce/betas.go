@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 	"shadowflow/report"
 	"shadowflow/schema"
 )
@@ -107,7 +108,7 @@ func judgeBeta(f *Result, ts trials, name string) {
 		f.give(fmt.Sprintf("norm at lr %g", lr), excess)
 		f.give(fmt.Sprintf("accuracy at lr %g", lr), accuracy)
 		if n := part.unsteady(); n > 0 {
-			f.say("lr %g: %d of %d runs are not monotone: there the modified equation is not to be trusted.", lr, n, len(part))
+			f.say("lr %g: %d of %s are not monotone: there the modified equation is not to be trusted.", lr, n, plural.Count(len(part), "run"))
 		}
 		steps := part.matrix(key, func(t *trial) float64 { return t.at("step", targetLoss) })
 		addBeta(chart, &table, i, lr, part.numbers(key), excess, accuracy, steps)

@@ -12,6 +12,7 @@ import (
 	"shadowflow/dataset"
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
@@ -130,7 +131,7 @@ func judgeCauses(f *Result, sweeps []trials) {
 			missed += count(math.IsNaN(lastOf(t, "excess")))
 		}
 		if missed > 0 {
-			f.say("%s: %d of %d runs did not reach the loss.", name, missed, len(ts))
+			f.say("%s: %d of %s did not reach the loss.", name, missed, plural.Count(len(ts), "run"))
 		}
 		interventions := ts.groups(interventionOf)
 		norms, accuracies := changes(interventions)

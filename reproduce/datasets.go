@@ -10,6 +10,7 @@ import (
 	"shadowflow/dataset"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 	"shadowflow/report"
 	"shadowflow/schema"
 )
@@ -165,7 +166,7 @@ func judgeDatasets(f *Result, ts trials) {
 	for i, part := range ts.groups(problemOf) {
 		norms := part.matrix("optimizer.beta2", func(t *trial) float64 { return t.at("excess", datasetsLoss) })
 		f.give(part.name, norms)
-		f.say("%s: the norm has a hill in %d of %d runs; %d are not monotone.", part.name, countHills(part.trials), len(part.trials), part.unsteady())
+		f.say("%s: the norm has a hill in %d of %s; %d are not monotone.", part.name, countHills(part.trials), plural.Count(len(part.trials), "run"), part.unsteady())
 		x := part.numbers("optimizer.beta2")
 		for k, beta2 := range x {
 			x[k] = 1 / (1 - beta2) * (1 + 0.04*float64(i))

@@ -8,6 +8,7 @@ import (
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 	"shadowflow/report"
 )
 
@@ -103,7 +104,7 @@ func judgeEdge(f *Result, sweeps []trials) {
 			nearer, of = nearer+count(yes && counts), of+count(counts)
 		}
 		f.giveEach(edgeRuns(f.Scale)[i].name, []float64{float64(nearer) / float64(of)})
-		f.say("%s: %d of %d runs were past the edge, and had a lift to the end.", name, of, len(ts))
+		f.say("%s: %d of %s were past the edge, and had a lift to the end.", name, of, plural.Count(len(ts), "run"))
 	}
 	f.give("nearer", votes(slices.Concat(sweeps...), liftIsNearer))
 	f.drawings, f.tables = drawings, []report.Table{table}

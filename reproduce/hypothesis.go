@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 )
 
@@ -36,7 +37,7 @@ func (h Hypothesis) String() string {
 	if h.Least > 0 {
 		least = fmt.Sprintf(", least effect %s", short(h.Least))
 	}
-	return fmt.Sprintf("%s. %s: %s, %d seeds%s; family %q.", h.Claim, capital(h.Measure), h.Test.name(), h.Seeds, least, h.Family)
+	return fmt.Sprintf("%s. %s: %s, %s%s; family %q.", h.Claim, capital(h.Measure), h.Test.name(), plural.Count(h.Seeds, "seed"), least, h.Family)
 }
 
 // name is that of the test.

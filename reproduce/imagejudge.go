@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 	"shadowflow/report"
 )
 
@@ -111,7 +112,7 @@ func (fig imageFigure) judge(f *Result, ts trials) {
 		fig.judgePoints(f, ts)
 	}
 	if n := ts.unsteady(); n > 0 {
-		f.say("%d of %d runs are not monotone: there the modified equation is not to be trusted.", n, len(ts))
+		f.say("%d of %s are not monotone: there the modified equation is not to be trusted.", n, plural.Count(len(ts), "run"))
 	}
 	if fig.shows != pointsOverBeta {
 		f.tables = []report.Table{fig.endTable(f.Scale, ts)}

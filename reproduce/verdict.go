@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 	"shadowflow/internal/userfile"
 	"shadowflow/internal/version"
@@ -191,7 +192,7 @@ func (v *Verdict) amount() string {
 	if v.Runs == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" At scale %s: %d runs.", v.Scale, v.Runs)
+	return fmt.Sprintf(" At scale %s: %s.", v.Scale, plural.Count(v.Runs, "run"))
 }
 
 const howJudged = "An effect's interval is a 95% bootstrap interval over seeds. A hypothesis is supported, or decided against, where p after Holm's correction for its family is below 0.05 and the interval " +
@@ -239,9 +240,9 @@ func (f Finding) tooFew() string {
 
 func seedsText(given, of int) string {
 	if given == of {
-		return fmt.Sprintf("%d seeds", of)
+		return plural.Count(of, "seed")
 	}
-	return fmt.Sprintf("%d of %d seeds", given, of)
+	return fmt.Sprintf("%d of %s", given, plural.Count(of, "seed"))
 }
 
 // within writes an effect and its interval.

@@ -7,6 +7,7 @@ import (
 
 	"shadowflow/engine"
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 )
 
 // state is what a rule remembers between steps, and the numbers that each step's program reads.
@@ -68,7 +69,7 @@ func (s *state[T]) Restore(n int, arrays [][]T) error {
 	}
 	for i, a := range arrays {
 		if len(a) != len(s.arrays[i]) {
-			return fmt.Errorf("rule %s: restore: array %s has %d numbers: want %d", s.rule.Name, s.rule.State[i], len(a), len(s.arrays[i]))
+			return fmt.Errorf("rule %s: restore: array %s has %s: want %d", s.rule.Name, s.rule.State[i], plural.Count(len(a), "number"), len(s.arrays[i]))
 		}
 	}
 	for i, a := range arrays {
@@ -144,7 +145,7 @@ func NewStepper[T graph.Float](r *Rule, blocks []graph.Block, opt engine.Options
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 	}
 	if g := r.grouped; g != nil && g.dim() != dim {
-		return nil, fmt.Errorf("rule %s: it was made for the groups of %d parameters: want that of Config.RuleOf for these %d", r.Name, g.dim(), dim)
+		return nil, fmt.Errorf("rule %s: it was made for the groups of %s: want that of Config.RuleOf for these %d", r.Name, plural.Count(g.dim(), "parameter"), dim)
 	}
 	b := graph.NewBuilder()
 	theta, g := b.Param("theta", graph.TypeOf[T](), dim), b.Param("gradient", graph.TypeOf[T](), dim)
@@ -219,7 +220,7 @@ func (s *Stepper[T]) StepContext(ctx context.Context, lr float64, theta, gradien
 // take sets the inputs of the coming step's program.
 func (s *Stepper[T]) take(lr float64, theta, gradient []T) error {
 	if len(theta) != s.dim || len(gradient) != s.dim {
-		return fmt.Errorf("rule %s: step with %d parameters and %d gradients: want %d", s.rule.Name, len(theta), len(gradient), s.dim)
+		return fmt.Errorf("rule %s: step with %s and %s: want %d", s.rule.Name, plural.Count(len(theta), "parameter"), plural.Count(len(gradient), "gradient"), s.dim)
 	}
 	s.in[0], s.in[1] = engine.Of(theta), engine.Of(gradient)
 	return s.prepare(lr)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"shadowflow/internal/plural"
 )
 
 // entry is what the header says of one tensor. Its elements are the bytes from begin to end after the header.
@@ -222,12 +224,12 @@ func checkOffsets(entries []entry, data uint64, start int64) error {
 		}
 		if e.end > data {
 			return &FormatError{Tensor: e.name, Offset: e.at, Reason: fmt.Sprintf(
-				"data_offsets [%d, %d] reach beyond the %d bytes after the header: the file is cut short", e.begin, e.end, data)}
+				"data_offsets [%d, %d] reach beyond the %s after the header: the file is cut short", e.begin, e.end, plural.Count(data, "byte"))}
 		}
 		at = e.end
 	}
 	if at != data {
-		return &FormatError{Offset: start + int64(at), Reason: fmt.Sprintf("%d bytes follow the last tensor, want none", data-at)}
+		return &FormatError{Offset: start + int64(at), Reason: fmt.Sprintf("%s behind the last tensor, want none", plural.Count(data-at, "byte"))}
 	}
 	return nil
 }

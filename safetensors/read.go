@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"shadowflow/internal/memory"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/userfile"
 )
 
@@ -80,9 +81,9 @@ func readHeader(in io.Reader, size int64) (entries []entry, metadata map[string]
 	n := binary.LittleEndian.Uint64(length[:])
 	switch {
 	case n > maxHeader:
-		return nil, nil, 0, &FormatError{Reason: fmt.Sprintf("a header of %d bytes, want at most %d", n, maxHeader)}
+		return nil, nil, 0, &FormatError{Reason: fmt.Sprintf("a header of %s, want at most %d", plural.Count(n, "byte"), maxHeader)}
 	case n > uint64(size-8):
-		return nil, nil, 0, &FormatError{Reason: fmt.Sprintf("a header of %d bytes, but only %d follow", n, size-8)}
+		return nil, nil, 0, &FormatError{Reason: fmt.Sprintf("a header of %s, but only %d follow", plural.Count(n, "byte"), size-8)}
 	}
 	header := make([]byte, n)
 	if _, err := io.ReadFull(in, header); err != nil {

@@ -108,7 +108,7 @@ func TestElementsMayBeMadeWhenTheirTurnComes(t *testing.T) {
 		t.Errorf("Float64s: %v, %v", data, ok)
 	}
 	later[1].Shape = []int{4}
-	if err := Write(&got, later, nil); err == nil || !strings.Contains(err.Error(), `"b": 1 elements were made for shape [4]`) {
+	if err := Write(&got, later, nil); err == nil || !strings.Contains(err.Error(), `"b": 1 element for shape [4]`) {
 		t.Errorf("too few elements: %v", err)
 	}
 }
@@ -174,7 +174,7 @@ func TestFaultyFilesAreRefusedWithTensorAndReason(t *testing.T) {
 		"gap": {file: withHeader(`{`+a+`,"b":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}`, 16),
 			tensor: "b", reason: "gap", anyOffset: true},
 		"cut short":      {file: withHeader(`{`+a+`}`, 7), tensor: "a", reason: "cut short", anyOffset: true},
-		"bytes left":     {file: withHeader(`{`+a+`}`, 9), reason: "1 bytes follow the last tensor", offset: 8 + int64(len(a)) + 2 + 8},
+		"bytes left":     {file: withHeader(`{`+a+`}`, 9), reason: "1 byte behind the last tensor", offset: 8 + int64(len(a)) + 2 + 8},
 		"metadata wrong": {file: withHeader(`{"__metadata__":{"x":1}}`, 0), reason: "want a string", anyOffset: true},
 	} {
 		t.Run(name, func(t *testing.T) {

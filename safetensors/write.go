@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/plural"
 )
 
 // WriteFile writes the tensors to a file, which appears whole or not at all.
@@ -37,7 +38,7 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	out.Write(header)
 	for _, t := range tensors {
 		if count := encode(out, made(t.Data)); count != t.Size() {
-			return fmt.Errorf("safetensors: tensor %q: %d elements were made for shape %v", t.Name, count, t.Shape)
+			return fmt.Errorf("safetensors: tensor %q: %s for shape %v", t.Name, plural.Count(count, "element"), t.Shape)
 		}
 	}
 	return out.Flush() // reports the first error of the writes before
@@ -83,7 +84,7 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 		h.WriteByte(' ')
 	}
 	if h.Len() > maxHeader {
-		return nil, fmt.Errorf("safetensors: %d tensors need a header of %d bytes, want at most %d", len(tensors), h.Len(), maxHeader)
+		return nil, fmt.Errorf("safetensors: %d tensors need a header of %s, want at most %d", len(tensors), plural.Count(h.Len(), "byte"), maxHeader)
 	}
 	return h.Bytes(), nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"shadowflow/internal/element"
 	"shadowflow/internal/memory"
+	"shadowflow/internal/plural"
 )
 
 // loader takes storages out of a file.
@@ -49,7 +50,7 @@ func (l *loader) load(id any) (any, error) {
 		return s, nil
 	}
 	if count < 0 || int64(count) > l.left/int64(of.Size) {
-		return nil, malformed("storage %.100q has %d elements, which the file cannot hold: it is cut short or damaged", key, count)
+		return nil, malformed("storage %.100q has %s, which the file cannot hold: it is cut short or damaged", key, plural.Count(count, "element"))
 	}
 	l.left -= int64(count) * int64(of.Size)
 	s := &storage{of: of, count: count}
@@ -63,7 +64,7 @@ func (l *loader) load(id any) (any, error) {
 // read sets a storage's bytes.
 func (s *storage) read(key string, r io.Reader) error {
 	if err := memory.Check(int64(s.count) * int64(s.of.Size)); err != nil {
-		return malformed("storage %.100q of %d elements %v", key, s.count, err)
+		return malformed("storage %.100q of %s %v", key, plural.Count(s.count, "element"), err)
 	}
 	s.data = make([]byte, s.count*s.of.Size)
 	if _, err := io.ReadFull(r, s.data); err != nil {
@@ -209,7 +210,7 @@ func (l *loader) readNext(in io.Reader, key string) error {
 		return malformed("storage %.100q is missing (%v): the file is cut short", key, err)
 	}
 	if n := binary.LittleEndian.Uint64(count[:]); n != uint64(s.count) {
-		return malformed("storage %.100q has %d elements, where its tensors say %d: the file is damaged", key, n, s.count)
+		return malformed("storage %.100q has %s, where its tensors say %d: the file is damaged", key, plural.Count(n, "element"), s.count)
 	}
 	return s.read(key, in)
 }

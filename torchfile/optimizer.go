@@ -5,6 +5,7 @@ import (
 
 	"github.com/nlpodyssey/gopickle/types"
 
+	"shadowflow/internal/plural"
 	"shadowflow/safetensors"
 )
 
@@ -41,7 +42,7 @@ func (f *File) Optimizer() (*Optimizer, error) {
 		}
 	}
 	if r.of.Names != nil && len(r.of.Names) != len(r.of.State) {
-		return nil, malformed("its groups name %d of %d parameters", len(r.of.Names), len(r.of.State))
+		return nil, malformed("its groups name %d of %s", len(r.of.Names), plural.Count(len(r.of.State), "parameter"))
 	}
 	return &r.of, nil
 }
@@ -139,7 +140,7 @@ func (r *reading) group(i int, group any, remembered map[int]*Remembered) error 
 	}
 	names, named := itemsOf(lookup(dict, "param_names"))
 	if named && len(names) != len(params) {
-		return malformed("param_groups[%d] names %d of its %d parameters", i, len(names), len(params))
+		return malformed("param_groups[%d] names %d of its %s", i, len(names), plural.Count(len(params), "parameter"))
 	}
 	for _, n := range names {
 		name, ok := n.(string)

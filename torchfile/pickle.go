@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"github.com/nlpodyssey/gopickle/pickle"
+
+	"shadowflow/internal/plural"
 )
 
 // The bounds of a pickle: tensors stand outside of it, and take some 40 instructions each. An instruction takes up to 256 bytes of memory.
@@ -91,7 +93,7 @@ type scanner struct {
 // take reads n bytes. Where they are not there, no room is made for them.
 func (p *scanner) take(n int64) ([]byte, error) {
 	if n > maxPickle {
-		return nil, malformed("the pickle has a text of %d bytes, want at most %d", n, maxPickle)
+		return nil, malformed("the pickle has a text of %s, want at most %d", plural.Count(n, "byte"), maxPickle)
 	}
 	at := p.bytes.Len()
 	_, err := io.CopyN(&p.bytes, p.in, n)
@@ -128,7 +130,7 @@ func (p *scanner) operand(code byte) error {
 		copy(length[:], b)
 		n := binary.LittleEndian.Uint64(length[:])
 		if n > maxPickle || code == '\x8b' && n > maxInteger {
-			return malformed("the pickle has an item of %d bytes, which no state_dict has", n)
+			return malformed("the pickle has an item of %s, which no state_dict has", plural.Count(n, "byte"))
 		}
 		_, err = p.take(int64(n))
 	default:

@@ -17,6 +17,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "shadowflow:", err)
 		os.Exit(1)
 	}
+	memory.Bound()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 
+	"shadowflow/internal/plural"
 	"shadowflow/objective"
 	"shadowflow/objective/closed"
 	"shadowflow/schema"
@@ -24,7 +25,7 @@ func (o Objective) New() (*objective.Function, []float64, error) {
 		return f, f.Start, nil
 	}
 	if len(o.Theta) != f.Dim {
-		return nil, nil, schema.Setting{}.ValueError("objective.theta", "%d numbers; the objective %s has %d parameters", len(o.Theta), o.Name, f.Dim)
+		return nil, nil, schema.Setting{}.ValueError("objective.theta", "%s; the objective %s has %s", plural.Count(len(o.Theta), "number"), o.Name, plural.Count(f.Dim, "parameter"))
 	}
 	return f, o.Theta, nil
 }

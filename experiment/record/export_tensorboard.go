@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/userfile"
 	"strings"
 	"time"
@@ -67,7 +68,7 @@ func writeTensorBoard(w io.Writer, dir string, h *History) (notes []string, err 
 		events = append(events, event(wall, row[0].Int(), appendMessage(nil, eventSummary, summary(row, h.Columns, described))))
 	}
 	if unknown > 0 {
-		notes = append(notes, fmt.Sprintf("%s has no time of %d of %d points, which get that of the point before", filepath.Join(dir, timesFile), unknown, len(h.Rows)))
+		notes = append(notes, fmt.Sprintf("%s has no time of %d of %s, which get that of the point before", filepath.Join(dir, timesFile), unknown, plural.Count(len(h.Rows), "point")))
 	}
 	for _, e := range append(events, event(wall, 0, appendMessage(nil, eventSummary, session.end(wall)))) {
 		if err := writeTFRecord(w, e); err != nil {

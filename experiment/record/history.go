@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/userfile"
 )
 
@@ -224,7 +225,7 @@ func parseColumns(data []byte) ([]Column, error) {
 // formatRow returns a line of a history, with its end.
 func formatRow(row []Value, columns []Column) ([]byte, error) {
 	if len(row) != len(columns) {
-		return nil, fmt.Errorf("a row of %d values for %d columns", len(row), len(columns))
+		return nil, fmt.Errorf("a row of %s for %s", plural.Count(len(row), "value"), plural.Count(len(columns), "column"))
 	}
 	record := make([]string, len(row))
 	for i, v := range row {

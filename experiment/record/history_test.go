@@ -135,7 +135,7 @@ func TestRowsThatDoNotFitAreRefused(t *testing.T) {
 		row  []Value
 		want string
 	}{
-		{"too few cells", []Value{Int(1)}, "a row of 1 values for 3 columns"},
+		{"too few cells", []Value{Int(1)}, "a row of 1 value for 3 columns"},
 		{"another type", []Value{Int(1), Text("x"), {}}, "column loss: a value of type text, expected float"},
 		{"two lines", []Value{Int(1), {}, Text("a\nb")}, `column regime: "a\nb" has a line break`},
 		{"no step", []Value{{}, Float(1), {}}, "a row without a step"},

@@ -30,7 +30,7 @@ func TestAnAlteredRecordIsNotGoneOnFrom(t *testing.T) {
 		"a number between them":            {"history.csv", behind(8) + 3, "", "resuming from checkpoint-000000000008.safetensors, step 8"},
 		"the columns":                      {"columns.csv", -3, "columns.csv was altered", ""},
 		"the newest checkpoint":            {"checkpoint-000000000010.safetensors", -5, "", "resuming from checkpoint-000000000008.safetensors, step 8"},
-		"the times":                        {"times.csv", 14, "", "times.csv was damaged: 1 lines are left out"},
+		"the times":                        {"times.csv", 14, "", "times.csv was damaged: it goes on without 1 line of it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")

@@ -7,6 +7,7 @@ import (
 
 	"shadowflow/experiment/record"
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 	"shadowflow/nn"
 	"shadowflow/objective"
 	"shadowflow/safetensors"
@@ -137,7 +138,7 @@ func (t *training[T]) restore(at *record.Checkpoint) error {
 		return fmt.Errorf("%s: %w", where, err)
 	}
 	if l.Steps < at.Step {
-		return fmt.Errorf("%s: the run is to take %d steps; it can only be given more than it has taken", where, l.Steps)
+		return fmt.Errorf("%s: the run is to take %s; it can only be given more than it has taken", where, plural.Count(l.Steps, "step"))
 	}
 	t.ended, t.changed = meta.Ended, meta.Changed
 	l.watch.before, l.watch.costs = meta.Seconds, meta.Costs

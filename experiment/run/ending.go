@@ -29,7 +29,7 @@ func (t *training[T]) run(ctx context.Context, d *record.Dir) (result *Result, e
 		return nil, err
 	}
 	if damaged > 0 {
-		if err := t.say("times.csv was damaged: %d lines are left out", damaged); err != nil {
+		if err := t.say("times.csv was damaged: it goes on without %s of it", plural.Of(damaged, "line")); err != nil {
 			return nil, err
 		}
 	}

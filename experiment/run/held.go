@@ -7,6 +7,7 @@ import (
 
 	"shadowflow/experiment/record"
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 )
 
 // heldRow is a row that waits for the next point to be complete. It is part of a checkpoint, since that may be written in between.
@@ -85,7 +86,7 @@ func (l *Loop[T]) takeUp(p passed) error {
 	}
 	columns := l.columns()
 	if len(p.Row) != len(columns) {
-		return fmt.Errorf("a row of %d values waits to be completed: want %d", len(p.Row), len(columns))
+		return fmt.Errorf("a row of %s waits to be completed: want %d", plural.Count(len(p.Row), "value"), len(columns))
 	}
 	l.held = &heldRow{step: p.Step}
 	for i, text := range p.Row {

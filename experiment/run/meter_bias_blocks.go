@@ -5,6 +5,7 @@ import (
 
 	"shadowflow/diagnose"
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 )
 
 // maxBlocks bounds the weights that have columns of their own.
@@ -22,7 +23,7 @@ type blockGauges struct {
 
 func newBlockGauges(blocks []graph.Block, predicted, realized bool) ([]blockGauges, error) {
 	if len(blocks) > maxBlocks {
-		return nil, fmt.Errorf("record.blocks: the network has %d weights: want at most %d, or false", len(blocks), maxBlocks)
+		return nil, fmt.Errorf("record.blocks: the network has %s: want at most %d, or false", plural.Count(len(blocks), "weight"), maxBlocks)
 	}
 	var out []blockGauges
 	for _, at := range blocks {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"shadowflow/experiment/config"
+	"shadowflow/internal/plural"
 	"shadowflow/nn"
 	"shadowflow/rule"
 	"shadowflow/torchfile"
@@ -60,7 +61,7 @@ func parameterNames(o *torchfile.Optimizer, model *nn.Model, r *rule.Rule) ([]st
 		return nil, fmt.Errorf("an optimizer of %d parameters; the model has %d: for weights that it does not move want lr_scale: 0 in optimizer.groups",
 			len(o.State), len(params))
 	case len(o.State) != len(params):
-		return nil, fmt.Errorf("an optimizer of %d parameters; the model has %d, of which %d move", len(o.State), len(model.Params()), len(params))
+		return nil, fmt.Errorf("an optimizer of %s; the model has %d, of which %d move", plural.Count(len(o.State), "parameter"), len(model.Params()), len(params))
 	case len(o.Groups) > 1:
 		if names := namesByShape(o, params, r); names != nil {
 			return names, nil

@@ -574,7 +574,7 @@ func TestEveryOptionOfTorchOptimThatChangesAStepIsSaid(t *testing.T) {
 		{"nadam", "{name: nadam, preset: pytorch, momentum_decay: 1e-9}", "momentum_decay", 0., ""},
 		{"adafactor", "{name: adafactor, preset: pytorch}", "eps", []float64{1e-20, 1e-3}, "optimizer.least is 2.220446049250313e-16, where the optimizer of f.pt had 1e-20"},
 		{"adam", "{name: adam, preset: pytorch}", "cautious", true, "optimizer.name adam has no cautious, where the optimizer of f.pt had true"},
-		{"adam", "{name: adam, preset: pytorch}", "note\n", strings.Repeat("x", 200), `optimizer.name adam has no note\u000a, where the optimizer of f.pt had ` + strings.Repeat("x", 100)},
+		{"adam", "{name: adam, preset: pytorch}", "note\n", strings.Repeat("x", 200), `optimizer.name adam has no note\n, where the optimizer of f.pt had ` + strings.Repeat("x", 100)},
 		{"adam", "{name: adam, preset: pytorch}", "initial_lr", 3., ""},
 	} {
 		if got := of(c.of, c.optimizer, c.key, c.value); got != c.want {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 	"shadowflow/modeq"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -48,7 +49,7 @@ func (p *Problem[T]) check() error {
 		return err
 	}
 	if len(p.Theta) != p.Objective.Dim() {
-		return fmt.Errorf("theta has %d numbers: the objective has %d parameters", len(p.Theta), p.Objective.Dim())
+		return fmt.Errorf("theta has %s: the objective has %s", plural.Count(len(p.Theta), "number"), plural.Count(p.Objective.Dim(), "parameter"))
 	}
 	if !(p.LR > 0) || !finite(p.LR) {
 		return fmt.Errorf("lr %v: want a number above 0", p.LR)

@@ -2,101 +2,125 @@ package run
 
 import (
 	"fmt"
-	"strings"
 
-	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
 	"shadowflow/internal/memory"
 	"shadowflow/nn"
 	"shadowflow/rule"
 )
 
-// Vectors of parameters that a run holds beside those of a problem, in the program's precision, as measured at a network of two and a half
-// million parameters, less a fifth, but for those that are known.
-const (
-	// parameters, moments, gradient, update, a checkpoint being written
-	vectorsOfRun       = 12
-	vectorsOfBias      = 7                           // the second-order terms of a full batch
-	vectorsOfBatchBias = 28                          // those expected over the order of mini-batches
-	vectorsOfSharpness = diagnose.LanczosVectors + 8 // the basis of the search for eigenvalues, the two that it finds, and what the meter keeps and makes
-	vectorsAtEdge      = 74                          // the central flow's search for the directions that it follows
-)
-
-// The same of equations, once they have begun, in vectors of their state, which are float64.
-const (
-	vectorsOfEquation = 4  // where it is, and its right-hand side
-	vectorsOfState    = 11 // the two state equations that are followed for a step
-	vectorsOfStages   = 5  // what the integrator makes of one equation, of one at a time
-	vectorsOfCentral  = 33 // the central flow with its directions, in vectors of parameters
-)
-
-// Room returns about how many bytes a run takes in vectors of the dim parameters: its own, those of what is measured along it, and of what moves beside it. Its
-// data and RoomOfPrograms come on top.
-func Room(c *config.Config, r *rule.Rule, dim int) int64 {
-	vectors, state, equations, largest := vectorsOfRun, 0, 0, 0
-	switch {
-	case !measuresBias(c, r):
-	case c.Batch.Mini():
-		vectors += vectorsOfBatchBias
-	default:
-		vectors += vectorsOfBias
-	}
-	if c.Record.Sharpness > 0 {
-		vectors += vectorsOfSharpness
-	}
-	for _, n := range r.Lengths(dim) {
-		state += n
-	}
-	for _, name := range c.Beside {
-		size := dim
-		switch {
-		case name == "central":
-			vectors, equations = vectors+vectorsAtEdge, equations+vectorsOfCentral*dim
-			continue
-		case strings.HasPrefix(name, "state-"):
-			size = state
-		case strings.HasPrefix(name, "lift-"):
-			size = 2 * state
-		}
-		equations, largest = equations+vectorsOfEquation*size, max(largest, size)
-	}
-	if c.Record.State > 0 && followable(c, r) {
-		equations, largest = equations+vectorsOfState*state, max(largest, state)
-	}
-	return int64(vectors)*int64(dim)*int64(widthOf(c)) + 8*(int64(equations)+vectorsOfStages*int64(largest))
+// Subject is what a run trains, as far as its memory depends on it.
+type Subject struct {
+	Rule *rule.Rule
+	Dim  int
+	// Model is the network; nil for a loss in closed form, or one that another program serves.
+	Model *nn.Model
+	// Train and All are numbers of examples, for training and in all, Numbers of what an example has. Regression says that numbers are predicted.
+	Train, All, Numbers int
+	Regression          bool
 }
 
-// measuresBias reports whether a run finds the second-order terms, or those of an optimizer without the memory form that are known.
-func measuresBias(c *config.Config, r *rule.Rule) bool {
-	if c.Bias.Scale != 0 || c.Record.Bias == 0 || r.Memory != nil {
-		return c.Bias.Scale != 0 || c.Record.Bias > 0
+// Room is about what a run takes at its peak, in bytes.
+type Room struct {
+	Data     int64
+	Vectors  int64 // of parameters, those of what is measured along the run and moves beside it included
+	Programs int64
+}
+
+// Bytes returns all of it.
+func (r Room) Bytes() int64 { return r.Data + r.Vectors + r.Programs }
+
+// Rooms tells the room of runs before any of it is taken. It remembers what programs take, which costs as much time as making them. The zero value is
+// ready. It is not for concurrent use.
+type Rooms struct{ programs map[string]int64 }
+
+// beyond is a number of parameters that fit no machine with their vectors, and whose programs no graph holds.
+const beyond = 1 << 35
+
+// Of returns the room of a run of a config.
+func (r *Rooms) Of(c *config.Config, s Subject) (Room, error) {
+	room := Room{Data: dataRoom(c, s), Vectors: vectorRoom(c, s)}
+	if s.Dim > beyond {
+		return room, nil
 	}
-	_, err := r.Settled()
-	return err == nil && !c.Batch.Mini()
+	wants, err := programsOf(c, s)
+	if err != nil {
+		return room, err
+	}
+	key := wants.key()
+	known, ok := r.programs[key]
+	if !ok {
+		if known, err = wants.room(); err != nil {
+			return room, err
+		}
+		if r.programs == nil {
+			r.programs = map[string]int64{}
+		}
+		r.programs[key] = known
+	}
+	room.Programs = known
+	return room, nil
+}
+
+// dataRoom returns the memory of data, with its inputs as a model takes them: twice where parts of the full batch are compared, which have an order of
+// their own.
+func dataRoom(c *config.Config, s Subject) int64 {
+	read, kept := int64(s.All)*int64(s.Numbers), min(int64(s.Train)*int64(s.Numbers)*widthOf(c), 1<<30)
+	if c.Record.Sharpness > 0 && !c.Batch.Mini() || c.Batch.Mini() {
+		read += int64(s.Train) * int64(s.Numbers)
+	}
+	if c.Record.Sharpness > 0 && !c.Batch.Mini() {
+		kept *= 2
+	}
+	return read + kept
 }
 
 // widthOf returns the bytes of a number of a run.
-func widthOf(c *config.Config) int {
+func widthOf(c *config.Config) int64 {
 	if c.DType == "float64" {
 		return 8
 	}
 	return 4
 }
 
-// roomFor refuses a run that would need more memory than there is, before any of it is made. Its data is there. The network is nil for a loss in closed form.
-func roomFor(c *config.Config, r *rule.Rule, dim int, m *nn.Model, examples int, regression bool) error {
-	const small = 64 << 20 // not worth measuring programs, which takes as long as making them
-	need := Room(c, r, dim)
-	if err := memory.Check(need); err == nil && m != nil && need > small { // else it is known that it does not fit, or that it does
-		programs, err := RoomOfPrograms(c, m, r, examples, regression)
-		if err != nil {
+// atOnce returns the number of examples that a program evaluates at most, and the number of programs' passes that a batch takes.
+func (s Subject) atOnce(c *config.Config) (n, passes int) {
+	batch := s.Train
+	if c.Batch.Mini() {
+		batch = min(batch, c.Batch.Size)
+	}
+	n = max(1, min(c.Batch.Physical, batch))
+	return n, (s.Train + n - 1) / n // of all examples, which are looked at with mini-batches too
+}
+
+// batches returns the number of batches whose gradients a run tells apart.
+func (s Subject) batches(c *config.Config) int {
+	if !c.Batch.Mini() || s.Train == 0 {
+		return 1
+	}
+	return max(1, s.Train/max(1, c.Batch.Size))
+}
+
+// roomFor refuses a run that would need more memory than there is, before any of it is made. Its data is there.
+func roomFor(c *config.Config, s Subject) error {
+	room := Room{Vectors: vectorRoom(c, s)}
+	n, _ := s.atOnce(c)
+	const small, few = 64 << 20, 1 << 26 // not worth measuring programs, which takes as long as making them
+	measured := s.Model != nil && (room.Vectors > small || int64(n)*int64(s.Dim) > few)
+	if err := memory.Check(room.Bytes()); err == nil && measured {
+		if room, err = new(Rooms).Of(c, s); err != nil {
 			return err
 		}
-		need += programs
+		room.Data = 0
 	}
-	if err := memory.Check(need); err != nil {
-		return fmt.Errorf("the run of %d parameters, with what is measured along it and moves beside it, %w: "+
-			"want fewer parameters, or less of record.sharpness, record.bias, record.state (0: none), beside and batch.physical", dim, err)
+	if err := memory.Check(room.Bytes()); err != nil {
+		parts := "vectors of parameters take " + memory.Format(room.Vectors)
+		if room.Programs > 0 { // else they were not asked
+			parts += ", programs " + memory.Format(room.Programs)
+		}
+		return fmt.Errorf("the run of %d parameters, with what is measured along it and moves beside it, %w (%s): "+
+			"want fewer parameters, dtype float32, or less of record.sharpness, record.bias, record.state (0: none), beside and batch.physical",
+			s.Dim, err, parts)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/internal/patience"
+	"shadowflow/internal/plural"
 	"shadowflow/internal/version"
 	"shadowflow/schema"
 )
@@ -130,7 +131,7 @@ func ReadResult(dir string) (*Result, error) {
 		return nil, err
 	}
 	if ends := []Status{Finished, LossReached, TimeUp, Diverged}; !slices.Contains(ends, r.Status) || r.Before < 0 || r.Step < r.Before || r.Parameters < 1 {
-		return nil, fmt.Errorf("%w: %s: status %q, %d steps, %d parameters; run --resume writes it anew", record.ErrNoResult, dir, r.Status, r.Step, r.Parameters)
+		return nil, fmt.Errorf("%w: %s: status %q, %s, %s; run --resume writes it anew", record.ErrNoResult, dir, r.Status, plural.Count(r.Step, "step"), plural.Count(r.Parameters, "parameter"))
 	}
 	return r, nil
 }

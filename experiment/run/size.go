@@ -2,32 +2,46 @@ package run
 
 import (
 	"fmt"
+	"slices"
 
 	"shadowflow/engine"
 	"shadowflow/experiment/config"
 	"shadowflow/graph"
+	"shadowflow/modeq/central"
+	"shadowflow/modeq/state"
 	"shadowflow/nn"
+	"shadowflow/objective"
+	"shadowflow/objective/network"
 	"shadowflow/rule"
 )
 
-// RoomOfPrograms returns about how many bytes the compiled programs of a run take whose model sees n examples at a time, and those arrays of its optimizer that
-// are no vectors of parameters. It allocates none of that.
-func RoomOfPrograms(c *config.Config, m *nn.Model, r *rule.Rule, n int, regression bool) (int64, error) {
-	products, err := Products(c, r)
-	if err != nil {
-		return 0, err
-	}
-	peak, err := programs(c, m, n, products, regression)
-	if err != nil {
-		return 0, err
-	}
-	matrices, err := RoomOfMatrices(m.NumParams(), r)
-	return peak + matrices*int64(widthOf(c)), err
+// programs are those of a run that take memory worth asking for.
+type programs struct {
+	c     *config.Config
+	s     Subject
+	n     int              // examples at a time
+	kinds []objective.Kind // of the network's, which share a room
 }
 
-// Products returns how many Hessian-vector products a run makes in one pass at most. The bias of mini-batches, and of memories that
+func programsOf(c *config.Config, s Subject) (*programs, error) {
+	products, err := productsOf(c, s.Rule)
+	if err != nil {
+		return nil, err
+	}
+	n, _ := s.atOnce(c)
+	p := &programs{c: c, s: s, n: n, kinds: []objective.Kind{{Gradient: true}}}
+	if products > 0 {
+		p.kinds = append(p.kinds, objective.Kind{Gradient: true, Vectors: products})
+	}
+	if slices.Contains(c.Beside, "central") {
+		p.kinds = append(p.kinds, objective.Kind{Vectors: central.AtOnce}, objective.Kind{Lines: central.AtOnce})
+	}
+	return p, nil
+}
+
+// productsOf returns how many Hessian-vector products a run makes in one pass at most. The bias of mini-batches, and of memories that
 // fill, takes one a moment, and one more where the update reads the gradient itself.
-func Products(c *config.Config, r *rule.Rule) (int, error) {
+func productsOf(c *config.Config, r *rule.Rule) (int, error) {
 	m, err := r.MemoryForm()
 	bias := c.Record.Bias > 0 && err == nil || c.Bias.Scale != 0
 	_, unsettled := r.Settled()
@@ -37,7 +51,7 @@ func Products(c *config.Config, r *rule.Rule) (int, error) {
 		return 0, err
 	case bias && (c.Batch.Mini() || !m.Steady()):
 		return len(m.Moments) + 1, nil
-	case err == nil && c.Record.Sharpness > 0 && c.Batch.Mini(): // what the noise does to the bias
+	case err == nil && c.Record.Sharpness > 0: // what the noise does to the bias
 		return 2, nil
 	case bias || settled || r.Hessian != nil || c.Record.Sharpness > 0 || c.Regularizer.Kind != "none" || len(c.Beside) > 0:
 		return 1, nil
@@ -45,61 +59,78 @@ func Products(c *config.Config, r *rule.Rule) (int, error) {
 	return 0, nil
 }
 
-// RoomOfMatrices returns how many numbers an optimizer of whole weights holds beside vectors of parameters: what of its state has
-// shapes of its own, in a checkpoint too, and what a step makes on its way.
-func RoomOfMatrices(dim int, r *rule.Rule) (int64, error) {
-	if r.Elementwise {
+// key tells programs apart that take other room.
+func (p *programs) key() string {
+	key := fmt.Sprint(p.n, p.s.Dim, p.s.Numbers, p.s.Regression, p.c.Model, p.c.Loss, p.c.DType, p.kinds)
+	if !p.s.Rule.Elementwise {
+		key += fmt.Sprint(p.c.Optimizer.Name, p.c.Optimizer.Values, p.c.Optimizer.Groups, p.c.Beside, p.c.Record.State)
+	}
+	return key
+}
+
+// room returns the bytes of the compiled programs, and of those arrays of the optimizer that are no vectors of parameters. It allocates none of that.
+func (p *programs) room() (int64, error) {
+	bytes, err := p.ofNetwork()
+	if err != nil || p.s.Rule.Elementwise {
+		return bytes, err
+	}
+	matrices, err := p.ofMatrices()
+	return bytes + matrices, err
+}
+
+// ofNetwork returns the bytes of the network's programs: what the largest needs, and what each has of its own. There are as many again for what is left of a
+// batch cut into parts, for losses alone, and for test data.
+func (p *programs) ofNetwork() (int64, error) {
+	if p.s.Model == nil {
 		return 0, nil
 	}
-	own := 0
-	for i := range r.State {
-		if r.PartsOf(i) != nil {
-			own += r.Length(i, dim)
-		}
+	loss, err := nn.ParseLoss(p.c.Loss)
+	if err != nil {
+		return 0, err
 	}
+	shared, own := int64(0), int64(0)
+	for _, kind := range p.kinds {
+		cost, err := network.Measure(p.s.Model, loss, dtypeOf(p.c), p.n, p.s.Regression, kind, p.c.Threads)
+		if err != nil {
+			return 0, err
+		}
+		shared, own = max(shared, cost.RoomBytes), own+cost.PeakBytes-cost.RoomBytes
+	}
+	return shared + 2*own, nil
+}
+
+func dtypeOf(c *config.Config) graph.DType {
+	if c.DType == "float64" {
+		return graph.Float64
+	}
+	return graph.Float32
+}
+
+// ofMatrices returns what steps of an optimizer of whole weights make on their way, and its equations, which are in float64.
+func (p *programs) ofMatrices() (int64, error) {
+	r, dim, t := p.s.Rule, p.s.Dim, dtypeOf(p.c)
 	b := graph.NewBuilder()
-	theta, g := b.Param("theta", graph.Float32, dim), b.Param("gradient", graph.Float32, dim)
+	theta, g := b.Param("theta", t, dim), b.Param("gradient", t, dim)
 	call, in := r.Inputs(theta, g)
 	next, after := r.Step(call)
-	cost, err := engine.Measure(append([]graph.Value{theta, g}, in...), append([]graph.Value{next}, after...), engine.Options{Threads: 1})
-	return int64(2*own) + cost.PeakBytes/4, err
-}
-
-// programs returns the memory of the programs for n examples: the gradient, and the Hessian-vector products if they are needed.
-func programs(c *config.Config, m *nn.Model, n, products int, regression bool) (int64, error) {
-	gradient, err := program(c, m, n, regression, 0)
-	if err != nil || products == 0 {
-		return gradient, err
-	}
-	pair, err := program(c, m, n, regression, products)
-	return gradient + pair, err
-}
-
-func program(c *config.Config, m *nn.Model, n int, regression bool, products int) (int64, error) {
-	loss, err := nn.ParseLoss(c.Loss)
+	cost, err := engine.Measure(append([]graph.Value{theta, g}, in...), append([]graph.Value{next}, after...), engine.Options{Threads: p.c.Threads})
 	if err != nil {
 		return 0, err
 	}
-	dtype := graph.Float32
-	if c.DType == "float64" {
-		dtype = graph.Float64
+	bytes := cost.PeakBytes
+	if p.c.Record.Bias > 0 { // the update alone, too
+		bytes *= 2
 	}
-	b := graph.NewBuilder()
-	inputsOf := m.Inputs
-	if regression {
-		inputsOf = m.RegressionInputs
+	followed := slices.Clone(p.c.Beside)
+	if p.c.Record.State > 0 && followable(p.c, r) {
+		followed = append(followed, "state-1", "state-2")
 	}
-	in := inputsOf(b, dtype, n)
-	result, err := m.TrainLoss(in, loss)
-	if err != nil {
-		return 0, err
+	for _, name := range followed {
+		own, err := state.Room(r, dim, name, p.c.Threads)
+		if err != nil {
+			return 0, err
+		}
+		bytes += own
 	}
-	g := graph.Grad(result.Loss, in.Theta)[0]
-	args, out := []graph.Value{in.Theta, in.X, in.Answer()}, []graph.Value{result.Loss, g}
-	for i := range products {
-		v := b.Param(fmt.Sprintf("v%d", i), dtype, m.NumParams())
-		args, out = append(args, v), append(out, graph.JVP([]graph.Value{g}, []graph.Value{in.Theta}, []graph.Value{v})[0])
-	}
-	cost, err := engine.Measure(args, out, engine.Options{Threads: 1})
-	return cost.PeakBytes, err
+	return bytes, nil
 }

@@ -16,6 +16,22 @@ type integration struct {
 	// steps are the integrator's for one of the optimizer's, where they are fixed; 0: by the tolerances.
 	steps          int
 	relTol, absTol float64
+	// shared is what equations work with of which one moves at a time; nil: each has its own.
+	shared *workspace
+}
+
+// workspace is memory that is of no use behind a step.
+type workspace struct {
+	buffers flow.Buffers
+	stage   []float64
+}
+
+// stageOf returns room for a state of that size.
+func (w *workspace) stageOf(size int) []float64 {
+	if len(w.stage) < size {
+		w.stage = make([]float64, size)
+	}
+	return w.stage[:size]
 }
 
 // oneStep is the span of a step of equations whose time is counted in steps.
@@ -27,7 +43,11 @@ func (i integration) solver(field fieldOf, span func(n int) float64) (*stepwise,
 	if err != nil {
 		return nil, err
 	}
-	return &stepwise{method: method, options: flow.Options{RelTol: i.relTol, AbsTol: i.absTol}, steps: i.steps, field: field, span: span}, nil
+	options := flow.Options{RelTol: i.relTol, AbsTol: i.absTol}
+	if i.shared != nil {
+		options.Buffers = &i.shared.buffers
+	}
+	return &stepwise{method: method, options: options, steps: i.steps, field: field, span: span}, nil
 }
 
 // stepwise integrates each step by itself.
@@ -63,8 +83,9 @@ func (s *stepwise) commit() {}
 // not negative.
 type fading struct {
 	stepwise
-	parts []fadingPart
-	y     []float64 // at a stage
+	parts  []fadingPart
+	size   int
+	shared *workspace // where y at a stage is
 }
 
 // fadingPart is y[from:to], where L is rate; time is counted in steps.
@@ -75,12 +96,14 @@ type fadingPart struct {
 
 // newFading returns the solver of a state whose parts have these lengths and fade at these rates.
 func newFading(how integration, field fieldOf, rates []float64, lengths []int) (*fading, error) {
-	f, size := &fading{}, 0
-	for i, n := range lengths {
-		f.parts = append(f.parts, fadingPart{size, size + n, rates[i]})
-		size += n
+	if how.shared == nil {
+		how.shared = &workspace{}
 	}
-	f.y = make([]float64, size)
+	f := &fading{shared: how.shared}
+	for i, n := range lengths {
+		f.parts = append(f.parts, fadingPart{f.size, f.size + n, rates[i]})
+		f.size += n
+	}
 	s, err := how.solver(func(ctx context.Context, n int) flow.Field { return f.slowed(field(ctx, n)) }, oneStep)
 	if err == nil {
 		f.stepwise = *s
@@ -91,10 +114,11 @@ func newFading(how integration, field fieldOf, rates []float64, lengths []int) (
 // slowed returns the equation of exp(-L t) y.
 func (f *fading) slowed(field flow.Field) flow.Field {
 	return func(n int, t float64, w, dwdt []float64) error {
+		y := f.shared.stageOf(f.size)
 		for _, s := range f.parts {
-			scale(f.y[s.from:s.to], w[s.from:s.to], math.Exp(s.rate*t))
+			scale(y[s.from:s.to], w[s.from:s.to], math.Exp(s.rate*t))
 		}
-		if err := field(n, t, f.y, dwdt); err != nil {
+		if err := field(n, t, y, dwdt); err != nil {
 			return err
 		}
 		for _, s := range f.parts {
@@ -103,7 +127,7 @@ func (f *fading) slowed(field flow.Field) flow.Field {
 			}
 			back := math.Exp(-s.rate * t)
 			for j := s.from; j < s.to; j++ {
-				dwdt[j] = back * (dwdt[j] - s.rate*f.y[j])
+				dwdt[j] = back * (dwdt[j] - s.rate*y[j])
 			}
 		}
 		return nil

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"shadowflow/dataset"
+	"shadowflow/engine"
 	"shadowflow/experiment/config"
 	"shadowflow/graph"
 	"shadowflow/internal/memory"
+	"shadowflow/internal/plural"
 	"shadowflow/nn"
 	"shadowflow/objective"
 	"shadowflow/objective/network"
@@ -25,6 +27,7 @@ type source struct {
 	// model names and shapes the parameters in files; for what is no network it is nothing else.
 	model *nn.Model
 	start *nn.State
+	room  engine.Room // of the programs of all losses of the network, one of which is evaluated at a time
 }
 
 // tests returns the number of test examples.
@@ -123,7 +126,7 @@ func fits(c *config.Config, model *nn.Model) error {
 		numbers += length
 	}
 	if err := memory.Check(int64(8*n + width*numbers)); err != nil {
-		return fmt.Errorf("model %s: a run of its %d parameters %w, for its start, weights, gradient and optimizer alone: want a smaller model", c.Model.Name, n, err)
+		return fmt.Errorf("model %s: a run of its %s %w, for its start, weights, gradient and optimizer alone: want a smaller model", c.Model.Name, plural.Count(n, "parameter"), err)
 	}
 	return nil
 }
@@ -205,7 +208,7 @@ func networkOf[T graph.Float](c *config.Config, s *source) (*network.Objective[T
 	if err != nil {
 		return nil, err
 	}
-	opt := network.Options{MicroBatch: c.Batch.Physical, Seed: c.Seed, Shuffle: c.Batch.Shuffle, Threads: c.Threads, Test: s.data.Test}
+	opt := network.Options{MicroBatch: c.Batch.Physical, Seed: c.Seed, Shuffle: c.Batch.Shuffle, Threads: c.Threads, Test: s.data.Test, Room: &s.room}
 	if c.Batch.Mini() {
 		opt.BatchSize = c.Batch.Size
 	}

@@ -27,6 +27,7 @@ type training[T graph.Float] struct {
 	trail   *trail[T]         // nil with nothing beside
 	noise   *noiseMeter[T]    // nil if it is not measured
 	average *average[T]       // nil if none is kept
+	shared  workspace         // of what moves beside the optimizer, and of what is followed for a step
 	ended   Status            // of a run resumed behind its last record
 	notice  func(text string) // nil, or told what a person should know
 	// introduce is nil, or told what the run is.
@@ -74,16 +75,16 @@ func (t *training[T]) make(opt Options) error {
 func (t *training[T]) close() error { return t.source.close() }
 
 // room refuses a run that the memory does not hold.
-func (t *training[T]) room() error {
-	c, s := t.config, t.source
-	if s.data == nil {
-		return roomFor(c, t.problem.Rule, t.problem.Objective.Dim(), nil, 0, false)
+func (t *training[T]) room() error { return roomFor(t.config, t.subject()) }
+
+// subject returns what is trained.
+func (t *training[T]) subject() Subject {
+	s := Subject{Rule: t.problem.Rule, Dim: t.problem.Objective.Dim()}
+	if d := t.source.data; d != nil {
+		s.Model, s.Train, s.All = t.source.model, d.Train.N(), d.Train.N()+d.Test.N()
+		s.Numbers, s.Regression = d.Train.Size(), d.Classes == 0
 	}
-	n := min(c.Batch.Physical, s.data.Train.N())
-	if c.Batch.Mini() {
-		n = min(n, c.Batch.Size)
-	}
-	return roomFor(c, t.problem.Rule, t.problem.Objective.Dim(), s.model, n, s.data.Classes == 0)
+	return s
 }
 
 // checkCombination refuses what has no meaning together.
@@ -167,7 +168,7 @@ func (t *training[T]) company() *company[T] {
 	c := t.config
 	return &company[T]{
 		problem: t.problem, optimizer: t.loop.Optimizer, start: t.problem.Moments.steps() + c.Flow.Start, noise: c.Flow.Noise, seed: c.Seed,
-		how: integration{method: c.Flow.Method, steps: c.Flow.Steps, relTol: c.Flow.RelTol, absTol: c.Flow.AbsTol},
+		how: integration{method: c.Flow.Method, steps: c.Flow.Steps, relTol: c.Flow.RelTol, absTol: c.Flow.AbsTol, shared: &t.shared},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"shadowflow/flow"
+	"shadowflow/internal/plural"
 	"shadowflow/modeq"
 	"shadowflow/modeq/state"
 	"shadowflow/objective"
@@ -130,7 +131,7 @@ func (opt *VerifyOptions) Check(p *Problem[float64]) error {
 	case opt.Memory != Eliminated && opt.Memory != State:
 		return fmt.Errorf("memory %q: want %s or %s", opt.Memory, Eliminated, State)
 	case opt.Wait < 0:
-		return fmt.Errorf("%d steps to wait: want 0 or more", opt.Wait)
+		return fmt.Errorf("%s to wait: want 0 or more", plural.Count(opt.Wait, "step"))
 	case opt.Start != Manifold && opt.Start != Cold:
 		return fmt.Errorf("start %q: want %s or %s", opt.Start, Manifold, Cold)
 	case len(opt.LR) == 0 || len(opt.Orders) == 0:

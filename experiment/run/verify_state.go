@@ -9,6 +9,7 @@ import (
 
 	"shadowflow/flow"
 	"shadowflow/internal/memory"
+	"shadowflow/internal/plural"
 	"shadowflow/modeq/state"
 	"shadowflow/objective"
 )
@@ -19,11 +20,11 @@ func stateOf(ctx context.Context, p *Problem[float64], moments [][]float64, wait
 	z := append([]float64(nil), p.Theta...)
 	if moments != nil {
 		if len(moments) != len(p.Rule.State) {
-			return nil, fmt.Errorf("%d moments: optimizer %s remembers %v", len(moments), p.Rule.Name, p.Rule.State)
+			return nil, fmt.Errorf("%s: optimizer %s remembers %v", plural.Count(len(moments), "moment"), p.Rule.Name, p.Rule.State)
 		}
 		for i, m := range moments {
 			if n := p.Rule.Length(i, len(p.Theta)); len(m) != n {
-				return nil, fmt.Errorf("moment %s has %d numbers: want %d, where the objective has %d parameters", p.Rule.State[i], len(m), n, len(p.Theta))
+				return nil, fmt.Errorf("moment %s has %s: want %d, where the objective has %s", p.Rule.State[i], plural.Count(len(m), "number"), n, plural.Count(len(p.Theta), "parameter"))
 			}
 			z = append(z, m...)
 		}
@@ -176,7 +177,7 @@ func timesFit(steps int, varies bool) error {
 		need *= 2
 	}
 	if err := memory.Check(need); err != nil {
-		return fmt.Errorf("a comparison of %d steps %w: want a larger lr or a shorter time", steps, err)
+		return fmt.Errorf("a comparison of %s %w: want a larger lr or a shorter time", plural.Count(steps, "step"), err)
 	}
 	return nil
 }

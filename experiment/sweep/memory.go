@@ -13,7 +13,7 @@ import (
 // sizer tells about what a run takes at its peak, in bytes: the memory of its compiled programs, its vectors of parameters, and its data. It
 // allocates none of that; data is read unless its shape is known by its name. It remembers what it measured, and is not for concurrent use.
 type sizer struct {
-	sizes  map[string]int64
+	rooms  run.Rooms
 	shapes map[string]shape
 }
 
@@ -25,59 +25,34 @@ type shape struct {
 	n, all  int // training examples, and examples of both parts
 }
 
-// beyond is a number of parameters that fit no machine with their vectors.
-const beyond = 1 << 35
-
 func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
 	switch c.Objective.Name {
 	case config.Network:
 	case config.Worker: // what it takes, it alone knows
 		return 0, nil
 	default:
-		return closedForm(c)
+		return s.closedForm(c)
 	}
 	d, err := s.shape(ctx, c.Data)
 	if err != nil {
 		return 0, err
 	}
-	n := min(c.Batch.Physical, d.n)
-	if c.Batch.Mini() {
-		n = min(n, c.Batch.Size)
-	}
 	model, err := build(c, d)
 	if err != nil {
 		return 0, err
-	}
-	if n := int64(model.NumParams()); n > beyond { // whose programs no graph holds
-		return 12 * 4 * n, nil // its vectors alone
 	}
 	r, err := c.Optimizer.RuleOf(model.Blocks())
 	if err != nil {
 		return 0, err
 	}
-	products, err := run.Products(c, r)
-	if err != nil {
-		return 0, err
-	}
-	key := fmt.Sprint(d, n, c.Model, c.Loss, c.DType, products)
-	if !r.Elementwise {
-		key += fmt.Sprint(c.Optimizer.Name, c.Optimizer.Values, c.Optimizer.Groups)
-	}
-	size, ok := s.sizes[key]
-	if !ok {
-		if size, err = run.RoomOfPrograms(c, model, r, n, d.classes == 0); err != nil {
-			return 0, err
-		}
-		if s.sizes == nil {
-			s.sizes = map[string]int64{}
-		}
-		s.sizes[key] = size
-	}
-	return size + dataOf(c, d) + run.Room(c, r, model.NumParams()), nil
+	room, err := s.rooms.Of(c, run.Subject{
+		Rule: r, Dim: model.NumParams(), Model: model, Train: d.n, All: d.all, Numbers: d.size(), Regression: d.classes == 0,
+	})
+	return room.Bytes(), err
 }
 
 // closedForm returns the memory of a run on a loss in closed form, whose programs are small beside its vectors.
-func closedForm(c *config.Config) (int64, error) {
+func (s *sizer) closedForm(c *config.Config) (int64, error) {
 	f, _, err := c.Objective.New()
 	if err != nil {
 		return 0, err
@@ -86,21 +61,17 @@ func closedForm(c *config.Config) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	matrices, err := run.RoomOfMatrices(f.Dim, r)
-	return 8*matrices + run.Room(c, r, f.Dim), err
+	room, err := s.rooms.Of(c, run.Subject{Rule: r, Dim: f.Dim})
+	return room.Bytes(), err
 }
 
-// dataOf returns the memory of data, with its inputs as a model takes them.
-func dataOf(c *config.Config, d shape) int64 {
-	numbers := int64(1)
+// size returns the numbers of an example.
+func (d shape) size() int {
+	n := 1
 	for _, k := range d.example {
-		numbers *= int64(k)
+		n *= k
 	}
-	width := int64(4)
-	if c.DType == "float64" {
-		width = 8
-	}
-	return int64(d.all)*numbers + min(int64(d.n)*numbers*width, 1<<30)
+	return n
 }
 
 func build(c *config.Config, d shape) (*nn.Model, error) {

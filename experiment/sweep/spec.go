@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"shadowflow/experiment/config"
+	"shadowflow/internal/plural"
 	"shadowflow/schema"
 )
 
@@ -83,7 +84,7 @@ func (s *Spec) dimensions() ([]dimension, error) {
 		zip := dimension{name: "zip", setting: s.at["zip"], choices: make([]choice, len(together[0].choices))}
 		for _, d := range together {
 			if len(d.choices) != len(zip.choices) {
-				return nil, d.fail("%d values, and %s has %d; lists of a zip are of one length", len(d.choices), together[0].name, len(zip.choices))
+				return nil, d.fail("%s, and %s has %d; lists of a zip are of one length", plural.Count(len(d.choices), "value"), together[0].name, len(zip.choices))
 			}
 			for i, c := range d.choices {
 				zip.choices[i] = append(zip.choices[i], c...)

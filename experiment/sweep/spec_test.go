@@ -54,7 +54,7 @@ func TestWrongGoValuesAreRefusedByKey(t *testing.T) {
 		{"out of range", func(s *Spec) { s.Grid = []schema.Setting{schema.Set("optimizer.beta2", []float64{2})} }, "optimizer.beta2: 2 is out of range"},
 		{"no list", func(s *Spec) { s.Grid = []schema.Setting{schema.Set("optimizer.beta2", 0.9)} }, "grid: optimizer.beta2: expected a list of values"},
 		{"no values", func(s *Spec) { s.Seeds = []uint64{} }, "seeds: an empty list makes no runs"},
-		{"two lengths", func(s *Spec) { s.Zip[1] = schema.Set("record.bias", []int{1}) }, "zip: record.bias: 1 values, and zip: optimizer.lr has 2"},
+		{"two lengths", func(s *Spec) { s.Zip[1] = schema.Set("record.bias", []int{1}) }, "zip: record.bias: 1 value, and zip: optimizer.lr has 2"},
 		{"a key in two dimensions", func(s *Spec) { s.Grid = []schema.Setting{schema.Set("seed", []int{7})} }, "seeds: gives values to seed, and so does grid: seed"},
 		{"a key given twice", func(s *Spec) { s.Base = append(s.Base, schema.Set("steps", 50)) }, "steps: given twice"},
 		{"an override of a key of the grid", func(s *Spec) {

@@ -132,7 +132,7 @@ func TestBadSweepsAreRefusedByLineAndKey(t *testing.T) {
 		{"seeds: 0", "expected how many, from 1"},
 		{"seeds: [-1]", "negative"},
 		{"seeds: x", "expected how many"},
-		{"zip: {optimizer.lr: [1e-3, 1e-4], steps: [1]}", "1 values, and zip: optimizer.lr has 2"},
+		{"zip: {optimizer.lr: [1e-3, 1e-4], steps: [1]}", "1 value, and zip: optimizer.lr has 2"},
 		{"base: {stepz: 3}", "sweep.yaml:1:8: stepz: unknown key; did you mean steps?"},
 		{"base: none.yaml", "cannot read the config"},
 		{"base: [1]", "expected the keys of a config"},

@@ -149,6 +149,6 @@ func describeInputs(w io.Writer, d *dataset.Dataset) {
 	case len(d.Mean) <= shown:
 		fmt.Fprintf(w, "standardized by mean %.6g, deviation %.6g\n", d.Mean, d.Std)
 	default:
-		fmt.Fprintf(w, "standardized, each of %d columns by its own mean and deviation\n", len(d.Mean))
+		fmt.Fprintf(w, "standardized, each of %s by its own mean and deviation\n", plural.Count(len(d.Mean), "column"))
 	}
 }

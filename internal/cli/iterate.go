@@ -8,6 +8,7 @@ import (
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/run"
+	"shadowflow/internal/plural"
 	"shadowflow/schema"
 )
 
@@ -115,7 +116,7 @@ func printIterates(w io.Writer, out iterateOutput, o config.Optimizer, first int
 // printHidden says that a table does not show every coordinate.
 func printHidden(w io.Writer, rest int) {
 	if rest > 0 {
-		fmt.Fprintf(w, "\n(%d more coordinates; --json prints all)\n", rest)
+		fmt.Fprintf(w, "\n(%d more %s; --json prints all)\n", rest, plural.Noun(rest, "coordinate"))
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -43,6 +44,7 @@ func printAsJSON(w io.Writer, v any, form json.Options) error {
 	if err != nil {
 		return err
 	}
+	data = bytes.ReplaceAll(data, []byte{0x7f}, []byte(`\u007f`)) // the one character that is seen as an escape which JSON does not have
 	_, err = w.Write(append(data, '\n'))
 	return err
 }

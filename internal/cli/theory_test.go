@@ -278,7 +278,7 @@ func TestMistakesAreExplainedAndNothingIsPrinted(t *testing.T) {
 		"iterate --flow 0":                                   "order 0",
 		"derive":                                             "want one optimizer, one of adabelief",
 		"derive sdg":                                         `optimizer.name: unknown value "sdg"; did you mean sgd?`,
-		"check --objective cubic --theta 1":                  "objective.theta: 1 numbers",
+		"check --objective cubic --theta 1":                  "objective.theta: 1 number",
 		"check --batches --objective rosenbrock":             "which has no order",
 		"check --batches --optimizer gd":                     "gd remembers no gradient before the present one as it is set",
 		"check --batches --set beta1=0,beta2=0":              "there is nothing to compare: want an optimizer with memory",

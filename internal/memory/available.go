@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,10 +23,23 @@ func Check(need int64) error {
 	if need < small && need >= 0 {
 		return nil
 	}
-	if left := Available(); need < 0 || left > 0 && need > left {
+	left := Available()
+	if left > 0 && need > left { // what was let go of may still be ours
+		debug.FreeOSMemory()
+		left = Available()
+	}
+	if need < 0 || left > 0 && need > left {
 		return fmt.Errorf("needs %s of memory, and %s are left", Format(need), Format(left))
 	}
 	return nil
+}
+
+// Bound has the runtime collect what is no longer used before the process takes more than there is: by itself it lets the heap grow to twice what is used,
+// and a run that fits would be ended by the system. A limit that is set by GOMEMLIMIT stays.
+func Bound() {
+	if left := Available(); left > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(left - left/16)
+	}
 }
 
 // Started returns an error if the process's limit of address space is less than the runtime and its threads reserve before any work, which ends a program

@@ -2,6 +2,7 @@
 package plural
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -9,10 +10,17 @@ import (
 // Of writes n with what it counts, a noun in the singular: 1 step, 2 steps, 1,297 examples, 0 mini-batches.
 func Of(n int, noun string) string { return Grouped(n) + " " + Noun(n, noun) }
 
+// Count is Of without commas: beside numbers as files and settings have them.
+func Count[N int | int64 | uint32 | uint64](n N, noun string) string {
+	return fmt.Sprint(n) + " " + nounOf(n == 1, noun)
+}
+
 // Noun returns what n things of a kind are called.
-func Noun(n int, noun string) string {
+func Noun(n int, noun string) string { return nounOf(n == 1, noun) }
+
+func nounOf(one bool, noun string) string {
 	switch {
-	case n == 1:
+	case one:
 		return noun
 	case strings.HasSuffix(noun, "ch") || strings.HasSuffix(noun, "s") || strings.HasSuffix(noun, "x"):
 		return noun + "es"

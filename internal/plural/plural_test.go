@@ -15,3 +15,13 @@ func TestANumberAgreesWithWhatItCounts(t *testing.T) {
 		}
 	}
 }
+
+func TestACountHasNoCommas(t *testing.T) {
+	for want, got := range map[string]string{
+		"1 line": Count(1, "line"), "1297 bytes": Count(int64(1297), "byte"), "0 classes": Count(uint64(0), "class"), "2 batches": Count(2, "batch"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

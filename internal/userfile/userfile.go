@@ -13,7 +13,8 @@ import (
 	"shadowflow/internal/visible"
 )
 
-// Open opens a regular file, and returns its size in bytes.
+// Open opens a regular file, and returns its size in bytes. A Git LFS pointer is an error: it is never the file that is wanted, and where any text is data
+// nothing else would tell.
 func Open(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path) // before it is opened, which waits where there is a pipe
 	if absent := (*fs.PathError)(nil); errors.As(err, &absent) {
@@ -34,6 +35,9 @@ func Open(path string) (*os.File, int64, error) {
 	}
 	if info, err = f.Stat(); err == nil {
 		err = regular(path, info) // it may be another by now
+	}
+	if err == nil && isPointer(f) {
+		err = fmt.Errorf("%s%s", visible.Line(path), Explain(f))
 	}
 	if err != nil {
 		f.Close()
@@ -134,8 +138,7 @@ var kinds = []struct{ magic, kind string }{
 // pointerMagic is how pointers of Git LFS begin.
 const pointerMagic = "version https://git-lfs.github.com/"
 
-// IsPointer reports whether a file is a Git LFS pointer. No file of data is: where any text is data, nothing else would tell.
-func IsPointer(r io.ReaderAt) bool {
+func isPointer(r io.ReaderAt) bool {
 	head := make([]byte, len(pointerMagic))
 	n, _ := r.ReadAt(head, 0)
 	return string(head[:n]) == pointerMagic

@@ -29,6 +29,18 @@ func TestFilesAreNamedByTheirFirstBytes(t *testing.T) {
 	}
 }
 
+func TestAPointerIsNoFileWhateverItIsReadAs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "weights.safetensors")
+	if err := os.WriteFile(path, []byte("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := path + ": this is a Git LFS pointer, which stands for a file that was not downloaded: `git lfs pull` fetches it"
+	_, err := ReadAll(path)
+	if err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+}
+
 func TestAFileTakesNoMoreMemoryThanItHas(t *testing.T) {
 	path, size := filepath.Join(t.TempDir(), "file"), 8<<20
 	if err := os.WriteFile(path, bytes.Repeat([]byte("0123456\n"), size/8), 0o600); err != nil {

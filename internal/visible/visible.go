@@ -5,6 +5,7 @@ package visible
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
@@ -12,8 +13,8 @@ import (
 )
 
 // String returns s with escapes in the place of control characters but for line breaks and tabs, of those that change the direction of text, and
-// of bytes that are no UTF-8: \u001b, \x9b. In a string of JSON, or in one that YAML has in double quotes, an escape with u means the same as what it
-// stands for.
+// of bytes that are no UTF-8: those of Go's quotes, \x1b, \u009b, so that a name in quotes and one without have the same. In a string that YAML has in
+// double quotes an escape means what it stands for; JSON, which has none with an x, is to have none of what takes one.
 func String(s string) string { return escape(s, "\n\t") }
 
 // Line returns s on one line: line breaks and tabs are escapes too. It is for paths.
@@ -45,7 +46,8 @@ func escape(s, but string) string {
 		case c == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[0])
 		case steers(c) && !strings.ContainsRune(but, c):
-			fmt.Fprintf(&b, `\u%04x`, c)
+			quoted := strconv.Quote(string(c))
+			b.WriteString(quoted[1 : len(quoted)-1])
 		default:
 			b.WriteString(s[:size])
 		}

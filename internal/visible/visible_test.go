@@ -16,20 +16,20 @@ import (
 func TestWhatSteersATerminalIsEscaped(t *testing.T) {
 	for name, c := range map[string][2]string{
 		"text":                     {"naïve 日本語 🙂\n\tm = 1", "naïve 日本語 🙂\n\tm = 1"},
-		"ESC":                      {"\x1b[31mred", `\u001b[31mred`},
-		"the title of a window":    {"\x1b]0;owned\x07", `\u001b]0;owned\u0007`},
-		"CR":                       {"done\rfail", `done\u000dfail`},
-		"BS and DEL":               {"a\b\x7f", `a\u0008\u007f`},
+		"ESC":                      {"\x1b[31mred", `\x1b[31mred`},
+		"the title of a window":    {"\x1b]0;owned\x07", `\x1b]0;owned\a`},
+		"CR":                       {"done\rfail", `done\rfail`},
+		"BS and DEL":               {"a\b\x7f", `a\b\x7f`},
 		"C1 in UTF-8":              {"\u009b31m", `\u009b31m`},
 		"C1 as a byte":             {"\x9b31m", `\x9b31m`},
 		"another direction":        {"a\u202egnp.exe\u2066", `a\u202egnp.exe\u2066`},
 		"no UTF-8":                 {"\xff\xc3(", `\xff\xc3(`},
 		"the replacement itself":   {"\ufffd", "\ufffd"},
-		"NUL":                      {"\x00", `\u0000`},
+		"NUL":                      {"\x00", `\x00`},
 		"the end of a character":   {"\xe6\x97", `\xe6\x97`},
 		"a character too long":     {"\xc0\x9b", `\xc0\x9b`},
 		"a surrogate":              {"\xed\xa0\x80", `\xed\xa0\x80`},
-		"many lines, one of a bel": {"a\nb\a\nc", "a\nb\\u0007\nc"},
+		"many lines, one of a bel": {"a\nb\a\nc", "a\nb\\a\nc"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := String(c[0]); got != c[1] {
@@ -49,8 +49,22 @@ func TestWhatSteersATerminalIsEscaped(t *testing.T) {
 	}
 }
 
+func TestWhatIsSeenIsWhatStandsInQuotes(t *testing.T) {
+	for c := rune(0); c < 0x3000; c++ {
+		if c == '"' || c == '\\' {
+			continue // which quotes alone have to escape
+		}
+		if name := "a" + string(c); steers(c) && `"`+Line(name)+`"` != fmt.Sprintf("%q", name) {
+			t.Errorf("%U is seen as %s, and stands in quotes as %q", c, Line(name), name)
+		}
+	}
+	if broken := "a\x9b\xff"; `"`+Line(broken)+`"` != fmt.Sprintf("%q", broken) {
+		t.Errorf("%s and %q", Line(broken), broken)
+	}
+}
+
 func TestNamesAreShortAndOnOneLine(t *testing.T) {
-	if got := Name("a\nb"); got != `a\u000ab` {
+	if got := Name("a\nb"); got != `a\nb` {
 		t.Errorf("%q", got)
 	}
 	if got := Name(strings.Repeat("ä", 1000)); got != strings.Repeat("ä", 120)+"..." {

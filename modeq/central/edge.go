@@ -15,8 +15,8 @@ import (
 const (
 	// critical is the eigenvalue of P^-1/2 H P^-1/2 from which a direction may oscillate within a step; the threshold is 2.
 	critical = 1.95
-	// atOnce bounds the vectors that a program multiplies by, and the lines that it bends along.
-	atOnce = 4
+	// AtOnce bounds the vectors that a program multiplies by, and the lines that it bends along.
+	AtOnce = 4
 )
 
 // edge is what a central flow depends on at a point.
@@ -105,13 +105,13 @@ func criticals(values []float64) (k int) {
 
 // products returns the operator P^-1/2 H P^-1/2 at theta, given the roots of P^-1.
 func (f *Flow[T]) products(ctx context.Context, theta, root []T) func(vs, avs [][]T) error {
-	scaled := make([][]T, atOnce)
+	scaled := make([][]T, AtOnce)
 	for i := range scaled {
 		scaled[i] = make([]T, len(theta))
 	}
 	return func(vs, avs [][]T) error {
 		for len(vs) > 0 {
-			n := min(len(vs), atOnce)
+			n := min(len(vs), AtOnce)
 			for i, v := range vs[:n] {
 				for j, x := range v {
 					scaled[i][j] = root[j] * x
@@ -147,8 +147,8 @@ func (f *Flow[T]) bend(ctx context.Context, e *edge[T], theta []T) error {
 	for range lines {
 		e.bends = append(e.bends, make([]T, len(theta)))
 	}
-	for from := 0; from < len(lines); from += atOnce {
-		to := min(from+atOnce, len(lines))
+	for from := 0; from < len(lines); from += AtOnce {
+		to := min(from+AtOnce, len(lines))
 		want := objective.Want[T]{Lines: lines[from:to], Bends: e.bends[from:to]}
 		if _, err := f.objective.Evaluate(ctx, theta, objective.Full, want); err != nil {
 			return err

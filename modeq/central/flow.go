@@ -8,12 +8,16 @@ import (
 
 	"shadowflow/flow"
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 	"shadowflow/objective"
 )
 
 const (
 	// guards is the number of eigenvectors that are followed beside the critical ones: they become critical next, and speed up the search.
 	guards = 2
+	// directions is the number of critical directions that there is room for by default, and Vectors that of the vectors that are followed then.
+	directions = 16
+	Vectors    = directions + guards
 	// stiffest is the largest eigenvalue of P^-1 H at which a step of RK4 may be as long as one of the optimizer; its limit is 2.78.
 	stiffest = 2.5
 )
@@ -42,9 +46,10 @@ type Flow[T graph.Float] struct {
 	seed      uint64
 
 	y         []float64 // theta, then nu
-	vectors   [][]T     // unit eigenvectors found last, in descending order of eigenvalues; 0 where none is followed
-	following [][]T     // the vectors of here
-	here      *edge[T]  // what is known at y; nil before it is asked for
+	buffers   flow.Buffers
+	vectors   [][]T    // unit eigenvectors found last, in descending order of eigenvalues; 0 where none is followed
+	following [][]T    // the vectors of here
+	here      *edge[T] // what is known at y; nil before it is asked for
 }
 
 // New returns the flow of an optimizer on a loss, at theta and nu = 0; see [Flow.Start].
@@ -54,11 +59,11 @@ func New[T graph.Float](o objective.Objective[T], optimizer Optimizer, opt Optio
 	}
 	dim := o.Dim()
 	if opt.Directions == 0 {
-		opt.Directions = 16
+		opt.Directions = directions
 	}
 	count := min(opt.Directions+guards, dim/3)
 	if count < 1 {
-		return nil, fmt.Errorf("central flow: %d parameters: want at least 3", dim)
+		return nil, fmt.Errorf("central flow: %s: want at least 3", plural.Count(dim, "parameter"))
 	}
 	f := &Flow[T]{objective: o, optimizer: optimizer, seed: opt.Seed, y: make([]float64, dim+optimizer.moments(dim))}
 	for range count {
@@ -168,7 +173,7 @@ func (f *Flow[T]) Step(ctx context.Context, n int) error {
 		}
 		return nil
 	}
-	options := flow.Options{Step: 1 / math.Ceil(max(1, e.values[0]/stiffest))}
+	options := flow.Options{Buffers: &f.buffers, Step: 1 / math.Ceil(max(1, e.values[0]/stiffest))}
 	solution, err := flow.Integrate(ctx, flow.RK4, rate, float64(n), float64(n+1), f.y, options)
 	if err != nil {
 		return fmt.Errorf("central flow, step %d: %w", n, err)

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 	"shadowflow/modeq"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -81,7 +82,7 @@ func (k *checker) vector() []float64 { return make([]float64, len(k.theta)) }
 
 func (k *checker) evaluate() error {
 	if len(k.theta) != k.o.Dim() {
-		return fmt.Errorf("theta has %d numbers: the objective has %d parameters", len(k.theta), k.o.Dim())
+		return fmt.Errorf("theta has %s: the objective has %s", plural.Count(len(k.theta), "number"), plural.Count(k.o.Dim(), "parameter"))
 	}
 	k.g, k.f, k.hf, k.c, k.core, k.hCore = k.vector(), k.vector(), k.vector(), k.vector(), k.vector(), k.vector()
 	var err error

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
 	"shadowflow/modeq"
 	"shadowflow/objective"
@@ -92,9 +93,9 @@ func OverOrders(ctx context.Context, o objective.Objective[float64], r *rule.Rul
 	case !ok:
 		return nil, fmt.Errorf("order %q: want shuffled, sampled or cyclic", opt.Order)
 	case opt.Orders < 2:
-		return nil, fmt.Errorf("%d orders: want at least 2, for a standard error", opt.Orders)
+		return nil, fmt.Errorf("%s: want at least 2, for a standard error", plural.Count(opt.Orders, "order"))
 	case len(theta) != o.Dim():
-		return nil, fmt.Errorf("theta has %d numbers: the objective has %d parameters", len(theta), o.Dim())
+		return nil, fmt.Errorf("theta has %s: the objective has %s", plural.Count(len(theta), "number"), plural.Count(o.Dim(), "parameter"))
 	}
 	if m, err := r.MemoryForm(); err == nil && !m.Remembers() {
 		return nil, fmt.Errorf("%s remembers no gradient before the present one as it is set, so that the order of batches adds nothing, and there is nothing to compare: want an optimizer with memory, like adam with a beta above 0", r.Name)

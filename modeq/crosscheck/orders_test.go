@@ -83,8 +83,8 @@ func TestMistakesAboutOrdersAreErrors(t *testing.T) {
 	}{
 		"one batch, which has no order": {whole, whole.Start(), OrderOptions{Order: "cyclic", Orders: 2}},
 		`order "some": want shuffled`:   {o, o.Start(), OrderOptions{Order: "some", Orders: 2}},
-		"1 orders: want at least 2":     {o, o.Start(), OrderOptions{Order: "cyclic", Orders: 1}},
-		"theta has 1 numbers":           {o, []float64{1}, OrderOptions{Order: "cyclic", Orders: 2}},
+		"1 order: want at least 2":      {o, o.Start(), OrderOptions{Order: "cyclic", Orders: 1}},
+		"theta has 1 number":            {o, []float64{1}, OrderOptions{Order: "cyclic", Orders: 2}},
 	} {
 		t.Run(want, func(t *testing.T) {
 			if _, err := OverOrders(t.Context(), c.o, r, c.theta, c.opt); err == nil || !strings.Contains(err.Error(), want) {

@@ -24,17 +24,7 @@ type recording func(at []rule.Call, age graph.Value) ([]graph.Value, error)
 
 // compileElementwise compiles what is made at a number of points of dim parameters each.
 func compileElementwise(r *rule.Rule, dim, points int, record recording, threads int) (*elementwise, error) {
-	b := graph.NewBuilder()
-	vector := func(name string) graph.Value { return b.Param(name, graph.Float64, dim) }
-	lr, age := b.Param("lr", graph.Float64), b.Param("age", graph.Float64)
-	in := []graph.Value{lr, age}
-	at := make([]rule.Call, points)
-	for i := range at {
-		c := rule.Call{LR: lr, G: vector(fmt.Sprintf("g%d", i)), Theta: vector(fmt.Sprintf("theta%d", i))}
-		c.State = arrays(r, c.Theta)
-		at[i], in = c, append(append(in, c.G, c.Theta), c.State...)
-	}
-	out, err := record(at, age)
+	in, out, err := recordElementwise(r, dim, points, record)
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +33,22 @@ func compileElementwise(r *rule.Rule, dim, points int, record recording, threads
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
 	return e, nil
+}
+
+// recordElementwise records it: lr, age, and of each point the gradient, theta and the arrays go in.
+func recordElementwise(r *rule.Rule, dim, points int, record recording) (in, out []graph.Value, err error) {
+	b := graph.NewBuilder()
+	vector := func(name string) graph.Value { return b.Param(name, graph.Float64, dim) }
+	lr, age := b.Param("lr", graph.Float64), b.Param("age", graph.Float64)
+	in = []graph.Value{lr, age}
+	at := make([]rule.Call, points)
+	for i := range at {
+		c := rule.Call{LR: lr, G: vector(fmt.Sprintf("g%d", i)), Theta: vector(fmt.Sprintf("theta%d", i))}
+		c.State = arrays(r, c.Theta)
+		at[i], in = c, append(append(in, c.G, c.Theta), c.State...)
+	}
+	out, err = record(at, age)
+	return in, out, err
 }
 
 // point is a state and the gradient there.

@@ -42,29 +42,35 @@ func NewEquation[T graph.Float](r *rule.Rule, o objective.Objective[T], order, t
 	}
 	dim := o.Dim()
 	e := &Equation[T]{objective: o, rule: r, order: order, theta: make([]T, dim), g: make([]T, dim), g64: make([]float64, dim)}
-	first := func(at []rule.Call, age graph.Value) ([]graph.Value, error) { return atRest(r, at[0], age) }
 	var err error
-	if order == 1 {
-		e.field, err = compileElementwise(r, dim, 1, first, threads)
+	if e.field, err = compileElementwise(r, dim, 1, fieldOf(r, order), threads); err != nil || order == 1 {
 		return e, err
 	}
 	if e.reads, err = readsGradient(r, dim); err != nil {
 		return nil, err
 	}
 	e.thetaMid = make([]float64, dim)
-	half := func(at []rule.Call, age graph.Value) ([]graph.Value, error) {
+	e.back, err = compileElementwise(r, dim, 1, halfBack(r), threads)
+	return e, err
+}
+
+// fieldOf makes the field of an order.
+func fieldOf(r *rule.Rule, order int) recording {
+	if order == 1 {
+		return func(at []rule.Call, age graph.Value) ([]graph.Value, error) { return atRest(r, at[0], age) }
+	}
+	return func(at []rule.Call, age graph.Value) ([]graph.Value, error) { return secondOrder(r, at[0], age) }
+}
+
+// halfBack makes theta half a step back.
+func halfBack(r *rule.Rule) recording {
+	return func(at []rule.Call, age graph.Value) ([]graph.Value, error) {
 		f0, err := atRest(r, at[0], age)
 		if err != nil {
 			return nil, err
 		}
 		return []graph.Value{back(at[0].Theta, f0[0])}, nil
 	}
-	if e.back, err = compileElementwise(r, dim, 1, half, threads); err != nil {
-		return nil, err
-	}
-	second := func(at []rule.Call, age graph.Value) ([]graph.Value, error) { return secondOrder(r, at[0], age) }
-	e.field, err = compileElementwise(r, dim, 1, second, threads)
-	return e, err
 }
 
 // atRest returns f_0, the velocity of the family in the limit of small steps.

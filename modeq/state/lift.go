@@ -26,7 +26,6 @@ type Lift[T graph.Float] struct {
 	centered  *elementwise // order 2
 
 	ends     [2][]float64 // zbar + zeta and zbar - zeta
-	moves    [2][]float64 // their displacements
 	g64      [2][]float64 // their gradients
 	theta, g []T
 	negative int
@@ -41,21 +40,30 @@ func NewLift[T graph.Float](r *rule.Rule, o objective.Objective[T], order, threa
 	size := sizeOf(r, dim)
 	l := &Lift[T]{objective: o, order: order, theta: make([]T, dim), g: make([]T, dim)}
 	for i := range l.ends {
-		l.ends[i], l.moves[i], l.g64[i] = make([]float64, size), make([]float64, size), make([]float64, dim)
+		l.ends[i], l.g64[i] = make([]float64, size), make([]float64, dim)
 	}
 	var err error
-	l.step, err = compileElementwise(r, dim, 1, func(at []rule.Call, age graph.Value) ([]graph.Value, error) {
-		rate := func(beta float64) graph.Value { return age.Like(beta - 1) }
-		return velocity(r, at[0], rule.Scale{Size: age.Like(1), Age: age, Rate: rate})
-	}, threads)
-	if err != nil || order == 1 {
+	if l.step, err = compileElementwise(r, dim, 1, ownStep(r), threads); err != nil || order == 1 {
 		return l, err
 	}
-	l.centered, err = compileElementwise(r, dim, 3, func(at []rule.Call, age graph.Value) ([]graph.Value, error) {
+	l.centered, err = compileElementwise(r, dim, 3, centeredLift(r), threads)
+	return l, err
+}
+
+// ownStep makes the displacement of the rule's own step.
+func ownStep(r *rule.Rule) recording {
+	return func(at []rule.Call, age graph.Value) ([]graph.Value, error) {
+		rate := func(beta float64) graph.Value { return age.Like(beta - 1) }
+		return velocity(r, at[0], rule.Scale{Size: age.Like(1), Age: age, Rate: rate})
+	}
+}
+
+// centeredLift makes the flow of order 2 from the two ends half a step back, and the mean.
+func centeredLift(r *rule.Rule) recording {
+	return func(at []rule.Call, age graph.Value) ([]graph.Value, error) {
 		dmean, dflip, err := r.CenteredLift(at[0], at[1], at[2].State, age)
 		return append(dmean, dflip...), err
-	}, threads)
-	return l, err
+	}
 }
 
 // At writes dw/du at w of an age, which is u, on a batch.
@@ -69,15 +77,14 @@ func (l *Lift[T]) At(ctx context.Context, lr, age float64, batch int, w, dwdu []
 	if err := l.gradients(ctx, batch); err != nil {
 		return err
 	}
-	for i, z := range l.ends {
-		if err := l.step.run(ctx, lr, age, l.moves[i], point{z, l.g64[i]}); err != nil {
+	for i, d := range [...][]float64{dmean, dflip} { // the displacements of the ends, for now
+		if err := l.step.run(ctx, lr, age, d, point{l.ends[i], l.g64[i]}); err != nil {
 			return err
 		}
 	}
-	dup, ddown := l.moves[0], l.moves[1]
-	for j := range mean {
-		dmean[j] = (dup[j] + ddown[j]) / 2
-		dflip[j] = -2*flip[j] - (dup[j]-ddown[j])/2
+	for j, up := range dmean {
+		down := dflip[j]
+		dmean[j], dflip[j] = (up+down)/2, -2*flip[j]-(up-down)/2
 	}
 	if l.order == 1 {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 	"shadowflow/objective"
 	"shadowflow/schema"
 )
@@ -33,7 +34,7 @@ func newQuadratic(v schema.Values) (*objective.Function, error) {
 	spectrum, rotation := get[[]float64](v, "spectrum"), get[int](v, "rotation")
 	dim := len(spectrum)
 	if dim < 1 || dim > maxSpectrum {
-		return nil, fmt.Errorf("spectrum has %d numbers: want from 1 to %d", dim, maxSpectrum)
+		return nil, fmt.Errorf("spectrum has %s: want from 1 to %d", plural.Count(dim, "number"), maxSpectrum)
 	}
 	var a mat.Dense
 	a.CloneFrom(mat.NewDiagDense(dim, spectrum))

@@ -7,6 +7,7 @@ import (
 	"shadowflow/dataset"
 	"shadowflow/engine"
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 	"shadowflow/nn"
 )
 
@@ -14,7 +15,7 @@ import (
 func checkAnswers(model *nn.Model, loss nn.Loss, part dataset.Part) error {
 	if k := part.Targets.Columns; k > 0 {
 		if k != model.Outputs() {
-			return fmt.Errorf("%d numbers to predict of each example: the model has %d outputs", k, model.Outputs())
+			return fmt.Errorf("%s to predict of each example: the model has %s", plural.Count(k, "number"), plural.Count(model.Outputs(), "output"))
 		}
 		for i, y := range part.Targets.Values {
 			if loss == nn.BinaryCrossEntropy && !(y >= 0 && y <= 1) {
@@ -29,7 +30,7 @@ func checkAnswers(model *nn.Model, loss nn.Loss, part dataset.Part) error {
 	}
 	for i, l := range part.Labels {
 		if int(l) >= classes {
-			return fmt.Errorf("example %d has label %d: the model has %d classes, counted from 0", i/part.LabelsEach(), l, classes)
+			return fmt.Errorf("example %d has label %d: the model has %s, counted from 0", i/part.LabelsEach(), l, plural.Count(classes, "class"))
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"shadowflow/engine"
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 	"shadowflow/objective"
 )
 
@@ -84,7 +85,7 @@ func (o *Objective[T]) Test(ctx context.Context, theta []T) (objective.Evaluatio
 // pass evaluates a run of examples, micro-batch by micro-batch.
 func (o *Objective[T]) pass(ctx context.Context, theta []T, data *examples[T], from, to int, want objective.Want[T]) (objective.Evaluation, error) {
 	if len(theta) != o.Dim() {
-		return objective.Evaluation{}, fmt.Errorf("network: %d parameters: want %d", len(theta), o.Dim())
+		return objective.Evaluation{}, fmt.Errorf("network: %s: want %d", plural.Count(len(theta), "parameter"), o.Dim())
 	}
 	size := o.opt.MicroBatch
 	inputs, results := want.Inputs(nil), o.collect(want, to-from <= size)

@@ -5,7 +5,9 @@ import (
 	"fmt"
 
 	"shadowflow/dataset"
+	"shadowflow/engine"
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 	"shadowflow/nn"
 	"shadowflow/objective"
 )
@@ -27,6 +29,8 @@ type Options struct {
 	Test dataset.Part
 	// Threads is the number of threads to compute with, 0 for all processors. The results do not depend on it.
 	Threads int
+	// Room is the memory of its programs, which other objectives that are not evaluated at the same time may share; nil: its own.
+	Room *engine.Room
 }
 
 // Objective is the loss of a network on examples with labels or targets. It is not for concurrent use.
@@ -56,16 +60,16 @@ func New[T graph.Float](model *nn.Model, loss nn.Loss, part dataset.Part, opt Op
 	case n == 0:
 		return nil, errors.New("the data has no examples")
 	case opt.BatchSize > n:
-		return nil, fmt.Errorf("mini-batches of %d examples, of which there are %d", opt.BatchSize, n)
+		return nil, fmt.Errorf("mini-batches of %s, of which there are %d", plural.Count(opt.BatchSize, "example"), n)
 	case opt.BatchSize < 0 || opt.MicroBatch < 0:
-		return nil, fmt.Errorf("mini-batches of %d examples, %d of them at once: want no negative sizes", opt.BatchSize, opt.MicroBatch)
+		return nil, fmt.Errorf("mini-batches of %s, %d of them at once: want no negative sizes", plural.Count(opt.BatchSize, "example"), opt.MicroBatch)
 	}
 	if err := checkAnswers(model, loss, part); err != nil {
 		return nil, err
 	}
 	if opt.Test.N() > 0 {
 		if opt.Test.Targets.Columns != part.Targets.Columns {
-			return nil, fmt.Errorf("test examples with %d numbers to predict, %d to train on: want as many", opt.Test.Targets.Columns, part.Targets.Columns)
+			return nil, fmt.Errorf("test examples with %s to predict, %d to train on: want as many", plural.Count(opt.Test.Targets.Columns, "number"), part.Targets.Columns)
 		}
 		if err := checkAnswers(model, loss, opt.Test); err != nil {
 			return nil, fmt.Errorf("test data: %w", err)
@@ -73,6 +77,9 @@ func New[T graph.Float](model *nn.Model, loss nn.Loss, part dataset.Part, opt Op
 	}
 	if opt.MicroBatch == 0 || opt.MicroBatch > n {
 		opt.MicroBatch = n
+	}
+	if opt.Room == nil {
+		opt.Room = &engine.Room{}
 	}
 	if opt.BatchSize > 0 {
 		part = part.Select(generator(opt.Seed, streamPartition, 0).Perm(n))

@@ -6,6 +6,7 @@ import (
 
 	"shadowflow/engine"
 	"shadowflow/graph"
+	"shadowflow/nn"
 	"shadowflow/objective"
 )
 
@@ -40,33 +41,57 @@ func (o *Objective[T]) program(ctx context.Context, key programKey) (*program[T]
 }
 
 func (o *Objective[T]) compile(ctx context.Context, key programKey) (*program[T], error) {
-	inputsOf := o.model.Inputs
-	if o.train.regression() {
-		inputsOf = o.model.RegressionInputs
+	r, err := record(o.model, o.loss, graph.TypeOf[T](), o.train.regression(), key)
+	if err != nil {
+		return nil, err
 	}
-	x := inputsOf(graph.NewBuilder(), graph.TypeOf[T](), key.n)
-	record := o.model.TrainLoss
+	p := &program[T]{loss: make([]T, 1), score: make([]T, r.scores), statistics: r.statistics}
+	if p.compiled, err = engine.CompileContext(ctx, r.in, r.out, engine.Options{Threads: o.opt.Threads, Room: o.opt.Room}); err != nil {
+		return nil, err
+	}
+	p.in, p.out = make([]engine.Buffer, len(r.in)), make([]engine.Buffer, len(r.out))
+	p.out[0], p.out[1] = engine.Of(p.loss), engine.Of(p.score)
+	return p, nil
+}
+
+// recorded is a program as graph code.
+type recorded struct {
+	in, out    []graph.Value
+	scores     int // elements of the score
+	statistics bool
+}
+
+func record(m *nn.Model, loss nn.Loss, dtype graph.DType, regression bool, key programKey) (*recorded, error) {
+	inputsOf, lossOf := m.Inputs, m.TrainLoss
+	if regression {
+		inputsOf = m.RegressionInputs
+	}
 	if key.test {
-		record = o.model.EvalLoss
+		lossOf = m.EvalLoss
 	}
-	value, err := record(x, o.loss)
+	x := inputsOf(graph.NewBuilder(), dtype, key.n)
+	value, err := lossOf(x, loss)
 	if err != nil {
 		return nil, err
 	}
 	inputs, results := key.kind.Record(value.Loss, x.Theta)
-	in := append([]graph.Value{x.Theta, x.X, x.Answer()}, inputs...)
+	r := &recorded{in: append([]graph.Value{x.Theta, x.X, x.Answer()}, inputs...), scores: value.Score.Size()}
 	if key.test && x.Running.Valid() {
-		in = append(in, x.Running)
+		r.in = append(r.in, x.Running)
 	}
-	out := append([]graph.Value{value.Loss, value.Score}, results...)
-	p := &program[T]{loss: make([]T, 1), score: make([]T, value.Score.Size())}
-	if p.statistics = value.Batch.Valid() && (key.kind.Gradient || key.kind.Direction != nil); p.statistics {
-		out = append(out, value.Batch)
+	r.out = append([]graph.Value{value.Loss, value.Score}, results...)
+	if r.statistics = value.Batch.Valid() && (key.kind.Gradient || key.kind.Direction != nil); r.statistics {
+		r.out = append(r.out, value.Batch)
 	}
-	if p.compiled, err = engine.CompileContext(ctx, in, out, engine.Options{Threads: o.opt.Threads}); err != nil {
-		return nil, err
+	return r, nil
+}
+
+// Measure returns the cost of the program by which n examples of a network are evaluated at a time for a kind of want, and makes none of its arrays.
+// Threads is that of engine.Options.
+func Measure(m *nn.Model, loss nn.Loss, dtype graph.DType, n int, regression bool, kind objective.Kind, threads int) (engine.Cost, error) {
+	r, err := record(m, loss, dtype, regression, programKey{n: n, kind: kind})
+	if err != nil {
+		return engine.Cost{}, err
 	}
-	p.in, p.out = make([]engine.Buffer, len(in)), make([]engine.Buffer, len(out))
-	p.out[0], p.out[1] = engine.Of(p.loss), engine.Of(p.score)
-	return p, nil
+	return engine.Measure(r.in, r.out, engine.Options{Threads: threads})
 }

@@ -220,9 +220,9 @@ func TestTargetsThatDoNotFitAreErrors(t *testing.T) {
 		test    dataset.Part
 		want    string
 	}{
-		"other columns":             {1, part, dataset.Part{}, "2 numbers to predict of each example: the model has 1 outputs"},
+		"other columns":             {1, part, dataset.Part{}, "2 numbers to predict of each example: the model has 1 output"},
 		"beyond 1":                  {1, wide, dataset.Part{}, "example 0 has target 3: binary-cross-entropy wants numbers from 0 to 1"},
-		"other columns in the test": {2, part, wide, "test examples with 1 numbers to predict"},
+		"other columns in the test": {2, part, wide, "test examples with 1 number to predict"},
 	} {
 		if _, err := New[float64](regressor(t, c.outputs), nn.BinaryCrossEntropy, c.part, Options{Test: c.test}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)

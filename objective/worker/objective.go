@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 	"shadowflow/objective"
 )
 
@@ -72,7 +73,7 @@ func (o *Objective[T]) Draw(step int) { o.step = step }
 // Evaluate implements objective.Objective.
 func (o *Objective[T]) Evaluate(ctx context.Context, theta []T, batch int, want objective.Want[T]) (objective.Evaluation, error) {
 	if len(theta) != o.dim {
-		return objective.Evaluation{}, fmt.Errorf("worker: %d parameters: want %d", len(theta), o.dim)
+		return objective.Evaluation{}, fmt.Errorf("worker: %s: want %d", plural.Count(len(theta), "parameter"), o.dim)
 	}
 	if batch != objective.Full && (batch < 0 || batch >= o.Batches()) {
 		return objective.Evaluation{}, fmt.Errorf("worker: batch %d: there are %d, counted from 0", batch, o.Batches())
@@ -138,7 +139,7 @@ func (o *Objective[T]) evaluate(ctx context.Context, batch int, gradient, more b
 		return e, err
 	}
 	if o.seen = r.Averaged; o.seen < 0 {
-		return e, o.p.fault(what, "averaged: %d batches: want 0 or more", o.seen)
+		return e, o.p.fault(what, "averaged: %s: want 0 or more", plural.Count(o.seen, "batch"))
 	}
 	return e, o.numbers(what, o.vector(atGradient), finite(T(e.Loss)))
 }

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"shadowflow/internal/plural"
 	"shadowflow/internal/userfile"
 	"shadowflow/internal/visible"
 )
@@ -115,7 +116,7 @@ func (p *Process) open(ctx context.Context) error {
 	dim, _ := sizeOf("blocks", p.info.Blocks)
 	running, _ := sizeOf("running", p.info.Running)
 	if p.shared, err = newShared(p.opt.DType, dim, running); err != nil {
-		return fmt.Errorf("worker %s: memory for vectors of its %d parameters: %w", p, dim, err)
+		return fmt.Errorf("worker %s: memory for vectors of its %s: %w", p, plural.Count(dim, "parameter"), err)
 	}
 	_, err = p.call(ctx, "to map the vectors", request{Do: doMap, Path: p.shared.path, Bytes: len(p.shared.bytes), Vectors: p.shared.offsets()})
 	if p.shared.unlink(); err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"shadowflow/internal/plural"
 )
 
 // Protocol is the version of the protocol that this package speaks.
@@ -136,13 +138,13 @@ func (i *Info) check(dtype string) error {
 	case len(i.Blocks) == 0:
 		return fmt.Errorf("blocks: it has no weights")
 	case len(i.Blocks) > mostArrays || len(i.Running) > mostArrays:
-		return fmt.Errorf("blocks: %d weights and %d running averages: want at most %d", len(i.Blocks), len(i.Running), mostArrays)
+		return fmt.Errorf("blocks: %s and %d running averages: want at most %d", plural.Count(len(i.Blocks), "weight"), len(i.Running), mostArrays)
 	case i.Batches < 1:
 		return fmt.Errorf("batches: %d: want 1 or more", i.Batches)
 	case i.Train < i.Batches || i.Train > mostNumber:
-		return fmt.Errorf("train: %d examples in %d batches: want at least one for each", i.Train, i.Batches)
+		return fmt.Errorf("train: %s in %s: want at least one for each", plural.Count(i.Train, "example"), plural.Count(i.Batches, "batch"))
 	case i.Test < 0 || i.Test > mostNumber:
-		return fmt.Errorf("test: %d examples: want 0 or more", i.Test)
+		return fmt.Errorf("test: %s: want 0 or more", plural.Count(i.Test, "example"))
 	}
 	switch i.Score {
 	case "", "accuracy", "r2":

@@ -11,6 +11,7 @@ import (
 
 	"shadowflow/graph"
 	"shadowflow/internal/memory"
+	"shadowflow/internal/plural"
 )
 
 // Names of the vectors that program and worker share. Those of parameters are theta, the gradient, the vector that a product is of, and the
@@ -66,7 +67,7 @@ func newShared(dtype string, dim, running int) (*shared, error) {
 	}
 	if err != nil {
 		s.unlink()
-		return nil, errors.Join(fmt.Errorf("%d bytes of shared memory: %w", end, err), s.file.Close())
+		return nil, errors.Join(fmt.Errorf("%s of shared memory: %w", plural.Count(end, "byte"), err), s.file.Close())
 	}
 	return s, nil
 }

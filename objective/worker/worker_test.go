@@ -110,7 +110,7 @@ func TestRunningAveragesMoveOnlyWhenAskedTo(t *testing.T) {
 
 func TestWhatAWorkerDoesWrongIsSaidWithItsLastWords(t *testing.T) {
 	for wrong, want := range map[string]string{
-		"dies":                `asked the gradient of batch 1: it ended: exit status 7` + "\nits last words:\n  Traceback: out of\\u001b[31m luck",
+		"dies":                `asked the gradient of batch 1: it ended: exit status 7` + "\nits last words:\n  Traceback: out of\\x1b[31m luck",
 		"hangs":               "no answer for 300ms: want a larger objective.timeout if it takes that long\nits last words:\n  thinking",
 		"prints":              `it printed epoch 1 of 10 to its standard output, where only answers belong`,
 		"prints JSON":         `it printed {"loss": 1} to its standard output`,
@@ -133,7 +133,7 @@ func TestWhatAWorkerDoesWrongIsSaidWithItsLastWords(t *testing.T) {
 		"another score":       `score: "bleu": want accuracy, r2 or nothing`,
 		"other than numbers":  "Go struct field",
 
-		"fewer examples than batches": "train: 1 examples in 2 batches",
+		"fewer examples than batches": "train: 1 example in 2 batches",
 		"more than memory holds":      "memory for vectors of its 274877906944 parameters",
 	} {
 		t.Run(wrong, func(t *testing.T) {

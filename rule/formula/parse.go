@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"shadowflow/internal/plural"
 	"shadowflow/schema"
 )
 
@@ -40,7 +41,7 @@ func (e *Error) Problem() string {
 func Parse(s string) (*Formula, error) {
 	p := &parser{s: s}
 	if len(s) > maxLength {
-		return nil, &Error{maxLength + 1, fmt.Sprintf("%d characters", len(s)), fmt.Sprintf("at most %d", maxLength)}
+		return nil, &Error{maxLength + 1, plural.Count(len(s), "character"), fmt.Sprintf("at most %d", maxLength)}
 	}
 	f, err := p.sum()
 	if err == nil && p.peek() != atEnd {

@@ -5,6 +5,8 @@ package stepsize
 import (
 	"fmt"
 	"math"
+
+	"shadowflow/internal/plural"
 )
 
 // Shape is how a schedule goes on behind its warmup.
@@ -64,11 +66,11 @@ func (s Schedule) Validate() error {
 	case "", Constant:
 	case Linear, Cosine:
 		if s.Steps <= s.Warmup {
-			return wrong("steps", "%d, with a warmup of %d steps: want more, for %s to come to its final value in", s.Steps, s.Warmup, s.Shape)
+			return wrong("steps", "%d, with a warmup of %s: want more, for %s to come to its final value in", s.Steps, plural.Count(s.Warmup, "step"), s.Shape)
 		}
 	case WSD:
 		if s.Steps < s.Warmup+s.Stable {
-			return wrong("steps", "%d, with %d steps of warmup and %d stable ones: want at least as many", s.Steps, s.Warmup, s.Stable)
+			return wrong("steps", "%d, with %s of warmup and %d stable ones: want at least as many", s.Steps, plural.Count(s.Warmup, "step"), s.Stable)
 		}
 	case Step:
 		if s.Every < 1 {

@@ -20,16 +20,19 @@ type peakTask struct {
 func (p *peakTask) Chunk(int, int) { p.ks.peak(p.rounds) }
 
 // PeakFlops measures how many floating point operations a second the pool's workers do in registers, all together:
-// what a perfect kernel would reach. It takes about as long as d, and returns the best of several rounds.
+// what a perfect kernel would reach. It takes about as long as d, and returns the best of several rounds, short ones, which are rarely disturbed, and
+// long ones, beside which the time to wake the workers is nothing.
 func PeakFlops[T Float](pool *par.Pool, set isa.Set, d time.Duration) float64 {
-	const rounds = 1 << 15
-	p := &peakTask{ks: kernelsFor[T](set), rounds: rounds}
-	flops := float64(pool.Workers()) * rounds * peakChains * 2 * float64(p.ks.lanes)
+	const shortest, lengths = 1 << 15, 4
+	p := &peakTask{ks: kernelsFor[T](set)}
+	flops := float64(pool.Workers()) * peakChains * 2 * float64(p.ks.lanes)
 	best := 0.0
-	for begin := time.Now(); best == 0 || time.Since(begin) < d; {
+	begin := time.Now()
+	for n := 0; best == 0 || time.Since(begin) < d; n++ {
+		p.rounds = shortest << (n % lengths)
 		start := time.Now()
 		pool.Run(pool.Workers(), p)
-		best = max(best, flops/time.Since(start).Seconds())
+		best = max(best, flops*float64(p.rounds)/time.Since(start).Seconds())
 	}
 	return best
 }
