@@ -71,7 +71,7 @@ func TestRunRefusesBuffersThatDoNotFit(t *testing.T) {
 		in, out []Buffer
 		want    string
 	}{
-		{"too few inputs", []Buffer{fx}, []Buffer{o, s}, "1 inputs"},
+		{"too few inputs", []Buffer{fx}, []Buffer{o, s}, "1 input"},
 		{"too few outputs", []Buffer{fx, fl}, []Buffer{o}, "1 output"},
 		{"an input too short", []Buffer{Of(make([]float64, 5)), fl}, []Buffer{o, s}, `"features"`},
 		{"an input of another type", []Buffer{Of(make([]float32, 6)), fl}, []Buffer{o, s}, "float64"},
