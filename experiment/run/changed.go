@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -142,7 +143,9 @@ func (r *resumption) read(out runner) []string {
 	}
 	now := out.contents(r.at.Step)
 	var changed []string
-	for _, key := range []string{dataContent, weightsContent, momentsContent, scheduleContent} {
+	keys := slices.Concat(slices.Collect(maps.Keys(r.bond.contents)), slices.Collect(maps.Keys(now)))
+	slices.Sort(keys)
+	for _, key := range slices.Compact(keys) {
 		if was, is := r.bond.contents[key], now[key]; was != is {
 			changed = append(changed, r.describe(key, was, is))
 		}
@@ -170,6 +173,9 @@ func (r *resumption) describe(key, was, is string) string {
 
 // filesOf returns the files that a key, or a section, names.
 func (r *resumption) filesOf(key string) string {
+	if key == workerContent {
+		return strings.Join(r.config.Objective.Command, " ")
+	}
 	var files []string
 	for _, path := range paths {
 		if v, ok := r.config.Get(path).(string); ok && v != "" && (path == key || strings.HasPrefix(path, key+".")) {
