@@ -124,7 +124,7 @@ func parseCSV(c *cursor, s Spec, most int64) (*table, error) {
 		for _, i := range inputs {
 			v, ok := number(row[i])
 			if !ok {
-				return nil, r.wrong(i, row[i], "a finite number, or the columns of numbers alone to be named in data.features")
+				return nil, r.wrong(i, row[i], numberIn(row[i])+", or the columns of numbers alone to be named in data.features")
 			}
 			t.x = append(t.x, v)
 		}
@@ -258,6 +258,25 @@ func number(cell string) (float64, bool) {
 	return v, err == nil
 }
 
+// numberIn says what a cell without a number should have: a number that float64 has, if it is a number.
+func numberIn(cell string) string {
+	cell = strings.TrimSpace(cell)
+	x, err := strconv.ParseFloat(cell, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return "a number of at most 1.8e308"
+	case err == nil && x == 0:
+		return "0, or a number of at least 4.9e-324,"
+	}
+	return "a finite number"
+}
+
+// meantAsNumber reports whether a cell is a number that cannot be taken as it is: none at all, infinity, with a decimal comma, beyond float64.
+func meantAsNumber(cell string) bool {
+	_, err := strconv.ParseFloat(strings.Replace(cell, ",", ".", 1), 64)
+	return err == nil || errors.Is(err, strconv.ErrRange)
+}
+
 // targetColumns are the columns to predict. While they may be classes, the
 // different cells are kept as they are, too.
 type targetColumns struct {
@@ -271,6 +290,7 @@ type targetColumns struct {
 	place     map[string]int32
 	noun      error // about the first cell that is no number
 	nouns     int
+	nounIs    string // that cell
 }
 
 // maxSpellings bounds the different cells of a column of classes: a number may
@@ -285,12 +305,12 @@ func (t *targetColumns) read(r *tableReader, row []string) (err error) {
 		v, ok := number(row[i])
 		cell := strings.TrimSpace(row[i])
 		if !ok {
-			err := r.wrong(i, cell, "a finite number to predict")
+			err := r.wrong(i, cell, numberIn(cell)+" to predict")
 			if !t.words || cell == "" {
 				return err
 			}
 			if t.nouns++; t.noun == nil {
-				t.noun = err
+				t.noun, t.nounIs = err, strings.Clone(cell)
 			}
 		}
 		t.numbers = append(t.numbers, v)
@@ -332,7 +352,7 @@ func (t *targetColumns) check() error {
 		return nil
 	}
 	var at *FormatError
-	if errors.As(t.noun, &at) {
+	if !meantAsNumber(t.nounIs) && errors.As(t.noun, &at) {
 		at.Want = fmt.Sprintf("a number, as %d other rows have; or all cells to be classes, by data.task: %s",
 			len(t.cells)-t.nouns, TaskClassification)
 	}

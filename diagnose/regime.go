@@ -22,7 +22,7 @@ const (
 
 // The thresholds of Classify.
 const (
-	divergedFactor  = 2    // of the first loss
+	divergedFactor  = 2    // of the first loss, if that is positive
 	spikeWidth      = 20   // steps on either side of a peak
 	lossSpike       = 2    // height of a peak above the floors on its sides
 	normSpike       = 4    // the same; norms vary more
@@ -36,7 +36,8 @@ const (
 // Classify returns the regime of a run from the losses and the norms of its records, which were made at these steps, by the first of these
 // rules that holds.
 //
-//   - Diverged: the last loss or norm is not finite, or the last loss is more than twice the first.
+//   - Diverged: the last loss or norm is not finite, or the last loss is above the first by more than the first is from 0: more than twice the first,
+//     where that is positive.
 //   - Spiking: there are peaks, in less than a quarter of the records: a loss at least 2 times (a norm at least 4 times) the
 //     smallest of the 20 steps before it, and of the 20 behind it. A slow hill is no peak, nor is a rise to where the loss stays, nor what stands out by
 //     less, in logs, than 6 times the median by which changes between neighbouring records are off their median: the noise of mini-batches.
@@ -81,7 +82,7 @@ func diverged(x []float64) bool {
 		return false
 	}
 	last := x[len(x)-1]
-	return !finite(last) || last > divergedFactor*x[0]
+	return !finite(last) || last-x[0] > (divergedFactor-1)*math.Abs(x[0])
 }
 
 // peaks counts the records that stand out by a factor from both their sides.

@@ -59,6 +59,8 @@ func TestRegimesOfCurvesWithKnownAnswers(t *testing.T) {
 		}, decay, Oscillating},
 		{"a norm with spikes", decay, spiked, Spiking},
 		{"a loss that grows", func(i int) float64 { return 1 / decay(i) }, decay, Diverged},
+		{"a loss that falls below 0", func(i int) float64 { return decay(i) - 2 }, decay, Monotone},
+		{"a loss that grows from below 0", func(i int) float64 { return 0.1*float64(i) - 1 }, decay, Diverged},
 		{"a loss that ends in NaN", func(i int) float64 {
 			if i == 399 {
 				return math.NaN()

@@ -3,6 +3,7 @@ package sweep
 import (
 	"slices"
 
+	"shadowflow/diagnose"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/internal/stats"
@@ -11,7 +12,7 @@ import (
 // Means returns one row for all runs of a table that differ in their seeds only: of each measurement its mean and the half-width of
 // its 95% confidence interval. Runs that failed, diverged or have not ended are left out of the means, and counted.
 func Means(t *record.History) *record.History {
-	from := t.Index("status")
+	from, regime := t.Index("status"), t.Index("regime")
 	seed := t.Index("seed")
 	var keys, measured []int
 	for i, c := range t.Columns {
@@ -36,7 +37,7 @@ func Means(t *record.History) *record.History {
 		groups[name] = append(groups[name], row)
 	}
 	for i, name := range names {
-		out.Rows = append(out.Rows, meanRow(i, groups[name], keys, measured, from))
+		out.Rows = append(out.Rows, meanRow(i, groups[name], keys, measured, from, regime))
 	}
 	return out
 }
@@ -58,13 +59,16 @@ func meanColumns(t *record.History, keys, measured []int) []record.Column {
 	return columns
 }
 
-func meanRow(index int, rows [][]record.Value, keys, measured []int, status int) []record.Value {
+func meanRow(index int, rows [][]record.Value, keys, measured []int, status, regime int) []record.Value {
 	out := []record.Value{record.Int(int64(index))}
 	for _, k := range keys {
 		out = append(out, rows[0][k])
 	}
 	var good [][]record.Value
 	for _, row := range rows {
+		if row[regime].String() == string(diagnose.Diverged) { // to its last step
+			continue
+		}
 		switch row[status].String() {
 		case string(run.Finished), string(run.LossReached), string(run.TimeUp):
 			good = append(good, row)

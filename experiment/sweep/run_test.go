@@ -17,6 +17,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"shadowflow/diagnose"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
@@ -313,6 +314,15 @@ func TestTheTableHasConfigsAndResults(t *testing.T) {
 	if !math.IsNaN(mean[0]) || math.Abs(mean[1]-1) > 1e-12 || math.Abs(half[1]-12.7062*0.01) > 1e-5 {
 		t.Errorf("mean %v, half-width %v", mean, half)
 	}
+
+	regime := table.Index("regime")
+	was := table.Rows[3][regime]
+	table.Rows[3][regime] = record.Text(string(diagnose.Diverged)) // having taken all its steps
+	without := Means(table)
+	if n := without.Rows[1][without.Index("left_out")].String(); n != "2" { // this one, and one that was not made
+		t.Errorf("%s left out of the means", n)
+	}
+	table.Rows[3][regime] = was
 
 	var csv, pq bytes.Buffer
 	if err := record.WriteTable(&csv, "csv", table); err != nil {
