@@ -266,10 +266,11 @@ func (m *Map) at(s Slice, i, j, k int) Point {
 	return m.Points[s.from+(i*len(m.Beta2)+j)*len(m.LR)+k]
 }
 
-func (p Point) stable() bool { return p.Regime != diagnose.Spiking && p.Regime != diagnose.Diverged }
+// stable reports whether the runs were seen neither to spike nor to diverge.
+func (p Point) stable() bool { return p.Regime == diagnose.Monotone || p.Regime == diagnose.Oscillating }
 
-// anyRegime and the like report whether a point's property was measured at all.
-func anyRegime(Point) bool            { return true }
+// regimeKnown and the like report whether a point's property was measured at all.
+func (p Point) regimeKnown() bool     { return p.Regime != diagnose.Unknown }
 func (p Point) stateKnown() bool      { return !math.IsNaN(p.Follows) }
 func (p Point) memorylessKnown() bool { return !math.IsNaN(p.Better) }
 

@@ -92,6 +92,10 @@ func TestAMapTellsAtWhichLRSomethingHolds(t *testing.T) {
 		"only a larger lr is stable": {[4]float64{1, 0.1, 1, 0.1}, [4]float64{0.1, 0.1, 0.1, 0.1}, [4]diagnose.Regime{diagnose.Spiking, diagnose.Spiking, "", diagnose.Diverged},
 			"the runs are stable at lr 0.3 of those tried, spiking at 0.1 to 0.2, diverged at 0.4; the realized bias of stable runs, before their late stage, was not measured; the state equation of order 2 predicts nearly all steps to 5% at lr 0.1 and 0.3 of those tried;",
 			[3]string{"(0.3)", "0.1 (0.3)", "0"}},
+		"what became of some runs was not measured": {[4]float64{1, 1, 1, 1}, [4]float64{1, 1, 1, 1}, [4]diagnose.Regime{"", "", diagnose.Unknown, diagnose.Spiking},
+			"the runs are stable up to lr 0.2 of those tried; at lr 0.3 that was not measured, spiking at 0.4;", [3]string{"0.2", "0.4", "0.4"}},
+		"what became of the runs was not measured": {[4]float64{1, 1, 1, 1}, [4]float64{1, 1, 1, 1}, [4]diagnose.Regime{diagnose.Unknown, diagnose.Unknown, diagnose.Unknown, diagnose.Unknown},
+			"0.4: whether the runs are stable was not measured; the realized", [3]string{"-", "0.4", "0.4"}},
 		"none is stable": {[4]float64{1, 1, 1, 1}, [4]float64{1, 1, 1, 1}, [4]diagnose.Regime{diagnose.Spiking, diagnose.Spiking, diagnose.Spiking, diagnose.Diverged},
 			"the runs are stable at no lr that was tried, spiking at 0.1 to 0.3, diverged at 0.4;", [3]string{"0", "0.4", "0.4"}},
 	} {

@@ -30,12 +30,13 @@ func (m *Map) document() *report.Document {
 // finding counts, in a slice, what holds at how many points, and how often the prediction has the sign of what is realized where it may be spoken of.
 func (m *Map) finding(s Slice) string {
 	n, stable, state, memoryless, same, apart := 0, 0, 0, 0, 0, 0
-	stateKnown, memorylessKnown := 0, 0
+	stableKnown, stateKnown, memorylessKnown := 0, 0, 0
 	for i := range m.Beta1 {
 		for j := range m.Beta2 {
 			for k := range m.LR {
 				p := m.at(s, i, j, k)
 				n++
+				stableKnown += count(p.regimeKnown())
 				stateKnown, memorylessKnown = stateKnown+count(p.stateKnown()), memorylessKnown+count(p.memorylessKnown())
 				stable, state, memoryless = stable+count(p.stable()), state+count(p.stateHolds()), memoryless+count(p.memorylessHolds())
 				if !p.memorylessHolds() {
@@ -52,8 +53,8 @@ func (m *Map) finding(s Slice) string {
 	if memoryless > 0 {
 		sign = fmt.Sprintf("In %d of %d of their stages of training the bias that it predicts has the sign of the one that is realized.", same, same+apart)
 	}
-	return fmt.Sprintf("%s, %v, %s: of %d combinations of betas and lr %d are stable; the state equation of order 2 predicts nearly all steps to %g%% in %s, most steps bear out the equation of order 2 without memory in %s. %s",
-		m.Optimizer, s, m.tried(), n, stable, 100*run.StateHolds, ofMeasured(state, stateKnown, n), ofMeasured(memoryless, memorylessKnown, n), sign)
+	return fmt.Sprintf("%s, %v, %s: of %d combinations of betas and lr %s are stable; the state equation of order 2 predicts nearly all steps to %g%% in %s, most steps bear out the equation of order 2 without memory in %s. %s",
+		m.Optimizer, s, m.tried(), n, ofMeasured(stable, stableKnown, n), 100*run.StateHolds, ofMeasured(state, stateKnown, n), ofMeasured(memoryless, memorylessKnown, n), sign)
 }
 
 // ofMeasured writes in how many of n combinations something is so, and in how many that was measured, where these are not all.
@@ -143,6 +144,9 @@ func (m *Map) regimeFigure() *report.Heatmap {
 			}
 			p := m.panel(fmt.Sprintf("lr = %g, %v", lr, s), func(i, j int) (float64, string, int) {
 				at := m.at(s, i, j, k)
+				if !at.regimeKnown() {
+					return math.NaN(), "-", 1
+				}
 				return float64(slices.Index(regimes, at.Regime)), string(at.Regime), count(!at.stable())
 			})
 			for _, r := range regimes {

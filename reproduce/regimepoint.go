@@ -14,7 +14,7 @@ var regimes = []diagnose.Regime{diagnose.Monotone, diagnose.Oscillating, diagnos
 
 // pointOf fills in what the runs of a point show.
 func pointOf(ts trials, p Point) Point {
-	p.Regime = diagnose.Monotone
+	p.Regime = diagnose.Unknown // until a run tells
 	var realized, predicted, observed [3][]float64
 	var defects [2][]float64
 	var state []float64

@@ -17,7 +17,7 @@ type reach struct {
 func (m *Map) reachesOf(s Slice, i, j int) []reach {
 	var out []reach
 	for _, of := range []struct{ holds, known func(Point) bool }{
-		{Point.stable, anyRegime}, {Point.stateHolds, Point.stateKnown}, {Point.memorylessHolds, Point.memorylessKnown},
+		{Point.stable, Point.regimeKnown}, {Point.stateHolds, Point.stateKnown}, {Point.memorylessHolds, Point.memorylessKnown},
 	} {
 		r := reach{lr: m.LR}
 		for k := range m.LR {

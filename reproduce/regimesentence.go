@@ -58,6 +58,10 @@ func (m *Map) tried() string {
 func (m *Map) sentence(s Slice, i, j int) string {
 	reaches := m.reachesOf(s, i, j)
 	stable, equation, memoryless := &reaches[0], &reaches[1], &reaches[2]
+	runs := "whether the runs are stable was not measured"
+	if stable.measured() {
+		runs = "the runs are stable " + stable.where() + m.unstable(s, i, j)
+	}
 	state, second := "what the state equation misses was not measured", "no step was evidence for the equation of order 2 without memory, or against it"
 	if equation.measured() {
 		state = fmt.Sprintf("the state equation of order 2 predicts nearly all steps to %g%% %s", 100*run.StateHolds, equation.where())
@@ -65,7 +69,7 @@ func (m *Map) sentence(s Slice, i, j int) string {
 	if memoryless.measured() {
 		second = "most steps bear out the equation of order 2 without memory (by a tenth closer than order 1, and not against the realized bias) " + memoryless.where()
 	}
-	return fmt.Sprintf("%s%s: the runs are stable %s%s; %s; %s; %s.", m.place(s, i, j), m.tried(), stable.where(), m.unstable(s, i, j), m.biasText(s, i, j), state, second)
+	return fmt.Sprintf("%s%s: %s; %s; %s; %s.", m.place(s, i, j), m.tried(), runs, m.biasText(s, i, j), state, second)
 }
 
 // unstable says what the runs are that are not stable, and at which lr.
