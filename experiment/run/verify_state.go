@@ -12,6 +12,7 @@ import (
 	"shadowflow/internal/plural"
 	"shadowflow/modeq/state"
 	"shadowflow/objective"
+	"shadowflow/schema"
 )
 
 // stateOf returns the problem's state to begin at, theta and the arrays: those of moments, or where they are nil what the steps that the
@@ -188,7 +189,9 @@ func unfollowable(err error) bool {
 }
 
 // errNoMemoryYet says why an equation with memory as state has no number at the very start.
-var errNoMemoryYet = errors.New("the equation is no number before the first step, where bias correction divides by weights that are 0 yet: want flow.start at least 1")
+var errNoMemoryYet = &schema.Error{
+	Key: "flow.start", Problem: "0: the equation is no number before the first step, where bias correction divides by weights that are 0 yet; want at least 1",
+}
 
 func notFinite(v float64) bool { return !finite(v) }
 

@@ -177,6 +177,8 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 		{"an unknown scale", "reproduce hill --scale moon", exitMisused},
 		{"a wrong word", "field --memory none", exitMisused},
 		{"moments without memory", "field --moments m=1", exitMisused},
+		{"moments of too few numbers", "field --memory state --moments m=1;v=1,2", exitMisused},
+		{"no steps before the equation", "field --memory state --set flow.start=0", exitMisused},
 		{"unknown moments", "field --memory state --moments q=1", exitMisused},
 		{"an order that there is not", "field --order 13", exitMisused},
 		{"an order that there is not with memory", "field --memory state --order 9", exitMisused},

@@ -53,7 +53,7 @@ step flow.start, with --moments too. A decay beta stands for exp(-lr/tau); an ar
 				return misuse("--order %d: want an order from 1 to %d with --memory %s", order, most, memory)
 			}
 			if memory == string(run.State) {
-				moments, err := momentsOf(momentText, p.Rule)
+				moments, err := momentsOf(momentText, p.Rule, len(p.Theta))
 				if err != nil {
 					return err
 				}

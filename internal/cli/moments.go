@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"shadowflow/internal/plural"
 	"shadowflow/rule"
 	"shadowflow/schema"
 )
@@ -12,8 +13,8 @@ const momentsUsage = `what the optimizer remembers, by name, with --memory state
 
 var errMomentsUnused = misuse("--moments: of no use with --memory full, which eliminates the memory; want --memory state")
 
-// momentsOf reads the arrays of a rule's state, in its order; nil from an empty text.
-func momentsOf(text string, r *rule.Rule) ([][]float64, error) {
+// momentsOf reads the arrays of a rule's state, in its order, for so many parameters; nil from an empty text.
+func momentsOf(text string, r *rule.Rule, dim int) ([][]float64, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -36,6 +37,9 @@ func momentsOf(text string, r *rule.Rule) ([][]float64, error) {
 		var err error
 		if out[i], err = floats("--moments: "+name, numbers); err != nil {
 			return nil, err
+		}
+		if n := r.Length(i, dim); len(out[i]) != n {
+			return nil, misuse("--moments: %s has %s: want %d, where the objective has %s", name, plural.Count(len(out[i]), "number"), n, plural.Count(dim, "parameter"))
 		}
 		if j := slices.IndexFunc(out[i], func(v float64) bool { return v < 0 }); j >= 0 && r.NonNegative(i) {
 			return nil, misuse("--moments: %s: number %d is %g: it is a memory of what is never negative, so want 0 or more", name, j+1, out[i][j])

@@ -68,7 +68,7 @@ each memory has one time tau = lr/(-log beta). So it is where nothing says what 
 			}
 			if opt.Memory = run.Memory(memory); opt.Memory == run.State {
 				opt.Start, opt.Wait = run.Cold, c.Flow.Start
-				if opt.Moments, err = momentsOf(moments, problem.Rule); err != nil {
+				if opt.Moments, err = momentsOf(moments, problem.Rule, len(problem.Theta)); err != nil {
 					return err
 				}
 			} else if moments != "" {
