@@ -267,7 +267,9 @@ func (m *Map) at(s Slice, i, j, k int) Point {
 }
 
 // stable reports whether the runs were seen neither to spike nor to diverge.
-func (p Point) stable() bool { return p.Regime == diagnose.Monotone || p.Regime == diagnose.Oscillating }
+func (p Point) stable() bool {
+	return p.Regime == diagnose.Monotone || p.Regime == diagnose.Oscillating
+}
 
 // regimeKnown and the like report whether a point's property was measured at all.
 func (p Point) regimeKnown() bool     { return p.Regime != diagnose.Unknown }
