@@ -124,7 +124,7 @@ func parseCSV(c *cursor, s Spec, most int64) (*table, error) {
 		for _, i := range inputs {
 			v, ok := number(row[i])
 			if !ok {
-				return nil, r.wrong(i, row[i], numberIn(row[i])+", or the columns of numbers alone to be named in data.features")
+				return nil, r.wrong(i, row[i], "a finite number, or the columns of numbers alone to be named in data.features"+whyNone(row[i]))
 			}
 			t.x = append(t.x, v)
 		}
@@ -258,17 +258,12 @@ func number(cell string) (float64, bool) {
 	return v, err == nil
 }
 
-// numberIn says what a cell without a number should have: a number that float64 has, if it is a number.
-func numberIn(cell string) string {
-	cell = strings.TrimSpace(cell)
-	x, err := strconv.ParseFloat(cell, 64)
-	switch {
-	case errors.Is(err, strconv.ErrRange):
-		return "a number of at most 1.8e308"
-	case err == nil && x == 0:
-		return "0, or a number of at least 4.9e-324,"
+// whyNone adds to what is expected why a number is none that can be taken.
+func whyNone(cell string) string {
+	if why := schema.Beyond(strings.TrimSpace(cell)); why != "" {
+		return ": " + why
 	}
-	return "a finite number"
+	return ""
 }
 
 // meantAsNumber reports whether a cell is a number that cannot be taken as it is: none at all, infinity, with a decimal comma, beyond float64.
@@ -305,7 +300,7 @@ func (t *targetColumns) read(r *tableReader, row []string) (err error) {
 		v, ok := number(row[i])
 		cell := strings.TrimSpace(row[i])
 		if !ok {
-			err := r.wrong(i, cell, numberIn(cell)+" to predict")
+			err := r.wrong(i, cell, "a finite number to predict"+whyNone(cell))
 			if !t.words || cell == "" {
 				return err
 			}

@@ -22,6 +22,12 @@ func ParseNumber(text string) (float64, error) {
 	return x, nil
 }
 
+// Beyond says why float64 has no number like that of a text; it is empty where it has, and where the text is no number.
+func Beyond(text string) string {
+	_, beyond, _ := parseNumber(text)
+	return beyond
+}
+
 // parseNumber reads a number; beyond says that float64 has none like it.
 func parseNumber(text string) (x float64, beyond string, ok bool) {
 	x, err := strconv.ParseFloat(text, 64)
