@@ -7,7 +7,6 @@ import (
 	"io"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +56,7 @@ evaluation of its state equation, each beside the gradient.`,
 				}
 				return benchConfig(cmd, given, args, bench.Options{Threads: threads, Budget: budget}, asJSON)
 			}
-			keep, err := worksMatching(only)
+			keep, works, err := worksMatching(only)
 			if err != nil {
 				return err
 			}
@@ -87,7 +86,7 @@ evaluation of its state equation, each beside the gradient.`,
 				fmt.Fprintf(out, "%s, GOMAXPROCS %d\n", set, runtime.GOMAXPROCS(0))
 				fmt.Fprintf(out, "%-24s %12s %9s %7s %9s %8s %8s  %s\n", "work", "time", "GFLOP/s", "% peak", "gradients", "memory", "x peers", "fastest peer; misses")
 			}
-			start, works := time.Now(), worksOf(keep)
+			start := time.Now()
 			err = bench.Run(ctx, opt, func(r bench.Result) {
 				results = append(results, r)
 				if asJSON {
@@ -113,30 +112,23 @@ evaluation of its state equation, each beside the gradient.`,
 	return cmd
 }
 
-// worksMatching returns which works of bench a regular expression chooses, of which there must be one.
-func worksMatching(only string) (func(name string) bool, error) {
-	keep, err := regexp.Compile(only)
+// worksMatching returns which works of bench a regular expression chooses, and how many these are, of which there must be one.
+func worksMatching(only string) (keep func(name string) bool, n int, err error) {
+	chosen, err := regexp.Compile(only)
 	if err != nil {
-		return nil, misuse("--only %q: %w", only, err)
+		return nil, 0, misuse("--only %q: %w", only, err)
 	}
 	var names []string
 	for _, w := range bench.Works() {
 		names = append(names, w.Name)
-	}
-	if !slices.ContainsFunc(names, keep.MatchString) {
-		return nil, misuse("--only %q matches no work; there are %s", only, strings.Join(names, ", "))
-	}
-	return keep.MatchString, nil
-}
-
-// worksOf returns how many works keep chooses.
-func worksOf(keep func(name string) bool) (n int) {
-	for _, w := range bench.Works() {
-		if keep(w.Name) {
+		if chosen.MatchString(w.Name) {
 			n++
 		}
 	}
-	return n
+	if n == 0 {
+		return nil, 0, misuse("--only %q matches no work; there are %s", only, strings.Join(names, ", "))
+	}
+	return chosen.MatchString, n, nil
 }
 
 // benchProgress says how far a bench is whose results are printed at its end. Works differ, so the time left is a guess by their mean.
