@@ -66,7 +66,7 @@ func meanRow(index int, rows [][]record.Value, keys, measured []int, status, reg
 	}
 	var good [][]record.Value
 	for _, row := range rows {
-		if regime >= 0 && row[regime].String() == string(diagnose.Diverged) { // to its last step
+		if regime >= 0 && row[regime].String() == string(diagnose.Diverged) { // to its last step; without an ended run there is no such column
 			continue
 		}
 		switch row[status].String() {
