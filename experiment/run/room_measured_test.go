@@ -68,6 +68,9 @@ func peakOf[T graph.Float](t *testing.T, c *config.Config) (held int64, foretold
 }
 
 func TestWhatARunHoldsIsForetold(t *testing.T) {
+	if testing.Short() {
+		t.Skip("collects garbage wherever a loss is evaluated, which takes minutes where each access is watched, and tells nothing of races")
+	}
 	const base = "model: {name: mlp, hidden: [1500]}\ndata: {subset: 160}\nsteps: 3\nflow: {start: 1}\nrecord: {bias: 0, sharpness: 0, state: 0, test: 0}\nbatch: {physical: 40}"
 	dtypes := []string{"float64"}
 	if os.Getenv("SHADOWFLOW_LONG") != "" {
