@@ -27,6 +27,9 @@ func groupedProblem(t testing.TB, set string) Problem[float64] {
 }
 
 func TestWeightsOfGroupsFollowTheirEquations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slopes, which take minutes where each access is watched, and tell nothing of races")
+	}
 	const muon = "optimizer={name: muon, lr: 0.01, exact: true, momentum: 0.5, groups: [{match: [2.weight, '*.bias'], name: adamw, lr: 0.02, beta1: 0.3, beta2: 0.5, eps: 0.01}]}"
 	for name, c := range map[string]struct {
 		set string
