@@ -34,6 +34,7 @@ type Map struct {
 	// Optimizer is the one that was mapped, with the preset that its other keys are of, and Root where its eps stands: "inside the root", "outside the
 	// root", or empty where it has no choice.
 	Optimizer, Root string
+	alone           string // the batch of a step, where all runs have that of their config
 	// Points are in the order of batch, then eps, beta1, beta2 and lr.
 	Points []Point
 	lacks  map[string]bool // hyperparameters that the optimizer has not, and that are 0 here
@@ -47,6 +48,7 @@ type Slice struct {
 	Eps   float64
 	Batch int
 	root  string // where eps stands
+	alone string // the batch of a step where the map has no other; empty where Batch says it
 	from  int    // its first point
 }
 
@@ -60,7 +62,10 @@ func (s Slice) eps() string {
 }
 
 func (s Slice) batch() string {
-	if s.Batch == 0 {
+	switch {
+	case s.alone != "":
+		return s.alone
+	case s.Batch == 0:
 		return "full batch"
 	}
 	return fmt.Sprintf("batches of %d", s.Batch)
@@ -134,6 +139,21 @@ func (o *MapOptions) onNetwork() bool {
 	return err != nil || c.Objective.Name == config.Network
 }
 
+// oneBatch reports whether the runs have the batches that their settings say, so that the map does not go over sizes.
+func (o *MapOptions) oneBatch() bool { return len(o.Batch) == 1 && o.Batch[0] == 0 }
+
+// checkBatch refuses sizes where batches are not of the data that this program cuts into them.
+func (o *MapOptions) checkBatch() error {
+	if o.onNetwork() || o.oneBatch() {
+		return nil
+	}
+	return schema.Setting{}.ValueError("batch.size", "%s: only a network's batches have a size to choose: want 0, the batches that batch.mode says", join(o.Batch))
+}
+
+func join(sizes []int) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(sizes), " ", ","), "[]")
+}
+
 // has reports whether a key has a meaning with the settings.
 func (o *MapOptions) has(key string) bool {
 	c, err := config.Resolve(nil, o.Settings...)
@@ -143,6 +163,9 @@ func (o *MapOptions) has(key string) bool {
 // MapSweep returns the sweep that a map makes.
 func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 	o.fill()
+	if err := o.checkBatch(); err != nil {
+		return nil, err
+	}
 	s := o.Scale
 	base := settings{
 		set("steps", pick(s, 400, 3000, 20_000)), set("dtype", "float64"), set("stop.loss", 0.005),
@@ -167,8 +190,8 @@ func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 		}
 	}
 	for _, b := range o.Batch {
-		if len(o.Batch) == 1 && b == 0 {
-			break // also for losses without examples
+		if o.oneBatch() {
+			break
 		}
 		mode := settings{set("batch.mode", "full")}
 		if b > 0 {
@@ -183,7 +206,7 @@ func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 func (o *MapOptions) command(dir string) string {
 	list := func(values []float64) string { return strings.Join(labels(values), ",") }
 	line := fmt.Sprintf("shadowflow map --out %s --scale %s --beta1 %s --beta2 %s --lr %s --eps %s --batch %s --seeds %d",
-		dir, o.Scale, list(o.Beta1), list(o.Beta2), list(o.LR), list(o.Eps), strings.Trim(strings.ReplaceAll(fmt.Sprint(o.Batch), " ", ","), "[]"), o.Seeds)
+		dir, o.Scale, list(o.Beta1), list(o.Beta2), list(o.LR), list(o.Eps), join(o.Batch), o.Seeds)
 	for _, s := range slices.Concat(o.Settings...) {
 		line += fmt.Sprintf(" --set '%s'", strings.ReplaceAll(s.String(), "'", `'\''`))
 	}
@@ -213,6 +236,9 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 		m.lacks[key] = !o.has("optimizer." + key)
 	}
 	m.Optimizer, m.Root = conventionsOf(s.Runs[0].Config)
+	if o.oneBatch() {
+		m.alone = batchOf(s.Runs[0].Config.Batch)
+	}
 	for _, slice := range m.slices() {
 		for _, b1 := range o.Beta1 {
 			for _, b2 := range o.Beta2 {
@@ -227,6 +253,17 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 	doc.Sources = []report.Source{{Name: "map/sweep.yaml", Text: string(s.Source)}}
 	m.Page, err = doc.Write(ctx, dir)
 	return m, err
+}
+
+// batchOf says what a step sees of the examples.
+func batchOf(b config.Batch) string {
+	switch {
+	case !b.Mini():
+		return "full batch"
+	case b.Size > 0:
+		return fmt.Sprintf("%s batches of %d", b.Mode, b.Size)
+	}
+	return b.Mode + " batches"
 }
 
 // conventionsOf names a config's optimizer, with its preset where it has others, and says where its eps stands, which need not be where the preset has it.
@@ -255,7 +292,7 @@ func (m *Map) slices() []Slice {
 	var out []Slice
 	for _, b := range m.Batch {
 		for _, eps := range m.Eps {
-			out = append(out, Slice{eps, b, m.Root, len(out) * len(m.Beta1) * len(m.Beta2) * len(m.LR)})
+			out = append(out, Slice{eps, b, m.Root, m.alone, len(out) * len(m.Beta1) * len(m.Beta2) * len(m.LR)})
 		}
 	}
 	return out

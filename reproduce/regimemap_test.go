@@ -1,7 +1,10 @@
 package reproduce
 
 import (
+	"context"
+	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -282,6 +285,48 @@ func TestAMapSaysWhereEpsStands(t *testing.T) {
 				t.Errorf("the finding %q does not say what it is of", doc.Findings[0])
 			}
 		})
+	}
+}
+
+// A worker's program may not start, a file may be missing: that is nothing that a run did.
+func TestOfRunsThatFailedAMapKnowsNothing(t *testing.T) {
+	fails := sweep.Options{Parallel: 1}
+	fails.Run = func(context.Context, *config.Config, string) error { return errors.New("it does not start") }
+	m, err := RunMap(t.Context(), t.TempDir(), MapOptions{Beta1: []float64{0.9}, Beta2: []float64{0.99}, LR: []float64{1e-3, 1e-2}, Eps: []float64{1e-8}, Batch: []int{0}, Sweep: fails})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := m.Sentences(nil)
+	if err != nil || m.Failed != 2 || !strings.Contains(said[0], "whether the runs are stable was not measured") {
+		t.Errorf("%d failed, %q, %v", m.Failed, said, err)
+	}
+}
+
+func TestAMapNamesTheBatchesOfALossThatHasItsOwn(t *testing.T) {
+	norm := func(_ *config.Config, n int) float64 { return math.Exp(-float64(n) / 5) }
+	worker := []schema.Setting{schema.Set("objective.name", "worker"), schema.Set("objective.command", []string{"model"})}
+	for name, c := range map[string]struct {
+		settings []schema.Setting
+		said     string
+	}{
+		"a worker's full batch":    {worker, ", full batch, lr 0.001: "},
+		"a worker's mini-batches":  {append(slices.Clone(worker), schema.Set("batch.mode", "shuffled")), ", shuffled batches, lr 0.001: "},
+		"a network's mini-batches": {[]schema.Setting{schema.Set("batch.mode", "cyclic"), schema.Set("batch.size", 50)}, ", cyclic batches of 50, lr 0.001: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := MapOptions{Beta1: []float64{0.9}, Beta2: []float64{0.99}, LR: []float64{1e-3}, Eps: []float64{1e-8}, Batch: []int{0}, Settings: [][]schema.Setting{c.settings}, Sweep: recording(decaying, norm)}
+			m, err := RunMap(t.Context(), t.TempDir(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if said, err := m.Sentences(nil); err != nil || !strings.Contains(said[0], c.said) || !strings.Contains(said[0], "the runs are stable at lr 0.001") {
+				t.Errorf("%q, %v, want %q in it", said, err, c.said)
+			}
+		})
+	}
+	_, err := RunMap(t.Context(), t.TempDir(), MapOptions{Batch: []int{0, 100}, Settings: [][]schema.Setting{worker}})
+	if want := "batch.size: 0,100: only a network's batches have a size to choose: want 0, the batches that batch.mode says"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %q", err, want)
 	}
 }
 

@@ -83,6 +83,9 @@ func stateDefects(t *trial) []float64 {
 // has reports whether a run is of the point.
 func (p Point) has(t *trial) bool {
 	batch, _ := t.Run.Config.Get("batch.size").(int)
+	if p.Slice.alone != "" {
+		batch = p.Slice.Batch // whatever it is
+	}
 	is := func(key string, want float64) bool {
 		v := t.number("optimizer." + key)
 		return v == want || math.IsNaN(v) // what the optimizer does not have is 0 on the map
@@ -90,9 +93,12 @@ func (p Point) has(t *trial) bool {
 	return is("beta1", p.Beta1) && is("beta2", p.Beta2) && is("lr", p.LR) && is("eps", p.Slice.Eps) && batch == p.Slice.Batch
 }
 
-// regimeOf is that of the result; a run that failed counts as diverged.
+// regimeOf is that of the result. Of a run that failed, or was not made, nothing is known.
 func regimeOf(t *trial) diagnose.Regime {
-	if t.Result == nil || t.Result.Status == run.Diverged {
+	switch {
+	case t.Result == nil:
+		return diagnose.Unknown
+	case t.Result.Status == run.Diverged:
 		return diagnose.Diverged
 	}
 	return t.Result.Regime
