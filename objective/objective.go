@@ -63,6 +63,20 @@ func TransposedProduct[T graph.Float](ctx context.Context, o Objective[T], theta
 	return err
 }
 
+// Host is a loss that reads and writes some vectors faster than others.
+type Host[T graph.Float] interface {
+	// Vector returns a new vector of Dim zeros, of the faster kind while there is room for it. It is of use for as long as the loss is.
+	Vector() []T
+}
+
+// Vector returns a new vector of Dim zeros, for points and results that the loss is asked for often.
+func Vector[T graph.Float](o Objective[T]) []T {
+	if h, ok := Plain(o).(Host[T]); ok {
+		return h.Vector()
+	}
+	return make([]T, o.Dim())
+}
+
 // Starter is a loss with a point to start from.
 type Starter interface {
 	// Start returns the point, in a new slice; nil if there is none.

@@ -58,7 +58,7 @@ type sink interface {
 // newLoop returns a loop at the optimizer's point.
 func newLoop[T graph.Float](o objective.Objective[T], optimizer *Optimizer[T]) *Loop[T] {
 	l := &Loop[T]{Objective: o, Optimizer: optimizer, firstLoss: math.NaN(), watch: stopwatch{started: time.Now()}}
-	l.point = Point[T]{Theta: optimizer.theta, Gradient: make([]T, o.Dim())}
+	l.point = Point[T]{Theta: optimizer.theta, Gradient: objective.Vector(o)}
 	l.averages.of(o)
 	return l
 }
@@ -106,7 +106,7 @@ func (l *Loop[T]) run(ctx context.Context, to sink) (Status, error) {
 // makeRoom allocates what the point holds of the field.
 func (l *Loop[T]) makeRoom() {
 	if l.Field != nil {
-		l.point.Field, l.point.HField = make([]T, l.Objective.Dim()), make([]T, l.Objective.Dim())
+		l.point.Field, l.point.HField = objective.Vector(l.Objective), objective.Vector(l.Objective)
 	}
 }
 

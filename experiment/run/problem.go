@@ -116,7 +116,8 @@ func (p *Problem[T]) oneSize(what string) error {
 
 // optimizer returns the optimizer at a copy of the problem's start, and the second-order terms if its bias is scaled.
 func (p *Problem[T]) optimizer(s *secondOrder[T]) (*Optimizer[T], error) {
-	theta := append([]T(nil), p.Theta...)
+	theta := objective.Vector(p.Objective)
+	copy(theta, p.Theta)
 	o, err := newOptimizer(p, theta)
 	if err == nil && p.Moments != nil {
 		err = o.stepper.Restore(p.Moments.Steps, p.Moments.State)

@@ -122,18 +122,38 @@ func TestLongOurNetworksAndWorkersGiveTheSameHistories(t *testing.T) {
 	for kind, network := range servedNetworks {
 		setup := writeSetup(t, network+servedRun)
 		_, ours := runIn(t, filepath.Join(t.TempDir(), "ours"), parse(t, network+servedRun))
+		byRounding := keyBiases(t, network+servedRun)
 		for _, words := range [][]string{{"torch", kind, setup, "1", device}, {"torch", kind, setup, "2", device}, {"jax", kind, setup, "1"}} {
 			t.Run(strings.Join([]string{kind, words[0], words[3], device}, " "), func(t *testing.T) {
 				c := parseWith(t, servedRun, served(interpreter, words...)...)
 				_, theirs := runIn(t, filepath.Join(t.TempDir(), "theirs"), c)
-				compareHistories(t, ours, theirs)
+				compareHistories(t, ours, theirs, byRounding)
 			})
 		}
 	}
 }
 
-// compareHistories compares the columns that both have, relative to the largest number in each.
-func compareHistories(t *testing.T, ours, theirs *record.History) {
+// keyBiases is the share of the key's biases among a network's parameters: the loss does not depend on them, since softmax takes no note of what all
+// scores of a query have in common, and so their gradients are of a sign by rounding alone.
+func keyBiases(t *testing.T, src string) float64 {
+	t.Helper()
+	s, err := loadSource(t.Context(), parse(t, src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, all := 0, 0
+	for _, b := range s.model.Blocks() {
+		all += b.Size()
+		if strings.HasSuffix(b.Name, "attn.c_attn.bias") {
+			n += b.Size() / 3
+		}
+	}
+	return float64(n) / float64(all)
+}
+
+// compareHistories compares the columns that both have, relative to the largest number in each; byRounding is the share of the coordinates whose gradients
+// have no sign but by rounding.
+func compareHistories(t *testing.T, ours, theirs *record.History, byRounding float64) {
 	t.Helper()
 	compared := 0
 	for _, c := range theirs.Columns {
@@ -141,8 +161,9 @@ func compareHistories(t *testing.T, ours, theirs *record.History) {
 			continue
 		}
 		tolerance := 1e-10
-		if strings.HasSuffix(c.Name, "penalized") || strings.HasSuffix(c.Name, "hindered") {
-			tolerance = 2e-3 // shares of all coordinates, of which some have a sign by rounding alone
+		share := strings.HasSuffix(c.Name, "penalized") || strings.HasSuffix(c.Name, "hindered") // of all coordinates, by signs
+		if share {
+			tolerance += byRounding
 		}
 		a, b := ours.Floats(c.Name), theirs.Floats(c.Name)
 		if len(a) != len(b) {
@@ -153,6 +174,9 @@ func compareHistories(t *testing.T, ours, theirs *record.History) {
 			if !math.IsNaN(v) && !math.IsInf(v, 0) {
 				largest = math.Max(largest, math.Abs(v))
 			}
+		}
+		if share {
+			largest = 1
 		}
 		for i := range a {
 			if math.IsNaN(a[i]) && math.IsNaN(b[i]) || a[i] == b[i] {

@@ -84,26 +84,25 @@ func (o *Objective[T]) Evaluate(ctx context.Context, theta []T, batch int, want 
 	if o.p.lost != nil { // with its memory
 		return objective.Evaluation{}, o.p.lost
 	}
-	copy(o.vector(atTheta), theta)
+	at, gradient := o.lay(atTheta, theta), o.room(want)
 	left := len(want.Vectors) + len(want.Lines)
 	if want.HField != nil {
 		left++
 	}
-	gradient := want.Gradient != nil || want.Direction != nil
-	e, err := o.evaluate(ctx, batch, gradient, left > 0)
+	e, err := o.evaluate(ctx, at, batch, gradient, left > 0)
 	if err != nil {
 		return e, err
 	}
 	if want.Gradient != nil {
-		copy(want.Gradient, o.vector(atGradient))
+		copy(want.Gradient, gradient)
 	}
-	field, err := o.direct(want, theta)
+	field, err := o.direct(want, gradient, theta)
 	if err != nil {
 		return e, err
 	}
 	along := func(do string, vector, result []T) error {
 		left--
-		return o.along(ctx, do, batch, vector, result, left > 0, finite(T(e.Loss)))
+		return o.along(ctx, request{Do: do, Theta: at, Batch: &batch, Step: &o.step, More: left > 0}, vector, result, finite(T(e.Loss)))
 	}
 	if want.HField != nil {
 		if err := along(doProduct, field, want.HField); err != nil {
@@ -123,25 +122,63 @@ func (o *Objective[T]) Evaluate(ctx context.Context, theta []T, batch int, want 
 	return e, nil
 }
 
-// evaluate asks for the loss of a batch at the theta that is shared, and its gradient.
-func (o *Objective[T]) evaluate(ctx context.Context, batch int, gradient, more bool) (objective.Evaluation, error) {
+// Vector implements objective.Host.
+func (o *Objective[T]) Vector() []T {
+	if o.p.lost == nil { // else the memory is gone
+		if v := guest[T](o.p.shared); v != nil {
+			return v
+		}
+	}
+	return make([]T, o.dim)
+}
+
+// lay makes a vector one that the worker can read, and returns where: its own place, or that of the name, where it is copied to.
+func (o *Objective[T]) lay(name string, v []T) *int {
+	if at, ok := placeOf(o.p.shared, v); ok {
+		return &at
+	}
+	copy(o.vector(name), v)
+	return o.p.shared.at(name)
+}
+
+// into returns a vector that the worker can write, and where it is: that of the result, or that of the name.
+func (o *Objective[T]) into(name string, result []T) ([]T, *int) {
+	if at, ok := placeOf(o.p.shared, result); ok {
+		return result, &at
+	}
+	return o.vector(name), o.p.shared.at(name)
+}
+
+// room returns where the worker writes the gradient; nil if none is needed.
+func (o *Objective[T]) room(want objective.Want[T]) []T {
+	if want.Gradient == nil && want.Direction == nil {
+		return nil
+	}
+	v, _ := o.into(atGradient, want.Gradient)
+	return v
+}
+
+// evaluate asks for the loss of a batch at a theta that is shared, and its gradient if there is room for one.
+func (o *Objective[T]) evaluate(ctx context.Context, at *int, batch int, gradient []T, more bool) (objective.Evaluation, error) {
+	ask := request{Do: doEvaluate, Theta: at, Batch: &batch, Step: &o.step, More: more}
 	what := "the loss"
-	if gradient {
+	if gradient != nil {
 		what = "the gradient"
+		_, ask.Gradient = o.into(atGradient, gradient)
 	}
 	what += " of " + nameOf(batch)
-	r, err := o.p.call(ctx, what, request{Do: doEvaluate, Batch: &batch, Step: &o.step, Gradient: gradient, More: more})
+	r, err := o.p.call(ctx, what, ask)
 	if err != nil {
 		return objective.Evaluation{}, err
 	}
 	e, err := o.evaluation(what, r)
-	if err != nil || !gradient {
+	if err != nil || gradient == nil {
 		return e, err
 	}
 	if o.seen = r.Averaged; o.seen < 0 {
 		return e, o.p.fault(what, "averaged: %s: want 0 or more", plural.Count(o.seen, "batch"))
 	}
-	return e, o.numbers(what, o.vector(atGradient), finite(T(e.Loss)))
+	return e, o.numbers(what, gradient, finite(T(e.Loss)))
 }
 
 // evaluation returns what an answer says of a batch.
@@ -178,8 +215,8 @@ func (o *Objective[T]) blockOf(i int) graph.Block {
 	return graph.Block{}
 }
 
-// direct returns the direction made from the gradient that is shared, in the caller's room if there is any; nil if none is wanted.
-func (o *Objective[T]) direct(want objective.Want[T], theta []T) ([]T, error) {
+// direct returns the direction made from the gradient, in the caller's room if there is any; nil if none is wanted.
+func (o *Objective[T]) direct(want objective.Want[T], gradient, theta []T) ([]T, error) {
 	d := want.Direction
 	if d == nil {
 		return nil, nil
@@ -199,21 +236,26 @@ func (o *Objective[T]) direct(want objective.Want[T], theta []T) ([]T, error) {
 		}
 		field = o.field
 	}
-	return field, compiled(o.vector(atGradient), theta, field)
+	return field, compiled(gradient, theta, field)
 }
 
 // along asks for a derivative of a batch's loss along a vector.
-func (o *Objective[T]) along(ctx context.Context, do string, batch int, v, result []T, more, regular bool) error {
-	what := "a Hessian-vector product of " + nameOf(batch)
-	if do == doBend {
-		what = "a third derivative of " + nameOf(batch)
+func (o *Objective[T]) along(ctx context.Context, ask request, v, result []T, regular bool) error {
+	what := "a Hessian-vector product of " + nameOf(*ask.Batch)
+	if ask.Do == doBend {
+		what = "a third derivative of " + nameOf(*ask.Batch)
 	}
-	copy(o.vector(atVector), v)
-	if _, err := o.p.call(ctx, what, request{Do: do, Batch: &batch, Step: &o.step, More: more}); err != nil {
+	var written []T
+	ask.Vector = o.lay(atVector, v)
+	written, ask.Product = o.into(atProduct, result)
+	if _, err := o.p.call(ctx, what, ask); err != nil {
 		return err
 	}
-	copy(result, o.vector(atProduct))
-	return o.numbers(what, result, regular)
+	if err := o.numbers(what, written, regular); err != nil {
+		return err
+	}
+	copy(result, written)
+	return nil
 }
 
 func nameOf(batch int) string {
@@ -228,9 +270,8 @@ func (o *Objective[T]) Test(ctx context.Context, theta []T) (objective.Evaluatio
 	if o.p.lost != nil {
 		return objective.Evaluation{}, o.p.lost
 	}
-	copy(o.vector(atTheta), theta)
 	what := "the loss of the test examples"
-	r, err := o.p.call(ctx, what, request{Do: doTest})
+	r, err := o.p.call(ctx, what, request{Do: doTest, Theta: o.lay(atTheta, theta)})
 	if err != nil {
 		return objective.Evaluation{}, err
 	}
@@ -256,6 +297,7 @@ func (o *Objective[T]) UpdateRunning() {
 
 var (
 	_ objective.Objective[float32] = (*Objective[float32])(nil)
+	_ objective.Host[float32]      = (*Objective[float32])(nil)
 	_ objective.Starter            = (*Objective[float32])(nil)
 	_ objective.Tester[float32]    = (*Objective[float32])(nil)
 	_ objective.Drawer             = (*Objective[float32])(nil)

@@ -118,7 +118,10 @@ func (p *Process) open(ctx context.Context) error {
 	if p.shared, err = newShared(p.opt.DType, dim, running); err != nil {
 		return fmt.Errorf("worker %s: memory for vectors of its %s: %w", p, plural.Count(dim, "parameter"), err)
 	}
-	_, err = p.call(ctx, "to map the vectors", request{Do: doMap, Path: p.shared.path, Bytes: len(p.shared.bytes), Vectors: p.shared.offsets()})
+	_, err = p.call(ctx, "to map the vectors", request{
+		Do: doMap, Path: p.shared.path, Bytes: len(p.shared.bytes),
+		Theta: p.shared.at(atTheta), Running: p.shared.at(atRunning), Averaged: p.shared.at(atAveraged),
+	})
 	if p.shared.unlink(); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // Protocol is the version of the protocol that this package speaks.
-const Protocol = 1
+const Protocol = 2
 
 // What a request asks for.
 const (
@@ -33,15 +33,21 @@ type request struct {
 	Threads  int    `json:"threads,omitempty"`
 	Seed     uint64 `json:"seed,omitempty"`
 
-	// Of map: the file, and in bytes its length and where in it each vector begins.
-	Path    string         `json:"path,omitempty"`
-	Bytes   int            `json:"bytes,omitempty"`
-	Vectors map[string]int `json:"vectors,omitempty"`
+	// Of map: the file, and in bytes its length and where in it the running averages begin.
+	Path     string `json:"path,omitempty"`
+	Bytes    int    `json:"bytes,omitempty"`
+	Running  *int   `json:"running,omitempty"`
+	Averaged *int   `json:"averaged,omitempty"`
+
+	// Of map and the rest: where in the file the vectors begin that are read and written, in bytes. Without a gradient's place none is wanted.
+	Theta    *int `json:"theta,omitempty"`
+	Gradient *int `json:"gradient,omitempty"`
+	Vector   *int `json:"vector,omitempty"`
+	Product  *int `json:"product,omitempty"`
 
 	// Of the rest. The batch is counted from 0, -1 stands for all examples.
-	Batch    *int `json:"batch,omitempty"`
-	Step     *int `json:"step,omitempty"`
-	Gradient bool `json:"gradient,omitempty"`
+	Batch *int `json:"batch,omitempty"`
+	Step  *int `json:"step,omitempty"`
 	// More says that another command at this theta and batch follows: what both need is worth keeping.
 	More bool `json:"more,omitempty"`
 }

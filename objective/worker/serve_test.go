@@ -25,21 +25,27 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const quarticDim = 4
+const (
+	quarticDim = 4
+	// ofManyParameters makes the tests' worker one of that many, with gradients of zeros: all that takes time is how vectors come and go.
+	ofManyParameters = "of many parameters"
+	manyParameters   = 25_000_000
+)
 
 // served is what the tests' worker knows.
 type served struct {
-	wrong   string
-	memory  mmap.MMap
-	offsets map[string]int
+	wrong  string
+	memory mmap.MMap
+	// places of the running averages
+	running, averaged int
 }
 
-func (s *served) vector(name string) []float64 {
-	n := quarticDim
-	if name == atRunning || name == atAveraged {
-		n = 2
+// vector returns what begins at a place; nil without one.
+func (s *served) vector(at *int, n int) []float64 {
+	if at == nil {
+		return nil
 	}
-	return unsafe.Slice((*float64)(unsafe.Pointer(&s.memory[s.offsets[name]])), n)
+	return unsafe.Slice((*float64)(unsafe.Pointer(&s.memory[*at])), n)
 }
 
 func serveQuartic(wrong string) {
@@ -80,7 +86,11 @@ func (s *served) answer(r *request) map[string]any {
 	if r.Do == doEvaluate {
 		s.misbehave()
 	}
-	theta, v := s.vector(atTheta), s.vector(atVector)
+	if s.wrong == ofManyParameters {
+		return map[string]any{"loss": 1, "examples": 6}
+	}
+	theta, v := s.vector(r.Theta, quarticDim), s.vector(r.Vector, quarticDim)
+	gradient, product := s.vector(r.Gradient, quarticDim), s.vector(r.Product, quarticDim)
 	loss := 0.0
 	for j, x := range theta {
 		a := float64(j + 1)
@@ -88,18 +98,18 @@ func (s *served) answer(r *request) map[string]any {
 		loss += a*x*x*x*x/4 + shift*x
 		switch r.Do {
 		case doEvaluate:
-			if r.Gradient {
-				s.vector(atGradient)[j] = a*x*x*x + shift
+			if gradient != nil {
+				gradient[j] = a*x*x*x + shift
 			}
 		case doProduct:
-			s.vector(atProduct)[j] = 3 * a * x * x * v[j]
+			product[j] = 3 * a * x * x * v[j]
 		case doBend:
-			s.vector(atProduct)[j] = 6 * a * x * v[j] * v[j]
+			product[j] = 6 * a * x * v[j] * v[j]
 		}
 	}
 	if r.Do != doEvaluate {
 		if s.wrong == "a product of NaN" {
-			s.vector(atProduct)[2] = nan()
+			product[2] = nan()
 		}
 		return map[string]any{}
 	}
@@ -107,15 +117,16 @@ func (s *served) answer(r *request) map[string]any {
 	if *r.Batch == -1 {
 		examples = 6
 	}
-	if r.Gradient {
-		s.vector(atAveraged)[0], s.vector(atAveraged)[1] = s.vector(atRunning)[0]+1, float64(*r.Step)
+	if gradient != nil {
+		averaged := s.vector(&s.averaged, 2)
+		averaged[0], averaged[1] = s.vector(&s.running, 2)[0]+1, float64(*r.Step)
 	}
 	out := map[string]any{"loss": loss, "examples": examples, "averaged": 1}
 	switch s.wrong {
 	case "a loss of NaN":
 		out["loss"] = "nan"
 	case "a gradient of NaN":
-		s.vector(atGradient)[3] = nan()
+		gradient[3] = nan()
 	case "no loss":
 		delete(out, "loss")
 	case "no examples":
@@ -156,6 +167,8 @@ func (s *served) open() map[string]any {
 		"running": []Array{{"a.running_mean", []int{2}}},
 	}
 	switch s.wrong {
+	case ofManyParameters:
+		out["dtype"], out["blocks"] = "float32", []Array{{"w", []int{manyParameters}}}
 	case "another protocol":
 		out["protocol"] = 99
 	case "another type":
@@ -190,11 +203,12 @@ func (s *served) mapped(r *request) {
 	if s.memory, err = mmap.MapRegion(f, r.Bytes, mmap.RDWR, 0, 0); err != nil {
 		panic(err)
 	}
-	s.offsets = r.Vectors
-	for j := range s.vector(atTheta) {
-		s.vector(atTheta)[j] = 0.5 - 0.25*float64(j)
+	s.running, s.averaged = *r.Running, *r.Averaged
+	theta := s.vector(r.Theta, quarticDim)
+	for j := range theta {
+		theta[j] = 0.5 - 0.25*float64(j)
 	}
 	if s.wrong == "a start of NaN" {
-		s.vector(atTheta)[1] = nan()
+		theta[1] = nan()
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"shadowflow/internal/plural"
 )
 
-// Names of the vectors that program and worker share. Those of parameters are theta, the gradient, the vector that a product is of, and the
-// product; running averages are as they stand, and as the last gradient left them.
+// Names of the vectors that program and worker share for good. Those of parameters are for what lies elsewhere in the program's memory, and is
+// copied: theta, the gradient, the vector that a product is of, and the product. Running averages are as they stand, and as the last gradient left them.
 const (
 	atTheta    = "theta"
 	atGradient = "gradient"
@@ -24,6 +24,10 @@ const (
 	atRunning  = "running"
 	atAveraged = "averaged"
 )
+
+// guests is how many vectors of parameters the program can have there beside, which are not copied: the point that a run is at, its gradient, the
+// direction and its product. What nobody takes takes no memory.
+const guests = 4
 
 // alignment is that of each vector, in bytes: a cache line's.
 const alignment = 64
@@ -35,13 +39,14 @@ type shared struct {
 	bytes   mmap.MMap
 	vectors map[string]span
 	width   int    // of a number, in bytes
+	free    []span // for guests
 	unlink  func() // takes the file's name away, once both have it
 }
 
 // span is where a vector lies, in bytes.
 type span struct{ from, size int }
 
-// newShared maps room for four vectors of the parameters and two of the running averages.
+// newShared maps room for four vectors of the parameters and two of the running averages, and for guests.
 func newShared(dtype string, dim, running int) (*shared, error) {
 	width := 4
 	if dtype == graph.Float64.String() {
@@ -55,8 +60,12 @@ func newShared(dtype string, dim, running int) (*shared, error) {
 		s.vectors[v.name] = span{end, v.n * width}
 		end += (v.n*width + alignment - 1) / alignment * alignment
 	}
-	if err := memory.Check(int64(end)); err != nil {
+	if err := memory.Check(int64(end)); err != nil { // of guests the program would have to hold the numbers elsewhere
 		return nil, err
+	}
+	for range guests {
+		s.free = append(s.free, span{end, dim * width})
+		end += (dim*width + alignment - 1) / alignment * alignment
 	}
 	var err error
 	if s.file, s.path, s.unlink, err = anonymous(); err != nil {
@@ -72,13 +81,10 @@ func newShared(dtype string, dim, running int) (*shared, error) {
 	return s, nil
 }
 
-// offsets returns where each vector begins, in bytes.
-func (s *shared) offsets() map[string]int {
-	out := map[string]int{}
-	for name, v := range s.vectors {
-		out[name] = v.from
-	}
-	return out
+// at returns where a vector begins, in bytes.
+func (s *shared) at(name string) *int {
+	v := s.vectors[name].from
+	return &v
 }
 
 // numbers returns a copy of a vector of either type.
@@ -96,11 +102,31 @@ func (s *shared) numbers(name string) []float64 {
 func (s *shared) close() error { return errors.Join(s.bytes.Unmap(), s.file.Close()) }
 
 // vector returns a vector, in place. Its type is that which the memory was made for.
-func vector[T graph.Float](s *shared, name string) []T {
-	v := s.vectors[name]
+func vector[T graph.Float](s *shared, name string) []T { return cut[T](s, s.vectors[name]) }
+
+func cut[T graph.Float](s *shared, v span) []T {
 	if v.size == 0 {
 		return nil
 	}
 	var one T
 	return unsafe.Slice((*T)(unsafe.Pointer(&s.bytes[v.from])), v.size/int(unsafe.Sizeof(one)))
+}
+
+// guest returns a new vector of parameters, zeros; nil once there is no room for more.
+func guest[T graph.Float](s *shared) []T {
+	if len(s.free) == 0 {
+		return nil
+	}
+	v := s.free[0]
+	s.free = s.free[1:]
+	return cut[T](s, v)
+}
+
+// placeOf returns where a vector begins that lies in the shared memory, in bytes; false of one that lies elsewhere.
+func placeOf[T graph.Float](s *shared, v []T) (int, bool) {
+	from, base := uintptr(unsafe.Pointer(unsafe.SliceData(v))), uintptr(unsafe.Pointer(&s.bytes[0]))
+	if from < base || from >= base+uintptr(len(s.bytes)) {
+		return 0, false
+	}
+	return int(from - base), true
 }

@@ -15,14 +15,71 @@ import (
 )
 
 // start starts the tests' worker, which does wrong what it is told.
-func start(t *testing.T, wrong string, timeout time.Duration) (*Process, error) {
+func start(t testing.TB, wrong string, timeout time.Duration) (*Process, error) {
 	t.Helper()
 	t.Setenv(misdeed, wrong)
-	p, err := Start(t.Context(), Options{Command: []string{os.Args[0]}, DType: "float64", Timeout: timeout})
+	dtype := "float64"
+	if wrong == ofManyParameters {
+		dtype = "float32"
+	}
+	p, err := Start(t.Context(), Options{Command: []string{os.Args[0]}, DType: dtype, Timeout: timeout})
 	if p != nil {
 		t.Cleanup(func() { _ = p.Close() })
 	}
 	return p, err
+}
+
+// So long as a loss is not closed its vectors are there, though the worker be gone; and there are as many as are asked for.
+func TestVectorsOfALossOutliveItsWorker(t *testing.T) {
+	p, err := start(t, "dies", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := New[float64](p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all [][]float64
+	for range guests + 2 {
+		all = append(all, o.Vector())
+	}
+	if _, err := o.Evaluate(t.Context(), all[0], 0, objective.Want[float64]{Gradient: all[1]}); err == nil {
+		t.Fatal("a worker that dies gives a gradient")
+	}
+	all = append(all, o.Vector())
+	for i, v := range all {
+		for j := range v {
+			if v[j] != 0 || len(v) != quarticDim {
+				t.Errorf("vector %d is %v: want zeros that no other vector shares", i, v)
+			}
+			v[j] = 1 + float64(i)
+		}
+	}
+}
+
+// The ways of the vectors alone, at 25 million parameters in float32: copied, and where the run's own lie in the memory that is shared.
+func BenchmarkGradientOfAWorker(b *testing.B) {
+	for name, room := range map[string]func(o *Objective[float32]) []float32{
+		"copied":   func(o *Objective[float32]) []float32 { return make([]float32, o.Dim()) },
+		"in-place": (*Objective[float32]).Vector,
+	} {
+		b.Run(name, func(b *testing.B) {
+			p, err := start(b, ofManyParameters, time.Minute)
+			if err != nil {
+				b.Fatal(err)
+			}
+			o, err := New[float32](p)
+			if err != nil {
+				b.Fatal(err)
+			}
+			theta, gradient := room(o), room(o)
+			for b.Loop() {
+				if _, err := o.Evaluate(b.Context(), theta, 0, objective.Want[float32]{Gradient: gradient}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 func quartic(t *testing.T) *Objective[float64] {
@@ -39,14 +96,31 @@ func quartic(t *testing.T) *Objective[float64] {
 }
 
 func TestAWorkersDerivativesArriveWhereTheyAreWanted(t *testing.T) {
-	o := quartic(t)
-	theta, v, u := []float64{1, -2, 0.5, 3}, []float64{1, 2, 3, 4}, []float64{-1, 0, 1, 2}
-	room := func() []float64 { return make([]float64, 4) }
+	for name, guests := range map[string]int{"copied": 0, "in place": guests, "some in place": 2} {
+		t.Run(name, func(t *testing.T) { wantQuartic(t, quartic(t), guests) })
+	}
+}
+
+// wantQuartic evaluates at vectors of which so many lie in the memory that the worker shares.
+func wantQuartic(t *testing.T, o *Objective[float64], inPlace int) {
+	room := func() []float64 {
+		if inPlace--; inPlace >= 0 {
+			return o.Vector()
+		}
+		return make([]float64, 4)
+	}
+	theta, v, u := room(), []float64{1, 2, 3, 4}, []float64{-1, 0, 1, 2}
+	copy(theta, []float64{1, -2, 0.5, 3})
 	double := &objective.Direction{Make: func(g, theta graph.Value) graph.Value { return g.Add(g).Add(theta) }}
 	want := objective.Want[float64]{
 		Gradient: room(), Vectors: [][]float64{v, u}, Products: [][]float64{room(), room()}, Lines: [][]float64{u}, Bends: [][]float64{room()},
 		Direction: double, Field: room(), HField: room(),
 	}
+	defer func() {
+		if at := []float64{1, -2, 0.5, 3}; !slices.Equal(theta, at) {
+			t.Errorf("theta is %v behind it: want %v", theta, at)
+		}
+	}()
 	for batch, shift := range map[int]float64{objective.Full: 0, 0: -1, 1: 1} {
 		e, err := o.Evaluate(t.Context(), theta, batch, want)
 		if err != nil {
@@ -123,7 +197,7 @@ func TestWhatAWorkerDoesWrongIsSaidWithItsLastWords(t *testing.T) {
 		"a gradient of NaN":   "element 0 of a.bias is NaN, where the loss is a number",
 		"a product of NaN":    "asked a Hessian-vector product of batch 1: element 2 of a.weight is NaN",
 		"a start of NaN":      "asked where it starts: element 1 of its parameters and averages is NaN",
-		"another protocol":    "it speaks protocol 99; this program speaks 1",
+		"another protocol":    "it speaks protocol 99; this program speaks 2",
 		"another type":        `its vectors are "float16"; the config says dtype float64`,
 		"no weights":          "it has no weights",
 		"two of a name":       `the name "w" is empty, or that of two arrays`,

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-PROTOCOL = 1
+PROTOCOL = 2
 """The version of the protocol."""
 
 FULL = -1
@@ -118,7 +118,8 @@ class _Server:
         self.answers = answers
         self.description: Description | None = None
         self.dtype = np.dtype("float32")
-        self.vectors: dict[str, Vector] = {}
+        self.memory: mmap.mmap | None = None
+        self.running = self.averaged = np.empty(0)
 
     def run(self, requests: BinaryIO) -> None:
         for line in requests:
@@ -138,19 +139,17 @@ class _Server:
         if what == "map":
             return self.map(r)
         if what == "test":
-            return _told(self.objective.test(self.vectors["theta"], self.vectors["running"]))
-        at = Point(self.vectors["theta"], self.vectors["running"], r["batch"], r["step"])
+            return _told(self.objective.test(self.parameters(r["theta"]), self.running))
+        if what not in ("evaluate", "product", "bend"):
+            raise ValueError(f"unknown request {what!r}: this worker speaks protocol {PROTOCOL}")
+        at = Point(self.parameters(r["theta"]), self.running, r["batch"], r["step"])
         more = r.get("more", False)
         if what == "evaluate":
-            gradient = self.vectors["gradient"] if r.get("gradient") else None
-            return _told(self.objective.evaluate(at, gradient, self.vectors["averaged"], more))
-        if what == "product":
-            self.objective.product(at, self.vectors["vector"], self.vectors["product"], more)
-            return {}
-        if what == "bend":
-            self.objective.bend(at, self.vectors["vector"], self.vectors["product"], more)
-            return {}
-        raise ValueError(f"unknown request {what!r}: this worker speaks protocol {PROTOCOL}")
+            gradient = self.parameters(r["gradient"]) if "gradient" in r else None
+            return _told(self.objective.evaluate(at, gradient, self.averaged, more))
+        derivative = self.objective.product if what == "product" else self.objective.bend
+        derivative(at, self.parameters(r["vector"]), self.parameters(r["product"]), more)
+        return {}
 
     def open(self, r: dict[str, Any]) -> dict[str, Any]:
         if r["protocol"] != PROTOCOL:
@@ -172,14 +171,20 @@ class _Server:
     def map(self, r: dict[str, Any]) -> dict[str, Any]:
         assert self.description is not None
         with open(r["path"], "r+b") as file:
-            memory = mmap.mmap(file.fileno(), r["bytes"])
-        lengths = {"running": _size(self.description.running), "averaged": _size(self.description.running)}
-        parameters = _size(self.description.blocks)
-        for name, offset in r["vectors"].items():
-            count = lengths.get(name, parameters)
-            self.vectors[name] = np.frombuffer(memory, self.dtype, count, offset if count else 0)
-        self.objective.start(self.vectors["theta"], self.vectors["running"])
+            self.memory = mmap.mmap(file.fileno(), r["bytes"])
+        averages = _size(self.description.running)
+        self.running, self.averaged = self.vector(r["running"], averages), self.vector(r["averaged"], averages)
+        self.objective.start(self.parameters(r["theta"]), self.running)
         return {}
+
+    def parameters(self, offset: int) -> Vector:
+        """A vector of parameters, in place."""
+        assert self.description is not None
+        return self.vector(offset, _size(self.description.blocks))
+
+    def vector(self, offset: int, count: int) -> Vector:
+        assert self.memory is not None
+        return np.frombuffer(self.memory, self.dtype, count, offset if count else 0)
 
 
 def _arrays(arrays: list[tuple[str, tuple[int, ...]]]) -> list[dict[str, Any]]:
