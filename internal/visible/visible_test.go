@@ -122,6 +122,7 @@ func TestRawIsWhatIsWrittenTo(t *testing.T) {
 func FuzzVisible(f *testing.F) {
 	f.Add("a\x1b[31m\u202e\xff", 3)
 	f.Add("{\"a\":\"\u009b\"}", 7)
+	f.Add("{\"\x7f\u009b\"}", 7)
 	f.Fuzz(func(t *testing.T, s string, cut int) {
 		got := String(s)
 		if !utf8.ValidString(got) || strings.ContainsFunc(got, func(c rune) bool {
@@ -139,6 +140,7 @@ func FuzzVisible(f *testing.F) {
 		}
 		var before, after string
 		text, err := json.Marshal(s)
+		text = bytes.ReplaceAll(text, []byte{0x7f}, []byte(`\u007f`)) // which takes an escape that JSON does not have: its writer has another for it
 		if err != nil || json.Unmarshal(text, &before) != nil || json.Unmarshal([]byte(String(string(text))), &after) != nil || before != after {
 			t.Errorf("JSON of %q is that of %q", before, after)
 		}
