@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ._derivatives import exact_attention, grad
 from ._vectors import Vector, like
 
 
@@ -52,7 +53,7 @@ class Loss:
                     stack.enter_context(inner.no_sync())
                 if "torch._dynamo" in sys.modules:
                     stack.enter_context(_eager())
-                stack.enter_context(_differentiable_attention())
+                stack.enter_context(exact_attention())
                 yield
         finally:
             with torch.no_grad():
@@ -100,8 +101,7 @@ class Loss:
                 yield _checked(loss), False
 
     def _gradient(self, loss: Tensor, *, create_graph: bool) -> Vector:
-        g = torch.autograd.grad(loss, self._weights, create_graph=create_graph, retain_graph=create_graph, allow_unused=True)
-        return [torch.zeros_like(w) if x is None else x for x, w in zip(g, self._weights, strict=True)]
+        return grad(loss, self._weights, create_graph=create_graph, retain_graph=create_graph)
 
     def _times_graph(self, gradient: Vector, v: Vector) -> Vector:
         """Returns H v by differentiating the gradient, which has its graph."""
@@ -109,14 +109,14 @@ class Loss:
         if not pairs:
             return [torch.zeros_like(x) for x in v]
         try:
-            hv = torch.autograd.grad([g for g, _ in pairs], self._weights, [x for _, x in pairs], retain_graph=True, allow_unused=True)
+            hv = grad([g for g, _ in pairs], self._weights, [x for _, x in pairs], retain_graph=True)
         except (RuntimeError, NotImplementedError) as error:
             raise RuntimeError(
                 f"the model's gradient cannot be differentiated, which the Hessian-vector product needs: {error}. Kernels that are fused "
                 "by hand, cuDNN's recurrent ones (torch.backends.cudnn.flags(enabled=False) helps) and reentrant checkpoints have no "
                 "second derivative"
             ) from error
-        return [torch.zeros_like(x) if y is None else like(y) for x, y in zip(v, hv, strict=True)]
+        return [like(y) for y in hv]
 
     def _times_parts(self, v: Vector) -> Vector:
         """Returns H v part by part, so that no more than one part's graph is held."""
@@ -185,12 +185,3 @@ def _eager() -> contextlib.AbstractContextManager[object]:
         return contextlib.nullcontext()
     stance: contextlib.AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
     return stance
-
-
-def _differentiable_attention() -> contextlib.AbstractContextManager[object]:
-    """Fused attention has no second derivative, the one that is written out has."""
-    try:
-        from torch.nn.attention import SDPBackend, sdpa_kernel
-    except ImportError:  # before torch 2.3
-        return contextlib.nullcontext()
-    return sdpa_kernel(SDPBackend.MATH)

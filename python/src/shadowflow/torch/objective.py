@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from shadowflow.torch._derivatives import exact_attention, grad
 from shadowflow.torch.flat import Parameters, RunningAverages
 from shadowflow.torch.score import Score
 from shadowflow.worker import FULL, Description, Evaluation, Point, Vector
@@ -141,7 +141,7 @@ class Objective:
         score, loss, n = Score(self.score or ""), 0.0, 0
         self.model.eval()
         try:
-            with torch.no_grad(), _exact_attention():
+            with torch.no_grad(), exact_attention():
                 for batch in self.held_out:
                     outputs, targets, value = self.compute(batch)
                     k = self.count(batch)
@@ -187,7 +187,7 @@ class _Pass:
         self.parameters = o.parameters.tensors
         self.twice = twice
         torch.manual_seed(_mix(o.seed, step, batch))
-        with torch.set_grad_enabled(differentiated), _exact_attention():
+        with torch.set_grad_enabled(differentiated), exact_attention():
             self.outputs, self.targets, self.loss = o.compute(o.batches[batch])
         if self.loss.ndim != 0:
             raise ValueError(f"the loss of batch {batch} has shape {tuple(self.loss.shape)}: want one number, the mean over its examples")
@@ -195,42 +195,24 @@ class _Pass:
 
     def gradient(self) -> list[Tensor]:
         if self._gradient is None:
-            self._gradient = _grad(self.loss, self.parameters, create_graph=self.twice, retain_graph=self.twice)
+            self._gradient = grad(self.loss, self.parameters, create_graph=self.twice, retain_graph=self.twice)
         return self._gradient
 
     def product(self, v: list[Tensor], *, keep: bool) -> list[Tensor]:
         pairs = [(g, x) for g, x in zip(self.gradient(), v, strict=True) if g.requires_grad]
         if not pairs:  # a loss that is linear
             return [torch.zeros_like(x) for x in v]
-        return _grad([g for g, _ in pairs], self.parameters, [x for _, x in pairs], retain_graph=keep)
+        return grad([g for g, _ in pairs], self.parameters, [x for _, x in pairs], retain_graph=keep)
 
     def bend(self, v: list[Tensor], *, keep: bool) -> list[Tensor]:
         pairs = [(g, x) for g, x in zip(self.gradient(), v, strict=True) if g.requires_grad]
         if not pairs:
             return [torch.zeros_like(x) for x in v]
-        product = _grad([g for g, _ in pairs], self.parameters, [x for _, x in pairs], create_graph=True)
+        product = grad([g for g, _ in pairs], self.parameters, [x for _, x in pairs], create_graph=True)
         curvature = torch.stack([(h * x).sum() for h, x in zip(product, v, strict=True)]).sum()
         if not curvature.requires_grad:
             return [torch.zeros_like(x) for x in v]
-        return _grad(curvature, self.parameters, retain_graph=keep)
-
-
-def _grad(outputs: Any, parameters: list[Tensor], vectors: Any = None, **how: bool) -> list[Tensor]:
-    """``torch.autograd.grad`` with zeros where a parameter has no part in the outputs."""
-    found = torch.autograd.grad(outputs, parameters, vectors, allow_unused=True, **how)
-    return [torch.zeros_like(p) if g is None else g for g, p in zip(found, parameters, strict=True)]
-
-
-@contextlib.contextmanager
-def _exact_attention() -> Iterator[None]:
-    """Attention by products and softmax: the fused kernels of PyTorch cannot be differentiated twice."""
-    try:
-        from torch.nn.attention import SDPBackend, sdpa_kernel
-    except ImportError:  # before torch 2.3
-        yield
-        return
-    with sdpa_kernel(SDPBackend.MATH):
-        yield
+        return grad(curvature, self.parameters, retain_graph=keep)
 
 
 def _length_of_targets(batch: Any) -> int:
