@@ -98,13 +98,18 @@ func groupName(table *record.History, row int) string {
 	return strings.Join(parts, ",\n")
 }
 
-// failures says which runs ended badly or have nothing at a loss, and why.
+// failures says which runs ended badly or have nothing at a loss, and why, and which are made of something else than others.
 func failures(table *record.History) []string {
 	var out []string
-	at := table.Index("reason")
-	for _, row := range table.Rows {
-		if reason := row[at].String(); reason != "" {
-			out = append(out, fmt.Sprintf("Run %s: %s.", row[0], reason))
+	for _, column := range []string{"reason", "changed"} {
+		at := table.Index(column)
+		if at < 0 {
+			continue
+		}
+		for _, row := range table.Rows {
+			if text := row[at].String(); text != "" {
+				out = append(out, fmt.Sprintf("Run %s: %s.", row[0], text))
+			}
 		}
 	}
 	return out

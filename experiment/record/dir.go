@@ -188,6 +188,9 @@ func (d *Dir) WriteVersion(v any) error { return WriteVersion(d.path, v) }
 // WriteVersion makes v, as JSON, what says which program a directory is of.
 func WriteVersion(dir string, v any) error { return writeJSON(filepath.Join(dir, VersionFile), v) }
 
+// ReadVersion reads into v what says which program worked last on the run, or the sweep, in a directory. The error is fs.ErrNotExist if nothing says.
+func ReadVersion(dir string, v any) error { return readJSON(filepath.Join(dir, VersionFile), v) }
+
 // ReadResult reads the result of the run in a directory into v. The error is fs.ErrNotExist if the run has not ended, and wraps
 // ErrNoResult if the file has none: the run that is resumed writes it anew.
 func ReadResult(dir string, v any) error {

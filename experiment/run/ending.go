@@ -230,7 +230,7 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 	r := &Result{
 		Status: s, Step: l.Optimizer.Steps(), Before: t.problem.Moments.steps(), Parameters: t.problem.Objective.Dim(), Examples: t.examples(), Untrained: t.untrained(),
 		Groups:  Groups(t.config.Optimizer, t.problem.Rule),
-		Seconds: l.watch.seconds(), Costs: l.watch.costs, Changed: t.changed,
+		Seconds: l.watch.seconds(), Costs: l.watch.costs, Changed: t.changed, Read: t.reads(),
 	}
 	if r.Regime, r.RegimeEvery = regimeOf(t.config, h); s == Diverged {
 		r.Regime, r.RegimeEvery = diagnose.Diverged, 0

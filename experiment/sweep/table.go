@@ -236,6 +236,9 @@ func resultCells(r *run.Result) []cell {
 			row = append(row, floatCell(m.name, m.meaning, float64(*m.value)))
 		}
 	}
+	if len(r.Changed) > 0 {
+		row = append(row, textCell("changed", "what was accepted to change in its course, or to differ from the runs before it", strings.Join(r.Changed, "; ")))
+	}
 	return append(row, floatCell("seconds", "wall time", float64(r.Seconds)))
 }
 

@@ -124,7 +124,7 @@ func (f *sweepFlags) overrides(path string) ([][]schema.Setting, error) {
 func (f *sweepFlags) bindOptions(flags *pflag.FlagSet) {
 	flags.IntVar(&f.parallel, "parallel", 0, "runs at once, 0 for one a processor")
 	flags.StringVar(&f.memory, "memory", "", "memory for all runs together, like 8GiB (default what is free)")
-	flags.BoolVar(&f.changed, "accept-changed", false, "go on with interrupted runs though data or program changed, and record that they did")
+	flags.BoolVar(&f.changed, "accept-changed", false, "go on though data or program changed since the runs that were interrupted or have ended, and record that they did")
 }
 
 func (f *sweepFlags) options() (sweep.Options, error) {
