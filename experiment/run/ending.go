@@ -235,15 +235,9 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 	if r.Regime, r.RegimeEvery = regimeOf(t.config, h); s == Diverged {
 		r.Regime, r.RegimeEvery = diagnose.Diverged, 0
 	}
-	if n := len(h.Rows); n > 0 {
-		last := h.Rows[n-1]
-		r.Loss, r.Accuracy = record.Number(last[h.Index("loss")].Float()), record.Number(math.NaN())
-		if i := h.Index("accuracy"); i >= 0 {
-			r.Accuracy = record.Number(last[i].Float())
-		}
-	}
+	r.Train(t.config, h)
 	r.TestLoss, r.TestAccuracy = lastMeasured(h, "test_loss"), lastMeasured(h, "test_accuracy")
-	r.R2, r.TestR2 = lastMeasured(h, "r2"), lastMeasured(h, "test_r2")
+	r.TestR2 = lastMeasured(h, "test_r2")
 	return r, nil
 }
 

@@ -64,9 +64,12 @@ type Result struct {
 	Parameters int `json:"parameters"`
 	Examples   int `json:"examples"`
 	// Untrained is the number of examples that are in no mini-batch, for these do not divide all of them.
-	Untrained int           `json:"untrained_examples,omitempty"`
-	Loss      record.Number `json:"loss"`
-	Accuracy  record.Number `json:"accuracy"`
+	Untrained int `json:"untrained_examples,omitempty"`
+	// Loss and Accuracy are those of the training examples at the end, with mini-batches as they were last measured over all examples. OfBatch says that
+	// this was never done, and that they, and R2, are those of the last mini-batch alone.
+	Loss     record.Number `json:"loss"`
+	Accuracy record.Number `json:"accuracy"`
+	OfBatch  bool          `json:"of_last_batch,omitempty"`
 	// TestLoss and TestAccuracy are those of the last test, nil without one.
 	TestLoss     *record.Number `json:"test_loss,omitempty"`
 	TestAccuracy *record.Number `json:"test_accuracy,omitempty"`
@@ -197,5 +200,9 @@ func carryOut(ctx context.Context, r runner, d *record.Dir) (*Result, error) {
 		err = d.Explain(err)
 		return nil, errors.Join(err, d.Logf("stopped by an error: %v", err), d.Close())
 	}
-	return result, errors.Join(d.Logf("%s at step %d, loss %.6g", result.Status, result.Step, result.Loss), d.Close())
+	whose := ""
+	if result.OfBatch {
+		whose = " of the last batch"
+	}
+	return result, errors.Join(d.Logf("%s at step %d, loss%s %.6g", result.Status, result.Step, whose, result.Loss), d.Close())
 }
