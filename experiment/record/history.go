@@ -75,6 +75,14 @@ func ReadHistory(dir string) (*History, error) {
 	return h, err
 }
 
+// CheckHistory refuses a history, or columns, of a run that has ended, which are not those that it ended with.
+func CheckHistory(dir string) error {
+	if err := CheckFile(dir, columnsFile); err != nil {
+		return err
+	}
+	return CheckFile(dir, historyFile)
+}
+
 // thereIsARun says what is not there where a directory has no run.
 func thereIsARun(dir string) error {
 	_, err := os.Stat(filepath.Join(dir, columnsFile))

@@ -1,9 +1,7 @@
 package run
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -31,20 +29,17 @@ type peerProgram struct {
 
 type peerContent struct{ of, sum string }
 
-// Add adds a run that has ended, of a config, in a directory. One of an earlier version does not say what it read, and is compared with nothing.
-func (p *Peers) Add(c *config.Config, dir string, result *Result) error {
+// Add adds a run that has ended, of a config, in a directory. One of an earlier version does not say what it read, and is compared with nothing; nor is the
+// program where version.json is no longer what says it.
+func (p *Peers) Add(c *config.Config, dir string, result *Result) {
 	var program version.Program
 	err := record.ReadVersion(dir, &program)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil && !slices.ContainsFunc(p.programs, func(q peerProgram) bool { return q.was == program }) {
 		p.programs = append(p.programs, peerProgram{dir, program})
 	}
 	p.add(c, dir, result.Read)
-	return nil
 }
 
 func (p *Peers) add(c *config.Config, dir string, read map[string]string) {

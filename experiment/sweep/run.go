@@ -89,13 +89,11 @@ func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) error {
 	}
 	var todo []Status
 	for _, st := range statuses {
-		if st.State == Pending || st.State == Interrupted || st.State == Failed && opt.RetryFailed {
+		if st.State == Pending || st.State == Interrupted || st.State == Failed && opt.RetryFailed && !st.Damaged {
 			todo = append(todo, st)
 		}
 	}
-	if opt.peers, err = peersOf(statuses); err != nil {
-		return err
-	}
+	opt.peers = peersOf(statuses)
 	sched := newScheduler(todo, opt)
 	sched.dir = dir
 	if sched.held, err = os.Stat(dir); err != nil {
@@ -123,28 +121,26 @@ func (s *Sweep) RunOne(ctx context.Context, dir string, index int, opt Options) 
 			return err
 		}
 	}
-	statuses, err := s.Status(dir)
+	statuses, err := s.states(dir)
 	if err != nil || statuses[index].State == Ended {
 		return err
 	}
-	if opt.peers, err = peersOf(statuses); err != nil {
-		return err
+	if st := statuses[index]; st.Damaged {
+		return errors.New(st.Reason)
 	}
+	opt.peers = peersOf(statuses)
 	return newScheduler(statuses[index:index+1], opt).make(ctx, statuses[index])
 }
 
 // peersOf returns the runs that have ended, for others to be compared with.
-func peersOf(statuses []Status) (*run.Peers, error) {
+func peersOf(statuses []Status) *run.Peers {
 	p := &run.Peers{}
 	for _, st := range statuses {
-		if st.State != Ended {
-			continue
-		}
-		if err := p.Add(st.Run.Config, st.Dir, st.Result); err != nil {
-			return nil, err
+		if st.State == Ended {
+			p.Add(st.Run.Config, st.Dir, st.Result)
 		}
 	}
-	return p, nil
+	return p
 }
 
 // scheduler makes runs side by side.

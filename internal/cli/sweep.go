@@ -184,7 +184,11 @@ func allEnded(statuses []sweep.Status) error {
 	c := countOf(statuses)
 	if c.Failed > 0 {
 		first := statuses[slices.IndexFunc(statuses, func(s sweep.Status) bool { return s.State == sweep.Failed })]
-		return fmt.Errorf("%d of %s failed, the first of them run %d: %s (--retry-failed makes them again)", c.Failed, plural.Of(len(statuses), "run"), first.Run.Index, inALine(first.Reason))
+		advice := " (--retry-failed makes them again)"
+		if first.Damaged {
+			advice = ""
+		}
+		return fmt.Errorf("%d of %s failed, the first of them run %d: %s%s", c.Failed, plural.Of(len(statuses), "run"), first.Run.Index, inALine(first.Reason), advice)
 	}
 	if left := len(statuses) - c.Ended; left > 0 {
 		return fmt.Errorf("not ended: %d of %s, which another process has", left, plural.Of(len(statuses), "run"))
