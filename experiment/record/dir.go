@@ -25,6 +25,9 @@ const (
 
 	// VersionFile says in the directory of a run, or of a sweep, which program worked on it last.
 	VersionFile = "version.json"
+	// WeightsFile has the weights that a run ended with, as PyTorch's state_dict, and AverageFile, in the same form, their average.
+	WeightsFile = "weights.safetensors"
+	AverageFile = "average.safetensors"
 )
 
 // A Dir is the directory of a run, locked by this process until Close.

@@ -202,21 +202,18 @@ func (t *training[T]) progress(at *Point[T]) Progress {
 	return p
 }
 
-// weightsFile holds the weights that a run ended with, as PyTorch's state_dict.
-const weightsFile = "weights.safetensors"
-
 // conclude writes the result of a run whose record is complete.
 func (t *training[T]) conclude(s Status) (*Result, error) {
-	if err := errors.Join(t.saveWeights(filepath.Join(t.dir.Path(), weightsFile)), t.saveAverage(), t.saveStandardization()); err != nil {
+	if err := errors.Join(t.saveWeights(filepath.Join(t.dir.Path(), record.WeightsFile)), t.saveAverage(), t.saveStandardization()); err != nil {
 		return nil, err
 	}
 	result, err := t.summary(s)
 	if err != nil {
 		return nil, err
 	}
-	files := []string{weightsFile}
+	files := []string{record.WeightsFile}
 	if t.average != nil {
-		files = append(files, averageFile)
+		files = append(files, record.AverageFile)
 	}
 	return result, t.dir.WriteResult(result, files...)
 }

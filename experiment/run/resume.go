@@ -220,7 +220,7 @@ func (r *resumption) begin(ctx context.Context) (_ runner, err error) {
 	} else if beside, err = besidePeers(out, r.config, r.dir.Path(), r.opt); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{weightsFile, averageFile} { // of an end that is none
+	for _, name := range []string{record.WeightsFile, record.AverageFile} { // of an end that is none
 		if err := os.Remove(filepath.Join(r.dir.Path(), name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}

@@ -77,6 +77,17 @@ func TestAFinishedRunIsGivenMoreSteps(t *testing.T) {
 	}
 }
 
+func TestProbeWritesNoFileOfARecord(t *testing.T) {
+	run := filepath.Join(t.TempDir(), "run")
+	printed(t, quick(run)...)
+	for _, name := range []string{"checkpoint-000000000099.safetensors", "history.csv", "failure.json", "average.safetensors"} {
+		_, stderr, code := shadowflow("probe", "--set", "data.subset=20,model.hidden=[4]", "--out", filepath.Join(run, name), "--force")
+		if code != exitFailed || !strings.Contains(stderr, "choose another file") {
+			t.Errorf("%s: %d: %q", name, code, stderr)
+		}
+	}
+}
+
 func TestWhatIsThereIsNotReplacedUnlessForced(t *testing.T) {
 	dir := t.TempDir()
 	there := filepath.Join(dir, "there.svg")
