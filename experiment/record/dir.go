@@ -231,8 +231,8 @@ func ReadConfig(dir string) ([]schema.Setting, error) {
 
 // CheckConfig refuses a config of a run that is empty, or is not the one that the run ended with.
 func CheckConfig(dir string) error {
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return noDir(dir)
+	if err := isDir(dir); err != nil {
+		return err
 	}
 	if err := CheckFile(dir, configFile); err != nil {
 		return err

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,7 +27,7 @@ func mayWrite(force bool, paths ...string) error {
 		if err := record.RefuseRecord(path); err != nil {
 			return err
 		}
-		if _, err := os.Lstat(path); !force && !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); !force && err == nil { // of what cannot be looked at, who writes it says why
 			return fmt.Errorf("%s is there already: choose another name, or say --force to replace it", path)
 		}
 	}
