@@ -29,7 +29,7 @@ func hill() *Reproduction {
 				Seeds: sweep.Seeds(6),
 			}}
 		},
-		Changed: []string{earlier, "that a run without a hill has no bias up to its top, which had counted as 0, and that a trend is decided only where its change from first to last has one sign, was set " +
+		Changed: []string{earlier, "That a run without a hill has no bias up to its top, which had counted as 0, and that a trend is decided only where its change from first to last has one sign, was set " +
 			"after the runs at the laptop's scale had been looked at."},
 		hypotheses: func(Scale) []Hypothesis {
 			return []Hypothesis{
