@@ -147,10 +147,14 @@ func (m *Model) isBeside(name string) bool {
 type adapter func(m *Model, path string, tensors []safetensors.Tensor) (adapted []safetensors.Tensor, notes []string, err error)
 
 func (m *Model) fromStateDict(path string, tensors []safetensors.Tensor) (*State, error) {
-	tensors, prefix := m.unwrapped(tensors)
 	s := &State{Theta: make([]float64, m.NumParams()), Running: make([]float64, m.NumStats())}
-	if prefix != "" {
-		s.Notes = append(s.Notes, fmt.Sprintf("%s: all names begin with %q, which is left out", path, prefix))
+	names, notes := m.Unwrap(namesOf(tensors))
+	tensors = slices.Clone(tensors)
+	for i, name := range names {
+		tensors[i].Name = name
+	}
+	for _, note := range notes {
+		s.Notes = append(s.Notes, path+": "+note)
 	}
 	if m.adapt != nil {
 		var notes []string
@@ -170,29 +174,56 @@ func (m *Model) fromStateDict(path string, tensors []safetensors.Tensor) (*State
 	return s, nil
 }
 
-// unwrapped returns the tensors without what stands before all of their names, and that.
-func (m *Model) unwrapped(tensors []safetensors.Tensor) (out []safetensors.Tensor, prefix string) {
-	var names []string
-	for _, t := range tensors {
-		names = append(names, t.Name)
+func namesOf(tensors []safetensors.Tensor) []string {
+	names := make([]string, len(tensors))
+	for i, t := range tensors {
+		names[i] = t.Name
 	}
-	if prefix = m.Prefix(names); prefix == "" {
-		return tensors, ""
-	}
-	out = slices.Clone(tensors)
-	for i := range out {
-		out[i].Name = strings.TrimPrefix(out[i].Name, prefix)
-	}
-	return out, prefix
+	return names
 }
 
-// wrappers are what modules of PyTorch that hold another one put before the names of its weights: DataParallel, DistributedDataParallel and FSDP
-// the first, torch.compile the second.
-var wrappers = []string{"module.", "_orig_mod."}
+// wrappers are what modules of PyTorch that hold another one call it, and put before the names of its weights: DataParallel, DistributedDataParallel and FSDP
+// the first, torch.compile the second, then FSDP and checkpointing of parts of a model.
+var wrappers = []string{"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
-// Prefix returns what stands before all of some names that are to be those of the model's weights: what wrappers put there, and the name under
+// Unwrap returns names of weights without what wrappers put before all of them, or within some of them, where parts of the model alone were wrapped; and
+// without the name under which another module has the whole model, as Lightning's modules do ("model."). Notes say what was left out. Names that would
+// be one then stay.
+func (m *Model) Unwrap(names []string) (plain, notes []string) {
+	plain = slices.Clone(names)
+	if prefix := m.prefix(names); prefix != "" {
+		for i, name := range names {
+			plain[i] = strings.TrimPrefix(name, prefix)
+		}
+		notes = append(notes, fmt.Sprintf("all names begin with %q, which is left out", prefix))
+	}
+	there := map[string]int{}
+	within := make([]string, len(plain))
+	for i, name := range plain {
+		within[i] = strings.Join(slices.DeleteFunc(strings.Split(name, "."), isWrapper), ".")
+		there[within[i]]++
+	}
+	first, n := "", 0
+	for i, name := range within {
+		if name == plain[i] || there[name] > 1 {
+			continue
+		}
+		if n++; n == 1 {
+			first = names[i]
+		}
+		plain[i] = name
+	}
+	if n > 0 {
+		notes = append(notes, fmt.Sprintf("%s with what wrappers of parts of a model put within, as %q, which is left out", plural.Of(n, "name"), first))
+	}
+	return plain, notes
+}
+
+func isWrapper(part string) bool { return slices.Contains(wrappers, part) }
+
+// prefix returns what stands before all of some names that are to be those of the model's weights: what wrappers put there, and the name under
 // which another module has the whole model, as Lightning's modules do ("model."). It is empty if a name is the model's as it is.
-func (m *Model) Prefix(names []string) (prefix string) {
+func (m *Model) prefix(names []string) (prefix string) {
 	if len(names) == 0 || slices.ContainsFunc(names, m.has) {
 		return ""
 	}
@@ -202,8 +233,8 @@ func (m *Model) Prefix(names []string) (prefix string) {
 	for more := true; more; {
 		more = false
 		for _, w := range wrappers {
-			if ofAll(prefix + w) {
-				prefix, more = prefix+w, true
+			if ofAll(prefix + w + ".") {
+				prefix, more = prefix+w+".", true
 			}
 		}
 	}

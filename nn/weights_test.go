@@ -186,6 +186,62 @@ func TestPrefixesOfWrappersAreLeftOutAndSaid(t *testing.T) {
 	}
 }
 
+func TestNamesOfWrappersWithinNamesAreLeftOutAndSaid(t *testing.T) {
+	m := build(t, &MLP{Hidden: []int{3}, Activation: "tanh"}, []int{4}, 2)
+	s := m.Init(1)
+	tensors, err := StateDict(m, s.Theta, s.Running, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		before, wrapper, want string
+		all                   bool
+	}{
+		{"", "_orig_mod", "2 names with what wrappers of parts of a model put within", false},
+		{"", "module", "2 names with", false},
+		{"", "_fsdp_wrapped_module._checkpoint_wrapped_module", "2 names with", false},
+		{"module.", "_orig_mod", "2 names with", false},
+		{"", "_orig_mod", "4 names with", true},
+		{"", "other", "", false},
+	} {
+		t.Run(c.before+c.wrapper, func(t *testing.T) {
+			named := slices.Clone(tensors)
+			for i := range named {
+				at := strings.LastIndexByte(named[i].Name, '.')
+				if c.all || i < 2 {
+					named[i].Name = named[i].Name[:at] + "." + c.wrapper + named[i].Name[at:]
+				}
+				named[i].Name = c.before + named[i].Name
+			}
+			path := filepath.Join(t.TempDir(), "w.safetensors")
+			if err := safetensors.WriteFile(path, named, nil); err != nil {
+				t.Fatal(err)
+			}
+			back, err := m.Load(path)
+			if c.want == "" {
+				if !errors.As(err, new(*WeightsError)) {
+					t.Errorf("error %v, want *WeightsError", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if notes := strings.Join(back.Notes, "\n"); !slices.Equal(back.Theta, s.Theta) || !strings.Contains(notes, c.want) || !strings.Contains(notes, named[0].Name) {
+				t.Errorf("notes %q, want %q", notes, c.want)
+			}
+			twice := append(named, named[0])
+			twice[len(named)].Name = c.before + tensors[0].Name
+			if err := safetensors.WriteFile(path, twice, nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.Load(path); !errors.As(err, new(*WeightsError)) {
+				t.Errorf("a weight twice: %v", err)
+			}
+		})
+	}
+}
+
 func TestWeightsThatAreNoNumbersAreRefused(t *testing.T) {
 	m := build(t, &MLP{Hidden: []int{3}, Activation: "tanh"}, []int{4}, 2)
 	for _, v := range []float64{math.NaN(), math.Inf(-1)} {

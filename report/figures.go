@@ -178,7 +178,8 @@ func (r *Report) defectFigure() *Chart {
 
 func (r *Report) flowFigure() *Chart {
 	distance, norm := Axes{Y: "relative distance", LogY: true}, Axes{Y: "relative excess", Zero: true}
-	excess := r.byStep("excess")
+	column, _ := r.overAll("excess") // an equation's is over all examples
+	excess := r.byStep(column)
 	for i, name := range r.Config.Beside {
 		distance.Series = append(distance.Series, r.line(name+".relative_distance", name, i, i))
 		norm.Series = append(norm.Series, r.line(name+".excess", "", i, i).

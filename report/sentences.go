@@ -161,13 +161,14 @@ func minimized(c *config.Config) string {
 // overAll names the column over all training examples of what is also recorded of the batch that a step sees, and says of which examples it is: with
 // mini-batches, where it was not recorded over all, of one batch.
 func (r *Report) overAll(name string) (column, whose string) {
-	if !r.Config.Batch.Mini() {
-		return name, ""
+	column, all := run.OverAll(r.Config, r.History, name)
+	switch {
+	case !r.Config.Batch.Mini():
+		return column, ""
+	case all:
+		return column, " over all examples"
 	}
-	if full := "full_" + name; len(r.together(full)[0]) > 0 {
-		return full, " over all examples"
-	}
-	return name, " of single batches"
+	return column, " of single batches"
 }
 
 // ofBatch says of the gradient that a step sees whose it is.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
@@ -56,6 +57,8 @@ func SweepPage(s *sweep.Sweep, dir string) (*Document, error) {
 type group struct {
 	name string
 	runs []curves
+	// ofBatches says that nothing was measured over all examples, and that the curves are those of single mini-batches.
+	ofBatches bool
 }
 
 // curves are what the page draws of a run: all is not kept of many runs.
@@ -75,7 +78,10 @@ func groupsOf(s *sweep.Sweep, dir string, table *record.History) ([]group, error
 			i = len(out) - 1
 		}
 		if h := t.History; h != nil {
-			out[i].runs = append(out[i].runs, curves{h.Floats("step"), h.Floats("loss"), h.Floats("excess")})
+			loss, overAll := run.OverAll(t.Run.Config, h, "loss")
+			excess, _ := run.OverAll(t.Run.Config, h, "excess")
+			out[i].runs = append(out[i].runs, curves{h.Floats("step"), h.Floats(loss), h.Floats(excess)})
+			out[i].ofBatches = !overAll
 		}
 	}
 	return out, nil
@@ -98,13 +104,18 @@ func groupName(table *record.History, row int) string {
 	return strings.Join(parts, ",\n")
 }
 
-// failures says which runs ended badly or have nothing at a loss, and why.
+// failures says which runs ended badly or have nothing at a loss, and why, and which are made of something else than others.
 func failures(table *record.History) []string {
 	var out []string
-	at := table.Index("reason")
-	for _, row := range table.Rows {
-		if reason := row[at].String(); reason != "" {
-			out = append(out, fmt.Sprintf("Run %s: %s.", row[0], reason))
+	for _, column := range []string{"reason", "changed"} {
+		at := table.Index(column)
+		if at < 0 {
+			continue
+		}
+		for _, row := range table.Rows {
+			if text := row[at].String(); text != "" {
+				out = append(out, fmt.Sprintf("Run %s: %s.", row[0], text))
+			}
 		}
 	}
 	return out
@@ -142,13 +153,13 @@ func summary(m *record.History) Table {
 func wanted(mean string) bool {
 	name := strings.TrimSuffix(mean, "_mean")
 	base, _, _ := strings.Cut(name, "_at_loss_")
-	return slices.Contains([]string{"loss", "test_accuracy", "test_r2", "excess_max", "excess_last", "seconds"}, name) ||
+	return slices.Contains([]string{"loss", "test_accuracy", "test_r2", "excess_max", "excess_last", "batch_loss", "batch_excess_max", "batch_excess_last", "seconds"}, name) ||
 		base != name && slices.Contains([]string{"step", "excess", "test_accuracy", "test_r2", "bias.realized_share"}, base)
 }
 
 func sweepFigures(groups []group) []Drawing {
 	c := &Chart{
-		Labels: Label{Name: "curves", Title: "Training loss and norm of the gradient", Caption: "Training loss, and excess of the perturbed one-norm of the gradient, means over seeds; bands are 95% confidence intervals."},
+		Labels: Label{Name: "curves", Title: "Training loss and norm of the gradient", Caption: "Training loss, and excess of the perturbed one-norm of the gradient, means over seeds; bands are 95% confidence intervals. With mini-batches both are over all training examples, as often as that was measured, unless the name says otherwise."},
 		Axes: []Axes{
 			{X: "step", Y: "training loss", LogY: true}, {X: "step", Y: "excess norm", LogY: true},
 		},
@@ -163,7 +174,9 @@ func sweepFigures(groups []group) []Drawing {
 				continue
 			}
 			drawn = true
-			s.Name, s.Color, s.Dash, s.Line = g.name, i, i, true
+			if s.Name, s.Color, s.Dash, s.Line = g.name, i, i, true; g.ofBatches {
+				s.Name += ",\nsingle batches"
+			}
 			c.Axes[panel].Series = append(c.Axes[panel].Series, s)
 		}
 	}

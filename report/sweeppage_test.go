@@ -91,3 +91,30 @@ func TestASweepWithNothingToDrawHasAPageAllTheSame(t *testing.T) {
 		t.Errorf("%d figures, %v", len(d.Figures), err)
 	}
 }
+
+func TestCurvesOfMiniBatchesAreOfAllExamples(t *testing.T) {
+	s, err := sweep.Parse("sizes.yaml", []byte("base: {steps: 6, data: {subset: 40, test_subset: 10}, model: {hidden: [4]}, batch: {mode: shuffled, size: 10},\n"+
+		"  record: {sharpness: 0, state: 0, test: 0}}\ngrid: {record.bias: [0, 3]}\n"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := s.Execute(t.Context(), dir, sweep.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	d, err := SweepPage(s, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := record.ReadHistory(s.RunDirs(dir)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for panel, column := range []string{"full_loss", "full_excess"} {
+		curves, want := d.Figures[0].(*Chart).Axes[panel].Series, h.Floats(column)
+		if len(curves) != 2 || curves[0].Name != "bias 0,\nsingle batches" || len(curves[0].Y) != 7 || curves[1].Name != "bias 3" || len(curves[1].Y) != 3 ||
+			curves[1].Y[0] != want[0] || curves[1].Y[2] != want[6] {
+			t.Errorf("%s: curves %+v, want single batches, and %v", column, curves, want)
+		}
+	}
+}

@@ -218,7 +218,8 @@ func (f *Finding) change(rows [][]float64) {
 }
 
 // settle says what becomes of the hypotheses. One is supported, or decided against, where the probability of such evidence after Holm's correction for its
-// family is below the level, and the interval of the effect lies on that side of 0; it is supported if the effect is no smaller than the least, too.
+// family is below the level, and the interval of the effect lies on that side of 0, and of a Trend that of the change from first to last too: ranks that agree
+// say nothing where the sizes do not. It is supported if the effect is no smaller than the least, too.
 func settle(findings []Finding) {
 	families := map[string][]int{}
 	for i, f := range findings {
@@ -243,8 +244,11 @@ func settle(findings []Finding) {
 
 func (f Finding) decided(corrected float64) Outcome {
 	towards := float64(f.Effect) * float64(f.Direction)
-	near := math.Min(float64(f.Low)*float64(f.Direction), float64(f.High)*float64(f.Direction)) // ends of the interval
-	far := math.Max(float64(f.Low)*float64(f.Direction), float64(f.High)*float64(f.Direction))
+	near, far := f.interval(f.Low, f.High)
+	if f.Test == Trend {
+		least, most := f.interval(f.ChangeLow, f.ChangeHigh)
+		near, far = math.Min(near, least), math.Max(far, most)
+	}
 	switch {
 	case !(corrected < level):
 		return Undecided
@@ -254,6 +258,12 @@ func (f Finding) decided(corrected float64) Outcome {
 		return Against
 	}
 	return Undecided
+}
+
+// interval returns the ends of an interval along the claimed direction.
+func (f Finding) interval(low, high Number) (near, far float64) {
+	a, b := float64(low)*float64(f.Direction), float64(high)*float64(f.Direction)
+	return math.Min(a, b), math.Max(a, b)
 }
 
 func (f Finding) bounded() Outcome {

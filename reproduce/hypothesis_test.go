@@ -51,6 +51,7 @@ func TestAHypothesisIsDecidedByItsSeeds(t *testing.T) {
 		// Page's test is sure of a single seed with so many values, and yet knows nothing of others.
 		{"one seed", trend, [][]float64{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}, Undecided, 1},
 		{"seeds that disagree", trend, [][]float64{rising, falling, rising}, Undecided, 1.0 / 3},
+		{"ranks that agree where sizes do not", trend, [][]float64{rising, rising, {2, 3, 4, 5, 1}, rising, rising, {9, 10, 11, 12, 0}}, Undecided, (4 + 0.2 + 0.2) / 6},
 		{"less than the least effect", Hypothesis{Test: Trend, Direction: Up, Least: 0.95}, [][]float64{rising, rising, mixed}, Undecided, (1 + 1 + 0.8) / 3},
 		{"a negative mean", mean, [][]float64{{-1}, {-1.1}, {-0.9}, {nan}}, Supported, -1},
 		{"a positive mean", mean, [][]float64{{1}, {1.1}, {0.9}}, Against, 1},

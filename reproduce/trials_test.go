@@ -32,6 +32,10 @@ func TestRiseIsTheHillAndItsIntegrals(t *testing.T) {
 	if got := riseOf(one); got.height != 4 || !got.fell || got.top != 2 || !near(got.main, 2, 1e-12) || !near(got.bias, 1, 1e-12) {
 		t.Errorf("%+v", got) // lr is 1e-3, the drives 1000 and 0..1000 over two steps
 	}
+	h.Rows[0][1] = record.Float(6) // the start is the top
+	if got := riseOf(one); got.height != 0 || got.top != 0 || !math.IsNaN(got.main) || !math.IsNaN(got.bias) {
+		t.Errorf("without a hill: %+v", got)
+	}
 }
 
 func TestTheNormIsInterpolatedWhereTheLossPasses(t *testing.T) {

@@ -196,7 +196,7 @@ func (v *Verdict) amount() string {
 }
 
 const howJudged = "An effect's interval is a 95% bootstrap interval over seeds. A hypothesis is supported, or decided against, where p after Holm's correction for its family is below 0.05 and the interval " +
-	"lies on one side of 0; it is supported if the effect reaches the least that was set, too. A bound is kept or not."
+	"lies on one side of 0, of a trend that of the change from the first to the last too; it is supported if the effect reaches the least that was set, too. A bound is kept or not."
 
 func changedText(changed []string) string {
 	if len(changed) == 0 {

@@ -25,6 +25,9 @@ const (
 
 	// VersionFile says in the directory of a run, or of a sweep, which program worked on it last.
 	VersionFile = "version.json"
+	// WeightsFile has the weights that a run ended with, as PyTorch's state_dict, and AverageFile, in the same form, their average.
+	WeightsFile = "weights.safetensors"
+	AverageFile = "average.safetensors"
 )
 
 // A Dir is the directory of a run, locked by this process until Close.
@@ -188,6 +191,9 @@ func (d *Dir) WriteVersion(v any) error { return WriteVersion(d.path, v) }
 // WriteVersion makes v, as JSON, what says which program a directory is of.
 func WriteVersion(dir string, v any) error { return writeJSON(filepath.Join(dir, VersionFile), v) }
 
+// ReadVersion reads into v what says which program worked last on the run, or the sweep, in a directory. The error is fs.ErrNotExist if nothing says.
+func ReadVersion(dir string, v any) error { return readJSON(filepath.Join(dir, VersionFile), v) }
+
 // ReadResult reads the result of the run in a directory into v. The error is fs.ErrNotExist if the run has not ended, and wraps
 // ErrNoResult if the file has none: the run that is resumed writes it anew.
 func ReadResult(dir string, v any) error {
@@ -225,8 +231,8 @@ func ReadConfig(dir string) ([]schema.Setting, error) {
 
 // CheckConfig refuses a config of a run that is empty, or is not the one that the run ended with.
 func CheckConfig(dir string) error {
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return noDir(dir)
+	if err := isDir(dir); err != nil {
+		return err
 	}
 	if err := CheckFile(dir, configFile); err != nil {
 		return err

@@ -62,8 +62,10 @@ func Export(dir, format, out string) (path string, notes []string, err error) {
 		return "", nil, err
 	}
 	path = f.path(dir, out)
-	if err := refuseRecord(dir, path); err != nil {
-		return "", nil, err
+	for _, run := range []string{dir, filepath.Dir(path)} { // this one, and that it is put into
+		if err := refuseRecord(run, path); err != nil {
+			return "", nil, err
+		}
 	}
 	if f.isDir {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -105,29 +107,44 @@ func findExportFormat(name string) (exportFormat, error) {
 	return exportFormat{}, fmt.Errorf("unknown format %q; %s", name, schema.Suggest(name, ExportFormats()))
 }
 
-// RefuseRecord returns an error where a path is a file of the record of the run in its directory.
+// RefuseRecord returns an error where a path is that of a file of the record of a run, be it there or not: what else wrote it would be taken for the run's
+// own, or replaced by it.
 func RefuseRecord(path string) error { return refuseRecord(filepath.Dir(path), path) }
 
-// refuseRecord keeps a file of the record of the run in a directory from being replaced.
+// refuseRecord keeps a file of the record of the run in a directory from being written by anything else.
 func refuseRecord(dir, path string) error {
-	there, err := os.Stat(path)
-	if err != nil {
-		return nil // no such file, which cannot be one of the record
+	names := []string{
+		historyFile, columnsFile, timesFile, configFile, logFile, resultFile, failureFile, VersionFile, standardFile, sumsFile, lockFile, holderFile, WeightsFile, AverageFile,
 	}
-	for _, name := range []string{historyFile, columnsFile, timesFile, configFile, logFile, resultFile, failureFile, VersionFile, standardFile, sumsFile, lockFile, holderFile} {
-		record, err := os.Stat(filepath.Join(dir, name))
-		if err == nil && os.SameFile(there, record) {
+	there, err := os.Stat(path)
+	exists := err == nil
+	of, err := os.Stat(filepath.Dir(path))
+	run, missing := os.Stat(dir)
+	if err != nil || missing != nil {
+		return nil // who writes there says what is wrong
+	}
+	name := filepath.Base(path)
+	for _, recorded := range names {
+		record, err := os.Stat(filepath.Join(dir, recorded))
+		same := exists && err == nil && os.SameFile(there, record) // by whatever name
+		if same || os.SameFile(of, run) && isRun(dir) && strings.EqualFold(name, recorded) {
 			return fmt.Errorf("%s is part of the run's record; choose another file", path)
 		}
 	}
-	_, err = os.Stat(filepath.Join(dir, historyFile))
-	if isRun := err == nil; isRun && strings.HasSuffix(path, ".safetensors") && filepath.Clean(filepath.Dir(path)) == filepath.Clean(dir) {
-		return fmt.Errorf("%s is part of the run's record; choose another file", path)
-	}
-	if filepath.Clean(filepath.Dir(path)) == filepath.Clean(dir) && isCheckpoint(filepath.Base(path)) {
+	if isCheckpoint(strings.ToLower(name)) && (exists || isRun(dir)) {
 		return fmt.Errorf("%s is named like a checkpoint; choose another file", path)
 	}
 	return nil
+}
+
+// isRun reports whether a directory is one of a run, or is about to be.
+func isRun(dir string) bool {
+	for _, name := range []string{configFile, historyFile, columnsFile} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // writeCSV writes the table as it is in the record.

@@ -184,6 +184,35 @@ func TestExportNeverReplacesTheRecord(t *testing.T) {
 	}
 }
 
+func TestNamesOfTheRecordAreNoOthersWhetherTheyAreThereOrNot(t *testing.T) {
+	dir, _ := exportable(t)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Skip(err)
+	}
+	for name, want := range map[string]bool{
+		"history.csv": true, "result.json": true, "failure.json": true, "standardization.json": true, "SHA256SUMS": true, "lock": true, "times.csv": true,
+		"weights.safetensors": true, "average.safetensors": true, "Result.JSON": true,
+		"checkpoint-000000000005.safetensors": true, "checkpoint-000000000005-ended.safetensors": true, "checkpoint-mine.safetensors": true,
+		"mine.safetensors": false, "export.csv": false, "checkpoint.csv": false,
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, in := range []string{dir, link, dir + "/../" + filepath.Base(dir)} {
+				if err := RefuseRecord(filepath.Join(in, name)); (err != nil) != want {
+					t.Errorf("in %s: %v", in, err)
+				}
+			}
+			if err := RefuseRecord(filepath.Join(t.TempDir(), name)); err != nil {
+				t.Errorf("in no run: %v", err)
+			}
+		})
+	}
+	other, _ := exportable(t)
+	if _, _, err := Export(other, "csv", filepath.Join(dir, "result.json")); err == nil {
+		t.Error("a run is exported into the record of another")
+	}
+}
+
 func TestAnEmptyHistoryIsExported(t *testing.T) {
 	for _, format := range ExportFormats() {
 		t.Run(format, func(t *testing.T) {

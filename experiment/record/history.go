@@ -17,6 +17,7 @@ import (
 	"shadowflow/internal/atomicfile"
 	"shadowflow/internal/plural"
 	"shadowflow/internal/userfile"
+	"shadowflow/internal/visible"
 )
 
 // The files of a history: the measurements, and what their columns are.
@@ -75,24 +76,40 @@ func ReadHistory(dir string) (*History, error) {
 	return h, err
 }
 
-// thereIsARun says what is not there where a directory has no run.
-func thereIsARun(dir string) error {
-	_, err := os.Stat(filepath.Join(dir, columnsFile))
-	if !errors.Is(err, fs.ErrNotExist) {
+// CheckHistory refuses a history, or columns, of a run that has ended, which are not those that it ended with.
+func CheckHistory(dir string) error {
+	if err := CheckFile(dir, columnsFile); err != nil {
 		return err
 	}
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return noDir(dir)
+	return CheckFile(dir, historyFile)
+}
+
+// thereIsARun says what is not there where a directory has no run.
+func thereIsARun(dir string) error {
+	if err := isDir(dir); err != nil {
+		return err
 	}
-	return noRun(dir, columnsFile)
+	_, err := os.Stat(filepath.Join(dir, columnsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return noRun(dir, columnsFile)
+	}
+	return err
+}
+
+// isDir says what is wrong where a path is not that of a directory.
+func isDir(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no directory %s: it has another name, or was moved or deleted: %w", path, fs.ErrNotExist)
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("%s is not a directory; want that of a run", visible.Line(path))
+	}
+	return err
 }
 
 func noRun(dir, lacks string) error {
 	return fmt.Errorf("no run is in %s, which would have a file %s: %w", dir, lacks, fs.ErrNotExist)
-}
-
-func noDir(dir string) error {
-	return fmt.Errorf("there is no directory %s: it has another name, or was moved or deleted: %w", dir, fs.ErrNotExist)
 }
 
 // readBound reads the bytes of a history, once they are known to be those that were recorded: by the sums of the run's end or, before that, by the

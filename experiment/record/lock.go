@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"shadowflow/internal/userfile"
 )
 
 // The lock's file is never removed, so that no two processes can lock different
@@ -80,6 +82,9 @@ const patience = 100 * time.Millisecond
 // lockDir takes the lock of a run directory or returns an *InUseError. The system frees it when the process ends, however that
 // happens.
 func lockDir(dir string) (*flock.Flock, error) {
+	if err := userfile.Writable(filepath.Join(dir, lockFile)); err != nil { // a pipe would be waited for
+		return nil, err
+	}
 	lock := flock.New(filepath.Join(dir, lockFile))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -106,8 +111,8 @@ func lockDir(dir string) (*flock.Flock, error) {
 // InUse reports whether a process works in a run directory.
 func InUse(dir string) bool {
 	path := filepath.Join(dir, lockFile)
-	if _, err := os.Stat(path); err != nil {
-		return false // flock would make the file
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return false // flock would make the file, or wait for a pipe
 	}
 	lock := flock.New(path)
 	free, err := lock.TryRLock()

@@ -25,7 +25,11 @@ const (
 // Open opens the directory of a run that there is, to see where it goes on (Newest) and to go on from there (GoOn). The error is an
 // *InUseError if another process has the directory, and wraps fs.ErrNotExist if there is no run in it.
 func Open(path string) (*Dir, error) {
-	if _, err := os.Stat(ConfigPath(path)); err != nil {
+	err := isDir(path)
+	if err == nil {
+		_, err = os.Stat(ConfigPath(path))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("no run to resume in %s: %w", path, err)
 	}
 	d, err := lockFor(path)

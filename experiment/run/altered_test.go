@@ -78,16 +78,16 @@ func TestADamagedEndIsMadeAgain(t *testing.T) {
 			return os.WriteFile(filepath.Join(dir, "result.json"), []byte(`{"status": "bogus", "step": 12, "parameters": 7}`), 0o644)
 		},
 		"a result with another loss": func(dir string) error { return change(dir, "result.json", `"loss": `, `"loss": 1`) },
-		"cut weights":                func(dir string) error { return os.Truncate(filepath.Join(dir, weightsFile), 900) },
+		"cut weights":                func(dir string) error { return os.Truncate(filepath.Join(dir, record.WeightsFile), 900) },
 		"weights with another bit": func(dir string) error {
-			flip(t, filepath.Join(dir, weightsFile), len(fileBytes(t, dir, weightsFile))-5)
+			flip(t, filepath.Join(dir, record.WeightsFile), len(fileBytes(t, dir, record.WeightsFile))-5)
 			return nil
 		},
 		"another standardization": func(dir string) error { return change(dir, "standardization.json", `"mean": [`, `"mean": [ 7,`) },
 		"no standardization":      func(dir string) error { return os.Remove(filepath.Join(dir, "standardization.json")) },
 		"cut sums":                func(dir string) error { return os.Truncate(filepath.Join(dir, "SHA256SUMS"), 100) },
 		"no sums":                 func(dir string) error { return os.Remove(filepath.Join(dir, "SHA256SUMS")) },
-		"no weights":              func(dir string) error { return os.Remove(filepath.Join(dir, weightsFile)) },
+		"no weights":              func(dir string) error { return os.Remove(filepath.Join(dir, record.WeightsFile)) },
 		"a cut history": func(dir string) error {
 			return os.Truncate(filepath.Join(dir, "history.csv"), int64(len(historyBytes(t, dir))-9))
 		},
@@ -107,7 +107,7 @@ func TestADamagedEndIsMadeAgain(t *testing.T) {
 			if again, err := ReadResult(dir); err != nil || again.Step != 12 {
 				t.Errorf("the result is %+v, %v", again, err)
 			}
-			for _, name := range []string{weightsFile, "standardization.json"} {
+			for _, name := range []string{record.WeightsFile, "standardization.json"} {
 				if !bytes.Equal(fileBytes(t, dir, name), fileBytes(t, whole, name)) {
 					t.Errorf("%s is not that of the end", name)
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"shadowflow/experiment/record"
 	"shadowflow/graph"
 	"shadowflow/nn"
 	"shadowflow/objective"
@@ -38,9 +39,6 @@ func (a *average[T]) Commit() error {
 // State implements Process.
 func (a *average[T]) State() []Vector { return []Vector{{Prefix: "average.", Data: a.mean}} }
 
-// averageFile holds the average that a run ended with, as the weights' own file holds them.
-const averageFile = "average.safetensors"
-
 // saveAverage writes it; the running averages of batch normalization are the run's own.
 func (t *training[T]) saveAverage() error {
 	if t.average == nil {
@@ -48,7 +46,7 @@ func (t *training[T]) saveAverage() error {
 	}
 	running, batches := t.running()
 	state := &nn.State{Theta: t.average.mean, Running: widen(running), Batches: batches}
-	return t.source.model.Save(filepath.Join(t.dir.Path(), averageFile), state, graph.TypeOf[T]())
+	return t.source.model.Save(filepath.Join(t.dir.Path(), record.AverageFile), state, graph.TypeOf[T]())
 }
 
 // averageMeter measures the losses at the average.

@@ -80,6 +80,22 @@ const (
 // contents returns the SHA-256 of what the run reads beside its config, as numbers: where they lie, and in which form, makes no difference.
 // Of the schedule it is that of the factors of so many steps, whatever follows.
 func (t *training[T]) contents(steps int) map[string]string {
+	out := maps.Clone(t.sums())
+	out[scheduleContent] = t.factors.sum(t.problem.Schedule, steps)
+	return out
+}
+
+// reads implements runner. A schedule that the config has is none of it.
+func (t *training[T]) reads() map[string]string {
+	out := maps.Clone(t.sums())
+	if stepsize.Shape(t.config.Schedule.Shape) == stepsize.File {
+		out[scheduleContent] = (&factors{}).sum(t.problem.Schedule, t.loop.Steps)
+	}
+	return out
+}
+
+// sums returns the SHA-256 of what was read before the first step.
+func (t *training[T]) sums() map[string]string {
 	if t.read == nil {
 		t.read = map[string]string{}
 		if t.source.data != nil {
@@ -96,9 +112,7 @@ func (t *training[T]) contents(steps int) map[string]string {
 			t.read[momentsContent] = sumOf(append(all, m.State...)...)
 		}
 	}
-	out := maps.Clone(t.read)
-	out[scheduleContent] = t.factors.sum(t.problem.Schedule, steps)
-	return out
+	return t.read
 }
 
 // sumOf returns the SHA-256 of arrays.

@@ -21,9 +21,15 @@ type ChangedError struct {
 	What []string
 	// Never says why the run cannot go on with them even if they are accepted; nil if it can.
 	Never error
+	// Peers says that it differs not from its own steps so far, but from the runs of its sweep that were made before.
+	Peers bool
 }
 
 func (e *ChangedError) Error() string {
+	if e.Peers {
+		return fmt.Sprintf("the run in %s would be made of something else than runs of the sweep before it:\n  %s\n"+
+			"put it back as it was, make the sweep anew in another directory, or, if the change is meant, say --accept-changed", e.Dir, strings.Join(e.What, "\n  "))
+	}
 	advice := "put it back as it was, make the run anew in another directory, or, if the change is meant, say --accept-changed"
 	if e.Never != nil {
 		advice = fmt.Sprintf("put it back as it was, or make the run anew in another directory: it cannot go on with the change (%v)", e.Never)
@@ -156,7 +162,7 @@ func (r *resumption) read(out runner) []string {
 // describe says what is changed about something that was read.
 func (r *resumption) describe(key, was, is string) string {
 	if key != scheduleContent {
-		return fmt.Sprintf("%s: the contents of %s changed (SHA-256 %.12s, was %.12s)", key, r.filesOf(key), orNone(is), orNone(was))
+		return contentsChanged(r.config, key, was, is)
 	}
 	text := fmt.Sprintf("schedule: the sizes of the %s taken would not be those that they had", plural.Of(r.at.Step, "step"))
 	shape := stepsize.Shape(r.config.Schedule.Shape)
@@ -171,14 +177,22 @@ func (r *resumption) describe(key, was, is string) string {
 	return text
 }
 
+// contentsChanged says that what is read under a name has another SHA-256 than it had.
+func contentsChanged(c *config.Config, name, was, is string) string {
+	return fmt.Sprintf("%s: the contents of %s changed (SHA-256 %.12s, was %.12s)", name, filesOf(c, name), orNone(is), orNone(was))
+}
+
 // filesOf returns the files that a key, or a section, names.
-func (r *resumption) filesOf(key string) string {
-	if key == workerContent {
-		return strings.Join(r.config.Objective.Command, " ")
+func filesOf(c *config.Config, key string) string {
+	switch key {
+	case workerContent:
+		return strings.Join(c.Objective.Command, " ")
+	case scheduleContent:
+		return c.Schedule.Path
 	}
 	var files []string
 	for _, path := range paths {
-		if v, ok := r.config.Get(path).(string); ok && v != "" && (path == key || strings.HasPrefix(path, key+".")) {
+		if v, ok := c.Get(path).(string); ok && v != "" && (path == key || strings.HasPrefix(path, key+".")) {
 			files = append(files, v)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
 	"shadowflow/objective"
 	"shadowflow/safetensors"
 	"shadowflow/schema"
@@ -40,7 +41,7 @@ func TestAClosedFormIsRunLikeANetwork(t *testing.T) {
 	if !(second < first/3) {
 		t.Errorf("the equation of order 2 ends %g away, that of order 1 %g", second, first)
 	}
-	weights, err := safetensors.ReadFile(filepath.Join(dir, weightsFile))
+	weights, err := safetensors.ReadFile(filepath.Join(dir, record.WeightsFile))
 	if err != nil || len(weights.Tensors) != 1 || weights.Tensors[0].Name != "theta" {
 		t.Errorf("weights %+v, %v", weights, err)
 	}

@@ -202,21 +202,18 @@ func (t *training[T]) progress(at *Point[T]) Progress {
 	return p
 }
 
-// weightsFile holds the weights that a run ended with, as PyTorch's state_dict.
-const weightsFile = "weights.safetensors"
-
 // conclude writes the result of a run whose record is complete.
 func (t *training[T]) conclude(s Status) (*Result, error) {
-	if err := errors.Join(t.saveWeights(filepath.Join(t.dir.Path(), weightsFile)), t.saveAverage(), t.saveStandardization()); err != nil {
+	if err := errors.Join(t.saveWeights(filepath.Join(t.dir.Path(), record.WeightsFile)), t.saveAverage(), t.saveStandardization()); err != nil {
 		return nil, err
 	}
 	result, err := t.summary(s)
 	if err != nil {
 		return nil, err
 	}
-	files := []string{weightsFile}
+	files := []string{record.WeightsFile}
 	if t.average != nil {
-		files = append(files, averageFile)
+		files = append(files, record.AverageFile)
 	}
 	return result, t.dir.WriteResult(result, files...)
 }
@@ -230,20 +227,14 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 	r := &Result{
 		Status: s, Step: l.Optimizer.Steps(), Before: t.problem.Moments.steps(), Parameters: t.problem.Objective.Dim(), Examples: t.examples(), Untrained: t.untrained(),
 		Groups:  Groups(t.config.Optimizer, t.problem.Rule),
-		Seconds: l.watch.seconds(), Costs: l.watch.costs, Changed: t.changed,
+		Seconds: l.watch.seconds(), Costs: l.watch.costs, Changed: t.changed, Read: t.reads(),
 	}
 	if r.Regime, r.RegimeEvery = regimeOf(t.config, h); s == Diverged {
 		r.Regime, r.RegimeEvery = diagnose.Diverged, 0
 	}
-	if n := len(h.Rows); n > 0 {
-		last := h.Rows[n-1]
-		r.Loss, r.Accuracy = record.Number(last[h.Index("loss")].Float()), record.Number(math.NaN())
-		if i := h.Index("accuracy"); i >= 0 {
-			r.Accuracy = record.Number(last[i].Float())
-		}
-	}
+	r.Train(t.config, h)
 	r.TestLoss, r.TestAccuracy = lastMeasured(h, "test_loss"), lastMeasured(h, "test_accuracy")
-	r.R2, r.TestR2 = lastMeasured(h, "r2"), lastMeasured(h, "test_r2")
+	r.TestR2 = lastMeasured(h, "test_r2")
 	return r, nil
 }
 

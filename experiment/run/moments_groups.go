@@ -52,10 +52,7 @@ func parameterNames(o *torchfile.Optimizer, model *nn.Model, r *rule.Rule) ([]st
 	}
 	switch {
 	case o.Names != nil:
-		prefix, names := model.Prefix(o.Names), slices.Clone(o.Names)
-		for i := range names {
-			names[i] = strings.TrimPrefix(names[i], prefix)
-		}
+		names, _ := model.Unwrap(o.Names)
 		return names, nil
 	case len(o.State) != len(params) && len(params) == len(model.Params()):
 		return nil, fmt.Errorf("an optimizer of %d parameters; the model has %d: for weights that it does not move want lr_scale: 0 in optimizer.groups",

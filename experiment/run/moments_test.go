@@ -116,7 +116,7 @@ func TestAnInterruptedRunFromACheckpointEndsWithTheSameBits(t *testing.T) {
 	if _, err := Resume(t.Context(), part, Options{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"history.csv", weightsFile} {
+	for _, file := range []string{"history.csv", record.WeightsFile} {
 		a, errA := os.ReadFile(filepath.Join(whole, file))
 		b, errB := os.ReadFile(filepath.Join(part, file))
 		if errA != nil || errB != nil || !slices.Equal(a, b) {

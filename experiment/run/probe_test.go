@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/experiment/record"
 	"shadowflow/safetensors"
 )
 
@@ -85,7 +86,7 @@ func TestProbeReadsTheWeightsThatARunEndsWith(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	c := parse(t, small, "steps=5", "beside=[]")
 	result, _ := runIn(t, dir, c)
-	c.Model.Weights = filepath.Join(dir, weightsFile)
+	c.Model.Weights = filepath.Join(dir, record.WeightsFile)
 	got, err := Probe(t.Context(), c, "")
 	if err != nil {
 		t.Fatal(err)

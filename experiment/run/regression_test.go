@@ -16,6 +16,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"shadowflow/dataset"
+	"shadowflow/experiment/record"
 	"shadowflow/safetensors"
 )
 
@@ -85,7 +86,7 @@ func TestTheRecordUndoesTheStandardization(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := safetensors.ReadFile(filepath.Join(dir, weightsFile))
+	file, err := safetensors.ReadFile(filepath.Join(dir, record.WeightsFile))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -214,7 +214,13 @@ func (r *resumption) begin(ctx context.Context) (_ runner, err error) {
 			return nil, err
 		}
 	}
-	for _, name := range []string{weightsFile, averageFile} { // of an end that is none
+	var beside []string
+	if r.bond != nil {
+		r.opt.Peers.goesOn(r.config, r.dir.Path(), out.reads())
+	} else if beside, err = besidePeers(out, r.config, r.dir.Path(), r.opt); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{record.WeightsFile, record.AverageFile} { // of an end that is none
 		if err := os.Remove(filepath.Join(r.dir.Path(), name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
@@ -231,14 +237,10 @@ func (r *resumption) begin(ctx context.Context) (_ runner, err error) {
 			return nil, err
 		}
 	}
-	for _, change := range r.accepted {
-		change = fmt.Sprintf("from step %d on %s", step, change)
-		out.noteChange(change)
-		if err := r.tell("accepted: " + change); err != nil {
-			return nil, err
-		}
+	for i, change := range r.accepted {
+		r.accepted[i] = fmt.Sprintf("from step %d on %s", step, change)
 	}
-	return out, nil
+	return out, accept(out, r.dir, r.opt, append(r.accepted, beside...))
 }
 
 // sameColumn reports whether columns hold the same; what a version says of their meaning may differ.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/experiment/record"
 	"shadowflow/internal/version"
 	"shadowflow/safetensors"
 	"shadowflow/schema"
@@ -148,7 +149,7 @@ func TestAnExtendedRunIsThatOfSoManyStepsFromTheStart(t *testing.T) {
 			}
 			runIn(t, whole, parse(t, brief, append(slices.Clone(c.overrides), c.first, c.then)...))
 			wantSameHistory(t, dir, whole)
-			for _, file := range []string{weightsFile, "config.yaml", "columns.csv"} {
+			for _, file := range []string{record.WeightsFile, "config.yaml", "columns.csv"} {
 				if !bytes.Equal(fileBytes(t, dir, file), fileBytes(t, whole, file)) {
 					t.Errorf("%s is not that of a run from the start", file)
 				}
@@ -220,8 +221,8 @@ func TestARunDoesNotGoOnWithSomethingElse(t *testing.T) {
 		"a key that is not there":       {nil, []string{"optimizer.name=rmsprop"}, nil, []string{"optimizer.name was adam, is rmsprop", "optimizer.beta1 was 0.9, is not there"}},
 		"data of the same content":      {[]string{csv}, []string{"data.path=" + file("moved.csv")}, nil, nil},
 		"data of another content":       {[]string{csv}, []string{"data.path=" + file("other.csv")}, nil, []string{"data: the contents of " + file("other.csv") + " changed (SHA-256 "}},
-		"weights to start from":         {[]string{"model.weights=" + filepath.Join(other, weightsFile)}, []string{"model.weights=" + filepath.Join(again, weightsFile)}, nil, []string{"model.weights: the contents of " + again}},
-		"weights no more":               {[]string{"model.weights=" + filepath.Join(other, weightsFile)}, []string{"model.weights=''"}, nil, []string{"model.weights: the contents of what the program has of its own changed (SHA-256 not there, was "}},
+		"weights to start from":         {[]string{"model.weights=" + filepath.Join(other, record.WeightsFile)}, []string{"model.weights=" + filepath.Join(again, record.WeightsFile)}, nil, []string{"model.weights: the contents of " + again}},
+		"weights no more":               {[]string{"model.weights=" + filepath.Join(other, record.WeightsFile)}, []string{"model.weights=''"}, nil, []string{"model.weights: the contents of what the program has of its own changed (SHA-256 not there, was "}},
 		"moments to start from":         {[]string{"optimizer.moments=" + checkpoints(t, other)[0]}, []string{"optimizer.moments=" + checkpoints(t, again)[0]}, nil, []string{"optimizer.moments: the contents of " + again}},
 		"a schedule's taken steps":      {[]string{"schedule={shape: file, path: " + file("lr.txt") + "}"}, nil, func(*testing.T, string) { factors("lr.txt", "1\n0.5\n0.25\n") }, []string{"schedule: the sizes of the 6 steps taken", "lr.txt changed"}},
 		"a schedule's coming steps":     {[]string{"schedule={shape: file, path: " + file("coming.txt") + "}"}, nil, func(*testing.T, string) { factors("coming.txt", strings.Repeat("1\n", 8)+"0.5\n") }, nil},

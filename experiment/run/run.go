@@ -19,8 +19,10 @@ import (
 type Options struct {
 	// Settings, of Resume alone, replace those of the run's config.
 	Settings [][]schema.Setting
-	// AcceptChanged, of Resume alone, lets a run go on whose config, data or program changed. Its result says so.
+	// AcceptChanged lets a run go on whose config, data or program changed, and one be made that differs from its Peers. Its result says so.
 	AcceptChanged bool
+	// Peers, if not nil, are the other runs of its sweep. What they were made of this is to be made of, or the error is a *ChangedError.
+	Peers *Peers
 	// Progress, if not nil, is told where the run begins, and after each step.
 	Progress func(Progress)
 	// Introduce, if not nil, is told before the first step what the run is, line by line: its optimizer's groups.
@@ -62,9 +64,12 @@ type Result struct {
 	Parameters int `json:"parameters"`
 	Examples   int `json:"examples"`
 	// Untrained is the number of examples that are in no mini-batch, for these do not divide all of them.
-	Untrained int           `json:"untrained_examples,omitempty"`
-	Loss      record.Number `json:"loss"`
-	Accuracy  record.Number `json:"accuracy"`
+	Untrained int `json:"untrained_examples,omitempty"`
+	// Loss and Accuracy are those of the training examples at the end, with mini-batches as they were last measured over all examples. OfBatch says that
+	// this was never done, and that they, and R2, are those of the last mini-batch alone.
+	Loss     record.Number `json:"loss"`
+	Accuracy record.Number `json:"accuracy"`
+	OfBatch  bool          `json:"of_last_batch,omitempty"`
 	// TestLoss and TestAccuracy are those of the last test, nil without one.
 	TestLoss     *record.Number `json:"test_loss,omitempty"`
 	TestAccuracy *record.Number `json:"test_accuracy,omitempty"`
@@ -83,6 +88,9 @@ type Result struct {
 	Costs []Cost `json:"costs"`
 	// Changed says what was accepted to change in the course of the run, and from which step on: its record is not of one config then.
 	Changed []string `json:"changed,omitempty"`
+	// Read has the SHA-256 of what was read beside the config, by its section or key: the examples of data, weights and moments to start from, the
+	// program of a worker, the factors of a schedule's file.
+	Read map[string]string `json:"read,omitempty"`
 }
 
 // Taken is the number of steps that the run itself took.
@@ -105,6 +113,10 @@ func Run(ctx context.Context, c *config.Config, dir string, opt Options) (*Resul
 	if err != nil {
 		return nil, err
 	}
+	accepted, err := besidePeers(r, c, dir, opt)
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
 	d, err := record.Create(dir, c.YAML(), r.columns())
 	if err != nil {
 		return nil, errors.Join(err, r.close())
@@ -112,7 +124,24 @@ func Run(ctx context.Context, c *config.Config, dir string, opt Options) (*Resul
 	if err := errors.Join(d.WriteVersion(version.Current()), d.Logf("begun by %v", version.Current())); err != nil {
 		return nil, errors.Join(err, d.Close(), r.close())
 	}
+	if err := accept(r, d, opt, accepted); err != nil {
+		return nil, errors.Join(err, d.Close(), r.close())
+	}
 	return carryOut(ctx, r, d)
+}
+
+// accept makes changes that were accepted part of the record, and says them.
+func accept(r runner, d *record.Dir, opt Options, changes []string) error {
+	for _, change := range changes {
+		r.noteChange(change)
+		if opt.Notice != nil {
+			opt.Notice("accepted: " + change)
+		}
+		if err := d.Logf("accepted: %s", change); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ReadConfig returns the config of the run in a directory. One that is empty, or was altered since the run ended, is refused.
@@ -144,6 +173,8 @@ type runner interface {
 	restore(at *record.Checkpoint) error
 	// contents returns the SHA-256 of what so many steps depend on beside the config.
 	contents(steps int) map[string]string
+	// reads returns the SHA-256 of what the whole run depends on beside the config; see Result.Read.
+	reads() map[string]string
 	// noteChange makes a change that was accepted part of the record.
 	noteChange(change string)
 	// run takes the steps.
@@ -169,5 +200,9 @@ func carryOut(ctx context.Context, r runner, d *record.Dir) (*Result, error) {
 		err = d.Explain(err)
 		return nil, errors.Join(err, d.Logf("stopped by an error: %v", err), d.Close())
 	}
-	return result, errors.Join(d.Logf("%s at step %d, loss %.6g", result.Status, result.Step, result.Loss), d.Close())
+	whose := ""
+	if result.OfBatch {
+		whose = " of the last batch"
+	}
+	return result, errors.Join(d.Logf("%s at step %d, loss%s %.6g", result.Status, result.Step, whose, result.Loss), d.Close())
 }

@@ -117,7 +117,7 @@ func TestInterruptedRunEndsWithTheSameBits(t *testing.T) {
 				t.Errorf("the resumed run %s at step %d", result.Status, result.Step)
 			}
 			wantSameHistory(t, parts, whole)
-			if !bytes.Equal(fileBytes(t, parts, weightsFile), fileBytes(t, whole, weightsFile)) {
+			if !bytes.Equal(fileBytes(t, parts, record.WeightsFile), fileBytes(t, whole, record.WeightsFile)) {
 				t.Error("the weights are not those of an uninterrupted run")
 			}
 			again, err := Resume(t.Context(), parts, Options{})

@@ -78,12 +78,12 @@ func (m *LanguageModel) newestState(dir string, model *nn.Model) (*nn.State, err
 		return nil, err
 	}
 	m.Step, m.Ended = result.Step, true
-	if err := record.CheckFile(dir, weightsFile); err != nil {
+	if err := record.CheckFile(dir, record.WeightsFile); err != nil {
 		return nil, err
 	}
-	state, err := model.Load(filepath.Join(dir, weightsFile))
+	state, err := model.Load(filepath.Join(dir, record.WeightsFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s has no %s: shadowflow run --resume %s writes it anew", dir, weightsFile, dir)
+		return nil, fmt.Errorf("%s has no %s: shadowflow run --resume %s writes it anew", dir, record.WeightsFile, dir)
 	}
 	return state, err
 }

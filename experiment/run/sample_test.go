@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"shadowflow/experiment/record"
 )
 
 func modelOf(t *testing.T, dir string) *LanguageModel {
@@ -139,7 +141,7 @@ func TestARunThatGoesOnBehindItsEndIsSampledAtItsNewestCheckpoint(t *testing.T) 
 
 func TestWeightsThatAreNotThoseOfTheEndAreNotSampled(t *testing.T) {
 	for name, harm := range map[string]func(path string){
-		"altered": func(path string) { flip(t, path, len(fileBytes(t, filepath.Dir(path), weightsFile))-5) },
+		"altered": func(path string) { flip(t, path, len(fileBytes(t, filepath.Dir(path), record.WeightsFile))-5) },
 		"removed": func(path string) {
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
@@ -150,8 +152,8 @@ func TestWeightsThatAreNotThoseOfTheEndAreNotSampled(t *testing.T) {
 		if _, err := Run(t.Context(), parse(t, smallText), dir, Options{}); err != nil {
 			t.Fatal(err)
 		}
-		harm(filepath.Join(dir, weightsFile))
-		if _, err := ReadLanguageModel(dir); err == nil || !strings.Contains(err.Error(), weightsFile) {
+		harm(filepath.Join(dir, record.WeightsFile))
+		if _, err := ReadLanguageModel(dir); err == nil || !strings.Contains(err.Error(), record.WeightsFile) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/experiment/record"
 	"shadowflow/internal/fixture"
 	"shadowflow/modeq"
 	"shadowflow/objective"
@@ -240,7 +241,7 @@ func TestTheAverageOfTheWeightsIsThatOfTheIterates(t *testing.T) {
 			t.Errorf("step %d: loss %v at the average, want %v", n, got, e.Loss)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, averageFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, record.AverageFile)); err != nil {
 		t.Error(err)
 	}
 }

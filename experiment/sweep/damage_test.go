@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -167,5 +168,52 @@ func TestAMemberWhoseDataChangedGoesOnOnlyWhereThatIsAccepted(t *testing.T) {
 	statuses, err = s.Status(dir)
 	if err != nil || statuses[0].State != Ended || len(statuses[0].Result.Changed) != 1 {
 		t.Errorf("%+v, %v", statuses, err)
+	}
+}
+
+// named gives the directory of a run the name that earlier versions gave it.
+func named(t *testing.T, r Run, dir string) string {
+	t.Helper()
+	name := filepath.Join(filepath.Dir(dir), filepath.Base(dir)[:len("0000-")]+r.Hash[:earlierLength])
+	if err := os.Rename(dir, name); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestDirectoriesKeepTheNamesOfEarlierVersions(t *testing.T) {
+	dir, s, f := t.TempDir(), mustParse(t, betas), &fake{}
+	if err := s.Execute(t.Context(), dir, f.options()); err != nil {
+		t.Fatal(err)
+	}
+	made, want := len(f.made), s.RunDirs(dir)
+	for i, r := range s.Runs {
+		want[i] = named(t, r, want[i])
+	}
+	if err := s.Execute(t.Context(), dir, f.options()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.RunDirs(dir); len(f.made) != made || !slices.Equal(got, want) {
+		t.Errorf("%d runs were made again; directories %v, want %v", len(f.made)-made, got, want)
+	}
+}
+
+func TestRunsThatShareTheStartOfAHashAreNotMixed(t *testing.T) {
+	dir, s, f := t.TempDir(), mustParse(t, betas), &fake{}
+	if err := s.Execute(t.Context(), dir, f.options()); err != nil {
+		t.Fatal(err)
+	}
+	first := named(t, s.Runs[0], s.RunDirs(dir)[0])
+	own := s.Runs[1].Hash
+	s.Runs[1].Hash = s.Runs[0].Hash[:earlierLength] + own[earlierLength:]
+	if dirs := s.RunDirs(dir); dirs[0] != first || dirs[1] == first {
+		t.Errorf("directories %v, of which %s is the first's", dirs[:2], first)
+	}
+	s.Runs[1].Hash = own
+	second := s.RunDirs(dir)[1]
+	s.Runs[0].Hash = own[:shortLength] + s.Runs[0].Hash[shortLength:]
+	statuses, err := s.Status(dir)
+	if err != nil || statuses[0].Dir != second || !statuses[0].Damaged || !strings.Contains(statuses[0].Reason, "holds another config than run 0") {
+		t.Errorf("%+v, %v", statuses[0], err)
 	}
 }

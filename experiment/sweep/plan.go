@@ -52,9 +52,9 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 	todo := 0
 	speeds := map[string]speed{}
 	for _, st := range statuses {
-		if st.State != Ended {
+		if st.State != Ended && !st.Damaged {
 			todo++
-		} else if st.Result.Taken() > 0 {
+		} else if st.State == Ended && st.Result.Taken() > 0 {
 			speeds[st.Run.Config.Kind()] = speed{st.Result.Seconds / float64(st.Result.Taken()), "an ended run", ""}
 		}
 	}
@@ -71,6 +71,8 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 		}
 		r := PlannedRun{Status: st, Bytes: size.bytes}
 		switch most := sched.opt.Memory; {
+		case st.Damaged:
+			r.Problem = st.Reason
 		case size.err != nil:
 			r.Problem = size.err.Error()
 		case opt.Probe > 0 && most > 0 && size.bytes > most && st.State != Ended: // not to be tried here

@@ -47,7 +47,7 @@ type Options struct {
 	Memory int64
 	// RetryFailed makes runs again that failed earlier.
 	RetryFailed bool
-	// AcceptChanged lets Execute go on with a run whose data or program changed.
+	// AcceptChanged lets Execute go on with a run whose data or program changed, and make runs that differ in these from those that have ended.
 	AcceptChanged bool
 	// Run makes a run; nil stands for Execute.
 	Run Runner
@@ -56,6 +56,8 @@ type Options struct {
 	Size func(ctx context.Context, c *config.Config) (int64, error)
 	// Progress, if not nil, is told of each run that starts or stops, from one goroutine.
 	Progress func(Event)
+
+	peers *run.Peers
 }
 
 // An Event is a run that starts or stops.
@@ -72,7 +74,8 @@ type Event struct {
 
 // Execute makes all runs of the sweep in its directory that are not there yet: as many at once as processors and memory
 // allow, each then with one thread. Runs that fail are recorded and stop nothing; the error is of the sweep as a whole: an
-// interruption, or a directory that cannot be written. Runs that another process makes at the moment are left to it.
+// interruption, a directory that cannot be written, or a *[run.ChangedError] where a run would be made of other data, or by another program, than those
+// that have ended: then no further run is begun. Runs that another process makes at the moment are left to it.
 func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) error {
 	if err := s.Prepare(dir); err != nil {
 		return err
@@ -86,10 +89,11 @@ func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) error {
 	}
 	var todo []Status
 	for _, st := range statuses {
-		if st.State == Pending || st.State == Interrupted || st.State == Failed && opt.RetryFailed {
+		if st.State == Pending || st.State == Interrupted || st.State == Failed && opt.RetryFailed && !st.Damaged {
 			todo = append(todo, st)
 		}
 	}
+	opt.peers = peersOf(statuses)
 	sched := newScheduler(todo, opt)
 	sched.dir = dir
 	if sched.held, err = os.Stat(dir); err != nil {
@@ -117,11 +121,26 @@ func (s *Sweep) RunOne(ctx context.Context, dir string, index int, opt Options) 
 			return err
 		}
 	}
-	st, err := statusOf(s.Runs[index], s.RunDirs(dir)[index])
-	if err != nil || st.State == Ended {
+	statuses, err := s.states(dir)
+	if err != nil || statuses[index].State == Ended {
 		return err
 	}
-	return newScheduler([]Status{st}, opt).make(ctx, st)
+	if st := statuses[index]; st.Damaged {
+		return errors.New(st.Reason)
+	}
+	opt.peers = peersOf(statuses)
+	return newScheduler(statuses[index:index+1], opt).make(ctx, statuses[index])
+}
+
+// peersOf returns the runs that have ended, for others to be compared with.
+func peersOf(statuses []Status) *run.Peers {
+	p := &run.Peers{}
+	for _, st := range statuses {
+		if st.State == Ended {
+			p.Add(st.Run.Config, st.Dir, st.Result)
+		}
+	}
+	return p
 }
 
 // scheduler makes runs side by side.
@@ -141,7 +160,7 @@ func newScheduler(todo []Status, opt Options) *scheduler {
 	}
 	if opt.Run == nil {
 		opt.Run = func(ctx context.Context, c *config.Config, dir string) error {
-			return execute(ctx, c, dir, run.Options{AcceptChanged: opt.AcceptChanged})
+			return execute(ctx, c, dir, run.Options{AcceptChanged: opt.AcceptChanged, Peers: opt.peers})
 		}
 	}
 	if opt.Size == nil {
@@ -168,9 +187,9 @@ func (s *scheduler) run(ctx context.Context) error {
 	done := make(chan outcome)
 	next, running, stopped, used := 0, 0, 0, int64(0)
 	var errs []error
-	lost := false
+	lost, mixed := false, false
 	for {
-		for ctx.Err() == nil && !lost && next < len(s.todo) && running < s.opt.Parallel && (running == 0 || s.fits(used+s.sizes[next])) {
+		for ctx.Err() == nil && !lost && !mixed && next < len(s.todo) && running < s.opt.Parallel && (running == 0 || s.fits(used+s.sizes[next])) {
 			if there, err := os.Stat(s.dir); err != nil || !os.SameFile(there, s.held) {
 				lost = true
 				errs = append(errs, fmt.Errorf("the directory %s of the sweep was moved or deleted while it went on: "+
@@ -192,8 +211,14 @@ func (s *scheduler) run(ctx context.Context) error {
 			Run: st.Run, Dir: st.Dir, Done: true, Err: o.err, Interrupted: o.err != nil && ctx.Err() != nil, Stopped: stopped, All: len(s.todo),
 		})
 		var unwritten *recordError
-		if errors.As(o.err, &unwritten) {
+		switch {
+		case errors.As(o.err, &unwritten):
 			errs = append(errs, o.err)
+		case unlikePeers(o.err):
+			if !mixed { // the others would say the same
+				errs = append(errs, o.err)
+			}
+			mixed = true
 		}
 	}
 }
@@ -275,13 +300,19 @@ func (s *scheduler) make(ctx context.Context, st Status) error {
 		return nil
 	case errors.As(err, &lost): // where it was nothing is to be written
 		return &recordError{err}
-	case ctx.Err() != nil, errors.As(err, &inUse):
+	case ctx.Err() != nil, errors.As(err, &inUse), unlikePeers(err):
 		return err
 	}
 	if failed := record.WriteFailure(st.Dir, err); failed != nil {
 		return &recordError{errors.Join(err, failed)}
 	}
 	return err
+}
+
+// unlikePeers reports whether an error says that a run would differ from those of the sweep that have ended, which is no fault of its own.
+func unlikePeers(err error) bool {
+	var changed *run.ChangedError
+	return errors.As(err, &changed) && changed.Peers
 }
 
 func (s *scheduler) attempt(ctx context.Context, c *config.Config, dir string) error {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/internal/atomicfile"
@@ -36,6 +37,15 @@ type Status struct {
 	Result *run.Result // of an ended run
 	// Reason says why a run failed or diverged, "" for others.
 	Reason string
+	// Damaged says that it failed because its directory does not hold what it should: nothing is made or changed there until a person looks at it.
+	Damaged bool
+}
+
+// damaged returns the status of a run whose directory does not hold what it should.
+func (s Status) damaged(why error) Status {
+	s.State, s.Damaged, s.Result = Failed, true, nil
+	s.Reason = fmt.Sprintf("%v (where %s is removed, the run is made anew)", why, s.Dir)
+	return s
 }
 
 // sourceFile is the copy of the sweep file in the sweep's directory.
@@ -44,7 +54,8 @@ const sourceFile = "sweep.yaml"
 // runsDir is the directory of the runs in it.
 const runsDir = "runs"
 
-// RunDirs returns where the runs of a sweep in a directory are. A run whose place in the sweep changed keeps its directory.
+// RunDirs returns where the runs of a sweep in a directory are. A run whose place in the sweep changed keeps its directory, and so does one whose directory
+// has the name that an earlier version gave it.
 func (s *Sweep) RunDirs(dir string) []string {
 	byHash := map[string]string{}
 	entries, _ := os.ReadDir(filepath.Join(dir, runsDir)) // none yet: nothing to find
@@ -53,61 +64,96 @@ func (s *Sweep) RunDirs(dir string) []string {
 			byHash[e.Name()[i+1:]] = e.Name()
 		}
 	}
+	sharing := map[string]int{} // runs that an earlier version had one name for
+	for _, r := range s.Runs {
+		sharing[r.Hash[:earlierLength]]++
+	}
 	out := make([]string, len(s.Runs))
 	for i, r := range s.Runs {
-		name := r.DirName()
-		if there, ok := byHash[r.shortHash()]; ok {
-			name = there
+		earlier := r.Hash[:earlierLength]
+		name, ok := byHash[r.shortHash()]
+		if !ok {
+			name, ok = byHash[earlier]
+			ok = ok && (sharing[earlier] == 1 || holds(filepath.Join(dir, runsDir, name), r))
+		}
+		if !ok {
+			name = r.DirName()
 		}
 		out[i] = filepath.Join(dir, runsDir, name)
 	}
 	return out
 }
 
-// Status returns where each run of a sweep in a directory stands.
+// holds reports whether a directory is that of a run.
+func holds(dir string, r Run) bool {
+	there, err := run.ReadConfig(dir)
+	return err == nil && there.Hash() == r.Hash
+}
+
+// Status returns where each run of a sweep in a directory stands. One whose directory is damaged has failed, with what is wrong as its reason.
 func (s *Sweep) Status(dir string) ([]Status, error) {
+	out, err := s.states(dir)
+	for i, st := range out {
+		if st.State != Ended {
+			continue
+		}
+		if err := record.CheckHistory(st.Dir); err != nil {
+			out[i] = st.damaged(err)
+		}
+	}
+	return out, err
+}
+
+// states returns where each run stands, of those that have ended by their configs and results alone.
+func (s *Sweep) states(dir string) ([]Status, error) {
+	if _, err := os.ReadDir(filepath.Join(dir, runsDir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("runs of the sweep %s: %w", s.Name, err)
+	}
 	dirs := s.RunDirs(dir)
 	out := make([]Status, len(s.Runs))
 	for i, r := range s.Runs {
-		var err error
-		if out[i], err = statusOf(r, dirs[i]); err != nil {
-			return nil, err
-		}
+		out[i] = statusOf(r, dirs[i])
 	}
 	return out, nil
 }
 
-func statusOf(r Run, dir string) (Status, error) {
+func statusOf(r Run, dir string) Status {
 	s := Status{Run: r, Dir: dir, State: Pending}
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return s
 	}
+	result, unread := run.ReadResult(dir)
 	there, err := run.ReadConfig(dir)
-	if err == nil && there.Hash() != r.Hash {
-		return s, fmt.Errorf("%s holds another config than run %d, though its name is the same; remove it", dir, r.Index)
+	again := errors.Is(unread, record.ErrNoResult) // a damaged result is made again, whatever its sums say of the config
+	if again {
+		there, err = config.Read(record.ConfigPath(dir), nil)
 	}
-	switch result, err := run.ReadResult(dir); {
-	case err == nil:
+	switch {
+	case err == nil && there.Hash() != r.Hash:
+		return s.damaged(fmt.Errorf("%s holds another config than run %d, though its name is the same", dir, r.Index))
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return s.damaged(err)
+	case unread == nil:
 		s.State, s.Result = Ended, result
 		if result.Diverged() {
 			s.Reason = fmt.Sprintf("diverged at step %d", result.Step)
 		}
-		return s, nil
-	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, record.ErrNoResult): // a damaged one is made again
-		return s, err
+		return s
+	case !again && !errors.Is(unread, fs.ErrNotExist):
+		return s.damaged(unread)
 	}
 	if record.InUse(dir) {
 		s.State = Running
-		return s, nil
+		return s
 	}
 	if reason, ok := record.ReadFailure(dir); ok {
 		s.State, s.Reason = Failed, reason
-		return s, nil
+		return s
 	}
 	if there != nil {
 		s.State = Interrupted
 	}
-	return s, nil
+	return s
 }
 
 // Prepare makes the directory of a sweep, with a copy of its file, which replaces that of the sweep as it was, and the program that works on

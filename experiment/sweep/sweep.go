@@ -42,7 +42,14 @@ type Run struct {
 // DirName returns the name of the run's directory: its place and the start of its config's hash.
 func (r Run) DirName() string { return fmt.Sprintf("%04d-%s", r.Index, r.shortHash()) }
 
-func (r Run) shortHash() string { return r.Hash[:8] }
+// Lengths of what names of directories have of a hash, in hexadecimal digits: of 64 bits, two of the 100,000 runs that a sweep may have agree once in some
+// billions of sweeps. Earlier versions took 32 bits, which most such sweeps have twice; what a directory holds is compared with all of the hash.
+const (
+	shortLength   = 16
+	earlierLength = 8
+)
+
+func (r Run) shortHash() string { return r.Hash[:shortLength] }
 
 // String returns the settings in which the run differs from others, like "optimizer.beta2=0.99 seed=1".
 func (r Run) String() string {

@@ -182,7 +182,7 @@ func (s *Sweep) row(st Trial) []cell {
 		textCell("reason", "why it failed or diverged, or has no measurements at a loss", strings.Join(strings.Fields(s.reason(st)), " ")),
 		textCell("dir", "its directory", st.Dir))
 	if st.Result != nil {
-		row = append(row, resultCells(st.Result)...)
+		row = append(row, resultCells(st)...)
 	}
 	if st.History == nil {
 		return row
@@ -210,7 +210,18 @@ func floatCell(name, meaning string, x float64) cell {
 	return c
 }
 
-func resultCells(r *run.Result) []cell {
+// ofBatch stands before the names of what a run with mini-batches says of single ones, where nothing was measured over all examples.
+const ofBatch = "batch_"
+
+func resultCells(st Trial) []cell {
+	own := *st.Result
+	r, whose, of := &own, "", "training"
+	if st.Run.Config.Batch.Mini() && st.History != nil && len(st.History.Rows) > 0 { // earlier versions took the last batch's
+		r.Train(st.Run.Config, st.History)
+	}
+	if r.OfBatch {
+		whose, of = ofBatch, "last mini-batch's"
+	}
 	steps := record.Column{Name: "steps_taken", Type: record.IntColumn, Meaning: "steps taken"}
 	every := cell{column: record.Column{Name: "regime_every", Type: record.IntColumn, Meaning: "steps between the records that the regime was judged from, as far as which it holds; empty where that is one, or none matter"}}
 	if r.RegimeEvery > 1 {
@@ -220,8 +231,8 @@ func resultCells(r *run.Result) []cell {
 		{steps, record.Int(int64(r.Step))},
 		textCell("regime", "monotone, oscillating, spiking, diverged or unknown", string(r.Regime)),
 		every,
-		floatCell("loss", "training loss at the end", float64(r.Loss)),
-		floatCell("accuracy", "training accuracy at the end", float64(r.Accuracy)),
+		floatCell(whose+"loss", of+" loss at the end", float64(r.Loss)),
+		floatCell(whose+"accuracy", of+" accuracy at the end", float64(r.Accuracy)),
 	}
 	for _, m := range []struct {
 		name, meaning string
@@ -229,12 +240,15 @@ func resultCells(r *run.Result) []cell {
 	}{
 		{"test_loss", "loss on the test data at the last test", r.TestLoss},
 		{"test_accuracy", "accuracy on the test data at the last test", r.TestAccuracy},
-		{"r2", "R^2 of the training data at the end", r.R2},
+		{whose + "r2", of + " R^2 at the end", r.R2},
 		{"test_r2", "R^2 of the test data at the last test", r.TestR2},
 	} {
 		if m.value != nil {
 			row = append(row, floatCell(m.name, m.meaning, float64(*m.value)))
 		}
+	}
+	if len(r.Changed) > 0 {
+		row = append(row, textCell("changed", "what was accepted to change in its course, or to differ from the runs before it", strings.Join(r.Changed, "; ")))
 	}
 	return append(row, floatCell("seconds", "wall time", float64(r.Seconds)))
 }
@@ -242,20 +256,28 @@ func resultCells(r *run.Result) []cell {
 // measurements are what a history tells.
 func (s *Sweep) measurements(cfg *config.Config, h *record.History) []cell {
 	var row []cell
-	if excess := h.Floats("excess"); excess != nil {
+	column, all := run.OverAll(cfg, h, "excess")
+	if excess := h.Floats(column); excess != nil {
+		whose, of := "", "excess of the perturbed one-norm of the gradient over all training examples, as far as it was measured"
+		if !all {
+			whose, of = ofBatch, "excess of the perturbed one-norm of the gradients of single mini-batches"
+		}
 		row = append(row,
-			floatCell("excess_max", "largest excess of the perturbed one-norm", Largest(excess)),
-			floatCell("excess_last", "last excess of the perturbed one-norm", Last(excess)))
+			floatCell(whose+"excess_max", "largest "+of, Largest(excess)),
+			floatCell(whose+"excess_last", "last "+of, Last(excess)))
 	}
 	losses := FullLosses(cfg, h)
 	for _, level := range s.AtLoss {
 		for i, c := range h.Columns {
-			if c.Type != record.FloatColumn && i > 0 || c.Name == "loss" || c.Name == "full_loss" { // the loss is the level there
+			name, over := strings.CutPrefix(c.Name, "full_")
+			if c.Type != record.FloatColumn && i > 0 || name == "loss" { // the loss is the level there
 				continue
 			}
-			name := fmt.Sprintf("%s_at_loss_%g", c.Name, level)
+			if !over && h.Index("full_"+name) >= 0 {
+				continue // of single batches, and there is that over all examples
+			}
 			meaning := fmt.Sprintf("%s, where the loss over all training examples first passes %g, interpolated in its logarithm (empty for mini-batches without full_loss: record.bias is 0)", c.Meaning, level)
-			row = append(row, floatCell(name, meaning, AtLoss(losses, h.Floats(c.Name), level)))
+			row = append(row, floatCell(fmt.Sprintf("%s_at_loss_%g", name, level), meaning, AtLoss(losses, h.Floats(c.Name), level)))
 		}
 	}
 	return row

@@ -15,7 +15,7 @@ type Trial struct {
 }
 
 // Trials returns the runs of a sweep in a directory with their records, one at a time, since together they may not fit the memory.
-// It ends with the first error.
+// One whose directory is damaged has failed, and has none.
 func (s *Sweep) Trials(dir string) iter.Seq2[Trial, error] {
 	return func(yield func(Trial, error) bool) {
 		statuses, err := s.Status(dir)
@@ -25,10 +25,13 @@ func (s *Sweep) Trials(dir string) iter.Seq2[Trial, error] {
 		}
 		for _, st := range statuses {
 			h, err := record.ReadHistory(st.Dir)
-			if errors.Is(err, fs.ErrNotExist) {
-				err = nil
+			if err != nil && !errors.Is(err, fs.ErrNotExist) && !st.Damaged {
+				st = st.damaged(err)
 			}
-			if !yield(Trial{st, h}, err) || err != nil {
+			if st.Damaged { // what is there is not what it is taken for
+				h = nil
+			}
+			if !yield(Trial{st, h}, nil) {
 				return
 			}
 		}

@@ -301,6 +301,36 @@ func TestASweepWithFailedRunsIsNotDone(t *testing.T) {
 	}
 }
 
+func TestASweepWithADamagedMemberFails(t *testing.T) {
+	t.Chdir(t.TempDir())
+	text := "name: some\nbase: {steps: 3, data: {subset: 50}, model: {hidden: [4]}, record: {every: 1, bias: 0, sharpness: 0, test: 0}}\nseeds: 2\n"
+	if err := os.WriteFile("some.yaml", []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, code := shadowflow("sweep", "some.yaml", "--quiet"); code != exitDone {
+		t.Fatal(stderr)
+	}
+	members, err := filepath.Glob("sweeps/some/runs/0001-*")
+	if err != nil || len(members) != 1 {
+		t.Fatal(members, err)
+	}
+	if err := os.WriteFile(filepath.Join(members[0], "config.yaml"), []byte("steps: ["), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]int{
+		"sweep sweeps/some --quiet": exitFailed, "sweep sweeps/some --retry-failed --json": exitFailed, "sweep run-one sweeps/some 1": exitFailed,
+		"sweep status sweeps/some": exitDone, "sweep table sweeps/some": exitDone, "sweep plan sweeps/some --probe 0": exitDone,
+		"export sweeps/some --format tensorboard": exitFailed,
+	} {
+		t.Run(args, func(t *testing.T) {
+			stdout, stderr, code := shadowflow(strings.Fields(args)...)
+			if code != want || !strings.Contains(stdout+stderr, "config.yaml was altered") || strings.Contains(stderr, "(--retry-failed makes them again)") {
+				t.Errorf("code %d, want %d: %s%s", code, want, stdout, stderr)
+			}
+		})
+	}
+}
+
 // fullDevice takes so many bytes.
 type fullDevice struct{ left int }
 

@@ -1,15 +1,17 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"shadowflow/experiment/record"
+	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"shadowflow/experiment/record"
+	"shadowflow/internal/atomicfile"
 )
 
 // bindForce gives a command that writes a file the flag to replace one.
@@ -17,13 +19,15 @@ func bindForce(cmd *cobra.Command) *bool {
 	return cmd.Flags().Bool("force", false, "replace what is there already")
 }
 
-// mayWrite refuses to replace files, unless it is forced to, and those of a run's record in any case. It is asked before anything is computed.
+// mayWrite refuses to replace files, unless it is forced to, and those of a run's record in any case. It is asked before anything is computed, and removes
+// what a call that was killed left beside them.
 func mayWrite(force bool, paths ...string) error {
 	for _, path := range paths {
+		_ = atomicfile.Sweep(filepath.Dir(path), time.Minute) // of a folder that is not there, or not ours: who writes there says what is wrong
 		if err := record.RefuseRecord(path); err != nil {
 			return err
 		}
-		if _, err := os.Lstat(path); !force && !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); !force && err == nil { // of what cannot be looked at, who writes it says why
 			return fmt.Errorf("%s is there already: choose another name, or say --force to replace it", path)
 		}
 	}

@@ -77,6 +77,50 @@ func TestAFinishedRunIsGivenMoreSteps(t *testing.T) {
 	}
 }
 
+func TestProbeWritesNoFileOfARecord(t *testing.T) {
+	run := filepath.Join(t.TempDir(), "run")
+	printed(t, quick(run)...)
+	for _, name := range []string{"checkpoint-000000000099.safetensors", "history.csv", "failure.json", "average.safetensors"} {
+		_, stderr, code := shadowflow("probe", "--set", "data.subset=20,model.hidden=[4]", "--out", filepath.Join(run, name), "--force")
+		if code != exitFailed || !strings.Contains(stderr, "choose another file") {
+			t.Errorf("%s: %d: %q", name, code, stderr)
+		}
+	}
+}
+
+func TestWhatAKilledCallLeftIsRemovedByTheNext(t *testing.T) {
+	dir := t.TempDir()
+	run := filepath.Join(dir, "run")
+	printed(t, quick(run)...)
+	for _, args := range []string{
+		"probe --set data.subset=20,model.hidden=[4] --out OUT/g.safetensors", "export " + run + " --format csv --out OUT/h.csv", "export " + run + " --format tensorboard --out OUT",
+		"verify --objective rosenbrock --orders 1 --lr 1e-5,5e-6 --time 1e-3 --plot OUT/p.svg",
+	} {
+		t.Run(args, func(t *testing.T) {
+			out := t.TempDir()
+			left, mine, young := filepath.Join(out, ".shadowflow-00ff.tmp"), filepath.Join(out, ".mine.tmp"), filepath.Join(out, ".shadowflow-00fe.tmp")
+			for _, path := range []string{left, mine, young} {
+				if err := os.WriteFile(path, []byte("half"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				if ago := time.Now().Add(-time.Hour); path != young { // another process may write to it
+					if err := os.Chtimes(path, ago, ago); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if _, stderr, code := shadowflow(strings.Fields(strings.ReplaceAll(args, "OUT", out))...); code != exitDone {
+				t.Fatalf("%d: %s", code, stderr)
+			}
+			for path, want := range map[string]bool{left: false, mine: true, young: true} {
+				if _, err := os.Stat(path); (err == nil) != want {
+					t.Errorf("%s: %v", filepath.Base(path), err)
+				}
+			}
+		})
+	}
+}
+
 func TestWhatIsThereIsNotReplacedUnlessForced(t *testing.T) {
 	dir := t.TempDir()
 	there := filepath.Join(dir, "there.svg")

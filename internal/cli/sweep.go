@@ -124,7 +124,7 @@ func (f *sweepFlags) overrides(path string) ([][]schema.Setting, error) {
 func (f *sweepFlags) bindOptions(flags *pflag.FlagSet) {
 	flags.IntVar(&f.parallel, "parallel", 0, "runs at once, 0 for one a processor")
 	flags.StringVar(&f.memory, "memory", "", "memory for all runs together, like 8GiB (default what is free)")
-	flags.BoolVar(&f.changed, "accept-changed", false, "go on with interrupted runs though data or program changed, and record that they did")
+	flags.BoolVar(&f.changed, "accept-changed", false, "go on though data or program changed since the runs that were interrupted or have ended, and record that they did")
 }
 
 func (f *sweepFlags) options() (sweep.Options, error) {
@@ -184,7 +184,11 @@ func allEnded(statuses []sweep.Status) error {
 	c := countOf(statuses)
 	if c.Failed > 0 {
 		first := statuses[slices.IndexFunc(statuses, func(s sweep.Status) bool { return s.State == sweep.Failed })]
-		return fmt.Errorf("%d of %s failed, the first of them run %d: %s (--retry-failed makes them again)", c.Failed, plural.Of(len(statuses), "run"), first.Run.Index, inALine(first.Reason))
+		advice := " (--retry-failed makes them again)"
+		if first.Damaged {
+			advice = ""
+		}
+		return fmt.Errorf("%d of %s failed, the first of them run %d: %s%s", c.Failed, plural.Of(len(statuses), "run"), first.Run.Index, inALine(first.Reason), advice)
 	}
 	if left := len(statuses) - c.Ended; left > 0 {
 		return fmt.Errorf("not ended: %d of %s, which another process has", left, plural.Of(len(statuses), "run"))
