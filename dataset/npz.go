@@ -185,7 +185,7 @@ func (a npzArchive) part(xName, yName, task string) (out npzPart, err error) {
 			return c.fail(0, fmt.Sprintf("shape %v", h.shape), "[N, D] or [N, C, H, W] (data.layout: nhwc for [N, H, W, C])")
 		}
 		out.shape = h.shape
-		out.x, err = readNPYFloats(c, h)
+		out.x, err = readNPYInputs(c, h)
 		return err
 	})
 	if err != nil {
