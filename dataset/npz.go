@@ -43,6 +43,9 @@ func readNPZ(ctx context.Context, s Spec) (*Dataset, error) {
 			return nil, &FieldError{"classes", fmt.Sprintf("%d; y of %s are numbers to predict, not classes: remove it", s.Classes, s.Path)}
 		}
 		d.TargetNames = numberNames(columns)
+		if s.Task != TaskRegression {
+			d.NoteOnTargets = wholeTargetsNote(train.targets, "y, an array of floats,")
+		}
 	}
 	if d.Test.N() > 0 {
 		if s.TestFraction != nil {
