@@ -31,8 +31,9 @@ var (
 	npyShape   = regexp.MustCompile(`['"]shape['"]\s*:\s*\(([0-9L,\s]*)\)`)
 )
 
-// wantNumbers says which types are read, and how one comes to them.
-const wantNumbers = `floats (f2, f4, f8), integers (i1 to i8, u1 to u8) or booleans (b1); X.astype("float64") makes others floats, if they are real numbers`
+// wantNumbers says which types are read, and how NumPy makes such of others.
+const wantNumbers = `floats (f2, f4, f8), integers (i1 to i8, u1 to u8) or booleans (b1): .astype("float64") makes floats of what holds real numbers, ` +
+	`np.unique(y, return_inverse=True)[1] numbers the words of classes`
 
 // npyMeanings are NumPy's names of kinds that are no such numbers, by their letters.
 var npyMeanings = map[byte]string{

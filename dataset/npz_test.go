@@ -177,7 +177,7 @@ func TestWrongNPZFilesAreRefusedWithNameOffsetAndExpectation(t *testing.T) {
 		{"long header", "X.npy", []byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"), "(X.npy): byte 8: header of 4294967295 bytes"},
 		{"no dictionary", "X.npy", []byte("\x93NUMPY\x01\x00\x02\x00{}"), "(X.npy): byte 10: header"},
 		{"structured type", "X.npy", []byte("\x93NUMPY\x01\x00\x4a\x00{'descr': [('a', '<f4'), ('b', '<f4')], 'fortran_order': False, 'shape': 3}"), "(X.npy): byte 10: header"},
-		{"object type", "X.npy", npyOf("|O", "(4, 3)", make([]byte, 96)), `(X.npy): byte 10: elements of type O (Python objects); expected floats (f2, f4, f8), integers (i1 to i8, u1 to u8) or booleans (b1); X.astype("float64")`},
+		{"object type", "X.npy", npyOf("|O", "(4, 3)", make([]byte, 96)), `(X.npy): byte 10: elements of type O (Python objects); expected floats (f2, f4, f8), integers (i1 to i8, u1 to u8) or booleans (b1): .astype("float64")`},
 		{"complex type", "X.npy", npyOf("<c16", "(4, 3)", make([]byte, 192)), "(X.npy): byte 10: elements of type c16 (complex numbers); expected floats"},
 		{"text", "X.npy", npyOf("<U7", "(4, 3)", make([]byte, 336)), "(X.npy): byte 10: elements of type U7 (text); expected floats"},
 		{"empty text", "X.npy", npyOf("|S0", "(4, 3)", nil), "(X.npy): byte 10: elements of type S0 (bytes of text); expected floats"},
