@@ -52,6 +52,9 @@ func readCSV(ctx context.Context, s Spec) (*Dataset, error) {
 		}
 	} else {
 		d.TargetNames, all.Targets = s.Target, Targets{Columns: len(s.Target), Values: t.target.numbers}
+		if s.Task != TaskRegression {
+			d.NoteOnTargets = wholeTargetsNote(all.Targets, fmt.Sprintf("the column %.80q", s.Target[0]))
+		}
 	}
 	d.Train, d.Test, err = all.split(d.Classes, s.testFraction())
 	return d, err

@@ -24,7 +24,7 @@ func TestHeadersThatLieTakeLittleMemory(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = readNPYFloats(c, h)
+			_, err = readNPYInputs(c, h)
 			return err
 		},
 		"PNG": func() error { return decodeImage(make([]uint8, 3), "f", pngHeader(8000), 1) },

@@ -48,6 +48,10 @@ type Dataset struct {
 	// Notes say what a person should know of the data: what looks like a mistake.
 	Notes []string
 
+	// NoteOnTargets says that the numbers to predict look like those of classes, where nothing said which they are; empty if they do not.
+	// It is none of the Notes, for a loss may want them so.
+	NoteOnTargets string
+
 	// Attribution says who made the data and under which licence, where known.
 	Attribution string
 }

@@ -26,14 +26,24 @@ const (
 )
 
 var (
-	npyDescr   = regexp.MustCompile(`['"]descr['"]\s*:\s*['"]([<>|=]?)([a-zA-Z])([0-9]+)['"]`)
+	npyDescr   = regexp.MustCompile(`['"]descr['"]\s*:\s*['"]([<>|=]?)([a-zA-Z][0-9]*)(\[[^'"\]]*\])?['"]`)
 	npyFortran = regexp.MustCompile(`['"]fortran_order['"]\s*:\s*(True|False)`)
 	npyShape   = regexp.MustCompile(`['"]shape['"]\s*:\s*\(([0-9L,\s]*)\)`)
 )
 
+// wantNumbers says which types are read, and how NumPy makes such of others.
+const wantNumbers = `floats (f2, f4, f8), integers (i1 to i8, u1 to u8) or booleans (b1): .astype("float64") makes floats of what holds real numbers, ` +
+	`np.unique(y, return_inverse=True)[1] numbers the words of classes`
+
+// npyMeanings are NumPy's names of kinds that are no such numbers, by their letters.
+var npyMeanings = map[byte]string{
+	'c': " (complex numbers)", 'O': " (Python objects)", 'S': " (bytes of text)", 'U': " (text)", 'V': " (records or raw bytes)",
+	'M': " (dates)", 'm': " (spans of time)", 'f': " (floats of another width)",
+}
+
 // npyHeader describes an array's elements, which follow it.
 type npyHeader struct {
-	kind    string // the type, as f4, f8, u1, i8
+	kind    string // the type, as f4, f8, u1, i8, b1
 	width   int    // bytes of an element
 	order   binary.ByteOrder
 	fortran bool // whether the first index varies fastest
@@ -80,14 +90,18 @@ func parseNPYHeader(c *cursor) (npyHeader, error) {
 		return npyHeader{}, err
 	}
 	h, problem := parseNPYDict(string(text))
-	if problem != "" {
+	switch {
+	case problem != "":
 		return npyHeader{}, c.fail(start, problem,
 			"a dictionary with descr of a plain type, fortran_order, and shape of at most 16 GiB")
+	case npyDecoders[h.kind] == nil:
+		return npyHeader{}, c.fail(start, "elements of type "+h.kind+npyMeanings[h.kind[0]], wantNumbers)
 	}
 	return h, nil
 }
 
-// parseNPYDict reads the dictionary; problem is empty if it is right.
+// parseNPYDict reads the dictionary; problem is empty if it is right. Of a type that
+// is not read it has the kind alone.
 func parseNPYDict(text string) (h npyHeader, problem string) {
 	descr := npyDescr.FindStringSubmatch(text)
 	fortran := npyFortran.FindStringSubmatch(text)
@@ -99,13 +113,12 @@ func parseNPYDict(text string) (h npyHeader, problem string) {
 	if descr[1] == ">" {
 		h.order = binary.BigEndian
 	}
-	h.kind, h.fortran = descr[2]+descr[3], fortran[1] == "True"
-	width, err := strconv.Atoi(descr[3])
-	if err != nil || width < 1 || width > 8 {
-		return h, "elements of type " + h.kind
+	h.kind, h.fortran = descr[2], fortran[1] == "True"
+	if npyDecoders[h.kind] == nil {
+		return h, "" // whatever its shape
 	}
-	h.width = width
-	bytes := width
+	h.width = int(descr[2][1] - '0')
+	bytes := h.width
 	for field := range strings.SplitSeq(shape[1], ",") {
 		field = strings.TrimSuffix(strings.TrimSpace(field), "L")
 		if field == "" {
@@ -113,7 +126,7 @@ func parseNPYDict(text string) (h npyHeader, problem string) {
 		}
 		d, err := strconv.Atoi(field)
 		if err != nil || d < 1 || d > npyMaxBytes/bytes || len(h.shape) == npyMaxDims {
-			return h, fmt.Sprintf("shape (%s) of %d-byte elements", shape[1], width)
+			return h, fmt.Sprintf("shape (%s) of %d-byte elements", shape[1], h.width)
 		}
 		bytes *= d
 		h.shape = append(h.shape, d)
@@ -169,22 +182,17 @@ func rowMajor[T any](x []T, shape []int) []T {
 	return out
 }
 
-// readNPYFloats reads unsigned bytes as they are, and floats of any width.
-func readNPYFloats(c *cursor, h npyHeader) (v values, err error) {
-	switch start := c.off; h.kind {
-	case "u1":
-		v.u8, err = readNPYElements(c, h, func(b []byte) uint8 { return b[0] })
-	case "f2":
-		v.f32, err = readNPYElements(c, h, func(b []byte) float32 { return element.Half(h.order.Uint16(b)) })
-		err = firstError(err, func() error { return checkFinite(c, h, start, v.f32) })
-	case "f4":
-		v.f32, err = readNPYElements(c, h, func(b []byte) float32 { return math.Float32frombits(h.order.Uint32(b)) })
-		err = firstError(err, func() error { return checkFinite(c, h, start, v.f32) })
-	case "f8":
-		v.f64, err = readNPYElements(c, h, func(b []byte) float64 { return math.Float64frombits(h.order.Uint64(b)) })
-		err = firstError(err, func() error { return checkFinite(c, h, start, v.f64) })
+// readNPYInputs reads numbers of any type: bytes and booleans as bytes, floats of up to 32 bits as such, and what else is as float64.
+func readNPYInputs(c *cursor, h npyHeader) (v values, err error) {
+	number, start := h.number(), c.off
+	switch h.kind {
+	case "u1", "b1":
+		v.u8, err = readNPYElements(c, h, func(b []byte) uint8 { return uint8(number(b)) })
+	case "f2", "f4":
+		v.f32, err = readNPYElements(c, h, func(b []byte) float32 { return float32(number(b)) })
+		err = firstError(err, func() error { return checkNumbers(c, h, start, v.f32) })
 	default:
-		err = c.fail(0, "elements of type "+h.kind, "floats (f2, f4, f8) or unsigned bytes (u1)")
+		v.f64, err = readNPYNumbers(c, h)
 	}
 	return v, err
 }
@@ -196,17 +204,28 @@ func firstError(err error, next func() error) error {
 	return next()
 }
 
-// checkFinite refuses NaN and infinities. In Fortran order the offset is that
+// mostWhole is the size from which on float64 has not all whole numbers.
+const mostWhole = 1 << 53
+
+// checkNumbers refuses NaN and infinities, and integers that float64 may have rounded. In Fortran order the offset is that
 // of the array's start.
-func checkFinite[T Float](c *cursor, h npyHeader, start int64, x []T) error {
+func checkNumbers[T Float](c *cursor, h npyHeader, start int64, x []T) error {
 	for i, v := range x {
-		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-			offset := start
-			if !h.fortran {
-				offset += int64(i) * int64(h.width)
-			}
-			return c.fail(offset, fmt.Sprintf("%v in example %d", f, i/(len(x)/h.shape[0])), "finite numbers")
+		f := float64(v)
+		want := ""
+		switch {
+		case math.IsNaN(f) || math.IsInf(f, 0):
+			want = "finite numbers"
+		case !h.isFloat() && math.Abs(f) >= mostWhole:
+			want = `integers below 2^53, which float64 has exactly; .astype("float64") rounds them`
+		default:
+			continue
 		}
+		offset := start
+		if !h.fortran {
+			offset += int64(i) * int64(h.width)
+		}
+		return c.fail(offset, fmt.Sprintf("%v in example %d", f, i/(len(x)/h.shape[0])), want)
 	}
 	return nil
 }
@@ -214,17 +233,18 @@ func checkFinite[T Float](c *cursor, h npyHeader, start int64, x []T) error {
 // readNPYLabels reads integers of any width as labels, or floats that are whole.
 func readNPYLabels(c *cursor, h npyHeader) (labelled, error) {
 	if len(h.shape) != 1 && (len(h.shape) != 2 || h.shape[1] != 1) {
-		return labelled{}, c.fail(0, fmt.Sprintf("shape %v", h.shape), "[N], one label an example")
+		return labelled{}, c.fail(0, fmt.Sprintf("shape %v", h.shape), "[N], one label an example, or data.task: "+TaskRegression+" for numbers to predict")
 	}
 	out := labelled{file: c.file, start: c.off, width: int64(h.width)}
-	wide, err := readNPYNumbers(c, h)
+	wide, err := readNPYElements(c, h, h.number())
 	if err != nil {
 		return labelled{}, err
 	}
 	out.labels = make([]int32, len(wide))
 	for i, v := range wide {
-		if v < 0 || v >= maxClasses || v != math.Trunc(v) {
-			return labelled{}, out.wrong(i, fmt.Sprintf("label %v of example %d", v, i), fmt.Sprintf("whole numbers from 0 to %d", maxClasses-1))
+		if !(v >= 0 && v < maxClasses && v == math.Trunc(v)) {
+			return labelled{}, out.wrong(i, fmt.Sprintf("label %v of example %d", v, i),
+				fmt.Sprintf("whole numbers from 0 to %d, or data.task: %s for numbers to predict", maxClasses-1, TaskRegression))
 		}
 		out.labels[i] = int32(v)
 	}
@@ -245,8 +265,15 @@ func readNPYTargets(c *cursor, h npyHeader, n int, of string) (Targets, error) {
 
 func (h npyHeader) isFloat() bool { return h.kind[0] == 'f' }
 
-// npyDecoders decode an element of each type of numbers.
+// number returns what makes an element of its bytes.
+func (h npyHeader) number() func([]byte) float64 {
+	decode := npyDecoders[h.kind]
+	return func(b []byte) float64 { return decode(h, b) }
+}
+
+// npyDecoders decode an element of each type that is read. A boolean is 0 or 1.
 var npyDecoders = map[string]func(h npyHeader, b []byte) float64{
+	"b1": func(_ npyHeader, b []byte) float64 { return float64(min(b[0], 1)) },
 	"f2": func(h npyHeader, b []byte) float64 { return float64(element.Half(h.order.Uint16(b))) },
 	"f4": func(h npyHeader, b []byte) float64 { return float64(math.Float32frombits(h.order.Uint32(b))) },
 	"f8": func(h npyHeader, b []byte) float64 { return math.Float64frombits(h.order.Uint64(b)) },
@@ -260,13 +287,9 @@ var npyDecoders = map[string]func(h npyHeader, b []byte) float64{
 	"u8": func(h npyHeader, b []byte) float64 { return float64(h.order.Uint64(b)) },
 }
 
-// readNPYNumbers reads finite numbers of any type.
+// readNPYNumbers reads numbers of any type.
 func readNPYNumbers(c *cursor, h npyHeader) ([]float64, error) {
-	decode, ok := npyDecoders[h.kind]
-	if !ok {
-		return nil, c.fail(0, "elements of type "+h.kind, "integers (i1 to i8, u1 to u8) or floats (f2, f4, f8)")
-	}
 	start := c.off
-	x, err := readNPYElements(c, h, func(b []byte) float64 { return decode(h, b) })
-	return x, firstError(err, func() error { return checkFinite(c, h, start, x) })
+	x, err := readNPYElements(c, h, h.number())
+	return x, firstError(err, func() error { return checkNumbers(c, h, start, x) })
 }

@@ -43,6 +43,9 @@ func readNPZ(ctx context.Context, s Spec) (*Dataset, error) {
 			return nil, &FieldError{"classes", fmt.Sprintf("%d; y of %s are numbers to predict, not classes: remove it", s.Classes, s.Path)}
 		}
 		d.TargetNames = numberNames(columns)
+		if s.Task != TaskRegression {
+			d.NoteOnTargets = wholeTargetsNote(train.targets, "y, an array of floats,")
+		}
 	}
 	if d.Test.N() > 0 {
 		if s.TestFraction != nil {
@@ -185,7 +188,7 @@ func (a npzArchive) part(xName, yName, task string) (out npzPart, err error) {
 			return c.fail(0, fmt.Sprintf("shape %v", h.shape), "[N, D] or [N, C, H, W] (data.layout: nhwc for [N, H, W, C])")
 		}
 		out.shape = h.shape
-		out.x, err = readNPYFloats(c, h)
+		out.x, err = readNPYInputs(c, h)
 		return err
 	})
 	if err != nil {

@@ -83,6 +83,42 @@ func TestLabelsOfAnyIntegerWidthAreRead(t *testing.T) {
 	}
 }
 
+// Of integers and booleans, inputs and targets are the numbers themselves; booleans to tell apart are two classes.
+func TestIntegersAndBooleansAreInputsAndTargets(t *testing.T) {
+	for _, tc := range []struct {
+		descr string
+		bytes []byte
+		want  []float64
+	}{
+		{"|i1", []byte{0xfe, 0, 127, 1}, []float64{-2, 0, 127, 1}},
+		{">i2", []byte{0x80, 0, 0, 0, 0, 1, 0x7f, 0xff}, []float64{-32768, 0, 1, 32767}},
+		{"<i4", []byte{0xff, 0xff, 0xff, 0xff, 1, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0}, []float64{-1, 1<<24 + 1, 0, 2}},
+		{"<i8", []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x1f, 0, 1, 0, 0, 0, 0, 0, 0xe0, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0},
+			[]float64{1<<53 - 1, 1 - 1<<53, 0, 3}},
+		{"|u1", []byte{255, 0, 1, 2}, []float64{255, 0, 1, 2}},
+		{">u4", []byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2}, []float64{1<<32 - 1, 1, 0, 2}},
+		{"<u8", []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x1f, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0},
+			[]float64{1<<53 - 1, 1, 0, 3}},
+		{"|b1", []byte{1, 0, 0, 1}, []float64{1, 0, 0, 1}},
+	} {
+		t.Run(tc.descr, func(t *testing.T) {
+			path := archive(t, map[string][]byte{"X.npy": npyOf(tc.descr, "(4, 1)", tc.bytes), "y.npy": npyOf(tc.descr, "(4,)", tc.bytes)})
+			d, err := Load(t.Context(), Spec{Name: NameNPZ, Path: path, Task: TaskRegression})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if x, y := Inputs[float64](d.Train), d.Train.Targets.Values; !slices.Equal(x, tc.want) || !slices.Equal(y, tc.want) {
+				t.Errorf("inputs %v, targets %v, want %v", x, y, tc.want)
+			}
+		})
+	}
+	path := archive(t, map[string][]byte{"X.npy": npyOf("|b1", "(4, 1)", []byte{1, 0, 0, 1}), "y.npy": npyOf("|b1", "(4,)", []byte{1, 0, 0, 1})})
+	d, err := Load(t.Context(), Spec{Name: NameNPZ, Path: path})
+	if err != nil || d.Classes != 2 || !slices.Equal(d.Train.Labels, []int32{1, 0, 0, 1}) {
+		t.Errorf("booleans to predict: %+v, %v", d, err)
+	}
+}
+
 // npyOf is an array in NumPy's format, header by hand.
 func npyOf(descr, shape string, body []byte) []byte {
 	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n", descr, shape)
@@ -141,9 +177,14 @@ func TestWrongNPZFilesAreRefusedWithNameOffsetAndExpectation(t *testing.T) {
 		{"long header", "X.npy", []byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"), "(X.npy): byte 8: header of 4294967295 bytes"},
 		{"no dictionary", "X.npy", []byte("\x93NUMPY\x01\x00\x02\x00{}"), "(X.npy): byte 10: header"},
 		{"structured type", "X.npy", []byte("\x93NUMPY\x01\x00\x4a\x00{'descr': [('a', '<f4'), ('b', '<f4')], 'fortran_order': False, 'shape': 3}"), "(X.npy): byte 10: header"},
-		{"object type", "X.npy", npyOf("|O8", "(4, 3)", make([]byte, 96)), "(X.npy): byte 0: elements of type O8; expected floats"},
-		{"long double", "X.npy", npyOf("<f16", "(4, 3)", make([]byte, 192)), "(X.npy): byte 10: elements of type f16"},
-		{"integers as X", "X.npy", npyOf("<i8", "(4, 3)", make([]byte, 96)), "(X.npy): byte 0: elements of type i8; expected floats"},
+		{"object type", "X.npy", npyOf("|O", "(4, 3)", make([]byte, 96)), `(X.npy): byte 10: elements of type O (Python objects); expected floats (f2, f4, f8), integers (i1 to i8, u1 to u8) or booleans (b1): .astype("float64")`},
+		{"complex type", "X.npy", npyOf("<c16", "(4, 3)", make([]byte, 192)), "(X.npy): byte 10: elements of type c16 (complex numbers); expected floats"},
+		{"text", "X.npy", npyOf("<U7", "(4, 3)", make([]byte, 336)), "(X.npy): byte 10: elements of type U7 (text); expected floats"},
+		{"empty text", "X.npy", npyOf("|S0", "(4, 3)", nil), "(X.npy): byte 10: elements of type S0 (bytes of text); expected floats"},
+		{"dates", "y.npy", npyOf("<M8[ns]", "(4,)", make([]byte, 32)), "(y.npy): byte 10: elements of type M8 (dates); expected floats"},
+		{"long double", "X.npy", npyOf("<f16", "(4, 3)", make([]byte, 192)), "(X.npy): byte 10: elements of type f16 (floats of another width); expected floats"},
+		{"integers that floats round", "X.npy", npyOf("<i8", "(4, 3)", append(make([]byte, 88), 0, 0, 0, 0, 0, 0, 0xe0, 0xff)),
+			"-9.007199254740992e+15 in example 3; expected integers below 2^53, which float64 has exactly; .astype(\"float64\") rounds them"},
 		{"three dimensions", "X.npy", npyOf("|u1", "(4, 3, 1)", make([]byte, 12)), "(X.npy): byte 0: shape [4 3 1]; expected [N, D] or [N, C, H, W]"},
 		{"no examples", "X.npy", npyOf("|u1", "(0, 3)", nil), "(X.npy): byte 10: shape (0, 3)"},
 		{"absurd shape", "X.npy", npyOf("<f8", "(99999999, 99999999)", nil), "(X.npy): byte 10: shape (99999999, 99999999)"},
@@ -155,7 +196,7 @@ func TestWrongNPZFilesAreRefusedWithNameOffsetAndExpectation(t *testing.T) {
 		{"fewer labels", "y.npy", npyOf("|i1", "(3,)", make([]byte, 3)), ": 3 labels; expected 4, one for each example of X"},
 		{"negative label", "y.npy", npyOf("|i1", "(4,)", []byte{0, 1, 255, 0}), ": label -1 of example 2; expected whole numbers from 0 to 65535"},
 		{"large label", "y.npy", npyOf("<u8", "(4,)", bytes.Repeat([]byte{255}, 32)), ": label 1.8446744073709552e+19 of example 0; expected whole numbers from 0 to 65535"},
-		{"labels that are no numbers", "y.npy", npyOf("<c8", "(4,)", make([]byte, 32)), "(y.npy): byte 0: elements of type c8; expected integers"},
+		{"labels that are no numbers", "y.npy", npyOf("<c8", "(4,)", make([]byte, 32)), "(y.npy): byte 10: elements of type c8 (complex numbers); expected floats"},
 		{"one-hot labels", "y.npy", npyOf("|u1", "(4, 3)", make([]byte, 12)), "(y.npy): byte 0: shape [4 3]; expected [N]"},
 		{"test examples of another shape", "X_test.npy", npyOf("|u1", "(2, 4)", make([]byte, 8)), "(X_test.npy): byte 0: shape [2 4]; expected examples of shape [3] as in X"},
 		{"unknown test label", "y_test.npy", npyOf("|i1", "(2,)", []byte{0, 4}), ": label 4; expected 0 to 3 (4 classes)"},
@@ -302,7 +343,7 @@ func FuzzNPY(f *testing.F) {
 				n = len(l.labels)
 			} else {
 				var v values
-				v, err = readNPYFloats(c, h)
+				v, err = readNPYInputs(c, h)
 				n = len(v.u8) + len(v.f32) + len(v.f64)
 			}
 			if err == nil && n != h.count() {

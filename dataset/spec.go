@@ -52,7 +52,7 @@ type Spec struct {
 	Name string `yaml:"name" selector:"true" doc:"format: digits (embedded, 1,297 images to train and 500 to test), idx (the MNIST family), cifar10, cifar100 (the official binary version), npz (arrays X, y and, if there, X_test, y_test; images are [N, C, H, W] unless layout says otherwise), csv (a table with a header), images (a folder of JPEG or PNG files for each class) or text (for model gpt: the last tenth is the test part)"`
 
 	// Path is the .tar.gz of cifar10 or cifar100, its unpacked folder, or a folder with either. An npz file has X ([N, D] or
-	// [N, C, H, W], floats or uint8), y ([N] of integers, or [N] or [N, K] of floats) and, if there, X_test and y_test.
+	// [N, C, H, W], of any real numbers), y ([N] of integers, or [N] or [N, K] of floats) and, if there, X_test and y_test.
 	Path string `yaml:"path,omitempty" for:"cifar10|cifar100|npz|csv|images|text" doc:"where the data is: a file, or a folder; for text, empty: nine plays of Shakespeare, embedded"`
 
 	Target   []string `yaml:"target,omitempty" for:"csv" doc:"names of the columns to predict"`

@@ -414,6 +414,7 @@ func TestWhatPyTorchCallsOtherwiseIsSaidWithItsNameHere(t *testing.T) {
 		"optimizer={name: rmsprop, alpha: 0.9}":                 "of no use with optimizer.name: rmsprop; PyTorch's alpha is beta2",
 		"optimizer={name: adam, amsgrad: true}":                 "unknown key; PyTorch's amsgrad is name: amsgrad",
 		"amsgrad=true":                                          "unknown key; PyTorch's amsgrad is name: amsgrad",
+		"optimizer={name: adamw, amsgrad: true}":                "unknown key; AdamW's amsgrad is name: amsgrad with weight_decay",
 		"betas=[0.9,0.999]":                                     "unknown key; they are keys of their own: beta1, beta2",
 		"optimizer={name: sgd, beta1: 0.9}":                     "of no use with optimizer.name: sgd; its momentum is momentum",
 		"optimizer={name: adagrad, momentum: 0.9}":              "of no use with optimizer.name: adagrad; it is for ",

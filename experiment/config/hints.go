@@ -14,10 +14,11 @@ var torchKeys = []struct {
 }{
 	{"weight_decay", "adam", "its weight decay is coupled, optimizer.l2; decoupled weight decay is name: adamw"},
 	{"weight_decay", "", "its weight decay is coupled: optimizer.l2"},
-	{"decoupled_weight_decay", "", "decoupled weight decay is weight_decay, of adamw for Adam, and coupled weight decay optimizer.l2"},
+	{"decoupled_weight_decay", "", "decoupled weight decay is weight_decay, of adamw for Adam (of amsgrad with amsgrad), and coupled weight decay optimizer.l2"},
 	{"alpha", "rmsprop", "PyTorch's alpha is beta2"},
 	{"rho", "adadelta", "PyTorch's rho is beta2"},
 	{"rho", "sophia", "the authors' rho is gamma"},
+	{"amsgrad", "adamw", "AdamW's amsgrad is name: amsgrad with weight_decay, which is 0 there by default"},
 	{"amsgrad", "", "PyTorch's amsgrad is name: amsgrad"},
 	{"betas", "", "they are keys of their own: beta1, beta2"},
 	{"momentum", "gd", "momentum is name: sgd, or heavy-ball"},

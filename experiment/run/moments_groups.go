@@ -269,7 +269,8 @@ var (
 )
 
 // isDecoupled reports whether the weight decay of a group in a file is decoupled: as the group says (torch.optim from 2.6 on, pytorch_optimizer,
-// authors' code), and where it does not, as that of the config's optimizer is.
+// authors' code), and where it does not, as that of the config's optimizer is. Those that have it as an option say so where they have it on, but for
+// AMSGrad, which may be Adam's or AdamW's.
 func isDecoupled(o config.Optimizer, group map[string]any) bool {
 	if o.Name == "adan" { // whose decay is proximal where it is not decoupled
 		return true
@@ -278,6 +279,12 @@ func isDecoupled(o config.Optimizer, group map[string]any) bool {
 		if is, ok := group[name].(bool); ok {
 			return is
 		}
+	}
+	switch o.Name {
+	case "nadam", "radam":
+		return false
+	case "amsgrad":
+		return o.Value("weight_decay") != 0
 	}
 	return o.Values["weight_decay"] != nil
 }

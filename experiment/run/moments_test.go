@@ -429,7 +429,16 @@ func TestTheWeightDecayOfAFileIsSaidAsTheKeysThatHaveIt(t *testing.T) {
 		{"{name: adamw, weight_decay: 0, l2: 0.1}", group(0.1, false), ""},
 		{"{name: adamw, weight_decay: 0.01}", group(0.1, true), "optimizer.weight_decay is 0.01, where the optimizer of f.pt had 0.1"},
 		{"{name: adamw, weight_decay: 0.01}", group(0.1, nil), "optimizer.weight_decay is 0.01, where the optimizer of f.pt had 0.1"},
-		{"{name: nadam}", group(0.1, true), "optimizer.name nadam has no weight_decay, where the optimizer of f.pt had 0.1, decoupled"},
+		{"{name: adabelief}", group(0.1, true), "optimizer.name adabelief has no weight_decay, where the optimizer of f.pt had 0.1, decoupled"},
+		{"{name: nadam}", group(0.1, true), "optimizer.weight_decay is 0, where the optimizer of f.pt had 0.1"},
+		{"{name: nadam, weight_decay: 0.1}", group(0.1, true), ""},
+		{"{name: nadam, l2: 0.1}", group(0.1, nil), ""}, // before PyTorch 2.1
+		{"{name: radam, weight_decay: 0.1}", group(0.1, false), "optimizer.l2 is 0, where the optimizer of f.pt had 0.1; " +
+			"optimizer.weight_decay is 0.1, where the optimizer of f.pt had 0"},
+		{"{name: radam, l2: 0.1}", group(0.1, nil), ""},
+		{"{name: amsgrad}", group(0.1, true), "optimizer.weight_decay is 0, where the optimizer of f.pt had 0.1"},
+		{"{name: amsgrad, l2: 0.1}", group(0.1, nil), ""},           // Adam's before PyTorch 2.6
+		{"{name: amsgrad, weight_decay: 0.1}", group(0.1, nil), ""}, // AdamW's
 		{"{name: sgd}", group(0.1, nil), "optimizer.l2 is 0, where the optimizer of f.pt had 0.1"},
 		{"{name: adan, weight_decay: 0.1}", map[string]any{"weight_decay": 0.1, "weight_decouple": false}, ""},
 		{"{name: ademamix, alpha: 5}", map[string]any{"alpha": 2., "betas": []float64{0.9, 0.99, 0.9999}},

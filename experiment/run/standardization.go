@@ -32,9 +32,9 @@ func (t *training[T]) introduceData() error {
 	if d == nil {
 		return nil
 	}
-	notes := d.Notes
+	notes := slices.Clip(t.config.NotesOn(d))
 	if note := dataset.NoteOnSquares[T](d); note != "" {
-		notes = append(slices.Clip(notes), note)
+		notes = append(notes, note)
 	}
 	for _, note := range notes {
 		if t.notice != nil {

@@ -94,9 +94,9 @@ func newDataInfo() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), dataJSON(d))
+				return printJSON(cmd.OutOrStdout(), dataJSON(d, c.NotesOn(d)))
 			}
-			describeData(cmd.OutOrStdout(), d)
+			describeData(cmd.OutOrStdout(), d, c.NotesOn(d))
 			return nil
 		},
 	}
@@ -105,8 +105,8 @@ func newDataInfo() *cobra.Command {
 	return cmd
 }
 
-// describeData says what data holds.
-func describeData(w io.Writer, d *dataset.Dataset) {
+// describeData says what data holds, and what looks like a mistake.
+func describeData(w io.Writer, d *dataset.Dataset, notes []string) {
 	what := plural.Of(d.Classes, "class")
 	if d.Classes == 0 {
 		what = fmt.Sprintf("%d to predict", d.Train.Targets.Columns)
@@ -129,7 +129,7 @@ func describeData(w io.Writer, d *dataset.Dataset) {
 		fmt.Fprintln(w)
 	}
 	describeInputs(w, d)
-	for _, note := range d.Notes {
+	for _, note := range notes {
 		fmt.Fprintln(w, "look:", note)
 	}
 	if d.Attribution != "" {

@@ -36,3 +36,29 @@ func TestDataInfoSaysWhatLooksLikeAMistake(t *testing.T) {
 		t.Errorf("it says\n%s", out)
 	}
 }
+
+func TestDataInfoAndARunSayThatTargetsLookLikeClasses(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "t.csv")
+	if err := os.WriteFile(path, []byte("a,label\n"+strings.Repeat("1,0\n2,1\n3,2\n", 5)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const note = `the column "label" holds the whole numbers 0 to 2 alone, taken as numbers to predict (regression): if they are classes, say data.task: classification`
+	data := "data={name: csv, path: " + path + ", target: [label], test_fraction: 0}"
+	for args, want := range map[string]bool{"": true, "data.task=regression": false, "data.task=classification": false, "loss=mse": true, "loss=binary-cross-entropy": false} {
+		given := []string{"data", "info", "--set", data}
+		if args != "" {
+			given = append(given, "--set", args)
+		}
+		if out := printed(t, given...); strings.Contains(out, "look: "+note) != want {
+			t.Errorf("%s: it says\n%s", args, out)
+		}
+	}
+	if out := printed(t, "data", "info", "--json", "--set", data); !strings.Contains(out, "taken as numbers to predict") {
+		t.Errorf("as JSON:\n%s", out)
+	}
+	_, stderr, code := shadowflow("run", "--set", data, "--set", "loss=mse,steps=1,model.hidden=[2]", "--out", filepath.Join(dir, "run"))
+	if code != 0 || !strings.Contains(stderr, "data: "+note) {
+		t.Errorf("exit %d, a run says\n%s", code, stderr)
+	}
+}

@@ -36,10 +36,10 @@ type targetOutput struct {
 	Deviation *float64 `json:"deviation"`
 }
 
-func dataJSON(d *dataset.Dataset) dataOutput {
+func dataJSON(d *dataset.Dataset, notes []string) dataOutput {
 	out := dataOutput{
 		Name: d.Name, Train: d.Train.N(), Test: d.Test.N(), Shape: d.Shape, Targets: targetsOf(d), Features: d.FeatureNames,
-		Mean: d.Mean, Deviation: d.Std, Notes: d.Notes, Attribution: d.Attribution,
+		Mean: d.Mean, Deviation: d.Std, Notes: notes, Attribution: d.Attribution,
 	}
 	for i, n := range d.Train.ClassCounts(d.Classes) {
 		out.Classes = append(out.Classes, classOutput{d.ClassNames[i], n})

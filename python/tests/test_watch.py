@@ -21,6 +21,7 @@ from watched import history  # noqa: E402
 from shadowflow import _lanczos  # noqa: E402
 from shadowflow._figures import Response  # noqa: E402
 from shadowflow.torch import Watch  # noqa: E402
+from shadowflow.torch._config import config_of  # noqa: E402
 from shadowflow.torch._optimizers import rule_of  # noqa: E402
 from shadowflow.torch._vectors import Vectors  # noqa: E402
 
@@ -263,6 +264,24 @@ def test_a_loop_that_is_killed_has_every_row(tmp_path: Path) -> None:
     assert history(tmp_path / "run" / "history.csv")["step"] == [0, 2, 4, 6, 8]
     assert not (tmp_path / "run" / "result.json").exists()
     assert not [f for f in os.listdir(tmp_path / "run") if f.endswith(".tmp")]
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "key"),
+    [
+        (lambda p: torch.optim.Adam(p, weight_decay=0.1), "adam", "l2"),
+        (lambda p: torch.optim.AdamW(p, weight_decay=0.1), "adamw", "weight_decay"),
+        (lambda p: torch.optim.AdamW(p, weight_decay=0.1, amsgrad=True), "amsgrad", "weight_decay"),
+        (lambda p: torch.optim.Adam(p, weight_decay=0.1, amsgrad=True), "amsgrad", "l2"),
+        (lambda p: torch.optim.NAdam(p, weight_decay=0.1), "nadam", "l2"),
+        (lambda p: torch.optim.NAdam(p, weight_decay=0.1, decoupled_weight_decay=True), "nadam", "weight_decay"),
+    ],
+)
+def test_the_config_says_how_weights_decay(make: Callable[[Any], torch.optim.Optimizer], name: str, key: str) -> None:
+    optimizer = make(network().parameters())
+    said = config_of(optimizer, dtype="float64", every=1, sharpness=0, blocks=False)["optimizer"]
+    assert said["name"] == name
+    assert {k: said[k] for k in ("weight_decay", "l2") if k in said} == {key: 0.1}
 
 
 Make = Callable[[torch.nn.Module], torch.optim.Optimizer]

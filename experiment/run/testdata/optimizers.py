@@ -100,10 +100,14 @@ outside = {**betas, "eps_inside": False}
 t = {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-6}
 by_torch("adam", "L2", {**outside, "l2": 0.05}, lambda p: o.Adam(p, **t, weight_decay=0.05))
 by_torch("amsgrad", "eps outside", outside, lambda p: o.Adam(p, **t, amsgrad=True))
+by_torch("amsgrad", "decoupled decay", {**outside, "weight_decay": 0.1}, lambda p: o.AdamW(p, **t, amsgrad=True, weight_decay=0.1))
 by_torch("radam", "the first steps", {**betas, "threshold": 5}, lambda p: o.RAdam(p, **t))
 by_torch("radam", "PyTorch's defaults", {"lr": 0.02, "preset": "pytorch"}, lambda p: o.RAdam(p, lr=0.02))
+by_torch("radam", "decoupled decay", {**betas, "threshold": 5, "weight_decay": 0.1}, lambda p: o.RAdam(p, **t, weight_decay=0.1, decoupled_weight_decay=True))
 by_torch("adamax", "", betas, lambda p: o.Adamax(p, **t))
 by_torch("nadam", "PyTorch's schedule", {**outside, "momentum_decay": 0.004}, lambda p: o.NAdam(p, **t, momentum_decay=0.004))
+by_torch("nadam", "decoupled decay", {**outside, "momentum_decay": 0.004, "weight_decay": 0.1},
+         lambda p: o.NAdam(p, **t, momentum_decay=0.004, weight_decay=0.1, decoupled_weight_decay=True))
 by_optax("nadam", "a constant momentum, as optax corrects it", {**outside, "ahead_correction": True}, optax.nadam(0.02, b1=0.8, b2=0.95, eps=1e-6))
 by_torch("adagrad", "", {"lr": 0.1}, lambda p: o.Adagrad(p, lr=0.1))
 by_torch("adagrad", "an initial sum", {"lr": 0.1, "initial": 0.01}, lambda p: o.Adagrad(p, lr=0.1, initial_accumulator_value=0.01))

@@ -34,14 +34,14 @@ def _optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     rule = rule_of(optimizer)
     name = {"RMSprop": "rmsprop"}.get(rule.names[0], rule.names[0].lower())
     decay = float(group.get("weight_decay", 0))
-    if name == "adam" and group.get("amsgrad"):
+    if name in ("adam", "adamw") and group.get("amsgrad"):
         name = "amsgrad"
     elif name == "adam" and rule.decoupled(group):
         name = "adamw"
     out: dict[str, Any] = {"name": name, "preset": "pytorch", "lr": lr_of(group), **_values(name, group)}
-    if name in ("adamw", "lion", "muon"):
+    if rule.decoupled(group):
         out["weight_decay"] = decay
-    elif decay > 0 and not rule.decoupled(group):
+    elif decay > 0:
         out["l2"] = decay
     return out
 
