@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -35,44 +34,6 @@ func BenchmarkBeside(b *testing.B) {
 			})
 		}
 	}
-}
-
-// What the realized bias adds to a measurement of the bias, the gradient and the Hessian-vector product included, in percent: the median over
-// pairs of runs, one of each kind behind the other, and the quartiles between which half of the pairs lie.
-func BenchmarkRealizedBias(b *testing.B) {
-	seconds := func(realized bool) float64 {
-		t, err := newTraining[float32](b.Context(), parse(b, usual, "steps=60", "beside=[]", "record={every: 0, bias: 1, sharpness: 0, test: 0}"), Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		if !realized {
-			t.bias.realized, t.bias.drive.realized = nil, nil
-		}
-		if _, err := t.loop.run(b.Context(), nil); err != nil {
-			b.Fatal(err)
-		}
-		sum := 0.0
-		for _, c := range t.loop.watch.costs {
-			if c.Kind == "bias" || c.Kind == "gradient and Hessian-vector product" {
-				sum += c.Seconds
-			}
-		}
-		return sum
-	}
-	var added []float64
-	for i := 0; b.Loop(); i++ {
-		first := i%2 == 0 // so that neither kind is always the later one
-		a, other := seconds(first), seconds(!first)
-		if !first {
-			a, other = other, a
-		}
-		added = append(added, 100*(a/other-1))
-	}
-	slices.Sort(added)
-	b.ReportMetric(added[len(added)/4], "%-quartile")
-	b.ReportMetric(added[len(added)/2], "%")
-	b.ReportMetric(added[3*len(added)/4], "%-quartile-above")
-	b.ReportMetric(0, "ns/op")
 }
 
 // The whole loop on a loss of two parameters, with a row every 100,000 steps; steps/s is what counts.
