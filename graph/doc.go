@@ -3,8 +3,8 @@
 //
 // A [Builder] records primitive operations ([Op]) on [Value]s of static shape, float32 or float64. Three transformations extend
 // what was recorded by new values: [Grad] (reverse mode), [JVP] (forward mode) and [Jet] (truncated Taylor series in one
-// or two variables). Each is one rule per primitive, and the primitives are closed under all three: a convolution, its
-// input gradient and its kernel gradient are three bilinear primitives that turn into each other. So the transformations
+// or two variables, which [Reach] says the extent of). Each is one rule per primitive, and the primitives are closed under all three: a
+// convolution, its input gradient and its kernel gradient are three bilinear primitives that turn into each other. So the transformations
 // compose in any order: a Hessian-vector product is the JVP of a Grad, and nobody writes a second derivative by hand.
 //
 // Equal operations on equal operands are recorded once, so what a value and its derivatives share is computed once.

@@ -288,6 +288,39 @@ func (v Value) Div(w Value) Value {
 // Max returns the larger of v and w, broadcast; at a tie each takes half the derivative.
 func (v Value) Max(w Value) Value { return v.compare("Max", OpMax, w) }
 
+// Floor returns v, which cannot be negative, with a tiny number in the place of 0 and of less: 1e-200, of float32 1e-37. Where a parameter has no gradient
+// a mean of squares is 0 for ever, and so is its rate; the derivative of its root along that rate is then 0 too, and not the 0 times infinity that
+// it would be at 0 itself. The root of that number is small beside any eps, and no gradient's square is smaller but for 0. The series of a [Jet]
+// are v's.
+func (v Value) Floor() Value {
+	if !v.Valid() {
+		return v
+	}
+	b, x, y, ok := binary("Floor", v, floorOf(v))
+	if !ok {
+		return x
+	}
+	return b.record(OpMax, floorAttr{}, x.n.shape, x.n.dtype, x, y)
+}
+
+// floorAttr tells a floor from a maximum.
+type floorAttr struct{}
+
+func floorOf(v Value) Value {
+	if v.n.dtype == Float32 {
+		return v.Like(1e-37)
+	}
+	return v.Like(1e-200)
+}
+
+// tiny is a number up to which a series has none for those who take roots: what a floor is, over the weights that a mean is divided by.
+func tiny(v Value) Value {
+	if v.n.dtype == Float32 {
+		return v.Like(1e-32)
+	}
+	return v.Like(1e-190)
+}
+
 // Min returns the smaller of v and w, broadcast; at a tie each takes half the derivative.
 func (v Value) Min(w Value) Value { return v.compare("Min", OpMin, w) }
 

@@ -107,6 +107,10 @@ func (j *Jet) expand(n *Node, a, b int) Value {
 			return j.quotient(n, nil, n.in[0], a, b)
 		case OpSqrt:
 			return j.root(n, a, b)
+		case OpMax:
+			if _, floor := n.attr.(floorAttr); floor {
+				return j.floored(n, a, b)
+			}
 		}
 		return j.smooth(n, a, b)
 	}
@@ -169,7 +173,17 @@ func (j *Jet) quotient(y, x, z *Node, a, b int) Value {
 	return num.Sub(sum).Div(Value{z})
 }
 
-// root expands y = sqrt(x) by y y = x.
+// floored expands a floor: what cannot be negative moves as if it had none.
+func (j *Jet) floored(n *Node, a, b int) Value {
+	x, c := Value{n.in[0]}, j.coef(n.in[0], a, b)
+	if c.n == nil {
+		return Value{}
+	}
+	return Select(x.GreaterEqual(x.Like(0)), c, c.Like(0))
+}
+
+// root expands y = sqrt(x) by y y = x. At 0 it is 0 where x stays so; where x leaves it there are no coefficients, see [Reach], and 0 stands in
+// their place, so that they do no harm to others.
 func (j *Jet) root(y *Node, a, b int) Value {
 	num := j.coef(y.in[0], a, b)
 	if cross := j.cauchy(y, y, a, b, 1, Value.Mul); cross.n != nil {
@@ -182,7 +196,8 @@ func (j *Jet) root(y *Node, a, b int) Value {
 	if num.n == nil {
 		return Value{}
 	}
-	return num.Mul(num.Like(0.5)).Div(Value{y})
+	x := Value{y.in[0]}
+	return Select(x.Greater(tiny(x)), num.Mul(num.Like(0.5)).Div(Value{y}), x.Like(0))
 }
 
 // smooth expands an elementwise function by its partial derivatives.

@@ -2,11 +2,20 @@ package modeq
 
 import (
 	"shadowflow/graph"
+	"shadowflow/modeq/reach"
 	"shadowflow/rule"
 )
 
-// Expand returns the fields f_0 .. f_(order-1) at theta of the modified equation of a rule, given the loss's gradient g, made from theta:
-// full batch, memory full. biasScale is that of FieldOptions.
+// Expansion is the modified equation of a full memory at a point as a series.
+type Expansion struct {
+	jet    *graph.Jet
+	theta  graph.Value
+	rates  []graph.Value // what dtheta/dt is made of
+	series []reach.Series
+}
+
+// Expand returns the modified equation at theta of a rule, given the loss's gradient g, made from theta: full batch, memory full. biasScale is
+// that of FieldOptions.
 //
 // The equation's solution satisfies the update at every t, with the moments of phi(g(t - k lr)). Writing it as a series in t and
 // h = lr, theta(t; h) = sum c_ab t^a h^b with c_00 = theta and c_0b = 0, the moments' coefficients are
@@ -18,8 +27,9 @@ import (
 //	(a+1) c_(a+1)b = -P_ab - sum_{j=2..b+1} binom(a+j, j) c_(a+j)(b+1-j).
 //
 // The fields are f_b = c_1b. Coefficients are asked for as they are needed, so this file is those two formulas.
-func Expand(m *rule.Memory, g, theta graph.Value, order int, biasScale float64) []graph.Value {
+func Expand(m *rule.Memory, g, theta graph.Value, biasScale float64) *Expansion {
 	jet := graph.NewJet()
+	e := &Expansion{jet: jet, theta: theta}
 
 	moments := make([]graph.Value, len(m.Moments))
 	for i, moment := range m.Moments {
@@ -34,14 +44,17 @@ func Expand(m *rule.Memory, g, theta graph.Value, order int, biasScale float64) 
 			}
 			return sum
 		})
+		e.series = append(e.series, reach.Series{Name: moment.Name, Value: moments[i], Like: phi})
 	}
 	u := m.Update(moments, g, theta)
+	e.rates = []graph.Value{u}
 	var c graph.Value
 	if biasScale != 0 {
 		sums, ages := fullMemory(m, g)
 		f := Memoryless(m, sums, g, theta)
 		hf := graph.JVP([]graph.Value{g}, []graph.Value{theta}, []graph.Value{f})[0]
 		c = SecondOrderTerm(m, sums, ages, g, theta, f, hf)
+		e.rates = append(e.rates, c)
 	}
 
 	jet.Set(theta, func(a, b int) graph.Value {
@@ -57,11 +70,16 @@ func Expand(m *rule.Memory, g, theta graph.Value, order int, biasScale float64) 
 		}
 		return rest.Mul(rest.Like(-1 / float64(a)))
 	})
-	fields := make([]graph.Value, order)
-	for b := range fields {
-		fields[b] = jet.Coef(theta, 1, b)
-	}
-	return fields
+	return e
+}
+
+// Field returns f_b.
+func (e *Expansion) Field(b int) graph.Value { return e.jet.Coef(e.theta, 1, b) }
+
+// reach compiles how many of the first order fields there are, as a function of theta.
+func (e *Expansion) reach(order, threads int) (*reach.Reach, error) {
+	series := append([]reach.Series{{Name: "theta", Value: e.theta, Rates: e.rates}}, e.series...)
+	return reach.Compile(e.jet, series, order, []graph.Value{e.theta}, threads)
 }
 
 // axpy returns y + a x; the zero Value stands for y = 0.

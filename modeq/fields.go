@@ -3,9 +3,11 @@ package modeq
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"shadowflow/engine"
 	"shadowflow/graph"
+	"shadowflow/modeq/reach"
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
@@ -19,8 +21,9 @@ const MaxOrder = 12
 type Fields struct {
 	dim      int
 	order    int
-	terms    *engine.Program // theta -> f_0, f_1, ..
-	sum      *engine.Program // theta, lr -> f_0 + lr f_1 + ..
+	terms    *engine.Program              // theta -> f_0, f_1, ..
+	sum      *engine.Program              // theta, lr -> f_0 + lr f_1 + ..
+	reach    func() (*reach.Reach, error) // compiled when it is asked for
 	lr       []float64
 	in, out  []engine.Buffer
 	termsIn  []engine.Buffer
@@ -50,7 +53,11 @@ func CompileFields(r *rule.Rule, loss objective.GraphLoss, dim, order int, opt F
 	if err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
-	fs := Expand(m, g, theta, order, opt.BiasScale)
+	expansion := Expand(m, g, theta, opt.BiasScale)
+	fs := make([]graph.Value, order)
+	for i := range fs {
+		fs[i] = expansion.Field(i)
+	}
 	sum := fs[order-1]
 	for i := order - 2; i >= 0; i-- {
 		sum = sum.Mul(lr).Add(fs[i])
@@ -67,11 +74,21 @@ func CompileFields(r *rule.Rule, loss objective.GraphLoss, dim, order int, opt F
 	if f.terms, err = engine.Compile([]graph.Value{theta}, fs, options); err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
+	f.reach = sync.OnceValues(func() (*reach.Reach, error) { return expansion.reach(order, opt.Threads) })
 	f.in = []engine.Buffer{{}, engine.Of(f.lr)}[:len(in)]
 	f.out = make([]engine.Buffer, 1)
 	f.termsIn = make([]engine.Buffer, 1)
 	f.termsOut = make([]engine.Buffer, order)
 	return f, nil
+}
+
+// Missing says which of the fields do not exist at theta, and why; nil where all do.
+func (f *Fields) Missing(ctx context.Context, theta []float64) (*reach.Missing, error) {
+	r, err := f.reach()
+	if err != nil {
+		return nil, fmt.Errorf("modified equation: %w", err)
+	}
+	return r.At(ctx, []engine.Buffer{engine.Of(theta)}, theta)
 }
 
 // At writes f_0, f_1, .. at theta into fields, one slice each.

@@ -18,19 +18,33 @@ const roundoff = 1e-12
 // nearRoundoff is the size of errors in whose slope rounding shows.
 const nearRoundoff = 10 * roundoff
 
-// OrderVerdict says in a sentence what the distances of iterates from the modified equation of one order show, and whether that is against it.
+// Finding is what the distances from an equation say of its order.
+type Finding int
+
+// The findings.
+const (
+	Undecided Finding = iota
+	Holds
+	Against
+	Unmeasured // nothing was compared, or nothing that could have shown it
+)
+
+// OrderVerdict says in a sentence what the distances of iterates from the modified equation of one order show, and what that finds of it.
 // kinks are the functions of the optimizer's step whose values or slopes jump.
-func OrderVerdict(o run.OrderErrors, kinks []string) (verdict string, against bool) {
+func OrderVerdict(o run.OrderErrors, kinks []string) (verdict string, f Finding) {
 	name := fmt.Sprintf("order %d: ", o.Order)
+	if o.Unmeasured != "" {
+		return name + "not measured: " + o.Unmeasured, Unmeasured
+	}
 	if len(o.Slopes) == 0 {
-		return name + "one step size has no slope: give several", false
+		return name + "one step size has no slope: give several", Undecided
 	}
 	clear := 0 // slopes between errors in which rounding does not show
 	for clear < len(o.Slopes) && !(o.Errors[clear+1] < nearRoundoff) {
 		clear++
 	}
 	if clear == 0 {
-		return name + fmt.Sprintf("holds as far as float64 can tell: the error falls to %.1e", o.Errors[1]), false
+		return name + fmt.Sprintf("holds as far as float64 can tell: the error falls to %.1e", o.Errors[1]), Holds
 	}
 	slopes, down := o.Slopes[:clear], ""
 	if clear < len(o.Slopes) {
@@ -38,19 +52,19 @@ func OrderVerdict(o run.OrderErrors, kinks []string) (verdict string, against bo
 	}
 	switch last := slopes[clear-1]; {
 	case clear > 1 && math.Abs(last-slopes[clear-2]) > mostScatter:
-		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f, and then like lr^%.2f%s: take smaller lr%s", slopes[clear-2], last, down, kinky(kinks)), false
+		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f, and then like lr^%.2f%s: take smaller lr%s", slopes[clear-2], last, down, kinky(kinks)), Undecided
 	case last > float64(o.Order)+1-SlopeMargin:
-		return name + fmt.Sprintf("holds, and better: the error falls like lr^%.2f%s", last, down), false
+		return name + fmt.Sprintf("holds, and better: the error falls like lr^%.2f%s", last, down), Holds
 	case last > float64(o.Order)-SlopeMargin:
-		return name + fmt.Sprintf("holds: the error falls like lr^%.2f%s", last, down), false
+		return name + fmt.Sprintf("holds: the error falls like lr^%.2f%s", last, down), Holds
 	case rising(slopes):
-		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f%s, and the slopes rise: take smaller lr", last, down), false
+		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f%s, and the slopes rise: take smaller lr", last, down), Undecided
 	default:
 		why := "the lr may be too large for it or, for an equation without memory, the start off the slow manifold"
 		if len(kinks) > 0 {
 			why = strings.TrimPrefix(kinky(kinks), "; ") + "; or " + why
 		}
-		return name + fmt.Sprintf("does not show: the error falls like lr^%.2f%s (%s)", last, down, why), true
+		return name + fmt.Sprintf("does not show: the error falls like lr^%.2f%s (%s)", last, down, why), Against
 	}
 }
 

@@ -32,18 +32,25 @@ func TestOrderVerdict(t *testing.T) {
 		{"no number shows nothing", 1, []float64{1, 1, math.NaN()}, []float64{0, math.NaN()}, "order 1: does not show"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, against := OrderVerdict(run.OrderErrors{Order: c.order, Errors: c.errors, Slopes: c.slopes}, nil)
-			if !strings.HasPrefix(got, c.want) || against != strings.Contains(c.want, "does not show") {
-				t.Errorf("verdict %q, against it: %v; want it to begin with %q", got, against, c.want)
+			got, found := OrderVerdict(run.OrderErrors{Order: c.order, Errors: c.errors, Slopes: c.slopes}, nil)
+			if !strings.HasPrefix(got, c.want) || (found == Against) != strings.Contains(c.want, "does not show") || (found == Holds) != strings.Contains(c.want, "holds") {
+				t.Errorf("verdict %q, finding %v; want it to begin with %q", got, found, c.want)
 			}
 		})
 	}
 }
 
 func TestAVerdictAgainstAnOrderNamesTheKinksOfTheStep(t *testing.T) {
-	got, against := OrderVerdict(run.OrderErrors{Order: 4, Errors: []float64{1e-3, 3e-4, 1e-4}, Slopes: []float64{2, 2}}, []string{"if", "max"})
-	if want := "the step has if and max, and where their arguments cross it has no order"; !against || !strings.Contains(got, want) {
+	got, found := OrderVerdict(run.OrderErrors{Order: 4, Errors: []float64{1e-3, 3e-4, 1e-4}, Slopes: []float64{2, 2}}, []string{"if", "max"})
+	if want := "the step has if and max, and where their arguments cross it has no order"; found != Against || !strings.Contains(got, want) {
 		t.Errorf("verdict %q lacks %q", got, want)
+	}
+}
+
+func TestWhatWasNotMeasuredIsNoProof(t *testing.T) {
+	o := run.OrderErrors{Order: 2, Errors: []float64{4e-12, 1e-12}, Slopes: []float64{2}, Unmeasured: "theta moves by 6e-10"}
+	if got, found := OrderVerdict(o, nil); got != "order 2: not measured: theta moves by 6e-10" || found != Unmeasured {
+		t.Errorf("verdict %q, finding %v", got, found)
 	}
 }
 

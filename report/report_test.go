@@ -412,6 +412,39 @@ func TestAnEquationThatNeverBeganIsSaidToHaveNotBegun(t *testing.T) {
 	}
 }
 
+func TestASecondOrderThatIsFartherThanTheFirstIsSaidToBe(t *testing.T) {
+	const farther = "state-2 ended farther from the iterates than state-1"
+	for _, c := range []struct {
+		name                  string
+		first, second, sharp  float64
+		says, saysNothingLike string
+	}{
+		{"at the edge", 0.05, 0.11, 2.06, "the sharpness was at 2.06 of its stability threshold", "though"},
+		{"far below it", 0.05, 0.11, 0.2, "though the sharpness was below its stability threshold wherever it was measured, at most 0.2 of it", "flip"},
+		{"not measured", 0.05, 0.11, math.NaN(), "sharpness, which would tell, was not measured", "though"},
+		{"nearer", 0.05, 0.01, 2.06, "", farther},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := read(t, runDir(t, "beside=[state-1, state-2]", "record.sharpness=5", "flow.start=2", "steps=10", "dtype=float64"))
+			for column, v := range map[string]float64{"state-1.relative_distance": c.first, "state-2.relative_distance": c.second, "monitor.period_two": c.sharp} {
+				at := r.History.Index(column)
+				if at < 0 {
+					t.Fatalf("no column %s", column)
+				}
+				for i := range r.History.Rows {
+					if !math.IsNaN(float64(r.History.Floats(column)[i])) {
+						r.History.Rows[i][at] = record.Float(v)
+					}
+				}
+			}
+			got := r.sayFlow()
+			if !strings.Contains(got, c.says) || strings.Contains(got, c.saysNothingLike) || strings.Contains(got, farther) == (c.says == "") {
+				t.Errorf("it says %q", got)
+			}
+		})
+	}
+}
+
 // An equation that ended on the way has not arrived where it ended.
 func TestAnEquationThatEndedIsSaidToHaveEnded(t *testing.T) {
 	r := read(t, runDir(t))

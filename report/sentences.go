@@ -285,6 +285,9 @@ func (r *Report) sayFlow() string {
 	if len(parts) > 0 {
 		out = append(out, fmt.Sprintf("Over the way that the iterates went since the equations began, they ended at a distance of %s.", strings.Join(parts, ", of ")))
 	}
+	if worse := r.sayWorse(); worse != "" {
+		out = append(out, worse)
+	}
 	if _, floor := r.column("iterates.rounding"); len(floor) > 0 && nearest < 2*floor[len(floor)-1] {
 		out = append(out, fmt.Sprintf("Rounding to %s may make %s of it: the least of these distances may be nothing else.", r.Config.DType, number(floor[len(floor)-1])))
 	}

@@ -188,3 +188,28 @@ func (r *Report) lossBehind(step float64) string {
 	}
 	return fmt.Sprintf("%s%s, which behind it came to at most %s times what it was there.", warning, whose, number(slices.Max(losses[at+1:])/losses[at]))
 }
+
+// nearEdge is the share of its stability threshold from which sharpness makes the second order of an equation no better than the first: the
+// terms of its series in the step size are as large as each other there.
+const nearEdge = 0.75
+
+// sayWorse says where the second order of the equation with the memory as state ended farther from the iterates than the first, and what the sharpness
+// has to do with it.
+func (r *Report) sayWorse() string {
+	at1, d1 := r.column("state-1.relative_distance")
+	at2, d2 := r.column("state-2.relative_distance")
+	if len(d1) == 0 || len(d2) == 0 || at1[len(at1)-1] != at2[len(at2)-1] || !(d2[len(d2)-1] > d1[len(d1)-1]) {
+		return ""
+	}
+	s := "The second order made the equation worse here: state-2 ended farther from the iterates than state-1"
+	steps, share := r.column("monitor.period_two")
+	if len(share) == 0 {
+		return s + ". Where steps flip from side to side, as near the edge of stability, its series is beyond its range, and lift-2 or a smaller lr is to be tried; sharpness, which would tell, was not measured."
+	}
+	most := slices.Max(share)
+	if most < nearEdge {
+		return fmt.Sprintf("%s, though the sharpness was below its stability threshold wherever it was measured, at most %s of it.", s, number(most))
+	}
+	return fmt.Sprintf("%s. At step %s the sharpness was at %s of its stability threshold: there steps flip from side to side, which no stable flow describes and where the series in the step size is beyond its range. "+
+		"A lift follows that, and a smaller lr stays below it.", s, number(steps[slices.Index(share, most)]), number(most))
+}

@@ -204,7 +204,7 @@ func (p *program) memory(c *code) (m *Memory, lacks string) {
 		names := map[string]graph.Value{"g": g, "theta": theta}
 		for i, name := range c.moments {
 			if names[name] = s[i]; nonNegative(m.Moments[i].Formula) {
-				names[name] = positive(s[i])
+				names[name] = s[i].Floor()
 			}
 		}
 		return update.Graph(c.layout, g, names).BroadcastTo(g.Shape()...)
@@ -224,16 +224,6 @@ func (p *program) memory(c *code) (m *Memory, lacks string) {
 func (p *program) becomesMemory(q *quantity) bool {
 	slope, rest, ok := p.affine(p.late(q.formula).Fold(p.numbers), before(q.name))
 	return ok && rest != nil && slope >= 0 && slope < 1-1e-6 && p.ofGradient(rest)
-}
-
-// positive puts a tiny number in the place of 0, and of less, in what cannot be negative, like a mean of squares. Where a parameter has no gradient
-// that is 0 for ever, and so is its rate; the derivative of its root along that rate is then 0 too, and not the 0 times infinity that it would be
-// at 0 itself. The root of that number is small beside any eps, and no gradient's square is smaller but for 0.
-func positive(v graph.Value) graph.Value {
-	if v.DType() == graph.Float32 {
-		return v.Max(v.Like(1e-37))
-	}
-	return v.Max(v.Like(1e-200))
 }
 
 // ofGradient reports whether a formula is made of the gradient and hyperparameters alone.

@@ -293,7 +293,7 @@ func (f *family) names(c Call, n graph.Value, past []graph.Value, decay func(bet
 		if m.kind != mixture {
 			v := fromArray(m.form, past[place])
 			if m.nonNegative {
-				v = positive(v)
+				v = v.Floor()
 			}
 			names[before(m.name)] = v
 			place++
@@ -310,7 +310,7 @@ func (m member) fill(v, theta graph.Value) graph.Value {
 // set makes v the value of an entry, for those that read it. steps is the number of the rule's own steps whose weights a memory has.
 func (m member) set(names map[string]graph.Value, v, steps graph.Value) {
 	if m.nonNegative {
-		v = positive(v)
+		v = v.Floor()
 	}
 	names[m.name] = v
 	if m.corrected {

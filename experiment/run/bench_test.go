@@ -36,36 +36,6 @@ func BenchmarkBeside(b *testing.B) {
 	}
 }
 
-// What the realized bias adds to a measurement of the bias, the gradient and the Hessian-vector product included, in percent: of the fastest
-// of several runs of each kind.
-func BenchmarkRealizedBias(b *testing.B) {
-	seconds := func(realized bool) float64 {
-		t, err := newTraining[float32](b.Context(), parse(b, usual, "steps=60", "beside=[]", "record={every: 0, bias: 1, sharpness: 0, test: 0}"), Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		if !realized {
-			t.bias.realized, t.bias.drive.realized = nil, nil
-		}
-		if _, err := t.loop.run(b.Context(), nil); err != nil {
-			b.Fatal(err)
-		}
-		sum := 0.0
-		for _, c := range t.loop.watch.costs {
-			if c.Kind == "bias" || c.Kind == "gradient and Hessian-vector product" {
-				sum += c.Seconds
-			}
-		}
-		return sum
-	}
-	with, without := math.Inf(1), math.Inf(1)
-	for b.Loop() {
-		with, without = min(with, seconds(true)), min(without, seconds(false))
-	}
-	b.ReportMetric(100*(with/without-1), "%")
-	b.ReportMetric(0, "ns/op")
-}
-
 // The whole loop on a loss of two parameters, with a row every 100,000 steps; steps/s is what counts.
 func BenchmarkAdamOnTwoParameters(b *testing.B) {
 	const steps = 200_000

@@ -113,9 +113,45 @@ func TestVerifySaysThatProdigysEstimateGrew(t *testing.T) {
 		if said := len(v.Notes) == 1 && strings.Contains(v.Notes[0], "optimizer.d0: Prodigy's estimate d of the distance grew from 1e-06 to 1."); said != grows || len(v.Notes) > 1 {
 			t.Errorf("d0 %g: notes %q", d0, v.Notes)
 		}
+		if hardly := v.Orders[0].Unmeasured; strings.Contains(hardly, "theta moves by 1.3e-06") != grows {
+			t.Errorf("d0 %g: not measured: %q", d0, hardly)
+		}
 		if slope := v.Orders[1].Slopes[0]; !grows && math.Abs(slope-2) > 0.1 {
 			t.Errorf("d0 %g: the error of order 2 falls like lr^%.2f", d0, slope)
 		}
+	}
+}
+
+// From v = 0 under a root there is f_0 alone, and where the gradient is 0 with a memory that is eliminated, f_0 and f_1: the orders
+// beyond are not measured, and the others are as ever.
+func TestVerifyMeasuresNoOrderWhoseEquationDoesNotExistAtTheStart(t *testing.T) {
+	outside := map[string]any{"beta1": 0.3, "beta2": 0.5, "eps": 0.3, "eps_inside": false, "bias_correction": false}
+	for _, c := range []struct {
+		name  string
+		theta []float64
+		opt   VerifyOptions
+		there int
+	}{
+		{"memory as state", []float64{1.3, 1.6}, VerifyOptions{Memory: State, Moments: [][]float64{{6, 6}, {0, 50}}}, 1},
+		{"memory as state, v above 0", []float64{1.3, 1.6}, VerifyOptions{Memory: State, Moments: [][]float64{{6, 6}, {40, 50}}}, 3},
+		{"memory eliminated", []float64{1.3, 0}, VerifyOptions{}, 2},
+		{"memory eliminated, no gradient is 0", []float64{1.3, 0.2}, VerifyOptions{}, 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := Problem[float64]{Objective: fixture.Objective(t, "bilinear", nil), Rule: fixture.Rule(t, "adam", outside), Theta: c.theta}
+			c.opt.Orders, c.opt.LR, c.opt.Time = []int{1, 3, 2}, []float64{0.005, 0.0025}, 0.1
+			for i, o := range verified(t, p, c.opt).Orders {
+				if o.Order != c.opt.Orders[i] || len(o.Errors) != 2 || len(o.Slopes) != 1 {
+					t.Fatalf("orders %+v", o)
+				}
+				if missing := o.Order > c.there; missing != (o.Unmeasured != "") || missing != math.IsNaN(o.Errors[0]) {
+					t.Errorf("order %d: errors %.3g, not measured: %q", o.Order, o.Errors, o.Unmeasured)
+				}
+				if o.Order > 1 && o.Order <= c.there && o.Slopes[0] < float64(o.Order)-0.3 {
+					t.Errorf("order %d: the error falls like lr^%.2f", o.Order, o.Slopes[0])
+				}
+			}
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"shadowflow/flow"
 	"shadowflow/internal/plural"
 	"shadowflow/modeq"
+	"shadowflow/modeq/reach"
 	"shadowflow/modeq/state"
 	"shadowflow/objective"
 )
@@ -72,6 +73,38 @@ type OrderErrors struct {
 	Errors []float64 `json:"errors"`
 	// Slopes are log(error ratio)/log(step size ratio) of neighbouring step sizes; NaN where an error is 0.
 	Slopes []float64 `json:"slopes"`
+	// Unmeasured says why the errors, or their slopes, say nothing of the order; empty where they do. Where there is no equation they are NaN.
+	Unmeasured string `json:"unmeasured,omitempty"`
+}
+
+// leastMove is the distance that theta moves at least over a comparison that says anything: errors below 1e-11 are those of rounding, and an equation
+// that is nearer than that to a theta which hardly moves is no better than none.
+const leastMove = 1e-5
+
+// tell says of what was measured that it says nothing, where theta moved less over the time, at any step size.
+func (v *Verification) tell(moved []float64) {
+	least := slices.Min(moved)
+	if least >= leastMove {
+		return
+	}
+	for i := range v.Orders {
+		if v.Orders[i].Unmeasured == "" {
+			v.Orders[i].Unmeasured = fmt.Sprintf("theta moves by %.1e over the time, too little beside rounding for a slope to say anything: want %.0e at least, by a longer time or larger steps", least, leastMove)
+		}
+	}
+}
+
+// without returns an order whose equation does not exist at the start.
+func without(order, sizes int, missing *reach.Missing) OrderErrors {
+	o := OrderErrors{Order: order, Errors: make([]float64, sizes), Unmeasured: missing.Error()}
+	for i := range o.Errors {
+		o.Errors[i] = math.NaN()
+	}
+	o.Slopes = make([]float64, max(0, sizes-1))
+	for i := range o.Slopes {
+		o.Slopes[i] = math.NaN()
+	}
+	return o
 }
 
 // Verify compares iterates and modified equations, for every step size and order: for each step size, the loop with the equations
@@ -85,26 +118,59 @@ func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verifi
 		return verifyState(ctx, &p, opt)
 	}
 	v := &Verification{LR: opt.LR, Kinks: p.Rule.Kinks(), Notes: opt.timed}
-	for _, order := range opt.Orders {
-		v.Orders = append(v.Orders, OrderErrors{Order: order})
+	missing, err := missingOf(ctx, &p, opt)
+	if err != nil {
+		return nil, err
 	}
+	var measured []int // places among the orders
+	orders := opt.Orders
+	opt.Orders = nil
+	for i, order := range orders {
+		if missing != nil && order > missing.Fields {
+			v.Orders = append(v.Orders, without(order, len(opt.LR), missing))
+			continue
+		}
+		v.Orders, measured, opt.Orders = append(v.Orders, OrderErrors{Order: order}), append(measured, i), append(opt.Orders, order)
+	}
+	var moved []float64
 	plan := p.Schedule
 	for _, lr := range opt.LR {
 		p.LR, p.Schedule = lr, plan.Stretched(opt.LR[0]/lr)
 		steps := int(math.Round(opt.Time / lr))
 		v.Steps = append(v.Steps, steps)
-		errs, err := distances(ctx, &p, opt, steps)
+		if len(measured) == 0 {
+			continue
+		}
+		errs, far, err := distances(ctx, &p, opt, steps)
 		if err != nil {
 			return nil, fmt.Errorf("lr %g: %w", lr, err)
 		}
-		for k := range v.Orders {
-			v.Orders[k].Errors = append(v.Orders[k].Errors, errs[k])
+		moved = append(moved, far)
+		for k, i := range measured {
+			v.Orders[i].Errors = append(v.Orders[i].Errors, errs[k])
 		}
 	}
-	for k := range v.Orders {
-		v.Orders[k].Slopes = slopes(opt.LR, v.Orders[k].Errors)
+	for _, i := range measured {
+		v.Orders[i].Slopes = slopes(opt.LR, v.Orders[i].Errors)
+	}
+	if len(measured) > 0 {
+		v.tell(moved)
 	}
 	return v, nil
+}
+
+// missingOf says which of the fields of the equations that are compared do not exist at the start; nil where all do. The equations
+// that are exact in the step number are no series.
+func missingOf(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*reach.Missing, error) {
+	loss, ok := p.Objective.(objective.GraphLoss)
+	if opt.Start != Manifold || !ok {
+		return nil, nil
+	}
+	fields, err := modeq.CompileFields(p.Rule, loss, len(p.Theta), slices.Max(opt.Orders), modeq.FieldOptions{BiasScale: p.BiasScale, Threads: p.Threads})
+	if err != nil {
+		return nil, err
+	}
+	return fields.Missing(ctx, p.Theta)
 }
 
 // Check fills in defaults and refuses what cannot be compared.
@@ -185,40 +251,40 @@ func slopes(lr, errs []float64) []float64 {
 	return out
 }
 
-// distances runs the optimizer and the equations side by side, and returns the largest distance of a coordinate from each.
-func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, steps int) ([]float64, error) {
+// distances runs the optimizer and the equations side by side, and returns the largest distance of a coordinate from each, and from the start.
+func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, steps int) (far []float64, moved float64, err error) {
 	equations, err := equationsOf(p, opt.Orders, opt.Start, opt.RelTol)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	loop, err := loopBeside(p, equations)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if opt.Start == Manifold {
 		highest := slices.MaxFunc(equations, func(a, b *equation[float64]) int { return a.order - b.order })
 		if err := fillMemory(ctx, p, loop.Optimizer, highest.solver.(*ahead)); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
-	far := &farthest{schedule: schedule{every: 1}, equations: equations, distance: make([]float64, len(equations))}
-	loop.Meters = []Meter[float64]{far}
+	meter := &farthest{schedule: schedule{every: 1}, equations: equations, distance: make([]float64, len(equations)), start: p.Theta}
+	loop.Meters = []Meter[float64]{meter}
 	loop.Steps = loop.Optimizer.Steps() + steps
 	status, err := loop.run(ctx, nil)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, 0, err
 	case status == Interrupted:
-		return nil, context.Cause(ctx)
+		return nil, 0, context.Cause(ctx)
 	case status == Diverged:
-		return nil, &DivergedError{loop.point.Seen.Loss, loop.point.Step - loop.Steps + steps}
+		return nil, 0, &DivergedError{loop.point.Seen.Loss, loop.point.Step - loop.Steps + steps}
 	}
 	for _, e := range equations {
 		if e.ended != nil {
-			return nil, e.ended
+			return nil, 0, e.ended
 		}
 	}
-	return far.distance, nil
+	return meter.distance, meter.moved, nil
 }
 
 // fullyFilled is a number of steps after which every memory is full.
@@ -255,16 +321,21 @@ func fillMemory(ctx context.Context, p *Problem[float64], o *Optimizer[float64],
 	return o.stepper.Restore(fullyFilled, o.stepper.State())
 }
 
-// farthest is a meter without columns: the largest distance of a coordinate of the iterates from each equation.
+// farthest is a meter without columns: the largest distance of a coordinate of the iterates from each equation, and from the start.
 type farthest struct {
 	schedule
 	equations []*equation[float64]
 	distance  []float64
+	start     []float64
+	moved     float64
 }
 
 func (f *farthest) Gauges() []*Gauge { return nil }
 
 func (f *farthest) Measure(_ context.Context, at *Point[float64]) error {
+	for j, v := range at.Theta {
+		f.moved = math.Max(f.moved, math.Abs(v-f.start[j]))
+	}
 	for i, e := range f.equations {
 		for j, v := range at.Theta {
 			f.distance[i] = math.Max(f.distance[i], math.Abs(v-e.y[j])) // keeps NaN

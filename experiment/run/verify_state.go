@@ -82,6 +82,7 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 	}
 	v := &Verification{LR: opt.LR, Kinks: p.Rule.Kinks(), Notes: opt.timed}
 	from, to := 0.0, 0.0
+	moved := make([]float64, len(opt.LR))
 	for _, lr := range opt.LR {
 		v.Steps = append(v.Steps, int(math.Round(opt.Time/lr)))
 	}
@@ -90,10 +91,18 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 		if err != nil {
 			return nil, err
 		}
+		switch missing, err := fields.Missing(ctx, p.StepSize(opt.Wait), float64(opt.Wait), start); {
+		case err != nil:
+			return nil, err
+		case missing != nil:
+			v.Orders = append(v.Orders, without(order, len(opt.LR), missing))
+			continue
+		}
 		errs := OrderErrors{Order: order}
 		for i, lr := range opt.LR {
 			end := append([]float64(nil), start...)
-			far, err := farFromState(ctx, p, fields, end, float64(opt.Wait), lr/p.LR, v.Steps[i], opt.RelTol)
+			far, way, err := farFromState(ctx, p, fields, end, float64(opt.Wait), lr/p.LR, v.Steps[i], opt.RelTol)
+			moved[i] = math.Max(moved[i], way)
 			if i == 0 {
 				from, to = distanceEstimate(p, start), distanceEstimate(p, end)
 			}
@@ -107,6 +116,9 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 		}
 		errs.Slopes = slopes(opt.LR, errs.Errors)
 		v.Orders = append(v.Orders, errs)
+	}
+	if slices.ContainsFunc(v.Orders, func(o OrderErrors) bool { return o.Unmeasured == "" }) {
+		v.tell(moved)
 	}
 	if to > from {
 		v.Notes = append(v.Notes, fmt.Sprintf("optimizer.d0: Prodigy's estimate d of the distance grew from %.3g to %.3g within %d steps of the largest lr, and where it "+
@@ -127,13 +139,14 @@ func distanceEstimate(p *Problem[float64], z []float64) float64 {
 	return 0
 }
 
-// farFromState moves the state z by a number of steps of a size, and returns the largest distance of a coordinate of theta from the equation.
-func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, z []float64, age, size float64, steps int, relTol float64) (float64, error) {
+// farFromState moves the state z by a number of steps of a size, and returns the largest distance of a coordinate of theta from the equation,
+// and from where it was.
+func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, z []float64, age, size float64, steps int, relTol float64) (far, moved float64, err error) {
 	start := append([]float64(nil), z...)
 	opt := flow.Options{RelTol: relTol, AbsTol: relTol / 10}
 	varies := p.varying() != nil
 	if err := timesFit(steps, varies); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	for k := range steps {
 		opt.Times = append(opt.Times, float64(k+1)*size)
@@ -148,7 +161,6 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, z [
 		}
 		return p.LR * plan.At(passed+k)
 	}
-	far := 0.0
 	opt.Output = func(k int, _ float64, y []float64) error {
 		if err := f.Step(ctx, lr(k), age+float64(k)*size, size, z); err != nil {
 			return err
@@ -157,17 +169,17 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, z [
 			return &DivergedError{math.NaN(), k}
 		}
 		for i := range p.Theta {
-			far = math.Max(far, math.Abs(z[i]-y[i])) // keeps NaN
+			far, moved = math.Max(far, math.Abs(z[i]-y[i])), math.Max(moved, math.Abs(z[i]-start[i])) // keeps NaN
 		}
 		return nil
 	}
 	field := func(k int, u float64, y, dydu []float64) error { return f.Sum(ctx, lr(k), age+u, size, y, dydu) }
-	_, err := flow.Integrate(ctx, flow.DormandPrince8, field, 0, float64(steps)*size, start, opt)
+	_, err = flow.Integrate(ctx, flow.DormandPrince8, field, 0, float64(steps)*size, start, opt)
 	var undefined *flow.NonFiniteError
 	if age == 0 && errors.As(err, &undefined) && undefined.T == 0 {
-		return far, errNoMemoryYet
+		return far, moved, errNoMemoryYet
 	}
-	return far, err
+	return far, moved, err
 }
 
 // timesFit refuses a list of times that this process cannot hold, one of each step and, where steps vary, one more, in slices that double as they
@@ -232,6 +244,12 @@ func StateFields(ctx context.Context, p *Problem[float64], order int, moments []
 	}
 	if wait == 0 && slices.ContainsFunc(out[0], notFinite) {
 		return nil, errNoMemoryYet
+	}
+	switch missing, err := fields.Missing(ctx, lr, float64(wait), z); {
+	case err != nil:
+		return nil, err
+	case missing != nil:
+		return nil, missing
 	}
 	for j, f := range out { // from the rule's own steps to time
 		for i := range f {

@@ -31,7 +31,9 @@ closed form, full batch and memory full, at one point.
 
 --memory state prints those of dz/dt for z = (theta, what the optimizer remembers), theta first and then the arrays in the rule's order.
 They hold for any memory: --moments, optimizer.moments of a file, or what flow.start steps leave that see the gradient at theta. Bias correction is that of
-step flow.start, with --moments too. A decay beta stands for exp(-lr/tau); an array whose decay is 0 is no memory, its field is 0 and nothing depends on it.`,
+step flow.start, with --moments too. A decay beta stands for exp(-lr/tau); an array whose decay is 0 is no memory, its field is 0 and nothing depends on it.
+
+Where the step has no series in whole powers of lr, because of the root of a v that is 0 for one, the fields from some order on do not exist: an error says which, and why.`,
 		Example: "  shadowflow field --objective bilinear --optimizer adam --set beta1=0.3,beta2=0.5,eps=1 --theta 1.6,1.1 --order 5",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -91,6 +93,12 @@ step flow.start, with --moments too. A decay beta stands for exp(-lr/tau); an ar
 			}
 			if err := fields.At(cmd.Context(), p.Theta, values); err != nil {
 				return err
+			}
+			switch missing, err := fields.Missing(cmd.Context(), p.Theta); {
+			case err != nil:
+				return err
+			case missing != nil:
+				return missing
 			}
 			return printFieldsAs(cmd.OutOrStdout(), []string{"theta"}, values, asJSON)
 		},

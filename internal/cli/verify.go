@@ -122,10 +122,12 @@ func verifyJSON(r *run.Verification, memory run.Memory) any {
 		Order  int       `json:"order"`
 		Errors []float64 `json:"errors"`
 		Slopes []float64 `json:"slopes"`
+
+		Unmeasured string `json:"unmeasured,omitempty"`
 	}
 	rows := []row{}
 	for _, o := range r.Orders {
-		rows = append(rows, row{o.Order, o.Errors, o.Slopes})
+		rows = append(rows, row{o.Order, o.Errors, o.Slopes, o.Unmeasured})
 	}
 	out := map[string]any{"memory": memory, "lr": r.LR, "steps": r.Steps, "orders": rows}
 	if len(r.Notes) > 0 {
@@ -165,16 +167,22 @@ func printVerify(w io.Writer, r *run.Verification, memory run.Memory) {
 	}
 }
 
-// everyOrder returns an error that names the orders that the errors speak against.
+// everyOrder returns an error that names the orders that the errors speak against, or else those that were not measured.
 func everyOrder(r *run.Verification) error {
-	var wrong []int
+	var wrong, open []int
 	for _, o := range r.Orders {
-		if _, against := report.OrderVerdict(o, r.Kinks); against {
+		switch _, found := report.OrderVerdict(o, r.Kinks); found {
+		case report.Against:
 			wrong = append(wrong, o.Order)
+		case report.Unmeasured:
+			open = append(open, o.Order)
 		}
 	}
-	if wrong == nil {
-		return nil
+	switch {
+	case wrong != nil:
+		return against{fmt.Errorf("orders that do not show: %v", wrong)}
+	case open != nil:
+		return fmt.Errorf("orders that were not measured: %v", open)
 	}
-	return against{fmt.Errorf("orders that do not show: %v", wrong)}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"shadowflow/graph"
+	"shadowflow/modeq/reach"
 	"shadowflow/rule"
 )
 
@@ -18,18 +19,24 @@ type Point struct {
 // values returns theta and the arrays.
 func (p Point) values() []graph.Value { return append([]graph.Value{p.Theta}, p.State...) }
 
-// Expand returns the fields of the modified equation at a point, of a rule, given the loss's gradient g, made from theta: for the step of size e
+// Expansion is the modified equation at a point as a series.
+type Expansion struct {
+	jet     *graph.Jet
+	names   []string
+	z, rate []graph.Value // theta and the arrays, and the velocity D of the family
+}
+
+// Expand returns the modified equation at a point, of a rule, given the loss's gradient g, made from theta: for the step of size e
 // over the rule's own,
 //
-//	dz/du = f_0 + e f_1 + .. + e^(order-1) f_(order-1),    u counted in the rule's own steps,
+//	dz/du = f_0 + e f_1 + e^2 f_2 + ..,    u counted in the rule's own steps.
 //
-// each field as its parts for theta and for every array of state. With D the velocity of the family, evaluated on the series
-// z(u; e) = sum c_ab u^a e^b with c_00 = z and c_0b = 0,
+// With D the velocity of the family, evaluated on the series z(u; e) = sum c_ab u^a e^b with c_00 = z and c_0b = 0,
 //
 //	(a+1) c_(a+1)b = [D]_ab - sum_{j=2..b+1} binom(a+j, j) c_(a+j)(b+1-j),    f_b = c_1b.
 //
 // The error says what family the rule lacks.
-func Expand(r *rule.Rule, g graph.Value, p Point, order int) ([][]graph.Value, error) {
+func Expand(r *rule.Rule, g graph.Value, p Point) (*Expansion, error) {
 	jet := graph.NewJet()
 	size := p.Theta.Like(0).Alias()
 	jet.Set(size, func(a, b int) graph.Value {
@@ -63,13 +70,25 @@ func Expand(r *rule.Rule, g graph.Value, p Point, order int) ([][]graph.Value, e
 			return sum.Mul(sum.Like(1 / float64(a)))
 		})
 	}
-	fields := make([][]graph.Value, order)
-	for b := range fields {
-		for i := range z {
-			fields[b] = append(fields[b], jet.Coef(z[i], 1, b))
-		}
+	return &Expansion{jet: jet, names: append([]string{"theta"}, r.State...), z: z, rate: d}, nil
+}
+
+// Field returns f_b as its parts for theta and for every array of state.
+func (e *Expansion) Field(b int) []graph.Value {
+	var field []graph.Value
+	for _, z := range e.z {
+		field = append(field, e.jet.Coef(z, 1, b))
 	}
-	return fields, nil
+	return field
+}
+
+// reach compiles how many of the first order fields there are, as a function of in.
+func (e *Expansion) reach(order int, in []graph.Value, threads int) (*reach.Reach, error) {
+	var series []reach.Series
+	for i, z := range e.z {
+		series = append(series, reach.Series{Name: e.names[i], Value: z, Rates: e.rate[i : i+1]})
+	}
+	return reach.Compile(e.jet, series, order, in, threads)
 }
 
 // seriesOfRates returns (beta^e - 1)/e = sum_b (log beta)^(b+1) e^b / (b+1)!, for any beta, each made once.

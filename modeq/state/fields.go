@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"sync"
 
 	"shadowflow/engine"
 	"shadowflow/graph"
+	"shadowflow/modeq/reach"
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
@@ -22,7 +25,8 @@ type Fields struct {
 	lengths    []int // of theta and the arrays
 	terms, sum *engine.Program
 	step       *engine.Program
-	betas      []float64 // whose rates the steps take as scalars
+	reach      func() (*reach.Reach, error) // compiled when it is asked for
+	betas      []float64                    // whose rates the steps take as scalars
 
 	lr, age, size []float64
 	rates         [][]float64
@@ -43,9 +47,13 @@ func CompileFields(r *rule.Rule, loss objective.GraphLoss, dim, order, threads i
 	if err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
-	fields, err := Expand(r, g, p, order)
+	expansion, err := Expand(r, g, p)
 	if err != nil {
 		return nil, err
+	}
+	fields := make([][]graph.Value, order)
+	for b := range fields {
+		fields[b] = expansion.Field(b)
 	}
 	var terms, sums []graph.Value
 	for i := range fields[0] {
@@ -63,6 +71,8 @@ func CompileFields(r *rule.Rule, loss objective.GraphLoss, dim, order, threads i
 	if f.terms, err = engine.Compile(in, terms, options); err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
 	}
+	at := slices.Clone(in)
+	f.reach = sync.OnceValues(func() (*reach.Reach, error) { return expansion.reach(order, at, threads) })
 	in = append(in, size)
 	if f.sum, err = engine.Compile(in, sums, options); err != nil {
 		return nil, fmt.Errorf("modified equation of %s: %w", r.Name, err)
@@ -94,6 +104,21 @@ func (f *Fields) compileStep(g graph.Value, p Point, size graph.Value, in []grap
 
 // Size returns the number of elements of a state: theta and each array of the rule's.
 func (f *Fields) Size() int { return sizeOf(f.rule, f.dim) }
+
+// Missing says which of the fields do not exist at a state, and why; nil where all do.
+func (f *Fields) Missing(ctx context.Context, lr, age float64, z []float64) (*reach.Missing, error) {
+	r, err := f.reach()
+	if err != nil {
+		return nil, fmt.Errorf("modified equation of %s: %w", f.rule.Name, err)
+	}
+	f.bind(lr, age, 0, z)
+	var parts [][]float64
+	for at, i := 0, 0; at < len(z); i++ {
+		n := f.lengths[i]
+		parts, at = append(parts, z[at:at+n]), at+n
+	}
+	return r.At(ctx, f.in[:len(f.in)-1-len(f.rates)], parts...)
+}
 
 // At writes f_0, f_1, .. at a state into fields, one slice each. They are those of [Expand], in units of the rule's own steps: the field f_j of
 // dz/dt with t = u lr is lr^-(j+1) times it.
