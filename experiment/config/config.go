@@ -97,7 +97,7 @@ type Schedule struct {
 	Warmup int     `yaml:"warmup,omitempty" range:"[0,1e9]" time:"-" doc:"steps n of warmup W, with the factor (n+1)/W"`
 	Steps  int     `yaml:"steps" for:"linear|cosine|wsd" range:"[0,1e9]" time:"-" doc:"step at which final is reached; 0: the run's steps"`
 	Final  float64 `yaml:"final" for:"linear|cosine|wsd" range:"[0,inf)" time:"-" doc:"factor there, and from there on"`
-	Every  int     `yaml:"every" for:"step" range:"[1,1e9]" time:"-" doc:"steps after which the factor is multiplied once more, counted from the end of the warmup"`
+	Every  int     `yaml:"every" for:"step" range:"[1,1e9]" time:"-" doc:"steps after which the factor is multiplied once more"`
 	Factor float64 `yaml:"factor" for:"step" range:"(0,inf)" time:"-" doc:"what it is multiplied by"`
 	Stable int     `yaml:"stable" for:"wsd" range:"[0,1e9]" time:"-" doc:"steps with the factor 1 between warmup and decay"`
 	Path   string  `yaml:"path" for:"file" doc:"text file with the factor of each step, a number a line; the last holds on. With optimizer.lr 1 they are the step sizes"`

@@ -17,7 +17,7 @@ const (
 	Constant Shape = "constant" // 1
 	Linear   Shape = "linear"   // 1 + (f-1) u
 	Cosine   Shape = "cosine"   // f + (1-f) (1 + cos(pi u))/2
-	Step     Shape = "step"     // Factor^floor((n-W)/Every)
+	Step     Shape = "step"     // Factor^floor(n/Every)
 	// WSD is warmup, stable, decay: 1 for Stable steps, then 1 + (f-1)(n-W-Stable)/(S-W-Stable), from S on f.
 	WSD  Shape = "wsd"
 	File Shape = "file" // Factors[n], the last of them for ever
@@ -35,7 +35,7 @@ type Schedule struct {
 	// Steps is S, the step at which linear, cosine and wsd have come to Final, a factor.
 	Steps int
 	Final float64
-	// Every is the number of steps, behind the warmup, after which Step multiplies by Factor once more.
+	// Every is the number of steps after which Step multiplies by Factor once more.
 	Every  int
 	Factor float64
 	// Stable is the number of steps between warmup and decay of WSD.
@@ -104,7 +104,7 @@ func (s Schedule) At(n int) float64 {
 		u := math.Min(1, float64(n-s.Warmup)/float64(s.Steps-s.Warmup))
 		return s.Final + (1-s.Final)*(1+math.Cos(math.Pi*u))/2
 	case Step:
-		return math.Pow(s.Factor, float64((n-s.Warmup)/s.Every))
+		return math.Pow(s.Factor, float64(n/s.Every))
 	case WSD:
 		return s.line(n, s.Warmup+s.Stable)
 	case File:

@@ -20,7 +20,7 @@ func TestEachShapeIsItsFormula(t *testing.T) {
 		"linear behind a warmup":       {Schedule{Shape: Linear, Warmup: 2, Steps: 10}, map[int]float64{0: .5, 1: 1, 2: 1, 6: .5, 10: 0, 11: 0}},
 		"cosine":                       {Schedule{Shape: Cosine, Steps: 8, Final: .1}, map[int]float64{0: 1, 4: .55, 2: .1 + .9*(1+math.Sqrt2/2)/2, 8: .1, 9: .1}},
 		"step":                         {Schedule{Shape: Step, Every: 3, Factor: .5}, map[int]float64{0: 1, 2: 1, 3: .5, 5: .5, 6: .25}},
-		"step counts from the warmup":  {Schedule{Shape: Step, Every: 3, Factor: .5, Warmup: 4}, map[int]float64{0: .25, 3: 1, 4: 1, 6: 1, 7: .5, 9: .5, 10: .25}},
+		"step counts from the start":   {Schedule{Shape: Step, Every: 3, Factor: .5, Warmup: 4}, map[int]float64{0: .25, 3: 1, 4: .5, 6: .25}},
 		"warmup and stable alone":      {Schedule{Shape: WSD, Warmup: 2, Stable: 3, Steps: 5, Final: .2}, map[int]float64{0: .5, 2: 1, 4: 1, 5: .2, 6: .2}},
 		"warmup, stable, decay":        {Schedule{Shape: WSD, Warmup: 2, Stable: 3, Steps: 9, Final: .2}, map[int]float64{0: .5, 2: 1, 5: 1, 7: .6, 9: .2, 20: .2}},
 		"a file, whose last one holds": {Schedule{Shape: File, Factors: []float64{1, .5, .1}}, map[int]float64{0: 1, 1: .5, 2: .1, 3: .1}},
