@@ -56,6 +56,8 @@ SCHEDULES = [
     ("cosine to a tenth behind a warmup", {"shape": "cosine", "warmup": 4, "final": 0.1},
      lambda o: warm(4, lambda o: s.CosineAnnealingLR(o, T_max=STEPS - 4, eta_min=0.1 * o.param_groups[0]["initial_lr"]))(o)),
     ("step", {"shape": "step", "every": 7, "factor": 0.5}, lambda o: s.StepLR(o, 7, 0.5)),
+    ("step, and a warmup", {"shape": "step", "warmup": 4, "every": 6, "factor": 0.5},
+     lambda o: s.ChainedScheduler([s.LinearLR(o, 1 / 4, total_iters=3), s.StepLR(o, 6, 0.5)])),
     ("warmup, stable, decay", {"shape": "wsd", "warmup": 3, "stable": 8, "final": 0.05},
      factor(lambda t: (t + 1) / 3 if t < 3 else 1 if t < 11 else 1 - 0.95 * (t - 11) / (STEPS - 11))),
     ("file", {"shape": "file", "path": "FILE"}, factor(lambda t: FILE[min(t, len(FILE) - 1)])),
