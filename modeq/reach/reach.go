@@ -120,7 +120,7 @@ func (r *Reach) At(ctx context.Context, in []engine.Buffer, values ...[]float64)
 			return nil, err
 		}
 		if alone <= fields {
-			return &Missing{Order: r.order, Fields: fields, Why: r.why(k, found[k], values)}, nil
+			return &Missing{Order: r.order, Fields: fields, Why: r.why(k, found[k], values), Kink: kinked(r.gaps[k].Op)}, nil
 		}
 	}
 	return &Missing{Order: r.order, Fields: fields, Why: "several functions at once that have no series here"}, nil
@@ -210,10 +210,21 @@ func (r *Reach) named(gap, at, size int, values [][]float64) (of, zero string) {
 	return strings.Join(all, ", "), strings.Join(none, ", ")
 }
 
+// kinked reports whether an operation has a series on either side of where it has none.
+func kinked(op graph.Op) bool {
+	switch op {
+	case graph.OpSqrt, graph.OpPow, graph.OpRsqrt, graph.OpLog, graph.OpDiv, graph.OpRecip:
+		return false
+	}
+	return true
+}
+
 // Missing is the error of fields that there are not at a point.
 type Missing struct {
 	Order, Fields int // how many were asked for, and how many there are
 	Why           string
+	// Kink says that there may be fields on the side that the flow takes from here: which that is, is not looked at.
+	Kink bool
 }
 
 func (m *Missing) Error() string {
@@ -223,6 +234,9 @@ func (m *Missing) Error() string {
 		there = "f0 is there: want order 1, or another point"
 	case m.Fields > 1:
 		there = fmt.Sprintf("f0 to f%d are there: want order %d at most, or another point", m.Fields-1, m.Fields)
+	}
+	if m.Kink {
+		return fmt.Sprintf("f%d is not known at this point: the step has %s, a kink, and on which side of it the flow goes on is not looked at. %s", m.Fields, m.Why, there)
 	}
 	return fmt.Sprintf("f%d does not exist at this point: the step has %s, and so no series in whole powers of lr. %s", m.Fields, m.Why, there)
 }
