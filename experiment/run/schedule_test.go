@@ -64,7 +64,7 @@ func distancesAt(t *testing.T, p *Problem[float64], lrs []float64, time float64,
 		if err != nil {
 			t.Fatal(err)
 		}
-		meter := &farthest{schedule: schedule{every: 1}, equations: equations, distance: make([]float64, 2)}
+		meter := newFarthest(p, equations)
 		loop.Meters, loop.Steps = []Meter[float64]{meter}, steps
 		if status, err := loop.run(t.Context(), nil); err != nil || status != Finished {
 			t.Fatalf("%s, %v", status, err)

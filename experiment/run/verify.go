@@ -267,7 +267,7 @@ func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, step
 			return nil, 0, err
 		}
 	}
-	meter := &farthest{schedule: schedule{every: 1}, equations: equations, distance: make([]float64, len(equations)), start: p.Theta}
+	meter := newFarthest(p, equations)
 	loop.Meters = []Meter[float64]{meter}
 	loop.Steps = loop.Optimizer.Steps() + steps
 	status, err := loop.run(ctx, nil)
@@ -328,6 +328,10 @@ type farthest struct {
 	distance  []float64
 	start     []float64
 	moved     float64
+}
+
+func newFarthest(p *Problem[float64], equations []*equation[float64]) *farthest {
+	return &farthest{schedule: schedule{every: 1}, equations: equations, distance: make([]float64, len(equations)), start: p.Theta}
 }
 
 func (f *farthest) Gauges() []*Gauge { return nil }
