@@ -59,6 +59,8 @@ func OrderVerdict(o run.OrderErrors, kinks []string) (verdict string, f Finding)
 		return name + fmt.Sprintf("holds: the error falls like lr^%.2f%s", last, down), Holds
 	case rising(slopes):
 		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f%s, and the slopes rise: take smaller lr", last, down), Undecided
+	case clear == 1 && len(o.Slopes) > 1 && last > float64(o.Order)-mostScatter:
+		return name + fmt.Sprintf("undecided: the error falls like lr^%.2f%s, and rounding hides the other slopes: take larger lr", last, down), Undecided
 	default:
 		why := "the lr may be too large for it or, for an equation without memory, the start off the slow manifold"
 		if len(kinks) > 0 {

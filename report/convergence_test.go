@@ -27,6 +27,7 @@ func TestOrderVerdict(t *testing.T) {
 		{"an error of 0 is one of rounding", 4, []float64{1e-3, 0}, []float64{math.Inf(1)}, "order 4: holds as far as float64 can tell"},
 		{"a last error near rounding leaves the slope before it", 5, []float64{1.27e-9, 3.95e-11, 1.93e-12}, []float64{5.01, 4.35}, "order 5: holds: the error falls like lr^5.01, down to 3.9e-11"},
 		{"a low slope before it is one against", 5, []float64{1.27e-9, 3.95e-10, 1.93e-12}, []float64{1.7, 7.7}, "order 5: does not show: the error falls like lr^1.70"},
+		{"a single slope near the order is not one against", 4, []float64{1.85e-9, 1.37e-10, 9.22e-12, 5.96e-13}, []float64{3.76, 3.89, 3.95}, "order 4: undecided: the error falls like lr^3.76, down to 1.4e-10, and rounding hides the other slopes"},
 		{"a slope that jumps is none yet", 3, []float64{1.57e-4, 2.45e-5, 1.16e-6}, []float64{2.7, 4.4}, "order 3: undecided: the error falls like lr^2.70, and then like lr^4.40: take smaller lr"},
 		{"what falls too slowly until rounding is not shown", 4, []float64{4.8e-10, 1.5e-10, 3.5e-11, 6.6e-13}, []float64{1.69, 2.09, 5.74}, "order 4: undecided: the error falls like lr^2.09, down to 3.5e-11, and the slopes rise"},
 		{"no number shows nothing", 1, []float64{1, 1, math.NaN()}, []float64{0, math.NaN()}, "order 1: does not show"},

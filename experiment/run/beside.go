@@ -185,10 +185,12 @@ func (s *noisy) solve(ctx context.Context, n int, y, next []float64) error {
 	return err
 }
 
-// raise lengthens the amplitude of a lift to the floor.
+// raise lengthens the parameters' part of the amplitude of a lift to the floor. What the memory flips by follows from that: lengthened too, a part that
+// fades more slowly than the parameters' would grow with every step.
 func (c *company[T]) raise(w []float64) {
-	dim, flip := len(c.problem.Theta), w[len(w)/2:]
-	length, floor := diagnose.Norm(flip[:dim]), c.noise*diagnose.Norm(w[:dim])
+	dim := len(c.problem.Theta)
+	flip := w[len(w)/2:][:dim]
+	length, floor := diagnose.Norm(flip), c.noise*diagnose.Norm(w[:dim])
 	if length >= floor || length == 0 {
 		return
 	}

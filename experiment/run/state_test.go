@@ -95,6 +95,20 @@ func TestTheLiftFollowsGradientDescentPastTheEdge(t *testing.T) {
 	}
 }
 
+// Far below the edge nothing flips, and a lift is the state equation, whatever the memory is: a part of it that fades slowly does not grow at the floor.
+func TestALiftWithoutOscillationsIsTheStateEquation(t *testing.T) {
+	if testing.Short() {
+		t.Skip("distances, which tell nothing of races")
+	}
+	for _, optimizer := range []string{"adan", "adamax", "amsgrad", "adam"} {
+		_, h := runFor(t, usual, "steps=60", "data.subset=200", "model.hidden=[16]", "optimizer={name: "+optimizer+", lr: 1e-4}",
+			"flow.steps=4", "beside=[state-2, lift-2]", "record.every=60")
+		if state, lift := last(h, "state-2.relative_distance"), last(h, "lift-2.relative_distance"); !(lift < 4*state) {
+			t.Errorf("%s: the lift is at %.3g of the way from the iterates, the state equation at %.3g", optimizer, lift, state)
+		}
+	}
+}
+
 func TestGradientFlowFollowsSmallSteps(t *testing.T) {
 	far := func(lr float64) float64 {
 		_, h := runFor(t, small, "dtype=float64", "optimizer={name: gd}", "beside=[gradient-flow]", "record={bias: 0, sharpness: 0}",
