@@ -136,6 +136,20 @@ func (s *settling) ofSquares(f *formula.Formula) bool {
 	return q != nil && q.kernel != nil && q.kernel.First > 0 && nonNegative(q.phi)
 }
 
+// steady puts numbers into the places of entries that depend on the step alone, and tend to one.
+func (s *settling) steady(f *formula.Formula) *formula.Formula {
+	by := map[string]*formula.Formula{}
+	for _, name := range f.Names() {
+		if q := s.entry(name); q != nil && !q.kept {
+			late := s.late(q.formula).Fold(s.numbers)
+			if _, ok := late.IsNumber(); ok {
+				by[name] = late
+			}
+		}
+	}
+	return f.Substitute(by).Fold(s.numbers)
+}
+
 // value returns what an entry tends to, or a memory over the sum of its weights.
 func (s *settling) value(q *quantity, corrected bool) (*formula.Formula, string) {
 	if q.name == s.left {
@@ -144,9 +158,11 @@ func (s *settling) value(q *quantity, corrected bool) (*formula.Formula, string)
 	remembers := q.kept && (q.kernel != nil || q.average)
 	own := s.late(q.formula).Fold(s.numbers)
 	if !remembers {
-		own = s.outgrown(q, own)
+		own = s.outgrown(q, s.steady(own))
 		slope, rest, ok := s.affine(own, before(q.name))
 		switch {
+		case ok && rest == nil && slope >= 0 && slope < 1-1e-6: // a product, as NAdam's of its decays
+			own = formula.Number(0)
 		case ok && rest != nil && slope >= 1:
 			return nil, fmt.Sprintf("%s = %s grows without end while the gradient stays", q.name, q.text)
 		case ok && rest != nil && slope > 0 && slope < 1-1e-6:

@@ -76,6 +76,7 @@ func TestUpdatesSettleToWhatIsSaid(t *testing.T) {
 			t.Errorf("%s: %v, though %s", name, err, restless[name])
 		}
 	}
+	rules["nadam whose momentum rises"], _ = mustRule(t, "nadam", map[string]any{"beta2": 0.999, "eps_inside": false, "momentum_decay": 0.04, "weight_decay": 0.1})
 	for name, nesterov := range map[string]bool{"sgd with dampening": false, "sgd with dampening and Nesterov's step": true} {
 		rules[name], _ = mustRule(t, "sgd", map[string]any{"momentum": 0.9, "dampening": 0.25, "nesterov": nesterov})
 	}
