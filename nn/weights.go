@@ -148,8 +148,9 @@ type adapter func(m *Model, path string, tensors []safetensors.Tensor) (adapted 
 
 func (m *Model) fromStateDict(path string, tensors []safetensors.Tensor) (*State, error) {
 	s := &State{Theta: make([]float64, m.NumParams()), Running: make([]float64, m.NumStats())}
-	names, notes := m.Unwrap(namesOf(tensors))
-	tensors = slices.Clone(tensors)
+	tensors, notes := withoutCount(slices.Clone(tensors))
+	names, unwrapped := m.Unwrap(namesOf(tensors))
+	notes = append(notes, unwrapped...)
 	for i, name := range names {
 		tensors[i].Name = name
 	}
@@ -172,6 +173,16 @@ func (m *Model) fromStateDict(path string, tensors []safetensors.Tensor) (*State
 		return nil, err
 	}
 	return s, nil
+}
+
+// withoutCount leaves out how many states an average of models is of, which PyTorch's AveragedModel has beside the model that it wraps.
+func withoutCount(tensors []safetensors.Tensor) (rest []safetensors.Tensor, notes []string) {
+	const count = "n_averaged"
+	i := slices.IndexFunc(tensors, func(t safetensors.Tensor) bool { return t.Name == count && t.Size() == 1 })
+	if i < 0 || slices.ContainsFunc(tensors, func(t safetensors.Tensor) bool { return t.Name != count && !strings.HasPrefix(t.Name, wrappers[0]+".") }) {
+		return tensors, nil
+	}
+	return slices.Delete(tensors, i, i+1), []string{count + ", how many states of the model it is the average of, is left out"}
 }
 
 func namesOf(tensors []safetensors.Tensor) []string {

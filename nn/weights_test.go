@@ -186,6 +186,30 @@ func TestPrefixesOfWrappersAreLeftOutAndSaid(t *testing.T) {
 	}
 }
 
+// AveragedModel of torch.optim.swa_utils counts what it averages.
+func TestTheCountOfAnAveragedModelIsLeftOutAndSaid(t *testing.T) {
+	m := build(t, &MLP{Hidden: []int{3}, Activation: "tanh"}, []int{4}, 2)
+	s := m.Init(1)
+	tensors, err := StateDict(m, s.Theta, s.Running, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for prefix, taken := range map[string]bool{"module.": true, "": false} {
+		named := append(slices.Clone(tensors), safetensors.Tensor{Name: "n_averaged", Data: []int64{7}})
+		for i := range tensors {
+			named[i].Name = prefix + named[i].Name
+		}
+		path := filepath.Join(t.TempDir(), "w.safetensors")
+		if err := safetensors.WriteFile(path, named, nil); err != nil {
+			t.Fatal(err)
+		}
+		back, err := m.Load(path)
+		if (err == nil) != taken || taken && (!slices.Equal(back.Theta, s.Theta) || !strings.Contains(strings.Join(back.Notes, "\n"), "n_averaged")) {
+			t.Errorf("prefix %q: %+v, %v", prefix, back, err)
+		}
+	}
+}
+
 func TestNamesOfWrappersWithinNamesAreLeftOutAndSaid(t *testing.T) {
 	m := build(t, &MLP{Hidden: []int{3}, Activation: "tanh"}, []int{4}, 2)
 	s := m.Init(1)

@@ -143,6 +143,9 @@ func (r *Report) sayUnmeasured() string {
 	if err := run.Unmeasured(r.Config); err != nil {
 		return fmt.Sprintf("Realized: not measured, for %v.", err)
 	}
+	if r.Config.Record.Bias > 0 && r.Config.Bias.Scale == 0 && r.History.Index("drive.realized") < 0 { // for what only the weights' shapes tell
+		return "Realized: not measured; the log says why."
+	}
 	return ""
 }
 

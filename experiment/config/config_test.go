@@ -66,6 +66,17 @@ func TestAFileAsOptimizersStateIsItsMoments(t *testing.T) {
 	}
 }
 
+// The steps that the moments are from count, and only their file tells how many these are.
+func TestAWarmupMayBeLongerThanTheStepsBehindMoments(t *testing.T) {
+	const src = "steps: 5\nschedule: {shape: linear, warmup: 12}\n"
+	if _, err := Parse("run.yaml", []byte(src), nil); err == nil {
+		t.Error("a run that ends within its warmup is taken")
+	}
+	if c := mustParse(t, src+"optimizer: {moments: adam.pt}\n"); c.Schedule.Warmup != 12 {
+		t.Errorf("%+v", c.Schedule)
+	}
+}
+
 func TestKeysSetWhatTheyName(t *testing.T) {
 	src := `
 seed: 18446744073709551615

@@ -37,8 +37,10 @@ func (c *Config) checkSchedule() *stepsize.KeyError {
 	switch {
 	case s.Shape == stepsize.File && c.Schedule.Path == "":
 		return &stepsize.KeyError{Key: "path", Problem: "no file; expected one with the factor of each step, a number a line"}
-	case s.Shape != stepsize.File && errors.As(s.Validate(), &wrong):
-		return wrong
+	case s.Shape == stepsize.File || !errors.As(s.Validate(), &wrong):
+		return nil
+	case wrong.Key == "steps" && c.Schedule.Steps == 0 && c.Optimizer.Moments != "":
+		return nil // the steps that the moments are from count too, which the file tells
 	}
-	return nil
+	return wrong
 }
