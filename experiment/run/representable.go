@@ -64,8 +64,8 @@ func groupsRepresentable[T graph.Float](c *config.Config) error {
 	return nil
 }
 
-// stepsRepresentable looks at the sizes of steps that a schedule makes of lr, at its ends, between which they lie. The decay of a
-// file, or by steps, may end below any number: a size of 0 is what it comes to.
+// stepsRepresentable looks at the sizes of steps that a schedule makes of lr, at its ends, between which they lie. The decay by
+// steps may end below any number: a size of 0 is what it comes to. A file says 0 itself where that is meant.
 func stepsRepresentable[T graph.Float](c *config.Config, plan stepsize.Schedule) error {
 	lr, k := c.Optimizer.LR, c.Schedule
 	switch plan.Shape {
@@ -84,7 +84,7 @@ func stepsRepresentable[T graph.Float](c *config.Config, plan stepsize.Schedule)
 		}
 	case stepsize.File:
 		for i, factor := range plan.Factors {
-			if v := lr * factor; math.IsInf(float64(T(v)), 0) {
+			if v, ok := lost[T]([]float64{lr * factor}); ok {
 				return unrepresentable[T](c, "schedule.path", fmt.Sprintf("lr times number %d of the file, ", i+1), v)
 			}
 		}
