@@ -119,6 +119,11 @@ func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verifi
 	if opt.Memory == State {
 		return verifyState(ctx, &p, opt)
 	}
+	if opt.Start == Manifold {
+		if err := manifoldFits(&p, len(opt.Orders)); err != nil {
+			return nil, err
+		}
+	}
 	v := &Verification{LR: opt.LR, Kinks: p.Rule.Kinks(), Notes: opt.timed}
 	missing, err := missingOf(ctx, &p, opt)
 	if err != nil {
@@ -229,11 +234,6 @@ func (opt *VerifyOptions) Check(p *Problem[float64]) error {
 	}
 	if err := opt.shareTime(); err != nil {
 		return err
-	}
-	if opt.Start == Manifold && opt.Memory == Eliminated {
-		if err := manifoldFits(p, len(opt.Orders)); err != nil {
-			return err
-		}
 	}
 	highest := modeq.MaxOrder
 	switch {
