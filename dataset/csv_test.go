@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"errors"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -107,6 +108,27 @@ func TestNumbersTooLargeToStandardizeAreRefused(t *testing.T) {
 				t.Errorf("%v; want %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestNumbersWhoseSquaresAreTooSmallAreStandardizedToo(t *testing.T) {
+	load := func(scale string) *Dataset {
+		s := whole(tableOf(t, strings.ReplaceAll("x,y\n1E,2E\n-3E,2.5E\n4E,-1E\n7E,6E\n", "E", scale)), "y")
+		s.Task, s.Standardize, s.StandardizeTarget = TaskRegression, true, true
+		d, err := Load(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	want := load("e0")
+	for scale, unit := range map[string]float64{"e-170": 1e-170, "e-300": 1e-300, "e-160": 1e-160} {
+		d := load(scale)
+		for what, c := range map[string][2]float64{"input": {d.Std[0], want.Std[0]}, "target": {d.TargetStd[0], want.TargetStd[0]}, "mean": {d.Mean[0], want.Mean[0]}} {
+			if math.Abs(c[0]/unit-c[1]) > 1e-14*c[1] {
+				t.Errorf("%s, %s: %g, want %g times it", scale, what, c[0], c[1])
+			}
+		}
 	}
 }
 

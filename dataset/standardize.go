@@ -74,5 +74,18 @@ func floatMeanStd[T Float](x []T, c, channels int) (mean, std float64) {
 	if slices.Min(column) == slices.Max(column) {
 		return column[0], 0
 	}
-	return stat.PopMeanStdDev(column, nil)
+	mean, std = stat.PopMeanStdDev(column, nil)
+	if !(std < smallestSquared) { // or it is no number, of numbers too large
+		return mean, std
+	}
+	// The squares have lost digits, or are 0: those of the same numbers of a size near 1 have not.
+	_, exponent := math.Frexp(max(math.Abs(slices.Min(column)), math.Abs(slices.Max(column))))
+	for i, v := range column {
+		column[i] = math.Ldexp(v, -exponent)
+	}
+	mean, std = stat.PopMeanStdDev(column, nil)
+	return math.Ldexp(mean, exponent), math.Ldexp(std, exponent)
 }
+
+// smallestSquared is 2^-484: the squares of what is less may be denormal, and 54 digits of it below.
+const smallestSquared = 0x1p-484

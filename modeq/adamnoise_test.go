@@ -24,7 +24,7 @@ func TestNoiseTermsAreThePapersForAdam(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sums := sumsOf([]rule.Kernel{rule.EMA(beta[0]), rule.EMA(beta[1])}, SampledCorrelation(), 0)
+			sums := sumsOf([]rule.Kernel{rule.EMA(beta[0]), rule.EMA(beta[1])}, SampledCorrelation())
 			p, err := newNoisePrograms(m, &sums, len(g), 1)
 			if err != nil {
 				t.Fatal(err)

@@ -107,15 +107,11 @@ func NewBatchBias[T graph.Float](r *rule.Rule, loss objective.Objective[T], opt 
 		return nil, errors.New("expected bias over the order of batches: no order; want the correlation of sampled, shuffled or cyclic batches")
 	}
 	b := &BatchBias[T]{objective: loss, hessians: min(max(1, opt.Hessians), batches), chunk: min(dim, evaluationChunk)}
-	reach := opt.Order.Reach
-	if window := 2 * m.Window(DefaultTolerance); reach < 0 || reach > window {
-		reach = window
-	}
 	var kernels []rule.Kernel
 	for _, mo := range noiseMoments(m) {
 		kernels = append(kernels, mo.Kernel)
 	}
-	b.kernels = sumsOf(kernels, opt.Order, reach)
+	b.kernels = sumsOf(kernels, opt.Order.within(2*m.Window(DefaultTolerance)))
 	if b.programs, err = newNoisePrograms(m, &b.kernels, b.chunk, opt.Threads); err != nil {
 		return nil, fmt.Errorf("expected bias of %s: %w", r.Name, err)
 	}

@@ -12,6 +12,33 @@ type Correlation struct {
 	At func(tau int) float64
 	// Reach is the largest |tau| at which At is not 0; negative: there is none.
 	Reach int
+	// Period is a number of steps after which At repeats itself; 0: there is none.
+	Period int
+}
+
+// within returns the correlation for memories that nothing is left of beyond a window: what repeats itself within it is summed over one period, for
+// all of them, and anything else up to the window.
+func (c Correlation) within(window int) Correlation {
+	switch {
+	case c.Period > 0 && c.Period <= window:
+		c.Reach = c.Period
+		return c
+	case c.Reach < 0 || c.Reach > window:
+		c.Reach = window
+	}
+	c.Period = 0
+	return c
+}
+
+// periods returns what becomes of the sum of x^(tau-1), from tau = 1, when each tau of the first period stands for those of all: the sums
+// sum_p x^(p Period), and sum_p p Period x^(p Period) over the former. Without a period they are 1 and 0.
+func (c Correlation) periods(x float64) (times, later float64) {
+	if c.Period == 0 || x == 0 {
+		return 1, 0
+	}
+	period := float64(c.Period)
+	times = -1 / math.Expm1(period*math.Log(x))
+	return times, period * math.Pow(x, period) * times
 }
 
 // SampledCorrelation is that of batches drawn with replacement; see Sampled.
@@ -39,7 +66,7 @@ func ShuffledCorrelation(batches int) Correlation {
 
 // CyclicCorrelation is that of one order, drawn at random, in all epochs; see Cyclic.
 func CyclicCorrelation(batches int) Correlation {
-	return Correlation{Reach: -1, At: func(tau int) float64 {
+	return Correlation{Reach: -1, Period: batches, At: func(tau int) float64 {
 		if tau%batches == 0 {
 			return 1
 		}
@@ -56,8 +83,9 @@ type noiseSums struct {
 	both [][][]float64 // [a][c][b]: sum_k w_a(k) sum_{l=1..k} sum_{m,j} w_c(m) w_b(j) rho(m-l-j)
 }
 
-// sumsOf returns the sums of kernels. Each sum is geometric at a given tau, so that what remains is a sum over tau, up to reach.
-func sumsOf(kernels []rule.Kernel, rho Correlation, reach int) noiseSums {
+// sumsOf returns the sums of kernels. Each sum is geometric at a given tau, so that what remains is a sum over tau, up to the correlation's reach;
+// and it is geometric in tau on either side of 0, so that of a correlation that repeats itself one period is enough.
+func sumsOf(kernels []rule.Kernel, rho Correlation) noiseSums {
 	n := len(kernels)
 	square := func() [][]float64 {
 		out := make([][]float64, n)
@@ -70,14 +98,22 @@ func sumsOf(kernels []rule.Kernel, rho Correlation, reach int) noiseSums {
 	for a, ka := range kernels {
 		s.both = append(s.both, square())
 		for b, kb := range kernels {
-			for tau := -reach; tau <= reach; tau++ {
-				r := rho.At(tau)
+			inA, later := rho.periods(ka.Beta)
+			inB, _ := rho.periods(kb.Beta)
+			for tau := -rho.Reach; tau <= rho.Reach; tau++ {
+				r, age := rho.At(tau), float64(tau)
+				switch {
+				case tau > 0:
+					r, age = r*inA, age+later
+				case tau < 0:
+					r *= inB
+				}
 				s.pair[a][b] += r * overlap(ka, kb, tau)
-				s.aged[a][b] += r * agedOverlap(ka, kb, tau)
+				s.aged[a][b] += r * agedOverlap(ka, kb, tau, age)
 				s.path[a][b] += r * pathOverlap(ka, kb, tau)
 			}
 			for c, kc := range kernels {
-				s.both[a][c][b] = bothOverlap(ka, kc, kb, rho, reach)
+				s.both[a][c][b] = bothOverlap(ka, kc, kb, rho)
 			}
 		}
 	}
@@ -98,11 +134,10 @@ func overlap(a, b rule.Kernel, x int) float64 {
 	return a.First*b.First + a.Next*b.Next/(1-a.Beta*b.Beta)
 }
 
-// agedOverlap returns sum_k k a(k) b(k-x).
-func agedOverlap(a, b rule.Kernel, x int) float64 {
+// agedOverlap returns sum_k k a(k) b(k-x) for an age of x; of an x > 0 that stands for those of all periods, age is their mean.
+func agedOverlap(a, b rule.Kernel, x int, age float64) float64 {
 	rest := 1 - a.Beta*b.Beta
 	if x > 0 {
-		age := float64(x)
 		return a.At(x) * (age*b.First + b.Next*a.Beta*(age+1/rest)/rest)
 	}
 	return a.Next * b.At(1-x) / (rest * rest)
@@ -117,17 +152,30 @@ func pathOverlap(a, b rule.Kernel, x int) float64 {
 }
 
 // bothOverlap returns sum_tau rho(tau) sum_k a(k) sum_{l=1..k} overlap(c, b, l+tau).
-func bothOverlap(a, c, b rule.Kernel, rho Correlation, reach int) float64 {
-	tail := func(l int) float64 { return a.At(l) / (1 - a.Beta) } // sum_{k>=l} a(k)
+func bothOverlap(a, c, b rule.Kernel, rho Correlation) float64 {
+	inA, _ := rho.periods(a.Beta)
+	inB, _ := rho.periods(b.Beta)
+	inC, _ := rho.periods(c.Beta)
+	tail := a.Next / (1 - a.Beta) // sum_{k>=l} a(k), at l = 1
 	forward := c.Next * ahead(c, b) / (1 - a.Beta*c.Beta)
-	sum := 0.0
-	for tau := range reach + 1 {
-		sum += rho.At(tau) * tail(1) * math.Pow(c.Beta, float64(tau)) * forward
+	sum := rho.At(0) * tail * forward
+	for tau := 1; tau <= rho.Reach; tau++ {
+		sum += rho.At(tau) * inC * tail * math.Pow(c.Beta, float64(tau)) * forward
 	}
-	before := 0.0 // sum_{l<t} tail(l) overlap(c, b, l-t)
-	for t := 1; t <= reach; t++ {
-		sum += rho.At(-t) * (before + tail(t)*overlap(c, b, 0) + tail(t+1)*forward)
-		before = b.Beta*before + tail(t)*b.Next*ahead(b, c)
+	// What is behind tau = -t, sum_{l<t} tail(l) overlap(c, b, l-t) and tail(t), follows from the step before by a linear map. The sums of
+	// all periods begin with the sums of what these begin with, and go the same way.
+	before := 0.0
+	grow := func(t int) { before = b.Beta*before + tail*math.Pow(a.Beta, float64(t-1))*b.Next*ahead(b, c) }
+	if rho.Period > 0 {
+		for t := 1; t <= rho.Period; t++ {
+			grow(t)
+		}
+		tail, before = tail*inA, before*inA*inB
+	}
+	for t := 1; t <= rho.Reach; t++ {
+		now := tail * math.Pow(a.Beta, float64(t-1))
+		sum += rho.At(-t) * (before + now*overlap(c, b, 0) + a.Beta*now*forward)
+		grow(t)
 	}
 	return sum
 }

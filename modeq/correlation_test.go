@@ -54,7 +54,7 @@ func TestSumsOverMemoriesAreTheirDefinitions(t *testing.T) {
 	const steps = 40
 	for name, rho := range map[string]Correlation{"sampled": SampledCorrelation(), "shuffled": ShuffledCorrelation(5), "cyclic": CyclicCorrelation(4)} {
 		t.Run(name, func(t *testing.T) {
-			got, want := sumsOf(kernels, rho, 2*steps), plainSums(kernels, rho, steps)
+			got, want := sumsOf(kernels, rho.within(2*steps)), plainSums(kernels, rho, steps)
 			for a := range kernels {
 				agree(t, "pair", got.pair[a], want.pair[a], 1e-13)
 				agree(t, "aged", got.aged[a], want.aged[a], 1e-13)
@@ -64,6 +64,37 @@ func TestSumsOverMemoriesAreTheirDefinitions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestOnePeriodOfACyclicOrderStandsForAll(t *testing.T) {
+	kernels := []rule.Kernel{rule.EMA(0.99), rule.EMA(0.9), rule.Geometric(0.5), {First: 0.5, Next: 0.3, Beta: 0.97}, {First: 1}, {First: 0.2, Next: 0.7}}
+	for _, batches := range []int{2, 3, 7, 40} {
+		folded := CyclicCorrelation(batches)
+		direct := folded
+		direct.Period, direct.Reach = 0, 6000 // 0.99^6000 is 1e-26
+		got, want := sumsOf(kernels, folded.within(6000)), sumsOf(kernels, direct)
+		for a := range kernels {
+			agree(t, "pair", got.pair[a], want.pair[a], 1e-12)
+			agree(t, "aged", got.aged[a], want.aged[a], 1e-12)
+			agree(t, "path", got.path[a], want.path[a], 1e-12)
+			for c := range kernels {
+				agree(t, "both", got.both[a][c], want.both[a][c], 1e-12)
+			}
+		}
+	}
+}
+
+// The time of a sum over all steps that such a memory holds would be days.
+func TestSumsOfACyclicOrderTakeOnePeriodHoweverLongTheMemory(t *testing.T) {
+	k := rule.EMA(1 - 1e-9)
+	asked := 0
+	rho := CyclicCorrelation(5)
+	at := rho.At
+	rho.At = func(tau int) float64 { asked++; return at(tau) }
+	s := sumsOf([]rule.Kernel{k}, rho.within(2*k.Window(DefaultTolerance)))
+	if asked > 50 || math.Abs(s.pair[0][0]) > 1e-6 { // the mean of all batches has no noise
+		t.Errorf("asked %d times, pair %g", asked, s.pair[0][0])
 	}
 }
 

@@ -3,6 +3,8 @@ package nn
 import (
 	"fmt"
 	"strings"
+
+	"shadowflow/internal/visible"
 )
 
 // Architecture is a network's kind and widths, from which it is built for given data.
@@ -20,7 +22,7 @@ type FieldError struct {
 }
 
 func (e *FieldError) Error() string {
-	return fmt.Sprintf("%s is %v: want %s", e.Field, e.Value, e.Want)
+	return fmt.Sprintf("%s is %s: want %s", e.Field, visible.Clip(fmt.Sprint(e.Value)), e.Want)
 }
 
 var (

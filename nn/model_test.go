@@ -174,6 +174,9 @@ func TestSettingsOutOfRangeAreNamed(t *testing.T) {
 			t.Errorf("%T %+v on %v: %v, want an error about %s", c.arch, c.arch, c.input, err, c.field)
 		}
 	}
+	if _, err := (&MLP{Hidden: make([]int, 20_001), Activation: "tanh"}).Build([]int{8}, 10); err == nil || len(err.Error()) > 200 || !strings.Contains(err.Error(), "0 to 1024 numbers") {
+		t.Errorf("of very many layers: %.300v", err)
+	}
 	for _, name := range Names() {
 		a, _ := Named(name)
 		var e *FieldError

@@ -1,13 +1,13 @@
 package rule
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"shadowflow/graph"
 	"shadowflow/rule/formula"
+	"shadowflow/schema"
 )
 
 // code is a program as graph code makes it: its formulas with their numbers computed, and with names for the scalars of a step.
@@ -73,16 +73,16 @@ func (c *code) encode(p *program, f *formula.Formula) (*formula.Formula, error) 
 	var err error
 	f = f.Fold(p.numbers).Rewrite(func(part *formula.Formula) *formula.Formula {
 		if v, ok := part.IsNumber(); ok && (math.IsNaN(v) || math.IsInf(v, 0)) {
-			err = fmt.Errorf("with these hyperparameters a part of it is %v: want finite numbers", v)
+			err = unfit("with these hyperparameters a part of it is %v: want finite numbers", v)
 		}
 		if part.Op == "/" {
 			if v, ok := part.Args[1].IsNumber(); ok && v == 0 {
-				err = errors.New("with these hyperparameters a part of it is divided by 0")
+				err = unfit("with these hyperparameters a part of it is divided by 0")
 			}
 		}
 		if part.Op == "inverse_root" {
 			if v, _ := part.Args[1].IsNumber(); !(v >= 1 && v <= maxRoot) || v != math.Trunc(v) {
-				err = fmt.Errorf("with these hyperparameters it has an inverse root of order %v: want a whole number from 1 to %d", v, maxRoot)
+				err = unfit("with these hyperparameters it has an inverse root of order %v: want a whole number from 1 to %d", v, maxRoot)
 			}
 		}
 		if names := part.Names(); len(names) != 1 || names[0] != "n" {
@@ -97,11 +97,16 @@ func (c *code) encode(p *program, f *formula.Formula) (*formula.Formula, error) 
 		}
 		k := p.entry(entry).kernel
 		if k == nil {
-			return nil, fmt.Errorf("corrected(%s): the weights of %s change with the step, and have no sum that is known", entry, entry)
+			return nil, unfit("corrected(%s): the weights of %s change with the step, and have no sum that is known", entry, entry)
 		}
 		c.scalar(name, k.correction)
 	}
 	return f, err
+}
+
+// unfit returns an error about formulas whose hyperparameters do not fit them, which are settings.
+func unfit(format string, args ...any) error {
+	return &schema.Error{Problem: fmt.Sprintf(format, args...)}
 }
 
 // maxRoot bounds the orders of inverse roots.

@@ -2,7 +2,6 @@ package rule
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,7 +70,7 @@ type piece struct {
 // Everything that a rule has follows from the groups' rules, where all of them have it.
 func (c Config) grouped(weights []graph.Block) (*Rule, error) {
 	if weights == nil {
-		return nil, errors.New("optimizer.groups: which weights a group holds is known where the model is, and this is about the formulas " +
+		return nil, unfit("optimizer.groups: which weights a group holds is known where the model is, and this is about the formulas " +
 			"of one optimizer: leave the groups out")
 	}
 	divided, err := divide(c.Groups, weights)

@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -187,11 +186,11 @@ func (p *program) inline(entries []*quantity) error {
 			by[q.name] = q.formula
 		}
 		if q.formula.Size() > maxFormula {
-			return fmt.Errorf("state %s, with the entries above it put in, is a formula of more than %d parts", q.name, maxFormula)
+			return unfit("state %s, with the entries above it put in, is a formula of more than %d parts", q.name, maxFormula)
 		}
 	}
 	if p.update = p.update.Substitute(by); p.update.Size() > maxFormula {
-		return fmt.Errorf("update, with the entries of state put in, is a formula of more than %d parts", maxFormula)
+		return unfit("update, with the entries of state put in, is a formula of more than %d parts", maxFormula)
 	}
 	return nil
 }
@@ -224,7 +223,7 @@ func (p *program) remember(q *quantity) error {
 	case !ok: // it changes with the step
 		return nil
 	case !(beta >= 0 && beta < 1):
-		return fmt.Errorf("%s = %s: its decay is %v: want a number in [0,1)", q.name, q.text, beta)
+		return unfit("%s = %s: its decay is %v: want a number in [0,1)", q.name, q.text, beta)
 	}
 	k := Geometric(beta)
 	if q.average {

@@ -110,6 +110,7 @@ func TestNumbersThatSinglePrecisionLacksAreRefused(t *testing.T) {
 		"optimizer.groups=[{match: [\"*.bias\"], eps: 1e-60}]":            "optimizer.groups: group 1: eps: 1e-60 is 0 in float32",
 		"schedule={shape: cosine, final: 1e300}":                          "schedule.final: lr times it, 1e+",
 		"schedule={shape: step, every: 1, factor: 1e60}":                  "schedule.factor: lr times it, 1e+",
+		"schedule={shape: step, every: 1, factor: 1e-60}":                 "schedule.factor: lr times it, 9.99",
 		"schedule={shape: step, every: 1, factor: 1e20}":                  "schedule.factor: the size of step 3, 1e+",
 	} {
 		t.Run(override, func(t *testing.T) {
@@ -118,6 +119,14 @@ func TestNumbersThatSinglePrecisionLacksAreRefused(t *testing.T) {
 				t.Errorf("error %v, want %q", err, want)
 			}
 		})
+	}
+	factors := filepath.Join(t.TempDir(), "factors.txt")
+	if err := os.WriteFile(factors, []byte("0\n1\n1e-60\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newTraining[float32](t.Context(), parse(t, small, "schedule={shape: file, path: "+factors+"}"), Options{}); err == nil ||
+		!strings.Contains(err.Error(), "schedule.path: lr times number 3 of the file, 9.99") {
+		t.Errorf("of a file: %v", err)
 	}
 	if _, err := newTraining[float32](t.Context(), parse(t, "objective: {name: bilinear, pairs: [[1, 1e39]]}"), Options{}); err == nil ||
 		!strings.Contains(err.Error(), "objective.pairs: 1e+39 is +Inf in float32") {

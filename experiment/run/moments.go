@@ -1,7 +1,6 @@
 package run
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"shadowflow/nn"
 	"shadowflow/rule"
 	"shadowflow/safetensors"
+	"shadowflow/schema"
 	"shadowflow/torchfile"
 )
 
@@ -51,11 +51,11 @@ func readMoments[T graph.Float](c *config.Config, s *source, r *rule.Rule) (*Mom
 	path := c.Optimizer.Moments
 	switch {
 	case path == "" && c.Optimizer.MomentsSteps != 0:
-		return nil, errors.New("optimizer.moments_steps: of no use without optimizer.moments")
+		return nil, &schema.Error{Key: "optimizer.moments_steps", Problem: "of no use without optimizer.moments"}
 	case path == "":
 		return nil, nil
 	case len(r.State) == 0:
-		return nil, fmt.Errorf("optimizer.moments: optimizer %s remembers nothing; leave it out", r.Name)
+		return nil, &schema.Error{Key: "optimizer.moments", Problem: fmt.Sprintf("optimizer %s remembers nothing; leave it out", r.Name)}
 	}
 	m := &Moments[T]{}
 	var tensors []safetensors.Tensor
@@ -86,7 +86,7 @@ func readMoments[T graph.Float](c *config.Config, s *source, r *rule.Rule) (*Mom
 	}
 	switch {
 	case m.Steps == 0:
-		return nil, fmt.Errorf("optimizer.moments: %s does not say how many steps its moments are from; want optimizer.moments_steps", path)
+		return nil, &schema.Error{Key: "optimizer.moments", Problem: path + " does not say how many steps its moments are from; want optimizer.moments_steps"}
 	case m.Steps < 0 || m.Steps > mostMomentsSteps:
 		return nil, fmt.Errorf("optimizer.moments: %s says that its moments are from %d steps; want at least 1 and at most %d, or optimizer.moments_steps",
 			path, m.Steps, mostMomentsSteps)

@@ -19,22 +19,22 @@ import (
 // are factors of lr, and looked at with it.
 var ofTheHost = []string{"data", "stop", "record", "flow", "checkpoint", "schedule", "objective.timeout"}
 
-// representable refuses numbers that are infinite in T, or 0 and were not: all of the config but those of the host, by its schema, so that no key is
-// forgotten; and those of the data and of the start.
-func representable[T graph.Float](c *config.Config, s *source, plan stepsize.Schedule) error {
-	for _, path := range c.Schema().Paths() {
-		section, _, _ := strings.Cut(path, ".")
-		if slices.Contains(ofTheHost, path) || slices.Contains(ofTheHost, section) {
-			continue
-		}
-		if v, ok := lost[T](numbersOf(c.Get(path))); ok {
-			return unrepresentable[T](c, path, "", v)
-		}
-	}
-	if err := groupsRepresentable[T](c); err != nil {
+// Representable refuses a config with numbers that are infinite in its dtype, or 0 and were not, before its data is read; see representable. A file of
+// a schedule is read.
+func Representable(c *config.Config) error {
+	plan, err := c.Plan()
+	if err != nil {
 		return err
 	}
-	if err := stepsRepresentable[T](c, plan); err != nil {
+	if c.DType == graph.Float64.String() {
+		return settingsRepresentable[float64](c, plan)
+	}
+	return settingsRepresentable[float32](c, plan)
+}
+
+// representable refuses numbers that are infinite in T, or 0 and were not: of the settings, the data and the start.
+func representable[T graph.Float](c *config.Config, s *source, plan stepsize.Schedule) error {
+	if err := settingsRepresentable[T](c, plan); err != nil {
 		return err
 	}
 	if s.data != nil {
@@ -48,6 +48,23 @@ func representable[T graph.Float](c *config.Config, s *source, plan stepsize.Sch
 		}
 	}
 	return nil
+}
+
+// settingsRepresentable looks at all numbers of the config but those of the host, by its schema, so that no key is forgotten.
+func settingsRepresentable[T graph.Float](c *config.Config, plan stepsize.Schedule) error {
+	for _, path := range c.Schema().Paths() {
+		section, _, _ := strings.Cut(path, ".")
+		if slices.Contains(ofTheHost, path) || slices.Contains(ofTheHost, section) {
+			continue
+		}
+		if v, ok := lost[T](numbersOf(c.Get(path))); ok {
+			return unrepresentable[T](c, path, "", v)
+		}
+	}
+	if err := groupsRepresentable[T](c); err != nil {
+		return err
+	}
+	return stepsRepresentable[T](c, plan)
 }
 
 // groupsRepresentable looks at the groups' settings, which are no keys of the config's schema.
@@ -64,8 +81,8 @@ func groupsRepresentable[T graph.Float](c *config.Config) error {
 	return nil
 }
 
-// stepsRepresentable looks at the sizes of steps that a schedule makes of lr, at its ends, between which they lie. The decay of a
-// file, or by steps, may end below any number: a size of 0 is what it comes to.
+// stepsRepresentable looks at the sizes of steps that a schedule makes of lr, at its ends, between which they lie. The decay by
+// steps may end below any number: a size of 0 is what it comes to. A file says 0 itself where that is meant.
 func stepsRepresentable[T graph.Float](c *config.Config, plan stepsize.Schedule) error {
 	lr, k := c.Optimizer.LR, c.Schedule
 	switch plan.Shape {
@@ -84,7 +101,7 @@ func stepsRepresentable[T graph.Float](c *config.Config, plan stepsize.Schedule)
 		}
 	case stepsize.File:
 		for i, factor := range plan.Factors {
-			if v := lr * factor; math.IsInf(float64(T(v)), 0) {
+			if v, ok := lost[T]([]float64{lr * factor}); ok {
 				return unrepresentable[T](c, "schedule.path", fmt.Sprintf("lr times number %d of the file, ", i+1), v)
 			}
 		}

@@ -47,4 +47,25 @@ func TestPathsThatCannotFitAreRefusedBeforeAStepIsTaken(t *testing.T) {
 	if err := timesFit(1<<42, true); err == nil || !strings.Contains(err.Error(), "want a larger lr or a shorter time") {
 		t.Errorf("got %v", err)
 	}
+	for name, c := range map[string]struct {
+		set  string
+		want []string
+	}{
+		"a memory of more steps than any program counts": {"optimizer.beta2=0.9999999999999999", []string{"steps backwards to fill the memory, of at most 1000000000", "want smaller betas, start cold"}},
+		"one beyond the bound alone":                     {"optimizer.beta2=0.99999997", []string{"steps backwards to fill the memory", "the memory as state"}},
+		"a step back of which is large":                  {"optimizer.beta2=0.9999999,objective={name: rosenbrock, dim: 1000000}", []string{"of 1000000 parameters each, which needs", "are left: want smaller betas, start cold"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := NewProblem[float64](t.Context(), parse(t, "objective: {name: bilinear}", c.set))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Verify(t.Context(), *p, VerifyOptions{Orders: []int{1}, LR: []float64{1e-4}, Time: .1})
+			for _, want := range c.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%v\nshould say %q", err, want)
+				}
+			}
+		})
+	}
 }

@@ -86,11 +86,11 @@ func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
 	}
 	outputs, err := loss.Outputs(data.Classes, data.Train.Targets.Columns)
 	if err != nil {
-		return nil, fmt.Errorf("loss %s on %s: %w", c.Loss, c.Data.Name, err)
+		return nil, schema.Setting{}.ValueError("loss", "%s on %s: %v", c.Loss, c.Data.Name, err)
 	}
 	model, err := architecture.Build(data.Shape, outputs)
 	if err != nil {
-		return nil, fmt.Errorf("model %s on %s: %w", c.Model.Name, c.Data.Name, err)
+		return nil, schema.Setting{}.ValueError("model", "%s on %s: %v", c.Model.Name, c.Data.Name, err)
 	}
 	if model.Tokens() != data.Train.Tokens() {
 		return nil, schema.Setting{}.ValueError("model.name", "%s on data %s: a text needs the language model gpt, and that a text", c.Model.Name, c.Data.Name)

@@ -192,3 +192,15 @@ func TestVerifyWithMemoryAsStateShowsTheOrders(t *testing.T) {
 		})
 	}
 }
+
+func TestAnOrderWhoseEquationCannotBeFollowedIsNotMeasured(t *testing.T) {
+	p := Problem[float64]{Objective: fixture.Objective(t, "bilinear", nil), Rule: fixture.Rule(t, "adam", map[string]any{"eps": 0.3}), Theta: []float64{1.6, 1.1}}
+	for _, lr := range [][]float64{{0.01}, {0.02, 0.01, 0.005}} {
+		v := verified(t, p, VerifyOptions{Memory: State, Wait: 10, Orders: []int{1, 2}, LR: lr, Time: 0.2, RelTol: 1e-60}) // no step is small enough
+		for _, o := range v.Orders {
+			if !strings.Contains(o.Unmeasured, fmt.Sprintf("the equation could not be followed at lr %g", lr[len(lr)-1])) || !math.IsNaN(o.Errors[0]) {
+				t.Errorf("lr %v, order %d: errors %.3g, not measured: %q", lr, o.Order, o.Errors, o.Unmeasured)
+			}
+		}
+	}
+}

@@ -8,11 +8,13 @@ import (
 	"slices"
 
 	"shadowflow/flow"
+	"shadowflow/internal/memory"
 	"shadowflow/internal/plural"
 	"shadowflow/modeq"
 	"shadowflow/modeq/reach"
 	"shadowflow/modeq/state"
 	"shadowflow/objective"
+	"shadowflow/rule"
 )
 
 // Start says where a comparison of iterates with equations begins.
@@ -116,6 +118,11 @@ func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verifi
 	}
 	if opt.Memory == State {
 		return verifyState(ctx, &p, opt)
+	}
+	if opt.Start == Manifold {
+		if err := manifoldFits(&p, len(opt.Orders)); err != nil {
+			return nil, err
+		}
 	}
 	v := &Verification{LR: opt.LR, Kinks: p.Rule.Kinks(), Notes: opt.timed}
 	missing, err := missingOf(ctx, &p, opt)
@@ -290,13 +297,40 @@ func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, step
 // fullyFilled is a number of steps after which every memory is full.
 const fullyFilled = math.MaxInt32
 
+// filledSteps is the number of steps before the start whose gradients a full memory is made of, to the last digit.
+func filledSteps(form *rule.Memory) int { return form.Window(1e-15) + 1 }
+
+// mostFilledSteps is the largest of these numbers: more gradients take days on the smallest problem.
+const mostFilledSteps = 1_000_000_000
+
+// manifoldFits refuses a start on the slow manifold whose steps backwards this process cannot hold: a time and a point of each, beside the points ahead
+// of the equations. An optimizer without the memory form is told so where the equations are made.
+func manifoldFits(p *Problem[float64], equations int) error {
+	form, err := p.Rule.MemoryForm()
+	if err != nil {
+		return nil
+	}
+	const header = 24 // bytes of a slice, in slices that double as they grow
+	window, dim := filledSteps(form), len(p.Theta)
+	need := float64(window)*float64(8+3*header+8*dim) + float64(equations)*stepsAtOnce*float64(8+3*header+8*dim)
+	const less = "want smaller betas, start %s, or the equations that keep the memory as %s"
+	if window > mostFilledSteps {
+		return fmt.Errorf("the start on the slow manifold takes %d steps backwards to fill the memory, of at most %d: "+less, window, mostFilledSteps, Cold, State)
+	}
+	if err := memory.Check(int64(min(need, math.MaxInt64/2))); err != nil {
+		return fmt.Errorf("the start on the slow manifold keeps the points of %d steps backwards, of %s each, which %w: "+less,
+			window, plural.Count(dim, "parameter"), err, Cold, State)
+	}
+	return nil
+}
+
 // fillMemory gives the optimizer's memory the gradients along an equation of a full memory, run backwards from the start.
 func fillMemory(ctx context.Context, p *Problem[float64], o *Optimizer[float64], s *ahead) error {
-	memory, err := p.Rule.MemoryForm()
+	form, err := p.Rule.MemoryForm()
 	if err != nil {
 		return err
 	}
-	window := memory.Window(1e-15) + 1
+	window := filledSteps(form)
 	times := make([]float64, window)
 	for k := range times {
 		times[k] = -float64(k+1) * p.LR

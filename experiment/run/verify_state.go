@@ -108,6 +108,9 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 			}
 			switch {
 			case unfollowable(err):
+				if i >= len(opt.LR)-2 { // its error is in the slope that tells
+					errs.Unmeasured = fmt.Sprintf("the equation could not be followed at lr %g", lr)
+				}
 				v.Notes, far = append(v.Notes, fmt.Sprintf("order %d, lr %g: the equation could not be followed: %v", order, lr, err)), math.NaN()
 			case err != nil:
 				return nil, fmt.Errorf("lr %g: %w", lr, err)

@@ -26,6 +26,9 @@ type shape struct {
 }
 
 func (s *sizer) of(ctx context.Context, c *config.Config) (int64, error) {
+	if err := run.Representable(c); err != nil { // which it would be refused for
+		return 0, err
+	}
 	switch c.Objective.Name {
 	case config.Network:
 	case config.Worker: // what it takes, it alone knows

@@ -51,6 +51,19 @@ func TestAMemberThatCannotBePlannedIsARowWithItsReason(t *testing.T) {
 	}
 }
 
+func TestAPlanSaysWhichNumbersARunsTypeLacks(t *testing.T) {
+	s := mustParse(t, "base: {steps: 3, objective: {name: bilinear}}\ngrid: {optimizer.lr: [1e-46, 0.1, 1e39], dtype: [float32, float64]}")
+	plan, err := s.Plan(t.Context(), t.TempDir(), PlanOptions{})
+	if err != nil || len(plan.Runs) != 6 {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	for i, want := range []string{"optimizer.lr: 1e-46 is 0 in float32", "", "", "", "optimizer.lr: 1e+39 is +Inf in float32", ""} {
+		if got := plan.Runs[i].Problem; !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("run %d: %q, want %q", i, got, want)
+		}
+	}
+}
+
 func TestNetworksBeyondAnyMachineAreMeasuredToo(t *testing.T) {
 	for _, model := range []string{
 		"{name: vit, dim: 65536, mlp_dim: 65536, depth: 1024}", "{name: resnet101, width: 4096}", "{hidden: [65536, 65536, 65536, 65536, 65536, 65536, 65536, 65536, 65536, 65536]}",

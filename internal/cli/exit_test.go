@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"shadowflow/experiment/run"
 )
 
 // settingsOfAMoment make a run of a moment.
@@ -211,6 +214,15 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 		{"unknown data", "data fetch cifar9", exitMisused},
 		{"an address", "data fetch cifar10 --url elephant", exitMisused},
 		{"data of another name", "data info --set data.path=x", exitMisused},
+		{"moments' steps without moments", "run --set optimizer.moments_steps=5", exitMisused},
+		{"an objective of no numbers", "run --objective quadratic --set objective.spectrum=[]", exitMisused},
+		{"an objective without pairs", "run --objective bilinear --set objective.pairs=[]", exitMisused},
+		{"more batches than examples", "run --objective logistic --set objective={samples: 4, batches: 5}", exitMisused},
+		{"a root that there is not", "run --optimizer shampoo --set root=2.5", exitMisused},
+		{"a formula that divides by 0", "run --set optimizer={name: mine, let: {a: 0}, update: g / a}", exitMisused},
+		{"a language model on images", "run --set model.name=gpt", exitMisused},
+		{"a network of images on numbers", "run --set model.name=cnn,data.name=twospirals", exitMisused},
+		{"moments of an optimizer without memory", "run --optimizer gd --set optimizer.moments=run/weights.safetensors", exitMisused},
 		{"a config beside a run to resume", "run broken.yaml --resume run", exitMisused},
 		{"a change without a run to resume", "run --accept-changed", exitMisused},
 
@@ -365,5 +377,14 @@ func TestAnInterruptedCommandEndsWithTheSignal(t *testing.T) {
 				t.Errorf("code %d, want %d: %s", code, want, errs.String())
 			}
 		})
+	}
+}
+
+func TestAnOrderThatWasNotMeasuredIsAFailure(t *testing.T) {
+	open := run.OrderErrors{Order: 2, Errors: []float64{math.NaN()}, Slopes: []float64{}, Unmeasured: "the equation could not be followed at lr 1e-08"}
+	one := run.OrderErrors{Order: 1, Errors: []float64{1e-3}, Slopes: []float64{}}
+	err := everyOrder(&run.Verification{LR: []float64{1e-8}, Orders: []run.OrderErrors{one, open}})
+	if code := exitCode(t.Context(), err, true); code != exitFailed || !strings.Contains(err.Error(), "not measured: [2]") {
+		t.Errorf("code %d, %v", code, err)
 	}
 }

@@ -1,7 +1,6 @@
 package closed
 
 import (
-	"fmt"
 	"math/rand/v2"
 
 	"gonum.org/v1/gonum/mat"
@@ -34,7 +33,7 @@ func newQuadratic(v schema.Values) (*objective.Function, error) {
 	spectrum, rotation := get[[]float64](v, "spectrum"), get[int](v, "rotation")
 	dim := len(spectrum)
 	if dim < 1 || dim > maxSpectrum {
-		return nil, fmt.Errorf("spectrum has %s: want from 1 to %d", plural.Count(dim, "number"), maxSpectrum)
+		return nil, schema.Setting{}.ValueError("spectrum", "%s: want from 1 to %d", plural.Count(dim, "number"), maxSpectrum)
 	}
 	var a mat.Dense
 	a.CloneFrom(mat.NewDiagDense(dim, spectrum))
@@ -70,7 +69,7 @@ func newQuadratic(v schema.Values) (*objective.Function, error) {
 func newLogistic(v schema.Values) (*objective.Function, error) {
 	samples, features, batches := get[int](v, "samples"), get[int](v, "features"), get[int](v, "batches")
 	if batches > samples {
-		return nil, fmt.Errorf("batches = %d: want at most samples, %d", batches, samples)
+		return nil, schema.Setting{}.ValueError("batches", "%d: want at most samples, %d", batches, samples)
 	}
 	ridge := get[float64](v, "ridge")
 	r := generator(get[uint64](v, "seed"))
@@ -108,7 +107,7 @@ func newFactorization(v schema.Values) (*objective.Function, error) {
 	rows, columns, rank := get[int](v, "rows"), get[int](v, "columns"), get[int](v, "rank")
 	batches := get[int](v, "batches")
 	if batches > rows {
-		return nil, fmt.Errorf("batches = %d: want at most rows, %d", batches, rows)
+		return nil, schema.Setting{}.ValueError("batches", "%d: want at most rows, %d", batches, rows)
 	}
 	r := generator(get[uint64](v, "seed"))
 	var y mat.Dense

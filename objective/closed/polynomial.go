@@ -1,14 +1,12 @@
 package closed
 
 import (
-	"errors"
-
 	"shadowflow/graph"
 	"shadowflow/objective"
 	"shadowflow/schema"
 )
 
-var errNoPairs = errors.New("pairs = []: want at least one pair of numbers, like [[2, 1.5]]")
+var errNoPairs = &schema.Error{Key: "pairs", Problem: "[]: want at least one pair of numbers, like [[2, 1.5]]"}
 
 // newBilinear makes (1/2)(y - x theta_1 theta_2)^2, one pair (x, y) a batch: the smallest model in which directions of equal loss differ
 // in the norm of the gradient.

@@ -2,6 +2,7 @@ package stepsize
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -13,7 +14,10 @@ import (
 // maxFactors bounds the steps that a file is for.
 const maxFactors = 10_000_000
 
-// Read returns the factors in a text file: a number a line, from step 0 on. Empty lines do not count, nor what stands behind a #.
+// maxLine bounds a line, in bytes.
+const maxLine = 1 << 16
+
+// Read returns the factors in a text file: a number a line, from step 0 on. Empty lines do not count, nor what stands behind a #, nor a byte order mark.
 func Read(path string) ([]float64, error) {
 	f, _, err := userfile.Open(path)
 	if err != nil {
@@ -26,8 +30,14 @@ func Read(path string) ([]float64, error) {
 func parse(name string, r io.Reader) ([]float64, error) {
 	var factors []float64
 	lines := bufio.NewScanner(r)
-	for line := 1; lines.Scan(); line++ {
-		text, _, _ := strings.Cut(lines.Text(), "#")
+	lines.Buffer(nil, maxLine)
+	line := 0 // read
+	for lines.Scan() {
+		text := lines.Text()
+		if line++; line == 1 {
+			text = strings.TrimPrefix(text, "\ufeff") // a byte order mark
+		}
+		text, _, _ = strings.Cut(text, "#")
 		if text = strings.TrimSpace(text); text == "" {
 			continue
 		}
@@ -42,7 +52,10 @@ func parse(name string, r io.Reader) ([]float64, error) {
 		}
 		factors = append(factors, v)
 	}
-	if err := lines.Err(); err != nil {
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, fmt.Errorf("%s:%d: a line of more than %d bytes: want a number a line", name, line+1, maxLine)
+	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(factors) == 0 {

@@ -84,7 +84,7 @@ func TestErrorsSayWhichKeyIsWrong(t *testing.T) {
 
 func TestAFileIsANumberALine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lr.txt")
-	if err := os.WriteFile(path, []byte("# warm\n0.5\n\n 1e0 # full\n0"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("\ufeff0.5\n\n 1e0 # full\n0"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	got, err := Read(path)
@@ -97,6 +97,7 @@ func TestAFileIsANumberALine(t *testing.T) {
 		`x:1: "NaN": want the factor`:            "NaN",
 		"4.9e-324; write 0 if that is meant":     "1\n1e-400\n",
 		"no numbers":                             "# nothing\n",
+		"x:2: a line of more than 65536 bytes":   "1\n" + strings.Repeat("0", 1<<17),
 	} {
 		if _, err := parse("x", strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: want an error that says %q, got %v", text, want, err)
