@@ -164,8 +164,8 @@ func (s *Spec) readList(at schema.Setting) error {
 	return nil
 }
 
-// maxSeeds bounds the seeds of a sweep given by their number.
-const maxSeeds = 100_000
+// MaxSeeds bounds the seeds of a sweep given by their number.
+const MaxSeeds = 100_000
 
 // readSeeds takes a number of seeds, counted from 0, or a list of them.
 func (s *Spec) readSeeds(at schema.Setting) error {
@@ -174,7 +174,7 @@ func (s *Spec) readSeeds(at schema.Setting) error {
 		count := schema.Key{Type: schema.Whole, Range: schema.ParseInterval("[1,100000]")}
 		n, problem := count.Convert(at.Value)
 		if problem != "" {
-			return at.ValueError("seeds", "%s; expected how many, from 1 to %d, or a list of seeds", problem, maxSeeds)
+			return at.ValueError("seeds", "%s; expected how many, from 1 to %d, or a list of seeds", problem, MaxSeeds)
 		}
 		s.Seeds = Seeds(n.(int))
 		return nil

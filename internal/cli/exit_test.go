@@ -210,6 +210,7 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 		{"a temperature", "sample run --temperature -1", exitMisused},
 		{"sizes of batches", "map --batch -1", exitMisused},
 		{"seeds", "map --seeds 0", exitMisused},
+		{"more seeds than a sweep may have", "map --seeds 2000000000", exitMisused},
 		{"a pair", "map --at 1", exitMisused},
 		{"unknown data", "data fetch cifar9", exitMisused},
 		{"an address", "data fetch cifar10 --url elephant", exitMisused},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/experiment/sweep"
 	"shadowflow/report"
 	"shadowflow/reproduce"
 	"shadowflow/schema"
@@ -70,8 +71,8 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 					return misuse("--batch %d: want sizes above 0, or 0 for the full batch", size)
 				}
 			}
-			if o.Seeds < 1 {
-				return misuse("--seeds %d: want a number above 0", o.Seeds)
+			if o.Seeds < 1 || o.Seeds > sweep.MaxSeeds {
+				return misuse("--seeds %d: want a number from 1 to %d", o.Seeds, sweep.MaxSeeds)
 			}
 			document, overrides, err := given.given(args)
 			if err != nil {
