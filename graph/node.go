@@ -2,6 +2,7 @@ package graph
 
 import (
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,6 +31,32 @@ func (n *Node) Op() Op { return n.op }
 
 // In are the operands.
 func (n *Node) In() []*Node { return n.in }
+
+// MadeOf returns the places, in order, of those of some candidates that nodes are made of, the nodes themselves included. What a candidate is made of
+// itself is not looked at.
+func MadeOf(nodes, candidates []*Node) []int {
+	var places []int
+	seen := map[*Node]bool{}
+	var visit func(n *Node)
+	visit = func(n *Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		if i := slices.Index(candidates, n); i >= 0 {
+			places = append(places, i)
+			return
+		}
+		for _, x := range n.in {
+			visit(x)
+		}
+	}
+	for _, n := range nodes {
+		visit(n)
+	}
+	slices.Sort(places)
+	return places
+}
 
 // Attr is what the operation depends on beside its operands, of the type that stands beside its [Op].
 func (n *Node) Attr() any { return n.attr }

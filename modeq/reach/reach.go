@@ -65,40 +65,19 @@ func Compile(jet *graph.Jet, series []Series, order int, in []graph.Value, threa
 	for _, rate := range out {
 		r.rates = append(r.rates, make([]float64, rate.Size()))
 	}
+	var nodes []*graph.Node
+	for _, s := range series {
+		nodes = append(nodes, s.Value.Node())
+	}
 	r.gaps = lacking.Gaps()
 	for _, g := range r.gaps {
 		in, out = append(in, g.Weight), append(out, g.Lacks)
 		r.weights, r.found = append(r.weights, []float64{1}), append(r.found, make([]float64, g.Lacks.Size()))
-		r.behind = append(r.behind, r.madeOf(g))
+		r.behind = append(r.behind, graph.MadeOf(g.Of, nodes))
 	}
 	var err error
 	r.program, err = engine.Compile(in, out, engine.Options{Threads: threads})
 	return r, err
-}
-
-// madeOf returns the series that a gap's operands are made of.
-func (r *Reach) madeOf(g graph.Gap) []int {
-	var of []int
-	seen := map[*graph.Node]bool{}
-	var visit func(n *graph.Node)
-	visit = func(n *graph.Node) {
-		if seen[n] {
-			return
-		}
-		seen[n] = true
-		if i := slices.IndexFunc(r.series, func(s Series) bool { return s.Value.Node() == n }); i >= 0 {
-			of = append(of, i)
-			return
-		}
-		for _, x := range n.In() {
-			visit(x)
-		}
-	}
-	for _, n := range g.Of {
-		visit(n)
-	}
-	slices.Sort(of)
-	return of
 }
 
 // At looks at a point, where the series that have rates have those values. It returns nil where all fields are there.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 
 	"shadowflow/graph"
 	"shadowflow/objective"
@@ -111,16 +110,7 @@ func readsGradient(r *rule.Rule, dim int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	seen := map[*graph.Node]bool{}
-	var reads func(n *graph.Node) bool
-	reads = func(n *graph.Node) bool {
-		if seen[n] {
-			return false
-		}
-		seen[n] = true
-		return n == c.G.Node() || slices.ContainsFunc(n.In(), reads)
-	}
-	return reads(f0[0].Node()), nil
+	return len(graph.MadeOf([]*graph.Node{f0[0].Node()}, []*graph.Node{c.G.Node()})) > 0, nil
 }
 
 // Size returns the number of elements of a state: theta and each array of the rule's.
