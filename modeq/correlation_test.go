@@ -49,20 +49,24 @@ func plainSums(kernels []rule.Kernel, rho Correlation, steps int) noiseSums {
 	return s
 }
 
+func sumsAgree(t *testing.T, got, want noiseSums, tolerance float64) {
+	t.Helper()
+	for a := range want.pair {
+		agree(t, "pair", got.pair[a], want.pair[a], tolerance)
+		agree(t, "aged", got.aged[a], want.aged[a], tolerance)
+		agree(t, "path", got.path[a], want.path[a], tolerance)
+		for c := range want.both[a] {
+			agree(t, "both", got.both[a][c], want.both[a][c], tolerance)
+		}
+	}
+}
+
 func TestSumsOverMemoriesAreTheirDefinitions(t *testing.T) {
 	kernels := []rule.Kernel{rule.EMA(0.4), rule.Geometric(0.2), {First: 0.5, Next: 0.3, Beta: 0.3}, {First: 1}}
 	const steps = 40
 	for name, rho := range map[string]Correlation{"sampled": SampledCorrelation(), "shuffled": ShuffledCorrelation(5), "cyclic": CyclicCorrelation(4)} {
 		t.Run(name, func(t *testing.T) {
-			got, want := sumsOf(kernels, rho.within(2*steps)), plainSums(kernels, rho, steps)
-			for a := range kernels {
-				agree(t, "pair", got.pair[a], want.pair[a], 1e-13)
-				agree(t, "aged", got.aged[a], want.aged[a], 1e-13)
-				agree(t, "path", got.path[a], want.path[a], 1e-13)
-				for c := range kernels {
-					agree(t, "both", got.both[a][c], want.both[a][c], 1e-13)
-				}
-			}
+			sumsAgree(t, sumsOf(kernels, rho.within(2*steps)), plainSums(kernels, rho, steps), 1e-13)
 		})
 	}
 }
@@ -73,15 +77,7 @@ func TestOnePeriodOfACyclicOrderStandsForAll(t *testing.T) {
 		folded := CyclicCorrelation(batches)
 		direct := folded
 		direct.Period, direct.Reach = 0, 6000 // 0.99^6000 is 1e-26
-		got, want := sumsOf(kernels, folded.within(6000)), sumsOf(kernels, direct)
-		for a := range kernels {
-			agree(t, "pair", got.pair[a], want.pair[a], 1e-12)
-			agree(t, "aged", got.aged[a], want.aged[a], 1e-12)
-			agree(t, "path", got.path[a], want.path[a], 1e-12)
-			for c := range kernels {
-				agree(t, "both", got.both[a][c], want.both[a][c], 1e-12)
-			}
-		}
+		sumsAgree(t, sumsOf(kernels, folded.within(6000)), sumsOf(kernels, direct), 1e-12)
 	}
 }
 

@@ -149,14 +149,21 @@ func TestVectorsOfAnotherLengthAreRefused(t *testing.T) {
 	}
 }
 
-// DataParallel and torch.compile put their names before those of the module that they hold.
-func TestPrefixesOfWrappersAreLeftOutAndSaid(t *testing.T) {
+// smallState returns a small network at its start, as PyTorch's state_dict too.
+func smallState(t *testing.T) (*Model, *State, []safetensors.Tensor) {
+	t.Helper()
 	m := build(t, &MLP{Hidden: []int{3}, Activation: "tanh"}, []int{4}, 2)
 	s := m.Init(1)
 	tensors, err := StateDict(m, s.Theta, s.Running, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m, s, tensors
+}
+
+// DataParallel and torch.compile put their names before those of the module that they hold.
+func TestPrefixesOfWrappersAreLeftOutAndSaid(t *testing.T) {
+	m, s, tensors := smallState(t)
 	for prefix, noted := range map[string]string{"": "", "module.": `"module."`, "_orig_mod.": `"_orig_mod."`, "_orig_mod.module.": `"_orig_mod.module."`,
 		"model.": `"model."`, "model._orig_mod.": `"model._orig_mod."`} {
 		t.Run("prefix "+prefix, func(t *testing.T) {
@@ -188,12 +195,7 @@ func TestPrefixesOfWrappersAreLeftOutAndSaid(t *testing.T) {
 
 // AveragedModel of torch.optim.swa_utils counts what it averages.
 func TestTheCountOfAnAveragedModelIsLeftOutAndSaid(t *testing.T) {
-	m := build(t, &MLP{Hidden: []int{3}, Activation: "tanh"}, []int{4}, 2)
-	s := m.Init(1)
-	tensors, err := StateDict(m, s.Theta, s.Running, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, s, tensors := smallState(t)
 	for prefix, taken := range map[string]bool{"module.": true, "": false} {
 		named := append(slices.Clone(tensors), safetensors.Tensor{Name: "n_averaged", Data: []int64{7}})
 		for i := range tensors {
@@ -211,12 +213,7 @@ func TestTheCountOfAnAveragedModelIsLeftOutAndSaid(t *testing.T) {
 }
 
 func TestNamesOfWrappersWithinNamesAreLeftOutAndSaid(t *testing.T) {
-	m := build(t, &MLP{Hidden: []int{3}, Activation: "tanh"}, []int{4}, 2)
-	s := m.Init(1)
-	tensors, err := StateDict(m, s.Theta, s.Running, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, s, tensors := smallState(t)
 	for _, c := range []struct {
 		before, wrapper, want string
 		all                   bool
