@@ -83,14 +83,11 @@ func stateDefects(t *trial) []float64 {
 // has reports whether a run is of the point.
 func (p Point) has(t *trial) bool {
 	batch, _ := t.Run.Config.Get("batch.size").(int)
-	if p.Slice.alone != "" {
-		batch = p.Slice.Batch // whatever it is
-	}
 	is := func(key string, want float64) bool {
 		v := t.number("optimizer." + key)
 		return v == want || math.IsNaN(v) // what the optimizer does not have is 0 on the map
 	}
-	return is("beta1", p.Beta1) && is("beta2", p.Beta2) && is("lr", p.LR) && is("eps", p.Slice.Eps) && batch == p.Slice.Batch
+	return is("beta1", p.Beta1) && is("beta2", p.Beta2) && is("lr", p.LR) && is("eps", p.Slice.Eps) && (p.Slice.alone != "" || batch == p.Slice.Batch)
 }
 
 // regimeOf is that of the result. Of a run that failed, or was not made, nothing is known.

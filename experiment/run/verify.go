@@ -98,15 +98,8 @@ func (v *Verification) tell(moved []float64) {
 
 // without returns an order whose equation does not exist at the start.
 func without(order, sizes int, missing *reach.Missing) OrderErrors {
-	o := OrderErrors{Order: order, Errors: make([]float64, sizes), Unmeasured: missing.Error()}
-	for i := range o.Errors {
-		o.Errors[i] = math.NaN()
-	}
-	o.Slopes = make([]float64, max(0, sizes-1))
-	for i := range o.Slopes {
-		o.Slopes[i] = math.NaN()
-	}
-	return o
+	none := []float64{math.NaN()}
+	return OrderErrors{Order: order, Errors: slices.Repeat(none, sizes), Slopes: slices.Repeat(none, max(0, sizes-1)), Unmeasured: missing.Error()}
 }
 
 // Verify compares iterates and modified equations, for every step size and order: for each step size, the loop with the equations
