@@ -36,6 +36,8 @@ type Stability struct {
 	// Memory is where the mode that the modified equation without memory follows meets another and leaves the real axis: beyond it, the
 	// equation's series diverges. It is the largest (1 - z) D(1)/(h D(z)) between the moments' poles and 1: for Adam and heavy ball
 	// (1 - sqrt beta1)/((1 + sqrt beta1) h) (arXiv:2509.08483), for plain descent 1/h, where log(1 - h lambda) has no series.
+	//
+	// Both are +Inf where the step does not change with g, as that of signs.
 	Memory float64
 }
 
@@ -143,6 +145,9 @@ func (p *Preconditioner[T]) At(n int, h float64, theta, g []T, state [][]T, root
 		if r := float64(d / p.alternating[j]); r > 0 && r < smallest {
 			smallest, first = r, j
 		}
+	}
+	if math.IsInf(smallest, 1) { // a step of signs does not answer to a small change of g
+		return Stability{PeriodTwo: smallest, Memory: smallest}, nil
 	}
 	edge, err := p.memoryEdge(first)
 	return Stability{PeriodTwo: 2 / h * smallest, Memory: edge / h}, err

@@ -233,6 +233,16 @@ func TestStabilityThresholdsMatchClosedForms(t *testing.T) {
 	}
 }
 
+func TestAStepOfSignsHasNoThresholds(t *testing.T) {
+	for _, name := range []string{"lion", "signum"} {
+		t.Run(name, func(t *testing.T) {
+			if s, root := still(t, name, map[string]any{"eps": 0.0}, 1); !math.IsInf(s.PeriodTwo, 1) || !math.IsInf(s.Memory, 1) || root != 0 {
+				t.Errorf("thresholds %+v, root %v", s, root)
+			}
+		})
+	}
+}
+
 // At the edge of the series two modes meet: (z - 1)(z - beta) + h lambda N(z) = 0 with D(z)/D(1) = N(z)/(z - beta) has real roots below it
 // and complex ones above.
 func TestModesMeetAtTheEdgeOfTheSeries(t *testing.T) {

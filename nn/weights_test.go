@@ -107,8 +107,8 @@ func TestTensorsThatDoNotFitAreAllNamed(t *testing.T) {
 		t.Fatalf("got %v, want a WeightsError and no state", err)
 	}
 	for _, want := range []string{
-		path, "missing: bn1.running_var [2]", "unexpected: bn1.var [2]", "fc.weight is F64 [2 3], want F32 or F64 [3 2]",
-		"fc.bias is I64 [3], want F32 or F64 [3]", "bn1.num_batches_tracked is F64 [], want I64 []",
+		path, "missing: bn1.running_var [2]", "unexpected: bn1.var [2]", "fc.weight is floats [2 3], want floats [3 2]",
+		"fc.bias is integers [3], want floats [3]", "bn1.num_batches_tracked is floats [], want integers []",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)

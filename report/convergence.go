@@ -37,7 +37,7 @@ func OrderVerdict(o run.OrderErrors, kinks []string) (verdict string, f Finding)
 		return name + "not measured: " + o.Unmeasured, Unmeasured
 	}
 	if len(o.Slopes) == 0 {
-		return name + "one step size has no slope: give several", Undecided
+		return name + "not measured: one step size has no slope; give several", Unmeasured
 	}
 	clear := 0 // slopes between errors in which rounding does not show
 	for clear < len(o.Slopes) && !(o.Errors[clear+1] < nearRoundoff) {

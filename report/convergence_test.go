@@ -18,7 +18,7 @@ func TestOrderVerdict(t *testing.T) {
 		slopes []float64
 		want   string
 	}{
-		{"one step size has no slope", 2, []float64{1e-3}, nil, "order 2: one step size has no slope"},
+		{"one step size has no slope", 2, []float64{1e-3}, nil, "order 2: not measured: one step size has no slope; give several"},
 		{"a slope a little below the order shows it", 2, []float64{1e-3, 3e-4}, []float64{1.85}, "order 2: holds: the error falls like lr^1.85"},
 		{"a slope of the next order is better", 1, []float64{1e-3, 3e-4}, []float64{1.9}, "order 1: holds, and better: the error falls like lr^1.90"},
 		{"rising slopes leave it open", 3, []float64{1e-3, 3e-4, 1e-4}, []float64{1.6, 2}, "order 3: undecided: the error falls like lr^2.00"},
@@ -34,7 +34,7 @@ func TestOrderVerdict(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, found := OrderVerdict(run.OrderErrors{Order: c.order, Errors: c.errors, Slopes: c.slopes}, nil)
-			if !strings.HasPrefix(got, c.want) || (found == Against) != strings.Contains(c.want, "does not show") || (found == Holds) != strings.Contains(c.want, "holds") {
+			if !strings.HasPrefix(got, c.want) || (found == Against) != strings.Contains(c.want, "does not show") || (found == Holds) != strings.Contains(c.want, "holds") || (found == Unmeasured) != strings.Contains(c.want, "not measured") {
 				t.Errorf("verdict %q, finding %v; want it to begin with %q", got, found, c.want)
 			}
 		})

@@ -38,7 +38,7 @@ func TestPipesAndDevicesInARunsDirectoryAreRefused(t *testing.T) {
 				case columnsFile, historyFile:
 					_, err = ReadHistory(dir)
 				case timesFile:
-					_, _, err = OpenTimes(dir, 0)
+					_, _, _, err = (&Dir{path: dir}).OpenTimes(0)
 				case lockFile:
 					if InUse(dir) {
 						t.Error("it is in use")

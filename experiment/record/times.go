@@ -27,23 +27,45 @@ const (
 	timesHeader = "step,seconds"
 )
 
-// OpenTimes opens the times of a run that goes on from a step: those from that step on are cut off, and lines that are damaged left out,
-// which are counted.
-func OpenTimes(dir string, step int) (f *Times, damaged int, err error) {
-	path := filepath.Join(dir, timesFile)
+// OpenTimes opens the times of the run in a directory, which goes on from a step behind all that its history has: those from that step on are cut off, and
+// lines that are damaged left out, which are counted. Lost counts the recorded steps whose times are not there.
+func (d *Dir) OpenTimes(step int) (f *Times, damaged, lost int, err error) {
+	path := d.file(timesFile)
 	data, err := userfile.ReadAll(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	kept, damaged := keepTimes(data, step)
+	if lost, err = d.untimed(kept); err != nil {
+		return nil, 0, 0, err
+	}
 	if err := atomicfile.WriteBytes(path, kept); err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
-	return &Times{path, file}, damaged, nil
+	return &Times{path, file}, damaged, lost, nil
+}
+
+// untimed returns the number of rows of the history that times, as keepTimes returns them, have nothing of.
+func (d *Dir) untimed(kept []byte) (int, error) {
+	data, err := userfile.ReadAll(d.file(historyFile))
+	if err != nil {
+		return 0, err
+	}
+	h, _, err := parseHistory(d.file(historyFile), data, d.columns)
+	if err != nil {
+		return 0, err
+	}
+	times, lost := timesOf(kept), 0
+	for _, step := range h.Floats(d.columns[0].Name) {
+		if _, ok := times[int(step)]; !ok {
+			lost++
+		}
+	}
+	return lost, nil
 }
 
 // keepTimes returns the header and the lines of steps before the given one, as they stand in the file. A last line may be cut short.
@@ -74,13 +96,18 @@ func readTimes(dir string) (map[int]float64, error) {
 		return nil, err
 	}
 	kept, _ := keepTimes(data, math.MaxInt)
+	return timesOf(kept), nil
+}
+
+// timesOf returns the seconds of each step that times, as keepTimes returns them, have.
+func timesOf(kept []byte) map[int]float64 {
 	out := map[int]float64{}
 	for line := range strings.Lines(string(kept)) {
 		if n, seconds, ok := timeOf(strings.TrimSuffix(line, "\n")); ok { // not so in the header
 			out[n] = seconds
 		}
 	}
-	return out, nil
+	return out
 }
 
 // timeOf returns the step and the seconds of a line that Add wrote.

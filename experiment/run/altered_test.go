@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"shadowflow/experiment/record"
+	"shadowflow/internal/plural"
 )
 
 func TestAnAlteredRecordIsNotGoneOnFrom(t *testing.T) {
@@ -30,7 +32,7 @@ func TestAnAlteredRecordIsNotGoneOnFrom(t *testing.T) {
 		"a number between them":            {"history.csv", behind(8) + 3, "", "resuming from checkpoint-000000000008.safetensors, step 8"},
 		"the columns":                      {"columns.csv", -3, "columns.csv was altered", ""},
 		"the newest checkpoint":            {"checkpoint-000000000010.safetensors", -5, "", "resuming from checkpoint-000000000008.safetensors, step 8"},
-		"the times":                        {"times.csv", 14, "", "times.csv was damaged: it goes on without 1 line of it"},
+		"the times":                        {"times.csv", 14, "", "times.csv was damaged, cut or removed: it goes on without the times of 1 recorded step"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
@@ -60,6 +62,69 @@ func TestAnAlteredRecordIsNotGoneOnFrom(t *testing.T) {
 			}
 			wantSameHistory(t, dir, whole)
 		})
+	}
+}
+
+func TestWhatIsLostBesideTheHistoryIsSaid(t *testing.T) {
+	whole, begun := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "begun")
+	runIn(t, whole, parse(t, brief))
+	interrupted(t, begun, 10, brief)
+	times := fileBytes(t, begun, "times.csv")
+	lines := bytes.SplitAfter(times, []byte("\n"))
+	rows := len(bytes.Split(fileBytes(t, begun, "history.csv"), []byte("\n"))) - 2 // the header, and behind the last end
+	lost := func(n int) string {
+		return fmt.Sprintf("times.csv was damaged, cut or removed: it goes on without the times of %s", plural.Of(n, "recorded step"))
+	}
+	for name, c := range map[string]struct {
+		file string
+		left []byte // of the file; nil to remove it
+		want string
+	}{
+		"times of nothing":     {"times.csv", []byte{}, lost(rows)},
+		"no times":             {"times.csv", nil, lost(rows)},
+		"times cut behind two": {"times.csv", bytes.Join(lines[:3], nil), lost(rows - 2)},
+		"times of strangers":   {"times.csv", slices.Concat(times, []byte("a stranger's,line\n")), "times.csv was damaged: it goes on without 1 line of it"},
+		"times as they were":   {"times.csv", times, ""},
+		"no program":           {"version.json", nil, "version.json was not there: it is written anew"},
+		"another program's":    {"version.json", []byte("{}"), ""}, // the checkpoint knows which it was
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			copyDir(t, begun, dir)
+			path := filepath.Join(dir, c.file)
+			err := os.Remove(path)
+			if c.left != nil {
+				err = os.WriteFile(path, c.left, 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var notes []string
+			if _, err := Resume(t.Context(), dir, notesOf(&notes)); err != nil || strings.Join(notes, "\n") != c.want {
+				t.Errorf("%v; said %q, want %q", err, notes, c.want)
+			}
+			wantSameHistory(t, dir, whole)
+			if got := fileBytes(t, dir, "version.json"); !bytes.Equal(got, fileBytes(t, whole, "version.json")) {
+				t.Errorf("version.json is %s", got)
+			}
+		})
+	}
+}
+
+func TestARunThatHasEndedGetsItsProgramBack(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	runIn(t, dir, parse(t, brief))
+	path := filepath.Join(dir, "version.json")
+	before := fileBytes(t, dir, "version.json")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	var notes []string
+	if _, err := Resume(t.Context(), dir, notesOf(&notes)); err != nil || len(notes) != 1 || !strings.Contains(notes[0], "version.json was not there") {
+		t.Errorf("%v; said %q", err, notes)
+	}
+	if got := fileBytes(t, dir, "version.json"); !bytes.Equal(got, before) {
+		t.Errorf("version.json is %s, was %s", got, before)
 	}
 }
 

@@ -3,14 +3,15 @@
 package run
 
 import (
+	"math"
 	"slices"
 	"syscall"
 	"testing"
 )
 
 // What the realized bias adds to a measurement of the bias, the gradient and the Hessian-vector product included, in percent of the processor's
-// time, which other processes leave alone: the median over runs with it, without it and without a measurement, one behind the other, and the
-// quartiles.
+// time, which other processes leave alone: the median over runs with it, without it and without a measurement, one behind the other, with its
+// standard error, and the quartiles.
 func BenchmarkRealizedBias(b *testing.B) {
 	seconds := func(every string, realized bool) float64 {
 		t, err := newTraining[float32](b.Context(), parse(b, usual, "threads=1", "steps=60", "beside=[]", "record={every: 0, bias: "+every+", sharpness: 0, test: 0}"), Options{})
@@ -32,9 +33,11 @@ func BenchmarkRealizedBias(b *testing.B) {
 		added = append(added, 100*(with-without)/(without-none))
 	}
 	slices.Sort(added)
-	b.ReportMetric(added[len(added)/2], "%")
-	b.ReportMetric(added[len(added)/4], "%-first-quartile")
-	b.ReportMetric(added[3*len(added)/4], "%-third-quartile")
+	first, median, third := added[len(added)/4], added[len(added)/2], added[3*len(added)/4]
+	b.ReportMetric(median, "%")
+	b.ReportMetric(1.2533*(third-first)/1.349/math.Sqrt(float64(len(added))), "%-standard-error") // from the quartiles, as of a normal distribution
+	b.ReportMetric(first, "%-first-quartile")
+	b.ReportMetric(third, "%-third-quartile")
 	b.ReportMetric(0, "ns/op")
 }
 

@@ -24,14 +24,8 @@ func (t *training[T]) run(ctx context.Context, d *record.Dir) (result *Result, e
 		return t.conclude(t.ended)
 	}
 	l := t.loop
-	var damaged int
-	if t.times, damaged, err = record.OpenTimes(d.Path(), l.Optimizer.Steps()); err != nil {
+	if err := t.openTimes(); err != nil {
 		return nil, err
-	}
-	if damaged > 0 {
-		if err := t.say("times.csv was damaged: it goes on without %s of it", plural.Of(damaged, "line")); err != nil {
-			return nil, err
-		}
 	}
 	defer func() { err = errors.Join(err, t.times.Close()) }()
 	if l.watch.before == 0 {
@@ -56,6 +50,25 @@ func (t *training[T]) run(ctx context.Context, d *record.Dir) (result *Result, e
 		return nil, err
 	}
 	return t.conclude(status)
+}
+
+// openTimes opens the times of the steps, and says what they lack.
+func (t *training[T]) openTimes() error {
+	var damaged, lost int
+	var err error
+	if t.times, damaged, lost, err = t.dir.OpenTimes(t.loop.Optimizer.Steps()); err != nil {
+		return err
+	}
+	switch {
+	case lost > 0:
+		err = t.say("times.csv was damaged, cut or removed: it goes on without the times of %s", plural.Of(lost, "recorded step"))
+	case damaged > 0:
+		err = t.say("times.csv was damaged: it goes on without %s of it", plural.Of(damaged, "line"))
+	}
+	if err != nil {
+		err = errors.Join(err, t.times.Close())
+	}
+	return err
 }
 
 // say tells a person, and the log.

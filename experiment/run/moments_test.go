@@ -208,10 +208,10 @@ func TestMomentsThatDoNotFitAreRefused(t *testing.T) {
 			[]string{"state of parameter 0, 0.weight", "exp_avg", "rmsprop"}},
 		"one that remembers nothing": {all[0], []schema.Setting{schema.Set("optimizer.name", "gd")}, []string{"gd remembers nothing"}},
 		"momentum for adam":          {all[2], []schema.Setting{schema.Set("optimizer.name", "adam")}, []string{"momentum_buffer", "exp_avg_sq or square_avg"}},
-		"another model":              {all[0], []schema.Setting{schema.Set("model.hidden", []int{5}), schema.Set("model.weights", "")}, []string{"state.m.0.weight is F64 [4 64], want F32 or F64 [5 64]"}},
+		"another model":              {all[0], []schema.Setting{schema.Set("model.hidden", []int{5}), schema.Set("model.weights", "")}, []string{"state.m.0.weight is floats [4 64], want floats [5 64]"}},
 		"more layers":                {all[0], []schema.Setting{schema.Set("model.hidden", []int{4, 4}), schema.Set("model.weights", "")}, []string{"4 parameters", "the model has 6"}},
 		"no number of steps":         {all[2], []schema.Setting{schema.Set("optimizer.moments_steps", 0)}, []string{"want optimizer.moments_steps"}},
-		"a file with half of it":     {all[0], []schema.Setting{schema.Set("optimizer.moments", ours)}, []string{"missing", "state.v.2.bias [10]", "state.m.0.weight is F64 [2], want F32 or F64 [4 64]"}},
+		"a file with half of it":     {all[0], []schema.Setting{schema.Set("optimizer.moments", ours)}, []string{"missing", "state.v.2.bias [10]", "state.m.0.weight is floats [2], want floats [4 64]"}},
 		"steps of nothing":           {all[0], []schema.Setting{schema.Set("optimizer.moments", ""), schema.Set("optimizer.moments_steps", 3)}, []string{"of no use without"}},
 		"no such file":               {all[0], []schema.Setting{schema.Set("optimizer.moments", "none.pt")}, []string{"optimizer.moments", "none.pt"}},
 	} {

@@ -75,6 +75,9 @@ func takeUp(ctx context.Context, d *record.Dir, opt Options) (runner, *Result, e
 	if err := r.refuse(r.changes(!over)); err != nil {
 		return nil, nil, r.withoutHope(ctx, err, ended, over)
 	}
+	if err := r.keepProgram(); err != nil {
+		return nil, nil, err
+	}
 	if over {
 		left := leftAsItIs(ended)
 		switch {
@@ -89,6 +92,20 @@ func takeUp(ctx context.Context, d *record.Dir, opt Options) (runner, *Result, e
 	}
 	out, err := r.begin(ctx)
 	return out, nil, err
+}
+
+// keepProgram writes what says which program made the run where that was removed, as the checkpoint knows it.
+func (r *resumption) keepProgram() error {
+	if r.bond == nil {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(r.dir.Path(), record.VersionFile)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := r.tell(record.VersionFile + " was not there: it is written anew"); err != nil {
+		return err
+	}
+	return r.dir.WriteVersion(r.bond.program)
 }
 
 // readConfig reads the config that the directory has, and puts the settings into it.

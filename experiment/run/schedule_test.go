@@ -64,7 +64,7 @@ func distancesAt(t *testing.T, p *Problem[float64], lrs []float64, time float64,
 		if err != nil {
 			t.Fatal(err)
 		}
-		meter := newFarthest(p, equations)
+		meter := newFarthest(p, equations, func() {})
 		loop.Meters, loop.Steps = []Meter[float64]{meter}, steps
 		if status, err := loop.run(t.Context(), nil); err != nil || status != Finished {
 			t.Fatalf("%s, %v", status, err)

@@ -209,8 +209,10 @@ func networkOf[T graph.Float](c *config.Config, s *source) (*network.Objective[T
 		return nil, err
 	}
 	opt := network.Options{MicroBatch: c.Batch.Physical, Seed: c.Seed, Shuffle: c.Batch.Shuffle, Threads: c.Threads, Test: s.data.Test, Room: &s.room}
-	if c.Batch.Mini() {
-		opt.BatchSize = c.Batch.Size
+	if n := s.data.Train.N(); c.Batch.Mini() {
+		if opt.BatchSize = c.Batch.Size; opt.BatchSize > n {
+			return nil, &schema.Error{Key: "batch.size", Problem: fmt.Sprintf("%d: want at most the %s to train on", c.Batch.Size, plural.Of(n, "example"))}
+		}
 	}
 	if c.Data.Augment {
 		a := dataset.CropAndFlip(c.Seed)

@@ -53,6 +53,8 @@ type VerifyOptions struct {
 	// RelTol is the integrator's relative tolerance; if 0, 1e-12, or 1e-10 with a cold start, where the orders are low, or 1e-13 with the
 	// memory as state.
 	RelTol float64
+	// Progress, if not nil, is called behind each step that was compared: how many of how many were, and what was compared last.
+	Progress func(done, of int, last string)
 	// timed says what is to be known of the times that the step sizes are compared at.
 	timed []string
 }
@@ -96,6 +98,10 @@ func (v *Verification) tell(moved []float64) {
 	}
 }
 
+// mostComparedSteps is the largest number of steps that are compared with an equation, which take minutes on the smallest problem; over as many, the errors of
+// smooth steps are those of rounding.
+const mostComparedSteps = 10_000_000
+
 // without returns an order whose equation does not exist at the start.
 func without(order, sizes int, missing *reach.Missing) OrderErrors {
 	none := []float64{math.NaN()}
@@ -134,14 +140,15 @@ func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verifi
 	}
 	var moved []float64
 	plan := p.Schedule
+	tally := opt.tally(1)
 	for _, lr := range opt.LR {
 		p.LR, p.Schedule = lr, plan.Stretched(opt.LR[0]/lr)
-		steps := int(math.Round(opt.Time / lr))
+		steps := opt.stepsOf(lr)
 		v.Steps = append(v.Steps, steps)
 		if len(measured) == 0 {
 			continue
 		}
-		errs, far, err := distances(ctx, &p, opt, steps)
+		errs, far, err := distances(ctx, &p, opt, steps, tally.of("lr %g", lr))
 		if err != nil {
 			return nil, fmt.Errorf("lr %g: %w", lr, err)
 		}
@@ -157,6 +164,36 @@ func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verifi
 		v.tell(moved)
 	}
 	return v, nil
+}
+
+// stepsOf returns the number of steps of a size that are compared.
+func (opt *VerifyOptions) stepsOf(lr float64) int { return int(math.Round(opt.Time / lr)) }
+
+// tally counts the steps that are compared, of all step sizes and so many rounds of them.
+func (opt *VerifyOptions) tally(rounds int) *tally {
+	t := &tally{show: opt.Progress}
+	for _, lr := range opt.LR {
+		t.all += rounds * opt.stepsOf(lr)
+	}
+	return t
+}
+
+// A tally counts steps towards a number of them.
+type tally struct {
+	done, all int
+	show      func(done, of int, last string)
+}
+
+// of returns what counts a step of something.
+func (t *tally) of(format string, args ...any) (count func()) {
+	if t.show == nil {
+		return func() {}
+	}
+	what := fmt.Sprintf(format, args...)
+	return func() {
+		t.done++
+		t.show(t.done, t.all, what)
+	}
 }
 
 // missingOf says which of the fields of the equations that are compared do not exist at the start; nil where all do. The equations
@@ -221,8 +258,8 @@ func (opt *VerifyOptions) Check(p *Problem[float64]) error {
 		if err := at.check(); err != nil {
 			return err
 		}
-		if steps := math.Round(opt.Time / lr); steps < 1 || steps > 1e8 {
-			return fmt.Errorf("time %g takes %g steps of lr %g: want from 1 to 1e8", opt.Time, steps, lr)
+		if steps := math.Round(opt.Time / lr); !(steps >= 1) || steps > mostComparedSteps {
+			return fmt.Errorf("time %g takes %g steps of lr %g: want from 1 to %.0e, by another time or lr", opt.Time, steps, lr, float64(mostComparedSteps))
 		}
 	}
 	if err := opt.shareTime(); err != nil {
@@ -235,7 +272,10 @@ func (opt *VerifyOptions) Check(p *Problem[float64]) error {
 	case opt.Start == Cold:
 		highest = 2
 	}
-	for _, order := range opt.Orders {
+	for i, order := range opt.Orders {
+		if slices.Contains(opt.Orders[:i], order) {
+			return fmt.Errorf("order %d is there twice: want each once", order)
+		}
 		if order < 1 || order > highest {
 			return fmt.Errorf("order %d: want 1 to %d with start %s, memory %s", order, highest, opt.Start, opt.Memory)
 		}
@@ -252,7 +292,8 @@ func slopes(lr, errs []float64) []float64 {
 }
 
 // distances runs the optimizer and the equations side by side, and returns the largest distance of a coordinate from each, and from the start.
-func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, steps int) (far []float64, moved float64, err error) {
+// count is called behind each step.
+func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, steps int, count func()) (far []float64, moved float64, err error) {
 	equations, err := equationsOf(p, opt.Orders, opt.Start, opt.RelTol)
 	if err != nil {
 		return nil, 0, err
@@ -267,7 +308,7 @@ func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, step
 			return nil, 0, err
 		}
 	}
-	meter := newFarthest(p, equations)
+	meter := newFarthest(p, equations, count)
 	loop.Meters = []Meter[float64]{meter}
 	loop.Steps = loop.Optimizer.Steps() + steps
 	status, err := loop.run(ctx, nil)
@@ -355,10 +396,12 @@ type farthest struct {
 	distance  []float64
 	start     []float64
 	moved     float64
+	count     func()
+	begun     bool
 }
 
-func newFarthest(p *Problem[float64], equations []*equation[float64]) *farthest {
-	return &farthest{schedule: schedule{every: 1}, equations: equations, distance: make([]float64, len(equations)), start: p.Theta}
+func newFarthest(p *Problem[float64], equations []*equation[float64], count func()) *farthest {
+	return &farthest{schedule: schedule{every: 1}, equations: equations, distance: make([]float64, len(equations)), start: p.Theta, count: count}
 }
 
 func (f *farthest) Gauges() []*Gauge { return nil }
@@ -372,5 +415,9 @@ func (f *farthest) Measure(_ context.Context, at *Point[float64]) error {
 			f.distance[i] = math.Max(f.distance[i], math.Abs(v-e.y[j])) // keeps NaN
 		}
 	}
+	if f.begun { // the start is no step
+		f.count()
+	}
+	f.begun = true
 	return nil
 }

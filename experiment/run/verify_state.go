@@ -84,8 +84,9 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 	from, to := 0.0, 0.0
 	moved := make([]float64, len(opt.LR))
 	for _, lr := range opt.LR {
-		v.Steps = append(v.Steps, int(math.Round(opt.Time/lr)))
+		v.Steps = append(v.Steps, opt.stepsOf(lr))
 	}
+	tally := opt.tally(len(opt.Orders))
 	for _, order := range opt.Orders {
 		fields, err := state.CompileFields(p.Rule, loss, len(p.Theta), order, p.Threads)
 		if err != nil {
@@ -96,12 +97,13 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 			return nil, err
 		case missing != nil:
 			v.Orders = append(v.Orders, without(order, len(opt.LR), missing))
+			tally.all -= opt.tally(1).all
 			continue
 		}
 		errs := OrderErrors{Order: order}
 		for i, lr := range opt.LR {
 			end := append([]float64(nil), start...)
-			far, way, err := farFromState(ctx, p, fields, end, float64(opt.Wait), lr/p.LR, v.Steps[i], opt.RelTol)
+			far, way, err := farFromState(ctx, p, fields, end, float64(opt.Wait), lr/p.LR, v.Steps[i], opt.RelTol, tally.of("order %d, lr %g", order, lr))
 			moved[i] = math.Max(moved[i], way)
 			if i == 0 {
 				from, to = distanceEstimate(p, start), distanceEstimate(p, end)
@@ -143,8 +145,8 @@ func distanceEstimate(p *Problem[float64], z []float64) float64 {
 }
 
 // farFromState moves the state z by a number of steps of a size, and returns the largest distance of a coordinate of theta from the equation,
-// and from where it was.
-func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, z []float64, age, size float64, steps int, relTol float64) (far, moved float64, err error) {
+// and from where it was. count is called behind each step.
+func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, z []float64, age, size float64, steps int, relTol float64, count func()) (far, moved float64, err error) {
 	start := append([]float64(nil), z...)
 	opt := flow.Options{RelTol: relTol, AbsTol: relTol / 10}
 	varies := p.varying() != nil
@@ -174,6 +176,7 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, z [
 		for i := range p.Theta {
 			far, moved = math.Max(far, math.Abs(z[i]-y[i])), math.Max(moved, math.Abs(z[i]-start[i])) // keeps NaN
 		}
+		count()
 		return nil
 	}
 	field := func(k int, u float64, y, dydu []float64) error { return f.Sum(ctx, lr(k), age+u, size, y, dydu) }

@@ -200,6 +200,34 @@ func TestIteratesOfThePapersCubicMatchReference(t *testing.T) {
 	}
 }
 
+func TestProgressOfAComparisonEndsWhereItSays(t *testing.T) {
+	for name, c := range map[string]struct {
+		memory Memory
+		want   int // steps, of each order where these are compared one by one
+		last   string
+	}{
+		"memory eliminated": {Eliminated, 10 + 20, "lr 0.01"},
+		"memory as state":   {State, 2 * (10 + 20), "order 2, lr 0.01"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := NewProblem[float64](t.Context(), parse(t, "objective: {name: bilinear}\noptimizer: {beta1: 0.3, beta2: 0.5, eps: 1}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			before, end, what := 0, 0, ""
+			opt := VerifyOptions{Orders: []int{1, 2}, LR: []float64{0.02, 0.01}, Time: .2, Memory: c.memory, Wait: 1, Progress: func(done, of int, last string) {
+				if done != before+1 {
+					t.Errorf("%d behind %d", done, before)
+				}
+				before, end, what = done, of, last
+			}}
+			if _, err := Verify(t.Context(), *p, opt); err != nil || before != end || end != c.want || what != c.last {
+				t.Errorf("%d of %d, %q; error %v; want %d, %q", before, end, what, err, c.want, c.last)
+			}
+		})
+	}
+}
+
 func TestWhatCannotBeComparedIsRefused(t *testing.T) {
 	good := VerifyOptions{Orders: []int{1, 2}, LR: []float64{0.01}, Time: 0.1}
 	for _, tc := range []struct {

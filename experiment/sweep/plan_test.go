@@ -44,7 +44,7 @@ func TestAMemberThatCannotBePlannedIsARowWithItsReason(t *testing.T) {
 	if err != nil || len(plan.Runs) != 4 {
 		t.Fatalf("%+v, %v", plan, err)
 	}
-	for i, want := range []string{"tried", "makeslice: len out of range", "data: a hostile file", "needs about 1.02e+03 TiB of memory, and 1 GiB are left"} {
+	for i, want := range []string{"tried", "makeslice: len out of range", "data: a hostile file", "needs about 1024 TiB of memory, and 1 GiB are left"} {
 		if got := plan.Runs[i].Problem; !strings.Contains(got, want) || strings.Contains(got, "\n") {
 			t.Errorf("run %d: %q, want %q", i, got, want)
 		}

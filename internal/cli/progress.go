@@ -12,15 +12,15 @@ import (
 	"shadowflow/report"
 )
 
-// progress shows where a run stands, with the loss, the norm, the sign of the bias and the time left: a bar in a terminal, now and
-// then a line elsewhere.
+// progress shows where long work stands, with the time left: a bar in a terminal, now and then a line elsewhere. Of a run it says the loss, the norm and the
+// sign of the bias.
 type progress struct {
 	quiet    bool
 	terminal bool
 	w        io.Writer
 	bar      *progressbar.ProgressBar
 	started  time.Time
-	first    int // the step that the run was at when it was first shown
+	first    int // the step that the work was at when it was first shown
 	shown    time.Time
 }
 
@@ -35,21 +35,33 @@ func newProgress(w io.Writer, quiet bool) *progress {
 	return &progress{quiet: quiet, w: visible.Raw(w), terminal: isTerminal(w)}
 }
 
-// show updates the bar, or prints a line if the last is old enough.
+// newLateProgress returns one that says nothing of work that is done before it would print its second line.
+func newLateProgress(w io.Writer, quiet bool) *progress {
+	p := newProgress(w, quiet)
+	p.shown = time.Now()
+	return p
+}
+
+// show shows where a run stands.
 func (p *progress) show(at run.Progress) {
+	p.at(at.Step, at.Steps, func() string { return report.Standing(at) })
+}
+
+// at updates the bar, or prints a line if the last is old enough.
+func (p *progress) at(step, steps int, standing func() string) {
 	if p.started.IsZero() {
-		p.started, p.first = time.Now(), at.Step
+		p.started, p.first = time.Now(), step
 	}
 	if !p.terminal {
-		p.line(at)
+		p.line(step, steps, standing)
 		return
 	}
-	if p.quiet || time.Since(p.shown) < refresh && at.Step < at.Steps {
+	if p.quiet || time.Since(p.shown) < refresh && step < steps {
 		return
 	}
 	p.shown = time.Now()
 	if p.bar == nil {
-		p.bar = progressbar.NewOptions(at.Steps,
+		p.bar = progressbar.NewOptions(steps,
 			progressbar.OptionSetWriter(p.w),
 			progressbar.OptionSetWidth(24),
 			progressbar.OptionShowCount(),
@@ -57,22 +69,22 @@ func (p *progress) show(at run.Progress) {
 			progressbar.OptionClearOnFinish(),
 		)
 	}
-	_ = p.bar.Set(at.Step) // a bar that cannot be drawn is no reason to stop
-	p.bar.Describe(report.Standing(at))
+	_ = p.bar.Set(step) // a bar that cannot be drawn is no reason to stop
+	p.bar.Describe(standing())
 }
 
-// line prints where the run stands: at once, and then now and then.
-func (p *progress) line(at run.Progress) {
+// line prints where the work stands: at once, and then now and then.
+func (p *progress) line(step, steps int, standing func() string) {
 	now := time.Now()
 	if p.quiet || now.Sub(p.shown) < lineEvery {
 		return
 	}
 	p.shown = now
 	left := "unknown"
-	if done := at.Step - p.first; done > 0 {
-		left = (now.Sub(p.started) / time.Duration(done) * time.Duration(at.Steps-at.Step)).Round(time.Second).String()
+	if done := step - p.first; done > 0 {
+		left = (now.Sub(p.started) / time.Duration(done) * time.Duration(steps-step)).Round(time.Second).String()
 	}
-	fmt.Fprintf(p.w, "step %d of %d  %s  time left %s\n", at.Step, at.Steps, report.Standing(at), left)
+	fmt.Fprintf(p.w, "step %d of %d  %s  time left %s\n", step, steps, standing(), left)
 }
 
 // clear takes the bar away, before something else is printed.

@@ -37,6 +37,20 @@ func TestProgressOutsideATerminalIsALineNowAndThen(t *testing.T) {
 	}
 }
 
+func TestShortWorkShowsNoProgress(t *testing.T) {
+	var out strings.Builder
+	p := newLateProgress(&out, false)
+	p.at(1, 2, func() string { return "lr 0.1" })
+	if out.Len() > 0 {
+		t.Errorf("printed %q", out.String())
+	}
+	p.shown = time.Now().Add(-2 * lineEvery)
+	p.at(2, 2, func() string { return "lr 0.1" })
+	if got := out.String(); !strings.HasPrefix(got, "step 2 of 2  lr 0.1  time left 0s") {
+		t.Errorf("printed %q", got)
+	}
+}
+
 func TestTimeLeftFollowsTheStepsDone(t *testing.T) {
 	var out strings.Builder
 	p := newProgress(&out, false)

@@ -113,7 +113,6 @@ func TestVerifySaysInWordsWhatItFound(t *testing.T) {
 	for args, want := range map[string]string{
 		"verify --set beta1=0.3,beta2=0.5,eps=1 --orders 2":                                                                         "order 2: holds: the error falls like lr^1.97",
 		"verify --set beta1=0.3,beta2=0.5,eps=1 --orders 1 --bias-scale -1":                                                         "order 1: holds, and better: the error falls like lr^1.9",
-		"verify --set beta1=0.3,beta2=0.5,eps=1 --orders 2 --lr 0.01":                                                               "order 2: one step size has no slope",
 		"verify --pairs 2:1.5,1:2,1.5:0.3 --batches cyclic --set beta1=0.6,beta2=0.8,eps=0.5 --lr 0.001,0.0005,0.00025 --time 0.05": "order 2: holds",
 	} {
 		t.Run(args, func(t *testing.T) {
@@ -121,6 +120,13 @@ func TestVerifySaysInWordsWhatItFound(t *testing.T) {
 				t.Errorf("%s: want %q in\n%s", args, want, got)
 			}
 		})
+	}
+}
+
+func TestVerifyOfOneStepSizeMeasuresNoOrder(t *testing.T) {
+	stdout, stderr, code := shadowflow(strings.Fields("verify --set beta1=0.3,beta2=0.5,eps=1 --orders 2 --lr 0.01")...)
+	if code != 1 || !strings.Contains(stdout, "order 2: not measured: one step size has no slope; give several") || !strings.Contains(stderr, "orders that were not measured: [2]") {
+		t.Errorf("code %d: %s%s", code, stdout, stderr)
 	}
 }
 

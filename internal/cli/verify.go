@@ -80,7 +80,10 @@ each memory has one time tau = lr/(-log beta). So it is where nothing says what 
 			if err := opt.Check(problem); err != nil {
 				return misused{err}
 			}
+			bar := newLateProgress(cmd.ErrOrStderr(), asJSON)
+			opt.Progress = func(done, of int, last string) { bar.at(done, of, func() string { return last }) }
 			result, err := run.Verify(cmd.Context(), *problem, opt)
+			bar.clear()
 			if err != nil {
 				return err
 			}

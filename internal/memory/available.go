@@ -68,6 +68,9 @@ func Format(bytes int64) string {
 		}
 		x, unit = x/1024, next
 	}
+	if x >= 1000 { // which %.3g has in powers of ten
+		return fmt.Sprintf("%.0f %s", x, unit)
+	}
 	return fmt.Sprintf("%.3g %s", x, unit)
 }
 

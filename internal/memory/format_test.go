@@ -8,7 +8,7 @@ import (
 )
 
 func TestSizesAreWrittenForPeople(t *testing.T) {
-	for n, want := range map[int64]string{5: "5 B", 3 << 20: "3 MiB", 1 << 50: "1.02e+03 TiB", -1: "more than 8 EiB"} {
+	for n, want := range map[int64]string{5: "5 B", 3 << 20: "3 MiB", 1 << 50: "1024 TiB", 1010 << 20: "1010 MiB", 999 << 20: "999 MiB", -1: "more than 8 EiB"} {
 		t.Run(want, func(t *testing.T) {
 			if got := Format(n); got != want {
 				t.Errorf("%d: %s, want %s", n, got, want)

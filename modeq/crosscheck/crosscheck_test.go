@@ -34,6 +34,18 @@ func TestDerivationsAgreeOnEveryLossForEveryRule(t *testing.T) {
 	}
 }
 
+// Terms of a size 1/(1-beta) leave little of each other there.
+func TestDerivationsAgreeOnVeryLongMemories(t *testing.T) {
+	for _, beta := range []float64{0.9999, 1 - 1e-8} {
+		c, err := rule.New("adam", map[string]any{"beta1": beta, "beta2": beta})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := fixture.Objective(t, "bilinear", nil)
+		wantAgreement(t, o, c, o.Start())
+	}
+}
+
 func wantAgreement(t *testing.T, o objective.Objective[float64], c rule.Config, theta []float64) {
 	t.Helper()
 	checks, err := Run(t.Context(), o, c, theta)
