@@ -386,9 +386,9 @@ func TestAnInterruptedCommandEndsWithTheSignal(t *testing.T) {
 }
 
 func TestAnOrderThatWasNotMeasuredIsAFailure(t *testing.T) {
-	open := run.OrderErrors{Order: 2, Errors: []float64{math.NaN()}, Slopes: []float64{}, Unmeasured: "the equation could not be followed at lr 1e-08"}
-	one := run.OrderErrors{Order: 1, Errors: []float64{1e-3}, Slopes: []float64{}}
-	err := everyOrder(&run.Verification{LR: []float64{1e-8}, Orders: []run.OrderErrors{one, open}})
+	open := run.OrderErrors{Order: 2, Errors: []float64{1e-3, math.NaN()}, Slopes: []float64{math.NaN()}, Unmeasured: "the equation could not be followed at lr 1e-08"}
+	one := run.OrderErrors{Order: 1, Errors: []float64{1e-3, 5e-4}, Slopes: []float64{1}}
+	err := everyOrder(&run.Verification{LR: []float64{2e-8, 1e-8}, Orders: []run.OrderErrors{one, open}})
 	if code := exitCode(t.Context(), err, true); code != exitFailed || !strings.Contains(err.Error(), "not measured: [2]") {
 		t.Errorf("code %d, %v", code, err)
 	}
