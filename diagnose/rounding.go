@@ -31,14 +31,18 @@ func Rounding[T graph.Float](theta []T) float64 {
 // is within 3 of the update without memory where the two are the same.
 const withinRounding = 4
 
-// Subtract makes u what it has beyond f, u - f, which is 0 in an element where rounding alone may have made the difference.
-func Subtract[T graph.Float](u, f []T) {
+// Subtract makes u what it has beyond f, u - f, which is 0 in an element where rounding alone may have made the difference. terms, which may be nil, are what
+// both were made from and has cancelled in them: their sizes are rounded, too.
+func Subtract[T graph.Float](u, f, terms []T) {
 	ulp := math.Ldexp(1, -52)
 	if graph.TypeOf[T]().Size() == 4 {
 		ulp = math.Ldexp(1, -23)
 	}
 	for j, v := range f {
 		larger := max(math.Abs(float64(u[j])), math.Abs(float64(v)))
+		if terms != nil {
+			larger = max(larger, math.Abs(float64(terms[j])))
+		}
 		if u[j] -= v; math.Abs(float64(u[j])) <= withinRounding*ulp*larger {
 			u[j] = 0
 		}

@@ -37,13 +37,17 @@ func TestADifferenceThatRoundingMayMakeIsNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			u := []float64{c.u}
-			if Subtract(u, []float64{c.f}); u[0] != c.want {
+			if Subtract(u, []float64{c.f}, nil); u[0] != c.want {
 				t.Errorf("%g less %g is %g, want %g", c.u, c.f, u[0], c.want)
 			}
 		})
 	}
+	cancelled := []float64{5 * ulp, 5000 * ulp}
+	if Subtract(cancelled, []float64{0, 0}, []float64{1e3, 1e3}); cancelled[0] != 0 || cancelled[1] != 5000*ulp {
+		t.Errorf("beside terms of a thousand that cancel: %v", cancelled)
+	}
 	u := []float32{1 + 3*0x1p-23, 1 + 5*0x1p-23}
-	if Subtract(u, []float32{1, 1}); u[0] != 0 || u[1] != 5*0x1p-23 {
+	if Subtract(u, []float32{1, 1}, nil); u[0] != 0 || u[1] != 5*0x1p-23 {
 		t.Errorf("in float32: %v", u)
 	}
 }

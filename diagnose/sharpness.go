@@ -39,7 +39,13 @@ type Stability struct {
 	//
 	// Both are +Inf where the step does not change with g, as that of signs.
 	Memory float64
+	// Uneven says that elements answer to the past differently, as those of groups with other betas do and those of centered RMSProp, so that neither is
+	// one number: oscillations of period two grow where the largest eigenvalue of D(-1) H is above 2/h, see [Preconditioner.Alternation].
+	Uneven bool
 }
+
+// mostUneven is how far D(1)/D(-1) of elements may lie apart that answer alike: beyond what float32 does to them.
+const mostUneven = 1e-3
 
 // NewPreconditioner compiles the preconditioner of a rule for dim parameters.
 func NewPreconditioner[T graph.Float](r *rule.Rule, dim, threads int) (*Preconditioner[T], error) {
@@ -139,18 +145,33 @@ func (p *Preconditioner[T]) At(n int, h float64, theta, g []T, state [][]T, root
 	if err := p.respond(p.alternating, p.of(-1, modeq.FullMemory)); err != nil {
 		return Stability{}, err
 	}
-	smallest, first := math.Inf(1), 0
+	smallest, largest, first, uneven := math.Inf(1), 0., 0, false
 	for j, d := range p.steady {
 		root[j] = T(math.Sqrt(float64(d)))
-		if r := float64(d / p.alternating[j]); r > 0 && r < smallest {
+		if d == 0 && p.alternating[j] == 0 {
+			continue
+		}
+		r := float64(d / p.alternating[j])
+		uneven = uneven || !(r > 0)
+		if largest = max(largest, r); r < smallest {
 			smallest, first = r, j
 		}
+	}
+	if uneven || largest > (1+mostUneven)*smallest {
+		return Stability{PeriodTwo: math.NaN(), Memory: math.NaN(), Uneven: true}, nil
 	}
 	if math.IsInf(smallest, 1) { // a step of signs does not answer to a small change of g
 		return Stability{PeriodTwo: smallest, Memory: smallest}, nil
 	}
 	edge, err := p.memoryEdge(first)
 	return Stability{PeriodTwo: 2 / h * smallest, Memory: edge / h}, err
+}
+
+// Alternation writes the roots of D(-1) of the full memory at the point of the last At into root, NaN where it is below 0.
+func (p *Preconditioner[T]) Alternation(root []T) {
+	for j, d := range p.alternating {
+		root[j] = T(math.Sqrt(float64(d)))
+	}
 }
 
 // Alternating writes D(-1) of the coming step n, its bias correction included, into d: what the update makes of a gradient that changes its sign

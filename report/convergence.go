@@ -40,8 +40,11 @@ func OrderVerdict(o run.OrderErrors, kinks []string) (verdict string, f Finding)
 		return name + "not measured: one step size has no slope; give several", Unmeasured
 	}
 	clear := 0 // slopes between errors in which rounding does not show
-	for clear < len(o.Slopes) && !(o.Errors[clear+1] < nearRoundoff) {
+	for clear < len(o.Slopes) && !(o.Errors[clear+1] < max(nearRoundoff, 10*o.Rounding)) {
 		clear++
+	}
+	if clear == 0 && o.Rounding > 0 {
+		return name + fmt.Sprintf("not measured: errors from %.1e down are those of rounding, which is magnified", o.Errors[1]), Unmeasured
 	}
 	if clear == 0 {
 		return name + fmt.Sprintf("holds as far as float64 can tell: the error falls to %.1e", o.Errors[1]), Holds

@@ -55,6 +55,17 @@ func TestWhatWasNotMeasuredIsNoProof(t *testing.T) {
 	}
 }
 
+func TestRoundingThatIsMagnifiedIsNoEvidence(t *testing.T) {
+	o := run.OrderErrors{Order: 2, Errors: []float64{1e-5, 2.5e-6, 4e-7}, Slopes: []float64{2, 2.6}, Rounding: 1e-7}
+	if got, found := OrderVerdict(o, nil); found != Holds || !strings.Contains(got, "holds: the error falls like lr^2.00, down to 2.5e-06") {
+		t.Errorf("one slope is above it: %q, finding %v", got, found)
+	}
+	o.Rounding = 1e-6
+	if got, found := OrderVerdict(o, nil); found != Unmeasured || !strings.Contains(got, "not measured: errors from 2.5e-06 down are those of rounding") {
+		t.Errorf("none is: %q, finding %v", got, found)
+	}
+}
+
 func TestConvergenceChart(t *testing.T) {
 	chart := ConvergenceChart("adam on bilinear", &run.Verification{
 		LR:     []float64{0.02, 0.01, 0.005},

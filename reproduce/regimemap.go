@@ -36,9 +36,10 @@ type Map struct {
 	Optimizer, Root string
 	alone           string // the batch of a step, where all runs have that of their config
 	// Points are in the order of batch, then eps, beta1, beta2 and lr.
-	Points []Point
-	lacks  map[string]bool // hyperparameters that the optimizer has not, and that are 0 here
-	Page   string
+	Points  []Point
+	forgets bool            // the optimizer has no memory, and no realized bias
+	lacks   map[string]bool // hyperparameters that the optimizer has not, and that are 0 here
+	Page    string
 	// Runs is how many were made, Failed how many of these have not ended.
 	Runs, Failed int
 }
@@ -80,6 +81,8 @@ type Point struct {
 	Regime diagnose.Regime
 	// Drives are medians over the main drive's size, by stage of training: early, middle, late; NaN where a stage was not reached.
 	Realized, Predicted, Observed [3]float64
+	// Up counts the steps of the early and the middle stage at which the realized bias pushed the norm up, of those Compared.
+	Up, Compared int
 	// Better is the share of measured steps that bear out the equation of order 2 without memory: run.BornOut.
 	Better float64
 	// State is the median one-step defect of the state equation of order 2, over the step's length; +Inf where most steps cannot be followed.
@@ -102,6 +105,9 @@ var stages = []struct {
 	{"middle: 1/2 to 1/20", 0.05, 0.5},
 	{"late: below 1/20", 0, 0.05},
 }
+
+// late is the last of them, in which little is left of the gradient.
+const late = 2
 
 func (o *MapOptions) fill() {
 	if o.Scale == "" {
@@ -236,6 +242,10 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 		m.lacks[key] = !o.has("optimizer." + key)
 	}
 	m.Optimizer, m.Root = conventionsOf(s.Runs[0].Config)
+	if r, err := s.Runs[0].Config.Optimizer.Rule(); err == nil {
+		memory, err := r.MemoryForm()
+		m.forgets = err == nil && !memory.Remembers()
+	}
 	if o.oneBatch() {
 		m.alone = batchOf(s.Runs[0].Config.Batch)
 	}

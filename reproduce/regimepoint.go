@@ -27,15 +27,24 @@ func pointOf(ts trials, p Point) Point {
 			p.Regime = r
 		}
 		for i := range stages {
-			drives := together(t, i, withinReach(t), "drive.main", "drive.realized", "drive.predicted", "drive.observed")
+			names := []string{"drive.main", "drive.realized", "drive.observed"}
+			if t.column("drive.predicted") != nil { // an optimizer without the memory form has no prediction
+				names = append(names, "drive.predicted")
+			}
+			drives := together(t, i, withinReach(t), names...)
 			for k, main := range drives[0] {
 				size := math.Abs(main)
 				if size == 0 {
 					continue // there is nothing to be beside
 				}
-				realized[i] = append(realized[i], drives[1][k]/size)
-				predicted[i] = append(predicted[i], drives[2][k]/size)
-				observed[i] = append(observed[i], drives[3][k]/size)
+				realized[i], observed[i] = append(realized[i], drives[1][k]/size), append(observed[i], drives[2][k]/size)
+				if len(drives) > 3 {
+					predicted[i] = append(predicted[i], drives[3][k]/size)
+				}
+				if i < late {
+					p.Compared++
+					p.Up += count(drives[1][k] > 0)
+				}
 			}
 			if i == 0 {
 				d := together(t, i, nil, "defect_1", "defect_2", "monitor.second_over_first")

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"shadowflow/experiment/run"
+	"shadowflow/internal/plural"
 )
 
 // Sentences says what the map found for the pair of betas at, or for every pair if at is nil.
@@ -97,34 +98,55 @@ func (m *Map) place(s Slice, i, j int) string {
 	return out + s.batch() + ", "
 }
 
-// biasText says what the realized bias did, from what was measured in the early and the middle stage of stable runs.
+// biasText says what the realized bias did, from what was measured in the early and the middle stage of stable runs, and at which lr nothing was.
 func (m *Map) biasText(s Slice, i, j int) string {
-	const none = 0.005 // of the main drive: as a percentage it is 0
-	low, high := math.Inf(1), math.Inf(-1)
+	said := "the realized bias of stable runs, before their late stage,"
+	if m.forgets {
+		return said + " is none, for the optimizer remembers nothing"
+	}
+	low, high, up, compared := math.Inf(1), math.Inf(-1), 0, 0
+	silent := func(k int) bool { // a stable run that says nothing
+		p := m.at(s, i, j, k)
+		return p.stable() && math.IsNaN(p.Realized[0]) && math.IsNaN(p.Realized[1])
+	}
 	for k := range m.LR {
 		p := m.at(s, i, j, k)
-		for _, v := range p.Realized[:2] {
-			if p.stable() && !math.IsNaN(v) {
+		if !p.stable() {
+			continue
+		}
+		up, compared = up+p.Up, compared+p.Compared
+		for _, v := range p.Realized[:late] {
+			if !math.IsNaN(v) {
 				low, high = math.Min(low, v), math.Max(high, v)
 			}
 		}
 	}
+	if low > high {
+		return said + " was not measured where it can be compared"
+	}
+	said = fmt.Sprintf("%s %s in the median of a stage, and up at %d of %s", said, didToTheNorm(low, high), up, plural.Of(compared, "step"))
+	if at := ranges(m.LR, silent); at != "" {
+		said += fmt.Sprintf("; at lr %s nothing is comparable", at)
+	}
+	return said
+}
+
+// didToTheNorm says what parts of dN/dt between two did to the norm, over the main drive.
+func didToTheNorm(low, high float64) string {
+	const none = 0.005 // of the main drive: as a percentage it is 0
 	percent := func(a, b float64) string {
 		if math.Round(100*a) == math.Round(100*b) {
 			return fmt.Sprintf("by %.0f%%", 100*a)
 		}
 		return fmt.Sprintf("by %.0f%% to %.0f%%", 100*a, 100*b)
 	}
-	said := "the realized bias of stable runs, before their late stage,"
 	switch {
-	case low > high:
-		return said + " was not measured"
 	case -none < low && high < none:
-		return said + " was less than 0.5% of the main drive"
+		return "was less than 0.5% of the main drive"
 	case low > -none:
-		return fmt.Sprintf("%s pushed the norm up, %s of the main drive", said, percent(math.Max(low, 0), high))
+		return fmt.Sprintf("pushed the norm up, %s of the main drive", percent(math.Max(low, 0), high))
 	case high < none:
-		return fmt.Sprintf("%s pushed the norm down, %s of the main drive", said, percent(math.Max(-high, 0), -low))
+		return fmt.Sprintf("pushed the norm down, %s of the main drive", percent(math.Max(-high, 0), -low))
 	}
-	return fmt.Sprintf("%s was between %.0f%% of the main drive, pushing the norm down, and %.0f%%, pushing it up", said, -100*low, 100*high)
+	return fmt.Sprintf("was between %.0f%% of the main drive, pushing the norm down, and %.0f%%, pushing it up,", -100*low, 100*high)
 }

@@ -317,3 +317,18 @@ func TestADriveOfNothingIsNotNegative(t *testing.T) {
 		t.Errorf("drive.main is %g, want 0 and nothing predicted", v)
 	}
 }
+
+// The first step remembers nothing: U is F, and where decay and gradient nearly cancel, both are rounded as their terms are.
+func TestRoundingOfWhatDecayCancelsIsNoBias(t *testing.T) {
+	for _, dtype := range []string{"float32", "float64"} {
+		for _, decay := range []string{"3", "10", "30"} {
+			t.Run(dtype+", decay "+decay, func(t *testing.T) {
+				_, h := runFor(t, "data: {subset: 100}\nmodel: {hidden: [16]}\nsteps: 2\nrecord: {every: 1, bias: 1, sharpness: 0, state: 0}\noptimizer: {name: adamw, lr: 0.003}",
+					"dtype="+dtype, "optimizer.weight_decay="+decay)
+				if at := h.Floats("drive.realized"); at[0] != 0 || at[1] == 0 {
+					t.Errorf("realized drives %v", at)
+				}
+			})
+		}
+	}
+}

@@ -37,6 +37,7 @@ type biasMeter[T graph.Float] struct {
 	gradient         []T // over all examples, with mini-batches
 	start            []T
 	b                []T         // U, and then the realized bias
+	core, zero       []T         // F without the parameters' own part, with which it may cancel, and zeros; nil where there is no such part
 	ofMemory         []T         // the part of C that is not (1/2) F'F, and the scaled bias
 	waits            observation // of the last point measured
 	last             float64     // realized drive that was last read; NaN before the first, and where it cannot be compared
@@ -86,6 +87,9 @@ func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[
 	}
 	if realizable(p, o) == nil {
 		m.ofMemory = make([]T, dim)
+		if memory, err := p.Rule.MemoryForm(); s.field != nil && (err != nil || memory.Formula == nil || readsTheta(memory)) {
+			m.core, m.zero = make([]T, dim), make([]T, dim)
+		}
 		m.realized = newRealizedGauges(m.predicted != nil)
 		m.drive.realized = gauge("drive.realized", "1/h", "dN/dt by the realized bias b of the step taken from here, -q.b: negative it acts to lower N, positive to raise it, which hinders its fall where drive.main is negative. b is 0 where it is within 4 units in the last place of U or F")
 	}
@@ -198,6 +202,11 @@ func (m *biasMeter[T]) Before(ctx context.Context, at *Point[T]) error {
 	}
 	copy(m.start, at.Theta)
 	if m.realized != nil {
+		if m.core != nil {
+			if err := m.term.fieldFrom(at.Gradient, m.zero, m.core); err != nil {
+				return err
+			}
+		}
 		if err := m.optimizer.stepper.Update(ctx, at.LR, at.Theta, at.Gradient, m.b); err != nil {
 			return err
 		}
@@ -223,7 +232,7 @@ func (m *biasMeter[T]) After(_ context.Context, at *Point[T]) error {
 		return nil
 	}
 	m.optimizer.addIntervention(m.b)
-	diagnose.Subtract(m.b, s.f)
+	diagnose.Subtract(m.b, s.f, m.core)
 	b := diagnose.BiasOf(1, s.f, m.b, m.qNow)
 	m.realized.set(b)
 	m.drive.realized.Set(b.Drive)

@@ -75,7 +75,7 @@ func (c *causes[T]) realize(ctx context.Context, at *Point[T], o *Optimizer[T], 
 	if err := c.unclipped.Update(ctx, at.LR, at.Theta, at.Gradient, c.other); err != nil {
 		return err
 	}
-	diagnose.Subtract(c.other, u)
+	diagnose.Subtract(c.other, u, nil)
 	c.clip.Set(diagnose.Dot(q, c.other))
 	return nil
 }

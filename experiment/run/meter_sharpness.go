@@ -40,9 +40,9 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 		plainResidual:  gauge("sharpness_residual", "loss/parameter^2", "an eigenvalue lies within this of sharpness"),
 		scaled:         gauge("preconditioned_sharpness", "1/h", "largest eigenvalue of P^-1 H, for Adam P = diag(sqrt(v + eps)); not recorded where an element of P is below 0, as those of lamb and muon may be"),
 		scaledResidual: gauge("preconditioned_residual", "1/h", "an eigenvalue lies within this of preconditioned_sharpness"),
-		threshold:      gauge("stability_threshold", "1/h", "preconditioned sharpness above which oscillations grow, for Adam (2 + 2 beta1)/((1 - beta1) h)"),
-		memoryEdge:     gauge("monitor.memory_edge", "", "preconditioned sharpness over that beyond which the series of the equations without memory diverges, for Adam (1 - sqrt beta1)/((1 + sqrt beta1) h): above 1 higher orders come no nearer; whether order 2 is near the step all the same, monitor.second_over_first says"),
-		periodTwo:      gauge("monitor.period_two", "", "preconditioned sharpness over stability_threshold: above 1 oscillations grow that flip at every step, which a lift has and a stable flow has not"),
+		threshold:      gauge("stability_threshold", "1/h", "preconditioned sharpness above which oscillations grow, for Adam (2 + 2 beta1)/((1 - beta1) h); where elements answer to the past differently (groups, centered RMSProp), preconditioned_sharpness over monitor.period_two"),
+		memoryEdge:     gauge("monitor.memory_edge", "", "preconditioned sharpness over that beyond which the series of the equations without memory diverges, for Adam (1 - sqrt beta1)/((1 + sqrt beta1) h): above 1 higher orders come no nearer; whether order 2 is near the step all the same, monitor.second_over_first says. Not recorded where elements answer to the past differently"),
+		periodTwo:      gauge("monitor.period_two", "", "preconditioned sharpness over stability_threshold, (h/2) times the largest eigenvalue of D(-1) H: above 1 oscillations grow that flip at every step, which a lift has and a stable flow has not"),
 		flip:           gauge("monitor.flip", "", "gradient along the sharpest direction of P^-1 H behind the step, over that before it: -1 in a two-cycle from side to side of the valley. Between -2 and -1/2 a step is counted as one of such; any one step may be, of those below the threshold too"),
 		lambdaGrad:     gauge("monitor.lambda_grad", "1/h", "g'DHg/|g|^2, sharpness along the gradient of what alternates, for Adam D = (1 - beta1)/((1 + beta1)(1 - beta1^(n+1)) sqrt(v + eps)): where it stays above 2/h it is a warning of a spike of the loss"),
 		spikeRows:      counter("monitor.spike_rows", "rows", "measurements in sequence up to this one with monitor.lambda_grad above 2/h"),
@@ -113,9 +113,15 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	}
 	m.scaled.Set(scaled.Value)
 	m.scaledResidual.Set(scaled.Residual)
-	m.threshold.Set(stability.PeriodTwo)
-	m.memoryEdge.Set(scaled.Value / stability.Memory)
-	m.periodTwo.Set(scaled.Value / stability.PeriodTwo)
+	if stability.Uneven {
+		if scaled, err = m.uneven(at.LR, scaled, decayed, opt); err != nil {
+			return err
+		}
+	} else {
+		m.threshold.Set(stability.PeriodTwo)
+		m.memoryEdge.Set(scaled.Value / stability.Memory)
+		m.periodTwo.Set(scaled.Value / stability.PeriodTwo)
+	}
 	if scaled.Residual <= 0.05*math.Abs(scaled.Value) {
 		m.sharpest = scaled.Vector
 		for j, r := range m.root {
@@ -123,6 +129,23 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 		}
 	}
 	return m.alongGradient(ctx, at, g)
+}
+
+// uneven measures the threshold where elements answer to the past differently, given the largest eigenpair of P^-1/2 H P^-1/2: oscillations of period two
+// grow where the largest eigenvalue of D(-1) H is above 2/h. It returns the eigenpair that they grow along, and leaves the roots of D(-1) in those of P^-1. Where
+// an element of D(-1) is below 0 there is none.
+func (m *sharpnessMeter[T]) uneven(h float64, scaled diagnose.Eigenpair[T], hvp func(v, hv []T) error, opt diagnose.LanczosOptions) (diagnose.Eigenpair[T], error) {
+	m.precondition.Alternation(m.root)
+	alternating, err := m.lanczos.LargestEigenpair(len(m.root), diagnose.Preconditioned(m.root, hvp), opt)
+	if err != nil || math.IsNaN(alternating.Value) {
+		alternating.Residual = math.Inf(1)
+		return alternating, err
+	}
+	m.periodTwo.Set(h / 2 * alternating.Value)
+	if alternating.Value > 0 {
+		m.threshold.Set(scaled.Value / (h / 2 * alternating.Value))
+	}
+	return alternating, nil
 }
 
 // Before implements Follower.

@@ -58,6 +58,67 @@ func TestMonitorsOfGradientDescentAreThoseOfItsHessian(t *testing.T) {
 	}
 }
 
+// Of centered RMSProp D(z) = 1/sqrt(q) + w(z) g c/q^(3/2), q = v - c^2 + eps, where c answers to what alternates (1-b)/(1+b) times as much as to what stays:
+// no element's threshold is another's.
+func TestOfElementsThatAnswerDifferentlyTheThresholdIsThatOfAlternation(t *testing.T) {
+	const lr, x, y, beta, eps = 1e-3, 2, 1.5, 0.9, 0.01
+	_, h := runFor(t, `
+objective: {name: bilinear, pairs: [[2, 1.5]], theta: [1.9, 0.9]}
+dtype: float64
+optimizer: {name: rmsprop, centered: true, beta2: 0.9, eps: 0.01, lr: 1e-3}
+steps: 12
+record: {every: 1, bias: 1, sharpness: 1}
+`)
+	theta, v, c := [2]float64{1.9, 0.9}, [2]float64{}, [2]float64{}
+	largest := func(root [2]float64, h [2][2]float64) float64 { // of R h R
+		a, b, cross := h[0][0]*root[0]*root[0], h[1][1]*root[1]*root[1], h[0][1]*root[0]*root[1]
+		return (a+b)/2 + math.Hypot((a-b)/2, cross)
+	}
+	for n := range 12 {
+		a, b := theta[0], theta[1]
+		r := y - x*a*b
+		g := [2]float64{-r * x * b, -r * x * a}
+		hessian := [2][2]float64{{x * x * b * b, x*x*a*b - r*x}, {x*x*a*b - r*x, x * x * a * a}}
+		var steady, alternating [2]float64
+		for j, gj := range g { // the moments that the coming step sees
+			v[j], c[j] = beta*v[j]+(1-beta)*gj*gj, beta*c[j]+(1-beta)*gj
+			q := v[j] - c[j]*c[j] + eps
+			direct, remembered := 1/math.Sqrt(q), gj*c[j]/math.Pow(q, 1.5)
+			steady[j], alternating[j] = math.Sqrt(direct+remembered), math.Sqrt(direct+(1-beta)/(1+beta)*remembered)
+			theta[j] -= lr * gj / math.Sqrt(q)
+		}
+		twice := lr / 2 * largest(alternating, hessian)
+		for name, want := range map[string]float64{
+			"monitor.period_two": twice, "preconditioned_sharpness": largest(steady, hessian), "stability_threshold": largest(steady, hessian) / twice, "monitor.memory_edge": math.NaN(),
+		} {
+			if got := h.Floats(name)[n]; !(math.Abs(got-want) <= 1e-6*want) && !(math.IsNaN(got) && math.IsNaN(want)) {
+				t.Errorf("step %d: %s = %.9g, want %.9g", n, name, got, want)
+			}
+		}
+	}
+}
+
+func TestGroupsWithOtherMemoriesHaveTheThresholdOfAlternation(t *testing.T) {
+	for name, c := range map[string]struct {
+		groups string
+		uneven bool
+	}{
+		"gradient descent for biases": {"[{match: ['*.bias'], name: gd, lr: 0.01}]", true},
+		"the same memory, another lr": {"[{match: ['*.bias'], lr: 0.01}]", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, h := runFor(t, "data: {subset: 40}\nmodel: {hidden: [4]}\ndtype: float64\noptimizer: {name: adam, lr: 3e-3, groups: "+c.groups+"}\nsteps: 30\nrecord: {every: 10, bias: 10, sharpness: 10}")
+			threshold := 2 * (1 + 0.9) / (1 - 0.9) / 3e-3
+			for n, two := range h.Floats("monitor.period_two") {
+				edge, at := h.Floats("monitor.memory_edge")[n], h.Floats("stability_threshold")[n]
+				if even := math.Abs(at-threshold) < 1e-6*threshold; !(two > 0) || math.IsNaN(edge) != c.uneven || even == c.uneven || c.uneven && at > threshold {
+					t.Errorf("row %d: %g times the threshold %g, %g times the edge", n, two, at, edge)
+				}
+			}
+		})
+	}
+}
+
 // What meters keep of points that have passed, and a row that waits for the next point, survive an interruption between any two steps.
 func TestMetersGoOnWhereTheyWere(t *testing.T) {
 	c := parse(t, steep)

@@ -150,6 +150,11 @@ func (s *secondOrder[T]) along(ctx context.Context, at *Point[T]) error {
 	return product(ctx, s.objective, at.Batch, at.Theta, s.f, s.hf)
 }
 
+// readsTheta reports whether the update reads the parameters themselves, as decoupled decay does.
+func readsTheta(m *rule.Memory) bool {
+	return m.Formula != nil && m.Formula.Fold(m.Values).Uses("theta")
+}
+
 // effects returns which sizes of gradient the second-order term penalizes, nil where sizes alone decide nothing: where elements are coupled, where the
 // term has a part of the parameters themselves (weight decay), and with mini-batches, whose gradients differ.
 func (p *Problem[T]) effects() (*modeq.Effects, error) {
@@ -157,7 +162,7 @@ func (p *Problem[T]) effects() (*modeq.Effects, error) {
 	if err != nil {
 		return nil, err
 	}
-	decays := p.Rule.Conditioning().Decaying() || memory.Formula != nil && memory.Formula.Fold(memory.Values).Uses("theta")
+	decays := p.Rule.Conditioning().Decaying() || readsTheta(memory)
 	if !p.Rule.Elementwise || decays || p.Order != nil {
 		return nil, nil
 	}

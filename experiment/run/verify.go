@@ -77,6 +77,8 @@ type OrderErrors struct {
 	Errors []float64 `json:"errors"`
 	// Slopes are log(error ratio)/log(step size ratio) of neighbouring step sizes; NaN where an error is 0.
 	Slopes []float64 `json:"slopes"`
+	// Rounding is the size of errors that rounding makes where it is magnified, as by a matrix that is hardly one of full rank; 0 elsewhere.
+	Rounding float64 `json:"rounding,omitempty"`
 	// Unmeasured says why the errors, or their slopes, say nothing of the order; empty where they do. Where there is no equation they are NaN.
 	Unmeasured string `json:"unmeasured,omitempty"`
 }
@@ -103,9 +105,9 @@ func (v *Verification) tell(moved []float64) {
 const mostComparedSteps = 10_000_000
 
 // without returns an order whose equation does not exist at the start.
-func without(order, sizes int, missing *reach.Missing) OrderErrors {
+func without(order, sizes int, why string) OrderErrors {
 	none := []float64{math.NaN()}
-	return OrderErrors{Order: order, Errors: slices.Repeat(none, sizes), Slopes: slices.Repeat(none, max(0, sizes-1)), Unmeasured: missing.Error()}
+	return OrderErrors{Order: order, Errors: slices.Repeat(none, sizes), Slopes: slices.Repeat(none, max(0, sizes-1)), Unmeasured: why}
 }
 
 // Verify compares iterates and modified equations, for every step size and order: for each step size, the loop with the equations
@@ -133,7 +135,7 @@ func Verify(ctx context.Context, p Problem[float64], opt VerifyOptions) (*Verifi
 	opt.Orders = nil
 	for i, order := range orders {
 		if missing != nil && order > missing.Fields {
-			v.Orders = append(v.Orders, without(order, len(opt.LR), missing))
+			v.Orders = append(v.Orders, without(order, len(opt.LR), missing.Error()))
 			continue
 		}
 		v.Orders, measured, opt.Orders = append(v.Orders, OrderErrors{Order: order}), append(measured, i), append(opt.Orders, order)

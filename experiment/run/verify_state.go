@@ -61,6 +61,12 @@ func (p *Problem[T]) remembered(moments [][]T, wait int) ([][]T, int) {
 	return moments, wait
 }
 
+const (
+	leastRounding = 1e-12 // up to which a field is one that the integrator's usual tolerance suits
+	mostRounding  = 1e-6  // beyond which there is nothing to compare
+	magnified     = 10    // a tolerance over the rounding of the field, for the integrator to find steps that keep it
+)
+
 // verifyState compares the steps of the family that the rule stands in, its own at the largest step size, with the equations whose memory is
 // state. There is one time tau for each memory, so the decays follow the step size.
 func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*Verification, error) {
@@ -96,14 +102,32 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 		case err != nil:
 			return nil, err
 		case missing != nil:
-			v.Orders = append(v.Orders, without(order, len(opt.LR), missing))
+			v.Orders = append(v.Orders, without(order, len(opt.LR), missing.Error()))
 			tally.all -= opt.tally(1).all
 			continue
 		}
-		errs := OrderErrors{Order: order}
-		for i, lr := range opt.LR {
+		errs, tolerance := OrderErrors{Order: order}, opt.RelTol
+		switch rounding, err := fields.Rounding(ctx, p.StepSize(opt.Wait), float64(opt.Wait), start); {
+		case err != nil:
+			return nil, err
+		case rounding > mostRounding:
+			why := fmt.Sprintf("rounding changes its fields by %.0e of the state in a step, which leaves nothing to compare", rounding)
+			v.Orders = append(v.Orders, without(order, len(opt.LR), why))
+			tally.all -= opt.tally(1).all
+			continue
+		case rounding > leastRounding:
+			tolerance = max(tolerance, magnified*rounding)
+			errs.Rounding = tolerance
+			v.Notes = append(v.Notes, fmt.Sprintf("order %d: rounding changes its fields by %.0e of the state in a step, so that it is followed to a tolerance of %.0e", order, rounding, tolerance))
+		}
+		errs.Errors = slices.Repeat([]float64{math.NaN()}, len(opt.LR))
+		for i, lr := range slices.Backward(opt.LR) { // the smallest first, without which there is no slope that tells
+			if errs.Unmeasured != "" {
+				tally.all -= v.Steps[i]
+				continue
+			}
 			end := append([]float64(nil), start...)
-			far, way, err := farFromState(ctx, p, fields, end, float64(opt.Wait), lr/p.LR, v.Steps[i], opt.RelTol, tally.of("order %d, lr %g", order, lr))
+			far, way, err := farFromState(ctx, p, fields, end, float64(opt.Wait), lr/p.LR, v.Steps[i], tolerance, tally.of("order %d, lr %g", order, lr))
 			moved[i] = math.Max(moved[i], way)
 			if i == 0 {
 				from, to = distanceEstimate(p, start), distanceEstimate(p, end)
@@ -117,7 +141,7 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 			case err != nil:
 				return nil, fmt.Errorf("lr %g: %w", lr, err)
 			}
-			errs.Errors = append(errs.Errors, far)
+			errs.Errors[i] = far
 		}
 		errs.Slopes = slopes(opt.LR, errs.Errors)
 		v.Orders = append(v.Orders, errs)
@@ -179,7 +203,13 @@ func farFromState(ctx context.Context, p *Problem[float64], f *state.Fields, z [
 		count()
 		return nil
 	}
-	field := func(k int, u float64, y, dydu []float64) error { return f.Sum(ctx, lr(k), age+u, size, y, dydu) }
+	evaluations := 0
+	field := func(k int, u float64, y, dydu []float64) error {
+		if evaluations++; float64(evaluations) > mostEvaluations*(1+u/size) {
+			return &stiffError{evaluations - 1, u / size}
+		}
+		return f.Sum(ctx, lr(k), age+u, size, y, dydu)
+	}
 	_, err = flow.Integrate(ctx, flow.DormandPrince8, field, 0, float64(steps)*size, start, opt)
 	var undefined *flow.NonFiniteError
 	if age == 0 && errors.As(err, &undefined) && undefined.T == 0 {
@@ -201,9 +231,23 @@ func timesFit(steps int, varies bool) error {
 	return nil
 }
 
+// mostEvaluations of the fields in a step of the optimizer are some thirty steps of the integrator: an equation that takes more is stiff, for what it follows
+// changes by no more than a step does.
+const mostEvaluations = 400
+
+// stiffError says how far an equation was followed until it was given up for the evaluations that it took.
+type stiffError struct {
+	evaluations int
+	steps       float64
+}
+
+func (e *stiffError) Error() string {
+	return fmt.Sprintf("its fields were evaluated %d times within %.2g steps of the optimizer: it is stiff there", e.evaluations, e.steps)
+}
+
 // unfollowable reports whether an equation runs away, or is too stiff for its integrator.
 func unfollowable(err error) bool {
-	return errors.As(err, new(*flow.TooManyStepsError)) || errors.As(err, new(*flow.StepUnderflowError)) || errors.As(err, new(*flow.NonFiniteError))
+	return errors.As(err, new(*flow.TooManyStepsError)) || errors.As(err, new(*flow.StepUnderflowError)) || errors.As(err, new(*flow.NonFiniteError)) || errors.As(err, new(*stiffError))
 }
 
 // errNoMemoryYet says why an equation with memory as state has no number at the very start.

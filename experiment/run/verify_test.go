@@ -207,7 +207,7 @@ func TestProgressOfAComparisonEndsWhereItSays(t *testing.T) {
 		last   string
 	}{
 		"memory eliminated": {Eliminated, 10 + 20, "lr 0.01"},
-		"memory as state":   {State, 2 * (10 + 20), "order 2, lr 0.01"},
+		"memory as state":   {State, 2 * (10 + 20), "order 2, lr 0.02"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := NewProblem[float64](t.Context(), parse(t, "objective: {name: bilinear}\noptimizer: {beta1: 0.3, beta2: 0.5, eps: 1}"))
@@ -225,6 +225,39 @@ func TestProgressOfAComparisonEndsWhereItSays(t *testing.T) {
 				t.Errorf("%d of %d, %q; error %v; want %d, %q", before, end, what, err, c.want, c.last)
 			}
 		})
+	}
+}
+
+// QR of means of products that are hardly of full rank, as those of few examples are, magnifies rounding ten million times.
+func TestAnEquationThatMagnifiesRoundingIsFollowedAsFarAsItGoes(t *testing.T) {
+	p, err := NewProblem[float64](t.Context(), parse(t, "model: {hidden: [8]}\ndata: {subset: 20}\noptimizer: {name: soap, frequency: 1}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := Verify(t.Context(), *p, VerifyOptions{Orders: []int{1}, LR: []float64{0.02, 0.01}, Time: .04, Memory: State, Wait: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := v.Orders[0]
+	if o.Unmeasured != "" || math.Abs(o.Slopes[0]-1) > 0.2 {
+		t.Errorf("%+v", o)
+	}
+	if !(o.Rounding > 1e-9 && o.Rounding < 1e-5) || len(v.Notes) != 1 || !strings.Contains(v.Notes[0], "is followed to a tolerance of") {
+		t.Errorf("rounding %g; notes %q", o.Rounding, v.Notes)
+	}
+}
+
+func TestAStiffEquationIsGivenUpAtTheStepSizeThatTells(t *testing.T) {
+	p, err := NewProblem[float64](t.Context(), parse(t, "objective: {name: quadratic, spectrum: [1e6]}\noptimizer: {name: heavy-ball, beta1: 0.5}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := Verify(t.Context(), *p, VerifyOptions{Orders: []int{1}, LR: []float64{0.02, 0.01, 0.005}, Time: .2, Memory: State, Wait: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, notes := v.Orders[0], strings.Join(v.Notes, "\n"); o.Unmeasured != "the equation could not be followed at lr 0.005" || !strings.Contains(notes, "it is stiff there") || strings.Contains(notes, "lr 0.01:") {
+		t.Errorf("%+v\n%s", o, notes)
 	}
 }
 

@@ -126,11 +126,12 @@ func verifyJSON(r *run.Verification, memory run.Memory) any {
 		Errors []float64 `json:"errors"`
 		Slopes []float64 `json:"slopes"`
 
-		Unmeasured string `json:"unmeasured,omitempty"`
+		Rounding   float64 `json:"rounding,omitempty"`
+		Unmeasured string  `json:"unmeasured,omitempty"`
 	}
 	rows := []row{}
 	for _, o := range r.Orders {
-		rows = append(rows, row{o.Order, o.Errors, o.Slopes, o.Unmeasured})
+		rows = append(rows, row{o.Order, o.Errors, o.Slopes, o.Rounding, o.Unmeasured})
 	}
 	out := map[string]any{"memory": memory, "lr": r.LR, "steps": r.Steps, "orders": rows}
 	if len(r.Notes) > 0 {

@@ -80,6 +80,19 @@ func TestTheSlopeOfTheErrorIsTheOrderForOptimizersOfMatrices(t *testing.T) {
 }
 
 // The equation of order 1 is the first field, and a lift of order 1 without oscillations moves as the rule steps.
+func TestRoundingIsSmallWhereNothingMagnifiesIt(t *testing.T) {
+	o := fixture.Objective(t, "bilinear", nil)
+	r := fixture.Rule(t, "adam", map[string]any{"eps": 0.1})
+	f, err := CompileFields(r, o, o.Dim(), 3, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := append(o.Start(), 0.3, -0.2, 0.5, 0.7)
+	if got, err := f.Rounding(t.Context(), 0.01, 10, z); err != nil || !(got > 0 && got < 1e-13) {
+		t.Errorf("%g, %v", got, err)
+	}
+}
+
 func TestTheEquationAndTheLiftAreThoseOfTheStepForOptimizersOfMatrices(t *testing.T) {
 	for what, c := range ofMatrices {
 		t.Run(what, func(t *testing.T) {
