@@ -288,7 +288,7 @@ func (r *Report) sayFlow() string {
 	if worse := r.sayWorse(); worse != "" {
 		out = append(out, worse)
 	}
-	if _, floor := r.column("iterates.rounding"); len(floor) > 0 && nearest < 2*floor[len(floor)-1] {
+	if _, floor := r.column("iterates.rounding"); len(floor) > 0 && nearest < r.roundingBetween() {
 		out = append(out, fmt.Sprintf("Rounding to %s may make %s of it: the least of these distances may be nothing else.", r.Config.DType, number(floor[len(floor)-1])))
 	}
 	if len(gone) > 0 {

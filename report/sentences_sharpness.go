@@ -129,6 +129,8 @@ func (r *Report) sayNearest() string {
 	case min(stable.distance, oscillating.distance) > lost:
 		return fmt.Sprintf(" At the end neither %s nor %s, the nearest of their kinds, was near the iterates: at %s and %s of the way.",
 			oscillating.name, stable.name, number(oscillating.distance), number(stable.distance))
+	case math.Abs(stable.distance-oscillating.distance) <= r.roundingBetween():
+		return fmt.Sprintf(" At the end rounding hides whether %s or %s, a stable flow, was nearer to the iterates.", oscillating.name, stable.name)
 	case stable.distance < oscillating.distance:
 		return fmt.Sprintf(" At the end %s, a stable flow, was nearer to the iterates than %s.", stable.name, oscillating.name)
 	}
@@ -193,12 +195,21 @@ func (r *Report) lossBehind(step float64) string {
 // terms of its series in the step size are as large as each other there.
 const nearEdge = 0.75
 
+// roundingBetween returns how far apart two relative distances may lie at the end for rounding alone, 0 where it was not measured.
+func (r *Report) roundingBetween() float64 {
+	_, floor := r.column("iterates.rounding")
+	if len(floor) == 0 {
+		return 0
+	}
+	return 2 * floor[len(floor)-1]
+}
+
 // sayWorse says where the second order of the equation with the memory as state ended farther from the iterates than the first, and what the sharpness
 // has to do with it.
 func (r *Report) sayWorse() string {
 	at1, d1 := r.column("state-1.relative_distance")
 	at2, d2 := r.column("state-2.relative_distance")
-	if len(d1) == 0 || len(d2) == 0 || at1[len(at1)-1] != at2[len(at2)-1] || !(d2[len(d2)-1] > d1[len(d1)-1]) {
+	if len(d1) == 0 || len(d2) == 0 || at1[len(at1)-1] != at2[len(at2)-1] || !(d2[len(d2)-1] > d1[len(d1)-1]+r.roundingBetween()) {
 		return ""
 	}
 	s := "The second order made the equation worse here: state-2 ended farther from the iterates than state-1"

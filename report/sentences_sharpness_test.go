@@ -63,6 +63,7 @@ func TestWhichEquationWasNearerIsSaidWhereBothKindsRan(t *testing.T) {
 	}{
 		"a lift was":            {[]string{"state-2", "lift-1", "lift-2"}, map[string][]float64{"state-2": {1, 0.437}, "lift-1": {1, 0.991}, "lift-2": {1, 0.347}}, " At the end lift-2 was nearer to the iterates than state-2, the nearest stable flow."},
 		"a stable flow was":     {[]string{"state-1", "state-2", "lift-1"}, map[string][]float64{"state-1": {1, 0.5}, "state-2": {1, 0.4}, "lift-1": {1, 0.9}}, " At the end state-2, a stable flow, was nearer to the iterates than lift-1."},
+		"rounding hides which":  {[]string{"state-2", "lift-1"}, map[string][]float64{"state-2": {0.1, 0.0929}, "lift-1": {0.1, 0.0931}, "rounding": {0, 0.0994}}, " At the end rounding hides whether lift-1 or state-2, a stable flow, was nearer to the iterates."},
 		"neither follows":       {[]string{"state-2", "lift-1"}, map[string][]float64{"state-2": {1, 0.998}, "lift-1": {1, 0.812}}, " At the end neither lift-1 nor state-2, the nearest of their kinds, was near the iterates: at 0.812 and 0.998 of the way."},
 		"no lift ran":           {[]string{"state-2"}, map[string][]float64{"state-2": {1, 4}}, ""},
 		"no stable flow ran":    {[]string{"central"}, map[string][]float64{"central": {1, 4}}, ""},
@@ -73,6 +74,7 @@ func TestWhichEquationWasNearerIsSaidWhereBothKindsRan(t *testing.T) {
 			for at, d := range c.distances {
 				columns[at+".relative_distance"] = d
 			}
+			columns["iterates.rounding"] = c.distances["rounding"]
 			r := measured(columns)
 			r.Config.Beside = c.beside
 			if got := r.sayNearest(); got != c.want {
