@@ -24,6 +24,7 @@ type Preconditioner[T graph.Float] struct {
 	scalars [][]T
 	weights [][]T
 	in, out []engine.Buffer
+	parts   [][][2]int // from and to of the elements of each group, of all without groups
 	// D(1), D(-1) and what a moment, or g itself, adds to D(1).
 	steady, alternating, part []T
 }
@@ -39,8 +40,9 @@ type Stability struct {
 	//
 	// Both are +Inf where the step does not change with g, as that of signs.
 	Memory float64
-	// Uneven says that elements answer to the past differently, as those of groups with other betas do and those of centered RMSProp, so that neither is
-	// one number: oscillations of period two grow where the largest eigenvalue of D(-1) H is above 2/h, see [Preconditioner.Alternation].
+	// Uneven says that groups of weights answer to the past differently, as with other betas, so that neither is one number: oscillations of period two
+	// grow where the largest eigenvalue of D(-1) H is above 2/h, see [Preconditioner.Alternation]. Where elements of one optimizer do, as those of centered
+	// RMSProp, both are NaN: there P itself changes with means of the gradient, and the recursion is not linear in them.
 	Uneven bool
 }
 
@@ -53,7 +55,13 @@ func NewPreconditioner[T graph.Float](r *rule.Rule, dim, threads int) (*Precondi
 	if err != nil {
 		return nil, err
 	}
-	p := &Preconditioner[T]{rule: r, lr: make([]T, 1), steady: make([]T, dim), alternating: make([]T, dim), part: make([]T, dim)}
+	p := &Preconditioner[T]{rule: r, lr: make([]T, 1), steady: make([]T, dim), alternating: make([]T, dim), part: make([]T, dim), parts: [][][2]int{{{0, dim}}}}
+	for i, part := range r.Parts() {
+		if i == 0 {
+			p.parts = nil
+		}
+		p.parts = append(p.parts, part.Spans())
+	}
 	b, t := graph.NewBuilder(), graph.TypeOf[T]()
 	g, theta := b.Param("g", t, dim), b.Param("theta", t, dim)
 	call, in := r.Inputs(theta, g)
@@ -145,19 +153,20 @@ func (p *Preconditioner[T]) At(n int, h float64, theta, g []T, state [][]T, root
 	if err := p.respond(p.alternating, p.of(-1, modeq.FullMemory)); err != nil {
 		return Stability{}, err
 	}
-	smallest, largest, first, uneven := math.Inf(1), 0., 0, false
 	for j, d := range p.steady {
 		root[j] = T(math.Sqrt(float64(d)))
-		if d == 0 && p.alternating[j] == 0 {
-			continue
+	}
+	smallest, largest, first := math.Inf(1), 0., 0
+	for _, part := range p.parts {
+		low, high, at := p.ratios(part)
+		if !(low > 0) || high > (1+mostUneven)*low {
+			return Stability{PeriodTwo: math.NaN(), Memory: math.NaN()}, nil
 		}
-		r := float64(d / p.alternating[j])
-		uneven = uneven || !(r > 0)
-		if largest = max(largest, r); r < smallest {
-			smallest, first = r, j
+		if largest = max(largest, high); low < smallest {
+			smallest, first = low, at
 		}
 	}
-	if uneven || largest > (1+mostUneven)*smallest {
+	if largest > (1+mostUneven)*smallest {
 		return Stability{PeriodTwo: math.NaN(), Memory: math.NaN(), Uneven: true}, nil
 	}
 	if math.IsInf(smallest, 1) { // a step of signs does not answer to a small change of g
@@ -165,6 +174,24 @@ func (p *Preconditioner[T]) At(n int, h float64, theta, g []T, state [][]T, root
 	}
 	edge, err := p.memoryEdge(first)
 	return Stability{PeriodTwo: 2 / h * smallest, Memory: edge / h}, err
+}
+
+// ratios returns the smallest and the largest D(1)/D(-1) of the elements of a part, and where the smallest is: +Inf and 0 where the step does not change
+// with g.
+func (p *Preconditioner[T]) ratios(part [][2]int) (low, high float64, at int) {
+	low = math.Inf(1)
+	for _, span := range part {
+		for j := span[0]; j < span[1]; j++ {
+			if p.steady[j] == 0 && p.alternating[j] == 0 {
+				continue
+			}
+			r := float64(p.steady[j] / p.alternating[j])
+			if high = max(high, r); r < low || math.IsNaN(r) {
+				low, at = r, j
+			}
+		}
+	}
+	return low, high, at
 }
 
 // Alternation writes the roots of D(-1) of the full memory at the point of the last At into root, NaN where it is below 0.

@@ -16,7 +16,7 @@ func (r *Report) saySharpness() string {
 	at := r.together("step", "monitor.period_two", "stability_threshold")
 	n := len(at[0])
 	if n == 0 {
-		return ""
+		return r.sayWithoutThreshold()
 	}
 	top, above := 0, 0
 	for i, v := range at[1] {
@@ -37,6 +37,14 @@ func (r *Report) saySharpness() string {
 		s += r.sayFlips() + r.sayNearest()
 	}
 	return s + r.sayEdge() + r.saySpikes()
+}
+
+// sayWithoutThreshold says why preconditioned sharpness stands beside no threshold.
+func (r *Report) sayWithoutThreshold() string {
+	if _, scaled := r.column("preconditioned_sharpness"); len(scaled) == 0 {
+		return ""
+	}
+	return "Preconditioned sharpness has no threshold here: elements of the step answer to past gradients each in its own way."
 }
 
 // sayUnconditioned says at how many steps sharpness was measured and the preconditioned one was not, and why.

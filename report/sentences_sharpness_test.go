@@ -34,6 +34,17 @@ func TestSharpnessIsSaidBesideItsEdges(t *testing.T) {
 	}
 }
 
+func TestSharpnessWithoutAThresholdIsSaidToHaveNone(t *testing.T) {
+	nan := math.NaN()
+	r := measured(map[string][]float64{"preconditioned_sharpness": {1, 2}, "stability_threshold": {nan, nan}, "monitor.period_two": {nan, nan}})
+	if got := r.saySharpness(); got != "Preconditioned sharpness has no threshold here: elements of the step answer to past gradients each in its own way." {
+		t.Errorf("%q", got)
+	}
+	if got := measured(map[string][]float64{"loss": {1, 2}}).saySharpness(); got != "" {
+		t.Errorf("nothing was measured: %q", got)
+	}
+}
+
 // Two monitors speak of the equations without memory: where its series diverges order 2 may be borne out all the same, and the reader is told which counts.
 func TestAnEquationBorneOutBeyondItsEdgeIsReconciledWithIt(t *testing.T) {
 	const first = " Preconditioned sharpness was beyond the edge from which the series of the equations without memory diverges at 3 of 3 measured steps, at most 134 times it"

@@ -46,6 +46,15 @@ type run struct{ from, to int }
 // Stays reports whether the part's weights stay where they are, for its step size is 0.
 func (p *Part) Stays() bool { return p.scale == 0 }
 
+// Spans returns where the part's parameters stand among all, from and to of each run of them, in order.
+func (p *Part) Spans() [][2]int {
+	var out [][2]int
+	for _, r := range p.runs {
+		out = append(out, [2]int{r.from, r.to})
+	}
+	return out
+}
+
 // grouped is a rule that is made of the rules of groups. It implements sizes.
 type grouped struct {
 	parts   []Part

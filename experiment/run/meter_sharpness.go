@@ -40,7 +40,7 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 		plainResidual:  gauge("sharpness_residual", "loss/parameter^2", "an eigenvalue lies within this of sharpness"),
 		scaled:         gauge("preconditioned_sharpness", "1/h", "largest eigenvalue of P^-1 H, for Adam P = diag(sqrt(v + eps)); not recorded where an element of P is below 0, as those of lamb and muon may be"),
 		scaledResidual: gauge("preconditioned_residual", "1/h", "an eigenvalue lies within this of preconditioned_sharpness"),
-		threshold:      gauge("stability_threshold", "1/h", "preconditioned sharpness above which oscillations grow, for Adam (2 + 2 beta1)/((1 - beta1) h); where elements answer to the past differently (groups, centered RMSProp), preconditioned_sharpness over monitor.period_two"),
+		threshold:      gauge("stability_threshold", "1/h", "preconditioned sharpness above which oscillations grow, for Adam (2 + 2 beta1)/((1 - beta1) h); where groups answer to the past differently, preconditioned_sharpness over monitor.period_two; not recorded where elements of one optimizer do, as of centered RMSProp"),
 		memoryEdge:     gauge("monitor.memory_edge", "", "preconditioned sharpness over that beyond which the series of the equations without memory diverges, for Adam (1 - sqrt beta1)/((1 + sqrt beta1) h): above 1 higher orders come no nearer; whether order 2 is near the step all the same, monitor.second_over_first says. Not recorded where elements answer to the past differently"),
 		periodTwo:      gauge("monitor.period_two", "", "preconditioned sharpness over stability_threshold, (h/2) times the largest eigenvalue of D(-1) H: above 1 oscillations grow that flip at every step, which a lift has and a stable flow has not"),
 		flip:           gauge("monitor.flip", "", "gradient along the sharpest direction of P^-1 H behind the step, over that before it: -1 in a two-cycle from side to side of the valley. Between -2 and -1/2 a step is counted as one of such; any one step may be, of those below the threshold too"),
@@ -113,11 +113,14 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	}
 	m.scaled.Set(scaled.Value)
 	m.scaledResidual.Set(scaled.Residual)
-	if stability.Uneven {
+	switch {
+	case math.IsNaN(stability.PeriodTwo) && !stability.Uneven:
+		return m.alongGradient(ctx, at, g)
+	case stability.Uneven:
 		if scaled, err = m.uneven(at.LR, scaled, decayed, opt); err != nil {
 			return err
 		}
-	} else {
+	default:
 		m.threshold.Set(stability.PeriodTwo)
 		m.memoryEdge.Set(scaled.Value / stability.Memory)
 		m.periodTwo.Set(scaled.Value / stability.PeriodTwo)
