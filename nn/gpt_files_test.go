@@ -96,7 +96,7 @@ func TestACheckpointOfALargerModelIsNotReadAsASmallerOne(t *testing.T) {
 			tensors = append(tensors, tensor)
 		}
 		path := filepath.Join(t.TempDir(), "checkpoint.safetensors")
-		if err := safetensors.WriteFile(path, tensors, map[string]string{checkpointVersion: "1"}); err != nil {
+		if err := safetensors.WriteFile(path, tensors, map[string]string{safetensors.CheckpointVersion: "1"}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := buildGolden(t, "gpt_tied").Load(path); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {

@@ -114,7 +114,7 @@ func (m *Model) Load(path string) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, isCheckpoint := file.Metadata[checkpointVersion]; isCheckpoint {
+	if file.IsCheckpoint() {
 		return m.FromCheckpoint(path, file.Tensors)
 	}
 	return m.fromStateDict(path, file.Tensors)
@@ -125,9 +125,6 @@ func (m *Model) FromCheckpoint(name string, tensors []safetensors.Tensor) (*Stat
 	ofModel := slices.DeleteFunc(slices.Clone(tensors), func(t safetensors.Tensor) bool { return !m.has(t.Name) && !m.isBeside(t.Name) })
 	return m.fromStateDict(name, ofModel)
 }
-
-// checkpointVersion is what the metadata of a run's checkpoint have, which holds what the optimizer remembers, too.
-const checkpointVersion = "checkpoint_version"
 
 // has reports whether a tensor of that name is in the model's state_dict.
 func (m *Model) has(name string) bool {

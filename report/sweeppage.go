@@ -16,7 +16,7 @@ import (
 
 // WriteSweep writes the page of a sweep and its figures into the sweep's directory, and returns the page's path.
 func WriteSweep(ctx context.Context, s *sweep.Sweep, dir string) (page string, err error) {
-	d, err := SweepPage(s, dir)
+	d, err := SweepPage(ctx, s, dir)
 	if err != nil {
 		return "", err
 	}
@@ -28,13 +28,16 @@ const maxCurves = 8
 
 // SweepPage returns the page of a sweep in a directory: curves of loss and norm for each group of runs that differ in their seeds
 // only, what came of each group, and which runs failed.
-func SweepPage(s *sweep.Sweep, dir string) (*Document, error) {
-	table, err := s.Table(dir)
+func SweepPage(ctx context.Context, s *sweep.Sweep, dir string) (*Document, error) {
+	table, err := s.Table(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	means := sweep.Means(table)
-	groups, err := groupsOf(s, dir, table)
+	means, err := sweep.Means(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := groupsOf(ctx, s, dir, table)
 	if err != nil {
 		return nil, err
 	}
@@ -65,17 +68,18 @@ type group struct {
 type curves struct{ steps, losses, norms []float64 }
 
 // groupsOf returns the groups of runs in the order of the table.
-func groupsOf(s *sweep.Sweep, dir string, table *record.History) ([]group, error) {
+func groupsOf(ctx context.Context, s *sweep.Sweep, dir string, table *record.History) ([]group, error) {
 	var out []group
-	for t, err := range s.Trials(dir) {
+	at := map[string]int{} // in out, by the name
+	for t, err := range s.Trials(ctx, dir) {
 		if err != nil {
 			return nil, err
 		}
 		name := groupName(table, t.Run.Index)
-		i := slices.IndexFunc(out, func(g group) bool { return g.name == name })
-		if i < 0 {
-			out = append(out, group{name: name})
-			i = len(out) - 1
+		i, ok := at[name]
+		if !ok {
+			i = len(out)
+			at[name], out = i, append(out, group{name: name})
 		}
 		if h := t.History; h != nil {
 			loss, overAll := run.OverAll(t.Run.Config, h, "loss")

@@ -51,7 +51,7 @@ func smallSweep(t *testing.T) (s *sweep.Sweep, dir string) {
 
 func TestASweepsPageHasCurvesMeansAndReasons(t *testing.T) {
 	s, dir := smallSweep(t)
-	d, err := SweepPage(s, dir)
+	d, err := SweepPage(t.Context(), s, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestASweepsPageHasCurvesMeansAndReasons(t *testing.T) {
 
 func TestASweepWithNothingToDrawHasAPageAllTheSame(t *testing.T) {
 	s, _ := smallSweep(t)
-	d, err := SweepPage(s, t.TempDir())
+	d, err := SweepPage(t.Context(), s, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestCurvesOfMiniBatchesAreOfAllExamples(t *testing.T) {
 	if err := s.Execute(t.Context(), dir, sweep.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	d, err := SweepPage(s, dir)
+	d, err := SweepPage(t.Context(), s, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,12 +126,12 @@ func buffersOf(specs []engine.Spec) []engine.Buffer {
 }
 
 // ForACluster says that the scale is beyond one machine, and that runs of the sweeps in dir are still to be made.
-func (r *Reproduction) ForACluster(s Scale, sweeps []*sweep.Sweep, dir string) (bool, error) {
+func (r *Reproduction) ForACluster(ctx context.Context, s Scale, sweeps []*sweep.Sweep, dir string) (bool, error) {
 	if !r.cluster || s != Paper {
 		return false, nil
 	}
 	for _, sw := range sweeps {
-		statuses, err := sw.Status(filepath.Join(dir, sw.Name))
+		statuses, err := sw.Status(ctx, filepath.Join(dir, sw.Name))
 		if err != nil {
 			return false, err
 		}

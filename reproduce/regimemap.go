@@ -230,7 +230,7 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 	if err := s.Execute(ctx, where, o.Sweep); err != nil {
 		return nil, err
 	}
-	ts, err := readTrials(s, where)
+	ts, err := readTrials(ctx, s, where)
 	if err != nil {
 		return nil, err
 	}

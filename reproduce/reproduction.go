@@ -222,7 +222,7 @@ func (r *Reproduction) Run(ctx context.Context, s Scale, dir string, opt sweep.O
 		if err := sw.Execute(ctx, where, opt); err != nil {
 			return nil, err
 		}
-		ts, err := readTrials(sw, where)
+		ts, err := readTrials(ctx, sw, where)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package reproduce
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -17,9 +18,9 @@ type trials []*trial
 // trial is a run and its record.
 type trial struct{ sweep.Trial }
 
-func readTrials(s *sweep.Sweep, dir string) (trials, error) {
+func readTrials(ctx context.Context, s *sweep.Sweep, dir string) (trials, error) {
 	var out trials
-	for t, err := range s.Trials(dir) {
+	for t, err := range s.Trials(ctx, dir) {
 		if err != nil {
 			return nil, err
 		}

@@ -12,14 +12,14 @@ import (
 	"shadowflow/internal/userfile"
 )
 
-// ReadFile reads a safetensors file.
+// ReadFile reads a safetensors file. A run's checkpoint is refused where its checksum is not that of its content.
 func ReadFile(path string) (*File, error) {
 	f, size, err := userfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	file, err := Read(f, size)
+	file, whole, err := ReadSummed(f, size)
 	var format *FormatError
 	if errors.As(err, &format) {
 		format.File = path
@@ -29,7 +29,16 @@ func ReadFile(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if _, summed := file.Metadata[Sum]; summed && file.IsCheckpoint() && !whole {
+		return nil, fmt.Errorf("%s: damaged: %w; want the checkpoint as the run wrote it, or another", path, ErrSum)
+	}
 	return file, nil
+}
+
+// IsCheckpoint reports whether a file is a run's checkpoint, which holds what the optimizer remembers, too.
+func (f *File) IsCheckpoint() bool {
+	_, ok := f.Metadata[CheckpointVersion]
+	return ok
 }
 
 // Read reads a file of size bytes. No array is allocated before the header is known to fit the size. Faults of the content are

@@ -118,4 +118,14 @@ func (c *Config) Kind() string {
 }
 
 // Get returns the value of a dotted key: a number, a bool, a string or a list; nil if the key has no meaning in the config.
-func (c *Config) Get(key string) any { return c.schema().Get(key, schema.Load(*c)) }
+func (c *Config) Get(key string) any { return c.Values([]string{key})[0] }
+
+// Values returns the values of dotted keys in their order, each as Get does, at little more than the cost of one.
+func (c *Config) Values(keys []string) []any {
+	s, values := c.schema(), schema.Load(*c)
+	out := make([]any, len(keys))
+	for i, key := range keys {
+		out[i] = s.Get(key, values)
+	}
+	return out
+}

@@ -1,16 +1,11 @@
 package record
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"strconv"
-	"strings"
 
 	"shadowflow/internal/userfile"
 	"shadowflow/safetensors"
@@ -48,31 +43,25 @@ func (b binding) isOf(history []byte) bool {
 	return b.sum == sumOfBytes(history)
 }
 
-// A checkpoint is a safetensors file with these names in its metadata beside the run's own. The checksum is the SHA-256, in lower-case
-// hexadecimal digits, of the whole file with 64 zeros in the place of these digits. It is made and checked this way in every
+// A checkpoint is a safetensors file with these names in its metadata beside the run's own. The checksum is made and checked this way in every
 // version, such that a changed byte is never taken for another version.
 const (
-	versionName    = "checkpoint_version"
+	versionName    = safetensors.CheckpointVersion
 	stepName       = "step"
 	historyName    = "history_size"
 	historySumName = "history_sha256"
 	columnsSumName = "columns_sha256"
-	sumName        = "sha256"
+	sumName        = safetensors.Sum
 
 	checkpointVersion = "1"
-	// sumText is what stands before the checksum in the header, and nowhere else: in a name or a text its quotes would be escaped.
-	sumText = `"` + sumName + `":"`
 )
-
-// noSum stands for the checksum while it is computed.
-var noSum = strings.Repeat("0", hex.EncodedLen(sha256.Size))
 
 // writeTo writes the checkpoint. It asks for the elements of each tensor twice: to compute the checksum, which comes first in the
 // file, and to write them.
 func (c *Checkpoint) writeTo(w io.Writer) error {
 	metadata := map[string]string{
 		versionName: checkpointVersion, stepName: strconv.Itoa(c.Step), historyName: strconv.FormatInt(c.history.size, 10),
-		historySumName: c.history.sum, columnsSumName: c.history.columns, sumName: noSum,
+		historySumName: c.history.sum, columnsSumName: c.history.columns, sumName: "",
 	}
 	for name, text := range c.Metadata {
 		if _, taken := metadata[name]; taken {
@@ -80,12 +69,7 @@ func (c *Checkpoint) writeTo(w io.Writer) error {
 		}
 		metadata[name] = text
 	}
-	sum := sha256.New()
-	if err := safetensors.Write(sum, c.Tensors, metadata); err != nil {
-		return err
-	}
-	metadata[sumName] = hex.EncodeToString(sum.Sum(nil))
-	return safetensors.Write(w, c.Tensors, metadata)
+	return safetensors.WriteSummed(w, c.Tensors, metadata)
 }
 
 // errDamaged marks a checkpoint that is not what was written. Any other error of reading says nothing about the checkpoint.
@@ -130,47 +114,14 @@ func peekCheckpoint(path string) (*Checkpoint, error) {
 // readCheckpoint reads a checkpoint from a file of the given size. Nothing larger than that is ever allocated, whatever the bytes
 // claim.
 func readCheckpoint(r io.Reader, size int64) (*Checkpoint, error) {
-	in := io.LimitReader(r, size)
-	head, err := readHead(in, size)
+	file, whole, err := safetensors.ReadSummed(r, size)
 	if err != nil {
 		return nil, judge(err)
 	}
-	sum := sha256.New()
-	if before, after, ok := cutSum(head); ok {
-		sum.Write(before)
-		io.WriteString(sum, noSum)
-		sum.Write(after)
-	}
-	file, err := safetensors.Read(io.MultiReader(bytes.NewReader(head), io.TeeReader(in, sum)), size)
-	if err != nil {
-		return nil, judge(err)
-	}
-	if file.Metadata[sumName] != hex.EncodeToString(sum.Sum(nil)) {
-		return nil, damaged("its checksum is not that of its content")
+	if !whole {
+		return nil, damaged("%v", safetensors.ErrSum)
 	}
 	return fromFile(file)
-}
-
-// readHead reads a file's beginning as far as its header goes, or to its end if the header claims more.
-func readHead(r io.Reader, size int64) ([]byte, error) {
-	var length [8]byte
-	if _, err := io.ReadFull(r, length[:]); err != nil {
-		return nil, err
-	}
-	n := min(binary.LittleEndian.Uint64(length[:]), uint64(size-8))
-	head := make([]byte, 8+n)
-	copy(head, length[:])
-	_, err := io.ReadFull(r, head[8:])
-	return head, err
-}
-
-// cutSum returns what stands before and behind the checksum in a file's head.
-func cutSum(head []byte) (before, after []byte, ok bool) {
-	at := bytes.Index(head, []byte(sumText)) + len(sumText)
-	if at < len(sumText) || len(head)-at < len(noSum) {
-		return nil, nil, false
-	}
-	return head[:at], head[at+len(noSum):], true
 }
 
 // judge calls a checkpoint damaged where the error is one of its content.

@@ -48,6 +48,9 @@ func checkpointBytes(t testing.TB, c *Checkpoint) []byte {
 	return b.Bytes()
 }
 
+// What stands in a checkpoint before its checksum, and in the place of it while it is computed.
+var sumText, noSum = `"sha256":"`, strings.Repeat("0", 64)
+
 // sealed gives a file that was changed the checksum of what it is now.
 func sealed(data []byte) []byte {
 	data = bytes.Clone(data)

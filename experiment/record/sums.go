@@ -135,6 +135,23 @@ func (d *Dir) Changed() (wrong []string, bound bool, err error) {
 	return wrong, true, nil
 }
 
+// CutOff says what becomes of a history that is not the one that the run ended with, where the run goes on from a checkpoint of Newest; "" for one that is.
+// Of a run that has not ended nothing is said: rows behind a checkpoint are then what an interruption left.
+func (d *Dir) CutOff(c *Checkpoint) (note string, err error) {
+	s, err := readSums(d.path)
+	if errors.Is(err, errSums) { // which Changed says
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	err = s.check(d.path, historyFile)
+	if errors.Is(err, errAltered) {
+		return fmt.Sprintf("%v; what stands behind its first %d bytes, those of %s, is cut off", err, c.history.size, c.name), nil
+	}
+	return "", err
+}
+
 // sumOf returns the SHA-256 of a file.
 func sumOf(path string) (string, error) {
 	file, _, err := userfile.Open(path)

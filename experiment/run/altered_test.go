@@ -12,6 +12,7 @@ import (
 
 	"shadowflow/experiment/record"
 	"shadowflow/internal/plural"
+	"shadowflow/schema"
 )
 
 func TestAnAlteredRecordIsNotGoneOnFrom(t *testing.T) {
@@ -384,5 +385,49 @@ func TestARunWhoseDirectoryIsTakenAwayEndsWithASentence(t *testing.T) {
 			runIn(t, whole, parse(t, brief))
 			wantSameHistory(t, dir, whole)
 		})
+	}
+}
+
+func TestWhatStandsBehindTheHistoryOfARunThatHasEndedIsCutOffAndSaid(t *testing.T) {
+	base := filepath.Join(t.TempDir(), "base")
+	runIn(t, base, parse(t, brief))
+	history := fileBytes(t, base, "history.csv")
+	lines := bytes.SplitAfter(history, []byte("\n"))
+	_, last, _ := bytes.Cut(lines[len(lines)-2], []byte(",")) // behind the last end of a line there is nothing
+	for name, behind := range map[string][]byte{
+		"a row":          append([]byte("999,"), last...),
+		"the last again": lines[len(lines)-2],
+		"an empty line":  []byte("\n"),
+		"half a row":     []byte("99"),
+	} {
+		for command, more := range map[string][][]schema.Setting{"as it is": nil, "with more steps": {{schema.Set("steps", 16)}}} {
+			t.Run(name+", "+command, func(t *testing.T) {
+				dir, whole := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "whole")
+				for _, d := range []string{dir, whole} {
+					copyDir(t, base, d)
+				}
+				if err := os.WriteFile(filepath.Join(dir, "history.csv"), slices.Concat(history, behind), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				var notes, none []string
+				opt, quiet := notesOf(&notes), notesOf(&none)
+				opt.Settings, quiet.Settings = more, more
+				_, err := Resume(t.Context(), dir, opt)
+				const want = "history.csv was altered since the run ended: "
+				if said := strings.Join(notes, "\n"); err != nil || strings.Count(said, want) != 1 || !strings.HasSuffix(said, "is cut off") {
+					t.Errorf("%v; said %q", err, notes)
+				}
+				if log := string(fileBytes(t, dir, "log.txt")); !strings.Contains(log, want) {
+					t.Errorf("the log says %s", log)
+				}
+				if _, err := Resume(t.Context(), whole, quiet); err != nil || strings.Contains(strings.Join(none, "\n"), want) {
+					t.Errorf("of a history as it was: %v; said %q", err, none)
+				}
+				wantSameHistory(t, dir, whole)
+				if _, err := record.ReadHistory(dir); err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }

@@ -63,6 +63,15 @@ func takeUp(ctx context.Context, d *record.Dir, opt Options) (runner, *Result, e
 		return nil, nil, err
 	}
 	notes = append(notes, damaged...)
+	if r.at != nil {
+		cut, err := d.CutOff(r.at)
+		if err != nil {
+			return nil, nil, err
+		}
+		if cut != "" { // the end is made again, behind what was recorded
+			notes, ended = append(notes, cut), nil
+		}
+	}
 	// A checkpoint of the end that is damaged is made again, by the way to the end; one that is not there is not missed.
 	atEnd := r.at == nil || r.meta.Ended != "" || len(notes) == 0
 	over := ended != nil && atEnd && !r.extended(ended.Status)

@@ -82,14 +82,14 @@ func TestADamagedMemberIsMadeAgain(t *testing.T) {
 			if err := damage(member); err != nil {
 				t.Fatal(err)
 			}
-			statuses, err := s.Status(dir)
+			statuses, err := s.Status(t.Context(), dir)
 			if err != nil || statuses[0].State != Ended || statuses[1].State == Ended {
 				t.Fatalf("%+v, %v", statuses, err)
 			}
 			if err := s.Execute(t.Context(), dir, Options{}); err != nil {
 				t.Fatal(err)
 			}
-			if statuses, err = s.Status(dir); err != nil || statuses[1].State != Ended {
+			if statuses, err = s.Status(t.Context(), dir); err != nil || statuses[1].State != Ended {
 				t.Errorf("%+v, %v", statuses[1], err)
 			}
 			for i, there := range s.RunDirs(dir) {
@@ -158,14 +158,14 @@ func TestAMemberWhoseDataChangedGoesOnOnlyWhereThatIsAccepted(t *testing.T) {
 	if err := s.Execute(t.Context(), dir, Options{}); err != nil {
 		t.Fatal(err)
 	}
-	statuses, err := s.Status(dir)
+	statuses, err := s.Status(t.Context(), dir)
 	if err != nil || statuses[0].State != Failed || !strings.Contains(statuses[0].Reason, "data: the contents of "+file+" changed") {
 		t.Fatalf("%+v, %v", statuses, err)
 	}
 	if err := s.Execute(t.Context(), dir, Options{RetryFailed: true, AcceptChanged: true}); err != nil {
 		t.Fatal(err)
 	}
-	statuses, err = s.Status(dir)
+	statuses, err = s.Status(t.Context(), dir)
 	if err != nil || statuses[0].State != Ended || len(statuses[0].Result.Changed) != 1 {
 		t.Errorf("%+v, %v", statuses, err)
 	}
@@ -212,7 +212,7 @@ func TestRunsThatShareTheStartOfAHashAreNotMixed(t *testing.T) {
 	s.Runs[1].Hash = own
 	second := s.RunDirs(dir)[1]
 	s.Runs[0].Hash = own[:shortLength] + s.Runs[0].Hash[shortLength:]
-	statuses, err := s.Status(dir)
+	statuses, err := s.Status(t.Context(), dir)
 	if err != nil || statuses[0].Dir != second || !statuses[0].Damaged || !strings.Contains(statuses[0].Reason, "holds another config than run 0") {
 		t.Errorf("%+v, %v", statuses[0], err)
 	}

@@ -72,7 +72,7 @@ func TestADamagedMemberIsARowAndStopsNoOther(t *testing.T) {
 			}
 			_ = s.RunOne(t.Context(), dir, 1, Options{}) // which looks at no history, and may take it to have ended
 			states(t, s, dir, Ended, Failed)
-			table, err := s.Table(dir)
+			table, err := s.Table(t.Context(), dir)
 			if err != nil || len(table.Rows) != 2 {
 				t.Fatalf("%+v, %v", table, err)
 			}

@@ -1,8 +1,7 @@
 package sweep
 
 import (
-	"slices"
-
+	"context"
 	"shadowflow/diagnose"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
@@ -11,7 +10,9 @@ import (
 
 // Means returns one row for all runs of a table that differ in their seeds only: of each measurement its mean and the half-width of
 // its 95% confidence interval. Runs that failed, diverged or have not ended are left out of the means, and counted.
-func Means(t *record.History) *record.History {
+//
+// The error is the context's cause if that ends first.
+func Means(ctx context.Context, t *record.History) (*record.History, error) {
 	from, regime := t.Index("status"), t.Index("regime")
 	seed := t.Index("seed")
 	var keys, measured []int
@@ -27,19 +28,25 @@ func Means(t *record.History) *record.History {
 	var names []string
 	groups := map[string][][]record.Value{}
 	for _, row := range t.Rows {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		name := ""
 		for _, k := range keys {
 			name += row[k].String() + "\x00"
 		}
-		if !slices.Contains(names, name) {
+		if groups[name] == nil {
 			names = append(names, name)
 		}
 		groups[name] = append(groups[name], row)
 	}
 	for i, name := range names {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		out.Rows = append(out.Rows, meanRow(i, groups[name], keys, measured, from, regime))
 	}
-	return out
+	return out, nil
 }
 
 func meanColumns(t *record.History, keys, measured []int) []record.Column {

@@ -23,11 +23,11 @@ func TestTheTableOfMiniBatchesIsOfAllExamples(t *testing.T) {
 	if err := full.Execute(t.Context(), there, Options{}); err != nil {
 		t.Fatal(err)
 	}
-	got, err := mini.Table(dir)
+	got, err := mini.Table(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := full.Table(there)
+	want, err := full.Table(t.Context(), there)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestTheTableOfMiniBatchesIsOfAllExamples(t *testing.T) {
 	if err := alone.Execute(t.Context(), dir, Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err = alone.Table(dir); err != nil {
+	if got, err = alone.Table(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
 	for _, column := range []string{"loss", "accuracy", "excess_max", "excess_last"} {

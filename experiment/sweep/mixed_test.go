@@ -97,7 +97,7 @@ func TestASweepIsNotContinuedWithSomethingElse(t *testing.T) {
 					t.Errorf("run %d says of changes %q", i, st.Result.Changed)
 				}
 			}
-			table, err := s.Table(dir)
+			table, err := s.Table(t.Context(), dir)
 			if err != nil || !strings.Contains(table.Rows[3][table.Index("changed")].String(), "unlike earlier runs of the sweep: ") {
 				t.Errorf("the table does not say that run 3 is of something else: %v", err)
 			}
@@ -135,7 +135,7 @@ func TestDataThatChangesWhileASweepGoesOnIsNotMixed(t *testing.T) {
 
 func states(t *testing.T, s *Sweep, dir string, want ...State) []Status {
 	t.Helper()
-	statuses, err := s.Status(dir)
+	statuses, err := s.Status(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ type PlanOptions struct {
 // Plan returns the runs with estimates of memory and time. Time comes from the sweep's ended runs that differ in nothing that
 // costs time, or from trying one of each kind for a moment in a temporary directory.
 func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, error) {
-	statuses, err := s.Status(dir)
+	statuses, err := s.Status(ctx, dir)
 	if err != nil {
 		return nil, err
 	}

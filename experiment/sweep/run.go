@@ -83,7 +83,7 @@ func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) error {
 	if err := atomicfile.Sweep(dir, time.Minute); err != nil {
 		return err
 	}
-	statuses, err := s.Status(dir)
+	statuses, err := s.Status(ctx, dir)
 	if err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func TestAFailingRunIsARowAndStopsNothing(t *testing.T) {
 	if err := s.Execute(t.Context(), dir, f.options()); err != nil {
 		t.Fatal(err)
 	}
-	table, err := s.Table(dir)
+	table, err := s.Table(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,10 @@ func TestAFailingRunIsARowAndStopsNothing(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	means := Means(table)
+	means, err := Means(t.Context(), table)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if n, out := means.Floats("runs"), means.Floats("left_out"); !slices.Equal(n, []float64{1, 3}) || !slices.Equal(out, []float64{2, 0}) {
 		t.Errorf("means of %v runs, %v left out", n, out)
 	}
@@ -152,7 +155,7 @@ func TestAFailingRunIsARowAndStopsNothing(t *testing.T) {
 	if err := s.Execute(t.Context(), dir, opt); err != nil || len(f.made) != made+2 {
 		t.Errorf("made again: %v, %v", f.made[made:], err)
 	}
-	statuses, err := s.Status(dir)
+	statuses, err := s.Status(t.Context(), dir)
 	if err != nil || slices.ContainsFunc(statuses, func(s Status) bool { return s.State != Ended || s.Reason != "" }) {
 		t.Errorf("after that: %+v, %v", statuses, err)
 	}
@@ -165,7 +168,7 @@ func TestADivergedRunHasItsReasonAndIsNotMadeAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	statuses, err := s.Status(dir)
+	statuses, err := s.Status(t.Context(), dir)
 	if err != nil || len(f.made) != 2 || statuses[1].Reason != "diverged at step 9" || statuses[0].Reason != "" {
 		t.Errorf("%+v, made %v, %v", statuses, f.made, err)
 	}
@@ -259,7 +262,7 @@ func TestAnInterruptionLeavesTheRestForLater(t *testing.T) {
 	if err := s.Execute(t.Context(), dir, f.options()); err != nil {
 		t.Fatal(err)
 	}
-	statuses, err := s.Status(dir)
+	statuses, err := s.Status(t.Context(), dir)
 	if err != nil || slices.ContainsFunc(statuses, func(s Status) bool { return s.State != Ended }) {
 		t.Errorf("%+v, %v", statuses, err)
 	}
@@ -292,7 +295,7 @@ func TestTheTableHasConfigsAndResults(t *testing.T) {
 	if err := s.RunOne(t.Context(), dir, 5, f.options()); err != nil {
 		t.Fatal(err)
 	}
-	table, err := s.Table(dir)
+	table, err := s.Table(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +311,10 @@ func TestTheTableHasConfigsAndResults(t *testing.T) {
 	if got := table.Rows[0][table.Index("status")].String(); got != "pending" {
 		t.Errorf("a run that was not made is %s", got)
 	}
-	means := Means(table)
+	means, err := Means(t.Context(), table)
+	if err != nil {
+		t.Fatal(err)
+	}
 	mean, half := means.Floats("excess_last_mean"), means.Floats("excess_last_ci95")
 	// 0.99 and 1.01: deviation 0.02/sqrt(2), and the quantile of Student's t with one degree of freedom is 12.7062.
 	if !math.IsNaN(mean[0]) || math.Abs(mean[1]-1) > 1e-12 || math.Abs(half[1]-12.7062*0.01) > 1e-5 {
@@ -318,7 +324,10 @@ func TestTheTableHasConfigsAndResults(t *testing.T) {
 	regime := table.Index("regime")
 	was := table.Rows[3][regime]
 	table.Rows[3][regime] = record.Text(string(diagnose.Diverged)) // having taken all its steps
-	without := Means(table)
+	without, err := Means(t.Context(), table)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if n := without.Rows[1][without.Index("left_out")].String(); n != "2" { // this one, and one that was not made
 		t.Errorf("%s left out of the means", n)
 	}

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -90,10 +91,14 @@ func holds(dir string, r Run) bool {
 	return err == nil && there.Hash() == r.Hash
 }
 
-// Status returns where each run of a sweep in a directory stands. One whose directory is damaged has failed, with what is wrong as its reason.
-func (s *Sweep) Status(dir string) ([]Status, error) {
+// Status returns where each run of a sweep in a directory stands. One whose directory is damaged has failed, with what is wrong as its reason. The
+// error is the context's cause if that ends first.
+func (s *Sweep) Status(ctx context.Context, dir string) ([]Status, error) {
 	out, err := s.states(dir)
 	for i, st := range out {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		if st.State != Ended {
 			continue
 		}

@@ -309,10 +309,10 @@ func TestASweepOverTheKindOfLossHasATable(t *testing.T) {
 	if err := s.Execute(t.Context(), dir, Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.WriteTables(dir); err != nil {
+	if _, err := s.WriteTables(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
-	table, err := s.Table(dir)
+	table, err := s.Table(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}

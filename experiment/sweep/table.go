@@ -1,50 +1,64 @@
 package sweep
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
-	"shadowflow/schema"
 )
 
 // Table returns one row a run: the keys that the sweep gave values, and what came of it. The measurements are those of the result,
 // the largest and the last excess norm, and for each loss of AtLoss every measurement of the history where the training loss
 // first is below it. A run that failed or diverged has its reason, and what it measured.
-func (s *Sweep) Table(dir string) (*record.History, error) {
-	t := newTable(s)
-	for trial, err := range s.Trials(dir) {
+//
+// The error is the context's cause if that ends first.
+func (s *Sweep) Table(ctx context.Context, dir string) (*record.History, error) {
+	keys, err := s.tableKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := newTable(keys)
+	for trial, err := range s.Trials(ctx, dir) {
 		if err != nil {
 			return nil, err
 		}
-		t.add(s.row(trial))
+		t.add(s.row(keys, trial))
 	}
-	return t.history(), nil
+	return t.history(ctx)
 }
 
-// WriteTables writes the table and its means beside the runs in dir, as CSV and Parquet: table.csv, means.csv, and so on.
-func (s *Sweep) WriteTables(dir string) error {
+// WriteTables writes the table and its means beside the runs in dir, as CSV and Parquet: table.csv, means.csv, and so on. It returns the table.
+//
+// The error is the context's cause if that ends first; the files that are there then are whole.
+func (s *Sweep) WriteTables(ctx context.Context, dir string) (*record.History, error) {
 	if err := s.owns(dir); err != nil {
-		return err
+		return nil, err
 	}
-	t, err := s.Table(dir)
+	t, err := s.Table(ctx, dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for name, rows := range map[string]*record.History{"table": t, "means": Means(t)} {
+	means, err := Means(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	for name, rows := range map[string]*record.History{"table": t, "means": means} {
 		for _, format := range []string{"csv", "parquet"} {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
 			if err := record.WriteTableFile(filepath.Join(dir, name+"."+format), format, rows); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return t, nil
 }
 
 // A cell is a value and the column that it is for.
@@ -60,11 +74,11 @@ type table struct {
 	rows    [][]cell
 }
 
-func newTable(s *Sweep) *table {
+func newTable(keys []tableKey) *table {
 	t := &table{index: map[string]int{}}
 	t.column(record.Column{Name: "index", Type: record.IntColumn, Meaning: "place of the run in the sweep"})
-	for _, key := range s.columnKeys() {
-		t.column(record.Column{Name: columnOf(key), Type: s.typeOf(key), Meaning: "value of the config's key"})
+	for _, k := range keys {
+		t.column(k.column)
 	}
 	return t
 }
@@ -83,95 +97,25 @@ func (t *table) add(row []cell) {
 	t.rows = append(t.rows, row)
 }
 
-func (t *table) history() *record.History {
+func (t *table) history(ctx context.Context) (*record.History, error) {
 	h := &record.History{Columns: t.columns}
 	for _, row := range t.rows {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		values := make([]record.Value, len(t.columns))
 		for _, c := range row {
 			values[t.index[c.column.Name]] = c.value
 		}
 		h.Rows = append(h.Rows, values)
 	}
-	return h
+	return h, nil
 }
 
-// columnKeys are the keys of the table: those of the sweep, a section given as a whole by the keys that differ in it.
-func (s *Sweep) columnKeys() []string {
-	var keys []string
-	add := func(key string) {
-		if !slices.Contains(keys, key) {
-			keys = append(keys, key)
-		}
-	}
-	for _, key := range s.Keys {
-		if !config.Schema().IsSection(key) {
-			add(key)
-			continue
-		}
-		for _, path := range config.Schema().Paths() {
-			if strings.HasPrefix(path, key+".") && s.varies(path) {
-				add(path)
-			}
-		}
-	}
-	return keys
-}
-
-// columnOf returns the name of a key's column. What loss it is, and how large, are two columns.
-func columnOf(key string) string {
-	if key == "loss" {
-		return "config.loss"
-	}
-	return key
-}
-
-func (s *Sweep) varies(key string) bool {
-	first := s.Runs[0].Config.Get(key)
-	return slices.ContainsFunc(s.Runs, func(r Run) bool { return !reflect.DeepEqual(r.Config.Get(key), first) })
-}
-
-// typeOf returns the type of a key's column.
-func (s *Sweep) typeOf(key string) record.ColumnType {
-	for _, r := range s.Runs {
-		switch v := r.Config.Get(key).(type) {
-		case nil:
-		case float64:
-			return record.FloatColumn
-		case int:
-			return record.IntColumn
-		case uint64:
-			if v > math.MaxInt64 {
-				return record.TextColumn
-			}
-		default:
-			return record.TextColumn
-		}
-	}
-	return record.IntColumn
-}
-
-// valueOf returns a key's value for a column.
-func valueOf(value any, typ record.ColumnType) record.Value {
-	switch v := value.(type) {
-	case nil:
-		return record.Value{}
-	case float64:
-		return record.Float(v)
-	case int:
-		return record.Int(int64(v))
-	case uint64:
-		if typ == record.IntColumn {
-			return record.Int(int64(v))
-		}
-	}
-	return record.Text(schema.Format(value))
-}
-
-func (s *Sweep) row(st Trial) []cell {
+func (s *Sweep) row(keys []tableKey, st Trial) []cell {
 	row := []cell{{record.Column{Name: "index", Type: record.IntColumn}, record.Int(int64(st.Run.Index))}}
-	for _, key := range s.columnKeys() {
-		typ := s.typeOf(key)
-		row = append(row, cell{record.Column{Name: columnOf(key), Type: typ}, valueOf(st.Run.Config.Get(key), typ)})
+	for i, value := range st.Run.Config.Values(paths(keys)) {
+		row = append(row, cell{keys[i].column, valueOf(value, keys[i].column.Type)})
 	}
 	status := string(st.State)
 	if st.Result != nil {

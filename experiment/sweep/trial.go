@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"iter"
@@ -15,15 +16,19 @@ type Trial struct {
 }
 
 // Trials returns the runs of a sweep in a directory with their records, one at a time, since together they may not fit the memory.
-// One whose directory is damaged has failed, and has none.
-func (s *Sweep) Trials(dir string) iter.Seq2[Trial, error] {
+// One whose directory is damaged has failed, and has none. The error is the context's cause if that ends first.
+func (s *Sweep) Trials(ctx context.Context, dir string) iter.Seq2[Trial, error] {
 	return func(yield func(Trial, error) bool) {
-		statuses, err := s.Status(dir)
+		statuses, err := s.Status(ctx, dir)
 		if err != nil {
 			yield(Trial{}, err)
 			return
 		}
 		for _, st := range statuses {
+			if ctx.Err() != nil {
+				yield(Trial{}, context.Cause(ctx))
+				return
+			}
 			h, err := record.ReadHistory(st.Dir)
 			if err != nil && !errors.Is(err, fs.ErrNotExist) && !st.Damaged {
 				st = st.damaged(err)

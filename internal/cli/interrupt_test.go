@@ -22,6 +22,10 @@ func TestEveryCommandEndsWhereverItIsInterrupted(t *testing.T) {
 	if err := os.WriteFile(sweep, []byte("grid: {optimizer.lr: [1e-3, 1e-4]}\nseeds: 50\nbase: {model: {hidden: [700, 700]}}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	pending := filepath.Join(t.TempDir(), "pending.yaml")
+	if err := os.WriteFile(pending, []byte("grid: {optimizer.lr: [1e-3, 1e-4]}\nseeds: 40000\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for name, args := range map[string]string{
 		"run, memory as state":         "run --out OUT " + big + "--set beside=[state-2]",
 		"run, memory eliminated":       "run --out OUT " + big + "--set beside=[memoryless-2]",
@@ -33,6 +37,7 @@ func TestEveryCommandEndsWhereverItIsInterrupted(t *testing.T) {
 		"run, a program of many parts": "run --out OUT " + big + "--set optimizer.name=soap",
 		"sweep":                        "sweep " + sweep + " --out OUT",
 		"sweep plan":                   "sweep plan " + sweep + " --out OUT --probe 100",
+		"sweep table":                  "sweep table " + pending + " --yes --out OUT",
 		"sweep run-one":                "sweep run-one " + sweep + " 1 --out OUT",
 		"reproduce":                    "reproduce norm-vs-beta2 --out OUT",
 		"map":                          "map --out OUT",

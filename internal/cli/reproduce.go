@@ -87,7 +87,7 @@ prose, and the tables as CSV.`,
 			if err != nil {
 				return err
 			}
-			cluster, err := r.ForACluster(s, sweeps, out)
+			cluster, err := r.ForACluster(cmd.Context(), s, sweeps, out)
 			if err != nil {
 				return err
 			}

@@ -153,7 +153,11 @@ func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) err
 	if cmd.Context().Err() != nil {
 		return interrupted(cmd, "shadowflow sweep "+dir)
 	}
-	if err := errors.Join(failed, s.WriteTables(dir)); err != nil {
+	_, unwritten := s.WriteTables(cmd.Context(), dir)
+	if cmd.Context().Err() != nil {
+		return interrupted(cmd, "shadowflow sweep "+dir)
+	}
+	if err := errors.Join(failed, unwritten); err != nil {
 		return err
 	}
 	page, err := report.WriteSweep(cmd.Context(), s, dir)
@@ -163,7 +167,7 @@ func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) err
 	if err != nil {
 		return err
 	}
-	statuses, err := s.Status(dir)
+	statuses, err := s.Status(cmd.Context(), dir)
 	if err != nil {
 		return err
 	}
@@ -240,7 +244,7 @@ func (f *sweepFlags) newStatus() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			statuses, err := s.Status(dir)
+			statuses, err := s.Status(cmd.Context(), dir)
 			if err != nil {
 				return err
 			}
@@ -288,17 +292,18 @@ one row for all runs that differ in their seeds only, with 95% confidence interv
 			if err != nil {
 				return err
 			}
-			table, err := s.Table(dir)
+			tabulate := s.Table
+			if info, err := os.Stat(dir); err == nil && info.IsDir() {
+				tabulate = s.WriteTables
+			}
+			table, err := tabulate(cmd.Context(), dir)
 			if err != nil {
 				return err
 			}
-			if info, err := os.Stat(dir); err == nil && info.IsDir() {
-				if err := s.WriteTables(dir); err != nil {
+			if means {
+				if table, err = sweep.Means(cmd.Context(), table); err != nil {
 					return err
 				}
-			}
-			if means {
-				table = sweep.Means(table)
 			}
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), tableJSON(table))
