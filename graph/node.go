@@ -164,3 +164,22 @@ func callSite() string {
 		}
 	}
 }
+
+// Passed returns all that is computed on the way to a value, operands before what is made of them and the value last.
+func (v Value) Passed() []Value {
+	var out []Value
+	seen := map[*Node]bool{}
+	var visit func(n *Node)
+	visit = func(n *Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		for _, x := range n.in {
+			visit(x)
+		}
+		out = append(out, Value{n})
+	}
+	visit(v.n)
+	return out
+}

@@ -127,6 +127,11 @@ func (l *Loop[T]) advance(ctx context.Context, to sink, n int) (Status, error) {
 	if err != nil {
 		return "", err
 	}
+	if (recorded || status != "") && status != Diverged {
+		if err := l.Optimizer.checkMemory(); err != nil {
+			return "", err
+		}
+	}
 	if status != "" && !recorded {
 		recorded = true
 		at.Norms = diagnose.GradientNorms(at.Gradient, l.Eps)

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"fmt"
 
 	"shadowflow/engine"
 	"shadowflow/graph"
@@ -72,6 +73,23 @@ func (o *Optimizer[T]) addIntervention(u []T) {
 	for j, v := range o.bias.c {
 		u[j] += w * v
 	}
+}
+
+// checkMemory returns an error if what the optimizer remembers is not finite: where it divides by that it stands still, however finite the loss is. It
+// looks at every number, so that loops ask where a row is recorded, and at the end; what is not finite remains so.
+func (o *Optimizer[T]) checkMemory() error {
+	want := "a smaller loss or lr, or data of a smaller scale"
+	if graph.TypeOf[T]() == graph.Float32 {
+		want = "dtype float64, or " + want
+	}
+	for i, array := range o.stepper.State() {
+		for j, v := range array {
+			if !finite(float64(v)) {
+				return fmt.Errorf("the optimizer's memory %s is %g in %v at element %d, behind a gradient too large for it: want %s", o.rule.State[i], v, graph.TypeOf[T](), j, want)
+			}
+		}
+	}
+	return nil
 }
 
 // State returns what the coming steps depend on; see [Process].

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,6 +100,9 @@ func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (re
 	}
 	v, e, err := probeVectors(ctx, p)
 	if err != nil {
+		return nil, err
+	}
+	if err := v.check(p, e); err != nil {
 		return nil, err
 	}
 	n := diagnose.GradientNorms(v.g, p.Eps)
@@ -232,6 +236,11 @@ type probed[T graph.Float] struct {
 	isNormDirection bool
 	lacks           error
 	realized        []T // bias of the step with the moments that are there
+}
+
+// check returns an error if something that a probe tells of the point, of the loss e, is not finite.
+func (v *probed[T]) check(p *Problem[T], e objective.Evaluation) error {
+	return cmp.Or(checkSeen(p, e, v.g), checkVector("F", v.f), checkVector("H F", v.hf), checkVector("C", v.c))
 }
 
 func probeVectors[T graph.Float](ctx context.Context, p *Problem[T]) (*probed[T], objective.Evaluation, error) {

@@ -250,6 +250,28 @@ func TestRunStops(t *testing.T) {
 	}
 }
 
+func TestARunWhoseMemoryOverflowsIsNoFinishedRun(t *testing.T) {
+	for name, overrides := range map[string][]string{
+		"float32":      {"objective={name: bilinear, theta: [1e30, 1e-30]}", "dtype=float32"},
+		"mini-batches": {"objective={name: bilinear, theta: [1e30, 1e-30], pairs: [[2, 1.5], [1, 2]]}", "dtype=float32", "batch.mode=cyclic"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			c := parse(t, "objective: {name: bilinear}", append(overrides, "steps=30", "beside=[]", "threads=2")...)
+			_, err := Run(t.Context(), c, dir, Options{})
+			if err == nil || !strings.Contains(err.Error(), "step 1: the optimizer's memory v is +Inf in "+c.DType+" at element") {
+				t.Fatalf("%v", err)
+			}
+			if h, fault := record.ReadHistory(dir); fault != nil || len(h.Rows) == 0 {
+				t.Errorf("%v: nothing is recorded of the step before", fault)
+			}
+			if _, again := Resume(t.Context(), dir, Options{}); again == nil {
+				t.Error("the run went on when it was resumed")
+			}
+		})
+	}
+}
+
 func TestCombinationsWithoutMeaningAreRefused(t *testing.T) {
 	penalty := "regularizer={kind: perturbed-one-norm, weight: 0.1}"
 	for _, overrides := range [][]string{

@@ -272,6 +272,9 @@ func StateFields(ctx context.Context, p *Problem[float64], order int, moments []
 	if err != nil {
 		return nil, err
 	}
+	if err := CheckPoint(ctx, p); err != nil {
+		return nil, err
+	}
 	if moments, wait = p.remembered(moments, wait); moments == nil {
 		if moments, err = constantMoments(ctx, p, wait); err != nil {
 			return nil, err
@@ -280,6 +283,13 @@ func StateFields(ctx context.Context, p *Problem[float64], order int, moments []
 	z, err := stateOf(ctx, p, moments, wait)
 	if err != nil {
 		return nil, err
+	}
+	for i, at := 0, len(p.Theta); i < len(p.Rule.State); i++ {
+		n := p.Rule.Length(i, len(p.Theta))
+		if err := checkVector("the optimizer's memory "+p.Rule.State[i], z[at:at+n]); err != nil {
+			return nil, err
+		}
+		at += n
 	}
 	out := make([][]float64, order)
 	for j := range out {
@@ -306,7 +316,7 @@ func StateFields(ctx context.Context, p *Problem[float64], order int, moments []
 			f[i] /= math.Pow(lr, float64(j+1))
 		}
 	}
-	return out, nil
+	return out, CheckFields(out)
 }
 
 // constantMoments returns what a number of steps leave that all see the gradient at theta.

@@ -285,6 +285,29 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotFiniteAtAPointIsNoResult(t *testing.T) {
+	for args, want := range map[string]string{
+		"field --theta 1e200,1e200":                        "the loss at this point is +Inf",
+		"field --theta 1e60,1e60 --order 5":                "moment corrected(v) of adam overflows float64 at element 0, for a gradient of 4",
+		"field --theta 1e60,1e60 --order 2 --memory state": "moment corrected(v) of adam overflows float64 at element 0, for a gradient of 4",
+		"field --theta 1e60,1e60 --optimizer lion":         "a number in the update of lion overflows float64 at element 0",
+		"field --theta 1e60,1e60 --optimizer gd --order 3": "f2 at this point is NaN at element 0: want a point where it is finite, or --order 2",
+		"probe --theta 1e150,1e150 --set dtype=float64":    "the loss at this point is +Inf: want a point where it is finite",
+		"probe --theta 1e15,1e15":                          "the loss at this point is +Inf: want dtype float64",
+		"probe --theta 1e8,1e8":                            "moment corrected(v) of adam overflows float32 at element 0, for a gradient of 4e+24",
+		"probe --theta 1e60,1e60 --set dtype=float64":      "moment corrected(v) of adam overflows float64",
+	} {
+		t.Run(args, func(t *testing.T) {
+			for _, form := range []string{"", " --json"} {
+				stdout, stderr, code := shadowflow(strings.Fields(args + form + " --objective bilinear")...)
+				if code != exitFailed || stdout != "" || !strings.Contains(stderr, want) {
+					t.Errorf("code %d, printed %q, said %q, want %q", code, stdout, stderr, want)
+				}
+			}
+		})
+	}
+}
+
 func TestASweepWithFailedRunsIsNotDone(t *testing.T) {
 	t.Chdir(t.TempDir())
 	text := "name: some\nbase: {steps: 60, data: {subset: 50}, model: {hidden: [4]}, record: {every: 1, bias: 0, sharpness: 0, test: 0}}\n" +

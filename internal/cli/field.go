@@ -82,6 +82,9 @@ Where the step has no series in whole powers of lr, because of the root of a v t
 			if !ok {
 				return fmt.Errorf("objective %s: its fields need derivatives of any order, which it does not have", c.Objective.Name)
 			}
+			if err := run.CheckPoint(cmd.Context(), p); err != nil {
+				return err
+			}
 			dim := p.Objective.Dim()
 			fields, err := modeq.CompileFields(p.Rule, loss, dim, order, modeq.FieldOptions{BiasScale: p.BiasScale, Threads: p.Threads})
 			if err != nil {
@@ -99,6 +102,9 @@ Where the step has no series in whole powers of lr, because of the root of a v t
 				return err
 			case missing != nil:
 				return missing
+			}
+			if err := run.CheckFields(values); err != nil {
+				return err
 			}
 			return printFieldsAs(cmd.OutOrStdout(), []string{"theta"}, values, asJSON)
 		},
