@@ -23,7 +23,7 @@ func ReadFile(path string) (*File, error) {
 	var format *FormatError
 	if errors.As(err, &format) {
 		format.File = path
-		format.Reason += userfile.Explain(f)
+		format.Reason += userfile.ExplainBinary(f)
 		return nil, format
 	}
 	if err != nil {

@@ -102,7 +102,7 @@ func Read(r io.ReaderAt, size int64) (*File, error) {
 		root, err = l.readSequence(bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 1<<16))
 	default:
 		const no = "this is no file of torch.save, neither today's (a zip archive) nor an older one (pickles)"
-		if what := userfile.Explain(r); what != "" {
+		if what := userfile.ExplainBinary(r); what != "" {
 			return nil, malformed("%s%s", no, what)
 		}
 		return nil, malformed("%s: %s", no, Advice)

@@ -32,7 +32,7 @@ func TestConventionsSayWhatIsOtherwiseUnderTheOthers(t *testing.T) {
 			"Of adamw: weights decay by lr weight_decay a step under both, as in PyTorch; weight_decay: lambda / lr is the decay of the paper, which lr does not scale."},
 		{"what no preset sets", "optimizer={name: nadam, preset: pytorch, momentum_decay: 0}", "Conventions: optimizer.preset is pytorch. --set optimizer.preset=paper takes the others, of keys " +
 			"that are left out: beta2 is 0.999, there 0.99; eps_inside is false, there true. Under paper, too, stays what is set: momentum_decay is 0 (by default 0.004, there 0). " +
-			"Where eps stands decides what is penalized. Of nadam: momentum_decay 0 is a constant beta1; PyTorch's 0, which keeps momentum at half of beta1, is 1e-9 here."},
+			"Where eps stands decides what is penalized. Of nadam: momentum_decay 0 is a constant beta1; PyTorch's 0, which keeps momentum at half of beta1, is 1e-13 here."},
 		{"a note of one's own", "optimizer={name: mine, lr: 1, update: g, note: it is gd}", "Of mine: it is gd."},
 		{"a definition of one's own", "optimizer={name: mine, lr: 1, update: g}", ""},
 	} {

@@ -94,7 +94,7 @@ func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[
 		m.drive.realized = gauge("drive.realized", "1/h", "dN/dt by the realized bias b of the step taken from here, -q.b: negative it acts to lower N, positive to raise it, which hinders its fall where drive.main is negative. b is 0 where it is within 4 units in the last place of U or F")
 	}
 	var err error
-	if m.causes, err = newCauses(p, s, m.predicted != nil, m.realized != nil); err != nil {
+	if m.causes, err = newCauses(p, s, m.predicted != nil, o.penalty == nil); err != nil {
 		return nil, err
 	}
 	if blocks {
@@ -201,12 +201,12 @@ func (m *biasMeter[T]) Before(ctx context.Context, at *Point[T]) error {
 		return nil
 	}
 	copy(m.start, at.Theta)
-	if m.realized != nil {
-		if m.core != nil {
-			if err := m.term.fieldFrom(at.Gradient, m.zero, m.core); err != nil {
-				return err
-			}
+	if m.core != nil {
+		if err := m.term.fieldFrom(at.Gradient, m.zero, m.core); err != nil {
+			return err
 		}
+	}
+	if m.realized != nil || m.causes.clip != nil {
 		if err := m.optimizer.stepper.Update(ctx, at.LR, at.Theta, at.Gradient, m.b); err != nil {
 			return err
 		}

@@ -26,8 +26,8 @@ type causes[T graph.Float] struct {
 	schedule, clip *Gauge // nil where there is no such cause
 }
 
-// newCauses prepares the measurement of the causes that a problem has, beside predicted and realized bias where these are measured.
-func newCauses[T graph.Float](p *Problem[T], s *secondOrder[T], predicted, realized bool) (*causes[T], error) {
+// newCauses prepares the measurement of the causes that a problem has: of lr where a bias is predicted, of clipping where it is asked for.
+func newCauses[T graph.Float](p *Problem[T], s *secondOrder[T], predicted, clipped bool) (*causes[T], error) {
 	dim := len(p.Theta)
 	c := &causes[T]{other: make([]T, dim), f: make([]T, dim)}
 	var err error
@@ -39,7 +39,7 @@ func newCauses[T graph.Float](p *Problem[T], s *secondOrder[T], predicted, reali
 			c.general, err = modeq.NewSecondOrder(p.Rule, p.Objective, modeq.SecondOptions{Order: p.Order, Threads: p.Threads})
 		}
 	}
-	if with := p.Rule.Conditioning(); err == nil && (with.ClipNorm > 0 || with.ClipValue > 0) && realized {
+	if with := p.Rule.Conditioning(); err == nil && (with.ClipNorm > 0 || with.ClipValue > 0) && clipped {
 		c.clip = gauge("drive.clip", "1/h", "dN/dt by clipping, -q.(U - U'), with U' the update that the step from here would have made from the same memory, had its own gradient not been clipped")
 		c.unclipped, err = rule.NewStepper[T](p.Rule.Unclipped(), p.Objective.Blocks(), engine.Options{Threads: p.Threads})
 	}

@@ -214,6 +214,22 @@ func TestARunRecordsWhatChangesItsSteps(t *testing.T) {
 	}
 }
 
+// Of gradient descent U = f g and U' = g, with f the clip's factor.
+func TestClippingWithoutMemoryHasItsPartOfTheDrive(t *testing.T) {
+	const config = "data: {subset: 100}\nmodel: {hidden: [8]}\nsteps: 5\ndtype: float64\nrecord: {every: 1, bias: 1, sharpness: 0, state: 0}\noptimizer: {clip_norm: 0.1}"
+	_, h := runFor(t, config, "optimizer.name=gd")
+	for n, got := range h.Floats("drive.clip")[:5] {
+		f := h.Floats("clip.factor")[n]
+		if want := -(1 - f) / f * h.Floats("drive.main")[n]; !(f < 1) || !(math.Abs(got-want) <= 1e-12*math.Abs(want)) {
+			t.Errorf("step %d, factor %g: %g, want %g", n, f, got, want)
+		}
+	}
+	_, other := runFor(t, config, "optimizer={name: heavy-ball, clip_norm: 0.1}") // remembers nothing at its first step
+	if a, b := h.Floats("drive.clip")[0], other.Floats("drive.clip")[0]; !(math.Abs(a-b) <= 1e-12*math.Abs(b)) {
+		t.Errorf("%g, of heavy ball %g", a, b)
+	}
+}
+
 func TestTheAverageOfTheWeightsIsThatOfTheIterates(t *testing.T) {
 	c := parse(t, small, "objective={name: bilinear}", "steps=20", "record.average=0.8", "dtype=float64", "beside=[]", "optimizer.lr=0.05")
 	dir := filepath.Join(t.TempDir(), "run")

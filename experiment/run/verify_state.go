@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"shadowflow/flow"
 	"shadowflow/internal/memory"
@@ -135,7 +136,7 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 			switch {
 			case unfollowable(err):
 				if i >= len(opt.LR)-2 { // its error is in the slope that tells
-					errs.Unmeasured = fmt.Sprintf("the equation could not be followed at lr %g", lr)
+					errs.Unmeasured = fmt.Sprintf("the equation could not be followed at lr %g%s", lr, jumping(v.Kinks))
 				}
 				v.Notes, far = append(v.Notes, fmt.Sprintf("order %d, lr %g: the equation could not be followed: %v", order, lr, err)), math.NaN()
 			case err != nil:
@@ -154,6 +155,14 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 			"grows, a max in the step has no order: want a d0 from which it does not grow, as 0.1 often is", from, to, v.Steps[0]))
 	}
 	return v, nil
+}
+
+// jumping says what in a step may keep its equation from being followed.
+func jumping(kinks []string) string {
+	if len(kinks) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; the step has %s, and where their arguments cross, its fields or their slopes jump", strings.Join(kinks, " and "))
 }
 
 // distanceEstimate returns Prodigy's estimate in a state; 0 for another optimizer.

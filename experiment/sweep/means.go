@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+
 	"shadowflow/diagnose"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"

@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"unicode"
+
 	"shadowflow/internal/memory"
 	"shadowflow/internal/visible"
 )
@@ -156,6 +158,29 @@ func Kind(head []byte) string {
 		if bytes.HasPrefix(head, []byte(k.magic)) {
 			return k.kind
 		}
+	}
+	switch text := bytes.TrimLeft(head, " \t\r\n"); {
+	case bytes.HasPrefix(text, []byte("{")) && bytes.Contains(text, []byte(`"weight_map"`)):
+		return "the index of a model in several files, which its weight_map names: merge them into one, or give one that has all of the weights"
+	case bytes.HasPrefix(text, []byte("{")):
+		return "JSON"
+	case len(head) >= 262 && string(head[257:262]) == "ustar":
+		return "a tar archive"
+	case len(head) >= 3 && head[0] == 8 && head[1] < 32 && head[2] == 0x12: // the version of the format, and who wrote it
+		return "ONNX, or another protocol buffer"
+	}
+	return ""
+}
+
+// ExplainBinary is Explain where no text was wanted.
+func ExplainBinary(r io.ReaderAt) string {
+	if what := Explain(r); what != "" {
+		return what
+	}
+	head := make([]byte, headLength)
+	n, _ := r.ReadAt(head, 0)
+	if head = head[:n]; n > 0 && !bytes.ContainsFunc(head, func(c rune) bool { return c < ' ' && !unicode.IsSpace(c) || c == unicode.ReplacementChar }) {
+		return ": this is text"
 	}
 	return ""
 }
