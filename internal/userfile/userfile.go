@@ -164,22 +164,24 @@ func Kind(head []byte) string {
 		return "the index of a model in several files, which its weight_map names: merge them into one, or give one that has all of the weights"
 	case bytes.HasPrefix(text, []byte("{")):
 		return "JSON"
-	case len(head) >= 262 && string(head[257:262]) == "ustar":
-		return "a tar archive"
 	case len(head) >= 3 && head[0] == 8 && head[1] < 32 && head[2] == 0x12: // the version of the format, and who wrote it
 		return "ONNX, or another protocol buffer"
 	}
 	return ""
 }
 
-// ExplainBinary is Explain where no text was wanted.
+// ExplainBinary is Explain where neither text nor an archive of files was wanted.
 func ExplainBinary(r io.ReaderAt) string {
 	if what := Explain(r); what != "" {
 		return what
 	}
 	head := make([]byte, headLength)
 	n, _ := r.ReadAt(head, 0)
-	if head = head[:n]; n > 0 && !bytes.ContainsFunc(head, func(c rune) bool { return c < ' ' && !unicode.IsSpace(c) || c == unicode.ReplacementChar }) {
+	head = head[:n]
+	if n >= 262 && string(head[257:262]) == "ustar" {
+		return ": this is a tar archive"
+	}
+	if n > 0 && !bytes.ContainsFunc(head, func(c rune) bool { return c < ' ' && !unicode.IsSpace(c) || c == unicode.ReplacementChar }) {
 		return ": this is text"
 	}
 	return ""
