@@ -103,3 +103,16 @@ func TestTwoMetersMayNotOwnOneColumn(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestWhatTheStepSeesIsWhatThePointMeterRecords(t *testing.T) {
+	for _, name := range []string{"accuracy", "r2"} {
+		for _, g := range newPointMeter[float64]("nats", &score{name: name}).Gauges() {
+			if got := SeenByTheStep(g.Column.Name); got != (g.Column.Name != "step") {
+				t.Errorf("%s: %v", g.Column.Name, got)
+			}
+		}
+	}
+	if SeenByTheStep("full_loss") || SeenByTheStep("drive.main") {
+		t.Error("what is over all examples is not of a batch")
+	}
+}

@@ -2,6 +2,7 @@ package run
 
 import (
 	"math"
+	"slices"
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
@@ -17,6 +18,13 @@ func OverAll(c *config.Config, h *record.History, name string) (column string, a
 		return full, true
 	}
 	return name, false
+}
+
+// SeenByTheStep reports whether a column is of the loss, or its gradient, that the step sees: with mini-batches, of its batch alone.
+func SeenByTheStep(column string) bool {
+	return slices.Contains([]string{
+		"loss", "accuracy", "r2", "bits_per_byte", "perturbed_norm", "excess", "one_norm", "two_norm", "max_norm", "gradient_mean", "gradient_deviation",
+	}, column)
 }
 
 // Train takes from the history of a run what its result says of the training examples at its end: over all of them, as they were last measured, with

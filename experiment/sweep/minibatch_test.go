@@ -40,6 +40,9 @@ func TestTheTableOfMiniBatchesIsOfAllExamples(t *testing.T) {
 	if got.Index("batch_loss") >= 0 || got.Index("full_excess_at_loss_2.4") >= 0 || got.Index("excess_at_loss_2.4") < 0 {
 		t.Errorf("columns %v", got.Columns)
 	}
+	if got.Index("one_norm_at_loss_2.4") >= 0 || got.Index("batch_one_norm_at_loss_2.4") < 0 || got.Index("batch_drive.main_at_loss_2.4") >= 0 {
+		t.Errorf("columns %v: norms of single batches are not said to be of them", got.Columns)
+	}
 
 	alone := mustParse(t, "base: {steps: 7, batch: {mode: shuffled, size: 10}, "+fmt.Sprintf(base, "", 0)+"}\n")
 	dir = t.TempDir()

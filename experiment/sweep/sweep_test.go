@@ -225,8 +225,11 @@ func TestAtALossAMeasurementIsInterpolatedInTheLogarithmOfTheLoss(t *testing.T) 
 		{"measured now and then", []float64{1, 0.1, 0.01, 0.001}, []float64{6, hole, hole, 0}, 6 * (1 - math.Log10(1/0.04)/3)},
 		{"below from the start on", []float64{0.01, 0.001}, []float64{5, 3}, hole},
 		{"below from the first loss on", []float64{hole, 0.001}, []float64{5, 3}, hole},
-		{"not measured behind", []float64{1, 0.01}, []float64{5, hole}, 5},
-		{"back above the level", []float64{1, 0.01, 2}, []float64{5, hole, 3}, 3},
+		{"not measured behind", []float64{1, 0.01}, []float64{5, hole}, hole},
+		{"not measured before", []float64{1, 0.01}, []float64{hole, 5}, hole},
+		{"back above the level", []float64{1, 0.01, 2}, []float64{5, hole, 3}, hole},
+		{"back above it, and below again", []float64{1, 0.01, 2, 0.0008}, []float64{5, hole, 3, 1}, 3 - 2*math.Log10(2/0.04)/math.Log10(2/0.0008)},
+		{"from an infinite loss on", []float64{math.Inf(1), 0.01}, []float64{5, 3}, hole},
 		{"a loss now and then", []float64{1, hole, 0.0016}, []float64{4, hole, 0}, 2},
 		{"never", []float64{1, 0.1}, []float64{5, 3}, hole},
 	} {
@@ -236,6 +239,27 @@ func TestAtALossAMeasurementIsInterpolatedInTheLogarithmOfTheLoss(t *testing.T) 
 				t.Errorf("%v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+func TestWhyThereIsNothingAtALossIsSaid(t *testing.T) {
+	s := mustParse(t, "base: {objective: {name: bilinear}, steps: 30, optimizer: {lr: 0.01}, beside: []}\nat_loss: [1e6, 0.2, 1e-30]\n")
+	dir := t.TempDir()
+	if err := s.Execute(t.Context(), dir, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	table, err := s.Table(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	losses := table.Floats("loss")
+	want := "at_loss: the loss was below 1e+06 from the start; "
+	if losses[0] >= 0.2 {
+		want += "at_loss: the loss did not come below 0.2; "
+	}
+	want += "at_loss: the loss did not come below 1e-30"
+	if got := table.Rows[0][table.Index("reason")].String(); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -139,7 +139,21 @@ func (s *Sweep) reason(st Trial) string {
 	if st.Reason == "" && len(s.AtLoss) > 0 && st.History != nil && st.Run.Config.Batch.Mini() && st.History.Index("full_loss") < 0 {
 		return "at_loss: the loss over all examples was not recorded, for record.bias is 0"
 	}
-	return st.Reason
+	if st.Reason != "" || st.History == nil {
+		return st.Reason
+	}
+	losses, missed := FullLosses(st.Run.Config, st.History), []string(nil)
+	first := slices.IndexFunc(losses, func(x float64) bool { return !math.IsNaN(x) })
+	for _, level := range s.AtLoss {
+		switch at := FirstBelow(losses, level); {
+		case first < 0 || at > first:
+		case at < 0:
+			missed = append(missed, fmt.Sprintf("at_loss: the loss did not come below %g", level))
+		default:
+			missed = append(missed, fmt.Sprintf("at_loss: the loss was below %g from the start", level))
+		}
+	}
+	return strings.Join(missed, "; ")
 }
 
 func textCell(name, meaning, text string) cell {
@@ -220,6 +234,9 @@ func (s *Sweep) measurements(cfg *config.Config, h *record.History) []cell {
 			if !over && h.Index("full_"+name) >= 0 {
 				continue // of single batches, and there is that over all examples
 			}
+			if !over && cfg.Batch.Mini() && run.SeenByTheStep(name) {
+				name = ofBatch + name
+			}
 			meaning := fmt.Sprintf("%s, where the loss over all training examples first passes %g, interpolated in its logarithm (empty for mini-batches without full_loss: record.bias is 0)", c.Meaning, level)
 			row = append(row, floatCell(fmt.Sprintf("%s_at_loss_%g", name, level), meaning, AtLoss(losses, h.Floats(c.Name), level)))
 		}
@@ -244,35 +261,26 @@ func FirstBelow(losses []float64, level float64) int {
 	return slices.IndexFunc(losses, func(x float64) bool { return x < level })
 }
 
-// AtLoss returns what values are where the loss first passes a level: between the nearest that are measured before and behind, since not
-// everything is measured at each step, linearly in the logarithm of the loss. So it moves smoothly with the run, unlike the value at the
-// first step below. It is NaN where the loss never passes the level, or begins below it.
+// AtLoss returns what values are where the loss first passes a level, as far as the places where they are measured tell: between the first of these whose
+// loss is below it and the one before, linearly in the logarithm of the loss. So it moves smoothly with the run, unlike the value at the
+// first step below. It is NaN where there is no such pair, for no value of one side alone is that at the level.
 func AtLoss(losses, values []float64, level float64) float64 {
-	at := FirstBelow(losses, level)
-	if at < 0 || FirstBelow(losses[:at], math.Inf(1)) < 0 {
-		return math.NaN()
+	before := -1
+	for i, loss := range losses {
+		if math.IsNaN(values[i]) || math.IsNaN(loss) || math.IsInf(loss, 0) {
+			continue
+		}
+		if loss >= level {
+			before = i
+			continue
+		}
+		if before < 0 {
+			return math.NaN()
+		}
+		above, below := math.Log(losses[before]), math.Log(loss)
+		return values[before] + (above-math.Log(level))/(above-below)*(values[i]-values[before])
 	}
-	measured := func(i int) bool { return !math.IsNaN(values[i]) && !math.IsNaN(losses[i]) }
-	before, behind := at-1, at
-	for before >= 0 && !measured(before) {
-		before--
-	}
-	for behind < len(values) && !measured(behind) {
-		behind++
-	}
-	switch {
-	case before < 0 && behind == len(values):
-		return math.NaN()
-	case before < 0:
-		return values[behind]
-	case behind == len(values):
-		return values[before]
-	}
-	f := 1.0 // a loss that is back above the level where the value is measured
-	if above, below := math.Log(losses[before]), math.Log(losses[behind]); losses[behind] < level {
-		f = (above - math.Log(level)) / (above - below)
-	}
-	return values[before] + f*(values[behind]-values[before])
+	return math.NaN()
 }
 
 // Largest returns the largest value that is not NaN, NaN if there is none.
