@@ -79,7 +79,7 @@ func (d *download) open() (err error) {
 	opened, err := d.f.Stat()
 	if err == nil {
 		var there os.FileInfo
-		if there, err = os.Lstat(d.partial); err == nil && !os.SameFile(opened, there) {
+		if there, err = os.Lstat(d.partial); err == nil && (!os.SameFile(opened, there) || linked(opened)) {
 			err = fmt.Errorf("%s is no file that a fetch left; remove it", d.partial)
 		}
 	}
@@ -193,7 +193,7 @@ func (d *download) transfer(ctx context.Context, have int64) error {
 	case w.failed != nil:
 		return w.failed
 	case w.done > size:
-		return errors.Join(fmt.Errorf("%s sends more than the %s that the file has; the download is deleted", d.address, plural.Count(size, "byte")), d.restart())
+		return errors.Join(fmt.Errorf("%s sends more than the %s that the file has; the download is deleted", withoutPassword(d.address), plural.Count(size, "byte")), d.restart())
 	case err != nil:
 		return &cutError{causeOf(ctx, err)}
 	case w.done < size:
@@ -249,7 +249,7 @@ func (d *download) startOf(r *http.Response, have int64) (start int64, err error
 		return 0, fmt.Errorf("%s: the server says %s", r.Request.URL, r.Status)
 	}
 	if size >= 0 && size != d.source.Size {
-		return 0, fmt.Errorf("%s has %s; expected %d", d.address, plural.Count(size, "byte"), d.source.Size)
+		return 0, fmt.Errorf("%s has %s; expected %d", withoutPassword(d.address), plural.Count(size, "byte"), d.source.Size)
 	}
 	d.version = versionOf(r)
 	return start, nil

@@ -160,6 +160,7 @@ func TestFetchWritesThroughNoLink(t *testing.T) {
 	}{
 		"a symbolic link":   {os.Symlink, "a symbolic link; remove it"},
 		"a link to nothing": {func(precious, partial string) error { return os.Symlink(precious+"-none", partial) }, "a symbolic link; remove it"},
+		"a hard link":       {os.Link, "no file that a fetch left; remove it"},
 		"a folder":          {func(_, partial string) error { return os.Mkdir(partial, 0o755) }, "a folder; remove it"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -97,9 +97,18 @@ func (s Source) fetch(ctx context.Context, address, dir string, progress Progres
 		s.Name, err, s.URL, s.MD5, final)
 }
 
+// withoutPassword returns an address as messages may show it.
+func withoutPassword(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "the address"
+	}
+	return u.Redacted()
+}
+
 func (s Source) fetchTo(ctx context.Context, address, final string, progress Progress) error {
 	if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("address %q; expected an http or https address", address)
+		return fmt.Errorf("address %q; expected an http or https address", withoutPassword(address))
 	}
 	switch err := s.check(final); {
 	case err == nil:

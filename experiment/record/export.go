@@ -131,10 +131,43 @@ func refuseRecord(dir, path string) error {
 			return fmt.Errorf("%s is part of the run's record; choose another file", path)
 		}
 	}
+	if strings.EqualFold(name, SweepFile) && isSweep(filepath.Dir(path)) {
+		return fmt.Errorf("%s is what the sweep there is; choose another file", path)
+	}
 	if isCheckpoint(strings.ToLower(name)) && (exists || isRun(dir)) {
 		return fmt.Errorf("%s is named like a checkpoint; choose another file", path)
 	}
 	return nil
+}
+
+// SweepFile is, in the directory of a sweep, the copy of its file, and SweepRuns the directory of its runs.
+const (
+	SweepFile = "sweep.yaml"
+	SweepRuns = "runs"
+)
+
+// isSweep reports whether a directory is one of a sweep.
+func isSweep(dir string) bool {
+	for _, name := range []string{SweepFile, SweepRuns} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// RefuseTaken returns an error where a run or a sweep is in a directory that something else is to be written into.
+func RefuseTaken(dir string) error {
+	what := ""
+	switch {
+	case isRun(dir):
+		what = "run"
+	case isSweep(dir):
+		what = "sweep"
+	default:
+		return nil
+	}
+	return fmt.Errorf("%s: a %s is in it; choose another directory, new or empty", dir, what)
 }
 
 // isRun reports whether a directory is one of a run, or is about to be.

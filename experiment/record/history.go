@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"shadowflow/internal/atomicfile"
@@ -74,6 +75,25 @@ func ReadHistory(dir string) (*History, error) {
 	}
 	h, _, err := parseHistory(filepath.Join(dir, historyFile), data, columns)
 	return h, err
+}
+
+// LastStep returns the step of the last complete row of the history of a run, which may be going on, 0 where there is none that can be read.
+func LastStep(dir string) int {
+	file, size, err := userfile.Open(filepath.Join(dir, historyFile))
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	const enough = 1 << 16              // for two rows of the widest history
+	tail := make([]byte, min(size, enough))
+	if _, err := file.ReadAt(tail, size-int64(len(tail))); err != nil {
+		return 0
+	}
+	tail = tail[:bytes.LastIndexByte(tail, '\n')+1]
+	last := bytes.TrimSuffix(tail, []byte("\n"))
+	step, _, _ := bytes.Cut(last[bytes.LastIndexByte(last, '\n')+1:], []byte(","))
+	n, _ := strconv.Atoi(string(step)) // the header is none
+	return n
 }
 
 // CheckHistory refuses a history, or columns, of a run that has ended, which are not those that it ended with.

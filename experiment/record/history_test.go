@@ -265,3 +265,21 @@ func FuzzParseColumns(f *testing.F) {
 		}
 	})
 }
+
+func TestTheLastStepIsThatOfTheLastCompleteRow(t *testing.T) {
+	for text, want := range map[string]int{
+		"step,loss\n0,1\n7,0.5\n": 7, "step,loss\n0,1\n7,0.5\n12,0.": 7, "step,loss\n": 0, "step,loss\n3,1\n": 3, "": 0, "step": 0, "\n": 0,
+		"step,loss\n" + strings.Repeat("1,0.25\n", 20000) + "20000,0.5\n": 20000,
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, historyFile), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := LastStep(dir); got != want {
+			t.Errorf("%.30q: %d, want %d", text, got, want)
+		}
+	}
+	if got := LastStep(t.TempDir()); got != 0 {
+		t.Errorf("of nothing: %d", got)
+	}
+}

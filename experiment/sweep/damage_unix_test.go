@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"shadowflow/experiment/record"
 	"strings"
 	"syscall"
 	"testing"
@@ -92,9 +93,9 @@ func TestADamagedMemberIsARowAndStopsNoOther(t *testing.T) {
 
 // other puts the first member in the place of another.
 func other(whole, run string) error {
-	entries, err := os.ReadDir(filepath.Join(whole, runsDir))
+	entries, err := os.ReadDir(filepath.Join(whole, record.SweepRuns))
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.RemoveAll(run), os.CopyFS(run, os.DirFS(filepath.Join(whole, runsDir, entries[0].Name()))))
+	return errors.Join(os.RemoveAll(run), os.CopyFS(run, os.DirFS(filepath.Join(whole, record.SweepRuns, entries[0].Name()))))
 }

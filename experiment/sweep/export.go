@@ -32,7 +32,7 @@ func (s *Sweep) Exports(dir, out string) []Export {
 
 // IsDir reports whether a directory is one of a sweep.
 func IsDir(path string) bool {
-	_, err := os.Stat(filepath.Join(path, sourceFile))
-	runs, missing := os.Stat(filepath.Join(path, runsDir))
+	_, err := os.Stat(filepath.Join(path, record.SweepFile))
+	runs, missing := os.Stat(filepath.Join(path, record.SweepRuns))
 	return err == nil && missing == nil && runs.IsDir()
 }

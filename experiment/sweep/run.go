@@ -116,7 +116,7 @@ func (s *Sweep) RunOne(ctx context.Context, dir string, index int, opt Options) 
 	if err := s.CheckIndex(index); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(dir, sourceFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, record.SweepFile)); err != nil {
 		if err := s.Prepare(dir); err != nil {
 			return err
 		}

@@ -40,6 +40,8 @@ type Status struct {
 	Reason string
 	// Damaged says that it failed because its directory does not hold what it should: nothing is made or changed there until a person looks at it.
 	Damaged bool
+	// Step is that of its last record, 0 where there is none; see [Sweep.Status].
+	Step int
 }
 
 // damaged returns the status of a run whose directory does not hold what it should.
@@ -49,17 +51,11 @@ func (s Status) damaged(why error) Status {
 	return s
 }
 
-// sourceFile is the copy of the sweep file in the sweep's directory.
-const sourceFile = "sweep.yaml"
-
-// runsDir is the directory of the runs in it.
-const runsDir = "runs"
-
 // RunDirs returns where the runs of a sweep in a directory are. A run whose place in the sweep changed keeps its directory, and so does one whose directory
 // has the name that an earlier version gave it.
 func (s *Sweep) RunDirs(dir string) []string {
 	byHash := map[string]string{}
-	entries, _ := os.ReadDir(filepath.Join(dir, runsDir)) // none yet: nothing to find
+	entries, _ := os.ReadDir(filepath.Join(dir, record.SweepRuns)) // none yet: nothing to find
 	for _, e := range entries {
 		if i := strings.LastIndexByte(e.Name(), '-'); i >= 0 && e.IsDir() {
 			byHash[e.Name()[i+1:]] = e.Name()
@@ -75,12 +71,12 @@ func (s *Sweep) RunDirs(dir string) []string {
 		name, ok := byHash[r.shortHash()]
 		if !ok {
 			name, ok = byHash[earlier]
-			ok = ok && (sharing[earlier] == 1 || holds(filepath.Join(dir, runsDir, name), r))
+			ok = ok && (sharing[earlier] == 1 || holds(filepath.Join(dir, record.SweepRuns, name), r))
 		}
 		if !ok {
 			name = r.DirName()
 		}
-		out[i] = filepath.Join(dir, runsDir, name)
+		out[i] = filepath.Join(dir, record.SweepRuns, name)
 	}
 	return out
 }
@@ -99,11 +95,16 @@ func (s *Sweep) Status(ctx context.Context, dir string) ([]Status, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if st.State != Ended {
+		switch st.State {
+		case Pending:
 			continue
-		}
-		if err := record.CheckHistory(st.Dir); err != nil {
-			out[i] = st.damaged(err)
+		case Ended:
+			out[i].Step = st.Result.Step
+			if err := record.CheckHistory(st.Dir); err != nil {
+				out[i] = out[i].damaged(err)
+			}
+		default:
+			out[i].Step = record.LastStep(st.Dir)
 		}
 	}
 	return out, err
@@ -111,7 +112,7 @@ func (s *Sweep) Status(ctx context.Context, dir string) ([]Status, error) {
 
 // states returns where each run stands, of those that have ended by their configs and results alone.
 func (s *Sweep) states(dir string) ([]Status, error) {
-	if _, err := os.ReadDir(filepath.Join(dir, runsDir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.ReadDir(filepath.Join(dir, record.SweepRuns)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("runs of the sweep %s: %w", s.Name, err)
 	}
 	dirs := s.RunDirs(dir)
@@ -167,11 +168,11 @@ func (s *Sweep) Prepare(dir string) error {
 	if err := s.owns(dir); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(dir, runsDir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, record.SweepRuns), 0o755); err != nil {
 		return err
 	}
 	return errors.Join(
-		record.WriteVersion(dir, version.Current()), atomicfile.WriteBytes(filepath.Join(dir, sourceFile), s.Source))
+		record.WriteVersion(dir, version.Current()), atomicfile.WriteBytes(filepath.Join(dir, record.SweepFile), s.Source))
 }
 
 // owns refuses a directory that holds anything and is not one of a sweep, or is of one with another name.
@@ -183,16 +184,16 @@ func (s *Sweep) owns(dir string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("directory %s of the sweep: %w", dir, err)
 	}
-	if there, err := userfile.ReadAll(filepath.Join(dir, sourceFile)); err == nil {
+	if there, err := userfile.ReadAll(filepath.Join(dir, record.SweepFile)); err == nil {
 		if was, is := nameIn(there), nameIn(s.Source); was != "" && is != "" && was != is {
 			return fmt.Errorf("directory %s is of the sweep %s; %s wants one of its own", dir, was, is)
 		}
 		return nil
 	}
 	for _, e := range entries { // but for what a start that was killed left
-		if name := e.Name(); name != runsDir && name != record.VersionFile && !atomicfile.IsAside(name) {
+		if name := e.Name(); name != record.SweepRuns && name != record.VersionFile && !atomicfile.IsAside(name) {
 			return fmt.Errorf("directory %s: %q is in it, and it is not of a sweep, whose file %s it would have; choose one that is new or empty",
-				dir, name, sourceFile)
+				dir, name, record.SweepFile)
 		}
 	}
 	return nil
@@ -200,7 +201,7 @@ func (s *Sweep) owns(dir string) error {
 
 // nameIn returns the name that a sweep file says, "" if it says none.
 func nameIn(source []byte) string {
-	document, _ := schema.Parse(sourceFile, source) // a file that cannot be read says nothing
+	document, _ := schema.Parse(record.SweepFile, source) // a file that cannot be read says nothing
 	for _, s := range document {
 		if name, ok := s.Text(); ok && s.Key == "name" {
 			return name
@@ -217,7 +218,7 @@ func Open(path string, limit int, overrides ...[]schema.Setting) (s *Sweep, dir 
 		return nil, "", err
 	}
 	if info.IsDir() {
-		src := filepath.Join(path, sourceFile)
+		src := filepath.Join(path, record.SweepFile)
 		if _, err := os.Stat(src); err != nil {
 			return nil, "", fmt.Errorf("%s is a directory, but not of a sweep: %w", path, err)
 		}

@@ -54,6 +54,9 @@ func newDataFetch() *cobra.Command {
 			if bar != nil {
 				_ = bar.Clear()
 			}
+			if cmd.Context().Err() != nil {
+				return interrupted(cmd, fmt.Sprintf("shadowflow data fetch %s --dir %s", args[0], dir))
+			}
 			if err != nil {
 				return err
 			}

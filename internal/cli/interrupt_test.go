@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,6 +72,34 @@ func TestEveryCommandEndsWhereverItIsInterrupted(t *testing.T) {
 				t.Errorf("it went on for %v", took)
 			}
 		})
+	}
+}
+
+func TestWhatIsKeptOfAnInterruptedCommandIsSaidHowToGoOnWith(t *testing.T) {
+	stopped := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-stopped:
+		case <-r.Context().Done():
+		}
+	}))
+	defer server.Close()
+	defer close(stopped)
+	dir := t.TempDir()
+	sweep := filepath.Join(dir, "long.yaml")
+	if err := os.WriteFile(sweep, []byte("base: {steps: 100000000, record: {bias: 0, sharpness: 0, test: 0, state: 0}, beside: []}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"data fetch cifar10 --quiet --dir " + dir + " --url " + server.URL: "interrupted; go on with: shadowflow data fetch cifar10 --dir " + dir + "\n",
+		"sweep run-one " + sweep + " 0 --out " + dir + "/long":             "interrupted; go on with: shadowflow sweep run-one " + dir + "/long 0\n",
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(500*time.Millisecond, func() { cancel(Interrupted{os.Interrupt}) })
+		var out, errs bytes.Buffer
+		if code := Main(ctx, strings.Fields(args), &out, &errs); code != 130 || !strings.HasSuffix(errs.String(), want) {
+			t.Errorf("code %d, %q; want %q", code, errs.String(), want)
+		}
 	}
 }
 

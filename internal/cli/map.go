@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/experiment/record"
 	"shadowflow/experiment/sweep"
 	"shadowflow/report"
 	"shadowflow/reproduce"
@@ -82,7 +83,7 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 			if out == "" {
 				out = filepath.Join("reproductions", "map-"+scale)
 			}
-			if err := mayWrite(*force, report.PagePaths(out)...); err != nil {
+			if err := errors.Join(record.RefuseTaken(out), mayWrite(*force, report.PagePaths(out)...)); err != nil {
 				return err
 			}
 			if o.Sweep, err = flags.options(); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/experiment/record"
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/plural"
 	"shadowflow/reproduce"
@@ -75,7 +76,7 @@ prose, and the tables as CSV.`,
 				out = filepath.Join("reproductions", r.Name+"-"+scale)
 			}
 			if !planOnly {
-				if err := mayWrite(*force, reproduce.Paths(out)...); err != nil {
+				if err := errors.Join(record.RefuseTaken(out), mayWrite(*force, reproduce.Paths(out)...)); err != nil {
 					return err
 				}
 			}

@@ -255,8 +255,8 @@ func (f *sweepFlags) newStatus() *cobra.Command {
 			fmt.Fprintln(w, "run\tstate\tstep\tsettings\treason")
 			for _, st := range statuses {
 				step := ""
-				if st.Result != nil {
-					step = strconv.Itoa(st.Result.Step)
+				if st.State != sweep.Pending {
+					step = strconv.Itoa(st.Step)
 				}
 				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", st.Run.Index, stateOf(st), step, st.Run, inALine(st.Reason))
 			}
@@ -338,7 +338,11 @@ func (f *sweepFlags) newRunOne() *cobra.Command {
 			if err := s.CheckIndex(index); err != nil {
 				return misused{err}
 			}
-			if err := s.RunOne(cmd.Context(), dir, index, opt); err != nil {
+			err = s.RunOne(cmd.Context(), dir, index, opt)
+			if cmd.Context().Err() != nil {
+				return interrupted(cmd, fmt.Sprintf("shadowflow sweep run-one %s %d", dir, index))
+			}
+			if err != nil {
 				return err
 			}
 			out := runOutput{Dir: s.RunDirs(dir)[index]}

@@ -33,7 +33,7 @@ type memberRun struct {
 	Index    int            `json:"index"`
 	Dir      string         `json:"dir"`
 	State    string         `json:"state"`
-	Step     int            `json:"step"` // 0 where no result says
+	Step     int            `json:"step"` // of its last record, 0 where there is none
 	Settings map[string]any `json:"settings"`
 	Reason   string         `json:"reason"` // why it failed or diverged
 }
@@ -70,9 +70,7 @@ func stateOf(s sweep.Status) string {
 
 func memberJSON(s sweep.Status) memberRun {
 	m := memberRun{Index: s.Run.Index, Dir: s.Dir, State: stateOf(s), Settings: settingsJSON(s.Run), Reason: s.Reason}
-	if s.Result != nil {
-		m.Step = s.Result.Step
-	}
+	m.Step = s.Step
 	return m
 }
 
