@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"shadowflow/internal/plural"
 	"shadowflow/internal/userfile"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,11 @@ func writeTensorBoard(w io.Writer, dir string, h *History) (notes []string, err 
 	if err != nil {
 		return nil, err
 	}
+	resumed, err := resumptionsOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	clock := newClock(start, resumed, elapsed)
 	session, err := sessionOf(dir)
 	if err != nil {
 		return nil, err
@@ -61,7 +67,7 @@ func writeTensorBoard(w io.Writer, dir string, h *History) (notes []string, err 
 	for _, row := range h.Rows {
 		s, ok := elapsed[int(row[0].Int())]
 		if ok {
-			wall = start + s
+			wall = max(wall, clock.at(int(row[0].Int()), s))
 		} else {
 			unknown++
 		}
@@ -97,6 +103,65 @@ func startOf(dir string) (float64, error) {
 		return 0, nil
 	}
 	return float64(written.ModTime().Unix()), nil
+}
+
+// A resumption is when, in seconds since 1970, a run went on, and from which step.
+type resumption struct {
+	step int
+	at   float64
+}
+
+// resumptionsOf returns those of a run that its record is made of, the first step first: what was recorded behind a step is gone where a run went on from it.
+// A log that is not there, or was altered, knows of none.
+func resumptionsOf(dir string) ([]resumption, error) {
+	log, err := userfile.ReadAll(filepath.Join(dir, logFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var out []resumption
+	for line := range strings.Lines(string(log)) {
+		when, what, _ := strings.Cut(line, " ")
+		var r resumption
+		t, err := time.Parse(time.RFC3339, when)
+		if _, fault := fmt.Sscanf(what, "resumed at step %d by", &r.step); err != nil || fault != nil {
+			continue
+		}
+		r.at = float64(t.Unix())
+		out = append(slices.DeleteFunc(out, func(before resumption) bool { return before.step >= r.step }), r)
+	}
+	return out, nil
+}
+
+// A clock tells when steps were recorded: the stretches between interruptions, the first step first.
+type clock []stretch
+
+type stretch struct {
+	step         int     // the first
+	from, before float64 // when it began, in seconds since 1970, and the seconds of work until then
+}
+
+// newClock returns the clock of a run that began at a time, given the seconds of work at the end of each recorded step.
+func newClock(start float64, resumed []resumption, elapsed map[int]float64) clock {
+	out := clock{{0, start, 0}}
+	for _, r := range resumed {
+		s := stretch{step: r.step, from: r.at}
+		for n, seconds := range elapsed {
+			if n < r.step {
+				s.before = max(s.before, seconds)
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// at returns when, in seconds since 1970, a step was recorded, behind so many seconds of work.
+func (c clock) at(step int, seconds float64) float64 {
+	i := len(c) - 1
+	for i > 0 && c[i].step > step {
+		i--
+	}
+	return c[i].from + seconds - c[i].before
 }
 
 // event returns an event of so much behind the wall time and the step.

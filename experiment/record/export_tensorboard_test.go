@@ -196,6 +196,28 @@ func TestATableIsNotWrittenForTensorBoard(t *testing.T) {
 	}
 }
 
+func TestPointsBehindAnInterruptionHaveTheirOwnTimes(t *testing.T) {
+	dir := t.TempDir()
+	log := "2024-01-02T03:04:05Z begun\n" +
+		"2024-01-02T04:00:00Z resumed at step 20 by shadowflow (devel)\n" + // of which nothing is left
+		"2024-01-02T05:00:00Z resumed at step 10 by shadowflow (devel)\n\tresumed at step 3 by a name\n" +
+		"2024-01-02T06:00:00Z resumed at step 30 by shadowflow (devel)\n"
+	if err := os.WriteFile(filepath.Join(dir, logFile), []byte(log), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	resumed, err := resumptionsOf(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := float64(time.Date(2024, 1, 2, 0, 0, 0, 0, time.UTC).Unix())
+	c := newClock(day+3*3600, resumed, map[int]float64{0: 1, 9: 7, 10: 8, 29: 20, 30: 23})
+	for step, want := range map[int]float64{0: 3*3600 + 1, 9: 3*3600 + 7, 10: 5*3600 + 1, 29: 5*3600 + 13, 30: 6*3600 + 3} {
+		if got := c.at(step, map[int]float64{0: 1, 9: 7, 10: 8, 29: 20, 30: 23}[step]); got != day+want {
+			t.Errorf("step %d at %g, want %g", step, got-day, want)
+		}
+	}
+}
+
 func TestARunWhoseLogWasRemovedBeganWhenItsConfigWasWritten(t *testing.T) {
 	dir := t.TempDir()
 	written := time.Unix(1_700_000_000, 0)
