@@ -1,9 +1,11 @@
 package run
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -287,6 +289,76 @@ func TestTheTheorysTableOfRealizedBiases(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// theorysStart is the start of the theory's runs on the digits: testdata/theory.py found it, for with it the numbers agree.
+const theorysStart = `
+data: {name: npz, path: testdata/theory_digits.npz, standardize: false}
+model: {hidden: [64, 64], weights: testdata/theory_weights.safetensors}
+dtype: float64
+steps: 301
+batch: {physical: 1297}
+checkpoint: {every: 0}
+record: {every: 5, bias: 20, sharpness: 0, state: 0, test: 0}
+beside: []
+`
+
+func TestTheTheorysTableOfRealizedBiasesToItsDigits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("four runs of 300 steps")
+	}
+	for _, c := range []struct {
+		beta1, beta2   float64
+		steps          []int
+		main, realized []float64
+	}{
+		{0.9, 0.9, []int{60, 140}, []float64{-465, -46}, []float64{11, 3}},
+		{0.9, 0.99, []int{60, 140, 300}, []float64{-543, -159, -28}, []float64{137, 108, 22}},
+		{0.9, 0.999, []int{60, 140, 300}, []float64{-552, -173, -45}, []float64{149, 125, 39}},
+		{0.97, 0.99, []int{60, 140, 300}, []float64{-498, -306, -22}, []float64{122, 236, 18}},
+	} {
+		t.Run(fmt.Sprintf("%g and %g", c.beta1, c.beta2), func(t *testing.T) {
+			t.Parallel()
+			_, h := runFor(t, theorysStart, fmt.Sprintf("optimizer={name: adam, beta1: %v, beta2: %v}", c.beta1, c.beta2))
+			for i, n := range c.steps {
+				main, realized := h.Floats("drive.main")[n/5], h.Floats("drive.realized")[n/5]
+				if math.Round(main) != c.main[i] || math.Round(realized) != c.realized[i] {
+					t.Errorf("step %d: main %.5g, realized %.5g; the theory has %g and %g", n, main, realized, c.main[i], c.realized[i])
+				}
+			}
+		})
+	}
+}
+
+// The losses are the theory's; its distances are larger than those here, which NumPy's integration of the first field (theory.py) confirms.
+func TestTheStateEquationFromTheTheorysStart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a run of 100 steps with two equations")
+	}
+	_, h := runFor(t, theorysStart, "steps=100", "record.bias=0", "beside=[state-1, state-2]", "optimizer={name: adam, beta2: 0.999}")
+	at := func(name string, n int) float64 { return h.Floats(name)[n/5] }
+	if loss := at("loss", 100); math.Abs(loss-0.18984) > 0.5e-5 {
+		t.Errorf("the loss at step 100 is %.6g, the theory has .18984", loss)
+	}
+	if first, second := at("state-1.loss", 100), at("state-2.loss", 100); math.Abs(first-0.19057) > 5e-4 || math.Abs(second-0.18975) > 1.5e-4 {
+		t.Errorf("the equations' losses are %.6g and %.6g, the theory has .19057 and .18975", first, second)
+	}
+	if d := at("state-2.relative_distance", 100); !(d <= 0.0006) {
+		t.Errorf("order 2 is off by %.3g of the way", d)
+	}
+	var golden map[string]map[string]float64
+	if err := json.Unmarshal(fileBytes(t, "testdata", "theory.json"), &golden); err != nil {
+		t.Fatal(err)
+	}
+	for step, want := range golden["state-1.relative_distance"] {
+		n, err := strconv.Atoi(step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := at("state-1.relative_distance", n); !(math.Abs(got-want) <= 1e-3*want) {
+			t.Errorf("step %d: order 1 is off by %.6g of the way, in NumPy by %.6g", n, got, want)
+		}
 	}
 }
 
