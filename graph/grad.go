@@ -64,30 +64,22 @@ func invalid(b *Builder, op string, v Value, n int) []Value {
 
 // dependents returns the nodes that ys are made from and that depend on xs, xs included, in topological order.
 func dependents(ys, xs []Value) []*Node {
-	seen, depends := map[*Node]bool{}, map[*Node]bool{}
-	var order []*Node
+	depends := map[*Node]bool{}
+	var roots, order []*Node
 	for _, x := range xs {
 		depends[x.n] = true
 	}
-	var visit func(n *Node)
-	visit = func(n *Node) {
-		if seen[n] {
-			return
-		}
-		seen[n] = true
-		for _, in := range n.in {
-			visit(in)
-			if depends[in] && rules[n.op].kind != kindConstant {
-				depends[n] = true
-			}
+	for _, y := range ys {
+		roots = append(roots, y.n)
+	}
+	walk(roots, func(*Node) bool { return true }, func(n *Node) {
+		if rules[n.op].kind != kindConstant && slices.ContainsFunc(n.in, func(in *Node) bool { return depends[in] }) {
+			depends[n] = true
 		}
 		if depends[n] {
 			order = append(order, n)
 		}
-	}
-	for _, y := range ys {
-		visit(y.n)
-	}
+	})
 	slices.SortFunc(order, func(a, b *Node) int { return a.id - b.id })
 	return order
 }

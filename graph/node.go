@@ -36,6 +36,20 @@ func (n *Node) In() []*Node { return n.in }
 // itself is not looked at.
 func MadeOf(nodes, candidates []*Node) []int {
 	var places []int
+	walk(nodes, func(n *Node) bool {
+		i := slices.Index(candidates, n)
+		if i >= 0 {
+			places = append(places, i)
+		}
+		return i < 0
+	}, func(*Node) {})
+	slices.Sort(places)
+	return places
+}
+
+// walk visits what nodes are made of, the nodes themselves included, each once: enter comes before a node's operands and says whether these are visited, leave
+// behind them.
+func walk(nodes []*Node, enter func(n *Node) bool, leave func(n *Node)) {
 	seen := map[*Node]bool{}
 	var visit func(n *Node)
 	visit = func(n *Node) {
@@ -43,19 +57,17 @@ func MadeOf(nodes, candidates []*Node) []int {
 			return
 		}
 		seen[n] = true
-		if i := slices.Index(candidates, n); i >= 0 {
-			places = append(places, i)
+		if !enter(n) {
 			return
 		}
 		for _, x := range n.in {
 			visit(x)
 		}
+		leave(n)
 	}
 	for _, n := range nodes {
 		visit(n)
 	}
-	slices.Sort(places)
-	return places
 }
 
 // Attr is what the operation depends on beside its operands, of the type that stands beside its [Op].
@@ -168,18 +180,6 @@ func callSite() string {
 // Passed returns all that is computed on the way to a value, operands before what is made of them and the value last.
 func (v Value) Passed() []Value {
 	var out []Value
-	seen := map[*Node]bool{}
-	var visit func(n *Node)
-	visit = func(n *Node) {
-		if seen[n] {
-			return
-		}
-		seen[n] = true
-		for _, x := range n.in {
-			visit(x)
-		}
-		out = append(out, Value{n})
-	}
-	visit(v.n)
+	walk([]*Node{v.n}, func(*Node) bool { return true }, func(n *Node) { out = append(out, Value{n}) })
 	return out
 }
