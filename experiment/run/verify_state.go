@@ -87,74 +87,111 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 	if err != nil {
 		return nil, err
 	}
-	v := &Verification{LR: opt.LR, Kinks: p.Rule.Kinks(), Notes: opt.timed}
-	from, to := 0.0, 0.0
-	moved := make([]float64, len(opt.LR))
-	for _, lr := range opt.LR {
-		v.Steps = append(v.Steps, opt.stepsOf(lr))
+	c := &stateComparison{
+		Verification: &Verification{LR: opt.LR, Kinks: p.Rule.Kinks(), Notes: opt.timed},
+		problem:      p, opt: opt, loss: loss, start: start, moved: make([]float64, len(opt.LR)), tally: opt.tally(len(opt.Orders)),
 	}
-	tally := opt.tally(len(opt.Orders))
+	for _, lr := range opt.LR {
+		c.Steps = append(c.Steps, opt.stepsOf(lr))
+	}
 	for _, order := range opt.Orders {
-		fields, err := state.CompileFields(p.Rule, loss, len(p.Theta), order, p.Threads)
+		found, err := c.compare(ctx, order)
 		if err != nil {
 			return nil, err
 		}
-		switch missing, err := fields.Missing(ctx, p.StepSize(opt.Wait), float64(opt.Wait), start); {
-		case err != nil:
-			return nil, err
-		case missing != nil:
-			v.Orders = append(v.Orders, without(order, len(opt.LR), missing.Error()))
-			tally.all -= opt.tally(1).all
+		c.Orders = append(c.Orders, found)
+	}
+	if slices.ContainsFunc(c.Orders, func(o OrderErrors) bool { return o.Unmeasured == "" }) {
+		c.tell(c.moved)
+	}
+	if from := distanceEstimate(p, start); c.estimate > from {
+		c.note("optimizer.d0: Prodigy's estimate d of the distance grew from %.3g to %.3g within %d steps of the largest lr, and where it "+
+			"grows, a max in the step has no order: want a d0 from which it does not grow, as 0.1 often is", from, c.estimate, c.Steps[0])
+	}
+	return c.Verification, nil
+}
+
+// stateComparison is a comparison with the equations whose memory is state, on its way.
+type stateComparison struct {
+	*Verification
+	problem  *Problem[float64]
+	opt      VerifyOptions
+	loss     objective.GraphLoss
+	start    []float64 // theta and the arrays
+	moved    []float64 // how far theta moved, at each step size
+	estimate float64   // Prodigy's, of the distance, where the steps of the largest size end
+	tally    *tally
+}
+
+func (c *stateComparison) note(format string, args ...any) {
+	c.Notes = append(c.Notes, fmt.Sprintf(format, args...))
+}
+
+// compare compares with the equation of an order.
+func (c *stateComparison) compare(ctx context.Context, order int) (OrderErrors, error) {
+	p := c.problem
+	fields, err := state.CompileFields(p.Rule, c.loss, len(p.Theta), order, p.Threads)
+	if err != nil {
+		return OrderErrors{}, err
+	}
+	tolerance, why, err := c.tolerance(ctx, fields, order)
+	if err != nil {
+		return OrderErrors{}, err
+	}
+	if why != "" {
+		c.tally.all -= c.opt.tally(1).all
+		return without(order, len(c.LR), why), nil
+	}
+	out := OrderErrors{Order: order, Errors: slices.Repeat([]float64{math.NaN()}, len(c.LR))}
+	if tolerance > c.opt.RelTol {
+		out.Rounding = tolerance
+	}
+	for i, lr := range slices.Backward(c.LR) { // the smallest first, without which there is no slope that tells
+		if out.Unmeasured != "" {
+			c.tally.all -= c.Steps[i]
 			continue
 		}
-		errs, tolerance := OrderErrors{Order: order}, opt.RelTol
-		switch rounding, err := fields.Rounding(ctx, p.StepSize(opt.Wait), float64(opt.Wait), start); {
+		end := slices.Clone(c.start)
+		far, way, err := farFromState(ctx, p, fields, end, float64(c.opt.Wait), lr/p.LR, c.Steps[i], tolerance, c.tally.of("order %d, lr %g", order, lr))
+		c.moved[i] = math.Max(c.moved[i], way)
+		if i == 0 {
+			c.estimate = distanceEstimate(p, end)
+		}
+		switch {
+		case unfollowable(err):
+			if i >= len(c.LR)-2 { // its error is in the slope that tells
+				out.Unmeasured = fmt.Sprintf("the equation could not be followed at lr %g%s", lr, jumping(c.Kinks))
+			}
+			c.note("order %d, lr %g: the equation could not be followed: %v", order, lr, err)
 		case err != nil:
-			return nil, err
-		case rounding > mostRounding:
-			why := fmt.Sprintf("rounding changes its fields by %.0e of the state in a step, which leaves nothing to compare", rounding)
-			v.Orders = append(v.Orders, without(order, len(opt.LR), why))
-			tally.all -= opt.tally(1).all
-			continue
-		case rounding > leastRounding:
-			tolerance = max(tolerance, magnified*rounding)
-			errs.Rounding = tolerance
-			v.Notes = append(v.Notes, fmt.Sprintf("order %d: rounding changes its fields by %.0e of the state in a step, so that it is followed to a tolerance of %.0e", order, rounding, tolerance))
+			return out, fmt.Errorf("lr %g: %w", lr, err)
+		default:
+			out.Errors[i] = far
 		}
-		errs.Errors = slices.Repeat([]float64{math.NaN()}, len(opt.LR))
-		for i, lr := range slices.Backward(opt.LR) { // the smallest first, without which there is no slope that tells
-			if errs.Unmeasured != "" {
-				tally.all -= v.Steps[i]
-				continue
-			}
-			end := append([]float64(nil), start...)
-			far, way, err := farFromState(ctx, p, fields, end, float64(opt.Wait), lr/p.LR, v.Steps[i], tolerance, tally.of("order %d, lr %g", order, lr))
-			moved[i] = math.Max(moved[i], way)
-			if i == 0 {
-				from, to = distanceEstimate(p, start), distanceEstimate(p, end)
-			}
-			switch {
-			case unfollowable(err):
-				if i >= len(opt.LR)-2 { // its error is in the slope that tells
-					errs.Unmeasured = fmt.Sprintf("the equation could not be followed at lr %g%s", lr, jumping(v.Kinks))
-				}
-				v.Notes, far = append(v.Notes, fmt.Sprintf("order %d, lr %g: the equation could not be followed: %v", order, lr, err)), math.NaN()
-			case err != nil:
-				return nil, fmt.Errorf("lr %g: %w", lr, err)
-			}
-			errs.Errors[i] = far
-		}
-		errs.Slopes = slopes(opt.LR, errs.Errors)
-		v.Orders = append(v.Orders, errs)
 	}
-	if slices.ContainsFunc(v.Orders, func(o OrderErrors) bool { return o.Unmeasured == "" }) {
-		v.tell(moved)
+	out.Slopes = slopes(c.LR, out.Errors)
+	return out, nil
+}
+
+// tolerance returns the one that an equation is followed to, or why it is not compared: its fields are not there, or rounding drowns them.
+func (c *stateComparison) tolerance(ctx context.Context, fields *state.Fields, order int) (tolerance float64, why string, err error) {
+	lr, wait := c.problem.StepSize(c.opt.Wait), float64(c.opt.Wait)
+	missing, err := fields.Missing(ctx, lr, wait, c.start)
+	if err != nil {
+		return 0, "", err
 	}
-	if to > from {
-		v.Notes = append(v.Notes, fmt.Sprintf("optimizer.d0: Prodigy's estimate d of the distance grew from %.3g to %.3g within %d steps of the largest lr, and where it "+
-			"grows, a max in the step has no order: want a d0 from which it does not grow, as 0.1 often is", from, to, v.Steps[0]))
+	if missing != nil {
+		return 0, missing.Error(), nil
 	}
-	return v, nil
+	rounding, err := fields.Rounding(ctx, lr, wait, c.start)
+	switch tolerance = c.opt.RelTol; {
+	case rounding > mostRounding:
+		why = fmt.Sprintf("rounding changes its fields by %.0e of the state in a step, which leaves nothing to compare", rounding)
+	case rounding > leastRounding && magnified*rounding > tolerance:
+		tolerance = magnified * rounding
+		c.note("order %d: rounding changes its fields by %.0e of the state in a step, so that it is followed to a tolerance of %.0e", order, rounding, tolerance)
+	}
+	return tolerance, why, err
 }
 
 // jumping says what in a step may keep its equation from being followed.
