@@ -139,7 +139,7 @@ func (s *Sweep) reason(st Trial) string {
 	if st.Reason == "" && len(s.AtLoss) > 0 && st.History != nil && st.Run.Config.Batch.Mini() && st.History.Index("full_loss") < 0 {
 		return "at_loss: the loss over all examples was not recorded, for record.bias is 0"
 	}
-	if st.Reason != "" || st.History == nil {
+	if st.Reason != "" || st.History == nil || st.Result == nil { // one that goes on may yet come there
 		return st.Reason
 	}
 	losses, missed := FullLosses(st.Run.Config, st.History), []string(nil)
