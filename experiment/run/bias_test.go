@@ -1,15 +1,22 @@
 package run
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"gonum.org/v1/gonum/stat"
+
 	"shadowflow/experiment/record"
+	"shadowflow/schema"
 )
 
 // valley is a run of Adam on E = (1/2)(1.5 - 2 theta_1 theta_2)^2, every step measured.
@@ -241,30 +248,39 @@ func TestTheObservedDriveOfMiniBatchesIsThatOfAllExamples(t *testing.T) {
 	}
 }
 
+// theorysDrives are the main and realized drives of section 7 of the theory, on the digits.
+var theorysDrives = []struct {
+	beta1, beta2   float64
+	steps          []int
+	main, realized []float64
+}{
+	{0.9, 0.9, []int{60, 140}, []float64{-465, -46}, []float64{11, 3}},
+	{0.9, 0.99, []int{60, 140, 300}, []float64{-543, -159, -28}, []float64{137, 108, 22}},
+	{0.9, 0.999, []int{60, 140, 300}, []float64{-552, -173, -45}, []float64{149, 125, 39}},
+	{0.97, 0.99, []int{60, 140, 300}, []float64{-498, -306, -22}, []float64{122, 236, 18}},
+}
+
 // The check table of the theory (section 7): on the digits at usual settings what is predicted has not the size of what happens, and at equal
-// betas not its sign. The weights that the theory's runs began with are not known, so that none of its digits can be asked for: held are, of seed 0, signs and the sizes
+// betas not its sign, from another start than the theory's (TestTheTheorysTableOfRealizedBiasesToItsDigits) too: held are, of seed 0, signs and the sizes
 // of what happens within a factor of two (docs/equations.md has seeds 0 to 3). Left out is what differs by more: .97/.99 at step 60, where 122 is 274 to 696 here,
 // the size and sign of its predicted drive, and .9/.9 at step 300, where nothing is left of the drives.
 func TestTheTheorysTableOfRealizedBiases(t *testing.T) {
 	if testing.Short() {
 		t.Skip("four runs of 300 steps")
 	}
-	for _, c := range []struct {
-		beta1, beta2   float64
-		steps          []int
-		main, realized []float64
-		times          []float64 // the predicted one over the realized, at least
-	}{
-		{0.9, 0.9, []int{60, 140}, []float64{-465, -46}, []float64{11, 3}, []float64{-5, -4}},
-		{0.9, 0.99, []int{60, 140, 300}, []float64{-543, -159, -28}, []float64{137, 108, 22}, []float64{20, 4, 3}},
-		{0.9, 0.999, []int{60, 140, 300}, []float64{-552, -173, -45}, []float64{149, 125, 39}, []float64{20, 8, 6}},
-		{0.97, 0.99, []int{140, 300}, []float64{-306, -22}, []float64{236, 18}, nil},
-	} {
+	times := map[[2]float64][]float64{ // the predicted one over the realized, at least
+		{0.9, 0.9}: {-5, -4}, {0.9, 0.99}: {20, 4, 3}, {0.9, 0.999}: {20, 8, 6},
+	}
+	for _, c := range theorysDrives {
+		times := times[[2]float64{c.beta1, c.beta2}]
 		t.Run(fmt.Sprintf("%g and %g", c.beta1, c.beta2), func(t *testing.T) {
 			t.Parallel()
 			_, h := runFor(t, "", "steps=301", "dtype=float64", "batch.physical=1297", "record={every: 20, bias: 20, sharpness: 0, state: 0, test: 0}", "checkpoint.every=0",
 				fmt.Sprintf("optimizer.beta1=%v", c.beta1), fmt.Sprintf("optimizer.beta2=%v", c.beta2))
 			for i, n := range c.steps {
+				if c.beta1 == 0.97 && n == 60 {
+					continue // there the start tells
+				}
 				at := func(name string) float64 { return h.Floats(name)[n/20] }
 				main, predicted, realized := at("drive.main"), at("drive.predicted"), at("drive.realized")
 				t.Logf("step %d: main %.4g, predicted %.4g, realized %.4g, observed %.4g, cosine %.2f, order 2 over order 1 %.3g",
@@ -281,8 +297,8 @@ func TestTheTheorysTableOfRealizedBiases(t *testing.T) {
 				if off := math.Abs(main + realized - at("drive.observed")); !(off < 0.1*math.Abs(main)) {
 					t.Errorf("step %d: main and realized drive leave %.4g of what is observed", n, off)
 				}
-				if c.times != nil && !(predicted/realized/c.times[i] > 1) {
-					t.Errorf("step %d: the predicted drive is %.3g times the realized one, want beyond %g times", n, predicted/realized, c.times[i])
+				if times != nil && !(predicted/realized/times[i] > 1) {
+					t.Errorf("step %d: the predicted drive is %.3g times the realized one, want beyond %g times", n, predicted/realized, times[i])
 				}
 				if second := at("monitor.second_over_first"); !(second > 1.5) {
 					t.Errorf("step %d: order 2 leaves %.3g of the defect of order 1: the theory has it mispredict steps here", n, second)
@@ -292,9 +308,52 @@ func TestTheTheorysTableOfRealizedBiases(t *testing.T) {
 	}
 }
 
-// theorysStart is the start of the theory's runs on the digits: testdata/theory.py found it, for with it the numbers agree.
-const theorysStart = `
-data: {name: npz, path: testdata/theory_digits.npz, standardize: false}
+// theorysStart returns the config of the theory's runs on the digits. Their start was found by the loss at step 100: the weights that testdata/theory.py makes,
+// and the first 1297 digits, standardized by column with the deviation of n - 1.
+func theorysStart(t *testing.T) string {
+	t.Helper()
+	file, err := os.Open("../../dataset/digits.csv.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	unzipped, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(unzipped).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const examples, pixels = 1297, 64
+	rows = rows[:examples]
+	header := []string{}
+	for j := range pixels {
+		header = append(header, fmt.Sprintf("pixel%d", j))
+		column := make([]float64, examples)
+		for i, row := range rows {
+			if column[i], err = strconv.ParseFloat(row[j], 64); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mean, deviation := stat.MeanStdDev(column, nil)
+		for i, v := range column {
+			if v -= mean; deviation > 0 {
+				v /= deviation
+			}
+			rows[i][j] = strconv.FormatFloat(v, 'g', -1, 64)
+		}
+	}
+	var table bytes.Buffer
+	if err := csv.NewWriter(&table).WriteAll(append([][]string{append(header, "digit")}, rows...)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "digits.csv")
+	if err := os.WriteFile(path, table.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf(`
+data: {name: csv, path: %s, target: [digit], task: classification, test_fraction: 0, standardize: false}
 model: {hidden: [64, 64], weights: testdata/theory_weights.safetensors}
 dtype: float64
 steps: 301
@@ -302,25 +361,18 @@ batch: {physical: 1297}
 checkpoint: {every: 0}
 record: {every: 5, bias: 20, sharpness: 0, state: 0, test: 0}
 beside: []
-`
+`, schema.Format(path))
+}
 
 func TestTheTheorysTableOfRealizedBiasesToItsDigits(t *testing.T) {
 	if testing.Short() {
 		t.Skip("four runs of 300 steps")
 	}
-	for _, c := range []struct {
-		beta1, beta2   float64
-		steps          []int
-		main, realized []float64
-	}{
-		{0.9, 0.9, []int{60, 140}, []float64{-465, -46}, []float64{11, 3}},
-		{0.9, 0.99, []int{60, 140, 300}, []float64{-543, -159, -28}, []float64{137, 108, 22}},
-		{0.9, 0.999, []int{60, 140, 300}, []float64{-552, -173, -45}, []float64{149, 125, 39}},
-		{0.97, 0.99, []int{60, 140, 300}, []float64{-498, -306, -22}, []float64{122, 236, 18}},
-	} {
+	start := theorysStart(t)
+	for _, c := range theorysDrives {
 		t.Run(fmt.Sprintf("%g and %g", c.beta1, c.beta2), func(t *testing.T) {
 			t.Parallel()
-			_, h := runFor(t, theorysStart, fmt.Sprintf("optimizer={name: adam, beta1: %v, beta2: %v}", c.beta1, c.beta2))
+			_, h := runFor(t, start, fmt.Sprintf("optimizer={name: adam, beta1: %v, beta2: %v}", c.beta1, c.beta2))
 			for i, n := range c.steps {
 				main, realized := h.Floats("drive.main")[n/5], h.Floats("drive.realized")[n/5]
 				if math.Round(main) != c.main[i] || math.Round(realized) != c.realized[i] {
@@ -336,7 +388,7 @@ func TestTheStateEquationFromTheTheorysStart(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a run of 100 steps with two equations")
 	}
-	_, h := runFor(t, theorysStart, "steps=100", "record.bias=0", "beside=[state-1, state-2]", "optimizer={name: adam, beta2: 0.999}")
+	_, h := runFor(t, theorysStart(t), "steps=100", "record.bias=0", "beside=[state-1, state-2]", "optimizer={name: adam, beta2: 0.999}")
 	at := func(name string, n int) float64 { return h.Floats(name)[n/5] }
 	if loss := at("loss", 100); math.Abs(loss-0.18984) > 0.5e-5 {
 		t.Errorf("the loss at step 100 is %.6g, the theory has .18984", loss)

@@ -91,7 +91,7 @@ func newBiasMeter[T graph.Float](p *Problem[T], o *Optimizer[T], s *secondOrder[
 			m.core, m.zero = make([]T, dim), make([]T, dim)
 		}
 		m.realized = newRealizedGauges(m.predicted != nil)
-		m.drive.realized = gauge("drive.realized", "1/h", "dN/dt by the realized bias b of the step taken from here, -q.b: negative it acts to lower N, positive to raise it, which hinders its fall where drive.main is negative. b is 0 where it is within 4 units in the last place of U or F")
+		m.drive.realized = gauge("drive.realized", "1/h", "dN/dt by the realized bias b of the step taken from here, -q.b: negative it acts to lower N, positive to raise it, which hinders its fall where drive.main is negative. b is 0 where it is within 4 units in the last place of U, F or, with decoupled decay, F without it")
 	}
 	var err error
 	if m.causes, err = newCauses(p, s, m.predicted != nil, o.penalty == nil); err != nil {

@@ -1,4 +1,4 @@
-"""The start of the runs behind the theory's numbers on the digits: weights and data, and the state equation of order 1 by RK4 in NumPy.
+"""The start of the runs behind the theory's numbers on the digits: the weights, and the state equation of order 1 by RK4 in NumPy.
 
     python theory.py ../../../dataset/digits.csv.gz
 
@@ -22,7 +22,6 @@ x, y = table[:1297, :64], table[:1297, 64].astype(np.int64)
 deviation = x.std(0, ddof=1)
 deviation[deviation == 0] = 1
 x = (x - x.mean(0)) / deviation
-np.savez_compressed("theory_digits.npz", X=x, y=y)
 
 torch.manual_seed(0)
 layers = [torch.nn.Linear(a, b, dtype=torch.float64) for a, b in zip(sizes, sizes[1:])]
