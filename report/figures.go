@@ -110,8 +110,8 @@ func (r *Report) trained(column, name string, color int, further ...Series) []Se
 
 func (r *Report) lossAxes() Axes {
 	label := "loss"
-	if i := r.History.Index("loss"); i >= 0 && r.History.Columns[i].Unit != "" {
-		label += " (" + r.History.Columns[i].Unit + ")"
+	if unit := r.History.Unit("loss"); unit != "" {
+		label += " (" + unit + ")"
 	}
 	return Axes{Y: label, LogY: true, Series: r.trained("loss", "train", 0, r.line("test_loss", "test", 1, 1))}
 }

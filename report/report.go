@@ -22,7 +22,7 @@ import (
 type Report struct {
 	Dir     string
 	Config  *config.Config
-	History *record.History
+	History record.Measurements
 	// Result is nil if the run has not ended.
 	Result *run.Result
 	// source is the text of a config that is not one of a run of ours.
