@@ -269,7 +269,7 @@ func TestThinningKeepsPeaks(t *testing.T) {
 		x, y = append(x, float64(i)), append(y, math.Sin(float64(i)/5000))
 	}
 	y[77_777], y[3] = 9, -9
-	tx, ty := thin(x, y)
+	tx, ty := thin(x, y, maxPoints)
 	if len(tx) > maxPoints || len(tx) != len(ty) {
 		t.Errorf("%d points are left", len(tx))
 	}
