@@ -159,7 +159,7 @@ const stepAxis = "step"
 func (m *measure) axes(runs []*Report, names []string) Axes {
 	a := Axes{Y: m.y, LogY: m.log, Zero: m.zero}
 	for i, r := range runs {
-		if s := r.line(m.column(r), names[i], i, i/len(palette)); len(s.X) > 0 {
+		if s := r.line(m.column(r), names[i], i, i+i/len(palette)); len(s.X) > 0 {
 			a.Series = append(a.Series, s)
 		}
 	}

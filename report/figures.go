@@ -130,9 +130,13 @@ func (r *Report) lossFigure() *Chart {
 	if r.History.Index("bits_per_byte") >= 0 {
 		loss = Axes{Y: "bits per byte", Series: r.trained("bits_per_byte", "train", 0, r.line("test_bits_per_byte", "test", 1, 1))}
 	}
+	score := Axes{Y: name, Series: r.trained(column, "train", 0, r.line("test_"+column, "test", 1, 1))}
+	if !score.drawable() { // a loss in closed form has none
+		return &Chart{Labels: Label{"loss", "Loss", "Loss, on the training and on the test data."}, Axes: []Axes{loss}}
+	}
 	return &Chart{
 		Labels: Label{"loss", "Loss and " + name, "Loss and " + meaning + ", on the training and on the test data."},
-		Axes:   []Axes{loss, {Y: name, Series: r.trained(column, "train", 0, r.line("test_"+column, "test", 1, 1))}},
+		Axes:   []Axes{loss, score},
 	}
 }
 

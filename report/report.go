@@ -78,14 +78,19 @@ const pageFile = "report.html"
 // RunPagePath returns where Write puts the page of a run.
 func RunPagePath(dir string) string { return filepath.Join(dir, pageFile) }
 
+// Source returns the config as text.
+func (r *Report) Source() string {
+	if r.watched() {
+		return string(r.source)
+	}
+	return string(r.Config.YAML())
+}
+
 // Document returns the figures and sentences of a run, with its config.
 func (r *Report) Document() *Document {
 	d := &Document{
 		Title: "shadowflow: " + filepath.Base(r.Dir), Findings: r.Sentences(), Figures: r.Figures(),
-		Sources: []Source{{"config.yaml", string(r.Config.YAML())}},
-	}
-	if r.watched() {
-		d.Sources[0].Text = string(r.source)
+		Sources: []Source{{"config.yaml", r.Source()}},
 	}
 	if r.Result != nil {
 		costs := Table{Caption: "Where the time went"}
