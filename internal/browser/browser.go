@@ -86,6 +86,9 @@ func Open(t testing.TB, address string, width, height int, dark bool) *Page {
 	return p
 }
 
+// Go opens another address.
+func Go(address string) chromedp.Action[chromedp.Void] { return chromedp.Navigate(address) }
+
 // Do takes steps.
 func (p *Page) Do(steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()

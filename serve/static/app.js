@@ -163,12 +163,14 @@ async function start() {
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   new ResizeObserver(redraw).observe(find("figures"));
   await refreshList();
+  document.documentElement.dataset.listed = String(Math.round(performance.now())); // milliseconds since the address was opened
   if (state.runs.length === 0 && !state.sweep) { // the run that goes on, or the newest
     const runs = allEntries().filter((e) => e.kind === "run"), newest = runs.find((e) => e.state === "running") || runs.sort((a, b) => b.changed - a.changed)[0];
     if (newest) { state.runs = [newest.path]; writeAddress(); showList(choose, openSweep); }
   }
   if (state.sweep) showSweep(state.sweep, (run) => choose(run, true, true)).catch(fail); else closeSweep();
   await refresh();
+  document.documentElement.dataset.figures = String(Math.round(performance.now()));
   listen();
 }
 
