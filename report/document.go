@@ -55,7 +55,7 @@ const (
 	documentPage = "index.html"
 )
 
-// Write draws the figures of a document as PNG, SVG and PDF into the folder figures of dir, and writes the page index.html, which
+// Write draws the figures of a document as PNG, SVG and PDF into the folder figures of dir, with what they draw as CSV beside them, and writes the page index.html, which
 // needs nothing beside itself. It returns the page's path. An error of ctx ends it between two figures.
 func (d *Document) Write(ctx context.Context, dir string) (page string, err error) {
 	return d.write(ctx, dir, documentPage)
@@ -96,7 +96,7 @@ func (d *Document) write(ctx context.Context, dir, name string) (page string, er
 	return page, atomicfile.WriteBytes(page, text)
 }
 
-// saveAll draws a figure in each format.
+// saveAll draws a figure in each format, and writes what it draws beside it.
 func saveAll(ctx context.Context, f Drawing, dir string) error {
 	for _, format := range formats {
 		if ctx.Err() != nil {
@@ -106,7 +106,7 @@ func saveAll(ctx context.Context, f Drawing, dir string) error {
 			return err
 		}
 	}
-	return nil
+	return atomicfile.WriteBytes(filepath.Join(dir, f.Label().Name+".csv"), Data(f))
 }
 
 // Page returns the document as one HTML page with its figures in it.

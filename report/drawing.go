@@ -26,6 +26,8 @@ type Drawing interface {
 	size() (width, height vg.Length)
 	// draw draws on a canvas of that size.
 	draw(c draw.Canvas) error
+	// data is what it draws as a table; see [Data].
+	data() [][]string
 }
 
 // A Label names a figure and says what is to be seen in it.
