@@ -199,7 +199,7 @@ func TestFiguresNeedNoTemporaryFolderOfTheSystem(t *testing.T) {
 // full stands for a figure whose PDF fails as that of a full disk does.
 type full struct{ *Chart }
 
-func (f full) draw(draw.Canvas) error {
+func (f full) draw(draw.Canvas, Style) error {
 	log.Panic("no space left on device")
 	return nil
 }

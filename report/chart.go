@@ -67,7 +67,30 @@ const (
 	chartTitle  = 0.35 * vg.Inch
 )
 
-func (c *Chart) size() (vg.Length, vg.Length) {
+// The sizes of a chart in a paper: a column of two, and how much of it is for an entry of the legend.
+const (
+	paperWidth   = 3.25 * vg.Inch
+	paperHeight  = 1.7 * vg.Inch // of one pair of axes
+	paperEntry   = 10.5 * vg.Length(1)
+	paperColumns = 2
+)
+
+// title is the room for a title.
+func (s Style) title() vg.Length {
+	if s == PaperStyle {
+		return 0
+	}
+	return chartTitle
+}
+
+func (c *Chart) size(s Style) (vg.Length, vg.Length) {
+	if s == PaperStyle {
+		height := vg.Length(0)
+		for i := range c.Axes {
+			height += paperHeight + c.Axes[i].below()
+		}
+		return paperWidth, height
+	}
 	height := 2.5
 	if c.Height > 0 {
 		height = c.Height
@@ -75,15 +98,19 @@ func (c *Chart) size() (vg.Length, vg.Length) {
 	return chartWidth, chartTitle + vg.Length(height)*vg.Inch*vg.Length(len(c.Axes))
 }
 
-func (c *Chart) draw(whole draw.Canvas) error {
+func (c *Chart) draw(whole draw.Canvas, s Style) error {
 	column := make([][]*plot.Plot, len(c.Axes))
-	legends := make([]*plot.Legend, len(c.Axes))
+	legends := make([][]entry, len(c.Axes))
 	for i := range c.Axes {
-		p, legend, err := c.Axes[i].plot()
+		p, legend, err := c.Axes[i].plot(s)
 		if err != nil {
 			return err
 		}
 		column[i], legends[i] = []*plot.Plot{p}, legend
+	}
+	if s == PaperStyle {
+		c.drawBelow(whole, column, legends)
+		return nil
 	}
 	title := column[0][0].Title.TextStyle
 	title.XAlign, title.YAlign = draw.XLeft, draw.YTop
@@ -94,41 +121,116 @@ func (c *Chart) draw(whole draw.Canvas) error {
 		beside := row[0]
 		beside.Min.X, beside.Max.X = whole.Max.X-chartLegend+vg.Points(8), whole.Max.X
 		beside.Max.Y -= vg.Points(2)
-		legends[i].Draw(beside)
+		drawLegend(beside, column[i][0], legends[i])
 	}
 	return nil
 }
 
-// errNothing is the error of axes without a point.
-var errNothing = errors.New("nothing in it can be drawn: all its values are missing, or not positive on a logarithmic axis")
+// drawBelow draws the axes above one another, each with its legend below it.
+func (c *Chart) drawBelow(whole draw.Canvas, column [][]*plot.Plot, legends [][]entry) {
+	top := whole.Max.Y
+	canvases := make([]draw.Canvas, len(column))
+	for i := range column {
+		canvases[i] = whole
+		canvases[i].Max.Y, canvases[i].Min.Y = top-vg.Points(3), top-paperHeight
+		canvases[i].Max.X -= vg.Points(4)
+		top -= paperHeight + c.Axes[i].below()
+	}
+	// All axes begin and end at the same places.
+	left, right := vg.Length(0), whole.Max.X
+	for i, p := range column {
+		inner := p[0].DataCanvas(canvases[i])
+		left, right = max(left, inner.Min.X-canvases[i].Min.X), min(right, inner.Max.X)
+	}
+	for i, p := range column {
+		inner := p[0].DataCanvas(canvases[i])
+		canvases[i].Min.X += left - (inner.Min.X - canvases[i].Min.X)
+		canvases[i].Max.X -= inner.Max.X - right
+		p[0].Draw(canvases[i])
+		rows := (len(legends[i]) + paperColumns - 1) / paperColumns
+		for k := range paperColumns {
+			below := whole
+			width := (whole.Max.X - whole.Min.X - vg.Points(10)) / paperColumns
+			below.Min.X += vg.Points(10) + width*vg.Length(k)
+			below.Max.X = below.Min.X + width
+			below.Max.Y = canvases[i].Min.Y
+			drawLegend(below, p[0], legends[i][min(k*rows, len(legends[i])):min((k+1)*rows, len(legends[i]))])
+		}
+	}
+}
 
-func (a *Axes) plot() (*plot.Plot, *plot.Legend, error) {
-	p := plot.New()
-	style(p)
-	p.X.Label.Text, p.Y.Label.Text = a.X, a.Y
+// below is the room for the legend below a pair of axes.
+func (a *Axes) below() vg.Length {
+	named := map[string]bool{}
+	lines := 0
+	add := func(name string) {
+		if name != "" && !named[name] {
+			named[name] = true
+			lines++
+		}
+	}
+	for _, s := range a.Series {
+		add(s.Name)
+	}
+	for _, s := range a.Shaded {
+		add(s.Name)
+	}
+	return paperEntry * vg.Length((lines+paperColumns-1)/paperColumns+1)
+}
+
+// An entry is one of a legend.
+type entry struct {
+	name   string
+	thumbs []plot.Thumbnailer
+}
+
+// drawLegend draws entries above one another.
+func drawLegend(on draw.Canvas, p *plot.Plot, entries []entry) {
 	legend := plot.NewLegend()
 	legend.TextStyle = p.Legend.TextStyle
 	legend.Left, legend.Top = true, true
 	legend.Padding = vg.Points(2)
 	legend.ThumbnailWidth = vg.Points(20)
+	for _, e := range entries {
+		legend.Add(e.name, e.thumbs...)
+	}
+	legend.Draw(on)
+}
+
+// errNothing is the error of axes without a point.
+var errNothing = errors.New("nothing in it can be drawn: all its values are missing, or not positive on a logarithmic axis")
+
+func (a *Axes) plot(s Style) (*plot.Plot, []entry, error) {
+	p := plot.New()
+	s.apply(p)
+	p.X.Label.Text, p.Y.Label.Text = a.X, a.Y
+	var legend []entry
 	lines := plotter.NewGrid()
 	lines.Vertical.Color, lines.Horizontal.Color = grid, grid
 	p.Add(lines)
-	for _, s := range a.Shaded {
-		p.Add(shading{onAxis(s.From, a.LogX), onAxis(s.To, a.LogX)})
+	for _, stretch := range a.Shaded {
+		p.Add(shading{onAxis(stretch.From, a.LogX), onAxis(stretch.To, a.LogX)})
 	}
 	drawn := false
-	for _, s := range a.Series {
-		ok, err := s.add(p, &legend, a)
+	for _, curve := range a.Series {
+		if s == PaperStyle {
+			curve.Name = oneLine(curve.Name)
+		}
+		ok, err := curve.add(p, &legend, a)
 		if err != nil {
 			return nil, nil, err
 		}
 		drawn = drawn || ok
 	}
-	for i, s := range a.Shaded {
-		if !slices.ContainsFunc(a.Shaded[:i], func(before Span) bool { return before.Name == s.Name }) {
-			legend.Add(s.Name, shading{})
+	for i, stretch := range a.Shaded {
+		if slices.ContainsFunc(a.Shaded[:i], func(before Span) bool { return before.Name == stretch.Name }) {
+			continue
 		}
+		name := stretch.Name
+		if s == PaperStyle {
+			name = oneLine(name)
+		}
+		legend = append(legend, entry{name, []plot.Thumbnailer{shading{}}})
 	}
 	if !drawn {
 		return nil, nil, errNothing
@@ -142,7 +244,7 @@ func (a *Axes) plot() (*plot.Plot, *plot.Legend, error) {
 		zero.Color, zero.Width = ink, vg.Points(0.6)
 		p.Add(zero)
 	}
-	return p, &legend, nil
+	return p, legend, nil
 }
 
 // room is how far the axes reach beyond what is drawn, as a part of its range.
@@ -234,7 +336,7 @@ func (s *Series) points(a *Axes) (xy, low, high plotter.XYs) {
 	return xy, low, high
 }
 
-func (s *Series) add(p *plot.Plot, legend *plot.Legend, a *Axes) (drawn bool, err error) {
+func (s *Series) add(p *plot.Plot, legend *[]entry, a *Axes) (drawn bool, err error) {
 	xy, low, high := s.points(a)
 	if len(xy) == 0 {
 		return false, nil
@@ -273,7 +375,7 @@ func (s *Series) add(p *plot.Plot, legend *plot.Legend, a *Axes) (drawn bool, er
 		thumbs = append(thumbs, marks)
 	}
 	if s.Name != "" {
-		legend.Add(s.Name, thumbs...)
+		*legend = append(*legend, entry{s.Name, thumbs})
 	}
 	return true, nil
 }

@@ -122,7 +122,7 @@ func TestALogarithmicAxisReachesTwelveDecadesDown(t *testing.T) {
 	for name, c := range map[string]struct{ least, want float64 }{"far below": {1e-55, 12}, "near": {1e-3, 3.24}} {
 		t.Run(name, func(t *testing.T) {
 			a := Axes{LogY: true, Series: []Series{{X: []float64{0, 1}, Y: []float64{c.least, 1}}}}
-			p, _, err := a.plot()
+			p, _, err := a.plot(PageStyle)
 			if err != nil {
 				t.Fatal(err)
 			}

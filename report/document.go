@@ -32,6 +32,8 @@ type Document struct {
 	Commands []string
 	// Sources are the files that say what was done, by name.
 	Sources []Source
+	// Style, if it is PaperStyle, has each figure drawn for a paper too, as PDF and SVG whose names end in -paper.
+	Style Style
 	// Made says which program made it.
 	Made string
 }
@@ -77,7 +79,7 @@ func (d *Document) write(ctx context.Context, dir, name string) (page string, er
 	drawn := *d
 	drawn.Figures = nil
 	for _, f := range d.Figures {
-		err := saveAll(ctx, f, figures)
+		err := saveAll(ctx, f, figures, d.Style)
 		if errors.Is(err, errNothing) {
 			drawn.Findings = append(slices.Clip(drawn.Findings), fmt.Sprintf("Of the figure %q %v.", f.Label().Title, errNothing))
 			continue
@@ -97,13 +99,20 @@ func (d *Document) write(ctx context.Context, dir, name string) (page string, er
 }
 
 // saveAll draws a figure in each format, and writes what it draws beside it.
-func saveAll(ctx context.Context, f Drawing, dir string) error {
+func saveAll(ctx context.Context, f Drawing, dir string, style Style) error {
 	for _, format := range formats {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err := Save(f, filepath.Join(dir, f.Label().Name+"."+format)); err != nil {
 			return err
+		}
+	}
+	if style == PaperStyle {
+		for _, format := range []string{"pdf", "svg"} {
+			if err := save(f, filepath.Join(dir, f.Label().Name+"-paper."+format), style); err != nil {
+				return err
+			}
 		}
 	}
 	return atomicfile.WriteBytes(filepath.Join(dir, f.Label().Name+".csv"), Data(f))

@@ -23,9 +23,9 @@ type Drawing interface {
 	// Label returns the name of the figure's files, its title, and what is to be seen in it.
 	Label() Label
 	// size returns width and height.
-	size() (width, height vg.Length)
+	size(s Style) (width, height vg.Length)
 	// draw draws on a canvas of that size.
-	draw(c draw.Canvas) error
+	draw(c draw.Canvas, s Style) error
 	// data is what it draws as a table; see [Data].
 	data() [][]string
 }
@@ -44,8 +44,10 @@ var (
 var formats = []string{"png", "svg", "pdf"}
 
 // Render draws a figure as png, svg or pdf.
-func Render(d Drawing, format string) ([]byte, error) {
-	width, height := d.size()
+func Render(d Drawing, format string) ([]byte, error) { return render(d, format, PageStyle) }
+
+func render(d Drawing, format string, style Style) ([]byte, error) {
+	width, height := d.size(style)
 	canvas, err := draw.NewFormattedCanvas(width, height, format)
 	if err != nil {
 		return nil, err
@@ -53,7 +55,7 @@ func Render(d Drawing, format string) ([]byte, error) {
 	whole := draw.New(canvas)
 	whole.SetColor(paper)
 	whole.Fill(whole.Rectangle.Path())
-	if err := d.draw(whole); err != nil {
+	if err := d.draw(whole, style); err != nil {
 		return nil, fmt.Errorf("figure %s: %w", d.Label().Name, err)
 	}
 	var out bytes.Buffer
@@ -62,7 +64,9 @@ func Render(d Drawing, format string) ([]byte, error) {
 }
 
 // Save draws a figure into a file, whose name says by .png, .svg or .pdf in which format. A file of that name is replaced.
-func Save(d Drawing, file string) error {
+func Save(d Drawing, file string) error { return save(d, file, PageStyle) }
+
+func save(d Drawing, file string, style Style) error {
 	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(file)), ".")
 	if !slices.Contains(formats, format) {
 		return fmt.Errorf("%s: want a file ending in .png, .svg or .pdf", file)
@@ -71,7 +75,7 @@ func Save(d Drawing, file string) error {
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		return fmt.Errorf("%s: there is no folder %s", file, folder)
 	}
-	data, err := renderIn(folder, d, format)
+	data, err := renderIn(folder, d, format, style)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
@@ -83,9 +87,9 @@ var temporary sync.Mutex
 
 // renderIn draws a figure, with temporary files in a folder if there are any: those of the system may be missing or full, and what is
 // aside of a file belongs beside it.
-func renderIn(folder string, d Drawing, format string) (data []byte, err error) {
+func renderIn(folder string, d Drawing, format string, style Style) (data []byte, err error) {
 	if format != "pdf" {
-		return Render(d, format)
+		return render(d, format, style)
 	}
 	aside, remove, err := atomicfile.Folder(folder)
 	if err != nil {
@@ -114,7 +118,7 @@ func renderIn(folder string, d Drawing, format string) (data []byte, err error) 
 			err = fmt.Errorf("writing PDF: %v", fault)
 		}
 	}()
-	return Render(d, format)
+	return render(d, format, style)
 }
 
 // shadeOf returns the colour of a number, the same in all figures.

@@ -55,21 +55,23 @@ const (
 	heatPadding = 0.1 * vg.Inch
 )
 
-func (h *Heatmap) size() (vg.Length, vg.Length) {
-	height := chartTitle
+func (h *Heatmap) size(s Style) (vg.Length, vg.Length) {
+	height := s.title()
 	for _, p := range h.Panels {
 		height += heatTop + heatBottom + heatGap + cellHeight*vg.Length(len(p.Rows))
 	}
 	return chartWidth, height
 }
 
-func (h *Heatmap) draw(c draw.Canvas) error {
+func (h *Heatmap) draw(c draw.Canvas, s Style) error {
 	base := plot.New()
-	style(base)
+	s.apply(base)
 	title := base.Title.TextStyle
 	title.XAlign, title.YAlign = draw.XLeft, draw.YTop
-	c.FillText(title, vg.Point{X: c.Min.X + vg.Points(8), Y: c.Max.Y - vg.Points(7)}, h.Labels.Title)
-	top := c.Max.Y - chartTitle
+	if s != PaperStyle {
+		c.FillText(title, vg.Point{X: c.Min.X + vg.Points(8), Y: c.Max.Y - vg.Points(7)}, h.Labels.Title)
+	}
+	top := c.Max.Y - s.title()
 	for i := range h.Panels {
 		p := &h.Panels[i]
 		height := heatTop + heatBottom + cellHeight*vg.Length(len(p.Rows))

@@ -104,6 +104,8 @@ func (r *Report) Document() *Document {
 
 // Write draws every figure as PNG, SVG and PDF into the folder figures of the run directory, and writes the page report.html,
 // whose path it returns.
-func (r *Report) Write(ctx context.Context) (page string, err error) {
-	return r.Document().write(ctx, r.Dir, pageFile)
+func (r *Report) Write(ctx context.Context, style Style) (page string, err error) {
+	d := r.Document()
+	d.Style = style
+	return d.write(ctx, r.Dir, pageFile)
 }

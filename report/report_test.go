@@ -63,7 +63,7 @@ func names(r *Report) []string {
 
 func TestEveryFigureIsDrawnInEveryFormat(t *testing.T) {
 	r := read(t, runDir(t))
-	page, err := r.Write(t.Context())
+	page, err := r.Write(t.Context(), PageStyle)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,14 +202,14 @@ func TestReportOfARunThatHasNotEnded(t *testing.T) {
 	if s := r.Sentences()[0]; !strings.Contains(s, "has not ended") {
 		t.Errorf("the first sentence is %q", s)
 	}
-	if _, err := r.Write(t.Context()); err != nil {
+	if _, err := r.Write(t.Context(), PageStyle); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestReportOfADivergedRun(t *testing.T) {
 	r := read(t, runDir(t, "optimizer={name: gd, lr: 1e30}", "beside=[]"))
-	if _, err := r.Write(t.Context()); err != nil {
+	if _, err := r.Write(t.Context(), PageStyle); err != nil {
 		t.Error(err)
 	}
 	if s := r.Sentences()[0]; !strings.Contains(s, "diverged after") {

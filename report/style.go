@@ -27,17 +27,41 @@ var (
 // themedShades is how many colours of the palette the page replaces.
 const themedShades = 4
 
-// style sets fonts and colours.
-func style(p *plot.Plot) {
+// A Style is for what figures are drawn.
+type Style int
+
+const (
+	// PageStyle is for screens: a title, and legends beside the axes.
+	PageStyle Style = iota
+	// PaperStyle is for a column of a paper: its width, 8 points, no title, which a caption says, and legends below the axes.
+	PaperStyle
+)
+
+// Styles are the names of styles, as commands take them.
+var Styles = map[string]Style{"page": PageStyle, "paper": PaperStyle}
+
+// paperPoints is the size of all texts in a paper's figure.
+const paperPoints = 8
+
+// points is the size of a text that has so many on a page.
+func (s Style) points(onPage float64) font.Length {
+	if s == PaperStyle {
+		return paperPoints
+	}
+	return font.Length(onPage)
+}
+
+// apply sets fonts and colours.
+func (s Style) apply(p *plot.Plot) {
 	p.BackgroundColor = paper
 	p.Title.TextStyle.Color, p.Legend.TextStyle.Color = ink, ink
-	sans(&p.Title.TextStyle.Font, 12)
-	sans(&p.Legend.TextStyle.Font, 9)
+	sans(&p.Title.TextStyle.Font, s.points(12))
+	sans(&p.Legend.TextStyle.Font, s.points(9))
 	p.Title.Padding = vg.Points(6)
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Color, a.Label.TextStyle.Color, a.Tick.Color, a.Tick.Label.Color = ink, ink, ink, ink
-		sans(&a.Label.TextStyle.Font, 10)
-		sans(&a.Tick.Label.Font, 9)
+		sans(&a.Label.TextStyle.Font, s.points(10))
+		sans(&a.Tick.Label.Font, s.points(9))
 		a.Label.Padding = vg.Points(3)
 		a.Padding = vg.Points(2)
 	}

@@ -52,7 +52,7 @@ func TestAWatchedLoopHasAPage(t *testing.T) {
 	if got := r.Document().Sources[0].Text; strings.Contains(got, "steps:") || !strings.Contains(got, "watched") {
 		t.Errorf("the page's config has keys that the loop had not:\n%s", got)
 	}
-	page, err := r.Write(t.Context())
+	page, err := r.Write(t.Context(), PageStyle)
 	if err != nil {
 		t.Fatal(err)
 	}

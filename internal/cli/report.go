@@ -15,6 +15,7 @@ func newReport() *cobra.Command {
 		asJSON bool
 		out    string
 		force  *bool
+		named  string
 	)
 	cmd := &cobra.Command{
 		Use:   "report DIR...",
@@ -27,6 +28,10 @@ Of several runs it writes one page that needs nothing beside itself: what they d
 
 		ValidArgsFunction: completeDirs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			style, err := styleOf(named)
+			if err != nil {
+				return err
+			}
 			runs := make([]*report.Report, len(args))
 			for i, dir := range args {
 				var err error
@@ -43,7 +48,7 @@ Of several runs it writes one page that needs nothing beside itself: what they d
 			if err := mayWrite(*force, report.RunPagePath(args[0])); err != nil {
 				return err
 			}
-			page, err := runs[0].Write(cmd.Context())
+			page, err := runs[0].Write(cmd.Context(), style)
 			if err != nil {
 				return err
 			}
@@ -52,9 +57,23 @@ Of several runs it writes one page that needs nothing beside itself: what they d
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "comparison.html", "file for the page of several runs")
+	bindStyle(cmd, &named)
 	bindJSON(cmd, &asJSON)
 	force = bindForce(cmd)
 	return cmd
+}
+
+// bindStyle gives a command that draws figures the flag for whom.
+func bindStyle(cmd *cobra.Command, named *string) {
+	cmd.Flags().StringVar(named, "style", "page", "page, or paper: each figure also as PDF and SVG for a column of a paper, 8 points, without a title, fonts embedded in the PDF; their names end in -paper")
+}
+
+func styleOf(named string) (report.Style, error) {
+	style, ok := report.Styles[named]
+	if !ok {
+		return 0, misuse("--style %q: want page or paper", named)
+	}
+	return style, nil
 }
 
 // compare writes the page of several runs.

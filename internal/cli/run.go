@@ -165,7 +165,7 @@ func (f *runFlags) present(ctx context.Context, w io.Writer, dir string, result 
 	}
 	var page string
 	if f.figures {
-		page, err = r.Write(ctx)
+		page, err = r.Write(ctx, report.PageStyle)
 		if ctx.Err() != nil {
 			return fmt.Errorf("%w: the run has ended, and only its page is not there; draw it with: shadowflow report %s", context.Cause(ctx), dir)
 		}
