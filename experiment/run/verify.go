@@ -274,6 +274,7 @@ func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, step
 	if err != nil {
 		return nil, 0, err
 	}
+	defer loop.release()
 	if opt.Start == Manifold {
 		highest := slices.MaxFunc(equations, func(a, b *equation[float64]) int { return a.order - b.order })
 		if err := fillMemory(ctx, p, loop.Optimizer, highest.solver.(*ahead)); err != nil {
