@@ -213,6 +213,47 @@ def test_a_model_in_bfloat16_has_vectors_of_the_type_that_was_asked_for() -> Non
     np.testing.assert_allclose(g, exact.slope(), atol=0.05 * np.abs(exact.gradient).max())
 
 
+def test_a_function_in_bfloat16_has_vectors_of_the_type_that_was_asked_for() -> None:
+    import jax.numpy as jnp
+
+    seen = set()
+
+    def loss(p: Any, state: Any, batch: Any) -> Any:
+        seen.update((p["w"].dtype.name, state["n"].dtype.name, batch[0].dtype.name, batch[1].dtype.name))
+        return jnp.square(batch[0] @ p["w"] - batch[1][:, None]).mean(), {"n": state["n"] + 1}
+
+    w = np.random.default_rng(3).normal(size=(3, 2))
+    batch = (X, np.arange(7))
+    args = {"params": {"w": jnp.asarray(w, jnp.bfloat16)}, "state": {"n": 0}, "batches": [batch]}
+    a = Asked(shadowflow.jax.Objective(loss, **args, dtype=jnp.bfloat16), "float32")
+    g = a.slope()
+    assert g.dtype == np.float32 and a.averaged[0] == 1
+    assert {t for t in seen if "float" in t} == {"bfloat16"} and {t[:3] for t in seen if "float" not in t} == {"int"}
+    seen.clear()
+    exact = Asked(shadowflow.jax.Objective(loss, **args), "float32").slope()
+    assert {t for t in seen if "float" in t} == {"float32"}
+    residual = X @ a.theta.reshape(3, 2) - np.arange(7)[:, None]
+    np.testing.assert_allclose(exact, (X.T @ residual / 7).reshape(-1), rtol=1e-5)
+    np.testing.assert_allclose(g, exact, atol=0.05 * np.abs(exact).max())
+    assert (g != exact).any()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"params": {"w": np.ones(3), "n": 3}}, "params: n is of int"),
+        ({"params": {"w": np.ones(3, complex)}}, "params: w is of complex"),
+        ({"params": {"w": np.ones(3), "kind": "tanh"}}, "params: kind is str: want real numbers"),
+        ({"state": {"key": jax.random.key(0)}}, "state: key is of key"),
+        ({"batches": iter([(X, Y)])}, "batches is a .*iterator: want a sequence"),
+        ({"dtype": np.int32}, "want None, or a floating-point type"),
+    ],
+)
+def test_what_is_no_function_of_weights_is_said(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        shadowflow.jax.Objective(**{"loss_fn": lambda p, *_: p["w"].sum(), "params": {"w": np.ones(3)}, "batches": [(X, Y)], **given}).describe("float32", 0, 0)
+
+
 def test_attention_can_be_differentiated_twice() -> None:
     class Net(torch.nn.Module):
         def __init__(self) -> None:
