@@ -27,6 +27,15 @@ const (
 	Cold Start = "cold"
 )
 
+// StartOf returns where a comparison on a problem begins if nothing else is said: on the slow manifold, which takes steps of one size on the full
+// batch, and derivatives of any order.
+func StartOf(p *Problem[float64]) Start {
+	if _, series := p.Objective.(objective.GraphLoss); !series || p.Order != nil || p.Schedule.Varies() {
+		return Cold
+	}
+	return Manifold
+}
+
 // Memory says what becomes of an optimizer's memory in its modified equation.
 type Memory string
 

@@ -129,7 +129,10 @@ func TestWhatALossWithoutGraphCodeCannotDoIsSaid(t *testing.T) {
 	if _, err := Iterate(t.Context(), p, Iteration{Steps: 5, Orders: []int{3}}); err == nil || !strings.Contains(err.Error(), "graph code") {
 		t.Errorf("order 3: got %v", err)
 	}
-	opt.Start = Cold
+	if on := StartOf(&Problem[float64]{Objective: onePair(t)}); on != Manifold {
+		t.Errorf("on a loss that is graph code a comparison starts %s: want %s", on, Manifold)
+	}
+	opt.Start = StartOf(&p)
 	if _, err := Verify(t.Context(), p, opt); err != nil {
 		t.Errorf("a cold start needs no graph code: %v", err)
 	}
