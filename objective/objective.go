@@ -67,6 +67,8 @@ func TransposedProduct[T graph.Float](ctx context.Context, o Objective[T], theta
 type Host[T graph.Float] interface {
 	// Vector returns a new vector of Dim zeros, of the faster kind while there is room for it. It is of use for as long as the loss is.
 	Vector() []T
+	// Release takes a vector back, whose room is then that of another. Of one that it has not handed out it takes no note.
+	Release(v []T)
 }
 
 // Vector returns a new vector of Dim zeros, for points and results that the loss is asked for often.
@@ -75,6 +77,17 @@ func Vector[T graph.Float](o Objective[T]) []T {
 		return h.Vector()
 	}
 	return make([]T, o.Dim())
+}
+
+// Release gives vectors of [Vector] back, which are not to be used any more.
+func Release[T graph.Float](o Objective[T], vectors ...[]T) {
+	h, ok := Plain(o).(Host[T])
+	if !ok {
+		return
+	}
+	for _, v := range vectors {
+		h.Release(v)
+	}
 }
 
 // Starter is a loss with a point to start from.

@@ -110,6 +110,12 @@ func (l *Loop[T]) makeRoom() {
 	}
 }
 
+// release gives back the vectors of the loop and of its optimizer, for another loop on the same loss. Nothing of the loop but its readings is of
+// use then.
+func (l *Loop[T]) release() {
+	objective.Release(l.Objective, l.point.Theta, l.point.Gradient, l.point.Field, l.point.HField)
+}
+
 // advance measures at the point behind n steps and takes the next step. A status says that there is no next.
 func (l *Loop[T]) advance(ctx context.Context, to sink, n int) (Status, error) {
 	at := &l.point

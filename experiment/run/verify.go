@@ -27,6 +27,15 @@ const (
 	Cold Start = "cold"
 )
 
+// StartOf returns where a comparison on a problem begins if nothing else is said: on the slow manifold, which takes steps of one size on the full
+// batch, and derivatives of any order.
+func StartOf(p *Problem[float64]) Start {
+	if _, series := p.Objective.(objective.GraphLoss); !series || p.Order != nil || p.Schedule.Varies() {
+		return Cold
+	}
+	return Manifold
+}
+
 // Memory says what becomes of an optimizer's memory in its modified equation.
 type Memory string
 
@@ -274,6 +283,7 @@ func distances(ctx context.Context, p *Problem[float64], opt VerifyOptions, step
 	if err != nil {
 		return nil, 0, err
 	}
+	defer loop.release()
 	if opt.Start == Manifold {
 		highest := slices.MaxFunc(equations, func(a, b *equation[float64]) int { return a.order - b.order })
 		if err := fillMemory(ctx, p, loop.Optimizer, highest.solver.(*ahead)); err != nil {

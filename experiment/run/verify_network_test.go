@@ -87,6 +87,37 @@ func TestIterateFollowsANetworkWithItsEquationsBeside(t *testing.T) {
 // numbersOnly is a loss without graph code.
 type numbersOnly struct{ objective.Objective[float64] }
 
+// lender is a loss that counts the vectors it has handed out.
+type lender struct {
+	numbersOnly
+	out map[*float64]bool
+	all int
+}
+
+func (l *lender) Vector() []float64 {
+	v := make([]float64, l.Dim())
+	l.out[&v[0]], l.all = true, l.all+1
+	return v
+}
+
+func (l *lender) Release(v []float64) {
+	if len(v) > 0 {
+		delete(l.out, &v[0])
+	}
+}
+
+func TestAComparisonGivesTheVectorsOfEachStepSizeBack(t *testing.T) {
+	o := &lender{numbersOnly{onePair(t)}, map[*float64]bool{}, 0}
+	p := Problem[float64]{Objective: o, Rule: fixture.Rule(t, "adam", gentleAdam), Theta: []float64{1.6, 1.1}, BiasScale: 1}
+	opt := VerifyOptions{Orders: []int{1}, LR: []float64{0.02, 0.01, 0.005}, Time: 0.1, Start: Cold}
+	if _, err := Verify(t.Context(), p, opt); err != nil {
+		t.Fatal(err)
+	}
+	if o.all == 0 || len(o.out) > 0 {
+		t.Errorf("of %d vectors %d were kept: want some, and all given back", o.all, len(o.out))
+	}
+}
+
 func TestWhatALossWithoutGraphCodeCannotDoIsSaid(t *testing.T) {
 	o := numbersOnly{onePair(t)}
 	p := Problem[float64]{Objective: o, Rule: fixture.Rule(t, "adam", gentleAdam), Theta: []float64{1.6, 1.1}}
@@ -98,7 +129,10 @@ func TestWhatALossWithoutGraphCodeCannotDoIsSaid(t *testing.T) {
 	if _, err := Iterate(t.Context(), p, Iteration{Steps: 5, Orders: []int{3}}); err == nil || !strings.Contains(err.Error(), "graph code") {
 		t.Errorf("order 3: got %v", err)
 	}
-	opt.Start = Cold
+	if on := StartOf(&Problem[float64]{Objective: onePair(t)}); on != Manifold {
+		t.Errorf("on a loss that is graph code a comparison starts %s: want %s", on, Manifold)
+	}
+	opt.Start = StartOf(&p)
 	if _, err := Verify(t.Context(), p, opt); err != nil {
 		t.Errorf("a cold start needs no graph code: %v", err)
 	}

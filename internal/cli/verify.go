@@ -30,7 +30,7 @@ The comparison starts on the slow manifold that the equations describe: the memo
 equation of highest order, run backwards. --start cold begins with an empty memory and compares with the equations of orders 1
 and 2 that are exact in the step number. With --batches cyclic or shuffled each step takes one of --pairs, or of the
 objective's batches, and the start is cold; so it is with a schedule, which is that of the largest lr, and is stretched over the same time
-for the others.
+for the others, and with a loss that another program serves.
 
 --memory state compares with the equations that keep the memory as part of the state, which hold from any start: --moments, optimizer.moments of a file, or what
 flow.start steps leave, taken as they are. The decays are those at the largest lr; at the others they are powers of them, so that
@@ -58,10 +58,8 @@ each memory has one time tau = lr/(-log beta). So it is where nothing says what 
 			if opt.LR, err = floats("--lr", lrs); err != nil {
 				return err
 			}
-			if cmd.Flags().Changed("start") || problem.Order == nil && !problem.Schedule.Varies() {
+			if opt.Start = run.StartOf(problem); cmd.Flags().Changed("start") {
 				opt.Start = run.Start(start)
-			} else {
-				opt.Start = run.Cold
 			}
 			if !given.any() && len(args) == 0 && !cmd.Flags().Changed("memory") && !cmd.Flags().Changed("start") {
 				memory = string(run.State)

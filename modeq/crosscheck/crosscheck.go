@@ -39,7 +39,7 @@ func (c Check) Agrees() bool { return c.Skipped != "" || c.Difference <= c.Toler
 //   - for Adam and RMSProp with eps inside the root, the bias: by the general formula, and by the paper's closed form;
 //   - without weight decay, C again: by the coefficient in front of H F;
 //   - for a loss whose derivatives are another program's, its gradient and H F: by central differences of its loss and of its gradient, and
-//     those of two calls.
+//     before these, with the loss, those of two calls, without which no others agree.
 //
 // Where an element of a step depends on other elements, as in LAMB and Muon, H F is no norm's gradient, and has no coefficient.
 func Run(ctx context.Context, o objective.Objective[float64], c rule.Config, theta []float64) ([]Check, error) {
@@ -52,7 +52,7 @@ func Run(ctx context.Context, o objective.Objective[float64], c rule.Config, the
 		return nil, err
 	}
 	var out []Check
-	for _, check := range []func() (Check, bool, error){k.gradientOfLoss, k.productOfGradient, k.repeated, k.norm, k.series, k.closedForm, k.coefficient} {
+	for _, check := range []func() (Check, bool, error){k.repeated, k.gradientOfLoss, k.productOfGradient, k.norm, k.series, k.closedForm, k.coefficient} {
 		found, applies, err := check()
 		if err != nil {
 			return nil, err

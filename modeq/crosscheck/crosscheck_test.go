@@ -181,6 +181,9 @@ func (m *mistaken) Evaluate(ctx context.Context, theta []float64, batch int, wan
 		want.Gradient[0] *= 1 + 1e-5
 	case m.in == "Hessian-vector product" && want.Products != nil:
 		want.Products[0][0] *= 1 + 1e-5
+	case m.in == "loss, gradient" && want.Products != nil:
+		m.calls++
+		e.Loss *= 1 + float64(m.calls)*1e-15
 	case m.in == "two calls" && want.Products != nil:
 		m.calls++
 		want.Products[0][1] *= 1 + float64(m.calls)*1e-15
@@ -193,7 +196,7 @@ func TestAMistakeInTheDerivativesOfAnotherProgramIsFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, in := range []string{"gradient", "Hessian-vector product", "two calls"} {
+	for _, in := range []string{"gradient", "Hessian-vector product", "two calls", "loss, gradient"} {
 		t.Run(in, func(t *testing.T) {
 			m := &mistaken{Objective: fixture.Objective(t, "bilinear", nil), in: in}
 			checks, err := Run(t.Context(), m, c, []float64{1.6, 1.1})
@@ -202,6 +205,9 @@ func TestAMistakeInTheDerivativesOfAnotherProgramIsFound(t *testing.T) {
 			}
 			if i := slices.IndexFunc(checks, func(k Check) bool { return strings.Contains(k.What, in) && !k.Agrees() }); i < 0 {
 				t.Errorf("it is not found: %+v", checks)
+			}
+			if first := checks[0]; !strings.Contains(first.What, "two calls") {
+				t.Errorf("first of all is %q: want two calls, whose difference makes all others", first.What)
 			}
 		})
 	}

@@ -51,18 +51,24 @@ func (k *checker) productOfGradient() (Check, bool, error) {
 	return check, true, err
 }
 
-// repeated compares the gradient and the product with those that another program gives when it is asked again.
+// repeated compares loss, gradient and product with those that another program gives when it is asked again.
 func (k *checker) repeated() (Check, bool, error) {
-	check := Check{What: "gradient and Hessian-vector product: of two calls, which are to be the same"}
+	check := Check{What: "loss, gradient and Hessian-vector product: of two calls, which are to be the same"}
 	if !k.foreign() {
 		return check, false, nil
 	}
 	g, hf := k.vector(), k.vector()
 	want := objective.Want[float64]{Gradient: g, Vectors: [][]float64{k.f}, Products: [][]float64{hf}}
-	if _, err := k.o.Evaluate(k.ctx, k.theta, objective.Full, want); err != nil {
-		return check, true, err
+	var losses [2]float64
+	for i := range losses {
+		e, err := k.o.Evaluate(k.ctx, k.theta, objective.Full, want)
+		if err != nil {
+			return check, true, err
+		}
+		losses[i] = e.Loss
+		check.Difference = max(check.Difference, difference(g, k.g, 0), difference(hf, k.hf, 0))
 	}
-	check.Difference = math.Max(difference(g, k.g, 0), difference(hf, k.hf, 0))
+	check.Difference = max(check.Difference, difference(losses[:1], losses[1:], 0))
 	return check, true, nil
 }
 

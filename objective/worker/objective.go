@@ -132,6 +132,13 @@ func (o *Objective[T]) Vector() []T {
 	return make([]T, o.dim)
 }
 
+// Release implements objective.Host.
+func (o *Objective[T]) Release(v []T) {
+	if o.p.lost == nil && o.p.answered == o.p.id { // else the memory is gone, or an answer that nobody waits for may yet be written there
+		giveBack(o.p.shared, v)
+	}
+}
+
 // lay makes a vector one that the worker can read, and returns where: its own place, or that of the name, where it is copied to.
 func (o *Objective[T]) lay(name string, v []T) *int {
 	if at, ok := placeOf(o.p.shared, v); ok {

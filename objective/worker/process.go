@@ -39,18 +39,19 @@ type Options struct {
 
 // Process is a worker at work. It is not for concurrent use.
 type Process struct {
-	opt    Options
-	info   Info
-	cmd    *exec.Cmd
-	in     io.WriteCloser
-	lines  chan []byte   // of its standard output, closed at its end
-	gone   chan struct{} // closed when the process has ended, with ended for its error
-	ended  error
-	words  *tail
-	id     int64
-	shared *shared
-	close  func() error
-	lost   error // why it is of no more use; nil while it is
+	opt      Options
+	info     Info
+	cmd      *exec.Cmd
+	in       io.WriteCloser
+	lines    chan []byte   // of its standard output, closed at its end
+	gone     chan struct{} // closed when the process has ended, with ended for its error
+	ended    error
+	words    *tail
+	id       int64 // of the last request
+	answered int64 // the last that was
+	shared   *shared
+	close    func() error
+	lost     error // why it is of no more use; nil while it is
 
 	theta, running []float64 // where it starts
 }
@@ -200,6 +201,7 @@ func (p *Process) call(ctx context.Context, what string, r request) (*reply, err
 				return nil, p.died(what)
 			}
 			if answer, err := p.answer(what, line); err != nil || answer != nil {
+				p.answered = p.id
 				return answer, err
 			}
 		case <-limit.C:

@@ -38,8 +38,9 @@ type shared struct {
 	file    *os.File
 	bytes   mmap.MMap
 	vectors map[string]span
-	width   int    // of a number, in bytes
-	free    []span // for guests
+	width   int // of a number, in bytes
+	guests  []span
+	free    []span // of these, which nobody has
 	unlink  func() // takes the file's name away, once both have it
 }
 
@@ -64,9 +65,10 @@ func newShared(dtype string, dim, running int) (*shared, error) {
 		return nil, err
 	}
 	for range guests {
-		s.free = append(s.free, span{end, dim * width})
+		s.guests = append(s.guests, span{end, dim * width})
 		end += (dim*width + alignment - 1) / alignment * alignment
 	}
+	s.free = slices.Clone(s.guests)
 	var err error
 	if s.file, s.path, s.unlink, err = anonymous(); err != nil {
 		return nil, err
@@ -120,6 +122,17 @@ func guest[T graph.Float](s *shared) []T {
 	v := s.free[0]
 	s.free = s.free[1:]
 	return cut[T](s, v)
+}
+
+// giveBack makes room of a guest for another. What is none, or has been given back, is left alone.
+func giveBack[T graph.Float](s *shared, v []T) {
+	at, ok := placeOf(s, v)
+	i := slices.IndexFunc(s.guests, func(g span) bool { return g.from == at })
+	if !ok || i < 0 || slices.Contains(s.free, s.guests[i]) {
+		return
+	}
+	clear(cut[T](s, s.guests[i]))
+	s.free = append(s.free, s.guests[i])
 }
 
 // placeOf returns where a vector begins that lies in the shared memory, in bytes; false of one that lies elsewhere.

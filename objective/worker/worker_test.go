@@ -57,6 +57,51 @@ func TestVectorsOfALossOutliveItsWorker(t *testing.T) {
 	}
 }
 
+// However many are asked for one behind the other, those that were given back are in the memory again, and zeros.
+func TestVectorsThatAreGivenBackAreTheRoomOfOthers(t *testing.T) {
+	o := quartic(t)
+	for round := range 3 * guests {
+		var all [][]float64
+		for range guests {
+			v := o.Vector()
+			if _, ok := placeOf(o.p.shared, v); !ok {
+				t.Fatalf("round %d: vector %d of %d lies elsewhere than in the memory", round, len(all), guests)
+			}
+			for _, x := range v {
+				if x != 0 {
+					t.Fatalf("round %d: a new vector is %v: want zeros", round, v)
+				}
+			}
+			v[0] = 1
+			all = append(all, v)
+		}
+		for _, v := range all {
+			o.Release(v)
+			o.Release(v) // again, of which it takes no note
+		}
+		o.Release(o.vector(atTheta))
+		o.Release(make([]float64, o.dim))
+		if n := len(o.p.shared.free); n != guests {
+			t.Fatalf("round %d: room for %d vectors after all were given back: want %d", round, n, guests)
+		}
+	}
+}
+
+// What a worker may still write to, of an answer that nobody waited for, is nobody else's.
+func TestAVectorThatIsWrittenToIsNotGivenBack(t *testing.T) {
+	o := quartic(t)
+	gradient := o.Vector()
+	left := len(o.p.shared.free)
+	o.p.id++ // a request, the answer of which was not waited for
+	if o.Release(gradient); len(o.p.shared.free) != left {
+		t.Error("the room of a gradient that was not waited for is given away")
+	}
+	o.p.id--
+	if o.Release(gradient); len(o.p.shared.free) != left+1 {
+		t.Error("the room of a gradient that was answered is not given back")
+	}
+}
+
 // The ways of the vectors alone, at 25 million parameters in float32: copied, and where the run's own lie in the memory that is shared.
 func BenchmarkGradientOfAWorker(b *testing.B) {
 	for name, room := range map[string]func(o *Objective[float32]) []float32{

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -110,6 +112,83 @@ def test_dropout_draws_by_the_step() -> None:
     assert a.loss(step=3) == a.loss(step=3) != a.loss(step=4)
 
 
+def test_what_draws_from_numpy_and_python_draws_by_the_step() -> None:
+    class Noisy(torch.nn.Linear):
+        def forward(self, x: Any) -> Any:
+            return super().forward(x) * (1 + np.random.rand() + random.random())
+
+    parts = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in PARTS]
+    a = Asked(shadowflow.torch.Objective(Noisy(3, 2), torch.nn.functional.mse_loss, parts))
+    assert a.loss(step=3) == a.loss(step=3) != a.loss(step=4)
+
+
+class Counting(torch.nn.Module):
+    """A model with buffers that a pass changes, in place and by another tensor, and one that it leaves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(3, 2)
+        self.register_buffer("mean", torch.zeros(3))
+        self.register_buffer("passes", torch.zeros((), dtype=torch.long))
+        self.register_buffer("mask", torch.ones(3))
+
+    def forward(self, x: Any) -> Any:
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(0)
+            self.passes += 1
+        return self.linear((x - self.mean) * self.mask) / self.passes
+
+
+def test_buffers_that_a_pass_changes_are_state() -> None:
+    parts = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in PARTS]
+    a = Asked(shadowflow.torch.Objective(Counting(), torch.nn.functional.mse_loss, parts))
+    assert a.description.running == [("mean", (3,)), ("passes", ())]
+    np.testing.assert_array_equal(a.running, np.zeros(4))
+    first, g = a.loss(0), a.slope(0)
+    np.testing.assert_allclose(a.averaged, [*(0.1 * PARTS[0][0].mean(0)), 1], rtol=1e-12)
+    assert a.loss(0) == first  # at one point one function
+    np.testing.assert_array_equal(a.slope(0), g)
+    v = np.ones_like(a.theta)
+    np.testing.assert_allclose(a.along("product", v), a.difference(a.slope, v, 1e-3), rtol=1e-7, atol=1e-9)
+    a.running[:] = a.averaged
+    assert a.loss(0) < first  # the second pass divides by 2
+
+
+@pytest.mark.parametrize("norm", [torch.nn.utils.spectral_norm, torch.nn.utils.parametrizations.spectral_norm])
+def test_a_spectral_norm_is_one_function_at_a_point(norm: Callable[[Any], Any]) -> None:
+    torch.manual_seed(0)
+    x, y = torch.from_numpy(X), torch.from_numpy(Y)
+    a = Asked(shadowflow.torch.Objective(norm(torch.nn.Linear(3, 2)), torch.nn.functional.mse_loss, [(x, y)]))
+    first = a.slope()
+    a.loss()
+    np.testing.assert_array_equal(a.slope(), first)
+
+
+def test_a_compiled_model_has_the_derivatives_of_what_is_compiled() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2))
+    parts = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in PARTS]
+    a, b = (Asked(shadowflow.torch.Objective(m, torch.nn.functional.mse_loss, parts)) for m in (torch.compile(model, backend="aot_eager"), model))
+    assert a.description.blocks == b.description.blocks
+    v = np.ones_like(a.theta)
+    np.testing.assert_array_equal(a.along("product", v), b.along("product", v))
+
+
+def test_a_batch_may_be_a_tuple_with_names() -> None:
+    batch = collections.namedtuple("Batch", "x y")  # noqa: PYI024
+    parts = [batch(torch.from_numpy(x), torch.from_numpy(y)) for x, y in PARTS]
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2))
+    assert Asked(shadowflow.torch.Objective(model, torch.nn.functional.mse_loss, parts)).loss() == Asked(in_torch()).loss()
+
+
+def test_a_sparse_gradient_is_refused() -> None:
+    model = torch.nn.Sequential(torch.nn.Embedding(5, 2, sparse=True), torch.nn.Flatten(), torch.nn.Linear(4, 2))
+    a = Asked(shadowflow.torch.Objective(model, torch.nn.functional.mse_loss, [(torch.ones(7, 2, dtype=torch.long), torch.from_numpy(Y))]))
+    with pytest.raises(TypeError, match="gradient of 0.weight is sparse"):
+        a.slope()
+
+
 def test_running_averages_are_those_of_pytorch_after_one_pass() -> None:
     torch.manual_seed(1)
     model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 2)).double()
@@ -134,6 +213,47 @@ def test_a_model_in_bfloat16_has_vectors_of_the_type_that_was_asked_for() -> Non
     np.testing.assert_allclose(g, exact.slope(), atol=0.05 * np.abs(exact.gradient).max())
 
 
+def test_a_function_in_bfloat16_has_vectors_of_the_type_that_was_asked_for() -> None:
+    import jax.numpy as jnp
+
+    seen = set()
+
+    def loss(p: Any, state: Any, batch: Any) -> Any:
+        seen.update((p["w"].dtype.name, state["n"].dtype.name, batch[0].dtype.name, batch[1].dtype.name))
+        return jnp.square(batch[0] @ p["w"] - batch[1][:, None]).mean(), {"n": state["n"] + 1}
+
+    w = np.random.default_rng(3).normal(size=(3, 2))
+    batch = (X, np.arange(7))
+    args = {"params": {"w": jnp.asarray(w, jnp.bfloat16)}, "state": {"n": 0}, "batches": [batch]}
+    a = Asked(shadowflow.jax.Objective(loss, **args, dtype=jnp.bfloat16), "float32")
+    g = a.slope()
+    assert g.dtype == np.float32 and a.averaged[0] == 1
+    assert {t for t in seen if "float" in t} == {"bfloat16"} and {t[:3] for t in seen if "float" not in t} == {"int"}
+    seen.clear()
+    exact = Asked(shadowflow.jax.Objective(loss, **args), "float32").slope()
+    assert {t for t in seen if "float" in t} == {"float32"}
+    residual = X @ a.theta.reshape(3, 2) - np.arange(7)[:, None]
+    np.testing.assert_allclose(exact, (X.T @ residual / 7).reshape(-1), rtol=1e-5)
+    np.testing.assert_allclose(g, exact, atol=0.05 * np.abs(exact).max())
+    assert (g != exact).any()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"params": {"w": np.ones(3), "n": 3}}, "params: n is of int"),
+        ({"params": {"w": np.ones(3, complex)}}, "params: w is of complex"),
+        ({"params": {"w": np.ones(3), "kind": "tanh"}}, "params: kind is str: want real numbers"),
+        ({"state": {"key": jax.random.key(0)}}, "state: key is of key"),
+        ({"batches": iter([(X, Y)])}, "batches is a .*iterator: want a sequence"),
+        ({"dtype": np.int32}, "want None, or a floating-point type"),
+    ],
+)
+def test_what_is_no_function_of_weights_is_said(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        shadowflow.jax.Objective(**{"loss_fn": lambda p, *_: p["w"].sum(), "params": {"w": np.ones(3)}, "batches": [(X, Y)], **given}).describe("float32", 0, 0)
+
+
 def test_attention_can_be_differentiated_twice() -> None:
     class Net(torch.nn.Module):
         def __init__(self) -> None:
@@ -156,6 +276,12 @@ def test_attention_can_be_differentiated_twice() -> None:
         ({"batches": []}, "batches: there are none"),
         ({"loss": None}, "want one of them"),
         ({"batches": [torch.zeros(3)]}, "want a tuple"),
+        ({"batches": torch.utils.data.DataLoader(torch.zeros(3))}, "batches is a DataLoader: want a sequence"),
+        ({"batches": torch.utils.data.TensorDataset(torch.zeros(3, 1), torch.zeros(3))}, "want batches of examples"),
+        ({"batches": [(torch.zeros(1, 1), torch.zeros(1, 1)), (torch.zeros(0, 1), torch.zeros(0, 1))]}, "batch 1 has 0 examples"),
+        ({"dtype": "bfloat16"}, "dtype='bfloat16': want None, or a floating-point type"),
+        ({"loss": None, "forward": lambda model, batch: (None, model(batch[0]).mean()), "score": "accuracy"}, "forward keeps the targets"),
+        ({"model": torch.nn.Linear(1, 1, dtype=torch.complex64)}, "parameter weight is of torch.complex64"),
     ],
 )
 def test_what_is_no_model_is_said(given: dict[str, Any], said: str) -> None:

@@ -451,6 +451,41 @@ def test_a_step_that_was_not_told_of_is_refused(tmp_path: Path) -> None:
     optimizer.step()
 
 
+def test_weights_that_are_not_watched_move_behind_the_measurement(tmp_path: Path) -> None:
+    def train(*, between: bool, unfreeze: bool, out: Path) -> list[Any]:
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3))
+        model[2].requires_grad_(False)
+        x, y = torch.randn(8, 4), torch.randint(3, (8,))
+        first = torch.optim.Adam(model.parameters() if unfreeze else model[0].parameters(), lr=0.01)
+        model[2].requires_grad_(not unfreeze)
+        second = torch.optim.SGD(model[2].parameters(), lr=0.1)
+
+        def closure() -> torch.Tensor:
+            return torch.nn.functional.cross_entropy(model(x), y)
+
+        rows = []
+        with Watch(model, first, closure, every=1, out=out) as watch:
+            for _ in range(3):
+                model.zero_grad()
+                model[2].requires_grad_(True)
+                closure().backward()
+                first.step()
+                if between:
+                    second.step()
+                rows.append(watch.step())
+                if not between and not unfreeze:
+                    second.step()
+        return rows
+
+    for row in train(between=False, unfreeze=False, out=tmp_path / "behind"):
+        assert row["gradient_difference"] == 0
+    with pytest.raises(RuntimeError, match="step 0: weight 2.weight changed between"):
+        train(between=True, unfreeze=False, out=tmp_path / "between")
+    with pytest.raises(RuntimeError, match="step 0: weight 2.weight changed between"):
+        train(between=False, unfreeze=True, out=tmp_path / "unfrozen")
+
+
 def test_a_step_with_a_closure_is_refused(tmp_path: Path) -> None:
     x, y = data()
     model = network()

@@ -10,7 +10,9 @@ import json
 import math
 import mmap
 import os
+import select
 import sys
+import threading
 import traceback
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
@@ -109,7 +111,26 @@ def serve(objective: Objective) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it some products of cuBLAS differ from call to call
     if _answers is None:
         print("shadowflow: waiting for requests on standard input; this program is started by objective.command", file=sys.stderr)
-    _Server(objective, _answers or _take_standard_output()).run(sys.stdin.buffer)
+    done = threading.Event()
+    if hasattr(select, "poll"):
+        threading.Thread(target=_end_with_program, args=(sys.stdin.fileno(), done), daemon=True).start()
+    try:
+        _Server(objective, _answers or _take_standard_output()).run(sys.stdin.buffer)
+    finally:
+        done.set()
+
+
+PATIENCE = 2.0
+"""Seconds for what is being computed when the program that asked for it is gone."""
+
+
+def _end_with_program(requests: int, done: threading.Event) -> None:
+    """End this process where nobody asks any more, and it computes on: a program that is killed ends what it has started, not what that starts in turn."""
+    gone = select.poll()
+    gone.register(requests, 0)  # the end of the pipe is told of in any case
+    gone.poll()
+    if not done.wait(PATIENCE):
+        os._exit(1)
 
 
 class _Server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -21,7 +22,9 @@ _AVERAGES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 _CORRECTED = ("ScaleByAdamState", "ScaleByAmsgradState", "ScaleByRmsWithCountState")
 _SUMS = ("TraceState",)
-_WITHOUT = ("EmptyState", "ScaleByScheduleState", "MaskedState")
+_WITHOUT = ("EmptyState", "ScaleByScheduleState")
+_AROUND = ("MaskedState", "InjectHyperparamsState", "InjectStatefulHyperparamsState")
+_GROUPS = ("PartitionState", "MultiTransformState")
 _LATE = 2**30
 """A count at which no correction is left."""
 
@@ -32,15 +35,15 @@ SAME = 4
 def refusal(state: Tree) -> str:
     """Says what in a state has no limit that is known, "" if all has."""
     known = (*_AVERAGES, *_SUMS, *_WITHOUT)
-    for s in _states(state):
+    for s, _ in _states(state):
         if type(s).__name__ not in known:
-            return f"its {type(s).__name__} is not known to settle; want a chain of transformations with {', '.join(known)}"
+            return f"its {type(s).__name__} is not known to settle; want a chain of transformations with {', '.join(known)}, masked or in groups"
     return ""
 
 
 def remembers(state: Tree) -> bool:
     """Reports whether an update depends on past gradients."""
-    return any(type(s).__name__ not in _WITHOUT for s in _states(state))
+    return any(type(s).__name__ not in _WITHOUT for s, _ in _states(state))
 
 
 def settled(update: Callable[[Tree, Tree, Tree], tuple[Tree, Tree]], gradient: Tree, state: Tree, params: Tree, step: int) -> Tree:
@@ -50,37 +53,49 @@ def settled(update: Callable[[Tree, Tree, Tree], tuple[Tree, Tree]], gradient: T
     answer: an average by new = a old + (1 - a) seen, a sum by new = a old + seen. Where averages are corrected they are at what they tend to; others
     are as full as after so many steps, but where there are sums of what averages make of the gradient, which have no such form.
     """
-    kinds = _kinds(state)
-    if {"sum"} < {kind for kind, _ in kinds}:
-        step = _LATE
-    squares = jax.tree.map(jnp.square, gradient)
-    guesses = [{"first": gradient, "second": squares, "sum": jax.tree.map(jnp.zeros_like, gradient)}[kind] for kind, _ in kinds]
+    entries = _entries(state)
+    gradients = [_part(gradient, e.tree) for e in entries]
+    guesses = [jax.tree.map({"first": lambda x: x, "second": jnp.square, "sum": jnp.zeros_like}[e.kind], g) for e, g in zip(entries, gradients, strict=True)]
 
     def answers(average: float | list[Tree], total: float) -> list[Tree]:
         """Returns the memories behind an update, where averages and sums were so before it."""
 
         def before(i: int, kind: str) -> Tree:
             level = total if kind == "sum" else average
-            return level[i] if isinstance(level, list) else jax.tree.map(lambda g: jnp.full_like(g, level), gradient)
+            return level[i] if isinstance(level, list) else jax.tree.map(lambda g: jnp.full_like(g, level), gradients[i])
 
-        _, behind = update(gradient, _filled(state, [before(i, kind) for i, (kind, _) in enumerate(kinds)]), params)
-        return [getattr(s, name) for s in _states(behind) if type(s).__name__ not in _WITHOUT for name in _names(s)]
+        _, behind = update(gradient, _filled(state, [before(i, e.kind) for i, e in enumerate(entries)]), params)
+        return [e.tree for e in _entries(behind)]
 
     empty, full = answers(0.0, 0.0), answers(1.0, 0.0)
     some, more = answers(guesses, 0.0), answers(guesses, 1.0)
-    decays = [_decay(*((some, more) if kind == "sum" else (empty, full)), i) for i, (kind, _) in enumerate(kinds)]
-    limits = [guesses[i] if kind == "sum" else _limit(empty[i], guesses[i], decays[i]) for i, (kind, _) in enumerate(kinds)]
+    decays = [_decay(*((some, more) if e.kind == "sum" else (empty, full)), i) for i, e in enumerate(entries)]
+    limits = [guesses[i] if e.kind == "sum" else _limit(empty[i], guesses[i], decays[i]) for i, e in enumerate(entries)]
     seen = answers(limits, 0.0)  # by sums, of what the averages at their limits make of the gradient
+    averaging = {e.group for e in entries if e.kind != "sum"}
+    summing = {e.group for e in entries if e.kind == "sum"}
     present = []
-    for i, (kind, corrected) in enumerate(kinds):
-        filled = 1.0 if corrected else 1 - decays[i] ** step
-        of, by = (seen[i], filled / (1 - decays[i])) if kind == "sum" else (limits[i], filled)
+    for i, e in enumerate(entries):
+        steps = _LATE if e.group in averaging & summing else step
+        filled = 1.0 if e.full else 1 - decays[i] ** steps
+        of, by = (seen[i], filled / (1 - decays[i])) if e.kind == "sum" else (limits[i], filled)
         present.append(of if by == 1 else jax.tree.map(lambda x, by=by: x * by, of))
     return update(gradient, _filled(state, present), params)[0]
 
 
+def _part(gradient: Tree, entry: Tree) -> Tree:
+    """Returns the part of a gradient that a memory is of: what a mask hides from it is a node without leaves."""
+
+    def hidden(x: Any) -> bool:
+        return type(x).__name__ == "MaskedNode"
+
+    return jax.tree.map(lambda e, g: e if hidden(e) else g, entry, gradient, is_leaf=hidden)
+
+
 def _decay(below: list[Tree], above: list[Tree], i: int) -> float:
     """Returns what a memory keeps of itself, read from how it answers to 0 and 1, to the digits that one gives it with."""
+    if not jax.tree.leaves(below[i]):  # of a group without weights
+        return 0.0
     leaf = max(range(len(jax.tree.leaves(below[i]))), key=lambda k: jax.tree.leaves(below[i])[k].size)
     low, high = (np.asarray(jax.tree.leaves(x[i])[leaf], np.float64) for x in (below, above))
     read, short = float(np.median(high - low)), round(float(np.median(high - low)), 6)
@@ -97,45 +112,65 @@ def _limit(empty: Tree, guess: Tree, decay: float) -> Tree:
     return jax.tree.map(of, empty, guess)
 
 
-def _names(s: Any) -> tuple[str, ...]:
-    name = type(s).__name__
-    return ("trace",) if name in _SUMS else sum(_AVERAGES[name], ())
+@dataclass(frozen=True)
+class _Entry:
+    """A memory of a state: an average of g ("first") or of g^2 ("second"), or a sum ("sum")."""
+
+    kind: str
+    tree: Tree
+    full: bool  # whether it is at its limit in every step
+    group: tuple[Any, ...]  # of weights, which the transformations of a chain share
 
 
-def _kinds(state: Tree) -> list[tuple[str, bool]]:
-    """Returns of each entry what it is, and whether it is at its limit in every step."""
-    out: list[tuple[str, bool]] = []
-    for s in _states(state):
+def _entries(state: Tree) -> list[_Entry]:
+    out: list[_Entry] = []
+    for s, group in _states(state):
         name = type(s).__name__
         if name in _SUMS:
-            out.append(("sum", False))
+            out.append(_Entry("sum", s.trace, False, group))
         elif name in _AVERAGES:
             first, second = _AVERAGES[name]
             full = name in _CORRECTED or name == "ScaleByLionState"  # of whose average the sign alone counts
-            out += [("first", full)] * len(first) + [("second", full)] * len(second)
+            out += [_Entry(kind, getattr(s, k), full, group) for kind, keys in (("first", first), ("second", second)) for k in keys]
     return out
 
 
-def _states(state: Tree) -> list[Any]:
-    """Returns the states of the transformations of a chain, in order."""
-    if isinstance(state, tuple) and not hasattr(state, "_fields"):
-        return [s for part in state for s in _states(part)]
-    return [state]
+def _states(state: Tree) -> list[tuple[Any, tuple[Any, ...]]]:
+    """Returns the states of the transformations, in order, with the group of weights that each is of."""
+    out: list[tuple[Any, tuple[Any, ...]]] = []
+
+    def keep(s: Any, group: tuple[Any, ...]) -> Any:
+        out.append((s, group))
+        return s
+
+    _mapped(state, keep, ())
+    return out
 
 
-def _replaced(state: Tree, number: Callable[[str, Tree], Tree]) -> Tree:
-    if isinstance(state, tuple) and not hasattr(state, "_fields"):
-        return tuple(_replaced(part, number) for part in state)
+def _mapped(state: Tree, of: Callable[[Any, tuple[Any, ...]], Any], group: tuple[Any, ...]) -> Tree:
+    """Returns a state with those of its single transformations replaced: in chains, masks, injected settings and groups."""
     name = type(state).__name__
-    if name in _WITHOUT:
-        return state
-    late = {"count": jnp.full_like(state.count, _LATE)} if name in _CORRECTED else {}
-    if name in _SUMS:
-        return state._replace(trace=number("sum", state.trace))
-    first, second = _AVERAGES[name]
-    return state._replace(**late, **{k: number("first", getattr(state, k)) for k in first}, **{k: number("second", getattr(state, k)) for k in second})
+    if name in _AROUND:
+        return state._replace(inner_state=_mapped(state.inner_state, of, group))
+    if name in _GROUPS:
+        return state._replace(inner_states={k: _mapped(s, of, (*group, k)) for k, s in state.inner_states.items()})
+    if isinstance(state, dict):  # a chain with names
+        return type(state)((k, _mapped(s, of, group)) for k, s in state.items())
+    if isinstance(state, tuple) and not hasattr(state, "_fields"):
+        return tuple(_mapped(part, of, group) for part in state)
+    return of(state, group)
 
 
 def _filled(state: Tree, values: list[Tree]) -> Tree:
+    """Returns a state with the values as its memories, in the order of :func:`_entries`, and no correction left."""
     left = iter(values)
-    return _replaced(state, lambda *_: next(left))
+
+    def fill(s: Any, _: tuple[Any, ...]) -> Any:
+        name = type(s).__name__
+        if name in _SUMS:
+            return s._replace(trace=next(left))
+        first, second = _AVERAGES.get(name, ((), ()))
+        late = {"count": jnp.full_like(s.count, _LATE)} if name in _CORRECTED else {}
+        return s._replace(**late, **{k: next(left) for k in (*first, *second)}) if first or second else s
+
+    return _mapped(state, fill, ())

@@ -23,6 +23,9 @@ class Objective:
     state)``, with ``has_aux`` ``(loss, (state, correct))``. ``test`` are batches that the training does not see, and ``test_fn`` is the loss there,
     ``loss_fn`` if it is None.
 
+    The functions are given floating-point numbers in the type that the config says, or in ``dtype``, ``jax.numpy.bfloat16`` say, with vectors of the
+    config's; other arrays of ``state`` and of batches keep their types.
+
     Products are forward over reverse mode: the jvp of the gradient, jitted.
     """
 
@@ -38,14 +41,19 @@ class Objective:
         has_aux: bool = False,
         rng: bool = False,
         device: Any = None,
+        dtype: Any = None,
     ) -> None:
+        if not (hasattr(batches, "__len__") and hasattr(batches, "__getitem__")):
+            raise TypeError(f"batches is a {type(batches).__name__}: want a sequence, each batch of which can be asked for again, as list(batches)")
+        if dtype is not None and not jax.numpy.issubdtype(dtype, jax.numpy.floating):
+            raise TypeError(f"dtype={dtype!r}: want None, or a floating-point type, as jax.numpy.bfloat16")
         if len(batches) == 0:
             raise ValueError("batches: there are none")
         self.loss_fn, self.test_fn = loss_fn, test_fn or loss_fn
         self.params, self.state = params, state
         self.batches, self.held_out = batches, test
         self.has_aux, self.rng = has_aux, rng
-        self.device = device
+        self.device, self.computing = device, dtype
         self.seed = 0
 
     def describe(self, dtype: str, threads: int, seed: int) -> Description:
@@ -54,8 +62,12 @@ class Objective:
         jax.config.update("jax_default_matmul_precision", "highest")  # type: ignore[no-untyped-call]
         self.dtype, self.seed = np.dtype(dtype), seed
         self.device = self.device or jax.devices()[0]
-        self.weights = _Flat(self.params, self.dtype)
-        self.averages = _Flat(self.state, self.dtype)
+        self.computing = np.dtype(self.computing or dtype)
+        self.weights = _Flat("params", self.params, self.dtype, self.computing)
+        self.averages = _Flat("state", self.state, self.dtype, self.computing)
+        for (name, _), t in zip(self.weights.blocks, self.weights.types, strict=True):
+            if t != self.computing:
+                raise TypeError(f"params: {name} is of {t}: want real floating-point numbers; what is not trained is the function's own")
         self.placed = [self._place(batch) for batch in self.batches]
         self.sizes = [_examples(batch) for batch in self.placed]
         self._compile()
@@ -72,7 +84,7 @@ class Objective:
     def _place(self, batch: Any) -> Any:
         def to(x: Any) -> Any:
             x = np.asarray(x)
-            return jax.device_put(x.astype(self.dtype) if np.issubdtype(x.dtype, np.floating) else x, self.device)
+            return jax.device_put(x.astype(self.computing) if jax.numpy.issubdtype(x.dtype, jax.numpy.floating) else x, self.device)
 
         return jax.tree.map(to, batch)
 
@@ -179,21 +191,28 @@ class Objective:
 class _Flat:
     """A pytree of arrays as one vector, and back."""
 
-    def __init__(self, tree: Any, dtype: np.dtype[Any]) -> None:
+    def __init__(self, what: str, tree: Any, dtype: np.dtype[Any], computing: np.dtype[Any]) -> None:
         leaves, self.structure = jax.tree_util.tree_flatten_with_path(tree)
         self.dtype = dtype
         self.blocks = [(_name(path), tuple(np.shape(x))) for path, x in leaves]
+        self.types = []
+        for (name, _), (_, x) in zip(self.blocks, leaves, strict=True):
+            t = jax.numpy.result_type(x) if hasattr(x, "dtype") or isinstance(x, (bool, int, float, complex)) else None
+            if t is None or not any(jax.numpy.issubdtype(t, kind) for kind in (jax.numpy.floating, jax.numpy.integer, jax.numpy.bool_)):
+                raise TypeError(f"{what}: {name} is {type(x).__name__ if t is None else f'of {t}'}: want real numbers")
+            self.types.append(computing if jax.numpy.issubdtype(t, jax.numpy.floating) else np.dtype(t))
         sizes = [int(np.prod(shape)) for _, shape in self.blocks]
         self.ends = np.cumsum([0, *sizes])
 
     def tree(self, vector: Any) -> Any:
-        parts = [vector[a:b].reshape(shape) for a, b, (_, shape) in zip(self.ends[:-1], self.ends[1:], self.blocks, strict=True)]
+        cuts = zip(self.ends[:-1], self.ends[1:], self.blocks, self.types, strict=True)
+        parts = [vector[a:b].reshape(shape).astype(t) for a, b, (_, shape), t in cuts]
         return jax.tree_util.tree_unflatten(self.structure, parts)
 
     def vector(self, tree: Any) -> Any:
         import jax.numpy as jnp
 
-        leaves = [x.reshape(-1) for x in jax.tree_util.tree_leaves(tree)]
+        leaves = [jnp.asarray(x, self.dtype).reshape(-1) for x in jax.tree_util.tree_leaves(tree)]
         return jnp.concatenate(leaves) if leaves else jnp.zeros(0, self.dtype)
 
     def flat(self, tree: Any) -> Vector:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,3 +24,11 @@ def exact_attention() -> contextlib.AbstractContextManager[object]:
     except ImportError:  # before torch 2.3
         return contextlib.nullcontext()
     return sdpa_kernel(SDPBackend.MATH)
+
+
+def eager() -> contextlib.AbstractContextManager[object]:
+    """What torch.compile made has no second derivative: the model runs as it is written."""
+    if "torch._dynamo" not in sys.modules or not hasattr(torch.compiler, "set_stance"):
+        return contextlib.nullcontext()
+    stance: contextlib.AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
+    return stance

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._derivatives import exact_attention, grad
+from ._derivatives import eager, exact_attention, grad
 from ._vectors import Vector, like
 
 
@@ -51,8 +50,7 @@ class Loss:
                 if self._processes > 1:
                     inner: Any = getattr(self._model, "_orig_mod", self._model)
                     stack.enter_context(inner.no_sync())
-                if "torch._dynamo" in sys.modules:
-                    stack.enter_context(_eager())
+                stack.enter_context(eager())
                 stack.enter_context(exact_attention())
                 yield
         finally:
@@ -177,11 +175,3 @@ def _processes(model: torch.nn.Module) -> tuple[int, int]:
             "gradients is not known; give the wrapped model"
         )
     return torch.distributed.get_world_size(), torch.distributed.get_rank()
-
-
-def _eager() -> contextlib.AbstractContextManager[object]:
-    """What torch.compile made has no second derivative: the model runs as it is written."""
-    if not hasattr(torch.compiler, "set_stance"):
-        return contextlib.nullcontext()
-    stance: contextlib.AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
-    return stance

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shadowflow.torch._derivatives import exact_attention, grad
+from shadowflow.torch._derivatives import eager, exact_attention, grad
 from shadowflow.torch.flat import Parameters, RunningAverages
 from shadowflow.torch.score import Score
 from shadowflow.worker import FULL, Description, Evaluation, Point, Vector
@@ -26,8 +28,9 @@ class Objective:
     does not see.
 
     The model computes on ``device``, in the type that the config says, or in ``dtype``, ``torch.bfloat16`` say, with vectors of the config's;
-    it is in training mode but for tests. Dropout draws by the seed, the step and the batch, so that the loss of a step is one function.
-    Parameters that need no gradient stay what they are.
+    it is in training mode but for tests. Dropout, and what else draws from torch, numpy.random or random, does so by the seed, the step and the batch, so
+    that the loss of a step is one function. Buffers that a pass in training changes are state, as running averages are. Parameters that need no gradient
+    stay what they are.
     """
 
     def __init__(
@@ -45,8 +48,14 @@ class Objective:
     ) -> None:
         if (loss is None) == (forward is None):
             raise ValueError("loss and forward: want one of them, the other None")
+        if not (hasattr(batches, "__len__") and hasattr(batches, "__getitem__")):
+            raise TypeError(f"batches is a {type(batches).__name__}: want a sequence, each batch of which can be asked for again, as list(batches)")
         if len(batches) == 0:
             raise ValueError("batches: there are none")
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise TypeError(f"dtype={dtype!r}: want None, or a floating-point type, as torch.bfloat16")
+        if forward is not None and score:
+            raise ValueError(f"score={score!r}: forward keeps the targets to itself: want loss, or score=None")
         self.model = model
         self.loss = loss
         self.forward = forward
@@ -65,10 +74,15 @@ class Objective:
         torch.use_deterministic_algorithms(True, warn_only=True)
         self.seed, self.vectors = seed, getattr(torch, dtype)
         self.dtype = self.dtype or self.vectors
+        for name, p in self.model.named_parameters():
+            if p.is_complex():
+                raise TypeError(f"parameter {name} is of {p.dtype}: want real floating-point numbers")
         self.model.to(device=self.device, dtype=self.dtype).train()
         self.parameters = Parameters(self.model)
-        self.averages = RunningAverages(self.model)
-        self.sizes = [self.count(batch) for batch in self.batches]
+        self.sizes = [self.count(self.batches[i]) for i in range(len(self.batches))]
+        if (least := min(self.sizes)) < 1:
+            raise ValueError(f"batch {self.sizes.index(least)} has {least} examples: want 1 or more")
+        self.averages = RunningAverages(self.model, lambda: _Pass(self, 0, 0, differentiated=True, twice=False))
         if self.score is None:
             self.score = Score.of(self._first_targets()) if self.forward is None else ""
         where = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
@@ -141,7 +155,7 @@ class Objective:
         score, loss, n = Score(self.score or ""), 0.0, 0
         self.model.eval()
         try:
-            with torch.no_grad(), exact_attention():
+            with torch.no_grad(), exact_attention(), eager():
                 for batch in self.held_out:
                     outputs, targets, value = self.compute(batch)
                     k = self.count(batch)
@@ -176,7 +190,8 @@ class Objective:
         if isinstance(x, dict):
             return {key: self._moved(value) for key, value in x.items()}
         if isinstance(x, (tuple, list)):
-            return type(x)(self._moved(value) for value in x)
+            moved = [self._moved(value) for value in x]
+            return type(x)(*moved) if hasattr(x, "_fields") else type(x)(moved)
         return x
 
 
@@ -186,8 +201,8 @@ class _Pass:
     def __init__(self, o: Objective, batch: int, step: int, *, differentiated: bool, twice: bool) -> None:
         self.parameters = o.parameters.tensors
         self.twice = twice
-        torch.manual_seed(_mix(o.seed, step, batch))
-        with torch.set_grad_enabled(differentiated), exact_attention():
+        _seed(_mix(o.seed, step, batch))
+        with torch.set_grad_enabled(differentiated), exact_attention(), eager():
             self.outputs, self.targets, self.loss = o.compute(o.batches[batch])
         if self.loss.ndim != 0:
             raise ValueError(f"the loss of batch {batch} has shape {tuple(self.loss.shape)}: want one number, the mean over its examples")
@@ -218,7 +233,16 @@ class _Pass:
 def _length_of_targets(batch: Any) -> int:
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
         raise TypeError(f"a batch is {type(batch).__name__}: want a tuple (*inputs, targets), or forward and examples, which read it")
+    if np.ndim(batch[-1]) == 0:
+        raise TypeError("the targets of a batch are a single one: want batches of examples, as a DataLoader makes them of a dataset, in a list")
     return len(batch[-1])
+
+
+def _seed(x: int) -> None:
+    """Makes all that draws begin anew."""
+    torch.manual_seed(x)
+    random.seed(x)
+    np.random.seed(x & 0xFFFFFFFF)
 
 
 def _mix(seed: int, step: int, batch: int) -> int:

@@ -40,6 +40,7 @@ class _Pending:
     theta: Vector
     taken: Vector
     idle: set[int] = field(default_factory=set)  # weights without a gradient, which the optimizer leaves as they are
+    versions: list[int] = field(default_factory=list)  # of the weights that are not watched
     before: dict[int, Tensor] = field(default_factory=dict)  # by weight: of the state, what the update reads as it was
 
 
@@ -111,6 +112,8 @@ class Watch:
         self._rule: Rule = rule_of(optimizer)
         self._optimizer, self._every, self._sharpness, self._part_examples = optimizer, every, sharpness, part_examples
         self._weights = _weights_of(model, optimizer)
+        watched = {id(w.tensor) for w in self._weights}
+        self._others = [(name, p) for name, p in model.named_parameters() if id(p) not in watched]
         self._refuse()
         self._loss = Loss(model, closure, [w.tensor for w in self._weights])
         self._vectors = Vectors()
@@ -190,7 +193,7 @@ class Watch:
             g = torch.zeros_like(like(w.tensor)) if grad is None else like(grad).clone()
             taken.append(g if scale is None else g / scale.to(g.device))
         groups = [{k: v for k, v in g.items() if k != "params"} for g in self._optimizer.param_groups]
-        self._pending = _Pending(self._step, groups, theta, taken, idle)
+        self._pending = _Pending(self._step, groups, theta, taken, idle, [p._version for _, p in self._others])
         if name := self._rule.remembers_before:
             for i, w in enumerate(self._weights):
                 if name in self._optimizer.state[w.tensor]:
@@ -225,6 +228,7 @@ class Watch:
         self._step += 1
         if pending is None:
             return None
+        self._refuse_others(pending)
         began = self._clock()
         row = self._measure(pending)
         self._watching += self._clock() - began
@@ -233,6 +237,16 @@ class Watch:
         if self._record is not None:
             self._record.append(pending.step, time.perf_counter() - self._began, row)
         return row
+
+    def _refuse_others(self, at: _Pending) -> None:
+        """Refuses a step with which weights moved that are not watched: the loss before it could not be computed."""
+        for (name, p), version in zip(self._others, at.versions, strict=True):
+            if p._version != version:
+                raise RuntimeError(
+                    f"step {at.step}: weight {name} changed between optimizer.step() and watch.step(), which the optimizer did not train when its watch was "
+                    "made: call watch.step() right behind this optimizer's step, and before that of another; where weights are unfrozen or added, close the "
+                    "watch and make one anew"
+                )
 
     def _clock(self) -> float:
         for device in {w.tensor.device for w in self._weights}:
