@@ -177,6 +177,16 @@ func TestThePageFollowsItsControlsInABrowser(t *testing.T) {
 			t.Errorf("theta1 is %s, as before", got)
 		}
 	})
+	t.Run("the start is dragged", func(t *testing.T) {
+		p.t = t
+		before := p.text("document.getElementById('theta2').value")
+		p.text("(delete document.documentElement.dataset.answered, scrollTo(0, 0), '')")
+		p.do(chromedp.DragAndDrop(chromedp.ID("start"), chromedp.ID("plane")))
+		p.waitFor(answered)
+		if got := p.text("document.getElementById('theta2').value"); got == before {
+			t.Errorf("theta2 is %s, as before", got)
+		}
+	})
 	t.Run("formulas are typed in", func(t *testing.T) {
 		p.t = t
 		p.text(`(() => { delete document.documentElement.dataset.answered; document.getElementById("own").value = "optimizer:\n  name: mine\n  lr: 0.01\n  let: {mu: 0.8}\n  state: {m: 'mu * m + g'}\n  update: m\n";

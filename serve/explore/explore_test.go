@@ -2,6 +2,7 @@ package explore
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -271,7 +272,8 @@ func TestQuestionsThatAskForMoreThanThereIsAreRefused(t *testing.T) {
 		"a section more":        {`{"own":"optimizer: {name: mine, lr: 1, update: g}\nsteps: 3"}`, "a section optimizer and nothing else"},
 		"no formulas":           {`{"own":"optimizer: {name: adam, state: x}"}`, "with name, lr, update"},
 		"a wrong formula":       {`{"own":"optimizer: {name: mine, lr: 1, update: g +}"}`, "optimizer.update"},
-		"long formulas":         {`{"own":"` + strings.Repeat("x", 3000) + `"}`, "own: 3000 bytes; want at most 2000"},
+		"long formulas":         {`{"own":"` + strings.Repeat("x", 7000) + `"}`, "own: 7000 bytes; want at most 6000"},
+		"much to derive":        {`{"own":"optimizer: {name: mine, lr: 1, state: {a: 'ema(` + strings.Repeat("g+", 300) + `g, 0.5)', b: 'ema(` + strings.Repeat("g*", 300) + `g, 0.5)'}, update: a+b}"}`, "want at most 1000 here"},
 		"many steps":            {`{"set":{"steps":1000000}}`, "steps: 1000000; want at most 20000"},
 		"many trained steps":    {`{"set":{"objective.name":"network","steps":5000}}`, "steps: 5000; want at most 400"},
 		"many parameters":       {`{"set":{"objective.name":"rosenbrock","objective.dim":1000}}`, "want at most 500 here"},
@@ -297,6 +299,31 @@ func TestEveryOptimizerAnswers(t *testing.T) {
 		if status != http.StatusOK || len(a.Run.Steps) < 2 || len(a.Run.Paths)+len(a.Without) != 3 {
 			t.Errorf("%s: status %d, %q, without %v", name, status, wrong, a.Without)
 		}
+	}
+}
+
+// Formulas to begin one's own with can be used as they are.
+func TestTheTextOfEveryOptimizerCanBeTypedIn(t *testing.T) {
+	for _, name := range rule.Names() {
+		text, err := rule.Source(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, status, wrong := ask(t, Handler(), `{"set":{"objective.name":"bilinear","steps":5},"want":["run"],"own":`+quoted(string(text))+`}`)
+		if status != http.StatusOK || len(a.Keys) == 0 {
+			t.Errorf("%s: status %d, %q, keys %v", name, status, wrong, a.Keys)
+		}
+	}
+}
+
+func TestAQuestionThatNobodyWaitsForIsNotAnswered(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := httptest.NewRecorder()
+	q := `{"set":{` + bilinear + `"steps":20000},"want":["run"]}`
+	Handler().ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/answer?q="+url.QueryEscape(q), nil))
+	if strings.Contains(w.Body.String(), "paths") {
+		t.Errorf("the answer is %.200s", w.Body)
 	}
 }
 

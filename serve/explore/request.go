@@ -33,7 +33,8 @@ type Request struct {
 // The bounds of one request. No config of the page comes near them; a context bounds the rest.
 const (
 	maxQuestion  = 16 << 10 // bytes
-	maxOwn       = 2000     // bytes of formulas
+	maxOwn       = 6000     // bytes of what is typed in
+	maxFormulas  = 1000     // of them the formulas, whose derivatives of high order are compiled
 	maxSteps     = 20_000
 	maxTrained   = 400 // steps of a network
 	maxList      = 32  // numbers in one setting
@@ -160,6 +161,13 @@ func definition(text string) ([]schema.Setting, error) {
 			return nil, s.ValueError("optimizer.name", "%q is the path of a file; want a name", clip(name))
 		}
 	}
+	d, err := rule.DefinitionOf(rule.DefinitionIn(section))
+	if err != nil {
+		return nil, err
+	}
+	if n := len(d.String()); n > maxFormulas {
+		return nil, fmt.Errorf("formulas: %d characters; want at most %d here", n, maxFormulas)
+	}
 	return document, nil
 }
 
@@ -169,7 +177,8 @@ func (q *Request) keys() ([]Key, error) {
 	if err != nil || own == nil {
 		return nil, err
 	}
-	d, err := rule.ParseDefinition("formulas", []byte(q.Own))
+	inside, _ := own[0].Value.([]schema.Setting)
+	d, err := rule.DefinitionOf(rule.DefinitionIn(inside))
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,7 @@ import { byId, check, element, fillSelect, scaleOf, scales, slider, table } from
 import { drawCurves, drawPlane, frameOf, short, swatch } from "./plots.js";
 
 const quantities = [
-  ["relative", "distance from the iterates, over the way that they went"], ["distance", "distance from the iterates"],
+  ["relative", "distance over the way that the iterates went"], ["distance", "distance from the iterates"],
   ["loss", "training loss"], ["excess", "excess norm of the gradient"],
 ];
 
@@ -180,7 +180,7 @@ function sample(n, most) {
 // --- controls
 
 function build() {
-  fillSelect(byId("example"), [["", "…"], ...examples.map((e, i) => [String(i), e.title])], "");
+  fillSelect(byId("example"), [["", "an example …"], ...examples.map((e, i) => [String(i), e.title])], "");
   fillSelect(byId("objective"), catalogue.objectives.map((o) => [o.name, o.title]), state.objective);
   fillSelect(byId("optimizer"), [...catalogue.optimizers.map((o) => [o.name, o.name]), ["", "my own formulas"]], state.own ? "" : state.optimizer);
   fillSelect(byId("batch"), catalogue.batches.map((b) => [b, b === "full" ? "full batch" : b]), state.batch);
@@ -207,8 +207,8 @@ function showStart() {
 }
 
 function optimizerKeys() {
-  if (state.own) return seen.answer?.keys ?? [];
-  return (catalogue.optimizers.find((o) => o.name === state.optimizer) ?? catalogue.optimizers[0]).keys;
+  const keys = state.own ? seen.answer?.keys ?? [] : (catalogue.optimizers.find((o) => o.name === state.optimizer) ?? catalogue.optimizers[0]).keys;
+  return [...keys, { name: "l2", default: 0, doc: "coupled weight decay: l2 theta is added to the gradient" }];
 }
 
 function buildSliders() {

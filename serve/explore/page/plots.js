@@ -231,7 +231,7 @@ export function drawPlane(canvas, view, answer, layers) {
     if (layers.includes("arrows")) drawArrows(c, frame, answer.field);
   }
   const paths = answer.run?.paths ?? [];
-  for (const path of [...paths.slice(1), ...paths.slice(0, 1)]) {
+  for (const path of paths) {
     const points = path.points.map((p) => (p[0] === null || p[1] === null ? null : [clamp(frame.x(p[0])), clamp(frame.y(p[1]))]));
     if (path.name === "iterates") { // on a halo, to be seen on any ground
       curve(c, points, { color: css("--paper"), width: 5, dash: [], mark: "none" }, Infinity);
