@@ -165,7 +165,7 @@ func runOf(r *run.Recording, at *plane, draft bool) *Run {
 		out.Steps = append(out.Steps, int(n))
 	}
 	for i, p := range r.Paths {
-		path := Path{Name: "iterates", Steps: p.Steps}
+		path := Path{Name: "iterates", Steps: append([]int{}, p.Steps...), Points: [][2]record.Number{}}
 		for _, theta := range p.Theta {
 			path.Points = append(path.Points, at.of(theta))
 		}

@@ -198,6 +198,16 @@ func TestEquationsThatDoNotExistAreLeftOutAndSaid(t *testing.T) {
 	}
 }
 
+// An equation that begins behind the last step has no points, and no list is missing.
+func TestAnEquationThatDoesNotBeginHasNoPoints(t *testing.T) {
+	w := httptest.NewRecorder()
+	q := `{"set":{` + bilinear + `"steps":5,"flow.start":10,"beside":["state-2"]},"want":["run"]}`
+	Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/answer?q="+url.QueryEscape(q), nil))
+	if text := w.Body.String(); !strings.Contains(text, `{"name":"state-2","steps":[],"points":[]`) {
+		t.Errorf("the answer is %.300s", text)
+	}
+}
+
 func TestTheSurfaceIsTheLoss(t *testing.T) {
 	s := answerTo(t, `"objective.name":"bilinear"`, `"want":["surface"],"view":[-1,2,0.5,3]`).Surface
 	for j := range s.N {

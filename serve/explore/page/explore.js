@@ -61,13 +61,14 @@ async function send(draft) {
   const control = new AbortController(), mine = { draft, control };
   flying = mine;
   const { q, surfaceOf, fieldOf } = question(draft);
+  let answer = null;
   try {
     const response = await fetch("answer?q=" + encodeURIComponent(JSON.stringify(q)), { signal: control.signal });
-    const answer = await response.json();
-    if (flying === mine) take(answer, surfaceOf, fieldOf, draft);
+    answer = await response.json();
   } catch (error) {
     if (error.name !== "AbortError") wrong("The server does not answer: " + error.message);
   }
+  if (answer && flying === mine) take(answer, surfaceOf, fieldOf, draft);
   if (flying !== mine) return;
   flying = null;
   if (waiting) {
@@ -138,9 +139,10 @@ function tell(draft) {
   if (answer.command) byId("command").textContent = answer.command;
   const legend = run.paths.map((p) => element("li", { title: p.ended ?? "" }, swatch(p.name), p.name + (p.ended ? " (ends early)" : "")));
   byId("legend").replaceChildren(...legend);
-  const notes = (answer.without ?? []).map((w) => `${w.name} is not there: ${w.why}.`);
-  if (seen.field?.missing) notes.push("No bias is drawn: " + seen.field.missing);
-  else if (seen.field) notes.push("Arrows and hatching: the second-order term of the equation without memory, of the full batch and with the memory full; longer arrows, larger beside the main term. Whether it is what happens, the monitors say.");
+  const missing = new Map(); // names by the reason
+  for (const w of [...(answer.without ?? []), ...(seen.field?.missing ? [{ name: "the bias", why: seen.field.missing }] : [])]) missing.set(w.why, [...(missing.get(w.why) ?? []), w.name]);
+  const notes = [...missing].map(([why, names]) => `Not there: ${names.join(", ")}. ${why[0].toUpperCase()}${why.slice(1)}.`);
+  if (seen.field && !seen.field.missing) notes.push("Arrows and hatching: the second-order term of the equation without memory, of the full batch and with the memory full; longer arrows, larger beside the main term. Whether it is what happens, the monitors say.");
   if (trained()) notes.push("The plane through the start, the end, and the point of the path farthest from the line between them.");
   byId("plane-note").textContent = notes.join(" ");
   const outline = sample(run.paths[0].points.length, 25);
@@ -227,6 +229,7 @@ function buildSliders() {
   const most = trained() ? catalogue.max_trained : catalogue.max_steps;
   byId("step-sliders").replaceChildren(
     slider({ id: "steps", label: "Steps", scale: scales.wholeLog(10, most), value: Math.min(state.steps, most), moved: set("steps") }).node,
+    slider({ id: "stop", label: "Stop where the loss is below", scale: scales.logOrZero(-8, 1), value: state.stop, moved: set("stop") }).node,
     slider({ id: "begin", label: "Equations begin behind step", scale: scales.whole(0, 100), value: state.begin, moved: set("begin") }).node,
   );
   const nodes2 = [slider({ id: "warmup", label: "Warmup, in steps", scale: scales.whole(0, 200), value: state.warmup, moved: set("warmup") }).node];

@@ -3,7 +3,7 @@
 export const defaults = Object.freeze({
   objective: "bilinear", theta: [2.8, 3.5], seed: 0, batch: "full", pairs: "2:1.5",
   optimizer: "adam", own: "", values: {}, lr: 0.01, steps: 400, begin: 10, substeps: 1,
-  schedule: "constant", warmup: 0, final: 0,
+  schedule: "constant", warmup: 0, final: 0, stop: 0,
   beside: ["memoryless-1", "memoryless-2", "state-2"],
   layers: ["contours", "arrows", "regions"], quantity: "relative", view: null,
 });
@@ -67,6 +67,7 @@ export function settings(state, catalogue) {
     if (state.schedule === "wsd") set["schedule.stable"] = Math.round(set.steps / 2);
     if (state.schedule === "step") set["schedule.every"] = Math.max(1, Math.round(set.steps / 3));
   }
+  if (state.stop > 0) set["stop.loss"] = state.stop;
   if (state.warmup > 0) set["schedule.warmup"] = state.warmup;
   return set;
 }
@@ -82,12 +83,12 @@ export const examples = [
   { title: "The paper's Figure 2: beta1 0.9, beta2 0.999", state: figure2(0.9, 0.999) },
   { title: "Figure 2: beta1 0.99, less far along the valley", state: figure2(0.99, 0.999) },
   { title: "Figure 2: beta1 0.9, beta2 0.9", state: figure2(0.9, 0.9) },
-  { title: "A memory so short that every equation holds", state: { values: { beta1: 0.3, beta2: 0.5, eps: 1 }, lr: 0.05, steps: 100, beside: ["memoryless-1", "memoryless-2", "memoryless-3", "memoryless-4"] } },
+  { title: "A short memory: higher orders come nearer", state: { values: { beta1: 0.3, beta2: 0.5, eps: 1 }, lr: 0.05, steps: 100, beside: ["memoryless-1", "memoryless-2", "memoryless-3", "memoryless-4"] } },
   { title: "Past the edge of stability, with the lift", state: { theta: [2.7, 0.3], optimizer: "gd", lr: 0.08, steps: 120, begin: 2, beside: ["memoryless-2", "lift-1", "lift-2"], view: [1.8, 3, 0, 0.8] } },
   { title: "Heavy ball in Rosenbrock's valley", state: { objective: "rosenbrock", theta: [-1.2, 1], optimizer: "heavy-ball", lr: 0.0005, steps: 800, beside: ["memoryless-1", "memoryless-2", "state-1", "state-2"] } },
   { title: "Handwritten digits", state: { objective: "network", lr: 0.01, steps: 60, beside: ["state-1", "state-2"] } },
 ];
 
 function figure2(beta1, beta2) {
-  return { values: { beta1, beta2, eps: 1e-6 }, lr: 0.001, steps: 3000, beside: ["memoryless-2", "state-2"], view: [0.3, 3, 1, 3.7] };
+  return { values: { beta1, beta2, eps: 1e-6 }, lr: 0.001, steps: 5000, stop: 0.0002, beside: ["memoryless-2", "state-2"], view: [0.3, 3, 1, 3.7] };
 }
