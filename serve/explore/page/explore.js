@@ -145,8 +145,19 @@ function tell(draft) {
   if (seen.field && !seen.field.missing) notes.push("Arrows and hatching: the second-order term of the equation without memory, of the full batch and with the memory full; longer arrows, larger beside the main term. Whether it is what happens, the monitors say.");
   if (trained()) notes.push("The plane through the start, the end, and the point of the path farthest from the line between them.");
   byId("plane-note").textContent = notes.join(" ");
+  if (!draft) tabulate(answer);
+  if (draft) return;
+  sayVerdicts(run);
+  byId("sentences").replaceChildren(...(run.sentences ?? []).map((s) => element("li", { textContent: s })));
+  table(byId("monitors"), ["reading", "step", "value", "meaning"], (run.monitors ?? []).map((m) => [m.name, String(m.step), short(m.value), m.meaning]), [3]);
+  const ended = run.paths.filter((p) => p.ended).map((p) => p.ended + ".");
+  byId("status").textContent = [`${answer.optimizer}: ${run.status} at step ${run.steps.at(-1)}, loss ${short(run.loss.at(-1))}.`, ...ended].join(" ");
+}
+
+// tabulate writes the numbers that are drawn, some rows of them.
+function tabulate({ run, axes }) {
   const outline = sample(run.paths[0].points.length, 25);
-  table(byId("plane-table"), ["step", ...run.paths.flatMap((p) => [p.name + " " + answer.axes[0], answer.axes[1]])], outline.map((i) => {
+  table(byId("plane-table"), ["step", ...run.paths.flatMap((p) => [p.name + " " + axes[0], axes[1]])], outline.map((i) => {
     const step = run.paths[0].steps[i];
     return [String(step), ...run.paths.flatMap((p) => {
       const at = p.points[p.steps.indexOf(step)];
@@ -155,12 +166,6 @@ function tell(draft) {
   }));
   const all = curves();
   table(byId("curves-table"), ["step", ...all.map((k) => k.name)], sample(run.steps.length, 25).map((i) => [String(run.steps[i]), ...all.map((k) => short(k.y[i]))]));
-  if (draft) return;
-  sayVerdicts(run);
-  byId("sentences").replaceChildren(...(run.sentences ?? []).map((s) => element("li", { textContent: s })));
-  table(byId("monitors"), ["reading", "step", "value", "meaning"], (run.monitors ?? []).map((m) => [m.name, String(m.step), short(m.value), m.meaning]), [3]);
-  const ended = run.paths.filter((p) => p.ended).map((p) => p.ended + ".");
-  byId("status").textContent = [`${answer.optimizer}: ${run.status} at step ${run.steps.at(-1)}, loss ${short(run.loss.at(-1))}.`, ...ended].join(" ");
 }
 
 function sayVerdicts(run) {

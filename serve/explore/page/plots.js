@@ -139,15 +139,18 @@ function drawSurface(c, frame, surface, contours) {
 function isoline(c, frame, grid, z, level) {
   const n = grid.n, [x0, x1, y0, y1] = grid.view;
   const at = (i, j) => [frame.x(x0 + ((x1 - x0) * i) / (n - 1)), frame.y(y0 + ((y1 - y0) * j) / (n - 1))];
+  const crosses = (u, v) => u !== null && v !== null && u >= level !== v >= level;
   c.beginPath();
   for (let j = 0; j + 1 < n; j++) {
     for (let i = 0; i + 1 < n; i++) {
+      const [a, b, d, e] = [z[j * n + i], z[j * n + i + 1], z[(j + 1) * n + i + 1], z[(j + 1) * n + i]];
+      if (!crosses(a, b) && !crosses(b, d) && !crosses(d, e)) continue;
       const corners = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]];
       const crossings = [];
       for (let k = 0; k < 4; k++) {
         const [a, b] = [corners[k], corners[(k + 1) % 4]];
         const u = z[a[1] * n + a[0]], v = z[b[1] * n + b[0]];
-        if (u === null || v === null || u >= level === v >= level) continue;
+        if (!crosses(u, v)) continue;
         const t = (level - u) / (v - u), p = at(...a), q = at(...b);
         crossings.push([p[0] + t * (q[0] - p[0]), p[1] + t * (q[1] - p[1])]);
       }
@@ -216,6 +219,22 @@ function drawArrows(c, frame, field) {
   c.globalAlpha = 1;
 }
 
+// The surface with its contours, which stays while curves move.
+const drawn = { key: null, surface: null, canvas: null };
+
+function ground(canvas, view, frame, surface, contours) {
+  const key = JSON.stringify([view, canvas.width, canvas.height, contours, css("--low")]);
+  if (drawn.surface === surface && drawn.key === key) return drawn.canvas;
+  const under = document.createElement("canvas");
+  under.width = canvas.width;
+  under.height = canvas.height;
+  const c = under.getContext("2d"), ratio = window.devicePixelRatio || 1;
+  c.setTransform(ratio, 0, 0, ratio, 0, 0);
+  drawSurface(c, frame, surface, contours);
+  Object.assign(drawn, { key, surface, canvas: under });
+  return under;
+}
+
 // drawPlane draws the plane of the parameters.
 export function drawPlane(canvas, view, answer, layers) {
   const { c, w, h } = canvasOf(canvas);
@@ -225,7 +244,7 @@ export function drawPlane(canvas, view, answer, layers) {
   c.beginPath();
   c.rect(margin.left, margin.top, frame.w, frame.h);
   c.clip();
-  if (answer.surface) drawSurface(c, frame, answer.surface, layers.includes("contours"));
+  if (answer.surface) c.drawImage(ground(canvas, view, frame, answer.surface, layers.includes("contours")), 0, 0, w, h);
   if (answer.field && !answer.field.missing) {
     if (layers.includes("regions")) drawRegions(c, frame, answer.field);
     if (layers.includes("arrows")) drawArrows(c, frame, answer.field);

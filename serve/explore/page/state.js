@@ -90,5 +90,5 @@ export const examples = [
 ];
 
 function figure2(beta1, beta2) {
-  return { values: { beta1, beta2, eps: 1e-6 }, lr: 0.001, steps: 5000, stop: 0.0002, beside: ["memoryless-2", "state-2"], view: [0.3, 3, 1, 3.7] };
+  return { values: { beta1, beta2, eps: 1e-6 }, lr: 0.001, steps: 8000, stop: 0.0002, beside: ["memoryless-2", "state-2"], view: [0.3, 3, 1, 3.7] };
 }
