@@ -338,11 +338,17 @@ func TestAQuestionThatNobodyWaitsForIsNotAnswered(t *testing.T) {
 }
 
 func TestThePageIsServedWithWhatItAsks(t *testing.T) {
-	h := http.StripPrefix("/explore", Handler())
+	var h http.Handler
 	get := func(path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 		return w
+	}
+	for _, prefix := range []string{"/explore/", "/explore"} {
+		h = http.StripPrefix(prefix, Handler())
+		if w := get("/explore/"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "<title>") {
+			t.Errorf("without %s, the page has status %d", prefix, w.Code)
+		}
 	}
 	for path, want := range map[string]string{
 		"/explore/": "text/html", "/explore/explore.js": "javascript", "/explore/state.js": "javascript", "/explore/plots.js": "javascript", "/explore/controls.js": "javascript",

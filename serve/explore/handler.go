@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -57,7 +58,13 @@ func Handler() http.Handler {
 		}
 		reply(w, a, err)
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/") { // a mount point that was stripped with its slash
+			r = r.Clone(r.Context())
+			r.URL.Path, r.URL.RawPath = "/"+r.URL.Path, ""
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // reply writes an answer, or why there is none.
