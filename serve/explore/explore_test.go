@@ -178,13 +178,18 @@ func TestADraftHasTheSamePoints(t *testing.T) {
 
 // A draft of more than can follow a hand has the cheapest of the equations.
 func TestADraftLeavesOutWhatIsTooMuch(t *testing.T) {
-	a := answerTo(t, bilinear+`"steps":4000,"beside":["state-4","memoryless-1","lift-2"]`, `"want":["run"],"draft":true`)
-	var names []string
-	for _, p := range a.Run.Paths {
-		names = append(names, p.Name)
-	}
-	if !slices.Equal(names, []string{"iterates", "memoryless-1"}) {
-		t.Errorf("the draft has %v", names)
+	for set, want := range map[string][]string{
+		`"steps":4000,"beside":["state-4","memoryless-1","lift-2"]`:                                               {"iterates", "memoryless-1"},
+		`"steps":400,"beside":["memoryless-2","state-2"]`:                                                         {"iterates", "memoryless-2", "state-2"},
+		`"steps":400,"beside":["memoryless-2","state-2"],"objective.pairs":[[2,1.5],[1,2]],"batch.mode":"cyclic"`: {"iterates", "state-2"},
+	} {
+		var names []string
+		for _, p := range answerTo(t, bilinear+set, `"want":["run"],"draft":true`).Run.Paths {
+			names = append(names, p.Name)
+		}
+		if !slices.Equal(names, want) {
+			t.Errorf("%s: the draft has %v, want %v", set, names, want)
+		}
 	}
 }
 

@@ -309,8 +309,9 @@ var costs = map[string][2]int{
 	"state-1": {1000, 10}, "state-2": {1500, 12}, "state-3": {5000, 30}, "state-4": {12_000, 45}, "lift-1": {1500, 15}, "lift-2": {4000, 60},
 }
 
-// affordableWork is what the equations of a draft may cost, in microseconds, and ofNetwork by how much more they cost beside the small network.
-const affordableWork, ofNetwork = 40_000, 12
+// affordableWork is what the equations of a draft may cost, in microseconds, ofNetwork by how much more they cost beside the small network, and
+// ofBatches by how much more those that look back over all steps that the memory holds, where these saw other batches.
+const affordableWork, ofNetwork, ofBatches = 40_000, 12, 80
 
 // affordable returns the equations beside a draft: of those that are asked for, the cheapest first, as many as can follow a hand. They keep their order.
 func affordable(c *config.Config) []string {
@@ -318,7 +319,13 @@ func affordable(c *config.Config) []string {
 	if c.Objective.Name == config.Network {
 		times *= ofNetwork
 	}
-	cost := func(name string) int { return costs[name][0] + costs[name][1]*times }
+	cost := func(name string) int {
+		each := costs[name][1]
+		if c.Batch.Mini() && (name == "memoryless-2" || name == "iteration-2") {
+			each *= ofBatches
+		}
+		return costs[name][0] + each*times
+	}
 	left, keep := affordableWork, []string{}
 	for _, name := range slices.SortedStableFunc(slices.Values(c.Beside), func(a, b string) int { return cost(a) - cost(b) }) {
 		if left -= cost(name); left >= 0 && costs[name] != [2]int{} {
