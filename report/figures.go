@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -24,7 +25,7 @@ func (r *Report) Figures() []Drawing {
 		for i := range c.Axes {
 			c.Axes[i].MinX, c.Axes[i].MaxX = from, to
 		}
-		c.Axes[len(c.Axes)-1].X = "step"
+		c.Axes[len(c.Axes)-1].X = stepAxis
 		out = append(out, c)
 	}
 	return out
@@ -65,19 +66,19 @@ func (a *Axes) drawable() bool {
 // line returns a column of the history as a curve. Every further curve of an axis should have another color and dash.
 func (r *Report) line(column, name string, color, dash int) Series {
 	x, y := r.column(column)
-	x, y = thin(x, y)
+	x, y = thin(x, y, cmp.Or(r.Points, maxPoints))
 	return Series{Name: name, X: x, Y: y, Color: color, Dash: dash}
 }
 
 // maxPoints bounds the points of a curve: more would not be told apart.
 const maxPoints = 1200
 
-// thin takes points out of a long curve such that all peaks stay.
-func thin(x, y []float64) (tx, ty []float64) {
-	if len(x) <= maxPoints {
+// thin takes points out of a curve of more than most such that all peaks stay.
+func thin(x, y []float64, most int) (tx, ty []float64) {
+	if len(x) <= most {
 		return x, y
 	}
-	buckets := maxPoints / 2
+	buckets := most / 2
 	for b := range buckets {
 		from, to := b*len(x)/buckets, (b+1)*len(x)/buckets
 		lo, hi := from, from
@@ -110,8 +111,8 @@ func (r *Report) trained(column, name string, color int, further ...Series) []Se
 
 func (r *Report) lossAxes() Axes {
 	label := "loss"
-	if i := r.History.Index("loss"); i >= 0 && r.History.Columns[i].Unit != "" {
-		label += " (" + r.History.Columns[i].Unit + ")"
+	if unit := r.History.Unit("loss"); unit != "" {
+		label += " (" + unit + ")"
 	}
 	return Axes{Y: label, LogY: true, Series: r.trained("loss", "train", 0, r.line("test_loss", "test", 1, 1))}
 }
@@ -129,9 +130,13 @@ func (r *Report) lossFigure() *Chart {
 	if r.History.Index("bits_per_byte") >= 0 {
 		loss = Axes{Y: "bits per byte", Series: r.trained("bits_per_byte", "train", 0, r.line("test_bits_per_byte", "test", 1, 1))}
 	}
+	score := Axes{Y: name, Series: r.trained(column, "train", 0, r.line("test_"+column, "test", 1, 1))}
+	if !score.drawable() { // a loss in closed form has none
+		return &Chart{Labels: Label{"loss", "Loss", "Loss, on the training and on the test data."}, Axes: []Axes{loss}}
+	}
 	return &Chart{
 		Labels: Label{"loss", "Loss and " + name, "Loss and " + meaning + ", on the training and on the test data."},
-		Axes:   []Axes{loss, {Y: name, Series: r.trained(column, "train", 0, r.line("test_"+column, "test", 1, 1))}},
+		Axes:   []Axes{loss, score},
 	}
 }
 

@@ -22,9 +22,11 @@ import (
 type Report struct {
 	Dir     string
 	Config  *config.Config
-	History *record.History
+	History record.Measurements
 	// Result is nil if the run has not ended.
 	Result *run.Result
+	// Points bounds the points of a curve; 0 stands for as many as can be told apart on a page.
+	Points int
 	// source is the text of a config that is not one of a run of ours.
 	source []byte
 }
@@ -34,7 +36,16 @@ func (r *Report) watched() bool { return r.Config.Objective.Name == config.Watch
 
 // Read reads a run directory, also of a run that goes on.
 func Read(dir string) (*Report, error) {
-	r := &Report{Dir: dir}
+	history, err := record.ReadHistory(dir)
+	if err != nil {
+		return nil, err
+	}
+	return With(dir, history)
+}
+
+// With reads a run directory but for its history, which somebody has read before.
+func With(dir string, history record.Measurements) (*Report, error) {
+	r := &Report{Dir: dir, History: history}
 	var err error
 	if r.Config, err = run.ReadConfig(dir); err != nil {
 		return nil, err
@@ -43,9 +54,6 @@ func Read(dir string) (*Report, error) {
 		if r.source, err = schema.Source(record.ConfigPath(dir)); err != nil {
 			return nil, err
 		}
-	}
-	if r.History, err = record.ReadHistory(dir); err != nil {
-		return nil, err
 	}
 	if r.Result, err = run.ReadResult(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -70,14 +78,19 @@ const pageFile = "report.html"
 // RunPagePath returns where Write puts the page of a run.
 func RunPagePath(dir string) string { return filepath.Join(dir, pageFile) }
 
+// Source returns the config as text.
+func (r *Report) Source() string {
+	if r.watched() {
+		return string(r.source)
+	}
+	return string(r.Config.YAML())
+}
+
 // Document returns the figures and sentences of a run, with its config.
 func (r *Report) Document() *Document {
 	d := &Document{
 		Title: "shadowflow: " + filepath.Base(r.Dir), Findings: r.Sentences(), Figures: r.Figures(),
-		Sources: []Source{{"config.yaml", string(r.Config.YAML())}},
-	}
-	if r.watched() {
-		d.Sources[0].Text = string(r.source)
+		Sources: []Source{{"config.yaml", r.Source()}},
 	}
 	if r.Result != nil {
 		costs := Table{Caption: "Where the time went"}

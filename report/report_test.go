@@ -269,7 +269,7 @@ func TestThinningKeepsPeaks(t *testing.T) {
 		x, y = append(x, float64(i)), append(y, math.Sin(float64(i)/5000))
 	}
 	y[77_777], y[3] = 9, -9
-	tx, ty := thin(x, y)
+	tx, ty := thin(x, y, maxPoints)
 	if len(tx) > maxPoints || len(tx) != len(ty) {
 		t.Errorf("%d points are left", len(tx))
 	}
@@ -433,9 +433,9 @@ func TestASecondOrderThatIsFartherThanTheFirstIsSaidToBe(t *testing.T) {
 				if at < 0 {
 					t.Fatalf("no column %s", column)
 				}
-				for i := range r.History.Rows {
+				for i := range r.History.(*record.History).Rows {
 					if !math.IsNaN(float64(r.History.Floats(column)[i])) {
-						r.History.Rows[i][at] = record.Float(v)
+						r.History.(*record.History).Rows[i][at] = record.Float(v)
 					}
 				}
 			}
@@ -451,8 +451,8 @@ func TestASecondOrderThatIsFartherThanTheFirstIsSaidToBe(t *testing.T) {
 func TestAnEquationThatEndedIsSaidToHaveEnded(t *testing.T) {
 	r := read(t, runDir(t))
 	at := r.History.Index("memoryless-1.relative_distance")
-	for i := len(r.History.Rows) - 5; i < len(r.History.Rows); i++ {
-		r.History.Rows[i][at] = record.Float(math.NaN())
+	for i := r.History.Len() - 5; i < r.History.Len(); i++ {
+		r.History.(*record.History).Rows[i][at] = record.Float(math.NaN())
 	}
 	text := r.sayFlow()
 	if !strings.Contains(text, "Not to the end came memoryless-1 behind step") || strings.Contains(text, "of it from memoryless-1") {

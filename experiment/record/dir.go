@@ -141,6 +141,9 @@ func ConfigPath(dir string) string { return filepath.Join(dir, configFile) }
 // HistoryPath returns the path of the history of the run in a directory.
 func HistoryPath(dir string) string { return filepath.Join(dir, historyFile) }
 
+// ResultPath returns the path of the result of the run in a directory, which is there once it has ended.
+func ResultPath(dir string) string { return filepath.Join(dir, resultFile) }
+
 // Path returns the directory's path.
 func (d *Dir) Path() string { return d.path }
 

@@ -45,7 +45,7 @@ func writeTensorBoard(w io.Writer, dir string, h *History) (notes []string, err 
 	if start == 0 {
 		notes = append(notes, "nothing says when the run began: its points begin in 1970")
 	}
-	elapsed, err := readTimes(dir)
+	elapsed, err := ReadTimes(dir)
 	if err != nil {
 		return nil, err
 	}

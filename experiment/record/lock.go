@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -120,4 +122,31 @@ func InUse(dir string) bool {
 		_ = lock.Unlock() // the descriptor is closed with it
 	}
 	return err == nil && !free
+}
+
+// recently is for how long a run on another machine, where no process can be looked up, is taken to go on after its last row.
+const recently = 15 * time.Minute
+
+// Working reports whether a process seems to work in a run directory, without touching its lock: the process that last took it lives, or, if it is one of
+// another machine, a row came not long ago. It is for whoever looks on; who is going to write asks the lock.
+func Working(dir string) bool {
+	var h holder
+	if err := readJSON(filepath.Join(dir, holderFile), &h); err != nil || h.PID <= 0 {
+		return false
+	}
+	if host, err := os.Hostname(); err == nil && host == h.Host {
+		return lives(h.PID)
+	}
+	info, err := os.Stat(HistoryPath(dir))
+	return err == nil && time.Since(info.ModTime()) < recently
+}
+
+// lives reports whether there is a process of that number.
+func lives(pid int) bool {
+	p, err := os.FindProcess(pid) // on Windows an error where there is none
+	if err != nil || runtime.GOOS == "windows" {
+		return err == nil
+	}
+	err = p.Signal(syscall.Signal(0))
+	return err == nil || errors.Is(err, syscall.EPERM)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -80,5 +81,55 @@ func TestAFailureIsReadUntilTheRunStarts(t *testing.T) {
 	}
 	if reason, failed := ReadFailure(dir); failed {
 		t.Errorf("the run has ended, but %q", reason)
+	}
+}
+
+func TestWorkingLooksAtTheHolderAndLeavesTheLockAlone(t *testing.T) {
+	d, err := Create(filepath.Join(t.TempDir(), "run"), []byte("steps: 1\n"), followed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !Working(d.Path()) {
+		t.Error("not working while this process holds it")
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(d.file(lockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command(os.Args[0], "-test.run=^$")
+	if err := child.Run(); err != nil {
+		t.Fatal(err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		holder
+		written time.Duration // ago
+		want    bool
+	}{
+		{"a process that has ended", holder{PID: child.Process.Pid, Host: host}, 0, false},
+		{"another machine, a row just now", holder{PID: 1, Host: host + "-other"}, 0, true},
+		{"another machine, no row for hours", holder{PID: 1, Host: host + "-other"}, 3 * time.Hour, false},
+		{"no process", holder{}, 0, false},
+	} {
+		if err := writeJSON(d.file(holderFile), c.holder); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-c.written)
+		if err := os.Chtimes(HistoryPath(d.Path()), at, at); err != nil {
+			t.Fatal(err)
+		}
+		if got := Working(d.Path()); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+	if after, err := os.Stat(d.file(lockFile)); err != nil || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("the lock was touched, %v", err)
 	}
 }

@@ -89,8 +89,8 @@ func keepTimes(data []byte, step int) (kept []byte, damaged int) {
 	return kept, damaged
 }
 
-// readTimes returns the seconds of work at the end of each step that the times of a run know, nothing where there are none.
-func readTimes(dir string) (map[int]float64, error) {
+// ReadTimes returns the seconds of work at the end of each step that the times of a run know, nothing where there are none.
+func ReadTimes(dir string) (map[int]float64, error) {
 	data, err := userfile.ReadAll(filepath.Join(dir, timesFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

@@ -10,11 +10,11 @@ import (
 
 // OverAll names the column of a history over all training examples of what is also recorded of the batch that a step sees, like full_loss for loss. Where
 // that was never measured, with mini-batches, it is the column of single batches, and all is false.
-func OverAll(c *config.Config, h *record.History, name string) (column string, all bool) {
+func OverAll(c *config.Config, h record.Measurements, name string) (column string, all bool) {
 	if !c.Batch.Mini() {
 		return name, true
 	}
-	if full := "full_" + name; lastMeasured(h, full) != nil {
+	if full := "full_" + name; h.Measured(full) {
 		return full, true
 	}
 	return name, false

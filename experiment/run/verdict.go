@@ -69,9 +69,9 @@ func VerdictOf(ratio, cosine float64) Verdict {
 }
 
 // Verdicts returns what each row of a record says. One without bias.cosine says nothing, as no realized bias stands beside the predicted one.
-func Verdicts(h *record.History) []Verdict {
+func Verdicts(h record.Measurements) []Verdict {
 	ratios, cosines := h.Floats("monitor.second_over_first"), h.Floats("bias.cosine")
-	out := make([]Verdict, len(h.Rows))
+	out := make([]Verdict, h.Len())
 	if cosines == nil {
 		return out
 	}
@@ -88,8 +88,8 @@ const Incomparable = 1
 // by how many times N itself the main term alone would change N within a step, NaN where the bias was not measured. Above [Incomparable] no step goes
 // where that update points, and its rate is of no use as a measure: AdaBelief's, whose second moment settles to nothing but eps while the gradient stays,
 // is a million times the gradient, and whatever the steps do is then a bias of -100% of it.
-func Overreaches(c *config.Config, h *record.History) []float64 {
-	out := make([]float64, len(h.Rows))
+func Overreaches(c *config.Config, h record.Measurements) []float64 {
+	out := make([]float64, h.Len())
 	excess := h.Floats("excess")
 	if c.Batch.Mini() {
 		excess = h.Floats("full_excess")

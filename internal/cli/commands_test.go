@@ -290,7 +290,7 @@ func TestTheDocsShowWhatIsPrintedAsJSON(t *testing.T) {
 		}
 	}
 	for name, cmd := range leaves() {
-		if strings.HasPrefix(name, "completion") {
+		if strings.HasPrefix(name, "completion") || name == "serve" { // the latter prints an address, and does not end
 			continue
 		}
 		if cmd.Flags().Lookup("json") == nil || !shown[name] {

@@ -6,38 +6,81 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/internal/atomicfile"
 	"shadowflow/report"
 )
 
 func newReport() *cobra.Command {
-	var asJSON bool
-	var force *bool
+	var (
+		asJSON bool
+		out    string
+		force  *bool
+	)
 	cmd := &cobra.Command{
-		Use:   "report DIR",
-		Short: "Draw the figures of a run and say what it found, also of one that goes on",
-		Args:  cobra.ExactArgs(1),
+		Use:   "report DIR...",
+		Short: "Draw the figures of a run and say what it found, also of one that goes on; of several compare them",
+		Long: `Draw the figures of a run and say what it found, also of one that goes on. The page and its figures are written into the run's directory.
+
+Of several runs it writes one page that needs nothing beside itself: what they differ in, and the same figures of all (--out).`,
+		Example: "  shadowflow report runs/digits\n  shadowflow report runs/a runs/b runs/c --out comparison.html",
+		Args:    cobra.MinimumNArgs(1),
 
 		ValidArgsFunction: completeDirs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := report.Read(args[0])
-			if err == nil {
-				err = mayWrite(*force, report.RunPagePath(args[0]))
+			runs := make([]*report.Report, len(args))
+			for i, dir := range args {
+				var err error
+				if runs[i], err = report.Read(dir); err != nil {
+					return err
+				}
 			}
+			if len(runs) > 1 {
+				return compare(cmd, runs, out, *force, asJSON)
+			}
+			if cmd.Flags().Changed("out") {
+				return misuse("--out is for several runs: the page of one is in its directory, %s", report.RunPagePath(args[0]))
+			}
+			if err := mayWrite(*force, report.RunPagePath(args[0])); err != nil {
+				return err
+			}
+			page, err := runs[0].Write(cmd.Context())
 			if err != nil {
 				return err
 			}
-			page, err := r.Write(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), map[string]any{"dir": args[0], "sentences": r.Sentences(), "page": page})
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s\n\nfigures: %s\n", strings.Join(r.Sentences(), "\n"), page)
-			return nil
+			return printReport(cmd, asJSON, map[string]any{"dir": args[0], "sentences": runs[0].Sentences(), "page": page},
+				fmt.Sprintf("%s\n\nfigures: %s", strings.Join(runs[0].Sentences(), "\n"), page))
 		},
 	}
+	cmd.Flags().StringVar(&out, "out", "comparison.html", "file for the page of several runs")
 	bindJSON(cmd, &asJSON)
 	force = bindForce(cmd)
 	return cmd
+}
+
+// compare writes the page of several runs.
+func compare(cmd *cobra.Command, runs []*report.Report, out string, force, asJSON bool) error {
+	if err := mayWrite(force, out); err != nil {
+		return err
+	}
+	dirs := make([]string, len(runs))
+	for i, r := range runs {
+		dirs[i] = r.Dir
+	}
+	d := report.Comparison(runs, report.Names(dirs))
+	page, err := d.Page()
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.WriteBytes(out, page); err != nil {
+		return err
+	}
+	return printReport(cmd, asJSON, map[string]any{"dirs": dirs, "sentences": d.Findings, "page": out}, strings.Join(d.Findings, "\n")+"\n\nfigures: "+out)
+}
+
+func printReport(cmd *cobra.Command, asJSON bool, value map[string]any, text string) error {
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), value)
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), text)
+	return nil
 }

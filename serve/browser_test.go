@@ -1,0 +1,153 @@
+package serve
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"shadowflow/experiment/record"
+	"shadowflow/internal/browser"
+)
+
+// shots is where a test puts pictures to look at, if it is set.
+const shots = "SHADOWFLOW_SHOTS"
+
+func shoot(p *browser.Page, name string) {
+	if dir := os.Getenv(shots); dir != "" {
+		p.Shot(filepath.Join(dir, name+".png"))
+	}
+}
+
+// last is the last step in the table of numbers of the loss.
+const last = `document.querySelector("#figure-norm details tbody tr:last-child td")?.textContent`
+
+func quiet(t *testing.T, p *browser.Page) {
+	t.Helper()
+	if errors := p.ConsoleErrors(); len(errors) > 0 {
+		t.Errorf("the console has %q", errors)
+	}
+}
+
+func TestARunInProgressIsFollowedZoomedAndCompared(t *testing.T) {
+	dir := t.TempDir()
+	d := begin(t, filepath.Join(dir, "one"))
+	grow(t, d, 0, 30)
+	grow(t, begin(t, filepath.Join(dir, "two"), "beta2=0.9"), 0, 60)
+	_, address := serving(t, dir)
+	p := browser.Open(t, address+"&run=one", 1280, 900, false)
+	p.Wait(`document.querySelectorAll("#figures figure").length >= 2`)
+	if at := p.Text(`location.search`); strings.Contains(at, testToken) {
+		t.Errorf("the token stays in the address: %s", at)
+	}
+	p.Do(chromedp.Click("#figure-norm summary"))
+	p.Wait(last + ` === "29"`)
+	grow(t, d, 30, 40) // and the page follows
+	p.Wait(last + ` === "39"`)
+
+	// Drag over a figure.
+	box := func(of string) float64 {
+		return p.Number(`document.querySelector("#figure-norm canvas").getBoundingClientRect().` + of)
+	}
+	p.Do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#figure-norm canvas").scrollIntoView({block: "center"})`))
+	left, top, width := box("left"), box("top"), box("width")
+	p.Drag(left+0.5*width, top+50, left+0.8*width, top+60)
+	p.Wait(`new URLSearchParams(location.search).has("from")`)
+	first := `document.querySelector("#figure-norm details tbody tr td")?.textContent`
+	p.Wait(`Number(` + first + `) > 10`)
+	if from, to := p.Number(first), p.Number(last); !(from > 10 && from < 20 && to > 25 && to < 35) {
+		t.Errorf("zoomed to %v to %v", from, to)
+	}
+	p.Do(chromedp.Click("#whole"))
+	p.Wait(last + ` === "39"`)
+
+	// The keys move a cursor that reads the curves.
+	p.Do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#figure-norm canvas").focus()`))
+	p.Do(chromedp.KeyEvent(kb.ArrowRight))
+	p.Wait(`document.querySelector("#figure-norm .legend .value").textContent !== ""`)
+
+	// Another run beside it.
+	p.Do(chromedp.Click(`input[aria-label="show two"]`))
+	p.Wait(`[...document.querySelectorAll("#figure-norm .legend .name")].map((e) => e.textContent).join() === "one,two"`)
+	p.Wait(`document.querySelector("#differences").textContent.includes("optimizer.beta2")`)
+	shoot(p, "compared")
+	p.Do(chromedp.Click(`#figure-loss .legend button[data-name="two"]`))
+	p.Wait(`document.querySelector('#figure-loss .legend button[data-name="two"]').getAttribute("aria-pressed") === "false"`)
+	if at := p.Text(`location.search`); !strings.Contains(at, "hide=two") {
+		t.Errorf("what is hidden does not stand in the address: %s", at)
+	}
+
+	// Its own time, and back.
+	p.Do(chromedp.Evaluate[chromedp.Void](`(() => { const s = document.querySelector("#abscissa"); s.value = "loss"; s.dispatchEvent(new Event("change")); })()`))
+	p.Wait(`document.querySelector("#figure-loss canvas").getAttribute("aria-label").includes("against training loss")`)
+	p.Do(chromedp.Evaluate[chromedp.Void](`history.back()`))
+	p.Wait(`document.querySelector("#figure-loss canvas").getAttribute("aria-label").includes("against step")`)
+	quiet(t, p)
+}
+
+func TestAHostileDirectoryDoesNothing(t *testing.T) {
+	const markup = `<img src=x onerror="window.pwned=1">`
+	dir := t.TempDir()
+	name := "<svg onload=window.pwned=1>&amp;'\"`"
+	d := begin(t, filepath.Join(dir, name), `objective.name=bilinear`)
+	grow(t, d, 0, 5)
+	if err := record.WriteFailure(filepath.Join(dir, name), fmt.Errorf("%s", markup)); err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string]string{
+		"bad/history.csv": "step," + markup + "\n0,1\n", "bad/config.yaml": markup + ": 1\n", "bad/columns.csv": "name,type,unit,meaning\nstep,int,,\n" + `"` + strings.ReplaceAll(markup, `"`, `""`) + `",float,,` + "\n",
+		"sweep/sweep.yaml": "name: " + markup + "\n",
+	} {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, address := serving(t, dir)
+	p := browser.Open(t, address, 1280, 900, false)
+	p.Wait(`document.querySelectorAll("#runs tbody tr").length === 3`)
+	p.Wait(`[...document.querySelectorAll("#runs .problem")].some((e) => e.textContent.includes("onerror"))`)
+	for _, choose := range []string{`[...document.querySelectorAll("#runs a")].find((a) => a.textContent.includes("<svg")).click()`, `[...document.querySelectorAll("#runs a")].find((a) => a.textContent === "bad").click()`} {
+		p.Do(chromedp.Evaluate[chromedp.Void](choose))
+		p.Wait(`document.querySelector("#problem").textContent !== "" || document.querySelectorAll("#figures figure").length > 0`)
+	}
+	p.Wait(`document.querySelector("#problem").textContent.includes("bad: ")`)
+	p.Do(chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll("#runs a")].find((a) => a.textContent === "sweep").click()`))
+	p.Wait(`document.querySelector("#sweep").textContent.includes("onerror")`)
+	if n := p.Number(`document.querySelectorAll("img, svg, iframe").length + (window.pwned || 0)`); n != 0 {
+		t.Error("text of a run became elements of the page")
+	}
+}
+
+func TestThePageInEachThemeAndWidth(t *testing.T) {
+	dir := t.TempDir()
+	grow(t, begin(t, filepath.Join(dir, "one")), 0, 300)
+	grow(t, begin(t, filepath.Join(dir, "another run"), "beta2=0.9"), 0, 200)
+	_, address := serving(t, dir)
+	for _, c := range []struct {
+		width int64
+		dark  bool
+	}{{1280, false}, {1280, true}, {400, false}, {400, true}} {
+		name := fmt.Sprintf("page-%d-dark-%v", c.width, c.dark)
+		t.Run(name, func(t *testing.T) {
+			p := browser.Open(t, address+"&run=one", int(c.width), 900, c.dark)
+			p.Wait(`document.querySelectorAll("#figures figure").length >= 2`)
+			if wide := p.Number(`document.documentElement.scrollWidth`); wide > float64(c.width) {
+				t.Errorf("the page is %v wide in a window of %d", wide, c.width)
+			}
+			dark := p.Text(`getComputedStyle(document.body).backgroundColor`) == "rgb(21, 24, 30)"
+			if dark != c.dark {
+				t.Errorf("dark %v", dark)
+			}
+			shoot(p, name)
+			quiet(t, p)
+		})
+	}
+}
