@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"sync"
 )
 
 // DigitsAttribution is the attribution that the licence of the embedded digits
@@ -39,19 +40,24 @@ func Digits() *Dataset {
 	return d
 }
 
-// rawDigits panics if the embedded file is wrong, which the tests exclude.
-func rawDigits() *Dataset {
+// embedded reads the embedded digits, once: whoever answers questions about them asks often. It panics if the file is wrong, which the tests exclude.
+var embedded = sync.OnceValues(func() (x []uint8, labels []int32) {
 	unzipped, err := gzip.NewReader(bytes.NewReader(digitsCSV))
 	if err != nil {
 		panic(fmt.Sprintf("dataset: embedded digits: %v", err))
 	}
-	x, labels, err := parseDigits("digits.csv", unzipped)
-	if err != nil {
+	if x, labels, err = parseDigits("digits.csv", unzipped); err != nil {
 		panic(fmt.Sprintf("dataset: embedded digits: %v", err))
 	}
 	if len(labels) != digitsTrain+digitsTest {
 		panic(fmt.Sprintf("dataset: embedded digits: %d rows", len(labels)))
 	}
+	return x, labels
+})
+
+// rawDigits returns a copy of them.
+func rawDigits() *Dataset {
+	x, labels := embedded()
 	shape := []int{digitsSide, digitsSide, 1}
 	all := Part{Shape: shape, Labels: labels, raw: values{u8: x}}
 	rows := allRows(len(labels))

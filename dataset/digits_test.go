@@ -92,3 +92,16 @@ func FuzzDigits(f *testing.F) {
 		}
 	})
 }
+
+// The file is read once, and whoever changes what came of it changes nothing for others.
+func TestEachCallerHasDigitsOfItsOwn(t *testing.T) {
+	a := rawDigits()
+	want := Inputs[float64](a.Train)[5]
+	label := a.Train.Labels[0]
+	a.Train.raw.u8[5]++
+	a.Train.Labels[0]++
+	b := rawDigits()
+	if got := Inputs[float64](b.Train)[5]; got != want || b.Train.Labels[0] != label {
+		t.Errorf("pixel %v, label %d; want %v and %d", got, b.Train.Labels[0], want, label)
+	}
+}

@@ -23,7 +23,8 @@ type Terms[T graph.Float] struct {
 	sums, ages    [][]T           // one number a moment
 	parts         [][]T           // of kappa: one a moment, one of g itself
 	lr            func(step int) float64
-	step          int // that the ages are of
+	step          int // that the sums and ages are of
+	in, out       []engine.Buffer
 }
 
 // NewTerms compiles a rule's terms for vectors of dim elements. Threads is that of engine.Options.
@@ -37,7 +38,7 @@ func newTerms[T graph.Float](r *rule.Rule, dim, threads int, share float64) (*Te
 	if err != nil {
 		return nil, err
 	}
-	t := &Terms[T]{rule: r, memory: m, dim: dim, dtype: graph.TypeOf[T](), options: engine.Options{Threads: threads}}
+	t := &Terms[T]{rule: r, memory: m, dim: dim, dtype: graph.TypeOf[T](), options: engine.Options{Threads: threads}, step: FullMemory - 1}
 	b := graph.NewBuilder()
 	vector := func(name string) graph.Value { return b.Param(name, t.dtype, dim) }
 	g, theta, f, hf := vector("g"), vector("theta"), vector("F"), vector("HF")
@@ -64,7 +65,7 @@ func (t *Terms[T]) Vary(lr func(step int) float64) { t.lr, t.step = lr, FullMemo
 
 // scalars sets the sums and ages to those of step n.
 func (t *Terms[T]) scalars(n int) {
-	if t.lr != nil && n == t.step {
+	if n == t.step {
 		return
 	}
 	t.step = n
@@ -82,24 +83,31 @@ func (t *Terms[T]) scalars(n int) {
 // Field writes F into f, given the gradient g.
 func (t *Terms[T]) Field(n int, g, theta, f []T) error {
 	t.scalars(n)
-	return t.field.Run(buffers([][]T{g, theta}, t.sums), buffers([][]T{f}))
+	t.in = bind(bind(t.in[:0], g, theta), t.sums...)
+	t.out = bind(t.out[:0], f)
+	return t.field.Run(t.in, t.out)
 }
 
 // SecondOrder writes C into c, given g, F and the Hessian-vector product hf = H F.
 func (t *Terms[T]) SecondOrder(n int, g, theta, f, hf, c []T) error {
 	t.scalars(n)
-	return t.second.Run(buffers([][]T{g, theta, f, hf}, t.sums, t.ages), buffers([][]T{c}))
+	t.in = bind(bind(bind(t.in[:0], g, theta, f, hf), t.sums...), t.ages...)
+	t.out = bind(t.out[:0], c)
+	return t.second.Run(t.in, t.out)
+}
+
+// bind appends vectors to a program's buffers: equations evaluate terms several times a step, and allocate nothing.
+func bind[T graph.Float](to []engine.Buffer, vectors ...[]T) []engine.Buffer {
+	for _, v := range vectors {
+		to = append(to, engine.Of(v))
+	}
+	return to
 }
 
 func buffers[T graph.Float](head [][]T, tails ...[][]T) []engine.Buffer {
-	var out []engine.Buffer
-	for _, s := range head {
-		out = append(out, engine.Of(s))
-	}
+	out := bind(nil, head...)
 	for _, tail := range tails {
-		for _, s := range tail {
-			out = append(out, engine.Of(s))
-		}
+		out = bind(out, tail...)
 	}
 	return out
 }

@@ -25,7 +25,7 @@ type Config struct {
 	Bias        Bias         `yaml:"bias"`
 	Stop        Stop         `yaml:"stop"`
 	Record      Record       `yaml:"record"`
-	Beside      []string     `yaml:"beside" oneof:"state-1|state-2|memoryless-1|memoryless-2|iteration-1|iteration-2|gradient-flow|lift-1|lift-2|central" doc:"what moves beside the optimizer from the same point on the same data: modified equations with memory as state, those that eliminate it, the iterations without memory, gradient flow, the period-two lifts, and the central flow of gradient descent or RMSProp; the number is the order"`
+	Beside      []string     `yaml:"beside" oneof:"state-1|state-2|state-3|state-4|memoryless-1|memoryless-2|memoryless-3|memoryless-4|iteration-1|iteration-2|gradient-flow|lift-1|lift-2|central" doc:"what moves beside the optimizer from the same point on the same data: modified equations with memory as state, those that eliminate it, the iterations without memory, gradient flow, the period-two lifts, and the central flow of gradient descent or RMSProp; the number is the order, of which 3 and 4 are of the full batch on a loss whose graph code is at hand"`
 	Flow        Flow         `yaml:"flow"`
 	Checkpoint  Checkpoints  `yaml:"checkpoint"`
 }

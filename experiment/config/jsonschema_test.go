@@ -132,7 +132,7 @@ func TestTheJSONSchemaRefusesWhatIsRefused(t *testing.T) {
 		"batch: {size: 7}",
 		"batch: {mode: cyclic, shuffle: true}",
 		"regularizer: {weight: 1}",
-		"beside: [state-3]",
+		"beside: [state-5]",
 		"flow: {rel_tol: 0.1}",
 		"flow: {method: dopri5, steps: 3}",
 		"objective: {theta: [1, 2]}",

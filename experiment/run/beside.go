@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -36,6 +37,10 @@ func (c *company[T]) named(name string) (*equation[T], error) {
 		e, err = c.memoryless(1)
 	case "memoryless-2":
 		e, err = c.memoryless(2)
+	case "memoryless-3":
+		e, err = c.series(3)
+	case "memoryless-4":
+		e, err = c.series(4)
 	case "iteration-1":
 		e, err = c.iteration(1)
 	case "iteration-2":
@@ -46,6 +51,10 @@ func (c *company[T]) named(name string) (*equation[T], error) {
 		e, err = c.state(1)
 	case "state-2":
 		e, err = c.state(2)
+	case "state-3":
+		e, err = c.stateSeries(3)
+	case "state-4":
+		e, err = c.stateSeries(4)
 	case "lift-1":
 		e, err = c.lift(1)
 	case "lift-2":
@@ -76,6 +85,33 @@ func (c *company[T]) memoryless(order int) (*equation[T], error) {
 	}
 	e.begin = c.beginAtTheta
 	return e, nil
+}
+
+// series is the modified equation without memory of any order, for a full batch and the memory full.
+func (c *company[T]) series(order int) (*equation[T], error) {
+	p := c.problem
+	if err := c.fullBatch("memoryless"); err != nil {
+		return nil, err
+	}
+	field, err := seriesField(p, order)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.how.solver(field, p.StepSize)
+	if err != nil {
+		return nil, err
+	}
+	e := newMemoryless(p, order, s)
+	e.begin = c.beginAtTheta
+	return e, nil
+}
+
+// fullBatch refuses mini-batches, for equations that take derivatives of any order of one loss.
+func (c *company[T]) fullBatch(kind string) error {
+	if c.problem.Order != nil {
+		return fmt.Errorf("it is of the full batch: want batch.mode full, or %s-1 and %s-2", kind, kind)
+	}
+	return nil
 }
 
 // gradientFlow is dtheta/dt = -grad E, with t the sum of the step sizes.
@@ -124,12 +160,41 @@ func (c *company[T]) stateSolver(order int) (*state.Equation[T], *fading, error)
 			return equation.At(ctx, p.StepSize(n), float64(n)+t, c.batch(n), y, dydt)
 		}
 	}
-	rates := []float64{0}
-	for i := range p.Rule.State {
-		rates = append(rates, p.Rule.Decay(i))
-	}
-	s, err := newFading(c.how, field, rates, p.Rule.Lengths(len(p.Theta)))
+	s, err := c.fadingSolver(field)
 	return equation, s, err
+}
+
+// fadingSolver returns the solver of an equation of theta and the optimizer's state, whose time is counted in steps.
+func (c *company[T]) fadingSolver(field fieldOf) (*fading, error) {
+	r := c.problem.Rule
+	rates := []float64{0}
+	for i := range r.State {
+		rates = append(rates, r.Decay(i))
+	}
+	return newFading(c.how, field, rates, r.Lengths(len(c.problem.Theta)))
+}
+
+// stateSeries is the modified equation of any order with memory as state, for a full batch. Time is counted in steps, each of which is one of the
+// size that the schedule has there.
+func (c *company[T]) stateSeries(order int) (*equation[T], error) {
+	p := c.problem
+	if err := errors.Join(c.unscaled(), c.fullBatch("state"), p.Rule.StepsOfAllSizes()); err != nil {
+		return nil, err
+	}
+	loss, err := p.graphLoss()
+	if err != nil {
+		return nil, err
+	}
+	fields, err := state.CompileFields(p.Rule, loss, len(p.Theta), order, p.Threads)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.fadingSolver(func(ctx context.Context, n int) flow.Field {
+		return func(_ int, t float64, y, dydt []float64) error {
+			return fields.Sum(ctx, p.StepSize(n), float64(n)+t, 1, y, dydt)
+		}
+	})
+	return c.equation(fmt.Sprintf("state equation of order %d", order), order, c.wholeState(""), c.beginAtState, s), err
 }
 
 // lift is the flow of the period-two lift. Its amplitude is kept above the floor of noise.

@@ -236,11 +236,18 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	r := t.summarize(s, h)
+	r.Read = t.reads()
+	return r, nil
+}
+
+// summarize makes the summary of a record, without what the run read.
+func (t *training[T]) summarize(s Status, h *record.History) *Result {
 	l := t.loop
 	r := &Result{
 		Status: s, Step: l.Optimizer.Steps(), Before: t.problem.Moments.steps(), Parameters: t.problem.Objective.Dim(), Examples: t.examples(), Untrained: t.untrained(),
 		Groups:  Groups(t.config.Optimizer, t.problem.Rule),
-		Seconds: l.watch.seconds(), Costs: l.watch.costs, Changed: t.changed, Read: t.reads(),
+		Seconds: l.watch.seconds(), Costs: l.watch.costs, Changed: t.changed,
 	}
 	if r.Regime, r.RegimeEvery = regimeOf(t.config, h); s == Diverged {
 		r.Regime, r.RegimeEvery = diagnose.Diverged, 0
@@ -248,7 +255,7 @@ func (t *training[T]) summary(s Status) (*Result, error) {
 	r.Train(t.config, h)
 	r.TestLoss, r.TestAccuracy = lastMeasured(h, "test_loss"), lastMeasured(h, "test_accuracy")
 	r.TestR2 = lastMeasured(h, "test_r2")
-	return r, nil
+	return r
 }
 
 // regimeOf returns the regime that a history shows, and how many steps apart the records are that it was judged from, 0 where that is one step

@@ -68,6 +68,8 @@ func loopBeside(p *Problem[float64], equations []*equation[float64]) (*Loop[floa
 // Path is the points that a process passed, the start first.
 type Path struct {
 	Theta [][]float64
+	// Steps are the numbers of steps behind which they are.
+	Steps []int
 	// Order is that of the modified equation, 0 for the optimizer's iterates.
 	Order int
 	// Last is the number of steps behind which it ends.
@@ -189,7 +191,7 @@ func (t *tracer) Gauges() []*Gauge { return nil }
 
 func (t *tracer) Measure(ctx context.Context, at *Point[float64]) error {
 	own := &t.paths[0]
-	own.Last = at.Step
+	own.Last, own.Steps = at.Step, append(own.Steps, at.Step)
 	own.Theta = append(own.Theta, append([]float64(nil), at.Theta...))
 	full := at.Seen
 	if at.Batch != objective.Full {
@@ -202,8 +204,9 @@ func (t *tracer) Measure(ctx context.Context, at *Point[float64]) error {
 	for i, e := range t.equations {
 		if e.follows(at.Step) {
 			e.enter(at.Step)
-			t.paths[1+i].Last = at.Step
-			t.paths[1+i].Theta = append(t.paths[1+i].Theta, append([]float64(nil), e.y...))
+			path := &t.paths[1+i]
+			path.Last, path.Steps = at.Step, append(path.Steps, at.Step)
+			path.Theta = append(path.Theta, append([]float64(nil), e.y...))
 		}
 	}
 	return nil

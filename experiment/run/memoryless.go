@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -43,21 +44,38 @@ func memorylessEquation[T graph.Float](p *Problem[T], s *modeq.SecondOrder[T], o
 
 // seriesEquation returns the memoryless equation of any order for a full batch with the memory full, from the problem's start.
 func seriesEquation(p *Problem[float64], order int, opt flow.Options) (*equation[float64], error) {
+	field, err := seriesField(p, order)
+	if err != nil {
+		return nil, err
+	}
+	return newMemoryless(p, order, &ahead{stepwise: stepwise{method: flow.DormandPrince8, options: opt, field: field, span: p.StepSize}}), nil
+}
+
+// seriesField returns the field of that equation, in float64.
+func seriesField[T graph.Float](p *Problem[T], order int) (fieldOf, error) {
 	if err := p.oneSize(fmt.Sprintf("the modified equation of a full memory, order %d,", order)); err != nil {
 		return nil, err
 	}
-	loss, ok := p.Objective.(objective.GraphLoss)
-	if !ok {
-		return nil, fmt.Errorf("the modified equation of a full memory, order %d, needs a loss that is graph code, which this one does not have: want start %s, and orders 1 and 2", order, Cold)
+	loss, err := p.graphLoss()
+	if err != nil {
+		return nil, fmt.Errorf("the modified equation of a full memory, order %d: %w: want start %s, and orders 1 and 2", order, err, Cold)
 	}
 	fields, err := modeq.CompileFields(p.Rule, loss, p.Objective.Dim(), order, modeq.FieldOptions{BiasScale: p.BiasScale, Threads: p.Threads})
 	if err != nil {
 		return nil, err
 	}
-	field := func(ctx context.Context, _ int) flow.Field {
+	return func(ctx context.Context, _ int) flow.Field {
 		return func(_ int, _ float64, y, dydt []float64) error { return fields.Sum(ctx, p.LR, y, dydt) }
+	}, nil
+}
+
+// graphLoss returns the loss as graph code, which derivatives of any order need.
+func (p *Problem[T]) graphLoss() (objective.GraphLoss, error) {
+	loss, ok := p.Objective.(objective.GraphLoss)
+	if !ok {
+		return nil, errors.New("it needs a loss that is graph code, which this one does not have")
 	}
-	return newMemoryless(p, order, &ahead{stepwise: stepwise{method: flow.DormandPrince8, options: opt, field: field, span: p.StepSize}}), nil
+	return loss, nil
 }
 
 func newMemoryless[T graph.Float](p *Problem[T], order int, s solver) *equation[T] {

@@ -52,13 +52,13 @@ func representable[T graph.Float](c *config.Config, s *source, plan stepsize.Sch
 
 // settingsRepresentable looks at all numbers of the config but those of the host, by its schema, so that no key is forgotten.
 func settingsRepresentable[T graph.Float](c *config.Config, plan stepsize.Schedule) error {
-	for _, path := range c.Schema().Paths() {
+	paths := slices.DeleteFunc(c.Schema().Paths(), func(path string) bool {
 		section, _, _ := strings.Cut(path, ".")
-		if slices.Contains(ofTheHost, path) || slices.Contains(ofTheHost, section) {
-			continue
-		}
-		if v, ok := lost[T](numbersOf(c.Get(path))); ok {
-			return unrepresentable[T](c, path, "", v)
+		return slices.Contains(ofTheHost, path) || slices.Contains(ofTheHost, section)
+	})
+	for i, value := range c.Values(paths) {
+		if v, ok := lost[T](numbersOf(value)); ok {
+			return unrepresentable[T](c, paths[i], "", v)
 		}
 	}
 	if err := groupsRepresentable[T](c); err != nil {

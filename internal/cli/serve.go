@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/serve"
+	"shadowflow/serve/explore"
 )
 
 func newServe() *cobra.Command {
@@ -18,7 +19,8 @@ func newServe() *cobra.Command {
 		Use:   "serve [DIR]",
 		Short: "Show runs and sweeps in a browser, while they go on and after",
 		Long: `Show the runs and sweeps below a directory (default: runs, where there is one, else this one) in a browser, at the address that is printed: their figures while
-rows come, several runs beside one another, the measurements of a sweep against what it varies.
+rows come, several runs beside one another, the measurements of a sweep against what it varies. Its page explore/ is to play with: an optimizer on a loss of
+two parameters, its equations beside it, and where its bias penalizes the gradient's norm or hinders its fall.
 
 Only reading: nothing is written, and no run is locked or waits. The page needs nothing from elsewhere. Whoever wants to see it needs the token in the
 address, which is another at each start; with --token-file it is the first line of a file. --listen with an address that other machines reach wants
@@ -52,7 +54,7 @@ that file. Ctrl-C ends it.`,
 			if err != nil {
 				return fmt.Errorf("--listen %w", err)
 			}
-			server, err := serve.New(dir, token, hosts)
+			server, err := serve.New(dir, token, hosts, serve.Explorer(explore.Handler()))
 			if err != nil {
 				return errors.Join(err, on.Close())
 			}

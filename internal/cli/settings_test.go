@@ -100,7 +100,7 @@ func TestWhatWouldBeDroppedIsRefused(t *testing.T) {
 		"verify --memory state --moments m=1,2":          "v is missing: optimizer adam remembers m, v",
 		"field --memory state --moments w=1,2;v=3,4":     "unknown moment",
 		"verify --memory states --objective bilinear":    "want full or state",
-		"run --set beside=[state-3]":                     "did you mean state-1",
+		"run --set beside=[state-5]":                     "did you mean state-1",
 		"run --set beside=[central],steps=3 --out /tmp/": "central flows are known of gradient descent and of RMSProp",
 	} {
 		t.Run(args, func(t *testing.T) {
