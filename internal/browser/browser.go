@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -25,16 +24,25 @@ const variable = "SHADOWFLOW_BROWSER"
 // patience is for how long anything that a page is to do is waited for: machines are shared, and slow at times.
 const patience = 2 * time.Minute
 
+// A test is what a page needs of a [testing.TB].
+type test interface {
+	Helper()
+	Cleanup(f func())
+	Skip(args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // A Page is open in a browser until its test ends.
 type Page struct {
-	t   testing.TB
+	t   test
 	ctx context.Context
 
 	mu     sync.Mutex
 	errors []string
 }
 
-func executable(t testing.TB) string {
+func executable(t test) string {
 	t.Helper()
 	if name := os.Getenv(variable); name != "" {
 		path, err := exec.LookPath(name)
@@ -53,7 +61,7 @@ func executable(t testing.TB) string {
 }
 
 // Open opens an address in a window of such a size, in the dark theme if asked.
-func Open(t testing.TB, address string, width, height int, dark bool) *Page {
+func Open(t test, address string, width, height int, dark bool) *Page {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(executable(t)), chromedp.NoSandbox, chromedp.WindowSize(width, height))
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)

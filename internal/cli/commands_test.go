@@ -317,12 +317,13 @@ func TestShapesAreToldApart(t *testing.T) {
 	}
 }
 
-// costly are the examples of help texts that take too long here.
+// costly are the examples of help texts that take too long here, or do not end.
 var costly = map[string]bool{
 	"shadowflow bench": true, "shadowflow bench --set model.name=cnn,data.subset=500,dtype=float64": true,
 	"shadowflow map": true, "shadowflow map --at 0.9,0.999": true,
 	"shadowflow map --beta1 0.9 --beta2 0.9,0.99,0.999 --lr 1e-4,3e-4,1e-3 --eps 1e-8 --batch 0 --seeds 3": true,
 	"shadowflow reproduce norm-vs-beta2": true, "shadowflow bench --peers torch,jax --only gpt": true, "shadowflow bench --objective rosenbrock": true,
+	"shadowflow serve": true, "shadowflow serve results --listen 127.0.0.1:0": true,
 }
 
 // TestTheExamplesOfTheHelpRun runs them where they are printed, in the order of the commands; those that are costly until they would begin.
@@ -335,8 +336,13 @@ func TestTheExamplesOfTheHelpRun(t *testing.T) {
 	if err := os.WriteFile("betas.yaml", []byte(sweep), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	printed(t, "run", "--out", "runs/2", "--figures=false", "--quiet", "--set", "steps=2", "--set", "data={name: text, subset: 10, test_subset: 5}",
-		"--set", "model={name: gpt, depth: 1, heads: 1, dim: 4, context: 8}")
+	if err := os.Mkdir("results", 0o755); err != nil { // which serve looks into
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"runs/1", "runs/2"} {
+		printed(t, "run", "--out", dir, "--figures=false", "--quiet", "--set", "steps=2", "--set", "data={name: text, subset: 10, test_subset: 5}",
+			"--set", "model={name: gpt, depth: 1, heads: 1, dim: 4, context: 8}")
+	}
 	stopped, stop := context.WithCancelCause(t.Context())
 	stop(Interrupted{os.Interrupt})
 	all := leaves()
@@ -356,7 +362,7 @@ func TestTheExamplesOfTheHelpRun(t *testing.T) {
 					if code := Main(stopped, words(command)[1:], &stdout, &stderr); code != 130 {
 						t.Errorf("code %d: %s", code, stderr.String())
 					}
-					if text := stderr.String(); !strings.Contains(text, "interrupted; go on with") && !strings.Contains(text, "shadowflow: interrupt\n") {
+					if text := stderr.String(); all[name].Name() != "serve" && !strings.Contains(text, "interrupted; go on with") && !strings.Contains(text, "shadowflow: interrupt\n") {
 						t.Errorf("it was not begun: %s", text)
 					}
 					return

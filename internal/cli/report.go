@@ -23,7 +23,7 @@ func newReport() *cobra.Command {
 		Long: `Draw the figures of a run and say what it found, also of one that goes on. The page and its figures are written into the run's directory.
 
 Of several runs it writes one page that needs nothing beside itself: what they differ in, and the same figures of all (--out).`,
-		Example: "  shadowflow report runs/digits\n  shadowflow report runs/a runs/b runs/c --out comparison.html",
+		Example: "  shadowflow report runs/2\n  shadowflow report runs/2 --style paper --force\n  shadowflow report runs/1 runs/2 --out comparison.html",
 		Args:    cobra.MinimumNArgs(1),
 
 		ValidArgsFunction: completeDirs,

@@ -25,7 +25,7 @@ two parameters, its equations beside it, and where its bias penalizes the gradie
 Only reading: nothing is written, and no run is locked or waits. The page needs nothing from elsewhere. Whoever wants to see it needs the token in the
 address, which is another at each start; with --token-file it is the first line of a file. --listen with an address that other machines reach wants
 that file. Ctrl-C ends it.`,
-		Example: "  shadowflow serve\n  shadowflow serve results --listen 127.0.0.1:0\n  shadowflow serve /data/runs --listen 0.0.0.0:8077 --token-file ~/.shadowflow-token",
+		Example: "  shadowflow serve\n  shadowflow serve results --listen 127.0.0.1:0",
 		Args:    cobra.MaximumNArgs(1),
 
 		ValidArgsFunction: completeDirs,
