@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"shadowflow/diagnose"
+	"shadowflow/diagnose/spectrum"
 	"shadowflow/graph"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -19,7 +20,7 @@ type sharpnessMeter[T graph.Float] struct {
 	stepper      *rule.Stepper[T]
 	precondition *diagnose.Preconditioner[T] // nil without the memory form: nothing is known then of how a rule preconditions
 	with         rule.Conditioning
-	lanczos      diagnose.Lanczos[T]
+	lanczos      spectrum.Lanczos[T]
 	along        *objective.Direction // the gradient, as the rule's formulas see it where nothing is clipped
 	condition    objective.CompiledDirection[T]
 	// root is that of 1/P; then what alternates, the gradient over all examples, the Hessian times it, and the gradient that the rule's formulas see.
@@ -78,7 +79,7 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 		return nil
 	}
 	hvp := func(v, hv []T) error { return product(ctx, m.objective, objective.Full, at.Theta, v, hv) }
-	opt := diagnose.LanczosOptions{Seed: m.seed}
+	opt := spectrum.LanczosOptions{Seed: m.seed}
 	plain, err := m.lanczos.LargestEigenpair(len(at.Theta), hvp, opt)
 	if err != nil {
 		return err
@@ -137,7 +138,7 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 // uneven measures the threshold where elements answer to the past differently, given the largest eigenpair of P^-1/2 H P^-1/2: oscillations of period two
 // grow where the largest eigenvalue of D(-1) H is above 2/h. It returns the eigenpair that they grow along, and leaves the roots of D(-1) in those of P^-1. Where
 // an element of D(-1) is below 0 there is none.
-func (m *sharpnessMeter[T]) uneven(h float64, scaled diagnose.Eigenpair[T], hvp func(v, hv []T) error, opt diagnose.LanczosOptions) (diagnose.Eigenpair[T], error) {
+func (m *sharpnessMeter[T]) uneven(h float64, scaled spectrum.Eigenpair[T], hvp func(v, hv []T) error, opt spectrum.LanczosOptions) (spectrum.Eigenpair[T], error) {
 	m.precondition.Alternation(m.root)
 	alternating, err := m.lanczos.LargestEigenpair(len(m.root), diagnose.Preconditioned(m.root, hvp), opt)
 	if err != nil || math.IsNaN(alternating.Value) {

@@ -3,7 +3,7 @@ package run
 import (
 	"strings"
 
-	"shadowflow/diagnose"
+	"shadowflow/diagnose/spectrum"
 	"shadowflow/experiment/config"
 	"shadowflow/flow"
 	"shadowflow/modeq/central"
@@ -108,7 +108,7 @@ func (v *vectorCount) sharpness() {
 	if v.c.Record.Sharpness == 0 {
 		return
 	}
-	v.add(diagnose.LanczosVectors+7, 0)
+	v.add(spectrum.LanczosVectors+7, 0)
 	v.add(1, 3)
 	if v.s.Rule.Elementwise && v.moments > 0 {
 		v.add(11+v.moments, 10+2*v.moments)

@@ -1,9 +1,10 @@
-package diagnose
+package spectrum
 
 import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"shadowflow/diagnose"
 	"shadowflow/graph"
 
 	"gonum.org/v1/gonum/mat"
@@ -76,7 +77,7 @@ func (l *Lanczos[T]) LargestEigenpair(dim int, apply func(v, av []T) error, opt 
 	for i := range v {
 		v[i] = T(rnd.NormFloat64())
 	}
-	scale(v, 1/Norm(v))
+	scale(v, 1/diagnose.Norm(v))
 	basis := [][]T{v}
 	var alpha, beta []float64
 	var best Eigenpair[T]
@@ -87,7 +88,7 @@ func (l *Lanczos[T]) LargestEigenpair(dim int, apply func(v, av []T) error, opt 
 		if err := apply(basis[k], w); err != nil {
 			return best, err
 		}
-		alpha = append(alpha, Dot(basis[k], w))
+		alpha = append(alpha, diagnose.Dot(basis[k], w))
 		next := orthogonalize(w, basis)
 		value, vector, err := largestRitz(alpha, beta)
 		if err != nil {
@@ -115,17 +116,17 @@ func (l *Lanczos[T]) LargestEigenpair(dim int, apply func(v, av []T) error, opt 
 // orthogonalize takes the components along the basis off w, twice (Kahan's "twice is enough"), and returns the norm of what is
 // left, 0 where that is rounding.
 func orthogonalize[T graph.Float](w []T, basis [][]T) float64 {
-	before := Norm(w)
+	before := diagnose.Norm(w)
 	for range 2 {
 		for _, q := range basis {
-			subtract(w, Dot(q, w), q)
+			subtract(w, diagnose.Dot(q, w), q)
 		}
 	}
 	epsilon := 1e-15
 	if graph.TypeOf[T]().Size() == 4 {
 		epsilon = 1e-7
 	}
-	if left := Norm(w); left > 10*epsilon*before {
+	if left := diagnose.Norm(w); left > 10*epsilon*before {
 		return left
 	}
 	return 0
