@@ -132,26 +132,37 @@ func orthogonalize[T graph.Float](w []T, basis [][]T) float64 {
 	return 0
 }
 
-// largestRitz returns the largest eigenvalue of the tridiagonal matrix and its unit eigenvector.
+// largestRitz returns the largest eigenvalue of the tridiagonal matrix and its unit eigenvector; NaN where an element is not finite.
 func largestRitz(alpha, beta []float64) (value float64, vector []float64, err error) {
 	k := len(alpha)
-	t := mat.NewSymDense(k, nil)
-	for i, a := range alpha {
+	for _, a := range alpha {
 		if math.IsNaN(a) || math.IsInf(a, 0) {
 			return math.NaN(), make([]float64, k), nil
 		}
+	}
+	values, vectors, err := tridiagonal(alpha, beta)
+	if err != nil {
+		return 0, nil, err
+	}
+	return values[k-1], mat.Col(nil, k-1, vectors), nil
+}
+
+// tridiagonal returns the eigenvalues of the matrix with the diagonal alpha and beta beside it, in ascending order, and its vectors [element, value].
+func tridiagonal(alpha, beta []float64) (values []float64, vectors *mat.Dense, err error) {
+	t := mat.NewSymDense(len(alpha), nil)
+	for i, a := range alpha {
 		t.SetSym(i, i, a)
-		if i+1 < k {
+		if i+1 < len(alpha) {
 			t.SetSym(i, i+1, beta[i])
 		}
 	}
 	var eigen mat.EigenSym
 	if !eigen.Factorize(t, true) {
-		return 0, nil, errors.New("largest eigenvalue: the tridiagonal eigenproblem did not converge")
+		return nil, nil, errors.New("eigenvalues: the tridiagonal eigenproblem did not converge")
 	}
-	var vectors mat.Dense
-	eigen.VectorsTo(&vectors)
-	return eigen.Values(nil)[k-1], mat.Col(nil, k-1, &vectors), nil
+	vectors = &mat.Dense{}
+	eigen.VectorsTo(vectors)
+	return eigen.Values(nil), vectors, nil
 }
 
 func scale[T graph.Float](v []T, a float64) {
