@@ -91,8 +91,8 @@ func (m *Matrix) Block(spans [][2]int) (*Matrix, error) {
 	return solved(a)
 }
 
-// Trace returns the trace, and what is asked for with it, exactly.
-func (m *Matrix) Trace() Traced {
+// Trace returns the trace, and those of parts, exactly, and the diagonal.
+func (m *Matrix) Trace(parts ...[][2]int) Traced {
 	n := len(m.Values)
 	out := Traced{Diagonal: make([]float64, n), Deviations: make([]float64, n), Products: n}
 	for i := range n {
@@ -100,7 +100,23 @@ func (m *Matrix) Trace() Traced {
 		out.Trace.Mean += out.Diagonal[i]
 	}
 	out.RootDiagonal.Mean = rootSum(out.Diagonal, nil, 0)
+	for _, spans := range parts {
+		out.Parts = append(out.Parts, Estimate{Mean: sumOver(spans, func(i int) float64 { return out.Diagonal[i] })})
+	}
 	return out
+}
+
+// Scaled returns the matrix D (A + diag(shift)) D of a diagonal D.
+func Scaled[T graph.Float](m *Matrix, shift, d []T) (*Matrix, error) {
+	n := len(d)
+	a := mat.NewSymDense(n, nil)
+	for i := range n {
+		for j := i; j < n; j++ {
+			a.SetSym(i, j, float64(d[i])*m.A.At(i, j)*float64(d[j]))
+		}
+		a.SetSym(i, i, a.At(i, i)+float64(d[i])*float64(shift[i])*float64(d[i]))
+	}
+	return solved(a)
 }
 
 // Spread has all eigenvalues, with equal weights.

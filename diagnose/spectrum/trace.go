@@ -27,6 +27,8 @@ type TraceOptions[T graph.Float] struct {
 	Known []Pairs[T]
 	// Diagonal asks for that, and for the trace of its root.
 	Diagonal bool
+	// Parts are spans of elements, each part of several from..to, like a layer's: their traces are asked for.
+	Parts [][][2]int
 	// AtOnce is the number of vectors of a product. If 0, it is 4.
 	AtOnce int
 	// Seed draws the probes.
@@ -38,6 +40,8 @@ type TraceOptions[T graph.Float] struct {
 // Traced is what random probes say of a trace.
 type Traced struct {
 	Trace Estimate
+	// Parts are the traces of the parts' blocks.
+	Parts []Estimate
 	// Diagonal has the diagonal's elements, and Deviations their standard errors; both are nil where they were not asked for.
 	Diagonal, Deviations []float64
 	// RootDiagonal is sum_i sqrt(max(0, A_ii)), tr Diag(A)^(1/2) where no element is below 0: by the jackknife over groups of probes, which takes off most of
@@ -63,7 +67,7 @@ func Trace[T graph.Float](dim int, apply Product[T], opt TraceOptions[T]) (Trace
 		return Traced{}, fmt.Errorf("trace: %d dimensions, %d probes and %d vectors of a sketch: want at least 1, 2 and 0", dim, opt.Probes, opt.Sketch)
 	}
 	s := &tracing[T]{dim: dim, apply: apply, opt: opt, rnd: rand.New(rand.NewPCG(opt.Seed, 0x7ace))}
-	if opt.Diagonal {
+	if s.parts = make([]stats.Running, len(opt.Parts)); opt.Diagonal || len(opt.Parts) > 0 {
 		s.diagonal = make([]float64, dim)
 	}
 	if err := s.exactly(); err != nil {
@@ -89,6 +93,7 @@ type tracing[T graph.Float] struct {
 	exact    float64   // its trace
 	diagonal []float64 // its diagonal
 	rest     stats.Running
+	parts    []stats.Running
 	sums     [][]float64 // of the diagonals of a group's probes
 	counts   []int
 	squares  []float64 // of those of all probes
@@ -145,8 +150,12 @@ func (s *tracing[T]) exactly() error {
 
 // whole is the result where nothing is left to probe.
 func (s *tracing[T]) whole() Traced {
-	out := Traced{Trace: Estimate{Mean: s.exact}, Diagonal: s.diagonal, Products: s.products}
-	if s.diagonal != nil {
+	out := Traced{Trace: Estimate{Mean: s.exact}, Products: s.products}
+	for _, spans := range s.opt.Parts {
+		out.Parts = append(out.Parts, Estimate{Mean: sumOver(spans, func(i int) float64 { return s.diagonal[i] })})
+	}
+	if s.opt.Diagonal {
+		out.Diagonal = s.diagonal
 		out.Deviations = make([]float64, s.dim)
 		out.RootDiagonal.Mean = rootSum(s.diagonal, nil, 0)
 	}
@@ -155,7 +164,7 @@ func (s *tracing[T]) whole() Traced {
 
 // probe multiplies random signs, without what they have in the span.
 func (s *tracing[T]) probe() error {
-	if s.diagonal != nil {
+	if s.opt.Diagonal {
 		n := min(groups, s.opt.Probes)
 		s.counts, s.squares = make([]int, n), make([]float64, s.dim)
 		for range n {
@@ -185,7 +194,10 @@ func (s *tracing[T]) probe() error {
 // add takes the product of a probe.
 func (s *tracing[T]) add(probe int, z, az []T) {
 	s.rest.Add(diagnose.Dot(z, az))
-	if s.diagonal == nil {
+	for k, spans := range s.opt.Parts {
+		s.parts[k].Add(sumOver(spans, func(i int) float64 { return float64(z[i]) * float64(az[i]) }))
+	}
+	if !s.opt.Diagonal {
 		return
 	}
 	g := probe % len(s.sums)
@@ -200,7 +212,11 @@ func (s *tracing[T]) add(probe int, z, az []T) {
 func (s *tracing[T]) result() Traced {
 	mean, deviation := s.rest.StandardError()
 	out := Traced{Trace: Estimate{s.exact + mean, deviation}, Products: s.products}
-	if s.diagonal == nil {
+	for k, spans := range s.opt.Parts {
+		mean, deviation := s.parts[k].StandardError()
+		out.Parts = append(out.Parts, Estimate{mean + sumOver(spans, func(i int) float64 { return s.diagonal[i] }), deviation})
+	}
+	if !s.opt.Diagonal {
 		return out
 	}
 	n := float64(s.opt.Probes)
@@ -233,6 +249,16 @@ func (s *tracing[T]) jackknife(total []float64) Estimate {
 	}
 	mean, deviation := without.StandardError()
 	return Estimate{Mean: g*all - (g-1)*mean, Deviation: (g - 1) * deviation}
+}
+
+// sumOver adds up what f gives for the elements of spans.
+func sumOver(spans [][2]int, f func(i int) float64) (sum float64) {
+	for _, span := range spans {
+		for i := span[0]; i < span[1]; i++ {
+			sum += f(i)
+		}
+	}
+	return sum
 }
 
 // rootSum returns sum_i sqrt(max(0, d_i + sum_i/n)), without sums where these are nil.

@@ -90,13 +90,19 @@ func TestTheDiagonalAndItsRootLieWithinTheirStatedErrors(t *testing.T) {
 	for i := range n {
 		root += math.Sqrt(a.At(i, i))
 	}
+	part := [][2]int{{3, 30}, {80, 110}}
+	inPart := sumOver(part, func(i int) float64 { return a.At(i, i) })
 	for name, opt := range map[string]TraceOptions[float64]{
 		"Hutchinson": {Probes: 64, Diagonal: true}, "sketch": {Probes: 64, Sketch: 6, Diagonal: true},
 		"known": {Probes: 64, Diagonal: true, Known: []Pairs[float64]{pairs.Top}},
 	} {
+		opt.Parts = [][][2]int{part}
 		got, err := Trace(n, apply, opt)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if e := got.Parts[0]; !(math.Abs(e.Mean-inPart) < 5*e.Deviation && e.Deviation < 0.1*inPart) {
+			t.Errorf("%s: trace of a part %v, want %v", name, e, inPart)
 		}
 		var z stats.Running
 		for i, d := range got.Diagonal {
