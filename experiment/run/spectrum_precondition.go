@@ -40,7 +40,7 @@ func (f *finder[T]) precondition(ctx context.Context, out *Spectrum) error {
 		}
 		traced = a.Trace()
 	} else {
-		if traced, err = f.estimate(len(root), f.scaledProducts(ctx, root), "preconditioned eigenvalues", nil, &f.scaled); err != nil {
+		if traced, err = f.estimate(len(root), scaledBy(f.p.Rule.Conditioning(), root, f.products(ctx)), "preconditioned eigenvalues", nil, &f.scaled); err != nil {
 			return err
 		}
 		out.Products += f.scaled.Products + traced.Products
@@ -56,32 +56,6 @@ func (f *finder[T]) precondition(ctx context.Context, out *Spectrum) error {
 	}
 	out.Preconditioned = found
 	return nil
-}
-
-// scaledProducts are those of P^-1/2 H P^-1/2.
-func (f *finder[T]) scaledProducts(ctx context.Context, root []T) spectrum.Product[T] {
-	with, apply := f.p.Rule.Conditioning(), f.products(ctx)
-	var scaled [][]T
-	return func(vs, avs [][]T) error {
-		for len(scaled) < len(vs) {
-			scaled = append(scaled, make([]T, len(root)))
-		}
-		for k, v := range vs {
-			for i, r := range root {
-				scaled[k][i] = r * v[i]
-			}
-		}
-		if err := apply(scaled[:len(vs)], avs); err != nil {
-			return err
-		}
-		for k, av := range avs {
-			rule.AddDecay(with, av, scaled[k])
-			for i, r := range root {
-				av[i] *= r
-			}
-		}
-		return nil
-	}
 }
 
 // decayed returns the matrix P^-1/2 H P^-1/2.
