@@ -26,9 +26,9 @@ optimizer multiplies changes of the gradient by P^-1, beside the value above whi
 a memory full of the gradient there.
 
 Up to 2000 parameters all of it is exact, from the whole matrix in float64.`,
-		Example: `  shadowflow spectrum --set data.subset=200 --layers
-  shadowflow spectrum config.yaml --weights weights.pt --density --plot density.svg
-  shadowflow spectrum config.yaml --weights runs/a/weights.safetensors --precondition --top 20 --bottom 0 --json`,
+		Example: `  shadowflow spectrum --set data.subset=200,model.hidden=[8] --layers
+  shadowflow spectrum --set data.subset=200,model.hidden=[8] --density --plot density.svg
+  shadowflow spectrum --set data.subset=200,model.hidden=[8] --optimizer rmsprop --precondition --top 20 --bottom 0 --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := given.config(args)
