@@ -6,7 +6,7 @@ eigenvalue, ours of the largest; --each has ours as small as 1e-3 of the smalles
 its products alone. They run turn by turn, and the best of the turns counts.
 
     pip install torch curvlinops-for-pytorch
-    python3 scripts/spectrum_speed.py [--turns 3] [--each] [path of shadowflow]     (default: go run ./cmd/shadowflow)
+    python3 scripts/spectrum_speed.py [--turns 3] [--images 500] [--each] [path of shadowflow]     (default: go run ./cmd/shadowflow)
 """
 import argparse
 import json
@@ -18,10 +18,10 @@ import time
 import numpy as np
 import torch
 from curvlinops import HessianLinearOperator
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import nn
 
-IMAGES, CLASSES, WANTED, TOLERANCE = 500, 10, 10, 1e-3
+CLASSES, WANTED, TOLERANCE = 10, 10, 1e-3
 
 
 def cnn():
@@ -32,11 +32,11 @@ def cnn():
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(2048, 512), nn.ReLU(), nn.Linear(512, CLASSES))
 
 
-def problem():
+def problem(count):
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    y = np.arange(IMAGES) % CLASSES
-    x = rng.standard_normal((IMAGES, 3, 32, 32)) + 0.5 * rng.standard_normal((CLASSES, 3, 32, 32))[y]
+    y = np.arange(count) % CLASSES
+    x = rng.standard_normal((count, 3, 32, 32)) + 0.5 * rng.standard_normal((CLASSES, 3, 32, 32))[y]
     x = ((x - x.mean((0, 2, 3), keepdims=True)) / x.std((0, 2, 3), keepdims=True)).astype(np.float32)
     model, loss = cnn(), nn.CrossEntropyLoss()
     images, labels = torch.from_numpy(x), torch.from_numpy(y)
@@ -58,7 +58,6 @@ def theirs(model, loss, images, labels):
         count[0] += 1
         return operator.matvec(v)
 
-    from scipy.sparse.linalg import LinearOperator
     values = eigsh(LinearOperator(operator.shape, matvec=product, dtype=operator.dtype), k=WANTED, which="LA", tol=TOLERANCE, return_eigenvectors=True)[0]
     return np.sort(values)[::-1], time.perf_counter() - start, count[0]
 
@@ -75,10 +74,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program", nargs="?")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--each", action="store_true")
     args = parser.parse_args()
     program = [os.path.abspath(args.program)] if args.program else ["go", "run", "./cmd/shadowflow"]
-    model, loss, images, labels = problem()
+    model, loss, images, labels = problem(args.images)
     with tempfile.TemporaryDirectory() as folder:
         np.savez(os.path.join(folder, "images.npz"), X=images.numpy(), y=labels.numpy())
         torch.save(model.state_dict(), os.path.join(folder, "weights.pt"))

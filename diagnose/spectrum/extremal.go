@@ -59,9 +59,9 @@ const (
 	confirmation = 12
 )
 
-// Vectors returns the number of vectors of dim elements that a search holds at most, so that its memory can be told.
+// Vectors returns the number of vectors of dim elements that a search holds at most, those that it starts with included, so that its memory can be told.
 func (o ExtremalOptions[T]) Vectors() int {
-	return 3*(o.Top+o.Bottom) + extra + 6*o.atOnce() + len(o.Start)
+	return 3*(o.Top+o.Bottom) + extra + 4*o.atOnce()
 }
 
 func (o ExtremalOptions[T]) atOnce() int {

@@ -122,8 +122,8 @@ func (v *vectorCount) spectrum() {
 		return
 	}
 	top := int(min(modesMeasured, v.dim))
-	search := spectrum.ExtremalOptions[float32]{Top: top, Bottom: 1, AtOnce: atOnce, Start: make([][]float32, top+1)}
-	v.add(int64(search.Vectors())+8, 0)
+	search := spectrum.ExtremalOptions[float32]{Top: top, Bottom: 1, AtOnce: atOnce}
+	v.add(int64(search.Vectors())+4, 0)
 	v.add(2*int64(2*top+1)+2, 14)
 	if v.s.Rule.Elementwise && v.moments > 0 {
 		v.add(6, 0)
