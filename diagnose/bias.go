@@ -24,7 +24,7 @@ type Bias struct {
 // BiasOf returns what the bias does, given the main term F, C and q, at step size h.
 func BiasOf[T graph.Float](h float64, f, c, q []T) Bias {
 	type sums struct{ ff, cc, qf, qc, weight, penalizedWeight, hinderedWeight, penalized, hindered float64 }
-	s := sumBlocks(len(f), func(from, to int) sums {
+	s := SumBlocks(len(f), func(from, to int) sums {
 		var s sums
 		f, c, q := f[from:to], c[from:to], q[from:to]
 		for j := range f {
@@ -77,7 +77,7 @@ func ratio(a, b float64) float64 {
 
 // Drive returns dN/dt by a term C of second order, -h q.C, given q = grad N.
 func Drive[T graph.Float](h float64, q []T, c []float64) float64 {
-	return -h * sumBlocks(len(q), func(from, to int) float64 {
+	return -h * SumBlocks(len(q), func(from, to int) float64 {
 		sum := 0.0
 		for j, v := range q[from:to] {
 			sum += float64(v) * c[from+j]

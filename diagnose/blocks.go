@@ -12,8 +12,8 @@ import (
 // depend on the number of threads.
 const blockSize = 1 << 14
 
-// sumBlocks adds up the vectors of sums that f gives for each block of n elements.
-func sumBlocks[S any](n int, f func(from, to int) S, add func(total *S, part S)) S {
+// SumBlocks adds up what f gives for each block of n elements.
+func SumBlocks[S any](n int, f func(from, to int) S, add func(total *S, part S)) S {
 	blocks := (n + blockSize - 1) / blockSize
 	parts := make([]S, blocks)
 	block := func(i int) { parts[i] = f(i*blockSize, min((i+1)*blockSize, n)) }
@@ -47,7 +47,7 @@ func inParallel(workers, tasks int, task func(i int)) {
 
 // Dot returns the inner product of x and y, summed in float64.
 func Dot[T graph.Float](x, y []T) float64 {
-	return sumBlocks(len(x), func(from, to int) float64 {
+	return SumBlocks(len(x), func(from, to int) float64 {
 		var s [4]float64
 		a, b := x[from:to], y[from:to]
 		i := 0
@@ -69,7 +69,7 @@ func Norm[T graph.Float](x []T) float64 { return math.Sqrt(Dot(x, x)) }
 
 // Distance returns the two-norm of x - y, summed in float64.
 func Distance[T, U graph.Float](x []T, y []U) float64 {
-	return math.Sqrt(sumBlocks(len(x), func(from, to int) float64 {
+	return math.Sqrt(SumBlocks(len(x), func(from, to int) float64 {
 		s := 0.0
 		for i := from; i < to; i++ {
 			d := float64(x[i]) - float64(y[i])
@@ -81,7 +81,7 @@ func Distance[T, U graph.Float](x []T, y []U) float64 {
 
 // LargestDifference returns the largest |x_i - y_i|, NaN if one is.
 func LargestDifference[T, U graph.Float](x []T, y []U) float64 {
-	return sumBlocks(len(x), func(from, to int) float64 {
+	return SumBlocks(len(x), func(from, to int) float64 {
 		largest := 0.0
 		for i := from; i < to; i++ {
 			largest = max(largest, math.Abs(float64(x[i])-float64(y[i])))

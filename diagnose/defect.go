@@ -17,7 +17,7 @@ type Defects struct{ First, Second float64 }
 // for an optimizer whose bias was intervened in; it is 1 otherwise.
 func DefectsOf[T graph.Float](h, bias float64, before, after, f, c, ff []T) Defects {
 	type sums struct{ first, second float64 }
-	s := sumBlocks(len(f), func(from, to int) sums {
+	s := SumBlocks(len(f), func(from, to int) sums {
 		var s sums
 		for j := from; j < to; j++ {
 			step := float64(after[j]) - float64(before[j])

@@ -17,7 +17,7 @@ type Likeness struct {
 // LikenessOf compares what is predicted, a times p, with what is. Where either is nothing the cosine is 0.
 func LikenessOf[T graph.Float](a float64, p, what []T) Likeness {
 	type sums struct{ pp, pw, ww float64 }
-	s := sumBlocks(len(p), func(from, to int) sums {
+	s := SumBlocks(len(p), func(from, to int) sums {
 		var s sums
 		p, what := p[from:to], what[from:to]
 		for j := range p {

@@ -47,7 +47,7 @@ func Add[T graph.Float](m *NoiseMeter, g []T) {
 // Revisit adds the noise of a batch, its gradient less the mean of all that were added. Where each batch has been, Noise knows
 // ScaleError.
 func Revisit[T graph.Float](m *NoiseMeter, noise []T) {
-	m.distances = append(m.distances, sumBlocks(len(noise), func(from, to int) float64 {
+	m.distances = append(m.distances, SumBlocks(len(noise), func(from, to int) float64 {
 		sum := 0.0
 		for _, v := range noise[from:to] {
 			sum += float64(v) * float64(v)
@@ -72,7 +72,7 @@ func (m *NoiseMeter) Variance() []float64 {
 func (m *NoiseMeter) Noise(size int) Noise {
 	type sums struct{ trace, one, square, dominated float64 }
 	count := float64(m.count)
-	s := sumBlocks(len(m.mean), func(from, to int) sums {
+	s := SumBlocks(len(m.mean), func(from, to int) sums {
 		var s sums
 		for j := from; j < to; j++ {
 			variance := m.spread[j] / count

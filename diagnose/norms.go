@@ -21,7 +21,7 @@ type Norms struct {
 func GradientNorms[T graph.Float](g []T, eps float64) Norms {
 	type sums struct{ excess, one, square, max float64 }
 	root := math.Sqrt(eps)
-	s := sumBlocks(len(g), func(from, to int) sums {
+	s := SumBlocks(len(g), func(from, to int) sums {
 		var s sums
 		for _, v := range g[from:to] {
 			x := math.Abs(float64(v))

@@ -13,7 +13,7 @@ func Rounding[T graph.Float](theta []T) float64 {
 	if graph.TypeOf[T]().Size() == 4 {
 		digits = 24
 	}
-	return math.Sqrt(sumBlocks(len(theta), func(from, to int) float64 {
+	return math.Sqrt(SumBlocks(len(theta), func(from, to int) float64 {
 		sum := 0.0
 		for _, v := range theta[from:to] {
 			if v == 0 {

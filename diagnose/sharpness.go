@@ -271,7 +271,7 @@ func Preconditioned[T graph.Float](root []T, hvp func(v, hv []T) error) func(v, 
 // changes its sign at every step. Where it stays above 2/h, a spike of the loss is coming (lambda_grad of arXiv:2506.04805).
 func AlongGradient[T graph.Float](d, g, hg []T) float64 {
 	type sums struct{ above, below float64 }
-	s := sumBlocks(len(g), func(from, to int) sums {
+	s := SumBlocks(len(g), func(from, to int) sums {
 		var s sums
 		for j := from; j < to; j++ {
 			x := float64(g[j])

@@ -138,6 +138,7 @@ type Record struct {
 	Bias      int  `yaml:"bias" range:"[0,inf)" doc:"steps between measurements of the realized and the predicted bias, their signs and the one-step defects; 0: never"`
 	Blocks    bool `yaml:"blocks,omitempty" doc:"measure the bias of every weight, too, of at most 256 weights"`
 	Sharpness int  `yaml:"sharpness" range:"[0,inf)" doc:"steps between measurements of the sharpness, plain and preconditioned, and of the noise of gradients; 0: never"`
+	Spectrum  int  `yaml:"spectrum,omitempty" range:"[0,inf)" doc:"steps between measurements of the Hessian's largest eigenvalues, plain and preconditioned, its smallest, its trace, and how much of gradient, step and bias lies along the largest; some dozens of products each time; 0: never"`
 	State     int  `yaml:"state" range:"[0,inf)" doc:"steps between measurements of how well the equation with memory as state predicts a step, which take some dozens of gradients; 0: never"`
 	// Average is the decay of a mean of the weights that is kept beside the run.
 	Average float64 `yaml:"average,omitempty" range:"[0,1)" doc:"decay of an exponential moving average of the weights beside the run, recorded and saved; 0: none"`

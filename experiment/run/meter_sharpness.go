@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"shadowflow/diagnose"
+	"shadowflow/diagnose/spectrum"
 	"shadowflow/graph"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -14,19 +15,16 @@ import (
 // which the optimizer's behaviour changes.
 type sharpnessMeter[T graph.Float] struct {
 	schedule
-	seed         uint64
-	objective    objective.Objective[T]
-	stepper      *rule.Stepper[T]
-	precondition *diagnose.Preconditioner[T] // nil without the memory form: nothing is known then of how a rule preconditions
-	with         rule.Conditioning
-	lanczos      diagnose.Lanczos[T]
-	along        *objective.Direction // the gradient, as the rule's formulas see it where nothing is clipped
-	condition    objective.CompiledDirection[T]
-	// root is that of 1/P; then what alternates, the gradient over all examples, the Hessian times it, and the gradient that the rule's formulas see.
-	root, d, g, hg, seen []T
-	above                int     // measurements in sequence up to the last with lambda_grad above 2/h
-	sharpest             []T     // direction of the largest eigenvalue of P^-1 H; nil where it is not known
-	pull                 float64 // of the gradient along it
+	seed      uint64
+	objective objective.Objective[T]
+	conditioner[T]
+	lanczos spectrum.Lanczos[T]
+	along   *objective.Direction // the gradient, as the rule's formulas see it where nothing is clipped
+	// d is what alternates, then the gradient over all examples, and the Hessian times it.
+	d, g, hg []T
+	above    int     // measurements in sequence up to the last with lambda_grad above 2/h
+	sharpest []T     // direction of the largest eigenvalue of P^-1 H; nil where it is not known
+	pull     float64 // of the gradient along it
 
 	plain, plainResidual, scaled, scaledResidual, threshold *Gauge
 	memoryEdge, periodTwo, flip, lambdaGrad, spikeRows      *Gauge
@@ -35,7 +33,7 @@ type sharpnessMeter[T graph.Float] struct {
 func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int, seed uint64) (*sharpnessMeter[T], error) {
 	m := &sharpnessMeter[T]{
 		schedule: schedule{"sharpness", every},
-		seed:     seed, objective: objective.Plain(p.Objective), stepper: o.stepper, with: p.Rule.Conditioning(),
+		seed:     seed, objective: objective.Plain(p.Objective),
 		plain:          gauge("sharpness", "loss/parameter^2", "largest eigenvalue of the Hessian of the training loss"),
 		plainResidual:  gauge("sharpness_residual", "loss/parameter^2", "an eigenvalue lies within this of sharpness"),
 		scaled:         gauge("preconditioned_sharpness", "1/h", "largest eigenvalue of P^-1 H, for Adam P = diag(sqrt(v + eps)); not recorded where an element of P is below 0, as those of lamb and muon may be"),
@@ -47,19 +45,15 @@ func newSharpnessMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int,
 		lambdaGrad:     gauge("monitor.lambda_grad", "1/h", "g'DHg/|g|^2, sharpness along the gradient of what alternates, for Adam D = (1 - beta1)/((1 + beta1)(1 - beta1^(n+1)) sqrt(v + eps)): where it stays above 2/h it is a warning of a spike of the loss"),
 		spikeRows:      counter("monitor.spike_rows", "rows", "measurements in sequence up to this one with monitor.lambda_grad above 2/h"),
 	}
-	if p.Rule.Memory == nil || p.perturbed() {
-		return m, nil
-	}
-	for _, v := range []*[]T{&m.root, &m.d, &m.g, &m.hg, &m.seen} {
-		*v = make([]T, p.Objective.Dim())
-	}
 	var err error
-	m.along = &objective.Direction{Make: m.with.Decay().Of}
-	if m.precondition, err = diagnose.NewPreconditioner[T](p.Rule.Unconditioned(), p.Objective.Dim(), p.Threads); err != nil || !m.with.Active() {
+	if m.conditioner, err = newConditioner(p, o); err != nil || m.precondition == nil {
 		return m, err
 	}
-	m.condition, err = objective.CompileDirection[T](&objective.Direction{Make: m.with.Of}, p.Objective.Dim(), p.Threads)
-	return m, err
+	for _, v := range []*[]T{&m.d, &m.g, &m.hg} {
+		*v = make([]T, p.Objective.Dim())
+	}
+	m.along = &objective.Direction{Make: m.with.Decay().Of}
+	return m, nil
 }
 
 // Gauges implements Meter.
@@ -78,7 +72,7 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 		return nil
 	}
 	hvp := func(v, hv []T) error { return product(ctx, m.objective, objective.Full, at.Theta, v, hv) }
-	opt := diagnose.LanczosOptions{Seed: m.seed}
+	opt := spectrum.LanczosOptions{Seed: m.seed}
 	plain, err := m.lanczos.LargestEigenpair(len(at.Theta), hvp, opt)
 	if err != nil {
 		return err
@@ -88,15 +82,8 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	if m.precondition == nil {
 		return nil
 	}
-	if clipped := rule.Clip(m.with, at.Gradient); clipped != (rule.Clipped{Factor: 1}) || at.LR == 0 {
-		return nil // a clipped gradient changes by another matrix than the Hessian, and in a step of size 0 there are no thresholds
-	}
-	g, err := m.gradientSeen(at)
-	if err != nil {
-		return err
-	}
-	stability, err := m.precondition.At(at.Step, at.LR, at.Theta, g, m.stepper.State(), m.root)
-	if err != nil {
+	stability, g, err := m.conditioner.at(at)
+	if err != nil || g == nil {
 		return err
 	}
 	decayed := func(v, hv []T) error {
@@ -137,7 +124,7 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 // uneven measures the threshold where elements answer to the past differently, given the largest eigenpair of P^-1/2 H P^-1/2: oscillations of period two
 // grow where the largest eigenvalue of D(-1) H is above 2/h. It returns the eigenpair that they grow along, and leaves the roots of D(-1) in those of P^-1. Where
 // an element of D(-1) is below 0 there is none.
-func (m *sharpnessMeter[T]) uneven(h float64, scaled diagnose.Eigenpair[T], hvp func(v, hv []T) error, opt diagnose.LanczosOptions) (diagnose.Eigenpair[T], error) {
+func (m *sharpnessMeter[T]) uneven(h float64, scaled spectrum.Eigenpair[T], hvp func(v, hv []T) error, opt spectrum.LanczosOptions) (spectrum.Eigenpair[T], error) {
 	m.precondition.Alternation(m.root)
 	alternating, err := m.lanczos.LargestEigenpair(len(m.root), diagnose.Preconditioned(m.root, hvp), opt)
 	if err != nil || math.IsNaN(alternating.Value) {
@@ -176,14 +163,6 @@ func (m *sharpnessMeter[T]) alongSharpest(ctx context.Context, theta []T) (float
 	_, err := m.objective.Evaluate(ctx, theta, objective.Full, objective.Want[T]{Gradient: m.g})
 	rule.AddDecay(m.with, m.g, theta)
 	return diagnose.Dot(m.sharpest, m.g), err
-}
-
-// gradientSeen returns the gradient of the coming step as the rule's formulas see it.
-func (m *sharpnessMeter[T]) gradientSeen(at *Point[T]) ([]T, error) {
-	if m.condition == nil {
-		return at.Gradient, nil
-	}
-	return m.seen, m.condition(at.Gradient, at.Theta, m.seen)
 }
 
 // alongGradient measures the sharpness along the gradient over all examples, g being that of the coming step.

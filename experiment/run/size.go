@@ -33,6 +33,9 @@ func programsOf(c *config.Config, s Subject) (*programs, error) {
 	if products > 0 {
 		p.kinds = append(p.kinds, objective.Kind{Gradient: true, Vectors: products})
 	}
+	if c.Record.Spectrum > 0 {
+		p.kinds = append(p.kinds, objective.Kind{Vectors: probesAtOnce})
+	}
 	if slices.Contains(c.Beside, "central") {
 		p.kinds = append(p.kinds, objective.Kind{Vectors: central.AtOnce}, objective.Kind{Lines: central.AtOnce})
 	}

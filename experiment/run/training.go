@@ -208,6 +208,13 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 			return err
 		}
 	}
+	if c.Record.Spectrum > 0 {
+		m, err := newSpectrumMeter(p, l.Optimizer, c.Record.Spectrum, c.Seed, t.bias, t.beside)
+		if err != nil {
+			return err
+		}
+		l.Meters, l.Beside = append(l.Meters, m), append(l.Beside, m.modes)
+	}
 	if c.Record.State > 0 && followable(c, p.Rule) {
 		m, err := newStateMeter(t.company(), c.Record.State)
 		if err != nil {

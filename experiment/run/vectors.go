@@ -3,7 +3,7 @@ package run
 import (
 	"strings"
 
-	"shadowflow/diagnose"
+	"shadowflow/diagnose/spectrum"
 	"shadowflow/experiment/config"
 	"shadowflow/flow"
 	"shadowflow/modeq/central"
@@ -34,6 +34,7 @@ func vectorRoom(c *config.Config, s Subject) int64 {
 	v.run()
 	v.bias()
 	v.sharpness()
+	v.spectrum()
 	v.beside()
 	return v.narrow*widthOf(c) + 8*v.wide
 }
@@ -108,10 +109,24 @@ func (v *vectorCount) sharpness() {
 	if v.c.Record.Sharpness == 0 {
 		return
 	}
-	v.add(diagnose.LanczosVectors+7, 0)
+	v.add(spectrum.LanczosVectors+7, 0)
 	v.add(1, 3)
 	if v.s.Rule.Elementwise && v.moments > 0 {
 		v.add(11+v.moments, 10+2*v.moments)
+	}
+}
+
+// spectrum counts the search for eigenvalues, what was found before and now, and the sums of the trace's probes, in float64.
+func (v *vectorCount) spectrum() {
+	if v.c.Record.Spectrum == 0 {
+		return
+	}
+	top := int(min(modesMeasured, v.dim))
+	search := spectrum.ExtremalOptions[float32]{Top: top, Bottom: 1, AtOnce: atOnce}
+	v.add(int64(search.Vectors())+4, 0)
+	v.add(2*int64(2*top+1)+2, 14)
+	if v.s.Rule.Elementwise && v.moments > 0 {
+		v.add(6, 0)
 	}
 }
 

@@ -94,7 +94,7 @@ func TestEveryCommandRefusesWhatItDoesNotKnow(t *testing.T) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			switch {
 			case f.Name == "help":
-			case path == "probe" && f.Name == "moments": // a file
+			case (path == "probe" || path == "spectrum") && f.Name == "moments": // a file
 			case wrong(f):
 				cases["--"+f.Name] = append(slices.Clone(call), "--"+f.Name+"=(wrong")
 			}
@@ -240,6 +240,12 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 		{"an optimizer without such an equation", "derive radam", exitFailed},
 		{"groups under SAM", "derive adam --set optimizer={sam: 0.1, groups: [{dims: 1, beta1: 0.5}]}", exitFailed},
 		{"groups whose gradient is clipped", "derive adam --set optimizer={clip_norm: 1, groups: [{dims: 1, beta1: 0.5}]}", exitDone},
+		{"fewer eigenvalues than none", "spectrum --top -1", exitMisused},
+		{"a tolerance that is none", "spectrum --tol nan", exitMisused},
+		{"more eigenvalues than fit", "spectrum --top 400 --bottom 400", exitMisused},
+		{"a density that is drawn and not found", "spectrum --plot d.svg", exitMisused},
+		{"no preconditioner", "spectrum --precondition --set optimizer.name=amsgrad,data.subset=20,model.hidden=[4]", exitMisused},
+		{"eigenvectors into a file that is there", "spectrum --vectors notes.txt --set " + settingsOfAMoment, exitFailed},
 		{"weights that are not there", "probe --weights none", exitFailed},
 		{"weights that are none", "probe --weights notes.txt", exitFailed},
 		{"moments that are not there", "probe --moments none", exitFailed},
@@ -295,6 +301,7 @@ func TestWhatIsNotFiniteAtAPointIsNoResult(t *testing.T) {
 		"field --theta 1e60,1e60 --order 2 --memory state": "moment corrected(v) of adam overflows float64 at element 0, for a gradient of 4",
 		"field --theta 1e60,1e60 --optimizer lion":         "a number in the update of lion overflows float64 at element 0",
 		"field --theta 1e60,1e60 --optimizer gd --order 3": "f2 at this point is NaN at element 0: want a point where it is finite, or --order 2",
+		"spectrum --theta 1e150,1e150":                     "the loss at this point is +Inf: want a point where it is finite",
 		"probe --theta 1e150,1e150 --set dtype=float64":    "the loss at this point is +Inf: want a point where it is finite",
 		"probe --theta 1e15,1e15":                          "the loss at this point is +Inf: want dtype float64",
 		"probe --theta 1e8,1e8":                            "moment corrected(v) of adam overflows float32 at element 0, for a gradient of 4e+24",

@@ -35,7 +35,7 @@ func mayWrite(force bool, paths ...string) error {
 }
 
 // pathFlags are the flags that name a file or a directory, of one command or of all.
-var pathFlags = []string{"out", "resume", "plot", "dir", "url", "weights", "probe moments"}
+var pathFlags = []string{"out", "resume", "plot", "vectors", "dir", "url", "weights", "probe moments", "spectrum moments"}
 
 // noEmptyPaths refuses a path, or another argument, that was given and is empty, as a variable that a shell does not know is.
 func noEmptyPaths(cmd *cobra.Command, args []string) (err error) {

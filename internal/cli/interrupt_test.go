@@ -50,6 +50,8 @@ func TestEveryCommandEndsWhereverItIsInterrupted(t *testing.T) {
 		"verify state, many steps":     "verify --memory state --lr 2e-8",
 		"iterate":                      "iterate --objective network --steps 40 --flow 1,2 " + big,
 		"iterate, many steps":          "iterate --steps 20000000 --flow 3",
+		"spectrum":                     "spectrum --density --set model.hidden=[400,400],threads=1",
+		"spectrum, into a file":        "spectrum --vectors OUT --set model.hidden=[400,400],threads=1",
 		"probe":                        "probe --set model.hidden=[4000,4000],threads=1",
 		"probe, into a file":           "probe --out OUT --set model.hidden=[4000,4000],threads=1",
 		"verify, into a file":          "verify --plot OUT.svg --objective network " + wide,
@@ -135,7 +137,7 @@ func TestWhatWritesIsNotBrokenOff(t *testing.T) {
 		want bool
 	}{
 		{"run", true}, {"sweep plan s.yaml", true}, {"data fetch cifar10", true}, {"export runs/1", true}, {"field --order 2", false},
-		{"bench", false}, {"bench --json", true}, {"probe", false}, {"probe --out x", true}, {"probe --out=x", true}, {"verify --orders 1,2", false}, {"verify --plot x.svg", true}, {"verify --plot=x.svg", true},
+		{"bench", false}, {"bench --json", true}, {"probe", false}, {"spectrum --plot x.svg", false}, {"spectrum --vectors x", true}, {"probe --out x", true}, {"probe --out=x", true}, {"verify --orders 1,2", false}, {"verify --plot x.svg", true}, {"verify --plot=x.svg", true},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			args := strings.Fields(c.args)

@@ -31,7 +31,7 @@ standard output, all else on standard error; with --json the former is one value
 	for _, cmd := range []*cobra.Command{newRun(), newSweep(), newReproduce(), newMap(), newReport(), newExport(), newData()} {
 		root.AddCommand(keepingRecord(cmd))
 	}
-	root.AddCommand(keepingWhere("--out", newProbe()), keepingWhere("--plot", newVerify()), keepingWhere("--json", newBench()))
+	root.AddCommand(keepingWhere("--out", newProbe()), keepingWhere("--plot", newVerify()), keepingWhere("--vectors", newSpectrum()), keepingWhere("--json", newBench()))
 	root.AddCommand(newSample(), newConfig(), newOptimizers(), newDerive(), newField(), newIterate(), newCheck(), newServe(), newVersion())
 	root.SetOut(out)
 	root.SetErr(err)

@@ -8,6 +8,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"shadowflow/diagnose"
+	"shadowflow/diagnose/spectrum"
 	"shadowflow/graph"
 	"shadowflow/objective"
 )
@@ -79,7 +80,7 @@ func (f *Flow[T]) search(ctx context.Context, e *edge[T], theta, root []T) (int,
 	}
 	beyond := func(values []float64) int { return min(1+criticals(values), len(values)) }
 	for {
-		pairs, err := diagnose.LargestEigenpairs(f.following[:followed], f.products(ctx, theta, root), diagnose.LOBPCGOptions{Wanted: beyond})
+		pairs, err := spectrum.LargestEigenpairs(f.following[:followed], f.products(ctx, theta, root), spectrum.LOBPCGOptions{Wanted: beyond})
 		if err != nil {
 			return 0, err
 		}

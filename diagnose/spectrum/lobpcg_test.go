@@ -1,4 +1,4 @@
-package diagnose
+package spectrum
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"shadowflow/diagnose"
 	"shadowflow/graph"
 )
 
@@ -70,7 +71,7 @@ func wantOrthonormal[T graph.Float](t *testing.T, vectors [][]T, tolerance float
 			if i == j {
 				want = 1
 			}
-			if got := Dot(v, w); math.Abs(got-want) > tolerance {
+			if got := diagnose.Dot(v, w); math.Abs(got-want) > tolerance {
 				t.Errorf("vectors %d and %d: product %v, want %v", i, j, got, want)
 			}
 		}
@@ -102,7 +103,7 @@ func TestLargestEigenpairsMatchDenseSolver(t *testing.T) {
 					t.Fatal(err)
 				}
 				subtract(av, got.Values[i], v)
-				if r := Norm(av); math.Abs(r-got.Residuals[i]) > 1e-10 {
+				if r := diagnose.Norm(av); math.Abs(r-got.Residuals[i]) > 1e-10 {
 					t.Errorf("n = %d, pair %d: residual %v is said to be %v", n, i, r, got.Residuals[i])
 				}
 			}
@@ -125,7 +126,7 @@ func TestEigenpairsOfEqualValuesSpanTheirSpace(t *testing.T) {
 	for _, v := range vectors {
 		inside := 0.0
 		for k := range 3 {
-			inside += math.Pow(Dot(v, mat.Col(nil, k, &q)), 2)
+			inside += math.Pow(diagnose.Dot(v, mat.Col(nil, k, &q)), 2)
 		}
 		if math.Abs(inside-1) > 1e-12 {
 			t.Errorf("the share %v of a vector is in the eigenspace", inside)

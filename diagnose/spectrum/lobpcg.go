@@ -1,4 +1,4 @@
-package diagnose
+package spectrum
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"shadowflow/diagnose"
 	"shadowflow/graph"
 )
 
@@ -126,7 +127,7 @@ func (s *lobpcg[T]) residuals(sizes []float64, tolerance float64, wanted int) bo
 	for i := range s.x {
 		r := slices.Clone(s.ax[i])
 		subtract(r, s.values[i], s.x[i])
-		if sizes[i] = Norm(r); !(sizes[i] <= tolerance) {
+		if sizes[i] = diagnose.Norm(r); !(sizes[i] <= tolerance) {
 			converged = converged && i >= wanted
 			s.w = append(s.w, r)
 		}
@@ -143,7 +144,7 @@ func ritz[T graph.Float](basis, image [][]T, count int) (c *mat.Dense, values []
 	h := mat.NewSymDense(n, nil)
 	for i := range n {
 		for j := i; j < n; j++ {
-			v := (Dot(basis[i], image[j]) + Dot(basis[j], image[i])) / 2
+			v := (diagnose.Dot(basis[i], image[j]) + diagnose.Dot(basis[j], image[i])) / 2
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				return nil, nil, errors.New("largest eigenpairs: a product is not finite")
 			}
@@ -208,7 +209,7 @@ func combine[T graph.Float](vectors [][]T, c *mat.Dense) [][]T {
 func orthonormal[T graph.Float](taken, vectors [][]T) [][]T {
 	basis := slices.Clone(taken)
 	for _, v := range vectors {
-		size := Norm(v)
+		size := diagnose.Norm(v)
 		if !(size > 0) {
 			continue
 		}

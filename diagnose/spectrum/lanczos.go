@@ -1,9 +1,10 @@
-package diagnose
+package spectrum
 
 import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"shadowflow/diagnose"
 	"shadowflow/graph"
 
 	"gonum.org/v1/gonum/mat"
@@ -76,7 +77,7 @@ func (l *Lanczos[T]) LargestEigenpair(dim int, apply func(v, av []T) error, opt 
 	for i := range v {
 		v[i] = T(rnd.NormFloat64())
 	}
-	scale(v, 1/Norm(v))
+	scale(v, 1/diagnose.Norm(v))
 	basis := [][]T{v}
 	var alpha, beta []float64
 	var best Eigenpair[T]
@@ -87,7 +88,7 @@ func (l *Lanczos[T]) LargestEigenpair(dim int, apply func(v, av []T) error, opt 
 		if err := apply(basis[k], w); err != nil {
 			return best, err
 		}
-		alpha = append(alpha, Dot(basis[k], w))
+		alpha = append(alpha, diagnose.Dot(basis[k], w))
 		next := orthogonalize(w, basis)
 		value, vector, err := largestRitz(alpha, beta)
 		if err != nil {
@@ -115,42 +116,53 @@ func (l *Lanczos[T]) LargestEigenpair(dim int, apply func(v, av []T) error, opt 
 // orthogonalize takes the components along the basis off w, twice (Kahan's "twice is enough"), and returns the norm of what is
 // left, 0 where that is rounding.
 func orthogonalize[T graph.Float](w []T, basis [][]T) float64 {
-	before := Norm(w)
+	before := diagnose.Norm(w)
 	for range 2 {
 		for _, q := range basis {
-			subtract(w, Dot(q, w), q)
+			subtract(w, diagnose.Dot(q, w), q)
 		}
 	}
 	epsilon := 1e-15
 	if graph.TypeOf[T]().Size() == 4 {
 		epsilon = 1e-7
 	}
-	if left := Norm(w); left > 10*epsilon*before {
+	if left := diagnose.Norm(w); left > 10*epsilon*before {
 		return left
 	}
 	return 0
 }
 
-// largestRitz returns the largest eigenvalue of the tridiagonal matrix and its unit eigenvector.
+// largestRitz returns the largest eigenvalue of the tridiagonal matrix and its unit eigenvector; NaN where an element is not finite.
 func largestRitz(alpha, beta []float64) (value float64, vector []float64, err error) {
 	k := len(alpha)
-	t := mat.NewSymDense(k, nil)
-	for i, a := range alpha {
+	for _, a := range alpha {
 		if math.IsNaN(a) || math.IsInf(a, 0) {
 			return math.NaN(), make([]float64, k), nil
 		}
+	}
+	values, vectors, err := tridiagonal(alpha, beta)
+	if err != nil {
+		return 0, nil, err
+	}
+	return values[k-1], mat.Col(nil, k-1, vectors), nil
+}
+
+// tridiagonal returns the eigenvalues of the matrix with the diagonal alpha and beta beside it, in ascending order, and its vectors [element, value].
+func tridiagonal(alpha, beta []float64) (values []float64, vectors *mat.Dense, err error) {
+	t := mat.NewSymDense(len(alpha), nil)
+	for i, a := range alpha {
 		t.SetSym(i, i, a)
-		if i+1 < k {
+		if i+1 < len(alpha) {
 			t.SetSym(i, i+1, beta[i])
 		}
 	}
 	var eigen mat.EigenSym
 	if !eigen.Factorize(t, true) {
-		return 0, nil, errors.New("largest eigenvalue: the tridiagonal eigenproblem did not converge")
+		return nil, nil, errors.New("eigenvalues: the tridiagonal eigenproblem did not converge")
 	}
-	var vectors mat.Dense
-	eigen.VectorsTo(&vectors)
-	return eigen.Values(nil)[k-1], mat.Col(nil, k-1, &vectors), nil
+	vectors = &mat.Dense{}
+	eigen.VectorsTo(vectors)
+	return eigen.Values(nil), vectors, nil
 }
 
 func scale[T graph.Float](v []T, a float64) {

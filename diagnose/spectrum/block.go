@@ -1,0 +1,165 @@
+package spectrum
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"gonum.org/v1/gonum/mat"
+
+	"shadowflow/diagnose"
+	"shadowflow/graph"
+)
+
+// A Product writes A v into av for several vectors at once, A a symmetric operator. The vectors of av overlap no others.
+type Product[T graph.Float] func(vs, avs [][]T) error
+
+// tile is the number of elements of each vector that are worked on while they are in a near cache.
+const tile = 1 << 11
+
+// inner returns the matrix [x, y] of inner products, summed in float64.
+func inner[T graph.Float](xs, ys [][]T) *mat.Dense {
+	if len(xs) == 0 || len(ys) == 0 {
+		return &mat.Dense{}
+	}
+	sums := diagnose.SumBlocks(len(xs[0]), func(from, to int) []float64 {
+		out := make([]float64, len(xs)*len(ys))
+		for at := from; at < to; at += tile {
+			end := min(at+tile, to)
+			for i, x := range xs {
+				for j, y := range ys {
+					out[i*len(ys)+j] += dot(x[at:end], y[at:end])
+				}
+			}
+		}
+		return out
+	}, func(total *[]float64, part []float64) {
+		if *total == nil {
+			*total = part
+			return
+		}
+		for i, v := range part {
+			(*total)[i] += v
+		}
+	})
+	return mat.NewDense(len(xs), len(ys), sums)
+}
+
+func dot[T graph.Float](x, y []T) float64 {
+	var s0, s1, s2, s3 float64
+	y = y[:len(x)]
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		s0 += float64(x[i]) * float64(y[i])
+		s1 += float64(x[i+1]) * float64(y[i+1])
+		s2 += float64(x[i+2]) * float64(y[i+2])
+		s3 += float64(x[i+3]) * float64(y[i+3])
+	}
+	for ; i < len(x); i++ {
+		s0 += float64(x[i]) * float64(y[i])
+	}
+	return (s0 + s1) + (s2 + s3)
+}
+
+// inTiles calls f for each tile of n elements.
+func inTiles(n int, f func(from, to int)) {
+	type none struct{}
+	diagnose.SumBlocks(n, func(from, to int) none {
+		for at := from; at < to; at += tile {
+			f(at, min(at+tile, to))
+		}
+		return none{}
+	}, func(*none, none) {})
+}
+
+// take sets ys -= xs c, given coefficients [x, y].
+func take[T graph.Float](ys, xs [][]T, c *mat.Dense) {
+	if len(xs) == 0 || len(ys) == 0 {
+		return
+	}
+	inTiles(len(ys[0]), func(from, to int) {
+		for j, y := range ys {
+			for i, x := range xs {
+				subtract(y[from:to], c.At(i, j), x[from:to])
+			}
+		}
+	})
+}
+
+// rotate replaces the vectors by their combinations with coefficients [vector, combination], of which there are not more, and returns these. They lie in
+// the memory of the first vectors.
+func rotate[T graph.Float](vectors [][]T, c *mat.Dense) [][]T {
+	_, count := c.Dims()
+	if count == 0 {
+		return nil
+	}
+	inTiles(len(vectors[0]), func(from, to int) {
+		room := make([]T, count*(to-from))
+		for k := range count {
+			row := room[k*(to-from) : (k+1)*(to-from)]
+			for i, v := range vectors {
+				subtract(row, -c.At(i, k), v[from:to])
+			}
+		}
+		for k := range count {
+			copy(vectors[k][from:to], room[k*(to-from):(k+1)*(to-from)])
+		}
+	})
+	return vectors[:count]
+}
+
+// combined returns the combinations of vectors with coefficients [vector, combination] in memory of their own.
+func combined[T graph.Float](vectors [][]T, c *mat.Dense) [][]T {
+	_, count := c.Dims()
+	out := make([][]T, count)
+	for k := range out {
+		out[k] = make([]T, len(vectors[0]))
+	}
+	inTiles(len(vectors[0]), func(from, to int) {
+		for k, o := range out {
+			for i, v := range vectors {
+				subtract(o[from:to], -c.At(i, k), v[from:to])
+			}
+		}
+	})
+	return out
+}
+
+// roundoff is how far products and sums of T are off, relative to what they are made of, with a margin.
+func roundoff[T graph.Float]() float64 {
+	if graph.TypeOf[T]().Size() == 4 {
+		return 1e-6
+	}
+	return 1e-14
+}
+
+// signs fills v with random signs, of which every product with itself has the length of v squared.
+func signs[T graph.Float](v []T, r *rand.Rand) {
+	for i := 0; i < len(v); i += 64 {
+		bits := r.Uint64()
+		for j := i; j < min(i+64, len(v)); j++ {
+			v[j] = T(1 - 2*int(bits&1))
+			bits >>= 1
+		}
+	}
+}
+
+// gaussian fills v with a random vector of length 1.
+func gaussian[T graph.Float](v []T, r *rand.Rand) {
+	for i := range v {
+		v[i] = T(r.NormFloat64())
+	}
+	scale(v, 1/diagnose.Norm(v))
+}
+
+// finite reports whether all elements are.
+func finite(m *mat.Dense) bool {
+	rows, columns := m.Dims()
+	for i := range rows {
+		for j := range columns {
+			if v := m.At(i, j); math.IsNaN(v) || math.IsInf(v, 0) {
+				return false
+			}
+		}
+	}
+	return true
+}

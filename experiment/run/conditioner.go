@@ -1,0 +1,48 @@
+package run
+
+import (
+	"shadowflow/diagnose"
+	"shadowflow/graph"
+	"shadowflow/objective"
+	"shadowflow/rule"
+)
+
+// conditioner knows along a run how its optimizer preconditions: by which diagonal 1/P it multiplies changes of the gradient that last.
+type conditioner[T graph.Float] struct {
+	stepper      *rule.Stepper[T]
+	precondition *diagnose.Preconditioner[T] // nil without the memory form: nothing is known then
+	with         rule.Conditioning
+	condition    objective.CompiledDirection[T]
+	root, seen   []T // that of 1/P, and the gradient that the rule's formulas see
+}
+
+func newConditioner[T graph.Float](p *Problem[T], o *Optimizer[T]) (c conditioner[T], err error) {
+	c = conditioner[T]{stepper: o.stepper, with: p.Rule.Conditioning()}
+	if p.Rule.Memory == nil || p.perturbed() {
+		return c, nil
+	}
+	dim := p.Objective.Dim()
+	c.root, c.seen = make([]T, dim), make([]T, dim)
+	if c.precondition, err = diagnose.NewPreconditioner[T](p.Rule.Unconditioned(), dim, p.Threads); err != nil || !c.with.Active() {
+		return c, err
+	}
+	c.condition, err = objective.CompileDirection[T](&objective.Direction{Make: c.with.Of}, dim, p.Threads)
+	return c, err
+}
+
+// at sets the root of 1/P at a point, and returns the thresholds there and the gradient of the coming step as the rule's formulas see it: nil where there
+// are none, for a clipped gradient changes by another matrix than the Hessian, and in a step of size 0 nothing changes.
+func (c *conditioner[T]) at(at *Point[T]) (s diagnose.Stability, g []T, err error) {
+	if clipped := rule.Clip(c.with, at.Gradient); clipped != (rule.Clipped{Factor: 1}) || at.LR == 0 {
+		return s, nil, nil
+	}
+	g = at.Gradient
+	if c.condition != nil {
+		g = c.seen
+		if err := c.condition(at.Gradient, at.Theta, g); err != nil {
+			return s, nil, err
+		}
+	}
+	s, err = c.precondition.At(at.Step, at.LR, at.Theta, g, c.stepper.State(), c.root)
+	return s, g, err
+}

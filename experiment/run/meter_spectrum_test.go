@@ -1,0 +1,102 @@
+package run
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"testing"
+
+	"shadowflow/experiment/record"
+)
+
+// The meter's searches, warm and of a few digits, against the whole matrix at the weights of the run's end.
+func TestARunMeasuresTheSpectrumOfItsPoints(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	c := parse(t, small, "dtype=float64", "steps=30", "beside=[lift-1]", "record.spectrum=5", "record.bias=5", "record.sharpness=5", "flow.start=3")
+	_, h := runIn(t, dir, c)
+	found, err := FindSpectrum(t.Context(), parse(t, small, "dtype=float64", "beside=[]", "model.weights="+filepath.Join(dir, record.WeightsFile)), SpectrumOptions{Top: 5, Bottom: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := func(name string) float64 {
+		column := h.Floats(name)
+		if column == nil {
+			t.Fatalf("no column %s", name)
+		}
+		return column[len(column)-1]
+	}
+	within := last("spectrum.residual")
+	if !(within > 0 && within <= 1.2e-3*float64(found.Top[0])) {
+		t.Errorf("residual %v of %v", within, found.Top)
+	}
+	for k, want := range found.Top {
+		if got := last(fmt.Sprintf("spectrum.top_%d", k+1)); math.Abs(got-float64(want)) > within {
+			t.Errorf("eigenvalue %d: %v, want %v", k+1, got, want)
+		}
+	}
+	if got := last("spectrum.bottom"); math.Abs(got-float64(found.Bottom[0])) > within {
+		t.Errorf("smallest eigenvalue %v, want %v", got, found.Bottom[0])
+	}
+	if got, e := last("spectrum.trace"), last("spectrum.trace_error"); math.Abs(got-float64(found.Trace.Mean)) > 5*e || !(e > 0) {
+		t.Errorf("trace %v +- %v, want %v", got, e, found.Trace.Mean)
+	}
+	if got, e := last("spectrum.root_diagonal"), last("spectrum.root_diagonal_error"); math.Abs(got-float64(found.RootDiagonal.Mean)) > 6*e || !(e > 0) {
+		t.Errorf("root of the diagonal %v +- %v, want %v", got, e, found.RootDiagonal.Mean)
+	}
+	wantSameReadings(t, h, "spectrum.preconditioned_1", "preconditioned_sharpness", 2e-3)
+	wantSameReadings(t, h, "spectrum.period_two", "stability_threshold", 1e-12)
+	for _, name := range []string{"gradient_share", "step_share", "bias_share", "lift_share"} {
+		count := 0
+		for _, v := range h.Floats("spectrum." + name) {
+			if !math.IsNaN(v) {
+				count++
+				if !(v >= 0 && v <= 1+1e-12) {
+					t.Errorf("%s is %v", name, v)
+				}
+			}
+		}
+		if count < 4 {
+			t.Errorf("%s was read %d times", name, count)
+		}
+	}
+}
+
+// wantSameReadings compares two columns where both were measured, relative to the second.
+func wantSameReadings(t *testing.T, h *record.History, name, other string, tolerance float64) {
+	t.Helper()
+	a, b, count := h.Floats(name), h.Floats(other), 0
+	for i, v := range a {
+		if math.IsNaN(v) || math.IsNaN(b[i]) {
+			continue
+		}
+		count++
+		if !(math.Abs(v-b[i]) <= tolerance*math.Abs(b[i])) {
+			t.Errorf("row %d: %s is %v, %s %v", i, name, v, other, b[i])
+		}
+	}
+	if count < 3 {
+		t.Errorf("%s and %s were measured together %d times", name, other, count)
+	}
+}
+
+// In two dimensions the five sharpest directions are all there are.
+func TestSharesOfAPlaneAreOne(t *testing.T) {
+	_, h := runFor(t, "objective: {name: bilinear, theta: [1.6, 1.1]}\noptimizer: {name: gd, lr: 0.01}\nsteps: 4\nrecord: {spectrum: 2, sharpness: 0, state: 0}\n")
+	for i, v := range h.Floats("spectrum.step_share") {
+		if !math.IsNaN(v) && math.Abs(v-1) > 1e-5 {
+			t.Errorf("row %d: share %v", i, v)
+		}
+	}
+	if v := h.Floats("spectrum.preconditioned_2"); !(math.Abs(v[0]+3.864227) < 1e-4) {
+		t.Errorf("second eigenvalue %v", v)
+	}
+}
+
+func TestARunOfAClippedGradientHasNoPreconditionedSpectrum(t *testing.T) {
+	_, h := runFor(t, small, "beside=[]", "steps=2", "record.spectrum=1", "optimizer.clip_norm=1e-4")
+	for _, v := range h.Floats("spectrum.preconditioned_1") {
+		if !math.IsNaN(v) {
+			t.Errorf("read %v", v)
+		}
+	}
+}

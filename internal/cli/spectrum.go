@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shadowflow/experiment/run"
+	"shadowflow/report"
+)
+
+func newSpectrum() *cobra.Command {
+	var given *settings
+	var opt run.SpectrumOptions
+	var plot string
+	var asJSON bool
+	var force *bool
+	cmd := &cobra.Command{
+		Use:   "spectrum [config.yaml]",
+		Short: "Find eigenvalues of the Hessian, its trace, its layers and the density of its spectrum",
+		Long: `spectrum finds the largest and the smallest eigenvalues of the Hessian of the loss over all training examples, with residuals within which an
+eigenvalue lies of each, and the trace with its standard error: at the weights of a file, or where the config starts. --layers has the same of the
+block of each layer, --density the density of all eigenvalues by stochastic Lanczos quadrature, and --precondition that of P^-1/2 H P^-1/2, as the
+optimizer multiplies changes of the gradient by P^-1, beside the value above which oscillations of period two grow. P is made of --moments, or else of
+a memory full of the gradient there.
+
+Up to 2000 parameters all of it is exact, from the whole matrix in float64.`,
+		Example: `  shadowflow spectrum --set data.subset=200,model.hidden=[8] --layers
+  shadowflow spectrum --set data.subset=200,model.hidden=[8] --density --plot density.svg
+  shadowflow spectrum --set data.subset=200,model.hidden=[8] --optimizer rmsprop --precondition --top 20 --bottom 0 --json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := given.config(args)
+			if err != nil {
+				return err
+			}
+			if err := opt.Check(); err != nil {
+				return misused{err}
+			}
+			if plot != "" && !opt.Density {
+				return misuse("--plot draws the density: want --density with it")
+			}
+			for _, file := range []string{opt.Vectors, plot} {
+				if file == "" {
+					continue
+				}
+				if err := mayWrite(*force, file); err != nil {
+					return err
+				}
+			}
+			bar := newLateProgress(cmd.ErrOrStderr(), asJSON)
+			opt.Progress = func(done, of int, what string) { bar.at(done, of, func() string { return what }) }
+			found, err := run.FindSpectrum(cmd.Context(), c, opt)
+			bar.clear()
+			if err != nil {
+				return err
+			}
+			if plot != "" {
+				if err := report.Save(report.DensityChart(found), plot); err != nil {
+					return misuse("--plot %w", err)
+				}
+			}
+			w := cmd.OutOrStdout()
+			if asJSON {
+				return printJSON(w, found)
+			}
+			fmt.Fprintln(w, strings.Join(report.SpectrumLines(found), "\n"))
+			if opt.Vectors != "" {
+				fmt.Fprintf(w, "vectors: %s\n", opt.Vectors)
+			}
+			return nil
+		},
+	}
+	given = bindSettings(cmd)
+	given.bind("weights", "model.weights", "file of the point: safetensors, torch.save's, or a run's checkpoint (default: where the config starts)", readValue)
+	given.bind("moments", "optimizer.moments", "file of what the optimizer remembers there: a run's checkpoint, or torch.save(optimizer.state_dict())", readValue)
+	flags := cmd.Flags()
+	flags.IntVar(&opt.Top, "top", 10, "number of largest eigenvalues")
+	flags.IntVar(&opt.Bottom, "bottom", 10, "number of smallest eigenvalues")
+	flags.Float64Var(&opt.Tolerance, "tol", 0, "residual that counts as found, over the size of the largest eigenvalue (default 1e-7 in float64, 1e-5 in float32)")
+	flags.BoolVar(&opt.Layers, "layers", false, "largest, smallest and trace of the block of each layer")
+	flags.BoolVar(&opt.Density, "density", false, "density of all eigenvalues")
+	flags.BoolVar(&opt.Precondition, "precondition", false, "the same of P^-1/2 H P^-1/2, beside its threshold")
+	flags.StringVar(&opt.Vectors, "vectors", "", "safetensors file for the eigenvectors, under each weight's name with a prefix: top.0., bottom.0., ..")
+	flags.StringVar(&plot, "plot", "", "draw the density into this file (.png, .svg or .pdf)")
+	bindJSON(cmd, &asJSON)
+	force = bindForce(cmd)
+	return cmd
+}
