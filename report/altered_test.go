@@ -187,7 +187,7 @@ func TestFiguresNeedNoTemporaryFolderOfTheSystem(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", filepath.Join(dir, "missing"))
 	chart := &Chart{Axes: []Axes{{X: "x", Y: "y", Series: []Series{{X: []float64{0, 1}, Y: []float64{2, 3}, Line: true}}}}}
-	if err := Save(chart, filepath.Join(dir, "line.pdf")); err != nil {
+	if err := Save(chart, filepath.Join(dir, "line.pdf"), PageStyle); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(dir)
@@ -208,7 +208,7 @@ func TestAFigureThatCannotBeWrittenSaysSoOnce(t *testing.T) {
 	var said bytes.Buffer
 	defer log.SetOutput(log.Writer())
 	log.SetOutput(&said)
-	err := Save(full{&Chart{Axes: []Axes{{X: "x", Y: "y"}}}}, filepath.Join(t.TempDir(), "line.pdf"))
+	err := Save(full{&Chart{Axes: []Axes{{X: "x", Y: "y"}}}}, filepath.Join(t.TempDir(), "line.pdf"), PageStyle)
 	if err == nil || !strings.Contains(err.Error(), "line.pdf: writing PDF: no space left on device") || said.Len() > 0 {
 		t.Errorf("%v; beside that %q", err, &said)
 	}

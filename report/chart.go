@@ -50,6 +50,8 @@ type Series struct {
 	Bars      bool
 	// Color, Dash and Mark are numbers, each with a look of its own.
 	Color, Dash int
+	// Along, above 0 and up to 1, is how far a curve's parameter is along its range: lightness tells it, in the place of Color.
+	Along float64
 	// Line joins the points, Marks shows them; with neither set the points are joined.
 	Line, Marks bool
 	Mark        int
@@ -341,7 +343,7 @@ func (s *Series) add(p *plot.Plot, legend *[]entry, a *Axes) (drawn bool, err er
 	if len(xy) == 0 {
 		return false, nil
 	}
-	shade := shadeOf(s.Color)
+	shade := s.shade()
 	var thumbs []plot.Thumbnailer
 	joined := s.Line || !s.Marks
 	if s.Low != nil {
@@ -378,6 +380,14 @@ func (s *Series) add(p *plot.Plot, legend *[]entry, a *Axes) (drawn bool, err er
 		*legend = append(*legend, entry{s.Name, thumbs})
 	}
 	return true, nil
+}
+
+// shade is the colour of a curve.
+func (s *Series) shade() color.RGBA {
+	if s.Along > 0 {
+		return mix(rampStart, rampEnd, min(s.Along, 1))
+	}
+	return shadeOf(s.Color)
 }
 
 // shading fills a stretch of x over the whole height.

@@ -109,7 +109,7 @@ func TestSave(t *testing.T) {
 	t.Run("the file's name says the format", func(t *testing.T) {
 		for name, start := range map[string]string{"a.png": "\x89PNG", "a.SVG": "<?xml", "a.pdf": "%PDF"} {
 			file := filepath.Join(dir, name)
-			if err := Save(exampleChart(), file); err != nil {
+			if err := Save(exampleChart(), file, PageStyle); err != nil {
 				t.Fatal(err)
 			}
 			if data, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(data), start) {
@@ -122,7 +122,7 @@ func TestSave(t *testing.T) {
 		{"a missing folder is named", filepath.Join(dir, "none", "a.png"), "there is no folder " + filepath.Join(dir, "none")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if err := Save(exampleChart(), c.file); err == nil || !strings.Contains(err.Error(), c.want) {
+			if err := Save(exampleChart(), c.file, PageStyle); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q in it", err, c.want)
 			}
 		})

@@ -104,13 +104,13 @@ func saveAll(ctx context.Context, f Drawing, dir string, style Style) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := Save(f, filepath.Join(dir, f.Label().Name+"."+format)); err != nil {
+		if err := Save(f, filepath.Join(dir, f.Label().Name+"."+format), PageStyle); err != nil {
 			return err
 		}
 	}
 	if style == PaperStyle {
 		for _, format := range []string{"pdf", "svg"} {
-			if err := save(f, filepath.Join(dir, f.Label().Name+"-paper."+format), style); err != nil {
+			if err := Save(f, filepath.Join(dir, f.Label().Name+"-paper."+format), style); err != nil {
 				return err
 			}
 		}

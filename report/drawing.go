@@ -63,10 +63,19 @@ func render(d Drawing, format string, style Style) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Save draws a figure into a file, whose name says by .png, .svg or .pdf in which format. A file of that name is replaced.
-func Save(d Drawing, file string) error { return save(d, file, PageStyle) }
+// DataPath returns where SaveWithData puts what the figure in a file draws.
+func DataPath(file string) string { return strings.TrimSuffix(file, filepath.Ext(file)) + ".csv" }
 
-func save(d Drawing, file string, style Style) error {
+// SaveWithData draws a figure into a file, as Save does, and writes what it draws beside it; see [Data].
+func SaveWithData(d Drawing, file string, style Style) error {
+	if err := Save(d, file, style); err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(DataPath(file), Data(d))
+}
+
+// Save draws a figure into a file, whose name says by .png, .svg or .pdf in which format. A file of that name is replaced.
+func Save(d Drawing, file string, style Style) error {
 	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(file)), ".")
 	if !slices.Contains(formats, format) {
 		return fmt.Errorf("%s: want a file ending in .png, .svg or .pdf", file)

@@ -356,15 +356,16 @@ func TestStanding(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		drive float64
-		want  string
+		run.Verdict
+		want string
 	}{
-		{"a bias that lowers the norm", -1, "loss 0.5  norm 2  realized bias - lowers"},
-		{"a bias that raises it", 1, "loss 0.5  norm 2  realized bias + raises"},
-		{"no bias beyond rounding", 0, "loss 0.5  norm 2  realized bias none"},
-		{"a bias that was not measured", math.NaN(), "loss 0.5  norm 2  realized bias not known"},
+		{"a bias that lowers the norm", -1, run.BornOut, "loss 0.5  norm 2  realized bias - lowers  prediction borne out"},
+		{"a bias that raises it", 1, run.Worse, "loss 0.5  norm 2  realized bias + raises  prediction not borne out"},
+		{"no bias beyond rounding", 0, run.Idle, "loss 0.5  norm 2  realized bias none"},
+		{"a bias that was not measured", math.NaN(), run.Unknown, "loss 0.5  norm 2  realized bias not known"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := Standing(run.Progress{Loss: 0.5, Excess: 2, RealizedDrive: c.drive}); got != c.want {
+			if got := Standing(run.Progress{Loss: 0.5, Excess: 2, RealizedDrive: c.drive, Verdict: c.Verdict}); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})

@@ -263,5 +263,12 @@ func Standing(at run.Progress) string {
 	case at.RealizedDrive == 0:
 		bias = "none"
 	}
-	return fmt.Sprintf("loss %.3g  norm %.3g  realized bias %s", at.Loss, at.Excess, bias)
+	s := fmt.Sprintf("loss %.3g  norm %.3g  realized bias %s", at.Loss, at.Excess, bias)
+	switch {
+	case at.Verdict == run.BornOut:
+		s += "  prediction borne out"
+	case at.Verdict.Judged():
+		s += "  prediction not borne out"
+	}
+	return s
 }

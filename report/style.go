@@ -24,6 +24,9 @@ var (
 	}
 )
 
+// rampStart and rampEnd are the colours of the two ends of a parameter's range, both told from light and from dark paper.
+var rampStart, rampEnd = color.RGBA{0xf0, 0xa8, 0x60, 0xff}, color.RGBA{0x5a, 0x2a, 0x9a, 0xff}
+
 // themedShades is how many colours of the palette the page replaces.
 const themedShades = 4
 

@@ -139,7 +139,7 @@ func addBeta(c *report.Chart, table *report.Table, i int, lr float64, betas []fl
 	for panel, rows := range columns {
 		mean, low, high := intervals(rows)
 		c.Axes[panel].Series = append(c.Axes[panel].Series, report.Series{
-			Name: fmt.Sprintf("lr %g", lr), X: x, Y: mean, Low: low, High: high, Color: i, Dash: i, Mark: i, Line: true, Marks: true, Bars: true,
+			Name: fmt.Sprintf("lr %g", lr), X: x, Y: mean, Low: low, High: high, Color: i, Dash: i, Mark: i, Line: true, Marks: true,
 		})
 	}
 	for k := range betas {

@@ -177,7 +177,7 @@ func judgeDatasets(f *Result, ts trials) {
 		}
 		mean, low, high := intervals(transpose(relative(norms)))
 		chart.Axes[0].Series = append(chart.Axes[0].Series, report.Series{
-			Name: part.name, X: x, Y: mean, Low: low, High: high, Bars: true, Line: true, Marks: true, Color: i, Mark: i, Dash: i,
+			Name: part.name, X: x, Y: mean, Low: low, High: high, Line: true, Marks: true, Color: i, Mark: i, Dash: i,
 		})
 	}
 	f.give("hill", votes(ts, func(t *trial) (yes, counts bool) { return hasHill(t), true }))

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"shadowflow/experiment/sweep"
+	"shadowflow/report"
 )
 
 func TestFigure1IsWhatTheRuleGives(t *testing.T) {
@@ -12,7 +13,7 @@ func TestFigure1IsWhatTheRuleGives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := r.Run(t.Context(), Laptop, t.TempDir(), sweep.Options{})
+	result, err := r.Run(t.Context(), Laptop, t.TempDir(), sweep.Options{}, report.PageStyle)
 	if err != nil || result.Outcome != Supported {
 		t.Fatalf("%+v, %v", result, err)
 	}

@@ -147,13 +147,14 @@ func hillChart(ts trials) *report.Chart {
 			{X: "step", Y: "realized drive / N (1/time)", LogX: true, Zero: true},
 		},
 	}
-	for i, b := range ts.numbers("optimizer.beta2") {
+	betas := ts.numbers("optimizer.beta2")
+	for i, b := range betas {
 		part := ts.where("optimizer.beta2", b)
 		for panel, measure := range []func(*trial) []float64{
 			(*trial).losses, (*trial).norms, func(t *trial) []float64 { return quotient(t.column("drive.realized"), t.norms()) },
 		} {
 			s := meanCurve(part, measure)
-			s.Name, s.Color, s.Dash, s.Line = fmt.Sprintf("beta2 = %g", b), i, i, true
+			s.Name, s.Along, s.Dash, s.Line = fmt.Sprintf("beta2 = %g", b), float64(i+1)/float64(len(betas)), i, true
 			c.Axes[panel].Series = append(c.Axes[panel].Series, s)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"shadowflow/report"
 )
 
 func TestThePapersScaleOfTheFiguresIsThePapers(t *testing.T) {
@@ -125,7 +127,7 @@ func TestAFigureIsJudgedAndDrawn(t *testing.T) {
 	for _, fig := range []imageFigure{imageFigureList()[1], imageFigureList()[2], imageFigureList()[7]} {
 		t.Run(fig.name(), func(t *testing.T) {
 			dir := t.TempDir()
-			result, err := fig.reproduction().Run(t.Context(), Laptop, dir, recording(decaying, hilly))
+			result, err := fig.reproduction().Run(t.Context(), Laptop, dir, recording(decaying, hilly), report.PageStyle)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -226,8 +226,8 @@ func (fig imageFigure) pointsChart(measures []imageMeasure, s Scale) *report.Cha
 // scale as they are.
 func (fig imageFigure) pointsSeries(name string, betas []float64, s Scale, rows [][]float64, panel, look int) report.Series {
 	x := make([]float64, len(betas))
-	for k, b := range betas { // a nudge keeps bars apart
-		x[k] = 1 / (1 - b) * math.Pow(1.02, float64(look))
+	for k, b := range betas {
+		x[k] = 1 / (1 - b)
 	}
 	if s != Paper && panel%2 == 0 {
 		rows = relative(rows)
@@ -235,7 +235,7 @@ func (fig imageFigure) pointsSeries(name string, betas []float64, s Scale, rows 
 		rows = lessFirst(rows)
 	}
 	mean, low, high := intervals(transpose(rows))
-	return report.Series{Name: name, X: x, Y: mean, Low: low, High: high, Bars: true, Line: true, Marks: true, Color: look, Mark: look, Dash: look}
+	return report.Series{Name: name, X: x, Y: mean, Low: low, High: high, Line: true, Marks: true, Color: look, Mark: look, Dash: look}
 }
 
 // lessFirst subtracts from each row its first number.

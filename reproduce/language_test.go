@@ -11,6 +11,7 @@ import (
 
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/sweep"
+	"shadowflow/report"
 	"shadowflow/schema"
 )
 
@@ -52,13 +53,13 @@ func TestTheLanguageModelsRunsAreResumedAndWriteAWholeResult(t *testing.T) {
 			stop()
 		}
 	}}
-	if _, err := r.Run(ctx, Laptop, dir, opt); !errors.Is(err, context.Canceled) {
+	if _, err := r.Run(ctx, Laptop, dir, opt, report.PageStyle); !errors.Is(err, context.Canceled) {
 		t.Fatalf("interrupted: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, verdictFile)); err == nil {
 		t.Error("there is a verdict before all runs are there")
 	}
-	result, err := r.Run(t.Context(), Laptop, dir, opt)
+	result, err := r.Run(t.Context(), Laptop, dir, opt, report.PageStyle)
 	if err != nil {
 		t.Fatal(err)
 	}

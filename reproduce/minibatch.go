@@ -114,7 +114,7 @@ func judgeMinibatch(f *Result, ts trials) {
 		for panel, rows := range [][][]float64{transpose(related), transpose(noise)} {
 			mean, low, high := intervals(rows)
 			chart.Axes[panel].Series = append(chart.Axes[panel].Series, report.Series{
-				Name: name, X: x, Y: mean, Low: low, High: high, Bars: true, Line: true, Marks: true, Color: i, Mark: i, Dash: i,
+				Name: name, X: x, Y: mean, Low: low, High: high, Line: true, Marks: true, Color: i, Mark: i, Dash: i,
 			})
 		}
 	}

@@ -115,6 +115,6 @@ func orderSeries(r int, lr []float64, errs [][]float64) []report.Series {
 		law.Name = "slopes 1, 2"
 	}
 	return []report.Series{law, {
-		Name: fmt.Sprintf("order %d", r), X: lr, Y: mean, Low: low, High: high, Bars: true, Line: true, Marks: true, Color: r - 1, Mark: r - 1,
+		Name: fmt.Sprintf("order %d", r), X: lr, Y: mean, Low: low, High: high, Line: true, Marks: true, Color: r - 1, Mark: r - 1,
 	}}
 }

@@ -25,6 +25,7 @@ type MapOptions struct {
 	// Settings are groups that replace those of the scale, later ones earlier ones.
 	Settings [][]schema.Setting
 	Sweep    sweep.Options
+	Style    report.Style
 }
 
 // A Map is what was found over beta1, beta2, lr, eps and the size of a batch.
@@ -261,6 +262,7 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 	doc := m.document()
 	doc.Commands = []string{o.command(dir)}
 	doc.Sources = []report.Source{{Name: "map/sweep.yaml", Text: string(s.Source)}}
+	doc.Style = o.Style
 	m.Page, err = doc.Write(ctx, dir)
 	return m, err
 }

@@ -210,8 +210,8 @@ func (f *Result) parts() string {
 	return fmt.Sprintf(" (of %d hypotheses: %s)", len(f.Hypotheses), strings.Join(out, ", "))
 }
 
-// Run makes the runs that are not there yet in dir, and judges: verdict, figures, tables and pages are written there.
-func (r *Reproduction) Run(ctx context.Context, s Scale, dir string, opt sweep.Options) (*Result, error) {
+// Run makes the runs that are not there yet in dir, and judges: verdict, figures, in the style too if it is that of papers, tables and pages are written there.
+func (r *Reproduction) Run(ctx context.Context, s Scale, dir string, opt sweep.Options, style report.Style) (*Result, error) {
 	sweeps, err := r.Sweeps(s)
 	if err != nil {
 		return nil, err
@@ -241,11 +241,11 @@ func (r *Reproduction) Run(ctx context.Context, s Scale, dir string, opt sweep.O
 	for _, sw := range sweeps {
 		sources = append(sources, report.Source{Name: path.Join(sw.Name, "sweep.yaml"), Text: string(sw.Source)})
 	}
-	return f, f.write(ctx, dir, sources)
+	return f, f.write(ctx, dir, sources, style)
 }
 
 // write writes everything into the directory.
-func (f *Result) write(ctx context.Context, dir string, sources []report.Source) error {
+func (f *Result) write(ctx context.Context, dir string, sources []report.Source, style report.Style) error {
 	for i, t := range f.tables {
 		name := "table.csv"
 		if i > 0 {
@@ -259,7 +259,7 @@ func (f *Result) write(ctx context.Context, dir string, sources []report.Source)
 	}
 	document := report.Document{
 		Title: f.Title, Claim: f.Claim, Design: f.Design + f.amount() + " " + changedText(f.Changed), Verdict: capital(string(f.Outcome)) + ". " + f.Verdict.Verdict,
-		Findings: append(sentences, f.Notes...), Figures: f.drawings, Tables: f.tables, Commands: []string{f.Command}, Sources: sources, Made: f.Made,
+		Findings: append(sentences, f.Notes...), Figures: f.drawings, Tables: f.tables, Commands: []string{f.Command}, Sources: sources, Made: f.Made, Style: style,
 	}
 	var err error
 	if f.Page, err = document.Write(ctx, dir); err != nil {

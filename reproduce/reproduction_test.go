@@ -12,6 +12,7 @@ import (
 
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/sweep"
+	"shadowflow/report"
 )
 
 func TestEveryReproductionSaysWhatItTests(t *testing.T) {
@@ -187,7 +188,7 @@ func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 	var result *Result
 	for range 2 {
 		var err error
-		if result, err = small.Run(t.Context(), Laptop, dir, opt); err != nil {
+		if result, err = small.Run(t.Context(), Laptop, dir, opt, report.PageStyle); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -221,7 +222,7 @@ func TestTheTwoParameterPictureHoldsWhereLRIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := r.Run(t.Context(), Laptop, t.TempDir(), sweep.Options{})
+	result, err := r.Run(t.Context(), Laptop, t.TempDir(), sweep.Options{}, report.PageStyle)
 	if err != nil || result.Outcome != Against {
 		t.Fatalf("%+v, %v", result, err)
 	}

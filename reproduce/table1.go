@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/stats"
@@ -136,11 +137,28 @@ func judgeTable1(f *Result, ts trials) {
 			}
 			panel.Values, panel.Texts, panel.Regions = append(panel.Values, values), append(panel.Texts, texts), append(panel.Regions, regions)
 		}
-		panel.Low, panel.High = symmetric(panel.Values)
-		panel.Legend = []string{"penalized", "", "none", "", "hindered"}
 		heat.Panels = append(heat.Panels, panel)
 	}
+	oneScale(heat.Panels)
 	f.drawings, f.tables = []report.Drawing{heat}, []report.Table{table}
+}
+
+// oneScale gives panels of values with the signs turned round, so that what penalizes is blue, one scale of colours, with numbers as the cells have them.
+func oneScale(panels []report.HeatPanel) {
+	var all [][]float64
+	for _, p := range panels {
+		all = append(all, p.Values...)
+	}
+	low, high := symmetric(all)
+	var legend []string
+	for i, word := range []string{"penalized", "", "", "", "hindered"} {
+		v := -high + (high-low)*float64(i)/4
+		legend = append(legend, strings.TrimSpace(fmt.Sprintf("%+.2g %s", v, word)))
+	}
+	legend[2] = "0"
+	for i := range panels {
+		panels[i].Low, panels[i].High, panels[i].Legend = low, high, legend
+	}
 }
 
 // A table1Effect is the realized bias's drive over the main one in each run of a cell, a seed each, and the share of their steps that bear out the second-order

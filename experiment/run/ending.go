@@ -211,8 +211,9 @@ func (t *training[T]) between(n int) error {
 
 // progress says where the run stands.
 func (t *training[T]) progress(at *Point[T]) Progress {
-	p := Progress{Step: t.loop.Optimizer.Steps(), Steps: t.loop.Steps, Loss: at.Seen.Loss, Excess: at.Norms.Excess, RealizedDrive: t.bias.lastDrive()}
-	return p
+	return Progress{
+		Step: t.loop.Optimizer.Steps(), Steps: t.loop.Steps, Loss: at.Seen.Loss, Excess: at.Norms.Excess, RealizedDrive: t.bias.lastDrive(), Verdict: t.bias.lastVerdict(),
+	}
 }
 
 // conclude writes the result of a run whose record is complete.

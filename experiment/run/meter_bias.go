@@ -41,6 +41,7 @@ type biasMeter[T graph.Float] struct {
 	ofMemory         []T         // the part of C that is not (1/2) F'F, and the scaled bias
 	waits            observation // of the last point measured
 	last             float64     // realized drive that was last read; NaN before the first, and where it cannot be compared
+	verdict          Verdict     // of the step that was last measured
 }
 
 // driveGauges are dN/dt in parts, and as it is.
@@ -244,6 +245,10 @@ func (m *biasMeter[T]) After(_ context.Context, at *Point[T]) error {
 			m.ofMemory[j] = T(m.scale)*v - s.ff[j]/2
 		}
 		m.realized.compare(diagnose.LikenessOf(at.LR, m.ofMemory, m.b))
+		m.verdict = Unknown
+		if ratio := m.predicted.secondOverFirst; ratio != nil {
+			m.verdict = VerdictOf(ratio.reading.Float(), m.realized.cosine.reading.Float())
+		}
 	}
 	for _, b := range m.blocks {
 		realize(b, at.LR, part(b.at, s.f), part(b.at, m.ofMemory), part(b.at, m.b), part(b.at, m.qNow))
@@ -282,6 +287,14 @@ var (
 	_ Awaiter[float32]  = (*biasMeter[float32])(nil)
 	_ Keeper            = (*biasMeter[float32])(nil)
 )
+
+// lastVerdict returns what the step that was last measured says of the second-order equation.
+func (m *biasMeter[T]) lastVerdict() Verdict {
+	if m == nil {
+		return Unknown
+	}
+	return m.verdict
+}
 
 // lastDrive returns the drive of the realized bias that was last measured, NaN if there is none.
 func (m *biasMeter[T]) lastDrive() float64 {

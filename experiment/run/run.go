@@ -40,6 +40,8 @@ type Progress struct {
 	// RealizedDrive is the last measured part of dN/dt that the realized bias has: negative where it acts to lower the norm, 0 where the
 	// step had none; NaN before the first, and where the main drive is no measure of it, see [Overreaches].
 	RealizedDrive float64
+	// Verdict is what the step that was last measured says of the second-order equation.
+	Verdict Verdict
 }
 
 // A Status says how a run ended.

@@ -21,7 +21,7 @@ func newMap() *cobra.Command {
 		o                    reproduce.MapOptions
 		beta1, beta2, lr, at string
 		eps                  string
-		scale, out           string
+		scale, out, named    string
 		quiet, asJSON        bool
 		flags                sweepFlags
 		given                *settings
@@ -75,6 +75,11 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 			if o.Seeds < 1 || o.Seeds > sweep.MaxSeeds {
 				return misuse("--seeds %d: want a number from 1 to %d", o.Seeds, sweep.MaxSeeds)
 			}
+			style, err := styleOf(named)
+			if err != nil {
+				return err
+			}
+			o.Style = style
 			document, overrides, err := given.given(args)
 			if err != nil {
 				return err
@@ -126,6 +131,7 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 	f.BoolVar(&quiet, "quiet", false, "no progress")
 	flags.bindOptions(f)
 	bindJSON(cmd, &asJSON)
+	bindStyle(cmd, &named, aside)
 	force = bindForce(cmd)
 	return cmd
 }

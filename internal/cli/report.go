@@ -57,23 +57,10 @@ Of several runs it writes one page that needs nothing beside itself: what they d
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "comparison.html", "file for the page of several runs")
-	bindStyle(cmd, &named)
+	bindStyle(cmd, &named, aside)
 	bindJSON(cmd, &asJSON)
 	force = bindForce(cmd)
 	return cmd
-}
-
-// bindStyle gives a command that draws figures the flag for whom.
-func bindStyle(cmd *cobra.Command, named *string) {
-	cmd.Flags().StringVar(named, "style", "page", "page, or paper: each figure also as PDF and SVG for a column of a paper, 8 points, without a title, fonts embedded in the PDF; their names end in -paper")
-}
-
-func styleOf(named string) (report.Style, error) {
-	style, ok := report.Styles[named]
-	if !ok {
-		return 0, misuse("--style %q: want page or paper", named)
-	}
-	return style, nil
 }
 
 // compare writes the page of several runs.

@@ -20,7 +20,7 @@ func newReproduce() *cobra.Command {
 	var (
 		list, quiet, planOnly bool
 		asJSON                bool
-		scale, out            string
+		scale, out, named     string
 		flags                 sweepFlags
 		force                 *bool
 	)
@@ -71,6 +71,10 @@ prose, and the tables as CSV.`,
 			if err != nil {
 				return misused{err}
 			}
+			style, err := styleOf(named)
+			if err != nil {
+				return err
+			}
 			s := reproduce.Scale(scale)
 			if out == "" {
 				out = filepath.Join("reproductions", r.Name+"-"+scale)
@@ -104,7 +108,7 @@ prose, and the tables as CSV.`,
 			if !quiet {
 				opt.Progress = sweepProgress(cmd.ErrOrStderr())
 			}
-			result, err := r.Run(cmd.Context(), s, out, opt)
+			result, err := r.Run(cmd.Context(), s, out, opt, style)
 			if cmd.Context().Err() != nil {
 				return interrupted(cmd, fmt.Sprintf("shadowflow reproduce %s --scale %s --out %s", r.Name, s, out))
 			}
@@ -134,6 +138,7 @@ prose, and the tables as CSV.`,
 	f.BoolVar(&quiet, "quiet", false, "no progress")
 	flags.bindOptions(f)
 	bindJSON(cmd, &asJSON)
+	bindStyle(cmd, &named, aside)
 	force = bindForce(cmd)
 	return cmd
 }

@@ -13,7 +13,7 @@ import (
 func newSpectrum() *cobra.Command {
 	var given *settings
 	var opt run.SpectrumOptions
-	var plot string
+	var figure figureFile
 	var asJSON bool
 	var force *bool
 	cmd := &cobra.Command{
@@ -38,14 +38,14 @@ Up to 2000 parameters all of it is exact, from the whole matrix in float64.`,
 			if err := opt.Check(); err != nil {
 				return misused{err}
 			}
-			if plot != "" && !opt.Density {
+			if figure.path != "" && !opt.Density {
 				return misuse("--plot draws the density: want --density with it")
 			}
-			for _, file := range []string{opt.Vectors, plot} {
-				if file == "" {
-					continue
-				}
-				if err := mayWrite(*force, file); err != nil {
+			if err := figure.check(*force); err != nil {
+				return err
+			}
+			if opt.Vectors != "" {
+				if err := mayWrite(*force, opt.Vectors); err != nil {
 					return err
 				}
 			}
@@ -56,9 +56,9 @@ Up to 2000 parameters all of it is exact, from the whole matrix in float64.`,
 			if err != nil {
 				return err
 			}
-			if plot != "" {
-				if err := report.Save(report.DensityChart(found), plot); err != nil {
-					return misuse("--plot %w", err)
+			if figure.path != "" { // and there is a density
+				if err := figure.write(report.DensityChart(found)); err != nil {
+					return err
 				}
 			}
 			w := cmd.OutOrStdout()
@@ -83,7 +83,7 @@ Up to 2000 parameters all of it is exact, from the whole matrix in float64.`,
 	flags.BoolVar(&opt.Density, "density", false, "density of all eigenvalues")
 	flags.BoolVar(&opt.Precondition, "precondition", false, "the same of P^-1/2 H P^-1/2, beside its threshold")
 	flags.StringVar(&opt.Vectors, "vectors", "", "safetensors file for the eigenvectors, under each weight's name with a prefix: top.0., bottom.0., ..")
-	flags.StringVar(&plot, "plot", "", "draw the density into this file (.png, .svg or .pdf)")
+	figure.bind(cmd, "the density")
 	bindJSON(cmd, &asJSON)
 	force = bindForce(cmd)
 	return cmd

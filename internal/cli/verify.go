@@ -16,7 +16,8 @@ func newVerify() *cobra.Command {
 		opt           run.VerifyOptions
 		start, memory string
 		moments       string
-		lrs, plotFile string
+		lrs           string
+		figure        figureFile
 		asJSON        bool
 		force         *bool
 	)
@@ -44,10 +45,8 @@ each memory has one time tau = lr/(-log beta). So it is where nothing says what 
 			if err != nil {
 				return err
 			}
-			if plotFile != "" {
-				if err := mayWrite(*force, plotFile); err != nil {
-					return err
-				}
+			if err := figure.check(*force); err != nil {
+				return err
 			}
 			problem, err := run.NewProblem[float64](cmd.Context(), c)
 			if err != nil {
@@ -85,11 +84,9 @@ each memory has one time tau = lr/(-log beta). So it is where nothing says what 
 			if err != nil {
 				return err
 			}
-			if plotFile != "" {
-				title := fmt.Sprintf("%s on %s: distance from iterates to modified equations", c.Optimizer.Name, c.Objective.Name)
-				if err := report.Save(report.ConvergenceChart(title, result), plotFile); err != nil {
-					return misuse("--plot %w", err)
-				}
+			title := fmt.Sprintf("%s on %s: distance from iterates to modified equations", c.Optimizer.Name, c.Objective.Name)
+			if err := figure.write(report.ConvergenceChart(title, result)); err != nil {
+				return err
 			}
 			if asJSON {
 				if err := printJSON(cmd.OutOrStdout(), verifyJSON(result, opt.Memory)); err != nil {
@@ -110,7 +107,7 @@ each memory has one time tau = lr/(-log beta). So it is where nothing says what 
 	flags.StringVar(&start, "start", string(run.Manifold), "manifold or cold")
 	flags.StringVar(&memory, "memory", string(run.Eliminated), "full: equations that eliminate the memory; state: those that keep it, as without a config and flags for one")
 	flags.StringVar(&moments, "moments", "", momentsUsage)
-	flags.StringVar(&plotFile, "plot", "", "draw the errors into this file (.png, .svg or .pdf)")
+	figure.bind(cmd, "the errors")
 	bindJSON(cmd, &asJSON)
 	completeWords(cmd, "memory", string(run.Eliminated), string(run.State))
 	force = bindForce(cmd)
