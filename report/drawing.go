@@ -63,8 +63,8 @@ func render(d Drawing, format string, style Style) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// DataPath returns where SaveWithData puts what the figure in a file draws.
-func DataPath(file string) string { return strings.TrimSuffix(file, filepath.Ext(file)) + ".csv" }
+// DataPath returns where SaveWithData puts what the figure in a file draws: it is another for each format, so that one does not stand in the way of the next.
+func DataPath(file string) string { return file + ".csv" }
 
 // SaveWithData draws a figure into a file, as Save does, and writes what it draws beside it; see [Data].
 func SaveWithData(d Drawing, file string, style Style) error {

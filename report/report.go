@@ -36,11 +36,15 @@ func (r *Report) watched() bool { return r.Config.Objective.Name == config.Watch
 
 // Read reads a run directory, also of a run that goes on.
 func Read(dir string) (*Report, error) {
-	history, err := record.ReadHistory(dir)
+	r, err := With(dir, nil)
 	if err != nil {
 		return nil, err
 	}
-	return With(dir, history)
+	r.History, err = record.ReadHistory(dir)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // With reads a run directory but for its history, which somebody has read before.

@@ -81,6 +81,13 @@ func TestARunInProgressIsFollowedZoomedAndCompared(t *testing.T) {
 		t.Errorf("what is hidden does not stand in the address: %s", at)
 	}
 
+	p.Do(chromedp.Click("#logx"))
+	p.Wait(`new URLSearchParams(location.search).get("log") === "x"`)
+	p.Do(chromedp.Click("#figure-norm summary"))
+	p.Wait(`document.querySelector("#figure-norm details tbody tr td")?.textContent === "1"`) // of step 0 there is no logarithm
+	p.Do(chromedp.Click("#logx"))
+	p.Wait(`document.querySelector("#figure-norm details tbody tr td")?.textContent === "0"`)
+
 	// Its own time, and back.
 	p.Do(chromedp.Evaluate[chromedp.Void](`(() => { const s = document.querySelector("#abscissa"); s.value = "loss"; s.dispatchEvent(new Event("change")); })()`))
 	p.Wait(`document.querySelector("#figure-loss canvas").getAttribute("aria-label").includes("against training loss")`)

@@ -29,7 +29,7 @@ type figureFile struct {
 }
 
 func (f *figureFile) bind(cmd *cobra.Command, what string) {
-	cmd.Flags().StringVar(&f.path, "plot", "", "draw "+what+" into this file (.png, .svg or .pdf), and write what is drawn beside it as .csv")
+	cmd.Flags().StringVar(&f.path, "plot", "", "draw "+what+" into this file (.png, .svg or .pdf), and what is drawn into FILE.csv")
 	bindStyle(cmd, &f.named, "for a column of a paper, 8 points, without a title")
 }
 

@@ -57,6 +57,7 @@ async function refresh(only = null) {
   find("controls").hidden = parts.length === 0;
   find("whole").disabled = state.from === null;
   find("abscissa").value = state.abscissa;
+  find("logx").checked = state.logX;
   if (parts.length === 0) return draw();
   const began = performance.now();
   for (let i = 0; i < parts.length; i++) {
@@ -157,6 +158,7 @@ async function start() {
   find("filter").oninput = (e) => { state.filter = e.target.value; writeAddress(); showList(choose, openSweep); };
   find("none").onclick = () => { state.runs = []; state.from = state.to = null; writeAddress(true); showList(choose, openSweep); refresh(); listen(); };
   find("abscissa").onchange = (e) => { state.abscissa = e.target.value; state.from = state.to = null; writeAddress(true); refresh(); };
+  find("logx").onchange = (e) => { state.logX = e.target.checked; state.from = state.to = null; writeAddress(true); refresh(); };
   find("whole").onclick = () => { state.from = state.to = null; writeAddress(true); refresh(); };
   onChange((ask) => { writeAddress(); ask ? refresh() : draw(); });
   window.addEventListener("popstate", () => { readAddress(); showList(choose, openSweep); refresh(); listen(); });

@@ -27,6 +27,7 @@ export function showFigures(figures, names) {
     before = figure;
     figure.querySelector("h3").textContent = f.title;
     figure.querySelector("figcaption").textContent = f.caption;
+    for (const a of f.axes) a.logX = state.logX || (state.abscissa === "loss" && Boolean(a.logX));
     const all = x || range(f.axes.flatMap((a) => a.series), Boolean(f.axes[0].logX)) || [0, 1];
     f.axes.forEach((a, i) => showAxes(figure, f, a, i, all, names));
   }

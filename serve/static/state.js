@@ -1,6 +1,6 @@
 // What is looked at, which is what the address says, so that it can be kept and sent.
 
-export const state = { runs: [], sweep: "", abscissa: "step", from: null, to: null, hidden: new Set(), flipped: new Set(), filter: "" };
+export const state = { runs: [], sweep: "", abscissa: "step", logX: false, from: null, to: null, hidden: new Set(), flipped: new Set(), filter: "" };
 
 export function readAddress() {
   const q = new URLSearchParams(location.search);
@@ -8,6 +8,7 @@ export function readAddress() {
   state.runs = q.getAll("run");
   state.sweep = q.get("sweep") || "";
   state.abscissa = ["step", "time", "loss"].includes(q.get("x")) ? q.get("x") : "step";
+  state.logX = q.get("log") === "x";
   state.from = number("from"); state.to = number("to");
   state.hidden = new Set(q.getAll("hide"));
   state.flipped = new Set(q.getAll("flip"));
@@ -20,6 +21,7 @@ export function address() {
   for (const r of state.runs) q.append("run", r);
   if (state.sweep) q.set("sweep", state.sweep);
   if (state.abscissa !== "step") q.set("x", state.abscissa);
+  if (state.logX) q.set("log", "x");
   if (state.from !== null) q.set("from", state.from);
   if (state.to !== null) q.set("to", state.to);
   for (const h of state.hidden) q.append("hide", h);
