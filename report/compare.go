@@ -90,11 +90,14 @@ func overAllOf(name string) func(*Report) string {
 	}
 }
 
-// comparisons are the figures of a comparison.
-func comparisons(runs []*Report) []struct {
+// A comparison is a figure of several runs, a pair of axes for each measure.
+type comparison struct {
 	label    Label
 	measures []measure
-} {
+}
+
+// comparisons are the figures that there may be.
+func comparisons(runs []*Report) []comparison {
 	var distances []measure
 	for _, r := range runs {
 		for _, name := range r.Config.Beside {
@@ -108,10 +111,7 @@ func comparisons(runs []*Report) []struct {
 	if unit := runs[0].History.Unit("loss"); unit != "" {
 		loss += " (" + unit + ")"
 	}
-	return []struct {
-		label    Label
-		measures []measure
-	}{
+	return []comparison{
 		{Label{"loss", "Loss", "Training loss, with mini-batches over all examples where that was measured, and test loss."},
 			[]measure{{y: "training " + loss, log: true, column: overAllOf("loss")}, {y: "test " + loss, log: true, column: named("test_loss")}}},
 		{Label{"bits", "Bits per byte", "Bits per byte of the training and of the test data."},

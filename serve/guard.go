@@ -4,12 +4,12 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
 
-// A guard lets through who has the token, says a host that is this server's, and comes from its own page. It allows reading alone, but for requests that carry
-// what is to be computed, and forbids the page to load anything from elsewhere or to run what stands in it.
+// A guard lets through who has the token, says a host that is this server's, and comes from its own page. It allows reading alone, and forbids the page to load anything from elsewhere or to run what stands in it.
 type guard struct {
 	token string
 	hosts []string
@@ -33,14 +33,14 @@ func (g guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} {
 		w.Header().Set(name, value)
 	}
-	switch reads := r.Method == http.MethodGet || r.Method == http.MethodHead; {
+	switch {
 	case len(g.hosts) > 0 && !slices.Contains(g.hosts, r.Host):
 		http.Error(w, "This server is not "+r.Host+": use the address that it printed.", http.StatusForbidden)
 	case foreign(r):
 		http.Error(w, "A page of another server asked for this; only the page of this one may.", http.StatusForbidden)
-	case !reads && (r.Method != http.MethodPost || r.Header.Get("Origin") == "" || r.Header.Get("Content-Type") != "application/json"):
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		http.Error(w, "Nothing can be changed here: want GET.", http.StatusMethodNotAllowed)
-	case reads && g.same(r.URL.Query().Get(tokenParameter)):
+	case g.same(r.URL.Query().Get(tokenParameter)):
 		g.welcome(w, r)
 	case g.known(r):
 		g.next.ServeHTTP(w, r)
@@ -62,13 +62,9 @@ func foreign(r *http.Request) bool {
 // welcome gives the browser a cookie in the place of the token, so that it does not stand in addresses that are copied.
 func (g guard) welcome(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{Name: cookieOf(r.Host), Value: g.token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
-	to := *r.URL
-	query := to.Query()
+	query := r.URL.Query()
 	query.Del(tokenParameter)
-	to.RawQuery, to.Scheme, to.Host = query.Encode(), "", ""
-	if to.Path = "/" + strings.TrimLeft(to.Path, "/"); to.RawPath != "" { // no address of another server
-		to.RawPath = ""
-	}
+	to := url.URL{Path: "/" + strings.TrimLeft(r.URL.Path, "/"), RawQuery: query.Encode()} // no address of another server
 	http.Redirect(w, r, to.String(), http.StatusSeeOther)
 }
 

@@ -16,6 +16,7 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/experiment/sweep"
 )
 
 // A library is the runs and sweeps below a folder.
@@ -237,9 +238,9 @@ func markOfFile(path string) string {
 
 // States of runs that have not ended, beside those of [run.Status].
 const (
-	running     = "running"
-	interrupted = "interrupted"
-	failed      = "failed"
+	running     = string(sweep.Running)
+	interrupted = string(sweep.Interrupted)
+	failed      = string(sweep.Failed)
 	damaged     = "damaged"
 )
 

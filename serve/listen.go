@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -32,27 +33,25 @@ func ReadToken(path string) (string, error) {
 }
 
 // Listen opens a port, and returns the hosts that a browser may name it by; nil stands for any. The address is HOST:PORT, a port of 0 any that is free.
-// local reports whether this machine alone reaches it.
-func Listen(ctx context.Context, address string) (on net.Listener, hosts []string, local bool, err error) {
+func Listen(ctx context.Context, address string) (on net.Listener, hosts []string, err error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, nil, false, fmt.Errorf("%q: %w; want HOST:PORT, as 127.0.0.1:8077", address, err)
+		return nil, nil, fmt.Errorf("%q: %w; want HOST:PORT, as 127.0.0.1:8077", address, err)
 	}
-	local = Local(host)
 	var config net.ListenConfig
 	if on, err = config.Listen(ctx, "tcp", address); err != nil {
-		return nil, nil, local, fmt.Errorf("%w; 127.0.0.1:0 takes a port that is free", err)
+		return nil, nil, fmt.Errorf("%w; 127.0.0.1:0 takes a port that is free", err)
 	}
 	_, port, err := net.SplitHostPort(on.Addr().String())
 	if err != nil {
-		return nil, nil, local, err
+		return nil, nil, errors.Join(err, on.Close())
 	}
 	names := []string{host}
 	switch ip := net.ParseIP(host); {
-	case local:
+	case Local(host):
 		names = append(names, "localhost", "127.0.0.1", "::1")
 	case host == "" || ip != nil && ip.IsUnspecified():
-		return on, nil, false, nil
+		return on, nil, nil
 	}
 	for _, name := range names {
 		hosts = append(hosts, net.JoinHostPort(name, port))
@@ -60,7 +59,7 @@ func Listen(ctx context.Context, address string) (on net.Listener, hosts []strin
 			hosts = append(hosts, name)
 		}
 	}
-	return on, hosts, local, nil
+	return on, hosts, nil
 }
 
 // Local reports whether a host is this machine seen from itself.

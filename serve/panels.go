@@ -15,7 +15,6 @@ import (
 
 // view is what a page shows of runs: their figures as data.
 type view struct {
-	Title string `json:"title,omitempty"`
 	// Sentences are what a single run says, Differences what several differ in.
 	Sentences   []string      `json:"sentences,omitempty"`
 	Differences *report.Table `json:"differences,omitempty"`
@@ -23,8 +22,6 @@ type view struct {
 	Figures     []figure      `json:"figures"`
 	// Problems are of runs that could not be read, by their paths.
 	Problems map[string]string `json:"problems,omitempty"`
-	// Rows are how many there are, by the runs' paths.
-	Rows map[string]int `json:"rows"`
 	// Marks are those of the files that were read, by the runs' paths: an event with others says that there is more.
 	Marks map[string]string `json:"marks"`
 }
@@ -142,40 +139,36 @@ func (s *Server) panels(ctx context.Context, query url.Values) (any, error) {
 	if len(paths) == 0 || len(paths) > mostRuns {
 		return nil, refuse("%d runs; want from 1 to %d", len(paths), mostRuns)
 	}
-	v := &view{Problems: map[string]string{}, Rows: map[string]int{}, Marks: map[string]string{}, Figures: []figure{}}
+	v := &view{Problems: map[string]string{}, Marks: map[string]string{}, Figures: []figure{}}
 	var runs []*report.Report
 	var names []string
-	var scales []*scale
+	scales := map[string]*scale{}
 	for _, at := range paths {
-		if dir, err := s.library.inside(at); err == nil {
-			v.Marks[at] = rowsMark(dir)
+		seen, err := s.look(ctx, at, w)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
 		}
-		r, sc, rows, err := s.look(ctx, at, w)
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
 			v.Problems[at] = err.Error()
 			continue
 		}
-		runs, names, scales, v.Rows[at] = append(runs, r), append(names, at), append(scales, sc), rows
+		v.Marks[at], scales[at] = seen.mark, seen.scale
+		runs, names = append(runs, seen.Report), append(names, at)
+		if len(paths) == 1 {
+			v.Sentences = seen.Sentences() // of all rows
+		}
+		seen.narrow(w)
 	}
-	if len(runs) == 0 {
-		return v, nil
-	}
-	if compared := query.Get("compared") != "" || len(paths) > 1; compared {
+	switch compared := query.Get("compared") != "" || len(paths) > 1; {
+	case len(runs) == 0:
+	case compared:
 		differences := report.Differences(runs, names)
-		v.Differences = &differences
-		v.add(report.ComparisonFigures(runs, names), func(name string) *scale {
-			if i := slices.Index(names, name); i >= 0 {
-				return scales[i]
-			}
-			return nil
-		}, w)
-		return v, nil
+		v.Differences, v.Sentences = &differences, nil
+		v.add(report.ComparisonFigures(runs, names), func(name string) *scale { return scales[name] }, w)
+	default:
+		v.Config = runs[0].Source()
+		v.add(runs[0].Figures(), func(string) *scale { return scales[names[0]] }, w)
 	}
-	v.Title, v.Sentences, v.Config = names[0], runs[0].Sentences(), runs[0].Source()
-	v.add(runs[0].Figures(), func(string) *scale { return scales[0] }, w)
 	return v, nil
 }
 
@@ -194,35 +187,42 @@ func (v *view) add(drawings []report.Drawing, scaleOf func(name string) *scale, 
 	}
 }
 
-// look reads a run as far as the window shows it. The figures are of the window's rows, the sentences of all.
-func (s *Server) look(ctx context.Context, at string, w window) (*report.Report, *scale, int, error) {
+// A seen is a run that was looked at.
+type seen struct {
+	*report.Report
+	table *record.Table // its history
+	scale *scale
+	mark  string // of the files that were read
+}
+
+// look reads a run as far as it goes.
+func (s *Server) look(ctx context.Context, at string, w window) (*seen, error) {
 	dir, err := s.library.inside(at)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
-	table, err := s.library.table(ctx, dir)
+	mark := rowsMark(dir)
+	table, err := s.library.table(ctx, dir, mark)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
 	r, err := report.With(dir, table)
 	if err != nil {
-		return nil, nil, 0, err
-	}
-	if r.Result != nil { // it will not change any more
-		if err := record.CheckHistory(dir); err != nil {
-			return nil, nil, 0, err
-		}
+		return nil, err
 	}
 	r.Points = w.points
 	sc, err := scaleFor(r, dir, w.abscissa)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
-	rows := table.Len()
-	if low, high, some := sc.steps(w.low, w.high); some {
-		r.History = table.Between(low, high)
+	return &seen{r, table, sc, mark}, nil
+}
+
+// narrow leaves the run the rows that a window shows, for its figures.
+func (s *seen) narrow(w window) {
+	if low, high, some := s.scale.steps(w.low, w.high); some {
+		s.History = s.table.Between(low, high)
 	}
-	return r, sc, rows, nil
 }
 
 // A scale takes steps to what stands on the abscissa instead; nil leaves them.
@@ -373,5 +373,5 @@ func (s *Server) runs(ctx context.Context, _ url.Values) (any, error) {
 	if entries == nil {
 		entries = []entry{}
 	}
-	return map[string]any{"folder": filepath.Base(s.library.root), "entries": entries, "whole": whole, "explorer": s.explorer}, nil
+	return map[string]any{"folder": filepath.Base(s.library.root), "entries": entries, "whole": whole}, nil
 }

@@ -4,6 +4,8 @@
 // data, which the page draws (panels.go, sweeps.go), and says when there is more (events.go). Whoever asks has to have the token that the address was
 // printed with, and to come from the page itself (guard.go). What runs are called and hold is text of others: it goes to the page as JSON, and the page
 // shows it as text alone.
+//
+// Below /explore/ is the page of [explore], which has what the two pages draw with.
 package serve
 
 import (
@@ -14,6 +16,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"shadowflow/serve/explore"
 )
 
 //go:embed static
@@ -24,24 +28,11 @@ type Server struct {
 	library *library
 	mux     *http.ServeMux
 	guard   guard
-	// explorer says that there is a page to explore with.
-	explorer bool
-}
-
-// An Option changes a server.
-type Option func(*Server)
-
-// Explorer adds a page to explore with, below /explore/.
-func Explorer(page http.Handler) Option {
-	return func(s *Server) {
-		s.explorer = true
-		s.mux.Handle("/explore/", http.StripPrefix("/explore", page))
-	}
 }
 
 // New returns a server of the runs and sweeps in dir, for whoever has the token and names one of the hosts, as "127.0.0.1:8077", in the address; none
 // stands for any.
-func New(dir, token string, hosts []string, options ...Option) (*Server, error) {
+func New(dir, token string, hosts []string) (*Server, error) {
 	l, err := newLibrary(dir)
 	if err != nil {
 		return nil, err
@@ -53,13 +44,11 @@ func New(dir, token string, hosts []string, options ...Option) (*Server, error) 
 		return nil, err
 	}
 	s.mux.Handle("/", http.FileServerFS(pages))
+	s.mux.Handle("/explore/", http.StripPrefix("/explore", explore.Handler()))
 	s.mux.HandleFunc("/api/runs", s.answer(s.runs))
 	s.mux.HandleFunc("/api/panels", s.answer(s.panels))
 	s.mux.HandleFunc("/api/sweep", s.answer(s.sweep))
 	s.mux.HandleFunc("/api/events", s.events)
-	for _, o := range options {
-		o(s)
-	}
 	return s, nil
 }
 

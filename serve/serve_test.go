@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -60,10 +61,10 @@ func grow(t testing.TB, d *record.Dir, from, to int) {
 }
 
 // serving serves a folder, and returns the address that a user would open.
-func serving(t testing.TB, dir string, options ...Option) (server *httptest.Server, address string) {
+func serving(t testing.TB, dir string) (server *httptest.Server, address string) {
 	t.Helper()
 	server = httptest.NewUnstartedServer(nil)
-	s, err := New(dir, testToken, []string{server.Listener.Addr().String()}, options...)
+	s, err := New(dir, testToken, []string{server.Listener.Addr().String()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,10 +77,10 @@ func serving(t testing.TB, dir string, options ...Option) (server *httptest.Serv
 	return server, server.URL + "/?token=" + testToken
 }
 
-// ask asks with the token, and reads JSON into value where that is not nil.
-func ask(t testing.TB, server *httptest.Server, path string, value any) (status int, text string) {
+// request asks with the token.
+func request(ctx context.Context, t testing.TB, server *httptest.Server, path string) *http.Response {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +89,13 @@ func ask(t testing.TB, server *httptest.Server, path string, value any) (status 
 	if err != nil {
 		t.Fatal(err)
 	}
+	return answer
+}
+
+// ask asks with the token, and reads JSON into value where that is not nil.
+func ask(t testing.TB, server *httptest.Server, path string, value any) (status int, text string) {
+	t.Helper()
+	answer := request(t.Context(), t, server, path)
 	defer answer.Body.Close()
 	data, err := io.ReadAll(answer.Body)
 	if err != nil {
@@ -286,9 +294,10 @@ func TestPanelsOfARunAreItsReportsFigures(t *testing.T) {
 	grow(t, d, 0, 5000)
 	server, _ := serving(t, dir)
 	var v view
-	if status, text := ask(t, server, "/api/panels?run=one", &v); status != 200 || v.Rows["one"] != 5000 || len(v.Sentences) == 0 {
-		t.Fatalf("status %d, %d rows: %.300s", status, v.Rows["one"], text)
+	if status, text := ask(t, server, "/api/panels?run=one", &v); status != 200 || len(v.Sentences) == 0 {
+		t.Fatalf("status %d: %.300s", status, text)
 	}
+	said := v.Sentences
 	loss := axesOf(t, v, "loss", 0)
 	if len(loss.Series) != 2 || loss.Series[0].Name != "train" || loss.Series[1].Name != "test" || !loss.LogY {
 		t.Fatalf("%+v", loss)
@@ -300,6 +309,9 @@ func TestPanelsOfARunAreItsReportsFigures(t *testing.T) {
 	zoomed := axesOf(t, v, "loss", 0).Series[0]
 	if len(zoomed.X) != 103 || zoomed.X[0] != 999 || zoomed.X[102] != 1101 { // one more at either side, so that the curve reaches the ends
 		t.Errorf("%d points from %v", len(zoomed.X), zoomed.X[0])
+	}
+	if !slices.Equal(v.Sentences, said) {
+		t.Errorf("of a part of the steps it says %q, of all %q", v.Sentences, said)
 	}
 	ask(t, server, "/api/panels?run=one&x=loss", &v)
 	if byLoss := axesOf(t, v, "norm", 0); byLoss.X != "training loss" || math.Abs(byLoss.Series[0].X[0]-2) > 1e-9 {
@@ -348,15 +360,7 @@ func TestEventsTellOfNewRowsAndOfARunThatBegins(t *testing.T) {
 	server, _ := serving(t, dir)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/api/events?run=one", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+testToken)
-	answer, err := server.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	answer := request(ctx, t, server, "/api/events?run=one")
 	defer answer.Body.Close()
 	lines := bufio.NewScanner(answer.Body)
 	wait := func(event, data string) {
@@ -411,7 +415,7 @@ func TestHostsOfAnAddress(t *testing.T) {
 	}{
 		"127.0.0.1:0": {local: true}, "localhost:0": {local: true}, "0.0.0.0:0": {any: true}, "nonsense": {fails: "want HOST:PORT"}, "127.0.0.1:99999": {fails: "127.0.0.1:0 takes"},
 	} {
-		on, hosts, local, err := Listen(t.Context(), address)
+		on, hosts, err := Listen(t.Context(), address)
 		if want.fails != "" {
 			if err == nil || !strings.Contains(err.Error(), want.fails) {
 				t.Errorf("%s: %v", address, err)
@@ -421,8 +425,9 @@ func TestHostsOfAnAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if local != want.local || (len(hosts) == 0) != want.any || !want.any && !slices.Contains(hosts, strings.Replace(on.Addr().String(), "[::1]", "127.0.0.1", 1)) {
-			t.Errorf("%s: local %v, hosts %v", address, local, hosts)
+		host, _, _ := net.SplitHostPort(address)
+		if Local(host) != want.local || (len(hosts) == 0) != want.any || !want.any && !slices.Contains(hosts, strings.Replace(on.Addr().String(), "[::1]", "127.0.0.1", 1)) {
+			t.Errorf("%s: local %v, hosts %v", address, Local(host), hosts)
 		}
 		on.Close()
 	}

@@ -27,14 +27,12 @@ type column struct {
 }
 
 type sweepRow struct {
-	Run      string    `json:"run"` // its path, "" before it begins
-	Status   string    `json:"status"`
-	Reason   string    `json:"reason,omitempty"`
-	Keys     []any     `json:"keys"`
-	Measured []numeric `json:"measured"`
+	Run      string          `json:"run"` // its path, "" before it begins
+	Status   string          `json:"status"`
+	Reason   string          `json:"reason,omitempty"`
+	Keys     []any           `json:"keys"`
+	Measured []record.Number `json:"measured"`
 }
-
-type numeric = record.Number
 
 // mostInSweep bounds how many runs a sweep's file may make here.
 const mostInSweep = 20000
@@ -76,7 +74,7 @@ func (s *Server) sweep(ctx context.Context, query url.Values) (any, error) {
 		}
 	}
 	for _, row := range t.Rows {
-		r := sweepRow{Status: row[status].String(), Reason: row[t.Index("reason")].String(), Keys: []any{}, Measured: []numeric{}}
+		r := sweepRow{Status: row[status].String(), Reason: row[t.Index("reason")].String(), Keys: []any{}, Measured: []record.Number{}}
 		if below, err := filepath.Rel(dir, row[t.Index("dir")].String()); err == nil && r.Status != string(sweep.Pending) {
 			r.Run = path.Join(at, filepath.ToSlash(below))
 		}
@@ -84,7 +82,7 @@ func (s *Server) sweep(ctx context.Context, query url.Values) (any, error) {
 			r.Keys = append(r.Keys, finite(row[i]))
 		}
 		for _, i := range measures {
-			r.Measured = append(r.Measured, numeric(row[i].Float()))
+			r.Measured = append(r.Measured, record.Number(row[i].Float()))
 		}
 		v.Rows = append(v.Rows, r)
 	}
@@ -94,7 +92,7 @@ func (s *Server) sweep(ctx context.Context, query url.Values) (any, error) {
 // finite returns a value as JSON takes it.
 func finite(v record.Value) any {
 	if x, ok := v.Any().(float64); ok {
-		return numeric(x)
+		return record.Number(x)
 	}
 	return v.Any()
 }

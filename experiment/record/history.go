@@ -34,9 +34,7 @@ type History struct {
 }
 
 // Index returns the number of the column of that name, -1 if there is none.
-func (h *History) Index(name string) int {
-	return slices.IndexFunc(h.Columns, func(c Column) bool { return c.Name == name })
-}
+func (h *History) Index(name string) int { return indexOf(h.Columns, name) }
 
 // Floats returns a column as numbers, NaN where nothing was measured; nil if there
 // is no such column.

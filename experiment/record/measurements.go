@@ -33,8 +33,13 @@ func (h *History) Measured(name string) bool {
 // Unit implements [Measurements].
 func (h *History) Unit(name string) string { return unitOf(h.Columns, name) }
 
+// indexOf returns the number of the column of that name, -1 if there is none.
+func indexOf(columns []Column, name string) int {
+	return slices.IndexFunc(columns, func(c Column) bool { return c.Name == name })
+}
+
 func unitOf(columns []Column, name string) string {
-	if i := slices.IndexFunc(columns, func(c Column) bool { return c.Name == name }); i >= 0 {
+	if i := indexOf(columns, name); i >= 0 {
 		return columns[i].Unit
 	}
 	return ""
@@ -56,9 +61,7 @@ func (t *Table) Len() int {
 }
 
 // Index implements [Measurements].
-func (t *Table) Index(name string) int {
-	return slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == name })
-}
+func (t *Table) Index(name string) int { return indexOf(t.Columns, name) }
 
 // Floats implements [Measurements].
 func (t *Table) Floats(name string) []float64 {

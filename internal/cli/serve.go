@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"shadowflow/serve"
-	"shadowflow/serve/explore"
 )
 
 func newServe() *cobra.Command {
@@ -50,17 +49,17 @@ that file. Ctrl-C ends it.`,
 			case !serve.Local(host):
 				return misuse("--listen %s: other machines reach it, so want --token-file FILE too, whose first line is the token that they need", listen)
 			}
-			on, hosts, local, err := serve.Listen(cmd.Context(), listen)
+			on, hosts, err := serve.Listen(cmd.Context(), listen)
 			if err != nil {
 				return fmt.Errorf("--listen %w", err)
 			}
-			server, err := serve.New(dir, token, hosts, serve.Explorer(explore.Handler()))
+			server, err := serve.New(dir, token, hosts)
 			if err != nil {
 				return errors.Join(err, on.Close())
 			}
 			address := url.URL{Scheme: "http", Host: on.Addr().String(), Path: "/", RawQuery: url.Values{"token": {token}}.Encode()}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\n", &address)
-			if !local {
+			if !serve.Local(host) {
 				fmt.Fprintln(cmd.ErrOrStderr(), "shadowflow: what is sent can be read on the way: put it behind a proxy with TLS, or reach it by ssh -L")
 			}
 			return server.Serve(cmd.Context(), on)

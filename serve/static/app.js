@@ -21,7 +21,6 @@ async function refreshList() {
     const list = await get("api/runs");
     setEntries(list.entries, list.whole);
     find("folder").textContent = list.folder;
-    find("explorer").hidden = !list.explorer;
   } catch (error) { fail(error); }
   showList(choose, openSweep);
 }
@@ -59,7 +58,6 @@ async function refresh(only = null) {
   find("abscissa").value = state.abscissa;
   find("logx").checked = state.logX;
   if (parts.length === 0) return draw();
-  const began = performance.now();
   for (let i = 0; i < parts.length; i++) {
     if (only && views[i] && !parts[i].some((r) => only.has(r))) continue;
     const q = new URLSearchParams(parts[i].map((r) => ["run", r]));
@@ -78,7 +76,6 @@ async function refresh(only = null) {
       if (error.name === "AbortError") return;
     }
   }
-  document.documentElement.dataset.drawn = String(Math.round(performance.now() - began)); // milliseconds
 }
 
 // merged are the figures of all groups, those of one name as one. Each run looks the same in all.

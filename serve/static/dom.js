@@ -1,17 +1,8 @@
-// Small helpers for elements. Texts of others only ever become text.
+// Small helpers for elements, and questions to the server.
 
-// make returns an element with properties, attributes where their names have a hyphen, and children.
-export function make(tag, properties = {}, ...children) {
-  const e = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (name.includes("-") || name === "role" || name === "scope") e.setAttribute(name, value);
-    else e[name] = value;
-  }
-  e.append(...children);
-  return e;
-}
+import { find, make } from "./explore/dom.js";
 
-export const find = (id) => document.getElementById(id);
+export { find, make };
 
 // table returns a table of texts.
 export function table(caption, header, rows, numeric = () => false) {

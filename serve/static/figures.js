@@ -1,7 +1,8 @@
 // The figures of what is chosen: axes above one another with their legends, one cursor and one zoom for all.
 
 import { find, make, table } from "./dom.js";
-import { Plot, format, nearest, range, sample } from "./plot.js";
+import { format } from "./explore/drawing.js";
+import { Plot, nearest, range, sample } from "./plot.js";
 import { state } from "./state.js";
 
 const plots = new Map(); // by figure and axes

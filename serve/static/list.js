@@ -1,7 +1,7 @@
 // The list of runs and sweeps: sorted, filtered, chosen from.
 
 import { find, make } from "./dom.js";
-import { format } from "./plot.js";
+import { format } from "./explore/drawing.js";
 import { state } from "./state.js";
 
 const columns = [

@@ -1,5 +1,7 @@
 // One pair of axes on a canvas: curves, bands, marks, shaded stretches, a grid with labels, a cursor, and a stretch that is being dragged over.
 
+import { contextOf, format, ticks } from "./explore/drawing.js";
+
 const dashes = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
 const margin = { left: 62, right: 10, top: 8, bottom: 36 };
 
@@ -8,34 +10,6 @@ export function colours() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue("--" + name).trim();
   return { ink: of("ink"), grid: of("grid"), soft: of("soft"), shade: of("shade"), line: of("line"), mark: of("mark"), curves: [0, 1, 2, 3, 4, 5, 6, 7].map((i) => of("c" + i)) };
-}
-
-// format writes a number with four digits at most.
-export function format(v) {
-  if (v === null || v === undefined || Number.isNaN(v)) return "";
-  const size = Math.abs(v);
-  if (v === 0) return "0";
-  if (size >= 1e5 || size < 1e-3) return v.toExponential(2).replace("e+", "e").replace(/\.?0+e/, "e");
-  return String(Number(v.toPrecision(4)));
-}
-
-// ticks returns round values from low to high.
-export function ticks(low, high, log, most) {
-  if (!(high > low)) return [low];
-  if (log) {
-    const from = Math.ceil(Math.log10(low) - 1e-9), to = Math.floor(Math.log10(high) + 1e-9);
-    if (to - from >= 1) {
-      const every = Math.max(1, Math.ceil((to - from + 1) / most));
-      const out = [];
-      for (let e = from; e <= to; e += every) out.push(Math.pow(10, e));
-      if (out.length >= 2) return out;
-    }
-  }
-  const raw = (high - low) / most, power = Math.pow(10, Math.floor(Math.log10(raw)));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw * (1 - 1e-9));
-  const out = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) out.push(k * step);
-  return out;
 }
 
 // scaled returns a function from values to pixels, and its inverse.
@@ -101,14 +75,8 @@ export class Plot {
   draw() {
     const { canvas, axes } = this;
     if (!axes) return;
-    const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
+    const { c, w: width, h: height } = contextOf(canvas), shades = colours();
     if (!width || !height) return;
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio);
-    }
-    const c = canvas.getContext("2d"), shades = colours();
-    c.setTransform(ratio, 0, 0, ratio, 0, 0);
-    c.clearRect(0, 0, width, height);
     const logX = Boolean(axes.logX), logY = this.logY;
     const x = roomy(this.x, logX, 0.01);
     let y = extent(this.visible, "y", logY, this.x);
@@ -118,7 +86,6 @@ export class Plot {
     const bottom = height - margin.bottom, right = width - margin.right;
     const X = (this.toX = scaled(x[0], x[1], logX, margin.left, right)), Y = scaled(y[0], y[1], logY, bottom, margin.top);
     this.toY = Y;
-    c.font = "12px system-ui, sans-serif";
     this.frame(c, shades, x, y, logX, logY, X, Y, width, bottom, right);
     c.save();
     c.beginPath(); c.rect(margin.left, margin.top, right - margin.left, bottom - margin.top); c.clip();
@@ -135,12 +102,12 @@ export class Plot {
 
   frame(c, shades, x, y, logX, logY, X, Y, width, bottom, right) {
     c.fillStyle = shades.ink; c.textAlign = "center"; c.textBaseline = "top";
-    for (const v of ticks(x[0], x[1], logX, Math.max(2, Math.floor(width / 110)))) {
+    for (const v of ticks(x[0], x[1], Math.max(2, Math.floor(width / 110)), logX)) {
       line(c, X.to(v), margin.top, X.to(v), bottom, shades.grid, 1);
       c.fillText(format(v), X.to(v), bottom + 4);
     }
     c.textAlign = "right"; c.textBaseline = "middle";
-    for (const v of ticks(y[0], y[1], logY, 5)) {
+    for (const v of ticks(y[0], y[1], 5, logY)) {
       line(c, margin.left, Y.to(v), right, Y.to(v), shades.grid, 1);
       c.fillText(format(v), margin.left - 5, Y.to(v));
     }
@@ -226,10 +193,7 @@ export function nearest(s, x) {
 
 // sample draws what a curve looks like, for the legend.
 export function sample(canvas, s) {
-  const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth || 35, height = canvas.clientHeight || 16;
-  canvas.width = width * ratio; canvas.height = height * ratio;
-  const c = canvas.getContext("2d"), shades = colours(), shade = s.faint ? shades.line : shades.curves[s.color % shades.curves.length];
-  c.setTransform(ratio, 0, 0, ratio, 0, 0);
+  const { c, w: width, h: height } = contextOf(canvas), shades = colours(), shade = s.faint ? shades.line : shades.curves[s.color % shades.curves.length];
   c.setLineDash(dashes[(s.dash || 0) % dashes.length]);
   if (s.line) line(c, 2, height / 2, width - 2, height / 2, shade, s.faint ? 1 : 2);
   c.setLineDash([]);

@@ -1,7 +1,8 @@
 // A sweep: any measurement against any key, seeds as bands, two keys as a table of colours, the run behind each point a click away.
 
 import { find, get, make, table } from "./dom.js";
-import { Plot, colours, format, glyph, range } from "./plot.js";
+import { format } from "./explore/drawing.js";
+import { Plot, range, sample } from "./plot.js";
 import { state, writeAddress } from "./state.js";
 
 export function closeSweep() { find("sweep").hidden = true; }
@@ -57,7 +58,7 @@ function points(box, sweep, m, k, b, openRun) {
   if (!series.length) { box.append(make("p", { textContent: "Nothing of this was measured yet." })); return; }
   const canvas = make("canvas", { role: "img", ariaLabel: `${m.name} against ${k.name}; the runs are in the table below` });
   const names = series.filter((s) => s.line).map((s) => make("span", { className: "name", textContent: s.label }));
-  const legend = make("div", { className: "legend" }, ...series.filter((s) => s.line).map((s) => { const c = make("canvas", { ariaHidden: "true" }); const row = make("div", { className: "span" }, c, names.shift()); requestAnimationFrame(() => legendSample(c, s)); return row; }));
+  const legend = make("div", { className: "legend" }, ...series.filter((s) => s.line).map((s) => { const c = make("canvas", { ariaHidden: "true" }); const row = make("div", { className: "span" }, c, names.shift()); requestAnimationFrame(() => sample(c, { ...s, marks: true, mark: s.color })); return row; }));
   const note = make("figcaption", { textContent: `${m.meaning || m.name}${m.unit ? ` (${m.unit})` : ""}. Each mark is a run, a click opens it; lines are means over runs that differ in nothing else that is drawn, their bands reach from the least to the largest.` + (numeric ? "" : ` ${k.name}: ${values.map((v, i) => `${i} is ${text(v)}`).join(", ")}.`) });
   box.append(make("figure", {}, make("div", { className: "pair" }, canvas, legend), note));
   const plot = new Plot(canvas);
@@ -71,14 +72,6 @@ function points(box, sweep, m, k, b, openRun) {
     }
     if (best) openRun(best.r.run);
   };
-}
-
-function legendSample(canvas, s) {
-  canvas.width = 35; canvas.height = 16;
-  const c = canvas.getContext("2d"), shade = colours().curves[s.color % 8];
-  c.strokeStyle = shade; c.fillStyle = shade; c.lineWidth = 2;
-  c.beginPath(); c.moveTo(2, 8); c.lineTo(33, 8); c.stroke();
-  glyph(c, s.color, 17, 8, 4);
 }
 
 // heat is a table whose cells are coloured by the mean of a measurement; numbers stand in them, so colours add nothing that is not read.

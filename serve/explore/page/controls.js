@@ -1,15 +1,9 @@
 // Controls: each has a label, takes the keyboard, and tells what changed.
 
-export const byId = (id) => document.getElementById(id);
-
-export function element(tag, properties = {}, ...children) {
-  const e = Object.assign(document.createElement(tag), properties);
-  e.append(...children);
-  return e;
-}
+import { make } from "./dom.js";
 
 export function fillSelect(select, options, chosen) {
-  select.replaceChildren(...options.map(([value, text]) => element("option", { value, textContent: text })));
+  select.replaceChildren(...options.map(([value, text]) => make("option", { value, textContent: text })));
   select.value = chosen;
 }
 
@@ -39,12 +33,12 @@ export function scaleOf(key) {
 // slider returns a labelled slider with a number field beside it, and a function that shows a number. moved is told of new numbers, and of whether
 // the hand is still on it.
 export function slider({ id, label, hint, scale, value, moved }) {
-  const number = element("input", { type: "number", step: "any", id: id + "-number" });
+  const number = make("input", { type: "number", step: "any", id: id + "-number" });
   number.setAttribute("aria-label", label + ", as a number");
   const parts = [number];
   let range = null;
   if (scale) {
-    range = element("input", { type: "range", id, min: scale.min, max: scale.max, step: scale.step });
+    range = make("input", { type: "range", id, min: scale.min, max: scale.max, step: scale.step });
     range.addEventListener("input", () => {
       const v = scale.to(+range.value);
       number.value = v;
@@ -66,23 +60,23 @@ export function slider({ id, label, hint, scale, value, moved }) {
     moved(+number.value);
   });
   show(value);
-  const name = element("label", { textContent: label, htmlFor: range ? id : number.id, title: hint ?? "" });
-  return { node: element("div", { className: "slider" }, name, ...parts), show };
+  const name = make("label", { textContent: label, htmlFor: range ? id : number.id, title: hint ?? "" });
+  return { node: make("div", { className: "slider" }, name, ...parts), show };
 }
 
 // check returns a labelled box.
 export function check({ id, label, checked, moved, before }) {
-  const box = element("input", { type: "checkbox", id, checked });
+  const box = make("input", { type: "checkbox", id, checked });
   box.addEventListener("change", () => moved(box.checked));
-  const text = element("label", { htmlFor: id, textContent: label });
-  return element("div", { className: "check" }, box, ...(before ? [before] : []), text);
+  const text = make("label", { htmlFor: id, textContent: label });
+  return make("div", { className: "check" }, box, ...(before ? [before] : []), text);
 }
 
 // table fills a table with a header and rows of text.
 export function table(target, header, rows, textual = []) {
-  const cell = (tag, text, i) => element(tag, { textContent: text, className: textual.includes(i) ? "text" : "" });
+  const cell = (tag, text, i) => make(tag, { textContent: text, className: textual.includes(i) ? "text" : "" });
   target.replaceChildren(
-    element("thead", {}, element("tr", {}, ...header.map((h, i) => Object.assign(cell("th", h, i), { scope: "col" })))),
-    element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((text, i) => cell("td", text, i))))),
+    make("thead", {}, make("tr", {}, ...header.map((h, i) => Object.assign(cell("th", h, i), { scope: "col" })))),
+    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((text, i) => cell("td", text, i))))),
   );
 }

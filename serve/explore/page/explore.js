@@ -1,8 +1,10 @@
 // The page: controls set the state, the state asks, answers are drawn.
 
 import { defaults, examples, read, settings, write } from "./state.js";
-import { byId, check, element, fillSelect, scaleOf, scales, slider, table } from "./controls.js";
-import { drawCurves, drawPlane, frameOf, short, swatch } from "./plots.js";
+import { check, fillSelect, scaleOf, scales, slider, table } from "./controls.js";
+import { find, make } from "./dom.js";
+import { format } from "./drawing.js";
+import { drawCurves, drawPlane, frameOf, swatch } from "./plots.js";
 
 const quantities = [
   ["relative", "distance over the way that the iterates went"], ["distance", "distance from the iterates"],
@@ -99,7 +101,7 @@ function take(answer, surfaceOf, fieldOf, draft) {
 }
 
 function wrong(text) {
-  byId("error").textContent = text;
+  find("error").textContent = text;
 }
 
 // --- drawing
@@ -107,9 +109,9 @@ function wrong(text) {
 function draw() {
   if (!seen.answer) return;
   const { answer } = seen;
-  drawPlane(byId("plane"), view(), { ...answer, surface: seen.surface, field: seen.field }, state.layers);
+  drawPlane(find("plane"), view(), { ...answer, surface: seen.surface, field: seen.field }, state.layers);
   placeStart();
-  drawCurves(byId("curves"), curves(), answer.run);
+  drawCurves(find("curves"), curves(), answer.run);
 }
 
 // curves returns the curves of the chosen quantity over the steps.
@@ -122,50 +124,50 @@ function curves() {
 }
 
 function placeStart() {
-  const handle = byId("start");
+  const handle = find("start");
   handle.hidden = trained() || !view();
   if (handle.hidden) return;
-  const frame = frameOf(byId("plane"), view());
+  const frame = frameOf(find("plane"), view());
   const [x, y] = [frame.x(state.theta[0]), frame.y(state.theta[1])];
-  const box = byId("plane").getBoundingClientRect();
+  const box = find("plane").getBoundingClientRect();
   handle.style.left = Math.max(0, Math.min(box.width, x)) + "px";
   handle.style.top = Math.max(0, Math.min(box.height, y)) + "px";
-  handle.setAttribute("aria-label", `start at theta1 ${short(state.theta[0])}, theta2 ${short(state.theta[1])}; arrow keys move it`);
+  handle.setAttribute("aria-label", `start at theta1 ${format(state.theta[0])}, theta2 ${format(state.theta[1])}; arrow keys move it`);
 }
 
 // tell writes what is not drawn.
 function tell(draft) {
   const { answer } = seen, { run } = answer;
-  if (answer.command) byId("command").textContent = answer.command;
-  const legend = run.paths.map((p) => element("li", { title: p.ended ?? "" }, swatch(p.name), p.name + (p.ended ? " (ends early)" : "")));
-  byId("legend").replaceChildren(...legend);
+  if (answer.command) find("command").textContent = answer.command;
+  const legend = run.paths.map((p) => make("li", { title: p.ended ?? "" }, swatch(p.name), p.name + (p.ended ? " (ends early)" : "")));
+  find("legend").replaceChildren(...legend);
   const missing = new Map(); // names by the reason
   for (const w of [...(answer.without ?? []), ...(seen.field?.missing ? [{ name: "the bias", why: seen.field.missing }] : [])]) missing.set(w.why, [...(missing.get(w.why) ?? []), w.name]);
   const notes = [...missing].map(([why, names]) => `Not there: ${names.join(", ")}. ${why[0].toUpperCase()}${why.slice(1)}.`);
   if (seen.field && !seen.field.missing) notes.push("Arrows and hatching: the second-order term of the equation without memory, of the full batch and with the memory full; longer arrows, larger beside the main term. Whether it is what happens, the monitors say.");
   if (trained()) notes.push("The plane through the start, the end, and the point of the path farthest from the line between them.");
-  byId("plane-note").textContent = notes.join(" ");
+  find("plane-note").textContent = notes.join(" ");
   if (!draft) tabulate(answer);
   if (draft) return;
   sayVerdicts(run);
-  byId("sentences").replaceChildren(...(run.sentences ?? []).map((s) => element("li", { textContent: s })));
-  table(byId("monitors"), ["reading", "step", "value", "meaning"], (run.monitors ?? []).map((m) => [m.name, String(m.step), short(m.value), m.meaning]), [3]);
+  find("sentences").replaceChildren(...(run.sentences ?? []).map((s) => make("li", { textContent: s })));
+  table(find("monitors"), ["reading", "step", "value", "meaning"], (run.monitors ?? []).map((m) => [m.name, String(m.step), format(m.value), m.meaning]), [3]);
   const ended = run.paths.filter((p) => p.ended).map((p) => p.ended + ".");
-  byId("status").textContent = [`${answer.optimizer}: ${run.status} at step ${run.steps.at(-1)}, loss ${short(run.loss.at(-1))}.`, ...ended].join(" ");
+  find("status").textContent = [`${answer.optimizer}: ${run.status} at step ${run.steps.at(-1)}, loss ${format(run.loss.at(-1))}.`, ...ended].join(" ");
 }
 
 // tabulate writes the numbers that are drawn, some rows of them.
 function tabulate({ run, axes }) {
   const outline = sample(run.paths[0].points.length, 25);
-  table(byId("plane-table"), ["step", ...run.paths.flatMap((p) => [p.name + " " + axes[0], axes[1]])], outline.map((i) => {
+  table(find("plane-table"), ["step", ...run.paths.flatMap((p) => [p.name + " " + axes[0], axes[1]])], outline.map((i) => {
     const step = run.paths[0].steps[i];
     return [String(step), ...run.paths.flatMap((p) => {
       const at = p.points[p.steps.indexOf(step)];
-      return at ? at.map(short) : ["–", "–"];
+      return at ? at.map(format) : ["–", "–"];
     })];
   }));
   const all = curves();
-  table(byId("curves-table"), ["step", ...all.map((k) => k.name)], sample(run.steps.length, 25).map((i) => [String(run.steps[i]), ...all.map((k) => short(k.y[i]))]));
+  table(find("curves-table"), ["step", ...all.map((k) => k.name)], sample(run.steps.length, 25).map((i) => [String(run.steps[i]), ...all.map((k) => format(k.y[i]))]));
 }
 
 function sayVerdicts(run) {
@@ -174,7 +176,7 @@ function sayVerdicts(run) {
   const items = [];
   if (judged) items.push(`● borne out, ○ hardly better, × not: memoryless-2 is borne out at ${count(run.verdicts, "borne out")} of ${judged} measured steps.`);
   if (asked) items.push(`● holds, × does not: state-2 holds at ${count(run.state_holds, "holds")} of ${asked}.`);
-  byId("verdicts").replaceChildren(...items.map((text) => element("li", { textContent: text })));
+  find("verdicts").replaceChildren(...items.map((text) => make("li", { textContent: text })));
 }
 
 function sample(n, most) {
@@ -187,30 +189,30 @@ function sample(n, most) {
 // --- controls
 
 function build() {
-  fillSelect(byId("example"), [["", "an example …"], ...examples.map((e, i) => [String(i), e.title])], "");
-  fillSelect(byId("objective"), catalogue.objectives.map((o) => [o.name, o.title]), state.objective);
-  fillSelect(byId("optimizer"), [...catalogue.optimizers.map((o) => [o.name, o.name]), ["", "my own formulas"]], state.own ? "" : state.optimizer);
-  fillSelect(byId("batch"), catalogue.batches.map((b) => [b, b === "full" ? "full batch" : b]), state.batch);
-  fillSelect(byId("schedule"), catalogue.schedules.filter((s) => s !== "file").map((s) => [s, s]), state.schedule);
-  fillSelect(byId("quantity"), quantities, state.quantity);
-  byId("pairs").value = state.pairs;
-  byId("seed").value = state.seed;
-  byId("own").value = state.own;
-  if (state.own) byId("own-box").open = true;
+  fillSelect(find("example"), [["", "an example …"], ...examples.map((e, i) => [String(i), e.title])], "");
+  fillSelect(find("objective"), catalogue.objectives.map((o) => [o.name, o.title]), state.objective);
+  fillSelect(find("optimizer"), [...catalogue.optimizers.map((o) => [o.name, o.name]), ["", "my own formulas"]], state.own ? "" : state.optimizer);
+  fillSelect(find("batch"), catalogue.batches.map((b) => [b, b === "full" ? "full batch" : b]), state.batch);
+  fillSelect(find("schedule"), catalogue.schedules.filter((s) => s !== "file").map((s) => [s, s]), state.schedule);
+  fillSelect(find("quantity"), quantities, state.quantity);
+  find("pairs").value = state.pairs;
+  find("seed").value = state.seed;
+  find("own").value = state.own;
+  if (state.own) find("own-box").open = true;
   for (const box of document.querySelectorAll("[data-layer]")) box.checked = state.layers.includes(box.dataset.layer);
-  byId("starts").hidden = trained();
-  byId("seed-field").hidden = !trained();
-  byId("batch-field").hidden = !objective().batches;
-  byId("pairs-field").hidden = !objective().pairs;
-  byId("layers").hidden = byId("views").hidden = trained();
+  find("starts").hidden = trained();
+  find("seed-field").hidden = !trained();
+  find("batch-field").hidden = !objective().batches;
+  find("pairs-field").hidden = !objective().pairs;
+  find("layers").hidden = find("views").hidden = trained();
   showStart();
   buildSliders();
   buildEquations();
 }
 
 function showStart() {
-  byId("theta1").value = state.theta[0];
-  byId("theta2").value = state.theta[1];
+  find("theta1").value = state.theta[0];
+  find("theta2").value = state.theta[1];
 }
 
 function optimizerKeys() {
@@ -220,7 +222,7 @@ function optimizerKeys() {
 
 function buildSliders() {
   const chosen = catalogue.optimizers.find((o) => o.name === state.optimizer);
-  byId("optimizer-title").textContent = state.own ? "As typed in below." : chosen?.title ?? "";
+  find("optimizer-title").textContent = state.own ? "As typed in below." : chosen?.title ?? "";
   const nodes = [slider({ id: "lr", label: "lr, the step size", scale: scales.log(-5, 0), value: state.lr, moved: (v) => { state.lr = v; changed(); } }).node];
   for (const key of optimizerKeys()) {
     if (key.name === "lr") continue;
@@ -229,17 +231,17 @@ function buildSliders() {
     if (typeof key.default === "boolean") nodes.push(check({ id: "o-" + key.name, label: key.name, checked: value, moved }));
     else nodes.push(slider({ id: "o-" + key.name, label: key.name, hint: key.doc, scale: scaleOf(key), value, moved }).node);
   }
-  byId("sliders").replaceChildren(...nodes);
+  find("sliders").replaceChildren(...nodes);
   const set = (name) => (v) => { state[name] = v; changed(); };
   const most = trained() ? catalogue.max_trained : catalogue.max_steps;
-  byId("step-sliders").replaceChildren(
+  find("step-sliders").replaceChildren(
     slider({ id: "steps", label: "Steps", scale: scales.wholeLog(10, most), value: Math.min(state.steps, most), moved: set("steps") }).node,
     slider({ id: "stop", label: "Stop where the loss is below", scale: scales.logOrZero(-8, 1), value: state.stop, moved: set("stop") }).node,
     slider({ id: "begin", label: "Equations begin behind step", scale: scales.whole(0, 100), value: state.begin, moved: set("begin") }).node,
   );
   const nodes2 = [slider({ id: "warmup", label: "Warmup, in steps", scale: scales.whole(0, 200), value: state.warmup, moved: set("warmup") }).node];
   if (["linear", "cosine", "wsd"].includes(state.schedule)) nodes2.push(slider({ id: "final", label: "Factor of lr at the end", scale: scales.linear(0, 1, 0.01), value: state.final, moved: set("final") }).node);
-  byId("schedule-sliders").replaceChildren(...nodes2);
+  find("schedule-sliders").replaceChildren(...nodes2);
 }
 
 function buildEquations() {
@@ -247,15 +249,15 @@ function buildEquations() {
     id: "e-" + name, label: name, checked: state.beside.includes(name), before: swatch(name),
     moved: (on) => { state.beside = catalogue.equations.filter((e) => (e === name ? on : state.beside.includes(e))); changed(); },
   }));
-  byId("equations").replaceChildren(element("legend", { textContent: "Equations beside it" }), ...boxes);
+  find("equations").replaceChildren(make("legend", { textContent: "Equations beside it" }), ...boxes);
 }
 
 function choose(id, act) {
-  byId(id).addEventListener("change", () => { act(byId(id).value); build(); changed(); });
+  find(id).addEventListener("change", () => { act(find(id).value); build(); changed(); });
 }
 
 function listen() {
-  byId("controls").addEventListener("submit", (e) => e.preventDefault());
+  find("controls").addEventListener("submit", (e) => e.preventDefault());
   choose("example", (i) => { if (i !== "") state = { ...structuredClone(defaults), ...structuredClone(examples[+i].state) }; });
   choose("objective", (name) => {
     state.objective = name;
@@ -264,7 +266,7 @@ function listen() {
     if (!o.view) state.steps = Math.min(state.steps, 60);
   });
   choose("optimizer", (name) => {
-    if (name === "") { byId("own-box").open = true; if (!byId("own").value) fillOwn(); state.own = byId("own").value; state.values = {}; return; }
+    if (name === "") { find("own-box").open = true; if (!find("own").value) fillOwn(); state.own = find("own").value; state.values = {}; return; }
     const o = catalogue.optimizers.find((k) => k.name === name);
     Object.assign(state, { optimizer: name, own: "", values: {} });
     if (!o.keys.some((k) => k.name === "beta1")) state.lr = Math.min(state.lr, 0.01);
@@ -275,9 +277,9 @@ function listen() {
   choose("pairs", (v) => { state.pairs = v; });
   choose("seed", (v) => { state.seed = Math.max(0, Math.round(+v) || 0); });
   for (const [i, id] of ["theta1", "theta2"].entries()) {
-    byId(id).addEventListener("input", () => {
-      if (byId(id).value === "" || !Number.isFinite(+byId(id).value)) return;
-      state.theta = state.theta.with(i, +byId(id).value);
+    find(id).addEventListener("input", () => {
+      if (find(id).value === "" || !Number.isFinite(+find(id).value)) return;
+      state.theta = state.theta.with(i, +find(id).value);
       changed();
     });
   }
@@ -288,31 +290,31 @@ function listen() {
       changed();
     });
   }
-  byId("own-fill").addEventListener("click", fillOwn);
-  byId("own-use").addEventListener("click", () => { state.own = byId("own").value; state.values = {}; changed(); build(); });
-  byId("copy").addEventListener("click", copyCommand);
-  byId("zoom-in").addEventListener("click", () => zoom(0.7));
-  byId("zoom-out").addEventListener("click", () => zoom(1 / 0.7));
-  byId("fit").addEventListener("click", fit);
+  find("own-fill").addEventListener("click", fillOwn);
+  find("own-use").addEventListener("click", () => { state.own = find("own").value; state.values = {}; changed(); build(); });
+  find("copy").addEventListener("click", copyCommand);
+  find("zoom-in").addEventListener("click", () => zoom(0.7));
+  find("zoom-out").addEventListener("click", () => zoom(1 / 0.7));
+  find("fit").addEventListener("click", fit);
   dragStart();
-  new ResizeObserver(draw).observe(byId("plane"));
+  new ResizeObserver(draw).observe(find("plane"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { buildEquations(); draw(); if (seen.answer) tell(true); });
   addEventListener("hashchange", () => { state = read(location.hash); build(); changed(); });
 }
 
 function fillOwn() {
-  byId("own").value = (catalogue.optimizers.find((o) => o.name === state.optimizer) ?? catalogue.optimizers[0]).source;
+  find("own").value = (catalogue.optimizers.find((o) => o.name === state.optimizer) ?? catalogue.optimizers[0]).source;
 }
 
 async function copyCommand() {
   try {
-    await navigator.clipboard.writeText(byId("command").textContent);
-    byId("copy").textContent = "Copied";
+    await navigator.clipboard.writeText(find("command").textContent);
+    find("copy").textContent = "Copied";
   } catch { // without permission: it is selected, to be copied by hand
-    getSelection().selectAllChildren(byId("command"));
-    byId("copy").textContent = "Selected: copy it by hand";
+    getSelection().selectAllChildren(find("command"));
+    find("copy").textContent = "Selected: copy it by hand";
   }
-  setTimeout(() => { byId("copy").textContent = "Copy the command"; }, 2000);
+  setTimeout(() => { find("copy").textContent = "Copy the command"; }, 2000);
 }
 
 function zoom(by) {
@@ -335,7 +337,7 @@ function fit() {
 }
 
 function dragStart() {
-  const handle = byId("start");
+  const handle = find("start");
   const move = (x, y) => {
     state.theta = [+x.toPrecision(4), +y.toPrecision(4)];
     showStart();
@@ -343,14 +345,14 @@ function dragStart() {
     changed();
   };
   const at = (e) => {
-    const box = byId("plane").getBoundingClientRect(), frame = frameOf(byId("plane"), view());
+    const box = find("plane").getBoundingClientRect(), frame = frameOf(find("plane"), view());
     const inside = (v, low, high) => Math.max(low, Math.min(high, v));
     const [x0, x1, y0, y1] = view();
     move(inside(frame.backX(e.clientX - box.left), x0, x1), inside(frame.backY(e.clientY - box.top), y0, y1));
   };
   handle.addEventListener("pointerdown", (e) => { handle.setPointerCapture(e.pointerId); });
   handle.addEventListener("pointermove", (e) => { if (handle.hasPointerCapture(e.pointerId)) at(e); });
-  byId("plane").addEventListener("click", (e) => { if (!trained() && view()) at(e); });
+  find("plane").addEventListener("click", (e) => { if (!trained() && view()) at(e); });
   handle.addEventListener("keydown", (e) => {
     const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[e.key];
     if (!by) return;

@@ -1,5 +1,7 @@
 // Drawing on canvas. Everything is drawn from the numbers of one answer; nothing is computed here but where a pixel lies.
 
+import { contextOf, format, ticks } from "./drawing.js";
+
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // Each curve has a color, a dash and a mark, so that no two are told apart by color alone: the dash says which family it is of, and the mark which order.
@@ -13,22 +15,6 @@ const colors = {
 export function styleOf(name) {
   const [, family, order] = /^(.*?)(?:-(\d))?$/.exec(name);
   return { color: css("--c" + (colors[name] ?? 0)), dash: families[family] ?? [], mark: marks[order ?? 0], width: name === "iterates" ? 2.4 : 2 };
-}
-
-// canvasOf returns a context whose units are CSS pixels, and its size.
-function canvasOf(canvas) {
-  const ratio = window.devicePixelRatio || 1;
-  const box = canvas.getBoundingClientRect();
-  const w = Math.max(1, Math.round(box.width)), h = Math.max(1, Math.round(box.height));
-  if (canvas.width !== Math.round(w * ratio) || canvas.height !== Math.round(h * ratio)) {
-    canvas.width = Math.round(w * ratio);
-    canvas.height = Math.round(h * ratio);
-  }
-  const c = canvas.getContext("2d");
-  c.setTransform(ratio, 0, 0, ratio, 0, 0);
-  c.clearRect(0, 0, w, h);
-  c.font = "12px system-ui, 'Liberation Sans', sans-serif";
-  return { c, w, h };
 }
 
 function mark(c, kind, x, y) {
@@ -72,17 +58,6 @@ function curve(c, points, style, markEvery) {
     last = p;
   }
 }
-
-// ticks returns round numbers within a range.
-export function ticks(from, to, about) {
-  const raw = (to - from) / about, power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((k) => k * power).find((s) => s >= raw) ?? 10 * power;
-  const out = [];
-  for (let v = Math.ceil(from / step) * step; v <= to + 1e-9 * step; v += step) out.push(Math.abs(v) < step / 1e6 ? 0 : v);
-  return out;
-}
-
-export const short = (v) => (v === null || v === undefined || !Number.isFinite(v) ? "–" : Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 1e-3) ? v.toExponential(2).replace("e-", "e−") : String(+v.toPrecision(4)));
 
 const margin = { left: 46, right: 12, top: 10, bottom: 36 };
 
@@ -237,7 +212,7 @@ function ground(canvas, view, frame, surface, contours) {
 
 // drawPlane draws the plane of the parameters.
 export function drawPlane(canvas, view, answer, layers) {
-  const { c, w, h } = canvasOf(canvas);
+  const { c, w, h } = contextOf(canvas);
   if (!view) return;
   const frame = frameOf(canvas, view);
   c.save();
@@ -264,7 +239,7 @@ export function drawPlane(canvas, view, answer, layers) {
     curve(c, points, styleOf(path.name), 70);
   }
   c.restore();
-  axes(c, frame, w, h, ticks(view[0], view[1], 6), ticks(view[2], view[3], 5), answer.axes ?? [], short);
+  axes(c, frame, w, h, ticks(view[0], view[1], 6), ticks(view[2], view[3], 5), answer.axes ?? [], format);
 }
 
 const clamp = (v) => Math.max(-1e5, Math.min(1e5, v));
@@ -304,7 +279,7 @@ const strip = 34; // height of the verdicts below the curves
 
 // drawCurves draws curves over the steps on a logarithmic axis, and the verdicts below.
 export function drawCurves(canvas, curves, run) {
-  const { c, w, h } = canvasOf(canvas);
+  const { c, w, h } = contextOf(canvas);
   const values = curves.flatMap((k) => k.y.filter((v) => v !== null && v > 0));
   const last = run.steps.at(-1) ?? 1;
   if (!values.length) {
@@ -335,10 +310,10 @@ export function drawCurves(canvas, curves, run) {
   c.textAlign = "right";
   c.textBaseline = "middle";
   const shown = decades.length > 1 ? decades : [low, high];
-  for (const v of shown) c.fillText(Number.isInteger(v) && Math.abs(v) > 2 ? "1e" + String(v).replace("-", "−") : short(10 ** v), margin.left - 6, frame.y(v));
+  for (const v of shown) c.fillText(Number.isInteger(v) && Math.abs(v) > 2 ? "1e" + String(v).replace("-", "−") : format(10 ** v), margin.left - 6, frame.y(v));
   c.textAlign = "center";
   c.textBaseline = "top";
-  for (const v of ticks(0, last, 6)) c.fillText(short(v), frame.x(v), h - margin.bottom + 14);
+  for (const v of ticks(0, last, 6)) c.fillText(format(v), frame.x(v), h - margin.bottom + 14);
   c.textAlign = "right";
   c.textBaseline = "bottom";
   c.fillText("step", w - margin.right, h);
