@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
@@ -13,27 +12,9 @@ import (
 	"shadowflow/rule"
 )
 
-func symmetric(n int, seed uint64) *mat.SymDense {
-	r := rand.New(rand.NewPCG(seed, 1))
-	a := mat.NewSymDense(n, nil)
-	for i := range n {
-		for j := range i + 1 {
-			a.SetSym(i, j, r.NormFloat64())
-		}
-	}
-	return a
-}
-
-func product(a mat.Symmetric) func(v, av []float64) error {
-	return func(v, av []float64) error {
-		mat.NewVecDense(len(av), av).MulVec(a, mat.NewVecDense(len(v), v))
-		return nil
-	}
-}
-
 func TestThePreconditionedOperatorIsScaledOnBothSides(t *testing.T) {
 	const n = 12
-	h := symmetric(n, 9)
+	h := fixture.Symmetric(n, 9)
 	root := make([]float64, n)
 	for i := range root {
 		root[i] = math.Sqrt(0.1 + float64(i))
@@ -44,7 +25,7 @@ func TestThePreconditionedOperatorIsScaledOnBothSides(t *testing.T) {
 			scaled.SetSym(i, j, root[i]*h.At(i, j)*root[j])
 		}
 	}
-	apply, v, got := Preconditioned(root, product(h)), make([]float64, n), make([]float64, n)
+	apply, v, got := Preconditioned(root, fixture.Product(h)), make([]float64, n), make([]float64, n)
 	for j := range n {
 		clear(v)
 		v[j] = 1

@@ -36,7 +36,7 @@ func TestDrawingsRenderInEveryFormat(t *testing.T) {
 	for _, d := range []Drawing{exampleChart(), exampleHeatmap()} {
 		for format, start := range map[string]string{"png": "\x89PNG", "svg": "<?xml", "pdf": "%PDF"} {
 			t.Run(d.Label().Name+" as "+format, func(t *testing.T) {
-				data, err := Render(d, format)
+				data, err := Render(d, format, PageStyle)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -68,7 +68,7 @@ func TestWhatCannotBeDrawnIsAnError(t *testing.T) {
 		{"a table with rows without labels", crooked, "figure heat: 2 rows of values for 1 label"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := Render(c.d, "svg"); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := Render(c.d, "svg", PageStyle); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q in it", err, c.want)
 			}
 		})

@@ -71,7 +71,7 @@ func TestConvergenceChart(t *testing.T) {
 		LR:     []float64{0.02, 0.01, 0.005},
 		Orders: []run.OrderErrors{{Order: 1, Errors: []float64{3, 2, 1}}, {Order: 2, Errors: []float64{3, 2, 0}}},
 	})
-	svg, err := Render(chart, "svg")
+	svg, err := Render(chart, "svg", PageStyle)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -146,7 +146,7 @@ func (d *Document) Page() ([]byte, error) {
 
 // Inline returns a figure as SVG to be put into a page, in the colours of the reader's theme.
 func Inline(f Drawing) (template.HTML, error) {
-	svg, err := Render(f, "svg")
+	svg, err := Render(f, "svg", PageStyle)
 	if err != nil {
 		return "", err
 	}

@@ -44,9 +44,7 @@ var (
 var formats = []string{"png", "svg", "pdf"}
 
 // Render draws a figure as png, svg or pdf.
-func Render(d Drawing, format string) ([]byte, error) { return render(d, format, PageStyle) }
-
-func render(d Drawing, format string, style Style) ([]byte, error) {
+func Render(d Drawing, format string, style Style) ([]byte, error) {
 	width, height := d.size(style)
 	canvas, err := draw.NewFormattedCanvas(width, height, format)
 	if err != nil {
@@ -98,7 +96,7 @@ var temporary sync.Mutex
 // aside of a file belongs beside it.
 func renderIn(folder string, d Drawing, format string, style Style) (data []byte, err error) {
 	if format != "pdf" {
-		return render(d, format, style)
+		return Render(d, format, style)
 	}
 	aside, remove, err := atomicfile.Folder(folder)
 	if err != nil {
@@ -127,7 +125,7 @@ func renderIn(folder string, d Drawing, format string, style Style) (data []byte
 			err = fmt.Errorf("writing PDF: %v", fault)
 		}
 	}()
-	return render(d, format, style)
+	return Render(d, format, style)
 }
 
 // shadeOf returns the colour of a number, the same in all figures.

@@ -159,11 +159,11 @@ func TestShadedStretchesAreDrawnBehindTheCurves(t *testing.T) {
 	chart := func(spans ...Span) *Chart {
 		return &Chart{Axes: []Axes{{Shaded: spans, Series: []Series{{X: []float64{0, 10}, Y: []float64{0, 1}}}}}}
 	}
-	plain, err := Render(chart(), "svg")
+	plain, err := Render(chart(), "svg", PageStyle)
 	if err != nil {
 		t.Fatal(err)
 	}
-	shaded, err := Render(chart(Span{2, 4, "odd"}, Span{6, 20, "odd"}), "svg")
+	shaded, err := Render(chart(Span{2, 4, "odd"}, Span{6, 20, "odd"}), "svg", PageStyle)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func TestADensityIsDrawnOnALogarithmicAxisWithItsErrors(t *testing.T) {
 	if s.Exact = true; DensityChart(s).Axes[0].Series[0].Low != nil {
 		t.Error("an exact density has an error band")
 	}
-	if _, err := Render(c, "svg"); err != nil {
+	if _, err := Render(c, "svg", PageStyle); err != nil {
 		t.Error(err)
 	}
 }

@@ -3,31 +3,13 @@ package spectrum
 import (
 	"errors"
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
 
 	"shadowflow/diagnose"
+	"shadowflow/internal/fixture"
 )
-
-func symmetric(n int, seed uint64) *mat.SymDense {
-	r := rand.New(rand.NewPCG(seed, 1))
-	a := mat.NewSymDense(n, nil)
-	for i := range n {
-		for j := range i + 1 {
-			a.SetSym(i, j, r.NormFloat64())
-		}
-	}
-	return a
-}
-
-func product(a mat.Symmetric) func(v, av []float64) error {
-	return func(v, av []float64) error {
-		mat.NewVecDense(len(av), av).MulVec(a, mat.NewVecDense(len(v), v))
-		return nil
-	}
-}
 
 func largest(a mat.Symmetric) float64 {
 	var e mat.EigenSym
@@ -38,8 +20,8 @@ func largest(a mat.Symmetric) float64 {
 
 func TestLargestEigenpairMatchesDenseSolver(t *testing.T) {
 	for n := 1; n <= 120; n += 17 {
-		a := symmetric(n, uint64(n))
-		got, err := LargestEigenpair(n, product(a), LanczosOptions{Tolerance: 1e-8, MaxIterations: 120, Seed: 3})
+		a := fixture.Symmetric(n, uint64(n))
+		got, err := LargestEigenpair(n, fixture.Product(a), LanczosOptions{Tolerance: 1e-8, MaxIterations: 120, Seed: 3})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +33,7 @@ func TestLargestEigenpairMatchesDenseSolver(t *testing.T) {
 			t.Errorf("n = %d: %v with residual %v, dense solver %v", n, got.Value, got.Residual, want)
 		}
 		left := make([]float64, n) // of A y - value y
-		if err := product(a)(got.Vector, left); err != nil {
+		if err := fixture.Product(a)(got.Vector, left); err != nil {
 			t.Fatal(err)
 		}
 		subtract(left, got.Value, got.Vector)
@@ -62,11 +44,11 @@ func TestLargestEigenpairMatchesDenseSolver(t *testing.T) {
 }
 
 func TestResidualBoundsTheDistanceToAnEigenvalueWhenStoppedEarly(t *testing.T) {
-	a := symmetric(200, 5)
+	a := fixture.Symmetric(200, 5)
 	var e mat.EigenSym
 	e.Factorize(a, false)
 	for k := 1; k <= 12; k++ {
-		got, err := LargestEigenpair(200, product(a), LanczosOptions{Tolerance: 1e-12, MaxIterations: k})
+		got, err := LargestEigenpair(200, fixture.Product(a), LanczosOptions{Tolerance: 1e-12, MaxIterations: k})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"shadowflow/diagnose"
 	"shadowflow/graph"
+	"shadowflow/internal/fixture"
 )
 
 func randomVectors[T graph.Float](count, dim int, seed uint64) [][]T {
@@ -35,7 +36,7 @@ func products[T graph.Float](a mat.Symmetric) func(vs, avs [][]T) error {
 			for j, x := range vs[i] {
 				v[j] = float64(x)
 			}
-			if err := product(a)(v, av); err != nil {
+			if err := fixture.Product(a)(v, av); err != nil {
 				return err
 			}
 			for j, x := range av {
@@ -80,7 +81,7 @@ func wantOrthonormal[T graph.Float](t *testing.T, vectors [][]T, tolerance float
 
 func TestLargestEigenpairsMatchDenseSolver(t *testing.T) {
 	for n := 3; n <= 120; n += 13 {
-		a := symmetric(n, uint64(n))
+		a := fixture.Symmetric(n, uint64(n))
 		var dense mat.EigenSym
 		dense.Factorize(a, false)
 		all := dense.Values(nil)
@@ -99,7 +100,7 @@ func TestLargestEigenpairsMatchDenseSolver(t *testing.T) {
 				if want := all[n-1-i]; math.Abs(got.Values[i]-want) > 1e-8 {
 					t.Errorf("n = %d, value %d of %d: %v, dense solver %v", n, i, count, got.Values[i], want)
 				}
-				if err := product(a)(v, av); err != nil {
+				if err := fixture.Product(a)(v, av); err != nil {
 					t.Fatal(err)
 				}
 				subtract(av, got.Values[i], v)
@@ -142,7 +143,7 @@ func TestAWarmStartTakesFewProducts(t *testing.T) {
 	values[0], values[1] = 2.1, 2
 	a, _ := spectrum(values, 1)
 	nearby := mat.NewSymDense(len(values), nil)
-	nearby.ScaleSym(0.002/math.Sqrt(float64(len(values))), symmetric(len(values), 3))
+	nearby.ScaleSym(0.002/math.Sqrt(float64(len(values))), fixture.Symmetric(len(values), 3))
 	nearby.AddSym(nearby, a)
 	vectors := randomVectors[float64](4, len(values), 9)
 	opt := LOBPCGOptions{Wanted: func(values []float64) int { return 2 }}
@@ -163,7 +164,7 @@ func TestAWarmStartTakesFewProducts(t *testing.T) {
 }
 
 func TestEigenpairsInFloat32AreThoseOfFloat64ToItsPrecision(t *testing.T) {
-	a := symmetric(90, 2)
+	a := fixture.Symmetric(90, 2)
 	vectors := randomVectors[float32](3, 90, 1)
 	got, err := LargestEigenpairs(vectors, products[float32](a), LOBPCGOptions{Tolerance: 1e-5, MaxIterations: 200})
 	if err != nil {
@@ -176,7 +177,7 @@ func TestEigenpairsInFloat32AreThoseOfFloat64ToItsPrecision(t *testing.T) {
 }
 
 func TestAStartThatSpansTooLittleIsFilledUp(t *testing.T) {
-	a := symmetric(40, 8)
+	a := fixture.Symmetric(40, 8)
 	vectors := randomVectors[float64](4, 40, 1)
 	copy(vectors[1], vectors[0])
 	clear(vectors[2])
@@ -193,8 +194,8 @@ func TestMistakesWithEigenpairsAreErrors(t *testing.T) {
 		vectors [][]float64
 		apply   func(vs, avs [][]float64) error
 	}{
-		"0 vectors":     {nil, products[float64](symmetric(6, 1))},
-		"3 vectors":     {randomVectors[float64](3, 6, 1), products[float64](symmetric(6, 1))},
+		"0 vectors":     {nil, products[float64](fixture.Symmetric(6, 1))},
+		"3 vectors":     {randomVectors[float64](3, 6, 1), products[float64](fixture.Symmetric(6, 1))},
 		"broken":        {randomVectors[float64](1, 6, 1), func(_, _ [][]float64) error { return broken }},
 		"is not finite": {randomVectors[float64](1, 6, 1), func(_, avs [][]float64) error { avs[0][2] = math.NaN(); return nil }},
 	} {
