@@ -132,3 +132,18 @@ func TestALogarithmicAxisReachesTwelveDecadesDown(t *testing.T) {
 		})
 	}
 }
+
+func TestLightnessTellsHowFarAParameterIsAlong(t *testing.T) {
+	before := 1.0
+	for i := range 6 {
+		s := Series{Color: i, Along: float64(i+1) / 6}
+		now := luminance(s.shade())
+		if now > before-0.05 {
+			t.Errorf("curve %d has a lightness of %.2f behind one of %.2f", i, now, before)
+		}
+		before = now
+	}
+	if plain := (&Series{Color: 2}); plain.shade() != palette[2] {
+		t.Errorf("a curve of no parameter is %v", plain.shade())
+	}
+}

@@ -79,13 +79,19 @@ type PredictedBias struct {
 // H F (hf., for Adam the gradient of the perturbed one-norm) and h C (bias.), both for a full batch and a full memory; where the config
 // has the optimizer's moments, the bias of the step that it takes with them, too (realized.).
 func Probe(ctx context.Context, c *config.Config, out string) (*Probed, error) {
+	plain := asTheFilesHaveThem(c)
+	if plain.DType == "float64" {
+		return probe[float64](ctx, plain, out)
+	}
+	return probe[float32](ctx, plain, out)
+}
+
+// asTheFilesHaveThem returns a config of the loss over all examples at once, in their order and unaltered.
+func asTheFilesHaveThem(c *config.Config) *config.Config {
 	plain := *c
 	plain.Data.Augment, plain.Batch.Shuffle = false, false
 	plain.Batch.Mode, plain.Batch.Size = "full", 0
-	if plain.DType == "float64" {
-		return probe[float64](ctx, &plain, out)
-	}
-	return probe[float32](ctx, &plain, out)
+	return &plain
 }
 
 func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (result *Probed, err error) {

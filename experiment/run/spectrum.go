@@ -123,18 +123,16 @@ type Preconditioned struct {
 // FindSpectrum finds out about the Hessian's spectrum at a config's start. Up to [spectrum.Small] parameters the whole matrix is made, in float64 if the loss
 // is ours.
 func FindSpectrum(ctx context.Context, c *config.Config, opt SpectrumOptions) (*Spectrum, error) {
-	plain := *c
-	plain.Data.Augment, plain.Batch.Shuffle = false, false
-	plain.Batch.Mode, plain.Batch.Size = "full", 0
+	plain := asTheFilesHaveThem(c)
 	if plain.DType == "float64" {
-		return findSpectrum[float64](ctx, &plain, opt)
+		return findSpectrum[float64](ctx, plain, opt)
 	}
-	found, err := findSpectrum[float32](ctx, &plain, opt)
+	found, err := findSpectrum[float32](ctx, plain, opt)
 	if !errors.Is(err, errSmall) {
 		return found, err
 	}
 	plain.DType = "float64"
-	return findSpectrum[float64](ctx, &plain, opt)
+	return findSpectrum[float64](ctx, plain, opt)
 }
 
 // errSmall says that a loss is small enough for the exact road, in float64.
