@@ -2,7 +2,10 @@ package diagnose
 
 import (
 	"math"
+
 	"shadowflow/graph"
+	"shadowflow/internal/kernel/isa"
+	"shadowflow/internal/kernel/vec"
 )
 
 // Norms are sizes of a gradient g with p elements.
@@ -19,33 +22,33 @@ type Norms struct {
 
 // GradientNorms returns the sizes of a gradient. A gradient that is not finite has sizes that are not.
 func GradientNorms[T graph.Float](g []T, eps float64) Norms {
-	type sums struct{ excess, one, square, max float64 }
-	root := math.Sqrt(eps)
-	s := SumBlocks(len(g), func(from, to int) sums {
-		var s sums
-		for _, v := range g[from:to] {
-			x := math.Abs(float64(v))
-			square := x * x
-			s.one += x
-			s.square += square
-			s.max = max(s.max, x) // NaN if either is
-			if square != 0 {
-				s.excess += square / (math.Sqrt(square+eps) + root) // sqrt(g^2+eps) - sqrt(eps), without cancellation
+	set, _ := isa.Best() // of what is wrong with that, whoever computed the gradient has told
+	sizes := vec.SizesFor(set)
+	s := SumBlocks(len(g), func(from, to int) (s vec.Sizes) {
+		var wide [1 << 10]float64
+		for ; from < to; from += len(wide) {
+			n := min(len(wide), to-from)
+			for i, v := range g[from : from+n] {
+				wide[i] = float64(v)
 			}
+			addSizes(&s, sizes(wide[:n], eps))
 		}
 		return s
-	}, func(total *sums, part sums) {
-		total.excess += part.excess
-		total.one += part.one
-		total.square += part.square
-		total.max = max(total.max, part.max)
-	})
+	}, addSizes)
+	root := math.Sqrt(eps)
 	n := float64(len(g))
 	out := Norms{
-		Perturbed: s.excess + n*root, Excess: s.excess,
-		One: s.one, Two: math.Sqrt(s.square), Max: s.max,
-		Mean: s.one / n,
+		Perturbed: s.Excess + n*root, Excess: s.Excess,
+		One: s.One, Two: math.Sqrt(s.Square), Max: s.Max,
+		Mean: s.One / n,
 	}
-	out.Deviation = math.Sqrt(max(0, s.square/n-out.Mean*out.Mean))
+	out.Deviation = math.Sqrt(max(0, s.Square/n-out.Mean*out.Mean))
 	return out
+}
+
+func addSizes(total *vec.Sizes, part vec.Sizes) {
+	total.Excess += part.Excess
+	total.One += part.One
+	total.Square += part.Square
+	total.Max = max(total.Max, part.Max) // NaN if either is
 }

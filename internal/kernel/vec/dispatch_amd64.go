@@ -19,3 +19,13 @@ func accelerate64(k *Kernels[float64], set isa.Set) {
 		use64AVX2(k)
 	}
 }
+
+func sizeRounds(set isa.Set) func(sums, x, eps *float64, n int) {
+	switch set {
+	case isa.AVX512:
+		return sizes64AVX512
+	case isa.AVX2:
+		return sizes64AVX2
+	}
+	return nil
+}

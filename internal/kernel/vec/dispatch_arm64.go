@@ -13,3 +13,10 @@ func accelerate64(k *Kernels[float64], set isa.Set) {
 		use64NEON(k)
 	}
 }
+
+func sizeRounds(set isa.Set) func(sums, x, eps *float64, n int) {
+	if set == isa.NEON {
+		return sizes64NEON
+	}
+	return nil
+}

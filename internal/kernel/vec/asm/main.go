@@ -127,6 +127,9 @@ func (m *machine) emit() {
 	}
 	m.addRows()
 	m.windows()
+	if m.double {
+		m.sizes()
+	}
 }
 
 // kernel is what the table's template knows of an elementwise function.

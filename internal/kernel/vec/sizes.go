@@ -1,0 +1,68 @@
+package vec
+
+import (
+	"math"
+	"unsafe"
+
+	"shadowflow/internal/kernel/isa"
+)
+
+// Sizes are sums over the elements x_i of a slice, and the largest of |x_i|: NaN if any element is.
+type Sizes struct {
+	One    float64 // of |x_i|
+	Square float64 // of x_i^2
+	Excess float64 // of sqrt(x_i^2 + eps) - sqrt(eps), without cancellation
+	Max    float64
+}
+
+// sizeLanes is how many partial sums each size has: element i goes to the one of number i mod sizeLanes.
+const sizeLanes = 8
+
+// sizeSums are the partial sums, in the order of the fields of Sizes.
+type sizeSums [4][sizeLanes]float64
+
+// SizesFor returns the function that computes Sizes, eps not below zero, for an instruction set, as For does. Every instruction set gives the same bits.
+func SizesFor(set isa.Set) func(x []float64, eps float64) Sizes {
+	rounds := sizeRounds(set)
+	return func(x []float64, eps float64) Sizes {
+		var sums sizeSums
+		root := math.Sqrt(eps)
+		if whole := len(x) / sizeLanes * sizeLanes; rounds != nil && whole > 0 {
+			var each [2][sizeLanes]float64
+			for i := range sizeLanes {
+				each[0][i], each[1][i] = eps, root
+			}
+			rounds(&sums[0][0], unsafe.SliceData(x), &each[0][0], whole)
+			x = x[whole:]
+		}
+		sums.add(x, eps, root)
+		return sums.fold()
+	}
+}
+
+// add goes on with the partial sums for elements that begin a round.
+func (s *sizeSums) add(x []float64, eps, root float64) {
+	for i, v := range x {
+		i %= sizeLanes
+		a := math.Abs(v)
+		q := float64(a * a) // rounded before it is added
+		s[0][i] += a
+		s[1][i] += q
+		if q != 0 {
+			s[2][i] += q / (math.Sqrt(q+eps) + root)
+		}
+		s[3][i] = max(s[3][i], a)
+	}
+}
+
+// fold adds up the partial sums.
+func (s *sizeSums) fold() Sizes {
+	out := Sizes{One: fold(s[0][:]), Square: fold(s[1][:]), Excess: fold(s[2][:])}
+	for _, v := range s[3] {
+		out.Max = max(out.Max, v)
+	}
+	if math.IsNaN(out.One) { // of vectors' maxima not all hand on NaN
+		out.Max = out.One
+	}
+	return out
+}
