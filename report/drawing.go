@@ -74,20 +74,30 @@ func SaveWithData(d Drawing, file string, style Style) error {
 
 // Save draws a figure into a file, whose name says by .png, .svg or .pdf in which format. A file of that name is replaced.
 func Save(d Drawing, file string, style Style) error {
-	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(file)), ".")
-	if !slices.Contains(formats, format) {
+	if err := CanSave(file); err != nil {
+		return err
+	}
+	data, err := renderIn(filepath.Dir(file), d, formatOf(file), style)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return atomicfile.WriteBytes(file, data)
+}
+
+// CanSave says what stands in the way of a figure in a file of this name: another format, or a folder that is not there. It may be asked before
+// there is a figure.
+func CanSave(file string) error {
+	if !slices.Contains(formats, formatOf(file)) {
 		return fmt.Errorf("%s: want a file ending in .png, .svg or .pdf", file)
 	}
 	folder := filepath.Dir(file)
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		return fmt.Errorf("%s: there is no folder %s", file, folder)
 	}
-	data, err := renderIn(folder, d, format, style)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	return atomicfile.WriteBytes(file, data)
+	return nil
 }
+
+func formatOf(file string) string { return strings.TrimPrefix(strings.ToLower(filepath.Ext(file)), ".") }
 
 // temporary guards the log of the standard library and the environment, where the writer of PDF reads in which folder it may put the fonts that it takes apart.
 var temporary sync.Mutex

@@ -40,15 +40,16 @@ func Objective[T graph.Float](ctx context.Context, o objective.Objective[T], r *
 	if budget <= 0 {
 		budget = 2 * time.Second
 	}
-	start := time.Now()
-	for n := 0; n < rounds*minRuns || time.Since(start) < budget*time.Duration(len(works)); n++ {
-		for i, w := range works {
-			t := time.Now()
-			if err := w.run(); err != nil {
-				return nil, fmt.Errorf("%s: %w", w.name, err)
-			}
-			costs[i].Seconds = min(costs[i].Seconds, time.Since(t).Seconds())
+	err = inTurns(len(works), budget, func(i int) error {
+		t := time.Now()
+		if err := works[i].run(); err != nil {
+			return fmt.Errorf("%s: %w", works[i].name, err)
 		}
+		costs[i].Seconds = min(costs[i].Seconds, time.Since(t).Seconds())
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	for i := range costs {
 		costs[i].Gradients = costs[i].Seconds / costs[gradientWork].Seconds

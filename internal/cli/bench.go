@@ -29,6 +29,9 @@ func newBench() *cobra.Command {
 		peers        []string
 		budget       time.Duration
 		threads      int
+		scaling      bool
+		figure       figureFile
+		force        *bool
 		given        *settings
 	)
 	cmd := &cobra.Command{
@@ -43,18 +46,36 @@ takes a minute or more a work. Beside the fastest setting stands what its proces
 of each, interpreter and libraries too. The column of memory is what a program of ours holds beside its inputs and outputs.
 
 With a config, or flags for one, it times what a run of it does instead: loss, gradient, Hessian-vector product, the optimizer's step, an
-evaluation of its state equation, each beside the gradient.`,
-		Example: "  shadowflow bench\n  shadowflow bench --peers torch,jax --only gpt\n  shadowflow bench --objective rosenbrock\n  shadowflow bench --set model.name=cnn,data.subset=500,dtype=float64",
+evaluation of its state equation, each beside the gradient.
+
+With --scaling it times how the gradient of a network of tanh layers, alone and with a Hessian-vector product, grows with parameters, examples, depth and
+threads, and a step of Adam and the gradient's norms at 10^3 to 10^8 parameters, these as fractions of the bandwidth of a copy beside them.`,
+		Example: "  shadowflow bench\n  shadowflow bench --scaling --plot scaling.svg\n  shadowflow bench --peers torch,jax --only gpt\n  shadowflow bench --objective rosenbrock\n  shadowflow bench --set model.name=cnn,data.subset=500,dtype=float64",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if threads < 0 || budget <= 0 {
 				return misuse("--threads %d, --budget %v: want at least 0, and more than 0", threads, budget)
 			}
 			if len(args) > 0 || given.any() {
+				if scaling || figure.path != "" {
+					return misuse("--scaling and --plot are for networks of bench itself: leave them out with a config")
+				}
 				if len(peers) > 0 || only != "" {
 					return misuse("--peers and --only are for the works of bench itself: leave them out with a config")
 				}
 				return benchConfig(cmd, given, args, bench.Options{Threads: threads, Budget: budget}, asJSON)
+			}
+			if err := figure.check(*force); err != nil {
+				return err
+			}
+			if scaling {
+				if len(peers) > 0 || only != "" {
+					return misuse("--peers and --only are for the works of bench itself: leave them out with --scaling")
+				}
+				return benchScaling(cmd, bench.Options{Threads: threads, Budget: budget}, &figure, asJSON)
+			}
+			if figure.path != "" {
+				return misuse("--plot draws what --scaling measures: say both")
 			}
 			keep, works, err := worksMatching(only)
 			if err != nil {
@@ -109,6 +130,9 @@ evaluation of its state equation, each beside the gradient.`,
 	f.StringVar(&only, "only", "", "measure the works whose name matches this regular expression")
 	f.DurationVar(&budget, "budget", 2*time.Second, "time for each work")
 	f.IntVar(&threads, "threads", 0, "threads; 0 for all cores")
+	f.BoolVar(&scaling, "scaling", false, "measure how time grows with parameters, examples, depth and threads")
+	figure.bind(cmd, "what --scaling measures")
+	force = bindForce(cmd)
 	return cmd
 }
 

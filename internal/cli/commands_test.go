@@ -319,7 +319,7 @@ func TestShapesAreToldApart(t *testing.T) {
 
 // costly are the examples of help texts that take too long here, or do not end.
 var costly = map[string]bool{
-	"shadowflow bench": true, "shadowflow bench --set model.name=cnn,data.subset=500,dtype=float64": true,
+	"shadowflow bench": true, "shadowflow bench --scaling --plot scaling.svg": true, "shadowflow bench --set model.name=cnn,data.subset=500,dtype=float64": true,
 	"shadowflow map": true, "shadowflow map --at 0.9,0.999": true,
 	"shadowflow map --beta1 0.9 --beta2 0.9,0.99,0.999 --lr 1e-4,3e-4,1e-3 --eps 1e-8 --batch 0 --seeds 3": true,
 	"shadowflow reproduce norm-vs-beta2": true, "shadowflow bench --peers torch,jax --only gpt": true, "shadowflow bench --objective rosenbrock": true,

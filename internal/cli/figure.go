@@ -38,6 +38,9 @@ func (f *figureFile) check(force bool) (err error) {
 	if f.style, err = styleOf(f.named); err != nil || f.path == "" {
 		return err
 	}
+	if err := report.CanSave(f.path); err != nil {
+		return misuse("--plot %w", err)
+	}
 	return mayWrite(force, f.path, report.DataPath(f.path))
 }
 
