@@ -97,7 +97,9 @@ func CanSave(file string) error {
 	return nil
 }
 
-func formatOf(file string) string { return strings.TrimPrefix(strings.ToLower(filepath.Ext(file)), ".") }
+func formatOf(file string) string {
+	return strings.TrimPrefix(strings.ToLower(filepath.Ext(file)), ".")
+}
 
 // temporary guards the log of the standard library and the environment, where the writer of PDF reads in which folder it may put the fonts that it takes apart.
 var temporary sync.Mutex
