@@ -31,7 +31,7 @@ var questions = []question{
 	},
 	{
 		asked: "Is a lower norm the cause of a better test accuracy?", answers: []string{"causes"},
-		besides: "The interventions are explicit penalties, and the predicted bias cancelled, doubled and tripled. Subtracting the realized bias from each step is not among them yet.",
+		besides: "The interventions are explicit penalties, the predicted bias cancelled, doubled and tripled, and the realized bias subtracted from each step, which leaves the step without memory, and doubled.",
 	},
 	{asked: "Why does the norm rise and fall?", answers: []string{"hill", "figure-6"}},
 	{

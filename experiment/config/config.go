@@ -121,9 +121,16 @@ type Regularizer struct {
 	Weight float64 `yaml:"weight" for:"perturbed-one-norm|two-norm-squared" range:"(-inf,inf)" time:"-" doc:"factor of the penalty"`
 }
 
+// Kinds of bias.
+const (
+	Predicted = "predicted"
+	Realized  = "realized"
+)
+
 // Bias is the section bias: an intervention on the implicit bias itself.
 type Bias struct {
-	Scale float64 `yaml:"scale" range:"(-inf,inf)" doc:"subtract scale h^2 C from each step: 0 the optimizer as it is, -1 without its second-order bias, 1 with twice that"`
+	Scale float64 `yaml:"scale" range:"(-inf,inf)" doc:"subtract scale times the bias from each step: 0 the optimizer as it is, -1 without that bias, 1 with twice that"`
+	Of    string  `yaml:"of" oneof:"predicted|realized" doc:"which bias: predicted, h^2 C of the second-order equation, or realized, h (U - F), what the step itself has beyond the update without memory"`
 }
 
 // Stop is the section stop: what ends a run before its steps are done.
@@ -173,6 +180,7 @@ func defaults() Config {
 		Schedule:    Schedule{Shape: "constant", Every: 300, Factor: 0.1},
 		Batch:       Batch{Mode: "full", Size: 100, Physical: 500},
 		Regularizer: Regularizer{Kind: "none"},
+		Bias:        Bias{Of: Predicted},
 		Record:      Record{Every: 1, Bias: 10, Sharpness: 50, State: 50, Test: 10},
 		Flow:        Flow{Start: 10, Noise: 1e-5, Method: "rk4", Steps: 1, RelTol: 1e-6, AbsTol: 1e-9},
 		Checkpoint:  Checkpoints{Every: 100},

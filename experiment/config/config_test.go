@@ -379,6 +379,7 @@ func ExampleConfig_YAML() {
 	//   kind: none
 	// bias:
 	//   scale: -1
+	//   of: predicted
 	// stop:
 	//   loss: 0
 	//   seconds: 0

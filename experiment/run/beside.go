@@ -266,6 +266,9 @@ func (c *company[T]) raise(w []float64) {
 
 // unscaled refuses optimizers that were intervened in: their step is not the rule's.
 func (c *company[T]) unscaled() error {
+	if _, err := c.problem.ExpansionScale(); err != nil {
+		return err
+	}
 	if c.problem.BiasScale != 0 {
 		return fmt.Errorf("bias.scale %g moves the optimizer by more than its rule's step: want 0, or memoryless-1 and memoryless-2", c.problem.BiasScale)
 	}

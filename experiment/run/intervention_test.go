@@ -1,8 +1,10 @@
 package run
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"shadowflow/diagnose"
@@ -81,5 +83,66 @@ func TestPenaltyIsTheGradientOfThePenalizedLoss(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The realized bias taken away, a step is theta - lr F of the gradient alone, here g / sqrt(g^2 + eps), however far from the expansion's reach; doubled, it is
+// as far from that again as Adam's own, whose memory then is that of the same gradients.
+func TestTheRealizedBiasIsScaledInTheStepItself(t *testing.T) {
+	const eps, lr = 1e-6, 1e-2
+	at := func(t *testing.T, setting ...string) (*Loop[float64], func(n int)) {
+		c := parse(t, small, append(setting, "dtype=float64", "beside=[]", "record={every: 1, bias: 0, sharpness: 0, state: 0, test: 0}",
+			"optimizer={name: adam, beta1: 0.9, beta2: 0.999, eps: 1e-6, lr: 1e-2}")...)
+		tr, err := newTraining[float64](t.Context(), c, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.loop.makeRoom()
+		return tr.loop, func(n int) {
+			if _, err := tr.loop.advance(t.Context(), nil, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, scale := range []float64{-1, 1} {
+		t.Run(fmt.Sprint("scale ", scale), func(t *testing.T) {
+			plain, step := at(t)
+			scaled, scaledStep := at(t, "bias={of: realized, scale: "+fmt.Sprint(scale)+"}")
+			theta, own := scaled.Optimizer.theta, plain.Optimizer.theta
+			g := make([]float64, len(theta))
+			farthest := 0.0
+			for n := range 20 {
+				copy(own, theta) // so that both have seen the same gradients
+				before := slices.Clone(theta)
+				if _, err := scaled.Optimizer.bias.term.objective.Evaluate(t.Context(), theta, objective.Full, objective.Want[float64]{Gradient: g}); err != nil {
+					t.Fatal(err)
+				}
+				scaledStep(n)
+				step(n)
+				for j, v := range before {
+					f := v - lr*g[j]/math.Sqrt(g[j]*g[j]+eps)
+					want := own[j] + scale*(own[j]-f)
+					if math.Abs(theta[j]-want) > 1e-12 {
+						t.Fatalf("step %d: element %d is %v, want %v", n, j, theta[j], want)
+					}
+					farthest = max(farthest, math.Abs(own[j]-f))
+				}
+			}
+			if farthest < 1e-3 {
+				t.Errorf("Adam was within %v of the step without memory: nothing was tested", farthest)
+			}
+		})
+	}
+}
+
+func TestWhatDoesNotGoWithTheRealizedBiasScaledIsRefused(t *testing.T) {
+	for _, setting := range []string{"record.bias=1", "beside=[memoryless-1]", "beside=[memoryless-2]", "beside=[memoryless-3]", "beside=[state-1]", "beside=[iteration-1]"} {
+		t.Run(setting, func(t *testing.T) {
+			c := parse(t, small, "beside=[]", "record={bias: 0, sharpness: 0}", "bias={of: realized, scale: -1}", setting)
+			_, err := newTraining[float64](t.Context(), c, Options{})
+			if err == nil || !strings.Contains(err.Error(), "realized") {
+				t.Errorf("error %v, want one about the realized bias", err)
+			}
+		})
 	}
 }

@@ -15,13 +15,17 @@ import (
 // memorylessEquation returns the modified equation of order 1 or 2 that eliminates the memory and is exact in the step number, on any order
 // of batches, from the problem's start. Its fields are evaluated in T.
 func memorylessEquation[T graph.Float](p *Problem[T], s *modeq.SecondOrder[T], order int, how integration) (*equation[T], error) {
+	bias, err := p.ExpansionScale()
+	if err != nil {
+		return nil, err
+	}
 	dim := p.Objective.Dim()
 	theta, f, c := make([]T, dim), make([]T, dim), []T(nil)
 	if order == 2 {
 		c = make([]T, dim)
 	}
 	field := func(ctx context.Context, n int) flow.Field {
-		scale := (1 + p.BiasScale) * p.StepSize(n)
+		scale := (1 + bias) * p.StepSize(n)
 		return func(_ int, _ float64, y, dydt []float64) error {
 			for i, v := range y {
 				theta[i] = T(v)
@@ -60,7 +64,11 @@ func seriesField[T graph.Float](p *Problem[T], order int) (fieldOf, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the modified equation of a full memory, order %d: %w: want start %s, and orders 1 and 2", order, err, Cold)
 	}
-	fields, err := modeq.CompileFields(p.Rule, loss, p.Objective.Dim(), order, modeq.FieldOptions{BiasScale: p.BiasScale, Threads: p.Threads})
+	scale, err := p.ExpansionScale()
+	if err != nil {
+		return nil, err
+	}
+	fields, err := modeq.CompileFields(p.Rule, loss, p.Objective.Dim(), order, modeq.FieldOptions{BiasScale: scale, Threads: p.Threads})
 	if err != nil {
 		return nil, err
 	}

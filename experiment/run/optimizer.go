@@ -37,7 +37,9 @@ func (o *Optimizer[T]) Steps() int { return o.stepper.Steps() }
 func (o *Optimizer[T]) LR(n int) float64 { return o.lr(n) }
 
 // needsField reports whether a step wants the rule's F and the Hessian times it.
-func (o *Optimizer[T]) needsField() bool { return o.bias != nil && o.bias.term.field != nil }
+func (o *Optimizer[T]) needsField() bool {
+	return o.bias != nil && o.bias.update == nil && o.bias.term.field != nil
+}
 
 // Advance evaluates what interventions need.
 func (o *Optimizer[T]) Advance(ctx context.Context, at *Point[T]) (err error) {
@@ -69,7 +71,7 @@ func (o *Optimizer[T]) addIntervention(u []T) {
 	if o.bias == nil {
 		return
 	}
-	w := T(o.bias.scale * o.bias.lr)
+	w := T(o.bias.inUpdate())
 	for j, v := range o.bias.c {
 		u[j] += w * v
 	}

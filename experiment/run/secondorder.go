@@ -205,23 +205,28 @@ func derivesPerturbedNorm(d *objective.Direction, eps float64) (bool, error) {
 	return true, nil
 }
 
-// biasScale moves the parameters, after each step n, by -scale lr^2 C(n): 0 is the optimizer as it is, -1 has no bias to second order
-// (theory, section 5, where the memory is full). C is that of the step, so that the early steps, whose memory is not full yet, are scaled as well.
+// biasScale moves the parameters, after each step n, by -scale lr times a bias of that step: 0 is the optimizer as it is, -1 has no such bias, 1 twice that.
+// The bias is lr C(n), which the second-order equation predicts, or what the step has beyond F, the update without memory.
 type biasScale[T graph.Float] struct {
 	scale float64
 	lr    float64 // of the step
 	term  *secondOrder[T]
 	f, c  []T
+	// update writes U of the coming step; nil where the bias is the predicted one.
+	update func(ctx context.Context, lr float64, theta, gradient, u []T) error
 }
 
-// evaluate finds C at the present point.
+// evaluate finds the bias of the step from the present point.
 func (b *biasScale[T]) evaluate(ctx context.Context, at *Point[T]) error {
-	s := b.term
 	b.lr = at.LR
-	if at.LR == 0 { // nothing moves
+	switch {
+	case at.LR == 0: // nothing moves
 		clear(b.c)
 		return nil
+	case b.update != nil:
+		return b.realize(ctx, at)
 	}
+	s := b.term
 	if s.field != nil {
 		if err := s.along(ctx, at); err != nil {
 			return err
@@ -231,10 +236,38 @@ func (b *biasScale[T]) evaluate(ctx context.Context, at *Point[T]) error {
 	return s.general.At(ctx, at.Step, at.Theta, b.f, b.c)
 }
 
+// realize finds U - F of the step from the present point.
+func (b *biasScale[T]) realize(ctx context.Context, at *Point[T]) error {
+	var err error
+	if s := b.term; s.field != nil {
+		err = s.fieldFrom(at.Gradient, at.Theta, b.f)
+	} else {
+		err = s.general.At(ctx, at.Step, at.Theta, b.f, b.c)
+	}
+	if err != nil {
+		return err
+	}
+	if err := b.update(ctx, at.LR, at.Theta, at.Gradient, b.c); err != nil {
+		return err
+	}
+	for j, v := range b.f {
+		b.c[j] -= v
+	}
+	return nil
+}
+
 // move moves the parameters.
 func (b *biasScale[T]) move(theta []T) {
-	w := T(b.scale * b.lr * b.lr)
+	w := T(b.inUpdate() * b.lr)
 	for j, v := range b.c {
 		theta[j] -= w * v
 	}
+}
+
+// inUpdate returns what c is multiplied by in the step over -lr.
+func (b *biasScale[T]) inUpdate() float64 {
+	if b.update != nil {
+		return b.scale
+	}
+	return b.scale * b.lr
 }

@@ -172,7 +172,12 @@ func problemOf[T graph.Float](c *config.Config, s *source) (*Problem[T], error) 
 	p := &Problem[T]{
 		Moments:   moments,
 		Objective: o, Rule: r, LR: c.Optimizer.LR, Schedule: plan, Theta: narrow[T](s.start.Theta), Order: batchOrder(c.Batch.Mode, o.Batches(), c.Seed),
-		BiasScale: c.Bias.Scale, Seed: c.Seed, Eps: perturbation(c.Optimizer), Threads: c.Threads,
+		Seed: c.Seed, Eps: perturbation(c.Optimizer), Threads: c.Threads,
+	}
+	if c.Bias.Of == config.Realized {
+		p.RealizedScale = c.Bias.Scale
+	} else {
+		p.BiasScale = c.Bias.Scale
 	}
 	moments.compare(c, r, p.StepSize(moments.steps())/p.LR)
 	return p, p.check()

@@ -93,6 +93,8 @@ func checkCombination(c *config.Config) error {
 	switch {
 	case penalized(c) && len(c.Beside) > 0:
 		return &schema.Error{Key: "beside", Problem: "with a regularizer: the modified equation of a penalized loss needs third derivatives; remove one of them"}
+	case c.Bias.Scale != 0 && c.Bias.Of == config.Realized && c.Record.Bias > 0:
+		return &schema.Error{Key: "record.bias", Problem: "with the realized bias scaled: what is predicted and realized is of the optimizer's own steps; want record.bias 0, or bias.of predicted"}
 	case penalized(c) && c.Bias.Scale != 0:
 		return &schema.Error{Key: "bias.scale", Problem: "with a regularizer: the bias of a penalized loss needs third derivatives; remove one of them"}
 	case changing && len(c.Beside) > 0:
@@ -112,7 +114,7 @@ func (t *training[T]) assemble(opt Options) error {
 	var term *secondOrder[T]
 	var err error
 	switch {
-	case p.BiasScale != 0 || c.Record.Bias > 0 && p.Rule.Memory != nil:
+	case p.BiasScale != 0 || p.RealizedScale != 0 || c.Record.Bias > 0 && p.Rule.Memory != nil:
 		if term, err = newSecondOrder(p); err != nil {
 			return err
 		}

@@ -184,7 +184,11 @@ func missingOf(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*re
 	if opt.Start != Manifold || !ok {
 		return nil, nil
 	}
-	fields, err := modeq.CompileFields(p.Rule, loss, len(p.Theta), slices.Max(opt.Orders), modeq.FieldOptions{BiasScale: p.BiasScale, Threads: p.Threads})
+	scale, err := p.ExpansionScale()
+	if err != nil {
+		return nil, err
+	}
+	fields, err := modeq.CompileFields(p.Rule, loss, len(p.Theta), slices.Max(opt.Orders), modeq.FieldOptions{BiasScale: scale, Threads: p.Threads})
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ const (
 // verifyState compares the steps of the family that the rule stands in, its own at the largest step size, with the equations whose memory is
 // state. There is one time tau for each memory, so the decays follow the step size.
 func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*Verification, error) {
-	if p.BiasScale != 0 || p.Order != nil {
+	if p.BiasScale != 0 || p.RealizedScale != 0 || p.Order != nil {
 		return nil, errors.New("memory state: want the full batch and bias.scale 0")
 	}
 	if err := p.Rule.StepsOfAllSizes(); err != nil {

@@ -86,7 +86,11 @@ Where the step has no series in whole powers of lr, because of the root of a v t
 				return err
 			}
 			dim := p.Objective.Dim()
-			fields, err := modeq.CompileFields(p.Rule, loss, dim, order, modeq.FieldOptions{BiasScale: p.BiasScale, Threads: p.Threads})
+			scale, err := p.ExpansionScale()
+			if err != nil {
+				return err
+			}
+			fields, err := modeq.CompileFields(p.Rule, loss, dim, order, modeq.FieldOptions{BiasScale: scale, Threads: p.Threads})
 			if err != nil {
 				return err
 			}
