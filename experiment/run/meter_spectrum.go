@@ -2,15 +2,14 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"shadowflow/diagnose"
 	"shadowflow/diagnose/spectrum"
 	"shadowflow/graph"
 	"shadowflow/objective"
-	"shadowflow/rule"
 )
 
 // What a run measures of a spectrum: so many of the largest eigenvalues, with residuals of at most modeTolerance times the largest, and a trace from so many
@@ -97,11 +96,10 @@ func (m *spectrumMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	if !at.measurable() {
 		return nil
 	}
-	hessian := func(vs, avs [][]T) error {
-		_, err := m.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{Vectors: vs, Products: avs})
-		return err
-	}
-	if err := m.measurePlain(at, hessian); err != nil {
+	hessian := hessianAt(ctx, m.objective, at.Theta)
+	if err := m.measurePlain(at, hessian); errors.Is(err, spectrum.ErrNotFinite) {
+		return nil // beyond what numbers hold there is nothing to measure
+	} else if err != nil {
 		return err
 	}
 	m.share(m.gradientShare, at.Gradient)
@@ -113,7 +111,10 @@ func (m *spectrumMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	if m.precondition == nil {
 		return nil
 	}
-	return m.measureScaled(at, hessian)
+	if err := m.measureScaled(at, hessian); !errors.Is(err, spectrum.ErrNotFinite) {
+		return err
+	}
+	return nil
 }
 
 // measurePlain finds what the Hessian has.
@@ -154,8 +155,8 @@ func (m *spectrumMeter[T]) measureScaled(at *Point[T], hessian spectrum.Product[
 	if err != nil || g == nil {
 		return err
 	}
-	if slices.ContainsFunc(m.root, func(x T) bool { return math.IsNaN(float64(x)) }) {
-		return nil // P^-1 has no root: an element is below 0
+	if !m.rooted() {
+		return nil
 	}
 	apply := scaledBy(m.with, m.root, hessian)
 	found, err := spectrum.Extremal(len(at.Theta), apply, m.options(len(m.scaled), 0, m.modes.scaled))
@@ -211,31 +212,6 @@ func (m *spectrumMeter[T]) After(_ context.Context, at *Point[T]) error {
 		m.share(m.biasShare, m.bias.b)
 	}
 	return nil
-}
-
-// scaledBy returns the operator P^-1/2 (H + decay) P^-1/2, given the roots of 1/P and the products with H.
-func scaledBy[T graph.Float](with rule.Conditioning, root []T, hessian spectrum.Product[T]) spectrum.Product[T] {
-	var scaled [][]T
-	return func(vs, avs [][]T) error {
-		for len(scaled) < len(vs) {
-			scaled = append(scaled, make([]T, len(root)))
-		}
-		for k, v := range vs {
-			for i, r := range root {
-				scaled[k][i] = r * v[i]
-			}
-		}
-		if err := hessian(scaled[:len(vs)], avs); err != nil {
-			return err
-		}
-		for k, av := range avs {
-			rule.AddDecay(with, av, scaled[k])
-			for i, r := range root {
-				av[i] *= r
-			}
-		}
-		return nil
-	}
 }
 
 // modes keeps the eigenvectors found last, with which the next search begins. It moves with the run as processes do, so that a run that is resumed searches as

@@ -100,3 +100,14 @@ func TestARunOfAClippedGradientHasNoPreconditionedSpectrum(t *testing.T) {
 		}
 	}
 }
+
+// The preconditioned product is beyond float32, and the plain one is not.
+func TestARunGoesOnWhereAProductIsNotFinite(t *testing.T) {
+	_, h := runFor(t, "objective: {name: quadratic, spectrum: [1.0e+37, 1], rotation: 0, theta: [0, 1e-3]}\ndtype: float32\nsteps: 3\n"+
+		"optimizer: {name: rmsprop, eps: 1e-8, lr: 1e-4}\nrecord: {sharpness: 1, spectrum: 1, state: 0}\n")
+	for name, want := range map[string]float64{"sharpness": 1e37, "spectrum.top_1": 1e37, "preconditioned_sharpness": math.NaN(), "spectrum.preconditioned_1": math.NaN()} {
+		if got := h.Floats(name)[0]; math.IsNaN(got) != math.IsNaN(want) || math.Abs(got-want) > 1e-3*want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+}

@@ -37,7 +37,7 @@ func programsOf(c *config.Config, s Subject) (*programs, error) {
 		p.kinds = append(p.kinds, objective.Kind{Vectors: probesAtOnce})
 	}
 	if slices.Contains(c.Beside, "central") {
-		p.kinds = append(p.kinds, objective.Kind{Vectors: central.AtOnce}, objective.Kind{Lines: central.AtOnce})
+		p.kinds = append(p.kinds, objective.Kind{Vectors: central.ProductsAtOnce}, objective.Kind{Lines: central.LinesAtOnce})
 	}
 	return p, nil
 }

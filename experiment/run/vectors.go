@@ -109,7 +109,7 @@ func (v *vectorCount) sharpness() {
 	if v.c.Record.Sharpness == 0 {
 		return
 	}
-	v.add(spectrum.LanczosVectors+7, 0)
+	v.add(int64(largestSearch[float32](0).Vectors())+7, 0)
 	v.add(1, 3)
 	if v.s.Rule.Elementwise && v.moments > 0 {
 		v.add(11+v.moments, 10+2*v.moments)
@@ -188,7 +188,8 @@ func (v *vectorCount) central() {
 	const critical, third = 4, 10 // the third derivatives of so many
 	moments := v.state/v.dim - 1
 	v.add(2*central.Vectors, 2*(1+moments+central.Vectors)+1)
-	v.add(6*(critical+2)+critical+2*third+5, 6+moments*(third+4))
+	search := spectrum.ExtremalOptions[float32]{Top: critical + 2, AtOnce: central.ProductsAtOnce}
+	v.add(int64(search.Vectors())+critical+2*third+5, 6+moments*(third+4))
 }
 
 // measuresBias reports whether a run finds the second-order terms, or those of an optimizer without the memory form that are known.
