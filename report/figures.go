@@ -212,8 +212,8 @@ func (r *Report) sharpnessFigure() *Chart {
 
 func (r *Report) spectrumFigure() *Chart {
 	var scaled, plain, shares []Series
-	for k := range 5 {
-		name := "largest five"
+	for k := 0; r.History.Index(fmt.Sprintf("spectrum.top_%d", k+1)) >= 0; k++ {
+		name := "largest"
 		if k > 0 {
 			name = ""
 		}
@@ -227,7 +227,7 @@ func (r *Report) spectrumFigure() *Chart {
 	}
 	c := &Chart{
 		Labels: Label{"spectrum", "Eigenvalues of the Hessian",
-			"From above: the largest eigenvalues of the preconditioned Hessian beside the threshold over which oscillations grow; the largest and the smallest of the Hessian; and the shares of squared norms in the span of its five largest eigenvalues' directions."},
+			"From above: the largest eigenvalues of the preconditioned Hessian beside the threshold over which oscillations grow; the largest and the smallest of the Hessian; and the shares of squared norms in the span of the directions of these largest eigenvalues."},
 		Axes: []Axes{{Y: "preconditioned", LogY: true, Series: scaled}, {Y: "Hessian", Zero: true, Series: plain}, {Y: "share", Series: shares}},
 	}
 	if !c.Axes[0].drawable() {

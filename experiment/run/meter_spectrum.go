@@ -12,13 +12,12 @@ import (
 	"shadowflow/objective"
 )
 
-// What a run measures of a spectrum: so many of the largest eigenvalues, with residuals of at most modeTolerance times the largest, and a trace from so many
-// random probes.
+// What a run measures of a spectrum: eigenvalues with residuals of at most modeTolerance times the largest, in at most so many products for each of
+// record.modes, and a trace from so many random probes.
 const (
-	modesMeasured = 5
 	modeTolerance = 1e-3
 	modeProbes    = 8
-	modeProducts  = 400 // of a search at most
+	modeProducts  = 80
 )
 
 // spectrumMeter measures the spectrum of the Hessian over all examples, plain and preconditioned by the optimizer, and how much of what moves lies in the span
@@ -40,11 +39,11 @@ type spectrumMeter[T graph.Float] struct {
 	gradientShare, stepShare, biasShare, liftShare               *Gauge
 }
 
-// newSpectrumMeter returns the meter, beside one of the bias and equations that follow the run, if there are any.
-func newSpectrumMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int, seed uint64, bias *biasMeter[T], beside []*equation[T]) (*spectrumMeter[T], error) {
+// newSpectrumMeter returns the meter of so many modes, beside one of the bias and equations that follow the run, if there are any.
+func newSpectrumMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every, modes int, seed uint64, bias *biasMeter[T], beside []*equation[T]) (*spectrumMeter[T], error) {
 	const unit = "loss/parameter^2"
 	m := &spectrumMeter[T]{
-		schedule: schedule{"spectrum", every}, seed: seed, objective: objective.Plain(p.Objective), start: make([]T, p.Objective.Dim()), modes: newModes[T](p.Objective.Dim()),
+		schedule: schedule{"spectrum", every}, seed: seed, objective: objective.Plain(p.Objective), start: make([]T, p.Objective.Dim()), modes: newModes[T](p.Objective.Dim(), modes),
 		bottom:        gauge("spectrum.bottom", unit, "smallest eigenvalue of the Hessian of the training loss"),
 		residual:      gauge("spectrum.residual", unit, "an eigenvalue lies within this of each of these"),
 		trace:         gauge("spectrum.trace", unit, "trace of that Hessian"),
@@ -76,7 +75,14 @@ func newSpectrumMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int, 
 
 // ordinal says which of the largest an eigenvalue is.
 func ordinal(k int) string {
-	return []string{"largest", "second largest", "third largest", "fourth largest", "fifth largest"}[k]
+	if words := []string{"", "second ", "third ", "fourth ", "fifth "}; k < len(words) {
+		return words[k] + "largest"
+	}
+	n, ending := k+1, "th"
+	if tens := n / 10 % 10; tens != 1 {
+		ending = []string{"th", "st", "nd", "rd", "th", "th", "th", "th", "th", "th"}[n%10]
+	}
+	return fmt.Sprintf("%d%s largest", n, ending)
 }
 
 // Gauges implements Meter.
@@ -175,7 +181,7 @@ func (m *spectrumMeter[T]) measureScaled(at *Point[T], hessian spectrum.Product[
 
 // options are those of a search that begins with the modes found before.
 func (m *spectrumMeter[T]) options(top, bottom int, before ...[][]T) spectrum.ExtremalOptions[T] {
-	opt := spectrum.ExtremalOptions[T]{Top: top, Bottom: bottom, Tolerance: modeTolerance, AtOnce: atOnce, Seed: m.seed, MaxProducts: modeProducts}
+	opt := spectrum.ExtremalOptions[T]{Top: top, Bottom: bottom, Tolerance: modeTolerance, AtOnce: atOnce, Seed: m.seed, MaxProducts: modeProducts * max(5, top)}
 	for _, vectors := range before {
 		for _, v := range vectors {
 			opt.Start = append(opt.Start, slices.Clone(v))
@@ -221,10 +227,10 @@ type modes[T graph.Float] struct {
 	next                map[*T][]T // by the first element of the vector that it replaces, once the step is taken
 }
 
-// newModes returns one that has found nothing yet.
-func newModes[T graph.Float](dim int) *modes[T] {
+// newModes returns one of so many modes that has found nothing yet.
+func newModes[T graph.Float](dim, count int) *modes[T] {
 	m := &modes[T]{next: map[*T][]T{}}
-	top := min(modesMeasured, dim)
+	top := min(count, dim)
 	for _, of := range []struct {
 		to    *[][]T
 		count int

@@ -209,7 +209,7 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 		}
 	}
 	if c.Record.Spectrum > 0 {
-		m, err := newSpectrumMeter(p, l.Optimizer, c.Record.Spectrum, c.Seed, t.bias, t.beside)
+		m, err := newSpectrumMeter(p, l.Optimizer, c.Record.Spectrum, c.Record.Modes, c.Seed, t.bias, t.beside)
 		if err != nil {
 			return err
 		}

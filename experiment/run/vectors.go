@@ -121,7 +121,7 @@ func (v *vectorCount) spectrum() {
 	if v.c.Record.Spectrum == 0 {
 		return
 	}
-	top := int(min(modesMeasured, v.dim))
+	top := int(min(int64(v.c.Record.Modes), v.dim))
 	search := spectrum.ExtremalOptions[float32]{Top: top, Bottom: 1, AtOnce: atOnce}
 	v.add(int64(search.Vectors())+4, 0)
 	v.add(2*int64(2*top+1)+2, 14)
