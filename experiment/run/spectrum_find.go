@@ -265,8 +265,7 @@ func (f *finder[T]) density(ctx context.Context, out *Spectrum) (err error) {
 		}
 		out.Products += spread.Products
 	}
-	d := spread.Density(densityPoints, spread.Width())
-	out.Density = &SpectralDensity{record.Numbers(d.X), record.Numbers(d.Y), record.Numbers(d.Deviation), record.Number(d.Width)}
+	out.Density = densityOf(spread)
 	return nil
 }
 

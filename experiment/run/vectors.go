@@ -35,6 +35,7 @@ func vectorRoom(c *config.Config, s Subject) int64 {
 	v.bias()
 	v.sharpness()
 	v.spectrum()
+	v.density()
 	v.beside()
 	return v.narrow*widthOf(c) + 8*v.wide
 }
@@ -127,6 +128,17 @@ func (v *vectorCount) spectrum() {
 	v.add(2*int64(2*top+1)+2, 14)
 	if v.s.Rule.Elementwise && v.moments > 0 {
 		v.add(6, 0)
+	}
+}
+
+// density counts the bases of its probes, or the matrix where that is small.
+func (v *vectorCount) density() {
+	switch {
+	case v.c.Record.Density == 0:
+	case v.dim > densityProbes*densitySteps:
+		v.add(int64(densityOptions(0).Vectors())+2, 0)
+	default:
+		v.add(2*atOnce, 4*v.dim)
 	}
 }
 
