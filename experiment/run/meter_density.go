@@ -3,6 +3,8 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"shadowflow/diagnose/spectrum"
 	"shadowflow/experiment/record"
@@ -77,4 +79,21 @@ func (m *densityMeter[T]) spread(dim int, seed uint64, hessian spectrum.Product[
 func densityOf(s *spectrum.Spread) *SpectralDensity {
 	d := s.Density(densityPoints, s.Width())
 	return &SpectralDensity{record.Numbers(d.X), record.Numbers(d.Y), record.Numbers(d.Deviation), record.Number(d.Width)}
+}
+
+// ReadDensity returns the density that a run kept behind so many steps. The error is fs.ErrNotExist if there is none.
+func ReadDensity(dir string, step int) (*SpectralDensity, error) {
+	d := &SpectralDensity{}
+	if err := record.ReadDensity(dir, step, d); err != nil {
+		return nil, err
+	}
+	n := len(d.X)
+	bad := func(v record.Number) bool { return !finite(float64(v)) }
+	switch {
+	case n < 2 || len(d.Y) != n || len(d.Deviation) != n:
+		return nil, fmt.Errorf("%s: the density of step %d has %d x, %d y and %d deviations: want as many of each, at least 2", dir, step, n, len(d.Y), len(d.Deviation))
+	case slices.ContainsFunc(d.X, bad) || slices.ContainsFunc(d.Y, bad) || slices.ContainsFunc(d.Deviation, bad) || bad(d.Width) || !(d.Width > 0):
+		return nil, fmt.Errorf("%s: the density of step %d has a number that is not finite, or no width above 0", dir, step)
+	}
+	return d, nil
 }

@@ -136,7 +136,7 @@ func (v *vectorCount) density() {
 	switch {
 	case v.c.Record.Density == 0:
 	case v.dim > densityProbes*densitySteps:
-		v.add(int64(densityOptions(0).Vectors())+2, 0)
+		v.add(int64(densityOptions(0).Vectors())+6, 0)
 	default:
 		v.add(2*atOnce, 4*v.dim)
 	}
