@@ -250,18 +250,26 @@ func peak(f func(x float64) float64, low, high float64) float64 {
 	return f((low + high) / 2)
 }
 
-// Preconditioned returns the operator P^-1/2 H P^-1/2, whose eigenvalues are those of P^-1 H, given the roots of 1/P.
-func Preconditioned[T graph.Float](root []T, hvp func(v, hv []T) error) func(v, av []T) error {
-	scaled := make([]T, len(root))
-	return func(v, av []T) error {
-		for i, r := range root {
-			scaled[i] = r * v[i]
+// Preconditioned returns the operator P^-1/2 H P^-1/2 on several vectors at once, whose eigenvalues are those of P^-1 H, given the roots of 1/P and the
+// products with H.
+func Preconditioned[T graph.Float](root []T, hessian func(vs, hvs [][]T) error) func(vs, avs [][]T) error {
+	var scaled [][]T
+	return func(vs, avs [][]T) error {
+		for len(scaled) < len(vs) {
+			scaled = append(scaled, make([]T, len(root)))
 		}
-		if err := hvp(scaled, av); err != nil {
+		for k, v := range vs {
+			for i, r := range root {
+				scaled[k][i] = r * v[i]
+			}
+		}
+		if err := hessian(scaled[:len(vs)], avs); err != nil {
 			return err
 		}
-		for i, r := range root {
-			av[i] *= r
+		for _, av := range avs {
+			for i, r := range root {
+				av[i] *= r
+			}
 		}
 		return nil
 	}

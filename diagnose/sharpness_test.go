@@ -25,15 +25,24 @@ func TestThePreconditionedOperatorIsScaledOnBothSides(t *testing.T) {
 			scaled.SetSym(i, j, root[i]*h.At(i, j)*root[j])
 		}
 	}
-	apply, v, got := Preconditioned(root, fixture.Product(h)), make([]float64, n), make([]float64, n)
-	for j := range n {
-		clear(v)
-		v[j] = 1
-		if err := apply(v, got); err != nil {
+	apply := Preconditioned(root, func(vs, hvs [][]float64) error {
+		for k, v := range vs {
+			if err := fixture.Product(h)(v, hvs[k]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for j := range n - 1 {
+		vs, got := [][]float64{make([]float64, n), make([]float64, n)}, [][]float64{make([]float64, n), make([]float64, n)}
+		vs[0][j], vs[1][j+1] = 1, 1
+		if err := apply(vs, got); err != nil {
 			t.Fatal(err)
 		}
-		for i, x := range got {
-			close(t, "element of P^-1/2 H P^-1/2", x, scaled.At(i, j), 1e-12)
+		for k := range vs {
+			for i, x := range got[k] {
+				close(t, "element of P^-1/2 H P^-1/2", x, scaled.At(i, j+k), 1e-12)
+			}
 		}
 	}
 }

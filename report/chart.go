@@ -18,6 +18,8 @@ type Chart struct {
 	Axes   []Axes
 	// Height is that of one pair of axes, in inches; 0 stands for 2.5.
 	Height float64
+	// Apart says of a figure of a run that its x are no steps.
+	Apart bool
 }
 
 // Axes are one pair of axes. Labels carry their units.

@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 )
@@ -11,7 +10,7 @@ import (
 func (r *Report) Figures() []Drawing {
 	all := []*Chart{
 		r.overview(), r.lossFigure(), r.normFigure(), r.biasFigure(), r.driveFigure(), r.stepsFigure(), r.defectFigure(),
-		r.flowFigure(), r.sharpnessFigure(), r.spectrumFigure(), r.noiseFigure(),
+		r.flowFigure(), r.sharpnessFigure(), r.spectrumFigure(), r.densityFigure(), r.noiseFigure(),
 	}
 	from, to := r.span()
 	var out []Drawing
@@ -23,10 +22,12 @@ func (r *Report) Figures() []Drawing {
 		if len(c.Axes) == 1 {
 			c.Height = 3
 		}
-		for i := range c.Axes {
-			c.Axes[i].MinX, c.Axes[i].MaxX = from, to
+		if !c.Apart {
+			for i := range c.Axes {
+				c.Axes[i].MinX, c.Axes[i].MaxX = from, to
+			}
+			c.Axes[len(c.Axes)-1].X = stepAxis
 		}
-		c.Axes[len(c.Axes)-1].X = stepAxis
 		out = append(out, c)
 	}
 	return out
@@ -208,32 +209,6 @@ func (r *Report) sharpnessFigure() *Chart {
 				r.line("preconditioned_sharpness", "largest eigenvalue", 0, 0), r.line("stability_threshold", "stability threshold", 1, 1)}},
 			{Y: "sharpness", LogY: true, Series: []Series{r.line("sharpness", "largest eigenvalue", 2, 0)}}},
 	}
-}
-
-func (r *Report) spectrumFigure() *Chart {
-	var scaled, plain, shares []Series
-	for k := range 5 {
-		name := "largest five"
-		if k > 0 {
-			name = ""
-		}
-		scaled = append(scaled, r.line(fmt.Sprintf("spectrum.preconditioned_%d", k+1), name, 0, 0))
-		plain = append(plain, r.line(fmt.Sprintf("spectrum.top_%d", k+1), name, 2, 0))
-	}
-	scaled = append(scaled, r.line("spectrum.period_two", "stability threshold", 1, 1))
-	plain = append(plain, r.line("spectrum.bottom", "smallest", 3, 1))
-	for i, of := range []struct{ column, name string }{{"gradient", "gradient"}, {"step", "step"}, {"bias", "realized bias"}, {"lift", "oscillation of the lift"}} {
-		shares = append(shares, r.line("spectrum."+of.column+"_share", of.name, i, i))
-	}
-	c := &Chart{
-		Labels: Label{"spectrum", "Eigenvalues of the Hessian",
-			"From above: the largest eigenvalues of the preconditioned Hessian beside the threshold over which oscillations grow; the largest and the smallest of the Hessian; and the shares of squared norms in the span of its five largest eigenvalues' directions."},
-		Axes: []Axes{{Y: "preconditioned", LogY: true, Series: scaled}, {Y: "Hessian", Zero: true, Series: plain}, {Y: "share", Series: shares}},
-	}
-	if !c.Axes[0].drawable() {
-		c.Axes = c.Axes[1:]
-	}
-	return c
 }
 
 func (r *Report) noiseFigure() *Chart {

@@ -21,7 +21,7 @@ const passes = 0.01
 func (r *Report) Sentences() []string {
 	var out []string
 	for _, f := range []func() string{
-		r.saySetting, r.sayGroups, r.sayConventions, r.sayLoss, r.sayHill, r.sayPassing, r.sayRealized, r.sayReach, r.sayClipping, r.sayClippedElements, r.sayPrediction, r.sayState, r.sayFlow, r.saySharpness,
+		r.saySetting, r.sayGroups, r.sayConventions, r.sayLoss, r.sayHill, r.sayPassing, r.sayRealized, r.sayReach, r.sayClipping, r.sayClippedElements, r.sayPrediction, r.sayState, r.sayFlow, r.saySharpness, r.saySpectrum,
 		r.sayNoise,
 	} {
 		if s := f(); s != "" {

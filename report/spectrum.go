@@ -98,28 +98,3 @@ func layerLines(s *run.Spectrum) []string {
 	}
 	return lines
 }
-
-// DensityChart draws the density of a spectrum on a logarithmic axis, with its standard errors.
-func DensityChart(s *run.Spectrum) *Chart {
-	d := s.Density
-	series := Series{Name: "density", X: make([]float64, len(d.X)), Y: make([]float64, len(d.X)), Low: make([]float64, len(d.X)), High: make([]float64, len(d.X))}
-	highest := 0.0
-	for _, y := range d.Y {
-		highest = max(highest, float64(y))
-	}
-	for i, x := range d.X {
-		y, e := float64(d.Y[i]), float64(d.Deviation[i])
-		series.X[i], series.Y[i], series.Low[i], series.High[i] = float64(x), y, max(y-e, 0), y+e
-	}
-	if s.Exact {
-		series.Low, series.High = nil, nil
-	}
-	return &Chart{
-		Labels: Label{Title: "Eigenvalues of the Hessian"},
-		Axes: []Axes{{
-			X: fmt.Sprintf("eigenvalue (smoothed by %.2g)", d.Width), Y: "share of eigenvalues per unit", LogY: true,
-			MinY: highest * 1e-9, MaxY: highest * 2, Series: []Series{series},
-		}},
-		Height: 3,
-	}
-}

@@ -10,7 +10,9 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
+	"shadowflow/experiment/run"
 	"shadowflow/internal/browser"
 )
 
@@ -93,6 +95,34 @@ func TestARunInProgressIsFollowedZoomedAndCompared(t *testing.T) {
 	p.Wait(`document.querySelector("#figure-loss canvas").getAttribute("aria-label").includes("against training loss")`)
 	p.Do(chromedp.Evaluate[chromedp.Void](`history.back()`))
 	p.Wait(`document.querySelector("#figure-loss canvas").getAttribute("aria-label").includes("against step")`)
+	quiet(t, p)
+}
+
+func TestADensityIsReadAndNotZoomedWithTheSteps(t *testing.T) {
+	dir := t.TempDir()
+	c, err := config.Parse("test.yaml", []byte(withDensities), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Run(t.Context(), c, filepath.Join(dir, "one"), run.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	_, address := serving(t, dir)
+	p := browser.Open(t, address+"&run=one&from=0&to=4", 1280, 900, false)
+	p.Wait(`document.querySelector("#figure-density canvas")?.getAttribute("aria-label").includes("against eigenvalue: step 0, step 5")`)
+	p.Do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#figure-density canvas").scrollIntoView({block: "center"})`))
+	box := func(of string) float64 {
+		return p.Number(`document.querySelector("#figure-density canvas").getBoundingClientRect().` + of)
+	}
+	left, top, width := box("left"), box("top"), box("width")
+	p.Drag(left+0.4*width, top+50, left+0.6*width, top+60)
+	p.Wait(`document.querySelector("#figure-density .legend .value").textContent !== ""`)
+	if at := p.Text(`location.search`); !strings.Contains(at, "from=0") || !strings.Contains(at, "to=4") {
+		t.Errorf("a drag over eigenvalues chose steps: %s", at)
+	}
+	p.Do(chromedp.Click("#figure-density summary"))
+	p.Wait(`Number(document.querySelector("#figure-density details tbody tr:last-child td")?.textContent) > 9`) // all of x, not steps 0 to 4
+	shoot(p, "density")
 	quiet(t, p)
 }
 

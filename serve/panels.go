@@ -31,6 +31,8 @@ type figure struct {
 	Title   string `json:"title"`
 	Caption string `json:"caption"`
 	Axes    []axes `json:"axes"`
+	// Apart says that x stays what it is, whatever the abscissa.
+	Apart bool `json:"apart,omitempty"`
 }
 
 type axes struct {
@@ -67,7 +69,7 @@ type series struct {
 
 // figureOf returns a chart as data.
 func figureOf(c *report.Chart) figure {
-	f := figure{Name: c.Labels.Name, Title: c.Labels.Title, Caption: c.Labels.Caption}
+	f := figure{Name: c.Labels.Name, Title: c.Labels.Title, Caption: c.Labels.Caption, Apart: c.Apart}
 	for _, a := range c.Axes {
 		to := axes{X: a.X, Y: a.Y, LogX: a.LogX, LogY: a.LogY, Zero: a.Zero}
 		if a.MinY != a.MaxY {
@@ -181,6 +183,9 @@ func (v *view) add(drawings []report.Drawing, scaleOf func(name string) *scale, 
 		}
 		f := figureOf(c)
 		for i := range f.Axes {
+			if f.Apart {
+				continue
+			}
 			rescale(&f.Axes[i], scaleOf, w)
 		}
 		v.Figures = append(v.Figures, f)

@@ -326,6 +326,29 @@ func TestPanelsOfARunAreItsReportsFigures(t *testing.T) {
 	}
 }
 
+func TestDensitiesStandAgainstEigenvaluesWhateverTheAbscissa(t *testing.T) {
+	dir := t.TempDir()
+	c, err := config.Parse("test.yaml", []byte(withDensities), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Run(t.Context(), c, filepath.Join(dir, "one"), run.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	server, _ := serving(t, dir)
+	var v view
+	for query, curves := range map[string]int{"run=one": 3, "run=one&x=loss": 3, "run=one&x=time": 3, "run=one&from=0&to=4": 2} {
+		ask(t, server, "/api/panels?"+query, &v)
+		density := axesOf(t, v, "density", 0)
+		if density.X != "eigenvalue" || density.LogX || !density.LogY || len(density.Series) != curves || !(density.Series[0].X[0] < 1) {
+			t.Errorf("%s: %d curves against %s", query, len(density.Series), density.X)
+		}
+	}
+}
+
+// withDensities is a run with eigenvalues 1, 4 and 10, and three densities of them.
+const withDensities = "objective: {name: quadratic, spectrum: [1, 4, 10]}\noptimizer: {name: gd, lr: 0.01}\nsteps: 10\nrecord: {density: 5, spectrum: 5, sharpness: 0, state: 0}\n"
+
 func axesOf(t *testing.T, v view, name string, i int) axes {
 	t.Helper()
 	at := slices.IndexFunc(v.Figures, func(f figure) bool { return f.Name == name })

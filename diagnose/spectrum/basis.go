@@ -2,6 +2,7 @@ package spectrum
 
 import (
 	"errors"
+	"fmt"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -135,7 +136,7 @@ func (s *search[T]) join(b int, w [][]T) error {
 	for range 2 { // Kahan's "twice is enough"
 		part := inner(all, w)
 		if !finite(part) {
-			return errors.New("eigenvalues: a product is not finite")
+			return fmt.Errorf("eigenvalues: %w", ErrNotFinite)
 		}
 		take(w, all, part)
 		coefficients.Add(coefficients, part)

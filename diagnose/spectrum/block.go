@@ -3,6 +3,7 @@ package spectrum
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -162,4 +163,69 @@ func finite(m *mat.Dense) bool {
 		}
 	}
 	return true
+}
+
+// orthonormal returns the vectors made orthonormal to the taken ones and to each other, in place, without those that are in the span of
+// these.
+func orthonormal[T graph.Float](taken, vectors [][]T) [][]T {
+	basis := slices.Clone(taken)
+	for _, v := range vectors {
+		size := diagnose.Norm(v)
+		if !(size > 0) {
+			continue
+		}
+		scale(v, 1/size)
+		left := orthogonalize(v, basis)
+		if left == 0 {
+			continue
+		}
+		scale(v, 1/left)
+		if again := orthogonalize(v, basis); again > 0 {
+			scale(v, 1/again)
+			basis = append(basis, v)
+		}
+	}
+	return basis[len(taken):]
+}
+
+// orthogonalize takes the components along the basis off w, twice (Kahan's "twice is enough"), and returns the norm of what is
+// left, 0 where that is rounding.
+func orthogonalize[T graph.Float](w []T, basis [][]T) float64 {
+	before := diagnose.Norm(w)
+	for range 2 {
+		for _, q := range basis {
+			subtract(w, diagnose.Dot(q, w), q)
+		}
+	}
+	epsilon := 1e-15
+	if graph.TypeOf[T]().Size() == 4 {
+		epsilon = 1e-7
+	}
+	if left := diagnose.Norm(w); left > 10*epsilon*before {
+		return left
+	}
+	return 0
+}
+
+func room[T graph.Float](like [][]T) [][]T {
+	out := make([][]T, len(like))
+	for i, v := range like {
+		out[i] = make([]T, len(v))
+	}
+	return out
+}
+
+func scale[T graph.Float](v []T, a float64) {
+	s := T(a)
+	for i := range v {
+		v[i] *= s
+	}
+}
+
+// subtract sets w -= a q.
+func subtract[T graph.Float](w []T, a float64, q []T) {
+	s := T(a)
+	for i, x := range q {
+		w[i] -= s * x
+	}
 }

@@ -47,7 +47,7 @@ func Dense[T graph.Float](dim int, apply Product[T], atOnce int, progress func(d
 		for i, av := range avs[:n] {
 			for j, x := range av {
 				if v := float64(x); math.IsNaN(v) || math.IsInf(v, 0) {
-					return nil, errors.New("dense matrix: a product is not finite")
+					return nil, fmt.Errorf("dense matrix: %w", ErrNotFinite)
 				}
 				a.SetSym(from+i, j, a.At(from+i, j)+float64(x)/2)
 			}

@@ -106,10 +106,17 @@ func Quadrature[T graph.Float](dim int, apply Product[T], opt QuadratureOptions)
 
 // chain is the Lanczos recurrence of a probe.
 type chain[T graph.Float] struct {
-	Lanczos[T]
-	basis       [][]T
-	alpha, beta []float64
-	ended       bool // the Krylov space is invariant
+	basis, memory [][]T // the memory holds that of the basis, and is kept for the next probe
+	alpha, beta   []float64
+	ended         bool // the Krylov space is invariant
+}
+
+// vector returns memory for the k-th vector of the basis.
+func (c *chain[T]) vector(k, dim int) []T {
+	if k == len(c.memory) {
+		c.memory = append(c.memory, make([]T, dim))
+	}
+	return c.memory[k]
 }
 
 func (c *chain[T]) begin(dim int, r *rand.Rand) {
@@ -150,7 +157,7 @@ func advance[T graph.Float](chains []*chain[T], apply Product[T], s *Spread) err
 func (c *chain[T]) take(v, w []T) error {
 	a, size := diagnose.Dot(v, w), diagnose.Norm(w)
 	if math.IsNaN(size) || math.IsInf(size, 0) {
-		return errors.New("density: a product is not finite")
+		return fmt.Errorf("density: %w", ErrNotFinite)
 	}
 	c.alpha = append(c.alpha, a)
 	one := [][]T{w}
@@ -178,6 +185,24 @@ func (c *chain[T]) gauss() (nodes, weights []float64, err error) {
 		weights[i] = w * w
 	}
 	return values, weights, nil
+}
+
+// tridiagonal returns the eigenvalues of the matrix with the diagonal alpha and beta beside it, in ascending order, and its vectors [element, value].
+func tridiagonal(alpha, beta []float64) (values []float64, vectors *mat.Dense, err error) {
+	t := mat.NewSymDense(len(alpha), nil)
+	for i, a := range alpha {
+		t.SetSym(i, i, a)
+		if i+1 < len(alpha) {
+			t.SetSym(i, i+1, beta[i])
+		}
+	}
+	var eigen mat.EigenSym
+	if !eigen.Factorize(t, true) {
+		return nil, nil, errors.New("density: the tridiagonal eigenproblem did not converge")
+	}
+	vectors = &mat.Dense{}
+	eigen.VectorsTo(vectors)
+	return eigen.Values(nil), vectors, nil
 }
 
 // Range returns the smallest and the largest node.

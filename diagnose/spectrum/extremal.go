@@ -1,6 +1,7 @@
 package spectrum
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -24,6 +25,15 @@ type ExtremalOptions[T graph.Float] struct {
 	MaxProducts int
 	// Start holds approximate eigenvectors to begin with, as those of a nearby operator. They are changed.
 	Start [][]T
+	// Brief ends the search once the wanted pairs are found and stay so for Lasting further expansions of the basis. No random vector confirms that there are
+	// no others, residuals are those of the recurrence, and Tolerance is relative to the largest wanted value. It is for a few digits at each step of a run,
+	// where a confirmation takes more products than the search. From Start alone nothing is found that is orthogonal to it: let a random vector be among
+	// those of a first search.
+	Brief   bool
+	Lasting int
+	// Wanted, unless nil, says of the largest values found so far, at most Top in descending order, how many from the first are to be within the tolerance.
+	// Vectors beyond these speed up the search. Bottom is 0 then.
+	Wanted func(values []float64) int
 	// Seed draws the random vectors.
 	Seed uint64
 	// Progress, unless nil, is told how many pairs are found.
@@ -45,7 +55,7 @@ type Extremes[T graph.Float] struct {
 	Top, Bottom Pairs[T]
 	// Norm is the size of the largest eigenvalue.
 	Norm float64
-	// Tolerance is the one that pairs were held to, relative to Norm.
+	// Tolerance is the one that pairs were held to.
 	Tolerance float64
 	// Products is the number of products with single vectors.
 	Products  int
@@ -83,13 +93,16 @@ func (o ExtremalOptions[T]) tolerance() float64 {
 	return max(o.Tolerance, least)
 }
 
+// ErrNotFinite says that a product has elements that are not finite.
+var ErrNotFinite = errors.New("a product is not finite")
+
 // Extremal finds the largest and the smallest eigenvalues of a symmetric operator on vectors of dim elements, from one Krylov space: the block Lanczos
 // method with full reorthogonalization and thick restarts (K. Wu, H. Simon, SIAM J. Matrix Anal. Appl. 22 (2000) 602). Found pairs stay in the basis, and
 // only residuals of the others are followed.
 //
 // A Krylov space from a few vectors has no more than as many vectors of one eigenspace. So once all wanted pairs are found, a random vector orthogonal to
-// the basis is followed for some products, and the search goes on until that changes nothing. Where the number of wanted pairs leaves no room for
-// iterations, take [Dense].
+// the basis is followed for some products, and the search goes on until that changes nothing, unless it is to be brief. Where the number of wanted pairs
+// leaves no room for iterations, take [Dense].
 func Extremal[T graph.Float](dim int, apply Product[T], opt ExtremalOptions[T]) (Extremes[T], error) {
 	if opt.Top < 0 || opt.Bottom < 0 || opt.Top+opt.Bottom == 0 || opt.Top+opt.Bottom > dim {
 		return Extremes[T]{}, fmt.Errorf("eigenvalues: %d largest and %d smallest of an operator on %d dimensions: want at least one, and no more than dimensions",
@@ -98,6 +111,9 @@ func Extremal[T graph.Float](dim int, apply Product[T], opt ExtremalOptions[T]) 
 	s := newSearch(dim, apply, opt)
 	if err := s.run(); err != nil {
 		return Extremes[T]{}, err
+	}
+	if opt.Brief {
+		return s.found(), nil
 	}
 	return s.verify()
 }
@@ -134,13 +150,19 @@ func newSearch[T graph.Float](dim int, apply Product[T], opt ExtremalOptions[T])
 	s.most = min(dim, max(2*wanted+extra, wanted+4*b))
 	start := opt.Start[:min(len(opt.Start), s.most-b)]
 	s.fresh = s.enter(start)
-	s.inject(max(1, b-s.fresh))
+	switch {
+	case !opt.Brief:
+		s.inject(max(1, b-s.fresh))
+	case s.fresh == 0:
+		s.inject(b)
+	}
 	return s
 }
 
 // run goes on until all wanted pairs are found and confirmed, or products run out.
 func (s *search[T]) run() error {
 	var before []float64 // wanted values at the last confirmation
+	within := 0          // expansions in sequence behind which all wanted pairs were found
 	for {
 		if err := s.expand(); err != nil {
 			return err
@@ -150,9 +172,16 @@ func (s *search[T]) run() error {
 		}
 		open := s.open()
 		s.report(len(open))
+		if within++; len(open) > 0 || len(s.v) < s.wanted() {
+			within = 0
+		}
 		switch {
 		case len(s.v) == s.dim || s.products >= s.opt.MaxProducts:
 			return nil
+		case s.opt.Brief && within > 0:
+			if within > s.opt.Lasting || len(s.q) == 0 {
+				return nil
+			}
 		case len(open) == 0 && len(s.v) >= s.wanted():
 			now := s.wantedValues()
 			if before != nil && s.same(before, now) {
@@ -217,12 +246,29 @@ func (s *search[T]) same(a, b []float64) bool {
 // open returns the wanted pairs whose residuals are not within the tolerance.
 func (s *search[T]) open() []int {
 	var out []int
-	for _, i := range s.indices() {
-		if !(s.residual(i) <= s.tolerance*s.norm()) {
+	at := s.indices()
+	if s.opt.Wanted != nil {
+		at = at[:min(len(at), s.opt.Wanted(s.wantedValues()))]
+	}
+	within := s.within()
+	for _, i := range at {
+		if !(s.residual(i) <= within) {
 			out = append(out, i)
 		}
 	}
 	return out
+}
+
+// within is the residual at which a pair is found.
+func (s *search[T]) within() float64 {
+	if !s.opt.Brief {
+		return s.tolerance * s.norm()
+	}
+	largest := 0.0
+	for _, v := range s.wantedValues() {
+		largest = max(largest, math.Abs(v))
+	}
+	return max(s.tolerance*largest, 4*roundoff[T]()*s.norm())
 }
 
 // residual returns that of a Ritz pair.
@@ -241,27 +287,44 @@ func (s *search[T]) residual(i int) float64 {
 
 // verify multiplies the wanted vectors once more, so that their residuals are those of what is returned, whatever rounding did to the basis.
 func (s *search[T]) verify() (Extremes[T], error) {
+	vectors := s.vectors()
+	values, residuals, err := s.rayleigh(vectors)
+	if err != nil {
+		return Extremes[T]{}, err
+	}
+	converged := true
+	for _, r := range residuals {
+		converged = converged && r <= 1.1*s.tolerance*s.norm()
+	}
+	return s.extremes(values, vectors, residuals, converged), nil
+}
+
+// found returns what the recurrence says of the wanted pairs.
+func (s *search[T]) found() Extremes[T] {
+	var residuals []float64
+	for _, i := range s.indices() {
+		residuals = append(residuals, s.residual(i))
+	}
+	return s.extremes(s.wantedValues(), s.vectors(), residuals, len(s.open()) == 0 && len(s.v) >= s.wanted())
+}
+
+// vectors returns those of the wanted pairs.
+func (s *search[T]) vectors() [][]T {
 	at := s.indices()
 	y := mat.NewDense(len(s.v), len(at), nil)
 	for k, i := range at {
 		y.SetCol(k, mat.Col(nil, i, s.s))
 	}
-	out := Extremes[T]{Norm: s.norm(), Tolerance: s.tolerance}
-	vectors := combined(s.v, y)
-	values, residuals, err := s.rayleigh(vectors)
-	if err != nil {
-		return out, err
+	return combined(s.v, y)
+}
+
+// extremes tells the wanted pairs apart.
+func (s *search[T]) extremes(values []float64, vectors [][]T, residuals []float64, converged bool) Extremes[T] {
+	top := min(s.opt.Top, len(values))
+	return Extremes[T]{
+		Top: Pairs[T]{values[:top], vectors[:top], residuals[:top]}, Bottom: Pairs[T]{values[top:], vectors[top:], residuals[top:]},
+		Norm: s.norm(), Tolerance: s.tolerance, Products: s.products, Converged: converged,
 	}
-	out.Products, out.Converged = s.products, true
-	for k, r := range residuals {
-		out.Converged = out.Converged && r <= 1.1*s.tolerance*out.Norm
-		to := &out.Top
-		if k >= s.opt.Top {
-			to = &out.Bottom
-		}
-		to.Values, to.Vectors, to.Residuals = append(to.Values, values[k]), append(to.Vectors, vectors[k]), append(to.Residuals, r)
-	}
-	return out, nil
 }
 
 // rayleigh returns the Rayleigh quotients of unit vectors, and their residuals.

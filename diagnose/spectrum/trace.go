@@ -283,7 +283,7 @@ func (s *tracing[T]) multiply(vs, avs [][]T) error {
 		s.products += to - from
 		for _, av := range avs[from:to] {
 			if size := diagnose.Norm(av); math.IsNaN(size) || math.IsInf(size, 0) {
-				return fmt.Errorf("trace: a product is not finite")
+				return fmt.Errorf("trace: %w", ErrNotFinite)
 			}
 		}
 		if s.opt.Progress != nil {

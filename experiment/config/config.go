@@ -146,6 +146,8 @@ type Record struct {
 	Blocks    bool `yaml:"blocks,omitempty" doc:"measure the bias of every weight, too, of at most 256 weights"`
 	Sharpness int  `yaml:"sharpness" range:"[0,inf)" doc:"steps between measurements of the sharpness, plain and preconditioned, and of the noise of gradients; 0: never"`
 	Spectrum  int  `yaml:"spectrum,omitempty" range:"[0,inf)" doc:"steps between measurements of the Hessian's largest eigenvalues, plain and preconditioned, its smallest, its trace, and how much of gradient, step and bias lies along the largest; some dozens of products each time; 0: never"`
+	Modes     int  `yaml:"modes,omitempty" range:"[1,100]" doc:"number of largest eigenvalues that record.spectrum measures, whose directions are those that gradient, step and bias are compared with; each takes seven vectors of parameters, and some ten products"`
+	Density   int  `yaml:"density,omitempty" range:"[0,inf)" doc:"steps between densities of all eigenvalues, each kept beside the history as density-STEP.json and drawn by report; 256 Hessian-vector products each time, in memory for 132 vectors of parameters, or as many products as there are parameters where those are fewer; 0: never"`
 	State     int  `yaml:"state" range:"[0,inf)" doc:"steps between measurements of how well the equation with memory as state predicts a step, which take some dozens of gradients; 0: never"`
 	// Average is the decay of a mean of the weights that is kept beside the run.
 	Average float64 `yaml:"average,omitempty" range:"[0,1)" doc:"decay of an exponential moving average of the weights beside the run, recorded and saved; 0: none"`
@@ -181,7 +183,7 @@ func defaults() Config {
 		Batch:       Batch{Mode: "full", Size: 100, Physical: 500},
 		Regularizer: Regularizer{Kind: "none"},
 		Bias:        Bias{Of: Predicted},
-		Record:      Record{Every: 1, Bias: 10, Sharpness: 50, State: 50, Test: 10},
+		Record:      Record{Every: 1, Bias: 10, Sharpness: 50, Modes: 5, State: 50, Test: 10},
 		Flow:        Flow{Start: 10, Noise: 1e-5, Method: "rk4", Steps: 1, RelTol: 1e-6, AbsTol: 1e-9},
 		Checkpoint:  Checkpoints{Every: 100},
 	}

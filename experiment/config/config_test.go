@@ -35,7 +35,7 @@ func TestAnEmptyConfigIsTheDefault(t *testing.T) {
 	if c.Steps != 900 || c.DType != "float32" || c.Data.Name != "digits" || !c.Data.Standardize ||
 		c.Model.Name != "mlp" || !reflect.DeepEqual(c.Model.Hidden, []int{64, 64}) || c.Model.Activation != "tanh" ||
 		c.Loss != "cross-entropy" || c.Batch.Mode != "full" || c.Batch.Physical != 500 ||
-		c.Record != (Record{Every: 1, Bias: 10, Sharpness: 50, State: 50, Test: 10}) || len(c.Beside) != 0 {
+		c.Record != (Record{Every: 1, Bias: 10, Sharpness: 50, Modes: 5, State: 50, Test: 10}) || len(c.Beside) != 0 {
 		t.Errorf("unexpected defaults: %+v", c)
 	}
 	want := Optimizer{Name: "adam", LR: 1e-3, Values: map[string]any{

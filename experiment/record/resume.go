@@ -147,6 +147,9 @@ func (d *Dir) GoOn(c *Checkpoint, config []byte) error {
 	if err := d.check(); err != nil {
 		return err
 	}
+	if err := d.cutDensities(c); err != nil { // before the sums go, which say what they were
+		return err
+	}
 	for _, name := range []string{resultFile, sumsFile} {
 		if err := os.Remove(d.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -96,7 +96,11 @@ func (s sums) check(dir, name string) error {
 // writeSums writes the sums of files of the directory and of the result that is about to be written.
 func (d *Dir) writeSums(result []byte, files []string) error {
 	s := sums{resultFile: sumOfBytes(result)}
-	for _, name := range append(files, configFile, columnsFile, historyFile, standardFile) {
+	densities, err := d.densities()
+	if err != nil {
+		return err
+	}
+	for _, name := range append(append(files, configFile, columnsFile, historyFile, standardFile), densities...) {
 		sum, err := sumOf(d.file(name))
 		if errors.Is(err, fs.ErrNotExist) && name == standardFile { // of data that was left as it is
 			continue

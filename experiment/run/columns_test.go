@@ -39,7 +39,7 @@ func columnsOf(t *testing.T, src string, overrides ...string) []record.Column {
 func TestTheDocsTableOfColumnsIsWhatTheMetersDeclare(t *testing.T) {
 	var table strings.Builder
 	table.WriteString("| column | unit | meaning |\n|---|---|---|\n")
-	columns := columnsOf(t, strings.Replace(everyMeter, "batch: {mode: full, physical: 25}\n", "", 1), "beside=[state-2, lift-1]", "record.spectrum=5")
+	columns := columnsOf(t, strings.Replace(everyMeter, "batch: {mode: full, physical: 25}\n", "", 1), "beside=[state-2, lift-1]", "record.spectrum=5", "record.density=5")
 	for _, c := range columnsOf(t, small, "optimizer={name: gd}", "beside=[central]") {
 		if strings.HasPrefix(c.Name, "central.") {
 			columns = append(columns, c)

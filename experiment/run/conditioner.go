@@ -1,7 +1,12 @@
 package run
 
 import (
+	"context"
+	"math"
+	"slices"
+
 	"shadowflow/diagnose"
+	"shadowflow/diagnose/spectrum"
 	"shadowflow/graph"
 	"shadowflow/objective"
 	"shadowflow/rule"
@@ -45,4 +50,35 @@ func (c *conditioner[T]) at(at *Point[T]) (s diagnose.Stability, g []T, err erro
 	}
 	s, err = c.precondition.At(at.Step, at.LR, at.Theta, g, c.stepper.State(), c.root)
 	return s, g, err
+}
+
+// rooted reports whether P^-1 has a root: no element is below 0.
+func (c *conditioner[T]) rooted() bool {
+	return !slices.ContainsFunc(c.root, func(x T) bool { return math.IsNaN(float64(x)) })
+}
+
+// hessianAt returns the products with the Hessian of a loss over all examples.
+func hessianAt[T graph.Float](ctx context.Context, o objective.Objective[T], theta []T) spectrum.Product[T] {
+	return func(vs, avs [][]T) error {
+		_, err := o.Evaluate(ctx, theta, objective.Full, objective.Want[T]{Vectors: vs, Products: avs})
+		return err
+	}
+}
+
+// decayedBy returns the products with H and what coupled decay adds to it, given those with H.
+func decayedBy[T graph.Float](with rule.Conditioning, hessian spectrum.Product[T]) spectrum.Product[T] {
+	return func(vs, avs [][]T) error {
+		if err := hessian(vs, avs); err != nil {
+			return err
+		}
+		for k, av := range avs {
+			rule.AddDecay(with, av, vs[k])
+		}
+		return nil
+	}
+}
+
+// scaledBy returns those with P^-1/2 (H + decay) P^-1/2, given the roots of 1/P.
+func scaledBy[T graph.Float](with rule.Conditioning, root []T, hessian spectrum.Product[T]) spectrum.Product[T] {
+	return diagnose.Preconditioned(root, decayedBy(with, hessian))
 }

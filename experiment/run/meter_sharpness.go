@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"math"
 
 	"shadowflow/diagnose"
@@ -18,8 +19,7 @@ type sharpnessMeter[T graph.Float] struct {
 	seed      uint64
 	objective objective.Objective[T]
 	conditioner[T]
-	lanczos spectrum.Lanczos[T]
-	along   *objective.Direction // the gradient, as the rule's formulas see it where nothing is clipped
+	along *objective.Direction // the gradient, as the rule's formulas see it where nothing is clipped
 	// d is what alternates, then the gradient over all examples, and the Hessian times it.
 	d, g, hg []T
 	above    int     // measurements in sequence up to the last with lambda_grad above 2/h
@@ -71,49 +71,40 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	if !at.measurable() {
 		return nil
 	}
-	hvp := func(v, hv []T) error { return product(ctx, m.objective, objective.Full, at.Theta, v, hv) }
-	opt := spectrum.LanczosOptions{Seed: m.seed}
-	plain, err := m.lanczos.LargestEigenpair(len(at.Theta), hvp, opt)
-	if err != nil {
+	hessian := hessianAt(ctx, m.objective, at.Theta)
+	plain, err := m.largest(hessian)
+	if err != nil || plain == nil {
 		return err
 	}
-	m.plain.Set(plain.Value)
-	m.plainResidual.Set(plain.Residual)
+	m.plain.Set(plain.Values[0])
+	m.plainResidual.Set(plain.Residuals[0])
 	if m.precondition == nil {
 		return nil
 	}
 	stability, g, err := m.conditioner.at(at)
-	if err != nil || g == nil {
+	if err != nil || g == nil || !m.rooted() {
 		return err
 	}
-	decayed := func(v, hv []T) error {
-		err := hvp(v, hv)
-		rule.AddDecay(m.with, hv, v)
+	scaled, err := m.largest(scaledBy(m.with, m.root, hessian))
+	if err != nil || scaled == nil {
 		return err
 	}
-	scaled, err := m.lanczos.LargestEigenpair(len(at.Theta), diagnose.Preconditioned(m.root, decayed), opt)
-	if err != nil {
-		return err
-	}
-	if math.IsNaN(scaled.Value) {
-		return nil // P^-1 has no root: an element is below 0
-	}
-	m.scaled.Set(scaled.Value)
-	m.scaledResidual.Set(scaled.Residual)
+	m.scaled.Set(scaled.Values[0])
+	m.scaledResidual.Set(scaled.Residuals[0])
 	switch {
 	case math.IsNaN(stability.PeriodTwo) && !stability.Uneven:
 		return m.alongGradient(ctx, at, g)
 	case stability.Uneven:
-		if scaled, err = m.uneven(at.LR, scaled, decayed, opt); err != nil {
+		if scaled, err = m.uneven(at.LR, scaled.Values[0], hessian); err != nil {
 			return err
 		}
 	default:
 		m.threshold.Set(stability.PeriodTwo)
-		m.memoryEdge.Set(scaled.Value / stability.Memory)
-		m.periodTwo.Set(scaled.Value / stability.PeriodTwo)
+		m.memoryEdge.Set(scaled.Values[0] / stability.Memory)
+		m.periodTwo.Set(scaled.Values[0] / stability.PeriodTwo)
 	}
-	if scaled.Residual <= 0.05*math.Abs(scaled.Value) {
-		m.sharpest = scaled.Vector
+	if scaled != nil && scaled.Residuals[0] <= 0.05*math.Abs(scaled.Values[0]) {
+		m.sharpest = scaled.Vectors[0]
 		for j, r := range m.root {
 			m.sharpest[j] *= r
 		}
@@ -121,19 +112,45 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	return m.alongGradient(ctx, at, g)
 }
 
-// uneven measures the threshold where elements answer to the past differently, given the largest eigenpair of P^-1/2 H P^-1/2: oscillations of period two
+// A search for the largest eigenvalue ends where its residual stays within largestTolerance of it for so many products more: one just below the largest is
+// found first where the start has less of the largest's vector, in some two of a hundred searches with a gap of 2%, and left for it a few products later.
+const (
+	largestTolerance = 3e-4
+	largestLasting   = 4
+	largestProducts  = 40
+)
+
+// largestSearch are the options of a search for the largest eigenvalue, whose vectors the memory estimate counts.
+func largestSearch[T graph.Float](seed uint64) spectrum.ExtremalOptions[T] {
+	return spectrum.ExtremalOptions[T]{
+		Top: 1, Tolerance: largestTolerance, AtOnce: 1, Brief: true, Lasting: largestLasting, MaxProducts: largestProducts, Seed: seed,
+	}
+}
+
+// largest finds the largest eigenpair of an operator: nil where products are not finite.
+func (m *sharpnessMeter[T]) largest(apply spectrum.Product[T]) (*spectrum.Pairs[T], error) {
+	found, err := spectrum.Extremal(m.objective.Dim(), apply, largestSearch[T](m.seed))
+	if errors.Is(err, spectrum.ErrNotFinite) {
+		return nil, nil
+	}
+	return &found.Top, err
+}
+
+// uneven measures the threshold where elements answer to the past differently, given the largest eigenvalue of P^-1/2 H P^-1/2: oscillations of period two
 // grow where the largest eigenvalue of D(-1) H is above 2/h. It returns the eigenpair that they grow along, and leaves the roots of D(-1) in those of P^-1. Where
 // an element of D(-1) is below 0 there is none.
-func (m *sharpnessMeter[T]) uneven(h float64, scaled spectrum.Eigenpair[T], hvp func(v, hv []T) error, opt spectrum.LanczosOptions) (spectrum.Eigenpair[T], error) {
+func (m *sharpnessMeter[T]) uneven(h, scaled float64, hessian spectrum.Product[T]) (*spectrum.Pairs[T], error) {
 	m.precondition.Alternation(m.root)
-	alternating, err := m.lanczos.LargestEigenpair(len(m.root), diagnose.Preconditioned(m.root, hvp), opt)
-	if err != nil || math.IsNaN(alternating.Value) {
-		alternating.Residual = math.Inf(1)
-		return alternating, err
+	if !m.rooted() {
+		return nil, nil
 	}
-	m.periodTwo.Set(h / 2 * alternating.Value)
-	if alternating.Value > 0 {
-		m.threshold.Set(scaled.Value / (h / 2 * alternating.Value))
+	alternating, err := m.largest(scaledBy(m.with, m.root, hessian))
+	if err != nil || alternating == nil {
+		return nil, err
+	}
+	value := h / 2 * alternating.Values[0]
+	if m.periodTwo.Set(value); value > 0 {
+		m.threshold.Set(scaled / value)
 	}
 	return alternating, nil
 }

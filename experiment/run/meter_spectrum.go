@@ -2,24 +2,22 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"shadowflow/diagnose"
 	"shadowflow/diagnose/spectrum"
 	"shadowflow/graph"
 	"shadowflow/objective"
-	"shadowflow/rule"
 )
 
-// What a run measures of a spectrum: so many of the largest eigenvalues, with residuals of at most modeTolerance times the largest, and a trace from so many
-// random probes.
+// What a run measures of a spectrum: eigenvalues with residuals of at most modeTolerance times the largest, in at most so many products for each of
+// record.modes, and a trace from so many random probes.
 const (
-	modesMeasured = 5
 	modeTolerance = 1e-3
 	modeProbes    = 8
-	modeProducts  = 400 // of a search at most
+	modeProducts  = 80
 )
 
 // spectrumMeter measures the spectrum of the Hessian over all examples, plain and preconditioned by the optimizer, and how much of what moves lies in the span
@@ -41,11 +39,11 @@ type spectrumMeter[T graph.Float] struct {
 	gradientShare, stepShare, biasShare, liftShare               *Gauge
 }
 
-// newSpectrumMeter returns the meter, beside one of the bias and equations that follow the run, if there are any.
-func newSpectrumMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int, seed uint64, bias *biasMeter[T], beside []*equation[T]) (*spectrumMeter[T], error) {
+// newSpectrumMeter returns the meter of so many modes, beside one of the bias and equations that follow the run, if there are any.
+func newSpectrumMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every, modes int, seed uint64, bias *biasMeter[T], beside []*equation[T]) (*spectrumMeter[T], error) {
 	const unit = "loss/parameter^2"
 	m := &spectrumMeter[T]{
-		schedule: schedule{"spectrum", every}, seed: seed, objective: objective.Plain(p.Objective), start: make([]T, p.Objective.Dim()), modes: newModes[T](p.Objective.Dim()),
+		schedule: schedule{"spectrum", every}, seed: seed, objective: objective.Plain(p.Objective), start: make([]T, p.Objective.Dim()), modes: newModes[T](p.Objective.Dim(), modes),
 		bottom:        gauge("spectrum.bottom", unit, "smallest eigenvalue of the Hessian of the training loss"),
 		residual:      gauge("spectrum.residual", unit, "an eigenvalue lies within this of each of these"),
 		trace:         gauge("spectrum.trace", unit, "trace of that Hessian"),
@@ -77,7 +75,14 @@ func newSpectrumMeter[T graph.Float](p *Problem[T], o *Optimizer[T], every int, 
 
 // ordinal says which of the largest an eigenvalue is.
 func ordinal(k int) string {
-	return []string{"largest", "second largest", "third largest", "fourth largest", "fifth largest"}[k]
+	if words := []string{"", "second ", "third ", "fourth ", "fifth "}; k < len(words) {
+		return words[k] + "largest"
+	}
+	n, ending := k+1, "th"
+	if tens := n / 10 % 10; tens != 1 {
+		ending = []string{"th", "st", "nd", "rd", "th", "th", "th", "th", "th", "th"}[n%10]
+	}
+	return fmt.Sprintf("%d%s largest", n, ending)
 }
 
 // Gauges implements Meter.
@@ -97,11 +102,10 @@ func (m *spectrumMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	if !at.measurable() {
 		return nil
 	}
-	hessian := func(vs, avs [][]T) error {
-		_, err := m.objective.Evaluate(ctx, at.Theta, objective.Full, objective.Want[T]{Vectors: vs, Products: avs})
-		return err
-	}
-	if err := m.measurePlain(at, hessian); err != nil {
+	hessian := hessianAt(ctx, m.objective, at.Theta)
+	if err := m.measurePlain(at, hessian); errors.Is(err, spectrum.ErrNotFinite) {
+		return nil // beyond what numbers hold there is nothing to measure
+	} else if err != nil {
 		return err
 	}
 	m.share(m.gradientShare, at.Gradient)
@@ -113,7 +117,10 @@ func (m *spectrumMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	if m.precondition == nil {
 		return nil
 	}
-	return m.measureScaled(at, hessian)
+	if err := m.measureScaled(at, hessian); !errors.Is(err, spectrum.ErrNotFinite) {
+		return err
+	}
+	return nil
 }
 
 // measurePlain finds what the Hessian has.
@@ -154,8 +161,8 @@ func (m *spectrumMeter[T]) measureScaled(at *Point[T], hessian spectrum.Product[
 	if err != nil || g == nil {
 		return err
 	}
-	if slices.ContainsFunc(m.root, func(x T) bool { return math.IsNaN(float64(x)) }) {
-		return nil // P^-1 has no root: an element is below 0
+	if !m.rooted() {
+		return nil
 	}
 	apply := scaledBy(m.with, m.root, hessian)
 	found, err := spectrum.Extremal(len(at.Theta), apply, m.options(len(m.scaled), 0, m.modes.scaled))
@@ -174,7 +181,7 @@ func (m *spectrumMeter[T]) measureScaled(at *Point[T], hessian spectrum.Product[
 
 // options are those of a search that begins with the modes found before.
 func (m *spectrumMeter[T]) options(top, bottom int, before ...[][]T) spectrum.ExtremalOptions[T] {
-	opt := spectrum.ExtremalOptions[T]{Top: top, Bottom: bottom, Tolerance: modeTolerance, AtOnce: atOnce, Seed: m.seed, MaxProducts: modeProducts}
+	opt := spectrum.ExtremalOptions[T]{Top: top, Bottom: bottom, Tolerance: modeTolerance, AtOnce: atOnce, Seed: m.seed, MaxProducts: modeProducts * max(5, top)}
 	for _, vectors := range before {
 		for _, v := range vectors {
 			opt.Start = append(opt.Start, slices.Clone(v))
@@ -213,31 +220,6 @@ func (m *spectrumMeter[T]) After(_ context.Context, at *Point[T]) error {
 	return nil
 }
 
-// scaledBy returns the operator P^-1/2 (H + decay) P^-1/2, given the roots of 1/P and the products with H.
-func scaledBy[T graph.Float](with rule.Conditioning, root []T, hessian spectrum.Product[T]) spectrum.Product[T] {
-	var scaled [][]T
-	return func(vs, avs [][]T) error {
-		for len(scaled) < len(vs) {
-			scaled = append(scaled, make([]T, len(root)))
-		}
-		for k, v := range vs {
-			for i, r := range root {
-				scaled[k][i] = r * v[i]
-			}
-		}
-		if err := hessian(scaled[:len(vs)], avs); err != nil {
-			return err
-		}
-		for k, av := range avs {
-			rule.AddDecay(with, av, scaled[k])
-			for i, r := range root {
-				av[i] *= r
-			}
-		}
-		return nil
-	}
-}
-
 // modes keeps the eigenvectors found last, with which the next search begins. It moves with the run as processes do, so that a run that is resumed searches as
 // if it had gone on.
 type modes[T graph.Float] struct {
@@ -245,10 +227,10 @@ type modes[T graph.Float] struct {
 	next                map[*T][]T // by the first element of the vector that it replaces, once the step is taken
 }
 
-// newModes returns one that has found nothing yet.
-func newModes[T graph.Float](dim int) *modes[T] {
+// newModes returns one of so many modes that has found nothing yet.
+func newModes[T graph.Float](dim, count int) *modes[T] {
 	m := &modes[T]{next: map[*T][]T{}}
-	top := min(modesMeasured, dim)
+	top := min(count, dim)
 	for _, of := range []struct {
 		to    *[][]T
 		count int

@@ -100,3 +100,41 @@ func TestARunOfAClippedGradientHasNoPreconditionedSpectrum(t *testing.T) {
 		}
 	}
 }
+
+// The preconditioned product is beyond float32, and the plain one is not.
+func TestARunGoesOnWhereAProductIsNotFinite(t *testing.T) {
+	_, h := runFor(t, "objective: {name: quadratic, spectrum: [1.0e+37, 1], rotation: 0, theta: [0, 1e-3]}\ndtype: float32\nsteps: 3\n"+
+		"optimizer: {name: rmsprop, eps: 1e-8, lr: 1e-4}\nrecord: {sharpness: 1, spectrum: 1, state: 0}\n")
+	for name, want := range map[string]float64{"sharpness": 1e37, "spectrum.top_1": 1e37, "preconditioned_sharpness": math.NaN(), "spectrum.preconditioned_1": math.NaN()} {
+		if got := h.Floats(name)[0]; math.IsNaN(got) != math.IsNaN(want) || math.Abs(got-want) > 1e-3*want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestARunMeasuresAsManyModesAsItIsToldTo(t *testing.T) {
+	const of = "objective: {name: quadratic, spectrum: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]}\ndtype: float64\noptimizer: {name: gd, lr: 0.01}\nsteps: 2\nrecord: {spectrum: 1, sharpness: 0, state: 0, modes: 12}\n"
+	_, h := runFor(t, of)
+	for k := range 12 {
+		if got, want := h.Floats(fmt.Sprintf("spectrum.top_%d", k+1))[0], float64(16-k); math.Abs(got-want) > 1e-3*16 {
+			t.Errorf("eigenvalue %d: %v, want %v", k+1, got, want)
+		}
+	}
+	if h.Index("spectrum.top_13") >= 0 || h.Index("spectrum.preconditioned_12") < 0 {
+		t.Error("other columns than those of 12 modes")
+	}
+	if _, h := runFor(t, of, "record.modes=100"); h.Index("spectrum.top_16") < 0 || h.Index("spectrum.top_17") >= 0 {
+		t.Error("of 16 dimensions there are not 16 modes")
+	}
+	if _, h := runFor(t, of, "record.modes=1"); h.Index("spectrum.top_1") < 0 || h.Index("spectrum.top_2") >= 0 {
+		t.Error("not one mode where one is wanted")
+	}
+}
+
+func TestOrdinalsAreEnglish(t *testing.T) {
+	for k, want := range map[int]string{0: "largest", 4: "fifth largest", 5: "6th largest", 10: "11th largest", 11: "12th largest", 20: "21st largest", 21: "22nd largest", 22: "23rd largest", 99: "100th largest"} {
+		if got := ordinal(k); got != want {
+			t.Errorf("%d: %q, want %q", k, got, want)
+		}
+	}
+}

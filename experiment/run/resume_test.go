@@ -135,7 +135,7 @@ func TestAnExtendedRunIsThatOfSoManyStepsFromTheStart(t *testing.T) {
 		"everything beside it": {[]string{"beside=[memoryless-1, state-2, lift-1]", "flow.start=3", "record.sharpness=5", "optimizer.clip_norm=0.5",
 			"batch.physical=9", "record.blocks=true"}, "steps=11", "steps=19"},
 		"mini-batches":          {[]string{"batch={mode: shuffled, size: 7}", "record.bias=6"}, "steps=11", "steps=19"},
-		"the spectrum":          {[]string{"beside=[lift-1]", "flow.start=3", "record.spectrum=3"}, "steps=11", "steps=19"},
+		"the spectrum":          {[]string{"beside=[lift-1]", "flow.start=3", "record.spectrum=3", "record.modes=7"}, "steps=11", "steps=19"},
 		"batch norm":            {[]string{"model={name: resnet18, width: 2}", "record.bias=0", "data.subset=10", "data.test_subset=5"}, "steps=4", "steps=7"},
 		"a row that is not due": {[]string{"record.every=5"}, "steps=12", "steps=18"},
 	} {

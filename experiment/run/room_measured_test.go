@@ -82,6 +82,8 @@ func TestWhatARunHoldsIsForetold(t *testing.T) {
 		"bias of mini-batches":   "record.bias=1,batch={mode: cyclic, size: 40},steps=10",
 		"sharpness":              "record.sharpness=1,steps=1",
 		"spectrum":               "record.spectrum=1,steps=1",
+		"many modes":             "record={spectrum: 1, modes: 20},steps=1,model.hidden=[400]",
+		"density":                "record={density: 1},steps=1,model.hidden=[400]",
 		"state":                  "record.state=1",
 		"average":                "record.average=0.9",
 		"all that is by default": "record={bias: 1, sharpness: 1, state: 1},steps=2",

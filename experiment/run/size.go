@@ -36,8 +36,11 @@ func programsOf(c *config.Config, s Subject) (*programs, error) {
 	if c.Record.Spectrum > 0 {
 		p.kinds = append(p.kinds, objective.Kind{Vectors: probesAtOnce})
 	}
+	if c.Record.Density > 0 {
+		p.kinds = append(p.kinds, objective.Kind{Vectors: atOnce})
+	}
 	if slices.Contains(c.Beside, "central") {
-		p.kinds = append(p.kinds, objective.Kind{Vectors: central.AtOnce}, objective.Kind{Lines: central.AtOnce})
+		p.kinds = append(p.kinds, objective.Kind{Vectors: central.ProductsAtOnce}, objective.Kind{Lines: central.LinesAtOnce})
 	}
 	return p, nil
 }

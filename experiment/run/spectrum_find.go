@@ -26,7 +26,6 @@ type finder[T graph.Float] struct {
 	matrix *spectrum.Matrix // where it is small
 	pairs  spectrum.Extremes[T]
 	scaled spectrum.Extremes[T] // of the preconditioned
-	done   int                  // products
 }
 
 // layer is what spans of the parameters are of.
@@ -144,12 +143,7 @@ func (f *finder[T]) find(ctx context.Context) (*Spectrum, error) {
 
 // products are those of the Hessian.
 func (f *finder[T]) products(ctx context.Context) spectrum.Product[T] {
-	loss := objective.Plain(f.p.Objective)
-	return func(vs, avs [][]T) error {
-		_, err := loss.Evaluate(ctx, f.p.Theta, objective.Full, objective.Want[T]{Vectors: vs, Products: avs})
-		f.done += len(vs)
-		return err
-	}
+	return hessianAt(ctx, objective.Plain(f.p.Objective), f.p.Theta)
 }
 
 // tell returns what passes progress on.
@@ -271,8 +265,7 @@ func (f *finder[T]) density(ctx context.Context, out *Spectrum) (err error) {
 		}
 		out.Products += spread.Products
 	}
-	d := spread.Density(densityPoints, spread.Width())
-	out.Density = &SpectralDensity{record.Numbers(d.X), record.Numbers(d.Y), record.Numbers(d.Deviation), record.Number(d.Width)}
+	out.Density = densityOf(spread)
 	return nil
 }
 

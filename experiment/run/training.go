@@ -211,11 +211,14 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 		}
 	}
 	if c.Record.Spectrum > 0 {
-		m, err := newSpectrumMeter(p, l.Optimizer, c.Record.Spectrum, c.Seed, t.bias, t.beside)
+		m, err := newSpectrumMeter(p, l.Optimizer, c.Record.Spectrum, c.Record.Modes, c.Seed, t.bias, t.beside)
 		if err != nil {
 			return err
 		}
 		l.Meters, l.Beside = append(l.Meters, m), append(l.Beside, m.modes)
+	}
+	if c.Record.Density > 0 {
+		l.Meters = append(l.Meters, newDensityMeter(p, c.Record.Density, c.Seed, t.keepDensity))
 	}
 	if c.Record.State > 0 && followable(c, p.Rule) {
 		m, err := newStateMeter(t.company(), c.Record.State)
@@ -242,6 +245,14 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 		l.Meters = append(l.Meters, newBesideMeter(p, e, t.trail, unit))
 	}
 	return nil
+}
+
+// keepDensity writes a density, where the run has a directory.
+func (t *training[T]) keepDensity(step int, d *SpectralDensity) error {
+	if t.dir == nil {
+		return nil
+	}
+	return t.dir.WriteDensity(step, d)
 }
 
 // addNoise compares the run's mini-batches, or parts of a full batch if there are enough examples.

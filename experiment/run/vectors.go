@@ -35,6 +35,7 @@ func vectorRoom(c *config.Config, s Subject) int64 {
 	v.bias()
 	v.sharpness()
 	v.spectrum()
+	v.density()
 	v.beside()
 	return v.narrow*widthOf(c) + 8*v.wide
 }
@@ -109,7 +110,7 @@ func (v *vectorCount) sharpness() {
 	if v.c.Record.Sharpness == 0 {
 		return
 	}
-	v.add(spectrum.LanczosVectors+7, 0)
+	v.add(int64(largestSearch[float32](0).Vectors())+7, 0)
 	v.add(1, 3)
 	if v.s.Rule.Elementwise && v.moments > 0 {
 		v.add(11+v.moments, 10+2*v.moments)
@@ -121,12 +122,23 @@ func (v *vectorCount) spectrum() {
 	if v.c.Record.Spectrum == 0 {
 		return
 	}
-	top := int(min(modesMeasured, v.dim))
+	top := int(min(int64(v.c.Record.Modes), v.dim))
 	search := spectrum.ExtremalOptions[float32]{Top: top, Bottom: 1, AtOnce: atOnce}
 	v.add(int64(search.Vectors())+4, 0)
 	v.add(2*int64(2*top+1)+2, 14)
 	if v.s.Rule.Elementwise && v.moments > 0 {
 		v.add(6, 0)
+	}
+}
+
+// density counts the bases of its probes, or the matrix where that is small.
+func (v *vectorCount) density() {
+	switch {
+	case v.c.Record.Density == 0:
+	case v.dim > densityProbes*densitySteps:
+		v.add(int64(densityOptions(0).Vectors())+6, 0)
+	default:
+		v.add(2*atOnce, 4*v.dim)
 	}
 }
 
@@ -188,7 +200,8 @@ func (v *vectorCount) central() {
 	const critical, third = 4, 10 // the third derivatives of so many
 	moments := v.state/v.dim - 1
 	v.add(2*central.Vectors, 2*(1+moments+central.Vectors)+1)
-	v.add(6*(critical+2)+critical+2*third+5, 6+moments*(third+4))
+	search := spectrum.ExtremalOptions[float32]{Top: critical + 2, AtOnce: central.ProductsAtOnce}
+	v.add(int64(search.Vectors())+critical+2*third+5, 6+moments*(third+4))
 }
 
 // measuresBias reports whether a run finds the second-order terms, or those of an optimizer without the memory form that are known.

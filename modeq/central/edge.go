@@ -16,8 +16,11 @@ import (
 const (
 	// critical is the eigenvalue of P^-1/2 H P^-1/2 from which a direction may oscillate within a step; the threshold is 2.
 	critical = 1.95
-	// AtOnce bounds the vectors that a program multiplies by, and the lines that it bends along.
-	AtOnce = 4
+	// tolerance is that of a search for critical directions, which takes at most so many products for each.
+	tolerance, most = 1e-3, 40
+	// ProductsAtOnce bounds the vectors that a program multiplies by: of two at once the search takes fewer than of four. LinesAtOnce bounds the lines that
+	// it bends along.
+	ProductsAtOnce, LinesAtOnce = 2, 4
 )
 
 // edge is what a central flow depends on at a point.
@@ -79,13 +82,22 @@ func (f *Flow[T]) search(ctx context.Context, e *edge[T], theta, root []T) (int,
 		followed++
 	}
 	beyond := func(values []float64) int { return min(1+criticals(values), len(values)) }
+	apply := diagnose.Preconditioned(root, func(vs, avs [][]T) error {
+		_, err := f.objective.Evaluate(ctx, theta, objective.Full, objective.Want[T]{Vectors: vs, Products: avs})
+		return err
+	})
 	for {
-		pairs, err := spectrum.LargestEigenpairs(f.following[:followed], f.products(ctx, theta, root), spectrum.LOBPCGOptions{Wanted: beyond})
+		found, err := spectrum.Extremal(len(theta), apply, spectrum.ExtremalOptions[T]{
+			Top: followed, Wanted: beyond, Tolerance: tolerance, AtOnce: ProductsAtOnce, Start: f.following[:followed], Brief: true, MaxProducts: most * followed, Seed: f.seed,
+		})
 		if err != nil {
 			return 0, err
 		}
-		k := criticals(pairs.Values)
-		if e.values = pairs.Values; k+guards <= followed || followed == len(f.following) {
+		for i, v := range found.Top.Vectors {
+			copy(f.following[i], v)
+		}
+		k := criticals(found.Top.Values)
+		if e.values = found.Top.Values; k+guards <= followed || followed == len(f.following) {
 			if k == followed {
 				return 0, fmt.Errorf("at least %d directions are critical, and there is room for fewer", k)
 			}
@@ -104,34 +116,6 @@ func criticals(values []float64) (k int) {
 	return k
 }
 
-// products returns the operator P^-1/2 H P^-1/2 at theta, given the roots of P^-1.
-func (f *Flow[T]) products(ctx context.Context, theta, root []T) func(vs, avs [][]T) error {
-	scaled := make([][]T, AtOnce)
-	for i := range scaled {
-		scaled[i] = make([]T, len(theta))
-	}
-	return func(vs, avs [][]T) error {
-		for len(vs) > 0 {
-			n := min(len(vs), AtOnce)
-			for i, v := range vs[:n] {
-				for j, x := range v {
-					scaled[i][j] = root[j] * x
-				}
-			}
-			if _, err := f.objective.Evaluate(ctx, theta, objective.Full, objective.Want[T]{Vectors: scaled[:n], Products: avs[:n]}); err != nil {
-				return err
-			}
-			for _, av := range avs[:n] {
-				for j := range av {
-					av[j] *= root[j]
-				}
-			}
-			vs, avs = vs[n:], avs[n:]
-		}
-		return nil
-	}
-}
-
 // bend finds the third derivatives along the lines u_i and u_i + u_j.
 func (f *Flow[T]) bend(ctx context.Context, e *edge[T], theta []T) error {
 	var lines [][]T
@@ -148,8 +132,8 @@ func (f *Flow[T]) bend(ctx context.Context, e *edge[T], theta []T) error {
 	for range lines {
 		e.bends = append(e.bends, make([]T, len(theta)))
 	}
-	for from := 0; from < len(lines); from += AtOnce {
-		to := min(from+AtOnce, len(lines))
+	for from := 0; from < len(lines); from += LinesAtOnce {
+		to := min(from+LinesAtOnce, len(lines))
 		want := objective.Want[T]{Lines: lines[from:to], Bends: e.bends[from:to]}
 		if _, err := f.objective.Evaluate(ctx, theta, objective.Full, want); err != nil {
 			return err

@@ -33,7 +33,7 @@ type Options struct {
 
 // Flow is a central flow at a point, in units of a step of the optimizer, on all examples of a loss. It is not for concurrent use.
 //
-// A step finds the critical directions by LOBPCG from where they were, and how their curvatures change, once: k directions take k(k+1)/2
+// A step finds the critical directions by thick-restart block Lanczos from where they were, and how their curvatures change, once: k directions take k(k+1)/2
 // third derivatives. It then solves for Sigma such that the curvature is at the threshold one step later, to first order, and
 // integrates by RK4 with Sigma and the directions held. For gradient descent on an MLP this was at 4e-4 of the distance travelled from the
 // solution with eight such steps for each; four steps of Euler's method with new directions each, as in the paper, were at 3e-3, at three

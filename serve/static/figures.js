@@ -28,8 +28,8 @@ export function showFigures(figures, names) {
     before = figure;
     figure.querySelector("h3").textContent = f.title;
     figure.querySelector("figcaption").textContent = f.caption;
-    for (const a of f.axes) a.logX = state.logX || (state.abscissa === "loss" && Boolean(a.logX));
-    const all = x || range(f.axes.flatMap((a) => a.series), Boolean(f.axes[0].logX)) || [0, 1];
+    for (const a of f.axes) a.logX = f.apart ? Boolean(a.logX) : state.logX || (state.abscissa === "loss" && Boolean(a.logX));
+    const all = (!f.apart && x) || range(f.axes.flatMap((a) => a.series), Boolean(f.axes[0].logX)) || [0, 1];
     f.axes.forEach((a, i) => showAxes(figure, f, a, i, all, names));
   }
   for (const figure of [...box.children]) {
@@ -59,6 +59,7 @@ function build(f, id) {
 
 function showAxes(figure, f, a, i, x, names) {
   const key = f.name + "/" + i, plot = plots.get(key), canvas = plot.canvas;
+  plot.apart = Boolean(f.apart);
   for (const s of a.series) s.label = (names(s.name) || s.name).replaceAll("\n", " ");
   plot.hidden = new Set(a.series.map((s) => s.name).filter((n) => state.hidden.has(n)));
   a.x ||= f.axes[f.axes.length - 1].x || "step";
@@ -92,12 +93,13 @@ function legend(box, plot, a, key) {
 function follow(plot) {
   const canvas = plot.canvas;
   canvas.onpointermove = (e) => {
+    if (plot.apart) { point(plot, plot.valueAt(e.clientX)); return; }
     if (plot.drag) { plot.drag[1] = plot.pixelOf(e.clientX); plot.draw(); return; }
     moveCursor(plot.valueAt(e.clientX));
   };
-  canvas.onpointerleave = () => { if (!plot.drag) moveCursor(null); };
+  canvas.onpointerleave = () => { if (plot.apart) point(plot, null); else if (!plot.drag) moveCursor(null); };
   canvas.onpointerdown = (e) => {
-    if (e.button !== 0 || e.pointerType === "touch" || plot.valueAt(e.clientX) === null) return;
+    if (plot.apart || e.button !== 0 || e.pointerType === "touch" || plot.valueAt(e.clientX) === null) return;
     plot.drag = [plot.pixelOf(e.clientX), plot.pixelOf(e.clientX)];
     canvas.setPointerCapture(e.pointerId);
   };
@@ -110,8 +112,9 @@ function follow(plot) {
     zoom(plot.toX.back(Math.min(a, b)), plot.toX.back(Math.max(a, b)));
   };
   canvas.onpointercancel = () => { plot.drag = null; plot.draw(); };
-  canvas.ondblclick = () => zoom(null, null);
+  canvas.ondblclick = () => { if (!plot.apart) zoom(null, null); };
   canvas.onkeydown = (e) => {
+    if (plot.apart) return; // its x is not that of the others
     const [low, high] = plot.x, log = Boolean(plot.axes.logX);
     const f = log ? Math.log : (v) => v, back = log ? Math.exp : (v) => v, width = f(high) - f(low);
     const at = f(cursor === null ? back((f(low) + f(high)) / 2) : cursor);
@@ -133,16 +136,18 @@ function zoom(low, high) { state.from = low; state.to = high; changed(true); }
 // moveCursor shows what all curves are at a place; null shows none.
 function moveCursor(x) {
   cursor = x;
-  for (const plot of plots.values()) {
-    if (!plot.axes) continue;
-    if (plot.cursor !== x) { plot.cursor = x; plot.draw(); }
-    const values = new Map();
-    for (const s of plot.axes.series) {
-      const i = x === null ? -1 : nearest(s, x);
-      if (s.name !== "" && !s.faint) values.set(s.name, i < 0 ? "" : format(s.y[i]));
-    }
-    for (const button of plot.canvas.nextElementSibling.querySelectorAll("button[data-name]")) button.lastElementChild.textContent = values.get(button.dataset.name) ?? "";
+  for (const plot of plots.values()) if (plot.axes && !plot.apart) point(plot, x);
+}
+
+// point shows what a plot's curves are at a place.
+function point(plot, x) {
+  if (plot.cursor !== x) { plot.cursor = x; plot.draw(); }
+  const values = new Map();
+  for (const s of plot.axes.series) {
+    const i = x === null ? -1 : nearest(s, x);
+    if (s.name !== "" && !s.faint) values.set(s.name, i < 0 ? "" : format(s.y[i]));
   }
+  for (const button of plot.canvas.nextElementSibling.querySelectorAll("button[data-name]")) button.lastElementChild.textContent = values.get(button.dataset.name) ?? "";
 }
 
 // fillNumbers writes what the curves of a figure are at some places, evenly over what is shown.

@@ -80,7 +80,7 @@ export class Plot {
     const logX = Boolean(axes.logX), logY = this.logY;
     const x = roomy(this.x, logX, 0.01);
     let y = extent(this.visible, "y", logY, this.x);
-    if (axes.minY !== undefined && !logY && y) y = [Math.max(y[0], axes.minY), Math.min(y[1], axes.maxY)];
+    if (axes.minY !== undefined && (!logY || axes.minY > 0) && y) y = [Math.max(y[0], axes.minY), Math.min(y[1], axes.maxY)];
     if (!y || y[0] > y[1]) y = logY ? [0.1, 1] : [0, 1];
     y = roomy(axes.zero && !logY ? [Math.min(0, y[0]), Math.max(0, y[1])] : y, logY, 0.05);
     const bottom = height - margin.bottom, right = width - margin.right;
