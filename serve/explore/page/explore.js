@@ -192,7 +192,7 @@ function build() {
   fillSelect(find("example"), [["", "an example …"], ...examples.map((e, i) => [String(i), e.title])], "");
   fillSelect(find("objective"), catalogue.objectives.map((o) => [o.name, o.title]), state.objective);
   fillSelect(find("optimizer"), [...catalogue.optimizers.map((o) => [o.name, o.name]), ["", "my own formulas"]], state.own ? "" : state.optimizer);
-  fillSelect(find("batch"), catalogue.batches.map((b) => [b, b === "full" ? "full batch" : b]), state.batch);
+  fillSelect(find("batch"), catalogue.batches.map((b) => [b, b === "full" ? "full batch" : objective().batch_size ? `${b}, of ${objective().batch_size} examples` : b]), state.batch);
   fillSelect(find("schedule"), catalogue.schedules.filter((s) => s !== "file").map((s) => [s, s]), state.schedule);
   fillSelect(find("quantity"), quantities, state.quantity);
   find("pairs").value = state.pairs;
