@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"errors"
 	"image/color"
 	"math"
@@ -45,8 +46,11 @@ type Span struct {
 
 // A Series is one curve or set of points. NaN and, on a logarithmic axis, what is not positive are left out.
 type Series struct {
-	Name string // in the legend; "" for none
-	X, Y []float64
+	Name string
+	// Legend is what the legend calls it, if that is not its name. Unlisted leaves it out there, as one of several curves that look the same.
+	Legend   string
+	Unlisted bool
+	X, Y     []float64
 	// Low and High, if given, are the ends of an error band, or of error bars if Bars is set.
 	Low, High []float64
 	Bars      bool
@@ -69,14 +73,6 @@ const (
 	chartWidth  = 7.2 * vg.Inch
 	chartLegend = 1.85 * vg.Inch
 	chartTitle  = 0.35 * vg.Inch
-)
-
-// The sizes of a chart in a paper: a column of two, and how much of it is for an entry of the legend.
-const (
-	paperWidth   = 3.25 * vg.Inch
-	paperHeight  = 1.7 * vg.Inch // of one pair of axes
-	paperEntry   = 10.5 * vg.Length(1)
-	paperColumns = 2
 )
 
 // title is the room for a title.
@@ -120,6 +116,9 @@ func (c *Chart) draw(whole draw.Canvas, s Style) error {
 	title.XAlign, title.YAlign = draw.XLeft, draw.YTop
 	whole.FillText(title, vg.Point{X: whole.Min.X + vg.Points(8), Y: whole.Max.Y - vg.Points(7)}, c.Labels.Title)
 	tiles := draw.Tiles{Rows: len(column), Cols: 1, PadY: vg.Points(8), PadRight: chartLegend, PadTop: chartTitle, PadBottom: vg.Points(4), PadLeft: vg.Points(4)}
+	for _, p := range column {
+		fitLabel(p[0], (whole.Max.Y-whole.Min.Y-chartTitle)/vg.Length(len(column)))
+	}
 	for i, row := range plot.Align(column, tiles, whole) {
 		column[i][0].Draw(row[0])
 		beside := row[0]
@@ -128,58 +127,6 @@ func (c *Chart) draw(whole draw.Canvas, s Style) error {
 		drawLegend(beside, column[i][0], legends[i])
 	}
 	return nil
-}
-
-// drawBelow draws the axes above one another, each with its legend below it.
-func (c *Chart) drawBelow(whole draw.Canvas, column [][]*plot.Plot, legends [][]entry) {
-	top := whole.Max.Y
-	canvases := make([]draw.Canvas, len(column))
-	for i := range column {
-		canvases[i] = whole
-		canvases[i].Max.Y, canvases[i].Min.Y = top-vg.Points(3), top-paperHeight
-		canvases[i].Max.X -= vg.Points(4)
-		top -= paperHeight + c.Axes[i].below()
-	}
-	// All axes begin and end at the same places.
-	left, right := vg.Length(0), whole.Max.X
-	for i, p := range column {
-		inner := p[0].DataCanvas(canvases[i])
-		left, right = max(left, inner.Min.X-canvases[i].Min.X), min(right, inner.Max.X)
-	}
-	for i, p := range column {
-		inner := p[0].DataCanvas(canvases[i])
-		canvases[i].Min.X += left - (inner.Min.X - canvases[i].Min.X)
-		canvases[i].Max.X -= inner.Max.X - right
-		p[0].Draw(canvases[i])
-		rows := (len(legends[i]) + paperColumns - 1) / paperColumns
-		for k := range paperColumns {
-			below := whole
-			width := (whole.Max.X - whole.Min.X - vg.Points(10)) / paperColumns
-			below.Min.X += vg.Points(10) + width*vg.Length(k)
-			below.Max.X = below.Min.X + width
-			below.Max.Y = canvases[i].Min.Y
-			drawLegend(below, p[0], legends[i][min(k*rows, len(legends[i])):min((k+1)*rows, len(legends[i]))])
-		}
-	}
-}
-
-// below is the room for the legend below a pair of axes.
-func (a *Axes) below() vg.Length {
-	named := map[string]bool{}
-	lines := 0
-	add := func(name string) {
-		if name != "" && !named[name] {
-			named[name] = true
-			lines++
-		}
-	}
-	for _, s := range a.Series {
-		add(s.Name)
-	}
-	for _, s := range a.Shaded {
-		add(s.Name)
-	}
-	return paperEntry * vg.Length((lines+paperColumns-1)/paperColumns+1)
 }
 
 // An entry is one of a legend.
@@ -194,7 +141,7 @@ func drawLegend(on draw.Canvas, p *plot.Plot, entries []entry) {
 	legend.TextStyle = p.Legend.TextStyle
 	legend.Left, legend.Top = true, true
 	legend.Padding = vg.Points(2)
-	legend.ThumbnailWidth = vg.Points(20)
+	legend.ThumbnailWidth = thumbnail
 	for _, e := range entries {
 		legend.Add(e.name, e.thumbs...)
 	}
@@ -218,7 +165,7 @@ func (a *Axes) plot(s Style) (*plot.Plot, []entry, error) {
 	drawn := false
 	for _, curve := range a.Series {
 		if s == PaperStyle {
-			curve.Name = oneLine(curve.Name)
+			curve.Name, curve.Legend = oneLine(curve.Name), oneLine(curve.Legend)
 		}
 		ok, err := curve.add(p, &legend, a)
 		if err != nil {
@@ -378,11 +325,17 @@ func (s *Series) add(p *plot.Plot, legend *[]entry, a *Axes) (drawn bool, err er
 		p.Add(marks)
 		thumbs = append(thumbs, marks)
 	}
-	if s.Name != "" {
-		*legend = append(*legend, entry{s.Name, thumbs})
+	if s.listed() {
+		*legend = append(*legend, entry{s.entry(), thumbs})
 	}
 	return true, nil
 }
+
+// listed reports whether the legend has the curve.
+func (s *Series) listed() bool { return s.entry() != "" && !s.Unlisted }
+
+// entry is what the legend calls it.
+func (s *Series) entry() string { return cmp.Or(s.Legend, s.Name) }
 
 // shade is the colour of a curve.
 func (s *Series) shade() color.RGBA {

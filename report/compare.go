@@ -107,28 +107,30 @@ func comparisons(runs []*Report) []comparison {
 			}
 		}
 	}
-	loss := "loss"
-	if unit := runs[0].History.Unit("loss"); unit != "" {
-		loss += " (" + unit + ")"
+	withUnit := func(name, column string) string { // where all runs have the same
+		if slices.ContainsFunc(runs[1:], func(r *Report) bool { return r.History.Unit(column) != runs[0].History.Unit(column) }) {
+			return name
+		}
+		return runs[0].withUnit(name, column)
 	}
 	return []comparison{
 		{Label{"loss", "Loss", "Training loss, with mini-batches over all examples where that was measured, and test loss."},
-			[]measure{{y: "training " + loss, log: true, column: overAllOf("loss")}, {y: "test " + loss, log: true, column: named("test_loss")}}},
+			[]measure{{y: withUnit("training loss", "loss"), log: true, column: overAllOf("loss")}, {y: withUnit("test loss", "loss"), log: true, column: named("test_loss")}}},
 		{Label{"bits", "Bits per byte", "Bits per byte of the training and of the test data."},
-			[]measure{{y: "training", column: overAllOf("bits_per_byte")}, {y: "test", column: named("test_bits_per_byte")}}},
+			[]measure{{y: "training bits per byte", column: overAllOf("bits_per_byte")}, {y: "test bits per byte", column: named("test_bits_per_byte")}}},
 		{Label{"accuracy", "Accuracy", "Share of the training and of the test examples classified rightly."},
-			[]measure{{y: "training", column: overAllOf("accuracy")}, {y: "test", column: named("test_accuracy")}}},
+			[]measure{{y: "training accuracy", column: overAllOf("accuracy")}, {y: "test accuracy", column: named("test_accuracy")}}},
 		{Label{"r2", "R²", "Share of the targets' variance that predictions explain."},
-			[]measure{{y: "training", column: overAllOf("r2")}, {y: "test", column: named("test_r2")}}},
+			[]measure{{y: "training R²", column: overAllOf("r2")}, {y: "test R²", column: named("test_r2")}}},
 		{Label{"norm", "The gradient's perturbed one-norm", "Excess of the perturbed one-norm of the gradient over its value at a gradient of zero."},
-			[]measure{{y: "excess norm", log: true, column: overAllOf("excess")}}},
+			[]measure{{y: withUnit("excess norm", "excess"), log: true, column: overAllOf("excess")}}},
 		{Label{"bias", "The realized bias", "Above, the size of the realized bias, of what the steps have beyond those of the optimizer without memory, over the main term; in the middle, the share of coordinates that it moves so that the norm falls; below, the cosine between it and the bias that the second-order equation predicts."},
-			[]measure{{y: "realized bias / main", log: true, column: named("bias.realized_share")}, {y: "fraction lowering", at: 0.5, column: named("realized.penalized")}, {y: "cosine", zero: true, column: named("bias.cosine")}}},
+			[]measure{{y: "realized bias / main term", log: true, column: named("bias.realized_share")}, {y: "fraction lowering N", at: 0.5, column: named("realized.penalized")}, {y: "cosine", zero: true, column: named("bias.cosine")}}},
 		{Label{"monitors", "Which statement holds", "Above, how far the second-order equation misses a step over how far the first-order one does: what it predicts is a run's own where that is well below 1. Below, preconditioned sharpness over the threshold above which oscillations grow that flip at every step: above 1 no stable flow follows the iterates, a lift does."},
 			[]measure{{y: "order 2 / order 1", log: true, at: 1, column: named(monitor)}, {y: "sharpness / threshold", log: true, at: 1, column: named("monitor.period_two")}}},
 		{Label{"flow", "Distance of the equations", "Distance between the iterates and each equation from the same start, over the way that the iterates have gone since."}, distances},
 		{Label{"noise", "Gradient noise", "The noise scale tr Σ / ||g||², Σ being the covariance of one example's gradient."},
-			[]measure{{y: "noise scale (examples)", log: true, column: named("noise_scale")}}},
+			[]measure{{y: withUnit("noise scale", "noise_scale"), log: true, column: named("noise_scale")}}},
 		{Label{"steps", "Size of the steps", "The step size lr."}, []measure{{y: "lr", zero: true, column: named("lr")}}},
 	}
 }

@@ -35,7 +35,7 @@ func TestAComparisonSaysWhatRunsDifferInAndDrawsTheSameFiguresOfAll(t *testing.T
 		}
 	}
 	for y, want := range map[string][]string{
-		"training loss (nats)": names, "test loss (nats)": names, "excess norm": names, "memoryless-1: distance / way": names,
+		"training loss (nats)": names, "test loss (nats)": names, "excess norm (loss/parameter)": names, "memoryless-1: distance / way": names,
 		"memoryless-2: distance / way": {"a", "c"}, "sharpness / threshold": {"a", "b", "c", "1"},
 	} {
 		if !slices.Equal(curves[y], want) {

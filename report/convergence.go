@@ -101,9 +101,7 @@ func ConvergenceChart(title string, r *run.Verification) *Chart {
 	}
 	for i, o := range r.Orders {
 		law := PowerLaw(r.LR, o.Errors, float64(o.Order))
-		if i == 0 {
-			law.Name = "slope = order"
-		}
+		law.Legend, law.Unlisted = "slope = order", i > 0
 		axes.Series = append(axes.Series, law)
 	}
 	return &Chart{
@@ -118,7 +116,7 @@ func ConvergenceChart(title string, r *run.Verification) *Chart {
 
 // PowerLaw returns a faint line of slope power on logarithmic axes, through the last of the points (x, y) that has a logarithm.
 func PowerLaw(x, y []float64, power float64) Series {
-	law := Series{X: x, Faint: true, Line: true, Dash: 1}
+	law := Series{Name: fmt.Sprintf("slope %g", power), X: x, Faint: true, Line: true, Dash: 1}
 	last := len(y) - 1
 	for last > 0 && (!(y[last] > 0) || math.IsInf(y[last], 1)) {
 		last--

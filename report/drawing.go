@@ -50,6 +50,9 @@ func Render(d Drawing, format string, style Style) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if format == "pdf" {
+		canvas = pdfText{canvas}
+	}
 	whole := draw.New(canvas)
 	whole.SetColor(paper)
 	whole.Fill(whole.Rectangle.Path())

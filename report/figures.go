@@ -111,16 +111,20 @@ func (r *Report) trained(column, name string, color int, further ...Series) []Se
 	return append([]Series{seen, r.line("full_"+column, name+",\nall examples", color, 0)}, further...)
 }
 
-func (r *Report) lossAxes() Axes {
-	label := "loss"
-	if unit := r.History.Unit("loss"); unit != "" {
-		label += " (" + unit + ")"
+// withUnit is the name of an axis with the unit of a column, if that has one.
+func (r *Report) withUnit(name, column string) string {
+	if unit := r.History.Unit(column); unit != "" {
+		return name + " (" + unit + ")"
 	}
-	return Axes{Y: label, LogY: true, Series: r.trained("loss", "train", 0, r.line("test_loss", "test", 1, 1))}
+	return name
+}
+
+func (r *Report) lossAxes() Axes {
+	return Axes{Y: r.withUnit("loss", "loss"), LogY: true, Series: r.trained("loss", "train", 0, r.line("test_loss", "test", 1, 1))}
 }
 
 func (r *Report) normAxes() Axes {
-	return Axes{Y: "excess norm", LogY: true, Series: r.trained("excess", "perturbed one-norm\nless that of g = 0", 2)}
+	return Axes{Y: r.withUnit("excess norm", "excess"), LogY: true, Series: r.trained("excess", "perturbed one-norm\nless that of g = 0", 2)}
 }
 
 func (r *Report) lossFigure() *Chart {
@@ -146,7 +150,7 @@ func (r *Report) normFigure() *Chart {
 	return &Chart{
 		Labels: Label{"norm", "The perturbed one-norm of the gradient",
 			"The excess of the perturbed one-norm over its value at a gradient of zero, which would swamp it, and the usual norms."},
-		Axes: []Axes{r.normAxes(), {Y: "norms", LogY: true, Series: []Series{
+		Axes: []Axes{r.normAxes(), {Y: r.withUnit("gradient", "two_norm"), LogY: true, Series: []Series{
 			r.line("two_norm", "two-norm", 0, 0), r.line("max_norm", "largest |g|", 1, 1), r.line("gradient_deviation", "deviation of |g|", 3, 2)}}},
 	}
 }
@@ -178,7 +182,7 @@ func (r *Report) defectFigure() *Chart {
 	return &Chart{
 		Labels: Label{"defect", "One-step defects of the modified equations",
 			"Distance between a step and the one that the modified equation of order 1 or 2 predicts, beside the length of the step. Where order 2 is no closer than order 1, the equation has stopped holding."},
-		Axes: []Axes{{Y: "two-norm", LogY: true, Series: []Series{
+		Axes: []Axes{{Y: r.withUnit("two-norm", "step_norm"), LogY: true, Series: []Series{
 			r.line("step_norm", "the step", 2, 2), r.line("defect_1", "defect, order 1", 0, 0), r.line("defect_2", "defect, order 2", 1, 1)}}},
 	}
 }
@@ -205,9 +209,9 @@ func (r *Report) sharpnessFigure() *Chart {
 		Labels: Label{"sharpness", "Sharpness and its stability threshold",
 			"Above, the largest eigenvalue of the preconditioned Hessian beside the threshold over which oscillations grow; below, the largest eigenvalue of the Hessian."},
 		Axes: []Axes{
-			{Y: "preconditioned", LogY: true, Series: []Series{
+			{Y: r.withUnit("preconditioned sharpness", "preconditioned_sharpness"), LogY: true, Series: []Series{
 				r.line("preconditioned_sharpness", "largest eigenvalue", 0, 0), r.line("stability_threshold", "stability threshold", 1, 1)}},
-			{Y: "sharpness", LogY: true, Series: []Series{r.line("sharpness", "largest eigenvalue", 2, 0)}}},
+			{Y: r.withUnit("sharpness", "sharpness"), LogY: true, Series: []Series{r.line("sharpness", "largest eigenvalue", 2, 0)}}},
 	}
 }
 
@@ -216,7 +220,7 @@ func (r *Report) noiseFigure() *Chart {
 		Labels: Label{"noise", "Gradient noise",
 			"The noise scale tr Σ / ||g||², Σ being the covariance of one example's gradient, and the fraction of coordinates whose deviation over the batches exceeds the mean gradient."},
 		Axes: []Axes{
-			{Y: "examples", LogY: true, Series: []Series{r.line("noise_scale", "noise scale", 0, 0)}},
-			{Y: "fraction", Series: []Series{r.line("noise_dominated", "deviation > |g|", 1, 1)}}},
+			{Y: r.withUnit("noise scale", "noise_scale"), LogY: true, Series: []Series{r.line("noise_scale", "noise scale", 0, 0)}},
+			{Y: "fraction of coordinates", Series: []Series{r.line("noise_dominated", "deviation > |g|", 1, 1)}}},
 	}
 }

@@ -36,7 +36,7 @@ func (r *Report) signAxes() Axes {
 		}
 		s.X, s.Y = append(s.X, at[0][i]), append(s.Y, at[1][i])
 	}
-	return Axes{Y: "realized bias / main", LogY: true, Series: []Series{lowers, raises}}
+	return Axes{Y: "realized bias / main term", LogY: true, Series: []Series{lowers, raises}}
 }
 
 func (r *Report) biasFigure() *Chart {
@@ -44,7 +44,7 @@ func (r *Report) biasFigure() *Chart {
 		Labels: Label{"bias", "Size, sign and reach of the bias",
 			"Above, the size of the realized bias beside the main term, and its sign; in the middle, the share of coordinates, and of sum |q| with q the gradient of the norm, that it moves so that the norm falls; below, how much of the realized bias the second-order equation explains. " + shadedMeans},
 		Axes: []Axes{r.signAxes(),
-			{Y: "fraction lowering", Series: []Series{
+			{Y: "fraction lowering N", Series: []Series{
 				r.line("realized.penalized", "of coordinates", 0, 0), r.line("realized.penalized_weight", "of sum |q|", 1, 1)}},
 			{Y: "cosine", Zero: true, Shaded: r.beyond(), Series: []Series{r.line("bias.cosine", "of the realized and\nthe predicted bias", 2, 0)}}},
 	}
@@ -109,11 +109,11 @@ func (r *Report) beyond() []Span {
 func (r *Report) driveFigure() *Chart {
 	observed, main := r.line("drive.observed", "observed", 5, 0), r.line("drive.main", "main term, -q.F", 0, 1)
 	realized, predicted := r.line("drive.realized", "realized bias, -q.b", 2, 0), r.predicted("drive.predicted", "predicted bias, -h q.C", 1, 2)
-	above := Axes{Y: "dN/dt", Zero: true, Shaded: r.beyond(), Series: []Series{observed, main, realized, predicted}}
+	above := Axes{Y: r.withUnit("dN/dt", "drive.main"), Zero: true, Shaded: r.beyond(), Series: []Series{observed, main, realized, predicted}}
 	above.MinY, above.MaxY = reach(observed, main, realized)
-	below := Axes{Y: "size of dN/dt", LogY: true, Shaded: r.beyond()}
+	below := Axes{Y: r.withUnit("size of dN/dt", "drive.main"), LogY: true, Shaded: r.beyond()}
 	for _, s := range above.Series {
-		below.Series = append(below.Series, s.mapped("", func(_, v float64) float64 { return math.Abs(v) }))
+		below.Series = append(below.Series, s.mapped(s.Name, func(_, v float64) float64 { return math.Abs(v) }))
 	}
 	return &Chart{
 		Labels: Label{"drive", "What moves the norm: dN/dt as it was, and in parts",

@@ -15,10 +15,11 @@ func (r *Report) spectrumFigure() *Chart {
 	for k := 0; r.History.Index(fmt.Sprintf("spectrum.top_%d", k+1)) >= 0; k++ {
 		name := "largest"
 		if k > 0 {
-			name = ""
+			name = fmt.Sprintf("largest, number %d", k+1)
 		}
 		scaled = append(scaled, r.line(fmt.Sprintf("spectrum.preconditioned_%d", k+1), name, 0, 0))
 		plain = append(plain, r.line(fmt.Sprintf("spectrum.top_%d", k+1), name, 2, 0))
+		scaled[k].Unlisted, plain[k].Unlisted = k > 0, k > 0
 	}
 	scaled = append(scaled, r.line("spectrum.period_two", "stability threshold", 1, 1))
 	plain = append(plain, r.line("spectrum.bottom", "smallest", 3, 1))
@@ -28,7 +29,7 @@ func (r *Report) spectrumFigure() *Chart {
 	c := &Chart{
 		Labels: Label{"spectrum", "Eigenvalues of the Hessian",
 			"From above: the largest eigenvalues of the preconditioned Hessian beside the threshold over which oscillations grow; the largest and the smallest of the Hessian; and the shares of squared norms in the span of the directions of these largest eigenvalues."},
-		Axes: []Axes{{Y: "preconditioned", LogY: true, Series: scaled}, {Y: "Hessian", Zero: true, Series: plain}, {Y: "share", Series: shares}},
+		Axes: []Axes{{Y: r.withUnit("preconditioned eigenvalues", "spectrum.preconditioned_1"), LogY: true, Series: scaled}, {Y: r.withUnit("eigenvalues", "spectrum.top_1"), Zero: true, Series: plain}, {Y: "share of a squared norm", Series: shares}},
 	}
 	if !c.Axes[0].drawable() {
 		c.Axes = c.Axes[1:]

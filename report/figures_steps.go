@@ -22,7 +22,7 @@ func (r *Report) stepsFigure() *Chart {
 			c.Axes = append(c.Axes, axes)
 		}
 	}
-	drives := Axes{Y: "dN/dt", Zero: true, Series: []Series{
+	drives := Axes{Y: r.withUnit("dN/dt", "drive.main"), Zero: true, Series: []Series{
 		r.line("drive.realized", "realized bias, -q.b", 2, 0), r.line("drive.clip", "clipping, -q.(U - U')", 1, 1),
 		r.predicted("drive.schedule", "change of lr, -h q.(C - C')", 4, 2),
 	}}

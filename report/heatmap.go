@@ -47,39 +47,97 @@ func (h *Heatmap) Label() Label { return h.Labels }
 // The sizes of a heatmap.
 const (
 	cellHeight  = 0.36 * vg.Inch
-	heatLeft    = 0.85 * vg.Inch
-	heatBottom  = 0.62 * vg.Inch
-	heatTop     = 0.34 * vg.Inch
-	heatGap     = 0.18 * vg.Inch
-	heatScale   = 1.55 * vg.Inch
 	heatPadding = 0.1 * vg.Inch
 )
 
-func (h *Heatmap) size(s Style) (vg.Length, vg.Length) {
-	height := s.title()
-	for _, p := range h.Panels {
-		height += heatTop + heatBottom + heatGap + cellHeight*vg.Length(len(p.Rows))
+// A heatLayout says where the parts of a heatmap are: how wide it is, what is beside its cells, and what is above and below those of a panel.
+type heatLayout struct {
+	width, left, right      vg.Length
+	title, top, bottom, gap vg.Length
+	paper                   bool
+	label, tick             draw.TextStyle
+}
+
+// layout returns that of a style: on a page the scale is beside the cells, in a paper below them.
+func (h *Heatmap) layout(s Style) heatLayout {
+	base := plot.New()
+	s.apply(base)
+	l := heatLayout{
+		width: chartWidth, left: 0.85 * vg.Inch, right: 1.55*vg.Inch + heatPadding, title: s.title(), top: 0.34 * vg.Inch, bottom: 0.62 * vg.Inch, gap: 0.18 * vg.Inch,
+		label: base.X.Label.TextStyle, tick: base.X.Tick.Label,
 	}
-	return chartWidth, height
+	l.label.XAlign, l.label.YAlign = draw.XCenter, draw.YCenter
+	l.tick.XAlign, l.tick.YAlign = draw.XCenter, draw.YCenter
+	if s != PaperStyle {
+		return l
+	}
+	l.paper, l.width, l.left, l.right = true, paperWidth, 0, vg.Points(4)
+	l.top, l.bottom, l.gap = 0.22*vg.Inch, 0.42*vg.Inch, 0.06*vg.Inch
+	for i := range h.Panels {
+		for _, name := range h.Panels[i].Rows {
+			l.left = max(l.left, vg.Points(24)+l.tick.Width(name))
+		}
+	}
+	for i := range h.Panels {
+		if !h.Panels[i].fits(l) {
+			l.width = paperBoth
+		}
+	}
+	return l
+}
+
+// fits reports whether the texts of a panel fit into its cells, and its columns' names between them.
+func (p *HeatPanel) fits(l heatLayout) bool {
+	cell := p.cellWidth(l) - vg.Points(2)
+	for r := range p.Values {
+		for k := range p.Values[r] {
+			if l.tick.Width(p.text(r, k)) > cell || l.tick.Width(p.Columns[k]) > cell {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (p *HeatPanel) cellWidth(l heatLayout) vg.Length {
+	return (l.width - l.left - l.right) / vg.Length(len(p.Columns))
+}
+
+// height is that of a panel with all that belongs to it.
+func (h *Heatmap) height(i int, l heatLayout) vg.Length {
+	p := &h.Panels[i]
+	return l.top + l.bottom + cellHeight*vg.Length(len(p.Rows)) + l.gap + paperEntry*vg.Length(len(h.below(i, l)))
+}
+
+func (h *Heatmap) size(s Style) (vg.Length, vg.Length) {
+	l := h.layout(s)
+	height := l.title
+	for i := range h.Panels {
+		height += h.height(i, l)
+	}
+	return l.width, height
 }
 
 func (h *Heatmap) draw(c draw.Canvas, s Style) error {
-	base := plot.New()
-	s.apply(base)
-	title := base.Title.TextStyle
-	title.XAlign, title.YAlign = draw.XLeft, draw.YTop
-	if s != PaperStyle {
-		c.FillText(title, vg.Point{X: c.Min.X + vg.Points(8), Y: c.Max.Y - vg.Points(7)}, h.Labels.Title)
+	l := h.layout(s)
+	if !l.paper {
+		title := plot.New()
+		s.apply(title)
+		style := title.Title.TextStyle
+		style.XAlign, style.YAlign = draw.XLeft, draw.YTop
+		c.FillText(style, vg.Point{X: c.Min.X + vg.Points(8), Y: c.Max.Y - vg.Points(7)}, h.Labels.Title)
 	}
-	top := c.Max.Y - s.title()
+	top := c.Max.Y - l.title
 	for i := range h.Panels {
 		p := &h.Panels[i]
-		height := heatTop + heatBottom + cellHeight*vg.Length(len(p.Rows))
 		if err := p.check(); err != nil {
 			return err
 		}
-		p.draw(c, top, base)
-		top -= height + heatGap
+		bottom := p.draw(c, top, l)
+		for k, line := range h.below(i, l) {
+			drawLine(c, line, bottom-l.bottom-paperEntry*(vg.Length(k)+0.5), l)
+		}
+		top -= h.height(i, l)
 	}
 	return nil
 }
@@ -96,36 +154,35 @@ func (p *HeatPanel) check() error {
 	return nil
 }
 
-// draw draws the panel below top.
-func (p *HeatPanel) draw(c draw.Canvas, top vg.Length, base *plot.Plot) {
-	left, right := c.Min.X+heatLeft, c.Max.X-heatScale-heatPadding
-	width := (right - left) / vg.Length(len(p.Columns))
-	bottom := top - heatTop - cellHeight*vg.Length(len(p.Rows))
-	label, tick := base.X.Label.TextStyle, base.X.Tick.Label
-	label.XAlign, label.YAlign = draw.XCenter, draw.YCenter
-	tick.XAlign, tick.YAlign = draw.XCenter, draw.YCenter
-	c.FillText(label, vg.Point{X: (left + right) / 2, Y: top - heatTop/2}, p.Title)
+// draw draws the panel below top, and returns where its cells end.
+func (p *HeatPanel) draw(c draw.Canvas, top vg.Length, l heatLayout) (bottom vg.Length) {
+	left, right, width := c.Min.X+l.left, c.Max.X-l.right, p.cellWidth(l)
+	bottom = top - l.top - cellHeight*vg.Length(len(p.Rows))
+	c.FillText(l.label, vg.Point{X: (left + right) / 2, Y: top - l.top/2}, p.Title)
 	for r, row := range p.Values {
 		for k, v := range row {
 			cell := vg.Rectangle{
 				Min: vg.Point{X: left + width*vg.Length(k), Y: bottom + cellHeight*vg.Length(r)},
 				Max: vg.Point{X: left + width*vg.Length(k+1), Y: bottom + cellHeight*vg.Length(r+1)},
 			}
-			p.cell(c, cell, v, p.text(r, k), tick)
+			p.cell(c, cell, v, p.text(r, k), l.tick)
 		}
-		at := tick
+		at := l.tick
 		at.XAlign = draw.XRight
 		c.FillText(at, vg.Point{X: left - vg.Points(5), Y: bottom + cellHeight*(vg.Length(r)+0.5)}, p.Rows[r])
 	}
 	for k, name := range p.Columns {
-		c.FillText(tick, vg.Point{X: left + width*(vg.Length(k)+0.5), Y: bottom - vg.Points(9)}, name)
+		c.FillText(l.tick, vg.Point{X: left + width*(vg.Length(k)+0.5), Y: bottom - vg.Points(9)}, name)
 	}
-	c.FillText(label, vg.Point{X: (left + right) / 2, Y: bottom - vg.Points(26)}, p.X)
-	up := label
+	c.FillText(l.label, vg.Point{X: (left + right) / 2, Y: bottom - 0.58*l.bottom}, p.X)
+	up := l.label
 	up.Rotation = math.Pi / 2
-	c.FillText(up, vg.Point{X: c.Min.X + vg.Points(14), Y: (top - heatTop + bottom) / 2}, p.Y)
+	c.FillText(up, vg.Point{X: c.Min.X + min(vg.Points(14), l.left/4), Y: (top - l.top + bottom) / 2}, p.Y)
 	p.boundaries(c, left, bottom, width)
-	p.legend(c, right+vg.Points(14), top-heatTop, bottom, tick)
+	if !l.paper {
+		p.beside(c, right+vg.Points(14), top-l.top, l.tick)
+	}
+	return bottom
 }
 
 func (p *HeatPanel) text(r, k int) string {
@@ -211,33 +268,5 @@ func (p *HeatPanel) boundaries(c draw.Canvas, left, bottom, width vg.Length) {
 				line(x, y, x+width, y)
 			}
 		}
-	}
-}
-
-// legend draws the scale of colours, or the names of classes.
-func (p *HeatPanel) legend(c draw.Canvas, left, top, bottom vg.Length, style draw.TextStyle) {
-	style.XAlign = draw.XLeft
-	box := vg.Points(11)
-	entry := func(i int, shade color.RGBA, text string) {
-		y := top - vg.Points(18) - vg.Length(i)*vg.Points(14)
-		c.SetColor(shade)
-		c.Fill(vg.Rectangle{Min: vg.Point{X: left, Y: y - box/2}, Max: vg.Point{X: left + box, Y: y + box/2}}.Path())
-		c.FillText(style, vg.Point{X: left + box + vg.Points(5), Y: y}, text)
-	}
-	c.FillText(style, vg.Point{X: left, Y: top - vg.Points(4)}, p.Scale)
-	if p.Classes != nil {
-		for i, name := range p.Classes {
-			entry(i, p.shade(float64(i)), name)
-		}
-		return
-	}
-	const steps = 4
-	for i := range steps + 1 {
-		v := p.High + (p.Low-p.High)*float64(i)/steps
-		name := number(v)
-		if p.Legend != nil {
-			name = p.Legend[i]
-		}
-		entry(i, p.shade(v), name)
 	}
 }

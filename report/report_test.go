@@ -357,15 +357,19 @@ func TestStanding(t *testing.T) {
 		name  string
 		drive float64
 		run.Verdict
-		want string
+		defect float64
+		want   string
 	}{
-		{"a bias that lowers the norm", -1, run.BornOut, "loss 0.5  norm 2  realized bias - lowers  prediction borne out"},
-		{"a bias that raises it", 1, run.Worse, "loss 0.5  norm 2  realized bias + raises  prediction not borne out"},
-		{"no bias beyond rounding", 0, run.Idle, "loss 0.5  norm 2  realized bias none"},
-		{"a bias that was not measured", math.NaN(), run.Unknown, "loss 0.5  norm 2  realized bias not known"},
+		{"a bias that lowers the norm", -1, run.BornOut, math.NaN(), "loss 0.5  norm 2  realized bias - lowers  holds: memoryless-2"},
+		{"a bias that raises it", 1, run.Worse, math.NaN(), "loss 0.5  norm 2  realized bias + raises  does not hold: memoryless-2"},
+		{"the state equation alone holds", 1, run.Worse, 0.01, "loss 0.5  norm 2  realized bias + raises  holds: state-2  does not hold: memoryless-2"},
+		{"both hold", 1, run.BornOut, 0.01, "loss 0.5  norm 2  realized bias + raises  holds: state-2, memoryless-2"},
+		{"the state equation cannot be followed", 1, run.Unknown, math.Inf(1), "loss 0.5  norm 2  realized bias + raises  does not hold: state-2"},
+		{"no bias beyond rounding", 0, run.Idle, math.NaN(), "loss 0.5  norm 2  realized bias none"},
+		{"a bias that was not measured", math.NaN(), run.Unknown, math.NaN(), "loss 0.5  norm 2  realized bias not known"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := Standing(run.Progress{Loss: 0.5, Excess: 2, RealizedDrive: c.drive, Verdict: c.Verdict}); got != c.want {
+			if got := Standing(run.Progress{Loss: 0.5, Excess: 2, RealizedDrive: c.drive, Verdict: c.Verdict, StateDefect: c.defect}); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})

@@ -264,11 +264,24 @@ func Standing(at run.Progress) string {
 		bias = "none"
 	}
 	s := fmt.Sprintf("loss %.3g  norm %.3g  realized bias %s", at.Loss, at.Excess, bias)
-	switch {
-	case at.Verdict == run.BornOut:
-		s += "  prediction borne out"
-	case at.Verdict.Judged():
-		s += "  prediction not borne out"
+	var holds, not []string
+	judge := func(name string, known, does bool) {
+		switch {
+		case known && does:
+			holds = append(holds, name)
+		case known:
+			not = append(not, name)
+		}
+	}
+	judge("state-2", !math.IsNaN(at.StateDefect), at.StateDefect < run.StateHolds)
+	judge("memoryless-2", at.Verdict.Judged(), at.Verdict == run.BornOut)
+	for _, part := range []struct {
+		word  string
+		names []string
+	}{{"holds", holds}, {"does not hold", not}} {
+		if len(part.names) > 0 {
+			s += "  " + part.word + ": " + strings.Join(part.names, ", ")
+		}
 	}
 	return s
 }

@@ -165,7 +165,7 @@ func sweepFigures(groups []group) []Drawing {
 	c := &Chart{
 		Labels: Label{Name: "curves", Title: "Training loss and norm of the gradient", Caption: "Training loss, and excess of the perturbed one-norm of the gradient, means over seeds; bands are 95% confidence intervals. With mini-batches both are over all training examples, as often as that was measured, unless the name says otherwise."},
 		Axes: []Axes{
-			{X: "step", Y: "training loss", LogY: true}, {X: "step", Y: "excess norm", LogY: true},
+			{X: "step", Y: "training loss", LogY: true}, {X: "step", Y: "excess norm (loss/parameter)", LogY: true},
 		},
 	}
 	drawn := false

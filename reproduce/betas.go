@@ -3,7 +3,6 @@ package reproduce
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"shadowflow/experiment/sweep"
@@ -121,19 +120,19 @@ func betaChart(name string) *report.Chart {
 	return &report.Chart{
 		Labels: report.Label{
 			Name: "norm-vs-" + name, Title: fmt.Sprintf("Norm and test accuracy against %s, at training loss %g", name, targetLoss),
-			Caption: fmt.Sprintf("Above, the excess of the perturbed one-norm where the training loss first is below %g: means over seeds, bars are 95%% confidence "+
+			Caption: fmt.Sprintf("Above, the excess of the perturbed one-norm where the training loss first is below %g: means over seeds, bands are 95%% confidence "+
 				"intervals. In the middle, the same divided by the norm that the same seed has at the smallest %s, which takes the spread between seeds out. Below, the test accuracy there.", targetLoss, name),
 		},
 		Axes: []report.Axes{
-			{X: x, Y: "excess norm", LogX: true}, {X: x, Y: "relative to the smallest", LogX: true}, {X: x, Y: "test accuracy", LogX: true},
+			{X: x, Y: "excess norm (loss/parameter)", LogX: true}, {X: x, Y: "relative to the smallest", LogX: true}, {X: x, Y: "test accuracy", LogX: true},
 		},
 	}
 }
 
 func addBeta(c *report.Chart, table *report.Table, i int, lr float64, betas []float64, excess, accuracy, steps [][]float64) {
 	x := make([]float64, len(betas))
-	for k, b := range betas { // a nudge along the axis keeps the bars of different step sizes apart
-		x[k] = 1 / (1 - b) * math.Pow(1.03, float64(i))
+	for k, b := range betas {
+		x[k] = 1 / (1 - b)
 	}
 	columns := [][][]float64{transpose(excess), transpose(relative(excess)), transpose(accuracy)}
 	for panel, rows := range columns {

@@ -141,7 +141,7 @@ func judgeBilinear(ctx context.Context, f *Result) error {
 		}
 		ends.Series = append(ends.Series,
 			report.Series{Name: name, X: lrs, Y: iterates, Marks: true, Color: i, Mark: i},
-			report.Series{Name: "", X: lrs, Y: second, Line: true, Color: i, Dash: i})
+			report.Series{Name: name + ", order 2", Unlisted: true, X: lrs, Y: second, Line: true, Color: i, Dash: i})
 	}
 	for _, betas := range pairs[:2] {
 		here, exchanged := byPair[betas], byPair[[2]float64{betas[1], betas[0]}]
@@ -180,21 +180,21 @@ func bilinearPlane(runs []*bilinearRun) *report.Chart {
 	whole := report.Axes{X: "theta1", Y: "theta2", MinX: 0.5, MaxX: 2.4, MinY: 0.2, MaxY: 1.7}
 	ends := report.Axes{X: "theta1, near the ends", Y: "theta2", MinX: 0.8, MaxX: 1.45, MinY: 0.4, MaxY: 1}
 	for _, axes := range []*report.Axes{&whole, &ends} {
-		name := "level sets of E"
+		listed := false
 		for _, product := range []float64{0.25, 0.5, 1.0, 1.5, 2.25, 3.0} {
 			x, y := hyperbola(product, axes)
 			if len(x) == 0 {
 				continue
 			}
-			axes.Series = append(axes.Series, report.Series{Name: name, X: x, Y: y, Faint: true, Line: true, Dash: 2})
-			name = ""
+			axes.Series = append(axes.Series, report.Series{Name: levelSet(product), Legend: "level sets of E", Unlisted: listed, X: x, Y: y, Faint: true, Line: true, Dash: 2})
+			listed = true
 		}
 		solution := report.Series{Name: "solutions, E = 0", Line: true, Color: 5}
 		solution.X, solution.Y = hyperbola(root*root, axes)
 		axes.Series = append(axes.Series, solution)
 		for i, run := range []*bilinearRun{runs[0], runs[len(runs)-1]} {
 			name := fmt.Sprintf("betas %g, %g", run.beta1, run.beta2)
-			axes.Series = append(axes.Series, pathSeries(name, run.iterates, i, 0), pathSeries("  order 2", run.second, i, 1), pathSeries("  order 1", run.first, i, 2))
+			axes.Series = append(axes.Series, pathSeries(name, run.iterates, i, 0), beside(name, "order 2", run.second, i, 1), beside(name, "order 1", run.first, i, 2))
 		}
 		axes.Series = append(axes.Series, report.Series{Name: "smallest norm", X: []float64{root}, Y: []float64{root}, Marks: true, Color: 3})
 	}
@@ -217,6 +217,16 @@ func hyperbola(product float64, a *report.Axes) (x, y []float64) {
 		}
 	}
 	return x, y
+}
+
+// levelSet names a level set of the loss.
+func levelSet(product float64) string { return fmt.Sprintf("level set theta1 theta2 = %g", product) }
+
+// beside is the path of an equation beside the iterates that have a name.
+func beside(name, equation string, path [][]float64, color, dash int) report.Series {
+	s := pathSeries(name+", "+equation, path, color, dash)
+	s.Legend = "  " + equation
+	return s
 }
 
 func pathSeries(name string, path [][]float64, color, dash int) report.Series {

@@ -157,7 +157,7 @@ func judgeDatasets(f *Result, ts trials) {
 	chart := &report.Chart{
 		Labels: report.Label{
 			Name: "datasets", Title: "Norm against beta2 on other data and models",
-			Caption: fmt.Sprintf("Excess norm where the training loss first is below %g, divided by that of the same seed at beta2 = 0.9: means over seeds, bars are 95%% confidence intervals.", datasetsLoss),
+			Caption: fmt.Sprintf("Excess norm where the training loss first is below %g, divided by that of the same seed at beta2 = 0.9: means over seeds, bands are 95%% confidence intervals.", datasetsLoss),
 		},
 		Height: 3.2,
 		Axes:   []report.Axes{{X: "memory 1/(1 - beta2), in steps", Y: "norm relative to beta2 = 0.9", LogX: true}},
@@ -169,7 +169,7 @@ func judgeDatasets(f *Result, ts trials) {
 		f.say("%s: the norm has a hill in %d of %s; %d are not monotone.", part.name, countHills(part.trials), plural.Count(len(part.trials), "run"), part.unsteady())
 		x := part.numbers("optimizer.beta2")
 		for k, beta2 := range x {
-			x[k] = 1 / (1 - beta2) * (1 + 0.04*float64(i))
+			x[k] = 1 / (1 - beta2)
 			runs := part.where("optimizer.beta2", beta2)
 			table.Rows = append(table.Rows, []string{
 				part.name, fmt.Sprint(beta2), withInterval(transpose(norms)[k]), fmt.Sprintf("%d of %d", countHills(runs), len(runs)),

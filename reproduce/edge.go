@@ -186,9 +186,9 @@ func edgeChart(name string, t *trial) *report.Chart {
 	curve := func(label, column string, i int) report.Series {
 		return report.Series{Name: label, X: steps, Y: t.column(column), Color: i, Dash: i, Line: true}
 	}
-	loss := report.Axes{X: "step", Y: "mean loss", LogY: true, Series: []report.Series{curve("two iterates", "iterates.mean_loss", 0)}}
+	loss := report.Axes{X: "step", Y: "mean loss (nats)", LogY: true, Series: []report.Series{curve("two iterates", "iterates.mean_loss", 0)}}
 	distance := report.Axes{X: "step", Y: "relative distance", LogY: true}
-	amplitude := report.Axes{X: "step", Y: "amplitude", LogY: true, Series: []report.Series{curve("iterates", "iterates.amplitude", 0)}}
+	amplitude := report.Axes{X: "step", Y: "amplitude (parameter)", LogY: true, Series: []report.Series{curve("iterates", "iterates.amplitude", 0)}}
 	for i, beside := range t.Run.Config.Beside {
 		label := beside
 		if beside == "state-2" {
@@ -200,7 +200,7 @@ func edgeChart(name string, t *trial) *report.Chart {
 			amplitude.Series = append(amplitude.Series, curve(beside, beside+".amplitude", i+1))
 		}
 	}
-	sharpness := report.Axes{X: "step", Y: "sharpness", LogY: true, Series: []report.Series{
+	sharpness := report.Axes{X: "step", Y: "sharpness (1/h)", LogY: true, Series: []report.Series{
 		curve("preconditioned", "preconditioned_sharpness", 0), curve("threshold of\nperiod two", "stability_threshold", 5), // a colour that no equation has
 	}}
 	for i := range sharpness.Series {

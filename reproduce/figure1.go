@@ -62,7 +62,7 @@ func judgeFigure1(ctx context.Context, f *Result) error {
 			worst = math.Max(worst, off/top)
 			table.Rows = append(table.Rows, []string{fmt.Sprint(eps), fmt.Sprint(beta2), short(edge), short(formula[len(x)-1]), fmt.Sprintf("%.1e", off/top)})
 			axes.Series = append(axes.Series, report.Series{Name: fmt.Sprintf("beta2 = %g", beta2), X: every(x, len(x)/200), Y: every(formula, len(x)/200), Line: true, Color: i},
-				report.Series{X: every(x, len(x)/8), Y: every(derived, len(x)/8), Marks: true, Color: i, Mark: i})
+				report.Series{Name: fmt.Sprintf("beta2 = %g, derived", beta2), Unlisted: true, X: every(x, len(x)/8), Y: every(derived, len(x)/8), Marks: true, Color: i, Mark: i})
 		}
 		chart.Axes = append(chart.Axes, axes)
 	}

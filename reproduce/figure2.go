@@ -141,11 +141,12 @@ func judgeFigure2(ctx context.Context, f *Result) error {
 			table.Rows = append(table.Rows, []string{fmt.Sprint(c.beta1), fmt.Sprint(c.beta2), fmt.Sprint(c.lr), fmt.Sprintf("(%.5g, %.5g)", c.end[0], c.end[1]),
 				fmt.Sprintf("(%.5f, %.4f)", end[0], end[1]), fmt.Sprint(iterates.Last), keptText, eliminatedText})
 			name := fmt.Sprintf("%s = %g", panel.varied, panel.value(c))
-			keptName, eliminatedName := "", ""
-			if i == 0 {
-				keptName, eliminatedName = "  memory kept", "  memory eliminated"
+			axes.Series = append(axes.Series, pathSeries(name, iterates.Theta, i, 0))
+			for k, equation := range []run.Path{kept, eliminated} {
+				s := beside(name, []string{"memory kept", "memory eliminated"}[k], equation.Theta, i, k+1)
+				s.Unlisted = i > 0
+				axes.Series = append(axes.Series, s)
 			}
-			axes.Series = append(axes.Series, pathSeries(name, iterates.Theta, i, 0), pathSeries(keptName, kept.Theta, i, 1), pathSeries(eliminatedName, eliminated.Theta, i, 2))
 			ring.X, ring.Y = append(ring.X, c.end[0]), append(ring.Y, c.end[1])
 		}
 		axes.Series = append(axes.Series, ring)
@@ -172,7 +173,7 @@ func inOrder(values []float64, d Direction) int {
 func planeOfFigure2(name string) report.Axes {
 	axes := report.Axes{X: "theta1, " + name, Y: "theta2", MinX: 0.3, MaxX: 3, MinY: 1, MaxY: 3.7}
 	for i, product := range []float64{0.75, 1.5, 3, 5, 8} {
-		s := report.Series{Line: true, Faint: true, Dash: 2}
+		s := report.Series{Name: levelSet(product), Unlisted: true, Line: true, Faint: true, Dash: 2}
 		if i == 0 {
 			s = report.Series{Name: "solutions", Line: true, Color: 6}
 		}

@@ -143,7 +143,7 @@ func hillChart(ts trials) *report.Chart {
 		},
 		Axes: []report.Axes{
 			{X: "step", Y: "training loss (nats)", LogX: true, LogY: true},
-			{X: "step", Y: "excess norm", LogX: true},
+			{X: "step", Y: "excess norm (loss/parameter)", LogX: true},
 			{X: "step", Y: "realized drive / N (1/time)", LogX: true, Zero: true},
 		},
 	}

@@ -209,7 +209,7 @@ func difference(a, b []float64) []float64 {
 
 func (fig imageFigure) pointsChart(measures []imageMeasure, s Scale) *report.Chart {
 	against := fmt.Sprintf("memory 1/(1 - %s), in steps", fig.beta())
-	caption := "From above: the top of the norm's hill, and the best test accuracy of a run, with the paper's points (grey); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over seeds, bars are 95% confidence intervals."
+	caption := "From above: the top of the norm's hill, and the best test accuracy of a run, with the paper's points (grey); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over seeds, bands are 95% confidence intervals."
 	relative := ""
 	if s != Paper {
 		caption += " Norms are relative to that of the same seed at the first beta, accuracies less it: network and data are not the paper's."

@@ -77,7 +77,7 @@ func judgeMinibatch(f *Result, ts trials) {
 	chart := &report.Chart{
 		Labels: report.Label{
 			Name: "minibatch", Title: "Norm of the full gradient with mini-batches",
-			Caption: fmt.Sprintf("Above, the excess norm of the full gradient where the full training loss first is below %g, divided by that of the same seed with the full batch and beta2 = 0.9; below, the noise of the batches' gradients there. Means over seeds, bars are 95%% confidence intervals.", noiseLoss),
+			Caption: fmt.Sprintf("Above, the excess norm of the full gradient where the full training loss first is below %g, divided by that of the same seed with the full batch and beta2 = 0.9; below, the noise of the batches' gradients there. Means over seeds, bands are 95%% confidence intervals.", noiseLoss),
 		},
 		Axes: []report.Axes{
 			{X: "memory 1/(1 - beta2), in steps", Y: "relative norm", LogX: true, LogY: true},
@@ -108,7 +108,7 @@ func judgeMinibatch(f *Result, ts trials) {
 		f.give(name, norms)
 		x := part.numbers(key)
 		for k, b := range x {
-			x[k] = 1 / (1 - b) * (1 + 0.04*float64(i))
+			x[k] = 1 / (1 - b)
 			table.Rows = append(table.Rows, []string{name, fmt.Sprint(b), withInterval(transpose(norms)[k]), withInterval(transpose(noise)[k])})
 		}
 		for panel, rows := range [][][]float64{transpose(related), transpose(noise)} {

@@ -60,7 +60,7 @@ func judgeOrder(f *Result, sweeps []trials) {
 		Height: 3,
 		Labels: report.Label{
 			Name: "order", Title: "Distance between iterates and modified equations",
-			Caption: "Largest two-norm of the difference over a fixed span of time against lr, means over seeds; bars are 95% confidence intervals. Thin lines have the slopes 1 and 2 through the last points. Above, beta1 = 0.5, beta2 = 0.7; below, beta1 = 0.9, beta2 = 0.95, eps = 1e-4 in both.",
+			Caption: "Largest two-norm of the difference over a fixed span of time against lr, means over seeds; bands are 95% confidence intervals. Thin lines have the slopes 1 and 2 through the last points. Above, beta1 = 0.5, beta2 = 0.7; below, beta1 = 0.9, beta2 = 0.95, eps = 1e-4 in both.",
 		},
 	}
 	table := report.Table{Caption: "Slopes between neighbouring lr, means over seeds with 95% confidence intervals", Header: []string{"betas", "order", "lr", "error", "slope to the next lr"}}
@@ -111,9 +111,7 @@ func slopesOf(lr []float64, errs [][]float64) [][]float64 {
 func orderSeries(r int, lr []float64, errs [][]float64) []report.Series {
 	mean, low, high := intervals(transpose(errs))
 	law := report.PowerLaw(lr, mean, float64(r))
-	if r == 2 {
-		law.Name = "slopes 1, 2"
-	}
+	law.Legend, law.Unlisted = "slopes 1, 2", r != 2
 	return []report.Series{law, {
 		Name: fmt.Sprintf("order %d", r), X: lr, Y: mean, Low: low, High: high, Line: true, Marks: true, Color: r - 1, Mark: r - 1,
 	}}

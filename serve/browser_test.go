@@ -13,6 +13,7 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
+	"shadowflow/experiment/sweep"
 	"shadowflow/internal/browser"
 )
 
@@ -123,6 +124,71 @@ func TestADensityIsReadAndNotZoomedWithTheSteps(t *testing.T) {
 	p.Do(chromedp.Click("#figure-density summary"))
 	p.Wait(`Number(document.querySelector("#figure-density details tbody tr:last-child td")?.textContent) > 9`) // all of x, not steps 0 to 4
 	shoot(p, "density")
+}
+
+func TestASweepIsDrawnFollowedAndBookmarked(t *testing.T) {
+	dir := t.TempDir()
+	sw, err := sweep.Parse("betas.yaml", []byte("name: betas\nbase: {steps: 4, objective: {name: bilinear}}\ngrid: {optimizer.beta2: [0.9, 0.99, 0.999], optimizer.lr: [1e-3, 1e-2]}\nseeds: 2\n"), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := filepath.Join(dir, "betas")
+	if err := sw.Prepare(at); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 8 { // of 12
+		if err := sw.RunOne(t.Context(), at, i, sweep.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, address := serving(t, dir)
+	p := browser.Open(t, address+"&sweep=betas", 1280, 900, false)
+	cells := `[...document.querySelectorAll("#sweep td.heat")]`
+	p.Wait(cells + ".length === 4")
+	choose := func(label, value string) {
+		p.Do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`(() => { const s = document.querySelector('#sweep select[aria-label="%s"]'); s.value = %q; s.dispatchEvent(new Event("change")); })()`, label, value)))
+	}
+	choose("measurement", "loss")
+	p.Wait(`new URLSearchParams(location.search).get("measure") === "loss"`)
+	choose("against", "optimizer.lr")
+	choose("curves for each", "optimizer.beta2")
+	p.Wait(`new URLSearchParams(location.search).get("by") === "optimizer.beta2"`)
+
+	for i := 8; i < 12; i++ { // the sweep goes on, and the page follows
+		if err := sw.RunOne(t.Context(), at, i, sweep.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Wait(cells + ".length === 6")
+	if got := p.Text(`[...document.querySelectorAll("#sweep select")].map((s) => s.value).join()`); got != "loss,optimizer.lr,optimizer.beta2" {
+		t.Errorf("what was chosen became %s", got)
+	}
+	shoot(p, "sweep")
+
+	// The address shows the same anew, and the browser's button goes back.
+	p.Do(browser.Go(strings.Split(address, "?")[0] + strings.TrimPrefix(p.Text("location.search"), "/")))
+	p.Wait(cells + ".length === 6")
+	if got := p.Text(`[...document.querySelectorAll("#sweep select")].map((s) => s.value).join()`); got != "loss,optimizer.lr,optimizer.beta2" {
+		t.Errorf("the address shows %s", got)
+	}
+	choose("against", "optimizer.beta2")
+	p.Wait(`document.querySelector("#sweep canvas").getAttribute("aria-label").includes("against optimizer.beta2")`)
+	p.Do(chromedp.Evaluate[chromedp.Void](`history.back()`))
+	p.Wait(`document.querySelector("#sweep canvas").getAttribute("aria-label").includes("against optimizer.lr")`)
+
+	// A cell opens its runs, a mark the run behind it.
+	p.Do(chromedp.Evaluate[chromedp.Void](cells + `[0].firstElementChild.click()`))
+	p.Wait(`new URLSearchParams(location.search).getAll("run").length === 2`)
+	p.Do(chromedp.Evaluate[chromedp.Void](`(() => {
+		const c = document.querySelector("#sweep canvas"), box = c.getBoundingClientRect();
+		for (let x = 0; x < box.width; x += 4) for (let y = 0; y < box.height; y += 4) {
+			c.dispatchEvent(new PointerEvent("pointermove", {clientX: box.left + x, clientY: box.top + y}));
+			if (c.style.cursor !== "pointer") continue;
+			c.dispatchEvent(new MouseEvent("click", {clientX: Math.round(box.left + x + 6), clientY: Math.round(box.top + y)})); // nearer still
+			return;
+		}
+	})()`))
+	p.Wait(`new URLSearchParams(location.search).getAll("run").length === 1`)
 	quiet(t, p)
 }
 

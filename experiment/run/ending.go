@@ -213,6 +213,7 @@ func (t *training[T]) between(n int) error {
 func (t *training[T]) progress(at *Point[T]) Progress {
 	return Progress{
 		Step: t.loop.Optimizer.Steps(), Steps: t.loop.Steps, Loss: at.Seen.Loss, Excess: at.Norms.Excess, RealizedDrive: t.bias.lastDrive(), Verdict: t.bias.lastVerdict(),
+		StateDefect: t.state.lastDefect(),
 	}
 }
 

@@ -23,10 +23,11 @@ type stateMeter[T graph.Float] struct {
 
 	defects  [2]*Gauge
 	rounding *Gauge
+	last     float64 // defect of order 2 that was measured
 }
 
 func newStateMeter[T graph.Float](with *company[T], every int) (*stateMeter[T], error) {
-	m := &stateMeter[T]{schedule: schedule{"state equation's defect", every}, with: with}
+	m := &stateMeter[T]{schedule: schedule{"state equation's defect", every}, with: with, last: math.NaN()}
 	for i := range m.solvers {
 		var err error
 		var equation *state.Equation[T]
@@ -111,7 +112,18 @@ func (m *stateMeter[T]) After(_ context.Context, at *Point[T]) error {
 		}
 		if known := m.predicted[i] && defect > rounding; known || rounding/length <= StateHolds {
 			m.defects[i].Set(defect / length)
+			if i == len(m.ends)-1 {
+				m.last = defect / length
+			}
 		}
 	}
 	return nil
+}
+
+// lastDefect returns the defect of order 2 that was last measured, over the step's length, NaN if there is none.
+func (m *stateMeter[T]) lastDefect() float64 {
+	if m == nil {
+		return math.NaN()
+	}
+	return m.last
 }

@@ -40,8 +40,10 @@ type Progress struct {
 	// RealizedDrive is the last measured part of dN/dt that the realized bias has: negative where it acts to lower the norm, 0 where the
 	// step had none; NaN before the first, and where the main drive is no measure of it, see [Overreaches].
 	RealizedDrive float64
-	// Verdict is what the step that was last measured says of the second-order equation.
+	// Verdict is what the step that was last measured says of the second-order equation without memory.
 	Verdict Verdict
+	// StateDefect is the last measured one-step defect of the state equation of order 2 over the step's length, see [StateHolds]; NaN before the first.
+	StateDefect float64
 }
 
 // A Status says how a run ended.

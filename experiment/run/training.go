@@ -23,6 +23,7 @@ type training[T graph.Float] struct {
 	problem *Problem[T]
 	loop    *Loop[T]
 	bias    *biasMeter[T]     // nil if it is not measured
+	state   *stateMeter[T]    // nil if it is not measured
 	beside  []*equation[T]    // what moves beside the optimizer
 	trail   *trail[T]         // nil with nothing beside
 	noise   *noiseMeter[T]    // nil if it is not measured
@@ -225,6 +226,7 @@ func (t *training[T]) addMeters(term *secondOrder[T]) error {
 		if err != nil {
 			return err
 		}
+		t.state = m
 		l.Meters = append(l.Meters, m)
 	}
 	var data objective.Tester[T]

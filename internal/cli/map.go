@@ -95,7 +95,7 @@ each equation predicts the steps. The rules are on the page that it writes. A co
 				return err
 			}
 			if !quiet {
-				o.Sweep.Progress = sweepProgress(cmd.ErrOrStderr())
+				o.Sweep.Progress = sweepProgress(cmd.ErrOrStderr(), nil)
 			}
 			m, err := reproduce.RunMap(cmd.Context(), out, o)
 			if cmd.Context().Err() != nil {

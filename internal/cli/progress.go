@@ -22,6 +22,7 @@ type progress struct {
 	started  time.Time
 	first    int // the step that the work was at when it was first shown
 	shown    time.Time
+	page     *pageLine // nil where the work has none
 }
 
 // The time between two looks at a bar, and between two lines.
@@ -51,6 +52,10 @@ func (p *progress) show(at run.Progress) {
 func (p *progress) at(step, steps int, standing func() string) {
 	if p.started.IsZero() {
 		p.started, p.first = time.Now(), step
+	}
+	if line := p.page.due(); line != "" && !p.quiet {
+		p.clear()
+		fmt.Fprintln(p.w, line)
 	}
 	if !p.terminal {
 		p.line(step, steps, standing)

@@ -106,7 +106,7 @@ prose, and the tables as CSV.`,
 				return err
 			}
 			if !quiet {
-				opt.Progress = sweepProgress(cmd.ErrOrStderr())
+				opt.Progress = sweepProgress(cmd.ErrOrStderr(), nil)
 			}
 			result, err := r.Run(cmd.Context(), s, out, opt, style)
 			if cmd.Context().Err() != nil {

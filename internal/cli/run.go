@@ -57,6 +57,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	stderr := cmd.ErrOrStderr()
 	bar := newProgress(stderr, f.quiet || f.json)
+	bar.page = &pageLine{kind: "run", dir: dir}
 	opt := run.Options{
 		Progress: bar.show,
 		Notice:   func(text string) { bar.clear(); fmt.Fprintln(stderr, text) },

@@ -28,6 +28,7 @@ func (f *firstLine) Write(p []byte) (int, error) {
 }
 
 func TestServePrintsAnAddressWithATokenAndEndsWithItsContext(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	out := &firstLine{lines: make(chan string, 1)}

@@ -143,11 +143,11 @@ func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) err
 	if err != nil {
 		return err
 	}
-	if !f.quiet {
-		opt.Progress = sweepProgress(cmd.ErrOrStderr())
-	}
 	if err := s.Prepare(dir); err != nil {
 		return err
+	}
+	if !f.quiet {
+		opt.Progress = sweepProgress(cmd.ErrOrStderr(), &pageLine{kind: "sweep", dir: dir})
 	}
 	failed := s.Execute(cmd.Context(), dir, opt)
 	if cmd.Context().Err() != nil {
@@ -210,9 +210,13 @@ func interrupted(cmd *cobra.Command, again string) error {
 }
 
 // sweepProgress prints a line for each run that stops, with the time left.
-func sweepProgress(w io.Writer) func(sweep.Event) {
+// With a page it says first where that is.
+func sweepProgress(w io.Writer, page *pageLine) func(sweep.Event) {
 	start := time.Now()
 	return func(e sweep.Event) {
+		if line := page.due(); line != "" {
+			fmt.Fprintln(w, line)
+		}
 		if !e.Done {
 			return
 		}

@@ -114,6 +114,19 @@ func TestThePageFollowsItsControlsInABrowser(t *testing.T) {
 	}
 }
 
+func TestTheDigitsAreTrainedInBatchesIfAsked(t *testing.T) {
+	p := browser.Open(t, serving(t)+"#"+url.PathEscape(`{"objective":"network","steps":10,"begin":2,"beside":["state-2"]}`), 1280, 900, false)
+	p.Wait(answered)
+	whole := p.Text(curves)
+	after(p, set("batch", "shuffled"))
+	if got := p.Text(said); !strings.Contains(got, "batch.mode=shuffled,batch.size=25") || p.Text(curves) == whole {
+		t.Errorf("the command is %s", got)
+	}
+	if errors := p.ConsoleErrors(); p.Text(failed) != "" || len(errors) > 0 {
+		t.Errorf("the page says %q, the console %q", p.Text(failed), errors)
+	}
+}
+
 // shots is where pictures are put to be looked at, if it is set.
 const shots = "SHADOWFLOW_SHOTS"
 

@@ -25,7 +25,9 @@ type Objective struct {
 	Start   []float64      `json:"start,omitempty"`
 	View    []float64      `json:"view,omitempty"`
 	Batches bool           `json:"batches"` // it has mini-batches
-	Pairs   bool           `json:"pairs"`   // and these are pairs
+	// BatchSize is how many examples are in one, where that can be chosen.
+	BatchSize int  `json:"batch_size,omitempty"`
+	Pairs     bool `json:"pairs"` // and these are pairs
 }
 
 // objectives are the losses that the page offers.
@@ -42,7 +44,7 @@ func objectives() []Objective {
 			Name: "logistic", Title: "logistic regression of two weights", Set: map[string]any{"objective.features": 2, "objective.batches": 8},
 			Start: []float64{-2, 2}, View: []float64{-3, 3, -3, 3}, Batches: true,
 		},
-		{Name: config.Network, Title: "handwritten digits, a network of 8 hidden units on 100 of them"},
+		{Name: config.Network, Title: "handwritten digits, a network of 8 hidden units on 100 of them", Batches: true, BatchSize: 25},
 	}
 }
 

@@ -88,6 +88,7 @@ func TestTheCommandRecordsWhatIsSeen(t *testing.T) {
 		"batches, a schedule":    `{"set":{` + bilinear + `"objective.pairs":[[2,1.5],[1,2]],"batch.mode":"cyclic","schedule.shape":"cosine","schedule.warmup":5,"steps":40,"beside":["state-1"]},"want":["run"]}`,
 		"formulas of one's own":  `{"set":{"objective.name":"rosenbrock","optimizer.mu":0.6,"optimizer.lr":0.001,"steps":40,"beside":["memoryless-2","state-3"]},"own":` + quoted(momentum) + `,"want":["run"]}`,
 		"equations left out":     `{"set":{"objective.name":"bilinear","optimizer.name":"amsgrad","steps":30,"beside":["memoryless-2","state-2"]},"want":["run"]}`,
+		"digits in batches":      `{"set":{"objective.name":"network","batch.mode":"shuffled","batch.size":25,"steps":15,"beside":["state-2"]},"want":["run"]}`,
 		"digits":                 `{"set":{"objective.name":"network","seed":3,"steps":15,"beside":["state-2"]},"want":["run"]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -413,6 +414,7 @@ func BenchmarkMove(b *testing.B) {
 		"draft, Figure 2":               `{"set":{` + bilinear + `"optimizer.lr":0.001,"steps":3000,"beside":["memoryless-2","state-2"]},` + view + `,"want":["run","field"],"draft":true}`,
 		"full, Figure 2":                `{"set":{` + bilinear + `"optimizer.lr":0.001,"steps":3000,"beside":["memoryless-2","state-2"]},` + view + `,"want":["run","surface","field"]}`,
 		"draft, digits":                 `{"set":{"objective.name":"network","optimizer.lr":0.01,"steps":60,"beside":["state-2"]},"want":["run","surface"],"draft":true}`,
+		"draft, digits in batches":      `{"set":{"objective.name":"network","optimizer.lr":0.01,"batch.mode":"shuffled","batch.size":25,"steps":60,"beside":["state-1","state-2","memoryless-2"]},"want":["run","surface"],"draft":true}`,
 		"full, digits":                  `{"set":{"objective.name":"network","optimizer.lr":0.01,"steps":60,"beside":["state-2"]},"want":["run","surface"]}`,
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -93,7 +93,7 @@ func (q *Request) wants(what string) bool { return slices.Contains(q.Want, what)
 
 // mayBeSet are the keys that a question may set, beside those of the losses and the optimizers. None of them names a file or a program.
 var mayBeSet = []string{
-	"seed", "steps", "beside", "batch.mode", "stop.loss", "bias.scale", "flow.start", "flow.steps", "flow.noise", "objective.name", "objective.theta",
+	"seed", "steps", "beside", "batch.mode", "batch.size", "stop.loss", "bias.scale", "flow.start", "flow.steps", "flow.noise", "objective.name", "objective.theta",
 	"schedule.shape", "schedule.warmup", "schedule.steps", "schedule.final", "schedule.every", "schedule.factor", "schedule.stable",
 }
 
@@ -285,8 +285,9 @@ func bounded(c *config.Config) error {
 // drawn is the number of parameters of a loss whose surface is drawn.
 const drawn = 2
 
-// rows is about how many rows a run has, and a draft.
-const rows, draftRows, measurements = 300, 80, 15
+// rows is about how many rows a run has, and a draft; measurements how often the monitors of a run are read, and sharpnesses how often that of a network, which
+// takes longest.
+const rows, draftRows, measurements, sharpnesses = 300, 80, 15, 5
 
 // recorded says how often things are recorded, for rows enough to be drawn.
 func (q *Request) recorded(c *config.Config) []schema.Setting {
@@ -297,9 +298,13 @@ func (q *Request) recorded(c *config.Config) []schema.Setting {
 		}
 	}
 	every := apart(rows)
-	less := every * max(1, (c.Steps/every+measurements-1)/measurements)
+	less := func(n int) int { return every * max(1, (c.Steps/every+n-1)/n) }
+	sharpness := less(measurements)
+	if c.Objective.Name == config.Network {
+		sharpness = less(sharpnesses)
+	}
 	return []schema.Setting{
-		schema.Set("record.every", every), schema.Set("record.bias", less), schema.Set("record.sharpness", less), schema.Set("record.state", less),
+		schema.Set("record.every", every), schema.Set("record.bias", less(measurements)), schema.Set("record.sharpness", sharpness), schema.Set("record.state", less(measurements)),
 	}
 }
 

@@ -4,7 +4,7 @@ import { find, get, make, table } from "./dom.js";
 import { onChange, redraw, showFigures } from "./figures.js";
 import { allEntries, setEntries, showList } from "./list.js";
 import { readAddress, state, writeAddress } from "./state.js";
-import { closeSweep, showSweep } from "./sweep.js";
+import { closeSweep, redrawSweep, showSweep } from "./sweep.js";
 
 const inOneAnswer = 10; // runs
 let asked = 0; // the newest question; answers to older ones are dropped
@@ -21,12 +21,31 @@ async function refreshList() {
     const list = await get("api/runs");
     setEntries(list.entries, list.whole);
     find("folder").textContent = list.folder;
+    followSweep(list.entries);
   } catch (error) { fail(error); }
   showList(choose, openSweep);
 }
 
+// followSweep draws the sweep anew where one of its runs has begun or ended.
+let sweepMark = "";
+function followSweep(entries) {
+  const mark = state.sweep && entries.filter((e) => e.kind === "run" && (state.sweep === "." || e.path.startsWith(state.sweep + "/"))).map((e) => e.path + e.state).sort().join("|");
+  const known = sweepMark;
+  sweepMark = mark;
+  if (known && mark && mark !== known) lookAtSweep();
+}
+
+// lookAtSweep shows the sweep that the address names, if it does.
+function lookAtSweep() {
+  if (state.sweep) showSweep(state.sweep, openRuns).catch(fail); else closeSweep();
+}
+
 function choose(path, on, alone = false) {
-  state.runs = alone ? [path] : on ? [...state.runs, path] : state.runs.filter((r) => r !== path);
+  openRuns(alone ? [path] : on ? [...state.runs, path] : state.runs.filter((r) => r !== path));
+}
+
+function openRuns(runs) {
+  state.runs = runs;
   state.from = state.to = null;
   writeAddress(true);
   showList(choose, openSweep);
@@ -35,9 +54,10 @@ function choose(path, on, alone = false) {
 }
 
 function openSweep(path) {
-  state.sweep = path;
+  Object.assign(state, { sweep: path, measure: "", against: "", by: "" });
+  sweepMark = "";
   writeAddress(true);
-  showSweep(path, (run) => choose(run, true, true)).catch(fail);
+  lookAtSweep();
 }
 
 const groups = () => {
@@ -153,21 +173,22 @@ async function start() {
   readAddress();
   find("filter").value = state.filter;
   find("filter").oninput = (e) => { state.filter = e.target.value; writeAddress(); showList(choose, openSweep); };
-  find("none").onclick = () => { state.runs = []; state.from = state.to = null; writeAddress(true); showList(choose, openSweep); refresh(); listen(); };
+  find("none").onclick = () => openRuns([]);
   find("abscissa").onchange = (e) => { state.abscissa = e.target.value; state.from = state.to = null; writeAddress(true); refresh(); };
   find("logx").onchange = (e) => { state.logX = e.target.checked; state.from = state.to = null; writeAddress(true); refresh(); };
   find("whole").onclick = () => { state.from = state.to = null; writeAddress(true); refresh(); };
   onChange((ask) => { writeAddress(); ask ? refresh() : draw(); });
-  window.addEventListener("popstate", () => { readAddress(); showList(choose, openSweep); refresh(); listen(); });
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  window.addEventListener("popstate", () => { readAddress(); showList(choose, openSweep); lookAtSweep(); refresh(); listen(); });
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { redraw(); redrawSweep(); });
   new ResizeObserver(redraw).observe(find("figures"));
+  new ResizeObserver(redrawSweep).observe(find("sweep"));
   await refreshList();
   document.documentElement.dataset.listed = String(Math.round(performance.now())); // milliseconds since the address was opened
   if (state.runs.length === 0 && !state.sweep) { // the run that goes on, or the newest
     const runs = allEntries().filter((e) => e.kind === "run"), newest = runs.find((e) => e.state === "running") || runs.sort((a, b) => b.changed - a.changed)[0];
     if (newest) { state.runs = [newest.path]; writeAddress(); showList(choose, openSweep); }
   }
-  if (state.sweep) showSweep(state.sweep, (run) => choose(run, true, true)).catch(fail); else closeSweep();
+  lookAtSweep();
   await refresh();
   document.documentElement.dataset.figures = String(Math.round(performance.now()));
   listen();

@@ -75,8 +75,7 @@ function legend(box, plot, a, key) {
   if (box.dataset.mark === mark) return;
   box.dataset.mark = mark;
   const entries = a.series.filter((s) => s.name !== "").map((s) => {
-    const canvas = make("canvas", { ariaHidden: "true" });
-    const button = make("button", { type: "button", title: "show or hide" }, canvas, make("span", { className: "name", textContent: s.label }), make("span", { className: "value" }));
+    const button = make("button", { type: "button", title: "show or hide" }, sample(s), make("span", { className: "name", textContent: s.label }), make("span", { className: "value" }));
     button.dataset.name = s.name;
     button.setAttribute("aria-pressed", String(!state.hidden.has(s.name)));
     button.onclick = () => { state.hidden.has(s.name) ? state.hidden.delete(s.name) : state.hidden.add(s.name); changed(false); };
@@ -86,7 +85,6 @@ function legend(box, plot, a, key) {
   const axis = make("button", { type: "button", className: "axis", textContent: plot.logY ? "linear axis" : "logarithmic axis" });
   axis.onclick = () => { state.flipped.has(key) ? state.flipped.delete(key) : state.flipped.add(key); changed(false); };
   box.replaceChildren(...entries, ...spans, axis);
-  a.series.filter((s) => s.name !== "").forEach((s, i) => sample(entries[i].firstElementChild, s));
 }
 
 // follow moves the cursor with the pointer and the keys, and zooms.

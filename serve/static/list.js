@@ -5,6 +5,7 @@ import { format } from "./explore/drawing.js";
 import { state } from "./state.js";
 
 const columns = [
+  ["shown", "show", () => "", (e) => (state.runs.includes(e.path) ? 0 : 1)],
   ["path", "run", (e) => e.path],
   ["state", "state", (e) => (e.kind === "sweep" ? "sweep" : e.state)],
   ["step", "step", (e) => (e.kind === "sweep" ? "" : `${e.step || 0} of ${e.steps || "?"}`), (e) => e.step || 0],
@@ -32,7 +33,7 @@ export function showList(choose, openSweep) {
   const chosen = new Set(state.runs);
   const fitting = entries.filter((e) => fits(e) || chosen.has(e.path)).sort(compare);
   const shown = fitting.slice(0, mostShown);
-  const head = make("tr", {}, make("th", { scope: "col", textContent: "show" }), ...columns.map(([key, name]) => {
+  const head = make("tr", {}, ...columns.map(([key, name]) => {
     const th = make("th", { scope: "col", className: numeric.has(key) ? "number" : "" });
     th.setAttribute("aria-sort", sorting.key === key ? (sorting.up ? "ascending" : "descending") : "none");
     const arrow = sorting.key === key ? (sorting.up ? " ▲" : " ▼") : "";
@@ -40,8 +41,6 @@ export function showList(choose, openSweep) {
     return th;
   }));
   const rows = shown.map((e) => {
-    const first = make("td");
-    if (e.kind === "run") first.append(make("input", { type: "checkbox", checked: chosen.has(e.path), ariaLabel: "show " + e.path, onchange: (event) => choose(e.path, event.target.checked) }));
     const cells = columns.map(([key, , text]) => {
       const td = make("td", { className: numeric.has(key) ? "number" : "" });
       if (key === "path") {
@@ -51,11 +50,13 @@ export function showList(choose, openSweep) {
           event.preventDefault();
           e.kind === "run" ? choose(e.path, true, true) : openSweep(e.path);
         } }));
+      } else if (key === "shown") {
+        if (e.kind === "run") td.append(make("input", { type: "checkbox", checked: chosen.has(e.path), ariaLabel: "show " + e.path, onchange: (event) => choose(e.path, event.target.checked) }));
       } else td.textContent = text(e);
       if (key === "state" && e.problem) td.append(make("div", { className: "problem", textContent: e.problem }));
       return td;
     });
-    return make("tr", { className: chosen.has(e.path) ? "chosen" : "" }, first, ...cells);
+    return make("tr", { className: chosen.has(e.path) ? "chosen" : "" }, ...cells);
   });
   const box = find("runs"), top = box.scrollTop, focused = document.activeElement && box.contains(document.activeElement) ? document.activeElement.ariaLabel : null;
   box.replaceChildren(make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));

@@ -1,8 +1,9 @@
 // One pair of axes on a canvas: curves, bands, marks, shaded stretches, a grid with labels, a cursor, and a stretch that is being dragged over.
 
-import { contextOf, format, ticks } from "./explore/drawing.js";
+import { contextOf, format, glyph, sample as sampleOf, ticks } from "./explore/drawing.js";
 
 const dashes = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
+const shapes = [["circle", true], ["square", true], ["down", true], ["cross", false], ["circle", false], ["square", false]]; // and whether they are filled
 const margin = { left: 62, right: 10, top: 8, bottom: 36 };
 
 // colours reads the theme's, which change with it.
@@ -116,12 +117,12 @@ export class Plot {
     c.save();
     c.translate(12, (margin.top + bottom) / 2); c.rotate(-Math.PI / 2);
     c.textBaseline = "middle";
-    c.fillText(this.axes.y, 0, 0);
+    c.fillText(this.axes.y, 0, 0, bottom - margin.top + 2 * margin.top);
     c.restore();
   }
 
   curve(c, s, shades, X, Y, logX, logY) {
-    const shade = s.faint ? shades.line : shades.curves[s.color % shades.curves.length];
+    const look = lookOf(s, shades), shade = look.color;
     const ok = (i) => usable(s.x[i], logX) && usable(s.y[i], logY);
     if (s.low && s.high) {
       c.globalAlpha = 0.2; c.fillStyle = shade; c.beginPath();
@@ -132,8 +133,8 @@ export class Plot {
       c.fill(); c.globalAlpha = 1;
     }
     if (s.line) {
-      c.strokeStyle = shade; c.lineWidth = s.faint ? 1 : 1.6; c.lineJoin = "round";
-      c.setLineDash(dashes[(s.dash || 0) % dashes.length]);
+      c.strokeStyle = shade; c.lineWidth = look.width; c.lineJoin = "round";
+      c.setLineDash(look.dash);
       c.beginPath();
       let pen = false, points = 0;
       for (let i = 0; i < s.x.length; i++) {
@@ -143,14 +144,14 @@ export class Plot {
         pen = true; points++;
       }
       c.stroke(); c.setLineDash([]);
-      if (points === 1) this.marks(c, s, shade, X, Y, ok);
+      if (points === 1) this.marks(c, s, look, X, Y, ok);
     }
-    if (s.marks) this.marks(c, s, shade, X, Y, ok);
+    if (s.marks) this.marks(c, s, look, X, Y, ok);
   }
 
-  marks(c, s, shade, X, Y, ok) {
-    c.fillStyle = shade; c.strokeStyle = shade; c.lineWidth = 1.5;
-    for (let i = 0; i < s.x.length; i++) if (ok(i)) glyph(c, s.mark || 0, X.to(s.x[i]), Y.to(s.y[i]), 3.5);
+  marks(c, s, look, X, Y, ok) {
+    c.strokeStyle = look.color; c.lineWidth = 1.5;
+    for (let i = 0; i < s.x.length; i++) if (ok(i)) glyph(c, look.shape, X.to(s.x[i]), Y.to(s.y[i]), 3, look.fill);
   }
 
   overlay(c, shades, X, bottom) {
@@ -191,30 +192,19 @@ export function nearest(s, x) {
   return best >= 0 && (s.faint || (x >= low - room && x <= high + room)) ? best : -1;
 }
 
-// sample draws what a curve looks like, for the legend.
-export function sample(canvas, s) {
-  const { c, w: width, h: height } = contextOf(canvas), shades = colours(), shade = s.faint ? shades.line : shades.curves[s.color % shades.curves.length];
-  c.setLineDash(dashes[(s.dash || 0) % dashes.length]);
-  if (s.line) line(c, 2, height / 2, width - 2, height / 2, shade, s.faint ? 1 : 2);
-  c.setLineDash([]);
-  c.fillStyle = shade; c.strokeStyle = shade; c.lineWidth = 1.5;
-  if (s.marks) glyph(c, s.mark || 0, width / 2, height / 2, 4);
+// lookOf is what a curve looks like.
+function lookOf(s, shades) {
+  const color = s.faint ? shades.line : shades.curves[s.color % shades.curves.length], [shape, solid] = shapes[(s.mark || 0) % shapes.length];
+  return { color, width: s.faint ? 1 : 1.6, dash: dashes[(s.dash || 0) % dashes.length], line: Boolean(s.line), shape, fill: solid ? color : null };
+}
+
+// sample returns what a curve looks like, for a legend.
+export function sample(s) {
+  const look = lookOf(s, colours());
+  return sampleOf(s.marks ? look : { ...look, shape: "none" });
 }
 
 function line(c, x0, y0, x1, y1, shade, width) {
   c.strokeStyle = shade; c.lineWidth = width;
   c.beginPath(); c.moveTo(x0, y0); c.lineTo(x1, y1); c.stroke();
-}
-
-// glyph draws a mark, told from the others by its shape.
-export function glyph(c, kind, x, y, r) {
-  c.beginPath();
-  switch (kind % 6) {
-    case 0: c.arc(x, y, r, 0, 7); c.fill(); break;
-    case 1: c.rect(x - r, y - r, 2 * r, 2 * r); c.fill(); break;
-    case 2: c.moveTo(x, y + r); c.lineTo(x - r, y - r); c.lineTo(x + r, y - r); c.closePath(); c.fill(); break;
-    case 3: c.moveTo(x - r, y - r); c.lineTo(x + r, y + r); c.moveTo(x - r, y + r); c.lineTo(x + r, y - r); c.stroke(); break;
-    case 4: c.arc(x, y, r, 0, 7); c.stroke(); break;
-    default: c.rect(x - r, y - r, 2 * r, 2 * r); c.stroke();
-  }
 }

@@ -1,4 +1,6 @@
-// What drawings on canvas begin with: units, ticks, numbers as text.
+// What drawings on canvas have in common: units, ticks, numbers as text, marks, and samples of curves for legends.
+
+import { make } from "./dom.js";
 
 // contextOf returns a context whose units are CSS pixels, and its size, which is 0 while the canvas is not shown.
 export function contextOf(canvas) {
@@ -36,4 +38,42 @@ export function format(v) {
   const size = Math.abs(v);
   if (size >= 1e5 || (size > 0 && size < 1e-3)) return v.toExponential(2).replace("e+", "e").replace(/\.?0+e/, "e");
   return String(Number(v.toPrecision(4)));
+}
+
+// glyph draws a mark, told from the others by its shape; fill, if any, is the colour within.
+export function glyph(c, shape, x, y, r, fill) {
+  c.beginPath();
+  switch (shape) {
+    case "circle": c.arc(x, y, r, 0, 7); break;
+    case "square": c.rect(x - r, y - r, 2 * r, 2 * r); break;
+    case "triangle": c.moveTo(x, y - r - 1); c.lineTo(x + r + 1, y + r); c.lineTo(x - r - 1, y + r); c.closePath(); break;
+    case "down": c.moveTo(x, y + r); c.lineTo(x - r, y - r); c.lineTo(x + r, y - r); c.closePath(); break;
+    case "cross": c.moveTo(x - r, y - r); c.lineTo(x + r, y + r); c.moveTo(x - r, y + r); c.lineTo(x + r, y - r); break;
+    case "plus": c.moveTo(x - r, y); c.lineTo(x + r, y); c.moveTo(x, y - r); c.lineTo(x, y + r); break;
+    default: return;
+  }
+  if (fill && shape !== "cross" && shape !== "plus") {
+    const before = c.fillStyle;
+    c.fillStyle = fill;
+    c.fill();
+    c.fillStyle = before;
+  }
+  c.stroke();
+}
+
+// sample returns what a curve looks like, for a legend: { color, width, dash } of its line, if it has one, and the shape and fill of its marks.
+export function sample({ color, width, dash, line = true, shape, fill }) {
+  const canvas = make("canvas", { className: "sample", "aria-hidden": "true" });
+  requestAnimationFrame(() => { // in the page it has a size
+    const { c, w, h } = contextOf(canvas);
+    if (!w) return;
+    c.strokeStyle = color;
+    c.lineWidth = width;
+    c.setLineDash(dash);
+    if (line) { c.beginPath(); c.moveTo(1, h / 2); c.lineTo(w - 1, h / 2); c.stroke(); }
+    c.setLineDash([]);
+    c.lineWidth = 1.5;
+    glyph(c, shape, w / 2, h / 2, 4, fill);
+  });
+  return canvas;
 }

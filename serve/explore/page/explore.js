@@ -3,8 +3,8 @@
 import { defaults, examples, read, settings, write } from "./state.js";
 import { check, fillSelect, scaleOf, scales, slider, table } from "./controls.js";
 import { find, make } from "./dom.js";
-import { format } from "./drawing.js";
-import { drawCurves, drawPlane, frameOf, swatch } from "./plots.js";
+import { format, sample } from "./drawing.js";
+import { drawCurves, drawPlane, frameOf, styleOf } from "./plots.js";
 
 const quantities = [
   ["relative", "distance over the way that the iterates went"], ["distance", "distance from the iterates"],
@@ -139,7 +139,7 @@ function placeStart() {
 function tell(draft) {
   const { answer } = seen, { run } = answer;
   if (answer.command) find("command").textContent = answer.command;
-  const legend = run.paths.map((p) => make("li", { title: p.ended ?? "" }, swatch(p.name), p.name + (p.ended ? " (ends early)" : "")));
+  const legend = run.paths.map((p) => make("li", { title: p.ended ?? "" }, sample(styleOf(p.name)), p.name + (p.ended ? " (ends early)" : "")));
   find("legend").replaceChildren(...legend);
   const missing = new Map(); // names by the reason
   for (const w of [...(answer.without ?? []), ...(seen.field?.missing ? [{ name: "the bias", why: seen.field.missing }] : [])]) missing.set(w.why, [...(missing.get(w.why) ?? []), w.name]);
@@ -158,7 +158,7 @@ function tell(draft) {
 
 // tabulate writes the numbers that are drawn, some rows of them.
 function tabulate({ run, axes }) {
-  const outline = sample(run.paths[0].points.length, 25);
+  const outline = some(run.paths[0].points.length, 25);
   table(find("plane-table"), ["step", ...run.paths.flatMap((p) => [p.name + " " + axes[0], axes[1]])], outline.map((i) => {
     const step = run.paths[0].steps[i];
     return [String(step), ...run.paths.flatMap((p) => {
@@ -167,7 +167,7 @@ function tabulate({ run, axes }) {
     })];
   }));
   const all = curves();
-  table(find("curves-table"), ["step", ...all.map((k) => k.name)], sample(run.steps.length, 25).map((i) => [String(run.steps[i]), ...all.map((k) => format(k.y[i]))]));
+  table(find("curves-table"), ["step", ...all.map((k) => k.name)], some(run.steps.length, 25).map((i) => [String(run.steps[i]), ...all.map((k) => format(k.y[i]))]));
 }
 
 function sayVerdicts(run) {
@@ -179,7 +179,7 @@ function sayVerdicts(run) {
   find("verdicts").replaceChildren(...items.map((text) => make("li", { textContent: text })));
 }
 
-function sample(n, most) {
+function some(n, most) {
   const step = Math.max(1, Math.ceil(n / most)), out = [];
   for (let i = 0; i < n; i += step) out.push(i);
   if (n && out.at(-1) !== n - 1) out.push(n - 1);
@@ -192,7 +192,7 @@ function build() {
   fillSelect(find("example"), [["", "an example …"], ...examples.map((e, i) => [String(i), e.title])], "");
   fillSelect(find("objective"), catalogue.objectives.map((o) => [o.name, o.title]), state.objective);
   fillSelect(find("optimizer"), [...catalogue.optimizers.map((o) => [o.name, o.name]), ["", "my own formulas"]], state.own ? "" : state.optimizer);
-  fillSelect(find("batch"), catalogue.batches.map((b) => [b, b === "full" ? "full batch" : b]), state.batch);
+  fillSelect(find("batch"), catalogue.batches.map((b) => [b, b === "full" ? "full batch" : objective().batch_size ? `${b}, of ${objective().batch_size} examples` : b]), state.batch);
   fillSelect(find("schedule"), catalogue.schedules.filter((s) => s !== "file").map((s) => [s, s]), state.schedule);
   fillSelect(find("quantity"), quantities, state.quantity);
   find("pairs").value = state.pairs;
@@ -246,7 +246,7 @@ function buildSliders() {
 
 function buildEquations() {
   const boxes = catalogue.equations.filter((e) => e !== "central").map((name) => check({
-    id: "e-" + name, label: name, checked: state.beside.includes(name), before: swatch(name),
+    id: "e-" + name, label: name, checked: state.beside.includes(name), before: sample(styleOf(name)),
     moved: (on) => { state.beside = catalogue.equations.filter((e) => (e === name ? on : state.beside.includes(e))); changed(); },
   }));
   find("equations").replaceChildren(make("legend", { textContent: "Equations beside it" }), ...boxes);

@@ -1,6 +1,6 @@
 // Drawing on canvas. Everything is drawn from the numbers of one answer; nothing is computed here but where a pixel lies.
 
-import { contextOf, format, ticks } from "./drawing.js";
+import { contextOf, format, glyph, ticks } from "./drawing.js";
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -14,24 +14,7 @@ const colors = {
 
 export function styleOf(name) {
   const [, family, order] = /^(.*?)(?:-(\d))?$/.exec(name);
-  return { color: css("--c" + (colors[name] ?? 0)), dash: families[family] ?? [], mark: marks[order ?? 0], width: name === "iterates" ? 2.4 : 2 };
-}
-
-function mark(c, kind, x, y) {
-  const r = 4;
-  c.beginPath();
-  switch (kind) {
-    case "square": c.rect(x - r, y - r, 2 * r, 2 * r); break;
-    case "triangle": c.moveTo(x, y - r - 1); c.lineTo(x + r + 1, y + r); c.lineTo(x - r - 1, y + r); c.closePath(); break;
-    case "circle": c.arc(x, y, r, 0, 7); break;
-    case "plus": c.moveTo(x - r, y); c.lineTo(x + r, y); c.moveTo(x, y - r); c.lineTo(x, y + r); c.stroke(); return;
-    default: return;
-  }
-  const fill = c.fillStyle;
-  c.fillStyle = css("--paper");
-  c.fill();
-  c.fillStyle = fill;
-  c.stroke();
+  return { color: css("--c" + (colors[name] ?? 0)), dash: families[family] ?? [], shape: marks[order ?? 0], fill: css("--paper"), width: name === "iterates" ? 2.4 : 2 };
 }
 
 // curve draws a line through points, broken where they are no numbers, with some marks along it.
@@ -54,7 +37,7 @@ function curve(c, points, style, markEvery) {
   let gone = markEvery / 2, last = null;
   for (const p of points) {
     if (p && last) gone += Math.hypot(p[0] - last[0], p[1] - last[1]);
-    if (p && gone > markEvery) { mark(c, style.mark, p[0], p[1]); gone = 0; }
+    if (p && gone > markEvery) { glyph(c, style.shape, p[0], p[1], 4, style.fill); gone = 0; }
     last = p;
   }
 }
@@ -228,7 +211,7 @@ export function drawPlane(canvas, view, answer, layers) {
   for (const path of paths) {
     const points = path.points.map((p) => (p[0] === null || p[1] === null ? null : [clamp(frame.x(p[0])), clamp(frame.y(p[1]))]));
     if (path.name === "iterates") { // on a halo, to be seen on any ground
-      curve(c, points, { color: css("--paper"), width: 5, dash: [], mark: "none" }, Infinity);
+      curve(c, points, { color: css("--paper"), width: 5, dash: [], shape: "none" }, Infinity);
       curve(c, points, styleOf(path.name), 90);
       c.fillStyle = css("--c0");
       if (points.length <= 150) for (const p of points) if (p) { c.beginPath(); c.arc(p[0], p[1], 1.8, 0, 7); c.fill(); }
@@ -342,18 +325,4 @@ function verdicts(c, frame, run, y, says, label, kinds) {
       case "crossed": c.moveTo(x - 4, y - 4); c.lineTo(x + 4, y + 4); c.moveTo(x + 4, y - 4); c.lineTo(x - 4, y + 4); c.stroke(); break;
     }
   });
-}
-
-// swatch returns a sample of a curve's line and mark, as SVG.
-export function swatch(name) {
-  const svg = (tag, attributes) => {
-    const e = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
-    return e;
-  };
-  const s = styleOf(name), e = svg("svg", { width: 34, height: 14, "aria-hidden": "true" });
-  e.append(svg("line", { x1: 1, x2: 33, y1: 7, y2: 7, stroke: s.color, "stroke-width": s.width, "stroke-dasharray": s.dash.join(" ") }));
-  const shape = { square: "M13 3h8v8h-8z", triangle: "M17 2l5 9h-10z", circle: "M21 7a4 4 0 1 1-8 0a4 4 0 1 1 8 0z", plus: "M17 3v8M13 7h8" }[s.mark];
-  if (shape) e.append(svg("path", { d: shape, fill: css("--paper"), stroke: s.color, "stroke-width": 1.5 }));
-  return e;
 }

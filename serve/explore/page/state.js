@@ -53,7 +53,10 @@ export function settings(state, catalogue) {
   if (trained) set.seed = state.seed;
   else set["objective.theta"] = state.theta;
   if (objective.pairs) set["objective.pairs"] = parsePairs(state.pairs);
-  if (objective.batches && state.batch !== "full") set["batch.mode"] = state.batch;
+  if (objective.batches && state.batch !== "full") {
+    set["batch.mode"] = state.batch;
+    if (objective.batch_size) set["batch.size"] = objective.batch_size;
+  }
   if (!state.own) set["optimizer.name"] = state.optimizer;
   set["optimizer.lr"] = state.lr;
   for (const [key, value] of Object.entries(state.values)) set["optimizer." + key] = value;
