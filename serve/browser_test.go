@@ -124,6 +124,7 @@ func TestADensityIsReadAndNotZoomedWithTheSteps(t *testing.T) {
 	p.Do(chromedp.Click("#figure-density summary"))
 	p.Wait(`Number(document.querySelector("#figure-density details tbody tr:last-child td")?.textContent) > 9`) // all of x, not steps 0 to 4
 	shoot(p, "density")
+	quiet(t, p)
 }
 
 func TestASweepIsDrawnFollowedAndBookmarked(t *testing.T) {

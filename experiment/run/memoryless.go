@@ -81,7 +81,7 @@ func seriesField[T graph.Float](p *Problem[T], order int) (fieldOf, error) {
 func (p *Problem[T]) graphLoss() (objective.GraphLoss, error) {
 	loss, ok := p.Objective.(objective.GraphLoss)
 	if !ok {
-		return nil, errors.New("it needs a loss that is graph code, which this one does not have")
+		return nil, errors.New("it takes derivatives of the loss of any order, by its graph code, which one that another program serves does not have")
 	}
 	return loss, nil
 }

@@ -231,7 +231,7 @@ func TestMomentsThatDoNotFitAreRefused(t *testing.T) {
 
 func TestGroupsWithoutNamesHaveNoOrder(t *testing.T) {
 	c := readContinued(t)[0].config(t)
-	s, err := loadSource(t.Context(), c)
+	s, err := loadSource(t.Context(), c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func TestGroupsWithoutNamesHaveNoOrder(t *testing.T) {
 
 func TestGroupsWithoutNamesAreThoseOfTheirShapes(t *testing.T) {
 	c := readContinued(t)[0].config(t)
-	s, err := loadSource(t.Context(), c)
+	s, err := loadSource(t.Context(), c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func testLosses(t *testing.T, file string, more ...schema.Setting) {
 func TestTheDirectionsOfTheGoldenHessianAreTheRuns(t *testing.T) {
 	const file = "testdata/optimizers_directions.safetensors"
 	c := goldenCase{Optimizer: map[string]any{"name": "sophia"}}.config(t, "")
-	s, err := loadSource(t.Context(), c)
+	s, err := loadSource(t.Context(), c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,7 +95,7 @@ func asTheFilesHaveThem(c *config.Config) *config.Config {
 }
 
 func probe[T graph.Float](ctx context.Context, c *config.Config, out string) (result *Probed, err error) {
-	s, err := loadSource(ctx, c)
+	s, err := loadSource(ctx, c, nil)
 	if err != nil {
 		return nil, err
 	}

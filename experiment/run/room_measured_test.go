@@ -38,7 +38,7 @@ func peakOf[T graph.Float](t *testing.T, c *config.Config) (held int64, foretold
 	t.Helper()
 	heapHeld() // finds what is let go of in the one before
 	before := heapHeld()
-	s, err := loadSource(t.Context(), c)
+	s, err := loadSource(t.Context(), c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"shadowflow/internal/patience"
 	"shadowflow/internal/plural"
 	"shadowflow/internal/version"
+	"shadowflow/objective/worker"
 	"shadowflow/schema"
 )
 
@@ -23,6 +24,8 @@ type Options struct {
 	AcceptChanged bool
 	// Peers, if not nil, are the other runs of its sweep. What they were made of this is to be made of, or the error is a *ChangedError.
 	Peers *Peers
+	// Workers, if not nil, keeps the program that serves the loss, if one does, for the runs that follow; the result is the same with none.
+	Workers *worker.Pool
 	// Progress, if not nil, is told where the run begins, and after each step.
 	Progress func(Progress)
 	// Introduce, if not nil, is told before the first step what the run is, line by line: its optimizer's groups.

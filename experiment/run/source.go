@@ -23,6 +23,7 @@ import (
 type source struct {
 	closed *objective.Function // a loss in closed form; nil for any other
 	worker *worker.Process     // a loss that another program serves; nil for any other
+	pool   *worker.Pool        // which the worker is of; nil: it is this run's alone
 	data   *dataset.Dataset    // a network's; nil for any other
 	// model names and shapes the parameters in files; for what is no network it is nothing else.
 	model *nn.Model
@@ -41,16 +42,17 @@ func (s *source) tests() int {
 	return 0
 }
 
-// close ends the worker, if that is what the loss is of.
-func (s *source) close() error { return s.worker.Close() }
+// close ends the worker, if that is what the loss is of, or leaves it to the runs that follow.
+func (s *source) close() error { return s.pool.Release(s.worker) }
 
-// loadSource makes the loss in closed form, starts the worker, or reads the data and builds the network for it. What it returns is to be closed.
-func loadSource(ctx context.Context, c *config.Config) (*source, error) {
+// loadSource makes the loss in closed form, starts the worker or takes one of the pool, or reads the data and builds the network for it. What it returns is
+// to be closed.
+func loadSource(ctx context.Context, c *config.Config, pool *worker.Pool) (*source, error) {
 	switch c.Objective.Name {
 	case config.Network:
 		return loadNetwork(ctx, c)
 	case config.Worker:
-		return startWorker(ctx, c)
+		return startWorker(ctx, c, pool)
 	}
 	f, theta, err := c.Objective.New()
 	if err != nil {
@@ -59,8 +61,8 @@ func loadSource(ctx context.Context, c *config.Config) (*source, error) {
 	return &source{closed: f, model: nn.Bare(f.Weights(), nil), start: &nn.State{Theta: theta}}, nil
 }
 
-func startWorker(ctx context.Context, c *config.Config) (*source, error) {
-	p, err := worker.Start(ctx, worker.Options{
+func startWorker(ctx context.Context, c *config.Config, pool *worker.Pool) (*source, error) {
+	p, err := pool.Start(ctx, worker.Options{
 		Command: c.Objective.Command, DType: c.DType, Threads: c.Threads, Seed: c.Seed, Timeout: time.Duration(c.Objective.Timeout * float64(time.Second)),
 	})
 	if err != nil {
@@ -68,7 +70,8 @@ func startWorker(ctx context.Context, c *config.Config) (*source, error) {
 	}
 	theta, running := p.Start()
 	info := p.Info()
-	return &source{worker: p, model: nn.Bare(worker.Blocks(info.Blocks), worker.Blocks(info.Running)), start: &nn.State{Theta: theta, Running: running}}, nil
+	model := nn.Bare(worker.Blocks(info.Blocks), worker.Blocks(info.Running))
+	return &source{worker: p, pool: pool, model: model, start: &nn.State{Theta: theta, Running: running}}, nil
 }
 
 func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
@@ -135,7 +138,7 @@ func fits(c *config.Config, model *nn.Model) error {
 func NewProblem[T graph.Float](ctx context.Context, c *config.Config) (*Problem[T], error) {
 	own := *c // whose worker has vectors of this type
 	own.DType = graph.TypeOf[T]().String()
-	s, err := loadSource(ctx, &own)
+	s, err := loadSource(ctx, &own, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -139,7 +139,7 @@ func FindSpectrum(ctx context.Context, c *config.Config, opt SpectrumOptions) (*
 var errSmall = errors.New("small enough for float64")
 
 func findSpectrum[T graph.Float](ctx context.Context, c *config.Config, opt SpectrumOptions) (result *Spectrum, err error) {
-	s, err := loadSource(ctx, c)
+	s, err := loadSource(ctx, c, nil)
 	if err != nil {
 		return nil, err
 	}

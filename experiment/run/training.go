@@ -48,7 +48,7 @@ func newTraining[T graph.Float](ctx context.Context, c *config.Config, opt Optio
 	if err := checkCombination(c); err != nil {
 		return nil, err
 	}
-	s, err := loadSource(ctx, c)
+	s, err := loadSource(ctx, c, opt.Workers)
 	if err != nil {
 		return nil, err
 	}

@@ -231,6 +231,9 @@ func (opt *VerifyOptions) Check(p *Problem[float64]) error {
 	case p.Order != nil && opt.Start == Manifold:
 		return errors.New("mini-batches have no slow manifold to start on: want start " + string(Cold))
 	}
+	if err := opt.comparable(p); err != nil {
+		return err
+	}
 	for i, lr := range opt.LR {
 		if slices.Contains(opt.LR[:i], lr) {
 			return fmt.Errorf("lr %g is there twice: want different ones, between which a slope can be told", lr)

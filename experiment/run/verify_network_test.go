@@ -122,7 +122,7 @@ func TestWhatALossWithoutGraphCodeCannotDoIsSaid(t *testing.T) {
 	o := numbersOnly{onePair(t)}
 	p := Problem[float64]{Objective: o, Rule: fixture.Rule(t, "adam", gentleAdam), Theta: []float64{1.6, 1.1}}
 	opt := VerifyOptions{Orders: []int{1, 2}, LR: []float64{0.01}, Time: 0.1}
-	if _, err := Verify(t.Context(), p, opt); err == nil || !strings.Contains(err.Error(), "graph code, which this one does not have: want start cold") {
+	if _, err := Verify(t.Context(), p, opt); err == nil || !strings.Contains(err.Error(), "graph code, which one that another program serves does not have: want start cold") {
 		t.Errorf("got %v", err)
 	}
 	p.LR = 0.01

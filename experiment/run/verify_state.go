@@ -71,15 +71,9 @@ const (
 // verifyState compares the steps of the family that the rule stands in, its own at the largest step size, with the equations whose memory is
 // state. There is one time tau for each memory, so the decays follow the step size.
 func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*Verification, error) {
-	if p.BiasScale != 0 || p.RealizedScale != 0 || p.Order != nil {
-		return nil, errors.New("memory state: want the full batch and bias.scale 0")
-	}
-	if err := p.Rule.StepsOfAllSizes(); err != nil {
+	loss, err := p.graphLoss()
+	if err != nil {
 		return nil, err
-	}
-	loss, ok := p.Objective.(objective.GraphLoss)
-	if !ok {
-		return nil, errors.New("memory state: any order needs a loss that is graph code, which this one does not have")
 	}
 	p.LR = opt.LR[0]
 	opt.Moments, opt.Wait = p.remembered(opt.Moments, opt.Wait)
@@ -109,6 +103,26 @@ func verifyState(ctx context.Context, p *Problem[float64], opt VerifyOptions) (*
 			"grows, a max in the step has no order: want a d0 from which it does not grow, as 0.1 often is", from, c.estimate, c.Steps[0])
 	}
 	return c.Verification, nil
+}
+
+// comparable refuses what is asked of a loss, or of steps, that the equations are not for.
+func (opt *VerifyOptions) comparable(p *Problem[float64]) error {
+	if opt.Memory == Eliminated {
+		if _, err := p.graphLoss(); err != nil && opt.Start == Manifold {
+			return fmt.Errorf("start %s: %w: want start %s, and orders 1 and 2", Manifold, err, Cold)
+		}
+		return nil
+	}
+	if p.BiasScale != 0 || p.RealizedScale != 0 || p.Order != nil {
+		return errors.New("memory state: want the full batch and bias.scale 0")
+	}
+	if err := p.Rule.StepsOfAllSizes(); err != nil {
+		return err
+	}
+	if _, err := p.graphLoss(); err != nil {
+		return fmt.Errorf("memory state: %w: want memory %s with start %s, or state-1 and state-2 beside a run", err, Eliminated, Cold)
+	}
+	return nil
 }
 
 // stateComparison is a comparison with the equations whose memory is state, on its way.

@@ -56,7 +56,7 @@ optimizer: {name: adam, lr: 1e-3, eps: 1e-6}
 // writeSetup writes what served.py begins with: the weights and the examples that a config begins with.
 func writeSetup(t *testing.T, src string) string {
 	t.Helper()
-	s, err := loadSource(t.Context(), parse(t, src))
+	s, err := loadSource(t.Context(), parse(t, src), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestLongOurNetworksAndWorkersGiveTheSameHistories(t *testing.T) {
 // scores of a query have in common, and so their gradients are of a sign by rounding alone.
 func keyBiases(t *testing.T, src string) float64 {
 	t.Helper()
-	s, err := loadSource(t.Context(), parse(t, src))
+	s, err := loadSource(t.Context(), parse(t, src), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

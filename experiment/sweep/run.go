@@ -17,6 +17,7 @@ import (
 	"shadowflow/internal/atomicfile"
 	"shadowflow/internal/memory"
 	"shadowflow/internal/patience"
+	"shadowflow/objective/worker"
 )
 
 // A Runner makes one run in a directory, or continues it there. It returns the context's error if it was interrupted.
@@ -57,7 +58,8 @@ type Options struct {
 	// Progress, if not nil, is told of each run that starts or stops, from one goroutine.
 	Progress func(Event)
 
-	peers *run.Peers
+	peers   *run.Peers
+	workers *worker.Pool
 }
 
 // An Event is a run that starts or stops.
@@ -93,13 +95,13 @@ func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) error {
 			todo = append(todo, st)
 		}
 	}
-	opt.peers = peersOf(statuses)
+	opt.peers, opt.workers = peersOf(statuses), &worker.Pool{}
 	sched := newScheduler(todo, opt)
 	sched.dir = dir
 	if sched.held, err = os.Stat(dir); err != nil {
 		return err
 	}
-	return sched.run(ctx)
+	return errors.Join(sched.run(ctx), opt.workers.Close())
 }
 
 // CheckIndex returns an error if there is no run of an index.
@@ -160,7 +162,7 @@ func newScheduler(todo []Status, opt Options) *scheduler {
 	}
 	if opt.Run == nil {
 		opt.Run = func(ctx context.Context, c *config.Config, dir string) error {
-			return execute(ctx, c, dir, run.Options{AcceptChanged: opt.AcceptChanged, Peers: opt.peers})
+			return execute(ctx, c, dir, run.Options{AcceptChanged: opt.AcceptChanged, Peers: opt.peers, Workers: opt.workers})
 		}
 	}
 	if opt.Size == nil {

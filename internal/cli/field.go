@@ -80,7 +80,7 @@ Where the step has no series in whole powers of lr, because of the root of a v t
 			}
 			loss, ok := p.Objective.(objective.GraphLoss)
 			if !ok {
-				return fmt.Errorf("objective %s: its fields need derivatives of any order, which it does not have", c.Objective.Name)
+				return misuse("objective %s: its fields need derivatives of any order, which it does not have", c.Objective.Name)
 			}
 			if err := run.CheckPoint(cmd.Context(), p); err != nil {
 				return err

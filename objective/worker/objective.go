@@ -89,7 +89,7 @@ func (o *Objective[T]) Evaluate(ctx context.Context, theta []T, batch int, want 
 	if want.HField != nil {
 		left++
 	}
-	e, err := o.evaluate(ctx, at, batch, gradient, left > 0)
+	e, err := o.evaluate(ctx, theta, at, batch, gradient, left > 0)
 	if err != nil {
 		return e, err
 	}
@@ -165,8 +165,8 @@ func (o *Objective[T]) room(want objective.Want[T]) []T {
 	return v
 }
 
-// evaluate asks for the loss of a batch at a theta that is shared, and its gradient if there is room for one.
-func (o *Objective[T]) evaluate(ctx context.Context, at *int, batch int, gradient []T, more bool) (objective.Evaluation, error) {
+// evaluate asks for the loss of a batch at a theta, where that is shared, and its gradient if there is room for one.
+func (o *Objective[T]) evaluate(ctx context.Context, theta []T, at *int, batch int, gradient []T, more bool) (objective.Evaluation, error) {
 	ask := request{Do: doEvaluate, Theta: at, Batch: &batch, Step: &o.step, More: more}
 	what := "the loss"
 	if gradient != nil {
@@ -178,7 +178,7 @@ func (o *Objective[T]) evaluate(ctx context.Context, at *int, batch int, gradien
 	if err != nil {
 		return objective.Evaluation{}, err
 	}
-	e, err := o.evaluation(what, r)
+	e, err := o.evaluation(what, r, theta)
 	if err != nil || gradient == nil {
 		return e, err
 	}
@@ -188,11 +188,27 @@ func (o *Objective[T]) evaluate(ctx context.Context, at *int, batch int, gradien
 	return e, o.numbers(what, gradient, finite(T(e.Loss)))
 }
 
-// evaluation returns what an answer says of a batch.
-func (o *Objective[T]) evaluation(what string, r *reply) (objective.Evaluation, error) {
+// farAway is how far a parameter is out, over the largest that the worker starts with or 1, where a loss that is no number is what its formulas make of
+// parameters that have run away.
+const farAway = 1e6
+
+// isFarAway reports whether any parameter has run away.
+func (o *Objective[T]) isFarAway(theta []T) bool {
+	bound := 1.0
+	for _, v := range o.p.theta {
+		bound = max(bound, math.Abs(v))
+	}
+	return slices.ContainsFunc(theta, func(v T) bool { return !(math.Abs(float64(v)) <= farAway*bound) })
+}
+
+// evaluation returns what an answer says of a batch at a theta. A loss that is no number is the worker's fault, but where the parameters have run away,
+// which is for the run to say, as that of an infinite loss.
+func (o *Objective[T]) evaluation(what string, r *reply, theta []T) (objective.Evaluation, error) {
 	switch {
 	case !r.Loss.given:
 		return objective.Evaluation{}, o.p.fault(what, "its answer has no loss")
+	case math.IsNaN(r.Loss.value) && !o.isFarAway(theta):
+		return objective.Evaluation{}, o.p.fault(what, "its loss is NaN: want a number")
 	case r.Examples < 1 || r.Examples > mostNumber:
 		return objective.Evaluation{}, o.p.fault(what, "examples: %d: want the number of examples that the loss is the mean of", r.Examples)
 	}
@@ -282,7 +298,7 @@ func (o *Objective[T]) Test(ctx context.Context, theta []T) (objective.Evaluatio
 	if err != nil {
 		return objective.Evaluation{}, err
 	}
-	return o.evaluation(what, r)
+	return o.evaluation(what, r, theta)
 }
 
 // Running implements objective.Averager.

@@ -40,6 +40,7 @@ type Options struct {
 // Process is a worker at work. It is not for concurrent use.
 type Process struct {
 	opt      Options
+	sum      string // see Sum
 	info     Info
 	cmd      *exec.Cmd
 	in       io.WriteCloser
@@ -71,7 +72,7 @@ func Start(ctx context.Context, opt Options) (*Process, error) {
 	if len(opt.Command) == 0 {
 		return nil, errors.New("objective.command is empty: want the program that serves the loss and its arguments, like [python3, model.py]")
 	}
-	p := &Process{opt: opt, lines: make(chan []byte), gone: make(chan struct{}), words: &tail{}}
+	p := &Process{opt: opt, sum: sumOf(opt.Command), lines: make(chan []byte), gone: make(chan struct{}), words: &tail{}}
 	p.close = sync.OnceValue(p.end)
 	p.cmd = exec.Command(opt.Command[0], opt.Command[1:]...)
 	p.cmd.Env = append(os.Environ(), "SHADOWFLOW_WORKER=1") // so that it can keep standard output for answers before it prints anything
@@ -143,10 +144,13 @@ func (p *Process) Start() (theta, running []float64) {
 // mostOfFile bounds what is read of a file that the command names.
 const mostOfFile = 64 << 20
 
-// Sum returns the SHA-256 of the files that the command names: the program of the loss, mostly.
-func (p *Process) Sum() string {
+// Sum returns the SHA-256 of the files that the command names, as they were when it was started: the program of the loss, mostly.
+func (p *Process) Sum() string { return p.sum }
+
+// sumOf returns the SHA-256 of the files that a command names.
+func sumOf(command []string) string {
 	sum := sha256.New()
-	for _, word := range p.opt.Command {
+	for _, word := range command {
 		content, err := userfile.Read(word, mostOfFile)
 		if err == nil { // else it is a program somewhere else, or no file
 			fmt.Fprintf(sum, "%d:%s%d:", len(word), word, len(content))
@@ -235,10 +239,30 @@ func (p *Process) answer(what string, line []byte) (*reply, error) {
 	return a, nil
 }
 
-// fault says what a worker did wrong. It is of no more use.
+// fault says what a worker did wrong. It is of no more use, and is made to end, so that all that it said is there.
 func (p *Process) fault(what, format string, args ...any) error {
+	if p.cmd != nil {
+		kill(p.cmd)
+		p.await(time.After(forLastWords))
+	}
 	p.lost = fmt.Errorf("worker %s, asked %s: %s%s", p, what, fmt.Sprintf(format, args...), p.words.text())
 	return p.lost
+}
+
+// await waits for the process's end, or that of patience.
+func (p *Process) await(late <-chan time.Time) {
+	for lines := p.lines; ; {
+		select {
+		case _, ok := <-lines:
+			if !ok {
+				lines = nil
+			}
+		case <-p.gone:
+			return
+		case <-late:
+			return
+		}
+	}
 }
 
 // died says how a worker ended that was to answer.
@@ -321,6 +345,13 @@ func (t *tail) Write(p []byte) (int, error) {
 		t.kept = append(t.kept[:0], t.kept[n-mostWords:]...)
 	}
 	return len(p), nil
+}
+
+// forget drops what was written.
+func (t *tail) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kept = nil
 }
 
 // text returns the last words for the end of a message, "" without any.

@@ -81,6 +81,10 @@ func (s *served) answer(r *request) map[string]any {
 		s.mapped(r)
 		return map[string]any{}
 	case doTest:
+		if s.wrong == "a held-out loss of NaN" {
+			fmt.Fprintln(os.Stderr, "RuntimeWarning: divide by zero")
+			return map[string]any{"loss": "nan", "examples": 5}
+		}
 		return map[string]any{"loss": 0.25, "examples": 5, "correct": 4}
 	}
 	if r.Do == doEvaluate {
@@ -108,7 +112,7 @@ func (s *served) answer(r *request) map[string]any {
 		}
 	}
 	if r.Do != doEvaluate {
-		if s.wrong == "a product of NaN" {
+		if s.wrong == "a product of NaN" || s.wrong == "a bend of NaN" && r.Do == doBend {
 			product[2] = nan()
 		}
 		return map[string]any{}
@@ -124,7 +128,10 @@ func (s *served) answer(r *request) map[string]any {
 	out := map[string]any{"loss": loss, "examples": examples, "averaged": 1}
 	switch s.wrong {
 	case "a loss of NaN":
+		fmt.Fprintln(os.Stderr, "RuntimeWarning: divide by zero")
 		out["loss"] = "nan"
+	case "an infinite loss":
+		out["loss"] = "inf"
 	case "a gradient of NaN":
 		gradient[3] = nan()
 	case "no loss":

@@ -101,6 +101,28 @@ func (s *shared) numbers(name string) []float64 {
 	return out
 }
 
+// set writes numbers into a vector of either type.
+func (s *shared) set(name string, numbers []float64) {
+	if s.width == 8 {
+		copy(vector[float64](s, name), numbers)
+		return
+	}
+	for i, to := 0, vector[float32](s, name); i < len(to) && i < len(numbers); i++ {
+		to[i] = float32(numbers[i])
+	}
+}
+
+// rewind makes the memory what it was before anybody used it: the room of guests free, and the running averages these.
+func (s *shared) rewind(running []float64) {
+	for _, g := range s.guests {
+		if !slices.Contains(s.free, g) {
+			clear(s.bytes[g.from : g.from+g.size])
+		}
+	}
+	s.free = slices.Clone(s.guests)
+	s.set(atRunning, running)
+}
+
 func (s *shared) close() error { return errors.Join(s.bytes.Unmap(), s.file.Close()) }
 
 // vector returns a vector, in place. Its type is that which the memory was made for.

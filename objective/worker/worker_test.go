@@ -282,18 +282,86 @@ func useOf(t *testing.T, p *Process) error {
 	return err
 }
 
-func TestALossThatIsNoNumberIsForTheRunToSay(t *testing.T) {
-	p, err := start(t, "a loss of NaN", time.Minute)
-	if err != nil {
-		t.Fatal(err)
+// Whatever is asked, NaN where the parameters are ordinary numbers is an error with the worker's last words, behind which it is of no more use.
+func TestNaNIsAnErrorWhateverWasAsked(t *testing.T) {
+	const words = "\nits last words:\n  RuntimeWarning: divide by zero"
+	type ask func(o *Objective[float64], room [][]float64) error
+	evaluate := func(batch int, want func(room [][]float64) objective.Want[float64]) ask {
+		return func(o *Objective[float64], room [][]float64) error {
+			_, err := o.Evaluate(t.Context(), o.Start(), batch, want(room))
+			return err
+		}
 	}
-	o, err := New[float64](p)
-	if err != nil {
-		t.Fatal(err)
+	alone := func([][]float64) objective.Want[float64] { return objective.Want[float64]{} }
+	gradient := func(room [][]float64) objective.Want[float64] { return objective.Want[float64]{Gradient: room[0]} }
+	product := func(room [][]float64) objective.Want[float64] {
+		return objective.Want[float64]{Vectors: room[:1], Products: room[1:2]}
 	}
-	e, err := o.Evaluate(t.Context(), o.Start(), 0, objective.Want[float64]{})
-	if err != nil || !math.IsNaN(e.Loss) {
-		t.Errorf("%+v, %v", e, err)
+	bend := func(room [][]float64) objective.Want[float64] {
+		return objective.Want[float64]{Lines: room[:1], Bends: room[1:2]}
+	}
+	for name, c := range map[string]struct {
+		wrong string
+		ask   ask
+		want  string
+	}{
+		"a loss alone":           {"a loss of NaN", evaluate(0, alone), "asked the loss of batch 0: its loss is NaN: want a number" + words},
+		"of all examples":        {"a loss of NaN", evaluate(objective.Full, alone), "asked the loss of all examples: its loss is NaN: want a number" + words},
+		"a loss with a gradient": {"a loss of NaN", evaluate(1, gradient), "asked the gradient of batch 1: its loss is NaN: want a number" + words},
+		"a loss with a product":  {"a loss of NaN", evaluate(1, product), "asked the loss of batch 1: its loss is NaN: want a number" + words},
+		"a gradient":             {"a gradient of NaN", evaluate(1, gradient), "element 0 of a.bias is NaN"},
+		"a product":              {"a product of NaN", evaluate(1, product), "asked a Hessian-vector product of batch 1: element 2 of a.weight is NaN"},
+		"a third derivative":     {"a bend of NaN", evaluate(1, bend), "asked a third derivative of batch 1: element 2 of a.weight is NaN"},
+		"held-out examples": {"a held-out loss of NaN", func(o *Objective[float64], _ [][]float64) error {
+			_, err := o.Test(t.Context(), o.Start())
+			return err
+		}, "asked the loss of the test examples: its loss is NaN: want a number" + words},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := start(t, c.wrong, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o, err := New[float64](p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			room := [][]float64{make([]float64, o.Dim()), make([]float64, o.Dim())}
+			if err := c.ask(o, room); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v\nwant %s", err, c.want)
+			}
+			if p.lost == nil {
+				t.Error("the worker is asked on")
+			}
+		})
+	}
+}
+
+// A run that has run away, by its parameters or by a loss beyond all numbers, is for the run to say, as on any other loss.
+func TestALossThatRanAwayIsForTheRunToSay(t *testing.T) {
+	for name, c := range map[string]struct {
+		wrong string
+		far   float64
+	}{
+		"parameters far away": {"a loss of NaN", 1e8}, "parameters that are infinite": {"a loss of NaN", math.Inf(1)},
+		"parameters that are none": {"a loss of NaN", nan()}, "an infinite loss": {"an infinite loss", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := start(t, c.wrong, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o, err := New[float64](p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			theta := o.Start()
+			theta[1] = c.far
+			e, err := o.Evaluate(t.Context(), theta, 0, objective.Want[float64]{Gradient: make([]float64, o.Dim())})
+			if err != nil || !math.IsNaN(e.Loss) && !math.IsInf(e.Loss, 1) {
+				t.Errorf("%+v, %v: want the loss as it is", e, err)
+			}
+		})
 	}
 }
 

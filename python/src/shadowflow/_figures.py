@@ -15,6 +15,9 @@ from ._record import Column
 CLIPPED = 1e-3
 """How far the gradient that the optimizer took is from the closure's, relatively, where it counts as clipped."""
 
+UNKNOWN = 0.05
+"""The residual of an eigenvalue, over it, above which its direction is not known."""
+
 MAX_BLOCKS = 256
 """The most weights that have columns of their own."""
 
@@ -259,6 +262,19 @@ def block_figures(name: str, s: Sums, lr: float, *, realized: bool) -> dict[str,
     if realized:
         wanted += ["drive.realized", "realized.penalized", "realized.hindered"]
     return {f"block.{name}.{key}": all_of_it[key] for key in wanted}
+
+
+def sharpness_figures(value: float, residual: float, lr: float, responses: Sequence[Response]) -> dict[str, float]:
+    """Returns what a preconditioned sharpness and its residual say beside the weights' thresholds, of which the lowest counts."""
+    periods = [r.period_two() / lr for r in responses]
+    first = min(range(len(periods)), key=lambda i: periods[i])
+    return {
+        "preconditioned_sharpness": value,
+        "preconditioned_residual": residual,
+        "stability_threshold": periods[first],
+        "monitor.memory_edge": value * lr / responses[first].memory_edge(),
+        "monitor.period_two": value / periods[first],
+    }
 
 
 def noise_figures(squares: Iterable[float], mean_square: float, examples: int) -> dict[str, float | int]:

@@ -12,16 +12,16 @@ import numpy as np
 
 Tree = Any
 
-# States by the names of their classes: the entries that are averages of g, and of g^2.
-_AVERAGES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "ScaleByAdamState": (("mu",), ("nu",)),
-    "ScaleByAmsgradState": (("mu",), ("nu", "nu_max")),
-    "ScaleByRmsState": ((), ("nu",)),
-    "ScaleByRmsWithCountState": ((), ("nu",)),
-    "ScaleByLionState": (("mu",), ()),
+# States by the names of their classes: their entries, with what kind of memory they are.
+_MEMORIES: dict[str, dict[str, str]] = {
+    "ScaleByAdamState": {"mu": "first", "nu": "second"},
+    "ScaleByAmsgradState": {"mu": "first", "nu": "second", "nu_max": "largest"},
+    "ScaleByRmsState": {"nu": "second"},
+    "ScaleByRmsWithCountState": {"nu": "second"},
+    "ScaleByLionState": {"mu": "first"},
+    "TraceState": {"trace": "sum"},
 }
 _CORRECTED = ("ScaleByAdamState", "ScaleByAmsgradState", "ScaleByRmsWithCountState")
-_SUMS = ("TraceState",)
 _WITHOUT = ("EmptyState", "ScaleByScheduleState")
 _AROUND = ("MaskedState", "InjectHyperparamsState", "InjectStatefulHyperparamsState")
 _GROUPS = ("PartitionState", "MultiTransformState")
@@ -34,7 +34,7 @@ SAME = 4
 
 def refusal(state: Tree) -> str:
     """Says what in a state has no limit that is known, "" if all has."""
-    known = (*_AVERAGES, *_SUMS, *_WITHOUT)
+    known = (*_MEMORIES, *_WITHOUT)
     for s, _ in _states(state):
         if type(s).__name__ not in known:
             return f"its {type(s).__name__} is not known to settle; want a chain of transformations with {', '.join(known)}, masked or in groups"
@@ -53,41 +53,62 @@ def settled(update: Callable[[Tree, Tree, Tree], tuple[Tree, Tree]], gradient: T
     answer: an average by new = a old + (1 - a) seen, a sum by new = a old + seen. Where averages are corrected they are at what they tend to; others
     are as full as after so many steps, but where there are sums of what averages make of the gradient, which have no such form.
     """
-    entries = _entries(state)
-    gradients = [_part(gradient, e.tree) for e in entries]
-    guesses = [jax.tree.map({"first": lambda x: x, "second": jnp.square, "sum": jnp.zeros_like}[e.kind], g) for e, g in zip(entries, gradients, strict=True)]
+    memories = entries(state)
+    answers = _Answers(update, gradient, state, params)
+    kept, guesses = _decays(answers), answers.guesses
+    empty = answers.behind(0.0, 0.0)
+    limits = [_limit(empty[i], guesses[i], kept[i]) if e.kind in ("first", "second") else guesses[i] for i, e in enumerate(memories)]
+    seen = answers.behind(limits, 0.0)  # by sums, of what the averages at their limits make of the gradient
+    averaging = {e.group for e in memories if e.kind in ("first", "second")}
+    summing = {e.group for e in memories if e.kind == "sum"}
+    present = []
+    for i, e in enumerate(memories):
+        steps = _LATE if e.group in averaging & summing else step
+        full = 1.0 if e.full else 1 - kept[i] ** steps
+        of, by = (seen[i], full / (1 - kept[i])) if e.kind == "sum" else (limits[i], full)
+        present.append(of if by == 1 else jax.tree.map(lambda x, by=by: x * by, of))
+    return update(gradient, filled(state, present), params)[0]
 
-    def answers(average: float | list[Tree], total: float) -> list[Tree]:
-        """Returns the memories behind an update, where averages and sums were so before it."""
+
+def decays(update: Callable[[Tree, Tree, Tree], tuple[Tree, Tree]], gradient: Tree, state: Tree, params: Tree) -> list[float]:
+    """Returns what each memory keeps of itself in a step; 0 of the largest so far, which is no average."""
+    return _decays(_Answers(update, gradient, state, params))
+
+
+class _Answers:
+    """What a transformation's memories are behind a step, by what they were before it."""
+
+    def __init__(self, update: Callable[[Tree, Tree, Tree], tuple[Tree, Tree]], gradient: Tree, state: Tree, params: Tree) -> None:
+        self._update, self._gradient, self._state, self._params = update, gradient, state, params
+        self.entries = entries(state)
+        self.gradients = [_part(gradient, e.tree) for e in self.entries]
+        first = {"first": lambda x: x, "second": jnp.square, "sum": jnp.zeros_like, "largest": jnp.zeros_like}
+        self.guesses = [jax.tree.map(first[e.kind], g) for e, g in zip(self.entries, self.gradients, strict=True)]
+
+    def behind(self, average: float | list[Tree], total: float) -> list[Tree]:
+        """Returns the memories behind the step, where averages and sums were so before it; the largest so far was 0."""
 
         def before(i: int, kind: str) -> Tree:
-            level = total if kind == "sum" else average
-            return level[i] if isinstance(level, list) else jax.tree.map(lambda g: jnp.full_like(g, level), gradients[i])
+            level = {"sum": total, "largest": 0.0}.get(kind, average)
+            return level[i] if isinstance(level, list) else jax.tree.map(lambda g: jnp.full_like(g, level), self.gradients[i])
 
-        _, behind = update(gradient, _filled(state, [before(i, e.kind) for i, e in enumerate(entries)]), params)
-        return [e.tree for e in _entries(behind)]
+        _, behind = self._update(self._gradient, filled(self._state, [before(i, e.kind) for i, e in enumerate(self.entries)]), self._params)
+        return [e.tree for e in entries(behind)]
 
-    empty, full = answers(0.0, 0.0), answers(1.0, 0.0)
-    some, more = answers(guesses, 0.0), answers(guesses, 1.0)
-    decays = [_decay(*((some, more) if e.kind == "sum" else (empty, full)), i) for i, e in enumerate(entries)]
-    limits = [guesses[i] if e.kind == "sum" else _limit(empty[i], guesses[i], decays[i]) for i, e in enumerate(entries)]
-    seen = answers(limits, 0.0)  # by sums, of what the averages at their limits make of the gradient
-    averaging = {e.group for e in entries if e.kind != "sum"}
-    summing = {e.group for e in entries if e.kind == "sum"}
-    present = []
-    for i, e in enumerate(entries):
-        steps = _LATE if e.group in averaging & summing else step
-        filled = 1.0 if e.full else 1 - decays[i] ** steps
-        of, by = (seen[i], filled / (1 - decays[i])) if e.kind == "sum" else (limits[i], filled)
-        present.append(of if by == 1 else jax.tree.map(lambda x, by=by: x * by, of))
-    return update(gradient, _filled(state, present), params)[0]
+
+def _decays(answers: _Answers) -> list[float]:
+    averages = answers.behind(0.0, 0.0), answers.behind(1.0, 0.0)
+    sums = answers.behind(answers.guesses, 0.0), answers.behind(answers.guesses, 1.0)
+    return [0.0 if e.kind == "largest" else _decay(*(sums if e.kind == "sum" else averages), i) for i, e in enumerate(answers.entries)]
+
+
+def hidden(x: Any) -> bool:
+    """Reports whether a node stands for an array that a mask hides."""
+    return type(x).__name__ == "MaskedNode"
 
 
 def _part(gradient: Tree, entry: Tree) -> Tree:
     """Returns the part of a gradient that a memory is of: what a mask hides from it is a node without leaves."""
-
-    def hidden(x: Any) -> bool:
-        return type(x).__name__ == "MaskedNode"
 
     return jax.tree.map(lambda e, g: e if hidden(e) else g, entry, gradient, is_leaf=hidden)
 
@@ -113,25 +134,24 @@ def _limit(empty: Tree, guess: Tree, decay: float) -> Tree:
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """A memory of a state: an average of g ("first") or of g^2 ("second"), or a sum ("sum")."""
+class Entry:
+    """A memory of a state: an average of g ("first") or of g^2 ("second"), the largest of the latter so far ("largest"), or a sum ("sum")."""
 
     kind: str
     tree: Tree
     full: bool  # whether it is at its limit in every step
     group: tuple[Any, ...]  # of weights, which the transformations of a chain share
+    count: Any = None  # of steps, where the average is corrected
 
 
-def _entries(state: Tree) -> list[_Entry]:
-    out: list[_Entry] = []
+def entries(state: Tree) -> list[Entry]:
+    """Returns the memories of a state, in order."""
+    out: list[Entry] = []
     for s, group in _states(state):
         name = type(s).__name__
-        if name in _SUMS:
-            out.append(_Entry("sum", s.trace, False, group))
-        elif name in _AVERAGES:
-            first, second = _AVERAGES[name]
-            full = name in _CORRECTED or name == "ScaleByLionState"  # of whose average the sign alone counts
-            out += [_Entry(kind, getattr(s, k), full, group) for kind, keys in (("first", first), ("second", second)) for k in keys]
+        corrected = name in _CORRECTED
+        full = corrected or name == "ScaleByLionState"  # of whose average the sign alone counts
+        out += [Entry(kind, getattr(s, key), full, group, s.count if corrected else None) for key, kind in _MEMORIES.get(name, {}).items()]
     return out
 
 
@@ -148,29 +168,28 @@ def _states(state: Tree) -> list[tuple[Any, tuple[Any, ...]]]:
 
 
 def _mapped(state: Tree, of: Callable[[Any, tuple[Any, ...]], Any], group: tuple[Any, ...]) -> Tree:
-    """Returns a state with those of its single transformations replaced: in chains, masks, injected settings and groups."""
+    """Returns a state with those of its single transformations replaced: in chains, masks, injected settings and groups. Those with names come in the order of
+    the names, which a jitted function gives them."""
     name = type(state).__name__
     if name in _AROUND:
         return state._replace(inner_state=_mapped(state.inner_state, of, group))
     if name in _GROUPS:
-        return state._replace(inner_states={k: _mapped(s, of, (*group, k)) for k, s in state.inner_states.items()})
+        return state._replace(inner_states={k: _mapped(state.inner_states[k], of, (*group, k)) for k in sorted(state.inner_states)})
     if isinstance(state, dict):  # a chain with names
-        return type(state)((k, _mapped(s, of, group)) for k, s in state.items())
+        return type(state)((k, _mapped(state[k], of, group)) for k in sorted(state))
     if isinstance(state, tuple) and not hasattr(state, "_fields"):
         return tuple(_mapped(part, of, group) for part in state)
     return of(state, group)
 
 
-def _filled(state: Tree, values: list[Tree]) -> Tree:
-    """Returns a state with the values as its memories, in the order of :func:`_entries`, and no correction left."""
+def filled(state: Tree, values: list[Tree], *, late: bool = True) -> Tree:
+    """Returns a state with the values as its memories, in the order of :func:`entries`, and where it is late no correction left."""
     left = iter(values)
 
     def fill(s: Any, _: tuple[Any, ...]) -> Any:
         name = type(s).__name__
-        if name in _SUMS:
-            return s._replace(trace=next(left))
-        first, second = _AVERAGES.get(name, ((), ()))
-        late = {"count": jnp.full_like(s.count, _LATE)} if name in _CORRECTED else {}
-        return s._replace(**late, **{k: next(left) for k in (*first, *second)}) if first or second else s
+        count = {"count": jnp.full_like(s.count, _LATE)} if late and name in _CORRECTED else {}
+        memories = {key: next(left) for key in _MEMORIES.get(name, {})}
+        return s._replace(**count, **memories) if memories else s
 
     return _mapped(state, fill, ())

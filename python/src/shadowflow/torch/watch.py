@@ -361,21 +361,13 @@ class Watch:
         epsilon = torch.finfo(here.gradient[0].dtype).eps
         pair = _lanczos.largest(self._vectors, apply, start, epsilon=epsilon)
         self._sharpest = pair.vector
-        periods = [s.response.period_two() / h for s in some]
-        first = min(range(len(periods)), key=lambda i: periods[i])
-        row |= {
-            "preconditioned_sharpness": pair.value,
-            "preconditioned_residual": pair.residual,
-            "stability_threshold": periods[first],
-            "monitor.memory_edge": pair.value * h / some[first].response.memory_edge(),
-            "monitor.period_two": pair.value / periods[first],
-        }
+        row |= figures.sharpness_figures(pair.value, pair.residual, h, [s.response for s in some])
         seen = [self._rule.seen(g, x, like(t)) for g, x, t in zip(groups, at.taken, at.theta, strict=True)]
         d_h_g = [c * s.alternating * x for c, s, x in zip(scales, some, curvature(seen), strict=True)]
         lambda_grad = figures.ratio(self._vectors.dot(seen, d_h_g), self._vectors.dot(seen, seen))
         self._above = self._above + 1 if lambda_grad > 2 / h else 0
         row |= {"monitor.lambda_grad": lambda_grad, "monitor.spike_rows": self._above}
-        if pair.residual > 0.05 * abs(pair.value):
+        if pair.residual > figures.UNKNOWN * abs(pair.value):
             return None
         return [r * x for r, x in zip(roots, pair.vector, strict=True)]
 
