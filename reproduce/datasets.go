@@ -144,6 +144,14 @@ func problemNamed(c *config.Config) string {
 	return model + " on " + name
 }
 
+// subsetOf names data and model of a run, and how many examples if not all.
+func subsetOf(t *trial) string {
+	if n := t.Run.Config.Data.Subset; n > 0 {
+		return fmt.Sprintf("%s (%s)", problemOf(t), plural.Count(n, "example"))
+	}
+	return problemOf(t)
+}
+
 // problemIn names data and model that settings make; "" where they make none, which the sweep then says.
 func problemIn(s settings) string {
 	c, err := config.New(s...)

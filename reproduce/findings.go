@@ -47,7 +47,8 @@ func Findings(verdicts []*Verdict) string {
 	var out strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n\n", args...) }
 	p("# What was found")
-	p("Made from the `%s` of each folder in [results](../results); a test compares. How each claim is tested stands there. %s", verdictFile, howJudged)
+	p("Made from the `%s` of each folder in [results](../results); a test compares. How each claim is tested stands there. Where nothing else is said, the runs of scale laptop are of a small network on the digits, all or a part of them, "+
+		"full batch: a sweep.yaml in the folder has every setting. Larger things may do otherwise. %s", verdictFile, howJudged)
 	p("## Against the paper, or against us")
 	against := 0
 	for _, v := range verdicts {

@@ -120,9 +120,10 @@ func judgeHill(f *Result, ts trials) {
 	f.say("Up to the top the main term makes %s of the norm's change, and the realized bias %s (means within seeds); within seeds the rank correlation of the height with the latter is %s.",
 		withInterval(mainShare), withInterval(biasShare), withInterval(together))
 	f.drawings = []report.Drawing{hillChart(ts)}
-	table := report.Table{Caption: "Means over seeds with 95% confidence intervals", Header: []string{"beta2", "height", "by the main term", "by the realized bias", "step of the top"}}
+	table := report.Table{Caption: "Means over seeds with 95% confidence intervals; what the main term and the realized bias make up to the top is of the runs whose norm rises", Header: []string{"beta2", "height", "by the main term", "by the realized bias", "step of the top", "runs that rise"}}
 	for k, b := range ts.numbers(key) {
-		table.Rows = append(table.Rows, []string{fmt.Sprint(b), withInterval(transpose(heights)[k]), withInterval(transpose(mains)[k]), withInterval(transpose(biases)[k]), withInterval(transpose(tops)[k])})
+		table.Rows = append(table.Rows, []string{fmt.Sprint(b), withInterval(transpose(heights)[k]), withInterval(transpose(mains)[k]), withInterval(transpose(biases)[k]), withInterval(transpose(tops)[k]),
+			fmt.Sprintf("%d of %d", counted(transpose(biases)[k]), counted(transpose(heights)[k]))})
 	}
 	f.tables = []report.Table{table}
 }

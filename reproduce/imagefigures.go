@@ -128,9 +128,9 @@ func (fig imageFigure) claim() string {
 	norm, accuracy := fig.norm().word("rises", "falls"), (-fig.norm()).word("rises", "falls")
 	switch fig.shows {
 	case normOverEpochs:
-		return "While the loss falls, the perturbed one-norm of the gradient falls, rises and falls again."
+		return "Behind its first fall, if it has one, the perturbed one-norm of the gradient rises, and ends below that top."
 	case losesOverSteps:
-		return fmt.Sprintf("The training loss falls to the end for each %s, and the test accuracy behind it %s with %s.", fig.beta(), accuracy, fig.beta())
+		return fmt.Sprintf("For each %s the training loss ends below half of the first, and the mean test accuracy of the last tenth of the steps %s with %s.", fig.beta(), accuracy, fig.beta())
 	}
 	return fmt.Sprintf("With %s the top of the norm's hill %s and the best test accuracy of a run %s, which are the paper's measures; and so do, at equal training loss, the excess of the norm, and the mean test accuracy of the last tenth of the steps, which are ours.",
 		fig.beta(), norm, accuracy)
@@ -138,7 +138,7 @@ func (fig imageFigure) claim() string {
 
 func (fig imageFigure) design() string {
 	return fmt.Sprintf("Full-batch Adam, eps = 1e-8 inside the root, %s = %g and %d values of %s. At scale paper: a %s on CIFAR-10, 4000 steps, each over 100 shuffled physical batches of 500 images that are cropped and flipped at random, %d step sizes, %d seeds. "+
-		"At the other scales fewer betas, step sizes, seeds and steps, a narrower network of that kind, without augmentation, on digits (laptop) or 2,000 images of Fashion-MNIST (small), so that ours and the paper's points compare in their course alone, each relative to its first. "+
+		"At the other scales fewer steps, at most two step sizes (one at laptop), at laptop at most five betas and another number of seeds, and a narrower network of that kind, without augmentation, on digits (laptop) or 2,000 images of Fashion-MNIST (small), so that ours and the paper's points compare in their course alone, each relative to its first. "+
 		"The hill's top is the largest norm behind the first fall. The largest of noisy accuracies is too high, by more where the noise is larger: what it has beyond the mean of the last tenth stands beside it. "+
 		"With eps = 1e-8 every parameter adds 1e-4 to the norm whatever its gradient is; the excess is without that.",
 		fig.other()[len("optimizer."):], fig.fixed, len(fig.betas), fig.beta(), fig.model.name, len(fig.lrs), fig.seeds)
@@ -197,7 +197,7 @@ func (fig imageFigure) hypotheses(s Scale) []Hypothesis {
 		return []Hypothesis{{Name: "hill", Claim: "Behind its first fall the norm rises, and it ends below that top", Measure: "runs", Test: Majority, Direction: Up}}
 	case losesOverSteps:
 		return []Hypothesis{
-			{Name: "loss", Claim: "The training loss ends below half of the first", Measure: "binary logarithm of the last loss over half of the first, mean over " + beta, Test: Mean, Direction: Down},
+			{Name: "loss", Claim: "The training loss ends below half of the first", Measure: "binary logarithm of the last loss over half of the first, largest over " + beta, Test: Mean, Direction: Down},
 			{Name: "accuracy", Claim: capital(accuracy), Measure: "mean test accuracy of the last tenth", Test: Trend, Direction: -norm, Least: 0.2},
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/experiment/config"
 	"shadowflow/report"
 )
 
@@ -138,5 +139,28 @@ func TestAFigureIsJudgedAndDrawn(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is claimed for each beta is not decided by their mean.
+func TestALossThatStaysAtOneBetaIsAgainstItsFallAtEach(t *testing.T) {
+	r, err := Find("figure-11")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, stays := range map[Outcome]float64{Supported: 2, Against: imageBeta2s[14]} {
+		loss := func(c *config.Config, n int) float64 {
+			if c.Optimizer.Value("beta2") == stays {
+				return 2 - 0.001*float64(n+int(c.Seed))
+			}
+			return (1 + 0.1*float64(c.Seed)) * decaying(c, n) * math.Exp(-0.001*float64(n)*float64(c.Seed))
+		}
+		found, err := r.reach(t.Context(), Laptop, recorded(t, r, loss, hilly))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h := found.hypothesis("loss"); h.Outcome != want {
+			t.Errorf("want %s: %s", want, h)
+		}
 	}
 }

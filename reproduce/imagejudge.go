@@ -101,7 +101,7 @@ func (fig imageFigure) judge(f *Result, ts trials) {
 	case losesOverSteps:
 		var fallen []float64
 		for _, row := range ts.matrix(fig.varied, lossOverHalf) {
-			fallen = append(fallen, stat.Mean(row, nil))
+			fallen = append(fallen, slices.Max(row)) // NaN if one has none
 		}
 		f.giveEach("loss", fallen)
 		f.give("accuracy", ts.matrix(fig.varied, imageMeasures(f.Scale)[3].of))

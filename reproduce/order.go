@@ -18,7 +18,7 @@ func order() *Reproduction {
 		Title: "Convergence of the modified equations on a network with real data",
 		Claim: "The distance between Adam's iterates and the modified equation of order r falls like lr^r over a fixed span of time (lr times steps): order 1, the limit without bias, like lr; order 2, with the bias, like lr^2.",
 		Design: "A tanh network in float64 on 300 images, full batch, from an empty memory; the equations are exact in the step number and integrated from the same start. " +
-			"The error is the largest two-norm of the difference over the span; the slope between the two smallest lr must lie above r - 0.3, judged by its 95% interval over seeds (Student's t). " +
+			"The error is the largest two-norm of the difference over the span; the slope between the two smallest lr must lie above r - " + short(report.SlopeMargin) + ", by a t-test over seeds. " +
 			"A second choice of betas, nearer to practice, shows at which lr the asymptotic range begins.",
 		sweeps: func(s Scale) []sweep.Spec {
 			return []sweep.Spec{

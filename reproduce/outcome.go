@@ -37,7 +37,8 @@ func (o Outcome) said() string {
 	return "is undecided"
 }
 
-// level is the probability of error at which the tests of a family decide, all of them together.
+// level is the probability of error at which the tests of a family decide, all of them together: for their hypotheses, and as much again against them where
+// tests are one-sided.
 const level = 0.05
 
 // evidence is the probability of evidence as strong for a hypothesis, and of such against it, if there were nothing to find.

@@ -215,6 +215,9 @@ func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 		}
 	}
 	checkPages(t, dir)
+	if text := result.Markdown(); !strings.Contains(text, "At scale laptop: 4 runs, of mlp [64, 64] on digits.\n") {
+		t.Errorf("the page does not say what its runs are of: %s", text)
+	}
 }
 
 func TestTheTwoParameterPictureHoldsWhereLRIsSmall(t *testing.T) {

@@ -21,7 +21,8 @@ func usual() *Reproduction {
 		Design: fmt.Sprintf("Adam in float64 at the usual settings, with one of them changed, on mini-batches, and on other networks. The equations start from where the optimizer is after %d steps, at the larger lr after %d, with what it remembers. ",
 			config.Default().Flow.Start, earlyStart) +
 			fmt.Sprintf("Their distance from the iterates after %d steps is taken over the distance that the iterates went since. ", usualSteps) +
-			"The claim holds if, on smooth networks, order 2 with the memory as state is at least three times nearer than its order 1 and at least ten times nearer than order 2 without memory, for most runs of a seed, in significantly more than half of the seeds (sign test).",
+			"The claim holds if, on smooth networks, order 2 with the memory as state is at least three times nearer than its order 1 and, where that is beside it (not on mini-batches), at least ten times nearer than order 2 without memory, for most runs of a seed, in significantly more than half of the seeds (sign test); " +
+			"and if it is three times nearer than its order 1 in at least half of the runs of the CNN, whose gradient jumps where a unit or a window's maximum changes.",
 		sweeps: func(s Scale) []sweep.Spec {
 			seeds := pick(s, 6, 6, 10)
 			subset := pick(s, 500, 2000, 0)
@@ -36,11 +37,14 @@ func usual() *Reproduction {
 				usualSweep(6, min(seeds, 3), nil, set("model.name", "cnn"), set("data.subset", subset)),
 			}
 		},
-		Changed: []string{earlier},
+		Changed: []string{earlier, "That the claim is asked of the CNN too was set after the runs at the laptop's scale had been looked at: it had been left out of the hypotheses."},
 		hypotheses: func(Scale) []Hypothesis {
 			return []Hypothesis{
 				{Name: "near", Claim: "Order 2 with the memory as state is at least three times nearer than order 1 on smooth networks", Measure: "runs", Test: Majority, Direction: Up},
 				{Name: "nearer", Claim: "It is at least ten times nearer than order 2 without memory, or that ran away", Measure: "runs", Test: Majority, Direction: Up},
+				{
+					Name: "cnn", Claim: "On the CNN too it is at least three times nearer than order 1, in at least half of the runs", Measure: "share of the runs in which it is", Test: Bound, Direction: Up, Least: 0.5,
+				},
 			}
 		},
 		judge: func(_ context.Context, f *Result, sweeps []trials) error { judgeUsual(f, sweeps); return nil },
@@ -80,10 +84,13 @@ func judgeUsual(f *Result, sweeps []trials) {
 	}
 	table := report.Table{Caption: fmt.Sprintf("After %d steps: loss of the iterates, and distance of each equation over the way that the iterates went; means over seeds with 95%% confidence intervals", usualSteps),
 		Header: []string{"run", "loss", "loss, state-2", "state-1", "state-2", "memoryless-1", "memoryless-2"}}
-	var smooth trials
+	var smooth, jumping trials
 	for i, ts := range sweeps {
 		name := usualRuns[i]
-		row := []string{name, withInterval(ends(ts, "loss")), withInterval(ends(ts, "state-2.loss"))}
+		row := []string{name, "-", "-"}
+		if !ts[0].Run.Config.Batch.Mini() { // whose iterates have the loss of a batch, and equations that of all examples
+			row = []string{name, withInterval(ends(ts, "loss")), withInterval(ends(ts, "state-2.loss"))}
+		}
 		axes := report.Axes{X: "step", Y: name, LogY: true}
 		for i, beside := range append([]string{"state-1", "state-2"}, memorylessToo...) {
 			column := beside + ".relative_distance"
@@ -99,19 +106,29 @@ func judgeUsual(f *Result, sweeps []trials) {
 		table.Rows, chart.Axes = append(table.Rows, row), append(chart.Axes, axes)
 		if name == "cnn" {
 			f.say("On the CNN, whose gradient jumps where a unit or a window's maximum changes, orders 1 and 2 with the memory as state end at %s and %s of the way.", row[3], row[4])
+			jumping = ts
 			continue
 		}
 		smooth = append(smooth, ts...)
 	}
-	f.give("near", votes(smooth, func(t *trial) (yes, counts bool) {
-		first, second := end(t, "state-1.relative_distance"), end(t, "state-2.relative_distance")
-		return 3*second < first, !math.IsNaN(second)
-	}))
+	f.give("near", votes(smooth, secondIsNear))
+	near, of := 0, 0
+	for _, t := range jumping {
+		yes, counts := secondIsNear(t)
+		near, of = near+count(yes && counts), of+count(counts)
+	}
+	f.giveEach("cnn", []float64{share(near, of)})
 	f.give("nearer", votes(smooth, func(t *trial) (yes, counts bool) {
 		second, memoryless := end(t, "state-2.relative_distance"), end(t, "memoryless-2.relative_distance")
 		return math.IsNaN(memoryless) || 10*second < memoryless, !math.IsNaN(second) && slices.Contains(t.Run.Config.Beside, "memoryless-2") // NaN: it ran away
 	}))
 	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
+}
+
+// secondIsNear reports whether order 2 with the memory as state ends three times nearer to the iterates of a run than order 1.
+func secondIsNear(t *trial) (yes, counts bool) {
+	first, second := end(t, "state-1.relative_distance"), end(t, "state-2.relative_distance")
+	return 3*second < first, !math.IsNaN(second)
 }
 
 // began says at which step the equations began: that of the first sweep, and of others where it is another there.

@@ -67,10 +67,11 @@ type Verdict struct {
 	Hypotheses []Finding `json:"hypotheses"`
 	// Notes are sentences with numbers that no hypothesis is about.
 	Notes []string `json:"notes"`
-	// Runs is how many were made, Failed how many of these have not ended.
-	Runs    int    `json:"runs"`
-	Failed  int    `json:"failed"`
-	Command string `json:"command"`
+	// Runs is how many were made, Failed how many of these have not ended, Of names their data and models.
+	Runs    int      `json:"runs"`
+	Failed  int      `json:"failed"`
+	Of      []string `json:"of,omitempty"`
+	Command string   `json:"command"`
 	// Made says by which program.
 	Made    string   `json:"made"`
 	Figures []Figure `json:"figures"`
@@ -192,11 +193,16 @@ func (v *Verdict) amount() string {
 	if v.Runs == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" At scale %s: %s.", v.Scale, plural.Count(v.Runs, "run"))
+	of := ""
+	if len(v.Of) > 0 {
+		of = ", of " + strings.Join(v.Of, "; ")
+	}
+	return fmt.Sprintf(" At scale %s: %s%s.", v.Scale, plural.Count(v.Runs, "run"), of)
 }
 
-const howJudged = "An effect's interval is a 95% bootstrap interval over seeds. A hypothesis is supported, or decided against, where p after Holm's correction for its family is below 0.05 and the interval " +
-	"lies on one side of 0, of a trend that of the change from the first to the last too; it is supported if the effect reaches the least that was set, too. A bound is kept or not."
+const howJudged = "An effect's interval is a 95% bootstrap interval over seeds: of a handful of them it is narrower than Student's, and shows how far they agree. A hypothesis is supported, or decided against, where p after Holm's correction for its family is below 0.05 and the interval " +
+	"lies on one side of 0, of a trend that of the change from the first to the last too; it is supported if the effect reaches the least that was set, too. Page's test and the sign test are one-sided, on the side of the evidence: " +
+	"each side is held to 0.05, so that of nothing at all both together decide up to twice as often; the t-test is two-sided. A bound is kept or not."
 
 func changedText(changed []string) string {
 	if len(changed) == 0 {

@@ -19,7 +19,7 @@ func newServe() *cobra.Command {
 		Short: "Show runs and sweeps in a browser, while they go on and after",
 		Long: `Show the runs and sweeps below a directory (default: runs, where there is one, else this one) in a browser, at the address that is printed: their figures while
 rows come, several runs beside one another, the measurements of a sweep against what it varies. Its page explore/ is to play with: an optimizer on a loss of
-two parameters, its equations beside it, and where its bias penalizes the gradient's norm or hinders its fall.
+two parameters, its equations beside it, and where the bias that is predicted would penalize the gradient's norm or hinder its fall.
 
 Only reading: nothing is written there, and no run is locked or waits. Runs and sweeps that work below the directory say at which address they are seen. The page needs nothing from elsewhere. Whoever wants to see it needs the token in the
 address, which is another at each start; with --token-file it is the first line of a file. --listen with an address that other machines reach wants
