@@ -49,6 +49,8 @@ type Options struct {
 	RetryFailed bool
 	// AcceptChanged lets Execute go on with a run whose data or program changed, and make runs that differ in these from those that have ended.
 	AcceptChanged bool
+	// Wait is for how long RunOne waits for a run that another process makes: one that was just taken from it may still write its checkpoint.
+	Wait time.Duration
 	// Run makes a run; nil stands for Execute.
 	Run Runner
 	// Size says what a run takes, in bytes; nil stands for what its programs, vectors and data take. It is asked for one run at a time. A run
@@ -121,6 +123,21 @@ func (s *Sweep) RunOne(ctx context.Context, dir string, index int, opt Options) 
 			return err
 		}
 	}
+	for until := time.Now().Add(opt.Wait); ; {
+		err := s.makeOne(ctx, dir, index, opt)
+		var inUse *record.InUseError
+		if !errors.As(err, &inUse) || time.Now().After(until) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (s *Sweep) makeOne(ctx context.Context, dir string, index int, opt Options) error {
 	statuses, err := s.states(dir)
 	if err != nil || statuses[index].State == Ended {
 		return err

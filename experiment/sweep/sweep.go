@@ -26,6 +26,8 @@ type Sweep struct {
 	Runs   []Run
 	// Source is the sweep file, with its base in it; Read makes the same sweep of it.
 	Source []byte
+
+	slurm []schema.Setting
 }
 
 // A Run is one config of a sweep.
@@ -98,7 +100,7 @@ func New(spec Spec, limit int) (*Sweep, error) {
 	if err := spec.override(dimensions); err != nil {
 		return nil, err
 	}
-	s := &Sweep{Name: spec.Name, AtLoss: spec.AtLoss, Source: spec.yaml()}
+	s := &Sweep{Name: spec.Name, AtLoss: spec.AtLoss, Source: spec.yaml(), slurm: spec.Slurm}
 	for _, d := range dimensions {
 		s.Keys = append(s.Keys, d.keys()...)
 	}
