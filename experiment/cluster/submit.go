@@ -14,6 +14,7 @@ import (
 
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/atomicfile"
+	"shadowflow/internal/userfile"
 )
 
 // Names in the directory of a sweep: a folder for each submission, counted from 001, and in it what was submitted.
@@ -168,14 +169,7 @@ func Submissions(dir string) ([]Submitted, error) {
 }
 
 func readNote(path string) ([]Submitted, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxNote {
-		return nil, fmt.Errorf("%s is not what a submission writes; remove it, and its jobs are no longer known", path)
-	}
-	text, err := os.ReadFile(path)
+	text, err := userfile.Read(path, maxNote)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,8 @@ type Options struct {
 	AcceptChanged bool
 	// Peers, if not nil, are the other runs of its sweep. What they were made of this is to be made of, or the error is a *ChangedError.
 	Peers *Peers
+	// Pause, if not 0, interrupts the run behind the first row it records of so many steps or more.
+	Pause int
 	// Progress, if not nil, is told where the run begins, and after each step.
 	Progress func(Progress)
 	// Introduce, if not nil, is told before the first step what the run is, line by line: its optimizer's groups.

@@ -28,6 +28,7 @@ func Read(path string, limit int, overrides ...[]schema.Setting) (*Sweep, error)
 //	grid: {optimizer.beta2: [0.9, 0.99]}
 //	seeds: 5                             # 0 to 4, or a list
 //	at_loss: [0.01]                      # training losses at which the table shows the measurements
+//	halving: {first: 100, eta: 3}        # stop hopeless runs early; off where there is none
 //	slurm: {partition: long, cpus: 4}    # what Slurm is asked for where it makes the runs
 //
 // The runs are in the order that Spec tells. Everything is checked before anything is returned:
@@ -64,12 +65,12 @@ func Parse(path string, src []byte, limit int, overrides ...[]schema.Setting) (*
 }
 
 // fileKeys are the keys of a sweep file.
-var fileKeys = []string{"name", "base", "grid", "zip", "sample", "list", "seeds", "at_loss", "slurm"}
+var fileKeys = []string{"name", "base", "grid", "zip", "sample", "list", "seeds", "at_loss", "halving", "slurm"}
 
 // readers take what the keys of a sweep file say.
 var readers = map[string]func(*Spec, schema.Setting) error{
 	"name": (*Spec).readName, "base": (*Spec).readBase, "list": (*Spec).readList, "seeds": (*Spec).readSeeds, "at_loss": (*Spec).readAtLoss,
-	"slurm": (*Spec).readSlurm, "sample": (*Spec).readSample,
+	"halving": (*Spec).readHalving, "slurm": (*Spec).readSlurm, "sample": (*Spec).readSample,
 	"grid": func(s *Spec, at schema.Setting) (err error) { s.Grid, err = lists(at, "grid", ""); return err },
 	"zip":  func(s *Spec, at schema.Setting) (err error) { s.Zip, err = lists(at, "zip", ""); return err },
 }

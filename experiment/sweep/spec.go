@@ -27,6 +27,8 @@ type Spec struct {
 	Seeds  []uint64
 	// AtLoss are the training losses at which the table shows the measurements.
 	AtLoss []float64
+	// Halving stops hopeless runs early, by the settings of the section halving of a file; nil for none.
+	Halving []schema.Setting
 	// Slurm is what Slurm is asked for, settings of [Slurm].
 	Slurm []schema.Setting
 
@@ -215,6 +217,7 @@ func (s *Spec) yaml() []byte {
 	if s.AtLoss != nil {
 		fmt.Fprintf(&b, "at_loss: %s\n", schema.Format(s.AtLoss))
 	}
+	section("halving", s.Halving)
 	section("slurm", s.Slurm)
 	return b.Bytes()
 }

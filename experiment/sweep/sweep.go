@@ -27,7 +27,8 @@ type Sweep struct {
 	// Source is the sweep file, with its base in it; Read makes the same sweep of it.
 	Source []byte
 
-	slurm []schema.Setting
+	slurm   []schema.Setting
+	halving *halving // nil for none
 }
 
 // A Run is one config of a sweep.
@@ -103,6 +104,9 @@ func New(spec Spec, limit int) (*Sweep, error) {
 	s := &Sweep{Name: spec.Name, AtLoss: spec.AtLoss, Source: spec.yaml(), slurm: spec.Slurm}
 	for _, d := range dimensions {
 		s.Keys = append(s.Keys, d.keys()...)
+	}
+	if s.halving, err = resolveHalving(spec.Halving, spec.at["halving"]); err != nil {
+		return nil, err
 	}
 	s.Runs, err = spec.expand(dimensions, int(count))
 	return s, err

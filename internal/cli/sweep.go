@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,13 +50,18 @@ const sweepHelp = `A sweep file describes many runs, by lists over any key of a 
     grid: {optimizer.beta2: [0.9, 0.99]}
     seeds: 5                                   # 0 to 4, or a list
     at_loss: [0.01]                            # training losses at which the table shows the measurements
+    halving: {first: 100, eta: 3, by: loss}    # stop hopeless runs early; off where this is left out
     slurm: {partition: long, time: 12h}        # what sweep submit asks Slurm for
 
 The runs, at most 100,000, are all combinations; list varies slowest, then zip, then the draws of sample, then the keys of grid, and the seed fastest.
 A sample draws values that are {linear: [a, b]}, {log: [a, b]}, {integer: [a, b]} or {choice: [a, b, c]}, each by itself (method: random, the default) or one in each of
 n parts of equal probability (latin-hypercube). Each run has a directory of its own in DIR/runs, named after its place and its config. Runs that have ended are never made again unless their
 config changed. A run that fails or diverges is a row of the table with its reason, and stops nothing; with a run that failed,
-the exit code is 1.`
+the exit code is 1.
+
+With halving, runs are compared at the steps first, first*eta, first*eta^2 and so on, all together, by what they recorded: one of eta goes on, the others are
+rows of the table that say at which step they were stopped. Runs that differ in their seeds only go on, or stop, together, by the mean. The numbers are the same however many
+go on at once, and after any interruption.`
 
 func newSweep() *cobra.Command {
 	f := &sweepFlags{}
@@ -199,7 +205,7 @@ func allEnded(statuses []sweep.Status) error {
 		}
 		return fmt.Errorf("%d of %s failed, the first of them run %d: %s%s", c.Failed, plural.Of(len(statuses), "run"), first.Run.Index, inALine(first.Reason), advice)
 	}
-	if left := len(statuses) - c.Ended; left > 0 {
+	if left := len(statuses) - c.Ended - c.Stopped; left > 0 {
 		return fmt.Errorf("not ended: %d of %s, which another process has", left, plural.Of(len(statuses), "run"))
 	}
 	return nil
@@ -235,8 +241,12 @@ func sweepProgress(w io.Writer) func(sweep.Event) {
 
 func printStates(w io.Writer, statuses []sweep.Status) {
 	c := countOf(statuses)
-	fmt.Fprintf(w, "%s: %d ended (%d of them diverged), %d failed, %d interrupted, %d running, %d pending\n", plural.Of(len(statuses), "run"),
+	fmt.Fprintf(w, "%s: %d ended (%d of them diverged), %d failed, %d interrupted, %d running, %d pending", plural.Of(len(statuses), "run"),
 		c.Ended, c.Diverged, c.Failed, c.Interrupted, c.Running, c.Pending)
+	if c.Stopped > 0 {
+		fmt.Fprintf(w, ", %d stopped early", c.Stopped)
+	}
+	fmt.Fprintln(w)
 }
 
 func (f *sweepFlags) newStatus() *cobra.Command {
@@ -378,7 +388,11 @@ func (f *sweepFlags) newRunOne() *cobra.Command {
 				return err
 			}
 			out := runOutput{Dir: s.RunDirs(dir)[index]}
-			if out.Result, err = run.ReadResult(out.Dir); err != nil {
+			if out.Result, err = run.ReadResult(out.Dir); errors.Is(err, fs.ErrNotExist) && s.Stages() > 1 {
+				_, err = fmt.Fprintf(cmd.ErrOrStderr(), "run %d is as far as halving lets it go: shadowflow sweep status %s\n", index, dir)
+				return err
+			}
+			if err != nil {
 				return err
 			}
 			if f.json {

@@ -34,6 +34,7 @@ Memory and time follow from the estimates of sweep plan; what the flags below, o
 
 The scripts, and the list of each task's runs, lie in SWEEP's directory, slurm/001, for you to read and change. Before its time limit a task writes a checkpoint and is queued again,
 as one is that was preempted or whose node failed; it goes on to the same bits. Called again, submit sends what has not ended and is not queued.
+With halving there is a stage of jobs for each rung, and one more; each waits for the one before.
 --dry-run prints the scripts and writes nothing. For other schedulers, --shell prints a command a line.`
 
 func (f *sweepFlags) newSubmit() *cobra.Command {
@@ -92,7 +93,7 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 	if err != nil {
 		return err
 	}
-	needs := cluster.Needs{Slurm: asked, MaxArray: cluster.DefaultMaxArray, RetryFailed: f.retryFailed}
+	needs := cluster.Needs{Slurm: asked, MaxArray: cluster.DefaultMaxArray, RetryFailed: f.retryFailed, Stages: sw.Stages()}
 	if s.slurm {
 		needs.MaxArray = cluster.MaxArray(ctx)
 		queue, err := cluster.ReadQueue(ctx, dir)
@@ -108,6 +109,9 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 	plan, err := sw.Plan(ctx, dir, opt)
 	if err != nil {
 		return err
+	}
+	if s.shell && needs.Stages > 1 {
+		return misuse("%s: with halving its runs wait for each other at each rung, which a list of commands cannot say: use --slurm, or shadowflow sweep", sw.Name)
 	}
 	jobs := needs.Jobs(plan)
 	if !s.dryRun {

@@ -28,6 +28,7 @@ type counts struct {
 	Interrupted int `json:"interrupted"`
 	Running     int `json:"running"`
 	Pending     int `json:"pending"`
+	Stopped     int `json:"stopped"` // early, by halving
 }
 
 type memberRun struct {
@@ -74,6 +75,8 @@ func countOf(statuses []sweep.Status) counts {
 			c.Running++
 		case sweep.Pending:
 			c.Pending++
+		case sweep.Stopped:
+			c.Stopped++
 		}
 	}
 	return c
