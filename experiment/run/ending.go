@@ -34,6 +34,8 @@ func (t *training[T]) run(ctx context.Context, d *record.Dir) (result *Result, e
 		}
 	}
 	first := l.Optimizer.Steps()
+	ctx, t.rest = context.WithCancel(ctx)
+	defer t.rest()
 	status, err := l.run(ctx, t)
 	switch {
 	case err != nil:
@@ -188,6 +190,9 @@ func (t *training[T]) row(n int, values []record.Value) error {
 	}
 	if err := t.dir.Append(values); err != nil {
 		return err
+	}
+	if t.pause > 0 && n >= t.pause {
+		t.rest()
 	}
 	return t.times.Add(n, t.loop.watch.seconds())
 }

@@ -26,6 +26,8 @@ type Options struct {
 	Peers *Peers
 	// Workers, if not nil, keeps the program that serves the loss, if one does, for the runs that follow; the result is the same with none.
 	Workers *worker.Pool
+	// Pause, if not 0, interrupts the run behind the first row it records of so many steps or more.
+	Pause int
 	// Progress, if not nil, is told where the run begins, and after each step.
 	Progress func(Progress)
 	// Introduce, if not nil, is told before the first step what the run is, line by line: its optimizer's groups.

@@ -30,6 +30,8 @@ type training[T graph.Float] struct {
 	average *average[T]       // nil if none is kept
 	shared  workspace         // of what moves beside the optimizer, and of what is followed for a step
 	ended   Status            // of a run resumed behind its last record
+	pause   int               // see Options.Pause
+	rest    func()            // interrupts the run
 	notice  func(text string) // nil, or told what a person should know
 	// introduce is nil, or told what the run is.
 	introduce func(text string)
@@ -52,7 +54,7 @@ func newTraining[T graph.Float](ctx context.Context, c *config.Config, opt Optio
 	if err != nil {
 		return nil, err
 	}
-	t := &training[T]{config: c, source: s, notice: opt.Notice, introduce: opt.Introduce}
+	t := &training[T]{config: c, source: s, notice: opt.Notice, introduce: opt.Introduce, pause: opt.Pause}
 	if err := t.make(opt); err != nil {
 		return nil, errors.Join(err, s.close())
 	}

@@ -24,9 +24,12 @@ func Read(path string, limit int, overrides ...[]schema.Setting) (*Sweep, error)
 //	base: {steps: 500}                   # a config, or the path of one beside the file
 //	list: [{model: {name: cnn}}, {}]     # sets of keys written out
 //	zip: {optimizer.lr: [1e-3, 1e-4], steps: [500, 5000]}
+//	sample: {n: 50, seed: 0, method: latin-hypercube, keys: {optimizer.lr: {log: [1e-4, 1e-2]}}}
 //	grid: {optimizer.beta2: [0.9, 0.99]}
 //	seeds: 5                             # 0 to 4, or a list
 //	at_loss: [0.01]                      # training losses at which the table shows the measurements
+//	halving: {first: 100, eta: 3}        # stop hopeless runs early; off where there is none
+//	slurm: {partition: long, cpus: 4}    # what Slurm is asked for where it makes the runs
 //
 // The runs are in the order that Spec tells. Everything is checked before anything is returned:
 // the error says which key of which line, and if runs are alike. More than limit runs are a *TooManyError; a limit of 0 stands for none.
@@ -62,11 +65,12 @@ func Parse(path string, src []byte, limit int, overrides ...[]schema.Setting) (*
 }
 
 // fileKeys are the keys of a sweep file.
-var fileKeys = []string{"name", "base", "grid", "zip", "list", "seeds", "at_loss"}
+var fileKeys = []string{"name", "base", "grid", "zip", "sample", "list", "seeds", "at_loss", "halving", "slurm"}
 
 // readers take what the keys of a sweep file say.
 var readers = map[string]func(*Spec, schema.Setting) error{
 	"name": (*Spec).readName, "base": (*Spec).readBase, "list": (*Spec).readList, "seeds": (*Spec).readSeeds, "at_loss": (*Spec).readAtLoss,
+	"halving": (*Spec).readHalving, "slurm": (*Spec).readSlurm, "sample": (*Spec).readSample,
 	"grid": func(s *Spec, at schema.Setting) (err error) { s.Grid, err = lists(at, "grid", ""); return err },
 	"zip":  func(s *Spec, at schema.Setting) (err error) { s.Zip, err = lists(at, "zip", ""); return err },
 }

@@ -18,7 +18,8 @@ type Plan struct {
 	Runs []PlannedRun
 	// Parallel is the number of runs at once that the processors allow.
 	Parallel int
-	// Seconds is the estimated wall time of the runs that are not there yet, Unknown how many of them have no estimate.
+	// Seconds is the estimated wall time of the runs that are not there yet, Unknown how many of them have no estimate. With halving it is the most that they
+	// may take.
 	Seconds float64
 	Unknown int
 }
@@ -52,7 +53,7 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 	todo := 0
 	speeds := map[string]speed{}
 	for _, st := range statuses {
-		if st.State != Ended && !st.Damaged {
+		if !st.over() && !st.Damaged {
 			todo++
 		} else if st.State == Ended && st.Result.Taken() > 0 {
 			speeds[st.Run.Config.Kind()] = speed{st.Result.Seconds / float64(st.Result.Taken()), "an ended run", ""}
@@ -75,10 +76,10 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 			r.Problem = st.Reason
 		case size.err != nil:
 			r.Problem = size.err.Error()
-		case opt.Probe > 0 && most > 0 && size.bytes > most && st.State != Ended: // not to be tried here
+		case opt.Probe > 0 && most > 0 && size.bytes > most && !st.over(): // not to be tried here
 			r.Problem = fmt.Sprintf("it needs about %s of memory, and %s are left", memory.Format(size.bytes), memory.Format(most))
 		}
-		if st.State != Ended && r.Problem == "" {
+		if !st.over() && r.Problem == "" {
 			v, known := speeds[kind]
 			if !known && opt.Probe > 0 {
 				if v = probe(ctx, dir, st.Run.Config, opt.Probe, sched.opt.Run); ctx.Err() != nil {
@@ -97,7 +98,7 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 func (p *Plan) add(r PlannedRun) {
 	p.Runs = append(p.Runs, r)
 	switch {
-	case r.State == Ended:
+	case r.over():
 	case r.Seconds > 0:
 		p.Seconds += r.Seconds
 	default:

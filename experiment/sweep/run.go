@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ func execute(ctx context.Context, c *config.Config, dir string, opt run.Options)
 	}
 	if err == nil && result.Status == run.Interrupted {
 		err = context.Cause(ctx)
-		if err == nil {
+		if err == nil && opt.Pause == 0 {
 			err = context.Canceled
 		}
 	}
@@ -50,6 +51,8 @@ type Options struct {
 	RetryFailed bool
 	// AcceptChanged lets Execute go on with a run whose data or program changed, and make runs that differ in these from those that have ended.
 	AcceptChanged bool
+	// Wait is for how long RunOne waits for a run that another process makes: one that was just taken from it may still write its checkpoint.
+	Wait time.Duration
 	// Run makes a run; nil stands for Execute.
 	Run Runner
 	// Size says what a run takes, in bytes; nil stands for what its programs, vectors and data take. It is asked for one run at a time. A run
@@ -78,30 +81,53 @@ type Event struct {
 // allow, each then with one thread. Runs that fail are recorded and stop nothing; the error is of the sweep as a whole: an
 // interruption, a directory that cannot be written, or a *[run.ChangedError] where a run would be made of other data, or by another program, than those
 // that have ended: then no further run is begun. Runs that another process makes at the moment are left to it.
-func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) error {
+func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) (err error) {
 	if err := s.Prepare(dir); err != nil {
 		return err
 	}
 	if err := atomicfile.Sweep(dir, time.Minute); err != nil {
 		return err
 	}
-	statuses, err := s.Status(ctx, dir)
+	held, err := os.Stat(dir)
 	if err != nil {
 		return err
 	}
-	var todo []Status
+	opt.workers = &worker.Pool{}
+	defer func() { err = errors.Join(err, opt.workers.Close()) }()
+	for before := []Status(nil); ; { // once for each rung of halving, and once without
+		statuses, err := s.Status(ctx, dir)
+		if err != nil {
+			return err
+		}
+		todo := toMake(statuses, opt.RetryFailed)
+		if before != nil && (len(todo) == 0 || slices.EqualFunc(todo, before, Status.asFar)) {
+			return nil
+		}
+		opt.peers = peersOf(statuses)
+		sched := newScheduler(todo, opt)
+		sched.dir, sched.held = dir, held
+		if err := sched.run(ctx); err != nil || s.halving == nil {
+			return err
+		}
+		before, opt.RetryFailed = append([]Status{}, todo...), false
+	}
+}
+
+// toMake returns the runs that can go on.
+func toMake(statuses []Status, retryFailed bool) []Status {
+	var out []Status
 	for _, st := range statuses {
-		if st.State == Pending || st.State == Interrupted || st.State == Failed && opt.RetryFailed && !st.Damaged {
-			todo = append(todo, st)
+		again := st.State == Failed && retryFailed && !st.Damaged
+		if (st.State == Pending || st.State == Interrupted || again) && !st.waits {
+			out = append(out, st)
 		}
 	}
-	opt.peers, opt.workers = peersOf(statuses), &worker.Pool{}
-	sched := newScheduler(todo, opt)
-	sched.dir = dir
-	if sched.held, err = os.Stat(dir); err != nil {
-		return err
-	}
-	return errors.Join(sched.run(ctx), opt.workers.Close())
+	return out
+}
+
+// asFar reports whether two statuses are of a run that has come no further.
+func (s Status) asFar(other Status) bool {
+	return s.Run.Index == other.Run.Index && s.State == other.State && s.Step == other.Step && s.pause == other.pause
 }
 
 // CheckIndex returns an error if there is no run of an index.
@@ -113,7 +139,7 @@ func (s *Sweep) CheckIndex(index int) error {
 }
 
 // RunOne makes one run of the sweep in its directory with all processors, unless it has ended. This is what a cluster's scheduler
-// calls, for each index once.
+// calls, for each index once; with halving once for each rung and once more, as far as the runs of the rung allow.
 func (s *Sweep) RunOne(ctx context.Context, dir string, index int, opt Options) error {
 	if err := s.CheckIndex(index); err != nil {
 		return err
@@ -123,8 +149,23 @@ func (s *Sweep) RunOne(ctx context.Context, dir string, index int, opt Options) 
 			return err
 		}
 	}
+	for until := time.Now().Add(opt.Wait); ; {
+		err := s.makeOne(ctx, dir, index, opt)
+		var inUse *record.InUseError
+		if !errors.As(err, &inUse) || time.Now().After(until) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (s *Sweep) makeOne(ctx context.Context, dir string, index int, opt Options) error {
 	statuses, err := s.states(dir)
-	if err != nil || statuses[index].State == Ended {
+	if err != nil || statuses[index].over() || statuses[index].waits {
 		return err
 	}
 	if st := statuses[index]; st.Damaged {
@@ -149,7 +190,8 @@ func peersOf(statuses []Status) *run.Peers {
 type scheduler struct {
 	todo    []Status
 	opt     Options
-	threads int // of each run; 0 leaves what its config says
+	paused  func(ctx context.Context, c *config.Config, dir string, step int) error // makes a run as far as a step, 0 for its end
+	threads int                                                                     // of each run; 0 leaves what its config says
 	sizes   []int64
 	sizing  chan struct{} // has room for the one measurement that may go on
 	dir     string        // of the sweep
@@ -160,10 +202,14 @@ func newScheduler(todo []Status, opt Options) *scheduler {
 	if opt.Parallel <= 0 {
 		opt.Parallel = runtime.GOMAXPROCS(0)
 	}
+	paused := func(ctx context.Context, c *config.Config, dir string, step int) error {
+		return execute(ctx, c, dir, run.Options{AcceptChanged: opt.AcceptChanged, Peers: opt.peers, Workers: opt.workers, Pause: step})
+	}
 	if opt.Run == nil {
-		opt.Run = func(ctx context.Context, c *config.Config, dir string) error {
-			return execute(ctx, c, dir, run.Options{AcceptChanged: opt.AcceptChanged, Peers: opt.peers, Workers: opt.workers})
-		}
+		opt.Run = func(ctx context.Context, c *config.Config, dir string) error { return paused(ctx, c, dir, 0) }
+	} else {
+		given := opt.Run
+		paused = func(ctx context.Context, c *config.Config, dir string, _ int) error { return given(ctx, c, dir) }
 	}
 	if opt.Size == nil {
 		opt.Size = (&sizer{}).of
@@ -172,7 +218,7 @@ func newScheduler(todo []Status, opt Options) *scheduler {
 		opt.Memory = memory.Available()
 	}
 	opt.Parallel = min(opt.Parallel, max(1, len(todo)))
-	s := &scheduler{todo: todo, opt: opt, sizing: make(chan struct{}, 1)}
+	s := &scheduler{todo: todo, opt: opt, paused: paused, sizing: make(chan struct{}, 1)}
 	if opt.Parallel > 1 {
 		s.threads = 1
 	}
@@ -294,7 +340,7 @@ func (s *scheduler) make(ctx context.Context, st Status) error {
 	if s.threads > 0 {
 		c.Threads = s.threads
 	}
-	err := s.attempt(ctx, &c, st.Dir)
+	err := guarded(func() error { return s.paused(ctx, &c, st.Dir, st.pause) })
 	var inUse *record.InUseError
 	var lost *record.LostError
 	switch {
@@ -315,10 +361,6 @@ func (s *scheduler) make(ctx context.Context, st Status) error {
 func unlikePeers(err error) bool {
 	var changed *run.ChangedError
 	return errors.As(err, &changed) && changed.Peers
-}
-
-func (s *scheduler) attempt(ctx context.Context, c *config.Config, dir string) error {
-	return guarded(func() error { return s.opt.Run(ctx, c, dir) })
 }
 
 // guarded turns a panic, which would end all runs, into the error of one.

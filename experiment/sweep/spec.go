@@ -10,8 +10,8 @@ import (
 	"shadowflow/schema"
 )
 
-// A Spec says what the runs of a sweep are made of: all combinations of an item of List, a position of Zip, a value of each key of Grid, and
-// a seed. List varies slowest, then Zip, then the keys of Grid as they stand, and the seed fastest.
+// A Spec says what the runs of a sweep are made of: all combinations of an item of List, a position of Zip, a draw of Sample, a value of each key of Grid,
+// and a seed. List varies slowest, then Zip, then Sample, then the keys of Grid as they stand, and the seed fastest.
 type Spec struct {
 	Name string
 	// Base is the config that all runs start from.
@@ -22,9 +22,15 @@ type Spec struct {
 	List [][]schema.Setting
 	// Zip and Grid give keys lists of values; those of Zip are of one length.
 	Zip, Grid []schema.Setting
-	Seeds     []uint64
+	// Sample draws values at random, by the settings of the section sample of a file.
+	Sample []schema.Setting
+	Seeds  []uint64
 	// AtLoss are the training losses at which the table shows the measurements.
 	AtLoss []float64
+	// Halving stops hopeless runs early, by the settings of the section halving of a file; nil for none.
+	Halving []schema.Setting
+	// Slurm is what Slurm is asked for, settings of [Slurm].
+	Slurm []schema.Setting
 
 	file string                    // that it was read from
 	at   map[string]schema.Setting // keys of the file
@@ -91,6 +97,13 @@ func (s *Spec) dimensions() ([]dimension, error) {
 			}
 		}
 		out = append(out, zip)
+	}
+	if s.Sample != nil {
+		d, err := s.draws()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d)
 	}
 	grid, err := axes("grid", s.Grid)
 	if err != nil {
@@ -192,6 +205,7 @@ func (s *Spec) yaml() []byte {
 		fmt.Fprintf(&b, "- %s\n", schema.Format(c))
 	}
 	section("zip", s.Zip)
+	section("sample", s.Sample)
 	section("grid", s.Grid)
 	switch {
 	case s.Seeds == nil:
@@ -203,5 +217,7 @@ func (s *Spec) yaml() []byte {
 	if s.AtLoss != nil {
 		fmt.Fprintf(&b, "at_loss: %s\n", schema.Format(s.AtLoss))
 	}
+	section("halving", s.Halving)
+	section("slurm", s.Slurm)
 	return b.Bytes()
 }

@@ -27,6 +27,7 @@ const (
 	Running     State = "running"     // a process works in its directory
 	Interrupted State = "interrupted" // begun, not ended: it continues from its last checkpoint
 	Failed      State = "failed"      // it stopped with an error
+	Stopped     State = "stopped"     // interrupted, and left at that: halving found it hopeless
 	Ended       State = "ended"       // its result is there, be it finished or diverged
 )
 
@@ -36,13 +37,22 @@ type Status struct {
 	Dir    string
 	State  State
 	Result *run.Result // of an ended run
-	// Reason says why a run failed or diverged, "" for others.
+	// Reason says why a run failed, diverged or was stopped, "" for others.
 	Reason string
 	// Damaged says that it failed because its directory does not hold what it should: nothing is made or changed there until a person looks at it.
 	Damaged bool
 	// Step is that of its last record, 0 where there is none; see [Sweep.Status].
 	Step int
+
+	pause int  // the step at which it waits for the others of its rung, 0 where it may go to its end
+	waits bool // it has come there
 }
+
+// over reports whether nothing more is to be made of the run.
+func (s Status) over() bool { return s.State == Ended || s.State == Stopped }
+
+// Waits reports whether the run has come as far as it may before the others of its rung; see halving.
+func (s Status) Waits() bool { return s.waits }
 
 // damaged returns the status of a run whose directory does not hold what it should.
 func (s Status) damaged(why error) Status {
@@ -120,6 +130,7 @@ func (s *Sweep) states(dir string) ([]Status, error) {
 	for i, r := range s.Runs {
 		out[i] = statusOf(r, dirs[i])
 	}
+	s.halve(out)
 	return out, nil
 }
 

@@ -26,6 +26,9 @@ type Sweep struct {
 	Runs   []Run
 	// Source is the sweep file, with its base in it; Read makes the same sweep of it.
 	Source []byte
+
+	slurm   []schema.Setting
+	halving *halving // nil for none
 }
 
 // A Run is one config of a sweep.
@@ -98,9 +101,12 @@ func New(spec Spec, limit int) (*Sweep, error) {
 	if err := spec.override(dimensions); err != nil {
 		return nil, err
 	}
-	s := &Sweep{Name: spec.Name, AtLoss: spec.AtLoss, Source: spec.yaml()}
+	s := &Sweep{Name: spec.Name, AtLoss: spec.AtLoss, Source: spec.yaml(), slurm: spec.Slurm}
 	for _, d := range dimensions {
 		s.Keys = append(s.Keys, d.keys()...)
+	}
+	if s.halving, err = resolveHalving(spec.Halving, spec.at["halving"]); err != nil {
+		return nil, err
 	}
 	s.Runs, err = spec.expand(dimensions, int(count))
 	return s, err

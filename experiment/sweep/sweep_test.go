@@ -182,6 +182,8 @@ func TestAnErrorIsSaidOnce(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("name: a\nbase: {steps: 3}\ngrid: {optimizer.beta2: [0.9, 1e-1]}\nseeds: 2\nat_loss: [0.1]"))
 	f.Add([]byte("list: [{model: {name: cnn}}, {}]\nzip: {optimizer.lr: [1, 2], steps: [1, 2]}"))
+	f.Add([]byte("sample: {n: 3, seed: 7, method: latin-hypercube, keys: {optimizer.lr: {log: [1e-4, 1e-2]}, batch: {size: {integer: [8, 64]}}, loss: {choice: [mse]}}}"))
+	f.Add([]byte("seeds: 2\nslurm: {partition: a, time: 1-12:00:00, mem: 8GiB, options: [--qos=b], cpus: 2, array_limit: 5}"))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		s, err := Parse("sweep.yaml", src, 50)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,9 +17,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"shadowflow/experiment/cluster"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/memory"
 	"shadowflow/internal/patience"
 	"shadowflow/internal/plural"
 	"shadowflow/report"
@@ -43,14 +46,22 @@ const sweepHelp = `A sweep file describes many runs, by lists over any key of a 
     base: {steps: 500}                         # a config, or the path of one beside the file
     list: [{model: {name: cnn}}, {}]           # sets of keys written out
     zip: {optimizer.lr: [1e-3, 1e-4], steps: [500, 5000]}
+    sample: {n: 50, seed: 0, method: latin-hypercube, keys: {optimizer.lr: {log: [1e-4, 1e-2]}}}
     grid: {optimizer.beta2: [0.9, 0.99]}
     seeds: 5                                   # 0 to 4, or a list
     at_loss: [0.01]                            # training losses at which the table shows the measurements
+    halving: {first: 100, eta: 3, by: loss}    # stop hopeless runs early; off where this is left out
+    slurm: {partition: long, time: 12h}        # what sweep submit asks Slurm for
 
-The runs, at most 100,000, are all combinations; list varies slowest, then zip, then the keys of grid, and the seed fastest. Each run has a
-directory of its own in DIR/runs, named after its place and its config. Runs that have ended are never made again unless their
+The runs, at most 100,000, are all combinations; list varies slowest, then zip, then the draws of sample, then the keys of grid, and the seed fastest.
+A sample draws values that are {linear: [a, b]}, {log: [a, b]}, {integer: [a, b]} or {choice: [a, b, c]}, each by itself (method: random, the default) or one in each of
+n parts of equal probability (latin-hypercube). Each run has a directory of its own in DIR/runs, named after its place and its config. Runs that have ended are never made again unless their
 config changed. A run that fails or diverges is a row of the table with its reason, and stops nothing; with a run that failed,
-the exit code is 1.`
+the exit code is 1.
+
+With halving, runs are compared at the steps first, first*eta, first*eta^2 and so on, all together, by what they recorded: one of eta goes on, the others are
+rows of the table that say at which step they were stopped. Runs that differ in their seeds only go on, or stop, together, by the mean. The numbers are the same however many
+go on at once, and after any interruption.`
 
 func newSweep() *cobra.Command {
 	f := &sweepFlags{}
@@ -77,7 +88,7 @@ func newSweep() *cobra.Command {
 	cmd.Flags().BoolVar(&f.retryFailed, "retry-failed", false, "make runs again that failed")
 	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "no progress, no summary")
 	bindJSON(cmd, &f.json)
-	cmd.AddCommand(f.newPlan(), f.newStatus(), f.newTable(), f.newRunOne())
+	cmd.AddCommand(f.newPlan(), f.newStatus(), f.newTable(), f.newRunOne(), f.newSubmit(), f.newCancel())
 	for _, sub := range cmd.Commands() {
 		sub.ValidArgsFunction = cmd.ValidArgsFunction
 		bindJSON(sub, &f.json)
@@ -128,14 +139,14 @@ func (f *sweepFlags) bindOptions(flags *pflag.FlagSet) {
 }
 
 func (f *sweepFlags) options() (sweep.Options, error) {
-	memory, err := parseBytes(f.memory)
+	bytes, err := memory.Parse(f.memory)
 	if err != nil {
 		return sweep.Options{}, misuse("--memory: %w", err)
 	}
 	if f.parallel < 0 {
 		return sweep.Options{}, misuse("--parallel %d: want a number of at least 0", f.parallel)
 	}
-	return sweep.Options{Parallel: f.parallel, Memory: memory, RetryFailed: f.retryFailed, AcceptChanged: f.changed}, nil
+	return sweep.Options{Parallel: f.parallel, Memory: bytes, RetryFailed: f.retryFailed, AcceptChanged: f.changed}, nil
 }
 
 func (f *sweepFlags) execute(cmd *cobra.Command, s *sweep.Sweep, dir string) error {
@@ -194,7 +205,7 @@ func allEnded(statuses []sweep.Status) error {
 		}
 		return fmt.Errorf("%d of %s failed, the first of them run %d: %s%s", c.Failed, plural.Of(len(statuses), "run"), first.Run.Index, inALine(first.Reason), advice)
 	}
-	if left := len(statuses) - c.Ended; left > 0 {
+	if left := len(statuses) - c.Ended - c.Stopped; left > 0 {
 		return fmt.Errorf("not ended: %d of %s, which another process has", left, plural.Of(len(statuses), "run"))
 	}
 	return nil
@@ -234,8 +245,12 @@ func sweepProgress(w io.Writer, page *pageLine) func(sweep.Event) {
 
 func printStates(w io.Writer, statuses []sweep.Status) {
 	c := countOf(statuses)
-	fmt.Fprintf(w, "%s: %d ended (%d of them diverged), %d failed, %d interrupted, %d running, %d pending\n", plural.Of(len(statuses), "run"),
+	fmt.Fprintf(w, "%s: %d ended (%d of them diverged), %d failed, %d interrupted, %d running, %d pending", plural.Of(len(statuses), "run"),
 		c.Ended, c.Diverged, c.Failed, c.Interrupted, c.Running, c.Pending)
+	if c.Stopped > 0 {
+		fmt.Fprintf(w, ", %d stopped early", c.Stopped)
+	}
+	fmt.Fprintln(w)
 }
 
 func (f *sweepFlags) newStatus() *cobra.Command {
@@ -252,25 +267,50 @@ func (f *sweepFlags) newStatus() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			queue, err := cluster.ReadQueue(cmd.Context(), dir)
+			if cmd.Context().Err() != nil {
+				return context.Cause(cmd.Context())
+			}
+			if err != nil { // our own states are known all the same
+				fmt.Fprintf(cmd.ErrOrStderr(), "Slurm's states are not known: %v\n", err)
+				queue = &cluster.Queue{}
+			}
 			if f.json {
-				return printJSON(cmd.OutOrStdout(), statusJSON(dir, statuses))
+				out := statusJSON(dir, statuses)
+				out.beside(queue.Of())
+				return printJSON(cmd.OutOrStdout(), out)
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "run\tstate\tstep\tsettings\treason")
-			for _, st := range statuses {
-				step := ""
-				if st.State != sweep.Pending {
-					step = strconv.Itoa(st.Step)
-				}
-				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", st.Run.Index, stateOf(st), step, st.Run, inALine(st.Reason))
-			}
-			if err := w.Flush(); err != nil {
-				return err
-			}
-			printStates(cmd.OutOrStdout(), statuses)
-			return nil
+			return printStatus(cmd.OutOrStdout(), statuses, queue)
 		},
 	}
+}
+
+// printStatus prints a line a run, with what Slurm says of it where any was submitted.
+func printStatus(out io.Writer, statuses []sweep.Status, queue *cluster.Queue) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	head, ofSlurm := "run\tstate\tstep\t", queue.Of()
+	if len(queue.Jobs) > 0 {
+		head += "slurm\t"
+	}
+	fmt.Fprintln(w, head+"settings\treason")
+	for _, st := range statuses {
+		step, task := "", ""
+		if st.State != sweep.Pending {
+			step = strconv.Itoa(st.Step)
+		}
+		if t, ok := ofSlurm[st.Run.Index]; ok {
+			task = t.String()
+		}
+		if len(queue.Jobs) > 0 {
+			task += "\t"
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s%s\t%s\n", st.Run.Index, stateOf(st), step, task, st.Run, inALine(st.Reason))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	printStates(out, statuses)
+	return nil
 }
 
 // tableFormats are those that a table of a sweep is printed in.
@@ -322,6 +362,7 @@ one row for all runs that differ in their seeds only, with 95% confidence interv
 }
 
 func (f *sweepFlags) newRunOne() *cobra.Command {
+	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "run-one SWEEP INDEX",
 		Short: "Make one run of a sweep, for a cluster's scheduler to call",
@@ -339,6 +380,7 @@ func (f *sweepFlags) newRunOne() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			opt.Wait = wait
 			if err := s.CheckIndex(index); err != nil {
 				return misused{err}
 			}
@@ -350,7 +392,11 @@ func (f *sweepFlags) newRunOne() *cobra.Command {
 				return err
 			}
 			out := runOutput{Dir: s.RunDirs(dir)[index]}
-			if out.Result, err = run.ReadResult(out.Dir); err != nil {
+			if out.Result, err = run.ReadResult(out.Dir); errors.Is(err, fs.ErrNotExist) && s.Stages() > 1 {
+				_, err = fmt.Fprintf(cmd.ErrOrStderr(), "run %d is as far as halving lets it go: shadowflow sweep status %s\n", index, dir)
+				return err
+			}
+			if err != nil {
 				return err
 			}
 			if f.json {
@@ -362,5 +408,6 @@ func (f *sweepFlags) newRunOne() *cobra.Command {
 		},
 	}
 	f.bindOptions(cmd.Flags())
+	cmd.Flags().DurationVar(&wait, "wait", 0, "how long to wait for a run that another process makes, like 10m")
 	return cmd
 }

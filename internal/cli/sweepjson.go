@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"shadowflow/experiment/cluster"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/sweep"
 	"shadowflow/schema"
@@ -27,6 +28,7 @@ type counts struct {
 	Interrupted int `json:"interrupted"`
 	Running     int `json:"running"`
 	Pending     int `json:"pending"`
+	Stopped     int `json:"stopped"` // early, by halving
 }
 
 type memberRun struct {
@@ -35,7 +37,25 @@ type memberRun struct {
 	State    string         `json:"state"`
 	Step     int            `json:"step"` // of its last record, 0 where there is none
 	Settings map[string]any `json:"settings"`
-	Reason   string         `json:"reason"` // why it failed or diverged
+	Reason   string         `json:"reason"`          // why it failed or diverged
+	Slurm    *slurmTask     `json:"slurm,omitempty"` // of status, where it was submitted
+}
+
+// slurmTask is what Slurm says of a run.
+type slurmTask struct {
+	Task   string `json:"task"`
+	State  string `json:"state"`
+	Nodes  string `json:"nodes"`
+	Reason string `json:"reason"`
+}
+
+// beside puts what Slurm says beside our states.
+func (o *statusOutput) beside(tasks map[int]cluster.Task) {
+	for i := range o.Runs {
+		if t, ok := tasks[o.Runs[i].Index]; ok {
+			o.Runs[i].Slurm = &slurmTask{t.TaskID.String(), t.State, t.Nodes, t.Reason}
+		}
+	}
 }
 
 func countOf(statuses []sweep.Status) counts {
@@ -55,6 +75,8 @@ func countOf(statuses []sweep.Status) counts {
 			c.Running++
 		case sweep.Pending:
 			c.Pending++
+		case sweep.Stopped:
+			c.Stopped++
 		}
 	}
 	return c

@@ -3,8 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -90,32 +88,6 @@ func printPlan(out io.Writer, p *sweep.Plan) error {
 		}
 	}
 	return nil
-}
-
-// parseBytes reads a size like 8GiB or 500MB; "" is 0.
-func parseBytes(text string) (int64, error) {
-	if text == "" {
-		return 0, nil
-	}
-	units := []struct {
-		suffix string
-		factor float64
-	}{
-		{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
-		{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1},
-	}
-	for _, u := range units {
-		number, ok := strings.CutSuffix(text, u.suffix)
-		if !ok {
-			continue
-		}
-		x, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if err != nil || !(x*u.factor >= 1) || x*u.factor > 1<<60 {
-			break
-		}
-		return int64(x * u.factor), nil
-	}
-	return 0, misuse("%q is not a size; expected one like 8GiB or 500MB", text)
 }
 
 // clock says a time in seconds for people.

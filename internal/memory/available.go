@@ -74,6 +74,32 @@ func Format(bytes int64) string {
 	return fmt.Sprintf("%.3g %s", x, unit)
 }
 
+// Parse reads a size like 8GiB or 500MB; "" is 0.
+func Parse(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	units := []struct {
+		suffix string
+		factor float64
+	}{
+		{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+		{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1},
+	}
+	for _, u := range units {
+		number, ok := strings.CutSuffix(text, u.suffix)
+		if !ok {
+			continue
+		}
+		x, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err != nil || !(x*u.factor >= 1) || x*u.factor > 1<<60 {
+			break
+		}
+		return int64(x * u.factor), nil
+	}
+	return 0, fmt.Errorf("%q is not a size; expected one like 8GiB or 500MB", text)
+}
+
 // availableIn reads what is available from a tree of files like Linux's: the least of what the machine has left, of what the memory limit of
 // each control group that the process is in leaves, and of what the process's own limit of address space does. It is at least 1 where anything is known.
 func availableIn(root fs.FS) int64 {

@@ -17,6 +17,23 @@ func TestSizesAreWrittenForPeople(t *testing.T) {
 	}
 }
 
+func TestSizesOfMemoryAreRead(t *testing.T) {
+	for text, want := range map[string]int64{"": 0, "8GiB": 8 << 30, "1.5 MB": 1_500_000, "100": 100, "2TiB": 2 << 40} {
+		t.Run(text, func(t *testing.T) {
+			if got, err := Parse(text); err != nil || got != want {
+				t.Errorf("%q: %d, %v; want %d", text, got, err, want)
+			}
+		})
+	}
+	for _, text := range []string{"many", "-1GiB", "0", "1e30GiB", "GiB"} {
+		t.Run(text, func(t *testing.T) {
+			if got, err := Parse(text); err == nil {
+				t.Errorf("%q is %d bytes", text, got)
+			}
+		})
+	}
+}
+
 func TestMoreThanThereIsIsRefused(t *testing.T) {
 	if err := Check(1 << 20); err != nil {
 		t.Errorf("a megabyte: %v", err)

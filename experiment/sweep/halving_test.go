@@ -1,0 +1,188 @@
+package sweep
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"shadowflow/experiment/record"
+)
+
+// halved has nine members whose losses at a step are in the order of their step sizes, and one of them diverges.
+const halved = `name: halved
+base: {objective: {name: rosenbrock}, steps: 100, record: {every: 7}, optimizer: {name: gd}}
+grid: {optimizer.lr: [1e-5, 1e-3, 3e-5, 5e-4, 1e-4, 2e-3, 2e-4, 50, 3e-4]}
+halving: {first: 10, eta: 3}
+`
+
+func parsed(t *testing.T, text string) *Sweep {
+	t.Helper()
+	s, err := Parse("halved.yaml", []byte(text), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// standing says of each run how it ended and where, and all that it recorded.
+func standing(t *testing.T, s *Sweep, dir string) (states []string, histories [][]byte) {
+	t.Helper()
+	statuses, err := s.Status(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, st := range statuses {
+		states = append(states, fmt.Sprintf("%s %d %s", st.State, st.Step, st.Reason))
+		h, err := os.ReadFile(record.HistoryPath(st.Dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		histories = append(histories, h)
+	}
+	return states, histories
+}
+
+func TestHalvingKeepsTheBestOfEachRung(t *testing.T) {
+	s, dir := parsed(t, halved), t.TempDir()
+	if err := s.Execute(t.Context(), filepath.Join(dir, "a"), Options{Parallel: 1}); err != nil {
+		t.Fatal(err)
+	}
+	states, histories := standing(t, s, filepath.Join(dir, "a"))
+	// By hand, from the losses of whole runs at the steps 10 and 30, which are recorded.
+	whole := parsed(t, strings.Split(halved, "halving")[0])
+	if err := whole.Execute(t.Context(), filepath.Join(dir, "whole"), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	lossAt := func(i, step int) float64 {
+		h, err := record.ReadHistory(whole.RunDirs(filepath.Join(dir, "whole"))[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(h.Rows, func(row []record.Value) bool { return row[0].Float() == float64(step) })
+		return h.Floats("loss")[at]
+	}
+	rest := []int{0, 1, 2, 3, 4, 5, 6, 8} // without the one that diverges, whose loss is the worst
+	for _, step := range []int{10, 30} {
+		slices.SortFunc(rest, func(a, b int) int {
+			if lossAt(a, step) < lossAt(b, step) {
+				return -1
+			}
+			return 1
+		})
+		rest = rest[:map[int]int{10: 3, 30: 1}[step]]
+	}
+	ended := 0
+	for i, state := range states {
+		switch {
+		case i == 7 && !strings.HasPrefix(state, "ended"), i == rest[0] && !strings.HasPrefix(state, "ended 100"):
+			t.Errorf("run %d: %s", i, state)
+		case strings.HasPrefix(state, "ended"):
+			ended++
+		case !strings.HasPrefix(state, "stopped 10 stopped early at step 10 of 100: by loss it was number ") && !strings.HasPrefix(state, "stopped 30 stopped early at step 30 of 100: by loss it was number "):
+			t.Errorf("run %d: %s", i, state)
+		}
+	}
+	if ended != 2 || strings.Count(strings.Join(states, "\n"), "stopped 30") != 2 {
+		t.Errorf("states:\n%s", strings.Join(states, "\n"))
+	}
+	table, err := s.Table(t.Context(), filepath.Join(dir, "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if row := table.Rows[0]; row[table.Index("status")].String() != "stopped" || !strings.Contains(row[table.Index("reason")].String(), "and halving keeps") {
+		t.Errorf("the table's row: %v", row)
+	}
+	for name, make := range map[string]func(dir string) error{
+		"four at once": func(dir string) error { return s.Execute(t.Context(), dir, Options{Parallel: 4}) },
+		"interrupted": func(dir string) error {
+			for k := range 6 {
+				ctx, cancel := context.WithCancel(t.Context())
+				done := 0
+				opt := Options{Parallel: 2, Progress: func(e Event) {
+					if done++; done > 2*k+1 {
+						cancel()
+					}
+				}}
+				_ = s.Execute(ctx, dir, opt) // which was interrupted
+				cancel()
+			}
+			return s.Execute(t.Context(), dir, Options{Parallel: 2})
+		},
+		"one by one, as a cluster does": func(dir string) error {
+			for range s.Stages() {
+				for i := range slices.Backward(s.Runs) {
+					if err := s.RunOne(t.Context(), dir, i, Options{}); err != nil && i != 7 {
+						return err
+					}
+				}
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			other := filepath.Join(dir, name)
+			if err := make(other); err != nil {
+				t.Fatal(err)
+			}
+			got, rows := standing(t, s, other)
+			if !slices.Equal(got, states) || !slices.EqualFunc(rows, histories, bytes.Equal) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(states, "\n"))
+			}
+		})
+	}
+}
+
+func TestSeedsGoOnTogetherByTheirMean(t *testing.T) {
+	s, dir := parsed(t, "base: {steps: 20, data: {subset: 50}, model: {hidden: [4]}, record: {every: 5, bias: 0, sharpness: 0}, batch: {mode: full}}\n"+
+		"grid: {optimizer.lr: [1e-6, 1e-2]}\nseeds: 3\nhalving: {first: 10, eta: 2}\n"), t.TempDir()
+	if err := s.Execute(t.Context(), dir, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	states, _ := standing(t, s, dir)
+	for i, state := range states {
+		if stopped := strings.HasPrefix(state, "stopped 10"); stopped != (i < 3) {
+			t.Errorf("run %d: %s", i, state)
+		}
+	}
+}
+
+func TestRungsAreBelowTheEnd(t *testing.T) {
+	for _, c := range []struct {
+		h     halving
+		steps int
+		want  []int
+	}{
+		{halving{First: 10, Eta: 3}, 100, []int{10, 30, 90}},
+		{halving{First: 10, Eta: 3}, 90, []int{10, 30}},
+		{halving{First: 100, Eta: 2}, 100, nil},
+		{halving{First: 1, Eta: 1.3}, 6, []int{1, 2, 3, 4}},
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			if got := c.h.rungs(c.steps); !slices.Equal(got, c.want) {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+func TestAWrongHalvingIsRefusedWhereItStands(t *testing.T) {
+	for text, want := range map[string]string{
+		"true":                "expected keys and values, like {first: 100, eta: 3, by: loss}",
+		"{first: 0}":          "s.yaml:2:18: halving.first: 0 is out of range",
+		"{eta: 1}":            "halving.eta: 1 is out of range",
+		"{by: excess}":        `unknown value "excess"`,
+		"{first: 5, last: 3}": "halving.last: unknown key",
+	} {
+		t.Run(text, func(t *testing.T) {
+			_, err := Parse("s.yaml", []byte("seeds: 2\nhalving: "+text+"\n"), 0)
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
