@@ -86,7 +86,9 @@ func causeProblems(s Scale) []causeProblem {
 // sweep makes all interventions on a problem, Adam as it is first.
 func (p causeProblem) sweep(s Scale) sweep.Spec {
 	bias := func(scale float64) settings { return settings{set("bias.scale", scale)} }
-	realized := func(scale float64) settings { return settings{set("bias.of", config.Realized), set("bias.scale", scale)} }
+	realized := func(scale float64) settings {
+		return settings{set("bias.of", config.Realized), set("bias.scale", scale)}
+	}
 	penalty := func(kind string, weight float64) settings {
 		return settings{set("regularizer.kind", kind), set("regularizer.weight", weight)}
 	}
