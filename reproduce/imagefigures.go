@@ -197,7 +197,7 @@ func (fig imageFigure) hypotheses(s Scale) []Hypothesis {
 		return []Hypothesis{{Name: "hill", Claim: "Behind its first fall the norm rises, and it ends below that top", Measure: "runs", Test: Majority, Direction: Up}}
 	case losesOverSteps:
 		return []Hypothesis{
-			{Name: "loss", Claim: "The training loss ends below half of the first", Measure: "binary logarithm of the last loss over half of the first, largest over " + beta, Test: Mean, Direction: Down},
+			{Name: "loss", Claim: fmt.Sprintf("The training loss ends below half of the first for each %s", beta), Measure: "binary logarithm of the last loss over half of the first, largest over " + beta, Test: Mean, Direction: Down},
 			{Name: "accuracy", Claim: capital(accuracy), Measure: "mean test accuracy of the last tenth", Test: Trend, Direction: -norm, Least: 0.2},
 		}
 	}

@@ -47,7 +47,7 @@ func recorder(loss, norm func(c *config.Config, n int) float64) sweep.Runner {
 				return err
 			}
 		}
-		result := run.Result{Status: run.Finished, Parameters: 1, Step: recordedSteps - 1, Regime: diagnose.Classify(stepsOf(h), h.Floats("loss"), h.Floats("excess"))}
+		result := run.Result{Status: run.Finished, Parameters: 1, Step: recordedSteps - 1, Seconds: 1800, Regime: diagnose.Classify(stepsOf(h), h.Floats("loss"), h.Floats("excess"))}
 		return errors.Join(d.WriteResult(result), d.Close())
 	}
 }

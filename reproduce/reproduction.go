@@ -234,6 +234,11 @@ func (r *Reproduction) Run(ctx context.Context, s Scale, dir string, opt sweep.O
 	}
 	for _, ts := range made {
 		f.Runs, f.Failed = f.Runs+len(ts), f.Failed+ts.failed()
+		for _, t := range ts {
+			if t.Result != nil {
+				f.Seconds += t.Result.Seconds
+			}
+		}
 		for _, part := range ts.groups(subsetOf) {
 			if !slices.Contains(f.Of, part.name) {
 				f.Of = append(f.Of, part.name)

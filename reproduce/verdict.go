@@ -68,10 +68,12 @@ type Verdict struct {
 	// Notes are sentences with numbers that no hypothesis is about.
 	Notes []string `json:"notes"`
 	// Runs is how many were made, Failed how many of these have not ended, Of names their data and models.
-	Runs    int      `json:"runs"`
-	Failed  int      `json:"failed"`
-	Of      []string `json:"of,omitempty"`
-	Command string   `json:"command"`
+	Runs   int      `json:"runs"`
+	Failed int      `json:"failed"`
+	Of     []string `json:"of,omitempty"`
+	// Seconds is the wall time of the runs, added up: of two at once it passes twice as fast.
+	Seconds float64 `json:"seconds,omitempty"`
+	Command string  `json:"command"`
 	// Made says by which program.
 	Made    string   `json:"made"`
 	Figures []Figure `json:"figures"`
@@ -197,7 +199,11 @@ func (v *Verdict) amount() string {
 	if len(v.Of) > 0 {
 		of = ", of " + strings.Join(v.Of, "; ")
 	}
-	return fmt.Sprintf(" At scale %s: %s%s.", v.Scale, plural.Count(v.Runs, "run"), of)
+	took := ""
+	if v.Seconds > 0 {
+		took = fmt.Sprintf(" Their wall times add up to %s.", duration(v.Seconds))
+	}
+	return fmt.Sprintf(" At scale %s: %s%s.%s", v.Scale, plural.Count(v.Runs, "run"), of, took)
 }
 
 const howJudged = "An effect's interval is a 95% bootstrap interval over seeds: of a handful of them it is narrower than Student's, and shows how far they agree. A hypothesis is supported, or decided against, where p after Holm's correction for its family is below 0.05 and the interval " +
