@@ -69,33 +69,39 @@ func PagePaths(dir string) []string {
 }
 
 func (d *Document) write(ctx context.Context, dir, name string) (page string, err error) {
-	figures := filepath.Join(dir, FiguresDir)
-	if err := os.MkdirAll(figures, 0o755); err != nil {
+	if d, err = d.WriteFigures(ctx, filepath.Join(dir, FiguresDir)); err != nil {
 		return "", err
 	}
-	if err := atomicfile.Sweep(figures, time.Minute); err != nil {
-		return "", err
-	}
-	drawn := *d
-	drawn.Figures = nil
-	for _, f := range d.Figures {
-		err := saveAll(ctx, f, figures, d.Style)
-		if errors.Is(err, errNothing) {
-			drawn.Findings = append(slices.Clip(drawn.Findings), fmt.Sprintf("Of the figure %q %v.", f.Label().Title, errNothing))
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		drawn.Figures = append(drawn.Figures, f)
-	}
-	d = &drawn
 	text, err := d.Page()
 	if err != nil {
 		return "", err
 	}
 	page = filepath.Join(dir, name)
 	return page, atomicfile.WriteBytes(page, text)
+}
+
+// WriteFigures draws the figures of a document into a folder, as Write does, and returns the document without those that have nothing to draw, of which it says so.
+func (d *Document) WriteFigures(ctx context.Context, folder string) (*Document, error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	if err := atomicfile.Sweep(folder, time.Minute); err != nil {
+		return nil, err
+	}
+	drawn := *d
+	drawn.Figures = nil
+	for _, f := range d.Figures {
+		err := saveAll(ctx, f, folder, d.Style)
+		if errors.Is(err, errNothing) {
+			drawn.Findings = append(slices.Clip(drawn.Findings), fmt.Sprintf("Of the figure %q %v.", f.Label().Title, errNothing))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		drawn.Figures = append(drawn.Figures, f)
+	}
+	return &drawn, nil
 }
 
 // saveAll draws a figure in each format, and writes what it draws beside it.

@@ -16,6 +16,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // A Drawing is a figure of a document: a [Chart] or a [Heatmap].
@@ -50,8 +51,11 @@ func Render(d Drawing, format string, style Style) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if format == "pdf" {
+	switch {
+	case format == "pdf":
 		canvas = pdfText{canvas}
+	case format == "svg" && style == PaperStyle: // a page names other fonts to fall back on
+		canvas = vgsvg.NewWith(vgsvg.UseWH(width, height), vgsvg.EmbedFonts(true))
 	}
 	whole := draw.New(canvas)
 	whole.SetColor(paper)

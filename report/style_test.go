@@ -30,6 +30,9 @@ func TestFiguresForAPaperHaveItsColumnsWidthEmbeddedFontsAndNoTitle(t *testing.T
 		if err != nil {
 			t.Fatal(err)
 		}
+		if !bytes.Contains(svg, []byte("@font-face")) {
+			t.Errorf("%s: no font is in the SVG", label.Name)
+		}
 		if strings.Contains(string(svg), label.Title) {
 			t.Errorf("%s: the title is drawn, which a caption says", label.Name)
 		}

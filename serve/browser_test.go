@@ -230,6 +230,22 @@ func TestAHostileDirectoryDoesNothing(t *testing.T) {
 	}
 }
 
+func TestAFingerZoomsToo(t *testing.T) {
+	dir := t.TempDir()
+	grow(t, begin(t, filepath.Join(dir, "one")), 0, 100)
+	_, address := serving(t, dir)
+	p := browser.Open(t, address+"&run=one", 400, 800, false)
+	p.Wait(`document.querySelectorAll("#figures figure").length >= 2`)
+	p.Do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#figure-norm canvas").scrollIntoView({block: "center"})`))
+	box := func(of string) float64 {
+		return p.Number(`document.querySelector("#figure-norm canvas").getBoundingClientRect().` + of)
+	}
+	left, top, width := box("left"), box("top"), box("width")
+	p.Swipe(left+0.4*width, top+80, left+0.8*width, top+84)
+	p.Wait(`new URLSearchParams(location.search).has("from")`)
+	quiet(t, p)
+}
+
 func TestThePageInEachThemeAndWidth(t *testing.T) {
 	dir := t.TempDir()
 	grow(t, begin(t, filepath.Join(dir, "one")), 0, 300)

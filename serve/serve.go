@@ -1,7 +1,7 @@
 // Package serve shows runs and sweeps in a browser, while they go on and after: one page over a folder, drawn from the figures that [report] makes.
 //
-// It only reads. A [Server] finds what is in its folder (library.go), follows the histories that somebody looks at (follow.go), answers with figures as
-// data, which the page draws (panels.go, sweeps.go), and says when there is more (events.go). Whoever asks has to have the token that the address was
+// It only reads, but for a note of the user's that says where it runs (running.go). A [Server] finds what is in its folder (library.go), follows the
+// histories that somebody looks at (follow.go), answers with figures as data, which the page draws (panels.go, sweeps.go), and says when there is more (events.go). Whoever asks has to have the token that the address was
 // printed with, and to come from the page itself (guard.go). What runs are called and hold is text of others: it goes to the page as JSON, and the page
 // shows it as text alone.
 //

@@ -146,6 +146,24 @@ func (p *Page) Drag(x0, y0, x1, y1 float64) {
 	)
 }
 
+// Swipe puts a finger at one place of the window, moves it to another, and lifts it.
+func (p *Page) Swipe(x0, y0, x1, y1 float64) {
+	p.t.Helper()
+	touch := func(kind input.DispatchTouchEventType, at ...*input.TouchPoint) {
+		p.Do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+			_, err := cdp.Call(ctx, t, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: append([]*input.TouchPoint{}, at...)})
+			return chromedp.Void{}, err
+		})
+	}
+	const steps = 4
+	touch(input.DispatchTouchEventTypeTouchStart, &input.TouchPoint{X: x0, Y: y0})
+	for i := 1; i <= steps; i++ {
+		f := float64(i) / steps
+		touch(input.DispatchTouchEventTypeTouchMove, &input.TouchPoint{X: x0 + f*(x1-x0), Y: y0 + f*(y1-y0)})
+	}
+	touch(input.DispatchTouchEventTypeTouchEnd)
+}
+
 // Shot writes a picture of the whole page as PNG.
 func (p *Page) Shot(file string) {
 	p.t.Helper()

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,8 @@ func newReport() *cobra.Command {
 		Short: "Draw the figures of a run and say what it found, also of one that goes on; of several compare them",
 		Long: `Draw the figures of a run and say what it found, also of one that goes on. The page and its figures are written into the run's directory.
 
-Of several runs it writes one page that needs nothing beside itself: what they differ in, and the same figures of all (--out).`,
+Of several runs it writes one page that needs nothing beside itself: what they differ in, and the same figures of all (--out); with --style paper its figures, too, into a folder
+beside it, NAME-figures for NAME.html.`,
 		Example: "  shadowflow report runs/2\n  shadowflow report runs/2 --style paper --force\n  shadowflow report runs/1 runs/2 --out comparison.html",
 		Args:    cobra.MinimumNArgs(1),
 
@@ -40,7 +42,7 @@ Of several runs it writes one page that needs nothing beside itself: what they d
 				}
 			}
 			if len(runs) > 1 {
-				return compare(cmd, runs, out, *force, asJSON)
+				return compare(cmd, runs, out, style, *force, asJSON)
 			}
 			if cmd.Flags().Changed("out") {
 				return misuse("--out is for several runs: the page of one is in its directory, %s", report.RunPagePath(args[0]))
@@ -63,9 +65,13 @@ Of several runs it writes one page that needs nothing beside itself: what they d
 	return cmd
 }
 
-// compare writes the page of several runs.
-func compare(cmd *cobra.Command, runs []*report.Report, out string, force, asJSON bool) error {
-	if err := mayWrite(force, out); err != nil {
+// compare writes the page of several runs, and for a paper their figures into a folder beside it.
+func compare(cmd *cobra.Command, runs []*report.Report, out string, style report.Style, force, asJSON bool) error {
+	paths, folder := []string{out}, strings.TrimSuffix(out, filepath.Ext(out))+"-"+report.FiguresDir
+	if style == report.PaperStyle {
+		paths = append(paths, folder)
+	}
+	if err := mayWrite(force, paths...); err != nil {
 		return err
 	}
 	dirs := make([]string, len(runs))
@@ -73,6 +79,14 @@ func compare(cmd *cobra.Command, runs []*report.Report, out string, force, asJSO
 		dirs[i] = r.Dir
 	}
 	d := report.Comparison(runs, report.Names(dirs))
+	value, where := map[string]any{"dirs": dirs, "page": out}, out
+	if d.Style = style; style == report.PaperStyle {
+		var err error
+		if d, err = d.WriteFigures(cmd.Context(), folder); err != nil {
+			return err
+		}
+		value["figures"], where = folder, out+", "+folder
+	}
 	page, err := d.Page()
 	if err != nil {
 		return err
@@ -80,7 +94,8 @@ func compare(cmd *cobra.Command, runs []*report.Report, out string, force, asJSO
 	if err := atomicfile.WriteBytes(out, page); err != nil {
 		return err
 	}
-	return printReport(cmd, asJSON, map[string]any{"dirs": dirs, "sentences": d.Findings, "page": out}, strings.Join(d.Findings, "\n")+"\n\nfigures: "+out)
+	value["sentences"] = d.Findings
+	return printReport(cmd, asJSON, value, strings.Join(d.Findings, "\n")+"\n\nfigures: "+where)
 }
 
 func printReport(cmd *cobra.Command, asJSON bool, value map[string]any, text string) error {

@@ -318,3 +318,27 @@ func TestProbePrintsTheSamePointInBothForms(t *testing.T) {
 		t.Errorf("it prints %q", text)
 	}
 }
+
+func TestAComparisonForAPaperHasItsFiguresBesideIt(t *testing.T) {
+	dir := t.TempDir()
+	var args []string
+	for _, name := range []string{"a", "b"} {
+		args = append(args, filepath.Join(dir, name))
+		printed(t, append(quick(filepath.Join(dir, name)), "--quiet", "--figures=false")...)
+	}
+	out := filepath.Join(dir, "two.html")
+	report := append([]string{"report", "--out", out, "--style", "paper"}, args...)
+	printed(t, report...)
+	for _, file := range []string{"two.html", "two-figures/loss-paper.pdf", "two-figures/loss-paper.svg", "two-figures/loss.csv"} {
+		if info, err := os.Stat(filepath.Join(dir, file)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	if err := os.Remove(out); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	if code := Main(t.Context(), report, &stdout, &stderr); code != 1 || !strings.Contains(stderr.String(), "two-figures is there already") {
+		t.Errorf("exit code %d, %s", code, stderr.String())
+	}
+}

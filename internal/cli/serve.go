@@ -21,9 +21,9 @@ func newServe() *cobra.Command {
 rows come, several runs beside one another, the measurements of a sweep against what it varies. Its page explore/ is to play with: an optimizer on a loss of
 two parameters, its equations beside it, and where the bias that is predicted would penalize the gradient's norm or hinder its fall.
 
-Only reading: nothing is written there, and no run is locked or waits. Runs and sweeps that work below the directory say at which address they are seen. The page needs nothing from elsewhere. Whoever wants to see it needs the token in the
-address, which is another at each start; with --token-file it is the first line of a file. --listen with an address that other machines reach wants
-that file. Ctrl-C ends it.`,
+Only reading: nothing is written there, and no run is locked or waits. Runs and sweeps that work below the directory say at which address they are seen.
+The page needs nothing from elsewhere. Whoever wants to see it needs the token in the address, which is another at each start; with --token-file it is the
+first line of a file. --listen with an address that other machines reach wants that file. Ctrl-C ends it.`,
 		Example: "  shadowflow serve\n  shadowflow serve results --listen 127.0.0.1:0",
 		Args:    cobra.MaximumNArgs(1),
 

@@ -156,6 +156,13 @@ func TestThePageIsDrawnInAllItsStates(t *testing.T) {
 			if dir := os.Getenv(shots); dir != "" {
 				p.Shot(filepath.Join(dir, fmt.Sprintf("explore-%s-%d-dark-%v.png", name, c.width, c.dark)))
 			}
+			if c.width > 400 {
+				continue
+			}
+			p.Text(`(() => { document.getElementById("o-beta1").scrollIntoView({block: "center"}); return ""; })()`)
+			if top := p.Number(`document.getElementById("plane").getBoundingClientRect().top`); top < 0 {
+				t.Errorf("where beta1 is moved, the plane is %v above the window", -top)
+			}
 		}
 	}
 }

@@ -95,18 +95,21 @@ function follow(plot) {
     if (plot.drag) { plot.drag[1] = plot.pixelOf(e.clientX); plot.draw(); return; }
     moveCursor(plot.valueAt(e.clientX));
   };
-  canvas.onpointerleave = () => { if (plot.apart) point(plot, null); else if (!plot.drag) moveCursor(null); };
+  canvas.onpointerleave = (e) => { // a finger that is lifted leaves the cursor
+    if (e.pointerType === "touch") return;
+    if (plot.apart) point(plot, null); else if (!plot.drag) moveCursor(null);
+  };
   canvas.onpointerdown = (e) => {
-    if (plot.apart || e.button !== 0 || e.pointerType === "touch" || plot.valueAt(e.clientX) === null) return;
+    if (plot.apart || e.button !== 0 || plot.valueAt(e.clientX) === null) return;
     plot.drag = [plot.pixelOf(e.clientX), plot.pixelOf(e.clientX)];
     canvas.setPointerCapture(e.pointerId);
   };
-  canvas.onpointerup = () => {
+  canvas.onpointerup = (e) => {
     if (!plot.drag) return;
     const [a, b] = plot.drag;
     plot.drag = null;
     const small = 5;
-    if (Math.abs(a - b) < small) return plot.draw();
+    if (Math.abs(a - b) < small) { plot.draw(); moveCursor(plot.valueAt(e.clientX)); return; }
     zoom(plot.toX.back(Math.min(a, b)), plot.toX.back(Math.max(a, b)));
   };
   canvas.onpointercancel = () => { plot.drag = null; plot.draw(); };
