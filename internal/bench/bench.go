@@ -24,8 +24,14 @@ type Work struct {
 	// PeakFloor is the fraction of the peak to reach, PeerFloor the speed relative to the best peer's best setting, GradientCap the cost
 	// relative to the gradient in the line before, SecondsCap the time of a run; 0 where nothing is asked.
 	PeakFloor, PeerFloor, GradientCap, SecondsCap float64
+	// Asked says that it takes minutes, and is measured where it is asked for by name alone.
+	Asked bool
 
 	build func() (in, out []graph.Value, err error)
+	// top is the number of largest eigenvalues that a run searches for, of what the program multiplies by; 0: a run is one of the program.
+	top int
+	// start, if not nil, returns the parameters that the program's first input holds.
+	start func() ([]float64, error)
 }
 
 // Result is the measurement of one Work.
@@ -104,7 +110,7 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if opt.Only != nil && !opt.Only(w.Name) {
+		if opt.Only == nil && w.Asked || opt.Only != nil && !opt.Only(w.Name) {
 			gradient = 0 // of another work
 			continue
 		}
@@ -141,10 +147,28 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 		return r, err
 	}
 	ins, outs := buffers(p.Inputs(), true), buffers(p.Outputs(), false)
+	if w.start != nil {
+		theta, err := w.start()
+		if err != nil {
+			return r, err
+		}
+		for i, v := range theta {
+			ins[0].Float32s()[i] = float32(v)
+		}
+	}
 	if err := p.RunContext(ctx, ins, outs); err != nil {
 		return r, err
 	}
-	batch := repeats(ctx, p, ins, outs)
+	batch, once, passes := 1, func() error { return p.RunContext(ctx, ins, outs) }, 1
+	if w.top == 0 {
+		batch = repeats(ctx, p, ins, outs)
+	} else {
+		once = func() error {
+			found, err := search(ctx, p, ins, outs, w.top)
+			passes = found.Products / searchAtOnce
+			return err
+		}
+	}
 	best, peak := math.Inf(1), 0.0
 	own := func(budget time.Duration) error {
 		counted := len(opt.Peers) > 0
@@ -164,7 +188,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 			}
 			t := time.Now()
 			for range batch {
-				if err := p.RunContext(ctx, ins, outs); err != nil {
+				if err := once(); err != nil {
 					return err
 				}
 			}
@@ -179,8 +203,9 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 		return r, err
 	}
 	r.Seconds, r.MemoryBytes = best, p.PeakBytes()
-	r.Gflops, r.PeakGflops = float64(p.Flops())/best/1e9, peak/1e9
-	r.Peak = float64(p.Flops()) / best / peak
+	flops := float64(p.Flops()) * float64(passes)
+	r.Gflops, r.PeakGflops = flops/best/1e9, peak/1e9
+	r.Peak = flops / best / peak
 	return r, nil
 }
 

@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"shadowflow/diagnose/spectrum"
+	"shadowflow/engine"
 	"shadowflow/graph"
+	"shadowflow/nn"
 	"shadowflow/objective"
 	"shadowflow/rule"
 )
@@ -22,6 +25,47 @@ func TestEveryWorkCompiles(t *testing.T) {
 				t.Error("no inputs or no outputs")
 			}
 		})
+	}
+}
+
+func TestASearchFindsTheLargestEigenvaluesOfAWork(t *testing.T) {
+	in, out, err := hessian(&nn.MLP{Hidden: []int{5}, Activation: "tanh"}, []int{8}, 3, 20)()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := engine.Compile(in, out, engine.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ins, outs := buffers(p.Inputs(), true), buffers(p.Outputs(), false)
+	labels := ins[2].Int32s()
+	for i := range labels {
+		labels[i] %= 3
+	}
+	found, err := search(t.Context(), p, ins, outs, 4)
+	if err != nil || !found.Converged {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	dim := len(outs[0].Float32s())
+	matrix, err := spectrum.Dense(dim, func(vs, avs [][]float32) error {
+		for k, v := range vs {
+			copy(ins[3+k].Float32s(), v)
+		}
+		if err := p.RunContext(t.Context(), ins, outs); err != nil {
+			return err
+		}
+		for k := range avs {
+			copy(avs[k], outs[k].Float32s())
+		}
+		return nil
+	}, 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range found.Top.Values {
+		if want := matrix.Values[dim-1-k]; math.Abs(v-want) > 2e-3*found.Norm {
+			t.Errorf("eigenvalue %d: %v, want %v", k, v, want)
+		}
 	}
 }
 

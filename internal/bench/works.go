@@ -7,7 +7,8 @@ import (
 
 // Works returns the table's lines in order. A gradient's line stands right before that of its pair with a Hessian-vector product.
 func Works() []Work {
-	cnn := network(&nn.CNN{Channels: []int{32, 64, 128}, Dense: 512}, []int{32, 32, 3}, 10, 500)
+	paper := &nn.CNN{Channels: []int{32, 64, 128}, Dense: 512}
+	cnn := network(paper, []int{32, 32, 3}, 10, 500)
 	resnet := network(&nn.ResNet{Blocks: []int{3, 4, 6, 3}, Width: 64, Bottleneck: true}, []int{32, 32, 3}, 10, 32)
 	dense := network(&nn.MLP{Hidden: []int{200, 200}, Activation: "gelu"}, []int{3072}, 10, 1000)
 	digits := network(&nn.MLP{Hidden: []int{64, 64}, Activation: "tanh"}, []int{64}, 10, 1297)
@@ -31,6 +32,7 @@ func Works() []Work {
 		{Name: "digits-gradient", PeerFloor: 2.5, build: digits(false)},
 		{Name: "digits-gradient-hvp", PeerFloor: 2.5, GradientCap: 4.5, build: digits(true)},
 		{Name: "two-parameter-gradient", SecondsCap: 300e-9, build: bilinear},
+		{Name: "cnn-top-10", Asked: true, top: 10, build: hessian(paper, []int{32, 32, 3}, 10, 40), start: initialized(paper, []int{32, 32, 3}, 10)},
 	}
 }
 

@@ -43,7 +43,8 @@ those of the definition; 3 by 3 convolutions do with a quarter of them, so they 
 with half. With --peers torch,jax the same work runs there too, turn by turn with this program, in each setting that a user would try
 (eager, channels_last, torch.func, torch.compile, jit; products by jvp, linearize, vjp); the fastest counts, and is named. Compiling them
 takes a minute or more a work. Beside the fastest setting stands what its process had resident while it ran, and what this one had (on Linux): all
-of each, interpreter and libraries too. The column of memory is what a program of ours holds beside its inputs and outputs.
+of each, interpreter and libraries too. Of cnn-top-10, the ten largest eigenvalues of a Hessian, beside curvlinops, runs take minutes: it is
+measured only where --only matches it. The column of memory is what a program of ours holds beside its inputs and outputs.
 
 With a config, or flags for one, it times what a run of it does instead: loss, gradient, Hessian-vector product, the optimizer's step, an
 evaluation of its state equation, each beside the gradient.
@@ -143,16 +144,21 @@ func worksMatching(only string) (keep func(name string) bool, n int, err error) 
 		return nil, 0, misuse("--only %q: %w", only, err)
 	}
 	var names []string
+	keep = chosen.MatchString
+	asked := map[string]bool{}
+	if only == "" {
+		keep = func(name string) bool { return !asked[name] }
+	}
 	for _, w := range bench.Works() {
 		names = append(names, w.Name)
-		if chosen.MatchString(w.Name) {
+		if asked[w.Name] = w.Asked; keep(w.Name) {
 			n++
 		}
 	}
 	if n == 0 {
 		return nil, 0, misuse("--only %q matches no work; there are %s", only, strings.Join(names, ", "))
 	}
-	return chosen.MatchString, n, nil
+	return keep, n, nil
 }
 
 // benchProgress says how far a bench is whose results are printed at its end. Works differ, so the time left is a guess by their mean.
@@ -222,8 +228,11 @@ func printResult(out io.Writer, r bench.Result) {
 		remarks = append([]string{fastest}, remarks...)
 	}
 	for _, p := range r.Peers {
-		if p.Ended != "" {
+		switch {
+		case p.Ended != "":
 			remarks = append(remarks, fmt.Sprintf("%s ended: %s", p.Peer, p.Ended))
+		case p.Seconds == 0 && len(p.Settings) > 0:
+			remarks = append(remarks, fmt.Sprintf("%s, %s: %s", p.Peer, p.Settings[0].Name, p.Settings[0].Error))
 		}
 	}
 	flops, peak := "", ""

@@ -219,6 +219,22 @@ def matmul(n):
     return {"eager": lambda: lambda: a @ b}
 
 
+def top(build, x, y, wanted=10, tolerance=1e-3):
+    """The largest eigenvalues of the Hessian by curvlinops and SciPy's ARPACK, where PyTorch's initialization is, from which shadowflow bench draws its weights too."""
+
+    def made():
+        try:
+            from curvlinops import HessianLinearOperator
+            from scipy.sparse.linalg import eigsh
+        except ImportError as e:
+            raise ImportError(f"{e}: pip install curvlinops-for-pytorch") from e
+        model = build()
+        hessian = HessianLinearOperator(model, nn.CrossEntropyLoss(), list(model.parameters()), [(x, y)], check_deterministic=False)
+        return lambda: eigsh(hessian.to_scipy(), k=wanted, which="LA", tol=tolerance)
+
+    return {"curvlinops, eigsh": made}
+
+
 def works():
     tokens = torch.randint(256, (12, 256)), torch.randint(256, (12 * 256,))
     wide = lambda: mlp((3072, 200, 200, 10), nn.GELU)
@@ -242,4 +258,5 @@ def works():
         "gpt-gradient-hvp": lambda: gradient_of(lambda: GPT(fused=False), *tokens, pair=True),
         "digits-gradient": lambda: gradient_of(small, *table(1297, 64)),
         "digits-gradient-hvp": lambda: gradient_of(small, *table(1297, 64), pair=True),
+        "cnn-top-10": lambda: top(cnn, *images(40, 32)),
     }
