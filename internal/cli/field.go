@@ -47,6 +47,10 @@ Where the step has no series in whole powers of lr, because of the root of a v t
 			}
 			defer closing(p, &err)
 			imported(cmd, p)
+			loss, ok := p.Objective.(objective.GraphLoss)
+			if !ok {
+				return misuse("objective %s: its fields need derivatives of any order, which it does not have", c.Objective.Name)
+			}
 			most := modeq.MaxOrder
 			if memory == string(run.State) {
 				most = state.MaxOrder
@@ -77,10 +81,6 @@ Where the step has no series in whole powers of lr, because of the root of a v t
 			}
 			if p.Moments != nil {
 				return errImportedUnused
-			}
-			loss, ok := p.Objective.(objective.GraphLoss)
-			if !ok {
-				return misuse("objective %s: its fields need derivatives of any order, which it does not have", c.Objective.Name)
 			}
 			if err := run.CheckPoint(cmd.Context(), p); err != nil {
 				return err

@@ -387,6 +387,17 @@ REFUSED: dict[str, tuple[Callable[[torch.nn.Module, Path], object], type[Excepti
         FileExistsError,
         "other files",
     ),
+    "no optimizers": (lambda m, out: Watch(m, [], lambda: m, out=out), ValueError, "an empty list"),
+    "an optimizer that is twice there": (
+        lambda m, out: (lambda o: Watch(m, [o, o], lambda: m, out=out))(torch.optim.Adam(m.parameters())),
+        ValueError,
+        "Adam is there twice",
+    ),
+    "a weight of two optimizers": (
+        lambda m, out: Watch(m, [torch.optim.SGD(m.parameters()), torch.optim.Adam(m[2].parameters())], lambda: m, out=out),
+        ValueError,
+        r"optimizer Adam.param_groups\[0\]: 2.weight is in optimizer SGD.param_groups\[0\], too: want each weight in one optimizer",
+    ),
     "complex weights": (lambda m, out: _complex(out), TypeError, "complex64"),
 }
 
@@ -484,6 +495,40 @@ def test_weights_that_are_not_watched_move_behind_the_measurement(tmp_path: Path
         train(between=True, unfreeze=False, out=tmp_path / "between")
     with pytest.raises(RuntimeError, match="step 0: weight 2.weight changed between"):
         train(between=False, unfreeze=True, out=tmp_path / "unfrozen")
+
+
+def test_several_optimizers_step_before_they_are_measured(tmp_path: Path) -> None:
+    """A step of some of them alone, as GradScaler takes where gradients of the others are infinite, has no row; a hundred of them are an error."""
+    x, y = data()
+    model = network()
+    first, second = torch.optim.SGD(model[0].parameters(), lr=0.1), torch.optim.Adam(model[2].parameters(), lr=0.01)
+    with Watch(model, [first, second], lambda: F.cross_entropy(model(x), y), every=1, out=tmp_path / "run") as watch:
+        for steps in ([first, second], [first], [second, first], [second]):
+            model.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            for one in steps:
+                one.step()
+            row = watch.step()
+            assert (row is not None) == (len(steps) == 2)
+        with pytest.raises(RuntimeError, match=r"took no step between \(SGD\)"):
+            for _ in range(100):
+                second.step()
+                watch.step()
+    found = history(tmp_path / "run" / "history.csv")
+    assert found["step"] == [0, 2] and found["gradient_difference"] == [0, 0]
+    assert '"holds": "SGD.param_groups[0]"' in (tmp_path / "run" / "result.json").read_text(encoding="utf-8")
+
+
+def test_settings_that_are_loaded_are_those_that_are_watched(tmp_path: Path) -> None:
+    x, y = data()
+    model = network()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    with Watch(model, optimizer, lambda: F.cross_entropy(model(x), y), every=1, out=tmp_path / "run") as watch:
+        optimizer.load_state_dict(torch.optim.Adam(network().parameters(), lr=0.03).state_dict())
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        row = watch.step()
+    assert row is not None and row["lr"] == 0.03
 
 
 def test_a_step_with_a_closure_is_refused(tmp_path: Path) -> None:

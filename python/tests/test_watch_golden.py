@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from shadowflow.torch import Watch  # noqa: E402
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
-Optimizer = Callable[[torch.nn.Module], torch.optim.Optimizer]
+Optimizer = Callable[[torch.nn.Module], torch.optim.Optimizer | list[torch.optim.Optimizer]]
 
 
 def groups(model: torch.nn.Module) -> list[dict[str, object]]:
@@ -43,6 +44,23 @@ class Lion(torch.optim.Optimizer):
                 p.mul_(1 - group["lr"] * group["weight_decay"]).sub_(group["lr"] * torch.sign(beta1 * m + (1 - beta1) * p.grad))
                 m.mul_(beta2).add_(p.grad, alpha=1 - beta2)
 
+
+def split(model: torch.nn.Module, matrices: Callable[..., Any], vectors: Callable[..., Any]) -> list[torch.optim.Optimizer]:
+    """Returns two optimizers, one of the matrices and one of the vectors."""
+    return [matrices([p for p in model.parameters() if p.ndim > 1]), vectors([p for p in model.parameters() if p.ndim == 1])]
+
+
+# Two optimizers have the figures of one with groups, and of a run whose groups have rules of their own.
+SEVERAL: dict[str, tuple[str, Optimizer]] = {
+    "adamw twice": (
+        "adamw-groups",
+        lambda m: split(m, lambda w: torch.optim.AdamW(w, lr=0.01), lambda w: torch.optim.AdamW(w, lr=0.003, weight_decay=0)),
+    ),
+    "sgd and adam": (
+        "sgd-adam",
+        lambda m: split(m, lambda w: torch.optim.SGD(w, lr=0.1, momentum=0.9), lambda w: torch.optim.Adam(w, lr=0.01)),
+    ),
+}
 
 OPTIMIZERS: dict[str, Optimizer] = {
     "adam": lambda m: torch.optim.Adam(m.parameters(), lr=0.01),
@@ -74,30 +92,29 @@ def _scalars_of_the_same_precision(request: pytest.FixtureRequest) -> Iterator[N
     torch.set_default_dtype(before)
 
 
-def watched(name: str, dtype: str, out: Path, device: str = "cpu") -> dict[str, list[float | None]]:
+def watched(name: str, dtype: str, out: Path, device: str = "cpu", make: Optimizer | None = None) -> dict[str, list[float | None]]:
     model = torch.nn.Sequential(torch.nn.Linear(16, 8), torch.nn.Tanh(), torch.nn.Linear(8, 10)).to(device, getattr(torch, dtype))
     model.load_state_dict({k: torch.from_numpy(v) for k, v in weights(dtype).items()})
     x, y = (torch.from_numpy(a).to(device) for a in digits(dtype))
-    optimizer = OPTIMIZERS[name](model)
+    optimizer = (make or OPTIMIZERS[name])(model)
     special = name == "adamw-clipped-cosine"
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, cosine if special else lambda n: 1.0)
+    optimizers = optimizer if isinstance(optimizer, list) else [optimizer]
+    schedules = [torch.optim.lr_scheduler.LambdaLR(o, cosine if special else lambda n: 1.0) for o in optimizers]
     with Watch(model, optimizer, lambda: torch.nn.functional.cross_entropy(model(x), y), every=5, sharpness=10, out=out) as watch:
         for _ in range(30):
-            optimizer.zero_grad()
+            model.zero_grad()
             torch.nn.functional.cross_entropy(model(x), y).backward()
             if special:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
-            optimizer.step()
-            schedule.step()
+            for o, schedule in zip(optimizers, schedules, strict=True):
+                o.step()
+                schedule.step()
             watch.step()
     return history(out / "history.csv")
 
 
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-10), ("float32", 1e-6)])
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_columns_are_those_of_our_own_run(name: str, dtype: str, tolerance: float, device: str, tmp_path: Path) -> None:
-    ours = watched(name, dtype, tmp_path / "run", device)
+def compare(name: str, dtype: str, ours: dict[str, list[float | None]], tolerance: float) -> None:
+    """Checks a history against that of a golden run; eigenvalues, which are searched, within their residuals."""
     golden = history(GOLDEN / f"{name}-{dtype}.csv")
     if name == "lion":  # a sign has the derivative 0, and no preconditioned sharpness: there 0 and NaN, here nothing
         golden = {k: v for k, v in golden.items() if k not in (*SEARCHED, "stability_threshold", "monitor.lambda_grad", "monitor.spike_rows")}
@@ -109,3 +126,35 @@ def test_columns_are_those_of_our_own_run(name: str, dtype: str, tolerance: floa
     for i, b in enumerate(golden.get("preconditioned_sharpness", [])):
         a, residual = ours["preconditioned_sharpness"][i], ours["preconditioned_residual"][i]
         assert b is None or abs(a - b) <= residual + golden["preconditioned_residual"][i]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-10), ("float32", 1e-6)])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_columns_are_those_of_our_own_run(name: str, dtype: str, tolerance: float, device: str, tmp_path: Path) -> None:
+    compare(name, dtype, watched(name, dtype, tmp_path / "run", device), tolerance)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-10), ("float32", 1e-6)])
+@pytest.mark.parametrize("which", SEVERAL)
+def test_several_optimizers_have_the_columns_of_a_run_with_groups(which: str, dtype: str, tolerance: float, tmp_path: Path) -> None:
+    name, make = SEVERAL[which]
+    compare(name, dtype, watched(name, dtype, tmp_path / "run", make=make), tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float64"])
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this PyTorch has no Muon")
+def test_muon_beside_adamw_is_a_run_with_such_groups_but_for_its_bfloat16(dtype: str, tmp_path: Path) -> None:
+    def make(m: torch.nn.Module) -> list[torch.optim.Optimizer]:
+        return split(m, lambda w: torch.optim.Muon(w, lr=0.01, weight_decay=0.1), lambda w: torch.optim.AdamW(w, lr=0.003, weight_decay=0))
+
+    golden = history(GOLDEN / "muon-adamw-float64.csv")
+    found = differences(watched("muon-adamw", dtype, tmp_path / "run", make=make), golden)
+    blocks = [k for k in found if k.startswith("block.") and k.endswith("drive.main")]
+    assert len(blocks) == 4
+    wrong = {k: found[k] for k in ("loss", "excess", "drive.main", *blocks) if found[k] > BFLOAT16}
+    assert not wrong, wrong
+
+
+BFLOAT16 = 0.02
+"""What torch's Newton-Schulz steps in bfloat16 make of 30 steps, relatively: the program's own are exact."""

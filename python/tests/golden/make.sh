@@ -34,5 +34,7 @@ for dtype in float64 float32; do
     run sgd-nesterov $dtype "$with,optimizer.name=sgd,optimizer.lr=0.1,optimizer.momentum=0.9,optimizer.nesterov=true,optimizer.l2=0.001"
     run lion $dtype "$with,optimizer.name=lion,optimizer.lr=0.001,optimizer.weight_decay=0.1"
     run adamw-groups $dtype "$with,optimizer.name=adamw,optimizer.lr=0.01,optimizer.groups=[{dims: 1, weight_decay: 0, lr: 0.003}]"
+    run sgd-adam $dtype "$with,optimizer.name=sgd,optimizer.lr=0.1,optimizer.momentum=0.9,optimizer.groups=[{dims: 1, name: adam, lr: 0.01}]"
+    [ $dtype = float32 ] || run muon-adamw $dtype "$with,optimizer.name=muon,optimizer.lr=0.01,optimizer.weight_decay=0.1,optimizer.groups=[{dims: 1, name: adamw, lr: 0.003, weight_decay: 0}]"
     run adamw-clipped-cosine $dtype "$with,optimizer.name=adamw,optimizer.lr=0.01,optimizer.clip_norm=0.1,schedule.shape=cosine,schedule.warmup=4"
 done

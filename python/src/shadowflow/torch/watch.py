@@ -10,7 +10,7 @@ import sys
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,13 +42,36 @@ class _Pending:
     idle: set[int] = field(default_factory=set)  # weights without a gradient, which the optimizer leaves as they are
     versions: list[int] = field(default_factory=list)  # of the weights that are not watched
     before: dict[int, Tensor] = field(default_factory=dict)  # by weight: of the state, what the update reads as it was
+    begun: set[int] = field(default_factory=set)  # optimizers whose step has begun
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A group of one of the optimizers."""
+
+    of: int
+    optimizer: torch.optim.Optimizer
+    rule: Rule
+    index: int  # among the optimizer's
+    name: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.optimizer.param_groups[self.index]  # which load_state_dict makes anew
+        return found
 
 
 @dataclass(frozen=True)
 class _Weight:
     name: str
     tensor: Tensor
-    group: int
+    group: int  # of all optimizers' groups, one behind the other
+    optimizer: torch.optim.Optimizer
+    rule: Rule
+
+    @property
+    def state(self) -> Any:
+        return self.optimizer.state[self.tensor]
 
 
 class Watch:
@@ -70,7 +93,8 @@ class Watch:
     model
         The module, also in DistributedDataParallel (every rank has its watch, and rank 0 writes) or compiled.
     optimizer
-        One of torch.optim's Adam, AdamW, NAdam, RMSprop, SGD and Muon, or a Lion, of weights of the model.
+        One of torch.optim's Adam, AdamW, NAdam, RMSprop, SGD and Muon, or a Lion, of weights of the model; or a list of several, as Muon for matrices and AdamW
+        for the rest, each weight in one of them, all of which step before ``watch.step()``.
     closure
         Computes the loss of the step that was just taken: a tensor of one element with a graph, not scaled for mixed precision. Where gradients are
         accumulated it returns, or better yields, the losses of the parts, of which the step took the mean.
@@ -93,7 +117,7 @@ class Watch:
     def __init__(
         self,
         model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer],
         closure: Closure,
         *,
         every: int = 50,
@@ -109,43 +133,44 @@ class Watch:
             raise ValueError(f"sharpness={sharpness}: want 0 or a multiple of every={every}")
         if part_examples < 0:
             raise ValueError(f"part_examples={part_examples}: want 0, or the examples in a part")
-        self._rule: Rule = rule_of(optimizer)
-        self._optimizer, self._every, self._sharpness, self._part_examples = optimizer, every, sharpness, part_examples
-        self._weights = _weights_of(model, optimizer)
+        self._optimizers = [optimizer] if isinstance(optimizer, torch.optim.Optimizer) else list(optimizer)
+        self._every, self._sharpness, self._part_examples = every, sharpness, part_examples
+        self._groups = _groups_of(self._optimizers)
+        self._name = " and ".join(type(o).__name__ for o in self._optimizers)
+        self._weights = _weights_of(model, self._groups)
         watched = {id(w.tensor) for w in self._weights}
         self._others = [(name, p) for name, p in model.named_parameters() if id(p) not in watched]
         self._refuse()
         self._loss = Loss(model, closure, [w.tensor for w in self._weights])
         self._vectors = Vectors()
-        self._eps = self._rule.eps(optimizer.param_groups[0]) if eps is None else eps
+        self._eps = self._groups[0].rule.eps(self._groups[0].settings) if eps is None else eps
         if not self._eps >= 0:
             raise ValueError(f"eps={self._eps}: want at least 0")
-        self._realized = any(self._rule.remembers(g) for g in optimizer.param_groups)
+        self._realized = any(g.rule.remembers(g.settings) for g in self._groups)
         self._blocks = len(self._weights) <= figures.MAX_BLOCKS if blocks is None else blocks
         if self._blocks and len(self._weights) > figures.MAX_BLOCKS:
             raise ValueError(f"blocks=True: the optimizer has {len(self._weights)} weights: want at most {figures.MAX_BLOCKS}, or blocks=False")
         self._record = self._begin(out) if self._loss.rank == 0 else None
-        self._step = self._first = _steps_taken(optimizer, [w.tensor for w in self._weights])
-        self._from_empty = not any(optimizer.state.get(w.tensor) for w in self._weights)
+        self._step = self._first = _steps_taken(self._weights)
+        self._from_empty = not any(w.optimizer.state.get(w.tensor) for w in self._weights)
         self._pending: _Pending | None = None
-        self._stepped = self._warned = False
-        self._depth = self._skips = self._rows = self._above = 0
+        self._warned = False
+        self._stepped: set[int] = set()  # optimizers, since watch.step()
+        self._depths = [0] * len(self._optimizers)
+        self._skips = self._rows = self._above = 0
         self._last_loss = math.nan
         self._sharpest: Vector | None = None  # where the search for the largest eigenvalue begins
         self._began, self._watching = time.perf_counter(), 0.0
         this = weakref.ref(self)  # the optimizer must not keep a watch that nobody else does
-        self._hooks = [
-            optimizer.register_step_pre_hook(lambda _, args, kwargs: _call(this, "_before", args, kwargs)),
-            optimizer.register_step_post_hook(lambda *_: _call(this, "_after")),
-        ]
+        self._hooks = [hook for of, one in enumerate(self._optimizers) for hook in _hooked(this, of, one)]
         atexit.register(_close, this)
 
     def _refuse(self) -> None:
-        for i, group in enumerate(self._optimizer.param_groups):
-            if why := self._rule.refusal(group):
-                raise ValueError(f"optimizer group {i}: {why}")
-            if group.get("differentiable"):
-                raise ValueError(f"optimizer group {i}: differentiable=True is not watched: the step itself would be differentiated")
+        for g in self._groups:
+            if why := g.rule.refusal(g.settings):
+                raise ValueError(f"{g.name}: {why}")
+            if g.settings.get("differentiable"):
+                raise ValueError(f"{g.name}: differentiable=True is not watched: the step itself would be differentiated")
         for w in self._weights:
             if not w.tensor.is_floating_point():
                 raise TypeError(f"weight {w.name} is of {w.tensor.dtype}: want real floating-point numbers")
@@ -160,72 +185,83 @@ class Watch:
             noise=self._part_examples > 0,
         )
         dtype = "float64" if self._weights[0].tensor.dtype == torch.float64 else "float32"
-        config = _config.config_of(self._optimizer, dtype=dtype, every=self._every, sharpness=self._sharpness, blocks=self._blocks)
+        config = _config.config_of(self._optimizers[0], dtype=dtype, every=self._every, sharpness=self._sharpness, blocks=self._blocks)
         record = Record(out, config, columns, {"torch": torch.__version__})
         parameters = sum(w.tensor.numel() for w in self._weights)
-        record.log(f"watching {type(self._optimizer).__name__} in PyTorch {torch.__version__}: {parameters:,} parameters in {len(self._weights)} weights")
+        record.log(f"watching {self._name} in PyTorch {torch.__version__}: {parameters:,} parameters in {len(self._weights)} weights")
         return record
 
     # What the optimizer's hooks call.
 
-    def _before(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        self._depth += 1
-        if self._depth > 1:  # a step that calls that of the class which it is derived from
+    def _before(self, of: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self._depths[of] += 1
+        if self._depths[of] > 1:  # a step that calls that of the class which it is derived from
             return
-        if self._stepped or self._pending is not None:
+        if of in self._stepped or self._pending is not None and of in self._pending.begun:
             raise RuntimeError("optimizer.step() was called twice without watch.step() between: call watch.step() behind each step, or watch.close() to end")
         if len(args) > 1 or kwargs.get("closure") is not None:
             raise RuntimeError("optimizer.step was given a closure, so that the step's gradient is not known before it: call closure().backward() first")
         if self._step % self._every:
             return
         began = self._clock()
-        scale = getattr(self._optimizer, "grad_scale", None)  # of torch.amp.GradScaler, where a fused step takes it off
-        theta: Vector = []
-        taken: Vector = []
-        idle = set()
-        for i, w in enumerate(self._weights):
-            grad = w.tensor.grad
-            if grad is None:
-                idle.add(i)
-            if grad is not None and grad.layout != torch.strided:
-                raise TypeError(f"weight {w.name} has a sparse gradient: a watch wants dense ones")
-            theta.append(w.tensor.detach().clone())
-            g = torch.zeros_like(like(w.tensor)) if grad is None else like(grad).clone()
-            taken.append(g if scale is None else g / scale.to(g.device))
-        groups = [{k: v for k, v in g.items() if k != "params"} for g in self._optimizer.param_groups]
-        self._pending = _Pending(self._step, groups, theta, taken, idle, [p._version for _, p in self._others])
-        if name := self._rule.remembers_before:
-            for i, w in enumerate(self._weights):
-                if name in self._optimizer.state[w.tensor]:
-                    self._pending.before[i] = self._optimizer.state[w.tensor][name].detach().clone()
+        if self._pending is None:
+            nothing = [torch.empty(0)] * len(self._weights)  # until the optimizer of the weight steps
+            theta = [w.tensor.detach().clone() for w in self._weights]
+            self._pending = _Pending(self._step, [{} for _ in self._groups], theta, nothing, versions=[p._version for _, p in self._others])
+        self._note(of, self._pending)
         self._watching += self._clock() - began
 
-    def _after(self) -> None:
-        self._depth -= 1
-        if self._depth > 0:
+    def _note(self, of: int, at: _Pending) -> None:
+        """Keeps what an optimizer is about to step with: its settings, the gradients that it takes, and what of its state is read as it was."""
+        at.begun.add(of)
+        scale = getattr(self._optimizers[of], "grad_scale", None)  # of torch.amp.GradScaler, where a fused step takes it off
+        for i, group in enumerate(self._groups):
+            if group.of == of:
+                at.groups[i] = {k: v for k, v in group.settings.items() if k != "params"}
+        for i, w in enumerate(self._weights):
+            if self._groups[w.group].of != of:
+                continue
+            grad = w.tensor.grad
+            if grad is None:
+                at.idle.add(i)
+            if grad is not None and grad.layout != torch.strided:
+                raise TypeError(f"weight {w.name} has a sparse gradient: a watch wants dense ones")
+            g = torch.zeros_like(like(w.tensor)) if grad is None else like(grad).clone()
+            at.taken[i] = g if scale is None else g / scale.to(g.device)
+            if (name := w.rule.remembers_before) and name in w.state:
+                at.before[i] = w.state[name].detach().clone()
+
+    def _after(self, of: int) -> None:
+        self._depths[of] -= 1
+        if self._depths[of] > 0:
             return
-        found = getattr(self._optimizer, "found_inf", None)
+        found = getattr(self._optimizers[of], "found_inf", None)
         if found is not None and float(found) > 0:  # a fused step that GradScaler had skipped
-            self._pending = None
+            if self._pending is not None:
+                self._pending.begun.discard(of)
             return
-        self._stepped = True
+        self._stepped.add(of)
 
     def step(self) -> Mapping[str, float | int] | None:
         """Is called behind each ``optimizer.step()`` (or ``scaler.step(optimizer)``), before the next batch; returns the row, if one was measured.
 
         In a group of processes every rank calls it. A step that GradScaler skipped is none.
         """
-        self._depth = 0  # a step that raised an error has not told that it ended
-        if not self._stepped:
+        self._depths = [0] * len(self._optimizers)  # a step that raised an error has not told that it ended
+        missing = [i for i in range(len(self._optimizers)) if i not in self._stepped]
+        pending, self._pending = self._pending, None
+        some, self._stepped = bool(self._stepped), set()
+        self._step += some
+        if missing:  # of several, GradScaler skips those whose gradients are infinite
             self._skips += 1
             if self._skips == SKIPS:
+                what = " and ".join(type(self._optimizers[i]).__name__ for i in missing)
                 raise RuntimeError(
-                    f"watch.step() was called {SKIPS} times, and the optimizer that it watches took no step between: is it another one, or is step compiled?"
+                    f"watch.step() was called {SKIPS} times, and the optimizer that it watches took no step between ({what}): is it another one, or is step "
+                    "compiled? Of several, all step before watch.step()"
                 )
             return None
-        pending, self._pending = self._pending, None
-        self._stepped, self._skips = False, 0
-        self._step += 1
+        self._skips = 0
         if pending is None:
             return None
         self._refuse_others(pending)
@@ -244,8 +280,8 @@ class Watch:
             if p._version != version:
                 raise RuntimeError(
                     f"step {at.step}: weight {name} changed between optimizer.step() and watch.step(), which the optimizer did not train when its watch was "
-                    "made: call watch.step() right behind this optimizer's step, and before that of another; where weights are unfrozen or added, close the "
-                    "watch and make one anew"
+                    "made: where another optimizer trains it, watch both, Watch(model, [one, another], ...), or call watch.step() before that one's step; where weights "
+                    "are unfrozen or added, close the watch and make one anew"
                 )
 
     def _clock(self) -> float:
@@ -289,7 +325,7 @@ class Watch:
 
     def _decayed(self, at: _Pending, gradient: Vector, theta: Vector) -> Vector:
         """Returns a gradient with that of coupled decay."""
-        couplings = [self._rule.coupling(at.groups[w.group]) for w in self._weights]
+        couplings = [w.rule.coupling(at.groups[w.group]) for w in self._weights]
         return [g + c * like(t) if c else g for g, c, t in zip(gradient, couplings, theta, strict=True)]
 
     def _put(self, values: Vector) -> None:
@@ -305,10 +341,11 @@ class Watch:
         theta = like(at.theta[i])
         if h == 0 or i in at.idle:
             return torch.zeros_like(theta), torch.zeros_like(theta)
-        group, state = at.groups[self._weights[i].group], self._optimizer.state[self._weights[i].tensor]
-        g = self._rule.seen(group, at.taken[i], theta)
-        u = self._rule.decayed(group, self._rule.update(group, g, state, at.before.get(i)), theta)
-        f = self._rule.decayed(group, self._rule.settled(group, g, self._age(at, i)), theta)
+        w = self._weights[i]
+        group, rule = at.groups[w.group], w.rule
+        g = rule.seen(group, at.taken[i], theta)
+        u = rule.decayed(group, rule.update(group, g, w.state, at.before.get(i)), theta)
+        f = rule.decayed(group, rule.settled(group, g, self._age(at, i)), theta)
         scale = _lr(group) / h
         return (u, f) if scale == 1 else (scale * u, scale * f)
 
@@ -326,7 +363,7 @@ class Watch:
 
     def _age(self, at: _Pending, i: int) -> float:
         """Returns how many steps a weight's state is the memory of, this one included."""
-        steps = self._optimizer.state[self._weights[i].tensor].get("step")
+        steps = self._weights[i].state.get("step")
         return float(steps) if steps is not None else at.step + 1 if self._from_empty else math.inf
 
     def _sensitivities(self, at: _Pending) -> list[Sensitivity] | None:
@@ -334,8 +371,8 @@ class Watch:
         out = []
         for i, w in enumerate(self._weights):
             group = at.groups[w.group]
-            g = self._rule.seen(group, at.taken[i], like(at.theta[i]))
-            found = None if i in at.idle else self._rule.sensitivity(group, g, self._optimizer.state[w.tensor])
+            g = w.rule.seen(group, at.taken[i], like(at.theta[i]))
+            found = None if i in at.idle else w.rule.sensitivity(group, g, w.state)
             if found is None:
                 return None
             out.append(found)
@@ -348,7 +385,7 @@ class Watch:
             return None
         groups = [at.groups[w.group] for w in self._weights]
         scales = [_lr(g) / h for g in groups]
-        couplings = [self._rule.coupling(g) for g in groups]
+        couplings = [w.rule.coupling(g) for w, g in zip(self._weights, groups, strict=True)]
         roots = [(c * s.diagonal).sqrt() for c, s in zip(scales, some, strict=True)]
 
         def curvature(v: Vector) -> Vector:
@@ -362,7 +399,7 @@ class Watch:
         pair = _lanczos.largest(self._vectors, apply, start, epsilon=epsilon)
         self._sharpest = pair.vector
         row |= figures.sharpness_figures(pair.value, pair.residual, h, [s.response for s in some])
-        seen = [self._rule.seen(g, x, like(t)) for g, x, t in zip(groups, at.taken, at.theta, strict=True)]
+        seen = [w.rule.seen(g, x, like(t)) for w, g, x, t in zip(self._weights, groups, at.taken, at.theta, strict=True)]
         d_h_g = [c * s.alternating * x for c, s, x in zip(scales, some, curvature(seen), strict=True)]
         lambda_grad = figures.ratio(self._vectors.dot(seen, d_h_g), self._vectors.dot(seen, seen))
         self._above = self._above + 1 if lambda_grad > 2 / h else 0
@@ -379,7 +416,7 @@ class Watch:
         """Refuses a step that is not the optimizer's, and says where the closure computes another loss than the step's."""
         bound = 1e-3 * math.sqrt(s.moved) + 8 * math.sqrt(s.rounding)
         if _lr(at.groups[0]) > 0 and math.sqrt(s.missed) > bound:
-            name = type(self._optimizer).__name__
+            name = self._name
             raise RuntimeError(
                 f"step {at.step}: the weights moved by {math.sqrt(s.moved):.3g}, and {math.sqrt(s.missed):.3g} of that is not what "
                 f"torch.optim's {name} makes of its state: does something else change the weights between optimizer.step() and "
@@ -406,26 +443,26 @@ class Watch:
         steps = self._step - self._first
         parameters = sum(w.tensor.numel() for w in self._weights)
         result = figures.result(self._step, steps, parameters, self._last_loss, self._rows, seconds, self._watching)
-        if len(self._optimizer.param_groups) > 1:
-            result["groups"] = self._groups()
+        if len(self._groups) > 1:
+            result["groups"] = self._told_groups()
         record.finish(result)
         said = figures.cost_sentence(self._rows, steps, self._watching, seconds)
         record.log(said)
         print(f"shadowflow: {said}; record: {record.path}", file=sys.stderr)
 
-    def _groups(self) -> list[dict[str, Any]]:
-        """Returns the optimizer's groups as a result has them."""
+    def _told_groups(self) -> list[dict[str, Any]]:
+        """Returns the optimizers' groups as a result has them."""
         out = []
-        for i, group in enumerate(self._optimizer.param_groups):
+        for i, group in enumerate(self._groups):
             own = [w.tensor for w in self._weights if w.group == i]
-            told = {**group, "lr": _config.lr_of(group)}
+            told = {**group.settings, "lr": _config.lr_of(group.settings)}
             settings = ", ".join(f"{k}={told[k]}" for k in _config.SETTINGS if k in told)
             out.append(
                 {
-                    "holds": f"param_groups[{i}]",
+                    "holds": f"{group.name.removeprefix('optimizer ')}",
                     "weights": len(own),
                     "parameters": sum(w.numel() for w in own),
-                    "optimizer": f"{type(self._optimizer).__name__}({settings})",
+                    "optimizer": f"{type(group.optimizer).__name__}({settings})",
                 }
             )
         return out
@@ -435,6 +472,18 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _hooked(watch: weakref.ref[Watch], of: int, optimizer: torch.optim.Optimizer) -> list[Any]:
+    """Has an optimizer tell the watch when a step begins and ends."""
+
+    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        _call(watch, "_before", of, args, kwargs)
+
+    def after(*_: Any) -> None:
+        _call(watch, "_after", of)
+
+    return [optimizer.register_step_pre_hook(before), optimizer.register_step_post_hook(after)]
 
 
 def _call(watch: weakref.ref[Watch], method: str, *args: Any) -> None:
@@ -462,17 +511,38 @@ def _to_host(rows: list[Tensor]) -> Iterator[list[float]]:
     return (out[i] for i in range(len(rows)))
 
 
-def _weights_of(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> list[_Weight]:
-    """Returns the optimizer's weights, those of DistributedDataParallel and torch.compile by the names that they have without."""
-    names = {id(p): name for name, p in model.named_parameters()}
+def _groups_of(optimizers: Sequence[Any]) -> list[_Group]:
+    """Returns the groups of all optimizers, one behind the other."""
+    if not optimizers:
+        raise ValueError("optimizer: an empty list: want an optimizer, or those that step before watch.step()")
     out = []
-    for i, group in enumerate(optimizer.param_groups):
-        for j, p in enumerate(group["params"]):
+    for of, optimizer in enumerate(optimizers):
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise TypeError(f"optimizer: {type(optimizer).__name__}: want an optimizer of torch.optim, or a list of them")
+        if any(optimizer is other for other in optimizers[:of]):
+            raise ValueError(f"optimizer: {type(optimizer).__name__} is there twice: want each once")
+        rule = rule_of(optimizer)
+        which = f"{type(optimizer).__name__}." if len(optimizers) > 1 else ""
+        out += [_Group(of, optimizer, rule, i, f"optimizer {which}param_groups[{i}]") for i in range(len(optimizer.param_groups))]
+    return out
+
+
+def _weights_of(model: torch.nn.Module, groups: Sequence[_Group]) -> list[_Weight]:
+    """Returns the optimizers' weights, those of DistributedDataParallel and torch.compile by the names that they have without."""
+    names = {id(p): name for name, p in model.named_parameters()}
+    out: list[_Weight] = []
+    taken: dict[int, _Group] = {}
+    for i, group in enumerate(groups):
+        for j, p in enumerate(group.settings["params"]):
             if id(p) not in names:
-                raise ValueError(f"optimizer group {i}: its weight {j}, of shape {tuple(p.shape)}, is no parameter of the model")
+                raise ValueError(f"{group.name}: its weight {j}, of shape {tuple(p.shape)}, is no parameter of the model")
+            if other := taken.get(id(p)):
+                raise ValueError(f"{group.name}: {names[id(p)]} is in {other.name}, too: want each weight in one optimizer")
+            taken[id(p)] = group
             if p.requires_grad:
                 parts = [part for part in names[id(p)].split(".") if part != "_orig_mod"]
-                out.append(_Weight(".".join(parts[1:] if _distributed(model) and parts[0] == "module" else parts), p, i))
+                name = ".".join(parts[1:] if _distributed(model) and parts[0] == "module" else parts)
+                out.append(_Weight(name, p, i, group.optimizer, group.rule))
     if not out:
         raise ValueError("optimizer: none of its weights requires a gradient")
     return out
@@ -487,6 +557,6 @@ def _distributed(model: torch.nn.Module) -> bool:
     return False
 
 
-def _steps_taken(optimizer: torch.optim.Optimizer, weights: list[Tensor]) -> int:
-    """Returns the number of steps that an optimizer's state is the memory of, 0 where it does not say."""
-    return max((int(optimizer.state[p]["step"]) for p in weights if p in optimizer.state and "step" in optimizer.state[p]), default=0)
+def _steps_taken(weights: Sequence[_Weight]) -> int:
+    """Returns the number of steps that the optimizers' states are the memory of, 0 where they do not say."""
+    return max((int(w.state["step"]) for w in weights if w.tensor in w.optimizer.state and "step" in w.state), default=0)
