@@ -151,6 +151,37 @@ func TestSeedsGoOnTogetherByTheirMean(t *testing.T) {
 	}
 }
 
+func TestADamagedMemberIsARowAndHoldsNoRungUp(t *testing.T) {
+	s, dir := parsed(t, halved), t.TempDir()
+	if err := s.Prepare(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RunOne(t.Context(), dir, 0, Options{}); err != nil { // to its first rung
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(record.HistoryPath(s.RunDirs(dir)[0]), []byte("step\nnonsense\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Execute(t.Context(), dir, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	statuses, err := s.Status(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[State]int{}
+	for _, st := range statuses {
+		count[st.State]++
+	}
+	if !statuses[0].Damaged || count[Ended] != 2 || count[Stopped] != 6 {
+		t.Errorf("%v; run 0: %s", count, statuses[0].Reason)
+	}
+	table, err := s.Table(t.Context(), dir)
+	if err != nil || len(table.Rows) != 9 {
+		t.Errorf("%d rows, %v", len(table.Rows), err)
+	}
+}
+
 func TestRungsAreBelowTheEnd(t *testing.T) {
 	for _, c := range []struct {
 		h     halving
