@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -299,6 +300,11 @@ slurm: {time: 1m, grace: 20s, pack: 0m}
 		}
 		return true
 	})
+	for _, run := range append([]int{limited}, failed...) {
+		if text := s.do("scontrol", "show", "job", task(run)); !regexp.MustCompile(`Restarts=[1-9]`).MatchString(text) {
+			t.Errorf("Slurm did not queue run %d again: %s", run, text)
+		}
+	}
 	if m := s.status(dir)[cancelled]; m.State != "interrupted" || m.Slurm.State != "CANCELLED" {
 		t.Errorf("the cancelled run is %s, %+v", m.State, m.Slurm)
 	}
