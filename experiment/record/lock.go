@@ -92,7 +92,7 @@ func lockDir(dir string) (*flock.Flock, error) {
 	defer cancel()
 	ok, err := lock.TryLockContext(ctx, patience/20)
 	if err != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("cannot lock run directory %s: %w", dir, err)
+		return nil, unlockable(dir, err)
 	}
 	path := filepath.Join(dir, holderFile)
 	if !ok {
@@ -108,6 +108,16 @@ func lockDir(dir string) (*flock.Flock, error) {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return lock, nil
+}
+
+// unlockable says why a directory cannot be locked, and what to do on a file system that has no locks: the one of flock, which NFS has as a lock of all of
+// the file's bytes (Linux since 2.6.12), and Lustre where it is mounted so.
+func unlockable(dir string, err error) error {
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK) {
+		return fmt.Errorf("cannot lock run directory %s: its file system has no locks (%w), so two processes might work in it unseen; "+
+			"mount NFS with locks (without nolock, its lock service running) or Lustre with flock, or choose another directory", dir, err)
+	}
+	return fmt.Errorf("cannot lock run directory %s: %w", dir, err)
 }
 
 // InUse reports whether a process works in a run directory.

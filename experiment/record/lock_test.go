@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,6 +39,20 @@ func TestADirectoryInUseSaysByWhom(t *testing.T) {
 	}
 	if err := tryToResume(dir); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAFileSystemWithoutLocksIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		says bool
+	}{{syscall.ENOSYS, true}, {syscall.ENOLCK, true}, {syscall.EOPNOTSUPP, true}, {syscall.EACCES, false}} {
+		t.Run(c.err.Error(), func(t *testing.T) {
+			got := unlockable("runs/1", &os.PathError{Op: "flock", Path: "runs/1/lock", Err: c.err})
+			if strings.Contains(got.Error(), "its file system has no locks") != c.says || !errors.Is(got, c.err) {
+				t.Error(got)
+			}
+		})
 	}
 }
 

@@ -109,18 +109,21 @@ func (s *Sweep) halve(statuses []Status) {
 	}
 	for _, step := range s.halving.rungs(most) {
 		members = slices.DeleteFunc(members, func(m *member) bool { return m.steps <= step }) // they end before
+		kept := int(math.Ceil(float64(len(members)) / s.halving.Eta))
+		if kept >= len(members) { // there is nothing to wait for
+			continue
+		}
 		if !s.decide(statuses, records, members, step) {
 			return
 		}
-		kept := int(math.Ceil(float64(len(members)) / s.halving.Eta))
 		slices.SortStableFunc(members, func(a, b *member) int { return cmp.Compare(a.value, b.value) })
-		for place, m := range members[min(kept, len(members)):] {
+		for place, m := range members[kept:] {
 			for _, i := range m.runs {
 				statuses[i].stop(fmt.Sprintf("stopped early at step %d of %d: by %s it was number %d of %d, and halving keeps %d",
 					step, m.steps, s.halving.By, kept+place+1, len(members), kept))
 			}
 		}
-		members = members[:min(kept, len(members))]
+		members = members[:kept]
 		slices.SortFunc(members, func(a, b *member) int { return cmp.Compare(a.runs[0], b.runs[0]) })
 	}
 }

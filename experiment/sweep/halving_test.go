@@ -76,6 +76,9 @@ func TestHalvingKeepsTheBestOfEachRung(t *testing.T) {
 		})
 		rest = rest[:map[int]int{10: 3, 30: 1}[step]]
 	}
+	if _, of := standing(t, whole, filepath.Join(dir, "whole")); !bytes.Equal(of[rest[0]], histories[rest[0]]) {
+		t.Error("the run that waited at each rung recorded something else than the one that did not")
+	}
 	ended := 0
 	for i, state := range states {
 		switch {
@@ -138,16 +141,53 @@ func TestHalvingKeepsTheBestOfEachRung(t *testing.T) {
 }
 
 func TestSeedsGoOnTogetherByTheirMean(t *testing.T) {
-	s, dir := parsed(t, "base: {steps: 20, data: {subset: 50}, model: {hidden: [4]}, record: {every: 5, bias: 0, sharpness: 0}, batch: {mode: full}}\n"+
-		"grid: {optimizer.lr: [1e-6, 1e-2]}\nseeds: 3\nhalving: {first: 10, eta: 2}\n"), t.TempDir()
-	if err := s.Execute(t.Context(), dir, Options{}); err != nil {
-		t.Fatal(err)
+	const text = "base: {steps: 20, data: {subset: 50}, model: {hidden: [4]}, record: {every: 5, bias: 5, state: 10}}\ngrid: {optimizer.lr: [1e-6, 1e-2]}\nseeds: 3\n"
+	s, whole, dir := parsed(t, text+"halving: {first: 10, eta: 2}\n"), parsed(t, text), t.TempDir()
+	for name, sw := range map[string]*Sweep{"halved": s, "whole": whole} {
+		if err := sw.Execute(t.Context(), filepath.Join(dir, name), Options{}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	states, _ := standing(t, s, dir)
+	states, rows := standing(t, s, filepath.Join(dir, "halved"))
+	_, all := standing(t, whole, filepath.Join(dir, "whole"))
 	for i, state := range states {
+		if !bytes.HasPrefix(all[i], rows[i]) || i >= 3 && len(all[i]) != len(rows[i]) {
+			t.Errorf("run %d recorded something else than without halving", i)
+		}
 		if stopped := strings.HasPrefix(state, "stopped 10"); stopped != (i < 3) {
 			t.Errorf("run %d: %s", i, state)
 		}
+	}
+}
+
+func TestADamagedMemberIsARowAndHoldsNoRungUp(t *testing.T) {
+	s, dir := parsed(t, halved), t.TempDir()
+	if err := s.Prepare(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RunOne(t.Context(), dir, 0, Options{}); err != nil { // to its first rung
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(record.HistoryPath(s.RunDirs(dir)[0]), []byte("step\nnonsense\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Execute(t.Context(), dir, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	statuses, err := s.Status(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[State]int{}
+	for _, st := range statuses {
+		count[st.State]++
+	}
+	if !statuses[0].Damaged || count[Ended] != 2 || count[Stopped] != 6 {
+		t.Errorf("%v; run 0: %s", count, statuses[0].Reason)
+	}
+	table, err := s.Table(t.Context(), dir)
+	if err != nil || len(table.Rows) != 9 {
+		t.Errorf("%d rows, %v", len(table.Rows), err)
 	}
 }
 

@@ -444,3 +444,26 @@ func TestMemoryGrowsWithTheBatchAndIsKnownForDataThatIsNotThere(t *testing.T) {
 		t.Errorf("%d bytes for a network on all of 50000 images at once", n)
 	}
 }
+
+func TestARunOfAnotherProcessIsWaitedFor(t *testing.T) {
+	s, err := Parse("s.yaml", []byte("base: {objective: {name: rosenbrock}, steps: 5}\n"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	tries := 0
+	opt := Options{Wait: time.Minute, Run: func(context.Context, *config.Config, string) error {
+		if tries++; tries == 1 {
+			return &record.InUseError{Dir: dir}
+		}
+		return nil
+	}}
+	if err := s.RunOne(t.Context(), dir, 0, opt); err != nil || tries != 2 {
+		t.Errorf("%d tries, %v", tries, err)
+	}
+	tries, opt.Wait = 0, 0
+	var inUse *record.InUseError
+	if err := s.RunOne(t.Context(), dir, 0, opt); !errors.As(err, &inUse) || tries != 1 {
+		t.Errorf("%d tries, %v", tries, err)
+	}
+}

@@ -66,7 +66,7 @@ func leaves() map[string]*cobra.Command {
 // argumentsOf are arguments with which a command that wants some would run in a workplace.
 var argumentsOf = map[string][]string{
 	"sweep": {"sweep.yaml"}, "sweep plan": {"sweep.yaml"}, "sweep status": {"sweep.yaml"}, "sweep table": {"sweep.yaml"},
-	"sweep run-one": {"sweep.yaml", "0"}, "reproduce": {"bilinear"}, "sample": {"run"}, "report": {"run"}, "export": {"run"},
+	"sweep run-one": {"sweep.yaml", "0"}, "sweep submit": {"sweep.yaml", "--shell"}, "sweep cancel": {"sweep.yaml"}, "reproduce": {"bilinear"}, "sample": {"run"}, "report": {"run"}, "export": {"run"},
 	"data fetch": {"cifar10"}, "derive": {"adam"},
 }
 

@@ -41,6 +41,7 @@ func TestEveryCommandEndsWhereverItIsInterrupted(t *testing.T) {
 		"sweep plan":                   "sweep plan " + sweep + " --out OUT --probe 100",
 		"sweep table":                  "sweep table " + pending + " --yes --out OUT",
 		"sweep run-one":                "sweep run-one " + sweep + " 1 --out OUT",
+		"sweep submit":                 "sweep submit " + sweep + " --slurm --out OUT --probe 100",
 		"reproduce":                    "reproduce norm-vs-beta2 --out OUT",
 		"map":                          "map --out OUT",
 		"verify":                       "verify --objective network " + wide,

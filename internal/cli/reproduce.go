@@ -33,7 +33,7 @@ Interrupted, it continues where it was when it is called again.
 
 The scale laptop takes minutes on two cores with the embedded digits; small takes hours, with part of Fashion-MNIST (Debian's package
 dataset-fashion-mnist); paper takes the paper's setting. Figures 4 to 12 at the scale paper are for a cluster: a call estimates the time,
-and writes the sweeps, for sweep run-one; once all runs are there, the same call judges them.
+and writes the sweeps, for sweep submit; once all runs are there, the same call judges them.
 
 Beside the page, OUT has verdict.json with the hypotheses, their numbers and what became of them, README.md, which says the same in
 prose, and the tables as CSV.`,
@@ -223,7 +223,7 @@ func planReproduction(cmd *cobra.Command, r *reproduce.Reproduction, sweeps []*s
 		}
 		plans = append(plans, plan{dir, len(sw.Runs)})
 		if !asJSON {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s; shadowflow sweep plan %s, shadowflow sweep run-one %s INDEX\n", sw.Name, plural.Of(len(sw.Runs), "run"), dir, dir)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s; shadowflow sweep plan %s, shadowflow sweep submit %s --slurm\n", sw.Name, plural.Of(len(sw.Runs), "run"), dir, dir)
 		}
 	}
 	if asJSON {

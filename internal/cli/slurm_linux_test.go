@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,10 +181,10 @@ func (s *slurm) do(name string, args ...string) string {
 	return text
 }
 
-// until waits for something that comes by itself, and not for ever.
+// until waits for something that comes by itself; the limit is for what hangs.
 func (s *slurm) until(what string, holds func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(150 * time.Second); !holds(); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); !holds(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			text, _ := s.try("scontrol", "show", "job")
 			s.t.Fatalf("it did not come about that %s\n%s", what, text)
@@ -255,6 +256,9 @@ slurm: {time: 1m, grace: 20s, pack: 0m}
 	for _, run := range []int{0, 1, 2, 3} { // what begins first
 		held[run] = s.hold(members[run].Dir)
 	}
+	if rows := s.table(dir); len(rows) != 12 || rows[0]["status"] != "running" || rows[11]["status"] == "running" { // while runs go on
+		t.Errorf("the table of runs that go on: %v", rows)
+	}
 	nodes := map[string][]int{}
 	for _, m := range s.status(dir) {
 		if m.Slurm == nil {
@@ -296,6 +300,11 @@ slurm: {time: 1m, grace: 20s, pack: 0m}
 		}
 		return true
 	})
+	for _, run := range append([]int{limited}, failed...) {
+		if text := s.do("scontrol", "show", "job", task(run)); !regexp.MustCompile(`Restarts=[1-9]`).MatchString(text) {
+			t.Errorf("Slurm did not queue run %d again: %s", run, text)
+		}
+	}
 	if m := s.status(dir)[cancelled]; m.State != "interrupted" || m.Slurm.State != "CANCELLED" {
 		t.Errorf("the cancelled run is %s, %+v", m.State, m.Slurm)
 	}

@@ -61,7 +61,7 @@ func printPlan(out io.Writer, p *sweep.Plan) error {
 		if r.Seconds > 0 {
 			seconds = clock(r.Seconds)
 		}
-		if r.State == sweep.Ended {
+		if r.State == sweep.Ended || r.State == sweep.Stopped {
 			seconds = "-"
 		}
 		if r.Bytes > 0 {

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// pretendSlurm puts programs before all others that say what Slurm would of one job, 17, whose first task runs.
+func pretendSlurm(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("scripts of a shell")
+	}
+	dir := t.TempDir()
+	for name, body := range map[string]string{
+		"sbatch": "echo 17", "scontrol": "echo 'MaxArraySize = 3'", "sacct": "exit 1", "scancel": "exit 0",
+		"squeue": "printf '17|0|RUNNING|n1|None\\n17|1|TIMEOUT|n2|None\\n'",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+func TestASweepIsSubmittedLookedAtAndCancelled(t *testing.T) {
+	pretendSlurm(t)
+	path, dir := sweepFile(t, tiny)
+	for _, step := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"submit", path, "--slurm", "--out", dir, "--probe", "0", "--dry-run", "--pack", "0m", "--time", "90", "--array-limit", "1", "--cpus", "3"},
+			[]string{"#SBATCH --array=0-1%1\n", "#SBATCH --time=90\n", "#SBATCH --cpus-per-task=3\n", "job-1.runs\n2\n3\n"}},
+		{[]string{"status", path, "--out", dir}, []string{"4 pending"}}, // a dry run writes nothing
+		{[]string{"submit", path, "--slurm", "--out", dir, "--probe", "0"}, []string{"job 17: 2 tasks of 2 runs, each with 512 MiB and the cluster's time limit; ", "job-1.sh\n"}},
+		{[]string{"status", dir}, []string{"slurm ", "pending        running 17_0 on n1 ", "timeout 17_1 on n2 "}},
+		{[]string{"status", dir, "--json"}, []string{`"slurm":{"task":"17_0","state":"RUNNING","nodes":"n1","reason":""}`}},
+		{[]string{"submit", dir, "--slurm", "--probe", "0", "--json"}, []string{`"queued":2`, `"tasks":[[1],[3]]`}},
+		{[]string{"submit", dir, "--shell"}, []string{" sweep run-one " + dir + " 0\n", " 3\n"}},
+		{[]string{"submit", dir, "--shell", "--accept-changed"}, []string{" 0 --accept-changed\n"}},
+		{[]string{"cancel", dir}, []string{"cancelled: "}},
+	} {
+		text, code := sayings(append([]string{"sweep"}, step.args...)...)
+		if code != exitDone {
+			t.Fatalf("%v: %s", step.args, text)
+		}
+		for _, want := range step.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%v: no %q in\n%s", step.args, want, text)
+			}
+		}
+	}
+}
+
+func TestOurStatesAreSaidWhereSlurmDoesNotAnswer(t *testing.T) {
+	pretendSlurm(t)
+	path, dir := sweepFile(t, tiny)
+	if text, code := sayings("sweep", "submit", path, "--slurm", "--out", dir, "--probe", "0"); code != exitDone {
+		t.Fatal(text)
+	}
+	t.Setenv("PATH", t.TempDir())
+	text, code := sayings("sweep", "status", dir)
+	if code != exitDone || !strings.Contains(text, "Slurm's states are not known: squeue is not there") || !strings.Contains(text, "4 pending") {
+		t.Errorf("code %d: %s", code, text)
+	}
+	for _, sub := range []string{"submit " + dir + " --slurm", "cancel " + dir} { // which would do something twice, or nothing
+		if text, code := sayings(strings.Fields("sweep " + sub)...); code != exitFailed || !strings.Contains(text, "squeue is not there") {
+			t.Errorf("%s: code %d: %s", sub, code, text)
+		}
+	}
+}
+
+func TestAWrongSubmissionIsRefused(t *testing.T) {
+	path, dir := sweepFile(t, tiny)
+	halved, _ := sweepFile(t, tiny+"halving: {first: 1}\n")
+	for args, want := range map[string]string{
+		path:                            "want one of --slurm and --shell",
+		path + " --slurm --shell":       "want one of --slurm and --shell",
+		path + " --slurm --time soon":   `slurm.time: "soon" is no time; expected one like 90m, 12h or 1-12:00:00`,
+		path + " --slurm --cpus 0":      "slurm.cpus: 0 is out of range",
+		path + " --slurm --cpus some":   "slurm.cpus: expected a whole number",
+		path + " --slurm --probe -1":    "--probe -1: want at least 0 seconds",
+		path + " --slurm --gres a'b":    "expected a word without spaces and quotes",
+		halved + " --shell":             "with halving its runs wait for each other at each rung",
+		path + " --slurm --mem apples ": `slurm.mem: "apples" is not a size`,
+	} {
+		t.Run(args, func(t *testing.T) {
+			text, code := sayings(append([]string{"sweep", "submit", "--out", dir}, strings.Fields(args)...)...)
+			if code != exitMisused || !strings.Contains(text, want) {
+				t.Errorf("code %d: %s", code, text)
+			}
+			if _, err := os.Stat(dir); err == nil {
+				t.Error("something was written")
+			}
+		})
+	}
+}
