@@ -91,10 +91,10 @@ func layerLines(s *run.Spectrum) []string {
 	for _, name := range s.Names {
 		width = max(width, len(name))
 	}
-	lines := []string{fmt.Sprintf("%-*s  parameters       largest      smallest  trace", width, "layer")}
+	lines := []string{fmt.Sprintf("%-*s  parameters       largest      smallest   within  trace", width, "layer")}
 	for _, name := range s.Names {
 		l := s.Layers[name]
-		lines = append(lines, fmt.Sprintf("%-*s  %10d  %12.6g  %12.6g  %s", width, name, l.Parameters, l.Top, l.Bottom, strings.TrimSpace(estimate(l.Trace))))
+		lines = append(lines, fmt.Sprintf("%-*s  %10d  %12.6g  %12.6g  %7.1e  %s", width, name, l.Parameters, l.Top, l.Bottom, l.Residual, strings.TrimSpace(estimate(l.Trace))))
 	}
 	return lines
 }

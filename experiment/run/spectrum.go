@@ -99,7 +99,9 @@ type Layer struct {
 	Parameters int           `json:"parameters"`
 	Top        record.Number `json:"top"`
 	Bottom     record.Number `json:"bottom"`
-	Trace      Estimate      `json:"trace"`
+	// Residual is the larger of those of the two: an eigenvalue of the block lies within it of each. It is 0 where they come of the whole block.
+	Residual record.Number `json:"residual"`
+	Trace    Estimate      `json:"trace"`
 }
 
 // SpectralDensity is the share of eigenvalues per unit of x, each smoothed to a Gaussian of standard deviation Width; Deviation are the standard errors of y.

@@ -228,14 +228,8 @@ func (f *finder[T]) eachLayer(ctx context.Context, out *Spectrum) error {
 		switch apply := spectrum.Masked(len(f.g), l.spans, f.products(ctx)); {
 		case f.matrix != nil:
 			block, err = f.matrix.Block(l.spans)
-		case l.size <= 2*probes: // fewer products than a search takes
-			block, err = spectrum.Dense(l.size, apply, probesAtOnce, nil)
-			out.Products += l.size
 		default:
-			search := f.extremal(1, 1, l.size)
-			search.Progress = f.guess("layer " + l.name)
-			own, err = spectrum.Extremal(l.size, apply, search)
-			out.Products += own.Products
+			block, own, err = f.ofLayer(l, apply, out)
 		}
 		if err != nil {
 			return err
@@ -245,10 +239,34 @@ func (f *finder[T]) eachLayer(ctx context.Context, out *Spectrum) error {
 			found.Top, found.Bottom = record.Number(block.Values[n-1]), record.Number(block.Values[0])
 		} else {
 			found.Top, found.Bottom = record.Number(own.Top.Values[0]), record.Number(own.Bottom.Values[0])
+			found.Residual = record.Number(max(own.Top.Residuals[0], own.Bottom.Residuals[0]))
+			if !own.Converged {
+				out.Notes = append(out.Notes, fmt.Sprintf("layer %s: after %d products its eigenvalues are within %.1e, not within %.1e of the largest", l.name, own.Products, found.Residual, own.Tolerance))
+			}
 		}
 		out.Layers[l.name] = found
 	}
 	return nil
+}
+
+// ofLayer finds the eigenvalues of a layer's block, or the whole block where a search is not done after half as many products as that takes: where the smallest ones are crowded
+// near 0, as those of a last layer, of which a sum over the classes has none.
+func (f *finder[T]) ofLayer(l layer, apply spectrum.Product[T], out *Spectrum) (block *spectrum.Matrix, own spectrum.Extremes[T], err error) {
+	if l.size > 2*probes {
+		search := f.extremal(1, 1, l.size)
+		search.Progress = f.guess("layer " + l.name)
+		if l.size <= spectrum.Small {
+			search.MaxProducts = l.size / 2
+		}
+		own, err = spectrum.Extremal(l.size, apply, search)
+		out.Products += own.Products
+		if err != nil || own.Converged || l.size > spectrum.Small {
+			return nil, own, err
+		}
+	}
+	block, err = spectrum.Dense(l.size, apply, probesAtOnce, f.tell("layer "+l.name, 0))
+	out.Products += l.size
+	return block, own, err
 }
 
 // densityPoints is the number of points that a density is given at.

@@ -247,3 +247,22 @@ func TestNoPreconditionedSpectrumSaysWhy(t *testing.T) {
 		}
 	}
 }
+
+// Cross-entropy leaves the block of the last layer many eigenvalues of 0, and others crowded above them, which no search comes to the end of.
+func TestALayersEigenvaluesAreWithinWhatIsSaid(t *testing.T) {
+	c := parse(t, small, "dtype=float64", "beside=[]", "model.hidden=[24]")
+	exact, err := FindSpectrum(t.Context(), c, SpectrumOptions{Top: 1, Bottom: 1, Layers: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := FindSpectrum(t.Context(), c, SpectrumOptions{Top: 1, Bottom: 1, Layers: true, estimated: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range exact.Layers {
+		got, within := found.Layers[name], 1.1e-7*float64(want.Top)
+		if math.Abs(float64(got.Top-want.Top)) > within || math.Abs(float64(got.Bottom-want.Bottom)) > within || !(float64(got.Residual) <= within) {
+			t.Errorf("layer %s: %v and %v within %v, want %v and %v", name, got.Top, got.Bottom, got.Residual, want.Top, want.Bottom)
+		}
+	}
+}
