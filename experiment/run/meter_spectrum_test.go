@@ -138,3 +138,40 @@ func TestOrdinalsAreEnglish(t *testing.T) {
 		}
 	}
 }
+
+// Where the Hessian is diagonal the sharpest directions are coordinates, and shares are sums over these. The step of RMSProp goes another way than the gradient.
+func TestSharesAreThoseOfTheSharpestCoordinates(t *testing.T) {
+	const lr, eps, beta2, modes = 0.01, 1e-8, 0.9, 3
+	spectrum, theta := []float64{2, 9, 1, 8, 3, 7, 0.5, 0.1}, []float64{1, 0.1, -1, 0.2, 2, -0.3, 1, 5}
+	sharpest := map[int]bool{1: true, 3: true, 5: true}
+	_, h := runFor(t, fmt.Sprintf("objective: {name: quadratic, rotation: 0, spectrum: [2, 9, 1, 8, 3, 7, 0.5, 0.1], theta: [1, 0.1, -1, 0.2, 2, -0.3, 1, 5]}\ndtype: float64\nsteps: 2\n"+
+		"optimizer: {name: rmsprop, lr: %g, beta2: %g, eps: %g}\nrecord: {spectrum: 1, sharpness: 0, state: 0, bias: 0, modes: %d}\n", lr, beta2, eps, modes))
+	share := func(v []float64) float64 {
+		in, all := 0.0, 0.0
+		for i, x := range v {
+			all += x * x
+			if sharpest[i] {
+				in += x * x
+			}
+		}
+		return in / all
+	}
+	v := make([]float64, len(theta))
+	for n := range 2 {
+		g, step := make([]float64, len(theta)), make([]float64, len(theta))
+		for i := range theta {
+			g[i] = spectrum[i] * theta[i]
+			v[i] = beta2*v[i] + (1-beta2)*g[i]*g[i]
+			step[i] = lr * g[i] / math.Sqrt(v[i]+eps)
+			theta[i] -= step[i]
+		}
+		for name, want := range map[string]float64{"gradient": share(g), "step": share(step)} {
+			if got := h.Floats("spectrum." + name + "_share")[n]; math.Abs(got-want) > 1e-5 {
+				t.Errorf("step %d: the share of the %s is %v, want %v", n, name, got, want)
+			}
+		}
+		if n == 1 && math.Abs(share(g)-share(step)) < 0.01 {
+			t.Error("the shares of gradient and step are the same: nothing tells them apart")
+		}
+	}
+}
