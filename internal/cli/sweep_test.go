@@ -85,7 +85,7 @@ func TestReproductionsAreListedAndPlanned(t *testing.T) {
 	}
 	dir := t.TempDir()
 	text, code = sayings("reproduce", "causes", "--scale", "paper", "--plan", "--out", dir)
-	if code != 0 || !strings.Contains(text, "Claim: ") || !strings.Contains(text, "sweep run-one") {
+	if code != 0 || !strings.Contains(text, "Claim: ") || !strings.Contains(text, "sweep submit") {
 		t.Errorf("%s", text)
 	}
 	text, code = sayings("reproduce", "figure-8", "--scale", "paper", "--out", dir)
