@@ -7,6 +7,7 @@
 package onnx
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -23,6 +24,7 @@ type Model struct {
 	Opsets   map[string]int64  // version of each domain's operators; that of ONNX's own has the domain ""
 	Metadata map[string]string // free text; nil where the file has none
 	Graph    *Graph
+	Sum      string // SHA-256 of the file, without what lies beside it
 }
 
 // Graph is a list of operators in an order in which they can run: each reads what stands before it.
@@ -180,5 +182,6 @@ func Read(raw []byte, folder string) (*Model, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
+	m.Sum = fmt.Sprintf("%x", sha256.Sum256(raw))
 	return m, nil
 }
