@@ -161,3 +161,7 @@ if __name__ == "__main__":
     write("vision", Vision(), images(3, 6, 6), True)
     write("vision_older", Vision(), images(3, 6, 6), False)
     write("language", Language(), torch.randint(0, CLASSES, (3, 7)), True)
+    # For runs on the embedded digits, beside the built-in mlp: without golden values.
+    digits = nn.Sequential(nn.Linear(64, 8), nn.Tanh(), nn.Linear(8, 10))
+    torch.onnx.export(digits, torch.randn(2, 64), HERE / "digits.onnx", dynamo=False, training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False,
+                      input_names=["x"], dynamic_axes={"x": {0: "N"}}, opset_version=20)
