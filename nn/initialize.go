@@ -35,10 +35,14 @@ func constant(c float64) initializer { return func(*rand.Rand) float64 { return 
 
 // Init returns the state before the first step: parameters drawn from the distributions that PyTorch draws the same model's
 // from, running averages of mean 0 and variance 1. Each array of parameters has a stream of its own, of the seed and its name,
-// and is drawn in PyTorch's order: so its numbers depend neither on the layers before it nor on the layout here.
+// and is drawn in PyTorch's order: so its numbers depend neither on the layers before it nor on the layout here. Of a Network nothing is drawn.
 func (m *Model) Init(seed uint64) *State {
 	s := &State{Theta: make([]float64, m.NumParams()), Running: make([]float64, m.NumStats())}
 	for _, p := range m.params {
+		if p.start != nil {
+			fromTorch(p, s.Theta[p.Offset:], p.start)
+			continue
+		}
 		name := fnv.New64a()
 		name.Write([]byte(p.Name))
 		r := rand.New(rand.NewPCG(seed, name.Sum64()))
@@ -52,6 +56,7 @@ func (m *Model) Init(seed uint64) *State {
 		for i := range st.Size {
 			s.Running[st.Offset+i] = st.start
 		}
+		copy(s.Running[st.Offset:], st.starts)
 	}
 	return s
 }

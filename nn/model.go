@@ -27,6 +27,7 @@ type Model struct {
 	params  []Param
 	stats   []Stat
 	layer   layer
+	sum     string  // SHA-256 of the file that a Network was read from
 	adapt   adapter // nil: files have the model's names and layouts
 }
 
@@ -39,6 +40,7 @@ type Param struct {
 	view   []int  // Torch, with axes split where the permutation needs it
 	perm   []int  // axis i in theta is axis perm[i] of view; nil: the same order
 	init   initializer
+	start  []float64 // in PyTorch's order, where a file says it and nothing is drawn
 }
 
 // Size returns the number of elements.
@@ -49,7 +51,8 @@ type Stat struct {
 	Name   string // as in PyTorch's state_dict: running_mean or running_var of its layer
 	Size   int    // channels
 	Offset int
-	start  float64 // before the first batch
+	start  float64   // before the first batch
+	starts []float64 // the same of each channel, where a file says it
 }
 
 // Input returns the shape of one example: [D], or [H, W, C].
@@ -60,6 +63,9 @@ func (m *Model) Tokens() bool { return m.tokens }
 
 // Outputs returns the number of outputs of an example, of a window of tokens that of each: logits, where classes are predicted, or numbers.
 func (m *Model) Outputs() int { return m.outputs }
+
+// Sum returns the SHA-256 of the file that the network was read from, empty for one that its settings define.
+func (m *Model) Sum() string { return m.sum }
 
 // Params returns the parameters in the order of theta, which is the order of PyTorch's parameters().
 func (m *Model) Params() []Param { return slices.Clone(m.params) }

@@ -3,6 +3,7 @@ package config
 import (
 	"shadowflow/dataset"
 	"shadowflow/nn"
+	"shadowflow/nn/imported"
 	"shadowflow/schema"
 )
 
@@ -52,7 +53,8 @@ type Objective struct {
 
 // Model is the section model: the network and its size.
 type Model struct {
-	Name       string `yaml:"name" selector:"true" oneof:"mlp|cnn|resnet18|resnet34|resnet50|resnet101|vit|gpt" doc:"network; gpt is a language model, for data.name: text"`
+	Name       string `yaml:"name" selector:"true" oneof:"mlp|cnn|resnet18|resnet34|resnet50|resnet101|vit|gpt|onnx" doc:"network; gpt is a language model, for data.name: text; onnx one that another program exported"`
+	Path       string `yaml:"path" for:"onnx" doc:"ONNX file of the network, whose weights it starts from; docs/onnx.md says how to export it"`
 	Hidden     []int  `yaml:"hidden" for:"mlp" range:"[1,65536]" doc:"widths of the hidden layers; [] for a linear model"`
 	Activation string `yaml:"activation" for:"mlp" oneof:"tanh|relu|gelu|silu|sigmoid|identity" doc:"activation behind each hidden layer"`
 	Channels   []int  `yaml:"channels" for:"cnn" range:"[1,65536]" doc:"channels of the convolutional stages"`
@@ -63,7 +65,7 @@ type Model struct {
 	Depth      int    `yaml:"depth" for:"vit" range:"[1,1024]" doc:"number of transformer blocks"`
 	Heads      int    `yaml:"heads" for:"vit" range:"[1,1024]" doc:"attention heads of a block"`
 	DimHead    int    `yaml:"dim_head" for:"vit" range:"[1,65536]" doc:"width of an attention head"`
-	Context    int    `yaml:"context" for:"gpt" range:"[1,65536]" doc:"tokens of a window"`
+	Context    int    `yaml:"context" for:"gpt|onnx" range:"[1,65536]" doc:"tokens of a window of text"`
 	Tied       bool   `yaml:"tied" for:"gpt" doc:"the head's weight is the token embedding"`
 	MLPDim     int    `yaml:"mlp_dim" for:"vit" range:"[1,65536]" doc:"hidden width of a block's MLP"`
 	Weights    string `yaml:"weights" doc:"file to start from, with the names of the PyTorch state_dict: safetensors, what torch.save wrote (.pt, .pth), or a run's checkpoint; empty: initialized as PyTorch does, from seed"`
@@ -213,8 +215,17 @@ func defaultModel() Model {
 	return m
 }
 
+// ONNX is the name of networks that are read from files.
+const ONNX = "onnx"
+
 // Architecture returns the network as the networks' package takes it.
 func (m Model) Architecture() (nn.Architecture, error) {
+	if m.Name == ONNX {
+		if m.Path == "" {
+			return nil, &nn.FieldError{Field: "path", Value: `""`, Want: "the ONNX file of the network"}
+		}
+		return &imported.Net{Path: m.Path}, nil
+	}
 	architecture, err := nn.Named(m.Name)
 	switch a := architecture.(type) {
 	case *nn.MLP:

@@ -12,6 +12,7 @@ import (
 
 	"shadowflow/dataset"
 	"shadowflow/nn"
+	"shadowflow/nn/imported"
 	"shadowflow/rule"
 	"shadowflow/schema"
 )
@@ -286,7 +287,7 @@ func TestEveryDefaultIsValidAndEveryChoiceHasOne(t *testing.T) {
 func TestWordsAreThoseOfThePackagesBelow(t *testing.T) {
 	s := Schema()
 	for key, want := range map[string][]string{
-		"optimizer.name": rule.Names(), "model.name": nn.Names(), "loss": nn.LossNames(), "data.name": dataset.Names(),
+		"optimizer.name": rule.Names(), "model.name": append(nn.Names(), ONNX), "loss": nn.LossNames(), "data.name": dataset.Names(),
 	} {
 		if got := s.Find(key, schema.Load(*Default())).Words; !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
 			t.Errorf("%s: %v, want %v", key, got, want)
@@ -304,6 +305,16 @@ func TestWordsAreThoseOfThePackagesBelow(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
+	}
+}
+
+func TestAnImportedNetworkIsThatOfItsFile(t *testing.T) {
+	got, err := mustParse(t, "", "model.name=onnx", "model.path=net.onnx").Model.Architecture()
+	if net, ok := got.(*imported.Net); !ok || net.Path != "net.onnx" || err != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := mustParse(t, "", "model.name=onnx").Model.Architecture(); err == nil || !strings.Contains(err.Error(), "want the ONNX file") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -105,7 +105,7 @@ func makeKeys(own []*rule.Definition) []schema.Key {
 			keys = append(keys, ofGPT(k))
 		case "batch.physical":
 			images, windows := k, k
-			images.When = append(k.When[:len(k.When):len(k.When)], schema.Condition{Key: "model.name", Words: others("gpt", nn.Names())})
+			images.When = append(k.When[:len(k.When):len(k.When)], schema.Condition{Key: "model.name", Words: append(others("gpt", nn.Names()), ONNX)})
 			windows.When = append(k.When[:len(k.When):len(k.When)], schema.Condition{Key: "model.name", Words: []string{"gpt"}})
 			windows.Default = windowsAtOnce
 			keys = append(keys[:len(keys)-1], images, windows)

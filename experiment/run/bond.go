@@ -72,6 +72,7 @@ func (t *training[T]) bind(metadata map[string]string) error {
 const (
 	dataContent     = "data"
 	workerContent   = "objective.command"
+	networkContent  = "model.path"
 	weightsContent  = "model.weights"
 	momentsContent  = "optimizer.moments"
 	scheduleContent = "schedule"
@@ -104,7 +105,11 @@ func (t *training[T]) sums() map[string]string {
 		if w := t.source.worker; w != nil {
 			t.read[workerContent] = w.Sum()
 		}
-		if t.config.Model.Weights != "" {
+		file := t.source.model.Sum()
+		if file != "" {
+			t.read[networkContent] = file
+		}
+		if t.config.Model.Weights != "" || file != "" {
 			t.read[weightsContent] = sumOf(t.source.start.Theta, t.source.start.Running)
 		}
 		if m := t.problem.Moments; m != nil {

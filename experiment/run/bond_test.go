@@ -46,7 +46,7 @@ func (r reads) contents(int) map[string]string { return r.contentsNow }
 func TestWhateverARunReadsIsComparedAsItGoesOn(t *testing.T) {
 	const here, other = "0123456789abcdef", "fedcba9876543210"
 	c := parseWith(t, "", schema.Set("objective.name", "worker"), schema.Set("objective.command", []string{"python3", "model.py"}))
-	for _, key := range []string{dataContent, workerContent, weightsContent, momentsContent, scheduleContent} {
+	for _, key := range []string{dataContent, workerContent, networkContent, weightsContent, momentsContent, scheduleContent} {
 		for name, contents := range map[string][2]map[string]string{
 			"changed": {{key: here}, {key: other}}, "gone": {{key: here}, {}}, "come": {{}, {key: here}},
 		} {

@@ -86,7 +86,7 @@ func orNone(value string) string {
 
 // paths are the keys of files, whose contents are compared.
 var paths = []string{
-	"data.path", "data.train_images", "data.train_labels", "data.test_images", "data.test_labels", "model.weights", "optimizer.moments",
+	"data.path", "data.train_images", "data.train_labels", "data.test_images", "data.test_labels", "model.weights", "model.path", "optimizer.moments",
 }
 
 // free reports whether a change says nothing of the steps so far, or whether what it does to them is seen elsewhere: by the contents of files,

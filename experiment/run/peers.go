@@ -89,6 +89,7 @@ func (p *Peers) begin(c *config.Config, dir string, read map[string]string, acce
 var parts = map[string][]string{
 	dataContent:     {"data.", "model.context"},
 	workerContent:   {"objective.command"},
+	networkContent:  {"model.path"},
 	weightsContent:  {"data.", "model.", "loss"},
 	momentsContent:  {"data.", "model.", "loss", "dtype", "optimizer."},
 	scheduleContent: {"schedule.", "steps", "optimizer.moments_steps"},

@@ -89,6 +89,7 @@ func TestInterruptedRunEndsWithTheSameBits(t *testing.T) {
 		"augmented":      {"data.augment=true", "beside=[]"},
 		"soap":           {"optimizer={name: soap, frequency: 1}", "beside=[state-2, lift-1]", "steps=14"},
 		"sophia":         {"optimizer={name: sophia, frequency: 2}", "batch={mode: shuffled, size: 20}", "beside=[]"},
+		"imported":       {"model={name: onnx, path: ../../nn/imported/testdata/digits.onnx}"},
 		"without record": {"record={every: 0, bias: 0, sharpness: 0, test: 0}"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -96,7 +96,7 @@ func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
 		return nil, schema.Setting{}.ValueError("model", "%s on %s: %v", c.Model.Name, c.Data.Name, err)
 	}
 	if model.Tokens() != data.Train.Tokens() {
-		return nil, schema.Setting{}.ValueError("model.name", "%s on data %s: a text needs the language model gpt, and that a text", c.Model.Name, c.Data.Name)
+		return nil, schema.Setting{}.ValueError("model.name", "%s on data %s: a text needs a language model, as gpt, and that a text", c.Model.Name, c.Data.Name)
 	}
 	if err := fits(c, model); err != nil {
 		return nil, err

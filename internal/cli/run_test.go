@@ -258,7 +258,7 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 		{[]string{"probe", "--weights", filepath.Join(dir, "none.safetensors")}, "none.safetensors"},
 		{[]string{"report", dir}, "config.yaml"},
 		{[]string{"sample", used}, "model mlp on data digits: only a language model"},
-		{[]string{"run", "--out", filepath.Join(dir, "new"), "--set", "data.name=text"}, "needs the language model gpt"},
+		{[]string{"run", "--out", filepath.Join(dir, "new"), "--set", "data.name=text"}, "needs a language model, as gpt"},
 		{[]string{"export", used, "--format", "xls"}, "xls"},
 		{[]string{"data", "fetch", "cifar9"}, "cifar10"},
 	} {

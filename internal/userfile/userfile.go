@@ -48,6 +48,43 @@ func Open(path string) (*os.File, int64, error) {
 	return f, info.Size(), nil
 }
 
+// OpenIn opens a regular file in a folder, by a name that a file of others says: neither the name nor a symbolic link leads out of the folder. It returns the
+// file's size in bytes.
+func OpenIn(folder, name string) (*os.File, int64, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer root.Close()
+	info, err := root.Stat(name) // before it is opened, which waits where there is a pipe
+	if err == nil {
+		err = regular(name, info)
+	}
+	if err != nil {
+		return nil, 0, within(name, err)
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, 0, within(name, err)
+	}
+	if info, err = f.Stat(); err == nil {
+		err = regular(name, info) // it may be another by now
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+// within says of an error that a path has, and which the system's words alone do not name, what the file is called.
+func within(name string, err error) error {
+	if fault := (*fs.PathError)(nil); errors.As(err, &fault) {
+		return fmt.Errorf("%s: %w", visible.Line(name), fault.Err)
+	}
+	return err
+}
+
 // Writable returns an error if what a path names is there and no regular file: one that is written to, and may be another's.
 func Writable(path string) error {
 	info, err := os.Stat(path)

@@ -1,0 +1,228 @@
+package imported
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"shadowflow/graph"
+	"shadowflow/onnx"
+	"shadowflow/onnx/fold"
+)
+
+// call is one operator that is recorded.
+type call struct {
+	*lowering
+	node       *onnx.Node
+	in         []value
+	attributes *onnx.Attributes
+}
+
+type operator func(*call) ([]value, error)
+
+// operators is what can be recorded; nothing changes it once it is made.
+var operators map[string]operator
+
+func init() {
+	operators = map[string]operator{
+		"MatMul": matMul, "Gemm": gemm, "Conv": convolution,
+		"MaxPool": maxPool, "AveragePool": averagePool, "GlobalAveragePool": globalAverage,
+		"BatchNormalization": batchNormalization, "LayerNormalization": layerNormalization, "GroupNormalization": groupNormalization, "InstanceNormalization": instanceNormalization,
+		"Softmax": softmax, "LogSoftmax": logSoftmax, "ReduceMean": reduced(graph.Value.Mean), "ReduceSum": reduced(graph.Value.Sum),
+		"Reshape": reshape, "Flatten": flatten, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Transpose": transpose, "Expand": expand,
+		"Slice": slice, "Split": split, "Concat": concat, "Gather": gather, "SplitToSequence": splitToSequence, "SequenceAt": sequenceAt,
+		"Shape": shape, "Identity": identity, "Cast": cast, "CastLike": castLike, "Dropout": dropout, "Where": where, "Pow": power, "Gelu": gelu, "LeakyRelu": leakyRelu,
+	}
+	for name, f := range map[string]func(graph.Value) graph.Value{
+		"Relu": graph.Value.Relu, "Tanh": graph.Value.Tanh, "Sigmoid": graph.Value.Sigmoid, "Erf": graph.Value.Erf, "Exp": graph.Value.Exp, "Log": graph.Value.Log,
+		"Sqrt": graph.Value.Sqrt, "Neg": graph.Value.Neg, "Abs": graph.Value.Abs, "Reciprocal": graph.Value.Recip,
+	} {
+		operators[name] = unary(f)
+	}
+	for name, f := range map[string]func(v, w graph.Value) graph.Value{
+		"Add": graph.Value.Add, "Sub": graph.Value.Sub, "Mul": graph.Value.Mul, "Div": graph.Value.Div, "Max": graph.Value.Max, "Min": graph.Value.Min,
+	} {
+		operators[name] = binary(f)
+	}
+}
+
+// Operators returns the names of the operators that can be recorded; those that depend on no example and no weight may be others.
+func Operators() []string { return slices.Sorted(maps.Keys(operators)) }
+
+// input returns an input that has to be there and to be an array.
+func (c *call) input(i int) (value, error) {
+	if !c.has(i) {
+		return value{}, fmt.Errorf("it has no input %d", i)
+	}
+	x := c.in[i]
+	if x.list != nil {
+		return value{}, fmt.Errorf("its input %d is a sequence, want an array", i)
+	}
+	if x.image.Valid() {
+		v, err := c.plain(x)
+		return ofData(v), err
+	}
+	return x, nil
+}
+
+func (c *call) has(i int) bool { return i < len(c.in) && c.node.Inputs[i] != "" }
+
+// array returns an input in the order of the file.
+func (c *call) array(i int) (graph.Value, error) {
+	x, err := c.input(i)
+	if err != nil {
+		return graph.Value{}, err
+	}
+	return c.plain(x)
+}
+
+// arrays returns the first inputs in the order of the file.
+func (c *call) arrays(n int) ([]graph.Value, error) {
+	out := make([]graph.Value, n)
+	for i := range out {
+		var err error
+		if out[i], err = c.array(i); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// numbers returns the whole numbers of an input that is known, nil if it is left out.
+func (c *call) numbers(i int) ([]int, error) {
+	if !c.has(i) {
+		return nil, nil
+	}
+	if c.in[i].known == nil {
+		return nil, fmt.Errorf("its input %d depends on the examples or on weights: want numbers that are known", i)
+	}
+	list, err := c.in[i].known.Integers()
+	if list == nil && err == nil {
+		list = []int{}
+	}
+	return list, err
+}
+
+// axis returns an attribute that counts axes, from the last if it is below 0.
+func (c *call) axis(name string, absent int64, rank int) (int, error) {
+	a := int(c.attributes.Int(name, absent))
+	if a < -rank || a >= rank {
+		return 0, fmt.Errorf("%s is %d, of an array of %d axes", name, a, rank)
+	}
+	if a < 0 {
+		a += rank
+	}
+	return a, nil
+}
+
+func one(v value, err error) ([]value, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []value{v}, nil
+}
+
+func plainOne(v graph.Value) ([]value, error) { return []value{ofData(v)}, nil }
+
+func unary(f func(graph.Value) graph.Value) operator {
+	return func(c *call) ([]value, error) {
+		x, err := c.input(0)
+		if err != nil {
+			return nil, err
+		}
+		return one(c.apply(x, f))
+	}
+}
+
+// apply records a function of each element, wherever it lies.
+func (l *lowering) apply(x value, f func(graph.Value) graph.Value) (value, error) {
+	if x.known != nil {
+		v, err := l.plain(x)
+		return ofData(f(v)), err
+	}
+	if !x.floating() {
+		return value{}, fmt.Errorf("it reads whole numbers, want floating-point ones")
+	}
+	return value{v: f(x.v), shape: x.shape, order: x.order, flat: x.flat}, nil
+}
+
+func binary(f func(v, w graph.Value) graph.Value) operator {
+	return func(c *call) ([]value, error) {
+		if len(c.in) != 2 {
+			return nil, fmt.Errorf("it has %d inputs, want 2", len(c.in))
+		}
+		in, like, err := c.together(0, 1)
+		if err != nil {
+			return nil, err
+		}
+		like.v = f(in[0], in[1])
+		return one(like, nil)
+	}
+}
+
+// together returns inputs with their axes in one order, that of the largest, and a value of their common shape that lies so.
+func (c *call) together(inputs ...int) (arrays []graph.Value, like value, err error) {
+	shape := []int{}
+	var in []value
+	for _, i := range inputs {
+		x, err := c.input(i)
+		if err != nil {
+			return nil, like, err
+		}
+		in = append(in, x)
+		if shape, err = fold.Broadcast(shape, c.shapeOf(x)); err != nil {
+			return nil, like, err
+		}
+	}
+	like = value{shape: shape}
+	for _, x := range in {
+		if x.known == nil && slices.Equal(x.shape, shape) && (x.order != nil || x.flat != nil) {
+			like.order, like.flat = x.order, x.flat
+			break
+		}
+	}
+	for _, x := range in {
+		v, err := c.beside(x, like)
+		if err != nil {
+			return nil, like, err
+		}
+		arrays = append(arrays, v)
+	}
+	return arrays, like, nil
+}
+
+// beside returns a value with its axes as another's, which it broadcasts to.
+func (c *call) beside(x, like value) (graph.Value, error) {
+	here := c.shapeOf(x)
+	if x.known == nil && x.flat != nil && x.flat.equal(like.flat) && slices.Equal(x.axes(), like.axes()) {
+		return x.v, nil
+	}
+	if size(here) == 1 {
+		v, err := c.plain(x)
+		if err != nil {
+			return v, err
+		}
+		return v.Reshape(slices.Repeat([]int{1}, len(like.shape))...), nil
+	}
+	if like.flat == nil && len(here) == len(like.shape) {
+		return c.lowering.in(x, like.axes())
+	}
+	v, err := c.plain(x)
+	if err != nil {
+		return v, err
+	}
+	full := append(slices.Repeat([]int{1}, len(like.shape)-len(here)), here...)
+	v = permute(v.Reshape(full...), like.axes())
+	if f := like.flat; f != nil && v.Shape()[f.axis] != 1 {
+		v = flattened(v, f)
+	}
+	return v, nil
+}
+
+// known returns an input that has to be known.
+func (c *call) known(i int) (*fold.Array, error) {
+	if !c.has(i) || c.in[i].known == nil {
+		return nil, fmt.Errorf("its input %d depends on the examples or on weights: want one that is known", i)
+	}
+	return c.in[i].known, nil
+}

@@ -1,0 +1,314 @@
+// Package imported makes networks of ONNX files: the operators of a file become graph code, its initializers weights under their names.
+//
+// A file has images as [N, C, H, W] and here they lie as [N, H, W, C]. Each value remembers how it lies, so what the file has as a transposition, and what
+// convolutions want otherwise, moves nothing that is recorded; weights lie in theta as their readers want them. A file is recorded anew for each number of
+// examples, which is known then, so what it computes of shapes are numbers.
+package imported
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"shadowflow/graph"
+	"shadowflow/internal/visible"
+	"shadowflow/nn"
+	"shadowflow/onnx"
+	"shadowflow/onnx/fold"
+)
+
+// Net is a network in an ONNX file. It implements [nn.Architecture].
+type Net struct{ Path string }
+
+var _ nn.Architecture = (*Net)(nil)
+
+// The versions of ONNX's operators that are read: 13 moved the axes of several from attributes to inputs.
+const (
+	oldest = 13
+	newest = 24
+)
+
+// network is a file whose operators are to be recorded.
+type network struct {
+	path    string
+	model   *onnx.Model
+	input   []int                  // shape of one example here
+	known   map[string]*fold.Array // initializers that are no weights
+	weights []*onnx.Tensor
+	layouts []*layout // of the weights
+	running []string  // names of running averages in the order in which they are met
+}
+
+// Build implements [nn.Architecture]: input is the shape of an example, [D], [H, W, C], or a number of tokens where the file's network reads whole
+// numbers.
+func (a *Net) Build(input []int, outputs int) (*nn.Model, error) {
+	m, err := onnx.ReadFile(a.Path)
+	if err != nil {
+		return nil, err
+	}
+	built, err := modelOf(a.Path, m, input, outputs)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", visible.Line(a.Path), err)
+	}
+	return built, nil
+}
+
+// modelOf makes a network of what a file holds.
+func modelOf(path string, m *onnx.Model, input []int, outputs int) (*nn.Model, error) {
+	n := &network{path: path, model: m, input: slices.Clone(input)}
+	if err := n.check(); err != nil {
+		return nil, err
+	}
+	return n.build(outputs)
+}
+
+func (n *network) check() error {
+	g := n.model.Graph
+	if v := n.model.Opsets[""]; v < oldest || v > newest {
+		return fmt.Errorf("its operators are those of opset %d, want %d to %d: export with opset_version=20", v, oldest, newest)
+	}
+	if len(g.Inputs) != 1 {
+		return fmt.Errorf("it has %d inputs, want one, the examples", len(g.Inputs))
+	}
+	if len(g.Outputs) != 1 {
+		return fmt.Errorf("it has %d outputs, want one, the logits or predictions", len(g.Outputs))
+	}
+	in := g.Inputs[0]
+	if !in.Type.Floating() && in.Type != onnx.Int64 && in.Type != onnx.Int32 {
+		return fmt.Errorf("input %q is of %s, want floating-point numbers or tokens", visible.Name(in.Name), in.Type)
+	}
+	n.known = map[string]*fold.Array{}
+	read := map[string]bool{}
+	averages := map[string]bool{}
+	for _, node := range g.Nodes {
+		for i, name := range node.Inputs {
+			if node.Op == "BatchNormalization" && i >= 3 {
+				averages[name] = true
+				continue
+			}
+			read[name] = true
+		}
+	}
+	for i := range g.Initializers {
+		t := &g.Initializers[i]
+		switch {
+		case t.Type.Floating() && len(t.Shape) > 0 && read[t.Name] && t.Size() > 0:
+			n.weights = append(n.weights, t)
+		case averages[t.Name] || read[t.Name]:
+			n.known[t.Name] = fold.Of(t)
+		}
+	}
+	if len(in.Shape) == 0 {
+		return fmt.Errorf("input %q has no axes, want [N, D], or images [N, C, H, W]", visible.Name(in.Name))
+	}
+	if len(n.weights) == 0 {
+		return fmt.Errorf("it has no weights: no operator reads an initializer of floating-point numbers")
+	}
+	return nil
+}
+
+// tokens reports whether examples are whole numbers.
+func (n *network) tokens() bool { return !n.model.Graph.Inputs[0].Type.Floating() }
+
+// build records the network once to find how weights are wanted, and what of it cannot be recorded.
+func (n *network) build(outputs int) (*nn.Model, error) {
+	net := &nn.Network{Input: n.input, Tokens: n.tokens(), Outputs: outputs, Sum: n.model.Sum}
+	n.layouts = make([]*layout, len(n.weights))
+	const examples = 2
+	b := graph.NewBuilder()
+	r := &nn.Recording{}
+	for _, t := range n.weights {
+		r.Weights = append(r.Weights, b.Param(t.Name, graph.Float64, t.Shape...))
+	}
+	dtype := graph.Float64
+	if n.tokens() {
+		dtype = graph.Int32
+	}
+	l, y, err := n.record(r, b.Param("x", dtype, append([]int{examples}, n.input...)...))
+	if err != nil {
+		if first := n.model.Graph.Inputs[0].Shape; len(first) > 0 && first[0].Size >= 0 {
+			err = fmt.Errorf("%w (the file is for batches of %d alone: export it with a number of examples that is open, as dynamic_shapes or dynamic_axes say)", err, first[0].Size)
+		}
+		return nil, err
+	}
+	rows := examples
+	if n.tokens() {
+		rows *= n.input[0]
+	}
+	if !slices.Equal(y.Shape(), []int{rows, outputs}) {
+		return nil, fmt.Errorf("%d examples give outputs of shape %v, want %d of each: the file is for other data", examples, y.Shape(), outputs)
+	}
+	n.layouts, n.running = l.wanted, l.running
+	for i, t := range n.weights {
+		net.Weights = append(net.Weights, n.layouts[i].weight(t.Name, t.Shape, fold.Of(t).Floats))
+	}
+	for _, name := range n.running {
+		net.Running = append(net.Running, nn.RunningAverage{Name: name, Start: n.known[name].Floats})
+	}
+	net.Record = func(r *nn.Recording, x graph.Value) (graph.Value, error) {
+		l, y, err := n.record(r, x)
+		if err != nil {
+			return y, fmt.Errorf("%s: %w", visible.Line(n.path), err)
+		}
+		r.Batch(l.batch...)
+		return y, nil
+	}
+	return net.Model(), nil
+}
+
+// lowering is one recording of a file.
+type lowering struct {
+	*network
+	b       *graph.Builder
+	dtype   graph.DType
+	from    *nn.Recording
+	folder  fold.Folder
+	values  map[string]value
+	wanted  []*layout // of each weight, what its first reader wants
+	batch   []graph.Value
+	running []string
+	places  map[string]int // of the running averages that are met
+}
+
+// record records the outputs of examples.
+func (n *network) record(r *nn.Recording, x graph.Value) (*lowering, graph.Value, error) {
+	l := &lowering{network: n, b: x.Builder(), dtype: r.Weights[0].DType(), from: r, values: map[string]value{"": {}}, wanted: make([]*layout, len(n.weights)), places: map[string]int{}}
+	for name, a := range n.known {
+		l.values[name] = value{known: a}
+	}
+	for i, t := range n.weights {
+		l.values[t.Name] = n.layouts[i].value(r.Weights[i], t.Shape, i)
+	}
+	in, err := l.examples(x)
+	if err != nil {
+		return nil, graph.Value{}, err
+	}
+	l.values[n.model.Graph.Inputs[0].Name] = in
+	for i := range n.model.Graph.Nodes {
+		node := &n.model.Graph.Nodes[i]
+		if err := l.node(node); err != nil {
+			return nil, graph.Value{}, fmt.Errorf("%s: %w", node, err)
+		}
+	}
+	y, err := l.outputs(x)
+	return l, y, err
+}
+
+// examples returns the examples as the file's operators read them.
+func (l *lowering) examples(x graph.Value) (value, error) {
+	in := l.model.Graph.Inputs[0]
+	want := make([]string, len(in.Shape))
+	for i, d := range in.Shape {
+		want[i] = d.String()
+	}
+	fits := func(shape []int) bool {
+		for i, d := range in.Shape[1:] {
+			if d.Size >= 0 && d.Size != shape[i] {
+				return false
+			}
+		}
+		return true
+	}
+	here := l.input
+	var v value
+	switch {
+	case l.tokens() && len(here) == 1, len(here) == 1 && len(in.Shape) == 2:
+		v = ofData(x)
+	case len(here) == 3 && len(in.Shape) == 4:
+		v = stored(x, []int{0, 2, 3, 1})
+	case len(here) == 3 && len(in.Shape) == 2:
+		v = ofData(x.Reshape(x.Shape()[0], size(here)))
+		v.flat = &flat{1, here[2], here[0], here[1]}
+	}
+	if v.shape == nil || len(in.Shape) != len(v.shape) || !fits(v.shape[1:]) {
+		return v, fmt.Errorf("input %q has the shape [%s], which examples of shape %v do not fit: want [N, D], or images [N, C, H, W]", visible.Name(in.Name), strings.Join(want, ", "), here)
+	}
+	return v, nil
+}
+
+// outputs returns what the file gives, a row for each example, or each token.
+func (l *lowering) outputs(x graph.Value) (graph.Value, error) {
+	name := l.model.Graph.Outputs[0].Name
+	out := l.values[name]
+	if out.known != nil || out.list != nil {
+		return graph.Value{}, fmt.Errorf("output %q depends on no example", visible.Name(name))
+	}
+	y, err := l.plain(out)
+	if err != nil {
+		return y, err
+	}
+	if y.Valid() && l.tokens() && len(y.Shape()) == 3 {
+		y = y.Reshape(-1, y.Shape()[2])
+	}
+	return y, x.Builder().Err()
+}
+
+// node records one operator, or evaluates it where nothing that it reads is recorded.
+func (l *lowering) node(n *onnx.Node) error {
+	in := make([]value, len(n.Inputs))
+	known := make([]*fold.Array, len(n.Inputs))
+	recorded := false
+	for i, name := range n.Inputs {
+		in[i] = l.values[name]
+		known[i] = in[i].known
+		recorded = recorded || name != "" && in[i].known == nil
+	}
+	var out []value
+	if !recorded && fold.Knows(n) {
+		arrays, err := l.folder.Eval(n, known)
+		if err != nil {
+			return err
+		}
+		for _, a := range arrays {
+			out = append(out, value{known: a})
+		}
+	} else {
+		operator := operators[n.Op]
+		if n.Domain != "" || operator == nil {
+			return fmt.Errorf("the operator is not there yet: want one of %s", strings.Join(Operators(), ", "))
+		}
+		c := &call{lowering: l, node: n, in: in, attributes: n.Read()}
+		var err error
+		if out, err = operator(c); err == nil {
+			err = c.attributes.Done()
+		}
+		if err == nil {
+			err = l.fault()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for i, name := range n.Outputs {
+		if name == "" {
+			continue
+		}
+		if i >= len(out) {
+			if l.isRead(name) {
+				return fmt.Errorf("its output %d is read, which is not there yet", i)
+			}
+			continue
+		}
+		l.values[name] = out[i]
+	}
+	return nil
+}
+
+// fault returns why something could not be recorded, without the place in this program.
+func (l *lowering) fault() error {
+	err := l.b.Err()
+	if op := (*graph.OpError)(nil); errors.As(err, &op) {
+		return fmt.Errorf("%s of arrays of shapes %v: %s", op.Op, op.Shapes, op.Reason)
+	}
+	return err
+}
+
+func (l *lowering) isRead(name string) bool {
+	for _, n := range l.model.Graph.Nodes {
+		if slices.Contains(n.Inputs, name) {
+			return true
+		}
+	}
+	return l.model.Graph.Outputs[0].Name == name
+}

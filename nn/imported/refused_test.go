@@ -1,0 +1,152 @@
+package imported
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"shadowflow/onnx"
+)
+
+// numbers makes a tensor of that many numbers.
+func numbers(name string, shape ...int) onnx.Tensor {
+	return onnx.Tensor{Name: name, Type: onnx.Float64, Shape: shape, Data: make([]float64, size(shape))}
+}
+
+func whole(name string, list ...int64) onnx.Tensor {
+	return onnx.Tensor{Name: name, Type: onnx.Int64, Shape: []int{len(list)}, Data: list}
+}
+
+// file makes a file of nodes from x to y; images, where channels is not 0, else rows of 4 numbers.
+func file(channels int, initializers []onnx.Tensor, nodes ...onnx.Node) *onnx.Model {
+	shape := []onnx.Dim{{Size: -1, Name: "N"}, {Size: 4}}
+	if channels > 0 {
+		shape = []onnx.Dim{{Size: -1, Name: "N"}, {Size: channels}, {Size: 5}, {Size: 5}}
+	}
+	return &onnx.Model{Opsets: map[string]int64{"": 20}, Graph: &onnx.Graph{Nodes: nodes, Initializers: initializers,
+		Inputs: []onnx.ValueInfo{{Name: "x", Type: onnx.Float32, Shape: shape}}, Outputs: []onnx.ValueInfo{{Name: "y"}}}}
+}
+
+func node(op string, inputs string, attributes ...onnx.Attribute) onnx.Node {
+	return onnx.Node{Name: "it", Op: op, Inputs: strings.Fields(inputs), Outputs: []string{"y"}, Attributes: attributes}
+}
+
+func TestWhatIsNotThereIsNamedWithItsNode(t *testing.T) {
+	attribute := func(name string, v any) onnx.Attribute { return onnx.Attribute{Name: name, Value: v} }
+	w := numbers("w", 4, 4)
+	kernel, scale := numbers("k", 2, 2, 3, 3), numbers("s", 2)
+	for _, c := range []struct {
+		name     string
+		channels int
+		tensors  []onnx.Tensor
+		node     onnx.Node
+		want     string
+	}{
+		{"operator", 0, []onnx.Tensor{w}, node("Einsum", "x w"), `node "it" (Einsum): the operator is not there yet: want one of Abs, Add`},
+		{"domain", 0, []onnx.Tensor{w}, onnx.Node{Op: "Gemm", Domain: "com.microsoft", Inputs: []string{"x", "w"}, Outputs: []string{"y"}}, "(com.microsoft.Gemm): the operator is not there yet"},
+		{"attribute", 0, []onnx.Tensor{w}, node("MatMul", "x w", attribute("fast", int64(1))), `attribute "fast" is not known of MatMul`},
+		{"shapes", 0, []onnx.Tensor{numbers("w", 5, 4)}, node("MatMul", "x w"), `node "it" (MatMul): MatMul of arrays of shapes [[2 4] [5 4]]: inner axes 4 and 5 differ`},
+		{"missing input", 0, []onnx.Tensor{w}, node("Gemm", "w"), "no input 1"},
+		{"dilation", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("dilations", []int64{2, 2})), "dilations are [2 2]"},
+		{"ceil", 2, []onnx.Tensor{kernel, scale}, node("MaxPool", "x s", attribute("kernel_shape", []int64{2, 2}), attribute("strides", []int64{2, 2}), attribute("ceil_mode", int64(1))), "ceil_mode is 1"},
+		{"kernel_shape", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("kernel_shape", []int64{5, 5})), "kernel_shape is [5 5]"},
+		{"batch normalization that is frozen", 2, []onnx.Tensor{scale, numbers("m", 2)}, node("BatchNormalization", "x s s m m"), "evaluation mode"},
+		{"momentum", 2, []onnx.Tensor{scale, numbers("m", 2)}, node("BatchNormalization", "x s s m m", attribute("training_mode", int64(1)), attribute("momentum", float32(0.5))), "momentum is 0.5, want 0.9"},
+		{"running average of two", 2, []onnx.Tensor{scale, numbers("m", 2)}, node("BatchNormalization", "x s s m m", attribute("training_mode", int64(1))), "another normalization"},
+		{"random draws", 0, []onnx.Tensor{w, {Name: "r", Type: onnx.Float32, Data: []float32{0.5}}, {Name: "t", Type: onnx.Bool, Data: []int64{1}}}, node("Dropout", "x r t w"), "drops a share of 0.5"},
+		{"softmax", 2, []onnx.Tensor{scale}, node("Softmax", "x s", attribute("axis", int64(1))), "axis is 1, want the last of 4"},
+		{"far places", 0, []onnx.Tensor{w, whole("i", 2, 0)}, node("Gather", "x i w", attribute("axis", int64(1))), "places [2 0]"},
+		{"steps", 0, []onnx.Tensor{w, whole("a", 0), whole("b", 4), whole("c", 1), whole("d", 2)}, node("Slice", "x a b c d w"), "step along axis 1 is 2"},
+		{"places that depend", 0, []onnx.Tensor{w}, node("Gather", "w x"), "depend on the examples"},
+		{"shape that depends", 0, []onnx.Tensor{w}, node("Reshape", "x w"), "depends on the examples or on weights"},
+		{"huge", 0, []onnx.Tensor{w, whole("e", 1<<21, 1<<21, 1, 1)}, node("Expand", "x e w"), "has more than 2^36 elements"},
+		{"whole numbers", 0, []onnx.Tensor{w}, node("Cast", "x w", attribute("to", int64(7))), "whole numbers of floating-point ones"},
+		{"no sequence", 0, []onnx.Tensor{w, whole("i", 0)}, node("SequenceAt", "x i w"), "no sequence"},
+		{"other data", 0, []onnx.Tensor{numbers("w", 4, 3)}, node("MatMul", "x w"), "outputs of shape [2 3], want 5 of each"},
+		{"no weights", 0, nil, node("Relu", "x"), "no weights"},
+		{"no examples", 0, []onnx.Tensor{w, {Name: "c", Type: onnx.Int64, Shape: []int{1}, Data: []int64{1}}}, node("Identity", "c"), "no weights"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			input := []int{4}
+			if c.channels > 0 {
+				input = []int{5, 5, c.channels}
+			}
+			if _, err := modelOf("net.onnx", file(c.channels, c.tensors, c.node), input, 5); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestFilesThatDoNotFitAreRefused(t *testing.T) {
+	w := []onnx.Tensor{numbers("w", 4, 5)}
+	for _, c := range []struct {
+		name   string
+		change func(m *onnx.Model)
+		input  []int
+		want   string
+	}{
+		{"nothing", func(*onnx.Model) {}, []int{4}, ""},
+		{"opset", func(m *onnx.Model) { m.Opsets[""] = 9 }, []int{4}, "opset 9, want 13 to"},
+		{"two inputs", func(m *onnx.Model) { m.Graph.Inputs = append(m.Graph.Inputs, m.Graph.Inputs...) }, []int{4}, "2 inputs, want one"},
+		{"two outputs", func(m *onnx.Model) { m.Graph.Outputs = append(m.Graph.Outputs, m.Graph.Outputs...) }, []int{4}, "2 outputs, want one"},
+		{"truth values", func(m *onnx.Model) { m.Graph.Inputs[0].Type = onnx.Bool }, []int{4}, "is of bool"},
+		{"no axes", func(m *onnx.Model) { m.Graph.Inputs[0].Shape = nil }, []int{4}, "has no axes"},
+		{"images", func(*onnx.Model) {}, []int{4, 4, 3}, "shape [N, 4], which examples of shape [4 4 3] do not fit"},
+		{"length", func(*onnx.Model) {}, []int{7}, "do not fit"},
+		{"known output", func(m *onnx.Model) {
+			m.Graph.Outputs[0].Name = "k"
+			m.Graph.Initializers = append(m.Graph.Initializers, whole("k", 1))
+			m.Graph.Nodes[0].Inputs = append(m.Graph.Nodes[0].Inputs, "k")
+		}, []int{4}, "depends on no example"},
+		{"a batch that is fixed", func(m *onnx.Model) {
+			m.Graph.Inputs[0].Shape[0] = onnx.Dim{Size: 3}
+			m.Graph.Initializers = append(m.Graph.Initializers, whole("three", 3, 4))
+			m.Graph.Nodes = append([]onnx.Node{{Op: "Reshape", Inputs: []string{"x", "three"}, Outputs: []string{"z"}}}, m.Graph.Nodes...)
+		}, []int{4}, "for batches of 3 alone"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := file(0, w, node("MatMul", "x w"))
+			c.change(m)
+			_, err := modelOf("net.onnx", m, c.input, 5)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestAFileThatIsNotThereIsNamed(t *testing.T) {
+	if _, err := (&Net{"none.onnx"}).Build([]int{4}, 5); err == nil || !strings.Contains(err.Error(), "none.onnx") {
+		t.Error(err)
+	}
+}
+
+// FuzzBuild makes networks of what files may hold.
+func FuzzBuild(f *testing.F) {
+	for _, c := range networks {
+		raw, err := os.ReadFile(filepath.Join("testdata", c.name+".onnx"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw, len(c.input) == 3)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte, image bool) {
+		m, err := onnx.Read(raw, "")
+		if err != nil {
+			return
+		}
+		input := []int{7}
+		if image {
+			input = []int{6, 6, 3}
+		}
+		built, err := modelOf("net.onnx", m, input, classes)
+		if err != nil {
+			return
+		}
+		if s := built.Init(0); len(s.Theta) != built.NumParams() || len(s.Running) != built.NumStats() {
+			t.Errorf("%d parameters, want %d", len(s.Theta), built.NumParams())
+		}
+	})
+}

@@ -1,0 +1,235 @@
+package fold
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"shadowflow/onnx"
+)
+
+// addElementwise adds the operators that act on each element.
+func addElementwise(to map[string]operator) {
+	for name, f := range map[string]func(float64) float64{"Sqrt": math.Sqrt, "Exp": math.Exp, "Log": math.Log, "Sin": math.Sin, "Cos": math.Cos, "Tanh": math.Tanh, "Erf": math.Erf,
+		"Floor": math.Floor, "Ceil": math.Ceil, "Reciprocal": func(v float64) float64 { return 1 / v }} {
+		to[name] = unary(nil, f)
+	}
+	to["Neg"] = unary(func(v int64) (int64, error) { return -v, nil }, func(v float64) float64 { return -v })
+	to["Abs"] = unary(func(v int64) (int64, error) { return max(v, -v), nil }, math.Abs)
+	to["Not"] = unary(func(v int64) (int64, error) { return v ^ 1, nil }, nil)
+
+	to["Add"] = binary(func(x, y int64) (int64, error) { return x + y, nil }, func(x, y float64) float64 { return x + y })
+	to["Sub"] = binary(func(x, y int64) (int64, error) { return x - y, nil }, func(x, y float64) float64 { return x - y })
+	to["Mul"] = binary(func(x, y int64) (int64, error) { return x * y, nil }, func(x, y float64) float64 { return x * y })
+	to["Min"] = binary(func(x, y int64) (int64, error) { return min(x, y), nil }, math.Min)
+	to["Max"] = binary(func(x, y int64) (int64, error) { return max(x, y), nil }, math.Max)
+	to["And"] = binary(func(x, y int64) (int64, error) { return x & y, nil }, nil)
+	to["Or"] = binary(func(x, y int64) (int64, error) { return x | y, nil }, nil)
+	to["Xor"] = binary(func(x, y int64) (int64, error) { return x ^ y, nil }, nil)
+	to["Div"] = binary(divided, func(x, y float64) float64 { return x / y })
+	to["Pow"] = binary(nil, math.Pow)
+	to["Mod"] = modulo
+
+	to["Equal"] = compare(func(x, y int64) bool { return x == y }, func(x, y float64) bool { return x == y })
+	to["Less"] = compare(func(x, y int64) bool { return x < y }, func(x, y float64) bool { return x < y })
+	to["LessOrEqual"] = compare(func(x, y int64) bool { return x <= y }, func(x, y float64) bool { return x <= y })
+	to["Greater"] = compare(func(x, y int64) bool { return x > y }, func(x, y float64) bool { return x > y })
+	to["GreaterOrEqual"] = compare(func(x, y int64) bool { return x >= y }, func(x, y float64) bool { return x >= y })
+}
+
+var errByZero = errors.New("it divides a whole number by 0")
+
+// divided divides whole numbers toward 0, as C does.
+func divided(x, y int64) (int64, error) {
+	if y == 0 {
+		return 0, errByZero
+	}
+	return x / y, nil
+}
+
+// modulo has the sign of the divisor, as Python's, or with fmod=1 that of the dividend, as C's.
+func modulo(c *call) ([]*Array, error) {
+	likeC := c.attributes.Int("fmod", 0) != 0
+	whole := func(x, y int64) (int64, error) {
+		if y == 0 {
+			return 0, errByZero
+		}
+		if m := x % y; m == 0 || likeC || (m < 0) == (y < 0) {
+			return m, nil
+		}
+		return x%y + y, nil
+	}
+	if likeC {
+		return binary(whole, math.Mod)(c)
+	}
+	return binary(whole, nil)(c)
+}
+
+// unary makes an operator of what it does to an element of either kind; nil where it has no meaning.
+func unary(whole func(int64) (int64, error), float func(float64) float64) operator {
+	return func(c *call) ([]*Array, error) {
+		a, err := c.input(0)
+		if err == nil {
+			err = c.room(a.Shape)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out := &Array{Type: a.Type, Shape: a.Shape}
+		switch {
+		case a.Type.Floating() && float != nil:
+			for _, v := range a.Floats {
+				out.Floats = append(out.Floats, float(v))
+			}
+		case !a.Type.Floating() && whole != nil:
+			for _, v := range a.Ints {
+				w, err := whole(v)
+				if err != nil {
+					return nil, err
+				}
+				out.Ints = append(out.Ints, w)
+			}
+		default:
+			return nil, fmt.Errorf("it is not evaluated on %s", a.Type)
+		}
+		return one(out, nil)
+	}
+}
+
+// pair returns two operands in the shape that they make together.
+func (c *call) pair() (x, y *Array, err error) {
+	if x, err = c.input(0); err != nil {
+		return nil, nil, err
+	}
+	if y, err = c.input(1); err != nil {
+		return nil, nil, err
+	}
+	if len(c.in) > 2 || x.Type != y.Type {
+		return nil, nil, fmt.Errorf("it has %d inputs, the first two of %s and %s: want two of one type", len(c.in), x.Type, y.Type)
+	}
+	shape, err := Broadcast(x.Shape, y.Shape)
+	if err == nil {
+		err = c.room(shape)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return x.stretched(shape), y.stretched(shape), nil
+}
+
+// binary makes an operator of what it does to two elements of either kind; nil where it has no meaning.
+func binary(whole func(x, y int64) (int64, error), float func(x, y float64) float64) operator {
+	return func(c *call) ([]*Array, error) {
+		x, y, err := c.pair()
+		if err != nil {
+			return nil, err
+		}
+		out := &Array{Type: x.Type, Shape: x.Shape}
+		switch {
+		case x.Type.Floating() && float != nil:
+			for i, v := range x.Floats {
+				out.Floats = append(out.Floats, float(v, y.Floats[i]))
+			}
+		case !x.Type.Floating() && whole != nil:
+			for i, v := range x.Ints {
+				w, err := whole(v, y.Ints[i])
+				if err != nil {
+					return nil, err
+				}
+				out.Ints = append(out.Ints, w)
+			}
+		default:
+			return nil, fmt.Errorf("it is not evaluated on %s", x.Type)
+		}
+		return one(out, nil)
+	}
+}
+
+// compare makes an operator of a relation.
+func compare(whole func(x, y int64) bool, float func(x, y float64) bool) operator {
+	return func(c *call) ([]*Array, error) {
+		x, y, err := c.pair()
+		if err != nil {
+			return nil, err
+		}
+		out := &Array{Type: onnx.Bool, Shape: x.Shape, Ints: make([]int64, x.Size())}
+		for i := range out.Ints {
+			if x.Type.Floating() && float(x.Floats[i], y.Floats[i]) || !x.Type.Floating() && whole(x.Ints[i], y.Ints[i]) {
+				out.Ints[i] = 1
+			}
+		}
+		return one(out, nil)
+	}
+}
+
+// reduced makes an operator that combines the elements along axes, all of them if there are none.
+func reduced(whole func(x, y int64) int64, float func(x, y float64) float64, start int64) operator {
+	return func(c *call) ([]*Array, error) {
+		a, err := c.input(0)
+		if err != nil {
+			return nil, err
+		}
+		axes, err := c.optional(1)
+		if err != nil {
+			return nil, err
+		}
+		axes, keep, err := Reduction(c.attributes, axes, len(a.Shape))
+		if err != nil {
+			return nil, err
+		}
+		if err := c.room(a.Shape); err != nil {
+			return nil, err
+		}
+		kept, steps := slices.Clone(a.Shape), make([]int, len(a.Shape))
+		for _, ax := range axes {
+			kept[ax] = 1
+		}
+		for i, s := range strides(kept) {
+			if !slices.Contains(axes, i) {
+				steps[i] = s
+			}
+		}
+		out := &Array{Type: a.Type, Shape: kept}
+		for range size(kept) {
+			out.add(float64(start))
+		}
+		at := 0
+		walk(a.Shape, steps, 0, func(to int) {
+			if a.Type.Floating() {
+				out.Floats[to] = float(out.Floats[to], a.Floats[at])
+			} else {
+				out.Ints[to] = whole(out.Ints[to], a.Ints[at])
+			}
+			at++
+		})
+		if !keep {
+			out.Shape, err = Squeezed(kept, axes)
+		}
+		return one(out, err)
+	}
+}
+
+// Reduction returns the axes that a node reduces, in their order, given those that it has as an input, and whether they stay with length 1.
+func Reduction(attributes *onnx.Attributes, axes []int, rank int) (sorted []int, keep bool, err error) {
+	for _, a := range attributes.Ints("axes") {
+		axes = append(axes, int(a))
+	}
+	keep = attributes.Int("keepdims", 1) != 0
+	if len(axes) == 0 {
+		if attributes.Int("noop_with_empty_axes", 0) != 0 {
+			return []int{}, keep, nil
+		}
+		return sequence(rank), keep, nil
+	}
+	attributes.Ignore("noop_with_empty_axes")
+	for _, a := range axes {
+		at, err := axis(a, rank)
+		if err != nil {
+			return nil, false, err
+		}
+		sorted = append(sorted, at)
+	}
+	slices.Sort(sorted)
+	return slices.Compact(sorted), keep, nil
+}
