@@ -1,0 +1,37 @@
+"""Networks as ONNX files that shadowflow reads as they are meant."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+def export_onnx(net: nn.Module, x: torch.Tensor, path: str | Path) -> None:
+    """Write a network in training mode as an ONNX file for ``model: {name: onnx, path: ...}``, for any number of examples; ``x`` is a batch of at least 2.
+
+    PyTorch's newer exporter writes batch normalization in evaluation mode whatever the network's mode is, so networks with it take the older one, which keeps
+    names and training mode but moves the running averages by its own pass: they are put back into the file. The network itself is not changed. Needs ``onnx``
+    and ``onnxscript``. Raises ValueError where dropout would draw, which has no counterpart in the file's network.
+    """
+    for name, module in net.named_modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0:
+            raise ValueError(f"{name or 'the network'} is dropout with p={module.p}: want p=0, for draws are not exported")
+    import onnx
+
+    net = copy.deepcopy(net).train()
+    state = {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in net.modules()):
+        torch.onnx.export(
+            net, (x,), str(path), dynamo=False, training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False,
+            input_names=["x"], dynamic_axes={"x": {0: "N"}}, opset_version=20,
+        )
+    else:
+        torch.onnx.export(net, (x,), str(path), dynamo=True, optimize=False, dynamic_shapes=({0: torch.export.Dim("N")},), external_data=False)
+    file = onnx.load(str(path))
+    for tensor in file.graph.initializer:
+        if tensor.name in state:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(state[tensor.name].numpy(), tensor.name))
+    onnx.save(file, str(path))

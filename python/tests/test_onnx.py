@@ -1,0 +1,37 @@
+"""What export_onnx writes: the names, values and modes of the network, whichever of PyTorch's exporters it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxscript")
+
+from torch import nn  # noqa: E402
+
+import shadowflow.torch  # noqa: E402
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d(4), nn.Identity()])
+def test_a_file_has_the_networks_weights_and_averages_and_trains(norm: nn.Module, tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), norm, nn.Flatten(), nn.Linear(16, 5)).eval()
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    shadowflow.torch.export_onnx(net, torch.randn(2, 3, 4, 4), tmp_path / "net.onnx")
+    file = onnx.load(tmp_path / "net.onnx")
+    written = {t.name: torch.from_numpy(onnx.numpy_helper.to_array(t).copy()) for t in file.graph.initializer}
+    for name, value in state.items():
+        if not name.endswith("num_batches_tracked"):
+            assert torch.equal(written[name], value), name
+        assert torch.equal(net.state_dict()[name], value), name
+    assert not net.training
+    assert file.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
+    modes = [a.i for n in file.graph.node if n.op_type == "BatchNormalization" for a in n.attribute if a.name == "training_mode"]
+    assert modes == ([1] if isinstance(norm, nn.BatchNorm2d) else [])
+
+
+def test_dropout_that_draws_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="1 is dropout with p=0.5"):
+        shadowflow.torch.export_onnx(nn.Sequential(nn.Linear(3, 2), nn.Dropout()), torch.randn(2, 3), tmp_path / "net.onnx")
