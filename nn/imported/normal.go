@@ -35,12 +35,11 @@ func batchNormalization(c *call) ([]value, error) {
 	if err != nil {
 		return nil, err
 	}
-	var scale, shift graph.Value
-	for i, to := range map[int]*graph.Value{1: &scale, 2: &shift} {
-		if *to, err = c.array(i); err != nil {
-			return nil, err
-		}
+	in, err := c.arraysFrom(1, 2)
+	if err != nil {
+		return nil, err
 	}
+	scale, shift := in[0], in[1]
 	mean, err := c.average(3, shape[1])
 	if err != nil {
 		return nil, err
