@@ -197,6 +197,20 @@ func call(t *testing.T, line string) string {
 	return stdout
 }
 
+// exportedNetwork returns a function that writes the ONNX file of a small network.
+func exportedNetwork(t *testing.T) func(path string) {
+	t.Helper()
+	data, err := os.ReadFile("../../nn/imported/testdata/mlp.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(path string) {
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // keysAfter returns what stands between backticks in the paragraph behind a mark.
 func keysAfter(text, mark string) []string {
 	var out []string
@@ -238,7 +252,9 @@ func TestTheDocsShowWhatIsPrintedAsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := string(text)
+	exported := exportedNetwork(t)
 	t.Chdir(t.TempDir())
+	exported("net.onnx")
 	var line string
 	var optional, loose []string
 	shown := map[string]bool{}
@@ -331,7 +347,9 @@ func TestTheExamplesOfTheHelpRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("nothing here depends on the kernels")
 	}
+	exported := exportedNetwork(t)
 	t.Chdir(t.TempDir())
+	exported("net.onnx")
 	sweep := "name: betas\nbase: {steps: 2, data: {subset: 50}, model: {hidden: [4]}, record: {bias: 0, sharpness: 0}}\ngrid: {optimizer.beta2: [0.9, 0.99]}\n"
 	if err := os.WriteFile("betas.yaml", []byte(sweep), 0o644); err != nil {
 		t.Fatal(err)

@@ -32,7 +32,7 @@ standard output, all else on standard error; with --json the former is one value
 		root.AddCommand(keepingRecord(cmd))
 	}
 	root.AddCommand(keepingWhere("--out", newProbe()), keepingWhere("--plot", newVerify()), keepingWhere("--vectors", newSpectrum()), keepingWhere("--json", newBench()))
-	root.AddCommand(newSample(), newConfig(), newOptimizers(), newDerive(), newField(), newIterate(), newCheck(), newServe(), newVersion())
+	root.AddCommand(newSample(), newConfig(), newOptimizers(), newDerive(), newField(), newIterate(), newCheck(), newServe(), newModel(), newVersion())
 	root.SetOut(out)
 	root.SetErr(err)
 	root.InitDefaultCompletionCmd() // which keeps where to print to

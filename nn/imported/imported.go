@@ -36,8 +36,9 @@ type network struct {
 	input   []int                  // shape of one example here
 	known   map[string]*fold.Array // initializers that are no weights
 	weights []*onnx.Tensor
-	layouts []*layout // of the weights
-	running []string  // names of running averages in the order in which they are met
+	layouts []*layout       // of the weights
+	running []string        // names of running averages in the order in which they are met
+	met     func(NodeShape) // told of each operator that is recorded; nil: nobody asks
 }
 
 // Build implements [nn.Architecture]: input is the shape of an example, [D], [H, W, C], or a number of tokens where the file's network reads whole
@@ -111,11 +112,11 @@ func (n *network) check() error {
 // tokens reports whether examples are whole numbers.
 func (n *network) tokens() bool { return !n.model.Graph.Inputs[0].Type.Floating() }
 
-// build records the network once to find how weights are wanted, and what of it cannot be recorded.
+// build records the network once to find how weights are wanted, and what of it cannot be recorded. Outputs of 0 are as many as there are.
 func (n *network) build(outputs int) (*nn.Model, error) {
 	net := &nn.Network{Input: n.input, Tokens: n.tokens(), Outputs: outputs, Sum: n.model.Sum}
 	n.layouts = make([]*layout, len(n.weights))
-	const examples = 2
+	const examples = described
 	b := graph.NewBuilder()
 	r := &nn.Recording{}
 	for _, t := range n.weights {
@@ -135,6 +136,9 @@ func (n *network) build(outputs int) (*nn.Model, error) {
 	rows := examples
 	if n.tokens() {
 		rows *= n.input[0]
+	}
+	if s := y.Shape(); outputs == 0 && len(s) == 2 {
+		outputs, net.Outputs = s[1], s[1]
 	}
 	if !slices.Equal(y.Shape(), []int{rows, outputs}) {
 		return nil, fmt.Errorf("%d examples give outputs of shape %v, want %d of each: the file is for other data", examples, y.Shape(), outputs)
@@ -279,6 +283,9 @@ func (l *lowering) node(n *onnx.Node) error {
 		if err != nil {
 			return err
 		}
+	}
+	if l.met != nil {
+		l.met(l.shapes(n, out))
 	}
 	for i, name := range n.Outputs {
 		if name == "" {

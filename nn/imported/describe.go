@@ -1,0 +1,85 @@
+package imported
+
+import (
+	"fmt"
+	"slices"
+
+	"shadowflow/internal/visible"
+	"shadowflow/nn"
+	"shadowflow/onnx"
+)
+
+// Description is what a file holds.
+type Description struct {
+	Model         *nn.Model
+	Producer      string // may be empty
+	Opset         int64
+	Input, Output onnx.ValueInfo
+	Nodes         []NodeShape
+}
+
+// NodeShape is an operator with the shapes of what it gives, for described examples.
+type NodeShape struct {
+	Name    string // may be empty
+	Op      string
+	Outputs [][]int // as the file has them; nil for a sequence, or one that is not there
+	Known   bool    // what it gives depends on no example and no weight, and is computed before the run
+}
+
+// described is the number of examples for which shapes are told.
+const described = 2
+
+// Describe reads a file and records its network for examples of a shape as the file has it, without their number: [D], [C, H, W], or tokens [T]; nil for the
+// one that the file says. Its outputs are as many as it gives.
+func Describe(path string, example []int) (*Description, error) {
+	m, err := onnx.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	d, err := describe(path, m, example)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", visible.Line(path), err)
+	}
+	return d, nil
+}
+
+func describe(path string, m *onnx.Model, example []int) (*Description, error) {
+	n := &network{path: path, model: m}
+	if err := n.check(); err != nil {
+		return nil, err
+	}
+	in := m.Graph.Inputs[0]
+	if example == nil {
+		for _, d := range in.Shape[1:] {
+			if d.Size < 0 {
+				return nil, fmt.Errorf("input %q leaves the length %s open: say the shape of an example, as the file has it", visible.Name(in.Name), d)
+			}
+			example = append(example, d.Size)
+		}
+	}
+	if slices.ContainsFunc(example, func(d int) bool { return d < 1 }) {
+		return nil, fmt.Errorf("examples of shape %v: want lengths of at least 1", example)
+	}
+	n.input = slices.Clone(example)
+	if len(example) == 3 {
+		n.input = []int{example[1], example[2], example[0]}
+	}
+	d := &Description{Producer: m.Producer, Opset: m.Opsets[""], Input: in, Output: m.Graph.Outputs[0]}
+	n.met = func(s NodeShape) { d.Nodes = append(d.Nodes, s) }
+	var err error
+	d.Model, err = n.build(0)
+	n.met = nil
+	return d, err
+}
+
+// shapes tells of a node what it gives.
+func (l *lowering) shapes(n *onnx.Node, out []value) NodeShape {
+	s := NodeShape{Name: n.Name, Op: n.Op, Known: true, Outputs: make([][]int, len(n.Outputs))}
+	for i := range min(len(out), len(n.Outputs)) {
+		s.Known = s.Known && out[i].known != nil
+		if out[i].list == nil {
+			s.Outputs[i] = append([]int{}, l.shapeOf(out[i])...)
+		}
+	}
+	return s
+}
