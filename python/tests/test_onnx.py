@@ -12,14 +12,14 @@ pytest.importorskip("onnxscript")
 
 from torch import nn  # noqa: E402
 
-import shadowflow.torch  # noqa: E402
+import shadowflow  # noqa: E402
 
 
 @pytest.mark.parametrize("norm", [nn.BatchNorm2d(4), nn.Identity()])
 def test_a_file_has_the_networks_weights_and_averages_and_trains(norm: nn.Module, tmp_path: Path) -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 3), norm, nn.Flatten(), nn.Linear(16, 5)).eval()
     state = {name: value.clone() for name, value in net.state_dict().items()}
-    shadowflow.torch.export_onnx(net, torch.randn(2, 3, 4, 4), tmp_path / "net.onnx")
+    shadowflow.export_onnx(net, torch.randn(2, 3, 4, 4), tmp_path / "net.onnx")
     file = onnx.load(tmp_path / "net.onnx")
     written = {t.name: torch.from_numpy(onnx.numpy_helper.to_array(t).copy()) for t in file.graph.initializer}
     for name, value in state.items():
@@ -34,4 +34,4 @@ def test_a_file_has_the_networks_weights_and_averages_and_trains(norm: nn.Module
 
 def test_dropout_that_draws_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 is dropout with p=0.5"):
-        shadowflow.torch.export_onnx(nn.Sequential(nn.Linear(3, 2), nn.Dropout()), torch.randn(2, 3), tmp_path / "net.onnx")
+        shadowflow.export_onnx(nn.Sequential(nn.Linear(3, 2), nn.Dropout()), torch.randn(2, 3), tmp_path / "net.onnx")
