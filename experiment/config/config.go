@@ -55,6 +55,7 @@ type Objective struct {
 type Model struct {
 	Name       string `yaml:"name" selector:"true" oneof:"mlp|cnn|resnet18|resnet34|resnet50|resnet101|vit|gpt|onnx" doc:"network; gpt is a language model, for data.name: text; onnx one that another program exported"`
 	Path       string `yaml:"path" for:"onnx" doc:"ONNX file of the network, whose weights it starts from; docs/onnx.md says how to export it"`
+	BatchNorm  string `yaml:"batch_norm" for:"onnx" oneof:"file|batch|running" doc:"what batch normalization is that the file has in evaluation mode: batch, by each batch's statistics, or running, by the file's running averages; file refuses it"`
 	Hidden     []int  `yaml:"hidden" for:"mlp" range:"[1,65536]" doc:"widths of the hidden layers; [] for a linear model"`
 	Activation string `yaml:"activation" for:"mlp" oneof:"tanh|relu|gelu|silu|sigmoid|identity" doc:"activation behind each hidden layer"`
 	Channels   []int  `yaml:"channels" for:"cnn" range:"[1,65536]" doc:"channels of the convolutional stages"`
@@ -193,7 +194,7 @@ func defaults() Config {
 
 // defaultModel has the sizes that the networks have by themselves.
 func defaultModel() Model {
-	m := Model{Name: "mlp"}
+	m := Model{Name: "mlp", BatchNorm: imported.AsExported}
 	for _, name := range nn.Names() {
 		architecture, err := nn.Named(name)
 		if err != nil {
@@ -224,7 +225,7 @@ func (m Model) Architecture() (nn.Architecture, error) {
 		if m.Path == "" {
 			return nil, &nn.FieldError{Field: "path", Value: `""`, Want: "the ONNX file of the network"}
 		}
-		return &imported.Net{Path: m.Path}, nil
+		return &imported.Net{Path: m.Path, BatchNorm: m.BatchNorm}, nil
 	}
 	architecture, err := nn.Named(m.Name)
 	switch a := architecture.(type) {

@@ -254,7 +254,7 @@ func TestEveryDefaultIsValidAndEveryChoiceHasOne(t *testing.T) {
 	s := Schema()
 	needs := map[string]string{ // what gives a key a meaning that it does not have by default
 		"data.task": "data={name: npz, path: x}", "data.layout": "data={name: npz, path: x}", "data.colors": "data={name: images, path: x}",
-		"data.level": "data.name=text",
+		"data.level": "data.name=text", "model.batch_norm": "model={name: onnx, path: net.onnx}",
 	}
 	for _, d := range s.Describe() {
 		if d.Type != "text" || d.Values == "" || d.Key == "data.name" {
@@ -266,7 +266,7 @@ func TestEveryDefaultIsValidAndEveryChoiceHasOne(t *testing.T) {
 				if needs[d.Key] != "" {
 					set = []string{needs[d.Key], set[0]}
 				}
-				if word == "file" {
+				if d.Key == "schedule.shape" && word == "file" {
 					set = append(set, "schedule.path=lr.txt")
 				}
 				c := mustParse(t, "", set...)

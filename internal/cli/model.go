@@ -33,7 +33,7 @@ func newModelShow() *cobra.Command {
 	var asJSON bool
 	var input []int
 	var examples, threads int
-	var dtype string
+	var dtype, norm string
 	cmd := &cobra.Command{
 		Use:   "show net.onnx",
 		Short: "Show an ONNX file's operators, shapes and weights, and what a gradient and a Hessian-vector product cost",
@@ -50,7 +50,10 @@ neither examples nor weights are evaluated before a run, and marked. What cannot
 			if !ok {
 				return misuse("--dtype %q: want float32 or float64", dtype)
 			}
-			d, err := onnxnet.Describe(args[0], input)
+			if modes := []string{onnxnet.AsExported, onnxnet.OfBatch, onnxnet.OfRunning}; !slices.Contains(modes, norm) {
+				return misuse("--batch-norm %q: want one of %s", norm, strings.Join(modes, ", "))
+			}
+			d, err := (&onnxnet.Net{Path: args[0], BatchNorm: norm}).Describe(input)
 			if err != nil {
 				return misused{err}
 			}
@@ -68,6 +71,7 @@ neither examples nor weights are evaluated before a run, and marked. What cannot
 	f := cmd.Flags()
 	bindJSON(cmd, &asJSON)
 	f.IntSliceVar(&input, "input", nil, "shape of an example as the file has it, like 3,32,32; by default the file's own")
+	f.StringVar(&norm, "batch-norm", onnxnet.AsExported, "as model.batch_norm: what batch normalization is that the file has in evaluation mode: file (refused), batch or running")
 	f.IntVar(&examples, "examples", 32, "examples of the batch whose programs are measured")
 	f.StringVar(&dtype, "dtype", "float32", "numbers of these programs: float32 or float64")
 	f.IntVar(&threads, "threads", 0, "threads of these programs, which each have memory of their own; 0 for all cores")

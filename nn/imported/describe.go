@@ -31,20 +31,20 @@ const described = 2
 
 // Describe reads a file and records its network for examples of a shape as the file has it, without their number: [D], [C, H, W], or tokens [T]; nil for the
 // one that the file says. Its outputs are as many as it gives.
-func Describe(path string, example []int) (*Description, error) {
-	m, err := onnx.ReadFile(path)
+func (a *Net) Describe(example []int) (*Description, error) {
+	m, err := onnx.ReadFile(a.Path)
 	if err != nil {
 		return nil, err
 	}
-	d, err := describe(path, m, example)
+	d, err := a.describe(m, example)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", visible.Line(path), err)
+		return nil, fmt.Errorf("%s: %w", visible.Line(a.Path), err)
 	}
 	return d, nil
 }
 
-func describe(path string, m *onnx.Model, example []int) (*Description, error) {
-	n := &network{path: path, model: m}
+func (a *Net) describe(m *onnx.Model, example []int) (*Description, error) {
+	n := &network{path: a.Path, norm: a.BatchNorm, model: m}
 	if err := n.check(); err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 func TestADescriptionHasTheShapesOfTheFile(t *testing.T) {
-	d, err := Describe(filepath.Join("testdata", "convolutional.onnx"), nil)
+	d, err := (&Net{Path: filepath.Join("testdata", "convolutional.onnx")}).Describe(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestADescriptionHasTheShapesOfTheFile(t *testing.T) {
 }
 
 func TestWhatIsKnownBeforeARunIsToldApart(t *testing.T) {
-	d, err := Describe(filepath.Join("testdata", "language.onnx"), []int{7})
+	d, err := (&Net{Path: filepath.Join("testdata", "language.onnx")}).Describe([]int{7})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestWhatIsKnownBeforeARunIsToldApart(t *testing.T) {
 func TestExamplesThatAFileDoesNotTakeAreNotDescribed(t *testing.T) {
 	path := filepath.Join("testdata", "mlp.onnx")
 	for name, example := range map[string][]int{"another length": {8}, "no length": {0}, "images": {3, 2, 2}} {
-		if _, err := Describe(path, example); err == nil || !strings.HasPrefix(err.Error(), path) {
+		if _, err := (&Net{Path: path}).Describe(example); err == nil || !strings.HasPrefix(err.Error(), path) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

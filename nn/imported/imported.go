@@ -19,7 +19,18 @@ import (
 )
 
 // Net is a network in an ONNX file. It implements [nn.Architecture].
-type Net struct{ Path string }
+type Net struct {
+	Path string
+	// BatchNorm says what a batch normalization is that the file has in evaluation mode; it is refused where this is empty, or [AsExported].
+	BatchNorm string
+}
+
+// What a batch normalization is that a file has in evaluation mode, as PyTorch's newer exporter writes all of them.
+const (
+	AsExported = "file"    // refused: what was meant is not known
+	OfBatch    = "batch"   // one by the batch's statistics, in training, as it has in training mode
+	OfRunning  = "running" // one by the file's running averages, in training too: a scale and a shift
+)
 
 var _ nn.Architecture = (*Net)(nil)
 
@@ -32,6 +43,7 @@ const (
 // network is a file whose operators are to be recorded.
 type network struct {
 	path    string
+	norm    string // see Net.BatchNorm
 	model   *onnx.Model
 	input   []int                  // shape of one example here
 	known   map[string]*fold.Array // initializers that are no weights
@@ -48,7 +60,7 @@ func (a *Net) Build(input []int, outputs int) (*nn.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	built, err := modelOf(a.Path, m, input, outputs)
+	built, err := a.modelOf(m, input, outputs)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", visible.Line(a.Path), err)
 	}
@@ -56,8 +68,8 @@ func (a *Net) Build(input []int, outputs int) (*nn.Model, error) {
 }
 
 // modelOf makes a network of what a file holds.
-func modelOf(path string, m *onnx.Model, input []int, outputs int) (*nn.Model, error) {
-	n := &network{path: path, model: m, input: slices.Clone(input)}
+func (a *Net) modelOf(m *onnx.Model, input []int, outputs int) (*nn.Model, error) {
+	n := &network{path: a.Path, norm: a.BatchNorm, model: m, input: slices.Clone(input)}
 	if err := n.check(); err != nil {
 		return nil, err
 	}

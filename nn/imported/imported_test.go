@@ -35,7 +35,7 @@ const classes = 5
 
 func build(t *testing.T, name string, input []int) *nn.Model {
 	t.Helper()
-	m, err := (&Net{filepath.Join("testdata", name+".onnx")}).Build(input, classes)
+	m, err := (&Net{Path: filepath.Join("testdata", name+".onnx")}).Build(input, classes)
 	if err != nil {
 		t.Fatal(err)
 	}

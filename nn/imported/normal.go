@@ -12,10 +12,11 @@ import (
 
 // batchNormalization is that of a network in training: by the batch's own statistics, or in evaluation mode by the running averages.
 func batchNormalization(c *call) ([]value, error) {
-	if c.attributes.Int("training_mode", 0) == 0 {
-		return nil, fmt.Errorf("it is in evaluation mode, where it is no normalization by a batch: export with torch.onnx.export(..., dynamo=False, training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False)")
+	frozen := c.attributes.Int("training_mode", 0) == 0 && c.norm != OfBatch
+	if frozen && c.norm != OfRunning {
+		return nil, fmt.Errorf("it is in evaluation mode, where it is no normalization by a batch: export with shadowflow.export_onnx, or torch.onnx.export(..., dynamo=False, training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False); or say with model.batch_norm what it is to be, %s or %s", OfBatch, OfRunning)
 	}
-	if m := c.attributes.Float("momentum", 0.9); math.Abs(1-m-nn.Momentum) > 1e-6 {
+	if m := c.attributes.Float("momentum", 0.9); !frozen && math.Abs(1-m-nn.Momentum) > 1e-6 {
 		return nil, fmt.Errorf("its momentum is %v, want %v: momentum=%v in PyTorch", m, 1-nn.Momentum, nn.Momentum)
 	}
 	x, err := c.input(0)
@@ -40,6 +41,11 @@ func batchNormalization(c *call) ([]value, error) {
 		return nil, err
 	}
 	scale, shift := in[0], in[1]
+	eps := c.attributes.Float("epsilon", 1e-5)
+	if frozen {
+		y, err := c.frozen(v, scale, shift, eps)
+		return one(stored(y, order), err)
+	}
 	mean, err := c.average(3, shape[1])
 	if err != nil {
 		return nil, err
@@ -48,10 +54,8 @@ func batchNormalization(c *call) ([]value, error) {
 	if err != nil {
 		return nil, err
 	}
-	eps := c.attributes.Float("epsilon", 1e-5)
 	if c.from.Eval {
-		a := scale.Mul(c.from.Running(variance).Add(scale.Like(eps)).Rsqrt())
-		return one(stored(v.Mul(a).Add(shift.Sub(c.from.Running(mean).Mul(a))), order), nil)
+		return one(stored(normalized(v, c.from.Running(mean), c.from.Running(variance), scale, shift, eps), order), nil)
 	}
 	count := size(shape) / shape[1]
 	if count == 1 {
@@ -63,6 +67,29 @@ func batchNormalization(c *call) ([]value, error) {
 	}
 	c.batch = append(c.batch, m, s.Mul(s.Like(float64(count)/float64(count-1))))
 	return one(stored(y, order), nil)
+}
+
+// normalized is a normalization by a mean and a variance of each channel, which are the last axis.
+func normalized(v, mean, variance, scale, shift graph.Value, eps float64) graph.Value {
+	a := scale.Mul(variance.Add(scale.Like(eps)).Rsqrt())
+	return v.Mul(a).Add(shift.Sub(mean.Mul(a)))
+}
+
+// frozen is a normalization by the running averages that the file has.
+func (c *call) frozen(v, scale, shift graph.Value, eps float64) (graph.Value, error) {
+	channels := v.Shape()[len(v.Shape())-1]
+	var averages [2]graph.Value
+	for i := range averages {
+		a, err := c.known(3 + i)
+		if err != nil {
+			return v, err
+		}
+		if !a.Type.Floating() || !slices.Equal(a.Shape, []int{channels}) {
+			return v, fmt.Errorf("its running average %d is %s of shape %v, want one number for each of %d channels", i, a.Type, a.Shape, channels)
+		}
+		averages[i] = c.constant(a)
+	}
+	return normalized(v, averages[0], averages[1], scale, shift, eps), nil
 }
 
 // average returns the place of a running average among those of the network.

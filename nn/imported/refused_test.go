@@ -72,7 +72,7 @@ func TestWhatIsNotThereIsNamedWithItsNode(t *testing.T) {
 			if c.channels > 0 {
 				input = []int{5, 5, c.channels}
 			}
-			if _, err := modelOf("net.onnx", file(c.channels, c.tensors, c.node), input, 5); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := (&Net{Path: "net.onnx"}).modelOf(file(c.channels, c.tensors, c.node), input, 5); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
@@ -109,7 +109,7 @@ func TestFilesThatDoNotFitAreRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m := file(0, w, node("MatMul", "x w"))
 			c.change(m)
-			_, err := modelOf("net.onnx", m, c.input, 5)
+			_, err := (&Net{Path: "net.onnx"}).modelOf(m, c.input, 5)
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
@@ -118,7 +118,7 @@ func TestFilesThatDoNotFitAreRefused(t *testing.T) {
 }
 
 func TestAFileThatIsNotThereIsNamed(t *testing.T) {
-	if _, err := (&Net{"none.onnx"}).Build([]int{4}, 5); err == nil || !strings.Contains(err.Error(), "none.onnx") {
+	if _, err := (&Net{Path: "none.onnx"}).Build([]int{4}, 5); err == nil || !strings.Contains(err.Error(), "none.onnx") {
 		t.Error(err)
 	}
 }
@@ -141,7 +141,7 @@ func FuzzBuild(f *testing.F) {
 		if image {
 			input = []int{6, 6, 3}
 		}
-		built, err := modelOf("net.onnx", m, input, classes)
+		built, err := (&Net{Path: "net.onnx"}).modelOf(m, input, classes)
 		if err != nil {
 			return
 		}
