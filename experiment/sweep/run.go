@@ -155,10 +155,13 @@ func (s *Sweep) RunOne(ctx context.Context, dir string, index int, opt Options) 
 		if !errors.As(err, &inUse) || time.Now().After(until) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(time.Second):
+		// Only the lock is asked for: to look where the sweep stands reads every run's directory, and with halving every history.
+		for waited := false; !waited || record.InUse(inUse.Dir) && time.Now().Before(until); waited = true {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(time.Second):
+			}
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/parquet-go/parquet-go"
 
 	"shadowflow/diagnose"
@@ -464,6 +465,36 @@ func TestARunOfAnotherProcessIsWaitedFor(t *testing.T) {
 	tries, opt.Wait = 0, 0
 	var inUse *record.InUseError
 	if err := s.RunOne(t.Context(), dir, 0, opt); !errors.As(err, &inUse) || tries != 1 {
+		t.Errorf("%d tries, %v", tries, err)
+	}
+}
+
+func TestWhileItsLockIsHeldARunIsNotTriedAgain(t *testing.T) {
+	s, err := Parse("s.yaml", []byte("base: {objective: {name: rosenbrock}, steps: 5}\n"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	other := s.RunDirs(dir)[0]
+	tries := 0
+	opt := Options{Wait: time.Minute, Run: func(context.Context, *config.Config, string) error {
+		if tries++; tries > 1 {
+			if record.InUse(other) {
+				t.Errorf("try %d: the lock is held", tries)
+			}
+			return nil
+		}
+		if err := os.MkdirAll(other, 0o755); err != nil {
+			return err
+		}
+		lock := flock.New(filepath.Join(other, "lock"))
+		if err := lock.Lock(); err != nil {
+			return err
+		}
+		time.AfterFunc(1500*time.Millisecond, func() { _ = lock.Unlock() })
+		return &record.InUseError{Dir: other}
+	}}
+	if err := s.RunOne(t.Context(), dir, 0, opt); err != nil || tries != 2 {
 		t.Errorf("%d tries, %v", tries, err)
 	}
 }
