@@ -82,7 +82,7 @@ func (s *Sweep) Plan(ctx context.Context, dir string, opt PlanOptions) (*Plan, e
 		if !st.over() && r.Problem == "" {
 			v, known := speeds[kind]
 			if !known && opt.Probe > 0 {
-				if v = probe(ctx, dir, st.Run.Config, opt.Probe, sched.opt.Run); ctx.Err() != nil {
+				if v = probe(ctx, dir, st.Run.Config, opt.Probe, sched.opt.runner(0)); ctx.Err() != nil {
 					return nil, context.Cause(ctx)
 				}
 				speeds[kind] = v

@@ -65,6 +65,16 @@ type Options struct {
 	workers *worker.Pool
 }
 
+// runner returns what makes a run as far as a step, 0 for its end. A Runner that was given knows of no step.
+func (o Options) runner(pause int) Runner {
+	if o.Run != nil {
+		return o.Run
+	}
+	return func(ctx context.Context, c *config.Config, dir string) error {
+		return execute(ctx, c, dir, run.Options{AcceptChanged: o.AcceptChanged, Peers: o.peers, Workers: o.workers, Pause: pause})
+	}
+}
+
 // An Event is a run that starts or stops.
 type Event struct {
 	Run  Run
@@ -193,8 +203,7 @@ func peersOf(statuses []Status) *run.Peers {
 type scheduler struct {
 	todo    []Status
 	opt     Options
-	paused  func(ctx context.Context, c *config.Config, dir string, step int) error // makes a run as far as a step, 0 for its end
-	threads int                                                                     // of each run; 0 leaves what its config says
+	threads int // of each run; 0 leaves what its config says
 	sizes   []int64
 	sizing  chan struct{} // has room for the one measurement that may go on
 	dir     string        // of the sweep
@@ -205,15 +214,6 @@ func newScheduler(todo []Status, opt Options) *scheduler {
 	if opt.Parallel <= 0 {
 		opt.Parallel = runtime.GOMAXPROCS(0)
 	}
-	paused := func(ctx context.Context, c *config.Config, dir string, step int) error {
-		return execute(ctx, c, dir, run.Options{AcceptChanged: opt.AcceptChanged, Peers: opt.peers, Workers: opt.workers, Pause: step})
-	}
-	if opt.Run == nil {
-		opt.Run = func(ctx context.Context, c *config.Config, dir string) error { return paused(ctx, c, dir, 0) }
-	} else {
-		given := opt.Run
-		paused = func(ctx context.Context, c *config.Config, dir string, _ int) error { return given(ctx, c, dir) }
-	}
 	if opt.Size == nil {
 		opt.Size = (&sizer{}).of
 	}
@@ -221,7 +221,7 @@ func newScheduler(todo []Status, opt Options) *scheduler {
 		opt.Memory = memory.Available()
 	}
 	opt.Parallel = min(opt.Parallel, max(1, len(todo)))
-	s := &scheduler{todo: todo, opt: opt, paused: paused, sizing: make(chan struct{}, 1)}
+	s := &scheduler{todo: todo, opt: opt, sizing: make(chan struct{}, 1)}
 	if opt.Parallel > 1 {
 		s.threads = 1
 	}
@@ -343,7 +343,7 @@ func (s *scheduler) make(ctx context.Context, st Status) error {
 	if s.threads > 0 {
 		c.Threads = s.threads
 	}
-	err := guarded(func() error { return s.paused(ctx, &c, st.Dir, st.pause) })
+	err := guarded(func() error { return s.opt.runner(st.pause)(ctx, &c, st.Dir) })
 	var inUse *record.InUseError
 	var lost *record.LostError
 	switch {
