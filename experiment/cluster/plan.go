@@ -24,15 +24,6 @@ type Job struct {
 	Stage int
 }
 
-// Runs returns how many runs the job makes.
-func (j Job) Runs() int {
-	n := 0
-	for _, t := range j.Tasks {
-		n += len(t)
-	}
-	return n
-}
-
 // Needs say how runs are put into jobs.
 type Needs struct {
 	sweep.Slurm
@@ -59,13 +50,11 @@ const (
 	memoryMargin = 256 << 20
 )
 
-// Missing returns the runs of a plan that are to be made: those that have not ended, that no process and no job has, and that have not failed unless
-// these are to be made again.
+// Missing returns the runs of a plan that are to be made, and that no job has.
 func (n Needs) Missing(p *sweep.Plan) []sweep.PlannedRun {
 	var out []sweep.PlannedRun
 	for _, r := range p.Runs {
-		again := r.State == sweep.Failed && n.RetryFailed && !r.Damaged
-		if (r.State == sweep.Pending || r.State == sweep.Interrupted || again) && !n.Queued[r.Run.Index] {
+		if r.Missing(n.RetryFailed) && !n.Queued[r.Run.Index] {
 			out = append(out, r)
 		}
 	}

@@ -127,8 +127,7 @@ func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) (err error
 func toMake(statuses []Status, retryFailed bool) []Status {
 	var out []Status
 	for _, st := range statuses {
-		again := st.State == Failed && retryFailed && !st.Damaged
-		if (st.State == Pending || st.State == Interrupted || again) && !st.waits {
+		if st.Missing(retryFailed) && !st.waits {
 			out = append(out, st)
 		}
 	}

@@ -48,11 +48,14 @@ type Status struct {
 	waits bool // it has come there
 }
 
+// Missing reports whether the run is to be made, or to go on: it has not ended and was not stopped, no process has it, and it has not failed, unless what failed
+// is to be made again.
+func (s Status) Missing(retryFailed bool) bool {
+	return s.State == Pending || s.State == Interrupted || s.State == Failed && retryFailed && !s.Damaged
+}
+
 // over reports whether nothing more is to be made of the run.
 func (s Status) over() bool { return s.State == Ended || s.State == Stopped }
-
-// Waits reports whether the run has come as far as it may before the others of its rung; see halving.
-func (s Status) Waits() bool { return s.waits }
 
 // damaged returns the status of a run whose directory does not hold what it should.
 func (s Status) damaged(why error) Status {
