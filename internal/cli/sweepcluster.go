@@ -84,6 +84,9 @@ func (f *sweepFlags) newSubmit() *cobra.Command {
 }
 
 func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep, dir string) error {
+	if s.shell && sw.Stages() > 1 {
+		return misuse("%s: with halving its runs wait for each other at each rung, which a list of commands cannot say: use --slurm, or shadowflow sweep", sw.Name)
+	}
 	ctx := cmd.Context()
 	asked, err := sw.Slurm(s.keys...)
 	if err != nil {
@@ -109,9 +112,6 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 	plan, err := sw.Plan(ctx, dir, opt)
 	if err != nil {
 		return err
-	}
-	if s.shell && needs.Stages > 1 {
-		return misuse("%s: with halving its runs wait for each other at each rung, which a list of commands cannot say: use --slurm, or shadowflow sweep", sw.Name)
 	}
 	jobs := needs.Jobs(plan)
 	if !s.dryRun {
@@ -170,13 +170,15 @@ func (f *sweepFlags) print(cmd *cobra.Command, v any, text func(io.Writer)) erro
 	return nil
 }
 
+const nothingToSubmit = "nothing to submit: every run has ended, is queued, or failed (--retry-failed)"
+
 func printScripts(w io.Writer, scripts []cluster.Script) {
 	for _, s := range scripts {
 		fmt.Fprintf(w, "# %s\n%s\n# %s\n%s\n", s.Path, s.Text, s.List, s.Job.List())
 		fmt.Fprintf(w, "# cd %s && sbatch %s\n\n", filepath.Dir(s.Path), strings.Join(s.Arguments([]string{"JOBS OF THE STAGE BEFORE"}), " "))
 	}
 	if len(scripts) == 0 {
-		fmt.Fprintln(w, "# nothing to submit: every run has ended, is queued, or failed (--retry-failed)")
+		fmt.Fprintln(w, "# "+nothingToSubmit)
 	}
 }
 
@@ -217,7 +219,7 @@ func (o *submitOutput) print(w io.Writer) {
 		fmt.Fprintf(w, "queued already: %s\n", plural.Of(o.Queued, "run"))
 	}
 	if len(o.Jobs) == 0 {
-		fmt.Fprintln(w, "nothing to submit: every run has ended, is queued, or failed (--retry-failed)")
+		fmt.Fprintln(w, nothingToSubmit)
 	}
 }
 
