@@ -459,7 +459,7 @@ class Watch:
             settings = ", ".join(f"{k}={told[k]}" for k in _config.SETTINGS if k in told)
             out.append(
                 {
-                    "holds": f"{group.name.removeprefix('optimizer ')}",
+                    "holds": group.name.removeprefix("optimizer "),
                     "weights": len(own),
                     "parameters": sum(w.numel() for w in own),
                     "optimizer": f"{type(group.optimizer).__name__}({settings})",
