@@ -61,7 +61,7 @@ func (d *Dir) cutDensities(c *Checkpoint) error {
 	}
 	first := 0
 	if c != nil {
-		if first = c.Step; strings.HasSuffix(c.name, endedMark+checkpointSuffix) {
+		if first = c.Step; ofEnded(c.name) {
 			first++
 		}
 	}

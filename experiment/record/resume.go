@@ -200,7 +200,7 @@ func (d *Dir) WriteCheckpoint(c *Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasSuffix(name, endedMark+checkpointSuffix) })
+	names = slices.DeleteFunc(names, ofEnded)
 	for _, name := range names[:max(0, len(names)-keptCheckpoints)] {
 		if err := os.Remove(d.file(name)); err != nil {
 			return err
@@ -236,6 +236,9 @@ func checkpointsAmong(entries []os.DirEntry) []string {
 	})
 	return names
 }
+
+// ofEnded reports whether a checkpoint of that name is that of a run that has ended.
+func ofEnded(name string) bool { return strings.HasSuffix(name, endedMark+checkpointSuffix) }
 
 // isCheckpoint reports whether a file of that name in a run directory is a checkpoint.
 func isCheckpoint(name string) bool {

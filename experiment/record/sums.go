@@ -100,7 +100,7 @@ func (d *Dir) writeSums(result []byte, files []string) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range append(append(files, configFile, columnsFile, historyFile, standardFile), densities...) {
+	for _, name := range slices.Concat(files, []string{configFile, columnsFile, historyFile, standardFile}, densities) {
 		sum, err := sumOf(d.file(name))
 		if errors.Is(err, fs.ErrNotExist) && name == standardFile { // of data that was left as it is
 			continue
