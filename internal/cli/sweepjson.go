@@ -37,7 +37,7 @@ type memberRun struct {
 	State    string         `json:"state"`
 	Step     int            `json:"step"` // of its last record, 0 where there is none
 	Settings map[string]any `json:"settings"`
-	Reason   string         `json:"reason"`          // why it failed or diverged
+	Reason   string         `json:"reason"`          // why it failed, diverged or was stopped
 	Slurm    *slurmTask     `json:"slurm,omitempty"` // of status, where it was submitted
 }
 
