@@ -148,7 +148,7 @@ func (s *Sweep) decide(statuses []Status, records []recorded, members []*member,
 	for _, m := range members {
 		for _, i := range m.runs {
 			_, known := records[i].at(step)
-			statuses[i].pause, statuses[i].waits = step, known
+			statuses[i].pause, statuses[i].waits = step, known && statuses[i].State != Failed
 		}
 	}
 	return false

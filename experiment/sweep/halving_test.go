@@ -3,6 +3,7 @@ package sweep
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 )
 
@@ -224,5 +226,27 @@ func TestAWrongHalvingIsRefusedWhereItStands(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// Otherwise each stage on a cluster would make it again, and a decision that was made could become another.
+func TestAFailedRunIsTheWorstOfItsRungUntilItIsToBeMadeAgain(t *testing.T) {
+	s, dir := parsed(t, halved), t.TempDir()
+	fails := Options{Run: func(context.Context, *config.Config, string) error { return errors.New("no luck") }}
+	if err := s.RunOne(t.Context(), dir, 1, fails); err == nil {
+		t.Fatal("no error")
+	}
+	state := func() State {
+		statuses, err := s.Status(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return statuses[1].State
+	}
+	if err := s.RunOne(t.Context(), dir, 1, Options{}); err == nil || !strings.Contains(err.Error(), "--retry-failed: no luck") || state() != Failed {
+		t.Errorf("error %v, state %v", err, state())
+	}
+	if err := s.RunOne(t.Context(), dir, 1, Options{RetryFailed: true}); err != nil || state() == Failed {
+		t.Errorf("error %v, state %v", err, state())
 	}
 }

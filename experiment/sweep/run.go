@@ -177,11 +177,16 @@ func (s *Sweep) RunOne(ctx context.Context, dir string, index int, opt Options) 
 
 func (s *Sweep) makeOne(ctx context.Context, dir string, index int, opt Options) error {
 	statuses, err := s.states(dir)
-	if err != nil || statuses[index].over() || statuses[index].waits {
+	if err != nil {
 		return err
 	}
-	if st := statuses[index]; st.Damaged {
+	switch st := statuses[index]; {
+	case st.over() || st.waits:
+		return nil
+	case st.Damaged:
 		return errors.New(st.Reason)
+	case st.State == Failed && s.halving != nil && !opt.RetryFailed: // as the worst at its rung, which others may have passed since
+		return fmt.Errorf("it failed, and with halving is made again only with --retry-failed: %s", st.Reason)
 	}
 	opt.peers = peersOf(statuses)
 	return newScheduler(statuses[index:index+1], opt).make(ctx, statuses[index])

@@ -336,6 +336,7 @@ func (f *sweepFlags) newRunOne() *cobra.Command {
 		},
 	}
 	f.bindOptions(cmd.Flags())
+	cmd.Flags().BoolVar(&f.retryFailed, "retry-failed", false, "with halving, make a run again that failed; without, it is in any case")
 	cmd.Flags().DurationVar(&wait, "wait", 0, "how long to wait for a run that another process makes, like 10m")
 	return cmd
 }

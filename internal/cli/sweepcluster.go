@@ -157,6 +157,9 @@ func (f *sweepFlags) place(dir string) (p cluster.Place, err error) {
 	if f.changed {
 		p.Flags = append(p.Flags, "--accept-changed")
 	}
+	if f.retryFailed {
+		p.Flags = append(p.Flags, "--retry-failed")
+	}
 	p.Work, err = os.Getwd()
 	return p, err
 }
