@@ -146,3 +146,32 @@ func TestWhatDoesNotGoWithTheRealizedBiasScaledIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// With mini-batches the update without memory is made from the batches that the memory holds.
+func TestTheRealizedBiasOfMiniBatchesIsTakenAway(t *testing.T) {
+	const lr = 1e-2
+	c := parse(t, small, "dtype=float64", "beside=[]", "record={every: 1, bias: 0, sharpness: 0, state: 0, test: 0}", "batch={mode: shuffled, size: 50}", "bias={of: realized, scale: -1}",
+		"optimizer={name: adam, beta1: 0.6, beta2: 0.8, eps: 1e-6, lr: 1e-2}")
+	tr, err := newTraining[float64](t.Context(), c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	loop := tr.loop
+	loop.makeRoom()
+	theta := loop.Optimizer.theta
+	f := make([]float64, len(theta))
+	for n := range 4 {
+		before := slices.Clone(theta)
+		if err := loop.Optimizer.bias.term.general.At(t.Context(), n, theta, f, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := loop.advance(t.Context(), nil, n); err != nil {
+			t.Fatal(err)
+		}
+		for j, v := range before {
+			if want := v - lr*f[j]; math.Abs(theta[j]-want) > 1e-12 {
+				t.Fatalf("step %d: element %d is %v, want %v", n, j, theta[j], want)
+			}
+		}
+	}
+}

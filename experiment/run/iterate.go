@@ -45,7 +45,7 @@ func equationsOf(p *Problem[float64], orders []int, start Start, relTol float64)
 func loopBeside(p *Problem[float64], equations []*equation[float64]) (*Loop[float64], error) {
 	var term *secondOrder[float64]
 	var err error
-	if p.BiasScale != 0 || p.RealizedScale != 0 {
+	if p.BiasScale != 0 {
 		if term, err = newSecondOrder(p); err != nil {
 			return nil, err
 		}

@@ -182,7 +182,7 @@ func nextStep[T graph.Float](ctx context.Context, c *config.Config, p *Problem[T
 	}
 	l := newLoop(p.Objective, o)
 	l.Eps, l.Field, l.Steps, l.Meters = p.Eps, term.field, p.Moments.Steps+1, []Meter[T]{bias}
-	if p.BiasScale == 0 && p.RealizedScale == 0 && o.penalty == nil && p.Rule.StepsOfAllSizes() == nil {
+	if p.BiasScale == 0 && o.penalty == nil && p.Rule.StepsOfAllSizes() == nil {
 		state, err := newStateMeter(&company[T]{problem: p, optimizer: o, how: integration{method: flow.RK4.Name(), steps: 1}}, 1)
 		if err != nil {
 			return nil, nil, err

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -27,9 +26,8 @@ type Problem[T graph.Float] struct {
 	Order func(step int) int
 	// BiasScale is the s of the intervention theta - lr U - s lr^2 C(theta): 0 is the rule as it is, -1 has no bias to second order.
 	BiasScale float64
-	// RealizedScale is the s of the intervention theta - lr U - s lr (U - F): -1 takes the step without memory, whatever the expansion says. At most one of the
-	// two is not 0.
-	RealizedScale float64
+	// OfRealized says that the bias so scaled is the realized one, theta - lr U - s lr (U - F): -1 takes the step without memory, whatever the expansion says.
+	OfRealized bool
 	// Seed draws the estimates of the Hessian's diagonal, for rules that read them.
 	Seed uint64
 	// Eps is that of the perturbed one-norm.
@@ -61,21 +59,16 @@ func (p *Problem[T]) check() error {
 	if err := p.Schedule.Validate(); err != nil {
 		return err
 	}
-	for _, s := range []float64{p.BiasScale, p.RealizedScale} {
-		if !finite(s) {
-			return fmt.Errorf("bias scale %v: want a finite number", s)
-		}
-	}
-	if p.BiasScale != 0 && p.RealizedScale != 0 {
-		return errors.New("the predicted and the realized bias are both scaled: want one of them")
+	if !finite(p.BiasScale) {
+		return fmt.Errorf("bias scale %v: want a finite number", p.BiasScale)
 	}
 	return nil
 }
 
 // ExpansionScale returns the s of a modified equation of the problem's optimizer, as of [modeq.FieldOptions], or an error if its steps are not those of any.
 func (p *Problem[T]) ExpansionScale() (float64, error) {
-	if p.RealizedScale != 0 {
-		return 0, fmt.Errorf("bias.scale %g of the realized bias moves the optimizer by what no equation here expands: want bias.of predicted, or bias.scale 0", p.RealizedScale)
+	if p.OfRealized && p.BiasScale != 0 {
+		return 0, fmt.Errorf("bias.scale %g of the realized bias moves the optimizer by what no equation here expands: want bias.of predicted, or bias.scale 0", p.BiasScale)
 	}
 	return p.BiasScale, nil
 }
@@ -139,11 +132,11 @@ func (p *Problem[T]) optimizer(s *secondOrder[T]) (*Optimizer[T], error) {
 	if err == nil && p.Moments != nil {
 		err = o.stepper.Restore(p.Moments.Steps, p.Moments.State)
 	}
-	if err != nil || p.BiasScale == 0 && p.RealizedScale == 0 {
+	if err != nil || p.BiasScale == 0 {
 		return o, err
 	}
-	o.bias = &biasScale[T]{scale: p.BiasScale + p.RealizedScale, term: s, f: make([]T, len(theta)), c: make([]T, len(theta))}
-	if p.RealizedScale != 0 {
+	o.bias = &biasScale[T]{scale: p.BiasScale, term: s, f: make([]T, len(theta)), c: make([]T, len(theta))}
+	if p.OfRealized {
 		o.bias.update = o.stepper.Update
 	}
 	return o, nil

@@ -242,7 +242,7 @@ func (b *biasScale[T]) realize(ctx context.Context, at *Point[T]) error {
 	if s := b.term; s.field != nil {
 		err = s.fieldFrom(at.Gradient, at.Theta, b.f)
 	} else {
-		err = s.general.At(ctx, at.Step, at.Theta, b.f, b.c)
+		err = s.general.At(ctx, at.Step, at.Theta, b.f, nil)
 	}
 	if err != nil {
 		return err

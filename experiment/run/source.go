@@ -175,12 +175,7 @@ func problemOf[T graph.Float](c *config.Config, s *source) (*Problem[T], error) 
 	p := &Problem[T]{
 		Moments:   moments,
 		Objective: o, Rule: r, LR: c.Optimizer.LR, Schedule: plan, Theta: narrow[T](s.start.Theta), Order: batchOrder(c.Batch.Mode, o.Batches(), c.Seed),
-		Seed: c.Seed, Eps: perturbation(c.Optimizer), Threads: c.Threads,
-	}
-	if c.Bias.Of == config.Realized {
-		p.RealizedScale = c.Bias.Scale
-	} else {
-		p.BiasScale = c.Bias.Scale
+		BiasScale: c.Bias.Scale, OfRealized: c.Bias.Of == config.Realized, Seed: c.Seed, Eps: perturbation(c.Optimizer), Threads: c.Threads,
 	}
 	moments.compare(c, r, p.StepSize(moments.steps())/p.LR)
 	return p, p.check()

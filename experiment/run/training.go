@@ -117,7 +117,7 @@ func (t *training[T]) assemble(opt Options) error {
 	var term *secondOrder[T]
 	var err error
 	switch {
-	case p.BiasScale != 0 || p.RealizedScale != 0 || c.Record.Bias > 0 && p.Rule.Memory != nil:
+	case p.BiasScale != 0 || c.Record.Bias > 0 && p.Rule.Memory != nil:
 		if term, err = newSecondOrder(p); err != nil {
 			return err
 		}

@@ -113,7 +113,7 @@ func (opt *VerifyOptions) comparable(p *Problem[float64]) error {
 		}
 		return nil
 	}
-	if p.BiasScale != 0 || p.RealizedScale != 0 || p.Order != nil {
+	if p.BiasScale != 0 || p.Order != nil {
 		return errors.New("memory state: want the full batch and bias.scale 0")
 	}
 	if err := p.Rule.StepsOfAllSizes(); err != nil {

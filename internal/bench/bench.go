@@ -91,8 +91,16 @@ type Options struct {
 	Budget  time.Duration // per work; 0: two seconds
 	// Peers do the same works in turn with this program.
 	Peers []*Peer
-	// Only, if not nil, chooses works by name.
+	// Only, if not nil, chooses works by name; nil stands for all that are not Asked.
 	Only func(name string) bool
+}
+
+// budget returns the time for a work.
+func (o Options) budget() time.Duration {
+	if o.Budget <= 0 {
+		return 2 * time.Second
+	}
+	return o.Budget
 }
 
 // Run measures the works one after the other and hands each result to report.
@@ -102,9 +110,6 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 		return err
 	}
 	pool := par.Shared(opt.Threads)
-	if opt.Budget <= 0 {
-		opt.Budget = 2 * time.Second
-	}
 	gradient := 0.0
 	for _, w := range Works() {
 		if err := ctx.Err(); err != nil {
@@ -199,7 +204,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 		}
 		return nil
 	}
-	if r.Peers, err = turns(ctx, w.Name, opt.Peers, opt.Budget, own); err != nil {
+	if r.Peers, err = turns(ctx, w.Name, opt.Peers, opt.budget(), own); err != nil {
 		return r, err
 	}
 	r.Seconds, r.MemoryBytes = best, p.PeakBytes()

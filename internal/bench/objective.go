@@ -36,11 +36,7 @@ func Objective[T graph.Float](ctx context.Context, o objective.Objective[T], r *
 			return nil, fmt.Errorf("%s: %w", w.name, err)
 		}
 	}
-	budget := opt.Budget
-	if budget <= 0 {
-		budget = 2 * time.Second
-	}
-	err = inTurns(len(works), budget, func(i int) error {
+	err = inTurns(len(works), opt.budget(), func(i int) error {
 		t := time.Now()
 		if err := works[i].run(); err != nil {
 			return fmt.Errorf("%s: %w", works[i].name, err)

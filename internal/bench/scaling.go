@@ -60,9 +60,6 @@ func Scaling(ctx context.Context, opt Options, report func([]Size)) error {
 	if err != nil {
 		return err
 	}
-	if opt.Budget <= 0 {
-		opt.Budget = 2 * time.Second
-	}
 	for _, axis := range Axes {
 		var points []Size
 		if axis == AxisUpdate {
@@ -127,17 +124,20 @@ func (s sized) compile(pair bool) (*runnable, error) {
 	return &runnable{p, buffers(p.Inputs(), true), buffers(p.Outputs(), false)}, nil
 }
 
-// time returns how long one run takes, of as many as fill a millisecond.
-func (r *runnable) time(ctx context.Context) (float64, error) {
+func (r *runnable) run(ctx context.Context) error { return r.program.RunContext(ctx, r.in, r.out) }
+
+// shorten lowers fastest to the time of one run of a work, in seconds, of as many as fill a millisecond.
+func shorten(fastest *float64, work func() error) error {
 	n := 0
 	start := time.Now()
 	for n == 0 || time.Since(start) < time.Millisecond {
-		if err := r.program.RunContext(ctx, r.in, r.out); err != nil {
-			return 0, err
+		if err := work(); err != nil {
+			return err
 		}
 		n++
 	}
-	return time.Since(start).Seconds() / float64(n), nil
+	*fastest = min(*fastest, time.Since(start).Seconds()/float64(n))
+	return nil
 }
 
 func networks(ctx context.Context, axis string, opt Options, set isa.Set) ([]Size, error) {
@@ -155,16 +155,12 @@ func networks(ctx context.Context, axis string, opt Options, set isa.Set) ([]Siz
 		points[i] = Size{Axis: axis, At: s.at, Parameters: len(works[i][0].in[0].Float32s()), Examples: s.examples, Threads: s.threads, Gradient: math.Inf(1)}
 		pairs[i] = math.Inf(1)
 	}
-	err := inTurns(len(sizes), opt.Budget, func(i int) error {
+	err := inTurns(len(sizes), opt.budget(), func(i int) error {
 		peaks[i] = max(peaks[i], gemm.PeakFlops[float32](par.Shared(sizes[i].threads), set, peakTime))
-		for j, fastest := range []*float64{&points[i].Gradient, &pairs[i]} {
-			took, err := works[i][j].time(ctx)
-			if err != nil {
-				return err
-			}
-			*fastest = min(*fastest, took)
+		if err := shorten(&points[i].Gradient, func() error { return works[i][0].run(ctx) }); err != nil {
+			return err
 		}
-		return nil
+		return shorten(&pairs[i], func() error { return works[i][1].run(ctx) })
 	})
 	for i := range points {
 		points[i].Peak = float64(works[i][0].program.Flops()) / points[i].Gradient / peaks[i]
@@ -220,20 +216,11 @@ func update(ctx context.Context, dim int, opt Options) (Size, error) {
 		func() error { copyAll(par.Shared(opt.Threads), theta, g); return nil },
 	}
 	fastest := []float64{math.Inf(1), math.Inf(1), math.Inf(1)}
-	err = inTurns(len(works), opt.Budget/time.Duration(len(works)), func(i int) error {
+	err = inTurns(len(works), opt.budget()/time.Duration(len(works)), func(i int) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := 0
-		start := time.Now()
-		for n == 0 || time.Since(start) < time.Millisecond {
-			if err := works[i](); err != nil {
-				return err
-			}
-			n++
-		}
-		fastest[i] = min(fastest[i], time.Since(start).Seconds()/float64(n))
-		return nil
+		return shorten(&fastest[i], works[i])
 	})
 	s.Step, s.Norms = fastest[0], fastest[1]
 	s.StepOfCopy = fastest[2] / fastest[0] * stepStreams / copyStreams

@@ -137,21 +137,19 @@ threads, and a step of Adam and the gradient's norms at 10^3 to 10^8 parameters,
 	return cmd
 }
 
-// worksMatching returns which works of bench a regular expression chooses, and how many these are, of which there must be one.
+// worksMatching returns which works of bench a regular expression chooses, as Options.Only says it, and how many these are, of which there must be one.
 func worksMatching(only string) (keep func(name string) bool, n int, err error) {
 	chosen, err := regexp.Compile(only)
 	if err != nil {
 		return nil, 0, misuse("--only %q: %w", only, err)
 	}
-	var names []string
-	keep = chosen.MatchString
-	asked := map[string]bool{}
-	if only == "" {
-		keep = func(name string) bool { return !asked[name] }
+	if only != "" {
+		keep = chosen.MatchString
 	}
+	var names []string
 	for _, w := range bench.Works() {
 		names = append(names, w.Name)
-		if asked[w.Name] = w.Asked; keep(w.Name) {
+		if keep == nil && !w.Asked || keep != nil && keep(w.Name) {
 			n++
 		}
 	}
