@@ -142,6 +142,9 @@ func Cuts(shape, starts, ends, axes, steps []int) ([]Cut, error) {
 		if err != nil {
 			return nil, err
 		}
+		if slices.ContainsFunc(cuts, func(c Cut) bool { return c.Axis == a }) { // ONNX leaves open what that means
+			return nil, fmt.Errorf("it cuts axis %d twice", a)
+		}
 		if steps[i] == 0 {
 			return nil, fmt.Errorf("its step along axis %d is 0", a)
 		}
