@@ -9,14 +9,13 @@ import (
 	"shadowflow/onnx/fold"
 )
 
-func shape(c *call) ([]value, error) {
-	x, err := c.input(0)
-	return one(value{known: fold.Lengths(c.attributes, c.shapeOf(x))}, err)
+func shape(c *call, x value) ([]value, error) {
+	return one(value{known: fold.Lengths(c.attributes, c.shapeOf(x))}, nil)
 }
 
-func identity(c *call) ([]value, error) { return one(c.input(0)) }
+func identity(_ *call, x value) ([]value, error) { return one(x, nil) }
 
-func dropout(c *call) ([]value, error) {
+func dropout(c *call, x value) ([]value, error) {
 	c.attributes.Ignore("seed")
 	if c.has(2) {
 		training, err := c.known(2)
@@ -35,20 +34,16 @@ func dropout(c *call) ([]value, error) {
 			return nil, fmt.Errorf("it drops a share of %v in training, and draws at random are not there yet: export the network with p=0", ratio)
 		}
 	}
-	return one(c.input(0))
+	return one(x, nil)
 }
 
-func cast(c *call) ([]value, error) {
+func cast(c *call, x value) ([]value, error) {
 	c.attributes.Ignore("saturate", "round_mode")
-	return c.castTo(onnx.Type(c.attributes.Int("to", 0)).Floating())
+	return castTo(x, onnx.Type(c.attributes.Int("to", 0)).Floating())
 }
 
-func castLike(c *call) ([]value, error) {
+func castLike(c *call, x value) ([]value, error) {
 	c.attributes.Ignore("saturate", "round_mode")
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
 	like, err := c.input(1)
 	if err != nil {
 		return nil, err
@@ -57,16 +52,15 @@ func castLike(c *call) ([]value, error) {
 		a, err := x.known.As(onnx.Float64)
 		return one(value{known: a}, err)
 	}
-	return c.castTo(like.floating())
+	return castTo(x, like.floating())
 }
 
 // castTo keeps what is recorded: all floating-point numbers of a program have one type.
-func (c *call) castTo(floating bool) ([]value, error) {
-	x, err := c.input(0)
-	if err == nil && x.floating() != floating {
+func castTo(x value, floating bool) ([]value, error) {
+	if x.floating() != floating {
 		return nil, fmt.Errorf("it makes whole numbers of floating-point ones, or the reverse, of what depends on the examples: that is not there yet")
 	}
-	return one(x, err)
+	return one(x, nil)
 }
 
 func where(c *call) ([]value, error) {
@@ -87,11 +81,7 @@ func where(c *call) ([]value, error) {
 	return one(like, nil)
 }
 
-func power(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func power(c *call, x value) ([]value, error) {
 	p, err := c.known(1)
 	if err != nil {
 		return nil, err
@@ -106,11 +96,7 @@ func power(c *call) ([]value, error) {
 	return one(c.apply(x, func(v graph.Value) graph.Value { return v.Pow(exponent.Floats[0]) }))
 }
 
-func gelu(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func gelu(c *call, x value) ([]value, error) {
 	switch kind := c.attributes.Text("approximate", "none"); kind {
 	case "none":
 		return one(c.apply(x, graph.Value.Gelu))
@@ -128,22 +114,14 @@ func tanhGelu(v graph.Value) graph.Value {
 	return v.Mul(t.Add(v.Like(1))).Mul(v.Like(0.5))
 }
 
-func leakyRelu(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func leakyRelu(c *call, x value) ([]value, error) {
 	slope := c.attributes.Float("alpha", 0.01)
 	return one(c.apply(x, func(v graph.Value) graph.Value {
 		return v.Relu().Sub(v.Neg().Relu().Mul(v.Like(slope)))
 	}))
 }
 
-func transpose(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func transpose(c *call, x value) ([]value, error) {
 	perm, err := fold.Order(c.attributes.Ints("perm"), len(c.shapeOf(x)))
 	if err != nil {
 		return nil, err
@@ -151,11 +129,7 @@ func transpose(c *call) ([]value, error) {
 	return one(turn(x, perm), nil)
 }
 
-func reshape(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func reshape(c *call, x value) ([]value, error) {
 	to, err := c.numbers(1)
 	if err != nil {
 		return nil, err
@@ -173,11 +147,7 @@ func reshape(c *call) ([]value, error) {
 	return one(c.shaped(x, shape))
 }
 
-func flatten(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func flatten(c *call, x value) ([]value, error) {
 	shape, err := fold.Flattened(x.shape, int(c.attributes.Int("axis", 1)))
 	if err != nil {
 		return nil, err
@@ -185,24 +155,19 @@ func flatten(c *call) ([]value, error) {
 	return one(c.shaped(x, shape))
 }
 
-func squeeze(c *call) ([]value, error) { return c.reshapedBy(fold.Squeezed) }
-
-func unsqueeze(c *call) ([]value, error) { return c.reshapedBy(fold.Unsqueezed) }
-
-func (c *call) reshapedBy(change func(shape, axes []int) ([]int, error)) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
-	axes, err := c.numbers(1)
-	if err != nil {
-		return nil, err
-	}
-	shape, err := change(x.shape, axes)
-	if err != nil {
-		return nil, err
-	}
-	return one(c.shaped(x, shape))
+// reshapedBy makes an operator of what axes, its second input, do to a shape.
+func reshapedBy(change func(shape, axes []int) ([]int, error)) operator {
+	return first(func(c *call, x value) ([]value, error) {
+		axes, err := c.numbers(1)
+		if err != nil {
+			return nil, err
+		}
+		shape, err := change(x.shape, axes)
+		if err != nil {
+			return nil, err
+		}
+		return one(c.shaped(x, shape))
+	})
 }
 
 // shaped gives a recorded value another shape, without moving anything where the axes that become one, or several, lie side by side, and where images are
@@ -298,13 +263,10 @@ func part(x value, axis, start, count int) (value, error) {
 	return stored(x.v.SliceAxis(at, start, start+count), x.axes()), nil
 }
 
-func slice(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func slice(c *call, x value) ([]value, error) {
 	var lists [4][]int
 	for i := range lists {
+		var err error
 		if lists[i], err = c.numbers(i + 1); err != nil {
 			return nil, err
 		}
@@ -324,11 +286,7 @@ func slice(c *call) ([]value, error) {
 	return []value{x}, nil
 }
 
-func split(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func split(c *call, x value) ([]value, error) {
 	axis, err := c.axis("axis", 0, len(x.shape))
 	if err != nil {
 		return nil, err
@@ -358,11 +316,7 @@ func (c *call) parts(x value, axis int, sizes []int, parts int) ([]value, error)
 	return out, nil
 }
 
-func splitToSequence(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func splitToSequence(c *call, x value) ([]value, error) {
 	axis, err := c.axis("axis", 0, len(x.shape))
 	if err != nil {
 		return nil, err
@@ -404,16 +358,12 @@ func sequenceAt(c *call) ([]value, error) {
 	return []value{list[(at[0]+len(list))%len(list)]}, nil
 }
 
-func concat(c *call) ([]value, error) {
-	first, err := c.input(0)
+func concat(c *call, start value) ([]value, error) {
+	axis, err := c.axis("axis", 0, len(c.shapeOf(start)))
 	if err != nil {
 		return nil, err
 	}
-	axis, err := c.axis("axis", 0, len(c.shapeOf(first)))
-	if err != nil {
-		return nil, err
-	}
-	order := same(len(c.shapeOf(first)))
+	order := same(len(c.shapeOf(start)))
 	for _, x := range c.in { // that of images, where some are
 		if x.order != nil && len(x.order) == len(order) {
 			order = x.order
@@ -424,7 +374,7 @@ func concat(c *call) ([]value, error) {
 	for i := range c.in {
 		x, err := c.input(i)
 		if err == nil && len(c.shapeOf(x)) != len(order) {
-			err = fmt.Errorf("its input %d has shape %v, which does not fit %v", i, c.shapeOf(x), c.shapeOf(first))
+			err = fmt.Errorf("its input %d has shape %v, which does not fit %v", i, c.shapeOf(x), c.shapeOf(start))
 		}
 		if err != nil {
 			return nil, err
@@ -443,11 +393,7 @@ func concat(c *call) ([]value, error) {
 }
 
 // gather takes rows of a table by tokens, or known places of an axis.
-func gather(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func gather(c *call, x value) ([]value, error) {
 	axis, err := c.axis("axis", 0, len(c.shapeOf(x)))
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ func batchNormalization(c *call) ([]value, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := c.arraysFrom(1, 2)
+	in, err := c.arrays(1, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func groupNormalization(c *call) ([]value, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := c.arraysFrom(1, 2)
+	in, err := c.arrays(1, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -173,18 +173,6 @@ func groupNormalization(c *call) ([]value, error) {
 	return c.imageOf(grouped(v, groups, c.attributes.Float("epsilon", 1e-5)).Mul(in[0]).Add(in[1]))
 }
 
-// arraysFrom returns n inputs from one on, in the order of the file.
-func (c *call) arraysFrom(first, n int) ([]graph.Value, error) {
-	out := make([]graph.Value, n)
-	for i := range out {
-		var err error
-		if out[i], err = c.array(first + i); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 // instanceNormalization standardizes each channel of each example. Exporters write normalization by groups as that of images [N, G, C/G H W], without
 // scales and shifts.
 func instanceNormalization(c *call) ([]value, error) {
@@ -192,7 +180,7 @@ func instanceNormalization(c *call) ([]value, error) {
 		x := c.in[0]
 		return []value{{image: grouped(x.image, x.shape[1], c.attributes.Float("epsilon", 1e-5)), shape: x.shape}}, nil
 	}
-	in, err := c.arraysFrom(0, 3)
+	in, err := c.arrays(0, 3)
 	if err != nil {
 		return nil, err
 	}
@@ -211,33 +199,28 @@ func (c *call) uniform(i int, number float64) bool {
 	return err == nil && a.Type.Floating() && !slices.ContainsFunc(a.Floats, func(v float64) bool { return v != number })
 }
 
-func softmax(c *call) ([]value, error) { return c.alongLast(graph.Value.Softmax) }
-
-func logSoftmax(c *call) ([]value, error) { return c.alongLast(graph.Value.LogSoftmax) }
-
-func (c *call) alongLast(f func(graph.Value) graph.Value) ([]value, error) {
-	v, err := c.array(0)
-	if err != nil {
-		return nil, err
+// alongLast makes an operator of a function along the last axis.
+func alongLast(f func(graph.Value) graph.Value) operator {
+	return func(c *call) ([]value, error) {
+		v, err := c.array(0)
+		if err != nil {
+			return nil, err
+		}
+		rank := len(v.Shape())
+		axis, err := c.axis("axis", -1, rank)
+		if err != nil {
+			return nil, err
+		}
+		if axis != rank-1 {
+			return nil, fmt.Errorf("axis is %d, want the last of %d: others are not there yet", axis, rank)
+		}
+		return plainOne(f(v))
 	}
-	rank := len(v.Shape())
-	axis, err := c.axis("axis", -1, rank)
-	if err != nil {
-		return nil, err
-	}
-	if axis != rank-1 {
-		return nil, fmt.Errorf("axis is %d, want the last of %d: others are not there yet", axis, rank)
-	}
-	return plainOne(f(v))
 }
 
 // reduced makes an operator of a reduction over axes.
 func reduced(f func(v graph.Value, axes ...int) graph.Value) operator {
-	return func(c *call) ([]value, error) {
-		x, err := c.input(0)
-		if err != nil {
-			return nil, err
-		}
+	return first(func(c *call, x value) ([]value, error) {
 		list, err := c.numbers(1)
 		if err != nil {
 			return nil, err
@@ -279,5 +262,5 @@ func reduced(f func(v graph.Value, axes ...int) graph.Value) operator {
 			}
 		}
 		return one(stored(y, left), nil)
-	}
+	})
 }

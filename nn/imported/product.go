@@ -43,11 +43,7 @@ func (c *call) rows(x value) (graph.Value, *flat, error) {
 	return v, nil, err
 }
 
-func gemm(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func gemm(c *call, x value) ([]value, error) {
 	w, err := c.input(1)
 	if err != nil {
 		return nil, err
@@ -86,11 +82,7 @@ func gemm(c *call) ([]value, error) {
 	return plainOne(y)
 }
 
-func matMul(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func matMul(c *call, x value) ([]value, error) {
 	w, err := c.input(1)
 	if err != nil {
 		return nil, err
@@ -114,7 +106,7 @@ func matMul(c *call) ([]value, error) {
 		y := v.Reshape(-1, left[len(left)-1]).MatMul(m)
 		return plainOne(y.Reshape(append(slices.Clone(left[:len(left)-1]), right[1])...))
 	}
-	in, err := c.arrays(2)
+	in, err := c.arrays(0, 2)
 	if err != nil {
 		return nil, err
 	}
