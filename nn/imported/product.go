@@ -149,20 +149,12 @@ type window struct {
 // window reads the attributes of a window of that size over images [N, H, W, C]; a size of 0 is an attribute too.
 func (c *call) window(image []int, size [2]int) (window, error) {
 	w := window{size: size, stride: [2]int{1, 1}}
-	pair := func(name string, to *[2]int, least int64) error {
-		list := c.attributes.Ints(name)
-		if list == nil {
-			return nil
-		}
-		if len(list) != 2 || min(list[0], list[1]) < least || max(list[0], list[1]) > 1<<20 {
-			return fmt.Errorf("%s is %v, want two numbers of at least %d", name, list, least)
-		}
-		*to = [2]int{int(list[0]), int(list[1])}
-		return nil
-	}
 	kernel, dilation := w.size, [2]int{1, 1}
-	for name, to := range map[string]*[2]int{"kernel_shape": &kernel, "strides": &w.stride, "dilations": &dilation} {
-		if err := pair(name, to, 1); err != nil {
+	for _, read := range []struct {
+		name string
+		to   *[2]int
+	}{{"kernel_shape", &kernel}, {"strides", &w.stride}, {"dilations", &dilation}} {
+		if err := c.pair(read.name, read.to); err != nil {
 			return w, err
 		}
 	}
@@ -176,6 +168,22 @@ func (c *call) window(image []int, size [2]int) (window, error) {
 	return w, c.pads(image, &w)
 }
 
+// pair reads an attribute of two numbers; what is there stays where the node does not have it.
+func (c *call) pair(name string, to *[2]int) error {
+	list := c.attributes.Ints(name)
+	if list == nil {
+		return nil
+	}
+	if len(list) != 2 || min(list[0], list[1]) < 1 || max(list[0], list[1]) > longest {
+		return fmt.Errorf("%s is %v, want two numbers from 1 to %d", name, list, longest)
+	}
+	*to = [2]int{int(list[0]), int(list[1])}
+	return nil
+}
+
+// longest bounds the lengths that attributes of windows say, far from overflow.
+const longest = 1 << 20
+
 func (c *call) pads(image []int, w *window) error {
 	list := c.attributes.Ints("pads")
 	switch auto := c.attributes.Text("auto_pad", "NOTSET"); auto {
@@ -183,8 +191,8 @@ func (c *call) pads(image []int, w *window) error {
 		if list == nil {
 			return nil
 		}
-		if len(list) != 4 || slices.Min(list) < 0 || slices.Max(list) > 1<<20 {
-			return fmt.Errorf("pads is %v, want four numbers of at least 0", list)
+		if len(list) != 4 || slices.Min(list) < 0 || slices.Max(list) > longest {
+			return fmt.Errorf("pads is %v, want four numbers from 0 to %d", list, longest)
 		}
 		for i, p := range list {
 			w.pad[i] = int(p)

@@ -49,6 +49,8 @@ func TestWhatIsNotThereIsNamedWithItsNode(t *testing.T) {
 		{"shapes", 0, []onnx.Tensor{numbers("w", 5, 4)}, node("MatMul", "x w"), `node "it" (MatMul): MatMul of arrays of shapes [[2 4] [5 4]]: inner axes 4 and 5 differ`},
 		{"missing input", 0, []onnx.Tensor{w}, node("Gemm", "w"), "no input 1"},
 		{"dilation", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("dilations", []int64{2, 2})), "dilations are [2 2]"},
+		{"two faults of a window", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("dilations", []int64{0, 0}), attribute("strides", []int64{0, 1})), "strides is [0 1], want two numbers from 1 to"},
+		{"pads", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("pads", []int64{0, 0, -1, 0})), "pads is [0 0 -1 0], want four numbers from 0 to"},
 		{"ceil", 2, []onnx.Tensor{kernel, scale}, node("MaxPool", "x s", attribute("kernel_shape", []int64{2, 2}), attribute("strides", []int64{2, 2}), attribute("ceil_mode", int64(1))), "ceil_mode is 1"},
 		{"kernel_shape", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("kernel_shape", []int64{5, 5})), "kernel_shape is [5 5]"},
 		{"batch normalization that is frozen", 2, []onnx.Tensor{scale, numbers("m", 2)}, node("BatchNormalization", "x s s m m"), "evaluation mode"},
