@@ -36,8 +36,8 @@ var operators = map[string]operator{
 	"Shape": first(shape), "Identity": first(identity), "Cast": first(cast), "CastLike": first(castLike), "Dropout": first(dropout),
 }
 
-// Operators returns the names of the operators that can be recorded; those that depend on no example and no weight may be others.
-func Operators() []string { return slices.Sorted(maps.Keys(operators)) }
+// operatorNames returns the names of the operators that can be recorded; those that depend on no example and no weight may be others.
+func operatorNames() []string { return slices.Sorted(maps.Keys(operators)) }
 
 // input returns an input that has to be there and to be an array.
 func (c *call) input(i int) (value, error) {
@@ -83,10 +83,11 @@ func (c *call) numbers(i int) ([]int, error) {
 	if !c.has(i) {
 		return nil, nil
 	}
-	if c.in[i].known == nil {
-		return nil, fmt.Errorf("its input %d depends on the examples or on weights: want numbers that are known", i)
+	a, err := c.known(i)
+	if err != nil {
+		return nil, err
 	}
-	return c.in[i].known.Integers()
+	return a.Integers()
 }
 
 // axis returns an attribute that counts axes, from the last if it is below 0.
@@ -118,36 +119,6 @@ func first(f func(c *call, x value) ([]value, error)) operator {
 			return nil, err
 		}
 		return f(c, x)
-	}
-}
-
-func unary(f func(graph.Value) graph.Value) operator {
-	return first(func(c *call, x value) ([]value, error) { return one(c.apply(x, f)) })
-}
-
-// apply records a function of each element, wherever it lies.
-func (l *lowering) apply(x value, f func(graph.Value) graph.Value) (value, error) {
-	if x.known != nil {
-		v, err := l.plain(x)
-		return ofData(f(v)), err
-	}
-	if !x.floating() {
-		return value{}, fmt.Errorf("it reads whole numbers, want floating-point ones")
-	}
-	return value{v: f(x.v), shape: x.shape, order: x.order, flat: x.flat}, nil
-}
-
-func binary(f func(v, w graph.Value) graph.Value) operator {
-	return func(c *call) ([]value, error) {
-		if len(c.in) != 2 {
-			return nil, fmt.Errorf("it has %d inputs, want 2", len(c.in))
-		}
-		in, like, err := c.together(0, 1)
-		if err != nil {
-			return nil, err
-		}
-		like.v = f(in[0], in[1])
-		return one(like, nil)
 	}
 }
 

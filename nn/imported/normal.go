@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"shadowflow/graph"
+	"shadowflow/internal/visible"
 	"shadowflow/nn"
 	"shadowflow/onnx/fold"
 )
@@ -80,12 +81,9 @@ func (c *call) frozen(v, scale, shift graph.Value, eps float64) (graph.Value, er
 	channels := v.Shape()[len(v.Shape())-1]
 	var averages [2]graph.Value
 	for i := range averages {
-		a, err := c.known(3 + i)
+		a, err := c.perChannel(3+i, channels)
 		if err != nil {
 			return v, err
-		}
-		if !a.Type.Floating() || !slices.Equal(a.Shape, []int{channels}) {
-			return v, fmt.Errorf("its running average %d is %s of shape %v, want one number for each of %d channels", i, a.Type, a.Shape, channels)
 		}
 		averages[i] = c.constant(a)
 	}
@@ -94,20 +92,31 @@ func (c *call) frozen(v, scale, shift graph.Value, eps float64) (graph.Value, er
 
 // average returns the place of a running average among those of the network.
 func (c *call) average(i, channels int) (int, error) {
-	a, err := c.known(i)
-	if err != nil || c.network.known[c.node.Inputs[i]] == nil {
+	if !c.has(i) || c.network.known[c.node.Inputs[i]] == nil {
 		return 0, fmt.Errorf("its input %d is no initializer, want its running averages", i)
 	}
-	name := c.node.Inputs[i]
-	if !a.Type.Floating() || !slices.Equal(a.Shape, []int{channels}) {
-		return 0, fmt.Errorf("its running average %q is %s of shape %v, want one number for each of %d channels", name, a.Type, a.Shape, channels)
+	if _, err := c.perChannel(i, channels); err != nil {
+		return 0, err
 	}
+	name := c.node.Inputs[i]
 	if _, twice := c.lowering.places[name]; twice {
-		return 0, fmt.Errorf("its running average %q is that of another normalization: want each its own", name)
+		return 0, fmt.Errorf("its running average %q is that of another normalization: want each its own", visible.Name(name))
 	}
 	c.lowering.places[name] = len(c.lowering.running)
 	c.lowering.running = append(c.lowering.running, name)
 	return c.lowering.places[name], nil
+}
+
+// perChannel returns an input that is known, a number for each channel.
+func (c *call) perChannel(i, channels int) (*fold.Array, error) {
+	a, err := c.known(i)
+	if err != nil {
+		return nil, err
+	}
+	if !a.Type.Floating() || !slices.Equal(a.Shape, []int{channels}) {
+		return nil, fmt.Errorf("its running average %q is %s of shape %v, want one number for each of %d channels", visible.Name(c.node.Inputs[i]), a.Type, a.Shape, channels)
+	}
+	return a, nil
 }
 
 func layerNormalization(c *call) ([]value, error) {

@@ -56,6 +56,7 @@ func TestWhatIsNotThereIsNamedWithItsNode(t *testing.T) {
 		{"batch normalization that is frozen", 2, []onnx.Tensor{scale, numbers("m", 2)}, node("BatchNormalization", "x s s m m"), "evaluation mode"},
 		{"momentum", 2, []onnx.Tensor{scale, numbers("m", 2)}, node("BatchNormalization", "x s s m m", attribute("training_mode", int64(1)), attribute("momentum", float32(0.5))), "momentum is 0.5, want 0.9"},
 		{"running average of two", 2, []onnx.Tensor{scale, numbers("m", 2)}, node("BatchNormalization", "x s s m m", attribute("training_mode", int64(1))), "another normalization"},
+		{"running average of other channels", 2, []onnx.Tensor{scale, numbers("m", 3), numbers("v", 2)}, node("BatchNormalization", "x s s m v", attribute("training_mode", int64(1))), `running average "m" is float64 of shape [3], want one number for each of 2 channels`},
 		{"random draws", 0, []onnx.Tensor{w, {Name: "r", Type: onnx.Float32, Data: []float32{0.5}}, {Name: "t", Type: onnx.Bool, Data: []int64{1}}}, node("Dropout", "x r t w"), "drops a share of 0.5"},
 		{"softmax", 2, []onnx.Tensor{scale}, node("Softmax", "x s", attribute("axis", int64(1))), "axis is 1, want the last of 4"},
 		{"far places", 0, []onnx.Tensor{w, whole("i", 2, 0)}, node("Gather", "x i w", attribute("axis", int64(1))), "places [2 0]"},
