@@ -56,7 +56,7 @@ func batchNormalization(c *call) ([]value, error) {
 		return nil, err
 	}
 	if c.from.Eval {
-		return one(stored(normalized(v, c.from.Running(mean), c.from.Running(variance), scale, shift, eps), order), nil)
+		return one(stored(nn.Normalized(v, c.from.Running(mean), c.from.Running(variance), scale, shift, eps), order), nil)
 	}
 	count := size(shape) / shape[1]
 	if count == 1 {
@@ -70,12 +70,6 @@ func batchNormalization(c *call) ([]value, error) {
 	return one(stored(y, order), nil)
 }
 
-// normalized is a normalization by a mean and a variance of each channel, which are the last axis.
-func normalized(v, mean, variance, scale, shift graph.Value, eps float64) graph.Value {
-	a := scale.Mul(variance.Add(scale.Like(eps)).Rsqrt())
-	return v.Mul(a).Add(shift.Sub(mean.Mul(a)))
-}
-
 // frozen is a normalization by the running averages that the file has.
 func (c *call) frozen(v, scale, shift graph.Value, eps float64) (graph.Value, error) {
 	channels := v.Shape()[len(v.Shape())-1]
@@ -87,7 +81,7 @@ func (c *call) frozen(v, scale, shift graph.Value, eps float64) (graph.Value, er
 		}
 		averages[i] = c.constant(a)
 	}
-	return normalized(v, averages[0], averages[1], scale, shift, eps), nil
+	return nn.Normalized(v, averages[0], averages[1], scale, shift, eps), nil
 }
 
 // average returns the place of a running average among those of the network.
