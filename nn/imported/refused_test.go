@@ -3,6 +3,7 @@ package imported
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -123,6 +124,18 @@ func TestFilesThatDoNotFitAreRefused(t *testing.T) {
 func TestAFileThatIsNotThereIsNamed(t *testing.T) {
 	if _, err := (&Net{Path: "none.onnx"}).Build([]int{4}, 5); err == nil || !strings.Contains(err.Error(), "none.onnx") {
 		t.Error(err)
+	}
+}
+
+func TestTheDocsNameEveryOperator(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/onnx.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range operatorNames() {
+		if !regexp.MustCompile(`\b` + name + `\b`).Match(docs) {
+			t.Errorf("docs/onnx.md has no %s", name)
+		}
 	}
 }
 
