@@ -119,9 +119,7 @@ func closeTo(t *testing.T, what string, got, want []float64, tol float64) {
 	top, worst := 0.0, 0.0
 	for i, w := range want {
 		top = math.Max(top, math.Abs(w))
-		if d := math.Abs(got[i] - w); !(d <= worst) {
-			worst = d
-		}
+		worst = math.Max(worst, math.Abs(got[i]-w)) // NaN once one is
 	}
 	if !(worst <= tol*top) {
 		t.Errorf("%s: off by %.3g of a largest element %.3g: relative %.3g, want %g", what, worst, top, worst/top, tol)

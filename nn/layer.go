@@ -130,8 +130,7 @@ func (d *declaration) batchNorm(name string, channels int) layer {
 		if p.eval {
 			m := p.running.SliceAxis(0, mean, mean+channels)
 			v := p.running.SliceAxis(0, variance, variance+channels)
-			a := p.params[scale].Mul(v.Add(v.Like(eps)).Rsqrt())
-			return x.Mul(a).Add(p.params[shift].Sub(m.Mul(a)))
+			return Normalized(x, m, v, p.params[scale], p.params[shift], eps)
 		}
 		count := x.Size() / channels
 		if count == 1 && p.err == nil {
@@ -141,6 +140,12 @@ func (d *declaration) batchNorm(name string, channels int) layer {
 		p.batch = append(p.batch, m, v.Mul(v.Like(float64(count)/float64(count-1))))
 		return y
 	}
+}
+
+// Normalized is the batch normalization of x [.., C] by a mean and a variance [C] that are given, as in evaluation mode: scale (x - mean)/sqrt(variance + eps) + shift.
+func Normalized(x, mean, variance, scale, shift graph.Value, eps float64) graph.Value {
+	a := scale.Mul(variance.Add(variance.Like(eps)).Rsqrt())
+	return x.Mul(a).Add(shift.Sub(mean.Mul(a)))
 }
 
 // layerNorm declares nn.LayerNorm over the last axis.

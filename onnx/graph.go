@@ -29,8 +29,6 @@ func (r *reader) model(raw []byte) (*Model, error) {
 			}
 		case 8:
 			err = r.opset(f, m)
-		case 14:
-			err = r.metadata(f, m)
 		case 25:
 			functions++
 		}
@@ -76,18 +74,6 @@ func ownDomain(domain string) string {
 	return domain
 }
 
-func (r *reader) metadata(f field, m *Model) error {
-	key, value, err := r.pair(f)
-	if err != nil {
-		return within(err, "the metadata")
-	}
-	if m.Metadata == nil {
-		m.Metadata = map[string]string{}
-	}
-	m.Metadata[key] = value
-	return nil
-}
-
 // pair reads a message of two texts.
 func (r *reader) pair(f field) (key, value string, err error) {
 	b, err := f.message()
@@ -109,11 +95,6 @@ func (r *reader) pair(f field) (key, value string, err error) {
 func (r *reader) graph(raw []byte) (*Graph, error) {
 	g := &Graph{}
 	err := r.each(raw, func(f field) error {
-		if f.number == 2 {
-			var err error
-			g.Name, err = f.text()
-			return err
-		}
 		switch f.number {
 		case 1, 5, 11, 12:
 		case 15:

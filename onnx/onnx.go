@@ -7,6 +7,7 @@
 package onnx
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -20,16 +21,14 @@ import (
 
 // Model is what a file holds.
 type Model struct {
-	Producer string            // the program that wrote it, with its version; may be empty
-	Opsets   map[string]int64  // version of each domain's operators; that of ONNX's own has the domain ""
-	Metadata map[string]string // free text; nil where the file has none
+	Producer string           // the program that wrote it, with its version; may be empty
+	Opsets   map[string]int64 // version of each domain's operators; that of ONNX's own has the domain ""
 	Graph    *Graph
 	Sum      string // SHA-256 of the file, without what lies beside it
 }
 
 // Graph is a list of operators in an order in which they can run: each reads what stands before it.
 type Graph struct {
-	Name         string
 	Nodes        []Node
 	Initializers []Tensor
 	Inputs       []ValueInfo // without those that are initializers
@@ -143,15 +142,10 @@ func ReadFile(path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	f.Close()
 	if size > maxSize {
 		return nil, &FormatError{File: path, Reason: fmt.Sprintf("it has %s, want at most 2 GiB, as protobuf has it: the elements of larger networks lie in files beside it", memory.Format(size))}
 	}
-	if err := memory.Check(size); err != nil {
-		return nil, fmt.Errorf("%s: its %s of content %w", visible.Line(path), memory.Format(size), err)
-	}
-	what := userfile.ExplainBinary(f)
-	f.Close()
 	raw, err := userfile.ReadAll(path)
 	if err != nil {
 		return nil, err
@@ -160,7 +154,7 @@ func ReadFile(path string) (*Model, error) {
 	fault := (*FormatError)(nil)
 	if errors.As(err, &fault) {
 		fault.File = path
-		if what != "" {
+		if what := userfile.ExplainBinary(bytes.NewReader(raw)); what != "" {
 			fault.Where, fault.Reason = "", "this is no ONNX file"+what
 		}
 		return nil, fault

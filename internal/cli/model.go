@@ -187,7 +187,11 @@ func printModel(w io.Writer, m *modelOutput) {
 		fmt.Fprintf(w, "  %-*s %v\n", width, visible.Name(p.Name), p.Shape)
 	}
 	if len(m.Running) > 0 {
-		fmt.Fprintf(w, "running averages: %s\n", strings.Join(slices.Collect(names(m.Running)), ", "))
+		var names []string
+		for _, name := range m.Running {
+			names = append(names, visible.Name(name))
+		}
+		fmt.Fprintf(w, "running averages: %s\n", strings.Join(names, ", "))
 	}
 	fmt.Fprintf(w, "\nof %s:\n", plural.Of(m.Examples, "example"))
 	for _, c := range []struct {
@@ -195,16 +199,5 @@ func printModel(w io.Writer, m *modelOutput) {
 		costOutput
 	}{{"gradient", m.Gradient}, {"with Hessian-vector product", m.Pair}} {
 		fmt.Fprintf(w, "  %-28s %.3g GFLOP in products, %s beside weights and examples\n", c.name, float64(c.Flops)/1e9, memory.Format(c.Bytes))
-	}
-}
-
-// names returns names as they are shown.
-func names(list []string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for _, name := range list {
-			if !yield(visible.Name(name)) {
-				return
-			}
-		}
 	}
 }

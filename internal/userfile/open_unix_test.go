@@ -48,6 +48,9 @@ func TestNoNameLeadsOutOfAFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(folder, "pointer"), []byte("version https://git-lfs.github.com/spec/v1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, to := range map[string]string{"out": "../secret", "absolute": secret, "round": "sub/../file"} {
 		if err := os.Symlink(to, filepath.Join(folder, name)); err != nil {
 			t.Fatal(err)
@@ -57,7 +60,7 @@ func TestNoNameLeadsOutOfAFolder(t *testing.T) {
 		t.Skip(err)
 	}
 	for name, want := range map[string]string{"../secret": "escapes", secret: "escapes", "out": "escapes", "absolute": "escapes", "sub/../../secret": "escapes",
-		"pipe": "a named pipe", "sub": "a folder", "none": "none: no such file"} {
+		"pipe": "a named pipe", "sub": "a folder", "none": "none: no such file", "pointer": "a Git LFS pointer"} {
 		if f, _, err := OpenIn(folder, name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v; want %s", name, f, err, want)
 		}

@@ -17,23 +17,30 @@ import (
 
 // Open opens a regular file, and returns its size in bytes. A Git LFS pointer is an error: it is never the file that is wanted, and where any text is data
 // nothing else would tell.
-func Open(path string) (*os.File, int64, error) {
-	info, err := os.Stat(path) // before it is opened, which waits where there is a pipe
-	if absent := (*fs.PathError)(nil); errors.As(err, &absent) {
-		absent.Op, absent.Path = "open", visible.Line(path)
-	}
+func Open(path string) (*os.File, int64, error) { return openBy(path, os.Stat, os.Open) }
+
+// OpenIn is Open in a folder, by a name that a file of others says: neither the name nor a symbolic link leads out of the folder.
+func OpenIn(folder, name string) (*os.File, int64, error) {
+	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return nil, 0, err
+	}
+	defer root.Close()
+	return openBy(name, root.Stat, root.Open)
+}
+
+// openBy opens what a path names to the two functions.
+func openBy(path string, stat func(string) (fs.FileInfo, error), open func(string) (*os.File, error)) (*os.File, int64, error) {
+	info, err := stat(path) // before it is opened, which waits where there is a pipe
+	if err != nil {
+		return nil, 0, shown(path, err)
 	}
 	if err := regular(path, info); err != nil {
 		return nil, 0, err
 	}
-	f, err := os.Open(path)
-	if absent := (*fs.PathError)(nil); errors.As(err, &absent) {
-		absent.Path = visible.Line(path)
-	}
+	f, err := open(path)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, shown(path, err)
 	}
 	if info, err = f.Stat(); err == nil {
 		err = regular(path, info) // it may be another by now
@@ -48,39 +55,10 @@ func Open(path string) (*os.File, int64, error) {
 	return f, info.Size(), nil
 }
 
-// OpenIn opens a regular file in a folder, by a name that a file of others says: neither the name nor a symbolic link leads out of the folder. It returns the
-// file's size in bytes.
-func OpenIn(folder, name string) (*os.File, int64, error) {
-	root, err := os.OpenRoot(folder)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer root.Close()
-	info, err := root.Stat(name) // before it is opened, which waits where there is a pipe
-	if err == nil {
-		err = regular(name, info)
-	}
-	if err != nil {
-		return nil, 0, within(name, err)
-	}
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, 0, within(name, err)
-	}
-	if info, err = f.Stat(); err == nil {
-		err = regular(name, info) // it may be another by now
-	}
-	if err != nil {
-		f.Close()
-		return nil, 0, err
-	}
-	return f, info.Size(), nil
-}
-
-// within says of an error that a path has, and which the system's words alone do not name, what the file is called.
-func within(name string, err error) error {
+// shown says the path in an error as it is shown, and that it was to be opened, whatever the system was asked.
+func shown(path string, err error) error {
 	if fault := (*fs.PathError)(nil); errors.As(err, &fault) {
-		return fmt.Errorf("%s: %w", visible.Line(name), fault.Err)
+		fault.Op, fault.Path = "open", visible.Line(path)
 	}
 	return err
 }

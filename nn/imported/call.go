@@ -20,34 +20,24 @@ type call struct {
 
 type operator func(*call) ([]value, error)
 
-// operators is what can be recorded; nothing changes it once it is made.
-var operators map[string]operator
-
-func init() {
-	operators = map[string]operator{
-		"MatMul": matMul, "Gemm": gemm, "Conv": convolution,
-		"MaxPool": maxPool, "AveragePool": averagePool, "GlobalAveragePool": globalAverage,
-		"BatchNormalization": batchNormalization, "LayerNormalization": layerNormalization, "GroupNormalization": groupNormalization, "InstanceNormalization": instanceNormalization,
-		"Softmax": softmax, "LogSoftmax": logSoftmax, "ReduceMean": reduced(graph.Value.Mean), "ReduceSum": reduced(graph.Value.Sum),
-		"Reshape": reshape, "Flatten": flatten, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Transpose": transpose, "Expand": expand,
-		"Slice": slice, "Split": split, "Concat": concat, "Gather": gather, "SplitToSequence": splitToSequence, "SequenceAt": sequenceAt,
-		"Shape": shape, "Identity": identity, "Cast": cast, "CastLike": castLike, "Dropout": dropout, "Where": where, "Pow": power, "Gelu": gelu, "LeakyRelu": leakyRelu,
-	}
-	for name, f := range map[string]func(graph.Value) graph.Value{
-		"Relu": graph.Value.Relu, "Tanh": graph.Value.Tanh, "Sigmoid": graph.Value.Sigmoid, "Erf": graph.Value.Erf, "Exp": graph.Value.Exp, "Log": graph.Value.Log,
-		"Sqrt": graph.Value.Sqrt, "Neg": graph.Value.Neg, "Abs": graph.Value.Abs, "Reciprocal": graph.Value.Recip,
-	} {
-		operators[name] = unary(f)
-	}
-	for name, f := range map[string]func(v, w graph.Value) graph.Value{
-		"Add": graph.Value.Add, "Sub": graph.Value.Sub, "Mul": graph.Value.Mul, "Div": graph.Value.Div, "Max": graph.Value.Max, "Min": graph.Value.Min,
-	} {
-		operators[name] = binary(f)
-	}
+// operators is what can be recorded.
+var operators = map[string]operator{
+	"Relu": unary(graph.Value.Relu), "LeakyRelu": first(leakyRelu), "Gelu": first(gelu), "Sigmoid": unary(graph.Value.Sigmoid), "Tanh": unary(graph.Value.Tanh),
+	"Erf": unary(graph.Value.Erf), "Exp": unary(graph.Value.Exp), "Log": unary(graph.Value.Log), "Sqrt": unary(graph.Value.Sqrt), "Neg": unary(graph.Value.Neg),
+	"Abs": unary(graph.Value.Abs), "Reciprocal": unary(graph.Value.Recip), "Pow": first(power),
+	"Add": binary(graph.Value.Add), "Sub": binary(graph.Value.Sub), "Mul": binary(graph.Value.Mul), "Div": binary(graph.Value.Div), "Max": binary(graph.Value.Max),
+	"Min": binary(graph.Value.Min), "Where": where,
+	"MatMul": first(matMul), "Gemm": first(gemm), "Conv": convolution,
+	"MaxPool": maxPool, "AveragePool": averagePool, "GlobalAveragePool": globalAverage,
+	"BatchNormalization": batchNormalization, "LayerNormalization": layerNormalization, "GroupNormalization": groupNormalization, "InstanceNormalization": instanceNormalization,
+	"Softmax": alongLast(graph.Value.Softmax), "LogSoftmax": alongLast(graph.Value.LogSoftmax), "ReduceMean": reduced(graph.Value.Mean), "ReduceSum": reduced(graph.Value.Sum),
+	"Reshape": first(reshape), "Flatten": first(flatten), "Squeeze": reshapedBy(fold.Squeezed), "Unsqueeze": reshapedBy(fold.Unsqueezed), "Transpose": first(transpose), "Expand": expand,
+	"Slice": first(slice), "Split": first(split), "Concat": first(concat), "Gather": first(gather), "SplitToSequence": first(splitToSequence), "SequenceAt": sequenceAt,
+	"Shape": first(shape), "Identity": first(identity), "Cast": first(cast), "CastLike": first(castLike), "Dropout": first(dropout),
 }
 
-// Operators returns the names of the operators that can be recorded; those that depend on no example and no weight may be others.
-func Operators() []string { return slices.Sorted(maps.Keys(operators)) }
+// operatorNames returns the names of the operators that can be recorded; those that depend on no example and no weight may be others.
+func operatorNames() []string { return slices.Sorted(maps.Keys(operators)) }
 
 // input returns an input that has to be there and to be an array.
 func (c *call) input(i int) (value, error) {
@@ -76,12 +66,12 @@ func (c *call) array(i int) (graph.Value, error) {
 	return c.plain(x)
 }
 
-// arrays returns the first inputs in the order of the file.
-func (c *call) arrays(n int) ([]graph.Value, error) {
+// arrays returns n inputs from one on, in the order of the file.
+func (c *call) arrays(from, n int) ([]graph.Value, error) {
 	out := make([]graph.Value, n)
 	for i := range out {
 		var err error
-		if out[i], err = c.array(i); err != nil {
+		if out[i], err = c.array(from + i); err != nil {
 			return nil, err
 		}
 	}
@@ -93,14 +83,11 @@ func (c *call) numbers(i int) ([]int, error) {
 	if !c.has(i) {
 		return nil, nil
 	}
-	if c.in[i].known == nil {
-		return nil, fmt.Errorf("its input %d depends on the examples or on weights: want numbers that are known", i)
+	a, err := c.known(i)
+	if err != nil {
+		return nil, err
 	}
-	list, err := c.in[i].known.Integers()
-	if list == nil && err == nil {
-		list = []int{}
-	}
-	return list, err
+	return a.Integers()
 }
 
 // axis returns an attribute that counts axes, from the last if it is below 0.
@@ -124,39 +111,14 @@ func one(v value, err error) ([]value, error) {
 
 func plainOne(v graph.Value) ([]value, error) { return []value{ofData(v)}, nil }
 
-func unary(f func(graph.Value) graph.Value) operator {
+// first makes an operator of what is done to its first input, which has to be there and to be an array.
+func first(f func(c *call, x value) ([]value, error)) operator {
 	return func(c *call) ([]value, error) {
 		x, err := c.input(0)
 		if err != nil {
 			return nil, err
 		}
-		return one(c.apply(x, f))
-	}
-}
-
-// apply records a function of each element, wherever it lies.
-func (l *lowering) apply(x value, f func(graph.Value) graph.Value) (value, error) {
-	if x.known != nil {
-		v, err := l.plain(x)
-		return ofData(f(v)), err
-	}
-	if !x.floating() {
-		return value{}, fmt.Errorf("it reads whole numbers, want floating-point ones")
-	}
-	return value{v: f(x.v), shape: x.shape, order: x.order, flat: x.flat}, nil
-}
-
-func binary(f func(v, w graph.Value) graph.Value) operator {
-	return func(c *call) ([]value, error) {
-		if len(c.in) != 2 {
-			return nil, fmt.Errorf("it has %d inputs, want 2", len(c.in))
-		}
-		in, like, err := c.together(0, 1)
-		if err != nil {
-			return nil, err
-		}
-		like.v = f(in[0], in[1])
-		return one(like, nil)
+		return f(c, x)
 	}
 }
 

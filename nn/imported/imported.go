@@ -282,7 +282,7 @@ func (l *lowering) node(n *onnx.Node) error {
 	} else {
 		operator := operators[n.Op]
 		if n.Domain != "" || operator == nil {
-			return fmt.Errorf("the operator is not there yet: want one of %s", strings.Join(Operators(), ", "))
+			return fmt.Errorf("the operator is not there yet: want one of %s", strings.Join(operatorNames(), ", "))
 		}
 		c := &call{lowering: l, node: n, in: in, attributes: n.Read()}
 		var err error

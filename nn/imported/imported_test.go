@@ -129,9 +129,7 @@ func closeTo(t *testing.T, what string, got, want []float64) {
 	top, worst := 0.0, 0.0
 	for i, w := range want {
 		top = math.Max(top, math.Abs(w))
-		if d := math.Abs(got[i] - w); !(d <= worst) {
-			worst = d
-		}
+		worst = math.Max(worst, math.Abs(got[i]-w)) // NaN once one is
 	}
 	if !(worst <= 1e-9*math.Max(top, 1e-4)) { // what ought to be 0, as a bias before a normalization has for a gradient, is rounding on both sides
 		t.Errorf("%s: off by %.3g of a largest element %.3g, want 1e-9 of it", what, worst, top)

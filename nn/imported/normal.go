@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"shadowflow/graph"
+	"shadowflow/internal/visible"
 	"shadowflow/nn"
 	"shadowflow/onnx/fold"
 )
@@ -36,7 +37,7 @@ func batchNormalization(c *call) ([]value, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := c.arraysFrom(1, 2)
+	in, err := c.arrays(1, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func batchNormalization(c *call) ([]value, error) {
 		return nil, err
 	}
 	if c.from.Eval {
-		return one(stored(normalized(v, c.from.Running(mean), c.from.Running(variance), scale, shift, eps), order), nil)
+		return one(stored(nn.Normalized(v, c.from.Running(mean), c.from.Running(variance), scale, shift, eps), order), nil)
 	}
 	count := size(shape) / shape[1]
 	if count == 1 {
@@ -69,45 +70,47 @@ func batchNormalization(c *call) ([]value, error) {
 	return one(stored(y, order), nil)
 }
 
-// normalized is a normalization by a mean and a variance of each channel, which are the last axis.
-func normalized(v, mean, variance, scale, shift graph.Value, eps float64) graph.Value {
-	a := scale.Mul(variance.Add(scale.Like(eps)).Rsqrt())
-	return v.Mul(a).Add(shift.Sub(mean.Mul(a)))
-}
-
 // frozen is a normalization by the running averages that the file has.
 func (c *call) frozen(v, scale, shift graph.Value, eps float64) (graph.Value, error) {
 	channels := v.Shape()[len(v.Shape())-1]
 	var averages [2]graph.Value
 	for i := range averages {
-		a, err := c.known(3 + i)
+		a, err := c.perChannel(3+i, channels)
 		if err != nil {
 			return v, err
 		}
-		if !a.Type.Floating() || !slices.Equal(a.Shape, []int{channels}) {
-			return v, fmt.Errorf("its running average %d is %s of shape %v, want one number for each of %d channels", i, a.Type, a.Shape, channels)
-		}
 		averages[i] = c.constant(a)
 	}
-	return normalized(v, averages[0], averages[1], scale, shift, eps), nil
+	return nn.Normalized(v, averages[0], averages[1], scale, shift, eps), nil
 }
 
 // average returns the place of a running average among those of the network.
 func (c *call) average(i, channels int) (int, error) {
-	a, err := c.known(i)
-	if err != nil || c.network.known[c.node.Inputs[i]] == nil {
+	if !c.has(i) || c.network.known[c.node.Inputs[i]] == nil {
 		return 0, fmt.Errorf("its input %d is no initializer, want its running averages", i)
 	}
-	name := c.node.Inputs[i]
-	if !a.Type.Floating() || !slices.Equal(a.Shape, []int{channels}) {
-		return 0, fmt.Errorf("its running average %q is %s of shape %v, want one number for each of %d channels", name, a.Type, a.Shape, channels)
+	if _, err := c.perChannel(i, channels); err != nil {
+		return 0, err
 	}
+	name := c.node.Inputs[i]
 	if _, twice := c.lowering.places[name]; twice {
-		return 0, fmt.Errorf("its running average %q is that of another normalization: want each its own", name)
+		return 0, fmt.Errorf("its running average %q is that of another normalization: want each its own", visible.Name(name))
 	}
 	c.lowering.places[name] = len(c.lowering.running)
 	c.lowering.running = append(c.lowering.running, name)
 	return c.lowering.places[name], nil
+}
+
+// perChannel returns an input that is known, a number for each channel.
+func (c *call) perChannel(i, channels int) (*fold.Array, error) {
+	a, err := c.known(i)
+	if err != nil {
+		return nil, err
+	}
+	if !a.Type.Floating() || !slices.Equal(a.Shape, []int{channels}) {
+		return nil, fmt.Errorf("its running average %q is %s of shape %v, want one number for each of %d channels", visible.Name(c.node.Inputs[i]), a.Type, a.Shape, channels)
+	}
+	return a, nil
 }
 
 func layerNormalization(c *call) ([]value, error) {
@@ -156,7 +159,7 @@ func groupNormalization(c *call) ([]value, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := c.arraysFrom(1, 2)
+	in, err := c.arrays(1, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -173,18 +176,6 @@ func groupNormalization(c *call) ([]value, error) {
 	return c.imageOf(grouped(v, groups, c.attributes.Float("epsilon", 1e-5)).Mul(in[0]).Add(in[1]))
 }
 
-// arraysFrom returns n inputs from one on, in the order of the file.
-func (c *call) arraysFrom(first, n int) ([]graph.Value, error) {
-	out := make([]graph.Value, n)
-	for i := range out {
-		var err error
-		if out[i], err = c.array(first + i); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 // instanceNormalization standardizes each channel of each example. Exporters write normalization by groups as that of images [N, G, C/G H W], without
 // scales and shifts.
 func instanceNormalization(c *call) ([]value, error) {
@@ -192,7 +183,7 @@ func instanceNormalization(c *call) ([]value, error) {
 		x := c.in[0]
 		return []value{{image: grouped(x.image, x.shape[1], c.attributes.Float("epsilon", 1e-5)), shape: x.shape}}, nil
 	}
-	in, err := c.arraysFrom(0, 3)
+	in, err := c.arrays(0, 3)
 	if err != nil {
 		return nil, err
 	}
@@ -211,33 +202,28 @@ func (c *call) uniform(i int, number float64) bool {
 	return err == nil && a.Type.Floating() && !slices.ContainsFunc(a.Floats, func(v float64) bool { return v != number })
 }
 
-func softmax(c *call) ([]value, error) { return c.alongLast(graph.Value.Softmax) }
-
-func logSoftmax(c *call) ([]value, error) { return c.alongLast(graph.Value.LogSoftmax) }
-
-func (c *call) alongLast(f func(graph.Value) graph.Value) ([]value, error) {
-	v, err := c.array(0)
-	if err != nil {
-		return nil, err
+// alongLast makes an operator of a function along the last axis.
+func alongLast(f func(graph.Value) graph.Value) operator {
+	return func(c *call) ([]value, error) {
+		v, err := c.array(0)
+		if err != nil {
+			return nil, err
+		}
+		rank := len(v.Shape())
+		axis, err := c.axis("axis", -1, rank)
+		if err != nil {
+			return nil, err
+		}
+		if axis != rank-1 {
+			return nil, fmt.Errorf("axis is %d, want the last of %d: others are not there yet", axis, rank)
+		}
+		return plainOne(f(v))
 	}
-	rank := len(v.Shape())
-	axis, err := c.axis("axis", -1, rank)
-	if err != nil {
-		return nil, err
-	}
-	if axis != rank-1 {
-		return nil, fmt.Errorf("axis is %d, want the last of %d: others are not there yet", axis, rank)
-	}
-	return plainOne(f(v))
 }
 
 // reduced makes an operator of a reduction over axes.
 func reduced(f func(v graph.Value, axes ...int) graph.Value) operator {
-	return func(c *call) ([]value, error) {
-		x, err := c.input(0)
-		if err != nil {
-			return nil, err
-		}
+	return first(func(c *call, x value) ([]value, error) {
 		list, err := c.numbers(1)
 		if err != nil {
 			return nil, err
@@ -279,5 +265,5 @@ func reduced(f func(v graph.Value, axes ...int) graph.Value) operator {
 			}
 		}
 		return one(stored(y, left), nil)
-	}
+	})
 }

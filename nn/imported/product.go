@@ -43,11 +43,7 @@ func (c *call) rows(x value) (graph.Value, *flat, error) {
 	return v, nil, err
 }
 
-func gemm(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func gemm(c *call, x value) ([]value, error) {
 	w, err := c.input(1)
 	if err != nil {
 		return nil, err
@@ -86,11 +82,7 @@ func gemm(c *call) ([]value, error) {
 	return plainOne(y)
 }
 
-func matMul(c *call) ([]value, error) {
-	x, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func matMul(c *call, x value) ([]value, error) {
 	w, err := c.input(1)
 	if err != nil {
 		return nil, err
@@ -114,7 +106,7 @@ func matMul(c *call) ([]value, error) {
 		y := v.Reshape(-1, left[len(left)-1]).MatMul(m)
 		return plainOne(y.Reshape(append(slices.Clone(left[:len(left)-1]), right[1])...))
 	}
-	in, err := c.arrays(2)
+	in, err := c.arrays(0, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -157,20 +149,12 @@ type window struct {
 // window reads the attributes of a window of that size over images [N, H, W, C]; a size of 0 is an attribute too.
 func (c *call) window(image []int, size [2]int) (window, error) {
 	w := window{size: size, stride: [2]int{1, 1}}
-	pair := func(name string, to *[2]int, least int64) error {
-		list := c.attributes.Ints(name)
-		if list == nil {
-			return nil
-		}
-		if len(list) != 2 || min(list[0], list[1]) < least || max(list[0], list[1]) > 1<<20 {
-			return fmt.Errorf("%s is %v, want two numbers of at least %d", name, list, least)
-		}
-		*to = [2]int{int(list[0]), int(list[1])}
-		return nil
-	}
 	kernel, dilation := w.size, [2]int{1, 1}
-	for name, to := range map[string]*[2]int{"kernel_shape": &kernel, "strides": &w.stride, "dilations": &dilation} {
-		if err := pair(name, to, 1); err != nil {
+	for _, read := range []struct {
+		name string
+		to   *[2]int
+	}{{"kernel_shape", &kernel}, {"strides", &w.stride}, {"dilations", &dilation}} {
+		if err := c.pair(read.name, read.to); err != nil {
 			return w, err
 		}
 	}
@@ -184,6 +168,22 @@ func (c *call) window(image []int, size [2]int) (window, error) {
 	return w, c.pads(image, &w)
 }
 
+// pair reads an attribute of two numbers; what is there stays where the node does not have it.
+func (c *call) pair(name string, to *[2]int) error {
+	list := c.attributes.Ints(name)
+	if list == nil {
+		return nil
+	}
+	if len(list) != 2 || min(list[0], list[1]) < 1 || max(list[0], list[1]) > longest {
+		return fmt.Errorf("%s is %v, want two numbers from 1 to %d", name, list, longest)
+	}
+	*to = [2]int{int(list[0]), int(list[1])}
+	return nil
+}
+
+// longest bounds the lengths that attributes of windows say, far from overflow.
+const longest = 1 << 20
+
 func (c *call) pads(image []int, w *window) error {
 	list := c.attributes.Ints("pads")
 	switch auto := c.attributes.Text("auto_pad", "NOTSET"); auto {
@@ -191,8 +191,8 @@ func (c *call) pads(image []int, w *window) error {
 		if list == nil {
 			return nil
 		}
-		if len(list) != 4 || slices.Min(list) < 0 || slices.Max(list) > 1<<20 {
-			return fmt.Errorf("pads is %v, want four numbers of at least 0", list)
+		if len(list) != 4 || slices.Min(list) < 0 || slices.Max(list) > longest {
+			return fmt.Errorf("pads is %v, want four numbers from 0 to %d", list, longest)
 		}
 		for i, p := range list {
 			w.pad[i] = int(p)

@@ -3,6 +3,7 @@ package imported
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -49,11 +50,14 @@ func TestWhatIsNotThereIsNamedWithItsNode(t *testing.T) {
 		{"shapes", 0, []onnx.Tensor{numbers("w", 5, 4)}, node("MatMul", "x w"), `node "it" (MatMul): MatMul of arrays of shapes [[2 4] [5 4]]: inner axes 4 and 5 differ`},
 		{"missing input", 0, []onnx.Tensor{w}, node("Gemm", "w"), "no input 1"},
 		{"dilation", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("dilations", []int64{2, 2})), "dilations are [2 2]"},
+		{"two faults of a window", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("dilations", []int64{0, 0}), attribute("strides", []int64{0, 1})), "strides is [0 1], want two numbers from 1 to"},
+		{"pads", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("pads", []int64{0, 0, -1, 0})), "pads is [0 0 -1 0], want four numbers from 0 to"},
 		{"ceil", 2, []onnx.Tensor{kernel, scale}, node("MaxPool", "x s", attribute("kernel_shape", []int64{2, 2}), attribute("strides", []int64{2, 2}), attribute("ceil_mode", int64(1))), "ceil_mode is 1"},
 		{"kernel_shape", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("kernel_shape", []int64{5, 5})), "kernel_shape is [5 5]"},
 		{"batch normalization that is frozen", 2, []onnx.Tensor{scale, numbers("m", 2)}, node("BatchNormalization", "x s s m m"), "evaluation mode"},
 		{"momentum", 2, []onnx.Tensor{scale, numbers("m", 2)}, node("BatchNormalization", "x s s m m", attribute("training_mode", int64(1)), attribute("momentum", float32(0.5))), "momentum is 0.5, want 0.9"},
 		{"running average of two", 2, []onnx.Tensor{scale, numbers("m", 2)}, node("BatchNormalization", "x s s m m", attribute("training_mode", int64(1))), "another normalization"},
+		{"running average of other channels", 2, []onnx.Tensor{scale, numbers("m", 3), numbers("v", 2)}, node("BatchNormalization", "x s s m v", attribute("training_mode", int64(1))), `running average "m" is float64 of shape [3], want one number for each of 2 channels`},
 		{"random draws", 0, []onnx.Tensor{w, {Name: "r", Type: onnx.Float32, Data: []float32{0.5}}, {Name: "t", Type: onnx.Bool, Data: []int64{1}}}, node("Dropout", "x r t w"), "drops a share of 0.5"},
 		{"softmax", 2, []onnx.Tensor{scale}, node("Softmax", "x s", attribute("axis", int64(1))), "axis is 1, want the last of 4"},
 		{"far places", 0, []onnx.Tensor{w, whole("i", 2, 0)}, node("Gather", "x i w", attribute("axis", int64(1))), "places [2 0]"},
@@ -120,6 +124,18 @@ func TestFilesThatDoNotFitAreRefused(t *testing.T) {
 func TestAFileThatIsNotThereIsNamed(t *testing.T) {
 	if _, err := (&Net{Path: "none.onnx"}).Build([]int{4}, 5); err == nil || !strings.Contains(err.Error(), "none.onnx") {
 		t.Error(err)
+	}
+}
+
+func TestTheDocsNameEveryOperator(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/onnx.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range operatorNames() {
+		if !regexp.MustCompile(`\b` + name + `\b`).Match(docs) {
+			t.Errorf("docs/onnx.md has no %s", name)
+		}
 	}
 }
 

@@ -9,35 +9,6 @@ import (
 	"shadowflow/onnx"
 )
 
-// addElementwise adds the operators that act on each element.
-func addElementwise(to map[string]operator) {
-	for name, f := range map[string]func(float64) float64{"Sqrt": math.Sqrt, "Exp": math.Exp, "Log": math.Log, "Sin": math.Sin, "Cos": math.Cos, "Tanh": math.Tanh, "Erf": math.Erf,
-		"Floor": math.Floor, "Ceil": math.Ceil, "Reciprocal": func(v float64) float64 { return 1 / v }} {
-		to[name] = unary(nil, f)
-	}
-	to["Neg"] = unary(func(v int64) (int64, error) { return -v, nil }, func(v float64) float64 { return -v })
-	to["Abs"] = unary(func(v int64) (int64, error) { return max(v, -v), nil }, math.Abs)
-	to["Not"] = unary(func(v int64) (int64, error) { return v ^ 1, nil }, nil)
-
-	to["Add"] = binary(func(x, y int64) (int64, error) { return x + y, nil }, func(x, y float64) float64 { return x + y })
-	to["Sub"] = binary(func(x, y int64) (int64, error) { return x - y, nil }, func(x, y float64) float64 { return x - y })
-	to["Mul"] = binary(func(x, y int64) (int64, error) { return x * y, nil }, func(x, y float64) float64 { return x * y })
-	to["Min"] = binary(func(x, y int64) (int64, error) { return min(x, y), nil }, math.Min)
-	to["Max"] = binary(func(x, y int64) (int64, error) { return max(x, y), nil }, math.Max)
-	to["And"] = binary(func(x, y int64) (int64, error) { return x & y, nil }, nil)
-	to["Or"] = binary(func(x, y int64) (int64, error) { return x | y, nil }, nil)
-	to["Xor"] = binary(func(x, y int64) (int64, error) { return x ^ y, nil }, nil)
-	to["Div"] = binary(divided, func(x, y float64) float64 { return x / y })
-	to["Pow"] = binary(nil, math.Pow)
-	to["Mod"] = modulo
-
-	to["Equal"] = compare(func(x, y int64) bool { return x == y }, func(x, y float64) bool { return x == y })
-	to["Less"] = compare(func(x, y int64) bool { return x < y }, func(x, y float64) bool { return x < y })
-	to["LessOrEqual"] = compare(func(x, y int64) bool { return x <= y }, func(x, y float64) bool { return x <= y })
-	to["Greater"] = compare(func(x, y int64) bool { return x > y }, func(x, y float64) bool { return x > y })
-	to["GreaterOrEqual"] = compare(func(x, y int64) bool { return x >= y }, func(x, y float64) bool { return x >= y })
-}
-
 var errByZero = errors.New("it divides a whole number by 0")
 
 // divided divides whole numbers toward 0, as C does.
@@ -67,13 +38,9 @@ func modulo(c *call) ([]*Array, error) {
 }
 
 // unary makes an operator of what it does to an element of either kind; nil where it has no meaning.
-func unary(whole func(int64) (int64, error), float func(float64) float64) operator {
-	return func(c *call) ([]*Array, error) {
-		a, err := c.input(0)
-		if err == nil {
-			err = c.room(a.Shape)
-		}
-		if err != nil {
+func unary(whole func(int64) int64, float func(float64) float64) operator {
+	return first(func(c *call, a *Array) ([]*Array, error) {
+		if err := c.room(a.Shape); err != nil {
 			return nil, err
 		}
 		out := &Array{Type: a.Type, Shape: a.Shape}
@@ -84,17 +51,13 @@ func unary(whole func(int64) (int64, error), float func(float64) float64) operat
 			}
 		case !a.Type.Floating() && whole != nil:
 			for _, v := range a.Ints {
-				w, err := whole(v)
-				if err != nil {
-					return nil, err
-				}
-				out.Ints = append(out.Ints, w)
+				out.Ints = append(out.Ints, whole(v))
 			}
 		default:
 			return nil, fmt.Errorf("it is not evaluated on %s", a.Type)
 		}
 		return one(out, nil)
-	}
+	})
 }
 
 // pair returns two operands in the shape that they make together.
@@ -165,11 +128,7 @@ func compare(whole func(x, y int64) bool, float func(x, y float64) bool) operato
 
 // reduced makes an operator that combines the elements along axes, all of them if there are none.
 func reduced(whole func(x, y int64) int64, float func(x, y float64) float64, start int64) operator {
-	return func(c *call) ([]*Array, error) {
-		a, err := c.input(0)
-		if err != nil {
-			return nil, err
-		}
+	return first(func(c *call, a *Array) ([]*Array, error) {
 		axes, err := c.optional(1)
 		if err != nil {
 			return nil, err
@@ -207,7 +166,7 @@ func reduced(whole func(x, y int64) int64, float func(x, y float64) float64, sta
 			out.Shape, err = Squeezed(kept, axes)
 		}
 		return one(out, err)
-	}
+	})
 }
 
 // Reduction returns the axes that a node reduces, in their order, given those that it has as an input, and whether they stay with length 1.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 
 	"shadowflow/internal/plural"
 	"shadowflow/onnx"
@@ -144,16 +143,23 @@ func (c *call) input(i int) (*Array, error) {
 	return c.in[i], nil
 }
 
+// first makes an operator of what is done to its first input, which has to be there.
+func first(f func(c *call, a *Array) ([]*Array, error)) operator {
+	return func(c *call) ([]*Array, error) {
+		a, err := c.input(0)
+		if err != nil {
+			return nil, err
+		}
+		return f(c, a)
+	}
+}
+
 // optional returns the whole numbers of an input, nil if it is left out.
 func (c *call) optional(i int) ([]int, error) {
 	if i >= len(c.in) || c.in[i] == nil {
 		return nil, nil
 	}
-	numbers, err := c.in[i].Integers()
-	if numbers == nil && err == nil {
-		numbers = []int{}
-	}
-	return numbers, err
+	return c.in[i].Integers()
 }
 
 // room refuses shapes with a length below 0, and with more elements than shapes and masks have.
@@ -177,7 +183,7 @@ func (c *call) room(shape []int) error {
 // axis returns an axis that counts from the last if it is below 0.
 func axis(a, rank int) (int, error) {
 	if a < -rank || a >= rank {
-		return 0, fmt.Errorf("axis %d of an array of %s", a, strconv.Itoa(rank)+" axes")
+		return 0, fmt.Errorf("axis %d of an array of %d axes", a, rank)
 	}
 	if a < 0 {
 		a += rank

@@ -135,6 +135,7 @@ func TestWhatCannotBeEvaluatedIsSaid(t *testing.T) {
 		{"Gather", []*Array{vector(1, 2), vector(0)}, attribute("axis", int64(1)), "axis 1 of an array of 1 axes"},
 		{"Slice", []*Array{vector(1, 2), vector(0), vector(1), vector(0), vector(0)}, nil, "step along axis 0 is 0"},
 		{"Slice", []*Array{vector(1, 2), vector(0), vector(1, 2)}, nil, "1 starts, 2 ends"},
+		{"Slice", []*Array{vector(1, 2, 3), vector(1, 1), vector(3, 3), vector(0, -1)}, nil, "cuts axis 0 twice"},
 		{"Concat", []*Array{vector(1), number(1)}, nil, "does not fit"},
 		{"Expand", []*Array{vector(1, 2), vector(3)}, nil, "do not broadcast"},
 		{"Transpose", []*Array{vector(1)}, attribute("perm", []int64{1}), "permutation of the 1 axes"},

@@ -7,21 +7,6 @@ import (
 	"shadowflow/onnx"
 )
 
-// operators is what can be evaluated; nothing changes it once it is made.
-var operators map[string]operator
-
-func init() {
-	operators = map[string]operator{
-		"Constant": constant, "ConstantOfShape": constantOfShape, "Range": numbers, "Cast": cast, "CastLike": castLike, "Identity": identity, "Trilu": trilu, "Where": where,
-		"Shape": shape, "Size": count,
-		"Slice": slice, "Gather": gather, "Concat": concat, "Expand": expand, "Transpose": transpose, "Split": split,
-		"Reshape": reshape, "Flatten": flatten, "Squeeze": squeeze, "Unsqueeze": unsqueeze,
-		"ReduceProd": reduced(func(x, y int64) int64 { return x * y }, func(x, y float64) float64 { return x * y }, 1),
-		"ReduceSum":  reduced(func(x, y int64) int64 { return x + y }, func(x, y float64) float64 { return x + y }, 0),
-	}
-	addElementwise(operators)
-}
-
 func constant(c *call) ([]*Array, error) {
 	a := c.attributes
 	switch {
@@ -43,11 +28,7 @@ func constant(c *call) ([]*Array, error) {
 	return nil, fmt.Errorf("its value is no number, list of numbers or tensor")
 }
 
-func constantOfShape(c *call) ([]*Array, error) {
-	lengths, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func constantOfShape(c *call, lengths *Array) ([]*Array, error) {
 	shape, err := lengths.Integers()
 	if err == nil {
 		err = c.room(shape)
@@ -110,25 +91,21 @@ func (a *Array) add(v float64) {
 	a.Ints = append(a.Ints, saturated(v))
 }
 
-func cast(c *call) ([]*Array, error) {
+func cast(c *call, a *Array) ([]*Array, error) {
 	c.attributes.Ignore("saturate", "round_mode")
-	return c.castTo(onnx.Type(c.attributes.Int("to", 0)))
+	return castTo(a, onnx.Type(c.attributes.Int("to", 0)))
 }
 
-func castLike(c *call) ([]*Array, error) {
+func castLike(c *call, a *Array) ([]*Array, error) {
 	c.attributes.Ignore("saturate", "round_mode")
 	like, err := c.input(1)
 	if err != nil {
 		return nil, err
 	}
-	return c.castTo(like.Type)
+	return castTo(a, like.Type)
 }
 
-func (c *call) castTo(to onnx.Type) ([]*Array, error) {
-	a, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func castTo(a *Array, to onnx.Type) ([]*Array, error) {
 	out, err := a.As(to)
 	return one(out, err)
 }
@@ -162,13 +139,9 @@ func (a *Array) As(to onnx.Type) (*Array, error) {
 	return out, nil
 }
 
-func identity(c *call) ([]*Array, error) { return one(c.input(0)) }
+func identity(_ *call, a *Array) ([]*Array, error) { return one(a, nil) }
 
-func trilu(c *call) ([]*Array, error) {
-	a, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func trilu(c *call, a *Array) ([]*Array, error) {
 	diagonal, err := c.optional(1)
 	if err != nil || len(diagonal) > 1 || len(a.Shape) < 2 {
 		return nil, fmt.Errorf("want matrices and the number of a diagonal")

@@ -68,11 +68,7 @@ func (a *Array) stretched(shape []int) *Array {
 	return a.strided(shape, steps, 0)
 }
 
-func expand(c *call) ([]*Array, error) {
-	a, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func expand(c *call, a *Array) ([]*Array, error) {
 	to, err := c.optional(1)
 	if err != nil {
 		return nil, err
@@ -87,11 +83,7 @@ func expand(c *call) ([]*Array, error) {
 	return one(a.stretched(shape), nil)
 }
 
-func transpose(c *call) ([]*Array, error) {
-	a, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func transpose(c *call, a *Array) ([]*Array, error) {
 	order, err := Order(c.attributes.Ints("perm"), len(a.Shape))
 	if err != nil {
 		return nil, err
@@ -142,6 +134,9 @@ func Cuts(shape, starts, ends, axes, steps []int) ([]Cut, error) {
 		if err != nil {
 			return nil, err
 		}
+		if slices.ContainsFunc(cuts, func(c Cut) bool { return c.Axis == a }) { // ONNX leaves open what that means
+			return nil, fmt.Errorf("it cuts axis %d twice", a)
+		}
 		if steps[i] == 0 {
 			return nil, fmt.Errorf("its step along axis %d is 0", a)
 		}
@@ -174,13 +169,10 @@ func cutOf(axis, length, start, end, step int) Cut {
 	return Cut{axis, start, step, count}
 }
 
-func slice(c *call) ([]*Array, error) {
-	a, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func slice(c *call, a *Array) ([]*Array, error) {
 	var lists [4][]int
 	for i := range lists {
+		var err error
 		if lists[i], err = c.optional(i + 1); err != nil {
 			return nil, err
 		}
@@ -198,11 +190,7 @@ func slice(c *call) ([]*Array, error) {
 	return one(a.strided(shape, steps, offset), c.room(shape))
 }
 
-func gather(c *call) ([]*Array, error) {
-	a, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func gather(c *call, a *Array) ([]*Array, error) {
 	at, err := c.input(1)
 	if err != nil {
 		return nil, err
@@ -234,31 +222,27 @@ func gather(c *call) ([]*Array, error) {
 	return one(a.pick(shape, index), nil)
 }
 
-func concat(c *call) ([]*Array, error) {
-	first, err := c.input(0)
+func concat(c *call, start *Array) ([]*Array, error) {
+	ax, err := axis(int(c.attributes.Int("axis", 0)), len(start.Shape))
 	if err != nil {
 		return nil, err
 	}
-	ax, err := axis(int(c.attributes.Int("axis", 0)), len(first.Shape))
-	if err != nil {
-		return nil, err
-	}
-	shape := slices.Clone(first.Shape)
+	shape := slices.Clone(start.Shape)
 	shape[ax] = 0
 	for i := range c.in {
 		a, err := c.input(i)
 		if err != nil {
 			return nil, err
 		}
-		if a.Type != first.Type || len(a.Shape) != len(shape) || !slices.Equal(a.Shape[:ax], shape[:ax]) || !slices.Equal(a.Shape[ax+1:], shape[ax+1:]) {
-			return nil, fmt.Errorf("its input %d is %s %v, which does not fit %s %v", i, a.Type, a.Shape, first.Type, first.Shape)
+		if a.Type != start.Type || len(a.Shape) != len(shape) || !slices.Equal(a.Shape[:ax], shape[:ax]) || !slices.Equal(a.Shape[ax+1:], shape[ax+1:]) {
+			return nil, fmt.Errorf("its input %d is %s %v, which does not fit %s %v", i, a.Type, a.Shape, start.Type, start.Shape)
 		}
 		shape[ax] += a.Shape[ax]
 	}
 	if err := c.room(shape); err != nil {
 		return nil, err
 	}
-	out := &Array{Type: first.Type, Shape: shape}
+	out := &Array{Type: start.Type, Shape: shape}
 	for o := range size(shape[:ax]) {
 		for _, a := range c.in {
 			n := size(a.Shape[ax:])
@@ -298,11 +282,7 @@ func Parts(length int, sizes []int, parts int) ([]int, error) {
 	return sizes, nil
 }
 
-func split(c *call) ([]*Array, error) {
-	a, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func split(c *call, a *Array) ([]*Array, error) {
 	ax, err := axis(int(c.attributes.Int("axis", 0)), len(a.Shape))
 	if err != nil {
 		return nil, err

@@ -7,11 +7,7 @@ import (
 	"shadowflow/onnx"
 )
 
-func shape(c *call) ([]*Array, error) {
-	a, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func shape(c *call, a *Array) ([]*Array, error) {
 	return one(Lengths(c.attributes, a.Shape), nil)
 }
 
@@ -28,11 +24,7 @@ func Lengths(attributes *onnx.Attributes, shape []int) *Array {
 	return Vector(shape[start:max(start, end)]...)
 }
 
-func count(c *call) ([]*Array, error) {
-	a, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func count(_ *call, a *Array) ([]*Array, error) {
 	return one(Vector(a.Size()).shaped(nil), nil)
 }
 
@@ -67,11 +59,7 @@ func Reshaped(from, to []int, zeros bool) ([]int, error) {
 
 const maxReshaped = 1 << 40 // elements, far from overflow
 
-func reshape(c *call) ([]*Array, error) {
-	a, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func reshape(c *call, a *Array) ([]*Array, error) {
 	to, err := c.optional(1)
 	if err != nil {
 		return nil, err
@@ -94,11 +82,7 @@ func Flattened(shape []int, at int) ([]int, error) {
 	return []int{size(shape[:at]), size(shape[at:])}, nil
 }
 
-func flatten(c *call) ([]*Array, error) {
-	a, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
+func flatten(c *call, a *Array) ([]*Array, error) {
 	shape, err := Flattened(a.Shape, int(c.attributes.Int("axis", 1)))
 	if err != nil {
 		return nil, err
@@ -151,22 +135,17 @@ func Unsqueezed(shape, axes []int) ([]int, error) {
 	return out, nil
 }
 
-func squeeze(c *call) ([]*Array, error) { return c.reshapedBy(Squeezed) }
-
-func unsqueeze(c *call) ([]*Array, error) { return c.reshapedBy(Unsqueezed) }
-
-func (c *call) reshapedBy(change func(shape, axes []int) ([]int, error)) ([]*Array, error) {
-	a, err := c.input(0)
-	if err != nil {
-		return nil, err
-	}
-	axes, err := c.optional(1)
-	if err != nil {
-		return nil, err
-	}
-	shape, err := change(a.Shape, axes)
-	if err != nil {
-		return nil, err
-	}
-	return one(a.shaped(shape), nil)
+// reshapedBy makes an operator of what axes, its second input, do to a shape.
+func reshapedBy(change func(shape, axes []int) ([]int, error)) operator {
+	return first(func(c *call, a *Array) ([]*Array, error) {
+		axes, err := c.optional(1)
+		if err != nil {
+			return nil, err
+		}
+		shape, err := change(a.Shape, axes)
+		if err != nil {
+			return nil, err
+		}
+		return one(a.shaped(shape), nil)
+	})
 }
