@@ -114,7 +114,7 @@ function heat(box, sweep, m, k, b, openRuns) {
   if (low > high) return;
   const signed = low < 0 && high > 0, farthest = Math.max(-low, high);
   const t = make("table", {}, make("caption", { textContent: `Mean ${m.name}${m.unit ? ` (${m.unit})` : ""}: ${b.name} down, ${k.name} across; ` +
-    (signed ? `blue is below 0, orange above, the stronger the farther, up to ${format(Math.max(-low, high))}` : `the stronger the colour, the larger, from ${format(low)} to ${format(high)}`) }));
+    (signed ? `blue is below 0, orange above, the stronger the farther, up to ${format(farthest)}` : `the stronger the colour, the larger, from ${format(low)} to ${format(high)}`) }));
   t.append(make("thead", {}, make("tr", {}, make("th", { scope: "col", textContent: `${b.name} \\ ${k.name}` }), ...xs.map((x) => make("th", { scope: "col", className: "number", textContent: text(x) })))));
   const body = make("tbody");
   for (const y of ys) {
