@@ -5,11 +5,11 @@ import { format } from "./explore/drawing.js";
 import { Plot, range, sample } from "./plot.js";
 import { state, writeAddress } from "./state.js";
 
-let shown = null; // the sweep that is drawn: { path, sweep, plot, draw }
+let shown = null; // the sweep that is drawn: { path, plot, legend }, the latter two, which draw, only where something was measured
 
 export function closeSweep() { find("sweep").hidden = true; shown = null; }
 
-export function redrawSweep() { shown?.plot?.draw(); shown?.legend?.(); }
+export function redrawSweep() { shown?.plot?.draw(); shown?.legend?.(); } // colours are read as they are drawn
 
 const seed = "seed";
 
