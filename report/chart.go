@@ -173,11 +173,7 @@ func (a *Axes) plot(s Style) (*plot.Plot, []entry, error) {
 		}
 		drawn = drawn || ok
 	}
-	for i, stretch := range a.Shaded {
-		if slices.ContainsFunc(a.Shaded[:i], func(before Span) bool { return before.Name == stretch.Name }) {
-			continue
-		}
-		name := stretch.Name
+	for _, name := range a.stretches() {
 		if s == PaperStyle {
 			name = oneLine(name)
 		}
@@ -196,6 +192,17 @@ func (a *Axes) plot(s Style) (*plot.Plot, []entry, error) {
 		p.Add(zero)
 	}
 	return p, legend, nil
+}
+
+// stretches are the names of what is shaded, each once.
+func (a *Axes) stretches() []string {
+	var names []string
+	for _, stretch := range a.Shaded {
+		if !slices.Contains(names, stretch.Name) {
+			names = append(names, stretch.Name)
+		}
+	}
+	return names
 }
 
 // room is how far the axes reach beyond what is drawn, as a part of its range.

@@ -82,11 +82,7 @@ func (r *Report) densityFigure() *Chart {
 
 // DensityChart draws the density of a spectrum on a logarithmic axis, with its standard errors.
 func DensityChart(s *run.Spectrum) *Chart {
-	curve := densityCurve("density", 0, s.Density)
-	if s.Exact {
-		curve.Low, curve.High = nil, nil
-	}
-	c := densityChart(fmt.Sprintf("eigenvalue (smoothed by %.2g)", s.Density.Width), []Series{curve})
+	c := densityChart(fmt.Sprintf("eigenvalue (smoothed by %.2g)", s.Density.Width), []Series{densityCurve("density", 0, s.Density)})
 	c.Labels = Label{Title: "Eigenvalues of the Hessian"}
 	return c
 }

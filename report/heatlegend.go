@@ -8,14 +8,17 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// A swatch is an entry of the scale of a table of colours.
+// A swatch is an entry of the scale of a table of colours. One without a colour says what the colours stand for.
 type swatch struct {
 	shade color.RGBA
 	name  string
 }
 
-// swatchSize is the side of a colour in a scale.
-const swatchSize = 9 * vg.Length(1)
+// swatchSize is the side of a colour in a scale, swatchRoom what it takes before its name.
+const (
+	swatchSize = 9 * vg.Length(1)
+	swatchRoom = swatchSize + 5*vg.Length(1)
+)
 
 // swatches are the scale of colours, from the highest value to the lowest, or the classes.
 func (p *HeatPanel) swatches() []swatch {
@@ -47,11 +50,17 @@ func (p *HeatPanel) beside(c draw.Canvas, left, top vg.Length, style draw.TextSt
 	}
 }
 
-// draw draws a colour and its name.
+// coloured reports whether the entry has a colour.
+func (s swatch) coloured() bool { return s.shade != color.RGBA{} }
+
+// draw draws a colour, if there is one, and its name.
 func (s swatch) draw(c draw.Canvas, at vg.Point, style draw.TextStyle) {
-	c.SetColor(s.shade)
-	c.Fill(vg.Rectangle{Min: vg.Point{X: at.X, Y: at.Y - swatchSize/2}, Max: vg.Point{X: at.X + swatchSize, Y: at.Y + swatchSize/2}}.Path())
-	c.FillText(style, vg.Point{X: at.X + swatchSize + vg.Points(5), Y: at.Y}, s.name)
+	if s.coloured() {
+		c.SetColor(s.shade)
+		c.Fill(vg.Rectangle{Min: vg.Point{X: at.X, Y: at.Y - swatchSize/2}, Max: vg.Point{X: at.X + swatchSize, Y: at.Y + swatchSize/2}}.Path())
+		at.X += swatchRoom
+	}
+	c.FillText(style, at, s.name)
 }
 
 // below are the lines of a scale below the cells of a panel: none on a page, and of panels with the same scale only below the last.
@@ -64,7 +73,7 @@ func (h *Heatmap) below(i int, l heatLayout) [][]swatch {
 		return nil
 	}
 	if scale := h.Panels[i].Scale; scale != "" {
-		own = append([]swatch{{paper, scale}}, own...)
+		own = append([]swatch{{name: scale}}, own...)
 	}
 	var lines [][]swatch
 	x := l.width
@@ -77,9 +86,13 @@ func (h *Heatmap) below(i int, l heatLayout) [][]swatch {
 	return lines
 }
 
-// width is that of a colour and its name in a line.
+// width is that of an entry in a line, with the gap behind it.
 func (s swatch) width(l heatLayout) vg.Length {
-	return swatchSize + vg.Points(13) + l.tick.Width(s.name)
+	width := vg.Points(8) + l.tick.Width(s.name)
+	if s.coloured() {
+		width += swatchRoom
+	}
+	return width
 }
 
 // drawLine draws a line of a scale.
@@ -88,14 +101,7 @@ func drawLine(c draw.Canvas, line []swatch, y vg.Length, l heatLayout) {
 	style.XAlign = draw.XLeft
 	x := c.Min.X + l.left
 	for _, s := range line {
-		at := vg.Point{X: x, Y: y}
-		if s.shade == paper { // what the colours stand for
-			at.X -= swatchSize + vg.Points(5)
-		}
-		s.draw(c, at, style)
+		s.draw(c, vg.Point{X: x, Y: y}, style)
 		x += s.width(l)
-		if s.shade == paper {
-			x -= swatchSize + vg.Points(5)
-		}
 	}
 }

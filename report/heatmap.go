@@ -55,7 +55,7 @@ type heatLayout struct {
 	width, left, right      vg.Length
 	title, top, bottom, gap vg.Length
 	paper                   bool
-	label, tick             draw.TextStyle
+	heading, label, tick    draw.TextStyle
 }
 
 // layout returns that of a style: on a page the scale is beside the cells, in a paper below them.
@@ -64,8 +64,9 @@ func (h *Heatmap) layout(s Style) heatLayout {
 	s.apply(base)
 	l := heatLayout{
 		width: chartWidth, left: 0.85 * vg.Inch, right: 1.55*vg.Inch + heatPadding, title: s.title(), top: 0.34 * vg.Inch, bottom: 0.62 * vg.Inch, gap: 0.18 * vg.Inch,
-		label: base.X.Label.TextStyle, tick: base.X.Tick.Label,
+		heading: base.Title.TextStyle, label: base.X.Label.TextStyle, tick: base.X.Tick.Label,
 	}
+	l.heading.XAlign, l.heading.YAlign = draw.XLeft, draw.YTop
 	l.label.XAlign, l.label.YAlign = draw.XCenter, draw.YCenter
 	l.tick.XAlign, l.tick.YAlign = draw.XCenter, draw.YCenter
 	if s != PaperStyle {
@@ -86,8 +87,11 @@ func (h *Heatmap) layout(s Style) heatLayout {
 	return l
 }
 
-// fits reports whether the texts of a panel fit into its cells, and its columns' names between them.
+// fits reports whether the texts of a panel fit into its cells, and its columns' names between them. One that cannot be drawn fits.
 func (p *HeatPanel) fits(l heatLayout) bool {
+	if p.check() != nil {
+		return true
+	}
 	cell := p.cellWidth(l) - vg.Points(2)
 	for r := range p.Values {
 		for k := range p.Values[r] {
@@ -121,11 +125,7 @@ func (h *Heatmap) size(s Style) (vg.Length, vg.Length) {
 func (h *Heatmap) draw(c draw.Canvas, s Style) error {
 	l := h.layout(s)
 	if !l.paper {
-		title := plot.New()
-		s.apply(title)
-		style := title.Title.TextStyle
-		style.XAlign, style.YAlign = draw.XLeft, draw.YTop
-		c.FillText(style, vg.Point{X: c.Min.X + vg.Points(8), Y: c.Max.Y - vg.Points(7)}, h.Labels.Title)
+		c.FillText(l.heading, vg.Point{X: c.Min.X + vg.Points(8), Y: c.Max.Y - vg.Points(7)}, h.Labels.Title)
 	}
 	top := c.Max.Y - l.title
 	for i := range h.Panels {

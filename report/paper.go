@@ -76,17 +76,13 @@ func paperColumns(style draw.TextStyle, names []string) int {
 // below is the room for the legend below a pair of axes.
 func (a *Axes) below() vg.Length {
 	var names []string
-	named := map[string]bool{}
 	for i := range a.Series {
 		if s := &a.Series[i]; s.listed() {
 			names = append(names, oneLine(s.entry()))
 		}
 	}
-	for _, s := range a.Shaded {
-		if name := oneLine(s.Name); name != "" && !named[name] {
-			named[name] = true
-			names = append(names, name)
-		}
+	for _, name := range a.stretches() {
+		names = append(names, oneLine(name))
 	}
 	style := plot.New()
 	PaperStyle.apply(style)

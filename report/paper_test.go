@@ -75,6 +75,16 @@ func TestATableOfColoursIsAColumnWideWhereItsTextsFit(t *testing.T) {
 	}
 }
 
+func TestATableOfColoursWithMoreValuesThanLabelsIsAnErrorInEachStyle(t *testing.T) {
+	for _, style := range Styles {
+		h := exampleHeatmap()
+		h.Panels[0].Columns = h.Panels[0].Columns[:1]
+		if _, err := Render(h, "svg", style); err == nil || !strings.Contains(err.Error(), "in a row for 1 label") {
+			t.Errorf("style %d: %v", style, err)
+		}
+	}
+}
+
 func TestPanelsOfOneScaleHaveItOnceInAPaper(t *testing.T) {
 	h := exampleHeatmap()
 	one := h.Panels[0]

@@ -16,54 +16,64 @@ func (r *Report) saySpectrum() string {
 		return r.sayDensities()
 	}
 	step := at[0][last]
+	row := slices.Index(r.History.Floats("step"), step)
 	var top []string
-	for _, v := range r.modesAt(step, "spectrum.top_%d") {
+	for _, v := range finiteIn(row, r.numbered("spectrum.top_%d")) {
 		top = append(top, number(v))
 	}
-	s := fmt.Sprintf("At step %s the Hessian's largest %s", number(step), plural.Of(len(top), "eigenvalue"))
-	if len(top) == 1 {
-		s = fmt.Sprintf("At step %s the Hessian's largest eigenvalue", number(step))
+	largest := "eigenvalue"
+	if len(top) > 1 {
+		largest = plural.Of(len(top), largest)
 	}
-	s += " came to " + strings.Join(top, ", ")
-	if bottom := r.modesAt(step, "spectrum.bottom"); len(bottom) > 0 {
-		s += " and its smallest to " + number(bottom[0])
+	s := fmt.Sprintf("At step %s the Hessian's largest %s came to %s", number(step), largest, strings.Join(top, ", "))
+	if bottom := r.History.Floats("spectrum.bottom"); bottom != nil && finite(bottom[row]) {
+		s += " and its smallest to " + number(bottom[row])
 	}
 	s += fmt.Sprintf(", an eigenvalue being within %s of each; its trace to %s with a standard error of %s, and tr Diag(H)^(1/2) to %s with one of %s.",
 		number(at[2][last]), number(at[3][last]), number(at[4][last]), number(at[5][last]), number(at[6][last]))
 	return strings.Join(slices.DeleteFunc([]string{s, r.sayModesBeyond(), r.sayDensities()}, func(s string) bool { return s == "" }), " ")
 }
 
-// modesAt returns what was measured at a step in the columns of a pattern, from 1 on, or in the one column.
-func (r *Report) modesAt(step float64, pattern string) []float64 {
-	var out []float64
-	for k := 1; ; k++ {
-		name := pattern
-		if strings.Contains(pattern, "%d") {
-			name = fmt.Sprintf(pattern, k)
-		}
-		steps, values := r.column(name)
-		i := slices.Index(steps, step)
-		if i < 0 {
+// numbered returns the columns of a pattern, from 1 on.
+func (r *Report) numbered(pattern string) [][]float64 {
+	var out [][]float64
+	for {
+		column := r.History.Floats(fmt.Sprintf(pattern, len(out)+1))
+		if column == nil {
 			return out
 		}
-		if out = append(out, values[i]); name == pattern {
-			return out
-		}
+		out = append(out, column)
 	}
+}
+
+// finiteIn returns what columns have in a row, up to the first that was not measured there.
+func finiteIn(row int, columns [][]float64) []float64 {
+	var out []float64
+	for _, c := range columns {
+		if !finite(c[row]) {
+			break
+		}
+		out = append(out, c[row])
+	}
+	return out
 }
 
 // sayModesBeyond counts the modes of P^-1 H above the threshold of period two.
 func (r *Report) sayModesBeyond() string {
-	at := r.together("step", "spectrum.period_two", "spectrum.preconditioned_1")
-	if len(at[0]) == 0 {
-		return ""
-	}
-	crossed, most, where, of := 0, 0, 0.0, 0
-	for i, step := range at[0] {
-		modes := r.modesAt(step, "spectrum.preconditioned_%d")
+	thresholds, columns := r.History.Floats("spectrum.period_two"), r.numbered("spectrum.preconditioned_%d")
+	measured, crossed, most, where, of := 0, 0, 0, 0.0, 0
+	for row, step := range r.History.Floats("step") {
+		if thresholds == nil || !finite(thresholds[row]) {
+			continue
+		}
+		modes := finiteIn(row, columns)
+		if len(modes) == 0 {
+			continue
+		}
+		measured++
 		beyond := 0
 		for _, v := range modes {
-			if v > at[1][i] {
+			if v > thresholds[row] {
 				beyond++
 			}
 		}
@@ -74,7 +84,10 @@ func (r *Report) sayModesBeyond() string {
 			most, where = beyond, step
 		}
 	}
-	n := plural.Of(len(at[0]), "measured step")
+	if measured == 0 {
+		return ""
+	}
+	n := plural.Of(measured, "measured step")
 	if crossed == 0 {
 		return fmt.Sprintf("No eigenvalue of P^-1 H was above the threshold of period two at any of %s.", n)
 	}

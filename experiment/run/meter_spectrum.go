@@ -13,11 +13,12 @@ import (
 )
 
 // What a run measures of a spectrum: eigenvalues with residuals of at most modeTolerance times the largest, in at most so many products for each of
-// record.modes, and a trace from so many random probes.
+// record.modes, and for fewestModes where these are fewer, and a trace from so many random probes.
 const (
 	modeTolerance = 1e-3
 	modeProbes    = 8
 	modeProducts  = 80
+	fewestModes   = 5
 )
 
 // spectrumMeter measures the spectrum of the Hessian over all examples, plain and preconditioned by the optimizer, and how much of what moves lies in the span
@@ -181,7 +182,7 @@ func (m *spectrumMeter[T]) measureScaled(at *Point[T], hessian spectrum.Product[
 
 // options are those of a search that begins with the modes found before.
 func (m *spectrumMeter[T]) options(top, bottom int, before ...[][]T) spectrum.ExtremalOptions[T] {
-	opt := spectrum.ExtremalOptions[T]{Top: top, Bottom: bottom, Tolerance: modeTolerance, AtOnce: atOnce, Seed: m.seed, MaxProducts: modeProducts * max(5, top)}
+	opt := spectrum.ExtremalOptions[T]{Top: top, Bottom: bottom, Tolerance: modeTolerance, AtOnce: atOnce, Seed: m.seed, MaxProducts: modeProducts * max(fewestModes, top)}
 	for _, vectors := range before {
 		for _, v := range vectors {
 			opt.Start = append(opt.Start, slices.Clone(v))

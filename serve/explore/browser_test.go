@@ -114,6 +114,25 @@ func TestThePageFollowsItsControlsInABrowser(t *testing.T) {
 	}
 }
 
+// Samples are drawn anew where curves are others, and not with each move of a hand.
+func TestTheLegendStaysWhileItsCurvesDo(t *testing.T) {
+	p := browser.Open(t, serving(t)+"#"+url.PathEscape(`{"beside":["state-2"]}`), 1280, 900, false)
+	p.Wait(answered)
+	const legend = "document.getElementById('legend')"
+	p.Text("(" + legend + ".firstElementChild.title = 'as before')")
+	after(p, set("o-beta1", "0.3"))
+	if got := p.Text(legend + ".firstElementChild.title"); got != "as before" {
+		t.Error("a move of beta1 made another legend")
+	}
+	after(p, `document.getElementById("e-state-1").click()`)
+	if got := p.Text(legend + ".textContent"); !strings.Contains(got, "state-1") || !strings.Contains(got, "state-2") {
+		t.Errorf("behind state-1's being chosen the legend is %q", got)
+	}
+	if errors := p.ConsoleErrors(); len(errors) > 0 {
+		t.Errorf("the console has %q", errors)
+	}
+}
+
 func TestTheDigitsAreTrainedInBatchesIfAsked(t *testing.T) {
 	p := browser.Open(t, serving(t)+"#"+url.PathEscape(`{"objective":"network","steps":10,"begin":2,"beside":["state-2"]}`), 1280, 900, false)
 	p.Wait(answered)

@@ -5,11 +5,11 @@ import { format } from "./explore/drawing.js";
 import { Plot, range, sample } from "./plot.js";
 import { state, writeAddress } from "./state.js";
 
-let shown = null; // the sweep that is drawn: { path, sweep, plot, draw }
+let shown = null; // the sweep that is drawn: { path, plot, legend }, the latter two, which draw, only where something was measured
 
 export function closeSweep() { find("sweep").hidden = true; shown = null; }
 
-export function redrawSweep() { shown?.plot?.draw(); shown?.legend?.(); }
+export function redrawSweep() { shown?.plot?.draw(); shown?.legend?.(); } // colours are read as they are drawn
 
 const seed = "seed";
 
@@ -114,7 +114,7 @@ function heat(box, sweep, m, k, b, openRuns) {
   if (low > high) return;
   const signed = low < 0 && high > 0, farthest = Math.max(-low, high);
   const t = make("table", {}, make("caption", { textContent: `Mean ${m.name}${m.unit ? ` (${m.unit})` : ""}: ${b.name} down, ${k.name} across; ` +
-    (signed ? `blue is below 0, orange above, the stronger the farther, up to ${format(Math.max(-low, high))}` : `the stronger the colour, the larger, from ${format(low)} to ${format(high)}`) }));
+    (signed ? `blue is below 0, orange above, the stronger the farther, up to ${format(farthest)}` : `the stronger the colour, the larger, from ${format(low)} to ${format(high)}`) }));
   t.append(make("thead", {}, make("tr", {}, make("th", { scope: "col", textContent: `${b.name} \\ ${k.name}` }), ...xs.map((x) => make("th", { scope: "col", className: "number", textContent: text(x) })))));
   const body = make("tbody");
   for (const y of ys) {

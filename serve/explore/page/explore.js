@@ -139,8 +139,11 @@ function placeStart() {
 function tell(draft) {
   const { answer } = seen, { run } = answer;
   if (answer.command) find("command").textContent = answer.command;
-  const legend = run.paths.map((p) => make("li", { title: p.ended ?? "" }, sample(styleOf(p.name)), p.name + (p.ended ? " (ends early)" : "")));
-  find("legend").replaceChildren(...legend);
+  const legend = find("legend"), named = JSON.stringify(run.paths.map((p) => [p.name, p.ended]));
+  if (legend.dataset.named !== named) { // most moves change none of them
+    legend.dataset.named = named;
+    legend.replaceChildren(...run.paths.map((p) => make("li", { title: p.ended ?? "" }, sample(styleOf(p.name)), p.name + (p.ended ? " (ends early)" : ""))));
+  }
   const missing = new Map(); // names by the reason
   for (const w of [...(answer.without ?? []), ...(seen.field?.missing ? [{ name: "the bias", why: seen.field.missing }] : [])]) missing.set(w.why, [...(missing.get(w.why) ?? []), w.name]);
   const notes = [...missing].map(([why, names]) => `Not there: ${names.join(", ")}. ${why[0].toUpperCase()}${why.slice(1)}.`);
@@ -298,7 +301,7 @@ function listen() {
   find("fit").addEventListener("click", fit);
   dragStart();
   new ResizeObserver(draw).observe(find("plane"));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { buildEquations(); draw(); if (seen.answer) tell(true); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { delete find("legend").dataset.named; buildEquations(); draw(); if (seen.answer) tell(true); });
   addEventListener("hashchange", () => { state = read(location.hash); build(); changed(); });
 }
 
