@@ -35,14 +35,18 @@ func (e *Estimate) String() string {
 
 // duration writes a time in the unit that suits it.
 func duration(seconds float64) string {
-	const day, year = 86400, 365.25 * 86400
+	const minute, hour, day, year = 60, 3600, 86400, 365.25 * 86400
 	switch {
 	case seconds >= year:
 		return fmt.Sprintf("%.2g years", seconds/year)
 	case seconds >= 2*day:
 		return fmt.Sprintf("%.0f days", seconds/day)
+	case seconds >= 2*hour:
+		return fmt.Sprintf("%.2g hours", seconds/hour)
+	case seconds >= 2*minute:
+		return fmt.Sprintf("%.0f minutes", seconds/minute)
 	}
-	return fmt.Sprintf("%.2g hours", seconds/3600)
+	return fmt.Sprintf("%.0f seconds", seconds)
 }
 
 // cifarImages is how many there are to train on.

@@ -98,6 +98,14 @@ func TestTheLastTenthIsAMeanOfWhatWasMeasured(t *testing.T) {
 	}
 }
 
+func TestATimeIsSaidInTheUnitThatSuitsIt(t *testing.T) {
+	for seconds, want := range map[float64]string{43.2: "43 seconds", 119: "119 seconds", 684: "11 minutes", 7140: "119 minutes", 9360: "2.6 hours", 4 * 86400: "4 days", 6.3e7: "2 years"} {
+		if got := duration(seconds); got != want {
+			t.Errorf("%g s is %q, want %q", seconds, got, want)
+		}
+	}
+}
+
 func TestAnEstimateIsOfAllSteps(t *testing.T) {
 	r, err := Find("figure-7")
 	if err != nil {

@@ -113,3 +113,35 @@ func TestTheLanguageModelsVerdictFollowsTheSignOfTheRealizedBias(t *testing.T) {
 		}
 	}
 }
+
+// In three of four sweeps it hinders: a majority of each seed's runs, of which the claim says more.
+func TestTheLanguageModelsVerdictNeedsEachOptimizer(t *testing.T) {
+	r, err := Find("language-model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := recorded(t, r, decaying, hilly)
+	for i, ts := range made {
+		for _, one := range ts {
+			at := one.History.Index("drive.realized")
+			for _, row := range one.History.Rows {
+				row[at] = record.Float(0.5)
+				if i == 3 {
+					row[at] = record.Float(-0.5)
+				}
+			}
+		}
+	}
+	found, err := r.reach(t.Context(), Laptop, made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range found.Hypotheses {
+		got = append(got, f.Name+": "+string(f.Outcome))
+	}
+	want := []string{"hinders: supported", "adamw: supported", "adamw-clipped: supported", "muon: supported", "muon-clipped: against"}
+	if !slices.Equal(got, want) || found.Outcome != Against {
+		t.Errorf("%s: %v, want %v", found.Outcome, got, want)
+	}
+}
