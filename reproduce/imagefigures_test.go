@@ -2,6 +2,7 @@ package reproduce
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -147,6 +148,15 @@ func TestAFigureIsJudgedAndDrawn(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// One seed whose norm rises eightfold beside two that stay is no band below 0.
+func TestNormsBesideThePapersAreGeometricMeans(t *testing.T) {
+	rows := [][]float64{{2, 16}, {1, 1}, {5, 5}}
+	s := imageFigureList()[3].pointsSeries("lr 0.001", []float64{0.9, 0.99}, Laptop, rows, 0, 0)
+	if !slices.EqualFunc(s.Y, []float64{1, 2}, func(a, b float64) bool { return math.Abs(a-b) < 1e-12 }) || s.Low[1] <= 0 || math.Abs(s.Low[1]*s.High[1]-4) > 1e-9 {
+		t.Errorf("%v from %v to %v: want the geometric means 1 and 2, within bounds above 0 whose product is the mean's square", s.Y, s.Low, s.High)
 	}
 }
 

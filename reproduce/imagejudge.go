@@ -212,12 +212,12 @@ func (fig imageFigure) pointsChart(measures []imageMeasure, s Scale) *report.Cha
 	caption := "From above: the top of the norm's hill, and the best test accuracy of a run, with the paper's points (grey); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over seeds, bands are 95% confidence intervals."
 	relative := ""
 	if s != Paper {
-		caption += " Norms are relative to that of the same seed at the first beta, accuracies less it: network and data are not the paper's."
+		caption += " Norms are relative to that of the same seed at the first beta, and their means geometric; accuracies are less it: network and data are not the paper's."
 		relative = ", relative"
 	}
 	c := &report.Chart{Height: 2.3, Labels: report.Label{Name: fig.name(), Title: fmt.Sprintf("Figure %d: %s", fig.number, fig.title), Caption: caption}}
-	for _, label := range []string{"hill's top", "best accuracy", "excess", "late accuracy"} {
-		c.Axes = append(c.Axes, report.Axes{X: against, Y: label + relative, LogX: true})
+	for i, label := range []string{"hill's top", "best accuracy", "excess", "late accuracy"} {
+		c.Axes = append(c.Axes, report.Axes{X: against, Y: label + relative, LogX: true, LogY: s != Paper && i%2 == 0})
 	}
 	return c
 }
@@ -229,13 +229,35 @@ func (fig imageFigure) pointsSeries(name string, betas []float64, s Scale, rows 
 	for k, b := range betas {
 		x[k] = 1 / (1 - b)
 	}
-	if s != Paper && panel%2 == 0 {
-		rows = relative(rows)
+	norms := panel%2 == 0
+	if s != Paper && norms {
+		rows = logarithms(relative(rows)) // of ratios, whose means single seeds would decide, and whose intervals would reach below 0
 	} else if s != Paper {
 		rows = lessFirst(rows)
 	}
 	mean, low, high := intervals(transpose(rows))
+	if s != Paper && norms {
+		mean, low, high = exponentials(mean), exponentials(low), exponentials(high)
+	}
 	return report.Series{Name: name, X: x, Y: mean, Low: low, High: high, Line: true, Marks: true, Color: look, Mark: look, Dash: look}
+}
+
+func logarithms(rows [][]float64) [][]float64 {
+	out := make([][]float64, len(rows))
+	for i, row := range rows {
+		for _, v := range row {
+			out[i] = append(out[i], math.Log(v))
+		}
+	}
+	return out
+}
+
+func exponentials(values []float64) []float64 {
+	var out []float64
+	for _, v := range values {
+		out = append(out, math.Exp(v))
+	}
+	return out
 }
 
 // lessFirst subtracts from each row its first number.
