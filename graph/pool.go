@@ -29,8 +29,8 @@ func (v Value) pool(name string, spec PoolSpec) (a PoolAttr, bad Value, ok bool)
 			spec.Stride[i] = spec.Size[i]
 		}
 	}
-	if p := spec.Pad; slices.Min(p[:]) < 0 || 2*max(p[0], p[2]) > spec.Size[0] || 2*max(p[1], p[3]) > spec.Size[1] {
-		return a, b.fail(name, vs, "padding %v: want none below 0 or above half the window %v", p, spec.Size), false
+	if p := spec.Pad; slices.Min(p[:]) < 0 || max(p[0], p[2]) >= spec.Size[0] || max(p[1], p[3]) >= spec.Size[1] { // then a window holds no element of the image
+		return a, b.fail(name, vs, "padding %v: want none below 0, and less than the window %v", p, spec.Size), false
 	}
 	a = PoolAttr{PoolSpec: spec, X: [4]int(v.n.shape)}
 	oh, ow, ok := windows(a.X[1], a.X[2], spec.Size, spec.Stride, spec.Pad)
