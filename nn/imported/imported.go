@@ -185,6 +185,9 @@ type lowering struct {
 	batch   []graph.Value
 	running []string
 	places  map[string]int // of the running averages that are met
+
+	masks   map[[2]int]graph.Value // by the numbers of queries and keys; see causal
+	written int                    // see write
 }
 
 // record records the outputs of examples.
@@ -282,7 +285,7 @@ func (l *lowering) node(n *onnx.Node) error {
 	} else {
 		operator := operators[n.Op]
 		if n.Domain != "" || operator == nil {
-			return fmt.Errorf("the operator is not there yet: want one of %s", strings.Join(operatorNames(), ", "))
+			return absent(n)
 		}
 		c := &call{lowering: l, node: n, in: in, attributes: n.Read()}
 		var err error
