@@ -34,7 +34,7 @@ var operators = map[string]operator{
 	"And": logical(graph.Value.Mul), "Or": logical(graph.Value.Max), "Xor": logical(differs), "Not": unary(not),
 	"MatMul": first(matMul), "Gemm": first(gemm), "Conv": convolution,
 	"MaxPool": maxPool, "AveragePool": averagePool, "GlobalAveragePool": globalAverage,
-	"BatchNormalization": batchNormalization, "LayerNormalization": layerNormalization, "GroupNormalization": groupNormalization, "InstanceNormalization": instanceNormalization,
+	"BatchNormalization": batchNormalization, "LayerNormalization": layerNormalization, "RMSNormalization": rmsNormalization, "GroupNormalization": groupNormalization, "InstanceNormalization": instanceNormalization,
 	"Softmax": along(graph.Value.Softmax), "LogSoftmax": along(graph.Value.LogSoftmax), "Attention": attention,
 	"ReduceMean": reduced(graph.Value.Mean), "ReduceSum": reduced(graph.Value.Sum), "ReduceMax": reduced(graph.Value.Amax), "ReduceMin": reduced(smallest),
 	"ReduceL1": reduced(sumOfSizes), "ReduceL2": reduced(norm), "ReduceSumSquare": reduced(sumOfSquares),

@@ -175,6 +175,7 @@ func (n *network) build(outputs int) (*nn.Model, error) {
 
 // lowering is one recording of a file.
 type lowering struct {
+	written // what operators need that no file has
 	*network
 	b       *graph.Builder
 	dtype   graph.DType
@@ -185,9 +186,6 @@ type lowering struct {
 	batch   []graph.Value
 	running []string
 	places  map[string]int // of the running averages that are met
-
-	masks   map[[2]int]graph.Value // by the numbers of queries and keys; see causal
-	written int                    // see write
 }
 
 // record records the outputs of examples.

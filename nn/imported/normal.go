@@ -129,6 +129,25 @@ func layerNormalization(c *call) ([]value, error) {
 	return c.scaled(y)
 }
 
+// rmsNormalization divides by the root of the mean square along the last axes.
+func rmsNormalization(c *call) ([]value, error) {
+	c.attributes.Ignore("stash_type")
+	v, err := c.array(0)
+	if err != nil {
+		return nil, err
+	}
+	from, err := c.axis("axis", -1, len(v.Shape()))
+	if err != nil {
+		return nil, err
+	}
+	kept := v.Shape()
+	for i := range kept[from:] {
+		kept[from+i] = 1
+	}
+	square := v.Square().Mean(same(len(kept))[from:]...)
+	return c.scaled(v.Mul(square.Add(square.Like(c.attributes.Float("epsilon", 1e-5))).Rsqrt().Reshape(kept...)))
+}
+
 // scaled multiplies by the node's scale and adds its shift, which may be left out.
 func (c *call) scaled(y graph.Value) ([]value, error) {
 	scale, err := c.array(1)

@@ -93,21 +93,6 @@ func permute(v graph.Value, axes []int) graph.Value {
 // largest is the size of the largest constant: what hides from attention is finite, so that no derivative is a difference of infinities.
 const largest = 1e30
 
-// maxWritten is the most numbers that are written down for operators altogether: places that they take, shares of windows, masks.
-const maxWritten = 1 << 26
-
-// write makes room for numbers that an operator needs and no file has.
-func (l *lowering) write(n int) ([]float64, error) {
-	if n > maxWritten-l.written {
-		return nil, fmt.Errorf("it needs %d numbers of its own, and with what others need there are more than %d", n, maxWritten)
-	}
-	l.written += n
-	return make([]float64, n), nil
-}
-
-// finite is a number that is at most the largest.
-func finite(v float64) float64 { return max(min(v, largest), -largest) }
-
 // constant records a known array of floating-point numbers.
 func (l *lowering) constant(a *fold.Array) graph.Value {
 	data := make([]float64, len(a.Floats))
@@ -212,4 +197,25 @@ func turn(x value, perm []int) value {
 		}
 	}
 	return y
+}
+
+// finite is a number that is at most the largest.
+func finite(v float64) float64 { return max(min(v, largest), -largest) }
+
+// written is what has been recorded of numbers that operators need and no file has: places that they take, shares of windows, masks.
+type written struct {
+	count int
+	masks map[[2]int]graph.Value // by the numbers of queries and keys; see causal
+}
+
+// maxWritten is the most such numbers of a network.
+const maxWritten = 1 << 26
+
+// write makes room for numbers that an operator needs.
+func (w *written) write(n int) ([]float64, error) {
+	if n > maxWritten-w.count {
+		return nil, fmt.Errorf("it needs %d numbers of its own, and with what others need there are more than %d", n, maxWritten)
+	}
+	w.count += n
+	return make([]float64, n), nil
 }

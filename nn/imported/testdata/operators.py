@@ -99,6 +99,7 @@ class Heads(nn.Module):
     def __init__(self):
         super().__init__()
         self.wte, self.q, self.kv, self.out, self.head = nn.Embedding(CLASSES, 8), nn.Linear(8, 12), nn.Linear(8, 12), nn.Linear(12, 8), nn.Linear(8, CLASSES)
+        self.norm = nn.RMSNorm(8, eps=1e-3)
 
     def forward(self, x):
         x = self.wte(x)
@@ -106,7 +107,7 @@ class Heads(nn.Module):
         q = self.q(x).view(-1, 7, 4, 3).transpose(1, 2)
         k, v = (a.view(-1, 7, 2, 3).transpose(1, 2) for a in self.kv(x).split(6, dim=2))
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
-        return self.head(x + self.out(y.transpose(1, 2).reshape(-1, 7, 12)))
+        return self.head(self.norm(x + self.out(y.transpose(1, 2).reshape(-1, 7, 12))))
 
 
 class Flat(nn.Module):
