@@ -109,6 +109,24 @@ func binary(whole func(x, y int64) (int64, error), float func(x, y float64) floa
 	}
 }
 
+// several makes an operator of one of two operands, of as many as there are.
+func several(two operator) operator {
+	return first(func(c *call, a *Array) ([]*Array, error) {
+		for i := 1; i < len(c.in); i++ {
+			b, err := c.input(i)
+			if err != nil {
+				return nil, err
+			}
+			out, err := two(&call{node: c.node, in: []*Array{a, b}, attributes: c.attributes, folder: c.folder})
+			if err != nil {
+				return nil, err
+			}
+			a = out[0]
+		}
+		return one(a, nil)
+	})
+}
+
 // compare makes an operator of a relation.
 func compare(whole func(x, y int64) bool, float func(x, y float64) bool) operator {
 	return func(c *call) ([]*Array, error) {

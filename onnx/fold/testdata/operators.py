@@ -107,6 +107,9 @@ node("Not", yes)
 for op in ["Add", "Sub", "Mul", "Min", "Max"]:
     node(op, row, column)
     node(op, grid, array([[0.5, 1, -0.25, 0.3]], np.float64))
+for op in ["Min", "Max"]:
+    node(op, cube)
+    node(op, row, column, array(2, np.int64))
 node("Div", array([[7, -7, 8]], np.int64), array([[2, 2, -4]], np.int64))
 node("Div", grid, array(0.3, np.float64))
 node("Pow", grid, array(2.0, np.float64))
