@@ -39,7 +39,7 @@ var operators = map[string]operator{
 	"ReduceMean": reduced(graph.Value.Mean), "ReduceSum": reduced(graph.Value.Sum), "ReduceMax": reduced(graph.Value.Amax), "ReduceMin": reduced(smallest),
 	"ReduceL1": reduced(sumOfSizes), "ReduceL2": reduced(norm), "ReduceSumSquare": reduced(sumOfSquares),
 	"Reshape": first(reshape), "Flatten": first(flatten), "Squeeze": reshapedBy(fold.Squeezed), "Unsqueeze": reshapedBy(fold.Unsqueezed), "Transpose": first(transpose), "Expand": expand, "Pad": first(pad),
-	"Slice": first(slice), "Split": first(split), "Concat": first(concat), "Gather": first(gather), "SplitToSequence": first(splitToSequence), "SequenceAt": sequenceAt,
+	"Slice": first(slice), "Split": first(split), "Concat": first(concat), "Gather": first(gather), "GatherND": first(gatherND), "SplitToSequence": first(splitToSequence), "SequenceAt": sequenceAt,
 	"Shape": first(shape), "Identity": first(identity), "Cast": first(cast), "CastLike": first(castLike), "Dropout": first(dropout),
 }
 

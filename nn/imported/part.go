@@ -236,3 +236,44 @@ func (c *call) places(x value, axis int, places, shape []int) ([]value, error) {
 	}
 	return one(c.shaped(y, slices.Concat(x.shape[:axis], shape, x.shape[axis+1:])))
 }
+
+// gatherND takes elements, or parts, at known places of the first axes together.
+func gatherND(c *call, x value) ([]value, error) {
+	if n := c.attributes.Int("batch_dims", 0); n != 0 {
+		return nil, fmt.Errorf("batch_dims is %d, want 0: others are not there yet", n)
+	}
+	at, err := c.known(1)
+	if err != nil {
+		return nil, err
+	}
+	numbers, err := at.Integers()
+	if err != nil {
+		return nil, err
+	}
+	shape := c.shapeOf(x)
+	axes := 0
+	if rank := len(at.Shape); rank > 0 {
+		axes = at.Shape[rank-1]
+	}
+	if axes < 1 || axes > len(shape) {
+		return nil, fmt.Errorf("its places have shape %v, want a last axis of 1 to %d numbers for an array of shape %v", at.Shape, len(shape), shape)
+	}
+	places := make([]int, len(numbers)/axes)
+	for i := range places {
+		for a, p := range numbers[i*axes:][:axes] {
+			if p < -shape[a] || p >= shape[a] {
+				return nil, fmt.Errorf("it takes place %d of axis %d of length %d", p, a, shape[a])
+			}
+			places[i] = places[i]*shape[a] + (p+shape[a])%shape[a]
+		}
+	}
+	v, err := c.plain(x)
+	if err != nil {
+		return nil, err
+	}
+	rows := ofData(v.Reshape(append([]int{size(shape[:axes])}, shape[axes:]...)...))
+	if err := c.fault(); err != nil {
+		return nil, err
+	}
+	return c.places(rows, 0, places, at.Shape[:len(at.Shape)-1])
+}

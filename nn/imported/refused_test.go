@@ -76,6 +76,8 @@ func TestWhatIsNotThereIsNamedWithItsNode(t *testing.T) {
 		{"attention of other heads", 0, []onnx.Tensor{numbers("q", 1, 3, 3, 4), numbers("k", 1, 2, 3, 4)}, node("Attention", "q k k"), "a multiple of the heads"},
 		{"a mask of other tokens", 0, []onnx.Tensor{numbers("q", 1, 3, 3, 4), numbers("m", 2, 3)}, node("Attention", "q q q m"), "its mask has shape [2 3], which does not broadcast to [1 3 3 3]"},
 		{"places beyond", 0, []onnx.Tensor{w, whole("i", 2, 7)}, node("Gather", "x i w", attribute("axis", int64(1))), "place 7 of an axis of length 4"},
+		{"places of several axes that are beyond", 0, []onnx.Tensor{w, {Name: "i", Type: onnx.Int64, Shape: []int{1, 2}, Data: []int64{1, 4}}}, node("GatherND", "w i"), "place 4 of axis 1 of length 4"},
+		{"places of too many axes", 0, []onnx.Tensor{w, whole("i", 1, 0, 1)}, node("GatherND", "w i"), "want a last axis of 1 to 2 numbers"},
 		{"no elements", 0, []onnx.Tensor{w, whole("a", 3), whole("b", 1), whole("c", 1)}, node("Slice", "w a b c"), "takes no elements of axis 1"},
 		{"places that depend", 0, []onnx.Tensor{w}, node("Gather", "w x"), "depend on the examples"},
 		{"shape that depends", 0, []onnx.Tensor{w}, node("Reshape", "x w"), "depends on the examples or on weights"},

@@ -141,7 +141,7 @@ class Made(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.w, self.v = nn.Parameter(torch.randn(7, 6)), nn.Parameter(torch.randn(142, CLASSES) / 4)
+        self.w, self.v = nn.Parameter(torch.randn(7, 6)), nn.Parameter(torch.randn(144, CLASSES) / 4)
 
     def forward(self, x):
         h = x @ self.w
@@ -152,7 +152,7 @@ class Made(nn.Module):
             torch.where(small & ~twice, h, 0.5 * h * h), torch.where(small | shown, h.exp(), -h), torch.where(small ^ (h <= 1), h * h, h), torch.where(h < -0.2, h, (h == 0).double()),
             torch.maximum(torch.maximum(h, -0.4 * h), h * h - 1), torch.minimum(torch.minimum(h, 0.4 * h + 0.1), 1 - h), 1 / (1.5 + h.tanh()), h.log_softmax(1), h.erf(),
             h[:, [4, 1, 1]], h[:, 1::2], h.flip(1)[:, ::2], F.pad(h, (-1, 2), value=-0.7), h[:, 2:3],
-            (1.5 + h.tanh()).log(), (h * h + 0.3) ** 1.5, F.group_norm(h[:, :, None], 2, torch.linspace(0.5, 2, 6).double(), torch.linspace(1, -1, 6).double())[:, :, 0],
+            h[:, [4, 1]], (1.5 + h.tanh()).log(), (h * h + 0.3) ** 1.5, F.group_norm(h[:, :, None], 2, torch.linspace(0.5, 2, 6).double(), torch.linspace(1, -1, 6).double())[:, :, 0],
         ]
         return torch.cat(parts, 1) @ self.v
 
@@ -160,7 +160,7 @@ class Made(nn.Module):
         c = {k: torch.tensor(v, dtype=torch.float64).numpy() for k, v in {
             "0": 0, "1": 1, "-1": -1, ".5": 0.5, ".3": 0.3, "2": 2, "-.2": -0.2, ".4": 0.4, "-.4": -0.4, ".1": 0.1, "1.5": 1.5, "-.7": -0.7}.items()}
         c |= {k: torch.tensor(v).numpy() for k, v in {
-            "a1": [1], "p411": [4, 1, 1], "from1": [1], "to6": [6], "by2": [2], "from5": [5], "to-9": [-9], "by-2": [-2], "pads": [0, -1, 0, 2], "by-1": [-1], "at2": 2, "at2s": [2], "six": [1] * 6}.items()}
+            "a1": [1], "p411": [4, 1, 1], "from1": [1], "to6": [6], "by2": [2], "from5": [5], "to-9": [-9], "by-2": [-2], "pads": [0, -1, 0, 2], "by-1": [-1], "at2": 2, "at2s": [2], "places": [[4], [-5]], "six": [1] * 6}.items()}
         c["scale"], c["shift"] = torch.linspace(0.5, 2, 6).double().numpy(), torch.linspace(1, -1, 6).double().numpy()
         c["shown"] = (torch.arange(6) % 2 == 0).numpy()[None]
         parts, nodes = [], [n("MatMul", ["x", "w"], ["h"])]
@@ -185,6 +185,7 @@ class Made(nn.Module):
         part("Reciprocal", above), part("LogSoftmax", "h", axis=1), part("Erf", add("Dropout", "h", ".4"))
         part("Gather", "h", "p411", axis=1), part("Slice", "h", "from1", "to6", "a1", "by2"), part("Slice", "h", "from5", "to-9", "a1", "by-2"), part("Pad", "h", "pads", "-.7")
         part("SequenceAt", add("SplitToSequence", "h", "six", axis=1), "at2")
+        part("Transpose", add("GatherND", add("Transpose", "h", perm=[1, 0]), "places"), perm=[1, 0])
         part("Log", above), part("Pow", add("Add", square, ".3"), "1.5")
         part("Squeeze", add("GroupNormalization", add("Unsqueeze", "h", "at2s"), "scale", "shift", num_groups=2), "at2s")
         nodes += [n("Concat", parts, ["all"], axis=1), n("MatMul", ["all", "v"], ["z"])]
