@@ -68,6 +68,14 @@ func (c *call) pair() (x, y *Array, err error) {
 	if y, err = c.input(1); err != nil {
 		return nil, nil, err
 	}
+	if x.Type != y.Type && x.Type.Floating() && y.Type.Floating() { // what was made like a recorded array has the type of no file
+		if x, err = x.As(onnx.Float64); err == nil {
+			y, err = y.As(onnx.Float64)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
 	if len(c.in) > 2 || x.Type != y.Type {
 		return nil, nil, fmt.Errorf("it has %d inputs, the first two of %s and %s: want two of one type", len(c.in), x.Type, y.Type)
 	}

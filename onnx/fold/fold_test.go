@@ -203,3 +203,12 @@ func FuzzEvaluate(f *testing.F) {
 		}
 	})
 }
+
+func TestFloatingPointNumbersOfTwoTypesAreTakenInTheWiderOne(t *testing.T) {
+	var f Folder
+	single := &Array{Type: onnx.Float32, Floats: []float64{0.5}}
+	out, err := f.Eval(&onnx.Node{Op: "Add"}, []*Array{single, number(0.1)})
+	if err != nil || out[0].Type != onnx.Float64 || out[0].Floats[0] != 0.6 {
+		t.Errorf("%v, %v, want 0.6 of float64", out, err)
+	}
+}
