@@ -27,6 +27,7 @@ var operatorNetworks = []struct {
 	{"heads", []int{7}, "Attention"},
 	{"flat", []int{7}, "Attention Swish Sum Mean"},
 	{"made", []int{7}, ""},
+	{"windows", []int{8, 8, 3}, "GatherND ScatterND"},
 }
 
 func TestEachOperatorAgreesWithPyTorch(t *testing.T) {

@@ -1,7 +1,7 @@
 """Writes operators/NAME.onnx and .safetensors as networks.py writes its networks, for operators that those do not have, and opsets/NAME_OPSET.onnx, networks of networks.py
 in other opsets, without golden values of their own.
 
-Run in this folder with Python that has torch, onnx and onnxscript, after networks.py: python3 operators.py.
+Run in this folder with Python that has torch, torchvision, onnx and onnxscript, after networks.py: python3 operators.py.
 """
 import contextlib
 import math
@@ -13,6 +13,7 @@ from networks import CLASSES, HERE, Convolutional, Grouped, Language, Vision, im
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn import functional as F
+from torchvision.models.swin_transformer import SwinTransformer
 
 
 class Dilated(nn.Module):
@@ -268,6 +269,8 @@ if __name__ == "__main__":
     with exported(lambda export, model, x, path, **options: onnx.save(model.file(), path)):
         write("flat", Flat(), tokens(), True)
         write("made", Made(), rows(5, 7), True)
+    # Attention in shifted windows has an index by a table, and a mask that is filled by parts.
+    write("windows", SwinTransformer([2, 2], 8, [2], [2], [2, 2], mlp_ratio=2.0, stochastic_depth_prob=0.0, num_classes=CLASSES), images(2, 8, 8), True)
     for opset in range(13, 18):
         again("grouped_older", Grouped(), images(3, 6, 5), opset, False)
     for opset in (18, 19, 21, 22, 24):
