@@ -9,19 +9,26 @@ import (
 	"shadowflow/onnx/fold"
 )
 
-// part takes count elements of one of the file's axes, step apart.
-func (c *call) part(x value, axis, start, step, count int) (value, error) {
+// part takes a part of one of the file's axes.
+func part(x value, axis, start, count int) (value, error) {
+	if x.flat != nil || count < 1 {
+		return x, fmt.Errorf("it takes %d elements of axis %d of an array of shape %v", count, axis, x.shape)
+	}
+	at := slices.Index(x.axes(), axis)
+	return stored(x.v.SliceAxis(at, start, start+count), x.axes()), nil
+}
+
+// stepped takes count elements of one of the file's axes, step apart.
+func (c *call) stepped(x value, axis, start, step, count int) (value, error) {
 	x, err := c.unflattened(x)
-	if err != nil {
+	switch {
+	case err != nil:
 		return x, err
-	}
-	if count < 1 {
-		return x, fmt.Errorf("it takes no elements of axis %d of an array of shape %v", axis, x.shape)
-	}
-	if step < 1 && count > 1 {
+	case step == 1 || count <= 1:
+		return part(x, axis, start, count)
+	case step < 1:
 		return c.rowsOf(x, axis, count, func(i int) int { return start + i*step })
 	}
-	step = max(step, 1)
 	rank, at := len(x.shape), slices.Index(x.axes(), axis)
 	from, to, steps := make([]int, rank), slices.Clone(x.v.Shape()), slices.Repeat([]int{1}, rank)
 	from[at], to[at], steps[at] = start, start+(count-1)*step+1, step
@@ -61,7 +68,7 @@ func slice(c *call, x value) ([]value, error) {
 		return nil, err
 	}
 	for _, cut := range cuts {
-		if x, err = c.part(x, cut.Axis, cut.Start, cut.Step, cut.Count); err != nil {
+		if x, err = c.stepped(x, cut.Axis, cut.Start, cut.Step, cut.Count); err != nil {
 			return nil, err
 		}
 	}
@@ -88,10 +95,13 @@ func (c *call) parts(x value, axis int, sizes []int, parts int) ([]value, error)
 	if x.known != nil {
 		return c.knownParts(x.known, axis, sizes)
 	}
+	if x, err = c.unflattened(x); err != nil {
+		return nil, err
+	}
 	var out []value
 	at := 0
 	for _, n := range sizes {
-		p, err := c.part(x, axis, at, 1, n)
+		p, err := part(x, axis, at, n)
 		if err == nil {
 			err = c.fault() // at once: a file may say millions of parts
 		}
@@ -227,7 +237,7 @@ func (c *call) places(x value, axis int, places, shape []int) ([]value, error) {
 	}
 	var y value
 	if even {
-		y, err = c.part(x, axis, places[0], step, len(places))
+		y, err = c.stepped(x, axis, places[0], step, len(places))
 	} else {
 		y, err = c.rowsOf(x, axis, len(places), func(i int) int { return places[i] })
 	}

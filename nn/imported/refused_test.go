@@ -78,7 +78,7 @@ func TestWhatIsNotThereIsNamedWithItsNode(t *testing.T) {
 		{"places beyond", 0, []onnx.Tensor{w, whole("i", 2, 7)}, node("Gather", "x i w", attribute("axis", int64(1))), "place 7 of an axis of length 4"},
 		{"places of several axes that are beyond", 0, []onnx.Tensor{w, {Name: "i", Type: onnx.Int64, Shape: []int{1, 2}, Data: []int64{1, 4}}}, node("GatherND", "w i"), "place 4 of axis 1 of length 4"},
 		{"places of too many axes", 0, []onnx.Tensor{w, whole("i", 1, 0, 1)}, node("GatherND", "w i"), "want a last axis of 1 to 2 numbers"},
-		{"no elements", 0, []onnx.Tensor{w, whole("a", 3), whole("b", 1), whole("c", 1)}, node("Slice", "w a b c"), "takes no elements of axis 1"},
+		{"no elements", 0, []onnx.Tensor{w, whole("a", 3), whole("b", 1), whole("c", 1)}, node("Slice", "w a b c"), "takes 0 elements of axis 1"},
 		{"places that depend", 0, []onnx.Tensor{w}, node("Gather", "w x"), "depend on the examples"},
 		{"shape that depends", 0, []onnx.Tensor{w}, node("Reshape", "x w"), "depends on the examples or on weights"},
 		{"huge", 0, []onnx.Tensor{w, whole("e", 1<<21, 1<<21, 1, 1)}, node("Expand", "x e w"), "has more than 2^36 elements"},
