@@ -297,6 +297,7 @@ func addPools(add adder) {
 		{[4]int{1, 6, 5, 1}, graph.PoolSpec{Size: [2]int{2, 3}, Stride: [2]int{3, 1}, Pad: [4]int{1, 0, 0, 1}}},
 		{[4]int{1, 5, 5, 1}, graph.PoolSpec{Size: [2]int{2, 2}}},
 		{[4]int{1, 3, 3, 2}, graph.PoolSpec{Size: [2]int{3, 3}}},
+		{[4]int{1, 6, 7, 2}, graph.PoolSpec{Size: [2]int{3, 2}, Stride: [2]int{1, 2}, Pad: [4]int{1, 2, 1, 0}, Dilation: [2]int{2, 3}}},
 		{[4]int{1, 4, 5, 2}, graph.PoolSpec{Size: [2]int{3, 4}, Stride: [2]int{2, 3}, Pad: [4]int{0, 1, 2, 3}}},
 		{[4]int{1, 3, 4, 1}, graph.PoolSpec{Size: [2]int{1, 1}, Stride: [2]int{2, 2}}},
 	} {

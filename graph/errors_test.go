@@ -138,6 +138,12 @@ var misuses = []misuse{
 	{"AvgPool with too much padding", "AvgPool", []string{"padding"}, func(_ *Builder, x, _, _ Value) {
 		x.Reshape(1, 3, 4, 1).AvgPool(PoolSpec{Size: [2]int{2, 2}, Pad: [4]int{2, 0, 0, 0}})
 	}},
+	{"MaxPool with a window that steps over the image", "MaxPool", []string{"dilation [1 5]", "every window"}, func(_ *Builder, x, _, _ Value) {
+		x.Reshape(1, 4, 3, 1).MaxPool(PoolSpec{Size: [2]int{1, 2}, Stride: [2]int{1, 1}, Pad: [4]int{0, 1, 0, 2}, Dilation: [2]int{1, 5}})
+	}},
+	{"MaxPool with a negative dilation", "MaxPool", []string{"dilation [1 -1]"}, func(_ *Builder, x, _, _ Value) {
+		x.Reshape(1, 4, 3, 1).MaxPool(PoolSpec{Size: [2]int{2, 2}, Dilation: [2]int{0, -1}})
+	}},
 	{"MaxPool with a last window in the padding", "MaxPool", []string{"padding [0 0 0 3]"}, func(_ *Builder, x, _, _ Value) {
 		x.Reshape(1, 4, 3, 1).MaxPool(PoolSpec{Size: [2]int{1, 3}, Stride: [2]int{1, 3}, Pad: [4]int{0, 0, 0, 3}})
 	}},

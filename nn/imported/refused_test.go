@@ -49,7 +49,7 @@ func TestWhatIsNotThereIsNamedWithItsNode(t *testing.T) {
 		{"attribute", 0, []onnx.Tensor{w}, node("MatMul", "x w", attribute("fast", int64(1))), `attribute "fast" is not known of MatMul`},
 		{"shapes", 0, []onnx.Tensor{numbers("w", 5, 4)}, node("MatMul", "x w"), `node "it" (MatMul): MatMul of arrays of shapes [[2 4] [5 4]]: inner axes 4 and 5 differ`},
 		{"missing input", 0, []onnx.Tensor{w}, node("Gemm", "w"), "no input 1"},
-		{"dilation of a pooling", 2, []onnx.Tensor{scale}, node("MaxPool", "x s", attribute("kernel_shape", []int64{2, 2}), attribute("dilations", []int64{2, 2})), "dilations are [2 2], want 1: those of poolings"},
+		{"dilation of means", 2, []onnx.Tensor{scale}, node("AveragePool", "x s", attribute("kernel_shape", []int64{2, 2}), attribute("dilations", []int64{2, 2})), "dilations are [2 2], want 1: those of means"},
 		{"dilation beyond images", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("dilations", []int64{9, 1})), "kernel with dilation [9 1] is larger than the image"},
 		{"volumes", 2, []onnx.Tensor{numbers("v", 2, 2, 3, 3, 3)}, node("Conv", "v v"), "volumes [N, C, D, H, W] are not there yet"},
 		{"kernel of lines", 2, []onnx.Tensor{numbers("l", 2, 2, 3)}, node("Conv", "x l"), "kernel has shape [2 2 3], want [O, C, H, W] for images"},

@@ -185,10 +185,7 @@ func (c *call) pool() (p pooling, err error) {
 	if err != nil {
 		return p, err
 	}
-	if w.dilation != [2]int{1, 1} {
-		return p, fmt.Errorf("dilations are %v, want 1: those of poolings are not there yet", w.dilation[4-p.rank:])
-	}
-	p.spec, p.margin = graph.PoolSpec{Size: w.size, Stride: w.stride, Pad: w.pad}, w.pad
+	p.spec, p.margin = graph.PoolSpec{Size: w.size, Stride: w.stride, Pad: w.pad, Dilation: w.dilation}, w.pad
 	if c.attributes.Int("ceil_mode", 0) != 0 {
 		for i := range 2 {
 			p.spec.Pad[2+i] = w.reach(i, p.x.Shape()[1+i])
@@ -199,7 +196,7 @@ func (c *call) pool() (p pooling, err error) {
 
 // reach returns how far behind an axis of images the last of the windows ends that begin in the image or the padding before it, as ceil_mode has it.
 func (w *window) reach(axis, length int) int {
-	more := w.pad[axis] + length - w.size[axis] // steps from the first window to one that ends with the image
+	more := w.pad[axis] + length - (w.size[axis]-1)*w.dilation[axis] - 1 // steps from the first window to one that ends with the image
 	last := (more + w.pad[2+axis] + w.stride[axis] - 1) / w.stride[axis] * w.stride[axis]
 	if last >= w.pad[axis]+length {
 		last -= w.stride[axis]
@@ -220,6 +217,9 @@ func averagePool(c *call) ([]value, error) {
 	p, err := c.pool()
 	if err != nil {
 		return nil, err
+	}
+	if p.spec.Dilation != [2]int{1, 1} {
+		return nil, fmt.Errorf("dilations are %v, want 1: those of means are not there yet", p.spec.Dilation[4-p.rank:])
 	}
 	if c.attributes.Int("count_include_pad", 0) == 0 {
 		p.margin = [4]int{}

@@ -33,13 +33,14 @@ class Ceiled(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv, self.fc = nn.Conv2d(3, 2, 3, padding=1), nn.Linear(122, CLASSES)
+        self.conv, self.fc = nn.Conv2d(3, 2, 3, padding=1), nn.Linear(164, CLASSES)
 
     def forward(self, x):
         x = self.conv(x)
         pooled = [
             F.max_pool2d(x, 3, stride=2, ceil_mode=True),
             F.max_pool2d(x, 2, stride=3, padding=1, ceil_mode=True),
+            F.max_pool2d(x, (3, 2), stride=(1, 3), padding=1, dilation=(2, 3), ceil_mode=True), F.max_pool2d(x, 2, stride=2, dilation=(3, 1)),
             F.avg_pool2d(x, 2, stride=2, ceil_mode=True),
             F.avg_pool2d(x, 3, stride=2, padding=1, ceil_mode=True, count_include_pad=False),
             F.avg_pool2d(x, (3, 2), stride=(3, 4), padding=(1, 1), ceil_mode=True),
