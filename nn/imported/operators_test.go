@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"shadowflow/engine"
+	"shadowflow/graph"
+	"shadowflow/nn"
 	"shadowflow/onnx"
 )
 
@@ -127,5 +130,34 @@ func TestEveryOperatorIsInANetworkThatPyTorchComputed(t *testing.T) {
 func TestDilatedImagesAreNeverTransposed(t *testing.T) {
 	if n, err := moves(build(t, filepath.Join("operators", "dilated"), []int{9, 8, 3}), 3); n != 0 || err != nil {
 		t.Errorf("%d transpositions, %v, want none", n, err)
+	}
+}
+
+func TestASequenceOfKnownArraysIsKnown(t *testing.T) {
+	for _, keep := range []int64{0, 1} {
+		w := onnx.Tensor{Name: "w", Type: onnx.Float64, Shape: []int{4, 5}, Data: make([]float64, 20)}
+		for i := range 20 {
+			w.Data.([]float64)[i] = float64(i)
+		}
+		made := func(op, inputs, output string, attributes ...onnx.Attribute) onnx.Node {
+			n := node(op, inputs, attributes...)
+			n.Outputs = []string{output}
+			return n
+		}
+		m := file(0, []onnx.Tensor{w, whole("k", 0, 3, 1), whole("i", -2)}, made("MatMul", "x w", "z"), made("SplitToSequence", "k", "s", onnx.Attribute{Name: "keepdims", Value: keep}),
+			made("SequenceAt", "s i", "p"), made("Gather", "w p", "r"), made("Add", "z r", "y"))
+		built, err := (&Net{Path: "net.onnx"}).modelOf(m, []int{4}, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := built.Inputs(graph.NewBuilder(), graph.Float64, 1)
+		r, err := built.TrainLoss(in, nn.CrossEntropy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := run(t, []graph.Value{in.Theta, in.X}, []graph.Value{r.Logits}, engine.Of(built.Init(0).Theta), engine.Of(make([]float64, 4)))[0]
+		if want := []float64{15, 16, 17, 18, 19}; !slices.Equal(got, want) {
+			t.Errorf("keepdims=%d: %v, want row 3, %v", keep, got, want)
+		}
 	}
 }

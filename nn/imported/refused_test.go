@@ -74,6 +74,7 @@ func TestWhatIsNotThereIsNamedWithItsNode(t *testing.T) {
 		{"a cache of attention", 0, []onnx.Tensor{numbers("q", 1, 2, 3, 4)}, node("Attention", "q q q q q"), "it has past_key"},
 		{"attention without heads", 0, []onnx.Tensor{numbers("q", 1, 3, 4)}, node("Attention", "q q q"), "q_num_heads is 0, want a divisor"},
 		{"attention of other heads", 0, []onnx.Tensor{numbers("q", 1, 3, 3, 4), numbers("k", 1, 2, 3, 4)}, node("Attention", "q k k"), "a multiple of the heads"},
+		{"attention among too many tokens", 0, []onnx.Tensor{numbers("q", 1, 1, 9000, 1)}, node("Attention", "q q q", attribute("is_causal", int64(1))), "it needs 81000000 numbers of its own"},
 		{"a mask of other tokens", 0, []onnx.Tensor{numbers("q", 1, 3, 3, 4), numbers("m", 2, 3)}, node("Attention", "q q q m"), "its mask has shape [2 3], which does not broadcast to [1 3 3 3]"},
 		{"places beyond", 0, []onnx.Tensor{w, whole("i", 2, 7)}, node("Gather", "x i w", attribute("axis", int64(1))), "place 7 of an axis of length 4"},
 		{"places of several axes that are beyond", 0, []onnx.Tensor{w, {Name: "i", Type: onnx.Int64, Shape: []int{1, 2}, Data: []int64{1, 4}}}, node("GatherND", "w i"), "place 4 of axis 1 of length 4"},
