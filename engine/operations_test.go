@@ -268,6 +268,10 @@ func addProducts(add adder) {
 		{[4]int{1, 5, 4, 3}, [4]int{3, 3, 1, 3}, graph.ConvSpec{Stride: [2]int{2, 2}, Pad: [4]int{1, 0, 1, 2}, Groups: 3}},
 		{[4]int{1, 4, 3, 2}, [4]int{4, 3, 2, 2}, graph.ConvSpec{}},
 		{[4]int{1, 7, 1, 1}, [4]int{2, 1, 1, 1}, graph.ConvSpec{Stride: [2]int{2, 1}}},
+		{[4]int{2, 5, 6, 2}, [4]int{3, 2, 2, 3}, graph.ConvSpec{Pad: [4]int{1, 1, 1, 1}, Dilation: [2]int{2, 3}}},
+		{[4]int{1, 7, 6, 4}, [4]int{3, 3, 2, 4}, graph.ConvSpec{Stride: [2]int{2, 1}, Pad: [4]int{2, 2, 2, 2}, Groups: 2, Dilation: [2]int{2, 2}}},
+		{[4]int{1, 6, 7, 2}, [4]int{2, 3, 2, 1}, graph.ConvSpec{Stride: [2]int{3, 2}, Pad: [4]int{0, 2, 1, 2}, Dilation: [2]int{2, 3}}},
+		{[4]int{1, 4, 4, 2}, [4]int{1, 3, 2, 2}, graph.ConvSpec{Pad: [4]int{0, 2, 0, 2}, Dilation: [2]int{7, 2}}},
 		{[4]int{1, 2, 2, 1}, [4]int{5, 5, 1, 1}, graph.ConvSpec{Pad: [4]int{3, 3, 3, 3}, Stride: [2]int{2, 2}}},
 	} {
 		add(fmt.Sprintf("Conv2D of %v with %v %+v", c.x, c.w, c.spec), func(e *env) graph.Value {
@@ -293,6 +297,8 @@ func addPools(add adder) {
 		{[4]int{1, 6, 5, 1}, graph.PoolSpec{Size: [2]int{2, 3}, Stride: [2]int{3, 1}, Pad: [4]int{1, 0, 0, 1}}},
 		{[4]int{1, 5, 5, 1}, graph.PoolSpec{Size: [2]int{2, 2}}},
 		{[4]int{1, 3, 3, 2}, graph.PoolSpec{Size: [2]int{3, 3}}},
+		{[4]int{1, 6, 7, 2}, graph.PoolSpec{Size: [2]int{3, 2}, Stride: [2]int{1, 2}, Pad: [4]int{1, 2, 1, 0}, Dilation: [2]int{2, 3}}},
+		{[4]int{1, 4, 5, 2}, graph.PoolSpec{Size: [2]int{3, 4}, Stride: [2]int{2, 3}, Pad: [4]int{0, 1, 2, 3}}},
 		{[4]int{1, 3, 4, 1}, graph.PoolSpec{Size: [2]int{1, 1}, Stride: [2]int{2, 2}}},
 	} {
 		add(fmt.Sprintf("MaxPool of %v %+v", c.shape, c.spec), func(e *env) graph.Value { return e.apart(c.shape[:]...).MaxPool(c.spec) })

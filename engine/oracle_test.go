@@ -292,7 +292,7 @@ func oracleConv(n *graph.Node, out, p, q []float64) {
 		yi := flat(a.Y[:], at)
 		for kh := range a.W[0] {
 			for kw := range a.W[1] {
-				r, c := at[1]*a.Stride[0]+kh-a.Pad[0], at[2]*a.Stride[1]+kw-a.Pad[1]
+				r, c := at[1]*a.Stride[0]+kh*a.Dilation[0]-a.Pad[0], at[2]*a.Stride[1]+kw*a.Dilation[1]-a.Pad[1]
 				if r < 0 || r >= a.X[1] || c < 0 || c >= a.X[2] {
 					continue
 				}
@@ -331,7 +331,7 @@ func oraclePool(n *graph.Node, out []float64, in [][]float64) {
 		yi, best := flat(a.Y[:], at), -1
 		for kh := range a.Size[0] {
 			for kw := range a.Size[1] {
-				r, c := at[1]*a.Stride[0]+kh-a.Pad[0], at[2]*a.Stride[1]+kw-a.Pad[1]
+				r, c := at[1]*a.Stride[0]+kh*a.Dilation[0]-a.Pad[0], at[2]*a.Stride[1]+kw*a.Dilation[1]-a.Pad[1]
 				if r < 0 || r >= a.X[1] || c < 0 || c >= a.X[2] {
 					continue
 				}

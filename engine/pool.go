@@ -24,7 +24,8 @@ func poolOf[T graph.Float](c *compiler, u *unit) step {
 	a := n.Attr().(graph.PoolAttr)
 	s := &poolStep[T]{op: n.Op(), pool: c.pool, src: refOf[T](c, n.In()[0])}
 	s.plan = layout.NewPool(vec.For[T](c.set), layout.Windows{N: a.X[0], H: a.X[1], W: a.X[2], C: a.X[3], KH: a.Size[0], KW: a.Size[1],
-		StrideH: a.Stride[0], StrideW: a.Stride[1], PadTop: a.Pad[0], PadLeft: a.Pad[1], PadBottom: a.Pad[2], PadRight: a.Pad[3]})
+		StrideH: a.Stride[0], StrideW: a.Stride[1], PadTop: a.Pad[0], PadLeft: a.Pad[1], PadBottom: a.Pad[2], PadRight: a.Pad[3],
+		DilationH: a.Dilation[0], DilationW: a.Dilation[1]})
 	switch n.Op() {
 	case graph.OpPoolIndex:
 		s.index = refOf[int32](c, n)

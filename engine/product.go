@@ -30,7 +30,8 @@ func planOf[T graph.Float](c *compiler, n *graph.Node) *gemm.Plan[T] {
 	}
 	a := n.Attr().(graph.ConvAttr)
 	spec := gemm.Conv{N: a.X[0], H: a.X[1], W: a.X[2], C: a.X[3], O: a.W[3], KH: a.W[0], KW: a.W[1], StrideH: a.Stride[0],
-		StrideW: a.Stride[1], PadTop: a.Pad[0], PadLeft: a.Pad[1], PadBottom: a.Pad[2], PadRight: a.Pad[3], Groups: a.Groups}
+		StrideW: a.Stride[1], PadTop: a.Pad[0], PadLeft: a.Pad[1], PadBottom: a.Pad[2], PadRight: a.Pad[3], Groups: a.Groups,
+		DilationH: a.Dilation[0], DilationW: a.Dilation[1]}
 	switch n.Op() {
 	case graph.OpConv:
 		return gemm.NewConv[T](spec, c.set, workers)

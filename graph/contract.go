@@ -10,6 +10,8 @@ type ConvSpec struct {
 	// Pad is the number of zeros added at the top, left, bottom and right.
 	Pad    [4]int
 	Groups int // 0 stands for 1
+	// Dilation is the number of rows and columns of the image from one tap of the kernel to the next; 0 stands for 1.
+	Dilation [2]int
 }
 
 func matmulTranspose(n *Node, i int, dy Value) Value {
@@ -72,6 +74,9 @@ func throughTranspose(x Value, trans bool) (Value, bool) {
 	return x, trans
 }
 
+// longestDilation is far from overflow.
+const longestDilation = 1 << 20
+
 // Conv2D returns the convolution (in the sense of neural networks: no flip) of images v [N,H,W,C] with kernels
 // w [KH,KW,C/groups,O], as [N,OH,OW,O].
 func (v Value) Conv2D(w Value, spec ConvSpec) Value {
@@ -83,11 +88,19 @@ func (v Value) Conv2D(w Value, spec ConvSpec) Value {
 	if len(v.n.shape) != 4 || len(w.n.shape) != 4 || v.n.dtype != w.n.dtype || v.n.dtype == Int32 {
 		return b.fail("Conv2D", vs, "want images [N,H,W,C] and kernels [KH,KW,C/groups,O] of the same floating-point type")
 	}
-	if min(spec.Stride[0], spec.Stride[1], spec.Groups) < 0 {
-		return b.fail("Conv2D", vs, "stride %v, %d groups: want none below 0", spec.Stride, spec.Groups)
+	if min(spec.Stride[0], spec.Stride[1], spec.Dilation[0], spec.Dilation[1], spec.Groups) < 0 {
+		return b.fail("Conv2D", vs, "stride %v, dilation %v, %d groups: want none below 0", spec.Stride, spec.Dilation, spec.Groups)
 	}
-	for i := range spec.Stride {
+	var span [2]int // rows and columns from the kernel's first tap to its last
+	for i, taps := range w.n.shape[:2] {
 		spec.Stride[i] = max(spec.Stride[i], 1)
+		spec.Dilation[i] = max(spec.Dilation[i], 1)
+		if taps == 1 {
+			spec.Dilation[i] = 1 // equal convolutions are recorded once
+		}
+		if span[i] = (taps-1)*spec.Dilation[i] + 1; spec.Dilation[i] > longestDilation {
+			return b.fail("Conv2D", vs, "dilation %v: want at most %d", spec.Dilation, longestDilation)
+		}
 	}
 	spec.Groups = max(spec.Groups, 1)
 	a := ConvAttr{ConvSpec: spec, X: [4]int(v.n.shape), W: [4]int(w.n.shape)}
@@ -98,9 +111,9 @@ func (v Value) Conv2D(w Value, spec ConvSpec) Value {
 	if slices.Min(spec.Pad[:]) < 0 {
 		return b.fail("Conv2D", vs, "padding %v: want none below 0", spec.Pad)
 	}
-	oh, ow, ok := windows(a.X[1], a.X[2], [2]int{a.W[0], a.W[1]}, spec.Stride, spec.Pad)
+	oh, ow, ok := windows(a.X[1], a.X[2], span, spec.Stride, spec.Pad)
 	if !ok {
-		return b.fail("Conv2D", vs, "kernel is larger than the image with padding %v", spec.Pad)
+		return b.fail("Conv2D", vs, "kernel with dilation %v is larger than the image with padding %v", spec.Dilation, spec.Pad)
 	}
 	a.Y = [4]int{a.X[0], oh, ow, o}
 	return conv(a, v, w)

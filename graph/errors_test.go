@@ -121,6 +121,15 @@ var misuses = []misuse{
 	{"Conv2D with a negative number of groups", "Conv2D", []string{"-1"}, func(_ *Builder, x, _, _ Value) {
 		x.Reshape(1, 3, 2, 2).Conv2D(x.Reshape(1, 1, 2, 6), ConvSpec{Groups: -1})
 	}},
+	{"Conv2D with a negative dilation", "Conv2D", []string{"dilation [0 -1]"}, func(_ *Builder, x, _, _ Value) {
+		x.Reshape(1, 3, 2, 2).Conv2D(x.Reshape(1, 1, 2, 6), ConvSpec{Dilation: [2]int{0, -1}})
+	}},
+	{"Conv2D with a dilation beyond any image", "Conv2D", []string{"dilation", "1048576"}, func(_ *Builder, x, _, _ Value) {
+		x.Reshape(1, 2, 6, 1).Conv2D(x.Reshape(2, 6, 1, 1), ConvSpec{Dilation: [2]int{1 << 62, 1}})
+	}},
+	{"Conv2D with taps that leave the image", "Conv2D", []string{"dilation [2 1]", "larger"}, func(_ *Builder, x, _, _ Value) {
+		x.Reshape(1, 2, 6, 1).Conv2D(x.Reshape(2, 6, 1, 1), ConvSpec{Dilation: [2]int{2, 1}})
+	}},
 	{"Conv2D with a kernel larger than the image", "Conv2D", []string{"larger"}, func(_ *Builder, x, _, _ Value) {
 		x.Reshape(1, 2, 6, 1).Conv2D(x.Reshape(3, 4, 1, 1), ConvSpec{})
 	}},
@@ -128,6 +137,15 @@ var misuses = []misuse{
 	{"MaxPool with no window", "MaxPool", []string{"[0 0]"}, func(_ *Builder, x, _, _ Value) { x.Reshape(1, 3, 4, 1).MaxPool(PoolSpec{}) }},
 	{"AvgPool with too much padding", "AvgPool", []string{"padding"}, func(_ *Builder, x, _, _ Value) {
 		x.Reshape(1, 3, 4, 1).AvgPool(PoolSpec{Size: [2]int{2, 2}, Pad: [4]int{2, 0, 0, 0}})
+	}},
+	{"MaxPool with a window that steps over the image", "MaxPool", []string{"dilation [1 5]", "every window"}, func(_ *Builder, x, _, _ Value) {
+		x.Reshape(1, 4, 3, 1).MaxPool(PoolSpec{Size: [2]int{1, 2}, Stride: [2]int{1, 1}, Pad: [4]int{0, 1, 0, 2}, Dilation: [2]int{1, 5}})
+	}},
+	{"MaxPool with a negative dilation", "MaxPool", []string{"dilation [1 -1]"}, func(_ *Builder, x, _, _ Value) {
+		x.Reshape(1, 4, 3, 1).MaxPool(PoolSpec{Size: [2]int{2, 2}, Dilation: [2]int{0, -1}})
+	}},
+	{"MaxPool with a last window in the padding", "MaxPool", []string{"padding [0 0 0 3]"}, func(_ *Builder, x, _, _ Value) {
+		x.Reshape(1, 4, 3, 1).MaxPool(PoolSpec{Size: [2]int{1, 3}, Stride: [2]int{1, 3}, Pad: [4]int{0, 0, 0, 3}})
 	}},
 	{"MaxPool with a window larger than the image", "MaxPool", []string{"larger"}, func(_ *Builder, x, _, _ Value) {
 		x.Reshape(1, 3, 4, 1).MaxPool(PoolSpec{Size: [2]int{4, 4}})

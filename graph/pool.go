@@ -10,6 +10,8 @@ type PoolSpec struct {
 	Size   [2]int // rows, columns
 	Stride [2]int // 0 stands for the window's size
 	Pad    [4]int // top, left, bottom, right; a maximum ignores padding, an average counts it as zeros
+	// Dilation is the number of rows and columns of the image from one element of the window to the next; 0 stands for 1.
+	Dilation [2]int
 }
 
 func (v Value) pool(name string, spec PoolSpec) (a PoolAttr, bad Value, ok bool) {
@@ -21,24 +23,50 @@ func (v Value) pool(name string, spec PoolSpec) (a PoolAttr, bad Value, ok bool)
 	if len(v.n.shape) != 4 || v.n.dtype == Int32 {
 		return a, b.fail(name, vs, "want images [N,H,W,C] of a floating-point type"), false
 	}
-	for i := range spec.Size {
-		if spec.Size[i] < 1 || spec.Stride[i] < 0 {
-			return a, b.fail(name, vs, "window %v, stride %v: want a window of at least 1 and no negative stride", spec.Size, spec.Stride), false
+	var span [2]int // rows and columns from a window's first element to its last
+	for i, n := range spec.Size {
+		if n < 1 || spec.Stride[i] < 0 || spec.Dilation[i] < 0 || spec.Dilation[i] > longestDilation || spec.Dilation[i] > 1 && n > longestDilation {
+			return a, b.fail(name, vs, "window %v, stride %v, dilation %v: want a window of at least 1, no negative stride, and where there is a dilation at most %d of both", spec.Size, spec.Stride, spec.Dilation, longestDilation), false
 		}
 		if spec.Stride[i] == 0 {
-			spec.Stride[i] = spec.Size[i]
+			spec.Stride[i] = n
 		}
+		if spec.Dilation[i] == 0 || n == 1 {
+			spec.Dilation[i] = 1 // equal poolings are recorded once
+		}
+		span[i] = (n-1)*spec.Dilation[i] + 1
 	}
-	if p := spec.Pad; slices.Min(p[:]) < 0 || 2*max(p[0], p[2]) > spec.Size[0] || 2*max(p[1], p[3]) > spec.Size[1] {
-		return a, b.fail(name, vs, "padding %v: want none below 0 or above half the window %v", p, spec.Size), false
+	p := spec.Pad
+	if slices.Min(p[:]) < 0 || max(p[0], p[2]) >= span[0] || max(p[1], p[3]) >= span[1] {
+		return a, b.fail(name, vs, "padding %v: want none below 0, and less than the window %v", p, span), false
 	}
 	a = PoolAttr{PoolSpec: spec, X: [4]int(v.n.shape)}
-	oh, ow, ok := windows(a.X[1], a.X[2], spec.Size, spec.Stride, spec.Pad)
+	oh, ow, ok := windows(a.X[1], a.X[2], span, spec.Stride, spec.Pad)
 	if !ok {
-		return a, b.fail(name, vs, "window %v is larger than the image with padding %v", spec.Size, spec.Pad), false
+		return a, b.fail(name, vs, "window %v is larger than the image with padding %v", span, spec.Pad), false
+	}
+	for axis, count := range []int{oh, ow} {
+		if spec.misses(axis, count, a.X[1+axis]) {
+			return a, b.fail(name, vs, "padding %v and dilation %v: want an element of the image in every window %v", p, spec.Dilation, spec.Size), false
+		}
 	}
 	a.Y = [4]int{a.X[0], oh, ow, a.X[3]}
 	return a, Value{}, true
+}
+
+// misses reports whether one of so many windows along an axis of that length has no element of it, but steps over it.
+func (s *PoolSpec) misses(axis, count, length int) bool {
+	if s.Dilation[axis] <= length {
+		return false // it begins before the end and ends behind the start, in steps no longer than the axis
+	}
+	for i := range count {
+		start := i*s.Stride[axis] - s.Pad[axis]
+		first := max(0, (-start+s.Dilation[axis]-1)/s.Dilation[axis])
+		if first >= s.Size[axis] || start+first*s.Dilation[axis] >= length {
+			return true
+		}
+	}
+	return false
 }
 
 // MaxPool returns the maximum of each window of the images v [N,H,W,C]; at a tie the derivative goes to the first.

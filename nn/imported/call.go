@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"shadowflow/graph"
 	"shadowflow/onnx"
@@ -25,19 +26,44 @@ var operators = map[string]operator{
 	"Relu": unary(graph.Value.Relu), "LeakyRelu": first(leakyRelu), "Gelu": first(gelu), "Sigmoid": unary(graph.Value.Sigmoid), "Tanh": unary(graph.Value.Tanh),
 	"Erf": unary(graph.Value.Erf), "Exp": unary(graph.Value.Exp), "Log": unary(graph.Value.Log), "Sqrt": unary(graph.Value.Sqrt), "Neg": unary(graph.Value.Neg),
 	"Abs": unary(graph.Value.Abs), "Reciprocal": unary(graph.Value.Recip), "Pow": first(power),
-	"Add": binary(graph.Value.Add), "Sub": binary(graph.Value.Sub), "Mul": binary(graph.Value.Mul), "Div": binary(graph.Value.Div), "Max": binary(graph.Value.Max),
-	"Min": binary(graph.Value.Min), "Where": where,
+	"Clip": first(clip), "HardSigmoid": first(hardSigmoid), "HardSwish": unary(hardSwish), "Softplus": unary(softplus), "Softsign": unary(softsign), "Mish": unary(mish),
+	"Swish": first(swish), "Elu": first(elu), "Celu": first(celu), "Selu": first(selu), "PRelu": binary(prelu),
+	"Add": binary(graph.Value.Add), "Sub": binary(graph.Value.Sub), "Mul": binary(graph.Value.Mul), "Div": binary(graph.Value.Div),
+	"Max": combined(graph.Value.Max), "Min": combined(graph.Value.Min), "Sum": combined(graph.Value.Add), "Mean": variadic(graph.Value.Add, meanOf), "Where": where,
+	"Greater": binary(graph.Value.Greater), "GreaterOrEqual": binary(graph.Value.GreaterEqual), "Less": binary(less), "LessOrEqual": binary(lessOrEqual), "Equal": binary(graph.Value.Equal),
+	"And": logical(graph.Value.Mul), "Or": logical(graph.Value.Max), "Xor": logical(differs), "Not": unary(not),
 	"MatMul": first(matMul), "Gemm": first(gemm), "Conv": convolution,
 	"MaxPool": maxPool, "AveragePool": averagePool, "GlobalAveragePool": globalAverage,
-	"BatchNormalization": batchNormalization, "LayerNormalization": layerNormalization, "GroupNormalization": groupNormalization, "InstanceNormalization": instanceNormalization,
-	"Softmax": alongLast(graph.Value.Softmax), "LogSoftmax": alongLast(graph.Value.LogSoftmax), "ReduceMean": reduced(graph.Value.Mean), "ReduceSum": reduced(graph.Value.Sum),
-	"Reshape": first(reshape), "Flatten": first(flatten), "Squeeze": reshapedBy(fold.Squeezed), "Unsqueeze": reshapedBy(fold.Unsqueezed), "Transpose": first(transpose), "Expand": expand,
-	"Slice": first(slice), "Split": first(split), "Concat": first(concat), "Gather": first(gather), "SplitToSequence": first(splitToSequence), "SequenceAt": sequenceAt,
+	"BatchNormalization": batchNormalization, "LayerNormalization": layerNormalization, "RMSNormalization": rmsNormalization, "GroupNormalization": groupNormalization, "InstanceNormalization": instanceNormalization,
+	"Softmax": along(graph.Value.Softmax), "LogSoftmax": along(graph.Value.LogSoftmax), "Attention": attention,
+	"ReduceMean": reduced(graph.Value.Mean), "ReduceSum": reduced(graph.Value.Sum), "ReduceMax": reduced(graph.Value.Amax), "ReduceMin": reduced(smallest),
+	"ReduceL1": reduced(sumOfSizes), "ReduceL2": reduced(norm), "ReduceSumSquare": reduced(sumOfSquares),
+	"Reshape": first(reshape), "Flatten": first(flatten), "Squeeze": reshapedBy(fold.Squeezed), "Unsqueeze": reshapedBy(fold.Unsqueezed), "Transpose": first(transpose), "Expand": expand, "Pad": first(pad),
+	"Slice": first(slice), "Split": first(split), "Concat": first(concat), "Gather": first(gather), "GatherND": first(gatherND), "SplitToSequence": first(splitToSequence), "SequenceAt": sequenceAt,
 	"Shape": first(shape), "Identity": first(identity), "Cast": first(cast), "CastLike": first(castLike), "Dropout": first(dropout),
 }
 
 // operatorNames returns the names of the operators that can be recorded; those that depend on no example and no weight may be others.
 func operatorNames() []string { return slices.Sorted(maps.Keys(operators)) }
+
+// absent refuses an operator that cannot be recorded, and says what helps where that is known.
+func absent(n *onnx.Node) error {
+	help := map[string]string{
+		"ArgMax": "it has no derivative", "ArgMin": "it has no derivative", "TopK": "its places have no derivative",
+		"Sin": "only of what depends on neither examples nor weights", "Cos": "only of what depends on neither examples nor weights",
+		"If": "export the network for the one way that it takes", "Loop": "export the network with its steps written out", "Scan": "export the network with its steps written out",
+		"LSTM": "export the network with its steps written out", "GRU": "export the network with its steps written out", "RNN": "export the network with its steps written out",
+		"RandomNormal": "draws at random are not there", "RandomNormalLike": "draws at random are not there", "RandomUniform": "draws at random are not there",
+		"RandomUniformLike": "draws at random are not there", "Bernoulli": "draws at random are not there",
+		"QuantizeLinear": "export the network before it is quantized", "DequantizeLinear": "export the network before it is quantized", "QLinearConv": "export the network before it is quantized",
+	}[n.Op]
+	if help != "" && n.Domain == "" {
+		help = " (" + help + ")"
+	} else {
+		help = ""
+	}
+	return fmt.Errorf("the operator is not there yet%s: want one of %s", help, strings.Join(operatorNames(), ", "))
+}
 
 // input returns an input that has to be there and to be an array.
 func (c *call) input(i int) (value, error) {

@@ -87,16 +87,40 @@ func castTo(x value, floating bool) ([]value, error) {
 	return one(x, nil)
 }
 
+// truths makes numbers of an input of truth values, 0 and 1, as those are that are recorded.
+func (c *call) truths(i int) error {
+	if !c.has(i) || c.in[i].known == nil {
+		return nil
+	}
+	numbers, err := c.in[i].known.As(onnx.Float64)
+	c.in[i] = value{known: numbers}
+	return err
+}
+
+// logical makes an operator of what it does to two truth values, 0 or 1.
+func logical(f func(v, w graph.Value) graph.Value) operator {
+	return func(c *call) ([]value, error) {
+		for i := range c.in {
+			if err := c.truths(i); err != nil {
+				return nil, err
+			}
+		}
+		return binary(f)(c)
+	}
+}
+
+func less(v, w graph.Value) graph.Value { return w.Greater(v) }
+
+func lessOrEqual(v, w graph.Value) graph.Value { return w.GreaterEqual(v) }
+
+func differs(v, w graph.Value) graph.Value { return v.Sub(w).Abs() }
+
+func not(v graph.Value) graph.Value { return v.Like(1).Sub(v) }
+
 func where(c *call) ([]value, error) {
-	mask, err := c.known(0)
-	if err != nil {
+	if err := c.truths(0); err != nil {
 		return nil, err
 	}
-	numbers, err := mask.As(onnx.Float64)
-	if err != nil {
-		return nil, err
-	}
-	c.in[0] = value{known: numbers}
 	in, like, err := c.together(0, 1, 2)
 	if err != nil {
 		return nil, err

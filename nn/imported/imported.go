@@ -175,6 +175,7 @@ func (n *network) build(outputs int) (*nn.Model, error) {
 
 // lowering is one recording of a file.
 type lowering struct {
+	written // what operators need that no file has
 	*network
 	b       *graph.Builder
 	dtype   graph.DType
@@ -282,7 +283,7 @@ func (l *lowering) node(n *onnx.Node) error {
 	} else {
 		operator := operators[n.Op]
 		if n.Domain != "" || operator == nil {
-			return fmt.Errorf("the operator is not there yet: want one of %s", strings.Join(operatorNames(), ", "))
+			return absent(n)
 		}
 		c := &call{lowering: l, node: n, in: in, attributes: n.Read()}
 		var err error

@@ -30,7 +30,7 @@ func reshape(c *call, x value) ([]value, error) {
 		return nil, err
 	}
 	if grouped := c.in[0]; grouped.image.Valid() && slices.Equal(shape, stored(grouped.image, images).shape) {
-		return c.imageOf(grouped.image)
+		return c.imageOf(grouped.image, 4)
 	}
 	if s := x.shape; x.flat == nil && slices.Equal(x.order, images) && len(shape) == 3 && shape[0] == s[0] && shape[1] > 0 && s[1]%shape[1] == 0 {
 		return []value{{image: x.v, shape: shape}}, nil
@@ -71,9 +71,9 @@ func (c *call) shaped(x value, shape []int) (value, error) {
 		if y, ok := regrouped(x, shape); ok {
 			return y, nil
 		}
-		if s := x.shape; len(s) == 4 && slices.Equal(x.order, images) && slices.Equal(shape, []int{s[0], size(s[1:])}) {
+		if s := x.shape; (len(s) == 3 || len(s) == 4) && slices.Equal(x.order, channelsLast(len(s))) && slices.Equal(shape, []int{s[0], size(s[1:])}) {
 			y := ofData(x.v.Reshape(shape...))
-			y.flat = &flat{1, s[1], s[2], s[3]}
+			y.flat = &flat{1, s[1], size(s[2 : len(s)-1]), s[len(s)-1]}
 			return y, nil
 		}
 	}
@@ -143,6 +143,77 @@ func expand(c *call) ([]value, error) {
 		return nil, err
 	}
 	return plainOne(v.BroadcastTo(shape...))
+}
+
+// pad puts a known number around the elements, or takes some away.
+func pad(c *call, x value) ([]value, error) {
+	if mode := c.attributes.Text("mode", "constant"); mode != "constant" {
+		return nil, fmt.Errorf("mode is %.40q, want constant: others are not there yet", mode)
+	}
+	x, err := c.unflattened(x)
+	if err != nil {
+		return nil, err
+	}
+	if !x.floating() {
+		return nil, fmt.Errorf("it puts whole numbers around others: want floating-point ones")
+	}
+	rank := len(x.shape)
+	low, high, err := c.margins(rank)
+	if err != nil {
+		return nil, err
+	}
+	v := x.v
+	from, to := make([]int, rank), slices.Clone(v.Shape())
+	before, behind := make([]int, rank), make([]int, rank) // as it lies
+	for at, a := range x.axes() {
+		before[at], behind[at] = max(low[a], 0), max(high[a], 0)
+		from[at] = max(-low[a], 0)
+		to[at] -= max(-high[a], 0)
+		if from[at] >= to[at] {
+			return nil, fmt.Errorf("it takes %d and %d elements from the ends of axis %d of length %d, which leaves none", -low[a], -high[a], a, x.shape[a])
+		}
+	}
+	v = v.Slice(from, to, nil)
+	y := v.Pad(before, behind, nil)
+	fill, given, err := c.number(2)
+	if err != nil {
+		return nil, err
+	}
+	if given && fill != 0 && y.Valid() {
+		inside := v.Like(1).BroadcastTo(v.Shape()...).Pad(before, behind, nil)
+		y = graph.Select(inside, y, v.Like(finite(fill)))
+	}
+	return one(stored(y, x.axes()), nil)
+}
+
+// margins returns how many elements a node puts before and behind those of each axis.
+func (c *call) margins(rank int) (low, high []int, err error) {
+	pads, err := c.numbers(1)
+	if err != nil {
+		return nil, nil, err
+	}
+	axes, err := c.numbers(3)
+	if err != nil {
+		return nil, nil, err
+	}
+	if axes == nil {
+		axes = same(rank)
+	}
+	if len(pads) != 2*len(axes) {
+		return nil, nil, fmt.Errorf("its pads are %v, want two numbers for each of %d axes", pads, len(axes))
+	}
+	low, high = make([]int, rank), make([]int, rank)
+	for i, a := range axes {
+		if a < 0 {
+			a += rank
+		}
+		before, behind := pads[i], pads[len(axes)+i]
+		if a < 0 || a >= rank || max(before, behind) > longest || min(before, behind) < -longest {
+			return nil, nil, fmt.Errorf("its pads are %v of axes %v, want numbers up to %d for axes of an array of %d", pads, axes, longest, rank)
+		}
+		low[a], high[a] = before, behind
+	}
+	return low, high, nil
 }
 
 func concat(c *call, start value) ([]value, error) {

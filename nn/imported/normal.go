@@ -13,7 +13,7 @@ import (
 
 // batchNormalization is that of a network in training: by the batch's own statistics, or in evaluation mode by the running averages.
 func batchNormalization(c *call) ([]value, error) {
-	frozen := c.attributes.Int("training_mode", 0) == 0 && c.norm != OfBatch
+	frozen := !c.trains() && c.norm != OfBatch
 	if frozen && c.norm != OfRunning {
 		return nil, fmt.Errorf("it is in evaluation mode, where it is no normalization by a batch: export with shadowflow.export_onnx, or torch.onnx.export(..., dynamo=False, training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False); or say with model.batch_norm what it is to be, %s or %s", OfBatch, OfRunning)
 	}
@@ -25,14 +25,10 @@ func batchNormalization(c *call) ([]value, error) {
 		return nil, err
 	}
 	shape := c.shapeOf(x)
-	order := images
-	switch len(shape) {
-	case 2:
-		order = []int{0, 1}
-	case 4:
-	default:
-		return nil, fmt.Errorf("it reads an array of shape %v, want [N, C] or images [N, C, H, W]", shape)
+	if len(shape) < 2 || len(shape) > 4 {
+		return nil, fmt.Errorf("it reads an array of shape %v, want [N, C], images [N, C, H, W] or lines [N, C, L]", shape)
 	}
+	order := channelsLast(len(shape))
 	v, err := c.lowering.in(x, order)
 	if err != nil {
 		return nil, err
@@ -68,6 +64,11 @@ func batchNormalization(c *call) ([]value, error) {
 	}
 	c.batch = append(c.batch, m, s.Mul(s.Like(float64(count)/float64(count-1))))
 	return one(stored(y, order), nil)
+}
+
+// trains reports whether a batch normalization is that of a network in training, as an attribute says, and before there was one the outputs.
+func (c *call) trains() bool {
+	return c.attributes.Int("training_mode", 0) != 0 || c.model.Opsets[""] < 14 && len(c.node.Outputs) == 5
 }
 
 // frozen is a normalization by the running averages that the file has.
@@ -128,6 +129,25 @@ func layerNormalization(c *call) ([]value, error) {
 	return c.scaled(y)
 }
 
+// rmsNormalization divides by the root of the mean square along the last axes.
+func rmsNormalization(c *call) ([]value, error) {
+	c.attributes.Ignore("stash_type")
+	v, err := c.array(0)
+	if err != nil {
+		return nil, err
+	}
+	from, err := c.axis("axis", -1, len(v.Shape()))
+	if err != nil {
+		return nil, err
+	}
+	kept := v.Shape()
+	for i := range kept[from:] {
+		kept[from+i] = 1
+	}
+	square := v.Square().Mean(same(len(kept))[from:]...)
+	return c.scaled(v.Mul(square.Add(square.Like(c.attributes.Float("epsilon", 1e-5))).Rsqrt().Reshape(kept...)))
+}
+
 // scaled multiplies by the node's scale and adds its shift, which may be left out.
 func (c *call) scaled(y graph.Value) ([]value, error) {
 	scale, err := c.array(1)
@@ -155,7 +175,7 @@ func grouped(v graph.Value, groups int, eps float64) graph.Value {
 // groupNormalization standardizes each group of channels of each image.
 func groupNormalization(c *call) ([]value, error) {
 	c.attributes.Ignore("stash_type")
-	v, err := c.image()
+	v, rank, err := c.image()
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +193,7 @@ func groupNormalization(c *call) ([]value, error) {
 			in[i] = a.Reshape(groups, 1).BroadcastTo(groups, channels/groups).Reshape(channels)
 		}
 	}
-	return c.imageOf(grouped(v, groups, c.attributes.Float("epsilon", 1e-5)).Mul(in[0]).Add(in[1]))
+	return c.imageOf(grouped(v, groups, c.attributes.Float("epsilon", 1e-5)).Mul(in[0]).Add(in[1]), rank)
 }
 
 // instanceNormalization standardizes each channel of each example. Exporters write normalization by groups as that of images [N, G, C/G H W], without
@@ -202,23 +222,37 @@ func (c *call) uniform(i int, number float64) bool {
 	return err == nil && a.Type.Floating() && !slices.ContainsFunc(a.Floats, func(v float64) bool { return v != number })
 }
 
-// alongLast makes an operator of a function along the last axis.
-func alongLast(f func(graph.Value) graph.Value) operator {
-	return func(c *call) ([]value, error) {
-		v, err := c.array(0)
+// along makes an operator, along the axis that it says, of a function along the last one.
+func along(f func(graph.Value) graph.Value) operator {
+	return first(func(c *call, x value) ([]value, error) {
+		x, err := c.unflattened(x)
 		if err != nil {
 			return nil, err
 		}
-		rank := len(v.Shape())
-		axis, err := c.axis("axis", -1, rank)
+		axis, err := c.axis("axis", -1, len(x.shape))
 		if err != nil {
 			return nil, err
 		}
-		if axis != rank-1 {
-			return nil, fmt.Errorf("axis is %d, want the last of %d: others are not there yet", axis, rank)
+		order := slices.DeleteFunc(slices.Clone(x.axes()), func(a int) bool { return a == axis })
+		order = append(order, axis)
+		v, err := c.lowering.in(x, order)
+		if err != nil {
+			return nil, err
 		}
-		return plainOne(f(v))
+		return one(stored(f(v), order), nil)
+	})
+}
+
+// unflattened returns a value that is recorded, each of its axes ordered as in the file.
+func (c *call) unflattened(x value) (value, error) {
+	if x.known == nil && x.flat == nil {
+		return x, nil
 	}
+	v, err := c.plain(x)
+	if err != nil {
+		return value{}, err
+	}
+	return ofData(v), nil
 }
 
 // reduced makes an operator of a reduction over axes.
@@ -235,14 +269,10 @@ func reduced(f func(v graph.Value, axes ...int) graph.Value) operator {
 		if len(axes) == 0 {
 			return []value{x}, nil
 		}
-		order := x.axes()
-		if x.flat != nil {
-			order = same(len(x.shape))
-		}
-		v, err := c.lowering.in(x, order)
-		if err != nil {
+		if x, err = c.unflattened(x); err != nil {
 			return nil, err
 		}
+		order, v := slices.Clone(x.axes()), x.v
 		var gone, shape, left []int // as it lies
 		for i, a := range order {
 			if slices.Contains(axes, a) {

@@ -49,19 +49,37 @@ func TestWhatIsNotThereIsNamedWithItsNode(t *testing.T) {
 		{"attribute", 0, []onnx.Tensor{w}, node("MatMul", "x w", attribute("fast", int64(1))), `attribute "fast" is not known of MatMul`},
 		{"shapes", 0, []onnx.Tensor{numbers("w", 5, 4)}, node("MatMul", "x w"), `node "it" (MatMul): MatMul of arrays of shapes [[2 4] [5 4]]: inner axes 4 and 5 differ`},
 		{"missing input", 0, []onnx.Tensor{w}, node("Gemm", "w"), "no input 1"},
-		{"dilation", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("dilations", []int64{2, 2})), "dilations are [2 2]"},
+		{"dilation of means", 2, []onnx.Tensor{scale}, node("AveragePool", "x s", attribute("kernel_shape", []int64{2, 2}), attribute("dilations", []int64{2, 2})), "dilations are [2 2], want 1: those of means"},
+		{"dilation beyond images", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("dilations", []int64{9, 1})), "kernel with dilation [9 1] is larger than the image"},
+		{"volumes", 2, []onnx.Tensor{numbers("v", 2, 2, 3, 3, 3)}, node("Conv", "v v"), "volumes [N, C, D, H, W] are not there yet"},
+		{"kernel of lines", 2, []onnx.Tensor{numbers("l", 2, 2, 3)}, node("Conv", "x l"), "kernel has shape [2 2 3], want [O, C, H, W] for images"},
+		{"strides of lines", 2, []onnx.Tensor{numbers("l", 2, 2, 3)}, node("Conv", "l l", attribute("strides", []int64{1, 1})), "strides is [1 1], want one number from 1"},
 		{"two faults of a window", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("dilations", []int64{0, 0}), attribute("strides", []int64{0, 1})), "strides is [0 1], want two numbers from 1 to"},
 		{"pads", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("pads", []int64{0, 0, -1, 0})), "pads is [0 0 -1 0], want four numbers from 0 to"},
-		{"ceil", 2, []onnx.Tensor{kernel, scale}, node("MaxPool", "x s", attribute("kernel_shape", []int64{2, 2}), attribute("strides", []int64{2, 2}), attribute("ceil_mode", int64(1))), "ceil_mode is 1"},
+		{"padding as wide as windows", 2, []onnx.Tensor{scale}, node("MaxPool", "x s", attribute("kernel_shape", []int64{2, 2}), attribute("pads", []int64{2, 0, 0, 0})), "padding [2 0 0 0]: want none below 0, and less than the window"},
 		{"kernel_shape", 2, []onnx.Tensor{kernel}, node("Conv", "x k", attribute("kernel_shape", []int64{5, 5})), "kernel_shape is [5 5]"},
 		{"batch normalization that is frozen", 2, []onnx.Tensor{scale, numbers("m", 2)}, node("BatchNormalization", "x s s m m"), "evaluation mode"},
 		{"momentum", 2, []onnx.Tensor{scale, numbers("m", 2)}, node("BatchNormalization", "x s s m m", attribute("training_mode", int64(1)), attribute("momentum", float32(0.5))), "momentum is 0.5, want 0.9"},
 		{"running average of two", 2, []onnx.Tensor{scale, numbers("m", 2)}, node("BatchNormalization", "x s s m m", attribute("training_mode", int64(1))), "another normalization"},
 		{"running average of other channels", 2, []onnx.Tensor{scale, numbers("m", 3), numbers("v", 2)}, node("BatchNormalization", "x s s m v", attribute("training_mode", int64(1))), `running average "m" is float64 of shape [3], want one number for each of 2 channels`},
 		{"random draws", 0, []onnx.Tensor{w, {Name: "r", Type: onnx.Float32, Data: []float32{0.5}}, {Name: "t", Type: onnx.Bool, Data: []int64{1}}}, node("Dropout", "x r t w"), "drops a share of 0.5"},
-		{"softmax", 2, []onnx.Tensor{scale}, node("Softmax", "x s", attribute("axis", int64(1))), "axis is 1, want the last of 4"},
-		{"far places", 0, []onnx.Tensor{w, whole("i", 2, 0)}, node("Gather", "x i w", attribute("axis", int64(1))), "places [2 0]"},
-		{"steps", 0, []onnx.Tensor{w, whole("a", 0), whole("b", 4), whole("c", 1), whole("d", 2)}, node("Slice", "x a b c d w"), "step along axis 1 is 2"},
+		{"softmax", 2, []onnx.Tensor{scale}, node("Softmax", "x s", attribute("axis", int64(4))), "axis is 4, of an array of 4 axes"},
+		{"places without derivative", 0, []onnx.Tensor{w}, node("ArgMax", "x w"), "not there yet (it has no derivative): want one of"},
+		{"bound that depends", 0, []onnx.Tensor{w}, node("Clip", "x w"), "input 1 depends on the examples or on weights"},
+		{"several bounds", 0, []onnx.Tensor{w, whole("a", 1, 2)}, node("Clip", "x a w"), "input 1 is int64 of shape [2], want one floating-point number"},
+		{"padding by what is there", 0, []onnx.Tensor{w, whole("p", 0, 1, 0, 1)}, node("Pad", "x p w", attribute("mode", "reflect")), `mode is "reflect", want constant`},
+		{"padding of other axes", 0, []onnx.Tensor{w, whole("p", 0, 1)}, node("Pad", "x p w"), "pads are [0 1], want two numbers for each of 2 axes"},
+		{"padding that leaves nothing", 0, []onnx.Tensor{w, whole("p", 0, -3, 0, -1)}, node("Pad", "x p w"), "elements from the ends of axis 1 of length 4, which leaves none"},
+		{"a cap of attention", 0, []onnx.Tensor{w}, node("Attention", "w w w", attribute("softcap", float32(2))), "softcap is 2, want 0"},
+		{"a cache of attention", 0, []onnx.Tensor{numbers("q", 1, 2, 3, 4)}, node("Attention", "q q q q q"), "it has past_key"},
+		{"attention without heads", 0, []onnx.Tensor{numbers("q", 1, 3, 4)}, node("Attention", "q q q"), "q_num_heads is 0, want a divisor"},
+		{"attention of other heads", 0, []onnx.Tensor{numbers("q", 1, 3, 3, 4), numbers("k", 1, 2, 3, 4)}, node("Attention", "q k k"), "a multiple of the heads"},
+		{"attention among too many tokens", 0, []onnx.Tensor{numbers("q", 1, 1, 9000, 1)}, node("Attention", "q q q", attribute("is_causal", int64(1))), "it needs 81000000 numbers of its own"},
+		{"a mask of other tokens", 0, []onnx.Tensor{numbers("q", 1, 3, 3, 4), numbers("m", 2, 3)}, node("Attention", "q q q m"), "its mask has shape [2 3], which does not broadcast to [1 3 3 3]"},
+		{"places beyond", 0, []onnx.Tensor{w, whole("i", 2, 7)}, node("Gather", "x i w", attribute("axis", int64(1))), "place 7 of an axis of length 4"},
+		{"places of several axes that are beyond", 0, []onnx.Tensor{w, {Name: "i", Type: onnx.Int64, Shape: []int{1, 2}, Data: []int64{1, 4}}}, node("GatherND", "w i"), "place 4 of axis 1 of length 4"},
+		{"places of too many axes", 0, []onnx.Tensor{w, whole("i", 1, 0, 1)}, node("GatherND", "w i"), "want a last axis of 1 to 2 numbers"},
+		{"no elements", 0, []onnx.Tensor{w, whole("a", 3), whole("b", 1), whole("c", 1)}, node("Slice", "w a b c"), "takes 0 elements of axis 1"},
 		{"places that depend", 0, []onnx.Tensor{w}, node("Gather", "w x"), "depend on the examples"},
 		{"shape that depends", 0, []onnx.Tensor{w}, node("Reshape", "x w"), "depends on the examples or on weights"},
 		{"huge", 0, []onnx.Tensor{w, whole("e", 1<<21, 1<<21, 1, 1)}, node("Expand", "x e w"), "has more than 2^36 elements"},
@@ -143,6 +161,13 @@ func TestTheDocsNameEveryOperator(t *testing.T) {
 func FuzzBuild(f *testing.F) {
 	for _, c := range networks {
 		raw, err := os.ReadFile(filepath.Join("testdata", c.name+".onnx"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw, len(c.input) == 3)
+	}
+	for _, c := range operatorNetworks {
+		raw, err := os.ReadFile(filepath.Join("testdata", "operators", c.name+".onnx"))
 		if err != nil {
 			f.Fatal(err)
 		}

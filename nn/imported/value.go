@@ -2,7 +2,6 @@ package imported
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"shadowflow/graph"
@@ -99,7 +98,7 @@ func (l *lowering) constant(a *fold.Array) graph.Value {
 	data := make([]float64, len(a.Floats))
 	equal := len(data) > 0
 	for i, v := range a.Floats {
-		data[i] = math.Max(math.Min(v, largest), -largest)
+		data[i] = finite(v)
 		equal = equal && data[i] == data[0]
 	}
 	if equal {
@@ -198,4 +197,25 @@ func turn(x value, perm []int) value {
 		}
 	}
 	return y
+}
+
+// finite is a number that is at most the largest.
+func finite(v float64) float64 { return max(min(v, largest), -largest) }
+
+// written is what has been recorded of numbers that operators need and no file has: places that they take, shares of windows, masks.
+type written struct {
+	count int
+	masks map[[2]int]graph.Value // by the numbers of queries and keys; see causal
+}
+
+// maxWritten is the most such numbers of a network.
+const maxWritten = 1 << 26
+
+// write makes room for numbers that an operator needs.
+func (w *written) write(n int) ([]float64, error) {
+	if n > maxWritten-w.count {
+		return nil, fmt.Errorf("it needs %d numbers of its own, and with what others need there are more than %d", n, maxWritten)
+	}
+	w.count += n
+	return make([]float64, n), nil
 }

@@ -68,6 +68,14 @@ func (c *call) pair() (x, y *Array, err error) {
 	if y, err = c.input(1); err != nil {
 		return nil, nil, err
 	}
+	if x.Type != y.Type && x.Type.Floating() && y.Type.Floating() { // what was made like a recorded array has the type of no file
+		if x, err = x.As(onnx.Float64); err == nil {
+			y, err = y.As(onnx.Float64)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
 	if len(c.in) > 2 || x.Type != y.Type {
 		return nil, nil, fmt.Errorf("it has %d inputs, the first two of %s and %s: want two of one type", len(c.in), x.Type, y.Type)
 	}
@@ -107,6 +115,24 @@ func binary(whole func(x, y int64) (int64, error), float func(x, y float64) floa
 		}
 		return one(out, nil)
 	}
+}
+
+// several makes an operator of one of two operands, of as many as there are.
+func several(two operator) operator {
+	return first(func(c *call, a *Array) ([]*Array, error) {
+		for i := 1; i < len(c.in); i++ {
+			b, err := c.input(i)
+			if err != nil {
+				return nil, err
+			}
+			out, err := two(&call{node: c.node, in: []*Array{a, b}, attributes: c.attributes, folder: c.folder})
+			if err != nil {
+				return nil, err
+			}
+			a = out[0]
+		}
+		return one(a, nil)
+	})
 }
 
 // compare makes an operator of a relation.

@@ -8,7 +8,7 @@ var operators = map[string]operator{
 	"Cast": first(cast), "CastLike": first(castLike), "Identity": first(identity), "Trilu": first(trilu), "Where": where,
 
 	"Shape": first(shape), "Size": first(count),
-	"Slice": first(slice), "Gather": first(gather), "Concat": first(concat), "Expand": first(expand), "Transpose": first(transpose), "Split": first(split),
+	"Slice": first(slice), "Gather": first(gather), "Concat": first(concat), "ScatterND": first(scatterND), "Expand": first(expand), "Transpose": first(transpose), "Split": first(split),
 	"Reshape": first(reshape), "Flatten": first(flatten), "Squeeze": reshapedBy(Squeezed), "Unsqueeze": reshapedBy(Unsqueezed),
 
 	"ReduceProd": reduced(func(x, y int64) int64 { return x * y }, func(x, y float64) float64 { return x * y }, 1),
@@ -24,8 +24,8 @@ var operators = map[string]operator{
 	"Add": binary(func(x, y int64) (int64, error) { return x + y, nil }, func(x, y float64) float64 { return x + y }),
 	"Sub": binary(func(x, y int64) (int64, error) { return x - y, nil }, func(x, y float64) float64 { return x - y }),
 	"Mul": binary(func(x, y int64) (int64, error) { return x * y, nil }, func(x, y float64) float64 { return x * y }),
-	"Min": binary(func(x, y int64) (int64, error) { return min(x, y), nil }, math.Min),
-	"Max": binary(func(x, y int64) (int64, error) { return max(x, y), nil }, math.Max),
+	"Min": several(binary(func(x, y int64) (int64, error) { return min(x, y), nil }, math.Min)),
+	"Max": several(binary(func(x, y int64) (int64, error) { return max(x, y), nil }, math.Max)),
 	"And": binary(func(x, y int64) (int64, error) { return x & y, nil }, nil),
 	"Or":  binary(func(x, y int64) (int64, error) { return x | y, nil }, nil),
 	"Xor": binary(func(x, y int64) (int64, error) { return x ^ y, nil }, nil),

@@ -5,7 +5,7 @@ import "unsafe"
 // Bounds of a convolution's blocks, measured on Zen 5.
 const (
 	wholeBytes = 640 << 10 // packed weights up to this stay in the second-level cache: no split of the inner dimension
-	maxRun     = 512       // inner steps of a block where it is split, within one kernel row
+	maxRun     = 512       // inner steps of a block where it is split, within one segment
 	copyBytes  = 256 << 10 // images read at a time
 	minPixels  = 128       // results of a channel, made at a time, for which reading weights again and again costs little
 )
@@ -31,7 +31,7 @@ type convPlan[T Float] struct {
 	copySize   int
 }
 
-// inner is a block of a grid's inner dimension: kernel rows, and a run within each.
+// inner is a block of a grid's inner dimension: segments (see tapConv), and a run within each.
 type inner struct {
 	seg, segs int
 	q, steps  int
@@ -110,12 +110,12 @@ func (p *convPlan[T]) narrow() bool {
 
 // split cuts a grid's inner dimension, and returns the longest block.
 func (p *convPlan[T]) split(g *tapGrid) (blocks []inner, longest int) {
-	run := len(g.kw) * p.chans
-	if n := len(g.kh) * run; n == 0 || n <= maxRun || n*p.packedCols()*p.ks.size <= wholeBytes {
-		return []inner{{segs: len(g.kh), steps: run}}, n
+	segs, run := p.segments(g)
+	if n := segs * run; n == 0 || n <= maxRun || n*p.packedCols()*p.ks.size <= wholeBytes {
+		return []inner{{segs: segs, steps: run}}, n
 	}
 	parts := ceilDiv(run, maxRun)
-	for seg := range g.kh {
+	for seg := range segs {
 		for i := range parts {
 			lo, hi := share(run, parts, i)
 			blocks = append(blocks, inner{seg: seg, segs: 1, q: lo, steps: hi - lo, start: seg*run + lo})
@@ -156,9 +156,10 @@ func (s *convPacking[T]) Chunk(i, worker int) {
 	row := 0
 	for seg := b.seg; seg < b.seg+b.segs; seg++ {
 		for q := b.q; q < b.q+b.steps; {
-			tap, ch := q/p.chans, q%p.chans
+			tapRow, tapCol := p.tap(g, seg, q)
+			ch := q % p.chans
 			n := min(p.chans-ch, b.q+b.steps-q)
-			from := (g.kh[seg]*p.kw0+g.kw[tap])*p.tapSize + group*p.groupStep + ch*p.weights.row + lo*p.weights.col
+			from := (g.kh[tapRow]*p.kw0+g.kw[tapCol])*p.tapSize + group*p.groupStep + ch*p.weights.row + lo*p.weights.col
 			pk.pack(dst, b.segs*b.steps, row, at(p.call.b, from), p.weights, n, hi-lo)
 			row += n
 			q += n
@@ -226,20 +227,28 @@ func (p *convPlan[T]) band(w *worker, gi, group, lo int, base unsafe.Pointer, c 
 		b := &p.blocks[gi][bi]
 		*t = tile{
 			b: at(p.call.work, p.panelsAt(gi, group, lo, b)), ldb: p.ks.width() * size,
-			ks: size, ss: f.rowPitch * size, count: b.steps, segs: b.segs, planes: 1,
+			ks: size, ss: p.apartH * f.rowPitch * size, count: b.steps, segs: b.segs, planes: 1,
 			soon: t.soon,
+		}
+		start := b.seg*p.apartH*f.rowPitch + b.q
+		if p.apartW > 1 { // segments are the taps of a kernel row, planes the rows
+			row, col := p.tap(g, b.seg, b.q)
+			start = row*p.apartH*f.rowPitch + col*p.apartW*f.pixel + b.q
+			t.ss, t.ps = p.apartW*f.pixel*size, p.apartH*f.rowPitch*size
+			t.segs = min(b.segs, len(g.kw))
+			t.planes = b.segs / t.segs
 		}
 		if p.call.accumulate || bi > 0 {
 			t.accumulate = 1
 		}
-		p.tiles(t, c, unsafe.Add(origin, (b.seg*f.rowPitch+b.q)*size))
+		p.tiles(t, c, unsafe.Add(origin, start*size))
 	}
 }
 
 // tiles runs one inner block over a grid's part; from is the left operand's first element.
 func (p *convPlan[T]) tiles(t *tile, c *convTile, from unsafe.Pointer) {
 	g, f, size := c.grid, &p.frame, p.ks.size
-	panel := t.count * t.segs * p.ks.width() * size
+	panel := t.count * t.segs * t.planes * p.ks.width() * size
 	pixel, row := p.inW*f.pixel*size, p.inH*f.rowPitch*size
 	if p.acrossImages {
 		t.rs, t.rc = f.imgPitch*size, p.dstH*p.dstW*p.dstC*size

@@ -15,6 +15,8 @@
 // A convolution with small groups, of one channel (depthwise) to half a vector of them, is no product of matrices worth a tile: its tiles are pixels by
 // a vector of channels, multiplied lane by lane. See lanewise.go.
 //
+// Where a kernel's taps lie apart (a dilated convolution), the inner index runs over kernel rows, taps and channels, which is as affine.
+//
 // A plan fixes how one problem is cut: into chunks for the workers and blocks for the caches. The order in which products
 // are added is part of the plan and depends on shapes and instruction set alone, so the same operands give the same bits
 // on any number of workers.

@@ -27,7 +27,7 @@ type MatMul struct {
 
 // Conv states a two-dimensional convolution of images [N, H, W, C] by kernels [KH, KW, C/Groups, O] to [N, OutH, OutW, O]:
 //
-//	y[n, i, j, o] = sum over kh, kw, c of x[n, i*StrideH+kh-PadTop, j*StrideW+kw-PadLeft, g*C/Groups+c] * w[kh, kw, c, o]
+//	y[n, i, j, o] = sum over kh, kw, c of x[n, i*StrideH+kh*DilationH-PadTop, j*StrideW+kw*DilationW-PadLeft, g*C/Groups+c] * w[kh, kw, c, o]
 //
 // where g is the group of o, and x is zero outside of the image. It is the cross-correlation that networks use: the
 // kernel is not flipped. The same statement describes the gradients with respect to x and w.
@@ -37,13 +37,23 @@ type Conv struct {
 	StrideH, StrideW                     int
 	PadTop, PadLeft, PadBottom, PadRight int
 	Groups                               int
+	DilationH, DilationW                 int // rows and columns from one tap to the next; 0 stands for 1
 }
 
 // OutH returns the height of the output.
-func (s Conv) OutH() int { return (s.H+s.PadTop+s.PadBottom-s.KH)/s.StrideH + 1 }
+func (s Conv) OutH() int { return (s.H+s.PadTop+s.PadBottom-s.spanH())/s.StrideH + 1 }
 
 // OutW returns the width of the output.
-func (s Conv) OutW() int { return (s.W+s.PadLeft+s.PadRight-s.KW)/s.StrideW + 1 }
+func (s Conv) OutW() int { return (s.W+s.PadLeft+s.PadRight-s.spanW())/s.StrideW + 1 }
+
+// dilation returns the rows and columns from one tap to the next.
+func (s Conv) dilation() (h, w int) { return max(s.DilationH, 1), max(s.DilationW, 1) }
+
+// spanH returns the rows from a kernel's first one to its last.
+func (s Conv) spanH() int { h, _ := s.dilation(); return (s.KH-1)*h + 1 }
+
+// spanW returns the columns from a kernel's first one to its last.
+func (s Conv) spanW() int { _, w := s.dilation(); return (s.KW-1)*w + 1 }
 
 // flops counts every multiplication and addition that the statement names, those with the border's zeros too.
 func (s Conv) flops() float64 {
@@ -56,9 +66,11 @@ func (s Conv) check() {
 		panic(fmt.Sprintf("gemm: %+v: want every size and stride above zero", s))
 	case min(s.PadTop, s.PadLeft, s.PadBottom, s.PadRight) < 0:
 		panic(fmt.Sprintf("gemm: %+v: want no negative padding", s))
+	case min(s.DilationH, s.DilationW) < 0:
+		panic(fmt.Sprintf("gemm: %+v: want no negative dilation", s))
 	case s.C%s.Groups != 0 || s.O%s.Groups != 0:
 		panic(fmt.Sprintf("gemm: %+v: want channels divisible by groups", s))
-	case s.H+s.PadTop+s.PadBottom < s.KH || s.W+s.PadLeft+s.PadRight < s.KW:
+	case s.H+s.PadTop+s.PadBottom < s.spanH() || s.W+s.PadLeft+s.PadRight < s.spanW():
 		panic(fmt.Sprintf("gemm: %+v: want a kernel no larger than the padded image", s))
 	}
 }

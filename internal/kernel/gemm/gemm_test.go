@@ -57,7 +57,7 @@ func (s Conv) eachProduct(do func(y, x, w int)) {
 			for j := range s.OutW() {
 				for kh := range s.KH {
 					for kw := range s.KW {
-						h, v := i*s.StrideH+kh-s.PadTop, j*s.StrideW+kw-s.PadLeft
+						h, v := i*s.StrideH+kh*max(s.DilationH, 1)-s.PadTop, j*s.StrideW+kw*max(s.DilationW, 1)-s.PadLeft
 						if h < 0 || h >= s.H || v < 0 || v >= s.W {
 							continue
 						}
@@ -254,6 +254,17 @@ func randomConv(r *rand.Rand) Conv {
 	return s
 }
 
+// randomDilated is a convolution whose taps lie apart.
+func randomDilated(r *rand.Rand) Conv {
+	for {
+		s := randomConv(r)
+		s.DilationH, s.DilationW = 1+r.IntN(4), 1+r.IntN(4)
+		if s.spanH() <= s.H+s.PadTop+s.PadBottom && s.spanW() <= s.W+s.PadLeft+s.PadRight && (s.KH > 1 && s.DilationH > 1 || s.KW > 1 && s.DilationW > 1) {
+			return s
+		}
+	}
+}
+
 // randomWinograd is a convolution that Winograd's algorithm does.
 func randomWinograd(r *rand.Rand) Conv {
 	for {
@@ -299,6 +310,10 @@ func fixedProblems() []problem {
 		{N: 2, H: 15, W: 16, C: 37, O: 37, KH: 7, KW: 7, StrideH: 2, StrideW: 2, PadTop: 3, PadLeft: 3, PadBottom: 3, PadRight: 3, Groups: 37},
 		{N: 3, H: 17, W: 18, C: 280, O: 280, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 70},
 		{N: 2, H: 9, W: 8, C: 22, O: 22, KH: 3, KW: 2, StrideH: 2, StrideW: 1, PadTop: 1, PadLeft: 0, PadBottom: 0, PadRight: 1, Groups: 11},
+		{N: 2, H: 12, W: 11, C: 250, O: 260, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 2, PadLeft: 2, PadBottom: 2, PadRight: 2, Groups: 1, DilationH: 2, DilationW: 2},
+		{N: 3, H: 9, W: 13, C: 600, O: 140, KH: 2, KW: 3, StrideH: 2, StrideW: 3, PadTop: 1, PadLeft: 3, PadBottom: 0, PadRight: 2, Groups: 1, DilationH: 3, DilationW: 2},
+		{N: 2, H: 15, W: 16, C: 37, O: 37, KH: 3, KW: 3, StrideH: 2, StrideW: 1, PadTop: 3, PadLeft: 2, PadBottom: 3, PadRight: 2, Groups: 37, DilationH: 3, DilationW: 2},
+		{N: 2, H: 10, W: 8, C: 22, O: 22, KH: 3, KW: 2, StrideH: 2, StrideW: 4, PadTop: 4, PadLeft: 1, PadBottom: 2, PadRight: 3, Groups: 11, DilationH: 4, DilationW: 6},
 		{N: 1, H: 1, W: 1, C: 2, O: 3, KH: 1, KW: 1, StrideH: 3, StrideW: 3, PadTop: 1, PadLeft: 0, PadBottom: 0, PadRight: 2, Groups: 1},
 	} {
 		ps = append(ps, convProblems(s)...)
@@ -321,6 +336,17 @@ func TestConvolutionsMatchTripleLoop(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range rounds(120) {
 		for _, p := range convProblems(randomConv(r)) {
+			verifyAll(t, pool, p, r)
+		}
+	}
+}
+
+func TestDilatedConvolutionsMatchTripleLoop(t *testing.T) {
+	pool := par.New(3)
+	defer pool.Close()
+	r := rand.New(rand.NewPCG(13, 14))
+	for range rounds(80) {
+		for _, p := range convProblems(randomDilated(r)) {
 			verifyAll(t, pool, p, r)
 		}
 	}

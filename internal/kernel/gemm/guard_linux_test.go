@@ -46,6 +46,7 @@ func TestNoAccessOutsideOfOperands(t *testing.T) {
 		problems = append(problems, matMulProblem(randomMatMul(r)))
 		problems = append(problems, convProblems(randomConv(r))...)
 		problems = append(problems, convProblems(randomWinograd(r))...)
+		problems = append(problems, convProblems(randomDilated(r))...)
 	}
 	for _, p := range problems {
 		t.Run(p.name, func(t *testing.T) {

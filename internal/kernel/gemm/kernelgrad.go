@@ -85,7 +85,7 @@ func (p *kernelGradPlan[T]) cut() {
 
 	p.frame = frame{
 		h: p.H, w: p.W, c: p.C, row0: -p.PadTop, col0: -p.PadLeft,
-		rows: p.KH, cols: (ow-1)*p.StrideW + p.KW, step: p.StrideH, chans: p.slice(), group: p.small,
+		rows: p.spanH(), cols: (ow-1)*p.StrideW + p.spanW(), step: p.StrideH, chans: p.slice(), group: p.small,
 	}
 	if p.slices > 1 && p.chans == p.C {
 		p.frame.chans = p.C // in place if possible: slices are views
@@ -218,12 +218,13 @@ func (p *kernelGradPlan[T]) right(c *dwChunk[T], t *tile, pixel, n int) int {
 func (p *kernelGradPlan[T]) taps(c *dwChunk[T], t *tile, f *frame, origin unsafe.Pointer, panel int) {
 	size := p.ks.size
 	rows, runs := c.ch1-c.ch0, p.KW
-	if rows == f.pixel && rows == p.chans {
+	apartH, apartW := p.dilation()
+	if rows == f.pixel && rows == p.chans && apartW == 1 {
 		rows, runs = rows*p.KW, 1
 	}
 	for kh := range p.KH {
 		for kw := range runs {
-			t.a = unsafe.Add(origin, (kh*f.rowPitch+kw*f.pixel)*size)
+			t.a = unsafe.Add(origin, (kh*apartH*f.rowPitch+kw*apartW*f.pixel)*size)
 			row := (kh*p.KW+kw)*p.chans + c.ch0
 			t.c = at(c.dst, c.dstAt+row*p.O+c.group*p.outs+c.lo)
 			p.ks.grid(t, rows, c.hi-c.lo, panel)
@@ -234,9 +235,10 @@ func (p *kernelGradPlan[T]) taps(c *dwChunk[T], t *tile, f *frame, origin unsafe
 // tapsLanewise runs the tiles of all taps for one element of the small groups of x: their rows are the taps of a kernel row.
 func (p *kernelGradPlan[T]) tapsLanewise(c *dwChunk[T], t *tile, f *frame, origin unsafe.Pointer) {
 	size, tap := p.ks.size, p.small*p.O
-	t.rs, t.rc = f.pixel*size, tap*size
+	apartH, apartW := p.dilation()
+	t.rs, t.rc = apartW*f.pixel*size, tap*size
 	for kh := range p.KH {
-		t.a = unsafe.Add(origin, kh*f.rowPitch*size)
+		t.a = unsafe.Add(origin, kh*apartH*f.rowPitch*size)
 		t.c = at(c.dst, c.dstAt+kh*p.KW*tap+f.element*p.O+c.lo)
 		p.ks.lanegrid(t, p.KW, c.hi-c.lo)
 	}

@@ -119,7 +119,7 @@ func (p *lanewiseConv[T]) band(t *tile, gi, n, first, last int, base unsafe.Poin
 	}
 	*t = tile{
 		b: at(p.call.work, p.packed[gi]), ldb: p.dstC * size,
-		rs: p.inW * f.pixel * size, ks: f.pixel * size, ss: f.rowPitch * size, rc: p.outW * p.dstC * size,
+		rs: p.inW * f.pixel * size, ks: p.apartW * f.pixel * size, ss: p.apartH * f.rowPitch * size, rc: p.outW * p.dstC * size,
 		ps: p.copySize * size, count: len(g.kw), segs: len(g.kh), planes: p.chans,
 	}
 	if p.call.accumulate {

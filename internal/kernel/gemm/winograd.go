@@ -70,6 +70,9 @@ func (s Conv) winograd(ks *kernels) bool {
 	if ks.winograd.scatterImage == nil || s.KH != winogradTaps || s.KW != winogradTaps || s.StrideH*s.StrideW*s.Groups != 1 {
 		return false
 	}
+	if h, w := s.dilation(); h*w != 1 {
+		return false
+	}
 	if min(s.C, s.O) < winogradChannels || max(s.PadTop, s.PadLeft, s.PadBottom, s.PadRight) >= winogradTaps {
 		return false
 	}

@@ -14,13 +14,18 @@ type Windows struct {
 	KH, KW                               int
 	StrideH, StrideW                     int
 	PadTop, PadLeft, PadBottom, PadRight int
+	DilationH, DilationW                 int // rows and columns from one element of a window to the next; 0 stands for 1
 }
 
 // OutH returns the number of rows of windows.
-func (w Windows) OutH() int { return (w.H+w.PadTop+w.PadBottom-w.KH)/w.StrideH + 1 }
+func (w Windows) OutH() int {
+	return (w.H+w.PadTop+w.PadBottom-(w.KH-1)*max(w.DilationH, 1)-1)/w.StrideH + 1
+}
 
 // OutW returns the number of windows in a row.
-func (w Windows) OutW() int { return (w.W+w.PadLeft+w.PadRight-w.KW)/w.StrideW + 1 }
+func (w Windows) OutW() int {
+	return (w.W+w.PadLeft+w.PadRight-(w.KW-1)*max(w.DilationW, 1)-1)/w.StrideW + 1
+}
 
 // Pool is a plan to pool over windows, in chunks of whole images.
 type Pool[T vec.Float] struct {
@@ -28,6 +33,8 @@ type Pool[T vec.Float] struct {
 	kernels  *vec.Kernels[T]
 	in, out  int // elements of an image, before and after
 	perChunk int // images of a chunk
+	down     int // elements from one row of a window to the next
+	right    int // and from one column to the next
 	rows     []span
 	cols     []span
 }
@@ -41,20 +48,23 @@ func NewPool[T vec.Float](k *vec.Kernels[T], w Windows) *Pool[T] {
 		panic(fmt.Sprintf("layout: pooling windows %+v: want positive sizes and strides", w))
 	}
 	p := &Pool[T]{Windows: w, kernels: k, in: w.H * w.W * w.C, out: w.OutH() * w.OutW() * w.C}
-	p.rows = spans(w.OutH(), w.H, w.KH, w.StrideH, w.PadTop)
-	p.cols = spans(w.OutW(), w.W, w.KW, w.StrideW, w.PadLeft)
+	p.down, p.right = max(w.DilationH, 1)*w.W*w.C, max(w.DilationW, 1)*w.C
+	p.rows = spans(w.OutH(), w.H, w.KH, w.StrideH, w.PadTop, max(w.DilationH, 1))
+	p.cols = spans(w.OutW(), w.W, w.KW, w.StrideW, w.PadLeft, max(w.DilationW, 1))
 	p.perChunk = max(1, chunkElements/max(1, p.in))
 	return p
 }
 
-func spans(count, size, window, stride, pad int) []span {
+func spans(count, size, window, stride, pad, apart int) []span {
 	s := make([]span, count)
 	for i := range s {
-		from, to := max(0, i*stride-pad), min(size, i*stride-pad+window)
-		if from >= to {
+		start := i*stride - pad
+		first := ceilDiv(max(0, -start), apart)                // element of the window
+		end := min(window, ceilDiv(max(0, size-start), apart)) // behind the last
+		if first >= end {
 			panic(fmt.Sprintf("layout: pooling window %d of %d holds only padding", i, count))
 		}
-		s[i] = span{from, to - from}
+		s[i] = span{start + first*apart, end - first}
 	}
 	return s
 }
@@ -73,10 +83,29 @@ func (p *Pool[T]) MaxIndex(dst []int32, x []T, chunk int) {
 		for _, row := range p.rows {
 			for _, col := range p.cols {
 				base := n*p.in + (row.from*p.W+col.from)*p.C
-				p.kernels.WindowArgMax(dst[at:at+p.C], x, base, row.n, p.W*p.C, col.n, p.C)
+				if p.right == p.C {
+					p.kernels.WindowArgMax(dst[at:at+p.C], x, base, row.n, p.down, col.n, p.C)
+				} else {
+					p.argMax(dst[at:at+p.C], x, base, row.n, col.n)
+				}
 				at += p.C
 			}
 		}
+	}
+}
+
+// argMax is MaxIndex for a window whose columns lie apart, of which rows and columns from the element at base on are in the image.
+func (p *Pool[T]) argMax(dst []int32, x []T, base, rows, cols int) {
+	for c := range dst {
+		best := base + c
+		for i := range rows {
+			for j := range cols {
+				if at := base + c + i*p.down + j*p.right; x[at] > x[best] || x[at] != x[at] {
+					best = at
+				}
+			}
+		}
+		dst[c] = int32(best)
 	}
 }
 
@@ -110,8 +139,14 @@ func (p *Pool[T]) SumWindows(dst, x []T, chunk int) {
 			for _, col := range p.cols {
 				base := n*p.in + (row.from*p.W+col.from)*p.C
 				for range row.n {
-					p.kernels.AddRowsInto(dst[at:at+p.C], x[base:base+col.n*p.C])
-					base += p.W * p.C
+					if p.right == p.C {
+						p.kernels.AddRowsInto(dst[at:at+p.C], x[base:base+col.n*p.C])
+					} else {
+						for j := range col.n {
+							p.kernels.AddRowsInto(dst[at:at+p.C], x[base+j*p.right:][:p.C])
+						}
+					}
+					base += p.down
 				}
 				at += p.C
 			}
@@ -130,10 +165,10 @@ func (p *Pool[T]) SpreadWindows(dx, dy []T, chunk int) {
 				base := n*p.in + (row.from*p.W+col.from)*p.C
 				for range row.n {
 					for j := range col.n {
-						d := dx[base+j*p.C : base+(j+1)*p.C]
+						d := dx[base+j*p.right:][:p.C]
 						p.kernels.Add(d, d, dy[at:at+p.C])
 					}
-					base += p.W * p.C
+					base += p.down
 				}
 				at += p.C
 			}

@@ -16,6 +16,8 @@ var windowCases = []Windows{
 	{N: 2, H: 7, W: 5, C: 19, KH: 2, KW: 2, StrideH: 2, StrideW: 2},
 	{N: 1, H: 5, W: 5, C: 1, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1},
 	{N: 2, H: 9, W: 6, C: 33, KH: 3, KW: 2, StrideH: 2, StrideW: 3, PadTop: 1, PadBottom: 2, PadRight: 1},
+	{N: 2, H: 9, W: 11, C: 19, KH: 3, KW: 3, StrideH: 2, StrideW: 1, PadTop: 1, PadLeft: 2, PadBottom: 2, PadRight: 1, DilationH: 2, DilationW: 3},
+	{N: 2, H: 7, W: 4, C: 6, KH: 2, KW: 3, StrideH: 1, StrideW: 2, PadLeft: 1, DilationH: 3},
 	{N: 20, H: 8, W: 8, C: 16, KH: 8, KW: 8, StrideH: 8, StrideW: 8},
 }
 
@@ -25,7 +27,7 @@ func eachElement(w Windows, f func(result, element int)) {
 		result := flat([]int{w.N, w.OutH(), w.OutW(), w.C}, o)
 		for i := range w.KH {
 			for j := range w.KW {
-				y, x := o[1]*w.StrideH-w.PadTop+i, o[2]*w.StrideW-w.PadLeft+j
+				y, x := o[1]*w.StrideH-w.PadTop+i*max(w.DilationH, 1), o[2]*w.StrideW-w.PadLeft+j*max(w.DilationW, 1)
 				if y >= 0 && y < w.H && x >= 0 && x < w.W {
 					f(result, flat([]int{w.N, w.H, w.W, w.C}, []int{o[0], y, x, o[3]}))
 				}
