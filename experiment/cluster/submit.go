@@ -40,12 +40,8 @@ type Script struct {
 	Text       string
 }
 
-// Scripts returns the files of the next submission, without writing them.
-func Scripts(dir, name string, jobs []Job, p Place, s sweep.Slurm) ([]Script, error) {
-	at, err := next(dir)
-	if err != nil {
-		return nil, err
-	}
+// Scripts returns the files of a submission, whose folder [Next] says, without writing them.
+func Scripts(at, name string, jobs []Job, p Place, s sweep.Slurm) ([]Script, error) {
 	absolute, err := filepath.Abs(at)
 	if err != nil {
 		return nil, err
@@ -57,13 +53,14 @@ func Scripts(dir, name string, jobs []Job, p Place, s sweep.Slurm) ([]Script, er
 	for i, j := range jobs {
 		file := fmt.Sprintf("job-%d", i)
 		out[i] = Script{Job: j, Path: filepath.Join(at, file+".sh"), List: filepath.Join(absolute, file+".runs")}
-		out[i].Text = j.Script(p, jobName(name), s, file, out[i].List)
+		out[i].Text = j.script(p, jobName(name), s, file, out[i].List)
 	}
 	return out, nil
 }
 
-// next returns the folder of the next submission.
-func next(dir string) (string, error) {
+// Next returns the folder of the next submission from a sweep's directory. It is to be asked for before the queue is: then what another process submits after the queue was read
+// has this folder, and [Submit] refuses it.
+func Next(dir string) (string, error) {
 	folders, err := folders(dir)
 	last := 0
 	if len(folders) > 0 {
@@ -103,6 +100,12 @@ func (s Script) Arguments(before []string) []string {
 
 // Submit writes scripts and hands them to Slurm. What it took is noted before the next is handed over; it is returned also beside an error.
 func Submit(ctx context.Context, scripts []Script) ([]Submitted, error) {
+	if len(scripts) == 0 {
+		return nil, nil
+	}
+	if err := makeFolder(filepath.Dir(scripts[0].Path)); err != nil {
+		return nil, err
+	}
 	for _, s := range scripts {
 		if err := s.write(); err != nil {
 			return nil, err
@@ -133,10 +136,19 @@ func Submit(ctx context.Context, scripts []Script) ([]Submitted, error) {
 	return taken, nil
 }
 
-func (s Script) write() error {
-	if err := os.MkdirAll(filepath.Dir(s.Path), 0o755); err != nil {
+// makeFolder makes the folder of a submission, which no other may have made.
+func makeFolder(at string) error {
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 		return err
 	}
+	err := os.Mkdir(at, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there: the sweep was submitted meanwhile by another process; look at its status, and submit again", at)
+	}
+	return err
+}
+
+func (s Script) write() error {
 	return errors.Join(atomicfile.WriteBytes(s.List, []byte(s.Job.List())), atomicfile.WriteBytes(s.Path, []byte(s.Text)))
 }
 
@@ -151,8 +163,8 @@ func note(at string, taken []Submitted) error {
 // maxNote bounds the length of a note that is read, in bytes: 100,000 runs take some hundred kilobytes.
 const maxNote = 64 << 20
 
-// Submissions returns the jobs that were submitted from a sweep's directory, the oldest first.
-func Submissions(dir string) ([]Submitted, error) {
+// submissions returns the jobs that were submitted from a sweep's directory, the oldest first.
+func submissions(dir string) ([]Submitted, error) {
 	folders, err := folders(dir)
 	if err != nil {
 		return nil, err
@@ -200,17 +212,22 @@ type Queue struct {
 	Tasks map[TaskID]Task
 }
 
-// ReadQueue asks Slurm for the jobs that were submitted from a sweep's directory. Without such jobs it asks nothing.
-func ReadQueue(ctx context.Context, dir string) (*Queue, error) {
-	jobs, err := Submissions(dir)
+// ReadQueue asks Slurm for the jobs that were submitted from the directory of a sweep of some name. Without a submission it asks nothing.
+func ReadQueue(ctx context.Context, dir, sweep string) (*Queue, error) {
+	jobs, err := submissions(dir)
 	if err != nil {
 		return nil, err
 	}
+	more, err := byHand(ctx, dir, sweep, jobs)
+	if err != nil {
+		return nil, err
+	}
+	jobs = append(jobs, more...)
 	ids := make([]int, len(jobs))
 	for i, j := range jobs {
 		ids[i] = j.ID
 	}
-	tasks, err := Tasks(ctx, ids)
+	tasks, err := tasksOf(ctx, ids)
 	return &Queue{jobs, tasks}, err
 }
 

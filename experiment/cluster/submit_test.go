@@ -33,7 +33,11 @@ func pretend(t *testing.T, programs map[string]string) (calls func() string) {
 
 func scripts(t *testing.T, dir string, jobs []Job) []Script {
 	t.Helper()
-	out, err := Scripts(dir, "my sweep", jobs, Place{Program: "/bin/shadowflow", Sweep: dir, Work: "/"}, sweep.Slurm{CPUs: 2, Grace: "2m", Options: []string{"--qos=low"}})
+	at, err := Next(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := Scripts(at, "my sweep", jobs, Place{Program: "/bin/shadowflow", Sweep: dir, Work: "/"}, sweep.Slurm{CPUs: 2, Grace: "2m", Options: []string{"--qos=low"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +55,7 @@ func TestASubmissionIsNotedJobByJob(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "job-2.sh: sbatch: sbatch: error: no more") {
 		t.Errorf("got %v", err)
 	}
-	q, err := ReadQueue(t.Context(), dir)
+	q, err := ReadQueue(t.Context(), dir, "my sweep")
 	if err != nil || len(q.Jobs) != 2 || q.Jobs[1].ID != 18 || q.Jobs[1].Stage != 1 {
 		t.Fatalf("%+v, %v", q, err)
 	}
@@ -74,24 +78,62 @@ func TestASubmissionIsNotedJobByJob(t *testing.T) {
 	}
 }
 
+func TestOfTwoSubmissionsAtOnceOneIsRefused(t *testing.T) {
+	calls := pretend(t, map[string]string{"sbatch": "echo 17"})
+	dir := t.TempDir()
+	first, second := scripts(t, dir, []Job{{Tasks: [][]int{{0}}}}), scripts(t, dir, []Job{{Tasks: [][]int{{0}}}})
+	if _, err := Submit(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	if taken, err := Submit(t.Context(), second); err == nil || len(taken) > 0 || !strings.Contains(err.Error(), "was submitted meanwhile") {
+		t.Errorf("%v, %v", taken, err)
+	}
+	if got := calls(); got != "sbatch --parsable job-0.sh\n" {
+		t.Errorf("calls:\n%s", got)
+	}
+}
+
 func TestJobsThatSlurmHasForgottenAreOver(t *testing.T) {
 	pretend(t, map[string]string{
-		"squeue": `echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1`,
+		"squeue": `case "$*" in *--jobs*) echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1;; esac`,
 		"sacct":  `echo '17_0|TIMEOUT|n1'`, "sbatch": "echo 17",
 	})
 	dir := t.TempDir()
 	if _, err := Submit(t.Context(), scripts(t, dir, []Job{{Tasks: [][]int{{5}}}})); err != nil {
 		t.Fatal(err)
 	}
-	q, err := ReadQueue(t.Context(), dir)
+	q, err := ReadQueue(t.Context(), dir, "my sweep")
 	if err != nil || len(q.Queued()) != 0 || q.Of()[5].State != "TIMEOUT" {
 		t.Errorf("%+v, %v", q, err)
 	}
 }
 
+func TestJobsThatPeopleSubmittedAreFound(t *testing.T) {
+	dir := t.TempDir()
+	files := scripts(t, dir, []Job{{Tasks: [][]int{{0, 2}, {3}}}})
+	calls := pretend(t, map[string]string{
+		"sbatch": "echo 17", "sacct": "exit 1", "scancel": "",
+		"squeue": strings.ReplaceAll(`case "$*" in *%o*) printf '17|S\n18|/elsewhere/job-0.sh\n19|S\n19|S\n';;
+*) printf '17|0|COMPLETED||None\n17|1|COMPLETED||None\n19|0|RUNNING|n1|None\n19|1|PENDING||Resources\n';; esac`, "S", filepath.Join(filepath.Dir(files[0].List), "job-0.sh")),
+	})
+	if _, err := Submit(t.Context(), files); err != nil {
+		t.Fatal(err)
+	}
+	q, err := ReadQueue(t.Context(), dir, "my sweep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := map[int]bool{0: true, 2: true, 3: true}; !reflect.DeepEqual(q.Queued(), want) || len(q.Jobs) != 2 {
+		t.Errorf("queued: %v, of %+v", q.Queued(), q.Jobs)
+	}
+	if tasks, err := q.Cancel(t.Context(), "my sweep"); err != nil || len(tasks) != 2 || !strings.Contains(calls(), "scancel --name=my-sweep 19\n") {
+		t.Errorf("cancelled: %v, %v:\n%s", tasks, err, calls())
+	}
+}
+
 func TestWithoutASubmissionSlurmIsNotAsked(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	if q, err := ReadQueue(t.Context(), t.TempDir()); err != nil || len(q.Of()) > 0 {
+	if q, err := ReadQueue(t.Context(), t.TempDir(), "my sweep"); err != nil || len(q.Of()) > 0 {
 		t.Errorf("%+v, %v", q, err)
 	}
 }
@@ -107,7 +149,7 @@ func TestADamagedNoteIsRefused(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Submissions(dir); err == nil || !strings.Contains(err.Error(), "is not what a submission writes") {
+			if _, err := submissions(dir); err == nil || !strings.Contains(err.Error(), "is not what a submission writes") {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -117,7 +159,7 @@ func TestADamagedNoteIsRefused(t *testing.T) {
 func TestPathsThatSlurmTakesForPatternsAreRefused(t *testing.T) {
 	for _, name := range []string{"100%", `back\slash`} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Scripts(filepath.Join(t.TempDir(), name), "s", nil, Place{}, sweep.Slurm{})
+			_, err := Scripts(filepath.Join(t.TempDir(), name, "slurm", "001"), "s", nil, Place{}, sweep.Slurm{})
 			if err == nil || !strings.Contains(err.Error(), "choose another one by --out") {
 				t.Errorf("got %v", err)
 			}

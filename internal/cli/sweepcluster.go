@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -84,6 +85,9 @@ func (f *sweepFlags) newSubmit() *cobra.Command {
 }
 
 func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep, dir string) error {
+	if s.shell && len(s.keys) > 0 {
+		return misuse("--shell: %s is asked of Slurm, by --slurm: say it to the scheduler that carries out the commands", s.keys[0].Key)
+	}
 	if s.shell && sw.Stages() > 1 {
 		return misuse("%s: with halving its runs wait for each other at each rung, which a list of commands cannot say: use --slurm, or shadowflow sweep", sw.Name)
 	}
@@ -96,14 +100,16 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 	if err != nil {
 		return err
 	}
+	at, err := cluster.Next(dir)
+	if err != nil {
+		return err
+	}
 	needs := cluster.Needs{Slurm: asked, MaxArray: cluster.DefaultMaxArray, RetryFailed: f.retryFailed, Stages: sw.Stages()}
 	if s.slurm {
 		needs.MaxArray = cluster.MaxArray(ctx)
-		queue, err := cluster.ReadQueue(ctx, dir)
-		if err != nil {
+		if needs.Queued, err = queued(cmd, sw, dir, s.dryRun); err != nil {
 			return err
 		}
-		needs.Queued = queue.Queued()
 	}
 	opt := sweep.PlanOptions{Probe: s.probe}
 	if s.shell { // which asks for no estimates
@@ -114,28 +120,32 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 		return err
 	}
 	jobs := needs.Jobs(plan)
+	out := submitOutput{Dir: dir, Queued: len(needs.Queued), Jobs: []submittedJob{}}
+	var scripts []cluster.Script
+	if s.shell {
+		out.Commands, err = place.Commands(jobs)
+	} else {
+		scripts, err = cluster.Scripts(at, sw.Name, jobs, place, asked)
+	}
+	if err != nil {
+		return misused{err}
+	}
 	if !s.dryRun {
 		if err := sw.Prepare(dir); err != nil {
 			return err
 		}
 	}
-	out := submitOutput{Dir: dir, Queued: len(needs.Queued), Jobs: []submittedJob{}}
-	if s.shell {
-		out.Commands = place.Commands(jobs)
+	for _, script := range scripts {
+		out.add(script)
+	}
+	switch {
+	case s.shell:
 		return f.print(cmd, out, func(w io.Writer) {
 			for _, line := range out.Commands {
 				fmt.Fprintln(w, line)
 			}
 		})
-	}
-	scripts, err := cluster.Scripts(dir, sw.Name, jobs, place, asked)
-	if err != nil {
-		return err
-	}
-	for _, script := range scripts {
-		out.add(script)
-	}
-	if s.dryRun {
+	case s.dryRun:
 		return f.print(cmd, out, func(w io.Writer) { printScripts(w, scripts) })
 	}
 	taken, err := cluster.Submit(ctx, scripts)
@@ -144,6 +154,21 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 	}
 	out.Jobs = out.Jobs[:len(taken)]
 	return errors.Join(f.print(cmd, out, out.print), err)
+}
+
+// queued returns the runs that Slurm has. With a dry run it goes on where Slurm does not answer: what it prints may then be queued already.
+func queued(cmd *cobra.Command, s *sweep.Sweep, dir string, dryRun bool) (map[int]bool, error) {
+	queue, err := cluster.ReadQueue(cmd.Context(), dir, s.Name)
+	switch {
+	case cmd.Context().Err() != nil:
+		return nil, context.Cause(cmd.Context())
+	case err != nil && dryRun:
+		fmt.Fprintf(cmd.ErrOrStderr(), "Slurm's states are not known: %v\n", err)
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return queue.Queued(), nil
 }
 
 // place returns where the tasks find what this process has.
@@ -237,7 +262,7 @@ func (f *sweepFlags) newCancel() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			queue, err := cluster.ReadQueue(cmd.Context(), dir)
+			queue, err := cluster.ReadQueue(cmd.Context(), dir, s.Name)
 			if err != nil {
 				return err
 			}

@@ -67,6 +67,10 @@ func TestOurStatesAreSaidWhereSlurmDoesNotAnswer(t *testing.T) {
 	if code != exitDone || !strings.Contains(text, "Slurm's states are not known: squeue is not there") || !strings.Contains(text, "4 pending") {
 		t.Errorf("code %d: %s", code, text)
 	}
+	if text, code := sayings("sweep", "submit", dir, "--slurm", "--probe", "0", "--dry-run"); code != exitDone || !strings.Contains(text, "Slurm's states are not known") ||
+		!strings.Contains(text, "#SBATCH --array=0-3\n") {
+		t.Errorf("a dry run: code %d: %s", code, text)
+	}
 	for _, sub := range []string{"submit " + dir + " --slurm", "cancel " + dir} { // which would do something twice, or nothing
 		if text, code := sayings(strings.Fields("sweep " + sub)...); code != exitFailed || !strings.Contains(text, "squeue is not there") {
 			t.Errorf("%s: code %d: %s", sub, code, text)
@@ -83,6 +87,7 @@ func TestAWrongSubmissionIsRefused(t *testing.T) {
 		path + " --slurm --time soon":   `slurm.time: "soon" is no time; expected one like 90m, 12h or 1-12:00:00`,
 		path + " --slurm --cpus 0":      "slurm.cpus: 0 is out of range",
 		path + " --slurm --cpus some":   "slurm.cpus: expected a whole number",
+		path + " --shell --cpus 2":      "--shell: slurm.cpus is asked of Slurm, by --slurm",
 		path + " --slurm --probe -1":    "--probe -1: want at least 0 seconds",
 		path + " --slurm --gres a'b":    "expected a word without spaces and quotes",
 		halved + " --shell":             "with halving its runs wait for each other at each rung",
