@@ -139,7 +139,7 @@ func (n Needs) job(tasks []task, bytes int64) Job {
 
 // memoryOf returns what a run asks for, in steps that are at most a quarter of it, so that runs of about one size share an array.
 func (n Needs) memoryOf(r sweep.PlannedRun) int64 {
-	if given := n.Memory(); given > 0 || r.Bytes <= 0 {
+	if given := n.Memory(); given > 0 || r.Bytes <= 0 || n.MemoryInOptions() {
 		return given
 	}
 	need := int64(float64(r.Bytes)*memoryFactor) + memoryMargin

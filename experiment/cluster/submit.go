@@ -261,6 +261,17 @@ func (q *Queue) Queued() map[int]bool {
 	return out
 }
 
+// Completing counts the runs whose tasks Slurm is ending: cancelled or queued again, it does not say.
+func (q *Queue) Completing() int {
+	n := 0
+	for _, t := range q.Of() {
+		if t.State == "COMPLETING" {
+			n++
+		}
+	}
+	return n
+}
+
 // Cancel has Slurm cancel the jobs of a sweep that wait or run, and returns their tasks. Slurm counts jobs from the start again when it has
 // very many: of those that are not called as the sweep's none is touched.
 func (q *Queue) Cancel(ctx context.Context, sweep string) ([]Task, error) {

@@ -88,8 +88,7 @@ var ours = map[string]string{
 
 // notOurs says why a file may not give an option, "" where it may. sbatch takes a value that hangs on a letter, -t90, and the start of a name, --dep.
 func notOurs(option string) string {
-	name, _, _ := strings.Cut(option, "=")
-	name, _, _ = strings.Cut(name, " ")
+	name := nameOf(option)
 	if !strings.HasPrefix(name, "--") {
 		return ours[name[:min(2, len(name))]]
 	}
@@ -99,6 +98,13 @@ func notOurs(option string) string {
 		}
 	}
 	return ""
+}
+
+// nameOf returns an option without its value.
+func nameOf(option string) string {
+	name, _, _ := strings.Cut(option, "=")
+	name, _, _ = strings.Cut(name, " ")
+	return name
 }
 
 // problems says of keys what is wrong with their values beyond their types.
@@ -125,6 +131,9 @@ func (s Slurm) problems() map[string]string {
 			out["options"] = fmt.Sprintf("item %d: %q: %s", i+1, o, why)
 		}
 	}
+	if s.Mem != "" && s.MemoryInOptions() && out["mem"] == "" {
+		out["mem"] = s.Mem + ": the options say a memory too; leave out one of the two"
+	}
 	if s.GraceTime() > mostGrace && out["grace"] == "" {
 		out["grace"] = fmt.Sprintf("%s is more than the %v that Slurm can signal before a time limit", s.Grace, mostGrace)
 	}
@@ -147,6 +156,13 @@ func (s Slurm) GraceTime() time.Duration { return known(s.Grace) }
 func (s Slurm) Memory() int64 {
 	bytes, _ := memory.Parse(s.Mem) // checked as it was read
 	return bytes
+}
+
+// MemoryInOptions reports whether the options say how much memory there is to be, as --mem-per-cpu=2G does: sbatch takes no other beside it.
+func (s Slurm) MemoryInOptions() bool {
+	return slices.ContainsFunc(s.Options, func(o string) bool {
+		return slices.Contains([]string{"--mem", "--mem-per-cpu", "--mem-per-gpu"}, nameOf(o))
+	})
 }
 
 func known(text string) time.Duration {

@@ -104,12 +104,15 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 	if err != nil {
 		return err
 	}
+	completing := 0
 	needs := cluster.Needs{Slurm: asked, MaxArray: cluster.DefaultMaxArray, RetryFailed: f.retryFailed, Stages: sw.Stages()}
 	if s.slurm {
 		needs.MaxArray = cluster.MaxArray(ctx)
-		if needs.Queued, err = queued(cmd, sw, dir, s.dryRun); err != nil {
+		queue, err := queueOf(cmd, sw, dir, s.dryRun)
+		if err != nil {
 			return err
 		}
+		needs.Queued, completing = queue.Queued(), queue.Completing()
 	}
 	opt := sweep.PlanOptions{Probe: s.probe}
 	if s.shell { // which asks for no estimates
@@ -120,7 +123,7 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 		return err
 	}
 	jobs := needs.Jobs(plan)
-	out := submitOutput{Dir: dir, Queued: len(needs.Queued), Jobs: []submittedJob{}}
+	out := submitOutput{Dir: dir, Queued: len(needs.Queued), Completing: completing, Jobs: []submittedJob{}}
 	var scripts []cluster.Script
 	if s.shell {
 		out.Commands, err = place.Commands(jobs)
@@ -153,22 +156,21 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 		out.Jobs[i].Job = &job.ID
 	}
 	out.Jobs = out.Jobs[:len(taken)]
+	out.refused = err != nil
 	return errors.Join(f.print(cmd, out, out.print), err)
 }
 
-// queued returns the runs that Slurm has. With a dry run it goes on where Slurm does not answer: what it prints may then be queued already.
-func queued(cmd *cobra.Command, s *sweep.Sweep, dir string, dryRun bool) (map[int]bool, error) {
+// queueOf returns what Slurm has of a sweep. With a dry run it goes on where Slurm does not answer: what is printed may then be queued already.
+func queueOf(cmd *cobra.Command, s *sweep.Sweep, dir string, dryRun bool) (*cluster.Queue, error) {
 	queue, err := cluster.ReadQueue(cmd.Context(), dir, s.Name)
 	switch {
 	case cmd.Context().Err() != nil:
 		return nil, context.Cause(cmd.Context())
 	case err != nil && dryRun:
 		fmt.Fprintf(cmd.ErrOrStderr(), "Slurm's states are not known: %v\n", err)
-		return nil, nil
-	case err != nil:
-		return nil, err
+		return &cluster.Queue{}, nil
 	}
-	return queue.Queued(), nil
+	return queue, err
 }
 
 // place returns where the tasks find what this process has.
@@ -198,7 +200,7 @@ func (f *sweepFlags) print(cmd *cobra.Command, v any, text func(io.Writer)) erro
 	return nil
 }
 
-const nothingToSubmit = "nothing to submit: every run has ended, is queued, or failed (--retry-failed)"
+const nothingToSubmit = "nothing to submit: every run has ended, is queued or goes on, or failed (--retry-failed)"
 
 func printScripts(w io.Writer, scripts []cluster.Script) {
 	for _, s := range scripts {
@@ -212,10 +214,13 @@ func printScripts(w io.Writer, scripts []cluster.Script) {
 
 // submitOutput is a submission for JSON.
 type submitOutput struct {
-	Dir      string         `json:"dir"`
-	Queued   int            `json:"queued"` // runs that jobs of earlier submissions have
-	Jobs     []submittedJob `json:"jobs"`
-	Commands []string       `json:"commands,omitempty"` // with --shell
+	Dir    string `json:"dir"`
+	Queued int    `json:"queued"` // runs that jobs of earlier submissions have
+	// Completing are those of them whose tasks Slurm is ending.
+	Completing int            `json:"completing,omitempty"`
+	Jobs       []submittedJob `json:"jobs"`
+	Commands   []string       `json:"commands,omitempty"` // with --shell
+	refused    bool           // Slurm did not take all
 }
 
 type submittedJob struct {
@@ -246,7 +251,10 @@ func (o *submitOutput) print(w io.Writer) {
 	if o.Queued > 0 {
 		fmt.Fprintf(w, "queued already: %s\n", plural.Of(o.Queued, "run"))
 	}
-	if len(o.Jobs) == 0 {
+	if o.Completing > 0 {
+		fmt.Fprintf(w, "Slurm is ending the tasks of %s of these: unless they were to be queued again, submit once more when status shows them as over\n", plural.Of(o.Completing, "run"))
+	}
+	if len(o.Jobs) == 0 && !o.refused {
 		fmt.Fprintln(w, nothingToSubmit)
 	}
 }

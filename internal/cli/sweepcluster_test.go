@@ -78,6 +78,31 @@ func TestOurStatesAreSaidWhereSlurmDoesNotAnswer(t *testing.T) {
 	}
 }
 
+func TestASubmissionSaysWhatSlurmEndsAndRefuses(t *testing.T) {
+	pretendSlurm(t)
+	path, dir := sweepFile(t, tiny)
+	submit := []string{"sweep", "submit", path, "--slurm", "--out", dir, "--probe", "0"}
+	put := func(name, body string) {
+		t.Helper()
+		at, _, _ := strings.Cut(os.Getenv("PATH"), string(os.PathListSeparator))
+		if err := os.WriteFile(filepath.Join(at, name), []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("sbatch", "echo no more >&2; exit 1")
+	if text, code := sayings(submit...); code != exitFailed || !strings.Contains(text, "job-0.sh: sbatch: no more") || strings.Contains(text, "nothing to submit") {
+		t.Errorf("code %d: %s", code, text)
+	}
+	put("sbatch", "echo 17")
+	put("squeue", `case "$*" in *%o*) ;; *) printf '17|0|COMPLETING|n1|None\n17|1|RUNNING|n1|None\n';; esac`)
+	put("scontrol", "echo MaxArraySize = 1001")
+	for _, want := range []string{"job 17: 4 tasks", "Slurm is ending the tasks of 1 run of these"} {
+		if text, code := sayings(submit...); code != exitDone || !strings.Contains(text, want) {
+			t.Errorf("code %d: %s", code, text)
+		}
+	}
+}
+
 func TestAWrongSubmissionIsRefused(t *testing.T) {
 	path, dir := sweepFile(t, tiny)
 	halved, _ := sweepFile(t, tiny+"halving: {first: 1}\n")
