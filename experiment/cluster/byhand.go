@@ -12,20 +12,24 @@ import (
 )
 
 // byHand returns the jobs in Slurm's queue whose scripts are those of a sweep, and which no note has: people submitted them, or a process that ended before it noted them. They are found
-// by the sweep's name, and by where their scripts lie.
-func byHand(ctx context.Context, dir, sweep string, noted []Submitted) ([]Submitted, error) {
+// by where their scripts lie.
+func byHand(ctx context.Context, dir string, noted []Submitted) ([]Submitted, error) {
 	folders, err := folders(dir)
 	if err != nil || len(folders) == 0 {
 		return nil, err
 	}
-	text, err := call(ctx, "", "squeue", "--noheader", "--name="+jobName(sweep), "--format=%F|%o")
+	text, err := call(ctx, "", "squeue", "--noheader", "--me", "--format=%F|%j|%o")
 	if err != nil {
 		return nil, err
 	}
 	var out []Submitted
 	for line := range strings.Lines(text) {
-		job, script, _ := strings.Cut(strings.TrimSpace(line), "|")
-		id, err := strconv.Atoi(job)
+		f := strings.SplitN(strings.TrimSpace(line), "|", 3)
+		if len(f) < 3 {
+			continue
+		}
+		id, err := strconv.Atoi(f[0])
+		script := f[2]
 		is := func(j Submitted) bool { return j.ID == id }
 		if err != nil || slices.ContainsFunc(noted, is) || slices.ContainsFunc(out, is) || !within(script, folders) {
 			continue
@@ -34,7 +38,7 @@ func byHand(ctx context.Context, dir, sweep string, noted []Submitted) ([]Submit
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Submitted{ID: id, File: script, Tasks: tasks})
+		out = append(out, Submitted{ID: id, Name: f[1], File: script, Tasks: tasks})
 	}
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +28,7 @@ const (
 type Submitted struct {
 	// ID is Slurm's number of it.
 	ID    int     `json:"job"`
+	Name  string  `json:"name"`
 	File  string  `json:"script"` // its path
 	Stage int     `json:"stage"`
 	Tasks [][]int `json:"tasks"` // of each task, the runs
@@ -37,11 +39,11 @@ type Script struct {
 	Job
 	// Path is where the script lies, or is to; List, an absolute path, is its list of runs.
 	Path, List string
-	Text       string
+	Name, Text string // of the job, and what the script says
 }
 
-// Scripts returns the files of a submission, whose folder [Next] says, without writing them.
-func Scripts(at, name string, jobs []Job, p Place, s sweep.Slurm) ([]Script, error) {
+// Scripts returns the files of a submission, whose folder [Next] says, without writing them. Jobs are called after the sweep's directory.
+func Scripts(at string, jobs []Job, p Place, s sweep.Slurm) ([]Script, error) {
 	absolute, err := filepath.Abs(at)
 	if err != nil {
 		return nil, err
@@ -53,7 +55,8 @@ func Scripts(at, name string, jobs []Job, p Place, s sweep.Slurm) ([]Script, err
 	for i, j := range jobs {
 		file := fmt.Sprintf("job-%d", i)
 		out[i] = Script{Job: j, Path: filepath.Join(at, file+".sh"), List: filepath.Join(absolute, file+".runs")}
-		out[i].Text = j.script(p, jobName(name), s, file, out[i].List)
+		out[i].Name = jobName(filepath.Base(p.Sweep))
+		out[i].Text = j.script(p, out[i].Name, s, file, out[i].List)
 	}
 	return out, nil
 }
@@ -128,7 +131,7 @@ func Submit(ctx context.Context, scripts []Script) ([]Submitted, error) {
 		if err != nil || id <= 0 {
 			return taken, fmt.Errorf("%s: sbatch printed %q; expected the number of a job", s.Path, said)
 		}
-		taken = append(taken, Submitted{id, s.Path, s.Stage, s.Tasks})
+		taken = append(taken, Submitted{id, s.Name, s.Path, s.Stage, s.Tasks})
 		if err := note(filepath.Dir(s.Path), taken); err != nil {
 			return taken, err
 		}
@@ -212,13 +215,13 @@ type Queue struct {
 	Tasks map[TaskID]Task
 }
 
-// ReadQueue asks Slurm for the jobs that were submitted from the directory of a sweep of some name. Without a submission it asks nothing.
-func ReadQueue(ctx context.Context, dir, sweep string) (*Queue, error) {
+// ReadQueue asks Slurm for the jobs that were submitted from the directory of a sweep. Without a submission it asks nothing.
+func ReadQueue(ctx context.Context, dir string) (*Queue, error) {
 	jobs, err := submissions(dir)
 	if err != nil {
 		return nil, err
 	}
-	more, err := byHand(ctx, dir, sweep, jobs)
+	more, err := byHand(ctx, dir, jobs)
 	if err != nil {
 		return nil, err
 	}
@@ -273,10 +276,10 @@ func (q *Queue) Completing() int {
 }
 
 // Cancel has Slurm cancel the jobs of a sweep that wait or run, and returns their tasks. Slurm counts jobs from the start again when it has
-// very many: of those that are not called as the sweep's none is touched.
-func (q *Queue) Cancel(ctx context.Context, sweep string) ([]Task, error) {
+// very many: of those that are not called as what was submitted none is touched.
+func (q *Queue) Cancel(ctx context.Context) ([]Task, error) {
 	var tasks []Task
-	args := []string{"--name=" + jobName(sweep)}
+	ids := map[string][]string{} // by names, since scancel takes one
 	for _, j := range q.Jobs {
 		before := len(tasks)
 		for i := range j.Tasks {
@@ -285,12 +288,17 @@ func (q *Queue) Cancel(ctx context.Context, sweep string) ([]Task, error) {
 			}
 		}
 		if len(tasks) > before {
-			args = append(args, strconv.Itoa(j.ID))
+			ids[j.Name] = append(ids[j.Name], strconv.Itoa(j.ID))
 		}
 	}
-	if len(tasks) == 0 {
-		return nil, nil
+	for _, name := range slices.Sorted(maps.Keys(ids)) {
+		args := ids[name]
+		if name != "" { // earlier versions noted none
+			args = append([]string{"--name=" + name}, args...)
+		}
+		if _, err := call(ctx, "", "scancel", args...); err != nil {
+			return nil, err
+		}
 	}
-	_, err := call(ctx, "", "scancel", args...)
-	return tasks, err
+	return tasks, nil
 }

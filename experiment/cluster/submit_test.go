@@ -37,7 +37,7 @@ func scripts(t *testing.T, dir string, jobs []Job) []Script {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := Scripts(at, "my sweep", jobs, Place{Program: "/bin/shadowflow", Sweep: dir, Work: "/"}, sweep.Slurm{CPUs: 2, Grace: "2m", Options: []string{"--qos=low"}})
+	out, err := Scripts(at, jobs, Place{Program: "/bin/shadowflow", Sweep: "/sweeps/my sweep", Work: "/"}, sweep.Slurm{CPUs: 2, Grace: "2m", Options: []string{"--qos=low"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestASubmissionIsNotedJobByJob(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "job-2.sh: sbatch: sbatch: error: no more") {
 		t.Errorf("got %v", err)
 	}
-	q, err := ReadQueue(t.Context(), dir, "my sweep")
+	q, err := ReadQueue(t.Context(), dir)
 	if err != nil || len(q.Jobs) != 2 || q.Jobs[1].ID != 18 || q.Jobs[1].Stage != 1 {
 		t.Fatalf("%+v, %v", q, err)
 	}
@@ -65,7 +65,7 @@ func TestASubmissionIsNotedJobByJob(t *testing.T) {
 	if got := q.Of()[3].String(); got != "cancelled 17_1 on n1" {
 		t.Errorf("run 3: %s", got)
 	}
-	if tasks, err := q.Cancel(t.Context(), "my sweep"); err != nil || len(tasks) != 2 {
+	if tasks, err := q.Cancel(t.Context()); err != nil || len(tasks) != 2 {
 		t.Errorf("cancelled: %v, %v", tasks, err)
 	}
 	for _, want := range []string{"sbatch --parsable job-0.sh\n", "sbatch --parsable --dependency=afterany:17 job-1.sh\n", "--jobs=17,18 ", "scancel --name=my-sweep 17 18\n"} {
@@ -102,7 +102,7 @@ func TestJobsThatSlurmHasForgottenAreOver(t *testing.T) {
 	if _, err := Submit(t.Context(), scripts(t, dir, []Job{{Tasks: [][]int{{5}}}})); err != nil {
 		t.Fatal(err)
 	}
-	q, err := ReadQueue(t.Context(), dir, "my sweep")
+	q, err := ReadQueue(t.Context(), dir)
 	if err != nil || len(q.Queued()) != 0 || q.Of()[5].State != "TIMEOUT" {
 		t.Errorf("%+v, %v", q, err)
 	}
@@ -113,27 +113,27 @@ func TestJobsThatPeopleSubmittedAreFound(t *testing.T) {
 	files := scripts(t, dir, []Job{{Tasks: [][]int{{0, 2}, {3}}}})
 	calls := pretend(t, map[string]string{
 		"sbatch": "echo 17", "sacct": "exit 1", "scancel": "",
-		"squeue": strings.ReplaceAll(`case "$*" in *%o*) printf '17|S\n18|/elsewhere/job-0.sh\n19|S\n19|S\n';;
+		"squeue": strings.ReplaceAll(`case "$*" in *%o*) printf '17|my-sweep|S\n18|my-sweep|/elsewhere/job-0.sh\n19|mine|S\n19|mine|S\n';;
 *) printf '17|0|COMPLETED||None\n17|1|COMPLETED||None\n19|0|RUNNING|n1|None\n19|1|PENDING||Resources\n';; esac`, "S", filepath.Join(filepath.Dir(files[0].List), "job-0.sh")),
 	})
 	if _, err := Submit(t.Context(), files); err != nil {
 		t.Fatal(err)
 	}
-	q, err := ReadQueue(t.Context(), dir, "my sweep")
+	q, err := ReadQueue(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := map[int]bool{0: true, 2: true, 3: true}; !reflect.DeepEqual(q.Queued(), want) || len(q.Jobs) != 2 {
 		t.Errorf("queued: %v, of %+v", q.Queued(), q.Jobs)
 	}
-	if tasks, err := q.Cancel(t.Context(), "my sweep"); err != nil || len(tasks) != 2 || !strings.Contains(calls(), "scancel --name=my-sweep 19\n") {
+	if tasks, err := q.Cancel(t.Context()); err != nil || len(tasks) != 2 || !strings.Contains(calls(), "scancel --name=mine 19\n") {
 		t.Errorf("cancelled: %v, %v:\n%s", tasks, err, calls())
 	}
 }
 
 func TestWithoutASubmissionSlurmIsNotAsked(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	if q, err := ReadQueue(t.Context(), t.TempDir(), "my sweep"); err != nil || len(q.Of()) > 0 {
+	if q, err := ReadQueue(t.Context(), t.TempDir()); err != nil || len(q.Of()) > 0 {
 		t.Errorf("%+v, %v", q, err)
 	}
 }
@@ -159,7 +159,7 @@ func TestADamagedNoteIsRefused(t *testing.T) {
 func TestPathsThatSlurmTakesForPatternsAreRefused(t *testing.T) {
 	for _, name := range []string{"100%", `back\slash`} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Scripts(filepath.Join(t.TempDir(), name, "slurm", "001"), "s", nil, Place{}, sweep.Slurm{})
+			_, err := Scripts(filepath.Join(t.TempDir(), name, "slurm", "001"), nil, Place{}, sweep.Slurm{})
 			if err == nil || !strings.Contains(err.Error(), "choose another one by --out") {
 				t.Errorf("got %v", err)
 			}

@@ -108,7 +108,7 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 	needs := cluster.Needs{Slurm: asked, MaxArray: cluster.DefaultMaxArray, RetryFailed: f.retryFailed, Stages: sw.Stages()}
 	if s.slurm {
 		needs.MaxArray = cluster.MaxArray(ctx)
-		queue, err := queueOf(cmd, sw, dir, s.dryRun)
+		queue, err := queueOf(cmd, dir, s.dryRun)
 		if err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 	if s.shell {
 		out.Commands, err = place.Commands(jobs)
 	} else {
-		scripts, err = cluster.Scripts(at, sw.Name, jobs, place, asked)
+		scripts, err = cluster.Scripts(at, jobs, place, asked)
 	}
 	if err != nil {
 		return misused{err}
@@ -161,8 +161,8 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 }
 
 // queueOf returns what Slurm has of a sweep. With a dry run it goes on where Slurm does not answer: what is printed may then be queued already.
-func queueOf(cmd *cobra.Command, s *sweep.Sweep, dir string, dryRun bool) (*cluster.Queue, error) {
-	queue, err := cluster.ReadQueue(cmd.Context(), dir, s.Name)
+func queueOf(cmd *cobra.Command, dir string, dryRun bool) (*cluster.Queue, error) {
+	queue, err := cluster.ReadQueue(cmd.Context(), dir)
 	switch {
 	case cmd.Context().Err() != nil:
 		return nil, context.Cause(cmd.Context())
@@ -266,15 +266,15 @@ func (f *sweepFlags) newCancel() *cobra.Command {
 		Long:  `Cancel the jobs that Slurm has of a sweep, those that wait and those that run. A run that goes on writes a checkpoint, from which it goes on when it is submitted again.`,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, dir, err := f.open(cmd.Context(), args[0])
+			_, dir, err := f.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			queue, err := cluster.ReadQueue(cmd.Context(), dir, s.Name)
+			queue, err := cluster.ReadQueue(cmd.Context(), dir)
 			if err != nil {
 				return err
 			}
-			tasks, err := queue.Cancel(cmd.Context(), s.Name)
+			tasks, err := queue.Cancel(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -16,7 +16,7 @@ func pretendSlurm(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for name, body := range map[string]string{
-		"sbatch": "echo 17", "scontrol": "echo 'MaxArraySize = 3'", "sacct": "exit 1", "scancel": "exit 0",
+		"sbatch": "echo 17", "scontrol": "echo 'MaxArraySize = 3'", "sacct": "exit 1", "scancel": `echo "$*" >"$0.called"`,
 		"squeue": "printf '17|0|RUNNING|n1|None\\n17|1|TIMEOUT|n2|None\\n'",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
@@ -53,6 +53,26 @@ func TestASweepIsSubmittedLookedAtAndCancelled(t *testing.T) {
 				t.Errorf("%v: no %q in\n%s", step.args, want, text)
 			}
 		}
+	}
+}
+
+func TestCancelCallsJobsWhatSubmitDid(t *testing.T) {
+	pretendSlurm(t)
+	path, dir := sweepFile(t, tiny) // which says no name: a sweep that is read from its directory has another than one that is read from its file
+	for _, args := range [][]string{{"submit", path, "--slurm", "--out", dir, "--probe", "0"}, {"cancel", dir}} {
+		if text, code := sayings(append([]string{"sweep"}, args...)...); code != exitDone {
+			t.Fatal(text)
+		}
+	}
+	script, err := os.ReadFile(filepath.Join(dir, "slurm", "001", "job-0.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(script), "#SBATCH --job-name=")
+	name, _, _ := strings.Cut(after, "\n")
+	at, _, _ := strings.Cut(os.Getenv("PATH"), string(os.PathListSeparator))
+	if called, err := os.ReadFile(filepath.Join(at, "scancel.called")); err != nil || string(called) != "--name="+name+" 17 17\n" || name == "" {
+		t.Errorf("the job %q: scancel %s, %v", name, called, err)
 	}
 }
 

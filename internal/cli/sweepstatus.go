@@ -38,7 +38,7 @@ func (f *sweepFlags) newStatus() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			queue, err := cluster.ReadQueue(cmd.Context(), dir, s.Name)
+			queue, err := cluster.ReadQueue(cmd.Context(), dir)
 			if cmd.Context().Err() != nil {
 				return context.Cause(cmd.Context())
 			}
