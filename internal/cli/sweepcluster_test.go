@@ -76,6 +76,32 @@ func TestCancelCallsJobsWhatSubmitDid(t *testing.T) {
 	}
 }
 
+func TestThePageOfASweepIsWrittenWithoutMakingRuns(t *testing.T) {
+	path, dir := sweepFile(t, tiny)
+	if text, code := sayings("sweep", "run-one", path, "1", "--out", dir); code != exitDone {
+		t.Fatal(text)
+	}
+	page := filepath.Join(dir, "index.html")
+	if text, code := sayings("report", dir); code != exitDone || !strings.Contains(text, "figures: "+page) {
+		t.Errorf("code %d: %s", code, text)
+	}
+	if text, err := os.ReadFile(page); err != nil || !strings.Contains(string(text), "4 runs") {
+		t.Errorf("%v: %.300s", err, text)
+	}
+	if text, _ := sayings("sweep", "status", dir); !strings.Contains(text, "4 runs: 1 ended") || !strings.Contains(text, "3 pending") {
+		t.Errorf("runs were made: %s", text)
+	}
+	if text, code := sayings("report", dir); code != exitFailed || !strings.Contains(text, "index.html is there already") {
+		t.Errorf("code %d: %s", code, text)
+	}
+	if text, code := sayings("report", dir, "--force", "--out", "x.html"); code != exitMisused || !strings.Contains(text, "--out is for several runs") {
+		t.Errorf("code %d: %s", code, text)
+	}
+	if text, code := sayings("report", dir, "--force", "--json"); code != exitDone || !strings.Contains(text, `"sentences":[`) {
+		t.Errorf("code %d: %s", code, text)
+	}
+}
+
 func TestOurStatesAreSaidWhereSlurmDoesNotAnswer(t *testing.T) {
 	pretendSlurm(t)
 	path, dir := sweepFile(t, tiny)
