@@ -23,7 +23,11 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		by := <-signals
-		signal.Reset() // a second signal ends the program at once
+		if by == syscall.SIGTERM { // a scheduler sends it to all processes of a task, and the task's script to this one
+			signal.Reset(os.Interrupt)
+		} else {
+			signal.Reset() // a second signal ends the program at once
+		}
 		cancel(cli.Interrupted{Signal: by})
 	}()
 	os.Exit(cli.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -50,8 +50,8 @@ const (
 	memoryMargin = 256 << 20
 )
 
-// Missing returns the runs of a plan that are to be made, and that no job has.
-func (n Needs) Missing(p *sweep.Plan) []sweep.PlannedRun {
+// missing returns the runs of a plan that are to be made, and that no job has.
+func (n Needs) missing(p *sweep.Plan) []sweep.PlannedRun {
 	var out []sweep.PlannedRun
 	for _, r := range p.Runs {
 		if r.Missing(n.RetryFailed) && !n.Queued[r.Run.Index] {
@@ -66,7 +66,7 @@ func (n Needs) Missing(p *sweep.Plan) []sweep.PlannedRun {
 func (n Needs) Jobs(p *sweep.Plan) []Job {
 	byMemory := map[int64][]sweep.PlannedRun{}
 	var sizes []int64
-	for _, r := range n.Missing(p) {
+	for _, r := range n.missing(p) {
 		bytes := n.memoryOf(r)
 		if byMemory[bytes] == nil {
 			sizes = append(sizes, bytes)
@@ -139,7 +139,7 @@ func (n Needs) job(tasks []task, bytes int64) Job {
 
 // memoryOf returns what a run asks for, in steps that are at most a quarter of it, so that runs of about one size share an array.
 func (n Needs) memoryOf(r sweep.PlannedRun) int64 {
-	if given := n.Memory(); given > 0 || r.Bytes <= 0 {
+	if given := n.Memory(); given > 0 || r.Bytes <= 0 || n.MemoryInOptions() {
 		return given
 	}
 	need := int64(float64(r.Bytes)*memoryFactor) + memoryMargin

@@ -82,6 +82,9 @@ func TestATaskAsksForMoreThanItsEstimate(t *testing.T) {
 		{60, 100 << 20, sweep.Slurm{Grace: "2m"}, 512, 14 * time.Minute},
 		{36000, 4 << 30, sweep.Slurm{}, 6144, 20*time.Hour + 10*time.Minute},
 		{1e9, 4 << 30, sweep.Slurm{}, 6144, 24 * time.Hour},
+		{0, 100 << 20, sweep.Slurm{Options: []string{"--mem-bind=none"}}, 512, 0},
+		{0, 100 << 20, sweep.Slurm{Options: []string{"--exclusive", "--mem-per-cpu=1G"}}, 0, 0},
+		{0, 100 << 20, sweep.Slurm{Options: []string{"--mem 0"}}, 0, 0},
 		{60, 100 << 20, sweep.Slurm{Time: "1-00:00:30", Mem: "3GiB"}, 3072, 24*time.Hour + 30*time.Second},
 	} {
 		t.Run(fmt.Sprintf("%g s, %d bytes, %+v", c.seconds, c.bytes, c.asked), func(t *testing.T) {

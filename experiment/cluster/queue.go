@@ -126,9 +126,9 @@ func MaxArray(ctx context.Context) int {
 	return DefaultMaxArray
 }
 
-// Tasks asks Slurm for the tasks of jobs. squeue knows those that wait and run, and for some minutes those that are over; what is longer over, sacct tells where a
+// tasksOf asks Slurm for the tasks of jobs. squeue knows those that wait and run, and for some minutes those that are over; what is longer over, sacct tells where a
 // cluster keeps accounts. Of a job that neither knows there are no tasks.
-func Tasks(ctx context.Context, jobs []int) (map[TaskID]Task, error) {
+func tasksOf(ctx context.Context, jobs []int) (map[TaskID]Task, error) {
 	out := map[TaskID]Task{}
 	if len(jobs) == 0 {
 		return out, nil
@@ -166,7 +166,7 @@ func call(ctx context.Context, dir, name string, args ...string) (string, error)
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	case errors.Is(err, exec.ErrNotFound):
-		return "", fmt.Errorf("%s is not there: this is to be called where Slurm is, or with --shell or --dry-run", name)
+		return "", fmt.Errorf("%s is not there: this is to be called where Slurm is (for elsewhere submit has --shell and --dry-run)", name)
 	}
 	said := strings.Join(strings.Fields(stderr.String()), " ")
 	return stdout.String(), fmt.Errorf("%s: %s", name, cmp.Or(said, err.Error()))

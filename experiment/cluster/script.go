@@ -35,9 +35,15 @@ func (p Place) flags() string {
 	return b.String()
 }
 
-// Commands returns a line of a shell for each run of a job, in their order: what any scheduler can carry out, on any machine that has the same files.
-func (p Place) Commands(jobs []Job) []string {
+// Commands returns a line of a shell for each run of a job, in their order: what any scheduler can carry out, on any machine that has the same files. A path that
+// takes several lines is an error.
+func (p Place) Commands(jobs []Job) ([]string, error) {
 	var out []string
+	for _, path := range []string{p.Work, p.Program, p.Sweep} {
+		if strings.ContainsAny(path, "\r\n") {
+			return nil, fmt.Errorf("%q: a path with a line break is in no command of one line; choose another one", path)
+		}
+	}
 	for _, j := range jobs {
 		for _, t := range j.Tasks {
 			for _, run := range t {
@@ -45,7 +51,7 @@ func (p Place) Commands(jobs []Job) []string {
 			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 // List returns the list of a job's runs: a line a task.
@@ -96,24 +102,26 @@ func jobName(sweep string) string {
 	}, sweep)
 }
 
-// Script returns the batch script of a job, whose files are called after it; list is the path of its list of runs.
-func (j Job) Script(p Place, name string, s sweep.Slurm, file, list string) string {
+// script returns the batch script of a job, whose files are called after it; list is the path of its list of runs.
+func (j Job) script(p Place, name string, s sweep.Slurm, file, list string) string {
 	var b strings.Builder
 	b.WriteString("#!/bin/bash\n")
 	for _, d := range j.directives(name, s, file) {
 		fmt.Fprintf(&b, "#SBATCH %s\n", d)
 	}
-	fmt.Fprintf(&b, script, file, quote(p.Program), quote(p.Sweep), quote(list), quote(p.Work), p.flags())
+	fmt.Fprintf(&b, taskScript, file, quote(p.Program), quote(p.Sweep), quote(list), quote(p.Work), p.flags())
 	return b.String()
 }
 
-// script is what a task does. Slurm sends USR1 to it before the time limit, and TERM where it cancels or preempts the task: it queues preempted tasks again itself.
-const script = `
+// taskScript is what a task does. Slurm sends USR1 to it before the time limit, and TERM where it cancels or preempts the task: it queues preempted tasks again itself.
+const taskScript = `
 # Task N makes the runs that line N+1 of the list names, one after the other. A run that has ended is never made again, and one that was interrupted goes on from its
 # checkpoint, to the same bits. Change what you like, and submit it again in this folder: sbatch %[1]s.sh
 program=%[2]s
 sweep=%[3]s
 list=%[4]s
+runs=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" "$list")
+if [ -z "$runs" ]; then echo "$list names no run of task $SLURM_ARRAY_TASK_ID" >&2; exit 1; fi # a task that did nothing is none that is done
 cd %[5]s || exit 1
 export GOMAXPROCS="${SLURM_CPUS_PER_TASK:-1}"
 
@@ -125,7 +133,7 @@ code=0
 tell() { if [ -n "$run" ]; then kill -TERM "$run" 2>/dev/null; fi; } # it writes a checkpoint
 trap 'again=yes; woken=yes; echo "the time limit is near"; tell' USR1
 trap 'stopped=yes; woken=yes; tell' TERM
-for index in $(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" "$list"); do
+for index in $runs; do
   if [ -n "$again$stopped" ]; then left=yes; break; fi
   "$program" sweep run-one "$sweep" "$index" --wait 10m%[6]s &
   run=$!

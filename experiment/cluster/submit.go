@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +28,7 @@ const (
 type Submitted struct {
 	// ID is Slurm's number of it.
 	ID    int     `json:"job"`
+	Name  string  `json:"name"`
 	File  string  `json:"script"` // its path
 	Stage int     `json:"stage"`
 	Tasks [][]int `json:"tasks"` // of each task, the runs
@@ -37,15 +39,11 @@ type Script struct {
 	Job
 	// Path is where the script lies, or is to; List, an absolute path, is its list of runs.
 	Path, List string
-	Text       string
+	Name, Text string // of the job, and what the script says
 }
 
-// Scripts returns the files of the next submission, without writing them.
-func Scripts(dir, name string, jobs []Job, p Place, s sweep.Slurm) ([]Script, error) {
-	at, err := next(dir)
-	if err != nil {
-		return nil, err
-	}
+// Scripts returns the files of a submission, whose folder [Next] says, without writing them. Jobs are called after the sweep's directory.
+func Scripts(at string, jobs []Job, p Place, s sweep.Slurm) ([]Script, error) {
 	absolute, err := filepath.Abs(at)
 	if err != nil {
 		return nil, err
@@ -57,13 +55,15 @@ func Scripts(dir, name string, jobs []Job, p Place, s sweep.Slurm) ([]Script, er
 	for i, j := range jobs {
 		file := fmt.Sprintf("job-%d", i)
 		out[i] = Script{Job: j, Path: filepath.Join(at, file+".sh"), List: filepath.Join(absolute, file+".runs")}
-		out[i].Text = j.Script(p, jobName(name), s, file, out[i].List)
+		out[i].Name = jobName(filepath.Base(p.Sweep))
+		out[i].Text = j.script(p, out[i].Name, s, file, out[i].List)
 	}
 	return out, nil
 }
 
-// next returns the folder of the next submission.
-func next(dir string) (string, error) {
+// Next returns the folder of the next submission from a sweep's directory. It is to be asked for before the queue is: then what another process submits after the queue was read
+// has this folder, and [Submit] refuses it.
+func Next(dir string) (string, error) {
 	folders, err := folders(dir)
 	last := 0
 	if len(folders) > 0 {
@@ -103,6 +103,12 @@ func (s Script) Arguments(before []string) []string {
 
 // Submit writes scripts and hands them to Slurm. What it took is noted before the next is handed over; it is returned also beside an error.
 func Submit(ctx context.Context, scripts []Script) ([]Submitted, error) {
+	if len(scripts) == 0 {
+		return nil, nil
+	}
+	if err := makeFolder(filepath.Dir(scripts[0].Path)); err != nil {
+		return nil, err
+	}
 	for _, s := range scripts {
 		if err := s.write(); err != nil {
 			return nil, err
@@ -125,7 +131,7 @@ func Submit(ctx context.Context, scripts []Script) ([]Submitted, error) {
 		if err != nil || id <= 0 {
 			return taken, fmt.Errorf("%s: sbatch printed %q; expected the number of a job", s.Path, said)
 		}
-		taken = append(taken, Submitted{id, s.Path, s.Stage, s.Tasks})
+		taken = append(taken, Submitted{id, s.Name, s.Path, s.Stage, s.Tasks})
 		if err := note(filepath.Dir(s.Path), taken); err != nil {
 			return taken, err
 		}
@@ -133,10 +139,19 @@ func Submit(ctx context.Context, scripts []Script) ([]Submitted, error) {
 	return taken, nil
 }
 
-func (s Script) write() error {
-	if err := os.MkdirAll(filepath.Dir(s.Path), 0o755); err != nil {
+// makeFolder makes the folder of a submission, which no other may have made.
+func makeFolder(at string) error {
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 		return err
 	}
+	err := os.Mkdir(at, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there: the sweep was submitted meanwhile by another process; look at its status, and submit again", at)
+	}
+	return err
+}
+
+func (s Script) write() error {
 	return errors.Join(atomicfile.WriteBytes(s.List, []byte(s.Job.List())), atomicfile.WriteBytes(s.Path, []byte(s.Text)))
 }
 
@@ -151,8 +166,8 @@ func note(at string, taken []Submitted) error {
 // maxNote bounds the length of a note that is read, in bytes: 100,000 runs take some hundred kilobytes.
 const maxNote = 64 << 20
 
-// Submissions returns the jobs that were submitted from a sweep's directory, the oldest first.
-func Submissions(dir string) ([]Submitted, error) {
+// submissions returns the jobs that were submitted from a sweep's directory, the oldest first.
+func submissions(dir string) ([]Submitted, error) {
 	folders, err := folders(dir)
 	if err != nil {
 		return nil, err
@@ -200,17 +215,22 @@ type Queue struct {
 	Tasks map[TaskID]Task
 }
 
-// ReadQueue asks Slurm for the jobs that were submitted from a sweep's directory. Without such jobs it asks nothing.
+// ReadQueue asks Slurm for the jobs that were submitted from the directory of a sweep. Without a submission it asks nothing.
 func ReadQueue(ctx context.Context, dir string) (*Queue, error) {
-	jobs, err := Submissions(dir)
+	jobs, err := submissions(dir)
 	if err != nil {
 		return nil, err
 	}
+	more, err := byHand(ctx, dir, jobs)
+	if err != nil {
+		return nil, err
+	}
+	jobs = append(jobs, more...)
 	ids := make([]int, len(jobs))
 	for i, j := range jobs {
 		ids[i] = j.ID
 	}
-	tasks, err := Tasks(ctx, ids)
+	tasks, err := tasksOf(ctx, ids)
 	return &Queue{jobs, tasks}, err
 }
 
@@ -244,11 +264,22 @@ func (q *Queue) Queued() map[int]bool {
 	return out
 }
 
+// Completing counts the runs whose tasks Slurm is ending: cancelled or queued again, it does not say.
+func (q *Queue) Completing() int {
+	n := 0
+	for _, t := range q.Of() {
+		if t.State == "COMPLETING" {
+			n++
+		}
+	}
+	return n
+}
+
 // Cancel has Slurm cancel the jobs of a sweep that wait or run, and returns their tasks. Slurm counts jobs from the start again when it has
-// very many: of those that are not called as the sweep's none is touched.
-func (q *Queue) Cancel(ctx context.Context, sweep string) ([]Task, error) {
+// very many: of those that are not called as what was submitted none is touched.
+func (q *Queue) Cancel(ctx context.Context) ([]Task, error) {
 	var tasks []Task
-	args := []string{"--name=" + jobName(sweep)}
+	ids := map[string][]string{} // by names, since scancel takes one
 	for _, j := range q.Jobs {
 		before := len(tasks)
 		for i := range j.Tasks {
@@ -257,12 +288,17 @@ func (q *Queue) Cancel(ctx context.Context, sweep string) ([]Task, error) {
 			}
 		}
 		if len(tasks) > before {
-			args = append(args, strconv.Itoa(j.ID))
+			ids[j.Name] = append(ids[j.Name], strconv.Itoa(j.ID))
 		}
 	}
-	if len(tasks) == 0 {
-		return nil, nil
+	for _, name := range slices.Sorted(maps.Keys(ids)) {
+		args := ids[name]
+		if name != "" { // earlier versions noted none
+			args = append([]string{"--name=" + name}, args...)
+		}
+		if _, err := call(ctx, "", "scancel", args...); err != nil {
+			return nil, err
+		}
 	}
-	_, err := call(ctx, "", "scancel", args...)
-	return tasks, err
+	return tasks, nil
 }

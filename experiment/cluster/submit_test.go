@@ -33,7 +33,11 @@ func pretend(t *testing.T, programs map[string]string) (calls func() string) {
 
 func scripts(t *testing.T, dir string, jobs []Job) []Script {
 	t.Helper()
-	out, err := Scripts(dir, "my sweep", jobs, Place{Program: "/bin/shadowflow", Sweep: dir, Work: "/"}, sweep.Slurm{CPUs: 2, Grace: "2m", Options: []string{"--qos=low"}})
+	at, err := Next(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := Scripts(at, jobs, Place{Program: "/bin/shadowflow", Sweep: "/sweeps/my sweep", Work: "/"}, sweep.Slurm{CPUs: 2, Grace: "2m", Options: []string{"--qos=low"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +65,7 @@ func TestASubmissionIsNotedJobByJob(t *testing.T) {
 	if got := q.Of()[3].String(); got != "cancelled 17_1 on n1" {
 		t.Errorf("run 3: %s", got)
 	}
-	if tasks, err := q.Cancel(t.Context(), "my sweep"); err != nil || len(tasks) != 2 {
+	if tasks, err := q.Cancel(t.Context()); err != nil || len(tasks) != 2 {
 		t.Errorf("cancelled: %v, %v", tasks, err)
 	}
 	for _, want := range []string{"sbatch --parsable job-0.sh\n", "sbatch --parsable --dependency=afterany:17 job-1.sh\n", "--jobs=17,18 ", "scancel --name=my-sweep 17 18\n"} {
@@ -74,9 +78,24 @@ func TestASubmissionIsNotedJobByJob(t *testing.T) {
 	}
 }
 
+func TestOfTwoSubmissionsAtOnceOneIsRefused(t *testing.T) {
+	calls := pretend(t, map[string]string{"sbatch": "echo 17"})
+	dir := t.TempDir()
+	first, second := scripts(t, dir, []Job{{Tasks: [][]int{{0}}}}), scripts(t, dir, []Job{{Tasks: [][]int{{0}}}})
+	if _, err := Submit(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	if taken, err := Submit(t.Context(), second); err == nil || len(taken) > 0 || !strings.Contains(err.Error(), "was submitted meanwhile") {
+		t.Errorf("%v, %v", taken, err)
+	}
+	if got := calls(); got != "sbatch --parsable job-0.sh\n" {
+		t.Errorf("calls:\n%s", got)
+	}
+}
+
 func TestJobsThatSlurmHasForgottenAreOver(t *testing.T) {
 	pretend(t, map[string]string{
-		"squeue": `echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1`,
+		"squeue": `case "$*" in *--jobs*) echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1;; esac`,
 		"sacct":  `echo '17_0|TIMEOUT|n1'`, "sbatch": "echo 17",
 	})
 	dir := t.TempDir()
@@ -86,6 +105,29 @@ func TestJobsThatSlurmHasForgottenAreOver(t *testing.T) {
 	q, err := ReadQueue(t.Context(), dir)
 	if err != nil || len(q.Queued()) != 0 || q.Of()[5].State != "TIMEOUT" {
 		t.Errorf("%+v, %v", q, err)
+	}
+}
+
+func TestJobsThatPeopleSubmittedAreFound(t *testing.T) {
+	dir := t.TempDir()
+	files := scripts(t, dir, []Job{{Tasks: [][]int{{0, 2}, {3}}}})
+	calls := pretend(t, map[string]string{
+		"sbatch": "echo 17", "sacct": "exit 1", "scancel": "",
+		"squeue": strings.ReplaceAll(`case "$*" in *%o*) printf '17|my-sweep|S\n18|my-sweep|/elsewhere/job-0.sh\n19|mine|S\n19|mine|S\n';;
+*) printf '17|0|COMPLETED||None\n17|1|COMPLETED||None\n19|0|RUNNING|n1|None\n19|1|PENDING||Resources\n';; esac`, "S", filepath.Join(filepath.Dir(files[0].List), "job-0.sh")),
+	})
+	if _, err := Submit(t.Context(), files); err != nil {
+		t.Fatal(err)
+	}
+	q, err := ReadQueue(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := map[int]bool{0: true, 2: true, 3: true}; !reflect.DeepEqual(q.Queued(), want) || len(q.Jobs) != 2 {
+		t.Errorf("queued: %v, of %+v", q.Queued(), q.Jobs)
+	}
+	if tasks, err := q.Cancel(t.Context()); err != nil || len(tasks) != 2 || !strings.Contains(calls(), "scancel --name=mine 19\n") {
+		t.Errorf("cancelled: %v, %v:\n%s", tasks, err, calls())
 	}
 }
 
@@ -107,7 +149,7 @@ func TestADamagedNoteIsRefused(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Submissions(dir); err == nil || !strings.Contains(err.Error(), "is not what a submission writes") {
+			if _, err := submissions(dir); err == nil || !strings.Contains(err.Error(), "is not what a submission writes") {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -117,7 +159,7 @@ func TestADamagedNoteIsRefused(t *testing.T) {
 func TestPathsThatSlurmTakesForPatternsAreRefused(t *testing.T) {
 	for _, name := range []string{"100%", `back\slash`} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Scripts(filepath.Join(t.TempDir(), name), "s", nil, Place{}, sweep.Slurm{})
+			_, err := Scripts(filepath.Join(t.TempDir(), name, "slurm", "001"), nil, Place{}, sweep.Slurm{})
 			if err == nil || !strings.Contains(err.Error(), "choose another one by --out") {
 				t.Errorf("got %v", err)
 			}

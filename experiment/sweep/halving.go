@@ -113,8 +113,12 @@ func (s *Sweep) halve(statuses []Status) {
 		if kept >= len(members) { // there is nothing to wait for
 			continue
 		}
-		if !s.decide(statuses, records, members, step) {
+		all, measured := s.decide(statuses, records, members, step)
+		if !all {
 			return
+		}
+		if !measured { // nothing says which are hopeless
+			continue
 		}
 		slices.SortStableFunc(members, func(a, b *member) int { return cmp.Compare(a.value, b.value) })
 		for place, m := range members[kept:] {
@@ -128,13 +132,15 @@ func (s *Sweep) halve(statuses []Status) {
 	}
 }
 
-// decide gives members their values at a rung, and reports whether all have one. Where not, their runs go as far as the rung.
-func (s *Sweep) decide(statuses []Status, records []recorded, members []*member, step int) bool {
-	all := true
+// decide gives members their values at a rung, and reports whether all have come there, and whether any has measured what is compared. Where not all have come, their runs go as far
+// as the rung.
+func (s *Sweep) decide(statuses []Status, records []recorded, members []*member, step int) (all, measured bool) {
+	all = true
 	for _, m := range members {
 		m.value = 0
 		for _, i := range m.runs {
 			value, known := records[i].at(step)
+			measured = measured || !math.IsNaN(value) && !records[i].worst
 			if math.IsNaN(value) {
 				value = math.Inf(1)
 			}
@@ -143,7 +149,7 @@ func (s *Sweep) decide(statuses []Status, records []recorded, members []*member,
 		}
 	}
 	if all {
-		return true
+		return true, measured
 	}
 	for _, m := range members {
 		for _, i := range m.runs {
@@ -151,7 +157,7 @@ func (s *Sweep) decide(statuses []Status, records []recorded, members []*member,
 			statuses[i].pause, statuses[i].waits = step, known && statuses[i].State != Failed
 		}
 	}
-	return false
+	return false, measured
 }
 
 // stop notes that a run that has not ended is left at that.

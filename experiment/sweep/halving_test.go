@@ -193,6 +193,22 @@ func TestADamagedMemberIsARowAndHoldsNoRungUp(t *testing.T) {
 	}
 }
 
+func TestWhereNothingIsMeasuredNoRunIsHopeless(t *testing.T) {
+	s, dir := parsed(t, strings.Replace(halved, "eta: 3", "eta: 3, by: test_loss", 1)), t.TempDir() // of which this loss has none
+	if err := s.Execute(t.Context(), dir, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	statuses, err := s.Status(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, st := range statuses {
+		if st.State != Ended {
+			t.Errorf("run %d: %s %s", i, st.State, st.Reason)
+		}
+	}
+}
+
 func TestRungsAreBelowTheEnd(t *testing.T) {
 	for _, c := range []struct {
 		h     halving

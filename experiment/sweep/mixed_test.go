@@ -118,6 +118,22 @@ func TestASweepIsContinuedWithTheSameElsewhere(t *testing.T) {
 	states(t, s, dir, Ended, Ended, Ended, Ended)
 }
 
+func TestOneRunIsComparedByTheResultsOfOthersAlone(t *testing.T) {
+	s, files := mixable(t)
+	dir := t.TempDir()
+	if err := s.RunOne(t.Context(), dir, 0, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(record.ConfigPath(s.RunDirs(dir)[0])); err != nil { // which is not read
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(files, "t.csv"), "a,y\n7,1\n2,2\n3,4\n5,1\n")
+	var changed *run.ChangedError
+	if err := s.RunOne(t.Context(), dir, 3, Options{}); !errors.As(err, &changed) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestDataThatChangesWhileASweepGoesOnIsNotMixed(t *testing.T) {
 	s, files := mixable(t)
 	dir := t.TempDir()

@@ -176,11 +176,11 @@ func (s *Sweep) RunOne(ctx context.Context, dir string, index int, opt Options) 
 }
 
 func (s *Sweep) makeOne(ctx context.Context, dir string, index int, opt Options) error {
-	statuses, err := s.states(dir)
+	st, peers, err := s.standing(dir, index)
 	if err != nil {
 		return err
 	}
-	switch st := statuses[index]; {
+	switch {
 	case st.over() || st.waits:
 		return nil
 	case st.Damaged:
@@ -188,8 +188,33 @@ func (s *Sweep) makeOne(ctx context.Context, dir string, index int, opt Options)
 	case st.State == Failed && s.halving != nil && !opt.RetryFailed: // as the worst at its rung, which others may have passed since
 		return fmt.Errorf("it failed, and with halving is made again only with --retry-failed: %s", st.Reason)
 	}
-	opt.peers = peersOf(statuses)
-	return newScheduler(statuses[index:index+1], opt).make(ctx, statuses[index])
+	opt.peers = peers()
+	return newScheduler([]Status{st}, opt).make(ctx, st)
+}
+
+// standing returns where a run stands, and what reads the runs to compare it with. Without halving only the results of the others are read: to look where each stands, its config
+// too, would take more than a short run does where there are thousands.
+func (s *Sweep) standing(dir string, index int) (Status, func() *run.Peers, error) {
+	if s.halving != nil {
+		statuses, err := s.states(dir)
+		if err != nil {
+			return Status{}, nil, err
+		}
+		return statuses[index], func() *run.Peers { return peersOf(statuses) }, nil
+	}
+	dirs, err := s.runDirs(dir)
+	if err != nil {
+		return Status{}, nil, err
+	}
+	return statusOf(s.Runs[index], dirs[index]), func() *run.Peers {
+		p := &run.Peers{}
+		for i, r := range s.Runs {
+			if result, err := run.ReadResult(dirs[i]); err == nil && i != index {
+				p.Add(r.Config, dirs[i], result)
+			}
+		}
+		return p
+	}, nil
 }
 
 // peersOf returns the runs that have ended, for others to be compared with.

@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -70,14 +71,47 @@ func (s *Spec) readSlurm(at schema.Setting) error {
 	return err
 }
 
-// ours are the options of sbatch that the program gives itself.
-var ours = []string{"-a", "--array", "-d", "--dependency", "-D", "--chdir", "-o", "--output", "-J", "--job-name", "--requeue", "--no-requeue", "--signal", "--wrap", "--parsable", "--open-mode"}
+// What is wrong with an option of sbatch that stands in the file.
+const (
+	isSet      = "is set by the program"
+	hasKey     = "say it by the key "
+	oneCluster = "jobs are looked for where submit is called: call it on that cluster"
+)
+
+// ours are the options of sbatch that a file may not give, with the reason.
+var ours = map[string]string{
+	"-a": isSet, "--array": isSet, "-d": isSet, "--dependency": isSet, "-D": isSet, "--chdir": isSet, "-o": isSet, "--output": isSet, "-J": isSet, "--job-name": isSet,
+	"--requeue": isSet, "--no-requeue": isSet, "--signal": isSet, "--wrap": isSet, "--parsable": isSet, "--open-mode": isSet,
+	"-t": hasKey + "time", "--time": hasKey + "time", "-p": hasKey + "partition", "--partition": hasKey + "partition", "-A": hasKey + "account", "--account": hasKey + "account",
+	"-c": hasKey + "cpus", "--cpus-per-task": hasKey + "cpus", "--gres": hasKey + "gres", "-M": oneCluster, "--clusters": oneCluster,
+}
+
+// notOurs says why a file may not give an option, "" where it may. sbatch takes a value that hangs on a letter, -t90, and the start of a name, --dep.
+func notOurs(option string) string {
+	name := nameOf(option)
+	if !strings.HasPrefix(name, "--") {
+		return ours[name[:min(2, len(name))]]
+	}
+	for _, long := range slices.Sorted(maps.Keys(ours)) {
+		if strings.HasPrefix(long, name) {
+			return ours[long]
+		}
+	}
+	return ""
+}
+
+// nameOf returns an option without its value.
+func nameOf(option string) string {
+	name, _, _ := strings.Cut(option, "=")
+	name, _, _ = strings.Cut(name, " ")
+	return name
+}
 
 // problems says of keys what is wrong with their values beyond their types.
 func (s Slurm) problems() map[string]string {
 	out := map[string]string{}
 	for key, text := range map[string]string{"time": s.Time, "pack": s.Pack, "grace": s.Grace} {
-		if _, err := ParseTime(text); err != nil {
+		if _, err := parseTime(text); err != nil {
 			out[key] = err.Error()
 		}
 	}
@@ -90,14 +124,18 @@ func (s Slurm) problems() map[string]string {
 		}
 	}
 	for i, o := range s.Options {
-		name, _, _ := strings.Cut(o, "=")
-		name, _, _ = strings.Cut(name, " ")
-		switch {
+		switch why := notOurs(o); {
 		case !strings.HasPrefix(o, "-") || strings.ContainsAny(o, "\r\n"):
 			out["options"] = fmt.Sprintf("item %d: %q: expected an option of sbatch on a line, like --qos=long", i+1, o)
-		case slices.Contains(ours, name):
-			out["options"] = fmt.Sprintf("item %d: %s is set by the program", i+1, name)
+		case why != "":
+			out["options"] = fmt.Sprintf("item %d: %q: %s", i+1, o, why)
 		}
+	}
+	if s.Mem != "" && s.MemoryInOptions() && out["mem"] == "" {
+		out["mem"] = s.Mem + ": the options say a memory too; leave out one of the two"
+	}
+	if s.GraceTime() > mostGrace && out["grace"] == "" {
+		out["grace"] = fmt.Sprintf("%s is more than the %v that Slurm can signal before a time limit", s.Grace, mostGrace)
 	}
 	if limit, grace := s.Limit(), s.GraceTime(); limit > 0 && grace >= limit && out["time"] == "" && out["grace"] == "" {
 		out["grace"] = fmt.Sprintf("%s is no less than the time limit, %s: nothing would be computed", s.Grace, s.Time)
@@ -120,19 +158,29 @@ func (s Slurm) Memory() int64 {
 	return bytes
 }
 
+// MemoryInOptions reports whether the options say how much memory there is to be, as --mem-per-cpu=2G does: sbatch takes no other beside it.
+func (s Slurm) MemoryInOptions() bool {
+	return slices.ContainsFunc(s.Options, func(o string) bool {
+		return slices.Contains([]string{"--mem", "--mem-per-cpu", "--mem-per-gpu"}, nameOf(o))
+	})
+}
+
 func known(text string) time.Duration {
-	d, _ := ParseTime(text) // checked as it was read
+	d, _ := parseTime(text) // checked as it was read
 	return d
 }
 
 // ofSlurm are the times that Slurm takes: minutes, minutes:seconds, hours:minutes:seconds, days-hours, and so on.
 var ofSlurm = regexp.MustCompile(`^(?:(\d{1,4})-)?(\d{1,6})(?::(\d{1,2}))?(?::(\d{1,2}))?$`)
 
+// mostGrace is the most that sbatch's --signal takes.
+const mostGrace = 65535 * time.Second
+
 // longest is the longest time that is read.
 const longest = 10_000 * 24 * time.Hour
 
-// ParseTime reads a time as people write it, 90m or 1h30m, or as Slurm does, 90, 1:30:00 or 1-12:00:00; "" is 0.
-func ParseTime(text string) (time.Duration, error) {
+// parseTime reads a time as people write it, 90m or 1h30m, or as Slurm does, 90, 1:30:00 or 1-12:00:00; "" is 0.
+func parseTime(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}

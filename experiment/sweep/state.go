@@ -125,16 +125,24 @@ func (s *Sweep) Status(ctx context.Context, dir string) ([]Status, error) {
 
 // states returns where each run stands, of those that have ended by their configs and results alone.
 func (s *Sweep) states(dir string) ([]Status, error) {
-	if _, err := os.ReadDir(filepath.Join(dir, record.SweepRuns)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("runs of the sweep %s: %w", s.Name, err)
+	dirs, err := s.runDirs(dir)
+	if err != nil {
+		return nil, err
 	}
-	dirs := s.RunDirs(dir)
 	out := make([]Status, len(s.Runs))
 	for i, r := range s.Runs {
 		out[i] = statusOf(r, dirs[i])
 	}
 	s.halve(out)
 	return out, nil
+}
+
+// runDirs returns where the runs are, or why that cannot be read.
+func (s *Sweep) runDirs(dir string) ([]string, error) {
+	if _, err := os.ReadDir(filepath.Join(dir, record.SweepRuns)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("runs of the sweep %s: %w", s.Name, err)
+	}
+	return s.RunDirs(dir), nil
 }
 
 func statusOf(r Run, dir string) Status {

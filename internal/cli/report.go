@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shadowflow/experiment/sweep"
 	"shadowflow/internal/atomicfile"
 	"shadowflow/report"
 )
@@ -20,12 +21,13 @@ func newReport() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "report DIR...",
-		Short: "Draw the figures of a run and say what it found, also of one that goes on; of several compare them",
+		Short: "Draw the figures of a run, or of a sweep, and say what it found, also of one that goes on; of several runs compare them",
 		Long: `Draw the figures of a run and say what it found, also of one that goes on. The page and its figures are written into the run's directory.
+Of the directory of a sweep it writes the page that sweep writes, of the runs as they are, and makes none.
 
 Of several runs it writes one page that needs nothing beside itself: what they differ in, and the same figures of all (--out); with --style paper its figures, too, into a folder
 beside it, NAME-figures for NAME.html.`,
-		Example: "  shadowflow report runs/2\n  shadowflow report runs/2 --style paper --force\n  shadowflow report runs/1 runs/2 --out comparison.html",
+		Example: "  shadowflow report runs/2\n  shadowflow report runs/2 --style paper --force\n  shadowflow report runs/1 runs/2 --out comparison.html\n  shadowflow report sweeps/betas --force",
 		Args:    cobra.MinimumNArgs(1),
 
 		ValidArgsFunction: completeDirs,
@@ -33,6 +35,12 @@ beside it, NAME-figures for NAME.html.`,
 			style, err := styleOf(named)
 			if err != nil {
 				return err
+			}
+			if len(args) == 1 && sweep.IsDir(args[0]) {
+				if cmd.Flags().Changed("out") {
+					return misuse("--out is for several runs: the page of a sweep is in its directory, %s", report.PagePaths(args[0])[0])
+				}
+				return reportSweep(cmd, args[0], style, *force, asJSON)
 			}
 			runs := make([]*report.Report, len(args))
 			for i, dir := range args {
@@ -63,6 +71,28 @@ beside it, NAME-figures for NAME.html.`,
 	bindJSON(cmd, &asJSON)
 	force = bindForce(cmd)
 	return cmd
+}
+
+// reportSweep writes the page of a sweep.
+func reportSweep(cmd *cobra.Command, dir string, style report.Style, force, asJSON bool) error {
+	if err := mayWrite(force, report.PagePaths(dir)[0]); err != nil {
+		return err
+	}
+	s, _, err := sweep.Open(dir, 0)
+	if err != nil {
+		return err
+	}
+	d, err := report.SweepPage(cmd.Context(), s, dir)
+	if err != nil {
+		return err
+	}
+	d.Style = style
+	page, err := d.Write(cmd.Context(), dir)
+	if err != nil {
+		return err
+	}
+	sentences := append([]string{}, d.Findings...)
+	return printReport(cmd, asJSON, map[string]any{"dir": dir, "sentences": sentences, "page": page}, strings.Join(append(sentences, "figures: "+page), "\n"))
 }
 
 // compare writes the page of several runs, and for a paper their figures into a folder beside it.

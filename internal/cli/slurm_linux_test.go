@@ -314,6 +314,40 @@ slurm: {time: 1m, grace: 20s, pack: 0m}
 	s.until("the cancelled run ends", func() bool { s.hurry(); return s.status(dir)[cancelled].State == "finished" })
 	s.checkAsLocal(path, dir)
 	s.halve()
+	s.cancel()
+}
+
+// cancel cancels what submit sent, and what somebody sent by hand, from the directory of a sweep whose file says no name.
+func (s *slurm) cancel() {
+	s.t.Helper()
+	path, dir := filepath.Join(s.dir, "without a name.yaml"), filepath.Join(s.dir, "in another place")
+	s.must(os.WriteFile(path, []byte(`base: {objective: {name: rosenbrock}, steps: 1000000000, record: {every: 1000}, optimizer: {name: gd, lr: 1e-6}}
+seeds: 2
+`), 0o644))
+	if runs := s.submit(path, "--out", dir, "--probe", "0"); len(runs) != 2 {
+		s.t.Fatalf("submitted: %v", runs)
+	}
+	first, _, _ := strings.Cut(s.status(dir)[1].Slurm.Task, "_")
+	s.do("scancel", first+"_1")
+	byHand := exec.Command("sbatch", "--array=1", "job-0.sh")
+	byHand.Dir = filepath.Join(dir, "slurm", "001")
+	if text, err := byHand.CombinedOutput(); err != nil {
+		s.t.Fatalf("%v: %s", err, text)
+	}
+	s.until("both runs go on", func() bool {
+		m := s.status(dir)
+		return m[0].State == "running" && m[1].State == "running" && m[1].Slurm.State == "RUNNING" && !strings.HasPrefix(m[1].Slurm.Task, first+"_")
+	})
+	if runs := s.submit(dir, "--probe", "0"); len(runs) > 0 {
+		s.t.Errorf("submitted although they are queued, one by hand: %v", runs)
+	}
+	s.do(s.program, "sweep", "cancel", dir)
+	s.until("nothing is queued", func() bool { text, err := s.try("squeue", "--noheader"); return err == nil && text == "" })
+	for _, m := range s.status(dir) {
+		if m.State != "interrupted" {
+			s.t.Errorf("run %d is %s", m.Index, m.State)
+		}
+	}
 }
 
 // halve makes a sweep with halving, whose rungs are stages of jobs.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -84,6 +85,9 @@ func (f *sweepFlags) newSubmit() *cobra.Command {
 }
 
 func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep, dir string) error {
+	if s.shell && len(s.keys) > 0 {
+		return misuse("--shell: %s is asked of Slurm, by --slurm: say it to the scheduler that carries out the commands", s.keys[0].Key)
+	}
 	if s.shell && sw.Stages() > 1 {
 		return misuse("%s: with halving its runs wait for each other at each rung, which a list of commands cannot say: use --slurm, or shadowflow sweep", sw.Name)
 	}
@@ -96,14 +100,19 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 	if err != nil {
 		return err
 	}
+	at, err := cluster.Next(dir)
+	if err != nil {
+		return err
+	}
+	completing := 0
 	needs := cluster.Needs{Slurm: asked, MaxArray: cluster.DefaultMaxArray, RetryFailed: f.retryFailed, Stages: sw.Stages()}
 	if s.slurm {
 		needs.MaxArray = cluster.MaxArray(ctx)
-		queue, err := cluster.ReadQueue(ctx, dir)
+		queue, err := queueOf(cmd, dir, s.dryRun)
 		if err != nil {
 			return err
 		}
-		needs.Queued = queue.Queued()
+		needs.Queued, completing = queue.Queued(), queue.Completing()
 	}
 	opt := sweep.PlanOptions{Probe: s.probe}
 	if s.shell { // which asks for no estimates
@@ -114,28 +123,32 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 		return err
 	}
 	jobs := needs.Jobs(plan)
+	out := submitOutput{Dir: dir, Queued: len(needs.Queued), Completing: completing, Jobs: []submittedJob{}}
+	var scripts []cluster.Script
+	if s.shell {
+		out.Commands, err = place.Commands(jobs)
+	} else {
+		scripts, err = cluster.Scripts(at, jobs, place, asked)
+	}
+	if err != nil {
+		return misused{err}
+	}
 	if !s.dryRun {
 		if err := sw.Prepare(dir); err != nil {
 			return err
 		}
 	}
-	out := submitOutput{Dir: dir, Queued: len(needs.Queued), Jobs: []submittedJob{}}
-	if s.shell {
-		out.Commands = place.Commands(jobs)
+	for _, script := range scripts {
+		out.add(script)
+	}
+	switch {
+	case s.shell:
 		return f.print(cmd, out, func(w io.Writer) {
 			for _, line := range out.Commands {
 				fmt.Fprintln(w, line)
 			}
 		})
-	}
-	scripts, err := cluster.Scripts(dir, sw.Name, jobs, place, asked)
-	if err != nil {
-		return err
-	}
-	for _, script := range scripts {
-		out.add(script)
-	}
-	if s.dryRun {
+	case s.dryRun:
 		return f.print(cmd, out, func(w io.Writer) { printScripts(w, scripts) })
 	}
 	taken, err := cluster.Submit(ctx, scripts)
@@ -143,7 +156,21 @@ func (f *sweepFlags) submit(cmd *cobra.Command, s *submitFlags, sw *sweep.Sweep,
 		out.Jobs[i].Job = &job.ID
 	}
 	out.Jobs = out.Jobs[:len(taken)]
+	out.refused = err != nil
 	return errors.Join(f.print(cmd, out, out.print), err)
+}
+
+// queueOf returns what Slurm has of a sweep. With a dry run it goes on where Slurm does not answer: what is printed may then be queued already.
+func queueOf(cmd *cobra.Command, dir string, dryRun bool) (*cluster.Queue, error) {
+	queue, err := cluster.ReadQueue(cmd.Context(), dir)
+	switch {
+	case cmd.Context().Err() != nil:
+		return nil, context.Cause(cmd.Context())
+	case err != nil && dryRun:
+		fmt.Fprintf(cmd.ErrOrStderr(), "Slurm's states are not known: %v\n", err)
+		return &cluster.Queue{}, nil
+	}
+	return queue, err
 }
 
 // place returns where the tasks find what this process has.
@@ -173,7 +200,7 @@ func (f *sweepFlags) print(cmd *cobra.Command, v any, text func(io.Writer)) erro
 	return nil
 }
 
-const nothingToSubmit = "nothing to submit: every run has ended, is queued, or failed (--retry-failed)"
+const nothingToSubmit = "nothing to submit: every run has ended, is queued or goes on, or failed (--retry-failed)"
 
 func printScripts(w io.Writer, scripts []cluster.Script) {
 	for _, s := range scripts {
@@ -187,10 +214,13 @@ func printScripts(w io.Writer, scripts []cluster.Script) {
 
 // submitOutput is a submission for JSON.
 type submitOutput struct {
-	Dir      string         `json:"dir"`
-	Queued   int            `json:"queued"` // runs that jobs of earlier submissions have
-	Jobs     []submittedJob `json:"jobs"`
-	Commands []string       `json:"commands,omitempty"` // with --shell
+	Dir    string `json:"dir"`
+	Queued int    `json:"queued"` // runs that jobs of earlier submissions have
+	// Completing are those of them whose tasks Slurm is ending.
+	Completing int            `json:"completing,omitempty"`
+	Jobs       []submittedJob `json:"jobs"`
+	Commands   []string       `json:"commands,omitempty"` // with --shell
+	refused    bool           // Slurm did not take all
 }
 
 type submittedJob struct {
@@ -221,7 +251,10 @@ func (o *submitOutput) print(w io.Writer) {
 	if o.Queued > 0 {
 		fmt.Fprintf(w, "queued already: %s\n", plural.Of(o.Queued, "run"))
 	}
-	if len(o.Jobs) == 0 {
+	if o.Completing > 0 {
+		fmt.Fprintf(w, "Slurm is ending the tasks of %s of these: unless they were to be queued again, submit once more when status shows them as over\n", plural.Of(o.Completing, "run"))
+	}
+	if len(o.Jobs) == 0 && !o.refused {
 		fmt.Fprintln(w, nothingToSubmit)
 	}
 }
@@ -233,7 +266,7 @@ func (f *sweepFlags) newCancel() *cobra.Command {
 		Long:  `Cancel the jobs that Slurm has of a sweep, those that wait and those that run. A run that goes on writes a checkpoint, from which it goes on when it is submitted again.`,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, dir, err := f.open(cmd.Context(), args[0])
+			_, dir, err := f.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -241,7 +274,7 @@ func (f *sweepFlags) newCancel() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			tasks, err := queue.Cancel(cmd.Context(), s.Name)
+			tasks, err := queue.Cancel(cmd.Context())
 			if err != nil {
 				return err
 			}

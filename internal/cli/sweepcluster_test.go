@@ -16,7 +16,7 @@ func pretendSlurm(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for name, body := range map[string]string{
-		"sbatch": "echo 17", "scontrol": "echo 'MaxArraySize = 3'", "sacct": "exit 1", "scancel": "exit 0",
+		"sbatch": "echo 17", "scontrol": "echo 'MaxArraySize = 3'", "sacct": "exit 1", "scancel": `echo "$*" >"$0.called"`,
 		"squeue": "printf '17|0|RUNNING|n1|None\\n17|1|TIMEOUT|n2|None\\n'",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
@@ -56,6 +56,52 @@ func TestASweepIsSubmittedLookedAtAndCancelled(t *testing.T) {
 	}
 }
 
+func TestCancelCallsJobsWhatSubmitDid(t *testing.T) {
+	pretendSlurm(t)
+	path, dir := sweepFile(t, tiny) // which says no name: a sweep that is read from its directory has another than one that is read from its file
+	for _, args := range [][]string{{"submit", path, "--slurm", "--out", dir, "--probe", "0"}, {"cancel", dir}} {
+		if text, code := sayings(append([]string{"sweep"}, args...)...); code != exitDone {
+			t.Fatal(text)
+		}
+	}
+	script, err := os.ReadFile(filepath.Join(dir, "slurm", "001", "job-0.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(script), "#SBATCH --job-name=")
+	name, _, _ := strings.Cut(after, "\n")
+	at, _, _ := strings.Cut(os.Getenv("PATH"), string(os.PathListSeparator))
+	if called, err := os.ReadFile(filepath.Join(at, "scancel.called")); err != nil || string(called) != "--name="+name+" 17 17\n" || name == "" {
+		t.Errorf("the job %q: scancel %s, %v", name, called, err)
+	}
+}
+
+func TestThePageOfASweepIsWrittenWithoutMakingRuns(t *testing.T) {
+	path, dir := sweepFile(t, tiny)
+	if text, code := sayings("sweep", "run-one", path, "1", "--out", dir); code != exitDone {
+		t.Fatal(text)
+	}
+	page := filepath.Join(dir, "index.html")
+	if text, code := sayings("report", dir); code != exitDone || !strings.Contains(text, "figures: "+page) {
+		t.Errorf("code %d: %s", code, text)
+	}
+	if text, err := os.ReadFile(page); err != nil || !strings.Contains(string(text), "4 runs") {
+		t.Errorf("%v: %.300s", err, text)
+	}
+	if text, _ := sayings("sweep", "status", dir); !strings.Contains(text, "4 runs: 1 ended") || !strings.Contains(text, "3 pending") {
+		t.Errorf("runs were made: %s", text)
+	}
+	if text, code := sayings("report", dir); code != exitFailed || !strings.Contains(text, "index.html is there already") {
+		t.Errorf("code %d: %s", code, text)
+	}
+	if text, code := sayings("report", dir, "--force", "--out", "x.html"); code != exitMisused || !strings.Contains(text, "--out is for several runs") {
+		t.Errorf("code %d: %s", code, text)
+	}
+	if text, code := sayings("report", dir, "--force", "--json"); code != exitDone || !strings.Contains(text, `"sentences":[`) {
+		t.Errorf("code %d: %s", code, text)
+	}
+}
+
 func TestOurStatesAreSaidWhereSlurmDoesNotAnswer(t *testing.T) {
 	pretendSlurm(t)
 	path, dir := sweepFile(t, tiny)
@@ -67,9 +113,38 @@ func TestOurStatesAreSaidWhereSlurmDoesNotAnswer(t *testing.T) {
 	if code != exitDone || !strings.Contains(text, "Slurm's states are not known: squeue is not there") || !strings.Contains(text, "4 pending") {
 		t.Errorf("code %d: %s", code, text)
 	}
+	if text, code := sayings("sweep", "submit", dir, "--slurm", "--probe", "0", "--dry-run"); code != exitDone || !strings.Contains(text, "Slurm's states are not known") ||
+		!strings.Contains(text, "#SBATCH --array=0-3\n") {
+		t.Errorf("a dry run: code %d: %s", code, text)
+	}
 	for _, sub := range []string{"submit " + dir + " --slurm", "cancel " + dir} { // which would do something twice, or nothing
 		if text, code := sayings(strings.Fields("sweep " + sub)...); code != exitFailed || !strings.Contains(text, "squeue is not there") {
 			t.Errorf("%s: code %d: %s", sub, code, text)
+		}
+	}
+}
+
+func TestASubmissionSaysWhatSlurmEndsAndRefuses(t *testing.T) {
+	pretendSlurm(t)
+	path, dir := sweepFile(t, tiny)
+	submit := []string{"sweep", "submit", path, "--slurm", "--out", dir, "--probe", "0"}
+	put := func(name, body string) {
+		t.Helper()
+		at, _, _ := strings.Cut(os.Getenv("PATH"), string(os.PathListSeparator))
+		if err := os.WriteFile(filepath.Join(at, name), []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("sbatch", "echo no more >&2; exit 1")
+	if text, code := sayings(submit...); code != exitFailed || !strings.Contains(text, "job-0.sh: sbatch: no more") || strings.Contains(text, "nothing to submit") {
+		t.Errorf("code %d: %s", code, text)
+	}
+	put("sbatch", "echo 17")
+	put("squeue", `case "$*" in *%o*) ;; *) printf '17|0|COMPLETING|n1|None\n17|1|RUNNING|n1|None\n';; esac`)
+	put("scontrol", "echo MaxArraySize = 1001")
+	for _, want := range []string{"job 17: 4 tasks", "Slurm is ending the tasks of 1 run of these"} {
+		if text, code := sayings(submit...); code != exitDone || !strings.Contains(text, want) {
+			t.Errorf("code %d: %s", code, text)
 		}
 	}
 }
@@ -83,6 +158,7 @@ func TestAWrongSubmissionIsRefused(t *testing.T) {
 		path + " --slurm --time soon":   `slurm.time: "soon" is no time; expected one like 90m, 12h or 1-12:00:00`,
 		path + " --slurm --cpus 0":      "slurm.cpus: 0 is out of range",
 		path + " --slurm --cpus some":   "slurm.cpus: expected a whole number",
+		path + " --shell --cpus 2":      "--shell: slurm.cpus is asked of Slurm, by --slurm",
 		path + " --slurm --probe -1":    "--probe -1: want at least 0 seconds",
 		path + " --slurm --gres a'b":    "expected a word without spaces and quotes",
 		halved + " --shell":             "with halving its runs wait for each other at each rung",

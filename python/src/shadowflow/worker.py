@@ -11,6 +11,7 @@ import math
 import mmap
 import os
 import select
+import signal
 import sys
 import threading
 import traceback
@@ -104,6 +105,16 @@ def _take_standard_output() -> BinaryIO:
 
 # A program that shadowflow has started is told so, and may print before it serves.
 _answers = _take_standard_output() if os.environ.get("SHADOWFLOW_WORKER") else None
+
+
+def _leave_ending_to_program() -> None:
+    """Take no notice of SIGTERM, which Slurm sends to all processes of a task: the program that asks writes a checkpoint, and ends this one."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: None)
+
+
+if _answers is not None:
+    _leave_ending_to_program()
 
 
 def serve(objective: Objective) -> None:
