@@ -128,6 +128,9 @@ func (r *reader) graph(raw []byte) (*Graph, error) {
 	return g, err
 }
 
+// maxAttributes is the most attributes of a node, several times what an operator of the standard has.
+const maxAttributes = 64
+
 func (r *reader) node(raw []byte, index int) (Node, error) {
 	n := Node{index: index}
 	var attributes [][]byte // read last, so that an error in one can name the node
@@ -155,9 +158,20 @@ func (r *reader) node(raw []byte, index int) (Node, error) {
 			attributes = append(attributes, b)
 		case 7:
 			n.Domain = ownDomain(text)
+		case 9:
+			var key string
+			switch key, text, err = r.pair(f); key {
+			case "namespace":
+				n.Namespace = text
+			case "pkg.onnxscript.rewriter.rule_name":
+				n.Rule = text
+			}
 		}
 		return err
 	})
+	if err == nil && len(attributes) > maxAttributes {
+		err = malformed("it has %s, want at most %d", plural.Count(len(attributes), "attribute"), maxAttributes)
+	}
 	for i := 0; i < len(attributes) && err == nil; i++ {
 		var a Attribute
 		a, err = r.attribute(attributes[i])
