@@ -60,6 +60,9 @@ func (c *call) parts(x value, axis int, sizes []int, parts int) ([]value, error)
 	at := 0
 	for _, n := range sizes {
 		p, err := part(x, axis, at, n)
+		if err == nil {
+			err = c.fault() // at once: a file may say millions of parts
+		}
 		if err != nil {
 			return nil, err
 		}
