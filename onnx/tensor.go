@@ -49,7 +49,15 @@ type Tensor struct {
 	Type  Type
 	Shape []int // empty for a scalar
 	Data  any
+	Kind  string // of an initializer, what PyTorch's newer exporter says that it is, like [Parameter]; empty where the file does not say
 }
+
+// What initializers are.
+const (
+	Parameter = "PARAMETER"
+	Buffer    = "BUFFER"          // of a module, beside its parameters: not trained
+	Constant  = "CONSTANT_TENSOR" // of its code
+)
 
 // Size returns the number of elements.
 func (t *Tensor) Size() int {

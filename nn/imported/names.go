@@ -2,11 +2,13 @@ package imported
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
 
 	"shadowflow/onnx"
+	"shadowflow/onnx/fold"
 )
 
 // reader is a place where an operator reads an array.
@@ -86,6 +88,22 @@ var number = regexp.MustCompile(`^\d+$`)
 func (n *network) isMade() func(name string) bool {
 	numbered := slices.ContainsFunc(n.model.Graph.Nodes, func(node onnx.Node) bool { return slices.ContainsFunc(node.Outputs, number.MatchString) })
 	return func(name string) bool { return made.MatchString(name) || numbered && number.MatchString(name) }
+}
+
+// isDerived returns whether an initializer is one that an exporter computed, of constants or of weights: by its name, or where a file says of the others what they are.
+func (n *network) isDerived() func(t *onnx.Tensor) bool {
+	isMade := n.isMade()
+	said := slices.ContainsFunc(n.model.Graph.Initializers, func(t onnx.Tensor) bool { return t.Kind == onnx.Parameter })
+	return func(t *onnx.Tensor) bool { return t.Kind == "" && (said || isMade(t.Name)) }
+}
+
+// isConstant reports whether an initializer of floating-point numbers is no weight: the file says so, or it is derived and a single number, or a mask that hides by
+// infinities.
+func isConstant(t *onnx.Tensor, derived bool) bool {
+	if t.Kind == onnx.Buffer || t.Kind == onnx.Constant {
+		return true
+	}
+	return derived && (t.Size() == 1 || slices.ContainsFunc(fold.Of(t).Floats, func(v float64) bool { return math.Abs(v) >= largest }))
 }
 
 // named returns the weights' names: the file's, but for those that an exporter made up. These are called by the module whose operators read them first, as

@@ -1,6 +1,7 @@
 package imported
 
 import (
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,6 +33,26 @@ func TestLostNamesAreTheSameInEveryExport(t *testing.T) {
 	for name, want := range map[string][]string{"lost": merged, "lost_again": merged, "lost_older": apart, "lost_older_again": apart} {
 		if got := namesIn(t, name, nil); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestBuffersAndFoldedConstantsAreNoWeights(t *testing.T) {
+	if got, want := namesIn(t, "buffers", nil), []string{"fc.bias", "fc.weight", "head.bias", "head.weight", "mul"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	hiding := numbers("val_1", 4)
+	hiding.Data.([]float64)[2] = math.Inf(-1)
+	buffer := numbers("b", 4)
+	buffer.Kind = onnx.Buffer
+	for name, tensor := range map[string]onnx.Tensor{"a folded number": numbers("val_1", 1), "a folded mask": hiding, "a buffer": buffer} {
+		nodes := []onnx.Node{{Op: "Mul", Inputs: []string{"x", "w"}, Outputs: []string{"z"}}, node("Add", "z "+tensor.Name)}
+		m, err := (&Net{Path: "net.onnx"}).modelOf(file(0, []onnx.Tensor{numbers("w", 1), tensor}, nodes...), []int{4}, 4)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := paramNames(m); got != "w" {
+			t.Errorf("%s: weights %s, want w", name, got)
 		}
 	}
 }
@@ -86,6 +107,7 @@ func TestWhatAnExporterMergedOrFoldedIsSaid(t *testing.T) {
 	}{
 		{"lost", nil, []string{"made up the names of 2 weights", `read one weight, "layers.0.weight", whose elements are all equal (and so for 1 more)`}},
 		{"lost_older", nil, []string{"made up the names of 3 weights", `made 2 arrays one with others that were equal then, and here each is its own again, like "layers.2.bias"`}},
+		{"buffers", nil, []string{`"mul" is what its exporter computed ahead`}},
 		{"folded", nil, []string{"(Conv) is what an exporter made of a convolution or product and the batch normalization behind it, in evaluation mode (and so for"}},
 		{"folded_older", nil, []string{"made up the names of", `like "bn3.running_var"`, "(Conv) is what an exporter made of"}},
 		{"language", []int{7}, nil}, // whose embedding is the last product's weight, too

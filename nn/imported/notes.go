@@ -17,7 +17,7 @@ const howToKeep = "export with shadowflow.export_onnx, or as docs/onnx.md says"
 // notes say what a person should know of the weights.
 func (n *network) notes() []string {
 	var notes []string
-	for _, what := range []string{n.noteOnNames(), n.noteOnApart(), n.noteOnMerged(), n.noteOnFolded()} {
+	for _, what := range []string{n.noteOnNames(), n.noteOnDerived(), n.noteOnApart(), n.noteOnMerged(), n.noteOnFolded()} {
 		if what != "" {
 			notes = append(notes, visible.Line(n.path)+": "+what)
 		}
@@ -39,6 +39,25 @@ func (n *network) noteOnNames() string {
 		return ""
 	}
 	return fmt.Sprintf("its exporter made up the names of %s, which are called here by what reads them, like %q for %q", plural.Count(count, "weight"), visible.Name(n.names[first]), visible.Name(n.weights[first].Name))
+}
+
+// noteOnDerived is on what may be a constant as well as a weight: an exporter computed it, and no product reads it.
+func (n *network) noteOnDerived() string {
+	isDerived := n.isDerived()
+	first, count := 0, 0
+	for i, t := range n.weights {
+		r, _ := n.use(t.Name)
+		if !isDerived(t) || slices.Contains([]string{"MatMul", "Gemm", "Conv"}, r.node.Op) {
+			continue
+		}
+		if count++; count == 1 {
+			first = i
+		}
+	}
+	if count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%q is what its exporter computed ahead, of constants or of weights, and a weight here%s; %s", visible.Name(n.names[first]), more(count), howToKeep)
 }
 
 // takeApart gives each copy of a weight a weight of its own again: PyTorch's older exporter writes one of several of equal value, and copies of it under the others'

@@ -61,6 +61,23 @@ def test_all_names_are_kept(make: Callable[[], nn.Module], tmp_path: Path) -> No
     assert not missing
 
 
+class Offset(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("offset", torch.arange(4.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.offset
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d(4), nn.Identity()])
+def test_a_file_tells_buffers_from_weights(norm: nn.Module, tmp_path: Path) -> None:
+    shadowflow.export_onnx(nn.Sequential(nn.Linear(3, 4), norm, Offset()), torch.randn(2, 3), tmp_path / "net.onnx")
+    kinds = {v.name: [p.value for p in v.metadata_props if p.key.endswith("InputSpec.kind")] for v in onnx.load(tmp_path / "net.onnx").graph.value_info}
+    assert kinds["2.offset"] == ["BUFFER"]
+    assert kinds.get("0.weight", ["PARAMETER"]) == ["PARAMETER"]
+
+
 def test_dropout_that_draws_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 is dropout with p=0.5"):
         shadowflow.export_onnx(nn.Sequential(nn.Linear(3, 2), nn.Dropout()), torch.randn(2, 3), tmp_path / "net.onnx")

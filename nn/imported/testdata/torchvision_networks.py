@@ -43,6 +43,20 @@ class Fresh(nn.Module):
         return self.head(torch.tanh(self.layers(self.first(x).reshape(-1, 2, 6))).mean(1))
 
 
+class Buffers(nn.Module):
+    """For digits: a buffer and a constant of the code beside the weights, and a mask that an exporter folds into one of infinities."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.head, self.offset = nn.Linear(64, 6), nn.Linear(6, 10), torch.full((6,), 0.5)
+        self.register_buffer("positions", torch.arange(6.0))
+
+    def forward(self, x):
+        x = self.fc(x) + self.positions * self.offset
+        hidden = torch.zeros(6, 6).masked_fill(torch.ones(6, 6, dtype=torch.bool).triu(1), -torch.inf)
+        return self.head((torch.tanh(x)[:, :, None] * x[:, None, :] + hidden).softmax(2).sum(2) * torch.tensor([2.0]))
+
+
 def write_lost(name, net, x, dynamo, **settings):
     """An export that loses names, or merges or folds weights; of what the exporter says besides, what tells weights apart stays."""
     path, net = HERE / f"{name}.onnx", copy.deepcopy(net)
@@ -59,7 +73,10 @@ def write_lost(name, net, x, dynamo, **settings):
     for part in [*file.graph.input, *file.graph.output, *file.graph.initializer, file.graph]:
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
+    initializers = {t.name for t in file.graph.initializer}
+    said = [v for v in file.graph.value_info if v.name in initializers]  # which of them are parameters
     del file.graph.value_info[:]
+    file.graph.value_info.extend(said)
     onnx.save(file, path)
 
 
@@ -106,5 +123,6 @@ if __name__ == "__main__":
     write_lost("lost_again", fresh, rows, True, opset_version=22)
     write_lost("lost_older", fresh, rows, False, opset_version=20)
     write_lost("lost_older_again", fresh, rows, False, opset_version=14)
+    write_lost("buffers", Buffers(), rows, True)
     write_lost("folded", Convolutional(), images(2, 7, 6).float(), True)
     write_lost("folded_older", Convolutional().eval(), images(2, 7, 6).float(), False, opset_version=20)
