@@ -230,6 +230,20 @@ func TestFilesOfOtherKindsAreNamed(t *testing.T) {
 	}
 }
 
+func TestSmallPiecesAreCountedTogether(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "four"), make([]byte, 4), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	one := numberField(1, 1) + numberField(2, 1) // the shape [1] of float32
+	for name, tensor := range map[string]string{"raw": one + bytesField(9, "0000"), "numbers": one + bytesField(4, "0000"), "outside": one + elsewhere("location", "four")} {
+		r := &reader{folder: folder, parts: maxParts, taken: 1 << 60} // as if so much had been made
+		if _, err := r.tensor([]byte(tensor)); err == nil || !strings.Contains(err.Error(), "of memory") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestManyPartsAreRefused(t *testing.T) {
 	if _, err := Read([]byte(strings.Repeat(numberField(1, 1), maxParts+1)), ""); err == nil || !strings.Contains(err.Error(), "parts") {
 		t.Error(err)

@@ -2,13 +2,22 @@ package onnx
 
 import "strings"
 
+// longestScope is the most bytes of a module's path: all weights that a node reads may be called by it.
+const longestScope = 1 << 10
+
 // Scope returns the path of the module that a node belongs to, as PyTorch names modules, like layer1.0.conv1: from the namespace that its newer exporter
-// writes, or from the node's name as the older one makes it. It is empty where neither says.
+// writes, or from the node's name as the older one makes it. It is empty where neither says, or says more than a path.
 func (n *Node) Scope() string {
+	scope := ""
 	if n.Namespace != "" {
-		return ofNamespace(n.Namespace)
+		scope = ofNamespace(n.Namespace)
+	} else if len(n.Name) <= 2*longestScope {
+		scope = ofName(n.Name)
 	}
-	return ofName(n.Name)
+	if len(scope) > longestScope {
+		return ""
+	}
+	return scope
 }
 
 // ofNamespace reads ": Net/layer1: Sequential/layer1.0: Block/linear: aten.linear.default", where the last part is the node itself.

@@ -151,7 +151,7 @@ func (n *network) numbered() map[*onnx.Node]string {
 	places, counts := map[*onnx.Node]string{}, map[string]int{}
 	for i := range n.model.Graph.Nodes {
 		node := &n.model.Graph.Nodes[i]
-		if !computing[node] {
+		if !computing[node] || operators[node.Op] == nil { // which no recording gets beyond
 			continue
 		}
 		places[node] = fmt.Sprintf("%s_%d", strings.ToLower(node.Op), counts[node.Op])

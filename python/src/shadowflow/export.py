@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    import onnx
 
 
 def export_onnx(net: nn.Module, x: torch.Tensor, path: str | Path) -> None:
@@ -41,7 +45,7 @@ def export_onnx(net: nn.Module, x: torch.Tensor, path: str | Path) -> None:
 _KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
 
 
-def _tell_buffers(file: "onnx.ModelProto", buffers: set[str]) -> None:
+def _tell_buffers(file: onnx.ModelProto, buffers: set[str]) -> None:
     """Say which initializers are buffers, which are not trained, as the newer exporter does and the older does not."""
     import onnx
 
