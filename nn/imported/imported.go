@@ -40,8 +40,10 @@ const (
 	newest = 24
 )
 
-// maxRank is the most axes of an array, as files of tensors have.
-const maxRank = 64
+const (
+	maxRank    = 64      // axes of an array, as files of tensors have
+	mostInputs = 1 << 12 // arrays that an operator reads, as Concat may
+)
 
 // network is a file whose operators are to be recorded.
 type network struct {
@@ -274,6 +276,9 @@ func (l *lowering) outputs(x graph.Value) (graph.Value, error) {
 
 // node records one operator, or evaluates it where nothing that it reads is recorded.
 func (l *lowering) node(n *onnx.Node) error {
+	if len(n.Inputs) > mostInputs {
+		return fmt.Errorf("it reads %d arrays, want at most %d", len(n.Inputs), mostInputs)
+	}
 	in := make([]value, len(n.Inputs))
 	known := make([]*fold.Array, len(n.Inputs))
 	recorded := false

@@ -11,7 +11,7 @@ import onnx
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models import resnet18, resnet50, vit_b_16
+from torchvision.models import resnet18, resnet50
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from torchvision.models.vision_transformer import VisionTransformer
 
@@ -98,7 +98,6 @@ def vision(net):
 def write_full(folder):
     flops = write_counted(folder / "resnet18", resnet18(num_classes=CLASSES), images(3, 64, 64))
     flops += write_counted(folder / "resnet50", resnet50(num_classes=CLASSES), images(3, 64, 64))
-    flops += write_counted(folder / "vit_b_16", vision(vit_b_16(image_size=32, num_classes=CLASSES)), images(2, 32, 32), True)
     (folder / "flops.txt").write_text(flops)
 
 
