@@ -145,6 +145,26 @@ func TestATiedWeightIsToldFromAMergedOne(t *testing.T) {
 	}
 }
 
+func TestATieThatAnExporterLostIsSaid(t *testing.T) {
+	w, v := numbers("w", 4, 3), numbers("val_1", 3, 4)
+	for i := range w.Data.([]float64) {
+		w.Data.([]float64)[i] = float64(i)
+		v.Data.([]float64)[i%3*4+i/3] = float64(i)
+	}
+	nodes := []onnx.Node{{Op: "MatMul", Inputs: []string{"x", "w"}, Outputs: []string{"z"}}, node("MatMul", "z val_1")}
+	for change, want := range map[float64]bool{0: true, 1: false} {
+		v.Data.([]float64)[5] += change
+		m, err := (&Net{Path: "net.onnx"}).modelOf(file(0, []onnx.Tensor{w, v}, slices.Clone(nodes)...), []int{4}, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Contains(strings.Join(m.Notes(), "\n"), `"matmul_1.weight" is "w" transposed`); said != want {
+			t.Errorf("an element off by %v: %q", change, m.Notes())
+		}
+		v.Data.([]float64)[5] -= change
+	}
+}
+
 func TestAWeightThatIsARunningAverageTooIsRefused(t *testing.T) {
 	nodes := node("BatchNormalization", "x s b b v", onnx.Attribute{Name: "training_mode", Value: int64(1)})
 	_, err := (&Net{Path: "net.onnx"}).modelOf(file(2, []onnx.Tensor{numbers("s", 2), numbers("b", 2), numbers("v", 2)}, nodes), []int{5, 5, 2}, 5)

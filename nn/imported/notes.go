@@ -17,7 +17,7 @@ const howToKeep = "export with shadowflow.export_onnx, or as docs/onnx.md says"
 // notes say what a person should know of the weights.
 func (n *network) notes() []string {
 	var notes []string
-	for _, what := range []string{n.noteOnNames(), n.noteOnDerived(), n.noteOnApart(), n.noteOnMerged(), n.noteOnFolded()} {
+	for _, what := range []string{n.noteOnNames(), n.noteOnDerived(), n.noteOnApart(), n.noteOnUntied(), n.noteOnMerged(), n.noteOnFolded()} {
 		if what != "" {
 			notes = append(notes, visible.Line(n.path)+": "+what)
 		}
@@ -113,6 +113,53 @@ func (n *network) noteOnMerged() string {
 	readers := n.readers[n.weights[first].Name]
 	return fmt.Sprintf("%d operators, the first of them %s, read one weight, %q, whose elements are all equal%s: it is likely several weights of the network, which an exporter that optimizes made one as they were equal then, and here they train as one; %s",
 		len(readers), readers[0].node, visible.Name(n.names[first]), more(count), howToKeep)
+}
+
+// noteOnUntied is on a tie that an exporter lost: it wrote the transpose of a weight, like an embedding that is the last product's too, as another.
+func (n *network) noteOnUntied() string {
+	type corners struct {
+		rows, columns int
+		first, last   float64
+	}
+	of := func(t *onnx.Tensor) corners {
+		return corners{t.Shape[0], t.Shape[1], element(t, 0), element(t, t.Size()-1)}
+	}
+	isDerived := n.isDerived()
+	kept := map[corners]int{}
+	for i, t := range n.weights {
+		if len(t.Shape) == 2 && !isDerived(t) {
+			kept[of(t)] = i
+		}
+	}
+	for i, t := range n.weights {
+		if len(t.Shape) != 2 || !isDerived(t) || uniform(t) {
+			continue
+		}
+		c := of(t)
+		c.rows, c.columns = c.columns, c.rows
+		if j, ok := kept[c]; ok && isTransposed(n.weights[j], t) {
+			return fmt.Sprintf("%q is %q transposed: they are likely one weight of the network, which an exporter that optimizes made two, and here they train apart; %s", visible.Name(n.names[i]), visible.Name(n.names[j]), howToKeep)
+		}
+	}
+	return ""
+}
+
+// isTransposed reports whether a matrix is another one transposed.
+func isTransposed(of, t *onnx.Tensor) bool {
+	rows, columns := t.Shape[0], t.Shape[1]
+	for i := range t.Size() {
+		if element(t, i) != element(of, i%columns*rows+i/columns) {
+			return false
+		}
+	}
+	return true
+}
+
+func element(t *onnx.Tensor, i int) float64 {
+	if data, ok := t.Data.([]float32); ok {
+		return float64(data[i])
+	}
+	return t.Data.([]float64)[i]
 }
 
 // more says of how many besides the first something is true.
