@@ -53,6 +53,9 @@ func (v Value) MatMul(w Value) Value {
 
 // matmul records op(x) op(y), reading transposed operands where they lie.
 func matmul(x, y Value, transA, transB bool) Value {
+	if x.n.bad || y.n.bad {
+		return Value{&Node{b: x.n.b, bad: true}}
+	}
 	x, transA = throughTranspose(x, transA)
 	y, transB = throughTranspose(y, transB)
 	rank := len(x.n.shape)

@@ -38,7 +38,9 @@ func VJP(ys, dys, xs []Value) []Value {
 	}
 	active := dependents(ys, xs)
 	for _, n := range slices.Backward(active) {
-		r.propagate(n, active)
+		if r.propagate(n, active); b.err != nil { // beyond the bound of a program
+			return invalid(b, "VJP", Value{}, len(xs))
+		}
 	}
 	out := make([]Value, len(xs))
 	for i, x := range xs {

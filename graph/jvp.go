@@ -27,6 +27,9 @@ func JVP(ys, xs, dxs []Value) []Value {
 		if _, given := tangents[n]; !given {
 			tangents[n] = push(n, tangents)
 		}
+		if b.err != nil { // beyond the bound of a program
+			return invalid(b, "JVP", Value{}, len(ys))
+		}
 	}
 	out := make([]Value, len(ys))
 	for i, y := range ys {

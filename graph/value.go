@@ -149,6 +149,11 @@ const maxNodes = 1 << 19
 
 // record adds the operation, or returns the equal one recorded before.
 func (b *Builder) record(op Op, attr any, shape []int, dtype DType, in ...Value) Value {
+	for _, v := range in {
+		if v.n.bad { // within a rule of differentiation, whose operation before went beyond the bound
+			return Value{&Node{b: b, bad: true}}
+		}
+	}
 	var key strings.Builder
 	key.WriteString(op.String())
 	key.WriteByte('|')

@@ -27,8 +27,9 @@ type Model struct {
 	params  []Param
 	stats   []Stat
 	layer   layer
-	sum     string  // SHA-256 of the file that a Network was read from
-	adapt   adapter // nil: files have the model's names and layouts
+	sum     string   // SHA-256 of the file that a Network was read from
+	notes   []string // what a person should know of the file that a Network was read from
+	adapt   adapter  // nil: files have the model's names and layouts
 }
 
 // Param is one array of parameters, and where it lies in theta.
@@ -66,6 +67,9 @@ func (m *Model) Outputs() int { return m.outputs }
 
 // Sum returns the SHA-256 of the file that the network was read from, empty for one that its settings define.
 func (m *Model) Sum() string { return m.sum }
+
+// Notes say what a person should know of the file that the network was read from; there are none of one that its settings define.
+func (m *Model) Notes() []string { return slices.Clone(m.notes) }
 
 // Params returns the parameters in the order of theta, which is the order of PyTorch's parameters().
 func (m *Model) Params() []Param { return slices.Clone(m.params) }

@@ -11,7 +11,8 @@ type Network struct {
 	Input   []int // shape of one example
 	Tokens  bool  // examples are int32 indices, and each has a row of logits
 	Outputs int
-	Sum     string // SHA-256 of what it was read from
+	Sum     string   // SHA-256 of what it was read from
+	Notes   []string // what a person should know of how it was read
 	Weights []Weight
 	Running []RunningAverage
 	// Record records the outputs [N, Outputs], of windows of tokens [N*tokens, Outputs], of examples x [N, Input...].
@@ -64,7 +65,7 @@ func (n *Network) Model() *Model {
 		d.stats[len(d.stats)-1].starts = s.Start
 	}
 	m := d.model(n.Input, n.Outputs, nil)
-	m.tokens, m.sum = n.Tokens, n.Sum
+	m.tokens, m.sum, m.notes = n.Tokens, n.Sum, n.Notes
 	m.layer = func(p *pass, x graph.Value) graph.Value {
 		y, err := n.Record(&Recording{Weights: p.params, Eval: p.eval, pass: p, stats: m.stats}, x)
 		if err != nil && p.err == nil {

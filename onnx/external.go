@@ -37,7 +37,7 @@ func (r *reader) outside(where map[string]string, elements, size int) ([]byte, e
 	if offset > has || need > has-offset {
 		return nil, malformed("its elements are bytes %d to %d of %q, which has %s: it is cut short, or another's", offset, offset+need, visible.Name(name), plural.Count(has, "byte"))
 	}
-	if err := memory.Check(2 * need); need > 1<<16 && err != nil {
+	if err := r.room(2 * need); err != nil {
 		return nil, malformed("its %s %v", memory.Format(need), err)
 	}
 	raw := make([]byte, need)

@@ -94,9 +94,10 @@ func (r *reader) pair(f field) (key, value string, err error) {
 
 func (r *reader) graph(raw []byte) (*Graph, error) {
 	g := &Graph{}
+	kinds := map[string]string{} // of initializers
 	err := r.each(raw, func(f field) error {
 		switch f.number {
-		case 1, 5, 11, 12:
+		case 1, 5, 11, 12, 13:
 		case 15:
 			return malformed("it has sparse initializers: want dense ones")
 		default:
@@ -122,11 +123,40 @@ func (r *reader) graph(raw []byte) (*Graph, error) {
 		case 12:
 			g.Outputs, err = r.value(b, g.Outputs)
 			err = within(err, "an output of the graph")
+		case 13:
+			err = within(r.kind(b, kinds), "an array's type")
 		}
 		return err
 	})
+	for i := range g.Initializers {
+		g.Initializers[i].Kind = kinds[g.Initializers[i].Name]
+	}
 	return g, err
 }
+
+// kind takes down what an initializer is, if what is said of an array says that.
+func (r *reader) kind(raw []byte, kinds map[string]string) error {
+	name, kind := "", ""
+	err := r.each(raw, func(f field) (err error) {
+		switch f.number {
+		case 1:
+			name, err = f.text()
+		case 4:
+			var key, text string
+			if key, text, err = r.pair(f); key == "pkg.torch.export.graph_signature.InputSpec.kind" {
+				kind = text
+			}
+		}
+		return err
+	})
+	if kind != "" {
+		kinds[name] = kind
+	}
+	return err
+}
+
+// maxAttributes is the most attributes of a node, several times what an operator of the standard has.
+const maxAttributes = 64
 
 func (r *reader) node(raw []byte, index int) (Node, error) {
 	n := Node{index: index}
@@ -155,9 +185,20 @@ func (r *reader) node(raw []byte, index int) (Node, error) {
 			attributes = append(attributes, b)
 		case 7:
 			n.Domain = ownDomain(text)
+		case 9:
+			var key string
+			switch key, text, err = r.pair(f); key {
+			case "namespace":
+				n.Namespace = text
+			case "pkg.onnxscript.rewriter.rule_name":
+				n.Rule = text
+			}
 		}
 		return err
 	})
+	if err == nil && len(attributes) > maxAttributes {
+		err = malformed("it has %s, want at most %d", plural.Count(len(attributes), "attribute"), maxAttributes)
+	}
 	for i := 0; i < len(attributes) && err == nil; i++ {
 		var a Attribute
 		a, err = r.attribute(attributes[i])

@@ -43,6 +43,8 @@ type Node struct {
 	Inputs     []string
 	Outputs    []string // an input or output that is left out has no name
 	Attributes []Attribute
+	Namespace  string // the modules that it stands in, as PyTorch's newer exporter writes them; may be empty
+	Rule       string // the rewriting of onnxscript's that made it; may be empty
 	index      int
 }
 

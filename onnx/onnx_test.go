@@ -144,6 +144,14 @@ func elsewhere(pairs ...string) string {
 	return all
 }
 
+func manyAttributes(n int) string {
+	all := ""
+	for i := range n {
+		all += bytesField(5, bytesField(1, fmt.Sprint(i)))
+	}
+	return all
+}
+
 func TestWhatIsWrongIsSaidWithItsPlace(t *testing.T) {
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "four"), make([]byte, 4), 0o600); err != nil {
@@ -181,6 +189,8 @@ func TestWhatIsWrongIsSaidWithItsPlace(t *testing.T) {
 		{"text elements", graph(initializer("a", numberField(2, 8))), "string, which is not read"},
 		{"length below 0", graph(initializer("a", numberField(1, 1<<63), float)), "length below 0"},
 		{"more than there is", graph(initializer("a", numberField(1, 1<<30), numberField(1, 1<<30), float)), "more elements than a machine holds"},
+		{"lengths beside none", graph(initializer("a", numberField(1, 0), numberField(1, 1<<30), numberField(1, 1<<30), float)), "more elements than a machine holds"},
+		{"many attributes", graph(node("n", "Relu", "x", "y", manyAttributes(65))), `node "n" (Relu): it has 65 attributes, want at most 64`},
 		{"many axes", graph(initializer("a", strings.Repeat(numberField(1, 1), 65), float)), "it has 65 axes"},
 		{"outside of the folder", graph(initializer("a", one, elsewhere("location", "../secret"))), "escapes"},
 		{"absolute", graph(initializer("a", one, elsewhere("location", filepath.Join(folder, "four")))), "escapes"},
@@ -216,6 +226,20 @@ func TestFilesOfOtherKindsAreNamed(t *testing.T) {
 		}
 		if _, err := ReadFile(path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "net.onnx") {
 			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+func TestSmallPiecesAreCountedTogether(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "four"), make([]byte, 4), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	one := numberField(1, 1) + numberField(2, 1) // the shape [1] of float32
+	for name, tensor := range map[string]string{"raw": one + bytesField(9, "0000"), "numbers": one + bytesField(4, "0000"), "outside": one + elsewhere("location", "four")} {
+		r := &reader{folder: folder, parts: maxParts, taken: 1 << 60} // as if so much had been made
+		if _, err := r.tensor([]byte(tensor)); err == nil || !strings.Contains(err.Error(), "of memory") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"shadowflow/internal/element"
-	"shadowflow/internal/memory"
 	"shadowflow/internal/plural"
 )
 
@@ -50,7 +49,15 @@ type Tensor struct {
 	Type  Type
 	Shape []int // empty for a scalar
 	Data  any
+	Kind  string // of an initializer, what PyTorch's newer exporter says that it is, like [Parameter]; empty where the file does not say
 }
+
+// What initializers are.
+const (
+	Parameter = "PARAMETER"
+	Buffer    = "BUFFER"          // of a module, beside its parameters: not trained
+	Constant  = "CONSTANT_TENSOR" // of its code
+)
 
 // Size returns the number of elements.
 func (t *Tensor) Size() int {
@@ -73,10 +80,10 @@ func (t *Tensor) setShape(dims []int64) error {
 	}
 	n := int64(1)
 	for _, d := range dims {
-		if d < 0 || d > maxElements || d > 0 && n > maxElements/d {
+		if d < 0 || d > maxElements || n > maxElements/max(d, 1) {
 			return malformed("its shape %v has a length below 0, or more elements than a machine holds", dims)
 		}
-		n *= d
+		n *= max(d, 1)
 		t.Shape = append(t.Shape, int(d))
 	}
 	return nil
@@ -139,19 +146,30 @@ func (r *reader) tensor(raw []byte) (Tensor, error) {
 			return t, err
 		}
 	}
-	return t, t.fill(in, of)
+	return t, r.fill(&t, in, of)
 }
 
 // fill makes the elements of what the file has.
-func (t *Tensor) fill(in stored, of *element.Type) (err error) {
+func (r *reader) fill(t *Tensor, in stored, of *element.Type) (err error) {
 	n := t.Size()
 	if len(in.numbers) > 0 {
+		held := 0
+		for _, f := range in.numbers {
+			each := 2 // a list that grows
+			if f.number == 5 || f.number == 7 {
+				each = 16 // and of a byte becomes a number
+			}
+			held += each * max(len(f.bytes), 8)
+		}
+		if err := r.room(int64(held)); err != nil {
+			return malformed("its elements %v", err)
+		}
 		return t.fromNumbers(in.numbers)
 	}
 	if len(in.raw) != n*of.Size {
 		return malformed("it has %s, want %d of shape %v and %s: the file is cut short or damaged", plural.Count(len(in.raw), "byte"), n*of.Size, t.Shape, t.Type)
 	}
-	if err := memory.Check(int64(8 * n)); n > 1<<16 && err != nil {
+	if err := r.room(int64(8 * n)); err != nil {
 		return malformed("its %s %v", plural.Count(n, "element"), err)
 	}
 	switch {

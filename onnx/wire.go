@@ -5,6 +5,8 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"shadowflow/internal/memory"
 )
 
 // maxParts is the most fields of a file that are looked at, a few hundred bytes of memory each at most: a network of ten thousand operators has some
@@ -15,6 +17,20 @@ const maxParts = 1 << 21
 type reader struct {
 	folder string // of files beside it
 	parts  int    // fields that may still be looked at
+	taken  int64  // bytes that were made since the memory was last asked for
+}
+
+// uncounted is how many bytes are made before the memory is asked for.
+const uncounted = 64 << 20
+
+// room returns an error if that many bytes, with those that were made since it last asked, are more than there are.
+func (r *reader) room(bytes int64) error {
+	if r.taken += bytes; r.taken < uncounted {
+		return nil
+	}
+	need := r.taken
+	r.taken = 0
+	return memory.Check(need)
 }
 
 // field is a field of a message as it stands in the file.
@@ -101,6 +117,9 @@ func (f field) integers(to []int64) ([]int64, error) {
 	if f.kind != protowire.BytesType {
 		v, err := f.integer()
 		return append(to, v), err
+	}
+	if err := memory.Check(16 * int64(len(f.bytes))); err != nil { // of a byte becomes a number, in a list that grows
+		return to, malformed("field %d %v", f.number, err)
 	}
 	for b := f.bytes; len(b) > 0; {
 		v, n := protowire.ConsumeVarint(b)

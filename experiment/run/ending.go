@@ -95,7 +95,10 @@ func (t *training[T]) logStart() error {
 			return err
 		}
 	}
-	for _, note := range s.notes() {
+	for _, note := range s.notesOnNetwork() {
+		notes = append(notes, "model.path: "+note)
+	}
+	for _, note := range s.notesOnWeights() {
 		notes = append(notes, "model.weights: "+note)
 	}
 	for _, note := range p.Moments.notes() {

@@ -31,6 +31,21 @@ func TestAnImportedNetworkRunsAsTheBuiltInOne(t *testing.T) {
 	}
 }
 
+func TestARunSaysWhatAnExporterMerged(t *testing.T) {
+	const path = "../../nn/imported/testdata/lost.onnx"
+	c := parse(t, small, "model={name: onnx, path: "+path+"}", "steps=2")
+	var notices []string
+	if _, err := Run(t.Context(), c, filepath.Join(t.TempDir(), "run"), Options{Notice: func(s string) { notices = append(notices, s) }}); err != nil {
+		t.Fatal(err)
+	}
+	said := strings.Join(notices, "\n")
+	for _, want := range []string{"likely several weights", "made up the names"} {
+		if !strings.Contains(said, want) || !strings.Contains(said, "model.path: "+path+": ") {
+			t.Errorf("%q is not in %q", want, said)
+		}
+	}
+}
+
 func TestAnotherNetworkUnderTheSameNameIsRefused(t *testing.T) {
 	path, dir := filepath.Join(t.TempDir(), "net.onnx"), filepath.Join(t.TempDir(), "run")
 	copyFile(t, path, digitsNetwork)

@@ -236,8 +236,19 @@ func perturbation(o config.Optimizer) float64 {
 	return 1e-8
 }
 
-// notes say what of the weights' file was taken otherwise than it stands there.
-func (s *source) notes() []string {
+// notes say what a person should know of the network's file and of the weights'.
+func (s *source) notes() []string { return append(s.notesOnNetwork(), s.notesOnWeights()...) }
+
+// notesOnNetwork say what a person should know of the file that the network was read from.
+func (s *source) notesOnNetwork() []string {
+	if s.model == nil {
+		return nil
+	}
+	return s.model.Notes()
+}
+
+// notesOnWeights say what of the weights' file was taken otherwise than it stands there.
+func (s *source) notesOnWeights() []string {
 	if s.start == nil {
 		return nil
 	}

@@ -87,6 +87,7 @@ type modelOutput struct {
 	Nodes      []nodeOutput   `json:"nodes"`
 	Weights    []weightOutput `json:"weights"`
 	Running    []string       `json:"running_averages"`
+	Notes      []string       `json:"notes"`
 	Parameters int            `json:"parameters"`
 	Examples   int            `json:"examples"`
 	Gradient   costOutput     `json:"gradient"`
@@ -106,8 +107,26 @@ type nodeOutput struct {
 }
 
 type weightOutput struct {
-	Name  string `json:"name"`
-	Shape []int  `json:"shape"`
+	Name    string `json:"name"`
+	File    string `json:"file_name"`
+	Shape   []int  `json:"shape"`
+	Readers int    `json:"readers"`
+	Merged  bool   `json:"merged"`
+}
+
+// remarks say behind a weight's shape what is not as in most files.
+func (w weightOutput) remarks() string {
+	remarks := ""
+	if w.File != w.Name {
+		remarks += ", " + visible.Name(w.File) + " in the file"
+	}
+	switch {
+	case w.Merged:
+		remarks += fmt.Sprintf(", likely %d weights made one", w.Readers)
+	case w.Readers > 1:
+		remarks += fmt.Sprintf(", tied: read by %d operators", w.Readers)
+	}
+	return remarks
 }
 
 type costOutput struct {
@@ -117,12 +136,13 @@ type costOutput struct {
 
 func modelOutputOf(d *onnxnet.Description, t graph.DType, examples, threads int) (*modelOutput, error) {
 	m := d.Model
-	out := &modelOutput{Producer: d.Producer, Opset: d.Opset, Input: valueOf(d.Input), Output: valueOf(d.Output), Parameters: m.NumParams(), Examples: examples}
+	out := &modelOutput{Producer: d.Producer, Opset: d.Opset, Input: valueOf(d.Input), Output: valueOf(d.Output), Parameters: m.NumParams(), Examples: examples, Notes: m.Notes()}
 	for _, n := range d.Nodes {
 		out.Nodes = append(out.Nodes, nodeOutput{n.Name, n.Op, n.Outputs, n.Known})
 	}
-	for _, p := range m.Params() {
-		out.Weights = append(out.Weights, weightOutput{p.Name, p.Torch})
+	for i, p := range m.Params() {
+		w := d.Weights[i]
+		out.Weights = append(out.Weights, weightOutput{p.Name, w.FileName, p.Torch, w.Readers, w.Merged})
 	}
 	for _, s := range m.Stats() {
 		out.Running = append(out.Running, s.Name)
@@ -184,7 +204,7 @@ func printModel(w io.Writer, m *modelOutput) {
 		width = max(width, len(visible.Name(p.Name)))
 	}
 	for _, p := range m.Weights {
-		fmt.Fprintf(w, "  %-*s %v\n", width, visible.Name(p.Name), p.Shape)
+		fmt.Fprintf(w, "  %-*s %v%s\n", width, visible.Name(p.Name), p.Shape, p.remarks())
 	}
 	if len(m.Running) > 0 {
 		var names []string
@@ -192,6 +212,9 @@ func printModel(w io.Writer, m *modelOutput) {
 			names = append(names, visible.Name(name))
 		}
 		fmt.Fprintf(w, "running averages: %s\n", strings.Join(names, ", "))
+	}
+	for _, note := range m.Notes {
+		fmt.Fprintln(w, note)
 	}
 	fmt.Fprintf(w, "\nof %s:\n", plural.Of(m.Examples, "example"))
 	for _, c := range []struct {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"shadowflow/graph"
+	"shadowflow/internal/plural"
 	"shadowflow/onnx"
 	"shadowflow/onnx/fold"
 )
@@ -113,8 +114,14 @@ func (c *call) numbers(i int) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.Size() > longestList {
+		return nil, fmt.Errorf("its input %d lists %s, want at most %d", i, plural.Count(a.Size(), "number"), longestList)
+	}
 	return a.Integers()
 }
+
+// longestList is the most axes, lengths or parts that an operator is told.
+const longestList = 1 << 16
 
 // axis returns an attribute that counts axes, from the last if it is below 0.
 func (c *call) axis(name string, absent int64, rank int) (int, error) {

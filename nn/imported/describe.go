@@ -16,6 +16,14 @@ type Description struct {
 	Opset         int64
 	Input, Output onnx.ValueInfo
 	Nodes         []NodeShape
+	Weights       []WeightUse // in the order of the model's parameters
+}
+
+// WeightUse is what a file says of a weight.
+type WeightUse struct {
+	FileName string // the file's name, which is not the weight's where its exporter made it up
+	Readers  int    // operators that read it: it is tied where there are more than one
+	Merged   bool   // it is likely several weights that an exporter made one, as they were equal
 }
 
 // NodeShape is an operator with the shapes of what it gives, for described examples.
@@ -69,6 +77,9 @@ func (a *Net) describe(m *onnx.Model, example []int) (*Description, error) {
 	var err error
 	d.Model, err = n.build(0)
 	n.met = nil
+	for _, t := range n.weights {
+		d.Weights = append(d.Weights, WeightUse{t.Name, len(n.readers[t.Name]), n.merged(t)})
+	}
 	return d, err
 }
 

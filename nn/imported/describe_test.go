@@ -45,6 +45,13 @@ func TestWhatIsKnownBeforeARunIsToldApart(t *testing.T) {
 	}
 }
 
+func TestExamplesThatNoMachineHoldsAreRefused(t *testing.T) {
+	path := filepath.Join("testdata", "flattened.onnx")
+	if _, err := (&Net{Path: path}).Describe([]int{1 << 20, 1 << 20, 1 << 20}); err == nil || !strings.Contains(err.Error(), "2^36") {
+		t.Error(err)
+	}
+}
+
 func TestExamplesThatAFileDoesNotTakeAreNotDescribed(t *testing.T) {
 	path := filepath.Join("testdata", "mlp.onnx")
 	for name, example := range map[string][]int{"another length": {8}, "no length": {0}, "images": {3, 2, 2}} {

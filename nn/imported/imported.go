@@ -40,6 +40,11 @@ const (
 	newest = 24
 )
 
+const (
+	maxRank    = 64      // axes of an array, as files of tensors have
+	mostInputs = 1 << 12 // arrays that an operator reads, as Concat may
+)
+
 // network is a file whose operators are to be recorded.
 type network struct {
 	path    string
@@ -48,9 +53,12 @@ type network struct {
 	input   []int                  // shape of one example here
 	known   map[string]*fold.Array // initializers that are no weights
 	weights []*onnx.Tensor
-	layouts []*layout       // of the weights
-	running []string        // names of running averages in the order in which they are met
-	met     func(NodeShape) // told of each operator that is recorded; nil: nobody asks
+	names   []string            // of the weights; see names.go
+	apart   []string            // of initializers that the exporter had merged; see takeApart
+	readers map[string][]reader // of each array
+	layouts []*layout           // of the weights
+	running []string            // names of running averages in the order in which they are met
+	met     func(NodeShape)     // told of each operator that is recorded; nil: nobody asks
 }
 
 // Build implements [nn.Architecture]: input is the shape of an example, [D], [H, W, C], or a number of tokens where the file's network reads whole
@@ -91,25 +99,25 @@ func (n *network) check() error {
 	if !in.Type.Floating() && in.Type != onnx.Int64 && in.Type != onnx.Int32 {
 		return fmt.Errorf("input %q is of %s, want floating-point numbers or tokens", visible.Name(in.Name), in.Type)
 	}
-	n.known = map[string]*fold.Array{}
-	read := map[string]bool{}
-	averages := map[string]bool{}
-	for _, node := range g.Nodes {
-		for i, name := range node.Inputs {
-			if node.Op == "BatchNormalization" && i >= 3 {
-				averages[name] = true
-				continue
-			}
-			read[name] = true
-		}
-	}
+	n.known, n.apart = map[string]*fold.Array{}, takeApart(g)
+	n.readers = readersOf(g)
+	isDerived := n.isDerived()
 	for i := range g.Initializers {
 		t := &g.Initializers[i]
-		switch {
-		case t.Type.Floating() && len(t.Shape) > 0 && read[t.Name] && t.Size() > 0:
-			n.weights = append(n.weights, t)
-		case averages[t.Name] || read[t.Name]:
+		averages := 0
+		for _, r := range n.readers[t.Name] {
+			if r.ofAverage() {
+				averages++
+			}
+		}
+		switch all := len(n.readers[t.Name]); {
+		case all == 0:
+		case !t.Type.Floating() || len(t.Shape) == 0 || t.Size() == 0 || averages == all || isConstant(t, isDerived(t)):
 			n.known[t.Name] = fold.Of(t)
+		case averages > 0:
+			return fmt.Errorf("initializer %q is a running average of one operator and a weight of another: exporters that optimize make one of initializers of equal value; %s", visible.Name(t.Name), howToKeep)
+		default:
+			n.weights = append(n.weights, t)
 		}
 	}
 	if len(in.Shape) == 0 {
@@ -118,6 +126,7 @@ func (n *network) check() error {
 	if len(n.weights) == 0 {
 		return fmt.Errorf("it has no weights: no operator reads an initializer of floating-point numbers")
 	}
+	n.names = n.named()
 	return nil
 }
 
@@ -126,7 +135,7 @@ func (n *network) tokens() bool { return !n.model.Graph.Inputs[0].Type.Floating(
 
 // build records the network once to find how weights are wanted, and what of it cannot be recorded. Outputs of 0 are as many as there are.
 func (n *network) build(outputs int) (*nn.Model, error) {
-	net := &nn.Network{Input: n.input, Tokens: n.tokens(), Outputs: outputs, Sum: n.model.Sum}
+	net := &nn.Network{Input: n.input, Tokens: n.tokens(), Outputs: outputs, Sum: n.model.Sum, Notes: n.notes()}
 	n.layouts = make([]*layout, len(n.weights))
 	const examples = described
 	b := graph.NewBuilder()
@@ -157,7 +166,7 @@ func (n *network) build(outputs int) (*nn.Model, error) {
 	}
 	n.layouts, n.running = l.wanted, l.running
 	for i, t := range n.weights {
-		net.Weights = append(net.Weights, n.layouts[i].weight(t.Name, t.Shape, fold.Of(t).Floats))
+		net.Weights = append(net.Weights, n.layouts[i].weight(n.names[i], t.Shape, fold.Of(t).Floats))
 	}
 	for _, name := range n.running {
 		net.Running = append(net.Running, nn.RunningAverage{Name: name, Start: n.known[name].Floats})
@@ -177,20 +186,22 @@ func (n *network) build(outputs int) (*nn.Model, error) {
 type lowering struct {
 	written // what operators need that no file has
 	*network
-	b       *graph.Builder
-	dtype   graph.DType
-	from    *nn.Recording
-	folder  fold.Folder
-	values  map[string]value
-	wanted  []*layout // of each weight, what its first reader wants
-	batch   []graph.Value
-	running []string
-	places  map[string]int // of the running averages that are met
+	b      *graph.Builder
+	dtype  graph.DType
+	from   *nn.Recording
+	folder fold.Folder
+	values map[string]value
+	// constants are the known arrays that are recorded.
+	constants map[*fold.Array]graph.Value
+	wanted    []*layout // of each weight, what its first reader wants
+	batch     []graph.Value
+	running   []string
+	places    map[string]int // of the running averages that are met
 }
 
 // record records the outputs of examples.
 func (n *network) record(r *nn.Recording, x graph.Value) (*lowering, graph.Value, error) {
-	l := &lowering{network: n, b: x.Builder(), dtype: r.Weights[0].DType(), from: r, values: map[string]value{"": {}}, wanted: make([]*layout, len(n.weights)), places: map[string]int{}}
+	l := &lowering{network: n, b: x.Builder(), dtype: r.Weights[0].DType(), from: r, values: map[string]value{"": {}}, constants: map[*fold.Array]graph.Value{}, wanted: make([]*layout, len(n.weights)), places: map[string]int{}}
 	for name, a := range n.known {
 		l.values[name] = value{known: a}
 	}
@@ -228,6 +239,9 @@ func (l *lowering) examples(x graph.Value) (value, error) {
 		return true
 	}
 	here := l.input
+	if !x.Valid() {
+		return value{}, l.fault()
+	}
 	var v value
 	switch {
 	case l.tokens() && len(here) == 1, len(here) == 1 && len(in.Shape) == 2:
@@ -248,7 +262,7 @@ func (l *lowering) examples(x graph.Value) (value, error) {
 func (l *lowering) outputs(x graph.Value) (graph.Value, error) {
 	name := l.model.Graph.Outputs[0].Name
 	out := l.values[name]
-	if out.known != nil || out.list != nil {
+	if out.known != nil || out.list != nil || !out.v.Valid() && !out.image.Valid() {
 		return graph.Value{}, fmt.Errorf("output %q depends on no example", visible.Name(name))
 	}
 	y, err := l.plain(out)
@@ -263,6 +277,9 @@ func (l *lowering) outputs(x graph.Value) (graph.Value, error) {
 
 // node records one operator, or evaluates it where nothing that it reads is recorded.
 func (l *lowering) node(n *onnx.Node) error {
+	if len(n.Inputs) > mostInputs {
+		return fmt.Errorf("it reads %d arrays, want at most %d", len(n.Inputs), mostInputs)
+	}
 	in := make([]value, len(n.Inputs))
 	known := make([]*fold.Array, len(n.Inputs))
 	recorded := false
@@ -297,6 +314,11 @@ func (l *lowering) node(n *onnx.Node) error {
 			return err
 		}
 	}
+	for _, v := range out {
+		if rank := l.rank(v); rank > maxRank {
+			return fmt.Errorf("it gives an array of %d axes, want at most %d", rank, maxRank)
+		}
+	}
 	if l.met != nil {
 		l.met(l.shapes(n, out))
 	}
@@ -325,10 +347,5 @@ func (l *lowering) fault() error {
 }
 
 func (l *lowering) isRead(name string) bool {
-	for _, n := range l.model.Graph.Nodes {
-		if slices.Contains(n.Inputs, name) {
-			return true
-		}
-	}
-	return l.model.Graph.Outputs[0].Name == name
+	return len(l.readers[name]) > 0 || l.model.Graph.Outputs[0].Name == name
 }

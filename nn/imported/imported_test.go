@@ -3,6 +3,8 @@ package imported
 import (
 	"fmt"
 	"math"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,7 +17,7 @@ import (
 	"shadowflow/safetensors"
 )
 
-// networks are those that testdata/networks.py exports, with the shape of an example here.
+// networks are those that testdata/networks.py and torchvision_networks.py export, with the shape of an example here.
 var networks = []struct {
 	name  string
 	input []int
@@ -29,13 +31,21 @@ var networks = []struct {
 	{"vision", []int{6, 6, 3}},
 	{"vision_older", []int{6, 6, 3}},
 	{"language", []int{7}},
+	{"resnet_built_in", []int{6, 6, 3}},
+	{"resnet_basic", []int{30, 26, 3}},
+	{"resnet_bottleneck", []int{30, 26, 3}},
+	{"vit", []int{12, 12, 3}},
 }
 
 const classes = 5
 
 func build(t *testing.T, name string, input []int) *nn.Model {
+	return buildIn(t, "testdata", name, input)
+}
+
+func buildIn(t *testing.T, folder, name string, input []int) *nn.Model {
 	t.Helper()
-	m, err := (&Net{Path: filepath.Join("testdata", name+".onnx")}).Build(input, classes)
+	m, err := (&Net{Path: filepath.Join(folder, name+".onnx")}).Build(input, classes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,9 +58,11 @@ type golden struct {
 	eps     float64
 }
 
-func readGolden(t *testing.T, name string) golden {
+func readGolden(t *testing.T, name string) golden { return readGoldenIn(t, "testdata", name) }
+
+func readGoldenIn(t *testing.T, folder, name string) golden {
 	t.Helper()
-	file, err := safetensors.ReadFile(filepath.Join("testdata", name+".safetensors"))
+	file, err := safetensors.ReadFile(filepath.Join(folder, name+".safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,9 +249,61 @@ func moves(m *nn.Model, n int) (int, error) {
 	return count, nil
 }
 
+// TestTorchvisionsNetworksAgreeLong exports torchvision's own networks and compares them: they are too large to keep.
+func TestTorchvisionsNetworksAgreeLong(t *testing.T) {
+	python := os.Getenv("SHADOWFLOW_PYTHON")
+	if os.Getenv("SHADOWFLOW_LONG") == "" || python == "" {
+		t.Skip("SHADOWFLOW_LONG is not set, or SHADOWFLOW_PYTHON names no interpreter with torchvision")
+	}
+	folder := t.TempDir()
+	cmd := exec.Command(python, "torchvision_networks.py", folder)
+	cmd.Dir = "testdata"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, c := range []struct {
+		name  string
+		input []int
+	}{{"resnet18", []int{64, 64, 3}}, {"resnet50", []int{64, 64, 3}}} {
+		t.Run(c.name, func(t *testing.T) {
+			m := buildIn(t, folder, c.name, c.input)
+			readGoldenIn(t, folder, c.name).compareDerivatives(t, m)
+			compareFlops(t, folder, c.name, m)
+		})
+	}
+}
+
+// compareFlops holds what a gradient computes in products to what PyTorch counts.
+func compareFlops(t *testing.T, folder, name string, m *nn.Model) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(folder, "flops.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut("\n"+string(text), "\n"+name+" ")
+	line, _, _ := strings.Cut(after, "\n")
+	want, err := strconv.ParseInt(line, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, out := derivatives(t, m, graph.Float64, readGoldenIn(t, folder, name).tensors["x"].Shape[0], false)
+	cost, err := engine.Measure(in, out, engine.Options{Threads: 1})
+	if err != nil || cost.Flops != want {
+		t.Errorf("a gradient has %d FLOP in products, %v; want %d", cost.Flops, err, want)
+	}
+}
+
+func TestTheFlopsOfAGradientAreThoseThatPyTorchCounts(t *testing.T) {
+	for _, c := range networks {
+		if slices.Contains([]string{"resnet_built_in", "resnet_basic", "resnet_bottleneck", "vit"}, c.name) {
+			t.Run(c.name, func(t *testing.T) { compareFlops(t, "testdata", c.name, build(t, c.name, c.input)) })
+		}
+	}
+}
+
 func TestImagesAreNeverTransposed(t *testing.T) {
 	for _, c := range networks {
-		if !slices.Contains([]string{"flattened", "convolutional", "residual", "grouped", "grouped_older"}, c.name) {
+		if !slices.Contains([]string{"flattened", "convolutional", "residual", "grouped", "grouped_older", "resnet_built_in", "resnet_basic", "resnet_bottleneck"}, c.name) {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,6 +85,9 @@ func TestWhatIsNotThereIsNamedWithItsNode(t *testing.T) {
 		{"shape that depends", 0, []onnx.Tensor{w}, node("Reshape", "x w"), "depends on the examples or on weights"},
 		{"huge", 0, []onnx.Tensor{w, whole("e", 1<<21, 1<<21, 1, 1)}, node("Expand", "x e w"), "has more than 2^36 elements"},
 		{"whole numbers", 0, []onnx.Tensor{w}, node("Cast", "x w", attribute("to", int64(7))), "whole numbers of floating-point ones"},
+		{"many inputs", 0, []onnx.Tensor{w}, node("Concat", strings.Repeat("x ", 1<<12)+"w", attribute("axis", int64(0))), "it reads 4097 arrays, want at most 4096"},
+		{"many axes", 0, []onnx.Tensor{w, whole("e", slices.Repeat([]int64{1}, 65)...)}, node("Expand", "x e w"), "it gives an array of 65 axes, want at most 64"},
+		{"many lengths", 0, []onnx.Tensor{w, whole("e", slices.Repeat([]int64{1}, 1<<16+1)...)}, node("Expand", "x e w"), "its input 1 lists 65537 numbers"},
 		{"no sequence", 0, []onnx.Tensor{w, whole("i", 0)}, node("SequenceAt", "x i w"), "no sequence"},
 		{"other data", 0, []onnx.Tensor{numbers("w", 4, 3)}, node("MatMul", "x w"), "outputs of shape [2 3], want 5 of each"},
 		{"no weights", 0, nil, node("Relu", "x"), "no weights"},
@@ -121,6 +125,10 @@ func TestFilesThatDoNotFitAreRefused(t *testing.T) {
 			m.Graph.Outputs[0].Name = "k"
 			m.Graph.Initializers = append(m.Graph.Initializers, whole("k", 1))
 			m.Graph.Nodes[0].Inputs = append(m.Graph.Nodes[0].Inputs, "k")
+		}, []int{4}, "depends on no example"},
+		{"output that nothing reads", func(m *onnx.Model) {
+			m.Graph.Outputs[0].Name = "k"
+			m.Graph.Initializers = append(m.Graph.Initializers, numbers("k", 5))
 		}, []int{4}, "depends on no example"},
 		{"a batch that is fixed", func(m *onnx.Model) {
 			m.Graph.Inputs[0].Shape[0] = onnx.Dim{Size: 3}

@@ -93,8 +93,17 @@ func permute(v graph.Value, axes []int) graph.Value {
 // largest is the size of the largest constant: what hides from attention is finite, so that no derivative is a difference of infinities.
 const largest = 1e30
 
-// constant records a known array of floating-point numbers.
+// constant records a known array of floating-point numbers, once for all that read it.
 func (l *lowering) constant(a *fold.Array) graph.Value {
+	if v, ok := l.constants[a]; ok {
+		return v
+	}
+	v := l.recordConstant(a)
+	l.constants[a] = v
+	return v
+}
+
+func (l *lowering) recordConstant(a *fold.Array) graph.Value {
 	data := make([]float64, len(a.Floats))
 	equal := len(data) > 0
 	for i, v := range a.Floats {

@@ -23,15 +23,16 @@ EPS = 1e-6
 
 def save(path, tensors, metadata):
     """A safetensors writer of its own, so that the reader under test is checked by another hand."""
-    header, data = {"__metadata__": metadata}, b""
+    header, data, at = {"__metadata__": metadata}, [], 0
     for name, t in tensors.items():
         raw = t.detach().contiguous().numpy().tobytes()
         kind = {torch.float64: "F64", torch.int64: "I64"}[t.dtype]
-        header[name] = {"dtype": kind, "shape": list(t.shape), "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
+        header[name] = {"dtype": kind, "shape": list(t.shape), "data_offsets": [at, at + len(raw)]}
+        at += len(raw)
+        data.append(raw)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(data))
 
 
 def write(name, model, x, loss="cross-entropy"):

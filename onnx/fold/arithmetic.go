@@ -163,7 +163,7 @@ func reduced(whole func(x, y int64) int64, float func(x, y float64) float64, sta
 		if err != nil {
 			return nil, err
 		}
-		if err := c.room(a.Shape); err != nil {
+		if err := c.room(a.Shape); err != nil { // with 0 for 1, which bounds the result as well
 			return nil, err
 		}
 		kept, steps := slices.Clone(a.Shape), make([]int, len(a.Shape))

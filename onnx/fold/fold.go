@@ -162,17 +162,17 @@ func (c *call) optional(i int) ([]int, error) {
 	return c.in[i].Integers()
 }
 
-// room refuses shapes with a length below 0, and with more elements than shapes and masks have.
+// room refuses shapes with a length below 0, and with more elements than shapes and masks have: with a length of 0, the other lengths are bounded so too.
 func (c *call) room(shape []int) error {
 	if len(shape) > maxRank {
 		return fmt.Errorf("its result has %d axes, want at most %d", len(shape), maxRank)
 	}
 	n := 1
 	for _, d := range shape {
-		if d < 0 || d > 0 && n > maxElements/d {
+		if d < 0 || n > maxElements/max(d, 1) {
 			return fmt.Errorf("its result has the shape %v, want lengths of at least 0 and at most %s, for it depends on no data", shape, plural.Of(maxElements, "element"))
 		}
-		n *= d
+		n *= max(d, 1)
 	}
 	if c.folder.work += n; c.folder.work > maxWork {
 		return fmt.Errorf("what depends on no data has more than %s altogether", plural.Of(maxWork, "element"))

@@ -102,6 +102,9 @@ func sameElements(a *Array, text string) bool {
 // vector and number make inputs of nodes.
 func vector(numbers ...int) *Array { return Vector(numbers...) }
 
+// nothing has lengths and no elements.
+func nothing(shape ...int) *Array { return &Array{Type: onnx.Int64, Shape: shape} }
+
 func number(v float64) *Array { return &Array{Type: onnx.Float64, Floats: []float64{v}} }
 
 func TestWhatCannotBeEvaluatedIsSaid(t *testing.T) {
@@ -153,6 +156,10 @@ func TestWhatCannotBeEvaluatedIsSaid(t *testing.T) {
 		{"Where", []*Array{vector(1), vector(1), vector(1)}, nil, "want bool"},
 		{"Trilu", []*Array{vector(1)}, nil, "want matrices"},
 		{"ReduceSum", []*Array{vector(1), vector(3)}, nil, "axis 3"},
+		{"ReduceSum", []*Array{nothing(0, 1<<40), vector(0)}, nil, "at most 16,777,216 elements"},
+		{"Transpose", []*Array{nothing(0, 1<<40)}, nil, "at most 16,777,216 elements"},
+		{"Slice", []*Array{nothing(1<<40, 0), vector(0), vector(1 << 40)}, nil, "at most 16,777,216 elements"},
+		{"Split", []*Array{nothing(0), {Type: onnx.Int64, Shape: []int{1 << 19}, Ints: make([]int64, 1<<19)}}, nil, "into 524288 parts"},
 	} {
 		t.Run(c.op, func(t *testing.T) {
 			var f Folder
@@ -160,6 +167,18 @@ func TestWhatCannotBeEvaluatedIsSaid(t *testing.T) {
 				t.Errorf("%v, %v: want %q", out, err, c.want)
 			}
 		})
+	}
+}
+
+func TestEmptyArraysBesideManyCostNothing(t *testing.T) {
+	in := []*Array{{Type: onnx.Int64, Shape: []int{1 << 20, 1}, Ints: make([]int64, 1<<20)}}
+	for range 1 << 16 {
+		in = append(in, nothing(1<<20, 0))
+	}
+	var f Folder
+	out, err := f.Eval(&onnx.Node{Op: "Concat", Attributes: []onnx.Attribute{{Name: "axis", Value: int64(1)}}}, in)
+	if err != nil || len(out[0].Ints) != 1<<20 {
+		t.Error(err)
 	}
 }
 

@@ -93,7 +93,10 @@ func transpose(c *call, a *Array) ([]*Array, error) {
 	for i, axis := range order {
 		shape[i], steps[i] = a.Shape[axis], from[axis]
 	}
-	return one(a.strided(shape, steps, 0), c.room(shape))
+	if err := c.room(shape); err != nil {
+		return nil, err
+	}
+	return one(a.strided(shape, steps, 0), nil)
 }
 
 // Order returns the axes in the order that the attribute perm says: reversed if there is none.
@@ -187,7 +190,10 @@ func slice(c *call, a *Array) ([]*Array, error) {
 		steps[cut.Axis] *= cut.Step
 		shape[cut.Axis] = cut.Count
 	}
-	return one(a.strided(shape, steps, offset), c.room(shape))
+	if err := c.room(shape); err != nil {
+		return nil, err
+	}
+	return one(a.strided(shape, steps, offset), nil)
 }
 
 func gather(c *call, a *Array) ([]*Array, error) {
@@ -243,8 +249,12 @@ func concat(c *call, start *Array) ([]*Array, error) {
 		return nil, err
 	}
 	out := &Array{Type: start.Type, Shape: shape}
+	full := slices.DeleteFunc(slices.Clone(c.in), func(a *Array) bool { return a.Size() == 0 })
 	for o := range size(shape[:ax]) {
-		for _, a := range c.in {
+		if len(full) == 0 {
+			break
+		}
+		for _, a := range full {
 			n := size(a.Shape[ax:])
 			if a.Type.Floating() {
 				out.Floats = append(out.Floats, a.Floats[o*n:][:n]...)
@@ -282,6 +292,9 @@ func Parts(length int, sizes []int, parts int) ([]int, error) {
 	return sizes, nil
 }
 
+// perPart is how many elements a part of an array counts as, which may have none and takes memory all the same.
+const perPart = 64
+
 func split(c *call, a *Array) ([]*Array, error) {
 	ax, err := axis(int(c.attributes.Int("axis", 0)), len(a.Shape))
 	if err != nil {
@@ -295,6 +308,12 @@ func split(c *call, a *Array) ([]*Array, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.room(a.Shape); err != nil {
+		return nil, err
+	}
+	if err := c.room([]int{len(parts) * perPart}); err != nil {
+		return nil, fmt.Errorf("it cuts an axis into %d parts: %w", len(parts), err)
+	}
 	var out []*Array
 	steps, at := strides(a.Shape), 0
 	for _, n := range parts {
@@ -303,5 +322,5 @@ func split(c *call, a *Array) ([]*Array, error) {
 		out = append(out, a.strided(shape, steps, at*steps[ax]))
 		at += n
 	}
-	return out, c.room(a.Shape)
+	return out, nil
 }

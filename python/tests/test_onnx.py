@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,50 @@ def test_a_file_has_the_networks_weights_and_averages_and_trains(norm: nn.Module
     assert file.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
     modes = [a.i for n in file.graph.node if n.op_type == "BatchNormalization" for a in n.attribute if a.name == "training_mode"]
     assert modes == ([1] if isinstance(norm, nn.BatchNorm2d) else [])
+
+
+def language() -> nn.Module:
+    """The GPT of docs/weights.md."""
+    page: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", (Path(__file__).parents[2] / "docs/weights.md").read_text(), re.S):
+        exec(block, page)
+    return page["GPT"](5, 9, 12, 3, 2, True)  # type: ignore[operator]
+
+
+def resnet() -> nn.Module:
+    return pytest.importorskip("torchvision").models.resnet18(num_classes=5)
+
+
+def vision() -> nn.Module:
+    models = pytest.importorskip("torchvision").models
+    return models.VisionTransformer(image_size=12, patch_size=4, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=12, num_classes=5)
+
+
+@pytest.mark.parametrize("make", [language, resnet, vision])
+def test_all_names_are_kept(make: Callable[[], nn.Module], tmp_path: Path) -> None:
+    net = make()
+    shadowflow.export_onnx(net, torch.randint(0, 5, (2, 7)) if make is language else torch.randn(2, 3, 12, 12), tmp_path / "net.onnx")
+    written = {t.name for t in onnx.load(tmp_path / "net.onnx").graph.initializer}
+    tied = {name for name, _ in net.named_parameters(remove_duplicate=False)} - {name for name, _ in net.named_parameters()}
+    missing = {name for name in net.state_dict() if not name.endswith("num_batches_tracked")} - tied - written
+    assert not missing
+
+
+class Offset(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("offset", torch.arange(4.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.offset
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d(4), nn.Identity()])
+def test_a_file_tells_buffers_from_weights(norm: nn.Module, tmp_path: Path) -> None:
+    shadowflow.export_onnx(nn.Sequential(nn.Linear(3, 4), norm, Offset()), torch.randn(2, 3), tmp_path / "net.onnx")
+    kinds = {v.name: [p.value for p in v.metadata_props if p.key.endswith("InputSpec.kind")] for v in onnx.load(tmp_path / "net.onnx").graph.value_info}
+    assert kinds["2.offset"] == ["BUFFER"]
+    assert kinds.get("0.weight", ["PARAMETER"]) == ["PARAMETER"]
 
 
 def test_dropout_that_draws_is_refused(tmp_path: Path) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    import onnx
 
 
 def export_onnx(net: nn.Module, x: torch.Tensor, path: str | Path) -> None:
@@ -34,4 +38,20 @@ def export_onnx(net: nn.Module, x: torch.Tensor, path: str | Path) -> None:
     for tensor in file.graph.initializer:
         if tensor.name in state:
             tensor.CopyFrom(onnx.numpy_helper.from_array(state[tensor.name].numpy(), tensor.name))
+    _tell_buffers(file, {name for name, _ in net.named_buffers()})
     onnx.save(file, str(path))
+
+
+_KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
+
+
+def _tell_buffers(file: onnx.ModelProto, buffers: set[str]) -> None:
+    """Say which initializers are buffers, which are not trained, as the newer exporter does and the older does not."""
+    import onnx
+
+    said = {value.name for value in file.graph.value_info if any(p.key == _KIND for p in value.metadata_props)}
+    for tensor in file.graph.initializer:
+        if tensor.name in buffers - said:
+            value = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            value.metadata_props.add(key=_KIND, value="BUFFER")
+            file.graph.value_info.append(value)

@@ -1,0 +1,174 @@
+package imported
+
+import (
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"shadowflow/nn"
+	"shadowflow/onnx"
+)
+
+// namesIn returns the names of a file's weights, in their order.
+func namesIn(t *testing.T, name string, example []int) []string {
+	t.Helper()
+	d, err := (&Net{Path: filepath.Join("testdata", name+".onnx")}).Describe(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range d.Model.Params() {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// The exports differ in what exporters make up: val_3 in one is val_2 in another, or onnx::MatMul_17.
+func TestLostNamesAreTheSameInEveryExport(t *testing.T) {
+	merged := []string{"first.weight", "head.bias", "head.weight", "layers.0.bias", "layers.0.weight", "layers.1.weight", "layers.3.weight"}
+	apart := []string{"first.weight", "head.bias", "head.weight", "layers.0.bias", "layers.0.weight", "layers.1.weight", "layers.2.bias", "layers.2.weight", "layers.3.weight"}
+	for name, want := range map[string][]string{"lost": merged, "lost_again": merged, "lost_older": apart, "lost_older_again": apart} {
+		if got := namesIn(t, name, nil); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestBuffersAndFoldedConstantsAreNoWeights(t *testing.T) {
+	if got, want := namesIn(t, "buffers", nil), []string{"fc.bias", "fc.weight", "head.bias", "head.weight", "mul"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	hiding := numbers("val_1", 4)
+	hiding.Data.([]float64)[2] = math.Inf(-1)
+	buffer := numbers("b", 4)
+	buffer.Kind = onnx.Buffer
+	for name, tensor := range map[string]onnx.Tensor{"a folded number": numbers("val_1", 1), "a folded mask": hiding, "a buffer": buffer} {
+		nodes := []onnx.Node{{Op: "Mul", Inputs: []string{"x", "w"}, Outputs: []string{"z"}}, node("Add", "z "+tensor.Name)}
+		m, err := (&Net{Path: "net.onnx"}).modelOf(file(0, []onnx.Tensor{numbers("w", 1), tensor}, nodes...), []int{4}, 4)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := paramNames(m); got != "w" {
+			t.Errorf("%s: weights %s, want w", name, got)
+		}
+	}
+}
+
+func TestNamesThatExportersMakeUpAreReplaced(t *testing.T) {
+	at := func(name, op, inputs, output string) onnx.Node {
+		return onnx.Node{Name: name, Op: op, Inputs: strings.Fields(inputs), Outputs: []string{output}}
+	}
+	w, b := func(name string) onnx.Tensor { return numbers(name, 4, 4) }, func(name string) onnx.Tensor { return numbers(name, 4) }
+	for name, c := range map[string]struct {
+		tensors []onnx.Tensor
+		nodes   []onnx.Node
+		want    string
+	}{
+		"kept":                    {[]onnx.Tensor{w("fc.weight"), b("7")}, []onnx.Node{at("", "Gemm", "x fc.weight 7", "y")}, "fc.weight 7"},
+		"by the module":           {[]onnx.Tensor{w("onnx::MatMul_12"), b("val_3")}, []onnx.Node{at("/a/a.0/MatMul", "MatMul", "x onnx::MatMul_12", "z"), at("/a/a.0/Add", "Add", "z val_3", "y")}, "a.0.weight a.0.bias"},
+		"through what moves":      {[]onnx.Tensor{w("val_1")}, []onnx.Node{at("/fc/Transpose", "Transpose", "val_1", "t"), at("", "MatMul", "x t", "y")}, "fc.weight"},
+		"by the operator":         {[]onnx.Tensor{w("val_8"), b("val_9"), w("val_7")}, []onnx.Node{at("", "Gemm", "x val_7", "z"), at("", "Gemm", "z val_8 val_9", "y")}, "gemm_1.weight gemm_1.bias gemm_0.weight"},
+		"two of one module":       {[]onnx.Tensor{w("val_1"), w("val_2"), w("val_3")}, []onnx.Node{at("/a/MatMul", "MatMul", "x val_1", "u"), at("/a/MatMul_1", "MatMul", "u val_2", "z"), at("/a/MatMul_2", "MatMul", "z val_3", "y")}, "a.weight a.weight_2 a.weight_3"},
+		"one that is there":       {[]onnx.Tensor{w("val_1"), w("a.weight")}, []onnx.Node{at("/a/MatMul", "MatMul", "x val_1", "z"), at("/a/MatMul_1", "MatMul", "z a.weight", "y")}, "a.weight_2 a.weight"},
+		"numbers among numbers":   {[]onnx.Tensor{w("12")}, []onnx.Node{at("", "MatMul", "x 12", "13"), at("", "Relu", "13", "y")}, "matmul_0.weight"},
+		"a result of older files": {[]onnx.Tensor{w("/fc/Transpose_output_0")}, []onnx.Node{at("/fc/MatMul", "MatMul", "x /fc/Transpose_output_0", "y")}, "fc.weight"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := (&Net{Path: "net.onnx"}).modelOf(file(0, c.tensors, c.nodes...), []int{4}, 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := paramNames(m); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+			if said := len(m.Notes()) > 0; said == (name == "kept") {
+				t.Errorf("notes %q", m.Notes())
+			}
+		})
+	}
+}
+
+func paramNames(m *nn.Model) string {
+	var names []string
+	for _, p := range m.Params() {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+func TestWhatAnExporterMergedOrFoldedIsSaid(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		example []int
+		want    []string // in the notes, one each; there are no others
+	}{
+		{"lost", nil, []string{"made up the names of 2 weights", `read one weight, "layers.0.weight", whose elements are all equal (and so for 1 more)`}},
+		{"lost_older", nil, []string{"made up the names of 3 weights", `made 2 arrays one with others that were equal then, and here each is its own again, like "layers.2.bias"`}},
+		{"buffers", nil, []string{`"mul" is what its exporter computed ahead`}},
+		{"folded", nil, []string{"(Conv) is what an exporter made of a convolution or product and the batch normalization behind it, in evaluation mode (and so for"}},
+		{"folded_older", nil, []string{"made up the names of", `like "bn3.running_var"`, "(Conv) is what an exporter made of"}},
+		{"language", []int{7}, nil}, // whose embedding is the last product's weight, too
+		{"residual", nil, nil},
+		{"vit", nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, err := (&Net{Path: filepath.Join("testdata", c.name+".onnx"), BatchNorm: OfRunning}).Describe(c.example)
+			if err != nil {
+				t.Fatal(err)
+			}
+			notes := d.Model.Notes()
+			if len(notes) != len(c.want) {
+				t.Fatalf("%d notes %q, want %d", len(notes), notes, len(c.want))
+			}
+			for i, want := range c.want {
+				if !strings.Contains(notes[i], want) {
+					t.Errorf("%q, want %q", notes[i], want)
+				}
+			}
+		})
+	}
+}
+
+func TestATiedWeightIsToldFromAMergedOne(t *testing.T) {
+	for name, want := range map[string]WeightUse{"language": {"wte.weight", 2, false}, "lost": {"layers.0.weight", 2, true}} {
+		example := map[string][]int{"language": {7}}[name]
+		d, err := (&Net{Path: filepath.Join("testdata", name+".onnx")}).Describe(example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(d.Weights, want) {
+			t.Errorf("%s: %v, want one %v", name, d.Weights, want)
+		}
+	}
+}
+
+func TestATieThatAnExporterLostIsSaid(t *testing.T) {
+	w, v := numbers("w", 4, 3), numbers("val_1", 3, 4)
+	for i := range w.Data.([]float64) {
+		w.Data.([]float64)[i] = float64(i)
+		v.Data.([]float64)[i%3*4+i/3] = float64(i)
+	}
+	nodes := []onnx.Node{{Op: "MatMul", Inputs: []string{"x", "w"}, Outputs: []string{"z"}}, node("MatMul", "z val_1")}
+	for change, want := range map[float64]bool{0: true, 1: false} {
+		v.Data.([]float64)[5] += change
+		m, err := (&Net{Path: "net.onnx"}).modelOf(file(0, []onnx.Tensor{w, v}, slices.Clone(nodes)...), []int{4}, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Contains(strings.Join(m.Notes(), "\n"), `"matmul_1.weight" is "w" transposed`); said != want {
+			t.Errorf("an element off by %v: %q", change, m.Notes())
+		}
+		v.Data.([]float64)[5] -= change
+	}
+}
+
+func TestAWeightThatIsARunningAverageTooIsRefused(t *testing.T) {
+	nodes := node("BatchNormalization", "x s b b v", onnx.Attribute{Name: "training_mode", Value: int64(1)})
+	_, err := (&Net{Path: "net.onnx"}).modelOf(file(2, []onnx.Tensor{numbers("s", 2), numbers("b", 2), numbers("v", 2)}, nodes), []int{5, 5, 2}, 5)
+	if err == nil || !strings.Contains(err.Error(), `"b" is a running average of one operator and a weight of another`) {
+		t.Error(err)
+	}
+}
