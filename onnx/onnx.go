@@ -156,7 +156,7 @@ func ReadFile(path string) (*Model, error) {
 	fault := (*FormatError)(nil)
 	if errors.As(err, &fault) {
 		fault.File = path
-		if what := userfile.ExplainBinary(bytes.NewReader(raw)); what != "" {
+		if what := userfile.ExplainBinary(bytes.NewReader(raw)); what != "" && !userfile.IsProtobuf(raw) {
 			fault.Where, fault.Reason = "", "this is no ONNX file"+what
 		}
 		return nil, fault

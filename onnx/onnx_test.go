@@ -230,6 +230,21 @@ func TestFilesOfOtherKindsAreNamed(t *testing.T) {
 	}
 }
 
+// What is wrong in a file that says its version and producer first, as exporters write them, is said, and not what kind of file it is.
+func TestAFaultOfAnONNXFileIsSaid(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "net.onnx")
+	one := numberField(1, 1) + numberField(2, 1)
+	file := numberField(1, 10) + bytesField(2, "pytorch") + graph(initializer("w", one, elsewhere("location", "net.onnx.data")))
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ReadFile(path)
+	if fault := (*FormatError)(nil); !errors.As(err, &fault) || !strings.Contains(err.Error(), "net.onnx.data") || !strings.Contains(fault.Where, `"w"`) {
+		t.Errorf("%v, want the initializer and the file that is not there", err)
+	}
+}
+
 func TestSmallPiecesAreCountedTogether(t *testing.T) {
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "four"), make([]byte, 4), 0o600); err != nil {

@@ -179,10 +179,15 @@ func Kind(head []byte) string {
 		return "the index of a model in several files, which its weight_map names: merge them into one, or give one that has all of the weights"
 	case bytes.HasPrefix(text, []byte("{")):
 		return "JSON"
-	case len(head) >= 3 && head[0] == 8 && head[1] < 32 && head[2] == 0x12: // the version of the format, and who wrote it
+	case IsProtobuf(head):
 		return "ONNX, or another protocol buffer"
 	}
 	return ""
+}
+
+// IsProtobuf reports whether bytes at the start of a file are ONNX's, or those of another protocol buffer: the version of the format, and who wrote it.
+func IsProtobuf(head []byte) bool {
+	return len(head) >= 3 && head[0] == 8 && head[1] < 32 && head[2] == 0x12
 }
 
 // ExplainBinary is Explain where neither text nor an archive of files was wanted.
