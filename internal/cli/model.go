@@ -112,6 +112,8 @@ type weightOutput struct {
 	Shape   []int  `json:"shape"`
 	Readers int    `json:"readers"`
 	Merged  bool   `json:"merged"`
+	// Transposed is of what the file has: it has the weight's transpose.
+	Transposed bool `json:"transposed"`
 }
 
 // remarks say behind a weight's shape what is not as in most files.
@@ -119,6 +121,9 @@ func (w weightOutput) remarks() string {
 	remarks := ""
 	if w.File != w.Name {
 		remarks += ", " + visible.Name(w.File) + " in the file"
+	}
+	if w.Transposed {
+		remarks += ", transposed"
 	}
 	switch {
 	case w.Merged:
@@ -142,7 +147,7 @@ func modelOutputOf(d *onnxnet.Description, t graph.DType, examples, threads int)
 	}
 	for i, p := range m.Params() {
 		w := d.Weights[i]
-		out.Weights = append(out.Weights, weightOutput{p.Name, w.FileName, p.Torch, w.Readers, w.Merged})
+		out.Weights = append(out.Weights, weightOutput{p.Name, w.FileName, p.Torch, w.Readers, w.Merged, w.Transposed})
 	}
 	for _, s := range m.Stats() {
 		out.Running = append(out.Running, s.Name)

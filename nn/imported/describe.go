@@ -23,7 +23,9 @@ type Description struct {
 type WeightUse struct {
 	FileName string // the file's name, which is not the weight's where its exporter made it up
 	Readers  int    // operators that read it: it is tied where there are more than one
-	Merged   bool   // it is likely several weights that an exporter made one, as they were equal
+	// Transposed says that the file has the transpose of it, as its exporter made that of a module's weight.
+	Transposed bool
+	Merged     bool // it is likely several weights that an exporter made one, as they were equal
 }
 
 // NodeShape is an operator with the shapes of what it gives, for described examples.
@@ -77,8 +79,8 @@ func (a *Net) describe(m *onnx.Model, example []int) (*Description, error) {
 	var err error
 	d.Model, err = n.build(0)
 	n.met = nil
-	for _, t := range n.weights {
-		d.Weights = append(d.Weights, WeightUse{t.Name, len(n.readers[t.Name]), n.merged(t)})
+	for i, t := range n.weights {
+		d.Weights = append(d.Weights, WeightUse{FileName: t.Name, Readers: len(n.readers[t.Name]), Transposed: n.transposed[i], Merged: n.merged(t)})
 	}
 	return d, err
 }

@@ -53,12 +53,14 @@ type network struct {
 	input   []int                  // shape of one example here
 	known   map[string]*fold.Array // initializers that are no weights
 	weights []*onnx.Tensor
-	names   []string            // of the weights; see names.go
-	apart   []string            // of initializers that the exporter had merged; see takeApart
-	readers map[string][]reader // of each array
-	layouts []*layout           // of the weights
-	running []string            // names of running averages in the order in which they are met
-	met     func(NodeShape)     // told of each operator that is recorded; nil: nobody asks
+	names   []string // of the weights; see names.go
+	// transposed says of each weight whether it is a module's as the exporter transposed it; see names.go.
+	transposed []bool
+	apart      []string            // of initializers that the exporter had merged; see takeApart
+	readers    map[string][]reader // of each array
+	layouts    []*layout           // of the weights
+	running    []string            // names of running averages in the order in which they are met
+	met        func(NodeShape)     // told of each operator that is recorded; nil: nobody asks
 }
 
 // Build implements [nn.Architecture]: input is the shape of an example, [D], [H, W, C], or a number of tokens where the file's network reads whole
@@ -166,7 +168,11 @@ func (n *network) build(outputs int) (*nn.Model, error) {
 	}
 	n.layouts, n.running = l.wanted, l.running
 	for i, t := range n.weights {
-		net.Weights = append(net.Weights, n.layouts[i].weight(n.names[i], t.Shape, fold.Of(t).Floats))
+		w := n.layouts[i].weight(n.names[i], t.Shape, fold.Of(t).Floats)
+		if n.transposed[i] {
+			w = asPyTorch(w, n.layouts[i].rows())
+		}
+		net.Weights = append(net.Weights, w)
 	}
 	for _, name := range n.running {
 		net.Running = append(net.Running, nn.RunningAverage{Name: name, Start: n.known[name].Floats})

@@ -121,16 +121,24 @@ func (n *network) named() []string {
 		}
 	}
 	places := n.numbered()
+	n.transposed = make([]bool, len(n.weights))
 	next := map[string]int{} // counter of each name that is taken
 	for i, t := range n.weights {
 		if names[i] != "" {
 			continue
 		}
 		r, scope := n.use(t.Name)
-		if scope == "" {
+		role := r.role()
+		switch {
+		case scope == "":
 			scope = places[r.node]
+		case n.isTransposed(t, r):
+			n.transposed[i] = true
+			if taken[scope+".in_proj_bias"] { // as MultiheadAttention calls both
+				role = "in_proj_weight"
+			}
 		}
-		base := scope + "." + r.role()
+		base := scope + "." + role
 		name := base
 		for taken[name] {
 			next[base] = max(next[base], 1) + 1
@@ -139,6 +147,12 @@ func (n *network) named() []string {
 		names[i], taken[name] = name, true
 	}
 	return names
+}
+
+// isTransposed reports whether a matrix that an exporter made is what a module multiplies with: PyTorch's modules have it as [out, in], and a product reads [in, out].
+func (n *network) isTransposed(t *onnx.Tensor, r reader) bool {
+	direct := n.readers[t.Name][0] == r
+	return direct && len(t.Shape) == 2 && r.input == 1 && (r.node.Op == "MatMul" || r.node.Op == "Gemm" && r.node.Read().Int("transB", 0) == 0)
 }
 
 // numbered names the operators that compute with weights, each kind counted from 0.

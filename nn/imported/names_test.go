@@ -9,6 +9,7 @@ import (
 
 	"shadowflow/nn"
 	"shadowflow/onnx"
+	"shadowflow/safetensors"
 )
 
 // namesIn returns the names of a file's weights, in their order.
@@ -133,7 +134,7 @@ func TestWhatAnExporterMergedOrFoldedIsSaid(t *testing.T) {
 }
 
 func TestATiedWeightIsToldFromAMergedOne(t *testing.T) {
-	for name, want := range map[string]WeightUse{"language": {"wte.weight", 2, false}, "lost": {"layers.0.weight", 2, true}} {
+	for name, want := range map[string]WeightUse{"language": {FileName: "wte.weight", Readers: 2}, "lost": {FileName: "layers.0.weight", Readers: 2, Merged: true}} {
 		example := map[string][]int{"language": {7}}[name]
 		d, err := (&Net{Path: filepath.Join("testdata", name+".onnx")}).Describe(example)
 		if err != nil {
@@ -142,6 +143,70 @@ func TestATiedWeightIsToldFromAMergedOne(t *testing.T) {
 		if !slices.Contains(d.Weights, want) {
 			t.Errorf("%s: %v, want one %v", name, d.Weights, want)
 		}
+	}
+}
+
+// The same network with a name that is the file's, whose matrix lies in files as it does there, is the other road.
+func TestAMatrixThatAnExporterTransposedIsTheModulesInFiles(t *testing.T) {
+	for name, c := range map[string]struct {
+		channels int
+		nodes    func(w string) []onnx.Node
+	}{
+		"MatMul": {0, func(w string) []onnx.Node {
+			return []onnx.Node{{Name: "/fc/MatMul", Op: "MatMul", Inputs: []string{"x", w}, Outputs: []string{"y"}}}
+		}},
+		"Gemm": {0, func(w string) []onnx.Node {
+			return []onnx.Node{{Name: "/fc/Gemm", Op: "Gemm", Inputs: []string{"x", w}, Outputs: []string{"y"}}}
+		}},
+		"of flattened images": {2, func(w string) []onnx.Node {
+			return []onnx.Node{{Op: "Flatten", Inputs: []string{"x"}, Outputs: []string{"f"}}, {Name: "/fc/MatMul", Op: "MatMul", Inputs: []string{"f", w}, Outputs: []string{"y"}}}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, input := 4, []int{4}
+			if c.channels > 0 {
+				in, input = 50, []int{5, 5, 2}
+			}
+			tensorsOf := func(name string) (start []float64, _ safetensors.Tensor) {
+				w := numbers(name, in, in)
+				for i := range w.Data.([]float64) {
+					w.Data.([]float64)[i] = float64(i)
+				}
+				m, err := (&Net{Path: "net.onnx"}).modelOf(file(c.channels, []onnx.Tensor{w}, c.nodes(name)...), input, in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				theta := m.Init(0).Theta
+				tensors, err := nn.Tensors(m, "", theta)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return theta, tensors[0]
+			}
+			numbersOf := func(x safetensors.Tensor) []float64 {
+				data, _ := x.Float64s()
+				return data
+			}
+			kept, asFile := tensorsOf("w")
+			made, asModule := tensorsOf("onnx::MatMul_7")
+			if asModule.Name != "fc.weight" || !slices.Equal(kept, made) {
+				t.Errorf("%s starts elsewhere in theta than the file's", asModule.Name)
+			}
+			a, b := numbersOf(asFile), numbersOf(asModule)
+			for i := range a {
+				if b[i%in*in+i/in] != a[i] {
+					t.Fatalf("element %d of the file, %v, is %v in the transpose", i, a[i], b[i%in*in+i/in])
+				}
+			}
+		})
+	}
+	at := []onnx.Node{{Name: "/m/MatMul", Op: "MatMul", Inputs: []string{"x", "val_1"}, Outputs: []string{"z"}}, {Name: "/m/Add", Op: "Add", Inputs: []string{"z", "m.in_proj_bias"}, Outputs: []string{"y"}}}
+	m, err := (&Net{Path: "net.onnx"}).modelOf(file(0, []onnx.Tensor{numbers("val_1", 4, 12), numbers("m.in_proj_bias", 12)}, at...), []int{4}, 12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := paramNames(m); got != "m.in_proj_weight m.in_proj_bias" || !slices.Equal(m.Params()[0].Torch, []int{12, 4}) {
+		t.Errorf("%s of %v", got, m.Params()[0].Torch)
 	}
 }
 

@@ -137,15 +137,15 @@ func (n *network) noteOnUntied() string {
 		}
 		c := of(t)
 		c.rows, c.columns = c.columns, c.rows
-		if j, ok := kept[c]; ok && isTransposed(n.weights[j], t) {
+		if j, ok := kept[c]; ok && isTransposeOf(n.weights[j], t) {
 			return fmt.Sprintf("%q is %q transposed: they are likely one weight of the network, which an exporter that optimizes made two, and here they train apart; %s", visible.Name(n.names[i]), visible.Name(n.names[j]), howToKeep)
 		}
 	}
 	return ""
 }
 
-// isTransposed reports whether a matrix is another one transposed.
-func isTransposed(of, t *onnx.Tensor) bool {
+// isTransposeOf reports whether a matrix is another one transposed.
+func isTransposeOf(of, t *onnx.Tensor) bool {
 	rows, columns := t.Shape[0], t.Shape[1]
 	for i := range t.Size() {
 		if element(t, i) != element(of, i%columns*rows+i/columns) {

@@ -76,6 +76,35 @@ func (w *layout) weight(name string, file []int, start []float64) nn.Weight {
 	return out
 }
 
+// rows is how many axes of a matrix's view the first one of the file is.
+func (w *layout) rows() int {
+	if w != nil && w.flat != nil && w.flat.axis == 0 {
+		return 3
+	}
+	return 1
+}
+
+// asPyTorch lets a matrix [in, out] that PyTorch's exporter transposed lie in files as the module has it, [out, in]. It lies in theta as before. rows is how many
+// axes of the view its first one is.
+func asPyTorch(w nn.Weight, rows int) nn.Weight {
+	if w.Order == nil {
+		w.View, w.Order = w.File, same(2)
+	}
+	n := len(w.View)
+	w.View = slices.Concat(w.View[rows:], w.View[:rows])
+	order := make([]int, n)
+	for i, a := range w.Order {
+		order[i] = (a - rows + n) % n
+	}
+	in, out := w.File[0], w.File[1]
+	start := make([]float64, len(w.Start))
+	for i, v := range w.Start {
+		start[i%out*in+i/out] = v
+	}
+	w.Order, w.File, w.Start = order, []int{out, in}, start
+	return w
+}
+
 // value returns a weight's recorded array as what operators read.
 func (w *layout) value(v graph.Value, file []int, index int) value {
 	x := value{v: v, shape: file, weight: index + 1}
