@@ -1,9 +1,13 @@
 package nn
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"shadowflow/graph"
+	"shadowflow/internal/visible"
+	"shadowflow/safetensors"
 )
 
 // Network is a network that another package records: one that is read from a file.
@@ -15,6 +19,8 @@ type Network struct {
 	Notes   []string // what a person should know of how it was read
 	Weights []Weight
 	Running []RunningAverage
+	// Fixed returns what the network has under a name that is no weight's, like a buffer of PyTorch's: its numbers, nil if nothing reads it. May be nil.
+	Fixed func(name string) (shape []int, numbers []float64, ok bool)
 	// Record records the outputs [N, Outputs], of windows of tokens [N*tokens, Outputs], of examples x [N, Input...].
 	Record func(r *Recording, x graph.Value) (graph.Value, error)
 }
@@ -66,6 +72,7 @@ func (n *Network) Model() *Model {
 	}
 	m := d.model(n.Input, n.Outputs, nil)
 	m.tokens, m.sum, m.notes = n.Tokens, n.Sum, n.Notes
+	m.adapt = n.leaveOut
 	m.layer = func(p *pass, x graph.Value) graph.Value {
 		y, err := n.Record(&Recording{Weights: p.params, Eval: p.eval, pass: p, stats: m.stats}, x)
 		if err != nil && p.err == nil {
@@ -74,4 +81,65 @@ func (n *Network) Model() *Model {
 		return y
 	}
 	return m
+}
+
+// leaveOut leaves out of a file of PyTorch's state_dict what is in it and no weight here: the other names of tied weights, and buffers.
+func (n *Network) leaveOut(m *Model, path string, tensors []safetensors.Tensor) (rest []safetensors.Tensor, notes []string, err error) {
+	var buffers []string
+	for _, t := range tensors {
+		if m.has(t.Name) {
+			rest = append(rest, t)
+			continue
+		}
+		fixed, same := n.isFixed(t)
+		tied := slices.IndexFunc(tensors, func(o safetensors.Tensor) bool { return m.has(o.Name) && isCopy(t, o) })
+		switch {
+		case fixed && !same:
+			return nil, nil, fmt.Errorf("%s: %s has other numbers or another shape than in the network's file, where it is no weight: want the network exported with these", path, visible.Name(t.Name))
+		case fixed, isCausalMask(t):
+			buffers = append(buffers, visible.Name(t.Name))
+		case tied >= 0:
+			notes = append(notes, fmt.Sprintf("%s: %s is %s, to which it is tied, and left out", path, visible.Name(t.Name), visible.Name(tensors[tied].Name)))
+		default:
+			rest = append(rest, t)
+		}
+	}
+	if len(buffers) > 0 {
+		notes = append(notes, fmt.Sprintf("%s: %s: no weights of the network, and left out", path, summary(buffers)))
+	}
+	return rest, notes, nil
+}
+
+// isFixed reports whether a tensor is called like something of the network that is no weight, and whether it is that. Counts of batches are beside fixed averages.
+func (n *Network) isFixed(t safetensors.Tensor) (fixed, same bool) {
+	if n.Fixed == nil {
+		return false, false
+	}
+	if layer, ok := strings.CutSuffix(t.Name, "num_batches_tracked"); ok && t.Size() == 1 {
+		_, _, ok := n.Fixed(layer + "running_mean")
+		return ok, ok
+	}
+	shape, numbers, ok := n.Fixed(t.Name)
+	return ok, numbers == nil || slices.Equal(shape, t.Shape) && slices.Equal(numbersOf(t), numbers)
+}
+
+// isCopy reports whether two tensors have the same elements, which are not all equal, as they often are in several weights when training begins.
+func isCopy(t, o safetensors.Tensor) bool {
+	if t.Size() < 2 || !slices.Equal(t.Shape, o.Shape) || kindOf(t) != kindOf(o) {
+		return false
+	}
+	a := numbersOf(t)
+	return slices.ContainsFunc(a, func(v float64) bool { return v != a[0] }) && slices.Equal(a, numbersOf(o))
+}
+
+func numbersOf(t safetensors.Tensor) []float64 {
+	if numbers, ok := t.Float64s(); ok {
+		return numbers
+	}
+	whole, _ := t.Data.([]int64)
+	numbers := make([]float64, len(whole))
+	for i, v := range whole {
+		numbers[i] = float64(v)
+	}
+	return numbers
 }

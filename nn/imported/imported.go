@@ -177,6 +177,7 @@ func (n *network) build(outputs int) (*nn.Model, error) {
 	for _, name := range n.running {
 		net.Running = append(net.Running, nn.RunningAverage{Name: name, Start: n.known[name].Floats})
 	}
+	net.Fixed = n.fixed
 	net.Record = func(r *nn.Recording, x graph.Value) (graph.Value, error) {
 		l, y, err := n.record(r, x)
 		if err != nil {
@@ -186,6 +187,23 @@ func (n *network) build(outputs int) (*nn.Model, error) {
 		return y, nil
 	}
 	return net.Model(), nil
+}
+
+// fixed returns an initializer that is no weight: without numbers, if nothing reads it.
+func (n *network) fixed(name string) (shape []int, numbers []float64, ok bool) {
+	a := n.known[name]
+	if a == nil {
+		unread := slices.ContainsFunc(n.model.Graph.Initializers, func(t onnx.Tensor) bool { return t.Name == name && len(n.readers[name]) == 0 })
+		return nil, nil, unread
+	}
+	if a.Type.Floating() {
+		return a.Shape, a.Floats, true
+	}
+	numbers = make([]float64, len(a.Ints))
+	for i, v := range a.Ints {
+		numbers[i] = float64(v)
+	}
+	return a.Shape, numbers, true
 }
 
 // lowering is one recording of a file.

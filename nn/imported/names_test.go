@@ -1,6 +1,7 @@
 package imported
 
 import (
+	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
@@ -207,6 +208,49 @@ func TestAMatrixThatAnExporterTransposedIsTheModulesInFiles(t *testing.T) {
 	}
 	if got := paramNames(m); got != "m.in_proj_weight m.in_proj_bias" || !slices.Equal(m.Params()[0].Torch, []int{12, 4}) {
 		t.Errorf("%s of %v", got, m.Params()[0].Torch)
+	}
+}
+
+// A state_dict of PyTorch's has what is no weight here: buffers, and tied weights once more.
+func TestAStateDictHasMoreThanWeights(t *testing.T) {
+	w, mask, average := numbers("head.weight", 4, 4), numbers("scale", 4), numbers("bn.running_mean", 4)
+	mask.Kind, average.Kind = onnx.Buffer, onnx.Buffer
+	copy(mask.Data.([]float64), []float64{1, 2, 3, 4})
+	nodes := []onnx.Node{{Op: "MatMul", Inputs: []string{"x", "head.weight"}, Outputs: []string{"z"}}, {Op: "Mul", Inputs: []string{"z", "scale"}, Outputs: []string{"u"}}, node("Sub", "u bn.running_mean")}
+	m, err := (&Net{Path: "net.onnx"}).modelOf(file(0, []onnx.Tensor{w, mask, average}, nodes...), []int{4}, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	floats := func(name string, shape []int, data ...float64) safetensors.Tensor {
+		return safetensors.Tensor{Name: name, Shape: shape, Data: data}
+	}
+	varied := []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
+	head := floats("head.weight", []int{4, 4}, varied...)
+	for name, c := range map[string]struct {
+		more []safetensors.Tensor
+		want string // in notes, or in an error that begins with it
+		fits bool
+	}{
+		"a buffer":                 {[]safetensors.Tensor{floats("scale", []int{4}, 1, 2, 3, 4)}, "scale: no weights", true},
+		"averages and their count": {[]safetensors.Tensor{floats("bn.running_mean", []int{4}, 0, 0, 0, 0), {Name: "bn.num_batches_tracked", Data: []int64{7}}}, "bn.running_mean, bn.num_batches_tracked: no weights", true},
+		"a mask that is not there": {[]safetensors.Tensor{floats("attn.bias", []int{1, 1, 2, 2}, 1, 0, 1, 1)}, "attn.bias: no weights", true},
+		"a tied weight":            {[]safetensors.Tensor{floats("wte.weight", []int{4, 4}, varied...)}, "wte.weight is head.weight, to which it is tied", true},
+		"another buffer":           {[]safetensors.Tensor{floats("scale", []int{4}, 1, 2, 3, 5)}, "scale has other numbers", false},
+		"a weight of its own":      {[]safetensors.Tensor{floats("wte.weight", []int{4, 4}, slices.Repeat([]float64{1, 2}, 8)...)}, "unexpected: wte.weight", false},
+		"the count of what is not": {[]safetensors.Tensor{{Name: "other.num_batches_tracked", Data: []int64{7}}}, "unexpected: other.num_batches_tracked", false},
+	} {
+		path := filepath.Join(t.TempDir(), "state.safetensors")
+		if err := safetensors.WriteFile(path, append(slices.Clone(c.more), head), nil); err != nil {
+			t.Fatal(err)
+		}
+		s, err := m.Load(path)
+		said := fmt.Sprint(err)
+		if err == nil {
+			said = strings.Join(s.Notes, "\n")
+		}
+		if c.fits != (err == nil) || !strings.Contains(said, c.want) {
+			t.Errorf("%s: %s, want %s", name, said, c.want)
+		}
 	}
 }
 
