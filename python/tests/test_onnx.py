@@ -34,6 +34,18 @@ def test_a_file_has_the_networks_weights_and_averages_and_trains(norm: nn.Module
     assert modes == ([1] if isinstance(norm, nn.BatchNorm2d) else [])
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_keep_their_type(dtype: torch.dtype, tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 5)).to(dtype)
+    shadowflow.export_onnx(net, torch.randn(2, 3, 4, 4, dtype=dtype), tmp_path / "net.onnx")
+    kinds = {torch.float16: onnx.TensorProto.FLOAT16, torch.bfloat16: onnx.TensorProto.BFLOAT16, torch.float64: onnx.TensorProto.DOUBLE}
+    written = {t.name: t for t in onnx.load(tmp_path / "net.onnx").graph.initializer}
+    for name, value in net.state_dict().items():
+        assert written[name].data_type == kinds[dtype], name
+        elements = torch.from_numpy(onnx.numpy_helper.to_array(written[name]).astype("float64"))
+        assert torch.equal(elements, value.double()), name
+
+
 def language() -> nn.Module:
     """The GPT of docs/weights.md."""
     page: dict[str, object] = {}

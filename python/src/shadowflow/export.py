@@ -37,9 +37,18 @@ def export_onnx(net: nn.Module, x: torch.Tensor, path: str | Path) -> None:
     file = onnx.load(str(path))
     for tensor in file.graph.initializer:
         if tensor.name in state:
-            tensor.CopyFrom(onnx.numpy_helper.from_array(state[tensor.name].numpy(), tensor.name))
+            _put_back(tensor, state[tensor.name])
     _tell_buffers(file, {name for name, _ in net.named_buffers()})
     onnx.save(file, str(path))
+
+
+def _put_back(tensor: onnx.TensorProto, value: torch.Tensor) -> None:
+    """Give an initializer the elements of a tensor of its type, which numpy may not have, like bfloat16."""
+    name, kind, shape = tensor.name, tensor.data_type, value.shape
+    tensor.Clear()
+    tensor.name, tensor.data_type = name, kind
+    tensor.dims.extend(shape)
+    tensor.raw_data = value.contiguous().flatten().view(torch.uint8).numpy().tobytes()
 
 
 _KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
