@@ -71,7 +71,7 @@ func (a *Net) describe(m *onnx.Model, example []int) (*Description, error) {
 		return nil, fmt.Errorf("examples of shape %v: want lengths of at least 1", example)
 	}
 	n.input = slices.Clone(example)
-	if len(example) == 3 {
+	if len(example) == 3 && !n.channelsLast() {
 		n.input = []int{example[1], example[2], example[0]}
 	}
 	d := &Description{Producer: m.Producer, Opset: m.Opsets[""], Input: in, Output: m.Graph.Outputs[0]}

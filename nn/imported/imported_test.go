@@ -14,6 +14,7 @@ import (
 	"shadowflow/engine"
 	"shadowflow/graph"
 	"shadowflow/nn"
+	"shadowflow/onnx"
 	"shadowflow/safetensors"
 )
 
@@ -310,6 +311,41 @@ func TestImagesAreNeverTransposed(t *testing.T) {
 			if n, err := moves(build(t, c.name, c.input), 4); n != 0 || err != nil {
 				t.Errorf("%d transpositions, %v, want none", n, err)
 			}
+		})
+	}
+}
+
+// TensorFlow's exporters write networks of images [N, H, W, C], and transpositions before their convolutions.
+func TestImagesMayHaveTheirChannelsLast(t *testing.T) {
+	want := readGolden(t, "convolutional")
+	perm := []onnx.Attribute{{Name: "perm", Value: []int64{0, 3, 1, 2}}}
+	for name, before := range map[string][]onnx.Node{
+		"transposed first": {{Op: "Transpose", Inputs: []string{"x"}, Outputs: []string{"nchw"}, Attributes: perm}},
+		"by their lengths": {{Op: "Identity", Inputs: []string{"x"}, Outputs: []string{"z"}}, {Op: "Transpose", Inputs: []string{"z"}, Outputs: []string{"nchw"}, Attributes: perm}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, err := onnx.ReadFile(filepath.Join("testdata", "convolutional.onnx"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := file.Graph
+			for i := range g.Nodes {
+				for j, input := range g.Nodes[i].Inputs {
+					if input == g.Inputs[0].Name {
+						g.Nodes[i].Inputs[j] = "nchw"
+					}
+				}
+			}
+			g.Nodes = slices.Concat(before, g.Nodes)
+			g.Inputs[0].Name, g.Inputs[0].Shape = "x", []onnx.Dim{{Size: -1}, {Size: 7}, {Size: 6}, {Size: 3}}
+			m, err := (&Net{Path: "net.onnx"}).modelOf(file, []int{7, 6, 3}, classes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := moves(m, 4); n != 0 || err != nil {
+				t.Errorf("%d transpositions, %v, want none", n, err)
+			}
+			want.compareDerivatives(t, m)
 		})
 	}
 }
