@@ -114,7 +114,7 @@ func (n *network) check() error {
 		}
 		switch all := len(n.readers[t.Name]); {
 		case all == 0:
-		case !t.Type.Floating() || len(t.Shape) == 0 || t.Size() == 0 || averages == all || isConstant(t, isDerived(t)):
+		case !t.Type.Floating() || len(t.Shape) == 0 || t.Size() == 0 || averages == all || isConstant(t, isDerived(t)) || n.isMask(t.Name):
 			n.known[t.Name] = fold.Of(t)
 		case averages > 0:
 			return fmt.Errorf("initializer %q is a running average of one operator and a weight of another: exporters that optimize make one of initializers of equal value; %s", visible.Name(t.Name), howToKeep)

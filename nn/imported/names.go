@@ -106,6 +106,31 @@ func isConstant(t *onnx.Tensor, derived bool) bool {
 	return derived && (t.Size() == 1 || slices.ContainsFunc(fold.Of(t).Floats, func(v float64) bool { return math.Abs(v) >= largest }))
 }
 
+// deciding are operators through which nothing has a derivative.
+var deciding = []string{"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor", "Not", "Shape", "Size"}
+
+// isMask reports whether an array only decides something: whole numbers or truth values are made of it, or it is compared. So it is a buffer, like the mask of nanoGPT's
+// attention, which PyTorch's older exporter does not tell from a weight.
+func (n *network) isMask(name string) bool {
+	open := []string{name}
+	for len(open) > 0 {
+		name, open = open[0], open[1:]
+		if name == n.model.Graph.Outputs[0].Name || len(n.readers[name]) == 0 {
+			return false
+		}
+		for _, r := range n.readers[name] {
+			switch op := r.node.Op; {
+			case slices.Contains(deciding, op), op == "Cast" && r.input == 0 && !onnx.Type(r.node.Read().Int("to", 0)).Floating():
+			case r.input == 0 && len(r.node.Outputs) > 0 && (op == "Slice" || op == "Gather" || slices.Contains(movers, op)):
+				open = append(open, r.node.Outputs[0])
+			default:
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // named returns the weights' names: the file's, but for those that an exporter made up. These are called by the module whose operators read them first, as
 // PyTorch calls a module's weights, or without one by the operator and its number among those of its kind that compute with weights.
 func (n *network) named() []string {

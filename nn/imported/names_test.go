@@ -59,6 +59,31 @@ func TestBuffersAndFoldedConstantsAreNoWeights(t *testing.T) {
 	}
 }
 
+func TestWhatOnlyDecidesIsNoWeight(t *testing.T) {
+	zero := numbers("zero")
+	to := func(kind onnx.Type) []onnx.Attribute { return []onnx.Attribute{{Name: "to", Value: int64(kind)}} }
+	for name, c := range map[string]struct {
+		nodes []onnx.Node
+		want  string
+	}{
+		"compared":         {[]onnx.Node{{Op: "Equal", Inputs: []string{"mask", "zero"}, Outputs: []string{"hidden"}}}, "w"},
+		"moved, then cast": {[]onnx.Node{{Op: "Reshape", Inputs: []string{"mask", "four"}, Outputs: []string{"z"}}, {Op: "Cast", Inputs: []string{"z"}, Outputs: []string{"hidden"}, Attributes: to(onnx.Bool)}}, "w"},
+		"computed with, too": {[]onnx.Node{{Op: "Mul", Inputs: []string{"w", "mask"}, Outputs: []string{"v"}},
+			{Op: "Greater", Inputs: []string{"mask", "zero"}, Outputs: []string{"hidden"}}}, "w mask"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			nodes := append(c.nodes, onnx.Node{Op: "Mul", Inputs: []string{"x", "w"}, Outputs: []string{"u"}}, node("Where", "hidden zero u"))
+			m, err := (&Net{Path: "net.onnx"}).modelOf(file(0, []onnx.Tensor{numbers("w", 4), numbers("mask", 4), zero, whole("four", 4)}, nodes...), []int{4}, 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := paramNames(m); got != c.want {
+				t.Errorf("weights %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
 func TestNamesThatExportersMakeUpAreReplaced(t *testing.T) {
 	at := func(name, op, inputs, output string) onnx.Node {
 		return onnx.Node{Name: name, Op: op, Inputs: strings.Fields(inputs), Outputs: []string{output}}
