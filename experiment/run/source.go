@@ -13,6 +13,7 @@ import (
 	"shadowflow/internal/memory"
 	"shadowflow/internal/plural"
 	"shadowflow/nn"
+	"shadowflow/nn/imported"
 	"shadowflow/objective"
 	"shadowflow/objective/network"
 	"shadowflow/objective/worker"
@@ -81,7 +82,7 @@ func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
 	}
 	architecture, err := c.Model.Architecture()
 	if err != nil {
-		return nil, fmt.Errorf("model: %w", err)
+		return nil, schema.Setting{}.ValueError("model", "%v", err)
 	}
 	loss, err := nn.ParseLoss(c.Loss)
 	if err != nil {
@@ -92,6 +93,9 @@ func loadNetwork(ctx context.Context, c *config.Config) (*source, error) {
 		return nil, schema.Setting{}.ValueError("loss", "%s on %s: %v", c.Loss, c.Data.Name, err)
 	}
 	model, err := architecture.Build(data.Shape, outputs)
+	if file := (*imported.FileError)(nil); errors.As(err, &file) {
+		return nil, fmt.Errorf("model.path: %w", err)
+	}
 	if err != nil {
 		return nil, schema.Setting{}.ValueError("model", "%s on %s: %v", c.Model.Name, c.Data.Name, err)
 	}

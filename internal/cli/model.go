@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -54,6 +55,9 @@ neither examples nor weights are evaluated before a run, and marked. What cannot
 				return misuse("--batch-norm %q: want one of %s", norm, strings.Join(modes, ", "))
 			}
 			d, err := (&onnxnet.Net{Path: args[0], BatchNorm: norm}).Describe(input)
+			if file := (*onnxnet.FileError)(nil); errors.As(err, &file) {
+				return err
+			}
 			if err != nil {
 				return misused{err}
 			}

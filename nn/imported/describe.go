@@ -40,9 +40,9 @@ type NodeShape struct {
 const described = 2
 
 // Describe reads a file and records its network for examples of a shape as the file has it, without their number: [D], [C, H, W], or tokens [T]; nil for the
-// one that the file says. Its outputs are as many as it gives.
+// one that the file says. Its outputs are as many as it gives. A file that cannot be read is a *FileError.
 func (a *Net) Describe(example []int) (*Description, error) {
-	m, err := onnx.ReadFile(a.Path)
+	m, err := a.read()
 	if err != nil {
 		return nil, err
 	}

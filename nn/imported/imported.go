@@ -63,10 +63,24 @@ type network struct {
 	met        func(NodeShape)     // told of each operator that is recorded; nil: nobody asks
 }
 
-// Build implements [nn.Architecture]: input is the shape of an example, [D], [H, W, C], or a number of tokens where the file's network reads whole
-// numbers.
-func (a *Net) Build(input []int, outputs int) (*nn.Model, error) {
+// FileError says why a file cannot be read: it is not there, or not what it should be.
+type FileError struct{ Err error }
+
+func (e *FileError) Error() string { return e.Err.Error() }
+func (e *FileError) Unwrap() error { return e.Err }
+
+func (a *Net) read() (*onnx.Model, error) {
 	m, err := onnx.ReadFile(a.Path)
+	if err != nil {
+		return nil, &FileError{err}
+	}
+	return m, nil
+}
+
+// Build implements [nn.Architecture]: input is the shape of an example, [D], [H, W, C], or a number of tokens where the file's network reads whole
+// numbers. A file that cannot be read is a *FileError.
+func (a *Net) Build(input []int, outputs int) (*nn.Model, error) {
+	m, err := a.read()
 	if err != nil {
 		return nil, err
 	}
