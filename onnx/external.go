@@ -44,6 +44,7 @@ func (r *reader) outside(where map[string]string, elements, size int) ([]byte, e
 	if _, err := io.ReadFull(io.NewSectionReader(f, offset, need), raw); err != nil {
 		return nil, fmt.Errorf("%s: %w", visible.Line(name), err)
 	}
+	r.sum.Write(raw)
 	return raw, nil
 }
 

@@ -24,7 +24,7 @@ type Model struct {
 	Producer string           // the program that wrote it, with its version; may be empty
 	Opsets   map[string]int64 // version of each domain's operators; that of ONNX's own has the domain ""
 	Graph    *Graph
-	Sum      string // SHA-256 of the file, without what lies beside it
+	Sum      string // SHA-256 of the file and, behind it, of the elements that lie in files beside it
 }
 
 // Graph is a list of operators in an order in which they can run: each reads what stands before it.
@@ -170,7 +170,9 @@ func ReadFile(path string) (*Model, error) {
 // Read reads a file's content. Elements in other files are looked for in the folder; an empty one stands for none. Faults of the content
 // are reported as *FormatError.
 func Read(raw []byte, folder string) (*Model, error) {
-	r := &reader{folder: folder, parts: maxParts}
+	sum := sha256.New()
+	sum.Write(raw)
+	r := &reader{folder: folder, parts: maxParts, sum: sum}
 	m, err := r.model(raw)
 	if err != nil {
 		return nil, err
@@ -178,6 +180,6 @@ func Read(raw []byte, folder string) (*Model, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	m.Sum = fmt.Sprintf("%x", sha256.Sum256(raw))
+	m.Sum = fmt.Sprintf("%x", sum.Sum(nil))
 	return m, nil
 }

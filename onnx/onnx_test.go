@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -242,6 +243,27 @@ func TestAFaultOfAnONNXFileIsSaid(t *testing.T) {
 	_, err := ReadFile(path)
 	if fault := (*FormatError)(nil); !errors.As(err, &fault) || !strings.Contains(err.Error(), "net.onnx.data") || !strings.Contains(fault.Where, `"w"`) {
 		t.Errorf("%v, want the initializer and the file that is not there", err)
+	}
+}
+
+func TestTheSumIsOfElementsInOtherFilesToo(t *testing.T) {
+	folder := t.TempDir()
+	one := numberField(1, 1) + numberField(2, 1)
+	file := []byte(graph(initializer("w", one, elsewhere("location", "four"))))
+	sums := map[string]bool{}
+	for _, elements := range []string{"\x00\x00\x00\x01", "\x00\x00\x00\x02", "\x00\x00\x00\x01"} {
+		if err := os.WriteFile(filepath.Join(folder, "four"), []byte(elements), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := Read(file, folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sums[m.Sum] = true
+	}
+	m, err := Read([]byte(graph(initializer("w", one, bytesField(9, "0000")))), folder)
+	if want := sha256.Sum256([]byte(graph(initializer("w", one, bytesField(9, "0000"))))); err != nil || m.Sum != fmt.Sprintf("%x", want) || len(sums) != 2 {
+		t.Errorf("%d sums of two networks, %v", len(sums), err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"hash"
 	"math"
 	"unicode/utf8"
 
@@ -18,6 +19,7 @@ type reader struct {
 	folder string // of files beside it
 	parts  int    // fields that may still be looked at
 	taken  int64  // bytes that were made since the memory was last asked for
+	sum    hash.Hash
 }
 
 // uncounted is how many bytes are made before the memory is asked for.
