@@ -46,6 +46,27 @@ def test_weights_keep_their_type(dtype: torch.dtype, tmp_path: Path) -> None:
         assert torch.equal(elements, value.double()), name
 
 
+class Tied(nn.Module):
+    """A language model that uses its head's weight before it uses others, which it has first under the embedding's name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wte, self.norm, self.head = nn.Embedding(5, 4), nn.LayerNorm(4), nn.Linear(4, 5, bias=False)
+        self.wte.weight = self.head.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.norm(self.wte(x)))
+
+
+def test_a_tied_weight_has_the_name_and_the_place_that_the_parameters_have(tmp_path: Path) -> None:
+    net = Tied()
+    shadowflow.export_onnx(net, torch.randint(0, 5, (2, 7)), tmp_path / "net.onnx")
+    file = onnx.load(tmp_path / "net.onnx")
+    onnx.checker.check_model(file)
+    written = [t.name for t in file.graph.initializer if t.data_type == onnx.TensorProto.FLOAT and t.dims]
+    assert written == [name for name, _ in net.named_parameters()]
+
+
 def language() -> nn.Module:
     """The GPT of docs/weights.md."""
     page: dict[str, object] = {}

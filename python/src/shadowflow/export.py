@@ -38,8 +38,27 @@ def export_onnx(net: nn.Module, x: torch.Tensor, path: str | Path) -> None:
     for tensor in file.graph.initializer:
         if tensor.name in state:
             _put_back(tensor, state[tensor.name])
+    _name_as_parameters(file, net)
     _tell_buffers(file, {name for name, _ in net.named_buffers()})
     onnx.save(file, str(path))
+
+
+def _name_as_parameters(file: onnx.ModelProto, net: nn.Module) -> None:
+    """Call a tied weight as ``named_parameters`` does, where the exporter took another of its names, and order the weights so: optimizers number them in this order."""
+    first = {id(p): name for name, p in net.named_parameters()}
+    there = {tensor.name for tensor in file.graph.initializer}
+    names: dict[str, str] = {}
+    for name, p in net.named_parameters(remove_duplicate=False):
+        if name in there and first[id(p)] not in there | set(names.values()):
+            names[name] = first[id(p)]
+    for named in [*file.graph.initializer, *file.graph.value_info]:
+        named.name = names.get(named.name, named.name)
+    for node in file.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    place = {name: i for i, name in enumerate(first.values())}
+    tensors = sorted(file.graph.initializer, key=lambda tensor: place.get(tensor.name, len(place)))
+    del file.graph.initializer[:]
+    file.graph.initializer.extend(tensors)
 
 
 def _put_back(tensor: onnx.TensorProto, value: torch.Tensor) -> None:
