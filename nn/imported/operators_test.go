@@ -1,6 +1,7 @@
 package imported
 
 import (
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -159,5 +160,34 @@ func TestASequenceOfKnownArraysIsKnown(t *testing.T) {
 		if want := []float64{15, 16, 17, 18, 19}; !slices.Equal(got, want) {
 			t.Errorf("keepdims=%d: %v, want row 3, %v", keep, got, want)
 		}
+	}
+}
+
+// A product with a vector is that with a matrix of one column, without its axis.
+func TestAProductWithAVectorIsThatWithAColumn(t *testing.T) {
+	logits := func(w onnx.Tensor, nodes ...onnx.Node) []float64 {
+		axes := whole("axes", -1)
+		nodes = append(nodes, onnx.Node{Op: "Unsqueeze", Inputs: []string{"z", "axes"}, Outputs: []string{"u"}}, node("Mul", "x u"))
+		m, err := (&Net{Path: "net.onnx"}).modelOf(file(0, []onnx.Tensor{w, axes}, nodes...), []int{4}, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := m.Inputs(graph.NewBuilder(), graph.Float64, 2)
+		r, err := m.TrainLoss(in, nn.CrossEntropy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := engine.Of([]float64{1, -2, 3, 0.5, 0.25, 1, -1, 2})
+		return run(t, []graph.Value{in.Theta, in.X}, []graph.Value{r.Logits}, engine.Of(m.Init(0).Theta), x)[0]
+	}
+	vector := numbers("w", 4)
+	copy(vector.Data.([]float64), []float64{0.5, 1, -1, 2})
+	column := vector
+	column.Shape = []int{4, 1}
+	got := logits(vector, onnx.Node{Op: "MatMul", Inputs: []string{"x", "w"}, Outputs: []string{"z"}})
+	want := logits(column, onnx.Node{Op: "MatMul", Inputs: []string{"x", "w"}, Outputs: []string{"v"}}, onnx.Node{Op: "Squeeze", Inputs: []string{"v", "axes"}, Outputs: []string{"z"}})
+	closeTo(t, "logits", got, want)
+	if by := 0.5 - 2 - 3 + 1; math.Abs(got[2]-3*by) > 1e-12 {
+		t.Errorf("%v, want %v", got[2], 3*by)
 	}
 }

@@ -88,8 +88,11 @@ func matMul(c *call, x value) ([]value, error) {
 		return nil, err
 	}
 	left, right := c.shapeOf(x), c.shapeOf(w)
+	if len(left) >= 2 && len(right) == 1 {
+		return c.withVector(x, w)
+	}
 	if len(left) < 2 || len(right) < 2 {
-		return nil, fmt.Errorf("it multiplies %v and %v, want matrices or stacks of them", left, right)
+		return nil, fmt.Errorf("it multiplies %v and %v, want matrices or stacks of them, the second one maybe a vector", left, right)
 	}
 	if len(right) == 2 {
 		v, f, err := c.rows(x)
@@ -111,6 +114,21 @@ func matMul(c *call, x value) ([]value, error) {
 		return nil, err
 	}
 	return c.stacks(in[0], in[1])
+}
+
+// withVector multiplies matrices by a vector, as by a column.
+func (c *call) withVector(x, w value) ([]value, error) {
+	left := c.shapeOf(x)
+	rows, err := c.plain(x)
+	if err != nil {
+		return nil, err
+	}
+	column, err := c.plain(w)
+	if err != nil {
+		return nil, err
+	}
+	y := rows.Reshape(-1, left[len(left)-1]).MatMul(column.Reshape(-1, 1))
+	return plainOne(y.Reshape(left[:len(left)-1]...))
 }
 
 // stacks multiplies stacks of matrices, whose leading axes broadcast.

@@ -44,15 +44,17 @@ def export_onnx(net: nn.Module, x: torch.Tensor, path: str | Path) -> None:
 
 
 def _name_as_parameters(file: onnx.ModelProto, net: nn.Module) -> None:
-    """Call a tied weight as ``named_parameters`` does, where the exporter took another of its names, and order the weights so: optimizers number them in this order."""
+    """Call a tied weight as ``named_parameters`` does, where the exporter took another of its names, and order the weights so, as optimizers number them."""
     first = {id(p): name for name, p in net.named_parameters()}
     there = {tensor.name for tensor in file.graph.initializer}
     names: dict[str, str] = {}
     for name, p in net.named_parameters(remove_duplicate=False):
         if name in there and first[id(p)] not in there | set(names.values()):
             names[name] = first[id(p)]
-    for named in [*file.graph.initializer, *file.graph.value_info]:
-        named.name = names.get(named.name, named.name)
+    for tensor in file.graph.initializer:
+        tensor.name = names.get(tensor.name, tensor.name)
+    for value in file.graph.value_info:
+        value.name = names.get(value.name, value.name)
     for node in file.graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
     place = {name: i for i, name in enumerate(first.values())}
