@@ -56,6 +56,7 @@ func absent(n *onnx.Node) error {
 		"LSTM": "export the network with its steps written out", "GRU": "export the network with its steps written out", "RNN": "export the network with its steps written out",
 		"RandomNormal": "draws at random are not there", "RandomNormalLike": "draws at random are not there", "RandomUniform": "draws at random are not there",
 		"RandomUniformLike": "draws at random are not there", "Bernoulli": "draws at random are not there",
+		"Resize": "to the nearest by whole factors, write it as expand and reshape", "Tile": "write it as expand and reshape",
 		"QuantizeLinear": "export the network before it is quantized", "DequantizeLinear": "export the network before it is quantized", "QLinearConv": "export the network before it is quantized",
 	}[n.Op]
 	if help != "" && n.Domain == "" {

@@ -46,6 +46,7 @@ func TestWhatIsNotThereIsNamedWithItsNode(t *testing.T) {
 		want     string
 	}{
 		{"operator", 0, []onnx.Tensor{w}, node("Einsum", "x w"), `node "it" (Einsum): the operator is not there yet: want one of Abs, Add`},
+		{"what helps", 0, []onnx.Tensor{w}, node("Resize", "x w"), `node "it" (Resize): the operator is not there yet (to the nearest by whole factors, write it as expand and reshape): want`},
 		{"domain", 0, []onnx.Tensor{w}, onnx.Node{Op: "Gemm", Domain: "com.microsoft", Inputs: []string{"x", "w"}, Outputs: []string{"y"}}, "(com.microsoft.Gemm): the operator is not there yet"},
 		{"attribute", 0, []onnx.Tensor{w}, node("MatMul", "x w", attribute("fast", int64(1))), `attribute "fast" is not known of MatMul`},
 		{"shapes", 0, []onnx.Tensor{numbers("w", 5, 4)}, node("MatMul", "x w"), `node "it" (MatMul): MatMul of arrays of shapes [[2 4] [5 4]]: inner axes 4 and 5 differ`},
