@@ -70,6 +70,7 @@ func TestTheHillsTopIsBehindTheFirstFall(t *testing.T) {
 		"a rise from the start":        {[]float64{1, 2, 5, 4}, 5, true},
 		"a fall all along":             {[]float64{3, 2, 1}, nan, false},
 		"no end of the rise":           {[]float64{3, 2, 4}, 4, false},
+		"noise on a fall":              {[]float64{9, 5, 5.5, 5, 4.8, 5.2, 3}, 5.5, false},
 		"nothing":                      {nil, nan, false},
 		"a start above all that comes": {[]float64{100, 1, 2, 1}, 2, true},
 	} {

@@ -50,9 +50,21 @@ func hillTop(values []float64) float64 {
 	return math.NaN()
 }
 
-// hasTop reports whether values rise behind their first fall and end below that top.
+// leastRise tells a hill from noise: how much its top is at least, over the lowest value before it.
+const leastRise = 1.25
+
+// hasTop reports whether values rise to a hill's top and end below it.
 func hasTop(values []float64) bool {
-	top := hillTop(values)
+	top, lowest := math.NaN(), math.Inf(1)
+	for _, v := range values {
+		if math.IsNaN(v) {
+			continue
+		}
+		if v >= leastRise*lowest && !(v <= top) {
+			top = v
+		}
+		lowest = min(lowest, v)
+	}
 	return len(values) > 0 && values[len(values)-1] < top
 }
 
