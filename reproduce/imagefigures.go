@@ -8,6 +8,7 @@ import (
 
 	"shadowflow/dataset"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 )
 
 // An imageFigure is one of the paper's Figures 4 to 12: a network trained on CIFAR-10 by full-batch Adam, for several values of one beta. The scales follow from
@@ -147,11 +148,11 @@ func (fig imageFigure) claim() string {
 }
 
 func (fig imageFigure) design() string {
-	return fmt.Sprintf("Full-batch Adam, eps = 1e-8 inside the root, %s = %g and %d values of %s. At scale paper: a %s on CIFAR-10, 4000 steps, each over 100 shuffled physical batches of 500 images that are cropped and flipped at random, %d step sizes, %d seeds. "+
+	return fmt.Sprintf("Full-batch Adam, eps = 1e-8 inside the root, %s = %g and %d values of %s. At scale paper: a %s on CIFAR-10, 4000 steps, each over 100 shuffled physical batches of 500 images that are cropped and flipped at random, %s, %d seeds. "+
 		"At the other scales fewer steps, at most two step sizes, larger ones (at small one, and every second beta), and a narrower network of that kind (of a ResNet-50, a ResNet-18), without augmentation, on 300 of the digits (laptop) or 2,000 images of Fashion-MNIST (small), so that ours and the paper's points compare in their course alone, each relative to its first. "+
 		"The hill's top is the largest norm behind the first fall. The largest of noisy accuracies is too high, by more where the noise is larger: what it has beyond the mean of the last tenth stands beside it. "+
 		"With eps = 1e-8 every parameter adds 1e-4 to the norm whatever its gradient is; the excess is without that.",
-		fig.other()[len("optimizer."):], fig.fixed, len(fig.betas), fig.beta(), fig.model.name, len(fig.lrs), fig.seeds)
+		fig.other()[len("optimizer."):], fig.fixed, len(fig.betas), fig.beta(), fig.model.name, plural.Of(len(fig.lrs), "step size"), fig.seeds)
 }
 
 // scaledBetas are the betas of a scale: at small every second one, as all of them would take days.
