@@ -98,12 +98,8 @@ func judgeEdge(f *Result, sweeps []trials) {
 			})
 		}
 		drawings = append(drawings, edgeChart(name, ts[0]))
-		nearer, of := 0, 0
-		for _, t := range ts {
-			yes, counts := liftIsNearer(t)
-			nearer, of = nearer+count(yes && counts), of+count(counts)
-		}
-		f.giveEach(edgeRuns(f.Scale)[i].name, []float64{float64(nearer) / float64(of)})
+		nearer, of := shareOfRuns(ts, liftIsNearer)
+		f.giveEach(edgeRuns(f.Scale)[i].name, []float64{nearer})
 		f.say("%s: %d of %s were past the edge, and had a lift to the end.", name, of, plural.Count(len(ts), "run"))
 	}
 	f.give("nearer", votes(slices.Concat(sweeps...), liftIsNearer))

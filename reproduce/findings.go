@@ -24,7 +24,8 @@ var questions = []question{
 		answers: []string{
 			"figure-4", "figure-7", "figure-9", "norm-vs-beta2", "datasets", "figure-5", "figure-8", "figure-10", "norm-vs-beta1", "figure-11", "figure-12",
 		},
-		besides: "The paper's runs have 4000 steps. Those of Figures 4 to 12 at scale laptop have 500, at larger step sizes, with the paper's betas, whose memory is up to 250 steps (beta2) and 1000 (beta1): there it is not short beside the training.",
+		besides: fmt.Sprintf("The paper's runs have %d steps. Those of Figures 4 to 12 at scale laptop have %d, at larger step sizes, with the paper's betas, whose memory is up to %.0f steps (beta2) and %.0f (beta1): there it is not short beside the training.",
+			imageSteps(Paper), imageSteps(Laptop), memoryOf(imageBeta2s), memoryOf(imageBeta1s)),
 	},
 	{
 		asked: "Is the norm penalized or hindered as Table 1 says, and by how much?", answers: []string{"table-1"},

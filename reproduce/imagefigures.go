@@ -63,6 +63,9 @@ var (
 	twoLRs      = []float64{7.5e-5, 1.5e-4}
 )
 
+// memoryOf is the longest memory of a grid of betas, 1/(1 - beta), in steps.
+func memoryOf(betas []float64) float64 { return 1 / (1 - slices.Max(betas)) }
+
 const (
 	beta1Key, beta2Key = "optimizer.beta1", "optimizer.beta2"
 )

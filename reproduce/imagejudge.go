@@ -241,35 +241,16 @@ func (fig imageFigure) pointsSeries(name string, betas []float64, s Scale, rows 
 	for k, b := range betas {
 		x[k] = 1 / (1 - b)
 	}
-	norms := panel%2 == 0
-	if s != Paper && norms {
-		rows = logarithms(relative(rows)) // of ratios, whose means single seeds would decide, and whose intervals would reach below 0
-	} else if s != Paper {
-		rows = lessFirst(rows)
-	}
-	mean, low, high := intervals(transpose(rows))
-	if s != Paper && norms {
-		mean, low, high = exponentials(mean), exponentials(low), exponentials(high)
+	var mean, low, high []float64
+	switch norms := panel%2 == 0; {
+	case s == Paper:
+		mean, low, high = intervals(transpose(rows))
+	case norms:
+		mean, low, high = geometricIntervals(transpose(relative(rows)))
+	default:
+		mean, low, high = intervals(transpose(lessFirst(rows)))
 	}
 	return report.Series{Name: name, X: x, Y: mean, Low: low, High: high, Line: true, Marks: true, Color: look, Mark: look, Dash: look}
-}
-
-func logarithms(rows [][]float64) [][]float64 {
-	out := make([][]float64, len(rows))
-	for i, row := range rows {
-		for _, v := range row {
-			out[i] = append(out[i], math.Log(v))
-		}
-	}
-	return out
-}
-
-func exponentials(values []float64) []float64 {
-	var out []float64
-	for _, v := range values {
-		out = append(out, math.Exp(v))
-	}
-	return out
 }
 
 // lessFirst subtracts from each row its first number.

@@ -91,19 +91,18 @@ func judgeLanguage(f *Result, sweeps []trials) {
 			name += ", clipped"
 		}
 		var ratios []float64
-		hindered, yes, of := 0, 0, 0
+		hindered := 0
 		for _, t := range ts {
 			own, hinders := behindWarmup(t)
 			ratios = append(ratios, own...)
 			hindered += hinders
-			mostly, counts := mostlyHinders(t)
-			yes, of = yes+count(mostly), of+count(counts)
 		}
 		if len(ratios) == 0 {
 			f.say("%s: no run has a realized bias.", name)
 			continue
 		}
-		f.giveEach(c.name(), []float64{float64(yes) / float64(of)})
+		hinder, _ := shareOfRuns(ts, mostlyHinders)
+		f.giveEach(c.name(), []float64{hinder})
 		middle := stats.Median(ratios)
 		f.say("%s: behind the warmup the realized bias hinders the norm's fall at %d of %s; in the median its part of dN/dt is %.2f of the main term's size.",
 			name, hindered, plural.Of(len(ratios), "measured step"), middle)

@@ -204,6 +204,16 @@ func votes(ts trials, does func(*trial) (yes, counts bool)) [][]float64 {
 	return out
 }
 
+// shareOfRuns is that of the runs which do something in the number of those that count.
+func shareOfRuns(ts trials, does func(*trial) (yes, counts bool)) (share float64, of int) {
+	n := 0
+	for _, t := range ts {
+		yes, counts := does(t)
+		n, of = n+count(yes && counts), of+count(counts)
+	}
+	return float64(n) / float64(of), of
+}
+
 // transpose turns rows into columns.
 func transpose(m [][]float64) [][]float64 {
 	if len(m) == 0 {
@@ -223,6 +233,19 @@ func intervals(rows [][]float64) (mean, low, high []float64) {
 	for _, row := range rows {
 		m, half := stats.Interval(row)
 		mean, low, high = append(mean, m), append(low, m-half), append(high, m+half)
+	}
+	return mean, low, high
+}
+
+// geometricIntervals are those of positive numbers' logarithms: of ratios, whose means single seeds would decide, and whose intervals would reach below 0.
+func geometricIntervals(rows [][]float64) (mean, low, high []float64) {
+	for _, row := range rows {
+		logarithms := make([]float64, len(row))
+		for i, v := range row {
+			logarithms[i] = math.Log(v)
+		}
+		m, half := stats.Interval(logarithms)
+		mean, low, high = append(mean, math.Exp(m)), append(low, math.Exp(m-half)), append(high, math.Exp(m+half))
 	}
 	return mean, low, high
 }
