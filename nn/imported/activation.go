@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"shadowflow/graph"
+	"shadowflow/nn"
 )
 
 // number returns an input that is one known number; ok is false where it is left out.
@@ -68,13 +69,7 @@ func unitRamp(v graph.Value, slope, middle float64) graph.Value {
 
 func hardSwish(v graph.Value) graph.Value { return v.Mul(unitRamp(v, 1./6, 0.5)) }
 
-// softplus is log(1+e^v), without overflow: what is taken out of the logarithm has no part in the derivatives, which are those of a smooth function.
-func softplus(v graph.Value) graph.Value {
-	top := v.Relu().StopGradient()
-	return v.Sub(top).Exp().Add(top.Neg().Exp()).Log().Add(top)
-}
-
-func mish(v graph.Value) graph.Value { return v.Mul(softplus(v).Tanh()) }
+func mish(v graph.Value) graph.Value { return v.Mul(nn.Softplus(v).Tanh()) }
 
 func softsign(v graph.Value) graph.Value { return v.Div(v.Abs().Add(v.Like(1))) }
 
