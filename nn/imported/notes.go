@@ -26,15 +26,7 @@ func (n *network) notes() []string {
 }
 
 func (n *network) noteOnNames() string {
-	first, count := 0, 0
-	for i, t := range n.weights {
-		if n.names[i] == t.Name {
-			continue
-		}
-		if count++; count == 1 {
-			first = i
-		}
-	}
+	first, count := found(len(n.weights), func(i int) bool { return n.names[i] != n.weights[i].Name })
 	if count == 0 {
 		return ""
 	}
@@ -44,16 +36,10 @@ func (n *network) noteOnNames() string {
 // noteOnDerived is on what may be a constant as well as a weight: an exporter computed it, and no product reads it.
 func (n *network) noteOnDerived() string {
 	isDerived := n.isDerived()
-	first, count := 0, 0
-	for i, t := range n.weights {
-		r, _ := n.use(t.Name)
-		if !isDerived(t) || slices.Contains([]string{"MatMul", "Gemm", "Conv"}, r.node.Op) {
-			continue
-		}
-		if count++; count == 1 {
-			first = i
-		}
-	}
+	first, count := found(len(n.weights), func(i int) bool {
+		r, _ := n.use(n.weights[i].Name)
+		return isDerived(n.weights[i]) && !slices.Contains([]string{"MatMul", "Gemm", "Conv"}, r.node.Op)
+	})
 	if count == 0 {
 		return ""
 	}
@@ -98,15 +84,7 @@ func (n *network) noteOnApart() string {
 }
 
 func (n *network) noteOnMerged() string {
-	first, count := 0, 0
-	for i, t := range n.weights {
-		if !n.merged(t) {
-			continue
-		}
-		if count++; count == 1 {
-			first = i
-		}
-	}
+	first, count := found(len(n.weights), func(i int) bool { return n.merged(n.weights[i]) })
 	if count == 0 {
 		return ""
 	}
@@ -162,6 +140,19 @@ func element(t *onnx.Tensor, i int) float64 {
 	return t.Data.([]float64)[i]
 }
 
+// found returns which is the first of n that something is true of, and of how many it is.
+func found(n int, is func(i int) bool) (first, count int) {
+	for i := range n {
+		if !is(i) {
+			continue
+		}
+		if count++; count == 1 {
+			first = i
+		}
+	}
+	return first, count
+}
+
 // more says of how many besides the first something is true.
 func more(count int) string {
 	if count == 1 {
@@ -189,21 +180,12 @@ func uniform(t *onnx.Tensor) bool {
 }
 
 func (n *network) noteOnFolded() string {
-	isMade := n.isMade()
-	first, count := (*onnx.Node)(nil), 0
-	for i := range n.model.Graph.Nodes {
-		node := &n.model.Graph.Nodes[i]
-		if !folded(node, isMade) {
-			continue
-		}
-		if count++; count == 1 {
-			first = node
-		}
-	}
+	isMade, nodes := n.isMade(), n.model.Graph.Nodes
+	first, count := found(len(nodes), func(i int) bool { return folded(&nodes[i], isMade) })
 	if count == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s is what an exporter made of a convolution or product and the batch normalization behind it, in evaluation mode%s: the network trains without these normalizations; %s", first, more(count), howToKeep)
+	return fmt.Sprintf("%s is what an exporter made of a convolution or product and the batch normalization behind it, in evaluation mode%s: the network trains without these normalizations; %s", &nodes[first], more(count), howToKeep)
 }
 
 // says matches names in which a folded batch normalization shows.
