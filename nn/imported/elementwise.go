@@ -164,7 +164,5 @@ func tanhGelu(v graph.Value) graph.Value {
 
 func leakyRelu(c *call, x value) ([]value, error) {
 	slope := c.attributes.Float("alpha", 0.01)
-	return one(c.apply(x, func(v graph.Value) graph.Value {
-		return v.Relu().Sub(v.Neg().Relu().Mul(v.Like(slope)))
-	}))
+	return one(c.apply(x, func(v graph.Value) graph.Value { return prelu(v, v.Like(slope)) }))
 }
