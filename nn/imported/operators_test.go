@@ -140,13 +140,8 @@ func TestASequenceOfKnownArraysIsKnown(t *testing.T) {
 		for i := range 20 {
 			w.Data.([]float64)[i] = float64(i)
 		}
-		made := func(op, inputs, output string, attributes ...onnx.Attribute) onnx.Node {
-			n := node(op, inputs, attributes...)
-			n.Outputs = []string{output}
-			return n
-		}
-		m := file(0, []onnx.Tensor{w, whole("k", 0, 3, 1), whole("i", -2)}, made("MatMul", "x w", "z"), made("SplitToSequence", "k", "s", onnx.Attribute{Name: "keepdims", Value: keep}),
-			made("SequenceAt", "s i", "p"), made("Gather", "w p", "r"), made("Add", "z r", "y"))
+		m := file(0, []onnx.Tensor{w, whole("k", 0, 3, 1), whole("i", -2)}, giving("MatMul", "x w", "z"), giving("SplitToSequence", "k", "s", onnx.Attribute{Name: "keepdims", Value: keep}),
+			giving("SequenceAt", "s i", "p"), giving("Gather", "w p", "r"), giving("Add", "z r", "y"))
 		built, err := (&Net{Path: "net.onnx"}).modelOf(m, []int{4}, 5)
 		if err != nil {
 			t.Fatal(err)
