@@ -26,24 +26,23 @@ func (n *network) notes() []string {
 }
 
 func (n *network) noteOnNames() string {
-	first, count := found(len(n.weights), func(i int) bool { return n.names[i] != n.weights[i].Name })
+	first, count := found(len(n.weights), func(i int) bool { return n.weights[i].called != n.weights[i].Name })
 	if count == 0 {
 		return ""
 	}
-	return fmt.Sprintf("its exporter made up the names of %s, which are called here by what reads them, like %q for %q", plural.Count(count, "weight"), visible.Name(n.names[first]), visible.Name(n.weights[first].Name))
+	return fmt.Sprintf("its exporter made up the names of %s, which are called here by what reads them, like %q for %q", plural.Count(count, "weight"), visible.Name(n.weights[first].called), visible.Name(n.weights[first].Name))
 }
 
 // noteOnDerived is on what may be a constant as well as a weight: an exporter computed it, and no product reads it.
 func (n *network) noteOnDerived() string {
-	isDerived := n.isDerived()
 	first, count := found(len(n.weights), func(i int) bool {
 		r, _ := n.use(n.weights[i].Name)
-		return isDerived(n.weights[i]) && !slices.Contains([]string{"MatMul", "Gemm", "Conv"}, r.node.Op)
+		return n.weights[i].derived && !slices.Contains([]string{"MatMul", "Gemm", "Conv"}, r.node.Op)
 	})
 	if count == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%q is what its exporter computed ahead, of constants or of weights, and a weight here%s; %s", visible.Name(n.names[first]), more(count), howToKeep)
+	return fmt.Sprintf("%q is what its exporter computed ahead, of constants or of weights, and a weight here%s; %s", visible.Name(n.weights[first].called), more(count), howToKeep)
 }
 
 // takeApart gives each copy of a weight a weight of its own again: PyTorch's older exporter writes one of several of equal value, and copies of it under the others'
@@ -90,7 +89,7 @@ func (n *network) noteOnMerged() string {
 	}
 	readers := n.readers[n.weights[first].Name]
 	return fmt.Sprintf("%d operators, the first of them %s, read one weight, %q, whose elements are all equal%s: it is likely several weights of the network, which an exporter that optimizes made one as they were equal then, and here they train as one; %s",
-		len(readers), readers[0].node, visible.Name(n.names[first]), more(count), howToKeep)
+		len(readers), readers[0].node, visible.Name(n.weights[first].called), more(count), howToKeep)
 }
 
 // noteOnUntied is on a tie that an exporter lost: it wrote the transpose of a weight, like an embedding that is the last product's too, as another.
@@ -99,31 +98,30 @@ func (n *network) noteOnUntied() string {
 		rows, columns int
 		first, last   float64
 	}
-	of := func(t *onnx.Tensor) corners {
+	of := func(t *weight) corners {
 		return corners{t.Shape[0], t.Shape[1], element(t, 0), element(t, t.Size()-1)}
 	}
-	isDerived := n.isDerived()
-	kept := map[corners]int{}
-	for i, t := range n.weights {
-		if len(t.Shape) == 2 && !isDerived(t) {
-			kept[of(t)] = i
+	kept := map[corners]*weight{}
+	for _, t := range n.weights {
+		if len(t.Shape) == 2 && !t.derived {
+			kept[of(t)] = t
 		}
 	}
-	for i, t := range n.weights {
-		if len(t.Shape) != 2 || !isDerived(t) || uniform(t) {
+	for _, t := range n.weights {
+		if len(t.Shape) != 2 || !t.derived || uniform(t.Tensor) {
 			continue
 		}
 		c := of(t)
 		c.rows, c.columns = c.columns, c.rows
-		if j, ok := kept[c]; ok && isTransposeOf(n.weights[j], t) {
-			return fmt.Sprintf("%q is %q transposed: they are likely one weight of the network, which an exporter that optimizes made two, and here they train apart; %s", visible.Name(n.names[i]), visible.Name(n.names[j]), howToKeep)
+		if w := kept[c]; w != nil && isTransposeOf(w, t) {
+			return fmt.Sprintf("%q is %q transposed: they are likely one weight of the network, which an exporter that optimizes made two, and here they train apart; %s", visible.Name(t.called), visible.Name(w.called), howToKeep)
 		}
 	}
 	return ""
 }
 
 // isTransposeOf reports whether a matrix is another one transposed.
-func isTransposeOf(of, t *onnx.Tensor) bool {
+func isTransposeOf(of, t *weight) bool {
 	rows, columns := t.Shape[0], t.Shape[1]
 	for i := range t.Size() {
 		if element(t, i) != element(of, i%columns*rows+i/columns) {
@@ -133,7 +131,7 @@ func isTransposeOf(of, t *onnx.Tensor) bool {
 	return true
 }
 
-func element(t *onnx.Tensor, i int) float64 {
+func element(t *weight, i int) float64 {
 	if data, ok := t.Data.([]float32); ok {
 		return float64(data[i])
 	}
@@ -163,9 +161,9 @@ func more(count int) string {
 
 // merged reports whether a weight looks like one that an exporter made of several: scales and shifts of several operators, with equal elements, as they are when
 // training begins.
-func (n *network) merged(t *onnx.Tensor) bool {
+func (n *network) merged(t *weight) bool {
 	readers := n.readers[t.Name]
-	return len(readers) > 1 && uniform(t) && !slices.ContainsFunc(readers, func(r reader) bool { return !r.scaleOrShift() })
+	return len(readers) > 1 && uniform(t.Tensor) && !slices.ContainsFunc(readers, func(r reader) bool { return !r.scaleOrShift() })
 }
 
 // uniform reports whether all elements of a tensor of floating-point numbers are equal.
