@@ -2,9 +2,9 @@ package nn
 
 import "shadowflow/graph"
 
-// softplus records log(1 + e^z), which neither overflows nor loses what is small; every derivative is exact, at 0 too, where those of
+// Softplus records log(1 + e^z), which neither overflows nor loses what is small; every derivative is exact, at 0 too, where those of
 // max(z, 0) + log(1 + e^-|z|) are not.
-func softplus(z graph.Value) graph.Value {
+func Softplus(z graph.Value) graph.Value {
 	positive := z.Greater(z.Like(0))
 	tail := graph.Select(positive, z.Neg(), z).Exp().Log1p()
 	return graph.Select(positive, z, z.Like(0)).Add(tail)

@@ -95,15 +95,20 @@ func (d *declaration) causalAttention(name string, dim, tokens, heads int, std, 
 // causal is what hides from each token those behind it: added to the products of queries [tokens] and keys [tokens].
 func (p *pass) causal(like graph.Value, tokens int) graph.Value {
 	if !p.mask.Valid() {
-		// A finite number, far below any product, keeps derivatives free of differences of infinities.
-		const hidden = -1e30
 		table := make([]float64, tokens*tokens)
-		for i := range tokens {
-			for j := i + 1; j < tokens; j++ {
-				table[i*tokens+j] = hidden
-			}
-		}
+		HideLater(table, tokens)
 		p.mask = like.Builder().ConstArray(like.DType(), table, tokens, tokens)
 	}
 	return p.mask
+}
+
+// HideLater sets what hides later tokens in a table of zeros [queries, keys] that is added to products of queries and keys: a finite number far below any product, which keeps
+// derivatives free of differences of infinities.
+func HideLater(table []float64, keys int) {
+	const hidden = -1e30
+	for i := range table {
+		if query, key := i/keys, i%keys; key > query {
+			table[i] = hidden
+		}
+	}
 }

@@ -96,15 +96,9 @@ func isCausalMask(t safetensors.Tensor) bool {
 	if rank < 2 || t.Shape[rank-1] != t.Shape[rank-2] || t.Size() != t.Shape[rank-1]*t.Shape[rank-1] {
 		return false
 	}
-	value := func(i int) float64 { return 0 }
-	if whole, ok := t.Data.([]int64); ok {
-		value = func(i int) float64 { return float64(whole[i]) }
-	} else if values, ok := t.Float64s(); ok {
-		value = func(i int) float64 { return values[i] }
-	}
-	for i := range t.Size() {
+	for i, v := range numbersOf(t) {
 		row, column := i/t.Shape[rank-1], i%t.Shape[rank-1]
-		if shown := value(i) == 1; shown != (column <= row) || !shown && value(i) != 0 {
+		if shown := v == 1; shown != (column <= row) || !shown && v != 0 {
 			return false
 		}
 	}
@@ -118,7 +112,7 @@ func (f *gptFile) dropHead(tied bool) error {
 	if !hasTable {
 		return nil // which is said as missing
 	}
-	same := hasHead && slices.Equal(head.Shape, table.Shape) && sameNumbers(head, table)
+	same := hasHead && isEqual(head, table)
 	switch {
 	case tied && same:
 		f.drop(func(t safetensors.Tensor) bool { return t.Name == gptHead })
@@ -131,12 +125,6 @@ func (f *gptFile) dropHead(tied bool) error {
 		f.note("%s is %s, as in a model with tied weights (model.tied: true); here they move apart", gptHead, gptTable)
 	}
 	return nil
-}
-
-func sameNumbers(a, b safetensors.Tensor) bool {
-	x, isFloat := a.Float64s()
-	y, too := b.Float64s()
-	return isFloat && too && slices.Equal(x, y)
 }
 
 // transpose gives the weights of transformers' Conv1D, which OpenAI's files have, the layout of nn.Linear. That of queries, keys and values tells: it has three

@@ -88,7 +88,7 @@ func (l Loss) OfTargets(logits, target graph.Value) graph.Value {
 		size := d.Abs()
 		return graph.Select(size.Like(1).Greater(size), d.Square().Mul(d.Like(0.5)), size.Sub(size.Like(0.5))).Mean()
 	case BinaryCrossEntropy:
-		return softplus(logits).Sub(logits.Mul(target)).Mean()
+		return Softplus(logits).Sub(logits.Mul(target)).Mean()
 	}
 	return logits.Sub(target).Square().Mean()
 }

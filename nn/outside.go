@@ -92,7 +92,7 @@ func (n *Network) leaveOut(m *Model, path string, tensors []safetensors.Tensor) 
 			continue
 		}
 		fixed, same := n.isFixed(t)
-		tied := slices.IndexFunc(tensors, func(o safetensors.Tensor) bool { return m.has(o.Name) && isCopy(t, o) })
+		tied := slices.IndexFunc(tensors, func(o safetensors.Tensor) bool { return m.has(o.Name) && isEqual(t, o) && !isUniform(t) })
 		switch {
 		case fixed && !same:
 			return nil, nil, fmt.Errorf("%s: %s has other numbers or another shape than in the network's file, where it is no weight: want the network exported with these", path, visible.Name(t.Name))
@@ -123,13 +123,15 @@ func (n *Network) isFixed(t safetensors.Tensor) (fixed, same bool) {
 	return ok, numbers == nil || slices.Equal(shape, t.Shape) && slices.Equal(numbersOf(t), numbers)
 }
 
-// isCopy reports whether two tensors have the same elements, which are not all equal, as they often are in several weights when training begins.
-func isCopy(t, o safetensors.Tensor) bool {
-	if t.Size() < 2 || !slices.Equal(t.Shape, o.Shape) || kindOf(t) != kindOf(o) {
-		return false
-	}
-	a := numbersOf(t)
-	return slices.ContainsFunc(a, func(v float64) bool { return v != a[0] }) && slices.Equal(a, numbersOf(o))
+// isEqual reports whether two tensors have the same shape and elements.
+func isEqual(t, o safetensors.Tensor) bool {
+	return slices.Equal(t.Shape, o.Shape) && kindOf(t) == kindOf(o) && slices.Equal(numbersOf(t), numbersOf(o))
+}
+
+// isUniform reports whether all elements are equal, as they often are in several weights when training begins.
+func isUniform(t safetensors.Tensor) bool {
+	numbers := numbersOf(t)
+	return !slices.ContainsFunc(numbers, func(v float64) bool { return v != numbers[0] })
 }
 
 func numbersOf(t safetensors.Tensor) []float64 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"shadowflow/graph"
+	"shadowflow/nn"
 )
 
 // number returns an input that is one known number; ok is false where it is left out.
@@ -68,13 +69,7 @@ func unitRamp(v graph.Value, slope, middle float64) graph.Value {
 
 func hardSwish(v graph.Value) graph.Value { return v.Mul(unitRamp(v, 1./6, 0.5)) }
 
-// softplus is log(1+e^v), without overflow: what is taken out of the logarithm has no part in the derivatives, which are those of a smooth function.
-func softplus(v graph.Value) graph.Value {
-	top := v.Relu().StopGradient()
-	return v.Sub(top).Exp().Add(top.Neg().Exp()).Log().Add(top)
-}
-
-func mish(v graph.Value) graph.Value { return v.Mul(softplus(v).Tanh()) }
+func mish(v graph.Value) graph.Value { return v.Mul(nn.Softplus(v).Tanh()) }
 
 func softsign(v graph.Value) graph.Value { return v.Div(v.Abs().Add(v.Like(1))) }
 
@@ -121,11 +116,11 @@ func selu(c *call, x value) ([]value, error) {
 // olderGamma is the factor that the standard gives: a float32 that is not the nearest.
 const olderGamma = 1.05070102214813232421875
 
-// prelu is LeakyRelu with slopes that broadcast to what it is of.
+// prelu is v above 0 and slope v elsewhere; slopes broadcast to what it is of.
 func prelu(v, slope graph.Value) graph.Value { return v.Relu().Sub(v.Neg().Relu().Mul(slope)) }
 
 // norm is the square root of a sum of squares.
-func norm(v graph.Value, axes ...int) graph.Value { return v.Square().Sum(axes...).Sqrt() }
+func norm(v graph.Value, axes ...int) graph.Value { return sumOfSquares(v, axes...).Sqrt() }
 
 func sumOfSquares(v graph.Value, axes ...int) graph.Value { return v.Square().Sum(axes...) }
 
@@ -133,8 +128,8 @@ func sumOfSizes(v graph.Value, axes ...int) graph.Value { return v.Abs().Sum(axe
 
 func smallest(v graph.Value, axes ...int) graph.Value { return v.Neg().Amax(axes...).Neg() }
 
-// variadic makes an operator of a function of two values, of as many as there are, and what is done with the result.
-func variadic(f func(v, w graph.Value) graph.Value, last func(v graph.Value, n int) graph.Value) operator {
+// combined makes an operator of a function of two values, of as many as there are.
+func combined(f func(v, w graph.Value) graph.Value) operator {
 	return func(c *call) ([]value, error) {
 		if len(c.in) == 0 {
 			return nil, fmt.Errorf("it has no inputs")
@@ -147,14 +142,14 @@ func variadic(f func(v, w graph.Value) graph.Value, last func(v graph.Value, n i
 		for _, v := range in[1:] {
 			like.v = f(like.v, v)
 		}
-		like.v = last(like.v, len(in))
 		return one(like, nil)
 	}
 }
 
-// combined makes an operator of a function of two values, of as many as there are.
-func combined(f func(v, w graph.Value) graph.Value) operator {
-	return variadic(f, func(v graph.Value, _ int) graph.Value { return v })
+func mean(c *call) ([]value, error) {
+	out, err := combined(graph.Value.Add)(c)
+	if err != nil {
+		return nil, err
+	}
+	return one(c.apply(out[0], func(v graph.Value) graph.Value { return v.Mul(v.Like(1 / float64(len(c.in)))) }))
 }
-
-func meanOf(v graph.Value, n int) graph.Value { return v.Mul(v.Like(1 / float64(n))) }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"shadowflow/graph"
+	"shadowflow/nn"
 	"shadowflow/onnx"
 	"shadowflow/onnx/fold"
 )
@@ -141,11 +142,7 @@ func (l *lowering) causal(queries, keys int) (graph.Value, error) {
 	if err != nil {
 		return graph.Value{}, err
 	}
-	for i := range queries {
-		for j := i + 1; j < keys; j++ {
-			table[i*keys+j] = -largest
-		}
-	}
+	nn.HideLater(table, keys)
 	if l.masks == nil {
 		l.masks = map[[2]int]graph.Value{}
 	}

@@ -20,16 +20,11 @@ func attentive() *onnx.Model {
 		}
 		return x
 	}
-	made := func(op, inputs, output string, attributes ...onnx.Attribute) onnx.Node {
-		n := node(op, inputs, attributes...)
-		n.Outputs = []string{output}
-		return n
-	}
 	two := int64(2)
 	m := file(0, []onnx.Tensor{drawn("wte", 4, 6), drawn("q", 6, 10), drawn("k", 6, 10), drawn("v", 6, 10), drawn("head", 10, 4)},
-		made("Gather", "wte x", "e"), made("MatMul", "e q", "qs"), made("MatMul", "e k", "ks"), made("MatMul", "e v", "vs"),
-		made("Attention", "qs ks vs", "a", onnx.Attribute{Name: "q_num_heads", Value: two}, onnx.Attribute{Name: "kv_num_heads", Value: two}, onnx.Attribute{Name: "is_causal", Value: int64(1)}),
-		made("MatMul", "a head", "y"))
+		giving("Gather", "wte x", "e"), giving("MatMul", "e q", "qs"), giving("MatMul", "e k", "ks"), giving("MatMul", "e v", "vs"),
+		giving("Attention", "qs ks vs", "a", onnx.Attribute{Name: "q_num_heads", Value: two}, onnx.Attribute{Name: "kv_num_heads", Value: two}, onnx.Attribute{Name: "is_causal", Value: int64(1)}),
+		giving("MatMul", "a head", "y"))
 	m.Opsets[""] = 23
 	m.Graph.Inputs[0].Type = onnx.Int64
 	m.Graph.Inputs[0].Shape[1] = onnx.Dim{Size: -1, Name: "T"}

@@ -8,6 +8,7 @@ import (
 
 	"shadowflow/graph"
 	"shadowflow/internal/plural"
+	"shadowflow/nn"
 	"shadowflow/onnx"
 	"shadowflow/onnx/fold"
 )
@@ -27,10 +28,10 @@ var operators = map[string]operator{
 	"Relu": unary(graph.Value.Relu), "LeakyRelu": first(leakyRelu), "Gelu": first(gelu), "Sigmoid": unary(graph.Value.Sigmoid), "Tanh": unary(graph.Value.Tanh),
 	"Erf": unary(graph.Value.Erf), "Exp": unary(graph.Value.Exp), "Log": unary(graph.Value.Log), "Sqrt": unary(graph.Value.Sqrt), "Neg": unary(graph.Value.Neg),
 	"Abs": unary(graph.Value.Abs), "Reciprocal": unary(graph.Value.Recip), "Pow": first(power),
-	"Clip": first(clip), "HardSigmoid": first(hardSigmoid), "HardSwish": unary(hardSwish), "Softplus": unary(softplus), "Softsign": unary(softsign), "Mish": unary(mish),
+	"Clip": first(clip), "HardSigmoid": first(hardSigmoid), "HardSwish": unary(hardSwish), "Softplus": unary(nn.Softplus), "Softsign": unary(softsign), "Mish": unary(mish),
 	"Swish": first(swish), "Elu": first(elu), "Celu": first(celu), "Selu": first(selu), "PRelu": binary(prelu),
 	"Add": binary(graph.Value.Add), "Sub": binary(graph.Value.Sub), "Mul": binary(graph.Value.Mul), "Div": binary(graph.Value.Div),
-	"Max": combined(graph.Value.Max), "Min": combined(graph.Value.Min), "Sum": combined(graph.Value.Add), "Mean": variadic(graph.Value.Add, meanOf), "Where": where,
+	"Max": combined(graph.Value.Max), "Min": combined(graph.Value.Min), "Sum": combined(graph.Value.Add), "Mean": mean, "Where": where,
 	"Greater": binary(graph.Value.Greater), "GreaterOrEqual": binary(graph.Value.GreaterEqual), "Less": binary(less), "LessOrEqual": binary(lessOrEqual), "Equal": binary(graph.Value.Equal),
 	"And": logical(graph.Value.Mul), "Or": logical(graph.Value.Max), "Xor": logical(differs), "Not": unary(not),
 	"MatMul": first(matMul), "Gemm": first(gemm), "Conv": convolution,

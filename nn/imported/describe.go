@@ -79,8 +79,8 @@ func (a *Net) describe(m *onnx.Model, example []int) (*Description, error) {
 	var err error
 	d.Model, err = n.build(0)
 	n.met = nil
-	for i, t := range n.weights {
-		d.Weights = append(d.Weights, WeightUse{FileName: t.Name, Readers: len(n.readers[t.Name]), Transposed: n.transposed[i], Merged: n.merged(t)})
+	for _, t := range n.weights {
+		d.Weights = append(d.Weights, WeightUse{FileName: t.Name, Readers: len(n.readers[t.Name]), Transposed: t.transposed, Merged: n.merged(t)})
 	}
 	return d, err
 }

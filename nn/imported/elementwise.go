@@ -46,13 +46,12 @@ func dropout(c *call, x value) ([]value, error) {
 		if err != nil || training.Size() != 1 || training.Type != onnx.Bool {
 			return nil, fmt.Errorf("its training_mode is no known truth value")
 		}
-		ratio := 0.5
-		if c.has(1) {
-			r, err := c.known(1)
-			if err != nil || r.Size() != 1 || !r.Type.Floating() {
-				return nil, fmt.Errorf("its ratio is no known number")
-			}
-			ratio = r.Floats[0]
+		ratio, given, err := c.number(1)
+		if err != nil {
+			return nil, err
+		}
+		if !given {
+			ratio = 0.5
 		}
 		if training.Ints[0] != 0 && ratio != 0 {
 			return nil, fmt.Errorf("it drops a share of %v in training, and draws at random are not there yet: export the network with p=0", ratio)
@@ -164,7 +163,5 @@ func tanhGelu(v graph.Value) graph.Value {
 
 func leakyRelu(c *call, x value) ([]value, error) {
 	slope := c.attributes.Float("alpha", 0.01)
-	return one(c.apply(x, func(v graph.Value) graph.Value {
-		return v.Relu().Sub(v.Neg().Relu().Mul(v.Like(slope)))
-	}))
+	return one(c.apply(x, func(v graph.Value) graph.Value { return prelu(v, v.Like(slope)) }))
 }

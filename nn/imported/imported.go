@@ -51,15 +51,20 @@ type network struct {
 	model   *onnx.Model
 	input   []int                  // shape of one example here
 	known   map[string]*fold.Array // initializers that are no weights
-	weights []*onnx.Tensor
-	names   []string // of the weights; see names.go
-	// transposed says of each weight whether it is a module's as the exporter transposed it; see names.go.
-	transposed []bool
-	apart      []string            // of initializers that the exporter had merged; see takeApart
-	readers    map[string][]reader // of each array
-	layouts    []*layout           // of the weights
-	running    []string            // names of running averages in the order in which they are met
-	met        func(NodeShape)     // told of each operator that is recorded; nil: nobody asks
+	weights []*weight
+	apart   []string            // names of initializers that the exporter had merged; see takeApart
+	readers map[string][]reader // of each array
+	running []string            // names of running averages in the order in which they are met
+	met     func(NodeShape)     // told of each operator that is recorded; nil: nobody asks
+}
+
+// weight is an initializer that trains.
+type weight struct {
+	*onnx.Tensor
+	derived    bool    // its exporter computed it; see isDerived
+	called     string  // here: the file's, or another where its exporter made that up; see name
+	transposed bool    // its exporter made it of a module's weight, of which it is the transpose
+	layout     *layout // how it lies in theta; nil: as in the file, or not known yet
 }
 
 // FileError says why a file cannot be read: it is not there, or not what it should be.
@@ -125,14 +130,15 @@ func (n *network) check() error {
 				averages++
 			}
 		}
+		derived := isDerived(t)
 		switch all := len(n.readers[t.Name]); {
 		case all == 0:
-		case !t.Type.Floating() || len(t.Shape) == 0 || t.Size() == 0 || averages == all || isConstant(t, isDerived(t)) || n.isMask(t.Name):
+		case !t.Type.Floating() || len(t.Shape) == 0 || t.Size() == 0 || averages == all || isConstant(t, derived) || n.isMask(t.Name):
 			n.known[t.Name] = fold.Of(t)
 		case averages > 0:
 			return fmt.Errorf("initializer %q is a running average of one operator and a weight of another: exporters that optimize make one of initializers of equal value; %s", visible.Name(t.Name), howToKeep)
 		default:
-			n.weights = append(n.weights, t)
+			n.weights = append(n.weights, &weight{Tensor: t, derived: derived})
 		}
 	}
 	if len(in.Shape) == 0 {
@@ -141,7 +147,7 @@ func (n *network) check() error {
 	if len(n.weights) == 0 {
 		return fmt.Errorf("it has no weights: no operator reads an initializer of floating-point numbers")
 	}
-	n.names = n.named()
+	n.name()
 	return nil
 }
 
@@ -151,7 +157,6 @@ func (n *network) tokens() bool { return !n.model.Graph.Inputs[0].Type.Floating(
 // build records the network once to find how weights are wanted, and what of it cannot be recorded. Outputs of 0 are as many as there are.
 func (n *network) build(outputs int) (*nn.Model, error) {
 	net := &nn.Network{Input: n.input, Tokens: n.tokens(), Outputs: outputs, Sum: n.model.Sum, Notes: n.notes()}
-	n.layouts = make([]*layout, len(n.weights))
 	const examples = described
 	b := graph.NewBuilder()
 	r := &nn.Recording{}
@@ -179,11 +184,12 @@ func (n *network) build(outputs int) (*nn.Model, error) {
 	if !slices.Equal(y.Shape(), []int{rows, outputs}) {
 		return nil, fmt.Errorf("%d examples give outputs of shape %v, want %d of each: the file is for other data", examples, y.Shape(), outputs)
 	}
-	n.layouts, n.running = l.wanted, l.running
+	n.running = l.running
 	for i, t := range n.weights {
-		w := n.layouts[i].weight(n.names[i], t.Shape, fold.Of(t).Floats)
-		if n.transposed[i] {
-			w = asPyTorch(w, n.layouts[i].rows())
+		t.layout = l.wanted[i]
+		w := t.layout.weight(t.called, t.Shape, fold.Of(t.Tensor).Floats)
+		if t.transposed {
+			w = asPyTorch(w, t.layout.rows())
 		}
 		net.Weights = append(net.Weights, w)
 	}
@@ -243,7 +249,7 @@ func (n *network) record(r *nn.Recording, x graph.Value) (*lowering, graph.Value
 		l.values[name] = value{known: a}
 	}
 	for i, t := range n.weights {
-		l.values[t.Name] = n.layouts[i].value(r.Weights[i], t.Shape, i)
+		l.values[t.Name] = t.layout.value(r.Weights[i], t.Shape, i)
 	}
 	in, err := l.examples(x)
 	if err != nil {

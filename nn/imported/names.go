@@ -131,25 +131,23 @@ func (n *network) isMask(name string) bool {
 	return true
 }
 
-// named returns the weights' names: the file's, but for those that an exporter made up. These are called by the module whose operators read them first, as
+// name gives the weights their names: the file's, but for those that an exporter made up. These are called by the module whose operators read them first, as
 // PyTorch calls a module's weights, or without one by the operator and its number among those of its kind that compute with weights.
-func (n *network) named() []string {
-	isMade := n.isMade()
-	names, taken := make([]string, len(n.weights)), map[string]bool{}
+func (n *network) name() {
+	isMade, taken := n.isMade(), map[string]bool{}
 	for name := range n.known {
 		taken[name] = true
 	}
-	for i, t := range n.weights {
+	for _, t := range n.weights {
 		if !isMade(t.Name) {
-			names[i] = t.Name
+			t.called = t.Name
 			taken[t.Name] = true
 		}
 	}
 	places := n.numbered()
-	n.transposed = make([]bool, len(n.weights))
 	next := map[string]int{} // counter of each name that is taken
-	for i, t := range n.weights {
-		if names[i] != "" {
+	for _, t := range n.weights {
+		if t.called != "" {
 			continue
 		}
 		r, scope := n.use(t.Name)
@@ -158,7 +156,7 @@ func (n *network) named() []string {
 		case scope == "":
 			scope = places[r.node]
 		case n.isTransposed(t, r):
-			n.transposed[i] = true
+			t.transposed = true
 			if taken[scope+".in_proj_bias"] { // as MultiheadAttention calls both
 				role = "in_proj_weight"
 			}
@@ -169,13 +167,12 @@ func (n *network) named() []string {
 			next[base] = max(next[base], 1) + 1
 			name = fmt.Sprintf("%s_%d", base, next[base])
 		}
-		names[i], taken[name] = name, true
+		t.called, taken[name] = name, true
 	}
-	return names
 }
 
 // isTransposed reports whether a matrix that an exporter made is what a module multiplies with: PyTorch's modules have it as [out, in], and a product reads [in, out].
-func (n *network) isTransposed(t *onnx.Tensor, r reader) bool {
+func (n *network) isTransposed(t *weight, r reader) bool {
 	direct := n.readers[t.Name][0] == r
 	return direct && len(t.Shape) == 2 && r.input == 1 && (r.node.Op == "MatMul" || r.node.Op == "Gemm" && r.node.Read().Int("transB", 0) == 0)
 }

@@ -26,38 +26,23 @@ func (n *network) notes() []string {
 }
 
 func (n *network) noteOnNames() string {
-	first, count := 0, 0
-	for i, t := range n.weights {
-		if n.names[i] == t.Name {
-			continue
-		}
-		if count++; count == 1 {
-			first = i
-		}
-	}
+	first, count := found(len(n.weights), func(i int) bool { return n.weights[i].called != n.weights[i].Name })
 	if count == 0 {
 		return ""
 	}
-	return fmt.Sprintf("its exporter made up the names of %s, which are called here by what reads them, like %q for %q", plural.Count(count, "weight"), visible.Name(n.names[first]), visible.Name(n.weights[first].Name))
+	return fmt.Sprintf("its exporter made up the names of %s, which are called here by what reads them, like %q for %q", plural.Count(count, "weight"), visible.Name(n.weights[first].called), visible.Name(n.weights[first].Name))
 }
 
 // noteOnDerived is on what may be a constant as well as a weight: an exporter computed it, and no product reads it.
 func (n *network) noteOnDerived() string {
-	isDerived := n.isDerived()
-	first, count := 0, 0
-	for i, t := range n.weights {
-		r, _ := n.use(t.Name)
-		if !isDerived(t) || slices.Contains([]string{"MatMul", "Gemm", "Conv"}, r.node.Op) {
-			continue
-		}
-		if count++; count == 1 {
-			first = i
-		}
-	}
+	first, count := found(len(n.weights), func(i int) bool {
+		r, _ := n.use(n.weights[i].Name)
+		return n.weights[i].derived && !slices.Contains([]string{"MatMul", "Gemm", "Conv"}, r.node.Op)
+	})
 	if count == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%q is what its exporter computed ahead, of constants or of weights, and a weight here%s; %s", visible.Name(n.names[first]), more(count), howToKeep)
+	return fmt.Sprintf("%q is what its exporter computed ahead, of constants or of weights, and a weight here%s; %s", visible.Name(n.weights[first].called), more(count), howToKeep)
 }
 
 // takeApart gives each copy of a weight a weight of its own again: PyTorch's older exporter writes one of several of equal value, and copies of it under the others'
@@ -98,21 +83,13 @@ func (n *network) noteOnApart() string {
 }
 
 func (n *network) noteOnMerged() string {
-	first, count := 0, 0
-	for i, t := range n.weights {
-		if !n.merged(t) {
-			continue
-		}
-		if count++; count == 1 {
-			first = i
-		}
-	}
+	first, count := found(len(n.weights), func(i int) bool { return n.merged(n.weights[i]) })
 	if count == 0 {
 		return ""
 	}
 	readers := n.readers[n.weights[first].Name]
 	return fmt.Sprintf("%d operators, the first of them %s, read one weight, %q, whose elements are all equal%s: it is likely several weights of the network, which an exporter that optimizes made one as they were equal then, and here they train as one; %s",
-		len(readers), readers[0].node, visible.Name(n.names[first]), more(count), howToKeep)
+		len(readers), readers[0].node, visible.Name(n.weights[first].called), more(count), howToKeep)
 }
 
 // noteOnUntied is on a tie that an exporter lost: it wrote the transpose of a weight, like an embedding that is the last product's too, as another.
@@ -121,31 +98,30 @@ func (n *network) noteOnUntied() string {
 		rows, columns int
 		first, last   float64
 	}
-	of := func(t *onnx.Tensor) corners {
+	of := func(t *weight) corners {
 		return corners{t.Shape[0], t.Shape[1], element(t, 0), element(t, t.Size()-1)}
 	}
-	isDerived := n.isDerived()
-	kept := map[corners]int{}
-	for i, t := range n.weights {
-		if len(t.Shape) == 2 && !isDerived(t) {
-			kept[of(t)] = i
+	kept := map[corners]*weight{}
+	for _, t := range n.weights {
+		if len(t.Shape) == 2 && !t.derived {
+			kept[of(t)] = t
 		}
 	}
-	for i, t := range n.weights {
-		if len(t.Shape) != 2 || !isDerived(t) || uniform(t) {
+	for _, t := range n.weights {
+		if len(t.Shape) != 2 || !t.derived || uniform(t.Tensor) {
 			continue
 		}
 		c := of(t)
 		c.rows, c.columns = c.columns, c.rows
-		if j, ok := kept[c]; ok && isTransposeOf(n.weights[j], t) {
-			return fmt.Sprintf("%q is %q transposed: they are likely one weight of the network, which an exporter that optimizes made two, and here they train apart; %s", visible.Name(n.names[i]), visible.Name(n.names[j]), howToKeep)
+		if w := kept[c]; w != nil && isTransposeOf(w, t) {
+			return fmt.Sprintf("%q is %q transposed: they are likely one weight of the network, which an exporter that optimizes made two, and here they train apart; %s", visible.Name(t.called), visible.Name(w.called), howToKeep)
 		}
 	}
 	return ""
 }
 
 // isTransposeOf reports whether a matrix is another one transposed.
-func isTransposeOf(of, t *onnx.Tensor) bool {
+func isTransposeOf(of, t *weight) bool {
 	rows, columns := t.Shape[0], t.Shape[1]
 	for i := range t.Size() {
 		if element(t, i) != element(of, i%columns*rows+i/columns) {
@@ -155,11 +131,24 @@ func isTransposeOf(of, t *onnx.Tensor) bool {
 	return true
 }
 
-func element(t *onnx.Tensor, i int) float64 {
+func element(t *weight, i int) float64 {
 	if data, ok := t.Data.([]float32); ok {
 		return float64(data[i])
 	}
 	return t.Data.([]float64)[i]
+}
+
+// found returns which is the first of n that something is true of, and of how many it is.
+func found(n int, is func(i int) bool) (first, count int) {
+	for i := range n {
+		if !is(i) {
+			continue
+		}
+		if count++; count == 1 {
+			first = i
+		}
+	}
+	return first, count
 }
 
 // more says of how many besides the first something is true.
@@ -172,9 +161,9 @@ func more(count int) string {
 
 // merged reports whether a weight looks like one that an exporter made of several: scales and shifts of several operators, with equal elements, as they are when
 // training begins.
-func (n *network) merged(t *onnx.Tensor) bool {
+func (n *network) merged(t *weight) bool {
 	readers := n.readers[t.Name]
-	return len(readers) > 1 && uniform(t) && !slices.ContainsFunc(readers, func(r reader) bool { return !r.scaleOrShift() })
+	return len(readers) > 1 && uniform(t.Tensor) && !slices.ContainsFunc(readers, func(r reader) bool { return !r.scaleOrShift() })
 }
 
 // uniform reports whether all elements of a tensor of floating-point numbers are equal.
@@ -189,21 +178,12 @@ func uniform(t *onnx.Tensor) bool {
 }
 
 func (n *network) noteOnFolded() string {
-	isMade := n.isMade()
-	first, count := (*onnx.Node)(nil), 0
-	for i := range n.model.Graph.Nodes {
-		node := &n.model.Graph.Nodes[i]
-		if !folded(node, isMade) {
-			continue
-		}
-		if count++; count == 1 {
-			first = node
-		}
-	}
+	isMade, nodes := n.isMade(), n.model.Graph.Nodes
+	first, count := found(len(nodes), func(i int) bool { return folded(&nodes[i], isMade) })
 	if count == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s is what an exporter made of a convolution or product and the batch normalization behind it, in evaluation mode%s: the network trains without these normalizations; %s", first, more(count), howToKeep)
+	return fmt.Sprintf("%s is what an exporter made of a convolution or product and the batch normalization behind it, in evaluation mode%s: the network trains without these normalizations; %s", &nodes[first], more(count), howToKeep)
 }
 
 // says matches names in which a folded batch normalization shows.

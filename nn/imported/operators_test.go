@@ -140,13 +140,8 @@ func TestASequenceOfKnownArraysIsKnown(t *testing.T) {
 		for i := range 20 {
 			w.Data.([]float64)[i] = float64(i)
 		}
-		made := func(op, inputs, output string, attributes ...onnx.Attribute) onnx.Node {
-			n := node(op, inputs, attributes...)
-			n.Outputs = []string{output}
-			return n
-		}
-		m := file(0, []onnx.Tensor{w, whole("k", 0, 3, 1), whole("i", -2)}, made("MatMul", "x w", "z"), made("SplitToSequence", "k", "s", onnx.Attribute{Name: "keepdims", Value: keep}),
-			made("SequenceAt", "s i", "p"), made("Gather", "w p", "r"), made("Add", "z r", "y"))
+		m := file(0, []onnx.Tensor{w, whole("k", 0, 3, 1), whole("i", -2)}, giving("MatMul", "x w", "z"), giving("SplitToSequence", "k", "s", onnx.Attribute{Name: "keepdims", Value: keep}),
+			giving("SequenceAt", "s i", "p"), giving("Gather", "w p", "r"), giving("Add", "z r", "y"))
 		built, err := (&Net{Path: "net.onnx"}).modelOf(m, []int{4}, 5)
 		if err != nil {
 			t.Fatal(err)
@@ -189,5 +184,34 @@ func TestAProductWithAVectorIsThatWithAColumn(t *testing.T) {
 	closeTo(t, "logits", got, want)
 	if by := 0.5 - 2 - 3 + 1; math.Abs(got[2]-3*by) > 1e-12 {
 		t.Errorf("%v, want %v", got[2], 3*by)
+	}
+}
+
+// What both are of numbers far below 0 is not lost beside 1.
+func TestSoftplusAndMishKeepWhatIsSmall(t *testing.T) {
+	softplus := func(x float64) float64 { return math.Log1p(math.Exp(x)) }
+	for op, want := range map[string]func(x float64) float64{"Softplus": softplus, "Mish": func(x float64) float64 { return x * math.Tanh(softplus(x)) }} {
+		w := numbers("w", 4)
+		copy(w.Data.([]float64), []float64{1, 1, 1, 1})
+		m, err := (&Net{Path: "net.onnx"}).modelOf(file(0, []onnx.Tensor{w}, onnx.Node{Op: "Mul", Inputs: []string{"x", "w"}, Outputs: []string{"z"}}, node(op, "z")), []int{4}, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := m.Inputs(graph.NewBuilder(), graph.Float64, 1)
+		r, err := m.TrainLoss(in, nn.CrossEntropy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := []float64{-40, -20, 0, 800}
+		got := run(t, []graph.Value{in.Theta, in.X}, []graph.Value{r.Logits}, engine.Of(m.Init(0).Theta), engine.Of(x))[0]
+		for i, v := range x {
+			exact := want(v)
+			if v > 700 {
+				exact = v
+			}
+			if math.Abs(got[i]-exact) > 1e-14*math.Abs(exact) {
+				t.Errorf("%s of %v is %v, want %v", op, v, got[i], exact)
+			}
+		}
 	}
 }

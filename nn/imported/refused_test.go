@@ -34,6 +34,13 @@ func node(op string, inputs string, attributes ...onnx.Attribute) onnx.Node {
 	return onnx.Node{Name: "it", Op: op, Inputs: strings.Fields(inputs), Outputs: []string{"y"}, Attributes: attributes}
 }
 
+// giving is a node in the middle of a file.
+func giving(op, inputs, output string, attributes ...onnx.Attribute) onnx.Node {
+	n := node(op, inputs, attributes...)
+	n.Outputs = []string{output}
+	return n
+}
+
 func TestWhatIsNotThereIsNamedWithItsNode(t *testing.T) {
 	attribute := func(name string, v any) onnx.Attribute { return onnx.Attribute{Name: name, Value: v} }
 	w := numbers("w", 4, 4)

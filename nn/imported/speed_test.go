@@ -104,11 +104,6 @@ func TestAnExportedResNetIsTheProgramOfTheBuiltInOne(t *testing.T) {
 // A layer's product is the same work whichever way its weight lies in the file.
 func TestTransposedWeightsOfProductsMoveNothing(t *testing.T) {
 	attribute := func(name string, v any) onnx.Attribute { return onnx.Attribute{Name: name, Value: v} }
-	made := func(op, inputs, output string, attributes ...onnx.Attribute) onnx.Node {
-		n := node(op, inputs, attributes...)
-		n.Outputs = []string{output}
-		return n
-	}
 	bias := numbers("b", 5)
 	ours, err := (&nn.MLP{Activation: "tanh"}).Build([]int{4}, 5)
 	if err != nil {
@@ -118,10 +113,10 @@ func TestTransposedWeightsOfProductsMoveNothing(t *testing.T) {
 		weight onnx.Tensor
 		nodes  []onnx.Node
 	}{
-		"as PyTorch has it":         {numbers("w", 5, 4), []onnx.Node{made("Gemm", "x w b", "y", attribute("transB", int64(1)))}},
-		"transposed by an operator": {numbers("w", 5, 4), []onnx.Node{made("Transpose", "w", "t"), made("MatMul", "x t", "z"), made("Add", "z b", "y")}},
-		"transposed in the file":    {numbers("w", 4, 5), []onnx.Node{made("MatMul", "x w", "z"), made("Add", "b z", "y")}},
-		"transposed, in one":        {numbers("w", 4, 5), []onnx.Node{made("Gemm", "x w b", "y")}},
+		"as PyTorch has it":         {numbers("w", 5, 4), []onnx.Node{giving("Gemm", "x w b", "y", attribute("transB", int64(1)))}},
+		"transposed by an operator": {numbers("w", 5, 4), []onnx.Node{giving("Transpose", "w", "t"), giving("MatMul", "x t", "z"), giving("Add", "z b", "y")}},
+		"transposed in the file":    {numbers("w", 4, 5), []onnx.Node{giving("MatMul", "x w", "z"), giving("Add", "b z", "y")}},
+		"transposed, in one":        {numbers("w", 4, 5), []onnx.Node{giving("Gemm", "x w b", "y")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, err := (&Net{Path: "net.onnx"}).modelOf(file(0, []onnx.Tensor{c.weight, bias}, c.nodes...), []int{4}, 5)
