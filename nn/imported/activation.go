@@ -82,8 +82,13 @@ func swish(c *call, x value) ([]value, error) {
 func exponentialUnit(v graph.Value, scale, alpha, width float64) graph.Value {
 	above := v.Greater(v.Like(0))
 	below := graph.Select(above, v.Like(0), v)
-	y := graph.Select(above, v, below.Mul(v.Like(1/width)).Exp().Sub(v.Like(1)).Mul(v.Like(alpha)))
+	y := graph.Select(above, v, expm1(below.Mul(v.Like(1/width))).Mul(v.Like(alpha)))
 	return y.Mul(v.Like(scale))
+}
+
+// expm1 is e^v - 1, with all its digits near 0 too.
+func expm1(v graph.Value) graph.Value {
+	return v.Mul(v.Like(0.5)).Tanh().Mul(v.Exp().Add(v.Like(1)))
 }
 
 func elu(c *call, x value) ([]value, error) {

@@ -187,10 +187,11 @@ func TestAProductWithAVectorIsThatWithAColumn(t *testing.T) {
 	}
 }
 
-// What both are of numbers far below 0 is not lost beside 1.
-func TestSoftplusAndMishKeepWhatIsSmall(t *testing.T) {
+// What they are of numbers far below 0, or near it, is not lost beside 1.
+func TestActivationsKeepWhatIsSmall(t *testing.T) {
 	softplus := func(x float64) float64 { return math.Log1p(math.Exp(x)) }
-	for op, want := range map[string]func(x float64) float64{"Softplus": softplus, "Mish": func(x float64) float64 { return x * math.Tanh(softplus(x)) }} {
+	elu := func(x float64) float64 { return max(x, 0) + math.Expm1(min(x, 0)) }
+	for op, want := range map[string]func(x float64) float64{"Softplus": softplus, "Mish": func(x float64) float64 { return x * math.Tanh(softplus(x)) }, "Elu": elu, "Celu": elu} {
 		w := numbers("w", 4)
 		copy(w.Data.([]float64), []float64{1, 1, 1, 1})
 		m, err := (&Net{Path: "net.onnx"}).modelOf(file(0, []onnx.Tensor{w}, onnx.Node{Op: "Mul", Inputs: []string{"x", "w"}, Outputs: []string{"z"}}, node(op, "z")), []int{4}, 4)
@@ -202,7 +203,7 @@ func TestSoftplusAndMishKeepWhatIsSmall(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := []float64{-40, -20, 0, 800}
+		x := []float64{-40, -20, -1e-9, 800}
 		got := run(t, []graph.Value{in.Theta, in.X}, []graph.Value{r.Logits}, engine.Of(m.Init(0).Theta), engine.Of(x))[0]
 		for i, v := range x {
 			exact := want(v)
