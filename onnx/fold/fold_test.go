@@ -140,7 +140,7 @@ func TestWhatCannotBeEvaluatedIsSaid(t *testing.T) {
 		{"Slice", []*Array{vector(1, 2), vector(0), vector(1, 2)}, nil, "1 starts, 2 ends"},
 		{"Slice", []*Array{vector(1, 2, 3), vector(1, 1), vector(3, 3), vector(0, -1)}, nil, "cuts axis 0 twice"},
 		{"Concat", []*Array{vector(1), number(1)}, nil, "does not fit"},
-		{"ScatterND", []*Array{vector(1, 2), vector(2), number(1)}, nil, "it puts float64 of shape [] into int64 of shape [2], want shape []"},
+		{"ScatterND", []*Array{vector(1, 2), vector(1), number(1)}, nil, "it puts float64 of shape [] into int64 of shape [2], want shape []"},
 		{"ScatterND", []*Array{vector(1, 2), vector(2), {Type: onnx.Int64, Ints: []int64{1}}}, nil, "place 2 of axis 0 of length 2"},
 		{"ScatterND", []*Array{vector(1, 2), vector(0, 1), vector(1)}, nil, "want a last axis of 1 to 1 numbers"},
 		{"ScatterND", []*Array{vector(1, 2), vector(0), vector(1)}, attribute("reduction", "add"), `reduction is "add"`},
