@@ -153,7 +153,7 @@ const maxNodes = 1 << 19
 // record adds the operation, or returns the equal one recorded before.
 func (b *Builder) record(op Op, attr any, shape []int, dtype DType, in ...Value) Value {
 	for _, v := range in {
-		if v.n.bad { // within a rule of differentiation, whose operation before went beyond the bound
+		if v.n.bad { // within a rule of differentiation that went beyond the bound; its id would be another's
 			return b.invalid()
 		}
 	}
