@@ -189,6 +189,11 @@ func (c *call) room(shape []int) error {
 		}
 		n *= max(d, 1)
 	}
+	return c.made(n)
+}
+
+// made counts so many elements, and refuses more than a graph's arithmetic has.
+func (c *call) made(n int) error {
 	if c.folder.work += n; c.folder.work > maxWork {
 		return fmt.Errorf("what depends on no data has more than %s altogether", plural.Of(maxWork, "element"))
 	}

@@ -93,7 +93,7 @@ func (a *Array) add(v float64) {
 
 func cast(c *call, a *Array) ([]*Array, error) {
 	c.attributes.Ignore("saturate", "round_mode")
-	return castTo(a, onnx.Type(c.attributes.Int("to", 0)))
+	return c.castTo(a, onnx.Type(c.attributes.Int("to", 0)))
 }
 
 func castLike(c *call, a *Array) ([]*Array, error) {
@@ -102,10 +102,13 @@ func castLike(c *call, a *Array) ([]*Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	return castTo(a, like.Type)
+	return c.castTo(a, like.Type)
 }
 
-func castTo(a *Array, to onnx.Type) ([]*Array, error) {
+func (c *call) castTo(a *Array, to onnx.Type) ([]*Array, error) {
+	if err := c.made(a.Size()); err != nil { // of any size: what is cut from it may be small
+		return nil, err
+	}
 	out, err := a.As(to)
 	return one(out, err)
 }
