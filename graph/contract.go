@@ -54,7 +54,7 @@ func (v Value) MatMul(w Value) Value {
 // matmul records op(x) op(y), reading transposed operands where they lie.
 func matmul(x, y Value, transA, transB bool) Value {
 	if x.n.bad || y.n.bad {
-		return Value{&Node{b: x.n.b, bad: true}}
+		return x.n.b.invalid()
 	}
 	x, transA = throughTranspose(x, transA)
 	y, transB = throughTranspose(y, transB)
@@ -80,6 +80,14 @@ func throughTranspose(x Value, trans bool) (Value, bool) {
 // longestDilation is far from overflow.
 const longestDilation = 1 << 20
 
+// dilated returns the dilation of a kernel or window along an axis as it is recorded, for equal ones the same, and its length from the first element to the last.
+func dilated(elements, dilation int) (recorded, span int) {
+	if recorded = dilation; recorded == 0 || elements == 1 {
+		recorded = 1
+	}
+	return recorded, (elements-1)*recorded + 1
+}
+
 // Conv2D returns the convolution (in the sense of neural networks: no flip) of images v [N,H,W,C] with kernels
 // w [KH,KW,C/groups,O], as [N,OH,OW,O].
 func (v Value) Conv2D(w Value, spec ConvSpec) Value {
@@ -94,14 +102,10 @@ func (v Value) Conv2D(w Value, spec ConvSpec) Value {
 	if min(spec.Stride[0], spec.Stride[1], spec.Dilation[0], spec.Dilation[1], spec.Groups) < 0 {
 		return b.fail("Conv2D", vs, "stride %v, dilation %v, %d groups: want none below 0", spec.Stride, spec.Dilation, spec.Groups)
 	}
-	var span [2]int // rows and columns from the kernel's first tap to its last
+	var span [2]int
 	for i, taps := range w.n.shape[:2] {
 		spec.Stride[i] = max(spec.Stride[i], 1)
-		spec.Dilation[i] = max(spec.Dilation[i], 1)
-		if taps == 1 {
-			spec.Dilation[i] = 1 // equal convolutions are recorded once
-		}
-		if span[i] = (taps-1)*spec.Dilation[i] + 1; spec.Dilation[i] > longestDilation {
+		if spec.Dilation[i], span[i] = dilated(taps, spec.Dilation[i]); spec.Dilation[i] > longestDilation {
 			return b.fail("Conv2D", vs, "dilation %v: want at most %d", spec.Dilation, longestDilation)
 		}
 	}

@@ -23,7 +23,7 @@ func (v Value) pool(name string, spec PoolSpec) (a PoolAttr, bad Value, ok bool)
 	if len(v.n.shape) != 4 || v.n.dtype == Int32 {
 		return a, b.fail(name, vs, "want images [N,H,W,C] of a floating-point type"), false
 	}
-	var span [2]int // rows and columns from a window's first element to its last
+	var span [2]int
 	for i, n := range spec.Size {
 		if n < 1 || spec.Stride[i] < 0 || spec.Dilation[i] < 0 || spec.Dilation[i] > longestDilation || spec.Dilation[i] > 1 && n > longestDilation {
 			return a, b.fail(name, vs, "window %v, stride %v, dilation %v: want a window of at least 1, no negative stride, and where there is a dilation at most %d of both", spec.Size, spec.Stride, spec.Dilation, longestDilation), false
@@ -31,10 +31,7 @@ func (v Value) pool(name string, spec PoolSpec) (a PoolAttr, bad Value, ok bool)
 		if spec.Stride[i] == 0 {
 			spec.Stride[i] = n
 		}
-		if spec.Dilation[i] == 0 || n == 1 {
-			spec.Dilation[i] = 1 // equal poolings are recorded once
-		}
-		span[i] = (n-1)*spec.Dilation[i] + 1
+		spec.Dilation[i], span[i] = dilated(n, spec.Dilation[i])
 	}
 	p := spec.Pad
 	if slices.Min(p[:]) < 0 || max(p[0], p[2]) >= span[0] || max(p[1], p[3]) >= span[1] {

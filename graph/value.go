@@ -116,8 +116,11 @@ func (b *Builder) failed(err error) Value {
 	if b.err == nil {
 		b.err = err
 	}
-	return Value{&Node{b: b, bad: true}}
+	return b.invalid()
 }
+
+// invalid returns a value that is the result of a fault.
+func (b *Builder) invalid() Value { return Value{&Node{b: b, bad: true}} }
 
 // operandsFit checks what every operation needs: valid operands of one builder. It returns that builder, and false when the
 // operation must return an invalid value.
@@ -150,8 +153,8 @@ const maxNodes = 1 << 19
 // record adds the operation, or returns the equal one recorded before.
 func (b *Builder) record(op Op, attr any, shape []int, dtype DType, in ...Value) Value {
 	for _, v := range in {
-		if v.n.bad { // within a rule of differentiation, whose operation before went beyond the bound
-			return Value{&Node{b: b, bad: true}}
+		if v.n.bad { // within a rule of differentiation that went beyond the bound; its id would be another's
+			return b.invalid()
 		}
 	}
 	var key strings.Builder

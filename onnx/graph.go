@@ -249,9 +249,9 @@ func (r *reader) attribute(raw []byte) (Attribute, error) {
 				tensor = &t
 			}
 		case 7:
-			floats, err = f.floats(floats)
+			floats, err = r.floats(f, floats)
 		case 8:
-			integers, err = f.integers(integers)
+			integers, err = r.integers(f, integers)
 		case 9:
 			var b []byte
 			b, err = f.message()

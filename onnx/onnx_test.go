@@ -279,6 +279,12 @@ func TestSmallPiecesAreCountedTogether(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for name, list := range map[string]string{"floats": bytesField(7, "0000"), "whole numbers": bytesField(8, "0")} {
+		r := &reader{parts: maxParts, taken: 1 << 60}
+		if _, err := r.attribute([]byte(list)); err == nil || !strings.Contains(err.Error(), "of memory") {
+			t.Errorf("%s of an attribute: %v", name, err)
+		}
+	}
 }
 
 func TestManyPartsAreRefused(t *testing.T) {

@@ -104,7 +104,7 @@ func (r *reader) tensor(raw []byte) (Tensor, error) {
 	err := r.each(raw, func(f field) (err error) {
 		switch f.number {
 		case 1:
-			dims, err = f.integers(dims)
+			dims, err = r.integers(f, dims)
 		case 2:
 			var n int64
 			n, err = f.integer()
@@ -153,18 +153,7 @@ func (r *reader) tensor(raw []byte) (Tensor, error) {
 func (r *reader) fill(t *Tensor, in stored, of *element.Type) (err error) {
 	n := t.Size()
 	if len(in.numbers) > 0 {
-		held := 0
-		for _, f := range in.numbers {
-			each := 2 // a list that grows
-			if f.number == 5 || f.number == 7 {
-				each = 16 // and of a byte becomes a number
-			}
-			held += each * max(len(f.bytes), 8)
-		}
-		if err := r.room(int64(held)); err != nil {
-			return malformed("its elements %v", err)
-		}
-		return t.fromNumbers(in.numbers)
+		return r.fromNumbers(t, in.numbers)
 	}
 	if len(in.raw) != n*of.Size {
 		return malformed("it has %s, want %d of shape %v and %s: the file is cut short or damaged", plural.Count(len(in.raw), "byte"), n*of.Size, t.Shape, t.Type)
@@ -193,7 +182,7 @@ func decode[T any](raw []byte, size int, read func([]byte) T) []T {
 
 // fromNumbers makes the elements of numbers, as files without raw bytes have them: float32, float64 and int64 of their own, the others as integers, of 16-bit
 // floats the bits.
-func (t *Tensor) fromNumbers(fields []field) error {
+func (r *reader) fromNumbers(t *Tensor, fields []field) error {
 	var floats []float32
 	var doubles []float64
 	var integers []int64
@@ -202,11 +191,11 @@ func (t *Tensor) fromNumbers(fields []field) error {
 		switch {
 		case err != nil:
 		case f.number == 4 && t.Type == Float32:
-			floats, err = f.floats(floats)
+			floats, err = r.floats(f, floats)
 		case f.number == 10 && t.Type == Float64:
-			doubles, err = f.doubles(doubles)
+			doubles, err = r.doubles(f, doubles)
 		case f.number == 7 && t.Type == Int64, f.number == 5 && t.Type != Float32 && t.Type != Float64 && t.Type != Int64:
-			integers, err = f.integers(integers)
+			integers, err = r.integers(f, integers)
 		default:
 			err = malformed("its %s elements stand in field %d, where those of another type do", t.Type, f.number)
 		}

@@ -114,14 +114,22 @@ func (f field) float() (float32, error) {
 	return math.Float32frombits(uint32(f.bits)), f.want(protowire.Fixed32Type)
 }
 
+// numbers counts what a packed field's numbers take, so many bytes for each of the file's, in lists that grow.
+func (r *reader) numbers(f field, each int64) error {
+	if err := r.room(each * int64(len(f.bytes))); err != nil {
+		return malformed("field %d %v", f.number, err)
+	}
+	return nil
+}
+
 // integers appends the numbers of a repeated field, packed or one by one.
-func (f field) integers(to []int64) ([]int64, error) {
+func (r *reader) integers(f field, to []int64) ([]int64, error) {
 	if f.kind != protowire.BytesType {
 		v, err := f.integer()
 		return append(to, v), err
 	}
-	if err := memory.Check(16 * int64(len(f.bytes))); err != nil { // of a byte becomes a number, in a list that grows
-		return to, malformed("field %d %v", f.number, err)
+	if err := r.numbers(f, 16); err != nil { // of a byte becomes a number
+		return to, err
 	}
 	for b := f.bytes; len(b) > 0; {
 		v, n := protowire.ConsumeVarint(b)
@@ -134,10 +142,13 @@ func (f field) integers(to []int64) ([]int64, error) {
 }
 
 // floats appends the numbers of a repeated field, packed or one by one.
-func (f field) floats(to []float32) ([]float32, error) {
+func (r *reader) floats(f field, to []float32) ([]float32, error) {
 	if f.kind != protowire.BytesType {
 		v, err := f.float()
 		return append(to, v), err
+	}
+	if err := r.numbers(f, 2); err != nil {
+		return to, err
 	}
 	b := f.bytes
 	for ; len(b) >= 4; b = b[4:] {
@@ -151,9 +162,12 @@ func (f field) floats(to []float32) ([]float32, error) {
 }
 
 // doubles appends the numbers of a repeated field, packed or one by one.
-func (f field) doubles(to []float64) ([]float64, error) {
+func (r *reader) doubles(f field, to []float64) ([]float64, error) {
 	if f.kind != protowire.BytesType {
 		return append(to, math.Float64frombits(f.bits)), f.want(protowire.Fixed64Type)
+	}
+	if err := r.numbers(f, 2); err != nil {
+		return to, err
 	}
 	b := f.bytes
 	for ; len(b) >= 8; b = b[8:] {

@@ -230,6 +230,18 @@ func printModel(w io.Writer, m *modelOutput) {
 		name string
 		costOutput
 	}{{"gradient", m.Gradient}, {"with Hessian-vector product", m.Pair}} {
-		fmt.Fprintf(w, "  %-28s %.3g GFLOP in products, %s beside weights and examples\n", c.name, float64(c.Flops)/1e9, memory.Format(c.Bytes))
+		fmt.Fprintf(w, "  %-28s %s in products, %s beside weights and examples\n", c.name, flops(c.Flops), memory.Format(c.Bytes))
 	}
+}
+
+// flops writes a number of floating-point operations for people, like 48.6 GFLOP.
+func flops(n int64) string {
+	x, unit := float64(n), "FLOP"
+	for _, next := range []string{"kFLOP", "MFLOP", "GFLOP", "TFLOP"} {
+		if x < 999.5 { // what rounds to more takes the next unit
+			break
+		}
+		x, unit = x/1000, next
+	}
+	return fmt.Sprintf("%.3g %s", x, unit)
 }

@@ -22,3 +22,11 @@ func TestModelShowSaysWhichNamesAndTiesAreTheFiles(t *testing.T) {
 		}
 	}
 }
+
+func TestFlopsAreWrittenInTheUnitThatFits(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 FLOP", 999: "999 FLOP", 1000: "1 kFLOP", 999_600: "1 MFLOP", 48_598_155_264: "48.6 GFLOP", 2_320_000_000_000: "2.32 TFLOP"} {
+		if got := flops(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}

@@ -256,26 +256,10 @@ func gatherND(c *call, x value) ([]value, error) {
 	if err != nil {
 		return nil, err
 	}
-	numbers, err := at.Integers()
+	shape := c.shapeOf(x)
+	places, axes, err := fold.Places(at, shape)
 	if err != nil {
 		return nil, err
-	}
-	shape := c.shapeOf(x)
-	axes := 0
-	if rank := len(at.Shape); rank > 0 {
-		axes = at.Shape[rank-1]
-	}
-	if axes < 1 || axes > len(shape) {
-		return nil, fmt.Errorf("its places have shape %v, want a last axis of 1 to %d numbers for an array of shape %v", at.Shape, len(shape), shape)
-	}
-	places := make([]int, len(numbers)/axes)
-	for i := range places {
-		for a, p := range numbers[i*axes:][:axes] {
-			if p < -shape[a] || p >= shape[a] {
-				return nil, fmt.Errorf("it takes place %d of axis %d of length %d", p, a, shape[a])
-			}
-			places[i] = places[i]*shape[a] + (p+shape[a])%shape[a]
-		}
 	}
 	v, err := c.plain(x)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"shadowflow/internal/plural"
 	"shadowflow/onnx"
@@ -71,6 +72,20 @@ func (a *Array) pick(shape, index []int) *Array {
 		out.Ints[i] = a.Ints[at]
 	}
 	return out
+}
+
+// clone returns an array with elements of its own.
+func (a *Array) clone() *Array {
+	return &Array{Type: a.Type, Shape: a.Shape, Ints: slices.Clone(a.Ints), Floats: slices.Clone(a.Floats)}
+}
+
+// put sets elements from one place on to n of another array's, which is of the same type.
+func (a *Array) put(at int, from *Array, start, n int) {
+	if a.Type.Floating() {
+		copy(a.Floats[at:][:n], from.Floats[start:])
+	} else {
+		copy(a.Ints[at:][:n], from.Ints[start:])
+	}
 }
 
 // shaped returns the same elements in another shape.
@@ -174,6 +189,11 @@ func (c *call) room(shape []int) error {
 		}
 		n *= max(d, 1)
 	}
+	return c.made(n)
+}
+
+// made counts so many elements, and refuses more than a graph's arithmetic has.
+func (c *call) made(n int) error {
 	if c.folder.work += n; c.folder.work > maxWork {
 		return fmt.Errorf("what depends on no data has more than %s altogether", plural.Of(maxWork, "element"))
 	}

@@ -93,7 +93,7 @@ func (a *Array) add(v float64) {
 
 func cast(c *call, a *Array) ([]*Array, error) {
 	c.attributes.Ignore("saturate", "round_mode")
-	return castTo(a, onnx.Type(c.attributes.Int("to", 0)))
+	return c.castTo(a, onnx.Type(c.attributes.Int("to", 0)))
 }
 
 func castLike(c *call, a *Array) ([]*Array, error) {
@@ -102,10 +102,13 @@ func castLike(c *call, a *Array) ([]*Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	return castTo(a, like.Type)
+	return c.castTo(a, like.Type)
 }
 
-func castTo(a *Array, to onnx.Type) ([]*Array, error) {
+func (c *call) castTo(a *Array, to onnx.Type) ([]*Array, error) {
+	if err := c.made(a.Size()); err != nil { // of any size: what is cut from it may be small
+		return nil, err
+	}
 	out, err := a.As(to)
 	return one(out, err)
 }
@@ -150,9 +153,12 @@ func trilu(c *call, a *Array) ([]*Array, error) {
 	if len(diagonal) == 1 {
 		k = diagonal[0]
 	}
+	if err := c.room(a.Shape); err != nil {
+		return nil, err
+	}
 	upper := c.attributes.Int("upper", 1) != 0
 	rows, columns := a.Shape[len(a.Shape)-2], a.Shape[len(a.Shape)-1]
-	out := a.pick(a.Shape, sequence(a.Size()))
+	out := a.clone()
 	for i := range a.Size() {
 		row, column := i/columns%rows, i%columns
 		if keep := column-row >= k && upper || column-row <= k && !upper; keep {
@@ -164,7 +170,7 @@ func trilu(c *call, a *Array) ([]*Array, error) {
 			out.Ints[i] = 0
 		}
 	}
-	return one(out, c.room(a.Shape))
+	return one(out, nil)
 }
 
 func where(c *call) ([]*Array, error) {
@@ -187,14 +193,10 @@ func where(c *call) ([]*Array, error) {
 		return nil, err
 	}
 	mask, x, y := in[0].stretched(shape), in[1].stretched(shape), in[2].stretched(shape)
-	out := y.pick(shape, sequence(y.Size()))
+	out := y.clone()
 	for i, m := range mask.Ints {
-		switch {
-		case m == 0:
-		case x.Type.Floating():
-			out.Floats[i] = x.Floats[i]
-		default:
-			out.Ints[i] = x.Ints[i]
+		if m != 0 {
+			out.put(i, x, i, 1)
 		}
 	}
 	return one(out, nil)

@@ -5,6 +5,31 @@ import (
 	"slices"
 )
 
+// Places returns, of the places that GatherND and ScatterND have as numbers along the last axis of at, how many of the first axes of that shape each counts
+// along, and where it is when these axes are one.
+func Places(at *Array, shape []int) (flat []int, axes int, err error) {
+	numbers, err := at.Integers()
+	if err != nil {
+		return nil, 0, err
+	}
+	if rank := len(at.Shape); rank > 0 {
+		axes = at.Shape[rank-1]
+	}
+	if axes < 1 || axes > len(shape) {
+		return nil, 0, fmt.Errorf("its places have shape %v, want a last axis of 1 to %d numbers for an array of shape %v", at.Shape, len(shape), shape)
+	}
+	flat = make([]int, len(numbers)/axes)
+	for i := range flat {
+		for j, p := range numbers[i*axes:][:axes] {
+			if p < -shape[j] || p >= shape[j] {
+				return nil, 0, fmt.Errorf("it has place %d of axis %d of length %d", p, j, shape[j])
+			}
+			flat[i] = flat[i]*shape[j] + (p+shape[j])%shape[j]
+		}
+	}
+	return flat, axes, nil
+}
+
 // scatterND puts elements, or parts, at places of the first axes; of equal places the last counts.
 func scatterND(c *call, a *Array) ([]*Array, error) {
 	if how := c.attributes.Text("reduction", "none"); how != "none" {
@@ -18,36 +43,20 @@ func scatterND(c *call, a *Array) ([]*Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	places, err := at.Integers()
+	places, axes, err := Places(at, a.Shape)
 	if err != nil {
 		return nil, err
 	}
-	last := len(at.Shape) - 1
-	if last < 0 || at.Shape[last] < 1 || at.Shape[last] > len(a.Shape) {
-		return nil, fmt.Errorf("its places have shape %v, want a last axis of 1 to %d numbers for an array of shape %v", at.Shape, len(a.Shape), a.Shape)
-	}
-	axes := at.Shape[last]
-	if want := slices.Concat(at.Shape[:last], a.Shape[axes:]); updates.Type != a.Type || !slices.Equal(updates.Shape, want) {
+	want := slices.Concat(at.Shape[:len(at.Shape)-1], a.Shape[axes:])
+	if updates.Type != a.Type || !slices.Equal(updates.Shape, want) {
 		return nil, fmt.Errorf("it puts %s of shape %v into %s of shape %v, want shape %v", updates.Type, updates.Shape, a.Type, a.Shape, want)
 	}
 	if err := c.room(a.Shape); err != nil {
 		return nil, err
 	}
-	out := a.pick(a.Shape, sequence(a.Size()))
-	part, steps := size(a.Shape[axes:]), strides(a.Shape)
-	for i := range len(places) / axes {
-		start := 0
-		for j, p := range places[i*axes:][:axes] {
-			if p < -a.Shape[j] || p >= a.Shape[j] {
-				return nil, fmt.Errorf("it puts at place %d of axis %d of length %d", p, j, a.Shape[j])
-			}
-			start += (p + a.Shape[j]) % a.Shape[j] * steps[j]
-		}
-		if a.Type.Floating() {
-			copy(out.Floats[start:][:part], updates.Floats[i*part:])
-		} else {
-			copy(out.Ints[start:][:part], updates.Ints[i*part:])
-		}
+	out, part := a.clone(), size(a.Shape[axes:])
+	for i, place := range places {
+		out.put(place*part, updates, i*part, part)
 	}
 	return one(out, nil)
 }

@@ -333,33 +333,24 @@ func TestProductsMatchTripleLoop(t *testing.T) {
 func TestConvolutionsMatchTripleLoop(t *testing.T) {
 	pool := par.New(3)
 	defer pool.Close()
-	r := rand.New(rand.NewPCG(3, 4))
-	for range rounds(120) {
-		for _, p := range convProblems(randomConv(r)) {
-			verifyAll(t, pool, p, r)
-		}
-	}
-}
-
-func TestDilatedConvolutionsMatchTripleLoop(t *testing.T) {
-	pool := par.New(3)
-	defer pool.Close()
-	r := rand.New(rand.NewPCG(13, 14))
-	for range rounds(80) {
-		for _, p := range convProblems(randomDilated(r)) {
-			verifyAll(t, pool, p, r)
-		}
-	}
-}
-
-func TestWinogradConvolutionsMatchTripleLoop(t *testing.T) {
-	pool := par.New(3)
-	defer pool.Close()
-	r := rand.New(rand.NewPCG(11, 12))
-	for range rounds(20) {
-		for _, p := range convProblems(randomWinograd(r)) {
-			verifyAll(t, pool, p, r)
-		}
+	for _, c := range []struct {
+		name   string
+		random func(*rand.Rand) Conv
+		seed   uint64
+		rounds int
+	}{
+		{"any", randomConv, 3, 120},
+		{"dilated", randomDilated, 13, 80},
+		{"Winograd", randomWinograd, 11, 20},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(c.seed, c.seed+1))
+			for range rounds(c.rounds) {
+				for _, p := range convProblems(c.random(r)) {
+					verifyAll(t, pool, p, r)
+				}
+			}
+		})
 	}
 }
 

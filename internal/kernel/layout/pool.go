@@ -17,14 +17,19 @@ type Windows struct {
 	DilationH, DilationW                 int // rows and columns from one element of a window to the next; 0 stands for 1
 }
 
+// dilation returns the rows and columns from one element of a window to the next.
+func (w Windows) dilation() (rows, cols int) { return max(w.DilationH, 1), max(w.DilationW, 1) }
+
 // OutH returns the number of rows of windows.
 func (w Windows) OutH() int {
-	return (w.H+w.PadTop+w.PadBottom-(w.KH-1)*max(w.DilationH, 1)-1)/w.StrideH + 1
+	apart, _ := w.dilation()
+	return (w.H+w.PadTop+w.PadBottom-(w.KH-1)*apart-1)/w.StrideH + 1
 }
 
 // OutW returns the number of windows in a row.
 func (w Windows) OutW() int {
-	return (w.W+w.PadLeft+w.PadRight-(w.KW-1)*max(w.DilationW, 1)-1)/w.StrideW + 1
+	_, apart := w.dilation()
+	return (w.W+w.PadLeft+w.PadRight-(w.KW-1)*apart-1)/w.StrideW + 1
 }
 
 // Pool is a plan to pool over windows, in chunks of whole images.
@@ -48,9 +53,10 @@ func NewPool[T vec.Float](k *vec.Kernels[T], w Windows) *Pool[T] {
 		panic(fmt.Sprintf("layout: pooling windows %+v: want positive sizes and strides", w))
 	}
 	p := &Pool[T]{Windows: w, kernels: k, in: w.H * w.W * w.C, out: w.OutH() * w.OutW() * w.C}
-	p.down, p.right = max(w.DilationH, 1)*w.W*w.C, max(w.DilationW, 1)*w.C
-	p.rows = spans(w.OutH(), w.H, w.KH, w.StrideH, w.PadTop, max(w.DilationH, 1))
-	p.cols = spans(w.OutW(), w.W, w.KW, w.StrideW, w.PadLeft, max(w.DilationW, 1))
+	apartH, apartW := w.dilation()
+	p.down, p.right = apartH*w.W*w.C, apartW*w.C
+	p.rows = spans(w.OutH(), w.H, w.KH, w.StrideH, w.PadTop, apartH)
+	p.cols = spans(w.OutW(), w.W, w.KW, w.StrideW, w.PadLeft, apartW)
 	p.perChunk = max(1, chunkElements/max(1, p.in))
 	return p
 }
@@ -83,29 +89,10 @@ func (p *Pool[T]) MaxIndex(dst []int32, x []T, chunk int) {
 		for _, row := range p.rows {
 			for _, col := range p.cols {
 				base := n*p.in + (row.from*p.W+col.from)*p.C
-				if p.right == p.C {
-					p.kernels.WindowArgMax(dst[at:at+p.C], x, base, row.n, p.down, col.n, p.C)
-				} else {
-					p.argMax(dst[at:at+p.C], x, base, row.n, col.n)
-				}
+				p.kernels.WindowArgMax(dst[at:at+p.C], x, base, row.n, p.down, col.n, p.right)
 				at += p.C
 			}
 		}
-	}
-}
-
-// argMax is MaxIndex for a window whose columns lie apart, of which rows and columns from the element at base on are in the image.
-func (p *Pool[T]) argMax(dst []int32, x []T, base, rows, cols int) {
-	for c := range dst {
-		best := base + c
-		for i := range rows {
-			for j := range cols {
-				if at := base + c + i*p.down + j*p.right; x[at] > x[best] || x[at] != x[at] {
-					best = at
-				}
-			}
-		}
-		dst[c] = int32(best)
 	}
 }
 
