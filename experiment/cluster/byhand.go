@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,7 +14,7 @@ import (
 )
 
 // byHand returns the jobs in Slurm's queue whose scripts are those of a sweep, and which no note has: people submitted them, or a process that ended before it noted them. They are found
-// by where their scripts lie.
+// by where their scripts lie. Of a script without a list beside it, a copy under another name, the runs are not known, and the job is left out.
 func byHand(ctx context.Context, dir string, noted []Submitted) ([]Submitted, error) {
 	folders, err := folders(dir)
 	if err != nil || len(folders) == 0 {
@@ -22,6 +24,7 @@ func byHand(ctx context.Context, dir string, noted []Submitted) ([]Submitted, er
 	if err != nil {
 		return nil, err
 	}
+	ours := infos(folders)
 	var out []Submitted
 	for line := range strings.Lines(text) {
 		f := strings.SplitN(strings.TrimSpace(line), "|", 3)
@@ -31,11 +34,14 @@ func byHand(ctx context.Context, dir string, noted []Submitted) ([]Submitted, er
 		id, err := strconv.Atoi(f[0])
 		script := f[2]
 		is := func(j Submitted) bool { return j.ID == id }
-		if err != nil || slices.ContainsFunc(noted, is) || slices.ContainsFunc(out, is) || !within(script, folders) {
+		if err != nil || slices.ContainsFunc(noted, is) || slices.ContainsFunc(out, is) || !within(script, ours) {
 			continue
 		}
 		tasks, err := readList(strings.TrimSuffix(script, ".sh") + ".runs")
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
 			return nil, err
 		}
 		out = append(out, Submitted{ID: id, Name: f[1], File: script, Tasks: tasks})
@@ -43,13 +49,21 @@ func byHand(ctx context.Context, dir string, noted []Submitted) ([]Submitted, er
 	return out, nil
 }
 
-// within reports whether a file lies in one of some folders.
-func within(path string, folders []string) bool {
+// infos returns what the file system says of folders, but for those that are gone.
+func infos(folders []string) []fs.FileInfo {
+	var out []fs.FileInfo
+	for _, f := range folders {
+		if info, err := os.Stat(f); err == nil {
+			out = append(out, info)
+		}
+	}
+	return out
+}
+
+// within reports whether a file lies in one of some folders, whose paths may be others here than where it was submitted.
+func within(path string, folders []fs.FileInfo) bool {
 	at, err := os.Stat(filepath.Dir(path))
-	return err == nil && slices.ContainsFunc(folders, func(f string) bool {
-		there, err := os.Stat(f)
-		return err == nil && os.SameFile(at, there)
-	})
+	return err == nil && slices.ContainsFunc(folders, func(f fs.FileInfo) bool { return os.SameFile(at, f) })
 }
 
 // readList reads a list of runs as [Job.List] writes it. What people put there that is no number is no run.

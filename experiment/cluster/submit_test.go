@@ -111,10 +111,11 @@ func TestJobsThatSlurmHasForgottenAreOver(t *testing.T) {
 func TestJobsThatPeopleSubmittedAreFound(t *testing.T) {
 	dir := t.TempDir()
 	files := scripts(t, dir, []Job{{Tasks: [][]int{{0, 2}, {3}}}})
+	at := filepath.Dir(files[0].List)
 	calls := pretend(t, map[string]string{
 		"sbatch": "echo 17", "sacct": "exit 1", "scancel": "",
-		"squeue": strings.ReplaceAll(`case "$*" in *%o*) printf '17|my-sweep|S\n18|my-sweep|/elsewhere/job-0.sh\n19|mine|S\n19|mine|S\n';;
-*) printf '17|0|COMPLETED||None\n17|1|COMPLETED||None\n19|0|RUNNING|n1|None\n19|1|PENDING||Resources\n';; esac`, "S", filepath.Join(filepath.Dir(files[0].List), "job-0.sh")),
+		"squeue": strings.NewReplacer("S", filepath.Join(at, "job-0.sh"), "COPY", filepath.Join(at, "mine.sh")).Replace(`case "$*" in *%o*) printf '17|my-sweep|S\n18|my-sweep|/elsewhere/job-0.sh\n19|mine|S\n19|mine|S\n20|mine|COPY\n';;
+*) printf '17|0|COMPLETED||None\n17|1|COMPLETED||None\n19|0|RUNNING|n1|None\n19|1|PENDING||Resources\n';; esac`),
 	})
 	if _, err := Submit(t.Context(), files); err != nil {
 		t.Fatal(err)

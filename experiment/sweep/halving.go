@@ -140,7 +140,7 @@ func (s *Sweep) decide(statuses []Status, records []recorded, members []*member,
 		m.value = 0
 		for _, i := range m.runs {
 			value, known := records[i].at(step)
-			measured = measured || !math.IsNaN(value) && !records[i].worst
+			measured = measured || !math.IsNaN(value)
 			if math.IsNaN(value) {
 				value = math.Inf(1)
 			}

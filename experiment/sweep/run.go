@@ -176,7 +176,7 @@ func (s *Sweep) RunOne(ctx context.Context, dir string, index int, opt Options) 
 }
 
 func (s *Sweep) makeOne(ctx context.Context, dir string, index int, opt Options) error {
-	st, peers, err := s.standing(dir, index)
+	st, err := s.standing(dir, index)
 	if err != nil {
 		return err
 	}
@@ -188,33 +188,35 @@ func (s *Sweep) makeOne(ctx context.Context, dir string, index int, opt Options)
 	case st.State == Failed && s.halving != nil && !opt.RetryFailed: // as the worst at its rung, which others may have passed since
 		return fmt.Errorf("it failed, and with halving is made again only with --retry-failed: %s", st.Reason)
 	}
-	opt.peers = peers()
+	opt.peers = peersOf(s.withResults(dir))
 	return newScheduler([]Status{st}, opt).make(ctx, st)
 }
 
-// standing returns where a run stands, and what reads the runs to compare it with. Without halving only the results of the others are read: to look where each stands, its config
-// too, would take more than a short run does where there are thousands.
-func (s *Sweep) standing(dir string, index int) (Status, func() *run.Peers, error) {
+// standing returns where a run stands, which with halving depends on where the others do.
+func (s *Sweep) standing(dir string, index int) (Status, error) {
 	if s.halving != nil {
 		statuses, err := s.states(dir)
 		if err != nil {
-			return Status{}, nil, err
+			return Status{}, err
 		}
-		return statuses[index], func() *run.Peers { return peersOf(statuses) }, nil
+		return statuses[index], nil
 	}
 	dirs, err := s.runDirs(dir)
 	if err != nil {
-		return Status{}, nil, err
+		return Status{}, err
 	}
-	return statusOf(s.Runs[index], dirs[index]), func() *run.Peers {
-		p := &run.Peers{}
-		for i, r := range s.Runs {
-			if result, err := run.ReadResult(dirs[i]); err == nil && i != index {
-				p.Add(r.Config, dirs[i], result)
-			}
+	return statusOf(s.Runs[index], dirs[index]), nil
+}
+
+// withResults returns the runs that have ended, by their results alone: to read their configs too would take more than a short run does where there are thousands.
+func (s *Sweep) withResults(dir string) []Status {
+	var out []Status
+	for i, runDir := range s.RunDirs(dir) {
+		if result, err := run.ReadResult(runDir); err == nil {
+			out = append(out, Status{Run: s.Runs[i], Dir: runDir, State: Ended, Result: result})
 		}
-		return p
-	}, nil
+	}
+	return out
 }
 
 // peersOf returns the runs that have ended, for others to be compared with.

@@ -95,6 +95,14 @@ type Options struct {
 	Only func(name string) bool
 }
 
+// Chooses reports whether a work is measured.
+func (o Options) Chooses(w Work) bool {
+	if o.Only == nil {
+		return !w.Asked
+	}
+	return o.Only(w.Name)
+}
+
 // budget returns the time for a work.
 func (o Options) budget() time.Duration {
 	if o.Budget <= 0 {
@@ -115,7 +123,7 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if opt.Only == nil && w.Asked || opt.Only != nil && !opt.Only(w.Name) {
+		if !opt.Chooses(w) {
 			gradient = 0 // of another work
 			continue
 		}

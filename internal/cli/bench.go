@@ -149,7 +149,7 @@ func worksMatching(only string) (keep func(name string) bool, n int, err error) 
 	var names []string
 	for _, w := range bench.Works() {
 		names = append(names, w.Name)
-		if keep == nil && !w.Asked || keep != nil && keep(w.Name) {
+		if (bench.Options{Only: keep}).Chooses(w) {
 			n++
 		}
 	}

@@ -7,10 +7,10 @@ import (
 )
 
 func TestAWorkOfMinutesIsMeasuredWhereItIsAskedFor(t *testing.T) {
-	measured := func(keep func(string) bool, name string) bool { // nil stands for what is measured unasked
+	measured := func(keep func(string) bool, name string) bool {
 		for _, w := range bench.Works() {
 			if w.Name == name {
-				return keep == nil && !w.Asked || keep != nil && keep(name)
+				return bench.Options{Only: keep}.Chooses(w)
 			}
 		}
 		t.Fatalf("no work %s", name)

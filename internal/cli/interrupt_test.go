@@ -56,7 +56,7 @@ func TestEveryCommandEndsWhereverItIsInterrupted(t *testing.T) {
 		"probe":                        "probe --set model.hidden=[4000,4000],threads=1",
 		"probe, into a file":           "probe --out OUT --set model.hidden=[4000,4000],threads=1",
 		"verify, into a file":          "verify --plot OUT.svg --objective network " + wide,
-		"field":                        "field --objective network --order 6 " + big,
+		"field":                        "field --objective network --order 6 --set model.hidden=[200,200],threads=1",
 		"check":                        "check --objective network " + big,
 		"check --batches":              "check --batches --orders 100000000",
 		"bench":                        "bench",

@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -11,6 +12,8 @@ import (
 
 func TestMain(m *testing.M) {
 	fixture.ServeWorker()
+	// What commands that are broken off leave is to be collected before the next need as much again: otherwise the tests grow to several GiB.
+	debug.SetMemoryLimit(min(debug.SetMemoryLimit(-1), 1<<30))
 	os.Exit(m.Run())
 }
 

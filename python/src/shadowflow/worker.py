@@ -110,7 +110,7 @@ _answers = _take_standard_output() if os.environ.get("SHADOWFLOW_WORKER") else N
 def _leave_ending_to_program() -> None:
     """Take no notice of SIGTERM, which Slurm sends to all processes of a task: the program that asks writes a checkpoint, and ends this one."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: None)  # SIG_IGN would be inherited by what the worker starts
 
 
 if _answers is not None:
