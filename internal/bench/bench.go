@@ -91,6 +91,8 @@ type Options struct {
 	Budget  time.Duration // per work; 0: two seconds
 	// Peers do the same works in turn with this program.
 	Peers []*Peer
+	// Progress, if not nil, is told what the peers are at, which may take minutes to compile a work.
+	Progress func(line string)
 	// Only, if not nil, chooses works by name; nil stands for all that are not Asked.
 	Only func(name string) bool
 }
@@ -101,6 +103,12 @@ func (o Options) Chooses(w Work) bool {
 		return !w.Asked
 	}
 	return o.Only(w.Name)
+}
+
+func (o Options) say(line string) {
+	if o.Progress != nil {
+		o.Progress(line)
+	}
 }
 
 // budget returns the time for a work.
@@ -212,7 +220,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 		}
 		return nil
 	}
-	if r.Peers, err = turns(ctx, w.Name, opt.Peers, opt.budget(), own); err != nil {
+	if r.Peers, err = turns(ctx, w.Name, opt.Peers, opt.budget(), opt.say, own); err != nil {
 		return r, err
 	}
 	r.Seconds, r.MemoryBytes = best, p.PeakBytes()

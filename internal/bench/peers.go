@@ -96,11 +96,18 @@ func (p *Peer) Close() {
 	p.cmd.Wait()
 }
 
-// prepare compiles a work in every setting and returns them; those that the peer cannot do carry an error.
-func (p *Peer) prepare(work string) ([]Setting, error) {
-	var got struct{ Settings []Setting }
-	err := p.call(map[string]any{"do": "prepare", "work": work}, &got)
+// settings returns the names of the ways in which the peer does a work.
+func (p *Peer) settings(work string) ([]string, error) {
+	var got struct{ Settings []string }
+	err := p.call(map[string]any{"do": "settings", "work": work}, &got)
 	return got.Settings, err
+}
+
+// compile makes a setting of the work that was asked for last ready to run, and returns why the peer cannot, if so.
+func (p *Peer) compile(setting string) (cannot string, err error) {
+	var got struct{ Error string }
+	err = p.call(map[string]any{"do": "compile", "setting": setting}, &got)
+	return got.Error, err
 }
 
 // run runs a setting for about so long and returns the time of the fastest run, and the most memory that was resident meanwhile, 0 if that is
@@ -183,16 +190,19 @@ func (t *tail) last() string {
 
 // turns has this program, own, and each setting of each peer do a work in turn, so that what else the machine does hits all alike; in
 // each round for a share of the budget. It returns the peers that have the work, with the times of their settings; one that ends does nothing
-// from then on, and the others go on.
-func turns(ctx context.Context, work string, peers []*Peer, budget time.Duration, own func(time.Duration) error) ([]PeerResult, error) {
+// from then on, and the others go on. It tells say how far they are.
+func turns(ctx context.Context, work string, peers []*Peer, budget time.Duration, say func(string), own func(time.Duration) error) ([]PeerResult, error) {
 	results := make([]PeerResult, len(peers))
 	for i, p := range peers {
 		results[i] = PeerResult{Peer: p.Name, Version: p.Version, Device: p.Device}
-		if err := results[i].prepare(ctx, p, work); err != nil {
+		if err := results[i].prepare(ctx, p, work, say); err != nil {
 			return nil, err
 		}
 	}
-	for range rounds {
+	for round := range rounds {
+		if len(peers) > 0 {
+			say(fmt.Sprintf("%s: round %d of %d", work, round+1, rounds))
+		}
 		if err := own(budget / rounds); err != nil {
 			return nil, err
 		}
@@ -256,12 +266,33 @@ func (r *PeerResult) end(ctx context.Context, p *Peer, err error) error {
 	return nil
 }
 
-func (r *PeerResult) prepare(ctx context.Context, p *Peer, work string) (err error) {
+// prepare compiles a work in every setting; those that the peer cannot do carry an error.
+func (r *PeerResult) prepare(ctx context.Context, p *Peer, work string, say func(string)) error {
 	if p.ended {
 		return nil
 	}
-	r.Settings, err = p.prepare(work)
-	return r.end(ctx, p, err)
+	names, err := p.settings(work)
+	if err != nil {
+		return r.end(ctx, p, err)
+	}
+	for _, name := range names {
+		r.Settings = append(r.Settings, Setting{Name: name})
+	}
+	for j := range r.Settings {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s, start := &r.Settings[j], time.Now()
+		if s.Error, err = p.compile(s.Name); err != nil {
+			return r.end(ctx, p, err)
+		}
+		ready := "ready after " + time.Since(start).Round(100*time.Millisecond).String()
+		if s.Error != "" {
+			ready = "cannot: " + s.Error
+		}
+		say(fmt.Sprintf("%s: %s, %d of %d: %s: %s", work, p.Name, j+1, len(names), s.Name, ready))
+	}
+	return nil
 }
 
 // turn runs setting j for about so long.

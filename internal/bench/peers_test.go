@@ -37,10 +37,12 @@ func playPeer(manner string) {
 			panic(err)
 		}
 		switch {
-		case asked.Do == "prepare" && asked.Work == "two-parameter-gradient":
-			fmt.Println(`{"settings": [{"name": "slow"}, {"name": "fast"}, {"name": "broken", "error": "RuntimeError: no"}]}`)
-		case asked.Do == "prepare":
+		case asked.Do == "settings" && asked.Work == "two-parameter-gradient":
+			fmt.Println(`{"settings": ["slow", "fast", "broken"]}`)
+		case asked.Do == "settings":
 			fmt.Println(`{"settings": []}`)
+		case asked.Do == "compile" && asked.Setting == "broken":
+			fmt.Println(`{"error": "RuntimeError: no"}`)
 		case asked.Do == "run" && manner == "dies":
 			fmt.Fprintln(os.Stderr, "MemoryError")
 			os.Exit(3)
@@ -69,7 +71,8 @@ func TestTheFastestSettingOfAPeerCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []Result
-	opt := Options{Budget: time.Millisecond, Only: only("two-parameter-gradient"), Peers: []*Peer{p}}
+	var said []string
+	opt := Options{Budget: time.Millisecond, Only: only("two-parameter-gradient"), Peers: []*Peer{p}, Progress: func(line string) { said = append(said, line) }}
 	if err := Run(context.Background(), opt, func(r Result) { got = append(got, r) }); err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +86,9 @@ func TestTheFastestSettingOfAPeerCounts(t *testing.T) {
 	if peer != nil && peer.PeakBytes() != 3000000 {
 		t.Errorf("%d bytes of the fastest setting", peer.PeakBytes())
 	}
+	if len(said) != 3+rounds || !strings.HasSuffix(said[2], "torch, 3 of 3: broken: cannot: RuntimeError: no") || !strings.HasSuffix(said[3], "round 1 of 3") {
+		t.Errorf("progress %q", said)
+	}
 	if memory.ResetPeak() && got[0].ResidentBytes < 1<<20 {
 		t.Errorf("%d bytes of our own", got[0].ResidentBytes)
 	}
@@ -94,7 +100,7 @@ func TestAPeerWithoutTheWorkIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := 0
-	got, err := turns(t.Context(), "another", []*Peer{p}, time.Millisecond, func(time.Duration) error { own++; return nil })
+	got, err := turns(t.Context(), "another", []*Peer{p}, time.Millisecond, func(string) {}, func(time.Duration) error { own++; return nil })
 	if err != nil || len(got) != 0 || own != rounds {
 		t.Errorf("%+v, %v, %d turns of our own", got, err, own)
 	}
@@ -136,7 +142,7 @@ func TestAPeerThatAContextEndsEndsTheWork(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	own := func(time.Duration) error { cancel(); return nil }
-	if got, err := turns(ctx, "two-parameter-gradient", []*Peer{p}, time.Millisecond, own); err == nil {
+	if got, err := turns(ctx, "two-parameter-gradient", []*Peer{p}, time.Millisecond, func(string) {}, own); err == nil {
 		t.Errorf("%+v", got)
 	}
 }

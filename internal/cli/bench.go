@@ -42,7 +42,7 @@ gives the fastest run, as a fraction of the peak of fused multiply-adds measured
 those of the definition; 3 by 3 convolutions do with a quarter of them, so they may exceed the peak, and products of causal attention (gpt)
 with half. With --peers torch,jax the same work runs there too, turn by turn with this program, in each setting that a user would try
 (eager, channels_last, torch.func, torch.compile, jit; products by jvp, linearize, vjp); the fastest counts, and is named. Compiling them
-takes a minute or more a work. Beside the fastest setting stands what its process had resident while it ran, and what this one had (on Linux): all
+takes minutes a work, half an hour for the pairs of the largest: how far it is is said on the standard error. Beside the fastest setting stands what its process had resident while it ran, and what this one had (on Linux): all
 of each, interpreter and libraries too. Of cnn-top-10, the ten largest eigenvalues of a Hessian, beside curvlinops, runs take minutes: it is
 measured only where --only matches it. The column of memory is what a program of ours holds beside its inputs and outputs.
 
@@ -85,8 +85,9 @@ threads, and a step of Adam and the gradient's norms at 10^3 to 10^8 parameters,
 			if threads < 1 {
 				threads = runtime.GOMAXPROCS(0)
 			}
-			opt := bench.Options{Threads: threads, Budget: budget, Only: keep}
 			out, ctx := cmd.OutOrStdout(), cmd.Context()
+			opt := bench.Options{Threads: threads, Budget: budget, Only: keep}
+			opt.Progress = func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
 			for _, name := range peers {
 				p, err := bench.StartPeer(ctx, name, python, threads)
 				if errors.Is(err, bench.ErrNoPeer) {

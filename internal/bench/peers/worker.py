@@ -1,6 +1,7 @@
 """The part of a peer that speaks with shadowflow bench: it reads a JSON object a line and answers each with one.
 
-    {"do": "prepare", "work": name}           -> {"settings": [{"name": ..., "error": ...}, ...]}, none for a work that is not there
+    {"do": "settings", "work": name}          -> {"settings": [name, ...]}, none for a work that is not there
+    {"do": "compile", "setting": name}        -> {}, or {"error": why it cannot}
     {"do": "run", "setting": name, "seconds"} -> {"seconds": of the fastest run,
                                                   "peak_bytes": the most that was resident meanwhile, 0 if unknown}
     {"do": "drop"}                            -> {}
@@ -41,21 +42,16 @@ def most_resident(run):
         return result, next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM:"))
 
 
-def prepare(works, name, runs):
-    runs.clear()
-    gc.collect()
-    settings = []
-    for setting, make in (works[name]() if name in works else {}).items():
-        try:
-            runs[setting] = make()
-            runs[setting]()  # compiles
-            runs[setting]()
-            settings.append({"name": setting})
-        except Exception as e:  # noqa: BLE001: whatever a peer cannot do is said, and the others go on
-            runs.pop(setting, None)
-            lines = str(e).strip().splitlines() or [""]
-            settings.append({"name": setting, "error": f"{type(e).__name__}: {lines[0]}"[:200]})
-    return {"settings": settings}
+def compiled(make):
+    """What a run calls, ready to be timed, and why there is none; one of both is None."""
+    try:
+        run = make()
+        run()  # compiles
+        run()
+        return run, None
+    except Exception as e:  # noqa: BLE001: whatever a peer cannot do is said, and the others go on
+        lines = str(e).strip().splitlines() or [""]
+        return None, f"{type(e).__name__}: {lines[0]}"[:200]
 
 
 def main(describe, works):
@@ -68,16 +64,22 @@ def main(describe, works):
         answers.flush()
 
     answer(describe())
-    runs = {}
+    makes, runs = {}, {}
     for line in sys.stdin:
         asked = json.loads(line)
-        if asked["do"] == "prepare":
-            answer(prepare(works, asked["work"], runs))
+        if asked["do"] == "settings":
+            makes = works.get(asked["work"], dict)()
+            answer({"settings": list(makes)})
+        elif asked["do"] == "compile":
+            run, error = compiled(makes[asked["setting"]])
+            if error is None:
+                runs[asked["setting"]] = run
+            answer({} if error is None else {"error": error})
         elif asked["do"] == "run":
             seconds, peak = most_resident(lambda: fastest(runs[asked["setting"]], asked["seconds"]))
             answer({"seconds": seconds, "peak_bytes": peak})
         else:
-            runs.clear()
+            makes, runs = {}, {}
             gc.collect()
             answer({})
 
