@@ -67,13 +67,19 @@ func StartPeer(ctx context.Context, name, python string, threads int) (*Peer, er
 			return nil, err
 		}
 	}
+	return startPeer(ctx, python, works, threads)
+}
+
+// startPeer starts a peer that has the works of a script.
+func startPeer(ctx context.Context, python, works string, threads int) (*Peer, error) {
 	p := &Peer{cmd: exec.CommandContext(ctx, python, "-c", works+worker, fmt.Sprint(threads)), stderr: &tail{}}
 	p.cmd.Stderr = p.stderr
 	p.cmd.WaitDelay = 5 * time.Second
-	var err error
-	if p.ask, err = p.cmd.StdinPipe(); err != nil {
+	ask, err := p.cmd.StdinPipe()
+	if err != nil {
 		return nil, err
 	}
+	p.ask = ask
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,42 @@ func TestTheFastestSettingOfAPeerCounts(t *testing.T) {
 	}
 	if memory.ResetPeak() && got[0].ResidentBytes < 1<<20 {
 		t.Errorf("%d bytes of our own", got[0].ResidentBytes)
+	}
+}
+
+// What peers/worker.py answers, of works in Python alone.
+func TestThePythonOfAPeerGoesOnAfterASettingThatItCannot(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3")
+	}
+	p, err := startPeer(t.Context(), python, `
+def describe():
+    return {"peer": "stub", "version": "1", "device": "none"}
+
+def works():
+    def broken():
+        raise ValueError("no such thing\nand more")
+    settings = {"well": lambda: lambda: 0, "broken": broken, "too large": lambda: lambda: bytearray(1 << 50)}
+    return {"two-parameter-gradient": lambda: settings}
+
+`, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	for range 2 {
+		got, err := turns(t.Context(), "two-parameter-gradient", []*Peer{p}, time.Millisecond, func(string) {}, func(time.Duration) error { return nil })
+		if err != nil || len(got) != 1 || len(got[0].Settings) != 3 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		s := got[0].Settings
+		if got[0].Peer != "stub" || got[0].Best != "well" || !(s[0].Seconds > 0) || s[1].Error != "ValueError: no such thing" || !strings.HasPrefix(s[2].Error, "MemoryError") {
+			t.Errorf("%+v", got[0])
+		}
+	}
+	if names, err := p.settings("another"); err != nil || len(names) > 0 {
+		t.Errorf("another work has %q, %v", names, err)
 	}
 }
 
