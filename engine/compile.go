@@ -183,6 +183,7 @@ func (c *compiler) plan() error {
 			return err
 		}
 		c.p.steps = append(c.p.steps, st)
+		c.p.efforts = append(c.p.efforts, c.effortOf(u, st))
 	}
 	for i, n := range c.outs {
 		if h := c.homeOf(n); h.st.output != i || h.off != 0 {

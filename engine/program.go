@@ -24,6 +24,7 @@ func (s Spec) Size() int { return numel(s.Shape) }
 type Program struct {
 	in, out []Spec
 	steps   []step
+	efforts []effort // of the units' steps
 
 	f32      bank[float32]
 	f64      bank[float64]

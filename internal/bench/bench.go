@@ -41,6 +41,7 @@ type Result struct {
 	Gflops      float64 `json:"gflops"`               // products alone, per second, as their definitions have them: see engine.Program.Flops
 	Peak        float64 `json:"peak_fraction"`        // of the multiply-add peak measured between the runs; above 1 where multiplications are spared, see engine.Program.Flops
 	PeakGflops  float64 `json:"peak_gflops"`          // that peak
+	Bound       float64 `json:"bound_seconds"`        // what a run takes at least at that peak and a copy's bandwidth: see engine.Program.Bound
 	Gradients   float64 `json:"gradients,omitempty"`  // cost relative to the gradient alone
 	PeerRatio   float64 `json:"peer_ratio,omitempty"` // time of the fastest peer's best setting over this
 	MemoryBytes int64   `json:"memory_bytes"`         // what the program holds beside its inputs and outputs
@@ -126,6 +127,10 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 		return err
 	}
 	pool := par.Shared(opt.Threads)
+	bandwidth, err := copyBandwidth(pool)
+	if err != nil {
+		return err
+	}
 	gradient := 0.0
 	for _, w := range Works() {
 		if err := ctx.Err(); err != nil {
@@ -135,7 +140,7 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 			gradient = 0 // of another work
 			continue
 		}
-		r, err := measure(ctx, w, opt, set, pool)
+		r, err := measure(ctx, w, opt, set, pool, bandwidth)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.Name, err)
 		}
@@ -157,7 +162,7 @@ const rounds, minRuns = 3, 2
 // peakTime is how long the peak is measured for at a time.
 const peakTime = 5 * time.Millisecond
 
-func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Pool) (Result, error) {
+func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Pool, bandwidth float64) (Result, error) {
 	r := Result{Name: w.Name, PeakFloor: w.PeakFloor, PeerFloor: w.PeerFloor, GradientCap: w.GradientCap, SecondsCap: w.SecondsCap}
 	in, out, err := w.build()
 	if err != nil {
@@ -227,6 +232,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 	flops := float64(p.Flops()) * float64(passes)
 	r.Gflops, r.PeakGflops = flops/best/1e9, peak/1e9
 	r.Peak = flops / best / peak
+	r.Bound = p.Bound(peak, bandwidth) * float64(passes)
 	return r, nil
 }
 

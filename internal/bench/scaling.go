@@ -249,6 +249,19 @@ func copyAll(pool *par.Pool, dst, src []float32) {
 	pool.Run(pool.Workers(), &copyTask{dst, src, pool.Workers()})
 }
 
+// copyBandwidth returns the bytes that a copy of large arrays reads and writes a second.
+func copyBandwidth(pool *par.Pool) (float64, error) {
+	const dim = 1 << 24
+	dst, src := make([]float32, dim), make([]float32, dim)
+	fastest := math.Inf(1)
+	for range rounds * minRuns {
+		if err := shorten(&fastest, func() error { copyAll(pool, dst, src); return nil }); err != nil {
+			return 0, err
+		}
+	}
+	return copyStreams * 4 * dim / fastest, nil
+}
+
 // inTurns calls work for each of n in turn, at least rounds times minRuns, until the budget of each is used up.
 func inTurns(n int, budget time.Duration, work func(i int) error) error {
 	start := time.Now()

@@ -40,7 +40,8 @@ func newBench() *cobra.Command {
 		Long: `bench times matrix products, convolutions, and the gradients and Hessian-vector products of networks in float32. Each line
 gives the fastest run, as a fraction of the peak of fused multiply-adds measured next to it. The multiplications counted are
 those of the definition; 3 by 3 convolutions do with a quarter of them, so they may exceed the peak, and products of causal attention (gpt)
-with half. With --peers torch,jax the same work runs there too, turn by turn with this program, in each setting that a user would try
+with half. The bound is what a run would take if it did nothing but those that are left, at the peak, and read and wrote the arrays that no cache holds at the
+bandwidth of a copy; its column has the share of the time that this is. With --peers torch,jax the same work runs there too, turn by turn with this program, in each setting that a user would try
 (eager, channels_last, torch.func, torch.compile, jit; products by jvp, linearize, vjp); the fastest counts, and is named. Compiling them
 takes minutes a work, half an hour for the pairs of the largest: how far it is is said on the standard error. Beside the fastest setting stands what its process had resident while it ran, and what this one had (on Linux): all
 of each, interpreter and libraries too. Of cnn-top-10, the ten largest eigenvalues of a Hessian, beside curvlinops, runs take minutes: it is
@@ -107,7 +108,7 @@ threads, and a step of Adam and the gradient's norms at 10^3 to 10^8 parameters,
 					return err
 				}
 				fmt.Fprintf(out, "%s, GOMAXPROCS %d\n", set, runtime.GOMAXPROCS(0))
-				fmt.Fprintf(out, "%-24s %12s %9s %7s %9s %8s %8s  %s\n", "work", "time", "GFLOP/s", "% peak", "gradients", "memory", "x peers", "fastest peer; misses")
+				fmt.Fprintf(out, "%-24s %12s %9s %7s %8s %9s %8s %8s  %s\n", "work", "time", "GFLOP/s", "% peak", "% bound", "gradients", "memory", "x peers", "fastest peer; misses")
 			}
 			start := time.Now()
 			err = bench.Run(ctx, opt, func(r bench.Result) {
@@ -234,11 +235,11 @@ func printResult(out io.Writer, r bench.Result) {
 			remarks = append(remarks, fmt.Sprintf("%s, %s: %s", p.Peer, p.Settings[0].Name, p.Settings[0].Error))
 		}
 	}
-	flops, peak := "", ""
+	flops, peak, bound := "", "", ""
 	if r.Gflops > 0 {
-		flops, peak = fmt.Sprintf("%.0f", r.Gflops), fmt.Sprintf("%.0f", 100*r.Peak)
+		flops, peak, bound = fmt.Sprintf("%.0f", r.Gflops), fmt.Sprintf("%.0f", 100*r.Peak), fmt.Sprintf("%.0f", 100*r.Bound/r.Seconds)
 	}
-	fmt.Fprintf(out, "%-24s %12s %9s %7s %9s %8s %8s  %s\n", r.Name, duration(r.Seconds), flops, peak, gradients, memory.Format(r.MemoryBytes), ratio,
+	fmt.Fprintf(out, "%-24s %12s %9s %7s %8s %9s %8s %8s  %s\n", r.Name, duration(r.Seconds), flops, peak, bound, gradients, memory.Format(r.MemoryBytes), ratio,
 		strings.Join(remarks, "; "))
 }
 

@@ -9,6 +9,7 @@
 describe() and works() are of the file that is put before this one, of one peer. works()[name]() returns {setting: make}, and make()
 returns what a run calls; making it may take as long as compiling does.
 """
+import ctypes
 import gc
 import json
 import os
@@ -17,16 +18,25 @@ import time
 
 
 def leave_memory():
-    """Take at most three quarters of the memory that is free: a setting that needs more is told so, where the system would end this process
-    and with it what is measured. Linux alone says what is free, and counts by this limit what is asked for."""
+    """Take at most half of the memory that is free, for this program and other peers are there too: a setting that needs more is told so, where
+    the system would end one of them. Linux alone says what is free, and counts by this limit what is asked for."""
     try:
         import resource
 
         with open("/proc/meminfo") as f:
             free = next(int(line.split()[1]) << 10 for line in f if line.startswith("MemAvailable:"))
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (free * 3 // 4, hard))
+        resource.setrlimit(resource.RLIMIT_DATA, (free // 2, hard))
     except (ImportError, OSError, StopIteration, ValueError):
+        pass
+
+
+def give_back():
+    """Memory that nothing refers to goes to the system, where C's library, glibc, would keep it."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
         pass
 
 
@@ -89,14 +99,14 @@ def main(describe, works):
             run, error = compiled(makes[asked["setting"]])
             if error is None:
                 runs[asked["setting"]] = run
-            gc.collect()
+            give_back()
             answer({} if error is None else {"error": error})
         elif asked["do"] == "run":
             seconds, peak = most_resident(lambda: fastest(runs[asked["setting"]], asked["seconds"]))
             answer({"seconds": seconds, "peak_bytes": peak})
         else:
             makes, runs = {}, {}
-            gc.collect()
+            give_back()
             answer({})
 
 

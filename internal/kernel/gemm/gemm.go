@@ -79,6 +79,7 @@ func (s Conv) check() {
 type Plan[T Float] struct {
 	sizes     [3]int // elements of dst, a, b
 	flops     float64
+	done      float64 // of these, those that are done
 	workspace int
 	workers   int
 	stages    []stage
@@ -120,6 +121,10 @@ func (p *Plan[T]) Workspace() int {
 
 // Flops returns twice the multiply-adds of the problem.
 func (p *Plan[T]) Flops() float64 { return p.flops }
+
+// Done returns the least of them that Run does, or that its products do in their place: those of triangles that matter, and with Winograd's algorithm a quarter or so,
+// without what transforms add.
+func (p *Plan[T]) Done() float64 { return p.done }
 
 // Run computes the plan's problem from a and b into dst, or adds to dst if accumulate is set. Dst overlaps neither
 // operand nor work; work has at least Workspace elements and its contents do not matter. A nil pool runs on the
@@ -201,6 +206,7 @@ func NewMatMul[T Float](s MatMul, set isa.Set, workers int) *Plan[T] {
 	p := &Plan[T]{
 		sizes:   [3]int{s.Batch * s.M * s.N, s.Batch * s.M * s.K, s.Batch * s.K * s.N},
 		flops:   2 * float64(s.Batch) * float64(s.M) * float64(s.N) * float64(s.K),
+		done:    2 * float64(s.Batch) * s.products(),
 		workers: poolSize(workers),
 		call:    new(call[T]),
 	}
@@ -246,9 +252,10 @@ func NewConvKernelGrad[T Float](s Conv, set isa.Set, workers int) *Plan[T] {
 	if s.pointwise() {
 		return NewMatMul[T](MatMul{Batch: 1, M: s.C, N: s.O, K: x / s.C, TransA: true}, set, workers)
 	}
-	p := &Plan[T]{sizes: [3]int{w, x, y}, flops: s.flops(), workers: poolSize(workers), call: new(call[T])}
+	p := &Plan[T]{sizes: [3]int{w, x, y}, flops: s.flops(), done: s.flops(), workers: poolSize(workers), call: new(call[T])}
 	a := arena{line: lineOf[T]()}
 	if ks := kernelsFor[T](set); s.winograd(ks) {
+		p.done = s.winogradFlops(s.OutH(), s.OutW())
 		p.stages = planWinogradKernelGrad(s, ks, p.call, p.workers, &a)
 	} else {
 		p.stages = planKernelGrad(s, ks, p.call, p.workers, &a)
@@ -258,12 +265,13 @@ func NewConvKernelGrad[T Float](s Conv, set isa.Set, workers int) *Plan[T] {
 }
 
 func newConvPlan[T Float](s Conv, sizes [3]int, taps tapConv, ks *kernels, workers int) *Plan[T] {
-	p := &Plan[T]{sizes: sizes, flops: s.flops(), workers: poolSize(workers), call: new(call[T])}
+	p := &Plan[T]{sizes: sizes, flops: s.flops(), done: s.flops(), workers: poolSize(workers), call: new(call[T])}
 	w := arena{line: lineOf[T]()}
 	switch {
 	case s.lanewise(ks):
 		p.stages = planLanewise(taps, ks, p.call, p.workers, &w)
 	case s.winograd(ks):
+		p.done = s.winogradFlops(taps.dstH, taps.dstW)
 		p.stages = planWinogradConv(taps, ks, p.call, p.workers, &w)
 	default:
 		p.stages = planTapConv(taps, ks, p.call, p.workers, &w)

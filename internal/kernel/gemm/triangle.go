@@ -37,6 +37,20 @@ func (s MatMul) wanted(top, bottom int) (from, to int) {
 	return 0, s.N
 }
 
+// products returns the multiply-adds of one product that matter.
+func (s MatMul) products() float64 {
+	if !s.triangular() {
+		return float64(s.M) * float64(s.N) * float64(s.K)
+	}
+	n := 0.0
+	for i := range s.M {
+		from, to := s.inner(i, i+1)
+		left, right := s.wanted(i, i+1)
+		n += float64(to-from) * float64(right-left)
+	}
+	return n
+}
+
 // triangle is grid for inner steps k to k+t.count of a triangular product, for rows top to bottom and columns lo to hi of C: each row
 // of tiles takes the inner steps that its rows of A have, and makes the columns that matter. The others become zero.
 func (p *mulPlan[T]) triangle(t *tile, k, top, bottom, lo, hi, panel int, add bool) {

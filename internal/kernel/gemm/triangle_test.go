@@ -153,3 +153,20 @@ func TestTrianglesAreSquare(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsDoneOfAProductIsWhatMatters(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		s    MatMul
+		want float64 // multiply-adds
+	}{
+		{"all", MatMul{Batch: 3, M: 4, N: 5, K: 6}, 3 * 4 * 5 * 6},
+		{"a left triangle", MatMul{Batch: 2, M: 4, N: 5, K: 4, A: Lower}, 2 * 5 * (1 + 2 + 3 + 4)},
+		{"a triangle of results", MatMul{Batch: 2, M: 4, N: 4, K: 7, C: Upper}, 2 * 7 * (4 + 3 + 2 + 1)},
+		{"both", MatMul{Batch: 1, M: 3, N: 3, K: 3, A: Lower, C: Lower}, 1 + 4 + 9},
+	} {
+		if p := NewMatMul[float32](c.s, isa.Go, 1); p.Done() != 2*c.want {
+			t.Errorf("%s: %g flops done, want %g", c.name, p.Done(), 2*c.want)
+		}
+	}
+}

@@ -80,5 +80,10 @@ func (s Conv) winograd(ks *kernels) bool {
 	return direct >= winogradGain*winogradPlanes*tilesAcross(s.OutH())*tilesAcross(s.OutW())
 }
 
+// winogradFlops is twice the multiply-adds of the transformed products of images h by w.
+func (s Conv) winogradFlops(h, w int) float64 {
+	return 2 * float64(winogradPlanes*s.N*tilesAcross(h)*tilesAcross(w)) * float64(s.C) * float64(s.O)
+}
+
 // tilesAcross returns how many tiles cover n results.
 func tilesAcross(n int) int { return ceilDiv(n, winogradOut) }

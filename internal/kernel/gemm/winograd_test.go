@@ -179,3 +179,27 @@ func testTransform(t *testing.T, name string, run func(*transform), l [][]float6
 		t.Fatalf("%s: wrote outside of dst", name)
 	}
 }
+
+func TestWhatIsDoneOfAConvolutionIsItsTransformedProducts(t *testing.T) {
+	set, err := isa.Best()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Conv{N: 2, H: 32, W: 30, C: 64, O: 48, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1}
+	direct := s
+	direct.StrideW = 2
+	want := 2. * 36 * 2 * 8 * 8 * 64 * 48 // 8 squares of 4 results cover 30 columns
+	if !s.winograd(kernelsFor[float32](set)) {
+		want = s.flops()
+	}
+	for name, p := range map[string]*Plan[float32]{
+		"forward": NewConv[float32](s, set, 1), "input gradient": NewConvInputGrad[float32](s, set, 1), "kernel gradient": NewConvKernelGrad[float32](s, set, 1),
+	} {
+		if p.Done() != want {
+			t.Errorf("%s: %g flops done, want %g", name, p.Done(), want)
+		}
+	}
+	if p := NewConv[float32](direct, set, 1); p.Done() != p.Flops() {
+		t.Errorf("of a direct convolution %g flops of %g", p.Done(), p.Flops())
+	}
+}

@@ -1,0 +1,69 @@
+package engine
+
+import "shadowflow/graph"
+
+// An effort is the least that a step has to do.
+type effort struct {
+	flops float64 // of products, as they are done
+	bytes float64 // of arrays that no cache holds, read and written
+}
+
+// uncachedBytes is the size from which on an array is taken to be in main memory when it is read: a last cache as large as one has today holds no more.
+const uncachedBytes = 32 << 20
+
+// multiplier is a step that multiplies matrices or convolves.
+type multiplier interface {
+	multiplied() float64
+}
+
+func (s *product[T]) multiplied() float64 {
+	n := 0.0
+	for _, t := range s.terms {
+		n += t.plan.Done()
+	}
+	return n
+}
+
+func (s *stackStep[T]) multiplied() float64 {
+	n := 0.0
+	for _, inner := range s.programs[0].steps {
+		if m, ok := inner.(multiplier); ok {
+			n += m.multiplied()
+		}
+	}
+	return n * float64(s.groups)
+}
+
+// effortOf returns what unit u has to do, by its step.
+func (c *compiler) effortOf(u *unit, s step) effort {
+	var e effort
+	if m, ok := s.(multiplier); ok {
+		e.flops = m.multiplied()
+	}
+	counted := map[*graph.Node]bool{}
+	count := func(n *graph.Node) {
+		if size := n.Size() * n.DType().Size(); size >= uncachedBytes && !counted[n] {
+			e.bytes += float64(size)
+			counted[n] = true
+		}
+	}
+	for _, n := range u.nodes {
+		if _, kept := c.homes[n]; kept {
+			count(n)
+		}
+		for _, m := range c.readsOf(u, n) {
+			count(m)
+		}
+	}
+	return e
+}
+
+// Bound returns the seconds that a run takes at least, at so many floating-point operations and bytes of main memory a second: in each step its products, those that are done, or its
+// large arrays, read and written once, whichever takes longer. What else it does, and arrays that a cache may hold, cost nothing.
+func (p *Program) Bound(flops, bandwidth float64) float64 {
+	t := 0.0
+	for _, e := range p.efforts {
+		t += max(e.flops/flops, e.bytes/bandwidth)
+	}
+	return t
+}

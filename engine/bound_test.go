@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"math"
+	"testing"
+
+	"shadowflow/graph"
+)
+
+// What a program takes at least is known in closed form: products as they are done, and large arrays read and written once.
+func TestTheBoundOfAProgram(t *testing.T) {
+	const flops, bandwidth, large = 1e9, 1e10, 1 << 24
+	for _, c := range []struct {
+		name  string
+		in    [][]int // shapes
+		out   func(in []graph.Value) graph.Value
+		bound float64 // seconds
+	}{
+		{"of a matrix product is its multiply-adds at the peak", [][]int{{30, 40}, {40, 50}},
+			func(in []graph.Value) graph.Value { return in[0].MatMul(in[1]) }, 2 * 30 * 40 * 50 / flops},
+		{"of steps one after the other is their sum", [][]int{{30, 40}, {40, 50}, {50, 20}},
+			func(in []graph.Value) graph.Value { return in[0].MatMul(in[1]).Exp().MatMul(in[2]) }, (2*30*40*50 + 2*30*50*20) / flops},
+		{"of small arrays is nothing", [][]int{{1000}},
+			func(in []graph.Value) graph.Value { return in[0].Exp() }, 0},
+		{"of large arrays is their bytes, read once and written once", [][]int{{large}, {large}},
+			func(in []graph.Value) graph.Value { return in[0].Add(in[1]).Mul(in[0]).Exp() }, 3 * 4 * large / bandwidth},
+		{"of a product of large arrays is the larger of both", [][]int{{large / 16, 16}, {16, 2}},
+			func(in []graph.Value) graph.Value { return in[0].MatMul(in[1]) }, max(2*2*large/flops, 4*large/bandwidth)},
+	} {
+		b := graph.NewBuilder()
+		var in []graph.Value
+		for _, shape := range c.in {
+			in = append(in, b.Param("x", graph.Float32, shape...))
+		}
+		p, err := Compile(in, []graph.Value{c.out(in)}, Options{Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Bound(flops, bandwidth); math.Abs(got-c.bound) > 1e-12*c.bound {
+			t.Errorf("the bound %s: %g s, want %g", c.name, got, c.bound)
+		}
+	}
+}
+
+// Products of causal attention count by the part that matters, also where they run for some items of a stack after the others.
+func TestTheBoundCountsWhatCausalAttentionLeavesOut(t *testing.T) {
+	e := newEnv(graph.Float32)
+	dots := func(mask func(graph.Value) graph.Value) graph.Value {
+		q, k, v := e.x(24, 64, 16), e.x(24, 64, 16), e.x(24, 64, 16)
+		return mask(q.MatMul(k.T())).MatMul(v)
+	}
+	all := e.compile(t, Options{}, dots(func(v graph.Value) graph.Value { return v.Softmax() }))
+	half := e.compile(t, Options{}, dots(causal))
+	if all.Flops() != half.Flops() || all.Bound(1, 1) != float64(all.Flops()) {
+		t.Errorf("%d and %d flops, and a bound of %g without a mask", all.Flops(), half.Flops(), all.Bound(1, 1))
+	}
+	if got, want := half.Bound(1, 1), float64(half.Flops())*65/128; got != want {
+		t.Errorf("a bound of %g with a mask, want %g", got, want)
+	}
+}
