@@ -26,10 +26,8 @@ func (s *product[T]) multiplied() float64 {
 
 func (s *stackStep[T]) multiplied() float64 {
 	n := 0.0
-	for _, inner := range s.programs[0].steps {
-		if m, ok := inner.(multiplier); ok {
-			n += m.multiplied()
-		}
+	for _, e := range s.programs[0].efforts {
+		n += e.flops
 	}
 	return n * float64(s.groups)
 }
@@ -41,18 +39,26 @@ func (c *compiler) effortOf(u *unit, s step) effort {
 		e.flops = m.multiplied()
 	}
 	counted := map[*graph.Node]bool{}
-	count := func(n *graph.Node) {
-		if size := n.Size() * n.DType().Size(); size >= uncachedBytes && !counted[n] {
-			e.bytes += float64(size)
+	count := func(n *graph.Node, elements, times int) {
+		if size := elements * n.DType().Size(); size >= uncachedBytes && !counted[n] {
+			e.bytes += float64(times * size)
 			counted[n] = true
 		}
 	}
+	if n := u.nodes[0]; n.Op() == graph.OpConcat {
+		c.joinParts(n, func(part *graph.Node, _ []int) { count(part, part.Size(), 2) }) // read and written, but for parts that lie there
+		return e
+	}
 	for _, n := range u.nodes {
 		if _, kept := c.homes[n]; kept {
-			count(n)
+			count(n, n.Size(), 1)
 		}
 		for _, m := range c.readsOf(u, n) {
-			count(m)
+			elements := m.Size()
+			if c.rows[n.Op()].part {
+				elements = min(elements, n.Size())
+			}
+			count(m, elements, 1)
 		}
 	}
 	return e

@@ -26,6 +26,14 @@ func TestTheBoundOfAProgram(t *testing.T) {
 			func(in []graph.Value) graph.Value { return in[0].Add(in[1]).Mul(in[0]).Exp() }, 3 * 4 * large / bandwidth},
 		{"of a product of large arrays is the larger of both", [][]int{{large / 16, 16}, {16, 2}},
 			func(in []graph.Value) graph.Value { return in[0].MatMul(in[1]) }, max(2*2*large/flops, 4*large/bandwidth)},
+		{"of arrays that are made where they are to lie is that of making them", [][]int{{large}, {large}},
+			func(in []graph.Value) graph.Value { return graph.Concat(0, in[0].Exp(), in[1].Exp()) }, 4 * 4 * large / bandwidth},
+		{"of arrays that are joined is that of moving them", [][]int{{large}, {large}},
+			func(in []graph.Value) graph.Value { return graph.Concat(0, in[0], in[1]) }, 4 * 4 * large / bandwidth},
+		{"of a part of a large array is that of the part", [][]int{{large / 16, 16}},
+			func(in []graph.Value) graph.Value {
+				return in[0].Rows(in[0].Builder().ConstArray(graph.Int32, []float64{3, 1}, 2))
+			}, 0},
 	} {
 		b := graph.NewBuilder()
 		var in []graph.Value

@@ -25,6 +25,8 @@ type row struct {
 	alone func(c *compiler, u *unit) step
 	// flops counts a node's multiplications and additions. Only products are counted.
 	flops func(n *graph.Node) int64
+	// part says that of an operand only as many elements are read as are made.
+	part bool
 }
 
 // role is how a primitive takes part in a program. A primitive without a row has none, and programs with it are refused.
@@ -109,7 +111,7 @@ func tableFor(set isa.Set) *table {
 		graph.OpStop:      {role: roleView},
 		graph.OpReshape:   {role: roleView},
 		graph.OpBroadcast: {role: roleView, alone: move},
-		graph.OpSlice:     {role: roleView, alone: move},
+		graph.OpSlice:     {role: roleView, alone: move, part: true},
 
 		graph.OpNeg:     unary(cheap, small{op: codeNeg}, x.Neg, y.Neg),
 		graph.OpExp:     unary(dear, call1(math.Exp), x.Exp, y.Exp),
@@ -150,12 +152,12 @@ func tableFor(set isa.Set) *table {
 		graph.OpTranspose: {role: roleAlone, alone: move},
 		graph.OpPad:       {role: roleAlone, alone: move},
 		graph.OpConcat:    {role: roleAlone, alone: move},
-		graph.OpGather:    {role: roleAlone, alone: label},
+		graph.OpGather:    {role: roleAlone, alone: label, part: true},
 		graph.OpScatter:   {role: roleAlone, alone: label},
-		graph.OpRows:      {role: roleAlone, alone: byType(rowsOf[float32], rowsOf[float64], nil)},
+		graph.OpRows:      {role: roleAlone, alone: byType(rowsOf[float32], rowsOf[float64], nil), part: true},
 		graph.OpAddRows:   {role: roleAlone, alone: byType(addRowsOf[float32], addRowsOf[float64], nil)},
 		graph.OpPoolIndex: {role: roleAlone, alone: pool},
-		graph.OpTake:      {role: roleAlone, alone: pool},
+		graph.OpTake:      {role: roleAlone, alone: pool, part: true},
 		graph.OpPut:       {role: roleAlone, alone: pool},
 		graph.OpSumPool:   {role: roleAlone, alone: pool},
 		graph.OpSpread:    {role: roleAlone, alone: pool},

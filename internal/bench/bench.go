@@ -127,10 +127,7 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 		return err
 	}
 	pool := par.Shared(opt.Threads)
-	bandwidth, err := copyBandwidth(pool)
-	if err != nil {
-		return err
-	}
+	bandwidth := copyBandwidth(pool)
 	gradient := 0.0
 	for _, w := range Works() {
 		if err := ctx.Err(); err != nil {
