@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"shadowflow/graph"
 	"shadowflow/internal/kernel/gemm"
 	"shadowflow/internal/kernel/par"
@@ -9,18 +11,39 @@ import (
 func productOf[T graph.Float](c *compiler, u *unit) step {
 	s := &product[T]{dst: refOf[T](c, u.result()), pool: c.pool}
 	s.scratch = func(p *Program) []T { return scratchOf[T](p) }
-	for _, n := range u.nodes {
-		if n.Op() != graph.OpAdd {
-			t := term[T]{planOf[T](c, n), refOf[T](c, n.In()[0]), refOf[T](c, n.In()[1])}
-			c.work[n.DType()] = max(c.work[n.DType()], t.plan.Workspace())
-			s.terms = append(s.terms, t)
+	for _, same := range likeProducts(u.nodes) {
+		t := term[T]{plan: planOf[T](c, same[0], len(same)), pairs: make([]gemm.Pair[T], len(same))}
+		for _, n := range same {
+			t.x, t.y = append(t.x, refOf[T](c, n.In()[0])), append(t.y, refOf[T](c, n.In()[1]))
 		}
+		dtype := same[0].DType()
+		c.work[dtype] = max(c.work[dtype], t.plan.Workspace())
+		s.terms = append(s.terms, t)
 	}
 	return s
 }
 
-// planOf plans a matrix product or a convolution.
-func planOf[T graph.Float](c *compiler, n *graph.Node) *gemm.Plan[T] {
+// likeProducts returns the products of a sum, convolutions of the same kind and shape together.
+func likeProducts(nodes []*graph.Node) [][]*graph.Node {
+	var groups [][]*graph.Node
+	for _, n := range nodes {
+		if n.Op() == graph.OpAdd {
+			continue
+		}
+		like := func(g []*graph.Node) bool {
+			return n.Op() != graph.OpMatMul && g[0].Op() == n.Op() && g[0].Attr() == n.Attr()
+		}
+		if i := slices.IndexFunc(groups, like); i >= 0 {
+			groups[i] = append(groups[i], n)
+			continue
+		}
+		groups = append(groups, []*graph.Node{n})
+	}
+	return groups
+}
+
+// planOf plans a matrix product, or so many convolutions that are added up.
+func planOf[T graph.Float](c *compiler, n *graph.Node, terms int) *gemm.Plan[T] {
 	workers := c.pool.Workers()
 	if n.Op() == graph.OpMatMul {
 		a, rank := n.Attr().(graph.MatMulAttr), len(n.Shape())
@@ -31,7 +54,7 @@ func planOf[T graph.Float](c *compiler, n *graph.Node) *gemm.Plan[T] {
 	a := n.Attr().(graph.ConvAttr)
 	spec := gemm.Conv{N: a.X[0], H: a.X[1], W: a.X[2], C: a.X[3], O: a.W[3], KH: a.W[0], KW: a.W[1], StrideH: a.Stride[0],
 		StrideW: a.Stride[1], PadTop: a.Pad[0], PadLeft: a.Pad[1], PadBottom: a.Pad[2], PadRight: a.Pad[3], Groups: a.Groups,
-		DilationH: a.Dilation[0], DilationW: a.Dilation[1]}
+		DilationH: a.Dilation[0], DilationW: a.Dilation[1], Terms: terms}
 	switch n.Op() {
 	case graph.OpConv:
 		return gemm.NewConv[T](spec, c.set, workers)
@@ -57,15 +80,20 @@ type product[T graph.Float] struct {
 	scratch func(*Program) []T
 }
 
+// term is one product, or several of one statement.
 type term[T graph.Float] struct {
-	plan *gemm.Plan[T]
-	x, y ref[T]
+	plan  *gemm.Plan[T]
+	x, y  []ref[T]
+	pairs []gemm.Pair[T] // of a run
 }
 
 func (s *product[T]) run(p *Program) error {
 	for i := range s.terms {
 		t := &s.terms[i]
-		t.plan.Run(s.pool, s.dst.get(), t.x.get(), t.y.get(), s.scratch(p), i > 0)
+		for k := range t.pairs {
+			t.pairs[k] = gemm.Pair[T]{A: t.x[k].get(), B: t.y[k].get()}
+		}
+		t.plan.Run(s.pool, s.dst.get(), s.scratch(p), i > 0, t.pairs...)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func measure[T Float](b *testing.B, plan *Plan[T], set isa.Set) {
 	for turn := 0; b.Loop(); turn++ {
 		o := turns[turn%len(turns)]
 		start := time.Now()
-		plan.Run(pool, o.dst, o.x, o.y, work, false)
+		plan.Run(pool, o.dst, work, false, Pair[T]{o.x, o.y})
 		took := time.Since(start)
 		best = min(best, took)
 		if sincePeak += took; sincePeak > 2*time.Millisecond {

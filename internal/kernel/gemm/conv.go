@@ -182,7 +182,7 @@ func (p *convPlan[T]) Chunk(i, worker int) {
 	for n := n0; n < n1; n += p.together {
 		end := min(n+p.together, n1)
 		base := fill(&p.frame, p.ks, &w.block, p.call.a, scratch, n, end, group*p.chans, first, last-first)
-		w.tile.expect(p.sources(end, min(end+p.together, n1), first, last), stretch{})
+		w.tile.expect(p.results(n, end, first, last), p.sources(end, min(end+p.together, n1), first, last))
 		for gi := range p.grids {
 			g := &p.grids[gi]
 			if rows := min(last, g.rows) - first; rows > 0 {
@@ -196,14 +196,19 @@ func (p *convPlan[T]) Chunk(i, worker int) {
 
 // sources returns the memory that the frames of images n0 to n1 are filled from.
 func (p *convPlan[T]) sources(n0, n1, first, last int) stretch {
-	if n0 >= n1 || p.groups > 1 {
+	if p.groups > 1 {
 		return stretch{}
 	}
-	f := &p.frame
-	row := f.w * f.c
-	lo := n0*f.h + max(0, f.row0+first*f.step)
-	hi := (n1-1)*f.h + min(f.h, f.row0+(last-1)*f.step+f.rows)
-	return stretchOf(p.call.a, lo*row, hi-lo, row, row)
+	return sourcesOf(&p.frame, p.call.a, n0, n1, 0, p.chans, first, last-first)
+}
+
+// results returns the memory that grid rows of images n0 to n1 go to, where it is all of a chunk's.
+func (p *convPlan[T]) results(n0, n1, first, last int) stretch {
+	if len(p.grids) > 1 || p.groups*p.colBlocks > 1 {
+		return stretch{}
+	}
+	row := p.dstW * p.dstC
+	return stretchOf(p.call.dst, (n0*p.dstH+first)*row, n1-n0, (last-first)*row, p.dstH*row)
 }
 
 // convTile is what of a grid a chunk computes.

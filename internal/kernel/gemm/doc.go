@@ -21,8 +21,8 @@
 // are added is part of the plan and depends on shapes and instruction set alone, so the same operands give the same bits
 // on any number of workers.
 //
-// Operands of a network's products are mostly in main memory. Each step of a kernel therefore asks for a cache line that a
-// later tile will read, walking over a rectangle of memory that the plan knows: reading takes place during the arithmetic.
+// Operands of a network's products are mostly in main memory, and so are the results' places. Each step of a kernel therefore asks for a cache
+// line that a later tile will read or write, walking over a rectangle of memory that the plan knows: reading takes place during the arithmetic.
 //
 // See Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), and, for convolutions through
 // indirect or affine operands, Dukhan, "The Indirect Convolution Algorithm" (arXiv:1907.02129).

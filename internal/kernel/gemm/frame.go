@@ -80,6 +80,17 @@ func fill[T Float](f *frame, ks *kernels, b *block, src, scratch []T, n0, n1, ch
 	return at(scratch, 0)
 }
 
+// sourcesOf returns the memory that fill reads, of so many channels from ch on.
+func sourcesOf[T Float](f *frame, src []T, n0, n1, ch, chans, first, band int) stretch {
+	if n0 >= n1 {
+		return stretch{}
+	}
+	top := f.row0 + first*f.step
+	lo := n0*f.h + max(0, top)
+	hi := (n1-1)*f.h + min(f.h, top+(band-1)*f.step+f.rows)
+	return stretchOf(src, lo*f.w*f.c+ch, (hi-lo)*f.w, chans, f.c)
+}
+
 // copyRows copies the part of the frame that lies inside of an image.
 func (f *frame) copyRows(ks *kernels, b *block, dst, src unsafe.Pointer, rows, cols int) {
 	if f.chans == f.c {

@@ -38,6 +38,9 @@ type Conv struct {
 	PadTop, PadLeft, PadBottom, PadRight int
 	Groups                               int
 	DilationH, DilationW                 int // rows and columns from one tap to the next; 0 stands for 1
+	// Terms is how many such convolutions, of operands of their own, are added up; 0 stands for 1. Where they are transformed,
+	// it is the transforms that are added, and the sum is transformed back once.
+	Terms int
 }
 
 // OutH returns the height of the output.
@@ -55,15 +58,20 @@ func (s Conv) spanH() int { h, _ := s.dilation(); return (s.KH-1)*h + 1 }
 // spanW returns the columns from a kernel's first one to its last.
 func (s Conv) spanW() int { _, w := s.dilation(); return (s.KW-1)*w + 1 }
 
+// terms returns how many convolutions are added up.
+func (s Conv) terms() int { return max(s.Terms, 1) }
+
 // flops counts every multiplication and addition that the statement names, those with the border's zeros too.
 func (s Conv) flops() float64 {
-	return 2 * float64(s.N*s.OutH()*s.OutW()) * float64(s.KH*s.KW*s.C/s.Groups) * float64(s.O)
+	return 2 * float64(s.terms()) * float64(s.N*s.OutH()*s.OutW()) * float64(s.KH*s.KW*s.C/s.Groups) * float64(s.O)
 }
 
 func (s Conv) check() {
 	switch {
 	case min(s.N, s.H, s.W, s.C, s.O, s.KH, s.KW, s.StrideH, s.StrideW, s.Groups) < 1:
 		panic(fmt.Sprintf("gemm: %+v: want every size and stride above zero", s))
+	case s.Terms < 0:
+		panic(fmt.Sprintf("gemm: %+v: want no negative number of terms", s))
 	case min(s.PadTop, s.PadLeft, s.PadBottom, s.PadRight) < 0:
 		panic(fmt.Sprintf("gemm: %+v: want no negative padding", s))
 	case min(s.DilationH, s.DilationW) < 0:
@@ -78,6 +86,8 @@ func (s Conv) check() {
 // Plan is one problem cut into chunks and blocks, ready to run many times.
 type Plan[T Float] struct {
 	sizes     [3]int // elements of dst, a, b
+	terms     []Pair[T]
+	joint     bool // the stages do all terms at once
 	flops     float64
 	done      float64 // of these, those that are done
 	workspace int
@@ -93,9 +103,13 @@ type stage struct {
 	task   par.Task
 }
 
+// Pair is the operands of a product.
+type Pair[T Float] struct{ A, B []T }
+
 // call holds the operands of the run in progress. Stages share it with their plan.
 type call[T Float] struct {
 	dst, a, b, work []T
+	terms           []Pair[T] // where all are done at once, in place of a and b
 	accumulate      bool
 }
 
@@ -126,16 +140,31 @@ func (p *Plan[T]) Flops() float64 { return p.flops }
 // without what transforms add.
 func (p *Plan[T]) Done() float64 { return p.done }
 
-// Run computes the plan's problem from a and b into dst, or adds to dst if accumulate is set. Dst overlaps neither
-// operand nor work; work has at least Workspace elements and its contents do not matter. A nil pool runs on the
+// Run computes the plan's problem from its terms' operands, one pair if it states no sum, into dst, or adds to dst if accumulate is set. Dst overlaps neither
+// operands nor work; work has at least Workspace elements and its contents do not matter. A nil pool runs on the
 // calling goroutine. Run does not allocate; one plan is not for concurrent runs. It panics if an operand's length is
 // not what the plan's statement says, or if the pool has more workers than the plan was made for.
-func (p *Plan[T]) Run(pool *par.Pool, dst, a, b, work []T, accumulate bool) {
-	p.checkRun(pool, dst, a, b, work)
-	if p.swapped {
-		a, b = b, a
+func (p *Plan[T]) Run(pool *par.Pool, dst, work []T, accumulate bool, terms ...Pair[T]) {
+	p.checkRun(pool, dst, work, terms)
+	copy(p.terms, terms)
+	work = align(work)
+	if p.joint {
+		*p.call = call[T]{dst: dst, terms: p.terms, work: work, accumulate: accumulate}
+		p.runStages(pool)
+	} else {
+		for i, t := range p.terms {
+			if p.swapped {
+				t.A, t.B = t.B, t.A
+			}
+			*p.call = call[T]{dst: dst, a: t.A, b: t.B, work: work, accumulate: accumulate || i > 0}
+			p.runStages(pool)
+		}
 	}
-	*p.call = call[T]{dst: dst, a: a, b: b, work: align(work), accumulate: accumulate}
+	*p.call = call[T]{}
+	clear(p.terms)
+}
+
+func (p *Plan[T]) runStages(pool *par.Pool) {
 	for _, s := range p.stages {
 		if pool == nil || s.chunks == 1 {
 			for i := range s.chunks {
@@ -145,12 +174,16 @@ func (p *Plan[T]) Run(pool *par.Pool, dst, a, b, work []T, accumulate bool) {
 		}
 		pool.Run(s.chunks, s.task)
 	}
-	*p.call = call[T]{}
 }
 
-func (p *Plan[T]) checkRun(pool *par.Pool, dst, a, b, work []T) {
-	if got := [3]int{len(dst), len(a), len(b)}; got != p.sizes {
-		panic(fmt.Sprintf("gemm: dst, a, b have %v elements, want %v", got, p.sizes))
+func (p *Plan[T]) checkRun(pool *par.Pool, dst, work []T, terms []Pair[T]) {
+	if len(terms) != len(p.terms) {
+		panic(fmt.Sprintf("gemm: %d pairs of operands, want %d", len(terms), len(p.terms)))
+	}
+	for _, t := range terms {
+		if got := [3]int{len(dst), len(t.A), len(t.B)}; got != p.sizes {
+			panic(fmt.Sprintf("gemm: dst, a, b have %v elements, want %v", got, p.sizes))
+		}
 	}
 	if len(work) < p.Workspace() {
 		panic(fmt.Sprintf("gemm: work has %d elements, want %d", len(work), p.Workspace()))
@@ -207,6 +240,7 @@ func NewMatMul[T Float](s MatMul, set isa.Set, workers int) *Plan[T] {
 		sizes:   [3]int{s.Batch * s.M * s.N, s.Batch * s.M * s.K, s.Batch * s.K * s.N},
 		flops:   2 * float64(s.Batch) * float64(s.M) * float64(s.N) * float64(s.K),
 		done:    2 * float64(s.Batch) * s.products(),
+		terms:   make([]Pair[T], 1),
 		workers: poolSize(workers),
 		call:    new(call[T]),
 	}
@@ -230,7 +264,7 @@ func NewConv[T Float](s Conv, set isa.Set, workers int) *Plan[T] {
 	s.check()
 	y, x, w := s.sizes()
 	if s.pointwise() {
-		return NewMatMul[T](MatMul{Batch: 1, M: x / s.C, N: s.O, K: s.C}, set, workers)
+		return pointwisePlan[T](s, MatMul{Batch: 1, M: x / s.C, N: s.O, K: s.C}, set, workers)
 	}
 	return newConvPlan[T](s, [3]int{y, x, w}, forwardTaps(s), kernelsFor[T](set), workers)
 }
@@ -240,7 +274,7 @@ func NewConvInputGrad[T Float](s Conv, set isa.Set, workers int) *Plan[T] {
 	s.check()
 	y, x, w := s.sizes()
 	if s.pointwise() {
-		return NewMatMul[T](MatMul{Batch: 1, M: x / s.C, N: s.C, K: s.O, TransB: true}, set, workers)
+		return pointwisePlan[T](s, MatMul{Batch: 1, M: x / s.C, N: s.C, K: s.O, TransB: true}, set, workers)
 	}
 	return newConvPlan[T](s, [3]int{x, y, w}, inputGradTaps(s), kernelsFor[T](set), workers)
 }
@@ -250,12 +284,12 @@ func NewConvKernelGrad[T Float](s Conv, set isa.Set, workers int) *Plan[T] {
 	s.check()
 	y, x, w := s.sizes()
 	if s.pointwise() {
-		return NewMatMul[T](MatMul{Batch: 1, M: s.C, N: s.O, K: x / s.C, TransA: true}, set, workers)
+		return pointwisePlan[T](s, MatMul{Batch: 1, M: s.C, N: s.O, K: x / s.C, TransA: true}, set, workers)
 	}
-	p := &Plan[T]{sizes: [3]int{w, x, y}, flops: s.flops(), done: s.flops(), workers: poolSize(workers), call: new(call[T])}
+	p := emptyPlan[T](s, [3]int{w, x, y}, workers)
 	a := arena{line: lineOf[T]()}
 	if ks := kernelsFor[T](set); s.winograd(ks) {
-		p.done = s.winogradFlops(s.OutH(), s.OutW())
+		p.done, p.joint = s.winogradFlops(s.OutH(), s.OutW()), true
 		p.stages = planWinogradKernelGrad(s, ks, p.call, p.workers, &a)
 	} else {
 		p.stages = planKernelGrad(s, ks, p.call, p.workers, &a)
@@ -265,18 +299,32 @@ func NewConvKernelGrad[T Float](s Conv, set isa.Set, workers int) *Plan[T] {
 }
 
 func newConvPlan[T Float](s Conv, sizes [3]int, taps tapConv, ks *kernels, workers int) *Plan[T] {
-	p := &Plan[T]{sizes: sizes, flops: s.flops(), done: s.flops(), workers: poolSize(workers), call: new(call[T])}
+	p := emptyPlan[T](s, sizes, workers)
 	w := arena{line: lineOf[T]()}
 	switch {
 	case s.lanewise(ks):
 		p.stages = planLanewise(taps, ks, p.call, p.workers, &w)
 	case s.winograd(ks):
-		p.done = s.winogradFlops(taps.dstH, taps.dstW)
-		p.stages = planWinogradConv(taps, ks, p.call, p.workers, &w)
+		p.done, p.joint = s.winogradFlops(taps.dstH, taps.dstW), true
+		p.stages = planWinogradConv(taps, s.terms(), ks, p.call, p.workers, &w)
 	default:
 		p.stages = planTapConv(taps, ks, p.call, p.workers, &w)
 	}
 	p.workspace = w.used
+	return p
+}
+
+// emptyPlan returns a plan of convolutions without stages.
+func emptyPlan[T Float](s Conv, sizes [3]int, workers int) *Plan[T] {
+	return &Plan[T]{sizes: sizes, flops: s.flops(), done: s.flops(), terms: make([]Pair[T], s.terms()), workers: poolSize(workers), call: new(call[T])}
+}
+
+// pointwisePlan plans a convolution that is a product of matrices.
+func pointwisePlan[T Float](s Conv, m MatMul, set isa.Set, workers int) *Plan[T] {
+	p := NewMatMul[T](m, set, workers)
+	p.terms = make([]Pair[T], s.terms())
+	p.flops *= float64(s.terms())
+	p.done *= float64(s.terms())
 	return p
 }
 

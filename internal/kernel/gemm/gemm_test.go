@@ -15,8 +15,9 @@ type problem struct {
 	name      string
 	plan32    func(isa.Set, int) *Plan[float32]
 	plan64    func(isa.Set, int) *Plan[float64]
-	reference func(dst, a, b []float64)
+	reference func(dst, a, b []float64) // adds a term
 	sizes     [3]int
+	terms     int     // pairs of operands; 0 stands for 1
 	depth     int     // products in an element, at most
 	noise     float64 // of rounding in float32, in units of that of adding the products up; 0 stands for 1
 }
@@ -84,7 +85,7 @@ func convProblems(s Conv) []problem {
 	if s.winograd(goKernels[float32]()) {
 		noise = winogradNoise
 	}
-	return []problem{{
+	ps := []problem{{
 		name:   "forward " + name,
 		plan32: func(set isa.Set, w int) *Plan[float32] { return NewConv[float32](s, set, w) },
 		plan64: func(set isa.Set, w int) *Plan[float64] { return NewConv[float64](s, set, w) },
@@ -103,6 +104,29 @@ func convProblems(s Conv) []problem {
 		sizes:  [3]int{w, x, y}, depth: s.N * s.OutH() * s.OutW(), noise: noise,
 		reference: func(dst, a, b []float64) { s.eachProduct(func(y, x, w int) { dst[w] += a[x] * b[y] }) },
 	}}
+	for i := range ps {
+		ps[i].terms = s.Terms
+		ps[i].depth *= s.terms()
+	}
+	return ps
+}
+
+// pairs are a problem's operands, as make has them.
+func pairs[T Float](p problem, operand func(n int) []T) []Pair[T] {
+	var ps []Pair[T]
+	for range max(p.terms, 1) {
+		ps = append(ps, Pair[T]{operand(p.sizes[1]), operand(p.sizes[2])})
+	}
+	return ps
+}
+
+// random returns n random numbers.
+func random[T Float](r *rand.Rand) func(n int) []T {
+	return func(n int) []T {
+		s := make([]T, n)
+		randomize(r, s)
+		return s
+	}
 }
 
 // canary fills what lies around operands: a kernel that reads it yields NaN, one that writes it is caught.
@@ -138,17 +162,15 @@ func randomize[T Float](r *rand.Rand, s []T) {
 // instance is a problem with operands and the answer.
 type instance struct {
 	problem
-	init, a, b, product []float64
+	init, product []float64
+	operands      []Pair[float64]
 }
 
 func instantiate(p problem, r *rand.Rand) instance {
-	in := instance{problem: p}
-	for i, s := range []*[]float64{&in.init, &in.a, &in.b} {
-		*s = make([]float64, p.sizes[i])
-		randomize(r, *s)
+	in := instance{problem: p, init: random[float64](r)(p.sizes[0]), product: make([]float64, p.sizes[0]), operands: pairs(p, random[float64](r))}
+	for _, o := range in.operands {
+		p.reference(in.product, o.A, o.B)
 	}
-	in.product = make([]float64, p.sizes[0])
-	p.reference(in.product, in.a, in.b)
 	return in
 }
 
@@ -185,18 +207,15 @@ func verifyAll(t *testing.T, pool *par.Pool, p problem, r *rand.Rand) {
 // verify runs a plan on an instance's operands, at odd addresses between canaries, accumulating or not.
 func verify[T Float](t *testing.T, in *instance, set isa.Set, plan *Plan[T], pool *par.Pool, r *rand.Rand, eps float64) {
 	t.Helper()
-	off := [4]int{r.IntN(4), r.IntN(4), r.IntN(4), r.IntN(4)}
+	off := [2]int{r.IntN(4), r.IntN(4)}
 	dst, dstAll := fenced[T](in.sizes[0], off[0])
-	a, _ := fenced[T](in.sizes[1], off[1])
-	b, _ := fenced[T](in.sizes[2], off[2])
-	work, workAll := fenced[T](plan.Workspace(), off[3])
-	narrow(a, in.a)
-	narrow(b, in.b)
+	work, workAll := fenced[T](plan.Workspace(), off[1])
+	operands := fencedOperands[T](in, r)
 	accumulate := r.IntN(2) == 1
 	if accumulate {
 		narrow(dst, in.init)
 	}
-	plan.Run(pool, dst, a, b, work, accumulate)
+	plan.Run(pool, dst, work, accumulate, operands...)
 
 	bound := eps * 40 * (4 + math.Sqrt(float64(in.depth)))
 	for i, got := range dst {
@@ -208,9 +227,19 @@ func verify[T Float](t *testing.T, in *instance, set isa.Set, plan *Plan[T], poo
 			t.Fatalf("%s on %s in %T, accumulate %v: dst[%d] = %v, want %v", in.name, set, got, accumulate, i, got, want)
 		}
 	}
-	if !fenceIntact(dstAll, len(dst), off[0]) || !fenceIntact(workAll, len(work), off[3]) {
+	if !fenceIntact(dstAll, len(dst), off[0]) || !fenceIntact(workAll, len(work), off[1]) {
 		t.Fatalf("%s on %s: wrote outside of dst or work", in.name, set)
 	}
+}
+
+// fencedOperands returns an instance's operands at odd addresses between canaries.
+func fencedOperands[T Float](in *instance, r *rand.Rand) []Pair[T] {
+	operands := pairs(in.problem, func(n int) []T { s, _ := fenced[T](n, r.IntN(4)); return s })
+	for i, o := range in.operands {
+		narrow(operands[i].A, o.A)
+		narrow(operands[i].B, o.B)
+	}
+	return operands
 }
 
 func narrow[T Float](dst []T, src []float64) {
@@ -271,6 +300,7 @@ func randomWinograd(r *rand.Rand) Conv {
 		s := Conv{
 			N: pick(r, 1, 2, 3, 17), H: 3 + r.IntN(15), W: 3 + r.IntN(15), C: pick(r, 16, 17, 33, 64, 70), O: pick(r, 16, 19, 32, 50, 64),
 			KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: r.IntN(3), PadLeft: r.IntN(3), PadBottom: r.IntN(3), PadRight: r.IntN(3), Groups: 1,
+			Terms: r.IntN(4),
 		}
 		if s.winograd(goKernels[float32]()) {
 			return s
@@ -297,6 +327,11 @@ func fixedProblems() []problem {
 	}
 	for _, s := range []Conv{
 		{N: 1, H: 17, W: 32, C: 32, O: 64, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},
+		{N: 3, H: 17, W: 9, C: 32, O: 64, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1, Terms: 3},
+		{N: 2, H: 7, W: 6, C: 250, O: 260, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1, Terms: 2},
+		{N: 2, H: 8, W: 8, C: 48, O: 24, KH: 1, KW: 1, StrideH: 1, StrideW: 1, Groups: 1, Terms: 2},
+		{N: 2, H: 7, W: 9, C: 20, O: 13, KH: 3, KW: 2, StrideH: 2, StrideW: 1, PadTop: 1, Groups: 1, Terms: 3},
+		{N: 3, H: 17, W: 18, C: 40, O: 40, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 40, Terms: 2},
 		{N: 9, H: 8, W: 8, C: 64, O: 64, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},
 		{N: 2, H: 6, W: 7, C: 400, O: 40, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 0, PadLeft: 2, PadBottom: 1, PadRight: 0, Groups: 1},
 		{N: 17, H: 4, W: 4, C: 180, O: 100, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1},
@@ -370,15 +405,13 @@ func TestBitsDoNotDependOnWorkers(t *testing.T) {
 		r := rand.New(rand.NewPCG(5, 6))
 		for _, p := range fixedProblems() {
 			t.Run(p.name+" on "+set.String(), func(t *testing.T) {
-				a, b := make([]float32, p.sizes[1]), make([]float32, p.sizes[2])
-				randomize(r, a)
-				randomize(r, b)
+				operands := pairs(p, random[float32](r))
 				var first []float32
 				for _, workers := range []int{1, 2, 8} {
 					pool := par.New(workers)
 					plan := p.plan32(set, workers)
 					dst := make([]float32, p.sizes[0])
-					plan.Run(pool, dst, a, b, make([]float32, plan.Workspace()), false)
+					plan.Run(pool, dst, make([]float32, plan.Workspace()), false, operands...)
 					pool.Close()
 					if first == nil {
 						first = dst
@@ -404,9 +437,9 @@ func TestRunDoesNotAllocate(t *testing.T) {
 	for _, p := range fixedProblems() {
 		t.Run(p.name, func(t *testing.T) {
 			plan := p.plan32(set, 2)
-			dst, a, b := make([]float32, p.sizes[0]), make([]float32, p.sizes[1]), make([]float32, p.sizes[2])
+			dst, operands := make([]float32, p.sizes[0]), pairs(p, func(n int) []float32 { return make([]float32, n) })
 			work := make([]float32, plan.Workspace())
-			if n := testing.AllocsPerRun(3, func() { plan.Run(pool, dst, a, b, work, true) }); n > 0 {
+			if n := testing.AllocsPerRun(3, func() { plan.Run(pool, dst, work, true, operands...) }); n > 0 {
 				t.Errorf("Run allocates %v times", n)
 			}
 		})
@@ -417,12 +450,20 @@ func TestRunRejectsWrongOperands(t *testing.T) {
 	plan := NewMatMul[float32](MatMul{Batch: 1, M: 2, N: 3, K: 4}, isa.Go, 1)
 	work := make([]float32, plan.Workspace())
 	for name, run := range map[string]func(){
-		"short dst": func() { plan.Run(nil, make([]float32, 5), make([]float32, 8), make([]float32, 12), work, false) },
-		"long a":    func() { plan.Run(nil, make([]float32, 6), make([]float32, 9), make([]float32, 12), work, false) },
+		"short dst": func() {
+			plan.Run(nil, make([]float32, 5), work, false, Pair[float32]{make([]float32, 8), make([]float32, 12)})
+		},
+		"long a": func() {
+			plan.Run(nil, make([]float32, 6), work, false, Pair[float32]{make([]float32, 9), make([]float32, 12)})
+		},
+		"two terms": func() {
+			pair := Pair[float32]{make([]float32, 8), make([]float32, 12)}
+			plan.Run(nil, make([]float32, 6), work, false, pair, pair)
+		},
 		"too many workers": func() {
 			pool := par.New(2)
 			defer pool.Close()
-			plan.Run(pool, make([]float32, 6), make([]float32, 8), make([]float32, 12), work, false)
+			plan.Run(pool, make([]float32, 6), work, false, Pair[float32]{make([]float32, 8), make([]float32, 12)})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -32,10 +32,12 @@ func walled[T Float](t *testing.T, n int, atEnd bool) []T {
 func runWalled[T Float](t *testing.T, p problem, plan *Plan[T], r *rand.Rand) {
 	t.Helper()
 	for _, atEnd := range []bool{true, false} {
-		dst, a, b := walled[T](t, p.sizes[0], atEnd), walled[T](t, p.sizes[1], atEnd), walled[T](t, p.sizes[2], atEnd)
-		randomize(r, a)
-		randomize(r, b)
-		plan.Run(nil, dst, a, b, walled[T](t, plan.Workspace(), atEnd), true)
+		operands := pairs(p, func(n int) []T {
+			s := walled[T](t, n, atEnd)
+			randomize(r, s)
+			return s
+		})
+		plan.Run(nil, walled[T](t, p.sizes[0], atEnd), walled[T](t, plan.Workspace(), atEnd), true, operands...)
 	}
 }
 

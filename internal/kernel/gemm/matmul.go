@@ -296,8 +296,8 @@ func (p *mulPlan[T]) moved(w *worker, left unsafe.Pointer, m, n, panel int) {
 		first, rows := cut.tile(i)
 		w.block = block{dst: left, src: unsafe.Add(a, first*rs), rows: rows, cols: t.count, ldd: t.rs, lds: rs}
 		p.ks.move(&w.block)
-		t.expectRows(uintptr(a)+uintptr((first+rows)*rs), rs, size, cut, i)
 		t.c = unsafe.Add(c, first*t.rc)
+		t.expectRows(uintptr(a)+uintptr((first+rows)*rs), rs, uintptr(t.c)+uintptr(rows*t.rc), n, size, cut, i)
 		p.ks.columns(t, rows, n, panel)
 	}
 	t.c, t.rs = c, rs

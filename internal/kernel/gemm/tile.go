@@ -45,12 +45,16 @@ type stretch struct {
 func (t *tile) expect(first, second stretch) { t.soon = [2]stretch{first, second} }
 
 // expectRows says, before what else is expected, that the tile behind the i-th of a cut will read rows of a from p on, at a
-// distance of rs bytes.
-func (t *tile) expectRows(p uintptr, rs, size int, cut rowCut, i int) {
+// distance of rs bytes, and, after that, that it will write n columns of rows of c.
+func (t *tile) expectRows(p uintptr, rs int, c uintptr, n, size int, cut rowCut, i int) {
 	t.soon[0] = stretch{}
-	if i+1 < cut.tiles {
-		_, rows := cut.tile(i + 1)
-		t.soon[0] = newStretch(p, rows, t.count*size, rs)
+	if i+1 == cut.tiles {
+		return
+	}
+	_, rows := cut.tile(i + 1)
+	t.soon[0] = newStretch(p, rows, t.count*size, rs)
+	if t.soon[1].rows <= 0 {
+		t.soon[1] = newStretch(c, rows, n*size, t.rc)
 	}
 }
 
@@ -195,7 +199,7 @@ func (ks *kernels) grid(t *tile, m, n, panel int) {
 		t.a = unsafe.Add(a, first*t.rs)
 		t.c = unsafe.Add(c, first*t.rc)
 		if t.stream {
-			t.expectRows(uintptr(t.a)+uintptr(rows*t.rs), t.rs, ks.size, cut, i)
+			t.expectRows(uintptr(t.a)+uintptr(rows*t.rs), t.rs, uintptr(t.c)+uintptr(rows*t.rc), n, ks.size, cut, i)
 		}
 		ks.columns(t, rows, n, panel)
 	}

@@ -48,16 +48,12 @@ func verifyTriangle[T Float](t *testing.T, s MatMul, in *instance, set isa.Set, 
 	plan := NewMatMul[T](s, set, pool.Workers())
 	off := r.IntN(4)
 	dst, all := fenced[T](in.sizes[0], off)
-	a, _ := fenced[T](in.sizes[1], r.IntN(4))
-	b, _ := fenced[T](in.sizes[2], r.IntN(4))
 	work := make([]T, plan.Workspace())
-	narrow(a, in.a)
-	narrow(b, in.b)
 	accumulate := r.IntN(2) == 1
 	if accumulate {
 		narrow(dst, in.init)
 	}
-	plan.Run(pool, dst, a, b, work, accumulate)
+	plan.Run(pool, dst, work, accumulate, fencedOperands[T](in, r)...)
 	bound := eps * 40 * (4 + math.Sqrt(float64(s.K)))
 	near := func(got, want float64) bool { return math.Abs(got-want) <= bound*(1+math.Abs(want)) }
 	for at, got := range dst {
@@ -127,7 +123,7 @@ func TestTrianglesLeaveProductsOut(t *testing.T) {
 		}
 	}
 	p := NewMatMul[float32](MatMul{Batch: 1, M: n, N: m, K: n, A: Lower}, isa.Available()[0], 1)
-	p.Run(nil, c, a, b, make([]float32, p.Workspace()), false)
+	p.Run(nil, c, make([]float32, p.Workspace()), false, Pair[float32]{a, b})
 	for i, v := range c {
 		if v != v {
 			t.Fatalf("element %d was made of what is far above the diagonal", i)
@@ -135,7 +131,7 @@ func TestTrianglesLeaveProductsOut(t *testing.T) {
 	}
 	x, y, z := filled(n*m), filled(m*n), make([]float32, n*n)
 	q := NewMatMul[float32](MatMul{Batch: 1, M: n, N: n, K: m, C: Lower}, isa.Available()[0], 1)
-	q.Run(nil, z, x, y, make([]float32, q.Workspace()), false)
+	q.Run(nil, z, make([]float32, q.Workspace()), false, Pair[float32]{x, y})
 	if z[n-1] != 0 || z[n*n-1] != m {
 		t.Errorf("the corners are %g above and %g on the diagonal, want 0 and %d", z[n-1], z[n*n-1], m)
 	}

@@ -82,7 +82,7 @@ func (s Conv) winograd(ks *kernels) bool {
 
 // winogradFlops is twice the multiply-adds of the transformed products of images h by w.
 func (s Conv) winogradFlops(h, w int) float64 {
-	return 2 * float64(winogradPlanes*s.N*tilesAcross(h)*tilesAcross(w)) * float64(s.C) * float64(s.O)
+	return 2 * float64(s.terms()) * float64(winogradPlanes*s.N*tilesAcross(h)*tilesAcross(w)) * float64(s.C) * float64(s.O)
 }
 
 // tilesAcross returns how many tiles cover n results.

@@ -19,6 +19,7 @@ func fewTiles(t *tapConv, ks *kernels) bool {
 // it transforms the weights of a block of channels, uses them while they are in the second-level cache, and adds up.
 type winogradColumns[T Float] struct {
 	tapConv
+	terms   int
 	cut     tiling
 	ks      *kernels
 	call    *call[T]
@@ -26,7 +27,7 @@ type winogradColumns[T Float] struct {
 	frame   frame
 
 	image, result planes
-	elements      int // where the images' planes start in the workspace
+	elements      int // where the images' planes start in the workspace, term after term
 	depths        int // blocks of channels
 	plane         int // elements of a plane of a block's weights
 
@@ -37,15 +38,15 @@ type winogradColumns[T Float] struct {
 	edge   private // a tile of results at the border
 }
 
-func planWinogradColumns[T Float](t tapConv, ks *kernels, c *call[T], workers int, w *arena) []stage {
-	p := &winogradColumns[T]{tapConv: t, ks: ks, call: c, workers: make([]worker, workers)}
+func planWinogradColumns[T Float](t tapConv, terms int, ks *kernels, c *call[T], workers int, w *arena) []stage {
+	p := &winogradColumns[T]{tapConv: t, terms: terms, ks: ks, call: c, workers: make([]worker, workers)}
 	wide := ks.width()
 	g := &t.grids[0]
 	p.cut = newTiling(t.images, t.dstH, t.dstW, tilesFor(winogradPlanes*t.chans*ks.size))
 	p.frame = p.cut.window(winogradIn, t.srcH, t.srcW, t.srcC, g.srcRow, g.srcCol, ks.size)
 	tiles := t.images * p.cut.rows * p.cut.cols
 	p.image, p.result = newPlanes(tiles, t.chans, ks), newPlanes(tiles, wide, ks)
-	p.elements = w.take(winogradPlanes * p.image.plane)
+	p.elements = w.take(terms * winogradPlanes * p.image.plane)
 	p.depths = ceilDiv(t.chans, columnsDepth)
 	depth := ceilDiv(t.chans, p.depths)
 	p.plane = spread(depth*wide, ks.size)
@@ -55,20 +56,26 @@ func planWinogradColumns[T Float](t tapConv, ks *kernels, c *call[T], workers in
 	p.packed = w.private(winogradPlanes*p.plane, workers)
 	p.sums = w.private(winogradPlanes*p.result.plane, workers)
 	p.edge = w.private(winogradOut*winogradOut*wide, workers)
-	return []stage{{p.cut.blocks(), (*winogradImages[T])(p)}, {ceilDiv(t.outs, wide), p}}
+	return []stage{{terms * p.cut.blocks(), (*winogradImages[T])(p)}, {ceilDiv(t.outs, wide), p}}
 }
 
-// winogradImages transforms the images: its chunks are blocks of tiles.
+// planesOf returns where a term's planes of the images start in the workspace.
+func (p *winogradColumns[T]) planesOf(term int) int {
+	return p.elements + term*winogradPlanes*p.image.plane
+}
+
+// winogradImages transforms the images: its chunks are terms and blocks of tiles.
 type winogradImages[T Float] winogradColumns[T]
 
 func (s *winogradImages[T]) Chunk(i, worker int) {
 	p := (*winogradColumns[T])(s)
 	w := &p.workers[worker]
-	b := p.cut.block(i)
+	term := i / p.cut.blocks()
+	b := p.cut.block(i % p.cut.blocks())
 	scratch := p.call.work[p.copies.of(worker):][:p.copies.size]
-	src := fill(&p.frame, p.ks, &w.block, p.call.a, scratch, b.n0, b.n1, 0, b.first, b.rows)
+	src := fill(&p.frame, p.ks, &w.block, p.call.terms[term].A, scratch, b.n0, b.n1, 0, b.first, b.rows)
 	tile := (b.n0*p.cut.rows + b.first) * p.cut.cols
-	dst := at(p.call.work, p.elements+tile*p.image.pitch)
+	dst := at(p.call.work, p.planesOf(term)+tile*p.image.pitch)
 	p.cut.scatter(p.ks.winograd.scatterImage, &w.transform, &p.frame, src, p.chans, b, p.image, dst, p.ks)
 	w.release()
 }
@@ -82,15 +89,16 @@ func (p *winogradColumns[T]) Chunk(panel, worker int) {
 	packed, sums := at(work, p.packed.of(worker)), at(work, p.sums.of(worker))
 	all := tileBlock{n1: p.images, rows: p.cut.rows}
 	t := &w.tile
-	for d := range p.depths {
-		k0, k1 := share(p.chans, p.depths, d)
-		scatterWeights(&p.tapConv, p.ks, w, p.call.b, at(work, p.taps.of(worker)), k0, k1, panel, packed, p.plane)
+	for i := range p.terms * p.depths {
+		term := i / p.depths
+		k0, k1 := share(p.chans, p.depths, i%p.depths)
+		scatterWeights(&p.tapConv, p.ks, w, p.call.terms[term].B, at(work, p.taps.of(worker)), k0, k1, panel, packed, p.plane)
 		*t = tile{
 			rs: p.image.pitch * size, ks: size, rc: p.result.pitch * size, ldb: wide * size,
-			count: k1 - k0, segs: 1, planes: 1, accumulate: min(d, 1),
+			count: k1 - k0, segs: 1, planes: 1, accumulate: min(i, 1),
 		}
 		for plane := range winogradPlanes {
-			t.a = at(work, p.elements+plane*p.image.plane+k0)
+			t.a = at(work, p.planesOf(term)+plane*p.image.plane+k0)
 			t.b = unsafe.Add(packed, plane*p.plane*size)
 			t.c = unsafe.Add(sums, plane*p.result.plane*size)
 			p.ks.grid(t, p.cut.tiles(all), cols, 0)

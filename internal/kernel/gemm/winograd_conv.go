@@ -6,9 +6,11 @@ const winogradDepth = 64 // channels whose weights are transformed at a time
 
 // winogradConv is a convolution, or the gradient of one with respect to its images, cut into blocks of tiles. All weights
 // are transformed first; where those are many, see winogradColumns. A block's planes lie one place behind the results':
-// when a product is made, its left operand is needed no more, and the next product takes its place.
+// when a product is made, its left operand is needed no more, and the next product takes its place. Those of further terms, whose
+// products are added, lie by themselves.
 type winogradConv[T Float] struct {
 	tapConv
+	terms   int
 	cut     tiling
 	ks      *kernels
 	call    *call[T]
@@ -18,19 +20,20 @@ type winogradConv[T Float] struct {
 
 	panels        int // of the weights
 	depths        int // blocks of channels in transforming them
-	packed, plane int // where the transformed weights start in the workspace, and elements of a plane of theirs
+	packed, plane int // where the transformed weights start in the workspace, term after term, and elements of a plane of theirs
 
 	taps   private // packed weights
 	copies private // of a block's images
 	block  private // a block's planes
+	more   private // those of a further term
 	edge   private // a tile of results at the border
 }
 
-func planWinogradConv[T Float](t tapConv, ks *kernels, c *call[T], workers int, w *arena) []stage {
+func planWinogradConv[T Float](t tapConv, terms int, ks *kernels, c *call[T], workers int, w *arena) []stage {
 	if fewTiles(&t, ks) {
-		return planWinogradColumns(t, ks, c, workers, w)
+		return planWinogradColumns(t, terms, ks, c, workers, w)
 	}
-	p := &winogradConv[T]{tapConv: t, ks: ks, call: c, workers: make([]worker, workers)}
+	p := &winogradConv[T]{tapConv: t, terms: terms, ks: ks, call: c, workers: make([]worker, workers)}
 	wide := ks.width()
 	most := max(t.chans, t.outs)
 	p.cut = newTiling(t.images, t.dstH, t.dstW, tilesFor(winogradPlanes*most*ks.size))
@@ -41,26 +44,33 @@ func planWinogradConv[T Float](t tapConv, ks *kernels, c *call[T], workers int, 
 	p.panels = ceilDiv(t.outs, wide)
 	p.depths = ceilDiv(t.chans, winogradDepth)
 	p.plane = spread(p.panels*t.chans*wide, ks.size)
-	p.packed = w.take(winogradPlanes * p.plane)
+	p.packed = w.take(terms * winogradPlanes * p.plane)
 	p.taps = w.private(winogradTaps*winogradTaps*winogradDepth*wide, workers)
 	p.copies = w.private(p.frame.scratch(p.cut.together), workers)
 	p.block = w.private((winogradPlanes+1)*p.planes.plane, workers)
+	if terms > 1 {
+		p.more = w.private(winogradPlanes*p.planes.plane, workers)
+	}
 	p.edge = w.private(winogradOut*winogradOut*t.outs, workers)
-	return []stage{{p.panels * p.depths, (*winogradWeights[T])(p)}, {p.cut.blocks(), p}}
+	return []stage{{terms * p.panels * p.depths, (*winogradWeights[T])(p)}, {p.cut.blocks(), p}}
 }
 
-// winogradWeights transforms the weights: its chunks are panels and blocks of channels.
+// winogradWeights transforms the weights: its chunks are terms, panels and blocks of channels.
 type winogradWeights[T Float] winogradConv[T]
 
 func (s *winogradWeights[T]) Chunk(i, worker int) {
 	p := (*winogradConv[T])(s)
 	k0, k1 := share(p.chans, p.depths, i%p.depths)
-	panel := i / p.depths
-	dst := at(p.call.work, p.packed+(panel*p.chans+k0)*p.ks.width())
+	panel := i / p.depths % p.panels
+	term := i / p.depths / p.panels
+	dst := at(p.call.work, p.weightsOf(term)+(panel*p.chans+k0)*p.ks.width())
 	w := &p.workers[worker]
-	scatterWeights(&p.tapConv, p.ks, w, p.call.b, at(p.call.work, p.taps.of(worker)), k0, k1, panel, dst, p.plane)
+	scatterWeights(&p.tapConv, p.ks, w, p.call.terms[term].B, at(p.call.work, p.taps.of(worker)), k0, k1, panel, dst, p.plane)
 	w.release()
 }
+
+// weightsOf returns where a term's transformed weights start in the workspace.
+func (p *winogradConv[T]) weightsOf(term int) int { return p.packed + term*winogradPlanes*p.plane }
 
 // scatterWeights transforms the weights of channels k0 to k1 and a panel of results: planes of rows as wide as a panel, at a
 // distance of plane elements. Taps has room for the weights themselves.
@@ -90,27 +100,56 @@ func (p *winogradConv[T]) Chunk(i, worker int) {
 	w := &p.workers[worker]
 	b := p.cut.block(i)
 	scratch := p.call.work[p.copies.of(worker):][:p.copies.size]
-	src := fill(&p.frame, p.ks, &w.block, p.call.a, scratch, b.n0, b.n1, 0, b.first, b.rows)
 	results := at(p.call.work, p.block.of(worker))
 	elements := unsafe.Add(results, p.planes.plane*p.ks.size)
-	p.cut.scatter(p.ks.winograd.scatterImage, &w.transform, &p.frame, src, p.chans, b, p.planes, elements, p.ks)
-	p.products(&w.tile, elements, results, p.cut.tiles(b))
+	for term := range p.terms {
+		if term > 0 {
+			elements = at(p.call.work, p.more.of(worker))
+		}
+		src := fill(&p.frame, p.ks, &w.block, p.call.terms[term].A, scratch, b.n0, b.n1, 0, b.first, b.rows)
+		p.cut.scatter(p.ks.winograd.scatterImage, &w.transform, &p.frame, src, p.chans, b, p.planes, elements, p.ks)
+		var dst stretch
+		if term+1 == p.terms {
+			dst = p.results(b)
+		}
+		w.tile.expect(dst, p.sources(i, term+1))
+		p.products(&w.tile, term, elements, results, p.cut.tiles(b))
+	}
 	p.gather(w, results, at(p.call.work, p.edge.of(worker)), b)
 	w.release()
 }
 
-// products multiplies the planes of n tiles by those of the weights.
-func (p *winogradConv[T]) products(t *tile, elements, results unsafe.Pointer, n int) {
+// sources returns the memory that a block's term reads; behind its last one comes the next block.
+func (p *winogradConv[T]) sources(i, term int) stretch {
+	if term == p.terms {
+		i, term = i+1, 0
+	}
+	if i == p.cut.blocks() {
+		return stretch{}
+	}
+	b := p.cut.block(i)
+	return sourcesOf(&p.frame, p.call.terms[term].A, b.n0, b.n1, 0, p.chans, b.first, b.rows)
+}
+
+// results returns the memory that a block's results go to.
+func (p *winogradConv[T]) results(b tileBlock) stretch {
+	row := b.n0*p.dstH + b.first*winogradOut
+	rows := (b.n1-1-b.n0)*p.dstH + min(p.dstH-b.first*winogradOut, b.rows*winogradOut)
+	return stretchOf(p.call.dst, row*p.dstW*p.outs, rows*p.dstW, p.outs, p.outs)
+}
+
+// products multiplies a term's planes of n tiles by those of its weights, and adds them to those of the terms before.
+func (p *winogradConv[T]) products(t *tile, term int, elements, results unsafe.Pointer, n int) {
 	wide, size := p.ks.width(), p.ks.size
 	parts := ceilDiv(p.chans, maxDepth)
-	*t = tile{rs: p.planes.pitch * size, ks: size, rc: p.planes.pitch * size, ldb: wide * size, segs: 1, planes: 1}
+	*t = tile{rs: p.planes.pitch * size, ks: size, rc: p.planes.pitch * size, ldb: wide * size, segs: 1, planes: 1, soon: t.soon}
 	for plane := range winogradPlanes {
 		away := plane * p.planes.plane * size
 		for part := range parts {
 			k0, k1 := share(p.chans, parts, part)
 			t.a, t.c = unsafe.Add(elements, away+k0*size), unsafe.Add(results, away)
-			t.b = at(p.call.work, p.packed+plane*p.plane+k0*wide)
-			t.count, t.accumulate = k1-k0, min(part, 1)
+			t.b = at(p.call.work, p.weightsOf(term)+plane*p.plane+k0*wide)
+			t.count, t.accumulate = k1-k0, min(term+part, 1)
 			p.ks.grid(t, n, p.outs, p.chans*wide*size)
 		}
 	}

@@ -9,7 +9,7 @@ const (
 )
 
 // winogradKernelGrad is the gradient of a convolution with respect to its kernel, cut into chunks: by slices of the
-// results' channels and parts of the blocks of tiles, the last fastest. A chunk adds up the products of its
+// results' channels and parts of the terms' blocks of tiles, the last fastest. A chunk adds up the products of its
 // blocks, plane by plane, and transforms the sums at the end.
 type winogradKernelGrad[T Float] struct {
 	Conv
@@ -33,7 +33,7 @@ func planWinogradKernelGrad[T Float](s Conv, ks *kernels, c *call[T], workers in
 	panels := ceilDiv(s.O, ks.width())
 	p.slices = min(panels, ceilDiv(winogradPlanes*s.C*panels*ks.width()*ks.size, winogradSum))
 	wanted := int(min(s.flops()/minChunk, minDWChunks))
-	p.parts = max(1, min(wanted/p.slices, p.cut.blocks()))
+	p.parts = max(1, min(wanted/p.slices, s.terms()*p.cut.blocks()))
 
 	p.x = p.cut.window(winogradIn, s.H, s.W, s.C, -s.PadTop, -s.PadLeft, ks.size)
 	p.dy = p.cut.window(winogradOut, s.OutH(), s.OutW(), s.O, 0, 0, ks.size)
@@ -67,27 +67,41 @@ func (p *winogradKernelGrad[T]) columns(i int) (lo, hi int) {
 func (p *winogradKernelGrad[T]) Chunk(i, worker int) {
 	part := i % p.parts
 	lo, hi := p.columns(i / p.parts)
-	from, to := share(p.cut.blocks(), p.parts, part)
-	for b := from; b < to; b++ {
-		p.add(p.cut.block(b), worker, lo, hi, b > from)
+	blocks := p.cut.blocks()
+	from, to := share(p.terms()*blocks, p.parts, part)
+	for i := from; i < to; i++ {
+		if i+1 < to {
+			p.expect(p.call.terms[(i+1)/blocks], p.cut.block((i+1)%blocks), worker, lo, hi)
+		} else {
+			p.workers[worker].tile.expect(stretch{}, stretch{})
+		}
+		p.add(p.call.terms[i/blocks], p.cut.block(i%blocks), worker, lo, hi, i > from)
 	}
 	p.gather(part, worker, lo, hi)
 	p.workers[worker].release()
 }
 
+// expect says that the products from now on may ask for what a block reads.
+func (p *winogradKernelGrad[T]) expect(term Pair[T], b tileBlock, worker, lo, hi int) {
+	x := sourcesOf(&p.x, term.A, b.n0, b.n1, 0, p.C, b.first, b.rows)
+	dy := sourcesOf(&p.dy, term.B, b.n0, b.n1, lo, hi-lo, b.first, b.rows)
+	p.workers[worker].tile.expect(x, dy)
+}
+
 // add computes the sums over one block's tiles, or adds them to those of the blocks before.
-func (p *winogradKernelGrad[T]) add(b tileBlock, worker, lo, hi int, accumulate bool) {
+func (p *winogradKernelGrad[T]) add(term Pair[T], b tileBlock, worker, lo, hi int, accumulate bool) {
 	w, ks, work, size := &p.workers[worker], p.ks, p.call.work, p.ks.size
 	elements, results := at(work, p.elements.of(worker)), at(work, p.results.of(worker))
-	x := fill(&p.x, ks, &w.block, p.call.a, work[p.xCopy.of(worker):][:p.xCopy.size], b.n0, b.n1, 0, b.first, b.rows)
+	x := fill(&p.x, ks, &w.block, term.A, work[p.xCopy.of(worker):][:p.xCopy.size], b.n0, b.n1, 0, b.first, b.rows)
 	p.cut.scatter(ks.winograd.scatterImage, &w.transform, &p.x, x, p.C, b, p.image, elements, ks)
-	dy := fill(&p.dy, ks, &w.block, p.call.b, work[p.dyCopy.of(worker):][:p.dyCopy.size], b.n0, b.n1, 0, b.first, b.rows)
+	dy := fill(&p.dy, ks, &w.block, term.B, work[p.dyCopy.of(worker):][:p.dyCopy.size], b.n0, b.n1, 0, b.first, b.rows)
 	p.cut.scatter(ks.winograd.scatterResult, &w.transform, &p.dy, unsafe.Add(dy, lo*size), hi-lo, b, p.result, results, ks)
 
 	t := &w.tile
 	*t = tile{
 		rs: size, ks: p.image.pitch * size, ldb: p.result.pitch * size, rc: p.width * size,
 		count: p.cut.tiles(b), segs: 1, planes: 1,
+		soon: t.soon,
 	}
 	if accumulate {
 		t.accumulate = 1
