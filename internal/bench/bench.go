@@ -68,14 +68,15 @@ func (r Result) Fastest() *PeerResult {
 	return best
 }
 
-// Misses lists the floors that the result does not reach.
+// Misses lists the floors that the result does not reach, that of a peer's speed with the share of the bound that this would be: where a large product reaches less, it is out of reach.
 func (r Result) Misses() []string {
 	var out []string
 	if r.PeakFloor > 0 && r.Peak < r.PeakFloor {
 		out = append(out, fmt.Sprintf("%.0f%% of peak, want %.0f%%", 100*r.Peak, 100*r.PeakFloor))
 	}
 	if r.PeerFloor > 0 && r.PeerRatio > 0 && r.PeerRatio < r.PeerFloor {
-		out = append(out, fmt.Sprintf("%.2f times the best peer's speed, want %.1f", r.PeerRatio, r.PeerFloor))
+		asked := r.PeerRatio * r.Seconds / r.PeerFloor
+		out = append(out, fmt.Sprintf("%.2f times the best peer's speed, want %.1f, %.0f%% of the bound", r.PeerRatio, r.PeerFloor, 100*r.Bound/asked))
 	}
 	if r.GradientCap > 0 && r.Gradients > r.GradientCap {
 		out = append(out, fmt.Sprintf("%.2f gradients, want at most %.1f", r.Gradients, r.GradientCap))

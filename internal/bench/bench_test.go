@@ -74,6 +74,11 @@ func TestMissesNamesEveryFloorNotReached(t *testing.T) {
 	if n := len(r.Misses()); n != 4 {
 		t.Errorf("%d misses: %v, want 4", n, r.Misses())
 	}
+	// A peer that takes 3 s, three times its speed: 1 s, of which half is the least.
+	asked := Result{Seconds: 2, PeerRatio: 1.5, PeerFloor: 3, Bound: 0.5}.Misses()
+	if len(asked) != 1 || asked[0] != "1.50 times the best peer's speed, want 3.0, 50% of the bound" {
+		t.Errorf("%q", asked)
+	}
 	if n := len((Result{Seconds: 1}).Misses()); n != 0 {
 		t.Errorf("%d misses where nothing is asked", n)
 	}
