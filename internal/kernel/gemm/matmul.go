@@ -13,6 +13,7 @@ const (
 	minSplit    = 1024 // inner steps that a part of a split inner dimension has at least
 	longInner   = 4    // times the longer side of the result: an inner dimension from there on is split first
 	maxPartial  = 8 << 20
+	fewRows     = 70      // of a block: up to there reading B again for each tile costs less than packing it
 	copyPanels  = 3       // panels that a block of columns has at least for copying a tile of A to pay
 	farApart    = 2 << 10 // bytes between inner steps of a transposed A from which copying pays
 	flipTiles   = 12      // tiles of a transposed A that are copied at a time
@@ -107,7 +108,7 @@ func (p *mulPlan[T]) cut() {
 
 // unpacked says whether that many rows of tiles use B too little for packing it.
 func (p *mulPlan[T]) unpacked(rowTiles int) bool {
-	return !p.TransB && (rowTiles <= 3 || p.N <= p.ks.width())
+	return !p.TransB && (rowTiles*p.ks.rows <= fewRows || p.N <= p.ks.width())
 }
 
 // split returns how many parts of the inner dimension there may be, at most so many. It does not depend on the workers,

@@ -98,7 +98,11 @@ func (p *winogradColumns[T]) Chunk(panel, worker int) {
 			count: k1 - k0, segs: 1, planes: 1, accumulate: min(i, 1),
 		}
 		for plane := range winogradPlanes {
-			t.a = at(work, p.planesOf(term)+plane*p.image.plane+k0)
+			elements := p.planesOf(term) + plane*p.image.plane + k0
+			t.a = at(work, elements)
+			if plane+1 < winogradPlanes {
+				t.expect(stretchOf(work, elements+p.image.plane, p.cut.tiles(all), k1-k0, p.image.pitch), stretch{})
+			}
 			t.b = unsafe.Add(packed, plane*p.plane*size)
 			t.c = unsafe.Add(sums, plane*p.result.plane*size)
 			p.ks.grid(t, p.cut.tiles(all), cols, 0)

@@ -10,7 +10,7 @@ const (
 
 // winogradKernelGrad is the gradient of a convolution with respect to its kernel, cut into chunks: by slices of the
 // results' channels and parts of the terms' blocks of tiles, the last fastest. A chunk adds up the products of its
-// blocks, plane by plane, and transforms the sums at the end.
+// blocks, plane by plane, and transforms the sums at the end. Where there are several slices and few tiles, see winogradSquares.
 type winogradKernelGrad[T Float] struct {
 	Conv
 	cut           tiling
@@ -34,6 +34,11 @@ func planWinogradKernelGrad[T Float](s Conv, ks *kernels, c *call[T], workers in
 	p.slices = min(panels, ceilDiv(winogradPlanes*s.C*panels*ks.width()*ks.size, winogradSum))
 	wanted := int(min(s.flops()/minChunk, minDWChunks))
 	p.parts = max(1, min(wanted/p.slices, s.terms()*p.cut.blocks()))
+	if p.slices > 1 { // each would transform all images again
+		if stages := planWinogradSquares(s, ks, c, workers, w); stages != nil {
+			return stages
+		}
+	}
 
 	p.x = p.cut.window(winogradIn, s.H, s.W, s.C, -s.PadTop, -s.PadLeft, ks.size)
 	p.dy = p.cut.window(winogradOut, s.OutH(), s.OutW(), s.O, 0, 0, ks.size)
