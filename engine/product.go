@@ -94,6 +94,7 @@ func (s *product[T]) run(p *Program) error {
 			t.pairs[k] = gemm.Pair[T]{A: t.x[k].get(), B: t.y[k].get()}
 		}
 		t.plan.Run(s.pool, s.dst.get(), s.scratch(p), i > 0, t.pairs...)
+		clear(t.pairs) // a program holds no array of its caller's between runs
 	}
 	return nil
 }

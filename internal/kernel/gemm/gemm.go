@@ -86,8 +86,8 @@ func (s Conv) check() {
 // Plan is one problem cut into chunks and blocks, ready to run many times.
 type Plan[T Float] struct {
 	sizes     [3]int // elements of dst, a, b
-	terms     []Pair[T]
-	joint     bool // the stages do all terms at once
+	terms     int    // pairs of operands
+	joint     bool   // the stages do all terms at once
 	flops     float64
 	done      float64 // of these, those that are done
 	workspace int
@@ -146,13 +146,12 @@ func (p *Plan[T]) Done() float64 { return p.done }
 // not what the plan's statement says, or if the pool has more workers than the plan was made for.
 func (p *Plan[T]) Run(pool *par.Pool, dst, work []T, accumulate bool, terms ...Pair[T]) {
 	p.checkRun(pool, dst, work, terms)
-	copy(p.terms, terms)
 	work = align(work)
 	if p.joint {
-		*p.call = call[T]{dst: dst, terms: p.terms, work: work, accumulate: accumulate}
+		*p.call = call[T]{dst: dst, terms: terms, work: work, accumulate: accumulate}
 		p.runStages(pool)
 	} else {
-		for i, t := range p.terms {
+		for i, t := range terms {
 			if p.swapped {
 				t.A, t.B = t.B, t.A
 			}
@@ -161,7 +160,6 @@ func (p *Plan[T]) Run(pool *par.Pool, dst, work []T, accumulate bool, terms ...P
 		}
 	}
 	*p.call = call[T]{}
-	clear(p.terms)
 }
 
 func (p *Plan[T]) runStages(pool *par.Pool) {
@@ -177,8 +175,8 @@ func (p *Plan[T]) runStages(pool *par.Pool) {
 }
 
 func (p *Plan[T]) checkRun(pool *par.Pool, dst, work []T, terms []Pair[T]) {
-	if len(terms) != len(p.terms) {
-		panic(fmt.Sprintf("gemm: %d pairs of operands, want %d", len(terms), len(p.terms)))
+	if len(terms) != p.terms {
+		panic(fmt.Sprintf("gemm: %d pairs of operands, want %d", len(terms), p.terms))
 	}
 	for _, t := range terms {
 		if got := [3]int{len(dst), len(t.A), len(t.B)}; got != p.sizes {
@@ -240,7 +238,7 @@ func NewMatMul[T Float](s MatMul, set isa.Set, workers int) *Plan[T] {
 		sizes:   [3]int{s.Batch * s.M * s.N, s.Batch * s.M * s.K, s.Batch * s.K * s.N},
 		flops:   2 * float64(s.Batch) * float64(s.M) * float64(s.N) * float64(s.K),
 		done:    2 * float64(s.Batch) * s.products(),
-		terms:   make([]Pair[T], 1),
+		terms:   1,
 		workers: poolSize(workers),
 		call:    new(call[T]),
 	}
@@ -316,13 +314,13 @@ func newConvPlan[T Float](s Conv, sizes [3]int, taps tapConv, ks *kernels, worke
 
 // emptyPlan returns a plan of convolutions without stages.
 func emptyPlan[T Float](s Conv, sizes [3]int, workers int) *Plan[T] {
-	return &Plan[T]{sizes: sizes, flops: s.flops(), done: s.flops(), terms: make([]Pair[T], s.terms()), workers: poolSize(workers), call: new(call[T])}
+	return &Plan[T]{sizes: sizes, flops: s.flops(), done: s.flops(), terms: s.terms(), workers: poolSize(workers), call: new(call[T])}
 }
 
 // pointwisePlan plans a convolution that is a product of matrices.
 func pointwisePlan[T Float](s Conv, m MatMul, set isa.Set, workers int) *Plan[T] {
 	p := NewMatMul[T](m, set, workers)
-	p.terms = make([]Pair[T], s.terms())
+	p.terms = s.terms()
 	p.flops *= float64(s.terms())
 	p.done *= float64(s.terms())
 	return p
