@@ -118,12 +118,12 @@ func causalAttention(e *env, large bool) graph.Value {
 		return x.Reshape(-1, d).MatMul(e.scaled(d, d, d)).Reshape(batch, tokens, d)
 	}
 	q, k, v := project(), project(), project()
-	y := causal(q.MatMul(k.T())).MatMul(v)
+	y := masked(q.MatMul(k.T())).SoftmaxMatMul(v)
 	return y.Sub(e.x(batch, tokens, d)).Square().Mean()
 }
 
-// causal is the softmax of each row up to the diagonal.
-func causal(dots graph.Value) graph.Value {
+// masked hides what is behind the diagonal of each row from a softmax.
+func masked(dots graph.Value) graph.Value {
 	n := dots.Shape()[1]
 	mask := make([]float64, n*n)
 	for i := range n {
@@ -131,7 +131,7 @@ func causal(dots graph.Value) graph.Value {
 			mask[i*n+j] = -1e30
 		}
 	}
-	return dots.Add(dots.Builder().ConstArray(dots.DType(), mask, n, n)).Softmax()
+	return dots.Add(dots.Builder().ConstArray(dots.DType(), mask, n, n))
 }
 
 // embeddings adds up what a table has for tokens and what another has for their places, and averages over each text.

@@ -126,6 +126,11 @@ func (f *family) repeats(n *graph.Node) bool {
 	return numel(n.In()[0].Shape()[:len(f.lead)]) == 1
 }
 
+// stretches says whether n is an array whose items are such of a smaller array, stretched: it need not be in memory, who reads it can stretch.
+func (f *family) stretches(n *graph.Node) bool {
+	return n.Op() == graph.OpBroadcast && f.has(n) && f.has(n.In()[0])
+}
+
 // spread says whether n is a large array that would not be in memory but for a stack that reads it.
 func (f *family) spread(n *graph.Node) bool {
 	_, known := n.Constant()
@@ -215,7 +220,7 @@ func (s *stacker) cut() *stacks {
 			f = s.remade[n]
 		}
 		if f == nil {
-			if f = s.sumOfEnds(n, stages); f != nil {
+			if f = s.tail(n, stages); f != nil {
 				s.made[n] = f
 			}
 		}
@@ -246,17 +251,24 @@ func (s *stacker) cut() *stacks {
 	return out
 }
 
-// sumOfEnds returns the family of two ends of a stack, if all that is done with them is adding them up.
-func (s *stacker) sumOfEnds(n *graph.Node, stages map[*graph.Node]int) *family {
-	if n.Op() != graph.OpAdd {
+// tail returns the family of the stack that makes all operands of n, if n is elementwise and the first that reads them: it is made while they are near.
+func (s *stacker) tail(n *graph.Node, stages map[*graph.Node]int) *family {
+	if !s.rows.elementwise(n) {
 		return nil
 	}
-	x, y := n.In()[0], n.In()[1]
-	f := s.made[x]
-	if f == nil || s.made[y] != f || stages[x] != stages[y] || len(s.users[x]) != 1 || len(s.users[y]) != 1 || s.outs[x] || s.outs[y] {
-		return nil
+	var of *family
+	stage := 0
+	for _, in := range n.In() {
+		if _, known := in.Constant(); known {
+			continue
+		}
+		f := s.made[in]
+		if f == nil || of != nil && (of != f || stage != stages[in]) || s.users[in][0] != n && !f.stretches(in) {
+			return nil
+		}
+		of, stage = f, stages[in]
 	}
-	return f
+	return of
 }
 
 // close finds what a stack makes anew, and what it reads.
@@ -269,7 +281,7 @@ func (st *stack) close(all *stacks) {
 			switch {
 			case known || seen[in] || all.of[in] == st:
 				continue
-			case all.remade[in] || all.of[in] == nil && st.of.repeats(in):
+			case all.remade[in] || all.of[in] == nil && st.of.repeats(in) || st.of.stretches(in):
 				st.remade[in] = true
 				visit(in)
 			case peel(in).Op() != graph.OpConstArray || st.of.has(in):

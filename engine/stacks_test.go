@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,9 +39,10 @@ func withProducts(e *env, y graph.Value) []graph.Value {
 }
 
 func TestStacksGiveWhatAProgramOfWholeArraysGives(t *testing.T) {
-	shares := func(e *env, q, k graph.Value) graph.Value {
-		return q.MatMul(k.T()).Mul(q.Like(1 / math.Sqrt(5))).Add(maskOf(e.x(66, 66))).Softmax()
+	scores := func(e *env, q, k graph.Value) graph.Value {
+		return q.MatMul(k.T()).Mul(q.Like(1 / math.Sqrt(5))).Add(maskOf(e.x(66, 66)))
 	}
+	shares := func(e *env, q, k graph.Value) graph.Value { return scores(e, q, k).Softmax() }
 	for _, tc := range []struct {
 		name          string
 		build         func(e *env) []graph.Value
@@ -68,6 +70,14 @@ func TestStacksGiveWhatAProgramOfWholeArraysGives(t *testing.T) {
 			}
 			return append(g, graph.JVP(g, xs, d)...)
 		}, 4, 0},
+		{"the gradient where shares are divided after the product", func(e *env) []graph.Value {
+			q, k, v := heads(e)
+			return graph.Grad(scores(e, q, k).SoftmaxMatMul(v).Transpose(0, 2, 1, 3).Square().Sum(), q, k, v)
+		}, 2, 0},
+		{"a product with the Hessian there", func(e *env) []graph.Value {
+			q, k, v := heads(e)
+			return withProducts(e, scores(e, q, k).SoftmaxMatMul(v).Transpose(0, 2, 1, 3))
+		}, 1, 0},
 		{"two layers", func(e *env) []graph.Value {
 			q, k, v := heads(e)
 			h := shares(e, q, k).MatMul(v).Transpose(0, 2, 1, 3).Mul(e.x(5)).Transpose(0, 2, 1, 3)
@@ -147,7 +157,7 @@ func TestStacksGiveTheSameBitsOnAnyNumberOfThreadsAndAllocateNothing(t *testing.
 		t.Run(dtype.String(), func(t *testing.T) {
 			e := newEnv(dtype)
 			q, k, v := e.scaled(4, 40, 70, 6), e.scaled(4, 40, 70, 6), e.x(40, 70, 6)
-			outs := withProducts(e, causal(q.MatMul(k.T())).MatMul(v).Transpose(1, 0, 2))
+			outs := withProducts(e, masked(q.MatMul(k.T())).SoftmaxMatMul(v).Transpose(1, 0, 2))
 			first := e.compile(t, Options{Threads: 1}, outs...).eval(t)
 			for i, want := range e.compile(t, Options{Threads: 1, whole: true}, outs...).eval(t) {
 				near(t, fmt.Sprintf("output %d against whole arrays", i), first[i], want, tolerance(dtype)/10)
@@ -174,7 +184,7 @@ func TestMemoryOfAttentionGrowsWithItsInputsAndNotWithItsScores(t *testing.T) {
 	peak := func(items int, opt Options) int64 {
 		e := newEnv(graph.Float32)
 		q, k, v := e.x(items, 256, 16), e.x(items, 256, 16), e.x(items, 256, 16)
-		loss := causal(q.MatMul(k.T())).MatMul(v).Square().Sum()
+		loss := masked(q.MatMul(k.T())).SoftmaxMatMul(v).Square().Sum()
 		c, err := Measure(e.inputs(), append(graph.Grad(loss, e.xs...), loss), opt)
 		if err != nil {
 			t.Fatal(err)
@@ -188,6 +198,21 @@ func TestMemoryOfAttentionGrowsWithItsInputsAndNotWithItsScores(t *testing.T) {
 	}
 	if whole := (peak(64, Options{Threads: 2, whole: true}) - peak(32, Options{Threads: 2, whole: true})) / 32; whole < scores {
 		t.Errorf("an item takes %d bytes in whole arrays: this test shows nothing", whole)
+	}
+}
+
+func TestWhatAStackMakesIsMultipliedWhereItIsMade(t *testing.T) {
+	e := newEnv(graph.Float64)
+	q, k, v := heads(e)
+	y := q.MatMul(k.T()).SoftmaxMatMul(v)
+	found, _ := stacksOf(graph.Grad(y.Transpose(0, 2, 1, 3).Square().Sum(), q, k, v))
+	if !slices.Contains(found.all[0].made, y.Node()) {
+		t.Errorf("the products that are divided by the sums are made apart from the products")
+	}
+	for _, in := range found.all[1].inputs {
+		if in.Op() == graph.OpBroadcast {
+			t.Errorf("a stack reads %v %v, a broadcast, which it could do itself", in.Op(), in.Shape())
+		}
 	}
 }
 
@@ -210,7 +235,7 @@ func TestAStackKnowsOfItsInputsWhatTheProgramKnows(t *testing.T) {
 func BenchmarkStacks(b *testing.B) {
 	e := newEnv(graph.Float32)
 	q, k, v := e.scaled(64, 24, 256, 64), e.scaled(64, 24, 256, 64), e.scaled(1, 24, 256, 64)
-	g := graph.Grad(causal(q.MatMul(k.T())).MatMul(v).Square().Transpose(1, 0, 2).Sum(), e.xs...)
+	g := graph.Grad(masked(q.MatMul(k.T())).SoftmaxMatMul(v).Square().Transpose(1, 0, 2).Sum(), e.xs...)
 	pair := append(g[:len(g):len(g)], graph.JVP(g, e.xs, []graph.Value{g[0].Tanh(), g[1].Tanh(), g[2].Tanh()})...)
 	for _, work := range []struct {
 		name string

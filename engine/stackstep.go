@@ -200,7 +200,12 @@ func (r *copier) value(n *graph.Node) graph.Value {
 		for _, m := range n.In() {
 			in = append(in, r.value(m))
 		}
-		v = r.b.Again(n, r.shape(n), in...)
+		shape := r.shape(n)
+		if n.Op() == graph.OpBroadcast && in[0].Size() == numel(shape) { // for one item there is nothing to repeat
+			v = in[0].Reshape(shape...)
+		} else {
+			v = r.b.Again(n, shape, in...)
+		}
 	}
 	r.of[n] = v
 	return v

@@ -42,9 +42,26 @@ func (v Value) Softmax() Value {
 	if !ok || len(v.n.shape) == 0 {
 		return b.fail("Softmax", []Value{v}, "want at least one axis")
 	}
+	e, sum := v.exponentials()
+	return e.Div(sum)
+}
+
+// exponentials returns e^v, but for a factor of each row of its last axis that keeps it from overflowing, and the sums of the rows.
+func (v Value) exponentials() (e, sum Value) {
 	keep := append(slices.Clone(v.n.shape[:len(v.n.shape)-1]), 1)
-	e := v.Sub(v.topOfLast().Reshape(keep...)).Exp()
-	return e.Div(e.Sum(-1).Reshape(keep...))
+	e = v.Sub(v.topOfLast().Reshape(keep...)).Exp()
+	return e, e.Sum(-1).Reshape(keep...)
+}
+
+// SoftmaxMatMul returns softmax(v) times the matrix w, which is what attention does with its scores. The rows of e^v are divided by their sums after the product, so that
+// neither that nor its derivatives are done for each element of v.
+func (v Value) SoftmaxMatMul(w Value) Value {
+	b, ok := operandsFit("SoftmaxMatMul", []Value{v, w})
+	if !ok || len(v.n.shape) < 2 {
+		return b.fail("SoftmaxMatMul", []Value{v, w}, "want at least two axes")
+	}
+	e, sum := v.exponentials()
+	return e.MatMul(w).Mul(sum.Recip())
 }
 
 // LogSoftmax returns log(softmax(v)) along the last axis, without overflow.

@@ -154,6 +154,8 @@ var misuses = []misuse{
 		x.Reshape(1, 3, 4, 1).MaxPool(PoolSpec{Size: [2]int{2, 2}, Stride: [2]int{-1, 1}})
 	}},
 	{"Softmax of a scalar", "Softmax", nil, func(_ *Builder, x, _, _ Value) { x.Sum().Softmax() }},
+	{"SoftmaxMatMul of a row", "SoftmaxMatMul", nil, func(_ *Builder, x, _, _ Value) { x.Sum(0).SoftmaxMatMul(x) }},
+	{"SoftmaxMatMul by a matrix that does not fit", "MatMul", nil, func(_ *Builder, x, _, _ Value) { x.SoftmaxMatMul(x) }},
 	{"LogSumExp of a scalar", "LogSumExp", nil, func(_ *Builder, x, _, _ Value) { x.Sum().LogSumExp() }},
 	{"LogSoftmax of a scalar", "LogSumExp", nil, func(_ *Builder, x, _, _ Value) { x.Sum().LogSoftmax() }},
 	{"CrossEntropy by too many labels", "Gather", []string{"[2 5]"}, func(_ *Builder, _, y, l Value) { y.CrossEntropy(l) }},

@@ -114,7 +114,7 @@ func attend(qkv graph.Value, tokens, heads, head int, mask graph.Value) graph.Va
 	if mask.Valid() {
 		dots = dots.Add(mask)
 	}
-	return dots.Softmax().MatMul(part(2)).Transpose(0, 2, 1, 3).Reshape(-1, heads*head)
+	return dots.SoftmaxMatMul(part(2)).Transpose(0, 2, 1, 3).Reshape(-1, heads*head)
 }
 
 func (d *declaration) feedForward(name string, dim, hidden int) layer {

@@ -49,7 +49,7 @@ func attention(c *call) ([]value, error) {
 	if dots, err = c.masked(dots); err != nil {
 		return nil, err
 	}
-	y := dots.Softmax().MatMul(v)
+	y := dots.SoftmaxMatMul(v)
 	if len(c.shapeOf(c.in[0])) == 4 {
 		return plainOne(y)
 	}

@@ -32,22 +32,25 @@ func attentive() *onnx.Model {
 }
 
 func TestAttentionKeepsNoProductOfAllQueriesAndKeys(t *testing.T) {
-	const tokens, examples = 132, 36
+	const tokens = 132
 	m, err := (&Net{Path: "net.onnx"}).modelOf(attentive(), []int{tokens}, 4)
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := m.Inputs(graph.NewBuilder(), graph.Float64, examples)
-	r, err := m.TrainLoss(in, nn.CrossEntropy)
-	if err != nil {
-		t.Fatal(err)
+	peak := func(examples int) int64 {
+		in := m.Inputs(graph.NewBuilder(), graph.Float32, examples)
+		r, err := m.TrainLoss(in, nn.CrossEntropy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := engine.Measure([]graph.Value{in.Theta, in.X, in.Labels}, graph.Grad(r.Loss, in.Theta), engine.Options{Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.PeakBytes
 	}
-	g := graph.Grad(r.Loss, in.Theta)
-	p, err := engine.Compile([]graph.Value{in.Theta, in.X, in.Labels}, g, engine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if whole := int64(examples * 2 * tokens * tokens * 8); p.PeakBytes() > whole/2 {
-		t.Errorf("a gradient takes %d bytes, want at most half of one array of all products, which has %d", p.PeakBytes(), whole)
+	const products = 2 * tokens * tokens * 4 // bytes of an example's
+	if each := (peak(72) - peak(36)) / 36; each > products/2 {
+		t.Errorf("the gradient takes %d bytes for each example, want at most half of its products, which have %d", each, products)
 	}
 }
