@@ -104,6 +104,9 @@ func (p *mulPlan[T]) cut() {
 	}
 	p.colBlocks = max(p.colBlocks, min(panels, wanted/rowTiles))
 	p.rowBlocks = min(max(1, wanted/p.colBlocks), rowTiles)
+	if len(p.workers) == 1 && flops <= maxChunk*float64(p.colBlocks) {
+		p.rowBlocks = 1 // nobody to share them with
+	}
 }
 
 // unpacked says whether that many rows of tiles use B too little for packing it.
