@@ -152,6 +152,7 @@ func judgeCauses(f *Result, sweeps []trials) {
 			if a.Pairs == 0 {
 				continue // none of its runs reached the loss
 			}
+			f.say("%s, %s: the norm's logarithm changes by %s, the test accuracy by %s (%s).", name, intervention.name, intervalText(n), intervalText(a), plural.Count(a.Pairs, "pair"))
 			axes.Series = append(axes.Series, report.Series{
 				Name: intervention.name, X: []float64{n.Mean}, Y: []float64{a.Mean}, Low: []float64{a.Mean - a.Half}, High: []float64{a.Mean + a.Half},
 				Bars: true, Marks: true, Color: i - 1, Mark: i - 1,

@@ -74,6 +74,16 @@ func TestTheSentencesOfTheDocsHaveTheNumbersOfTheResults(t *testing.T) {
 			alike = append(alike, -100*meanIn(row[6]))
 		}
 	}
+	causes, err := ReadVerdict(filepath.Join("..", "results", "causes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	subtracted := math.NaN() // change of the norm's logarithm, in percent
+	for _, row := range tableOf(t, "causes") {
+		if row[0] == "mlp [64, 64] on digits" && row[1] == "realized bias scale -1" && meanIn(row[3]) == 0 {
+			subtracted = 100 * meanIn(row[2])
+		}
+	}
 	language := map[string]string{}
 	for _, row := range tableOf(t, "language-model") {
 		language[row[0]] = strings.TrimPrefix(row[3], "0")
@@ -82,6 +92,8 @@ func TestTheSentencesOfTheDocsHaveTheNumbersOfTheResults(t *testing.T) {
 		{"guide.md", fmt.Sprintf("by %.1f%% from the first beta2 to the last", float64(norm.Change))},
 		{"guide.md", fmt.Sprintf("(Kendall's tau +%s, p = %s that way, after the correction)", strings.TrimPrefix(fmt.Sprintf("%.2f", float64(accuracy.Effect)), "0"), stats.Probability(float64(accuracy.Corrected)))},
 		{"guide.md", fmt.Sprintf("by %.0f to %.0f%% from .9 to .999", least, most)},
+		{"guide.md", fmt.Sprintf("it is [%s](../results/causes/README.md): the slope is %.3f on one of three networks", causes.Outcome, float64(causes.hypothesis("mlp-digits").Effect))},
+		{"guide.md", fmt.Sprintf("subtracting the realized bias changes the norm by %.2f%% and the accuracy not at all", subtracted)},
 		{"guide.md", between(alike) + " of the main drive, where they are equal"},
 		{"guide.md", "down at all nine pairs, " + between(large)},
 		{"figures.md", fmt.Sprintf("by %s of the main term's size in the median (%s where the gradient's norm is clipped), that of Muon by %s (%s, clipped)",

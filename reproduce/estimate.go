@@ -37,6 +37,8 @@ func (e *Estimate) String() string {
 func duration(seconds float64) string {
 	const minute, hour, day, year = 60, 3600, 86400, 365.25 * 86400
 	switch {
+	case seconds >= 10*year:
+		return fmt.Sprintf("%.0f years", seconds/year)
 	case seconds >= year:
 		return fmt.Sprintf("%.2g years", seconds/year)
 	case seconds >= 2*day:

@@ -15,6 +15,10 @@ type question struct {
 	besides string
 }
 
+// shortMemory is what is to be said with whatever comes out of the image figures at the laptop's scale.
+var shortMemory = fmt.Sprintf("The paper's runs have %d steps. Those of Figures 4 to 12 at scale laptop have %d, at larger step sizes, with the paper's betas, whose memory is up to %.0f steps (beta2) and %.0f (beta1): there it is not short beside the training.",
+	imageSteps(Paper), imageSteps(Laptop), memoryOf(imageBeta2s), memoryOf(imageBeta1s))
+
 var questions = []question{
 	{
 		asked: "Is the second-order term what the paper says it is?", answers: []string{"figure-1", "bilinear", "figure-2"},
@@ -24,8 +28,7 @@ var questions = []question{
 		answers: []string{
 			"figure-4", "figure-7", "figure-9", "norm-vs-beta2", "datasets", "figure-5", "figure-8", "figure-10", "norm-vs-beta1", "figure-11", "figure-12",
 		},
-		besides: fmt.Sprintf("The paper's runs have %d steps. Those of Figures 4 to 12 at scale laptop have %d, at larger step sizes, with the paper's betas, whose memory is up to %.0f steps (beta2) and %.0f (beta1): there it is not short beside the training.",
-			imageSteps(Paper), imageSteps(Laptop), memoryOf(imageBeta2s), memoryOf(imageBeta1s)),
+		besides: shortMemory,
 	},
 	{
 		asked: "Is the norm penalized or hindered as Table 1 says, and by how much?", answers: []string{"table-1"},
@@ -44,42 +47,64 @@ var questions = []question{
 	},
 }
 
-// Findings is the page that answers the questions by the verdicts that there are; the names of their directories are those of the reproductions.
+// ours are the claims that are not the paper's: what is said against them is against us.
+var ours = []string{"bilinear", "order", "hill", "minibatch", "causes", "usual-settings", "edge", "language-model"}
+
+// Findings is the page that answers the questions by the verdicts that there are.
 func Findings(verdicts []*Verdict) string {
 	var out strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n\n", args...) }
 	p("# What was found")
-	p("Made from the `%s` of each folder in [results](../results); a test compares. How each claim is tested stands there. Where nothing else is said, the runs of scale laptop are of a small network on the digits, all or a part of them, "+
-		"full batch: a sweep.yaml in the folder has every setting. Larger things may do otherwise. %s", verdictFile, howJudged)
-	p("## Against the paper, or against us")
-	against := 0
-	for _, v := range verdicts {
-		for _, f := range v.Hypotheses {
-			if f.Outcome == Against {
-				against++
-				fmt.Fprintf(&out, "- %s, at scale %s: %s\n", link(v), v.Scale, f)
+	p("Made from the `%s` of each folder in [results](../results); a test compares. How each claim is tested stands there, and what of its design was changed after numbers had been looked at. What the runs are of, stands with each: "+
+		"at scale laptop small networks on some hundred images, full batch where nothing else is said; larger things may do otherwise. %s %s", verdictFile, ranLarger(verdicts), howJudged)
+	againstWhom := func(title, besides string, who bool) {
+		p("## Against %s", title)
+		if besides != "" {
+			p("%s", besides)
+		}
+		before := out.Len()
+		for _, v := range verdicts {
+			if slices.Contains(ours, v.Name) != who || !slices.ContainsFunc(v.Hypotheses, Finding.isAgainst) {
+				continue
+			}
+			fmt.Fprintf(&out, "- %s:\n", v.asked())
+			for _, f := range v.Hypotheses {
+				if f.isAgainst() {
+					fmt.Fprintf(&out, "  - %s\n", f)
+				}
 			}
 		}
+		if out.Len() == before {
+			p("Nothing of what has been run.")
+		} else {
+			out.WriteString("\n")
+		}
 	}
-	if against == 0 {
-		p("Nothing of what has been run.")
-	} else {
-		out.WriteString("\n")
-	}
+	againstWhom("the paper", shortMemory, false)
+	againstWhom("us", "", true)
 	for _, q := range questions {
 		p("## %s", q.asked)
 		if q.besides != "" {
 			p("%s", q.besides)
 		}
 		var missing []string
+		var given []*Verdict
 		for _, name := range q.answers {
-			i := slices.IndexFunc(verdicts, func(v *Verdict) bool { return v.Name == name })
-			if i < 0 {
-				missing = append(missing, fmt.Sprintf("`shadowflow reproduce %s`", name))
-				continue
+			before := len(given)
+			for _, v := range verdicts {
+				if v.Name == name {
+					given = append(given, v)
+				}
 			}
-			v := verdicts[i]
-			p("%s, at scale %s: **%s**. %s", link(v), v.Scale, v.Outcome, v.Claim)
+			if len(given) == before {
+				missing = append(missing, fmt.Sprintf("`shadowflow reproduce %s`", name))
+			}
+		}
+		if len(given) > 0 {
+			p("%s", tally(given))
+		}
+		for _, v := range given {
+			p("%s: **%s**. %s", v.asked(), v.Outcome, v.Claim)
 			for _, f := range v.Hypotheses {
 				fmt.Fprintf(&out, "- %s\n", f)
 			}
@@ -95,7 +120,70 @@ func Findings(verdicts []*Verdict) string {
 	return strings.TrimSpace(out.String()) + "\n"
 }
 
+// tally says, for each measure, what became of how many hypotheses: the answer in short.
+func tally(given []*Verdict) string {
+	type row struct {
+		measure string
+		n       map[Outcome]int
+	}
+	var rows []row
+	total := map[Outcome]int{}
+	for _, v := range given {
+		for _, f := range v.Hypotheses {
+			i := slices.IndexFunc(rows, func(r row) bool { return r.measure == f.Measure })
+			if i < 0 {
+				i, rows = len(rows), append(rows, row{f.Measure, map[Outcome]int{}})
+			}
+			rows[i].n[f.Outcome]++
+			total[f.Outcome]++
+		}
+	}
+	all := total[Supported] + total[Against] + total[Undecided]
+	text := fmt.Sprintf("In short: hypotheses %d, of these %d supported, %d against, %d undecided.", all, total[Supported], total[Against], total[Undecided])
+	if len(rows) < 2 {
+		return text
+	}
+	text += "\n\n| what is measured | supported | against | undecided |\n|---|---|---|---|"
+	for _, r := range rows {
+		text += fmt.Sprintf("\n| %s | %d | %d | %d |", r.measure, r.n[Supported], r.n[Against], r.n[Undecided])
+	}
+	return text
+}
+
+func (f Finding) isAgainst() bool { return f.Outcome == Against }
+
+// ranLarger says which claims were tested at more than the laptop's scale.
+func ranLarger(verdicts []*Verdict) string {
+	var links []string
+	for _, v := range verdicts {
+		if v.Scale != Laptop {
+			links = append(links, fmt.Sprintf("%s (%s)", link(v), v.Scale))
+		}
+	}
+	if len(links) == 0 {
+		return "Nothing has been run at a larger scale."
+	}
+	return "At a larger scale: " + strings.Join(links, ", ") + "."
+}
+
+// asked names a verdict, and what it is of.
+func (v *Verdict) asked() string {
+	of := ""
+	if len(v.Of) > 0 {
+		of = ", " + strings.Join(v.Of, "; ")
+	}
+	return fmt.Sprintf("%s, at scale %s%s", link(v), v.Scale, of)
+}
+
 // link names a verdict and leads to its page.
 func link(v *Verdict) string {
-	return fmt.Sprintf("[%s](%s)", v.Title, path.Join("../results", v.Name, readmeFile))
+	return fmt.Sprintf("[%s](%s)", v.Title, path.Join("../results", v.folder(), readmeFile))
+}
+
+// folder is the name of a verdict's folder among the results.
+func (v *Verdict) folder() string {
+	if v.Scale == Laptop {
+		return v.Name
+	}
+	return fmt.Sprintf("%s-%s", v.Name, v.Scale)
 }

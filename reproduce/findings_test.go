@@ -12,20 +12,22 @@ import (
 
 var update = flag.Bool("update", false, "write docs/findings.md from results/*/verdict.json")
 
-// committed returns the verdicts of results, in the order of the reproductions.
+// committed returns the verdicts of results, in the order of the reproductions and of their scales.
 func committed(t *testing.T) []*Verdict {
 	t.Helper()
 	var out []*Verdict
 	for _, r := range All() {
-		dir := filepath.Join("..", "results", r.Name)
-		if _, err := os.Stat(filepath.Join(dir, verdictFile)); err != nil {
-			continue // not there, or on its way
+		for _, s := range Scales() {
+			dir := filepath.Join("..", "results", (&Verdict{Name: r.Name, Scale: s}).folder())
+			if _, err := os.Stat(filepath.Join(dir, verdictFile)); err != nil {
+				continue // not there, or on its way
+			}
+			v, err := ReadVerdict(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, v)
 		}
-		v, err := ReadVerdict(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, v)
 	}
 	return out
 }
@@ -62,7 +64,7 @@ func TestThePagesOfTheResultsSayWhatTheirVerdictsHave(t *testing.T) {
 			}
 			checkPages(t, dir)
 			r, err := Find(v.Name)
-			if err != nil || v.Name != filepath.Base(dir) {
+			if err != nil || v.folder() != filepath.Base(dir) {
 				t.Fatalf("it is of %s: %v", v.Name, err)
 			}
 			for _, f := range slices.Concat(v.Figures, v.Tables) {
@@ -124,15 +126,30 @@ func TestEveryReproductionAnswersAQuestion(t *testing.T) {
 func TestWhatComesOutAgainstIsSaidFirst(t *testing.T) {
 	bad := Hypothesis{Name: "b", Claim: "The moon is large", Measure: "moons", Test: Bound, Direction: Up, Least: 2}.weigh([][]float64{{1}})
 	good := Hypothesis{Name: "g", Claim: "The sun is large", Measure: "suns", Test: Bound, Direction: Up, Least: 1}.weigh([][]float64{{1}})
-	v := &Verdict{Name: "table-1", Title: "Sizes", Scale: Laptop, Hypotheses: []Finding{good, bad}}
-	settle(v.Hypotheses)
-	text := Findings([]*Verdict{v})
+	theirs := &Verdict{Name: "table-1", Title: "Sizes", Scale: Laptop, Of: []string{"mlp on digits"}, Hypotheses: []Finding{good, bad}}
+	own := &Verdict{Name: "order", Title: "Orders", Scale: Small, Hypotheses: []Finding{bad}}
+	settle(theirs.Hypotheses)
+	settle(own.Hypotheses)
+	text := Findings([]*Verdict{theirs, own})
 	first, rest, _ := strings.Cut(text, questions[0].asked)
-	if !strings.Contains(first, "[Sizes](../results/table-1/README.md), at scale laptop: The moon is large: against. Moons: 1; wanted: at least 2.") || strings.Contains(first, "The sun") {
-		t.Errorf("first: %s", first)
+	_, first, _ = strings.Cut(first, "## Against the paper")
+	paper, us, _ := strings.Cut(first, "## Against us")
+	if !strings.Contains(paper, "[Sizes](../results/table-1/README.md), at scale laptop, mlp on digits:\n  - The moon is large: against. Moons: 1; wanted: at least 2.") || strings.Contains(paper, "The sun") {
+		t.Errorf("against the paper: %s", paper)
 	}
-	if !strings.Contains(rest, "The sun is large: supported") || !strings.Contains(rest, "Not run yet, so that nothing is said of it: `shadowflow reproduce causes`.") {
-		t.Errorf("then: %s", rest)
+	if !strings.Contains(us, "[Orders](../results/order-small/README.md), at scale small:\n  - The moon is large: against.") || strings.Contains(us, "Sizes") {
+		t.Errorf("against us: %s", us)
+	}
+	for _, want := range []string{
+		"In short: hypotheses 2, of these 1 supported, 1 against, 0 undecided.", "| moons | 0 | 1 | 0 |", "| suns | 1 | 0 | 0 |",
+		"The sun is large: supported", "Not run yet, so that nothing is said of it: `shadowflow reproduce causes`.",
+	} {
+		if !strings.Contains(rest, want) {
+			t.Errorf("no %q then: %s", want, rest)
+		}
+	}
+	if !strings.Contains(text, "At a larger scale: [Orders](../results/order-small/README.md) (small).") {
+		t.Errorf("it does not say what has run at a larger scale: %s", text)
 	}
 }
 

@@ -83,6 +83,20 @@ func TestTheHillsTopIsBehindTheFirstFall(t *testing.T) {
 	}
 }
 
+func TestOurStepSizesStandBesideThePapersFromTheLargestDown(t *testing.T) {
+	points := paperFigure{Curves: []paperCurve{{LR: 1}, {LR: 2}, {LR: 3}}}
+	for _, c := range []struct {
+		scale     Scale
+		lr        float64
+		place, of int
+		want      float64
+	}{{Laptop, .1, 0, 2, 2}, {Laptop, .3, 1, 2, 3}, {Small, .1, 0, 1, 3}, {Paper, 1, 2, 3, 1}, {Laptop, .1, 0, 5, 1}} {
+		if got := points.near(c.scale, c.lr, c.place, c.of); got.LR != c.want {
+			t.Errorf("beside lr %g, the %d. of %d at scale %s, stands %g, want %g", c.lr, c.place, c.of, c.scale, got.LR, c.want)
+		}
+	}
+}
+
 func TestTheLastTenthIsAMeanOfWhatWasMeasured(t *testing.T) {
 	values := make([]float64, 20)
 	for i := range values {
@@ -101,7 +115,7 @@ func TestTheLastTenthIsAMeanOfWhatWasMeasured(t *testing.T) {
 }
 
 func TestATimeIsSaidInTheUnitThatSuitsIt(t *testing.T) {
-	for seconds, want := range map[float64]string{43.2: "43 seconds", 119: "119 seconds", 684: "11 minutes", 7140: "119 minutes", 9360: "2.6 hours", 4 * 86400: "4 days", 6.3e7: "2 years"} {
+	for seconds, want := range map[float64]string{43.2: "43 seconds", 119: "119 seconds", 684: "11 minutes", 7140: "119 minutes", 9360: "2.6 hours", 4 * 86400: "4 days", 6.3e7: "2 years", 7.3e9: "231 years"} {
 		if got := duration(seconds); got != want {
 			t.Errorf("%g s is %q, want %q", seconds, got, want)
 		}

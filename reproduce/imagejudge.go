@@ -68,6 +68,15 @@ func hasTop(values []float64) bool {
 	return len(values) > 0 && values[len(values)-1] < top
 }
 
+// hills says in how many runs there is one.
+func hills(ts trials) string {
+	n := 0
+	for _, t := range ts {
+		n += count(t.good() && hasTop(t.column("perturbed_norm")))
+	}
+	return fmt.Sprintf("in %d of %s the norm rises by a quarter or more of the lowest before, and ends below that top", n, plural.Count(len(ts), "run"))
+}
+
 // lastTenth is the mean of what was measured in the last tenth of the rows.
 func lastTenth(values []float64) float64 {
 	var late []float64
@@ -144,7 +153,7 @@ func lossOverHalf(t *trial) float64 {
 func (fig imageFigure) judgePoints(f *Result, ts trials) {
 	measures, paper := imageMeasures(f.Scale), paperFigureOf(fig.number)
 	table := report.Table{
-		Caption: "Means over seeds with 95% confidence intervals; the paper's are means over its seeds, at the step size of the same place in its figure",
+		Caption: "Means over seeds with 95% confidence intervals; the paper's are means over its seeds, at the step size of the same place in its figure, counted from the largest",
 		Header: []string{"lr", fig.beta(), measures[0].label, "the paper's", measures[1].label, "the paper's", measures[2].label, measures[3].label, "best less mean of the last tenth",
 			"the paper's lr"},
 	}
@@ -152,7 +161,7 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 	for i, lr := range ts.numbers("optimizer.lr") {
 		part := ts.where("optimizer.lr", lr)
 		betas := part.numbers(fig.varied)
-		theirs := paper.near(f.Scale, lr, i)
+		theirs := paper.near(f.Scale, lr, i, len(ts.numbers("optimizer.lr")))
 		var rows [][][]float64
 		for k, m := range measures {
 			rows = append(rows, part.matrix(fig.varied, m.of))
@@ -166,6 +175,7 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 				withInterval(transpose(rows[2])[k]), withInterval(transpose(rows[3])[k]), withInterval(difference(transpose(rows[1])[k], transpose(rows[3])[k])), fmt.Sprint(theirs.LR),
 			})
 		}
+		f.say("lr %g: %s. Where it does not, the top that is measured is a small rise, of noise too; everywhere it is a maximum over noisy steps.", lr, hills(part))
 		f.say("lr %g: the best test accuracy of a run is %s above the mean of its last tenth: the bias of a maximum over noisy steps, and whatever the accuracy has lost since.",
 			lr, withInterval(difference(slices.Concat(rows[1]...), slices.Concat(rows[3]...))))
 	}
@@ -180,8 +190,8 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
 }
 
-// near returns the curve that stands beside ours: of our step size at the paper's scale, else of the same place.
-func (p paperFigure) near(s Scale, lr float64, place int) paperCurve {
+// near returns the curve that stands beside ours: of our step size at the paper's scale, else of the same place among the step sizes, counted from the largest.
+func (p paperFigure) near(s Scale, lr float64, place, of int) paperCurve {
 	if s == Paper {
 		for _, c := range p.Curves {
 			if c.LR == lr {
@@ -189,7 +199,7 @@ func (p paperFigure) near(s Scale, lr float64, place int) paperCurve {
 			}
 		}
 	}
-	return p.Curves[len(p.Curves)-1-place%len(p.Curves)]
+	return p.Curves[max(0, len(p.Curves)-of+place)]
 }
 
 // nearest returns the place of the value that is nearest to x.
@@ -221,7 +231,7 @@ func difference(a, b []float64) []float64 {
 
 func (fig imageFigure) pointsChart(measures []imageMeasure, s Scale) *report.Chart {
 	against := fmt.Sprintf("memory 1/(1 - %s), in steps", fig.beta())
-	caption := "From above: the top of the norm's hill, and the best test accuracy of a run, with the paper's points (grey); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over seeds, bands are 95% confidence intervals."
+	caption := "From above: the top of the norm's hill, and the best test accuracy of a run, with the paper's points (faint); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over seeds, bands are 95% confidence intervals."
 	relative := ""
 	if s != Paper {
 		caption += " Norms are relative to that of the same seed at the first beta, and their means geometric; accuracies are less it: network and data are not the paper's."

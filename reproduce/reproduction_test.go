@@ -215,7 +215,7 @@ func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 		}
 	}
 	checkPages(t, dir)
-	if text := result.Markdown(); !strings.Contains(text, "At scale laptop: 4 runs, of mlp [64, 64] on digits. Their wall times add up to 2 hours.\n") {
+	if text := result.Markdown(); !strings.Contains(text, "At scale laptop: 4 runs, of mlp [64, 64] on digits. Their wall times add up to 2 hours, of which two runs at once take half.\n") {
 		t.Errorf("the page does not say what its runs are of, and how long they took: %s", text)
 	}
 }

@@ -165,7 +165,7 @@ func (v *Verdict) Markdown() string {
 	p("*Done.* %s%s", v.Design, v.amount())
 	p("%s", changedText(v.Changed))
 	if len(v.Hypotheses) > 0 {
-		p("## Hypotheses, written before the runs")
+		p("## Hypotheses%s", map[bool]string{true: ", written before the runs"}[len(v.Changed) == 0])
 		for _, f := range v.Hypotheses {
 			fmt.Fprintf(&out, "- %s\n", f)
 		}
@@ -201,7 +201,7 @@ func (v *Verdict) amount() string {
 	}
 	took := ""
 	if v.Seconds > 0 {
-		took = fmt.Sprintf(" Their wall times add up to %s.", duration(v.Seconds))
+		took = fmt.Sprintf(" Their wall times add up to %s, of which two runs at once take half.", duration(v.Seconds))
 	}
 	return fmt.Sprintf(" At scale %s: %s%s.%s", v.Scale, plural.Count(v.Runs, "run"), of, took)
 }

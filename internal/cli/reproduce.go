@@ -31,8 +31,8 @@ func newReproduce() *cobra.Command {
 its runs, draws the figures on a page that needs nothing beside itself, and ends in a verdict with the test and its numbers.
 Interrupted, it continues where it was when it is called again.
 
-The scale laptop takes minutes on two cores with the embedded digits; small takes hours, with part of Fashion-MNIST (Debian's package
-dataset-fashion-mnist); paper takes the paper's setting. Figures 4 to 12 at the scale paper are for a cluster: a call estimates the time,
+The scale laptop takes minutes on two cores with the embedded digits, of some claims an hour or two; small takes hours, with part of
+Fashion-MNIST (Debian's package dataset-fashion-mnist); paper takes the paper's setting. Figures 4 to 12 at the scale paper are for a cluster: a call estimates the time,
 and writes the sweeps, for sweep submit; once all runs are there, the same call judges them.
 
 Beside the page, OUT has verdict.json with the hypotheses, their numbers and what became of them, README.md, which says the same in
@@ -134,7 +134,7 @@ prose, and the tables as CSV.`,
 	f.StringVar(&scale, "scale", string(reproduce.Laptop), "laptop, small or paper")
 	completeWords(cmd, "scale", scales()...)
 	f.StringVar(&out, "out", "", "directory (default reproductions/NAME-SCALE)")
-	f.BoolVar(&planOnly, "plan", false, "write the sweeps and print them, and make no runs")
+	f.BoolVar(&planOnly, "plan", false, "write the sweeps, print how many runs they have and what submits them, and make none")
 	f.BoolVar(&quiet, "quiet", false, "no progress")
 	flags.bindOptions(f)
 	bindJSON(cmd, &asJSON)
