@@ -52,72 +52,81 @@ var ours = []string{"bilinear", "order", "hill", "minibatch", "causes", "usual-s
 
 // Findings is the page that answers the questions by the verdicts that there are.
 func Findings(verdicts []*Verdict) string {
-	var out strings.Builder
-	p := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n\n", args...) }
-	p("# What was found")
-	p("Made from the `%s` of each folder in [results](../results); a test compares. How each claim is tested stands there, and what of its design was changed after numbers had been looked at. What the runs are of, stands with each: "+
-		"at scale laptop small networks on some hundred images, full batch where nothing else is said; larger things may do otherwise. %s %s", verdictFile, ranLarger(verdicts), howJudged)
-	againstWhom := func(title, besides string, who bool) {
-		p("## Against %s", title)
-		if besides != "" {
-			p("%s", besides)
-		}
-		before := out.Len()
-		for _, v := range verdicts {
-			if slices.Contains(ours, v.Name) != who || !slices.ContainsFunc(v.Hypotheses, Finding.isAgainst) {
-				continue
-			}
-			fmt.Fprintf(&out, "- %s:\n", v.asked())
-			for _, f := range v.Hypotheses {
-				if f.isAgainst() {
-					fmt.Fprintf(&out, "  - %s\n", f)
-				}
-			}
-		}
-		if out.Len() == before {
-			p("Nothing of what has been run.")
-		} else {
-			out.WriteString("\n")
-		}
+	own := func(v *Verdict) bool { return slices.Contains(ours, v.Name) }
+	parts := []string{
+		"# What was found",
+		fmt.Sprintf("Made from the `%s` of each folder in [results](../results); a test compares. How each claim is tested stands there, and what of its design was changed after numbers had been looked at. What the runs are of, stands with each: "+
+			"at scale laptop small networks on some hundred images, full batch where nothing else is said; larger things may do otherwise. %s %s", verdictFile, ranLarger(verdicts), howJudged),
+		"## Against the paper", shortMemory, against(verdicts, func(v *Verdict) bool { return !own(v) }),
+		"## Against us", against(verdicts, own),
 	}
-	againstWhom("the paper", shortMemory, false)
-	againstWhom("us", "", true)
 	for _, q := range questions {
-		p("## %s", q.asked)
-		if q.besides != "" {
-			p("%s", q.besides)
-		}
-		var missing []string
-		var given []*Verdict
-		for _, name := range q.answers {
-			before := len(given)
-			for _, v := range verdicts {
-				if v.Name == name {
-					given = append(given, v)
-				}
-			}
-			if len(given) == before {
-				missing = append(missing, fmt.Sprintf("`shadowflow reproduce %s`", name))
+		parts = append(parts, q.answered(verdicts)...)
+	}
+	return strings.Join(parts, "\n\n") + "\n"
+}
+
+// against lists the hypotheses of some verdicts that came out otherwise.
+func against(verdicts []*Verdict, of func(*Verdict) bool) string {
+	var lines []string
+	for _, v := range verdicts {
+		var found []string
+		for _, f := range v.Hypotheses {
+			if f.Outcome == Against {
+				found = append(found, "  - "+f.String())
 			}
 		}
-		if len(given) > 0 {
-			p("%s", tally(given))
-		}
-		for _, v := range given {
-			p("%s: **%s**. %s", v.asked(), v.Outcome, v.Claim)
-			for _, f := range v.Hypotheses {
-				fmt.Fprintf(&out, "- %s\n", f)
-			}
-			for _, note := range v.Notes {
-				fmt.Fprintf(&out, "- %s\n", note)
-			}
-			out.WriteString("\n")
-		}
-		if len(missing) > 0 {
-			p("Not run yet, so that nothing is said of it: %s.", strings.Join(missing, ", "))
+		if len(found) > 0 && of(v) {
+			lines = append(append(lines, fmt.Sprintf("- %s:", v.asked())), found...)
 		}
 	}
-	return strings.TrimSpace(out.String()) + "\n"
+	if len(lines) == 0 {
+		return "Nothing of what has been run."
+	}
+	return strings.Join(lines, "\n")
+}
+
+// answered returns the paragraphs of a question: the answer in short, and what each verdict says.
+func (q question) answered(verdicts []*Verdict) []string {
+	var given []*Verdict
+	var missing []string
+	for _, name := range q.answers {
+		before := len(given)
+		for _, v := range verdicts {
+			if v.Name == name {
+				given = append(given, v)
+			}
+		}
+		if len(given) == before {
+			missing = append(missing, fmt.Sprintf("`shadowflow reproduce %s`", name))
+		}
+	}
+	parts := []string{"## " + q.asked}
+	if q.besides != "" {
+		parts = append(parts, q.besides)
+	}
+	if len(given) > 0 {
+		parts = append(parts, tally(given))
+	}
+	for _, v := range given {
+		parts = append(parts, fmt.Sprintf("%s: **%s**. %s", v.asked(), v.Outcome, v.Claim), v.sentences())
+	}
+	if len(missing) > 0 {
+		parts = append(parts, fmt.Sprintf("Not run yet, so that nothing is said of it: %s.", strings.Join(missing, ", ")))
+	}
+	return parts
+}
+
+// sentences lists the hypotheses of a verdict, and its notes.
+func (v *Verdict) sentences() string {
+	var lines []string
+	for _, f := range v.Hypotheses {
+		lines = append(lines, "- "+f.String())
+	}
+	for _, note := range v.Notes {
+		lines = append(lines, "- "+note)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // tally says, for each measure, what became of how many hypotheses: the answer in short.
@@ -149,8 +158,6 @@ func tally(given []*Verdict) string {
 	}
 	return text
 }
-
-func (f Finding) isAgainst() bool { return f.Outcome == Against }
 
 // ranLarger says which claims were tested at more than the laptop's scale.
 func ranLarger(verdicts []*Verdict) string {
