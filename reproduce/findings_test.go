@@ -123,6 +123,37 @@ func TestEveryReproductionAnswersAQuestion(t *testing.T) {
 	}
 }
 
+func TestFiguresOfTheSameRunsAreNamed(t *testing.T) {
+	hashes := func(name string) map[string]bool {
+		r, err := Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sweeps, err := r.Sweeps(Laptop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]bool{}
+		for _, run := range sweeps[0].Runs {
+			out[run.Hash] = true
+		}
+		return out
+	}
+	for _, c := range []struct {
+		part, of   string
+		want, runs int
+	}{{"figure-6", "figure-4", 15, 15}, {"figure-11", "figure-4", 15, 15}, {"figure-12", "figure-5", 9, 15}} {
+		part, of := hashes(c.part), hashes(c.of)
+		common := 0
+		for h := range part {
+			common += count(of[h])
+		}
+		if common != c.want || len(part) != c.runs {
+			t.Errorf("%d of the %d runs of %s are of %s too, and docs/findings.md says %d of %d", common, len(part), c.part, c.of, c.want, c.runs)
+		}
+	}
+}
+
 func TestWhatComesOutAgainstIsSaidFirst(t *testing.T) {
 	bad := Hypothesis{Name: "b", Claim: "The moon is large", Measure: "moons", Test: Bound, Direction: Up, Least: 2}.weigh([][]float64{{1}})
 	good := Hypothesis{Name: "g", Claim: "The sun is large", Measure: "suns", Test: Bound, Direction: Up, Least: 1}.weigh([][]float64{{1}})
