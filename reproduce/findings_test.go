@@ -45,6 +45,9 @@ func TestTheFindingsAreThoseOfTheResults(t *testing.T) {
 	}
 }
 
+// ofFashionToo are the reproductions that have more hypotheses where Fashion-MNIST is installed.
+var ofFashionToo = []string{"causes", "datasets", "figure-3"}
+
 func TestThePagesOfTheResultsSayWhatTheirVerdictsHave(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "results", "*", verdictFile))
 	if err != nil {
@@ -82,14 +85,17 @@ func TestThePagesOfTheResultsSayWhatTheirVerdictsHave(t *testing.T) {
 					t.Errorf("its numbers say %s\nand it says %s", f, v.Hypotheses[i])
 				}
 			}
-			if !haveFashion() {
+			if v.Claim != r.Claim || v.Design != r.Design {
+				t.Errorf("the definition has another claim or design: make it again")
+			}
+			if !haveFashion() && slices.Contains(ofFashionToo, v.Name) {
 				t.Skip("hypotheses are of the data that there are")
 			}
 			var tested []Hypothesis
 			for _, f := range v.Hypotheses {
 				tested = append(tested, f.Hypothesis)
 			}
-			if want := r.Hypotheses(v.Scale); !reflect.DeepEqual(tested, want) || v.Claim != r.Claim || v.Design != r.Design {
+			if want := r.Hypotheses(v.Scale); !reflect.DeepEqual(tested, want) {
 				t.Errorf("it tested %v, and the definition has %v: make it again", tested, want)
 			}
 		})
