@@ -200,11 +200,10 @@ func (r *copier) value(n *graph.Node) graph.Value {
 		for _, m := range n.In() {
 			in = append(in, r.value(m))
 		}
-		shape := r.shape(n)
-		if n.Op() == graph.OpBroadcast && in[0].Size() == numel(shape) { // for one item there is nothing to repeat
-			v = in[0].Reshape(shape...)
+		if n.Op() == graph.OpBroadcast {
+			v = in[0].BroadcastTo(r.shape(n)...) // which for one item may be nothing to do
 		} else {
-			v = r.b.Again(n, shape, in...)
+			v = r.b.Again(n, r.shape(n), in...)
 		}
 	}
 	r.of[n] = v

@@ -45,8 +45,11 @@ type stretch struct {
 func (t *tile) expect(first, second stretch) { t.soon = [2]stretch{first, second} }
 
 // expectRows says, before what else is expected, that the tile behind the i-th of a cut will read rows of a from p on, at a
-// distance of rs bytes, and, after that, that it will write n columns of rows of c.
+// distance of rs bytes, if each is to ask for those of the next, and, after that, that it will write n columns of rows of c.
 func (t *tile) expectRows(p uintptr, rs int, c uintptr, n, size int, cut rowCut, i int) {
+	if !t.stream {
+		return
+	}
 	t.soon[0] = stretch{}
 	if i+1 == cut.tiles {
 		return
@@ -198,9 +201,7 @@ func (ks *kernels) grid(t *tile, m, n, panel int) {
 		first, rows := cut.tile(i)
 		t.a = unsafe.Add(a, first*t.rs)
 		t.c = unsafe.Add(c, first*t.rc)
-		if t.stream {
-			t.expectRows(uintptr(t.a)+uintptr(rows*t.rs), t.rs, uintptr(t.c)+uintptr(rows*t.rc), n, ks.size, cut, i)
-		}
+		t.expectRows(uintptr(t.a)+uintptr(rows*t.rs), t.rs, uintptr(t.c)+uintptr(rows*t.rc), n, ks.size, cut, i)
 		ks.columns(t, rows, n, panel)
 	}
 	t.a, t.c = a, c

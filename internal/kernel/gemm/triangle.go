@@ -79,9 +79,7 @@ func (p *mulPlan[T]) triangle(t *tile, k, top, bottom, lo, hi, panel int, add bo
 			t.b = unsafe.Add(whole.b, (left-lo)/ks.width()*panel+(from-k)*t.ldb)
 			t.c = unsafe.Add(row, (left-lo)*ks.size)
 			t.count = to - from
-			if t.stream {
-				t.expectRows(uintptr(t.a)+uintptr(rows*t.rs), t.rs, uintptr(row)+uintptr(rows*t.rc), min(right+rows, hi)-lo, ks.size, cut, i)
-			}
+			t.expectRows(uintptr(t.a)+uintptr(rows*t.rs), t.rs, uintptr(row)+uintptr(rows*t.rc), min(right+rows, hi)-lo, ks.size, cut, i)
 			ks.columns(t, rows, right-left, panel)
 		}
 	}
