@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
@@ -142,6 +143,7 @@ func judgeCauses(f *Result, sweeps []trials) {
 		}
 		interventions := ts.groups(interventionOf)
 		norms, accuracies := changes(interventions)
+		var sizes []string
 		axes := report.Axes{X: name + ": change of log norm", Y: "change of test accuracy", Zero: true}
 		for i, intervention := range interventions {
 			n, a := stats.PairedT(norms[i]), stats.PairedT(accuracies[i])
@@ -152,13 +154,14 @@ func judgeCauses(f *Result, sweeps []trials) {
 			if a.Pairs == 0 {
 				continue // none of its runs reached the loss
 			}
-			f.say("%s, %s: the norm's logarithm changes by %s, the test accuracy by %s (%s).", name, intervention.name, intervalText(n), intervalText(a), plural.Count(a.Pairs, "pair"))
+			sizes = append(sizes, fmt.Sprintf("%s: %s and %s", intervention.name, intervalText(n), intervalText(a)))
 			axes.Series = append(axes.Series, report.Series{
 				Name: intervention.name, X: []float64{n.Mean}, Y: []float64{a.Mean}, Low: []float64{a.Mean - a.Half}, High: []float64{a.Mean + a.Half},
 				Bars: true, Marks: true, Color: i - 1, Mark: i - 1,
 			})
 		}
 		if len(axes.Series) > 0 {
+			f.say("%s, changes of the norm's logarithm and of the test accuracy: %s.", name, strings.Join(sizes, "; "))
 			chart.Axes = append(chart.Axes, axes)
 		}
 		f.giveEach(causeProblems(f.Scale)[k].name, slopesWithin(norms, accuracies))

@@ -28,7 +28,7 @@ var questions = []question{
 		answers: []string{
 			"figure-4", "figure-7", "figure-9", "norm-vs-beta2", "datasets", "figure-5", "figure-8", "figure-10", "norm-vs-beta1", "figure-11", "figure-12",
 		},
-		besides: shortMemory + " At that scale the runs of Figures 6 and 11 are runs of Figure 4 too, and 9 of the 15 of Figure 12 are of Figure 5: they are no further evidence.",
+		besides: shortMemory + " At that scale all 15 runs of Figure 6 and all 15 of Figure 11 are runs of Figure 4 too, and 9 of the 15 of Figure 12 are of Figure 5: they are no further evidence.",
 	},
 	{
 		asked: "Is the norm penalized or hindered as Table 1 says, and by how much?", answers: []string{"table-1"},

@@ -74,7 +74,11 @@ func hills(ts trials) string {
 	for _, t := range ts {
 		n += count(t.good() && hasTop(t.column("perturbed_norm")))
 	}
-	return fmt.Sprintf("in %d of %s the norm rises by a quarter or more of the lowest before, and ends below that top", n, plural.Count(len(ts), "run"))
+	text := fmt.Sprintf("in %d of %s the norm rises by a quarter or more of the lowest before, and ends below that top, which is a maximum over noisy steps", n, plural.Count(len(ts), "run"))
+	if n < len(ts) {
+		text += "; of the others what is measured as the top may be noise"
+	}
+	return text
 }
 
 // lastTenth is the mean of what was measured in the last tenth of the rows.
@@ -158,10 +162,11 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 			"the paper's lr"},
 	}
 	chart := fig.pointsChart(measures, f.Scale)
-	for i, lr := range ts.numbers("optimizer.lr") {
+	lrs := ts.numbers("optimizer.lr")
+	for i, lr := range lrs {
 		part := ts.where("optimizer.lr", lr)
 		betas := part.numbers(fig.varied)
-		theirs := paper.near(f.Scale, lr, i, len(ts.numbers("optimizer.lr")))
+		theirs := paper.near(f.Scale, lr, i, len(lrs))
 		var rows [][][]float64
 		for k, m := range measures {
 			rows = append(rows, part.matrix(fig.varied, m.of))
@@ -175,14 +180,13 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 				withInterval(transpose(rows[2])[k]), withInterval(transpose(rows[3])[k]), withInterval(difference(transpose(rows[1])[k], transpose(rows[3])[k])), fmt.Sprint(theirs.LR),
 			})
 		}
-		f.say("lr %g: %s. Where it does not, the top that is measured is a small rise, of noise too; everywhere it is a maximum over noisy steps.", lr, hills(part))
+		f.say("lr %g: %s.", lr, hills(part))
 		f.say("lr %g: the best test accuracy of a run is %s above the mean of its last tenth: the bias of a maximum over noisy steps, and whatever the accuracy has lost since.",
 			lr, withInterval(difference(slices.Concat(rows[1]...), slices.Concat(rows[3]...))))
 	}
-	ours := len(ts.numbers("optimizer.lr"))
 	for i, c := range paper.Curves {
 		for panel, values := range [][]float64{c.Norm, scaled(c.Accuracy, 0.01)} {
-			s := fig.pointsSeries(fmt.Sprintf("paper, lr %g", c.LR), paper.Beta, f.Scale, [][]float64{values}, panel, i+ours)
+			s := fig.pointsSeries(fmt.Sprintf("paper, lr %g", c.LR), paper.Beta, f.Scale, [][]float64{values}, panel, i+len(lrs))
 			s.Low, s.High, s.Bars, s.Line, s.Faint = nil, nil, false, true, true
 			chart.Axes[panel].Series = append(chart.Axes[panel].Series, s)
 		}

@@ -246,6 +246,7 @@ func (r *Reproduction) Run(ctx context.Context, s Scale, dir string, opt sweep.O
 		}
 	}
 	f.Notes = append(f.Notes, missing(made)...)
+	f.Made += runsMadeBy(made)
 	f.Command = fmt.Sprintf("shadowflow reproduce %s --scale %s", r.Name, s)
 	var sources []report.Source
 	for _, sw := range sweeps {

@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/version"
 	"shadowflow/report"
 )
 
@@ -262,5 +264,22 @@ func checkPages(t *testing.T, dir string) {
 		if !strings.Contains(html.UnescapeString(string(page)), s) {
 			t.Errorf("the page of %s does not say %q", dir, s)
 		}
+	}
+}
+
+func TestAVerdictNamesThePrograms(t *testing.T) {
+	of := func(commit string) *trial {
+		dir := t.TempDir()
+		if err := record.WriteVersion(dir, version.Program{Commit: commit}); err != nil {
+			t.Fatal(err)
+		}
+		return &trial{sweep.Trial{Status: sweep.Status{Dir: dir}}}
+	}
+	this, notBegun := of(version.Current().Commit), &trial{sweep.Trial{Status: sweep.Status{Dir: t.TempDir()}}}
+	if got := runsMadeBy([]trials{{this, notBegun}}); got != "" {
+		t.Errorf("%q of runs of this program and one that has not begun", got)
+	}
+	if got, want := runsMadeBy([]trials{{this, of("abc")}, {of("def"), of("abc")}}), " Runs were made by commit abc, def."; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -2,6 +2,7 @@ package reproduce
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"shadowflow/experiment/record"
 	"shadowflow/internal/atomicfile"
 	"shadowflow/internal/plural"
 	"shadowflow/internal/stats"
@@ -155,6 +157,26 @@ func madeBy() string {
 	}
 }
 
+// runsMadeBy says which commits made runs, where others did than that of this program.
+func runsMadeBy(made []trials) string {
+	var others []string
+	for _, ts := range made {
+		for _, t := range ts {
+			var p version.Program
+			if record.ReadVersion(t.Dir, &p) != nil || p.Commit == version.Current().Commit {
+				continue // one without the file has not begun
+			}
+			if commit := cmp.Or(p.Commit, "unknown"); !slices.Contains(others, commit) {
+				others = append(others, commit)
+			}
+		}
+	}
+	if len(others) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" Runs were made by commit %s.", strings.Join(others, ", "))
+}
+
 // Markdown returns the page of prose.
 func (v *Verdict) Markdown() string {
 	var out strings.Builder
@@ -165,7 +187,11 @@ func (v *Verdict) Markdown() string {
 	p("*Done.* %s%s", v.Design, v.amount())
 	p("%s", changedText(v.Changed))
 	if len(v.Hypotheses) > 0 {
-		p("## Hypotheses%s", map[bool]string{true: ", written before the runs"}[len(v.Changed) == 0])
+		if len(v.Changed) == 0 {
+			p("## Hypotheses, written before the runs")
+		} else {
+			p("## Hypotheses")
+		}
 		for _, f := range v.Hypotheses {
 			fmt.Fprintf(&out, "- %s\n", f)
 		}
