@@ -64,7 +64,7 @@ func (c *compiler) effortOf(u *unit, s step) effort {
 	return e
 }
 
-// Bound returns the seconds that a run takes at least, at so many floating-point operations and bytes of main memory a second: in each step its products, those that are done, or its
+// Bound returns the seconds that a run takes at least, at so many floating-point operations and bytes of main memory a second: in each step its products, those that are done, with their transforms, or its
 // large arrays, read and written once, whichever takes longer. What else it does, and arrays that a cache may hold, cost nothing.
 func (p *Program) Bound(flops, bandwidth float64) float64 {
 	t := 0.0

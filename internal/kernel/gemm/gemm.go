@@ -136,8 +136,8 @@ func (p *Plan[T]) Workspace() int {
 // Flops returns twice the multiply-adds of the problem.
 func (p *Plan[T]) Flops() float64 { return p.flops }
 
-// Done returns the least of them that Run does, or that its products do in their place: those of triangles that matter, and with Winograd's algorithm a quarter or so,
-// without what transforms add.
+// Done returns the least of them that Run does, or that it does in their place: those of triangles that matter, and with Winograd's algorithm a quarter or so, with
+// the operations of the transforms.
 func (p *Plan[T]) Done() float64 { return p.done }
 
 // Run computes the plan's problem from its terms' operands, one pair if it states no sum, into dst, or adds to dst if accumulate is set. Dst overlaps neither
@@ -287,7 +287,7 @@ func NewConvKernelGrad[T Float](s Conv, set isa.Set, workers int) *Plan[T] {
 	p := emptyPlan[T](s, [3]int{w, x, y}, workers)
 	a := arena{line: lineOf[T]()}
 	if ks := kernelsFor[T](set); s.winograd(ks) {
-		p.done, p.joint = s.winogradFlops(s.OutH(), s.OutW()), true
+		p.done, p.joint = s.winogradGradFlops(), true
 		p.stages = planWinogradKernelGrad(s, ks, p.call, p.workers, &a)
 	} else {
 		p.stages = planKernelGrad(s, ks, p.call, p.workers, &a)
@@ -303,7 +303,7 @@ func newConvPlan[T Float](s Conv, sizes [3]int, taps tapConv, ks *kernels, worke
 	case s.lanewise(ks):
 		p.stages = planLanewise(taps, ks, p.call, p.workers, &w)
 	case s.winograd(ks):
-		p.done, p.joint = s.winogradFlops(taps.dstH, taps.dstW), true
+		p.done, p.joint = taps.winogradFlops(s), true
 		p.stages = planWinogradConv(taps, s.terms(), ks, p.call, p.workers, &w)
 	default:
 		p.stages = planTapConv(taps, ks, p.call, p.workers, &w)

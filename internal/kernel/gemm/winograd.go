@@ -80,9 +80,34 @@ func (s Conv) winograd(ks *kernels) bool {
 	return direct >= winogradGain*winogradPlanes*tilesAcross(s.OutH())*tilesAcross(s.OutW())
 }
 
-// winogradFlops is twice the multiply-adds of the transformed products of images h by w.
-func (s Conv) winogradFlops(h, w int) float64 {
-	return 2 * float64(s.terms()) * float64(winogradPlanes*s.N*tilesAcross(h)*tilesAcross(w)) * float64(s.C) * float64(s.O)
+// Floating-point operations of the transforms of a square of one channel, of its columns and then of the rows of what these yield.
+const (
+	scatterImageFlops  = (6 + 6) * 22
+	scatterKernelFlops = (3 + 6) * 14
+	scatterResultFlops = (4 + 6) * 16
+	gatherResultFlops  = (6 + 4) * 16
+	gatherKernelFlops  = (6 + 3) * 15
+)
+
+// winogradTiles returns the tiles that cover results h by w of all images.
+func (s Conv) winogradTiles(h, w int) float64 { return float64(s.N * tilesAcross(h) * tilesAcross(w)) }
+
+// winogradProducts is twice the multiply-adds of the transformed products of so many tiles.
+func (s Conv) winogradProducts(tiles float64) float64 {
+	return 2 * float64(s.terms()) * winogradPlanes * tiles * float64(s.C) * float64(s.O)
+}
+
+// winogradFlops returns the operations of the convolution by transforms: of products, and of each transform done once.
+func (t *tapConv) winogradFlops(s Conv) float64 {
+	tiles, terms := s.winogradTiles(t.dstH, t.dstW), float64(s.terms())
+	return s.winogradProducts(tiles) + terms*tiles*float64(t.chans)*scatterImageFlops +
+		terms*float64(t.chans*t.outs)*scatterKernelFlops + tiles*float64(t.outs)*gatherResultFlops
+}
+
+// winogradGradFlops is that of the gradient with respect to its kernel.
+func (s Conv) winogradGradFlops() float64 {
+	tiles, terms := s.winogradTiles(s.OutH(), s.OutW()), float64(s.terms())
+	return s.winogradProducts(tiles) + terms*tiles*(float64(s.C)*scatterImageFlops+float64(s.O)*scatterResultFlops) + float64(s.C*s.O)*gatherKernelFlops
 }
 
 // tilesAcross returns how many tiles cover n results.

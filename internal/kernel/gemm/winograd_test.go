@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -180,7 +183,7 @@ func testTransform(t *testing.T, name string, run func(*transform), l [][]float6
 	}
 }
 
-func TestWhatIsDoneOfAConvolutionIsItsTransformedProducts(t *testing.T) {
+func TestWhatIsDoneOfAConvolutionIsItsTransformedProductsAndTheTransforms(t *testing.T) {
 	set, err := isa.Best()
 	if err != nil {
 		t.Fatal(err)
@@ -189,18 +192,44 @@ func TestWhatIsDoneOfAConvolutionIsItsTransformedProducts(t *testing.T) {
 	direct := s
 	direct.StrideW = 2
 	s.Terms = 3
-	want := 3 * 2. * 36 * 2 * 8 * 8 * 64 * 48 // 8 squares of 4 results cover 30 columns
-	if !s.winograd(kernelsFor[float32](set)) {
-		want = s.flops()
+	const tiles = 2 * 8 * 8 // 8 squares of 4 results cover 30 columns
+	products := 3 * 2. * 36 * tiles * 64 * 48
+	want := map[string]float64{
+		"forward":         products + 3*tiles*64*264 + 3*64*48*126 + tiles*48*160,
+		"input gradient":  products + 3*tiles*48*264 + 3*64*48*126 + tiles*64*160,
+		"kernel gradient": products + 3*tiles*(64*264+48*160) + 64*48*135,
 	}
 	for name, p := range map[string]*Plan[float32]{
 		"forward": NewConv[float32](s, set, 1), "input gradient": NewConvInputGrad[float32](s, set, 1), "kernel gradient": NewConvKernelGrad[float32](s, set, 1),
 	} {
-		if p.Done() != want {
-			t.Errorf("%s: %g flops done, want %g", name, p.Done(), want)
+		if !s.winograd(kernelsFor[float32](set)) {
+			want[name] = s.flops()
+		}
+		if p.Done() != want[name] {
+			t.Errorf("%s: %g flops done, want %g", name, p.Done(), want[name])
 		}
 	}
 	if p := NewConv[float32](direct, set, 1); p.Done() != p.Flops() {
 		t.Errorf("of a direct convolution %g flops of %g", p.Done(), p.Flops())
+	}
+}
+
+// The operations of a transform are those of its assembly, whose text has one square of it, those that gather one with and one without what is there added.
+func TestTheOperationsOfTransformsAreThoseOfTheirAssembly(t *testing.T) {
+	text, err := os.ReadFile("avx512_amd64.s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice, one := regexp.MustCompile(`\bVFN?M(ADD|SUB)\d+PS\b`), regexp.MustCompile(`\bV(ADD|SUB|MUL)PS\b`)
+	for name, want := range map[string]int{
+		"scatterImage": scatterImageFlops, "scatterKernel": scatterKernelFlops, "scatterResult": scatterResultFlops,
+		"gatherResult": 2*gatherResultFlops + 4*4, "gatherKernel": 2*gatherKernelFlops + 3*3,
+	} {
+		_, body, found := strings.Cut(string(text), "TEXT ·"+name+"F32AVX512")
+		body, _, _ = strings.Cut(body, "TEXT ·")
+		got := 2*len(twice.FindAllString(body, -1)) + len(one.FindAllString(body, -1))
+		if !found || got != want {
+			t.Errorf("%s: %d operations, want %d", name, got, want)
+		}
 	}
 }
