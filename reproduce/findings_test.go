@@ -62,7 +62,7 @@ func TestThePagesOfTheResultsSayWhatTheirVerdictsHave(t *testing.T) {
 				t.Fatal(err)
 			}
 			if *update { // which says in prose what the verdict has
-				if err := os.WriteFile(filepath.Join(dir, readmeFile), []byte(v.Markdown()), 0o644); err != nil {
+				if err := os.WriteFile(filepath.Join(dir, readmeFile), []byte(pageOf(t, v, dir)), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}

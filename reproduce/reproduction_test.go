@@ -217,7 +217,7 @@ func TestAReproductionMakesItsRunsOnceAndWritesItsPage(t *testing.T) {
 		}
 	}
 	checkPages(t, dir)
-	if text := result.Markdown(); !strings.Contains(text, "At scale laptop: 4 runs, of mlp [64, 64] on digits. Their wall times add up to 2 hours, of which two runs at once take half.\n") {
+	if text := pageOf(t, &result.Verdict, dir); !strings.Contains(text, "At scale laptop: 4 runs, of mlp [64, 64] on digits. Their wall times add up to 2 hours, of which two runs at once take half.\n") {
 		t.Errorf("the page does not say what its runs are of, and how long they took: %s", text)
 	}
 }
@@ -241,6 +241,15 @@ func TestTheTwoParameterPictureHoldsWhereLRIsSmall(t *testing.T) {
 	}
 }
 
+func pageOf(t *testing.T, v *Verdict, dir string) string {
+	t.Helper()
+	text, err := v.Markdown(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 // checkPages compares the pages of prose with the verdict beside them.
 func checkPages(t *testing.T, dir string) {
 	t.Helper()
@@ -249,7 +258,7 @@ func checkPages(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	readme, err := os.ReadFile(filepath.Join(dir, readmeFile))
-	if err != nil || string(readme) != v.Markdown() {
+	if err != nil || string(readme) != pageOf(t, v, dir) {
 		t.Errorf("%s does not say what %s has (%v)", filepath.Join(dir, readmeFile), verdictFile, err)
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "index.html"))

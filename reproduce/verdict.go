@@ -135,7 +135,11 @@ func (v *Verdict) write(dir string, tables []report.Table) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(filepath.Join(dir, readmeFile), []byte(read.Markdown()))
+	prose, err := read.Markdown(dir)
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(filepath.Join(dir, readmeFile), []byte(prose))
 }
 
 func asCSV(t report.Table) []byte {
@@ -177,8 +181,8 @@ func runsMadeBy(made []trials) string {
 	return fmt.Sprintf(" Runs were made by commit %s.", strings.Join(others, ", "))
 }
 
-// Markdown returns the page of prose.
-func (v *Verdict) Markdown() string {
+// Markdown returns the page of prose, with the tables that lie beside the verdict in a directory.
+func (v *Verdict) Markdown(dir string) (string, error) {
 	var out strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n\n", args...) }
 	p("# %s", v.Title)
@@ -210,11 +214,43 @@ func (v *Verdict) Markdown() string {
 		p("%s", f.Caption)
 	}
 	for _, t := range v.Tables {
-		p("[%s](%s)", t.Caption, t.File)
+		p("%s ([%s](%s))", t.Caption, t.File, t.File)
+		rows, err := readTable(filepath.Join(dir, t.File))
+		if err != nil {
+			return "", err
+		}
+		out.WriteString(rows)
 	}
 	p("```sh\n%s\n```", v.Command)
 	p("%s The numbers of this page are those of [%s](%s).", v.Made, verdictFile, verdictFile)
-	return strings.TrimSpace(out.String()) + "\n"
+	return strings.TrimSpace(out.String()) + "\n", nil
+}
+
+// mostRows is the number of rows up to which a table stands in the page of prose.
+const mostRows = 40
+
+// readTable returns a table's file in Markdown, nothing of a long one.
+func readTable(path string) (string, error) {
+	text, err := userfile.Read(path, mostOfAVerdict)
+	if err != nil {
+		return "", err
+	}
+	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	if len(rows) == 0 || len(rows) > 1+mostRows {
+		return "", nil
+	}
+	var out strings.Builder
+	rows = slices.Insert(rows, 1, slices.Repeat([]string{"---"}, len(rows[0])))
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = strings.ReplaceAll(cell, "|", `\|`)
+		}
+		fmt.Fprintf(&out, "| %s |\n", strings.Join(row, " | "))
+	}
+	return out.String() + "\n", nil
 }
 
 func (v *Verdict) amount() string {
