@@ -71,8 +71,9 @@ func (b *Buffer) span() span {
 	return span{from, from + uintptr(4*len(b.f32)+8*len(b.f64)+4*len(b.i32))}
 }
 
-func (b *Buffer) clone() *Buffer {
-	return &Buffer{slices.Clone(b.f32), slices.Clone(b.f64), slices.Clone(b.i32)}
+// Clone returns a buffer with a copy of the slice.
+func (b Buffer) Clone() Buffer {
+	return Buffer{slices.Clone(b.f32), slices.Clone(b.f64), slices.Clone(b.i32)}
 }
 
 // arrayIn returns where a buffer holds elements of type T.

@@ -124,7 +124,8 @@ func (p *Program) bindOutput(o int, in []Buffer, b *Buffer) error {
 				o, i, p.in[i].Name)
 		}
 		if !p.inPlace[o][i] {
-			p.bind(p.inputAt[i], p.in[i].DType, in[i].clone())
+			copied := in[i].Clone()
+			p.bind(p.inputAt[i], p.in[i].DType, &copied)
 		}
 	}
 	for k := range o {

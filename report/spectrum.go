@@ -75,7 +75,10 @@ func eigenvalueLines(e *run.Eigenvalues) []string {
 	if !e.Converged {
 		lines = append(lines, fmt.Sprintf("  not all within the tolerance, %.1e of the largest: these are the nearest that were found", e.Tolerance))
 	}
-	return append(lines, "  trace    "+estimate(e.Trace), "  tr Diag(.)^1/2 "+strings.TrimSpace(estimate(e.RootDiagonal)))
+	if e.Trace == nil {
+		return lines
+	}
+	return append(lines, "  trace    "+estimate(*e.Trace), "  tr Diag(.)^1/2 "+strings.TrimSpace(estimate(*e.RootDiagonal)))
 }
 
 // estimate writes a mean with its deviation.

@@ -18,7 +18,7 @@ func exampleSpectrum() *run.Spectrum {
 		Eigenvalues: run.Eigenvalues{
 			Top: []record.Number{9, 4}, Bottom: []record.Number{-2},
 			Residuals: run.Residuals{Top: []record.Number{1e-8, 2e-3}, Bottom: []record.Number{1e-8}}, Tolerance: 1e-7,
-			Trace: run.Estimate{Mean: 20, Deviation: 0.5}, RootDiagonal: run.Estimate{Mean: 30},
+			Trace: &run.Estimate{Mean: 20, Deviation: 0.5}, RootDiagonal: &run.Estimate{Mean: 30},
 		},
 		Names: []string{"conv"}, Layers: map[string]run.Layer{"conv": {Parameters: 12, Top: 3, Bottom: -1, Trace: run.Estimate{Mean: 2}}},
 		Density:        &run.SpectralDensity{X: []record.Number{-2, 0, 9}, Y: []record.Number{0.1, 5, 0.01}, Deviation: []record.Number{0, 0.1, 0}, Width: 0.2},

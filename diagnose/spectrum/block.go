@@ -9,6 +9,8 @@ import (
 
 	"shadowflow/diagnose"
 	"shadowflow/graph"
+	"shadowflow/internal/kernel/isa"
+	"shadowflow/internal/kernel/vec"
 )
 
 // A Product writes A v into av for several vectors at once, A a symmetric operator. The vectors of av overlap no others.
@@ -17,18 +19,25 @@ type Product[T graph.Float] func(vs, avs [][]T) error
 // tile is the number of elements of each vector that are worked on while they are in a near cache.
 const tile = 1 << 11
 
-// inner returns the matrix [x, y] of inner products, summed in float64.
+// kernels returns the functions that tiles are worked on with. Their bits do not depend on the instruction set.
+func kernels[T graph.Float]() *vec.Kernels[T] {
+	set, _ := isa.Best() // its error is the engine's to return; plain Go serves any
+	return vec.For[T](set)
+}
+
+// inner returns the matrix [x, y] of inner products: those of tiles, summed in float64.
 func inner[T graph.Float](xs, ys [][]T) *mat.Dense {
 	if len(xs) == 0 || len(ys) == 0 {
 		return &mat.Dense{}
 	}
+	dot := kernels[T]().Dot
 	sums := diagnose.SumBlocks(len(xs[0]), func(from, to int) []float64 {
 		out := make([]float64, len(xs)*len(ys))
 		for at := from; at < to; at += tile {
 			end := min(at+tile, to)
 			for i, x := range xs {
 				for j, y := range ys {
-					out[i*len(ys)+j] += dot(x[at:end], y[at:end])
+					out[i*len(ys)+j] += float64(dot(x[at:end], y[at:end]))
 				}
 			}
 		}
@@ -43,22 +52,6 @@ func inner[T graph.Float](xs, ys [][]T) *mat.Dense {
 		}
 	})
 	return mat.NewDense(len(xs), len(ys), sums)
-}
-
-func dot[T graph.Float](x, y []T) float64 {
-	var s0, s1, s2, s3 float64
-	y = y[:len(x)]
-	i := 0
-	for ; i+4 <= len(x); i += 4 {
-		s0 += float64(x[i]) * float64(y[i])
-		s1 += float64(x[i+1]) * float64(y[i+1])
-		s2 += float64(x[i+2]) * float64(y[i+2])
-		s3 += float64(x[i+3]) * float64(y[i+3])
-	}
-	for ; i < len(x); i++ {
-		s0 += float64(x[i]) * float64(y[i])
-	}
-	return (s0 + s1) + (s2 + s3)
 }
 
 // inTiles calls f for each tile of n elements.
@@ -77,13 +70,21 @@ func take[T graph.Float](ys, xs [][]T, c *mat.Dense) {
 	if len(xs) == 0 || len(ys) == 0 {
 		return
 	}
+	k := kernels[T]()
 	inTiles(len(ys[0]), func(from, to int) {
+		room := make([]T, to-from)
 		for j, y := range ys {
 			for i, x := range xs {
-				subtract(y[from:to], c.At(i, j), x[from:to])
+				subtractTile(k, room, y[from:to], c.At(i, j), x[from:to])
 			}
 		}
 	})
+}
+
+// subtractTile is subtract for a tile, given room for one.
+func subtractTile[T graph.Float](k *vec.Kernels[T], room, w []T, a float64, q []T) {
+	k.Fill(room[:len(w)], T(-a))
+	k.MulAdd(w, q, room, w)
 }
 
 // rotate replaces the vectors by their combinations with coefficients [vector, combination], of which there are not more, and returns these. They lie in
@@ -93,12 +94,13 @@ func rotate[T graph.Float](vectors [][]T, c *mat.Dense) [][]T {
 	if count == 0 {
 		return nil
 	}
+	with := kernels[T]()
 	inTiles(len(vectors[0]), func(from, to int) {
-		room := make([]T, count*(to-from))
+		room, factor := make([]T, count*(to-from)), make([]T, to-from)
 		for k := range count {
 			row := room[k*(to-from) : (k+1)*(to-from)]
 			for i, v := range vectors {
-				subtract(row, -c.At(i, k), v[from:to])
+				subtractTile(with, factor, row, -c.At(i, k), v[from:to])
 			}
 		}
 		for k := range count {
@@ -115,10 +117,12 @@ func combined[T graph.Float](vectors [][]T, c *mat.Dense) [][]T {
 	for k := range out {
 		out[k] = make([]T, len(vectors[0]))
 	}
+	with := kernels[T]()
 	inTiles(len(vectors[0]), func(from, to int) {
+		room := make([]T, to-from)
 		for k, o := range out {
 			for i, v := range vectors {
-				subtract(o[from:to], -c.At(i, k), v[from:to])
+				subtractTile(with, room, o[from:to], -c.At(i, k), v[from:to])
 			}
 		}
 	})

@@ -31,6 +31,8 @@ type ExtremalOptions[T graph.Float] struct {
 	// those of a first search.
 	Brief   bool
 	Lasting int
+	// Each has the tolerance of a pair relative to its own value, as ARPACK has it, in a brief search.
+	Each bool
 	// Wanted, unless nil, says of the largest values found so far, at most Top in descending order, how many from the first are to be within the tolerance.
 	// Vectors beyond these speed up the search. Bottom is 0 then.
 	Wanted func(values []float64) int
@@ -252,7 +254,11 @@ func (s *search[T]) open() []int {
 	}
 	within := s.within()
 	for _, i := range at {
-		if !(s.residual(i) <= within) {
+		bound := within
+		if s.opt.Brief && s.opt.Each {
+			bound = max(s.tolerance*math.Abs(s.values[i]), 4*roundoff[T]()*s.norm())
+		}
+		if !(s.residual(i) <= bound) {
 			out = append(out, i)
 		}
 	}

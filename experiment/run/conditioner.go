@@ -57,12 +57,26 @@ func (c *conditioner[T]) rooted() bool {
 	return !slices.ContainsFunc(c.root, func(x T) bool { return math.IsNaN(float64(x)) })
 }
 
-// hessianAt returns the products with the Hessian of a loss over all examples.
-func hessianAt[T graph.Float](ctx context.Context, o objective.Objective[T], theta []T) spectrum.Product[T] {
+// hessianAt returns the products with the Hessian of a loss over all examples, and whether they take no less for several vectors at once.
+func hessianAt[T graph.Float](ctx context.Context, o objective.Objective[T], theta []T) (apply spectrum.Product[T], single bool, err error) {
+	linear, err := objective.Linearize(ctx, o, theta, objective.Full)
+	if err != nil {
+		return nil, false, err
+	}
+	if linear != nil {
+		return func(vs, avs [][]T) error {
+			for k, v := range vs {
+				if err := linear(ctx, v, avs[k]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, true, nil
+	}
 	return func(vs, avs [][]T) error {
 		_, err := o.Evaluate(ctx, theta, objective.Full, objective.Want[T]{Vectors: vs, Products: avs})
 		return err
-	}
+	}, false, nil
 }
 
 // decayedBy returns the products with H and what coupled decay adds to it, given those with H.

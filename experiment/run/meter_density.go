@@ -48,7 +48,11 @@ func (m *densityMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	if !at.measurable() {
 		return nil
 	}
-	spread, err := m.spread(len(at.Theta), m.seed+uint64(at.Step), hessianAt(ctx, m.objective, at.Theta))
+	hessian, _, err := hessianAt(ctx, m.objective, at.Theta)
+	if err != nil {
+		return err
+	}
+	spread, err := m.spread(len(at.Theta), m.seed+uint64(at.Step), hessian)
 	if errors.Is(err, spectrum.ErrNotFinite) {
 		return nil // beyond what numbers hold there is nothing to measure
 	}

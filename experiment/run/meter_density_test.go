@@ -55,7 +55,11 @@ func TestTheDensityAtTheEndIsThatOfTheWholeMatrix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	matrix, err := spectrum.Dense(len(at.problem.Theta), hessianAt(t.Context(), at.problem.Objective, at.problem.Theta), 2, nil)
+	hessian, _, err := hessianAt(t.Context(), at.problem.Objective, at.problem.Theta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	matrix, err := spectrum.Dense(len(at.problem.Theta), hessian, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,10 @@ func (m *sharpnessMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	if !at.measurable() {
 		return nil
 	}
-	hessian := hessianAt(ctx, m.objective, at.Theta)
+	hessian, _, err := hessianAt(ctx, m.objective, at.Theta)
+	if err != nil {
+		return err
+	}
 	plain, err := m.largest(hessian)
 	if err != nil || plain == nil {
 		return err

@@ -103,7 +103,10 @@ func (m *spectrumMeter[T]) Measure(ctx context.Context, at *Point[T]) error {
 	if !at.measurable() {
 		return nil
 	}
-	hessian := hessianAt(ctx, m.objective, at.Theta)
+	hessian, _, err := hessianAt(ctx, m.objective, at.Theta)
+	if err != nil {
+		return err
+	}
 	if err := m.measurePlain(at, hessian); errors.Is(err, spectrum.ErrNotFinite) {
 		return nil // beyond what numbers hold there is nothing to measure
 	} else if err != nil {

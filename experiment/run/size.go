@@ -21,6 +21,8 @@ type programs struct {
 	s     Subject
 	n     int              // examples at a time
 	kinds []objective.Kind // of the network's, which share a room
+	// linear says that products at one point are made of what is kept of it.
+	linear bool
 }
 
 func programsOf(c *config.Config, s Subject) (*programs, error) {
@@ -28,15 +30,16 @@ func programsOf(c *config.Config, s Subject) (*programs, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, _ := s.atOnce(c)
+	n, passes := s.atOnce(c)
 	p := &programs{c: c, s: s, n: n, kinds: []objective.Kind{{Gradient: true}}}
+	p.linear = passes == 1 && c.Record.Sharpness+c.Record.Spectrum+c.Record.Density > 0
 	if products > 0 {
 		p.kinds = append(p.kinds, objective.Kind{Gradient: true, Vectors: products})
 	}
-	if c.Record.Spectrum > 0 {
+	if c.Record.Spectrum > 0 && !p.linear {
 		p.kinds = append(p.kinds, objective.Kind{Vectors: probesAtOnce})
 	}
-	if c.Record.Density > 0 {
+	if c.Record.Density > 0 && !p.linear {
 		p.kinds = append(p.kinds, objective.Kind{Vectors: atOnce})
 	}
 	if slices.Contains(c.Beside, "central") {
@@ -67,7 +70,7 @@ func productsOf(c *config.Config, r *rule.Rule) (int, error) {
 
 // key tells programs apart that take other room.
 func (p *programs) key() string {
-	key := fmt.Sprint(p.n, p.s.Dim, p.s.Numbers, p.s.Regression, p.c.Model, p.c.Loss, p.c.DType, p.kinds)
+	key := fmt.Sprint(p.n, p.s.Dim, p.s.Numbers, p.s.Regression, p.c.Model, p.c.Loss, p.c.DType, p.kinds, p.linear)
 	if !p.s.Rule.Elementwise {
 		key += fmt.Sprint(p.c.Optimizer.Name, p.c.Optimizer.Values, p.c.Optimizer.Groups, p.c.Beside, p.c.Record.State)
 	}
@@ -102,7 +105,11 @@ func (p *programs) ofNetwork() (int64, error) {
 		}
 		shared, own = max(shared, cost.RoomBytes), own+cost.PeakBytes-cost.RoomBytes
 	}
-	return shared + 2*own, nil
+	if !p.linear {
+		return shared + 2*own, nil
+	}
+	cost, err := network.MeasureLinear(p.s.Model, loss, dtypeOf(p.c), p.n, p.s.Regression, p.c.Threads)
+	return max(shared, cost.RoomBytes) + 2*own + cost.PeakBytes - cost.RoomBytes, err
 }
 
 func dtypeOf(c *config.Config) graph.DType {

@@ -21,6 +21,9 @@ type SpectrumOptions struct {
 	Tolerance float64
 	// Layers, Density and Precondition ask for that of each layer, of all eigenvalues, and of P^-1/2 H P^-1/2.
 	Layers, Density, Precondition bool
+	// Brief asks for the extreme eigenvalues alone, as ARPACK finds them: each to the tolerance relative to itself, by the recurrence, without a trace and without what confirms that
+	// none is missing.
+	Brief bool
 	// Vectors names a safetensors file for the eigenvectors; none if empty.
 	Vectors string
 	// Progress, unless nil, is told how many products are done, of about how many, and of what.
@@ -39,6 +42,10 @@ func (o SpectrumOptions) Check() error {
 		return fmt.Errorf("--top %d --bottom %d: want at most %d together", o.Top, o.Bottom, mostEigenvalues)
 	case !(o.Tolerance >= 0) || o.Tolerance >= 1:
 		return fmt.Errorf("--tol %g: want a number above 0 and below 1", o.Tolerance)
+	case o.Brief && (o.Layers || o.Density || o.Precondition):
+		return errors.New("--brief: want it without --layers, --density and --precondition")
+	case o.Brief && o.Top+o.Bottom == 0:
+		return errors.New("--brief --top 0 --bottom 0: want at least one eigenvalue")
 	}
 	return nil
 }
@@ -70,12 +77,13 @@ type Eigenvalues struct {
 	Bottom []record.Number `json:"bottom"`
 	// Residuals are |A v - lambda v| of the unit vectors: an eigenvalue lies within it of each.
 	Residuals Residuals `json:"residuals"`
-	// Converged says that all residuals are within the tolerance, times the size of the largest eigenvalue.
+	// Converged says that all residuals are within the tolerance, times the size of the largest eigenvalue, or in brief of each.
 	Converged bool          `json:"converged"`
 	Tolerance record.Number `json:"tolerance"`
-	Trace     Estimate      `json:"trace"`
+	// Trace is null where it was not asked for, as RootDiagonal is.
+	Trace *Estimate `json:"trace"`
 	// RootDiagonal is tr Diag(A)^(1/2), elements below 0 left out.
-	RootDiagonal Estimate `json:"root_diagonal"`
+	RootDiagonal *Estimate `json:"root_diagonal"`
 }
 
 // Residuals are those of the largest and of the smallest eigenvalues.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"shadowflow/diagnose/spectrum"
+	"shadowflow/engine"
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/graph"
@@ -23,9 +24,11 @@ type finder[T graph.Float] struct {
 	layers []layer
 	g      []T
 
-	matrix *spectrum.Matrix // where it is small
-	pairs  spectrum.Extremes[T]
-	scaled spectrum.Extremes[T] // of the preconditioned
+	hessian spectrum.Product[T]
+	single  bool             // several vectors at once take no less
+	matrix  *spectrum.Matrix // where it is small
+	pairs   spectrum.Extremes[T]
+	scaled  spectrum.Extremes[T] // of the preconditioned
 }
 
 // layer is what spans of the parameters are of.
@@ -55,8 +58,8 @@ func layersOf(blocks []graph.Block) []layer {
 	return out
 }
 
-// atOnce and probesAtOnce are numbers of vectors of a product: of a search, in which two at once take a sixth more products, each of three quarters of the time,
-// and more take more than they save; and of what is independent.
+// atOnce and probesAtOnce are numbers of vectors of a product where each computes anew what it shares with others: of a search, in which two at once take a sixth more products, each of
+// three quarters of the time, and more take more than they save; and of what is independent.
 const (
 	atOnce       = 2
 	probesAtOnce = 4
@@ -70,7 +73,12 @@ func (f *finder[T]) small() bool {
 // extremal are the options of a search for eigenvalues of an operator on so many dimensions.
 func (f *finder[T]) extremal(top, bottom, dim int) spectrum.ExtremalOptions[T] {
 	top = min(top, dim)
-	return spectrum.ExtremalOptions[T]{Top: top, Bottom: min(bottom, dim-top), Tolerance: f.opt.Tolerance, AtOnce: atOnce, Seed: f.c.Seed}
+	opt := spectrum.ExtremalOptions[T]{Top: top, Bottom: min(bottom, dim-top), Tolerance: f.opt.Tolerance, AtOnce: atOnce, Seed: f.c.Seed}
+	if f.single {
+		opt.AtOnce = 1
+	}
+	opt.Brief, opt.Each = f.opt.Brief, f.opt.Brief
+	return opt
 }
 
 // room refuses what the memory does not hold, before any of it is made.
@@ -92,14 +100,22 @@ func (f *finder[T]) room(s *source) error {
 		if err != nil {
 			return err
 		}
-		n := min(f.c.Batch.Physical, s.data.Train.N())
-		cost, err := network.Measure(s.model, loss, graph.TypeOf[T](), n, s.data.Classes == 0, objective.Kind{Vectors: probesAtOnce}, f.c.Threads)
+		cost, err := f.costOfProducts(s, loss)
 		if err != nil {
 			return err
 		}
 		bytes += cost.PeakBytes
 	}
 	return refuseRoom(bytes, dim)
+}
+
+// costOfProducts returns the cost of the program that they take.
+func (f *finder[T]) costOfProducts(s *source, loss nn.Loss) (engine.Cost, error) {
+	t, regression, all := graph.TypeOf[T](), s.data.Classes == 0, s.data.Train.N()
+	if f.c.Batch.Physical >= all {
+		return network.MeasureLinear(s.model, loss, t, all, regression, f.c.Threads)
+	}
+	return network.Measure(s.model, loss, t, f.c.Batch.Physical, regression, objective.Kind{Vectors: probesAtOnce}, f.c.Threads)
 }
 
 // find finds what is asked for.
@@ -116,8 +132,11 @@ func (f *finder[T]) find(ctx context.Context) (*Spectrum, error) {
 	if f.p.perturbed() {
 		out.Notes = append(out.Notes, "the Hessian is that of the loss itself, not of what sam makes of it")
 	}
+	if f.hessian, f.single, err = hessianAt(ctx, objective.Plain(f.p.Objective), f.p.Theta); err != nil {
+		return nil, err
+	}
 	if f.small() {
-		if f.matrix, err = spectrum.Dense(len(f.g), f.products(ctx), 8, f.tell("the matrix", 0)); err != nil {
+		if f.matrix, err = spectrum.Dense(len(f.g), f.hessian, 8, f.tell("the matrix", 0)); err != nil {
 			return nil, err
 		}
 		out.Products += len(f.g)
@@ -139,11 +158,6 @@ func (f *finder[T]) find(ctx context.Context) (*Spectrum, error) {
 		err = f.precondition(ctx, out)
 	}
 	return out, err
-}
-
-// products are those of the Hessian.
-func (f *finder[T]) products(ctx context.Context) spectrum.Product[T] {
-	return hessianAt(ctx, objective.Plain(f.p.Objective), f.p.Theta)
 }
 
 // tell returns what passes progress on.
@@ -173,19 +187,23 @@ func (f *finder[T]) whole(ctx context.Context, out *Spectrum) error {
 	for i, l := range f.layers {
 		parts[i] = l.spans
 	}
-	var traced spectrum.Traced
+	var traced *spectrum.Traced
 	var err error
 	if f.matrix != nil {
 		if f.pairs, err = spectrum.ExtremesOf[T](f.matrix, f.opt.Top, f.opt.Bottom); err != nil {
 			return err
 		}
-		traced = f.matrix.Trace(parts...)
-	} else if traced, err = f.estimate(dim, f.products(ctx), "eigenvalues", parts, &f.pairs); err != nil {
+		all := f.matrix.Trace(parts...)
+		traced = &all
+	} else if traced, err = f.estimate(dim, f.hessian, "eigenvalues", parts, &f.pairs); err != nil {
 		return err
 	}
 	out.Eigenvalues = eigenvalues(f.pairs, traced)
 	if f.matrix == nil {
-		out.Products += f.pairs.Products + traced.Products
+		out.Products += f.pairs.Products
+		if traced != nil {
+			out.Products += traced.Products
+		}
 	}
 	if f.opt.Layers {
 		out.Layers = map[string]Layer{}
@@ -197,27 +215,33 @@ func (f *finder[T]) whole(ctx context.Context, out *Spectrum) error {
 	return nil
 }
 
-// estimate finds extreme eigenvalues, and with them the trace, of an operator that is not small.
-func (f *finder[T]) estimate(dim int, apply spectrum.Product[T], what string, parts [][][2]int, pairs *spectrum.Extremes[T]) (traced spectrum.Traced, err error) {
+// estimate finds extreme eigenvalues, and with them the trace unless it is to be brief, of an operator that is not small.
+func (f *finder[T]) estimate(dim int, apply spectrum.Product[T], what string, parts [][][2]int, pairs *spectrum.Extremes[T]) (*spectrum.Traced, error) {
 	if f.opt.Top+f.opt.Bottom > 0 {
 		search := f.extremal(f.opt.Top, f.opt.Bottom, dim)
 		search.Progress = f.guess(what)
-		if *pairs, err = spectrum.Extremal(dim, apply, search); err != nil {
-			return traced, err
+		var err error
+		if *pairs, err = spectrum.Extremal(dim, apply, search); err != nil || f.opt.Brief {
+			return nil, err
 		}
 	}
-	return spectrum.Trace(dim, apply, spectrum.TraceOptions[T]{
+	traced, err := spectrum.Trace(dim, apply, spectrum.TraceOptions[T]{
 		Probes: probes, Known: []spectrum.Pairs[T]{pairs.Top, pairs.Bottom}, Diagonal: true, Parts: parts, AtOnce: probesAtOnce, Seed: f.c.Seed, Progress: f.tell("trace", 0),
 	})
+	return &traced, err
 }
 
-func eigenvalues[T graph.Float](e spectrum.Extremes[T], traced spectrum.Traced) Eigenvalues {
-	return Eigenvalues{
+func eigenvalues[T graph.Float](e spectrum.Extremes[T], traced *spectrum.Traced) Eigenvalues {
+	out := Eigenvalues{
 		Top: record.Numbers(e.Top.Values), Bottom: record.Numbers(e.Bottom.Values),
 		Residuals: Residuals{record.Numbers(e.Top.Residuals), record.Numbers(e.Bottom.Residuals)},
 		Converged: e.Converged || len(e.Top.Values)+len(e.Bottom.Values) == 0, Tolerance: record.Number(e.Tolerance),
-		Trace: estimateOf(traced.Trace), RootDiagonal: estimateOf(traced.RootDiagonal),
 	}
+	if traced != nil {
+		trace, diagonal := estimateOf(traced.Trace), estimateOf(traced.RootDiagonal)
+		out.Trace, out.RootDiagonal = &trace, &diagonal
+	}
+	return out
 }
 
 // eachLayer finds the largest and the smallest eigenvalue of each layer's block.
@@ -225,7 +249,7 @@ func (f *finder[T]) eachLayer(ctx context.Context, out *Spectrum) error {
 	for _, l := range f.layers {
 		found, own := out.Layers[l.name], spectrum.Extremes[T]{}
 		block, err := (*spectrum.Matrix)(nil), error(nil)
-		switch apply := spectrum.Masked(len(f.g), l.spans, f.products(ctx)); {
+		switch apply := spectrum.Masked(len(f.g), l.spans, f.hessian); {
 		case f.matrix != nil:
 			block, err = f.matrix.Block(l.spans)
 		default:
@@ -277,7 +301,7 @@ func (f *finder[T]) density(ctx context.Context, out *Spectrum) (err error) {
 	if f.matrix != nil {
 		spread = f.matrix.Spread()
 	} else {
-		spread, err = spectrum.Quadrature(len(f.g), f.products(ctx), spectrum.QuadratureOptions{Seed: f.c.Seed, Progress: f.tell("density", 0)})
+		spread, err = spectrum.Quadrature(len(f.g), f.hessian, spectrum.QuadratureOptions{Seed: f.c.Seed, Progress: f.tell("density", 0)})
 		if err != nil {
 			return err
 		}

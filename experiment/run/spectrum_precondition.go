@@ -29,7 +29,7 @@ func (f *finder[T]) precondition(ctx context.Context, out *Spectrum) error {
 		return err
 	}
 	found := &Preconditioned{PeriodTwo: record.Number(stability.PeriodTwo), Memory: memory}
-	var traced spectrum.Traced
+	var traced *spectrum.Traced
 	if f.matrix != nil {
 		a, err := f.decayed(root)
 		if err != nil {
@@ -38,9 +38,10 @@ func (f *finder[T]) precondition(ctx context.Context, out *Spectrum) error {
 		if f.scaled, err = spectrum.ExtremesOf[T](a, f.opt.Top, f.opt.Bottom); err != nil {
 			return err
 		}
-		traced = a.Trace()
+		all := a.Trace()
+		traced = &all
 	} else {
-		if traced, err = f.estimate(len(root), scaledBy(f.p.Rule.Conditioning(), root, f.products(ctx)), "preconditioned eigenvalues", nil, &f.scaled); err != nil {
+		if traced, err = f.estimate(len(root), scaledBy(f.p.Rule.Conditioning(), root, f.hessian), "preconditioned eigenvalues", nil, &f.scaled); err != nil {
 			return err
 		}
 		out.Products += f.scaled.Products + traced.Products

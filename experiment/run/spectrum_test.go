@@ -266,3 +266,21 @@ func TestALayersEigenvaluesAreWithinWhatIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// In brief each eigenvalue is within the tolerance of itself, found by fewer products, without a trace.
+func TestABriefSpectrumIsTheExtremeEigenvaluesAlone(t *testing.T) {
+	exact := spectralOf(t, "tanh", SpectrumOptions{Top: 6})
+	whole := spectralOf(t, "tanh", SpectrumOptions{Top: 6, Tolerance: 1e-4, estimated: true})
+	got := spectralOf(t, "tanh", SpectrumOptions{Top: 6, Tolerance: 1e-4, Brief: true, estimated: true})
+	if !got.Converged || got.Trace != nil || got.RootDiagonal != nil || got.Products+probes+confirmed > whole.Products {
+		t.Errorf("converged %v, trace %v, %d products of %d", got.Converged, got.Trace, got.Products, whole.Products)
+	}
+	for i, v := range exact.Top {
+		if r := float64(got.Residuals.Top[i]); !(r <= 1e-4*float64(v)) {
+			t.Errorf("the residual of %v is %v", v, r)
+		}
+		wantValues(t, "brief", []record.Number{got.Top[i]}, []float64{float64(v)}, 1e-4*float64(v))
+	}
+}
+
+const confirmed = 12 // products at least, of a search that is not brief

@@ -28,11 +28,47 @@ type Work struct {
 	Asked bool
 
 	build func() (in, out []graph.Value, err error)
-	// top is the number of largest eigenvalues that a run searches for, of what the program multiplies by; 0: a run is one of the program.
+	// top is the number of largest eigenvalues that a run searches for, of the Hessian that the program multiplies its last input by; 0: a run is one of the program.
 	top int
-	// start, if not nil, returns the parameters that the program's first input holds.
-	start func() ([]float64, error)
+	// start, if not nil, sets the inputs but the last: the point of that Hessian, and the examples.
+	start func(ctx context.Context, fixed []engine.Buffer, opt engine.Options) error
 }
+
+// task is a work that is ready to run. Flops and bound are those of the last run.
+type task interface {
+	run(ctx context.Context) error
+	flops() float64
+	bound(peak, bandwidth float64) float64
+	memory() int64
+}
+
+// once is a task whose run is one of a program.
+type once struct {
+	program   *engine.Program
+	ins, outs []engine.Buffer
+}
+
+// prepare makes a work ready to run.
+func (w Work) prepare(ctx context.Context, threads int) (task, error) {
+	in, out, err := w.build()
+	if err != nil {
+		return nil, err
+	}
+	opt := engine.Options{Threads: threads}
+	if w.top > 0 {
+		return newSearch(ctx, in, out, w.top, w.start, opt)
+	}
+	p, err := engine.CompileContext(ctx, in, out, opt)
+	if err != nil {
+		return nil, err
+	}
+	return &once{p, buffers(p.Inputs(), true), buffers(p.Outputs(), false)}, nil
+}
+
+func (o *once) run(ctx context.Context) error         { return o.program.RunContext(ctx, o.ins, o.outs) }
+func (o *once) flops() float64                        { return float64(o.program.Flops()) }
+func (o *once) bound(peak, bandwidth float64) float64 { return o.program.Bound(peak, bandwidth) }
+func (o *once) memory() int64                         { return o.program.PeakBytes() }
 
 // Result is the measurement of one Work.
 type Result struct {
@@ -154,46 +190,31 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 	return nil
 }
 
-// On a shared machine the fastest run says most: a work has so many turns, and runs at least so often in each.
+// On a shared machine the fastest run says most: a work has so many turns, and runs at least so often in each. One that takes minutes has one, and runs once.
 const rounds, minRuns = 3, 2
+
+func (w Work) turns() (turns, runs int) {
+	if w.Asked {
+		return 1, 1
+	}
+	return rounds, minRuns
+}
 
 // peakTime is how long the peak is measured for at a time.
 const peakTime = 5 * time.Millisecond
 
 func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Pool, bandwidth float64) (Result, error) {
 	r := Result{Name: w.Name, PeakFloor: w.PeakFloor, PeerFloor: w.PeerFloor, GradientCap: w.GradientCap, SecondsCap: w.SecondsCap}
-	in, out, err := w.build()
+	does, err := w.prepare(ctx, opt.Threads)
 	if err != nil {
 		return r, err
 	}
-	p, err := engine.Compile(in, out, engine.Options{Threads: opt.Threads})
+	batch, err := repeats(ctx, does)
 	if err != nil {
 		return r, err
-	}
-	ins, outs := buffers(p.Inputs(), true), buffers(p.Outputs(), false)
-	if w.start != nil {
-		theta, err := w.start()
-		if err != nil {
-			return r, err
-		}
-		for i, v := range theta {
-			ins[0].Float32s()[i] = float32(v)
-		}
-	}
-	if err := p.RunContext(ctx, ins, outs); err != nil {
-		return r, err
-	}
-	batch, once, passes := 1, func() error { return p.RunContext(ctx, ins, outs) }, 1
-	if w.top == 0 {
-		batch = repeats(ctx, p, ins, outs)
-	} else {
-		once = func() error {
-			found, err := search(ctx, p, ins, outs, w.top)
-			passes = found.Products / searchAtOnce
-			return err
-		}
 	}
 	best, peak := math.Inf(1), 0.0
+	count, runs := w.turns()
 	own := func(budget time.Duration) error {
 		counted := len(opt.Peers) > 0
 		if counted {
@@ -202,7 +223,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 		}
 		start := time.Now()
 		looked := time.Time{}
-		for n := 0; n < minRuns || time.Since(start) < budget; n++ {
+		for n := 0; n < runs || time.Since(start) < budget; n++ {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -212,7 +233,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 			}
 			t := time.Now()
 			for range batch {
-				if err := once(); err != nil {
+				if err := does.run(ctx); err != nil {
 					return err
 				}
 			}
@@ -223,24 +244,30 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 		}
 		return nil
 	}
-	if r.Peers, err = turns(ctx, w.Name, opt.Peers, opt.budget(), opt.say, own); err != nil {
+	if r.Peers, err = turns(ctx, w.Name, opt.Peers, count, opt.budget(), opt.say, own); err != nil {
 		return r, err
 	}
-	r.Seconds, r.MemoryBytes = best, p.PeakBytes()
-	flops := float64(p.Flops()) * float64(passes)
+	r.Seconds, r.MemoryBytes = best, does.memory()
+	flops := does.flops()
 	r.Gflops, r.PeakGflops = flops/best/1e9, peak/1e9
 	r.Peak = flops / best / peak
-	r.Bound = p.Bound(peak, bandwidth) * float64(passes)
+	r.Bound = does.bound(peak, bandwidth)
 	return r, nil
 }
 
-// repeats returns how many runs one reading of the clock should cover.
-func repeats(ctx context.Context, p *engine.Program, in, out []engine.Buffer) int {
-	t := time.Now()
-	if p.RunContext(ctx, in, out) != nil {
-		return 1
+// repeats returns how many runs one reading of the clock should cover, after one that is not counted and, if it is short, another.
+func repeats(ctx context.Context, does task) (int, error) {
+	var took time.Duration
+	for range 2 {
+		t := time.Now()
+		if err := does.run(ctx); err != nil {
+			return 0, err
+		}
+		if took = max(time.Since(t), 1); took > time.Second {
+			break
+		}
 	}
-	return max(1, int(time.Millisecond/max(time.Since(t), 1)))
+	return max(1, int(time.Millisecond/took)), nil
 }
 
 // buffers makes arrays for a program: numbers like a trained network's, or room for results.

@@ -33,29 +33,28 @@ func TestASearchFindsTheLargestEigenvaluesOfAWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	does, err := newSearch(t.Context(), in, out, 4, nil, engine.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := does.fixed[2].Int32s()
+	for i := range labels {
+		labels[i] %= 3
+	}
+	if err := does.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	found := does.found
 	p, err := engine.Compile(in, out, engine.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ins, outs := buffers(p.Inputs(), true), buffers(p.Outputs(), false)
-	labels := ins[2].Int32s()
-	for i := range labels {
-		labels[i] %= 3
-	}
-	found, err := search(t.Context(), p, ins, outs, 4)
-	if err != nil || !found.Converged {
-		t.Fatalf("%+v, %v", found, err)
-	}
-	dim := len(outs[0].Float32s())
+	dim := does.dim
 	matrix, err := spectrum.Dense(dim, func(vs, avs [][]float32) error {
 		for k, v := range vs {
-			copy(ins[3+k].Float32s(), v)
-		}
-		if err := p.RunContext(t.Context(), ins, outs); err != nil {
-			return err
-		}
-		for k := range avs {
-			copy(avs[k], outs[k].Float32s())
+			if err := p.Run(append(does.fixed[:3:3], engine.Of(v)), []engine.Buffer{engine.Of(avs[k])}); err != nil {
+				return err
+			}
 		}
 		return nil
 	}, 2, nil)
@@ -63,9 +62,43 @@ func TestASearchFindsTheLargestEigenvaluesOfAWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	for k, v := range found.Top.Values {
-		if want := matrix.Values[dim-1-k]; math.Abs(v-want) > 2e-3*found.Norm {
+		if want := matrix.Values[dim-1-k]; math.Abs(v-want) > searchTolerance*want {
 			t.Errorf("eigenvalue %d: %v, want %v", k, v, want)
 		}
+	}
+}
+
+func TestASearchIsAtAPointBehindStepsOfAdam(t *testing.T) {
+	a, input := &nn.MLP{Hidden: []int{5}, Activation: "tanh"}, []int{8}
+	m, err := a.Build(input, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, _, err := hessian(a, input, 3, 20)()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fixed []engine.Buffer
+	for _, v := range in[:3] {
+		fixed = append(fixed, engine.NewBuffer(v.DType(), v.Size()))
+	}
+	if err := learning(a, input, 3, 20)(t.Context(), fixed, engine.Options{Threads: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if labels := fixed[2].Int32s(); labels[4] != 1 || labels[11] != 2 {
+		t.Errorf("labels %v: want classes in turn", labels)
+	}
+	for i, x := range fixed[1].Float32s()[:8] { // the same of the class in each, and nothing else
+		if y := fixed[1].Float32s()[3*8+i]; x == 0 || x != y {
+			t.Errorf("element %d of two images of a class is %g and %g", i, x, y)
+		}
+	}
+	theta, moved := fixed[0].Float32s(), 0.0
+	for i, x := range m.Init(0).Theta {
+		moved = max(moved, math.Abs(float64(theta[i])-x))
+	}
+	if moved < 5e-3 || moved > 1.1e-2 { // ten steps of at most about 1e-3
+		t.Errorf("a parameter moved by %g at most", moved)
 	}
 }
 

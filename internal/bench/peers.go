@@ -195,9 +195,9 @@ func (t *tail) last() string {
 }
 
 // turns has this program, own, and each setting of each peer do a work in turn, so that what else the machine does hits all alike; in
-// each round for a share of the budget. It returns the peers that have the work, with the times of their settings; one that ends does nothing
+// each of so many rounds for a share of the budget. It returns the peers that have the work, with the times of their settings; one that ends does nothing
 // from then on, and the others go on. It tells say how far they are.
-func turns(ctx context.Context, work string, peers []*Peer, budget time.Duration, say func(string), own func(time.Duration) error) ([]PeerResult, error) {
+func turns(ctx context.Context, work string, peers []*Peer, rounds int, budget time.Duration, say func(string), own func(time.Duration) error) ([]PeerResult, error) {
 	results := make([]PeerResult, len(peers))
 	for i, p := range peers {
 		results[i] = PeerResult{Peer: p.Name, Version: p.Version, Device: p.Device}
@@ -209,7 +209,7 @@ func turns(ctx context.Context, work string, peers []*Peer, budget time.Duration
 		if len(peers) > 0 {
 			say(fmt.Sprintf("%s: round %d of %d", work, round+1, rounds))
 		}
-		if err := own(budget / rounds); err != nil {
+		if err := own(budget / time.Duration(rounds)); err != nil {
 			return nil, err
 		}
 		for i, p := range peers {
@@ -217,7 +217,7 @@ func turns(ctx context.Context, work string, peers []*Peer, budget time.Duration
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
-				if err := results[i].turn(ctx, p, j, budget/rounds); err != nil {
+				if err := results[i].turn(ctx, p, j, budget/time.Duration(rounds)); err != nil {
 					return nil, err
 				}
 			}

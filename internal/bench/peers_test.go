@@ -117,7 +117,7 @@ def works():
 	}
 	t.Cleanup(p.Close)
 	for range 2 {
-		got, err := turns(t.Context(), "two-parameter-gradient", []*Peer{p}, time.Millisecond, func(string) {}, func(time.Duration) error { return nil })
+		got, err := turns(t.Context(), "two-parameter-gradient", []*Peer{p}, rounds, time.Millisecond, func(string) {}, func(time.Duration) error { return nil })
 		if err != nil || len(got) != 1 || len(got[0].Settings) != 3 {
 			t.Fatalf("%+v, %v", got, err)
 		}
@@ -137,7 +137,7 @@ func TestAPeerWithoutTheWorkIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := 0
-	got, err := turns(t.Context(), "another", []*Peer{p}, time.Millisecond, func(string) {}, func(time.Duration) error { own++; return nil })
+	got, err := turns(t.Context(), "another", []*Peer{p}, rounds, time.Millisecond, func(string) {}, func(time.Duration) error { own++; return nil })
 	if err != nil || len(got) != 0 || own != rounds {
 		t.Errorf("%+v, %v, %d turns of our own", got, err, own)
 	}
@@ -179,7 +179,7 @@ func TestAPeerThatAContextEndsEndsTheWork(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	own := func(time.Duration) error { cancel(); return nil }
-	if got, err := turns(ctx, "two-parameter-gradient", []*Peer{p}, time.Millisecond, func(string) {}, own); err == nil {
+	if got, err := turns(ctx, "two-parameter-gradient", []*Peer{p}, rounds, time.Millisecond, func(string) {}, own); err == nil {
 		t.Errorf("%+v", got)
 	}
 }

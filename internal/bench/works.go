@@ -32,7 +32,7 @@ func Works() []Work {
 		{Name: "digits-gradient", PeerFloor: 2.5, build: digits(false)},
 		{Name: "digits-gradient-hvp", PeerFloor: 2.5, GradientCap: 4.5, build: digits(true)},
 		{Name: "two-parameter-gradient", SecondsCap: 300e-9, build: bilinear},
-		{Name: "cnn-top-10", Asked: true, top: 10, build: hessian(paper, []int{32, 32, 3}, 10, 40), start: initialized(paper, []int{32, 32, 3}, 10)},
+		{Name: "cnn-top-10", Asked: true, PeerFloor: 6, top: 10, build: hessian(paper, []int{32, 32, 3}, 10, 500), start: learning(paper, []int{32, 32, 3}, 10, 500)},
 	}
 }
 

@@ -40,13 +40,13 @@ func newBench() *cobra.Command {
 		Long: `bench times matrix products, convolutions, and the gradients and Hessian-vector products of networks in float32. Each line
 gives the fastest run, as a fraction of the peak of fused multiply-adds measured next to it. The multiplications counted are
 those of the definition; 3 by 3 convolutions do with a quarter of them, so they may exceed the peak, and products of causal attention (gpt)
-with half. The bound is what a run would take if it did nothing but those that are left, at the peak, and read and wrote the arrays that no cache holds at the
+with half. The bound is what a run would take if it did nothing but those that are left and the operations of transforms, at the peak, and read and wrote the arrays that no cache holds at the
 bandwidth of a copy; its column has the share of the time that this is, and a miss of a peer's speed says
 which share of it the speed asked for would be. With --peers torch,jax the same work runs there too, turn by turn with this program, in each setting that a user would try
 (eager, channels_last, torch.func, torch.compile, jit; products by jvp, linearize, vjp); the fastest counts, and is named. Compiling them
 takes minutes a work, half an hour for the pair of the largest; lines on the standard error say how far it is. Beside the fastest setting stands what its process had resident while it ran, and what this one had (on Linux): all
 of each, interpreter and libraries too. Of cnn-top-10, the ten largest eigenvalues of a Hessian, beside curvlinops, runs take minutes: it is
-measured only where --only matches it. The column of memory is what a program of ours holds beside its inputs and outputs.
+measured only where --only matches it, in one turn. The column of memory is what a program of ours holds beside its inputs and outputs.
 
 With a config, or flags for one, it times what a run of it does instead: loss, gradient, Hessian-vector product, the optimizer's step, an
 evaluation of its state equation, each beside the gradient.

@@ -254,6 +254,8 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 		{"groups whose gradient is clipped", "derive adam --set optimizer={clip_norm: 1, groups: [{dims: 1, beta1: 0.5}]}", exitDone},
 		{"fewer eigenvalues than none", "spectrum --top -1", exitMisused},
 		{"a tolerance that is none", "spectrum --tol nan", exitMisused},
+		{"a brief search for much", "spectrum --brief --density", exitMisused},
+		{"a brief search for nothing", "spectrum --brief --top 0 --bottom 0", exitMisused},
 		{"more eigenvalues than fit", "spectrum --top 400 --bottom 400", exitMisused},
 		{"a density that is drawn and not found", "spectrum --plot d.svg", exitMisused},
 		{"no preconditioner", "spectrum --precondition --set optimizer.name=amsgrad,data.subset=20,model.hidden=[4]", exitMisused},

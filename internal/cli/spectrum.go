@@ -25,6 +25,9 @@ block of each layer, --density the density of all eigenvalues by stochastic Lanc
 optimizer multiplies changes of the gradient by P^-1, beside the value above which oscillations of period two grow. P is made of --moments, or else of
 a memory full of the gradient there.
 
+Products at one point share what does not depend on the vector, where all examples are evaluated at once: a product takes two gradients, and the first three. A trace takes 32 products and a check
+that no eigenvalue is missing 12 or more; with --brief there is neither, and residuals are those of the search.
+
 Up to 2000 parameters all of it is exact, from the whole matrix in float64.`,
 		Example: `  shadowflow spectrum --set data.subset=200,model.hidden=[8] --layers
   shadowflow spectrum --set data.subset=200,model.hidden=[8] --density --plot density.svg
@@ -80,6 +83,7 @@ Up to 2000 parameters all of it is exact, from the whole matrix in float64.`,
 	flags.IntVar(&opt.Bottom, "bottom", 10, "number of smallest eigenvalues")
 	flags.Float64Var(&opt.Tolerance, "tol", 0, "residual that counts as found, over the size of the largest eigenvalue (default 1e-7 in float64, 1e-5 in float32)")
 	flags.BoolVar(&opt.Layers, "layers", false, "largest, smallest and trace of the block of each layer")
+	flags.BoolVar(&opt.Brief, "brief", false, "the extreme eigenvalues alone, as ARPACK finds them: each to --tol relative to itself, with no trace, and no check that none is missing")
 	flags.BoolVar(&opt.Density, "density", false, "density of all eigenvalues")
 	flags.BoolVar(&opt.Precondition, "precondition", false, "the same of P^-1/2 H P^-1/2, beside its threshold")
 	flags.StringVar(&opt.Vectors, "vectors", "", "safetensors file for the eigenvectors, under each weight's name with a prefix: top.0., bottom.0., ..")

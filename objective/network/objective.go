@@ -41,6 +41,7 @@ type Objective[T graph.Float] struct {
 	train, test examples[T]
 
 	programs   map[programKey]*program[T]
+	linears    map[int]*linear[T]                                      // by their examples
 	directions map[*objective.Direction]objective.CompiledDirection[T] // apart from a gradient's program
 	partials   [][]T                                                   // a micro-batch's results
 	gradient   []T                                                     // of a batch in parts, and the direction made from it,
@@ -88,7 +89,7 @@ func New[T graph.Float](model *nn.Model, loss nn.Loss, part dataset.Part, opt Op
 		model: model, loss: loss, opt: opt,
 		train:    newExamples[T](part, opt.Augment),
 		test:     newExamples[T](opt.Test, nil),
-		programs: map[programKey]*program[T]{}, directions: map[*objective.Direction]objective.CompiledDirection[T]{},
+		programs: map[programKey]*program[T]{}, linears: map[int]*linear[T]{}, directions: map[*objective.Direction]objective.CompiledDirection[T]{},
 	}
 	if opt.Augment == nil && !opt.Shuffle {
 		o.train.keep()
