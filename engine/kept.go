@@ -18,70 +18,85 @@ type Kept struct {
 	own      []Buffer // what fix makes and run reads
 	given    []int    // the fixed inputs that run reads as they are, before own
 	in       []Buffer // of run
-	bytes    int64
-	ready    bool
+	bytes    int64    // of what is kept
+	peak     int64
+	ready    bool // what is kept is of fixed inputs
 }
 
 // CompileKept makes a program that computes the outputs from fixed inputs and from those that change, all of them parameters. It is otherwise [CompileContext].
 func CompileKept(ctx context.Context, fixed, in, out []graph.Value, opt Options) (*Kept, error) {
-	type pair struct{ fix, run *compiler }
-	var k *keeper
-	p, err := patience.Wait(ctx, func() (p pair, err error) {
-		if k, err = newKeeper(fixed, in, out); err != nil {
-			return p, err
-		}
-		if p.run, err = planned(k.in, k.out, opt); err == nil && len(k.made) > 0 {
-			p.fix, err = planned(fixed, k.made, opt)
-		}
-		return p, err
-	})
+	p, err := patience.Wait(ctx, func() (*keptPlan, error) { return plannedKept(fixed, in, out, opt) })
 	if err != nil {
 		return nil, err
-	}
-	if err := memory.Check(k.bytes()); err != nil {
-		return nil, fmt.Errorf("engine: what a program keeps %w", err)
 	}
 	if opt.Room == nil {
 		opt.Room = &Room{}
 	}
-	kept := &Kept{given: k.given, bytes: k.bytes()}
-	for _, v := range fixed {
-		kept.fixed = append(kept.fixed, Spec{v.Node().Attr().(graph.ParamAttr).Name, v.Shape(), v.DType()})
-	}
-	if kept.run, err = p.run.settle(opt.Room); err != nil {
-		return nil, err
-	}
-	if p.fix != nil {
-		if kept.fix, err = p.fix.settle(opt.Room); err != nil {
-			return nil, err
-		}
-	}
-	for _, v := range k.made {
-		kept.own = append(kept.own, NewBuffer(v.DType(), v.Size()))
-	}
-	kept.in = make([]Buffer, len(k.in))
-	copy(kept.in[len(k.given):], kept.own)
-	return kept, nil
+	return p.settle(fixed, opt.Room)
 }
 
 // MeasureKept returns the cost of the program that CompileKept would make, of a run with what is kept, without making its arrays.
 func MeasureKept(fixed, in, out []graph.Value, opt Options) (Cost, error) {
-	k, err := newKeeper(fixed, in, out)
+	p, err := plannedKept(fixed, in, out, opt)
 	if err != nil {
 		return Cost{}, err
 	}
-	cost, err := Measure(k.in, k.out, opt)
-	if err != nil || len(k.made) == 0 {
-		return cost, err
+	return p.cost(), nil
+}
+
+// keptPlan is a Kept without its memory. Nothing is made before runs where fix is nil.
+type keptPlan struct {
+	*keeper
+	fix, run *compiler
+}
+
+func plannedKept(fixed, in, out []graph.Value, opt Options) (p *keptPlan, err error) {
+	p = &keptPlan{}
+	if p.keeper, err = newKeeper(fixed, in, out); err != nil {
+		return nil, err
 	}
-	first, err := Measure(fixed, k.made, opt)
-	if err != nil {
-		return cost, err
+	if p.run, err = planned(p.in, p.out, opt); err != nil || len(p.made) == 0 {
+		return p, err
 	}
-	apart := cost.PeakBytes - cost.RoomBytes + first.PeakBytes - first.RoomBytes
-	cost.RoomBytes = max(cost.RoomBytes, first.RoomBytes)
-	cost.PeakBytes = apart + cost.RoomBytes + k.bytes()
-	return cost, nil
+	p.fix, err = planned(fixed, p.made, opt)
+	return p, err
+}
+
+// cost returns that of a run, with what is kept.
+func (p *keptPlan) cost() Cost {
+	c := p.run.p.cost
+	apart, room := c.PeakBytes-c.RoomBytes+p.bytes(), c.RoomBytes
+	if p.fix != nil {
+		first := p.fix.p.cost
+		apart, room = apart+first.PeakBytes-first.RoomBytes, max(room, first.RoomBytes)
+	}
+	c.PeakBytes, c.RoomBytes = apart+room, room
+	return c
+}
+
+// settle makes the memory.
+func (p *keptPlan) settle(fixed []graph.Value, r *Room) (k *Kept, err error) {
+	if err := memory.Check(p.bytes()); err != nil {
+		return nil, fmt.Errorf("engine: what a program keeps %w", err)
+	}
+	k = &Kept{given: p.given, bytes: p.bytes(), peak: p.cost().PeakBytes}
+	for _, v := range fixed {
+		k.fixed = append(k.fixed, Spec{v.Node().Attr().(graph.ParamAttr).Name, v.Shape(), v.DType()})
+	}
+	if k.run, err = p.run.settle(r); err != nil {
+		return nil, err
+	}
+	if p.fix != nil {
+		if k.fix, err = p.fix.settle(r); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range p.made {
+		k.own = append(k.own, NewBuffer(v.DType(), v.Size()))
+	}
+	k.in = make([]Buffer, len(p.in))
+	copy(k.in[len(k.given):], k.own)
+	return k, nil
 }
 
 // Fixed returns the shapes and types that Fix wants.
@@ -91,13 +106,7 @@ func (k *Kept) Fixed() []Spec { return slices.Clone(k.fixed) }
 func (k *Kept) KeptBytes() int64 { return k.bytes }
 
 // PeakBytes returns the memory that the program takes, what is kept and its room included, its inputs and outputs not.
-func (k *Kept) PeakBytes() int64 {
-	peak, room := k.run.cost.PeakBytes-k.run.cost.RoomBytes, k.run.cost.RoomBytes
-	if k.fix != nil {
-		peak, room = peak+k.fix.cost.PeakBytes-k.fix.cost.RoomBytes, max(room, k.fix.cost.RoomBytes)
-	}
-	return peak + room + k.bytes
-}
+func (k *Kept) PeakBytes() int64 { return k.peak }
 
 // Flops returns those of one Fix and of so many runs: see [Program.Flops].
 func (k *Kept) Flops(runs int) int64 {

@@ -175,17 +175,19 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 			continue
 		}
 		r, err := measure(ctx, w, opt, set, pool, bandwidth)
-		if err != nil {
-			return fmt.Errorf("%s: %w", w.Name, err)
-		}
 		if w.GradientCap > 0 && gradient > 0 {
 			r.Gradients = r.Seconds / gradient
 		}
 		gradient = r.Seconds
-		if p := r.Fastest(); p != nil {
+		if p := r.Fastest(); p != nil && r.Seconds > 0 {
 			r.PeerRatio = p.Seconds / r.Seconds
 		}
-		report(r)
+		if r.Seconds > 0 {
+			report(r)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.Name, err)
+		}
 	}
 	return nil
 }
@@ -203,6 +205,7 @@ func (w Work) turns() (turns, runs int) {
 // peakTime is how long the peak is measured for at a time.
 const peakTime = 5 * time.Millisecond
 
+// measure returns what it has with an error, if there is a round to compare by.
 func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Pool, bandwidth float64) (Result, error) {
 	r := Result{Name: w.Name, PeakFloor: w.PeakFloor, PeerFloor: w.PeerFloor, GradientCap: w.GradientCap, SecondsCap: w.SecondsCap}
 	does, err := w.prepare(ctx, opt.Threads)
@@ -244,15 +247,15 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 		}
 		return nil
 	}
-	if r.Peers, err = turns(ctx, w.Name, opt.Peers, count, opt.budget(), opt.say, own); err != nil {
-		return r, err
+	if r.Peers, err = turns(ctx, w.Name, opt.Peers, count, opt.budget(), opt.say, own); err != nil && len(r.Peers) == 0 {
+		return r, err // broken off before there was anything to compare
 	}
 	r.Seconds, r.MemoryBytes = best, does.memory()
 	flops := does.flops()
 	r.Gflops, r.PeakGflops = flops/best/1e9, peak/1e9
 	r.Peak = flops / best / peak
 	r.Bound = does.bound(peak, bandwidth)
-	return r, nil
+	return r, err
 }
 
 // repeats returns how many runs one reading of the clock should cover, after one that is not counted and, if it is short, another.

@@ -196,7 +196,8 @@ func (t *tail) last() string {
 
 // turns has this program, own, and each setting of each peer do a work in turn, so that what else the machine does hits all alike; in
 // each of so many rounds for a share of the budget. It returns the peers that have the work, with the times of their settings; one that ends does nothing
-// from then on, and the others go on. It tells say how far they are.
+// from then on, and the others go on. It tells say how far they are. Broken off behind
+// a first round, it returns what they have so far with the error.
 func turns(ctx context.Context, work string, peers []*Peer, rounds int, budget time.Duration, say func(string), own func(time.Duration) error) ([]PeerResult, error) {
 	results := make([]PeerResult, len(peers))
 	for i, p := range peers {
@@ -209,18 +210,11 @@ func turns(ctx context.Context, work string, peers []*Peer, rounds int, budget t
 		if len(peers) > 0 {
 			say(fmt.Sprintf("%s: round %d of %d", work, round+1, rounds))
 		}
-		if err := own(budget / time.Duration(rounds)); err != nil {
-			return nil, err
-		}
-		for i, p := range peers {
-			for j := range results[i].Settings {
-				if err := ctx.Err(); err != nil {
-					return nil, err
-				}
-				if err := results[i].turn(ctx, p, j, budget/time.Duration(rounds)); err != nil {
-					return nil, err
-				}
+		if err := aRound(ctx, peers, results, budget/time.Duration(rounds), own); err != nil {
+			if round == 0 {
+				return nil, err
 			}
+			return slices.DeleteFunc(results, func(r PeerResult) bool { return len(r.Settings) == 0 }), err
 		}
 	}
 	kept := results[:0]
@@ -235,6 +229,24 @@ func turns(ctx context.Context, work string, peers []*Peer, rounds int, budget t
 		}
 	}
 	return kept, nil
+}
+
+// aRound is one of turns.
+func aRound(ctx context.Context, peers []*Peer, results []PeerResult, budget time.Duration, own func(time.Duration) error) error {
+	if err := own(budget); err != nil {
+		return err
+	}
+	for i, p := range peers {
+		for j := range results[i].Settings {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := results[i].turn(ctx, p, j, budget); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // A PeerResult is what a peer measured of a work.

@@ -184,6 +184,25 @@ func TestAPeerThatAContextEndsEndsTheWork(t *testing.T) {
 	}
 }
 
+func TestWhatWasMeasuredBeforeAWorkIsBrokenOffIsKept(t *testing.T) {
+	p, err := startPlayed(t, "works")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	turn := 0
+	own := func(time.Duration) error {
+		if turn++; turn == 2 {
+			cancel()
+		}
+		return nil
+	}
+	got, err := turns(ctx, "two-parameter-gradient", []*Peer{p}, rounds, time.Millisecond, func(string) {}, own)
+	if !errors.Is(err, context.Canceled) || len(got) != 1 || !(got[0].Seconds > 0) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestUnknownPeersAndInterpretersAreNamed(t *testing.T) {
 	if _, err := StartPeer(t.Context(), "caffe", "", 1); err == nil || !errors.Is(err, ErrNoPeer) || !strings.Contains(err.Error(), `"caffe"; there are jax, torch`) {
 		t.Errorf("%v", err)
