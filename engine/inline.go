@@ -2,6 +2,7 @@ package engine
 
 import (
 	"maps"
+	"slices"
 
 	"shadowflow/graph"
 )
@@ -14,15 +15,15 @@ const inlineCost = 6
 const inlineReads = 2
 
 // inlined finds the cheap elementwise nodes that no one needs as an array in memory and whose operands are in memory anyway:
-// every unit that reads them computes them itself. So a batch normalization's backward pass reads its input and the incoming
+// every unit that reads them computes them itself, unless they see arrays by other columns than it does. So a batch normalization's backward pass reads its input and the incoming
 // gradient, and no standardized copy; a relu's mask is found again from its result.
 func (f *fuser) inlined(outs []*graph.Node) map[*graph.Node]bool {
-	anchored := f.anchors(outs)
+	anchored, asked := f.anchors(outs), f.askedOf()
 	cost := map[*graph.Node]int{}
 	arrays := map[*graph.Node]map[*graph.Node]bool{} // that an inlined node reads
 	in := map[*graph.Node]bool{}
 	for _, n := range f.live {
-		if !f.elementwise(n) || anchored[n] || n.Size() <= smallMax {
+		if !f.elementwise(n) || anchored[n] || n.Size() <= smallMax || apart(asked[n], f.columnsOf(n)) {
 			continue
 		}
 		sum, reads := f.rows[n.Op()].cost, map[*graph.Node]bool{}
@@ -44,6 +45,39 @@ func (f *fuser) inlined(outs []*graph.Node) map[*graph.Node]bool {
 		}
 	}
 	return in
+}
+
+// columnsOf returns the columns that a node which walks over arrays asks for itself.
+func (f *fuser) columnsOf(n *graph.Node) []int {
+	var cols []int
+	if r, c := f.reduction(n); r != reduceNone {
+		cols = append(cols, c)
+	} else if !f.elementwise(n) {
+		return nil
+	}
+	for _, m := range n.In() {
+		cols = append(cols, operandOf(m).cols)
+	}
+	return slices.DeleteFunc(cols, func(c int) bool { return c == 0 })
+}
+
+// askedOf returns the columns that those ask for who read a node whole.
+func (f *fuser) askedOf() map[*graph.Node][]int {
+	asked := map[*graph.Node][]int{}
+	for _, n := range f.live {
+		cols := f.columnsOf(n)
+		for _, m := range n.In() {
+			if o := operandOf(m); o.kind == readWhole && len(cols) > 0 {
+				asked[o.n] = append(asked[o.n], cols...)
+			}
+		}
+	}
+	return asked
+}
+
+// apart reports whether two lists of columns have different ones, which a unit cannot see its arrays by.
+func apart(a, b []int) bool {
+	return slices.ContainsFunc(a, func(x int) bool { return slices.ContainsFunc(b, func(y int) bool { return x != y }) })
 }
 
 // anchors returns the nodes whose arrays are in memory whatever happens: inputs, results of single operations and reductions, and

@@ -3,6 +3,8 @@ package layout
 import (
 	"fmt"
 	"slices"
+
+	"shadowflow/internal/kernel/vec"
 )
 
 // axis is one loop of a strided copy: n steps of these distances.
@@ -140,6 +142,15 @@ func planCopy[T any](dstAt, srcAt int, axes []axis) Copy[T] {
 	return c
 }
 
+// elements returns how many are copied.
+func (c *Copy[T]) elements() int {
+	n := c.inner[0].n * c.inner[1].n
+	for _, a := range c.outer {
+		n *= a.n
+	}
+	return n
+}
+
 // merge orders loops by the destination's strides, the largest first, and joins those that both sides step through as one.
 func merge(axes []axis) []axis {
 	axes = slices.DeleteFunc(axes, func(a axis) bool { return a.n == 1 })
@@ -169,6 +180,9 @@ func (c *Copy[T]) chooseKernel() {
 	switch {
 	case b.dst == 1 && b.src == 1:
 		c.kernel = copyRuns[T]
+		if far := farRuns[T](b.n); far != nil && c.elements() >= farElements {
+			c.kernel = far
+		}
 	case b.dst == 1 && b.src == 0:
 		c.kernel = copyRepeated[T]
 	default:
@@ -239,6 +253,39 @@ func copyRuns[T any](dst, src []T, d, s int, a, b axis) {
 		} else {
 			copy(to, from)
 		}
+		d, s = d+a.dst, s+a.src
+	}
+}
+
+// Runs of at least farRun bytes are worth asking for ahead of their time, farAhead of them, where neither side stays in a cache: a processor does not foresee
+// short runs that lie apart.
+const (
+	farElements = 2 * vec.StreamBytes / 4
+	farRun      = 128
+	farAhead    = 8
+)
+
+// farRuns returns copyRuns for arrays that no cache holds, with runs of n elements; nil where they are too short for that.
+func farRuns[T any](n int) func(dst, src []T, d, s int, a, b axis) {
+	switch f := any((func(dst, src []T, d, s int, a, b axis))(nil)).(type) {
+	case func(dst, src []float32, d, s int, a, b axis):
+		if f = copyFar[float32]; 4*n >= farRun {
+			return any(f).(func(dst, src []T, d, s int, a, b axis))
+		}
+	case func(dst, src []float64, d, s int, a, b axis):
+		if f = copyFar[float64]; 8*n >= farRun {
+			return any(f).(func(dst, src []T, d, s int, a, b axis))
+		}
+	}
+	return nil
+}
+
+func copyFar[T vec.Float](dst, src []T, d, s int, a, b axis) {
+	for i := range a.n {
+		if i+farAhead < a.n {
+			vec.Prefetch(src[s+farAhead*a.src : s+farAhead*a.src+b.n])
+		}
+		vec.Stream(dst[d:d+b.n], src[s:s+b.n])
 		d, s = d+a.dst, s+a.src
 	}
 }

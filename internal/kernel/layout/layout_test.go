@@ -328,3 +328,41 @@ func TestChunksMayRunAtTheSameTime(t *testing.T) {
 		})
 	}
 }
+
+// Large arrays are copied past the caches, whatever the runs' lengths and places.
+func TestLargeArraysArePermutedLikeSmallOnes(t *testing.T) {
+	for _, c := range []struct{ shape, perm []int }{
+		{[]int{3, 700, 5, 200}, []int{2, 0, 1, 3}}, {[]int{70, 3, 100, 101}, []int{1, 2, 0, 3}}, {[]int{2, 30000, 37}, []int{1, 0, 2}}, {[]int{1500, 2, 1000}, []int{1, 0, 2}},
+	} {
+		permuted[float32](t, c.shape, c.perm)
+		permuted[float64](t, c.shape, c.perm)
+		permuted[int32](t, c.shape, c.perm)
+	}
+}
+
+func permuted[T float32 | float64 | int32](t *testing.T, shape, perm []int) {
+	t.Helper()
+	p := NewPermute[T](shape, perm)
+	n := product(shape)
+	src, dst := make([]T, n), make([]T, n)
+	for i := range src {
+		src[i] = T(i)
+	}
+	for i := range p.Chunks() {
+		p.RunChunk(dst, src, i)
+	}
+	from, to := strides(shape), make([]int, len(perm))
+	for i, axis := range perm {
+		to[i] = shape[axis]
+	}
+	for i, v := range dst {
+		at, rest := 0, i
+		for k := len(to) - 1; k >= 0; k-- {
+			at += rest % to[k] * from[perm[k]]
+			rest /= to[k]
+		}
+		if v != T(at) {
+			t.Fatalf("%T of shape %v permuted by %v: element %d is %v, want %v", v, shape, perm, i, v, T(at))
+		}
+	}
+}

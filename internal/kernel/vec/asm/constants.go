@@ -54,6 +54,19 @@ func (m *machine) constant(bits uint64) vec {
 	return d
 }
 
+// inMemory returns where an instruction of AVX-512 itself finds a number that no register holds.
+func (m *machine) inMemory(v float64) (operand.Mem, bool) {
+	bits := m.bitsOf(v)
+	if _, held := m.hoisted[bits]; !m.avx512 || held {
+		return operand.Mem{}, false
+	}
+	m.found = append(m.found, bits)
+	if m.double {
+		return m.datum(operand.U64(bits)), true
+	}
+	return m.datum(operand.U32(bits)), true
+}
+
 func (m *machine) datum(v operand.Constant) operand.Mem {
 	name := fmt.Sprintf("bits%d_%x", 8*v.Bytes(), v)
 	if _, ok := m.data[name]; !ok {

@@ -53,12 +53,12 @@ func functions() []elementwise {
 			return m.choose(m.compare(notEqual, a[0], m.number(0)), a[1], a[2])
 		}},
 		{"mulAdd", "MulAdd", 3, 2, true, func(m *machine, a []vec) vec { return m.add(m.mul(a[0], a[1]), a[2]) }},
-		{"exp", "Exp", 1, 1, false, one((*machine).exp)},
+		{"exp", "Exp", 1, 2, false, one((*machine).exp)},
 		{"log", "Log", 1, 1, false, one((*machine).log)},
 		{"log1p", "Log1p", 1, 1, false, one((*machine).log1p)},
-		{"tanh", "Tanh", 1, 1, false, one((*machine).tanh)},
-		{"sigmoid", "Sigmoid", 1, 1, false, one((*machine).sigmoid)},
-		{"erf", "Erf", 1, 1, false, one((*machine).erf)},
+		{"tanh", "Tanh", 1, 2, false, one((*machine).tanh)},
+		{"sigmoid", "Sigmoid", 1, 2, false, one((*machine).sigmoid)},
+		{"erf", "Erf", 1, 2, false, one((*machine).erf)},
 	}
 }
 
@@ -94,7 +94,12 @@ func (m *machine) elementwise(f elementwise) {
 		}
 		f.body(m, a)
 	})
-	m.overVectors(f.unroll, x, func(at func(base reg.Register) operand.Mem, mask op) vec {
+	unroll := f.unroll
+	if !f.exact && !m.avx512 {
+		unroll = 1 // for want of registers
+	}
+	m.inTurn = !f.exact
+	m.overVectors(unroll, x, func(at func(base reg.Register) operand.Mem, mask op) vec {
 		var a []vec
 		for _, base := range x {
 			a = append(a, m.load(at(base), mask))
@@ -112,6 +117,9 @@ func (m *machine) overVectors(unroll int, x []reg.Register, value func(at func(b
 	}
 	vectors := func(count int, mask op) {
 		for u := range count {
+			if m.inTurn && count > 1 {
+				m.beginStrand(u)
+			}
 			at := func(base reg.Register) operand.Mem {
 				if m.neon { // which has no address of three parts
 					return operand.Mem{Base: base, Disp: u * m.width}
@@ -119,6 +127,9 @@ func (m *machine) overVectors(unroll int, x []reg.Register, value func(at func(b
 				return operand.Mem{Base: base, Index: i, Scale: 1, Disp: u * m.width}
 			}
 			m.store(value(at, mask), at(dst), mask)
+		}
+		if m.inTurn && count > 1 {
+			m.endStrands()
 		}
 	}
 	loop := func(label, next string, count int) {

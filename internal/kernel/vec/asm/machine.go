@@ -31,6 +31,8 @@ type machine struct {
 	hoisted map[uint64]vec
 	spare   int
 	found   []uint64
+	// inTurn has the instructions for several vectors alternate.
+	inTurn bool
 	// data holds the constants that the file has.
 	data map[string]operand.Mem
 	pool *pool
@@ -195,6 +197,10 @@ func (m *machine) horner(x op, coefficients []float64) vec {
 	for i := last - 1; i >= 0; i-- {
 		if m.neon {
 			p = m.fma(p, x, m.number(coefficients[i]))
+			continue
+		}
+		if c, ok := m.inMemory(coefficients[i]); ok {
+			m.do((*build.Context).VFMADD213PS_BCST, (*build.Context).VFMADD213PD_BCST, c, x, p)
 			continue
 		}
 		m.do((*build.Context).VFMADD213PS, (*build.Context).VFMADD213PD, m.number(coefficients[i]), x, p)

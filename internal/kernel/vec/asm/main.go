@@ -76,6 +76,7 @@ func generate(dir string, t target) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.suffix, err)
 	}
+	alternate(file)
 	if err := pass.Compile.Execute(file); err != nil {
 		return fmt.Errorf("%s: %w", t.suffix, err)
 	}
