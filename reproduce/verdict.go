@@ -222,7 +222,7 @@ func (v *Verdict) Markdown(dir string) (string, error) {
 		out.WriteString(rows)
 	}
 	p("```sh\n%s\n```", v.Command)
-	p("%s The numbers of this page are those of [%s](%s).", v.Made, verdictFile, verdictFile)
+	p("%s The numbers of this page are those of [%s](%s), those of its tables of their files.", v.Made, verdictFile, verdictFile)
 	return strings.TrimSpace(out.String()) + "\n", nil
 }
 
