@@ -133,12 +133,10 @@ func partition(rows *table, stacks *stacks, live, outs []*graph.Node) *fuser {
 	}
 	f.inline = f.inlined(outs)
 	for _, n := range live {
-		kind, cols := f.reduction(n)
+		cols, walks := f.columnsOf(n)
 		switch {
-		case f.elementwise(n) && !f.inline[n]:
-			f.place(n, n.Size(), f.colsOf(n))
-		case kind != reduceNone:
-			f.place(n, n.In()[0].Size(), append([]int{cols}, f.colsOf(n)...))
+		case walks && !f.inline[n]:
+			f.place(n, n.In()[0].Size(), cols)
 		default:
 			var deps bitset
 			for _, in := range stacks.operands(n) {
@@ -210,6 +208,18 @@ func (f *fuser) leaves(n *graph.Node) []operand {
 	return out
 }
 
+// columnsOf returns the columns that n asks for, a reduction's own first, if it is computed tile by tile.
+func (f *fuser) columnsOf(n *graph.Node) (cols []int, walks bool) {
+	kind, own := f.reduction(n)
+	if kind == reduceNone {
+		return f.colsOf(n), f.elementwise(n)
+	}
+	if own > 0 {
+		cols = []int{own}
+	}
+	return append(cols, f.colsOf(n)...), true
+}
+
 // colsOf returns the columns that n's operands ask for.
 func (f *fuser) colsOf(n *graph.Node) []int {
 	var cols []int
@@ -225,11 +235,8 @@ func (f *fuser) colsOf(n *graph.Node) []int {
 // n's own operands ask for different columns, those that do not fit the first are read from memory (see reads).
 func (f *fuser) place(n *graph.Node, size int, cols []int) {
 	want := 0
-	for _, c := range cols {
-		if c > 0 {
-			want = c
-			break
-		}
+	if len(cols) > 0 {
+		want = cols[0]
 	}
 	var candidates []int
 	consider := func(g int) {

@@ -23,7 +23,7 @@ func (f *fuser) inlined(outs []*graph.Node) map[*graph.Node]bool {
 	arrays := map[*graph.Node]map[*graph.Node]bool{} // that an inlined node reads
 	in := map[*graph.Node]bool{}
 	for _, n := range f.live {
-		if !f.elementwise(n) || anchored[n] || n.Size() <= smallMax || apart(asked[n], f.columnsOf(n)) {
+		if !f.elementwise(n) || anchored[n] || n.Size() <= smallMax || apart(asked[n], f.colsOf(n)) {
 			continue
 		}
 		sum, reads := f.rows[n.Op()].cost, map[*graph.Node]bool{}
@@ -47,27 +47,16 @@ func (f *fuser) inlined(outs []*graph.Node) map[*graph.Node]bool {
 	return in
 }
 
-// columnsOf returns the columns that a node which walks over arrays asks for itself.
-func (f *fuser) columnsOf(n *graph.Node) []int {
-	var cols []int
-	if r, c := f.reduction(n); r != reduceNone {
-		cols = append(cols, c)
-	} else if !f.elementwise(n) {
-		return nil
-	}
-	for _, m := range n.In() {
-		cols = append(cols, operandOf(m).cols)
-	}
-	return slices.DeleteFunc(cols, func(c int) bool { return c == 0 })
-}
-
 // askedOf returns the columns that those ask for who read a node whole.
 func (f *fuser) askedOf() map[*graph.Node][]int {
 	asked := map[*graph.Node][]int{}
 	for _, n := range f.live {
-		cols := f.columnsOf(n)
+		cols, walks := f.columnsOf(n)
+		if !walks {
+			continue
+		}
 		for _, m := range n.In() {
-			if o := operandOf(m); o.kind == readWhole && len(cols) > 0 {
+			if o := operandOf(m); o.kind == readWhole {
 				asked[o.n] = append(asked[o.n], cols...)
 			}
 		}

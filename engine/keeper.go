@@ -14,8 +14,7 @@ type keeper struct {
 	varies map[*graph.Node]bool
 	keeps  map[*graph.Node]bool
 
-	b       *graph.Builder
-	of      map[*graph.Node]graph.Value
+	*recorder
 	in, out []graph.Value // of the new program: given, made, those that change
 	made    []graph.Value // what is kept, of the old one
 	given   []int
@@ -30,7 +29,7 @@ func newKeeper(fixed, in, out []graph.Value) (*keeper, error) {
 	if err := c.check(nodes); err != nil {
 		return nil, err
 	}
-	k := &keeper{rows: sharedTable(), varies: map[*graph.Node]bool{}, keeps: map[*graph.Node]bool{}, b: graph.NewBuilder(), of: map[*graph.Node]graph.Value{}}
+	k := &keeper{rows: sharedTable(), varies: map[*graph.Node]bool{}, keeps: map[*graph.Node]bool{}, recorder: newRecorder((*graph.Node).Shape)}
 	for _, v := range fixed {
 		k.fixed = append(k.fixed, v.Node())
 	}
@@ -115,56 +114,25 @@ func (k *keeper) record(in, out []graph.Value) {
 	var own []graph.Value
 	for i, n := range k.fixed {
 		if k.keeps[n] {
-			k.param(n)
 			k.given = append(k.given, i)
-			k.in = append(k.in, k.of[n])
+			k.in = append(k.in, k.param(n))
 		}
 	}
 	for _, o := range out {
 		for _, v := range o.Passed() {
 			n := v.Node()
 			if _, done := k.of[n]; k.keeps[n] && !done {
-				k.param(n)
-				k.made, own = append(k.made, v), append(own, k.of[n])
+				k.made, own = append(k.made, v), append(own, k.param(n))
 			}
 		}
 	}
 	k.in = append(k.in, own...)
 	for _, v := range in {
-		k.param(v.Node())
-		k.in = append(k.in, k.of[v.Node()])
+		k.in = append(k.in, k.param(v.Node()))
 	}
 	for _, v := range out {
 		k.out = append(k.out, k.value(v.Node()))
 	}
-}
-
-// param makes a node a parameter of the new program.
-func (k *keeper) param(n *graph.Node) {
-	name := ""
-	if attr, ok := n.Attr().(graph.ParamAttr); ok {
-		name = attr.Name
-	}
-	k.of[n] = k.b.Param(name, n.DType(), n.Shape()...)
-}
-
-// value returns a node of the new program.
-func (k *keeper) value(n *graph.Node) graph.Value {
-	v, ok := k.of[n]
-	if ok {
-		return v
-	}
-	if c, known := n.Constant(); known {
-		v = k.b.Const(n.DType(), c).BroadcastTo(n.Shape()...)
-	} else {
-		var in []graph.Value
-		for _, m := range n.In() {
-			in = append(in, k.value(m))
-		}
-		v = k.b.Again(n, n.Shape(), in...)
-	}
-	k.of[n] = v
-	return v
 }
 
 // bytes returns the memory of what is kept.

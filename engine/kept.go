@@ -18,7 +18,6 @@ type Kept struct {
 	own      []Buffer // what fix makes and run reads
 	given    []int    // the fixed inputs that run reads as they are, before own
 	in       []Buffer // of run
-	bytes    int64    // of what is kept
 	peak     int64
 	ready    bool // what is kept is of fixed inputs
 }
@@ -79,7 +78,7 @@ func (p *keptPlan) settle(fixed []graph.Value, r *Room) (k *Kept, err error) {
 	if err := memory.Check(p.bytes()); err != nil {
 		return nil, fmt.Errorf("engine: what a program keeps %w", err)
 	}
-	k = &Kept{given: p.given, bytes: p.bytes(), peak: p.cost().PeakBytes}
+	k = &Kept{given: p.given, peak: p.cost().PeakBytes}
 	for _, v := range fixed {
 		k.fixed = append(k.fixed, Spec{v.Node().Attr().(graph.ParamAttr).Name, v.Shape(), v.DType()})
 	}
@@ -101,9 +100,6 @@ func (p *keptPlan) settle(fixed []graph.Value, r *Room) (k *Kept, err error) {
 
 // Fixed returns the shapes and types that Fix wants.
 func (k *Kept) Fixed() []Spec { return slices.Clone(k.fixed) }
-
-// KeptBytes returns the memory of what is kept.
-func (k *Kept) KeptBytes() int64 { return k.bytes }
 
 // PeakBytes returns the memory that the program takes, what is kept and its room included, its inputs and outputs not.
 func (k *Kept) PeakBytes() int64 { return k.peak }

@@ -106,22 +106,14 @@ type replica struct {
 	byWorker []*compiler
 }
 
-// copier records a stack anew, for fewer items.
-type copier struct {
-	b     *graph.Builder
-	st    *stack
-	items int
-	of    map[*graph.Node]graph.Value
-}
-
 // replicaOf plans the program of a stack, which makes outs of the stack's inputs; stacks that are alike have one.
 func (c *compiler) replicaOf(st *stack, outs []*graph.Node, items int) (*replica, error) {
-	r := &copier{b: graph.NewBuilder(), st: st, items: items, of: map[*graph.Node]graph.Value{}}
+	r := newRecorder(func(n *graph.Node) []int { return st.shapeFor(n, items) })
 	given := map[*graph.Node]facts{}
 	var in, out []graph.Value
 	for _, n := range st.inputs {
-		v := r.b.Param("", n.DType(), r.shape(n)...)
-		r.of[n], given[v.Node()] = v, c.triangles.at(n)
+		v := r.param(n)
+		given[v.Node()] = c.triangles.at(n)
 		in = append(in, v)
 	}
 	for _, n := range outs {
@@ -175,37 +167,14 @@ func keyOf(in, out []graph.Value, given map[*graph.Node]facts) string {
 	return key.String()
 }
 
-// shape returns the shape that an array has for fewer items.
-func (r *copier) shape(n *graph.Node) []int {
+// shapeFor returns the shape that an array has for so many items.
+func (st *stack) shapeFor(n *graph.Node, items int) []int {
 	shape := slices.Clone(n.Shape())
-	if r.st.of.has(n) {
-		for i := range r.st.of.lead {
+	if st.of.has(n) {
+		for i := range st.of.lead {
 			shape[i] = 1
 		}
-		shape[0] = r.items
+		shape[0] = items
 	}
 	return shape
-}
-
-// value returns the copy of a node: of one that the stack makes, or that is known.
-func (r *copier) value(n *graph.Node) graph.Value {
-	v, ok := r.of[n]
-	if ok {
-		return v
-	}
-	if c, known := n.Constant(); known {
-		v = r.b.Const(n.DType(), c).BroadcastTo(r.shape(n)...)
-	} else {
-		var in []graph.Value
-		for _, m := range n.In() {
-			in = append(in, r.value(m))
-		}
-		if n.Op() == graph.OpBroadcast {
-			v = in[0].BroadcastTo(r.shape(n)...) // which for one item may be nothing to do
-		} else {
-			v = r.b.Again(n, r.shape(n), in...)
-		}
-	}
-	r.of[n] = v
-	return v
 }
