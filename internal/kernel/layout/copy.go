@@ -3,6 +3,7 @@ package layout
 import (
 	"fmt"
 	"slices"
+	"unsafe"
 
 	"shadowflow/internal/kernel/vec"
 )
@@ -179,10 +180,7 @@ func (c *Copy[T]) chooseKernel() {
 	}
 	switch {
 	case b.dst == 1 && b.src == 1:
-		c.kernel = copyRuns[T]
-		if far := farRuns[T](b.n); far != nil && c.elements() >= farElements {
-			c.kernel = far
-		}
+		c.kernel = runs[T](b.n, c.elements())
 	case b.dst == 1 && b.src == 0:
 		c.kernel = copyRepeated[T]
 	default:
@@ -257,27 +255,27 @@ func copyRuns[T any](dst, src []T, d, s int, a, b axis) {
 	}
 }
 
-// Runs of at least farRun bytes are worth asking for ahead of their time, farAhead of them, where neither side stays in a cache: a processor does not foresee
-// short runs that lie apart.
+// Runs of at least farRun bytes are worth asking for ahead of their time, farAhead of them, where neither side stays in a cache, as of arrays of farBytes: a processor does not
+// foresee short runs that lie apart.
 const (
-	farElements = 2 * vec.StreamBytes / 4
-	farRun      = 128
-	farAhead    = 8
+	farBytes = 2 * vec.StreamBytes
+	farRun   = 128
+	farAhead = 8
 )
 
-// farRuns returns copyRuns for arrays that no cache holds, with runs of n elements; nil where they are too short for that.
-func farRuns[T any](n int) func(dst, src []T, d, s int, a, b axis) {
-	switch f := any((func(dst, src []T, d, s int, a, b axis))(nil)).(type) {
-	case func(dst, src []float32, d, s int, a, b axis):
-		if f = copyFar[float32]; 4*n >= farRun {
-			return any(f).(func(dst, src []T, d, s int, a, b axis))
-		}
-	case func(dst, src []float64, d, s int, a, b axis):
-		if f = copyFar[float64]; 8*n >= farRun {
-			return any(f).(func(dst, src []T, d, s int, a, b axis))
-		}
+// runs returns the copy of runs of n elements, of so many in all.
+func runs[T any](n, all int) func(dst, src []T, d, s int, a, b axis) {
+	var far any
+	switch any(*new(T)).(type) {
+	case float32:
+		far = copyFar[float32]
+	case float64:
+		far = copyFar[float64]
 	}
-	return nil
+	if size := int(unsafe.Sizeof(*new(T))); far != nil && n*size >= farRun && all*size >= farBytes {
+		return far.(func(dst, src []T, d, s int, a, b axis))
+	}
+	return copyRuns[T]
 }
 
 func copyFar[T vec.Float](dst, src []T, d, s int, a, b axis) {

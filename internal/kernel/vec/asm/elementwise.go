@@ -98,8 +98,7 @@ func (m *machine) elementwise(f elementwise) {
 	if !f.exact && !m.avx512 {
 		unroll = 1 // for want of registers
 	}
-	m.inTurn = !f.exact
-	m.overVectors(unroll, x, func(at func(base reg.Register) operand.Mem, mask op) vec {
+	m.overVectors(unroll, !f.exact, x, func(at func(base reg.Register) operand.Mem, mask op) vec {
 		var a []vec
 		for _, base := range x {
 			a = append(a, m.load(at(base), mask))
@@ -108,8 +107,8 @@ func (m *machine) elementwise(f elementwise) {
 	})
 }
 
-// overVectors emits the loops over dst and the sources at x; value computes the vector to store at an offset from the arguments' start.
-func (m *machine) overVectors(unroll int, x []reg.Register, value func(at func(base reg.Register) operand.Mem, mask op) vec) {
+// overVectors emits the loops over dst and the sources at x, with the instructions for several vectors alternating if they are to be done in turn; value computes the vector to store at an offset from the arguments' start.
+func (m *machine) overVectors(unroll int, inTurn bool, x []reg.Register, value func(at func(base reg.Register) operand.Mem, mask op) vec) {
 	dst, n := m.pointer("dst"), m.Load(m.Param("n"), m.GP64())
 	i := m.GP64()
 	if !m.neon {
@@ -117,7 +116,7 @@ func (m *machine) overVectors(unroll int, x []reg.Register, value func(at func(b
 	}
 	vectors := func(count int, mask op) {
 		for u := range count {
-			if m.inTurn && count > 1 {
+			if inTurn && count > 1 {
 				m.beginStrand(u)
 			}
 			at := func(base reg.Register) operand.Mem {
@@ -128,7 +127,7 @@ func (m *machine) overVectors(unroll int, x []reg.Register, value func(at func(b
 			}
 			m.store(value(at, mask), at(dst), mask)
 		}
-		if m.inTurn && count > 1 {
+		if inTurn && count > 1 {
 			m.endStrands()
 		}
 	}
@@ -174,5 +173,5 @@ func (m *machine) fill() {
 	default:
 		m.VBROADCASTSD(operand.Mem{Base: from}, v)
 	}
-	m.overVectors(4, nil, func(func(reg.Register) operand.Mem, op) vec { return v })
+	m.overVectors(4, false, nil, func(func(reg.Register) operand.Mem, op) vec { return v })
 }

@@ -31,8 +31,6 @@ type machine struct {
 	hoisted map[uint64]vec
 	spare   int
 	found   []uint64
-	// inTurn has the instructions for several vectors alternate.
-	inTurn bool
 	// data holds the constants that the file has.
 	data map[string]operand.Mem
 	pool *pool
