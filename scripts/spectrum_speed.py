@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Compares this program with curvlinops and SciPy on the ten largest eigenvalues of the Hessian of the paper's CNN on 500 images.
 
-The weights are those of PyTorch behind a few steps of Adam on random images of ten classes, which both programs read. The residual of each eigenvalue is wanted within 1e-3 of it, as SciPy (ARPACK)
+The weights are those of PyTorch behind --steps steps of Adam on random images of ten classes, which both programs read. The residual of each eigenvalue is wanted within 1e-3 of it, as SciPy (ARPACK)
 has it and `shadowflow spectrum --brief`. Ours has its start, reading and compiling in its time, and curvlinops its products alone. They run turn by turn, and the best of the turns counts.
 
     pip install torch curvlinops-for-pytorch
-    python3 scripts/spectrum_speed.py [--turns 3] [--images 500] [path of shadowflow]     (default: go run ./cmd/shadowflow)
+    python3 scripts/spectrum_speed.py [--turns 3] [--images 500] [--steps 10] [path of shadowflow]     (default: go run ./cmd/shadowflow)
 """
 import argparse
 import json
@@ -31,7 +31,7 @@ def cnn():
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(2048, 512), nn.ReLU(), nn.Linear(512, CLASSES))
 
 
-def problem(count):
+def problem(count, steps):
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     y = np.arange(count) % CLASSES
@@ -40,7 +40,7 @@ def problem(count):
     model, loss = cnn(), nn.CrossEntropyLoss()
     images, labels = torch.from_numpy(x), torch.from_numpy(y)
     adam = torch.optim.Adam(model.parameters(), lr=1e-3)
-    for _ in range(10):
+    for _ in range(steps):
         adam.zero_grad()
         loss(model(images), labels).backward()
         adam.step()
@@ -74,9 +74,10 @@ def main():
     parser.add_argument("program", nargs="?")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=10)
     args = parser.parse_args()
     program = [os.path.abspath(args.program)] if args.program else ["go", "run", "./cmd/shadowflow"]
-    model, loss, images, labels = problem(args.images)
+    model, loss, images, labels = problem(args.images, args.steps)
     with tempfile.TemporaryDirectory() as folder:
         np.savez(os.path.join(folder, "images.npz"), X=images.numpy(), y=labels.numpy())
         torch.save(model.state_dict(), os.path.join(folder, "weights.pt"))

@@ -42,10 +42,18 @@ type task interface {
 	memory() int64
 }
 
-// once is a task whose run is one of a program.
-type once struct {
-	program   *engine.Program
-	ins, outs []engine.Buffer
+// runnable is a program with its arrays.
+type runnable struct {
+	program *engine.Program
+	in, out []engine.Buffer
+}
+
+func compile(ctx context.Context, in, out []graph.Value, opt engine.Options) (*runnable, error) {
+	p, err := engine.CompileContext(ctx, in, out, opt)
+	if err != nil {
+		return nil, err
+	}
+	return &runnable{p, buffers(p.Inputs(), true), buffers(p.Outputs(), false)}, nil
 }
 
 // prepare makes a work ready to run.
@@ -58,17 +66,13 @@ func (w Work) prepare(ctx context.Context, threads int) (task, error) {
 	if w.top > 0 {
 		return newSearch(ctx, in, out, w.top, w.start, opt)
 	}
-	p, err := engine.CompileContext(ctx, in, out, opt)
-	if err != nil {
-		return nil, err
-	}
-	return &once{p, buffers(p.Inputs(), true), buffers(p.Outputs(), false)}, nil
+	return compile(ctx, in, out, opt)
 }
 
-func (o *once) run(ctx context.Context) error         { return o.program.RunContext(ctx, o.ins, o.outs) }
-func (o *once) flops() float64                        { return float64(o.program.Flops()) }
-func (o *once) bound(peak, bandwidth float64) float64 { return o.program.Bound(peak, bandwidth) }
-func (o *once) memory() int64                         { return o.program.PeakBytes() }
+func (r *runnable) run(ctx context.Context) error         { return r.program.RunContext(ctx, r.in, r.out) }
+func (r *runnable) flops() float64                        { return float64(r.program.Flops()) }
+func (r *runnable) bound(peak, bandwidth float64) float64 { return r.program.Bound(peak, bandwidth) }
+func (r *runnable) memory() int64                         { return r.program.PeakBytes() }
 
 // Result is the measurement of one Work.
 type Result struct {

@@ -214,21 +214,22 @@ func turns(ctx context.Context, work string, peers []*Peer, rounds int, budget t
 			if round == 0 {
 				return nil, err
 			}
-			return slices.DeleteFunc(results, func(r PeerResult) bool { return len(r.Settings) == 0 }), err
+			return having(results), err
 		}
 	}
-	kept := results[:0]
 	for i, p := range peers {
 		if !p.ended {
 			if err := results[i].end(ctx, p, p.drop()); err != nil {
 				return nil, err
 			}
 		}
-		if len(results[i].Settings) > 0 || results[i].Ended != "" {
-			kept = append(kept, results[i])
-		}
 	}
-	return kept, nil
+	return having(results), nil
+}
+
+// having returns the results of peers that have the work, or that ended in it.
+func having(results []PeerResult) []PeerResult {
+	return slices.DeleteFunc(results, func(r PeerResult) bool { return len(r.Settings) == 0 && r.Ended == "" })
 }
 
 // aRound is one of turns.

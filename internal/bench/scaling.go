@@ -105,26 +105,14 @@ func along(axis string, threads int) []sized {
 	return out
 }
 
-// runnable is a program with its arrays.
-type runnable struct {
-	program *engine.Program
-	in, out []engine.Buffer
-}
-
-func (s sized) compile(pair bool) (*runnable, error) {
+func (s sized) compile(ctx context.Context, pair bool) (*runnable, error) {
 	a := &nn.MLP{Hidden: slices.Repeat([]int{s.width}, s.depth), Activation: "tanh"}
 	in, out, err := network(a, []int{64}, 10, s.examples)(pair)()
 	if err != nil {
 		return nil, err
 	}
-	p, err := engine.Compile(in, out, engine.Options{Threads: s.threads})
-	if err != nil {
-		return nil, err
-	}
-	return &runnable{p, buffers(p.Inputs(), true), buffers(p.Outputs(), false)}, nil
+	return compile(ctx, in, out, engine.Options{Threads: s.threads})
 }
-
-func (r *runnable) run(ctx context.Context) error { return r.program.RunContext(ctx, r.in, r.out) }
 
 // shorten lowers fastest to the time of one run of a work, in seconds, of as many as fill a millisecond.
 func shorten(fastest *float64, work func() error) error {
@@ -146,7 +134,7 @@ func networks(ctx context.Context, axis string, opt Options, set isa.Set) ([]Siz
 	pairs, peaks := make([]float64, len(sizes)), make([]float64, len(sizes))
 	for i, s := range sizes {
 		for j := range works[i] {
-			w, err := s.compile(j == 1)
+			w, err := s.compile(ctx, j == 1)
 			if err != nil {
 				return nil, err
 			}
@@ -194,15 +182,7 @@ func updates(ctx context.Context, opt Options) ([]Size, error) {
 
 func update(ctx context.Context, dim int, opt Options) (Size, error) {
 	s := Size{Axis: AxisUpdate, At: dim, Parameters: dim, Threads: par.Shared(opt.Threads).Workers()}
-	c, err := rule.New("adam", nil)
-	if err != nil {
-		return s, err
-	}
-	r, err := c.Rule()
-	if err != nil {
-		return s, err
-	}
-	stepper, err := rule.NewStepper[float32](r, []graph.Block{{Name: "theta", Shape: []int{dim}}}, engine.Options{Threads: opt.Threads})
+	step, err := adam(dim, nil, engine.Options{Threads: opt.Threads})
 	if err != nil {
 		return s, err
 	}
@@ -211,7 +191,7 @@ func update(ctx context.Context, dim int, opt Options) (Size, error) {
 		theta[i], g[i] = float32(i%7), float32(i%11)-5
 	}
 	works := []func() error{
-		func() error { return stepper.StepContext(ctx, c.LR, theta, g) },
+		func() error { return step(ctx, theta, g) },
 		func() error { diagnose.GradientNorms(g, 1e-8); return nil },
 		func() error { copyAll(par.Shared(opt.Threads), theta, g); return nil },
 	}
@@ -226,6 +206,20 @@ func update(ctx context.Context, dim int, opt Options) (Size, error) {
 	s.StepOfCopy = fastest[2] / fastest[0] * stepStreams / copyStreams
 	s.NormsOfCopy = fastest[2] / fastest[1] * normStreams / copyStreams
 	return s, err
+}
+
+// adam returns the step of Adam on so many parameters, with other values than its defaults.
+func adam(dim int, values map[string]any, opt engine.Options) (func(ctx context.Context, theta, g []float32) error, error) {
+	c, err := rule.New("adam", values)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.Rule()
+	if err != nil {
+		return nil, err
+	}
+	stepper, err := rule.NewStepper[float32](r, []graph.Block{{Name: "theta", Shape: []int{dim}}}, opt)
+	return func(ctx context.Context, theta, g []float32) error { return stepper.StepContext(ctx, c.LR, theta, g) }, err
 }
 
 // copyTask copies a part for each worker.

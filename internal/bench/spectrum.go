@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"math"
 	"math/rand/v2"
 
 	"shadowflow/diagnose/spectrum"
@@ -66,26 +65,20 @@ func learning(a nn.Architecture, input []int, classes, n int) func(ctx context.C
 		if err != nil {
 			return err
 		}
-		g, first, second := make([]float32, len(theta)), make([]float64, len(theta)), make([]float64, len(theta))
-		for step := range searchSteps {
+		step, err := adam(len(theta), map[string]any{"beta2": 0.999, "eps_inside": false}, opt) // as PyTorch has it
+		if err != nil {
+			return err
+		}
+		g := make([]float32, len(theta))
+		for range searchSteps {
 			if err := p.RunContext(ctx, fixed, []engine.Buffer{engine.Of(g)}); err != nil {
 				return err
 			}
-			adam(step, theta, g, first, second)
+			if err := step(ctx, theta, g); err != nil {
+				return err
+			}
 		}
 		return nil
-	}
-}
-
-// adam makes a step of Adam as PyTorch has it by default, counted from 0.
-func adam(step int, theta, g []float32, first, second []float64) {
-	const rate, beta1, beta2, eps = 1e-3, 0.9, 0.999, 1e-8
-	n := float64(step + 1)
-	unbiased1, unbiased2 := 1-math.Pow(beta1, n), 1-math.Pow(beta2, n)
-	for i, x := range g {
-		first[i] = beta1*first[i] + (1-beta1)*float64(x)
-		second[i] = beta2*second[i] + (1-beta2)*float64(x)*float64(x)
-		theta[i] -= float32(rate * first[i] / unbiased1 / (math.Sqrt(second[i]/unbiased2) + eps))
 	}
 }
 
