@@ -82,7 +82,7 @@ func BenchmarkStepThatMeasuresEverything(b *testing.B) {
 }
 
 // Several Hessian-vector products at one point share a pass through the network: the time of one of so many that are asked for at once, in gradients, on
-// the paper's network and 100 images.
+// the paper's network and 100 images; and of one that comes after others, made of what is kept of the point.
 func BenchmarkProductsAtOnce(b *testing.B) {
 	t, err := newTraining[float32](b.Context(), parse(b, paperNetwork, "data={name: cifar10, path: "+noiseImages(b, 20)+"}"), Options{})
 	if err != nil {
@@ -106,6 +106,14 @@ func BenchmarkProductsAtOnce(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+	b.Run("kept", func(b *testing.B) {
+		product, err := objective.Linearize(b.Context(), t.problem.Objective, theta, objective.Full)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(inTurns(b, func() error { return product(b.Context(), vectors[0], products[1]) }, gradient), "gradients/product")
+		b.ReportMetric(0, "ns/op")
+	})
 }
 
 // inTurns returns the ratio of the times of two works, the fastest of the runs of each.

@@ -21,7 +21,7 @@ type programs struct {
 	s     Subject
 	n     int              // examples at a time
 	kinds []objective.Kind // of the network's, which share a room
-	// linear says that products at one point are made of what is kept of it.
+	// linear says that products with the Hessian of all examples, which are evaluated at once, are made of what is kept of a point.
 	linear bool
 }
 
@@ -30,9 +30,9 @@ func programsOf(c *config.Config, s Subject) (*programs, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, passes := s.atOnce(c)
+	n, _ := s.atOnce(c)
 	p := &programs{c: c, s: s, n: n, kinds: []objective.Kind{{Gradient: true}}}
-	p.linear = passes == 1 && c.Record.Sharpness+c.Record.Spectrum+c.Record.Density > 0
+	p.linear = c.Batch.Physical >= s.Train && c.Record.Sharpness+c.Record.Spectrum+c.Record.Density > 0
 	if products > 0 {
 		p.kinds = append(p.kinds, objective.Kind{Gradient: true, Vectors: products})
 	}
@@ -108,7 +108,7 @@ func (p *programs) ofNetwork() (int64, error) {
 	if !p.linear {
 		return shared + 2*own, nil
 	}
-	cost, err := network.MeasureLinear(p.s.Model, loss, dtypeOf(p.c), p.n, p.s.Regression, p.c.Threads)
+	cost, err := network.MeasureLinear(p.s.Model, loss, dtypeOf(p.c), p.s.Train, p.s.Regression, p.c.Threads)
 	return max(shared, cost.RoomBytes) + 2*own + cost.PeakBytes - cost.RoomBytes, err
 }
 

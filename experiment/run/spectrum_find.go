@@ -187,23 +187,19 @@ func (f *finder[T]) whole(ctx context.Context, out *Spectrum) error {
 	for i, l := range f.layers {
 		parts[i] = l.spans
 	}
-	var traced *spectrum.Traced
+	var traced spectrum.Traced
 	var err error
 	if f.matrix != nil {
 		if f.pairs, err = spectrum.ExtremesOf[T](f.matrix, f.opt.Top, f.opt.Bottom); err != nil {
 			return err
 		}
-		all := f.matrix.Trace(parts...)
-		traced = &all
+		traced = f.matrix.Trace(parts...)
 	} else if traced, err = f.estimate(dim, f.hessian, "eigenvalues", parts, &f.pairs); err != nil {
 		return err
 	}
-	out.Eigenvalues = eigenvalues(f.pairs, traced)
+	out.Eigenvalues = f.eigenvalues(f.pairs, traced)
 	if f.matrix == nil {
-		out.Products += f.pairs.Products
-		if traced != nil {
-			out.Products += traced.Products
-		}
+		out.Products += f.pairs.Products + traced.Products
 	}
 	if f.opt.Layers {
 		out.Layers = map[string]Layer{}
@@ -216,28 +212,27 @@ func (f *finder[T]) whole(ctx context.Context, out *Spectrum) error {
 }
 
 // estimate finds extreme eigenvalues, and with them the trace unless it is to be brief, of an operator that is not small.
-func (f *finder[T]) estimate(dim int, apply spectrum.Product[T], what string, parts [][][2]int, pairs *spectrum.Extremes[T]) (*spectrum.Traced, error) {
+func (f *finder[T]) estimate(dim int, apply spectrum.Product[T], what string, parts [][][2]int, pairs *spectrum.Extremes[T]) (traced spectrum.Traced, err error) {
 	if f.opt.Top+f.opt.Bottom > 0 {
 		search := f.extremal(f.opt.Top, f.opt.Bottom, dim)
 		search.Progress = f.guess(what)
-		var err error
 		if *pairs, err = spectrum.Extremal(dim, apply, search); err != nil || f.opt.Brief {
-			return nil, err
+			return traced, err
 		}
 	}
-	traced, err := spectrum.Trace(dim, apply, spectrum.TraceOptions[T]{
+	return spectrum.Trace(dim, apply, spectrum.TraceOptions[T]{
 		Probes: probes, Known: []spectrum.Pairs[T]{pairs.Top, pairs.Bottom}, Diagonal: true, Parts: parts, AtOnce: probesAtOnce, Seed: f.c.Seed, Progress: f.tell("trace", 0),
 	})
-	return &traced, err
 }
 
-func eigenvalues[T graph.Float](e spectrum.Extremes[T], traced *spectrum.Traced) Eigenvalues {
+// eigenvalues writes down what was found, with the trace unless that was left out.
+func (f *finder[T]) eigenvalues(e spectrum.Extremes[T], traced spectrum.Traced) Eigenvalues {
 	out := Eigenvalues{
 		Top: record.Numbers(e.Top.Values), Bottom: record.Numbers(e.Bottom.Values),
 		Residuals: Residuals{record.Numbers(e.Top.Residuals), record.Numbers(e.Bottom.Residuals)},
 		Converged: e.Converged || len(e.Top.Values)+len(e.Bottom.Values) == 0, Tolerance: record.Number(e.Tolerance),
 	}
-	if traced != nil {
+	if !f.opt.Brief || f.matrix != nil {
 		trace, diagonal := estimateOf(traced.Trace), estimateOf(traced.RootDiagonal)
 		out.Trace, out.RootDiagonal = &trace, &diagonal
 	}

@@ -29,7 +29,7 @@ func (f *finder[T]) precondition(ctx context.Context, out *Spectrum) error {
 		return err
 	}
 	found := &Preconditioned{PeriodTwo: record.Number(stability.PeriodTwo), Memory: memory}
-	var traced *spectrum.Traced
+	var traced spectrum.Traced
 	if f.matrix != nil {
 		a, err := f.decayed(root)
 		if err != nil {
@@ -38,15 +38,14 @@ func (f *finder[T]) precondition(ctx context.Context, out *Spectrum) error {
 		if f.scaled, err = spectrum.ExtremesOf[T](a, f.opt.Top, f.opt.Bottom); err != nil {
 			return err
 		}
-		all := a.Trace()
-		traced = &all
+		traced = a.Trace()
 	} else {
 		if traced, err = f.estimate(len(root), scaledBy(f.p.Rule.Conditioning(), root, f.hessian), "preconditioned eigenvalues", nil, &f.scaled); err != nil {
 			return err
 		}
 		out.Products += f.scaled.Products + traced.Products
 	}
-	found.Eigenvalues = eigenvalues(f.scaled, traced)
+	found.Eigenvalues = f.eigenvalues(f.scaled, traced)
 	for _, v := range f.scaled.Top.Values {
 		if v > stability.PeriodTwo {
 			found.Beyond++

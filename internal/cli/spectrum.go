@@ -25,7 +25,7 @@ block of each layer, --density the density of all eigenvalues by stochastic Lanc
 optimizer multiplies changes of the gradient by P^-1, beside the value above which oscillations of period two grow. P is made of --moments, or else of
 a memory full of the gradient there.
 
-Products at one point share what does not depend on the vector, where all examples are evaluated at once: a product takes two gradients, and the first three. A trace takes 32 products and a check
+Products at one point share what does not depend on the vector, where all examples are evaluated at once: a product multiplies as much as two gradients, and the first as three. A trace takes 32 products and a check
 that no eigenvalue is missing 12 or more; with --brief there is neither, and residuals are those of the search.
 
 Up to 2000 parameters all of it is exact, from the whole matrix in float64.`,

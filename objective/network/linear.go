@@ -20,7 +20,7 @@ type linear[T graph.Float] struct {
 // point is what a linear program is fixed at: parameters, inputs and answers.
 type point struct{ fixed []engine.Buffer }
 
-// Linearize implements objective.Linearizer, for batches of one micro-batch. A product takes two gradients instead of three, and the first one gradient more.
+// Linearize implements objective.Linearizer, for batches of one micro-batch. A product multiplies as much as two gradients instead of three, and the first as much as one more.
 func (o *Objective[T]) Linearize(ctx context.Context, theta []T, batch int) (func(ctx context.Context, v, product []T) error, error) {
 	if err := o.check(batch); err != nil {
 		return nil, err
