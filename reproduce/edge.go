@@ -20,7 +20,7 @@ func edge() *Reproduction {
 		Claim: "Where the sharpness has reached the threshold of period two, and iterates flip from side to side, the stable modified equation loses them, and the flow of the period-two lift keeps with them: of gradient descent, RMSProp and Adam, on different networks.",
 		Design: "Gradient descent, RMSProp and Adam at an lr that brings them to their edge, in float64, squared error on one-hot targets. " +
 			fmt.Sprintf("Beside each, from step %d: the state equation of order 2, which is the stable flow; the lifts of orders 1 and 2; the central flow where it is known. ", config.Default().Flow.Start) +
-			"Distances are from the mean of two consecutive iterates, over the way that the iterates went. The claim holds if at the end the nearer lift is nearer than the stable flow for most runs of a seed that are past their edge, in significantly more than half of the seeds (sign test), and for no optimizer and network in less than half of its runs: those whose preconditioned sharpness was above the threshold in a quarter of its measurements.",
+			"Distances are from the mean of two consecutive iterates, over the way that the iterates went. The claim holds if at the end the nearer lift is nearer than the stable flow for most runs of a seed that are past their edge, in significantly more than half of the seeds (sign test), and for no optimizer and network in less than half of its runs: those whose preconditioned sharpness was above the threshold in a quarter of its measurements, where there are three at least.",
 		sweeps: func(s Scale) []sweep.Spec {
 			var out []sweep.Spec
 			for _, r := range edgeRuns(s) {
@@ -36,7 +36,7 @@ func edge() *Reproduction {
 			}
 			return out
 		},
-		Changed: []string{earlier},
+		Changed: []string{earlier, "that fewer than three runs past their edge decide nothing was set after a sweep with two of them had been looked at."},
 		hypotheses: func(s Scale) []Hypothesis {
 			out := []Hypothesis{{Name: "nearer", Claim: "Past the edge the nearer lift is nearer to the iterates than the stable flow", Measure: "runs past the edge", Test: Majority, Direction: Up}}
 			for _, r := range edgeRuns(s) {
@@ -49,6 +49,9 @@ func edge() *Reproduction {
 		judge: func(_ context.Context, f *Result, sweeps []trials) error { judgeEdge(f, sweeps); return nil },
 	}
 }
+
+// leastPastTheEdge is the number of runs past their edge of which a share says anything.
+const leastPastTheEdge = 3
 
 type edgeRun struct {
 	name, optimizer string
@@ -99,7 +102,9 @@ func judgeEdge(f *Result, sweeps []trials) {
 		}
 		drawings = append(drawings, edgeChart(name, ts[0]))
 		nearer, of := shareOfRuns(ts, liftIsNearer)
-		f.giveEach(edgeRuns(f.Scale)[i].name, []float64{nearer})
+		if of >= leastPastTheEdge {
+			f.giveEach(edgeRuns(f.Scale)[i].name, []float64{nearer})
+		}
 		f.say("%s: %d of %s were past the edge, and had a lift to the end.", name, of, plural.Count(len(ts), "run"))
 	}
 	f.give("nearer", votes(slices.Concat(sweeps...), liftIsNearer))

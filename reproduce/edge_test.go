@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"shadowflow/experiment/run"
 )
 
 // In a figure of the edge a colour is one thing: the threshold has that of no equation, and what the text calls the stable flow is so called.
@@ -29,6 +31,42 @@ func TestTheFigureOfTheEdgeTellsItsCurvesApart(t *testing.T) {
 		}
 		if said := strings.Contains(chart.Label().Caption, without); said == slices.Contains(beside, "central") {
 			t.Errorf("beside %v the caption says that there is no central flow: %v", beside, said)
+		}
+	}
+}
+
+func TestOfFewRunsPastTheirEdgeNothingIsDecided(t *testing.T) {
+	r, err := Find("edge")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for past, want := range map[int]Outcome{2: Undecided, 3: Supported} {
+		var sweeps []trials
+		for range edgeRuns(Laptop) {
+			var ts trials
+			for n := range 5 {
+				sharpness := 1.0
+				if n < past {
+					sharpness = 3
+				}
+				columns := map[string][]float64{"preconditioned_sharpness": {sharpness, sharpness}, "stability_threshold": {2, 2}}
+				for name, distance := range map[string]float64{"state-2": 1, "lift-1": .1, "lift-2": .1} {
+					columns[name+".relative_distance"] = []float64{distance, distance}
+				}
+				one := history(t, columns)
+				one.Result = &run.Result{Status: run.Finished}
+				ts = append(ts, one)
+			}
+			sweeps = append(sweeps, ts)
+		}
+		found, err := r.reach(t.Context(), Laptop, sweeps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, of := range edgeRuns(Laptop) {
+			if h := found.hypothesis(of.name); h.Outcome != want {
+				t.Errorf("%d runs past the edge: %s, want %s", past, h, want)
+			}
 		}
 	}
 }

@@ -47,6 +47,8 @@ func duration(seconds float64) string {
 		return fmt.Sprintf("%.2g hours", seconds/hour)
 	case seconds >= 2*minute:
 		return fmt.Sprintf("%.0f minutes", seconds/minute)
+	case seconds < 1:
+		return "less than a second"
 	}
 	return fmt.Sprintf("%.0f seconds", seconds)
 }

@@ -40,7 +40,7 @@ var questions = []question{
 	},
 	{asked: "Why does the norm rise and fall?", answers: []string{"hill", "figure-6"}},
 	{
-		asked: "When are the betas sufficiently close for the equation to hold?", answers: []string{"figure-3", "order", "usual-settings", "edge"},
+		asked: "When are the betas sufficiently close for the equation to hold?", answers: []string{"reach", "figure-3", "order", "usual-settings", "edge"},
 	},
 	{
 		asked: "What of it survives at default betas, in mini-batches, with schedules, with Muon?", answers: []string{"usual-settings", "minibatch", "language-model"},
@@ -48,7 +48,7 @@ var questions = []question{
 }
 
 // ours are the claims that are not the paper's: what is said against them is against us.
-var ours = []string{"bilinear", "order", "hill", "minibatch", "causes", "usual-settings", "edge", "language-model"}
+var ours = []string{"bilinear", "order", "hill", "minibatch", "causes", "usual-settings", "edge", "language-model", "reach"}
 
 // Findings is the page that answers the questions by the verdicts that there are.
 func Findings(verdicts []*Verdict) string {

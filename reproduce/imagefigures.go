@@ -133,7 +133,7 @@ func (fig imageFigure) reproduction() *Reproduction {
 
 func (fig imageFigure) changed() []string {
 	if fig.shows == normOverEpochs {
-		return []string{"How much the norm has to rise was set after the figure of the laptop's scale had been looked at: any rise had been enough, that of noise too."}
+		return []string{"How much the norm has to rise, and that its running median has to, was set after the figure of the laptop's scale had been looked at: any rise had been enough, and a rise of single steps, which is noise."}
 	}
 	return nil
 }
@@ -142,7 +142,7 @@ func (fig imageFigure) claim() string {
 	norm, accuracy := fig.norm().word("rises", "falls"), (-fig.norm()).word("rises", "falls")
 	switch fig.shows {
 	case normOverEpochs:
-		return "The perturbed one-norm of the gradient, falling first or not, rises by a quarter or more of the lowest before, and ends below that top."
+		return "The perturbed one-norm of the gradient, as a running median over a twentieth of the steps, falling first or not, rises by a quarter or more of the lowest before, and ends below that top."
 	case losesOverSteps:
 		return fmt.Sprintf("For each %s the training loss ends below half of the first, and the mean test accuracy of the last tenth of the steps %s with %s.", fig.beta(), accuracy, fig.beta())
 	}
@@ -208,7 +208,7 @@ func (fig imageFigure) hypotheses(s Scale) []Hypothesis {
 	accuracy := fmt.Sprintf("the mean test accuracy of the last tenth of the steps %s with %s", (-norm).word("rises", "falls"), beta)
 	switch fig.shows {
 	case normOverEpochs:
-		return []Hypothesis{{Name: "hill", Claim: "The norm rises by a quarter or more of the lowest before, and ends below that top", Measure: "runs", Test: Majority, Direction: Up}}
+		return []Hypothesis{{Name: "hill", Claim: "The norm's running median rises by a quarter or more of the lowest before, and ends below that top", Measure: "runs", Test: Majority, Direction: Up}}
 	case losesOverSteps:
 		return []Hypothesis{
 			{Name: "loss", Claim: fmt.Sprintf("The training loss ends below half of the first for each %s", beta), Measure: "binary logarithm of the last loss over half of the first, largest over " + beta, Test: Mean, Direction: Down},

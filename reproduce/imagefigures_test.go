@@ -83,6 +83,30 @@ func TestTheHillsTopIsBehindTheFirstFall(t *testing.T) {
 	}
 }
 
+func TestASpikeIsNoHillOfTheRunningMedian(t *testing.T) {
+	curve := func(of func(x float64) float64) []float64 {
+		var out []float64
+		for n := range 100 {
+			out = append(out, of(float64(n)/100))
+		}
+		return out
+	}
+	falling := func(x float64) float64 { return 2 - x }
+	spiky := curve(falling)
+	spiky[70], spiky[71], spiky[90] = 9, 9, math.NaN()
+	for name, c := range map[string]struct {
+		values    []float64
+		raw, hill bool
+	}{
+		"a fall with spikes": {spiky, true, false},
+		"a hill":             {curve(func(x float64) float64 { return falling(x) + 2*math.Exp(-100*(x-.6)*(x-.6)) }), true, true},
+	} {
+		if smooth := smoothed(c.values); hasTop(c.values) != c.raw || hasTop(smooth) != c.hill || len(smooth) != len(c.values) || slices.ContainsFunc(smooth, math.IsNaN) {
+			t.Errorf("%s: %v at first and %v smoothed, of %d; want %v and %v", name, hasTop(c.values), hasTop(smooth), len(smooth), c.raw, c.hill)
+		}
+	}
+}
+
 func TestOurStepSizesStandBesideThePapersFromTheLargestDown(t *testing.T) {
 	points := paperFigure{Curves: []paperCurve{{LR: 1}, {LR: 2}, {LR: 3}}}
 	for _, c := range []struct {
@@ -115,7 +139,7 @@ func TestTheLastTenthIsAMeanOfWhatWasMeasured(t *testing.T) {
 }
 
 func TestATimeIsSaidInTheUnitThatSuitsIt(t *testing.T) {
-	for seconds, want := range map[float64]string{43.2: "43 seconds", 119: "119 seconds", 684: "11 minutes", 7140: "119 minutes", 9360: "2.6 hours", 4 * 86400: "4 days", 6.3e7: "2 years", 7.3e9: "231 years"} {
+	for seconds, want := range map[float64]string{0.3: "less than a second", 43.2: "43 seconds", 119: "119 seconds", 684: "11 minutes", 7140: "119 minutes", 9360: "2.6 hours", 4 * 86400: "4 days", 6.3e7: "2 years", 7.3e9: "231 years"} {
 		if got := duration(seconds); got != want {
 			t.Errorf("%g s is %q, want %q", seconds, got, want)
 		}

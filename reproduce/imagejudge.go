@@ -11,6 +11,7 @@ import (
 
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/plural"
+	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
 
@@ -68,13 +69,30 @@ func hasTop(values []float64) bool {
 	return len(values) > 0 && values[len(values)-1] < top
 }
 
+// smoothing is the part of a run over which noise is taken out of a curve.
+const smoothing = 1.0 / 20
+
+// smoothed is the running median of values over that part of them, at the ends over what there is of it.
+func smoothed(values []float64) []float64 {
+	reach := int(smoothing * float64(len(values)) / 2)
+	out := make([]float64, len(values))
+	for i := range values {
+		known := slices.DeleteFunc(slices.Clone(values[max(0, i-reach):min(len(values), i+reach+1)]), math.IsNaN)
+		out[i] = stats.Median(known)
+	}
+	return out
+}
+
+// smoothNorm is the norm of a run without the noise of its steps.
+func smoothNorm(t *trial) []float64 { return smoothed(t.column("perturbed_norm")) }
+
 // hills says in how many runs there is one.
 func hills(ts trials) string {
 	n := 0
 	for _, t := range ts {
-		n += count(t.good() && hasTop(t.column("perturbed_norm")))
+		n += count(t.good() && hasTop(smoothNorm(t)))
 	}
-	text := fmt.Sprintf("in %d of %s the norm rises by a quarter or more of the lowest before, and ends below that top, which is a maximum over noisy steps", n, plural.Count(len(ts), "run"))
+	text := fmt.Sprintf("in %d of %s the norm, as a running median over a twentieth of the steps, rises by a quarter or more of the lowest before, and ends below that top", n, plural.Count(len(ts), "run"))
 	if n < len(ts) {
 		text += "; of the others what is measured as the top may be noise"
 	}
@@ -121,8 +139,10 @@ func imageMeasures(s Scale) []imageMeasure {
 func (fig imageFigure) judge(f *Result, ts trials) {
 	switch fig.shows {
 	case normOverEpochs:
-		f.give("hill", votes(ts, func(t *trial) (yes, counts bool) { return hasTop(t.column("perturbed_norm")), t.good() }))
-		f.drawings = []report.Drawing{fig.curves(ts, []curveOf{{"perturbed one-norm", "perturbed_norm", false}, {"training loss (nats)", "loss", true}})}
+		f.give("hill", votes(ts, func(t *trial) (yes, counts bool) { return hasTop(smoothNorm(t)), t.good() }))
+		f.drawings = []report.Drawing{fig.curves(ts, []curveOf{
+			column("perturbed one-norm", "perturbed_norm"), {"the same, smoothed", smoothNorm, false}, column("training loss (nats)", "loss").onLog(),
+		})}
 	case losesOverSteps:
 		var fallen []float64
 		for _, row := range ts.matrix(fig.varied, lossOverHalf) {
@@ -131,7 +151,7 @@ func (fig imageFigure) judge(f *Result, ts trials) {
 		f.giveEach("loss", fallen)
 		f.give("accuracy", ts.matrix(fig.varied, imageMeasures(f.Scale)[3].of))
 		f.drawings = []report.Drawing{fig.curves(ts, []curveOf{
-			{"training loss (nats)", "loss", true}, {"test loss (nats)", "test_loss", false}, {"training accuracy", "accuracy", false}, {"test accuracy", "test_accuracy", false},
+			column("training loss (nats)", "loss").onLog(), column("test loss (nats)", "test_loss"), column("training accuracy", "accuracy"), column("test accuracy", "test_accuracy"),
 		})}
 	default:
 		fig.judgePoints(f, ts)
@@ -278,11 +298,20 @@ func lessFirst(rows [][]float64) [][]float64 {
 	return out
 }
 
-// curveOf is a column as a curve.
+// curveOf is what of each run is drawn along training.
 type curveOf struct {
-	label, column string
-	log           bool
+	label string
+	of    func(*trial) []float64
+	log   bool
 }
+
+// column is a column of the record as a curve.
+func column(label, name string) curveOf {
+	return curveOf{label: label, of: func(t *trial) []float64 { return t.column(name) }}
+}
+
+// onLog has it on a logarithmic axis.
+func (c curveOf) onLog() curveOf { c.log = true; return c }
 
 // curves draws columns along training.
 func (fig imageFigure) curves(ts trials, of []curveOf) *report.Chart {
@@ -293,7 +322,7 @@ func (fig imageFigure) curves(ts trials, of []curveOf) *report.Chart {
 	for _, curve := range of {
 		axes := report.Axes{X: "step", Y: curve.label, LogX: true, LogY: curve.log}
 		for i, beta := range ts.numbers(fig.varied) {
-			s := meanCurve(ts.where(fig.varied, beta), func(t *trial) []float64 { return t.column(curve.column) })
+			s := meanCurve(ts.where(fig.varied, beta), curve.of)
 			s.Name, s.Color, s.Dash, s.Line = fmt.Sprintf("%s = %.4g", fig.beta(), beta), i, i, true
 			axes.Series = append(axes.Series, s)
 		}

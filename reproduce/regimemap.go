@@ -173,6 +173,11 @@ func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 	if err := o.checkBatch(); err != nil {
 		return nil, err
 	}
+	return sweep.New(o.spec("map"), 0)
+}
+
+// spec describes the map's runs.
+func (o *MapOptions) spec(name string) sweep.Spec {
 	s := o.Scale
 	base := settings{
 		set("steps", pick(s, 400, 3000, 20_000)), set("dtype", "float64"), set("stop.loss", 0.005),
@@ -185,7 +190,7 @@ func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 		base = append(append(problem(s), base...), set("record.test", 0))
 	}
 	spec := sweep.Spec{
-		Name:      "map",
+		Name:      name,
 		Base:      base,
 		Overrides: o.Settings,
 		Seeds:     sweep.Seeds(o.Seeds),
@@ -206,7 +211,7 @@ func MapSweep(o MapOptions) (*sweep.Sweep, error) {
 		}
 		spec.List = append(spec.List, mode)
 	}
-	return sweep.New(spec, 0)
+	return spec
 }
 
 // command returns the command line that makes the map.
@@ -235,6 +240,17 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 	if err != nil {
 		return nil, err
 	}
+	m := o.mapOf(ts)
+	doc := m.document()
+	doc.Commands = []string{o.command(dir)}
+	doc.Sources = []report.Source{{Name: "map/sweep.yaml", Text: string(s.Source)}}
+	doc.Style = o.Style
+	m.Page, err = doc.Write(ctx, dir)
+	return m, err
+}
+
+// mapOf returns what the map's runs show.
+func (o *MapOptions) mapOf(ts trials) *Map {
 	m := &Map{
 		Beta1: o.Beta1, Beta2: o.Beta2, LR: o.LR, Eps: o.Eps, Batch: o.Batch, lacks: map[string]bool{},
 		Runs: len(ts), Failed: ts.failed(),
@@ -242,29 +258,31 @@ func RunMap(ctx context.Context, dir string, o MapOptions) (*Map, error) {
 	for _, key := range []string{"beta1", "beta2", "eps"} {
 		m.lacks[key] = !o.has("optimizer." + key)
 	}
-	m.Optimizer, m.Root = conventionsOf(s.Runs[0].Config)
-	if r, err := s.Runs[0].Config.Optimizer.Rule(); err == nil {
+	first := ts[0].Run.Config
+	m.Optimizer, m.Root = conventionsOf(first)
+	if r, err := first.Optimizer.Rule(); err == nil {
 		memory, err := r.MemoryForm()
 		m.forgets = err == nil && !memory.Remembers()
 	}
 	if o.oneBatch() {
-		m.alone = batchOf(s.Runs[0].Config.Batch)
+		m.alone = batchOf(first.Batch)
+	}
+	at := map[place]trials{}
+	for _, t := range ts {
+		p := t.place(m.alone != "")
+		at[p] = append(at[p], t)
 	}
 	for _, slice := range m.slices() {
 		for _, b1 := range o.Beta1 {
 			for _, b2 := range o.Beta2 {
 				for _, lr := range o.LR {
-					m.Points = append(m.Points, pointOf(ts, Point{Beta1: b1, Beta2: b2, LR: lr, Slice: slice}))
+					p := Point{Beta1: b1, Beta2: b2, LR: lr, Slice: slice}
+					m.Points = append(m.Points, pointOf(at[place{b1, b2, lr, slice.Eps, slice.Batch}], p))
 				}
 			}
 		}
 	}
-	doc := m.document()
-	doc.Commands = []string{o.command(dir)}
-	doc.Sources = []report.Source{{Name: "map/sweep.yaml", Text: string(s.Source)}}
-	doc.Style = o.Style
-	m.Page, err = doc.Write(ctx, dir)
-	return m, err
+	return m
 }
 
 // batchOf says what a step sees of the examples.

@@ -12,7 +12,7 @@ import (
 // regimes from harmless to bad.
 var regimes = []diagnose.Regime{diagnose.Monotone, diagnose.Oscillating, diagnose.Spiking, diagnose.Diverged}
 
-// pointOf fills in what the runs of a point show.
+// pointOf fills in what a point's runs show.
 func pointOf(ts trials, p Point) Point {
 	p.Regime = diagnose.Unknown // until a run tells
 	var realized, predicted, observed [3][]float64
@@ -20,9 +20,6 @@ func pointOf(ts trials, p Point) Point {
 	var state []float64
 	better, measured, followed, tried := 0, 0, 0, 0
 	for _, t := range ts {
-		if !p.has(t) {
-			continue
-		}
 		if r := regimeOf(t); slices.Index(regimes, r) > slices.Index(regimes, p.Regime) {
 			p.Regime = r
 		}
@@ -89,14 +86,26 @@ func stateDefects(t *trial) []float64 {
 	return slices.DeleteFunc(slices.Clone(t.column("monitor.state_defect")), math.IsNaN)
 }
 
-// has reports whether a run is of the point.
-func (p Point) has(t *trial) bool {
-	batch, _ := t.Run.Config.Get("batch.size").(int)
-	is := func(key string, want float64) bool {
+// A place is where a run is on a map.
+type place struct {
+	beta1, beta2, lr, eps float64
+	batch                 int
+}
+
+// place is 0 in what the optimizer does not have, and in the batch where it is the same for all runs.
+func (t *trial) place(oneBatch bool) place {
+	of := func(key string) float64 {
 		v := t.number("optimizer." + key)
-		return v == want || math.IsNaN(v) // what the optimizer does not have is 0 on the map
+		if math.IsNaN(v) {
+			return 0
+		}
+		return v
 	}
-	return is("beta1", p.Beta1) && is("beta2", p.Beta2) && is("lr", p.LR) && is("eps", p.Slice.Eps) && (p.Slice.alone != "" || batch == p.Slice.Batch)
+	p := place{beta1: of("beta1"), beta2: of("beta2"), lr: of("lr"), eps: of("eps")}
+	if !oneBatch {
+		p.batch, _ = t.Run.Config.Get("batch.size").(int)
+	}
+	return p
 }
 
 // regimeOf is that of the result. Of a run that failed, or was not made, nothing is known.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"shadowflow/dataset"
 	"shadowflow/experiment/sweep"
@@ -117,7 +118,7 @@ func (r *Reproduction) Sweeps(s Scale) ([]*sweep.Sweep, error) {
 func All() []*Reproduction {
 	return slices.Concat(
 		[]*Reproduction{figure1(), figure2(), figure3()}, imageFigures(),
-		[]*Reproduction{table1(), bilinear(), normVsBeta2(), normVsBeta1(), hill(), order(), datasets(), minibatch(), causes(), usual(), edge(), language()},
+		[]*Reproduction{table1(), bilinear(), normVsBeta2(), normVsBeta1(), hill(), order(), datasets(), minibatch(), causes(), usual(), edge(), language(), howFar()},
 	)
 }
 
@@ -228,9 +229,13 @@ func (r *Reproduction) Run(ctx context.Context, s Scale, dir string, opt sweep.O
 		}
 		made = append(made, ts)
 	}
+	begin := time.Now()
 	f, err := r.reach(ctx, s, made)
 	if err != nil {
 		return nil, err
+	}
+	if len(sweeps) == 0 {
+		f.Seconds = time.Since(begin).Seconds()
 	}
 	for _, ts := range made {
 		f.Runs, f.Failed = f.Runs+len(ts), f.Failed+ts.failed()

@@ -198,11 +198,14 @@ func votes(ts trials, does func(*trial) (yes, counts bool)) [][]float64 {
 	for _, t := range ts {
 		if yes, counts := does(t); counts {
 			i := slices.Index(seeds, t.Run.Config.Get("seed"))
-			out[i] = append(out[i], float64(2*count(yes)-1))
+			out[i] = append(out[i], vote(yes))
 		}
 	}
 	return out
 }
+
+// vote is 1 for what does something, -1 for what does not.
+func vote(does bool) float64 { return float64(2*count(does) - 1) }
 
 // shareOfRuns is that of the runs which do something in the number of those that count.
 func shareOfRuns(ts trials, does func(*trial) (yes, counts bool)) (share float64, of int) {

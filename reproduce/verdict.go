@@ -73,7 +73,7 @@ type Verdict struct {
 	Runs   int      `json:"runs"`
 	Failed int      `json:"failed"`
 	Of     []string `json:"of,omitempty"`
-	// Seconds is the wall time of the runs, added up: of two at once it passes twice as fast.
+	// Seconds is the wall time of the runs, added up: of two at once it passes twice as fast. Where there are none, it is that of the computation.
 	Seconds float64 `json:"seconds,omitempty"`
 	Command string  `json:"command"`
 	// Made says by which program.
@@ -255,7 +255,7 @@ func readTable(path string) (string, error) {
 
 func (v *Verdict) amount() string {
 	if v.Runs == 0 {
-		return ""
+		return fmt.Sprintf(" At scale %s: a computation without runs, which took %s.", v.Scale, duration(v.Seconds))
 	}
 	of := ""
 	if len(v.Of) > 0 {
@@ -289,6 +289,9 @@ func capital(s string) string {
 // String is the hypothesis, what became of it, and the numbers.
 func (f Finding) String() string {
 	if f.Test == Bound {
+		if f.Given == 0 {
+			return fmt.Sprintf("%s: %s; there are not the numbers.", f.Claim, f.Outcome)
+		}
 		return fmt.Sprintf("%s: %s. %s: %s; wanted: at %s %s.", f.Claim, f.Outcome, capital(f.Measure), short(float64(f.Effect)), f.Direction.word("least", "most"), short(f.Least))
 	}
 	effect := map[Test]string{Trend: "Kendall's tau with the grid", Mean: "the mean", Majority: "seeds that agree less those that do not, of all"}[f.Test]

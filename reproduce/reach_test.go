@@ -1,0 +1,54 @@
+package reproduce
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"shadowflow/experiment/config"
+)
+
+// The records made in place of training have defects of lr^2 and 100 lr^3 and a state defect of 10 lr: all hold up to lr 1e-3, whatever the betas and eps are.
+func TestHowFarTheEquationsReachIsJudgedBySeeds(t *testing.T) {
+	r, err := Find("reach")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := r.reach(t.Context(), Laptop, recorded(t, r, decaying, func(_ *config.Config, n int) float64 { return math.Exp(-float64(n) / 5) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]struct {
+		numbers []float64 // of each seed
+		outcome Outcome
+	}{
+		"lr":    {[]float64{1, 1, 1, 0}, Supported},
+		"beta1": {[]float64{.75, .75, .75}, Undecided},
+		"beta2": {[]float64{.75, .75, .75, .75}, Undecided},
+		"eps":   {[]float64{.75, .75, .75}, Undecided},
+	} {
+		h := found.hypothesis(name)
+		if h == nil {
+			t.Errorf("no hypothesis %q", name)
+			continue
+		}
+		if len(h.Numbers) != 5 || h.Outcome != want.outcome {
+			t.Errorf("%s: %d seeds, %s, want 5 and %s", name, len(h.Numbers), h.Outcome, want.outcome)
+		}
+		for _, row := range h.Numbers {
+			for i, v := range row {
+				if len(row) != len(want.numbers) || float64(v) != want.numbers[i] {
+					t.Fatalf("%s: %v, want %v", name, row, want.numbers)
+				}
+			}
+		}
+	}
+	for name, effect := range map[string]Number{"state": 1, "state at eps 1e-08": .75, "state at eps 0.01": .75} {
+		if h := found.hypothesis(name); h == nil || h.Outcome != Supported || h.Effect != effect {
+			t.Errorf("%s: %v, want %v and supported", name, h, effect)
+		}
+	}
+	if want := "eps 1e-08 outside the root, full batch, lr 1e-05, 0.0001, 0.001 and 0.01: of 48 combinations of betas and lr 48 are stable; the state equation of order 2 predicts nearly all steps to 5% in 36, most steps bear out the equation of order 2 without memory in 36."; !strings.Contains(found.Notes[0], want) {
+		t.Errorf("%q, want %q in it", found.Notes[0], want)
+	}
+}
