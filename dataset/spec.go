@@ -98,6 +98,8 @@ type Spec struct {
 	TestSubset int    `yaml:"test_subset" range:"[0,inf)" doc:"number of test examples to keep, balanced over the classes; 0: all"`
 	SubsetSeed uint64 `yaml:"subset_seed" doc:"seed of the choice of the subsets"`
 
+	SubsetFirst bool `yaml:"subset_first,omitempty" doc:"keep the first examples, in the order of the files, instead"`
+
 	Augment bool `yaml:"augment" doc:"crop and flip the training images at random at each step; the loss is then not one function"`
 }
 
@@ -277,13 +279,20 @@ func (s Spec) takeSubsets(d *Dataset) error {
 		if f.size == 0 {
 			continue
 		}
-		part, err := f.part.Balanced(f.size, d.Classes, s.SubsetSeed)
+		part, err := s.subset(*f.part, f.size, d.Classes)
 		if err != nil {
 			return &FieldError{f.key, err.Error()}
 		}
 		*f.part = part
 	}
 	return nil
+}
+
+func (s Spec) subset(p Part, size, classes int) (Part, error) {
+	if s.SubsetFirst {
+		return p.First(size)
+	}
+	return p.Balanced(size, classes, s.SubsetSeed)
 }
 
 // testFraction is the fraction to split off, where there is no test part.

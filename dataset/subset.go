@@ -14,8 +14,8 @@ import (
 // larger subset has the smaller one's examples and more. They stay in the
 // part's order. Windows of a text have many classes each: they are drawn from all. It returns an error if the part has fewer than size examples.
 func (p Part) Balanced(size, classes int, seed uint64) (Part, error) {
-	if size < 1 || size > p.N() {
-		return Part{}, fmt.Errorf("subset of %s; expected 1 to %d, which there are", plural.Count(size, "example"), p.N())
+	if err := p.holds(size); err != nil {
+		return Part{}, err
 	}
 	if p.tokens {
 		rows := shuffled(allRows(p.N()), "subset", seed, 0)[:size]
@@ -33,6 +33,22 @@ func (p Part) Balanced(size, classes int, seed uint64) (Part, error) {
 	}
 	slices.Sort(chosen)
 	return p.Select(chosen), nil
+}
+
+// First returns the part's first examples. It returns an error if the part has fewer.
+func (p Part) First(size int) (Part, error) {
+	if err := p.holds(size); err != nil {
+		return Part{}, err
+	}
+	return p.Select(allRows(size)), nil
+}
+
+// holds refuses subsets that are none, or more than all.
+func (p Part) holds(size int) error {
+	if size < 1 || size > p.N() {
+		return fmt.Errorf("subset of %s; expected 1 to %d, which there are", plural.Count(size, "example"), p.N())
+	}
+	return nil
 }
 
 // quotas shares size among the classes: the scarcest first get an equal share

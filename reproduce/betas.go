@@ -20,11 +20,11 @@ func normVsBeta2() *Reproduction {
 		Title: "The norm of the gradient against beta2",
 		Claim: "At equal training loss, a larger beta2 leaves a larger perturbed one-norm of the gradient, and a lower test accuracy (beta1 fixed; the paper's rho is beta2).",
 		Design: "Full-batch Adam at several step sizes and beta2, each with the same seeds. Each run stops where its training loss first is below " +
-			"0.01; there the excess of the norm is compared. Page's test asks whether it rises with beta2 within each seed, at each lr; the test accuracy is judged in the same way.",
+			"0.01; there the excess of the norm is compared. At each lr it is asked whether within seeds it rises with beta2; the test accuracy is judged in the same way.",
 		sweeps: func(s Scale) []sweep.Spec {
 			return []sweep.Spec{betaSweep(s, "norm-vs-beta2", "optimizer.beta2", []float64{0.9, 0.95, 0.98, 0.99, 0.995, 0.999})}
 		},
-		Changed:    []string{earlier},
+		Changed:    []string{earlier, bySeeds},
 		hypotheses: func(s Scale) []Hypothesis { return betaHypotheses(s, "beta2", Up) },
 		judge: func(_ context.Context, f *Result, sweeps []trials) error {
 			judgeBeta(f, sweeps[0], "beta2")
@@ -39,13 +39,13 @@ func normVsBeta1() *Reproduction {
 		Title: "The norm of the gradient against beta1",
 		Claim: "At equal training loss, a larger beta1 leaves a smaller perturbed one-norm of the gradient, and a higher test accuracy (beta2 fixed; the paper's beta is beta1).",
 		Design: "Full-batch Adam at several step sizes and beta1, beta2 = 0.99, each with the same seeds. Each run stops where its training loss first is " +
-			"below 0.01; there the excess of the norm is compared. Page's test asks whether it falls with beta1 within each seed, at each lr; the test accuracy is judged in the same way.",
+			"below 0.01; there the excess of the norm is compared. At each lr it is asked whether within seeds it falls with beta1; the test accuracy is judged in the same way.",
 		sweeps: func(s Scale) []sweep.Spec {
 			return []sweep.Spec{
 				betaSweep(s, "norm-vs-beta1", "optimizer.beta1", []float64{0.1, 0.5, 0.8, 0.9, 0.97}, set("optimizer.beta2", 0.99)),
 			}
 		},
-		Changed:    []string{earlier},
+		Changed:    []string{earlier, bySeeds},
 		hypotheses: func(s Scale) []Hypothesis { return betaHypotheses(s, "beta1", Down) },
 		judge: func(_ context.Context, f *Result, sweeps []trials) error {
 			judgeBeta(f, sweeps[0], "beta1")

@@ -27,7 +27,7 @@ func datasets() *Reproduction {
 		Title: "Hill and monotonicity on other data and other models",
 		Claim: "What a tanh network on the digits shows does not depend on it: on other data and with other models too, the norm rises and falls in training, and at equal training loss it rises with beta2.",
 		Design: "Full-batch Adam with a CNN, a ResNet and a vision transformer at reduced width on the digits, and a network and a CNN on part of Fashion-MNIST where its files are found (Debian's package " +
-			"dataset-fashion-mnist). For each, Page's test over seeds on the excess norm at training loss 0.05, and the number of runs with a hill.",
+			"dataset-fashion-mnist). For each, the trend of the excess norm at training loss 0.05 within seeds, and the number of runs with a hill.",
 		sweeps: func(s Scale) []sweep.Spec {
 			return []sweep.Spec{{
 				Name: "datasets",
@@ -41,7 +41,7 @@ func datasets() *Reproduction {
 				Seeds: sweep.Seeds(6),
 			}}
 		},
-		Changed: []string{earlier},
+		Changed: []string{earlier, bySeeds},
 		hypotheses: func(s Scale) []Hypothesis {
 			out := []Hypothesis{{Name: "hill", Claim: "The norm rises above its start and ends below it", Measure: "runs", Test: Majority, Direction: Up}}
 			for _, problem := range datasetList(s) {

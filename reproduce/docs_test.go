@@ -69,9 +69,9 @@ func TestTheSentencesOfTheDocsHaveTheNumbersOfTheResults(t *testing.T) {
 	for _, row := range tableOf(t, "table-1") {
 		switch {
 		case row[0] != "1e-08":
-			large = append(large, -100*meanIn(row[6]))
-		case row[1] == row[2]:
-			alike = append(alike, -100*meanIn(row[6]))
+			large = append(large, -100*meanIn(row[7]))
+		case row[2] == row[3]:
+			alike = append(alike, -100*meanIn(row[7]))
 		}
 	}
 	causes, err := ReadVerdict(filepath.Join("..", "results", "causes"))

@@ -11,6 +11,8 @@ import (
 type question struct {
 	asked   string
 	answers []string
+	// short is the answer in sentences.
+	short func(all found) []string
 	// besides is what is to be said whatever the numbers are.
 	besides string
 }
@@ -21,29 +23,30 @@ var shortMemory = fmt.Sprintf("The paper's runs have %d steps. Those of Figures 
 
 var questions = []question{
 	{
-		asked: "Is the second-order term what the paper says it is?", answers: []string{"figure-1", "bilinear", "figure-2"},
+		asked: "Is the second-order term what the paper says it is?", answers: []string{"figure-1", "bilinear", "figure-2"}, short: aboutTheTerm,
 	},
 	{
 		asked: "Does raising beta2 raise the norm, and lower the test accuracy; and raising beta1 the opposite?",
 		answers: []string{
 			"figure-4", "figure-7", "figure-9", "norm-vs-beta2", "datasets", "figure-5", "figure-8", "figure-10", "norm-vs-beta1", "figure-11", "figure-12",
 		},
+		short:   aboutTheBetas,
 		besides: shortMemory + " At that scale all 15 runs of Figure 6 and all 15 of Figure 11 are runs of Figure 4 too, and 9 of the 15 of Figure 12 are of Figure 5: they are no further evidence.",
 	},
 	{
-		asked: "Is the norm penalized or hindered as Table 1 says, and by how much?", answers: []string{"table-1"},
+		asked: "Is the norm penalized or hindered as Table 1 says, and by how much?", answers: []string{"table-1"}, short: aboutTable1,
 		besides: "The predictions are those of the equation without memory; what is measured is the realized bias.",
 	},
 	{
-		asked: "Is a lower norm the cause of a better test accuracy?", answers: []string{"causes"},
+		asked: "Is a lower norm the cause of a better test accuracy?", answers: []string{"causes"}, short: aboutCauses,
 		besides: "The interventions are explicit penalties, the predicted bias cancelled, doubled and tripled, and the realized bias subtracted from each step, which leaves the step without memory, and doubled.",
 	},
-	{asked: "Why does the norm rise and fall?", answers: []string{"hill", "figure-6"}},
+	{asked: "Why does the norm rise and fall?", answers: []string{"hill", "figure-6"}, short: aboutTheHill},
 	{
-		asked: "When are the betas sufficiently close for the equation to hold?", answers: []string{"reach", "figure-3", "order", "usual-settings", "edge"},
+		asked: "When are the betas sufficiently close for the equation to hold?", answers: []string{"reach", "figure-3", "order", "usual-settings", "edge"}, short: aboutTheReach,
 	},
 	{
-		asked: "What of it survives at default betas, in mini-batches, with schedules, with Muon?", answers: []string{"usual-settings", "minibatch", "language-model"},
+		asked: "What of it survives at default betas, in mini-batches, with schedules, with Muon?", answers: []string{"usual-settings", "minibatch", "language-model"}, short: aboutWhatSurvives,
 	},
 }
 
@@ -73,7 +76,7 @@ func against(verdicts []*Verdict, of func(*Verdict) bool) string {
 		var found []string
 		for _, f := range v.Hypotheses {
 			if f.Outcome == Against {
-				found = append(found, "  - "+f.String())
+				found = append(found, "  - "+f.String()+v.notesOn(f.Name))
 			}
 		}
 		if len(found) > 0 && of(v) {
@@ -84,6 +87,17 @@ func against(verdicts []*Verdict, of func(*Verdict) bool) string {
 		return "Nothing of what has been run."
 	}
 	return strings.Join(lines, "\n")
+}
+
+// notesOn returns the notes that are of one hypothesis: they begin with its name.
+func (v *Verdict) notesOn(name string) string {
+	text := ""
+	for _, note := range v.Notes {
+		if strings.HasPrefix(note, name+", ") {
+			text += " " + capital(strings.TrimPrefix(note, name+", "))
+		}
+	}
+	return text
 }
 
 // answered returns the paragraphs of a question: the answer in short, and what each verdict says.
@@ -105,8 +119,8 @@ func (q question) answered(verdicts []*Verdict) []string {
 	if q.besides != "" {
 		parts = append(parts, q.besides)
 	}
-	if len(given) > 0 {
-		parts = append(parts, tally(given))
+	if short := q.short(given); len(short) > 0 {
+		parts = append(parts, "In short:\n\n- "+strings.Join(short, "\n- "))
 	}
 	for _, v := range given {
 		parts = append(parts, fmt.Sprintf("%s: **%s**. %s", v.asked(), v.Outcome, v.Claim), v.sentences())
@@ -127,36 +141,6 @@ func (v *Verdict) sentences() string {
 		lines = append(lines, "- "+note)
 	}
 	return strings.Join(lines, "\n")
-}
-
-// tally says, for each measure, what became of how many hypotheses: the answer in short.
-func tally(given []*Verdict) string {
-	type row struct {
-		measure string
-		n       map[Outcome]int
-	}
-	var rows []row
-	total := map[Outcome]int{}
-	for _, v := range given {
-		for _, f := range v.Hypotheses {
-			i := slices.IndexFunc(rows, func(r row) bool { return r.measure == f.Measure })
-			if i < 0 {
-				i, rows = len(rows), append(rows, row{f.Measure, map[Outcome]int{}})
-			}
-			rows[i].n[f.Outcome]++
-			total[f.Outcome]++
-		}
-	}
-	all := total[Supported] + total[Against] + total[Undecided]
-	text := fmt.Sprintf("In short: hypotheses %d, of these %d supported, %d against, %d undecided.", all, total[Supported], total[Against], total[Undecided])
-	if len(rows) < 2 {
-		return text
-	}
-	text += "\n\n| what is measured | supported | against | undecided |\n|---|---|---|---|"
-	for _, r := range rows {
-		text += fmt.Sprintf("\n| %s | %d | %d | %d |", r.measure, r.n[Supported], r.n[Against], r.n[Undecided])
-	}
-	return text
 }
 
 // ranLarger says which claims were tested at more than the laptop's scale.

@@ -18,8 +18,8 @@ func hill() *Reproduction {
 		Title: "The hill: rise and fall of the norm in training, and the bias underneath",
 		Claim: "During training the perturbed one-norm rises and falls while the loss falls; the hill is the higher the larger beta2 is, because the bias raises the norm on the way up, and the more so the larger beta2 is.",
 		Design: "Full-batch Adam at several beta2. dN/dt is split into the drive of the main term, -q.F, and that of the realized bias, of what each step has beyond the memoryless flow. " +
-			"For each run: the height of the hill (largest excess norm less the first), and the change of the norm that the realized bias accounts for up to the top (the time integral of its drive), of runs whose norm rises at all. Page's test " +
-			"asks within seeds whether height and integral rise with beta2; a t-test over seeds of the integral's mean, whether the bias raises the norm up to the top or lowers it. The claim needs all four; the seeds, not the runs, are the evidence.",
+			"For each run: the height of the hill (largest excess norm less the first), and the change of the norm that the realized bias accounts for up to the top (the time integral of its drive), of runs whose norm rises at all. It is asked " +
+			"whether height and integral rise with beta2 within seeds; a t-test over seeds of the integral's mean, whether the bias raises the norm up to the top or lowers it. The claim needs all four; the seeds, not the runs, are the evidence.",
 		sweeps: func(s Scale) []sweep.Spec {
 			return []sweep.Spec{{
 				Name: "hill",
@@ -30,7 +30,7 @@ func hill() *Reproduction {
 			}}
 		},
 		Changed: []string{earlier, "That a run without a hill has no bias up to its top, which had counted as 0, and that a trend is decided only where its change from first to last has one sign, was set " +
-			"after the runs at the laptop's scale had been looked at."},
+			"after the runs at the laptop's scale had been looked at.", bySeeds},
 		hypotheses: func(Scale) []Hypothesis {
 			return []Hypothesis{
 				{Name: "exists", Claim: "The norm rises above its start and ends below it", Measure: "runs", Test: Majority, Direction: Up},

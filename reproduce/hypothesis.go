@@ -42,7 +42,7 @@ func (h Hypothesis) String() string {
 
 // name is that of the test.
 func (t Test) name() string {
-	return map[Test]string{Trend: "Page's test", Mean: "t-test over seeds", Majority: "sign test over seeds"}[t]
+	return map[Test]string{Trend: "t-tests over seeds", Mean: "t-test over seeds", Majority: "sign test over seeds"}[t]
 }
 
 // A Test says how numbers are judged, and what the size of an effect is.
@@ -50,8 +50,9 @@ type Test string
 
 // The tests. Each is given rows of numbers, a row a seed.
 const (
-	// Trend is Page's test of whether the numbers of a row, which are those along a grid, rise or fall within seeds. The effect is the mean over seeds of
-	// Kendall's rank correlation with the grid.
+	// Trend asks whether the numbers of a row, which are those along a grid, rise or fall within seeds: by t-tests over seeds of Kendall's rank correlation of
+	// a row with the grid, and of the change from its first to its last; the larger probability counts. The numbers of a row are no independent evidence:
+	// neighbours on the grid have weights and batches in common. The effect is the mean over seeds of the rank correlation.
 	Trend Test = "trend"
 	// Mean is the t-test of whether the mean over seeds, of one number each, differs from 0. The effect is the mean.
 	Mean Test = "mean"
@@ -99,7 +100,7 @@ type Finding struct {
 	Hypothesis
 	// Numbers are those that were judged, a row a seed.
 	Numbers [][]Number `json:"numbers"`
-	// Given is the number of seeds that count: Page's test leaves out those that lack a number, the sign test those that are even.
+	// Given is the number of seeds that count: a trend leaves out those that lack a number, the sign test those that are even.
 	Given int `json:"given"`
 	// Effect is its size, Low and High are the ends of its 95% bootstrap interval over seeds.
 	Effect Number `json:"effect"`
@@ -126,25 +127,18 @@ func (h Hypothesis) weigh(rows [][]float64) Finding {
 	var effects []float64 // of each seed
 	switch h.Test {
 	case Trend:
-		for _, row := range rows {
-			if !slices.ContainsFunc(row, math.IsNaN) {
-				effects = append(effects, stats.Kendall(row))
-			}
+		whole := slices.DeleteFunc(slices.Clone(rows), func(row []float64) bool { return slices.ContainsFunc(row, math.IsNaN) })
+		for _, row := range whole {
+			effects = append(effects, stats.Kendall(row))
 		}
-		trend := stats.PageTrend(rows)
-		f.evidence = evidence{trend.Up, trend.Down}.towards(h.Direction)
-		f.change(rows)
+		f.evidence = trendEvidence(effects, f.change(whole)).towards(h.Direction)
 	case Mean:
 		for _, row := range rows {
 			if !math.IsNaN(row[0]) && !math.IsInf(row[0], 0) {
 				effects = append(effects, row[0])
 			}
 		}
-		if d := stats.PairedT(effects); d.Mean > 0 {
-			f.evidence = evidence{d.P, 1}.towards(h.Direction)
-		} else {
-			f.evidence = evidence{1, d.P}.towards(h.Direction)
-		}
+		f.evidence = meanEvidence(effects).towards(h.Direction)
 	case Majority:
 		agree := 0
 		for _, row := range rows {
@@ -164,13 +158,45 @@ func (h Hypothesis) weigh(rows [][]float64) Finding {
 	}
 	f.Given = len(effects)
 	mean, low, high := stats.Bootstrap(effects)
-	f.Effect, f.Low, f.High = statistic(mean), statistic(low), statistic(high)
+	f.Effect, f.Low, f.High = statistic(mean), statistic(snapped(low, high)), statistic(snapped(high, low))
 	if h.Test == Bound {
 		f.Effect = Number(mean) // the number itself, which a bound is kept by or not
 		return f
 	}
 	f.P = statistic(f.evidence.p())
 	return f
+}
+
+// meanEvidence is that of the t-test of whether a mean over seeds is above or below 0.
+func meanEvidence(values []float64) evidence {
+	d := stats.PairedT(values)
+	if d.Mean > 0 {
+		return evidence{d.P, 1}
+	}
+	return evidence{1, d.P}
+}
+
+// trendEvidence is the weaker of that of the seeds' rank correlations with the grid and that of their changes. Where the correlations are all the same, it is the
+// changes that tell what is chance.
+func trendEvidence(correlations, changes []float64) evidence {
+	ranks, sizes := meanEvidence(correlations), meanEvidence(changes)
+	if len(correlations) > 1 && slices.Min(correlations) == slices.Max(correlations) {
+		switch one := correlations[0]; {
+		case one > 0:
+			ranks = evidence{0, 1}
+		case one < 0:
+			ranks = evidence{1, 0}
+		}
+	}
+	return evidence{math.Max(ranks.with, sizes.with), math.Max(ranks.against, sizes.against)}
+}
+
+// snapped is an end of an interval, 0 where it is that but for rounding beside the other.
+func snapped(end, other float64) float64 {
+	if math.Abs(end) < 1e-12*math.Abs(other) {
+		return 0
+	}
+	return end
 }
 
 // statistic rounds to six digits what is found from several seeds. The ends of an interval bear three or four, by the resampling; and a mean of tau of 0.2 is
@@ -194,12 +220,11 @@ func voteOf(row []float64) float64 {
 	return float64(cmp.Compare(balance, 0))
 }
 
-// change measures by how much the numbers grow from the first to the last column within rows.
-func (f *Finding) change(rows [][]float64) {
+// change measures by how much the numbers grow from the first to the last column within rows, and returns that of each row, of positive numbers of their logarithms.
+func (f *Finding) change(rows [][]float64) []float64 {
 	positive := true
 	for _, row := range rows {
-		first, last := row[0], row[len(row)-1]
-		positive = positive && !(first <= 0) && !(last <= 0)
+		positive = positive && row[0] > 0 && row[len(row)-1] > 0
 	}
 	var changes []float64
 	for _, row := range rows {
@@ -214,7 +239,8 @@ func (f *Finding) change(rows [][]float64) {
 		percent := func(log float64) float64 { return 100 * math.Expm1(log) }
 		f.ChangeUnit, mean, low, high = "%", percent(mean), percent(low), percent(high)
 	}
-	f.Change, f.ChangeLow, f.ChangeHigh = statistic(mean), statistic(low), statistic(high)
+	f.Change, f.ChangeLow, f.ChangeHigh = statistic(mean), statistic(snapped(low, high)), statistic(snapped(high, low))
+	return changes
 }
 
 // settle says what becomes of the hypotheses. One is supported, or decided against, where the probability of such evidence after Holm's correction for its
@@ -292,6 +318,9 @@ func holm(parts []evidence) []float64 {
 	}
 	return out
 }
+
+// bySeeds is what is to be said of claims whose trends had been judged by another test before.
+const bySeeds = "that trends are judged by t-tests over seeds was set after the results had been looked at: Page's test, which had judged them, takes the values of a seed for exchangeable, and they are not."
 
 // earlier is what is to be said of claims whose runs had been looked at before this form of their hypotheses was written.
 const earlier = "families, least effects and the form of the tests were set after runs of earlier versions at the laptop's scale had been looked at."

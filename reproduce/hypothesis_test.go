@@ -3,6 +3,7 @@ package reproduce
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -47,8 +48,10 @@ func TestAHypothesisIsDecidedByItsSeeds(t *testing.T) {
 		{"a rise", trend, [][]float64{rising, rising, mixed}, Supported, (1 + 1 + 0.8) / 3},
 		{"a fall against a rise", trend, [][]float64{falling, falling, falling}, Against, -1},
 		{"a seed that lacks a number does not count", trend, [][]float64{rising, rising, {1, 2, nan, 4, 5}}, Supported, 1},
-		// Page's test is sure of a single seed with so many values, and yet knows nothing of others.
+		// A single seed, however many values it has, knows nothing of others.
 		{"one seed", trend, [][]float64{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}, Undecided, 1},
+		{"seeds whose ranks are all the same, and whose sizes are not", trend, [][]float64{{1, 2, 3}, {1, 2, 3.5}, {1, 2, 2.8}, {1, 2, 3.1}}, Supported, 1},
+		{"two seeds that agree, in sizes far apart", trend, [][]float64{{1, 2, 3}, {1, 20, 300}}, Undecided, 1},
 		{"seeds that disagree", trend, [][]float64{rising, falling, rising}, Undecided, 1.0 / 3},
 		{"ranks that agree where sizes do not", trend, [][]float64{rising, rising, {2, 3, 4, 5, 1}, rising, rising, {9, 10, 11, 12, 0}}, Undecided, (4 + 0.2 + 0.2) / 6},
 		{"less than the least effect", Hypothesis{Test: Trend, Direction: Up, Least: 0.95}, [][]float64{rising, rising, mixed}, Undecided, (1 + 1 + 0.8) / 3},
@@ -73,6 +76,46 @@ func TestAHypothesisIsDecidedByItsSeeds(t *testing.T) {
 				t.Errorf("%v: %s, want %v: %s", got, found[0].Outcome, c.effect, c.want)
 			}
 		})
+	}
+}
+
+// Seeds are the unit: rows without a trend in common decide seldom, however smooth each is.
+func TestTrendsThatSeedsDoNotShareDecideAtTheLevel(t *testing.T) {
+	const repetitions = 2000
+	r := rand.New(rand.NewPCG(1, 2))
+	walk := func(n int) []float64 {
+		row := []float64{10 + r.NormFloat64()}
+		for len(row) < n {
+			row = append(row, row[len(row)-1]+.1*r.NormFloat64())
+		}
+		return row
+	}
+	slope := func(n int) []float64 {
+		a, row := .3*r.NormFloat64(), []float64{}
+		for i := range n {
+			row = append(row, 10+a*float64(i)/float64(n)+.01*r.NormFloat64())
+		}
+		return row
+	}
+	for name, c := range map[string]struct {
+		row            func(int) []float64
+		seeds, columns int
+	}{
+		"random walks": {walk, 5, 15}, "random walks of three seeds": {walk, 3, 13}, "slopes of their own": {slope, 5, 15}, "slopes of three seeds": {slope, 3, 13},
+	} {
+		decided := 0
+		for range repetitions {
+			var rows [][]float64
+			for range c.seeds {
+				rows = append(rows, c.row(c.columns))
+			}
+			f := []Finding{Hypothesis{Test: Trend, Direction: Up}.weigh(rows)}
+			settle(f)
+			decided += count(f[0].Outcome != Undecided)
+		}
+		if share := float64(decided) / repetitions; share > level+.015 { // three of its standard errors
+			t.Errorf("%s: %.3f are decided, want %g at most", name, share, level)
+		}
 	}
 }
 

@@ -86,6 +86,14 @@ func smoothed(values []float64) []float64 {
 // smoothNorm is the norm of a run without the noise of its steps.
 func smoothNorm(t *trial) []float64 { return smoothed(t.column("perturbed_norm")) }
 
+// topOf is the top of a run's hill, NaN where there is none.
+func topOf(t *trial) float64 {
+	if !hasTop(smoothNorm(t)) {
+		return math.NaN()
+	}
+	return hillTop(t.column("perturbed_norm"))
+}
+
 // hills says in how many runs there is one.
 func hills(ts trials) string {
 	n := 0
@@ -94,7 +102,7 @@ func hills(ts trials) string {
 	}
 	text := fmt.Sprintf("in %d of %s the norm, as a running median over a twentieth of the steps, rises by a quarter or more of the lowest before, and ends below that top", n, plural.Count(len(ts), "run"))
 	if n < len(ts) {
-		text += "; of the others what is measured as the top may be noise"
+		text += "; the others have no top"
 	}
 	return text
 }
@@ -129,7 +137,7 @@ func imageMeasures(s Scale) []imageMeasure {
 		}
 	}
 	return []imageMeasure{
-		{"top", "top of the norm's hill", good(func(t *trial) float64 { return hillTop(t.column("perturbed_norm")) })},
+		{"top", "top of the norm's hill", good(topOf)},
 		{"best", "best test accuracy", good(func(t *trial) float64 { return sweep.Largest(t.column("test_accuracy")) })},
 		{"excess", fmt.Sprintf("excess norm at training loss %g", imageLoss(s)), func(t *trial) float64 { return t.at("excess", imageLoss(s)) }},
 		{"late", "mean test accuracy of the last tenth", good(func(t *trial) float64 { return lastTenth(t.column("test_accuracy")) })},
@@ -141,7 +149,7 @@ func (fig imageFigure) judge(f *Result, ts trials) {
 	case normOverEpochs:
 		f.give("hill", votes(ts, func(t *trial) (yes, counts bool) { return hasTop(smoothNorm(t)), t.good() }))
 		f.drawings = []report.Drawing{fig.curves(ts, []curveOf{
-			column("perturbed one-norm", "perturbed_norm"), {"the same, smoothed", smoothNorm, false}, column("training loss (nats)", "loss").onLog(),
+			column("perturbed one-norm", "perturbed_norm"), {"its running median", smoothNorm, false}, column("training loss (nats)", "loss").onLog(),
 		})}
 	case losesOverSteps:
 		var fallen []float64
@@ -256,14 +264,14 @@ func difference(a, b []float64) []float64 {
 func (fig imageFigure) pointsChart(measures []imageMeasure, s Scale) *report.Chart {
 	against := fmt.Sprintf("memory 1/(1 - %s), in steps", fig.beta())
 	caption := "From above: the top of the norm's hill, and the best test accuracy of a run, with the paper's points (faint); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over seeds, bands are 95% confidence intervals."
-	relative := ""
+	labels := []string{"top of the norm's hill", "best test accuracy", "excess norm", "late test accuracy"}
 	if s != Paper {
 		caption += " Norms are relative to that of the same seed at the first beta, and their means geometric; accuracies are less it: network and data are not the paper's."
-		relative = ", relative"
+		labels = []string{"hill's top / the first", "best accuracy - the first", "excess norm / the first", "late accuracy - the first"}
 	}
 	c := &report.Chart{Height: 2.3, Labels: report.Label{Name: fig.name(), Title: fmt.Sprintf("Figure %d: %s", fig.number, fig.title), Caption: caption}}
-	for i, label := range []string{"hill's top", "best accuracy", "excess", "late accuracy"} {
-		c.Axes = append(c.Axes, report.Axes{X: against, Y: label + relative, LogX: true, LogY: s != Paper && i%2 == 0})
+	for i, label := range labels {
+		c.Axes = append(c.Axes, report.Axes{X: against, Y: label, LogX: true, LogY: s != Paper && i%2 == 0})
 	}
 	return c
 }

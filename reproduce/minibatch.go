@@ -15,7 +15,7 @@ func minibatch() *Reproduction {
 		Name:  "minibatch",
 		Title: "Mini-batches: does the prediction survive, and what does the noise explain?",
 		Claim: "With mini-batches of 1/2, 1/8 and 1/32 of the data too, the norm of the full gradient at equal training loss rises with beta2.",
-		Design: "Adam with the full batch and with shuffled mini-batches at several beta2. At full training loss 0.05 the excess norm of the full gradient is compared by Page's test within seeds, for each size. " +
+		Design: "Adam with the full batch and with shuffled mini-batches at several beta2. At full training loss 0.05 the excess norm of the full gradient is compared within seeds, for each size. " +
 			"Beside it the noise of the batches' gradients, B_simple/b, is recorded (B_simple = tr Sigma / ||g||^2, Sigma being the covariance of one example's gradient); linear regressions of the norm's logarithm, seeds' means taken out, on the memory 1/(1 - beta2), on the noise, and on both, say how much of its variance each explains (R^2).",
 		sweeps: func(s Scale) []sweep.Spec {
 			spec := sweep.Spec{
@@ -31,7 +31,7 @@ func minibatch() *Reproduction {
 			}
 			return []sweep.Spec{spec}
 		},
-		Changed: []string{earlier},
+		Changed: []string{earlier, bySeeds},
 		hypotheses: func(s Scale) []Hypothesis {
 			var out []Hypothesis
 			for _, size := range append([]any{nil}, minibatchSizes(s)...) {

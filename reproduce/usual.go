@@ -91,7 +91,7 @@ func judgeUsual(f *Result, sweeps []trials) {
 		if !ts[0].Run.Config.Batch.Mini() { // whose iterates have the loss of a batch, and equations that of all examples
 			row = []string{name, withInterval(ends(ts, "loss")), withInterval(ends(ts, "state-2.loss"))}
 		}
-		axes := report.Axes{X: "step", Y: name, LogY: true}
+		axes := report.Axes{X: "step", Y: "distance / way, " + name, LogY: true}
 		for i, beside := range append([]string{"state-1", "state-2"}, memorylessToo...) {
 			column := beside + ".relative_distance"
 			at := ends(ts, column)

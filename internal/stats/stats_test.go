@@ -62,49 +62,6 @@ func TestPairedT(t *testing.T) {
 	}
 }
 
-func TestPageTrend(t *testing.T) {
-	nan := math.NaN()
-	for _, c := range []struct {
-		name   string
-		blocks [][]float64
-		want   Trend
-	}{
-		{"counts one of six orders of three", [][]float64{{1, 2, 3}}, Trend{L: 14, Up: 1.0 / 6, Down: 1, Rho: 1, Blocks: 1}},
-		{"counts falling blocks down", [][]float64{{3, 2, 1}, {3, 2, 1}}, Trend{L: 20, Up: 1, Down: 1.0 / 36, Rho: -1, Blocks: 2}},
-		{"counts ties as they are and leaves out holes", [][]float64{{1, 1, 1}, {nan, 1, 2}}, Trend{L: 12, Up: 1, Down: 1, Rho: 0, Blocks: 1}},
-		{"tells nothing from nothing", nil, Trend{Up: 1, Down: 1, Rho: nan}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got := PageTrend(c.blocks)
-			same := near(got.Up, c.want.Up, 1e-12) && near(got.Down, c.want.Down, 1e-12) && near(got.Rho, c.want.Rho, 1e-12)
-			if got.L != c.want.L || got.Blocks != c.want.Blocks || !same {
-				t.Errorf("%+v, want %+v", got, c.want)
-			}
-		})
-	}
-	t.Run("agrees with Page's table for three columns and blocks", func(t *testing.T) { // L = 41 is significant at 0.05, and 40 is not
-		up, less := PageTrend([][]float64{{1, 2, 3}, {1, 2, 3}, {1, 3, 2}}), PageTrend([][]float64{{1, 2, 3}, {1, 3, 2}, {1, 3, 2}})
-		if up.L != 41 || up.Up >= 0.05 || less.L != 40 || less.Up <= 0.05 {
-			t.Errorf("%+v and %+v", up, less)
-		}
-	})
-	t.Run("has the same bits each time", func(t *testing.T) {
-		blocks := [][]float64{{1, 3, 2, 4, 5}, {2, 1, 3, 5, 4}, {1, 1, 2, 2, 3}}
-		first := PageTrend(blocks)
-		for range 20 {
-			if again := PageTrend(blocks); again != first {
-				t.Fatalf("%+v, then %+v", first, again)
-			}
-		}
-	})
-	t.Run("is approximated for many columns", func(t *testing.T) {
-		exact, approximate := PageTrend([][]float64{{1, 3, 2, 4, 6, 5, 7}}), PageTrend([][]float64{{1, 3, 2, 4, 6, 5, 7, 8}})
-		if !(exact.Up < 0.01 && approximate.Up < 0.02 && approximate.Up > 1e-4) {
-			t.Errorf("exact %+v, approximate %+v", exact, approximate)
-		}
-	})
-}
-
 func TestSpearman(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -1,0 +1,249 @@
+package reproduce
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// The short answers to the questions: sentences made of the numbers of verdicts, without what they lack.
+
+// found is the verdicts that answer a question.
+type found []*Verdict
+
+// of returns the verdict of a claim at the laptop's scale, nil if there is none.
+func (all found) of(name string) *Verdict {
+	for _, v := range all {
+		if v.Name == name && v.Scale == Laptop {
+			return v
+		}
+	}
+	return nil
+}
+
+// named returns a finding, nil if there is none.
+func (v *Verdict) named(name string) *Finding {
+	if v == nil {
+		return nil
+	}
+	if i := slices.IndexFunc(v.Hypotheses, func(f Finding) bool { return f.Name == name }); i >= 0 {
+		return &v.Hypotheses[i]
+	}
+	return nil
+}
+
+// some returns the findings that are meant, none of no verdict.
+func (v *Verdict) some(meant func(f Finding) bool) []Finding {
+	if v == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(v.Hypotheses), func(f Finding) bool { return !meant(f) })
+}
+
+// supportedOf counts those that are.
+func supportedOf(findings []Finding) int {
+	n := 0
+	for _, f := range findings {
+		n += count(f.Outcome == Supported)
+	}
+	return n
+}
+
+// effects writes from which to which the effects go.
+func effects(findings []Finding) string {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, f := range findings {
+		low, high = math.Min(low, float64(f.Effect)), math.Max(high, float64(f.Effect))
+	}
+	if len(findings) == 1 {
+		return fmt.Sprintf("%.3g", low)
+	}
+	return fmt.Sprintf("%.3g to %.3g", low, high)
+}
+
+// sized is what became of a finding, with its effect.
+func (f *Finding) sized() string { return fmt.Sprintf("%.3g, %s", float64(f.Effect), f.Outcome) }
+
+func aboutTheTerm(all found) []string {
+	var out []string
+	if f := all.of("figure-1").named("derived"); f != nil {
+		out = append(out, fmt.Sprintf("The paper's formula of what is penalized is that of the derived equation, to %.1g of the curves' largest value (%s).", float64(f.Effect), f.Outcome))
+	}
+	if f := all.of("figure-2").named("ends"); f != nil {
+		out = append(out, fmt.Sprintf("Of the 20 ends of Figure 2, %g are the paper's to 5e-5.", float64(f.Effect)))
+	}
+	starting := func(prefix string) []Finding {
+		return all.of("bilinear").some(func(f Finding) bool { return strings.HasPrefix(f.Name, prefix) })
+	}
+	if nearer, slopes := starting("nearer"), starting("slope"); len(nearer) > 0 {
+		out = append(out, fmt.Sprintf("On the loss of two parameters the error of order 2 falls like lr to the power %s; its end is nearer than that of order 1 at each of five step sizes for %d of %d pairs of betas.",
+			effects(slopes), supportedOf(nearer), len(nearer)))
+	}
+	return out
+}
+
+// A course is what a quantity does along a beta.
+type course struct {
+	beta   string
+	claims []string
+	label  string
+	is     func(measure string) bool
+}
+
+var (
+	alongBeta2 = []string{"norm-vs-beta2", "figure-4", "figure-7", "figure-9", "datasets"}
+	alongBeta1 = []string{"norm-vs-beta1", "figure-5", "figure-8", "figure-10"}
+)
+
+// courses are the norm and the accuracy along both.
+func courses() []course {
+	var out []course
+	for _, along := range []course{{beta: "beta2", claims: alongBeta2}, {beta: "beta1", claims: alongBeta1}} {
+		for _, q := range []course{
+			{label: "the excess of the norm at equal training loss", is: func(m string) bool { return strings.HasPrefix(m, "excess norm") }},
+			{label: "the top of the norm's hill", is: func(m string) bool { return strings.HasPrefix(m, "largest perturbed") }},
+			{label: "the test accuracy at equal training loss, or late", is: func(m string) bool { return strings.Contains(m, "test accuracy") && !strings.HasPrefix(m, "largest") }},
+			{label: "the best test accuracy of a run", is: func(m string) bool { return strings.HasPrefix(m, "largest test") }},
+		} {
+			out = append(out, course{along.beta, along.claims, q.label, q.is})
+		}
+	}
+	return out
+}
+
+// says tells in which settings the quantity rises and in which it falls, and by how much from the first beta to the last.
+func (c course) says(all found) string {
+	var rises, falls []string
+	undecided := 0
+	for _, v := range all {
+		if !slices.Contains(c.claims, v.Name) {
+			continue
+		}
+		for _, f := range v.some(func(f Finding) bool { return f.Test == Trend && c.is(f.Measure) }) {
+			setting := fmt.Sprintf("%s, %s (%+.3g%s)", v.folder(), f.Name, float64(f.Change), f.ChangeUnit)
+			switch {
+			case f.Outcome == Undecided:
+				undecided++
+			case f.Effect > 0:
+				rises = append(rises, setting)
+			default:
+				falls = append(falls, setting)
+			}
+		}
+	}
+	n := len(rises) + len(falls) + undecided
+	if n == 0 {
+		return ""
+	}
+	in := func(settings []string) string {
+		if len(settings) == 0 {
+			return "none"
+		}
+		return fmt.Sprintf("%d: %s", len(settings), strings.Join(settings, ", "))
+	}
+	return fmt.Sprintf("With %s %s, in %d settings, rises in %s; falls in %s; %d are undecided.", c.beta, c.label, n, in(rises), in(falls), undecided)
+}
+
+func aboutTheBetas(all found) []string {
+	var out []string
+	for _, c := range courses() {
+		if said := c.says(all); said != "" {
+			out = append(out, said)
+		}
+	}
+	return out
+}
+
+func aboutTable1(all found) []string {
+	var out []string
+	for _, eps := range table1Eps {
+		cells := all.of("table-1").some(func(f Finding) bool { return strings.HasPrefix(f.Name, fmt.Sprintf("eps %g,", eps)) })
+		if len(cells) > 0 {
+			out = append(out, fmt.Sprintf("With eps %g the bias has the sign that is predicted at %d of %d pairs of betas; over the main term, what it does to the norm is %s (negative: penalized).",
+				eps, supportedOf(cells), len(cells), effects(cells)))
+		}
+	}
+	return out
+}
+
+func aboutCauses(all found) []string {
+	v := all.of("causes")
+	if v == nil {
+		return nil
+	}
+	var slopes []string
+	for _, f := range v.Hypotheses {
+		slopes = append(slopes, fmt.Sprintf("%s: %s", f.Name, f.sized()))
+	}
+	out := []string{fmt.Sprintf("The change of the test accuracy for each unit of the norm's logarithm, over all interventions, is %s.", strings.Join(slopes, "; "))}
+	for _, note := range v.Notes {
+		if strings.HasPrefix(note, ofAllInterventions) {
+			out = append(out, note)
+		}
+	}
+	return out
+}
+
+func aboutTheHill(all found) []string {
+	var out []string
+	if exists, raises, height := all.of("hill").named("exists"), all.of("hill").named("raises"), all.of("hill").named("height"); exists != nil {
+		out = append(out, fmt.Sprintf("That the norm rises above its start and ends below it is %s; that the hill is the higher the larger beta2 is, %s (%+.3g from the first beta2 to the last); up to the top the realized bias changes the norm by %s: where that is below 0, it does not make the hill.",
+			exists.Outcome, height.Outcome, float64(height.Change), raises.sized()))
+	}
+	if f := all.of("figure-6").named("hill"); f != nil {
+		out = append(out, fmt.Sprintf("Of the ResNet's runs in Figure 6 that there is a hill, noise of single steps taken out, is %s.", f.Outcome))
+	}
+	return out
+}
+
+func aboutTheReach(all found) []string {
+	var out []string
+	if v := all.of("reach"); v != nil {
+		var trends, shares []string
+		for _, t := range reachTrends {
+			if f := v.named(t.name); f != nil {
+				trends = append(trends, fmt.Sprintf("%s with %s (%s)", t.direction.word("rise", "fall"), t.with, f.Outcome))
+			}
+		}
+		for _, f := range v.some(func(f Finding) bool { return strings.HasPrefix(f.Name, "state at") }) {
+			shares = append(shares, fmt.Sprintf("%s: %.2f", strings.TrimPrefix(f.Name, "state at "), float64(f.Effect)))
+		}
+		out = append(out, fmt.Sprintf("The share of the settings at which the equation without memory is borne out is said to %s; the one that keeps it predicts nearly all steps to 5%% at these shares of the settings, %s.",
+			strings.Join(trends, ", to "), strings.Join(shares, ", ")))
+	}
+	if f := all.of("usual-settings").named("nearer"); f != nil {
+		out = append(out, fmt.Sprintf("At everyday settings that keeping the memory is ten times nearer, or more, than eliminating it is %s.", f.Outcome))
+	}
+	if f := all.of("edge").named("nearer"); f != nil {
+		each := all.of("edge").some(func(f Finding) bool { return f.Test == Bound })
+		out = append(out, fmt.Sprintf("Past the edge of stability that the lift keeps nearer than the stable flow is %s; of %d optimizers and networks that holds for %d.", f.Outcome, len(each), supportedOf(each)))
+	}
+	return out
+}
+
+func aboutWhatSurvives(all found) []string {
+	var out []string
+	if near, cnn := all.of("usual-settings").named("near"), all.of("usual-settings").named("cnn"); near != nil {
+		out = append(out, fmt.Sprintf("At default betas that the equation with memory is three times nearer at order 2 than at order 1 is %s on smooth networks, and so in a share of %.2g of the runs of a CNN.", near.Outcome, float64(cnn.Effect)))
+	}
+	if v := all.of("minibatch"); v != nil {
+		var sizes []string
+		for _, f := range v.Hypotheses {
+			sizes = append(sizes, fmt.Sprintf("%s: %+.3g%s, %s", f.Name, float64(f.Change), f.ChangeUnit, f.Outcome))
+		}
+		out = append(out, fmt.Sprintf("That the norm of the full gradient rises with beta2 in mini-batches too, by so much from the first beta2 to the last: %s.", strings.Join(sizes, "; ")))
+	}
+	if shares := all.of("language-model").some(func(f Finding) bool { return f.Test == Bound }); len(shares) > 0 {
+		out = append(out, fmt.Sprintf("With warmup and cosine, on a language model, the realized bias of AdamW and of Muon, clipped or not, hinders the norm's fall at most measured steps in %s of the runs.", shareText(shares)))
+	}
+	return out
+}
+
+// shareText writes shares of runs: all, or from which to which.
+func shareText(shares []Finding) string {
+	if slices.ContainsFunc(shares, func(f Finding) bool { return f.Effect != 1 }) {
+		return effects(shares)
+	}
+	return "all"
+}
