@@ -5,15 +5,17 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"shadowflow/internal/plural"
 )
 
 // The short answers to the questions: sentences made of the numbers of verdicts, without what they lack.
 
-// found is the verdicts that answer a question.
-type found []*Verdict
+// verdicts are those that answer a question.
+type verdicts []*Verdict
 
 // of returns the verdict of a claim at the laptop's scale, nil if there is none.
-func (all found) of(name string) *Verdict {
+func (all verdicts) of(name string) *Verdict {
 	for _, v := range all {
 		if v.Name == name && v.Scale == Laptop {
 			return v
@@ -65,7 +67,7 @@ func effects(findings []Finding) string {
 // sized is what became of a finding, with its effect.
 func (f *Finding) sized() string { return fmt.Sprintf("%.3g, %s", float64(f.Effect), f.Outcome) }
 
-func aboutTheTerm(all found) []string {
+func aboutTheTerm(all verdicts) []string {
 	var out []string
 	if f := all.of("figure-1").named("derived"); f != nil {
 		out = append(out, fmt.Sprintf("The paper's formula of what is penalized is that of the derived equation, to %.1g of the curves' largest value (%s).", float64(f.Effect), f.Outcome))
@@ -113,7 +115,7 @@ func courses() []course {
 }
 
 // says tells in which settings the quantity rises and in which it falls, and by how much from the first beta to the last.
-func (c course) says(all found) string {
+func (c course) says(all verdicts) string {
 	var rises, falls []string
 	undecided := 0
 	for _, v := range all {
@@ -121,7 +123,7 @@ func (c course) says(all found) string {
 			continue
 		}
 		for _, f := range v.some(func(f Finding) bool { return f.Test == Trend && c.is(f.Measure) }) {
-			setting := fmt.Sprintf("%s, %s (%+.3g%s)", v.folder(), f.Name, float64(f.Change), f.ChangeUnit)
+			setting := fmt.Sprintf("%s, %s, by %+.3g%s", v.folder(), f.Name, float64(f.Change), f.ChangeUnit)
 			switch {
 			case f.Outcome == Undecided:
 				undecided++
@@ -140,12 +142,12 @@ func (c course) says(all found) string {
 		if len(settings) == 0 {
 			return "none"
 		}
-		return fmt.Sprintf("%d: %s", len(settings), strings.Join(settings, ", "))
+		return fmt.Sprintf("%d (%s)", len(settings), strings.Join(settings, "; "))
 	}
-	return fmt.Sprintf("With %s %s, in %d settings, rises in %s; falls in %s; %d are undecided.", c.beta, c.label, n, in(rises), in(falls), undecided)
+	return fmt.Sprintf("With %s, in %s, %s rises in %s, falls in %s, and is undecided in %d.", c.beta, plural.Count(n, "setting"), c.label, in(rises), in(falls), undecided)
 }
 
-func aboutTheBetas(all found) []string {
+func aboutTheBetas(all verdicts) []string {
 	var out []string
 	for _, c := range courses() {
 		if said := c.says(all); said != "" {
@@ -155,7 +157,7 @@ func aboutTheBetas(all found) []string {
 	return out
 }
 
-func aboutTable1(all found) []string {
+func aboutTable1(all verdicts) []string {
 	var out []string
 	for _, eps := range table1Eps {
 		cells := all.of("table-1").some(func(f Finding) bool { return strings.HasPrefix(f.Name, fmt.Sprintf("eps %g,", eps)) })
@@ -167,7 +169,7 @@ func aboutTable1(all found) []string {
 	return out
 }
 
-func aboutCauses(all found) []string {
+func aboutCauses(all verdicts) []string {
 	v := all.of("causes")
 	if v == nil {
 		return nil
@@ -185,19 +187,19 @@ func aboutCauses(all found) []string {
 	return out
 }
 
-func aboutTheHill(all found) []string {
+func aboutTheHill(all verdicts) []string {
 	var out []string
 	if exists, raises, height := all.of("hill").named("exists"), all.of("hill").named("raises"), all.of("hill").named("height"); exists != nil {
-		out = append(out, fmt.Sprintf("That the norm rises above its start and ends below it is %s; that the hill is the higher the larger beta2 is, %s (%+.3g from the first beta2 to the last); up to the top the realized bias changes the norm by %s: where that is below 0, it does not make the hill.",
+		out = append(out, fmt.Sprintf("The norm rises above its start and ends below it (%s), to a top that is the higher the larger beta2 is (%s; by %+.3g from the first beta2 to the last). Up to the top the realized bias changes the norm by %s: where that is below 0, it does not make the hill.",
 			exists.Outcome, height.Outcome, float64(height.Change), raises.sized()))
 	}
 	if f := all.of("figure-6").named("hill"); f != nil {
-		out = append(out, fmt.Sprintf("Of the ResNet's runs in Figure 6 that there is a hill, noise of single steps taken out, is %s.", f.Outcome))
+		out = append(out, fmt.Sprintf("In Figure 6, of a ResNet, a hill of the norm without the noise of single steps is %s.", f.Outcome))
 	}
 	return out
 }
 
-func aboutTheReach(all found) []string {
+func aboutTheReach(all verdicts) []string {
 	var out []string
 	if v := all.of("reach"); v != nil {
 		var trends, shares []string
@@ -209,30 +211,30 @@ func aboutTheReach(all found) []string {
 		for _, f := range v.some(func(f Finding) bool { return strings.HasPrefix(f.Name, "state at") }) {
 			shares = append(shares, fmt.Sprintf("%s: %.2f", strings.TrimPrefix(f.Name, "state at "), float64(f.Effect)))
 		}
-		out = append(out, fmt.Sprintf("The share of the settings at which the equation without memory is borne out is said to %s; the one that keeps it predicts nearly all steps to 5%% at these shares of the settings, %s.",
+		out = append(out, fmt.Sprintf("The share of the settings at which the equation without memory is borne out is claimed to %s. The one that keeps it predicts nearly all steps to 5%% at these shares of the settings: %s.",
 			strings.Join(trends, ", to "), strings.Join(shares, ", ")))
 	}
 	if f := all.of("usual-settings").named("nearer"); f != nil {
-		out = append(out, fmt.Sprintf("At everyday settings that keeping the memory is ten times nearer, or more, than eliminating it is %s.", f.Outcome))
+		out = append(out, fmt.Sprintf("At everyday settings the equation that keeps the memory is ten times nearer, or more, than the one that eliminates it (%s).", f.Outcome))
 	}
 	if f := all.of("edge").named("nearer"); f != nil {
 		each := all.of("edge").some(func(f Finding) bool { return f.Test == Bound })
-		out = append(out, fmt.Sprintf("Past the edge of stability that the lift keeps nearer than the stable flow is %s; of %d optimizers and networks that holds for %d.", f.Outcome, len(each), supportedOf(each)))
+		out = append(out, fmt.Sprintf("Past the edge of stability the lift keeps nearer than the stable flow (%s), on %[3]d of %[2]d pairs of an optimizer and a network.", f.Outcome, len(each), supportedOf(each)))
 	}
 	return out
 }
 
-func aboutWhatSurvives(all found) []string {
+func aboutWhatSurvives(all verdicts) []string {
 	var out []string
 	if near, cnn := all.of("usual-settings").named("near"), all.of("usual-settings").named("cnn"); near != nil {
-		out = append(out, fmt.Sprintf("At default betas that the equation with memory is three times nearer at order 2 than at order 1 is %s on smooth networks, and so in a share of %.2g of the runs of a CNN.", near.Outcome, float64(cnn.Effect)))
+		out = append(out, fmt.Sprintf("At default betas the equation with memory is three times nearer at order 2 than at order 1 on smooth networks (%s), and in a share of %.2g of the runs of a CNN.", near.Outcome, float64(cnn.Effect)))
 	}
 	if v := all.of("minibatch"); v != nil {
 		var sizes []string
 		for _, f := range v.Hypotheses {
 			sizes = append(sizes, fmt.Sprintf("%s: %+.3g%s, %s", f.Name, float64(f.Change), f.ChangeUnit, f.Outcome))
 		}
-		out = append(out, fmt.Sprintf("That the norm of the full gradient rises with beta2 in mini-batches too, by so much from the first beta2 to the last: %s.", strings.Join(sizes, "; ")))
+		out = append(out, fmt.Sprintf("In mini-batches the norm of the full gradient rises with beta2, by so much from the first to the last: %s.", strings.Join(sizes, "; ")))
 	}
 	if shares := all.of("language-model").some(func(f Finding) bool { return f.Test == Bound }); len(shares) > 0 {
 		out = append(out, fmt.Sprintf("With warmup and cosine, on a language model, the realized bias of AdamW and of Muon, clipped or not, hinders the norm's fall at most measured steps in %s of the runs.", shareText(shares)))

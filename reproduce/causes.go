@@ -120,7 +120,7 @@ func interventionOf(t *trial) string {
 }
 
 // ofAllInterventions begins the note on what moved the accuracy.
-const ofAllInterventions = "Of all networks,"
+const ofAllInterventions = "On all networks together,"
 
 func judgeCauses(f *Result, sweeps []trials) {
 	moved := map[bool]float64{} // the largest change of the mean accuracy: by penalties, and by interventions on the bias

@@ -90,7 +90,7 @@ func TestTheSentencesOfTheDocsHaveTheNumbersOfTheResults(t *testing.T) {
 	}
 	for _, c := range []struct{ page, want string }{
 		{"guide.md", fmt.Sprintf("by %.1f%% from the first beta2 to the last", float64(norm.Change))},
-		{"guide.md", fmt.Sprintf("(Kendall's tau +%s, p = %s that way, after the correction)", strings.TrimPrefix(fmt.Sprintf("%.2f", float64(accuracy.Effect)), "0"), stats.Probability(float64(accuracy.Corrected)))},
+		{"guide.md", fmt.Sprintf("(Kendall's tau +%s, p = %s after the correction)", strings.TrimPrefix(fmt.Sprintf("%.2f", float64(accuracy.Effect)), "0"), stats.Probability(float64(accuracy.Corrected)))},
 		{"guide.md", fmt.Sprintf("by %.0f to %.0f%% from .9 to .999", least, most)},
 		{"guide.md", fmt.Sprintf("it is [%s](../results/causes/README.md): the slope is %.3f on one of three networks", causes.Outcome, float64(causes.hypothesis("mlp-digits").Effect))},
 		{"guide.md", fmt.Sprintf("subtracting the realized bias changes the norm by %.2f%% and the accuracy not at all", subtracted)},

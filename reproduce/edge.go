@@ -36,7 +36,7 @@ func edge() *Reproduction {
 			}
 			return out
 		},
-		Changed: []string{earlier, "that fewer than three runs past their edge decide nothing was set after a sweep with two of them had been looked at."},
+		Changed: []string{earlier, "That fewer than three runs past their edge decide nothing was set after a sweep with two of them had been looked at."},
 		hypotheses: func(s Scale) []Hypothesis {
 			out := []Hypothesis{{Name: "nearer", Claim: "Past the edge the nearer lift is nearer to the iterates than the stable flow", Measure: "runs past the edge", Test: Majority, Direction: Up}}
 			for _, r := range edgeRuns(s) {

@@ -12,7 +12,7 @@ type question struct {
 	asked   string
 	answers []string
 	// short is the answer in sentences.
-	short func(all found) []string
+	short func(all verdicts) []string
 	// besides is what is to be said whatever the numbers are.
 	besides string
 }
@@ -89,12 +89,13 @@ func against(verdicts []*Verdict, of func(*Verdict) bool) string {
 	return strings.Join(lines, "\n")
 }
 
-// notesOn returns the notes that are of one hypothesis: they begin with its name.
+// notesOn returns the notes that are of one hypothesis: they begin with its name and its outcome.
 func (v *Verdict) notesOn(name string) string {
 	text := ""
 	for _, note := range v.Notes {
-		if strings.HasPrefix(note, name+", ") {
-			text += " " + capital(strings.TrimPrefix(note, name+", "))
+		if rest, ok := strings.CutPrefix(note, name+", "); ok {
+			_, rest, _ = strings.Cut(rest, ": ")
+			text += " " + capital(rest)
 		}
 	}
 	return text

@@ -276,7 +276,11 @@ func changedText(changed []string) string {
 	if len(changed) == 0 {
 		return "The design was not changed after numbers had been looked at."
 	}
-	return "Changed after numbers had been looked at: " + strings.Join(changed, " ")
+	sentences := slices.Clone(changed)
+	for i := range sentences[1:] {
+		sentences[i+1] = capital(sentences[i+1])
+	}
+	return "Changed after numbers had been looked at: " + strings.Join(sentences, " ")
 }
 
 func capital(s string) string {

@@ -1,0 +1,51 @@
+package reproduce
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestACourseSaysWhereAQuantityRisesAndWhereItFalls(t *testing.T) {
+	rows := func(last ...float64) [][]float64 {
+		var out [][]float64
+		for _, v := range last {
+			out = append(out, []float64{1, (1 + v) / 2, v})
+		}
+		return out
+	}
+	trend := func(name string, rows [][]float64) Finding {
+		return Hypothesis{Name: name, Family: name, Measure: "excess norm at training loss 1", Test: Trend, Direction: Up}.weigh(rows)
+	}
+	up := &Verdict{Name: "norm-vs-beta2", Scale: Laptop, Hypotheses: []Finding{trend("norm at lr 0.1", rows(1.5, 1.55, 1.45)), trend("norm at lr 1", rows(2, .5, 1.1))}}
+	down := &Verdict{Name: "figure-7", Scale: Small, Hypotheses: []Finding{trend("excess at lr 0.1", rows(.5, .55, .45))}}
+	other := &Verdict{Name: "figure-8", Scale: Laptop, Hypotheses: []Finding{trend("excess at lr 0.1", rows(.5, .55, .45))}}
+	for _, v := range []*Verdict{up, down, other} {
+		settle(v.Hypotheses)
+	}
+	want := "With beta2, in 3 settings, the excess of the norm at equal training loss rises in 1 (norm-vs-beta2, norm at lr 0.1, by +49.9%), falls in 1 (figure-7-small, excess at lr 0.1, by -50.2%), and is undecided in 1."
+	if said := courses()[0].says(verdicts{up, down, other}); said != want {
+		t.Errorf("%q, want %q", said, want)
+	}
+	if said := courses()[1].says(verdicts{up, down, other}); said != "" {
+		t.Errorf("of a hill's top, which nothing is about, it says %q", said)
+	}
+}
+
+// Of every question the results that are there say something, and of nothing there is nothing to say.
+func TestEveryQuestionIsAnsweredInSentences(t *testing.T) {
+	all := committed(t)
+	for _, q := range questions {
+		sentences := q.short(all)
+		if len(sentences) == 0 {
+			t.Errorf("%s: no answer", q.asked)
+		}
+		for _, s := range sentences {
+			if !strings.HasSuffix(s, ".") || strings.Contains(s, "NaN") || strings.Contains(s, "Inf") {
+				t.Errorf("%s: %q", q.asked, s)
+			}
+		}
+		if nothing := q.short(nil); len(nothing) > 0 {
+			t.Errorf("%s, without any verdict: %q", q.asked, nothing)
+		}
+	}
+}
