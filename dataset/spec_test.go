@@ -104,6 +104,27 @@ func TestSubsetKeepsTheWholeTrainingPartsStandardization(t *testing.T) {
 	}
 }
 
+func TestASubsetMayBeTheFirstExamples(t *testing.T) {
+	spec := DefaultSpec()
+	spec.Standardize = false
+	all, err := Load(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Subset, spec.TestSubset, spec.SubsetFirst = 40, 7, true
+	first, err := Load(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(first.Train.Labels, all.Train.Labels[:40]) || !slices.Equal(first.Test.Labels, all.Test.Labels[:7]) {
+		t.Errorf("labels %v and %v, want %v and %v", first.Train.Labels, first.Test.Labels, all.Train.Labels[:40], all.Test.Labels[:7])
+	}
+	spec.Subset = all.Train.N() + 1
+	if _, err := Load(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "subset: subset of") {
+		t.Errorf("more than there are: %v", err)
+	}
+}
+
 func TestSpecIsReadFromYAML(t *testing.T) {
 	s := DefaultSpec()
 	text := "{name: images, path: eurosat, size: 64, standardize: false, test_fraction: 0.1, subset: 500, subset_seed: 9, augment: true}"
