@@ -3,9 +3,10 @@ package diagnose
 import (
 	"math"
 	"runtime"
-	"shadowflow/graph"
 	"sync"
 	"sync/atomic"
+
+	"shadowflow/graph"
 )
 
 // blockSize is the number of elements that one partial sum covers. Where the blocks lie, and so every bit of a sum, does not

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
 
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
@@ -107,6 +110,23 @@ func apart(p run.Path, end []float64) (float64, string) {
 // isNearer reports whether a path ends nearer than another. One that runs away, at a distance that is no number, is not; any other is nearer than it.
 func isNearer(distance, other float64) bool { return !math.IsNaN(distance) && !(other <= distance) }
 
+// figure2Paths returns, of each curve of each panel, the iterates and the equations, made on all processors.
+func figure2Paths(ctx context.Context) ([][][]run.Path, error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	all := make([][][]run.Path, len(figure2Panels))
+	for n, panel := range figure2Panels {
+		all[n] = make([][]run.Path, len(panel.curves))
+		for i, c := range panel.curves {
+			group.Go(func() (err error) {
+				all[n][i], err = c.paths(ctx, "state-2", "memoryless-2")
+				return err
+			})
+		}
+	}
+	return all, group.Wait()
+}
+
 func judgeFigure2(ctx context.Context, f *Result) error {
 	chart := &report.Chart{Height: 3.4, Labels: report.Label{
 		Name: "figure-2", Title: "Adam on (1/2)(1.5 - 2 theta1 theta2)², from (2.8, 3.5)",
@@ -119,14 +139,15 @@ func judgeFigure2(ctx context.Context, f *Result) error {
 	ends, near, nearer, away := 0, 0, 0, 0
 	farthestKept, farthestEliminated := 0.0, 0.0 // of those that do not run away
 	imbalances := map[string][]float64{}         // of the ends, by what varies
-	for _, panel := range figure2Panels {
+	all, err := figure2Paths(ctx)
+	if err != nil {
+		return err
+	}
+	for n, panel := range figure2Panels {
 		axes := planeOfFigure2(panel.name)
 		ring := report.Series{Name: "the paper's ends", Marks: true, Mark: 1, Color: 7}
 		for i, c := range panel.curves {
-			paths, err := c.paths(ctx, "state-2", "memoryless-2")
-			if err != nil {
-				return err
-			}
+			paths := all[n][i]
 			iterates, kept, eliminated := paths[0], paths[1], paths[2]
 			end := iterates.Theta[len(iterates.Theta)-1]
 			ends++

@@ -252,11 +252,20 @@ func newScheduler(todo []Status, opt Options) *scheduler {
 		opt.Memory = memory.Available()
 	}
 	opt.Parallel = min(opt.Parallel, max(1, len(todo)))
-	s := &scheduler{todo: todo, opt: opt, sizing: make(chan struct{}, 1)}
-	if opt.Parallel > 1 {
-		s.threads = 1
+	return &scheduler{todo: todo, opt: opt, sizing: make(chan struct{}, 1)}
+}
+
+// shareThreads gives the runs that may be made side by side, the smallest ones, the threads that there are for each: they change no bit of a run.
+func (s *scheduler) shareThreads() {
+	sizes := slices.Sorted(slices.Values(s.sizes))
+	together, used := 0, int64(0)
+	for together < min(s.opt.Parallel, len(sizes)) && (together == 0 || s.fits(used+sizes[together])) {
+		used += sizes[together]
+		together++
 	}
-	return s
+	if together > 1 {
+		s.threads = max(1, runtime.GOMAXPROCS(0)/together)
+	}
 }
 
 type outcome struct {
@@ -266,6 +275,7 @@ type outcome struct {
 
 func (s *scheduler) run(ctx context.Context) error {
 	s.measure(ctx)
+	s.shareThreads()
 	done := make(chan outcome)
 	next, running, stopped, used := 0, 0, 0, int64(0)
 	var errs []error

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -175,15 +176,25 @@ func TestADivergedRunHasItsReasonAndIsNotMadeAgain(t *testing.T) {
 	}
 }
 
-func TestRunsSideBySideHaveOneThreadEach(t *testing.T) {
+func TestRunsSideBySideShareTheProcessors(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
 	s, f := mustParse(t, "base: {threads: 3}\nseeds: 4"), &fake{pause: 20 * time.Millisecond}
 	if err := s.Execute(t.Context(), t.TempDir(), f.options()); err != nil {
 		t.Fatal(err)
 	}
-	if f.top.Load() != 2 || !slices.Equal(f.threads, []int{1, 1, 1, 1}) {
-		t.Errorf("%d runs at once with %v threads, want 2 with 1 each", f.top.Load(), f.threads)
+	if f.top.Load() != 2 || !slices.Equal(f.threads, []int{4, 4, 4, 4}) {
+		t.Errorf("%d runs at once with %v threads, want 2 with 4 each of 8", f.top.Load(), f.threads)
 	}
 	opt := f.options()
+	opt.Parallel, f.threads = 16, nil
+	f.top.Store(0)
+	if err := mustParse(t, "base: {threads: 3}\nseeds: 10").Execute(t.Context(), t.TempDir(), opt); err != nil {
+		t.Fatal(err)
+	}
+	if f.top.Load() != 10 || slices.Min(f.threads) != 1 || slices.Max(f.threads) != 1 {
+		t.Errorf("%d runs at once with %v threads, want 10 with 1 each of 8", f.top.Load(), f.threads)
+	}
+	opt = f.options()
 	opt.Parallel, f.threads = 1, nil
 	f.top.Store(0)
 	if err := s.Execute(t.Context(), t.TempDir(), opt); err != nil {

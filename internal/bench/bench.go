@@ -108,6 +108,9 @@ func (r Result) Fastest() *PeerResult {
 	return best
 }
 
+// memoryCap is how many times a peer's memory a work may take.
+const memoryCap = 1.2
+
 // Misses lists the floors that the result does not reach, that of a peer's speed with the share of the bound that this would be: where a large product reaches less, it is out of reach.
 func (r Result) Misses() []string {
 	var out []string
@@ -117,6 +120,9 @@ func (r Result) Misses() []string {
 	if r.PeerFloor > 0 && r.PeerRatio > 0 && r.PeerRatio < r.PeerFloor {
 		asked := r.PeerRatio * r.Seconds / r.PeerFloor
 		out = append(out, fmt.Sprintf("%.2f times the best peer's speed, want %.1f, %.0f%% of the bound", r.PeerRatio, r.PeerFloor, 100*r.Bound/asked))
+	}
+	if p := r.Fastest(); p != nil && r.ResidentBytes > 0 && p.PeakBytes() > 0 && float64(r.ResidentBytes) > memoryCap*float64(p.PeakBytes()) {
+		out = append(out, fmt.Sprintf("%.2f times the memory of the fastest peer, want at most %.1f", float64(r.ResidentBytes)/float64(p.PeakBytes()), memoryCap))
 	}
 	if r.GradientCap > 0 && r.Gradients > r.GradientCap {
 		out = append(out, fmt.Sprintf("%.2f gradients, want at most %.1f", r.Gradients, r.GradientCap))
@@ -196,7 +202,7 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 	return nil
 }
 
-// On a shared machine the fastest run says most: a work has so many turns, and runs at least so often in each. One that takes minutes has one, and runs once.
+// On a shared machine the fastest run says most: a work has so many turns, and runs at least so often in each, a peer's too. One that takes minutes has one, and runs once.
 const rounds, minRuns = 3, 2
 
 func (w Work) turns() (turns, runs int) {
@@ -222,7 +228,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 	}
 	best, peak := math.Inf(1), 0.0
 	count, runs := w.turns()
-	own := func(budget time.Duration) error {
+	own := func(turn turnOf) error {
 		counted := len(opt.Peers) > 0
 		if counted {
 			debug.FreeOSMemory() // of works before this one
@@ -230,7 +236,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 		}
 		start := time.Now()
 		looked := time.Time{}
-		for n := 0; n < runs || time.Since(start) < budget; n++ {
+		for n := 0; n < turn.runs || time.Since(start) < turn.budget; n++ {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -251,7 +257,7 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 		}
 		return nil
 	}
-	if r.Peers, err = turns(ctx, w.Name, opt.Peers, count, opt.budget(), opt.say, own); err != nil && len(r.Peers) == 0 {
+	if r.Peers, err = turns(ctx, w.Name, opt.Peers, count, turnOf{opt.budget() / time.Duration(count), runs}, opt.say, own); err != nil && len(r.Peers) == 0 {
 		return r, err // broken off before there was anything to compare
 	}
 	r.Seconds, r.MemoryBytes = best, does.memory()

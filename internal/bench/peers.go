@@ -118,12 +118,12 @@ func (p *Peer) compile(setting string) (cannot string, err error) {
 
 // run runs a setting for about so long and returns the time of the fastest run, and the most memory that was resident meanwhile, 0 if that is
 // not known.
-func (p *Peer) run(setting string, budget time.Duration) (seconds float64, peak int64, err error) {
+func (p *Peer) run(setting string, t turnOf) (seconds float64, peak int64, err error) {
 	var got struct {
 		Seconds   float64
 		PeakBytes int64 `json:"peak_bytes"`
 	}
-	err = p.call(map[string]any{"do": "run", "setting": setting, "seconds": budget.Seconds()}, &got)
+	err = p.call(map[string]any{"do": "run", "setting": setting, "seconds": t.budget.Seconds(), "runs": t.runs}, &got)
 	if err == nil && !(got.Seconds > 0) {
 		err = fmt.Errorf("%s: %g seconds", p.Name, got.Seconds)
 	}
@@ -194,11 +194,17 @@ func (t *tail) last() string {
 	return lines[len(lines)-1]
 }
 
+// A turnOf says what a turn is, ours or a peer's: about so long, and so many runs at least. The first may find the caches as another left them.
+type turnOf struct {
+	budget time.Duration
+	runs   int
+}
+
 // turns has this program, own, and each setting of each peer do a work in turn, so that what else the machine does hits all alike; in
 // each of so many rounds for a share of the budget. It returns the peers that have the work, with the times of their settings; one that ends does nothing
 // from then on, and the others go on. It tells say how far they are. Broken off behind
 // a first round, it returns what they have so far with the error.
-func turns(ctx context.Context, work string, peers []*Peer, rounds int, budget time.Duration, say func(string), own func(time.Duration) error) ([]PeerResult, error) {
+func turns(ctx context.Context, work string, peers []*Peer, rounds int, t turnOf, say func(string), own func(turnOf) error) ([]PeerResult, error) {
 	results := make([]PeerResult, len(peers))
 	for i, p := range peers {
 		results[i] = PeerResult{Peer: p.Name, Version: p.Version, Device: p.Device}
@@ -210,7 +216,7 @@ func turns(ctx context.Context, work string, peers []*Peer, rounds int, budget t
 		if len(peers) > 0 {
 			say(fmt.Sprintf("%s: round %d of %d", work, round+1, rounds))
 		}
-		if err := aRound(ctx, peers, results, budget/time.Duration(rounds), own); err != nil {
+		if err := aRound(ctx, peers, results, t, own); err != nil {
 			if round == 0 {
 				return nil, err
 			}
@@ -233,8 +239,8 @@ func having(results []PeerResult) []PeerResult {
 }
 
 // aRound is one of turns.
-func aRound(ctx context.Context, peers []*Peer, results []PeerResult, budget time.Duration, own func(time.Duration) error) error {
-	if err := own(budget); err != nil {
+func aRound(ctx context.Context, peers []*Peer, results []PeerResult, t turnOf, own func(turnOf) error) error {
+	if err := own(t); err != nil {
 		return err
 	}
 	for i, p := range peers {
@@ -242,7 +248,7 @@ func aRound(ctx context.Context, peers []*Peer, results []PeerResult, budget tim
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := results[i].turn(ctx, p, j, budget); err != nil {
+			if err := results[i].turn(ctx, p, j, t); err != nil {
 				return err
 			}
 		}
@@ -314,13 +320,13 @@ func (r *PeerResult) prepare(ctx context.Context, p *Peer, work string, say func
 	return nil
 }
 
-// turn runs setting j for about so long.
-func (r *PeerResult) turn(ctx context.Context, p *Peer, j int, budget time.Duration) error {
+// turn has setting j take one.
+func (r *PeerResult) turn(ctx context.Context, p *Peer, j int, t turnOf) error {
 	s := &r.Settings[j]
 	if s.Error != "" || p.ended {
 		return nil
 	}
-	seconds, peak, err := p.run(s.Name, budget)
+	seconds, peak, err := p.run(s.Name, t)
 	if err != nil {
 		return r.end(ctx, p, err)
 	}

@@ -33,7 +33,10 @@ func playPeer(manner string) {
 	fmt.Println(`{"peer": "torch", "version": "2", "device": "cpu, 1 threads"}`)
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		var asked struct{ Do, Work, Setting string }
+		var asked struct {
+			Do, Work, Setting string
+			Runs              int
+		}
 		if err := json.Unmarshal(lines.Bytes(), &asked); err != nil {
 			panic(err)
 		}
@@ -47,6 +50,8 @@ func playPeer(manner string) {
 		case asked.Do == "run" && manner == "dies":
 			fmt.Fprintln(os.Stderr, "MemoryError")
 			os.Exit(3)
+		case asked.Do == "run" && asked.Runs != minRuns: // a turn has as many as ours
+			fmt.Println(`{"seconds": 0}`)
 		case asked.Do == "run":
 			fmt.Println(map[string]string{"slow": `{"seconds": 2}`, "fast": `{"seconds": 1, "peak_bytes": 3000000}`}[asked.Setting])
 		default:
@@ -117,7 +122,7 @@ def works():
 	}
 	t.Cleanup(p.Close)
 	for range 2 {
-		got, err := turns(t.Context(), "two-parameter-gradient", []*Peer{p}, rounds, time.Millisecond, func(string) {}, func(time.Duration) error { return nil })
+		got, err := turns(t.Context(), "two-parameter-gradient", []*Peer{p}, rounds, turnOf{time.Millisecond, minRuns}, func(string) {}, func(turnOf) error { return nil })
 		if err != nil || len(got) != 1 || len(got[0].Settings) != 3 {
 			t.Fatalf("%+v, %v", got, err)
 		}
@@ -137,7 +142,7 @@ func TestAPeerWithoutTheWorkIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := 0
-	got, err := turns(t.Context(), "another", []*Peer{p}, rounds, time.Millisecond, func(string) {}, func(time.Duration) error { own++; return nil })
+	got, err := turns(t.Context(), "another", []*Peer{p}, rounds, turnOf{time.Millisecond, minRuns}, func(string) {}, func(turnOf) error { own++; return nil })
 	if err != nil || len(got) != 0 || own != rounds {
 		t.Errorf("%+v, %v, %d turns of our own", got, err, own)
 	}
@@ -178,8 +183,8 @@ func TestAPeerThatAContextEndsEndsTheWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	own := func(time.Duration) error { cancel(); return nil }
-	if got, err := turns(ctx, "two-parameter-gradient", []*Peer{p}, rounds, time.Millisecond, func(string) {}, own); err == nil {
+	own := func(turnOf) error { cancel(); return nil }
+	if got, err := turns(ctx, "two-parameter-gradient", []*Peer{p}, rounds, turnOf{time.Millisecond, minRuns}, func(string) {}, own); err == nil {
 		t.Errorf("%+v", got)
 	}
 }
@@ -191,13 +196,13 @@ func TestWhatWasMeasuredBeforeAWorkIsBrokenOffIsKept(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	turn := 0
-	own := func(time.Duration) error {
+	own := func(turnOf) error {
 		if turn++; turn == 2 {
 			cancel()
 		}
 		return nil
 	}
-	got, err := turns(ctx, "two-parameter-gradient", []*Peer{p}, rounds, time.Millisecond, func(string) {}, own)
+	got, err := turns(ctx, "two-parameter-gradient", []*Peer{p}, rounds, turnOf{time.Millisecond, minRuns}, func(string) {}, own)
 	if !errors.Is(err, context.Canceled) || len(got) != 1 || !(got[0].Seconds > 0) {
 		t.Errorf("%+v, %v", got, err)
 	}

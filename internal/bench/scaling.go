@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"time"
 
@@ -182,6 +183,7 @@ func updates(ctx context.Context, opt Options) ([]Size, error) {
 
 func update(ctx context.Context, dim int, opt Options) (Size, error) {
 	s := Size{Axis: AxisUpdate, At: dim, Parameters: dim, Threads: par.Shared(opt.Threads).Workers()}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(s.Threads)) // the norms take as many
 	step, err := adam(dim, nil, engine.Options{Threads: opt.Threads})
 	if err != nil {
 		return s, err
