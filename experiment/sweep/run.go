@@ -88,7 +88,7 @@ type Event struct {
 }
 
 // Execute makes all runs of the sweep in its directory that are not there yet: as many at once as processors and memory
-// allow, each then with one thread. Runs that fail are recorded and stop nothing; the error is of the sweep as a whole: an
+// allow, each then with its share of the threads. Runs that fail are recorded and stop nothing; the error is of the sweep as a whole: an
 // interruption, a directory that cannot be written, or a *[run.ChangedError] where a run would be made of other data, or by another program, than those
 // that have ended: then no further run is begun. Runs that another process makes at the moment are left to it.
 func (s *Sweep) Execute(ctx context.Context, dir string, opt Options) (err error) {

@@ -161,3 +161,36 @@ func BenchmarkConv(b *testing.B) {
 		}
 	}
 }
+
+// What packing the operand that several products may have in common, or transforming it, takes of one product: of the dense layers and the convolutions of the
+// paper's CNN on 500 images.
+func BenchmarkPacking(b *testing.B) {
+	set := bestSet(b)
+	for name, plan := range map[string]*Plan[float32]{
+		"dense 2048x512":    NewMatMul[float32](MatMul{Batch: 1, M: 500, N: 512, K: 2048}, set, 0),
+		"conv 32, 32x32":    NewConv[float32](square(500, 32, 32, 32, 3, 1), set, 0),
+		"conv 64, 16x16":    NewConv[float32](square(500, 16, 64, 64, 3, 1), set, 0),
+		"conv 128, 8x8":     NewConv[float32](square(500, 8, 128, 128, 3, 1), set, 0),
+		"gpt 1536x384x3072": NewMatMul[float32](MatMul{Batch: 1, M: 3072, N: 384, K: 1536}, set, 0),
+	} {
+		b.Run(name, func(b *testing.B) {
+			pool := par.New(0)
+			defer pool.Close()
+			r := rand.New(rand.NewPCG(1, 1))
+			dst, x, y, work := make([]float32, plan.sizes[0]), make([]float32, plan.sizes[1]), make([]float32, plan.sizes[2]), make([]float32, plan.Workspace())
+			randomize(r, x)
+			randomize(r, y)
+			whole, packing := time.Duration(1<<62), time.Duration(1<<62)
+			for b.Loop() {
+				start := time.Now()
+				plan.Run(pool, dst, work, false, Pair[float32]{x, y})
+				whole = min(whole, time.Since(start))
+				*plan.call = call[float32]{dst: dst, a: x, b: y, terms: []Pair[float32]{{x, y}}, work: align(work)}
+				start = time.Now()
+				pool.Run(plan.stages[0].chunks, plan.stages[0].task)
+				packing = min(packing, time.Since(start))
+			}
+			b.ReportMetric(100*packing.Seconds()/whole.Seconds(), "%packing")
+		})
+	}
+}
