@@ -21,6 +21,7 @@ func TestTheFiguresOfTheDocsAreThoseOfTheResults(t *testing.T) {
 	for image, figure := range map[string]string{
 		"edge-gd": "edge/figures/edge-gd-mlp", "edge-adam": "edge/figures/edge-adam-mlp", "usual-settings": "usual-settings/figures/usual-settings",
 		"norm-vs-beta2": "norm-vs-beta2/figures/norm-vs-beta2", "language-model": "language-model/figures/language-model", "figure-2": "figure-2/figures/figure-2",
+		"map-reach": "reach/figures/reach-eps-0.0001-full",
 	} {
 		if shown, made := fileOf(t, "docs", "images", image+".png"), fileOf(t, "results", figure+".png"); !bytes.Equal(shown, made) {
 			t.Errorf("docs/images/%s.png is not results/%s.png: copy it", image, figure)
@@ -88,7 +89,21 @@ func TestTheSentencesOfTheDocsHaveTheNumbersOfTheResults(t *testing.T) {
 	for _, row := range tableOf(t, "language-model") {
 		language[row[0]] = strings.TrimPrefix(row[3], "0")
 	}
+	reach, err := ReadVerdict(filepath.Join("..", "results", "reach"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var holds, keeps []any // by eps: of how many combinations, at how many the equation without memory holds, and at how many the one that keeps it
+	for _, note := range reach.Notes {
+		n := regexp.MustCompile(`of (\d+) combinations.* to 5% in (\d+), .*without memory in (\d+)\.`).FindStringSubmatch(note)
+		if n == nil || n[1] != "48" {
+			t.Fatalf("%q", note)
+		}
+		holds, keeps = append(holds, n[3]), append(keeps, n[2])
+	}
 	for _, c := range []struct{ page, want string }{
+		{"guide.md", fmt.Sprintf("at %s with eps 1e-8, at %s with eps 1e-4, and at %s with eps 0.01; the share falls", holds...)},
+		{"guide.md", fmt.Sprintf("nine of ten steps to 5%% at %s, %s and %s of them", keeps...)},
 		{"guide.md", fmt.Sprintf("by %.1f%% from the first beta2 to the last", float64(norm.Change))},
 		{"guide.md", fmt.Sprintf("(Kendall's tau +%s, p = %s after the correction)", strings.TrimPrefix(fmt.Sprintf("%.2f", float64(accuracy.Effect)), "0"), stats.Probability(float64(accuracy.Corrected)))},
 		{"guide.md", fmt.Sprintf("by %.0f to %.0f%% from .9 to .999", least, most)},

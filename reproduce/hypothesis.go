@@ -167,27 +167,25 @@ func (h Hypothesis) weigh(rows [][]float64) Finding {
 	return f
 }
 
-// meanEvidence is that of the t-test of whether a mean over seeds is above or below 0.
+// leastAlike is how many seeds there are at least where it is no chance that all have the same number.
+const leastAlike = 3
+
+// meanEvidence is that of the t-test of whether a mean over seeds is above or below 0. Where all have the same number, there is no chance in it.
 func meanEvidence(values []float64) evidence {
 	d := stats.PairedT(values)
-	if d.Mean > 0 {
-		return evidence{d.P, 1}
+	p := d.P
+	if len(values) >= leastAlike && slices.Min(values) == slices.Max(values) && values[0] != 0 {
+		p = 0
 	}
-	return evidence{1, d.P}
+	if d.Mean > 0 {
+		return evidence{p, 1}
+	}
+	return evidence{1, p}
 }
 
-// trendEvidence is the weaker of that of the seeds' rank correlations with the grid and that of their changes. Where the correlations are all the same, it is the
-// changes that tell what is chance.
+// trendEvidence is the weaker of that of the seeds' rank correlations with the grid and that of their changes.
 func trendEvidence(correlations, changes []float64) evidence {
 	ranks, sizes := meanEvidence(correlations), meanEvidence(changes)
-	if len(correlations) > 1 && slices.Min(correlations) == slices.Max(correlations) {
-		switch one := correlations[0]; {
-		case one > 0:
-			ranks = evidence{0, 1}
-		case one < 0:
-			ranks = evidence{1, 0}
-		}
-	}
 	return evidence{math.Max(ranks.with, sizes.with), math.Max(ranks.against, sizes.against)}
 }
 

@@ -51,6 +51,9 @@ func TestAHypothesisIsDecidedByItsSeeds(t *testing.T) {
 		// A single seed, however many values it has, knows nothing of others.
 		{"one seed", trend, [][]float64{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}, Undecided, 1},
 		{"seeds whose ranks are all the same, and whose sizes are not", trend, [][]float64{{1, 2, 3}, {1, 2, 3.5}, {1, 2, 2.8}, {1, 2, 3.1}}, Supported, 1},
+		{"seeds that are all the same", trend, [][]float64{{1, 2, 3}, {1, 2, 3}, {1, 2, 3}}, Supported, 1},
+		{"two seeds that are the same", trend, [][]float64{{1, 2, 3}, {1, 2, 3}}, Undecided, 1},
+		{"seeds that are all without a change", trend, [][]float64{{2, 2, 2}, {2, 2, 2}, {2, 2, 2}}, Undecided, 0},
 		{"two seeds that agree, in sizes far apart", trend, [][]float64{{1, 2, 3}, {1, 20, 300}}, Undecided, 1},
 		{"seeds that disagree", trend, [][]float64{rising, falling, rising}, Undecided, 1.0 / 3},
 		{"ranks that agree where sizes do not", trend, [][]float64{rising, rising, {2, 3, 4, 5, 1}, rising, rising, {9, 10, 11, 12, 0}}, Undecided, (4 + 0.2 + 0.2) / 6},
