@@ -205,7 +205,7 @@ func aboutTheReach(all verdicts) []string {
 		var trends, shares []string
 		for _, t := range reachTrends {
 			if f := v.named(t.name); f != nil {
-				trends = append(trends, fmt.Sprintf("%s with %s (%s)", t.direction.word("rise", "fall"), t.with, f.Outcome))
+				trends = append(trends, fmt.Sprintf("%s with %s (%s; from the first to the last by %+.3g%s)", t.direction.word("rise", "fall"), t.with, f.Outcome, float64(f.Change), f.ChangeUnit))
 			}
 		}
 		for _, f := range v.some(func(f Finding) bool { return strings.HasPrefix(f.Name, "state at") }) {

@@ -47,7 +47,7 @@ func TestAHypothesisIsDecidedByItsSeeds(t *testing.T) {
 	}{
 		{"a rise", trend, [][]float64{rising, rising, mixed}, Supported, (1 + 1 + 0.8) / 3},
 		{"a fall against a rise", trend, [][]float64{falling, falling, falling}, Against, -1},
-		{"a seed that lacks a number does not count", trend, [][]float64{rising, rising, {1, 2, nan, 4, 5}}, Supported, 1},
+		{"a seed that lacks a number does not count", trend, [][]float64{rising, rising, rising, {1, 2, nan, 4, 5}}, Supported, 1},
 		// A single seed, however many values it has, knows nothing of others.
 		{"one seed", trend, [][]float64{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}, Undecided, 1},
 		{"seeds whose ranks are all the same, and whose sizes are not", trend, [][]float64{{1, 2, 3}, {1, 2, 3.5}, {1, 2, 2.8}, {1, 2, 3.1}}, Supported, 1},
