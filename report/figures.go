@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 )
@@ -63,6 +64,23 @@ func (a *Axes) drawable() bool {
 		xy, _, _ := s.points(a)
 		return len(xy) > 0
 	})
+}
+
+// Measured returns the chart without the axes that have no point, and says so in its caption; all of them, if none has one.
+func (c *Chart) Measured() *Chart {
+	out := *c
+	out.Axes = nil
+	for _, a := range c.Axes {
+		if a.drawable() {
+			out.Axes = append(out.Axes, a)
+			continue
+		}
+		out.Labels.Caption += fmt.Sprintf(" Not drawn, for lack of numbers: %s.", a.Y)
+	}
+	if len(out.Axes) == 0 {
+		return c
+	}
+	return &out
 }
 
 // line returns a column of the history as a curve. Every further curve of an axis should have another color and dash.
