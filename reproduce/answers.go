@@ -24,17 +24,6 @@ func (all verdicts) of(name string) *Verdict {
 	return nil
 }
 
-// named returns a finding, nil if there is none.
-func (v *Verdict) named(name string) *Finding {
-	if v == nil {
-		return nil
-	}
-	if i := slices.IndexFunc(v.Hypotheses, func(f Finding) bool { return f.Name == name }); i >= 0 {
-		return &v.Hypotheses[i]
-	}
-	return nil
-}
-
 // some returns the findings that are meant, none of no verdict.
 func (v *Verdict) some(meant func(f Finding) bool) []Finding {
 	if v == nil {
@@ -69,10 +58,10 @@ func (f *Finding) sized() string { return fmt.Sprintf("%.3g, %s", float64(f.Effe
 
 func aboutTheTerm(all verdicts) []string {
 	var out []string
-	if f := all.of("figure-1").named("derived"); f != nil {
+	if f := all.of("figure-1").hypothesis("derived"); f != nil {
 		out = append(out, fmt.Sprintf("The paper's formula of what is penalized is that of the derived equation, to %.1g of the curves' largest value (%s).", float64(f.Effect), f.Outcome))
 	}
-	if f := all.of("figure-2").named("ends"); f != nil {
+	if f := all.of("figure-2").hypothesis("ends"); f != nil {
 		out = append(out, fmt.Sprintf("Of the 20 ends of Figure 2, %g are the paper's to 5e-5.", float64(f.Effect)))
 	}
 	starting := func(prefix string) []Finding {
@@ -87,29 +76,32 @@ func aboutTheTerm(all verdicts) []string {
 
 // A course is what a quantity does along a beta.
 type course struct {
+	quantity
 	beta   string
-	claims []string
-	label  string
-	is     func(measure string) bool
+	claims []string // that test it
 }
 
-var (
-	alongBeta2 = []string{"norm-vs-beta2", "figure-4", "figure-7", "figure-9", "datasets"}
-	alongBeta1 = []string{"norm-vs-beta1", "figure-5", "figure-8", "figure-10"}
-)
+// A quantity is what trends are about, told by their measures.
+type quantity struct {
+	label string
+	is    func(measure string) bool
+}
 
-// courses are the norm and the accuracy along both.
+var courseQuantities = []quantity{
+	{"the excess of the norm at equal training loss", func(m string) bool { return strings.HasPrefix(m, "excess norm") }},
+	{"the top of the norm's hill", func(m string) bool { return strings.HasPrefix(m, "largest perturbed") }},
+	{"the test accuracy at equal training loss, or late", func(m string) bool { return strings.Contains(m, "test accuracy") && !strings.HasPrefix(m, "largest") }},
+	{"the best test accuracy of a run", func(m string) bool { return strings.HasPrefix(m, "largest test") }},
+}
+
+// courses are the norm and the accuracy along both betas.
 func courses() []course {
 	var out []course
-	for _, along := range []course{{beta: "beta2", claims: alongBeta2}, {beta: "beta1", claims: alongBeta1}} {
-		for _, q := range []course{
-			{label: "the excess of the norm at equal training loss", is: func(m string) bool { return strings.HasPrefix(m, "excess norm") }},
-			{label: "the top of the norm's hill", is: func(m string) bool { return strings.HasPrefix(m, "largest perturbed") }},
-			{label: "the test accuracy at equal training loss, or late", is: func(m string) bool { return strings.Contains(m, "test accuracy") && !strings.HasPrefix(m, "largest") }},
-			{label: "the best test accuracy of a run", is: func(m string) bool { return strings.HasPrefix(m, "largest test") }},
-		} {
-			out = append(out, course{along.beta, along.claims, q.label, q.is})
-		}
+	for _, q := range courseQuantities {
+		out = append(out, course{q, "beta2", []string{"norm-vs-beta2", "figure-4", "figure-7", "figure-9", "datasets"}})
+	}
+	for _, q := range courseQuantities {
+		out = append(out, course{q, "beta1", []string{"norm-vs-beta1", "figure-5", "figure-8", "figure-10"}})
 	}
 	return out
 }
@@ -189,11 +181,11 @@ func aboutCauses(all verdicts) []string {
 
 func aboutTheHill(all verdicts) []string {
 	var out []string
-	if exists, raises, height := all.of("hill").named("exists"), all.of("hill").named("raises"), all.of("hill").named("height"); exists != nil {
+	if exists, raises, height := all.of("hill").hypothesis("exists"), all.of("hill").hypothesis("raises"), all.of("hill").hypothesis("height"); exists != nil {
 		out = append(out, fmt.Sprintf("The norm rises above its start and ends below it (%s), to a top that is the higher the larger beta2 is (%s; by %+.3g from the first beta2 to the last). Up to the top the realized bias changes the norm by %s: where that is below 0, it does not make the hill.",
 			exists.Outcome, height.Outcome, float64(height.Change), raises.sized()))
 	}
-	if f := all.of("figure-6").named("hill"); f != nil {
+	if f := all.of("figure-6").hypothesis("hill"); f != nil {
 		out = append(out, fmt.Sprintf("In Figure 6, of a ResNet, a hill of the norm without the noise of single steps is %s.", f.Outcome))
 	}
 	return out
@@ -204,8 +196,8 @@ func aboutTheReach(all verdicts) []string {
 	if v := all.of("reach"); v != nil {
 		var trends, shares []string
 		for _, t := range reachTrends {
-			if f := v.named(t.name); f != nil {
-				trends = append(trends, fmt.Sprintf("%s with %s (%s; from the first to the last by %+.3g%s)", t.direction.word("rise", "fall"), t.with, f.Outcome, float64(f.Change), f.ChangeUnit))
+			if f := v.hypothesis(t.name); f != nil {
+				trends = append(trends, fmt.Sprintf("%s with %s (%s; from the first to the last by %+.3g%s)", t.direction.word("rise", "fall"), t.name, f.Outcome, float64(f.Change), f.ChangeUnit))
 			}
 		}
 		for _, f := range v.some(func(f Finding) bool { return strings.HasPrefix(f.Name, "state at") }) {
@@ -214,10 +206,10 @@ func aboutTheReach(all verdicts) []string {
 		out = append(out, fmt.Sprintf("The share of the settings at which the equation without memory is borne out is claimed to %s. The one that keeps it predicts nearly all steps to 5%% at these shares of the settings: %s.",
 			strings.Join(trends, ", to "), strings.Join(shares, ", ")))
 	}
-	if f := all.of("usual-settings").named("nearer"); f != nil {
+	if f := all.of("usual-settings").hypothesis("nearer"); f != nil {
 		out = append(out, fmt.Sprintf("At everyday settings the equation that keeps the memory is ten times nearer, or more, than the one that eliminates it (%s).", f.Outcome))
 	}
-	if f := all.of("edge").named("nearer"); f != nil {
+	if f := all.of("edge").hypothesis("nearer"); f != nil {
 		each := all.of("edge").some(func(f Finding) bool { return f.Test == Bound })
 		out = append(out, fmt.Sprintf("Past the edge of stability the lift keeps nearer than the stable flow (%s), on %[3]d of %[2]d pairs of an optimizer and a network.", f.Outcome, len(each), supportedOf(each)))
 	}
@@ -226,7 +218,7 @@ func aboutTheReach(all verdicts) []string {
 
 func aboutWhatSurvives(all verdicts) []string {
 	var out []string
-	if near, cnn := all.of("usual-settings").named("near"), all.of("usual-settings").named("cnn"); near != nil {
+	if near, cnn := all.of("usual-settings").hypothesis("near"), all.of("usual-settings").hypothesis("cnn"); near != nil {
 		out = append(out, fmt.Sprintf("At default betas the equation with memory is three times nearer at order 2 than at order 1 on smooth networks (%s), and in a share of %.2g of the runs of a CNN.", near.Outcome, float64(cnn.Effect)))
 	}
 	if v := all.of("minibatch"); v != nil {

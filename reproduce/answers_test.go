@@ -34,6 +34,12 @@ func TestACourseSaysWhereAQuantityRisesAndWhereItFalls(t *testing.T) {
 // Of every question the results that are there say something, and of nothing there is nothing to say.
 func TestEveryQuestionIsAnsweredInSentences(t *testing.T) {
 	all := committed(t)
+	if causes := aboutCauses(all); len(causes) != 2 || !strings.HasPrefix(causes[1], ofAllInterventions) {
+		t.Errorf("of causes, and of what moved the accuracy: %q", causes)
+	}
+	if noted := verdicts(all).of("table-1").notesOn("eps 1e-08, betas 0.9 and 0.5"); !strings.Contains(noted, "bear out the second-order equation") {
+		t.Errorf("of a sign that is not as predicted it notes %q", noted)
+	}
 	for _, q := range questions {
 		sentences := q.short(all)
 		if len(sentences) == 0 {

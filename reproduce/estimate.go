@@ -57,7 +57,7 @@ func duration(seconds float64) string {
 const (
 	cifarImages = 50_000
 	cifarTest   = 10_000
-	forward     = 1.0 / 3 // of a gradient
+	forward     = 1.0 / 3 // of a gradient, roughly: two more products stand behind each of its products
 )
 
 // estimateImages is how many are timed at once: few, so that a large network is compiled and timed in a moment, and memory is no matter. An image of so few may

@@ -219,7 +219,7 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 			chart.Axes[panel].Series = append(chart.Axes[panel].Series, s)
 		}
 	}
-	f.drawings, f.tables = []report.Drawing{chart.Measured()}, []report.Table{table}
+	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
 }
 
 // near returns the curve that stands beside ours: of our step size at the paper's scale, else of the same place among the step sizes, counted from the largest.

@@ -28,17 +28,17 @@ func reachOf(s Scale) *MapOptions {
 
 // A reachTrend is what may decide whether the equation without memory holds.
 type reachTrend struct {
-	name, with string
-	direction  Direction
-	values     func(o *MapOptions) []float64
-	of         func(p Point) float64
+	name      string
+	direction Direction
+	values    func(o *MapOptions) []float64
+	of        func(p Point) float64
 }
 
 var reachTrends = []reachTrend{
-	{"lr", "lr", Down, func(o *MapOptions) []float64 { return o.LR }, func(p Point) float64 { return p.LR }},
-	{"beta1", "beta1", Down, func(o *MapOptions) []float64 { return o.Beta1 }, func(p Point) float64 { return p.Beta1 }},
-	{"beta2", "beta2", Down, func(o *MapOptions) []float64 { return o.Beta2 }, func(p Point) float64 { return p.Beta2 }},
-	{"eps", "eps", Up, func(o *MapOptions) []float64 { return o.Eps }, func(p Point) float64 { return p.Slice.Eps }},
+	{"lr", Down, func(o *MapOptions) []float64 { return o.LR }, func(p Point) float64 { return p.LR }},
+	{"beta1", Down, func(o *MapOptions) []float64 { return o.Beta1 }, func(p Point) float64 { return p.Beta1 }},
+	{"beta2", Down, func(o *MapOptions) []float64 { return o.Beta2 }, func(p Point) float64 { return p.Beta2 }},
+	{"eps", Up, func(o *MapOptions) []float64 { return o.Eps }, func(p Point) float64 { return p.Slice.Eps }},
 }
 
 // stateAt names the hypothesis on the state equation at an eps.
@@ -64,7 +64,7 @@ func howFar() *Reproduction {
 					continue
 				}
 				out = append(out, Hypothesis{
-					Name: t.name, Claim: fmt.Sprintf("The share of the combinations at which the equation without memory holds %s with %s", t.direction.word("rises", "falls"), t.with),
+					Name: t.name, Claim: fmt.Sprintf("The share of the combinations at which the equation without memory holds %s with %s", t.direction.word("rises", "falls"), t.name),
 					Family: "without memory", Measure: "share of the combinations at which most steps bear out order 2 without memory", Test: Trend, Direction: t.direction, Least: 0.2,
 				})
 			}

@@ -267,9 +267,9 @@ func (o *MapOptions) mapOf(ts trials) *Map {
 	if o.oneBatch() {
 		m.alone = batchOf(first.Batch)
 	}
-	at := map[place]trials{}
+	at := map[coordinates]trials{}
 	for _, t := range ts {
-		p := t.place(m.alone != "")
+		p := t.coordinates(m.alone != "")
 		at[p] = append(at[p], t)
 	}
 	for _, slice := range m.slices() {
@@ -277,7 +277,7 @@ func (o *MapOptions) mapOf(ts trials) *Map {
 			for _, b2 := range o.Beta2 {
 				for _, lr := range o.LR {
 					p := Point{Beta1: b1, Beta2: b2, LR: lr, Slice: slice}
-					m.Points = append(m.Points, pointOf(at[place{b1, b2, lr, slice.Eps, slice.Batch}], p))
+					m.Points = append(m.Points, pointOf(at[coordinates{b1, b2, lr, slice.Eps, slice.Batch}], p))
 				}
 			}
 		}

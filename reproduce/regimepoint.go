@@ -86,14 +86,14 @@ func stateDefects(t *trial) []float64 {
 	return slices.DeleteFunc(slices.Clone(t.column("monitor.state_defect")), math.IsNaN)
 }
 
-// A place is where a run is on a map.
-type place struct {
+// coordinates say where a run is on a map.
+type coordinates struct {
 	beta1, beta2, lr, eps float64
 	batch                 int
 }
 
-// place is 0 in what the optimizer does not have, and in the batch where it is the same for all runs.
-func (t *trial) place(oneBatch bool) place {
+// coordinates are 0 in what the optimizer does not have, and in the batch where it is the same for all runs.
+func (t *trial) coordinates(oneBatch bool) coordinates {
 	of := func(key string) float64 {
 		v := t.number("optimizer." + key)
 		if math.IsNaN(v) {
@@ -101,7 +101,7 @@ func (t *trial) place(oneBatch bool) place {
 		}
 		return v
 	}
-	p := place{beta1: of("beta1"), beta2: of("beta2"), lr: of("lr"), eps: of("eps")}
+	p := coordinates{beta1: of("beta1"), beta2: of("beta2"), lr: of("lr"), eps: of("eps")}
 	if !oneBatch {
 		p.batch, _ = t.Run.Config.Get("batch.size").(int)
 	}

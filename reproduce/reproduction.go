@@ -269,6 +269,11 @@ func (f *Result) write(ctx context.Context, dir string, sources []report.Source,
 		}
 		f.Tables = append(f.Tables, Figure{File: name, Caption: t.Caption})
 	}
+	for i, d := range f.drawings {
+		if c, ok := d.(*report.Chart); ok {
+			f.drawings[i] = c.Measured()
+		}
+	}
 	var sentences []string
 	for _, h := range f.Hypotheses {
 		sentences = append(sentences, h.String())

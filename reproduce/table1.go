@@ -28,7 +28,7 @@ func table1() *Reproduction {
 				Name: "table-1",
 				Base: append(base, set("steps", pick(s, 2500, 10_000, 20_000)), set("stop.loss", tableLoss),
 					set("record.bias", 5), set("record.sharpness", 0), set("record.state", 0), set("record.test", 0)),
-				Zip: settings{set("optimizer.eps", table1Eps), set("optimizer.lr", table1LR)},
+				Zip: settings{set("optimizer.eps", table1Eps), set("optimizer.lr", []float64{2e-4, 4e-3})},
 				Grid: settings{
 					set("optimizer.beta1", table1Betas), set("optimizer.beta2", table1Betas),
 				},
@@ -55,7 +55,6 @@ func table1() *Reproduction {
 var (
 	table1Betas = []float64{0.5, 0.9, 0.97}
 	table1Eps   = []float64{1e-8, 1e-2}
-	table1LR    = []float64{2e-4, 4e-3} // with each eps
 )
 
 // A table1Cell is one of its combinations.
@@ -117,6 +116,7 @@ func judgeTable1(f *Result, ts trials) {
 	}
 	settle(f.Hypotheses)
 	for _, eps := range ts.numbers("optimizer.eps") {
+		lr := ts.where("optimizer.eps", eps).numbers("optimizer.lr")[0] // each eps has one
 		panel := report.HeatPanel{Title: fmt.Sprintf("eps = %g", eps), X: "beta1", Y: "beta2", Diverging: true, Scale: "of the main drive"}
 		beta1s := ts.numbers("optimizer.beta1")
 		panel.Columns = labels(beta1s)
@@ -137,7 +137,7 @@ func judgeTable1(f *Result, ts trials) {
 				}
 				values, regions = append(values, -d.Mean), append(regions, predicted)
 				texts = append(texts, cellText(d.Mean, outcome, predicted))
-				table.Rows = append(table.Rows, []string{fmt.Sprint(eps), fmt.Sprint(table1LR[slices.Index(table1Eps, eps)]), fmt.Sprint(beta1), fmt.Sprint(beta2), signName(predicted), signName(signOf(d)), intervalText(stats.PairedT(cells[c].predicted)), intervalText(d), verdict, fmt.Sprintf("%.0f%%", 100*holds)})
+				table.Rows = append(table.Rows, []string{fmt.Sprint(eps), fmt.Sprint(lr), fmt.Sprint(beta1), fmt.Sprint(beta2), signName(predicted), signName(signOf(d)), intervalText(stats.PairedT(cells[c].predicted)), intervalText(d), verdict, fmt.Sprintf("%.0f%%", 100*holds)})
 			}
 			panel.Values, panel.Texts, panel.Regions = append(panel.Values, values), append(panel.Texts, texts), append(panel.Regions, regions)
 		}

@@ -335,8 +335,11 @@ func within(effect, low, high Number, unit string) string {
 	return fmt.Sprintf("%s [%s, %s]", write(effect), write(low), write(high))
 }
 
-// hypothesis returns the finding of a name, nil if there is none.
+// hypothesis returns the finding of a name, nil if there is none, of no verdict too.
 func (v *Verdict) hypothesis(name string) *Finding {
+	if v == nil {
+		return nil
+	}
 	if i := slices.IndexFunc(v.Hypotheses, func(f Finding) bool { return f.Name == name }); i >= 0 {
 		return &v.Hypotheses[i]
 	}
