@@ -200,8 +200,8 @@ type turnOf struct {
 	runs   int
 }
 
-// turns has this program, own, and each setting of each peer do a work in turn, so that what else the machine does hits all alike; in
-// each of so many rounds for a share of the budget. It returns the peers that have the work, with the times of their settings; one that ends does nothing
+// turns has this program, own, and each setting of each peer do a work in turn, so that what else the machine does hits all alike, once in
+// each of so many rounds. It returns the peers that have the work, with the times of their settings; one that ends does nothing
 // from then on, and the others go on. It tells say how far they are. Broken off behind
 // a first round, it returns what they have so far with the error.
 func turns(ctx context.Context, work string, peers []*Peer, rounds int, t turnOf, say func(string), own func(turnOf) error) ([]PeerResult, error) {
