@@ -24,13 +24,15 @@ import (
 // A Runner makes one run in a directory, or continues it there. It returns the context's error if it was interrupted.
 type Runner func(ctx context.Context, c *config.Config, dir string) error
 
+// execute makes a run, or goes on with it where there is one: also with one that another process began after this one had looked.
 func execute(ctx context.Context, c *config.Config, dir string, opt run.Options) error {
 	var result *run.Result
-	_, err := os.Stat(record.ConfigPath(dir))
-	if err == nil {
-		result, err = run.Resume(ctx, dir, opt)
-	} else {
+	err := record.ErrExists
+	if _, none := os.Stat(record.ConfigPath(dir)); none != nil {
 		result, err = run.Run(ctx, c, dir, opt)
+	}
+	if errors.Is(err, record.ErrExists) {
+		result, err = run.Resume(ctx, dir, opt)
 	}
 	if err == nil && result.Status == run.Interrupted {
 		err = context.Cause(ctx)

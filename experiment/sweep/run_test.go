@@ -299,6 +299,34 @@ func TestRunOneMakesExactlyOne(t *testing.T) {
 	}
 }
 
+// Each looks before the first has begun, and comes to the directory when it has ended.
+func TestARunThatManyProcessesBeginAtOnceIsMadeByOneAndFailsForNone(t *testing.T) {
+	s := mustParse(t, "base: {objective: {name: rosenbrock}, steps: 5, optimizer: {name: gd, lr: 1e-4}}")
+	for range 2 {
+		dir := t.TempDir()
+		if err := s.Prepare(dir); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		const processes = 8
+		for range processes {
+			go func() { done <- s.RunOne(t.Context(), dir, 0, Options{Wait: time.Minute}) }()
+		}
+		for range processes {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		statuses, err := s.Status(t.Context(), dir)
+		if err != nil || statuses[0].State != Ended {
+			t.Fatalf("%+v, %v", statuses, err)
+		}
+		if reason, failed := record.ReadFailure(statuses[0].Dir); failed {
+			t.Fatalf("the run ended, and says that it failed: %s", reason)
+		}
+	}
+}
+
 func TestTheTableHasConfigsAndResults(t *testing.T) {
 	dir, s, f := t.TempDir(), mustParse(t, betas), &fake{}
 	if err := s.RunOne(t.Context(), dir, 3, f.options()); err != nil {
