@@ -98,6 +98,11 @@ func fusedOf[T graph.Float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 		case kept && !s.stream:
 			in.dst = newSlot()
 			s.loads = append(s.loads, load[T]{kind: readWhole, src: refOf[T](c, n), slot: in.dst})
+		case kept:
+			in.dst = newSlot()
+			to := load[T]{kind: readWhole, src: refOf[T](c, n), slot: newSlot()}
+			s.loads = append(s.loads, to)
+			s.streamed = append(s.streamed, streamed[T]{value: in.dst, array: to.slot, to: to.src})
 		case len(free) > 0:
 			in.dst = free[len(free)-1]
 			free = free[:len(free)-1]
@@ -108,12 +113,7 @@ func fusedOf[T graph.Float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 		slotOf[n] = in.dst
 		s.code = append(s.code, in)
 		if kept && s.stream {
-			l := load[T]{kind: readWhole, src: refOf[T](c, n), slot: newSlot()}
-			s.loads = append(s.loads, l)
-			s.code = append(s.code, instr[T]{tiled: tiled[T]{f1: vec.Stream[T]}, dst: l.slot, a: in.dst, b: -1, c: -1})
-			if _, read := lastUse[n]; !read {
-				free = append(free, in.dst)
-			}
+			s.code = append(s.code, instr[T]{tiled: tiled[T]{f1: stream[T]}, dst: s.streamed[len(s.streamed)-1].array, a: in.dst, b: -1, c: -1})
 		}
 	}
 	c.scratch += int64(s.scratch() * u.dtype.Size())

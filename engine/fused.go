@@ -45,9 +45,10 @@ type fusedStep[T graph.Float] struct {
 	slots      int
 	registers  []int32 // slots that are registers
 	workers    []fusedWorker[T]
-	far        bool     // the arrays do not stay in a core's own caches
-	stream     bool     // results go to memory past the caches: they would not stay there until they are read
-	sources    []ref[T] // the arrays read whole
+	far        bool          // the arrays do not stay in a core's own caches
+	stream     bool          // results go to memory past the caches: they would not stay there until they are read
+	streamed   []streamed[T] // these results
+	sources    []ref[T]      // the arrays read whole
 }
 
 // fusedWorker is one worker's scratch.
@@ -105,7 +106,7 @@ func (s *fusedStep[T]) repeated(l *load[T]) bool {
 
 // scratch returns the elements of the step's own memory.
 func (s *fusedStep[T]) scratch() int {
-	slots, partials := len(s.registers), 0
+	slots, partials := len(s.registers)+len(s.streamed), 0
 	for i := range s.loads {
 		if s.repeated(&s.loads[i]) {
 			slots++
@@ -131,6 +132,9 @@ func (s *fusedStep[T]) newWorker() fusedWorker[T] {
 	for _, r := range s.registers {
 		w.memory[r] = make([]T, s.tile)
 	}
+	for _, r := range s.streamed {
+		w.memory[r.value] = make([]T, s.tile)
+	}
 	for i := range s.loads {
 		if l := &s.loads[i]; s.repeated(l) {
 			w.memory[l.slot] = make([]T, s.tile)
@@ -143,6 +147,7 @@ func (s *fusedStep[T]) newWorker() fusedWorker[T] {
 }
 
 func (s *fusedStep[T]) run(*Program) error {
+	s.findOver()
 	s.pool.Run(s.chunks, s)
 	for i := range s.code {
 		if in := &s.code[i]; in.reduce != reduceNone {
@@ -222,6 +227,11 @@ func (s *fusedStep[T]) runTile(w *fusedWorker[T], c, t int) {
 			}
 		case readColumn:
 			s.repeat(w.memory[l.slot][:n], l.src.get()[row:])
+		}
+	}
+	for _, r := range s.streamed {
+		if r.over {
+			w.slots[r.value] = w.slots[r.array]
 		}
 	}
 	ahead := s.far && t+1 < s.tiles

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"shadowflow/graph"
+	"shadowflow/internal/kernel/vec"
 )
 
 func TestRunsAllocateNothing(t *testing.T) {
@@ -237,7 +238,7 @@ func TestOutputsInTheBuffersOfInputsGiveTheSame(t *testing.T) {
 
 func TestAdamUpdatesItsStateInPlaceWithoutACopy(t *testing.T) {
 	for _, dtype := range []graph.DType{graph.Float32, graph.Float64} {
-		for _, n := range []int{2, 16, 17, 5000, 100003} {
+		for _, n := range []int{2, 16, 17, 5000, 100003, vec.StreamBytes/4 + 3} { // the last are streamed where they are written apart from what is read
 			for _, threads := range []int{1, 2} {
 				t.Run(fmt.Sprintf("%v, %d elements, %d threads", dtype, n, threads), func(t *testing.T) {
 					e := newEnv(dtype)
@@ -257,6 +258,16 @@ func TestAdamUpdatesItsStateInPlaceWithoutACopy(t *testing.T) {
 					}
 					if n := testing.AllocsPerRun(1, func() { _ = p.Run(p.in, p.in[:3]) }); n != 0 {
 						t.Errorf("an update in place allocates %v times", n)
+					}
+					before := p.eval(t) // apart, behind runs in place
+					swapped := []Buffer{p.in[1], p.in[2], p.in[0]}
+					if err := p.Run(p.in, swapped); err != nil {
+						t.Fatal(err)
+					}
+					for k := range before {
+						if !slices.Equal(get64(swapped[k]), before[k]) {
+							t.Errorf("output %d over another input is %v: want %v", k, head(get64(swapped[k])), head(before[k]))
+						}
 					}
 				})
 			}
