@@ -18,7 +18,7 @@ func SumBlocks[S any](n int, f func(from, to int) S, add func(total *S, part S))
 	blocks := (n + blockSize - 1) / blockSize
 	parts := make([]S, blocks)
 	block := func(i int) { parts[i] = f(i*blockSize, min((i+1)*blockSize, n)) }
-	workers := min(runtime.GOMAXPROCS(0), blocks/4)
+	workers := min(runtime.GOMAXPROCS(0), blocks/2)
 	if workers < 2 {
 		for i := range parts {
 			block(i)

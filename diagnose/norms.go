@@ -23,15 +23,11 @@ type Norms struct {
 // GradientNorms returns the sizes of a gradient. A gradient that is not finite has sizes that are not.
 func GradientNorms[T graph.Float](g []T, eps float64) Norms {
 	set, _ := isa.Best() // of what is wrong with that, whoever computed the gradient has told
-	sizes := vec.SizesFor(set)
+	sizes := vec.SizesFor[T](set)
 	s := SumBlocks(len(g), func(from, to int) (s vec.Sizes) {
-		var wide [1 << 10]float64
-		for ; from < to; from += len(wide) {
-			n := min(len(wide), to-from)
-			for i, v := range g[from : from+n] {
-				wide[i] = float64(v)
-			}
-			addSizes(&s, sizes(wide[:n], eps))
+		const some = 1 << 10 // in so few partial sums round little
+		for ; from < to; from += some {
+			addSizes(&s, sizes(g[from:min(from+some, to)], eps))
 		}
 		return s
 	}, addSizes)

@@ -88,6 +88,9 @@ func Broadcast(double bool, r, d operand.Op) *ir.Instruction {
 // Narrow puts the low halves of two 64-bit lanes side by side into the lower half of d.
 func Narrow(a, d operand.Op) *ir.Instruction { return op("XTN", []operand.Op{a}, d, a, d) }
 
+// Widen sets d to the float64 of the two float32 in the lower half of a.
+func Widen(a, d operand.Op) *ir.Instruction { return op("FCVTL", []operand.Op{a}, d, a, d) }
+
 // LoadPair loads two vectors that lie side by side. The address has no index.
 func LoadPair(from operand.Mem, d, e operand.Op) *ir.Instruction {
 	i := op("FLDPQ", []operand.Op{from}, d, from, d, e)

@@ -35,7 +35,7 @@ var forms = map[string]form{
 	"VSQRTPS":    two("fsqrt", 0x6ea1f800, "4s"), "VSQRTPD": two("fsqrt", 0x6ee1f800, "2d"),
 	"FRINTNPS": two("frintn", 0x4e218800, "4s"), "FRINTNPD": two("frintn", 0x4e618800, "2d"),
 	"NOT": two("mvn", 0x6e205800, "16b"),
-	"XTN": {"xtn", 0x0ea12800, [3]string{"2s", "2d"}},
+	"XTN": {"xtn", 0x0ea12800, [3]string{"2s", "2d"}}, "FCVTL": {"fcvtl", 0x0e617800, [3]string{"2d", "2s"}},
 }
 
 // operands returns how many operands the instruction has besides the result.

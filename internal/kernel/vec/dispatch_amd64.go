@@ -20,12 +20,12 @@ func accelerate64(k *Kernels[float64], set isa.Set) {
 	}
 }
 
-func sizeRounds(set isa.Set) func(sums, x, eps *float64, n int) {
+func sizeRoundsFor(set isa.Set) (sizeRounds[float32], sizeRounds[float64]) {
 	switch set {
 	case isa.AVX512:
-		return sizes64AVX512
+		return sizes32AVX512, sizes64AVX512
 	case isa.AVX2:
-		return sizes64AVX2
+		return sizes32AVX2, sizes64AVX2
 	}
-	return nil
+	return nil, nil
 }

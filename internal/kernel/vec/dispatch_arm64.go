@@ -14,9 +14,9 @@ func accelerate64(k *Kernels[float64], set isa.Set) {
 	}
 }
 
-func sizeRounds(set isa.Set) func(sums, x, eps *float64, n int) {
+func sizeRoundsFor(set isa.Set) (sizeRounds[float32], sizeRounds[float64]) {
 	if set == isa.NEON {
-		return sizes64NEON
+		return sizes32NEON, sizes64NEON
 	}
-	return nil
+	return nil, nil
 }

@@ -8,4 +8,4 @@ func accelerate32(*Kernels[float32], isa.Set) {}
 
 func accelerate64(*Kernels[float64], isa.Set) {}
 
-func sizeRounds(isa.Set) func(sums, x, eps *float64, n int) { return nil }
+func sizeRoundsFor(isa.Set) (sizeRounds[float32], sizeRounds[float64]) { return nil, nil }

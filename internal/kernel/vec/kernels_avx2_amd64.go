@@ -312,6 +312,11 @@ func addRows64AVX2(acc *float64, x *float64, rows int, cols int)
 //go:noescape
 func windowArgMax64AVX2(index *int32, x *float64, n int, at int, rows int, rowStride int, cols int, colStride int)
 
+// sizes32AVX2 goes on with the partial results at sums, for whole rounds of x.
+//
+//go:noescape
+func sizes32AVX2(sums *float64, x *float32, eps *float64, n int)
+
 // sizes64AVX2 goes on with the partial results at sums, for whole rounds of x.
 //
 //go:noescape

@@ -7476,6 +7476,82 @@ done:
 	VZEROUPPER
 	RET
 
+// func sizes32AVX2(sums *float64, x *float32, eps *float64, n int)
+// Requires: AVX
+TEXT ·sizes32AVX2(SB), NOSPLIT, $0-32
+	MOVQ         sums+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         eps+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSD bits64_7fffffffffffffff<>+0(SB), Y0
+	VBROADCASTSD bits64_0<>+0(SB), Y1
+	VMOVUPD      (AX), Y2
+	VMOVUPD      32(AX), Y3
+	VMOVUPD      64(AX), Y4
+	VMOVUPD      96(AX), Y5
+	VMOVUPD      128(AX), Y6
+	VMOVUPD      160(AX), Y7
+	VMOVUPD      192(AX), Y8
+	VMOVUPD      224(AX), Y9
+	CMPQ         BX, $+8
+	JLT          done
+
+round:
+	VCVTPS2PD (CX), Y10
+	VANDPD    Y0, Y10, Y10
+	VADDPD    Y10, Y2, Y2
+	VMOVAPD   Y2, Y2
+	VMAXPD    Y10, Y8, Y8
+	VMOVAPD   Y8, Y8
+	VMULPD    Y10, Y10, Y10
+	VADDPD    Y10, Y4, Y4
+	VMOVAPD   Y4, Y4
+	VMOVUPD   (DX), Y11
+	VADDPD    Y11, Y10, Y11
+	VSQRTPD   Y11, Y11
+	VMOVUPD   64(DX), Y12
+	VADDPD    Y12, Y11, Y11
+	VDIVPD    Y11, Y10, Y11
+	VCMPPD    $0x00, Y1, Y10, Y10
+	VBLENDVPD Y10, Y1, Y11, Y10
+	VADDPD    Y10, Y6, Y6
+	VMOVAPD   Y6, Y6
+	VCVTPS2PD 16(CX), Y10
+	VANDPD    Y0, Y10, Y10
+	VADDPD    Y10, Y3, Y3
+	VMOVAPD   Y3, Y3
+	VMAXPD    Y10, Y9, Y9
+	VMOVAPD   Y9, Y9
+	VMULPD    Y10, Y10, Y10
+	VADDPD    Y10, Y5, Y5
+	VMOVAPD   Y5, Y5
+	VMOVUPD   (DX), Y11
+	VADDPD    Y11, Y10, Y11
+	VSQRTPD   Y11, Y11
+	VMOVUPD   64(DX), Y12
+	VADDPD    Y12, Y11, Y11
+	VDIVPD    Y11, Y10, Y11
+	VCMPPD    $0x00, Y1, Y10, Y10
+	VBLENDVPD Y10, Y1, Y11, Y10
+	VADDPD    Y10, Y7, Y7
+	VMOVAPD   Y7, Y7
+	ADDQ      $+32, CX
+	SUBQ      $+8, BX
+	CMPQ      BX, $+8
+	JGE       round
+
+done:
+	VMOVUPD Y2, (AX)
+	VMOVUPD Y3, 32(AX)
+	VMOVUPD Y4, 64(AX)
+	VMOVUPD Y5, 96(AX)
+	VMOVUPD Y6, 128(AX)
+	VMOVUPD Y7, 160(AX)
+	VMOVUPD Y8, 192(AX)
+	VMOVUPD Y9, 224(AX)
+	VZEROUPPER
+	RET
+
 // func sizes64AVX2(sums *float64, x *float64, eps *float64, n int)
 // Requires: AVX
 TEXT ·sizes64AVX2(SB), NOSPLIT, $0-32

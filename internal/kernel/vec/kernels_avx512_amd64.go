@@ -312,6 +312,11 @@ func addRows64AVX512(acc *float64, x *float64, rows int, cols int)
 //go:noescape
 func windowArgMax64AVX512(index *int32, x *float64, n int, at int, rows int, rowStride int, cols int, colStride int)
 
+// sizes32AVX512 goes on with the partial results at sums, for whole rounds of x.
+//
+//go:noescape
+func sizes32AVX512(sums *float64, x *float32, eps *float64, n int)
+
 // sizes64AVX512 goes on with the partial results at sums, for whole rounds of x.
 //
 //go:noescape

@@ -7058,6 +7058,55 @@ done:
 	VZEROUPPER
 	RET
 
+// func sizes32AVX512(sums *float64, x *float32, eps *float64, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·sizes32AVX512(SB), NOSPLIT, $0-32
+	MOVQ         sums+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         eps+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSD bits64_7fffffffffffffff<>+0(SB), Z0
+	VBROADCASTSD bits64_0<>+0(SB), Z1
+	VMOVUPD      (AX), Z2
+	VMOVUPD      64(AX), Z3
+	VMOVUPD      128(AX), Z4
+	VMOVUPD      192(AX), Z5
+	CMPQ         BX, $+8
+	JLT          done
+
+round:
+	VCVTPS2PD (CX), Z6
+	VANDPD    Z0, Z6, Z6
+	VADDPD    Z6, Z2, Z2
+	VMOVAPD   Z2, Z2
+	VMAXPD    Z6, Z5, Z5
+	VMOVAPD   Z5, Z5
+	VMULPD    Z6, Z6, Z6
+	VADDPD    Z6, Z3, Z3
+	VMOVAPD   Z3, Z3
+	VMOVUPD   (DX), Z8
+	VADDPD    Z8, Z6, Z8
+	VSQRTPD   Z8, Z8
+	VMOVUPD   64(DX), Z9
+	VADDPD    Z9, Z8, Z8
+	VDIVPD    Z8, Z6, Z8
+	VCMPPD    $0x00, Z1, Z6, K1
+	VBLENDMPD Z1, Z8, K1, Z7
+	VADDPD    Z7, Z4, Z4
+	VMOVAPD   Z4, Z4
+	ADDQ      $+32, CX
+	SUBQ      $+8, BX
+	CMPQ      BX, $+8
+	JGE       round
+
+done:
+	VMOVUPD Z2, (AX)
+	VMOVUPD Z3, 64(AX)
+	VMOVUPD Z4, 128(AX)
+	VMOVUPD Z5, 192(AX)
+	VZEROUPPER
+	RET
+
 // func sizes64AVX512(sums *float64, x *float64, eps *float64, n int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·sizes64AVX512(SB), NOSPLIT, $0-32

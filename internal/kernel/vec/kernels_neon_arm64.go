@@ -312,6 +312,11 @@ func addRows64NEON(acc *float64, x *float64, rows int, cols int)
 //go:noescape
 func windowArgMax64NEON(index *int32, x *float64, n int, at int, rows int, rowStride int, cols int, colStride int)
 
+// sizes32NEON goes on with the partial results at sums, for whole rounds of x.
+//
+//go:noescape
+func sizes32NEON(sums *float64, x *float32, eps *float64, n int)
+
 // sizes64NEON goes on with the partial results at sums, for whole rounds of x.
 //
 //go:noescape

@@ -9195,6 +9195,124 @@ someCol:
 done:
 	RET
 
+// func sizes32NEON(sums *float64, x *float32, eps *float64, n int)
+TEXT ·sizes32NEON(SB), NOSPLIT, $0-32
+	MOVD sums+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD eps+16(FP), R2
+	MOVD n+24(FP), R3
+	MOVD $constants64<>(SB), R16
+	MOVD R16, R5
+	FMOVQ 16(R5), F0
+	FMOVQ 48(R5), F1
+	FMOVQ 0(R0), F2
+	FMOVQ 16(R0), F3
+	FMOVQ 32(R0), F4
+	FMOVQ 48(R0), F5
+	FMOVQ 64(R0), F6
+	FMOVQ 80(R0), F7
+	FMOVQ 96(R0), F8
+	FMOVQ 112(R0), F9
+	FMOVQ 128(R0), F10
+	FMOVQ 144(R0), F11
+	FMOVQ 160(R0), F12
+	FMOVQ 176(R0), F13
+	FMOVQ 192(R0), F14
+	FMOVQ 208(R0), F15
+	FMOVQ 224(R0), F16
+	FMOVQ 240(R0), F17
+	CMP $+8, R3
+	BLT done
+
+round:
+	FMOVD 0(R1), F18
+	WORD $0x0e617a52 // fcvtl v18.2d, v18.2s
+	VAND V0.B16, V18.B16, V18.B16
+	WORD $0x4e72d442 // fadd v2.2d, v2.2d, v18.2d
+	WORD $0x4e72f5ce // fmax v14.2d, v14.2d, v18.2d
+	WORD $0x6e72de52 // fmul v18.2d, v18.2d, v18.2d
+	WORD $0x4e72d4c6 // fadd v6.2d, v6.2d, v18.2d
+	FMOVQ 0(R2), F19
+	WORD $0x4e73d653 // fadd v19.2d, v18.2d, v19.2d
+	WORD $0x6ee1fa73 // fsqrt v19.2d, v19.2d
+	FMOVQ 64(R2), F20
+	WORD $0x4e74d673 // fadd v19.2d, v19.2d, v20.2d
+	WORD $0x6e73fe53 // fdiv v19.2d, v18.2d, v19.2d
+	WORD $0x4e61e652 // fcmeq v18.2d, v18.2d, v1.2d
+	VBSL V19.B16, V1.B16, V18.B16
+	WORD $0x4e72d54a // fadd v10.2d, v10.2d, v18.2d
+	FMOVD 8(R1), F18
+	WORD $0x0e617a52 // fcvtl v18.2d, v18.2s
+	VAND V0.B16, V18.B16, V18.B16
+	WORD $0x4e72d463 // fadd v3.2d, v3.2d, v18.2d
+	WORD $0x4e72f5ef // fmax v15.2d, v15.2d, v18.2d
+	WORD $0x6e72de52 // fmul v18.2d, v18.2d, v18.2d
+	WORD $0x4e72d4e7 // fadd v7.2d, v7.2d, v18.2d
+	FMOVQ 0(R2), F19
+	WORD $0x4e73d653 // fadd v19.2d, v18.2d, v19.2d
+	WORD $0x6ee1fa73 // fsqrt v19.2d, v19.2d
+	FMOVQ 64(R2), F20
+	WORD $0x4e74d673 // fadd v19.2d, v19.2d, v20.2d
+	WORD $0x6e73fe53 // fdiv v19.2d, v18.2d, v19.2d
+	WORD $0x4e61e652 // fcmeq v18.2d, v18.2d, v1.2d
+	VBSL V19.B16, V1.B16, V18.B16
+	WORD $0x4e72d56b // fadd v11.2d, v11.2d, v18.2d
+	FMOVD 16(R1), F18
+	WORD $0x0e617a52 // fcvtl v18.2d, v18.2s
+	VAND V0.B16, V18.B16, V18.B16
+	WORD $0x4e72d484 // fadd v4.2d, v4.2d, v18.2d
+	WORD $0x4e72f610 // fmax v16.2d, v16.2d, v18.2d
+	WORD $0x6e72de52 // fmul v18.2d, v18.2d, v18.2d
+	WORD $0x4e72d508 // fadd v8.2d, v8.2d, v18.2d
+	FMOVQ 0(R2), F19
+	WORD $0x4e73d653 // fadd v19.2d, v18.2d, v19.2d
+	WORD $0x6ee1fa73 // fsqrt v19.2d, v19.2d
+	FMOVQ 64(R2), F20
+	WORD $0x4e74d673 // fadd v19.2d, v19.2d, v20.2d
+	WORD $0x6e73fe53 // fdiv v19.2d, v18.2d, v19.2d
+	WORD $0x4e61e652 // fcmeq v18.2d, v18.2d, v1.2d
+	VBSL V19.B16, V1.B16, V18.B16
+	WORD $0x4e72d58c // fadd v12.2d, v12.2d, v18.2d
+	FMOVD 24(R1), F18
+	WORD $0x0e617a52 // fcvtl v18.2d, v18.2s
+	VAND V0.B16, V18.B16, V18.B16
+	WORD $0x4e72d4a5 // fadd v5.2d, v5.2d, v18.2d
+	WORD $0x4e72f631 // fmax v17.2d, v17.2d, v18.2d
+	WORD $0x6e72de52 // fmul v18.2d, v18.2d, v18.2d
+	WORD $0x4e72d529 // fadd v9.2d, v9.2d, v18.2d
+	FMOVQ 0(R2), F19
+	WORD $0x4e73d653 // fadd v19.2d, v18.2d, v19.2d
+	WORD $0x6ee1fa73 // fsqrt v19.2d, v19.2d
+	FMOVQ 64(R2), F20
+	WORD $0x4e74d673 // fadd v19.2d, v19.2d, v20.2d
+	WORD $0x6e73fe53 // fdiv v19.2d, v18.2d, v19.2d
+	WORD $0x4e61e652 // fcmeq v18.2d, v18.2d, v1.2d
+	VBSL V19.B16, V1.B16, V18.B16
+	WORD $0x4e72d5ad // fadd v13.2d, v13.2d, v18.2d
+	ADDS $+32, R1, R1
+	SUBS $+8, R3, R3
+	CMP $+8, R3
+	BGE round
+
+done:
+	FMOVQ F2, 0(R0)
+	FMOVQ F3, 16(R0)
+	FMOVQ F4, 32(R0)
+	FMOVQ F5, 48(R0)
+	FMOVQ F6, 64(R0)
+	FMOVQ F7, 80(R0)
+	FMOVQ F8, 96(R0)
+	FMOVQ F9, 112(R0)
+	FMOVQ F10, 128(R0)
+	FMOVQ F11, 144(R0)
+	FMOVQ F12, 160(R0)
+	FMOVQ F13, 176(R0)
+	FMOVQ F14, 192(R0)
+	FMOVQ F15, 208(R0)
+	FMOVQ F16, 224(R0)
+	FMOVQ F17, 240(R0)
+	RET
+
 // func sizes64NEON(sums *float64, x *float64, eps *float64, n int)
 TEXT ·sizes64NEON(SB), NOSPLIT, $0-32
 	MOVD sums+0(FP), R0

@@ -21,10 +21,23 @@ const sizeLanes = 8
 // sizeSums are the partial sums, in the order of the fields of Sizes.
 type sizeSums [4][sizeLanes]float64
 
-// SizesFor returns the function that computes Sizes, eps not below zero, for an instruction set, as For does. Every instruction set gives the same bits.
-func SizesFor(set isa.Set) func(x []float64, eps float64) Sizes {
-	rounds := sizeRounds(set)
-	return func(x []float64, eps float64) Sizes {
+// sizeRounds are a function of an instruction set that goes on with partial sums for whole rounds of x; at eps are as many times eps and its root.
+type sizeRounds[T Float] func(sums *float64, x *T, eps *float64, n int)
+
+// roundsFor returns that of an instruction set, nil if it has none.
+func roundsFor[T Float](set isa.Set) sizeRounds[T] {
+	of32, of64 := sizeRoundsFor(set)
+	if f, ok := any(of32).(sizeRounds[T]); ok {
+		return f
+	}
+	return any(of64).(sizeRounds[T])
+}
+
+// SizesFor returns the function that computes Sizes, in float64 and with eps not below zero, for an instruction set, as For does. Every instruction set gives the
+// same bits, and so does x as float32 and as float64.
+func SizesFor[T Float](set isa.Set) func(x []T, eps float64) Sizes {
+	rounds := roundsFor[T](set)
+	return func(x []T, eps float64) Sizes {
 		var sums sizeSums
 		root := math.Sqrt(eps)
 		if whole := len(x) / sizeLanes * sizeLanes; rounds != nil && whole > 0 {
@@ -35,16 +48,16 @@ func SizesFor(set isa.Set) func(x []float64, eps float64) Sizes {
 			rounds(&sums[0][0], unsafe.SliceData(x), &each[0][0], whole)
 			x = x[whole:]
 		}
-		sums.add(x, eps, root)
+		addSizes(&sums, x, eps, root)
 		return sums.fold()
 	}
 }
 
-// add goes on with the partial sums for elements that begin a round.
-func (s *sizeSums) add(x []float64, eps, root float64) {
+// addSizes goes on with partial sums for elements that begin a round.
+func addSizes[T Float](s *sizeSums, x []T, eps, root float64) {
 	for i, v := range x {
 		i %= sizeLanes
-		a := math.Abs(v)
+		a := math.Abs(float64(v))
 		q := float64(a * a) // rounded before it is added
 		s[0][i] += a
 		s[1][i] += q

@@ -19,7 +19,7 @@ func TestSizesHaveThePlainBitsOnEveryInstructionSet(t *testing.T) {
 	for _, set := range isa.Available() {
 		t.Run(set.String(), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(11, 12))
-			sizes, plain := SizesFor(set), SizesFor(isa.Go)
+			sizes, plain := SizesFor[float64](set), SizesFor[float64](isa.Go)
 			for _, n := range lengths() {
 				ordinary, any := normals[float64](rng, n), make([]float64, n)
 				fillRandom(rng, any)
@@ -30,6 +30,31 @@ func TestSizesHaveThePlainBitsOnEveryInstructionSet(t *testing.T) {
 							if !same(got, want[name]) {
 								t.Fatalf("%s of %d elements at eps %g is %v, want %v", name, n, eps, got, want[name])
 							}
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestSizesOfFloat32AreThoseOfTheSameNumbersInFloat64(t *testing.T) {
+	for _, set := range isa.Available() {
+		t.Run(set.String(), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(15, 16))
+			sizes, plain := SizesFor[float32](set), SizesFor[float64](isa.Go)
+			for _, n := range lengths() {
+				ordinary, any := normals[float32](rng, n), make([]float32, n)
+				fillRandom(rng, any)
+				for _, x := range [][]float32{ordinary, any} {
+					wide := make([]float64, n)
+					for i, v := range x {
+						wide[i] = float64(v)
+					}
+					want := plain(wide, 1e-8).fields()
+					for name, got := range sizes(x, 1e-8).fields() {
+						if !same(got, want[name]) {
+							t.Fatalf("%s of %d elements is %v, want %v", name, n, got, want[name])
 						}
 					}
 				}
@@ -57,7 +82,7 @@ func TestSizesAreThoseOfTheirDefinition(t *testing.T) {
 	}
 	for _, set := range isa.Available() {
 		t.Run(set.String(), func(t *testing.T) {
-			got := SizesFor(set)(x, eps).fields()
+			got := SizesFor[float64](set)(x, eps).fields()
 			for name, want := range map[string]*big.Float{"One": one, "Square": square, "Excess": excess, "Max": exact(largest)} {
 				value, _ := want.Float64()
 				if math.Abs(got[name]-value) > 1e-14*value {
@@ -75,7 +100,7 @@ func TestTheMaximumOfSizesIsNaNWhereverAnElementIs(t *testing.T) {
 				x := make([]float64, 20)
 				x[at] = math.NaN()
 				x[(at+3)%20] = math.Inf(1)
-				if got := SizesFor(set)(x, 1e-8); !math.IsNaN(got.Max) || !math.IsNaN(got.One) {
+				if got := SizesFor[float64](set)(x, 1e-8); !math.IsNaN(got.Max) || !math.IsNaN(got.One) {
 					t.Errorf("%+v", got)
 				}
 			})

@@ -67,12 +67,17 @@ func (m *machine) symbol(kernel string) string {
 
 // begin opens a function over pointers, named in one string such as "dst, x", and integers.
 func (m *machine) begin(kernel, pointers, integers, doc string) {
+	m.open(m.symbol(kernel), fmt.Sprintf("func(%s *%s, %s int)", pointers, m.float(), integers), doc)
+}
+
+// open opens a function of a signature.
+func (m *machine) open(symbol, signature, doc string) {
 	m.poolAt = nil
-	m.Function(m.symbol(kernel))
+	m.Function(symbol)
 	m.Attributes(attr.NOSPLIT)
 	m.Pragma("noescape")
-	m.SignatureExpr(fmt.Sprintf("func(%s *%s, %s int)", pointers, m.float(), integers))
-	m.Doc(m.symbol(kernel) + " " + doc)
+	m.SignatureExpr(signature)
+	m.Doc(symbol + " " + doc)
 }
 
 func (m *machine) end() {

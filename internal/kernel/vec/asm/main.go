@@ -129,7 +129,8 @@ func (m *machine) emit() {
 	m.addRows()
 	m.windows()
 	if m.double {
-		m.sizes()
+		m.sizes(true)
+		m.sizes(false)
 	}
 }
 
