@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/gonum/stat"
+
 	"shadowflow/internal/plural"
 )
 
@@ -39,6 +41,17 @@ func supportedOf(findings []Finding) int {
 		n += count(f.Outcome == Supported)
 	}
 	return n
+}
+
+// unsupported are the names of those that are not.
+func unsupported(findings []Finding) []string {
+	out := []string{}
+	for _, f := range findings {
+		if f.Outcome != Supported {
+			out = append(out, fmt.Sprintf("%s: %s", f.Name, f.Outcome))
+		}
+	}
+	return out
 }
 
 // effects writes from which to which the effects go.
@@ -89,7 +102,7 @@ type quantity struct {
 
 var courseQuantities = []quantity{
 	{"the excess of the norm at equal training loss", func(m string) bool { return strings.HasPrefix(m, "excess norm") }},
-	{"the top of the norm's hill", func(m string) bool { return strings.HasPrefix(m, "largest perturbed") }},
+	{"the top of the norm's hill", func(m string) bool { return strings.HasPrefix(m, "top of the perturbed") }},
 	{"the test accuracy at equal training loss, or late", func(m string) bool { return strings.Contains(m, "test accuracy") && !strings.HasPrefix(m, "largest") }},
 	{"the best test accuracy of a run", func(m string) bool { return strings.HasPrefix(m, "largest test") }},
 }
@@ -101,7 +114,7 @@ func courses() []course {
 		out = append(out, course{q, "beta2", []string{"norm-vs-beta2", "figure-4", "figure-7", "figure-9", "datasets"}})
 	}
 	for _, q := range courseQuantities {
-		out = append(out, course{q, "beta1", []string{"norm-vs-beta1", "figure-5", "figure-8", "figure-10"}})
+		out = append(out, course{q, "beta1", []string{"norm-vs-beta1", "figure-5", "figure-8", "figure-10", "figure-12"}})
 	}
 	return out
 }
@@ -109,7 +122,7 @@ func courses() []course {
 // says tells in which settings the quantity rises and in which it falls, and by how much from the first beta to the last.
 func (c course) says(all verdicts) string {
 	var rises, falls []string
-	undecided := 0
+	undecided, low, high := 0, math.Inf(1), math.Inf(-1)
 	for _, v := range all {
 		if !slices.Contains(c.claims, v.Name) {
 			continue
@@ -119,6 +132,9 @@ func (c course) says(all verdicts) string {
 			switch {
 			case f.Outcome == Undecided:
 				undecided++
+				if change := float64(f.Change); f.ChangeUnit == "%" && !math.IsNaN(change) {
+					low, high = math.Min(low, change), math.Max(high, change)
+				}
 			case f.Effect > 0:
 				rises = append(rises, setting)
 			default:
@@ -130,13 +146,20 @@ func (c course) says(all verdicts) string {
 	if n == 0 {
 		return ""
 	}
+	between := ""
+	switch {
+	case low < high:
+		between = fmt.Sprintf(" (by %+.3g%% to %+.3g%%)", low, high)
+	case low == high:
+		between = fmt.Sprintf(" (by %+.3g%%)", low)
+	}
 	in := func(settings []string) string {
 		if len(settings) == 0 {
 			return "none"
 		}
 		return fmt.Sprintf("%d (%s)", len(settings), strings.Join(settings, "; "))
 	}
-	return fmt.Sprintf("With %s, in %s, %s rises in %s, falls in %s, and is undecided in %d.", c.beta, plural.Count(n, "setting"), c.label, in(rises), in(falls), undecided)
+	return fmt.Sprintf("With %s, in %s, %s rises in %s, falls in %s, and is undecided in %d%s.", c.beta, plural.Count(n, "setting"), c.label, in(rises), in(falls), undecided, between)
 }
 
 func aboutTheBetas(all verdicts) []string {
@@ -203,7 +226,8 @@ func aboutTheReach(all verdicts) []string {
 		for _, f := range v.some(func(f Finding) bool { return strings.HasPrefix(f.Name, "state at") }) {
 			shares = append(shares, fmt.Sprintf("%s: %.2f", strings.TrimPrefix(f.Name, "state at "), float64(f.Effect)))
 		}
-		out = append(out, fmt.Sprintf("The share of the settings at which the equation without memory is borne out is claimed to %s. The one that keeps it predicts nearly all steps to 5%% at these shares of the settings: %s.",
+		out = append(out, borneOut(v)...)
+		out = append(out, fmt.Sprintf("That share is claimed to %s. The one that keeps it predicts nearly all steps to 5%% at these shares of the settings: %s.",
 			strings.Join(trends, ", to "), strings.Join(shares, ", ")))
 	}
 	if f := all.of("usual-settings").hypothesis("nearer"); f != nil {
@@ -211,9 +235,30 @@ func aboutTheReach(all verdicts) []string {
 	}
 	if f := all.of("edge").hypothesis("nearer"); f != nil {
 		each := all.of("edge").some(func(f Finding) bool { return f.Test == Bound })
-		out = append(out, fmt.Sprintf("Past the edge of stability the lift keeps nearer than the stable flow (%s), on %[3]d of %[2]d pairs of an optimizer and a network.", f.Outcome, len(each), supportedOf(each)))
+		out = append(out, fmt.Sprintf("Past the edge of stability the lift keeps nearer than the stable flow (%s), on %[3]d of %[2]d pairs of an optimizer and a network (not on %[4]s).", f.Outcome, len(each), supportedOf(each), strings.Join(unsupported(each), ", ")))
 	}
 	return out
+}
+
+// borneOut says at which share of the combinations of lr and betas the equation without memory is, by eps.
+func borneOut(v *Verdict) []string {
+	f := v.hypothesis("eps")
+	if f == nil {
+		return nil
+	}
+	var shares []string
+	for i, eps := range reachOf(v.Scale).Eps {
+		var ofSeeds []float64
+		for _, row := range f.Numbers {
+			ofSeeds = append(ofSeeds, float64(row[i]))
+		}
+		shares = append(shares, fmt.Sprintf("%.2f with eps %g", stat.Mean(ofSeeds, nil), eps))
+	}
+	text := fmt.Sprintf("The equation without memory is borne out at these shares of the combinations of lr and betas, eps being outside the root: %s.", strings.Join(shares, ", "))
+	if none := v.some(func(f Finding) bool { return f.P == 0 }); len(none) > 0 {
+		text += " That its trends are decided where all seeds have the same number is by a rule that was set after the runs."
+	}
+	return []string{text}
 }
 
 func aboutWhatSurvives(all verdicts) []string {
@@ -226,7 +271,7 @@ func aboutWhatSurvives(all verdicts) []string {
 		for _, f := range v.Hypotheses {
 			sizes = append(sizes, fmt.Sprintf("%s: %+.3g%s, %s", f.Name, float64(f.Change), f.ChangeUnit, f.Outcome))
 		}
-		out = append(out, fmt.Sprintf("In mini-batches the norm of the full gradient rises with beta2, by so much from the first to the last: %s.", strings.Join(sizes, "; ")))
+		out = append(out, fmt.Sprintf("In mini-batches it was claimed that the norm of the full gradient rises with beta2. From the first to the last it changes by: %s.", strings.Join(sizes, "; ")))
 	}
 	if shares := all.of("language-model").some(func(f Finding) bool { return f.Test == Bound }); len(shares) > 0 {
 		out = append(out, fmt.Sprintf("With warmup and cosine, on a language model, the realized bias of AdamW and of Muon, clipped or not, hinders the norm's fall at most measured steps in %s of the runs.", shareText(shares)))

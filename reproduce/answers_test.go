@@ -22,7 +22,7 @@ func TestACourseSaysWhereAQuantityRisesAndWhereItFalls(t *testing.T) {
 	for _, v := range []*Verdict{up, down, other} {
 		settle(v.Hypotheses)
 	}
-	want := "With beta2, in 3 settings, the excess of the norm at equal training loss rises in 1 (norm-vs-beta2, norm at lr 0.1, by +49.9%), falls in 1 (figure-7-small, excess at lr 0.1, by -50.2%), and is undecided in 1."
+	want := "With beta2, in 3 settings, the excess of the norm at equal training loss rises in 1 (norm-vs-beta2, norm at lr 0.1, by +49.9%), falls in 1 (figure-7-small, excess at lr 0.1, by -50.2%), and is undecided in 1 (by +3.23%)."
 	if said := courses()[0].says(verdicts{up, down, other}); said != want {
 		t.Errorf("%q, want %q", said, want)
 	}

@@ -187,7 +187,7 @@ func edgeChart(name string, t *trial) *report.Chart {
 	curve := func(label, column string, i int) report.Series {
 		return report.Series{Name: label, X: steps, Y: t.column(column), Color: i, Dash: i, Line: true}
 	}
-	loss := report.Axes{X: "step", Y: "mean loss (nats)", LogY: true, Series: []report.Series{curve("two iterates", "iterates.mean_loss", 0)}}
+	loss := report.Axes{X: "step", Y: "mean loss (squared error)", LogY: true, Series: []report.Series{curve("two iterates", "iterates.mean_loss", 0)}}
 	distance := report.Axes{X: "step", Y: "relative distance", LogY: true}
 	amplitude := report.Axes{X: "step", Y: "amplitude (parameter)", LogY: true, Series: []report.Series{curve("iterates", "iterates.amplitude", 0)}}
 	for i, beside := range t.Run.Config.Beside {
@@ -215,7 +215,7 @@ func edgeChart(name string, t *trial) *report.Chart {
 		Height: 1.9,
 		Labels: report.Label{
 			Name: "edge-" + t.Run.Config.Optimizer.Name + "-" + t.Run.Config.Model.Name, Title: "Past the edge: " + name,
-			Caption: "From above: loss, of the iterates the mean of two consecutive ones, of a lift or a central flow the one that it predicts; sharpness, preconditioned as the optimizer does, and the threshold of period two, for gradient descent 2/lr; half the distance by which iterates flip from side to side; distance from the iterates over the way that they went." + without,
+			Caption: "One run, of the first seed. From above: loss, of the iterates the mean of two consecutive ones, of a lift or a central flow the one that it predicts; sharpness, preconditioned as the optimizer does, and the threshold of period two, for gradient descent 2/lr; half the distance by which iterates flip from side to side; distance from the iterates over the way that they went." + without,
 		},
 		Axes: []report.Axes{loss, sharpness, amplitude, distance},
 	}

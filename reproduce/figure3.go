@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"shadowflow/experiment/sweep"
+	"shadowflow/internal/plural"
 	"shadowflow/report"
 )
 
@@ -68,6 +69,11 @@ func (t *trial) farthest(order int) float64 {
 	return sweep.Largest(t.column(fmt.Sprintf("iteration-%d.largest", order)))
 }
 
+// isRounding reports whether a distance in float32 is ten times that in float64 or more, and near the paper's plateau.
+func isRounding(single, double float64) bool {
+	return single > 10*double && single > figure3Plateau/10 && single < figure3Plateau*10
+}
+
 func judgeFigure3(f *Result, ts trials) {
 	double := ts.where("dtype", "float64")
 	f.give("nearer", votes(double, func(t *trial) (yes, counts bool) {
@@ -75,13 +81,13 @@ func judgeFigure3(f *Result, ts trials) {
 		return second < first, slices.Contains(figure3LR, t.number("optimizer.lr")) && !math.IsNaN(first+second)
 	}))
 	small := ts.where("optimizer.lr", figure3Small)
-	exact := map[any]float64{} // in float64, by seed
+	firsts, exact := map[any]float64{}, map[any]float64{} // of orders 1 and 2 in float64, by seed
 	for _, t := range small.where("dtype", "float64") {
-		exact[t.Run.Config.Get("seed")] = t.farthest(2)
+		firsts[t.Run.Config.Get("seed")], exact[t.Run.Config.Get("seed")] = t.farthest(1), t.farthest(2)
 	}
 	f.give("rounded", votes(small.where("dtype", "float32"), func(t *trial) (yes, counts bool) {
 		single, double := t.farthest(2), exact[t.Run.Config.Get("seed")]
-		return single > 10*double && single > figure3Plateau/10 && single < figure3Plateau*10, !math.IsNaN(single + double)
+		return isRounding(single, double), !math.IsNaN(single + double)
 	}))
 	for order := 2; order >= 1; order-- {
 		far := func(lr float64, precision string) []float64 {
@@ -93,6 +99,14 @@ func judgeFigure3(f *Result, ts trials) {
 			ratios = append(ratios, fmt.Sprintf("%.3g at lr %g", meanOfMeasured(far(lr, "float32"))/meanOfMeasured(far(lr, "float64")), lr))
 		}
 		f.say("At the paper's step sizes the distance of order %d in float32 is that in float64 times %s: a plateau would make it many times as large.", order, strings.Join(ratios, ", "))
+	}
+	rounded := 0
+	for _, t := range small.where("dtype", "float32") {
+		rounded += count(isRounding(t.farthest(1), firsts[t.Run.Config.Get("seed")]))
+	}
+	f.say("By what is asked of order 2 at lr %g, the distance of order 1 is rounding in %d of %s in float32.", figure3Small, rounded, plural.Count(len(small.where("dtype", "float32")), "run"))
+	if !haveFashion() {
+		f.say("Fashion-MNIST was not found in %s: the runs are of the digits.", fashion)
 	}
 	f.drawings, f.tables = []report.Drawing{figure3Chart(ts)}, []report.Table{figure3Table(ts)}
 }

@@ -23,7 +23,7 @@ func TestFigure3SaysHowFarOrder2IsInEachPrecision(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "At lr 1e-07 the distance of order 2 is 1e-08 ± 0 in float32 and 1e-09 ± 0 in float64; the paper's plateau is 2.98e-07."; !slices.Contains(found.Notes, want) {
+	if want := "At lr 1e-07 the distance of order 2 is 1e-08 in float32 and 1e-09 in float64; the paper's plateau is 2.98e-07."; !slices.Contains(found.Notes, want) {
 		t.Errorf("notes %q, want %q", found.Notes, want)
 	}
 }

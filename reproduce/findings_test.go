@@ -114,9 +114,15 @@ func plain(rows [][]Number) [][]float64 {
 }
 
 func TestEveryReproductionAnswersAQuestion(t *testing.T) {
-	for _, name := range ours {
-		if _, err := Find(name); err != nil {
-			t.Error(err)
+	for name, some := range ours {
+		r, err := Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, hypothesis := range some {
+			if !slices.ContainsFunc(r.hypotheses(Laptop), func(h Hypothesis) bool { return h.Name == hypothesis }) {
+				t.Errorf("%s has no hypothesis %q", name, hypothesis)
+			}
 		}
 	}
 	asked := map[string]bool{}

@@ -103,7 +103,7 @@ func judgeHill(f *Result, ts trials) {
 	mains := ts.matrix(key, func(t *trial) float64 { return riseOf(t).main })
 	tops := ts.matrix(key, func(t *trial) float64 { return riseOf(t).top })
 	f.give("exists", votes(ts, func(t *trial) (yes, counts bool) {
-		return hasHill(t), !math.IsNaN(riseOf(t).height)
+		return risesAndFalls(t), !math.IsNaN(riseOf(t).height)
 	}))
 	f.give("height", heights)
 	f.give("change", biases)

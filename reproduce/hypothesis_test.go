@@ -180,3 +180,25 @@ func TestAVerdictIsReadAsItWasWritten(t *testing.T) {
 		t.Error("a direction that there is not is read")
 	}
 }
+
+func TestAFindingSaysWhatItsProbabilityIsWhereNoTestGivesOne(t *testing.T) {
+	nan := math.NaN()
+	trend := Hypothesis{Name: "a", Claim: "It rises", Measure: "norm", Test: Trend, Direction: Up, Family: "a", Seeds: 3}
+	for name, c := range map[string]struct {
+		rows [][]float64
+		want string
+	}{
+		"ranks that rise where the change falls": {[][]float64{{5, 1, 2, 3, 4}, {6, 1, 2, 3, 4}, {7, 1, 2, 3, 4.5}}, "p = 1, 1 after Holm's correction, as ranks and change go opposite ways; t-tests"},
+		"seeds that are alike":                   {[][]float64{{1, 2, 3}, {1, 2, 3}, {1, 2, 3}}, "after Holm's correction, as seeds that all have the same number are no chance; t-tests"},
+		"seeds that are not":                     {[][]float64{{1, 2, 3}, {1, 2, 3.5}, {1, 2, 4}}, "after Holm's correction; t-tests"},
+		"a place that no seed has":               {[][]float64{{nan, 2, 3}, {nan, nan, 3}, {nan, 2, 3}}, "no seed has the numbers of the whole grid (at 2 of its 3 places some seed has one)."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := []Finding{trend.weigh(c.rows)}
+			settle(found)
+			if said := found[0].String(); !strings.Contains(said, c.want) {
+				t.Errorf("%q, want %q in it", said, c.want)
+			}
+		})
+	}
+}

@@ -59,25 +59,25 @@ func TestThePapersPointsLieOnTheGrids(t *testing.T) {
 	}
 }
 
-func TestTheHillsTopIsBehindTheFirstFall(t *testing.T) {
+func TestTheHillsTopIsBehindItsFoot(t *testing.T) {
 	nan := math.NaN()
 	for name, c := range map[string]struct {
-		values []float64
-		want   float64
-		has    bool
+		values    []float64
+		top, foot int
 	}{
-		"a hill behind a fall":         {[]float64{9, 5, 4, 6, 7, 3}, 7, true},
-		"a rise from the start":        {[]float64{1, 2, 5, 4}, 5, true},
-		"a fall all along":             {[]float64{3, 2, 1}, nan, false},
-		"no end of the rise":           {[]float64{3, 2, 4}, 4, false},
-		"noise on a fall":              {[]float64{9, 5, 5.5, 5, 4.8, 5.2, 3}, 5.5, false},
-		"nothing":                      {nil, nan, false},
-		"a start above all that comes": {[]float64{100, 1, 2, 1}, 2, true},
+		"a hill behind a fall":         {[]float64{9, 5, 4, 6, 7, 3}, 4, 2},
+		"a rise from the start":        {[]float64{1, 2, 5, 4}, 2, 0},
+		"a fall all along":             {[]float64{3, 2, 1}, -1, -1},
+		"no end of the rise":           {[]float64{3, 2, 4}, -1, -1},
+		"noise on a fall":              {[]float64{9, 5, 5.5, 5, 4.8, 5.2, 3}, -1, -1},
+		"noise on a fall to a hill":    {[]float64{9, 5, 5.5, 2, 3, 1}, 4, 3},
+		"what was not measured":        {[]float64{nan, 4, nan, 6, nan, 3}, 3, 1},
+		"nothing":                      {nil, -1, -1},
+		"a start above all that comes": {[]float64{100, 1, 2, 1}, 2, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := hillTop(c.values)
-			if same := got == c.want || math.IsNaN(got) && math.IsNaN(c.want); !same || hasTop(c.values) != c.has {
-				t.Errorf("%g and %v, want %g and %v", got, hasTop(c.values), c.want, c.has)
+			if top, foot := hillTop(c.values); top != c.top || foot != c.foot {
+				t.Errorf("top at %d, foot at %d, want %d and %d", top, foot, c.top, c.foot)
 			}
 		})
 	}
@@ -101,8 +101,11 @@ func TestASpikeIsNoHillOfTheRunningMedian(t *testing.T) {
 		"a fall with spikes": {spiky, true, false},
 		"a hill":             {curve(func(x float64) float64 { return falling(x) + 2*math.Exp(-100*(x-.6)*(x-.6)) }), true, true},
 	} {
-		if smooth := smoothed(c.values); hasTop(c.values) != c.raw || hasTop(smooth) != c.hill || len(smooth) != len(c.values) || slices.ContainsFunc(smooth, math.IsNaN) {
-			t.Errorf("%s: %v at first and %v smoothed, of %d; want %v and %v", name, hasTop(c.values), hasTop(smooth), len(smooth), c.raw, c.hill)
+		smooth := smoothed(c.values)
+		raw, _ := hillTop(c.values)
+		hill, _ := hillTop(smooth)
+		if raw >= 0 != c.raw || hill >= 0 != c.hill || len(smooth) != len(c.values) || slices.ContainsFunc(smooth, math.IsNaN) {
+			t.Errorf("%s: a top at %d at first and at %d smoothed, of %d; want some: %v and %v", name, raw, hill, len(smooth), c.raw, c.hill)
 		}
 	}
 }

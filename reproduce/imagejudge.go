@@ -41,32 +41,28 @@ func paperFigureOf(number int) paperFigure {
 	return all[fmt.Sprint(number)]
 }
 
-// hillTop is the largest value behind the first fall: from where values first rise. NaN if they never do.
-func hillTop(values []float64) float64 {
-	for i := 1; i < len(values); i++ {
-		if values[i] > values[i-1] {
-			return sweep.Largest(values[i:])
-		}
-	}
-	return math.NaN()
-}
-
 // leastRise tells a hill from noise: how much its top is at least, over the lowest value before it.
 const leastRise = 1.25
 
-// hasTop reports whether values rise to a hill's top and end below it.
-func hasTop(values []float64) bool {
-	top, lowest := math.NaN(), math.Inf(1)
-	for _, v := range values {
+// hillTop is the place of the top of a hill, the largest of the values that have risen from the lowest before them, and of that lowest; -1 where none has, or where
+// the values do not end below it.
+func hillTop(values []float64) (top, foot int) {
+	top, foot, lowest := -1, -1, -1
+	for i, v := range values {
 		if math.IsNaN(v) {
 			continue
 		}
-		if v >= leastRise*lowest && !(v <= top) {
-			top = v
+		if lowest >= 0 && v >= leastRise*values[lowest] && (top < 0 || v > values[top]) {
+			top, foot = i, lowest
 		}
-		lowest = min(lowest, v)
+		if lowest < 0 || v < values[lowest] {
+			lowest = i
+		}
 	}
-	return len(values) > 0 && values[len(values)-1] < top
+	if top < 0 || !(values[len(values)-1] < values[top]) {
+		return -1, -1
+	}
+	return top, foot
 }
 
 // smoothing is the part of a run over which noise is taken out of a curve.
@@ -86,19 +82,34 @@ func smoothed(values []float64) []float64 {
 // smoothNorm is the norm of a run without the noise of its steps.
 func smoothNorm(t *trial) []float64 { return smoothed(t.column("perturbed_norm")) }
 
-// topOf is the top of a run's hill, NaN where there is none.
+// hasTop reports whether the norm of a run, but for noise, has a hill.
+func hasTop(t *trial) bool {
+	top, _ := hillTop(smoothNorm(t))
+	return top >= 0
+}
+
+// topOf is how high the hill of a run is, NaN where there is none.
 func topOf(t *trial) float64 {
-	if !hasTop(smoothNorm(t)) {
-		return math.NaN()
+	norms := smoothNorm(t)
+	if top, _ := hillTop(norms); top >= 0 {
+		return norms[top]
 	}
-	return hillTop(t.column("perturbed_norm"))
+	return math.NaN()
+}
+
+// largestStep is the largest norm of a step behind the foot of a run's hill, which is the paper's measure where no noise comes before the hill. NaN where there is none.
+func largestStep(t *trial) float64 {
+	if _, foot := hillTop(smoothNorm(t)); foot >= 0 {
+		return sweep.Largest(t.column("perturbed_norm")[foot:])
+	}
+	return math.NaN()
 }
 
 // hills says in how many runs there is one.
 func hills(ts trials) string {
 	n := 0
 	for _, t := range ts {
-		n += count(t.good() && hasTop(smoothNorm(t)))
+		n += count(t.good() && hasTop(t))
 	}
 	text := fmt.Sprintf("in %d of %s the norm, as a running median over a twentieth of the steps, rises by a quarter or more of the lowest before, and ends below that top", n, plural.Count(len(ts), "run"))
 	if n < len(ts) {
@@ -144,10 +155,18 @@ func imageMeasures(s Scale) []imageMeasure {
 	}
 }
 
+// largest is the largest norm of a step, which stands beside the hill's top.
+var largest = imageMeasure{"largest", "largest norm of a step behind the hill's foot", func(t *trial) float64 {
+	if !t.good() {
+		return math.NaN()
+	}
+	return largestStep(t)
+}}
+
 func (fig imageFigure) judge(f *Result, ts trials) {
 	switch fig.shows {
 	case normOverEpochs:
-		f.give("hill", votes(ts, func(t *trial) (yes, counts bool) { return hasTop(smoothNorm(t)), t.good() }))
+		f.give("hill", votes(ts, func(t *trial) (yes, counts bool) { return hasTop(t), t.good() }))
 		f.drawings = []report.Drawing{fig.curves(ts, []curveOf{
 			column("perturbed one-norm", "perturbed_norm"), {"its running median", smoothNorm, false}, column("training loss (nats)", "loss").onLog(),
 		})}
@@ -186,7 +205,7 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 	measures, paper := imageMeasures(f.Scale), paperFigureOf(fig.number)
 	table := report.Table{
 		Caption: "Means over seeds with 95% confidence intervals; the paper's are means over its seeds, at the step size of the same place in its figure, counted from the largest",
-		Header: []string{"lr", fig.beta(), measures[0].label, "the paper's", measures[1].label, "the paper's", measures[2].label, measures[3].label, "best less mean of the last tenth",
+		Header: []string{"lr", fig.beta(), measures[0].label, largest.label, "the paper's", measures[1].label, "the paper's", measures[2].label, measures[3].label, "best less mean of the last tenth",
 			"the paper's lr"},
 	}
 	chart := fig.pointsChart(measures, f.Scale)
@@ -201,14 +220,18 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 			f.give(fmt.Sprintf("%s at lr %g", m.name, lr), rows[k])
 			chart.Axes[k].Series = append(chart.Axes[k].Series, fig.pointsSeries(fmt.Sprintf("lr %g", lr), betas, f.Scale, rows[k], k, i))
 		}
+		steps := part.matrix(fig.varied, largest.of)
 		for k, beta := range betas {
 			at := nearest(paper.Beta, beta)
 			table.Rows = append(table.Rows, []string{
-				fmt.Sprint(lr), fmt.Sprintf("%.5g", beta), withInterval(transpose(rows[0])[k]), short(theirs.Norm[at]), withInterval(transpose(rows[1])[k]), short(theirs.Accuracy[at] / 100),
+				fmt.Sprint(lr), fmt.Sprintf("%.5g", beta), withInterval(transpose(rows[0])[k]), withInterval(transpose(steps)[k]), short(theirs.Norm[at]), withInterval(transpose(rows[1])[k]), short(theirs.Accuracy[at] / 100),
 				withInterval(transpose(rows[2])[k]), withInterval(transpose(rows[3])[k]), withInterval(difference(transpose(rows[1])[k], transpose(rows[3])[k])), fmt.Sprint(theirs.LR),
 			})
 		}
 		f.say("lr %g: %s.", lr, hills(part))
+		if s := chart.Axes[0].Series[i]; counted(s.Y) == 0 {
+			f.say("lr %g: no curve of the top is drawn: it would be relative to that at the first %s, where no seed has one.", lr, fig.beta())
+		}
 		f.say("lr %g: the best test accuracy of a run is %s above the mean of its last tenth: the bias of a maximum over noisy steps, and whatever the accuracy has lost since.",
 			lr, withInterval(difference(slices.Concat(rows[1]...), slices.Concat(rows[3]...))))
 	}
@@ -263,7 +286,7 @@ func difference(a, b []float64) []float64 {
 
 func (fig imageFigure) pointsChart(measures []imageMeasure, s Scale) *report.Chart {
 	against := fmt.Sprintf("memory 1/(1 - %s), in steps", fig.beta())
-	caption := "From above: the top of the norm's hill, and the best test accuracy of a run, with the paper's points (faint); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over seeds, bands are 95% confidence intervals."
+	caption := "From above: the top of the hill of the norm's running median, and the best test accuracy of a run, with the paper's points (faint); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over the seeds that have the numbers, bands are 95% confidence intervals."
 	labels := []string{"top of the norm's hill", "best test accuracy", "excess norm", "late test accuracy"}
 	if s != Paper {
 		caption += " Norms are relative to that of the same seed at the first beta, and their means geometric; accuracies are less it: network and data are not the paper's."

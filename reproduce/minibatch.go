@@ -16,7 +16,7 @@ func minibatch() *Reproduction {
 		Title: "Mini-batches: does the prediction survive, and what does the noise explain?",
 		Claim: "With mini-batches of 1/2, 1/8 and 1/32 of the data too, the norm of the full gradient at equal training loss rises with beta2.",
 		Design: "Adam with the full batch and with shuffled mini-batches at several beta2. At full training loss 0.05 the excess norm of the full gradient is compared within seeds, for each size. " +
-			"Beside it the noise of the batches' gradients, B_simple/b, is recorded (B_simple = tr Sigma / ||g||^2, Sigma being the covariance of one example's gradient); linear regressions of the norm's logarithm, seeds' means taken out, on the memory 1/(1 - beta2), on the noise, and on both, say how much of its variance each explains (R^2).",
+			"Beside it the noise of the batches' gradients, B_simple/b, is recorded (B_simple = tr Sigma / ||g||^2, Sigma being the covariance of one example's gradient); linear regressions of the norm's logarithm, seeds' means taken out, on the logarithm of the memory 1/(1 - beta2), on that of one more than the noise, and on both, say how much of its variance each explains (R^2).",
 		sweeps: func(s Scale) []sweep.Spec {
 			spec := sweep.Spec{
 				Name: "minibatch",
@@ -119,7 +119,7 @@ func judgeMinibatch(f *Result, ts trials) {
 		}
 	}
 	memory, noise, both := explained(ts)
-	f.say("Of the variance of the norm's logarithm within seeds, over all batches, the memory alone explains %.0f%%, the noise alone %.0f%%, both together %.0f%%: what the noise adds to beta2 is %.0f%%.",
+	f.say("Of the variance of the norm's logarithm within seeds, over all batches, the memory alone explains %.0f%%, the noise alone %.0f%%, both together %.0f%%: what the noise adds to beta2 is %.0f%%. The size of the batch, along which the noise varies most, is no third one.",
 		100*memory, 100*noise, 100*both, 100*(both-memory))
 	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
 }

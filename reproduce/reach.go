@@ -50,7 +50,7 @@ func howFar() *Reproduction {
 		Name:  "reach",
 		Title: "How far the equations reach: lr, memory and eps",
 		Claim: "The equation of second order that eliminates the memory holds the more often the smaller lr, the shorter the memory of each beta, and the larger eps; the one that keeps the memory as state holds at most of all combinations, whatever eps is.",
-		Design: "Full-batch Adam, eps outside the root, over lr, beta1, beta2 and eps, each combination with the same seeds. A step bears out the equation without memory where its order 2 is closer to it than its order 1 by a tenth, and what it says of the memory does not have the opposite direction of what is realized; " +
+		Design: "Full-batch Adam, eps outside the root, as PyTorch has it (beside roots of squares as large as its own square inside: 1e-4 here is like 1e-8 there, which Table 1 and the figures have), over lr, beta1, beta2 and eps, each combination with the same seeds. A step bears out the equation without memory where its order 2 is closer to it than its order 1 by a tenth, and what it says of the memory does not have the opposite direction of what is realized; " +
 			"it holds at a combination where most of the measured steps do. The state equation of order 2 holds where its one-step defect is below 5% of the step at nine of ten measured steps. What is judged is the share of the combinations at which an equation holds, of each seed; one at which nothing was measured is none of them. " +
 			"It is asked whether that of the equation without memory falls with lr, beta1 and beta2 and rises with eps within seeds, over all that the others are; a sign test whether the state equation holds at most combinations, and at each eps it has to at half of them.",
 		Changed: []string{

@@ -17,8 +17,8 @@ func table1() *Reproduction {
 		Name:  "table-1",
 		Title: "The sign of the bias over beta1, beta2 and eps: predicted and measured",
 		Claim: "Table 1 of the paper: with eps small beside the squared gradients the bias penalizes the one-norm if beta1 > beta2 and hinders its decrease if beta2 > beta1; with eps large it penalizes the (two-)norm whatever the betas.",
-		Design: "Full-batch Adam with eps 1e-8 at lr 2e-4, and with eps 0.01, beside which gradients are small, at lr 4e-3. What is measured is the realized bias, of what each step has beyond the update without memory: its drive on the norm, summed over the steps until the training loss is below 0.2, over the sum of the main drive's sizes; " +
-			"negative if it penalizes. A t-test over seeds decides its sign, after Holm's correction for all combinations that are judged. Beside it, the share of measured steps that bear out the second-order equation, from which the prediction is: it predicts them better than no correction by a tenth, with a bias that does not go against the realized one. With equal betas and small eps the prediction is next to nothing, and is not judged.",
+		Design: "Full-batch Adam, eps inside the root, with eps 1e-8 at lr 2e-4, and with eps 0.01, beside which gradients are small, at lr 4e-3. What is measured is the realized bias, of what each step has beyond the update without memory: its drive on the norm, summed over the steps until the training loss is below 0.2, over the sum of the main drive's sizes; " +
+			"negative if it penalizes. A t-test over seeds decides its sign, after Holm's correction for all combinations that are judged. Beside it, the share of measured steps that bear out the second-order equation, from which the prediction is: it predicts them better than no correction by a tenth, with a bias that does not go against the realized one. With equal betas and small eps the paper's table says no sign, and nothing is judged.",
 		sweeps: func(s Scale) []sweep.Spec {
 			base := problem(s)
 			if s == Laptop {
@@ -86,7 +86,7 @@ const notTested = "not tested"
 // largeEps is the eps from which squared gradients of these problems are small beside it.
 const largeEps = 1e-3
 
-// predictedSign is Table 1's: -1 penalized, 1 hindered, 0 next to nothing.
+// predictedSign is Table 1's: -1 penalized, 1 hindered, 0 where it says none.
 func predictedSign(beta1, beta2, eps float64) int {
 	switch {
 	case eps >= largeEps || beta1 > beta2:
@@ -99,13 +99,13 @@ func predictedSign(beta1, beta2, eps float64) int {
 
 func judgeTable1(f *Result, ts trials) {
 	table := report.Table{
-		Caption: "The drive on the norm of the bias over the main one, until the training loss is below 0.2, as the second-order equation predicts it and as it is: signs, and means over seeds with 95% confidence intervals. Negative: penalized; -: the interval holds 0.",
-		Header:  []string{"eps", "lr", "beta1", "beta2", "predicted", "realized", "predicted / main", "realized / main", "outcome", "steps that bear out order 2"},
+		Caption: "The drive on the norm of the bias over the main one, until the training loss is below 0.2, as the second-order equation predicts it and as it is: the signs, of the paper's table (- where that says none) and realized (- where the interval holds 0), and means over seeds with 95% confidence intervals. Negative: penalized. eps is inside the root.",
+		Header:  []string{"eps", "lr", "beta1", "beta2", "the paper's sign", "realized", "predicted / main", "realized / main", "outcome", "steps that bear out order 2"},
 	}
 	heat := &report.Heatmap{Labels: report.Label{
 		Name: "table-1", Title: "What the realized bias does to the norm, and the predicted sign",
 		Caption: "Colours and numbers: the realized bias's drive on the norm over the main one, until the training loss is below 0.2; blue and negative: the bias penalizes the norm, orange and positive: it hinders its decrease, on the average over the steps. " +
-			"The sign in brackets is the prediction; a question mark says that the sign is undecided, or that none is predicted. Thick lines part the predictions.",
+			"The sign in brackets is the paper's, 0 where it says none; a question mark says that the sign is undecided, or that the paper says none. Thick lines part the paper's signs.",
 	}}
 	cells := map[table1Cell]table1Effect{}
 	for _, c := range table1Cells() {

@@ -13,7 +13,7 @@ func withInterval(values []float64) string {
 	if math.IsNaN(mean) {
 		return "-"
 	}
-	if math.IsNaN(half) {
+	if math.IsNaN(half) || half < 1e-12*math.Abs(mean) { // all are the same but for rounding
 		return short(mean)
 	}
 	return short(mean) + " ± " + strconv.FormatFloat(half, 'g', 2, 64)

@@ -269,7 +269,7 @@ func (v *Verdict) amount() string {
 }
 
 const howJudged = "An effect's interval is a 95% bootstrap interval over seeds: of a handful of them it is narrower than Student's, and shows how far they agree. A hypothesis is supported, or decided against, where p after Holm's correction for its family is below 0.05 and the interval " +
-	"lies on one side of 0, of a trend that of the change from the first to the last too; it is supported if the effect reaches the least that was set, too. A trend is tested by t-tests over seeds of Kendall's rank correlation with the grid within each seed, and of the change from the first to the last; the larger p counts; that three seeds or more all have the same number is no chance. " +
+	"lies on one side of 0, of a trend that of the change from the first to the last too; it is supported if the effect reaches the least that was set, too. A trend is tested by t-tests over seeds of Kendall's rank correlation with the grid within each seed, and of the change from the first to the last; the larger p counts; that three seeds or more all have the same number is no chance. A change in % is relative to the first number, of accuracies too. " +
 	"The t-tests are two-sided; the sign test is one-sided, on the side of the evidence: each side is held to 0.05, so that of nothing at all both together decide up to twice as often. A bound is kept or not."
 
 func changedText(changed []string) string {
@@ -300,15 +300,38 @@ func (f Finding) String() string {
 	}
 	effect := map[Test]string{Trend: "Kendall's tau with the grid", Mean: "the mean", Majority: "seeds that agree less those that do not, of all"}[f.Test]
 	if f.Given == 0 {
-		return fmt.Sprintf("%s: %s; no seed has the numbers.", f.Claim, f.Outcome)
+		return fmt.Sprintf("%s: %s; %s.", f.Claim, f.Outcome, f.lacks())
 	}
-	text := fmt.Sprintf("%s: %s. %s: %s %s (%s; p = %s, %s after Holm's correction; %s; least effect %s)", f.Claim, f.Outcome, capital(f.Measure), effect,
+	text := fmt.Sprintf("%s: %s. %s: %s %s (%s; p = %s, %s after Holm's correction%s; %s; least effect %s)", f.Claim, f.Outcome, capital(f.Measure), effect,
 		within(f.Effect, f.Low, f.High, ""), seedsText(f.Given, f.Seeds), stats.Probability(float64(f.P)), stats.Probability(float64(f.Corrected)),
-		f.Test.name(), short(f.Least))
+		f.why(), f.Test.name(), short(f.Least))
 	if f.Test == Trend {
 		text += fmt.Sprintf("; from the first to the last %s", within(f.Change, f.ChangeLow, f.ChangeHigh, f.ChangeUnit))
 	}
 	return text + f.tooFew() + "."
+}
+
+// lacks says what the seeds lack.
+func (f Finding) lacks() string {
+	if f.Test != Trend || len(f.Numbers) == 0 {
+		return "no seed has the numbers"
+	}
+	known := 0
+	for k := range f.Numbers[0] {
+		known += count(slices.ContainsFunc(f.Numbers, func(row []Number) bool { return !math.IsNaN(float64(row[k])) }))
+	}
+	return fmt.Sprintf("no seed has the numbers of the whole grid (at %d of its %d places some seed has one)", known, len(f.Numbers[0]))
+}
+
+// why says where a probability is no outcome of the t-tests.
+func (f Finding) why() string {
+	switch {
+	case f.Test == Trend && float64(f.P) == 1 && float64(f.Effect)*float64(f.Change) < 0:
+		return ", as ranks and change go opposite ways"
+	case f.P == 0:
+		return ", as seeds that all have the same number are no chance"
+	}
+	return ""
 }
 
 // tooFew says where no numbers of so few seeds could have decided anything.
