@@ -286,7 +286,7 @@ func difference(a, b []float64) []float64 {
 
 func (fig imageFigure) pointsChart(measures []imageMeasure, s Scale) *report.Chart {
 	against := fmt.Sprintf("memory 1/(1 - %s), in steps", fig.beta())
-	caption := "From above: the top of the hill of the norm's running median, and the best test accuracy of a run, with the paper's points (faint); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over the seeds that have the numbers, bands are 95% confidence intervals."
+	caption := "From above: the top of the hill of the norm's running median, and the best test accuracy of a run, with the paper's points (faint); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over the seeds that have the numbers, bands are 95% confidence intervals of three or more."
 	labels := []string{"top of the norm's hill", "best test accuracy", "excess norm", "late test accuracy"}
 	if s != Paper {
 		caption += " Norms are relative to that of the same seed at the first beta, and their means geometric; accuracies are less it: network and data are not the paper's."
@@ -306,17 +306,25 @@ func (fig imageFigure) pointsSeries(name string, betas []float64, s Scale, rows 
 	for k, b := range betas {
 		x[k] = 1 / (1 - b)
 	}
-	var mean, low, high []float64
+	shown, of := rows, intervals
 	switch norms := panel%2 == 0; {
 	case s == Paper:
-		mean, low, high = intervals(transpose(rows))
 	case norms:
-		mean, low, high = geometricIntervals(transpose(relative(rows)))
+		shown, of = relative(rows), geometricIntervals
 	default:
-		mean, low, high = intervals(transpose(lessFirst(rows)))
+		shown = lessFirst(rows)
+	}
+	mean, low, high := of(transpose(shown))
+	for k, column := range transpose(shown) {
+		if counted(column) < leastInBand { // the interval of two is a dozen times as wide as they are apart
+			low[k], high[k] = math.NaN(), math.NaN()
+		}
 	}
 	return report.Series{Name: name, X: x, Y: mean, Low: low, High: high, Line: true, Marks: true, Color: look, Mark: look, Dash: look}
 }
+
+// leastInBand is of how many seeds intervals are drawn, at least.
+const leastInBand = 3
 
 // lessFirst subtracts from each row its first number.
 func lessFirst(rows [][]float64) [][]float64 {
