@@ -8,7 +8,7 @@ type effort struct {
 	bytes float64 // of arrays that no cache holds, read and written
 }
 
-// uncachedBytes is the size from which on an array is taken to be in main memory when it is read: a last cache as large as one has today holds no more.
+// uncachedBytes is the size from which on an array is taken to be in main memory when it is read. Where the last cache is larger than that, as some are, the bound is too high for steps that wait for memory.
 const uncachedBytes = 32 << 20
 
 // multiplier is a step that multiplies matrices or convolves.

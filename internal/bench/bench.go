@@ -27,6 +27,7 @@ type Work struct {
 	// Asked says that it takes minutes, and is measured where it is asked for by name alone.
 	Asked bool
 
+	pair  bool // of the gradient in the line before, with a Hessian-vector product
 	build func() (in, out []graph.Value, err error)
 	// top is the number of largest eigenvalues that a run searches for, of the Hessian that the program multiplies its last input by; 0: a run is one of the program.
 	top int
@@ -111,7 +112,7 @@ func (r Result) Fastest() *PeerResult {
 // memoryCap is how many times a peer's memory a work may take.
 const memoryCap = 1.2
 
-// Misses lists the floors that the result does not reach, that of a peer's speed with the share of the bound that this would be: where a large product reaches less, it is out of reach.
+// Misses lists the floors that the result does not reach, that of a peer's speed with the share of the bound that this would be.
 func (r Result) Misses() []string {
 	var out []string
 	if r.PeakFloor > 0 && r.Peak < r.PeakFloor {
@@ -121,8 +122,8 @@ func (r Result) Misses() []string {
 		asked := r.PeerRatio * r.Seconds / r.PeerFloor
 		out = append(out, fmt.Sprintf("%.2f times the best peer's speed, want %.1f, %.0f%% of the bound", r.PeerRatio, r.PeerFloor, 100*r.Bound/asked))
 	}
-	if p := r.Fastest(); p != nil && r.ResidentBytes > 0 && p.PeakBytes() > 0 && float64(r.ResidentBytes) > memoryCap*float64(p.PeakBytes()) {
-		out = append(out, fmt.Sprintf("%.2f times the memory of the fastest peer, want at most %.1f", float64(r.ResidentBytes)/float64(p.PeakBytes()), memoryCap))
+	if p := r.Fastest(); p != nil && r.ResidentBytes > 0 && p.PeakBytes > 0 && float64(r.ResidentBytes) > memoryCap*float64(p.PeakBytes) {
+		out = append(out, fmt.Sprintf("%.2f times the memory of the fastest peer, want at most %.1f", float64(r.ResidentBytes)/float64(p.PeakBytes), memoryCap))
 	}
 	if r.GradientCap > 0 && r.Gradients > r.GradientCap {
 		out = append(out, fmt.Sprintf("%.2f gradients, want at most %.1f", r.Gradients, r.GradientCap))
@@ -185,7 +186,7 @@ func Run(ctx context.Context, opt Options, report func(Result)) error {
 			continue
 		}
 		r, err := measure(ctx, w, opt, set, pool, bandwidth)
-		if w.GradientCap > 0 && gradient > 0 {
+		if w.pair && gradient > 0 {
 			r.Gradients = r.Seconds / gradient
 		}
 		gradient = r.Seconds
@@ -265,7 +266,15 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 	r.Gflops, r.PeakGflops = flops/best/1e9, peak/1e9
 	r.Peak = flops / best / peak
 	r.Bound = does.bound(peak, bandwidth)
-	return r, err
+	if err != nil || r.ResidentBytes == 0 {
+		return r, err
+	}
+	for i := range r.Peers {
+		if err := r.Peers[i].remember(ctx, opt.Peers, w.Name, runs, opt.say); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
 }
 
 // repeats returns how many runs one reading of the clock should cover, after one that is not counted and, if it is short, another.

@@ -112,7 +112,7 @@ func TestMissesNamesEveryFloorNotReached(t *testing.T) {
 	if len(asked) != 1 || asked[0] != "1.50 times the best peer's speed, want 3.0, 50% of the bound" {
 		t.Errorf("%q", asked)
 	}
-	large := Result{Seconds: 1, ResidentBytes: 13, Peers: []PeerResult{{Seconds: 1, Best: "eager", Settings: []Setting{{Name: "eager", Seconds: 1, PeakBytes: 10}}}}}
+	large := Result{Seconds: 1, ResidentBytes: 13, Peers: []PeerResult{{Seconds: 1, Best: "eager", PeakBytes: 10, Settings: []Setting{{Name: "eager", Seconds: 1}}}}}
 	if got := large.Misses(); len(got) != 1 || got[0] != "1.30 times the memory of the fastest peer, want at most 1.2" {
 		t.Errorf("a work that takes more memory than its peers: %q", got)
 	}

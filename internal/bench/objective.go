@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"time"
 
 	"shadowflow/engine"
 	"shadowflow/graph"
@@ -37,11 +36,9 @@ func Objective[T graph.Float](ctx context.Context, o objective.Objective[T], r *
 		}
 	}
 	err = inTurns(len(works), opt.budget(), func(i int) error {
-		t := time.Now()
-		if err := works[i].run(); err != nil {
+		if err := shorten(&costs[i].Seconds, works[i].run); err != nil {
 			return fmt.Errorf("%s: %w", works[i].name, err)
 		}
-		costs[i].Seconds = min(costs[i].Seconds, time.Since(t).Seconds())
 		return nil
 	})
 	if err != nil {

@@ -43,15 +43,15 @@ type Peer struct {
 	ask     io.WriteCloser
 	answers *bufio.Reader
 	stderr  *tail
-	ended   bool // it is asked for nothing more
+	ended   bool                                     // it is asked for nothing more
+	again   func(ctx context.Context) (*Peer, error) // starts another like it
 }
 
 // A Setting is a way in which a peer does a work, with the time of its fastest run, or why it cannot.
 type Setting struct {
-	Name      string  `json:"name"`
-	Seconds   float64 `json:"seconds,omitempty"`
-	PeakBytes int64   `json:"peak_bytes,omitempty"` // the most that its process had resident in a turn of it
-	Error     string  `json:"error,omitempty"`
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds,omitempty"`
+	Error   string  `json:"error,omitempty"`
 }
 
 // StartPeer starts a peer on so many threads in the given interpreter; an empty one stands for the first python3 that has the framework.
@@ -73,6 +73,7 @@ func StartPeer(ctx context.Context, name, python string, threads int) (*Peer, er
 // startPeer starts a peer that has the works of a script.
 func startPeer(ctx context.Context, python, works string, threads int) (*Peer, error) {
 	p := &Peer{cmd: exec.CommandContext(ctx, python, "-c", works+worker, fmt.Sprint(threads)), stderr: &tail{}}
+	p.again = func(ctx context.Context) (*Peer, error) { return startPeer(ctx, python, works, threads) }
 	p.cmd.Stderr = p.stderr
 	p.cmd.WaitDelay = 5 * time.Second
 	ask, err := p.cmd.StdinPipe()
@@ -86,11 +87,11 @@ func startPeer(ctx context.Context, python, works string, threads int) (*Peer, e
 	}
 	p.answers = bufio.NewReader(out)
 	if err := p.cmd.Start(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the interpreter of the peers: %w; --python names another", err)
 	}
 	if err := p.answer(p); err != nil {
 		p.Close()
-		return nil, err
+		return nil, fmt.Errorf("the interpreter of the peers: %w; --python names another", err)
 	}
 	return p, nil
 }
@@ -158,10 +159,18 @@ func (p *Peer) answer(into any) error {
 // died says what a peer that answers no more has said last.
 func (p *Peer) died(err error) error {
 	p.cmd.Process.Kill()
-	if wait := p.cmd.Wait(); wait != nil && errors.Is(err, io.EOF) {
+	wait, last := p.cmd.Wait(), p.stderr.last()
+	switch {
+	case !errors.Is(err, io.EOF):
+	case wait != nil:
 		err = wait
+	default:
+		err = errors.New("it ended without an answer")
 	}
-	return fmt.Errorf("%s: %w: %s", p.cmd.Path, err, p.stderr.last())
+	if last != "" {
+		last = ": " + last
+	}
+	return fmt.Errorf("%s: %w%s", p.cmd.Path, err, last)
 }
 
 // interpreter returns a python3 that has a module: that of the path, or the system's own.
@@ -265,16 +274,47 @@ type PeerResult struct {
 	Seconds  float64   `json:"seconds,omitempty"` // its time
 	Settings []Setting `json:"settings"`
 	Ended    string    `json:"ended,omitempty"` // why it did no more, if it ended in this work
+	// PeakBytes is the most that a process of the peer had resident that does nothing but this work in the fastest setting; 0 if that is not known.
+	PeakBytes int64 `json:"peak_bytes,omitempty"`
 }
 
-// PeakBytes returns the most that was resident in a turn of the fastest setting; 0 if that is not known.
-func (r *PeerResult) PeakBytes() int64 {
-	for _, s := range r.Settings {
-		if s.Name == r.Best {
-			return s.PeakBytes
-		}
+// remember measures the memory of the fastest setting, in a process that has no other: that of the turns holds the programs of all.
+func (r *PeerResult) remember(ctx context.Context, peers []*Peer, work string, runs int, say func(string)) error {
+	i := slices.IndexFunc(peers, func(p *Peer) bool { return p.Name == r.Peer })
+	if i < 0 || peers[i].ended || r.Best == "" {
+		return nil
 	}
-	return 0
+	say(fmt.Sprintf("%s: %s, the memory of %s, in a process of its own", work, r.Peer, r.Best))
+	var err error
+	r.PeakBytes, err = peers[i].alone(ctx, work, r.Best, runs)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil { // it did that before: what is not known is not said
+		say(fmt.Sprintf("%s: %s, the memory is not known: %v", work, r.Peer, err))
+	}
+	return nil
+}
+
+// alone returns the most that a process had resident that did a work in one setting so often.
+func (p *Peer) alone(ctx context.Context, work, setting string, runs int) (int64, error) {
+	one, err := p.again(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer one.Close()
+	if _, err := one.settings(work); err != nil {
+		return 0, err
+	}
+	cannot, err := one.compile(setting)
+	if err != nil {
+		return 0, err
+	}
+	if cannot != "" {
+		return 0, errors.New(cannot)
+	}
+	_, peak, err := one.run(setting, turnOf{runs: runs})
+	return peak, err
 }
 
 // end notes the error, if any, with which a peer ended, unless that is the context's doing.
@@ -326,11 +366,10 @@ func (r *PeerResult) turn(ctx context.Context, p *Peer, j int, t turnOf) error {
 	if s.Error != "" || p.ended {
 		return nil
 	}
-	seconds, peak, err := p.run(s.Name, t)
+	seconds, _, err := p.run(s.Name, t)
 	if err != nil {
 		return r.end(ctx, p, err)
 	}
-	s.PeakBytes = max(s.PeakBytes, peak)
 	if s.Seconds == 0 || seconds < s.Seconds {
 		s.Seconds = seconds
 	}

@@ -115,18 +115,21 @@ func (s sized) compile(ctx context.Context, pair bool) (*runnable, error) {
 	return compile(ctx, in, out, engine.Options{Threads: s.threads})
 }
 
-// shorten lowers fastest to the time of one run of a work, in seconds, of as many as fill a millisecond.
+// shorten lowers fastest to the time of one run of a work, in seconds, of as many between two looks at the clock as fill a millisecond.
 func shorten(fastest *float64, work func() error) error {
-	n := 0
-	start := time.Now()
-	for n == 0 || time.Since(start) < time.Millisecond {
-		if err := work(); err != nil {
-			return err
+	for n := 1; ; n *= 2 {
+		start := time.Now()
+		for range n {
+			if err := work(); err != nil {
+				return err
+			}
 		}
-		n++
+		took := time.Since(start)
+		*fastest = min(*fastest, took.Seconds()/float64(n))
+		if took >= time.Millisecond {
+			return nil
+		}
 	}
-	*fastest = min(*fastest, time.Since(start).Seconds()/float64(n))
-	return nil
 }
 
 func networks(ctx context.Context, axis string, opt Options, set isa.Set) ([]Size, error) {

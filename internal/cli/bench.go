@@ -17,7 +17,9 @@ import (
 	"shadowflow/graph"
 	"shadowflow/internal/bench"
 	"shadowflow/internal/kernel/isa"
+	"shadowflow/internal/kernel/par"
 	"shadowflow/internal/memory"
+	"shadowflow/internal/plural"
 	"shadowflow/objective"
 )
 
@@ -36,15 +38,15 @@ func newBench() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "bench [config.yaml]",
-		Short: "Measure the heaviest work: fraction of the machine's peak, cost in gradients, speed beside PyTorch",
+		Short: "Measure the heaviest work: fraction of the machine's peak, cost in gradients, speed beside PyTorch and JAX",
 		Long: `bench times matrix products, convolutions, and the gradients and Hessian-vector products of networks in float32. Each line
 gives the fastest run, as a fraction of the peak of fused multiply-adds measured next to it. The multiplications counted are
 those of the definition; 3 by 3 convolutions do with a quarter of them, so they may exceed the peak, and products of causal attention (gpt)
 with half. The bound is what a run would take if it did nothing but those that are left and the operations of transforms, at the peak, and read and wrote the arrays that no cache holds at the
 bandwidth of a copy; its column has the share of the time that this is, and a miss of a peer's speed says
-which share of it the speed asked for would be. With --peers torch,jax the same work runs there too, turn by turn with this program, in each setting that a user would try
-(eager, channels_last, torch.func, torch.compile, jit; products by jvp, linearize, vjp); the fastest counts, and is named. Compiling them
-takes minutes a work, half an hour for the pair of the largest; lines on the standard error say how far it is. Beside the fastest setting stands what its process had resident while it ran, and what this one had (on Linux): all
+which share of it the speed asked for would be. With --peers torch,jax the same work runs there too, turn by turn with this program, gradients and pairs in
+PyTorch eager, by torch.func, and both by torch.compile (in its default mode), with images in both layouts, in JAX by jit; products by jvp, linearize, vjp; the fastest counts, and is named. Compiling them
+takes minutes a work, most of an hour for the pair of the largest; lines on the standard error say how far it is. Beside the fastest setting stands what a process of its own that does nothing else has resident while it runs, and what this one had (on Linux): all
 of each, interpreter and libraries too. Of cnn-top-10, the ten largest eigenvalues of a Hessian, beside curvlinops, runs take minutes: it is
 measured only where --only matches it, in one turn. The column of memory is what a program of ours holds beside its inputs and outputs.
 
@@ -58,6 +60,9 @@ threads, and a step of Adam and the gradient's norms at 10^3 to 10^8 parameters,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if threads < 0 || budget <= 0 {
 				return misuse("--threads %d, --budget %v: want at least 0, and more than 0", threads, budget)
+			}
+			if python != "" && len(peers) == 0 {
+				return misuse("--python %s: it is the interpreter of --peers, of which there are none", python)
 			}
 			if len(args) > 0 || given.any() {
 				if scaling || figure.path != "" {
@@ -108,7 +113,7 @@ threads, and a step of Adam and the gradient's norms at 10^3 to 10^8 parameters,
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(out, "%s, GOMAXPROCS %d\n", set, runtime.GOMAXPROCS(0))
+				fmt.Fprintf(out, "%s, %s\n", set, plural.Count(par.Shared(threads).Workers(), "thread"))
 				fmt.Fprintf(out, "%-24s %12s %9s %7s %8s %9s %8s %8s  %s\n", "work", "time", "GFLOP/s", "% peak", "% bound", "gradients", "memory", "x peers", "fastest peer; misses")
 			}
 			start := time.Now()
@@ -132,7 +137,7 @@ threads, and a step of Adam and the gradient's norms at 10^3 to 10^8 parameters,
 	f.StringSliceVar(&peers, "peers", nil, "do the same work in other frameworks and print the ratio to the fastest: "+strings.Join(bench.PeerNames, ", "))
 	f.StringVar(&python, "python", "", "the interpreter that has the peers; by default the first python3 that does")
 	f.StringVar(&only, "only", "", "measure the works whose name matches this regular expression")
-	f.DurationVar(&budget, "budget", 2*time.Second, "time for each work")
+	f.DurationVar(&budget, "budget", 2*time.Second, "time for each work, and for it in each setting of a peer, compiling aside")
 	f.IntVar(&threads, "threads", 0, "threads; 0 for all cores")
 	f.BoolVar(&scaling, "scaling", false, "measure how time grows with parameters, examples, depth and threads")
 	figure.bind(cmd, "what --scaling measures")
@@ -223,7 +228,7 @@ func printResult(out io.Writer, r bench.Result) {
 	if p := r.Fastest(); p != nil {
 		ratio = fmt.Sprintf("%.2f", r.PeerRatio)
 		fastest := fmt.Sprintf("%s, %s: %s", p.Peer, p.Best, duration(p.Seconds))
-		if peak := p.PeakBytes(); peak > 0 && r.ResidentBytes > 0 {
+		if peak := p.PeakBytes; peak > 0 && r.ResidentBytes > 0 {
 			fastest += fmt.Sprintf(", %s resident to our %s", memory.Format(peak), memory.Format(r.ResidentBytes))
 		}
 		remarks = append([]string{fastest}, remarks...)

@@ -113,7 +113,7 @@ func (f *runFlags) prepare(args []string) (string, starter, error) {
 		return f.resume, func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result, error) {
 			opt.Settings, opt.AcceptChanged = settings, f.changed
 			if c, err := run.ReadConfig(dir); err == nil { // what is wrong with it Resume says
-				f.sayConventions(cmd, c)
+				f.sayBeginning(cmd, c, dir)
 			}
 			return run.Resume(cmd.Context(), dir, opt)
 		}, nil
@@ -130,14 +130,22 @@ func (f *runFlags) prepare(args []string) (string, starter, error) {
 		dir = newRunName(c)
 	}
 	return dir, func(cmd *cobra.Command, dir string, opt run.Options) (*run.Result, error) {
-		f.sayConventions(cmd, c)
+		f.sayBeginning(cmd, c, dir)
 		return run.Run(cmd.Context(), c, dir, opt)
 	}, nil
 }
 
-// sayConventions is a run's first line: which conventions are in force, and how to get the others.
-func (f *runFlags) sayConventions(cmd *cobra.Command, c *config.Config) {
-	if text := c.Optimizer.Conventions(); text != "" && !f.quiet && !f.json {
+// sayBeginning says, before data are read and programs compiled, which may take a while, what is set up, and which conventions are in force, and how to get the others.
+func (f *runFlags) sayBeginning(cmd *cobra.Command, c *config.Config, dir string) {
+	if f.quiet || f.json {
+		return
+	}
+	loss := c.Objective.Name
+	if loss == config.Network {
+		loss = c.Model.Name + " on " + c.Data.Name
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "setting up %s, %s, in %s\n", c.Optimizer.Name, loss, visible.Line(dir))
+	if text := c.Optimizer.Conventions(); text != "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), text)
 	}
 }
