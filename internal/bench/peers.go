@@ -110,10 +110,10 @@ func (p *Peer) settings(work string) ([]string, error) {
 	return got.Settings, err
 }
 
-// compile makes a setting of the work that was asked for last ready to run, and returns why the peer cannot, if so.
-func (p *Peer) compile(setting string) (cannot string, err error) {
+// compile makes a setting of the work that was asked for last ready to run, by as many runs as a turn has, and returns why the peer cannot, if so.
+func (p *Peer) compile(setting string, t turnOf) (cannot string, err error) {
 	var got struct{ Error string }
-	err = p.call(map[string]any{"do": "compile", "setting": setting}, &got)
+	err = p.call(map[string]any{"do": "compile", "setting": setting, "runs": t.runs}, &got)
 	return got.Error, err
 }
 
@@ -217,7 +217,7 @@ func turns(ctx context.Context, work string, peers []*Peer, rounds int, t turnOf
 	results := make([]PeerResult, len(peers))
 	for i, p := range peers {
 		results[i] = PeerResult{Peer: p.Name, Version: p.Version, Device: p.Device}
-		if err := results[i].prepare(ctx, p, work, say); err != nil {
+		if err := results[i].prepare(ctx, p, work, t, say); err != nil {
 			return nil, err
 		}
 	}
@@ -306,7 +306,7 @@ func (p *Peer) alone(ctx context.Context, work, setting string, runs int) (int64
 	if _, err := one.settings(work); err != nil {
 		return 0, err
 	}
-	cannot, err := one.compile(setting)
+	cannot, err := one.compile(setting, turnOf{runs: runs})
 	if err != nil {
 		return 0, err
 	}
@@ -332,7 +332,7 @@ func (r *PeerResult) end(ctx context.Context, p *Peer, err error) error {
 }
 
 // prepare compiles a work in every setting; those that the peer cannot do carry an error.
-func (r *PeerResult) prepare(ctx context.Context, p *Peer, work string, say func(string)) error {
+func (r *PeerResult) prepare(ctx context.Context, p *Peer, work string, t turnOf, say func(string)) error {
 	if p.ended {
 		return nil
 	}
@@ -348,7 +348,7 @@ func (r *PeerResult) prepare(ctx context.Context, p *Peer, work string, say func
 			return err
 		}
 		s, start := &r.Settings[j], time.Now()
-		if s.Error, err = p.compile(s.Name); err != nil {
+		if s.Error, err = p.compile(s.Name, t); err != nil {
 			return r.end(ctx, p, err)
 		}
 		ready := "ready after " + time.Since(start).Round(100*time.Millisecond).String()

@@ -1,7 +1,8 @@
 """The part of a peer that speaks with shadowflow bench: it reads a JSON object a line and answers each with one.
 
     {"do": "settings", "work": name}          -> {"settings": [name, ...]}, none for a work that is not there
-    {"do": "compile", "setting": name}        -> {}, or {"error": why it cannot}
+    {"do": "compile", "setting": name, "runs"}
+                                              -> {}, behind so many runs that do not count, or {"error": why it cannot}
     {"do": "run", "setting": name, "seconds", "runs"}
                                               -> {"seconds": of the fastest run, of so many at least,
                                                   "peak_bytes": the most that was resident meanwhile, 0 if unknown}
@@ -69,12 +70,12 @@ def most_resident(run):
         return result, next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM:"))
 
 
-def compiled(make):
-    """What a run calls, ready to be timed, and why there is none; one of both is None."""
+def compiled(make, runs):
+    """What a run calls, ready to be timed behind so many runs, of which the first compiles, and why there is none; one of both is None."""
     try:
         run = make()
-        run()  # compiles
-        run()
+        for _ in range(runs):
+            run()
         return run, None
     except Exception as e:  # noqa: BLE001: whatever a peer cannot do is said, and the others go on
         lines = str(e).strip().splitlines() or [""]
@@ -99,7 +100,7 @@ def main(describe, works):
             makes = works.get(asked["work"], dict)()
             answer({"settings": list(makes)})
         elif asked["do"] == "compile":
-            run, error = compiled(makes[asked["setting"]])
+            run, error = compiled(makes[asked["setting"]], asked["runs"])
             if error is None:
                 runs[asked["setting"]] = run
             give_back()
