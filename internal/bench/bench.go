@@ -269,12 +269,10 @@ func measure(ctx context.Context, w Work, opt Options, set isa.Set, pool *par.Po
 	if err != nil || r.ResidentBytes == 0 {
 		return r, err
 	}
-	for i := range r.Peers {
-		if err := r.Peers[i].remember(ctx, opt.Peers, w.Name, runs, opt.say); err != nil {
-			return r, err
-		}
+	if p := r.Fastest(); p != nil {
+		err = p.remember(ctx, opt.Peers, w.Name, runs, opt.say)
 	}
-	return r, nil
+	return r, err
 }
 
 // repeats returns how many runs one reading of the clock should cover, after one that is not counted and, if it is short, another.

@@ -274,7 +274,7 @@ type PeerResult struct {
 	Seconds  float64   `json:"seconds,omitempty"` // its time
 	Settings []Setting `json:"settings"`
 	Ended    string    `json:"ended,omitempty"` // why it did no more, if it ended in this work
-	// PeakBytes is the most that a process of the peer had resident that does nothing but this work in the fastest setting; 0 if that is not known.
+	// PeakBytes is, of the fastest peer, the most that a process had resident that does nothing but this work in the fastest setting; 0 if that is not known.
 	PeakBytes int64 `json:"peak_bytes,omitempty"`
 }
 
