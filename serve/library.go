@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"shadowflow/experiment/config"
 	"shadowflow/experiment/record"
 	"shadowflow/experiment/run"
 	"shadowflow/experiment/sweep"
@@ -252,7 +251,7 @@ func describe(e *entry, dir string) {
 			e.State, e.Problem = damaged, err.Error()
 			return
 		}
-		e.Steps, e.Objective, e.Optimizer = c.Steps, objectiveOf(c), c.Optimizer.String()
+		e.Steps, e.Objective, e.Optimizer = c.Steps, c.Trained(), c.Optimizer.String()
 	}
 	result, err := run.ReadResult(dir)
 	switch reason, hasFailed := record.ReadFailure(dir); {
@@ -270,12 +269,4 @@ func describe(e *entry, dir string) {
 		e.State = interrupted
 	}
 	e.Step = record.LastStep(dir)
-}
-
-// objectiveOf says in a word or two what is trained.
-func objectiveOf(c *config.Config) string {
-	if c.Objective.Name != config.Network {
-		return c.Objective.Name
-	}
-	return c.Model.Name + " on " + c.Data.Name
 }

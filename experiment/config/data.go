@@ -15,3 +15,11 @@ func (c *Config) NotesOn(d *dataset.Dataset) []string {
 	}
 	return append(slices.Clip(d.Notes), d.NoteOnTargets)
 }
+
+// Trained says in a word or two what is trained: a loss, or a model on data.
+func (c *Config) Trained() string {
+	if c.Objective.Name != Network {
+		return c.Objective.Name
+	}
+	return c.Model.Name + " on " + c.Data.Name
+}

@@ -279,6 +279,7 @@ func TestTheExitCodeSaysHowACommandEnded(t *testing.T) {
 		{"a map into a sweep", "map --at 0.9,0.9 --lr 1e-3 --eps 1e-8 --batch 0 --force --out sweep", exitFailed},
 		{"the weights of a run", "probe --force --out run/weights.safetensors --set " + settingsOfAMoment, exitFailed},
 		{"a file that is there", "probe --out notes.txt --set " + settingsOfAMoment, exitFailed},
+		{"an interpreter for no peer", "bench --only matmul-1024 --python ./none", exitMisused},
 		{"an equation that cannot be followed back", "verify --orders 2 --set beta1=0.99,beta2=0.999", exitFailed},
 		{"PyTorch that is not there", "bench --only matmul-1024 --peers torch --python ./none", exitFailed},
 

@@ -140,11 +140,7 @@ func (f *runFlags) sayBeginning(cmd *cobra.Command, c *config.Config, dir string
 	if f.quiet || f.json {
 		return
 	}
-	loss := c.Objective.Name
-	if loss == config.Network {
-		loss = c.Model.Name + " on " + c.Data.Name
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "setting up %s, %s, in %s\n", c.Optimizer.Name, loss, visible.Line(dir))
+	fmt.Fprintf(cmd.ErrOrStderr(), "setting up %s, %s, in %s\n", c.Optimizer.Name, c.Trained(), visible.Line(dir))
 	if text := c.Optimizer.Conventions(); text != "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), text)
 	}

@@ -342,3 +342,20 @@ func TestAComparisonForAPaperHasItsFiguresBesideIt(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, stderr.String())
 	}
 }
+
+func TestARunSaysFirstWhatItSetsUp(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "r")
+	args := []string{"run", "--out", dir, "--objective", "rosenbrock", "--set", "steps=3", "--figures=false"}
+	want := "setting up adam, rosenbrock, in " + dir + "\nConventions: "
+	if _, stderr, code := shadowflow(args...); code != exitDone || !strings.HasPrefix(stderr, want) {
+		t.Errorf("%d: %q, want %q first", code, stderr, want)
+	}
+	if _, stderr, code := shadowflow("run", "--resume", dir, "--set", "steps=5", "--figures=false"); code != exitDone || !strings.HasPrefix(stderr, want) {
+		t.Errorf("resumed, %d: %q, want %q first", code, stderr, want)
+	}
+	for _, silent := range []string{"--quiet", "--json"} {
+		if _, stderr, code := shadowflow("run", "--resume", dir, "--set", "steps=7", "--figures=false", silent); code != exitDone || strings.Contains(stderr, "setting up") {
+			t.Errorf("%s, %d: %q", silent, code, stderr)
+		}
+	}
+}
