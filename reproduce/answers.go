@@ -43,15 +43,18 @@ func supportedOf(findings []Finding) int {
 	return n
 }
 
-// unsupported are the names of those that are not.
-func unsupported(findings []Finding) []string {
-	out := []string{}
+// butNot names those that are not, nothing if all are.
+func butNot(findings []Finding) string {
+	var others []string
 	for _, f := range findings {
 		if f.Outcome != Supported {
-			out = append(out, fmt.Sprintf("%s: %s", f.Name, f.Outcome))
+			others = append(others, fmt.Sprintf("%s: %s", f.Name, f.Outcome))
 		}
 	}
-	return out
+	if len(others) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (not on %s)", strings.Join(others, ", "))
 }
 
 // effects writes from which to which the effects go.
@@ -235,7 +238,7 @@ func aboutTheReach(all verdicts) []string {
 	}
 	if f := all.of("edge").hypothesis("nearer"); f != nil {
 		each := all.of("edge").some(func(f Finding) bool { return f.Test == Bound })
-		out = append(out, fmt.Sprintf("Past the edge of stability the lift keeps nearer than the stable flow (%s), on %[3]d of %[2]d pairs of an optimizer and a network (not on %[4]s).", f.Outcome, len(each), supportedOf(each), strings.Join(unsupported(each), ", ")))
+		out = append(out, fmt.Sprintf("Past the edge of stability the lift keeps nearer than the stable flow (%s), on %[3]d of %[2]d pairs of an optimizer and a network%[4]s.", f.Outcome, len(each), supportedOf(each), butNot(each)))
 	}
 	return out
 }
@@ -255,7 +258,7 @@ func borneOut(v *Verdict) []string {
 		shares = append(shares, fmt.Sprintf("%.2f with eps %g", stat.Mean(ofSeeds, nil), eps))
 	}
 	text := fmt.Sprintf("The equation without memory is borne out at these shares of the combinations of lr and betas, eps being outside the root: %s.", strings.Join(shares, ", "))
-	if none := v.some(func(f Finding) bool { return f.P == 0 }); len(none) > 0 {
+	if certain := v.some(func(f Finding) bool { return f.P == 0 }); len(certain) > 0 {
 		text += " That its trends are decided where all seeds have the same number is by a rule that was set after the runs."
 	}
 	return []string{text}

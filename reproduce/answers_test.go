@@ -1,8 +1,11 @@
 package reproduce
 
 import (
+	"math"
 	"strings"
 	"testing"
+
+	"shadowflow/internal/stats"
 )
 
 func TestACourseSaysWhereAQuantityRisesAndWhereItFalls(t *testing.T) {
@@ -52,6 +55,26 @@ func TestEveryQuestionIsAnsweredInSentences(t *testing.T) {
 		}
 		if nothing := q.short(nil); len(nothing) > 0 {
 			t.Errorf("%s, without any verdict: %q", q.asked, nothing)
+		}
+	}
+}
+
+func TestWhatIsNotSupportedIsNamed(t *testing.T) {
+	supported, against := Finding{Hypothesis: Hypothesis{Name: "a"}, Outcome: Supported}, Finding{Hypothesis: Hypothesis{Name: "b"}, Outcome: Against}
+	if some, none := butNot([]Finding{supported, against}), butNot([]Finding{supported}); some != " (not on b: against)" || none != "" {
+		t.Errorf("%q and %q", some, none)
+	}
+}
+
+func TestCancellingIsComparedWithSubtractingWhereBothAreKnown(t *testing.T) {
+	of := func(values ...float64) stats.Difference { return stats.PairedT(values) }
+	for want, pair := range map[string][2]stats.Difference{
+		"the same":     {of(1, 1.1, 0.9), of(1.05, 1, 0.95)},
+		"not the same": {of(1, 1.1, 0.9), of(3.05, 3, 2.95)},
+		"too few":      {of(1, 1.1, 0.9), of(math.NaN(), math.NaN())},
+	} {
+		if said := sameOrNot(pair[0], pair[1]); !strings.HasPrefix(said, want) {
+			t.Errorf("%q, want %q", said, want)
 		}
 	}
 }

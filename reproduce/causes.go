@@ -171,12 +171,8 @@ func judgeCauses(f *Result, sweeps []trials) {
 		}
 		if len(axes.Series) > 0 {
 			predicted, realized := normChange(interventions, norms, "bias scale -1"), normChange(interventions, norms, "realized bias scale -1")
-			same := "the same within their intervals, as where the equation holds"
-			if math.Abs(predicted.Mean-realized.Mean) > predicted.Half+realized.Half {
-				same = "not the same: the equation does not hold there, and what is done to the bias that it predicts says nothing of the bias"
-			}
 			f.say("%s: cancelling the bias that the equation predicts changes the norm's logarithm by %s, subtracting the realized one by %s: %s.",
-				name, intervalText(predicted), intervalText(realized), same)
+				name, intervalText(predicted), intervalText(realized), sameOrNot(predicted, realized))
 			f.say("%s, changes of the norm's logarithm and of the test accuracy: %s.", name, strings.Join(sizes, "; "))
 			chart.Axes = append(chart.Axes, axes)
 		}
@@ -209,6 +205,17 @@ func effectSize(d stats.Difference) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.2f", d.Effect)
+}
+
+// sameOrNot says whether cancelling the predicted bias does to the norm what subtracting the realized one does.
+func sameOrNot(predicted, realized stats.Difference) string {
+	switch apart, within := math.Abs(predicted.Mean-realized.Mean), predicted.Half+realized.Half; {
+	case apart <= within:
+		return "the same within their intervals, as where the equation holds"
+	case apart > within:
+		return "not the same: the equation does not hold there, and what is done to the bias that it predicts says nothing of the bias"
+	}
+	return "too few reach the loss to compare them"
 }
 
 // normChange is an intervention's change of the norm's logarithm.

@@ -69,9 +69,16 @@ func (t *trial) farthest(order int) float64 {
 	return sweep.Largest(t.column(fmt.Sprintf("iteration-%d.largest", order)))
 }
 
-// isRounding reports whether a distance in float32 is ten times that in float64 or more, and near the paper's plateau.
-func isRounding(single, double float64) bool {
-	return single > 10*double && single > figure3Plateau/10 && single < figure3Plateau*10
+// rounding asks of runs in float32 whether the distance of an order is ten times that of the same seed in float64, or more, and near the paper's plateau.
+func rounding(order int, double trials) func(*trial) (yes, counts bool) {
+	exact := map[any]float64{} // by seed
+	for _, t := range double {
+		exact[t.Run.Config.Get("seed")] = t.farthest(order)
+	}
+	return func(t *trial) (yes, counts bool) {
+		far, exact := t.farthest(order), exact[t.Run.Config.Get("seed")]
+		return far > 10*exact && far > figure3Plateau/10 && far < figure3Plateau*10, !math.IsNaN(far + exact)
+	}
 }
 
 func judgeFigure3(f *Result, ts trials) {
@@ -81,14 +88,8 @@ func judgeFigure3(f *Result, ts trials) {
 		return second < first, slices.Contains(figure3LR, t.number("optimizer.lr")) && !math.IsNaN(first+second)
 	}))
 	small := ts.where("optimizer.lr", figure3Small)
-	firsts, exact := map[any]float64{}, map[any]float64{} // of orders 1 and 2 in float64, by seed
-	for _, t := range small.where("dtype", "float64") {
-		firsts[t.Run.Config.Get("seed")], exact[t.Run.Config.Get("seed")] = t.farthest(1), t.farthest(2)
-	}
-	f.give("rounded", votes(small.where("dtype", "float32"), func(t *trial) (yes, counts bool) {
-		single, double := t.farthest(2), exact[t.Run.Config.Get("seed")]
-		return isRounding(single, double), !math.IsNaN(single + double)
-	}))
+	single := small.where("dtype", "float32")
+	f.give("rounded", votes(single, rounding(2, small.where("dtype", "float64"))))
 	for order := 2; order >= 1; order-- {
 		far := func(lr float64, precision string) []float64 {
 			return each(ts.where("optimizer.lr", lr).where("dtype", precision), func(t *trial) float64 { return t.farthest(order) })
@@ -100,11 +101,8 @@ func judgeFigure3(f *Result, ts trials) {
 		}
 		f.say("At the paper's step sizes the distance of order %d in float32 is that in float64 times %s: a plateau would make it many times as large.", order, strings.Join(ratios, ", "))
 	}
-	rounded := 0
-	for _, t := range small.where("dtype", "float32") {
-		rounded += count(isRounding(t.farthest(1), firsts[t.Run.Config.Get("seed")]))
-	}
-	f.say("By what is asked of order 2 at lr %g, the distance of order 1 is rounding in %d of %s in float32.", figure3Small, rounded, plural.Count(len(small.where("dtype", "float32")), "run"))
+	share, of := shareOfRuns(single, rounding(1, small.where("dtype", "float64")))
+	f.say("By what is asked of order 2 at lr %g, the distance of order 1 is rounding in %.0f of %s in float32.", figure3Small, share*float64(of), plural.Count(of, "run"))
 	if !haveFashion() {
 		f.say("Fashion-MNIST was not found in %s: the runs are of the digits.", fashion)
 	}

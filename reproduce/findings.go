@@ -43,7 +43,7 @@ var questions = []question{
 	},
 	{
 		asked: "Why does the norm rise and fall?", answers: []string{"hill", "figure-6"}, short: aboutTheHill,
-		besides: "Two hills are meant: of `hill` and `datasets` one that rises above the start of the run and ends below it, of Figures 4 to 12 one that rises by a quarter from the lowest before it and ends below its top. Runs of `datasets` stop at a training loss of 0.05.",
+		besides: fmt.Sprintf("Two hills are meant: of `hill` and `datasets` one that rises above the start of the run and ends below it, of Figures 4 to 12 one that rises by a quarter from the lowest before it and ends below its top. Runs of `datasets` stop at a training loss of %g.", datasetsLoss),
 	},
 	{
 		asked: "When are the betas sufficiently close for the equation to hold?", answers: []string{"reach", "figure-3", "order", "usual-settings", "edge"}, short: aboutTheReach,

@@ -138,30 +138,24 @@ type imageMeasure struct {
 	of          func(*trial) float64
 }
 
-func imageMeasures(s Scale) []imageMeasure {
-	good := func(of func(*trial) float64) func(*trial) float64 {
-		return func(t *trial) float64 {
-			if !t.good() {
-				return math.NaN()
-			}
-			return of(t)
+// ofGood is a measure of runs that have ended well, NaN of others.
+func ofGood(of func(*trial) float64) func(*trial) float64 {
+	return func(t *trial) float64 {
+		if !t.good() {
+			return math.NaN()
 		}
-	}
-	return []imageMeasure{
-		{"top", "top of the norm's hill", good(topOf)},
-		{"best", "best test accuracy", good(func(t *trial) float64 { return sweep.Largest(t.column("test_accuracy")) })},
-		{"excess", fmt.Sprintf("excess norm at training loss %g", imageLoss(s)), func(t *trial) float64 { return t.at("excess", imageLoss(s)) }},
-		{"late", "mean test accuracy of the last tenth", good(func(t *trial) float64 { return lastTenth(t.column("test_accuracy")) })},
+		return of(t)
 	}
 }
 
-// largest is the largest norm of a step, which stands beside the hill's top.
-var largest = imageMeasure{"largest", "largest norm of a step behind the hill's foot", func(t *trial) float64 {
-	if !t.good() {
-		return math.NaN()
+func imageMeasures(s Scale) []imageMeasure {
+	return []imageMeasure{
+		{"top", "top of the norm's hill", ofGood(topOf)},
+		{"best", "best test accuracy", ofGood(func(t *trial) float64 { return sweep.Largest(t.column("test_accuracy")) })},
+		{"excess", fmt.Sprintf("excess norm at training loss %g", imageLoss(s)), func(t *trial) float64 { return t.at("excess", imageLoss(s)) }},
+		{"late", "mean test accuracy of the last tenth", ofGood(func(t *trial) float64 { return lastTenth(t.column("test_accuracy")) })},
 	}
-	return largestStep(t)
-}}
+}
 
 func (fig imageFigure) judge(f *Result, ts trials) {
 	switch fig.shows {
@@ -205,7 +199,7 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 	measures, paper := imageMeasures(f.Scale), paperFigureOf(fig.number)
 	table := report.Table{
 		Caption: "Means over seeds with 95% confidence intervals; the paper's are means over its seeds, at the step size of the same place in its figure, counted from the largest",
-		Header: []string{"lr", fig.beta(), measures[0].label, largest.label, "the paper's", measures[1].label, "the paper's", measures[2].label, measures[3].label, "best less mean of the last tenth",
+		Header: []string{"lr", fig.beta(), measures[0].label, "largest norm of a step behind the hill's foot", "the paper's", measures[1].label, "the paper's", measures[2].label, measures[3].label, "best less mean of the last tenth",
 			"the paper's lr"},
 	}
 	chart := fig.pointsChart(measures, f.Scale)
@@ -220,7 +214,7 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 			f.give(fmt.Sprintf("%s at lr %g", m.name, lr), rows[k])
 			chart.Axes[k].Series = append(chart.Axes[k].Series, fig.pointsSeries(fmt.Sprintf("lr %g", lr), betas, f.Scale, rows[k], k, i))
 		}
-		steps := part.matrix(fig.varied, largest.of)
+		steps := part.matrix(fig.varied, ofGood(largestStep))
 		for k, beta := range betas {
 			at := nearest(paper.Beta, beta)
 			table.Rows = append(table.Rows, []string{
@@ -229,8 +223,8 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 			})
 		}
 		f.say("lr %g: %s.", lr, hills(part))
-		if s := chart.Axes[0].Series[i]; counted(s.Y) == 0 {
-			f.say("lr %g: no curve of the top is drawn: it would be relative to that at the first %s, where no seed has one.", lr, fig.beta())
+		if counted(chart.Axes[0].Series[i].Y) == 0 {
+			f.say("lr %g: no curve of the top is drawn: %s.", lr, fig.noTops(f.Scale))
 		}
 		f.say("lr %g: the best test accuracy of a run is %s above the mean of its last tenth: the bias of a maximum over noisy steps, and whatever the accuracy has lost since.",
 			lr, withInterval(difference(slices.Concat(rows[1]...), slices.Concat(rows[3]...))))
@@ -243,6 +237,14 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 		}
 	}
 	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
+}
+
+// noTops says why a curve of tops has no point.
+func (fig imageFigure) noTops(s Scale) string {
+	if s == Paper {
+		return "no seed has one"
+	}
+	return fmt.Sprintf("it would be relative to that at the first %s, where no seed has one", fig.beta())
 }
 
 // near returns the curve that stands beside ours: of our step size at the paper's scale, else of the same place among the step sizes, counted from the largest.
@@ -363,16 +365,21 @@ func (fig imageFigure) curves(ts trials, of []curveOf) *report.Chart {
 		for i, beta := range ts.numbers(fig.varied) {
 			s := meanCurve(ts.where(fig.varied, beta), curve.of)
 			s.Name, s.Color, s.Dash, s.Line = fmt.Sprintf("%s = %.4g", fig.beta(), beta), i, i, true
-			for k, low := range s.Low {
-				if !curve.log { // norms, losses and accuracies are not negative
-					s.Low[k] = math.Max(low, 0)
-				}
+			if !curve.log {
+				cutOff(s.Low)
 			}
 			axes.Series = append(axes.Series, s)
 		}
 		c.Axes = append(c.Axes, axes)
 	}
 	return c
+}
+
+// cutOff raises the lower ends of intervals to 0: norms, losses and accuracies are not negative.
+func cutOff(low []float64) {
+	for k, v := range low {
+		low[k] = math.Max(v, 0)
+	}
 }
 
 // endTable says where the runs end.

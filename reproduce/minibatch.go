@@ -119,7 +119,7 @@ func judgeMinibatch(f *Result, ts trials) {
 		}
 	}
 	memory, noise, both := explained(ts)
-	f.say("Of the variance of the norm's logarithm within seeds, over all batches, the memory alone explains %.0f%%, the noise alone %.0f%%, both together %.0f%%: what the noise adds to beta2 is %.0f%%. The size of the batch, along which the noise varies most, is no third one.",
+	f.say("Of the variance of the norm's logarithm within seeds, over all batches, the memory alone explains %.0f%%, the noise alone %.0f%%, both together %.0f%%: what the noise adds to beta2 is %.0f%%. The size of the batch, with which most of the noise comes, is not taken out.",
 		100*memory, 100*noise, 100*both, 100*(both-memory))
 	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
 }
