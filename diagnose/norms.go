@@ -25,7 +25,7 @@ func GradientNorms[T graph.Float](g []T, eps float64) Norms {
 	set, _ := isa.Best() // of what is wrong with that, whoever computed the gradient has told
 	sizes := vec.SizesFor[T](set)
 	s := SumBlocks(len(g), func(from, to int) (s vec.Sizes) {
-		const some = 1 << 10 // in so few partial sums round little
+		const some = 1 << 10 // the fewer are added up in a row, the less is rounded
 		for ; from < to; from += some {
 			addSizes(&s, sizes(g[from:min(from+some, to)], eps))
 		}

@@ -98,7 +98,7 @@ func fusedOf[T graph.Float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 		case kept && !s.stream:
 			in.dst = newSlot()
 			s.loads = append(s.loads, load[T]{kind: readWhole, src: refOf[T](c, n), slot: in.dst})
-		case kept:
+		case kept: // a tile of its own, for it may be the array's
 			in.dst = newSlot()
 			to := load[T]{kind: readWhole, src: refOf[T](c, n), slot: newSlot()}
 			s.loads = append(s.loads, to)

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"shadowflow/internal/kernel/isa"
 )
 
 // guarded is memory between two pages that cannot be touched: a read or write outside ends the test.
@@ -87,5 +89,23 @@ func TestStreamStaysInsideItsSlices(t *testing.T) {
 		Stream(dst.first(n), src.first(n))
 		Stream(dst.last(n), src.last(n))
 		Stream(dst.first(n), src.last(n))
+	}
+}
+
+func TestSizesReadNothingOutsideTheirSlice(t *testing.T) {
+	for _, set := range isa.Available() {
+		t.Run(set.String(), func(t *testing.T) {
+			testSizesGuard[float32](t, set)
+			testSizesGuard[float64](t, set)
+		})
+	}
+}
+
+func testSizesGuard[T Float](t *testing.T, set isa.Set) {
+	mem, sizes := newGuarded[T](t), SizesFor[T](set)
+	for n := range 71 {
+		for _, side := range []func(guarded[T], int) []T{guarded[T].first, guarded[T].last} {
+			sizes(side(mem, n), 1e-8)
+		}
 	}
 }
