@@ -41,7 +41,7 @@ type inner struct {
 // packChunk packs one inner block's weights of one group and block of columns.
 type packChunk struct{ grid, block int }
 
-func planTapConv[T Float](t tapConv, ks *kernels, c *call[T], workers int, w *arena) []stage {
+func planTapConv[T Float](t tapConv, ks *kernels, c *call[T], workers int, w *arena) (stages []stage, reports bool) {
 	p := &convPlan[T]{tapConv: t, ks: ks, call: c, workers: make([]worker, workers), frame: t.window()}
 	p.cut()
 	for g := range p.grids {
@@ -64,7 +64,7 @@ func planTapConv[T Float](t tapConv, ks *kernels, c *call[T], workers int, w *ar
 	return []stage{
 		{len(p.packChunks) * t.groups * p.colBlocks, (*convPacking[T])(p)},
 		{t.groups * p.colBlocks * p.imgBlocks * p.bands, p},
-	}
+	}, len(p.grids) == 1 || p.bands == 1
 }
 
 func (p *convPlan[T]) packedCols() int { return roundUp(p.outs, p.ks.width()) }
@@ -183,15 +183,44 @@ func (p *convPlan[T]) Chunk(i, worker int) {
 		end := min(n+p.together, n1)
 		base := fill(&p.frame, p.ks, &w.block, p.call.a, scratch, n, end, group*p.chans, first, last-first)
 		w.tile.expect(p.results(n, end, first, last), p.sources(end, min(end+p.together, n1), first, last))
-		for gi := range p.grids {
-			g := &p.grids[gi]
-			if rows := min(last, g.rows) - first; rows > 0 {
-				c := convTile{grid: g, n0: n, n1: end, first: first, rows: rows, col: group*p.outs + lo, cols: hi - lo}
-				p.band(w, gi, group, lo, base, &c)
+		c := convTile{n0: n, n1: end, first: first, rows: last - first, col: group*p.outs + lo, cols: hi - lo}
+		if p.call.made != nil && !p.acrossImages && len(p.grids) == 1 && len(p.blocks[0]) == 1 {
+			for c.n0 = n; c.n0 < end; c.n0++ {
+				c.n1 = c.n0 + 1
+				p.bandsOf(w, group, lo, unsafe.Add(base, (c.n0-n)*p.frame.imgPitch*p.ks.size), c)
+				p.report(worker, c)
 			}
+			continue
 		}
+		p.bandsOf(w, group, lo, base, c)
+		p.report(worker, c)
 	}
 	w.release()
+}
+
+// bandsOf computes what c says on all grids; base is the first element of its first image's frame.
+func (p *convPlan[T]) bandsOf(w *worker, group, lo int, base unsafe.Pointer, c convTile) {
+	last := c.first + c.rows
+	for gi := range p.grids {
+		c.grid = &p.grids[gi]
+		if c.rows = min(last, c.grid.rows) - c.first; c.rows > 0 {
+			p.band(w, gi, group, lo, base, &c)
+		}
+	}
+}
+
+// report says that what c says is done, image by image where it has a part of each. Of several grids it has all rows.
+func (p *convPlan[T]) report(worker int, c convTile) {
+	done := Area{Col: c.col, Cols: c.cols, Width: p.dstC}
+	if p.bands == 1 {
+		done.Row, done.Rows = c.n0*p.dstH*p.dstW, (c.n1-c.n0)*p.dstH*p.dstW
+		p.call.report(worker, done)
+		return
+	}
+	for n := c.n0; n < c.n1; n++ {
+		done.Row, done.Rows = (n*p.dstH+c.first)*p.dstW, c.rows*p.dstW
+		p.call.report(worker, done)
+	}
 }
 
 // sources returns the memory that the frames of images n0 to n1 are filled from.

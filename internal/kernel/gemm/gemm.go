@@ -95,6 +95,8 @@ type Plan[T Float] struct {
 	stages    []stage
 	call      *call[T]
 	swapped   bool // the stages' left operand is b, their right one a
+	reports   bool // the last stage knows what it has done
+	made      func(worker int, done Area)
 }
 
 // stage is a task whose chunks need the stages before it done.
@@ -111,6 +113,7 @@ type call[T Float] struct {
 	dst, a, b, work []T
 	terms           []Pair[T] // where all are done at once, in place of a and b
 	accumulate      bool
+	made            func(worker int, done Area) // of the last term
 }
 
 // cacheLine is the alignment of scratch, in bytes.
@@ -148,7 +151,7 @@ func (p *Plan[T]) Run(pool *par.Pool, dst, work []T, accumulate bool, terms ...P
 	p.checkRun(pool, dst, work, terms)
 	work = align(work)
 	if p.joint {
-		*p.call = call[T]{dst: dst, terms: terms, work: work, accumulate: accumulate}
+		*p.call = call[T]{dst: dst, terms: terms, work: work, accumulate: accumulate, made: p.made}
 		p.runStages(pool)
 	} else {
 		for i, t := range terms {
@@ -156,6 +159,9 @@ func (p *Plan[T]) Run(pool *par.Pool, dst, work []T, accumulate bool, terms ...P
 				t.A, t.B = t.B, t.A
 			}
 			*p.call = call[T]{dst: dst, a: t.A, b: t.B, work: work, accumulate: accumulate || i > 0}
+			if i+1 == len(terms) {
+				p.call.made = p.made
+			}
 			p.runStages(pool)
 		}
 	}
@@ -252,7 +258,7 @@ func NewMatMul[T Float](s MatMul, set isa.Set, workers int) *Plan[T] {
 		return p
 	}
 	w := arena{line: lineOf[T]()}
-	p.stages = planMatMul(s, kernelsFor[T](set), p.call, p.workers, &w)
+	p.stages, p.reports = planMatMul(s, kernelsFor[T](set), p.call, p.workers, &w)
 	p.workspace = w.used
 	return p
 }
@@ -304,9 +310,9 @@ func newConvPlan[T Float](s Conv, sizes [3]int, taps tapConv, ks *kernels, worke
 		p.stages = planLanewise(taps, ks, p.call, p.workers, &w)
 	case s.winograd(ks):
 		p.done, p.joint = taps.winogradFlops(s), true
-		p.stages = planWinogradConv(taps, s.terms(), ks, p.call, p.workers, &w)
+		p.stages, p.reports = planWinogradConv(taps, s.terms(), ks, p.call, p.workers, &w)
 	default:
-		p.stages = planTapConv(taps, ks, p.call, p.workers, &w)
+		p.stages, p.reports = planTapConv(taps, ks, p.call, p.workers, &w)
 	}
 	p.workspace = w.used
 	return p

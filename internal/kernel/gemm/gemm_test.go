@@ -95,7 +95,11 @@ func verify[T Float](t *testing.T, in *instance, set isa.Set, plan *Plan[T], poo
 	if accumulate {
 		narrow(dst, in.init)
 	}
+	reported := report(plan, dst)
 	plan.Run(pool, dst, work, accumulate, operands...)
+	if err := reported.check(dst); err != nil {
+		t.Fatalf("%s on %s in %T, accumulate %v: %v", in.name, set, dst[0], accumulate, err)
+	}
 
 	bound := eps * 40 * (4 + math.Sqrt(float64(in.depth)))
 	for i, got := range dst {

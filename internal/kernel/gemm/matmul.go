@@ -44,11 +44,11 @@ type mulPlan[T Float] struct {
 	leftRow  int // elements between its rows: A's, or, if A is transposed, inner steps
 }
 
-func planMatMul[T Float](s MatMul, ks *kernels, c *call[T], workers int, w *arena) []stage {
+func planMatMul[T Float](s MatMul, ks *kernels, c *call[T], workers int, w *arena) (stages []stage, reports bool) {
 	p := &mulPlan[T]{MatMul: s, ks: ks, call: c, workers: make([]worker, workers)}
 	p.cut()
 	chunks := s.Batch * p.rowBlocks * p.colBlocks * p.parts
-	stages := []stage{{chunks, p}}
+	stages = []stage{{chunks, p}}
 	if !p.direct {
 		panels := roundUp(ceilDiv(s.N, p.colBlocks)+ks.width(), ks.width())
 		if p.rowBlocks == 1 || p.sums() {
@@ -73,7 +73,7 @@ func planMatMul[T Float](s MatMul, ks *kernels, c *call[T], workers int, w *aren
 		p.partial = w.take(s.Batch * p.parts * s.M * s.N)
 		stages = append(stages, planSum(c, ks, workers, p.partial, s.M*s.N, p.parts, s.Batch))
 	}
-	return stages
+	return stages, p.parts == 1 && !p.sums() && !p.triangular()
 }
 
 // sums says that both operands have an inner step's elements side by side, and the steps far apart: each is best read once,
@@ -117,10 +117,15 @@ func (p *mulPlan[T]) unpacked(rowTiles int) bool {
 // split returns how many parts of the inner dimension there may be, at most so many. It does not depend on the workers,
 // since the order of additions does on it.
 func (p *mulPlan[T]) split(parts int) int {
+	return p.fitting(min(parts, p.K/minSplit, chunksAimed))
+}
+
+// fitting returns so many parts, or as many as there may be.
+func (p *mulPlan[T]) fitting(parts int) int {
 	if p.triangular() {
 		return 1
 	}
-	return max(1, min(parts, p.K/minSplit, chunksAimed, maxPartial/(p.M*p.N)))
+	return max(1, min(parts, maxPartial/(p.M*p.N)))
 }
 
 func (p *mulPlan[T]) cutSums(flops float64) {
@@ -261,9 +266,28 @@ func (p *mulPlan[T]) Chunk(i, worker int) {
 			p.triangle(t, k, top, bottom, lo, hi, panel, add)
 			continue
 		}
-		p.rows(&p.workers[worker], bottom-top, hi-lo, panel, p.left+worker*p.leftSize)
+		if p.call.made == nil || d+1 < to {
+			p.rows(&p.workers[worker], bottom-top, hi-lo, panel, p.left+worker*p.leftSize)
+			continue
+		}
+		p.reportedRows(worker, Area{Row: batch*p.M + top, Rows: bottom - top, Col: lo, Cols: hi - lo, Width: p.N}, panel)
 	}
 	p.workers[worker].release()
+}
+
+// reportedRows runs tiles over an area of the result, to which nothing is added later, and reports it, so many rows at a time as stay near.
+func (p *mulPlan[T]) reportedRows(worker int, all Area, panel int) {
+	w := &p.workers[worker]
+	a, c := w.tile.a, w.tile.c
+	step, down := p.layoutA().row*p.ks.size, w.tile.rc
+	most := max(1, reportBytes/(all.Cols*p.ks.size*p.ks.rows)) * p.ks.rows // full tiles
+	for first := 0; first < all.Rows; first += most {
+		done := all
+		done.Row, done.Rows = all.Row+first, min(most, all.Rows-first)
+		w.tile.a, w.tile.c = unsafe.Add(a, first*step), unsafe.Add(c, first*down)
+		p.rows(w, done.Rows, done.Cols, panel, p.left+worker*p.leftSize)
+		p.call.report(worker, done)
+	}
 }
 
 // sources returns the memory of A and B with inner steps lo to hi that a chunk reads row by row.

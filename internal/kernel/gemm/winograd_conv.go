@@ -29,9 +29,9 @@ type winogradConv[T Float] struct {
 	edge   private // a tile of results at the border
 }
 
-func planWinogradConv[T Float](t tapConv, terms int, ks *kernels, c *call[T], workers int, w *arena) []stage {
+func planWinogradConv[T Float](t tapConv, terms int, ks *kernels, c *call[T], workers int, w *arena) (stages []stage, reports bool) {
 	if fewTiles(&t, ks) {
-		return planWinogradColumns(t, terms, ks, c, workers, w)
+		return planWinogradColumns(t, terms, ks, c, workers, w), false
 	}
 	p := &winogradConv[T]{tapConv: t, terms: terms, ks: ks, call: c, workers: make([]worker, workers)}
 	wide := ks.width()
@@ -52,7 +52,7 @@ func planWinogradConv[T Float](t tapConv, terms int, ks *kernels, c *call[T], wo
 		p.more = w.private(winogradPlanes*p.planes.plane, workers)
 	}
 	p.edge = w.private(winogradOut*winogradOut*t.outs, workers)
-	return []stage{{terms * p.panels * p.depths, (*winogradWeights[T])(p)}, {p.cut.blocks(), p}}
+	return []stage{{terms * p.panels * p.depths, (*winogradWeights[T])(p)}, {p.cut.blocks(), p}}, true
 }
 
 // winogradWeights transforms the weights: its chunks are terms, panels and blocks of channels.
@@ -117,6 +117,8 @@ func (p *winogradConv[T]) Chunk(i, worker int) {
 	}
 	p.gather(w, results, at(p.call.work, p.edge.of(worker)), b)
 	w.release()
+	row, rows := p.rowsOf(b)
+	p.call.report(worker, Area{Row: row, Rows: rows, Cols: p.dstW * p.outs, Width: p.dstW * p.outs})
 }
 
 // sources returns the memory that a block's term reads; behind its last one comes the next block.
@@ -133,9 +135,13 @@ func (p *winogradConv[T]) sources(i, term int) stretch {
 
 // results returns the memory that a block's results go to.
 func (p *winogradConv[T]) results(b tileBlock) stretch {
-	row := b.n0*p.dstH + b.first*winogradOut
-	rows := (b.n1-1-b.n0)*p.dstH + min(p.dstH-b.first*winogradOut, b.rows*winogradOut)
+	row, rows := p.rowsOf(b)
 	return stretchOf(p.call.dst, row*p.dstW*p.outs, rows*p.dstW, p.outs, p.outs)
+}
+
+// rowsOf returns the rows of a block's results, counted through all images: of several it has all.
+func (p *winogradConv[T]) rowsOf(b tileBlock) (first, n int) {
+	return b.n0*p.dstH + b.first*winogradOut, (b.n1-1-b.n0)*p.dstH + min(p.dstH-b.first*winogradOut, b.rows*winogradOut)
 }
 
 // products multiplies a term's planes of n tiles by those of its weights, and adds them to those of the terms before.

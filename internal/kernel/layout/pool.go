@@ -80,6 +80,15 @@ func (p *Pool[T]) Chunks() int { return ceilDiv(p.N, p.perChunk) }
 
 func (p *Pool[T]) images(i int) (from, to int) { return i * p.perChunk, min((i+1)*p.perChunk, p.N) }
 
+// Elements returns the first element of a chunk and the one behind its last: of the images, or of the results of their windows.
+func (p *Pool[T]) Elements(chunk int, images bool) (lo, hi int) {
+	from, to := p.images(chunk)
+	if images {
+		return from * p.in, to * p.in
+	}
+	return from * p.out, to * p.out
+}
+
 // MaxIndex sets each result to the index in x of its window's maximum: the first in the window's row-major order of equal
 // ones, and a NaN, the last one, if there is any. That is PyTorch's choice.
 func (p *Pool[T]) MaxIndex(dst []int32, x []T, chunk int) {
