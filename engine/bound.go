@@ -1,6 +1,10 @@
 package engine
 
-import "shadowflow/graph"
+import (
+	"slices"
+
+	"shadowflow/graph"
+)
 
 // An effort is the least that a step has to do.
 type effort struct {
@@ -32,33 +36,46 @@ func (s *stackStep[T]) multiplied() float64 {
 	return n * float64(s.groups)
 }
 
-// effortOf returns what unit u has to do, by its step.
-func (c *compiler) effortOf(u *unit, s step) effort {
+// effortOf returns what a chain of units has to do, by their steps. What is made and read in the chain alone need not be in memory.
+func (c *compiler) effortOf(chain []*unit, steps []step, readers map[*storage][]*unit) effort {
 	var e effort
-	if m, ok := s.(multiplier); ok {
-		e.flops = m.multiplied()
-	}
-	counted := map[*graph.Node]bool{}
-	count := func(n *graph.Node, elements, times int) {
-		if size := elements * n.DType().Size(); size >= uncachedBytes && !counted[n] {
-			e.bytes += float64(times * size)
-			counted[n] = true
+	for _, s := range steps {
+		if m, ok := s.(multiplier); ok {
+			e.flops += m.multiplied()
 		}
 	}
-	if n := u.nodes[0]; n.Op() == graph.OpConcat {
+	count := func(n *graph.Node, elements, times int) {
+		if size := elements * n.DType().Size(); size >= uncachedBytes {
+			e.bytes += float64(times * size)
+		}
+	}
+	if n := chain[0].nodes[0]; n.Op() == graph.OpConcat {
 		c.joinParts(n, func(part *graph.Node, _ []int) { count(part, part.Size(), 2) }) // read and written, but for parts that lie there
 		return e
 	}
-	for _, n := range u.nodes {
-		if _, kept := c.homes[n]; kept {
-			count(n, n.Size(), 1)
-		}
-		for _, m := range c.readsOf(u, n) {
-			elements := m.Size()
-			if c.rows[n.Op()].part {
-				elements = min(elements, n.Size())
+	inside := func(u *unit) bool { return slices.Contains(chain, u) }
+	written, read := map[home]bool{}, map[*graph.Node]bool{}
+	for _, u := range chain {
+		for _, n := range u.nodes {
+			if _, kept := c.homes[n]; kept {
+				h := c.homeOf(n)
+				passing := !slices.ContainsFunc(readers[h.st], func(u *unit) bool { return !inside(u) })
+				if !passing && !written[h] {
+					count(n, n.Size(), 1)
+				}
+				written[h] = true
 			}
-			count(m, elements, 1)
+			for _, m := range c.readsOf(u, n) {
+				if read[m] || inside(c.unitOf[peel(m)]) {
+					continue
+				}
+				read[m] = true
+				elements := m.Size()
+				if c.rows[n.Op()].part {
+					elements = min(elements, n.Size())
+				}
+				count(m, elements, 1)
+			}
 		}
 	}
 	return e

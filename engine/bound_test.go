@@ -9,7 +9,7 @@ import (
 
 // What a program takes at least is known in closed form: products as they are done, and large arrays read and written once.
 func TestTheBoundOfAProgram(t *testing.T) {
-	const flops, bandwidth, large = 1e9, 1e10, 1 << 24
+	const flops, bandwidth, large = 1e12, 1e10, 1 << 24
 	for _, c := range []struct {
 		name  string
 		in    [][]int // shapes
@@ -26,6 +26,10 @@ func TestTheBoundOfAProgram(t *testing.T) {
 			func(in []graph.Value) graph.Value { return in[0].Add(in[1]).Mul(in[0]).Exp() }, 3 * 4 * large / bandwidth},
 		{"of a product of large arrays is the larger of both", [][]int{{large / 16, 16}, {16, 2}},
 			func(in []graph.Value) graph.Value { return in[0].MatMul(in[1]) }, max(2*2*large/flops, 4*large/bandwidth)},
+		{"of what a product's result is made into on the way is that of reading and writing once", [][]int{{large / 16, 16}, {16, 16}},
+			func(in []graph.Value) graph.Value { return in[0].MatMul(in[1]).Exp() }, max(2*16*large/flops, 2*4*large/bandwidth)},
+		{"of a sum of a product's result is that of the product", [][]int{{large / 16, 16}, {16, 16}},
+			func(in []graph.Value) graph.Value { return in[0].MatMul(in[1]).Exp().Sum() }, max(2*16*large/flops, 4*large/bandwidth)},
 		{"of arrays that are made where they are to lie is that of making them", [][]int{{large}, {large}},
 			func(in []graph.Value) graph.Value { return graph.Concat(0, in[0].Exp(), in[1].Exp()) }, 4 * 4 * large / bandwidth},
 		{"of arrays that are joined is that of moving them", [][]int{{large}, {large}},

@@ -53,6 +53,9 @@ func fusedOf[T graph.Float](c *compiler, u *unit, k *vec.Kernels[T]) step {
 		}
 		if o.kind == readWhole {
 			s.sources = append(s.sources, l.src)
+			if !slices.Contains(u.chain, c.unitOf[o.n]) {
+				s.distant = append(s.distant, l.src)
+			}
 		}
 		loaded[key] = l.slot
 		s.loads = append(s.loads, l)

@@ -22,6 +22,7 @@ type Options struct {
 	Room *Room
 
 	whole bool // without stacks: all items of an array are made before what is next
+	apart bool // without relays: each step is done before the next
 }
 
 // Compile makes a program that computes the outputs from the inputs, which are parameters. It returns the first error recorded by
@@ -94,6 +95,7 @@ type compiler struct {
 	set       isa.Set
 	pool      *par.Pool
 	whole     bool
+	apart     bool
 	given     map[*graph.Node]facts // what is known of inputs
 	fuse      *fuser
 	triangles *triangles
@@ -127,7 +129,7 @@ func newCompiler(in, out []graph.Value, opt Options) (*compiler, error) {
 		}
 	}
 	pool := par.Shared(opt.Threads)
-	c := &compiler{p: &Program{pool: pool}, rows: sharedTable(), set: set, pool: pool, whole: opt.whole, replicas: map[string]*replica{}, unitOf: map[*graph.Node]*unit{},
+	c := &compiler{p: &Program{pool: pool}, rows: sharedTable(), set: set, pool: pool, whole: opt.whole, apart: opt.apart, replicas: map[string]*replica{}, unitOf: map[*graph.Node]*unit{},
 		homes: map[*graph.Node]home{}, constants: map[constant]*storage{}}
 	for i, v := range in {
 		n := v.Node()
@@ -166,7 +168,7 @@ func (c *compiler) plan() error {
 	}
 	c.fuse = partition(c.rows, stacks, stacks.order(nodes), c.outs)
 	c.dropVirtual()
-	c.units = c.fuse.units()
+	c.units = c.fuse.units(c.follows)
 	for _, u := range c.units {
 		for _, n := range u.made {
 			c.unitOf[n] = u
@@ -176,6 +178,7 @@ func (c *compiler) plan() error {
 	c.placeArrays()
 	c.placeOutputs()
 	c.placeConcats()
+	c.placeOver()
 	c.setLifetimes()
 	for _, u := range c.units {
 		st, err := c.stepOf(u)
@@ -183,14 +186,15 @@ func (c *compiler) plan() error {
 			return err
 		}
 		c.p.steps = append(c.p.steps, st)
-		c.p.efforts = append(c.p.efforts, c.effortOf(u, st))
 	}
+	c.p.efforts = c.efforts()
 	for i, n := range c.outs {
 		if h := c.homeOf(n); h.st.output != i || h.off != 0 {
 			c.p.steps = append(c.p.steps, c.copyOut(n, i))
 		}
 	}
 	c.findInPlace()
+	c.p.steps = c.relayed()
 	c.placeArenas()
 	return nil
 }

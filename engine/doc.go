@@ -6,7 +6,8 @@
 //
 // A program is cut into units (fuse.go), put in order (schedule.go), its arrays placed (storage.go), and each unit made a step:
 // a pass over tiles (fused.go), bytecode where arrays have a few elements (bytecode.go), or one operation with a kernel of its own. Before that, chains
-// like attention's, which are run item by item so that their large matrices are never in memory, are taken out of it (stacks.go).
+// like attention's, which are run item by item so that their large matrices are never in memory, are taken out of it (stacks.go). Steps that read element by element what the step
+// before them makes are done together with it, chunk by chunk (relay.go).
 //
 // [CompileKept] makes two programs of one whose inputs are fixed in part for many runs, as a Hessian's are: what is made once (keeper.go), and what is made of that.
 package engine

@@ -16,7 +16,8 @@ type unit struct {
 	size  int    // elements of the arrays that a fused unit walks over
 	cols  int    // fused: the arrays are seen as [size/cols, cols]; 0 while nothing asks for two axes
 	dtype graph.DType
-	order int // position in the schedule
+	order int     // position in the schedule
+	chain []*unit // those that are done together with it, in their order, itself included
 }
 
 // reads returns what has to be in memory for the unit's node n.

@@ -49,6 +49,7 @@ type fusedStep[T graph.Float] struct {
 	stream     bool          // results go to memory past the caches: they would not stay there until they are read
 	streamed   []streamed[T] // these results
 	sources    []ref[T]      // the arrays read whole
+	distant    []ref[T]      // of these, those that are not made in its chain, just before
 }
 
 // fusedWorker is one worker's scratch.
@@ -147,15 +148,32 @@ func (s *fusedStep[T]) newWorker() fusedWorker[T] {
 }
 
 func (s *fusedStep[T]) run(*Program) error {
-	s.findOver()
+	s.begin()
 	s.pool.Run(s.chunks, s)
+	s.end()
+	return nil
+}
+
+func (s *fusedStep[T]) begin() { s.findOver() }
+
+// end makes the sums and maxima of what the chunks came to.
+func (s *fusedStep[T]) end() {
 	for i := range s.code {
 		if in := &s.code[i]; in.reduce != reduceNone {
 			s.combine(in)
 		}
 	}
-	return nil
 }
+
+func (s *fusedStep[T]) parts() int { return s.chunks }
+
+func (s *fusedStep[T]) makes(chunk int) (lo, hi int) {
+	lo, _, _, _ = s.tileAt(chunk * s.perChunk)
+	off, _, _, n := s.tileAt(min((chunk+1)*s.perChunk, s.tiles) - 1)
+	return lo, off + n
+}
+
+func (s *fusedStep[T]) reads(_, chunk int) (lo, hi int) { return s.makes(chunk) }
 
 // Chunk runs the tiles of chunk c.
 func (s *fusedStep[T]) Chunk(c, worker int) {
@@ -258,9 +276,9 @@ func (s *fusedStep[T]) runTile(w *fusedWorker[T], c, t int) {
 func (s *fusedStep[T]) prefetch(t, i int) {
 	off, _, _, n := s.tileAt(t)
 	const parts = 4
-	pieces := parts * len(s.sources)
+	pieces := parts * len(s.distant)
 	for p := i * pieces / len(s.code); p < (i+1)*pieces/len(s.code); p++ {
-		array := s.sources[p/parts].get()[off : off+n]
+		array := s.distant[p/parts].get()[off : off+n]
 		from := p % parts * n / parts
 		vec.Prefetch(array[from : from+n/parts])
 	}

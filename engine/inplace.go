@@ -5,6 +5,7 @@ import "slices"
 // access is the use of a part of a storage by a step.
 type access struct {
 	step     int // the number of steps where outputs are copied behind the last one
+	until    int // the last step that may be done at the same time
 	off, len int
 }
 
@@ -28,7 +29,7 @@ func (c *compiler) findInPlace() {
 		c.p.inPlace[o] = make([]bool, len(ins))
 		written := writes[out]
 		if out == nil {
-			written = []access{{len(c.units), 0, c.p.out[o].Size()}}
+			written = []access{{len(c.units), len(c.units), 0, c.p.out[o].Size()}}
 		}
 		for i, in := range ins {
 			c.p.inPlace[o][i] = c.writable(out, in, written, reads[in])
@@ -43,19 +44,19 @@ func (c *compiler) accesses() (reads, writes map[*storage][]access) {
 		for _, n := range u.nodes {
 			if h, ok := c.homes[n]; ok {
 				if h = h.resolve(); h.st.output >= 0 {
-					writes[h.st] = append(writes[h.st], access{t, h.off, n.Size()})
+					writes[h.st] = append(writes[h.st], access{t, t, h.off, n.Size()})
 				}
 			}
 			for _, m := range c.readsOf(u, n) {
 				if h := c.homeOf(m); h.st.input >= 0 {
-					reads[h.st] = append(reads[h.st], access{t, h.off, m.Size()})
+					reads[h.st] = append(reads[h.st], access{t, u.until(), h.off, m.Size()})
 				}
 			}
 		}
 	}
 	for _, n := range c.outs {
 		if h := c.homeOf(n); h.st.input >= 0 {
-			reads[h.st] = append(reads[h.st], access{len(c.units), h.off, n.Size()})
+			reads[h.st] = append(reads[h.st], access{len(c.units), len(c.units), h.off, n.Size()})
 		}
 	}
 	return reads, writes
@@ -66,8 +67,8 @@ func (c *compiler) writable(out, in *storage, written, read []access) bool {
 	for _, w := range written {
 		for _, r := range read {
 			switch {
-			case !w.overlaps(r) || r.step < w.step:
-			case r.step > w.step || out == nil || in.dtype != out.dtype:
+			case !w.overlaps(r) || r.until < w.step:
+			case r.step != w.step || out == nil || in.dtype != out.dtype:
 				return false
 			default:
 				s, ok := c.p.steps[r.step].(interface{ inPlace(in, out int) bool })

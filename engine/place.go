@@ -139,21 +139,21 @@ func (c *compiler) placeConcats() {
 
 // setLifetimes finds the first and the last step that use each storage.
 func (c *compiler) setLifetimes() {
-	touch := func(h home, t int) {
+	touch := func(h home, from, to int) {
 		s := h.resolve().st
-		s.first, s.last = min(s.first, t), max(s.last, t)
+		s.first, s.last = min(s.first, from), max(s.last, to)
 	}
 	for t, u := range c.units {
 		for _, n := range u.nodes {
 			if h, ok := c.homes[n]; ok {
-				touch(h, t)
+				touch(h, t, t)
 			}
 			for _, m := range c.readsOf(u, n) {
-				touch(c.homeOf(m), t)
+				touch(c.homeOf(m), t, u.until())
 			}
 		}
 	}
 	for _, n := range c.outs {
-		touch(c.homeOf(n), len(c.units))
+		touch(c.homeOf(n), len(c.units), len(c.units))
 	}
 }

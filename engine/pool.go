@@ -38,6 +38,13 @@ func poolOf[T graph.Float](c *compiler, u *unit) step {
 }
 
 func (s *poolStep[T]) run(*Program) error {
+	s.begin()
+	s.pool.Run(s.plan.Chunks(), s)
+	s.end()
+	return nil
+}
+
+func (s *poolStep[T]) begin() {
 	s.from = s.src.get()
 	if s.dst.bank != nil {
 		s.to = s.dst.get()
@@ -45,9 +52,19 @@ func (s *poolStep[T]) run(*Program) error {
 	if s.index.bank != nil {
 		s.at = s.index.get()
 	}
-	s.pool.Run(s.plan.Chunks(), s)
-	s.from, s.to, s.at = nil, nil, nil
-	return nil
+}
+
+func (s *poolStep[T]) end() { s.from, s.to, s.at = nil, nil, nil }
+
+func (s *poolStep[T]) parts() int { return s.plan.Chunks() }
+
+// grows reports whether what is made has the images' shape, and the first operand that of the windows.
+func (s *poolStep[T]) grows() bool { return s.op == graph.OpPut || s.op == graph.OpSpread }
+
+func (s *poolStep[T]) makes(chunk int) (lo, hi int) { return s.plan.Elements(chunk, s.grows()) }
+
+func (s *poolStep[T]) reads(operand, chunk int) (lo, hi int) {
+	return s.plan.Elements(chunk, operand == 0 && !s.grows())
 }
 
 // Chunk does the images of chunk i.

@@ -115,3 +115,8 @@ func innerOf(n *graph.Node) int {
 	}
 	return n.In()[0].Shape()[rank-1]
 }
+
+// report has the step say what is done of its result: with the last term, to which nothing is added.
+func (s *product[T]) report(made func(worker int, done gemm.Area)) {
+	s.terms[len(s.terms)-1].plan.Report(made)
+}

@@ -24,7 +24,7 @@ func (s Spec) Size() int { return numel(s.Shape) }
 type Program struct {
 	in, out []Spec
 	steps   []step
-	efforts []effort // of the units' steps
+	efforts []effort // of the units' steps, those of a chain together
 
 	f32      bank[float32]
 	f64      bank[float64]

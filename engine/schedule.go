@@ -7,8 +7,9 @@ import (
 	"shadowflow/graph"
 )
 
-// units returns the units in an order of execution: as late as their last member was recorded, so that little is alive at once.
-func (f *fuser) units() []*unit {
+// units returns the units in an order of execution: as late as their last member was recorded, so that little is alive at once, but for those that follow
+// a chain, which are part of it.
+func (f *fuser) units(follows follower) []*unit {
 	var all []*unit
 	of := map[*graph.Node]*unit{}
 	add := func(u *unit) {
@@ -31,10 +32,13 @@ func (f *fuser) units() []*unit {
 	for _, st := range f.stacks.all {
 		add(&unit{nodes: st.made, made: st.made, stack: st, dtype: st.made[0].DType()})
 	}
-	return schedule(all, of)
+	return schedule(all, of, follows)
 }
 
-func schedule(all []*unit, of map[*graph.Node]*unit) []*unit {
+// follower says whether a unit is to be done behind a chain of others; of is who makes what.
+type follower func(chain []*unit, v *unit, of map[*graph.Node]*unit) bool
+
+func schedule(all []*unit, of map[*graph.Node]*unit, follows follower) []*unit {
 	waiting := make(map[*unit]int)
 	users := make(map[*unit][]*unit)
 	for _, u := range all {
@@ -59,13 +63,29 @@ func schedule(all []*unit, of map[*graph.Node]*unit) []*unit {
 	}
 	var out []*unit
 	for ready.Len() > 0 {
-		u := heap.Pop(&ready).(*unit)
-		u.order = len(out)
-		out = append(out, u)
-		for _, v := range users[u] {
-			if waiting[v]--; waiting[v] == 0 {
-				heap.Push(&ready, v)
+		chain := []*unit{heap.Pop(&ready).(*unit)}
+		var fresh []*unit // what the chain has made ready
+		for len(chain) > 0 {
+			u := chain[len(chain)-1]
+			u.order = len(out)
+			out = append(out, u)
+			for _, v := range users[u] {
+				if waiting[v]--; waiting[v] == 0 {
+					fresh = append(fresh, v)
+				}
 			}
+			i := slices.IndexFunc(fresh, func(v *unit) bool { return follows(chain, v, of) })
+			if i < 0 {
+				break
+			}
+			chain = append(chain, fresh[i])
+			fresh = slices.Delete(fresh, i, i+1)
+		}
+		for _, v := range fresh {
+			heap.Push(&ready, v)
+		}
+		for _, u := range chain {
+			u.chain = chain
 		}
 	}
 	return out
