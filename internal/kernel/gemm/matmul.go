@@ -22,6 +22,8 @@ const (
 	sumDepth   = 160 // rows of a panel
 	sumSide    = 512 // rows and columns of a block of sums, which passes through the second-level cache for each panel
 	chunksEach = 4   // chunks for each worker
+	innerParts = 8   // of an inner dimension too short to be split otherwise
+	innerSteps = 128 // inner steps that each of them has at least
 )
 
 // mulPlan is a matrix product cut into chunks: by batch, blocks of columns, blocks of rows and parts of the inner
@@ -103,10 +105,20 @@ func (p *mulPlan[T]) cut() {
 		wanted = max(1, wanted/p.parts)
 	}
 	p.colBlocks = max(p.colBlocks, min(panels, wanted/rowTiles))
-	p.rowBlocks = min(max(1, wanted/p.colBlocks), rowTiles)
+	p.rowBlocks = min(evenly(max(1, wanted/p.colBlocks)), rowTiles)
 	if len(p.workers) == 1 && flops <= maxChunk*float64(p.colBlocks) {
 		p.rowBlocks = 1 // nobody to share them with
 	}
+}
+
+// evenly returns the largest number up to n that so many workers share evenly as processors mostly have.
+func evenly(n int) int {
+	for each := 8; each > 1; each /= 2 {
+		if n >= each {
+			return n / each * each
+		}
+	}
+	return n
 }
 
 // unpacked says whether that many rows of tiles use B too little for packing it.
@@ -134,6 +146,9 @@ func (p *mulPlan[T]) cutSums(flops float64) {
 	p.parts = 1
 	if p.K >= longInner*max(p.M, p.N) {
 		p.parts = p.split(chunksAimed / (p.rowBlocks * p.colBlocks))
+		if p.parts == 1 && flops >= minChunk {
+			p.cutInner()
+		}
 	}
 	for {
 		chunks := p.Batch * p.parts * p.rowBlocks * p.colBlocks
@@ -149,6 +164,14 @@ func (p *mulPlan[T]) cutSums(flops float64) {
 		default:
 			return
 		}
+	}
+}
+
+// cutInner splits a short inner dimension: each worker then reads the part of the operands that it made, where it would read all of them, another's part too.
+func (p *mulPlan[T]) cutInner() {
+	if p.parts = p.fitting(min(innerParts, p.K/innerSteps)); p.parts > 1 {
+		each := ceilDiv(p.K, p.parts)
+		p.depth = ceilDiv(each, max(1, (each+sumDepth/2)/sumDepth)) // about a panel's rows
 	}
 }
 
