@@ -208,12 +208,17 @@ func (s *search[T]) split(w [][]T, sizes []float64) (rest *mat.Dense, new [][]T)
 			continue
 		}
 		scale(x, 1/size)
-		s.clean(x)
+		if size < littleLeft*sizes[j] {
+			s.clean(x)
+		}
 		rest.Set(len(new), j, size)
 		new = append(new, x)
 	}
 	return rest, new
 }
+
+// littleLeft is the part of a product from which on what is left of it behind the others is as orthogonal to these as twice makes it, a hundred roundings.
+const littleLeft = 0.01
 
 // clean makes a new vector orthogonal to the others again: where little was left of it, what it had of these is much in comparison.
 func (s *search[T]) clean(x []T) {
