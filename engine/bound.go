@@ -8,7 +8,7 @@ import (
 
 // An effort is the least that a step has to do.
 type effort struct {
-	flops float64 // of products, as they are done
+	flops float64 // of products, as they are done, and of what is made element by element
 	bytes float64 // of arrays that no cache holds, read and written
 }
 
@@ -57,6 +57,9 @@ func (c *compiler) effortOf(chain []*unit, steps []step, readers map[*storage][]
 	written, read := map[home]bool{}, map[*graph.Node]bool{}
 	for _, u := range chain {
 		for _, n := range u.nodes {
+			if u.fused {
+				e.flops += c.rows.operations(n)
+			}
 			if _, kept := c.homes[n]; kept {
 				h := c.homeOf(n)
 				passing := !slices.ContainsFunc(readers[h.st], func(u *unit) bool { return !inside(u) })
@@ -81,8 +84,8 @@ func (c *compiler) effortOf(chain []*unit, steps []step, readers map[*storage][]
 	return e
 }
 
-// Bound returns the seconds that a run takes at least, at so many floating-point operations and bytes of main memory a second: in each step its products, those that are done, with their transforms, or its
-// large arrays, read and written once, whichever takes longer. What else it does, and arrays that a cache may hold, cost nothing.
+// Bound returns the seconds that a run takes at least, at so many floating-point operations and bytes of main memory a second: in each step its products, those that are done, with their transforms, and the
+// operations of its functions, or its large arrays, read and written once, whichever takes longer. What else it does, and arrays that a cache may hold, cost nothing.
 func (p *Program) Bound(flops, bandwidth float64) float64 {
 	t := 0.0
 	for _, e := range p.efforts {

@@ -7,9 +7,10 @@ import (
 	"shadowflow/graph"
 )
 
-// What a program takes at least is known in closed form: products as they are done, and large arrays read and written once.
+// What a program takes at least is known in closed form: products as they are done, the operations of functions, and large arrays read and written once.
 func TestTheBoundOfAProgram(t *testing.T) {
 	const flops, bandwidth, large = 1e12, 1e10, 1 << 24
+	const exp = 21 // operations
 	for _, c := range []struct {
 		name  string
 		in    [][]int // shapes
@@ -19,9 +20,13 @@ func TestTheBoundOfAProgram(t *testing.T) {
 		{"of a matrix product is its multiply-adds at the peak", [][]int{{30, 40}, {40, 50}},
 			func(in []graph.Value) graph.Value { return in[0].MatMul(in[1]) }, 2 * 30 * 40 * 50 / flops},
 		{"of steps one after the other is their sum", [][]int{{30, 40}, {40, 50}, {50, 20}},
-			func(in []graph.Value) graph.Value { return in[0].MatMul(in[1]).Exp().MatMul(in[2]) }, (2*30*40*50 + 2*30*50*20) / flops},
-		{"of small arrays is nothing", [][]int{{1000}},
-			func(in []graph.Value) graph.Value { return in[0].Exp() }, 0},
+			func(in []graph.Value) graph.Value { return in[0].MatMul(in[1]).Exp().MatMul(in[2]) }, (2*30*40*50 + exp*30*50 + 2*30*50*20) / flops},
+		{"of small arrays is the operations on them", [][]int{{1000}},
+			func(in []graph.Value) graph.Value { return in[0].Exp().Add(in[0]) }, (exp + 1) * 1000 / flops},
+		{"of choices is nothing", [][]int{{1000}},
+			func(in []graph.Value) graph.Value { return in[0].Neg().Greater(in[0]) }, 0},
+		{"of a sum is an operation for each element", [][]int{{1000}},
+			func(in []graph.Value) graph.Value { return in[0].Sum() }, 1000 / flops},
 		{"of large arrays is their bytes, read once and written once", [][]int{{large}, {large}},
 			func(in []graph.Value) graph.Value { return in[0].Add(in[1]).Mul(in[0]).Exp() }, 3 * 4 * large / bandwidth},
 		{"of a product of large arrays is the larger of both", [][]int{{large / 16, 16}, {16, 2}},
@@ -63,10 +68,11 @@ func TestTheBoundCountsWhatCausalAttentionLeavesOut(t *testing.T) {
 	}
 	all := e.compile(t, Options{}, dots(func(v graph.Value) graph.Value { return v.Softmax() }))
 	half := e.compile(t, Options{}, dots(func(v graph.Value) graph.Value { return masked(v).Softmax() }))
-	if all.Flops() != half.Flops() || all.Bound(1, 1) != float64(all.Flops()) {
+	const scores, softmax = 24 * 64 * 64, 1 + 1 + 21 + 1 + 1 // the largest, the difference from it, its exponential, their sum and the quotient
+	if all.Flops() != half.Flops() || all.Bound(1, 1) != float64(all.Flops()+softmax*scores) {
 		t.Errorf("%d and %d flops, and a bound of %g without a mask", all.Flops(), half.Flops(), all.Bound(1, 1))
 	}
-	if got, want := half.Bound(1, 1), float64(half.Flops())*65/128; got != want {
+	if got, want := half.Bound(1, 1), float64(half.Flops())*65/128+(softmax+1)*scores; got != want {
 		t.Errorf("a bound of %g with a mask, want %g", got, want)
 	}
 }

@@ -16,6 +16,7 @@ type row struct {
 	// An elementwise function: what it costs beside an addition, on tiles in cache; the kernels on tiles; and what runs it, and a
 	// reduction, where arrays have a few elements.
 	cost  int
+	ops   vec.Operations // of an element
 	f32   tiled[float32]
 	f64   tiled[float64]
 	small small
@@ -114,27 +115,27 @@ func tableFor(set isa.Set) *table {
 		graph.OpSlice:     {role: roleView, alone: move, part: true},
 
 		graph.OpNeg:     unary(cheap, small{op: codeNeg}, x.Neg, y.Neg),
-		graph.OpExp:     unary(dear, call1(math.Exp), x.Exp, y.Exp),
-		graph.OpLog:     unary(dear, call1(math.Log), x.Log, y.Log),
-		graph.OpLog1p:   unary(dear, call1(math.Log1p), x.Log1p, y.Log1p),
-		graph.OpSqrt:    unary(slow, small{op: codeSqrt}, x.Sqrt, y.Sqrt),
-		graph.OpRsqrt:   unary(dear, call1(rsqrt), x.Rsqrt, y.Rsqrt),
-		graph.OpRecip:   unary(slow, small{op: codeRecip}, x.Recip, y.Recip),
-		graph.OpTanh:    unary(dear, call1(math.Tanh), x.Tanh, y.Tanh),
-		graph.OpSigmoid: unary(dear, call1(sigmoid), x.Sigmoid, y.Sigmoid),
-		graph.OpErf:     unary(dear, call1(math.Erf), x.Erf, y.Erf),
-		graph.OpRelu:    unary(cheap, call1(relu), x.Relu, y.Relu),
+		graph.OpExp:     unary(dear, call1(math.Exp), x.Exp, y.Exp).taking("exp"),
+		graph.OpLog:     unary(dear, call1(math.Log), x.Log, y.Log).taking("log"),
+		graph.OpLog1p:   unary(dear, call1(math.Log1p), x.Log1p, y.Log1p).taking("log1p"),
+		graph.OpSqrt:    unary(slow, small{op: codeSqrt}, x.Sqrt, y.Sqrt).taking("sqrt"),
+		graph.OpRsqrt:   unary(dear, call1(rsqrt), x.Rsqrt, y.Rsqrt).taking("rsqrt"),
+		graph.OpRecip:   unary(slow, small{op: codeRecip}, x.Recip, y.Recip).taking("recip"),
+		graph.OpTanh:    unary(dear, call1(math.Tanh), x.Tanh, y.Tanh).taking("tanh"),
+		graph.OpSigmoid: unary(dear, call1(sigmoid), x.Sigmoid, y.Sigmoid).taking("sigmoid"),
+		graph.OpErf:     unary(dear, call1(math.Erf), x.Erf, y.Erf).taking("erf"),
+		graph.OpRelu:    unary(cheap, call1(relu), x.Relu, y.Relu).taking("relu"),
 		graph.OpAbs:     unary(cheap, call1(math.Abs), x.Abs, y.Abs),
 		graph.OpSign:    unary(cheap, call1(sign), x.Sign, y.Sign),
 		graph.OpStep:    unary(cheap, call1(func(a float64) float64 { return oneIf(a > 0) }), x.Step, y.Step),
 		graph.OpPow:     {role: roleElementwise, cost: dear, with: powerOf},
 
-		graph.OpAdd:          binary(cheap, small{op: codeAdd}, x.Add, y.Add),
-		graph.OpSub:          binary(cheap, small{op: codeSub}, x.Sub, y.Sub),
-		graph.OpMul:          binary(cheap, small{op: codeMul}, x.Mul, y.Mul),
-		graph.OpDiv:          binary(slow, small{op: codeDiv}, x.Div, y.Div),
-		graph.OpMax:          binary(cheap, call2(math.Max), x.Max, y.Max),
-		graph.OpMin:          binary(cheap, call2(math.Min), x.Min, y.Min),
+		graph.OpAdd:          binary(cheap, small{op: codeAdd}, x.Add, y.Add).taking("add"),
+		graph.OpSub:          binary(cheap, small{op: codeSub}, x.Sub, y.Sub).taking("sub"),
+		graph.OpMul:          binary(cheap, small{op: codeMul}, x.Mul, y.Mul).taking("mul"),
+		graph.OpDiv:          binary(slow, small{op: codeDiv}, x.Div, y.Div).taking("div"),
+		graph.OpMax:          binary(cheap, call2(math.Max), x.Max, y.Max).taking("maximum"),
+		graph.OpMin:          binary(cheap, call2(math.Min), x.Min, y.Min).taking("minimum"),
 		graph.OpGreater:      binary(cheap, call2(func(a, b float64) float64 { return oneIf(a > b) }), x.Greater, y.Greater),
 		graph.OpGreaterEqual: binary(cheap, call2(func(a, b float64) float64 { return oneIf(a >= b) }), x.GreaterEqual, y.GreaterEqual),
 		graph.OpEqual:        binary(cheap, call2(func(a, b float64) float64 { return oneIf(a == b) }), x.Equal, y.Equal),
@@ -170,6 +171,24 @@ func unary(cost int, s small, x vec.Unary[float32], y vec.Unary[float64]) row {
 
 func binary(cost int, s small, x vec.Binary[float32], y vec.Binary[float64]) row {
 	return row{role: roleElementwise, cost: cost, small: s, f32: tiled[float32]{f2: x}, f64: tiled[float64]{f2: y}}
+}
+
+// taking is the row of a function of that name, with its operations.
+func (r row) taking(function string) row {
+	r.ops = vec.OperationsOf(function)
+	return r
+}
+
+// operations returns those of a node that is made tile by tile: of a sum, one for each element of what is added up.
+func (t *table) operations(n *graph.Node) float64 {
+	switch r := t.of(n); {
+	case r.role == roleReduction:
+		return float64(n.In()[0].Size())
+	case n.DType() == graph.Float32:
+		return float64(n.Size() * r.ops.Float32)
+	default:
+		return float64(n.Size() * r.ops.Float64)
+	}
 }
 
 // powerOf is the row of a power with the node's exponent.
