@@ -72,19 +72,12 @@ func take[T graph.Float](ys, xs [][]T, c *mat.Dense) {
 	}
 	k := kernels[T]()
 	inTiles(len(ys[0]), func(from, to int) {
-		room := make([]T, to-from)
 		for j, y := range ys {
 			for i, x := range xs {
-				subtractTile(k, room, y[from:to], c.At(i, j), x[from:to])
+				k.AddScaled(y[from:to], T(-c.At(i, j)), x[from:to])
 			}
 		}
 	})
-}
-
-// subtractTile is subtract for a tile, given room for one.
-func subtractTile[T graph.Float](k *vec.Kernels[T], room, w []T, a float64, q []T) {
-	k.Fill(room[:len(w)], T(-a))
-	k.MulAdd(w, q, room, w)
 }
 
 // rotate replaces the vectors by their combinations with coefficients [vector, combination], of which there are not more, and returns these. They lie in
@@ -96,11 +89,11 @@ func rotate[T graph.Float](vectors [][]T, c *mat.Dense) [][]T {
 	}
 	with := kernels[T]()
 	inTiles(len(vectors[0]), func(from, to int) {
-		room, factor := make([]T, count*(to-from)), make([]T, to-from)
+		room := make([]T, count*(to-from))
 		for k := range count {
 			row := room[k*(to-from) : (k+1)*(to-from)]
 			for i, v := range vectors {
-				subtractTile(with, factor, row, -c.At(i, k), v[from:to])
+				with.AddScaled(row, T(c.At(i, k)), v[from:to])
 			}
 		}
 		for k := range count {
@@ -119,10 +112,9 @@ func combined[T graph.Float](vectors [][]T, c *mat.Dense) [][]T {
 	}
 	with := kernels[T]()
 	inTiles(len(vectors[0]), func(from, to int) {
-		room := make([]T, to-from)
 		for k, o := range out {
 			for i, v := range vectors {
-				subtractTile(with, room, o[from:to], -c.At(i, k), v[from:to])
+				with.AddScaled(o[from:to], T(c.At(i, k)), v[from:to])
 			}
 		}
 	})

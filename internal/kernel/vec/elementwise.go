@@ -150,6 +150,12 @@ func fill[T Float](dst []T, v T) {
 	}
 }
 
+func addScaled[T Float](dst []T, a T, x []T) {
+	for i, v := range x[:len(dst)] {
+		dst[i] = T(a*v) + dst[i]
+	}
+}
+
 func indicator[T Float](b bool) T {
 	if b {
 		return 1

@@ -59,6 +59,7 @@ func testGuards[T Float](t *testing.T, k *Kernels[T]) {
 			dst[0] = k.Sum(x) + k.Dot(x, y) + k.MaxOf(x)
 		}
 	}
+	calls["AddScaled"] = func(dst, x, _, _ []T) { k.AddScaled(dst, 2.5, x) }
 	calls["WindowArgMax"] = func(dst, x, _, _ []T) {
 		index := unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst))
 		k.WindowArgMax(index, x, 0, 1, 0, 1, 0)

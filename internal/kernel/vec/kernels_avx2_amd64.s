@@ -2332,6 +2332,76 @@ done:
 	VZEROUPPER
 	RET
 
+// func addScaled32AVX2(dst *float32, a *float32, x *float32, n int)
+// Requires: AVX
+TEXT ·addScaled32AVX2(SB), NOSPLIT, $0-32
+	MOVQ         a+8(FP), AX
+	VBROADCASTSS (AX), Y0
+	MOVQ         x+16(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         dst+0(FP), DX
+	MOVQ         n+24(FP), BX
+	XORQ         SI, SI
+	CMPQ         BX, $+32
+	JLT          few
+
+many:
+	VMOVUPS (AX)(SI*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (DX)(SI*1)
+	VMOVUPS 32(AX)(SI*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS 32(CX)(SI*1), Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(DX)(SI*1)
+	VMOVUPS 64(AX)(SI*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS 64(CX)(SI*1), Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(DX)(SI*1)
+	VMOVUPS 96(AX)(SI*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS 96(CX)(SI*1), Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 96(DX)(SI*1)
+	ADDQ    $+128, SI
+	SUBQ    $+32, BX
+	CMPQ    BX, $+32
+	JGE     many
+
+few:
+	CMPQ BX, $+8
+	JLT  tail
+
+one:
+	VMOVUPS (AX)(SI*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (DX)(SI*1)
+	ADDQ    $+32, SI
+	SUBQ    $+8, BX
+	CMPQ    BX, $+8
+	JGE     one
+
+tail:
+	TESTQ      BX, BX
+	JE         done
+	LEAQ       setThenClear<>+0(SB), DI
+	NEGQ       BX
+	VMOVDQU    32(DI)(BX*4), Y1
+	VMASKMOVPS (AX)(SI*1), Y1, Y2
+	VMULPS     Y0, Y2, Y0
+	VMASKMOVPS (CX)(SI*1), Y1, Y2
+	VADDPS     Y2, Y0, Y0
+	VMASKMOVPS Y0, Y1, (DX)(SI*1)
+
+done:
+	VZEROUPPER
+	RET
+
 // func sumRows32AVX2(dst *float32, x *float32, rows int, cols int)
 // Requires: AVX
 TEXT ·sumRows32AVX2(SB), NOSPLIT, $0-32
@@ -6205,6 +6275,76 @@ tail:
 	NEGQ       CX
 	VMOVDQU    32(BX)(CX*8), Y1
 	VMASKMOVPD Y0, Y1, (AX)(DX*1)
+
+done:
+	VZEROUPPER
+	RET
+
+// func addScaled64AVX2(dst *float64, a *float64, x *float64, n int)
+// Requires: AVX
+TEXT ·addScaled64AVX2(SB), NOSPLIT, $0-32
+	MOVQ         a+8(FP), AX
+	VBROADCASTSD (AX), Y0
+	MOVQ         x+16(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         dst+0(FP), DX
+	MOVQ         n+24(FP), BX
+	XORQ         SI, SI
+	CMPQ         BX, $+16
+	JLT          few
+
+many:
+	VMOVUPD (AX)(SI*1), Y1
+	VMULPD  Y0, Y1, Y1
+	VMOVUPD (CX)(SI*1), Y2
+	VADDPD  Y2, Y1, Y1
+	VMOVUPD Y1, (DX)(SI*1)
+	VMOVUPD 32(AX)(SI*1), Y1
+	VMULPD  Y0, Y1, Y1
+	VMOVUPD 32(CX)(SI*1), Y2
+	VADDPD  Y2, Y1, Y1
+	VMOVUPD Y1, 32(DX)(SI*1)
+	VMOVUPD 64(AX)(SI*1), Y1
+	VMULPD  Y0, Y1, Y1
+	VMOVUPD 64(CX)(SI*1), Y2
+	VADDPD  Y2, Y1, Y1
+	VMOVUPD Y1, 64(DX)(SI*1)
+	VMOVUPD 96(AX)(SI*1), Y1
+	VMULPD  Y0, Y1, Y1
+	VMOVUPD 96(CX)(SI*1), Y2
+	VADDPD  Y2, Y1, Y1
+	VMOVUPD Y1, 96(DX)(SI*1)
+	ADDQ    $+128, SI
+	SUBQ    $+16, BX
+	CMPQ    BX, $+16
+	JGE     many
+
+few:
+	CMPQ BX, $+4
+	JLT  tail
+
+one:
+	VMOVUPD (AX)(SI*1), Y1
+	VMULPD  Y0, Y1, Y1
+	VMOVUPD (CX)(SI*1), Y2
+	VADDPD  Y2, Y1, Y1
+	VMOVUPD Y1, (DX)(SI*1)
+	ADDQ    $+32, SI
+	SUBQ    $+4, BX
+	CMPQ    BX, $+4
+	JGE     one
+
+tail:
+	TESTQ      BX, BX
+	JE         done
+	LEAQ       setThenClear<>+0(SB), DI
+	NEGQ       BX
+	VMOVDQU    32(DI)(BX*8), Y1
+	VMASKMOVPD (AX)(SI*1), Y1, Y2
+	VMULPD     Y0, Y2, Y0
+	VMASKMOVPD (CX)(SI*1), Y1, Y2
+	VADDPD     Y2, Y0, Y0
+	VMASKMOVPD Y0, Y1, (DX)(SI*1)
 
 done:
 	VZEROUPPER

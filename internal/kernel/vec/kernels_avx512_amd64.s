@@ -2499,6 +2499,76 @@ done:
 	VZEROUPPER
 	RET
 
+// func addScaled32AVX512(dst *float32, a *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addScaled32AVX512(SB), NOSPLIT, $0-32
+	MOVQ         a+8(FP), AX
+	VBROADCASTSS (AX), Z0
+	MOVQ         x+16(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         dst+0(FP), DX
+	MOVQ         n+24(FP), BX
+	XORQ         SI, SI
+	CMPQ         BX, $+64
+	JLT          few
+
+many:
+	VMOVUPS (AX)(SI*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (CX)(SI*1), Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, (DX)(SI*1)
+	VMOVUPS 64(AX)(SI*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS 64(CX)(SI*1), Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, 64(DX)(SI*1)
+	VMOVUPS 128(AX)(SI*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS 128(CX)(SI*1), Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, 128(DX)(SI*1)
+	VMOVUPS 192(AX)(SI*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS 192(CX)(SI*1), Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, 192(DX)(SI*1)
+	ADDQ    $+256, SI
+	SUBQ    $+64, BX
+	CMPQ    BX, $+64
+	JGE     many
+
+few:
+	CMPQ BX, $+16
+	JLT  tail
+
+one:
+	VMOVUPS (AX)(SI*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (CX)(SI*1), Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, (DX)(SI*1)
+	ADDQ    $+64, SI
+	SUBQ    $+16, BX
+	CMPQ    BX, $+16
+	JGE     one
+
+tail:
+	TESTQ     BX, BX
+	JE        done
+	MOVQ      $-1, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (AX)(SI*1), K1, Z1
+	VMULPS    Z0, Z1, Z0
+	VMOVUPS.Z (CX)(SI*1), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (DX)(SI*1)
+
+done:
+	VZEROUPPER
+	RET
+
 // func sumRows32AVX512(dst *float32, x *float32, rows int, cols int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·sumRows32AVX512(SB), NOSPLIT, $0-32
@@ -6185,6 +6255,76 @@ tail:
 	BZHIQ   CX, BX, BX
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (AX)(DX*1)
+
+done:
+	VZEROUPPER
+	RET
+
+// func addScaled64AVX512(dst *float64, a *float64, x *float64, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addScaled64AVX512(SB), NOSPLIT, $0-32
+	MOVQ         a+8(FP), AX
+	VBROADCASTSD (AX), Z0
+	MOVQ         x+16(FP), AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         dst+0(FP), DX
+	MOVQ         n+24(FP), BX
+	XORQ         SI, SI
+	CMPQ         BX, $+32
+	JLT          few
+
+many:
+	VMOVUPD (AX)(SI*1), Z1
+	VMULPD  Z0, Z1, Z1
+	VMOVUPD (CX)(SI*1), Z2
+	VADDPD  Z2, Z1, Z1
+	VMOVUPD Z1, (DX)(SI*1)
+	VMOVUPD 64(AX)(SI*1), Z1
+	VMULPD  Z0, Z1, Z1
+	VMOVUPD 64(CX)(SI*1), Z2
+	VADDPD  Z2, Z1, Z1
+	VMOVUPD Z1, 64(DX)(SI*1)
+	VMOVUPD 128(AX)(SI*1), Z1
+	VMULPD  Z0, Z1, Z1
+	VMOVUPD 128(CX)(SI*1), Z2
+	VADDPD  Z2, Z1, Z1
+	VMOVUPD Z1, 128(DX)(SI*1)
+	VMOVUPD 192(AX)(SI*1), Z1
+	VMULPD  Z0, Z1, Z1
+	VMOVUPD 192(CX)(SI*1), Z2
+	VADDPD  Z2, Z1, Z1
+	VMOVUPD Z1, 192(DX)(SI*1)
+	ADDQ    $+256, SI
+	SUBQ    $+32, BX
+	CMPQ    BX, $+32
+	JGE     many
+
+few:
+	CMPQ BX, $+8
+	JLT  tail
+
+one:
+	VMOVUPD (AX)(SI*1), Z1
+	VMULPD  Z0, Z1, Z1
+	VMOVUPD (CX)(SI*1), Z2
+	VADDPD  Z2, Z1, Z1
+	VMOVUPD Z1, (DX)(SI*1)
+	ADDQ    $+64, SI
+	SUBQ    $+8, BX
+	CMPQ    BX, $+8
+	JGE     one
+
+tail:
+	TESTQ     BX, BX
+	JE        done
+	MOVQ      $-1, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (AX)(SI*1), K1, Z1
+	VMULPD    Z0, Z1, Z0
+	VMOVUPD.Z (CX)(SI*1), K1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, K1, (DX)(SI*1)
 
 done:
 	VZEROUPPER

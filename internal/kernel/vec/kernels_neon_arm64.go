@@ -132,6 +132,11 @@ func erf32NEON(dst *float32, x *float32, n int)
 //go:noescape
 func fill32NEON(dst *float32, v *float32, n int)
 
+// addScaled32NEON adds *a x[i] to dst[i] for i < n.
+//
+//go:noescape
+func addScaled32NEON(dst *float32, a *float32, x *float32, n int)
+
 // sumRows32NEON reduces each of the rows of [rows, cols] to dst[row].
 //
 //go:noescape
@@ -286,6 +291,11 @@ func erf64NEON(dst *float64, x *float64, n int)
 //
 //go:noescape
 func fill64NEON(dst *float64, v *float64, n int)
+
+// addScaled64NEON adds *a x[i] to dst[i] for i < n.
+//
+//go:noescape
+func addScaled64NEON(dst *float64, a *float64, x *float64, n int)
 
 // sumRows64NEON reduces each of the rows of [rows, cols] to dst[row].
 //

@@ -2676,6 +2676,104 @@ n2:
 done:
 	RET
 
+// func addScaled32NEON(dst *float32, a *float32, x *float32, n int)
+TEXT ·addScaled32NEON(SB), NOSPLIT, $0-32
+	MOVD a+8(FP), R0
+	VLD1R (R0), [V0.S4]
+	MOVD x+16(FP), R0
+	MOVD dst+0(FP), R1
+	MOVD dst+0(FP), R2
+	MOVD n+24(FP), R3
+	CMP $+16, R3
+	BLT few
+
+many:
+	FMOVQ 0(R0), F1
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	FMOVQ 0(R1), F2
+	WORD $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	FMOVQ F1, 0(R2)
+	FMOVQ 16(R0), F1
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	FMOVQ 16(R1), F2
+	WORD $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	FMOVQ F1, 16(R2)
+	FMOVQ 32(R0), F1
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	FMOVQ 32(R1), F2
+	WORD $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	FMOVQ F1, 32(R2)
+	FMOVQ 48(R0), F1
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	FMOVQ 48(R1), F2
+	WORD $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	FMOVQ F1, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
+	SUBS $+16, R3, R3
+	CMP $+16, R3
+	BGE many
+
+few:
+	CMP $+4, R3
+	BLT tail
+
+one:
+	FMOVQ 0(R0), F1
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	FMOVQ 0(R1), F2
+	WORD $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	FMOVQ F1, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
+	SUBS $+4, R3, R3
+	CMP $+4, R3
+	BGE one
+
+tail:
+	TST R3, R3
+	BEQ done
+	TBZ $1, R3, n1
+	FMOVD (R0), F1
+	TBZ $0, R3, n2
+	ADD $8, R0, R17
+	VLD1 (R17), V1.S[2]
+	B n2
+
+n1:
+	FMOVS (R0), F1
+
+n2:
+	WORD $0x6e20dc20 // fmul v0.4s, v1.4s, v0.4s
+	TBZ $1, R3, n3
+	FMOVD (R1), F1
+	TBZ $0, R3, n4
+	ADD $8, R1, R17
+	VLD1 (R17), V1.S[2]
+	B n4
+
+n3:
+	FMOVS (R1), F1
+
+n4:
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	TBZ $1, R3, n5
+	FMOVD F0, (R2)
+	TBZ $0, R3, n6
+	ADD $8, R2, R17
+	VST1 V0.S[2], (R17)
+	B n6
+
+n5:
+	FMOVS F0, (R2)
+
+n6:
+
+done:
+	RET
+
 // func sumRows32NEON(dst *float32, x *float32, rows int, cols int)
 TEXT ·sumRows32NEON(SB), NOSPLIT, $0-32
 	MOVD dst+0(FP), R0
@@ -7493,6 +7591,74 @@ tail:
 	TST R1, R1
 	BEQ done
 	FMOVD F0, 0(R0)
+
+done:
+	RET
+
+// func addScaled64NEON(dst *float64, a *float64, x *float64, n int)
+TEXT ·addScaled64NEON(SB), NOSPLIT, $0-32
+	MOVD a+8(FP), R0
+	VLD1R (R0), [V0.D2]
+	MOVD x+16(FP), R0
+	MOVD dst+0(FP), R1
+	MOVD dst+0(FP), R2
+	MOVD n+24(FP), R3
+	CMP $+8, R3
+	BLT few
+
+many:
+	FMOVQ 0(R0), F1
+	WORD $0x6e60dc21 // fmul v1.2d, v1.2d, v0.2d
+	FMOVQ 0(R1), F2
+	WORD $0x4e62d421 // fadd v1.2d, v1.2d, v2.2d
+	FMOVQ F1, 0(R2)
+	FMOVQ 16(R0), F1
+	WORD $0x6e60dc21 // fmul v1.2d, v1.2d, v0.2d
+	FMOVQ 16(R1), F2
+	WORD $0x4e62d421 // fadd v1.2d, v1.2d, v2.2d
+	FMOVQ F1, 16(R2)
+	FMOVQ 32(R0), F1
+	WORD $0x6e60dc21 // fmul v1.2d, v1.2d, v0.2d
+	FMOVQ 32(R1), F2
+	WORD $0x4e62d421 // fadd v1.2d, v1.2d, v2.2d
+	FMOVQ F1, 32(R2)
+	FMOVQ 48(R0), F1
+	WORD $0x6e60dc21 // fmul v1.2d, v1.2d, v0.2d
+	FMOVQ 48(R1), F2
+	WORD $0x4e62d421 // fadd v1.2d, v1.2d, v2.2d
+	FMOVQ F1, 48(R2)
+	ADDS $+64, R0, R0
+	ADDS $+64, R1, R1
+	ADDS $+64, R2, R2
+	SUBS $+8, R3, R3
+	CMP $+8, R3
+	BGE many
+
+few:
+	CMP $+2, R3
+	BLT tail
+
+one:
+	FMOVQ 0(R0), F1
+	WORD $0x6e60dc21 // fmul v1.2d, v1.2d, v0.2d
+	FMOVQ 0(R1), F2
+	WORD $0x4e62d421 // fadd v1.2d, v1.2d, v2.2d
+	FMOVQ F1, 0(R2)
+	ADDS $+16, R0, R0
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
+	SUBS $+2, R3, R3
+	CMP $+2, R3
+	BGE one
+
+tail:
+	TST R3, R3
+	BEQ done
+	FMOVD 0(R0), F1
+	WORD $0x6e60dc20 // fmul v0.2d, v1.2d, v0.2d
+	FMOVD 0(R1), F1
+	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
+	FMOVD F0, 0(R2)
 
 done:
 	RET

@@ -60,6 +60,7 @@ func testAllocations[T Float](t *testing.T, k *Kernels[T]) {
 		"Sum": func() { dst[0] = k.Sum(x) }, "Dot": func() { dst[0] = k.Dot(x, x) }, "MaxOf": func() { dst[0] = k.MaxOf(x) },
 		"SumRows": func() { k.SumRows(dst[:10], x) }, "MaxRows": func() { k.MaxRows(dst[:10], x) },
 		"AddRowsInto":  func() { k.AddRowsInto(dst[:10], x) },
+		"AddScaled":    func() { k.AddScaled(dst, 2.5, x) },
 		"WindowArgMax": func() { k.WindowArgMax(index, x, 0, 2, 100, 2, 10) },
 	}
 	for name, f := range elementwiseOf(k) {

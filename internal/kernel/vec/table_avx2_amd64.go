@@ -202,6 +202,14 @@ func use32AVX2(k *Kernels[float32]) {
 		}
 		fill32AVX2(unsafe.SliceData(dst), &v, len(dst))
 	}
+	k.AddScaled = func(dst []float32, a float32, x []float32) {
+		x = x[:len(dst)]
+		if len(dst) <= few {
+			addScaled(dst, a, x)
+			return
+		}
+		addScaled32AVX2(unsafe.SliceData(dst), &a, unsafe.SliceData(x), len(dst))
+	}
 	k.Sum = sum32AVX2
 	k.Dot = dot32AVX2
 	k.MaxOf = func(x []float32) float32 {
@@ -466,6 +474,14 @@ func use64AVX2(k *Kernels[float64]) {
 			return
 		}
 		fill64AVX2(unsafe.SliceData(dst), &v, len(dst))
+	}
+	k.AddScaled = func(dst []float64, a float64, x []float64) {
+		x = x[:len(dst)]
+		if len(dst) <= few {
+			addScaled(dst, a, x)
+			return
+		}
+		addScaled64AVX2(unsafe.SliceData(dst), &a, unsafe.SliceData(x), len(dst))
 	}
 	k.Sum = sum64AVX2
 	k.Dot = dot64AVX2

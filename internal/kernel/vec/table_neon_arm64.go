@@ -202,6 +202,14 @@ func use32NEON(k *Kernels[float32]) {
 		}
 		fill32NEON(unsafe.SliceData(dst), &v, len(dst))
 	}
+	k.AddScaled = func(dst []float32, a float32, x []float32) {
+		x = x[:len(dst)]
+		if len(dst) <= few {
+			addScaled(dst, a, x)
+			return
+		}
+		addScaled32NEON(unsafe.SliceData(dst), &a, unsafe.SliceData(x), len(dst))
+	}
 	k.Sum = sum32NEON
 	k.Dot = dot32NEON
 	k.MaxOf = func(x []float32) float32 {
@@ -466,6 +474,14 @@ func use64NEON(k *Kernels[float64]) {
 			return
 		}
 		fill64NEON(unsafe.SliceData(dst), &v, len(dst))
+	}
+	k.AddScaled = func(dst []float64, a float64, x []float64) {
+		x = x[:len(dst)]
+		if len(dst) <= few {
+			addScaled(dst, a, x)
+			return
+		}
+		addScaled64NEON(unsafe.SliceData(dst), &a, unsafe.SliceData(x), len(dst))
 	}
 	k.Sum = sum64NEON
 	k.Dot = dot64NEON

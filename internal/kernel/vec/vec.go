@@ -68,6 +68,8 @@ type Kernels[T Float] struct {
 
 	// Fill sets every element of dst to v.
 	Fill func(dst []T, v T)
+	// AddScaled adds a*x[i], rounded, to each dst[i]: the bits of MulAdd.
+	AddScaled func(dst []T, a T, x []T)
 
 	// Sum adds in blocks of 4096 elements, each as 64 (float32) or 32 (float64) interleaved partial sums that are
 	// then folded in halves; blocks are added pairwise.
@@ -113,7 +115,7 @@ func plain[T Float]() *Kernels[T] {
 		Relu: relu[T], Step: step[T],
 		Add: add[T], Sub: sub[T], Mul: mul[T], Div: div[T], Max: maximum[T], Min: minimum[T],
 		Greater: greater[T], GreaterEqual: greaterEqual[T], Equal: equal[T],
-		Select: choose[T], MulAdd: mulAdd[T], Fill: fill[T],
+		Select: choose[T], MulAdd: mulAdd[T], Fill: fill[T], AddScaled: addScaled[T],
 		Sum: sum[T], Dot: dot[T], MaxOf: maxOf[T],
 		SumRows: sumRows[T], MaxRows: maxRows[T], AddRowsInto: addRowsInto[T],
 		WindowArgMax: windowArgMax[T],

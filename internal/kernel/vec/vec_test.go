@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -137,6 +138,33 @@ func testExact[T Float](t *testing.T, k *Kernels[T]) {
 			}
 		}
 	}
+}
+
+func TestAddScaledIsAMulAddInPlace(t *testing.T) {
+	forEach(t, testAddScaled[float32], testAddScaled[float64])
+}
+
+func testAddScaled[T Float](t *testing.T, k *Kernels[T]) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	const a = -2.7
+	for _, n := range lengths() {
+		x, y := make([]T, n+3)[rng.IntN(4):][:n], make([]T, n+3)[rng.IntN(4):][:n]
+		fillRandom(rng, x)
+		fillRandom(rng, y)
+		got := slices.Clone(y)
+		k.AddScaled(got, a, x)
+		for i := range got {
+			if want := T(a*x[i]) + y[i]; !same(got[i], want) {
+				t.Fatalf("element %d of %d: %v and %v times %v come to %v, want %v", i, n, y[i], a, x[i], got[i], want)
+			}
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("it reads beyond a source of 9 elements for 20 results")
+		}
+	}()
+	k.AddScaled(make([]T, 20), a, make([]T, 9))
 }
 
 func TestExactFunctionsOfAllPairsOfSpecialValues(t *testing.T) {

@@ -164,7 +164,22 @@ func (m *machine) overVectors(unroll int, inTurn bool, x []reg.Register, value f
 // fill emits the function that sets every element to one value.
 func (m *machine) fill() {
 	m.begin("fill", "dst, v", "n", "sets dst[i] to *v for i < n.")
-	from, v := m.pointer("v"), m.vector()
+	v := m.everywhere(m.pointer("v"))
+	m.overVectors(4, false, nil, func(func(reg.Register) operand.Mem, op) vec { return v })
+}
+
+// addScaled emits the function that adds a multiple of one array to another.
+func (m *machine) addScaled() {
+	m.begin("addScaled", "dst, a, x", "n", "adds *a x[i] to dst[i] for i < n.")
+	a, x, old := m.everywhere(m.pointer("a")), m.pointer("x"), m.pointer("dst")
+	m.overVectors(4, false, []reg.Register{x, old}, func(at func(base reg.Register) operand.Mem, mask op) vec {
+		return m.add(m.mul(m.load(at(x), mask), a), m.load(at(old), mask))
+	})
+}
+
+// everywhere returns the number at an address in every lane.
+func (m *machine) everywhere(from reg.Register) vec {
+	v := m.vector()
 	switch {
 	case !m.double:
 		m.VBROADCASTSS(operand.Mem{Base: from}, v)
@@ -173,5 +188,5 @@ func (m *machine) fill() {
 	default:
 		m.VBROADCASTSD(operand.Mem{Base: from}, v)
 	}
-	m.overVectors(4, false, nil, func(func(reg.Register) operand.Mem, op) vec { return v })
+	return v
 }

@@ -123,6 +123,7 @@ func (m *machine) emit() {
 		m.hoisted = nil
 	}
 	m.fill()
+	m.addScaled()
 	for _, f := range rowReductions() {
 		m.rows(f)
 	}
