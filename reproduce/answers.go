@@ -105,19 +105,21 @@ type quantity struct {
 
 var courseQuantities = []quantity{
 	{"the excess of the norm at equal training loss", func(m string) bool { return strings.HasPrefix(m, "excess norm") }},
-	{"the top of the norm's hill", func(m string) bool { return strings.HasPrefix(m, "top of the perturbed") }},
+	{"the top of the norm's hill, or its height above the start", func(m string) bool {
+		return strings.HasPrefix(m, "top of the perturbed") || strings.HasPrefix(m, "largest excess norm less")
+	}},
 	{"the test accuracy at equal training loss, or late", func(m string) bool { return strings.Contains(m, "test accuracy") && !strings.HasPrefix(m, "largest") }},
 	{"the best test accuracy of a run", func(m string) bool { return strings.HasPrefix(m, "largest test") }},
 }
 
-// courses are the norm and the accuracy along both betas.
+// courses are the norm and the accuracy along both betas, without figures whose runs are those of others.
 func courses() []course {
 	var out []course
 	for _, q := range courseQuantities {
-		out = append(out, course{q, "beta2", []string{"norm-vs-beta2", "figure-4", "figure-7", "figure-9", "datasets"}})
+		out = append(out, course{q, "beta2", []string{"norm-vs-beta2", "figure-4", "figure-7", "figure-9", "datasets", "hill", "minibatch"}})
 	}
 	for _, q := range courseQuantities {
-		out = append(out, course{q, "beta1", []string{"norm-vs-beta1", "figure-5", "figure-8", "figure-10", "figure-12"}})
+		out = append(out, course{q, "beta1", []string{"norm-vs-beta1", "figure-5", "figure-8", "figure-10"}})
 	}
 	return out
 }
@@ -125,7 +127,7 @@ func courses() []course {
 // says tells in which settings the quantity rises and in which it falls, and by how much from the first beta to the last.
 func (c course) says(all verdicts) string {
 	var rises, falls []string
-	undecided, low, high := 0, math.Inf(1), math.Inf(-1)
+	undecided, without, low, high := 0, 0, math.Inf(1), math.Inf(-1)
 	for _, v := range all {
 		if !slices.Contains(c.claims, v.Name) {
 			continue
@@ -135,6 +137,7 @@ func (c course) says(all verdicts) string {
 			switch {
 			case f.Outcome == Undecided:
 				undecided++
+				without += count(f.Given == 0)
 				if change := float64(f.Change); f.ChangeUnit == "%" && !math.IsNaN(change) {
 					low, high = math.Min(low, change), math.Max(high, change)
 				}
@@ -149,12 +152,19 @@ func (c course) says(all verdicts) string {
 	if n == 0 {
 		return ""
 	}
-	between := ""
+	var sizes []string
 	switch {
 	case low < high:
-		between = fmt.Sprintf(" (by %+.3g%% to %+.3g%%)", low, high)
+		sizes = append(sizes, fmt.Sprintf("by %+.3g%% to %+.3g%%", low, high))
 	case low == high:
-		between = fmt.Sprintf(" (by %+.3g%%)", low)
+		sizes = append(sizes, fmt.Sprintf("by %+.3g%%", low))
+	}
+	if without > 0 {
+		sizes = append(sizes, fmt.Sprintf("of %d no seed has the numbers", without))
+	}
+	between := ""
+	if len(sizes) > 0 {
+		between = fmt.Sprintf(" (%s)", strings.Join(sizes, "; "))
 	}
 	in := func(settings []string) string {
 		if len(settings) == 0 {
@@ -198,7 +208,7 @@ func aboutCauses(all verdicts) []string {
 	}
 	out := []string{fmt.Sprintf("The change of the test accuracy for each unit of the norm's logarithm, over all interventions, is %s.", strings.Join(slopes, "; "))}
 	for _, note := range v.Notes {
-		if strings.HasPrefix(note, ofAllInterventions) {
+		if strings.HasPrefix(note, ofAllInterventions) || strings.Contains(note, withinKinds) {
 			out = append(out, note)
 		}
 	}
@@ -208,8 +218,13 @@ func aboutCauses(all verdicts) []string {
 func aboutTheHill(all verdicts) []string {
 	var out []string
 	if exists, raises, height := all.of("hill").hypothesis("exists"), all.of("hill").hypothesis("raises"), all.of("hill").hypothesis("height"); exists != nil {
-		out = append(out, fmt.Sprintf("The norm rises above its start and ends below it (%s), to a top that is the higher the larger beta2 is (%s; by %+.3g from the first beta2 to the last). Up to the top the realized bias changes the norm by %s: where that is below 0, it does not make the hill.",
+		out = append(out, fmt.Sprintf("The norm rises above its start and ends below it (%s), to a top that is the higher the larger beta2 is (%s; by %+.3g from the first beta2 to the last, in the norm's own unit). Up to the top the realized bias changes the norm by %s: where that is below 0, it does not make the hill.",
 			exists.Outcome, height.Outcome, float64(height.Change), raises.sized()))
+		for _, note := range all.of("hill").Notes {
+			if strings.HasPrefix(note, upToTheTop) {
+				out = append(out, note)
+			}
+		}
 	}
 	if f := all.of("figure-6").hypothesis("hill"); f != nil {
 		out = append(out, fmt.Sprintf("In Figure 6, of a ResNet, a hill of the norm without the noise of single steps is %s.", f.Outcome))
@@ -227,9 +242,10 @@ func aboutTheReach(all verdicts) []string {
 			}
 		}
 		for _, f := range v.some(func(f Finding) bool { return strings.HasPrefix(f.Name, "state at") }) {
-			shares = append(shares, fmt.Sprintf("%s: %.2f", strings.TrimPrefix(f.Name, "state at "), float64(f.Effect)))
+			shares = append(shares, fmt.Sprintf("%s: %.2f", strings.TrimPrefix(f.Name, "state at "), f.agreeing()))
 		}
 		out = append(out, borneOut(v)...)
+		out = append(out, slices.DeleteFunc(slices.Clone(v.Notes), func(note string) bool { return !strings.HasPrefix(note, byCloseness) })...)
 		out = append(out, fmt.Sprintf("That share is claimed to %s. The one that keeps it predicts nearly all steps to 5%% at these shares of the settings: %s.",
 			strings.Join(trends, ", to "), strings.Join(shares, ", ")))
 	}
@@ -237,7 +253,7 @@ func aboutTheReach(all verdicts) []string {
 		out = append(out, fmt.Sprintf("At everyday settings the equation that keeps the memory is ten times nearer, or more, than the one that eliminates it (%s).", f.Outcome))
 	}
 	if f := all.of("edge").hypothesis("nearer"); f != nil {
-		each := all.of("edge").some(func(f Finding) bool { return f.Test == Bound })
+		each := all.of("edge").some(func(f Finding) bool { return f.Name != "nearer" })
 		out = append(out, fmt.Sprintf("Past the edge of stability the lift keeps nearer than the stable flow (%s), on %[3]d of %[2]d pairs of an optimizer and a network%[4]s.", f.Outcome, len(each), supportedOf(each), butNot(each)))
 	}
 	return out
@@ -267,7 +283,7 @@ func borneOut(v *Verdict) []string {
 func aboutWhatSurvives(all verdicts) []string {
 	var out []string
 	if near, cnn := all.of("usual-settings").hypothesis("near"), all.of("usual-settings").hypothesis("cnn"); near != nil {
-		out = append(out, fmt.Sprintf("At default betas the equation with memory is three times nearer at order 2 than at order 1 on smooth networks (%s), and in a share of %.2g of the runs of a CNN.", near.Outcome, float64(cnn.Effect)))
+		out = append(out, fmt.Sprintf("At default betas the equation with memory is three times nearer at order 2 than at order 1 on smooth networks (%s), and in most of the runs of a CNN (%s).", near.Outcome, cnn.Outcome))
 	}
 	if v := all.of("minibatch"); v != nil {
 		var sizes []string
@@ -276,16 +292,19 @@ func aboutWhatSurvives(all verdicts) []string {
 		}
 		out = append(out, fmt.Sprintf("In mini-batches it was claimed that the norm of the full gradient rises with beta2. From the first to the last it changes by: %s.", strings.Join(sizes, "; ")))
 	}
-	if shares := all.of("language-model").some(func(f Finding) bool { return f.Test == Bound }); len(shares) > 0 {
-		out = append(out, fmt.Sprintf("With warmup and cosine, on a language model, the realized bias of AdamW and of Muon, clipped or not, hinders the norm's fall at most measured steps in %s of the runs.", shareText(shares)))
+	if each := all.of("language-model").some(func(f Finding) bool { return f.Name != "hinders" }); len(each) > 0 {
+		out = append(out, fmt.Sprintf("With warmup and cosine, on a language model, the realized bias hinders the norm's fall at most measured steps of most runs for %d of %d of AdamW and Muon, clipped or not%s.", supportedOf(each), len(each), butNot(each)))
 	}
 	return out
 }
 
-// shareText writes shares of runs: all, or from which to which.
-func shareText(shares []Finding) string {
-	if slices.ContainsFunc(shares, func(f Finding) bool { return f.Effect != 1 }) {
-		return effects(shares)
+// agreeing is the share of a finding's votes that are for it.
+func (f *Finding) agreeing() float64 {
+	n, of := 0, 0
+	for _, row := range f.Numbers {
+		for _, v := range row {
+			n, of = n+count(v > 0), of+1
+		}
 	}
-	return "all"
+	return float64(n) / float64(of)
 }

@@ -134,7 +134,7 @@ func judgeCauses(f *Result, sweeps []trials) {
 	}
 	table := report.Table{
 		Caption: "Change against Adam as it is, means over seeds with 95% confidence intervals (paired t)",
-		Header:  []string{"model and data", "intervention", "log norm", "test accuracy", "p of the accuracy", "effect size d", "pairs"},
+		Header:  []string{"model and data", "intervention", "log norm", "test accuracy", "p of the accuracy, not corrected", "effect size d", "pairs"},
 	}
 	for k, ts := range sweeps {
 		name := problemOf(ts[0])
@@ -177,6 +177,7 @@ func judgeCauses(f *Result, sweeps []trials) {
 			chart.Axes = append(chart.Axes, axes)
 		}
 		f.giveEach(causeProblems(f.Scale)[k].name, slopesWithin(norms, accuracies))
+		f.sayKinds(name, interventions, norms, accuracies)
 	}
 	if len(chart.Axes) > 0 {
 		f.say("%s of interventions of which half of the runs or more reach the loss, the largest change of the test accuracy, in the mean over seeds, is by one on the bias, predicted or realized, %s, and by a penalty on a norm, %s.",
@@ -184,6 +185,34 @@ func judgeCauses(f *Result, sweeps []trials) {
 		f.drawings = []report.Drawing{chart}
 	}
 	f.tables = []report.Table{table}
+}
+
+// withinKinds is what the note on slopes within one kind of intervention has in it.
+const withinKinds = "within one kind of intervention"
+
+// sayKinds notes the slopes over interventions of one kind: over all of them together, a slope has the difference between the kinds in it.
+func (f *Result) sayKinds(name string, interventions []trialGroup, norms, accuracies [][]float64) {
+	slope := func(penalties bool) string {
+		n, a := norms[:1], accuracies[:1] // of Adam as it is
+		for i := 1; i < len(interventions); i++ {
+			if (interventions[i].trials[0].Run.Config.Regularizer.Kind != "none") == penalties {
+				n, a = append(n[:len(n):len(n)], norms[i]), append(a[:len(a):len(a)], accuracies[i])
+			}
+		}
+		d := stats.PairedT(slopesWithin(n, a))
+		if d.Pairs == 0 {
+			return "not known"
+		}
+		return intervalText(d)
+	}
+	most := 0.0
+	for _, of := range norms {
+		if moved := math.Abs(stats.PairedT(of).Mean); moved > most {
+			most = moved
+		}
+	}
+	f.say("%s: %s the slope is %s over those on the bias and %s over the penalties (means over seeds with 95%% confidence intervals); the slope over all has the difference between the kinds in it, and penalties change more than the norm. In the mean no intervention moves the norm's logarithm by more than %.2g.",
+		name, withinKinds, slope(false), slope(true), most)
 }
 
 // movedMost is the largest change of the mean accuracy by an intervention.

@@ -3,8 +3,10 @@ package reproduce
 import (
 	"context"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"shadowflow/engine"
@@ -29,7 +31,7 @@ type Estimate struct {
 
 // String is the estimate in a sentence.
 func (e *Estimate) String() string {
-	return fmt.Sprintf("%s, %s in all, each over the gradients of %s, and the accuracy on %s at each: roughly %s on this machine, from %s of %s, %.2g s an image, which many at once may take less. That is for a cluster: each run is made by itself.",
+	return fmt.Sprintf("%s, %s in all, each over the gradients of %s, and the accuracy on %s at each: roughly %s on this machine, from %s of %s, %.2g s an image, beside whatever else runs here now; many images at once may take less. That is for a cluster: each run is made by itself.",
 		plural.Of(e.Runs, "run"), plural.Of(e.Steps, "step"), plural.Of(cifarImages, "image"), plural.Of(cifarTest, "image"), duration(e.Seconds), plural.Of(e.Gradients, "gradient"), plural.Of(e.Images, "image"), e.Image)
 }
 
@@ -37,6 +39,8 @@ func (e *Estimate) String() string {
 func duration(seconds float64) string {
 	const minute, hour, day, year = 60, 3600, 86400, 365.25 * 86400
 	switch {
+	case seconds >= 100*year: // two digits
+		return fmt.Sprintf("%s years", strconv.FormatFloat(twoDigits(seconds/year), 'f', 0, 64))
 	case seconds >= 10*year:
 		return fmt.Sprintf("%.0f years", seconds/year)
 	case seconds >= year:
@@ -51,6 +55,12 @@ func duration(seconds float64) string {
 		return "less than a second"
 	}
 	return fmt.Sprintf("%.0f seconds", seconds)
+}
+
+// twoDigits rounds a number above 10 to two digits.
+func twoDigits(x float64) float64 {
+	unit := math.Pow(10, math.Floor(math.Log10(x))-1)
+	return unit * math.Round(x/unit)
 }
 
 // The images to train on, and to test on.

@@ -96,6 +96,9 @@ func integral(steps, values []float64, to float64) float64 {
 	return sum
 }
 
+// upToTheTop begins the note on what makes the hill.
+const upToTheTop = "Up to the top"
+
 func judgeHill(f *Result, ts trials) {
 	const key = "optimizer.beta2"
 	heights := ts.matrix(key, func(t *trial) float64 { return riseOf(t).height })
@@ -117,8 +120,14 @@ func judgeHill(f *Result, ts trials) {
 		together = append(together, stats.Spearman(biases[i], heights[i]))
 		mainShare, biasShare = append(mainShare, meanOfMeasured(mains[i])), append(biasShare, raised[i])
 	}
-	f.say("Up to the top the main term makes %s of the norm's change, and the realized bias %s (means within seeds); within seeds the rank correlation of the height with the latter is %s.",
-		withInterval(mainShare), withInterval(biasShare), withInterval(together))
+	first := each(ts, func(t *trial) float64 {
+		if norms := t.norms(); t.good() && len(norms) > 0 {
+			return norms[0]
+		}
+		return math.NaN()
+	})
+	f.say("%s the main term makes %s of the norm's change, and the realized bias %s (means within seeds); the excess of the norm begins at %s. Within seeds the rank correlation of the height with what the bias makes is %s.",
+		upToTheTop, withInterval(mainShare), withInterval(biasShare), withInterval(first), withInterval(together))
 	f.drawings = []report.Drawing{hillChart(ts)}
 	table := report.Table{Caption: "Means over seeds with 95% confidence intervals; what the main term and the realized bias make up to the top is of the runs whose norm rises", Header: []string{"beta2", "height", "by the main term", "by the realized bias", "step of the top", "runs that rise"}}
 	for k, b := range ts.numbers(key) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/stat"
 
@@ -118,6 +119,19 @@ func hills(ts trials) string {
 	return text
 }
 
+// hillsAlong says of how many runs at the first, the middle and the last beta the norm has a hill: where it comes or goes with the beta, no trend of tops says so.
+func (fig imageFigure) hillsAlong(ts trials, betas []float64) string {
+	var at []string
+	for _, k := range slices.Compact([]int{0, len(betas) / 2, len(betas) - 1}) {
+		n, of := 0, 0
+		for _, t := range ts.where(fig.varied, betas[k]) {
+			n, of = n+count(t.good() && hasTop(t)), of+1
+		}
+		at = append(at, fmt.Sprintf("%d of %d at %.4g", n, of, betas[k]))
+	}
+	return fmt.Sprintf("along %s, %s", fig.beta(), strings.Join(at, ", "))
+}
+
 // lastTenth is the mean of what was measured in the last tenth of the rows.
 func lastTenth(values []float64) float64 {
 	var late []float64
@@ -222,9 +236,12 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 				withInterval(transpose(rows[2])[k]), withInterval(transpose(rows[3])[k]), withInterval(difference(transpose(rows[1])[k], transpose(rows[3])[k])), fmt.Sprint(theirs.LR),
 			})
 		}
-		f.say("lr %g: %s.", lr, hills(part))
-		if counted(chart.Axes[0].Series[i].Y) == 0 {
+		f.say("lr %g: %s; %s.", lr, hills(part), fig.hillsAlong(part, betas))
+		switch counted(chart.Axes[0].Series[i].Y) {
+		case 0:
 			f.say("lr %g: no curve of the top is drawn: %s.", lr, fig.noTops(f.Scale))
+		case 1:
+			f.say("lr %g: the curve of the top has one point, as no seed has tops at the first %s and at another.", lr, fig.beta())
 		}
 		f.say("lr %g: the best test accuracy of a run is %s above the mean of its last tenth: the bias of a maximum over noisy steps, and whatever the accuracy has lost since.",
 			lr, withInterval(difference(slices.Concat(rows[1]...), slices.Concat(rows[3]...))))
@@ -291,7 +308,7 @@ func (fig imageFigure) pointsChart(measures []imageMeasure, s Scale) *report.Cha
 	caption := "From above: the top of the hill of the norm's running median, and the best test accuracy of a run, with the paper's points (faint); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over the seeds that have the numbers, bands are 95% confidence intervals of three or more."
 	labels := []string{"top of the norm's hill", "best test accuracy", "excess norm", "late test accuracy"}
 	if s != Paper {
-		caption += " Norms are relative to that of the same seed at the first beta, and their means geometric; accuracies are less it: network and data are not the paper's."
+		caption += fmt.Sprintf(" Norms are relative to that of the same seed at the first beta, and their means geometric; accuracies are differences from it: network and data are not the paper's. Every parameter adds 1e-4 to a norm, %.0f in all to the paper's, which presses its relative curves together; the networks here have fewer.", 1e-4*float64(fig.model.parameters))
 		labels = []string{"hill's top / the first", "best accuracy - the first", "excess norm / the first", "late accuracy - the first"}
 	}
 	c := &report.Chart{Height: 2.3, Labels: report.Label{Name: fig.name(), Title: fmt.Sprintf("Figure %d: %s", fig.number, fig.title), Caption: caption}}
