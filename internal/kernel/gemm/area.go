@@ -24,13 +24,16 @@ func (a Area) Span() (lo, hi int) {
 // reportBytes is how much of a result a chunk makes, if it can, before it says so: that stays in the second-level cache, with what made it.
 const reportBytes = 128 << 10
 
-// Report has the coming runs say which parts of dst are done: each element once, when nothing more is added to it, by the worker that did it. Plans that reach
-// their results in another order than the results' own never say anything, and return false.
-func (p *Plan[T]) Report(made func(worker int, done Area)) bool {
-	if p.reports {
-		p.made = made
+// Reports says whether runs can say which parts of dst are done: plans that reach their results in another order than the results' own cannot.
+func (p *Plan[T]) Reports() bool { return p.reports }
+
+// Report has the coming runs say which parts of dst are done: each element once, when nothing more is added to it, by the worker that did it. It panics if
+// the plan does not report.
+func (p *Plan[T]) Report(made func(worker int, done Area)) {
+	if !p.reports {
+		panic("gemm: the plan does not report what is done of its result")
 	}
-	return p.reports
+	p.made = made
 }
 
 // Chunks returns how many parts of the result different workers can do.
