@@ -34,7 +34,7 @@ func reports[T graph.Float](c *compiler, u *unit) bool {
 	terms := likeProducts(u.nodes)
 	last := terms[len(terms)-1]
 	plan := planOf[T](c, last[0], len(last))
-	return plan.Chunks() >= min(leastLead, c.pool.Workers()) && plan.Report(nil)
+	return plan.Chunks() >= min(leastLead, c.pool.Workers()) && plan.Reports()
 }
 
 // parts reports whether u's step is parted, and worth a relay.
@@ -45,17 +45,13 @@ func (c *compiler) parts(u *unit) bool {
 	if u.fused {
 		return u.size*u.dtype.Size() >= relayBytes
 	}
-	switch n := u.nodes[0]; n.Op() {
-	case graph.OpPoolIndex, graph.OpTake, graph.OpPut, graph.OpSumPool, graph.OpSpread:
-		a := n.Attr().(graph.PoolAttr)
-		return a.X[0] >= leastLead && numel(a.X[:])*u.dtype.Size() >= relayBytes
-	}
-	return false
+	a, pools := u.nodes[0].Attr().(graph.PoolAttr)
+	return pools && a.X[0] >= leastLead && numel(a.X[:])*u.dtype.Size() >= relayBytes
 }
 
 // follows reports whether unit v can be done behind a chain, chunk by chunk: it reads what the chain makes element by element.
 func (c *compiler) follows(chain []*unit, v *unit, of map[*graph.Node]*unit) bool {
-	if c.apart || !c.parts(v) || !c.leads(chain[0]) {
+	if c.apart || !c.parts(v) || len(chain) == 1 && !c.leads(chain[0]) {
 		return false
 	}
 	member := func(u *unit) bool { return slices.Contains(chain, u) }

@@ -171,3 +171,21 @@ func TestARelayReadsWhatAnOutputIsWrittenOverToItsEnd(t *testing.T) {
 		t.Error("the result differs where it is written over an operand")
 	}
 }
+
+// The gradient of two convolutions of the paper's CNN, with their activations and the pooling behind them, on 100 images: with relays, and step after step.
+func BenchmarkRelays(b *testing.B) {
+	same := graph.ConvSpec{Pad: [4]int{1, 1, 1, 1}}
+	for name, opt := range map[string]Options{"together": {}, "apart": {apart: true}} {
+		b.Run(name, func(b *testing.B) {
+			e := newEnv(graph.Float32)
+			h := e.weights(100, 32, 32, 3).Conv2D(e.scaled(27, 3, 3, 3, 32), same).Add(e.x(32)).Relu()
+			h = h.Conv2D(e.scaled(288, 3, 3, 32, 32), same).Add(e.x(32)).Relu().MaxPool(graph.PoolSpec{Size: [2]int{2, 2}})
+			p := e.compile(b, opt, graph.Grad(h.Square().Sum(), e.xs...)...)
+			for b.Loop() {
+				if err := p.Run(p.in, p.out); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
