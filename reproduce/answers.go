@@ -34,6 +34,13 @@ func (v *Verdict) some(meant func(f Finding) bool) []Finding {
 	return slices.DeleteFunc(slices.Clone(v.Hypotheses), func(f Finding) bool { return !meant(f) })
 }
 
+// noted returns the notes that have one of these phrases in them.
+func (v *Verdict) noted(phrases ...string) []string {
+	return slices.DeleteFunc(slices.Clone(v.Notes), func(note string) bool {
+		return !slices.ContainsFunc(phrases, func(phrase string) bool { return strings.Contains(note, phrase) })
+	})
+}
+
 // supportedOf counts those that are.
 func supportedOf(findings []Finding) int {
 	n := 0
@@ -207,12 +214,7 @@ func aboutCauses(all verdicts) []string {
 		slopes = append(slopes, fmt.Sprintf("%s: %s", f.Name, f.sized()))
 	}
 	out := []string{fmt.Sprintf("The change of the test accuracy for each unit of the norm's logarithm, over all interventions, is %s.", strings.Join(slopes, "; "))}
-	for _, note := range v.Notes {
-		if strings.HasPrefix(note, ofAllInterventions) || strings.Contains(note, withinKinds) {
-			out = append(out, note)
-		}
-	}
-	return out
+	return append(out, v.noted(withinKinds, ofAllInterventions)...)
 }
 
 func aboutTheHill(all verdicts) []string {
@@ -220,11 +222,7 @@ func aboutTheHill(all verdicts) []string {
 	if exists, raises, height := all.of("hill").hypothesis("exists"), all.of("hill").hypothesis("raises"), all.of("hill").hypothesis("height"); exists != nil {
 		out = append(out, fmt.Sprintf("The norm rises above its start and ends below it (%s), to a top that is the higher the larger beta2 is (%s; by %+.3g from the first beta2 to the last, in the norm's own unit). Up to the top the realized bias changes the norm by %s: where that is below 0, it does not make the hill.",
 			exists.Outcome, height.Outcome, float64(height.Change), raises.sized()))
-		for _, note := range all.of("hill").Notes {
-			if strings.HasPrefix(note, upToTheTop) {
-				out = append(out, note)
-			}
-		}
+		out = append(out, all.of("hill").noted(upToTheTop)...)
 	}
 	if f := all.of("figure-6").hypothesis("hill"); f != nil {
 		out = append(out, fmt.Sprintf("In Figure 6, of a ResNet, a hill of the norm without the noise of single steps is %s.", f.Outcome))
@@ -245,7 +243,7 @@ func aboutTheReach(all verdicts) []string {
 			shares = append(shares, fmt.Sprintf("%s: %.2f", strings.TrimPrefix(f.Name, "state at "), f.agreeing()))
 		}
 		out = append(out, borneOut(v)...)
-		out = append(out, slices.DeleteFunc(slices.Clone(v.Notes), func(note string) bool { return !strings.HasPrefix(note, byCloseness) })...)
+		out = append(out, v.noted(byCloseness)...)
 		out = append(out, fmt.Sprintf("That share is claimed to %s. The one that keeps it predicts nearly all steps to 5%% at these shares of the settings: %s.",
 			strings.Join(trends, ", to "), strings.Join(shares, ", ")))
 	}

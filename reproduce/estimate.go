@@ -6,7 +6,6 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 
 	"shadowflow/engine"
@@ -39,10 +38,8 @@ func (e *Estimate) String() string {
 func duration(seconds float64) string {
 	const minute, hour, day, year = 60, 3600, 86400, 365.25 * 86400
 	switch {
-	case seconds >= 100*year: // two digits
-		return fmt.Sprintf("%s years", strconv.FormatFloat(twoDigits(seconds/year), 'f', 0, 64))
 	case seconds >= 10*year:
-		return fmt.Sprintf("%.0f years", seconds/year)
+		return fmt.Sprintf("%.0f years", twoDigits(seconds/year))
 	case seconds >= year:
 		return fmt.Sprintf("%.2g years", seconds/year)
 	case seconds >= 2*day:

@@ -115,8 +115,8 @@ func judgeFigure3(f *Result, ts trials) {
 	}
 	larger, of := shareOfRuns(single, isLarger(2, small.where("dtype", "float64")))
 	near, _ := shareOfRuns(single, func(t *trial) (yes, counts bool) { return nearThePlateau(t.farthest(2)), !math.IsNaN(t.farthest(2)) })
-	f.say("At lr %g the distance of order 2 in float32 is more than ten times that in float64 in %.0f of %s, and within a factor of ten of the paper's plateau in %.0f; it is rounding, as is claimed, where both are so. The claim is of this lr, below the paper's: at its smallest the distance itself is larger than the plateau.",
-		figure3Small, larger*float64(of), plural.Count(of, "run"), near*float64(of))
+	f.say("At lr %g the distance of order 2 in float32 is more than ten times that in float64 in %.0f of %s, and within a factor of ten of the paper's plateau in %.0f; it is rounding, as is claimed, where both are so. At the smallest lr of the paper, %g, it is %s in float64.",
+		figure3Small, larger*float64(of), plural.Count(of, "run"), near*float64(of), figure3LR[0], withInterval(each(double.where("optimizer.lr", figure3LR[0]), func(t *trial) float64 { return t.farthest(2) })))
 	share, of := shareOfRuns(single, rounding(1, small.where("dtype", "float64")))
 	f.say("By the same two conditions the distance of order 1 is rounding in %.0f of %s.", share*float64(of), plural.Count(of, "run"))
 	if !haveFashion() {

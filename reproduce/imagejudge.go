@@ -106,12 +106,18 @@ func largestStep(t *trial) float64 {
 	return math.NaN()
 }
 
-// hills says in how many runs there is one.
-func hills(ts trials) string {
+// withHills counts the runs that have one.
+func withHills(ts trials) int {
 	n := 0
 	for _, t := range ts {
 		n += count(t.good() && hasTop(t))
 	}
+	return n
+}
+
+// hills says in how many runs there is one.
+func hills(ts trials) string {
+	n := withHills(ts)
 	text := fmt.Sprintf("in %d of %s the norm, as a running median over a twentieth of the steps, rises by a quarter or more of the lowest before, and ends below that top", n, plural.Count(len(ts), "run"))
 	if n < len(ts) {
 		text += "; the others have no top"
@@ -123,11 +129,8 @@ func hills(ts trials) string {
 func (fig imageFigure) hillsAlong(ts trials, betas []float64) string {
 	var at []string
 	for _, k := range slices.Compact([]int{0, len(betas) / 2, len(betas) - 1}) {
-		n, of := 0, 0
-		for _, t := range ts.where(fig.varied, betas[k]) {
-			n, of = n+count(t.good() && hasTop(t)), of+1
-		}
-		at = append(at, fmt.Sprintf("%d of %d at %.4g", n, of, betas[k]))
+		part := ts.where(fig.varied, betas[k])
+		at = append(at, fmt.Sprintf("%d of %d at %.4g", withHills(part), len(part), betas[k]))
 	}
 	return fmt.Sprintf("along %s, %s", fig.beta(), strings.Join(at, ", "))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"shadowflow/experiment/sweep"
@@ -107,27 +106,20 @@ func judgeReach(f *Result, o *MapOptions, ts trials) {
 		}
 		f.give(t.name, rows)
 	}
-	var held [][]float64 // by seed: 1 where the state equation holds, and -1 where it does not
-	for _, m := range bySeed {
-		var row []float64
-		for _, p := range m.Points {
-			row = append(row, vote(p.stateHolds()))
-		}
-		held = append(held, row)
-	}
-	f.give("state", held)
-	for _, eps := range o.Eps {
-		var at [][]float64
-		for _, m := range bySeed {
-			var row []float64
+	held := func(counts func(Point) bool) [][]float64 { // by seed: 1 where the state equation holds, and -1 where it does not
+		out := make([][]float64, len(bySeed))
+		for i, m := range bySeed {
 			for _, p := range m.Points {
-				if p.Slice.Eps == eps {
-					row = append(row, vote(p.stateHolds()))
+				if counts(p) {
+					out[i] = append(out[i], vote(p.stateHolds()))
 				}
 			}
-			at = append(at, row)
 		}
-		f.give(stateAt(eps), at)
+		return out
+	}
+	f.give("state", held(func(Point) bool { return true }))
+	for _, eps := range o.Eps {
+		f.give(stateAt(eps), held(func(p Point) bool { return p.Slice.Eps == eps }))
 	}
 	all := o.mapOf(ts)
 	f.say("%s", all.byMemories())
@@ -153,13 +145,13 @@ func (m *Map) byMemories() string {
 			ratio = math.Max(ratio, 1/ratio) * (1 - 1e-9)
 			return ratio > c.above && ratio <= c.upTo
 		}
-		shares = append(shares, fmt.Sprintf("%.2f where it is %s (%s)", m.shareOf(Point.memorylessHolds, within), c.name, plural.Count(m.count(within), "combination")))
+		shares = append(shares, fmt.Sprintf("%.2f where it is %s (%s)", m.shareOf(Point.memorylessHolds, within), c.name, plural.Count(m.number(within), "combination")))
 	}
 	return fmt.Sprintf("%s in the longer of both memories, 1/(1 - beta), over the shorter: the equation without memory is borne out at a share of %s, all seeds together.", byCloseness, strings.Join(shares, ", "))
 }
 
-// count returns how many points count.
-func (m *Map) count(counts func(Point) bool) int {
+// number returns how many points count.
+func (m *Map) number(counts func(Point) bool) int {
 	n := 0
 	for _, p := range m.Points {
 		n += count(counts(p))
@@ -169,10 +161,5 @@ func (m *Map) count(counts func(Point) bool) int {
 
 // shareOf is the share of the points, of those that count, at which something holds.
 func (m *Map) shareOf(holds, counts func(Point) bool) float64 {
-	of := slices.DeleteFunc(slices.Clone(m.Points), func(p Point) bool { return !counts(p) })
-	n := 0
-	for _, p := range of {
-		n += count(holds(p))
-	}
-	return share(n, len(of))
+	return share(m.number(func(p Point) bool { return counts(p) && holds(p) }), m.number(counts))
 }
