@@ -199,12 +199,17 @@ func bySteps(ts trials, measure func(*trial) []float64) (x []float64, values map
 	return thin(slices.Sorted(maps.Keys(values))), values
 }
 
-// meanCurve returns the mean over runs of something recorded, against the step, with its 95% confidence interval.
+// meanCurve is the mean over runs of what they recorded in each step, with its 95% confidence interval.
 func meanCurve(ts trials, measure func(*trial) []float64) report.Series {
+	return curveOver(ts, measure, intervals)
+}
+
+// curveOver is what an average makes of what runs recorded in each step, with its interval.
+func curveOver(ts trials, measure func(*trial) []float64, average func(rows [][]float64) (mean, low, high []float64)) report.Series {
 	s := report.Series{}
 	x, values := bySteps(ts, measure)
 	for _, step := range x {
-		m, l, h := intervals([][]float64{values[step]})
+		m, l, h := average([][]float64{values[step]})
 		s.X, s.Y, s.Low, s.High = append(s.X, step), append(s.Y, m[0]), append(s.Low, l[0]), append(s.High, h[0])
 	}
 	return s

@@ -24,7 +24,7 @@ type Hypothesis struct {
 	Direction Direction `json:"direction"`
 	// Least is the least effect that supports the hypothesis; of a Bound, the bound.
 	Least float64 `json:"least_effect"`
-	// Seeds is how many there are; 0: nothing is random.
+	// Seeds is how many there are, of which a definition that says none has as many as its sweeps; 0: nothing is random.
 	Seeds int `json:"seeds"`
 }
 
@@ -57,7 +57,7 @@ const (
 	// Mean is the t-test of whether the mean over seeds, of one number each, differs from 0. The effect is the mean.
 	Mean Test = "mean"
 	// Majority is the sign test over seeds of whether most of a seed's runs, 1 where they do and -1 where they do not, do something. The effect is the
-	// share of the seeds that agree less that of those that disagree.
+	// share of the seeds in which most do less that of those in which most do not.
 	Majority Test = "majority"
 	// Bound asks whether one number, in which nothing is random, keeps within a bound. The effect is the number.
 	Bound Test = "bound"

@@ -88,7 +88,7 @@ func (r *Reproduction) Hypotheses(s Scale) []Hypothesis {
 	}
 	out := r.hypotheses(s)
 	for i := range out {
-		if out[i].Test != Bound {
+		if out[i].Test != Bound && out[i].Seeds == 0 {
 			out[i].Seeds = seeds
 		}
 		if out[i].Family == "" {

@@ -22,7 +22,7 @@ func usual() *Reproduction {
 			config.Default().Flow.Start, earlyStart) +
 			fmt.Sprintf("Their distance from the iterates after %d steps is taken over the distance that the iterates went since. ", usualSteps) +
 			"The claim holds if, on smooth networks, order 2 with the memory as state is at least three times nearer than its order 1 and, where that is beside it (not on mini-batches), at least ten times nearer than order 2 without memory, for most runs of a seed, in significantly more than half of the seeds (sign test); " +
-			"and if it is three times nearer than its order 1 in at least half of the runs of the CNN, whose gradient jumps where a unit or a window's maximum changes.",
+			"and if order 2 is at least three times nearer than order 1 in significantly more than half of the seeds of the CNN, too, whose gradient jumps where a unit or a window's maximum changes.",
 		sweeps: func(s Scale) []sweep.Spec {
 			seeds := pick(s, 6, 6, 10)
 			subset := pick(s, 500, 2000, 0)
@@ -34,17 +34,15 @@ func usual() *Reproduction {
 				usualSweep(4, seeds, nil, set("batch.mode", "shuffled"), set("batch.size", 100)),
 				usualSweep(5, seeds, memorylessToo, set("model.name", "vit"), set("model.patch", 4), set("model.dim", 32), set("model.depth", 2),
 					set("model.heads", 2), set("model.dim_head", 16), set("model.mlp_dim", 64), set("data.subset", subset)),
-				usualSweep(6, min(seeds, 3), nil, set("model.name", "cnn"), set("data.subset", subset)),
+				usualSweep(6, jumpingSeeds, nil, set("model.name", "cnn"), set("data.subset", subset)),
 			}
 		},
-		Changed: []string{earlier, "That the claim is asked of the CNN too was set after the runs at the laptop's scale had been looked at: it had been left out of the hypotheses."},
+		Changed: []string{earlier, "That the claim is asked of the CNN too was set after the runs at the laptop's scale had been looked at: it had been left out of the hypotheses. It has five seeds, and not three, since the sign test asks it.", votesTested},
 		hypotheses: func(Scale) []Hypothesis {
 			return []Hypothesis{
 				{Name: "near", Claim: "Order 2 with the memory as state is at least three times nearer than order 1 on smooth networks", Measure: "runs", Test: Majority, Direction: Up},
 				{Name: "nearer", Claim: "It is at least ten times nearer than order 2 without memory, or that ran away", Measure: "runs", Test: Majority, Direction: Up},
-				{
-					Name: "cnn", Claim: "On the CNN too it is at least three times nearer than order 1, in at least half of the runs", Measure: "share of the runs in which it is", Test: Bound, Direction: Up, Least: 0.5,
-				},
+				{Name: "cnn", Family: "cnn", Claim: "On the CNN too it is at least three times nearer than order 1", Measure: "runs of the CNN", Test: Majority, Direction: Up, Seeds: jumpingSeeds},
 			}
 		},
 		judge: func(_ context.Context, f *Result, sweeps []trials) error { judgeUsual(f, sweeps); return nil },
@@ -53,6 +51,8 @@ func usual() *Reproduction {
 
 const (
 	usualSteps = 100
+	// jumpingSeeds is how many the CNN has, whose runs take the most by far: as few as a sign test can be decided by.
+	jumpingSeeds = 5
 	// earlyStart is flow.start at the larger lr, which comes as far in fewer steps.
 	earlyStart = 5
 )
@@ -79,7 +79,7 @@ func judgeUsual(f *Result, sweeps []trials) {
 		Height: 2.2,
 		Labels: report.Label{
 			Name: "usual-settings", Title: "Distance from Adam's iterates, over the way that they went",
-			Caption: fmt.Sprintf("Two-norm of the difference between the iterates and each equation, over the distance that the iterates went since the equations began, %s: means over seeds, bands are 95%% confidence intervals.", began(sweeps)),
+			Caption: fmt.Sprintf("Two-norm of the difference between the iterates and each equation, over the distance that the iterates went since the equations began, %s: geometric means over seeds, bands are 95%% confidence intervals of them.", began(sweeps)),
 		},
 	}
 	table := report.Table{Caption: fmt.Sprintf("After %d steps: loss of the iterates, and distance of each equation over the way that the iterates went; means over seeds with 95%% confidence intervals", usualSteps),
@@ -91,7 +91,7 @@ func judgeUsual(f *Result, sweeps []trials) {
 		if !ts[0].Run.Config.Batch.Mini() { // whose iterates have the loss of a batch, and equations that of all examples
 			row = []string{name, withInterval(ends(ts, "loss")), withInterval(ends(ts, "state-2.loss"))}
 		}
-		axes := report.Axes{X: "step", Y: "distance / way, " + name, LogY: true}
+		axes := report.Axes{X: "step", Y: name + ":\ndistance / way", LogY: true}
 		for i, beside := range append([]string{"state-1", "state-2"}, memorylessToo...) {
 			column := beside + ".relative_distance"
 			at := ends(ts, column)
@@ -99,7 +99,7 @@ func judgeUsual(f *Result, sweeps []trials) {
 			if counted(at) == 0 {
 				continue
 			}
-			s := meanCurve(ts, func(t *trial) []float64 { return t.column(column) })
+			s := curveOver(ts, func(t *trial) []float64 { return t.column(column) }, geometricIntervals)
 			s.Name, s.Color, s.Dash, s.Line = beside, i, i, true
 			axes.Series = append(axes.Series, s)
 		}
@@ -112,12 +112,7 @@ func judgeUsual(f *Result, sweeps []trials) {
 		smooth = append(smooth, ts...)
 	}
 	f.give("near", votes(smooth, secondIsNear))
-	near, of := 0, 0
-	for _, t := range jumping {
-		yes, counts := secondIsNear(t)
-		near, of = near+count(yes && counts), of+count(counts)
-	}
-	f.giveEach("cnn", []float64{share(near, of)})
+	f.give("cnn", votes(jumping, secondIsNear))
 	f.give("nearer", votes(smooth, func(t *trial) (yes, counts bool) {
 		second, memoryless := end(t, "state-2.relative_distance"), end(t, "memoryless-2.relative_distance")
 		return math.IsNaN(memoryless) || 10*second < memoryless, !math.IsNaN(second) && slices.Contains(t.Run.Config.Beside, "memoryless-2") // NaN: it ran away

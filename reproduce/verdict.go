@@ -298,7 +298,7 @@ func (f Finding) String() string {
 		}
 		return fmt.Sprintf("%s: %s. %s: %s; wanted: at %s %s.", f.Claim, f.Outcome, capital(f.Measure), short(float64(f.Effect)), f.Direction.word("least", "most"), short(f.Least))
 	}
-	effect := map[Test]string{Trend: "Kendall's tau with the grid", Mean: "the mean", Majority: "seeds that agree less those that do not, of all"}[f.Test]
+	effect := map[Test]string{Trend: "Kendall's tau with the grid", Mean: "the mean", Majority: f.inMost()}[f.Test]
 	if f.Given == 0 {
 		return fmt.Sprintf("%s: %s; %s.", f.Claim, f.Outcome, f.lacks())
 	}
@@ -309,6 +309,12 @@ func (f Finding) String() string {
 		text += fmt.Sprintf("; from the first to the last %s", within(f.Change, f.ChangeLow, f.ChangeHigh, f.ChangeUnit))
 	}
 	return text + f.tooFew() + "."
+}
+
+// inMost says in how many seeds most runs do what a Majority asks, and what its effect is.
+func (f Finding) inMost() string {
+	do := math.Round(float64(f.Given) * (1 + float64(f.Effect)) / 2)
+	return fmt.Sprintf("in %g of %s most do; the share of these seeds less that of the others is", do, plural.Count(f.Given, "seed"))
 }
 
 // lacks says what the seeds lack.
