@@ -42,6 +42,15 @@ type Pool[T vec.Float] struct {
 	right    int // and from one column to the next
 	rows     []span
 	cols     []span
+	runs     []run
+	apart    bool // windows have no elements in common, and there is a kernel that puts such
+	whole    bool // and each element is in one
+}
+
+// run is windows in a row that are alike, one a stride behind the other: the span is the first one's.
+type run struct {
+	span
+	windows int
 }
 
 // span is the part of a window along one axis that lies in the image.
@@ -57,8 +66,33 @@ func NewPool[T vec.Float](k *vec.Kernels[T], w Windows) *Pool[T] {
 	p.down, p.right = apartH*w.W*w.C, apartW*w.C
 	p.rows = spans(w.OutH(), w.H, w.KH, w.StrideH, w.PadTop, apartH)
 	p.cols = spans(w.OutW(), w.W, w.KW, w.StrideW, w.PadLeft, apartW)
+	p.runs = joined(p.cols, w.StrideW)
+	p.apart = k.WindowPut != nil && apartH == 1 && apartW == 1 && w.StrideH >= w.KH && w.StrideW >= w.KW
+	p.whole = p.apart && held(p.rows) == w.H && held(p.cols) == w.W
 	p.perChunk = max(1, chunkElements/max(1, p.in))
 	return p
+}
+
+// joined joins spans of the same length at a distance of stride.
+func joined(spans []span, stride int) []run {
+	var out []run
+	for i, s := range spans {
+		if i > 0 && s.n == spans[i-1].n && s.from == spans[i-1].from+stride {
+			out[len(out)-1].windows++
+			continue
+		}
+		out = append(out, run{s, 1})
+	}
+	return out
+}
+
+// held is how many elements spans without any in common have.
+func held(spans []span) int {
+	n := 0
+	for _, s := range spans {
+		n += s.n
+	}
+	return n
 }
 
 func spans(count, size, window, stride, pad, apart int) []span {
@@ -107,21 +141,45 @@ func (p *Pool[T]) MaxIndex(dst []int32, x []T, chunk int) {
 
 // Take sets dst[i] = x[index[i]], the maxima where MaxIndex found index.
 func (p *Pool[T]) Take(dst, x []T, index []int32, chunk int) {
-	from, to := p.images(chunk)
-	dst, index = dst[from*p.out:to*p.out], index[from*p.out:to*p.out]
+	p.eachRun(chunk, func(lo, hi int, w vec.Window) { p.kernels.WindowTake(dst[lo:hi], x, index[lo:hi], p.C, w) })
+}
+
+// Put is Take's transpose: dst, of the shape of the images, is zero but for the sums of src[i] at index[i], which MaxIndex found.
+func (p *Pool[T]) Put(dst, src []T, index []int32, chunk int) {
+	if from, to := p.images(chunk); !p.whole {
+		clear(dst[from*p.in : to*p.in])
+	}
+	if p.apart {
+		p.eachRun(chunk, func(lo, hi int, w vec.Window) { p.kernels.WindowPut(dst, src[lo:hi], index[lo:hi], p.C, w) })
+		return
+	}
+	lo, hi := p.Elements(chunk, false)
+	addAt(dst, src[lo:hi], index[lo:hi])
+}
+
+// addAt adds src[i] to dst[index[i]].
+func addAt[T vec.Float](dst, src []T, index []int32) {
+	src = src[:len(index)]
 	for i, j := range index {
-		dst[i] = x[j]
+		dst[j] += src[i]
 	}
 }
 
-// Put is Take's transpose: dst, of the shape of the images, is zero but for the sums of src[i] at index[i], which must lie
-// in the result's own image.
-func (p *Pool[T]) Put(dst, src []T, index []int32, chunk int) {
+// eachRun calls do with each run of windows of a chunk, and which results are theirs.
+func (p *Pool[T]) eachRun(chunk int, do func(lo, hi int, w vec.Window)) {
 	from, to := p.images(chunk)
-	clear(dst[from*p.in : to*p.in])
-	src, index = src[from*p.out:to*p.out], index[from*p.out:to*p.out]
-	for i, j := range index {
-		dst[j] += src[i]
+	at := from * p.out
+	for n := from; n < to; n++ {
+		for _, row := range p.rows {
+			for _, run := range p.runs {
+				next := at + run.windows*p.C
+				do(at, next, vec.Window{
+					At: n*p.in + (row.from*p.W+run.from)*p.C, Next: p.StrideW * p.C,
+					Rows: row.n, RowStride: p.down, Cols: run.n, ColStride: p.right,
+				})
+				at = next
+			}
+		}
 	}
 }
 

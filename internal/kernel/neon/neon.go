@@ -62,6 +62,11 @@ func IntGreater(double bool, a, b, d operand.Op) *ir.Instruction {
 	return binary("CMGT", double, a, b, d)
 }
 
+// IntEqual sets the lanes of d to all ones where a and b are the same bits, and to zero elsewhere.
+func IntEqual(double bool, a, b, d operand.Op) *ir.Instruction {
+	return binary("CMEQ", double, a, b, d)
+}
+
 // Round sets d to the nearest integers of a, ties to even.
 func Round(double bool, a, d operand.Op) *ir.Instruction {
 	return op(typed("FRINTN", double), []operand.Op{a}, d, a, d)

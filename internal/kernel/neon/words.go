@@ -30,6 +30,7 @@ var forms = map[string]form{
 	"FCMGEPS": three("fcmge", 0x6e20e400, "4s"), "FCMGEPD": three("fcmge", 0x6e60e400, "2d"),
 	"FCMGTPS": three("fcmgt", 0x6ea0e400, "4s"), "FCMGTPD": three("fcmgt", 0x6ee0e400, "2d"),
 	"CMGTPS": three("cmgt", 0x4ea03400, "4s"), "CMGTPD": three("cmgt", 0x4ee03400, "2d"),
+	"CMEQPS": three("cmeq", 0x6ea08c00, "4s"), "CMEQPD": three("cmeq", 0x6ee08c00, "2d"),
 	"FMLALANEPS": {"fmla", 0x4f801000, [3]string{"4s", "4s", "s[0]"}},
 	"FMLALANEPD": {"fmla", 0x4fc01000, [3]string{"2d", "2d", "d[0]"}},
 	"VSQRTPS":    two("fsqrt", 0x6ea1f800, "4s"), "VSQRTPD": two("fsqrt", 0x6ee1f800, "2d"),

@@ -64,6 +64,14 @@ func testGuards[T Float](t *testing.T, k *Kernels[T]) {
 		index := unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst))
 		k.WindowArgMax(index, x, 0, 1, 0, 1, 0)
 	}
+	places := make([]int32, 71)
+	for i := range places {
+		places[i] = int32(i)
+	}
+	calls["WindowTake"] = func(dst, x, _, _ []T) { k.WindowTake(dst, x, places[:len(dst)], len(dst), Window{Rows: 1, Cols: 1}) }
+	if k.WindowPut != nil {
+		calls["WindowPut"] = func(dst, x, _, _ []T) { k.WindowPut(dst, x, places[:len(dst)], len(dst), Window{Rows: 1, Cols: 1}) }
+	}
 	for i := range mem {
 		fillRandom(rng, mem[i].all)
 	}

@@ -3673,6 +3673,202 @@ done:
 	VZEROUPPER
 	RET
 
+// func windowTake32AVX2(x *float32, pooled *float32, index *int32, n int, at int, rows int, rowStride int, cols int, colStride int, windows int, next int)
+// Requires: AVX, AVX2
+TEXT ·windowTake32AVX2(SB), NOSPLIT, $0-88
+	MOVQ    x+0(FP), AX
+	MOVQ    pooled+8(FP), CX
+	MOVQ    index+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    at+32(FP), SI
+	MOVQ    windows+72(FP), DI
+	VMOVUPS lanes32<>+0(SB), Y0
+
+window:
+	MOVQ BX, R8
+	MOVQ SI, R9
+
+loop:
+	CMPQ    R8, $+8
+	JLT     tail
+	VMOVUPS (DX), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y2, Y2, Y2
+	MOVQ    R9, R12
+	MOVQ    rows+40(FP), R10
+
+allRow:
+	MOVQ cols+56(FP), R11
+	MOVQ R12, R13
+
+allCol:
+	VMOVQ        R13, X3
+	VPBROADCASTD X3, Y3
+	VPADDD       Y3, Y0, Y3
+	VPCMPEQD     Y1, Y3, Y3
+	VMOVUPS      (AX)(R13*4), Y4
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VMOVAPS      Y2, Y2
+	MOVQ         colStride+64(FP), R14
+	ADDQ         R14, R13
+	DECQ         R11
+	JNE          allCol
+	MOVQ         rowStride+48(FP), R11
+	ADDQ         R11, R12
+	DECQ         R10
+	JNE          allRow
+	VMOVUPS      Y2, (CX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	ADDQ         $+8, R9
+	SUBQ         $+8, R8
+	JMP          loop
+
+tail:
+	TESTQ      R8, R8
+	JE         next
+	LEAQ       setThenClear<>+0(SB), R10
+	MOVQ       R8, R11
+	NEGQ       R11
+	VMOVDQU    32(R10)(R11*4), Y1
+	VMASKMOVPS (DX), Y1, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y3, Y3, Y3
+	MOVQ       R9, R11
+	MOVQ       rows+40(FP), R9
+
+someRow:
+	MOVQ cols+56(FP), R10
+	MOVQ R11, R12
+
+someCol:
+	VMOVQ        R12, X4
+	VPBROADCASTD X4, Y4
+	VPADDD       Y4, Y0, Y4
+	VPCMPEQD     Y2, Y4, Y4
+	VMASKMOVPS   (AX)(R12*4), Y1, Y5
+	VBLENDVPS    Y4, Y5, Y3, Y3
+	VMOVAPS      Y3, Y3
+	MOVQ         colStride+64(FP), R13
+	ADDQ         R13, R12
+	DECQ         R10
+	JNE          someCol
+	MOVQ         rowStride+48(FP), R10
+	ADDQ         R10, R11
+	DECQ         R9
+	JNE          someRow
+	VMASKMOVPS   Y3, Y1, (CX)
+	SHLQ         $0x02, R8
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+
+next:
+	MOVQ next+80(FP), R8
+	ADDQ R8, SI
+	DECQ DI
+	JNE  window
+	VZEROUPPER
+	RET
+
+// func windowPut32AVX2(x *float32, pooled *float32, index *int32, n int, at int, rows int, rowStride int, cols int, colStride int, windows int, next int)
+// Requires: AVX, AVX2
+TEXT ·windowPut32AVX2(SB), NOSPLIT, $0-88
+	MOVQ    x+0(FP), AX
+	MOVQ    pooled+8(FP), CX
+	MOVQ    index+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    at+32(FP), SI
+	MOVQ    windows+72(FP), DI
+	VMOVUPS lanes32<>+0(SB), Y0
+
+window:
+	MOVQ BX, R8
+	MOVQ SI, R9
+
+loop:
+	CMPQ    R8, $+8
+	JLT     tail
+	VMOVUPS (DX), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS (CX), Y4
+	VADDPS  Y4, Y3, Y3
+	VMOVAPS Y3, Y3
+	MOVQ    R9, R12
+	MOVQ    rows+40(FP), R10
+
+allRow:
+	MOVQ cols+56(FP), R11
+	MOVQ R12, R13
+
+allCol:
+	VMOVQ        R13, X4
+	VPBROADCASTD X4, Y4
+	VPADDD       Y4, Y0, Y4
+	VPCMPEQD     Y1, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y2, Y4
+	VMOVUPS      Y4, (AX)(R13*4)
+	MOVQ         colStride+64(FP), R14
+	ADDQ         R14, R13
+	DECQ         R11
+	JNE          allCol
+	MOVQ         rowStride+48(FP), R11
+	ADDQ         R11, R12
+	DECQ         R10
+	JNE          allRow
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	ADDQ         $+8, R9
+	SUBQ         $+8, R8
+	JMP          loop
+
+tail:
+	TESTQ      R8, R8
+	JE         next
+	LEAQ       setThenClear<>+0(SB), R10
+	MOVQ       R8, R11
+	NEGQ       R11
+	VMOVDQU    32(R10)(R11*4), Y1
+	VMASKMOVPS (DX), Y1, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VMASKMOVPS (CX), Y1, Y5
+	VADDPS     Y5, Y4, Y4
+	VMOVAPS    Y4, Y4
+	MOVQ       R9, R11
+	MOVQ       rows+40(FP), R9
+
+someRow:
+	MOVQ cols+56(FP), R10
+	MOVQ R11, R12
+
+someCol:
+	VMOVQ        R12, X5
+	VPBROADCASTD X5, Y5
+	VPADDD       Y5, Y0, Y5
+	VPCMPEQD     Y2, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y3, Y5
+	VMASKMOVPS   Y5, Y1, (AX)(R12*4)
+	MOVQ         colStride+64(FP), R13
+	ADDQ         R13, R12
+	DECQ         R10
+	JNE          someCol
+	MOVQ         rowStride+48(FP), R10
+	ADDQ         R10, R11
+	DECQ         R9
+	JNE          someRow
+	SHLQ         $0x02, R8
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+
+next:
+	MOVQ next+80(FP), R8
+	ADDQ R8, SI
+	DECQ DI
+	JNE  window
+	VZEROUPPER
+	RET
+
 // func neg64AVX2(dst *float64, x *float64, n int)
 // Requires: AVX
 TEXT ·neg64AVX2(SB), NOSPLIT, $0-24

@@ -3443,6 +3443,200 @@ done:
 	VZEROUPPER
 	RET
 
+// func windowTake32AVX512(x *float32, pooled *float32, index *int32, n int, at int, rows int, rowStride int, cols int, colStride int, windows int, next int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·windowTake32AVX512(SB), NOSPLIT, $0-88
+	MOVQ    x+0(FP), AX
+	MOVQ    pooled+8(FP), CX
+	MOVQ    index+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    at+32(FP), SI
+	MOVQ    windows+72(FP), DI
+	VMOVUPS lanes32<>+0(SB), Z0
+
+window:
+	MOVQ BX, R8
+	MOVQ SI, R9
+
+loop:
+	CMPQ    R8, $+16
+	JLT     tail
+	VMOVUPS (DX), Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z2, Z2, Z2
+	MOVQ    R9, R12
+	MOVQ    rows+40(FP), R10
+
+allRow:
+	MOVQ cols+56(FP), R11
+	MOVQ R12, R13
+
+allCol:
+	VMOVQ        R13, X5
+	VPBROADCASTD X5, Z5
+	VPADDD       Z5, Z0, Z5
+	VPCMPEQD     Z1, Z5, K1
+	VMOVUPS      (AX)(R13*4), Z5
+	VBLENDMPS    Z5, Z2, K1, Z3
+	VMOVAPS      Z3, Z2
+	MOVQ         colStride+64(FP), R14
+	ADDQ         R14, R13
+	DECQ         R11
+	JNE          allCol
+	MOVQ         rowStride+48(FP), R11
+	ADDQ         R11, R12
+	DECQ         R10
+	JNE          allRow
+	VMOVUPS      Z2, (CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	ADDQ         $+16, R9
+	SUBQ         $+16, R8
+	JMP          loop
+
+tail:
+	TESTQ     R8, R8
+	JE        next
+	MOVQ      $-1, R10
+	BZHIQ     R8, R10, R10
+	KMOVW     R10, K1
+	VMOVUPS.Z (DX), K1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z2, Z2, Z2
+	MOVQ      R9, R11
+	MOVQ      rows+40(FP), R9
+
+someRow:
+	MOVQ cols+56(FP), R10
+	MOVQ R11, R12
+
+someCol:
+	VMOVQ        R12, X5
+	VPBROADCASTD X5, Z5
+	VPADDD       Z5, Z0, Z5
+	VPCMPEQD     Z1, Z5, K2
+	VMOVUPS.Z    (AX)(R12*4), K1, Z5
+	VBLENDMPS    Z5, Z2, K2, Z4
+	VMOVAPS      Z4, Z2
+	MOVQ         colStride+64(FP), R13
+	ADDQ         R13, R12
+	DECQ         R10
+	JNE          someCol
+	MOVQ         rowStride+48(FP), R10
+	ADDQ         R10, R11
+	DECQ         R9
+	JNE          someRow
+	VMOVUPS      Z2, K1, (CX)
+	SHLQ         $0x02, R8
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+
+next:
+	MOVQ next+80(FP), R8
+	ADDQ R8, SI
+	DECQ DI
+	JNE  window
+	VZEROUPPER
+	RET
+
+// func windowPut32AVX512(x *float32, pooled *float32, index *int32, n int, at int, rows int, rowStride int, cols int, colStride int, windows int, next int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·windowPut32AVX512(SB), NOSPLIT, $0-88
+	MOVQ    x+0(FP), AX
+	MOVQ    pooled+8(FP), CX
+	MOVQ    index+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    at+32(FP), SI
+	MOVQ    windows+72(FP), DI
+	VMOVUPS lanes32<>+0(SB), Z0
+
+window:
+	MOVQ BX, R8
+	MOVQ SI, R9
+
+loop:
+	CMPQ    R8, $+16
+	JLT     tail
+	VMOVUPS (DX), Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VMOVUPS (CX), Z4
+	VADDPS  Z4, Z3, Z3
+	VMOVAPS Z3, Z3
+	MOVQ    R9, R12
+	MOVQ    rows+40(FP), R10
+
+allRow:
+	MOVQ cols+56(FP), R11
+	MOVQ R12, R13
+
+allCol:
+	VMOVQ        R13, X4
+	VPBROADCASTD X4, Z4
+	VPADDD       Z4, Z0, Z4
+	VPCMPEQD     Z1, Z4, K1
+	VBLENDMPS    Z3, Z2, K1, Z5
+	VMOVUPS      Z5, (AX)(R13*4)
+	MOVQ         colStride+64(FP), R14
+	ADDQ         R14, R13
+	DECQ         R11
+	JNE          allCol
+	MOVQ         rowStride+48(FP), R11
+	ADDQ         R11, R12
+	DECQ         R10
+	JNE          allRow
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	ADDQ         $+16, R9
+	SUBQ         $+16, R8
+	JMP          loop
+
+tail:
+	TESTQ     R8, R8
+	JE        next
+	MOVQ      $-1, R10
+	BZHIQ     R8, R10, R10
+	KMOVW     R10, K1
+	VMOVUPS.Z (DX), K1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	VMOVAPS   Z3, Z3
+	MOVQ      R9, R11
+	MOVQ      rows+40(FP), R9
+
+someRow:
+	MOVQ cols+56(FP), R10
+	MOVQ R11, R12
+
+someCol:
+	VMOVQ        R12, X4
+	VPBROADCASTD X4, Z4
+	VPADDD       Z4, Z0, Z4
+	VPCMPEQD     Z1, Z4, K2
+	VBLENDMPS    Z3, Z2, K2, Z6
+	VMOVUPS      Z6, K1, (AX)(R12*4)
+	MOVQ         colStride+64(FP), R13
+	ADDQ         R13, R12
+	DECQ         R10
+	JNE          someCol
+	MOVQ         rowStride+48(FP), R10
+	ADDQ         R10, R11
+	DECQ         R9
+	JNE          someRow
+	SHLQ         $0x02, R8
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+
+next:
+	MOVQ next+80(FP), R8
+	ADDQ R8, SI
+	DECQ DI
+	JNE  window
+	VZEROUPPER
+	RET
+
 // func neg64AVX512(dst *float64, x *float64, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·neg64AVX512(SB), NOSPLIT, $0-24

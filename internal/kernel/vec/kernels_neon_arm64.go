@@ -162,6 +162,16 @@ func addRows32NEON(acc *float32, x *float32, rows int, cols int)
 //go:noescape
 func windowArgMax32NEON(index *int32, x *float32, n int, at int, rows int, rowStride int, cols int, colStride int)
 
+// windowTake32NEON sets pooled[w*n+c] to the element of x at index[w*n+c], which lies in the window in x from at + w*next on, for c < n and w < windows.
+//
+//go:noescape
+func windowTake32NEON(x *float32, pooled *float32, index *int32, n int, at int, rows int, rowStride int, cols int, colStride int, windows int, next int)
+
+// windowPut32NEON sets the elements of the windows in x from at + w*next on to 0 + pooled[w*n+c] at index[w*n+c], for c < n and w < windows, and to 0 elsewhere.
+//
+//go:noescape
+func windowPut32NEON(x *float32, pooled *float32, index *int32, n int, at int, rows int, rowStride int, cols int, colStride int, windows int, next int)
+
 // neg64NEON sets dst[i] for i < n.
 //
 //go:noescape

@@ -5236,6 +5236,250 @@ n6:
 done:
 	RET
 
+// func windowTake32NEON(x *float32, pooled *float32, index *int32, n int, at int, rows int, rowStride int, cols int, colStride int, windows int, next int)
+TEXT ·windowTake32NEON(SB), NOSPLIT, $0-88
+	MOVD x+0(FP), R0
+	MOVD pooled+8(FP), R1
+	MOVD index+16(FP), R2
+	MOVD n+24(FP), R3
+	MOVD at+32(FP), R5
+	MOVD windows+72(FP), R6
+	MOVD $lanes32<>(SB), R16
+	FMOVQ 0(R16), F0
+
+window:
+	MOVD R3, R8
+	MOVD R5, R9
+
+loop:
+	CMP $+4, R8
+	BLT tail
+	FMOVQ 0(R2), F1
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	MOVD R9, R12
+	MOVD rows+40(FP), R10
+
+allRow:
+	MOVD cols+56(FP), R11
+	MOVD R12, R13
+
+allCol:
+	VDUP R13, V3.S4
+	VADD V3.S4, V0.S4, V3.S4
+	WORD $0x6ea38c23 // cmeq v3.4s, v1.4s, v3.4s
+	ADD R13<<2, R0, R16
+	FMOVQ 0(R16), F4
+	VBSL V2.B16, V4.B16, V3.B16
+	VMOV V3.B16, V2.B16
+	MOVD colStride+64(FP), R14
+	ADDS R14, R13, R13
+	SUBS $1, R11, R11
+	BNE allCol
+	MOVD rowStride+48(FP), R11
+	ADDS R11, R12, R12
+	SUBS $1, R10, R10
+	BNE allRow
+	FMOVQ F2, 0(R1)
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
+	ADDS $+4, R9, R9
+	SUBS $+4, R8, R8
+	B loop
+
+tail:
+	TST R8, R8
+	BEQ next
+	TBZ $1, R8, n1
+	FMOVD (R2), F1
+	TBZ $0, R8, n2
+	ADD $8, R2, R17
+	VLD1 (R17), V1.S[2]
+	B n2
+
+n1:
+	FMOVS (R2), F1
+
+n2:
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	MOVD R9, R11
+	MOVD rows+40(FP), R9
+
+someRow:
+	MOVD cols+56(FP), R10
+	MOVD R11, R12
+
+someCol:
+	VDUP R12, V3.S4
+	VADD V3.S4, V0.S4, V3.S4
+	WORD $0x6ea38c23 // cmeq v3.4s, v1.4s, v3.4s
+	ADD R12<<2, R0, R16
+	TBZ $1, R8, n3
+	FMOVD (R16), F4
+	TBZ $0, R8, n4
+	ADD $8, R16, R17
+	VLD1 (R17), V4.S[2]
+	B n4
+
+n3:
+	FMOVS (R16), F4
+
+n4:
+	VBSL V2.B16, V4.B16, V3.B16
+	VMOV V3.B16, V2.B16
+	MOVD colStride+64(FP), R13
+	ADDS R13, R12, R12
+	SUBS $1, R10, R10
+	BNE someCol
+	MOVD rowStride+48(FP), R10
+	ADDS R10, R11, R11
+	SUBS $1, R9, R9
+	BNE someRow
+	TBZ $1, R8, n5
+	FMOVD F2, (R1)
+	TBZ $0, R8, n6
+	ADD $8, R1, R17
+	VST1 V2.S[2], (R17)
+	B n6
+
+n5:
+	FMOVS F2, (R1)
+
+n6:
+	LSL $0x02, R8, R8
+	ADDS R8, R1, R1
+	ADDS R8, R2, R2
+
+next:
+	MOVD next+80(FP), R8
+	ADDS R8, R5, R5
+	SUBS $1, R6, R6
+	BNE window
+	RET
+
+// func windowPut32NEON(x *float32, pooled *float32, index *int32, n int, at int, rows int, rowStride int, cols int, colStride int, windows int, next int)
+TEXT ·windowPut32NEON(SB), NOSPLIT, $0-88
+	MOVD x+0(FP), R0
+	MOVD pooled+8(FP), R1
+	MOVD index+16(FP), R2
+	MOVD n+24(FP), R3
+	MOVD at+32(FP), R5
+	MOVD windows+72(FP), R6
+	MOVD $lanes32<>(SB), R16
+	FMOVQ 0(R16), F0
+
+window:
+	MOVD R3, R8
+	MOVD R5, R9
+
+loop:
+	CMP $+4, R8
+	BLT tail
+	FMOVQ 0(R2), F1
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	FMOVQ 0(R1), F4
+	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+	MOVD R9, R12
+	MOVD rows+40(FP), R10
+
+allRow:
+	MOVD cols+56(FP), R11
+	MOVD R12, R13
+
+allCol:
+	VDUP R13, V4.S4
+	VADD V4.S4, V0.S4, V4.S4
+	WORD $0x6ea48c24 // cmeq v4.4s, v1.4s, v4.4s
+	VBSL V2.B16, V3.B16, V4.B16
+	ADD R13<<2, R0, R16
+	FMOVQ F4, 0(R16)
+	MOVD colStride+64(FP), R14
+	ADDS R14, R13, R13
+	SUBS $1, R11, R11
+	BNE allCol
+	MOVD rowStride+48(FP), R11
+	ADDS R11, R12, R12
+	SUBS $1, R10, R10
+	BNE allRow
+	ADDS $+16, R1, R1
+	ADDS $+16, R2, R2
+	ADDS $+4, R9, R9
+	SUBS $+4, R8, R8
+	B loop
+
+tail:
+	TST R8, R8
+	BEQ next
+	TBZ $1, R8, n1
+	FMOVD (R2), F1
+	TBZ $0, R8, n2
+	ADD $8, R2, R17
+	VLD1 (R17), V1.S[2]
+	B n2
+
+n1:
+	FMOVS (R2), F1
+
+n2:
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	TBZ $1, R8, n3
+	FMOVD (R1), F4
+	TBZ $0, R8, n4
+	ADD $8, R1, R17
+	VLD1 (R17), V4.S[2]
+	B n4
+
+n3:
+	FMOVS (R1), F4
+
+n4:
+	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+	MOVD R9, R11
+	MOVD rows+40(FP), R9
+
+someRow:
+	MOVD cols+56(FP), R10
+	MOVD R11, R12
+
+someCol:
+	VDUP R12, V4.S4
+	VADD V4.S4, V0.S4, V4.S4
+	WORD $0x6ea48c24 // cmeq v4.4s, v1.4s, v4.4s
+	VBSL V2.B16, V3.B16, V4.B16
+	ADD R12<<2, R0, R16
+	TBZ $1, R8, n5
+	FMOVD F4, (R16)
+	TBZ $0, R8, n6
+	ADD $8, R16, R17
+	VST1 V4.S[2], (R17)
+	B n6
+
+n5:
+	FMOVS F4, (R16)
+
+n6:
+	MOVD colStride+64(FP), R13
+	ADDS R13, R12, R12
+	SUBS $1, R10, R10
+	BNE someCol
+	MOVD rowStride+48(FP), R10
+	ADDS R10, R11, R11
+	SUBS $1, R9, R9
+	BNE someRow
+	LSL $0x02, R8, R8
+	ADDS R8, R1, R1
+	ADDS R8, R2, R2
+
+next:
+	MOVD next+80(FP), R8
+	ADDS R8, R5, R5
+	SUBS $1, R6, R6
+	BNE window
+	RET
+
 DATA constants32<>+0(SB)/8, $0x8000000080000000
 DATA constants32<>+8(SB)/8, $0x8000000080000000
 DATA constants32<>+16(SB)/8, $0x7fffffff7fffffff

@@ -62,6 +62,10 @@ func testAllocations[T Float](t *testing.T, k *Kernels[T]) {
 		"AddRowsInto":  func() { k.AddRowsInto(dst[:10], x) },
 		"AddScaled":    func() { k.AddScaled(dst, 2.5, x) },
 		"WindowArgMax": func() { k.WindowArgMax(index, x, 0, 2, 100, 2, 10) },
+		"WindowTake":   func() { k.WindowTake(dst[:10], x, index, 10, Window{Rows: 2, RowStride: 100, Cols: 2, ColStride: 10}) },
+	}
+	if k.WindowPut != nil {
+		calls["WindowPut"] = func() { k.WindowPut(dst, x[:10], index, 10, Window{Rows: 2, RowStride: 100, Cols: 2, ColStride: 10}) }
 	}
 	for name, f := range elementwiseOf(k) {
 		calls[name] = func() { f(dst, x, x, x) }

@@ -155,3 +155,10 @@ func windowArgMax[T Float](index []int32, x []T, at, rows, rowStride, cols, colS
 		index[c] = int32(best)
 	}
 }
+
+func windowTake[T Float](dst, x []T, index []int32, _ int, _ Window) {
+	dst = dst[:len(index)]
+	for i, j := range index {
+		dst[i] = x[j]
+	}
+}

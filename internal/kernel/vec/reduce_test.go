@@ -3,6 +3,7 @@ package vec
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -198,6 +199,52 @@ func testWindowArgMax[T Float](t *testing.T, k *Kernels[T]) {
 				}
 				if int(got) != want {
 					t.Fatalf("%v window %d of %d is largest at %d (%v), want %d (%v)", window, c, n, got, x[got], want, x[want])
+				}
+			}
+		}
+	}
+}
+
+func TestPlacesOfWindowsTakeAndPut(t *testing.T) {
+	forEach(t, testWindowPlaces[float32], testWindowPlaces[float64])
+}
+
+func testWindowPlaces[T Float](t *testing.T, k *Kernels[T]) {
+	rng := rand.New(rand.NewPCG(17, 18))
+	const windows, first = 3, 5
+	for n := 1; n < 40; n++ {
+		for _, size := range [][2]int{{1, 1}, {2, 2}, {3, 1}, {1, 4}, {3, 3}} {
+			w := Window{At: first, Next: size[1] * n, Rows: size[0], RowStride: windows*size[1]*n + 2, Cols: size[1], ColStride: n}
+			x := normals[T](rng, first+size[0]*w.RowStride)
+			index := make([]int32, windows*n)
+			inside := make([]bool, len(x))
+			for i := range index {
+				at := w.At + i/n*w.Next + i%n
+				index[i] = int32(at + rng.IntN(w.Rows)*w.RowStride + rng.IntN(w.Cols)*w.ColStride)
+				for e := range w.Rows * w.Cols {
+					inside[at+e/w.Cols*w.RowStride+e%w.Cols*w.ColStride] = true
+				}
+			}
+			taken := make([]T, len(index))
+			k.WindowTake(taken, x, index, n, w)
+			want := make([]T, len(x))
+			for i, j := range index {
+				if taken[i] != x[j] {
+					t.Fatalf("%v of %d: %v at %d, want %v", size, n, taken[i], i, x[j])
+				}
+				want[j] = x[j]
+			}
+			if k.WindowPut == nil {
+				continue
+			}
+			put := slices.Repeat([]T{7}, len(x))
+			k.WindowPut(put, taken, index, n, w)
+			for i, v := range want {
+				if !inside[i] {
+					v = 7
+				}
+				if put[i] != v {
+					t.Fatalf("%v of %d: put %v at %d, want %v", size, n, put[i], i, v)
 				}
 			}
 		}

@@ -254,6 +254,16 @@ func use32NEON(k *Kernels[float32]) {
 		_ = x[at : at+(rows-1)*rowStride+(cols-1)*colStride+n]
 		windowArgMax32NEON(unsafe.SliceData(index), unsafe.SliceData(x), n, at, rows, rowStride, cols, colStride)
 	}
+	k.WindowTake = func(dst, x []float32, index []int32, n int, w Window) {
+		if windows := windowsIn(w, x, dst, index, n); windows > 0 {
+			windowTake32NEON(unsafe.SliceData(x), unsafe.SliceData(dst), unsafe.SliceData(index), n, w.At, w.Rows, w.RowStride, w.Cols, w.ColStride, windows, w.Next)
+		}
+	}
+	k.WindowPut = func(dst, x []float32, index []int32, n int, w Window) {
+		if windows := windowsIn(w, dst, x, index, n); windows > 0 {
+			windowPut32NEON(unsafe.SliceData(dst), unsafe.SliceData(x), unsafe.SliceData(index), n, w.At, w.Rows, w.RowStride, w.Cols, w.ColStride, windows, w.Next)
+		}
+	}
 }
 
 func sum32NEON(x []float32) float32 {

@@ -90,6 +90,30 @@ type Kernels[T Float] struct {
 	// i < rows and j < cols, both at least 1: the first of equal ones in that order; the last NaN if there is any. All
 	// positions must lie in x.
 	WindowArgMax func(index []int32, x []T, at, rows, rowStride, cols, colStride int)
+	// WindowTake sets dst[w*n+c] to x[index[w*n+c]], of n channels: one of the positions of channel c of window w.
+	WindowTake func(dst, x []T, index []int32, n int, w Window)
+	// WindowPut is its transpose, of windows without positions in common: it sets those of all n channels of each to 0, and dst[index[w*n+c]] to 0 + x[w*n+c].
+	// It is nil where no kernel does that faster than all are cleared and the elements are added one by one.
+	WindowPut func(dst, x []T, index []int32, n int, w Window)
+}
+
+// Window is a row of windows of images: channel c of window w has the positions At + w*Next + c + i*RowStride + j*ColStride, for i < Rows and j < Cols, both at
+// least 1. There are as many windows as the index has places for all channels.
+type Window struct {
+	At, Next        int
+	Rows, RowStride int
+	Cols, ColStride int
+}
+
+// windowsIn returns how many windows of n channels an index is of, and panics where they do not lie in both slices.
+func windowsIn[T Float](w Window, images, pooled []T, index []int32, n int) int {
+	if len(index) == 0 || n == 0 {
+		return 0
+	}
+	windows := len(index) / n
+	last := w.At + (windows-1)*w.Next
+	_, _, _ = pooled[windows*n-1], images[w.At:], images[last:last+(w.Rows-1)*w.RowStride+(w.Cols-1)*w.ColStride+n]
+	return windows
 }
 
 // few is the number of elements up to which plain Go beats the call of an assembly function.
@@ -118,6 +142,6 @@ func plain[T Float]() *Kernels[T] {
 		Select: choose[T], MulAdd: mulAdd[T], Fill: fill[T], AddScaled: addScaled[T],
 		Sum: sum[T], Dot: dot[T], MaxOf: maxOf[T],
 		SumRows: sumRows[T], MaxRows: maxRows[T], AddRowsInto: addRowsInto[T],
-		WindowArgMax: windowArgMax[T],
+		WindowArgMax: windowArgMax[T], WindowTake: windowTake[T],
 	}
 }

@@ -129,6 +129,10 @@ func (m *machine) emit() {
 	}
 	m.addRows()
 	m.windows()
+	if !m.double {
+		m.places("windowTake", false)
+		m.places("windowPut", true)
+	}
 	if m.double {
 		m.sizes(true)
 		m.sizes(false)

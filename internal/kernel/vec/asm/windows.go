@@ -75,6 +75,105 @@ func (m *machine) window(prefix string, index, x, at reg.Register, lanes vec, n 
 	m.storeIndices(where, operand.Mem{Base: index}, mask)
 }
 
+// places emits what goes between images x and their windows by the places that windowArgMax found, for a row of windows of n neighbouring channels: the elements
+// there into pooled, a window after the other, or those of pooled to there and zeros to the other positions. Places are of the size of float32.
+func (m *machine) places(kernel string, put bool) {
+	m.poolAt = nil
+	name := m.symbol(kernel)
+	m.Function(name)
+	m.Attributes(attr.NOSPLIT)
+	m.Pragma("noescape")
+	m.SignatureExpr(fmt.Sprintf("func(x, pooled *%s, index *int32, n, at, rows, rowStride, cols, colStride, windows, next int)", m.float()))
+	if put {
+		m.Doc(name + " sets the elements of the windows in x from at + w*next on to 0 + pooled[w*n+c] at index[w*n+c], for c < n and w < windows, and to 0 elsewhere.")
+	} else {
+		m.Doc(name + " sets pooled[w*n+c] to the element of x at index[w*n+c], which lies in the window in x from at + w*next on, for c < n and w < windows.")
+	}
+	x, pooled, index := m.pointer("x"), m.pointer("pooled"), m.pointer("index")
+	n, at := m.Load(m.Param("n"), m.GP64()), m.Load(m.Param("at"), m.GP64())
+	windows := m.Load(m.Param("windows"), m.GP64())
+	lanes := m.vector()
+	m.VMOVUPS(m.laneTable(), lanes)
+	left, from := m.GP64(), m.GP64()
+	m.Label("window")
+	m.MOVQ(n, left)
+	m.MOVQ(at, from)
+	m.Label("loop")
+	m.CMPQ(left, operand.I32(m.lanes()))
+	m.JLT(operand.LabelRef("tail"))
+	m.place("all", put, x, pooled, index, from, lanes, nil)
+	for _, at := range []reg.Register{pooled, index} {
+		m.ADDQ(operand.I32(4*m.lanes()), at)
+	}
+	m.ADDQ(operand.I32(m.lanes()), from)
+	m.SUBQ(operand.I32(m.lanes()), left)
+	m.JMP(operand.LabelRef("loop"))
+	m.Label("tail")
+	m.TESTQ(left, left)
+	m.JE(operand.LabelRef("next"))
+	m.place("some", put, x, pooled, index, from, lanes, left)
+	m.SHLQ(operand.U8(2), left)
+	for _, at := range []reg.Register{pooled, index} {
+		m.ADDQ(left, at)
+	}
+	m.Label("next")
+	m.ADDQ(m.Load(m.Param("next"), m.GP64()), at)
+	m.DECQ(windows)
+	m.JNE(operand.LabelRef("window"))
+	m.end()
+}
+
+// place emits that for one vector of channels, the first n of them if n is not nil.
+func (m *machine) place(prefix string, put bool, x, pooled, index, at reg.Register, lanes vec, n reg.Register) {
+	var mask op
+	if n != nil {
+		mask = m.tailMask(n)
+	}
+	found := m.load(operand.Mem{Base: index}, mask)
+	zero, sum := m.zero(), m.zero()
+	if put {
+		m.move(m.add(sum, m.load(operand.Mem{Base: pooled}, mask)), sum)
+	}
+	row, col, from, p := m.GP64(), m.GP64(), m.GP64(), m.GP64()
+	m.MOVQ(at, from)
+	m.Load(m.Param("rows"), row)
+	m.Label(prefix + "Row")
+	m.Load(m.Param("cols"), col)
+	m.MOVQ(from, p)
+	m.Label(prefix + "Col")
+	here := m.equalBits(found, m.addBits(lanes, m.broadcast(p)))
+	element := operand.Mem{Base: x, Index: p, Scale: 4}
+	if put {
+		m.store(m.choose(here, sum, zero), element, mask)
+	} else {
+		m.move(m.choose(here, m.load(element, mask), sum), sum)
+	}
+	m.ADDQ(m.Load(m.Param("colStride"), m.GP64()), p)
+	m.DECQ(col)
+	m.JNE(operand.LabelRef(prefix + "Col"))
+	m.ADDQ(m.Load(m.Param("rowStride"), m.GP64()), from)
+	m.DECQ(row)
+	m.JNE(operand.LabelRef(prefix + "Row"))
+	if !put {
+		m.store(sum, operand.Mem{Base: pooled}, mask)
+	}
+}
+
+// equalBits is a mask of the 32-bit lanes that are the same in both.
+func (m *machine) equalBits(a, b vec) op {
+	if m.neon {
+		return m.own2(neon.IntEqual, a, b)
+	}
+	if m.avx512 {
+		k := m.K()
+		m.VPCMPEQD(a, b, k)
+		return k
+	}
+	d := m.vector()
+	m.VPCMPEQD(a, b, d)
+	return d
+}
+
 // broadcast returns an integer in every lane.
 func (m *machine) broadcast(r reg.Register) vec {
 	if m.neon {
