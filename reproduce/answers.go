@@ -189,6 +189,11 @@ func aboutTheBetas(all verdicts) []string {
 			out = append(out, said)
 		}
 	}
+	for _, name := range []string{"figure-11", "figure-12"} {
+		if f := all.of(name).hypothesis("accuracy"); f != nil {
+			out = append(out, fmt.Sprintf("Not counted there, as most of its runs are of another figure, is `%s`: %s (%s; from the first to the last by %+.3g%s).", name, f.Claim, f.Outcome, float64(f.Change), f.ChangeUnit))
+		}
+	}
 	return out
 }
 
@@ -244,7 +249,7 @@ func aboutTheReach(all verdicts) []string {
 		}
 		out = append(out, borneOut(v)...)
 		out = append(out, v.noted(byCloseness)...)
-		out = append(out, fmt.Sprintf("That share is claimed to %s. The one that keeps it predicts nearly all steps to 5%% at these shares of the settings: %s.",
+		out = append(out, fmt.Sprintf("That share is claimed to %s. The one that keeps it predicts nearly all steps to 5%% at these shares of the settings, all seeds together: %s.",
 			strings.Join(trends, ", to "), strings.Join(shares, ", ")))
 	}
 	if f := all.of("usual-settings").hypothesis("nearer"); f != nil {
@@ -271,7 +276,7 @@ func borneOut(v *Verdict) []string {
 		}
 		shares = append(shares, fmt.Sprintf("%.2f with eps %g", stat.Mean(ofSeeds, nil), eps))
 	}
-	text := fmt.Sprintf("The equation without memory is borne out at these shares of the combinations of lr and betas, eps being outside the root: %s.", strings.Join(shares, ", "))
+	text := fmt.Sprintf("The equation without memory is borne out at these shares of the combinations of lr and betas, means over seeds, eps being outside the root: %s.", strings.Join(shares, ", "))
 	if certain := v.some(func(f Finding) bool { return f.P == 0 }); len(certain) > 0 {
 		text += " That its trends are decided where all seeds have the same number is by a rule that was set after the runs."
 	}
@@ -292,6 +297,11 @@ func aboutWhatSurvives(all verdicts) []string {
 	}
 	if each := all.of("language-model").some(func(f Finding) bool { return f.Name != "hinders" }); len(each) > 0 {
 		out = append(out, fmt.Sprintf("With warmup and cosine, on a language model, the realized bias hinders the norm's fall at most measured steps of most runs for %d of %d of AdamW and Muon, clipped or not%s.", supportedOf(each), len(each), butNot(each)))
+	}
+	for _, v := range all {
+		if v.Name == "language-model" && v.Scale == Small {
+			out = append(out, fmt.Sprintf("With four times as much text the same claim is %s (`%s`).", v.Outcome, v.folder()))
+		}
 	}
 	return out
 }

@@ -34,7 +34,7 @@ func causes() *Reproduction {
 			}
 			return out
 		},
-		Changed: []string{earlier, "the realized bias was scaled only after runs without that had been looked at."},
+		Changed: []string{earlier, "the realized bias was scaled only after runs without that had been looked at.", "That the claim no longer says 'and nothing else' of what lowers the norm was set then, too: interventions change other things with it."},
 		hypotheses: func(s Scale) []Hypothesis {
 			var out []Hypothesis
 			for _, p := range causeProblems(s) {

@@ -40,8 +40,10 @@ func duration(seconds float64) string {
 	switch {
 	case seconds >= 10*year:
 		return fmt.Sprintf("%.0f years", twoDigits(seconds/year))
-	case seconds >= year:
+	case seconds >= 1.05*year:
 		return fmt.Sprintf("%.2g years", seconds/year)
+	case seconds >= 100*day:
+		return fmt.Sprintf("%.0f days", twoDigits(seconds/day))
 	case seconds >= 2*day:
 		return fmt.Sprintf("%.0f days", seconds/day)
 	case seconds >= 2*hour:
@@ -51,7 +53,7 @@ func duration(seconds float64) string {
 	case seconds < 1:
 		return "less than a second"
 	}
-	return fmt.Sprintf("%.0f seconds", seconds)
+	return plural.Count(int(math.Round(seconds)), "second")
 }
 
 // twoDigits rounds a number above 10 to two digits.

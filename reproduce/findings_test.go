@@ -86,8 +86,8 @@ func TestThePagesOfTheResultsSayWhatTheirVerdictsHave(t *testing.T) {
 					t.Errorf("its numbers say %s\nand it says %s", f, v.Hypotheses[i])
 				}
 			}
-			if v.Claim != r.Claim || v.Design != r.Design {
-				t.Errorf("the definition has another claim or design: make it again")
+			if v.Claim != r.Claim || v.Design != r.Design || !slices.Equal(v.Changed, r.Changed) {
+				t.Errorf("the definition has another claim, design or list of changes: make it again")
 			}
 			if !haveFashion() && slices.Contains(ofFashionToo, v.Name) {
 				t.Skip("hypotheses are of the data that there are")

@@ -113,9 +113,14 @@ type Finding struct {
 	ChangeUnit string `json:"change_unit,omitempty"`
 	// P is the probability of such evidence, in its direction (of a Mean, two-sided), if there were nothing to find, Corrected that after Holm's
 	// correction for the family.
-	P         Number  `json:"p"`
-	Corrected Number  `json:"p_corrected"`
-	Outcome   Outcome `json:"outcome"`
+	P         Number `json:"p"`
+	Corrected Number `json:"p_corrected"`
+	// RanksP and ChangeP are those of a Trend's two tests, of which P is the larger on its side.
+	RanksP  Number `json:"p_ranks"`
+	ChangeP Number `json:"p_change"`
+	// Alone says that there is no other hypothesis in its family, and so no correction.
+	Alone   bool    `json:"alone"`
+	Outcome Outcome `json:"outcome"`
 
 	evidence evidence
 }
@@ -123,7 +128,7 @@ type Finding struct {
 // weigh measures the effect and the evidence in rows of numbers. The outcome needs the family.
 func (h Hypothesis) weigh(rows [][]float64) Finding {
 	none := Number(math.NaN())
-	f := Finding{Hypothesis: h, Numbers: numbersOf(rows), Outcome: Undecided, evidence: nothing, Change: none, ChangeLow: none, ChangeHigh: none, P: none, Corrected: none}
+	f := Finding{Hypothesis: h, Numbers: numbersOf(rows), Outcome: Undecided, evidence: nothing, Change: none, ChangeLow: none, ChangeHigh: none, P: none, Corrected: none, RanksP: none, ChangeP: none}
 	var effects []float64 // of each seed
 	switch h.Test {
 	case Trend:
@@ -131,7 +136,9 @@ func (h Hypothesis) weigh(rows [][]float64) Finding {
 		for _, row := range whole {
 			effects = append(effects, stats.Kendall(row))
 		}
-		f.evidence = trendEvidence(effects, f.change(whole)).towards(h.Direction)
+		ranks, changes := meanEvidence(effects), meanEvidence(f.change(whole))
+		f.RanksP, f.ChangeP = statistic(ranks.p()), statistic(changes.p())
+		f.evidence = ranks.and(changes).towards(h.Direction)
 	case Mean:
 		for _, row := range rows {
 			if !math.IsNaN(row[0]) && !math.IsInf(row[0], 0) {
@@ -181,12 +188,6 @@ func meanEvidence(values []float64) evidence {
 		return evidence{p, 1}
 	}
 	return evidence{1, p}
-}
-
-// trendEvidence is the weaker of that of the seeds' rank correlations with the grid and that of their changes.
-func trendEvidence(correlations, changes []float64) evidence {
-	ranks, sizes := meanEvidence(correlations), meanEvidence(changes)
-	return evidence{math.Max(ranks.with, sizes.with), math.Max(ranks.against, sizes.against)}
 }
 
 // snapped is an end of an interval, 0 where it is that but for rounding beside the other.
@@ -260,7 +261,7 @@ func settle(findings []Finding) {
 		}
 		corrected := holm(parts)
 		for k, i := range members {
-			findings[i].Corrected = statistic(corrected[k])
+			findings[i].Corrected, findings[i].Alone = statistic(corrected[k]), len(members) == 1
 			findings[i].Outcome = findings[i].decided(corrected[k])
 		}
 	}
@@ -318,10 +319,10 @@ func holm(parts []evidence) []float64 {
 }
 
 // bySeeds is what is to be said of claims whose trends had been judged by another test before.
-const bySeeds = "that trends are judged by t-tests over seeds was set after the results had been looked at: Page's test, which had judged them, takes the values of a seed for exchangeable, and they are not."
+const bySeeds = "that trends are judged by t-tests over seeds, and that their changes from first to last have to agree with their ranks, was set after the results had been looked at: Page's test, which had judged them, takes the values of a seed for exchangeable, and they are not."
 
 // votesTested is what is to be said of claims that ask something of most runs of each of several kinds. All have to hold, so that each is a family by itself.
-const votesTested = "that what is asked of each kind of run is asked by the sign test over seeds was set after the numbers had been looked at: a share of one half or more had been asked for, which of a few runs says little."
+const votesTested = "that what is asked of each kind of run is asked by the sign test over seeds, each in a family of its own, was set after the numbers had been looked at: a share of one half or more had been asked for, which of a few runs says little."
 
 // earlier is what is to be said of claims whose runs had been looked at before this form of their hypotheses was written.
 const earlier = "families, least effects and the form of the tests were set after runs of earlier versions at the laptop's scale had been looked at."

@@ -188,9 +188,9 @@ func TestAFindingSaysWhatItsProbabilityIsWhereNoTestGivesOne(t *testing.T) {
 		rows [][]float64
 		want string
 	}{
-		"ranks that rise where the change falls": {[][]float64{{5, 1, 2, 3, 4}, {6, 1, 2, 3, 4}, {7, 1, 2, 3, 4.5}}, "p = 1, 1 after Holm's correction, as ranks and change go opposite ways; t-tests"},
-		"seeds that are alike":                   {[][]float64{{1, 2, 3}, {1, 2, 3}, {1, 2, 3}}, "after Holm's correction, as seeds that all have the same number are no chance; t-tests"},
-		"seeds that are not":                     {[][]float64{{1, 2, 3}, {1, 2, 3.5}, {1, 2, 4}}, "after Holm's correction; t-tests"},
+		"ranks that rise where the change falls": {[][]float64{{5, 1, 2, 3, 4}, {6, 1, 2, 3, 4}, {7, 1, 2, 3, 4.5}}, "p = 1, of ranks below 0.0001 and of the change 0.034, which go opposite ways, alone in its family; t-tests"},
+		"seeds that are alike":                   {[][]float64{{1, 2, 3}, {1, 2, 3}, {1, 2, 3}}, "p taken for 0, as seeds that all have the same number are no chance, alone in its family; t-tests"},
+		"seeds that are not":                     {[][]float64{{1, 2, 3}, {1, 2, 3.5}, {1, 2, 4}}, "(3 seeds; p = 0.0044, of ranks below 0.0001 and of the change 0.0044, alone in its family; t-tests"},
 		"a place that no seed has":               {[][]float64{{nan, 2, 3}, {nan, nan, 3}, {nan, 2, 3}}, "no seed has the numbers of the whole grid (at 2 of its 3 places some seed has one)."},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,6 +198,11 @@ func TestAFindingSaysWhatItsProbabilityIsWhereNoTestGivesOne(t *testing.T) {
 			settle(found)
 			if said := found[0].String(); !strings.Contains(said, c.want) {
 				t.Errorf("%q, want %q in it", said, c.want)
+			}
+			found = append(found, found[0])
+			settle(found)
+			if said := found[0].String(); strings.Contains(c.want, "alone") && (strings.Contains(said, "alone") || !strings.Contains(said, "after Holm's correction; t-tests")) {
+				t.Errorf("one of a family of two: %q", said)
 			}
 		})
 	}

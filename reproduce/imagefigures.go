@@ -76,8 +76,8 @@ const (
 func imageFigureList() []imageFigure {
 	three := func(betas []float64) []float64 { return []float64{betas[0], betas[7], betas[14]} }
 	return []imageFigure{
-		{4, "norm and test accuracy of a ResNet-50 against beta2", imageResNet, beta2Key, .99, imageBeta2s, []float64{2.5e-5, 5e-5, 7.5e-5, 1e-4, 1.5e-4}, 5, pointsOverBeta},
-		{5, "norm and test accuracy of a ResNet-50 against beta1", imageResNet, beta1Key, .999, imageBeta1s, []float64{2.5e-5, 5e-5, 7.5e-5, 1e-4}, 3, pointsOverBeta},
+		{4, "norm and test accuracy of a ResNet against beta2", imageResNet, beta2Key, .99, imageBeta2s, []float64{2.5e-5, 5e-5, 7.5e-5, 1e-4, 1.5e-4}, 5, pointsOverBeta},
+		{5, "norm and test accuracy of a ResNet against beta1", imageResNet, beta1Key, .999, imageBeta1s, []float64{2.5e-5, 5e-5, 7.5e-5, 1e-4}, 3, pointsOverBeta},
 		{6, "the norm over the epochs", imageResNet, beta2Key, .99, three(imageBeta2s), []float64{1e-4}, 5, normOverEpochs},
 		{7, "norm and test accuracy of a CNN against beta2", imageCNN, beta2Key, .99, imageBeta2s, twoLRs, 5, pointsOverBeta},
 		{8, "norm and test accuracy of a CNN against beta1", imageCNN, beta1Key, .999, imageBeta1s[2:], twoLRs, 3, pointsOverBeta},
@@ -136,11 +136,11 @@ func (fig imageFigure) reproduction() *Reproduction {
 func (fig imageFigure) changed() []string {
 	switch fig.shows {
 	case pointsOverBeta:
-		return []string{bySeeds, "That a run without a hill has no top, and that the top is that of the running median, was set after the figures of the laptop's scale had been looked at: the largest norm of a step behind the first rise, however small, had been one, which in a network with batch norm is noise of the first fall."}
+		return []string{bySeeds, "That a run without a hill has no top, that the top is that of the running median, and which rise is a hill's, was set after the figures of the laptop's scale had been looked at: the largest norm of a step behind the first rise, however small, had been one, which in a network with batch norm is noise of the first fall; then a quarter of the lowest norm before was enough, which counted bumps of what is left at the end."}
 	case losesOverSteps:
 		return []string{bySeeds}
 	default:
-		return []string{"How much the norm has to rise, and that its running median has to, was set after the figure of the laptop's scale had been looked at: any rise had been enough, and a rise of single steps, which is noise."}
+		return []string{"How much the norm has to rise, and that the running median of its excess has to, was set after the figure of the laptop's scale had been looked at: any rise had been enough, and a rise of single steps, which is noise; then a quarter of the lowest norm before, which counted bumps of what is left at the end."}
 	}
 }
 
@@ -148,7 +148,7 @@ func (fig imageFigure) claim() string {
 	norm, accuracy := fig.norm().word("rises", "falls"), (-fig.norm()).word("rises", "falls")
 	switch fig.shows {
 	case normOverEpochs:
-		return "The perturbed one-norm of the gradient, as a running median over a twentieth of the steps, falling first or not, rises by a quarter or more of the lowest before, and ends below that top."
+		return "Along training, behind a first fall or not, " + medianInWords + " " + hillInWords + "."
 	case losesOverSteps:
 		return fmt.Sprintf("For each %s the training loss ends below half of the first, and the mean test accuracy of the last tenth of the steps %s with %s.", fig.beta(), accuracy, fig.beta())
 	}
@@ -157,11 +157,23 @@ func (fig imageFigure) claim() string {
 }
 
 func (fig imageFigure) design() string {
-	return fmt.Sprintf("Full-batch Adam, eps = 1e-8 inside the root, %s = %g and %d values of %s. At scale paper: a %s on CIFAR-10, 4000 steps, each over 100 shuffled physical batches of 500 images that are cropped and flipped at random, %s, %d seeds. "+
-		"At the other scales fewer steps, and larger ones: %s, and %s with every second beta; and a narrower network of that kind (of a ResNet-50, a ResNet-18), without augmentation, on 300 of the digits (laptop) or 2,000 images of Fashion-MNIST (small), so that ours and the paper's points compare in their course alone, each relative to its first. "+
-		"The hill's top is that of the norm's running median over a twentieth of the steps, of runs where that rises by a quarter or more of the lowest before, the hill's foot, and ends below the top. The paper's is the largest norm of a step behind the first fall; behind the hill's foot it stands in the table. The largest of noisy accuracies is too high, by more where the noise is larger: what it has beyond the mean of the last tenth stands beside it. "+
-		"With eps = 1e-8 every parameter adds 1e-4 to the norm whatever its gradient is; the excess is without that.",
-		fig.other()[len("optimizer."):], fig.fixed, len(fig.betas), fig.beta(), fig.model.name, plural.Of(len(fig.lrs), "step size"), fig.seeds, fig.length(Laptop), fig.length(Small))
+	with := ""
+	if fig.shows == pointsOverBeta {
+		with = " with every second beta"
+	}
+	text := fmt.Sprintf("Full-batch Adam, eps = 1e-8 inside the root, %s = %g and %d values of %s. At scale paper: a %s on CIFAR-10, 4000 steps, each over 100 shuffled physical batches of 500 images that are cropped and flipped at random, %s, %d seeds. "+
+		"At the other scales fewer steps, and larger ones: %s, and %s%s; and a narrower network of that kind (of a ResNet-50, a ResNet-18), without augmentation, on 300 of the digits (laptop) or 2,000 images of Fashion-MNIST (small). ",
+		fig.other()[len("optimizer."):], fig.fixed, len(fig.betas), fig.beta(), fig.model.name, plural.Of(len(fig.lrs), "step size"), fig.seeds, fig.length(Laptop), fig.length(Small), with)
+	const floor = "With eps = 1e-8 every parameter adds 1e-4 to the norm whatever its gradient is; the excess is without that."
+	switch fig.shows {
+	case normOverEpochs:
+		return text + floor
+	case losesOverSteps:
+		return text + "The mean of the last tenth of the steps stands for a late accuracy: the largest of noisy ones is too high, by more where the noise is larger."
+	}
+	return text + "So ours and the paper's points compare in their course alone, each relative to its first. " +
+		"The hill's top is where " + medianInWords + " is highest, of runs where that " + hillInWords + "; how high the norm's running median is there counts. The paper's is the largest norm of a step behind the first fall, which stands in the table of all runs: where the fall is noisy, as with batch norm, it is noise of the fall. " +
+		"The largest of noisy accuracies is too high, by more where the noise is larger: what it has beyond the mean of the last tenth stands beside it. " + floor
 }
 
 // length says how many steps a scale has, and of which size.
@@ -219,7 +231,7 @@ func (fig imageFigure) hypotheses(s Scale) []Hypothesis {
 	accuracy := fmt.Sprintf("the mean test accuracy of the last tenth of the steps %s with %s", (-norm).word("rises", "falls"), beta)
 	switch fig.shows {
 	case normOverEpochs:
-		return []Hypothesis{{Name: "hill", Claim: "The norm's running median rises by a quarter or more of the lowest before, and ends below that top", Measure: "runs", Test: Majority, Direction: Up}}
+		return []Hypothesis{{Name: "hill", Claim: capital(medianInWords) + " " + hillInWords, Measure: "runs", Test: Majority, Direction: Up}}
 	case losesOverSteps:
 		return []Hypothesis{
 			{Name: "loss", Claim: fmt.Sprintf("The training loss ends below half of the first for each %s", beta), Measure: "binary logarithm of the last loss over half of the first, largest over " + beta, Test: Mean, Direction: Down},
@@ -233,7 +245,7 @@ func (fig imageFigure) hypotheses(s Scale) []Hypothesis {
 			return Hypothesis{Name: name + at, Family: family, Claim: capital(claim) + at, Measure: measure, Test: Trend, Direction: d, Least: 0.2}
 		}
 		out = append(out,
-			trend("top", "after the paper's measures", fmt.Sprintf("the top of the norm's hill %s with %s", norm.word("rises", "falls"), beta), "top of the perturbed one-norm's running median", norm),
+			trend("top", "after the paper's measures", fmt.Sprintf("the top of the norm's hill %s with %s", norm.word("rises", "falls"), beta), "top of the perturbed one-norm's running median, where it has a hill", norm),
 			trend("best", "after the paper's measures", fmt.Sprintf("the best test accuracy %s with %s", (-norm).word("rises", "falls"), beta), "largest test accuracy of a run", -norm),
 			trend("excess", "our measures", fmt.Sprintf("the excess of the norm at equal loss %s with %s", norm.word("rises", "falls"), beta), fmt.Sprintf("excess norm at training loss %g", imageLoss(s)), norm),
 			trend("late", "our measures", accuracy, "mean test accuracy of the last tenth", -norm))

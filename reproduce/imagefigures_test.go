@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"shadowflow/experiment/config"
+	"shadowflow/experiment/record"
+	"shadowflow/experiment/sweep"
 	"shadowflow/report"
 )
 
@@ -67,27 +69,46 @@ func TestThePapersPointsLieOnTheGrids(t *testing.T) {
 	}
 }
 
-func TestTheHillsTopIsBehindItsFoot(t *testing.T) {
+func TestAHillsTopIsTheLargestValueThatHasRisen(t *testing.T) {
 	nan := math.NaN()
 	for name, c := range map[string]struct {
-		values    []float64
-		top, foot int
+		values []float64
+		top    int
 	}{
-		"a hill behind a fall":         {[]float64{9, 5, 4, 6, 7, 3}, 4, 2},
-		"a rise from the start":        {[]float64{1, 2, 5, 4}, 2, 0},
-		"a fall all along":             {[]float64{3, 2, 1}, -1, -1},
-		"no end of the rise":           {[]float64{3, 2, 4}, -1, -1},
-		"noise on a fall":              {[]float64{9, 5, 5.5, 5, 4.8, 5.2, 3}, -1, -1},
-		"noise on a fall to a hill":    {[]float64{9, 5, 5.5, 2, 3, 1}, 4, 3},
-		"what was not measured":        {[]float64{nan, 4, nan, 6, nan, 3}, 3, 1},
-		"nothing":                      {nil, -1, -1},
-		"a start above all that comes": {[]float64{100, 1, 2, 1}, 2, 1},
+		"a hill behind a fall":                {[]float64{9, 5, 4, 6, 7, 3}, 4},
+		"a rise from the start":               {[]float64{1, 2, 5, 4}, 2},
+		"a fall all along":                    {[]float64{3, 2, 1}, -1},
+		"no end of the rise":                  {[]float64{3, 2, 4}, -1},
+		"noise on a fall":                     {[]float64{9, 5, 5.5, 5, 4.8, 5.2, 3}, -1},
+		"noise on a fall to a hill":           {[]float64{9, 5, 5.5, 2, 3, 1}, 4},
+		"what was not measured":               {[]float64{nan, 4, nan, 6, nan, 3}, 3},
+		"nothing":                             {nil, -1},
+		"a start above all that comes":        {[]float64{100, 1, 7, 1}, 2},
+		"a bump of what is left of the start": {[]float64{100, 1, 5, 1}, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if top, foot := hillTop(c.values); top != c.top || foot != c.foot {
-				t.Errorf("top at %d, foot at %d, want %d and %d", top, foot, c.top, c.foot)
+			if top := hillTop(c.values); top != c.top {
+				t.Errorf("top at %d, want %d", top, c.top)
 			}
 		})
+	}
+}
+
+// What every parameter adds to the norm makes no hill of it smaller, and no noise larger.
+func TestATopIsFoundInTheExcessAndMeasuredInTheNorm(t *testing.T) {
+	h := recordOf(config.Default(), decaying, func(_ *config.Config, n int) float64 {
+		return 10 + 300*math.Exp(-float64(n)/4) + 40*math.Exp(-math.Pow(float64(n-25)/5, 2))
+	})
+	excess, at := h.Floats("excess"), h.Index("perturbed_norm")
+	for i, row := range h.Rows {
+		row[at] = record.Float(2352 + excess[i])
+	}
+	one := &trial{sweep.Trial{History: h}}
+	if top := topAt(one); top < 22 || top > 28 || math.Abs(topOf(one)-2352-excess[top]) > 1 {
+		t.Errorf("a top of %g at %d", topOf(one), top)
+	}
+	if got, want := largestStep(one), slices.Max(h.Floats("perturbed_norm")[15:]); got != want {
+		t.Errorf("the largest norm of a step behind the first fall is %g, want %g", got, want)
 	}
 }
 
@@ -110,8 +131,7 @@ func TestASpikeIsNoHillOfTheRunningMedian(t *testing.T) {
 		"a hill":             {curve(func(x float64) float64 { return falling(x) + 2*math.Exp(-100*(x-.6)*(x-.6)) }), true, true},
 	} {
 		smooth := smoothed(c.values)
-		raw, _ := hillTop(c.values)
-		hill, _ := hillTop(smooth)
+		raw, hill := hillTop(c.values), hillTop(smooth)
 		if raw >= 0 != c.raw || hill >= 0 != c.hill || len(smooth) != len(c.values) || slices.ContainsFunc(smooth, math.IsNaN) {
 			t.Errorf("%s: a top at %d at first and at %d smoothed, of %d; want some: %v and %v", name, raw, hill, len(smooth), c.raw, c.hill)
 		}
@@ -150,7 +170,7 @@ func TestTheLastTenthIsAMeanOfWhatWasMeasured(t *testing.T) {
 }
 
 func TestATimeIsSaidInTheUnitThatSuitsIt(t *testing.T) {
-	for seconds, want := range map[float64]string{0.3: "less than a second", 43.2: "43 seconds", 119: "119 seconds", 684: "11 minutes", 7140: "119 minutes", 9360: "2.6 hours", 4 * 86400: "4 days", 6.3e7: "2 years", 7.3e8: "23 years", 7.3e9: "230 years"} {
+	for seconds, want := range map[float64]string{0.3: "less than a second", 1.2: "1 second", 3.2e7: "370 days", 43.2: "43 seconds", 119: "119 seconds", 684: "11 minutes", 7140: "119 minutes", 9360: "2.6 hours", 4 * 86400: "4 days", 6.3e7: "2 years", 7.3e8: "23 years", 7.3e9: "230 years"} {
 		if got := duration(seconds); got != want {
 			t.Errorf("%g s is %q, want %q", seconds, got, want)
 		}

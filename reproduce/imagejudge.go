@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/gonum/stat"
 
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/plural"
-	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
 
@@ -40,99 +38,6 @@ func paperFigureOf(number int) paperFigure {
 		panic(err) // it is part of the program, and tested
 	}
 	return all[fmt.Sprint(number)]
-}
-
-// leastRise tells a hill from noise: how much its top is at least, over the lowest value before it.
-const leastRise = 1.25
-
-// hillTop is the place of the top of a hill, the largest of the values that have risen from the lowest before them, and of that lowest; -1 where none has, or where
-// the values do not end below it.
-func hillTop(values []float64) (top, foot int) {
-	top, foot, lowest := -1, -1, -1
-	for i, v := range values {
-		if math.IsNaN(v) {
-			continue
-		}
-		if lowest >= 0 && v >= leastRise*values[lowest] && (top < 0 || v > values[top]) {
-			top, foot = i, lowest
-		}
-		if lowest < 0 || v < values[lowest] {
-			lowest = i
-		}
-	}
-	if top < 0 || !(values[len(values)-1] < values[top]) {
-		return -1, -1
-	}
-	return top, foot
-}
-
-// smoothing is the part of a run over which noise is taken out of a curve.
-const smoothing = 1.0 / 20
-
-// smoothed is the running median of values over that part of them, at the ends over what there is of it.
-func smoothed(values []float64) []float64 {
-	reach := int(smoothing * float64(len(values)) / 2)
-	out := make([]float64, len(values))
-	for i := range values {
-		known := slices.DeleteFunc(slices.Clone(values[max(0, i-reach):min(len(values), i+reach+1)]), math.IsNaN)
-		out[i] = stats.Median(known)
-	}
-	return out
-}
-
-// smoothNorm is the norm of a run without the noise of its steps.
-func smoothNorm(t *trial) []float64 { return smoothed(t.column("perturbed_norm")) }
-
-// hasTop reports whether the norm of a run, but for noise, has a hill.
-func hasTop(t *trial) bool {
-	top, _ := hillTop(smoothNorm(t))
-	return top >= 0
-}
-
-// topOf is how high the hill of a run is, NaN where there is none.
-func topOf(t *trial) float64 {
-	norms := smoothNorm(t)
-	if top, _ := hillTop(norms); top >= 0 {
-		return norms[top]
-	}
-	return math.NaN()
-}
-
-// largestStep is the largest norm of a step behind the foot of a run's hill, which is the paper's measure where no noise comes before the hill. NaN where there is none.
-func largestStep(t *trial) float64 {
-	if _, foot := hillTop(smoothNorm(t)); foot >= 0 {
-		return sweep.Largest(t.column("perturbed_norm")[foot:])
-	}
-	return math.NaN()
-}
-
-// withHills counts the runs that have one.
-func withHills(ts trials) int {
-	n := 0
-	for _, t := range ts {
-		n += count(t.good() && hasTop(t))
-	}
-	return n
-}
-
-// hills says in how many runs there is one.
-func hills(ts trials) string {
-	n := withHills(ts)
-	text := fmt.Sprintf("in %d of %s the norm, as a running median over a twentieth of the steps, rises by a quarter or more of the lowest before, and ends below that top", n, plural.Count(len(ts), "run"))
-	if n < len(ts) {
-		text += "; the others have no top"
-	}
-	return text
-}
-
-// hillsAlong says of how many runs at the first, the middle and the last beta the norm has a hill: where it comes or goes with the beta, no trend of tops says so.
-func (fig imageFigure) hillsAlong(ts trials, betas []float64) string {
-	var at []string
-	for _, k := range slices.Compact([]int{0, len(betas) / 2, len(betas) - 1}) {
-		part := ts.where(fig.varied, betas[k])
-		at = append(at, fmt.Sprintf("%d of %d at %.4g", withHills(part), len(part), betas[k]))
-	}
-	return fmt.Sprintf("along %s, %s", fig.beta(), strings.Join(at, ", "))
 }
 
 // lastTenth is the mean of what was measured in the last tenth of the rows.
@@ -177,9 +82,9 @@ func imageMeasures(s Scale) []imageMeasure {
 func (fig imageFigure) judge(f *Result, ts trials) {
 	switch fig.shows {
 	case normOverEpochs:
-		f.give("hill", votes(ts, func(t *trial) (yes, counts bool) { return hasTop(t), t.good() }))
+		f.give("hill", votes(ts, func(t *trial) (yes, counts bool) { return topAt(t) >= 0, t.good() }))
 		f.drawings = []report.Drawing{fig.curves(ts, []curveOf{
-			column("perturbed one-norm", "perturbed_norm"), {"its running median", smoothNorm, false}, column("training loss (nats)", "loss").onLog(),
+			column("perturbed one-norm", "perturbed_norm"), {"its running median", func(t *trial) []float64 { return smoothed(t.column("perturbed_norm")) }, false}, column("training loss (nats)", "loss").onLog(),
 		})}
 	case losesOverSteps:
 		var fallen []float64
@@ -216,7 +121,7 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 	measures, paper := imageMeasures(f.Scale), paperFigureOf(fig.number)
 	table := report.Table{
 		Caption: "Means over seeds with 95% confidence intervals; the paper's are means over its seeds, at the step size of the same place in its figure, counted from the largest",
-		Header: []string{"lr", fig.beta(), measures[0].label, "largest norm of a step behind the hill's foot", "the paper's", measures[1].label, "the paper's", measures[2].label, measures[3].label, "best less mean of the last tenth",
+		Header: []string{"lr", fig.beta(), measures[0].label, "largest norm of a step behind the first fall", "the paper's of that", measures[1].label, "the paper's of that", measures[2].label, measures[3].label, "best less mean of the last tenth",
 			"the paper's lr"},
 	}
 	chart := fig.pointsChart(measures, f.Scale)
@@ -247,7 +152,7 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 			f.say("lr %g: the curve of the top has one point, as no seed has tops at the first %s and at another.", lr, fig.beta())
 		}
 		f.say("lr %g: the best test accuracy of a run is %s above the mean of its last tenth: the bias of a maximum over noisy steps, and whatever the accuracy has lost since.",
-			lr, withInterval(difference(slices.Concat(rows[1]...), slices.Concat(rows[3]...))))
+			lr, withInterval(difference(meanOfEach(rows[1]), meanOfEach(rows[3]))))
 	}
 	for i, c := range paper.Curves {
 		for panel, values := range [][]float64{c.Norm, scaled(c.Accuracy, 0.01)} {
@@ -298,6 +203,15 @@ func scaled(values []float64, by float64) []float64 {
 	return out
 }
 
+// meanOfEach is that of each row, without what is missing.
+func meanOfEach(rows [][]float64) []float64 {
+	var out []float64
+	for _, row := range rows {
+		out = append(out, meanOfMeasured(row))
+	}
+	return out
+}
+
 func difference(a, b []float64) []float64 {
 	var out []float64
 	for i := range a {
@@ -311,7 +225,7 @@ func (fig imageFigure) pointsChart(measures []imageMeasure, s Scale) *report.Cha
 	caption := "From above: the top of the hill of the norm's running median, and the best test accuracy of a run, with the paper's points (faint); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over the seeds that have the numbers, bands are 95% confidence intervals of three or more."
 	labels := []string{"top of the norm's hill", "best test accuracy", "excess norm", "late test accuracy"}
 	if s != Paper {
-		caption += fmt.Sprintf(" Norms are relative to that of the same seed at the first beta, and their means geometric; accuracies are differences from it: network and data are not the paper's. Every parameter adds 1e-4 to a norm, %.0f in all to the paper's, which presses its relative curves together; the networks here have fewer.", 1e-4*float64(fig.model.parameters))
+		caption += fmt.Sprintf(" The paper's norm is the largest of a step behind the first fall, ours is in the table. Norms are relative to that of the same seed at the first beta, and their means geometric; accuracies are differences from it: network and data are not the paper's. Every parameter adds 1e-4 to a norm, %.0f in all to the paper's, which presses its relative curves together; the networks here have fewer.", 1e-4*float64(fig.model.parameters))
 		labels = []string{"hill's top / the first", "best accuracy - the first", "excess norm / the first", "late accuracy - the first"}
 	}
 	c := &report.Chart{Height: 2.3, Labels: report.Label{Name: fig.name(), Title: fmt.Sprintf("Figure %d: %s", fig.number, fig.title), Caption: caption}}

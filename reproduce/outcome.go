@@ -55,6 +55,11 @@ func (e evidence) towards(d Direction) evidence {
 	return e
 }
 
+// and is the weaker of two on either side.
+func (e evidence) and(o evidence) evidence {
+	return evidence{math.Max(e.with, o.with), math.Max(e.against, o.against)}
+}
+
 // p is the smaller of both, 1 where they are no numbers.
 func (e evidence) p() float64 {
 	if p := math.Min(e.with, e.against); !math.IsNaN(p) {

@@ -35,7 +35,7 @@ func table1() *Reproduction {
 				Seeds: sweep.Seeds(pick(s, 4, 3, 3)),
 			}}
 		},
-		Changed: []string{earlier},
+		Changed: []string{earlier, "That the realized bias's drive is measured, and lr, eps and the loss to which it is, were set after earlier designs had been looked at: the first compared the norms of runs with the bias a twentieth stronger and weaker, with which betas far apart were beyond the theory at its lr."},
 		hypotheses: func(Scale) []Hypothesis {
 			var out []Hypothesis
 			for _, c := range table1Cells() {

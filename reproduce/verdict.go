@@ -270,7 +270,8 @@ func (v *Verdict) amount() string {
 
 const howJudged = "An effect's interval is a 95% bootstrap interval over seeds: of a handful of them it is narrower than Student's, and shows how far they agree. A hypothesis is supported, or decided against, where p after Holm's correction for its family is below 0.05 and the interval " +
 	"lies on one side of 0, of a trend that of the change from the first to the last too; it is supported if the effect reaches the least that was set, too. A trend is tested by t-tests over seeds of Kendall's rank correlation with the grid within each seed, and of the change from the first to the last; the larger p counts; that three seeds or more all have the same number is no chance. A change in % is relative to the first number, of accuracies too. " +
-	"The t-tests are two-sided; the sign test is one-sided, on the side of the evidence: each side is held to 0.05, so that where there is nothing, one or the other decides up to twice as often. A bound is kept or not."
+	"The t-tests are two-sided; the sign test is one-sided, on the side of the evidence: each side is held to 0.05, so that where there is nothing, one or the other decides up to twice as often. " +
+	"Parts of a claim that have to hold all are families by themselves: the claim is held to 0.05, and one of its parts read by itself is not corrected for the others. A bound is kept or not."
 
 func changedText(changed []string) string {
 	if len(changed) == 0 {
@@ -302,9 +303,8 @@ func (f Finding) String() string {
 	if f.Given == 0 {
 		return fmt.Sprintf("%s: %s; %s.", f.Claim, f.Outcome, f.lacks())
 	}
-	text := fmt.Sprintf("%s: %s. %s: %s %s (%s; p = %s, %s after Holm's correction%s; %s; least effect %s)", f.Claim, f.Outcome, capital(f.Measure), effect,
-		within(f.Effect, f.Low, f.High, ""), seedsText(f.Given, f.Seeds), stats.Probability(float64(f.P)), stats.Probability(float64(f.Corrected)),
-		f.why(), f.Test.name(), short(f.Least))
+	text := fmt.Sprintf("%s: %s. %s: %s %s (%s; %s; %s; least effect %s)", f.Claim, f.Outcome, capital(f.Measure), effect,
+		within(f.Effect, f.Low, f.High, ""), seedsText(f.Given, f.Seeds), f.chance(), f.Test.name(), short(f.Least))
 	if f.Test == Trend {
 		text += fmt.Sprintf("; from the first to the last %s", within(f.Change, f.ChangeLow, f.ChangeHigh, f.ChangeUnit))
 	}
@@ -329,15 +329,22 @@ func (f Finding) lacks() string {
 	return fmt.Sprintf("no seed has the numbers of the whole grid (at %d of its %d places some seed has one)", known, len(f.Numbers[0]))
 }
 
-// why says where a probability is no outcome of the t-tests.
-func (f Finding) why() string {
+// chance says how probable such evidence is by chance, of a Trend by each of its tests, and what that is for the family.
+func (f Finding) chance() string {
+	text := "p = " + stats.Probability(float64(f.P))
 	switch {
-	case f.Test == Trend && float64(f.P) == 1 && float64(f.Effect)*float64(f.Change) < 0:
-		return ", as ranks and change go opposite ways"
 	case f.P == 0:
-		return ", as seeds that all have the same number are no chance"
+		text = "p taken for 0, as seeds that all have the same number are no chance"
+	case f.Test == Trend:
+		text += fmt.Sprintf(", of ranks %s and of the change %s", stats.Probability(float64(f.RanksP)), stats.Probability(float64(f.ChangeP)))
 	}
-	return ""
+	if f.Test == Trend && float64(f.P) == 1 && float64(f.Effect)*float64(f.Change) < 0 {
+		text += ", which go opposite ways"
+	}
+	if f.Alone {
+		return text + ", alone in its family"
+	}
+	return text + fmt.Sprintf(", %s after Holm's correction", stats.Probability(float64(f.Corrected)))
 }
 
 // tooFew says where no numbers of so few seeds could have decided anything.
