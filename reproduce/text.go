@@ -1,6 +1,7 @@
 package reproduce
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 
@@ -17,6 +18,18 @@ func withInterval(values []float64) string {
 		return short(mean)
 	}
 	return short(mean) + " ± " + strconv.FormatFloat(half, 'g', 2, 64)
+}
+
+// withFactors writes the geometric mean of some positive values and its 95% confidence interval.
+func withFactors(values []float64) string {
+	mean, low, high := geometricIntervals([][]float64{values})
+	if math.IsNaN(mean[0]) {
+		return "-"
+	}
+	if math.IsNaN(low[0]) {
+		return short(mean[0])
+	}
+	return fmt.Sprintf("%s [%.3g, %.3g]", short(mean[0]), low[0], high[0])
 }
 
 func counted(values []float64) int {

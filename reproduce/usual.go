@@ -82,7 +82,7 @@ func judgeUsual(f *Result, sweeps []trials) {
 			Caption: fmt.Sprintf("Two-norm of the difference between the iterates and each equation, over the distance that the iterates went since the equations began, %s: geometric means over seeds, bands are 95%% confidence intervals of them.", began(sweeps)),
 		},
 	}
-	table := report.Table{Caption: fmt.Sprintf("After %d steps: loss of the iterates, and distance of each equation over the way that the iterates went; means over seeds with 95%% confidence intervals", usualSteps),
+	table := report.Table{Caption: fmt.Sprintf("After %d steps: loss of the iterates and of state-2, means over seeds with 95%% confidence intervals, and distance of each equation over the way that the iterates went, geometric means with theirs", usualSteps),
 		Header: []string{"run", "loss", "loss, state-2", "state-1", "state-2", "memoryless-1", "memoryless-2"}}
 	var smooth, jumping trials
 	for i, ts := range sweeps {
@@ -95,7 +95,7 @@ func judgeUsual(f *Result, sweeps []trials) {
 		for i, beside := range append([]string{"state-1", "state-2"}, memorylessToo...) {
 			column := beside + ".relative_distance"
 			at := ends(ts, column)
-			row = append(row, withInterval(at))
+			row = append(row, withFactors(at))
 			if counted(at) == 0 {
 				continue
 			}
