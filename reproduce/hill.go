@@ -149,7 +149,7 @@ func hillChart(ts trials) *report.Chart {
 		Height: 2.2,
 		Labels: report.Label{
 			Name: "hill", Title: "Loss, norm, and the drive of the realized bias on it",
-			Caption: "Training loss, excess perturbed one-norm, and the realized bias's part of dN/dt relative to the norm, for each beta2: means over seeds, bands are 95% confidence intervals. Above zero the bias hinders the norm's decrease, below it lowers the norm.",
+			Caption: "Training loss, excess perturbed one-norm, and the realized bias's part of dN/dt relative to the norm, for each beta2: means over seeds, of the loss geometric ones, bands are 95% confidence intervals. Above zero the bias hinders the norm's decrease, below it lowers the norm.",
 		},
 		Axes: []report.Axes{
 			{X: "step", Y: "training loss (nats)", LogX: true, LogY: true},
@@ -163,7 +163,11 @@ func hillChart(ts trials) *report.Chart {
 		for panel, measure := range []func(*trial) []float64{
 			(*trial).losses, (*trial).norms, func(t *trial) []float64 { return quotient(t.column("drive.realized"), t.norms()) },
 		} {
-			s := meanCurve(part, measure)
+			average := intervals
+			if c.Axes[panel].LogY {
+				average = geometricIntervals
+			}
+			s := curveOver(part, measure, average)
 			s.Name, s.Along, s.Dash, s.Line = fmt.Sprintf("beta2 = %g", b), float64(i+1)/float64(len(betas)), i, true
 			c.Axes[panel].Series = append(c.Axes[panel].Series, s)
 		}

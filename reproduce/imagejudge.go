@@ -292,12 +292,16 @@ func (c curveOf) onLog() curveOf { c.log = true; return c }
 func (fig imageFigure) curves(ts trials, of []curveOf) *report.Chart {
 	c := &report.Chart{Height: 2.2, Labels: report.Label{
 		Name: fig.name(), Title: fmt.Sprintf("Figure %d: %s", fig.number, fig.title),
-		Caption: fmt.Sprintf("Against the step, which is an epoch, for several %s: means over seeds, bands are 95%% confidence intervals, cut off at 0.", fig.beta()),
+		Caption: fmt.Sprintf("Against the step, which is an epoch, for several %s: means over seeds, geometric ones on logarithmic axes, bands are 95%% confidence intervals, cut off at 0.", fig.beta()),
 	}}
 	for _, curve := range of {
 		axes := report.Axes{X: "step", Y: curve.label, LogX: true, LogY: curve.log}
 		for i, beta := range ts.numbers(fig.varied) {
-			s := meanCurve(ts.where(fig.varied, beta), curve.of)
+			average := intervals
+			if curve.log {
+				average = geometricIntervals
+			}
+			s := curveOver(ts.where(fig.varied, beta), curve.of, average)
 			s.Name, s.Color, s.Dash, s.Line = fmt.Sprintf("%s = %.4g", fig.beta(), beta), i, i, true
 			if !curve.log {
 				cutOff(s.Low)
