@@ -331,7 +331,7 @@ func (f Finding) lacks() string {
 
 // chance says how probable such evidence is by chance, of a Trend by each of its tests, and what that is for the family.
 func (f Finding) chance() string {
-	text := "p = " + stats.Probability(float64(f.P))
+	text := strings.Replace("p = "+stats.Probability(float64(f.P)), "= below", "below", 1)
 	switch {
 	case f.P == 0:
 		text = "p taken for 0, as seeds that all have the same number are no chance"
