@@ -31,17 +31,17 @@ func edge() *Reproduction {
 						set("optimizer.name", r.optimizer), set("beside", r.beside), set("flow.steps", 2),
 						set("record.every", 5), set("record.bias", 0), set("record.sharpness", r.steps/20), set("record.state", 0), set("record.test", 0),
 					}, r.also...),
-					Seeds: sweep.Seeds(pick(s, 5, 5, 10)),
+					Seeds: sweep.Seeds(pick(s, 8, 8, 10)),
 				})
 			}
 			return out
 		},
-		Changed: []string{earlier, votesTested},
+		Changed: []string{earlier, votesTested + " By that share the claim had been against.", moreSeeds},
 		hypotheses: func(s Scale) []Hypothesis {
 			out := []Hypothesis{{Name: "nearer", Claim: "Past the edge the nearer lift is nearer to the iterates than the stable flow", Measure: "runs past the edge", Test: Majority, Direction: Up}}
 			for _, r := range edgeRuns(s) {
 				out = append(out, Hypothesis{
-					Name: r.name, Family: r.name, Claim: r.name + ": that is so in most of the runs", Measure: "runs past the edge", Test: Majority, Direction: Up,
+					Name: r.name, Claim: r.name + ": that is so in most of the runs", Measure: "runs past the edge", Test: Majority, Direction: Up,
 				})
 			}
 			return out

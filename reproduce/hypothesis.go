@@ -321,8 +321,11 @@ func holm(parts []evidence) []float64 {
 // bySeeds is what is to be said of claims whose trends had been judged by another test before.
 const bySeeds = "that trends are judged by t-tests over seeds, and that their changes from first to last have to agree with their ranks, was set after the results had been looked at: Page's test, which had judged them, takes the values of a seed for exchangeable, and they are not."
 
-// votesTested is what is to be said of claims that ask something of most runs of each of several kinds. All have to hold, so that each is a family by itself.
-const votesTested = "that what is asked of each kind of run is asked by the sign test over seeds, each in a family of its own, was set after the numbers had been looked at: a share of one half or more had been asked for, which of a few runs says little."
+// votesTested is what is to be said of claims that ask something of most runs of each of several kinds.
+const votesTested = "that what is asked of each kind of run is asked by the sign test over seeds was set after the numbers had been looked at: a share of one half or more had been asked for, which of a few runs says little."
+
+// moreSeeds is what is to be said of those that had five seeds.
+const moreSeeds = "That all hypotheses are corrected together, and the seeds beyond the first five, were set after the numbers of those had been looked at: a sign test of five decides nothing that is corrected."
 
 // earlier is what is to be said of claims whose runs had been looked at before this form of their hypotheses was written.
 const earlier = "families, least effects and the form of the tests were set after runs of earlier versions at the laptop's scale had been looked at."

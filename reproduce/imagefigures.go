@@ -241,14 +241,14 @@ func (fig imageFigure) hypotheses(s Scale) []Hypothesis {
 	var out []Hypothesis
 	for _, lr := range fig.scaledLRs(s) {
 		at := fmt.Sprintf(" at lr %g", lr)
-		trend := func(name, family, claim, measure string, d Direction) Hypothesis {
-			return Hypothesis{Name: name + at, Family: family, Claim: capital(claim) + at, Measure: measure, Test: Trend, Direction: d, Least: 0.2}
+		trend := func(name, claim, measure string, d Direction) Hypothesis {
+			return Hypothesis{Name: name + at, Claim: capital(claim) + at, Measure: measure, Test: Trend, Direction: d, Least: 0.2}
 		}
 		out = append(out,
-			trend("top", "after the paper's measures", fmt.Sprintf("the top of the norm's hill %s with %s", norm.word("rises", "falls"), beta), "top of the perturbed one-norm's running median, where it has a hill", norm),
-			trend("best", "after the paper's measures", fmt.Sprintf("the best test accuracy %s with %s", (-norm).word("rises", "falls"), beta), "largest test accuracy of a run", -norm),
-			trend("excess", "our measures", fmt.Sprintf("the excess of the norm at equal loss %s with %s", norm.word("rises", "falls"), beta), fmt.Sprintf("excess norm at training loss %g", imageLoss(s)), norm),
-			trend("late", "our measures", accuracy, "mean test accuracy of the last tenth", -norm))
+			trend("top", fmt.Sprintf("the top of the norm's hill %s with %s", norm.word("rises", "falls"), beta), "top of the perturbed one-norm's running median, where it has a hill", norm),
+			trend("best", fmt.Sprintf("the best test accuracy %s with %s", (-norm).word("rises", "falls"), beta), "largest test accuracy of a run", -norm),
+			trend("excess", fmt.Sprintf("the excess of the norm at equal loss %s with %s", norm.word("rises", "falls"), beta), fmt.Sprintf("excess norm at training loss %g", imageLoss(s)), norm),
+			trend("late", accuracy, "mean test accuracy of the last tenth", -norm))
 	}
 	return out
 }

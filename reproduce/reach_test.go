@@ -32,8 +32,8 @@ func TestHowFarTheEquationsReachIsJudgedBySeeds(t *testing.T) {
 			t.Errorf("no hypothesis %q", name)
 			continue
 		}
-		if len(h.Numbers) != 5 || h.Outcome != want.outcome {
-			t.Errorf("%s: %d seeds, %s, want 5 and %s", name, len(h.Numbers), h.Outcome, want.outcome)
+		if len(h.Numbers) != 8 || h.Outcome != want.outcome {
+			t.Errorf("%s: %d seeds, %s, want 8 and %s", name, len(h.Numbers), h.Outcome, want.outcome)
 		}
 		for _, row := range h.Numbers {
 			for i, v := range row {

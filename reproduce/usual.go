@@ -42,7 +42,7 @@ func usual() *Reproduction {
 			return []Hypothesis{
 				{Name: "near", Claim: "Order 2 with the memory as state is at least three times nearer than order 1 on smooth networks", Measure: "runs", Test: Majority, Direction: Up},
 				{Name: "nearer", Claim: "It is at least ten times nearer than order 2 without memory, or that ran away", Measure: "runs", Test: Majority, Direction: Up},
-				{Name: "cnn", Family: "cnn", Claim: "On the CNN too it is at least three times nearer than order 1", Measure: "runs of the CNN", Test: Majority, Direction: Up, Seeds: jumpingSeeds},
+				{Name: "cnn", Claim: "On the CNN too it is at least three times nearer than order 1", Measure: "runs of the CNN", Test: Majority, Direction: Up, Seeds: jumpingSeeds},
 			}
 		},
 		judge: func(_ context.Context, f *Result, sweeps []trials) error { judgeUsual(f, sweeps); return nil },
