@@ -113,7 +113,7 @@ type quantity struct {
 var courseQuantities = []quantity{
 	{"the excess of the norm at equal training loss", func(m string) bool { return strings.HasPrefix(m, "excess norm") }},
 	{"the top of the norm's hill, or its height above the start", func(m string) bool {
-		return strings.HasPrefix(m, "top of the perturbed") || strings.HasPrefix(m, "largest excess norm less")
+		return strings.HasPrefix(m, "largest perturbed") || strings.HasPrefix(m, "largest excess norm less")
 	}},
 	{"the test accuracy at equal training loss, or late", func(m string) bool { return strings.Contains(m, "test accuracy") && !strings.HasPrefix(m, "largest") }},
 	{"the best test accuracy of a run", func(m string) bool { return strings.HasPrefix(m, "largest test") }},
@@ -232,6 +232,16 @@ func aboutTheHill(all verdicts) []string {
 	if f := all.of("figure-6").hypothesis("hill"); f != nil {
 		out = append(out, fmt.Sprintf("In Figure 6, of a ResNet, a hill of the norm without the noise of single steps is %s.", f.Outcome))
 	}
+	var others []string
+	for _, v := range all {
+		for _, note := range v.noted(medianHills) {
+			runs, _, _ := strings.Cut(note, ";")
+			others = append(others, fmt.Sprintf("%s, %s", v.folder(), strings.Replace(runs, ": "+medianHills, "", 1)))
+		}
+	}
+	if len(others) > 0 {
+		out = append(out, fmt.Sprintf("By the same rule %s: %s.", medianHills, strings.Join(others, "; ")))
+	}
 	return out
 }
 
@@ -249,15 +259,15 @@ func aboutTheReach(all verdicts) []string {
 		}
 		out = append(out, borneOut(v)...)
 		out = append(out, v.noted(byCloseness)...)
-		out = append(out, fmt.Sprintf("That share is claimed to %s. The one that keeps it predicts nearly all steps to 5%% at these shares of the settings, all seeds together: %s.",
+		out = append(out, fmt.Sprintf("That share is claimed to %s. The one that keeps it predicts nearly all steps to 5%% at these shares of the settings of all seeds: %s.",
 			strings.Join(trends, ", to "), strings.Join(shares, ", ")))
 	}
 	if f := all.of("usual-settings").hypothesis("nearer"); f != nil {
-		out = append(out, fmt.Sprintf("At everyday settings the equation that keeps the memory is ten times nearer, or more, than the one that eliminates it (%s).", f.Outcome))
+		out = append(out, fmt.Sprintf("At everyday settings, on smooth networks and the full batch, the equation that keeps the memory is ten times nearer, or more, than the one that eliminates it (%s).", f.Outcome))
 	}
 	if f := all.of("edge").hypothesis("nearer"); f != nil {
 		each := all.of("edge").some(func(f Finding) bool { return f.Name != "nearer" })
-		out = append(out, fmt.Sprintf("Past the edge of stability the lift keeps nearer than the stable flow (%s), on %[3]d of %[2]d pairs of an optimizer and a network%[4]s.", f.Outcome, len(each), supportedOf(each), butNot(each)))
+		out = append(out, fmt.Sprintf("Past the edge of stability the lift keeps nearer than the stable flow (%[1]s), on %[3]d of %[2]d pairs of an optimizer and a network%[4]s; the claim asks it of all, and is %[5]s.", f.Outcome, len(each), supportedOf(each), butNot(each), all.of("edge").Outcome))
 	}
 	return out
 }
@@ -287,6 +297,7 @@ func aboutWhatSurvives(all verdicts) []string {
 	var out []string
 	if near, cnn := all.of("usual-settings").hypothesis("near"), all.of("usual-settings").hypothesis("cnn"); near != nil {
 		out = append(out, fmt.Sprintf("At default betas the equation with memory is three times nearer at order 2 than at order 1 on smooth networks (%s), and in most of the runs of a CNN (%s).", near.Outcome, cnn.Outcome))
+		out = append(out, all.of("usual-settings").noted(ofTheWay)...)
 	}
 	if v := all.of("minibatch"); v != nil {
 		var sizes []string

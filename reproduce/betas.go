@@ -96,7 +96,7 @@ func betaSweep(s Scale, name, key string, betas []float64, base ...schema.Settin
 func judgeBeta(f *Result, ts trials, name string) {
 	key := "optimizer." + name
 	table := report.Table{
-		Caption: fmt.Sprintf("Means over seeds with 95%% confidence intervals, where the training loss first is below %g", targetLoss),
+		Caption: fmt.Sprintf("Means over seeds with 95%% confidence intervals, where the training loss first comes down to %g, interpolated between two steps", targetLoss),
 		Header:  []string{"lr", name, "excess norm", "relative to the first", "test accuracy", "steps", "seeds"},
 	}
 	chart := betaChart(name)
@@ -120,7 +120,7 @@ func betaChart(name string) *report.Chart {
 	return &report.Chart{
 		Labels: report.Label{
 			Name: "norm-vs-" + name, Title: fmt.Sprintf("Norm and test accuracy against %s, at training loss %g", name, targetLoss),
-			Caption: fmt.Sprintf("Above, the excess of the perturbed one-norm where the training loss first is below %g: means over seeds, bands are 95%% confidence "+
+			Caption: fmt.Sprintf("Above, the excess of the perturbed one-norm where the training loss first comes down to %g, interpolated between two steps: means over seeds, bands are 95%% confidence "+
 				"intervals. In the middle, the same divided by the norm that the same seed has at the smallest %s, which takes the spread between seeds out. Below, the test accuracy there.", targetLoss, name),
 		},
 		Axes: []report.Axes{

@@ -100,7 +100,8 @@ func judgeEdge(f *Result, sweeps []trials) {
 		drawings = append(drawings, edgeChart(name, ts[0]))
 		_, of := shareOfRuns(ts, liftIsNearer)
 		f.give(edgeRuns(f.Scale)[i].name, votes(ts, liftIsNearer))
-		f.say("%s: %d of %s were past the edge, and had a lift to the end.", name, of, plural.Count(len(ts), "run"))
+		f.say("%s: %d of %s were past the edge, and had a lift to the end. At the end of all runs in which they have not run away the stable flow is at %s of the way, the nearer lift at %s.", name, of, plural.Count(len(ts), "run"),
+			withFactors(each(ts, func(t *trial) float64 { return end(t, "state-2.relative_distance") })), withFactors(each(ts, nearerLift)))
 	}
 	f.give("nearer", votes(slices.Concat(sweeps...), liftIsNearer))
 	f.drawings, f.tables = drawings, []report.Table{table}
@@ -109,9 +110,13 @@ func judgeEdge(f *Result, sweeps []trials) {
 // liftIsNearer reports whether the nearer lift of a run is nearer to the iterates at the end than the stable flow, which is lost if it has run away; only
 // a run past its edge counts.
 func liftIsNearer(t *trial) (yes, counts bool) {
-	stable := end(t, "state-2.relative_distance")
-	lift := math.Min(end(t, "lift-1.relative_distance"), end(t, "lift-2.relative_distance"))
+	stable, lift := end(t, "state-2.relative_distance"), nearerLift(t)
 	return math.IsNaN(stable) || lift < stable, pastTheEdge(t) && !math.IsNaN(lift)
+}
+
+// nearerLift is the distance of the nearer of a run's lifts at the end, over the way; NaN if one has run away.
+func nearerLift(t *trial) float64 {
+	return math.Min(end(t, "lift-1.relative_distance"), end(t, "lift-2.relative_distance"))
 }
 
 // each measures every run.

@@ -40,11 +40,11 @@ func TestOfFewRunsPastTheirEdgeNothingIsDecided(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for past, want := range map[int]Outcome{2: Undecided, 4: Undecided, 5: Supported} {
+	for past, want := range map[int]Outcome{2: Undecided, 6: Undecided, 7: Supported} {
 		var sweeps []trials
 		for range edgeRuns(Laptop) {
 			var ts trials
-			for n := range 5 {
+			for n := range 8 {
 				sharpness := 1.0
 				if n < past {
 					sharpness = 3

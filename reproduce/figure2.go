@@ -132,7 +132,7 @@ func figure2Paths(ctx context.Context) ([][][]run.Path, error) {
 func judgeFigure2(ctx context.Context, f *Result) error {
 	chart := &report.Chart{Height: 3.4, Labels: report.Label{
 		Name: "figure-2", Title: "Adam on (1/2)(1.5 - 2 theta1 theta2)², from (2.8, 3.5)",
-		Caption: "Iterates (full lines), and the second-order equations that keep the memory as a state (dashed) and eliminate it (dotted), which hold where the lines coincide. Squares: the ends of the paper's figure. Dashed grey: level sets of the loss.",
+		Caption: "Iterates (full lines), and the second-order equations that keep the memory as a state (dashed) and eliminate it (dotted), which hold where the lines coincide, but for how far along them they are: the table has the distances at the end. Squares: the ends of the paper's figure. Dashed grey: level sets of the loss.",
 	}}
 	table := report.Table{
 		Caption: "Where the curves end: the first iterate with |1.5 - 2 theta1 theta2| < 0.02, and how far from it the equations of order 2 are then",

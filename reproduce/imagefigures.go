@@ -136,11 +136,11 @@ func (fig imageFigure) reproduction() *Reproduction {
 func (fig imageFigure) changed() []string {
 	switch fig.shows {
 	case pointsOverBeta:
-		return []string{bySeeds, "That a run without a hill has no top, that the top is that of the running median, and which rise is a hill's, was set after the figures of the laptop's scale had been looked at: the largest norm of a step behind the first rise, however small, had been one, which in a network with batch norm is noise of the first fall; then a quarter of the lowest norm before was enough, which counted bumps of what is left at the end."}
+		return []string{bySeeds, "The top of the hill was the largest norm of a step behind the first fall at first, then, after the figures of the laptop's scale had been looked at, that of the running median of runs where it has a hill, which in networks with batch norm is another; it is the paper's again, and the other stands beside it. Which rise is a hill's was set after they had been looked at, too.", "That all hypotheses are corrected together was set then: they had been two families, of the paper's measures and of ours."}
 	case losesOverSteps:
 		return []string{bySeeds}
 	default:
-		return []string{"How much the norm has to rise, and that the running median of its excess has to, was set after the figure of the laptop's scale had been looked at: any rise had been enough, and a rise of single steps, which is noise; then a quarter of the lowest norm before, which counted bumps of what is left at the end."}
+		return []string{"How much the norm has to rise, and that the running median of its excess has to, was set after the figure of the laptop's scale had been looked at: any rise had been enough, and a rise of single steps, which is noise; then a quarter of the lowest norm before, which counted bumps of what is left at the end. By the first rule the claim was supported, by the second undecided."}
 	}
 }
 
@@ -152,7 +152,7 @@ func (fig imageFigure) claim() string {
 	case losesOverSteps:
 		return fmt.Sprintf("For each %s the training loss ends below half of the first, and the mean test accuracy of the last tenth of the steps %s with %s.", fig.beta(), accuracy, fig.beta())
 	}
-	return fmt.Sprintf("With %s the top of the hill of the norm's running median %s and the best test accuracy of a run %s, which are after the paper's measures; and so do, at equal training loss, the excess of the norm, and the mean test accuracy of the last tenth of the steps, which are ours.",
+	return fmt.Sprintf("With %s the largest norm of a step behind the first fall, the top of its hill, %s and the best test accuracy of a run %s, which are the paper's measures; and so do, at equal training loss, the excess of the norm, and the mean test accuracy of the last tenth of the steps, which are ours.",
 		fig.beta(), norm, accuracy)
 }
 
@@ -172,7 +172,7 @@ func (fig imageFigure) design() string {
 		return text + "The mean of the last tenth of the steps stands for a late accuracy: the largest of noisy ones is too high, by more where the noise is larger."
 	}
 	return text + "So ours and the paper's points compare in their course alone, each relative to its first. " +
-		"The hill's top is where " + medianInWords + " is highest, of runs where that " + hillInWords + "; how high the norm's running median is there counts. The paper's is the largest norm of a step behind the first fall, which stands in the table of all runs: where the fall is noisy, as with batch norm, it is noise of the fall. " +
+		"The first fall ends where a step's norm is larger than that of the step before. Where the fall is noisy, as with batch norm, the largest norm behind it is noise of the fall; beside it the table has the top of a hill without noise: of runs where " + medianInWords + " " + hillInWords + ", how high the norm's running median is there. " +
 		"The largest of noisy accuracies is too high, by more where the noise is larger: what it has beyond the mean of the last tenth stands beside it. " + floor
 }
 
@@ -245,7 +245,7 @@ func (fig imageFigure) hypotheses(s Scale) []Hypothesis {
 			return Hypothesis{Name: name + at, Claim: capital(claim) + at, Measure: measure, Test: Trend, Direction: d, Least: 0.2}
 		}
 		out = append(out,
-			trend("top", fmt.Sprintf("the top of the norm's hill %s with %s", norm.word("rises", "falls"), beta), "top of the perturbed one-norm's running median, where it has a hill", norm),
+			trend("top", fmt.Sprintf("the top of the norm's hill %s with %s", norm.word("rises", "falls"), beta), "largest perturbed one-norm behind its first fall", norm),
 			trend("best", fmt.Sprintf("the best test accuracy %s with %s", (-norm).word("rises", "falls"), beta), "largest test accuracy of a run", -norm),
 			trend("excess", fmt.Sprintf("the excess of the norm at equal loss %s with %s", norm.word("rises", "falls"), beta), fmt.Sprintf("excess norm at training loss %g", imageLoss(s)), norm),
 			trend("late", accuracy, "mean test accuracy of the last tenth", -norm))

@@ -91,14 +91,12 @@ func withHills(ts trials) int {
 	return n
 }
 
+// medianHills begins what is said of them.
+const medianHills = "the running median has a hill"
+
 // hills says in how many runs there is one.
 func hills(ts trials) string {
-	n := withHills(ts)
-	text := fmt.Sprintf("in %d of %s %s %s", n, plural.Count(len(ts), "run"), medianInWords, hillInWords)
-	if n < len(ts) {
-		text += "; the others have no top"
-	}
-	return text
+	return fmt.Sprintf("%s in %d of %s", medianHills, withHills(ts), plural.Count(len(ts), "run"))
 }
 
 // hillsAlong says of how many runs at the first, the middle and the last beta the norm has a hill: where it comes or goes with the beta, no trend of tops says so.
@@ -108,5 +106,5 @@ func (fig imageFigure) hillsAlong(ts trials, betas []float64) string {
 		part := ts.where(fig.varied, betas[k])
 		at = append(at, fmt.Sprintf("%d of %d at %.4g", withHills(part), len(part), betas[k]))
 	}
-	return fmt.Sprintf("along %s, %s", fig.beta(), strings.Join(at, ", "))
+	return fmt.Sprintf("along %s in %s", fig.beta(), strings.Join(at, ", "))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/stat"
 
@@ -72,7 +73,7 @@ func ofGood(of func(*trial) float64) func(*trial) float64 {
 
 func imageMeasures(s Scale) []imageMeasure {
 	return []imageMeasure{
-		{"top", "top of the norm's hill", ofGood(topOf)},
+		{"top", "largest norm of a step behind the first fall", ofGood(largestStep)},
 		{"best", "best test accuracy", ofGood(func(t *trial) float64 { return sweep.Largest(t.column("test_accuracy")) })},
 		{"excess", fmt.Sprintf("excess norm at training loss %g", imageLoss(s)), func(t *trial) float64 { return t.at("excess", imageLoss(s)) }},
 		{"late", "mean test accuracy of the last tenth", ofGood(func(t *trial) float64 { return lastTenth(t.column("test_accuracy")) })},
@@ -121,10 +122,10 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 	measures, paper := imageMeasures(f.Scale), paperFigureOf(fig.number)
 	table := report.Table{
 		Caption: "Means over seeds with 95% confidence intervals; the paper's are means over its seeds, at the step size of the same place in its figure, counted from the largest",
-		Header: []string{"lr", fig.beta(), measures[0].label, "largest norm of a step behind the first fall", "the paper's of that", measures[1].label, "the paper's of that", measures[2].label, measures[3].label, "best less mean of the last tenth",
+		Header: []string{"lr", fig.beta(), measures[0].label, "the paper's of that", "top of the running median's hill", measures[1].label, "the paper's of that", measures[2].label, measures[3].label, "best less mean of the last tenth",
 			"the paper's lr"},
 	}
-	chart := fig.pointsChart(measures, f.Scale)
+	chart := fig.pointsChart(f.Scale)
 	lrs := ts.numbers("optimizer.lr")
 	for i, lr := range lrs {
 		part := ts.where("optimizer.lr", lr)
@@ -136,21 +137,16 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 			f.give(fmt.Sprintf("%s at lr %g", m.name, lr), rows[k])
 			chart.Axes[k].Series = append(chart.Axes[k].Series, fig.pointsSeries(fmt.Sprintf("lr %g", lr), betas, f.Scale, rows[k], k, i))
 		}
-		steps := part.matrix(fig.varied, ofGood(largestStep))
+		tops := part.matrix(fig.varied, ofGood(topOf))
 		for k, beta := range betas {
 			at := nearest(paper.Beta, beta)
 			table.Rows = append(table.Rows, []string{
-				fmt.Sprint(lr), fmt.Sprintf("%.5g", beta), withInterval(transpose(rows[0])[k]), withInterval(transpose(steps)[k]), short(theirs.Norm[at]), withInterval(transpose(rows[1])[k]), short(theirs.Accuracy[at] / 100),
+				fmt.Sprint(lr), fmt.Sprintf("%.5g", beta), withInterval(transpose(rows[0])[k]), short(theirs.Norm[at]), withInterval(transpose(tops)[k]), withInterval(transpose(rows[1])[k]), short(theirs.Accuracy[at] / 100),
 				withInterval(transpose(rows[2])[k]), withInterval(transpose(rows[3])[k]), withInterval(difference(transpose(rows[1])[k], transpose(rows[3])[k])), fmt.Sprint(theirs.LR),
 			})
 		}
 		f.say("lr %g: %s; %s.", lr, hills(part), fig.hillsAlong(part, betas))
-		switch counted(chart.Axes[0].Series[i].Y) {
-		case 0:
-			f.say("lr %g: no curve of the top is drawn: %s.", lr, fig.noTops(f.Scale))
-		case 1:
-			f.say("lr %g: the curve of the top has one point, as no seed has tops at the first %s and at another.", lr, fig.beta())
-		}
+		f.sayUndrawn(fmt.Sprintf("lr %g", lr), fig.beta(), chart, i)
 		f.say("lr %g: the best test accuracy of a run is %s above the mean of its last tenth: the bias of a maximum over noisy steps, and whatever the accuracy has lost since.",
 			lr, withInterval(difference(meanOfEach(rows[1]), meanOfEach(rows[3]))))
 	}
@@ -161,15 +157,40 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 			chart.Axes[panel].Series = append(chart.Axes[panel].Series, s)
 		}
 	}
+	chart.Labels.Caption = fig.caption(f.Scale, chart)
 	f.drawings, f.tables = []report.Drawing{chart}, []report.Table{table}
 }
 
-// noTops says why a curve of tops has no point.
-func (fig imageFigure) noTops(s Scale) string {
-	if s == Paper {
-		return "no seed has one"
+// panelNames are what the panels show.
+var panelNames = []string{"largest norm of a step behind the first fall", "best test accuracy of a run", "excess of the norm at equal training loss", "mean test accuracy of the last tenth of the steps"}
+
+// sayUndrawn names the panels in which the i-th curve has no point: relative to the first beta, as they are below the paper's scale, numbers need one there.
+func (f *Result) sayUndrawn(name, beta string, c *report.Chart, i int) {
+	for k, axes := range c.Axes {
+		if counted(axes.Series[i].Y) == 0 {
+			f.say("%s: no curve of the %s is drawn, as no seed has the number at the first %s.", name, panelNames[k], beta)
+		}
 	}
-	return fmt.Sprintf("it would be relative to that at the first %s, where no seed has one", fig.beta())
+}
+
+// caption says what is drawn, from above.
+func (fig imageFigure) caption(s Scale, c *report.Chart) string {
+	var shown []string
+	for k, axes := range c.Axes {
+		if !slices.ContainsFunc(axes.Series, func(s report.Series) bool { return counted(s.Y) > 0 }) {
+			continue
+		}
+		name := "the " + panelNames[k]
+		if k < 2 {
+			name += ", with the paper's points (thin)"
+		}
+		shown = append(shown, name)
+	}
+	text := "From above: " + strings.Join(shown, "; ") + ". Means over the seeds that have the numbers, bands are 95% confidence intervals of three or more."
+	if s == Paper {
+		return text
+	}
+	return text + fmt.Sprintf(" Norms are relative to that of the same seed at the first beta, and their means geometric; accuracies are differences from it: network and data are not the paper's. Every parameter adds 1e-4 to a norm, %.0f in all to the paper's, which presses its relative curves together; the networks here have fewer.", 1e-4*float64(fig.model.parameters))
 }
 
 // near returns the curve that stands beside ours: of our step size at the paper's scale, else of the same place among the step sizes, counted from the largest.
@@ -220,15 +241,13 @@ func difference(a, b []float64) []float64 {
 	return out
 }
 
-func (fig imageFigure) pointsChart(measures []imageMeasure, s Scale) *report.Chart {
+func (fig imageFigure) pointsChart(s Scale) *report.Chart {
 	against := fmt.Sprintf("memory 1/(1 - %s), in steps", fig.beta())
-	caption := "From above: the top of the hill of the norm's running median, and the best test accuracy of a run, with the paper's points (faint); the excess of the norm at equal training loss, and the mean test accuracy of the last tenth of the steps. Means over the seeds that have the numbers, bands are 95% confidence intervals of three or more."
-	labels := []string{"top of the norm's hill", "best test accuracy", "excess norm", "late test accuracy"}
+	labels := []string{"largest norm", "best test accuracy", "excess norm", "late test accuracy"}
 	if s != Paper {
-		caption += fmt.Sprintf(" The paper's norm is the largest of a step behind the first fall, ours is in the table. Norms are relative to that of the same seed at the first beta, and their means geometric; accuracies are differences from it: network and data are not the paper's. Every parameter adds 1e-4 to a norm, %.0f in all to the paper's, which presses its relative curves together; the networks here have fewer.", 1e-4*float64(fig.model.parameters))
-		labels = []string{"hill's top / the first", "best accuracy - the first", "excess norm / the first", "late accuracy - the first"}
+		labels = []string{"largest norm / the first", "best accuracy - the first", "excess norm / the first", "late accuracy - the first"}
 	}
-	c := &report.Chart{Height: 2.3, Labels: report.Label{Name: fig.name(), Title: fmt.Sprintf("Figure %d: %s", fig.number, fig.title), Caption: caption}}
+	c := &report.Chart{Height: 2.3, Labels: report.Label{Name: fig.name(), Title: fmt.Sprintf("Figure %d: %s", fig.number, fig.title)}}
 	for i, label := range labels {
 		c.Axes = append(c.Axes, report.Axes{X: against, Y: label, LogX: true, LogY: s != Paper && i%2 == 0})
 	}

@@ -8,6 +8,7 @@ import (
 
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/plural"
+	"shadowflow/internal/stats"
 	"shadowflow/report"
 	"shadowflow/schema"
 )
@@ -122,7 +123,7 @@ func judgeReach(f *Result, o *MapOptions, ts trials) {
 		f.give(stateAt(eps), held(func(p Point) bool { return p.Slice.Eps == eps }))
 	}
 	all := o.mapOf(ts)
-	f.say("%s", all.byMemories())
+	f.say("%s", byMemories(bySeed))
 	for _, s := range all.slices() {
 		f.say("All seeds together: %s", all.finding(s))
 		f.drawings = append(f.drawings, all.reachFigure(s))
@@ -133,8 +134,9 @@ func judgeReach(f *Result, o *MapOptions, ts trials) {
 // byCloseness begins the note on how close the betas are.
 const byCloseness = "By how close the betas are,"
 
-// byMemories says at which share of the combinations the equation without memory holds, by how many times as long one beta's memory, 1/(1 - beta), is as the other's.
-func (m *Map) byMemories() string {
+// byMemories says at which share of the combinations of each seed the equation without memory holds, by how many times as long one beta's memory, 1/(1 - beta), is as
+// the other's.
+func byMemories(bySeed []*Map) string {
 	var shares []string
 	for _, c := range []struct {
 		name        string
@@ -145,9 +147,14 @@ func (m *Map) byMemories() string {
 			ratio = math.Max(ratio, 1/ratio) * (1 - 1e-9)
 			return ratio > c.above && ratio <= c.upTo
 		}
-		shares = append(shares, fmt.Sprintf("%.2f where it is %s (%s)", m.shareOf(Point.memorylessHolds, within), c.name, plural.Count(m.number(within), "combination")))
+		var each []float64
+		for _, m := range bySeed {
+			each = append(each, m.shareOf(Point.memorylessHolds, within))
+		}
+		mean, low, high := stats.Bootstrap(each)
+		shares = append(shares, fmt.Sprintf("%.2f [%.2f, %.2f] where it is %s (%s)", mean, low, high, c.name, plural.Count(bySeed[0].number(within), "combination")))
 	}
-	return fmt.Sprintf("%s in the longer of both memories, 1/(1 - beta), over the shorter: the equation without memory is borne out at a share of %s, all seeds together.", byCloseness, strings.Join(shares, ", "))
+	return fmt.Sprintf("%s in the longer of both memories, 1/(1 - beta), over the shorter: the equation without memory is borne out at a share of %s, means over seeds with bootstrap intervals. Where they are far apart one of them is long, too, so that this is not closeness alone.", byCloseness, strings.Join(shares, ", "))
 }
 
 // number returns how many points count.

@@ -48,7 +48,7 @@ func TestHowFarTheEquationsReachIsJudgedBySeeds(t *testing.T) {
 			t.Errorf("%s: %v, want 0.75 of the combinations, and supported", name, h)
 		}
 	}
-	closeness := "By how close the betas are, in the longer of both memories, 1/(1 - beta), over the shorter: the equation without memory is borne out at a share of 0.75 where it is equally long (24 combinations), 0.75 where it is up to ten times as long (60 combinations), 0.75 where it is longer still (60 combinations), all seeds together."
+	closeness := "By how close the betas are, in the longer of both memories, 1/(1 - beta), over the shorter: the equation without memory is borne out at a share of 0.75 [0.75, 0.75] where it is equally long (24 combinations), 0.75 [0.75, 0.75] where it is up to ten times as long (60 combinations), 0.75 [0.75, 0.75] where it is longer still (60 combinations), means over seeds with bootstrap intervals. Where they are far apart one of them is long, too, so that this is not closeness alone."
 	if found.Notes[0] != closeness {
 		t.Errorf("%q, want %q", found.Notes[0], closeness)
 	}

@@ -57,6 +57,9 @@ const (
 	earlyStart = 5
 )
 
+// ofTheWay begins how far equations are from the iterates.
+const ofTheWay = "these parts of the way that the iterates went"
+
 // usualRuns are the sweeps, in order.
 var usualRuns = []string{"usual", "large-lr", "small-beta1", "raw-pixels", "mini-batches", "vit", "cnn"}
 
@@ -102,6 +105,9 @@ func judgeUsual(f *Result, sweeps []trials) {
 			s := curveOver(ts, func(t *trial) []float64 { return t.column(column) }, geometricIntervals)
 			s.Name, s.Color, s.Dash, s.Line = beside, i, i, true
 			axes.Series = append(axes.Series, s)
+		}
+		if i == 0 {
+			f.say("At the usual settings, at %s: state-1 %s, state-2 %s, memoryless-1 %s, memoryless-2 %s.", ofTheWay, row[3], row[4], row[5], row[6])
 		}
 		table.Rows, chart.Axes = append(table.Rows, row), append(chart.Axes, axes)
 		if name == "cnn" {
