@@ -9,6 +9,7 @@ import (
 	"shadowflow/experiment/config"
 	"shadowflow/experiment/sweep"
 	"shadowflow/internal/plural"
+	"shadowflow/internal/stats"
 	"shadowflow/report"
 )
 
@@ -81,7 +82,7 @@ func edgeRuns(s Scale) []edgeRun {
 
 func judgeEdge(f *Result, sweeps []trials) {
 	table := report.Table{
-		Caption: "At the end: sharpness over the threshold of period two (mean of the last quarter), loss (mean of two iterates), and of each equation its loss, and its distance over the way that the iterates went; the cost of a step, in gradients. Means over seeds with 95% confidence intervals",
+		Caption: "At the end: sharpness over the threshold of period two (mean of the last quarter), loss (mean of two iterates), and of each equation its loss, and its distance over the way that the iterates went; the cost of a step, in gradients. Means over seeds with 95% confidence intervals, of the cost, which is measured on a clock, medians",
 		Header:  []string{"run", "sharpness / threshold", "loss", "beside", "its loss", "distance", "gradients a step"},
 	}
 	var drawings []report.Drawing
@@ -94,7 +95,7 @@ func judgeEdge(f *Result, sweeps []trials) {
 		for _, beside := range c.Beside {
 			table.Rows = append(table.Rows, []string{
 				name, withInterval(each(ts, sharpnessRatio)), withInterval(ends(ts, "iterates.mean_loss")), beside,
-				withInterval(ends(ts, beside+".loss")), withInterval(ends(ts, beside+".relative_distance")), withInterval(each(ts, func(t *trial) float64 { return costOf(t, beside) })),
+				withInterval(ends(ts, beside+".loss")), withInterval(ends(ts, beside+".relative_distance")), short(stats.Median(each(ts, func(t *trial) float64 { return costOf(t, beside) }))),
 			})
 		}
 		drawings = append(drawings, edgeChart(name, ts[0]))

@@ -45,6 +45,7 @@ var questions = []question{
 	},
 	{
 		asked: "Why does the norm rise and fall?", answers: []string{"hill", "figure-6"}, short: aboutTheHill,
+		counted: []string{"figure-4", "figure-5", "figure-7", "figure-8", "figure-9", "figure-10"},
 		besides: fmt.Sprintf("Two hills are meant: of `hill` and `datasets` one that rises above the start of the run and ends below it, of Figures 4 to 12 one whose excess rises by a quarter from the lowest before it, and by a twentieth of the first, and ends below its top. Runs of `datasets` stop at a training loss of %g.", datasetsLoss),
 	},
 	{
