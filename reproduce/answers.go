@@ -230,7 +230,7 @@ func aboutTheHill(all verdicts) []string {
 		out = append(out, all.of("hill").noted(upToTheTop)...)
 	}
 	if f := all.of("figure-6").hypothesis("hill"); f != nil {
-		out = append(out, fmt.Sprintf("In Figure 6, of a ResNet, a hill of the norm without the noise of single steps is %s.", f.Outcome))
+		out = append(out, fmt.Sprintf("That the norm of Figure 6, of a ResNet, has a hill without the noise of single steps: %s.", f.Outcome))
 	}
 	var others []string
 	for _, v := range all {

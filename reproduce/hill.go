@@ -163,11 +163,7 @@ func hillChart(ts trials) *report.Chart {
 		for panel, measure := range []func(*trial) []float64{
 			(*trial).losses, (*trial).norms, func(t *trial) []float64 { return quotient(t.column("drive.realized"), t.norms()) },
 		} {
-			average := intervals
-			if c.Axes[panel].LogY {
-				average = geometricIntervals
-			}
-			s := curveOver(part, measure, average)
+			s := curveOver(part, measure, averageOn(c.Axes[panel].LogY))
 			s.Name, s.Along, s.Dash, s.Line = fmt.Sprintf("beta2 = %g", b), float64(i+1)/float64(len(betas)), i, true
 			c.Axes[panel].Series = append(c.Axes[panel].Series, s)
 		}
@@ -206,6 +202,14 @@ func bySteps(ts trials, measure func(*trial) []float64) (x []float64, values map
 // meanCurve is the mean over runs of what they recorded in each step, with its 95% confidence interval.
 func meanCurve(ts trials, measure func(*trial) []float64) report.Series {
 	return curveOver(ts, measure, intervals)
+}
+
+// averageOn is what curves on an axis are averaged by: on a logarithmic one so that bands stay on it.
+func averageOn(logarithmic bool) func(rows [][]float64) (mean, low, high []float64) {
+	if logarithmic {
+		return geometricIntervals
+	}
+	return intervals
 }
 
 // curveOver is what an average makes of what runs recorded in each step, with its interval.

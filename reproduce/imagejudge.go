@@ -316,11 +316,7 @@ func (fig imageFigure) curves(ts trials, of []curveOf) *report.Chart {
 	for _, curve := range of {
 		axes := report.Axes{X: "step", Y: curve.label, LogX: true, LogY: curve.log}
 		for i, beta := range ts.numbers(fig.varied) {
-			average := intervals
-			if curve.log {
-				average = geometricIntervals
-			}
-			s := curveOver(ts.where(fig.varied, beta), curve.of, average)
+			s := curveOver(ts.where(fig.varied, beta), curve.of, averageOn(curve.log))
 			s.Name, s.Color, s.Dash, s.Line = fmt.Sprintf("%s = %.4g", fig.beta(), beta), i, i, true
 			if !curve.log {
 				cutOff(s.Low)
