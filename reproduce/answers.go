@@ -259,7 +259,7 @@ func aboutTheReach(all verdicts) []string {
 		}
 		out = append(out, borneOut(v)...)
 		out = append(out, v.noted(byCloseness)...)
-		out = append(out, fmt.Sprintf("That share is claimed to %s. The one that keeps it predicts nearly all steps to 5%% at these shares of the settings of all seeds: %s.",
+		out = append(out, fmt.Sprintf("That share is claimed to %s. The one that keeps it predicts nearly all steps to 5%% at these shares of the settings, each seed by itself: %s.",
 			strings.Join(trends, ", to "), strings.Join(shares, ", ")))
 	}
 	if f := all.of("usual-settings").hypothesis("nearer"); f != nil {
@@ -267,7 +267,7 @@ func aboutTheReach(all verdicts) []string {
 	}
 	if f := all.of("edge").hypothesis("nearer"); f != nil {
 		each := all.of("edge").some(func(f Finding) bool { return f.Name != "nearer" })
-		out = append(out, fmt.Sprintf("Past the edge of stability the lift keeps nearer than the stable flow (%[1]s), on %[3]d of %[2]d pairs of an optimizer and a network%[4]s; the claim asks it of all, and is %[5]s.", f.Outcome, len(each), supportedOf(each), butNot(each), all.of("edge").Outcome))
+		out = append(out, fmt.Sprintf("Past the edge of stability the nearer of two lifts keeps nearer than the stable flow (%[1]s), on %[3]d of %[2]d pairs of an optimizer and a network%[4]s; the claim asks it of all, and is %[5]s.", f.Outcome, len(each), supportedOf(each), butNot(each), all.of("edge").Outcome))
 	}
 	return out
 }

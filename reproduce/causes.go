@@ -171,8 +171,10 @@ func judgeCauses(f *Result, sweeps []trials) {
 		}
 		if len(axes.Series) > 0 {
 			predicted, realized := normChange(interventions, norms, "bias scale -1"), normChange(interventions, norms, "realized bias scale -1")
+			apart := slices.Clone(predicted)
+			floats.Sub(apart, realized)
 			f.say("%s: cancelling the bias that the equation predicts changes the norm's logarithm by %s, subtracting the realized one by %s: %s.",
-				name, intervalText(predicted), intervalText(realized), sameOrNot(predicted, realized))
+				name, intervalText(stats.PairedT(predicted)), intervalText(stats.PairedT(realized)), sameOrNot(stats.PairedT(apart)))
 			f.say("%s, changes of the norm's logarithm and of the test accuracy: %s.", name, strings.Join(sizes, "; "))
 			chart.Axes = append(chart.Axes, axes)
 		}
@@ -236,24 +238,23 @@ func effectSize(d stats.Difference) string {
 	return fmt.Sprintf("%.2f", d.Effect)
 }
 
-// sameOrNot says whether cancelling the predicted bias does to the norm what subtracting the realized one does.
-func sameOrNot(predicted, realized stats.Difference) string {
-	switch apart, within := math.Abs(predicted.Mean-realized.Mean), predicted.Half+realized.Half; {
-	case apart <= within:
-		return "the same within their intervals, as where the equation holds"
-	case apart > within:
+// sameOrNot says whether cancelling the predicted bias does to the norm what subtracting the realized one does, by the difference within seeds.
+func sameOrNot(apart stats.Difference) string {
+	switch {
+	case math.Abs(apart.Mean) <= apart.Half:
+		return "the same within seeds, but for chance, as where the equation holds"
+	case math.Abs(apart.Mean) > apart.Half:
 		return "not the same: the equation does not hold there, and what is done to the bias that it predicts says nothing of the bias"
 	}
 	return "too few reach the loss to compare them"
 }
 
-// normChange is an intervention's change of the norm's logarithm.
-func normChange(interventions []trialGroup, norms [][]float64, name string) stats.Difference {
-	i := slices.IndexFunc(interventions, func(g trialGroup) bool { return g.name == name })
-	if i < 0 {
-		return stats.PairedT(nil)
+// normChange is an intervention's change of the norm's logarithm in each seed, NaN if there is no such intervention.
+func normChange(interventions []trialGroup, norms [][]float64, name string) []float64 {
+	if i := slices.IndexFunc(interventions, func(g trialGroup) bool { return g.name == name }); i >= 0 {
+		return norms[i]
 	}
-	return stats.PairedT(norms[i])
+	return slices.Repeat([]float64{math.NaN()}, len(norms[0]))
 }
 
 // changes returns, for each intervention, the changes of log norm and accuracy against the first of the same seed.

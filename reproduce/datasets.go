@@ -165,7 +165,7 @@ func judgeDatasets(f *Result, ts trials) {
 	chart := &report.Chart{
 		Labels: report.Label{
 			Name: "datasets", Title: "Norm against beta2 on other data and models",
-			Caption: fmt.Sprintf("Excess norm where the training loss first comes down to %g, interpolated between two steps, divided by that of the same seed at beta2 = 0.9: means over seeds, bands are 95%% confidence intervals.", datasetsLoss),
+			Caption: fmt.Sprintf("Excess norm where the training loss first comes down to %g, interpolated between two steps, divided by that of the same seed at beta2 = 0.9: geometric means over seeds, bands are 95%% confidence intervals.", datasetsLoss),
 		},
 		Height: 3.2,
 		Axes:   []report.Axes{{X: "memory 1/(1 - beta2), in steps", Y: "norm relative to beta2 = 0.9", LogX: true}},
@@ -183,7 +183,7 @@ func judgeDatasets(f *Result, ts trials) {
 				part.name, fmt.Sprint(beta2), withInterval(transpose(norms)[k]), fmt.Sprintf("%d of %d", countRises(runs), len(runs)),
 			})
 		}
-		mean, low, high := intervals(transpose(relative(norms)))
+		mean, low, high := geometricIntervals(transpose(relative(norms)))
 		chart.Axes[0].Series = append(chart.Axes[0].Series, report.Series{
 			Name: part.name, X: x, Y: mean, Low: low, High: high, Line: true, Marks: true, Color: i, Mark: i, Dash: i,
 		})

@@ -82,7 +82,7 @@ func edgeRuns(s Scale) []edgeRun {
 
 func judgeEdge(f *Result, sweeps []trials) {
 	table := report.Table{
-		Caption: "At the end: sharpness over the threshold of period two (mean of the last quarter), loss (mean of two iterates), and of each equation its loss, and its distance over the way that the iterates went; the cost of a step, in gradients. Means over seeds with 95% confidence intervals, of the cost, which is measured on a clock, medians",
+		Caption: "At the end: sharpness over the threshold of period two (mean of the last quarter), loss (mean of two iterates), and of each equation its loss, and its distance over the way that the iterates went; the cost of a step, in gradients. Means over seeds with 95% confidence intervals, of distances geometric ones, and of the cost, which is measured on a clock, medians",
 		Header:  []string{"run", "sharpness / threshold", "loss", "beside", "its loss", "distance", "gradients a step"},
 	}
 	var drawings []report.Drawing
@@ -95,13 +95,13 @@ func judgeEdge(f *Result, sweeps []trials) {
 		for _, beside := range c.Beside {
 			table.Rows = append(table.Rows, []string{
 				name, withInterval(each(ts, sharpnessRatio)), withInterval(ends(ts, "iterates.mean_loss")), beside,
-				withInterval(ends(ts, beside+".loss")), withInterval(ends(ts, beside+".relative_distance")), short(stats.Median(each(ts, func(t *trial) float64 { return costOf(t, beside) }))),
+				withInterval(ends(ts, beside+".loss")), withFactors(ends(ts, beside+".relative_distance")), short(stats.Median(each(ts, func(t *trial) float64 { return costOf(t, beside) }))),
 			})
 		}
 		drawings = append(drawings, edgeChart(name, ts[0]))
 		_, of := shareOfRuns(ts, liftIsNearer)
 		f.give(edgeRuns(f.Scale)[i].name, votes(ts, liftIsNearer))
-		f.say("%s: %d of %s were past the edge, and had a lift to the end. At the end of all runs in which they have not run away the stable flow is at %s of the way, the nearer lift at %s.", name, of, plural.Count(len(ts), "run"),
+		f.say("%s: %d of %s were past the edge, and had a lift to the end. At the end of all runs in which they have not run away the stable flow is at %s of the way, the nearer lift at %s (geometric means).", name, of, plural.Count(len(ts), "run"),
 			withFactors(each(ts, func(t *trial) float64 { return end(t, "state-2.relative_distance") })), withFactors(each(ts, nearerLift)))
 	}
 	f.give("nearer", votes(slices.Concat(sweeps...), liftIsNearer))

@@ -77,7 +77,7 @@ func judgeMinibatch(f *Result, ts trials) {
 	chart := &report.Chart{
 		Labels: report.Label{
 			Name: "minibatch", Title: "Norm of the full gradient with mini-batches",
-			Caption: fmt.Sprintf("Above, the excess norm of the full gradient where the full training loss first comes down to %g, interpolated between two measurements, divided by that of the same seed with the full batch and beta2 = 0.9; below, the noise of the batches' gradients there. Means over seeds, bands are 95%% confidence intervals.", noiseLoss),
+			Caption: fmt.Sprintf("Above, the excess norm of the full gradient where the full training loss first comes down to %g, interpolated between two measurements, divided by that of the same seed with the full batch and beta2 = 0.9; below, the noise of the batches' gradients there. Means over seeds, of relative norms geometric ones, bands are 95%% confidence intervals.", noiseLoss),
 		},
 		Axes: []report.Axes{
 			{X: "memory 1/(1 - beta2), in steps", Y: "relative norm", LogX: true, LogY: true},
@@ -112,7 +112,7 @@ func judgeMinibatch(f *Result, ts trials) {
 			table.Rows = append(table.Rows, []string{name, fmt.Sprint(b), withInterval(transpose(norms)[k]), withInterval(transpose(noise)[k])})
 		}
 		for panel, rows := range [][][]float64{transpose(related), transpose(noise)} {
-			mean, low, high := intervals(rows)
+			mean, low, high := averageOn(panel == 0)(rows) // the full batch has a noise of 0
 			chart.Axes[panel].Series = append(chart.Axes[panel].Series, report.Series{
 				Name: name, X: x, Y: mean, Low: low, High: high, Line: true, Marks: true, Color: i, Mark: i, Dash: i,
 			})

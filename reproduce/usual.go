@@ -58,7 +58,7 @@ const (
 )
 
 // ofTheWay begins how far equations are from the iterates.
-const ofTheWay = "these parts of the way that the iterates went"
+const ofTheWay = "these parts of the way that the iterates went, geometric means over seeds"
 
 // usualRuns are the sweeps, in order.
 var usualRuns = []string{"usual", "large-lr", "small-beta1", "raw-pixels", "mini-batches", "vit", "cnn"}

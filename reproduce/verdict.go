@@ -269,7 +269,7 @@ func (v *Verdict) amount() string {
 }
 
 const howJudged = "An effect's interval is a 95% bootstrap interval over seeds: of a handful of them it is narrower than Student's, and shows how far they agree. A hypothesis is supported, or decided against, where p after Holm's correction for its family is below 0.05 and the interval " +
-	"lies on one side of 0, of a trend that of the change from the first to the last too; it is supported if the effect reaches the least that was set, too. A trend is tested by t-tests over seeds of Kendall's rank correlation with the grid within each seed, and of the change from the first to the last; the larger p counts; that three seeds or more all have the same number is no chance. A change in % is relative to the first number, of accuracies too. " +
+	"lies on one side of 0, of a trend that of the change from the first to the last too; it is supported if the effect reaches the least that was set, too. A trend is tested by t-tests over seeds of Kendall's rank correlation with the grid within each seed, and of the change from the first to the last; the larger p counts; that three seeds or more all have the same number is no chance. A change in % is that of the geometric mean over seeds of the last number over the first, of accuracies too. " +
 	"The t-tests are two-sided; the sign test is one-sided, on the side of the evidence: each side is held to 0.05, so that where there is nothing, one or the other decides up to twice as often. A bound is kept or not."
 
 func changedText(changed []string) string {
