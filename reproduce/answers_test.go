@@ -68,11 +68,12 @@ func TestWhatIsNotSupportedIsNamed(t *testing.T) {
 
 func TestCancellingIsComparedWithSubtractingWithinSeeds(t *testing.T) {
 	for want, apart := range map[string][]float64{
-		"the same":     {-.05, .1, -.05},
-		"not the same": {1, 1.1, .9},
-		"too few":      {math.NaN(), math.NaN()},
+		"the same":        {-.05, .1, -.05},
+		"nearly the same": {.1, .11, .09},
+		"not the same":    {1, 1.1, .9},
+		"too few":         {math.NaN(), math.NaN()},
 	} {
-		if said := sameOrNot(stats.PairedT(apart)); !strings.HasPrefix(said, want) {
+		if said := sameOrNot(stats.PairedT(apart), 2); !strings.HasPrefix(said, want) {
 			t.Errorf("%q, want %q", said, want)
 		}
 	}

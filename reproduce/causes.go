@@ -174,7 +174,7 @@ func judgeCauses(f *Result, sweeps []trials) {
 			apart := slices.Clone(predicted)
 			floats.Sub(apart, realized)
 			f.say("%s: cancelling the bias that the equation predicts changes the norm's logarithm by %s, subtracting the realized one by %s: %s.",
-				name, intervalText(stats.PairedT(predicted)), intervalText(stats.PairedT(realized)), sameOrNot(stats.PairedT(apart)))
+				name, intervalText(stats.PairedT(predicted)), intervalText(stats.PairedT(realized)), sameOrNot(stats.PairedT(apart), stats.PairedT(realized).Mean))
 			f.say("%s, changes of the norm's logarithm and of the test accuracy: %s.", name, strings.Join(sizes, "; "))
 			chart.Axes = append(chart.Axes, axes)
 		}
@@ -239,11 +239,14 @@ func effectSize(d stats.Difference) string {
 }
 
 // sameOrNot says whether cancelling the predicted bias does to the norm what subtracting the realized one does, by the difference within seeds.
-func sameOrNot(apart stats.Difference) string {
-	switch {
-	case math.Abs(apart.Mean) <= apart.Half:
+func sameOrNot(apart stats.Difference, realized float64) string {
+	const nearly = 1.0 / 5
+	switch size := math.Abs(apart.Mean); {
+	case size <= apart.Half:
 		return "the same within seeds, but for chance, as where the equation holds"
-	case math.Abs(apart.Mean) > apart.Half:
+	case size <= nearly*math.Abs(realized):
+		return fmt.Sprintf("nearly the same, as where the equation holds: apart within seeds by %s", intervalText(apart))
+	case size > apart.Half:
 		return "not the same: the equation does not hold there, and what is done to the bias that it predicts says nothing of the bias"
 	}
 	return "too few reach the loss to compare them"
