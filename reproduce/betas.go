@@ -134,7 +134,7 @@ func addBeta(c *report.Chart, table *report.Table, i int, lr float64, betas []fl
 	for k, b := range betas {
 		x[k] = 1 / (1 - b)
 	}
-	columns := [][][]float64{transpose(excess), transpose(relative(excess)), transpose(accuracy)}
+	columns := [][][]float64{transpose(excess), transpose(relative(excess, 0)), transpose(accuracy)}
 	for panel, rows := range columns {
 		mean, low, high := intervals(rows)
 		c.Axes[panel].Series = append(c.Axes[panel].Series, report.Series{

@@ -183,7 +183,7 @@ func judgeDatasets(f *Result, ts trials) {
 				part.name, fmt.Sprint(beta2), withInterval(transpose(norms)[k]), fmt.Sprintf("%d of %d", countRises(runs), len(runs)),
 			})
 		}
-		mean, low, high := geometricIntervals(transpose(relative(norms)))
+		mean, low, high := geometricIntervals(transpose(relative(norms, 0)))
 		chart.Axes[0].Series = append(chart.Axes[0].Series, report.Series{
 			Name: part.name, X: x, Y: mean, Low: low, High: high, Line: true, Marks: true, Color: i, Mark: i, Dash: i,
 		})

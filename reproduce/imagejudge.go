@@ -140,13 +140,17 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 		tops := part.matrix(fig.varied, ofGood(topOf))
 		for k, beta := range betas {
 			at := nearest(paper.Beta, beta)
+			theirNorm, theirAccuracy := "-", "-"
+			if math.Abs(paper.Beta[at]-beta) < 1e-5 {
+				theirNorm, theirAccuracy = short(theirs.Norm[at]), short(theirs.Accuracy[at]/100)
+			}
 			table.Rows = append(table.Rows, []string{
-				fmt.Sprint(lr), fmt.Sprintf("%.5g", beta), withInterval(transpose(rows[0])[k]), short(theirs.Norm[at]), withInterval(transpose(tops)[k]), withInterval(transpose(rows[1])[k]), short(theirs.Accuracy[at] / 100),
+				fmt.Sprint(lr), fmt.Sprintf("%.5g", beta), withInterval(transpose(rows[0])[k]), theirNorm, withInterval(transpose(tops)[k]), withInterval(transpose(rows[1])[k]), theirAccuracy,
 				withInterval(transpose(rows[2])[k]), withInterval(transpose(rows[3])[k]), withInterval(difference(transpose(rows[1])[k], transpose(rows[3])[k])), fmt.Sprint(theirs.LR),
 			})
 		}
 		f.say("lr %g: %s; %s.", lr, hills(part), fig.hillsAlong(part, betas))
-		f.sayUndrawn(fmt.Sprintf("lr %g", lr), fig.beta(), chart, i)
+		f.sayUndrawn(fmt.Sprintf("lr %g", lr), chart, i)
 		f.say("lr %g: the best test accuracy of a run is %s above the mean of its last tenth: the bias of a maximum over noisy steps, and whatever the accuracy has lost since.",
 			lr, withInterval(difference(meanOfEach(rows[1]), meanOfEach(rows[3]))))
 	}
@@ -164,11 +168,11 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 // panelNames are what the panels show.
 var panelNames = []string{"largest norm of a step behind the first fall", "best test accuracy of a run", "excess of the norm at equal training loss", "mean test accuracy of the last tenth of the steps"}
 
-// sayUndrawn names the panels in which the i-th curve has no point: relative to the first beta, as they are below the paper's scale, numbers need one there.
-func (f *Result) sayUndrawn(name, beta string, c *report.Chart, i int) {
+// sayUndrawn names the panels in which the i-th curve has no point: relative to one beta, as they are below the paper's scale, numbers need one there.
+func (f *Result) sayUndrawn(name string, c *report.Chart, i int) {
 	for k, axes := range c.Axes {
 		if counted(axes.Series[i].Y) == 0 {
-			f.say("%s: no curve of the %s is drawn, as no seed has the number at the first %s.", name, panelNames[k], beta)
+			f.say("%s: no curve of the %s is drawn, as no seed has the number at the beta where the paper's points begin.", name, panelNames[k])
 		}
 	}
 }
@@ -190,7 +194,7 @@ func (fig imageFigure) caption(s Scale, c *report.Chart) string {
 	if s == Paper {
 		return text
 	}
-	return text + fmt.Sprintf(" Norms are relative to that of the same seed at the first beta, and their means geometric; accuracies are differences from it: network and data are not the paper's. Every parameter adds 1e-4 to a norm, %.0f in all to the paper's, which presses its relative curves together; the networks here have fewer.", 1e-4*float64(fig.model.parameters))
+	return text + fmt.Sprintf(" Norms are relative to that of the same seed at the beta where the paper's points begin, and their means geometric; accuracies are differences from it: network and data are not the paper's. Every parameter adds 1e-4 to a norm, %.0f in all to the paper's, which presses its relative curves together; the networks here have fewer.", 1e-4*float64(fig.model.parameters))
 }
 
 // near returns the curve that stands beside ours: of our step size at the paper's scale, else of the same place among the step sizes, counted from the largest.
@@ -245,7 +249,7 @@ func (fig imageFigure) pointsChart(s Scale) *report.Chart {
 	against := fmt.Sprintf("memory 1/(1 - %s), in steps", fig.beta())
 	labels := []string{"largest norm", "best test accuracy", "excess norm", "late test accuracy"}
 	if s != Paper {
-		labels = []string{"largest norm / the first", "best accuracy - the first", "excess norm / the first", "late accuracy - the first"}
+		labels = []string{"largest norm, relative", "best accuracy, gain", "excess norm, relative", "late accuracy, gain"}
 	}
 	c := &report.Chart{Height: 2.3, Labels: report.Label{Name: fig.name(), Title: fmt.Sprintf("Figure %d: %s", fig.number, fig.title)}}
 	for i, label := range labels {
@@ -254,9 +258,10 @@ func (fig imageFigure) pointsChart(s Scale) *report.Chart {
 	return c
 }
 
-// pointsSeries draws rows of seeds against the beta: a norm, in the first and the third panel, over the first of its row, an accuracy less it, but at the paper's
+// pointsSeries draws rows of seeds against the beta: a norm, in the first and the third panel, over that where the paper's points begin, an accuracy less it, but at the paper's
 // scale as they are.
 func (fig imageFigure) pointsSeries(name string, betas []float64, s Scale, rows [][]float64, panel, look int) report.Series {
+	base := nearest(betas, paperFigureOf(fig.number).Beta[0])
 	x := make([]float64, len(betas))
 	for k, b := range betas {
 		x[k] = 1 / (1 - b)
@@ -265,9 +270,9 @@ func (fig imageFigure) pointsSeries(name string, betas []float64, s Scale, rows 
 	switch norms := panel%2 == 0; {
 	case s == Paper:
 	case norms:
-		shown, of = relative(rows), geometricIntervals
+		shown, of = relative(rows, base), geometricIntervals
 	default:
-		shown = lessFirst(rows)
+		shown = less(rows, base)
 	}
 	mean, low, high := of(transpose(shown))
 	for k, column := range transpose(shown) {
@@ -281,12 +286,12 @@ func (fig imageFigure) pointsSeries(name string, betas []float64, s Scale, rows 
 // leastInBand is of how many seeds intervals are drawn, at least.
 const leastInBand = 3
 
-// lessFirst subtracts from each row its first number.
-func lessFirst(rows [][]float64) [][]float64 {
+// less subtracts from each row one of its numbers.
+func less(rows [][]float64, base int) [][]float64 {
 	out := make([][]float64, len(rows))
 	for i, row := range rows {
 		for _, v := range row {
-			out[i] = append(out[i], v-row[0])
+			out[i] = append(out[i], v-row[base])
 		}
 	}
 	return out

@@ -253,12 +253,12 @@ func geometricIntervals(rows [][]float64) (mean, low, high []float64) {
 	return mean, low, high
 }
 
-// relative divides each row by its first number.
-func relative(m [][]float64) [][]float64 {
+// relative divides each row by one of its numbers.
+func relative(m [][]float64, base int) [][]float64 {
 	out := make([][]float64, len(m))
 	for i, row := range m {
 		for _, v := range row {
-			out[i] = append(out[i], v/row[0])
+			out[i] = append(out[i], v/row[base])
 		}
 	}
 	return out
