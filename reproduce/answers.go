@@ -191,7 +191,7 @@ func aboutTheBetas(all verdicts) []string {
 	}
 	for _, name := range []string{"figure-11", "figure-12"} {
 		if f := all.of(name).hypothesis("accuracy"); f != nil {
-			out = append(out, fmt.Sprintf("Not counted there, as most of its runs are of another figure, is `%s`: %s (%s; from the first to the last by %+.3g%s).", name, f.Claim, f.Outcome, float64(f.Change), f.ChangeUnit))
+			out = append(out, fmt.Sprintf("Not counted there, as its runs are of another figure too, is `%s`: %s (%s; from the first to the last by %+.3g%s).", name, f.Claim, f.Outcome, float64(f.Change), f.ChangeUnit))
 		}
 	}
 	return out
