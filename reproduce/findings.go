@@ -36,7 +36,7 @@ var questions = []question{
 		},
 		counted: []string{"hill", "minibatch"},
 		short:   aboutTheBetas,
-		besides: shortMemory + " " + noisyFall + " At scale laptop all 15 runs of Figure 6 and all 15 of Figure 11 are runs of Figure 4 too, and all 15 of Figure 12 are of Figure 5: they are no further evidence.",
+		besides: shortMemory + " " + noisyFall + " At scale laptop all 15 runs of Figure 6 and all 15 of Figure 11 are runs of Figure 4 too, and 15 of the 15 of Figure 12 are of Figure 5: they are no further evidence.",
 	},
 	{
 		asked: "Is the norm penalized or hindered as Table 1 says, and by how much?", answers: []string{"table-1"}, short: aboutTable1,
