@@ -89,7 +89,7 @@ func TestReproductionsAreListedAndPlanned(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	text, code = sayings("reproduce", "figure-8", "--scale", "paper", "--out", dir)
-	if code != 0 || !strings.Contains(text, " on this machine, from ") || !strings.Contains(text, "figure-8: 78 runs") || !strings.Contains(text, "Hypotheses:\n- The top of the norm's hill falls with beta1 at lr 7.5e-05. ") {
+	if code != 0 || !strings.Contains(text, " on this machine, from ") || !strings.Contains(text, "figure-8: 90 runs") || !strings.Contains(text, "Hypotheses:\n- The top of the norm's hill falls with beta1 at lr 7.5e-05. ") {
 		t.Errorf("%s", text)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "causes-cnn-cifar10", "sweep.yaml")); err != nil {
