@@ -3693,7 +3693,6 @@ loop:
 	JLT     tail
 	VMOVUPS (DX), Y1
 	VXORPS  Y2, Y2, Y2
-	VXORPS  Y2, Y2, Y2
 	MOVQ    R9, R12
 	MOVQ    rows+40(FP), R10
 
@@ -3732,7 +3731,6 @@ tail:
 	NEGQ       R11
 	VMOVDQU    32(R10)(R11*4), Y1
 	VMASKMOVPS (DX), Y1, Y2
-	VXORPS     Y3, Y3, Y3
 	VXORPS     Y3, Y3, Y3
 	MOVQ       R9, R11
 	MOVQ       rows+40(FP), R9
@@ -3790,10 +3788,8 @@ loop:
 	JLT     tail
 	VMOVUPS (DX), Y1
 	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VMOVUPS (CX), Y4
-	VADDPS  Y4, Y3, Y3
-	VMOVAPS Y3, Y3
+	VMOVUPS (CX), Y3
+	VADDPS  Y3, Y2, Y3
 	MOVQ    R9, R12
 	MOVQ    rows+40(FP), R10
 
@@ -3831,10 +3827,8 @@ tail:
 	VMOVDQU    32(R10)(R11*4), Y1
 	VMASKMOVPS (DX), Y1, Y2
 	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VMASKMOVPS (CX), Y1, Y5
-	VADDPS     Y5, Y4, Y4
-	VMOVAPS    Y4, Y4
+	VMASKMOVPS (CX), Y1, Y4
+	VADDPS     Y4, Y3, Y4
 	MOVQ       R9, R11
 	MOVQ       rows+40(FP), R9
 

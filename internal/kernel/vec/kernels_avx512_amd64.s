@@ -3463,7 +3463,6 @@ loop:
 	JLT     tail
 	VMOVUPS (DX), Z1
 	VXORPS  Z2, Z2, Z2
-	VXORPS  Z2, Z2, Z2
 	MOVQ    R9, R12
 	MOVQ    rows+40(FP), R10
 
@@ -3472,13 +3471,13 @@ allRow:
 	MOVQ R12, R13
 
 allCol:
-	VMOVQ        R13, X5
-	VPBROADCASTD X5, Z5
-	VPADDD       Z5, Z0, Z5
-	VPCMPEQD     Z1, Z5, K1
-	VMOVUPS      (AX)(R13*4), Z5
-	VBLENDMPS    Z5, Z2, K1, Z3
-	VMOVAPS      Z3, Z2
+	VMOVQ        R13, X3
+	VPBROADCASTD X3, Z3
+	VPADDD       Z3, Z0, Z3
+	VPCMPEQD     Z1, Z3, K1
+	VMOVUPS      (AX)(R13*4), Z3
+	VBLENDMPS    Z3, Z2, K1, Z4
+	VMOVAPS      Z4, Z2
 	MOVQ         colStride+64(FP), R14
 	ADDQ         R14, R13
 	DECQ         R11
@@ -3502,7 +3501,6 @@ tail:
 	KMOVW     R10, K1
 	VMOVUPS.Z (DX), K1, Z1
 	VXORPS    Z2, Z2, Z2
-	VXORPS    Z2, Z2, Z2
 	MOVQ      R9, R11
 	MOVQ      rows+40(FP), R9
 
@@ -3511,13 +3509,13 @@ someRow:
 	MOVQ R11, R12
 
 someCol:
-	VMOVQ        R12, X5
-	VPBROADCASTD X5, Z5
-	VPADDD       Z5, Z0, Z5
-	VPCMPEQD     Z1, Z5, K2
-	VMOVUPS.Z    (AX)(R12*4), K1, Z5
-	VBLENDMPS    Z5, Z2, K2, Z4
-	VMOVAPS      Z4, Z2
+	VMOVQ        R12, X3
+	VPBROADCASTD X3, Z3
+	VPADDD       Z3, Z0, Z3
+	VPCMPEQD     Z1, Z3, K2
+	VMOVUPS.Z    (AX)(R12*4), K1, Z3
+	VBLENDMPS    Z3, Z2, K2, Z5
+	VMOVAPS      Z5, Z2
 	MOVQ         colStride+64(FP), R13
 	ADDQ         R13, R12
 	DECQ         R10
@@ -3559,10 +3557,8 @@ loop:
 	JLT     tail
 	VMOVUPS (DX), Z1
 	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VMOVUPS (CX), Z4
-	VADDPS  Z4, Z3, Z3
-	VMOVAPS Z3, Z3
+	VMOVUPS (CX), Z3
+	VADDPS  Z3, Z2, Z3
 	MOVQ    R9, R12
 	MOVQ    rows+40(FP), R10
 
@@ -3571,12 +3567,12 @@ allRow:
 	MOVQ R12, R13
 
 allCol:
-	VMOVQ        R13, X4
-	VPBROADCASTD X4, Z4
-	VPADDD       Z4, Z0, Z4
-	VPCMPEQD     Z1, Z4, K1
-	VBLENDMPS    Z3, Z2, K1, Z5
-	VMOVUPS      Z5, (AX)(R13*4)
+	VMOVQ        R13, X6
+	VPBROADCASTD X6, Z6
+	VPADDD       Z6, Z0, Z6
+	VPCMPEQD     Z1, Z6, K1
+	VBLENDMPS    Z3, Z2, K1, Z4
+	VMOVUPS      Z4, (AX)(R13*4)
 	MOVQ         colStride+64(FP), R14
 	ADDQ         R14, R13
 	DECQ         R11
@@ -3599,10 +3595,8 @@ tail:
 	KMOVW     R10, K1
 	VMOVUPS.Z (DX), K1, Z1
 	VXORPS    Z2, Z2, Z2
-	VXORPS    Z3, Z3, Z3
-	VMOVUPS.Z (CX), K1, Z4
-	VADDPS    Z4, Z3, Z3
-	VMOVAPS   Z3, Z3
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z2, Z3
 	MOVQ      R9, R11
 	MOVQ      rows+40(FP), R9
 
@@ -3611,12 +3605,12 @@ someRow:
 	MOVQ R11, R12
 
 someCol:
-	VMOVQ        R12, X4
-	VPBROADCASTD X4, Z4
-	VPADDD       Z4, Z0, Z4
-	VPCMPEQD     Z1, Z4, K2
-	VBLENDMPS    Z3, Z2, K2, Z6
-	VMOVUPS      Z6, K1, (AX)(R12*4)
+	VMOVQ        R12, X6
+	VPBROADCASTD X6, Z6
+	VPADDD       Z6, Z0, Z6
+	VPCMPEQD     Z1, Z6, K2
+	VBLENDMPS    Z3, Z2, K2, Z5
+	VMOVUPS      Z5, K1, (AX)(R12*4)
 	MOVQ         colStride+64(FP), R13
 	ADDQ         R13, R12
 	DECQ         R10

@@ -5256,7 +5256,6 @@ loop:
 	BLT tail
 	FMOVQ 0(R2), F1
 	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V2.B16, V2.B16, V2.B16
 	MOVD R9, R12
 	MOVD rows+40(FP), R10
 
@@ -5301,7 +5300,6 @@ n1:
 	FMOVS (R2), F1
 
 n2:
-	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V2.B16, V2.B16, V2.B16
 	MOVD R9, R11
 	MOVD rows+40(FP), R9
@@ -5378,9 +5376,8 @@ loop:
 	BLT tail
 	FMOVQ 0(R2), F1
 	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	FMOVQ 0(R1), F4
-	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+	FMOVQ 0(R1), F3
+	WORD $0x4e23d443 // fadd v3.4s, v2.4s, v3.4s
 	MOVD R9, R12
 	MOVD rows+40(FP), R10
 
@@ -5424,19 +5421,18 @@ n1:
 
 n2:
 	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
 	TBZ $1, R8, n3
-	FMOVD (R1), F4
+	FMOVD (R1), F3
 	TBZ $0, R8, n4
 	ADD $8, R1, R17
-	VLD1 (R17), V4.S[2]
+	VLD1 (R17), V3.S[2]
 	B n4
 
 n3:
-	FMOVS (R1), F4
+	FMOVS (R1), F3
 
 n4:
-	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+	WORD $0x4e23d443 // fadd v3.4s, v2.4s, v3.4s
 	MOVD R9, R11
 	MOVD rows+40(FP), R9
 

@@ -14,12 +14,7 @@ import (
 // windows emits the search for the largest element among the positions of a window, for n neighbouring windows: positions
 // are kept in lanes of the elements' size, so that one mask serves both.
 func (m *machine) windows() {
-	m.poolAt = nil
-	m.Function(m.symbol("windowArgMax"))
-	m.Attributes(attr.NOSPLIT)
-	m.Pragma("noescape")
-	m.SignatureExpr(fmt.Sprintf("func(index *int32, x *%s, n, at, rows, rowStride, cols, colStride int)", m.float()))
-	m.Doc(m.symbol("windowArgMax") + " sets index[c] for c < n.")
+	m.open(m.symbol("windowArgMax"), fmt.Sprintf("func(index *int32, x *%s, n, at, rows, rowStride, cols, colStride int)", m.float()), "sets index[c] for c < n.")
 	index, x := m.pointer("index"), m.pointer("x")
 	n, at := m.Load(m.Param("n"), m.GP64()), m.Load(m.Param("at"), m.GP64())
 
@@ -78,17 +73,11 @@ func (m *machine) window(prefix string, index, x, at reg.Register, lanes vec, n 
 // places emits what goes between images x and their windows by the places that windowArgMax found, for a row of windows of n neighbouring channels: the elements
 // there into pooled, a window after the other, or those of pooled to there and zeros to the other positions. Places are of the size of float32.
 func (m *machine) places(kernel string, put bool) {
-	m.poolAt = nil
-	name := m.symbol(kernel)
-	m.Function(name)
-	m.Attributes(attr.NOSPLIT)
-	m.Pragma("noescape")
-	m.SignatureExpr(fmt.Sprintf("func(x, pooled *%s, index *int32, n, at, rows, rowStride, cols, colStride, windows, next int)", m.float()))
+	doc := "sets pooled[w*n+c] to the element of x at index[w*n+c], which lies in the window in x from at + w*next on, for c < n and w < windows."
 	if put {
-		m.Doc(name + " sets the elements of the windows in x from at + w*next on to 0 + pooled[w*n+c] at index[w*n+c], for c < n and w < windows, and to 0 elsewhere.")
-	} else {
-		m.Doc(name + " sets pooled[w*n+c] to the element of x at index[w*n+c], which lies in the window in x from at + w*next on, for c < n and w < windows.")
+		doc = "sets the elements of the windows in x from at + w*next on to 0 + pooled[w*n+c] at index[w*n+c], for c < n and w < windows, and to 0 elsewhere."
 	}
+	m.open(m.symbol(kernel), fmt.Sprintf("func(x, pooled *%s, index *int32, n, at, rows, rowStride, cols, colStride, windows, next int)", m.float()), doc)
 	x, pooled, index := m.pointer("x"), m.pointer("pooled"), m.pointer("index")
 	n, at := m.Load(m.Param("n"), m.GP64()), m.Load(m.Param("at"), m.GP64())
 	windows := m.Load(m.Param("windows"), m.GP64())
@@ -130,9 +119,10 @@ func (m *machine) place(prefix string, put bool, x, pooled, index, at reg.Regist
 		mask = m.tailMask(n)
 	}
 	found := m.load(operand.Mem{Base: index}, mask)
-	zero, sum := m.zero(), m.zero()
+	zero := m.zero()
+	value := zero // what is taken, or what is put
 	if put {
-		m.move(m.add(sum, m.load(operand.Mem{Base: pooled}, mask)), sum)
+		value = m.add(zero, m.load(operand.Mem{Base: pooled}, mask))
 	}
 	row, col, from, p := m.GP64(), m.GP64(), m.GP64(), m.GP64()
 	m.MOVQ(at, from)
@@ -144,9 +134,9 @@ func (m *machine) place(prefix string, put bool, x, pooled, index, at reg.Regist
 	here := m.equalBits(found, m.addBits(lanes, m.broadcast(p)))
 	element := operand.Mem{Base: x, Index: p, Scale: 4}
 	if put {
-		m.store(m.choose(here, sum, zero), element, mask)
+		m.store(m.choose(here, value, zero), element, mask)
 	} else {
-		m.move(m.choose(here, m.load(element, mask), sum), sum)
+		m.move(m.choose(here, m.load(element, mask), value), value)
 	}
 	m.ADDQ(m.Load(m.Param("colStride"), m.GP64()), p)
 	m.DECQ(col)
@@ -155,7 +145,7 @@ func (m *machine) place(prefix string, put bool, x, pooled, index, at reg.Regist
 	m.DECQ(row)
 	m.JNE(operand.LabelRef(prefix + "Row"))
 	if !put {
-		m.store(sum, operand.Mem{Base: pooled}, mask)
+		m.store(value, operand.Mem{Base: pooled}, mask)
 	}
 }
 
