@@ -311,7 +311,7 @@ func aboutWhatSurvives(all verdicts) []string {
 	}
 	for _, v := range all {
 		if v.Name == "language-model" && v.Scale == Small {
-			out = append(out, fmt.Sprintf("With four times as much text the same claim is %s (`%s`).", v.Outcome, v.folder()))
+			out = append(out, fmt.Sprintf("With %d times as much text the same claim is %s (`%s`).", languageWindows(Small)/languageWindows(Laptop), v.Outcome, v.folder()))
 		}
 	}
 	return out

@@ -221,10 +221,31 @@ func TestAFigureIsJudgedAndDrawn(t *testing.T) {
 	}
 }
 
+// The paper's Figures 8 and 10 begin at the third beta: there ours are 1, too, and the table has no points of the paper before.
+func TestCurvesAreRelativeToWhereThePapersPointsBegin(t *testing.T) {
+	s := imageFigureList()[4].pointsSeries("lr 0.001", []float64{0.9, 0.99}, Laptop, [][]float64{{2, 16}, {1, 8}}, 1, 0, 0)
+	if !near(s.Y[0], 1.0/8, 1e-12) || !near(s.Y[1], 1, 1e-12) {
+		t.Errorf("%v, want 1/8 and 1", s.Y)
+	}
+	r, err := Find("figure-8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := r.reach(t.Context(), Laptop, recorded(t, r, decaying, hilly))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range found.tables[0].Rows {
+		if drawn := row[3] != "-" && row[6] != "-"; drawn != (i%15 >= 2) {
+			t.Errorf("at beta1 %s the paper's points are %s and %s", row[1], row[3], row[6])
+		}
+	}
+}
+
 // One seed whose norm rises eightfold beside two that stay is no band below 0.
 func TestNormsBesideThePapersAreGeometricMeans(t *testing.T) {
 	rows := [][]float64{{2, 16}, {1, 1}, {5, 5}}
-	s := imageFigureList()[3].pointsSeries("lr 0.001", []float64{0.9, 0.99}, Laptop, rows, 0, 0)
+	s := imageFigureList()[3].pointsSeries("lr 0.001", []float64{0.9, 0.99}, Laptop, rows, 0, 0, 0)
 	if !slices.EqualFunc(s.Y, []float64{1, 2}, func(a, b float64) bool { return math.Abs(a-b) < 1e-12 }) || s.Low[1] <= 0 || math.Abs(s.Low[1]*s.High[1]-4) > 1e-9 {
 		t.Errorf("%v from %v to %v: want the geometric means 1 and 2, within bounds above 0 whose product is the mean's square", s.Y, s.Low, s.High)
 	}

@@ -135,7 +135,7 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 		for k, m := range measures {
 			rows = append(rows, part.matrix(fig.varied, m.of))
 			f.give(fmt.Sprintf("%s at lr %g", m.name, lr), rows[k])
-			chart.Axes[k].Series = append(chart.Axes[k].Series, fig.pointsSeries(fmt.Sprintf("lr %g", lr), betas, f.Scale, rows[k], k, i))
+			chart.Axes[k].Series = append(chart.Axes[k].Series, fig.pointsSeries(fmt.Sprintf("lr %g", lr), betas, f.Scale, rows[k], nearest(betas, paper.Beta[0]), k, i))
 		}
 		tops := part.matrix(fig.varied, ofGood(topOf))
 		for k, beta := range betas {
@@ -156,7 +156,7 @@ func (fig imageFigure) judgePoints(f *Result, ts trials) {
 	}
 	for i, c := range paper.Curves {
 		for panel, values := range [][]float64{c.Norm, scaled(c.Accuracy, 0.01)} {
-			s := fig.pointsSeries(fmt.Sprintf("paper, lr %g", c.LR), paper.Beta, f.Scale, [][]float64{values}, panel, i+len(lrs))
+			s := fig.pointsSeries(fmt.Sprintf("paper, lr %g", c.LR), paper.Beta, f.Scale, [][]float64{values}, 0, panel, i+len(lrs))
 			s.Low, s.High, s.Bars, s.Line, s.Faint = nil, nil, false, true, true
 			chart.Axes[panel].Series = append(chart.Axes[panel].Series, s)
 		}
@@ -258,10 +258,9 @@ func (fig imageFigure) pointsChart(s Scale) *report.Chart {
 	return c
 }
 
-// pointsSeries draws rows of seeds against the beta: a norm, in the first and the third panel, over that where the paper's points begin, an accuracy less it, but at the paper's
+// pointsSeries draws rows of seeds against the beta: a norm, in the first and the third panel, over that at the place base, an accuracy less it, but at the paper's
 // scale as they are.
-func (fig imageFigure) pointsSeries(name string, betas []float64, s Scale, rows [][]float64, panel, look int) report.Series {
-	base := nearest(betas, paperFigureOf(fig.number).Beta[0])
+func (fig imageFigure) pointsSeries(name string, betas []float64, s Scale, rows [][]float64, base, panel, look int) report.Series {
 	x := make([]float64, len(betas))
 	for k, b := range betas {
 		x[k] = 1 / (1 - b)

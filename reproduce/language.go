@@ -19,14 +19,15 @@ func language() *Reproduction {
 		Title: "What the memory of AdamW and Muon does to a language model",
 		Claim: "On a language model, with warmup and cosine, the realized bias of AdamW and of Muon hinders the fall of the gradient's norm for most of the training, and clipping the gradient's norm does not change that.",
 		Design: "A byte-level GPT of two blocks, full batch on a fixed choice of windows of Shakespeare, in float32; AdamW with PyTorch's eps, and Muon with AdamW for what is no matrix; 35 steps of warmup and a cosine to a tenth over 350, without and with the norm of the gradient clipped at 0.5. " +
-			"At the scale laptop these are 256 windows of 32 bytes, at small 1,024. Beside the bits per byte there stand those of windows of the last tenth of the text, which no run sees; counts of pairs of bytes in the other nine give 3.62 there. " +
+			fmt.Sprintf("At the scale laptop these are %d windows of 32 bytes, at small %s. ", languageWindows(Laptop), plural.Grouped(languageWindows(Small))) +
+			"Beside the bits per byte there stand those of windows of the last tenth of the text, which no run sees; counts of pairs of bytes in the other nine give 3.62 there. " +
 			"The claim is what seeds 0 to 4 showed, and is tested on others. At every 25th step the part of dN/dt by the realized bias is taken over that by the main term. The claim holds if it is positive where the main term lowers the norm at most of the measured steps behind the warmup for most runs of a seed, in significantly more than half of the seeds (sign test: steps of one run, and runs of one seed, are no independent evidence), and for each optimizer, clipped or not, by the same test of its own runs.",
 		sweeps: func(s Scale) []sweep.Spec {
 			seeds := sweep.Seeds(languageSeen + pick(s, 8, 7, 10))[languageSeen:]
 			var out []sweep.Spec
 			for _, c := range languageRuns {
 				base := settings{
-					set("data.name", "text"), set("data.subset", pick(s, 256, 1024, 4096)), set("data.test_subset", 256),
+					set("data.name", "text"), set("data.subset", languageWindows(s)), set("data.test_subset", 256),
 					set("model.name", "gpt"), set("model.depth", 2), set("model.heads", 2), set("model.dim", 32), set("model.context", 32), set("model.tied", true),
 					set("dtype", "float32"), set("steps", 350), set("schedule.shape", "cosine"), set("schedule.warmup", languageWarmup), set("schedule.final", 0.1),
 					set("optimizer.name", c.optimizer), set("optimizer.preset", "pytorch"), set("optimizer.lr", c.lr), set("optimizer.weight_decay", 0.01),
@@ -64,6 +65,9 @@ const (
 	languageWarmup = 35 // steps
 	languageSeen   = 5  // seeds by which the claim was found
 )
+
+// languageWindows is how many windows of text a scale has.
+func languageWindows(s Scale) int { return pick(s, 256, 1024, 4096) }
 
 // languageRun is an optimizer with its rate, and the norm that its gradient is clipped at; 0: at none.
 type languageRun struct {
